@@ -1,0 +1,87 @@
+# predex on a machine with Python >= 3.11, git and make. `make run` and `make test` do everything.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+HOST ?= 127.0.0.1
+PORT ?= 8000
+WORKERS ?= 2
+CHECKED := DJANGO_SETTINGS_MODULE=tests.settings
+PYTEST := $(BIN)/python -m pytest -q
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes
+
+.PHONY: help run dev env venv test check soak bench lock clean
+
+help:
+	@echo "make run    the exchange with demo markets on http://$(HOST):$(PORT)"
+	@echo "make test   the whole test suite, on SQLite and on PostgreSQL + Redis"
+	@echo "make check  linters, types, import contracts, migrations, templates"
+	@echo "make soak   the long runs      make bench  the measurements, as JSON"
+	@echo "make dev    Django's runserver make lock   pin the requirements again (needs uv)"
+
+run: $(VENV)/.installed env
+	@echo "==> Migrating the database"
+	@$(BIN)/python manage.py migrate --verbosity 0
+	@echo "==> Creating what the demo needs (kept if it is there)"
+	@$(BIN)/python manage.py seed_demo
+	@echo "==> Starting predex on http://$(HOST):$(PORT)"
+	@exec $(BIN)/python manage.py serve --host $(HOST) --port $(PORT)
+
+dev: $(VENV)/.installed env
+	@$(BIN)/python manage.py migrate --verbosity 0
+	@exec $(BIN)/python manage.py runserver $(HOST):$(PORT)
+
+env: $(VENV)/.installed
+	@echo "==> Secrets"
+	@$(BIN)/python -m predex.bootstrap .env
+
+venv: $(VENV)/.installed-dev
+
+# Every part runs, whatever the one before it says; the target fails when one of them does.
+test: $(VENV)/.installed-dev
+	@result=0; \
+	echo "==> In parallel: SQLite in process, real servers on both databases"; \
+	$(PYTEST) -n $(WORKERS) --dist loadfile -m "not soak and not alone" || result=1; \
+	echo "==> One at a time: faults, load, timing"; \
+	$(PYTEST) -m "alone and not soak" || result=1; \
+	echo "==> In process again, on PostgreSQL and Redis"; \
+	$(BIN)/python -m tests.on_postgres -q -m "not soak" || result=1; \
+	exit $$result
+
+check: $(VENV)/.installed-dev
+	@echo "==> ruff" && $(BIN)/ruff check . && $(BIN)/ruff format --check .
+	@echo "==> mypy" && $(BIN)/mypy .
+	@echo "==> import contracts" && $(BIN)/lint-imports --no-cache
+	@echo "==> Django" && $(CHECKED) $(BIN)/python manage.py check
+	@echo "==> migrations" && $(CHECKED) $(BIN)/python manage.py makemigrations --check --dry-run
+	@echo "==> templates" && $(BIN)/djlint . --quiet --lint --check
+
+soak: $(VENV)/.installed-dev
+	@$(PYTEST) -m soak --timeout 0
+
+bench: $(VENV)/.installed-dev
+	@$(BIN)/python -m bench
+
+lock:
+	@for name in requirements requirements-dev; do \
+	  uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	    --no-emit-find-links --custom-compile-command "make lock" $$name.in -o $$name.txt || exit 1; \
+	done
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+# --- the virtual environment: made once, filled again when a lock file changes --------------------
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "predex needs Python >= 3.11")'
+	@echo "==> Making $(VENV)"
+	@$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed: requirements.txt | $(VENV)/bin/python
+	@echo "==> Installing requirements.txt"
+	@$(PIP) -r requirements.txt
+	@touch $@
+
+$(VENV)/.installed-dev: requirements-dev.txt | $(VENV)/bin/python
+	@echo "==> Installing requirements-dev.txt"
+	@$(PIP) -r requirements-dev.txt
+	@touch $@ $(VENV)/.installed

@@ -1,0 +1,14 @@
+"""Who serves which request: the lane takes order operations, Django all other HTTP."""
+
+import os
+
+from channels.routing import ProtocolTypeRouter
+from django.core.asgi import get_asgi_application
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "predex.settings")
+
+django = get_asgi_application()  # before what is imported below, which needs Django's apps
+
+from predex.lane import Lane  # noqa: E402
+
+application = ProtocolTypeRouter({"http": Lane(django)})

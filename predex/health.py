@@ -1,0 +1,88 @@
+"""`/health`: this process answers. `/ready`: what it depends on answers, each part by name.
+
+Neither needs a log-in; neither tells more than "ok", a short reason and, for shards, lag.
+"""
+
+from typing import Any
+
+import redis
+import structlog
+from django.conf import settings
+from django.db import DatabaseError, connection
+from django.http import HttpRequest, JsonResponse
+from psycopg_pool import PoolTimeout
+
+from trading.lease import LEASE_SECONDS, database_now_us
+from trading.models import Lease
+
+REDIS_TIMEOUT_SECONDS = 2
+SHARD_LAG_MS_MAX = LEASE_SECONDS * 1_000
+NO_ENGINE = {"ok": False}  # a shard whose engine never started has no lease
+
+log = structlog.get_logger(__name__)
+
+
+def health(request: HttpRequest) -> JsonResponse:
+    """200 as long as the process can answer at all."""
+    return JsonResponse({"status": "ok", "version": settings.VERSION})
+
+
+def ready(request: HttpRequest) -> JsonResponse:
+    """200 when everything needed to trade is there, 503 otherwise."""
+    parts = {"database": check_database(), "shards": check_shards()}
+    if settings.REDIS_URL:
+        parts["redis"] = check_redis()
+    is_ready = all(part["ok"] for part in parts.values())
+    body = {"status": "ok" if is_ready else "unready", "version": settings.VERSION, **parts}
+    return JsonResponse(body, status=200 if is_ready else 503)
+
+
+def check_database() -> dict[str, Any]:
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+    except (DatabaseError, PoolTimeout) as fault:
+        return _failed("database", fault)
+    return {"ok": True, "vendor": connection.vendor}
+
+
+def check_redis() -> dict[str, Any]:
+    client = redis.Redis.from_url(
+        settings.REDIS_URL,
+        socket_timeout=REDIS_TIMEOUT_SECONDS,
+        socket_connect_timeout=REDIS_TIMEOUT_SECONDS,
+    )
+    try:
+        with client:
+            client.ping()
+    except redis.RedisError as fault:
+        return _failed("redis", fault)
+    return {"ok": True}
+
+
+def check_shards() -> dict[str, Any]:
+    """Ready when the engine of every shard has renewed its lease a moment ago."""
+    try:
+        at_us = database_now_us()
+        states = {lease.shard: describe_lease(lease, at_us) for lease in Lease.objects.all()}
+    except (DatabaseError, PoolTimeout) as fault:
+        return _failed("shards", fault)
+    is_ok = all(states.get(shard, NO_ENGINE)["ok"] for shard in range(settings.ENGINE_SHARDS))
+    return {"ok": is_ok, "states": states}
+
+
+def describe_lease(lease: Lease, at_us: int) -> dict[str, Any]:
+    """Return what `/ready` tells of one shard; lag is the time since the engine's last sign."""
+    lag_ms = max(0, at_us - lease.renewed_at_us) // 1000
+    return {
+        "ok": lag_ms <= SHARD_LAG_MS_MAX,
+        "epoch": lease.epoch,
+        "lag_ms": lag_ms,
+        "queue_depth": lease.queue_depth,
+    }
+
+
+def _failed(part: str, fault: Exception) -> dict[str, Any]:
+    # The reason stays in the log: an address or a user name in it is nobody else's business.
+    log.warning("not_ready", part=part, fault=str(fault))
+    return {"ok": False, "reason": type(fault).__name__}

@@ -1,0 +1,141 @@
+"""Door two: order operations and hot reads straight from ASGI, past Django's handler.
+
+Taken if and only if the request carries a key or token in its headers and is one of the operations
+of `trading.api.operations`; everything else goes on to Django, whose views (door one) call the same
+handler. Nothing here decides anything: it authenticates, takes tokens, calls `handle` and answers.
+"""
+
+import re
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any, Final
+
+import msgspec
+import structlog
+
+from accounts.api import door, limits
+from accounts.api.errors import PAGE_ERRORS, error_body, find_error
+from accounts.api.principal import Principal, authenticate, require_scope
+from accounts.errors import ApiError
+from trading.api.operations import OPERATIONS, WRITE, Operation, compile_path
+from trading.api.reading import check_content_type, read_query
+from trading.order_entry import Response, handle
+
+log = structlog.get_logger(__name__)
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+PREFIX: Final = "/api/v1/"
+CREDENTIALS: Final = frozenset({b"authorization", b"x-api-key"})
+JSON: Final = (b"content-type", b"application/json")
+
+_EXACT: Final = {
+    (operation.method, PREFIX + operation.path): operation
+    for operation in OPERATIONS
+    if "{" not in operation.path
+}
+_EXACT_PATHS: Final = frozenset(path for _, path in _EXACT)
+_PATTERNS: Final = [
+    (operation.method, compile_path(operation, re.escape(PREFIX)), operation)
+    for operation in OPERATIONS
+    if "{" in operation.path
+]
+
+
+class Lane:
+    """An ASGI application for HTTP that hands on what is not its own."""
+
+    def __init__(self, django: App) -> None:
+        self.django = django
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        found = find_operation(scope)
+        if found is None:
+            await self.django(scope, receive, send)
+            return
+        await serve(*found, scope, receive, send)
+
+
+def find_operation(scope: Scope) -> tuple[Operation, dict[str, str]] | None:
+    """Return the operation and its path's parameters when the request is the lane's, else None."""
+    path: str = scope["path"]
+    if not path.startswith(PREFIX) or not _has_credential(scope):
+        return None
+    method = scope["method"]
+    operation = _EXACT.get((method, path))
+    if operation is not None:
+        return operation, {}
+    if path in _EXACT_PATHS:  # "orders/batch" is no order's id
+        return None
+    for own_method, pattern, operation in _PATTERNS:
+        match = pattern.fullmatch(path) if method == own_method else None
+        if match is not None:
+            return operation, match.groupdict()
+    return None
+
+
+async def serve(
+    operation: Operation, params: dict[str, str], scope: Scope, receive: Receive, send: Send
+) -> None:
+    headers = door.read_headers(scope["headers"])
+    client = scope.get("client")
+    visit = door.start_visit(scope["method"], scope["path"], headers, client[0] if client else "")
+    with structlog.contextvars.bound_contextvars(request_id=visit.request_id):
+        try:
+            answer = await _answer(operation, params, scope, headers, receive, visit)
+        except Exception as exception:  # whatever it is, the caller gets one JSON error
+            answer = _refuse(exception, visit)
+        extra = door.leave(visit, answer.status)
+    await _send(answer, extra, send)
+
+
+async def _answer(
+    operation: Operation,
+    params: dict[str, str],
+    scope: Scope,
+    headers: dict[str, str],
+    receive: Receive,
+    visit: door.Visit,
+) -> Response:
+    door.check_request(headers)
+    principal = await authenticate(headers)
+    visit.account_id = principal.account_id
+    if operation.scope is not None:
+        require_scope(principal, operation.scope)
+    await _take_token(operation, principal)
+    params |= read_query(scope["query_string"].decode("latin-1"), operation.query)
+    if operation.has_body:
+        check_content_type(headers.get("content-type", ""))
+    body = await door.read_body(receive)
+    key = headers.get("idempotency-key")
+    return await handle(principal, operation.name, body, params, idempotency_key=key)
+
+
+async def _take_token(operation: Operation, principal: Principal) -> None:
+    rate = principal.write_rate if operation.bucket == WRITE else principal.read_rate
+    wait_seconds = await limits.take(principal.account_id, operation.bucket, rate)
+    limits.refuse_over_limit(wait_seconds)
+
+
+def _refuse(exception: Exception, visit: door.Visit) -> Response:
+    error = find_error(exception)
+    if error is None:
+        log.exception("operation_failed", path=visit.path)
+        error = ApiError(500, *PAGE_ERRORS[500])
+    visit.code = error.code
+    body = msgspec.json.encode(error_body(error, visit.request_id))
+    return Response(error.status, body, error.headers)
+
+
+async def _send(answer: Response, extra: list[tuple[str, str]], send: Send) -> None:
+    headers = [JSON, (b"content-length", str(len(answer.body)).encode())]
+    headers += [(name.lower().encode(), value.encode()) for name, value in extra]
+    headers += [(name.lower().encode(), value.encode()) for name, value in answer.headers.items()]
+    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+    await send({"type": "http.response.body", "body": answer.body})
+
+
+def _has_credential(scope: Scope) -> bool:
+    return any(name in CREDENTIALS for name, _ in scope["headers"])

@@ -1,0 +1,64 @@
+"""Structured logs: one JSON object per line in production, readable lines while DEBUG is on.
+
+Everything logs through the standard library or `structlog.get_logger()`; both end here. Whatever
+is bound with `structlog.contextvars` is on each line: both doors bind `request_id`.
+"""
+
+import logging.config
+from typing import Any
+
+import structlog
+
+QUIET = ("daphne", "django.server", "httpx", "uvicorn.access", "uvicorn.error")
+
+
+def build_logging(*, readable: bool, level: str) -> dict[str, Any]:
+    """Return the LOGGING dictionary: everything goes to standard error, formatted by structlog."""
+    rendering: list[Any] = (
+        [structlog.dev.ConsoleRenderer(colors=False)]
+        if readable
+        else [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(default=str)]
+    )
+    processors = [structlog.stdlib.ProcessorFormatter.remove_processors_meta, *rendering]
+    return {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "formatters": {
+            "structured": {
+                "()": "structlog.stdlib.ProcessorFormatter",
+                "foreign_pre_chain": _shared_processors(),
+                "processors": processors,
+            }
+        },
+        "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "structured"}},
+        "root": {"handlers": ["stderr"], "level": level},
+        # Each request has its own line already; the server's second one would say less.
+        "loggers": {name: {"level": "WARNING"} for name in QUIET},
+    }
+
+
+def configure(settings: dict[str, Any]) -> None:
+    """Django's LOGGING_CONFIG callable: sets up structlog beside the standard library."""
+    structlog.configure(
+        processors=[
+            structlog.stdlib.filter_by_level,
+            *_shared_processors(),
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=True,
+    )
+    logging.config.dictConfig(settings)
+
+
+def _shared_processors() -> list[Any]:
+    return [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.stdlib.PositionalArgumentsFormatter(),
+        structlog.stdlib.ExtraAdder(),
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.StackInfoRenderer(),
+    ]

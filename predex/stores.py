@@ -1,0 +1,59 @@
+"""Turns DATABASE_URL and REDIS_URL into Django's settings: database, channel layer, cache.
+
+Two databases are known, SQLite and PostgreSQL. Without a Redis the layer and the cache live in the
+memory of the one process.
+"""
+
+from typing import Any
+
+from django.core.exceptions import ImproperlyConfigured
+
+SQLITE_BUSY_SECONDS = 20
+POOL_WAIT_SECONDS = 10
+# The default of 100 messages would refuse orders that the gateway has let through.
+MEMORY_MESSAGES_MAX = 100_000
+# FULL, because an acknowledged order must survive a power cut, not only a crash of the process.
+SQLITE_PRAGMAS = "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON;"
+
+
+def configure_database(parsed: dict[str, Any], *, pool_connections_max: int) -> dict[str, Any]:
+    """Return the DATABASES entry for `parsed` (django-environ's); refuses other engines."""
+    backend = parsed["ENGINE"].rsplit(".", 1)[-1]
+    if backend == "sqlite3":
+        return {**parsed, "OPTIONS": {**parsed.get("OPTIONS", {}), **_sqlite_options()}}
+    if backend in {"postgresql", "psycopg2"}:
+        pool = {"min_size": 1, "max_size": pool_connections_max, "timeout": POOL_WAIT_SECONDS}
+        return {
+            **parsed,
+            "ENGINE": "django.db.backends.postgresql",
+            "CONN_MAX_AGE": 0,  # the pool keeps connections; Django must give them back
+            "OPTIONS": {**parsed.get("OPTIONS", {}), "pool": pool},
+        }
+    raise ImproperlyConfigured("set DATABASE_URL to a sqlite:/// or postgres:// address.")
+
+
+def _sqlite_options() -> dict[str, Any]:
+    # IMMEDIATE takes the write lock at BEGIN: a read that later writes can't fail half-way.
+    return {
+        "transaction_mode": "IMMEDIATE",
+        "timeout": SQLITE_BUSY_SECONDS,
+        "init_command": SQLITE_PRAGMAS,
+    }
+
+
+def configure_channel_layers(redis_url: str, *, prefix: str) -> dict[str, Any]:
+    """Return CHANNEL_LAYERS."""
+    if not redis_url:
+        layer = "channels.layers.InMemoryChannelLayer"
+        return {"default": {"BACKEND": layer, "CONFIG": {"capacity": MEMORY_MESSAGES_MAX}}}
+    # The core Redis layer holds 100 messages per channel and drops the rest; pub/sub does not.
+    layer = "channels_redis.pubsub.RedisPubSubChannelLayer"
+    return {"default": {"BACKEND": layer, "CONFIG": {"hosts": [redis_url], "prefix": prefix}}}
+
+
+def configure_caches(redis_url: str, *, prefix: str) -> dict[str, Any]:
+    """Return CACHES; what is cached may vanish at any moment."""
+    if not redis_url:
+        return {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
+    cache = "django.core.cache.backends.redis.RedisCache"
+    return {"default": {"BACKEND": cache, "LOCATION": redis_url, "KEY_PREFIX": prefix}}

@@ -1,0 +1,187 @@
+"""Fixtures that every test may use: real servers, the recorded data, the running program.
+
+`exchange` starts the real program; a test that takes `database_kind` runs on both databases.
+In-process tests run on SQLite, and once more on PostgreSQL (`python -m tests.on_postgres`).
+"""
+
+import os
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.db import connection
+
+from tests import settings as test_settings
+from tests.accounts.flush import let_flush_pass
+from tests.databases import PostgresDatabases, SqliteDatabases
+from tests.exchange import ROOT, Exchange
+from tests.servers import PostgresServer, RedisServer, ServerNotFoundError
+from tests.skips import (
+    RECORDED_DATA_ABSENT,
+    pytest_make_collect_report,
+    pytest_runtest_makereport,
+)
+
+__all__ = ["pytest_make_collect_report", "pytest_runtest_makereport"]
+
+let_flush_pass()
+
+LOG_CHARACTERS_SHOWN = 4_000
+
+ExchangeFactory = Callable[..., Exchange]
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """On PostgreSQL, keep the tests whose outcome may depend on the in-process database."""
+    if not test_settings.IS_POSTGRES_RUN:
+        return
+    kept = [item for item in items if touches_database(item)]
+    config.hook.pytest_deselected(items=[item for item in items if item not in kept])
+    items[:] = kept
+
+
+def touches_database(item: pytest.Item) -> bool:
+    fixtures = set(getattr(item, "fixturenames", ()))
+    if fixtures & {"exchange", "make_exchange"}:
+        return False  # the program under test chooses its database itself
+    marks = {mark.name for mark in item.iter_markers()}
+    return bool({"django_db", "both_databases"} & marks or {"db", "transactional_db"} & fixtures)
+
+
+@pytest.fixture(autouse=True)
+def forget_caches() -> None:
+    """Nothing that a process keeps for a second (principals, limits, policy) outlives a test."""
+    from accounts import policy
+    from accounts.api import limits, principal
+
+    limits.reset()
+    principal.forget_all()
+    policy.forget()
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
+    """End the sessions that threads left open, so that the test database can be dropped."""
+    yield
+    if connection.vendor == "postgresql":
+        with django_db_blocker.unblock(), connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
+
+
+@pytest.fixture(scope="session")
+def data_dir() -> Path:
+    """The folder of recorded market data, kept outside the repository."""
+    folder = Path(os.environ.get("PREDEX_DATA", ROOT.parent / "shared" / "data"))
+    if not folder.is_dir():
+        pytest.skip(f"{RECORDED_DATA_ABSENT}: set PREDEX_DATA to its folder")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def postgres_url() -> Iterator[str]:
+    """A superuser's URL of a real PostgreSQL: DATABASE_URL's, else one started here."""
+    if test_settings.GIVEN_POSTGRES_URL:
+        yield test_settings.GIVEN_POSTGRES_URL
+        return
+    server = start_or_skip(PostgresServer)
+    yield server.url
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def redis_url() -> Iterator[str]:
+    """The URL of a real Redis: REDIS_URL's, else one started here. Never flush it."""
+    if test_settings.GIVEN_REDIS_URL:
+        yield test_settings.GIVEN_REDIS_URL
+        return
+    server = start_or_skip(RedisServer)
+    yield server.url
+    server.stop()
+
+
+@pytest.fixture
+def redis_server() -> Iterator[RedisServer]:
+    """A Redis of the test's own, to flush, kill and start again."""
+    server = start_or_skip(RedisServer)
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def postgres_server() -> Iterator[PostgresServer]:
+    """A PostgreSQL of the test's own, durable, to stop and start again."""
+    server = start_or_skip(lambda: PostgresServer(is_durable=True))
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def sqlite_databases(tmp_path_factory: pytest.TempPathFactory) -> SqliteDatabases:
+    return SqliteDatabases(tmp_path_factory.mktemp("sqlite"))
+
+
+@pytest.fixture(scope="session")
+def postgres_databases(
+    postgres_url: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[PostgresDatabases]:
+    folder = tmp_path_factory.mktemp("postgres")
+    databases = PostgresDatabases(postgres_url, folder, prefix=f"predex_{uuid.uuid4().hex[:8]}")
+    yield databases
+    databases.drop_all()
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def database_kind(request: pytest.FixtureRequest) -> str:
+    """Takes a test through both databases: SQLite embedded, PostgreSQL and Redis with roles."""
+    kind: str = request.param
+    return kind
+
+
+@pytest.fixture
+def make_exchange(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[ExchangeFactory]:
+    """`make_exchange("sqlite" | "postgres", roles=..., environment=..., redis_url=...)`, started.
+
+    sqlite is embedded, postgres has Redis and a process per role. All are stopped at the end.
+    """
+    made: list[Exchange] = []
+
+    def make(kind: str = "sqlite", *, redis_url: str | None = None, **options: Any) -> Exchange:
+        databases = request.getfixturevalue(f"{kind}_databases")
+        if redis_url is None:
+            redis_url = "" if kind == "sqlite" else request.getfixturevalue("redis_url")
+        folder = tmp_path / f"exchange-{len(made)}"
+        folder.mkdir()
+        environment = {"REDIS_PREFIX": f"t{uuid.uuid4().hex[:8]}", **options.pop("environment", {})}
+        exchange = Exchange(
+            folder,
+            database_url=databases.make(folder),
+            redis_url=redis_url,
+            environment=environment,
+            **options,
+        )
+        made.append(exchange)
+        return exchange.start()
+
+    yield make
+    for exchange in made:
+        exchange.stop()
+        for role in exchange.children:  # shown by pytest when the test has failed
+            print(f"--- {role}\n{exchange.log(role)[-LOG_CHARACTERS_SHOWN:]}")
+
+
+@pytest.fixture
+def exchange(make_exchange: ExchangeFactory, database_kind: str) -> Exchange:
+    """The running program, once on each database."""
+    return make_exchange(database_kind)
+
+
+def start_or_skip(start: Callable[[], Any]) -> Any:
+    try:
+        return start()
+    except ServerNotFoundError as fault:
+        pytest.skip(str(fault))

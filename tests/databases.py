@@ -1,0 +1,66 @@
+"""Fresh databases for the program under test, cloned from one that was migrated once."""
+
+import itertools
+import shutil
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+
+import psycopg
+from psycopg import sql
+
+from tests.exchange import program_environment, run_manage
+
+_numbers = itertools.count(1)
+
+
+class SqliteDatabases:
+    """Makes migrated SQLite files by copying one."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.template = folder / "template.sqlite3"
+        url = f"sqlite:///{self.template}"
+        run_manage("migrate", environment=program_environment(folder, database_url=url))
+
+    def make(self, folder: Path) -> str:
+        """Return the URL of a new migrated database file in `folder`."""
+        path = folder / f"predex-{next(_numbers)}.sqlite3"
+        shutil.copy(self.template, path)
+        return f"sqlite:///{path}"
+
+
+class PostgresDatabases:
+    """Makes migrated databases on one server by CREATE DATABASE ... TEMPLATE; drops them all."""
+
+    def __init__(self, server_url: str, folder: Path, *, prefix: str) -> None:
+        self.server_url = server_url
+        self.prefix = prefix
+        self.names: list[str] = []
+        self.template = self._create()
+        environment = program_environment(folder, database_url=self._url(self.template))
+        run_manage("migrate", environment=environment)
+
+    def make(self, folder: Path) -> str:
+        """Return the URL of a new migrated database (`folder` is SQLite's affair)."""
+        return self._url(self._create(template=self.template))
+
+    def drop_all(self) -> None:
+        with psycopg.connect(self.server_url, autocommit=True) as connection:
+            for name in self.names:
+                connection.execute(
+                    sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name))
+                )
+
+    def _create(self, *, template: str = "template0") -> str:
+        name = f"{self.prefix}_{next(_numbers)}"
+        with psycopg.connect(self.server_url, autocommit=True) as connection:
+            connection.execute(
+                sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(
+                    sql.Identifier(name), sql.Identifier(template)
+                )
+            )
+        self.names.append(name)
+        return name
+
+    def _url(self, name: str) -> str:
+        return urlunsplit(urlsplit(self.server_url)._replace(path=f"/{name}"))

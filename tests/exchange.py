@@ -1,0 +1,145 @@
+"""The real program in the tests: `manage.py serve` and its other roles as subprocesses.
+
+Embedded (no `redis_url`) one process is everything. With `redis_url` the roles are processes of
+their own: `web`, `engine` (all shards, or `engine:0,2` for some) and `tasks` (Celery with beat).
+"""
+
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import httpx
+
+from tests.servers import Child, find_free_port
+
+ROOT = Path(__file__).resolve().parent.parent
+READY_SECONDS = 60
+COMMAND_SECONDS = 300
+
+
+class Exchange:
+    """One running exchange. Use it as a context manager or call `stop`."""
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        database_url: str,
+        redis_url: str = "",
+        roles: tuple[str, ...] | None = None,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        self.folder = folder
+        self.port = find_free_port()
+        self.roles = roles or (("web", "engine", "tasks") if redis_url else ("web",))
+        self.children: dict[str, Child] = {}
+        self.environment = {
+            **program_environment(folder, database_url=database_url, redis_url=redis_url),
+            "SITE_URL": self.base_url,
+            **(environment or {}),
+        }
+
+    @property
+    def base_url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def ws_url(self) -> str:
+        return f"ws://127.0.0.1:{self.port}/ws/v1"
+
+    def __enter__(self) -> "Exchange":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def start(self) -> "Exchange":
+        """Start every role that is not running and return when `/ready` says so."""
+        for role in self.roles:
+            self.start_role(role)
+        self.wait_ready()
+        return self
+
+    def start_role(self, role: str) -> Child:
+        child = self.children.get(role)
+        if child is None or not child.is_running():
+            log_path = self.folder / f"{role.replace(':', '-')}.log"
+            child = Child(self._command(role), log_path=log_path, environment=self.environment)
+            self.children[role] = child
+        return child
+
+    def wait_ready(self, *, seconds: float = READY_SECONDS) -> None:
+        self.children["web"].wait_until(self.is_ready, seconds=seconds)
+
+    def is_ready(self) -> bool:
+        try:
+            return httpx.get(f"{self.base_url}/ready", timeout=5).status_code == 200
+        except httpx.HTTPError:
+            return False
+
+    def pid(self, role: str = "web") -> int:
+        return self.children[role].pid
+
+    def kill(self, role: str = "web") -> None:
+        """SIGKILL one role; `start` brings it back on the same port and database."""
+        self.children[role].kill()
+
+    def stop(self) -> None:
+        for child in self.children.values():
+            child.stop()
+
+    def log(self, role: str = "web") -> str:
+        return self.children[role].read_log()
+
+    def manage(self, *arguments: str) -> str:
+        """Run a management command against this exchange's database; return what it printed."""
+        return run_manage(*arguments, environment=self.environment)
+
+    def _command(self, role: str) -> list[str | Path]:
+        name, _, shards = role.partition(":")
+        if name == "web":
+            return [sys.executable, ROOT / "manage.py", "serve", "--port", str(self.port)]
+        if name == "engine":
+            chosen = ["--shards", shards] if shards else []
+            return [sys.executable, ROOT / "manage.py", "runengine", *chosen]
+        beat = self.folder / "beat-schedule"
+        return [sys.executable, "-m", "celery", "--workdir", ROOT, "-A", "predex", "worker",
+                "--beat", "--schedule", beat, "--pool", "solo", "--loglevel", "INFO"]  # fmt: skip
+
+
+def program_environment(folder: Path, *, database_url: str, redis_url: str = "") -> dict[str, str]:
+    """Return the environment of a production-like process: DEBUG off, secrets for this test."""
+    kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+    secrets = {
+        name: f"tests-only-{name.lower()}".ljust(48, "x")
+        for name in ("SECRET_KEY", "API_KEY_PEPPER", "JWT_SIGNING_KEY")
+    }
+    return {
+        **kept,
+        **secrets,
+        "DJANGO_SETTINGS_MODULE": "predex.settings",
+        "PREDEX_ENV_FILE": os.devnull,
+        "PYTHONPATH": str(ROOT),
+        "DEBUG": "false",
+        "STATIC_MANIFEST": "false",
+        "DATA_DIR": str(folder),
+        "DATABASE_URL": database_url,
+        "REDIS_URL": redis_url,
+    }
+
+
+def run_manage(*arguments: str, environment: Mapping[str, str]) -> str:
+    """Run `manage.py` and return its standard output; raise with its errors when it fails."""
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "manage.py"), *arguments],
+        env=dict(environment),
+        capture_output=True,
+        text=True,
+        timeout=COMMAND_SECONDS,
+        check=False,
+    )
+    if done.returncode != 0:
+        raise RuntimeError(f"manage.py {' '.join(arguments)} failed:\n{done.stdout}{done.stderr}")
+    return done.stdout

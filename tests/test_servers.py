@@ -1,0 +1,62 @@
+"""The servers that other tests stand on: real, fresh, and gone when their owner is."""
+
+import os
+import subprocess
+import sys
+import time
+
+import psycopg
+import pytest
+import redis
+
+from tests.exchange import ROOT
+from tests.servers import Child
+
+
+def test_postgres_answers(postgres_url):
+    with psycopg.connect(postgres_url) as connection:
+        assert connection.execute("SELECT 1").fetchone() == (1,)
+
+
+def test_redis_forgets_when_it_is_killed_and_comes_back_on_the_same_port(redis_server):
+    client = redis.Redis.from_url(redis_server.url)
+    client.set("here", "1")
+    redis_server.kill()
+    with pytest.raises(redis.ConnectionError):
+        client.get("here")
+    redis_server.start()
+    assert client.get("here") is None
+
+
+def test_postgres_keeps_what_was_committed_when_it_is_started_again(postgres_server):
+    with psycopg.connect(postgres_server.url) as connection:
+        connection.execute("CREATE TABLE kept (n int)")
+    postgres_server.child.stop()
+    postgres_server.start()
+    with psycopg.connect(postgres_server.url) as connection:
+        assert connection.execute("SELECT count(*) FROM kept").fetchone() == (0,)
+
+
+def test_a_server_dies_with_the_test_run_that_started_it(tmp_path):
+    program = (
+        "import sys, time; from pathlib import Path; from tests.servers import Child;"
+        "child = Child(['sleep', '60'], log_path=Path(sys.argv[1]));"
+        "print(child.pid, flush=True); time.sleep(60)"
+    )
+    run = Child(
+        [sys.executable, "-c", program, tmp_path / "sleep.log"],
+        log_path=tmp_path / "run.log",
+        environment={"PYTHONPATH": str(ROOT), "PATH": os.defpath},
+    )
+    run.wait_until(lambda: run.read_log().endswith("\n"))
+    grandchild = int(run.read_log())
+    run.kill()
+    give_up_at = time.monotonic() + 10
+    while is_alive(grandchild) and time.monotonic() < give_up_at:
+        time.sleep(0.02)
+    assert not is_alive(grandchild)
+
+
+def is_alive(pid: int) -> bool:
+    done = subprocess.run(["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, check=False)
+    return done.stdout.strip()[:1] not in {b"", b"Z"}
