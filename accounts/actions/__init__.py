@@ -1,0 +1,67 @@
+"""What happens to users, accounts and credits, in pairs: `check_` may refuse, `do_` writes.
+
+A `do_` runs its check inside its transaction, under the locks, so that two at once cannot both
+pass. Amounts are micros. A refusal is a `RefusedError` with a stable code, and changes nothing.
+"""
+
+from accounts.actions.credentials import (
+    check_create_api_key,
+    do_create_api_key,
+    do_end_login,
+    do_log_in,
+    do_revoke_api_key,
+)
+from accounts.actions.credits import (
+    check_issue,
+    check_request_withdrawal,
+    do_decide_withdrawal,
+    do_deposit,
+    do_grant,
+    do_open_market_accounts,
+    do_request_withdrawal,
+    get_house_id,
+    get_issuer_id,
+)
+from accounts.actions.policy import do_edit_policy
+from accounts.actions.users import (
+    check_close_account,
+    check_create_user,
+    check_sign_up,
+    do_close_account,
+    do_create_user,
+    do_reinstate_user,
+    do_sign_up,
+    do_suspend_user,
+    do_welcome_user,
+    find_account,
+)
+from accounts.audit import record_audit
+
+__all__ = [
+    "check_close_account",
+    "check_create_api_key",
+    "check_create_user",
+    "check_issue",
+    "check_request_withdrawal",
+    "check_sign_up",
+    "do_close_account",
+    "do_create_api_key",
+    "do_create_user",
+    "do_decide_withdrawal",
+    "do_deposit",
+    "do_edit_policy",
+    "do_end_login",
+    "do_grant",
+    "do_log_in",
+    "do_open_market_accounts",
+    "do_reinstate_user",
+    "do_request_withdrawal",
+    "do_revoke_api_key",
+    "do_sign_up",
+    "do_suspend_user",
+    "do_welcome_user",
+    "find_account",
+    "get_house_id",
+    "get_issuer_id",
+    "record_audit",
+]

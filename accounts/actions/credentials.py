@@ -1,0 +1,81 @@
+"""API keys and the log-ins behind tokens: made, and stopped."""
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+
+from accounts import keys
+from accounts.audit import record_audit
+from accounts.errors import RefusedError
+from accounts.models import Account, ApiKey, LoginSession, User
+from accounts.tokens import compute_password_stamp
+
+KEYS_MAX = 50
+
+
+def check_create_api_key(account: Account, *, expires_at: datetime | None) -> None:
+    if account.owner_id is None:
+        raise RefusedError("not_a_trading_account", "this account has no owner")
+    if expires_at is not None and expires_at <= timezone.now():
+        raise RefusedError("already_expired", "this time has passed", "expires_at", status=400)
+    live = account.api_keys.filter(revoked_at=None)
+    if live.exclude(expires_at__lte=timezone.now()).count() >= KEYS_MAX:
+        raise RefusedError("too_many_keys", f"an account has at most {KEYS_MAX} keys")
+
+
+def do_create_api_key(
+    account: Account,
+    *,
+    name: str,
+    scopes: Iterable[str],
+    by: User | None,
+    expires_at: datetime | None = None,
+) -> tuple[ApiKey, str]:
+    """Return the key's row and its secret text, which is stored nowhere."""
+    text, prefix, digest = keys.make_key()
+    with transaction.atomic():
+        Account.objects.select_for_update().get(pk=account.pk)  # two at once would both fit
+        check_create_api_key(account, expires_at=expires_at)
+        key = ApiKey.objects.create(
+            account=account,
+            prefix=prefix,
+            digest=digest,
+            name=name,
+            scopes=sorted(set(scopes)),
+            expires_at=expires_at,
+        )
+        after = {"name": name, "prefix": prefix, "scopes": key.scopes}
+        record_audit("create_api_key", key, by=by, after=after)
+    return key, text
+
+
+def do_revoke_api_key(key: ApiKey, *, by: User | None) -> None:
+    """Stop a key within a second; revoking it again changes nothing."""
+    with transaction.atomic():
+        if ApiKey.objects.filter(pk=key.pk, revoked_at=None).update(revoked_at=timezone.now()):
+            record_audit("revoke_api_key", key, by=by)
+
+
+def do_end_login(login: LoginSession, *, by: User | None) -> None:
+    """End a program's log-in: its refresh token now, its access token within a second."""
+    with transaction.atomic():
+        live = LoginSession.objects.filter(pk=login.pk, revoked_at=None)
+        if live.update(revoked_at=timezone.now()):
+            record_audit("log_out", login, by=by)
+
+
+def do_log_in(user: User, *, address: str, user_agent: str) -> LoginSession:
+    """Start the log-in that a program's tokens stand for; the caller has checked who it is."""
+    with transaction.atomic():
+        login = LoginSession.objects.create(
+            user=user,
+            password_stamp=compute_password_stamp(user),
+            address=address or None,
+            user_agent=user_agent[:200],
+            expires_at=timezone.now() + timedelta(seconds=settings.JWT_REFRESH_SECONDS),
+        )
+        record_audit("log_in", login, by=user)
+    return login

@@ -1,0 +1,154 @@
+"""Credits that come and go: grants, deposits, withdrawals; the accounts that a market needs.
+
+The issuer stands for the outside world: what it lacks is what exists.
+"""
+
+from django.db import transaction
+from django.utils import timezone
+
+from accounts import ledger
+from accounts.audit import record_audit
+from accounts.errors import RefusedError
+from accounts.ledger import Entry
+from accounts.models import Account, User, WithdrawalRequest
+from accounts.models.account import CURRENCY, ISSUED_MICROS_MAX
+from accounts.policy import get_policy
+from accounts.units import format_amount
+
+WITHDRAWALS_OPEN_MAX = 20
+
+
+def check_issue(account: Account, *, amount_micros: int) -> None:
+    if amount_micros <= 0:
+        raise RefusedError("amount_not_positive", "send an amount above 0", "amount", status=400)
+    if account.kind not in {"user", "system", "house"}:
+        raise RefusedError("not_a_trading_account", "only accounts that trade get credits")
+
+
+def do_grant(account: Account, *, amount_micros: int, by: User | None, reason: str = "") -> None:
+    """Pay out new credits by policy (`by` None) or by an operator."""
+    check_issue(account, amount_micros=amount_micros)
+    with transaction.atomic():
+        _issue(account, amount_micros, "grant")
+        if by is not None:
+            _record_issue("grant_credits", account, amount_micros, by, reason)
+
+
+def do_deposit(account: Account, *, amount_micros: int, by: User, reason: str = "") -> None:
+    """Book credits that an operator received outside, for whatever they stand."""
+    check_issue(account, amount_micros=amount_micros)
+    _check_second_person(account, by)
+    with transaction.atomic():
+        _issue(account, amount_micros, "deposit")
+        _record_issue("deposit_credits", account, amount_micros, by, reason)
+
+
+def check_request_withdrawal(
+    account: Account, *, amount_micros: int, available_micros: int
+) -> None:
+    if amount_micros <= 0:
+        raise RefusedError("amount_not_positive", "send an amount above 0", "amount", status=400)
+    missing_micros = amount_micros - available_micros
+    if missing_micros > 0:
+        message = f"{format_amount(missing_micros)} more would be needed"
+        raise RefusedError("insufficient_funds", message, "amount")
+    if account.withdrawals.filter(status="requested").count() >= WITHDRAWALS_OPEN_MAX:
+        raise RefusedError("too_many_withdrawals", "wait until earlier ones are decided")
+
+
+def do_request_withdrawal(
+    account: Account, *, amount_micros: int, by: User, note: str = ""
+) -> WithdrawalRequest:
+    """Ask to take credits out; until an operator decides they are the account's, but not free."""
+    with transaction.atomic():
+        balance = ledger.lock([account.pk])[account.pk]
+        check_request_withdrawal(
+            account, amount_micros=amount_micros, available_micros=balance.available_micros
+        )
+        request = WithdrawalRequest.objects.create(
+            account=account, amount_micros=amount_micros, note=note
+        )
+        ledger.post([], withdrawing={account.pk: amount_micros})
+        record_audit("request_withdrawal", request, by=by, after=_show_amount(amount_micros))
+    return request
+
+
+def do_decide_withdrawal(
+    request: WithdrawalRequest, *, approve: bool, by: User, reason: str = ""
+) -> WithdrawalRequest:
+    """Pay the amount out (to the issuer, the outside world), or set it free again."""
+    _check_second_person(request.account, by)
+    issuer_id = get_issuer_id()
+    with transaction.atomic():
+        ledger.lock([request.account_id, issuer_id])
+        request = _take_decision(request, approve=approve, by=by, reason=reason)
+        paid = Entry(
+            request.account_id, issuer_id, request.amount_micros, "withdrawal", request.pk.hex
+        )
+        released = {request.account_id: -request.amount_micros}
+        ledger.post([paid] if approve else [], withdrawing=released)
+        action = "approve_withdrawal" if approve else "reject_withdrawal"
+        record_audit(
+            action, request, by=by, after=_show_amount(request.amount_micros), reason=reason
+        )
+    return request
+
+
+def _take_decision(
+    request: WithdrawalRequest, *, approve: bool, by: User, reason: str
+) -> WithdrawalRequest:
+    # The conditional update is the lock: of two deciders only one finds it still requested.
+    decided = WithdrawalRequest.objects.filter(pk=request.pk, status="requested").update(
+        status="approved" if approve else "rejected",
+        decided_at=timezone.now(),
+        decided_by=by,
+        reason=reason,
+    )
+    if not decided:
+        raise RefusedError("already_decided", "this withdrawal is decided already", status=409)
+    return WithdrawalRequest.objects.select_related("account").get(pk=request.pk)
+
+
+def _issue(account: Account, amount_micros: int, kind: str) -> None:
+    issuer_id = get_issuer_id()
+    issuer = ledger.lock([issuer_id, account.pk])[issuer_id]
+    if issuer.cash_micros - amount_micros < -ISSUED_MICROS_MAX:
+        raise RefusedError("too_much_issued", "so many credits cannot exist", "amount")
+    ledger.post([Entry(issuer_id, account.pk, amount_micros, kind)])
+
+
+def _check_second_person(account: Account, by: User) -> None:
+    if account.owner_id == by.pk and get_policy().two_person_rule:
+        message = "the two-person rule asks for another operator here"
+        raise RefusedError("second_person_needed", message, status=403)
+
+
+def _record_issue(action: str, account: Account, micros: int, by: User, reason: str) -> None:
+    record_audit(action, account, by=by, after=_show_amount(micros), reason=reason)
+
+
+def _show_amount(amount_micros: int) -> dict[str, str]:
+    return {"amount": format_amount(amount_micros)}
+
+
+def get_issuer_id(currency: str = CURRENCY) -> int:
+    return _founding_id("issuer", currency)
+
+
+def get_house_id(currency: str = CURRENCY) -> int:
+    return _founding_id("house", currency)
+
+
+def _founding_id(kind: str, currency: str) -> int:
+    return Account.objects.values_list("pk", flat=True).get(kind=kind, currency=currency)
+
+
+def do_open_market_accounts(market_id: int, currency: str = CURRENCY) -> tuple[Account, Account]:
+    """Return the market's escrow and fees account, made unless they are there."""
+    escrow, _ = Account.objects.get_or_create(
+        market_id=market_id, kind="escrow", defaults={"currency": currency}
+    )
+    fees, _ = Account.objects.get_or_create(
+        market_id=market_id, kind="fees", defaults={"currency": currency}
+    )
+    return escrow, fees

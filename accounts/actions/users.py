@@ -1,0 +1,164 @@
+"""Users and their accounts: sign-up, suspension, closing."""
+
+from allauth.account.models import EmailAddress
+from django.core.exceptions import ValidationError
+from django.db import IntegrityError, transaction
+from django.db.models import F
+from django.utils import timezone
+
+from accounts import ledger
+from accounts.actions.credits import do_grant
+from accounts.audit import record_audit
+from accounts.errors import RefusedError, not_found
+from accounts.handles import validate_handle
+from accounts.models import Account, InviteCode, Policy, User
+from accounts.policy import get_policy
+
+
+def check_create_user(*, email: str, handle: str) -> None:
+    try:
+        validate_handle(handle)
+    except ValidationError as error:
+        raise RefusedError(
+            error.code or "bad_handle", str(error.message), "handle", status=400
+        ) from None
+    if User.objects.filter(handle=handle).exists():
+        raise RefusedError("handle_taken", "this handle is taken", "handle", status=409)
+    if User.objects.filter(email=email.lower()).exists():
+        raise RefusedError("email_taken", "this e-mail has an account", "email", status=409)
+
+
+def check_sign_up(invite_code: str) -> InviteCode | None:
+    """Return the invite to be used up, None where sign-up is open; refuses otherwise."""
+    sign_up = get_policy().sign_up
+    if sign_up == "open":
+        return None
+    if sign_up == "closed":
+        raise RefusedError("sign_up_closed", "sign-up is closed", status=403)
+    invite = InviteCode.objects.filter(code=invite_code, uses__lt=F("uses_max")).first()
+    if invite is None or (invite.expires_at and invite.expires_at <= timezone.now()):
+        raise RefusedError("invite_needed", "a valid invite code is needed", "invite_code")
+    return invite
+
+
+def do_sign_up(
+    *, email: str, handle: str, password: str, display_name: str = "", invite_code: str = ""
+) -> User:
+    """Create a user as policy allows, with the grant that policy gives."""
+    invite = check_sign_up(invite_code)
+    with transaction.atomic():
+        user = do_create_user(
+            email=email, handle=handle, password=password, display_name=display_name, by=None
+        )
+        do_welcome_user(user, invite=invite)
+    return user
+
+
+def do_create_user(
+    *,
+    email: str,
+    handle: str,
+    password: str | None,
+    by: User | None,
+    display_name: str = "",
+    kind: str = "user",
+    is_email_verified: bool = False,
+    is_operator: bool = False,
+) -> User:
+    """Create a user and account number 1, without a grant. `is_operator` gives every right."""
+    check_create_user(email=email, handle=handle)
+    try:
+        with transaction.atomic():
+            user = User.objects.create_user(
+                email,
+                handle,
+                password,
+                display_name=display_name,
+                kind=kind,
+                is_staff=is_operator,
+                is_superuser=is_operator,
+            )
+            EmailAddress.objects.create(
+                user=user, email=user.email, primary=True, verified=is_email_verified
+            )
+            record_audit("create_user", user, by=by, after={"handle": handle, "kind": kind})
+    except IntegrityError:  # somebody else took the name meanwhile
+        check_create_user(email=email, handle=handle)
+        raise
+    return user
+
+
+def do_welcome_user(user: User, *, invite: InviteCode | None) -> None:
+    """Use up the invite and pay the sign-up grant; the caller holds the transaction."""
+    if invite is not None:
+        used = InviteCode.objects.filter(pk=invite.pk, uses__lt=F("uses_max"))
+        if not used.update(uses=F("uses") + 1):
+            raise RefusedError("invite_needed", "this invite has been used up", "invite_code")
+    amount_micros = Policy.objects.get(pk=1).sign_up_grant_micros
+    if amount_micros:
+        do_grant(user.accounts.get(number=1), amount_micros=amount_micros, by=None)
+
+
+def do_suspend_user(user: User, *, by: User, reason: str) -> None:
+    """Stop a user's every credential within a second; balances and positions stay theirs."""
+    if user == by:
+        raise RefusedError("own_account", "nobody suspends themselves", status=403)
+    with transaction.atomic():
+        user = _lock_user(user)
+        if user.suspended_at is not None:
+            raise RefusedError("already_suspended", "this user is suspended already", status=409)
+        user.suspended_at = timezone.now()
+        user.save(update_fields=["suspended_at"])
+        record_audit("suspend_user", user, by=by, reason=reason)
+
+
+def do_reinstate_user(user: User, *, by: User, reason: str) -> None:
+    with transaction.atomic():
+        user = _lock_user(user)
+        if user.suspended_at is None:
+            raise RefusedError("not_suspended", "this user is not suspended", status=409)
+        user.suspended_at = None
+        user.save(update_fields=["suspended_at"])
+        record_audit("reinstate_user", user, by=by, reason=reason)
+
+
+def check_close_account(account: Account) -> None:
+    if account.closed_at is not None:
+        raise RefusedError("account_closed", "this account is closed already", status=409)
+    if account.held_micros:
+        raise RefusedError("orders_are_open", "cancel the account's orders first")
+    if account.withdrawing_micros:
+        raise RefusedError("withdrawal_is_open", "a withdrawal is not decided yet")
+
+
+def do_close_account(account: Account, *, by: User, reason: str = "") -> None:
+    """Close an account for good. What its positions still pay is paid; the rest stays on it.
+
+    A user whose last account closes cannot log in any more.
+    """
+    with transaction.atomic():
+        ledger.lock([account.pk])
+        account = Account.objects.select_related("owner").get(pk=account.pk)
+        check_close_account(account)
+        now = timezone.now()
+        Account.objects.filter(pk=account.pk).update(closed_at=now)
+        account.api_keys.filter(revoked_at=None).update(revoked_at=now)
+        record_audit("close_account", account, by=by, reason=reason)
+        owner = account.owner
+        if owner is not None and not owner.accounts.filter(closed_at=None).exists():
+            User.objects.filter(pk=owner.pk).update(is_active=False)
+            owner.login_sessions.filter(revoked_at=None).update(revoked_at=now)
+
+
+def _lock_user(user: User) -> User:
+    return User.objects.select_for_update(of=("self",)).get(pk=user.pk)
+
+
+def find_account(handle: str, number: int = 1) -> Account:
+    """Return a user's account by public names, or raise the 404 that hides what exists."""
+    account = (
+        Account.objects.select_related("owner").filter(owner__handle=handle, number=number).first()
+    )
+    if account is None:
+        raise not_found("this account")
+    return account

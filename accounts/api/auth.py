@@ -1,0 +1,132 @@
+"""Programs sign up, log in (with the second factor), refresh and log out."""
+
+import smtplib
+from typing import Any
+
+import structlog
+from allauth.account.models import EmailAddress
+from allauth.mfa.models import Authenticator
+from django.conf import settings
+from django.contrib.auth import authenticate
+from django.contrib.auth.password_validation import validate_password
+from django.core.exceptions import ValidationError
+from drf_spectacular.utils import extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from accounts.actions import do_end_login, do_log_in, do_sign_up
+from accounts.api import limits, schemas
+from accounts.api.base import ApiView
+from accounts.api.gates import get_address
+from accounts.api.principal import check_login, check_may_act
+from accounts.errors import AuthError, RefusedError
+from accounts.models import LoginSession, User
+from accounts.tokens import issue_access_token, issue_refresh_token, read_token
+
+log = structlog.get_logger(__name__)
+
+
+class PublicView(ApiView):
+    """Takes no credential, so that an expired one in a header does not get in the way."""
+
+    authentication_classes: list[Any] = []
+    read_scope = None
+    write_scope = None
+
+
+class RegisterView(PublicView):
+    @extend_schema(request=schemas.Registration, responses={201: schemas.ShownRegistration})
+    def post(self, request: Request) -> Response:
+        """Create a user as the site's policy allows; a mail asks to verify the address."""
+        body = self.read_body(schemas.Registration)
+        limits.check_attempt("sign_up", address=get_address(request))
+        _check_password(body)
+        user = do_sign_up(**body)
+        _send_verification(request, user)
+        return Response({"handle": user.handle, "email_verified": False}, status=201)
+
+
+class LogInView(PublicView):
+    @extend_schema(request=schemas.LogIn, responses=schemas.ShownTokens)
+    def post(self, request: Request) -> Response:
+        """Log in; `totp` is needed by users with a second factor (a recovery code is taken too)."""
+        body = self.read_body(schemas.LogIn)
+        email = body["email"].lower()
+        limits.check_attempt("log_in", address=get_address(request), account=email)
+        user = authenticate(request._request, email=email, password=body["password"])
+        if user is None:
+            raise AuthError("invalid_credentials", "wrong e-mail or password")
+        check_may_act(user)
+        _check_second_factor(user, body["totp"])
+        limits.forgive_attempt("log_in", account=email)
+        agent = request.headers.get("User-Agent", "")
+        login = do_log_in(user, address=get_address(request), user_agent=agent)
+        tokens = {"refresh": issue_refresh_token(login), **_show_access(login)}
+        return Response(tokens)
+
+
+class RefreshView(PublicView):
+    @extend_schema(request=schemas.Refresh, responses=schemas.ShownAccess)
+    def post(self, request: Request) -> Response:
+        """Get a new access token."""
+        token = read_token(self.read_body(schemas.Refresh)["refresh"], use="refresh")
+        login = LoginSession.objects.select_related("user").filter(pk=token.session_id).first()
+        return Response(_show_access(check_login(login)))
+
+
+class LogOutView(ApiView):
+    write_scope = None
+
+    @extend_schema(request=schemas.LogOut, responses={204: None})
+    def post(self, request: Request) -> Response:
+        """End the log-in of the `refresh` token sent, or else of the access token used."""
+        login = self._find_login(self.read_body(schemas.LogOut)["refresh"])
+        if login is None:
+            raise AuthError("not_authenticated", "send the refresh token or an access token")
+        do_end_login(login, by=login.user)
+        return Response(status=204)
+
+    def _find_login(self, refresh: str) -> LoginSession | None:
+        logins = LoginSession.objects.select_related("user")
+        if refresh:
+            return logins.filter(pk=read_token(refresh, use="refresh").session_id).first()
+        principal: Any = self.request.auth
+        if principal is None or principal.credential != "jwt":
+            return None
+        return logins.get(pk=principal.credential_id)
+
+
+def _check_password(body: dict[str, str]) -> None:
+    try:
+        validate_password(body["password"], User(email=body["email"], handle=body["handle"]))
+    except ValidationError as error:
+        message = " ".join(error.messages)
+        raise RefusedError("password_too_weak", message, "password", status=400) from None
+
+
+def _check_second_factor(user: User, code: str) -> None:
+    factors = list(Authenticator.objects.filter(user=user))
+    if all(factor.type == Authenticator.Type.RECOVERY_CODES for factor in factors):
+        return
+    if not code:
+        message = "send the code of your authenticator, or a recovery code, as totp"
+        raise AuthError("totp_required", message)
+    typed = [factor for factor in factors if factor.type != Authenticator.Type.WEBAUTHN]
+    if not any(factor.wrap().validate_code(code) for factor in typed):
+        raise AuthError("totp_invalid", "this code is wrong or was used already")
+
+
+def _show_access(login: LoginSession) -> dict[str, Any]:
+    return {
+        "access": issue_access_token(login),
+        "token_type": "Bearer",
+        "expires_in": settings.JWT_ACCESS_SECONDS,
+    }
+
+
+def _send_verification(request: Request, user: User) -> None:
+    try:
+        EmailAddress.objects.get(user=user).send_confirmation(request._request, signup=True)
+    except (OSError, smtplib.SMTPException) as fault:
+        # The account exists; the website can send the mail again.
+        log.error("verification_mail_failed", fault=str(fault))

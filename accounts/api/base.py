@@ -1,0 +1,50 @@
+"""The base of every DRF view: scopes, limits and strict reading of bodies and queries.
+
+A view says what it needs: `read_scope` for GET and HEAD, `write_scope` for the rest (None: public);
+`cost` in tokens; `operator_permission` for operators' calls ("accounts.deposit_credits").
+"""
+
+from typing import Any, cast
+
+from rest_framework.serializers import Serializer
+from rest_framework.views import APIView
+
+from accounts.api.gates import AccountThrottle, HasScope
+from accounts.api.principal import Principal
+from accounts.errors import ApiError
+from accounts.models import User
+
+
+class ApiView(APIView):
+    permission_classes = [HasScope]
+    throttle_classes = [AccountThrottle]
+    read_scope: str | None = "read"
+    write_scope: str | None = "manage"
+    operator_permission = ""
+    cost = 1
+
+    @property
+    def principal(self) -> Principal:
+        """Who asks; there is one wherever the scope is not None."""
+        return cast("Principal", self.request.auth)
+
+    @property
+    def user(self) -> User:
+        return cast("User", self.request.user)
+
+    def read_body(self, serializer: type[Serializer]) -> dict[str, Any]:
+        """Return the validated body; a 400 that names the field otherwise."""
+        return _validate(serializer, self.request.data, {})
+
+    def read_query(self, serializer: type[Serializer]) -> dict[str, Any]:
+        """Return the validated query string; unknown and repeated names are refused too."""
+        for name, values in self.request.query_params.lists():
+            if len(values) > 1:
+                raise ApiError(400, "repeated_field", "send this once", name[:60])
+        return _validate(serializer, self.request.query_params.dict(), {"is_query": True})
+
+
+def _validate(serializer: type[Serializer], data: Any, context: dict[str, Any]) -> dict[str, Any]:
+    checked = serializer(data=data, context=context)
+    checked.is_valid(raise_exception=True)
+    return checked.validated_data

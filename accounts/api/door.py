@@ -1,0 +1,253 @@
+"""What happens to every request before and after its operation, whichever door it came through.
+
+`start_visit` gives the request its id and finds the caller's address behind trusted proxies;
+`check_request` checks host and length; `leave` writes the log line and returns the headers to add.
+Plain functions over method, path and headers (a mapping with lower-case names), which Django's
+middleware and the lean ASGI lane both call. None reads a database.
+"""
+
+import ipaddress
+import re
+import time
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from functools import lru_cache
+from typing import Any
+
+import msgspec
+import structlog
+from django.conf import settings
+from django.http.request import split_domain_port, validate_host
+
+from accounts.errors import ApiError
+from accounts.ids import new_id
+
+API_PREFIX = "/api/"
+CORS_MAX_AGE_SECONDS = 600
+CORS_METHODS = "GET, POST, PATCH, PUT, DELETE"
+CORS_REQUEST_HEADERS = "authorization, content-type, idempotency-key, x-api-key, x-request-id"
+CORS_ANSWER_HEADERS = "x-request-id, retry-after"
+
+Headers = Mapping[str, str]
+Receive = Callable[[], Awaitable[Mapping[str, Any]]]
+Send = Callable[[Mapping[str, Any]], Awaitable[None]]
+Application = Callable[[Any, Receive, Send], Awaitable[None]]
+
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}", re.ASCII)
+_LENGTH = re.compile(r"[0-9]{1,18}", re.ASCII)
+_log = structlog.get_logger("predex.request")
+
+
+class Visit(msgspec.Struct):
+    """One request on its way; whoever learns the account writes it here for the log line."""
+
+    method: str
+    path: str
+    request_id: str
+    address: str  # the caller's, "" when unknown (a Unix socket)
+    origin: str  # of a cross-origin request to the API that is allowed, else ""
+    started: float
+    account_id: int | None = None
+    code: str | None = None  # the error code answered
+
+
+def read_headers(raw: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
+    """Return an ASGI scope's headers as a mapping; a repeated header is joined with commas."""
+    headers: dict[str, str] = {}
+    for name_bytes, value_bytes in raw:
+        name, value = name_bytes.decode("latin-1").lower(), value_bytes.decode("latin-1")
+        headers[name] = f"{headers[name]},{value}" if name in headers else value
+    return headers
+
+
+def start_visit(method: str, path: str, headers: Headers, peer: str) -> Visit:
+    """Never fails, so that even a refused request has an id and a log line."""
+    sent_id = headers.get("x-request-id", "")
+    return Visit(
+        method=method,
+        path=path,
+        request_id=sent_id if _REQUEST_ID.fullmatch(sent_id) else new_id(),
+        address=find_address(peer, headers.get("x-forwarded-for", "")),
+        origin=find_allowed_origin(path, headers),
+        started=time.perf_counter(),
+    )
+
+
+def check_request(headers: Headers) -> None:
+    """Raise ApiError for a host that is not ours or a body that says it is too long."""
+    host = headers.get("host", "")
+    if not _is_our_host(host, _allowed_hosts()):
+        raise ApiError(400, "host_not_allowed", "this host name is not served here")
+    length = headers.get("content-length")
+    if length is None:
+        return
+    if not _LENGTH.fullmatch(length):
+        raise ApiError(400, "bad_content_length", "Content-Length is no number")
+    if int(length) > settings.BODY_BYTES_MAX:
+        raise body_too_large()
+
+
+def leave(visit: Visit, status: int) -> list[tuple[str, str]]:
+    """Write the log line; return the headers that every answer carries."""
+    milliseconds = round((time.perf_counter() - visit.started) * 1_000, 2)
+    _log.info(
+        "request",
+        request_id=visit.request_id,
+        method=visit.method,
+        path=visit.path,
+        status=status,
+        code=visit.code,
+        milliseconds=milliseconds,
+        address=visit.address,
+        account_id=visit.account_id,
+    )
+    return [("X-Request-ID", visit.request_id), *_cors_headers(visit)]
+
+
+def answer_preflight(visit: Visit, headers: Headers) -> list[tuple[str, str]] | None:
+    """Return the headers of a 204 when this is a browser's preflight for the API, else None."""
+    if visit.method != "OPTIONS" or not visit.origin:
+        return None
+    if "access-control-request-method" not in headers:
+        return None
+    return [
+        ("Access-Control-Allow-Methods", CORS_METHODS),
+        ("Access-Control-Allow-Headers", CORS_REQUEST_HEADERS),
+        ("Access-Control-Max-Age", str(CORS_MAX_AGE_SECONDS)),
+    ]
+
+
+def is_trusted_proxy(peer: str) -> bool:
+    return _is_in(peer, _networks(tuple(settings.TRUSTED_PROXIES)))
+
+
+def find_address(peer: str, forwarded_for: str) -> str:
+    """Return the nearest address that is no trusted proxy; the header is believed only from one."""
+    networks = _networks(tuple(settings.TRUSTED_PROXIES))
+    address = peer
+    for hop in reversed(forwarded_for.split(",")):
+        if not _is_in(address, networks) or not _is_address(hop.strip()):
+            return address
+        address = hop.strip()
+    return address
+
+
+def find_allowed_origin(path: str, headers: Headers) -> str:
+    """Return the Origin header when CORS_ALLOWED_ORIGINS lets it read the API, else ""."""
+    origin = headers.get("origin", "")
+    if not origin or not path.startswith(API_PREFIX):
+        return ""
+    allowed = settings.CORS_ALLOWED_ORIGINS
+    return origin if "*" in allowed or origin in allowed else ""
+
+
+def body_too_large() -> ApiError:
+    return ApiError(
+        413, "body_too_large", f"a body has at most {settings.BODY_BYTES_MAX} bytes here"
+    )
+
+
+async def read_body(receive: Receive) -> bytes:
+    """Return an ASGI request's body; ApiError 413 as soon as it is longer than allowed."""
+    chunks: list[bytes] = []
+    length = 0
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ApiError(400, "disconnected", "the request ended in the middle of its body")
+        chunk = message.get("body", b"")
+        length += len(chunk)
+        if length > settings.BODY_BYTES_MAX:
+            raise body_too_large()
+        if not message.get("more_body"):
+            return b"".join([*chunks, chunk]) if chunks else chunk
+        chunks.append(chunk)
+
+
+def limit_bodies(app: Application) -> Application:
+    """Wrap an ASGI application that reads whole bodies before it looks: 413 from the limit on.
+
+    Django's own handler writes a body of any length to disk first when no Content-Length warned.
+    """
+
+    async def limited(scope: Any, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await app(scope, receive, send)
+            return
+        length = 0
+
+        async def counted() -> Mapping[str, Any]:
+            nonlocal length
+            message = await receive()
+            length += len(message.get("body", b""))
+            if length > settings.BODY_BYTES_MAX:
+                raise body_too_large()
+            return message
+
+        try:
+            await app(scope, counted, send)
+        except ApiError as error:
+            await _send_error(scope, send, error)
+
+    return limited
+
+
+async def _send_error(scope: Any, send: Send, error: ApiError) -> None:
+    headers = read_headers(scope["headers"])
+    peer = (scope.get("client") or ("",))[0]
+    visit = start_visit(scope["method"], scope["path"], headers, peer)
+    visit.code = error.code
+    body = {
+        "code": error.code,
+        "message": error.message,
+        "field": error.field,
+        "request_id": visit.request_id,
+    }
+    answer = [("Content-Type", "application/json"), *leave(visit, error.status)]
+    raw = [(name.lower().encode(), value.encode("latin-1")) for name, value in answer]
+    await send({"type": "http.response.start", "status": error.status, "headers": raw})
+    await send({"type": "http.response.body", "body": msgspec.json.encode(body)})
+
+
+def _cors_headers(visit: Visit) -> list[tuple[str, str]]:
+    if not settings.CORS_ALLOWED_ORIGINS or not visit.path.startswith(API_PREFIX):
+        return []
+    if not visit.origin:
+        return [("Vary", "Origin")]
+    # Never with credentials: other sites use keys and tokens, not this site's cookies.
+    return [
+        ("Vary", "Origin"),
+        ("Access-Control-Allow-Origin", visit.origin),
+        ("Access-Control-Expose-Headers", CORS_ANSWER_HEADERS),
+    ]
+
+
+def _allowed_hosts() -> tuple[str, ...]:
+    if settings.DEBUG and not settings.ALLOWED_HOSTS:
+        return (".localhost", "127.0.0.1", "[::1]")
+    return tuple(settings.ALLOWED_HOSTS)
+
+
+@lru_cache(maxsize=1024)
+def _is_our_host(host: str, allowed: tuple[str, ...]) -> bool:
+    domain, _port = split_domain_port(host)
+    return bool(domain) and validate_host(domain, allowed)
+
+
+@lru_cache(maxsize=8)
+def _networks(texts: tuple[str, ...]) -> tuple[Any, ...]:
+    return tuple(ipaddress.ip_network(text, strict=False) for text in texts)
+
+
+@lru_cache(maxsize=4096)
+def _is_in(address: str, networks: tuple[Any, ...]) -> bool:
+    if not _is_address(address):
+        return False
+    return any(ipaddress.ip_address(address) in network for network in networks)
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True

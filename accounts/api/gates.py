@@ -1,0 +1,68 @@
+"""What DRF asks before each call: may they (scope, operator's right), and how often (limits)."""
+
+from typing import Any, cast
+
+from rest_framework.permissions import BasePermission
+from rest_framework.request import Request
+from rest_framework.throttling import BaseThrottle
+
+from accounts.api import limits
+from accounts.api.limits import Rate
+from accounts.api.principal import require_scope
+from accounts.errors import AuthError, too_many_requests
+from accounts.models import User
+from accounts.policy import get_policy
+
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+UNKNOWN_ADDRESS = "unknown"
+
+
+class HasScope(BasePermission):
+    """The principal may do what the view's scope names, and is an operator where that is needed."""
+
+    def has_permission(self, request: Request, view: Any) -> bool:
+        attribute = "read_scope" if request.method in SAFE_METHODS else "write_scope"
+        scope = getattr(view, attribute, "manage")
+        if scope is None:
+            return True
+        principal: Any = request.auth
+        if principal is None:
+            return False
+        require_scope(principal, scope)
+        permission = getattr(view, "operator_permission", "")
+        if permission:
+            require_operator(cast("User", request.user), permission)
+        return True
+
+
+class AccountThrottle(BaseThrottle):
+    """Takes tokens of the account's bucket, or of the address's while nobody is logged in."""
+
+    def allow_request(self, request: Request, view: Any) -> bool:
+        bucket = "read" if request.method in SAFE_METHODS else "write"
+        subject, rate = find_bucket(request, bucket)
+        wait_seconds = limits.take_sync(subject, bucket, rate, getattr(view, "cost", 1))
+        if wait_seconds is not None:
+            raise too_many_requests(wait_seconds)
+        return True
+
+
+def require_operator(user: User, permission: str) -> None:
+    """Raise AuthError (403) unless the user is an operator with this right."""
+    if not (user.is_staff and user.has_perm(permission)):
+        raise AuthError("not_an_operator", "this needs an operator with that right", status=403)
+
+
+def find_bucket(request: Request, bucket: str) -> tuple[int | str, Rate]:
+    """Return whose bucket a request takes from, and how large it is."""
+    principal: Any = request.auth
+    if principal is None:
+        rate = Rate(*get_policy().rate_limits["anonymous"][bucket])
+        return f"address:{get_address(request)}", rate
+    rate = principal.read_rate if bucket == "read" else principal.write_rate
+    return principal.account_id, rate
+
+
+def get_address(request: Any) -> str:
+    """Return the caller's address, as found behind trusted proxies."""
+    return request.META.get("REMOTE_ADDR") or UNKNOWN_ADDRESS

@@ -1,0 +1,281 @@
+"""Token buckets: how much an account may ask per second, and how often somebody may try a log-in.
+
+A bucket is one number, the time until which it is spent ("theoretical arrival time" of GCRA, equal
+to a token bucket that starts full): taking `cost` tokens moves it by cost / per_second, and is
+allowed while it stays within burst / per_second of now. With REDIS_URL the numbers live in Redis,
+are moved by one Lua script on Redis' clock, and so are exact across processes and hosts; the takes
+of one event-loop tick travel together. Without it, or while Redis is away, they live in process.
+"""
+
+import asyncio
+import math
+import threading
+import time
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any, NamedTuple
+from weakref import WeakKeyDictionary
+
+import redis
+import redis.asyncio
+import structlog
+from django.conf import settings
+
+from accounts.errors import too_many_requests
+
+LOCAL_BUCKETS_MAX = 100_000
+REDIS_TIMEOUT_SECONDS = 1.0
+REDIS_RETRY_SECONDS = 1.0
+
+log = structlog.get_logger(__name__)
+
+
+class Rate(NamedTuple):
+    per_second: float
+    burst: int
+
+
+class Take(NamedTuple):
+    key: str
+    cost_us: int  # how far the bucket's time moves
+    burst_us: int  # how far it may be ahead of now
+
+
+class Taken(NamedTuple):
+    wait_us: int  # 0: allowed
+    ahead_us: int  # how far the bucket is ahead of now, after the take
+
+
+async def take(subject: int | str, bucket: str, rate: Rate, cost: int = 1) -> float | None:
+    """Take `cost` tokens; None when allowed, else seconds until they would be."""
+    request = _build_take(subject, bucket, rate, cost)
+    if not _redis_is_used():
+        return _seconds(_local.take([request])[0])
+    return _seconds(await _tick_batch().take(request))
+
+
+def take_sync(subject: int | str, bucket: str, rate: Rate, cost: int = 1) -> float | None:
+    """The same from sync code."""
+    return _seconds(_take_all_sync([_build_take(subject, bucket, rate, cost)])[0])
+
+
+def count_remaining(subject: int | str, bucket: str, rate: Rate) -> int:
+    """Return the whole tokens left in a bucket."""
+    request = _build_take(subject, bucket, rate, 0)
+    ahead_us = _take_all_sync([request])[0].ahead_us
+    return max(0, math.floor((request.burst_us - ahead_us) * rate.per_second / 1_000_000))
+
+
+def check_attempt(action: str, *, address: str, account: str = "") -> None:
+    """Count a try at `action` (ATTEMPT_LIMITS) by this address on this account; 429 when over."""
+    for take_ in _attempt_takes(action, address, account):
+        _refuse_when_over(_take_all_sync([take_])[0])
+
+
+async def acheck_attempt(action: str, *, address: str, account: str = "") -> None:
+    """The same from async code."""
+    for take_ in _attempt_takes(action, address, account):
+        if _redis_is_used():
+            _refuse_when_over(await _tick_batch().take(take_))
+        else:
+            _refuse_when_over(_local.take([take_])[0])
+
+
+def forgive_attempt(action: str, *, account: str) -> None:
+    """Give back the account's try: it succeeded, so it was no guess."""
+    takes = _attempt_takes(action, "", account)
+    _take_all_sync([take_._replace(cost_us=-take_.cost_us) for take_ in takes])
+
+
+def reset() -> None:
+    """Make every bucket full again, here and in Redis (tests)."""
+    global _redis_away_until
+    _redis_away_until = 0.0
+    _local.clear()
+    if settings.REDIS_URL:
+        client = _sync_client(settings.REDIS_URL)
+        for key in client.scan_iter(f"{settings.REDIS_PREFIX}:limit:*"):
+            client.delete(key)
+
+
+def _attempt_takes(action: str, address: str, account: str) -> list[Take]:
+    limits = settings.ATTEMPT_LIMITS[action]
+    subjects = {"address": address, "account": account.strip().lower()}
+    return [
+        _build_take(f"{kind}:{subjects[kind]}", action, Rate(count / seconds, count), 1)
+        for kind, (count, seconds) in limits.items()
+        if subjects[kind]
+    ]
+
+
+def _build_take(subject: int | str, bucket: str, rate: Rate, cost: int) -> Take:
+    token_us = 1_000_000 / rate.per_second
+    # More than the bucket holds would never be allowed: such a request empties it instead.
+    cost_us = math.ceil(min(cost, rate.burst) * token_us)
+    return Take(f"{bucket}:{subject}", cost_us, math.ceil(rate.burst * token_us))
+
+
+def _seconds(taken: Taken) -> float | None:
+    return taken.wait_us / 1_000_000 if taken.wait_us > 0 else None
+
+
+def _refuse_when_over(taken: Taken) -> None:
+    if taken.wait_us > 0:
+        raise too_many_requests(taken.wait_us / 1_000_000)
+
+
+class _LocalBuckets:
+    """The buckets of one process. Threads share them, so each take holds the lock."""
+
+    def __init__(self) -> None:
+        self._spent_until: dict[str, int] = {}
+        self._lock = threading.Lock()
+
+    def take(self, takes: Sequence[Take]) -> list[Taken]:
+        now = time.monotonic_ns() // 1_000
+        with self._lock:
+            return [self._take_one(take, now) for take in takes]
+
+    def clear(self) -> None:
+        with self._lock:
+            self._spent_until.clear()
+
+    def _take_one(self, take: Take, now: int) -> Taken:
+        ahead_us = max(0, self._spent_until.get(take.key, 0) - now)
+        wait_us = ahead_us + take.cost_us - take.burst_us
+        if take.cost_us > 0 and wait_us > 0:
+            return Taken(wait_us, ahead_us)
+        if len(self._spent_until) >= LOCAL_BUCKETS_MAX:
+            self._drop_full_buckets(now)
+        self._spent_until[take.key] = now + ahead_us + take.cost_us
+        return Taken(0, max(0, ahead_us + take.cost_us))
+
+    def _drop_full_buckets(self, now: int) -> None:
+        kept = {key: until for key, until in self._spent_until.items() if until > now}
+        self._spent_until = kept if len(kept) < LOCAL_BUCKETS_MAX else {}
+
+
+_local = _LocalBuckets()
+
+# KEYS: buckets; ARGV: for each, its cost and its burst in microseconds. Answers {wait, ahead}s.
+_SCRIPT = """
+local time = redis.call('TIME')
+local now = time[1] * 1000000 + time[2]
+local answers = {}
+for i, key in ipairs(KEYS) do
+  local cost, burst = tonumber(ARGV[2 * i - 1]), tonumber(ARGV[2 * i])
+  local ahead = math.max(0, tonumber(redis.call('GET', key) or 0) - now)
+  local wait = ahead + cost - burst
+  if cost > 0 and wait > 0 then
+    answers[2 * i - 1], answers[2 * i] = wait, ahead
+  else
+    ahead = math.max(0, ahead + cost)
+    if cost ~= 0 then
+      local expires = math.floor(ahead / 1000) + 1
+      redis.call('SET', key, string.format('%.0f', now + ahead), 'PX', expires)
+    end
+    answers[2 * i - 1], answers[2 * i] = 0, ahead
+  end
+end
+return answers
+"""
+
+
+def _script_arguments(takes: Sequence[Take]) -> list[str | int]:
+    keys = [f"{settings.REDIS_PREFIX}:limit:{take.key}" for take in takes]
+    return [*keys, *(number for take in takes for number in (take.cost_us, take.burst_us))]
+
+
+def _read_answers(answers: list[int]) -> list[Taken]:
+    return [Taken(*answers[i : i + 2]) for i in range(0, len(answers), 2)]
+
+
+_redis_away_until = 0.0
+
+
+def _redis_is_used() -> bool:
+    return bool(settings.REDIS_URL) and time.monotonic() >= _redis_away_until
+
+
+def _note_redis_away(fault: Exception) -> None:
+    """Limits are then counted per process: looser, but never off and never an error."""
+    global _redis_away_until
+    _redis_away_until = time.monotonic() + REDIS_RETRY_SECONDS
+    log.warning("limits_counted_in_process", fault=str(fault))
+
+
+@lru_cache(maxsize=1)
+def _sync_client(url: str) -> redis.Redis:
+    return redis.Redis.from_url(
+        url,
+        socket_timeout=REDIS_TIMEOUT_SECONDS,
+        socket_connect_timeout=REDIS_TIMEOUT_SECONDS,
+    )
+
+
+def _take_all_sync(takes: Sequence[Take]) -> list[Taken]:
+    if not _redis_is_used():
+        return _local.take(takes)
+    try:
+        client = _sync_client(settings.REDIS_URL)
+        answers: Any = client.eval(_SCRIPT, len(takes), *_script_arguments(takes))
+        return _read_answers(answers)
+    except redis.RedisError as fault:
+        _note_redis_away(fault)
+        return _local.take(takes)
+
+
+class _TickBatch:
+    """Gathers the takes of one event-loop tick and sends them as one script call."""
+
+    def __init__(self, url: str) -> None:
+        self._client: Any = redis.asyncio.Redis.from_url(
+            url,
+            socket_timeout=REDIS_TIMEOUT_SECONDS,
+            socket_connect_timeout=REDIS_TIMEOUT_SECONDS,
+        )
+        self._waiting: list[tuple[Take, asyncio.Future[Taken]]] = []
+        self._flushes: set[asyncio.Task[None]] = set()
+
+    async def take(self, take: Take) -> Taken:
+        loop = asyncio.get_running_loop()
+        answer = loop.create_future()
+        if not self._waiting:
+            loop.call_soon(self._start_flush)
+        self._waiting.append((take, answer))
+        return await answer
+
+    def _start_flush(self) -> None:
+        waiting, self._waiting = self._waiting, []
+        flush = asyncio.get_running_loop().create_task(self._flush(waiting))
+        self._flushes.add(flush)
+        flush.add_done_callback(self._flushes.discard)
+
+    async def _flush(self, waiting: list[tuple[Take, "asyncio.Future[Taken]"]]) -> None:
+        takes = [take for take, _ in waiting]
+        try:
+            answers = await self._client.eval(_SCRIPT, len(takes), *_script_arguments(takes))
+            taken = _read_answers(answers)
+        except (redis.RedisError, OSError) as fault:
+            _note_redis_away(fault)
+            taken = _local.take(takes)
+        for (_, answer), result in zip(waiting, taken, strict=True):
+            if not answer.done():
+                answer.set_result(result)
+
+
+_tick_batches: "WeakKeyDictionary[asyncio.AbstractEventLoop, _TickBatch]" = WeakKeyDictionary()
+
+
+def _tick_batch() -> _TickBatch:
+    loop = asyncio.get_running_loop()
+    batch = _tick_batches.get(loop)
+    if batch is None:
+        batch = _tick_batches[loop] = _TickBatch(settings.REDIS_URL)
+    return batch
+
+
+def refuse_over_limit(retry_after_seconds: float | None) -> None:
+    """Turn a take's answer into the 429 that both doors give."""
+    if retry_after_seconds is not None:
+        raise too_many_requests(retry_after_seconds)

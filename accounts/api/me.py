@@ -1,0 +1,91 @@
+"""Who I am, what I may use: profile, API keys, limits."""
+
+import uuid
+from typing import Any
+
+from allauth.account.models import EmailAddress
+from allauth.mfa.models import Authenticator
+from drf_spectacular.utils import extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from accounts.actions import do_create_api_key, do_revoke_api_key
+from accounts.api import limits, schemas
+from accounts.api.base import ApiView
+from accounts.api.gates import find_bucket, get_address
+from accounts.api.pagination import PageQuery, paginate
+from accounts.api.principal import Principal
+from accounts.errors import not_found
+from accounts.models import Account, ApiKey, User
+
+
+class MeView(ApiView):
+    @extend_schema(responses=schemas.ShownUser)
+    def get(self, request: Request) -> Response:
+        return Response(_show_user(self.user, self.principal))
+
+    @extend_schema(request=schemas.Profile, responses=schemas.ShownUser)
+    def patch(self, request: Request) -> Response:
+        display_name = self.read_body(schemas.Profile)["display_name"]
+        User.objects.filter(pk=self.principal.user_id).update(display_name=display_name)
+        return Response(_show_user(User.objects.get(pk=self.principal.user_id), self.principal))
+
+
+class KeysView(ApiView):
+    @extend_schema(parameters=[PageQuery], responses=schemas.page_of(schemas.ShownKey))
+    def get(self, request: Request) -> Response:
+        """List this account's keys, newest first; never their secrets."""
+        query = self.read_query(PageQuery)
+        keys = ApiKey.objects.filter(account=self.principal.account_id)
+        page = paginate(keys, order=["-id"], **query)
+        return Response(page.to_json(lambda key: schemas.ShownKey(key).data))
+
+    @extend_schema(request=schemas.NewKey, responses={201: schemas.ShownNewKey})
+    def post(self, request: Request) -> Response:
+        """Create a key. Its secret is in this answer and nowhere else."""
+        body = self.read_body(schemas.NewKey)
+        account_id = self.principal.account_id
+        limits.check_attempt("key_creation", address=get_address(request), account=str(account_id))
+        account = Account.objects.get(pk=account_id)
+        key, secret = do_create_api_key(account, by=self.user, **body)
+        return Response({**schemas.ShownKey(key).data, "secret": secret}, status=201)
+
+
+class KeyView(ApiView):
+    @extend_schema(responses={204: None})
+    def delete(self, request: Request, key_id: uuid.UUID) -> Response:
+        """Revoke a key; it stops within a second everywhere."""
+        key = ApiKey.objects.filter(pk=key_id, account=self.principal.account_id).first()
+        if key is None:
+            raise not_found("this key")
+        do_revoke_api_key(key, by=self.user)
+        return Response(status=204)
+
+
+class LimitsView(ApiView):
+    read_scope = None
+
+    @extend_schema(responses=schemas.ShownLimits)
+    def get(self, request: Request) -> Response:
+        """Show the buckets that this caller's requests take tokens from."""
+        return Response({bucket: _show_bucket(request, bucket) for bucket in ("read", "write")})
+
+
+def _show_bucket(request: Request, bucket: str) -> dict[str, Any]:
+    subject, rate = find_bucket(request, bucket)
+    remaining = limits.count_remaining(subject, bucket, rate)
+    return {"per_second": rate.per_second, "burst": rate.burst, "remaining": remaining}
+
+
+def _show_user(user: User, principal: Principal) -> dict[str, Any]:
+    return {
+        "handle": user.handle,
+        "display_name": user.display_name,
+        "email": user.email,
+        "email_verified": EmailAddress.objects.filter(user_id=user.pk, verified=True).exists(),
+        "is_operator": user.is_staff,
+        "two_factor": Authenticator.objects.filter(user_id=user.pk).exists(),
+        "credential": principal.credential,
+        "scopes": sorted(principal.scopes),
+        "created_at": schemas.TimeField().to_representation(user.created_at),
+    }

@@ -1,0 +1,98 @@
+"""Own balance, ledger and withdrawals."""
+
+import uuid
+from typing import Any
+
+from drf_spectacular.utils import extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from accounts.actions import do_request_withdrawal
+from accounts.api import schemas
+from accounts.api.base import ApiView
+from accounts.api.pagination import bad_cursor, build_page, decode_cursor, paginate
+from accounts.api.principal import require_verified
+from accounts.hooks import name_markets, value_positions
+from accounts.idempotency import run_once
+from accounts.models import Account, WithdrawalRequest
+from accounts.queries import list_transfers
+
+NEWEST_FIRST = ["-id"]
+
+
+class AccountView(ApiView):
+    @extend_schema(responses=schemas.ShownAccount)
+    def get(self, request: Request) -> Response:
+        """Show the balance. Equity is cash plus the positions' worth now, null if unknown."""
+        account: Any = Account.objects.get(pk=self.principal.account_id)
+        valuation = value_positions(account.pk)
+        positions_micros = valuation.positions_micros
+        account.locked_collateral_micros = valuation.locked_collateral_micros
+        account.equity_micros = (
+            None if positions_micros is None else account.cash_micros + positions_micros
+        )
+        return Response(schemas.ShownAccount(account).data)
+
+
+class LedgerView(ApiView):
+    @extend_schema(
+        parameters=[schemas.LedgerQuery], responses=schemas.page_of(schemas.ShownTransfer)
+    )
+    def get(self, request: Request) -> Response:
+        """List own transfers, newest first."""
+        query = self.read_query(schemas.LedgerQuery)
+        account_id, limit = self.principal.account_id, query["limit"]
+        before = _read_cursor(query["cursor"]) if query["cursor"] else None
+        rows = list_transfers(account_id, kind=query["kind"], before=before, count=limit + 1)
+        page = build_page(rows, limit, lambda row: [row.id], NEWEST_FIRST)
+        slugs = name_markets({row.market_id for row in page.rows if row.market_id is not None})
+        return Response(page.to_json(lambda row: _show_transfer(row, account_id, slugs)))
+
+
+class WithdrawalsView(ApiView):
+    @extend_schema(
+        parameters=[schemas.WithdrawalQuery], responses=schemas.page_of(schemas.ShownWithdrawal)
+    )
+    def get(self, request: Request) -> Response:
+        """List own requests to withdraw, newest first."""
+        query = self.read_query(schemas.WithdrawalQuery)
+        status = query.pop("status")
+        rows = WithdrawalRequest.objects.filter(account=self.principal.account_id)
+        page = paginate(rows.filter(status=status) if status else rows, order=NEWEST_FIRST, **query)
+        return Response(page.to_json(lambda row: schemas.ShownWithdrawal(row).data))
+
+    @extend_schema(request=schemas.NewWithdrawal, responses={201: schemas.ShownWithdrawal})
+    def post(self, request: Request) -> Response:
+        """Ask to take credits out. The amount is set aside until an operator decides.
+
+        With an `Idempotency-Key` header a repeat gets the first answer.
+        """
+        body = self.read_body(schemas.NewWithdrawal)
+        require_verified(self.principal)
+        account = Account.objects.get(pk=self.principal.account_id)
+
+        def effect() -> tuple[int, Any]:
+            withdrawal = do_request_withdrawal(
+                account, amount_micros=body["amount"], by=self.user, note=body["note"]
+            )
+            return 201, schemas.ShownWithdrawal(withdrawal).data
+
+        key = request.headers.get("Idempotency-Key")
+        status, answer = run_once(account.pk, key, "withdrawal", body, effect)
+        return Response(answer, status=status)
+
+
+def _read_cursor(cursor: str) -> uuid.UUID:
+    try:
+        return uuid.UUID(decode_cursor(cursor, NEWEST_FIRST)[0])
+    except (ValueError, AttributeError):
+        raise bad_cursor() from None
+
+
+def _show_transfer(row: Any, account_id: int, slugs: Any) -> dict[str, Any]:
+    is_incoming = row.credit_account_id == account_id
+    other = row.debit_account if is_incoming else row.credit_account
+    row.signed_micros = row.amount_micros if is_incoming else -row.amount_micros
+    row.counterparty = other.kind
+    row.market = slugs.get(row.market_id)
+    return schemas.ShownTransfer(row).data

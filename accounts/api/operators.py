@@ -1,0 +1,115 @@
+"""Operators' calls: deposits, decisions on withdrawals, suspensions. Each leaves an audit event."""
+
+import uuid
+from typing import Any
+
+from drf_spectacular.utils import extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from accounts.actions import (
+    do_decide_withdrawal,
+    do_deposit,
+    do_reinstate_user,
+    do_suspend_user,
+    find_account,
+)
+from accounts.api import schemas
+from accounts.api.base import ApiView
+from accounts.api.pagination import paginate
+from accounts.errors import not_found
+from accounts.idempotency import run_once
+from accounts.models import Account, User, WithdrawalRequest
+from accounts.units import format_amount
+
+
+class DepositsView(ApiView):
+    operator_permission = "accounts.deposit_credits"
+
+    @extend_schema(request=schemas.NewDeposit, responses={201: schemas.ShownDeposit})
+    def post(self, request: Request) -> Response:
+        """Deposit credits on somebody's account. An `Idempotency-Key` makes a repeat harmless."""
+        body = self.read_body(schemas.NewDeposit)
+        account = find_account(body["handle"], body["account"])
+
+        def effect() -> tuple[int, Any]:
+            do_deposit(account, amount_micros=body["amount"], by=self.user, reason=body["reason"])
+            return 201, _show_deposit(account, body)
+
+        key = request.headers.get("Idempotency-Key")
+        status, answer = run_once(self.principal.account_id, key, "deposit", body, effect)
+        return Response(answer, status=status)
+
+
+class OpenWithdrawalsView(ApiView):
+    read_scope = "manage"
+    operator_permission = "accounts.decide_withdrawals"
+
+    @extend_schema(
+        parameters=[schemas.WithdrawalQuery],
+        responses=schemas.page_of(schemas.ShownOpenWithdrawal),
+    )
+    def get(self, request: Request) -> Response:
+        """List everybody's requests to withdraw, newest first."""
+        query = self.read_query(schemas.WithdrawalQuery)
+        status = query.pop("status")
+        rows = WithdrawalRequest.objects.select_related("account__owner")
+        page = paginate(rows.filter(status=status) if status else rows, order=["-id"], **query)
+        return Response(page.to_json(lambda row: schemas.ShownOpenWithdrawal(row).data))
+
+
+class DecisionView(ApiView):
+    operator_permission = "accounts.decide_withdrawals"
+
+    @extend_schema(request=schemas.Decision, responses=schemas.ShownWithdrawal)
+    def post(self, request: Request, withdrawal_id: uuid.UUID) -> Response:
+        """Approve a withdrawal (credits leave the exchange) or reject it (they are free again)."""
+        body = self.read_body(schemas.Decision)
+        withdrawal = (
+            WithdrawalRequest.objects.select_related("account").filter(pk=withdrawal_id).first()
+        )
+        if withdrawal is None:
+            raise not_found("this withdrawal")
+        decided = do_decide_withdrawal(
+            withdrawal,
+            approve=body["decision"] == "approve",
+            by=self.user,
+            reason=body["reason"],
+        )
+        return Response(schemas.ShownWithdrawal(decided).data)
+
+
+class SuspendView(ApiView):
+    operator_permission = "accounts.suspend_users"
+
+    @extend_schema(request=schemas.Reason, responses=schemas.ShownStanding)
+    def post(self, request: Request, handle: str) -> Response:
+        """Stop a user's every credential within a second."""
+        do_suspend_user(_find_user(handle), by=self.user, **self.read_body(schemas.Reason))
+        return Response(schemas.ShownStanding(_find_user(handle)).data)
+
+
+class ReinstateView(ApiView):
+    operator_permission = "accounts.suspend_users"
+
+    @extend_schema(request=schemas.Reason, responses=schemas.ShownStanding)
+    def post(self, request: Request, handle: str) -> Response:
+        do_reinstate_user(_find_user(handle), by=self.user, **self.read_body(schemas.Reason))
+        return Response(schemas.ShownStanding(_find_user(handle)).data)
+
+
+def _find_user(handle: str) -> User:
+    user = User.objects.filter(handle=handle).first()
+    if user is None:
+        raise not_found("this user")
+    return user
+
+
+def _show_deposit(account: Account, body: dict[str, Any]) -> dict[str, Any]:
+    account.refresh_from_db(fields=["cash_micros"])
+    return {
+        "handle": body["handle"],
+        "account": account.number,
+        "amount": format_amount(body["amount"]),
+        "cash": format_amount(account.cash_micros),
+    }

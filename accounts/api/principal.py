@@ -1,0 +1,288 @@
+"""Who asks: from the headers of a request (or a browser's user) to a `Principal`.
+
+Both doors use this. A principal is read from the database once and kept for less than a second,
+so a revoked key, a log-out, a new password or a suspension stops everywhere within a second; a
+hit costs one dict lookup. `headers` are always a mapping with lower-case names.
+"""
+
+import asyncio
+import hmac
+import time
+from collections.abc import Iterable, Mapping
+from typing import Any, cast
+
+import msgspec
+from allauth.account.models import EmailAddress
+from channels.db import database_sync_to_async
+from django.conf import settings
+from django.db.models import Exists, OuterRef
+from django.utils import timezone
+
+from accounts.api.limits import Rate
+from accounts.errors import AuthError
+from accounts.keys import compute_digest, find_prefix
+from accounts.models import Account, ApiKey, LoginSession, User
+from accounts.policy import get_policy
+from accounts.tokens import compute_password_stamp, read_token
+
+CACHE_SECONDS = 0.9  # of the second that a stop may take
+CACHE_ENTRIES_MAX = 50_000
+LAST_USED_SECONDS = 60  # how exact `ApiKey.last_used_at` is
+# Keys read and trade; keys, passwords and withdrawals are managed by somebody who logged in.
+LOGIN_SCOPES = frozenset({"read", "trade", "manage"})
+
+Headers = Mapping[str, str]
+
+
+class Principal(msgspec.Struct, frozen=True):
+    user_id: int
+    account_id: int
+    owner_id: int
+    account_kind: str
+    scopes: frozenset[str]
+    credential: str  # "session", "key" or "jwt"
+    credential_id: str
+    is_verified: bool  # may trade and withdraw: the e-mail address is known to be theirs
+    read_rate: Rate
+    write_rate: Rate
+
+
+_cache: dict[str, tuple[float, Principal]] = {}
+_lookups: dict[str, "asyncio.Future[Principal]"] = {}
+
+
+def find_credential(headers: Headers) -> str | None:
+    """Return the key or token that a request carries, if any; AuthError for another scheme."""
+    key = headers.get("x-api-key")
+    if key:
+        return key
+    authorization = headers.get("authorization")
+    if not authorization:
+        return None
+    scheme, _, credential = authorization.partition(" ")
+    if scheme.lower() != "bearer" or not credential:
+        raise AuthError("invalid_credentials", "send a key or token as: Authorization: Bearer ...")
+    return credential.strip()
+
+
+def find_cached(headers: Headers) -> Principal | None:
+    """Return the principal if it is known without input and output."""
+    credential = find_credential(headers)
+    return _find_fresh(credential) if credential else None
+
+
+def authenticate_headers(headers: Headers) -> Principal:
+    """Return the principal or raise AuthError; may read the database."""
+    credential = _require_credential(headers)
+    return _find_fresh(credential) or _look_up(credential)
+
+
+async def authenticate(headers: Headers) -> Principal:
+    """The same from async code: a miss is looked up once, whoever else waits for it."""
+    credential = _require_credential(headers)
+    principal = _find_fresh(credential)
+    if principal is not None:
+        return principal
+    lookup = _lookups.get(credential)
+    if lookup is None or lookup.get_loop() is not asyncio.get_running_loop():
+        look_up = database_sync_to_async(_look_up, thread_sensitive=False)
+        lookup = asyncio.ensure_future(look_up(credential))
+        _lookups[credential] = lookup
+        lookup.add_done_callback(lambda done: _end_lookup(credential, done))
+    return await asyncio.shield(lookup)
+
+
+def principal_of_user(user: User) -> Principal:
+    """Return the principal of a browser's session; AuthError for a stopped user."""
+    check_may_act(user)
+    name = f"user {user.pk}"  # no credential has a space in it
+    principal = _find_fresh(name)
+    if principal is not None:
+        return principal
+    started = time.monotonic()
+    account = Account.objects.filter(owner=user, number=1).first()
+    if account is None or account.closed_at:
+        raise AuthError("account_closed", "this account is closed", status=403)
+    verified = not settings.EMAIL_VERIFICATION_REQUIRED or _verified_emails(user.pk).exists()
+    principal = _build(account, LOGIN_SCOPES, "session", str(user.pk), is_verified=verified)
+    return _keep(name, principal, started)
+
+
+def require_scope(principal: Principal, scope: str) -> None:
+    """Raise AuthError (403) unless the principal may do what needs `scope`."""
+    if scope not in principal.scopes:
+        raise AuthError("missing_scope", f"this needs the scope {scope}", status=403)
+    if scope == "trade":
+        require_verified(principal)
+
+
+def require_verified(principal: Principal) -> None:
+    if not principal.is_verified:
+        raise AuthError("email_not_verified", "verify your e-mail address first", status=403)
+
+
+def check_may_act(user: User) -> None:
+    """Raise AuthError for a suspended or closed user."""
+    if user.suspended_at is not None:
+        raise AuthError("account_suspended", "this account is suspended", status=403)
+    if not user.is_active:
+        raise AuthError("account_closed", "this account is closed", status=403)
+
+
+def find_stopped(principals: Iterable[Principal]) -> set[Principal]:
+    """Return those whose credential no longer stands: for sockets that stay open.
+
+    Three queries whatever the number; call it at most a second apart and close what it names.
+    """
+    principals = set(principals)
+    now = timezone.now()
+    accounts = Account.objects.filter(pk__in={p.account_id for p in principals}, closed_at=None)
+    accounts = accounts.filter(owner__is_active=True, owner__suspended_at=None)
+    standing = set(accounts.values_list("pk", flat=True))
+    keys = _standing(ApiKey, principals, "key", now)
+    logins = _standing(LoginSession, principals, "jwt", now)
+    return {
+        p
+        for p in principals
+        if p.account_id not in standing
+        or (p.credential == "key" and p.credential_id not in keys)
+        or (p.credential == "jwt" and p.credential_id not in logins)
+    }
+
+
+def forget_all() -> None:
+    """Drop this process's cache: for tests, and where a stop must show at once."""
+    _cache.clear()
+
+
+def _require_credential(headers: Headers) -> str:
+    credential = find_credential(headers)
+    if credential is None:
+        raise AuthError("not_authenticated", "send an API key or a token")
+    return credential
+
+
+def _find_fresh(credential: str) -> Principal | None:
+    entry = _cache.get(credential)
+    return entry[1] if entry is not None and time.monotonic() < entry[0] else None
+
+
+def _keep(credential: str, principal: Principal, started: float, seconds: float = 1.0) -> Principal:
+    if len(_cache) >= CACHE_ENTRIES_MAX:
+        _cache.clear()
+    _cache[credential] = (started + min(CACHE_SECONDS, seconds), principal)
+    return principal
+
+
+def _end_lookup(credential: str, done: "asyncio.Future[Principal]") -> None:
+    if _lookups.get(credential) is done:
+        del _lookups[credential]
+    if not done.cancelled():
+        done.exception()  # every waiter has it; none left is no fault
+
+
+def _look_up(credential: str) -> Principal:
+    prefix = find_prefix(credential)
+    return _look_up_key(credential, prefix) if prefix else _look_up_token(credential)
+
+
+def _look_up_key(credential: str, prefix: str) -> Principal:
+    started = time.monotonic()
+    key = (
+        ApiKey.objects.select_related("account__owner")
+        .annotate(verified=Exists(_verified_emails(OuterRef("account__owner"))))
+        .filter(prefix=prefix)
+        .first()
+    )
+    if key is None or not hmac.compare_digest(key.digest, compute_digest(credential)):
+        raise AuthError("invalid_credentials", "this key is not valid")
+    if key.revoked_at is not None:
+        raise AuthError("invalid_credentials", "this key was revoked")
+    seconds = (key.expires_at - timezone.now()).total_seconds() if key.expires_at else 1.0
+    if seconds <= 0:
+        raise AuthError("invalid_credentials", "this key has expired")
+    _check_account(key.account)
+    _note_use(key)
+    scopes = frozenset(key.scopes)
+    principal = _build(key.account, scopes, "key", str(key.pk), is_verified=_verified(key))
+    return _keep(credential, principal, started, seconds)
+
+
+def _look_up_token(credential: str) -> Principal:
+    token = read_token(credential, use="access")
+    started = time.monotonic()
+    login = (
+        LoginSession.objects.select_related("user")
+        .annotate(verified=Exists(_verified_emails(OuterRef("user"))))
+        .filter(pk=token.session_id)
+        .first()
+    )
+    login = check_login(login)
+    account = Account.objects.select_related("owner").filter(owner=login.user, number=1).first()
+    account = _check_account(account)
+    principal = _build(account, LOGIN_SCOPES, "jwt", str(login.pk), is_verified=_verified(login))
+    return _keep(credential, principal, started, token.expires_at - time.time())
+
+
+def check_login(login: Any) -> Any:
+    """Return the log-in behind a token; AuthError unless it is there and still stands."""
+    if login is None or login.revoked_at is not None:
+        raise AuthError("invalid_credentials", "this log-in has ended")
+    if not hmac.compare_digest(login.password_stamp, compute_password_stamp(login.user)):
+        raise AuthError("invalid_credentials", "the password has changed: log in again")
+    check_may_act(login.user)
+    return login
+
+
+def _check_account(account: Account | None) -> Account:
+    if account is None or account.owner is None:
+        raise AuthError("invalid_credentials", "there is no account for this")
+    check_may_act(account.owner)
+    if account.closed_at is not None:
+        raise AuthError("account_closed", "this account is closed", status=403)
+    return account
+
+
+def _verified_emails(user: Any) -> Any:
+    return EmailAddress.objects.filter(user=user, verified=True)
+
+
+def _verified(row: Any) -> bool:
+    return row.verified or not settings.EMAIL_VERIFICATION_REQUIRED
+
+
+def _build(
+    account: Account,
+    scopes: frozenset[str],
+    credential: str,
+    credential_id: str,
+    *,
+    is_verified: bool,
+) -> Principal:
+    limits = get_policy().rate_limits
+    rates = limits.get(account.kind, limits["user"])
+    owner_id = cast("int", account.owner_id)
+    return Principal(
+        user_id=owner_id,
+        account_id=account.pk,
+        owner_id=owner_id,
+        account_kind=account.kind,
+        scopes=scopes,
+        credential=credential,
+        credential_id=credential_id,
+        is_verified=is_verified,
+        read_rate=Rate(*rates["read"]),
+        write_rate=Rate(*rates["write"]),
+    )
+
+
+def _standing(model: Any, principals: set[Principal], credential: str, now: Any) -> set[str]:
+    ids = {p.credential_id for p in principals if p.credential == credential}
+    rows = model.objects.filter(pk__in=ids, revoked_at=None).exclude(expires_at__lte=now)
+    return {str(pk) for pk in rows.values_list("pk", flat=True)}
+
+
+def _note_use(key: ApiKey) -> None:
+    now = timezone.now()
+    if key.last_used_at is None or (now - key.last_used_at).total_seconds() > LAST_USED_SECONDS:
+        ApiKey.objects.filter(pk=key.pk).update(last_used_at=now)

@@ -1,0 +1,218 @@
+"""What the calls of this app take and show."""
+
+from rest_framework import serializers
+
+from accounts.api.fields import (
+    AmountField,
+    IdField,
+    IntegerField,
+    StrictSerializer,
+    TextField,
+    TimeField,
+)
+from accounts.api.pagination import PageQuery
+from accounts.models.account import TransferKind, WithdrawalStatus
+from accounts.models.credentials import SCOPES
+
+PASSWORD_LENGTH_MAX = 256
+
+# --- taken ------------------------------------------------------------------------------------
+
+
+class EmailField(TextField, serializers.EmailField):
+    """An e-mail address; stored and compared in lower case."""
+
+
+class ChoiceField(serializers.ChoiceField):
+    """One of the named texts; nothing else is turned into text."""
+
+    def to_internal_value(self, data: object) -> str:
+        if not isinstance(data, str):
+            raise serializers.ValidationError("send a string", code="wrong_type")
+        return super().to_internal_value(data)
+
+
+class Registration(StrictSerializer):
+    email = EmailField(max_length=254)
+    password = TextField(max_length=PASSWORD_LENGTH_MAX, trim_whitespace=False)
+    handle = TextField(max_length=30)
+    display_name = TextField(max_length=60, default="", allow_blank=True)
+    invite_code = TextField(max_length=40, default="", allow_blank=True)
+
+
+class LogIn(StrictSerializer):
+    email = EmailField(max_length=254)
+    password = TextField(max_length=PASSWORD_LENGTH_MAX, trim_whitespace=False)
+    totp = TextField(max_length=20, default="", allow_blank=True)
+
+
+class Refresh(StrictSerializer):
+    refresh = TextField(max_length=2_000)
+
+
+class LogOut(StrictSerializer):
+    refresh = TextField(max_length=2_000, default="", allow_blank=True)
+
+
+class Profile(StrictSerializer):
+    display_name = TextField(max_length=60, allow_blank=True)
+
+
+class NewKey(StrictSerializer):
+    name = TextField(max_length=60)
+    scopes = serializers.ListField(
+        child=ChoiceField(choices=SCOPES), allow_empty=False, max_length=len(SCOPES)
+    )
+    expires_at = TimeField(default=None, allow_null=True)
+
+
+class NewWithdrawal(StrictSerializer):
+    amount = AmountField()
+    note = TextField(max_length=200, default="", allow_blank=True)
+
+
+class NewDeposit(StrictSerializer):
+    handle = TextField(max_length=30)
+    account = IntegerField(default=1, min_value=1, max_value=32_767)
+    amount = AmountField()
+    reason = TextField(max_length=200, default="", allow_blank=True)
+
+
+class Decision(StrictSerializer):
+    decision = ChoiceField(choices=["approve", "reject"])
+    reason = TextField(max_length=200, default="", allow_blank=True)
+
+
+class Reason(StrictSerializer):
+    reason = TextField(max_length=200)
+
+
+class LedgerQuery(PageQuery):
+    kind = ChoiceField(choices=TransferKind.choices, default=None)
+
+
+class WithdrawalQuery(PageQuery):
+    status = ChoiceField(choices=WithdrawalStatus.choices, default=None)
+
+
+# --- shown ------------------------------------------------------------------------------------
+
+
+class ShownError(serializers.Serializer):
+    code = serializers.CharField()
+    message = serializers.CharField()
+    field = serializers.CharField(allow_null=True)
+    request_id = serializers.CharField()
+
+
+class ShownTokens(serializers.Serializer):
+    access = serializers.CharField()
+    refresh = serializers.CharField()
+    token_type = serializers.CharField()
+    expires_in = serializers.IntegerField(help_text="Seconds until the access token expires.")
+
+
+class ShownAccess(serializers.Serializer):
+    access = serializers.CharField()
+    token_type = serializers.CharField()
+    expires_in = serializers.IntegerField()
+
+
+class ShownRegistration(serializers.Serializer):
+    handle = serializers.CharField()
+    email_verified = serializers.BooleanField(help_text="If false, a mail asks to verify it.")
+
+
+class ShownUser(serializers.Serializer):
+    handle = serializers.CharField()
+    display_name = serializers.CharField()
+    email = serializers.CharField()
+    email_verified = serializers.BooleanField()
+    is_operator = serializers.BooleanField()
+    two_factor = serializers.BooleanField()
+    credential = serializers.CharField()
+    scopes = serializers.ListField(child=serializers.CharField())
+    created_at = TimeField()
+
+
+class ShownKey(serializers.Serializer):
+    id = IdField()
+    prefix = serializers.CharField()
+    name = serializers.CharField()
+    scopes = serializers.ListField(child=serializers.CharField())
+    created_at = TimeField()
+    expires_at = TimeField(allow_null=True)
+    last_used_at = TimeField(allow_null=True)
+    revoked_at = TimeField(allow_null=True)
+
+
+class ShownNewKey(ShownKey):
+    secret = serializers.CharField(help_text="The key itself, shown only now.")
+
+
+class ShownAccount(serializers.Serializer):
+    account = serializers.IntegerField(source="number")
+    kind = serializers.CharField()
+    currency = serializers.CharField()
+    cash = AmountField(source="cash_micros")
+    held = AmountField(source="held_micros")
+    withdrawing = AmountField(source="withdrawing_micros")
+    available = AmountField(source="available_micros")
+    locked_collateral = AmountField(source="locked_collateral_micros")
+    equity = AmountField(source="equity_micros", allow_null=True)
+
+
+class ShownTransfer(serializers.Serializer):
+    id = IdField()
+    kind = serializers.CharField()
+    amount = AmountField(source="signed_micros", help_text="Above 0: it came in.")
+    counterparty = serializers.CharField()
+    market = serializers.CharField(allow_null=True)
+    reference = IdField(allow_null=True)
+    created_at = TimeField()
+
+
+class ShownWithdrawal(serializers.Serializer):
+    id = IdField()
+    amount = AmountField(source="amount_micros")
+    note = serializers.CharField()
+    status = serializers.CharField()
+    reason = serializers.CharField()
+    requested_at = TimeField()
+    decided_at = TimeField(allow_null=True)
+
+
+class ShownOpenWithdrawal(ShownWithdrawal):
+    handle = serializers.CharField(source="account.owner.handle")
+
+
+class ShownDeposit(serializers.Serializer):
+    handle = serializers.CharField()
+    account = serializers.IntegerField()
+    amount = serializers.CharField()
+    cash = serializers.CharField()
+
+
+class ShownBucket(serializers.Serializer):
+    per_second = serializers.IntegerField()
+    burst = serializers.IntegerField()
+    remaining = serializers.IntegerField()
+
+
+class ShownLimits(serializers.Serializer):
+    read = ShownBucket()
+    write = ShownBucket()
+
+
+class ShownStanding(serializers.Serializer):
+    handle = serializers.CharField()
+    suspended_at = TimeField(allow_null=True)
+
+
+def page_of(serializer: type[serializers.Serializer]) -> type[serializers.Serializer]:
+    """Return the schema of a cursor page of `serializer`s."""
+    fields = {
+        "results": serializer(many=True),
+        "next_cursor": serializers.CharField(allow_null=True),
+    }
+    return type(f"{serializer.__name__}Page", (serializers.Serializer,), fields)

@@ -1,0 +1,30 @@
+"""After every migrate (and every flush of a test database) the founding rows exist."""
+
+from typing import Any
+
+from django.apps import AppConfig
+from django.apps import apps as registry
+from django.db.models.signals import post_migrate
+
+
+class AccountsConfig(AppConfig):
+    name = "accounts"
+    default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        post_migrate.connect(create_founding_rows, sender=self)
+
+
+def create_founding_rows(*, using: str, apps: Any = registry, **kwargs: Any) -> None:
+    """Create the policy row, the issuer and the house, unless they are there.
+
+    `apps` is the state migrated to (a flush names none): after a migration backward it lacks these
+    models.
+    """
+    try:
+        policy, account = apps.get_model("accounts.Policy"), apps.get_model("accounts.Account")
+    except LookupError:
+        return
+    policy.objects.using(using).get_or_create(pk=1)
+    for kind in ("issuer", "house"):
+        account.objects.using(using).get_or_create(kind=kind, currency="CREDIT")

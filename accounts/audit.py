@@ -1,0 +1,33 @@
+"""Audit events: one row for every act of an operator and every security-relevant act of a user."""
+
+from typing import Any
+
+import structlog
+from django.db.models import Model
+
+from accounts.models import AuditEvent, User
+
+
+def record_audit(
+    action: str,
+    subject: Model,
+    *,
+    by: User | None,
+    before: dict[str, Any] | None = None,
+    after: dict[str, Any] | None = None,
+    reason: str = "",
+) -> AuditEvent:
+    """Write who did what to `subject`; in the caller's transaction, so both stand or neither.
+
+    The request id is the one bound by the door (or by a task) to the log's context.
+    """
+    return AuditEvent.objects.create(
+        actor=by,
+        action=action,
+        subject_type=subject._meta.model_name or "",
+        subject_id=str(subject.pk),
+        before=before,
+        after=after,
+        reason=reason,
+        request_id=structlog.contextvars.get_contextvars().get("request_id", ""),
+    )

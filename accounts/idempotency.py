@@ -1,0 +1,77 @@
+"""`Idempotency-Key`: for ever, per account, one effect and one answer.
+
+The key is written in the transaction of its effect. A repeat gets the first answer, a refusal too;
+the same key with another body or for another operation is a 409. A concurrent repeat waits in the
+database for the first to finish.
+"""
+
+import hashlib
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import msgspec
+from django.db import transaction
+
+from accounts.errors import ApiError
+from accounts.models import IdempotentRequest
+
+_KEY = re.compile(r"[\x21-\x7e]{1,64}", re.ASCII)
+
+Answer = tuple[int, Any]
+
+
+def run_once(
+    account_id: int,
+    key: str | None,
+    operation: str,
+    body: Mapping[str, Any],
+    effect: Callable[[], Answer],
+) -> Answer:
+    """Return `effect`'s (status, JSON) or the first answer to this key; without a key just run it.
+
+    `body` is what the request said, of plain values: it decides whether a repeat is the same.
+    """
+    if key is None:
+        return effect()
+    if not _KEY.fullmatch(key):
+        raise ApiError(
+            400, "bad_idempotency_key", "an Idempotency-Key has 1 to 64 ASCII characters"
+        )
+    digest = _compute_digest(operation, body)
+    with transaction.atomic():
+        request, is_new = IdempotentRequest.objects.get_or_create(
+            account_id=account_id,
+            key=key,
+            defaults={"operation": operation, "body_digest": digest},
+        )
+        if not is_new:
+            return _repeat(request, digest)
+        refusal = None
+        try:
+            with transaction.atomic():
+                request.status, request.answer = effect()
+        except ApiError as error:
+            refusal = error
+            request.status = error.status
+            request.answer = {"code": error.code, "message": error.message, "field": error.field}
+        request.save(update_fields=["status", "answer"])
+    if refusal is not None:
+        raise refusal
+    return request.status, request.answer
+
+
+def _repeat(request: IdempotentRequest, digest: str) -> Answer:
+    if request.body_digest != digest:
+        raise ApiError(
+            409, "idempotency_key_reused", "this key was used for another request already"
+        )
+    if request.status >= 400:
+        answer = request.answer
+        raise ApiError(request.status, answer["code"], answer["message"], answer["field"])
+    return request.status, request.answer
+
+
+def _compute_digest(operation: str, body: Mapping[str, Any]) -> str:
+    raw = msgspec.json.encode([operation, body], order="sorted", enc_hook=str)
+    return hashlib.sha256(raw).hexdigest()

@@ -1,0 +1,31 @@
+"""API keys as text: `pdx_<prefix>_<secret>`; the prefix finds the row, the digest proves the rest.
+
+256 random bits need no slow hash; the pepper makes a stolen table useless without the environment.
+"""
+
+import hashlib
+import hmac
+import re
+import secrets
+
+from django.conf import settings
+
+_KEY = re.compile(r"pdx_([0-9a-f]{12})_[A-Za-z0-9_-]{43}", re.ASCII)
+
+
+def make_key() -> tuple[str, str, str]:
+    """Return a new key's whole text, its prefix and its digest."""
+    prefix = secrets.token_hex(6)
+    text = f"pdx_{prefix}_{secrets.token_urlsafe(32)}"
+    return text, prefix, compute_digest(text)
+
+
+def find_prefix(text: str) -> str | None:
+    """Return the prefix when the text has a key's shape."""
+    match = _KEY.fullmatch(text)
+    return match[1] if match else None
+
+
+def compute_digest(text: str) -> str:
+    pepper = settings.API_KEY_PEPPER.encode()
+    return hmac.new(pepper, text.encode(), hashlib.sha256).hexdigest()

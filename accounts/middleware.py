@@ -1,0 +1,139 @@
+"""Django's side of the door: request id, host, body length, CORS, log line, limits on log-in forms.
+
+Errors under /api/ are JSON of one shape, even those that Django itself answers as a page. Nothing
+here reads the database, so under ASGI it runs on the event loop.
+"""
+
+from collections.abc import Awaitable, Callable
+from functools import lru_cache
+from typing import Any
+
+import structlog
+from asgiref.sync import iscoroutinefunction, markcoroutinefunction
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.urls import reverse
+
+from accounts.api import door, limits
+from accounts.api.errors import PAGE_ERRORS, error_response
+from accounts.errors import ApiError
+
+# The page that tries something, what it tries, and which of its fields names the account.
+_FORMS = [
+    ("account_login", "log_in", "login"),
+    ("admin:login", "log_in", "username"),
+    ("account_signup", "sign_up", ""),
+    ("account_reset_password", "password_reset", "email"),
+    ("mfa_authenticate", "log_in", ""),
+]
+
+
+class Door:
+    sync_capable = True
+    async_capable = True
+
+    def __init__(self, get_response: Callable[[HttpRequest], Any]) -> None:
+        self.get_response = get_response
+        self.is_async = iscoroutinefunction(get_response)
+        if self.is_async:
+            markcoroutinefunction(self)
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase | Awaitable[HttpResponseBase]:
+        if self.is_async:
+            return self.__acall__(request)
+        visit, headers = _start(request)
+        with structlog.contextvars.bound_contextvars(request_id=visit.request_id):
+            try:
+                response = _answer_early(visit, headers)
+                if response is None:
+                    for action, account in _find_attempts(request):
+                        limits.check_attempt(action, address=visit.address, account=account)
+                    response = self.get_response(request)
+            except ApiError as error:
+                response = _refuse(visit, error)
+            return _finish(visit, response)
+
+    async def __acall__(self, request: HttpRequest) -> HttpResponseBase:
+        visit, headers = _start(request)
+        with structlog.contextvars.bound_contextvars(request_id=visit.request_id):
+            try:
+                response = _answer_early(visit, headers)
+                if response is None:
+                    for action, account in _find_attempts(request):
+                        await limits.acheck_attempt(action, address=visit.address, account=account)
+                    response = await self.get_response(request)
+            except ApiError as error:
+                response = _refuse(visit, error)
+            return _finish(visit, response)
+
+
+def _start(request: HttpRequest) -> tuple[door.Visit, dict[str, str]]:
+    headers = {name.lower(): value for name, value in request.headers.items()}
+    headers.setdefault("host", request.META.get("SERVER_NAME", ""))
+    peer = request.META.get("REMOTE_ADDR", "")
+    visit = door.start_visit(request.method or "", request.path, headers, peer)
+    if not door.is_trusted_proxy(peer):
+        for name in [name for name in request.META if name.startswith("HTTP_X_FORWARDED_")]:
+            del request.META[name]
+    request.META["REMOTE_ADDR"] = visit.address
+    request.visit = visit  # type: ignore[attr-defined]
+    request.request_id = visit.request_id  # type: ignore[attr-defined]
+    return visit, headers
+
+
+def _answer_early(visit: door.Visit, headers: dict[str, str]) -> HttpResponse | None:
+    door.check_request(headers)
+    preflight = door.answer_preflight(visit, headers)
+    return None if preflight is None else HttpResponse(status=204, headers=dict(preflight))
+
+
+def _finish(visit: door.Visit, response: HttpResponseBase) -> HttpResponseBase:
+    if _is_page_error(visit, response):
+        response = _replace_page(visit, response)
+    for name, value in door.leave(visit, response.status_code):
+        if name == "Vary" and response.has_header("Vary"):
+            value = f"{response['Vary']}, {value}"
+        response[name] = value
+    return response
+
+
+def _refuse(visit: door.Visit, error: ApiError) -> HttpResponse:
+    visit.code = error.code
+    if visit.path.startswith(door.API_PREFIX):
+        return error_response(error, visit.request_id)
+    return HttpResponse(
+        f"{error.message}\n",
+        status=error.status,
+        content_type="text/plain; charset=utf-8",
+        headers=error.headers,
+    )
+
+
+def _is_page_error(visit: door.Visit, response: HttpResponseBase) -> bool:
+    return (
+        response.status_code >= 400
+        and visit.path.startswith(door.API_PREFIX)
+        and "json" not in response.get("Content-Type", "")
+    )
+
+
+def _replace_page(visit: door.Visit, page: HttpResponseBase) -> HttpResponse:
+    code, message = PAGE_ERRORS.get(page.status_code, ("error", "this request failed"))
+    visit.code = code
+    response = error_response(ApiError(page.status_code, code, message), visit.request_id)
+    for name in ("Allow", "Retry-After"):
+        if page.has_header(name):
+            response[name] = page[name]
+    return response
+
+
+def _find_attempts(request: HttpRequest) -> list[tuple[str, str]]:
+    form = _forms().get(request.path) if request.method == "POST" else None
+    if form is None:
+        return []
+    action, field = form
+    return [(action, request.POST.get(field, "") if field else "")]
+
+
+@lru_cache(maxsize=1)
+def _forms() -> dict[str, tuple[str, str]]:
+    return {reverse(name): (action, field) for name, action, field in _FORMS}

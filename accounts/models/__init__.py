@@ -1,0 +1,23 @@
+"""Users, their accounts and credentials, the ledger's rows, and what operators decide."""
+
+from accounts.models.account import Account, Transfer, WithdrawalRequest
+from accounts.models.append_only import AppendOnly, AppendOnlyError
+from accounts.models.credentials import ApiKey, LoginSession
+from accounts.models.policy import InviteCode, Policy
+from accounts.models.records import AuditEvent, IdempotentRequest
+from accounts.models.user import User
+
+__all__ = [
+    "Account",
+    "ApiKey",
+    "AppendOnly",
+    "AppendOnlyError",
+    "AuditEvent",
+    "IdempotentRequest",
+    "InviteCode",
+    "LoginSession",
+    "Policy",
+    "Transfer",
+    "User",
+    "WithdrawalRequest",
+]

@@ -1,0 +1,186 @@
+"""Accounts, the transfers between them, and requests to take money out.
+
+Everything that trades is an account. A transfer moves money from `debit_account` to
+`credit_account`; balances are the sums of transfers, kept beside them for speed. All amounts are
+micros (1/1,000,000 credit). Only `accounts.ledger` changes `cash_micros` or writes transfers.
+"""
+
+from django.conf import settings
+from django.db import models
+from django.db.models import F, Q
+from django.utils import timezone
+
+from accounts.ids import new_uuid
+from accounts.models.append_only import AppendOnly
+
+CURRENCY = "CREDIT"
+ISSUED_MICROS_MAX = 4 * 10**18
+
+
+class AccountKind(models.TextChoices):
+    USER = "user"
+    SYSTEM = "system"
+    HOUSE = "house"
+    MAKER = "maker"
+    ESCROW = "escrow"
+    FEES = "fees"
+    ISSUER = "issuer"
+
+
+OWNED_KINDS = [AccountKind.USER, AccountKind.SYSTEM]
+MARKET_KINDS = [AccountKind.ESCROW, AccountKind.FEES, AccountKind.MAKER]
+FOUNDING_KINDS = [AccountKind.ISSUER, AccountKind.HOUSE]
+
+
+class Account(models.Model):
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="accounts",
+        db_index=False,  # the unique constraint on (owner, number) is the index
+    )
+    number = models.PositiveSmallIntegerField(default=1)
+    kind = models.CharField(max_length=6, choices=AccountKind, default=AccountKind.USER)
+    currency = models.CharField(max_length=12, default=CURRENCY)
+    market_id = models.BigIntegerField(null=True, blank=True)
+    cash_micros = models.BigIntegerField(default=0)
+    held_micros = models.BigIntegerField(default=0)
+    withdrawing_micros = models.BigIntegerField(default=0)
+    created_at = models.DateTimeField(default=timezone.now)
+    closed_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        permissions = [("deposit_credits", "Can deposit credits")]
+        constraints = [
+            models.CheckConstraint(
+                name="available_never_negative",
+                condition=Q(kind__in=FOUNDING_KINDS)
+                | Q(cash_micros__gte=F("held_micros") + F("withdrawing_micros")),
+            ),
+            models.CheckConstraint(name="held_never_negative", condition=Q(held_micros__gte=0)),
+            models.CheckConstraint(
+                name="withdrawing_never_negative", condition=Q(withdrawing_micros__gte=0)
+            ),
+            models.CheckConstraint(
+                name="issued_credits_fit_in_64_bits",
+                condition=Q(cash_micros__gte=-ISSUED_MICROS_MAX),
+            ),
+            models.CheckConstraint(
+                name="only_users_and_systems_have_an_owner",
+                condition=Q(kind__in=OWNED_KINDS, owner__isnull=False)
+                | (~Q(kind__in=OWNED_KINDS) & Q(owner__isnull=True)),
+            ),
+            models.CheckConstraint(
+                name="only_market_accounts_have_a_market",
+                condition=Q(kind__in=MARKET_KINDS, market_id__isnull=False)
+                | (~Q(kind__in=MARKET_KINDS) & Q(market_id__isnull=True)),
+            ),
+            models.UniqueConstraint(
+                name="an_owner_numbers_each_account_once", fields=["owner", "number"]
+            ),
+            models.UniqueConstraint(
+                name="a_market_has_one_account_of_a_kind",
+                fields=["market_id", "kind"],
+                condition=Q(market_id__isnull=False),
+            ),
+            models.UniqueConstraint(
+                name="a_currency_has_one_issuer_and_one_house",
+                fields=["currency", "kind"],
+                condition=Q(kind__in=FOUNDING_KINDS),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        if self.owner_id is not None:
+            return f"{self.owner}/{self.number}"
+        return self.kind if self.market_id is None else f"{self.kind} of market {self.market_id}"
+
+    @property
+    def available_micros(self) -> int:
+        return self.cash_micros - self.held_micros - self.withdrawing_micros
+
+
+class TransferKind(models.TextChoices):
+    GRANT = "grant"
+    DEPOSIT = "deposit"
+    WITHDRAWAL = "withdrawal"
+    TRADE = "trade"
+    FEE = "fee"
+    SETTLEMENT = "settlement"
+    VOID = "void"
+    FEE_REFUND = "fee_refund"
+    FEE_INCOME = "fee_income"
+    HOUSE_COVER = "house_cover"
+
+
+class Transfer(AppendOnly):
+    id = models.UUIDField(primary_key=True, default=new_uuid)
+    # Money leaves the debit account and arrives on the credit account.
+    debit_account = models.ForeignKey(Account, models.PROTECT, related_name="+", db_index=False)
+    credit_account = models.ForeignKey(Account, models.PROTECT, related_name="+", db_index=False)
+    amount_micros = models.BigIntegerField()
+    kind = models.CharField(max_length=12, choices=TransferKind)
+    reference = models.UUIDField(null=True)
+    market_id = models.BigIntegerField(null=True)
+    created_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        indexes = [
+            models.Index(name="transfers_out_of_an_account", fields=["debit_account", "id"]),
+            models.Index(name="transfers_into_an_account", fields=["credit_account", "id"]),
+        ]
+        constraints = [
+            models.CheckConstraint(
+                name="a_transfer_moves_something", condition=Q(amount_micros__gt=0)
+            ),
+            models.CheckConstraint(
+                name="a_transfer_is_between_two_accounts",
+                condition=~Q(debit_account=F("credit_account")),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.id}"
+
+
+class WithdrawalStatus(models.TextChoices):
+    REQUESTED = "requested"
+    APPROVED = "approved"
+    REJECTED = "rejected"
+
+
+class WithdrawalRequest(models.Model):
+    """While it is `requested`, its amount is part of the account's `withdrawing_micros`."""
+
+    id = models.UUIDField(primary_key=True, default=new_uuid)
+    account = models.ForeignKey(Account, models.PROTECT, related_name="withdrawals", db_index=False)
+    amount_micros = models.BigIntegerField()
+    note = models.CharField(max_length=200, blank=True)
+    status = models.CharField(
+        max_length=9, choices=WithdrawalStatus, default=WithdrawalStatus.REQUESTED
+    )
+    requested_at = models.DateTimeField(default=timezone.now)
+    decided_at = models.DateTimeField(null=True)
+    decided_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+"
+    )
+    reason = models.CharField(max_length=200, blank=True)
+
+    class Meta:
+        permissions = [("decide_withdrawals", "Can approve and reject withdrawals")]
+        indexes = [models.Index(name="withdrawals_of_an_account", fields=["account", "id"])]
+        constraints = [
+            models.CheckConstraint(
+                name="a_withdrawal_asks_for_something", condition=Q(amount_micros__gt=0)
+            ),
+            models.CheckConstraint(
+                name="a_decided_withdrawal_says_who_and_when",
+                condition=Q(status="requested", decided_at__isnull=True, decided_by__isnull=True)
+                | (~Q(status="requested") & Q(decided_at__isnull=False, decided_by__isnull=False)),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.status} withdrawal {self.id}"

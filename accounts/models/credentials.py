@@ -1,0 +1,50 @@
+"""What programs show instead of a browser's session: API keys, and log-ins behind JWTs.
+
+Of a key only a keyed hash is stored. A log-in row makes a JWT revocable: every token names one.
+"""
+
+from django.conf import settings
+from django.db import models
+from django.utils import timezone
+
+from accounts.ids import new_uuid
+from accounts.models.account import Account
+
+SCOPES = ("read", "trade")
+
+
+class ApiKey(models.Model):
+    id = models.UUIDField(primary_key=True, default=new_uuid)
+    account = models.ForeignKey(Account, models.PROTECT, related_name="api_keys", db_index=False)
+    prefix = models.CharField(max_length=16, unique=True)
+    digest = models.CharField(max_length=64)
+    name = models.CharField(max_length=60)
+    scopes = models.JSONField(default=list)
+    created_at = models.DateTimeField(default=timezone.now)
+    expires_at = models.DateTimeField(null=True, blank=True)
+    last_used_at = models.DateTimeField(null=True, blank=True)
+    revoked_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        verbose_name = "API key"
+        indexes = [models.Index(name="keys_of_an_account", fields=["account", "id"])]
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.prefix})"
+
+
+class LoginSession(models.Model):
+    id = models.UUIDField(primary_key=True, default=new_uuid)
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, related_name="login_sessions"
+    )
+    # Changes with the password, so that a new password ends every log-in made with the old one.
+    password_stamp = models.CharField(max_length=64)
+    address = models.GenericIPAddressField(null=True)
+    user_agent = models.CharField(max_length=200, blank=True)
+    created_at = models.DateTimeField(default=timezone.now)
+    expires_at = models.DateTimeField()
+    revoked_at = models.DateTimeField(null=True)
+
+    def __str__(self) -> str:
+        return f"log-in {self.id}"

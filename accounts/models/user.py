@@ -1,0 +1,78 @@
+"""The user: logs in by e-mail, is seen by handle, trades through accounts."""
+
+from typing import Any
+
+from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
+from django.contrib.auth.models import PermissionsMixin
+from django.db import models, transaction
+from django.db.models.functions import Lower
+from django.utils import timezone
+
+from accounts.handles import VALIDATORS
+
+
+class UserManager(BaseUserManager["User"]):
+    def get_by_natural_key(self, username: str | None) -> "User":
+        return self.get(email=(username or "").lower())
+
+    @transaction.atomic
+    def create_user(
+        self, email: str, handle: str, password: str | None = None, **fields: Any
+    ) -> "User":
+        """Create the user and account number 1; grants and audit rows are `do_create_user`'s."""
+        kind = fields.pop("kind", "user")
+        user = self.model(email=email.lower(), handle=handle, **fields)
+        user.set_password(password)
+        user.save(using=self._db)
+        user.accounts.create(kind=kind)
+        return user
+
+    def create_superuser(
+        self, email: str, handle: str, password: str | None = None, **fields: Any
+    ) -> "User":
+        return self.create_user(email, handle, password, is_staff=True, is_superuser=True, **fields)
+
+
+class User(AbstractBaseUser, PermissionsMixin):
+    email = models.EmailField(unique=True)
+    handle = models.CharField(
+        max_length=30,
+        unique=True,
+        validators=VALIDATORS,
+        help_text="Public name: 3 to 30 lower-case letters, digits or underscores.",
+    )
+    display_name = models.CharField(max_length=60, blank=True)
+    is_active = models.BooleanField(default=True)
+    is_staff = models.BooleanField(
+        "operator",
+        default=False,
+        help_text="May use the admin and, by permission, operators' calls.",
+    )
+    suspended_at = models.DateTimeField(null=True, blank=True)
+    created_at = models.DateTimeField(default=timezone.now)
+
+    objects = UserManager()
+
+    USERNAME_FIELD = "email"
+    EMAIL_FIELD = "email"
+    REQUIRED_FIELDS = ["handle"]
+
+    class Meta:
+        permissions = [
+            ("suspend_users", "Can suspend and reinstate users and close accounts"),
+        ]
+        constraints = [
+            models.CheckConstraint(
+                name="an_email_is_stored_in_lower_case", condition=models.Q(email=Lower("email"))
+            ),
+            models.CheckConstraint(
+                name="a_handle_is_stored_in_lower_case", condition=models.Q(handle=Lower("handle"))
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.handle
+
+    @property
+    def is_suspended(self) -> bool:
+        return self.suspended_at is not None

@@ -1,0 +1,72 @@
+"""JSON Web Tokens of programs that logged in with a password.
+
+A token carries no claim about its user: only the id of a `LoginSession` row, which is looked up
+(cached for a second), so that a log-out, a new password or a suspension ends it at once. HS256
+with `JWT_SIGNING_KEY` from the environment: tokens survive restarts and work on every host.
+"""
+
+import time
+import uuid
+from typing import Any, NamedTuple
+
+import jwt
+from django.conf import settings
+from django.utils.crypto import salted_hmac
+
+from accounts.errors import AuthError
+from accounts.models import LoginSession, User
+
+ALGORITHM = "HS256"
+ISSUER = "predex"
+
+
+class Token(NamedTuple):
+    session_id: uuid.UUID
+    expires_at: int  # Unix seconds
+
+
+def issue_access_token(session: LoginSession) -> str:
+    return _encode(session, "access", settings.JWT_ACCESS_SECONDS)
+
+
+def issue_refresh_token(session: LoginSession) -> str:
+    return _encode(session, "refresh", settings.JWT_REFRESH_SECONDS)
+
+
+def read_token(text: str, *, use: str) -> Token:
+    """Check the signature, lifetime and use ("access" or "refresh"); AuthError otherwise."""
+    try:
+        claims = jwt.decode(
+            text,
+            settings.JWT_SIGNING_KEY,
+            algorithms=[ALGORITHM],
+            issuer=ISSUER,
+            options={"require": ["exp", "iss", "sid", "use"]},
+        )
+        token = Token(uuid.UUID(claims["sid"]), int(claims["exp"]))
+    except jwt.ExpiredSignatureError:
+        raise AuthError("token_expired", "this token has expired: refresh it") from None
+    except (jwt.InvalidTokenError, ValueError, TypeError, AttributeError):
+        raise AuthError("invalid_credentials", "this token is not valid") from None
+    if claims["use"] != use:
+        raise AuthError("invalid_credentials", f"this is no {use} token")
+    return token
+
+
+def compute_password_stamp(user: User) -> str:
+    """Return a text that changes when the user's password does."""
+    return salted_hmac(
+        "accounts.LoginSession", user.password, secret=settings.JWT_SIGNING_KEY, algorithm="sha256"
+    ).hexdigest()
+
+
+def _encode(session: LoginSession, use: str, seconds: int) -> str:
+    now = int(time.time())
+    claims: dict[str, Any] = {
+        "iss": ISSUER,
+        "sid": str(session.id),
+        "use": use,
+        "iat": now,
+        "exp": min(now + seconds, int(session.expires_at.timestamp())),
+    }
+    return jwt.encode(claims, settings.JWT_SIGNING_KEY, algorithm=ALGORITHM)

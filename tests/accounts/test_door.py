@@ -1,0 +1,198 @@
+import asyncio
+
+import pytest
+from django.core.asgi import get_asgi_application
+from django.test import AsyncClient, Client
+
+from accounts.api import door
+from accounts.errors import ApiError
+from tests.accounts.api import Api, assert_error
+
+
+def visit(headers=None, *, method="GET", path="/api/v1/me", peer="203.0.113.5"):
+    return door.start_visit(method, path, headers or {}, peer)
+
+
+def test_a_harmless_request_id_is_kept_and_a_wild_one_replaced():
+    assert visit({"x-request-id": "desk-0001"}).request_id == "desk-0001"
+    for wild in ("short", "x" * 65, "new\nline12345", "caf\u00e9-latte", ""):
+        assert visit({"x-request-id": wild}).request_id != wild
+
+
+def test_a_forwarded_address_is_believed_only_from_a_trusted_proxy(settings):
+    headers = {"x-forwarded-for": "198.51.100.7"}
+    assert visit(headers).address == "203.0.113.5"
+    settings.TRUSTED_PROXIES = ["203.0.113.0/24", "10.0.0.0/8"]
+    assert visit(headers).address == "198.51.100.7"
+    # What stands left of the first untrusted hop was written by the caller.
+    chain = {"x-forwarded-for": "1.1.1.1, 198.51.100.7, 10.0.0.3"}
+    assert visit(chain).address == "198.51.100.7"
+    assert visit({"x-forwarded-for": "nonsense, 10.0.0.3"}).address == "10.0.0.3"
+    assert visit({"x-forwarded-for": ""}).address == "203.0.113.5"
+    assert visit(headers, peer="").address == ""
+
+
+@pytest.mark.parametrize("host", ["evil.example", "", "localhost:80:80", "local host"])
+def test_other_hosts_are_refused(settings, host):
+    settings.ALLOWED_HOSTS = ["localhost"]
+    with pytest.raises(ApiError) as refusal:
+        door.check_request({"host": host})
+    assert (refusal.value.status, refusal.value.code) == (400, "host_not_allowed")
+    door.check_request({"host": "localhost:8000"})
+
+
+def test_a_long_body_is_refused_before_it_is_read(settings):
+    settings.BODY_BYTES_MAX = 10
+    door.check_request({"host": "localhost", "content-length": "10"})
+    for length, status in (("11", 413), ("9" * 30, 400), ("-1", 400), ("ten", 400)):
+        with pytest.raises(ApiError) as refusal:
+            door.check_request({"host": "localhost", "content-length": length})
+        assert refusal.value.status == status
+
+
+def test_a_body_that_hides_its_length_is_cut_off(settings):
+    settings.BODY_BYTES_MAX = 10
+
+    def receiver(*messages):
+        waiting = list(messages)
+
+        async def receive():
+            return waiting.pop(0)
+
+        return receive
+
+    def chunk(body, *, more):
+        return {"type": "http.request", "body": body, "more_body": more}
+
+    whole = receiver(chunk(b"12345", more=True), chunk(b"67890", more=False))
+    assert asyncio.run(door.read_body(whole)) == b"1234567890"
+    too_long = receiver(chunk(b"12345", more=True), chunk(b"678901", more=True))
+    with pytest.raises(ApiError) as refusal:
+        asyncio.run(door.read_body(too_long))
+    assert refusal.value.status == 413
+    with pytest.raises(ApiError):
+        asyncio.run(door.read_body(receiver({"type": "http.disconnect"})))
+
+
+async def test_django_under_asgi_never_stores_a_body_over_the_limit(settings):
+    settings.BODY_BYTES_MAX = 10
+    sent = []
+
+    async def send(message):
+        sent.append(message)
+
+    async def receive():
+        return {"type": "http.request", "body": b"123456", "more_body": True}
+
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "path": "/api/v1/keys",
+        "query_string": b"",
+        "headers": [(b"host", b"localhost"), (b"x-request-id", b"trace-1234")],
+        "client": ("203.0.113.5", 4000),
+    }
+    await door.limit_bodies(get_asgi_application())(scope, receive, send)
+    assert sent[0]["status"] == 413
+    assert (b"x-request-id", b"trace-1234") in sent[0]["headers"]
+    assert b'"code":"body_too_large"' in sent[1]["body"]
+
+
+def test_headers_of_asgi_become_a_mapping_in_lower_case():
+    raw = [(b"Host", b"a"), (b"x-forwarded-for", b"1"), (b"X-Forwarded-For", b"2"), (b"n", b"\xe9")]
+    assert door.read_headers(raw) == {"host": "a", "x-forwarded-for": "1,2", "n": "\u00e9"}
+
+
+def test_other_sites_may_read_the_api_only_when_a_setting_names_them(api, db, settings):
+    sent = {"Origin": "https://app.example"}
+    assert "Access-Control-Allow-Origin" not in api.get("limits", **sent)
+    settings.CORS_ALLOWED_ORIGINS = ["https://app.example"]
+    response = api.get("limits", **sent)
+    assert response["Access-Control-Allow-Origin"] == "https://app.example"
+    assert "Origin" in response["Vary"]
+    assert "Access-Control-Allow-Credentials" not in response
+    assert_error(api.get("me", **sent), 401, "not_authenticated")
+    assert api.get("me", **sent)["Access-Control-Allow-Origin"] == "https://app.example"
+    other = api.get("limits", Origin="https://evil.example")
+    assert "Access-Control-Allow-Origin" not in other
+
+
+def test_a_browsers_preflight_is_answered_for_named_origins(db, settings):
+    settings.CORS_ALLOWED_ORIGINS = ["https://app.example"]
+    headers = {
+        "Origin": "https://app.example",
+        "Access-Control-Request-Method": "POST",
+        "Access-Control-Request-Headers": "x-api-key",
+    }
+    response = Client().options("/api/v1/keys", headers=headers)
+    assert response.status_code == 204
+    assert "x-api-key" in response["Access-Control-Allow-Headers"]
+    assert "POST" in response["Access-Control-Allow-Methods"]
+    headers["Origin"] = "https://evil.example"
+    assert Client().options("/api/v1/keys", headers=headers).status_code == 401
+
+
+def test_every_answer_has_a_request_id_and_a_log_line(api, db, caplog):
+    with caplog.at_level("INFO", logger="predex.request"):
+        response = api.get("limits", X_Request_ID="trace-1234")
+    assert response["X-Request-ID"] == "trace-1234"
+    line = caplog.records[-1].msg
+    assert (line["request_id"], line["status"]) == ("trace-1234", 200)
+    assert line["path"] == "/api/v1/limits"
+
+
+def test_the_log_line_names_the_account_and_the_error(alice, with_key, caplog):
+    program = with_key(alice)
+    with caplog.at_level("INFO", logger="predex.request"):
+        program.post("keys", {})
+    lines = [record.msg for record in caplog.records if record.name == "predex.request"]
+    assert lines[-1]["code"] == "missing_scope"
+    assert lines[-1]["account_id"] == alice.accounts.get().pk
+    assert program.bearer not in str(lines)
+
+
+def test_pages_answer_their_errors_as_pages(client, db):
+    response = client.get("/no-such-page")
+    assert response.status_code == 404
+    assert "html" in response["Content-Type"]
+
+
+def test_a_forged_forwarded_protocol_is_dropped(client, db, settings):
+    settings.SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+    response = client.get("/accounts/login/", headers={"X-Forwarded-Proto": "https"})
+    assert not response.wsgi_request.is_secure()
+    settings.TRUSTED_PROXIES = ["127.0.0.1"]
+    response = client.get("/accounts/login/", headers={"X-Forwarded-Proto": "https"})
+    assert response.wsgi_request.is_secure()
+
+
+@pytest.mark.django_db(transaction=True)
+async def test_the_door_is_the_same_under_asgi(settings, close_connections):
+    client = AsyncClient()
+    response = await client.get("/api/v1/limits", headers={"X-Request-ID": "trace-1234"})
+    assert (response.status_code, response["X-Request-ID"]) == (200, "trace-1234")
+    response = await client.get("/api/v1/nothing")
+    assert response.json()["code"] == "not_found"
+    response = await client.get("/api/v1/me", headers={"Host": "evil.example"})
+    assert response.json()["code"] == "host_not_allowed"
+    settings.ATTEMPT_LIMITS = {"log_in": {"address": (1, 60)}}
+    assert (await client.post("/accounts/login/", {"login": "a"})).status_code == 200
+    assert (await client.post("/accounts/login/", {"login": "a"})).status_code == 429
+
+
+def test_a_bug_of_ours_is_one_500_in_the_same_shape(alice, with_key, monkeypatch):
+    monkeypatch.setattr("accounts.api.me._show_user", lambda *args: 1 // 0)
+    program = Api(Client(raise_request_exception=False), bearer=with_key(alice).bearer)
+    assert_error(program.get("me"), 500, "internal_error")
+
+
+def test_a_database_that_does_not_answer_is_a_503(alice, with_key, monkeypatch):
+    from django.db import OperationalError
+
+    def locked(*args):
+        raise OperationalError("database is locked")
+
+    monkeypatch.setattr("accounts.api.me._show_user", locked)
+    response = with_key(alice).get("me")
+    assert_error(response, 503, "unavailable")
+    assert response["Retry-After"] == "1"

@@ -1,0 +1,182 @@
+import asyncio
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from django.test import Client
+
+from accounts import policy
+from accounts.api import limits
+from accounts.api.limits import Rate
+from accounts.errors import ApiError
+from accounts.models import Policy
+from tests.accounts.api import Api, assert_error
+from tests.accounts.conftest import PASSWORD
+
+SLOW = Rate(0.001, 5)  # so slow that nothing comes back during a test
+
+
+@pytest.fixture(params=["in process", "redis"])
+def store(request, settings) -> str:
+    settings.REDIS_URL = ""
+    if request.param == "redis":
+        settings.REDIS_URL = request.getfixturevalue("redis_server").url
+    return request.param
+
+
+def test_a_bucket_starts_full_and_then_tells_how_long_to_wait(store):
+    assert [limits.take_sync(1, "read", SLOW) for _ in range(5)] == [None] * 5
+    wait_seconds = limits.take_sync(1, "read", SLOW) or 0
+    assert 999 < wait_seconds <= 1_000
+    assert limits.count_remaining(1, "read", SLOW) == 0
+
+
+def test_buckets_of_other_accounts_and_kinds_are_apart(store):
+    for _ in range(5):
+        limits.take_sync(1, "read", SLOW)
+    assert limits.take_sync(2, "read", SLOW) is None
+    assert limits.take_sync(1, "write", SLOW) is None
+
+
+def test_costs_are_taken_whole_or_not_at_all(store):
+    assert limits.take_sync(1, "write", SLOW, 4) is None
+    assert limits.take_sync(1, "write", SLOW, 2) is not None
+    assert limits.count_remaining(1, "write", SLOW) == 1
+    assert limits.take_sync(1, "write", SLOW, 1) is None
+
+
+def test_a_cost_above_the_burst_empties_the_bucket_but_is_possible(store):
+    assert limits.take_sync(1, "write", SLOW, 100) is None
+    assert limits.take_sync(1, "write", SLOW, 1) is not None
+
+
+def test_tokens_come_back_at_the_rate(store):
+    quick = Rate(50, 1)
+    assert limits.take_sync(1, "read", quick) is None
+    wait_seconds = limits.take_sync(1, "read", quick) or 0
+    assert 0 < wait_seconds <= 0.02
+    time.sleep(wait_seconds + 0.002)
+    assert limits.take_sync(1, "read", quick) is None
+
+
+async def test_the_takes_of_one_tick_travel_together_and_stay_exact(store, monkeypatch):
+    answers = await asyncio.gather(*(limits.take(1, "read", SLOW) for _ in range(40)))
+    assert answers.count(None) == 5
+    if store == "redis":
+        assert await limits._tick_batch()._client.info("commandstats")
+        stats = await limits._tick_batch()._client.info("commandstats")
+        assert stats["cmdstat_eval"]["calls"] == 1
+
+
+def test_threads_and_processes_share_one_bucket_in_redis(store):
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda _: limits.take_sync(1, "read", SLOW), range(40)))
+    assert answers.count(None) == 5
+
+
+def test_while_redis_is_away_limits_hold_per_process(settings, redis_server):
+    settings.REDIS_URL = redis_server.url
+    assert limits.take_sync(1, "read", SLOW) is None
+    redis_server.kill()
+    answers = [limits.take_sync(1, "read", SLOW) for _ in range(10)]
+    assert answers.count(None) == 5
+
+
+def test_a_process_forgets_full_buckets_before_it_runs_out_of_room(monkeypatch):
+    monkeypatch.setattr(limits, "LOCAL_BUCKETS_MAX", 100)
+    for subject in range(1_000):
+        limits.take_sync(subject, "read", SLOW)
+    assert len(limits._local._spent_until) <= 100
+
+
+def test_too_many_calls_are_answered_429_with_retry_after(alice, with_key):
+    rates = Policy.objects.get().rate_limits
+    rates["user"]["read"] = [1, 3]
+    Policy.objects.update(rate_limits=rates)
+    policy.forget()
+    program = with_key(alice)
+    assert program.get("limits").json()["read"] == {"per_second": 1, "burst": 3, "remaining": 2}
+    assert program.get("me").status_code == 200
+    assert program.get("me").status_code == 200
+    response = program.get("me")
+    assert_error(response, 429, "too_many_requests")
+    assert response["Retry-After"] == "1"
+    assert program.post("keys", {}).status_code == 403  # the write bucket is another one
+
+
+def test_callers_without_credentials_are_limited_by_address(api, db):
+    rates = Policy.objects.get().rate_limits
+    rates["anonymous"]["read"] = [1, 2]
+    Policy.objects.update(rate_limits=rates)
+    policy.forget()
+    assert api.get("limits").json()["read"]["remaining"] == 1
+    assert api.get("limits").status_code == 200
+    assert_error(api.get("limits"), 429, "too_many_requests")
+    elsewhere = Api(Client(REMOTE_ADDR="10.0.0.9"))
+    assert elsewhere.get("limits").status_code == 200
+
+
+def test_guessing_a_password_is_limited_by_account_whatever_the_address(alice, settings):
+    body = {"email": "alice@example.org", "password": "wrong"}
+    for number in range(5):
+        guesser = Api(Client(REMOTE_ADDR=f"10.0.0.{number}"))
+        assert_error(guesser.post("auth/login", body), 401, "invalid_credentials")
+    response = Api(Client(REMOTE_ADDR="10.0.0.9")).post("auth/login", body)
+    assert_error(response, 429, "too_many_requests")
+    assert 1 <= int(response["Retry-After"]) <= 60
+
+
+def test_logging_in_well_is_not_limited_by_account(api, alice):
+    body = {"email": "Alice@example.org", "password": PASSWORD}
+    assert {api.post("auth/login", body).status_code for _ in range(12)} == {200}
+
+
+def test_guessing_is_limited_by_address_whatever_the_account(api, db, settings):
+    settings.ATTEMPT_LIMITS = {**settings.ATTEMPT_LIMITS, "log_in": {"address": (3, 60)}}
+    for number in range(3):
+        body = {"email": f"user{number}@example.org", "password": "wrong"}
+        assert_error(api.post("auth/login", body), 401, "invalid_credentials")
+    assert_error(api.post("auth/login", body), 429, "too_many_requests")
+
+
+def test_sign_up_and_key_creation_are_limited(api, alice, log_in, settings):
+    settings.ATTEMPT_LIMITS = {
+        **settings.ATTEMPT_LIMITS,
+        "sign_up": {"address": (1, 60)},
+        "key_creation": {"account": (1, 60)},
+    }
+    body = {"email": "a@example.org", "password": "short", "handle": "aaa"}
+    assert_error(api.post("auth/register", body), 400, "password_too_weak", "password")
+    assert_error(api.post("auth/register", body), 429, "too_many_requests")
+    program = log_in(alice)
+    key = {"name": "bot", "scopes": ["read"]}
+    assert program.post("keys", key).status_code == 201
+    assert_error(program.post("keys", key), 429, "too_many_requests")
+
+
+@pytest.mark.parametrize(
+    ("path", "form"),
+    [
+        ("/accounts/login/", {"login": "alice@example.org", "password": "wrong"}),
+        ("/accounts/password/reset/", {"email": "alice@example.org"}),
+        ("/admin/login/", {"username": "alice@example.org", "password": "wrong"}),
+        ("/accounts/signup/", {"email": "x"}),
+    ],
+)
+def test_the_pages_that_try_something_are_limited_too(alice, client, settings, path, form):
+    names = ("log_in", "sign_up", "password_reset")
+    settings.ATTEMPT_LIMITS = {name: {"address": (2, 60)} for name in names}
+    for _ in range(2):
+        assert client.post(path, form).status_code in {200, 302}
+    response = client.post(path, form)
+    assert response.status_code == 429
+    assert int(response["Retry-After"]) >= 1
+    assert client.get(path).status_code in {200, 302}
+
+
+async def test_async_attempts_are_counted_alike(store, settings):
+    settings.ATTEMPT_LIMITS = {"log_in": {"address": (1, 60)}}
+    await limits.acheck_attempt("log_in", address="10.0.0.1")
+    with pytest.raises(ApiError) as refusal:
+        await limits.acheck_attempt("log_in", address="10.0.0.1")
+    assert refusal.value.status == 429
