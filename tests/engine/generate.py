@@ -1,0 +1,219 @@
+"""Random markets and commands, decoded from bytes, one byte a choice.
+
+A hypothesis strategy or a seeded generator supplies the bytes; 0 always decodes to the plainest
+choice, so that what hypothesis shrinks becomes plain too. Prices crowd around the middle and
+accounts are few, so that most commands have something to meet.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+import msgspec
+
+from trading.engine.types import (
+    BUY,
+    ORDER_LOTS_MAX,
+    PAYOUT_PIPS,
+    SELL,
+    Amend,
+    Cancel,
+    CancelAll,
+    Config,
+    Configure,
+    FeeKind,
+    Fees,
+    MarketStatus,
+    Place,
+    Stp,
+    Tif,
+)
+
+Option = TypeVar("Option")
+Target = tuple[str, int, int]
+"""order_id, account_id, quantity_lots of an open order."""
+
+BYTES_PER_STEP = 20
+OWNER_OF = {11: 1, 12: 1, 21: 2, 22: 2, 31: 3, 41: 4, 51: 5, 61: 6}
+FEE_FREE_ACCOUNT = 61
+ACCOUNTS = tuple(OWNER_OF)
+ORDER_IDS = 240
+CREDIT = 1_000_000
+
+
+class Choices:
+    """Reads choices off a byte string."""
+
+    def __init__(self, data: bytes) -> None:
+        self._bytes = iter(data)
+
+    def below(self, count: int) -> int:
+        return next(self._bytes) % count
+
+    def pick(self, options: Sequence[Option]) -> Option:
+        return options[self.below(len(options))]
+
+    def rarely(self) -> bool:
+        return next(self._bytes) >= 248
+
+    def one_in(self, count: int) -> bool:
+        return next(self._bytes) % count == count - 1
+
+
+def make_config(c: Choices) -> Config:
+    """One market in four is as plain as can be: the fast engine has a shorter way for those."""
+    if c.one_in(4):
+        return Config(True, 2, c.pick((100, 10, 1_000, 500)), c.pick((100, 1)))
+    outcomes = c.pick((2, 3, 2, 4, 2, 5))
+    fees = Fees(
+        c.pick((FeeKind.NONE, FeeKind.QUADRATIC, FeeKind.FLAT, FeeKind.QUADRATIC)),
+        c.pick((0, 10_000, 70_000, 1_000_000)),
+        c.pick((70_000, 0, 20_001, 1_000_000)),
+        c.pick((1, 10_000)),
+    )
+    step = c.pick((100, 1, 100, 7))
+    limit_steps = c.pick((None, 30, None, None, 80, None))
+    return Config(
+        binary=outcomes == 2 and not c.one_in(5),
+        outcomes=outcomes,
+        tick_pips=c.pick((100, 1_000, 10, 2_000, 50, 5_000)),
+        lot_step_lots=step,
+        fees=fees,
+        position_limit_lots=None if limit_steps is None else limit_steps * step,
+        strict_refund=c.one_in(3),
+    )
+
+
+def make_price_pips(c: Choices, config: Config, lean: int = 0) -> int:
+    """Mostly within four ticks of the middle plus `lean`; sometimes an end; rarely off the grid."""
+    tick, last = config.tick_pips, PAYOUT_PIPS // config.tick_pips - 1
+    near, odd, scale = c.pick((0, 1, -1, 2, -2, 3, -3, 4, -4)), c.below(256), c.pick((1, 1, 1, 4))
+    if odd >= 250:
+        return (0, PAYOUT_PIPS, -tick, tick + 1, 3 * PAYOUT_PIPS, 7)[odd - 250]
+    if odd >= 242:
+        return tick if odd % 2 else last * tick
+    middle = PAYOUT_PIPS // tick // 2
+    return min(max(1, middle + (near + lean) * scale), last) * tick
+
+
+def make_lots(c: Choices, config: Config) -> int:
+    step = config.lot_step_lots
+    steps, odd = c.pick((1, 2, 3, 4, 5, 8, 13, 40)), c.below(256)
+    if odd >= 251:
+        most = ORDER_LOTS_MAX // step * step
+        return (0, -step, most, most + step, steps * step + 1)[odd - 251]
+    return steps * step * (37 if step == 1 and odd % 4 == 3 else 1)
+
+
+_KINDS = (
+    *((False, Tif.GTC),) * 16,
+    *((False, Tif.GTD),) * 3,
+    *((False, Tif.IOC), (False, Tif.FOK), (True, Tif.IOC)) * 2,
+    *((True, Tif.GTC), (True, Tif.FOK)),
+)
+
+
+def make_place(
+    c: Choices, config: Config, ts_us: int, position_of: Callable[[int, int], int]
+) -> Place:
+    """`position_of(account_id, outcome)` lets most reduce-only orders have something to reduce."""
+    account_id = c.pick(ACCOUNTS)
+    books = 1 if config.binary else config.outcomes
+    outcome, side = c.below(books) * c.pick((1, 0)), c.pick((BUY, SELL))
+    order_id = f"order{c.below(ORDER_IDS):03}"
+    is_market, tif = c.pick(_KINDS)
+    flags, stp, odd, later = c.below(256), c.pick(tuple(Stp)), c.below(256), c.below(60)
+    reduce_only = flags % 6 == 5
+    if reduce_only and odd % 8:
+        position = position_of(account_id, outcome)
+        reduce_only, side = position != 0, SELL if position > 0 else BUY
+    patient = not is_market and tif in (Tif.GTC, Tif.GTD)
+    price_pips = make_price_pips(c, config, -2 * side if patient else 2 * side)
+    lots, has_price, has_budget = make_lots(c, config), c.below(256), c.below(256)
+    budgeted = has_budget % 2 == 1 if is_market else has_budget >= 254
+    expires = (tif == Tif.GTD) != (odd == 255)
+    return Place(
+        order_id,
+        account_id,
+        OWNER_OF[account_id],
+        (outcome, books, -1)[odd - 252] if odd in (253, 254) else outcome,
+        side,
+        None if (has_price % 3 if is_market else has_price >= 254) else price_pips,
+        None if (budgeted and has_budget != 253) or has_budget == 252 else lots,
+        make_budget_micros(has_budget, lots, price_pips) if budgeted else None,
+        is_market or odd == 252,
+        tif,
+        post_only=flags % 8 == 7 and (patient or flags >= 240),
+        reduce_only=reduce_only,
+        stp=stp,
+        expires_at_us=(ts_us + later if later < 58 else 0) if expires else None,
+        valid_until_us=(ts_us + 3 - later if later < 30 else 0) if odd in (249, 250) else None,
+        fee_free=account_id == FEE_FREE_ACCOUNT,
+    )
+
+
+def make_budget_micros(choice: int, lots: int, price_pips: int) -> int:
+    """About what the order would cost at its price; now and then odd, nothing or no end of it."""
+    most_micros = ORDER_LOTS_MAX * PAYOUT_PIPS
+    if choice >= 240:
+        return (0, -5, most_micros, most_micros + 1, 1)[choice % 5]
+    return max(1, lots * price_pips * (choice % 16 + 1) // 8 + choice % 3)
+
+
+def make_amend(c: Choices, config: Config, ts_us: int, open_orders: Sequence[Target]) -> Amend:
+    order_id, account_id, quantity_lots = _target(c, open_orders)
+    price_pips, lots, what = make_price_pips(c, config), make_lots(c, config), c.below(8)
+    step = config.lot_step_lots
+    lots = (lots, quantity_lots + lots, max(step, quantity_lots - lots), quantity_lots)[c.below(4)]
+    return Amend(
+        order_id,
+        account_id,
+        None if what in (1, 2, 3, 7) else price_pips,
+        None if what in (0, 4, 7) else lots,
+        ts_us - 1 if c.rarely() else None,
+    )
+
+
+def make_cancel(c: Choices, open_orders: Sequence[Target]) -> Cancel:
+    order_id, account_id, _ = _target(c, open_orders)
+    return Cancel(order_id, account_id)
+
+
+def _target(c: Choices, open_orders: Sequence[Target]) -> Target:
+    """Mostly an open order and its own account; now and then not."""
+    chosen, stranger = c.below(256), c.below(256)
+    if not open_orders or chosen >= 250:
+        return f"order{chosen % ORDER_IDS:03}", ACCOUNTS[0], 100
+    order_id, account_id, quantity_lots = open_orders[chosen % len(open_orders)]
+    return order_id, ACCOUNTS[0] if stranger >= 245 else account_id, quantity_lots
+
+
+def make_cancel_all(c: Choices) -> CancelAll:
+    return CancelAll(c.pick(ACCOUNTS), by_operator=c.one_in(3))
+
+
+def make_configure(
+    c: Choices, config: Config, status: MarketStatus | None, ts_us: int
+) -> Configure:
+    """Halt, resume, refine the tick, move the limit or the close; rarely close or nonsense."""
+    new_status = MarketStatus.HALTED if status == MarketStatus.OPEN else MarketStatus.OPEN
+    what, tick, odd = c.below(8), config.tick_pips, c.below(256)
+    finer = [pips for pips in (10, 50, 100, 500, 1_000, 2_500) if tick % pips == 0]
+    changes: dict[str, object] = {}
+    if what in (1, 2):
+        changes["tick_pips"] = c.pick((*finer, tick * 2, 30))
+    if what == 3:
+        changes["position_limit_lots"] = c.pick((None, 5, 20, 0)) and 5 * config.lot_step_lots
+    if what == 4:
+        changes["close_at_us"] = None if config.close_at_us else ts_us + c.pick((40, 10, 100))
+    if odd >= 251:
+        changes |= (
+            {"outcomes": 51},
+            {"binary": not config.binary},
+            {"lot_step_lots": 0},
+            {"strict_refund": not config.strict_refund},
+            {"fees": Fees(FeeKind.FLAT, 1_000_001)},
+        )[odd - 251]
+    if odd in (10, 11):
+        new_status = MarketStatus.CLOSED
+    seen = c.pick((None, (status, config), None, (status, config), (MarketStatus.CLOSED, config)))
+    return Configure(new_status, msgspec.structs.replace(config, **changes), seen=seen)

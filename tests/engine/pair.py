@@ -1,0 +1,187 @@
+"""The fast engine and the naive one side by side, with every law checked after every command."""
+
+import random
+from typing import Final
+
+import msgspec
+
+import trading.engine.engine
+import trading.engine.naive
+import trading.engine.sweep
+from tests.engine.generate import (
+    ACCOUNTS,
+    BYTES_PER_STEP,
+    CREDIT,
+    Choices,
+    Target,
+    make_amend,
+    make_cancel,
+    make_cancel_all,
+    make_config,
+    make_configure,
+    make_place,
+)
+from tests.engine.laws import Witness, compute_position
+from trading.engine.engine import Engine
+from trading.engine.naive import NaiveEngine
+from trading.engine.types import (
+    AnyCommand,
+    AnyEvent,
+    Config,
+    Configure,
+    MarketStatus,
+    Tick,
+)
+
+MODULES_THAT_COUNT_MAKERS: Final = (
+    trading.engine.engine,
+    trading.engine.naive,
+    trading.engine.sweep,
+)
+JournalEntry = tuple[AnyCommand, int, dict[int, int]]
+"""A command, its time and what every account had available before it."""
+DUMP_EVERY: Final = 8
+RESTORE_EVERY: Final = 23
+
+
+class Pair:
+    """One market in both engines. `transcript()` tells how it came to where it is."""
+
+    def __init__(self, config: Config) -> None:
+        self.fast, self.naive, self.witness = Engine(7), NaiveEngine(7), Witness()
+        self.ts_us = 1_000_000
+        self.funds = dict.fromkeys(ACCOUNTS, 0)
+        self.log: list[str] = []
+        self.journal: list[JournalEntry] = []
+        self.events: list[AnyEvent] = []
+        for account_id in ACCOUNTS:
+            self.set_available(account_id, 20 * CREDIT)
+        self.apply(Configure(MarketStatus.OPEN, config))
+
+    @property
+    def config(self) -> Config:
+        assert self.naive.config is not None
+        return self.naive.config
+
+    def set_available(self, account_id: int, amount_micros: int) -> None:
+        """Deposit or withdraw, so that this much is left."""
+        self.witness.bring(account_id, amount_micros - self.funds[account_id])
+        self.funds[account_id] = amount_micros
+        self.log.append(f"pair.set_available({account_id}, {amount_micros})")
+
+    def apply(self, command: AnyCommand, elapsed_us: int = 0) -> list[AnyEvent]:
+        self.log.append(f"pair.apply({command!r}, {elapsed_us})")
+        self.ts_us += elapsed_us
+        try:
+            return self._apply(command)
+        except Exception as error:
+            error.add_note(self.transcript())
+            raise
+
+    def transcript(self) -> str:
+        return "\n".join([f"pair = Pair({self.config!r})", *self.log])
+
+    def open_orders(self) -> list[Target]:
+        return [
+            (order.place.order_id, order.place.account_id, order.quantity_lots)
+            for order in self.naive.orders
+        ]
+
+    def position(self, account_id: int, outcome: int) -> int:
+        lots = self.witness.lots.get(account_id, [0] * self.config.outcomes)
+        return compute_position(lots, outcome)
+
+    def check_dumps(self) -> None:
+        assert self.fast.dump() == self.naive.dump()
+
+    def _apply(self, command: AnyCommand) -> list[AnyEvent]:
+        reached = self.fast.reach(command, self.ts_us)
+        before = dict(self.funds)
+        self.journal.append((command, self.ts_us, before))
+        # Every other command the fast engine is given the funds that it asked for, and no others.
+        narrow = self.naive.seq % 2 == 1
+        asked = reached | ({command.account_id} & before.keys())
+        fast_funds = {a: before[a] for a in asked} if narrow else dict(before)
+        quoted = self.fast.quote(command, self.ts_us, fast_funds)
+        assert fast_funds == {a: before[a] for a in fast_funds}, "a quote changed the funds"
+        expected = self.naive.apply(command, self.ts_us, self.funds)
+        events = self.fast.apply(command, self.ts_us, fast_funds)
+        assert events == expected
+        assert quoted == events
+        assert fast_funds == {a: self.funds[a] for a in fast_funds}
+        changed = {a for a in ACCOUNTS if self.funds[a] != before[a]}
+        assert changed <= reached, f"reach {reached} lacks {changed - reached}"
+        self.events += events
+        self.witness.see(command, events)
+        self.witness.check(self.fast.dump(), self.funds)
+        if self.naive.seq % DUMP_EVERY == 0:
+            self.check_dumps()
+        if self.naive.seq % RESTORE_EVERY == 0:
+            self.restore()
+        return events
+
+    def restore(self) -> None:
+        """Go on with a copy restored from a snapshot."""
+        state_hash = self.fast.state_hash()
+        self.fast = Engine.restore(self.fast.snapshot())
+        assert self.fast.state_hash() == state_hash
+
+    # Steps, decoded from BYTES_PER_STEP bytes each.
+
+    def step_place(self, data: bytes) -> None:
+        choices = Choices(data)
+        if not choices.one_in(8):
+            self._reopen()
+        elapsed_us = choices.pick((0, 1, 1, 2, 3, 9, 0, -3))
+        place = make_place(choices, self.config, self.ts_us, self.position)
+        self.apply(place, elapsed_us)
+
+    def _reopen(self) -> None:
+        """Resume what halted or passed its close, so that most commands find an open market."""
+        close_at_us = self.config.close_at_us
+        past_close = close_at_us is not None and self.ts_us >= close_at_us
+        if self.naive.status == MarketStatus.HALTED or past_close:
+            config = msgspec.structs.replace(self.config, close_at_us=None)
+            self.apply(Configure(MarketStatus.OPEN, config))
+
+    def step_amend(self, data: bytes) -> None:
+        choices = Choices(data)
+        self.apply(make_amend(choices, self.config, self.ts_us, self.open_orders()))
+
+    def step_cancel(self, data: bytes) -> None:
+        choices = Choices(data)
+        many = choices.one_in(6)
+        cancel = make_cancel_all(choices) if many else make_cancel(choices, self.open_orders())
+        self.apply(cancel, choices.pick((0, 1)))
+
+    def step_configure(self, data: bytes) -> None:
+        choices = Choices(data)
+        self.apply(make_configure(choices, self.config, self.naive.status, self.ts_us))
+
+    def step_time(self, data: bytes) -> None:
+        self.apply(Tick(), Choices(data).pick((1, 5, 20, 60)))
+
+    def step_money(self, data: bytes) -> None:
+        """Withdraw everything, or be left with little, or have money again."""
+        choices = Choices(data)
+        account_id = choices.pick(ACCOUNTS)
+        left = choices.pick((0, 0, 0, 20 * CREDIT, 3 * CREDIT, 200 * CREDIT, CREDIT // 2))
+        self.set_available(account_id, left + choices.pick((0, 0, 3, 77)))
+
+
+STEPS: Final = (
+    *(Pair.step_place,) * 24,
+    *(Pair.step_amend,) * 4,
+    *(Pair.step_cancel, Pair.step_money) * 2,
+    *(Pair.step_configure, Pair.step_time),
+)
+
+
+def run_random_market(seed: int, steps: int) -> Pair:
+    """Return a pair that took `steps` random steps without breaking a law."""
+    randomness = random.Random(seed)
+    pair = Pair(make_config(Choices(randomness.randbytes(BYTES_PER_STEP))))
+    for _ in range(steps):
+        randomness.choice(STEPS)(pair, randomness.randbytes(BYTES_PER_STEP))
+    pair.check_dumps()
+    return pair

@@ -1,0 +1,375 @@
+"""Plays stories that a trader can read against an engine, and compares what it answers.
+
+    alice buys 10 YES @ 0.62                -> alice1 bids 10 @ 0.62
+    bob sells 4 YES @ 0.60                  -> bob1 sells 4 @ 0.62 to alice1, minted; bob1 filled
+    alice has 990.28 free, 3.72 held, 4 YES
+
+Orders are named after who placed them, in turn. Left of `->` stands a command, right of it all of
+its events, in order; a command without `->` must be accepted, whatever else happens. Everyone
+starts with 1,000 credits; `alice/2` is alice's second account; the house pays no fees. All forms
+of a line are in `LINES`.
+"""
+
+import re
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any, Final
+
+from trading.engine.types import (
+    BUY,
+    PAYOUT_PIPS,
+    SELL,
+    Amend,
+    Amended,
+    AnyCommand,
+    AnyEvent,
+    Cancel,
+    CancelAll,
+    Config,
+    Configure,
+    Configured,
+    Decremented,
+    Ended,
+    FeeKind,
+    Fees,
+    MarketStatus,
+    Place,
+    Reason,
+    Rejected,
+    Rested,
+    Stp,
+    Tick,
+    Tif,
+    Traded,
+    TradeKind,
+)
+
+TIFS: Final = {"gtc": Tif.GTC, "gtd": Tif.GTD, "ioc": Tif.IOC, "fok": Tif.FOK}
+STPS: Final = {
+    "cancel-newest": Stp.CANCEL_NEWEST,
+    "cancel-oldest": Stp.CANCEL_OLDEST,
+    "cancel-both": Stp.CANCEL_BOTH,
+    "decrement": Stp.DECREMENT,
+}
+STATUSES: Final = {
+    "opens": MarketStatus.OPEN,
+    "halts": MarketStatus.HALTED,
+    "closes": MarketStatus.CLOSED,
+}
+
+
+def play(engine: Any, story: str) -> None:
+    """Run every line of `story`; raise AssertionError at the first that comes out otherwise."""
+    stage = Stage(engine)
+    story = re.sub(r"#.*", "", story)
+    # A line that starts with -> or ; goes on with the one before.
+    for line in re.sub(r"\s*\n\s*(?=->|;)", " ", story).splitlines():
+        if line.strip():
+            stage.run(line.strip())
+
+
+class Stage:
+    """An engine, the market it will have, and who has what."""
+
+    def __init__(self, engine: Any) -> None:
+        self.engine = engine
+        self.outcomes = ["YES", "NO"]
+        self.config: dict[str, Any] = {"tick_pips": 100, "lot_step_lots": 100}
+        self.accounts: dict[str, int] = {}
+        self.funds: dict[int, int] = {}
+        self.counts: dict[str, int] = {}
+        self.ts_us = 1
+
+    def run(self, text: str) -> None:
+        said, _, expected = (part.strip() for part in text.partition("->"))
+        timed = re.fullmatch(r"at (\d+): (.+)", said)
+        if timed:
+            self.ts_us, said = int(timed[1]), timed[2]
+        for pattern, method in LINES:
+            match = re.fullmatch(pattern, said)
+            if match:
+                answer = method(self, **match.groupdict())
+                break
+        else:
+            raise AssertionError(f"nobody knows how to play {said!r}")
+        if answer is None:
+            return
+        events = "; ".join(map(tell, answer))
+        expected = re.sub(r"\s*;\s*", "; ", expected)
+        if expected:
+            assert events == expected, f"{said}\n  expected {expected}\n  got      {events}"
+        else:
+            assert not any(isinstance(event, Rejected) for event in answer), f"{said}: {events}"
+
+    # Setting the stage.
+
+    def set_market(self, kind: str, outcomes: str, options: str) -> None:
+        self.outcomes = outcomes.split() or ["YES", "NO"]
+        for option in filter(None, (option.strip() for option in options.split(","))):
+            name, *values = option.split()
+            self.config |= OPTIONS[name](*values)
+
+    def set_money(self, who: str, amount: str) -> None:
+        self.funds[self.account(who)] = micros(amount)
+
+    def account(self, who: str) -> int:
+        if who not in self.accounts:
+            self.accounts[who] = len(self.accounts) + 1
+            self.funds.setdefault(self.accounts[who], 1_000_000_000)
+        return self.accounts[who]
+
+    @property
+    def binary(self) -> bool:
+        return self.outcomes == ["YES", "NO"]
+
+    def send(self, command: AnyCommand) -> list[AnyEvent]:
+        if self.engine.seq == 0:
+            self.configure(MarketStatus.OPEN)
+        events: list[AnyEvent] = self.engine.apply(command, self.ts_us, self.funds)
+        return events
+
+    def configure(self, status: MarketStatus) -> list[AnyEvent]:
+        config = Config(binary=self.binary, outcomes=len(self.outcomes), **self.config)
+        events: list[AnyEvent] = self.engine.apply(
+            Configure(status, config), self.ts_us, self.funds
+        )
+        return events
+
+    # Commands.
+
+    def trade(
+        self, who: str, verb: str, quantity: str | None, outcome: str, price: str | None, words: str
+    ) -> list[AnyEvent]:
+        quantity_lots = None if quantity is None else lots(quantity)
+        side = BUY if verb == "buys" else SELL
+        return self._place(who, side, quantity_lots, None, outcome, price, words.split())
+
+    def spend(
+        self, who: str, budget: str, outcome: str, price: str | None, words: str
+    ) -> list[AnyEvent]:
+        words = f"{words} market"
+        return self._place(who, BUY, None, micros(budget), outcome, price, words.split())
+
+    def _place(
+        self,
+        who: str,
+        side: int,
+        quantity_lots: int | None,
+        budget_micros: int | None,
+        outcome: str,
+        price: str | None,
+        words: list[str],
+    ) -> list[AnyEvent]:
+        price_pips = None if price is None else pips(price)
+        mirrored = outcome == "NO" and self.binary
+        if mirrored:
+            side, price_pips = -side, None if price_pips is None else PAYOUT_PIPS - price_pips
+        given = dict(word.split("=") for word in words if "=" in word)
+        self.counts[who] = self.counts.get(who, 0) + 1
+        tifs = [TIFS[word] for word in words if word in TIFS]
+        stps = [STPS[word] for word in words if word in STPS]
+        place = Place(
+            given.get("id", f"{who}{self.counts[who]}"),
+            self.account(who),
+            self.account(who.split("/")[0]),
+            0 if mirrored else self.outcomes.index(outcome),
+            side,
+            price_pips,
+            quantity_lots,
+            budget_micros,
+            is_market="market" in words,
+            tif=Tif.GTD if "until" in given else [*tifs, Tif.GTC][0],
+            post_only="post-only" in words,
+            reduce_only="reduce-only" in words,
+            stp=[*stps, Stp.CANCEL_NEWEST][0],
+            expires_at_us=int(given["until"]) if "until" in given else None,
+            valid_until_us=int(given["valid"]) if "valid" in given else None,
+            as_no=mirrored,
+            fee_free=who == "house",
+        )
+        return self.send(place)
+
+    def amend(
+        self, who: str, order_id: str, quantity: str | None, price: str | None
+    ) -> list[AnyEvent]:
+        total_lots = None if quantity is None else lots(quantity)
+        price_pips = None if price is None else pips(price)
+        return self.send(Amend(order_id, self.account(who), price_pips, total_lots))
+
+    def cancel(self, who: str, order_id: str) -> list[AnyEvent]:
+        return self.send(Cancel(order_id, self.account(who)))
+
+    def cancel_all(self, who: str) -> list[AnyEvent]:
+        return self.send(CancelAll(self.account(who)))
+
+    def pass_time(self) -> list[AnyEvent]:
+        return self.send(Tick())
+
+    def change_status(self, status: str, tick: str | None) -> list[AnyEvent]:
+        if tick is not None:
+            self.config["tick_pips"] = pips(tick)
+        return self.configure(STATUSES[status])
+
+    # What is so now.
+
+    def check_account(self, who: str, free: str, held: str | None, positions: str | None) -> None:
+        rows = {row[0]: row for row in self.engine.dump()[5]}
+        books = 1 if self.binary else len(self.outcomes)
+        row = rows.get(self.account(who), (0, (0,) * books, 0))
+        has = f"{credits_text(self.funds[self.account(who)])} free"
+        if held:
+            has += f", {credits_text(row[2])} held"
+        named = zip(row[1], self.outcomes, strict=False)
+        all_lots = [f"{contracts_text(n)} {name}" for n, name in named if n]
+        if positions:
+            has += ", " + (", ".join(all_lots) or "nothing")
+        expected = ", ".join(filter(None, (f"{free} free", held and f"{held} held", positions)))
+        assert has == expected, f"{who} has {has}, not {expected}"
+
+    def check_book(self, outcome: str, levels: str) -> None:
+        book = self.outcomes.index(outcome)
+        sides = []
+        for side in (BUY, SELL):
+            rows = [row for row in self.engine.dump()[4] if row[2:4] == (book, side)]
+            texts = (f"{row[0]} {contracts_text(row[6])} @ {price_text(row[4])}" for row in rows)
+            sides.append(", ".join(texts) or "-")
+        assert " | ".join(sides) == levels, f"book {outcome}: {' | '.join(sides)}, not {levels}"
+
+
+def tell(event: AnyEvent) -> str:
+    """One event in words."""
+    return TELLERS[type(event)](event)
+
+
+def _tell_rejected(event: Rejected) -> str:
+    missing = f", {credits_text(event.missing_micros)} missing" if event.missing_micros else ""
+    return f"refused: {event.reason}{missing}"
+
+
+def _tell_traded(event: Traded) -> str:
+    verb, to = ("buys", "from") if event.taker_side == BUY else ("sells", "to")
+    what = f"{contracts_text(event.quantity_lots)} @ {price_text(event.price_pips)}"
+    note = {TradeKind.DIRECT: "", TradeKind.MINT: ", minted", TradeKind.MERGE: ", merged"}
+    roles = {"taker": event.taker_fee_micros, "maker": event.maker_fee_micros}
+    fees = [f"{credits_text(micros)} {role} fee" for role, micros in roles.items() if micros]
+    said = f"{event.taker_order_id} {verb} {what} {to} {event.maker_order_id}{note[event.kind]}"
+    return ", ".join([said, *fees])
+
+
+def _tell_rested(event: Rested) -> str:
+    verb = "bids" if event.side == BUY else "asks"
+    what = f"{contracts_text(event.remaining_lots)} @ {price_text(event.price_pips)}"
+    return f"{event.order_id} {verb} {what}"
+
+
+def _tell_amended(event: Amended) -> str:
+    place = "keeps" if event.kept_priority else "loses"
+    what = f"{contracts_text(event.quantity_lots)} @ {price_text(event.price_pips)}"
+    return f"{event.order_id} amended to {what}, {place} its place"
+
+
+def _tell_decremented(event: Decremented) -> str:
+    by, left = contracts_text(event.by_lots), contracts_text(event.remaining_lots)
+    return f"{event.order_id} shrinks by {by} to {left}"
+
+
+def _tell_ended(event: Ended) -> str:
+    left = f" with {contracts_text(event.remaining_lots)} left" if event.remaining_lots else ""
+    obvious = event.reason in (Reason.FILLED, Reason.EXPIRED)
+    return f"{event.order_id} {event.status.name.lower()}{left}" + (
+        "" if obvious else f": {event.reason}"
+    )
+
+
+TELLERS: Final[dict[type[Any], Callable[[Any], str]]] = {
+    Rejected: _tell_rejected,
+    Traded: _tell_traded,
+    Rested: _tell_rested,
+    Amended: _tell_amended,
+    Decremented: _tell_decremented,
+    Ended: _tell_ended,
+    Configured: lambda event: f"market {event.status.name.lower()}",
+}
+
+
+def pips(text: str) -> int:
+    return _exact(text, PAYOUT_PIPS)
+
+
+def lots(text: str) -> int:
+    return _exact(text, 100)
+
+
+def micros(text: str) -> int:
+    return _exact(text, 1_000_000)
+
+
+def _exact(text: str, scale: int) -> int:
+    number = Decimal(text.replace(",", "")) * scale
+    assert number == int(number), text
+    return int(number)
+
+
+def price_text(price_pips: int) -> str:
+    return _plain(Decimal(price_pips) / PAYOUT_PIPS, decimals_min=2)
+
+
+def contracts_text(quantity_lots: int) -> str:
+    return _plain(Decimal(quantity_lots) / 100, decimals_min=0)
+
+
+def credits_text(amount_micros: int) -> str:
+    return _plain(Decimal(amount_micros) / 1_000_000, decimals_min=2)
+
+
+def _plain(number: Decimal, decimals_min: int) -> str:
+    whole, _, decimals = f"{number:f}".partition(".")
+    decimals = decimals.rstrip("0").ljust(decimals_min, "0")
+    return f"{whole}.{decimals}" if decimals else whole
+
+
+def _fees(kind: str, maker: str, taker: str, unit: str = "micro") -> dict[str, Any]:
+    rates = (micros(maker), micros(taker))
+    return {"fees": Fees(FeeKind[kind.upper()], *rates, 10_000 if unit == "cents" else 1)}
+
+
+OPTIONS: Final[dict[str, Callable[..., dict[str, Any]]]] = {
+    "tick": lambda price: {"tick_pips": pips(price)},
+    "step": lambda quantity: {"lot_step_lots": lots(quantity)},
+    "fees": _fees,
+    "closes": lambda at: {"close_at_us": int(at)},
+    "limit": lambda quantity: {"position_limit_lots": lots(quantity)},
+    "strict": lambda _refund: {"strict_refund": True},
+}
+
+_WHO: Final = r"(?P<who>[a-z]+(/\d)?)"
+_NUMBER: Final = r"-?[\d,]*\.?\d+"
+_PRICE: Final = rf"( (@|up to|down to) (?P<price>{_NUMBER}))?"
+_WORDS: Final = r"(?P<words>( [a-z][-a-z=0-9]*)*)"
+LINES: Final[tuple[tuple[str, Callable[..., list[AnyEvent] | None]], ...]] = (
+    (r"market (?P<kind>binary|of)(?P<outcomes>[A-Z ]*),? ?(?P<options>.*)", Stage.set_market),
+    (rf"{_WHO} starts with (?P<amount>{_NUMBER})", Stage.set_money),
+    (
+        rf"{_WHO} (?P<verb>buys|sells)( (?P<quantity>{_NUMBER}))? "
+        rf"(?P<outcome>[A-Z]+){_PRICE}{_WORDS}",
+        Stage.trade,
+    ),
+    (
+        rf"{_WHO} spends (?P<budget>{_NUMBER}) on (?P<outcome>[A-Z]+){_PRICE}{_WORDS}",
+        Stage.spend,
+    ),
+    (
+        rf"{_WHO} amends (?P<order_id>\S+)( to (?P<quantity>{_NUMBER}))?"
+        rf"( @ (?P<price>{_NUMBER}))?",
+        Stage.amend,
+    ),
+    (rf"{_WHO} cancels all", Stage.cancel_all),
+    (rf"{_WHO} cancels (?P<order_id>\S+)", Stage.cancel),
+    (r"time passes", Stage.pass_time),
+    (r"market (?P<status>opens|halts|closes)( with tick (?P<tick>\S+))?", Stage.change_status),
+    (
+        rf"{_WHO} has (?P<free>{_NUMBER}) free(, (?P<held>{_NUMBER}) held)?(, (?P<positions>.+))?",
+        Stage.check_account,
+    ),
+    (r"book (?P<outcome>[A-Z]+): (?P<levels>.+)", Stage.check_book),
+)

@@ -1,0 +1,744 @@
+"""The cases that must come out right, over the fast engine and the naive one.
+
+The language of the stories is explained in `scenario`. Cases about replay, snapshots and long
+queues are in `test_determinism`; client order ids are the business of order entry.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from tests.engine import scenario
+from tests.engine.pair import MODULES_THAT_COUNT_MAKERS
+from trading.engine.engine import Engine
+from trading.engine.naive import NaiveEngine
+from trading.engine.types import (
+    BUY,
+    Config,
+    Configure,
+    MarketStatus,
+    Place,
+    Reason,
+    Rejected,
+)
+
+SCENARIOS = sorted((Path(__file__).parent / "scenarios").glob("*.txt"))
+
+Play = Callable[[str], None]
+
+
+@pytest.fixture(params=[Engine, NaiveEngine], ids=["fast", "naive"])
+def engine(request: pytest.FixtureRequest) -> Any:
+    return request.param(1)
+
+
+@pytest.fixture
+def play(engine: Any) -> Play:
+    return lambda story: scenario.play(engine, story)
+
+
+@pytest.mark.parametrize("path", SCENARIOS, ids=lambda path: path.stem)
+def test_golden_scenarios(play: Play, path: Path) -> None:
+    play(path.read_text(encoding="utf-8"))
+
+
+# 1. A trade happens at the resting order's price; YES and NO are one book.
+
+
+def test_a_buyer_at_70_takes_an_ask_at_60_for_60(play: Play) -> None:
+    play("""
+        bob sells 10 YES @ 0.60
+        alice buys 10 YES @ 0.70
+            -> alice1 buys 10 @ 0.60 from bob1, minted; bob1 filled; alice1 filled
+        alice has 994.00 free, 0.00 held, 10 YES
+        bob has 996.00 free, 0.00 held, -10 YES
+    """)
+
+
+def test_buying_no_at_40_takes_a_yes_bid_at_60(play: Play) -> None:
+    play("""
+        bob buys 10 YES @ 0.60
+        alice buys 10 NO @ 0.40
+            -> alice1 sells 10 @ 0.60 to bob1, minted; bob1 filled; alice1 filled
+        alice has 996.00 free, 0.00 held, -10 YES
+    """)
+
+
+def test_buying_no_at_39_rests_as_an_ask_at_61(play: Play) -> None:
+    play("""
+        bob buys 10 YES @ 0.60   -> bob1 bids 10 @ 0.60
+        alice buys 10 NO @ 0.39  -> alice1 asks 10 @ 0.61
+        alice has 996.10 free, 3.90 held, nothing
+    """)
+
+
+def test_at_one_price_the_first_to_come_is_the_first_to_trade(play: Play) -> None:
+    play("""
+        alice buys 3 YES @ 0.50
+        bob buys 3 YES @ 0.50
+        carol buys 3 YES @ 0.51
+        dave sells 7 YES @ 0.50
+            -> dave1 sells 3 @ 0.51 to carol1, minted; carol1 filled
+             ; dave1 sells 3 @ 0.50 to alice1, minted; alice1 filled
+             ; dave1 sells 1 @ 0.50 to bob1, minted; dave1 filled
+        book YES: bob1 2 @ 0.50 | -
+    """)
+
+
+# 2. Amends.
+
+
+def test_amending_to_less_keeps_the_place_in_the_queue(play: Play) -> None:
+    play("""
+        alice buys 10 YES @ 0.50
+        bob buys 10 YES @ 0.50
+        alice amends alice1 to 4 -> alice1 amended to 4 @ 0.50, keeps its place
+        alice has 998.00 free, 2.00 held
+        book YES: alice1 4 @ 0.50, bob1 10 @ 0.50 | -
+    """)
+
+
+def test_amending_to_more_loses_the_place_in_the_queue(play: Play) -> None:
+    play("""
+        alice buys 4 YES @ 0.50
+        bob buys 10 YES @ 0.50
+        alice amends alice1 to 5
+            -> alice1 amended to 5 @ 0.50, loses its place; alice1 bids 5 @ 0.50
+        book YES: bob1 10 @ 0.50, alice1 5 @ 0.50 | -
+    """)
+
+
+def test_amending_the_price_loses_the_place_even_there_and_back(play: Play) -> None:
+    play("""
+        alice buys 4 YES @ 0.50
+        bob buys 10 YES @ 0.50
+        alice amends alice1 @ 0.49
+            -> alice1 amended to 4 @ 0.49, loses its place; alice1 bids 4 @ 0.49
+        alice amends alice1 to 3 @ 0.50
+            -> alice1 amended to 3 @ 0.50, loses its place; alice1 bids 3 @ 0.50
+        book YES: bob1 10 @ 0.50, alice1 3 @ 0.50 | -
+    """)
+
+
+def test_an_amend_that_crosses_trades_as_taker_at_the_resting_price(play: Play) -> None:
+    play("""
+        market binary, fees flat 0.01 0.02
+        bob sells 4 YES @ 0.55
+        alice buys 10 YES @ 0.50
+        alice amends alice1 @ 0.60
+            -> alice1 amended to 10 @ 0.60, loses its place
+             ; alice1 buys 4 @ 0.55 from bob1, minted, 0.08 taker fee, 0.04 maker fee
+             ; bob1 filled; alice1 bids 6 @ 0.60
+    """)
+
+
+def test_amending_to_no_more_than_what_is_filled_cancels_the_rest(play: Play) -> None:
+    play("""
+        alice buys 10 YES @ 0.50
+        bob sells 4 YES @ 0.50
+        alice amends alice1 to 4
+            -> alice1 cancelled with 6 left: amended_to_filled
+        alice has 998.00 free, 0.00 held, 4 YES
+    """)
+
+
+def test_an_amended_total_counts_what_was_filled_before(play: Play) -> None:
+    play("""
+        alice buys 10 YES @ 0.50
+        bob sells 4 YES @ 0.50
+        alice amends alice1 to 6 -> alice1 amended to 6 @ 0.50, keeps its place
+        book YES: alice1 2 @ 0.50 | -
+        alice amends alice1 to 9
+            -> alice1 amended to 9 @ 0.50, loses its place; alice1 bids 5 @ 0.50
+    """)
+
+
+def test_a_post_only_amend_that_would_cross_leaves_the_order_as_it_was(play: Play) -> None:
+    play("""
+        bob sells 5 YES @ 0.55
+        alice buys 5 YES @ 0.50 post-only
+        carol buys 5 YES @ 0.50
+        alice amends alice1 to 9 @ 0.55 -> refused: post_only_would_cross
+        alice has 997.50 free, 2.50 held, nothing
+        book YES: alice1 5 @ 0.50, carol1 5 @ 0.50 | bob1 5 @ 0.55
+    """)
+
+
+def test_an_amend_that_the_account_cannot_afford_leaves_the_order_as_it_was(play: Play) -> None:
+    play("""
+        alice starts with 5
+        alice buys 10 YES @ 0.50
+        alice amends alice1 @ 0.53 -> refused: insufficient_funds, 0.30 missing
+        alice has 0.00 free, 5.00 held, nothing
+        book YES: alice1 10 @ 0.50 | -
+    """)
+
+
+def test_an_amend_that_changes_nothing_is_refused(play: Play) -> None:
+    play("""
+        alice buys 10 YES @ 0.50
+        alice amends alice1              -> refused: nothing_to_amend
+        alice amends alice1 to 10 @ 0.50 -> refused: nothing_to_amend
+        alice amends alice1 @ 0.505      -> refused: price_off_tick
+        alice amends alice1 @ 1.00       -> refused: price_out_of_range
+        alice amends alice1 to 0         -> refused: quantity_not_positive
+        alice amends alice1 to 1.5       -> refused: quantity_off_step
+    """)
+
+
+# 3. Fill or kill.
+
+
+def test_a_killed_fok_leaves_no_trace(play: Play) -> None:
+    play("""
+        alice sells 4 YES @ 0.50
+        bob sells 4 YES @ 0.51
+        alice/2 buys 9 YES @ 0.55 fok cancel-oldest
+            -> alice/21 cancelled with 9 left: fok_not_fillable
+        alice/2 buys 8 YES @ 0.55 fok decrement
+            -> alice/22 cancelled with 8 left: fok_not_fillable
+        book YES: - | alice1 4 @ 0.50, bob1 4 @ 0.51
+        alice/2 has 1000.00 free, 0.00 held, nothing
+    """)
+
+
+def test_a_fok_counts_only_the_orders_of_others(play: Play) -> None:
+    play("""
+        alice sells 4 YES @ 0.50
+        bob sells 4 YES @ 0.51
+        alice/2 buys 4 YES @ 0.55 fok   -> alice/21 cancelled with 4 left: fok_not_fillable
+        alice/2 buys 4 YES @ 0.55 fok cancel-oldest
+            -> alice1 cancelled with 4 left: self_trade
+             ; alice/22 buys 4 @ 0.51 from bob1, minted; bob1 filled; alice/22 filled
+    """)
+
+
+def test_a_fok_that_self_trade_prevention_would_shrink_is_killed(play: Play) -> None:
+    play("""
+        alice sells 4 YES @ 0.50
+        bob sells 9 YES @ 0.51
+        alice/2 buys 9 YES @ 0.55 fok decrement
+            -> alice/21 cancelled with 9 left: fok_not_fillable
+        book YES: - | alice1 4 @ 0.50, bob1 9 @ 0.51
+    """)
+
+
+def test_a_fok_counts_a_position_that_reduce_only_orders_share_once(play: Play) -> None:
+    play("""
+        alice buys 5 YES @ 0.50
+        bob sells 5 YES @ 0.50
+        alice sells 5 YES @ 0.55 reduce-only
+        alice sells 5 YES @ 0.56 reduce-only
+        carol buys 10 YES @ 0.60 fok -> carol1 cancelled with 10 left: fok_not_fillable
+        carol buys 5 YES @ 0.60 fok
+            -> carol2 buys 5 @ 0.55 from alice2; alice2 filled; carol2 filled
+        dave buys 1 YES @ 0.60 fok   -> dave1 cancelled with 1 left: fok_not_fillable
+        book YES: - | alice3 5 @ 0.56
+        dave buys 1 YES @ 0.60 ioc
+            -> alice3 cancelled with 5 left: reduce_only
+             ; dave2 cancelled with 1 left: immediate_remainder
+    """)
+
+
+def test_a_fok_that_its_account_cannot_pay_in_full_is_killed(play: Play) -> None:
+    play("""
+        alice starts with 5
+        bob sells 5 YES @ 0.50
+        bob sells 5 YES @ 0.51
+        alice buys 10 YES @ 0.60 fok -> alice1 cancelled with 10 left: fok_not_fillable
+        alice has 5.00 free, 0.00 held, nothing
+        alice starts with 5.05
+        alice buys 10 YES @ 0.60 fok
+            -> alice2 buys 5 @ 0.50 from bob1, minted; bob1 filled
+             ; alice2 buys 5 @ 0.51 from bob2, minted; bob2 filled; alice2 filled
+        alice has 0.00 free, 0.00 held, 10 YES
+    """)
+
+
+# 4. Self-trade prevention.
+
+
+def test_fills_before_a_self_trade_stand_and_the_newest_never_rests(play: Play) -> None:
+    play("""
+        bob sells 3 YES @ 0.50
+        alice sells 3 YES @ 0.51
+        carol sells 3 YES @ 0.52
+        alice/2 buys 9 YES @ 0.55
+            -> alice/21 buys 3 @ 0.50 from bob1, minted; bob1 filled
+             ; alice/21 cancelled with 6 left: self_trade
+        book YES: - | alice1 3 @ 0.51, carol1 3 @ 0.52
+        alice/2 has 998.50 free, 0.00 held, 3 YES
+    """)
+
+
+def test_cancel_oldest_clears_own_orders_out_of_the_way(play: Play) -> None:
+    play("""
+        alice sells 3 YES @ 0.50
+        alice/2 sells 2 YES @ 0.50
+        bob sells 3 YES @ 0.51
+        alice buys 9 YES @ 0.55 cancel-oldest
+            -> alice1 cancelled with 3 left: self_trade
+             ; alice/21 cancelled with 2 left: self_trade
+             ; alice2 buys 3 @ 0.51 from bob1, minted; bob1 filled; alice2 bids 6 @ 0.55
+    """)
+
+
+def test_cancel_both_cancels_exactly_one_resting_order(play: Play) -> None:
+    play("""
+        bob sells 1 YES @ 0.49
+        alice sells 3 YES @ 0.50
+        alice sells 2 YES @ 0.50
+        alice/2 buys 9 YES @ 0.55 cancel-both
+            -> alice/21 buys 1 @ 0.49 from bob1, minted; bob1 filled
+             ; alice1 cancelled with 3 left: self_trade
+             ; alice/21 cancelled with 8 left: self_trade
+        book YES: - | alice2 2 @ 0.50
+    """)
+
+
+def test_decrement_shrinks_both_and_the_smaller_dies(play: Play) -> None:
+    play("""
+        alice sells 3 YES @ 0.50
+        alice/2 buys 9 YES @ 0.55 decrement
+            -> alice1 cancelled with 3 left: self_trade; alice/21 shrinks by 3 to 6
+             ; alice/21 bids 6 @ 0.55
+        alice sells 4 YES @ 0.55 decrement
+            -> alice/21 shrinks by 4 to 2; alice2 cancelled with 4 left: self_trade
+        alice has 1000.00 free, 0.00 held, nothing
+        alice/2 has 998.90 free, 1.10 held, nothing
+    """)
+
+
+def test_decrement_of_equal_sizes_kills_both(play: Play) -> None:
+    play("""
+        alice sells 3 YES @ 0.50
+        bob sells 3 YES @ 0.50
+        alice/2 buys 3 YES @ 0.55 decrement
+            -> alice1 cancelled with 3 left: self_trade
+             ; alice/21 cancelled with 3 left: self_trade
+        book YES: - | bob1 3 @ 0.50
+    """)
+
+
+def test_a_shrunk_maker_keeps_its_place(play: Play) -> None:
+    play("""
+        alice sells 5 YES @ 0.50
+        bob sells 5 YES @ 0.50
+        alice/2 buys 3 YES @ 0.50 decrement
+            -> alice1 shrinks by 3 to 2; alice/21 cancelled with 3 left: self_trade
+        book YES: - | alice1 2 @ 0.50, bob1 5 @ 0.50
+    """)
+
+
+# 5. Reduce-only.
+
+
+def test_reduce_only_is_clipped_at_the_position_and_the_rest_cancelled(play: Play) -> None:
+    play("""
+        alice buys 5 YES @ 0.50
+        bob sells 5 YES @ 0.50
+        carol buys 3 YES @ 0.48
+        carol buys 9 YES @ 0.47
+        alice sells 20 YES @ 0.40 reduce-only
+            -> alice2 sells 3 @ 0.48 to carol1; carol1 filled
+             ; alice2 sells 2 @ 0.47 to carol2; alice2 cancelled with 15 left: reduce_only
+        alice has 999.88 free, 0.00 held, nothing
+    """)
+
+
+def test_a_resting_reduce_only_order_never_flips_the_position(play: Play) -> None:
+    play("""
+        alice buys 5 YES @ 0.50
+        bob sells 5 YES @ 0.50
+        alice sells 8 YES @ 0.60 reduce-only -> alice2 asks 8 @ 0.60
+        carol buys 8 YES @ 0.60
+            -> carol1 buys 5 @ 0.60 from alice2; alice2 cancelled with 3 left: reduce_only
+             ; carol1 bids 3 @ 0.60
+        alice has 1000.50 free, 0.00 held, nothing
+    """)
+
+
+def test_reduce_only_needs_a_position_on_the_other_side(play: Play) -> None:
+    play("""
+        alice sells 1 YES @ 0.50 reduce-only -> refused: reduce_only_no_position
+        alice buys 5 YES @ 0.50
+        bob sells 5 YES @ 0.50
+        alice buys 1 YES @ 0.50 reduce-only  -> refused: reduce_only_no_position
+        bob sells 1 YES @ 0.50 reduce-only   -> refused: reduce_only_no_position
+        bob buys 1 YES @ 0.40 reduce-only    -> bob3 bids 1 @ 0.40
+    """)
+
+
+def test_an_immediate_reduce_only_order_names_why_it_stopped(play: Play) -> None:
+    play("""
+        alice buys 2 YES @ 0.50
+        bob sells 2 YES @ 0.50
+        carol buys 2 YES @ 0.48
+        alice sells 3 YES @ 0.40 reduce-only ioc
+            -> alice2 sells 2 @ 0.48 to carol1; carol1 filled
+             ; alice2 cancelled with 1 left: reduce_only
+    """)
+
+
+def test_a_complete_set_is_no_position_to_reduce(play: Play) -> None:
+    play("""
+        market of A B C
+        house sells 5 A @ 0.30
+        house sells 5 B @ 0.30
+        house sells 9 C @ 0.30
+        alice buys 5 A @ 0.30
+        alice buys 5 B @ 0.30
+        alice buys 9 C @ 0.30
+        alice sells 5 A @ 0.20 reduce-only -> refused: reduce_only_no_position
+        alice sells 9 C @ 0.40 reduce-only -> alice5 asks 9 @ 0.40
+        bob buys 9 C @ 0.40
+            -> bob1 buys 4 @ 0.40 from alice5; alice5 cancelled with 5 left: reduce_only
+             ; bob1 bids 5 @ 0.40
+    """)
+
+
+# 6. Post-only.
+
+
+def test_post_only_is_refused_against_liquidity_it_would_take(play: Play) -> None:
+    play("""
+        bob sells 5 YES @ 0.50
+        alice buys 5 YES @ 0.50 post-only -> refused: post_only_would_cross
+        alice sells 5 NO @ 0.50 post-only -> refused: post_only_would_cross
+        alice buys 5 YES @ 0.49 post-only -> alice3 bids 5 @ 0.49
+    """)
+
+
+def test_post_only_is_refused_even_where_it_would_only_meet_itself(play: Play) -> None:
+    play("""
+        alice sells 5 YES @ 0.50
+        alice buys 5 YES @ 0.50 post-only cancel-oldest -> refused: post_only_would_cross
+        book YES: - | alice1 5 @ 0.50
+    """)
+
+
+@pytest.mark.parametrize("words", ["ioc", "fok", "market"])
+def test_post_only_contradicts_immediate_orders(play: Play, words: str) -> None:
+    play(f"alice buys 5 YES @ 0.50 post-only {words} -> refused: post_only_invalid")
+
+
+# 7. Cancels and amends that find nothing; order ids.
+
+
+def test_cancel_and_amend_of_what_is_not_there_are_refused_by_name(play: Play) -> None:
+    play("""
+        alice buys 5 YES @ 0.50
+        bob cancels alice1        -> refused: order_unknown
+        alice/2 cancels alice1    -> refused: order_unknown
+        bob amends alice1 to 3    -> refused: order_unknown
+        alice cancels nothing1    -> refused: order_unknown
+        bob sells 5 YES @ 0.50
+            -> bob1 sells 5 @ 0.50 to alice1, minted; alice1 filled; bob1 filled
+        alice cancels alice1      -> refused: order_unknown
+        alice amends alice1 to 9  -> refused: order_unknown
+        alice buys 5 YES @ 0.50
+        alice cancels alice2      -> alice2 cancelled with 5 left: cancelled_by_owner
+        alice cancels alice2      -> refused: order_unknown
+    """)
+
+
+def test_an_open_order_id_is_refused_a_second_time(play: Play) -> None:
+    play("""
+        alice buys 5 YES @ 0.50 id=x        -> x bids 5 @ 0.50
+        alice buys 5 YES @ 0.50 id=x        -> refused: duplicate_order_id
+        bob sells 500 YES @ 0.30 id=x       -> refused: duplicate_order_id
+        book YES: x 5 @ 0.50 | -
+    """)
+
+
+def test_cancel_all_takes_one_account_s_orders_in_order_of_id(play: Play) -> None:
+    play("""
+        alice buys 5 YES @ 0.50 id=b
+        alice sells 5 YES @ 0.60 id=a
+        alice/2 buys 5 YES @ 0.50
+        bob buys 5 YES @ 0.50
+        alice cancels all
+            -> a cancelled with 5 left: cancelled_by_owner
+             ; b cancelled with 5 left: cancelled_by_owner
+        alice has 1000.00 free, 0.00 held, nothing
+        book YES: alice/21 5 @ 0.50, bob1 5 @ 0.50 | -
+    """)
+
+
+# 8. Time.
+
+
+def test_an_order_that_expires_at_the_instant_of_a_command_does_not_trade_with_it(
+    play: Play,
+) -> None:
+    play("""
+        at 10: alice buys 5 YES @ 0.50 until=20
+        at 19: bob sells 1 YES @ 0.50
+            -> bob1 sells 1 @ 0.50 to alice1, minted; bob1 filled
+        at 20: bob sells 1 YES @ 0.50 -> alice1 expired with 4 left; bob2 asks 1 @ 0.50
+        alice has 999.50 free, 0.00 held, 1 YES
+    """)
+
+
+def test_expiries_come_in_order_of_time_then_id(play: Play) -> None:
+    play("""
+        at 10: alice buys 1 YES @ 0.50 until=30 id=a
+        at 10: alice buys 1 YES @ 0.50 until=20 id=c
+        at 10: alice buys 1 YES @ 0.50 until=20 id=b
+        at 10: alice buys 1 YES @ 0.50 until=41 id=d
+        at 40: time passes -> b expired with 1 left; c expired with 1 left; a expired with 1 left
+    """)
+
+
+def test_money_of_an_order_that_expires_now_is_free_for_the_command(play: Play) -> None:
+    play("""
+        alice starts with 5
+        at 10: alice buys 10 YES @ 0.50 until=20
+        at 20: alice buys 10 YES @ 0.50 -> alice1 expired with 10 left; alice2 bids 10 @ 0.50
+    """)
+
+
+def test_expiry_must_lie_ahead_and_belong_to_a_gtd_order(play: Play) -> None:
+    play("""
+        at 10: alice buys 1 YES @ 0.50 until=10        -> refused: expiry_invalid
+        at 10: alice buys 1 YES @ 0.50 gtd             -> refused: expiry_invalid
+        at 10: alice buys 1 YES @ 0.50 market until=20 -> refused: expiry_invalid
+    """)
+
+
+def test_a_late_command_is_refused(play: Play) -> None:
+    play("""
+        at 9: alice buys 1 YES @ 0.50 valid=0   -> refused: too_late
+        at 10: alice buys 1 YES @ 0.50 valid=10 -> alice2 bids 1 @ 0.50
+        at 11: alice buys 1 YES @ 0.50 valid=10 -> refused: too_late
+    """)
+
+
+def test_the_close_time_binds_by_itself(play: Play) -> None:
+    play("""
+        market binary, closes 20
+        at 19: alice buys 1 YES @ 0.50 -> alice1 bids 1 @ 0.50
+        at 20: bob sells 1 YES @ 0.50  -> refused: market_closed
+        alice amends alice1 @ 0.40     -> refused: market_closed
+        alice cancels alice1           -> alice1 cancelled with 1 left: cancelled_by_owner
+    """)
+
+
+def test_time_never_goes_back(play: Play) -> None:
+    play("""
+        market binary, closes 20
+        at 20: alice buys 1 YES @ 0.50 -> refused: market_closed
+        at 10: alice buys 1 YES @ 0.50 -> refused: market_closed
+    """)
+
+
+# 9. Market orders and budgets.
+
+
+def test_a_budget_buys_what_it_pays_for_and_no_more(play: Play) -> None:
+    play("""
+        bob sells 10 YES @ 0.50
+        bob sells 10 YES @ 0.52
+        alice spends 6.05 on YES
+            -> alice1 buys 10 @ 0.50 from bob1, minted; bob1 filled
+             ; alice1 buys 2 @ 0.52 from bob2, minted; alice1 filled: budget_spent
+        alice has 993.96 free, 0.00 held, 12 YES
+    """)
+
+
+def test_a_budget_includes_the_fee(play: Play) -> None:
+    play("""
+        market binary, fees flat 0.00 0.02
+        bob sells 20 YES @ 0.50
+        alice spends 5.19 on YES
+            -> alice1 buys 9 @ 0.50 from bob1, minted, 0.18 taker fee; alice1 filled: budget_spent
+        alice spends 0.52 on YES
+            -> alice2 buys 1 @ 0.50 from bob1, minted, 0.02 taker fee; alice2 filled: budget_spent
+    """)
+
+
+def test_a_budget_on_no_spends_the_mirrored_price(play: Play) -> None:
+    play("""
+        bob buys 10 YES @ 0.60
+        bob buys 10 YES @ 0.58
+        alice spends 4.90 on NO
+            -> alice1 sells 10 @ 0.60 to bob1, minted; bob1 filled
+             ; alice1 sells 2 @ 0.58 to bob2, minted; alice1 filled: budget_spent
+        alice has 995.16 free, 0.00 held, -12 YES
+    """)
+
+
+def test_a_budget_too_small_for_one_step_ends_without_a_trade(play: Play) -> None:
+    play("""
+        bob sells 10 YES @ 0.50
+        alice spends 0.49 on YES -> alice1 cancelled: budget_spent
+        alice has 1000.00 free, 0.00 held, nothing
+    """)
+
+
+def test_a_budget_stops_at_its_collar(play: Play) -> None:
+    play("""
+        bob sells 10 YES @ 0.50
+        bob sells 10 YES @ 0.60
+        bob sells 10 YES @ 0.61
+        alice spends 100 on YES up to 0.50
+            -> alice1 buys 10 @ 0.50 from bob1, minted; bob1 filled
+             ; alice1 cancelled: immediate_remainder
+        bob sells 10 YES @ 0.51
+        alice spends 100 on YES
+            -> alice2 buys 10 @ 0.51 from bob4, minted; bob4 filled
+             ; alice2 buys 10 @ 0.60 from bob2, minted; bob2 filled
+             ; alice2 buys 10 @ 0.61 from bob3, minted; bob3 filled
+             ; alice2 cancelled: immediate_remainder
+    """)
+
+
+def test_a_market_order_reaches_ten_cents_from_the_best_price_and_never_rests(play: Play) -> None:
+    play("""
+        bob sells 1 YES @ 0.50
+        bob sells 1 YES @ 0.60
+        bob sells 1 YES @ 0.61
+        alice buys 9 YES market
+            -> alice1 buys 1 @ 0.50 from bob1, minted; bob1 filled
+             ; alice1 buys 1 @ 0.60 from bob2, minted; bob2 filled
+             ; alice1 cancelled with 7 left: immediate_remainder
+        alice sells 9 YES market -> alice2 cancelled with 9 left: no_liquidity
+        book YES: - | bob3 1 @ 0.61
+    """)
+
+
+def test_a_budget_stops_at_the_account_s_funds(play: Play) -> None:
+    play("""
+        alice starts with 7
+        bob sells 10 YES @ 0.50
+        bob sells 10 YES @ 0.52
+        alice spends 20 on YES
+            -> alice1 buys 10 @ 0.50 from bob1, minted; bob1 filled
+             ; alice1 cancelled: insufficient_funds
+        alice has 2.00 free, 0.00 held, 10 YES
+    """)
+
+
+def test_a_budget_stops_at_the_position_limit(play: Play) -> None:
+    play("""
+        market binary, limit 12
+        bob sells 10 YES @ 0.50
+        carol sells 10 YES @ 0.52
+        alice spends 20 on YES
+            -> alice1 buys 10 @ 0.50 from bob1, minted; bob1 filled
+             ; alice1 buys 2 @ 0.52 from carol1, minted; alice1 cancelled: position_limit
+        alice spends 20 on YES  -> refused: position_limit
+    """)
+
+
+def test_budgets_and_quantities_that_make_no_sense_are_refused(play: Play) -> None:
+    play("""
+        alice spends 0 on YES                -> refused: budget_invalid
+        alice spends -1 on YES               -> refused: budget_invalid
+        alice spends 5 on YES fok            -> refused: budget_invalid
+        alice spends 5 on YES decrement      -> refused: budget_invalid
+        alice spends 10000000.000001 on YES  -> refused: budget_invalid
+        alice buys YES @ 0.50                -> refused: quantity_not_positive
+        alice buys 0 YES @ 0.50              -> refused: quantity_not_positive
+        alice buys 0.5 YES @ 0.50            -> refused: quantity_off_step
+        alice buys 10000001 YES @ 0.50       -> refused: quantity_too_large
+        alice buys 1 YES                     -> refused: price_missing
+        alice buys 1 YES @ 1.00              -> refused: price_out_of_range
+        alice buys 1 YES @ 0.00              -> refused: price_out_of_range
+        alice buys 1 YES @ 0.005             -> refused: price_off_tick
+    """)
+
+
+# 11. The ends of the ladder.
+
+
+@pytest.mark.parametrize(
+    ("tick", "first", "last"),
+    [("0.01", "0.01", "0.99"), ("0.001", "0.001", "0.999"), ("0.5", "0.50", "0.50")],
+)
+def test_the_first_and_the_last_tick_trade(play: Play, tick: str, first: str, last: str) -> None:
+    play(f"""
+        market binary, tick {tick}
+        bob sells 1 YES @ {last}
+        alice buys 1 YES @ {last}
+            -> alice1 buys 1 @ {last} from bob1, minted; bob1 filled; alice1 filled
+        alice buys 1 YES @ {first}
+        bob sells 1 YES @ {first}
+            -> bob2 sells 1 @ {first} to alice2, minted; alice2 filled; bob2 filled
+        book YES: - | -
+    """)
+
+
+def test_a_market_order_s_collar_ends_at_the_ladder_s_ends(play: Play) -> None:
+    play("""
+        bob sells 1 YES @ 0.98
+        bob sells 1 YES @ 0.99
+        alice buys 2 YES market
+            -> alice1 buys 1 @ 0.98 from bob1, minted; bob1 filled
+             ; alice1 buys 1 @ 0.99 from bob2, minted; bob2 filled; alice1 filled
+        alice buys 1 YES @ 0.02
+        alice buys 1 YES @ 0.01
+        bob sells 2 YES market
+            -> bob3 sells 1 @ 0.02 to alice2, minted; alice2 filled
+             ; bob3 sells 1 @ 0.01 to alice3, minted; alice3 filled; bob3 filled
+    """)
+
+
+def test_a_fine_ladder_keeps_its_order_past_64_ticks(play: Play) -> None:
+    play("""
+        market binary, tick 0.001
+        bob sells 1 YES @ 0.937
+        bob sells 1 YES @ 0.064
+        bob sells 1 YES @ 0.065
+        bob sells 1 YES @ 0.063
+        alice buys 4 YES @ 0.999
+            -> alice1 buys 1 @ 0.063 from bob4, minted; bob4 filled
+             ; alice1 buys 1 @ 0.064 from bob2, minted; bob2 filled
+             ; alice1 buys 1 @ 0.065 from bob3, minted; bob3 filled
+             ; alice1 buys 1 @ 0.937 from bob1, minted; bob1 filled; alice1 filled
+    """)
+
+
+# The limit of a sweep.
+
+
+def test_a_taker_meets_a_bounded_number_of_makers(
+    play: Play, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in MODULES_THAT_COUNT_MAKERS:
+        monkeypatch.setattr(module, "MAKERS_MET_MAX", 2)
+    play("""
+        bob sells 1 YES @ 0.50
+        bob sells 1 YES @ 0.51
+        bob sells 1 YES @ 0.52
+        alice buys 9 YES @ 0.60
+            -> alice1 buys 1 @ 0.50 from bob1, minted; bob1 filled
+             ; alice1 buys 1 @ 0.51 from bob2, minted; bob2 filled
+             ; alice1 cancelled with 7 left: match_limit
+        alice buys 1 YES @ 0.60 fok
+            -> alice2 buys 1 @ 0.52 from bob3, minted; bob3 filled; alice2 filled
+    """)
+
+
+@pytest.mark.parametrize(
+    ("field", "reason"),
+    [
+        ("expires_at_us", Reason.EXPIRY_INVALID),
+        ("valid_until_us", Reason.TOO_LATE),
+        ("budget_micros", Reason.BUDGET_INVALID),
+        ("quantity_lots", Reason.QUANTITY_NOT_POSITIVE),
+        ("price_pips", Reason.PRICE_OUT_OF_RANGE),
+    ],
+)
+def test_zero_is_a_value_like_any_other_and_not_an_absence(
+    engine: Any, field: str, reason: Reason
+) -> None:
+    funds = {1: 10**9}
+    engine.apply(Configure(MarketStatus.OPEN, Config(True, 2, 100, 100)), 1, funds)
+    plain = Place("first", 1, 1, 0, BUY, 5_000, 100)
+    engine.apply(plain, 2, funds)
+    odd = msgspec.structs.replace(plain, order_id="second", **{field: 0})
+    assert engine.apply(odd, 3, funds) == [Rejected("second", reason)]

@@ -1,0 +1,53 @@
+"""Seven recorded sessions of a real venue, through the pure engine: every fill and every book."""
+
+import pytest
+
+from trading.engine.engine import Engine
+from trading.engine.types import BUY, SELL, Config, Configure, MarketStatus, Traded
+from trading.recording import Recording, Sweeps, Trader, level_of
+
+RICH_MICROS = 10**15
+WINDOWS = [
+    "KXGOLD15M-26AUG050800-00",
+    "KXGOLD15M-26AUG051300-00",
+    "KXGOLD15M-26AUG070000-00",
+    "KXGOLD15M-26AUG101830-30",
+    "KXGOLD15M-26AUG101900-00",
+    "KXGOLD15M-26AUG102030-30",
+    "KXGOLD15M-26AUG102130-30",
+]
+
+
+def book_of(engine):
+    book = engine.books[0]
+    bids = {level_of(pips, "yes"): lots for pips, lots in book.depth(BUY)}
+    return bids | {level_of(pips, "no"): lots for pips, lots in book.depth(SELL)}
+
+
+@pytest.mark.parametrize("window", WINDOWS)
+def test_a_recorded_session_comes_out_exactly(data_dir, window):
+    recording = Recording(data_dir / f"kalshi_gold15m/derived/{window}.ops.csv.gz")
+    engine, sweeps = Engine(1), Sweeps()
+    engine.apply(Configure(MarketStatus.OPEN, Config(True, 2, 100, 1)), 0, {})
+    trader = Trader(yes_account=1, no_account=2, taker_account=3)
+    funds = dict.fromkeys((1, 2, 3), RICH_MICROS)
+    compared, closing_book = 0, {}
+    for operation in recording.operations():
+        if operation.kind == "reset":  # a session ends with some
+            closing_book = book_of(engine) or closing_book
+        for command in trader.commands(operation):
+            events = engine.apply(command, operation.number, funds)
+        if operation.kind == "take":
+            trades = [event for event in events if isinstance(event, Traded)]
+            sweeps.add(operation, [(trade.price_pips, trade.quantity_lots) for trade in trades])
+            trader.took(
+                operation,
+                [(t.maker_order_id, t.price_pips, t.quantity_lots) for t in trades],
+            )
+        if operation.number in recording.checkpoints:
+            assert book_of(engine) == recording.checkpoints[operation.number]
+            compared += 1
+    assert sweeps.sha256() == recording.expectation.sweep_sha256
+    assert sweeps.volume_lots == recording.expectation.volume_hundredths
+    assert compared == len(recording.checkpoints) > 0
+    assert closing_book == recording.expectation.closing_book

@@ -1,0 +1,215 @@
+"""The order book of one outcome: price-time priority on one ladder.
+
+Layout: `levels[i]` holds the orders at tick i (price = i x tick); bids and asks share the ladder.
+One int per side has bit i set when level i has live orders; `best_bid` and `best_ask` are ticks,
+0 and `ticks` when that side is empty. A level is a FIFO with its total quantity.
+Ordering invariant: inside a level the order of arrival; best_bid < best_ask, always.
+Removal is lazy: a dead order stays in its queue until it comes to the front or until more than half
+of the queue (and more than 64) is dead, so a cancel costs O(1) and memory stays <= 2x of live.
+An amend that loses its place enters as a new `Order` object; the old object is dead.
+"""
+
+from collections import deque
+from collections.abc import Iterator
+from typing import Final
+
+import msgspec
+
+from trading.engine.types import (
+    BUY,
+    PAYOUT_PIPS,
+    OrderStatus,
+    Reason,
+    Stp,
+    Tif,
+)
+
+DEAD_MIN: Final = 64
+BIT: Final = tuple(1 << i for i in range(PAYOUT_PIPS // 10 + 1))
+
+
+class Order(msgspec.Struct, gc=False):
+    """One order while the engine knows it. `priority` is the sequence number it got its place at.
+
+    `hold_micros` is its share of its account's buy or sell sum; 0 while it does not rest.
+    `fee_micros` is what it was charged; the bases are in `fees`. `as_no`, `is_market`,
+    `budget_micros`, `client_order_id` and `created_at_us` only echo the order as it was entered.
+    Refers to its account by id, so that a book has no reference cycles to collect.
+    """
+
+    order_id: str
+    account_id: int
+    owner_id: int
+    outcome: int
+    side: int
+    price_pips: int
+    quantity_lots: int
+    remaining_lots: int
+    tif: Tif = Tif.GTC
+    post_only: bool = False
+    reduce_only: bool = False
+    stp: Stp = Stp.CANCEL_NEWEST
+    expires_at_us: int | None = None
+    fee_free: bool = False
+    as_no: bool = False
+    is_market: bool = False
+    budget_micros: int | None = None
+    client_order_id: str | None = None
+    created_at_us: int = 0
+    priority: int = 0
+    hold_micros: int = 0
+    fee_micros: int = 0
+    maker_basis: int = 0
+    taker_basis: int = 0
+    filled_lots: int = 0
+    filled_micros: int = 0
+    status: OrderStatus = OrderStatus.OPEN
+    reason: Reason | None = None
+    live: bool = False
+
+
+class Level:
+    """The queue of one price: live orders in order of arrival, with dead ones among them."""
+
+    __slots__ = ("dead", "queue", "total_lots")
+
+    def __init__(self) -> None:
+        self.queue: deque[Order] = deque()
+        self.total_lots = 0
+        self.dead = 0
+
+    def compact(self) -> None:
+        """Forget the dead orders."""
+        self.queue = deque(order for order in self.queue if order.live)
+        self.dead = 0
+
+
+class Book:
+    """Both sides of one outcome. Knows prices and quantities, nothing of money."""
+
+    __slots__ = ("asks", "best_ask", "best_bid", "bids", "changed", "levels", "tick_pips", "ticks")
+
+    def __init__(self, tick_pips: int) -> None:
+        self.tick_pips = tick_pips
+        self.ticks = PAYOUT_PIPS // tick_pips
+        self.levels: list[Level | None] = [None] * self.ticks
+        self.bids = 0
+        self.asks = 0
+        self.best_bid = 0
+        self.best_ask = self.ticks
+        self.changed: set[int] = set()
+        """Ticks whose total may differ from what was last published."""
+
+    def level(self, tick: int) -> Level:
+        """Return the level of a tick that has, or has had, orders."""
+        level = self.levels[tick]
+        assert level is not None
+        return level
+
+    def add(self, order: Order) -> None:
+        """Put `order` last at its price; the caller has made sure that it does not cross."""
+        tick = order.price_pips // self.tick_pips
+        level = self.levels[tick]
+        if level is None:
+            level = self.levels[tick] = Level()
+        if not level.total_lots:
+            self.show(tick, order.side)
+        level.queue.append(order)
+        level.total_lots += order.remaining_lots
+        order.live = True
+        self.changed.add(tick)
+
+    def remove(self, order: Order) -> None:
+        """Take a live order with all that remains of it out of the book."""
+        tick = order.price_pips // self.tick_pips
+        level = self.level(tick)
+        order.live = False
+        level.total_lots -= order.remaining_lots
+        self.changed.add(tick)
+        if not level.total_lots:
+            level.queue.clear()
+            level.dead = 0
+            self.hide(tick, order.side)
+            return
+        level.dead += 1
+        if level.dead > DEAD_MIN and level.dead * 2 > len(level.queue):
+            level.compact()
+
+    def reduce(self, order: Order, lots: int) -> None:
+        """Lower the remaining quantity of a live order, which keeps its place, to above zero."""
+        tick = order.price_pips // self.tick_pips
+        self.level(tick).total_lots -= lots
+        order.remaining_lots -= lots
+        self.changed.add(tick)
+
+    def best_maker(self, taker_side: int, limit_tick: int) -> Order | None:
+        """Return the first order that a taker with this limit meets."""
+        tick = self.best_ask if taker_side == BUY else self.best_bid
+        if (tick > limit_tick if taker_side == BUY else tick < limit_tick) or not self.has(
+            -taker_side
+        ):
+            return None
+        level = self.level(tick)
+        queue = level.queue
+        while not queue[0].live:
+            queue.popleft()
+            level.dead -= 1
+        return queue[0]
+
+    def has(self, side: int) -> bool:
+        """Return whether that side has any order."""
+        return bool(self.bids if side == BUY else self.asks)
+
+    def crosses(self, side: int, price_pips: int) -> bool:
+        """Return whether an order at this price would meet the other side."""
+        tick = price_pips // self.tick_pips
+        return tick >= self.best_ask if side == BUY else 0 < self.best_bid >= tick
+
+    def orders(self, side: int) -> Iterator[Order]:
+        """Yield the live orders of a side, best first, in order of priority."""
+        for tick in self.ticks_of(side):
+            for order in self.level(tick).queue:
+                if order.live:
+                    yield order
+
+    def ticks_of(self, side: int) -> Iterator[int]:
+        """Yield the ticks with orders of a side, best first."""
+        mask = self.bids if side == BUY else self.asks
+        while mask:
+            tick = mask.bit_length() - 1 if side == BUY else (mask & -mask).bit_length() - 1
+            yield tick
+            mask ^= BIT[tick]
+
+    def top(self, side: int) -> tuple[int | None, int]:
+        """Return the best price of a side and the quantity there; (None, 0) when it is empty."""
+        if not self.has(side):
+            return None, 0
+        tick = self.best_bid if side == BUY else self.best_ask
+        return tick * self.tick_pips, self.level(tick).total_lots
+
+    def depth(self, side: int) -> list[tuple[int, int]]:
+        """Return [(price_pips, total_lots)] of a side, best first."""
+        return [
+            (tick * self.tick_pips, self.level(tick).total_lots) for tick in self.ticks_of(side)
+        ]
+
+    def show(self, tick: int, side: int) -> None:
+        """Note that a level has orders now."""
+        if side == BUY:
+            self.bids |= BIT[tick]
+            self.best_bid = max(self.best_bid, tick)
+        else:
+            self.asks |= BIT[tick]
+            self.best_ask = min(self.best_ask, tick)
+
+    def hide(self, tick: int, side: int) -> None:
+        """Note that a level has no orders any more."""
+        if side == BUY:
+            self.bids ^= BIT[tick]
+            if tick == self.best_bid:
+                self.best_bid = max(self.bids.bit_length() - 1, 0)
+        else:
+            self.asks ^= BIT[tick]
+            if tick == self.best_ask:
+                asks = self.asks
+                self.best_ask = (asks & -asks).bit_length() - 1 if asks else self.ticks

@@ -1,0 +1,605 @@
+"""The obvious slow engine, against which the fast one is checked.
+
+It remembers only what cannot be worked out: the open orders and the two legs of every fill.
+Queues are lists sorted on each use; positions, collateral, fees, cost and holds are computed anew
+from the legs (see `naive_ledger`); a fill is tried by adding it and taken back when it is
+unaffordable; fill-or-kill is rehearsed on a copy. It takes time in proportion to everything that
+ever traded, so keep its markets small.
+"""
+
+from collections.abc import Callable
+from copy import copy
+from itertools import takewhile
+from typing import Any, Final
+
+import msgspec
+
+from trading.engine.naive_ledger import Ledger, Leg, unit_cost
+from trading.engine.types import (
+    BUY,
+    COLLAR_PIPS,
+    MAKERS_MET_MAX,
+    ORDER_LOTS_MAX,
+    OUTCOMES_MAX,
+    PAYOUT_PIPS,
+    POSITION_LOTS_MAX,
+    SELL,
+    Amend,
+    Amended,
+    AnyCommand,
+    AnyEvent,
+    Cancel,
+    CancelAll,
+    Command,
+    Config,
+    Configure,
+    Configured,
+    Decremented,
+    Ended,
+    MarketStatus,
+    OrderStatus,
+    Place,
+    Reason,
+    Rejected,
+    Rested,
+    Stp,
+    Tick,
+    Tif,
+    Traded,
+    TradeKind,
+)
+
+RATE_MAX: Final = 1_000_000
+
+
+class Order(msgspec.Struct):
+    """An order, open or sweeping.
+
+    `entry` is the sequence number that it came with, `rested` the one it got its place with:
+    neither ever comes again, as order ids may.
+    """
+
+    place: Place
+    entry: int
+    price_pips: int
+    quantity_lots: int
+    remaining_lots: int
+    rested: int = 0
+
+    @property
+    def rests(self) -> bool:
+        return not self.place.is_market and self.place.tif in (Tif.GTC, Tif.GTD)
+
+
+def _leg(order: Order, maker: Order, *, lots: int, is_maker: bool) -> Leg:
+    place = order.place
+    return Leg(
+        place.account_id,
+        order.entry,
+        is_maker,
+        place.fee_free,
+        place.outcome,
+        place.side,
+        maker.price_pips,
+        lots,
+    )
+
+
+class NaiveEngine:
+    """Same commands, events, funds and `dump()` as `Engine`; nothing of its code."""
+
+    def __init__(self, market_id: int) -> None:
+        self.market_id = market_id
+        self.seq = 0
+        self.ts_us = 0
+        self.status: MarketStatus | None = None
+        self.config: Config | None = None
+        self.orders: list[Order] = []
+        self.legs: tuple[Leg, ...] = ()
+        self.events: list[AnyEvent] = []
+        self._folded: tuple[tuple[Leg, ...], Ledger] | None = None
+
+    # Doors.
+
+    def apply(self, command: AnyCommand, ts_us: int, funds: dict[int, int]) -> list[AnyEvent]:
+        self.seq += 1
+        self.ts_us = max(self.ts_us, ts_us)
+        self.events = []
+        self.funds = funds
+        self.worth_before = {account_id: self._worth(account_id) for account_id in funds}
+        self._expire()
+        handlers: dict[type[Command], Callable[[Any], None]] = {
+            Place: self._place,
+            Amend: self._amend,
+            Cancel: self._cancel,
+            CancelAll: self._cancel_all,
+            Configure: self._configure,
+            Tick: lambda _: None,
+        }
+        handlers[type(command)](command)
+        for account_id in funds:
+            funds[account_id] = self._available(account_id)
+        return self.events
+
+    def dump(self) -> tuple[Any, ...]:
+        if self.config is None:
+            return (self.seq, self.ts_us, None, None, (), ())
+        queues = [self._queue(book, side) for book in range(self._books()) for side in (BUY, SELL)]
+        orders = tuple(self._dump_order(order) for queue in queues for order in queue)
+        ids = {order.place.account_id for order in self.orders} | set(self._ledger().accounts)
+        accounts = (self._dump_account(account_id) for account_id in sorted(ids))
+        kept = tuple(row for row in accounts if any(row[2:5]) or any(map(any, (row[1], *row[5:]))))
+        return (self.seq, self.ts_us, self.status, self.config, orders, kept)
+
+    def _dump_order(self, order: Order) -> tuple[Any, ...]:
+        place, charge = order.place, self._ledger().charge(order.entry)
+        return (
+            *(place.order_id, place.account_id, place.outcome, place.side, order.price_pips),
+            *(order.quantity_lots, order.remaining_lots, charge.fee_micros),
+            *(charge.maker_basis, charge.taker_basis, charge.filled_micros),
+        )
+
+    def _dump_account(self, account_id: int) -> tuple[Any, ...]:
+        account, books = self._ledger().account(account_id), self._books()
+        return (
+            *(account_id, tuple(account.lots[:books]), self._held(account_id, self.orders)),
+            *(account.paid_micros, account.fees_micros),
+            *(tuple(account.cost_micros[:books]), tuple(account.realised_micros[:books])),
+        )
+
+    # What follows from orders and legs.
+
+    def _rules(self) -> Config:
+        assert self.config is not None
+        return self.config
+
+    def _books(self) -> int:
+        return 1 if self._rules().binary else self._rules().outcomes
+
+    def _ledger(self) -> Ledger:
+        if self._folded is None or self._folded[0] is not self.legs:
+            self._folded = (self.legs, Ledger(self._rules(), self.legs))
+        return self._folded[1]
+
+    def _held(self, account_id: int, orders: list[Order]) -> int:
+        account = self._ledger().account(account_id)
+        buys, sells = [0] * len(account.lots), [0] * len(account.lots)
+        for order in orders:
+            if order.place.account_id != account_id:
+                continue
+            unit_micros = unit_cost(order.place.side, order.price_pips)
+            sums = buys if order.place.side == BUY else sells
+            sums[order.place.outcome] += unit_micros * order.remaining_lots
+            if not order.place.fee_free:
+                sums[order.place.outcome] += self._ledger().fee_to_come(
+                    order.entry, order.price_pips, order.remaining_lots
+                )
+        worst_micros = max(
+            sum(buys) - buy + sell - PAYOUT_PIPS * (lots + account.sets_lots)
+            for buy, sell, lots in zip(buys, sells, account.lots, strict=True)
+        )
+        refund_micros = -account.paid_micros if self._rules().strict_refund else 0
+        return max(0, worst_micros, refund_micros)
+
+    def _worth(self, account_id: int) -> int:
+        if self.config is None:
+            return 0
+        paid_micros = self._ledger().account(account_id).paid_micros
+        return -paid_micros - self._held(account_id, self.orders)
+
+    def _available(self, account_id: int) -> int:
+        gained_micros = self._worth(account_id) - self.worth_before[account_id]
+        return self.funds[account_id] + gained_micros
+
+    def _queue(self, outcome: int, side: int) -> list[Order]:
+        here = [o for o in self.orders if (o.place.outcome, o.place.side) == (outcome, side)]
+        return sorted(here, key=lambda order: (-side * order.price_pips, order.rested))
+
+    def _opposite(self, place: Place) -> list[Order]:
+        return self._queue(place.outcome, -place.side)
+
+    def _crosses(self, place: Place, price_pips: int) -> bool:
+        return any((price_pips - o.price_pips) * place.side >= 0 for o in self._opposite(place))
+
+    def _allowance(self, place: Place) -> int:
+        position = self._ledger().position(place.account_id, place.outcome)
+        return max(0, -place.side * position)
+
+    def _open_order(self, order_id: str) -> Order | None:
+        return next((o for o in self.orders if o.place.order_id == order_id), None)
+
+    # Refusals.
+
+    def _door_refusal(self, valid_until_us: int | None) -> Reason | None:
+        close_at_us = self.config.close_at_us if self.config else None
+        past_close = close_at_us is not None and self.ts_us >= close_at_us
+        if self.status == MarketStatus.CLOSED or past_close:
+            return Reason.MARKET_CLOSED
+        if self.status != MarketStatus.OPEN:
+            return Reason.MARKET_NOT_OPEN
+        if valid_until_us is not None and valid_until_us < self.ts_us:
+            return Reason.TOO_LATE
+        return None
+
+    def _price_refusal(self, price_pips: int | None) -> Reason | None:
+        if price_pips is None:
+            return None
+        if not 0 < price_pips < PAYOUT_PIPS:
+            return Reason.PRICE_OUT_OF_RANGE
+        return Reason.PRICE_OFF_TICK if price_pips % self._rules().tick_pips else None
+
+    def _lots_refusal(self, lots: int) -> Reason | None:
+        if lots <= 0:
+            return Reason.QUANTITY_NOT_POSITIVE
+        if lots % self._rules().lot_step_lots:
+            return Reason.QUANTITY_OFF_STEP
+        return Reason.QUANTITY_TOO_LARGE if lots > ORDER_LOTS_MAX else None
+
+    def _size_refusal(self, place: Place) -> Reason | None:
+        if place.quantity_lots is not None:
+            if place.budget_micros is not None:
+                return Reason.BUDGET_INVALID
+            return self._lots_refusal(place.quantity_lots)
+        if place.budget_micros is None:
+            return Reason.QUANTITY_NOT_POSITIVE
+        in_range = 0 < place.budget_micros <= ORDER_LOTS_MAX * PAYOUT_PIPS
+        plain = place.is_market and place.tif != Tif.FOK and place.stp != Stp.DECREMENT
+        return None if in_range and plain else Reason.BUDGET_INVALID
+
+    def _flags_refusal(self, place: Place) -> Reason | None:
+        if place.post_only and (place.is_market or place.tif in (Tif.IOC, Tif.FOK)):
+            return Reason.POST_ONLY_INVALID
+        if (place.tif == Tif.GTD) != (place.expires_at_us is not None):
+            return Reason.EXPIRY_INVALID
+        if place.expires_at_us is not None and (
+            place.is_market or place.expires_at_us <= self.ts_us
+        ):
+            return Reason.EXPIRY_INVALID
+        return None
+
+    def _room(self, place: Place, others: list[Order]) -> int:
+        """Lots that the position limits leave with `others` open; reduce-only knows no limit."""
+        if place.reduce_only:
+            return ORDER_LOTS_MAX
+        account_id, outcome, side = place.account_id, place.outcome, place.side
+        key = (account_id, outcome, side)
+        mine = [o for o in others if (o.place.account_id, o.place.outcome, o.place.side) == key]
+        lots = self._ledger().account(account_id).lots[outcome]
+        rooms = [POSITION_LOTS_MAX - side * lots]
+        limit_lots = self._rules().position_limit_lots
+        if limit_lots is not None:
+            rooms.append(limit_lots - side * self._ledger().position(account_id, outcome))
+        return min(rooms) - sum(order.remaining_lots for order in mine)
+
+    def _standing_refusal(self, order: Order, others: list[Order]) -> Reason | None:
+        """What position and book say to an order about to sweep, the account's `others` open."""
+        place, lots = order.place, order.remaining_lots
+        if place.reduce_only and not self._allowance(place):
+            return Reason.REDUCE_ONLY_NO_POSITION
+        needed_lots = self._rules().lot_step_lots if place.quantity_lots is None else lots
+        if needed_lots > self._room(place, others):
+            return Reason.POSITION_LIMIT
+        if place.post_only and self._crosses(place, order.price_pips):
+            return Reason.POST_ONLY_WOULD_CROSS
+        return None
+
+    def _missing_micros(self, order: Order, others: list[Order]) -> int:
+        account_id = order.place.account_id
+        grown_micros = self._held(account_id, [*others, order])
+        grown_micros -= self._held(account_id, self.orders)
+        return max(0, grown_micros - self._available(account_id)) if order.rests else 0
+
+    def _reject(self, order_id: str, reason: Reason, missing_micros: int = 0) -> None:
+        self.events.append(Rejected(order_id, reason, missing_micros))
+
+    # Commands.
+
+    def _place(self, place: Place) -> None:
+        reason = self._place_refusal(place)
+        if reason:
+            return self._reject(place.order_id, reason)
+        order = self._order(place)
+        reason = self._standing_refusal(order, self.orders)
+        if reason:
+            return self._reject(place.order_id, reason)
+        missing_micros = self._missing_micros(order, self.orders)
+        if missing_micros:
+            return self._reject(place.order_id, Reason.INSUFFICIENT_FUNDS, missing_micros)
+        if place.tif == Tif.FOK and not self._fills_entirely(order):
+            return self._end(order, OrderStatus.CANCELLED, Reason.FOK_NOT_FILLABLE)
+        return self._take(order)
+
+    def _place_refusal(self, place: Place) -> Reason | None:
+        if self._open_order(place.order_id):
+            return Reason.DUPLICATE_ORDER_ID
+        reason = self._door_refusal(place.valid_until_us)
+        if reason:
+            return reason
+        if place.outcome not in range(self._books()):
+            return Reason.OUTCOME_UNKNOWN
+        if place.price_pips is None and not place.is_market:
+            return Reason.PRICE_MISSING
+        return (
+            self._price_refusal(place.price_pips)
+            or self._size_refusal(place)
+            or self._flags_refusal(place)
+        )
+
+    def _order(self, place: Place) -> Order:
+        lots = place.quantity_lots
+        if lots is None:
+            lots = min(ORDER_LOTS_MAX, self._room(place, self.orders))
+            lots -= lots % self._rules().lot_step_lots
+        return Order(place, self.seq, self._limit_pips(place), lots, lots)
+
+    def _limit_pips(self, place: Place) -> int:
+        """The limit, else the collar from the best opposite price (without one: any limit does)."""
+        if place.price_pips is not None:
+            return place.price_pips
+        tick = self._rules().tick_pips
+        best_pips = next((o.price_pips for o in self._opposite(place)), tick)
+        reach_pips = best_pips + place.side * COLLAR_PIPS
+        on_tick = reach_pips // tick * tick if place.side == BUY else -(-reach_pips // tick) * tick
+        return max(tick, min(PAYOUT_PIPS - tick, on_tick))
+
+    def _amend(self, amend: Amend) -> None:
+        order = self._open_order(amend.order_id)
+        reason = self._door_refusal(amend.valid_until_us)
+        if reason:
+            return self._reject(amend.order_id, reason)
+        if order is None or order.place.account_id != amend.account_id:
+            return self._reject(amend.order_id, Reason.ORDER_UNKNOWN)
+        reason = self._price_refusal(amend.price_pips)
+        if not reason and amend.quantity_lots is not None:
+            reason = self._lots_refusal(amend.quantity_lots)
+        if reason:
+            return self._reject(amend.order_id, reason)
+        price_pips = order.price_pips if amend.price_pips is None else amend.price_pips
+        total_lots = order.quantity_lots if amend.quantity_lots is None else amend.quantity_lots
+        return self._amend_to(order, price_pips, total_lots)
+
+    def _amend_to(self, order: Order, price_pips: int, total_lots: int) -> None:
+        order_id = order.place.order_id
+        remaining_lots = order.remaining_lots + total_lots - order.quantity_lots
+        if (price_pips, total_lots) == (order.price_pips, order.quantity_lots):
+            return self._reject(order_id, Reason.NOTHING_TO_AMEND)
+        if remaining_lots <= 0:
+            return self._end(order, OrderStatus.CANCELLED, Reason.AMENDED_TO_FILLED)
+        if price_pips == order.price_pips and total_lots < order.quantity_lots:
+            order.quantity_lots, order.remaining_lots = total_lots, remaining_lots
+            self.events.append(Amended(order_id, price_pips, total_lots, remaining_lots, True))
+            return None
+        return self._requeue(
+            order, Order(order.place, order.entry, price_pips, total_lots, remaining_lots)
+        )
+
+    def _requeue(self, old: Order, new: Order) -> None:
+        order_id, others = old.place.order_id, [o for o in self.orders if o is not old]
+        reason = self._standing_refusal(new, others)
+        if reason:
+            return self._reject(order_id, reason)
+        missing_micros = self._missing_micros(new, others)
+        if missing_micros:
+            return self._reject(order_id, Reason.INSUFFICIENT_FUNDS, missing_micros)
+        self.orders = others
+        self.events.append(
+            Amended(order_id, new.price_pips, new.quantity_lots, new.remaining_lots, False)
+        )
+        return self._take(new)
+
+    def _cancel(self, cancel: Cancel) -> None:
+        order = self._open_order(cancel.order_id)
+        if order is None or order.place.account_id != cancel.account_id:
+            return self._reject(cancel.order_id, Reason.ORDER_UNKNOWN)
+        return self._end(order, OrderStatus.CANCELLED, Reason.CANCELLED_BY_OWNER)
+
+    def _cancel_all(self, command: CancelAll) -> None:
+        by_operator, by_owner = Reason.CANCELLED_BY_OPERATOR, Reason.CANCELLED_BY_OWNER
+        mine = [o for o in self.orders if o.place.account_id == command.account_id]
+        self._end_all(mine, by_operator if command.by_operator else by_owner)
+
+    def _configure(self, command: Configure) -> None:
+        if command.seen is not None and command.seen != (self.status, self.config):
+            return self._reject("", Reason.CONFIGURATION_STALE)
+        if not _is_valid(command.config) or not self._may_become(command.config):
+            return self._reject("", Reason.CONFIGURATION_INVALID)
+        self.status, self.config = command.status, command.config
+        self._folded = None
+        self.events.append(Configured(command.status, command.config))
+        if command.status == MarketStatus.CLOSED:
+            self._end_all(self.orders, Reason.MARKET_CLOSED)
+        return None
+
+    def _may_become(self, new: Config) -> bool:
+        old = self.config
+        if old is None:
+            return True
+        if self.status == MarketStatus.CLOSED or _fixed(old) != _fixed(new):
+            return False
+        finer = self.status == MarketStatus.HALTED and old.tick_pips % new.tick_pips == 0
+        return finer or old.tick_pips == new.tick_pips
+
+    # Trading.
+
+    def _expire(self) -> None:
+        dated = [(o.place.expires_at_us, o.place.order_id, o) for o in self.orders]
+        due = [(at, name, o) for at, name, o in dated if at is not None and at <= self.ts_us]
+        for _, _, order in sorted(due, key=lambda row: row[:2]):
+            self._end(order, OrderStatus.EXPIRED, Reason.EXPIRED)
+
+    def _end(self, order: Order, status: OrderStatus, reason: Reason) -> None:
+        self.orders = [other for other in self.orders if other is not order]
+        lots = 0 if order.place.quantity_lots is None else order.remaining_lots
+        self.events.append(Ended(order.place.order_id, status, reason, lots))
+
+    def _end_all(self, orders: list[Order], reason: Reason) -> None:
+        for order in sorted(orders, key=lambda order: order.place.order_id):
+            self._end(order, OrderStatus.CANCELLED, reason)
+
+    def _fills_entirely(self, order: Order) -> bool:
+        twin, taker = copy(self), copy(order)
+        twin.orders, twin.events = [copy(other) for other in self.orders], []
+        twin._sweep(taker)
+        return taker.quantity_lots - taker.remaining_lots == order.quantity_lots
+
+    def _take(self, taker: Order) -> None:
+        """Sweep, then rest or end what is left: the last part of placing and of amending."""
+        legs_before = self.legs
+        met, stop = self._sweep(taker)
+        filled = self.legs is not legs_before
+        leftover = Reason.IMMEDIATE_REMAINDER if met else Reason.NO_LIQUIDITY
+        if taker.place.quantity_lots is None:
+            leftover = leftover if taker.remaining_lots else Reason.POSITION_LIMIT
+            done = filled and stop == Reason.BUDGET_SPENT
+            status = OrderStatus.FILLED if done else OrderStatus.CANCELLED
+            return self._end(taker, status, stop or leftover)
+        if taker.remaining_lots == 0:
+            return self._end(taker, OrderStatus.FILLED, Reason.FILLED)
+        if taker.place.reduce_only and filled and not self._allowance(taker.place):
+            stop = stop or Reason.REDUCE_ONLY
+        if not taker.rests:
+            stop = stop or leftover
+        return self._end(taker, OrderStatus.CANCELLED, stop) if stop else self._rest(taker)
+
+    def _rest(self, order: Order) -> None:
+        place, order.rested = order.place, self.seq
+        self.orders.append(order)
+        lots = order.remaining_lots
+        self.events.append(
+            Rested(place.order_id, place.outcome, place.side, order.price_pips, lots)
+        )
+
+    def _sweep(self, taker: Order) -> tuple[int, Reason | None]:
+        """Meet the other side, best first: how many were met, and what stopped it, if anything."""
+        met = 0
+        while maker := self._next_maker(taker):
+            if met == MAKERS_MET_MAX:
+                return met, Reason.MATCH_LIMIT
+            met += 1
+            stop = self._meet(taker, maker)
+            if stop:
+                return met, stop
+        return met, None
+
+    def _next_maker(self, taker: Order) -> Order | None:
+        if taker.remaining_lots == 0:
+            return None
+        side, limit_pips = taker.place.side, taker.price_pips
+        queue = self._opposite(taker.place)
+        within = takewhile(lambda maker: (limit_pips - maker.price_pips) * side >= 0, queue)
+        return next(within, None)
+
+    def _meet(self, taker: Order, maker: Order) -> Reason | None:
+        """One step of a sweep; the reason when the taker goes no further."""
+        if maker.place.owner_id == taker.place.owner_id:
+            return self._meet_own(taker, maker)
+        if maker.place.reduce_only and not self._allowance(maker.place):
+            self._end(maker, OrderStatus.CANCELLED, Reason.REDUCE_ONLY)
+            return None
+        if taker.place.reduce_only and not self._allowance(taker.place):
+            return Reason.REDUCE_ONLY
+        reducing = [o.place for o in (taker, maker) if o.place.reduce_only]
+        lots = min(taker.remaining_lots, maker.remaining_lots, *map(self._allowance, reducing))
+        if taker.place.budget_micros is not None:
+            lots = self._affordable(taker, maker, lots)
+        return self._fill(taker, maker, lots) if lots else Reason.BUDGET_SPENT
+
+    def _meet_own(self, taker: Order, maker: Order) -> Reason | None:
+        stp = taker.place.stp
+        if stp == Stp.CANCEL_NEWEST:
+            return Reason.SELF_TRADE
+        if stp == Stp.DECREMENT:
+            return self._decrement(taker, maker)
+        self._end(maker, OrderStatus.CANCELLED, Reason.SELF_TRADE)
+        return Reason.SELF_TRADE if stp == Stp.CANCEL_BOTH else None
+
+    def _decrement(self, taker: Order, maker: Order) -> Reason | None:
+        lots = min(taker.remaining_lots, maker.remaining_lots)
+        if lots == maker.remaining_lots:
+            self._end(maker, OrderStatus.CANCELLED, Reason.SELF_TRADE)
+        else:
+            self._shrink(maker, lots)
+        if lots == taker.remaining_lots:
+            return Reason.SELF_TRADE
+        self._shrink(taker, lots)
+        return None
+
+    def _shrink(self, order: Order, lots: int) -> None:
+        order.quantity_lots -= lots
+        order.remaining_lots -= lots
+        self.events.append(Decremented(order.place.order_id, lots, order.remaining_lots))
+
+    def _affordable(self, taker: Order, maker: Order, lots_max: int) -> int:
+        """The most lots, in steps, that the rest of the budget pays for."""
+        ledger, step = self._ledger(), self._rules().lot_step_lots
+        assert taker.place.budget_micros is not None
+        left_micros = taker.place.budget_micros - ledger.charge(taker.entry).spent_micros
+        enough, too_many = 0, lots_max // step + 1
+        while too_many - enough > 1:
+            middle = (enough + too_many) // 2
+            leg = _leg(taker, maker, lots=middle * step, is_maker=False)
+            if ledger.cost(leg) <= left_micros:
+                enough = middle
+            else:
+                too_many = middle
+        return enough * step
+
+    def _fill(self, taker: Order, maker: Order, lots: int) -> Reason | None:
+        legs_before, before = self.legs, self._ledger()
+        taker_leg = _leg(taker, maker, lots=lots, is_maker=False)
+        maker_leg = _leg(maker, maker, lots=lots, is_maker=True)
+        self.legs = (*legs_before, taker_leg, maker_leg)
+        if not taker.rests and self._available(taker.place.account_id) < 0:
+            self.legs = legs_before
+            return Reason.INSUFFICIENT_FUNDS
+        taker.remaining_lots -= lots
+        maker.remaining_lots -= lots
+        self.events.append(self._traded(taker, maker, lots, before))
+        if maker.remaining_lots == 0:
+            self._end(maker, OrderStatus.FILLED, Reason.FILLED)
+        elif maker.place.reduce_only and not self._allowance(maker.place):
+            self._end(maker, OrderStatus.CANCELLED, Reason.REDUCE_ONLY)
+        return None
+
+    def _traded(self, taker: Order, maker: Order, lots: int, before: Ledger) -> Traded:
+        taker_sets, taker_cash, taker_fee = self._change(taker.place.account_id, before)
+        maker_sets, maker_cash, maker_fee = self._change(maker.place.account_id, before)
+        sets = taker_sets + maker_sets
+        kind = TradeKind.MINT if sets > 0 else TradeKind.MERGE if sets < 0 else TradeKind.DIRECT
+        return Traded(
+            sum(isinstance(event, Traded) for event in self.events),
+            *(taker.place.outcome, taker.place.side, maker.price_pips, lots, kind),
+            *(taker.place.order_id, maker.place.order_id),
+            *(taker.place.account_id, maker.place.account_id),
+            *(taker_cash, maker_cash, taker_fee, maker_fee),
+        )
+
+    def _change(self, account_id: int, before: Ledger) -> tuple[int, int, int]:
+        """Sets formed, cash gained (the fee aside) and fee paid by an account since `before`."""
+        old, new = before.account(account_id), self._ledger().account(account_id)
+        fee_micros = new.fees_micros - old.fees_micros
+        cash_micros = old.paid_micros - new.paid_micros + fee_micros
+        return new.sets_lots - old.sets_lots, cash_micros, fee_micros
+
+
+def _fixed(config: Config) -> tuple[Any, ...]:
+    return (
+        *(config.binary, config.outcomes, config.lot_step_lots),
+        *(config.fees, config.strict_refund),
+    )
+
+
+def _is_valid(config: Config) -> bool:
+    fees, tick = config.fees, config.tick_pips
+    outcomes_max = 2 if config.binary else OUTCOMES_MAX
+    rates = (fees.maker_rate_ppm, fees.taker_rate_ppm)
+    limit_lots = config.position_limit_lots
+    return (
+        2 <= config.outcomes <= outcomes_max
+        and 10 <= tick <= PAYOUT_PIPS // 2
+        and PAYOUT_PIPS % tick == 0
+        and config.lot_step_lots >= 1
+        and all(0 <= rate <= RATE_MAX for rate in rates)
+        and fees.unit_micros in (1, 10_000)
+        and (limit_lots is None or limit_lots > 0)
+    )

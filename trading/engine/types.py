@@ -1,0 +1,327 @@
+"""Commands, events and constants of the matching engine.
+
+Units: price in pips (1/10,000 credit), quantity in lots (1/100 contract), money in micros
+(1/1,000,000 credit), time in microseconds UTC. pips x lots = micros, exactly.
+
+Commands and events are msgspec structs laid out as arrays: they are created as fast as tuples,
+compare by value and are written to the journal in one call. Their field order is part of the
+journal's format: append fields, never move them, and raise `RULES_VERSION` or `SCHEMA_VERSION`.
+"""
+
+from enum import IntEnum, StrEnum
+from typing import ClassVar, Final
+
+import msgspec
+
+PAYOUT_PIPS: Final = 10_000
+"""What one winning contract pays: D in the formulas."""
+RULES_VERSION: Final = 1
+"""Raised when equal commands may give other events than before."""
+SCHEMA_VERSION: Final = 1
+"""Raised when the layout of journalled commands or events changes."""
+
+ORDER_LOTS_MAX: Final = 10**9
+POSITION_LOTS_MAX: Final = 10**12
+OUTCOMES_MAX: Final = 50
+MAKERS_MET_MAX: Final = 10_000
+"""Resting orders that one taker may meet; what is left of it then is cancelled."""
+COLLAR_PIPS: Final = 1_000
+"""A market order without a collar of its own reaches 10 cents from the best price."""
+
+NO_ACCOUNT: Final = 0
+"""Stands where a command comes from the exchange itself."""
+
+BUY: Final = 1
+SELL: Final = -1
+
+
+class Tif(IntEnum):
+    """Time in force."""
+
+    GTC = 0
+    GTD = 1
+    IOC = 2
+    FOK = 3
+
+
+class Stp(IntEnum):
+    """Self-trade prevention: what happens when an order meets one of the same owner."""
+
+    CANCEL_NEWEST = 0
+    CANCEL_OLDEST = 1
+    CANCEL_BOTH = 2
+    DECREMENT = 3
+
+
+class OrderStatus(IntEnum):
+    """State of an order; the ones from FILLED on are final."""
+
+    OPEN = 0
+    PARTIALLY_FILLED = 1
+    FILLED = 2
+    CANCELLED = 3
+    EXPIRED = 4
+    REJECTED = 5
+
+
+class MarketStatus(IntEnum):
+    """What the engine needs to know of a market's status."""
+
+    OPEN = 0
+    HALTED = 1
+    CLOSED = 2
+
+
+class FeeKind(IntEnum):
+    """How fees grow with a fill: not at all, per contract, or with price x (1 - price)."""
+
+    NONE = 0
+    FLAT = 1
+    QUADRATIC = 2
+
+
+class TradeKind(IntEnum):
+    """What a trade did to the number of contracts in being: kept, created or redeemed them."""
+
+    DIRECT = 0
+    MINT = 1
+    MERGE = 2
+
+
+class Reason(StrEnum):
+    """Why an order was rejected or ended. Stable: these are the codes that the API shows."""
+
+    # Rejections: nothing changed.
+    MARKET_NOT_OPEN = "market_not_open"
+    MARKET_CLOSED = "market_closed"
+    TOO_LATE = "too_late"
+    OUTCOME_UNKNOWN = "outcome_unknown"
+    PRICE_OFF_TICK = "price_off_tick"
+    PRICE_OUT_OF_RANGE = "price_out_of_range"
+    QUANTITY_NOT_POSITIVE = "quantity_not_positive"
+    QUANTITY_OFF_STEP = "quantity_off_step"
+    QUANTITY_TOO_LARGE = "quantity_too_large"
+    BUDGET_INVALID = "budget_invalid"
+    PRICE_MISSING = "price_missing"
+    POST_ONLY_INVALID = "post_only_invalid"
+    POST_ONLY_WOULD_CROSS = "post_only_would_cross"
+    EXPIRY_INVALID = "expiry_invalid"
+    REDUCE_ONLY_NO_POSITION = "reduce_only_no_position"
+    POSITION_LIMIT = "position_limit"
+    INSUFFICIENT_FUNDS = "insufficient_funds"
+    DUPLICATE_ORDER_ID = "duplicate_order_id"
+    ORDER_UNKNOWN = "order_unknown"
+    NOTHING_TO_AMEND = "nothing_to_amend"
+    CONFIGURATION_INVALID = "configuration_invalid"
+    CONFIGURATION_STALE = "configuration_stale"
+    # Ends.
+    FILLED = "filled"
+    CANCELLED_BY_OWNER = "cancelled_by_owner"
+    CANCELLED_BY_OPERATOR = "cancelled_by_operator"
+    AMENDED_TO_FILLED = "amended_to_filled"
+    IMMEDIATE_REMAINDER = "immediate_remainder"
+    FOK_NOT_FILLABLE = "fok_not_fillable"
+    NO_LIQUIDITY = "no_liquidity"
+    BUDGET_SPENT = "budget_spent"
+    SELF_TRADE = "self_trade"
+    REDUCE_ONLY = "reduce_only"
+    MATCH_LIMIT = "match_limit"
+    EXPIRED = "expired"
+
+
+class Fees(msgspec.Struct, frozen=True, array_like=True):
+    """A fee schedule. Rates are ppm of a credit: quadratic 0.07 is 70,000; flat is micros
+    a contract.
+
+    `unit_micros` is what fees are rounded up to: 1 (micro) or 10,000 (cent).
+    """
+
+    kind: FeeKind = FeeKind.NONE
+    maker_rate_ppm: int = 0
+    taker_rate_ppm: int = 0
+    unit_micros: int = 1
+
+
+class Config(msgspec.Struct, frozen=True, array_like=True):
+    """What the engine knows of its market.
+
+    Binary: outcomes == 2 with one book, for outcome 0 (YES). Categorical: a book per outcome.
+    `close_at_us`, when given, binds by itself: at that instant and
+    after it orders are refused. `position_limit_lots` bounds position and open orders per outcome.
+    """
+
+    binary: bool
+    outcomes: int
+    tick_pips: int
+    lot_step_lots: int
+    fees: Fees = Fees()
+    close_at_us: int | None = None
+    position_limit_lots: int | None = None
+    strict_refund: bool = False
+
+
+class Command(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """Base of the commands."""
+
+
+class Place(Command, tag=1, frozen=True):
+    """Enter an order, as booked: `side` is BUY or SELL of `outcome`'s book.
+
+    limit: price_pips and quantity_lots. market: `is_market`, then price_pips is the client's
+    collar or None, and either quantity_lots or budget_micros is given; it never rests. A budget is
+    what may be spent, fees included, at p a lot when buying and 10,000 - p when selling (that is,
+    buying NO). `as_no` only remembers that it was entered as its mirror (NO). `fee_free`: house and
+    automated makers.
+    """
+
+    order_id: str
+    account_id: int
+    owner_id: int
+    outcome: int
+    side: int
+    price_pips: int | None = None
+    quantity_lots: int | None = None
+    budget_micros: int | None = None
+    is_market: bool = False
+    tif: Tif = Tif.GTC
+    post_only: bool = False
+    reduce_only: bool = False
+    stp: Stp = Stp.CANCEL_NEWEST
+    expires_at_us: int | None = None
+    valid_until_us: int | None = None
+    as_no: bool = False
+    fee_free: bool = False
+    client_order_id: str | None = None
+
+
+class Amend(Command, tag=2, frozen=True):
+    """Change price and/or total quantity (filled part included) of a resting order."""
+
+    order_id: str
+    account_id: int
+    price_pips: int | None = None
+    quantity_lots: int | None = None
+    valid_until_us: int | None = None
+
+
+class Cancel(Command, tag=3, frozen=True):
+    """Cancel one order of `account_id`."""
+
+    order_id: str
+    account_id: int
+
+
+class CancelAll(Command, tag=4, frozen=True):
+    """Cancel every open order of `account_id` in this market. `by_operator` names the reason."""
+
+    account_id: int
+    by_operator: bool = False
+
+
+class Configure(Command, tag=5, frozen=True):
+    """Set the market's status and configuration; closing cancels every resting order.
+
+    A finer tick is taken only while halted, and must divide the old one. `by_user_id` (None: the
+    exchange itself), `why` and `request_id` are for the record. `seen` is the status and
+    configuration (None, None: none yet) that the sender decided upon: of two who decide at once
+    the later is refused.
+    """
+
+    status: MarketStatus
+    config: Config
+    by_user_id: int | None = None
+    why: str = ""
+    seen: tuple[MarketStatus | None, Config | None] | None = None
+    request_id: str = ""
+
+    account_id: ClassVar[int] = NO_ACCOUNT
+
+
+class Tick(Command, tag=6, frozen=True):
+    """Nothing but the passing of time: orders that are due expire."""
+
+    account_id: ClassVar[int] = NO_ACCOUNT
+
+
+AnyCommand = Place | Amend | Cancel | CancelAll | Configure | Tick
+
+
+class Event(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """Base of the events."""
+
+
+class Rejected(Event, tag=1, frozen=True):
+    """The command changed nothing. `missing_micros` says how much is lacking when it is funds."""
+
+    order_id: str
+    reason: Reason
+    missing_micros: int = 0
+
+
+class Traded(Event, tag=2, frozen=True):
+    """One fill. `*_cash_micros` is what the account's cash changes by, fee not included.
+
+    `index` counts the trades of one command from 0. `taker_side` is of `outcome`'s book.
+    """
+
+    index: int
+    outcome: int
+    taker_side: int
+    price_pips: int
+    quantity_lots: int
+    kind: TradeKind
+    taker_order_id: str
+    maker_order_id: str
+    taker_account_id: int
+    maker_account_id: int
+    taker_cash_micros: int
+    maker_cash_micros: int
+    taker_fee_micros: int
+    maker_fee_micros: int
+
+
+class Rested(Event, tag=3, frozen=True):
+    """What is left of an order now stands in the book, last at its price."""
+
+    order_id: str
+    outcome: int
+    side: int
+    price_pips: int
+    remaining_lots: int
+
+
+class Amended(Event, tag=4, frozen=True):
+    """An amend was accepted; when it lost its place a Rested or an Ended follows."""
+
+    order_id: str
+    price_pips: int
+    quantity_lots: int
+    remaining_lots: int
+    kept_priority: bool
+
+
+class Decremented(Event, tag=5, frozen=True):
+    """Self-trade prevention took `by_lots` from the order without a trade."""
+
+    order_id: str
+    by_lots: int
+    remaining_lots: int
+
+
+class Ended(Event, tag=6, frozen=True):
+    """The order left the exchange with `remaining_lots` unfilled."""
+
+    order_id: str
+    status: OrderStatus
+    reason: Reason
+    remaining_lots: int
+
+
+class Configured(Event, tag=7, frozen=True):
+    """The market has this status and configuration from here on."""
+
+    status: MarketStatus
+    config: Config
+
+
+AnyEvent = Rejected | Traded | Rested | Amended | Decremented | Ended | Configured
