@@ -1,0 +1,211 @@
+"""Batches against a real database: what is answered is committed, what fails leaves no trace."""
+
+import pytest
+
+from accounts.models import Account, Transfer
+from tests.trading import world
+from tests.trading.world import CREDIT, buy, cancel, run, sell
+from trading.engine.types import BUY, MarketStatus, OrderStatus, Place
+from trading.journal import replay_market
+from trading.loading import load_engine
+from trading.messages import Task
+from trading.models import BookState, JournalRow, Margin, Order, Position, Receipt, Trade
+from trading.shard import Shard
+from trading.writer import LeaseLostError
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def shard():
+    return world.own_shard()
+
+
+@pytest.fixture
+def market(shard):
+    market = world.make_market()
+    world.open_market(shard, market)
+    return market
+
+
+@pytest.fixture
+def alice():
+    return world.make_account()
+
+
+@pytest.fixture
+def bob():
+    return world.make_account()
+
+
+def balances(account):
+    account.refresh_from_db()
+    return account.cash_micros, account.held_micros
+
+
+def total_cash():
+    return sum(Account.objects.values_list("cash_micros", flat=True))
+
+
+def test_opening_a_market_is_a_journalled_command_that_sets_its_status(shard, market):
+    market.refresh_from_db()
+    assert market.status == "open"
+    assert BookState.objects.get().status == MarketStatus.OPEN
+    assert JournalRow.objects.get().seq_first == 1
+
+
+def test_a_resting_order_holds_what_it_can_cost(shard, market, alice):
+    [result] = run(shard, buy(market, alice, 60, 1000))
+    assert result.order.status == OrderStatus.OPEN
+    assert balances(alice) == (10_000 * CREDIT, 6 * CREDIT)
+    row = Order.objects.get()
+    assert (row.id.hex, row.price_pips, row.remaining_lots) == (result.order.order_id, 6000, 1000)
+
+
+def test_a_trade_moves_money_to_escrow_and_positions_sum_to_zero(shard, market, alice, bob):
+    run(shard, sell(market, alice, 60, 1000))
+    [result] = run(shard, buy(market, bob, 70, 1000))
+    assert result.order.status == OrderStatus.FILLED
+    assert [fill.trade.price_pips for fill in result.fills] == [6000]
+    assert balances(bob) == (9_994 * CREDIT, 0)
+    assert balances(alice) == (9_996 * CREDIT, 0)
+    escrow = Account.objects.get(kind="escrow")
+    assert escrow.cash_micros == 10 * CREDIT
+    assert dict(Position.objects.values_list("account_id", "net_lots")) == {
+        alice.id: -1000,
+        bob.id: 1000,
+    }
+    assert Trade.objects.get().id.hex == result.fills[0].trade_id
+    assert total_cash() == 0
+    assert Transfer.objects.filter(kind="trade").count() == 2
+
+
+def test_a_batch_gives_every_task_its_own_state_and_one_commit(shard, market, alice, bob):
+    tasks = [sell(market, alice, 60, 1000), buy(market, bob, 60, 400), buy(market, bob, 60, 600)]
+    first, second, third = run(shard, *tasks)
+    assert (first.order.remaining_lots, first.seq) == (1000, 2)
+    assert (second.order.filled_lots, third.order.filled_lots) == (400, 600)
+    assert Order.objects.get(id=first.order.order_id).status == OrderStatus.FILLED
+    assert JournalRow.objects.filter(market=market).count() == 2
+
+
+def test_a_key_is_answered_once_and_for_ever(shard, market, alice):
+    task = buy(market, alice, 60, 1000, key="order:a")
+    again = buy(market, alice, 60, 1000, key="order:a")
+    first, second = run(shard, task, again)
+    third = run(world.own_shard(), buy(market, alice, 60, 1000, key="order:a"))[0]
+    assert first.order.order_id == second.order.order_id == third.order.order_id
+    assert Order.objects.count() == Receipt.objects.count() == 1
+
+
+def test_a_key_with_another_body_is_refused(shard, market, alice):
+    run(shard, buy(market, alice, 60, 1000, key="order:a"))
+    assert run(shard, buy(market, alice, 61, 1000, key="order:a")) == ["key_reused"]
+
+
+def test_a_rejection_is_remembered_under_its_key(shard, market, alice):
+    poor = buy(market, alice, 60, 10_000_000, key="order:a")
+    [first] = run(shard, poor)
+    assert (first.reason, first.missing_micros) == ("insufficient_funds", 50_000 * CREDIT)
+    world.do_grant(alice, amount_micros=100_000 * CREDIT, by=None)
+    [again] = run(shard, buy(market, alice, 60, 10_000_000, key="order:a"))
+    assert again.reason == "insufficient_funds"
+    assert Order.objects.count() == 0
+
+
+def test_a_quote_says_what_would_happen_and_changes_nothing(shard, market, alice, bob):
+    run(shard, sell(market, alice, 60, 1000))
+    before = JournalRow.objects.count()
+    [quoted] = run(shard, buy(market, bob, 65, 1500, quote=True))
+    assert (quoted.order.filled_lots, quoted.order.remaining_lots) == (1000, 500)
+    assert JournalRow.objects.count() == before
+    assert balances(bob) == (10_000 * CREDIT, 0)
+    [real] = run(shard, buy(market, bob, 65, 1500))
+    assert quoted.held_change_micros == real.held_change_micros
+    assert [fill.trade.quantity_lots for fill in quoted.fills] == [
+        fill.trade.quantity_lots for fill in real.fills
+    ]
+
+
+def test_an_engine_that_starts_again_has_the_same_state(shard, market, alice, bob):
+    run(shard, sell(market, alice, 60, 1000), sell(market, alice, 60, 500), buy(market, bob, 50, 3))
+    order_id = run(shard, buy(market, bob, 50, 300))[0].order.order_id
+    run(shard, buy(market, bob, 60, 1200), cancel(market, bob, order_id))
+    loaded = load_engine(market.id)
+    replayed, journal_hash = replay_market(market.id)
+    assert loaded.state_hash() == replayed.state_hash()
+    assert loaded.state_hash() == shard.markets[market.id].engine.state_hash()
+    assert bytes(BookState.objects.get().journal_hash) == journal_hash
+
+
+def test_an_engine_without_the_lease_commits_nothing(shard, market, alice):
+    newer = world.own_shard()
+    with pytest.raises(LeaseLostError):
+        shard.run([buy(market, alice, 60, 1000)])
+    assert Order.objects.count() == 0
+    assert run(newer, buy(market, alice, 60, 1000))[0].seq == 2
+
+
+def test_a_failed_commit_leaves_no_trace_and_the_books_are_loaded_again(
+    shard, market, alice, bob, monkeypatch
+):
+    run(shard, sell(market, alice, 60, 1000))
+    with monkeypatch.context() as patch:
+        patch.setattr("trading.shard.writer.write", lambda _: 1 // 0)
+        with pytest.raises(ZeroDivisionError):
+            shard.run([buy(market, bob, 60, 1000)])
+    assert shard.markets == {}
+    assert balances(bob) == (10_000 * CREDIT, 0)
+    [result] = run(shard, buy(market, bob, 60, 1000))
+    assert (result.seq, result.order.filled_lots) == (3, 1000)
+
+
+def test_a_task_that_reaches_further_than_was_locked_waits_for_the_next_batch(shard, market):
+    """Cancels ahead of it in the batch let a taker go deeper than could be seen at the start."""
+    makers = [world.make_account() for _ in range(3)]
+    taker = world.make_account()
+    results = run(shard, *(sell(market, maker, 50 + i, 100) for i, maker in enumerate(makers)))
+    cancels = [
+        cancel(market, maker, result.order.order_id)
+        for maker, result in list(zip(makers, results, strict=True))[:2]
+    ]
+    committed = shard.run([*cancels, buy(market, taker, 60, 100)])
+    assert len(committed.replies) == 2
+    [result] = run(shard, buy(market, taker, 60, 100))
+    assert [fill.trade.price_pips for fill in result.fills] == [5200]
+
+
+def test_cancel_all_reaches_every_market_of_the_shard(shard, market, alice):
+    from trading.engine.types import CancelAll
+
+    other = world.make_market(outcomes=3)
+    world.open_market(shard, other)
+    run(shard, buy(market, alice, 60, 1000), buy(other, alice, 30, 1000, outcome=2))
+    [result] = run(shard, Task(0, None, CancelAll(alice.id)))
+    assert len(result.order_ids) == 2
+    assert balances(alice) == (10_000 * CREDIT, 0)
+    assert Margin.objects.filter(held_micros__gt=0).count() == 0
+
+
+def test_commands_for_unknown_markets_and_other_shards_are_named(shard, market, alice):
+    missing = Task(0, 999_999, Place("0" * 32, alice.id, alice.owner_id, 0, BUY, 5000, 100))
+    assert run(shard, missing) == ["market_unknown"]
+
+
+def test_the_house_may_go_below_zero_but_nobody_else(shard, market, bob):
+    house = Account.objects.get(kind="house")
+    run(shard, sell(market, bob, 60, 1000))
+    task = buy(market, bob, 60, 1000)
+    task.command = Place(
+        task.command.order_id, house.id, 0, 0, BUY, 6000, 1000, fee_free=True
+    )
+    [result] = run(shard, task)
+    assert result.order.filled_lots == 1000
+    assert balances(house) == (-6 * CREDIT, 0)
+
+
+def test_a_shard_loads_only_its_own_markets(shard, market):
+    world.Market.objects.filter(pk=market.pk).update(shard=3)
+    other = Shard(0, shard.epoch)
+    other.load()
+    assert other.markets == {}

@@ -1,0 +1,35 @@
+"""What the engine knows of a market, taken from the market's row."""
+
+from accounts.clock import from_datetime
+from markets.models import Market
+from trading.engine.types import Config, FeeKind, Fees
+
+FEE_KINDS = {
+    Market.FeeKind.NONE: FeeKind.NONE,
+    Market.FeeKind.FLAT: FeeKind.FLAT,
+    Market.FeeKind.QUADRATIC: FeeKind.QUADRATIC,
+}
+
+
+def config_of(market: Market) -> Config:
+    """Return the engine's configuration of `market`. Reads its outcomes."""
+    return Config(
+        binary=market.kind == Market.Kind.BINARY,
+        outcomes=len(market.outcomes.all()),
+        tick_pips=market.tick_pips,
+        lot_step_lots=market.lot_step_lots,
+        fees=fees_of(market),
+        close_at_us=from_datetime(market.close_at),
+        position_limit_lots=market.position_limit_lots,
+        strict_refund=market.strict_refund,
+    )
+
+
+def fees_of(market: Market) -> Fees:
+    """Return the market's fee schedule."""
+    return Fees(
+        FEE_KINDS[Market.FeeKind(market.fee_kind)],
+        market.fee_maker_rate,
+        market.fee_taker_rate,
+        market.fee_unit_micros,
+    )

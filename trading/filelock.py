@@ -1,0 +1,55 @@
+"""One engine per SQLite database, kept by a lock of the operating system on a file beside it.
+
+The kernel drops the lock with the process, however it dies: there is no stale lock to clean up.
+PostgreSQL needs none of this, it has leases with epochs.
+"""
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from django.conf import settings
+from django.db import connection
+
+
+class EngineAlreadyRunningError(Exception):
+    """Another process runs the engine on this database; the message is a sentence for people."""
+
+
+def get_lock_path() -> Path | None:
+    """Return the lock file of the configured database; None when it is not an SQLite file."""
+    name = str(settings.DATABASES["default"]["NAME"])
+    if connection.vendor != "sqlite" or ":memory:" in name or "mode=memory" in name:
+        return None
+    return Path(f"{name}.engine.lock")
+
+
+@contextmanager
+def engine_file_lock(path: Path | None = None) -> Iterator[None]:
+    """Hold the engine's lock while the block runs; raise EngineAlreadyRunningError when taken."""
+    path = path or get_lock_path()
+    if path is None:
+        yield
+        return
+    handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        _take(handle, path)
+        os.ftruncate(handle, 0)
+        os.write(handle, f"{os.getpid()}\n".encode())
+        yield
+    finally:
+        os.close(handle)
+
+
+def _take(handle: int, path: Path) -> None:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        owner = os.read(handle, 32).decode().strip() or "unknown"
+        database = path.name.removesuffix(".engine.lock")
+        raise EngineAlreadyRunningError(
+            f"another server (process {owner}) runs the engine on {database}; "
+            "stop it first, or use PostgreSQL and Redis for more than one."
+        ) from None

@@ -1,0 +1,100 @@
+"""Who may write a shard: a row with an epoch that grows with each owner.
+
+Every transaction of an engine reads its epoch under a lock and gives up when it is over, so two
+engines never write one shard, whatever either believes. An owner that stopped renewing for
+LEASE_SECONDS, or whose database session is gone, is superseded; one that is frozen inside a
+transaction still holds that lock, so its session is ended first (PostgreSQL). On SQLite the
+engine's file lock has already seen to it that there is one.
+"""
+
+from typing import Any, Final
+
+import psycopg
+from django.db import OperationalError, connection, transaction
+
+from accounts import bulk
+from accounts.clock import now_us
+from trading.models import Lease
+
+LEASE_SECONDS: Final = 3
+LOCK_TIMEOUT: Final = "500ms"
+
+
+def acquire(shard: int, *, owner: str, channel: str) -> int | None:
+    """Make `owner` the shard's engine, reading `channel`: the new epoch, or None if it is taken."""
+    lease, _ = Lease.objects.get_or_create(shard=shard)
+    if not _is_free(lease, owner):
+        return None
+    try:
+        return _take_over(lease, owner, channel)
+    except OperationalError as fault:
+        if not isinstance(fault.__cause__, psycopg.errors.LockNotAvailable):
+            raise
+    _end_session(lease.backend_pid)
+    return _take_over(lease, owner, channel)
+
+
+def _take_over(seen: Lease, owner: str, channel: str) -> int | None:
+    with transaction.atomic():
+        if bulk.is_postgresql():
+            _execute(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'")
+        taken = Lease.objects.filter(shard=seen.shard, epoch=seen.epoch).update(
+            epoch=seen.epoch + 1,
+            owner=owner,
+            channel=channel,
+            backend_pid=_backend_pid(),
+            acquired_at_us=database_now_us(),
+            renewed_at_us=database_now_us(),
+        )
+    return seen.epoch + 1 if taken else None
+
+
+def renew(shard: int, epoch: int, *, committed_at_us: int, queue_depth: int) -> bool:
+    """Say that the owner is alive; False when somebody else owns the shard now."""
+    return bool(
+        Lease.objects.filter(shard=shard, epoch=epoch).update(
+            renewed_at_us=database_now_us(),
+            committed_at_us=committed_at_us,
+            queue_depth=queue_depth,
+        )
+    )
+
+
+def release(shard: int, epoch: int) -> None:
+    """Let the next engine start at once."""
+    Lease.objects.filter(shard=shard, epoch=epoch).update(renewed_at_us=0)
+
+
+def database_now_us() -> int:
+    """Return the database's clock, so that hosts need not agree on theirs."""
+    if not bulk.is_postgresql():
+        return now_us()
+    row = _execute("SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint").fetchone()
+    return int(row[0])
+
+
+def _is_free(lease: Lease, owner: str) -> bool:
+    if not bulk.is_postgresql() or lease.owner == owner:
+        return True
+    if lease.renewed_at_us < database_now_us() - LEASE_SECONDS * 1_000_000:
+        return True
+    alive = _execute(
+        "SELECT 1 FROM pg_stat_activity WHERE pid = %s AND backend_type = 'client backend'",
+        (lease.backend_pid,),
+    )
+    return alive.fetchone() is None
+
+
+def _backend_pid() -> int | None:
+    return connection.connection.info.backend_pid if bulk.is_postgresql() else None
+
+
+def _end_session(backend_pid: int | None) -> None:
+    """End the database session of a former owner that is frozen inside a transaction."""
+    _execute("SELECT pg_terminate_backend(%s)", (backend_pid,))
+
+
+def _execute(statement: str, values: tuple[Any, ...] = ()) -> Any:
+    cursor = bulk.open_cursor()
+    cursor.execute(statement, values)
+    return cursor

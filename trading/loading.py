@@ -1,0 +1,107 @@
+"""Engines built from the database's rows: at a start, after a failed commit, for verification."""
+
+from collections.abc import Iterable
+from typing import Any, Final
+
+import msgspec
+
+from accounts import bulk
+from trading.engine.book import Order
+from trading.engine.engine import Engine
+from trading.engine.margin import AccountState, new_account
+from trading.engine.state import Snapshot
+from trading.engine.types import Config, MarketStatus, OrderStatus, Stp, Tif
+from trading.models import BookState, Margin, Position
+
+ACCOUNTS_BY_ID_MAX: Final = 5_000
+"""From here on it is cheaper to read all of a market's accounts than to name those wanted."""
+_TIFS: Final = tuple(Tif)
+_STPS: Final = tuple(Stp)
+_STATUSES: Final = tuple(OrderStatus)
+_decode_config = msgspec.msgpack.Decoder(Config).decode
+
+_OPEN_ORDERS: Final = (
+    "SELECT {id}, account_id, owner_id, outcome_index, side, price_pips, quantity_lots,"
+    " remaining_lots, tif, post_only, reduce_only, stp, expires_at_us, fee_free, as_no, is_market,"
+    " budget_micros, client_order_id, created_at_us, priority, fee_micros, maker_basis,"
+    " taker_basis, filled_lots, filled_micros, status FROM trading_order"
+    " WHERE market_id = {mark} AND status IN (0, 1) ORDER BY priority"
+)
+
+
+def load_engine(market_id: int, *, all_accounts: bool = True) -> Engine:
+    """Return a market's engine as of its last commit; a fresh one if it never had any.
+
+    `all_accounts`: every account that ever traded here; else only those with open orders, the
+    others being added by `add_accounts` when they come.
+    """
+    state = BookState.objects.filter(market_id=market_id).first()
+    if state is None:
+        return Engine(market_id)
+    orders = _read_open_orders(market_id)
+    config = _decode_config(bytes(state.config))
+    books = 1 if config.binary else config.outcomes
+    trading = {order.account_id for order in orders}
+    account_ids = None if all_accounts or len(trading) > ACCOUNTS_BY_ID_MAX else trading
+    return Engine.load(
+        Snapshot(
+            market_id,
+            state.seq,
+            state.ts_us,
+            MarketStatus(state.status),
+            config,
+            orders,
+            list(read_accounts(market_id, books, account_ids).values()),
+        )
+    )
+
+
+def read_accounts(
+    market_id: int, books: int, account_ids: Iterable[int] | None
+) -> dict[int, AccountState]:
+    """Return what the database knows of accounts in a market, by id; None: of all of them."""
+    margins = Margin.objects.filter(market_id=market_id)
+    positions = Position.objects.filter(market_id=market_id)
+    if account_ids is not None:
+        wanted = list(account_ids)
+        margins = margins.filter(account_id__in=wanted)
+        positions = positions.filter(account_id__in=wanted)
+    accounts: dict[int, AccountState] = {}
+    for account_id, *numbers in margins.values_list(
+        "account_id", "collateral_lots", "held_micros", "net_paid_micros", "fees_micros"
+    ).iterator(chunk_size=10_000):
+        account = accounts[account_id] = new_account(account_id, books)
+        (
+            account.collateral_lots,
+            account.held_micros,
+            account.net_paid_micros,
+            account.fees_micros,
+        ) = numbers
+    for account_id, outcome, net_lots, cost_micros, realised_micros in positions.values_list(
+        "account_id", "outcome_index", "net_lots", "cost_micros", "realised_micros"
+    ).iterator(chunk_size=10_000):
+        account = accounts[account_id]
+        account.net_lots[outcome] = net_lots
+        account.cost_micros[outcome] = cost_micros
+        account.realised_micros[outcome] = realised_micros
+    return accounts
+
+
+def _read_open_orders(market_id: int) -> list[Order]:
+    cursor = bulk.open_cursor()
+    order_id = "replace(id::text, '-', '')" if bulk.is_postgresql() else "id"
+    cursor.execute(_OPEN_ORDERS.format(id=order_id, mark=bulk.placeholder()), (market_id,))
+    return [_order(row) for row in cursor]
+
+
+def _order(row: tuple[Any, ...]) -> Order:
+    order = Order(*row[:8])
+    order.tif, order.stp = _TIFS[row[8]], _STPS[row[11]]
+    order.post_only, order.reduce_only = bool(row[9]), bool(row[10])
+    order.expires_at_us = row[12]
+    order.fee_free, order.as_no, order.is_market = bool(row[13]), bool(row[14]), bool(row[15])
+    order.budget_micros, order.client_order_id, order.created_at_us = row[16:19]
+    order.priority, order.fee_micros, order.maker_basis, order.taker_basis = row[19:23]
+    order.filled_lots, order.filled_micros = row[23:25]
+    order.status = _STATUSES[row[25]]
+    return order

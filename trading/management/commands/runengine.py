@@ -1,0 +1,60 @@
+"""`manage.py runengine`: the engine role, a Channels worker for the given shards.
+
+Started beside `serve` in production; a second one for the same shards waits as a standby.
+"""
+
+import asyncio
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from trading.filelock import EngineAlreadyRunningError, engine_file_lock
+from trading.management.commands.serve import build_config, refuse_unmigrated, run, stop_on_signals
+
+
+class Command(BaseCommand):
+    help = "Run the matching engine for some shards (production; embedded, `serve` runs it)."
+    requires_migrations_checks = False
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument(
+            "--shards",
+            type=parse_shards,
+            default=None,
+            help="numbers separated by commas; all shards when left out",
+        )
+
+    def handle(self, *, shards: list[int] | None, **options: Any) -> None:
+        if settings.EMBEDDED:
+            raise CommandError("set REDIS_URL: without it `serve` runs the engine in its process.")
+        refuse_unmigrated()
+        shards = check_shards(shards)
+        self.stderr.write(f"engine of shards {shards} (Ctrl-C stops it)")
+        try:
+            with engine_file_lock():
+                run(run_engine(shards), config=build_config("127.0.0.1", 0))
+        except EngineAlreadyRunningError as fault:
+            raise CommandError(f"predex cannot start: {fault}") from None
+
+
+async def run_engine(shards: list[int]) -> None:
+    from trading.worker import run_worker
+
+    stop = asyncio.Event()
+    stop_on_signals(stop)
+    await run_worker(shards, stop=stop)
+
+
+def parse_shards(text: str) -> list[int]:
+    return sorted({int(part) for part in text.split(",")})
+
+
+def check_shards(shards: list[int] | None) -> list[int]:
+    """Return the shards to run; refuse numbers that no market can have."""
+    known = range(settings.ENGINE_SHARDS)
+    if shards is None:
+        return list(known)
+    if any(shard not in known for shard in shards):
+        raise CommandError(f"--shards must lie in 0..{known[-1]} (ENGINE_SHARDS={len(known)}).")
+    return shards

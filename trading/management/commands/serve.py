@@ -1,0 +1,141 @@
+"""`manage.py serve`: the web server; embedded also the engine and the scheduler, in one process.
+
+Embedded (no REDIS_URL) everything shares one event loop and the in-memory channel layer. With
+REDIS_URL this is the web role only; `runengine` and Celery run beside it.
+"""
+
+import asyncio
+import contextlib
+import signal
+import socket
+from collections.abc import Coroutine, Iterator
+from typing import Any
+
+import structlog
+import uvicorn
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import connection
+from django.db.migrations.executor import MigrationExecutor
+
+from trading.filelock import EngineAlreadyRunningError, engine_file_lock
+
+GRACE_SECONDS = 10
+KEEP_ALIVE_SECONDS = 75  # a bot's connection outlives the pauses between its orders
+BACKLOG_MAX = 2048
+WS_MESSAGE_BYTES_MAX = 64 * 1024
+
+log = structlog.get_logger(__name__)
+
+
+class Command(BaseCommand):
+    help = "Serve the exchange: one process when embedded, the web role when REDIS_URL is set."
+    requires_migrations_checks = False
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--host", default="127.0.0.1")
+        parser.add_argument("--port", type=int, default=8000)
+
+    def handle(self, *, host: str, port: int, **options: Any) -> None:
+        refuse_unmigrated()
+        server = Server(build_config(host, port))
+        try:
+            with engine_file_lock() if settings.EMBEDDED else contextlib.nullcontext():
+                listener = listen(host, port)
+                self.stderr.write(f"predex {settings.VERSION}: http://{host}:{port} (Ctrl-C stops)")
+                run(serve_all(server, listener), config=server.config)
+        except EngineAlreadyRunningError as fault:
+            raise CommandError(f"predex cannot start: {fault}") from None
+
+
+class Server(uvicorn.Server):
+    """uvicorn without its own signal handling: it must stop before the engine that answers it."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+def build_config(host: str, port: int) -> uvicorn.Config:
+    return uvicorn.Config(
+        "predex.asgi:application",
+        host=host,
+        port=port,
+        ws="websockets-sansio",
+        ws_max_size=WS_MESSAGE_BYTES_MAX,
+        ws_per_message_deflate=False,  # costs more processor time than the bytes it saves
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,  # accounts.api.door reads them, for both doors
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=GRACE_SECONDS,
+    )
+
+
+def listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=BACKLOG_MAX)
+    except OSError as fault:
+        raise CommandError(
+            f"predex cannot start: {host}:{port} is not free ({fault.strerror}); try --port."
+        ) from None
+
+
+def run(main: Coroutine[Any, Any, None], *, config: uvicorn.Config) -> None:
+    with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
+        runner.run(main)
+
+
+async def serve_all(server: uvicorn.Server, listener: socket.socket) -> None:
+    """Serve until a signal, or until one part ends; then stop the web first, the engine last."""
+    stop_web, stop_engine = asyncio.Event(), asyncio.Event()
+    stop_on_signals(stop_web)
+    web = asyncio.create_task(server.serve(sockets=[listener]), name="web")
+    parts = [asyncio.create_task(part, name=name) for name, part in embedded_parts(stop_engine)]
+    signalled = asyncio.create_task(stop_web.wait(), name="signal")
+
+    await asyncio.wait([web, signalled, *parts], return_when=asyncio.FIRST_COMPLETED)
+    log.info("stopping", because=[t.get_name() for t in (web, signalled, *parts) if t.done()])
+    server.should_exit = True
+    await asyncio.wait([web])
+    signalled.cancel()
+    stop_engine.set()
+    if parts:
+        await asyncio.wait(parts, timeout=GRACE_SECONDS)
+    raise_first_fault([web, *parts])
+
+
+def embedded_parts(stop: asyncio.Event) -> list[tuple[str, Coroutine[Any, Any, None]]]:
+    """Return what shares the process with the web server; nothing in production."""
+    if not settings.EMBEDDED:
+        return []
+    from trading.scheduler import run_scheduler
+    from trading.worker import run_worker
+
+    shards = list(range(settings.ENGINE_SHARDS))
+    return [("engine", run_worker(shards, stop=stop)), ("scheduler", run_scheduler(stop))]
+
+
+def stop_on_signals(stop: asyncio.Event) -> None:
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+
+
+def raise_first_fault(tasks: list[asyncio.Task[None]]) -> None:
+    """Raise what a part died of; a part that does not stop in time is cancelled and named."""
+    for task in tasks:
+        if not task.done():
+            task.cancel()
+            log.error("did_not_stop_in_time", part=task.get_name())
+        elif not task.cancelled() and (fault := task.exception()):
+            raise fault
+
+
+def refuse_unmigrated() -> None:
+    executor = MigrationExecutor(connection)
+    if executor.migration_plan(executor.loader.graph.leaf_nodes()):
+        raise CommandError("predex cannot start: run `manage.py migrate` first.")
+    connection.close()

@@ -1,0 +1,171 @@
+"""What web processes, engines and feeds tell each other. msgpack bytes inside Channels messages.
+
+gateway -> engine: a list of `Task`s, answered to `reply_channel` by a list of `Answer`s once what
+they did is committed. engine -> everybody: one `Publication` per commit (group `FEED_GROUP`) and a
+`Heartbeat` several times a second (group `HEARTBEAT_GROUP`). Every message is a hint that may be
+lost: publications carry sequence numbers, tasks may be sent again under the same key.
+"""
+
+from typing import Final
+
+import msgspec
+
+from trading.engine.book import Order
+from trading.engine.types import AnyCommand, Config, MarketStatus, Traded
+
+FEED_GROUP: Final = "feed"
+HEARTBEAT_GROUP: Final = "engines"
+HEARTBEAT_SECONDS: Final = 0.25
+HEARTBEAT_LOST_SECONDS: Final = 1.5
+
+
+class Task(msgspec.Struct, array_like=True, gc=False):
+    """One command for one market.
+
+    `key` is the receipt it is answered under for ever ("order:<client order id>" or
+    "request:<Idempotency-Key>"), `body_hash` what must then be the same; `quote` asks what would
+    happen. `market_id` None: every market of the shard in which `command.account_id` has orders
+    (CancelAll only).
+    """
+
+    ticket: int
+    market_id: int | None
+    command: AnyCommand
+    key: str | None = None
+    body_hash: bytes = b""
+    quote: bool = False
+
+
+class Answer(msgspec.Struct, array_like=True, gc=False):
+    """What became of a task.
+
+    status: "done" (see `result`), "key_reused" (same key, other body), "market_unknown",
+    "exchange_halted", "retry" (nothing was changed; the engine is starting again).
+    """
+
+    ticket: int
+    status: str
+    result: "Result | None" = None
+
+
+class Fill(msgspec.Struct, array_like=True, gc=False):
+    """A trade with its id."""
+
+    trade_id: str
+    trade: Traded
+
+
+class Result(msgspec.Struct, array_like=True, gc=False):
+    """What a command did, after matching. Kept in the receipt as it is.
+
+    `reason` and `missing_micros`: why it was rejected; there may still be an `order` (an amend's).
+    `fills` are those of the command's own order. `order_ids` are the orders a cancel-all ended.
+    `held_change_micros` is what the account's hold changed by: the order's own hold in a quote.
+    """
+
+    market_id: int
+    seq: int
+    ts_us: int
+    order: Order | None = None
+    fills: list[Fill] = []
+    reason: str | None = None
+    missing_micros: int = 0
+    order_ids: list[str] = []
+    held_change_micros: int = 0
+    bid_pips: int | None = None
+    ask_pips: int | None = None
+    repeated: bool = False
+
+
+class Level(msgspec.Struct, array_like=True, gc=False):
+    """The totals now standing at a price that changed; 0 is an empty level."""
+
+    outcome: int
+    price_pips: int
+    bid_lots: int
+    ask_lots: int
+
+
+class Top(msgspec.Struct, array_like=True, gc=False):
+    """Best prices and their sizes of one outcome; None and 0 where a side is empty."""
+
+    outcome: int
+    bid_pips: int | None
+    bid_lots: int
+    ask_pips: int | None
+    ask_lots: int
+
+
+class MarketChange(msgspec.Struct, array_like=True, gc=False):
+    """What a commit did to one market; `prev_seq` is the sequence number it started from."""
+
+    market_id: int
+    prev_seq: int
+    seq: int
+    ts_us: int
+    levels: list[Level] = []
+    tops: list[Top] = []
+    fills: list[Fill] = []
+    status: MarketStatus | None = None
+    config: Config | None = None
+
+
+class OrderChange(msgspec.Struct, array_like=True, gc=False):
+    """An order as it now is."""
+
+    market_id: int
+    seq: int
+    ts_us: int
+    order: Order
+
+
+class PositionChange(msgspec.Struct, array_like=True, gc=False):
+    """An account's position in one outcome as it now is."""
+
+    market_id: int
+    seq: int
+    outcome: int
+    net_lots: int
+    cost_micros: int
+    realised_micros: int
+
+
+class AccountChange(msgspec.Struct, array_like=True, gc=False):
+    """What a commit did to one account. Fills name the market beside the trade."""
+
+    account_id: int
+    cash_micros: int
+    held_micros: int
+    withdrawing_micros: int
+    orders: list[OrderChange] = []
+    fills: list[tuple[int, int, int, Fill]] = []
+    """(market_id, seq, ts_us, fill)."""
+    positions: list[PositionChange] = []
+
+
+class Publication(msgspec.Struct, array_like=True, gc=False):
+    """Everything that one commit of a shard changed."""
+
+    shard: int
+    epoch: int
+    markets: list[MarketChange]
+    accounts: list[AccountChange]
+
+
+class Heartbeat(msgspec.Struct, array_like=True, gc=False):
+    """An engine is alive and reads `channel`; `seqs` are its markets' sequence numbers."""
+
+    shard: int
+    epoch: int
+    channel: str
+    ts_us: int
+    queue_depth: int
+    seqs: dict[int, int] = {}
+
+
+encode = msgspec.msgpack.Encoder().encode
+decode_tasks = msgspec.msgpack.Decoder(list[Task]).decode
+decode_answers = msgspec.msgpack.Decoder(list[Answer]).decode
+decode_publication = msgspec.msgpack.Decoder(Publication).decode
+decode_heartbeat = msgspec.msgpack.Decoder(Heartbeat).decode
+decode_result = msgspec.msgpack.Decoder(Result).decode

@@ -1,0 +1,194 @@
+"""Recorded sessions of a real venue as input: operations to trade again and what must come out.
+
+A session is a CSV of operations (`i,ts_ms,op,side,price_cents,qty_hundredths`), with a JSON file of
+expectations beside it. `side` is the side of the resting bids: a bid for YES at p is our buy at p,
+one for NO at p our sell at 1 - p. Operations: `reset` empties the book, `init` and `place` rest a
+bid, `cancel` takes quantity from a level, newest first, `take` lets a taker hit a side best first
+down to a price. Quantities are lots (1/100 contract) as they stand.
+"""
+
+import csv
+import gzip
+import hashlib
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import msgspec
+
+from accounts.ids import new_id
+from trading.engine.types import (
+    BUY,
+    PAYOUT_PIPS,
+    SELL,
+    Amend,
+    Cancel,
+    CancelAll,
+    Place,
+    Tif,
+)
+
+PIPS_PER_CENT: Final = 100
+Book = dict[str, int]
+"""Quantity by level: {"yes41": 32573, "no57": 100}, as checkpoints have it."""
+
+
+class Operation(NamedTuple):
+    """One row of a session. `cents` and `lots` are 0 where the row has none."""
+
+    number: int
+    kind: str
+    side: str
+    cents: int
+    lots: int
+
+
+class Checkpoint(msgspec.Struct):
+    """The whole book after operation `i`."""
+
+    i: int
+    book: Book
+
+
+class Expectation(msgspec.Struct):
+    """What a session's replay must come to."""
+
+    window: str
+    volume_hundredths: int
+    sweep_sha256: str
+    checkpoints: list[Checkpoint]
+    closing_book: Book
+
+
+class Recording:
+    """One session: `<window>.ops.csv.gz` with `<window>.expect.json` beside it."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        expected = path.with_name(path.name.removesuffix(".ops.csv.gz") + ".expect.json")
+        self.expectation = msgspec.json.decode(expected.read_bytes(), type=Expectation)
+        self.checkpoints = {point.i: point.book for point in self.expectation.checkpoints}
+
+    def operations(self) -> Iterator[Operation]:
+        with gzip.open(self.path, "rt", newline="") as rows:
+            reader = csv.reader(rows)
+            next(reader)
+            for index, _, kind, side, cents, lots in reader:
+                yield Operation(int(index), kind, side, int(cents or 0), int(lots or 0))
+
+    def metadata(self) -> dict[str, Any]:
+        """Return the recorded market: title, rules, result, as its venue described it."""
+        event = self.expectation.window.rsplit("-", 1)[0]
+        text = (self.path.parent.parent / "metadata" / f"{event}.json").read_text()
+        markets = json.loads(text)["response"]["markets"]
+        found: dict[str, Any] = next(
+            market for market in markets if market["ticker"] == self.expectation.window
+        )
+        return found
+
+
+def level_of(price_pips: int, side: str) -> str:
+    """Return a level's name from the price of its orders in our YES book."""
+    pips = price_pips if side == "yes" else PAYOUT_PIPS - price_pips
+    return f"{side}{pips // PIPS_PER_CENT}"
+
+
+class Sweeps:
+    """The tape of takers: quantity per operation and level, hashed in order."""
+
+    def __init__(self) -> None:
+        self.volume_lots = 0
+        self._hash = hashlib.sha256()
+
+    def add(self, operation: Operation, fills: list[tuple[int, int]]) -> None:
+        """Add a taker's fills, [(price_pips, lots)] best first."""
+        by_level: dict[int, int] = {}
+        for price_pips, lots in fills:
+            pips = price_pips if operation.side == "yes" else PAYOUT_PIPS - price_pips
+            by_level[pips] = by_level.get(pips, 0) + lots
+        for pips, lots in by_level.items():
+            cents = pips // PIPS_PER_CENT
+            self._hash.update(f"{operation.number},{operation.side},{cents},{lots};".encode())
+            self.volume_lots += lots
+
+    def sha256(self) -> str:
+        return self._hash.hexdigest()
+
+
+class Trader:
+    """Turns operations into the commands of three accounts: who bids YES, who bids NO, who takes.
+
+    It knows its resting orders as any trader does, from the answers it gets: `placed`, `took`.
+    """
+
+    def __init__(self, *, yes_account: int, no_account: int, taker_account: int) -> None:
+        self.makers = {"yes": yes_account, "no": no_account}
+        self.taker_account = taker_account
+        self.resting: dict[str, list[list[Any]]] = {}
+        """By level: [order id, total lots, remaining lots], oldest first."""
+
+    def commands(self, operation: Operation) -> list[Any]:
+        if operation.kind == "reset":
+            self.resting.clear()
+            return [CancelAll(account_id) for account_id in self.makers.values()]
+        if operation.kind in ("init", "place"):
+            return [self._place(operation)]
+        if operation.kind == "cancel":
+            return self._cancel(operation)
+        return [self._take(operation)]
+
+    def took(self, operation: Operation, fills: list[tuple[str, int, int]]) -> None:
+        """Learn what a taker met: [(maker order id, price_pips, lots)]."""
+        for order_id, price_pips, lots in fills:
+            level = level_of(price_pips, operation.side)
+            first = self.resting[level][0]
+            if first[0] != order_id:
+                raise AssertionError(f"operation {operation.number}: {order_id} was not first")
+            first[2] -= lots
+            if not first[2]:
+                self.resting[level].pop(0)
+
+    def _pips(self, operation: Operation) -> int:
+        pips = operation.cents * PIPS_PER_CENT
+        return pips if operation.side == "yes" else PAYOUT_PIPS - pips
+
+    def _place(self, operation: Operation) -> Place:
+        account_id = self.makers[operation.side]
+        order_id = new_id()
+        level = f"{operation.side}{operation.cents}"
+        self.resting.setdefault(level, []).append([order_id, operation.lots, operation.lots])
+        side = BUY if operation.side == "yes" else SELL
+        return Place(
+            order_id, account_id, account_id, 0, side, self._pips(operation), operation.lots
+        )
+
+    def _cancel(self, operation: Operation) -> list[Any]:
+        account_id = self.makers[operation.side]
+        orders = self.resting.get(f"{operation.side}{operation.cents}", [])
+        commands: list[Any] = []
+        left_lots = operation.lots
+        while left_lots and orders:
+            order_id, total_lots, remaining_lots = orders[-1]
+            if remaining_lots <= left_lots:
+                orders.pop()
+                commands.append(Cancel(order_id, account_id))
+            else:
+                orders[-1][1:] = [total_lots - left_lots, remaining_lots - left_lots]
+                commands.append(Amend(order_id, account_id, None, total_lots - left_lots))
+            left_lots -= min(left_lots, remaining_lots)
+        return commands
+
+    def _take(self, operation: Operation) -> Place:
+        side = SELL if operation.side == "yes" else BUY
+        account_id = self.taker_account
+        return Place(
+            new_id(),
+            account_id,
+            account_id,
+            0,
+            side,
+            self._pips(operation),
+            operation.lots,
+            tif=Tif.IOC,
+        )

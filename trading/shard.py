@@ -1,0 +1,395 @@
+"""The markets of one shard: commands in, one committed transaction, answers and changes out.
+
+Synchronous and used by one thread. `run` takes tasks from the front of the queue and says how many
+it carried out: a task that may touch an account which is not locked yet waits for the next batch,
+so locks are always taken in one statement, in order of id. Whatever goes wrong inside a
+transaction, the books in memory are thrown away and loaded again: the database is the truth.
+"""
+
+import gc
+from collections.abc import Sequence
+from typing import Any, Final, NamedTuple
+
+import msgspec
+from django.db import transaction
+
+from accounts.clock import now_us
+from markets.models import Market
+from trading import writer
+from trading.engine.engine import Engine
+from trading.engine.types import (
+    BUY,
+    NO_ACCOUNT,
+    SELL,
+    Amend,
+    AnyEvent,
+    Cancel,
+    CancelAll,
+    Configure,
+    Ended,
+    MarketStatus,
+    Place,
+    Rejected,
+    Traded,
+)
+from trading.journal import GENESIS, JournalEntry
+from trading.loading import load_engine, read_accounts
+from trading.messages import (
+    AccountChange,
+    Fill,
+    Level,
+    MarketChange,
+    OrderChange,
+    PositionChange,
+    Publication,
+    Result,
+    Task,
+    Top,
+    encode,
+)
+from trading.models import BookState
+from trading.status import record_configured
+from trading.writer import Batch, LiveMarket, MarketPart
+
+BATCH_TASKS_MAX: Final = 512
+ACCOUNTS_CACHED_MAX: Final = 100_000
+"""Accounts without open orders that a market keeps in memory beyond this are forgotten."""
+
+
+class Reply(msgspec.Struct, array_like=True, gc=False):
+    """An `Answer` whose result is encoded already; the same bytes go into the receipt."""
+
+    ticket: int
+    status: str
+    result: msgspec.Raw | None = None
+
+
+class Committed(NamedTuple):
+    """What `run` did: replies to the first tasks, in order, and what changed."""
+
+    replies: list[Reply]
+    publication: Publication | None
+
+
+class Shard:
+    """All markets of one shard, as the owner of its lease at `epoch` sees them."""
+
+    def __init__(self, number: int, epoch: int) -> None:
+        self.number = number
+        self.epoch = epoch
+        self.ts_us = 0
+        self.markets: dict[int, LiveMarket] = {}
+        self.unlisted: set[int] = set()
+
+    def load(self) -> None:
+        """Load every market that trades; others are loaded when somebody asks for them."""
+        self.markets.clear()
+        states = BookState.objects.filter(
+            market__shard=self.number, status__in=(MarketStatus.OPEN, MarketStatus.HALTED)
+        )
+        for market_id in states.order_by("market_id").values_list("market_id", flat=True):
+            self._live(market_id)
+        gc.collect()
+        gc.freeze()  # A million resting orders need not be looked at again at each collection.
+
+    def run(self, tasks: Sequence[Task]) -> Committed:
+        """Carry out tasks from the front in one transaction; at least one.
+
+        Raises whatever the database raises, and LeaseLostError; then nothing was changed and the
+        books are gone from memory.
+        """
+        try:
+            with transaction.atomic():
+                batch = self._begin(tasks)
+                replies = self._apply_all(batch, tasks)
+                if batch.parts:
+                    self._record_status(batch)
+                    writer.write(batch)
+            return Committed(replies, self._publication(batch) if batch.parts else None)
+        except BaseException:
+            self.markets.clear()
+            raise
+        finally:
+            self._clean()
+
+    # Reading
+
+    def _live(self, market_id: int) -> LiveMarket | None:
+        """Return a market of this shard, loaded if need be."""
+        live = self.markets.get(market_id)
+        if live is not None:
+            return live
+        row = (
+            Market.objects.filter(id=market_id, shard=self.number)
+            .values_list("escrow_account_id", "fees_account_id")
+            .first()
+        )
+        if row is None or row[0] is None or row[1] is None:
+            return None
+        engine = load_engine(market_id, all_accounts=False)
+        state = BookState.objects.filter(market_id=market_id).first()
+        journal_hash = GENESIS if state is None else bytes(state.journal_hash)
+        live = self.markets[market_id] = LiveMarket(engine, row[0], row[1], journal_hash)
+        return live
+
+    def _begin(self, tasks: Sequence[Task]) -> Batch:
+        self.ts_us = max(self.ts_us, now_us())
+        batch = Batch(shard=self.number, epoch=self.epoch, ts_us=self.ts_us)
+        account_ids: set[int] = set()
+        keys: set[tuple[int, str]] = set()
+        for task in tasks:
+            if task.key is not None:
+                keys.add((task.command.account_id, task.key))
+            for live in self._targets(task):
+                account_ids |= self._reach(live, task)
+        writer.prefetch(batch, account_ids, keys)
+        self._load_accounts(tasks)
+        return batch
+
+    def _targets(self, task: Task) -> list[LiveMarket]:
+        """Return the markets that a task is for."""
+        if task.market_id is not None:
+            live = self._live(task.market_id)
+            return [] if live is None else [live]
+        account_id = task.command.account_id
+        return [
+            live
+            for _, live in sorted(self.markets.items())
+            if account_id in live.engine.accounts and live.engine.accounts[account_id].orders
+        ]
+
+    def _reach(self, live: LiveMarket, task: Task) -> set[int]:
+        return live.engine.reach(task.command, self.ts_us) | {live.escrow_id, live.fees_id}
+
+    def _load_accounts(self, tasks: Sequence[Task]) -> None:
+        """Bring accounts that the engines have not met since they started into memory."""
+        missing: dict[int, set[int]] = {}
+        for task in tasks:
+            account_id = task.command.account_id
+            live = self.markets.get(task.market_id or 0)
+            if account_id == NO_ACCOUNT or live is None or not live.engine.books:
+                continue
+            if account_id not in live.engine.accounts:
+                missing.setdefault(task.market_id or 0, set()).add(account_id)
+        for market_id, account_ids in missing.items():
+            engine = self.markets[market_id].engine
+            engine.accounts.update(read_accounts(market_id, len(engine.books), account_ids))
+
+    # Carrying out
+
+    def _apply_all(self, batch: Batch, tasks: Sequence[Task]) -> list[Reply]:
+        replies: list[Reply] = []
+        for task in tasks:
+            reply = self._known(batch, task) or self._carry_out(batch, task)
+            if reply is None:
+                assert replies, "the first task of a batch has all it can touch locked"
+                break
+            replies.append(reply)
+        return replies
+
+    def _known(self, batch: Batch, task: Task) -> Reply | None:
+        """Answer a task whose key was answered before, or that can't be carried out now."""
+        command = task.command
+        if task.key is not None:
+            found = batch.receipts.get((command.account_id, task.key))
+            if found is not None:
+                if found[0] != task.body_hash:
+                    return Reply(task.ticket, "key_reused")
+                return Reply(task.ticket, "repeated", msgspec.Raw(found[1]))
+        if batch.halted and isinstance(command, (Place, Amend)):
+            return Reply(task.ticket, "exchange_halted")
+        return None
+
+    def _carry_out(self, batch: Batch, task: Task) -> Reply | None:
+        """Apply one task; None when it may touch an account that this batch has not locked."""
+        targets = self._targets(task)
+        if task.market_id is not None and not targets:
+            return Reply(task.ticket, "market_unknown")
+        if any(not self._reach(live, task) <= batch.balances.keys() for live in targets):
+            return None
+        if task.quote:
+            return Reply(task.ticket, "done", msgspec.Raw(encode(self._quote(batch, task))))
+        result = Result(task.market_id or 0, 0, batch.ts_us)
+        for live in targets:
+            result = self._apply(batch, live, task, result)
+        encoded = encode(result)
+        if task.key is not None:
+            batch.add_receipt(task.command.account_id, task.key, task.body_hash, encoded)
+        return Reply(task.ticket, "done", msgspec.Raw(encoded))
+
+    def _quote(self, batch: Batch, task: Task) -> Result:
+        """Try the command on a copy of what it can reach."""
+        live = self._targets(task)[0]
+        trial = live.engine.trial(task.command, batch.ts_us)
+        account_id = task.command.account_id
+        held_before = _held(trial, account_id)
+        events = trial.apply(task.command, batch.ts_us, dict(batch.funds))
+        part = MarketPart(LiveMarket(trial, 0, 0, b""))
+        result = Result(live.engine.market_id, live.engine.seq, trial.ts_us)
+        _fill_in(result, task, part, events)
+        result.held_change_micros = _held(trial, account_id) - held_before
+        return result
+
+    def _apply(self, batch: Batch, live: LiveMarket, task: Task, result: Result) -> Result:
+        part = batch.part(live)
+        engine, command = live.engine, task.command
+        account_id = command.account_id
+        funds_micros = batch.funds.get(account_id, 0)
+        held_before = _held(engine, account_id)
+        events = engine.apply(command, batch.ts_us, batch.funds)
+        part.entries.append(JournalEntry(command, funds_micros, events))
+        result.seq, result.ts_us = engine.seq, engine.ts_us
+        if isinstance(command, Place) and not _was_rejected(events):
+            part.new_orders.add(command.order_id)
+        _fill_in(result, task, part, events)
+        result.held_change_micros += _held(engine, account_id) - held_before
+        return result
+
+    def _record_status(self, batch: Batch) -> None:
+        for market_id, part in batch.parts.items():
+            engine = part.live.engine
+            for entry in part.entries:
+                if isinstance(entry.events and entry.events[-1], Rejected):
+                    continue
+                if isinstance(entry.command, Configure):
+                    part.status = entry.command.status
+                    record_configured(market_id, entry.command)
+            part.tops = _tops(engine)
+
+    # Telling
+
+    def _publication(self, batch: Batch) -> Publication:
+        accounts: dict[int, AccountChange] = {}
+        for account_id in _touched_accounts(batch):
+            balance = batch.balances[account_id]
+            accounts[account_id] = AccountChange(
+                account_id,
+                balance.cash_micros + batch.cash_changes.get(account_id, 0),
+                balance.held_micros + batch.held_changes.get(account_id, 0),
+                balance.withdrawing_micros,
+            )
+        markets = []
+        for part in batch.parts.values():
+            markets.append(_market_change(part))
+            _add_account_changes(accounts, part)
+        return Publication(self.number, self.epoch, markets, list(accounts.values()))
+
+    def _clean(self) -> None:
+        """Forget what was dirty, and accounts that have done nothing for long."""
+        for live in self.markets.values():
+            engine = live.engine
+            engine.dirty_orders.clear()
+            engine.dirty_accounts.clear()
+            for book in engine.books:
+                book.changed.clear()
+            if len(engine.accounts) > ACCOUNTS_CACHED_MAX + len(engine.orders):
+                engine.accounts = {
+                    account_id: account
+                    for account_id, account in engine.accounts.items()
+                    if account.orders
+                }
+
+
+def _held(engine: Engine, account_id: int) -> int:
+    account = engine.accounts.get(account_id)
+    return 0 if account is None else account.held_micros
+
+
+def _was_rejected(events: list[AnyEvent]) -> bool:
+    return bool(events) and isinstance(events[-1], Rejected)
+
+
+def _fill_in(result: Result, task: Task, part: MarketPart, events: list[AnyEvent]) -> None:
+    """Put what the events say about the task's own order (or orders) into its result."""
+    command, engine = task.command, part.live.engine
+    for event in events:
+        if isinstance(event, Traded):
+            result.fills.append(part.add_trade(event))
+        elif isinstance(event, Rejected):
+            result.reason = event.reason.value
+            result.missing_micros = event.missing_micros
+        elif isinstance(event, Ended) and isinstance(command, CancelAll):
+            result.order_ids.append(event.order_id)
+    if isinstance(command, (Place, Amend, Cancel)):
+        order = engine.dirty_orders.get(command.order_id) or engine.orders.get(command.order_id)
+        if order is not None and order.account_id == command.account_id:
+            result.order = order
+        if isinstance(command, Place) and result.order is not None:
+            book = engine.books[result.order.outcome]
+            result.bid_pips = book.best_bid * book.tick_pips if book.bids else None
+            result.ask_pips = book.best_ask * book.tick_pips if book.asks else None
+
+
+def _tops(engine: Engine) -> list[Top]:
+    tops = []
+    for outcome, book in enumerate(engine.books):
+        if book.changed:
+            tops.append(Top(outcome, *book.top(BUY), *book.top(SELL)))
+    return tops
+
+
+def _market_change(part: MarketPart) -> MarketChange:
+    engine = part.live.engine
+    levels = []
+    for outcome, book in enumerate(engine.books):
+        for tick in sorted(book.changed):
+            lots = book.level(tick).total_lots
+            is_bid = tick <= book.best_bid
+            levels.append(
+                Level(outcome, tick * book.tick_pips, lots if is_bid else 0, 0 if is_bid else lots)
+            )
+    return MarketChange(
+        engine.market_id,
+        part.seq_before,
+        engine.seq,
+        engine.ts_us,
+        levels,
+        part.tops,
+        [fill for _, fill in part.fills],
+        part.status,
+        engine.config if part.status is not None else None,
+    )
+
+
+def _touched_accounts(batch: Batch) -> list[int]:
+    return sorted(
+        {
+            account_id
+            for part in batch.parts.values()
+            for account_id in part.live.engine.dirty_accounts
+        }
+        | {
+            order.account_id
+            for part in batch.parts.values()
+            for order in part.live.engine.dirty_orders.values()
+        }
+    )
+
+
+def _add_account_changes(accounts: dict[int, AccountChange], part: MarketPart) -> None:
+    engine = part.live.engine
+    market_id, seq, ts_us = engine.market_id, engine.seq, engine.ts_us
+    for order in engine.dirty_orders.values():
+        change: Any = OrderChange(market_id, seq, ts_us, order)
+        accounts[order.account_id].orders.append(change)
+    for fill_seq, fill in part.fills:
+        _add_fill(accounts, market_id, fill_seq, ts_us, fill)
+    for account_id, outcome in sorted(part.traded):
+        account = engine.accounts[account_id]
+        accounts[account_id].positions.append(
+            PositionChange(
+                market_id,
+                seq,
+                outcome,
+                account.net_lots[outcome],
+                account.cost_micros[outcome],
+                account.realised_micros[outcome],
+            )
+        )
+
+
+def _add_fill(
+    accounts: dict[int, AccountChange], market_id: int, seq: int, ts_us: int, fill: Fill
+) -> None:
+    for account_id in {fill.trade.taker_account_id, fill.trade.maker_account_id}:
+        accounts[account_id].fills.append((market_id, seq, ts_us, fill))

@@ -1,0 +1,272 @@
+"""The engine's process: a Channels worker that receives, drains, commits, answers and publishes.
+
+One `ShardWorker` per shard. Its event loop only moves messages; one thread of its own carries out
+the batches, so whatever arrives while a batch commits makes the next one (group commit). The books
+live in that thread's `Shard`, not in a consumer. An engine without the lease waits as a standby.
+"""
+
+import asyncio
+import os
+import socket
+import time
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Final, TypeVar
+
+import structlog
+from channels.layers import get_channel_layer
+from channels.worker import Worker
+from django.db import DatabaseError, InterfaceError, OperationalError, connection
+
+from accounts.clock import now_us
+from accounts.ids import new_id
+from trading import lease
+from trading.messages import (
+    FEED_GROUP,
+    HEARTBEAT_GROUP,
+    HEARTBEAT_SECONDS,
+    Heartbeat,
+    Publication,
+    Task,
+    decode_tasks,
+    encode,
+)
+from trading.shard import BATCH_TASKS_MAX, Committed, Reply, Shard
+from trading.writer import LeaseLostError
+
+log = structlog.get_logger(__name__)
+
+STANDBY_SECONDS: Final = 0.4
+RENEW_SECONDS: Final = 1.0
+STALLED_SECONDS: Final = 3.0
+"""An engine thread silent for so long is not announced as alive."""
+QUEUE_TASKS_MAX: Final = 50_000
+OUTBOX_MAX: Final = 1_000
+
+Returned = TypeVar("Returned")
+
+
+class ShardWorker(Worker):
+    """Serves one shard while it owns its lease, and waits for the lease while it does not."""
+
+    def __init__(self, shard: int, channel_layer: Any) -> None:
+        super().__init__(application=None, channels=[], channel_layer=channel_layer)
+        self.number = shard
+        self.owner = f"{socket.gethostname()}/{os.getpid()}/{new_id()[-8:]}"
+        self.thread = ThreadPoolExecutor(1, thread_name_prefix=f"engine-{shard}")
+        self.shard: Shard | None = None
+        self.queue: deque[tuple[str, Task]] = deque()
+        self.arrived = asyncio.Event()
+        self.outbox: asyncio.Queue[tuple[list[tuple[str, Reply]], Publication | None]] = (
+            asyncio.Queue(OUTBOX_MAX)
+        )
+        self.committed_at_us = 0
+        self.active_at = 0.0
+        self.channel = ""
+
+    async def handle(self) -> None:
+        """Own the shard, lose it, wait for it, until cancelled."""
+        try:
+            while True:
+                await self._stand_by()
+                await self._own()
+        finally:
+            await asyncio.shield(self._leave())
+
+    async def _stand_by(self) -> None:
+        """Wait for the lease, then load the books."""
+        self.channel = await self.channel_layer.new_channel(f"engine{self.number}.")
+        while True:
+            try:
+                epoch = await self._in_thread(self._acquire)
+                if epoch is not None:
+                    self.shard = Shard(self.number, epoch)
+                    await self._in_thread(self.shard.load)
+                    log.info("engine_started", shard=self.number, epoch=epoch)
+                    return
+            except DatabaseError:
+                log.exception("engine_waits_for_database", shard=self.number)
+                await self._in_thread(_close_connection)
+            await asyncio.sleep(STANDBY_SECONDS)
+
+    def _acquire(self) -> int | None:
+        return lease.acquire(self.number, owner=self.owner, channel=self.channel)
+
+    async def _own(self) -> None:
+        """Serve until the lease or the database session is lost."""
+        self.active_at = time.monotonic()
+        helpers = [
+            asyncio.create_task(self._listen()),
+            asyncio.create_task(self._send()),
+            asyncio.create_task(self._beat()),
+        ]
+        try:
+            await self._serve()
+        except (LeaseLostError, OperationalError, InterfaceError) as fault:
+            log.warning("engine_stops", shard=self.number, because=str(fault))
+            await self._in_thread(_close_connection)
+        finally:
+            for helper in helpers:
+                helper.cancel()
+            await asyncio.gather(*helpers, return_exceptions=True)
+            self.queue.clear()
+
+    async def _serve(self) -> None:
+        renewed_at = time.monotonic()
+        while True:
+            if not self.queue:
+                self.arrived.clear()
+                await _wait(self.arrived, RENEW_SECONDS)
+            if time.monotonic() - renewed_at >= RENEW_SECONDS:
+                await self._in_thread(self._renew)
+                renewed_at = self.active_at = time.monotonic()
+            if self.queue:
+                await self._serve_batch()
+
+    async def _serve_batch(self) -> None:
+        count = min(len(self.queue), BATCH_TASKS_MAX)
+        taken = [self.queue.popleft() for _ in range(count)]
+        done, left = await self._in_thread(lambda: self._carry_out(taken))
+        self.queue.extendleft(reversed(left))
+        self.active_at = time.monotonic()
+        for replies, publication in done:
+            await self.outbox.put((replies, publication))
+
+    def _carry_out(
+        self, taken: list[tuple[str, Task]]
+    ) -> tuple[list[tuple[list[tuple[str, Reply]], Publication | None]], list[tuple[str, Task]]]:
+        """Run a batch; when it fails, run its tasks one by one, so that one can't fail them all."""
+        try:
+            committed = self._run([task for _, task in taken])
+        except (LeaseLostError, OperationalError, InterfaceError):
+            raise
+        except Exception:
+            log.exception("batch_failed", shard=self.number, tasks=len(taken))
+            return [self._carry_out_alone(*one) for one in taken], []
+        count = len(committed.replies)
+        channels = [channel for channel, _ in taken[:count]]
+        replies = list(zip(channels, committed.replies, strict=True))
+        return [(replies, committed.publication)], taken[count:]
+
+    def _carry_out_alone(
+        self, channel: str, task: Task
+    ) -> tuple[list[tuple[str, Reply]], Publication | None]:
+        try:
+            committed = self._run([task])
+        except (LeaseLostError, OperationalError, InterfaceError):
+            raise
+        except Exception:
+            log.exception("task_failed", shard=self.number, command=type(task.command).__name__)
+            return [(channel, Reply(task.ticket, "retry"))], None
+        return [(channel, committed.replies[0])], committed.publication
+
+    def _run(self, tasks: list[Task]) -> Committed:
+        assert self.shard is not None
+        committed = self.shard.run(tasks)
+        self.committed_at_us = now_us()
+        return committed
+
+    def _renew(self) -> None:
+        assert self.shard is not None
+        epoch = self.shard.epoch
+        alive = lease.renew(
+            self.number,
+            epoch,
+            committed_at_us=self.committed_at_us,
+            queue_depth=len(self.queue),
+        )
+        if not alive:
+            raise LeaseLostError(f"shard {self.number}: epoch {epoch} is over")
+
+    async def _listen(self) -> None:
+        while True:
+            message = await self.channel_layer.receive(self.channel)
+            channel = message["reply_channel"]
+            for task in decode_tasks(message["data"]):
+                if len(self.queue) >= QUEUE_TASKS_MAX:
+                    await self.outbox.put(([(channel, Reply(task.ticket, "overloaded"))], None))
+                else:
+                    self.queue.append((channel, task))
+            self.arrived.set()
+
+    async def _send(self) -> None:
+        """Answer, then publish, commit by commit. What Redis loses, clients ask for again."""
+        while True:
+            replies, publication = await self.outbox.get()
+            by_channel: dict[str, list[Reply]] = {}
+            for channel, reply in replies:
+                by_channel.setdefault(channel, []).append(reply)
+            for channel, mine in by_channel.items():
+                await self._try(
+                    self.channel_layer.send(
+                        channel, {"type": "gateway.answers", "data": encode(mine)}
+                    )
+                )
+            if publication is not None:
+                message = {"type": "feed.publication", "data": encode(publication)}
+                await self._try(self.channel_layer.group_send(FEED_GROUP, message))
+
+    async def _beat(self) -> None:
+        """Announce the engine while its thread is alive."""
+        while True:
+            if time.monotonic() - self.active_at < STALLED_SECONDS:
+                await self._announce(self.channel)
+            await asyncio.sleep(HEARTBEAT_SECONDS)
+
+    async def _announce(self, channel: str) -> None:
+        """Say where this engine reads; an empty channel says that it reads no more."""
+        assert self.shard is not None
+        seqs = {key: live.engine.seq for key, live in list(self.shard.markets.items())}
+        beat = Heartbeat(self.number, self.shard.epoch, channel, now_us(), len(self.queue), seqs)
+        message = {"type": "engine.heartbeat", "data": encode(beat)}
+        await self._try(self.channel_layer.group_send(HEARTBEAT_GROUP, message))
+
+    async def _try(self, sending: Any) -> None:
+        try:
+            await sending
+        except (ConnectionError, OSError, TimeoutError) as fault:
+            log.warning("message_lost", shard=self.number, because=str(fault))
+
+    async def _in_thread(self, work: Callable[[], Returned]) -> Returned:
+        return await asyncio.get_running_loop().run_in_executor(self.thread, work)
+
+    async def _leave(self) -> None:
+        """Give the lease back, so that the next engine starts at once."""
+        if self.shard is not None:
+            shard = self.shard
+            await self._in_thread(lambda: lease.release(shard.number, shard.epoch))
+            await self._announce("")
+        await self._in_thread(_close_connection)
+        self.thread.shutdown(wait=False)
+
+
+def _close_connection() -> None:
+    """Close the connection of the thread that this runs in."""
+    connection.close()
+
+
+async def _wait(event: asyncio.Event, seconds: float) -> None:
+    try:
+        async with asyncio.timeout(seconds):
+            await event.wait()
+    except TimeoutError:
+        pass
+
+
+async def run_worker(shards: list[int], *, stop: asyncio.Event) -> None:
+    """Run the engines of these shards until `stop`; raise what one of them died of."""
+    layer = get_channel_layer()
+    workers = [
+        asyncio.create_task(ShardWorker(shard, layer).handle(), name=f"engine-{shard}")
+        for shard in shards
+    ]
+    stopping = asyncio.create_task(stop.wait())
+    await asyncio.wait([stopping, *workers], return_when=asyncio.FIRST_COMPLETED)
+    stopping.cancel()
+    for worker in workers:
+        worker.cancel()
+    results = await asyncio.gather(*workers, return_exceptions=True)
+    for result in results:
+        if isinstance(result, Exception):
+            raise result

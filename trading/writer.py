@@ -1,0 +1,483 @@
+"""One database transaction per batch: everything that a shard's commands read and did.
+
+The same statements serve PostgreSQL (arrays, pipelined: one round trip to read, one to write) and
+SQLite (`executemany`). `Batch` collects; `prefetch` locks and reads; `write` persists. Nothing here
+decides anything: the engine has decided, the database's constraints check.
+"""
+
+from collections.abc import Iterable
+from typing import Any, Final
+
+import msgspec
+
+from accounts import bulk, ledger
+from trading.engine.book import Order
+from trading.engine.engine import Engine
+from trading.engine.margin import AccountState
+from trading.engine.trade_ids import trade_id
+from trading.engine.types import (
+    RULES_VERSION,
+    SCHEMA_VERSION,
+    Config,
+    MarketStatus,
+    Traded,
+)
+from trading.journal import JournalBody, JournalEntry, chain_hash, encode_body
+from trading.messages import Fill, Top
+
+UNBOUNDED_MICROS: Final = 2**62
+"""The available funds of the house: it may go below zero."""
+
+ORDERS: Final = bulk.Table(
+    "trading_order",
+    {
+        "id": "uuid",
+        "account_id": "bigint",
+        "market_id": "bigint",
+        "owner_id": "bigint",
+        "outcome_index": "smallint",
+        "side": "smallint",
+        "as_no": "boolean",
+        "is_market": "boolean",
+        "tif": "smallint",
+        "post_only": "boolean",
+        "reduce_only": "boolean",
+        "stp": "smallint",
+        "fee_free": "boolean",
+        "budget_micros": "bigint",
+        "expires_at_us": "bigint",
+        "client_order_id": "text",
+        "created_at_us": "bigint",
+        "price_pips": "smallint",
+        "quantity_lots": "bigint",
+        "remaining_lots": "bigint",
+        "filled_lots": "bigint",
+        "filled_micros": "bigint",
+        "fee_micros": "bigint",
+        "maker_basis": "bigint",
+        "taker_basis": "bigint",
+        "status": "smallint",
+        "reason": "text",
+        "priority": "bigint",
+        "updated_at_us": "bigint",
+        "updated_seq": "bigint",
+    },
+)
+ORDER_FIXED: Final = 17
+ORDER_CHANGING: Final = tuple(ORDERS.columns)[ORDER_FIXED:]
+TRADES: Final = bulk.Table(
+    "trading_trade",
+    {
+        "id": "uuid",
+        "market_id": "bigint",
+        "seq": "bigint",
+        "outcome_index": "smallint",
+        "taker_side": "smallint",
+        "price_pips": "smallint",
+        "quantity_lots": "bigint",
+        "amount_micros": "bigint",
+        "kind": "smallint",
+        "taker_account_id": "bigint",
+        "maker_account_id": "bigint",
+        "taker_order_id": "uuid",
+        "maker_order_id": "uuid",
+        "taker_cash_micros": "bigint",
+        "maker_cash_micros": "bigint",
+        "taker_fee_micros": "bigint",
+        "maker_fee_micros": "bigint",
+        "created_at_us": "bigint",
+    },
+)
+MARGINS: Final = bulk.Table(
+    "trading_margin",
+    {
+        "market_id": "bigint",
+        "account_id": "bigint",
+        "collateral_lots": "bigint",
+        "held_micros": "bigint",
+        "net_paid_micros": "bigint",
+        "fees_micros": "bigint",
+    },
+    key=("market_id", "account_id"),
+)
+POSITIONS: Final = bulk.Table(
+    "trading_position",
+    {
+        "market_id": "bigint",
+        "account_id": "bigint",
+        "outcome_index": "smallint",
+        "net_lots": "bigint",
+        "cost_micros": "bigint",
+        "realised_micros": "bigint",
+    },
+    key=("market_id", "account_id", "outcome_index"),
+)
+RECEIPTS: Final = bulk.Table(
+    "trading_receipt",
+    {
+        "account_id": "bigint",
+        "key": "text",
+        "body_hash": "bytea",
+        "answer": "bytea",
+        "created_at_us": "bigint",
+    },
+)
+JOURNAL: Final = bulk.Table(
+    "trading_journalrow",
+    {
+        "market_id": "bigint",
+        "seq_first": "bigint",
+        "seq_last": "bigint",
+        "shard": "smallint",
+        "epoch": "bigint",
+        "ts_us": "bigint",
+        "rules_version": "smallint",
+        "schema_version": "smallint",
+        "body": "bytea",
+        "hash": "bytea",
+    },
+)
+BOOK_STATES: Final = bulk.Table(
+    "trading_bookstate",
+    {
+        "market_id": "bigint",
+        "seq": "bigint",
+        "ts_us": "bigint",
+        "status": "smallint",
+        "config": "bytea",
+        "journal_hash": "bytea",
+    },
+    key=("market_id",),
+)
+
+
+class LeaseLostError(Exception):
+    """Another engine owns the shard now: nothing of this one may be committed any more."""
+
+
+class LiveMarket:
+    """A market in the memory of its engine's process, with what its rows need besides."""
+
+    __slots__ = ("config_bytes", "engine", "escrow_id", "fees_id", "journal_hash")
+
+    def __init__(self, engine: Engine, escrow_id: int, fees_id: int, journal_hash: bytes) -> None:
+        self.engine = engine
+        self.escrow_id = escrow_id
+        self.fees_id = fees_id
+        self.journal_hash = journal_hash
+        self.config_bytes = b"" if engine.config is None else encode_body(engine.config)
+
+
+class MarketPart:
+    """What a batch did to one market so far."""
+
+    __slots__ = ("entries", "fills", "live", "new_orders", "seq_before", "status", "tops", "traded")
+
+    def __init__(self, live: LiveMarket) -> None:
+        self.live = live
+        self.seq_before = live.engine.seq
+        self.entries: list[JournalEntry] = []
+        self.fills: list[tuple[int, Fill]] = []
+        self.new_orders: set[str] = set()
+        self.traded: set[tuple[int, int]] = set()
+        self.tops: list[Top] = []
+        self.status: MarketStatus | None = None
+
+    def add_trade(self, trade: Traded) -> Fill:
+        """Remember a trade of the engine's current command; return it with its id."""
+        engine = self.live.engine
+        fill = Fill(trade_id(engine.market_id, engine.ts_us, engine.seq, trade.index), trade)
+        self.fills.append((engine.seq, fill))
+        self.traded.add((trade.taker_account_id, trade.outcome))
+        self.traded.add((trade.maker_account_id, trade.outcome))
+        return fill
+
+
+class Batch:
+    """Everything that goes into one transaction of one shard.
+
+    `funds` is available micros by account for each locked account; the engine keeps it up to date.
+    `receipts` maps (account, key) to (body hash, encoded result), found or made here.
+    """
+
+    def __init__(self, *, shard: int, epoch: int, ts_us: int) -> None:
+        self.shard = shard
+        self.epoch = epoch
+        self.ts_us = ts_us
+        self.balances: dict[int, ledger.Balance] = {}
+        self.funds: dict[int, int] = {}
+        self.receipts: dict[tuple[int, str], tuple[bytes, bytes]] = {}
+        self.new_receipts: list[tuple[int, str, bytes, bytes, int]] = []
+        self.parts: dict[int, MarketPart] = {}
+        self.cash_changes: dict[int, int] = {}
+        self.held_changes: dict[int, int] = {}
+        self.halted = False
+
+    def part(self, live: LiveMarket) -> MarketPart:
+        part = self.parts.get(live.engine.market_id)
+        if part is None:
+            part = self.parts[live.engine.market_id] = MarketPart(live)
+        return part
+
+    def add_receipt(self, account_id: int, key: str, body_hash: bytes, result: bytes) -> None:
+        self.receipts[account_id, key] = (body_hash, result)
+        self.new_receipts.append((account_id, key, body_hash, result, self.ts_us))
+
+
+_LEASE: Final = (
+    "SELECT l.epoch, e.trading_halted OR e.maintenance FROM trading_lease l"
+    " LEFT JOIN markets_exchange e ON e.id = 1 WHERE l.shard = {mark}"
+)
+
+
+def prefetch(batch: Batch, account_ids: set[int], keys: set[tuple[int, str]]) -> None:
+    """Check the lease, lock the accounts in order of id, read earlier answers and the halt."""
+    lease, locks, found = (bulk.open_cursor() for _ in range(3))
+    statement = _LEASE + (" FOR SHARE OF l" if bulk.is_postgresql() else "")
+    with bulk.pipeline():
+        lease.execute(statement.format(mark=bulk.placeholder()), (batch.shard,))
+        if account_ids:
+            ledger.send_lock(locks, account_ids)
+        if keys:
+            _send_receipts(found, keys)
+        row = lease.fetchone()
+        if row is None or row[0] != batch.epoch:
+            raise LeaseLostError(f"shard {batch.shard}: epoch {batch.epoch} is over")
+        batch.halted = bool(row[1])
+        if account_ids:
+            batch.balances = ledger.read_lock(locks)
+        for account_id, key, body_hash, answer in found.fetchall() if keys else ():
+            batch.receipts[account_id, key] = (bytes(body_hash), bytes(answer))
+    for account_id, balance in batch.balances.items():
+        unbounded = balance.kind == "house"
+        batch.funds[account_id] = UNBOUNDED_MICROS if unbounded else balance.available_micros
+
+
+def _send_receipts(cursor: Any, keys: set[tuple[int, str]]) -> None:
+    select = "SELECT r.account_id, r.key, r.body_hash, r.answer FROM trading_receipt r"
+    pairs = sorted(keys)
+    if bulk.is_postgresql():
+        cursor.execute(
+            f"{select} JOIN unnest(%s::bigint[], %s::text[]) AS k(account_id, key)"
+            " ON r.account_id = k.account_id AND r.key = k.key",
+            [
+                bulk.array_literal("bigint", [account_id for account_id, _ in pairs]),
+                bulk.array_literal("text", [key for _, key in pairs]),
+            ],
+        )
+        return
+    marks = ", ".join("(?, ?)" for _ in pairs)
+    cursor.execute(
+        f"{select} WHERE (r.account_id, r.key) IN (VALUES {marks})",
+        [value for pair in pairs for value in pair],
+    )
+
+
+def write(batch: Batch) -> None:
+    """Persist all parts of the batch inside the caller's transaction."""
+    cursor = bulk.open_cursor()
+    with bulk.pipeline():
+        for part in batch.parts.values():
+            _write_orders(cursor, part)
+            _write_trades(cursor, part)
+            _write_accounts(cursor, part)
+            _write_journal(cursor, batch, part)
+        RECEIPTS.insert(cursor, batch.new_receipts)
+        entries = [entry for part in batch.parts.values() for entry in _transfers(part)]
+        _sum_changes(batch, entries)
+        ledger.post(entries, holds=batch.held_changes, cursor=cursor)
+
+
+def _write_orders(cursor: Any, part: MarketPart) -> None:
+    engine = part.live.engine
+    new, changed = [], []
+    for order in engine.dirty_orders.values():
+        row = _order_row(order, engine)
+        if order.order_id in part.new_orders:
+            new.append(row)
+        else:
+            changed.append((row[0], *row[ORDER_FIXED:]))
+    ORDERS.insert(cursor, new)
+    ORDERS.update(cursor, ORDER_CHANGING, changed)
+
+
+def _order_row(order: Order, engine: Engine) -> tuple[Any, ...]:
+    return (
+        order.order_id,
+        order.account_id,
+        engine.market_id,
+        order.owner_id,
+        order.outcome,
+        order.side,
+        order.as_no,
+        order.is_market,
+        order.tif.value,
+        order.post_only,
+        order.reduce_only,
+        order.stp.value,
+        order.fee_free,
+        order.budget_micros,
+        order.expires_at_us,
+        order.client_order_id,
+        order.created_at_us,
+        order.price_pips or None,
+        order.quantity_lots,
+        order.remaining_lots,
+        order.filled_lots,
+        order.filled_micros,
+        order.fee_micros,
+        order.maker_basis,
+        order.taker_basis,
+        order.status.value,
+        None if order.reason is None else order.reason.value,
+        order.priority,
+        engine.ts_us,
+        engine.seq,
+    )
+
+
+def _write_trades(cursor: Any, part: MarketPart) -> None:
+    engine = part.live.engine
+    TRADES.insert(
+        cursor,
+        [
+            (
+                fill.trade_id,
+                engine.market_id,
+                seq,
+                trade.outcome,
+                trade.taker_side,
+                trade.price_pips,
+                trade.quantity_lots,
+                trade.price_pips * trade.quantity_lots,
+                trade.kind.value,
+                trade.taker_account_id,
+                trade.maker_account_id,
+                trade.taker_order_id,
+                trade.maker_order_id,
+                trade.taker_cash_micros,
+                trade.maker_cash_micros,
+                trade.taker_fee_micros,
+                trade.maker_fee_micros,
+                engine.ts_us,
+            )
+            for seq, fill in part.fills
+            for trade in (fill.trade,)
+        ],
+    )
+
+
+def _write_accounts(cursor: Any, part: MarketPart) -> None:
+    engine = part.live.engine
+    MARGINS.upsert(
+        cursor,
+        [
+            _margin_row(engine.market_id, engine.accounts[account_id])
+            for account_id in sorted(engine.dirty_accounts)
+        ],
+    )
+    POSITIONS.upsert(
+        cursor,
+        [
+            (
+                engine.market_id,
+                account_id,
+                outcome,
+                account.net_lots[outcome],
+                account.cost_micros[outcome],
+                account.realised_micros[outcome],
+            )
+            for account_id, outcome in sorted(part.traded)
+            for account in (engine.accounts[account_id],)
+        ],
+    )
+
+
+def _margin_row(market_id: int, account: AccountState) -> tuple[int, ...]:
+    return (
+        market_id,
+        account.account_id,
+        account.collateral_lots,
+        account.held_micros,
+        account.net_paid_micros,
+        account.fees_micros,
+    )
+
+
+def _write_journal(cursor: Any, batch: Batch, part: MarketPart) -> None:
+    live, engine = part.live, part.live.engine
+    body = encode_body(JournalBody(part.entries, part.tops))
+    live.journal_hash = chain_hash(live.journal_hash, body)
+    row = (
+        engine.market_id,
+        part.seq_before + 1,
+        engine.seq,
+        batch.shard,
+        batch.epoch,
+        engine.ts_us,
+        RULES_VERSION,
+        SCHEMA_VERSION,
+        body,
+        live.journal_hash,
+    )
+    JOURNAL.insert(cursor, [row])
+    if engine.status is None or engine.config is None:
+        return
+    if part.status is not None:
+        live.config_bytes = _encode_config(engine.config)
+    BOOK_STATES.upsert(
+        cursor,
+        [
+            (
+                engine.market_id,
+                engine.seq,
+                engine.ts_us,
+                engine.status.value,
+                live.config_bytes,
+                live.journal_hash,
+            )
+        ],
+    )
+
+
+def _encode_config(config: Config) -> bytes:
+    return msgspec.msgpack.encode(config)
+
+
+def _transfers(part: MarketPart) -> Iterable[ledger.Entry]:
+    """Yield a trade's transfers: per side one between account and escrow, and one for its fee."""
+    live = part.live
+    market_id = live.engine.market_id
+    for _, fill in part.fills:
+        trade = fill.trade
+        for account_id, cash_micros, fee_micros in (
+            (trade.taker_account_id, trade.taker_cash_micros, trade.taker_fee_micros),
+            (trade.maker_account_id, trade.maker_cash_micros, trade.maker_fee_micros),
+        ):
+            if cash_micros < 0:
+                yield ledger.Entry(
+                    account_id, live.escrow_id, -cash_micros, "trade", fill.trade_id, market_id
+                )
+            elif cash_micros > 0:
+                yield ledger.Entry(
+                    live.escrow_id, account_id, cash_micros, "trade", fill.trade_id, market_id
+                )
+            if fee_micros:
+                yield ledger.Entry(
+                    account_id, live.fees_id, fee_micros, "fee", fill.trade_id, market_id
+                )
+
+
+def _sum_changes(batch: Batch, entries: list[ledger.Entry]) -> None:
+    """Derive by how much each account's cash and hold changed from its funds and transfers."""
+    cash = batch.cash_changes
+    for entry in entries:
+        cash[entry.debit_account_id] = cash.get(entry.debit_account_id, 0) - entry.amount_micros
+        cash[entry.credit_account_id] = cash.get(entry.credit_account_id, 0) + entry.amount_micros
+    for part in batch.parts.values():
+        for account_id in part.live.engine.dirty_accounts:
+            balance = batch.balances[account_id]
+            before = UNBOUNDED_MICROS if balance.kind == "house" else balance.available_micros
+            change = cash.get(account_id, 0) - (batch.funds[account_id] - before)
+            if change:
+                batch.held_changes[account_id] = change
