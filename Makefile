@@ -16,7 +16,7 @@ help:
 	@echo "make test   the whole test suite, on SQLite and on PostgreSQL + Redis"
 	@echo "make check  linters, types, import contracts, migrations, templates"
 	@echo "make soak   the long runs      make bench  the measurements, as JSON"
-	@echo "make dev    Django's runserver make lock   pin the requirements again (needs uv)"
+	@echo "make dev    daphne's runserver make lock   pin the requirements again (needs uv)"
 
 run: $(VENV)/.installed env
 	@echo "==> Migrating the database"
@@ -28,7 +28,7 @@ run: $(VENV)/.installed env
 
 dev: $(VENV)/.installed env
 	@$(BIN)/python manage.py migrate --verbosity 0
-	@exec $(BIN)/python manage.py runserver $(HOST):$(PORT)
+	@exec $(BIN)/python manage.py dev $(HOST):$(PORT)
 
 env: $(VENV)/.installed
 	@echo "==> Secrets"

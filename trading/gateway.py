@@ -100,7 +100,7 @@ class Gateway:
         the end. Raises EngineAway, Overloaded, TimedOut, MarketUnknown.
         """
         if not self._listeners:
-            await self._start()
+            await self.start()
         routed = [pair for task in tasks for pair in await self._route(task)]
         if len(self._waiting) + len(routed) > TASKS_MAX:
             raise Overloaded
@@ -182,7 +182,8 @@ class Gateway:
 
     # Listening
 
-    async def _start(self) -> None:
+    async def start(self) -> None:
+        """Begin to listen; `send` does so by itself."""
         async with self._starting:
             if self._listeners:
                 return

@@ -141,7 +141,8 @@ class Shard:
             if task.key is not None:
                 keys.add((task.command.account_id, task.key))
             for live in self._targets(task):
-                account_ids |= self._reach(live, task)
+                account_ids |= live.engine.reach(task.command, self.ts_us)
+                account_ids |= {live.escrow_id, live.fees_id}
         writer.prefetch(batch, account_ids, keys)
         self._load_accounts(tasks)
         return batch
@@ -157,9 +158,6 @@ class Shard:
             for _, live in sorted(self.markets.items())
             if account_id in live.engine.accounts and live.engine.accounts[account_id].orders
         ]
-
-    def _reach(self, live: LiveMarket, task: Task) -> set[int]:
-        return live.engine.reach(task.command, self.ts_us) | {live.escrow_id, live.fees_id}
 
     def _load_accounts(self, tasks: Sequence[Task]) -> None:
         """Bring accounts that the engines have not met since they started into memory."""
@@ -205,8 +203,9 @@ class Shard:
         targets = self._targets(task)
         if task.market_id is not None and not targets:
             return Reply(task.ticket, "market_unknown")
-        if any(not self._reach(live, task) <= batch.balances.keys() for live in targets):
-            return None
+        for live in targets:
+            if not live.engine.reach(task.command, batch.ts_us) <= batch.balances.keys():
+                return None
         if task.quote:
             return Reply(task.ticket, "done", msgspec.Raw(encode(self._quote(batch, task))))
         result = Result(task.market_id or 0, 0, batch.ts_us)

@@ -196,9 +196,7 @@ def test_the_house_may_go_below_zero_but_nobody_else(shard, market, bob):
     house = Account.objects.get(kind="house")
     run(shard, sell(market, bob, 60, 1000))
     task = buy(market, bob, 60, 1000)
-    task.command = Place(
-        task.command.order_id, house.id, 0, 0, BUY, 6000, 1000, fee_free=True
-    )
+    task.command = Place(task.command.order_id, house.id, 0, 0, BUY, 6000, 1000, fee_free=True)
     [result] = run(shard, task)
     assert result.order.filled_lots == 1000
     assert balances(house) == (-6 * CREDIT, 0)

@@ -53,9 +53,7 @@ def make_market(*, outcomes: int = 2, **fields: Any) -> Market:
         "close_at": timezone.now() + timedelta(days=30),
         **fields,
     }
-    market = do_create_market(
-        by=operator, fields=fields, outcomes=None if outcomes == 2 else pairs
-    )
+    market = do_create_market(by=operator, fields=fields, outcomes=None if outcomes == 2 else pairs)
     if not market.approved_at:
         do_approve_market(market, by=operator)
     market.refresh_from_db()

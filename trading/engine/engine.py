@@ -404,10 +404,20 @@ class Engine(MarketState):
         """Return a superset of the accounts that `apply` would touch now."""
         if isinstance(command, Configure):
             return {order.account_id for order in self.orders.values()}
+        if type(command) is Place and self._meets_nothing(command, ts_us):
+            return {command.account_id}
         reached = {order.account_id for order in self._orders_reached(command, ts_us)}
         if not isinstance(command, Tick):
             reached.add(command.account_id)
         return reached
+
+    def _meets_nothing(self, place: Place, ts_us: int) -> bool:
+        """Return whether it is certain at a glance that the order meets no other; most do."""
+        price_pips = place.price_pips
+        if price_pips is None or not 0 <= place.outcome < len(self.books):
+            return False
+        due = self.expiries and self.expiries[0][0] <= max(ts_us, self.ts_us)
+        return not (due or self.books[place.outcome].crosses(place.side, price_pips))
 
     def trial(self, command: AnyCommand, ts_us: int) -> Self:
         """Return a copy of as much of this market as `command` can reach, to try it on.

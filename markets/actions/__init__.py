@@ -1,0 +1,67 @@
+"""What happens to a market before it trades, in pairs: `check_` may refuse, `do_` writes.
+
+A `do_` runs its check inside its transaction, on the locked row, so that a market can't be edited
+and opened at once. A refusal is a `RefusedError` with a stable code, and changes nothing. `fields`
+are names and values of the model's own fields, plus `tags` (a list of Tag); outcomes are pairs of
+code and name.
+"""
+
+from markets.actions.approval import (
+    check_approve_market,
+    check_propose_market,
+    check_ready_to_open,
+    check_reject_market,
+    do_approve_market,
+    do_propose_market,
+    do_reject_market,
+)
+from markets.actions.creation import (
+    check_create_market,
+    check_may_create_markets,
+    do_create_market,
+    get_default_terms,
+)
+from markets.actions.editing import (
+    check_edit_market,
+    check_set_outcomes,
+    do_edit_market,
+    do_set_outcomes,
+    lock_market,
+)
+from markets.actions.exchange import (
+    check_not_in_maintenance,
+    do_edit_exchange,
+)
+from markets.actions.rules import (
+    DESCRIPTIVE_FIELDS,
+    TAGS_MAX,
+    OutcomePair,
+    check_outcomes,
+    may_manage_markets,
+)
+
+__all__ = [
+    "DESCRIPTIVE_FIELDS",
+    "TAGS_MAX",
+    "OutcomePair",
+    "check_approve_market",
+    "check_create_market",
+    "check_edit_market",
+    "check_may_create_markets",
+    "check_not_in_maintenance",
+    "check_outcomes",
+    "check_propose_market",
+    "check_ready_to_open",
+    "check_reject_market",
+    "check_set_outcomes",
+    "do_approve_market",
+    "do_create_market",
+    "do_edit_exchange",
+    "do_edit_market",
+    "do_propose_market",
+    "do_reject_market",
+    "do_set_outcomes",
+    "get_default_terms",
+    "lock_market",
+    "may_manage_markets",
+]

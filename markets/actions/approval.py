@@ -1,0 +1,87 @@
+"""Approval: a draft is opened only after an operator's word.
+
+An operator's own draft has it from the start; anybody else's is proposed and approved, and loses
+it when its creator edits it again.
+"""
+
+from django.db import transaction
+from django.utils import timezone
+
+from accounts.audit import record_audit
+from accounts.errors import RefusedError
+from accounts.models import User
+from markets.actions.editing import lock_market
+from markets.actions.rules import (
+    check_is_complete,
+    check_is_draft,
+    check_may_edit,
+    may_manage_markets,
+)
+from markets.lifecycle import record_status
+from markets.models import Market
+
+
+def check_propose_market(market: Market, *, by: User) -> None:
+    check_may_edit(market, by)
+    check_is_draft(market)
+    if market.is_approved:
+        raise RefusedError("already_approved", "this market is approved already", status=409)
+    check_is_complete(market)
+
+
+def do_propose_market(market: Market, *, by: User) -> Market:
+    """Hand a finished draft to the operators."""
+    with transaction.atomic():
+        market = lock_market(market)
+        check_propose_market(market, by=by)
+        record_status(market, Market.Status.PROPOSED, by=by, reason="proposed")
+        record_audit("propose_market", market, by=by)
+    return market
+
+
+def check_approve_market(market: Market, *, by: User) -> None:
+    _check_may_decide(market, by)
+    check_is_complete(market)
+
+
+def do_approve_market(market: Market, *, by: User, reason: str = "") -> Market:
+    """Make a proposed market a draft that may be opened."""
+    with transaction.atomic():
+        market = lock_market(market)
+        check_approve_market(market, by=by)
+        record_status(market, Market.Status.DRAFT, by=by, reason=reason or "approved")
+        market.approved_by, market.approved_at = by, timezone.now()
+        market.save(update_fields=["approved_by", "approved_at"])
+        record_audit("approve_market", market, by=by, reason=reason)
+    return market
+
+
+def check_reject_market(market: Market, *, by: User, reason: str) -> None:
+    _check_may_decide(market, by)
+    if not reason.strip():
+        raise RefusedError("blank", "say what has to change", "note", status=400)
+
+
+def do_reject_market(market: Market, *, by: User, reason: str) -> Market:
+    """Give a proposed market back to its creator, with a note in its history."""
+    with transaction.atomic():
+        market = lock_market(market)
+        check_reject_market(market, by=by, reason=reason)
+        record_status(market, Market.Status.DRAFT, by=by, reason=reason)
+        record_audit("reject_market", market, by=by, reason=reason)
+    return market
+
+
+def check_ready_to_open(market: Market) -> None:
+    """Refuse a market that can't start trading: unapproved, incomplete or past its close."""
+    check_is_draft(market)
+    if not market.is_approved:
+        raise RefusedError("not_approved", "an operator has to approve this market", status=409)
+    check_is_complete(market)
+
+
+def _check_may_decide(market: Market, by: User) -> None:
+    if not may_manage_markets(by):
+        raise RefusedError("not_an_operator", "this needs an operator with that right", status=403)
+    if market.status != Market.Status.PROPOSED:
+        raise RefusedError("not_proposed", "this market is not proposed", status=409)

@@ -1,0 +1,254 @@
+"""What the calls of this app take and show. Whether values make sense is `markets.actions`' say."""
+
+import unicodedata
+from typing import Any
+
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+from rest_framework.fields import empty
+
+from accounts.api.fields import (
+    AmountField,
+    BooleanField,
+    IntegerField,
+    PriceField,
+    QuantityField,
+    StrictSerializer,
+    TextField,
+    TimeField,
+)
+from accounts.api.pagination import PageQuery
+from accounts.api.schemas import ChoiceField
+from accounts.models import User
+from markets.actions import TAGS_MAX
+from markets.models import Category, Event, Group, Market, Tag
+from markets.queries import ORDERS, find_resolution
+
+TEXT_LENGTH_MAX = 20_000
+# Line breaks, other controls, and characters that turn the direction of what follows them.
+_NOT_IN_A_LINE = frozenset({"Cc", "Zl", "Zp"})
+_TURNING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+
+# --- taken ------------------------------------------------------------------------------------
+
+
+class LineField(TextField):
+    """One line of text, that can't pass for another one by invisible characters."""
+
+    def to_internal_value(self, data: Any) -> str:
+        text = super().to_internal_value(data)
+        if any(c in _TURNING or unicodedata.category(c) in _NOT_IN_A_LINE for c in text):
+            raise serializers.ValidationError(
+                "control characters are not allowed here", code="invalid_value"
+            )
+        return text
+
+
+class ReferenceField(TextField):
+    """The public name (slug, handle) of a row <-> the row; 400 `unknown_...` without one."""
+
+    def __init__(self, model: Any, lookup: str = "slug", **kwargs: Any) -> None:
+        super().__init__(max_length=80, **kwargs)
+        self.model = model
+        self.lookup = lookup
+
+    def run_validation(self, data: Any = empty) -> Any:
+        # Looked up only after the field's validators, which keep NUL bytes from the database.
+        text = super().run_validation(data)
+        if text is None:
+            return None
+        row = self.model.objects.filter(**{self.lookup: text}).first()
+        if row is None:
+            noun = self.model._meta.model_name
+            raise serializers.ValidationError(f"there is no such {noun}", code=f"unknown_{noun}")
+        return row
+
+
+def validate_statuses(text: str) -> None:
+    if text and not set(text.split(",")) <= set(Market.Status.values):
+        raise serializers.ValidationError("there is no such status", code="invalid_choice")
+
+
+class OutcomeInput(StrictSerializer):
+    code = TextField(max_length=32)
+    name = LineField(max_length=120)
+
+
+class OutcomesInput(StrictSerializer):
+    outcomes = OutcomeInput(many=True)
+
+
+class MarketEdit(StrictSerializer):
+    """Every field may be left out: then it stays as it is, or gets the policy's default."""
+
+    title = LineField(max_length=200, required=False)
+    description = TextField(max_length=TEXT_LENGTH_MAX, allow_blank=True, required=False)
+    rules = TextField(max_length=TEXT_LENGTH_MAX, allow_blank=True, required=False)
+    resolution_source = LineField(max_length=500, allow_blank=True, required=False)
+    category = ReferenceField(Category, allow_null=True, required=False)
+    tags = serializers.ListField(child=ReferenceField(Tag), max_length=TAGS_MAX, required=False)
+    event = ReferenceField(Event, allow_null=True, required=False)
+    resolver = ReferenceField(User, "handle", allow_null=True, required=False)
+    visibility = ChoiceField(choices=Market.Visibility.choices, required=False)
+    group = ReferenceField(Group, allow_null=True, required=False)
+    open_at = TimeField(allow_null=True, required=False)
+    close_at = TimeField(required=False)
+    expected_settle_at = TimeField(allow_null=True, required=False)
+    dispute_seconds = IntegerField(required=False)
+    tick = PriceField(source="tick_pips", required=False)
+    lot_step = QuantityField(source="lot_step_lots", required=False)
+    fee_kind = ChoiceField(choices=Market.FeeKind.choices, required=False)
+    fee_maker_rate = AmountField(required=False)
+    fee_taker_rate = AmountField(required=False)
+    fee_unit = AmountField(source="fee_unit_micros", required=False)
+    position_limit = QuantityField(source="position_limit_lots", allow_null=True, required=False)
+    strict_refund = BooleanField(required=False)
+    featured = BooleanField(required=False)
+
+
+class NewMarket(MarketEdit):
+    title = LineField(max_length=200)
+    close_at = TimeField()
+    kind = ChoiceField(choices=Market.Kind.choices, required=False)
+    slug = TextField(max_length=80, required=False)
+    outcomes = OutcomeInput(many=True, required=False)
+
+
+class Nothing(StrictSerializer):
+    pass
+
+
+class Approval(StrictSerializer):
+    note = TextField(max_length=500, default="", allow_blank=True)
+
+
+class Rejection(StrictSerializer):
+    note = TextField(max_length=500)
+
+
+class MarketQuery(PageQuery):
+    status = TextField(
+        max_length=100,
+        default="",
+        validators=[validate_statuses],
+        help_text="One or more, with commas between them.",
+    )
+    category = TextField(max_length=80, default="")
+    tag = TextField(max_length=80, default="")
+    event = TextField(max_length=80, default="")
+    series = TextField(max_length=80, default="")
+    q = TextField(max_length=200, default="", allow_blank=True)
+    sort = ChoiceField(choices=list(ORDERS), default="newest")
+
+
+# --- shown ------------------------------------------------------------------------------------
+
+
+class ShownOutcome(serializers.Serializer):
+    index = serializers.IntegerField()
+    code = serializers.CharField()
+    name = serializers.CharField()
+    payout = PriceField(source="payout_pips", allow_null=True)
+
+
+class ShownMarketRow(serializers.Serializer):
+    """A market as lists show it."""
+
+    slug = serializers.CharField()
+    title = serializers.CharField()
+    kind = serializers.CharField()
+    status = serializers.CharField()
+    approved = serializers.BooleanField(source="is_approved", help_text="It may be opened.")
+    visibility = serializers.CharField()
+    group = serializers.CharField(source="group.slug", allow_null=True)
+    category = serializers.CharField(source="category.slug", allow_null=True)
+    tags = serializers.SerializerMethodField()
+    event = serializers.CharField(source="event.slug", allow_null=True)
+    series = serializers.CharField(source="event.series.slug", allow_null=True)
+    creator = serializers.CharField(source="creator.handle")
+    resolver = serializers.CharField(source="resolver.handle", allow_null=True)
+    outcomes = ShownOutcome(many=True)
+    open_at = TimeField(allow_null=True)
+    close_at = TimeField()
+    expected_settle_at = TimeField(allow_null=True)
+    settled_at = TimeField(allow_null=True)
+    dispute_seconds = serializers.IntegerField()
+    tick = PriceField(source="tick_pips")
+    lot_step = QuantityField(source="lot_step_lots")
+    fee_kind = serializers.CharField()
+    fee_maker_rate = AmountField()
+    fee_taker_rate = AmountField()
+    fee_unit = AmountField(source="fee_unit_micros")
+    position_limit = QuantityField(source="position_limit_lots", allow_null=True)
+    strict_refund = serializers.BooleanField()
+    currency = serializers.CharField()
+    featured = serializers.BooleanField()
+    volume = QuantityField(source="stats.volume_lots")
+    volume_24h = QuantityField(source="stats.volume_24h_lots")
+    last_price = PriceField(source="stats.last_price_pips", allow_null=True)
+    traders = serializers.IntegerField(source="stats.traders")
+    created_at = TimeField()
+    updated_at = TimeField()
+
+    def get_tags(self, market: Market) -> list[str]:
+        return [tag.slug for tag in market.tags.all()]
+
+
+class ShownResult(serializers.Serializer):
+    """The proposed or final result; `payout` is null for a void."""
+
+    payout = serializers.ListField(
+        child=PriceField(), source="payout_pips", allow_null=True, help_text="By outcome index."
+    )
+    evidence_text = serializers.CharField()
+    evidence_url = serializers.CharField()
+    proposed_by = serializers.CharField(source="proposed_by.handle")
+    proposed_at = TimeField()
+    final_at = TimeField()
+    disputes = serializers.IntegerField(source="dispute_count")
+
+
+class ShownMarket(ShownMarketRow):
+    description = serializers.CharField()
+    rules = serializers.CharField()
+    resolution_source = serializers.CharField()
+    result = serializers.SerializerMethodField()
+
+    @extend_schema_field(ShownResult(allow_null=True))
+    def get_result(self, market: Market) -> Any:
+        resolution = find_resolution(market)
+        return None if resolution is None else ShownResult(resolution).data
+
+
+class ShownStatusChange(serializers.Serializer):
+    from_status = serializers.SerializerMethodField(help_text="Null: its creation.")
+    to_status = serializers.CharField()
+    by = serializers.CharField(
+        source="by.handle", allow_null=True, help_text="Null: the exchange itself."
+    )
+    reason = serializers.CharField()
+    created_at = TimeField()
+
+    def get_from_status(self, change: Any) -> str | None:
+        return change.from_status or None
+
+
+class ShownCategory(serializers.Serializer):
+    slug = serializers.CharField()
+    name = serializers.CharField()
+
+
+class ShownTag(serializers.Serializer):
+    slug = serializers.CharField()
+    name = serializers.CharField()
+
+
+class ShownSeries(serializers.Serializer):
+    slug = serializers.CharField()
+    title = serializers.CharField()
+    description = serializers.CharField()
+    category = serializers.CharField(source="category.slug", allow_null=True)
+
+
+class ShownEvent(ShownSeries):
+    series = serializers.CharField(source="series.slug", allow_null=True)

@@ -1,0 +1,24 @@
+"""After every migrate (and every flush of a test database) the row of the exchange exists."""
+
+from typing import Any
+
+from django.apps import AppConfig
+from django.apps import apps as registry
+from django.db.models.signals import post_migrate
+
+
+class MarketsConfig(AppConfig):
+    name = "markets"
+    default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        post_migrate.connect(create_exchange, sender=self)
+
+
+def create_exchange(*, using: str, apps: Any = registry, **kwargs: Any) -> None:
+    """Create the one row, unless it is there or the state migrated to has no such model."""
+    try:
+        exchange = apps.get_model("markets.Exchange")
+    except LookupError:
+        return
+    exchange.objects.using(using).get_or_create(pk=1)

@@ -1,0 +1,139 @@
+"""The life of a market: which status may follow which, and what a result may pay.
+
+    draft -> (proposed -> draft, approved) -> open <-> halted -> closed -> resolving -> settled
+                                               and from open to resolving also -> voided
+
+`LEGAL` is the one table of it. `record_status` is the one door: a conditional UPDATE, so that of
+two racing changes only one wins, with a `StatusChange` row (who, when, why) in its transaction.
+
+A payout vector is a list of pips by outcome index: each at least 0, together exactly 10,000.
+"""
+
+from collections.abc import Collection, Sequence
+from typing import Any
+
+from django.db import transaction
+from django.utils import timezone
+
+from accounts.errors import RefusedError
+from accounts.units import PIPS_PER_CREDIT
+from markets.models import FINAL_STATUSES, Market, StatusChange
+
+Status = Market.Status
+
+LEGAL: dict[str, frozenset[str]] = {
+    Status.DRAFT: frozenset({Status.PROPOSED, Status.OPEN}),
+    Status.PROPOSED: frozenset({Status.DRAFT}),
+    Status.OPEN: frozenset({Status.HALTED, Status.CLOSED, Status.VOIDED}),
+    Status.HALTED: frozenset({Status.OPEN, Status.CLOSED, Status.VOIDED}),
+    Status.CLOSED: frozenset({Status.RESOLVING, Status.VOIDED}),
+    # Back to closed: a dispute was upheld or the resolver withdrew the proposal.
+    Status.RESOLVING: frozenset({Status.CLOSED, Status.SETTLED, Status.VOIDED}),
+    Status.SETTLED: frozenset(),
+    Status.VOIDED: frozenset(),
+}
+
+REASON_LENGTH_MAX = 500
+
+
+class IllegalStatusChangeError(RefusedError):
+    """The market is not in a status from which this change is legal (any more)."""
+
+    def __init__(self, from_status: str, to_status: str) -> None:
+        message = f"a market that is {from_status} can't become {to_status}"
+        super().__init__("illegal_status_change", message, status=409)
+        self.from_status = from_status
+        self.to_status = to_status
+
+
+class PayoutError(RefusedError):
+    """A vector that can't be paid."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(code, message, "payout")
+
+
+def check_status_change(from_status: str, to_status: str) -> None:
+    """Raise IllegalStatusChangeError unless the table has this step."""
+    if to_status not in LEGAL.get(from_status, ()):
+        raise IllegalStatusChangeError(from_status, to_status)
+
+
+def record_status(
+    market: Market,
+    to_status: str,
+    *,
+    by: Any,
+    reason: str = "",
+    only_from: Collection[str] | None = None,
+) -> StatusChange:
+    """Move `market` to `to_status`, or raise IllegalStatusChangeError and change nothing.
+
+    `by` is the user who decided it, None for the exchange itself. `only_from` narrows the table:
+    a resume is `only_from={"halted"}`, so that it never opens a draft. The status read is the
+    database's, not that of the instance, which is brought up to date.
+    """
+    with transaction.atomic():
+        from_status = Market.objects.values_list("status", flat=True).get(pk=market.pk)
+        check_status_change(from_status, to_status)
+        if only_from is not None and from_status not in only_from:
+            raise IllegalStatusChangeError(from_status, to_status)
+        now = timezone.now()
+        settled_at = now if to_status in FINAL_STATUSES else None
+        won = Market.objects.filter(pk=market.pk, status=from_status).update(
+            status=to_status, updated_at=now, settled_at=settled_at
+        )
+        if not won:  # another change committed between our read and our write
+            raise IllegalStatusChangeError(
+                Market.objects.values_list("status", flat=True).get(pk=market.pk), to_status
+            )
+        change = StatusChange.objects.create(
+            market=market,
+            from_status=from_status,
+            to_status=to_status,
+            by=by,
+            reason=reason[:REASON_LENGTH_MAX],
+            created_at=now,
+        )
+    market.status, market.updated_at, market.settled_at = to_status, now, settled_at
+    return change
+
+
+def check_payout_vector(payout_pips: Sequence[int], *, outcome_count: int) -> None:
+    """Raise PayoutError unless it has a price for each outcome, together exactly one credit."""
+    if not isinstance(payout_pips, list | tuple):
+        raise PayoutError("payout_not_a_list", "a payout is a list of prices, one per outcome")
+    if len(payout_pips) != outcome_count:
+        raise PayoutError(
+            "payout_wrong_length", f"expected {outcome_count} payouts, got {len(payout_pips)}"
+        )
+    if any(type(pips) is not int for pips in payout_pips):
+        raise PayoutError("payout_not_whole_pips", "a payout is a whole number of pips")
+    if any(pips < 0 for pips in payout_pips):
+        raise PayoutError("payout_negative", "no outcome can pay less than 0")
+    if sum(payout_pips) != PIPS_PER_CREDIT:
+        raise PayoutError("payout_sum_not_one", "the payouts must add up to exactly 1 credit")
+
+
+def binary_payout(yes_pips: int) -> list[int]:
+    """[what YES pays, what NO pays]."""
+    payout_pips = [yes_pips, PIPS_PER_CREDIT - yes_pips]
+    check_payout_vector(payout_pips, outcome_count=2)
+    return payout_pips
+
+
+def equal_payout(winners: Collection[int], *, outcome_count: int) -> list[int]:
+    """Share 1 credit equally among the outcomes with these indexes.
+
+    1/k is floored to a pip; the remaining pips go one each to the winners in outcome order.
+    """
+    distinct = sorted(set(winners))
+    if not distinct:
+        raise PayoutError("payout_without_winner", "name at least one winning outcome")
+    if distinct[0] < 0 or distinct[-1] >= outcome_count:
+        raise PayoutError("payout_unknown_outcome", "there is no outcome with that index")
+    share_pips, remaining_pips = divmod(PIPS_PER_CREDIT, len(distinct))
+    payout_pips = [0] * outcome_count
+    for rank, index in enumerate(distinct):
+        payout_pips[index] = share_pips + (rank < remaining_pips)
+    return payout_pips

@@ -1,0 +1,53 @@
+"""Markets, what groups and records them, their results, and the exchange as a whole."""
+
+from markets.models.catalogue import Category, Event, Group, GroupMember, Series, Tag
+from markets.models.exchange import Exchange
+from markets.models.market import (
+    DISPUTE_SECONDS_MAX,
+    FEE_RATE_PPM_MAX,
+    FEE_UNITS_MICROS,
+    FINAL_STATUSES,
+    HIDDEN_STATUSES,
+    LOT_STEP_LOTS_MAX,
+    OUTCOMES_MAX,
+    OUTCOMES_MIN,
+    POSITION_LIMIT_LOTS_MAX,
+    PUBLIC_STATUSES,
+    TICKS_PIPS,
+    Market,
+    MarketQuerySet,
+    MarketStats,
+    Outcome,
+    StatusChange,
+    is_operator,
+)
+from markets.models.resolution import Dispute, Resolution
+
+__all__ = [
+    "DISPUTE_SECONDS_MAX",
+    "FEE_RATE_PPM_MAX",
+    "FEE_UNITS_MICROS",
+    "FINAL_STATUSES",
+    "HIDDEN_STATUSES",
+    "LOT_STEP_LOTS_MAX",
+    "OUTCOMES_MAX",
+    "OUTCOMES_MIN",
+    "POSITION_LIMIT_LOTS_MAX",
+    "PUBLIC_STATUSES",
+    "TICKS_PIPS",
+    "Category",
+    "Dispute",
+    "Event",
+    "Exchange",
+    "Group",
+    "GroupMember",
+    "Market",
+    "MarketQuerySet",
+    "MarketStats",
+    "Outcome",
+    "Resolution",
+    "Series",
+    "StatusChange",
+    "Tag",
+    "is_operator",
+]

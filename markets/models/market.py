@@ -1,0 +1,356 @@
+"""Markets, who sees them, their outcomes and their history.
+
+A market is one question with its outcomes; nothing here holds money, orders or trades. Prices are
+pips (10,000 = one credit), quantities lots (100 = one contract), rates and fee units micros of a
+credit (1,000,000 = one credit). A market's `id` is internal: outside it is known by its `slug`.
+
+Rows are changed by `markets.actions` (and the trading app through `markets.lifecycle`), never by
+`save()` logic; the laws that must hold whoever writes are constraints in the database.
+"""
+
+from typing import Any
+
+from django.conf import settings
+from django.db import models
+from django.db.models import F, Q
+from django.utils import timezone
+
+from accounts.ids import new_uuid
+from accounts.models.account import CURRENCY
+from accounts.models.append_only import AppendOnly
+from accounts.units import PIPS_PER_CREDIT
+from markets.models.catalogue import Category, Event, Group, GroupMember, Tag
+
+OUTCOMES_MIN = 2
+OUTCOMES_MAX = 50
+TICKS_PIPS = (10, 16, 20, 25, 40, 50, 80, 100, 125, 200, 250, 400, 500, 625, 1000, 1250, 2000,
+              2500, 5000)  # fmt: skip
+LOT_STEP_LOTS_MAX = 1_000_000
+FEE_RATE_PPM_MAX = 1_000_000
+FEE_UNITS_MICROS = (1, 10_000)
+POSITION_LIMIT_LOTS_MAX = 10**12
+DISPUTE_SECONDS_MAX = 90 * 24 * 3600
+
+
+def is_operator(user: Any) -> bool:
+    """An operator sees every market; what they may do to it is a matter of permissions."""
+    return bool(user is not None and user.is_authenticated and user.is_active and user.is_staff)
+
+
+class MarketQuerySet(models.QuerySet):
+    def visible_to(self, user: Any) -> "MarketQuerySet":
+        """THE rule of who sees which market, for every page, API, feed and search.
+
+        `user` is a User, AnonymousUser or None. Operators see all. A creator and a resolver see
+        their own. Everyone else sees no draft and no proposal, and a group's market only as a
+        member of that group.
+        """
+        if is_operator(user):
+            return self.all()
+        return self.filter(_managed_by(user) | (Q(status__in=PUBLIC_STATUSES) & _open_to(user)))
+
+    def listed_for(self, user: Any) -> "MarketQuerySet":
+        """What lists show: visible ones, less the unlisted ones of other people."""
+        visible = self.visible_to(user)
+        if is_operator(user):
+            return visible
+        return visible.filter(_managed_by(user) | ~Q(visibility=Market.Visibility.UNLISTED))
+
+
+def _managed_by(user: Any) -> Q:
+    if user is None or not user.is_authenticated:
+        return Q(pk__in=())
+    return Q(creator=user) | Q(resolver=user)
+
+
+def _open_to(user: Any) -> Q:
+    to_everyone = ~Q(visibility=Market.Visibility.GROUP)
+    if user is None or not user.is_authenticated:
+        return to_everyone
+    return to_everyone | Q(group__in=GroupMember.objects.filter(user=user).values("group"))
+
+
+class Market(models.Model):
+    class Kind(models.TextChoices):
+        BINARY = "binary"
+        CATEGORICAL = "categorical"
+
+    class Status(models.TextChoices):
+        DRAFT = "draft"
+        PROPOSED = "proposed"
+        OPEN = "open"
+        HALTED = "halted"
+        CLOSED = "closed"
+        RESOLVING = "resolving"
+        SETTLED = "settled"
+        VOIDED = "voided"
+
+    class Visibility(models.TextChoices):
+        PUBLIC = "public"
+        UNLISTED = "unlisted"
+        GROUP = "group"
+
+    class FeeKind(models.TextChoices):
+        NONE = "none"
+        FLAT = "flat"
+        QUADRATIC = "quadratic"
+
+    kind = models.CharField(max_length=12, choices=Kind, default=Kind.BINARY)
+    slug = models.SlugField(max_length=80, unique=True)
+    title = models.CharField(max_length=200)
+    description = models.TextField(blank=True)
+    rules = models.TextField(blank=True, help_text="What decides each outcome, in full.")
+    resolution_source = models.CharField(max_length=500, blank=True)
+    category = models.ForeignKey(
+        Category, models.SET_NULL, null=True, blank=True, related_name="markets"
+    )
+    tags = models.ManyToManyField(Tag, blank=True, related_name="markets")
+    event = models.ForeignKey(Event, models.SET_NULL, null=True, blank=True, related_name="markets")
+    creator = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, related_name="created_markets"
+    )
+    resolver = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="markets_to_resolve",
+        help_text="Who may resolve it besides operators.",
+    )
+    visibility = models.CharField(max_length=10, choices=Visibility, default=Visibility.PUBLIC)
+    group = models.ForeignKey(Group, models.PROTECT, null=True, blank=True, related_name="markets")
+    status = models.CharField(max_length=10, choices=Status, default=Status.DRAFT, editable=False)
+    approved_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        models.PROTECT,
+        null=True,
+        blank=True,
+        editable=False,
+        related_name="+",
+        help_text="The operator without whose word the draft can't be opened.",
+    )
+    approved_at = models.DateTimeField(null=True, blank=True, editable=False)
+
+    open_at = models.DateTimeField(
+        null=True, blank=True, help_text="Opens by itself then; empty: opened by hand."
+    )
+    close_at = models.DateTimeField(help_text="No order is accepted from this moment on.")
+    expected_settle_at = models.DateTimeField(null=True, blank=True)
+    settled_at = models.DateTimeField(null=True, blank=True, editable=False)
+    dispute_seconds = models.PositiveIntegerField(default=0)
+
+    tick_pips = models.PositiveSmallIntegerField(default=100)
+    lot_step_lots = models.PositiveIntegerField(default=100)
+    fee_kind = models.CharField(max_length=10, choices=FeeKind, default=FeeKind.NONE)
+    fee_maker_rate = models.PositiveIntegerField(
+        default=0, help_text="Quadratic: ppm of a credit (0.07 = 70,000). Flat: micros a contract."
+    )
+    fee_taker_rate = models.PositiveIntegerField(default=0, help_text="As the maker's rate.")
+    fee_unit_micros = models.PositiveSmallIntegerField(
+        default=1, help_text="Fees are rounded up to it: 1 (a micro) or 10,000 (a cent)."
+    )
+    position_limit_lots = models.PositiveBigIntegerField(null=True, blank=True)
+    strict_refund = models.BooleanField(
+        default=False, help_text="Gains stay in the market until it is final; a void costs no one."
+    )
+    currency = models.CharField(max_length=12, default=CURRENCY)
+
+    featured = models.BooleanField(default=False)
+    shard = models.PositiveSmallIntegerField(default=0, editable=False)
+    escrow_account_id = models.BigIntegerField(null=True, editable=False)
+    fees_account_id = models.BigIntegerField(null=True, editable=False)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    updated_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    objects = MarketQuerySet.as_manager()
+
+    class Meta:
+        permissions = (
+            ("manage_markets", "Can create, edit, approve, open, halt and close any market"),
+            ("resolve_markets", "Can resolve and void any market"),
+        )
+        indexes = (
+            models.Index(fields=("created_at", "slug"), name="markets_by_age"),
+            models.Index(fields=("close_at", "slug"), name="markets_by_closing"),
+            models.Index(fields=("status", "open_at"), name="markets_by_opening"),
+            models.Index(fields=("shard", "status"), name="markets_by_shard"),
+        )
+        constraints = (
+            models.CheckConstraint(
+                name="a_tick_divides_ten_thousand_pips", condition=Q(tick_pips__in=TICKS_PIPS)
+            ),
+            models.CheckConstraint(
+                name="a_lot_step_is_1_to_1000000_lots",
+                condition=Q(lot_step_lots__range=(1, LOT_STEP_LOTS_MAX)),
+            ),
+            models.CheckConstraint(
+                name="a_fee_rate_is_0_to_1000000_ppm",
+                condition=Q(fee_maker_rate__range=(0, FEE_RATE_PPM_MAX))
+                & Q(fee_taker_rate__range=(0, FEE_RATE_PPM_MAX)),
+            ),
+            models.CheckConstraint(
+                name="without_a_fee_kind_there_are_no_rates",
+                condition=~Q(fee_kind="none") | Q(fee_maker_rate=0, fee_taker_rate=0),
+            ),
+            models.CheckConstraint(
+                name="a_fee_unit_is_a_micro_or_a_cent",
+                condition=Q(fee_unit_micros__in=FEE_UNITS_MICROS),
+            ),
+            models.CheckConstraint(
+                name="a_market_closes_after_it_opens",
+                condition=Q(open_at__isnull=True) | Q(close_at__gt=F("open_at")),
+            ),
+            models.CheckConstraint(
+                name="group_visibility_needs_a_group",
+                condition=~Q(visibility="group") | Q(group__isnull=False),
+            ),
+            models.CheckConstraint(
+                name="a_position_limit_is_1_to_10_to_the_12_lots",
+                condition=Q(position_limit_lots__isnull=True)
+                | Q(position_limit_lots__range=(1, POSITION_LIMIT_LOTS_MAX)),
+            ),
+            models.CheckConstraint(
+                name="a_dispute_window_is_at_most_90_days",
+                condition=Q(dispute_seconds__range=(0, DISPUTE_SECONDS_MAX)),
+            ),
+            models.CheckConstraint(
+                name="a_market_is_settled_or_voided_at_a_time",
+                condition=Q(status__in=("settled", "voided"), settled_at__isnull=False)
+                | (~Q(status__in=("settled", "voided")) & Q(settled_at__isnull=True)),
+            ),
+            models.CheckConstraint(
+                name="an_approval_has_an_operator_and_a_time",
+                condition=Q(approved_by__isnull=True, approved_at__isnull=True)
+                | Q(approved_by__isnull=False, approved_at__isnull=False),
+            ),
+            models.CheckConstraint(
+                name="a_market_that_trades_was_approved",
+                condition=Q(status__in=("draft", "proposed")) | Q(approved_at__isnull=False),
+            ),
+            models.CheckConstraint(
+                name="a_market_status_is_a_known_one",
+                condition=Q(
+                    status__in=(
+                        "draft",
+                        "proposed",
+                        "open",
+                        "halted",
+                        "closed",
+                        "resolving",
+                        "settled",
+                        "voided",
+                    )
+                ),
+            ),
+            models.CheckConstraint(
+                name="a_market_is_binary_or_categorical",
+                condition=Q(kind__in=("binary", "categorical")),
+            ),
+            models.CheckConstraint(
+                name="a_fee_kind_is_none_flat_or_quadratic",
+                condition=Q(fee_kind__in=("none", "flat", "quadratic")),
+            ),
+            models.CheckConstraint(
+                name="a_visibility_is_public_unlisted_or_group",
+                condition=Q(visibility__in=("public", "unlisted", "group")),
+            ),
+        )
+
+    def __str__(self) -> str:
+        return self.title
+
+    @property
+    def is_approved(self) -> bool:
+        return self.approved_at is not None
+
+    @property
+    def book_count(self) -> int:
+        """A binary market has one book, for YES; a categorical one a book for each outcome."""
+        return 1 if self.kind == self.Kind.BINARY else len(self.outcomes.all())
+
+
+HIDDEN_STATUSES = (Market.Status.DRAFT, Market.Status.PROPOSED)
+PUBLIC_STATUSES = tuple(status for status in Market.Status if status not in HIDDEN_STATUSES)
+FINAL_STATUSES = (Market.Status.SETTLED, Market.Status.VOIDED)
+
+
+class Outcome(models.Model):
+    """One possible answer. A binary market has YES at index 0 and NO at index 1."""
+
+    market = models.ForeignKey(Market, models.CASCADE, related_name="outcomes")
+    index = models.PositiveSmallIntegerField()
+    code = models.CharField(max_length=32)
+    name = models.CharField(max_length=120)
+    payout_pips = models.PositiveSmallIntegerField(
+        null=True, blank=True, editable=False, help_text="What one contract was paid."
+    )
+
+    class Meta:
+        ordering = ("index",)
+        constraints = (
+            models.UniqueConstraint(
+                fields=("market", "index"), name="an_outcome_index_is_unique_in_its_market"
+            ),
+            models.UniqueConstraint(
+                fields=("market", "code"), name="an_outcome_code_is_unique_in_its_market"
+            ),
+            models.UniqueConstraint(
+                fields=("market", "name"), name="an_outcome_name_is_unique_in_its_market"
+            ),
+            models.CheckConstraint(
+                name="an_outcome_index_is_0_to_49", condition=Q(index__range=(0, OUTCOMES_MAX - 1))
+            ),
+            models.CheckConstraint(
+                name="an_outcome_pays_0_to_10000_pips",
+                condition=Q(payout_pips__isnull=True) | Q(payout_pips__range=(0, PIPS_PER_CREDIT)),
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.code}: {self.name}"
+
+
+class StatusChange(AppendOnly):
+    """One row for each change of a market's status, written in the same transaction."""
+
+    id = models.UUIDField(primary_key=True, default=new_uuid)
+    market = models.ForeignKey(
+        Market, models.PROTECT, related_name="status_changes", db_index=False
+    )
+    from_status = models.CharField(max_length=10, blank=True, help_text="Empty: its creation.")
+    to_status = models.CharField(max_length=10, choices=Market.Status)
+    by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        models.PROTECT,
+        null=True,
+        related_name="+",
+        help_text="Empty: the exchange itself (a time that came).",
+    )
+    reason = models.CharField(max_length=500, blank=True)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    class Meta:
+        indexes = (models.Index(fields=("market", "id"), name="status_changes_of_a_market"),)
+
+    def __str__(self) -> str:
+        return f"{self.from_status or 'new'} -> {self.to_status}"
+
+
+class MarketStats(models.Model):
+    """Figures that lists show and sort by. The trading app writes them; nothing is decided by them.
+
+    `last_price_pips` is that of the book at index 0, null as long as nothing has traded.
+    """
+
+    market = models.OneToOneField(Market, models.CASCADE, primary_key=True, related_name="stats")
+    volume_lots = models.PositiveBigIntegerField(default=0)
+    volume_24h_lots = models.PositiveBigIntegerField(default=0)
+    last_price_pips = models.PositiveSmallIntegerField(null=True)
+    traders = models.PositiveIntegerField(default=0)
+
+    class Meta:
+        verbose_name_plural = "market statistics"
+        indexes = (models.Index(fields=("volume_lots",), name="markets_by_volume"),)
+
+    def __str__(self) -> str:
+        return f"statistics of {self.market_id}"

@@ -1,0 +1,114 @@
+"""Results: proposed, disputed, withdrawn, final. The trading app decides on them and pays."""
+
+from django.conf import settings
+from django.db import models
+from django.db.models import F, Q
+from django.utils import timezone
+
+from accounts.ids import new_uuid
+from markets.models.market import Market
+
+
+class Resolution(models.Model):
+    """A proposed result. At most one stands at a time; a withdrawn one stays as history.
+
+    `payout_pips` is the vector over the outcomes by index (see `lifecycle.check_payout_vector`);
+    null voids the market: everyone gets back what they paid in.
+    """
+
+    id = models.UUIDField(primary_key=True, default=new_uuid)
+    market = models.ForeignKey(Market, models.PROTECT, related_name="resolutions")
+    payout_pips = models.JSONField(null=True, blank=True)
+    evidence_text = models.TextField(blank=True)
+    evidence_url = models.URLField(max_length=500, blank=True)
+    proposed_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, related_name="proposed_resolutions"
+    )
+    proposed_at = models.DateTimeField(default=timezone.now)
+    final_at = models.DateTimeField(help_text="End of the dispute window; it is paid from then on.")
+    approved_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="approved_resolutions",
+        help_text="The second person, where the policy asks for two.",
+    )
+    approved_at = models.DateTimeField(null=True, blank=True)
+    house_cover_micros = models.PositiveBigIntegerField(
+        null=True, blank=True, help_text="What an operator confirmed that the house pays in a void."
+    )
+    withdrawn_at = models.DateTimeField(null=True, blank=True)
+    withdrawn_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="+"
+    )
+    withdrawn_reason = models.CharField(max_length=500, blank=True)
+
+    class Meta:
+        indexes = (
+            models.Index(
+                fields=("final_at",),
+                condition=Q(withdrawn_at__isnull=True),
+                name="resolutions_by_final_time",
+            ),
+        )
+        constraints = (
+            models.UniqueConstraint(
+                fields=("market",),
+                condition=Q(withdrawn_at__isnull=True),
+                name="one_resolution_of_a_market_stands_at_a_time",
+            ),
+            models.CheckConstraint(
+                name="a_result_is_approved_by_a_second_person",
+                condition=Q(approved_by__isnull=True) | ~Q(approved_by=F("proposed_by")),
+            ),
+            models.CheckConstraint(
+                name="a_result_is_final_no_earlier_than_proposed",
+                condition=Q(final_at__gte=F("proposed_at")),
+            ),
+            models.CheckConstraint(
+                name="the_house_covers_voids_only",
+                condition=Q(house_cover_micros__isnull=True) | Q(payout_pips__isnull=True),
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.market}: {self.payout_pips or 'void'}"
+
+
+class Dispute(models.Model):
+    """Somebody's objection to a proposed result, and what an operator made of it."""
+
+    class Decision(models.TextChoices):
+        UPHELD = "upheld"
+        DISMISSED = "dismissed"
+
+    id = models.UUIDField(primary_key=True, default=new_uuid)
+    resolution = models.ForeignKey(Resolution, models.PROTECT, related_name="disputes")
+    raised_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
+    raised_at = models.DateTimeField(default=timezone.now)
+    text = models.TextField()
+    decision = models.CharField(max_length=10, choices=Decision, blank=True)
+    decided_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="+"
+    )
+    decided_at = models.DateTimeField(null=True, blank=True)
+    note = models.CharField(max_length=500, blank=True)
+
+    class Meta:
+        constraints = (
+            models.UniqueConstraint(
+                fields=("resolution", "raised_by"), name="a_user_disputes_a_result_once"
+            ),
+            models.CheckConstraint(
+                name="a_decided_dispute_has_a_decider_and_a_time",
+                condition=Q(decision="", decided_by__isnull=True, decided_at__isnull=True)
+                | (
+                    Q(decision__in=("upheld", "dismissed"))
+                    & Q(decided_by__isnull=False, decided_at__isnull=False)
+                ),
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.raised_by}: {self.decision or 'undecided'}"

@@ -1,0 +1,205 @@
+"""`manage.py replay_recording FILE...`: trade recorded sessions again and compare every figure.
+
+Each FILE is a `<window>.ops.csv.gz` with its `<window>.expect.json` beside it. It is traded
+through the real path by accounts of its own in a market of its own, which is then closed, resolved
+by the recorded result and paid. Prints one JSON line per file; exits 1 when anything differs.
+"""
+
+import asyncio
+import sys
+from argparse import ArgumentParser
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import msgspec
+from asgiref.sync import sync_to_async
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+from django.utils import timezone
+
+from accounts.actions import do_create_user, do_grant
+from accounts.models import Account, User
+from markets.actions import do_create_market
+from markets.lifecycle import binary_payout
+from markets.models import Market
+from trading.actions import do_close_market, do_open_market, do_resolve_market
+from trading.engine.types import PAYOUT_PIPS
+from trading.filelock import EngineAlreadyRunningError, engine_file_lock
+from trading.gateway import Gateway, get_gateway
+from trading.recording import Recording, Trader
+from trading.recording_replay import (
+    Outcome,
+    read_committed_book,
+    replay_engine_only,
+    replay_real_path,
+)
+from trading.settlement import settle_market
+from trading.worker import run_worker
+
+FUNDS_MICROS: Final = 10**15
+ROLES: Final = ("recorded_yes", "recorded_no", "recorded_taker")
+OPERATOR: Final = "recorder"
+ENGINE_START_SECONDS: Final = 30
+PROGRESS_STEPS: Final = 20_000
+
+
+class Session(NamedTuple):
+    """What a recording needs on the exchange: its market, its accounts, who runs it."""
+
+    market: Market
+    trader: Trader
+    operator: User
+
+
+class Command(BaseCommand):
+    help = "Trade recorded market sessions again and compare fills and books with the recording."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("files", nargs="+", type=Path, metavar="FILE")
+        parser.add_argument(
+            "--engine-only", action="store_true", help="the bare engine, without database"
+        )
+
+    def handle(self, *, files: list[Path], engine_only: bool, **options: Any) -> None:
+        recordings = [self.read(path) for path in files]
+        if engine_only:
+            equal = [
+                self.report(replay_engine_only(recording, self.show_progress))
+                for recording in recordings
+            ]
+        else:
+            try:
+                equal = asyncio.run(self.replay_all(recordings))
+            except EngineAlreadyRunningError as fault:
+                raise CommandError(f"cannot trade here: {fault}") from None
+        if not all(equal):
+            sys.exit(1)
+
+    def read(self, path: Path) -> Recording:
+        try:
+            return Recording(path)
+        except (OSError, msgspec.MsgspecError) as fault:
+            raise CommandError(f"{path} is no recorded session: {fault}") from None
+
+    async def replay_all(self, recordings: list[Recording]) -> list[bool]:
+        async with engine_at_hand() as gateway:
+            return [self.report(await self.replay(recording, gateway)) for recording in recordings]
+
+    async def replay(self, recording: Recording, gateway: Gateway) -> Outcome:
+        session = await sync_to_async(prepare)(recording)
+        outcome = await replay_real_path(
+            recording,
+            gateway,
+            session.market.pk,
+            session.trader,
+            sync_to_async(read_committed_book),
+            self.show_progress,
+        )
+        await sync_to_async(settle)(recording, session)
+        return outcome
+
+    def show_progress(self, operations: int) -> None:
+        if operations % PROGRESS_STEPS == 0 or self.stderr.isatty():
+            self.stderr.write(f"\r{operations:,} operations", ending="")
+
+    def report(self, outcome: Outcome) -> bool:
+        equal = outcome.is_equal()
+        self.stderr.write("\r", ending="")
+        line = {**msgspec.to_builtins(outcome), "equal": equal}
+        self.stdout.write(msgspec.json.encode(line).decode())
+        return equal
+
+
+@asynccontextmanager
+async def engine_at_hand() -> AsyncIterator[Gateway]:
+    """Give the gateway to the engines that run; where none does, run them here meanwhile."""
+    gateway = get_gateway()
+    shards = list(range(settings.ENGINE_SHARDS))
+    await gateway.start()
+    if not any(gateway.is_away(shard) for shard in shards):
+        try:
+            yield gateway
+        finally:
+            await gateway.close()
+        return
+    stop = asyncio.Event()
+    with engine_file_lock():
+        worker = asyncio.create_task(run_worker(shards, stop=stop))
+        try:
+            await _wait_until_alive(gateway, shards)
+            yield gateway
+        finally:
+            stop.set()
+            await worker
+            await gateway.close()
+
+
+async def _wait_until_alive(gateway: Gateway, shards: list[int]) -> None:
+    try:
+        async with asyncio.timeout(ENGINE_START_SECONDS):
+            while any(gateway.is_away(shard) for shard in shards):  # noqa: ASYNC110 - heartbeats
+                await asyncio.sleep(0.05)
+    except TimeoutError:
+        raise CommandError("the engine did not start; another one may own the shard") from None
+
+
+def prepare(recording: Recording) -> Session:
+    """Create the session's market, open, with three rich accounts."""
+    operator = _get_user(OPERATOR, is_operator=True)
+    accounts = [_get_rich_account(handle) for handle in ROLES]
+    recorded = recording.metadata()
+    market = do_create_market(
+        by=operator,
+        fields={
+            "title": f"{recorded['title']} ({recording.expectation.window})"[:200],
+            "description": recorded["yes_sub_title"],
+            "rules": recorded["rules_primary"],
+            "close_at": timezone.now() + timedelta(days=1),
+            "lot_step_lots": 1,
+            "dispute_seconds": 0,
+        },
+    )
+    do_open_market(market, by=operator, reason="a recorded session")
+    yes_account, no_account, taker_account = (account.pk for account in accounts)
+    trader = Trader(yes_account=yes_account, no_account=no_account, taker_account=taker_account)
+    return Session(market, trader, operator)
+
+
+def settle(recording: Recording, session: Session) -> None:
+    """Close the market and pay it by the recorded result."""
+    market, operator = session.market, session.operator
+    result = recording.metadata()["result"]
+    do_close_market(market, by=operator, reason="the recording ends")
+    do_resolve_market(
+        market,
+        by=operator,
+        payout_pips=binary_payout(PAYOUT_PIPS if result == "yes" else 0),
+        evidence_text=f"the recorded result: {result}",
+    )
+    if not settle_market(market.pk):
+        raise CommandError(f"{market.slug} was not settled")
+
+
+def _get_user(handle: str, *, is_operator: bool = False) -> User:
+    user = User.objects.filter(handle=handle).first()
+    if user is not None:
+        return user
+    return do_create_user(
+        email=f"{handle}@recordings.invalid",
+        handle=handle,
+        password=None,
+        by=None,
+        kind="system",
+        is_operator=is_operator,
+    )
+
+
+def _get_rich_account(handle: str) -> Account:
+    account = Account.objects.get(owner=_get_user(handle), number=1)
+    missing_micros = FUNDS_MICROS - account.cash_micros
+    if missing_micros > 0:
+        do_grant(account, amount_micros=missing_micros, by=None)
+    return account
