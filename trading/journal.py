@@ -77,18 +77,19 @@ def replay_market(market_id: int) -> tuple[Engine, bytes]:
     engine = Engine(market_id)
     previous = GENESIS
     for row, body in read_rows(market_id):
-        _check_row(engine, row, previous)
+        check_row(engine, row, previous)
         previous = bytes(row.hash)
         if row.rules_version != RULES_VERSION:
             raise JournalError(
                 f"market {market_id}: rows of rules version {row.rules_version} need its engine"
             )
         for entry in body.entries:
-            _replay_entry(engine, entry, row.ts_us)
+            replay_entry(engine, entry, row.ts_us)
     return engine, previous
 
 
-def _check_row(engine: Engine, row: JournalRow, previous: bytes) -> None:
+def check_row(engine: Engine, row: JournalRow, previous: bytes) -> None:
+    """Raise JournalError unless the row comes next, unaltered, in a layout that is known."""
     where = f"market {engine.market_id}, sequence {row.seq_first}"
     if row.seq_first != engine.seq + 1:
         raise JournalError(f"{where}: the row before ends at {engine.seq}")
@@ -98,7 +99,8 @@ def _check_row(engine: Engine, row: JournalRow, previous: bytes) -> None:
         raise JournalError(f"{where}: unknown schema version {row.schema_version}")
 
 
-def _replay_entry(engine: Engine, entry: JournalEntry, ts_us: int) -> None:
+def replay_entry(engine: Engine, entry: JournalEntry, ts_us: int) -> None:
+    """Carry a command out again; raise JournalError unless the same happens."""
     events = engine.apply(entry.command, ts_us, {entry.command.account_id: entry.funds_micros})
     if events != entry.events:
         raise JournalError(

@@ -201,7 +201,7 @@ def make_configure(
     changes: dict[str, object] = {}
     if what in (1, 2):
         changes["tick_pips"] = c.pick((*finer, tick * 2, 30))
-    if what == 3:
+    if what in (3, 5, 6):
         changes["position_limit_lots"] = c.pick((None, 5, 20, 0)) and 5 * config.lot_step_lots
     if what == 4:
         changes["close_at_us"] = None if config.close_at_us else ts_us + c.pick((40, 10, 100))

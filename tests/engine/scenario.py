@@ -17,6 +17,7 @@ from typing import Any, Final
 
 from trading.engine.types import (
     BUY,
+    NO_ACCOUNT,
     PAYOUT_PIPS,
     SELL,
     Amend,
@@ -58,9 +59,12 @@ STATUSES: Final = {
 }
 
 
-def play(engine: Any, story: str) -> None:
-    """Run every line of `story`; raise AssertionError at the first that comes out otherwise."""
-    stage = Stage(engine)
+def play(engine: Any, story: str, *, introduce: bool = False) -> None:
+    """Run every line of `story`; raise AssertionError at the first that comes out otherwise.
+
+    `introduce`: every account first enters an order and cancels it, so that it is known.
+    """
+    stage = Stage(engine, introduce=introduce)
     story = re.sub(r"#.*", "", story)
     # A line that starts with -> or ; goes on with the one before.
     for line in re.sub(r"\s*\n\s*(?=->|;)", " ", story).splitlines():
@@ -71,8 +75,10 @@ def play(engine: Any, story: str) -> None:
 class Stage:
     """An engine, the market it will have, and who has what."""
 
-    def __init__(self, engine: Any) -> None:
+    def __init__(self, engine: Any, *, introduce: bool) -> None:
         self.engine = engine
+        self.strangers = introduce
+        self.known: set[int] = set()
         self.outcomes = ["YES", "NO"]
         self.config: dict[str, Any] = {"tick_pips": 100, "lot_step_lots": 100}
         self.accounts: dict[str, int] = {}
@@ -125,8 +131,17 @@ class Stage:
     def send(self, command: AnyCommand) -> list[AnyEvent]:
         if self.engine.seq == 0:
             self.configure(MarketStatus.OPEN)
+        if self.strangers and command.account_id not in self.known | {NO_ACCOUNT}:
+            self.introduce(command.account_id)
         events: list[AnyEvent] = self.engine.apply(command, self.ts_us, self.funds)
         return events
+
+    def introduce(self, account_id: int) -> None:
+        self.known.add(account_id)
+        tick, step = self.config["tick_pips"], self.config["lot_step_lots"]
+        hello = Place("hello", account_id, -account_id, 0, BUY, tick, step, post_only=True)
+        for command in (hello, Cancel("hello", account_id)):
+            self.engine.apply(command, self.ts_us, {account_id: PAYOUT_PIPS * step})
 
     def configure(self, status: MarketStatus) -> list[AnyEvent]:
         config = Config(binary=self.binary, outcomes=len(self.outcomes), **self.config)

@@ -17,12 +17,17 @@ from trading.engine.engine import Engine
 from trading.engine.naive import NaiveEngine
 from trading.engine.types import (
     BUY,
+    ORDER_LOTS_MAX,
+    POSITION_LOTS_MAX,
+    SELL,
+    Cancel,
     Config,
     Configure,
     MarketStatus,
     Place,
     Reason,
     Rejected,
+    Rested,
 )
 
 SCENARIOS = sorted((Path(__file__).parent / "scenarios").glob("*.txt"))
@@ -35,9 +40,10 @@ def engine(request: pytest.FixtureRequest) -> Any:
     return request.param(1)
 
 
-@pytest.fixture
-def play(engine: Any) -> Play:
-    return lambda story: scenario.play(engine, story)
+@pytest.fixture(params=[False, True], ids=["strangers", "known"])
+def play(engine: Any, request: pytest.FixtureRequest) -> Play:
+    """Plays a story; the fast engine has a shorter way for accounts that it knows."""
+    return lambda story: scenario.play(engine, story, introduce=request.param)
 
 
 @pytest.mark.parametrize("path", SCENARIOS, ids=lambda path: path.stem)
@@ -522,6 +528,7 @@ def test_the_close_time_binds_by_itself(play: Play) -> None:
         market binary, closes 20
         at 19: alice buys 1 YES @ 0.50 -> alice1 bids 1 @ 0.50
         at 20: bob sells 1 YES @ 0.50  -> refused: market_closed
+        alice buys 1 YES @ 0.40        -> refused: market_closed
         alice amends alice1 @ 0.40     -> refused: market_closed
         alice cancels alice1           -> alice1 cancelled with 1 left: cancelled_by_owner
     """)
@@ -742,3 +749,22 @@ def test_zero_is_a_value_like_any_other_and_not_an_absence(
     engine.apply(plain, 2, funds)
     odd = msgspec.structs.replace(plain, order_id="second", **{field: 0})
     assert engine.apply(odd, 3, funds) == [Rejected("second", reason)]
+
+
+@pytest.mark.parametrize("binary", [True, False])
+def test_no_position_with_its_open_orders_exceeds_what_64_bits_take(binary: bool) -> None:
+    engine, funds = Engine(1), {1: 10**17, 2: 10**17}
+    engine.apply(Configure(MarketStatus.OPEN, Config(binary, 2, 10, 1)), 0, funds)
+    half = POSITION_LOTS_MAX // ORDER_LOTS_MAX // 2
+    for number in range(half):
+        engine.apply(Place(f"bid{number}", 1, 1, 0, BUY, 10, ORDER_LOTS_MAX), 0, funds)
+        engine.apply(Place(f"hit{number}", 2, 2, 0, SELL, 10, ORDER_LOTS_MAX), 0, funds)
+        engine.apply(Place(f"open{number}", 1, 1, 0, BUY, 10, ORDER_LOTS_MAX), 0, funds)
+        engine.apply(Place(f"keep{number}", 2, 2, 0, SELL, 9_990, ORDER_LOTS_MAX), 0, funds)
+        engine.apply(Cancel(f"open{number}", 1), 0, funds)
+    for number in range(half):
+        bid = Place(f"last{number}", 1, 1, 0, BUY, 10, ORDER_LOTS_MAX)
+        assert isinstance(engine.apply(bid, 0, funds)[-1], Rested)
+    refused = [Rejected("over", Reason.POSITION_LIMIT)]
+    assert engine.apply(Place("over", 1, 1, 0, BUY, 10, 1), 0, funds) == refused
+    assert engine.apply(Place("over", 2, 2, 0, SELL, 9_990, 1), 0, funds) == refused

@@ -12,7 +12,7 @@ import msgspec
 import pytest
 
 from tests.engine.generate import ACCOUNTS, CREDIT
-from tests.engine.pair import JournalEntry, run_random_market
+from tests.engine.pair import JournalEntry, check_book, run_random_market
 from tests.engine.replay import MARKET_ID, decode_journal, encode_journal, run_journal
 from trading.engine.book import DEAD_MIN, Book
 from trading.engine.engine import Engine
@@ -116,6 +116,23 @@ def test_a_quote_tells_what_apply_will_do_and_changes_nothing(journal: list[Jour
         assert quoted == engine.apply(command, ts_us, dict(funds))
 
 
+def test_the_short_way_of_plain_markets_leaves_nothing_different() -> None:
+    """What `plain` does in one go equals what the full path does, to the last field."""
+    seen = 0
+    for seed in range(3_200, 3_230):
+        journal = run_random_market(seed, 60).journal
+        short, full = Engine(MARKET_ID), Engine(MARKET_ID)
+        for command, ts_us, funds in journal:
+            seen += short.is_plain
+            full.is_plain = False
+            after_short, after_full = dict(funds), dict(funds)
+            events = short.apply(command, ts_us, after_short)
+            assert events == full.apply(command, ts_us, after_full)
+            assert after_short == after_full
+            assert everything(short) == everything(full)
+    assert seen > 100
+
+
 def test_reach_names_every_account_that_a_command_touches(journal: list[JournalEntry]) -> None:
     engine = Engine(MARKET_ID)
     for command, ts_us, funds in journal:
@@ -207,6 +224,7 @@ def test_50_000_cancelled_orders_leave_no_more_than_the_live_ones_again(
         cancel(engine, f"old{old}", 1)
         live = QUEUE + 1 - number
         assert queued(book) <= 2 * live + DEAD_MIN
+    check_book(book)
     # So the first take looks at no more than DEAD_MIN dead orders before it meets the live one.
     events = place(engine, "take", 3, BUY, 60)
     assert [type(event) for event in events] == [Traded, Ended, Ended]
@@ -215,12 +233,16 @@ def test_50_000_cancelled_orders_leave_no_more_than_the_live_ones_again(
     assert queued(book) == 0
 
 
-def test_orders_that_come_and_go_before_they_expire_are_forgotten() -> None:
+@pytest.mark.parametrize("end", ["cancelled", "filled"])
+def test_orders_that_come_and_go_before_they_expire_are_forgotten(end: str) -> None:
     engine = open_market()
     place(engine, "live", 2, SELL, 60, tif=Tif.GTD, expires_at_us=10**9)
     for number in range(QUEUE):
-        place(engine, "old", 1, SELL, 60, tif=Tif.GTD, expires_at_us=10**6 + number)
-        cancel(engine, "old", 1)
+        place(engine, "old", 1, SELL, 59, tif=Tif.GTD, expires_at_us=10**6 + number)
+        if end == "cancelled":
+            cancel(engine, "old", 1)
+        else:
+            place(engine, "take", 3, BUY, 59)
     assert len(engine.expiries) <= 2 * len(engine.orders) + DEAD_MIN + 1
     assert queued(engine.books[0]) <= 2 * len(engine.orders) + DEAD_MIN
     expired = Ended("live", OrderStatus.EXPIRED, Reason.EXPIRED, 100)

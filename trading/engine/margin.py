@@ -145,7 +145,7 @@ def add_fill(
     binary: bool,
 ) -> int:
     """Book a fill into the account; return the change of its cash, fee not included."""
-    _move_cost(account, outcome, signed_lots, price_pips)
+    move_cost(account, outcome, signed_lots, price_pips)
     account.net_lots[outcome] += signed_lots
     collateral_lots = compute_collateral_lots(account.net_lots, binary=binary)
     more_lots = collateral_lots - account.collateral_lots
@@ -156,7 +156,7 @@ def add_fill(
     return cash_micros
 
 
-def _move_cost(account: AccountState, outcome: int, signed_lots: int, price_pips: int) -> None:
+def move_cost(account: AccountState, outcome: int, signed_lots: int, price_pips: int) -> None:
     """Keep average cost: growing adds to it, closing realises, crossing zero starts anew."""
     held_lots = account.net_lots[outcome]
     if held_lots * signed_lots >= 0:

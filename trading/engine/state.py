@@ -141,7 +141,7 @@ class MarketState:
         add_hold(account, order, -order.hold_micros, -order.remaining_lots)
         order.hold_micros = 0
         if order.expires_at_us is not None:
-            self._trim_expiries()
+            self.trim_expiries()
         self.dirty_orders[order.order_id] = order
 
     def end(
@@ -185,7 +185,7 @@ class MarketState:
         if order.expires_at_us is not None:
             heappush(self.expiries, (order.expires_at_us, order.order_id))
 
-    def _trim_expiries(self) -> None:
+    def trim_expiries(self) -> None:
         """Forget the entries of orders that are gone before they are most of the heap."""
         if len(self.expiries) > 2 * len(self.orders) + DEAD_MIN:
             self.expiries = [

@@ -14,6 +14,7 @@ from trading.engine.margin import (
     compute_allowance_lots,
     copy_account,
 )
+from trading.engine.plain import take_plain
 from trading.engine.types import (
     BUY,
     MAKERS_MET_MAX,
@@ -80,6 +81,8 @@ class Sweep:
         order = self.order
         book = self.engine.books[order.outcome]
         limit_tick = order.price_pips // book.tick_pips
+        if self.engine.is_plain:
+            take_plain(self, book, limit_tick)
         while order.remaining_lots and self.stopped is None:
             maker = book.best_maker(order.side, limit_tick)
             if maker is None:
