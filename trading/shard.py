@@ -79,7 +79,7 @@ class Shard:
         self.epoch = epoch
         self.ts_us = 0
         self.markets: dict[int, LiveMarket] = {}
-        self.unlisted: set[int] = set()
+        self.is_loaded = False
 
     def load(self) -> None:
         """Load every market that trades; others are loaded when somebody asks for them."""
@@ -89,6 +89,7 @@ class Shard:
         )
         for market_id in states.order_by("market_id").values_list("market_id", flat=True):
             self._live(market_id)
+        self.is_loaded = True
         gc.collect()
         gc.freeze()  # A million resting orders need not be looked at again at each collection.
 
@@ -98,16 +99,21 @@ class Shard:
         Raises whatever the database raises, and LeaseLostError; then nothing was changed and the
         books are gone from memory.
         """
+        if not self.is_loaded:
+            self.load()
         try:
             with transaction.atomic():
                 batch = self._begin(tasks)
-                replies = self._apply_all(batch, tasks)
+                # All that can fail comes before the commit: after it, nothing may be done again.
+                done = Committed(self._apply_all(batch, tasks), None)
                 if batch.parts:
-                    self._record_status(batch)
+                    self._conclude(batch)
                     writer.write(batch)
-            return Committed(replies, self._publication(batch) if batch.parts else None)
+                    done = Committed(done.replies, self._publication(batch))
+            return done
         except BaseException:
             self.markets.clear()
+            self.is_loaded = False
             raise
         finally:
             self._clean()
@@ -244,7 +250,8 @@ class Shard:
         result.held_change_micros += _held(engine, account_id) - held_before
         return result
 
-    def _record_status(self, batch: Batch) -> None:
+    def _conclude(self, batch: Batch) -> None:
+        """Bring markets' rows up to their engines, and note the best prices after the batch."""
         for market_id, part in batch.parts.items():
             engine = part.live.engine
             for entry in part.entries:

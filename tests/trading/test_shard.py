@@ -5,7 +5,7 @@ import pytest
 from accounts.models import Account, Transfer
 from tests.trading import world
 from tests.trading.world import CREDIT, buy, cancel, run, sell
-from trading.engine.types import BUY, MarketStatus, OrderStatus, Place
+from trading.engine.types import BUY, CancelAll, MarketStatus, OrderStatus, Place
 from trading.journal import replay_market
 from trading.loading import load_engine
 from trading.messages import Task
@@ -176,8 +176,6 @@ def test_a_task_that_reaches_further_than_was_locked_waits_for_the_next_batch(sh
 
 
 def test_cancel_all_reaches_every_market_of_the_shard(shard, market, alice):
-    from trading.engine.types import CancelAll
-
     other = world.make_market(outcomes=3)
     world.open_market(shard, other)
     run(shard, buy(market, alice, 60, 1000), buy(other, alice, 30, 1000, outcome=2))
@@ -185,6 +183,18 @@ def test_cancel_all_reaches_every_market_of_the_shard(shard, market, alice):
     assert len(result.order_ids) == 2
     assert balances(alice) == (10_000 * CREDIT, 0)
     assert Margin.objects.filter(held_micros__gt=0).count() == 0
+
+
+def test_cancel_all_reaches_every_market_after_a_failed_commit_too(
+    shard, market, alice, monkeypatch
+):
+    run(shard, buy(market, alice, 60, 1000))
+    with monkeypatch.context() as patch:
+        patch.setattr("trading.shard.writer.write", lambda _: 1 // 0)
+        with pytest.raises(ZeroDivisionError):
+            shard.run([buy(market, alice, 60, 1000)])
+    [result] = run(shard, Task(0, None, CancelAll(alice.id)))
+    assert len(result.order_ids) == 1
 
 
 def test_commands_for_unknown_markets_and_other_shards_are_named(shard, market, alice):

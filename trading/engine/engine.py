@@ -8,7 +8,7 @@ in it has changed by exactly its cash, fees and hold. Commands that are refused 
 
 from collections.abc import Callable, Iterator
 from heapq import heappop, heappush
-from typing import Any, Self
+from typing import Any, Final, Self
 
 import msgspec
 
@@ -59,17 +59,6 @@ from trading.engine.types import (
 class Engine(MarketState):
     """A market that takes commands."""
 
-    def __init__(self, market_id: int) -> None:
-        super().__init__(market_id)
-        self._handlers: dict[type[Any], Callable[..., None]] = {
-            Place: self._place,
-            Amend: self._amend,
-            Cancel: self._cancel,
-            CancelAll: self._cancel_all,
-            Configure: self._configure,
-            Tick: self._tick,
-        }
-
     def apply(self, command: AnyCommand, ts_us: int, funds: dict[int, int]) -> list[AnyEvent]:
         """Carry out one command at `ts_us` (or the latest time seen) and return what happened."""
         if ts_us > self.ts_us:
@@ -78,7 +67,7 @@ class Engine(MarketState):
         events: list[AnyEvent] = []
         if self.expiries and self.expiries[0][0] <= self.ts_us:
             self._expire(funds, events)
-        self._handlers[type(command)](command, funds, events)
+        _HANDLERS[type(command)](self, command, funds, events)
         return events
 
     def quote(self, command: AnyCommand, ts_us: int, funds: dict[int, int]) -> list[AnyEvent]:
@@ -504,3 +493,14 @@ def _makers(
         met += 1
         if not (maker.owner_id == owner_id or maker.reduce_only):
             lots -= maker.remaining_lots
+
+
+# By function, not by bound method: an engine has no reference cycles and goes when it is dropped.
+_HANDLERS: Final[dict[type[Any], Callable[..., None]]] = {
+    Place: Engine._place,
+    Amend: Engine._amend,
+    Cancel: Engine._cancel,
+    CancelAll: Engine._cancel_all,
+    Configure: Engine._configure,
+    Tick: Engine._tick,
+}
