@@ -1,4 +1,4 @@
-"""Who serves which request: the lane takes order operations, Django all other HTTP."""
+"""Who serves which request: the lane takes order operations, Django other HTTP, the feed sockets."""
 
 import os
 
@@ -10,5 +10,6 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "predex.settings")
 django = get_asgi_application()  # before what is imported below, which needs Django's apps
 
 from predex.lane import Lane  # noqa: E402
+from trading.consumers import websocket_application  # noqa: E402
 
-application = ProtocolTypeRouter({"http": Lane(django)})
+application = ProtocolTypeRouter({"http": Lane(django), "websocket": websocket_application})

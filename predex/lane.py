@@ -25,7 +25,7 @@ log = structlog.get_logger(__name__)
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-App = Callable[[Scope, Receive, Send], Awaitable[None]]
+App = Callable[..., Awaitable[None]]
 
 PREFIX: Final = "/api/v1/"
 CREDENTIALS: Final = frozenset({b"authorization", b"x-api-key"})
@@ -52,10 +52,31 @@ class Lane:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         found = find_operation(scope)
-        if found is None:
+        if found is not None:
+            await serve(*found, scope, receive, send)
+        elif _says_its_length(scope):
             await self.django(scope, receive, send)
+        else:
+            await self._pass_on_whole(scope, receive, send)
+
+    async def _pass_on_whole(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Django believes Content-Length and would store an endless body without one."""
+        body: bytes | None
+        try:
+            body = await door.read_body(receive)
+        except ApiError as error:
+            await _refuse_early(error, scope, send)
             return
-        await serve(*found, scope, receive, send)
+
+        async def receive_body() -> MutableMapping[str, Any]:
+            nonlocal body
+            if body is None:
+                return await receive()
+            message = {"type": "http.request", "body": body, "more_body": False}
+            body = None
+            return message
+
+        await self.django(scope, receive_body, send)
 
 
 def find_operation(scope: Scope) -> tuple[Operation, dict[str, str]] | None:
@@ -80,8 +101,7 @@ async def serve(
     operation: Operation, params: dict[str, str], scope: Scope, receive: Receive, send: Send
 ) -> None:
     headers = door.read_headers(scope["headers"])
-    client = scope.get("client")
-    visit = door.start_visit(scope["method"], scope["path"], headers, client[0] if client else "")
+    visit = _start_visit(scope, headers)
     with structlog.contextvars.bound_contextvars(request_id=visit.request_id):
         try:
             answer = await _answer(operation, params, scope, headers, receive, visit)
@@ -119,6 +139,13 @@ async def _take_token(operation: Operation, principal: Principal) -> None:
     limits.refuse_over_limit(wait_seconds)
 
 
+async def _refuse_early(error: ApiError, scope: Scope, send: Send) -> None:
+    headers = door.read_headers(scope["headers"])
+    visit = _start_visit(scope, headers)
+    answer = _refuse(error, visit)
+    await _send(answer, door.leave(visit, answer.status), send)
+
+
 def _refuse(exception: Exception, visit: door.Visit) -> Response:
     error = find_error(exception)
     if error is None:
@@ -135,6 +162,17 @@ async def _send(answer: Response, extra: list[tuple[str, str]], send: Send) -> N
     headers += [(name.lower().encode(), value.encode()) for name, value in answer.headers.items()]
     await send({"type": "http.response.start", "status": answer.status, "headers": headers})
     await send({"type": "http.response.body", "body": answer.body})
+
+
+def _start_visit(scope: Scope, headers: dict[str, str]) -> door.Visit:
+    client = scope.get("client")
+    return door.start_visit(scope["method"], scope["path"], headers, client[0] if client else "")
+
+
+def _says_its_length(scope: Scope) -> bool:
+    """Without a Content-Length a request has no body, or one of any length (chunked)."""
+    names = {name for name, _ in scope["headers"]}
+    return b"content-length" in names or b"transfer-encoding" not in names
 
 
 def _has_credential(scope: Scope) -> bool:

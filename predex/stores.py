@@ -9,7 +9,10 @@ from typing import Any
 from django.core.exceptions import ImproperlyConfigured
 
 SQLITE_BUSY_SECONDS = 20
-POOL_WAIT_SECONDS = 10
+# The pool's pauses between attempts to connect double, so that after a long outage it would notice
+# the database's return late. Giving up early begins anew with the next one who wants a connection.
+POOL_RECONNECT_SECONDS = 2
+POOL_WAIT_SECONDS = 3
 # The default of 100 messages would refuse orders that the gateway has let through.
 MEMORY_MESSAGES_MAX = 100_000
 # FULL, because an acknowledged order must survive a power cut, not only a crash of the process.
@@ -22,7 +25,12 @@ def configure_database(parsed: dict[str, Any], *, pool_connections_max: int) -> 
     if backend == "sqlite3":
         return {**parsed, "OPTIONS": {**parsed.get("OPTIONS", {}), **_sqlite_options()}}
     if backend in {"postgresql", "psycopg2"}:
-        pool = {"min_size": 1, "max_size": pool_connections_max, "timeout": POOL_WAIT_SECONDS}
+        pool = {
+            "min_size": 1,
+            "max_size": pool_connections_max,
+            "timeout": POOL_WAIT_SECONDS,
+            "reconnect_timeout": POOL_RECONNECT_SECONDS,
+        }
         return {
             **parsed,
             "ENGINE": "django.db.backends.postgresql",

@@ -1,0 +1,74 @@
+"""Every error code in the program's source, found where errors are made."""
+
+import ast
+from collections.abc import Iterator
+
+from accounts.api.errors import FIELD_CODES, PAGE_ERRORS
+from tests.exchange import ROOT
+from trading.api.refusals import REFUSALS
+
+APPS = ("accounts", "markets", "trading", "predex")
+# Where a call's code stands among its arguments.
+CODE_POSITIONS = {"ApiError": 1, "RefusedError": 0, "AuthError": 0, "UnitError": 0}
+
+
+def find_codes() -> set[str]:
+    """Return the codes; "unknown_*" stands for the family of unknown references."""
+    codes = {str(reason) for reason in REFUSALS}
+    codes |= {code for code, _ in PAGE_ERRORS.values()}
+    codes |= set(FIELD_CODES.values())
+    for app in APPS:
+        for path in sorted((ROOT / app).rglob("*.py")):
+            codes |= set(_codes_in(ast.parse(path.read_text())))
+    return codes
+
+
+def _codes_in(tree: ast.Module) -> Iterator[str]:
+    positions = dict(CODE_POSITIONS)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ClassDef):
+            bases = [positions[base.id] for base in node.bases
+                     if isinstance(base, ast.Name) and base.id in positions]  # fmt: skip
+            if bases:
+                positions[node.name] = bases[0]
+            yield from _codes_of_super(node, bases)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call):
+            yield from _texts(_find_code(node, positions))
+
+
+def _codes_of_super(kind: ast.ClassDef, positions: list[int]) -> Iterator[str]:
+    """An error class may name its own code: super().__init__("code", ...)."""
+    for call in ast.walk(kind):
+        if positions and isinstance(call, ast.Call) and _is_super_init(call.func):
+            yield from _texts(call.args[positions[0]])
+
+
+def _is_super_init(func: ast.expr) -> bool:
+    return (
+        isinstance(func, ast.Attribute)
+        and func.attr == "__init__"
+        and isinstance(func.value, ast.Call)
+    )
+
+
+def _find_code(call: ast.Call, positions: dict[str, int]) -> ast.expr | None:
+    name = getattr(call.func, "id", getattr(call.func, "attr", ""))
+    named = {keyword.arg: keyword.value for keyword in call.keywords}
+    if name in positions:
+        position = positions[name]
+        return call.args[position] if len(call.args) > position else named.get("code")
+    return named.get("code") if name in ("ValidationError", "ErrorDetail") else None
+
+
+def _texts(node: ast.expr | None) -> Iterator[str]:
+    """Yield the constants that an expression may be; "*" for what is put in."""
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        yield node.value
+    if isinstance(node, ast.IfExp):
+        yield from _texts(node.body)
+        yield from _texts(node.orelse)
+    if isinstance(node, ast.JoinedStr):
+        yield "".join(
+            str(part.value) if isinstance(part, ast.Constant) else "*" for part in node.values
+        )

@@ -1,0 +1,35 @@
+from collections.abc import AsyncIterator
+
+import pytest
+
+from tests.api.exchange import Caller, ExchangeInside, run_exchange
+from trading import cache
+
+
+@pytest.fixture(autouse=True)
+def forget_cards() -> None:
+    cache.forget_all()
+
+
+@pytest.fixture(params=["session", "key"])
+def door(request: pytest.FixtureRequest) -> str:
+    return request.param
+
+
+@pytest.fixture
+async def inside(door: str, transactional_db: None) -> AsyncIterator[ExchangeInside]:
+    """An exchange in this test's event loop, once for each door."""
+    async with run_exchange(door) as exchange:
+        yield exchange
+
+
+@pytest.fixture
+async def alice(inside: ExchangeInside) -> Caller:
+    """1,000 credits."""
+    return await inside.join()
+
+
+@pytest.fixture
+async def bob(inside: ExchangeInside) -> Caller:
+    """1,000 credits."""
+    return await inside.join()

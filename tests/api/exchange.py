@@ -1,0 +1,173 @@
+"""A whole exchange inside the test: engine, ASGI application and callers in one event loop.
+
+A `Caller` speaks HTTP through one of the two doors: "session" (cookie and CSRF, Django's views) or
+"key" (X-API-Key, the lean lane).
+"""
+
+import asyncio
+import contextlib
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx
+from allauth.account.models import EmailAddress
+from asgiref.sync import sync_to_async
+from channels.layers import get_channel_layer
+from django.test import Client
+
+from accounts.actions import do_create_api_key
+from accounts.models import Account
+from markets.models import Market
+from predex.asgi import application
+from tests.trading import world
+from trading.config import config_of
+from trading.engine.types import Configure, MarketStatus
+from trading.gateway import get_gateway
+from trading.messages import Task
+from trading.worker import run_worker
+
+CSRF = "x" * 32
+API = "http://testserver/api/v1/"
+
+
+class Caller:
+    """An account and the door through which it calls. Methods return httpx responses."""
+
+    def __init__(self, account: Account | None, headers: dict[str, str], cookies: dict[str, str]):
+        self.account = account
+        transport = httpx.ASGITransport(app=application, raise_app_exceptions=False)
+        self.http = httpx.AsyncClient(
+            transport=transport, base_url=API, headers=headers, cookies=cookies
+        )
+
+    async def get(self, path: str, **query: Any) -> httpx.Response:
+        return await self.http.get(path, params=query or None)
+
+    async def send(
+        self, method: str, path: str, body: Any = None, *, key: str = "", **options: Any
+    ) -> httpx.Response:
+        """`body` is JSON as an object, or bytes to send as they are."""
+        headers = {"Idempotency-Key": key} if key else {}
+        if body is not None:
+            headers["Content-Type"] = "application/json"
+            content = body if isinstance(body, bytes) else json.dumps(body).encode()
+            options["content"] = content
+        headers |= options.pop("headers", {})
+        return await self.http.request(method, path, headers=headers, **options)
+
+    async def place(self, market: Market, text: str, **fields: Any) -> httpx.Response:
+        """`text` is "buy 10 YES @ 0.60", or without its price a market order."""
+        return await self.send("POST", "orders", order(market, text, **fields))
+
+    async def placed(self, market: Market, text: str, **fields: Any) -> dict[str, Any]:
+        answer = await self.place(market, text, **fields)
+        assert answer.status_code == 201, answer.text
+        return answer.json()
+
+    async def cancel(self, order_id: str, **options: Any) -> httpx.Response:
+        return await self.send("DELETE", f"orders/{order_id}", **options)
+
+    async def amend(self, order_id: str, **fields: Any) -> httpx.Response:
+        key = fields.pop("key", "")
+        return await self.send("PATCH", f"orders/{order_id}", fields, key=key)
+
+    async def book(self, market: Market) -> dict[str, Any]:
+        """Return {outcome: (bids, asks)} with prices and quantities as sent."""
+        answer = await self.get(f"markets/{market.slug}/book")
+        assert answer.status_code == 200, answer.text
+        return {book["outcome"]: (book["bids"], book["asks"]) for book in answer.json()["books"]}
+
+
+def order(market: Market, text: str, **fields: Any) -> dict[str, Any]:
+    side, quantity, outcome, *price = text.split()
+    body = {"market": market.slug, "side": side, "outcome": outcome, "quantity": quantity, **fields}
+    if price:
+        return {"price": price[1], **body}
+    return {"type": "market", **body}
+
+
+class ExchangeInside:
+    """Makes markets and callers; `door` is the one its callers come through."""
+
+    def __init__(self, door: str) -> None:
+        self.door = door
+        self.stop = asyncio.Event()
+        self.engine: asyncio.Task[None] | None = None
+        self.callers: list[Caller] = []
+
+    async def start_engine(self) -> None:
+        self.stop.clear()
+        self.engine = asyncio.create_task(run_worker([0], stop=self.stop))
+
+    async def stop_engine(self) -> None:
+        self.stop.set()
+        assert self.engine is not None
+        await self.engine
+
+    async def join(self, credits: int = 1_000, *, scopes: tuple[str, ...] = ("read", "trade")):
+        account = await sync_to_async(world.make_account)(credits)
+        return await self.call_as(account, scopes=scopes)
+
+    async def call_as(
+        self, account: Account, *, scopes: tuple[str, ...] = ("read", "trade"), door: str = ""
+    ) -> Caller:
+        await sync_to_async(verify_email)(account)
+        if (door or self.door) == "session":
+            session = await sync_to_async(log_in)(account)
+            cookies = {"sessionid": session, "csrftoken": CSRF}
+            caller = Caller(account, {"X-CSRFToken": CSRF}, cookies)
+        else:
+            caller = Caller(account, {"X-API-Key": await make_key(account, scopes)}, {})
+        self.callers.append(caller)
+        return caller
+
+    def stranger(self) -> Caller:
+        caller = Caller(None, {}, {})
+        self.callers.append(caller)
+        return caller
+
+    async def open_market(self, **fields: Any) -> Market:
+        market = await sync_to_async(world.make_market)(**fields)
+        await self.configure(market, MarketStatus.OPEN)
+        return market
+
+    async def configure(self, market: Market, status: MarketStatus) -> None:
+        config = await sync_to_async(config_of)(market)
+        [answer] = await get_gateway().send([Task(0, market.id, Configure(status, config))])
+        assert answer.status == "done"
+        assert answer.result is not None
+        assert answer.result.reason is None
+
+
+@contextlib.asynccontextmanager
+async def run_exchange(door: str) -> AsyncIterator[ExchangeInside]:
+    exchange = ExchangeInside(door)
+    await exchange.start_engine()
+    try:
+        yield exchange
+    finally:
+        for caller in exchange.callers:
+            await caller.http.aclose()
+        await get_gateway().close()
+        await exchange.stop_engine()
+        await get_channel_layer().flush()
+
+
+def verify_email(account: Account) -> None:
+    """Outside an embedded exchange nobody trades before that."""
+    user = account.owner
+    assert user is not None
+    EmailAddress.objects.update_or_create(user=user, email=user.email, defaults={"verified": True})
+
+
+def log_in(account: Account) -> str:
+    client = Client()
+    client.force_login(account.owner, backend="accounts.backends.Backend")
+    return client.cookies["sessionid"].value
+
+
+async def make_key(account: Account, scopes: tuple[str, ...]) -> str:
+    make = sync_to_async(do_create_api_key)
+    _, secret = await make(account, name="test", scopes=scopes, by=None)
+    return secret

@@ -1,0 +1,107 @@
+"""The caches on the path of an order: fresh, shared, and never behind what was committed."""
+
+import asyncio
+import threading
+import time
+
+import pytest
+
+from trading.cache import FreshCache, SharedRead
+
+# The reads run in threads that tidy up their database connections.
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+async def test_a_miss_is_looked_up_once_whoever_waits():
+    looked_up = []
+
+    def look_up(key):
+        looked_up.append(key)
+        time.sleep(0.05)
+        return key.upper()
+
+    cache = FreshCache(look_up, seconds=60)
+    assert await asyncio.gather(*(cache.get("a") for _ in range(20))) == ["A"] * 20
+    assert cache.get_sync("a") == "A"
+    assert looked_up == ["a"]
+
+
+async def test_what_was_not_found_is_looked_up_again():
+    rows = {}
+    cache = FreshCache(rows.get, seconds=60)
+    assert await cache.get("a") is None
+    rows["a"] = 1
+    assert await cache.get("a") == 1
+
+
+async def test_a_value_is_kept_no_longer_than_said():
+    numbers = iter(range(10))
+    cache = FreshCache(lambda _: next(numbers) + 1, seconds=0.05)
+    assert (await cache.get("a"), await cache.get("a")) == (1, 1)
+    await asyncio.sleep(0.06)
+    assert cache.find_fresh("a") is None
+    assert await cache.get("a") == 2
+
+
+async def test_an_error_is_everyones_and_is_not_kept():
+    faults = iter([ValueError("first")])
+
+    def look_up(key):
+        for fault in faults:
+            raise fault
+        return key
+
+    cache = FreshCache(look_up, seconds=60)
+    answers = await asyncio.gather(cache.get("a"), cache.get("a"), return_exceptions=True)
+    assert [type(answer) for answer in answers] == [ValueError, ValueError]
+    assert await cache.get("a") == "a"
+
+
+async def test_a_shared_read_begins_after_it_was_asked_for():
+    version, started, go_on = [0], threading.Event(), threading.Event()
+
+    def read(key):
+        seen = version[0]
+        started.set()
+        go_on.wait(5)
+        return seen
+
+    shared = SharedRead(read)
+    first = asyncio.create_task(shared.get("a"))
+    await asyncio.to_thread(started.wait, 5)
+    version[0] = 1  # a commit after the first read began
+    later = [asyncio.create_task(shared.get("a")) for _ in range(10)]
+    await asyncio.sleep(0.01)
+    go_on.set()
+    assert await first == 0
+    assert await asyncio.gather(*later) == [1] * 10
+    assert await shared.get("a") == 1
+    assert not shared._running
+    assert not shared._next
+
+
+async def test_a_shared_read_that_fails_does_not_stop_the_next():
+    faults = iter([OSError("away")])
+
+    def read(key):
+        for fault in faults:
+            raise fault
+        return "fine"
+
+    shared = SharedRead(read)
+    answers = await asyncio.gather(shared.get("a"), shared.get("a"), return_exceptions=True)
+    assert isinstance(answers[0], OSError)
+    assert answers[1] == "fine"
+
+
+async def test_a_caller_who_gives_up_does_not_take_the_read_from_the_others():
+    def read(key):
+        time.sleep(0.05)
+        return key
+
+    shared = SharedRead(read)
+    tasks = [asyncio.create_task(shared.get("a")) for _ in range(3)]
+    await asyncio.sleep(0.01)
+    tasks[0].cancel()
+    tasks[1].cancel()
+    assert await tasks[2] == "a"

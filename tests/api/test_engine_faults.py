@@ -1,0 +1,143 @@
+"""What callers are told while the engine is away, busy, silent or told to stop."""
+
+import asyncio
+
+from asgiref.sync import sync_to_async
+
+from accounts.models import User
+from markets.models import Exchange, Market
+from tests.trading import world
+from trading import cache, gateway
+from trading.gateway import get_gateway
+from trading.models import Order
+
+
+async def test_without_an_engine_it_is_503_at_once(inside, alice, monkeypatch):
+    market = await inside.open_market()
+    placed = await alice.placed(market, "buy 1 YES @ 0.40")
+    await inside.stop_engine()
+    await asyncio.sleep(gateway.HEARTBEAT_LOST_SECONDS + 0.1)
+    for answer in (
+        await alice.place(market, "buy 1 YES @ 0.40"),
+        await alice.cancel(placed["id"]),
+        await alice.amend(placed["id"], price=0.3),
+        await alice.send("DELETE", "orders"),
+    ):
+        assert (answer.status_code, answer.json()["code"]) == (503, "engine_away")
+        assert int(answer.headers["Retry-After"]) >= 1
+    assert (await alice.book(market))["YES"][0] == [["0.4000", "1.00"]]
+    await inside.start_engine()
+
+
+async def test_a_silent_engine_is_504_and_a_retry_learns_the_outcome(inside, alice, monkeypatch):
+    market = await inside.open_market()
+    real_take = get_gateway()._take
+    monkeypatch.setattr(get_gateway(), "_take", lambda answer: None)
+    monkeypatch.setattr(gateway, "ANSWER_SECONDS", 0.3)
+    answer = await alice.place(market, "buy 1 YES @ 0.40", client_order_id="a")
+    assert (answer.status_code, answer.json()["code"]) == (504, "timed_out")
+    assert "same client order id" in answer.json()["message"]
+    monkeypatch.setattr(get_gateway(), "_take", real_take)
+    again = await alice.place(market, "buy 1 YES @ 0.40", client_order_id="a")
+    assert again.status_code == 201
+    assert again.headers["Idempotent-Replayed"] == "true"
+    assert await Order.objects.acount() == 1
+
+
+async def test_an_overloaded_gateway_is_503_with_retry_after(inside, alice, monkeypatch):
+    market = await inside.open_market()
+    monkeypatch.setattr(gateway, "TASKS_MAX", 0)
+    answer = await alice.place(market, "buy 1 YES @ 0.40")
+    assert (answer.status_code, answer.json()["code"]) == (503, "overloaded")
+    assert "Retry-After" in answer.headers
+
+
+async def test_a_halted_exchange_takes_no_orders_but_cancels(inside, alice):
+    market = await inside.open_market()
+    placed = await alice.placed(market, "buy 1 YES @ 0.40")
+    await set_exchange(trading_halted=True)
+    answer = await alice.place(market, "buy 1 YES @ 0.40")
+    assert (answer.status_code, answer.json()["code"]) == (409, "exchange_halted")
+    assert (await alice.amend(placed["id"], price=0.3)).status_code == 409
+    assert (await alice.cancel(placed["id"])).status_code == 200
+
+
+async def test_in_maintenance_there_is_reading_only(inside, alice):
+    market = await inside.open_market()
+    placed = await alice.placed(market, "buy 1 YES @ 0.40")
+    await set_exchange(maintenance=True)
+    for answer in (
+        await alice.place(market, "buy 1 YES @ 0.40"),
+        await alice.cancel(placed["id"]),
+        await alice.send("DELETE", "orders"),
+    ):
+        assert (answer.status_code, answer.json()["code"]) == (503, "maintenance")
+    assert (await alice.get("orders")).status_code == 200
+    assert (await alice.book(market))["YES"][0] == [["0.4000", "1.00"]]
+
+
+@sync_to_async
+def set_exchange(**state):
+    Exchange.objects.update_or_create(pk=1, defaults=state)
+    cache.forget_all()
+
+
+# --- who sees which market --------------------------------------------------------------------
+
+
+async def test_an_invisible_market_is_answered_like_an_unknown_one(inside, alice, bob):
+    hidden = await sync_to_async(world.make_market)()  # approved, not open: its creator's alone
+    for slug in (hidden.slug, "unknown"):
+        answers = [
+            await alice.send(
+                "POST", "orders", {"market": slug, "side": "buy", "price": 0.5, "quantity": 1}
+            ),
+            await alice.send("DELETE", "orders", params={"market": slug}),
+            *[
+                await alice.get(f"markets/{slug}/{what}")
+                for what in ("book", "trades", "candles", "prices")
+            ],
+            await alice.get("tickers", market=slug),
+        ]
+        for answer in answers:
+            assert answer.status_code == 404, answer.request.url
+            assert answer.json()["message"] == "this market was not found"
+
+
+async def test_its_creator_sees_a_draft_but_cannot_trade_on_it(inside, door):
+    draft = await sync_to_async(world.make_market)()
+    creator = await User.objects.aget(pk=draft.creator_id)
+    account = await creator.accounts.afirst()
+    caller = await inside.call_as(account)
+    answer = await caller.place(draft, "buy 1 YES @ 0.40")
+    assert (answer.status_code, answer.json()["code"]) == (409, "market_not_open")
+    assert (await caller.get(f"markets/{draft.slug}/book")).json()["seq"] == 0
+
+
+async def test_members_of_its_group_trade_on_a_market_that_others_do_not_find(inside, alice, bob):
+    market = await inside.open_market()
+    await join_group(market, alice.account.owner_id)
+    assert (await alice.place(market, "buy 1 YES @ 0.40")).status_code == 201
+    assert (await bob.place(market, "buy 1 YES @ 0.40")).status_code == 404
+    slugs = {row["market"] for row in (await alice.get("tickers")).json()["results"]}
+    assert slugs == {market.slug}
+    assert (await bob.get("tickers")).json()["results"] == []
+
+
+async def test_who_lost_sight_of_a_market_may_still_cancel_there(inside, alice):
+    market = await inside.open_market()
+    placed = await alice.placed(market, "buy 1 YES @ 0.40")
+    await join_group(market, None)
+    assert (await alice.amend(placed["id"], price=0.3)).status_code == 404
+    assert (await alice.cancel(placed["id"])).status_code == 200
+
+
+@sync_to_async
+def join_group(market, user_id):
+    from markets.models import Group, GroupMember
+
+    group, _ = Group.objects.get_or_create(slug="friends", name="Friends")
+    if user_id is not None:
+        GroupMember.objects.create(group=group, user_id=user_id)
+    Market.objects.filter(pk=market.pk).update(visibility="group", group=group)
+    cache.forget_all()

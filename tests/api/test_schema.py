@@ -1,0 +1,110 @@
+"""The OpenAPI schema: it is valid, covers both doors, and no request made from it is a 500."""
+
+import json
+from typing import Any
+
+import pytest
+import schemathesis
+from django.core.management import call_command
+from django.urls import get_resolver
+from drf_spectacular.generators import SchemaGenerator
+from drf_spectacular.validation import validate_schema
+from hypothesis import HealthCheck, given, settings
+
+from tests.faults.seed import seed
+from trading.api.operations import OPERATIONS
+
+EXAMPLES_EACH = 8
+
+
+@pytest.fixture(scope="module")
+def schema() -> dict[str, Any]:
+    return SchemaGenerator().get_schema(public=True)
+
+
+def test_the_schema_is_valid_and_free_of_warnings(tmp_path):
+    call_command(
+        "spectacular", "--validate", "--fail-on-warn", "--file", str(tmp_path / "schema.yml")
+    )
+
+
+def test_every_operation_of_the_lane_is_a_view_of_django_too(schema):
+    validate_schema(schema)
+    for operation in OPERATIONS:
+        shown = schema["paths"][f"/api/v1/{operation.path}"][operation.method.lower()]
+        assert "default" in shown["responses"], operation.name
+        has_body = "requestBody" in shown
+        assert has_body == operation.has_body, operation.name
+
+
+def test_order_schemas_come_from_the_structs(schema):
+    shown = schema["components"]["schemas"]["PlaceOrderRequest"]
+    assert shown["additionalProperties"] is False
+    assert shown["required"] == ["market", "side"]
+    assert set(shown["properties"]["price"]["type"]) == {"string", "number", "null"}
+    batch = schema["components"]["schemas"]["PlaceBatchRequest"]["properties"]["orders"]
+    assert batch["items"] == {"$ref": "#/components/schemas/PlaceOrderRequest"}
+    assert batch["maxItems"] == 100
+
+
+def test_swagger_is_served_without_any_other_host(client, db):
+    page = client.get("/api/docs/").content.decode()
+    assert "swagger-ui" in page
+    assert "https://" not in page
+    assert "/static/drf_spectacular_sidecar/" in page
+
+
+def test_every_route_of_the_api_is_in_the_schema(schema):
+    routes = set()
+    for resolver in get_resolver().url_patterns:
+        if str(resolver.pattern) == "api/v1/":
+            routes |= {str(pattern.pattern) for pattern in resolver.url_patterns}
+    shown = {path.removeprefix("/api/v1/") for path in schema["paths"]}
+    assert len(shown) == len(routes)
+
+
+@pytest.mark.alone
+@pytest.mark.timeout(600)
+def test_no_request_made_from_the_schema_is_answered_with_a_500(make_exchange):
+    exchange = make_exchange("sqlite", environment={"RATE_LIMITS_ENABLED": "false"})
+    exchange.stop()
+    world = seed(exchange, traders=1, markets=1)
+    exchange.start()
+    api = schemathesis.openapi.from_url(f"{exchange.base_url}/api/schema/")
+    failures: list[str] = []
+    for result in api.get_all_operations():
+        operation = result.ok()
+        try_operation(operation, world, failures)
+    assert not failures, "\n".join(failures)
+    assert "internal_error" not in exchange.log("web")
+
+
+def try_operation(operation: Any, world: Any, failures: list[str]) -> None:
+    @given(case=operation.as_strategy())
+    @settings(
+        max_examples=EXAMPLES_EACH,
+        deadline=None,
+        derandomize=True,
+        database=None,
+        suppress_health_check=list(HealthCheck),
+    )
+    def run(case: Any) -> None:
+        point_at_the_market(case, world.markets[0].slug)
+        answer = case.call(headers={"X-API-Key": world.traders[0].key})
+        if answer.status_code >= 500:
+            failures.append(f"{case.method} {case.formatted_path}: {answer.text}")
+
+    run()
+
+
+def point_at_the_market(case: Any, slug: str) -> None:
+    """A made-up slug would only ever be a 404."""
+    if "slug" in (case.path_parameters or {}):
+        case.path_parameters["slug"] = slug
+    if isinstance(case.body, dict) and "market" in case.body:
+        case.body["market"] = slug
+
+
+def test_the_schema_is_served_as_json(client, db):
+    answer = client.get("/api/schema/", headers={"Accept": "application/json"})
+    assert json.loads(answer.content)["openapi"].startswith("3.")

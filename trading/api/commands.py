@@ -1,0 +1,137 @@
+"""From what a caller sent to engine commands: NO becomes YES from the other side, text integers.
+
+Only what depends on the body and the market's fixed terms is refused here; the rest is the engine's
+say, so that a repeat of an order always meets its first answer.
+"""
+
+import hashlib
+from typing import Any, Final, overload
+
+import msgspec
+
+from accounts.api.principal import Principal
+from accounts.errors import ApiError, RefusedError
+from accounts.models.account import AccountKind
+from accounts.units import parse_amount_micros, parse_price_pips, parse_quantity_lots
+from trading.api.reading import read_client_order_id, read_time_us, read_units
+from trading.api.refusals import build_refusal
+from trading.api.schema import AmendOrder, PlaceOrder
+from trading.cards import MarketCard
+from trading.engine.types import (
+    BUY,
+    PAYOUT_PIPS,
+    SELL,
+    Amend,
+    Command,
+    Place,
+    Reason,
+    Stp,
+    Tif,
+)
+
+SIDES: Final = {"buy": BUY, "sell": SELL}
+NO: Final = 1
+_FEE_FREE_KINDS: Final = frozenset({AccountKind.HOUSE.value, AccountKind.MAKER.value})
+_IDENTITY: Final = frozenset({"order_id", "account_id", "owner_id"})
+
+
+def build_place(order: PlaceOrder, card: MarketCard, principal: Principal, order_id: str) -> Place:
+    """Return the command for an order as booked; ApiError for what can never be one."""
+    _check_currency(order.currency, card)
+    outcome, as_no = find_outcome(order.outcome, card)
+    side = SIDES[order.side]
+    is_market = order.type == "market"
+    price_pips = read_units(parse_price_pips, order.price, "price")
+    quantity_lots = read_units(parse_quantity_lots, order.quantity, "quantity")
+    budget_micros = read_units(parse_amount_micros, order.budget, "budget")
+    if quantity_lots is None and budget_micros is None:
+        raise ApiError(400, "missing_field", "this field is needed", "quantity")
+    return Place(
+        order_id,
+        principal.account_id,
+        principal.owner_id,
+        outcome,
+        -side if as_no else side,
+        mirror_pips(price_pips, as_no=as_no),
+        quantity_lots,
+        budget_micros,
+        is_market,
+        _find_tif(order),
+        order.post_only,
+        order.reduce_only,
+        Stp[order.self_trade_prevention.upper()],
+        read_time_us(order.expires_at, "expires_at"),
+        read_time_us(order.valid_until, "valid_until"),
+        as_no,
+        principal.account_kind in _FEE_FREE_KINDS,
+        read_client_order_id(order.client_order_id),
+    )
+
+
+def read_amend(body: AmendOrder) -> dict[str, int | None]:
+    """Return the amend's numbers; the price is still of the outcome as entered."""
+    return {
+        "price_pips": read_units(parse_price_pips, body.price, "price"),
+        "quantity_lots": read_units(parse_quantity_lots, body.quantity, "quantity"),
+        "valid_until_us": read_time_us(body.valid_until, "valid_until"),
+    }
+
+
+def build_amend(order_id: str, account_id: int, numbers: dict[str, Any], *, as_no: bool) -> Amend:
+    """Return the command that amends an order entered as NO (or not)."""
+    price_pips = mirror_pips(numbers["price_pips"], as_no=as_no)
+    return Amend(
+        order_id, account_id, price_pips, numbers["quantity_lots"], numbers["valid_until_us"]
+    )
+
+
+@overload
+def mirror_pips(price_pips: int, *, as_no: bool) -> int: ...
+@overload
+def mirror_pips(price_pips: int | None, *, as_no: bool) -> int | None: ...
+def mirror_pips(price_pips: int | None, *, as_no: bool) -> int | None:
+    """Return a price of NO as the one of YES, and back."""
+    return PAYOUT_PIPS - price_pips if as_no and price_pips is not None else price_pips
+
+
+def find_outcome(code: str | None, card: MarketCard) -> tuple[int, bool]:
+    """Return (book, whether it was named as its mirror NO)."""
+    if code is None:
+        if card.binary:
+            return 0, False
+        raise ApiError(400, "missing_field", "this field is needed", "outcome")
+    if code not in card.codes:
+        raise build_refusal(Reason.OUTCOME_UNKNOWN)
+    index = card.codes.index(code)
+    return (0, index == NO) if card.binary else (index, False)
+
+
+def compute_body_hash(operation: str, market_id: int | None, *commands: Command) -> bytes:
+    """Return what a repeat under the same key must share. Fields at their default don't count,
+    so that a later version with more fields still recognises an old request.
+    """
+    told = [_told_fields(command) for command in commands]
+    return hashlib.sha256(msgspec.json.encode([operation, market_id, told])).digest()
+
+
+def _told_fields(command: Command) -> dict[str, Any]:
+    names = command.__struct_fields__
+    defaults = (msgspec.NODEFAULT,) * (len(names) - len(command.__struct_defaults__))
+    defaults += command.__struct_defaults__
+    return {
+        name: value
+        for name, default in zip(names, defaults, strict=True)
+        if name not in _IDENTITY and (value := getattr(command, name)) != default
+    }
+
+
+def _find_tif(order: PlaceOrder) -> Tif:
+    """A market order never rests, so good till cancelled means now or never."""
+    name = order.time_in_force or ("ioc" if order.type == "market" else "gtc")
+    tif = Tif[name.upper()]
+    return Tif.IOC if order.type == "market" and tif is Tif.GTC else tif
+
+
+def _check_currency(currency: str | None, card: MarketCard) -> None:
+    if currency is not None and currency != card.currency:
+        raise RefusedError("wrong_currency", f"this market trades in {card.currency}", "currency")

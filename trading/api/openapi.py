@@ -1,0 +1,63 @@
+"""OpenAPI from the msgspec structs: importing this teaches drf-spectacular to read them."""
+
+import sys
+from typing import Any
+
+import msgspec
+from drf_spectacular.extensions import OpenApiSerializerExtension
+from drf_spectacular.plumbing import ResolvedComponent
+
+REFERENCE = "#/components/schemas/{name}"
+ERROR = {
+    "type": "object",
+    "description": "What went wrong: codes are stable, messages are for people.",
+    "properties": {
+        "code": {"type": "string", "examples": ["insufficient_funds"]},
+        "message": {"type": "string"},
+        "field": {"type": ["string", "null"], "description": "The field at fault, if it is one."},
+        "request_id": {"type": "string"},
+    },
+    "required": ["code", "message", "field", "request_id"],
+}
+
+
+class StructExtension(OpenApiSerializerExtension):
+    """Requests and answers given as structs become components, with all that they refer to."""
+
+    target_class = "msgspec.Struct"
+    match_subclasses = True
+
+    def get_name(self, auto_schema: Any, direction: Any) -> str:
+        return self.target.__name__
+
+    def map_serializer(self, auto_schema: Any, direction: Any) -> dict[str, Any]:
+        _, components = msgspec.json.schema_components([self.target], ref_template=REFERENCE)
+        own = components.pop(self.target.__name__)
+        module = sys.modules[self.target.__module__]
+        for name, schema in components.items():
+            component = ResolvedComponent(
+                name=name,
+                type=ResolvedComponent.SCHEMA,
+                object=getattr(module, name),
+                schema=_tidy(schema),
+            )
+            auto_schema.registry.register_on_missing(component)
+        return _tidy(own)
+
+
+def _tidy(schema: dict[str, Any]) -> dict[str, Any]:
+    """A struct's title only repeats its name."""
+    return {name: value for name, value in schema.items() if name != "title"}
+
+
+def add_errors(result: dict[str, Any], **_: Any) -> dict[str, Any]:
+    """drf-spectacular's hook: every operation may answer the one error."""
+    result["components"]["schemas"]["Error"] = ERROR
+    answer = {
+        "description": "An error: its codes are in docs/api.md.",
+        "content": {"application/json": {"schema": {"$ref": REFERENCE.format(name="Error")}}},
+    }
+    for methods in result["paths"].values():
+        for operation in methods.values():
+            operation["responses"]["default"] = answer
+    return result

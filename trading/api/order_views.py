@@ -1,0 +1,182 @@
+"""Door one to the order operations: for browsers, with session and CSRF. The work is `handle`'s.
+
+Programs that send a key or token come through `predex.lane` instead; the answers are the same.
+"""
+
+from typing import Any
+
+from asgiref.sync import async_to_sync
+from django.db import connection
+from django.http import HttpResponse
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework.exceptions import MethodNotAllowed
+from rest_framework.parsers import BaseParser
+from rest_framework.request import Request
+
+from accounts.api.base import ApiView
+from trading.api import own, schema
+from trading.api.operations import BY_NAME
+from trading.api.reading import check_content_type, read_query, unexpected_body
+from trading.order_entry import handle
+
+JSON = "application/json"
+METHODS_WITH_BODY = frozenset({"POST", "PATCH"})
+IDEMPOTENCY_KEY = OpenApiParameter(
+    "Idempotency-Key",
+    OpenApiTypes.STR,
+    OpenApiParameter.HEADER,
+    description="1 to 64 ASCII characters: sent again, the request gets its first answer.",
+)
+
+
+class RawParser(BaseParser):
+    """Leaves the body as it came: the handler reads it."""
+
+    media_type = "*/*"
+
+    def parse(self, stream: Any, media_type: Any = None, parser_context: Any = None) -> Any:
+        return stream.read()
+
+
+def give_back_connection() -> None:
+    """Let others have this thread's database connection while it waits for the engine.
+
+    Otherwise as many waiting requests as the pool has connections would keep out the very reads
+    that they wait for.
+    """
+    if not connection.in_atomic_block:
+        connection.close()
+
+
+class OperationView(ApiView):
+    write_scope = "trade"
+    parser_classes = [RawParser]
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        # Before authentication, whose CSRF check would look for a form in the body.
+        if request.method not in self.allowed_methods:
+            raise MethodNotAllowed(request.method or "")
+        if request.method in METHODS_WITH_BODY:
+            check_content_type(request.META.get("CONTENT_TYPE", ""))
+        elif request._request.body:
+            raise unexpected_body()
+        super().initial(request, *args, **kwargs)
+
+    def read_raw_body(self) -> bytes:
+        data: Any = self.request.data
+        return data or b""  # DRF has {} for no body at all
+
+    def carry_out(self, request: Request, name: str, **params: str) -> HttpResponse:
+        params |= read_query(request.META.get("QUERY_STRING", ""), BY_NAME[name].query)
+        body = self.read_raw_body()
+        give_back_connection()
+        answer = async_to_sync(handle)(
+            self.principal,
+            name,
+            body,
+            params,
+            idempotency_key=request.headers.get("Idempotency-Key"),
+        )
+        return HttpResponse(
+            answer.body,
+            status=answer.status,
+            content_type=JSON,
+            headers=dict(answer.headers),
+        )
+
+
+class OrdersView(OperationView, own.OrdersView):
+    @extend_schema(
+        operation_id="orders_place",
+        request={JSON: schema.PlaceOrder},
+        responses={201: schema.OrderAnswer},
+        parameters=[IDEMPOTENCY_KEY],
+    )
+    def post(self, request: Request) -> HttpResponse:
+        """Place an order; the answer is its state after matching.
+
+        With a client order id, a repeat gets the first answer and makes no second order.
+        """
+        return self.carry_out(request, "place")
+
+    @extend_schema(
+        operation_id="orders_cancel_all",
+        responses=schema.CancelledOrders,
+        parameters=[OpenApiParameter("market", OpenApiTypes.STR), IDEMPOTENCY_KEY],
+    )
+    def delete(self, request: Request) -> HttpResponse:
+        """Cancel all own orders, in one market or everywhere."""
+        return self.carry_out(request, "cancel_all")
+
+
+class OrderView(OperationView, own.OrderView):
+    @extend_schema(
+        operation_id="orders_amend",
+        request={JSON: schema.AmendOrder},
+        responses=schema.OrderAnswer,
+        parameters=[IDEMPOTENCY_KEY],
+    )
+    def patch(self, request: Request, order_id: str) -> HttpResponse:
+        """Change price or total quantity. Less quantity alone keeps the place in the queue."""
+        return self.carry_out(request, "amend", order_id=order_id)
+
+    @extend_schema(
+        operation_id="orders_cancel",
+        responses=schema.OrderAnswer,
+        parameters=[IDEMPOTENCY_KEY],
+    )
+    def delete(self, request: Request, order_id: str) -> HttpResponse:
+        """Cancel what is left of an order."""
+        return self.carry_out(request, "cancel", order_id=order_id)
+
+
+class BatchView(OperationView):
+    @extend_schema(
+        operation_id="orders_place_batch",
+        request={JSON: schema.PlaceBatch},
+        responses=schema.BatchAnswer,
+        parameters=[IDEMPOTENCY_KEY],
+    )
+    def post(self, request: Request) -> HttpResponse:
+        """Place up to 100 orders in one go. One that is refused stops no other."""
+        return self.carry_out(request, "place_batch")
+
+
+class PreviewView(OperationView):
+    write_scope = "read"
+
+    @extend_schema(
+        operation_id="orders_preview",
+        request={JSON: schema.PlaceOrder},
+        responses=schema.PreviewAnswer,
+    )
+    def post(self, request: Request) -> HttpResponse:
+        """Say what an order would do, changing nothing. Refusals are those of the order."""
+        return self.carry_out(request, "preview")
+
+
+class BookView(OperationView):
+    read_scope = None
+
+    @extend_schema(operation_id="markets_book", responses=schema.BookAnswer)
+    def get(self, request: Request, slug: str) -> HttpResponse:
+        """Show all price levels of a market, best first."""
+        return self.carry_out(request, "book", slug=slug)
+
+
+class TickersView(OperationView):
+    read_scope = None
+
+    @extend_schema(
+        operation_id="tickers",
+        responses=schema.TickerPage,
+        parameters=[
+            OpenApiParameter("market", OpenApiTypes.STR),
+            OpenApiParameter("limit", {"type": "integer", "minimum": 1, "maximum": 1_000}),
+            OpenApiParameter("cursor", OpenApiTypes.STR),
+        ],
+    )
+    def get(self, request: Request) -> HttpResponse:
+        """Show every outcome of every live market at a glance, at most a second old."""
+        return self.carry_out(request, "tickers")

@@ -1,0 +1,115 @@
+"""What an order would do, told from the engine's quote: money, prices afterwards, warnings."""
+
+from collections.abc import Iterable
+from typing import Final
+
+from accounts.clock import now_us
+from accounts.units import format_amount, format_quantity
+from trading.api.commands import NO, mirror_pips
+from trading.api.render import SIDE_NAMES, show_average, show_price
+from trading.api.schema import PreviewAnswer, Warned
+from trading.cards import MarketCard
+from trading.engine.book import Order
+from trading.engine.types import BUY, PAYOUT_PIPS, OrderStatus, Traded
+from trading.messages import Level, Result
+
+PRICE_IMPACT_PIPS: Final = 500
+"""From best to worst price of the fills: more than this is worth a word."""
+CLOSES_SOON_US: Final = 60_000_000
+RESTING: Final = (OrderStatus.OPEN, OrderStatus.PARTIALLY_FILLED)
+
+
+def show_preview(result: Result, card: MarketCard, levels: Iterable[Level]) -> PreviewAnswer:
+    """`levels` is the book as it stands: a quote knows only what the order can reach."""
+    order = result.order
+    assert order is not None, "a quote that was not refused has its order"
+    trades = [fill.trade for fill in result.fills]
+    bid_pips, ask_pips = find_best_after(order, trades, levels)
+    if order.as_no:
+        bid_pips, ask_pips = mirror_pips(ask_pips, as_no=True), mirror_pips(bid_pips, as_no=True)
+    fees_micros = sum(trade.taker_fee_micros for trade in trades)
+    return PreviewAnswer(
+        market=card.slug,
+        outcome=card.codes[NO if order.as_no else order.outcome],
+        side=SIDE_NAMES[_entered_side(order)],
+        status=order.status.name.lower(),
+        reason=None if order.reason is None else order.reason.value,
+        filled=format_quantity(order.filled_lots),
+        remaining=format_quantity(order.remaining_lots),
+        average_price=show_average(order.filled_micros, order.filled_lots, as_no=order.as_no),
+        cost=format_amount(fees_micros - sum(trade.taker_cash_micros for trade in trades)),
+        fees=format_amount(fees_micros),
+        hold=format_amount(_find_hold_micros(result, order)),
+        pays_if_right=format_amount(_compute_payout_micros(order, trades)),
+        best_bid=show_price(bid_pips),
+        best_ask=show_price(ask_pips),
+        warnings=find_warnings(order, trades, card),
+        seq=result.seq,
+    )
+
+
+def find_best_after(
+    order: Order, trades: Iterable[Traded], levels: Iterable[Level]
+) -> tuple[int | None, int | None]:
+    """Return the best bid and ask of the order's book once it has traded and rests."""
+    own: dict[int, int] = {}
+    other: dict[int, int] = {}
+    for level in levels:
+        if level.outcome == order.outcome:
+            bid, ask = (own, other) if order.side == BUY else (other, own)
+            bid[level.price_pips], ask[level.price_pips] = level.bid_lots, level.ask_lots
+    for trade in trades:
+        other[trade.price_pips] = other.get(trade.price_pips, 0) - trade.quantity_lots
+    if order.status in RESTING:
+        own[order.price_pips] = own.get(order.price_pips, 0) + order.remaining_lots
+    bids, asks = (own, other) if order.side == BUY else (other, own)
+    return (
+        max((price_pips for price_pips, lots in bids.items() if lots > 0), default=None),
+        min((price_pips for price_pips, lots in asks.items() if lots > 0), default=None),
+    )
+
+
+def find_warnings(order: Order, trades: list[Traded], card: MarketCard) -> list[Warned]:
+    found = []
+    if order.status not in RESTING and order.status is not OrderStatus.FILLED:
+        unfilled = format_quantity(order.remaining_lots)
+        why = order.reason.value if order.reason is not None else "cancelled"
+        code = "partly_filled" if trades else "not_filled"
+        found.append(Warned(code=code, message=f"{unfilled} would not be filled: {why}"))
+    if trades and abs(trades[-1].price_pips - trades[0].price_pips) > PRICE_IMPACT_PIPS:
+        message = "the last contract would trade far from the first one's price"
+        found.append(Warned(code="price_impact", message=message))
+    if card.close_at_us - now_us() < CLOSES_SOON_US:
+        found.append(Warned(code="closes_soon", message="the market closes within a minute"))
+    return found
+
+
+def _find_hold_micros(result: Result, order: Order) -> int:
+    """What trades may free is no hold of this order's."""
+    return max(0, result.held_change_micros) if order.status in RESTING else 0
+
+
+def _compute_payout_micros(order: Order, trades: list[Traded]) -> int:
+    """Return what one gets if right: for the contracts that trades open, and for what rests.
+
+    A sale's rest counts nothing: whether it will open or close depends on what happens before.
+    """
+    opened_lots = sum(_opened_lots(trade) for trade in trades)
+    if order.status in RESTING and _entered_side(order) == BUY:
+        opened_lots += order.remaining_lots
+    return PAYOUT_PIPS * opened_lots
+
+
+def _opened_lots(trade: Traded) -> int:
+    """Return how much of a fill opened a position for its taker, instead of closing one.
+
+    Cash moves by -price x bought - D x more collateral; selling what is not owned adds collateral.
+    """
+    bought_lots = trade.taker_side * trade.quantity_lots
+    cash_micros = trade.price_pips * bought_lots + trade.taker_cash_micros
+    more_collateral_lots = -cash_micros // PAYOUT_PIPS
+    return more_collateral_lots + (bought_lots if trade.taker_side == BUY else 0)
+
+
+def _entered_side(order: Order) -> int:
+    return -order.side if order.as_no else order.side

@@ -1,0 +1,132 @@
+"""From the engine's results to what the API answers: orders as entered, decimals, ISO times.
+
+Everything shown of an order is of the outcome that was named when it was entered; `booked` says
+how it stands in the book.
+"""
+
+from typing import Final
+
+from accounts.clock import format_time
+from accounts.units import format_amount, format_price, format_quantity
+from trading.api.commands import NO, mirror_pips
+from trading.api.schema import (
+    BookAnswer,
+    Booked,
+    BookLevel,
+    OrderAnswer,
+    OrderState,
+    OrderTrade,
+    OutcomeBook,
+)
+from trading.cards import MarketCard
+from trading.engine.book import Order
+from trading.engine.types import BUY, PAYOUT_PIPS, Traded
+from trading.messages import Fill, Result
+
+SIDE_NAMES: Final = {BUY: "buy", -BUY: "sell"}
+PIP_IN_AVERAGE: Final = 100
+"""A pip in the millionths that averages are shown in."""
+
+Levels = list[tuple[int, int]]
+"""[(price_pips, quantity_lots)], best first."""
+
+
+def show_order(order: Order, card: MarketCard, *, seq: int, updated_at_us: int) -> OrderState:
+    return OrderState(**_order_fields(order, card, seq, updated_at_us))
+
+
+def show_answer(result: Result, card: MarketCard) -> OrderAnswer:
+    """Show the order of a result, right after matching."""
+    order = result.order
+    assert order is not None, "a result that was not rejected has its order"
+    return OrderAnswer(
+        **_order_fields(order, card, result.seq, result.ts_us),
+        trades=[show_own_trade(fill, order) for fill in result.fills],
+        hold=format_amount(result.held_change_micros),
+    )
+
+
+def show_own_trade(fill: Fill, order: Order) -> OrderTrade:
+    trade = fill.trade
+    return OrderTrade(
+        id=fill.trade_id,
+        price=format_price(mirror_pips(trade.price_pips, as_no=order.as_no)),
+        quantity=format_quantity(trade.quantity_lots),
+        fee=format_amount(find_fee_micros(trade, order.order_id)),
+    )
+
+
+def find_fee_micros(trade: Traded, order_id: str) -> int:
+    is_taker = trade.taker_order_id == order_id
+    return trade.taker_fee_micros if is_taker else trade.maker_fee_micros
+
+
+def _order_fields(order: Order, card: MarketCard, seq: int, updated_at_us: int) -> dict:
+    side = -order.side if order.as_no else order.side
+    price_pips = order.price_pips or None
+    expires_at_us = order.expires_at_us
+    reason = order.reason
+    return {
+        "id": order.order_id,
+        "client_order_id": order.client_order_id,
+        "market": card.slug,
+        "outcome": card.codes[NO if order.as_no else order.outcome],
+        "side": SIDE_NAMES[side],
+        "type": "market" if order.is_market else "limit",
+        "price": show_price(mirror_pips(price_pips, as_no=order.as_no)),
+        "quantity": format_quantity(order.quantity_lots),
+        "budget": None if order.budget_micros is None else format_amount(order.budget_micros),
+        "time_in_force": order.tif.name.lower(),
+        "post_only": order.post_only,
+        "reduce_only": order.reduce_only,
+        "self_trade_prevention": order.stp.name.lower(),
+        "expires_at": None if expires_at_us is None else format_time(expires_at_us),
+        "booked": Booked(card.codes[order.outcome], SIDE_NAMES[order.side], show_price(price_pips)),
+        "status": order.status.name.lower(),
+        "reason": None if reason is None else reason.value,
+        "filled": format_quantity(order.filled_lots),
+        "remaining": format_quantity(order.remaining_lots),
+        "average_price": show_average(order.filled_micros, order.filled_lots, as_no=order.as_no),
+        "fees": format_amount(order.fee_micros),
+        "seq": seq,
+        "created_at": format_time(order.created_at_us),
+        "updated_at": format_time(updated_at_us),
+    }
+
+
+def show_price(price_pips: int | None) -> str | None:
+    return None if price_pips is None else format_price(price_pips)
+
+
+def show_average(filled_micros: int, filled_lots: int, *, as_no: bool = False) -> str | None:
+    """Return cost per contract, 6 decimals, half up; null without a fill."""
+    if not filled_lots:
+        return None
+    millionths = (2 * filled_micros * PIP_IN_AVERAGE + filled_lots) // (2 * filled_lots)
+    return format_amount(PAYOUT_PIPS * PIP_IN_AVERAGE - millionths if as_no else millionths)
+
+
+def show_book(
+    card: MarketCard, seq: int, ts_us: int, books: list[tuple[Levels, Levels]]
+) -> BookAnswer:
+    """Show (bids, asks) of each book; a binary market also as NO sees it."""
+    shown = [
+        _show_side_by_side(card.codes[index], bids, asks)
+        for index, (bids, asks) in enumerate(books)
+    ]
+    if card.binary:
+        bids, asks = books[0]
+        shown.append(_show_side_by_side(card.codes[NO], _mirror(asks), _mirror(bids)))
+    return BookAnswer(market=card.slug, seq=seq, ts=format_time(ts_us), books=shown)
+
+
+def _show_side_by_side(code: str, bids: Levels, asks: Levels) -> OutcomeBook:
+    return OutcomeBook(outcome=code, bids=_show_levels(bids), asks=_show_levels(asks))
+
+
+def _show_levels(levels: Levels) -> list[BookLevel]:
+    return [BookLevel(format_price(pips), format_quantity(lots)) for pips, lots in levels]
+
+
+def _mirror(levels: Levels) -> Levels:
+    return [(PAYOUT_PIPS - pips, lots) for pips, lots in levels]

@@ -1,0 +1,237 @@
+"""The result of a market: proposed, disputed, approved, withdrawn; or the market voided.
+
+The exchange pays it by itself when the dispute window is over: see `trading.actions.results`.
+"""
+
+from collections.abc import Callable
+from typing import Any, cast
+
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from accounts.api.fields import AmountField, PriceField, StrictSerializer, TextField, TimeField
+from accounts.api.principal import Principal
+from accounts.api.schemas import ChoiceField
+from accounts.errors import ApiError
+from accounts.idempotency import run_once
+from accounts.models import User
+from markets.api.markets import MarketApiView
+from markets.api.schemas import ShownResult
+from markets.lifecycle import REASON_LENGTH_MAX, binary_payout, equal_payout
+from markets.models import OUTCOMES_MAX, Dispute, Market, Resolution
+from markets.queries import find_resolution, get_market
+from trading import actions
+from trading.api.lifecycle import NeededReason, OptionalReason
+
+EVIDENCE_LENGTH_MAX = 5_000
+DISPUTES_MAX = 200
+
+# --- taken ------------------------------------------------------------------------------------
+
+
+class NewResult(StrictSerializer):
+    """What each outcome pays, said in one of three ways."""
+
+    payout = serializers.ListField(
+        child=PriceField(),
+        max_length=OUTCOMES_MAX,
+        required=False,
+        help_text="A price for each outcome, by index; together exactly 1.",
+    )
+    yes = PriceField(required=False, help_text="Of a binary market: what YES pays; NO the rest.")
+    winners = serializers.ListField(
+        child=TextField(max_length=32),
+        max_length=OUTCOMES_MAX,
+        required=False,
+        help_text="Codes of outcomes that share 1 credit equally.",
+    )
+    evidence_text = TextField(max_length=EVIDENCE_LENGTH_MAX, default="", allow_blank=True)
+    evidence_url = serializers.URLField(max_length=500, default="", allow_blank=True)
+
+
+class NewVoid(NeededReason):
+    house_cover = AmountField(
+        default=0, help_text="The most that the house pays for gains that are gone: confirmed."
+    )
+
+
+class NewDispute(StrictSerializer):
+    text = TextField(max_length=EVIDENCE_LENGTH_MAX)
+
+
+class Verdict(StrictSerializer):
+    decision = ChoiceField(choices=Dispute.Decision.choices)
+    note = TextField(max_length=REASON_LENGTH_MAX)
+
+
+# --- shown ------------------------------------------------------------------------------------
+
+
+class ShownDispute(serializers.Serializer):
+    by = serializers.CharField(source="raised_by.handle")
+    text = serializers.CharField()
+    raised_at = TimeField()
+    decision = serializers.CharField(help_text="upheld, dismissed, or empty: not decided yet.")
+    note = serializers.CharField()
+    decided_at = TimeField(allow_null=True)
+
+
+class ShownStandingResult(ShownResult):
+    approved_by = serializers.CharField(source="approved_by.handle", allow_null=True)
+    approved_at = TimeField(allow_null=True)
+    house_cover = AmountField(
+        source="house_cover_micros", allow_null=True, help_text="Confirmed for a void."
+    )
+
+
+class ShownResolution(serializers.Serializer):
+    market = serializers.CharField()
+    status = serializers.CharField()
+    result = ShownStandingResult(allow_null=True)
+    disputes = ShownDispute(many=True)
+
+
+# --- calls ------------------------------------------------------------------------------------
+
+
+class ResolveView(MarketApiView):
+    @extend_schema(operation_id="markets_resolve", request=NewResult, responses=ShownResolution)
+    def post(self, request: Request, slug: str) -> Response:
+        """Propose the result of a closed market, with evidence. Paid after the dispute window.
+
+        With an `Idempotency-Key` header a repeat gets the first answer.
+        """
+        user = _user(request)
+        market = get_market(slug, user=user)
+        body = self.read_body(NewResult)
+        payout_pips = _read_payout(body, market)
+
+        def effect() -> tuple[int, Any]:
+            actions.do_resolve_market(
+                market,
+                by=user,
+                payout_pips=payout_pips,
+                evidence_text=body["evidence_text"],
+                evidence_url=body["evidence_url"],
+            )
+            return 200, _show_resolution(slug, user)
+
+        key = request.headers.get("Idempotency-Key")
+        account_id = cast("Principal", request.auth).account_id
+        said = {**cast("dict[str, Any]", request.data), "market": slug}
+        status, answer = run_once(account_id, key, "resolve_market", said, effect)
+        return Response(answer, status=status)
+
+
+class ResolutionView(MarketApiView):
+    @extend_schema(operation_id="markets_resolution", responses=ShownResolution)
+    def get(self, request: Request, slug: str) -> Response:
+        """Show the result that stands, and the disputes about it."""
+        return Response(_show_resolution(slug, request.user))
+
+
+class _ResultView(MarketApiView):
+    def act(self, slug: str, do: Callable[..., Any], **what: Any) -> Response:
+        user = _user(self.request)
+        do(get_market(slug, user=user), by=user, **what)
+        return Response(_show_resolution(slug, user))
+
+
+class DisputeView(_ResultView):
+    @extend_schema(operation_id="markets_dispute", request=NewDispute, responses=ShownResolution)
+    def post(self, request: Request, slug: str) -> Response:
+        """Object to a proposed result, as somebody who traded there. It waits for a decision."""
+        text = self.read_body(NewDispute)["text"]
+        return self.act(slug, actions.do_dispute_result, text=text)
+
+
+class VerdictView(_ResultView):
+    @extend_schema(operation_id="markets_decide_dispute", request=Verdict,
+                   responses=ShownResolution)  # fmt: skip
+    def post(self, request: Request, slug: str, handle: str) -> Response:
+        """Decide on somebody's dispute. Upheld, the result is withdrawn and the market closed."""
+        body = self.read_body(Verdict)
+        uphold = body["decision"] == Dispute.Decision.UPHELD
+        return self.act(
+            slug, actions.do_decide_dispute, raised_by=handle, uphold=uphold, note=body["note"]
+        )
+
+
+class ApproveResultView(_ResultView):
+    @extend_schema(operation_id="markets_approve_result", request=OptionalReason,
+                   responses=ShownResolution)  # fmt: skip
+    def post(self, request: Request, slug: str) -> Response:
+        """Confirm a result as the second person that the policy may ask for."""
+        reason = self.read_body(OptionalReason)["reason"]
+        return self.act(slug, actions.do_approve_result, reason=reason)
+
+
+class WithdrawResultView(_ResultView):
+    @extend_schema(operation_id="markets_withdraw_result", request=NeededReason,
+                   responses=ShownResolution)  # fmt: skip
+    def post(self, request: Request, slug: str) -> Response:
+        """Take back a result of which nothing has been paid."""
+        reason = self.read_body(NeededReason)["reason"]
+        return self.act(slug, actions.do_withdraw_result, reason=reason)
+
+
+class VoidView(_ResultView):
+    @extend_schema(operation_id="markets_void", request=NewVoid, responses=ShownResolution)
+    def post(self, request: Request, slug: str) -> Response:
+        """Undo a market: everybody gets back what they paid in, and pays back what they gained.
+
+        Where gains are gone, the house pays: then a 409 `house_cover_needed` names the amount,
+        which `house_cover` has to confirm. Asking again changes nothing but that amount.
+        """
+        body = self.read_body(NewVoid)
+        return self.act(
+            slug,
+            actions.do_void_market,
+            reason=body["reason"],
+            house_cover_micros=body["house_cover"],
+        )
+
+
+# --- small parts ------------------------------------------------------------------------------
+
+
+def _user(request: Request) -> User:
+    return cast("User", request.user)  # of a call that needs a scope
+
+
+def _read_payout(body: dict[str, Any], market: Market) -> list[int]:
+    given = [name for name in ("payout", "yes", "winners") if name in body]
+    if len(given) != 1:
+        message = "send exactly one of payout, yes and winners"
+        raise ApiError(400, "payout_unclear", message, "payout")
+    outcomes = list(market.outcomes.all())
+    if "payout" in body:
+        return list(body["payout"])
+    if "winners" in body:
+        return equal_payout(
+            [_find_index(code, outcomes) for code in body["winners"]], outcome_count=len(outcomes)
+        )
+    if market.kind != Market.Kind.BINARY:
+        raise ApiError(400, "market_not_binary", "only a binary market has a YES", "yes")
+    return binary_payout(body["yes"])
+
+
+def _find_index(code: str, outcomes: list[Any]) -> int:
+    for outcome in outcomes:
+        if outcome.code == code:
+            return int(outcome.index)
+    raise ApiError(400, "outcome_unknown", "the market has no such outcome", "winners")
+
+
+def _show_resolution(slug: str, user: Any) -> dict[str, Any]:
+    market = get_market(slug, user=user)
+    result: Resolution | None = find_resolution(market)
+    disputes = Dispute.objects.filter(resolution__market=market).select_related("raised_by")
+    return {
+        "market": market.slug,
+        "status": market.status,
+        "result": None if result is None else ShownStandingResult(result).data,
+        "disputes": ShownDispute(disputes.order_by("-raised_at")[:DISPUTES_MAX], many=True).data,
+    }

@@ -1,0 +1,112 @@
+"""A small cache of rows for one process: each value at most `seconds` old.
+
+A miss is looked up once, whoever else waits for it; what was not found (None) is not kept, so a new
+row is seen at once. Async code and threads share it.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Hashable
+from typing import Generic, TypeVar
+
+from channels.db import database_sync_to_async
+
+Key = TypeVar("Key", bound=Hashable)
+Value = TypeVar("Value")
+
+ENTRIES_MAX = 100_000
+_caches: "list[FreshCache]" = []
+
+
+class FreshCache(Generic[Key, Value]):
+    """`look_up(key)` reads the database; it runs in a thread when asked for from async code."""
+
+    def __init__(self, look_up: Callable[[Key], Value | None], *, seconds: float) -> None:
+        self._look_up = look_up
+        self._seconds = seconds
+        self._entries: dict[Key, tuple[float, Value]] = {}
+        self._pending: dict[Key, asyncio.Future[Value | None]] = {}
+        _caches.append(self)
+
+    def find_fresh(self, key: Key) -> Value | None:
+        """Return the value if it is known without input and output."""
+        entry = self._entries.get(key)
+        return entry[1] if entry is not None and time.monotonic() < entry[0] else None
+
+    def get_sync(self, key: Key) -> Value | None:
+        value = self.find_fresh(key)
+        return self._read(key) if value is None else value
+
+    async def get(self, key: Key) -> Value | None:
+        value = self.find_fresh(key)
+        if value is not None:
+            return value
+        pending = self._pending.get(key)
+        if pending is None or pending.get_loop() is not asyncio.get_running_loop():
+            read = database_sync_to_async(self._read, thread_sensitive=False)
+            pending = self._pending[key] = asyncio.ensure_future(read(key))
+            pending.add_done_callback(lambda done: self._end(key, done))
+        return await asyncio.shield(pending)
+
+    def put(self, key: Key, value: Value, *, since: float | None = None) -> None:
+        """Keep what is known; `since` is the moment at which it was true."""
+        if len(self._entries) >= ENTRIES_MAX:
+            self._entries.clear()
+        self._entries[key] = ((time.monotonic() if since is None else since) + self._seconds, value)
+
+    def forget(self) -> None:
+        self._entries.clear()
+
+    def _read(self, key: Key) -> Value | None:
+        since = time.monotonic()
+        value = self._look_up(key)
+        if value is not None:
+            self.put(key, value, since=since)
+        return value
+
+    def _end(self, key: Key, done: "asyncio.Future[Value | None]") -> None:
+        if self._pending.get(key) is done:
+            del self._pending[key]
+        if not done.cancelled():
+            done.exception()  # every waiter has it; none left is no fault
+
+
+class SharedRead(Generic[Key, Value]):
+    """Reads of the database that many ask for at once: one at a time for each key.
+
+    Whoever asks gets a read that began after the asking, so it shows all that was committed before.
+    """
+
+    def __init__(self, look_up: Callable[[Key], Value]) -> None:
+        self._look_up = database_sync_to_async(look_up, thread_sensitive=False)
+        self._running: dict[Key, asyncio.Task[Value]] = {}
+        self._next: dict[Key, asyncio.Task[Value]] = {}
+
+    async def get(self, key: Key) -> Value:
+        running, loop = self._running.get(key), asyncio.get_running_loop()
+        if running is None or running.get_loop() is not loop:
+            running = self._running[key] = asyncio.create_task(self._read(key))
+            return await asyncio.shield(running)
+        following = self._next.get(key)
+        if following is None or following.get_loop() is not loop:
+            following = self._next[key] = asyncio.create_task(self._follow(running, key))
+        return await asyncio.shield(following)
+
+    async def _follow(self, running: "asyncio.Task[Value]", key: Key) -> Value:
+        await asyncio.wait([running])
+        task = self._next.pop(key)
+        self._running[key] = task
+        return await self._read(key)
+
+    async def _read(self, key: Key) -> Value:
+        try:
+            return await self._look_up(key)
+        finally:
+            if self._running.get(key) is asyncio.current_task():
+                del self._running[key]
+
+
+def forget_all() -> None:
+    """Empty every cache of this process (tests)."""
+    for cache in _caches:
+        cache.forget()

@@ -1,0 +1,153 @@
+"""What the path of an order needs to know of its market: a card, at most a second old.
+
+Who may see a market is `Market.objects.visible_to`'s say alone. What anybody may see is kept once;
+what only some may see is kept for each of them.
+"""
+
+from collections.abc import Collection, Mapping
+from typing import Final, NamedTuple
+
+from django.db.models import Q, QuerySet
+from msgspec import Struct
+
+from accounts.clock import from_datetime
+from accounts.errors import ApiError, not_found
+from accounts.models import User
+from markets.actions import check_not_in_maintenance
+from markets.models import Market
+from markets.queries import SLUG_PATTERN
+from trading.cache import FreshCache
+from trading.models import Order
+
+FRESH_SECONDS: Final = 0.9
+ORDER_SECONDS: Final = 24 * 3600.0
+"""An order never changes its market or account, so this only bounds memory."""
+
+
+class MarketCard(Struct, frozen=True):
+    """A market as its orders see it. A binary market has codes YES and NO and one book."""
+
+    id: int
+    slug: str
+    binary: bool
+    codes: tuple[str, ...]
+    status: str
+    currency: str
+    tick_pips: int
+    lot_step_lots: int
+    close_at_us: int
+
+    @property
+    def book_count(self) -> int:
+        return 1 if self.binary else len(self.codes)
+
+
+class OrderCard(NamedTuple):
+    """What never changes of an order."""
+
+    market_id: int
+    account_id: int
+    as_no: bool
+
+
+async def get_card(slug: str, user_id: int | None) -> MarketCard:
+    """Return the card of a market that this user may see; the same 404 if unknown or invisible."""
+    if not SLUG_PATTERN.fullmatch(slug):
+        raise not_found("this market")
+    return await _get_visible(slug, user_id)
+
+
+async def get_visible_card(market_id: int, user_id: int | None) -> MarketCard:
+    """The same by the internal id."""
+    return await _get_visible(market_id, user_id)
+
+
+async def get_own_card(market_id: int) -> MarketCard:
+    """Return the card of a market in which the caller has an order, visible or not."""
+    card = await _cards.get(market_id)
+    assert card is not None, "an order's market is never deleted"
+    return card
+
+
+def name_markets(market_ids: Collection[int]) -> Mapping[int, str]:
+    """What `accounts` asks of this app: slugs by market."""
+    return dict(Market.objects.filter(pk__in=market_ids).values_list("pk", "slug"))
+
+
+async def find_order_card(order_id: str) -> OrderCard | None:
+    return await _orders.get(order_id)
+
+
+def remember_order(order_id: str, card: OrderCard) -> None:
+    _orders.put(order_id, card)
+
+
+async def check_writable() -> None:
+    """Refuse writes while the exchange is in maintenance, as of a second ago at most."""
+    refusal = await _exchange.get("maintenance")
+    if isinstance(refusal, ApiError):
+        raise ApiError(refusal.status, refusal.code, refusal.message, headers=refusal.headers)
+
+
+async def _get_visible(name: str | int, user_id: int | None) -> MarketCard:
+    card = await _public.get(name)
+    if card is None and user_id is not None:
+        card = await _private.get((name, user_id))
+    if card is None:
+        raise not_found("this market")
+    return card
+
+
+def _find_public(name: str | int) -> MarketCard | None:
+    return _find(Market.objects.visible_to(None), name)
+
+
+def _find_private(key: tuple[str | int, int]) -> MarketCard | None:
+    name, user_id = key
+    return _find(Market.objects.visible_to(User.objects.get(pk=user_id)), name)
+
+
+def _find_any(market_id: int) -> MarketCard | None:
+    return _find(Market.objects.all(), market_id)
+
+
+def _find(markets: QuerySet[Market], name: str | int) -> MarketCard | None:
+    wanted = Q(slug=name) if isinstance(name, str) else Q(pk=name)
+    market = markets.filter(wanted).prefetch_related("outcomes").first()
+    return None if market is None else build_card(market)
+
+
+def build_card(market: Market) -> MarketCard:
+    return MarketCard(
+        id=market.pk,
+        slug=market.slug,
+        binary=market.kind == Market.Kind.BINARY,
+        codes=tuple(outcome.code for outcome in market.outcomes.all()),
+        status=market.status,
+        currency=market.currency,
+        tick_pips=market.tick_pips,
+        lot_step_lots=market.lot_step_lots,
+        close_at_us=from_datetime(market.close_at),
+    )
+
+
+def _find_order(order_id: str) -> OrderCard | None:
+    row = Order.objects.filter(pk=order_id).values_list(*OrderCard._fields).first()
+    return None if row is None else OrderCard(*row)
+
+
+def _find_refusal(_: str) -> ApiError | bool:
+    try:
+        check_not_in_maintenance()
+    except ApiError as refusal:
+        return refusal
+    return False
+
+
+_public: FreshCache[str | int, MarketCard] = FreshCache(_find_public, seconds=FRESH_SECONDS)
+_private: FreshCache[tuple[str | int, int], MarketCard] = FreshCache(
+    _find_private, seconds=FRESH_SECONDS
+)
+_cards: FreshCache[int, MarketCard] = FreshCache(_find_any, seconds=FRESH_SECONDS)
+_orders: FreshCache[str, OrderCard] = FreshCache(_find_order, seconds=ORDER_SECONDS)
+_exchange: FreshCache[str, ApiError | bool] = FreshCache(_find_refusal, seconds=FRESH_SECONDS)

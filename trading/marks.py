@@ -1,0 +1,39 @@
+"""What an outcome is worth now, where that is known at all.
+
+The middle between best bid and best ask; while they are further apart than `WIDE_PIPS`, or one is
+missing, the last price instead; without that, nothing: 0.5 is never made up. In half pips, so that
+every middle is exact.
+"""
+
+from typing import Final, NamedTuple
+
+from trading.engine.types import PAYOUT_PIPS
+
+WIDE_PIPS: Final = 1_000
+HALF_PIPS_PER_CONTRACT: Final = 2 * PAYOUT_PIPS
+
+
+class Mark(NamedTuple):
+    """`source` is "mid" or "last"; both fields are None where nothing is known."""
+
+    half_pips: int | None
+    source: str | None
+    is_wide: bool
+
+
+def compute_mark(bid_pips: int | None, ask_pips: int | None, last_pips: int | None) -> Mark:
+    is_wide = bid_pips is None or ask_pips is None or ask_pips - bid_pips > WIDE_PIPS
+    if not is_wide:
+        assert bid_pips is not None
+        assert ask_pips is not None
+        return Mark(bid_pips + ask_pips, "mid", is_wide)
+    if last_pips is not None:
+        return Mark(2 * last_pips, "last", is_wide)
+    return Mark(None, None, is_wide)
+
+
+def mirror_mark(mark: Mark) -> Mark:
+    """Return the mark of NO for that of YES."""
+    if mark.half_pips is None:
+        return mark
+    return mark._replace(half_pips=HALF_PIPS_PER_CONTRACT - mark.half_pips)

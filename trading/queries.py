@@ -1,0 +1,262 @@
+"""Reads of orders, fills, candles and market figures that more than one caller needs."""
+
+import time
+from collections.abc import Collection, Sequence
+from typing import Any, Final, NamedTuple
+from uuid import UUID
+
+from django.db.models import F, Max, Min, OuterRef, Q, QuerySet, Subquery, Sum
+from django.db.models.functions import Coalesce
+
+from markets.models import FINAL_STATUSES, HIDDEN_STATUSES, Market
+from trading.cards import MarketCard
+from trading.engine import book
+from trading.engine.types import OrderStatus, Reason, Stp, Tif
+from trading.feed.mirror import find_tops
+from trading.feed.reads import book_from_database, read_markets
+from trading.messages import Top
+from trading.models import Candle, Order, OutcomeStats, Trade
+
+DAY_MINUTES: Final = 24 * 60
+RECENT_TRADES_MAX: Final = 100
+"""How many trades the statistics are at most behind."""
+
+
+def as_engine_order(row: Order) -> book.Order:
+    """Return a row as the engine's own kind of order, which is what gets shown."""
+    return book.Order(
+        row.id.hex,
+        row.account_id,
+        row.owner_id,
+        row.outcome_index,
+        row.side,
+        row.price_pips or 0,
+        row.quantity_lots,
+        row.remaining_lots,
+        Tif(row.tif),
+        row.post_only,
+        row.reduce_only,
+        Stp(row.stp),
+        row.expires_at_us,
+        row.fee_free,
+        row.as_no,
+        row.is_market,
+        row.budget_micros,
+        row.client_order_id,
+        row.created_at_us,
+        fee_micros=row.fee_micros,
+        filled_lots=row.filled_lots,
+        filled_micros=row.filled_micros,
+        status=OrderStatus(row.status),
+        reason=None if row.reason is None else Reason(row.reason),
+    )
+
+
+class OwnFill(NamedTuple):
+    """A trade from the side of one account."""
+
+    trade: Trade
+    order: Order
+    is_taker: bool
+
+
+def list_fills(
+    account_id: int,
+    *,
+    slug: str | None = None,
+    order_id: str | None = None,
+    before: UUID | None = None,
+    count: int,
+) -> list[OwnFill]:
+    """Return up to `count` of an account's fills, newest first, `before` a trade's id if given.
+
+    Two index scans, merged: one condition with OR would sort an account's whole history.
+    """
+    trades = Trade.objects.order_by("-id")
+    if slug is not None:
+        trades = trades.filter(market__slug=slug)
+    if before is not None:
+        trades = trades.filter(id__lt=before)
+    sides = []
+    for is_taker, role in ((True, "taker"), (False, "maker")):
+        mine = trades.filter(**{f"{role}_account": account_id})
+        if order_id is not None:
+            mine = mine.filter(**{f"{role}_order_id": order_id})
+        sides += [(trade, is_taker) for trade in mine[:count]]
+    sides.sort(key=lambda side: side[0].id, reverse=True)
+    return _with_orders(sides[:count])
+
+
+def _with_orders(sides: Sequence[tuple[Trade, bool]]) -> list[OwnFill]:
+    ids = [trade.taker_order_id if is_taker else trade.maker_order_id for trade, is_taker in sides]
+    orders = Order.objects.in_bulk(set(ids))
+    return [
+        OwnFill(trade, orders[order_id], is_taker)
+        for (trade, is_taker), order_id in zip(sides, ids, strict=True)
+    ]
+
+
+# --- candles ----------------------------------------------------------------------------------
+
+
+class Bar(NamedTuple):
+    """Candles of one outcome put together: `start` and the width are minutes."""
+
+    start: int
+    open_pips: int | None
+    high_pips: int | None
+    low_pips: int | None
+    close_pips: int | None
+    bid_pips: int | None
+    ask_pips: int | None
+    volume_lots: int
+    open_interest_lots: int
+    trades: int
+    seq: int
+
+
+def list_bars(
+    market_id: int, outcome: int, *, width: int, start: int, before: int, count: int
+) -> list[Bar]:
+    """Return up to `count` bars of `width` minutes that begin in [start, before), newest first."""
+    candles = Candle.objects.filter(market_id=market_id, outcome_index=outcome)
+    first_minute, last_minute = -(-start // width) * width, -(-before // width) * width
+    groups = (
+        candles.filter(minute__gte=first_minute, minute__lt=last_minute)
+        .values(bar=F("minute") / width)
+        .annotate(
+            last=Max("minute"),
+            opened=Min("minute", filter=Q(open_pips__isnull=False)),
+            closed=Max("minute", filter=Q(close_pips__isnull=False)),
+            high=Max("high_pips"),
+            low=Min("low_pips"),
+            volume=Sum("volume_lots"),
+            count=Sum("trades"),
+        )
+        .order_by("-bar")[:count]
+    )
+    return _build_bars(candles, [dict(group) for group in groups], width)
+
+
+def _build_bars(candles: QuerySet[Candle], groups: list[dict[str, Any]], width: int) -> list[Bar]:
+    wanted = {group[name] for group in groups for name in ("last", "opened", "closed")}
+    rows = {row.minute: row for row in candles.filter(minute__in=wanted - {None})}
+    return [_build_bar(group, rows, width) for group in groups]
+
+
+def _build_bar(group: dict[str, Any], rows: dict[int, Candle], width: int) -> Bar:
+    last = rows[group["last"]]
+    opened, closed = group["opened"], group["closed"]
+    return Bar(
+        group["bar"] * width,
+        None if opened is None else rows[opened].open_pips,
+        group["high"],
+        group["low"],
+        None if closed is None else rows[closed].close_pips,
+        last.bid_pips,
+        last.ask_pips,
+        group["volume"],
+        last.open_interest_lots,
+        group["count"],
+        last.seq,
+    )
+
+
+# --- figures of markets -----------------------------------------------------------------------
+
+
+class Day(NamedTuple):
+    """An outcome's last 24 hours, as of the statistics; the change is of the last price."""
+
+    last_pips: int | None
+    volume_lots: int
+    change_pips: int | None
+    open_interest_lots: int
+
+
+QUIET_DAY: Final = Day(None, 0, None, 0)
+
+
+class OutcomeSummary(NamedTuple):
+    """An outcome's book and last day at a glance; `seq` is the book's."""
+
+    card: MarketCard
+    top: Top
+    day: Day
+    seq: int
+
+
+def list_outcome_summaries() -> list[OutcomeSummary]:
+    """Return every outcome of every market that is public and not final, by market and outcome."""
+    live = Market.objects.exclude(status__in=(*FINAL_STATUSES, *HIDDEN_STATUSES))
+    markets = read_markets(list(live.values_list("pk", flat=True)))
+    days = _read_days(markets.keys())
+    summaries = []
+    for market_id, market in sorted(markets.items()):
+        tops = {top.outcome: top for top in market.image.tops}
+        for outcome in range(market.card.book_count):
+            top = tops.get(outcome) or Top(outcome, None, 0, None, 0)
+            day = days.get((market_id, outcome), QUIET_DAY)
+            summaries.append(OutcomeSummary(market.card, top, day, market.image.seq))
+    return summaries
+
+
+def _read_days(market_ids: Collection[int]) -> dict[tuple[int, int], Day]:
+    """Return days by (market, outcome)."""
+    since = int(time.time()) // 60 - DAY_MINUTES
+    own = Candle.objects.filter(
+        market_id=OuterRef("market_id"), outcome_index=OuterRef("outcome_index")
+    )
+    within = own.filter(minute__gte=since)
+    volume = within.order_by().values("market_id").annotate(lots=Sum("volume_lots"))
+    before = own.filter(minute__lt=since, close_pips__isnull=False).order_by("-minute")
+    first = within.filter(open_pips__isnull=False).order_by("minute")
+    rows = OutcomeStats.objects.filter(market_id__in=market_ids).values_list(
+        "market_id",
+        "outcome_index",
+        "last_pips",
+        Coalesce(Subquery(volume.values("lots")), 0),
+        Coalesce(
+            Subquery(before.values("close_pips")[:1]), Subquery(first.values("open_pips")[:1])
+        ),
+        "open_interest_lots",
+    )
+    return {
+        (market_id, outcome): Day(last, int(lots), _change(last, reference), interest)
+        for market_id, outcome, last, lots, reference, interest in rows
+    }
+
+
+def _change(last_pips: int | None, reference_pips: int | None) -> int | None:
+    if last_pips is None or reference_pips is None:
+        return None
+    return last_pips - reference_pips
+
+
+class Quote(NamedTuple):
+    """Best prices and the last one of a book; None where there is none."""
+
+    bid_pips: int | None
+    ask_pips: int | None
+    last_pips: int | None
+
+
+def read_quotes(card: MarketCard) -> tuple[int, int, list[Quote]]:
+    """Return (seq, ts_us, a quote for each book) as of the last commit."""
+    seq, ts_us, levels = book_from_database(card.id)
+    tops = {top.outcome: top for top in find_tops(levels)}
+    lasts = _read_lasts(card.id)
+    quotes = []
+    for outcome in range(card.book_count):
+        top = tops.get(outcome) or Top(outcome, None, 0, None, 0)
+        quotes.append(Quote(top.bid_pips, top.ask_pips, lasts.get(outcome)))
+    return seq, ts_us, quotes
+
+
+def _read_lasts(market_id: int) -> dict[int, int]:
+    """Return last prices by book: the statistics', or those of trades they don't know yet."""
+    stats = OutcomeStats.objects.filter(market_id=market_id).exclude(last_pips=None)
+    lasts: dict[int, Any] = dict(stats.values_list("outcome_index", "last_pips"))
+    recent = Trade.objects.filter(market_id=market_id).order_by("-id")[:RECENT_TRADES_MAX]
+    newest_last = reversed(list(recent.values_list("outcome_index", "price_pips")))
+    return {**lasts, **dict(newest_last)}
