@@ -1,0 +1,212 @@
+"""A market maker: quotes both sides of every book around fair values that drift.
+
+    PREDEX_KEY=pdx_... python -m bots.maker [--tag TAG]
+
+It knows nothing about the world: its fair values start at the market's prices and wander. At each
+step it draws a book, lets the market's fair values drift, and moves its quotes there: an order that
+rests is amended, one that is gone is placed again, one that has no room left is cancelled.
+"""
+
+import argparse
+import math
+import random
+from collections.abc import Iterable, Sequence
+from decimal import Decimal
+from typing import NamedTuple
+
+from bots.client import Client, Json, RefusedError, connect_from_environment, run
+
+STEP_SECONDS = 0.5
+FIRST_STEP_SECONDS = 0.05
+REFRESH_STEPS = 20
+LEVELS = 3
+HALF_SPREAD = 0.01
+LEVEL_GAP = 0.01
+CONTRACTS = (20, 120)
+GONE = ("order_not_open", "not_found")
+DRIFT = 0.04
+WEIGHT_MAX = 1.8
+
+
+class Quote(NamedTuple):
+    """What is wanted at one place of a book. `price` None: there is no room for it."""
+
+    side: str
+    level: int
+    price: Decimal | None
+    quantity: int
+
+
+class Resting(NamedTuple):
+    order_id: str
+    filled: Decimal
+
+
+Place = tuple[str, str, int]
+"""Outcome, side, level."""
+
+
+class MarketView:
+    """A market, what the maker believes of it, and what it has in its books.
+
+    A belief is a weight per outcome; fair values are their shares (see `find_fair`).
+    """
+
+    def __init__(self, market: Json, prices: Sequence[Json], dice: random.Random) -> None:
+        self.slug: str = market["slug"]
+        self.tick = Decimal(market["tick"])
+        codes = [outcome["code"] for outcome in market["outcomes"]]
+        self.codes = codes[:1] if market["kind"] == "binary" else codes
+        known = {price["outcome"]: price["price"] for price in prices}
+        self.weights = start_weights([known.get(code) for code in codes], dice)
+        self.quoted: dict[str, float] = {}
+        self.resting: dict[Place, Resting] = {}
+
+
+class Maker:
+    def __init__(self, client: Client, *, tag: str, dice: random.Random) -> None:
+        self.client = client
+        self.dice = dice
+        self.filter = {"status": "open", **({"tag": tag} if tag else {})}
+        self.views: dict[str, MarketView] = {}
+        self.steps = 0
+
+    def begin(self) -> None:
+        self.views = {}
+        self.refresh()
+
+    def step(self) -> float:
+        """Quote a book that has no quotes yet, else move those of any book."""
+        self.steps += 1
+        if self.steps % REFRESH_STEPS == 0 or not self.views:
+            self.refresh()
+        books = [(view, code) for view in self.views.values() for code in view.codes]
+        new = [(view, code) for view, code in books if code not in view.quoted]
+        if new:
+            self.quote(*new[0])
+            return FIRST_STEP_SECONDS
+        if books:
+            view, code = self.dice.choice(books)
+            view.weights = drift(view.weights, self.dice)
+            self.quote(view, code)
+        return STEP_SECONDS
+
+    def refresh(self) -> None:
+        """Take up markets that have opened, leave those that have closed."""
+        markets = {market["slug"]: market for market in self.client.list("markets", **self.filter)}
+        self.views = {slug: view for slug, view in self.views.items() if slug in markets}
+        for slug, market in markets.items():
+            if slug not in self.views:
+                self.views[slug] = self.take_up(market)
+
+    def take_up(self, market: Json) -> MarketView:
+        """Start with empty hands in a market: what became of earlier orders is not known."""
+        slug = market["slug"]
+        prices = self.client.call("GET", f"markets/{slug}/prices")["prices"]
+        self.client.call("DELETE", "orders", market=slug)
+        return MarketView(market, prices, self.dice)
+
+    def quote(self, view: MarketView, code: str) -> None:
+        fair = find_fair(view.weights)[view.codes.index(code)]
+        quotes = build_quotes(fair, tick=view.tick, dice=self.dice)
+        if fair > view.quoted.get(code, fair):
+            quotes.reverse()  # sells make room before buys follow
+        view.quoted[code] = fair
+        for quote in quotes:
+            place = (code, quote.side, quote.level)
+            resting = view.resting.pop(place, None)
+            moved = self.move(view.slug, code, quote, resting)
+            if moved is not None:
+                view.resting[place] = moved
+
+    def move(self, slug: str, code: str, quote: Quote, resting: Resting | None) -> Resting | None:
+        """Bring one order to where it is wanted; return what rests there afterwards."""
+        try:
+            if resting is None:
+                return self.place(build_order(slug, code, quote)) if quote.price else None
+            return self.amend(resting, quote) if quote.price else self.cancel(resting)
+        except RefusedError as refusal:
+            if refusal.is_trouble:
+                raise
+            return None if refusal.code in GONE else resting
+
+    def place(self, order: Json) -> Resting | None:
+        return read_resting(self.client.call("POST", "orders", order))
+
+    def amend(self, resting: Resting, quote: Quote) -> Resting | None:
+        body = {"price": str(quote.price), "quantity": str(resting.filled + quote.quantity)}
+        return read_resting(self.client.call("PATCH", f"orders/{resting.order_id}", body))
+
+    def cancel(self, resting: Resting) -> Resting | None:
+        return read_resting(self.client.call("DELETE", f"orders/{resting.order_id}"))
+
+
+def read_resting(order: Json) -> Resting | None:
+    """Return what is left of an order in the book."""
+    is_open = order["status"] in ("open", "partially_filled")
+    return Resting(order["id"], Decimal(order["filled"])) if is_open else None
+
+
+# --- what it believes ----------------------------------------------------------------------------
+
+
+def start_weights(prices: Sequence[str | None], dice: random.Random) -> list[float]:
+    """Return weights whose shares are the known prices, and something where none is known."""
+    if all(price is None for price in prices):
+        return [dice.gauss(0, 0.7) for _ in prices]
+    floor = 1 / (10 * len(prices))
+    return _bounded(math.log(max(float(price or 0), floor)) for price in prices)
+
+
+def drift(weights: Sequence[float], dice: random.Random) -> list[float]:
+    return _bounded(weight + dice.gauss(0, DRIFT) for weight in weights)
+
+
+def find_fair(weights: Sequence[float]) -> list[float]:
+    """Return fair values: above 0, together 1."""
+    shares = [math.exp(weight) for weight in weights]
+    return [share / sum(shares) for share in shares]
+
+
+def _bounded(weights: Iterable[float]) -> list[float]:
+    """Centre weights on 0 and keep every outcome possible."""
+    weights = list(weights)
+    middle = sum(weights) / len(weights)
+    return [max(-WEIGHT_MAX, min(WEIGHT_MAX, weight - middle)) for weight in weights]
+
+
+# --- what it wants -------------------------------------------------------------------------------
+
+
+def build_quotes(fair: float, *, tick: Decimal, dice: random.Random) -> list[Quote]:
+    """Return LEVELS buys, then as many sells, on the tick, around the fair value."""
+    buys, sells = [], []
+    for level in range(LEVELS):
+        away = HALF_SPREAD + level * LEVEL_GAP
+        bid = math.floor(Decimal(fair - away) / tick) * tick
+        ask = math.ceil(Decimal(fair + away) / tick) * tick
+        buys.append(Quote("buy", level, bid if bid > 0 else None, dice.randint(*CONTRACTS)))
+        sells.append(Quote("sell", level, ask if ask < 1 else None, dice.randint(*CONTRACTS)))
+    return [*buys, *sells]
+
+
+def build_order(slug: str, code: str, quote: Quote) -> Json:
+    return {
+        "market": slug,
+        "outcome": code,
+        "side": quote.side,
+        "price": str(quote.price),
+        "quantity": quote.quantity,
+        "post_only": True,
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Quote both sides of every open book.")
+    parser.add_argument("--tag", default="", help="only markets with this tag")
+    tag = parser.parse_args().tag
+    run(Maker(connect_from_environment(), tag=tag, dice=random.Random()))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,208 @@
+"""One account's private stream: balance, open orders, fills and positions as they change.
+
+Its frames are not conflated: one per commit that touched the account. They are numbered by the
+stream itself, from its snapshot on, because an account has no sequence of its own; what they tell
+of a market carries that market's `seq`.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from accounts.clock import format_time
+from accounts.units import format_amount, format_price, format_quantity
+from trading.api.commands import NO, mirror_pips
+from trading.api.render import SIDE_NAMES, find_fee_micros, show_average, show_order
+from trading.api.schema import OrderState, OwnFill
+from trading.cards import MarketCard
+from trading.engine.book import Order
+from trading.engine.margin import compute_position_lots, new_account
+from trading.engine.types import OrderStatus
+from trading.feed import frames
+from trading.feed.reads import OPEN_ORDERS_MAX, AccountRead, Balance
+from trading.feed.watcher import Frame, Watcher
+from trading.messages import AccountChange, Fill, OrderChange, PositionChange
+from trading.queries import as_engine_order
+
+CHANGES_KEPT_MAX: Final = 10_000
+OPEN: Final = (OrderStatus.OPEN, OrderStatus.PARTIALLY_FILLED)
+
+Cards = Mapping[int, MarketCard]
+JsonDict = dict[str, Any]
+Holdings = dict[int, PositionChange]
+"""An account's positions in one market, by book."""
+
+
+class AccountFeed:
+    def __init__(self, account_id: int) -> None:
+        self.account_id = account_id
+        self.watchers: set[Watcher] = set()
+        self.seq = 0
+        self.is_loaded = False
+        self.is_loading = False
+        self.is_stale = False
+        self.changes: list[AccountChange] = []
+        self.balance = Balance(0, 0, 0)
+        self.applied = 0
+        """How many changes were applied: tells a slow read that it is out of date."""
+        self._seqs: dict[int, int] = {}
+        self._orders: dict[str, OrderState] = {}
+        self._has_more_orders = False
+        self._holdings: dict[int, Holdings] = {}
+        self._cards: Cards = {}
+
+    def snapshot(self) -> Frame | None:
+        if not self.is_loaded:
+            return None
+        orders = list(self._orders.values())[-OPEN_ORDERS_MAX:]
+        return frames.me_snapshot(
+            self.seq,
+            balance=frames.balance(self.balance),
+            orders=orders,
+            has_more_orders=self._has_more_orders or len(orders) < len(self._orders),
+            positions=[
+                show_holdings(holdings, self._cards[market_id])
+                for market_id, holdings in self._holdings.items()
+            ],
+        )
+
+    def keep(self, change: AccountChange) -> None:
+        """Keep a publication for when the database has been read."""
+        if len(self.changes) < CHANGES_KEPT_MAX:
+            self.changes.append(change)
+        else:
+            self.is_stale = True
+
+    def load(self, read: AccountRead, cards: Cards) -> None:
+        """Begin anew from the database: every watcher gets a snapshot."""
+        self.is_loaded = True
+        self._seqs = dict(read.seqs)
+        self.balance = read.balance
+        self._has_more_orders = read.has_more_orders
+        self._cards = cards
+        self._orders = {
+            row.id.hex: show_order(
+                as_engine_order(row),
+                cards[row.market_id],
+                seq=row.updated_seq,
+                updated_at_us=row.updated_at_us,
+            )
+            for row in read.orders
+        }
+        self._holdings = {}
+        for position in read.positions:
+            self._holdings.setdefault(position.market_id, {})[position.outcome] = position
+        for watcher in self.watchers:
+            watcher.owe(self)
+
+    def apply(self, change: AccountChange, cards: Cards) -> None:
+        """Take what one commit did and tell the watchers; what is known already is no news."""
+        self.applied += 1
+        known, self._cards = self._seqs, cards
+        orders = [item for item in change.orders if item.seq > known.get(item.market_id, 0)]
+        positions = [item for item in change.positions if item.seq > known.get(item.market_id, 0)]
+        fills = [item for item in change.fills if item[1] > known.get(item[0], 0)]
+        if markets_of(change) and not (orders or positions or fills):
+            return  # from before what was read: its balance is old as well
+        parts = {
+            "orders": [self._keep_order(item) for item in orders],
+            "fills": self._show_fills(fills, orders),
+            "positions": self._keep_positions(positions),
+        }
+        known.update({item.market_id: item.seq for item in (*orders, *positions)})
+        balance = Balance(change.cash_micros, change.held_micros, change.withdrawing_micros)
+        self.tell(balance, {name: items for name, items in parts.items() if items})
+
+    def tell(self, balance: Balance, parts: Mapping[str, list[Any]]) -> None:
+        """Send one frame with what is new; none if nothing is."""
+        body: JsonDict = dict(parts)
+        if balance != self.balance:
+            self.balance = balance
+            body["balance"] = frames.balance(balance)
+        if not body:
+            return
+        self.seq += 1
+        frame = frames.me(self.seq, **body)
+        for watcher in self.watchers:
+            watcher.push(self, frame)
+
+    def _keep_order(self, change: OrderChange) -> OrderState:
+        order: Order = change.order
+        card = self._cards[change.market_id]
+        shown = show_order(order, card, seq=change.seq, updated_at_us=change.ts_us)
+        if order.status in OPEN:
+            self._orders[order.order_id] = shown
+        else:
+            self._orders.pop(order.order_id, None)
+        return shown
+
+    def _keep_positions(self, positions: list[PositionChange]) -> list[JsonDict]:
+        for position in positions:
+            self._holdings.setdefault(position.market_id, {})[position.outcome] = position
+        return [
+            show_holdings(self._holdings[market_id], self._cards[market_id])
+            for market_id in dict.fromkeys(position.market_id for position in positions)
+        ]
+
+    def _show_fills(
+        self, fills: list[tuple[int, int, int, Fill]], orders: list[OrderChange]
+    ) -> list[OwnFill]:
+        """Show fills of own orders; the commit that made them changed those orders as well."""
+        own = {item.order.order_id: item.order for item in orders}
+        return [
+            show_fill(fill, own[order_id], self._cards[market_id], seq=seq, ts_us=ts_us)
+            for market_id, seq, ts_us, fill in fills
+            for order_id in (fill.trade.taker_order_id, fill.trade.maker_order_id)
+            if order_id in own
+        ]
+
+
+def markets_of(change: AccountChange) -> set[int]:
+    """Return the markets that a change speaks of."""
+    return (
+        {item.market_id for item in change.orders}
+        | {position.market_id for position in change.positions}
+        | {market_id for market_id, _, _, _ in change.fills}
+    )
+
+
+def show_holdings(holdings: Holdings, card: MarketCard) -> JsonDict:
+    """Show positions in a market like GET /positions does, without what depends on prices."""
+    state = new_account(0, card.book_count)
+    for outcome, position in holdings.items():
+        state.net_lots[outcome] = position.net_lots
+    return {
+        "market": card.slug,
+        "seq": max(position.seq for position in holdings.values()),
+        "outcomes": [
+            {
+                "outcome": card.codes[outcome],
+                "position": format_quantity(
+                    compute_position_lots(state, outcome, binary=card.binary)
+                ),
+                "average_price": show_average(abs(position.cost_micros), abs(position.net_lots)),
+                "cost": format_amount(position.cost_micros),
+                "realised_profit": format_amount(position.realised_micros),
+            }
+            for outcome, position in sorted(holdings.items())
+            if position.net_lots or position.realised_micros
+        ],
+    }
+
+
+def show_fill(fill: Fill, order: Order, card: MarketCard, *, seq: int, ts_us: int) -> OwnFill:
+    """Show a fill as GET /fills does: side, outcome and price as the order was entered."""
+    trade = fill.trade
+    return OwnFill(
+        id=fill.trade_id,
+        order_id=order.order_id,
+        client_order_id=order.client_order_id,
+        market=card.slug,
+        outcome=card.codes[NO if order.as_no else order.outcome],
+        side=SIDE_NAMES[-order.side if order.as_no else order.side],
+        price=format_price(mirror_pips(trade.price_pips, as_no=order.as_no) or 0),
+        quantity=format_quantity(trade.quantity_lots),
+        fee=format_amount(find_fee_micros(trade, order.order_id)),
+        role="taker" if trade.taker_order_id == order.order_id else "maker",
+        seq=seq,
+        created_at=format_time(ts_us),
+    )

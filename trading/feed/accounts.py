@@ -1,0 +1,142 @@
+"""The accounts whose owners listen: read when somebody does, then followed by publications.
+
+Balances also change where no engine is (deposits, withdrawals, settlement), so those of the
+accounts that are listened to are looked at every second.
+"""
+
+import asyncio
+from collections.abc import Iterable
+from typing import Final
+
+import structlog
+
+from trading.cards import MarketCard
+from trading.feed import reads
+from trading.feed.account import AccountFeed, markets_of
+from trading.feed.tasks import DATABASE_FAULTS, Tasks, in_thread
+from trading.feed.watcher import Watcher
+from trading.messages import AccountChange
+
+log = structlog.get_logger(__name__)
+
+RETRY_SECONDS: Final = 0.5
+CARDS_MAX: Final = 50_000
+
+
+class Accounts:
+    def __init__(self, tasks: Tasks) -> None:
+        self.feeds: dict[int, AccountFeed] = {}
+        self._tasks = tasks
+        self._cards: dict[int, MarketCard] = {}
+        """Slugs and outcome codes, which never change once a market is open."""
+
+    def follow(self, watcher: Watcher, account_id: int) -> None:
+        feed = self.feeds.get(account_id)
+        if feed is None:
+            feed = self.feeds[account_id] = AccountFeed(account_id)
+        watcher.account_id = account_id
+        feed.watchers.add(watcher)
+        watcher.owe(feed)
+        if not feed.is_loaded:
+            self._read(feed)
+
+    def leave(self, watcher: Watcher) -> None:
+        if watcher.account_id is None:
+            return
+        feed = self.feeds.get(watcher.account_id)
+        watcher.account_id = None
+        if feed is None:
+            return
+        watcher.forget(feed)
+        feed.watchers.discard(watcher)
+        if not feed.watchers:
+            del self.feeds[feed.account_id]
+
+    def find_seq(self, watcher: Watcher) -> int | None:
+        """Return how far the watcher's private stream has come, if it has one."""
+        feed = self.feeds.get(watcher.account_id) if watcher.account_id is not None else None
+        return None if feed is None or watcher.is_due(feed) else feed.seq
+
+    def apply(self, change: AccountChange) -> None:
+        feed = self.feeds.get(change.account_id)
+        if feed is None:
+            return
+        if feed.is_loading or not self._cards.keys() >= markets_of(change):
+            feed.keep(change)
+            self._read(feed, is_whole=feed.is_loading)
+            return
+        feed.apply(change, self._cards)
+
+    def reload(self, account_ids: Iterable[int] | None = None) -> None:
+        """Read accounts again, all if none are named: something of theirs was lost."""
+        for account_id in list(self.feeds) if account_ids is None else account_ids:
+            feed = self.feeds.get(account_id)
+            if feed is not None:
+                feed.is_stale = True
+                self._read(feed)
+
+    async def reload_in(self, market_id: int) -> None:
+        """Read those accounts again that ever traded in a market: it has been paid."""
+        if self.feeds:
+            self.reload(await in_thread(reads.read_accounts_in, market_id, list(self.feeds)))
+
+    async def check_balances(self) -> None:
+        """Tell what changed beside the engines."""
+        before = {key: feed.applied for key, feed in self.feeds.items() if feed.is_loaded}
+        if not before:
+            return
+        balances = await in_thread(reads.read_balances, list(before))
+        for account_id, balance in balances.items():
+            feed = self.feeds.get(account_id)
+            if feed is not None and feed.is_loaded and feed.applied == before[account_id]:
+                feed.tell(balance, {})
+
+    def _read(self, feed: AccountFeed, *, is_whole: bool = True) -> None:
+        if feed.is_loading:
+            return
+        feed.is_loading = True
+        self._tasks.spawn(self._load(feed) if is_whole else self._catch_up(feed))
+
+    async def _load(self, feed: AccountFeed) -> None:
+        while True:
+            feed.is_stale = False
+            try:
+                read = await in_thread(reads.read_account, feed.account_id)
+                if read is None:
+                    break
+                wanted = {item.market_id for item in (*read.orders, *read.positions)}
+                await self._learn(wanted | {m for c in feed.changes for m in markets_of(c)})
+                break
+            except DATABASE_FAULTS as fault:
+                log.warning("account_not_read", account=feed.account_id, because=str(fault))
+                await asyncio.sleep(RETRY_SECONDS)
+        if read is not None:
+            feed.load(read, self._cards)
+        self._finish(feed)
+
+    async def _catch_up(self, feed: AccountFeed) -> None:
+        """Learn of markets that the account is new in, then apply what was kept meanwhile."""
+        try:
+            await self._learn({m for change in feed.changes for m in markets_of(change)})
+        except DATABASE_FAULTS:
+            feed.is_stale = True
+        self._finish(feed)
+
+    def _finish(self, feed: AccountFeed) -> None:
+        feed.is_loading = False
+        changes, feed.changes = feed.changes, []
+        if self.feeds.get(feed.account_id) is not feed:
+            return
+        if feed.is_stale:
+            self._read(feed)
+        for change in changes:
+            self.apply(change)
+
+    async def _learn(self, market_ids: set[int]) -> None:
+        missing = market_ids - self._cards.keys()
+        if not missing:
+            return
+        if len(self._cards) > CARDS_MAX:
+            self._cards.clear()
+            missing = market_ids
+        self._cards.update(await in_thread(reads.read_cards, missing))

@@ -1,0 +1,83 @@
+"""Which markets "all" means to whom: what lists show everybody, and what only to some users.
+
+Who sees what is `Market.objects`' say (through `reads`); this keeps the answers for a few seconds.
+"""
+
+import asyncio
+import time
+from collections.abc import Iterable
+from typing import Final
+
+from trading.feed import reads
+from trading.feed.stream import CHANNELS_OF_ALL
+from trading.feed.tasks import in_thread
+from trading.feed.watcher import Watcher
+
+FRESH_SECONDS: Final = 2.0
+SECONDS_PER_USER: Final = 0.02
+"""With many users who follow all markets, each one's own list is read less often."""
+
+
+class Audience:
+    """The watchers of all markets, by channel."""
+
+    def __init__(self) -> None:
+        self.public: set[int] = set()
+        self.watchers: dict[str, set[Watcher]] = {name: set() for name in CHANNELS_OF_ALL}
+        self._read_at = float("-inf")
+        self._users_read_at = float("-inf")
+        self._lock = asyncio.Lock()
+
+    def add(self, watcher: Watcher, channel: str) -> None:
+        self.watchers[channel].add(watcher)
+
+    def remove(self, watcher: Watcher, channel: str) -> None:
+        self.watchers[channel].discard(watcher)
+
+    def followers(self, channel: str, market_id: int) -> list[Watcher]:
+        """Return those who follow the channel of all markets and see this one."""
+        watchers = self.watchers[channel]
+        if market_id in self.public:
+            return list(watchers)
+        return [watcher for watcher in watchers if market_id in watcher.also_listed]
+
+    def everybody(self) -> set[Watcher]:
+        return set().union(*self.watchers.values())
+
+    def market_ids(self) -> set[int]:
+        """Return the markets that somebody who follows all of them sees."""
+        everybody = self.everybody()
+        if not everybody:
+            return set()
+        return self.public.union(*(watcher.also_listed for watcher in everybody))
+
+    async def refresh(self, *, is_due: bool = False) -> None:
+        """Read again what has become old (or may have changed), while anybody follows all."""
+        everybody = self.everybody()
+        if not everybody:
+            return
+        async with self._lock:
+            now = time.monotonic()
+            if is_due or now - self._read_at >= FRESH_SECONDS:
+                self.public = await in_thread(reads.read_live_listed, None)
+                self._read_at = now
+            users = {watcher.user_id for watcher in everybody} - {None}
+            pause = max(FRESH_SECONDS, SECONDS_PER_USER * len(users))
+            if now - self._users_read_at >= pause:
+                self._users_read_at = now
+                await self._read_users(everybody)
+
+    async def welcome(self, watcher: Watcher) -> None:
+        """Find out what one more watcher sees."""
+        await self.refresh()
+        await self._read_users([watcher])
+
+    async def _read_users(self, watchers: Iterable[Watcher]) -> None:
+        by_user: dict[int, list[Watcher]] = {}
+        for watcher in watchers:
+            if watcher.user_id is not None:
+                by_user.setdefault(watcher.user_id, []).append(watcher)
+        for user_id, own in by_user.items():
+            listed = await in_thread(reads.read_live_listed, user_id)
+            for watcher in own:
+                watcher.also_listed = frozenset(listed - self.public)

@@ -1,0 +1,254 @@
+"""The JSON of every frame, serialised once. Money, prices and quantities are decimal strings.
+
+All carry `v`, `type`, `market` (a slug, or null where a frame is of no single market), `seq`,
+`prev_seq` (null in a snapshot) and `ts`. Books, trades and tickers have the API's names.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final
+
+import msgspec
+
+from accounts.clock import format_time, from_datetime, now_us
+from accounts.errors import ApiError
+from accounts.units import format_amount, format_price, format_quantity
+from trading.cards import MarketCard
+from trading.engine.types import BUY
+from trading.feed.mirror import LevelChange, Lots, Mirror, Shown, TapeTrade
+from trading.feed.reads import ExchangeState, Standing, StatusRow
+from trading.feed.watcher import Frame
+from trading.messages import Top
+
+VERSION: Final = 1
+_encode = msgspec.json.Encoder().encode
+
+JsonDict = dict[str, Any]
+
+
+def build(
+    type_: str,
+    *,
+    market: str | None = None,
+    seq: int | None = None,
+    prev_seq: int | None = None,
+    ts_us: int | None = None,
+    **body: Any,
+) -> Frame:
+    text = _encode(
+        {
+            "v": VERSION,
+            "type": type_,
+            "market": market,
+            "seq": seq,
+            "prev_seq": prev_seq,
+            "ts": format_time(now_us() if ts_us is None else ts_us),
+            **body,
+        }
+    ).decode()
+    return Frame({"type": "websocket.send", "text": text}, len(text))
+
+
+# Market data
+
+
+def book_snapshot(card: MarketCard, mirror: Mirror, seq: int) -> Frame:
+    levels = mirror.levels or {}
+    books = [
+        {
+            "outcome": card.codes[outcome],
+            "bids": _side(levels.get(outcome, {}), 0, best_first=True),
+            "asks": _side(levels.get(outcome, {}), 1, best_first=False),
+        }
+        for outcome in range(card.book_count)
+    ]
+    return build("book_snapshot", market=card.slug, seq=seq, ts_us=mirror.shown_ts_us, books=books)
+
+
+def book(card: MarketCard, shown: Shown, prev_seq: int) -> Frame:
+    return build(
+        "book",
+        market=card.slug,
+        seq=shown.seq,
+        prev_seq=prev_seq,
+        ts_us=shown.ts_us,
+        books=_changed_books(card, shown.levels),
+    )
+
+
+def trades_snapshot(card: MarketCard, mirror: Mirror, seq: int) -> Frame:
+    trades = [_trade(card, trade) for trade in mirror.tape]
+    return build(
+        "trades_snapshot", market=card.slug, seq=seq, ts_us=mirror.shown_ts_us, trades=trades
+    )
+
+
+def trades(
+    card: MarketCard, new: Iterable[TapeTrade], *, prev_seq: int, seq: int, ts_us: int
+) -> Frame:
+    listed = [_trade(card, trade) for trade in new]
+    return build("trades", market=card.slug, seq=seq, prev_seq=prev_seq, ts_us=ts_us, trades=listed)
+
+
+def ticker_snapshot(card: MarketCard, mirror: Mirror, seq: int) -> Frame:
+    outcomes = [_ticker(card, mirror, outcome) for outcome in range(card.book_count)]
+    return build(
+        "ticker_snapshot", market=card.slug, seq=seq, ts_us=mirror.shown_ts_us, tickers=outcomes
+    )
+
+
+def ticker(card: MarketCard, mirror: Mirror, shown: Shown, prev_seq: int) -> Frame:
+    return build(
+        "ticker",
+        market=card.slug,
+        seq=shown.seq,
+        prev_seq=prev_seq,
+        ts_us=shown.ts_us,
+        tickers=[_ticker(card, mirror, outcome) for outcome in shown.outcomes],
+    )
+
+
+def _changed_books(card: MarketCard, changes: Iterable[LevelChange]) -> list[JsonDict]:
+    books: dict[int, JsonDict] = {}
+    for change in sorted(changes):
+        book = books.setdefault(
+            change.outcome, {"outcome": card.codes[change.outcome], "bids": [], "asks": []}
+        )
+        price = format_price(change.price_pips)
+        if change.bid_lots is not None:
+            book["bids"].append((price, format_quantity(change.bid_lots)))
+        if change.ask_lots is not None:
+            book["asks"].append((price, format_quantity(change.ask_lots)))
+    return list(books.values())
+
+
+def _side(prices: Mapping[int, Lots], side: int, *, best_first: bool) -> list[tuple[str, str]]:
+    return [
+        (format_price(price_pips), format_quantity(prices[price_pips][side]))
+        for price_pips in sorted(prices, reverse=best_first)
+        if prices[price_pips][side]
+    ]
+
+
+def _trade(card: MarketCard, trade: TapeTrade) -> JsonDict:
+    return {
+        "id": trade.trade_id,
+        "outcome": card.codes[trade.outcome],
+        "price": format_price(trade.price_pips),
+        "quantity": format_quantity(trade.quantity_lots),
+        "taker_side": "buy" if trade.taker_side == BUY else "sell",
+        "seq": trade.seq,
+        "created_at": format_time(trade.ts_us),
+    }
+
+
+def _ticker(card: MarketCard, mirror: Mirror, outcome: int) -> JsonDict:
+    top = mirror.tops.get(outcome) or Top(outcome, None, 0, None, 0)
+    return {
+        "outcome": card.codes[outcome],
+        "last": _price(mirror.lasts.get(outcome)),
+        "bid": _price(top.bid_pips),
+        "bid_quantity": format_quantity(top.bid_lots),
+        "ask": _price(top.ask_pips),
+        "ask_quantity": format_quantity(top.ask_lots),
+    }
+
+
+def _price(price_pips: int | None) -> str | None:
+    return None if price_pips is None else format_price(price_pips)
+
+
+# Lifecycle
+
+
+def lifecycle_snapshot(card: MarketCard, standing: Standing, seq: int) -> Frame:
+    return build("lifecycle_snapshot", market=card.slug, seq=seq, **_standing(card, standing))
+
+
+def lifecycle(
+    card: MarketCard, standing: Standing, change: StatusRow, *, prev_seq: int, seq: int
+) -> Frame:
+    """One change of status; `standing` is how the market stands since."""
+    now = {**_standing(card, standing), "status": change.to_status}
+    return build(
+        "lifecycle",
+        market=card.slug,
+        seq=seq,
+        prev_seq=prev_seq,
+        ts_us=from_datetime(change.created_at),
+        from_status=change.from_status,
+        reason=change.reason,
+        **now,
+    )
+
+
+def exchange(state: ExchangeState) -> Frame:
+    return build("exchange", **state._asdict())
+
+
+def _standing(card: MarketCard, standing: Standing) -> JsonDict:
+    payouts = None
+    if standing.payouts_pips is not None:
+        payouts = {
+            code: format_price(pips)
+            for code, pips in zip(card.codes, standing.payouts_pips, strict=True)
+        }
+    return {
+        "status": standing.status,
+        "close_at": format_time(standing.close_at_us),
+        "tick": format_price(standing.tick_pips),
+        "lot_step": format_quantity(standing.lot_step_lots),
+        "payouts": payouts,
+    }
+
+
+# Private
+
+
+def me_snapshot(seq: int, **parts: Any) -> Frame:
+    return build("me_snapshot", seq=seq, **parts)
+
+
+def me(seq: int, **parts: Any) -> Frame:
+    return build("me", seq=seq, prev_seq=seq - 1, **parts)
+
+
+def balance(micros: tuple[int, int, int]) -> JsonDict:
+    cash_micros, held_micros, withdrawing_micros = micros
+    return {
+        "cash": format_amount(cash_micros),
+        "held": format_amount(held_micros),
+        "withdrawing": format_amount(withdrawing_micros),
+        "available": format_amount(cash_micros - held_micros - withdrawing_micros),
+    }
+
+
+# The socket's own
+
+
+def heartbeat(
+    markets: Mapping[str, Mapping[str, int]], *, me_seq: int | None, is_engine_up: bool
+) -> Frame:
+    engine = "up" if is_engine_up else "away"
+    return build("heartbeat", markets=markets, me=me_seq, engine=engine)
+
+
+def reply(type_: str, request: int | str | None, **body: Any) -> Frame:
+    return build(type_, id=request, **body)
+
+
+def error(fault: ApiError, request: int | str | None, *, request_id: str, **body: Any) -> Frame:
+    return build(
+        "error",
+        id=request,
+        code=fault.code,
+        message=fault.message,
+        field=fault.field,
+        request_id=request_id,
+        **body,
+    )
+
+
+def unsubscribed(
+    request: int | str | None, channels: Sequence[str], markets: Sequence[str] | str | None
+) -> Frame:
+    return reply("unsubscribed", request, channels=channels, markets=markets)

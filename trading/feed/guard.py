@@ -1,0 +1,122 @@
+"""What open sockets may cost, and whether those who opened them may still be here.
+
+One guard per hub. Counts are of this process: with several web processes each allows as many.
+"""
+
+import asyncio
+from collections import Counter
+from typing import Final, Protocol
+from weakref import WeakKeyDictionary
+
+import structlog
+from django.conf import settings
+
+from accounts.api.principal import Principal, find_stopped
+from accounts.errors import ApiError
+from trading.feed.hub import Hub
+from trading.feed.sessions import Login, find_ended
+from trading.feed.tasks import in_thread
+
+log = structlog.get_logger(__name__)
+
+CHECK_SECONDS: Final = 0.4
+"""Of the second in which a revoked key, a log-out or a suspension must end a socket."""
+SLOW_SECONDS: Final = 20.0
+"""A socket that has taken nothing for so long is dropped."""
+SOCKETS_MAX: Final = 10_000
+SOCKETS_PER_ADDRESS_MAX: Final = 200
+SOCKETS_PER_ACCOUNT_MAX: Final = 50
+
+
+class Guarded(Protocol):
+    address: str
+    principal: Principal | None
+    login: Login | None
+    sending_since: float | None
+
+    def stop(self) -> None:
+        """End it: its credential stands no more."""
+
+    def abort(self) -> None:
+        """Drop the connection; the client does not read what it is sent."""
+
+
+class Guard:
+    def __init__(self, hub: Hub) -> None:
+        self.sockets: set[Guarded] = set()
+        self._addresses: Counter[str] = Counter()
+        self._accounts: Counter[int] = Counter()
+        hub.tasks.every(CHECK_SECONDS, self._check)
+
+    def enter(self, socket: Guarded) -> None:
+        """Count a socket in, or raise ApiError (429, 503) where there are too many."""
+        if len(self.sockets) >= SOCKETS_MAX:
+            raise ApiError(503, "unavailable", "too many connections: try again later")
+        if self._addresses[socket.address] >= _per_address_max():
+            raise _too_many("address")
+        if socket.principal is not None:
+            self.enter_account(socket.principal.account_id)
+        self._addresses[socket.address] += 1
+        self.sockets.add(socket)
+
+    def enter_account(self, account_id: int) -> None:
+        if self._accounts[account_id] >= SOCKETS_PER_ACCOUNT_MAX:
+            raise _too_many("account")
+        self._accounts[account_id] += 1
+
+    def leave(self, socket: Guarded) -> None:
+        if socket not in self.sockets:
+            return
+        self.sockets.discard(socket)
+        self._count_down(self._addresses, socket.address)
+        if socket.principal is not None:
+            self._count_down(self._accounts, socket.principal.account_id)
+
+    @staticmethod
+    def _count_down(counter: Counter, key: str | int) -> None:
+        counter[key] -= 1
+        if counter[key] <= 0:
+            del counter[key]
+
+    async def _check(self) -> None:
+        self._drop_stuck()
+        await self._stop_ended()
+
+    def _drop_stuck(self) -> None:
+        now = asyncio.get_running_loop().time()
+        for socket in list(self.sockets):
+            since = socket.sending_since
+            if since is not None and now - since >= SLOW_SECONDS:
+                log.info("socket_dropped", because="slow_reader", address=socket.address)
+                socket.abort()
+
+    async def _stop_ended(self) -> None:
+        principals = {socket.principal for socket in self.sockets} - {None}
+        if not principals:
+            return
+        stopped = await in_thread(find_stopped, principals)
+        logins = {socket.login for socket in self.sockets} - {None}
+        ended = await in_thread(find_ended, logins) if logins else set()
+        for socket in list(self.sockets):
+            if socket.principal in stopped or socket.login in ended:
+                log.info("socket_stopped", because="credential_ended", address=socket.address)
+                socket.stop()
+
+
+def _per_address_max() -> int:
+    return getattr(settings, "FEED_SOCKETS_PER_ADDRESS_MAX", SOCKETS_PER_ADDRESS_MAX)
+
+
+def _too_many(what: str) -> ApiError:
+    return ApiError(429, "too_many_connections", f"too many connections of this {what}")
+
+
+_guards: WeakKeyDictionary[Hub, Guard] = WeakKeyDictionary()
+
+
+def get_guard(hub: Hub) -> Guard:
+    """Return the guard of a hub; it begins to check with its first socket."""
+    guard = _guards.get(hub)
+    if guard is None:
+        guard = _guards[hub] = Guard(hub)
+    return guard

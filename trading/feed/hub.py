@@ -1,0 +1,324 @@
+"""The hub: one reader of the engines' publications per process and event loop.
+
+It joins FEED_GROUP and HEARTBEAT_GROUP with a receive loop of its own. What it is told are hints.
+Lost ones show as a gap in the sequence, as a heartbeat (or, while none is heard, a look at the
+database) that stays ahead, or as a new engine: then it reads the database again, and watchers see
+an ordinary frame. All state belongs to the event loop; the database is read in threads.
+"""
+
+import asyncio
+import time
+from typing import Any, Final
+from weakref import WeakKeyDictionary
+
+import msgspec
+import redis
+import structlog
+from channels.layers import get_channel_layer
+from django.conf import settings
+
+from trading.cards import MarketCard
+from trading.feed import frames, reads
+from trading.feed.accounts import Accounts
+from trading.feed.audience import Audience
+from trading.feed.lifecycle import LOOK_SECONDS, Lifecycle
+from trading.feed.markets import Markets
+from trading.feed.progress import Progress
+from trading.feed.stream import BOOK, LIFECYCLE, TRADES, Stream
+from trading.feed.tasks import DATABASE_FAULTS, Tasks, in_thread
+from trading.feed.watcher import Frame, Watcher
+from trading.messages import (
+    FEED_GROUP,
+    HEARTBEAT_GROUP,
+    HEARTBEAT_LOST_SECONDS,
+    Heartbeat,
+    Publication,
+    decode_heartbeat,
+    decode_publication,
+)
+
+log = structlog.get_logger(__name__)
+
+JOIN_SECONDS: Final = 2.0
+REJOIN_SECONDS: Final = 60.0
+"""The in-memory layer forgets members after a day, and at once when they were too slow."""
+RETRY_SECONDS: Final = 1.0
+CHECK_SECONDS: Final = 0.25
+BALANCES_SECONDS: Final = 1.0
+REVIEW_SECONDS: Final = 2.0
+BEAT_SECONDS: Final = 2.0
+RESUMABLE: Final = (BOOK, TRADES)
+LAYER_FAULTS: Final = (OSError, redis.RedisError)
+
+
+class Hub:
+    """Everything that the sockets of one event loop share. Get it from `get_hub`."""
+
+    def __init__(self) -> None:
+        self.watchers: set[Watcher] = set()
+        self.tasks = Tasks()
+        self.audience = Audience()
+        self.progress = Progress()
+        self.markets = Markets(self.audience, self.progress, self.tasks)
+        self.accounts = Accounts(self.tasks)
+        self.lifecycle = Lifecycle(self.markets, self.accounts, self.audience)
+        self._layer: Any = get_channel_layer()
+        self._channel = ""
+        self._joined = asyncio.Event()
+        self._starting = asyncio.Lock()
+        self._is_started = False
+        self._looked_at = 0.0
+
+    async def start(self) -> None:
+        """Begin to listen; returns at once when it has begun already."""
+        async with self._starting:
+            if self._is_started:
+                return
+            self._is_started = True
+            self.tasks.spawn(self._listen())
+            self.tasks.every(CHECK_SECONDS, self._check)
+            self.tasks.every(LOOK_SECONDS, self.lifecycle.look)
+            self.tasks.every(BALANCES_SECONDS, self.accounts.check_balances)
+            self.tasks.every(REVIEW_SECONDS, self._review)
+            self.tasks.every(BEAT_SECONDS, self._beat)
+            self.tasks.every(REJOIN_SECONDS, self._rejoin)
+            await self._begin()
+
+    async def _begin(self) -> None:
+        """Wait until publications are heard, so that none falls between image and first frame."""
+        try:
+            async with asyncio.timeout(JOIN_SECONDS):
+                await self._joined.wait()
+        except TimeoutError:
+            log.warning("feed_starts_without_its_channel_layer")
+        try:
+            await self.lifecycle.look()
+        except DATABASE_FAULTS as fault:
+            log.warning("feed_starts_without_database", because=str(fault))
+
+    async def close(self) -> None:
+        await self.tasks.close()
+        for watcher in self.watchers:
+            watcher.end()
+
+    # What a socket asks for
+
+    async def join(self, watcher: Watcher) -> None:
+        await self.start()
+        self.watchers.add(watcher)
+
+    def leave(self, watcher: Watcher) -> None:
+        """Forget a socket and all that it followed."""
+        for market_id in list(watcher.named):
+            for channel in list(watcher.named.get(market_id, ())):
+                self.unfollow(watcher, market_id, channel)
+        for channel in list(watcher.all_channels):
+            self.unfollow_all(watcher, channel)
+        self.accounts.leave(watcher)
+        self.watchers.discard(watcher)
+
+    async def follow(
+        self, watcher: Watcher, card: MarketCard, channel: str, *, since_seq: int | None = None
+    ) -> None:
+        """Follow a channel of a market that the watcher may see: a snapshot, then its frames.
+
+        With `since_seq`, one frame from there to now instead of the snapshot, where that is known.
+        """
+        feed = self.markets.ensure(card.id, is_named=True)
+        frame: Frame | None = None
+        if since_seq is not None and channel in RESUMABLE:
+            frame = await self.markets.resume(feed, channel, since_seq)
+        feed = self.markets.ensure(card.id, is_named=True)
+        stream = feed.streams[channel]
+        watcher.named.setdefault(card.id, set()).add(channel)
+        stream.watchers.add(watcher)
+        if frame is None:
+            watcher.owe(stream)
+        else:
+            watcher.forget(stream)
+            watcher.push(stream, frame)
+
+    def unfollow(self, watcher: Watcher, market_id: int, channel: str) -> None:
+        channels = watcher.named.get(market_id, set())
+        channels.discard(channel)
+        if not channels:
+            watcher.named.pop(market_id, None)
+        feed = self.markets.feeds.get(market_id)
+        if feed is None:
+            return
+        stream = feed.streams[channel]
+        stream.watchers.discard(watcher)
+        if channel not in watcher.all_channels:
+            watcher.forget(stream)
+
+    async def follow_all(self, watcher: Watcher, channel: str) -> None:
+        """Follow the channel of every market that lists show to this user."""
+        watcher.all_channels.add(channel)
+        self.audience.add(watcher, channel)
+        await self.audience.welcome(watcher)
+        self.markets.follow_all()
+        if channel == LIFECYCLE:
+            self.lifecycle.welcome(watcher)
+        for market_id, feed in self.markets.feeds.items():
+            if market_id in self.audience.public or market_id in watcher.also_listed:
+                watcher.owe(feed.streams[channel])
+
+    def unfollow_all(self, watcher: Watcher, channel: str) -> None:
+        watcher.all_channels.discard(channel)
+        self.audience.remove(watcher, channel)
+        for feed in self.markets.feeds.values():
+            stream = feed.streams[channel]
+            if watcher not in stream.watchers:
+                watcher.forget(stream)
+
+    # What the engines say
+
+    async def _listen(self) -> None:
+        while True:
+            try:
+                channel = await self._layer.new_channel("feed.")
+                await self._join_groups(channel)
+                self._joined.set()
+                while True:
+                    self._hear(await self._layer.receive(channel))
+            except LAYER_FAULTS as fault:
+                log.warning("feed_without_channel_layer", because=str(fault))
+            await asyncio.sleep(RETRY_SECONDS)
+
+    async def _join_groups(self, channel: str) -> None:
+        self._channel = channel
+        for group in (FEED_GROUP, HEARTBEAT_GROUP):
+            await self._layer.group_add(group, channel)
+
+    async def _rejoin(self) -> None:
+        if self._joined.is_set():
+            await self._join_groups(self._channel)
+
+    def _hear(self, message: dict[str, Any]) -> None:
+        try:
+            if message["type"] == "feed.publication":
+                self._take(decode_publication(message["data"]))
+            elif message["type"] == "engine.heartbeat":
+                self._note(decode_heartbeat(message["data"]))
+        except msgspec.MsgspecError as fault:
+            # Of another version, for instance: what it told is found missing soon.
+            log.warning("feed_message_not_understood", because=str(fault))
+        except Exception:
+            # One message must not end the feed for everybody; what it told is read again.
+            log.exception("feed_message_not_taken")
+            self._reload_all()
+
+    def _take(self, publication: Publication) -> None:
+        for market in publication.markets:
+            if not self.progress.follow(market.market_id, market.prev_seq, market.seq):
+                self.accounts.reload()
+            self.markets.apply(market)
+            if market.status is not None:
+                self.tasks.spawn(self.lifecycle.look())
+        for account in publication.accounts:
+            self.accounts.apply(account)
+
+    def _note(self, heartbeat: Heartbeat) -> None:
+        now = time.monotonic()
+        if self.progress.hear(heartbeat.shard, heartbeat.epoch, now):
+            log.info("feed_hears_a_new_engine", shard=heartbeat.shard, epoch=heartbeat.epoch)
+            self._reload_all()
+        self.progress.announce(heartbeat.seqs, now)
+
+    def _reload_all(self) -> None:
+        self.progress.forget()
+        self.markets.reload(list(self.markets.feeds))
+        self.accounts.reload()
+
+    def is_engine_up(self) -> bool:
+        now = time.monotonic()
+        within = HEARTBEAT_LOST_SECONDS
+        return self.progress.is_heard(settings.ENGINE_SHARDS, now, within_seconds=within)
+
+    # What is looked after
+
+    async def _check(self) -> None:
+        """Read again what was announced and never came."""
+        late = self.progress.find_late(time.monotonic())
+        if late:
+            log.warning("feed_lost_publications", markets=len(late))
+            self.markets.reload(late)
+            self.accounts.reload()
+        if not self.is_engine_up() and time.monotonic() - self._looked_at >= LOOK_SECONDS:
+            self._looked_at = time.monotonic()
+            await self._look_at_database()
+
+    async def _look_at_database(self) -> None:
+        """Without heartbeats the database says how far the markets have come."""
+        watched = [market_id for market_id, feed in self.markets.feeds.items() if feed.is_ready]
+        if watched:
+            self.progress.announce(await in_thread(reads.read_seqs, watched), time.monotonic())
+
+    async def _review(self) -> None:
+        """Take away what watchers may not see any more; find markets that are new."""
+        self.markets.drop_unwatched()
+        await self.audience.refresh()
+        self.markets.follow_all()
+        named = {market_id for watcher in self.watchers for market_id in watcher.named}
+        if not named:
+            return
+        hidden = named - await in_thread(reads.read_visible, None, named)
+        by_user: dict[int | None, set[Watcher]] = {}
+        for watcher in self.watchers:
+            if not hidden.isdisjoint(watcher.named):
+                by_user.setdefault(watcher.user_id, set()).add(watcher)
+        for user_id, watchers in by_user.items():
+            gone = hidden - await in_thread(reads.read_visible, user_id, hidden)
+            for watcher in watchers & self.watchers:
+                self._take_away(watcher, gone & watcher.named.keys())
+
+    def _take_away(self, watcher: Watcher, market_ids: set[int]) -> None:
+        for market_id in market_ids:
+            feed = self.markets.feeds.get(market_id)
+            channels = sorted(watcher.named[market_id])
+            for channel in channels:
+                self.unfollow(watcher, market_id, channel)
+            if feed is not None and feed.card is not None:
+                watcher.reply(frames.unsubscribed(None, channels, [feed.card.slug]))
+
+    async def _beat(self) -> None:
+        """Tell every socket how far its streams have come."""
+        is_up = self.is_engine_up()
+        shared: dict[tuple[frozenset[tuple[int, str]], int | None], Frame] = {}
+        for watcher in self.watchers:
+            streams = frozenset(
+                (market_id, channel)
+                for market_id, channels in watcher.named.items()
+                for channel in channels
+                if not watcher.is_due(self._stream(market_id, channel))
+            )
+            key = streams, self.accounts.find_seq(watcher)
+            frame = shared.get(key)
+            if frame is None:
+                frame = frames.heartbeat(self._seqs(streams), me_seq=key[1], is_engine_up=is_up)
+                shared[key] = frame
+            watcher.push(None, frame)
+
+    def _stream(self, market_id: int, channel: str) -> Stream:
+        return self.markets.feeds[market_id].streams[channel]
+
+    def _seqs(self, streams: frozenset[tuple[int, str]]) -> dict[str, dict[str, int]]:
+        seqs: dict[str, dict[str, int]] = {}
+        for market_id, channel in sorted(streams):
+            feed = self.markets.feeds[market_id]
+            if feed.card is not None:
+                market = seqs.setdefault(feed.card.slug, {"seq": feed.mirror.shown_seq})
+                market[channel] = feed.streams[channel].seq
+        return seqs
+
+
+_hubs: WeakKeyDictionary[asyncio.AbstractEventLoop, Hub] = WeakKeyDictionary()
+
+
+def get_hub() -> Hub:
+    """Return the hub of the running event loop; it begins to listen with its first watcher."""
+    loop = asyncio.get_running_loop()
+    hub = _hubs.get(loop)
+    if hub is None:
+        hub = _hubs[loop] = Hub()
+    return hub

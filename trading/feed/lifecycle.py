@@ -1,0 +1,98 @@
+"""Changes of markets' status, told one by one: rows of `StatusChange`, whoever wrote them.
+
+Opening, halting and closing go through the engine, the rest (resolving, settled, voided) does not,
+so the rows are read: at once when an engine says that a status changed, else every second. Ids sort
+by time; a row that commits late is found by looking back LOOK_BACK_SECONDS.
+"""
+
+import asyncio
+from typing import Final
+
+from accounts.clock import now_us
+from markets.models import FINAL_STATUSES
+from trading.feed import frames, reads
+from trading.feed.accounts import Accounts
+from trading.feed.audience import Audience
+from trading.feed.market import MarketFeed
+from trading.feed.markets import Markets
+from trading.feed.reads import ExchangeState, Standing, StatusRow
+from trading.feed.stream import LIFECYCLE
+from trading.feed.tasks import in_thread
+from trading.feed.watcher import Watcher
+
+LOOK_SECONDS: Final = 1.0
+LOOK_BACK_SECONDS: Final = 60
+
+
+class Lifecycle:
+    def __init__(self, markets: Markets, accounts: Accounts, audience: Audience) -> None:
+        self._markets = markets
+        self._accounts = accounts
+        self._audience = audience
+        self._seen: set[str] | None = None
+        self._exchange: ExchangeState | None = None
+        self._lock = asyncio.Lock()
+
+    async def begin(self) -> None:
+        """Note what there is: markets read from now on show it already."""
+        rows = await in_thread(reads.read_status_changes, _look_back_id())
+        self._exchange = await in_thread(reads.read_exchange)
+        self._seen = {row.id for row in rows}
+
+    async def look(self) -> None:
+        """Tell what has changed since the last look."""
+        async with self._lock:
+            if self._seen is None:
+                await self.begin()
+                return
+            rows = await in_thread(reads.read_status_changes, _look_back_id())
+            news = [row for row in rows if row.id not in self._seen]
+            if news:
+                await self._tell_all(news)
+            self._seen &= {row.id for row in rows}
+            await self._look_at_exchange()
+
+    async def _tell_all(self, rows: list[StatusRow]) -> None:
+        assert self._seen is not None
+        await self._audience.refresh(is_due=True)
+        self._markets.follow_all()
+        standings = await in_thread(reads.read_standings, {row.market_id for row in rows})
+        for row in rows:
+            feed = self._markets.feeds.get(row.market_id)
+            if feed is None:
+                self._seen.add(row.id)
+            elif feed.is_ready and row.market_id in standings:
+                self._seen.add(row.id)
+                self._tell(feed, row, standings[row.market_id])
+            # Else it is being read, maybe from before this change: told at the next look.
+        for row in rows:
+            if row.to_status in FINAL_STATUSES and row.id in self._seen:
+                await self._accounts.reload_in(row.market_id)
+
+    def _tell(self, feed: MarketFeed, row: StatusRow, standing: Standing) -> None:
+        assert feed.card is not None
+        feed.standing = standing
+        stream = feed.streams[LIFECYCLE]
+        seq = max(stream.seq, feed.mirror.seq)
+        frame = frames.lifecycle(feed.card, standing, row, prev_seq=stream.seq, seq=seq)
+        stream.publish(frame, seq, self._audience.followers(LIFECYCLE, feed.market_id))
+
+    async def _look_at_exchange(self) -> None:
+        state = await in_thread(reads.read_exchange)
+        if state == self._exchange:
+            return
+        self._exchange = state
+        frame = frames.exchange(state)
+        for watcher in self._audience.watchers[LIFECYCLE]:
+            watcher.push(None, frame)
+
+    def welcome(self, watcher: Watcher) -> None:
+        """Tell one more follower of all markets how the exchange stands."""
+        if self._exchange is not None:
+            watcher.push(None, frames.exchange(self._exchange))
+
+
+def _look_back_id() -> str:
+    """Return an id from LOOK_BACK_SECONDS ago, as text: 48 bits of milliseconds lead an id."""
+    milliseconds = now_us() // 1000 - LOOK_BACK_SECONDS * 1000
+    return f"{milliseconds << 80:032x}"

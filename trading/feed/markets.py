@@ -1,0 +1,220 @@
+"""The markets that somebody watches: reading their images, applying publications, showing frames.
+
+A market followed by name is read whole; one that is only among "all" with its best prices. While an
+image is being read, publications are kept and applied after it. Frames of a market leave at most
+FEED_FRAMES_PER_SECOND times a second; the first after a pause leaves at once.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Iterable
+from typing import Final
+
+import structlog
+from django.conf import settings
+
+from trading.feed import reads
+from trading.feed.audience import Audience
+from trading.feed.market import Collector, MarketFeed
+from trading.feed.mirror import TAPE_READ_MAX, Fit
+from trading.feed.progress import Progress
+from trading.feed.reads import MarketRead
+from trading.feed.resume import read_changed
+from trading.feed.stream import BOOK, CHANNELS_OF_ALL, TICKER
+from trading.feed.tasks import DATABASE_FAULTS, Tasks, in_thread
+from trading.feed.watcher import Frame
+from trading.messages import MarketChange
+
+log = structlog.get_logger(__name__)
+
+RETRY_SECONDS: Final = 0.5
+RESUME_SECONDS: Final = 2.0
+UNWATCHED_SECONDS: Final = 30.0
+"""A market that nobody watches any more is kept for so long: people reload pages."""
+
+
+class Markets:
+    def __init__(self, audience: Audience, progress: Progress, tasks: Tasks) -> None:
+        self.feeds: dict[int, MarketFeed] = {}
+        self._progress = progress
+        self._audience = audience
+        self._tasks = tasks
+        self._light: set[int] = set()
+        """Markets whose best prices are to be read, together, by the one reader of them."""
+        self._is_reading_light = False
+
+    def apply(self, change: MarketChange) -> None:
+        """Bring a market forward by a publication."""
+        feed = self.feeds.get(change.market_id)
+        if feed is None:
+            return
+        if feed.is_loading:
+            feed.keep(change)
+            return
+        self._fit(feed, change)
+
+    def ensure(self, market_id: int, *, is_named: bool) -> MarketFeed:
+        """Return the market's feed, which begins to be read if it is not there yet."""
+        feed = self.feeds.get(market_id)
+        if feed is None:
+            feed = self.feeds[market_id] = MarketFeed(market_id)
+        if is_named and not feed.is_full:
+            feed.is_full = True
+            feed.was_read.clear()
+        feed.unwatched_since = None
+        if not feed.is_ready:
+            self._read(feed)
+        return feed
+
+    def reload(self, market_ids: Iterable[int]) -> None:
+        """Read markets again: something of theirs was lost."""
+        for market_id in market_ids:
+            feed = self.feeds.get(market_id)
+            if feed is not None:
+                feed.is_stale = True
+                self._read(feed)
+
+    def follow_all(self) -> None:
+        """Let every market that "all" means to anybody have its feed."""
+        for market_id in self._audience.market_ids():
+            if market_id not in self.feeds:
+                self.ensure(market_id, is_named=False)
+
+    def drop_unwatched(self) -> None:
+        now = asyncio.get_running_loop().time()
+        wanted = self._audience.market_ids()
+        for market_id, feed in list(self.feeds.items()):
+            if feed.is_named or feed.collectors or market_id in wanted:
+                feed.unwatched_since = None
+            elif feed.unwatched_since is None:
+                feed.unwatched_since = now
+            elif now - feed.unwatched_since >= UNWATCHED_SECONDS and not feed.is_loading:
+                if feed.timer is not None:
+                    feed.timer.cancel()
+                del self.feeds[market_id]
+
+    async def resume(self, feed: MarketFeed, channel: str, since_seq: int) -> Frame | None:
+        """Return the one frame that leads from `since_seq` to now; None where that can't be told.
+
+        What is shown while the past is being read is collected, so the frame leaves no hole; the
+        caller must subscribe in the same step in which it gets the frame.
+        """
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(RESUME_SECONDS):
+                await feed.was_read.wait()
+        if not feed.is_ready or since_seq > feed.streams[channel].seq:
+            return None
+        collector = Collector()
+        feed.collectors.add(collector)
+        try:
+            if channel == BOOK:
+                return await self._resume_book(feed, since_seq, collector)
+            return await self._resume_trades(feed, since_seq, collector)
+        except DATABASE_FAULTS:
+            return None
+        finally:
+            feed.collectors.discard(collector)
+
+    # Reading
+
+    def _read(self, feed: MarketFeed) -> None:
+        if feed.is_loading:
+            return
+        feed.is_loading = True
+        if feed.is_full:
+            self._tasks.spawn(self._read_full(feed))
+            return
+        self._light.add(feed.market_id)
+        if not self._is_reading_light:
+            self._is_reading_light = True
+            self._tasks.spawn(self._read_light())
+
+    async def _read_full(self, feed: MarketFeed) -> None:
+        while True:
+            feed.is_stale = False
+            try:
+                read = await in_thread(reads.read_market, feed.market_id)
+                break
+            except DATABASE_FAULTS as fault:
+                log.warning("market_not_read", market=feed.market_id, because=str(fault))
+                await asyncio.sleep(RETRY_SECONDS)
+        self._install(feed, read)
+
+    async def _read_light(self) -> None:
+        await asyncio.sleep(0)  # let whoever adds markets in this turn of the loop finish
+        while self._light:
+            wanted = set(self._light)
+            for market_id in wanted:
+                self.feeds[market_id].is_stale = False
+            try:
+                found = await in_thread(reads.read_markets, wanted)
+            except DATABASE_FAULTS as fault:
+                log.warning("markets_not_read", markets=len(wanted), because=str(fault))
+                await asyncio.sleep(RETRY_SECONDS)
+                continue
+            self._light -= wanted
+            for market_id in wanted:
+                self._install(self.feeds[market_id], found.get(market_id))
+        self._is_reading_light = False
+
+    def _install(self, feed: MarketFeed, read: MarketRead | None) -> None:
+        """Take an image, then what was published while it was read."""
+        feed.is_loading = False
+        changes, feed.changes = feed.changes, []
+        if read is None:  # a draft that was deleted
+            return
+        was_ready = feed.is_ready
+        feed.card, feed.standing = read.card, read.standing
+        is_told = feed.mirror.load(read.image) and was_ready
+        feed.show(self._audience.followers(TICKER, feed.market_id))
+        if not is_told:
+            feed.restart(
+                {name: self._audience.followers(name, feed.market_id) for name in CHANNELS_OF_ALL}
+            )
+        for change in changes:
+            self._fit(feed, change)
+        self._progress.stand(feed.market_id, feed.mirror.seq)
+        if feed.is_ready:
+            feed.was_read.set()
+        if feed.is_stale or not feed.is_ready:
+            self._read(feed)
+
+    def _fit(self, feed: MarketFeed, change: MarketChange) -> None:
+        fit = feed.mirror.apply(change)
+        if fit is Fit.NEXT:
+            self._schedule(feed)
+        elif fit is Fit.GAP:
+            self.reload([feed.market_id])
+
+    # Showing
+
+    def _schedule(self, feed: MarketFeed) -> None:
+        if feed.timer is not None:
+            return
+        loop = asyncio.get_running_loop()
+        due_at = feed.shown_at + 1 / settings.FEED_FRAMES_PER_SECOND
+        feed.timer = loop.call_at(max(due_at, loop.time()), self._show, feed)
+
+    def _show(self, feed: MarketFeed) -> None:
+        feed.timer = None
+        feed.shown_at = asyncio.get_running_loop().time()
+        feed.show(self._audience.followers(TICKER, feed.market_id))
+
+    # Resuming
+
+    async def _resume_book(
+        self, feed: MarketFeed, since_seq: int, collector: Collector
+    ) -> Frame | None:
+        keys = await in_thread(read_changed, feed.market_id, since_seq)
+        if keys is None or collector.is_broken:
+            return None
+        return feed.book_since(since_seq, keys | collector.keys)
+
+    async def _resume_trades(
+        self, feed: MarketFeed, since_seq: int, collector: Collector
+    ) -> Frame | None:
+        tape = await in_thread(reads.read_tape, feed.market_id, until_seq=feed.mirror.shown_seq)
+        is_short = len(tape) >= TAPE_READ_MAX and tape[0].seq > since_seq
+        if is_short or collector.is_broken:
+            return None
+        return feed.trades_since(since_seq, [*tape, *collector.trades])

@@ -1,0 +1,268 @@
+"""One market as its watchers know it, and how publications bring it forward. Pure.
+
+Two states in one. *Shown* is what frames have told: `levels`, `tops`, `lasts`, `tape` at
+`shown_seq`; snapshots are made of it. *Ahead* is what publications have added since, up to `seq`.
+`take` shows what is ahead and returns the difference, so that any number of commits make one frame:
+snapshot(shown_seq) + frame == snapshot(seq).
+
+Totals are absolute, so folding keeps the last of each price. A publication fits only if it starts
+where the mirror stands; one that does not means something was lost, and a new image is needed.
+"""
+
+from collections import deque
+from collections.abc import Iterable
+from enum import Enum
+from typing import Final, NamedTuple
+
+from trading.messages import Fill, Level, MarketChange, Top
+
+TAPE_SHOWN_MAX: Final = 50
+"""Trades in a snapshot of the tape."""
+TAPE_READ_MAX: Final = 500
+"""Latest trades in an image: a gap with more of them can't be told trade by trade."""
+
+Lots = tuple[int, int]
+"""Bid and ask totals of a price; at least one of them is 0."""
+NOTHING: Final[Lots] = (0, 0)
+
+
+class TapeTrade(NamedTuple):
+    trade_id: str
+    seq: int
+    ts_us: int
+    outcome: int
+    taker_side: int
+    price_pips: int
+    quantity_lots: int
+
+
+class Image(NamedTuple):
+    """A market as the database has it at `seq`.
+
+    `levels` is None where only best prices were read. `tape` is the latest trades, oldest first.
+    """
+
+    seq: int
+    ts_us: int
+    levels: list[Level] | None
+    tops: list[Top]
+    lasts: dict[int, int]
+    tape: list[TapeTrade]
+
+
+class LevelChange(NamedTuple):
+    """A price whose totals changed; None for the side that did not."""
+
+    outcome: int
+    price_pips: int
+    bid_lots: int | None
+    ask_lots: int | None
+
+
+class Shown(NamedTuple):
+    """What `take` showed: the difference between the market at `prev_seq` and at `seq`."""
+
+    prev_seq: int
+    seq: int
+    ts_us: int
+    levels: list[LevelChange]
+    outcomes: list[int]
+    """Whose best prices, sizes or last price changed."""
+    trades: list[TapeTrade]
+
+
+class Fit(Enum):
+    NEXT = "applied"
+    OLD = "known already"
+    GAP = "something before it is missing"
+
+
+class Mirror:
+    def __init__(self) -> None:
+        self.is_loaded = False
+        self.seq = 0
+        self.ts_us = 0
+        self.shown_seq = 0
+        self.shown_ts_us = 0
+        self.levels: dict[int, dict[int, Lots]] | None = None
+        """By outcome, then price; None while nobody watches the whole book."""
+        self.tops: dict[int, Top] = {}
+        self.lasts: dict[int, int] = {}
+        self.tape: deque[TapeTrade] = deque(maxlen=TAPE_SHOWN_MAX)
+        self._levels_ahead: dict[tuple[int, int], Lots] = {}
+        self._tops_ahead: dict[int, Top] = {}
+        self._lasts_ahead: dict[int, int] = {}
+        self._trades_ahead: list[TapeTrade] = []
+
+    def load(self, image: Image) -> bool:
+        """Take the database's word. Return whether `take` can tell the difference as a frame.
+
+        Otherwise (a first image, one from before what was shown, or more trades missed than an
+        image has) the image is shown at once and watchers need snapshots.
+        """
+        if not self.is_loaded or image.seq < self.shown_seq or self._misses_trades(image):
+            self._restart(image)
+            return False
+        if image.levels is not None:
+            self._levels_ahead = self._difference(image.levels)
+        self._tops_ahead = {top.outcome: top for top in image.tops}
+        for outcome in self.tops.keys() - self._tops_ahead.keys():
+            self._tops_ahead[outcome] = _empty_top(outcome)
+        self._lasts_ahead = dict(image.lasts)
+        self._trades_ahead += [trade for trade in image.tape if trade.seq > self.seq]
+        self.seq, self.ts_us = image.seq, image.ts_us
+        return True
+
+    def apply(self, change: MarketChange) -> Fit:
+        """Bring the mirror forward by one commit, if it follows the last one."""
+        if change.seq <= self.seq:
+            return Fit.OLD
+        if change.prev_seq != self.seq:
+            return Fit.GAP
+        for level in change.levels:
+            key = level.outcome, level.price_pips
+            self._levels_ahead[key] = (level.bid_lots, level.ask_lots)
+        for top in change.tops:
+            self._tops_ahead[top.outcome] = top
+        for fill in change.fills:
+            self._lasts_ahead[fill.trade.outcome] = fill.trade.price_pips
+            self._trades_ahead.append(tape_trade(fill, change.ts_us))
+        self.seq, self.ts_us = change.seq, change.ts_us
+        return Fit.NEXT
+
+    def take(self) -> Shown | None:
+        """Show what is ahead and return it; None when nothing is."""
+        if self.seq == self.shown_seq:
+            return None
+        shown = Shown(
+            self.shown_seq,
+            self.seq,
+            self.ts_us,
+            self._show_levels(),
+            self._show_tops(),
+            self._trades_ahead,
+        )
+        self.tape.extend(self._trades_ahead)
+        self.shown_seq, self.shown_ts_us = self.seq, self.ts_us
+        self._trades_ahead = []
+        return shown
+
+    def changes_at(self, keys: Iterable[tuple[int, int]]) -> list[LevelChange]:
+        """Return how these prices (outcome, pips) stand in what is shown."""
+        levels = self.levels or {}
+        return [
+            LevelChange(outcome, price_pips, *levels.get(outcome, {}).get(price_pips, NOTHING))
+            for outcome, price_pips in keys
+        ]
+
+    def _restart(self, image: Image) -> None:
+        self.is_loaded = True
+        self.seq = self.shown_seq = image.seq
+        self.ts_us = self.shown_ts_us = image.ts_us
+        self.levels = None if image.levels is None else _by_outcome(image.levels)
+        self.tops = {top.outcome: top for top in image.tops}
+        self.lasts = dict(image.lasts)
+        self.tape.clear()
+        self.tape.extend(image.tape)
+        self._levels_ahead, self._tops_ahead, self._lasts_ahead = {}, {}, {}
+        self._trades_ahead = []
+
+    def _misses_trades(self, image: Image) -> bool:
+        return len(image.tape) >= TAPE_READ_MAX and image.tape[0].seq > self.seq
+
+    def _difference(self, levels: list[Level]) -> dict[tuple[int, int], Lots]:
+        """Return what must be ahead for `levels` to be shown next, prices gone included."""
+        if self.levels is None:
+            # Nobody watched the book, so no frame has to tell how it came to be.
+            self.levels = _by_outcome(levels)
+            return {}
+        ahead = {
+            (outcome, price_pips): NOTHING
+            for outcome, prices in self.levels.items()
+            for price_pips in prices
+        }
+        for level in levels:
+            ahead[level.outcome, level.price_pips] = (level.bid_lots, level.ask_lots)
+        return ahead
+
+    def _show_levels(self) -> list[LevelChange]:
+        ahead, self._levels_ahead = self._levels_ahead, {}
+        if self.levels is None:
+            return []
+        changes = []
+        for (outcome, price_pips), (bid_lots, ask_lots) in ahead.items():
+            prices = self.levels.setdefault(outcome, {})
+            old_bid_lots, old_ask_lots = prices.get(price_pips, NOTHING)
+            if bid_lots == old_bid_lots and ask_lots == old_ask_lots:
+                continue
+            changes.append(
+                LevelChange(
+                    outcome,
+                    price_pips,
+                    None if bid_lots == old_bid_lots else bid_lots,
+                    None if ask_lots == old_ask_lots else ask_lots,
+                )
+            )
+            if bid_lots or ask_lots:
+                prices[price_pips] = (bid_lots, ask_lots)
+            else:
+                del prices[price_pips]
+        return changes
+
+    def _show_tops(self) -> list[int]:
+        changed = {
+            outcome
+            for outcome, top in self._tops_ahead.items()
+            if self.tops.get(outcome, _empty_top(outcome)) != top
+        }
+        changed |= {
+            outcome
+            for outcome, price_pips in self._lasts_ahead.items()
+            if self.lasts.get(outcome) != price_pips
+        }
+        self.tops.update(self._tops_ahead)
+        self.lasts.update(self._lasts_ahead)
+        self._tops_ahead, self._lasts_ahead = {}, {}
+        return sorted(changed)
+
+
+def tape_trade(fill: Fill, ts_us: int) -> TapeTrade:
+    trade = fill.trade
+    return TapeTrade(
+        fill.trade_id,
+        seq_of_trade(fill.trade_id),
+        ts_us,
+        trade.outcome,
+        trade.taker_side,
+        trade.price_pips,
+        trade.quantity_lots,
+    )
+
+
+def seq_of_trade(trade_id: str) -> int:
+    """Return the sequence number inside a trade's id (see trading.engine.trade_ids)."""
+    number = int(trade_id, 16)
+    return ((number >> 64 & 0xFFF) << 62 | number & (1 << 62) - 1) >> 40
+
+
+def find_tops(levels: Iterable[Level]) -> list[Top]:
+    """Return the best prices, with their sizes, of the outcomes that have any order."""
+    tops: dict[int, Top] = {}
+    for level in levels:
+        top = tops.setdefault(level.outcome, _empty_top(level.outcome))
+        if level.bid_lots and (top.bid_pips is None or level.price_pips > top.bid_pips):
+            top.bid_pips, top.bid_lots = level.price_pips, level.bid_lots
+        if level.ask_lots and (top.ask_pips is None or level.price_pips < top.ask_pips):
+            top.ask_pips, top.ask_lots = level.price_pips, level.ask_lots
+    return list(tops.values())
+
+
+def _empty_top(outcome: int) -> Top:
+    return Top(outcome, None, 0, None, 0)
+
+
+def _by_outcome(levels: Iterable[Level]) -> dict[int, dict[int, Lots]]:
+    books: dict[int, dict[int, Lots]] = {}
+    for level in levels:
+        books.setdefault(level.outcome, {})[level.price_pips] = (level.bid_lots, level.ask_lots)
+    return books

@@ -1,0 +1,335 @@
+"""What the feed reads of the database: images of markets and accounts, and what to check them by.
+
+Synchronous; the hub calls these in threads. An image is of one moment whatever commits meanwhile:
+the book's levels and its sequence number come from ONE statement, the rest from the same snapshot.
+"""
+
+from collections.abc import Collection, Iterable, Mapping
+from datetime import timedelta
+from typing import Any, Final, NamedTuple
+
+from django.contrib.auth.models import AnonymousUser
+from django.db import connection
+from django.db.models import Q
+from django.utils import timezone
+
+from accounts.models import Account, User
+from markets.models import HIDDEN_STATUSES, Exchange, Market, StatusChange
+from trading.cards import MarketCard, build_card
+from trading.feed.mirror import TAPE_READ_MAX, Image, TapeTrade, find_tops
+from trading.messages import Level, PositionChange, Top
+from trading.models import BookState, Margin, Order, OutcomeStats, Position, Trade
+from trading.snapshot import reading
+
+ALL_MARKETS_MAX: Final = 20_000
+"""Markets that "all" means at most, newest first."""
+FINAL_MARKETS_SHOWN_FOR: Final = timedelta(hours=1)
+RECENT_TRADES_MAX: Final = 100
+"""How many trades the statistics are at most behind."""
+OPEN_ORDERS_MAX: Final = 500
+"""Open orders in a private snapshot, newest first; the rest is in GET /orders."""
+
+_BOOK: Final = """
+    SELECT b.seq, b.ts_us, o.outcome_index, o.price_pips,
+           SUM(CASE WHEN o.side = 1 THEN o.remaining_lots ELSE 0 END),
+           SUM(CASE WHEN o.side = -1 THEN o.remaining_lots ELSE 0 END)
+      FROM trading_bookstate b
+      LEFT JOIN trading_order o ON o.market_id = b.market_id AND o.status IN (0, 1)
+     WHERE b.market_id = %s
+     GROUP BY b.seq, b.ts_us, o.outcome_index, o.price_pips
+"""
+_TOPS: Final = """
+    WITH sums AS (
+        SELECT market_id, outcome_index, side, price_pips, SUM(remaining_lots) AS lots
+          FROM trading_order WHERE status IN (0, 1)
+         GROUP BY market_id, outcome_index, side, price_pips
+    ), ranked AS (
+        SELECT sums.*, ROW_NUMBER() OVER (
+               PARTITION BY market_id, outcome_index, side ORDER BY price_pips * side DESC
+               ) AS place FROM sums
+    )
+    SELECT b.market_id, b.seq, b.ts_us, r.outcome_index, r.side, r.price_pips, r.lots
+      FROM trading_bookstate b
+      LEFT JOIN ranked r ON r.market_id = b.market_id AND r.place = 1
+"""
+
+
+class Standing(NamedTuple):
+    """A market's row as the lifecycle channel shows it. `payouts_pips` is None until it pays."""
+
+    status: str
+    close_at_us: int
+    tick_pips: int
+    lot_step_lots: int
+    payouts_pips: tuple[int, ...] | None
+
+
+class MarketRead(NamedTuple):
+    card: MarketCard
+    standing: Standing
+    image: Image
+
+
+class StatusRow(NamedTuple):
+    """One change of a market's status."""
+
+    id: str
+    market_id: int
+    from_status: str
+    to_status: str
+    reason: str
+    created_at: Any
+
+
+class ExchangeState(NamedTuple):
+    trading_halted: bool
+    maintenance: bool
+    announcement: str
+
+
+class Balance(NamedTuple):
+    cash_micros: int
+    held_micros: int
+    withdrawing_micros: int
+
+
+class AccountRead(NamedTuple):
+    """An account at one moment: `seqs` of its markets, open orders oldest first, positions."""
+
+    seqs: dict[int, int]
+    balance: Balance
+    orders: list[Order]
+    has_more_orders: bool
+    positions: list[PositionChange]
+
+
+def book_from_database(market_id: int) -> tuple[int, int, list[Level]]:
+    """Return (seq, ts_us, levels with their totals); 0, 0 and none before a market's first open."""
+    with connection.cursor() as cursor:
+        cursor.execute(_BOOK, [market_id])
+        rows = cursor.fetchall()
+    if not rows:
+        return 0, 0, []
+    levels = [
+        Level(outcome, price_pips, int(bid_lots), int(ask_lots))
+        for _, _, outcome, price_pips, bid_lots, ask_lots in rows
+        if outcome is not None
+    ]
+    return rows[0][0], rows[0][1], levels
+
+
+def read_market(market_id: int) -> MarketRead | None:
+    """Return a market with its whole book and the end of its tape."""
+    with reading():
+        return _read_market(market_id)
+
+
+def _read_market(market_id: int) -> MarketRead | None:
+    market = Market.objects.prefetch_related("outcomes").filter(pk=market_id).first()
+    if market is None:
+        return None
+    seq, ts_us, levels = book_from_database(market_id)
+    tape = read_tape(market_id, until_seq=seq)
+    lasts = {**_read_lasts({market_id: seq})[market_id], **_lasts_of(tape)}
+    image = Image(seq, ts_us, levels, find_tops(levels), lasts, tape)
+    return MarketRead(build_card(market), _standing(market), image)
+
+
+def read_markets(market_ids: Collection[int]) -> dict[int, MarketRead]:
+    """Return markets with best prices and last prices only."""
+    with reading():
+        markets = Market.objects.prefetch_related("outcomes").in_bulk(list(market_ids))
+        images = _read_tops(markets.keys())
+        lasts = _read_lasts({market_id: image.seq for market_id, image in images.items()})
+    return {
+        market_id: MarketRead(
+            build_card(market),
+            _standing(market),
+            images[market_id]._replace(lasts=lasts[market_id]),
+        )
+        for market_id, market in markets.items()
+    }
+
+
+def read_standings(market_ids: Collection[int]) -> dict[int, Standing]:
+    markets = Market.objects.prefetch_related("outcomes").in_bulk(list(market_ids))
+    return {market_id: _standing(market) for market_id, market in markets.items()}
+
+
+def read_cards(market_ids: Collection[int]) -> dict[int, MarketCard]:
+    markets = Market.objects.prefetch_related("outcomes").in_bulk(list(market_ids))
+    return {market_id: build_card(market) for market_id, market in markets.items()}
+
+
+def read_tape(market_id: int, *, until_seq: int) -> list[TapeTrade]:
+    """Return the latest trades, at most TAPE_READ_MAX, oldest first."""
+    rows = (
+        Trade.objects.filter(market_id=market_id)
+        .order_by("-id")
+        .values_list(
+            "id", "seq", "created_at_us", "outcome_index", "taker_side", "price_pips",
+            "quantity_lots",
+        )[:TAPE_READ_MAX]
+    )  # fmt: skip
+    tape = [TapeTrade(row[0].hex, *row[1:]) for row in rows if row[1] <= until_seq]
+    tape.reverse()
+    return tape
+
+
+def read_seqs(market_ids: Collection[int]) -> dict[int, int]:
+    """Return where the database stands."""
+    states = BookState.objects.filter(market_id__in=list(market_ids))
+    return dict(states.values_list("market_id", "seq"))
+
+
+# Who sees what: `Market.objects` alone knows.
+
+
+def read_visible(user_id: int | None, market_ids: Collection[int]) -> set[int]:
+    """Return those of the markets that this user may see."""
+    visible = Market.objects.visible_to(_user(user_id)).filter(pk__in=list(market_ids))
+    return set(visible.values_list("pk", flat=True))
+
+
+def read_live_listed(user_id: int | None) -> set[int]:
+    """Return the markets that lists show to this user, without those final for a while."""
+    listed = (
+        Market.objects.listed_for(_user(user_id))
+        .exclude(status__in=HIDDEN_STATUSES)
+        .filter(
+            Q(settled_at__isnull=True) | Q(settled_at__gt=timezone.now() - FINAL_MARKETS_SHOWN_FOR)
+        )
+    )
+    return set(listed.order_by("-pk").values_list("pk", flat=True)[:ALL_MARKETS_MAX])
+
+
+def _user(user_id: int | None) -> User | AnonymousUser:
+    user = User.objects.filter(pk=user_id).first() if user_id is not None else None
+    return user or AnonymousUser()
+
+
+# Lifecycle
+
+
+def read_status_changes(after_id: str) -> list[StatusRow]:
+    """Return changes of status with a greater id, in order; ids sort by time."""
+    rows = (
+        StatusChange.objects.filter(id__gt=after_id)
+        .exclude(to_status__in=HIDDEN_STATUSES)
+        .order_by("id")
+    )
+    columns = ("id", "market_id", "from_status", "to_status", "reason", "created_at")
+    return [StatusRow(row[0].hex, *row[1:]) for row in rows.values_list(*columns)]
+
+
+def read_exchange() -> ExchangeState:
+    row = Exchange.objects.values_list("trading_halted", "maintenance", "announcement").first()
+    return ExchangeState(*row) if row else ExchangeState(False, False, "")
+
+
+# Accounts
+
+
+def read_account(account_id: int) -> AccountRead | None:
+    with reading():
+        return _read_account(account_id)
+
+
+def _read_account(account_id: int) -> AccountRead | None:
+    unpaid = Margin.objects.filter(account_id=account_id, payout_micros=None)
+    seqs = read_seqs(set(unpaid.values_list("market_id", flat=True)))
+    orders = list(
+        Order.objects.filter(account_id=account_id).open().order_by("-id")[: OPEN_ORDERS_MAX + 1]
+    )
+    positions = Position.objects.filter(account_id=account_id, market_id__in=seqs.keys())
+    balances = read_balances([account_id])
+    if account_id not in balances:
+        return None
+    return AccountRead(
+        seqs,
+        balances[account_id],
+        orders[OPEN_ORDERS_MAX - 1 :: -1],
+        len(orders) > OPEN_ORDERS_MAX,
+        [
+            PositionChange(
+                row.market_id,
+                seqs.get(row.market_id, 0),
+                row.outcome_index,
+                row.net_lots,
+                row.cost_micros,
+                row.realised_micros,
+            )
+            for row in positions.order_by("market_id", "outcome_index")
+        ],
+    )
+
+
+def read_balances(account_ids: Collection[int]) -> dict[int, Balance]:
+    rows = Account.objects.filter(pk__in=list(account_ids)).values_list(
+        "pk", "cash_micros", "held_micros", "withdrawing_micros"
+    )
+    return {row[0]: Balance(*row[1:]) for row in rows}
+
+
+def read_accounts_in(market_id: int, account_ids: Collection[int]) -> set[int]:
+    """Return those of the accounts that ever traded in a market."""
+    margins = Margin.objects.filter(market_id=market_id, account_id__in=list(account_ids))
+    return set(margins.values_list("account_id", flat=True))
+
+
+def _read_tops(market_ids: Iterable[int]) -> dict[int, Image]:
+    images = {market_id: Image(0, 0, None, [], {}, []) for market_id in market_ids}
+    tops: dict[tuple[int, int], Top] = {}
+    with connection.cursor() as cursor:
+        cursor.execute(_TOPS)
+        for market_id, seq, ts_us, outcome, side, price_pips, lots in cursor:
+            if market_id not in images:
+                continue
+            if images[market_id].seq == 0:
+                images[market_id] = Image(seq, ts_us, None, [], {}, [])
+            if outcome is None:
+                continue
+            top = tops.get((market_id, outcome))
+            if top is None:
+                top = tops[market_id, outcome] = Top(outcome, None, 0, None, 0)
+                images[market_id].tops.append(top)
+            if side > 0:
+                top.bid_pips, top.bid_lots = price_pips, int(lots)
+            else:
+                top.ask_pips, top.ask_lots = price_pips, int(lots)
+    return images
+
+
+def _read_lasts(seqs: Mapping[int, int]) -> dict[int, dict[int, int]]:
+    """Return last prices by market and book: the statistics', or those of trades after them."""
+    lasts: dict[int, dict[int, int]] = {market_id: {} for market_id in seqs}
+    known = dict.fromkeys(seqs, 0)
+    rows = OutcomeStats.objects.filter(market_id__in=list(seqs)).values_list(
+        "market_id", "outcome_index", "last_pips", "seq"
+    )
+    for market_id, outcome, last_pips, seq in rows:
+        known[market_id] = seq
+        if last_pips is not None:
+            lasts[market_id][outcome] = last_pips
+    for market_id, seq in seqs.items():
+        if known[market_id] < seq:
+            recent = Trade.objects.filter(market_id=market_id).order_by("-id")[:RECENT_TRADES_MAX]
+            prices = list(recent.values_list("outcome_index", "price_pips"))
+            lasts[market_id].update(reversed(prices))
+    return lasts
+
+
+def _lasts_of(tape: Iterable[TapeTrade]) -> dict[int, int]:
+    return {trade.outcome: trade.price_pips for trade in tape}
+
+
+def _standing(market: Market) -> Standing:
+    card = build_card(market)
+    payouts = tuple(outcome.payout_pips for outcome in market.outcomes.all())
+    return Standing(
+        market.status,
+        card.close_at_us,
+        card.tick_pips,
+        card.lot_step_lots,
+        None if None in payouts else payouts,
+    )

@@ -1,0 +1,87 @@
+"""What clients send: one JSON object per message, told apart by `op`. Unknown fields are refused.
+
+`id` is the client's own name for a message; it is in the answer and in the error.
+"""
+
+from typing import Annotated, Any, Final, Literal
+
+import msgspec
+from msgspec import Meta, Struct
+
+from accounts.errors import ApiError
+from trading.api.reading import decode
+from trading.api.schema import Slug
+
+MESSAGE_BYTES_MAX: Final = 16 * 1024
+MARKETS_A_MESSAGE_MAX: Final = 100
+ID_LENGTH_MAX: Final = 64
+SEQ_MAX: Final = 2**53
+
+RequestId = (
+    Annotated[str, Meta(max_length=ID_LENGTH_MAX)] | Annotated[int, Meta(ge=0, le=SEQ_MAX)] | None
+)
+Channel = Literal["book", "trades", "ticker", "lifecycle", "me"]
+Markets = Annotated[list[Slug], Meta(min_length=1, max_length=MARKETS_A_MESSAGE_MAX)]
+
+
+class Request(Struct, kw_only=True, frozen=True, forbid_unknown_fields=True, tag_field="op"):
+    id: RequestId = None
+
+
+class Subscribe(Request, tag="subscribe"):
+    """`me` needs no markets; `"all"` is for ticker and lifecycle.
+
+    `since_seq`, with one market: the last sequence number that the client has of it.
+    """
+
+    channels: Annotated[list[Channel], Meta(min_length=1, max_length=5)]
+    markets: Markets | Literal["all"] | None = None
+    since_seq: Annotated[int, Meta(ge=0, le=SEQ_MAX)] | None = None
+
+
+class Unsubscribe(Request, tag="unsubscribe"):
+    channels: Annotated[list[Channel], Meta(min_length=1, max_length=5)]
+    markets: Markets | Literal["all"] | None = None
+
+
+class Auth(Request, tag="auth"):
+    """An API key or an access token."""
+
+    key: Annotated[str, Meta(min_length=1, max_length=4096)] | None = None
+    token: Annotated[str, Meta(min_length=1, max_length=4096)] | None = None
+
+
+class Ping(Request, tag="ping"):
+    pass
+
+
+AnyRequest = Subscribe | Unsubscribe | Auth | Ping
+
+
+class _Named(Struct):
+    id: Any = None
+
+
+_decoder = msgspec.json.Decoder(AnyRequest)
+_named = msgspec.json.Decoder(_Named)
+
+
+def decode_request(text: str) -> AnyRequest:
+    """Return what a client asks for, or raise ApiError (400) saying which field is wrong."""
+    try:
+        body = text.encode()
+    except UnicodeEncodeError:
+        raise ApiError(400, "bad_json", "the message is no valid JSON") from None
+    return decode(_decoder, body)
+
+
+def find_id(text: str) -> int | str | None:
+    """Return the `id` of a message that may be wrong otherwise, to name it in the error."""
+    try:
+        request_id = _named.decode(text.encode()).id
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        return None
+    if isinstance(request_id, str):
+        return request_id[:ID_LENGTH_MAX]
+    is_number = type(request_id) is int and 0 <= request_id <= SEQ_MAX
+    return request_id if is_number else None
