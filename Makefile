@@ -24,7 +24,7 @@ run: $(VENV)/.installed env
 	@echo "==> Creating what the demo needs (kept if it is there)"
 	@$(BIN)/python manage.py seed_demo
 	@echo "==> Starting predex on http://$(HOST):$(PORT)"
-	@exec $(BIN)/python manage.py serve --host $(HOST) --port $(PORT)
+	@exec $(BIN)/python manage.py serve --host $(HOST) --port $(PORT) --demo
 
 dev: $(VENV)/.installed env
 	@$(BIN)/python manage.py migrate --verbosity 0

@@ -147,11 +147,19 @@ def make_exchange(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Ex
     """`make_exchange("sqlite" | "postgres", roles=..., environment=..., redis_url=...)`, started.
 
     sqlite is embedded, postgres has Redis and a process per role. All are stopped at the end.
+    `prepare(exchange)` runs before the start; `databases` makes them on another server.
     """
     made: list[Exchange] = []
 
-    def make(kind: str = "sqlite", *, redis_url: str | None = None, **options: Any) -> Exchange:
-        databases = request.getfixturevalue(f"{kind}_databases")
+    def make(
+        kind: str = "sqlite",
+        *,
+        redis_url: str | None = None,
+        databases: SqliteDatabases | PostgresDatabases | None = None,
+        prepare: Callable[[Exchange], None] | None = None,
+        **options: Any,
+    ) -> Exchange:
+        databases = databases or request.getfixturevalue(f"{kind}_databases")
         if redis_url is None:
             redis_url = "" if kind == "sqlite" else request.getfixturevalue("redis_url")
         folder = tmp_path / f"exchange-{len(made)}"
@@ -165,6 +173,8 @@ def make_exchange(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Ex
             **options,
         )
         made.append(exchange)
+        if prepare is not None:
+            prepare(exchange)
         return exchange.start()
 
     yield make

@@ -13,6 +13,7 @@ from typing import Any, Final
 from weakref import WeakKeyDictionary
 
 import msgspec
+import redis
 import structlog
 from asgiref.sync import async_to_sync, sync_to_async
 from channels.layers import get_channel_layer
@@ -39,6 +40,8 @@ TASKS_MAX: Final = 20_000
 """Tasks of one process under way at once."""
 ANSWER_SECONDS: Final = 5.0
 FIRST_HEARTBEAT_SECONDS: Final = 1.0
+LISTEN_AGAIN_SECONDS: Final = 0.5
+LAYER_FAULTS: Final = (redis.RedisError, OSError)
 
 
 class EngineAway(Exception):  # noqa: N818 - a state of the exchange, not a fault of the caller
@@ -92,6 +95,7 @@ class Gateway:
         self._listeners: list[asyncio.Task[None]] = []
         self._sending: set[asyncio.Task[None]] = set()
         self._starting = asyncio.Lock()
+        self._listens_again_at = 0.0
 
     async def send(self, tasks: Sequence[Task]) -> list[Answer]:
         """Carry out tasks and return their answers in the same order.
@@ -165,15 +169,18 @@ class Gateway:
             "reply_channel": self._reply_channel,
             "data": encode(tasks),
         }
-        sending = asyncio.create_task(self._send(channel, message))
+        tickets = [task.ticket for task in tasks]
+        sending = asyncio.create_task(self._send(channel, message, tickets))
         self._sending.add(sending)
         sending.add_done_callback(self._sending.discard)
 
-    async def _send(self, channel: str, message: dict[str, Any]) -> None:
+    async def _send(self, channel: str, message: dict[str, Any], tickets: list[int]) -> None:
         try:
             await self.layer.send(channel, message)
-        except (ConnectionError, OSError) as fault:
+        except LAYER_FAULTS as fault:
             log.warning("tasks_lost", because=str(fault))
+            found = (self._waiting.get(ticket) for ticket in tickets)
+            _give_up({waiting[0] for waiting in found if waiting is not None})
 
     def _alive_epoch(self, shard: int) -> int:
         if self.is_away(shard):
@@ -187,9 +194,7 @@ class Gateway:
         async with self._starting:
             if self._listeners:
                 return
-            self._reply_channel = await self.layer.new_channel("web.")
-            beats = await self.layer.new_channel("beats.")
-            await self.layer.group_add(HEARTBEAT_GROUP, beats)
+            beats = await self._open_channels()
             for heartbeat in await _read_leases():
                 self._hear(heartbeat)
             self._listeners = [
@@ -198,6 +203,20 @@ class Gateway:
             ]
             if len(self.engines) < settings.ENGINE_SHARDS:
                 await self._wait_for_first()
+
+    async def _open_channels(self) -> str:
+        """Open the channel of answers; return that of heartbeats. Raises EngineAway."""
+        if time.monotonic() < self._listens_again_at:
+            raise EngineAway
+        try:
+            self._reply_channel = await self.layer.new_channel("web.")
+            beats: str = await self.layer.new_channel("beats.")
+            await self.layer.group_add(HEARTBEAT_GROUP, beats)
+        except LAYER_FAULTS as fault:
+            log.warning("gateway_waits_for_redis", because=str(fault))
+            self._listens_again_at = time.monotonic() + LISTEN_AGAIN_SECONDS
+            raise EngineAway from None
+        return beats
 
     async def _wait_for_first(self) -> None:
         try:
@@ -239,10 +258,15 @@ class Gateway:
 
     def _give_up_on_former(self, heartbeat: Heartbeat) -> None:
         """A new engine is there: what the former one has not answered it never will."""
-        for waiter in {waiter for waiter, _ in self._waiting.values()}:
-            former = waiter.engines.get(heartbeat.shard, heartbeat.epoch) < heartbeat.epoch
-            if former and not waiter.done.done():
-                waiter.done.set_exception(TimedOut())
+        waiters = {waiter for waiter, _ in self._waiting.values()}
+        shard, epoch = heartbeat.shard, heartbeat.epoch
+        _give_up({waiter for waiter in waiters if waiter.engines.get(shard, epoch) < epoch})
+
+
+def _give_up(waiters: set[_Waiter]) -> None:
+    for waiter in waiters:
+        if not waiter.done.done():
+            waiter.done.set_exception(TimedOut())
 
 
 def _checked(answer: Answer) -> Answer:

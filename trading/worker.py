@@ -8,12 +8,15 @@ live in that thread's `Shard`, not in a consumer. An engine without the lease wa
 import asyncio
 import os
 import socket
+import sqlite3
 import time
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final, TypeVar
 
+import psycopg
+import redis
 import structlog
 from channels.layers import get_channel_layer
 from channels.worker import Worker
@@ -43,6 +46,18 @@ STALLED_SECONDS: Final = 3.0
 """An engine thread silent for so long is not announced as alive."""
 QUEUE_TASKS_MAX: Final = 50_000
 OUTBOX_MAX: Final = 1_000
+
+LAYER_FAULTS: Final = (redis.RedisError, OSError)
+# Statements in bulk raise the driver's own errors, Django's are others.
+DATABASE_FAULTS: Final = (DatabaseError, psycopg.Error, sqlite3.Error)
+SESSION_FAULTS: Final = (
+    LeaseLostError,
+    OperationalError,
+    InterfaceError,
+    psycopg.OperationalError,
+    psycopg.InterfaceError,
+)
+"""What ends an engine's ownership: it gives up what it has in memory and waits for the lease."""
 
 Returned = TypeVar("Returned")
 
@@ -76,7 +91,7 @@ class ShardWorker(Worker):
 
     async def _stand_by(self) -> None:
         """Wait for the lease, then load the books."""
-        self.channel = await self.channel_layer.new_channel(f"engine{self.number}.")
+        self.channel = await self._open_channel()
         while True:
             try:
                 epoch = await self._in_thread(self._acquire)
@@ -85,10 +100,19 @@ class ShardWorker(Worker):
                     await self._in_thread(self.shard.load)
                     log.info("engine_started", shard=self.number, epoch=epoch)
                     return
-            except DatabaseError:
-                log.exception("engine_waits_for_database", shard=self.number)
+            except DATABASE_FAULTS as fault:
+                log.warning("engine_waits_for_database", shard=self.number, because=str(fault))
                 await self._in_thread(_close_connection)
             await asyncio.sleep(STANDBY_SECONDS)
+
+    async def _open_channel(self) -> str:
+        while True:
+            try:
+                name: str = await self.channel_layer.new_channel(f"engine{self.number}.")
+                return name
+            except LAYER_FAULTS as fault:
+                log.warning("engine_waits_for_redis", shard=self.number, because=str(fault))
+                await asyncio.sleep(STANDBY_SECONDS)
 
     def _acquire(self) -> int | None:
         return lease.acquire(self.number, owner=self.owner, channel=self.channel)
@@ -96,20 +120,21 @@ class ShardWorker(Worker):
     async def _own(self) -> None:
         """Serve until the lease or the database session is lost."""
         self.active_at = time.monotonic()
-        helpers = [
-            asyncio.create_task(self._listen()),
-            asyncio.create_task(self._send()),
-            asyncio.create_task(self._beat()),
+        parts = [
+            asyncio.create_task(part)
+            for part in (self._serve(), self._listen(), self._send(), self._beat())
         ]
         try:
-            await self._serve()
-        except (LeaseLostError, OperationalError, InterfaceError) as fault:
+            ended, _ = await asyncio.wait(parts, return_when=asyncio.FIRST_COMPLETED)
+            for part in ended:  # an engine that can't listen or answer must not look alive
+                part.result()
+        except SESSION_FAULTS as fault:
             log.warning("engine_stops", shard=self.number, because=str(fault))
             await self._in_thread(_close_connection)
         finally:
-            for helper in helpers:
-                helper.cancel()
-            await asyncio.gather(*helpers, return_exceptions=True)
+            for part in parts:
+                part.cancel()
+            await asyncio.gather(*parts, return_exceptions=True)
             self.queue.clear()
 
     async def _serve(self) -> None:
@@ -139,7 +164,7 @@ class ShardWorker(Worker):
         """Run a batch; when it fails, run its tasks one by one, so that one can't fail them all."""
         try:
             committed = self._run([task for _, task in taken])
-        except (LeaseLostError, OperationalError, InterfaceError):
+        except SESSION_FAULTS:
             raise
         except Exception:
             log.exception("batch_failed", shard=self.number, tasks=len(taken))
@@ -154,7 +179,7 @@ class ShardWorker(Worker):
     ) -> tuple[list[tuple[str, Reply]], Publication | None]:
         try:
             committed = self._run([task])
-        except (LeaseLostError, OperationalError, InterfaceError):
+        except SESSION_FAULTS:
             raise
         except Exception:
             log.exception("task_failed", shard=self.number, command=type(task.command).__name__)
@@ -225,7 +250,7 @@ class ShardWorker(Worker):
     async def _try(self, sending: Any) -> None:
         try:
             await sending
-        except (ConnectionError, OSError, TimeoutError) as fault:
+        except LAYER_FAULTS as fault:
             log.warning("message_lost", shard=self.number, because=str(fault))
 
     async def _in_thread(self, work: Callable[[], Returned]) -> Returned:

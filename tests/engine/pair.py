@@ -1,6 +1,7 @@
 """The fast engine and the naive one side by side, with every law checked after every command."""
 
 import random
+import re
 import sys
 from typing import Final
 
@@ -58,7 +59,9 @@ class Pair:
         self.events: list[AnyEvent] = []
         for account_id in ACCOUNTS:
             self.set_available(account_id, 20 * CREDIT)
+        self.log = [f"pair = Pair({config!r})"]
         self.apply(Configure(MarketStatus.OPEN, config))
+        del self.log[1:]
 
     @property
     def config(self) -> Config:
@@ -81,7 +84,8 @@ class Pair:
             raise
 
     def transcript(self) -> str:
-        return "\n".join([f"pair = Pair({self.config!r})", *self.log])
+        """The calls so far, ready to be pasted."""
+        return re.sub(r"<(\w+\.\w+): [^>]*>", r"\1", "\n".join(self.log))
 
     def open_orders(self) -> list[Target]:
         return [
@@ -170,8 +174,8 @@ class Pair:
         """Withdraw everything, or be left with little, or have money again."""
         choices = Choices(data)
         account_id = choices.pick(ACCOUNTS)
-        left = choices.pick((0, 0, 0, 20 * CREDIT, 3 * CREDIT, 200 * CREDIT, CREDIT // 2))
-        self.set_available(account_id, left + choices.pick((0, 0, 3, 77)))
+        left = choices.pick((0, 0, 0, 20, 3, 200, 1, 10**8)) * CREDIT
+        self.set_available(account_id, left + choices.pick((0, 0, 3, 77, CREDIT // 2)))
 
 
 STEPS: Final = (

@@ -556,6 +556,15 @@ def test_a_budget_buys_what_it_pays_for_and_no_more(play: Play) -> None:
     """)
 
 
+def test_a_budget_binds_however_rich_the_account_is(play: Play) -> None:
+    play("""
+        alice starts with 1,000,000,000
+        bob sells 10 YES @ 0.50
+        alice spends 1.20 on YES
+            -> alice1 buys 2 @ 0.50 from bob1, minted; alice1 filled: budget_spent
+    """)
+
+
 def test_a_budget_includes_the_fee(play: Play) -> None:
     play("""
         market binary, fees flat 0.00 0.02

@@ -9,6 +9,7 @@ import contextlib
 import signal
 import socket
 from collections.abc import Coroutine, Iterator
+from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 import structlog
@@ -18,6 +19,8 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 
+from trading.demo.bots import demo_bots
+from trading.demo.secrets_file import load_demo
 from trading.filelock import EngineAlreadyRunningError, engine_file_lock
 
 GRACE_SECONDS = 10
@@ -35,15 +38,19 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--host", default="127.0.0.1")
         parser.add_argument("--port", type=int, default=8000)
+        parser.add_argument(
+            "--demo", action="store_true", help="with the traders that seed_demo made"
+        )
 
-    def handle(self, *, host: str, port: int, **options: Any) -> None:
+    def handle(self, *, host: str, port: int, demo: bool, **options: Any) -> None:
         refuse_unmigrated()
+        beside = find_demo_bots(host, port) if demo else contextlib.nullcontext()
         server = Server(build_config(host, port))
         try:
             with engine_file_lock() if settings.EMBEDDED else contextlib.nullcontext():
                 listener = listen(host, port)
                 self.stderr.write(f"predex {settings.VERSION}: http://{host}:{port} (Ctrl-C stops)")
-                run(serve_all(server, listener), config=server.config)
+                run(serve_all(server, listener, beside), config=server.config)
         except EngineAlreadyRunningError as fault:
             raise CommandError(f"predex cannot start: {fault}") from None
 
@@ -89,15 +96,21 @@ def run(main: Coroutine[Any, Any, None], *, config: uvicorn.Config) -> None:
         runner.run(main)
 
 
-async def serve_all(server: uvicorn.Server, listener: socket.socket) -> None:
-    """Serve until a signal, or until one part ends; then stop the web first, the engine last."""
+async def serve_all(
+    server: uvicorn.Server, listener: socket.socket, beside: AbstractAsyncContextManager[None]
+) -> None:
+    """Serve until a signal, or until one part ends; then stop the web first, the engine last.
+
+    What runs `beside` is entered and left while all of it serves.
+    """
     stop_web, stop_engine = asyncio.Event(), asyncio.Event()
     stop_on_signals(stop_web)
     web = asyncio.create_task(server.serve(sockets=[listener]), name="web")
     parts = [asyncio.create_task(part, name=name) for name, part in embedded_parts(stop_engine)]
     signalled = asyncio.create_task(stop_web.wait(), name="signal")
 
-    await asyncio.wait([web, signalled, *parts], return_when=asyncio.FIRST_COMPLETED)
+    async with beside:
+        await asyncio.wait([web, signalled, *parts], return_when=asyncio.FIRST_COMPLETED)
     log.info("stopping", because=[t.get_name() for t in (web, signalled, *parts) if t.done()])
     server.should_exit = True
     await asyncio.wait([web])
@@ -106,6 +119,15 @@ async def serve_all(server: uvicorn.Server, listener: socket.socket) -> None:
     if parts:
         await asyncio.wait(parts, timeout=GRACE_SECONDS)
     raise_first_fault([web, *parts])
+
+
+def find_demo_bots(host: str, port: int) -> AbstractAsyncContextManager[None]:
+    if not (settings.DEBUG and settings.EMBEDDED):
+        raise CommandError("--demo is for trying predex out: it needs DEBUG on and no REDIS_URL.")
+    demo = load_demo()
+    if demo is None:
+        raise CommandError("--demo needs its traders: run `manage.py seed_demo` first.")
+    return demo_bots(demo.traders, host=host, port=port)
 
 
 def embedded_parts(stop: asyncio.Event) -> list[tuple[str, Coroutine[Any, Any, None]]]:

@@ -1,0 +1,70 @@
+"""What happens to markets that trade, in pairs: `check_` may refuse, `do_` acts.
+
+Status and terms of a live market change through its engine (`live`), the result in the database
+(`results`). `by` is the user who decides; None is the exchange itself, when a time has come. None
+of the `do_` of `live` and `orders` may run inside a transaction: the engine waits for locks too.
+"""
+
+from trading.actions.live import (
+    check_change_close_time,
+    check_close_market,
+    check_halt_market,
+    check_open_market,
+    check_refine_tick,
+    check_resume_market,
+    do_change_close_time,
+    do_close_market,
+    do_halt_market,
+    do_open_market,
+    do_refine_tick,
+    do_resume_market,
+)
+from trading.actions.orders import check_cancel_orders, do_cancel_orders, do_pass_time
+from trading.actions.results import (
+    check_approve_result,
+    check_decide_dispute,
+    check_dispute_result,
+    check_resolve_market,
+    check_void_market,
+    check_withdraw_result,
+    do_approve_result,
+    do_decide_dispute,
+    do_dispute_result,
+    do_resolve_market,
+    do_void_market,
+    do_withdraw_result,
+    may_resolve,
+    may_void,
+)
+
+__all__ = [
+    "check_approve_result",
+    "check_cancel_orders",
+    "check_change_close_time",
+    "check_close_market",
+    "check_decide_dispute",
+    "check_dispute_result",
+    "check_halt_market",
+    "check_open_market",
+    "check_refine_tick",
+    "check_resolve_market",
+    "check_resume_market",
+    "check_void_market",
+    "check_withdraw_result",
+    "do_approve_result",
+    "do_cancel_orders",
+    "do_change_close_time",
+    "do_close_market",
+    "do_decide_dispute",
+    "do_dispute_result",
+    "do_halt_market",
+    "do_open_market",
+    "do_pass_time",
+    "do_refine_tick",
+    "do_resolve_market",
+    "do_resume_market",
+    "do_void_market",
+    "do_withdraw_result",
+    "may_resolve",
+    "may_void",
+]

@@ -1,0 +1,74 @@
+"""Commands to a market's engine from code that waits for the answer: admin, API, Celery."""
+
+from collections.abc import Sequence
+
+import msgspec
+from structlog.contextvars import get_contextvars
+
+from accounts.errors import ApiError, RefusedError
+from accounts.models import User
+from markets.lifecycle import REASON_LENGTH_MAX
+from markets.models import Market
+from trading.api.refusals import build_gateway_error
+from trading.engine.types import Config, Configure, MarketStatus, Reason
+from trading.gateway import EngineAway, MarketUnknown, Overloaded, TimedOut, send_sync
+from trading.messages import Answer, Result, Task
+from trading.models import BookState
+
+Seen = tuple[MarketStatus | None, Config | None]
+
+_decode_config = msgspec.msgpack.Decoder(Config).decode
+
+
+def look(market: Market) -> Seen:
+    """Bring `market` up to date; return what its engine has had so far: None, None at first.
+
+    The engine's state is read first: if it changes before the row is read, `configure` refuses.
+    """
+    state = BookState.objects.filter(market_id=market.pk).first()
+    market.refresh_from_db()
+    if state is None:
+        return None, None
+    return MarketStatus(state.status), _decode_config(bytes(state.config))
+
+
+def configure(
+    market: Market, status: MarketStatus, config: Config, *, seen: Seen, by: User | None, why: str
+) -> None:
+    """Give the engine a status and configuration, unless they aren't what was `seen` any more.
+
+    The market's row, its history and the audit event are written with the engine's commit.
+    """
+    command = Configure(
+        status,
+        config,
+        by_user_id=None if by is None else by.pk,
+        why=why[:REASON_LENGTH_MAX],
+        seen=seen,
+        request_id=get_contextvars().get("request_id", ""),
+    )
+    [answer] = send([Task(0, market.pk, command)])
+    _check(answer)
+    market.refresh_from_db()
+
+
+def send(tasks: Sequence[Task]) -> list[Answer]:
+    """Carry out tasks; an engine that is away or silent is a 503 or 504."""
+    try:
+        return send_sync(tasks)
+    except TimedOut:
+        message = "the outcome is unknown: look at the market, then try again"
+        raise ApiError(504, "timed_out", message) from None
+    except (EngineAway, Overloaded, MarketUnknown) as fault:
+        raise build_gateway_error(fault) from None
+
+
+def _check(answer: Answer) -> None:
+    assert answer.status == "done", answer.status
+    assert isinstance(answer.result, Result)
+    if answer.result.reason == Reason.CONFIGURATION_STALE:
+        message = "the market has changed meanwhile: look again"
+        raise RefusedError("changed_meanwhile", message, status=409)
+    if answer.result.reason is not None:
+        message = "the engine does not take these terms"
+        raise RefusedError(Reason.CONFIGURATION_INVALID, message)

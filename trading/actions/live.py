@@ -1,0 +1,131 @@
+"""Opening, halting, resuming and closing a market, and the terms that may change meanwhile."""
+
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from django.utils import timezone
+
+from accounts.clock import from_datetime
+from accounts.errors import RefusedError
+from accounts.models import User
+from markets.actions import check_ready_to_open, may_manage_markets
+from markets.lifecycle import check_status_change
+from markets.models import TICKS_PIPS, Market
+from trading.actions.engine import Seen, configure, look
+from trading.config import config_of
+from trading.engine.types import MarketStatus
+
+Status = Market.Status
+
+
+def check_open_market(market: Market, *, by: User | None) -> None:
+    """A draft opens when it is complete and an operator has approved it."""
+    _check_may_manage(by)
+    check_ready_to_open(market)
+
+
+def do_open_market(market: Market, *, by: User | None, reason: str = "") -> None:
+    seen = look(market)
+    check_open_market(market, by=by)
+    configure(market, MarketStatus.OPEN, config_of(market), seen=seen, by=by, why=reason)
+
+
+def check_halt_market(market: Market, *, by: User | None) -> None:
+    _check_may_manage(by)
+    check_status_change(market.status, Status.HALTED)
+
+
+def do_halt_market(market: Market, *, by: User | None, reason: str) -> None:
+    """Take no orders until it is resumed; those that rest stay, and may be cancelled."""
+    seen = look(market)
+    check_halt_market(market, by=by)
+    _change(market, seen, status=MarketStatus.HALTED, by=by, why=reason)
+
+
+def check_resume_market(market: Market, *, by: User | None) -> None:
+    _check_may_manage(by)
+    _check_halted(market)
+
+
+def do_resume_market(market: Market, *, by: User | None, reason: str = "") -> None:
+    seen = look(market)
+    check_resume_market(market, by=by)
+    _change(market, seen, status=MarketStatus.OPEN, by=by, why=reason)
+
+
+def check_close_market(market: Market, *, by: User | None) -> None:
+    _check_may_manage(by)
+    check_status_change(market.status, Status.CLOSED)
+
+
+def do_close_market(market: Market, *, by: User | None, reason: str = "") -> None:
+    """Take no more orders for good: those that rest are cancelled, their holds released."""
+    seen = look(market)
+    check_close_market(market, by=by)
+    _change(market, seen, status=MarketStatus.CLOSED, by=by, why=reason)
+
+
+def check_change_close_time(market: Market, *, by: User | None, close_at: datetime) -> None:
+    _check_may_manage(by)
+    if market.status not in (Status.OPEN, Status.HALTED):
+        raise RefusedError("not_trading", "this market is neither open nor halted", status=409)
+    if close_at <= timezone.now():
+        raise RefusedError("close_in_the_past", "this time has passed", "close_at")
+    if market.expected_settle_at is not None and market.expected_settle_at < close_at:
+        message = "a market settles after it closes"
+        raise RefusedError("settles_before_close", message, "close_at")
+
+
+def do_change_close_time(
+    market: Market, *, by: User | None, close_at: datetime, reason: str
+) -> None:
+    """Move the instant from which the engine refuses orders, earlier or later."""
+    seen = look(market)
+    check_change_close_time(market, by=by, close_at=close_at)
+    _change(market, seen, by=by, why=reason, close_at_us=from_datetime(close_at))
+
+
+def check_refine_tick(market: Market, *, by: User | None, tick_pips: int) -> None:
+    _check_may_manage(by)
+    _check_halted(market)
+    is_finer = tick_pips in TICKS_PIPS and tick_pips < market.tick_pips
+    if not is_finer or market.tick_pips % tick_pips:
+        raise RefusedError("bad_tick", "a finer tick divides the present one", "tick")
+
+
+def do_refine_tick(market: Market, *, by: User | None, tick_pips: int, reason: str) -> None:
+    """Let prices be finer from now on; resting orders keep price and place."""
+    seen = look(market)
+    check_refine_tick(market, by=by, tick_pips=tick_pips)
+    _change(market, seen, by=by, why=reason, tick_pips=tick_pips)
+
+
+# --- small parts ---------------------------------------------------------------------------------
+
+
+def _check_may_manage(by: User | None) -> None:
+    if by is not None and not may_manage_markets(by):
+        raise RefusedError("not_an_operator", "this needs an operator with that right", status=403)
+
+
+def _check_halted(market: Market) -> None:
+    if market.status != Status.HALTED:
+        raise RefusedError("not_halted", "this market is not halted", status=409)
+
+
+def _change(
+    market: Market,
+    seen: Seen,
+    *,
+    by: User | None,
+    why: str,
+    status: MarketStatus | None = None,
+    **terms: Any,
+) -> None:
+    """Change status or terms of a market that trades; the rest stays as it was seen."""
+    old_status, old_config = seen
+    assert old_status is not None
+    assert old_config is not None
+    config = msgspec.structs.replace(old_config, **terms)
+    configure(market, old_status if status is None else status, config, seen=seen, by=by, why=why)

@@ -1,0 +1,32 @@
+"""Orders that the exchange itself ends: those of an account an operator stops, and those due."""
+
+from accounts.actions import record_audit
+from accounts.errors import RefusedError
+from accounts.models import Account, User
+from trading.actions.engine import send
+from trading.engine.types import CancelAll, Tick
+from trading.messages import Result, Task
+
+
+def check_cancel_orders(account: Account, *, by: User | None) -> None:
+    if by is not None and not (by.is_staff and by.has_perm("accounts.suspend_users")):
+        raise RefusedError("not_an_operator", "this needs an operator with that right", status=403)
+    if account.owner_id is None:
+        raise RefusedError("not_a_trading_account", "this account has no orders")
+
+
+def do_cancel_orders(account: Account, *, by: User | None, reason: str = "") -> int:
+    """Cancel every open order of an account, on all shards; return how many there were."""
+    check_cancel_orders(account, by=by)
+    answers = send([Task(0, None, CancelAll(account.pk, by_operator=True))])
+    cancelled = sum(
+        len(answer.result.order_ids) for answer in answers if isinstance(answer.result, Result)
+    )
+    if by is not None:
+        record_audit("cancel_orders", account, by=by, after={"cancelled": cancelled}, reason=reason)
+    return cancelled
+
+
+def do_pass_time(market_id: int) -> None:
+    """Let a market's engine look at the clock, so that what is due expires."""
+    send([Task(0, market_id, Tick())])

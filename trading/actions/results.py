@@ -1,0 +1,302 @@
+"""The result of a closed market: proposed, disputed, approved, withdrawn; or the market voided.
+
+    closed -> resolving (a result stands; its dispute window runs) -> settled or voided
+
+Paying is `trading.settlement`'s. It starts when the window is over, no dispute is undecided and,
+where the policy asks for it, a second person has approved. From the first payment on nothing can
+be taken back. All of it is decided under the lock of the market's row.
+"""
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+from django.db import transaction
+from django.utils import timezone
+
+from accounts.audit import record_audit
+from accounts.errors import RefusedError, not_found
+from accounts.models import User
+from accounts.policy import get_policy
+from accounts.units import format_amount, format_price
+from markets.lifecycle import check_payout_vector, record_status
+from markets.models import Dispute, Market, Resolution, is_operator
+from trading import settlement
+from trading.actions.live import do_close_market
+from trading.models import Margin
+
+Status = Market.Status
+TRADING_STATUSES = (Status.OPEN, Status.HALTED)
+
+
+def may_void(user: User) -> bool:
+    return is_operator(user) and user.has_perm("markets.resolve_markets")
+
+
+def may_resolve(user: User, market: Market) -> bool:
+    """The market's resolver (where the policy lets resolvers), and operators with that right."""
+    if may_void(user):
+        return True
+    return market.resolver_id == user.pk and get_policy().who_may_resolve == "resolvers"
+
+
+# --- proposing -----------------------------------------------------------------------------------
+
+
+def check_resolve_market(
+    market: Market, *, by: User, payout_pips: Sequence[int], evidence_text: str, evidence_url: str
+) -> None:
+    _check_may_resolve(market, by)
+    if market.status != Status.CLOSED:
+        raise RefusedError("not_closed", "only a closed market has a result", status=409)
+    check_payout_vector(payout_pips, outcome_count=market.outcomes.count())
+    if not (evidence_text.strip() or evidence_url):
+        raise RefusedError("evidence_missing", "say or link what shows it", "evidence_text")
+
+
+def do_resolve_market(
+    market: Market,
+    *,
+    by: User,
+    payout_pips: Sequence[int],
+    evidence_text: str = "",
+    evidence_url: str = "",
+) -> Resolution:
+    """Propose what each outcome pays. It is paid after the market's dispute window."""
+    with transaction.atomic():
+        market = _lock(market)
+        check_resolve_market(
+            market,
+            by=by,
+            payout_pips=payout_pips,
+            evidence_text=evidence_text,
+            evidence_url=evidence_url,
+        )
+        now = timezone.now()
+        result = Resolution.objects.create(
+            market=market,
+            payout_pips=list(payout_pips),
+            evidence_text=evidence_text,
+            evidence_url=evidence_url,
+            proposed_by=by,
+            proposed_at=now,
+            final_at=now + timedelta(seconds=market.dispute_seconds),
+        )
+        record_status(market, Status.RESOLVING, by=by, reason=evidence_text or evidence_url)
+        record_audit(
+            "resolve_market", market, by=by, after=_show(result), reason=evidence_text[:500]
+        )
+    return result
+
+
+# --- objecting -----------------------------------------------------------------------------------
+
+
+def check_dispute_result(market: Market, *, by: User) -> Resolution:
+    """Return the result that may be disputed: by who traded in the market or runs it."""
+    result = _find_standing(market)
+    if result.payout_pips is None:
+        raise RefusedError("market_is_voided", "a void is not disputed", status=409)
+    if result.final_at <= timezone.now():
+        raise RefusedError("dispute_window_over", "this result is final", status=409)
+    if not _is_concerned(by, market):
+        message = "only those who traded in this market dispute its result"
+        raise RefusedError("not_concerned", message, status=403)
+    if result.disputes.filter(raised_by=by).exists():
+        raise RefusedError("already_disputed", "your dispute stands already", status=409)
+    return result
+
+
+def do_dispute_result(market: Market, *, by: User, text: str) -> Dispute:
+    """Object to a proposed result; it is not paid before an operator has decided on that."""
+    with transaction.atomic():
+        market = _lock(market)
+        result = check_dispute_result(market, by=by)
+        dispute = Dispute.objects.create(resolution=result, raised_by=by, text=text)
+        record_audit("dispute_result", market, by=by, reason=text[:500])
+    return dispute
+
+
+def check_decide_dispute(market: Market, *, by: User, raised_by: str) -> Dispute:
+    """Return the standing dispute of the user with this handle, if `by` may decide on it."""
+    _check_may_void(by)
+    result = _find_standing(market)
+    dispute = result.disputes.filter(raised_by__handle=raised_by).first()
+    if dispute is None:
+        raise not_found("this dispute")
+    if dispute.decision:
+        raise RefusedError("already_decided", "this dispute is decided already", status=409)
+    if dispute.raised_by_id == by.pk:
+        raise RefusedError("own_dispute", "nobody decides their own dispute", status=403)
+    if result.proposed_by_id == by.pk and get_policy().two_person_rule:
+        raise _second_person_needed()
+    return dispute
+
+
+def do_decide_dispute(market: Market, *, by: User, raised_by: str, uphold: bool, note: str) -> None:
+    """Dismiss a dispute, or uphold it: then the result is withdrawn and the market closed again."""
+    with transaction.atomic():
+        market = _lock(market)
+        dispute = check_decide_dispute(market, by=by, raised_by=raised_by)
+        decision = Dispute.Decision.UPHELD if uphold else Dispute.Decision.DISMISSED
+        dispute.decision, dispute.decided_by, dispute.note = decision, by, note
+        dispute.decided_at = timezone.now()
+        dispute.save(update_fields=["decision", "decided_by", "decided_at", "note"])
+        after = {"raised_by": raised_by, "decision": str(decision)}
+        record_audit("decide_dispute", market, by=by, after=after, reason=note)
+        if uphold:
+            _withdraw(market, dispute.resolution, by=by, reason=note)
+
+
+# --- second thoughts and second persons ----------------------------------------------------------
+
+
+def check_withdraw_result(market: Market, *, by: User) -> Resolution:
+    result = _find_standing(market)
+    if result.proposed_by_id != by.pk:
+        _check_may_void(by)
+    _check_unpaid(market)
+    return result
+
+
+def do_withdraw_result(market: Market, *, by: User, reason: str) -> None:
+    """Take back a result of which nothing has been paid; the market is closed again."""
+    with transaction.atomic():
+        market = _lock(market)
+        result = check_withdraw_result(market, by=by)
+        _withdraw(market, result, by=by, reason=reason)
+        record_audit("withdraw_result", market, by=by, before=_show(result), reason=reason)
+
+
+def check_approve_result(market: Market, *, by: User) -> Resolution:
+    result = _find_standing(market)
+    _check_may_resolve(market, by)
+    if result.proposed_by_id == by.pk:
+        raise _second_person_needed()
+    if result.approved_at is not None:
+        raise RefusedError("already_approved", "this result is approved already", status=409)
+    return result
+
+
+def do_approve_result(market: Market, *, by: User, reason: str = "") -> None:
+    """Confirm a result as the second person that the policy may ask for."""
+    with transaction.atomic():
+        market = _lock(market)
+        result = check_approve_result(market, by=by)
+        result.approved_by, result.approved_at = by, timezone.now()
+        result.save(update_fields=["approved_by", "approved_at"])
+        record_audit("approve_result", market, by=by, after=_show(result), reason=reason)
+
+
+# --- voiding -------------------------------------------------------------------------------------
+
+
+def check_void_market(market: Market, *, by: User, house_cover_micros: int) -> None:
+    """Refuse unless the operator has confirmed at least what the house would pay now."""
+    _check_may_void(by)
+    if house_cover_micros < 0:
+        raise RefusedError("amount_negative", "send 0 or more", "house_cover", status=400)
+    if market.status not in (*TRADING_STATUSES, Status.CLOSED, Status.RESOLVING):
+        raise RefusedError("not_trading", "only a market that has traded is voided", status=409)
+    result = Resolution.objects.filter(market=market, withdrawn_at=None).first()
+    if result is not None and result.payout_pips is not None:
+        _check_unpaid(market)
+    needed_micros = settlement.compute_house_cover_micros(market.pk)
+    if needed_micros > house_cover_micros:
+        amount = format_amount(needed_micros)
+        message = f"gains made here are gone: the house would pay {amount}; confirm that amount"
+        raise RefusedError("house_cover_needed", message, "house_cover", status=409)
+
+
+def do_void_market(
+    market: Market, *, by: User, reason: str, house_cover_micros: int = 0
+) -> Resolution:
+    """Undo a market: everybody gets back what they paid in, and pays back what they gained.
+
+    `house_cover_micros` is the most that the house pays for gains that are gone by now. A market
+    that trades is closed first. Called again with more for a void that waits for it, it goes on.
+    """
+    market.refresh_from_db()
+    check_void_market(market, by=by, house_cover_micros=house_cover_micros)
+    if market.status in TRADING_STATUSES:
+        do_close_market(market, by=by, reason=reason)
+    with transaction.atomic():
+        market = _lock(market)
+        check_void_market(market, by=by, house_cover_micros=house_cover_micros)
+        result = Resolution.objects.filter(market=market, withdrawn_at=None).first()
+        if result is not None and result.payout_pips is not None:
+            _withdraw(market, result, by=by, reason=reason)
+            result = None
+        if result is None:
+            result = _stand_void(market, by=by, reason=reason)
+        result.house_cover_micros = house_cover_micros
+        result.save(update_fields=["house_cover_micros"])
+        record_audit("void_market", market, by=by, after=_show(result), reason=reason)
+    return result
+
+
+def _stand_void(market: Market, *, by: User, reason: str) -> Resolution:
+    now = timezone.now()
+    record_status(market, Status.RESOLVING, by=by, reason=reason)
+    return Resolution.objects.create(
+        market=market, evidence_text=reason, proposed_by=by, proposed_at=now, final_at=now
+    )
+
+
+# --- small parts ---------------------------------------------------------------------------------
+
+
+def _lock(market: Market) -> Market:
+    # Not FOR UPDATE: rows that refer to the market may be inserted meanwhile, as trading does.
+    return Market.objects.select_for_update(no_key=True).get(pk=market.pk)
+
+
+def _find_standing(market: Market) -> Resolution:
+    result = Resolution.objects.filter(market=market, withdrawn_at=None).first()
+    if result is None or market.status != Status.RESOLVING:
+        raise RefusedError("not_resolving", "no result of this market stands", status=409)
+    return result
+
+
+def _withdraw(market: Market, result: Resolution, *, by: User, reason: str) -> None:
+    _check_unpaid(market)
+    result.withdrawn_at, result.withdrawn_by = timezone.now(), by
+    result.withdrawn_reason = reason[:500]
+    result.save(update_fields=["withdrawn_at", "withdrawn_by", "withdrawn_reason"])
+    record_status(market, Status.CLOSED, by=by, reason=reason)
+
+
+def _check_unpaid(market: Market) -> None:
+    if Margin.objects.filter(market=market, payout_micros__isnull=False).exists():
+        raise RefusedError("already_paid", "this result is being paid already", status=409)
+
+
+def _check_may_resolve(market: Market, by: User) -> None:
+    if not may_resolve(by, market):
+        message = "this needs the market's resolver or an operator with that right"
+        raise RefusedError("may_not_resolve", message, status=403)
+
+
+def _check_may_void(by: User) -> None:
+    if not may_void(by):
+        raise RefusedError("not_an_operator", "this needs an operator with that right", status=403)
+
+
+def _is_concerned(user: User, market: Market) -> bool:
+    if is_operator(user) or user.pk in (market.creator_id, market.resolver_id):
+        return True
+    return Margin.objects.filter(market=market, account__owner=user).exists()
+
+
+def _second_person_needed() -> RefusedError:
+    message = "the two-person rule asks for another person here"
+    return RefusedError("second_person_needed", message, status=403)
+
+
+def _show(result: Resolution) -> dict[str, object]:
+    payout, cover = result.payout_pips, result.house_cover_micros
+    return {
+        "payout": None if payout is None else [format_price(pips) for pips in payout],
+        "final_at": result.final_at,
+        "house_cover": None if cover is None else format_amount(cover),
+        "approved": result.approved_at is not None,
+    }

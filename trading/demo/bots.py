@@ -1,0 +1,81 @@
+"""The demo's traders beside the server: programs of `bots`, each a process of its own.
+
+They speak HTTP like anybody's, so nothing they do can stop the server; they end with it, also when
+it is killed (they follow their parent).
+"""
+
+import asyncio
+import contextlib
+import logging
+import os
+import sys
+from collections.abc import AsyncIterator, Collection
+from typing import Any, Final
+
+import structlog
+from django.conf import settings
+
+from trading.demo.catalogue import TAG
+from trading.demo.secrets_file import Trader
+
+log = structlog.get_logger(__name__)
+
+STOP_SECONDS: Final = 5
+ANY_ADDRESS: Final = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104 - not bound, called
+KEPT_VARIABLES: Final = ("PATH", "HOME", "LANG", "TZ")
+
+
+@contextlib.asynccontextmanager
+async def demo_bots(traders: Collection[Trader], *, host: str, port: int) -> AsyncIterator[None]:
+    """Let a program trade for each of them while the block runs."""
+    leave_out_of_log({trader.account_id for trader in traders})
+    url = f"http://{ANY_ADDRESS.get(host, host)}:{port}"
+    processes = [await _start(trader, url) for trader in traders]
+    watching = [asyncio.create_task(_watch(*pair)) for pair in zip(traders, processes, strict=True)]
+    try:
+        yield
+    finally:
+        for task in watching:
+            task.cancel()
+        await asyncio.gather(*map(_stop, processes))
+
+
+async def _start(trader: Trader, url: str) -> asyncio.subprocess.Process:
+    kept = {name: os.environ[name] for name in KEPT_VARIABLES if name in os.environ}
+    own = {"PREDEX_URL": url, "PREDEX_KEY": trader.key, "PREDEX_FOLLOW": str(os.getpid())}
+    return await asyncio.create_subprocess_exec(
+        sys.executable, "-m", f"bots.{trader.program}", "--tag", TAG,
+        cwd=settings.BASE_DIR,
+        env={**kept, **own},
+        stdin=asyncio.subprocess.DEVNULL,
+        start_new_session=True,  # Ctrl-C is the server's to hear
+    )  # fmt: skip
+
+
+async def _watch(trader: Trader, process: asyncio.subprocess.Process) -> None:
+    """Tell of a program that ended by itself, such as one whose key was revoked."""
+    code = await process.wait()
+    log.warning("demo_trader_ended", handle=trader.handle, code=code)
+
+
+async def _stop(process: asyncio.subprocess.Process) -> None:
+    if process.returncode is not None:
+        return
+    process.terminate()
+    try:
+        await asyncio.wait_for(process.wait(), STOP_SECONDS)
+    except TimeoutError:
+        process.kill()
+        await process.wait()
+
+
+def leave_out_of_log(account_ids: set[int]) -> None:
+    """Log no requests of these accounts that went well: a newcomer looks for their own."""
+
+    def is_of_interest(record: logging.LogRecord) -> bool:
+        line: Any = record.msg
+        if not isinstance(line, dict) or line.get("account_id") not in account_ids:
+            return True
+        return line.get("status", 500) >= 500
+
+    logging.getLogger("predex.request").addFilter(is_of_interest)

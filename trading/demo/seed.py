@@ -1,0 +1,156 @@
+"""Makes what the demo lacks: people, traders, markets. What is there stays as it is.
+
+Passwords and keys are random; they are kept in `secrets_file` and nowhere else. Where that file or
+the database is lost, the other one is completed: same people, new passwords or keys.
+"""
+
+import hmac
+import secrets
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from django.db import transaction
+from django.utils import timezone
+from django.utils.text import slugify
+
+from accounts import keys
+from accounts.actions import do_create_api_key, do_create_user, do_grant, do_welcome_user
+from accounts.audit import record_audit
+from accounts.models import Account, ApiKey, User
+from accounts.units import MICROS_PER_CREDIT
+from markets.actions import do_create_market
+from markets.models import Category, Market, Tag
+from trading.demo.catalogue import CATEGORIES, MARKETS, TAG, DemoMarket
+from trading.demo.secrets_file import Demo, Person, Trader, load_demo, save_demo
+
+OPERATOR: Final = "olivia"
+PEOPLE: Final = ("alice", "bob")
+KEY_OWNER: Final = "alice"
+TRADERS: Final = {"demo_maker": "maker", "demo_noise_1": "noise", "demo_noise_2": "noise"}
+"""Handle -> program of `bots`."""
+TRADER_MICROS: Final = 1_000_000 * MICROS_PER_CREDIT
+SCOPES: Final = ("read", "trade")
+PASSWORD_BYTES: Final = 12
+
+
+def do_seed_demo() -> Demo:
+    """Make what is missing, in one transaction; return the log-ins and keys."""
+    demo = load_demo() or Demo()
+    with transaction.atomic():
+        for handle in (OPERATOR, *PEOPLE):
+            _seed_person(demo, handle)
+        for handle, program in TRADERS.items():
+            _seed_trader(demo, handle, program)
+        _seed_markets(User.objects.get(handle=OPERATOR))
+        save_demo(demo)  # before the commit: a key in the database alone would be lost
+    return demo
+
+
+# --- people and programs -------------------------------------------------------------------------
+
+
+def _seed_person(demo: Demo, handle: str) -> None:
+    person = demo.find_person(handle)
+    user = User.objects.filter(handle=handle).first()
+    if person is None:
+        person = Person(handle, f"{handle}@example.com", secrets.token_urlsafe(PASSWORD_BYTES))
+        demo.people.append(person)
+        if user is not None:
+            _set_password(user, person.password)
+    if user is None:
+        user = do_create_user(
+            email=person.email,
+            handle=handle,
+            password=person.password,
+            by=None,
+            display_name=handle.title(),
+            is_email_verified=True,
+            is_operator=handle == OPERATOR,
+        )
+        do_welcome_user(user, invite=None)
+    if handle == KEY_OWNER:
+        person.key = _keep_key(user.accounts.get(number=1), person.key)
+
+
+def _set_password(user: User, password: str) -> None:
+    """Give a user a new password, because the old one was lost with the file."""
+    user.set_password(password)
+    user.save(update_fields=["password"])
+    record_audit("set_password", user, by=None, reason="demo")
+
+
+def _seed_trader(demo: Demo, handle: str, program: str) -> None:
+    account = Account.objects.filter(owner__handle=handle, number=1).first()
+    if account is None:
+        user = do_create_user(
+            email=f"{handle}@example.com",
+            handle=handle,
+            password=None,
+            by=None,
+            kind="system",
+            is_email_verified=True,
+        )
+        account = user.accounts.get(number=1)
+        do_grant(account, amount_micros=TRADER_MICROS, by=None)
+    trader = demo.find_trader(handle)
+    if trader is None:
+        trader = Trader(handle, program, "", account.pk)
+        demo.traders.append(trader)
+    trader.key, trader.account_id = _keep_key(account, trader.key), account.pk
+
+
+def _keep_key(account: Account, text: str) -> str:
+    """Return the key if the account still has it, else a new one."""
+    row = ApiKey.objects.filter(
+        account=account, prefix=keys.find_prefix(text) or "", revoked_at=None
+    ).first()
+    if row is not None and hmac.compare_digest(row.digest, keys.compute_digest(text)):
+        return text
+    _, text = do_create_api_key(account, name="demo", scopes=SCOPES, by=None)
+    return text
+
+
+# --- markets -------------------------------------------------------------------------------------
+
+
+def _seed_markets(operator: User) -> None:
+    there = set(Market.objects.values_list("slug", flat=True))
+    now = timezone.now()
+    for market in MARKETS:
+        if market.slug not in there:
+            do_create_market(by=operator, fields=_build(market, now), outcomes=market.outcomes)
+
+
+def _build(market: DemoMarket, now: datetime) -> dict[str, Any]:
+    """Return the fields of a market that is due to open now: the scheduler opens it."""
+    midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
+    close_at = midnight + timedelta(days=market.closes_in_days)
+    days = {"opening": _show_day(now), "day": _show_day(close_at)}
+    return {
+        "slug": market.slug,
+        "title": market.title.format(**days),
+        "kind": Market.Kind.CATEGORICAL if market.outcomes else Market.Kind.BINARY,
+        "rules": market.rules.format(**days),
+        "resolution_source": market.source,
+        "category": _get_category(market.category),
+        "tags": [_get_tag(name) for name in (TAG, *market.tags)],
+        "open_at": now,
+        "close_at": close_at,
+        "expected_settle_at": close_at + timedelta(days=2),
+        **market.terms,
+    }
+
+
+def _get_category(name: str) -> Category:
+    defaults = {"name": name, "position": CATEGORIES.index(name)}
+    category, _ = Category.objects.get_or_create(slug=slugify(name), defaults=defaults)
+    return category
+
+
+def _get_tag(name: str) -> Tag:
+    tag, _ = Tag.objects.get_or_create(slug=slugify(name), defaults={"name": name})
+    return tag
+
+
+def _show_day(moment: datetime) -> str:
+    return f"{moment.day} {moment:%B %Y}"

@@ -1,0 +1,30 @@
+"""How often each task of `trading.tasks` is triggered: by Celery's beat, or inside `serve`.
+
+A trigger that comes twice, late or never is harmless: what is due stands in database rows.
+"""
+
+from typing import Any, Final
+
+SECONDS: Final[dict[str, float]] = {
+    "open_due": 2.0,
+    "close_due": 2.0,
+    "expire_due": 2.0,
+    "cancel_stopped": 2.0,
+    "settle_due": 2.0,
+    "derive_due": 1.0,
+    "refresh_stats": 60.0,
+    "record_equity": 900.0,
+    "verify_nightly": 900.0,
+}
+
+
+def build_beat_schedule() -> dict[str, dict[str, Any]]:
+    """Return Celery's: a trigger that has waited for its whole interval is dropped."""
+    return {
+        name: {
+            "task": f"trading.tasks.{name}",
+            "schedule": seconds,
+            "options": {"expires": seconds},
+        }
+        for name, seconds in SECONDS.items()
+    }

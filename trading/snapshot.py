@@ -1,0 +1,28 @@
+"""One consistent picture of the database for several reads, while others go on writing."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from django.db import connection, transaction
+
+
+@contextmanager
+def reading() -> Iterator[None]:
+    """Every read inside sees the same moment, and nothing inside can write.
+
+    On SQLite a plain BEGIN: Django's own would take the write lock and stop the exchange. Inside a
+    transaction (as in tests) it is that transaction's picture.
+    """
+    if connection.in_atomic_block:
+        yield
+    elif connection.vendor == "postgresql":
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+            yield
+    else:
+        with connection.cursor() as cursor:
+            cursor.execute("BEGIN")
+            try:
+                yield
+            finally:
+                cursor.execute("ROLLBACK")

@@ -1,0 +1,159 @@
+"""What is done when its time has come. Celery's beat triggers it; embedded, `trading.scheduler`.
+
+Each task looks up what is due in the database and does it; what cannot be done now (the engine is
+away, somebody else did it) is left to the next trigger. Running a task twice, concurrently, or
+killing it anywhere changes nothing.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Iterable
+from datetime import datetime, timedelta
+from functools import wraps
+from typing import Any, Final, TypeVar
+
+import structlog
+from celery import shared_task
+from django.core.cache import cache
+from django.db.models import Count, Exists, OuterRef, Q
+from django.utils import timezone
+
+from accounts.clock import now_us
+from accounts.errors import ApiError
+from accounts.models import Account
+from markets.models import OUTCOMES_MIN, Market
+from markets.queries import get_exchange
+from trading import derive, equity, settlement, verify
+from trading.actions import do_cancel_orders, do_close_market, do_open_market, do_pass_time
+from trading.models import Order, VerifyRun
+
+log = structlog.get_logger(__name__)
+
+SETTLE_SECONDS_MAX: Final = 5.0
+"""One call of `settle_due` pays for so long; what is left is for the next."""
+DUE_MAX: Final = 1_000
+VERIFY_HOUR_UTC: Final = 3
+VERIFY_SECONDS_MAX: Final = 6 * 3600
+
+Row = TypeVar("Row")
+
+stopping = threading.Event()
+"""Set when the process is to end: long work then stops at its next safe point."""
+
+
+def unless_in_maintenance(task: Callable[[], None]) -> Callable[[], None]:
+    """Leave an exchange alone that is to be read only."""
+
+    @wraps(task)
+    def guarded() -> None:
+        if not get_exchange().maintenance:
+            task()
+
+    return guarded
+
+
+@shared_task
+@unless_in_maintenance
+def open_due() -> None:
+    """Open approved drafts whose time has come."""
+    now = timezone.now()
+    due = (
+        Market.objects.filter(
+            status=Market.Status.DRAFT,
+            approved_at__isnull=False,
+            open_at__lte=now,
+            close_at__gt=now,
+        )
+        .annotate(outcome_count=Count("outcomes"))
+        .filter(outcome_count__gte=OUTCOMES_MIN)
+    )
+    _for_each(due[:DUE_MAX], lambda market: do_open_market(market, by=None, reason="open time"))
+
+
+@shared_task
+@unless_in_maintenance
+def close_due() -> None:
+    """Close markets whose time has come; their engines refuse orders since then anyway."""
+    due = Market.objects.filter(
+        status__in=(Market.Status.OPEN, Market.Status.HALTED), close_at__lte=timezone.now()
+    )
+    _for_each(due[:DUE_MAX], lambda market: do_close_market(market, by=None, reason="close time"))
+
+
+@shared_task
+@unless_in_maintenance
+def expire_due() -> None:
+    """Make engines without other commands look at the clock when an order of theirs is due."""
+    due = Order.objects.open().filter(expires_at_us__lte=now_us())
+    _for_each(due.values_list("market_id", flat=True).distinct()[:DUE_MAX], do_pass_time)
+
+
+@shared_task
+@unless_in_maintenance
+def cancel_stopped() -> None:
+    """Cancel what suspended users and closed accounts have in the books."""
+    stopped = Account.objects.filter(
+        Q(owner__suspended_at__isnull=False) | Q(closed_at__isnull=False),
+        Exists(Order.objects.open().filter(account=OuterRef("pk"))),
+    )
+    _for_each(stopped[:DUE_MAX], lambda account: do_cancel_orders(account, by=None))
+
+
+@shared_task
+@unless_in_maintenance
+def settle_due() -> None:
+    """Pay results that are final, and voids."""
+    until = time.monotonic() + SETTLE_SECONDS_MAX
+    market_ids = list(settlement.list_due().values_list("market_id", flat=True)[:DUE_MAX])
+    _for_each(market_ids, lambda market_id: settlement.settle_market(market_id, until=until))
+
+
+@shared_task
+def derive_due() -> None:
+    """Bring candles and statistics up to date with the journal."""
+    _for_each(derive.list_behind(DUE_MAX), derive.derive_market)
+
+
+@shared_task
+def refresh_stats() -> None:
+    """Bring figures up to date that change with the clock, not with the journal."""
+    derive.refresh_stats()
+
+
+@shared_task
+def record_equity() -> None:
+    """Record what every account was worth at the end of each day that is over."""
+    equity.record_days()
+
+
+@shared_task
+def verify_nightly() -> None:
+    """Check all invariants once after VERIFY_HOUR_UTC of each day, and keep the report."""
+    night = _last_night(timezone.now())
+    if VerifyRun.objects.filter(started_at__gte=night).exists():
+        return
+    # Only a hint against two at once; both would be right.
+    if not cache.add("trading.verify_nightly", "running", VERIFY_SECONDS_MAX):
+        return
+    try:
+        run = verify.record_run(should_stop=stopping.is_set)
+    finally:
+        cache.delete("trading.verify_nightly")
+    if run is not None and run.breaches:
+        log.error("invariants_broken", breaches=run.breaches, report=run.report)
+
+
+def _last_night(now: datetime) -> datetime:
+    night = now.replace(hour=VERIFY_HOUR_UTC, minute=0, second=0, microsecond=0)
+    return night if night <= now else night - timedelta(days=1)
+
+
+def _for_each(rows: Iterable[Row], act: Callable[[Row], Any]) -> None:
+    """Act on each row; one that can't be done now does not keep the others waiting."""
+    for row in rows:
+        try:
+            act(row)
+        except ApiError as refusal:
+            log.info("left_for_later", subject=str(row), because=refusal.code)
+        except Exception:
+            log.exception("task_failed", subject=str(row))

@@ -1,0 +1,67 @@
+"""Checks every invariant of the exchange, while it runs: a. to i. in this order, and j.
+
+a. transfers balance; what exists is what was issued less what was withdrawn
+b. nobody's available balance is negative; holds are the sum of the markets', by the formula
+c. escrow is what is owed whatever wins, 0 at the end; positions of an outcome sum to 0
+d. every acknowledged command, order and trade is in the journal exactly once, without gaps
+e. the journal replays to the live state; so do its events alone
+f. books are not crossed, orders filled by their trades, none worse than its limit
+g. only legal changes of status
+h. the book that the events tell of is the book there is
+i. epochs of leases only grow
+j. each position is settled exactly once
+
+`laws` are statements over rows, `journals` replays market by market. Each check reads one snapshot.
+"""
+
+from collections.abc import Callable, Iterator
+
+from django.utils import timezone
+
+from trading.models import VerifyRun
+from trading.verify.findings import Finding, merge
+from trading.verify.journals import check_journals
+from trading.verify.laws import LAWS, check_law
+
+__all__ = ["Finding", "Stopped", "check_everything", "record_run"]
+
+
+class Stopped(Exception):  # noqa: N818 - asked for, not a fault
+    """The process is to end; nothing was found out."""
+
+
+def _never() -> bool:
+    return False
+
+
+def check_everything(
+    market_ids: list[int] | None = None, *, should_stop: Callable[[], bool] = _never
+) -> list[Finding]:
+    """Return one finding for each check, in order. `market_ids`: replay only these journals."""
+    return merge(_check(market_ids, should_stop))
+
+
+def _check(market_ids: list[int] | None, should_stop: Callable[[], bool]) -> Iterator[Finding]:
+    for law in LAWS:
+        if should_stop():
+            raise Stopped
+        yield check_law(law)
+    for findings in check_journals(market_ids):
+        if should_stop():
+            raise Stopped
+        yield from findings
+
+
+def record_run(*, should_stop: Callable[[], bool] = _never) -> VerifyRun | None:
+    """Check everything and keep the report; None when it was stopped."""
+    started_at = timezone.now()
+    try:
+        findings = check_everything(should_stop=should_stop)
+    except Stopped:
+        return None
+    return VerifyRun.objects.create(
+        started_at=started_at,
+        finished_at=timezone.now(),
+        breaches=sum(finding.breaches for finding in findings),
+        report=[finding._asdict() for finding in findings],
+    )
