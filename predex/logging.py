@@ -4,9 +4,11 @@ Everything logs through the standard library or `structlog.get_logger()`; both e
 is bound with `structlog.contextvars` is on each line: both doors bind `request_id`.
 """
 
+import logging
 import logging.config
 from typing import Any
 
+import msgspec
 import structlog
 
 QUIET = ("daphne", "django.server", "httpx", "uvicorn.access", "uvicorn.error")
@@ -28,13 +30,38 @@ def build_logging(*, readable: bool, level: str) -> dict[str, Any]:
                 "()": "structlog.stdlib.ProcessorFormatter",
                 "foreign_pre_chain": _shared_processors(),
                 "processors": processors,
-            }
+            },
+            "request": {"()": RequestFormatter, "readable": readable},
         },
-        "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "structured"}},
+        "handlers": {
+            "stderr": {"class": "logging.StreamHandler", "formatter": "structured"},
+            "requests": {"class": "logging.StreamHandler", "formatter": "request"},
+        },
         "root": {"handlers": ["stderr"], "level": level},
         # Each request has its own line already; the server's second one would say less.
-        "loggers": {name: {"level": "WARNING"} for name in QUIET},
+        "loggers": {
+            **{name: {"level": "WARNING"} for name in QUIET},
+            "django.request": {"level": "ERROR"},  # below that it repeats the request's own line
+            "predex.request": {"handlers": ["requests"], "propagate": False},
+        },
     }
+
+
+class RequestFormatter(logging.Formatter):
+    """Writes a request's line in one call; structlog's way costs a quarter of an order's time."""
+
+    def __init__(self, *, readable: bool) -> None:
+        super().__init__()
+        self.readable = readable
+
+    def format(self, record: logging.LogRecord) -> str:
+        line: Any = record.msg
+        if self.readable:
+            return (
+                f"{line.timestamp} {line.method} {line.path} {line.status} {line.code or ''} "
+                f"{line.milliseconds} ms [{line.request_id}]"
+            )
+        return msgspec.json.encode(line).decode()
 
 
 def configure(settings: dict[str, Any]) -> None:

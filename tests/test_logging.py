@@ -6,7 +6,8 @@ import logging
 import pytest
 import structlog
 
-from predex.logging import build_logging
+from accounts.api.door import RequestLine
+from predex.logging import RequestFormatter, build_logging
 
 
 @pytest.fixture
@@ -55,3 +56,14 @@ def test_a_line_written_while_a_request_runs_carries_its_id(client, monkeypatch)
     body = client.get("/ready", headers={"X-Request-ID": "caller-0001"}).json()
     assert body["shards"]["bound"]["request_id"] == "caller-0001"
     assert "request_id" not in bound()
+
+
+@pytest.mark.parametrize("readable", [False, True])
+def test_a_request_is_one_line_with_its_id(readable):
+    line = RequestLine("2026-01-01T00:00:00.000000Z", "abc12345", "GET", "/x", 404, "not_found", 1.5,
+                       "127.0.0.1", None)  # fmt: skip
+    record = logging.LogRecord("predex.request", logging.INFO, "x.py", 1, line, None, None)
+    text = RequestFormatter(readable=readable).format(record)
+    assert "\n" not in text
+    assert all(part in text for part in ("abc12345", "GET", "/x", "404", "not_found", "1.5"))
+    assert readable or json.loads(text)["event"] == "request"

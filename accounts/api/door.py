@@ -7,6 +7,7 @@ middleware and the lean ASGI lane both call. None reads a database.
 """
 
 import ipaddress
+import logging
 import re
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
@@ -14,10 +15,10 @@ from functools import lru_cache
 from typing import Any
 
 import msgspec
-import structlog
 from django.conf import settings
 from django.http.request import split_domain_port, validate_host
 
+from accounts.clock import format_time, now_us
 from accounts.errors import ApiError
 from accounts.ids import new_id
 
@@ -34,7 +35,7 @@ Application = Callable[[Any, Receive, Send], Awaitable[None]]
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}", re.ASCII)
 _LENGTH = re.compile(r"[0-9]{1,18}", re.ASCII)
-_log = structlog.get_logger("predex.request")
+_log = logging.getLogger("predex.request")
 
 
 class Visit(msgspec.Struct):
@@ -48,6 +49,22 @@ class Visit(msgspec.Struct):
     started: float
     account_id: int | None = None
     code: str | None = None  # the error code answered
+
+
+class RequestLine(msgspec.Struct):
+    """What is logged of each request. `predex.logging` writes it out: a line costs microseconds."""
+
+    timestamp: str
+    request_id: str
+    method: str
+    path: str
+    status: int
+    code: str | None
+    milliseconds: float
+    address: str
+    account_id: int | None
+    event: str = "request"
+    level: str = "info"
 
 
 def read_headers(raw: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
@@ -88,17 +105,18 @@ def check_request(headers: Headers) -> None:
 
 def leave(visit: Visit, status: int) -> list[tuple[str, str]]:
     """Write the log line; return the headers that every answer carries."""
-    milliseconds = round((time.perf_counter() - visit.started) * 1_000, 2)
     _log.info(
-        "request",
-        request_id=visit.request_id,
-        method=visit.method,
-        path=visit.path,
-        status=status,
-        code=visit.code,
-        milliseconds=milliseconds,
-        address=visit.address,
-        account_id=visit.account_id,
+        RequestLine(
+            format_time(now_us()),
+            visit.request_id,
+            visit.method,
+            visit.path,
+            status,
+            visit.code,
+            round((time.perf_counter() - visit.started) * 1_000, 2),
+            visit.address,
+            visit.account_id,
+        )
     )
     return [("X-Request-ID", visit.request_id), *_cors_headers(visit)]
 

@@ -137,8 +137,8 @@ def test_every_answer_has_a_request_id_and_a_log_line(api, db, caplog):
         response = api.get("limits", X_Request_ID="trace-1234")
     assert response["X-Request-ID"] == "trace-1234"
     line = caplog.records[-1].msg
-    assert (line["request_id"], line["status"]) == ("trace-1234", 200)
-    assert line["path"] == "/api/v1/limits"
+    assert (line.request_id, line.status) == ("trace-1234", 200)
+    assert line.path == "/api/v1/limits"
 
 
 def test_the_log_line_names_the_account_and_the_error(alice, with_key, caplog):
@@ -146,8 +146,8 @@ def test_the_log_line_names_the_account_and_the_error(alice, with_key, caplog):
     with caplog.at_level("INFO", logger="predex.request"):
         program.post("keys", {})
     lines = [record.msg for record in caplog.records if record.name == "predex.request"]
-    assert lines[-1]["code"] == "missing_scope"
-    assert lines[-1]["account_id"] == alice.accounts.get().pk
+    assert lines[-1].code == "missing_scope"
+    assert lines[-1].account_id == alice.accounts.get().pk
     assert program.bearer not in str(lines)
 
 
