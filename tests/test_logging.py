@@ -60,8 +60,8 @@ def test_a_line_written_while_a_request_runs_carries_its_id(client, monkeypatch)
 
 @pytest.mark.parametrize("readable", [False, True])
 def test_a_request_is_one_line_with_its_id(readable):
-    line = RequestLine("2026-01-01T00:00:00.000000Z", "abc12345", "GET", "/x", 404, "not_found", 1.5,
-                       "127.0.0.1", None)  # fmt: skip
+    moment = "2026-01-01T00:00:00.000000Z"
+    line = RequestLine(moment, "abc12345", "GET", "/x", 404, "not_found", 1.5, "127.0.0.1", None)
     record = logging.LogRecord("predex.request", logging.INFO, "x.py", 1, line, None, None)
     text = RequestFormatter(readable=readable).format(record)
     assert "\n" not in text

@@ -1,7 +1,8 @@
 """A small cache of rows for one process: each value at most `seconds` old.
 
-A miss is looked up once, whoever else waits for it; what was not found (None) is not kept, so a new
-row is seen at once. Async code and threads share it.
+A miss is looked up once, whoever else waits for it; from half its age on a value is looked up again
+in the background, so that on a busy key nobody waits. What was not found (None) is not kept, so a
+new row is seen at once. Async code and threads share it.
 """
 
 import asyncio
@@ -38,15 +39,13 @@ class FreshCache(Generic[Key, Value]):
         return self._read(key) if value is None else value
 
     async def get(self, key: Key) -> Value | None:
-        value = self.find_fresh(key)
-        if value is not None:
-            return value
-        pending = self._pending.get(key)
-        if pending is None or pending.get_loop() is not asyncio.get_running_loop():
-            read = database_sync_to_async(self._read, thread_sensitive=False)
-            pending = self._pending[key] = asyncio.ensure_future(read(key))
-            pending.add_done_callback(lambda done: self._end(key, done))
-        return await asyncio.shield(pending)
+        entry = self._entries.get(key)
+        now = time.monotonic()
+        if entry is None or now >= entry[0]:
+            return await asyncio.shield(self._start_read(key))
+        if now >= entry[0] - self._seconds / 2:
+            self._start_read(key)
+        return entry[1]
 
     def put(self, key: Key, value: Value, *, since: float | None = None) -> None:
         """Keep what is known; `since` is the moment at which it was true."""
@@ -57,10 +56,20 @@ class FreshCache(Generic[Key, Value]):
     def forget(self) -> None:
         self._entries.clear()
 
+    def _start_read(self, key: Key) -> "asyncio.Future[Value | None]":
+        pending = self._pending.get(key)
+        if pending is None or pending.get_loop() is not asyncio.get_running_loop():
+            read = database_sync_to_async(self._read, thread_sensitive=False)
+            pending = self._pending[key] = asyncio.ensure_future(read(key))
+            pending.add_done_callback(lambda done: self._end(key, done))
+        return pending
+
     def _read(self, key: Key) -> Value | None:
         since = time.monotonic()
         value = self._look_up(key)
-        if value is not None:
+        if value is None:
+            self._entries.pop(key, None)
+        else:
             self.put(key, value, since=since)
         return value
 

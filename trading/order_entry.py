@@ -212,7 +212,9 @@ async def _change(call: Call, card: MarketCard, command: Amend | Cancel) -> Resp
         if error.code != "not_found":
             raise
         # It is the caller's own, so it was there: the engine forgets what has ended.
-        raise refusals.order_not_open(await _read_status(command.order_id)) from None
+        refusal = refusals.order_not_open(await _read_status(command.order_id))
+        refusal.headers |= error.headers
+        raise refusal from None
     return _respond(200, _show_order(result, card), [result])
 
 
@@ -273,7 +275,9 @@ def _read_answer(answer: Answer, place: Place | None = None) -> Result:
     result = answer.result
     assert result is not None, f"an answer that is {answer.status} has a result"
     if result.reason is not None:
-        raise refusals.build_refusal(result.reason, missing_micros=result.missing_micros)
+        refusal = refusals.build_refusal(result.reason, missing_micros=result.missing_micros)
+        refusal.headers |= REPEATED if result.repeated else {}
+        raise refusal
     return result
 
 
@@ -298,8 +302,7 @@ def _hash_batch(body: bytes) -> bytes:
     return hashlib.sha256(b"batch" + msgspec.json.format(body, indent=-1)).digest()
 
 
-@database_sync_to_async
-def _claim(account_id: int, key: str, body_hash: bytes) -> None:
+def _claim_now(account_id: int, key: str, body_hash: bytes) -> None:
     """Bind a batch's key to its body. Its orders have receipts of their own, so that a batch sent
     again goes on where it was cut off and repeats no order.
     """
@@ -310,10 +313,13 @@ def _claim(account_id: int, key: str, body_hash: bytes) -> None:
         raise refusals.idempotency_key_reused()
 
 
-@database_sync_to_async
-def _read_status(order_id: str) -> str:
+def _read_status_now(order_id: str) -> str:
     status = Order.objects.values_list("status", flat=True).get(pk=order_id)
     return OrderStatus(status).name.lower()
+
+
+_claim = database_sync_to_async(_claim_now, thread_sensitive=False)
+_read_status = database_sync_to_async(_read_status_now, thread_sensitive=False)
 
 
 async def _take_more(caller: Principal, cost: int) -> None:

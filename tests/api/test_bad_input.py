@@ -95,6 +95,19 @@ BAD_ORDERS: list[tuple[dict[str, Any], tuple[int, str, str | None]]] = [
     ({"quantity": "2001"}, (422, "insufficient_funds", None)),
 ]  # fmt: skip
 
+BAD_AMENDS: list[tuple[dict[str, Any], tuple[int, str, str | None]]] = [
+    ({}, (422, "nothing_to_amend", None)),
+    ({"price": "0.40", "quantity": 10}, (422, "nothing_to_amend", None)),
+    ({"price": None}, (422, "nothing_to_amend", None)),
+    ({"price": "0.405"}, (422, "price_off_tick", "price")),
+    ({"price": "1.5"}, (422, "price_out_of_range", "price")),
+    ({"price": "x"}, (400, "not_a_number", "price")),
+    ({"quantity": "0"}, (422, "quantity_not_positive", "quantity")),
+    ({"quantity": "4000"}, (422, "insufficient_funds", None)),
+    ({"valid_until": "2001-01-01T00:00:00Z"}, (422, "too_late", "valid_until")),
+    ({"side": "sell"}, (400, "unknown_field", "side")),
+]
+
 BAD_BODIES: list[tuple[bytes, str]] = [
     (b"", "bad_json"),
     (b"{", "bad_json"),
@@ -178,20 +191,9 @@ async def test_broken_bodies_are_400_whatever_the_operation(inside, alice):
 async def test_bad_amends_are_named(inside, alice):
     market = await inside.open_market()
     placed = await alice.placed(market, "buy 10 NO @ 0.40")
-    for changes, expected in (
-        ({}, (422, "nothing_to_amend", None)),
-        ({"price": "0.40", "quantity": 10}, (422, "nothing_to_amend", None)),
-        ({"price": None}, (422, "nothing_to_amend", None)),
-        ({"price": "0.405"}, (422, "price_off_tick", "price")),
-        ({"price": "1.5"}, (422, "price_out_of_range", "price")),
-        ({"price": "x"}, (400, "not_a_number", "price")),
-        ({"quantity": "0"}, (422, "quantity_not_positive", "quantity")),
-        ({"quantity": "4000"}, (422, "insufficient_funds", None)),
-        ({"valid_until": "2001-01-01T00:00:00Z"}, (422, "too_late", "valid_until")),
-        ({"side": "sell"}, (400, "unknown_field", "side")),
-    ):
+    for changes, (status, code, field) in BAD_AMENDS:
         answer = await alice.amend(placed["id"], **changes)
-        check_error(answer, *expected, changes)
+        check_error(answer, status, code, field, changes)
     assert (await alice.get(f"orders/{placed['id']}")).json() == {
         name: value for name, value in placed.items() if name not in ("trades", "hold")
     }

@@ -27,7 +27,7 @@ async def test_a_miss_is_looked_up_once_whoever_waits():
 
 
 async def test_what_was_not_found_is_looked_up_again():
-    rows = {}
+    rows: dict[str, int] = {}
     cache = FreshCache(rows.get, seconds=60)
     assert await cache.get("a") is None
     rows["a"] = 1
@@ -36,11 +36,34 @@ async def test_what_was_not_found_is_looked_up_again():
 
 async def test_a_value_is_kept_no_longer_than_said():
     numbers = iter(range(10))
-    cache = FreshCache(lambda _: next(numbers) + 1, seconds=0.05)
+    cache: FreshCache[str, int] = FreshCache(lambda _: next(numbers) + 1, seconds=0.05)
     assert (await cache.get("a"), await cache.get("a")) == (1, 1)
     await asyncio.sleep(0.06)
     assert cache.find_fresh("a") is None
     assert await cache.get("a") == 2
+
+
+async def test_a_value_in_use_is_renewed_before_anybody_has_to_wait():
+    numbers = iter(range(10))
+    cache: FreshCache[str, int] = FreshCache(lambda _: next(numbers) + 1, seconds=0.4)
+    assert await cache.get("a") == 1
+    await asyncio.sleep(0.25)
+    assert await cache.get("a") == 1  # and it is looked up again meanwhile
+    await asyncio.sleep(0.1)
+    assert cache.find_fresh("a") == 2
+    await asyncio.sleep(0.15)
+    assert cache.find_fresh("a") == 2  # the first one's time is over
+
+
+async def test_what_is_gone_is_forgotten_as_soon_as_that_is_known():
+    rows = {"a": 1}
+    cache = FreshCache(rows.get, seconds=0.4)
+    assert await cache.get("a") == 1
+    rows.clear()
+    await asyncio.sleep(0.25)
+    assert await cache.get("a") == 1
+    await asyncio.sleep(0.05)
+    assert cache.find_fresh("a") is None
 
 
 async def test_an_error_is_everyones_and_is_not_kept():

@@ -20,7 +20,7 @@ OPERATIONS_WITH_ACCOUNT = [operation for operation in OPERATIONS if operation.sc
 
 async def call(caller, operation, **options):
     path = operation.path.format(order_id="0" * 32, slug="none")
-    body = {} if operation.has_body else None
+    body: dict[str, str] | None = {} if operation.has_body else None
     return await caller.send(operation.method, path, body, **options)
 
 

@@ -272,6 +272,8 @@ async def test_a_rejection_is_repeated_too(inside, alice, bob):
     await alice.placed(market, "buy 1000 YES @ 0.01")
     again = await alice.place(market, "buy 2000 YES @ 0.60", client_order_id="a")
     assert again.status_code == 422
+    assert again.headers["Idempotent-Replayed"] == "true"
+    assert "Idempotent-Replayed" not in first.headers
     assert again.json()["message"] == first.json()["message"]
 
 

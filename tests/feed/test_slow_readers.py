@@ -5,15 +5,17 @@ import contextlib
 import json
 import os
 import socket
-import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from accounts.clock import now_us
 from bots.feed import Book
 from tests.feed.conftest import Client, Floor, Site, publish
 from tests.feed.test_books import as_numbers, book_of, read_until
+from trading.feed.guard import get_guard
 from trading.feed.watcher import QUEUE_BYTES_MAX
 from trading.messages import Level, MarketChange, Publication, encode
 
@@ -46,7 +48,9 @@ class Deaf:
         body = json.dumps(self.message).encode()
         assert len(body) < 126
         frame = bytes((0x81, 0x80 | len(body))) + bytes(4) + body  # masked with zeros
-        await loop.sock_sendall(self.socket, handshake.encode() + frame)
+        await loop.sock_sendall(self.socket, handshake.encode())
+        assert b" 101 " in await loop.sock_recv(self.socket, 1_000)
+        await loop.sock_sendall(self.socket, frame)
 
     async def is_dropped(self) -> bool:
         """Read whatever is left; return whether the server has cut the connection."""
@@ -71,11 +75,9 @@ class Storm:
     async def blow(self) -> int:
         """Publish one change; return about how many bytes its frame has."""
         self.lots += 100
-        levels = [Level(0, price_pips, self.lots, 0) for price_pips in range(100, 9_000, 100)]
-        change = MarketChange(
-            self.market_id, self.seq, self.seq + 1, time.time_ns() // 1_000, levels
-        )
+        levels = [Level(0, price_pips, self.lots, 0) for price_pips in range(10, 9_000, 10)]
         self.seq += 1
+        change = MarketChange(self.market_id, self.seq - 1, self.seq, now_us(), levels)
         await publish(encode(Publication(0, 1, [change], [])))
         await asyncio.sleep(0.001)
         return 22 * len(levels)
@@ -97,9 +99,14 @@ def find_rss_bytes() -> int:
     return pages * os.sysconf("SC_PAGE_SIZE")
 
 
+async def wait_until(is_so: Callable[[], bool], *, seconds: float = 5.0) -> None:
+    async with asyncio.timeout(seconds):
+        while not is_so():  # noqa: ASYNC110 - what is waited for knows of no event
+            await asyncio.sleep(0.01)
+
+
 async def wait_for_watchers(site: Site, count: int) -> None:
-    while sum(bool(watcher.named) for watcher in site.hub.watchers) < count:
-        await asyncio.sleep(0.01)
+    await wait_until(lambda: sum(bool(one.named) for one in site.hub.watchers) == count)
 
 
 async def test_sockets_that_never_read_cost_less_than_a_megabyte_and_slow_nobody(
@@ -118,9 +125,7 @@ async def test_sockets_that_never_read_cost_less_than_a_megabyte_and_slow_nobody
     grown_bytes = find_rss_bytes() - before_bytes
     assert sum(is_behind(watcher) for watcher in site.hub.watchers) == SOCKETS
     assert grown_bytes / SOCKETS <= MEGABYTE
-    async with asyncio.timeout(1):
-        while book.seq < storm.seq:
-            await asyncio.sleep(0.01)
+    await wait_until(lambda: book.seq == storm.seq, seconds=1)
     reading.cancel()
     for one in deaf:
         one.close()
@@ -163,9 +168,8 @@ async def test_who_takes_nothing_for_too_long_is_dropped(
     await deaf.connect()
     await wait_for_watchers(site, 1)
     await storm.blow_for(KERNEL_BYTES)
+    await wait_until(lambda: not site.hub.watchers)
     async with asyncio.timeout(5):
-        while site.hub.watchers:
-            await asyncio.sleep(0.05)
         assert await deaf.is_dropped()
     deaf.close()
 
@@ -177,11 +181,7 @@ async def test_who_was_stopped_is_cut_off_even_if_nothing_is_read(
     await deaf.connect()
     await wait_for_watchers(site, 1)
     await storm.blow_for(KERNEL_BYTES)
-    from trading.feed.guard import get_guard
-
     [stuck] = get_guard(site.hub).sockets
     stuck.stop()
-    async with asyncio.timeout(5):
-        while site.hub.watchers:
-            await asyncio.sleep(0.05)
+    await wait_until(lambda: not site.hub.watchers)
     deaf.close()
