@@ -18,6 +18,7 @@ import structlog
 from asgiref.sync import async_to_sync, sync_to_async
 from channels.layers import get_channel_layer
 from django.conf import settings
+from django.db import connection
 
 from markets.models import Market
 from trading.lease import LEASE_SECONDS, database_now_us
@@ -310,8 +311,19 @@ def get_gateway() -> Gateway:
     return gateway
 
 
+def give_back_connection() -> None:
+    """Let others have this thread's database connection while it waits for the engine.
+
+    Otherwise as many waiting requests as the pool has connections would keep out the very reads
+    that they wait for.
+    """
+    if not connection.in_atomic_block:
+        connection.close()
+
+
 def send_sync(tasks: Sequence[Task]) -> list[Answer]:
     """`Gateway.send` for code without an event loop: the admin, Celery, commands."""
+    give_back_connection()
     answers: list[Answer] = async_to_sync(_send_once)(tasks)
     return answers
 

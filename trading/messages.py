@@ -72,8 +72,6 @@ class Result(msgspec.Struct, array_like=True, gc=False):
     missing_micros: int = 0
     order_ids: list[str] = []
     held_change_micros: int = 0
-    bid_pips: int | None = None
-    ask_pips: int | None = None
     repeated: bool = False
 
 

@@ -320,10 +320,6 @@ def _fill_in(result: Result, task: Task, part: MarketPart, events: list[AnyEvent
         order = engine.dirty_orders.get(command.order_id) or engine.orders.get(command.order_id)
         if order is not None and order.account_id == command.account_id:
             result.order = order
-        if isinstance(command, Place) and result.order is not None:
-            book = engine.books[result.order.outcome]
-            result.bid_pips = book.best_bid * book.tick_pips if book.bids else None
-            result.ask_pips = book.best_ask * book.tick_pips if book.asks else None
 
 
 def _tops(engine: Engine) -> list[Top]:

@@ -26,7 +26,7 @@ API_PREFIX = "/api/"
 CORS_MAX_AGE_SECONDS = 600
 CORS_METHODS = "GET, POST, PATCH, PUT, DELETE"
 CORS_REQUEST_HEADERS = "authorization, content-type, idempotency-key, x-api-key, x-request-id"
-CORS_ANSWER_HEADERS = "x-request-id, retry-after"
+CORS_ANSWER_HEADERS = "x-request-id, retry-after, idempotent-replayed"
 
 Headers = Mapping[str, str]
 Receive = Callable[[], Awaitable[Mapping[str, Any]]]

@@ -78,18 +78,28 @@ def authenticate_headers(headers: Headers) -> Principal:
 
 
 async def authenticate(headers: Headers) -> Principal:
-    """The same from async code: a miss is looked up once, whoever else waits for it."""
+    """The same from async code: a miss is looked up once, whoever else waits for it.
+
+    From half its age on a principal is looked up again in the background, so that a busy caller
+    never waits for it.
+    """
     credential = _require_credential(headers)
     principal = _find_fresh(credential)
-    if principal is not None:
-        return principal
+    if principal is None:
+        return await asyncio.shield(_start_lookup(credential))
+    if time.monotonic() > _cache[credential][0] - CACHE_SECONDS / 2:
+        _start_lookup(credential)
+    return principal
+
+
+def _start_lookup(credential: str) -> "asyncio.Future[Principal]":
     lookup = _lookups.get(credential)
     if lookup is None or lookup.get_loop() is not asyncio.get_running_loop():
         look_up = database_sync_to_async(_look_up, thread_sensitive=False)
         lookup = asyncio.ensure_future(look_up(credential))
         _lookups[credential] = lookup
         lookup.add_done_callback(lambda done: _end_lookup(credential, done))
-    return await asyncio.shield(lookup)
+    return lookup
 
 
 def principal_of_user(user: User) -> Principal:

@@ -6,7 +6,6 @@ Programs that send a key or token come through `predex.lane` instead; the answer
 from typing import Any
 
 from asgiref.sync import async_to_sync
-from django.db import connection
 from django.http import HttpResponse
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
@@ -18,6 +17,7 @@ from accounts.api.base import ApiView
 from trading.api import own, schema
 from trading.api.operations import BY_NAME
 from trading.api.reading import check_content_type, read_query, unexpected_body
+from trading.gateway import give_back_connection
 from trading.order_entry import handle
 
 JSON = "application/json"
@@ -37,16 +37,6 @@ class RawParser(BaseParser):
 
     def parse(self, stream: Any, media_type: Any = None, parser_context: Any = None) -> Any:
         return stream.read()
-
-
-def give_back_connection() -> None:
-    """Let others have this thread's database connection while it waits for the engine.
-
-    Otherwise as many waiting requests as the pool has connections would keep out the very reads
-    that they wait for.
-    """
-    if not connection.in_atomic_block:
-        connection.close()
 
 
 class OperationView(ApiView):

@@ -15,6 +15,7 @@ from typing import Any, Final
 import structlog
 from django.conf import settings
 
+from accounts.api.door import RequestLine
 from trading.demo.catalogue import TAG
 from trading.demo.secrets_file import Trader
 
@@ -70,12 +71,12 @@ async def _stop(process: asyncio.subprocess.Process) -> None:
 
 
 def leave_out_of_log(account_ids: set[int]) -> None:
-    """Log no requests of these accounts that went well: a newcomer looks for their own."""
+    """Log these accounts' requests only where the server failed: a newcomer looks for others."""
 
     def is_of_interest(record: logging.LogRecord) -> bool:
         line: Any = record.msg
-        if not isinstance(line, dict) or line.get("account_id") not in account_ids:
-            return True
-        return line.get("status", 500) >= 500
+        return not (
+            isinstance(line, RequestLine) and line.account_id in account_ids and line.status < 500
+        )
 
     logging.getLogger("predex.request").addFilter(is_of_interest)

@@ -1,0 +1,5 @@
+"""Trading in the admin: what happened is shown, never edited; what may happen calls a `do_`."""
+
+from trading.admin import markets, records
+
+__all__ = ["markets", "records"]  # imported for what importing them registers
