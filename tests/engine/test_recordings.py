@@ -31,7 +31,8 @@ def test_a_recorded_session_comes_out_exactly(data_dir, window):
     engine.apply(Configure(MarketStatus.OPEN, Config(True, 2, 100, 1)), 0, {})
     trader = Trader(yes_account=1, no_account=2, taker_account=3)
     funds = dict.fromkeys((1, 2, 3), RICH_MICROS)
-    compared, closing_book = 0, {}
+    compared = 0
+    closing_book: dict[str, int] = {}
     for operation in recording.operations():
         if operation.kind == "reset":  # a session ends with some
             closing_book = book_of(engine) or closing_book
