@@ -27,11 +27,14 @@ Frame = dict[str, Any]
 Side = dict[Decimal, Decimal]
 
 
+BEFORE_ANY = -1
+
+
 class Book:
-    """One market's price levels as of `seq`; None before the first snapshot."""
+    """One market's price levels as of `seq`, which is BEFORE_ANY before the first snapshot."""
 
     def __init__(self) -> None:
-        self.seq: int | None = None
+        self.seq = BEFORE_ANY
         self.bids: dict[str, Side] = {}
         self.asks: dict[str, Side] = {}
 
@@ -39,8 +42,6 @@ class Book:
         """Take a frame of the channel `book`. False: something before it is missing."""
         if frame["type"] == "book_snapshot":
             self.bids, self.asks = {}, {}
-        elif self.seq is None:
-            return False
         elif frame["prev_seq"] != self.seq:
             return frame["seq"] <= self.seq  # old news are no gap
         for book in frame["books"]:
@@ -106,8 +107,8 @@ class Feed:
             await self.send({"op": "auth", "key": self._key})
         for message in self._subscriptions:
             await self.send({"op": "subscribe", **message})
-        known = [slug for slug, book in self.books.items() if book.seq is not None]
-        new = [slug for slug, book in self.books.items() if book.seq is None]
+        known = [slug for slug, book in self.books.items() if book.seq != BEFORE_ANY]
+        new = [slug for slug, book in self.books.items() if book.seq == BEFORE_ANY]
         for slug in known:
             await self._subscribe(slug)
         for start in range(0, len(new), MARKETS_A_MESSAGE_MAX):
@@ -124,7 +125,7 @@ class Feed:
 
     async def _subscribe(self, slug: str) -> None:
         message: Frame = {"op": "subscribe", "channels": ["book"], "markets": [slug]}
-        if self.books[slug].seq is not None:
+        if self.books[slug].seq != BEFORE_ANY:
             message["since_seq"] = self.books[slug].seq
         await self.send(message)
 
@@ -138,7 +139,7 @@ class Feed:
         if frame["type"] == "heartbeat":
             for slug, seqs in frame["markets"].items():
                 book = self.books.get(slug)
-                if book is not None and book.seq is not None and seqs.get("book", 0) > book.seq:
+                if book is not None and seqs.get("book", BEFORE_ANY) > book.seq:
                     await self._resync(slug)
         return True
 

@@ -48,7 +48,7 @@ JWT_SIGNING_KEY = _secret("JWT_SIGNING_KEY")
 DATA_DIR = Path(env.str("DATA_DIR", default=str(BASE_DIR / "data")))
 DATABASE_URL = env.str("DATABASE_URL", default="")
 if not DATABASE_URL:
-    DATA_DIR.mkdir(parents=True, exist_ok=True)
+    DATA_DIR.mkdir(mode=0o700, parents=True, exist_ok=True)
     DATABASE_URL = f"sqlite:///{DATA_DIR / 'predex.sqlite3'}"
 REDIS_URL = env.str("REDIS_URL", default="")
 REDIS_PREFIX = env.str("REDIS_PREFIX", default="predex")  # sites that share one Redis differ here

@@ -9,7 +9,7 @@ read. docs/feed.md is the protocol.
 import asyncio
 import contextlib
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -51,6 +51,7 @@ STRIKES_MAX: Final = 50
 CLOSING_SECONDS: Final = 2.0
 FRAMES_A_TURN: Final = 64
 """Frames that one socket is sent before others have their turn."""
+OUR_FAULT: Final = "this failed on our side"
 ME: Final = "me"
 ALL: Final = "all"
 
@@ -104,9 +105,8 @@ async def unknown_path(scope: Scope, receive: Receive, send: Send) -> None:
     await _refuse(scope, receive, send, visit, not_found())
 
 
-websocket_application = URLRouter(
-    [re_path(r"^ws/v1/?$", feed_application), re_path(r"", unknown_path)]
-)
+_ROUTES: Final[list[tuple[str, Any]]] = [(r"^ws/v1/?$", feed_application), (r"", unknown_path)]
+websocket_application = URLRouter([re_path(pattern, app) for pattern, app in _ROUTES])
 
 
 def check_origin(headers: Mapping[str, str]) -> bool:
@@ -264,14 +264,13 @@ class Socket:
             if text is None:
                 raise ApiError(400, "bad_json", "send JSON in text frames")
             await self._carry_out(decode_request(text))
-        except AuthError as fault:
-            self._strike(fault, text)
+        except AuthError as exception:
+            self._strike(exception, text)
         except Exception as exception:
-            fault = find_error(exception)
-            if fault is None:
+            expected = find_error(exception)
+            if expected is None:
                 log.exception("socket_message_failed", request_id=self.request_id)
-                fault = ApiError(500, "internal_error", "this failed on our side")
-            self._refuse(fault, text)
+            self._refuse(expected or ApiError(500, "internal_error", OUR_FAULT), text)
 
     def _refuse(self, fault: ApiError, text: str | None) -> None:
         request_id = None if text is None else find_id(text)
@@ -398,7 +397,7 @@ class Pace:
         return 0.0
 
 
-def _check_channels(channels: list[str], markets: list[str] | str | None) -> list[str]:
+def _check_channels(channels: Sequence[str], markets: list[str] | str | None) -> list[str]:
     """Return the channels that are of markets; ApiError where the markets don't fit them."""
     market_channels = [channel for channel in channels if channel != ME]
     if market_channels and markets is None:
@@ -431,7 +430,7 @@ async def _refuse(
     fault = find_error(exception)
     if fault is None:
         log.error("handshake_failed", request_id=visit.request_id, exc_info=exception)
-        fault = ApiError(500, "internal_error", "this failed on our side")
+        fault = ApiError(500, "internal_error", OUR_FAULT)
     visit.code = fault.code
     headers = [*fault.headers.items(), *door.leave(visit, fault.status)]
     if "websocket.http.response" not in (scope.get("extensions") or {}):

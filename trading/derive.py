@@ -78,9 +78,9 @@ class Derived:
         candle, stats = self._candle(trade.outcome, minute), self.stats[trade.outcome]
         price_pips = stats.last_pips = trade.price_pips
         if candle.open_pips is None:
-            candle.open_pips = candle.high_pips = candle.low_pips = price_pips
-        candle.high_pips = max(candle.high_pips, price_pips)
-        candle.low_pips = min(candle.low_pips, price_pips)
+            candle.open_pips = price_pips
+        candle.high_pips = max(candle.high_pips or price_pips, price_pips)
+        candle.low_pips = min(candle.low_pips or price_pips, price_pips)
         candle.close_pips = price_pips
         for row in (candle, stats):
             row.volume_lots += trade.quantity_lots
@@ -182,7 +182,8 @@ def refresh_stats(market_ids: Iterable[int] | None = None) -> None:
     since_minute = from_datetime(now) // MINUTE_US - DAY_MINUTES
     if market_ids is None:
         since_us = from_datetime(now - REFRESHED_FOR)
-        market_ids = BookState.objects.filter(ts_us__gt=since_us).values("market_id")
+        moved = BookState.objects.filter(ts_us__gt=since_us)
+        market_ids = list(moved.values_list("market_id", flat=True))
     this = OuterRef("market_id")
     volume = Candle.objects.filter(market_id=this, minute__gt=since_minute).order_by()
     traders = Position.objects.filter(market_id=this).order_by()

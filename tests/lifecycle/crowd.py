@@ -36,7 +36,7 @@ def make_crowd(market: Market, count: int) -> None:
         for statement in _STATEMENTS:
             _execute(statement, values)
         pairs = count // 2
-        Account.objects.filter(pk=market.escrow_account_id).update(
+        Account.objects.filter(kind="escrow", market_id=market.pk).update(
             cash_micros=F("cash_micros") + pairs * (buyer_pays + seller_pays)
         )
         Account.objects.filter(pk=issuer.pk).update(

@@ -17,7 +17,7 @@ from trading.engine.types import BUY, SELL, Tif
 from trading.shard import Shard
 
 ACCOUNTS = 4
-FEES = (
+FEES: tuple[dict[str, Any], ...] = (
     {},
     {"fee_kind": "quadratic", "fee_maker_rate": 10_000, "fee_taker_rate": 70_000},
     {

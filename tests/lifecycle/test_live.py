@@ -7,15 +7,17 @@ from django.utils import timezone
 
 from accounts.clock import from_datetime
 from accounts.errors import ApiError, RefusedError
+from accounts.ids import new_id
 from accounts.models import AuditEvent
 from markets.models import Market, StatusChange
 from tests.trading import world
-from tests.trading.world import CREDIT, buy, run, sell
+from tests.trading.world import CREDIT, buy, run
 from trading import actions
 from trading.actions.engine import configure, look
 from trading.config import config_of
-from trading.engine.types import Config, FeeKind, Fees, MarketStatus
+from trading.engine.types import SELL, Config, FeeKind, Fees, MarketStatus, Place
 from trading.gateway import EngineAway, TimedOut
+from trading.messages import Task
 from trading.models import BookState, Order
 
 pytestmark = pytest.mark.django_db
@@ -54,6 +56,8 @@ def test_each_act_of_an_operator_leaves_one_audit_event_in_the_engines_commit(
     actions.do_close_market(draft, by=None, reason="close time")
     event = AuditEvent.objects.get(action="configure_market")
     assert (event.actor, event.reason, event.subject_id) == (operator, "ready", str(draft.pk))
+    assert event.before is not None
+    assert event.after is not None
     assert (event.before["status"], event.after["status"]) == ("draft", "open")
 
 
@@ -125,14 +129,9 @@ def test_a_halted_markets_tick_becomes_finer_and_its_orders_stay(shard, market, 
     actions.do_refine_tick(market, by=operator, tick_pips=10, reason="near the end")
     actions.do_resume_market(market, by=operator)
     assert Market.objects.get(pk=market.pk).tick_pips == 10
-    task = sell(market, alice, 40, 100)
-    task.command = world.place(market, alice, -1, 41, 100).command
     bob = world.make_account()
-    task = sell(market, bob, 41, 100)
-    task.command = type(task.command)(
-        task.command.order_id, bob.pk, bob.owner_id, 0, -1, 4_010, 100
-    )
-    [result] = run(shard, task)
+    between = Place(new_id(), bob.pk, bob.owner_id, 0, SELL, 4_010, 100)
+    [result] = run(shard, Task(0, market.pk, between))
     assert result.reason is None
 
 

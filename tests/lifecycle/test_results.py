@@ -8,11 +8,14 @@ from django.utils import timezone
 from accounts import policy
 from accounts.actions import do_close_account, do_decide_withdrawal, do_request_withdrawal
 from accounts.errors import RefusedError
+from accounts.ids import new_id
 from accounts.models import Account, AuditEvent, Policy, Transfer, User
 from markets.models import Market, Outcome, Resolution, StatusChange
 from tests.trading import world
 from tests.trading.world import CREDIT, buy, run, sell
 from trading import actions
+from trading.engine.types import BUY, SELL, Place
+from trading.messages import Task
 from trading.models import Margin
 from trading.settlement import list_due, settle_market
 
@@ -415,15 +418,10 @@ def test_a_house_that_trades_pays_its_gains_back_without_a_confirmation(
     shard, market, alice, bob, operator
 ):
     house = Account.objects.get(kind="house")
-    for task, price in ((buy, 40), (sell, 60)):
-        maker = sell if task is buy else buy
-        run(shard, maker(market, bob, price, 1000))
-        order = task(market, bob, price, 1000)
-        order.command = type(order.command)(
-            order.command.order_id, house.pk, 0, 0, order.command.side, price * 100, 1000,
-            fee_free=True,
-        )  # fmt: skip
-        run(shard, order)
+    for side, cents in ((BUY, 40), (SELL, 60)):
+        run(shard, world.place(market, bob, -side, cents, 1000))
+        order = Place(new_id(), house.pk, 0, 0, side, cents * 100, 1000, fee_free=True)
+        run(shard, Task(0, market.pk, order))
     assert cash(house) == 2 * CREDIT
     actions.do_void_market(market, by=operator, reason="x")
     assert settle_market(market.pk)

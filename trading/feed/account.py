@@ -103,12 +103,13 @@ class AccountFeed:
         fills = [item for item in change.fills if item[1] > known.get(item[0], 0)]
         if markets_of(change) and not (orders or positions or fills):
             return  # from before what was read: its balance is old as well
-        parts = {
+        parts: dict[str, list[Any]] = {
             "orders": [self._keep_order(item) for item in orders],
             "fills": self._show_fills(fills, orders),
             "positions": self._keep_positions(positions),
         }
-        known.update({item.market_id: item.seq for item in (*orders, *positions)})
+        known.update({item.market_id: item.seq for item in orders})
+        known.update({position.market_id: position.seq for position in positions})
         balance = Balance(change.cash_micros, change.held_micros, change.withdrawing_micros)
         self.tell(balance, {name: items for name, items in parts.items() if items})
 

@@ -104,7 +104,8 @@ class Accounts:
                 read = await in_thread(reads.read_account, feed.account_id)
                 if read is None:
                     break
-                wanted = {item.market_id for item in (*read.orders, *read.positions)}
+                wanted = {order.market_id for order in read.orders}
+                wanted |= {position.market_id for position in read.positions}
                 await self._learn(wanted | {m for c in feed.changes for m in markets_of(c)})
                 break
             except DATABASE_FAULTS as fault:

@@ -56,21 +56,24 @@ class Audience:
         everybody = self.everybody()
         if not everybody:
             return
+        await self._read_public(is_due=is_due)
+        now = time.monotonic()
+        users = {watcher.user_id for watcher in everybody} - {None}
+        if now - self._users_read_at >= max(FRESH_SECONDS, SECONDS_PER_USER * len(users)):
+            self._users_read_at = now
+            await self._read_users(everybody)
+
+    async def welcome(self, watcher: Watcher) -> None:
+        """Find out what one more watcher sees, before it is added."""
+        await self._read_public()
+        await self._read_users([watcher])
+
+    async def _read_public(self, *, is_due: bool = False) -> None:
         async with self._lock:
             now = time.monotonic()
             if is_due or now - self._read_at >= FRESH_SECONDS:
                 self.public = await in_thread(reads.read_live_listed, None)
                 self._read_at = now
-            users = {watcher.user_id for watcher in everybody} - {None}
-            pause = max(FRESH_SECONDS, SECONDS_PER_USER * len(users))
-            if now - self._users_read_at >= pause:
-                self._users_read_at = now
-                await self._read_users(everybody)
-
-    async def welcome(self, watcher: Watcher) -> None:
-        """Find out what one more watcher sees."""
-        await self.refresh()
-        await self._read_users([watcher])
 
     async def _read_users(self, watchers: Iterable[Watcher]) -> None:
         by_user: dict[int, list[Watcher]] = {}

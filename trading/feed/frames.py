@@ -181,6 +181,19 @@ def lifecycle(
     )
 
 
+def terms(card: MarketCard, standing: Standing, *, prev_seq: int, seq: int) -> Frame:
+    """Other terms in the same status."""
+    return build(
+        "lifecycle",
+        market=card.slug,
+        seq=seq,
+        prev_seq=prev_seq,
+        from_status=standing.status,
+        reason="",
+        **_standing(card, standing),
+    )
+
+
 def exchange(state: ExchangeState) -> Frame:
     return build("exchange", **state._asdict())
 

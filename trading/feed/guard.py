@@ -91,11 +91,11 @@ class Guard:
                 socket.abort()
 
     async def _stop_ended(self) -> None:
-        principals = {socket.principal for socket in self.sockets} - {None}
+        principals = {one.principal for one in self.sockets if one.principal is not None}
         if not principals:
             return
         stopped = await in_thread(find_stopped, principals)
-        logins = {socket.login for socket in self.sockets} - {None}
+        logins = {one.login for one in self.sockets if one.login is not None}
         ended = await in_thread(find_ended, logins) if logins else set()
         for socket in list(self.sockets):
             if socket.principal in stopped or socket.login in ended:

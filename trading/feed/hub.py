@@ -153,9 +153,9 @@ class Hub:
 
     async def follow_all(self, watcher: Watcher, channel: str) -> None:
         """Follow the channel of every market that lists show to this user."""
+        await self.audience.welcome(watcher)
         watcher.all_channels.add(channel)
         self.audience.add(watcher, channel)
-        await self.audience.welcome(watcher)
         self.markets.follow_all()
         if channel == LIFECYCLE:
             self.lifecycle.welcome(watcher)

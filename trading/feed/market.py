@@ -84,6 +84,15 @@ class MarketFeed:
             collector.keys.update((level.outcome, level.price_pips) for level in shown.levels)
             collector.trades.extend(shown.trades)
 
+    def tell_terms(self, others: list[Watcher]) -> None:
+        """Send what the market's terms are now, its status being as before."""
+        assert self.card is not None
+        assert self.standing is not None
+        stream = self.streams[LIFECYCLE]
+        seq = max(stream.seq, self.mirror.seq)
+        frame = frames.terms(self.card, self.standing, prev_seq=stream.seq, seq=seq)
+        stream.publish(frame, seq, others)
+
     def restart(self, others: dict[str, list[Watcher]]) -> None:
         """Begin every stream anew from what the mirror shows now."""
         for collector in self.collectors:

@@ -20,7 +20,7 @@ from trading.feed.mirror import TAPE_READ_MAX, Fit
 from trading.feed.progress import Progress
 from trading.feed.reads import MarketRead
 from trading.feed.resume import read_changed
-from trading.feed.stream import BOOK, CHANNELS_OF_ALL, TICKER
+from trading.feed.stream import BOOK, CHANNELS_OF_ALL, LIFECYCLE, TICKER
 from trading.feed.tasks import DATABASE_FAULTS, Tasks, in_thread
 from trading.feed.watcher import Frame
 from trading.messages import MarketChange
@@ -50,8 +50,10 @@ class Markets:
             return
         if feed.is_loading:
             feed.keep(change)
-            return
-        self._fit(feed, change)
+        else:
+            self._fit(feed, change)
+        if change.config is not None:
+            self.reload([feed.market_id])  # its terms are in its row
 
     def ensure(self, market_id: int, *, is_named: bool) -> MarketFeed:
         """Return the market's feed, which begins to be read if it is not there yet."""
@@ -163,7 +165,7 @@ class Markets:
         changes, feed.changes = feed.changes, []
         if read is None:  # a draft that was deleted
             return
-        was_ready = feed.is_ready
+        was_ready, before = feed.is_ready, feed.standing
         feed.card, feed.standing = read.card, read.standing
         is_told = feed.mirror.load(read.image) and was_ready
         feed.show(self._audience.followers(TICKER, feed.market_id))
@@ -171,6 +173,8 @@ class Markets:
             feed.restart(
                 {name: self._audience.followers(name, feed.market_id) for name in CHANNELS_OF_ALL}
             )
+        elif before is not None and before.terms != read.standing.terms:
+            feed.tell_terms(self._audience.followers(LIFECYCLE, feed.market_id))
         for change in changes:
             self._fit(feed, change)
         self._progress.stand(feed.market_id, feed.mirror.seq)

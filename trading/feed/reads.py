@@ -63,6 +63,11 @@ class Standing(NamedTuple):
     lot_step_lots: int
     payouts_pips: tuple[int, ...] | None
 
+    @property
+    def terms(self) -> tuple[int, int, int]:
+        """What an operator may change without a change of status."""
+        return self.close_at_us, self.tick_pips, self.lot_step_lots
+
 
 class MarketRead(NamedTuple):
     card: MarketCard
@@ -325,11 +330,12 @@ def _lasts_of(tape: Iterable[TapeTrade]) -> dict[int, int]:
 
 def _standing(market: Market) -> Standing:
     card = build_card(market)
-    payouts = tuple(outcome.payout_pips for outcome in market.outcomes.all())
+    outcomes = market.outcomes.all()
+    payouts = tuple(row.payout_pips for row in outcomes if row.payout_pips is not None)
     return Standing(
         market.status,
         card.close_at_us,
         card.tick_pips,
         card.lot_step_lots,
-        None if None in payouts else payouts,
+        payouts if len(payouts) == len(outcomes) else None,
     )

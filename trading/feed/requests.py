@@ -28,7 +28,7 @@ class Request(Struct, kw_only=True, frozen=True, forbid_unknown_fields=True, tag
     id: RequestId = None
 
 
-class Subscribe(Request, tag="subscribe"):
+class Subscribe(Request, frozen=True, tag="subscribe"):
     """`me` needs no markets; `"all"` is for ticker and lifecycle.
 
     `since_seq`, with one market: the last sequence number that the client has of it.
@@ -39,19 +39,19 @@ class Subscribe(Request, tag="subscribe"):
     since_seq: Annotated[int, Meta(ge=0, le=SEQ_MAX)] | None = None
 
 
-class Unsubscribe(Request, tag="unsubscribe"):
+class Unsubscribe(Request, frozen=True, tag="unsubscribe"):
     channels: Annotated[list[Channel], Meta(min_length=1, max_length=5)]
     markets: Markets | Literal["all"] | None = None
 
 
-class Auth(Request, tag="auth"):
+class Auth(Request, frozen=True, tag="auth"):
     """An API key or an access token."""
 
     key: Annotated[str, Meta(min_length=1, max_length=4096)] | None = None
     token: Annotated[str, Meta(min_length=1, max_length=4096)] | None = None
 
 
-class Ping(Request, tag="ping"):
+class Ping(Request, frozen=True, tag="ping"):
     pass
 
 

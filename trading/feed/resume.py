@@ -70,7 +70,7 @@ def read_changed(market_id: int, since_seq: int) -> set[Key] | None:
     )
     if len(found) != len(fold.orders) or any(row[2] > until_seq for row in found):
         return None
-    return fold.keys | {(outcome, price_pips) for outcome, price_pips, _ in found}
+    return fold.keys | {(outcome, price_pips or 0) for outcome, price_pips, _ in found}
 
 
 def fold_entries(entries: Iterable[JournalEntry]) -> Fold | None:

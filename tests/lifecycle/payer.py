@@ -1,0 +1,83 @@
+"""Settles a market in a process of its own, to be killed: `python -m tests.lifecycle.payer WHAT`.
+
+WHAT: `prepare COUNT result|void` makes a market to be paid and prints its id. `settle ID` prints
+what is broken, then a line for each small chunk that it has paid, then what is broken at the end
+and the market's status.
+"""
+
+import sys
+
+import django
+
+django.setup()
+
+from markets.models import Market  # noqa: E402
+from tests.lifecycle.crowd import make_crowd  # noqa: E402
+from tests.trading import world  # noqa: E402
+from trading import actions, settlement  # noqa: E402
+from trading.actions import engine  # noqa: E402
+from trading.messages import Answer, decode_result  # noqa: E402
+from trading.models import Margin  # noqa: E402
+from trading.verify.laws import LAWS, check_law  # noqa: E402
+
+CHUNK = 25
+
+
+def prepare(count: int, how: str) -> int:
+    operator = world.make_user("operator1", staff=True)
+    shard = world.own_shard()
+
+    def send_sync(tasks):
+        replies = [shard.run([task]).replies[0] for task in tasks]
+        return [Answer(0, reply.status, decode_result(reply.result)) for reply in replies]
+
+    engine.send_sync = send_sync
+    market = world.make_market(dispute_seconds=0)
+    world.open_market(shard, market)
+    make_crowd(market, count)
+    actions.do_close_market(market, by=None)
+    if how == "void":
+        actions.do_void_market(market, by=operator, reason="called off")
+    else:
+        actions.do_resolve_market(
+            market, by=operator, payout_pips=[7_500, 2_500], evidence_text="seen"
+        )
+    return market.pk
+
+
+def settle(market_id: int) -> None:
+    say(f"broken: {check(market_id)}")
+    plain_step = settlement._step
+
+    def step(*arguments, **options):
+        last_id = plain_step(*arguments, **options)
+        say("step")
+        return last_id
+
+    settlement._step = step
+    settlement.settle_market(market_id, chunk=CHUNK)
+    say(f"broken: {check(market_id)}")
+    say(Market.objects.get(pk=market_id).status)
+
+
+def say(line: str) -> None:
+    print(line, flush=True)
+
+
+def check(market_id: int) -> list[str]:
+    """The crowd has no trades and no journal, so laws about these are left out."""
+    status = Market.objects.get(pk=market_id).status
+    unpaid = Margin.objects.filter(market_id=market_id, payout_micros=None).count()
+    broken = [] if (status == "resolving") or unpaid == 0 else [f"{status}, {unpaid} unpaid"]
+    for law in LAWS:
+        finding = check_law(law)
+        if finding.breaches and "trades" not in law.what:
+            broken += finding.examples
+    return broken
+
+
+if __name__ == "__main__":
+    if sys.argv[1] == "prepare":
+        print(prepare(int(sys.argv[2]), sys.argv[3]))
+    else:
+        settle(int(sys.argv[2]))

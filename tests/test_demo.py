@@ -1,0 +1,227 @@
+"""What a newcomer gets: demo data, made once; traders beside the server; README's bot."""
+
+import json
+import re
+import stat
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import httpx
+import pytest
+from django.core.management import call_command
+from django.core.management.base import CommandError
+
+from accounts.models import Account, ApiKey, AuditEvent, Transfer, User
+from markets.models import Category, Market, Tag
+from tests.exchange import ROOT, program_environment, run_manage
+from tests.servers import Child
+from trading.demo.catalogue import MARKETS
+
+BOOKS_SECONDS_MAX = 30
+DEBUG_ON = {"DEBUG": "true"}
+
+
+@pytest.fixture
+def folder(settings, tmp_path):
+    """Where the demo's secrets go, DEBUG on."""
+    settings.DEBUG = True
+    settings.DATA_DIR = tmp_path / "data"
+    return settings.DATA_DIR
+
+
+@pytest.fixture
+def seed(folder, db, capsys):
+    def run():
+        call_command("seed_demo")
+        return capsys.readouterr().out
+
+    return run
+
+
+def count_everything():
+    models = (User, Account, ApiKey, AuditEvent, Transfer, Market, Category, Tag)
+    return [model.objects.count() for model in models]
+
+
+def test_the_demo_is_made_once_and_told_again(seed, folder):
+    first, made = seed(), count_everything()
+    assert seed() == first
+    assert count_everything() == made
+    assert stat.S_IMODE((folder / "demo.json").stat().st_mode) == 0o600
+
+
+def test_the_log_ins_that_are_printed_work(seed):
+    lines = seed().splitlines()
+    logins = [line.split()[1:] for line in lines if "@" in line]
+    assert [email for email, _ in logins] == [
+        "olivia@example.com",
+        "alice@example.com",
+        "bob@example.com",
+    ]
+    assert all(User.objects.get(email=email).check_password(word) for email, word in logins)
+    assert User.objects.get(is_staff=True).email == "olivia@example.com"
+    user = User.objects.get(handle="bob")
+    user.set_password("something else")
+    user.save()
+    assert "(changed since)" in seed()
+
+
+def test_demo_traders_are_accounts_of_kind_system_with_credits(seed):
+    seed()
+    traders = Account.objects.filter(kind="system", owner__isnull=False)
+    assert traders.count() == 3
+    assert all(account.cash_micros > 0 and account.api_keys.count() == 1 for account in traders)
+
+
+def test_every_demo_market_is_approved_due_and_says_what_decides(seed):
+    seed()
+    assert Market.objects.count() == len(MARKETS) == 8
+    for market in Market.objects.all():
+        assert market.is_approved
+        assert market.open_at is not None
+        assert market.rules
+        assert market.resolution_source
+        assert market.category
+        assert market.tags.filter(slug="demo").exists()
+        assert "{" not in market.title + market.rules
+    kinds = set(Market.objects.values_list("kind", flat=True))
+    assert kinds == {"binary", "categorical"}
+
+
+def test_what_was_lost_with_the_file_is_made_again(seed, folder):
+    first, made = seed(), count_everything()
+    (folder / "demo.json").unlink()
+    second = seed()
+    assert second != first
+    assert count_everything()[0] == made[0]
+    assert len([line for line in second.splitlines() if "@" in line]) == 3
+    assert "(changed since)" not in second
+
+
+def test_with_debug_off_there_is_no_demo(seed, settings):
+    settings.DEBUG = False
+    with pytest.raises(CommandError, match="refuses while DEBUG is off"):
+        seed()
+    assert not User.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("environment", "sentence"),
+    [({}, "it needs DEBUG on"), (DEBUG_ON, "run `manage.py seed_demo` first")],
+)
+def test_serve_refuses_a_demo_that_cannot_be(sqlite_databases, tmp_path, environment, sentence):
+    url = sqlite_databases.make(tmp_path)
+    environment = {**program_environment(tmp_path, database_url=url), **environment}
+    with pytest.raises(RuntimeError, match=sentence):
+        run_manage("serve", "--demo", environment=environment)
+
+
+# --- the running program -------------------------------------------------------------------------
+
+
+@pytest.fixture
+def exchange(make_exchange):
+    """With demo data, without its traders."""
+    return make_exchange(
+        "sqlite", environment=DEBUG_ON, prepare=lambda made: made.manage("seed_demo")
+    )
+
+
+def get(exchange, path):
+    return httpx.get(f"{exchange.base_url}/api/v1/{path}").raise_for_status().json()
+
+
+def wait_until(is_so, seconds=BOOKS_SECONDS_MAX):
+    give_up_at = time.monotonic() + seconds
+    while not is_so():
+        assert time.monotonic() < give_up_at, "it did not happen in time"
+        time.sleep(0.2)
+
+
+def count_open(exchange):
+    return len(get(exchange, "markets?status=open")["results"])
+
+
+def read_demo(exchange):
+    return json.loads((exchange.folder / "demo.json").read_text())
+
+
+def test_the_readme_shows_the_example_as_it_is():
+    [shown] = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    assert shown == (ROOT / "bots/example.py").read_text()
+    assert len(shown.splitlines()) <= 26
+
+
+@pytest.mark.alone
+def test_the_readmes_bot_trades_on_a_running_exchange(exchange):
+    wait_until(lambda: count_open(exchange) == len(MARKETS))
+    [key] = [person["key"] for person in read_demo(exchange)["people"] if person["key"]]
+    done = subprocess.run(
+        [sys.executable, ROOT / "bots/example.py"],
+        env={"PREDEX_KEY": key, "PREDEX_URL": exchange.base_url},
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == "open 0.00 of 1.00 at None"
+    headers = {"X-API-Key": key}
+    orders = httpx.get(f"{exchange.base_url}/api/v1/orders", headers=headers).json()["results"]
+    assert [order["price"] for order in orders] == ["0.5000"]
+
+
+def start_with_traders(exchange):
+    """Start the server again as `make run` does; return it once its traders run."""
+    exchange.stop()
+    command = [sys.executable, ROOT / "manage.py", "serve", "--port", str(exchange.port), "--demo"]
+    web = Child(command, log_path=exchange.folder / "web.log", environment=exchange.environment)
+    exchange.children["web"] = web
+    exchange.wait_ready()
+    return web
+
+
+def list_bots(web):
+    """Return the processes of bots that this server started."""
+    children = Path(f"/proc/{web.pid}/task/{web.pid}/children").read_text().split()
+    return [pid for pid in children if b"bots." in Path(f"/proc/{pid}/cmdline").read_bytes()]
+
+
+def is_alive(pid):
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+@pytest.mark.alone
+def test_demo_traders_move_the_books_and_stop_with_the_server(exchange):
+    web = start_with_traders(exchange)
+    bots = list_bots(web)
+    assert len(bots) == 3
+
+    def has_moved():
+        tickers = get(exchange, "tickers")["results"]
+        quoted = [ticker for ticker in tickers if ticker["bid"] and ticker["ask"]]
+        return len(quoted) >= len(tickers) - 4 and any(ticker["last"] for ticker in tickers)
+
+    wait_until(has_moved, seconds=60)
+    assert web.stop() == 0
+    assert not any(is_alive(pid) for pid in bots)
+    assert "GET /api/v1/tickers" in exchange.log()
+    assert "POST /api/v1/orders" not in exchange.log()  # what demo traders do is not logged
+
+
+@pytest.mark.alone
+def test_demo_traders_end_when_the_server_is_killed_and_the_data_is_kept(exchange):
+    web = start_with_traders(exchange)
+    bots = list_bots(web)
+    wait_until(lambda: count_open(exchange) == len(MARKETS))
+    exchange.kill()
+    wait_until(lambda: not any(is_alive(pid) for pid in bots))
+    demo = read_demo(exchange)
+    exchange.start()
+    assert count_open(exchange) == len(MARKETS)
+    assert read_demo(exchange) == demo
