@@ -132,9 +132,9 @@ MARKETS: Final = (
         category="Technology",
         tags=("software",),
         closes_in_days=35,
-        rules="The project whose next release on the Python Package Index, pre-releases left out,"
+        rules="The project whose next release, by its own list of releases, pre-releases left out,"
         " is the first one after {opening}, UTC. NONE if none has one before {day}.",
-        source="The Python Package Index: https://pypi.org",
+        source="The release pages of the three projects",
         outcomes=(
             ("DJANGO", "Django"),
             ("NUMPY", "NumPy"),

@@ -1,9 +1,10 @@
 """The ladders of reasons to refuse a command. They read; they change nothing."""
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from trading.engine.fees import RATE_PPM_MAX
 from trading.engine.margin import AccountState, compute_allowance_lots, compute_position_lots
+from trading.engine.state import MarketState
 from trading.engine.types import (
     BUY,
     ORDER_LOTS_MAX,
@@ -20,16 +21,13 @@ from trading.engine.types import (
     Tif,
 )
 
-if TYPE_CHECKING:
-    from trading.engine.engine import Engine
-
 TICK_PIPS_MIN: Final = 10
 TICK_PIPS_MAX: Final = 5_000
 FEE_UNITS_MICROS: Final = (1, 10_000)
 BUDGET_MICROS_MAX: Final = ORDER_LOTS_MAX * PAYOUT_PIPS
 
 
-def check_time(engine: "Engine", valid_until_us: int | None) -> Reason | None:
+def check_time(engine: MarketState, valid_until_us: int | None) -> Reason | None:
     """Refuse what the market's status or the clock does not allow."""
     if engine.status is not MarketStatus.OPEN:
         closed = engine.status is MarketStatus.CLOSED
@@ -41,7 +39,7 @@ def check_time(engine: "Engine", valid_until_us: int | None) -> Reason | None:
     return None
 
 
-def check_price(engine: "Engine", price_pips: int) -> Reason | None:
+def check_price(engine: MarketState, price_pips: int) -> Reason | None:
     """Refuse prices outside (0, 1) and between ticks."""
     if not 0 < price_pips < PAYOUT_PIPS:
         return Reason.PRICE_OUT_OF_RANGE
@@ -50,7 +48,7 @@ def check_price(engine: "Engine", price_pips: int) -> Reason | None:
     return None
 
 
-def check_quantity(engine: "Engine", quantity_lots: int) -> Reason | None:
+def check_quantity(engine: MarketState, quantity_lots: int) -> Reason | None:
     """Refuse quantities that are not positive, whole steps and bounded."""
     if quantity_lots <= 0:
         return Reason.QUANTITY_NOT_POSITIVE
@@ -61,7 +59,7 @@ def check_quantity(engine: "Engine", quantity_lots: int) -> Reason | None:
     return None
 
 
-def check_size(engine: "Engine", place: Place) -> Reason | None:
+def check_size(engine: MarketState, place: Place) -> Reason | None:
     """Refuse orders that name neither a quantity nor a budget, both, or a budget that can't be."""
     if place.quantity_lots is not None:
         if place.budget_micros is not None:
@@ -76,7 +74,7 @@ def check_size(engine: "Engine", place: Place) -> Reason | None:
     return None
 
 
-def check_form(engine: "Engine", place: Place) -> Reason | None:
+def check_form(engine: MarketState, place: Place) -> Reason | None:
     """Refuse what is wrong about the order itself, whoever sends it."""
     if not 0 <= place.outcome < len(engine.books):
         return Reason.OUTCOME_UNKNOWN
@@ -89,7 +87,7 @@ def check_form(engine: "Engine", place: Place) -> Reason | None:
     return check_size(engine, place) or check_flags(engine, place)
 
 
-def check_flags(engine: "Engine", place: Place) -> Reason | None:
+def check_flags(engine: MarketState, place: Place) -> Reason | None:
     """Refuse combinations of flags that contradict each other."""
     if place.post_only and (place.is_market or place.tif is Tif.IOC or place.tif is Tif.FOK):
         return Reason.POST_ONLY_INVALID
@@ -101,7 +99,7 @@ def check_flags(engine: "Engine", place: Place) -> Reason | None:
     return None
 
 
-def compute_room_lots(engine: "Engine", account: AccountState, outcome: int, side: int) -> int:
+def compute_room_lots(engine: MarketState, account: AccountState, outcome: int, side: int) -> int:
     """Return how many lots the position limits still allow this side, open orders counted."""
     open_lots = account.buy_lots[outcome] if side == BUY else account.sell_lots[outcome]
     room_lots = POSITION_LOTS_MAX - side * account.net_lots[outcome] - open_lots
@@ -111,7 +109,7 @@ def compute_room_lots(engine: "Engine", account: AccountState, outcome: int, sid
     return min(room_lots, engine.position_limit_lots - side * position_lots - open_lots)
 
 
-def check_position(engine: "Engine", account: AccountState, place: Place) -> Reason | None:
+def check_position(engine: MarketState, account: AccountState, place: Place) -> Reason | None:
     """Refuse a reduce-only order without a position, and orders over the position limits."""
     if place.reduce_only:
         allowance_lots = compute_allowance_lots(
@@ -123,7 +121,7 @@ def check_position(engine: "Engine", account: AccountState, place: Place) -> Rea
     return Reason.POSITION_LIMIT if wanted_lots > room_lots else None
 
 
-def check_amend(engine: "Engine", amend: Amend) -> Reason | None:
+def check_amend(engine: MarketState, amend: Amend) -> Reason | None:
     """Refuse an amend that does not fit the order it names."""
     reason = check_time(engine, amend.valid_until_us)
     if reason is not None:
@@ -143,7 +141,7 @@ def check_amend(engine: "Engine", amend: Amend) -> Reason | None:
     return None
 
 
-def check_configure(engine: "Engine", configure: Configure) -> Reason | None:
+def check_configure(engine: MarketState, configure: Configure) -> Reason | None:
     """Refuse configurations that can't be, or that change what is fixed once a market is open."""
     new = configure.config
     if configure.seen is not None and configure.seen != (engine.status, engine.config):

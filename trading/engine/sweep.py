@@ -4,8 +4,6 @@ A `Sweep` lives for one command. It takes makers best first until the order is f
 is reached, or something stops it; `stopped` then names what.
 """
 
-from typing import TYPE_CHECKING
-
 from trading.engine.book import Order
 from trading.engine.fees import compute_fee_micros
 from trading.engine.margin import (
@@ -15,6 +13,7 @@ from trading.engine.margin import (
     copy_account,
 )
 from trading.engine.plain import take_plain
+from trading.engine.state import MarketState
 from trading.engine.types import (
     BUY,
     MAKERS_MET_MAX,
@@ -28,9 +27,6 @@ from trading.engine.types import (
     Traded,
     TradeKind,
 )
-
-if TYPE_CHECKING:
-    from trading.engine.engine import Engine
 
 
 class Sweep:
@@ -56,7 +52,7 @@ class Sweep:
 
     def __init__(
         self,
-        engine: "Engine",
+        engine: MarketState,
         order: Order,
         funds: dict[int, int],
         events: list[AnyEvent],
