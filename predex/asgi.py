@@ -1,4 +1,4 @@
-"""Who serves which request: the lane takes order operations, Django other HTTP, the feed sockets."""
+"""Who serves which request: the lane order operations, Django other HTTP, the feed sockets."""
 
 import os
 

@@ -1,15 +1,12 @@
-"""The WebSocket `/ws/v1`: who connects, what they ask for, and the writing of what they are owed.
+"""The WebSocket `/ws/v1`: who may connect. What is said there is `trading.feed.socket`'s.
 
 A plain ASGI application under Channels' routing, not a stock consumer: those make a thread hop per
-message, which costs ten times the delivery itself. Two tasks per socket: one reads its messages,
-one writes what its `Watcher` is owed and waits where the transport says that the client does not
-read. docs/feed.md is the protocol.
+message, which costs ten times the delivery itself. docs/feed.md is the protocol.
 """
 
 import asyncio
 import contextlib
-import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, Final
 
 import msgspec
@@ -20,45 +17,13 @@ from django.urls import re_path
 
 from accounts.api import door
 from accounts.api.errors import error_body, find_error
-from accounts.api.principal import Principal, authenticate, find_credential, require_scope
-from accounts.errors import ApiError, AuthError, not_found, too_many_requests
-from trading.cards import MarketCard, get_card
-from trading.feed import frames
-from trading.feed.guard import Guard, get_guard
-from trading.feed.hub import Hub, get_hub
-from trading.feed.requests import (
-    MESSAGE_BYTES_MAX,
-    AnyRequest,
-    Auth,
-    Ping,
-    Subscribe,
-    Unsubscribe,
-    decode_request,
-    find_id,
-)
-from trading.feed.sessions import Login, find_session_key, read_login
-from trading.feed.stream import CHANNELS_OF_ALL
-from trading.feed.tasks import in_thread
-from trading.feed.watcher import Watcher
+from accounts.errors import ApiError, not_found
+from trading.feed.guard import get_guard
+from trading.feed.hub import get_hub
+from trading.feed.requests import MESSAGE_BYTES_MAX
+from trading.feed.socket import CLOSING_SECONDS, OUR_FAULT, Receive, Send, Socket
 
 log = structlog.get_logger(__name__)
-
-SUBSCRIPTIONS_MAX: Final = 500
-MESSAGES_PER_SECOND: Final = 20.0
-MESSAGES_BURST: Final = 60
-STRIKES_MAX: Final = 50
-"""Messages over the rate, or log-ins that fail, after which a socket is closed."""
-CLOSING_SECONDS: Final = 2.0
-FRAMES_A_TURN: Final = 64
-"""Frames that one socket is sent before others have their turn."""
-OUR_FAULT: Final = "this failed on our side"
-ME: Final = "me"
-ALL: Final = "all"
-
-CLOSE_TOO_BIG: Final = 1009
-CLOSE_NOT_AUTHENTICATED: Final = 4401
-CLOSE_TOO_SLOW: Final = 4408
-CLOSE_TOO_MANY: Final = 4429
 
 SERVER_OPTIONS: Final = {
     "ws": "websockets-sansio",
@@ -69,8 +34,6 @@ SERVER_OPTIONS: Final = {
 """How uvicorn must serve these sockets."""
 
 Scope = Mapping[str, Any]
-Receive = Callable[[], Awaitable[dict[str, Any]]]
-Send = Callable[[dict[str, Any]], Awaitable[None]]
 
 
 async def feed_application(scope: Scope, receive: Receive, send: Send) -> None:
@@ -125,297 +88,6 @@ def check_origin(headers: Mapping[str, str]) -> bool:
     if "*" in allowed or origin in allowed:
         return False
     raise ApiError(403, "origin_not_allowed", "pages of this origin may not connect here")
-
-
-class Socket:
-    """One connection: its client's messages on one side, its watcher's frames on the other."""
-
-    def __init__(
-        self,
-        hub: Hub,
-        guard: Guard,
-        address: str,
-        request_id: str,
-        receive: Receive,
-        send: Send,
-    ) -> None:
-        self.address = address
-        self.request_id = request_id
-        self.principal: Principal | None = None
-        self.login: Login | None = None
-        self.sending_since: float | None = None
-        self.watcher = Watcher()
-        self._hub = hub
-        self._guard = guard
-        self._receive = receive
-        self._send = send
-        self._market_ids: dict[str, int] = {}
-        self._pace = Pace()
-        self._strikes = 0
-        self._close_code = 1000
-        self._close_reason = ""
-
-    async def recognise(self, headers: Mapping[str, str], *, takes_cookies: bool) -> None:
-        """Find out who connects: by a key or token in a header, else by the session cookie."""
-        if find_credential(headers) is not None:
-            self.principal = await authenticate(headers)
-        elif takes_cookies and "cookie" in headers:
-            key = find_session_key(headers["cookie"])
-            self.login = await in_thread(read_login, key) if key else None
-            self.principal = self.login.principal if self.login else None
-        if self.principal is not None:
-            self.watcher.user_id = self.principal.user_id
-
-    async def run(self) -> None:
-        """Read and write until either ends."""
-        await self._hub.join(self.watcher)
-        reader = asyncio.create_task(self._read())
-        writer = asyncio.create_task(self._write())
-        try:
-            await asyncio.wait([reader, writer], return_when=asyncio.FIRST_COMPLETED)
-            if self.watcher.ended:
-                await asyncio.wait([writer], timeout=CLOSING_SECONDS)
-        finally:
-            reader.cancel()
-            writer.cancel()
-            await asyncio.gather(reader, writer, return_exceptions=True)
-            self._hub.leave(self.watcher)
-        for task in (reader, writer):
-            if not task.cancelled() and (fault := task.exception()) is not None:
-                log.error("socket_fault", request_id=self.request_id, exc_info=fault)
-
-    def stop(self) -> None:
-        fault = AuthError("invalid_credentials", "what you logged in with is no longer valid")
-        self._end(fault, CLOSE_NOT_AUTHENTICATED)
-
-    def abort(self) -> None:
-        self._end(None, CLOSE_TOO_SLOW)
-        self._cut()
-
-    def _cut(self) -> None:
-        # ASGI has no word for it, and a close would wait behind what is not read. Where the
-        # transport can't be reached, the server's own pings find that nobody is there.
-        transport = getattr(getattr(self._send, "__self__", None), "transport", None)
-        if transport is not None:
-            transport.abort()
-
-    # Writing
-
-    async def _write(self) -> None:
-        # OSError: the client is gone. RuntimeError: the server has closed already, by itself.
-        with contextlib.suppress(OSError, RuntimeError):
-            await self._write_frames()
-            async with asyncio.timeout(CLOSING_SECONDS):
-                await self._write_last_words()
-
-    async def _write_frames(self) -> None:
-        loop = asyncio.get_running_loop()
-        watcher, send = self.watcher, self._send
-        written = 0
-        while not watcher.ended:
-            frame = watcher.next()
-            if frame is None:
-                await watcher.wait()
-                continue
-            self.sending_since = loop.time()
-            await send(frame.message)
-            self.sending_since = None
-            written += 1
-            if written % FRAMES_A_TURN == 0:
-                await asyncio.sleep(0)
-
-    async def _write_last_words(self) -> None:
-        while (frame := self.watcher.next()) is not None:
-            await self._send(frame.message)
-        close = {"code": self._close_code, "reason": self._close_reason}
-        await self._send({"type": "websocket.close", **close})
-
-    def _end(self, fault: ApiError | None, code: int, reason: str = "") -> None:
-        """Close the connection after a last word, if the client takes it; else cut it."""
-        if self.watcher.ended:
-            return
-        self._close_code, self._close_reason = code, reason or (fault.code if fault else "")
-        if fault is not None:
-            self.watcher.reply(frames.error(fault, None, request_id=self.request_id))
-        self.watcher.end()
-        asyncio.get_running_loop().call_later(CLOSING_SECONDS, self._cut)
-
-    # Reading
-
-    async def _read(self) -> None:
-        while not self.watcher.ended:
-            message = await self._receive()
-            if message["type"] == "websocket.disconnect":
-                return
-            await self._take(message.get("text"))
-            await self.watcher.wait_for_room()
-
-    async def _take(self, text: str | None) -> None:
-        if text is not None and len(text) > MESSAGE_BYTES_MAX:
-            fault = ApiError(413, "message_too_large", f"at most {MESSAGE_BYTES_MAX} bytes")
-            self._end(fault, CLOSE_TOO_BIG)
-            return
-        wait_seconds = self._pace.take()
-        if wait_seconds > 0:
-            self._strike(too_many_requests(wait_seconds), text)
-            await asyncio.sleep(wait_seconds)
-            return
-        try:
-            if text is None:
-                raise ApiError(400, "bad_json", "send JSON in text frames")
-            await self._carry_out(decode_request(text))
-        except AuthError as exception:
-            self._strike(exception, text)
-        except Exception as exception:
-            expected = find_error(exception)
-            if expected is None:
-                log.exception("socket_message_failed", request_id=self.request_id)
-            self._refuse(expected or ApiError(500, "internal_error", OUR_FAULT), text)
-
-    def _refuse(self, fault: ApiError, text: str | None) -> None:
-        request_id = None if text is None else find_id(text)
-        self.watcher.reply(frames.error(fault, request_id, request_id=self.request_id))
-
-    def _strike(self, fault: ApiError, text: str | None) -> None:
-        self._strikes += 1
-        self._refuse(fault, text)
-        if self._strikes >= STRIKES_MAX:
-            self._end(None, CLOSE_TOO_MANY, fault.code)
-
-    async def _carry_out(self, request: AnyRequest) -> None:
-        if isinstance(request, Subscribe):
-            await self._subscribe(request)
-        elif isinstance(request, Unsubscribe):
-            self._unsubscribe(request)
-        elif isinstance(request, Auth):
-            await self._authenticate(request)
-        else:
-            self._pong(request)
-
-    def _pong(self, request: Ping) -> None:
-        self.watcher.reply(frames.reply("pong", request.id))
-
-    async def _authenticate(self, request: Auth) -> None:
-        credential = request.key or request.token
-        if credential is None or (request.key and request.token):
-            raise ApiError(400, "missing_field", "send a key or a token", "key")
-        principal = await authenticate({"authorization": f"Bearer {credential}"})
-        require_scope(principal, "read")
-        if self.principal is None:
-            self._guard.enter_account(principal.account_id)
-        elif self.principal.account_id != principal.account_id:
-            raise ApiError(409, "already_authenticated", "this connection is another account's")
-        self.principal, self.login = principal, None
-        self.watcher.user_id = principal.user_id
-        scopes = sorted(principal.scopes)
-        self.watcher.reply(
-            frames.reply(
-                "authenticated", request.id, credential=principal.credential, scopes=scopes
-            )
-        )
-
-    async def _subscribe(self, request: Subscribe) -> None:
-        channels = list(dict.fromkeys(request.channels))
-        market_channels = _check_channels(channels, request.markets)
-        _check_since(request)
-        account_id = self._check_me() if ME in channels else None
-        cards = await self._find_cards(request.markets) if market_channels else []
-        self._check_room(market_channels, cards, request.markets == ALL)
-        self.watcher.reply(
-            frames.reply("subscribed", request.id, channels=channels, markets=request.markets)
-        )
-        if account_id is not None:
-            self._hub.accounts.leave(self.watcher)
-            self._hub.accounts.follow(self.watcher, account_id)
-        if request.markets == ALL:
-            for channel in market_channels:
-                await self._hub.follow_all(self.watcher, channel)
-        for card in cards:
-            self._market_ids[card.slug] = card.id
-            for channel in market_channels:
-                await self._hub.follow(self.watcher, card, channel, since_seq=request.since_seq)
-
-    def _unsubscribe(self, request: Unsubscribe) -> None:
-        channels = list(dict.fromkeys(request.channels))
-        market_channels = _check_channels(channels, request.markets)
-        if ME in channels:
-            self._hub.accounts.leave(self.watcher)
-        for channel in market_channels:
-            if request.markets == ALL:
-                self._hub.unfollow_all(self.watcher, channel)
-                continue
-            for slug in request.markets or ():
-                if slug in self._market_ids:
-                    self._hub.unfollow(self.watcher, self._market_ids[slug], channel)
-        self.watcher.reply(frames.unsubscribed(request.id, channels, request.markets))
-
-    def _check_me(self) -> int:
-        if self.principal is None:
-            raise AuthError("not_authenticated", "log in, or send an auth message first")
-        require_scope(self.principal, "read")
-        return self.principal.account_id
-
-    async def _find_cards(self, slugs: list[str] | str | None) -> list[MarketCard]:
-        """Return the markets, all of which this client must be able to see."""
-        cards = []
-        for index, slug in enumerate(slugs if isinstance(slugs, list) else ()):
-            try:
-                cards.append(await get_card(slug, self.watcher.user_id))
-            except ApiError as fault:
-                field = f"markets.{index}"
-                raise ApiError(fault.status, fault.code, fault.message, field) from None
-        return list({card.id: card for card in cards}.values())
-
-    def _check_room(self, channels: list[str], cards: list[MarketCard], is_all: bool) -> None:
-        named = self.watcher.named
-        new = sum(channel not in named.get(card.id, ()) for card in cards for channel in channels)
-        if is_all:
-            new += sum(channel not in self.watcher.all_channels for channel in channels)
-        if self.watcher.subscriptions + new > SUBSCRIPTIONS_MAX:
-            raise ApiError(
-                429,
-                "too_many_subscriptions",
-                f"one connection follows at most {SUBSCRIPTIONS_MAX} channels of markets",
-            )
-
-
-class Pace:
-    """A token bucket of one socket's messages."""
-
-    def __init__(self) -> None:
-        self._tokens = float(MESSAGES_BURST)
-        self._at = time.monotonic()
-
-    def take(self) -> float:
-        """Return 0, or the seconds until a message would be taken."""
-        now = time.monotonic()
-        earned = (now - self._at) * MESSAGES_PER_SECOND
-        self._tokens, self._at = min(MESSAGES_BURST, self._tokens + earned), now
-        if self._tokens < 1:
-            return (1 - self._tokens) / MESSAGES_PER_SECOND
-        self._tokens -= 1
-        return 0.0
-
-
-def _check_channels(channels: Sequence[str], markets: list[str] | str | None) -> list[str]:
-    """Return the channels that are of markets; ApiError where the markets don't fit them."""
-    market_channels = [channel for channel in channels if channel != ME]
-    if market_channels and markets is None:
-        raise ApiError(400, "missing_field", "name the markets", "markets")
-    if markets == ALL and any(channel not in CHANNELS_OF_ALL for channel in market_channels):
-        raise ApiError(
-            400, "invalid_choice", "all markets can be followed by ticker and lifecycle", "markets"
-        )
-    if not market_channels and markets is not None:
-        raise ApiError(400, "invalid_value", "me is of no market", "markets")
-    return market_channels
-
-
-def _check_since(request: Subscribe) -> None:
-    if request.since_seq is None:
-        return
-    if not isinstance(request.markets, list) or len(request.markets) != 1:
-        raise ApiError(400, "invalid_value", "a sequence number is of one market", "since_seq")
 
 
 def _start_visit(scope: Scope, headers: Mapping[str, str]) -> door.Visit:

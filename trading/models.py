@@ -92,6 +92,11 @@ class Order(models.Model):
                 condition=Q(status__in=OPEN_STATUSES),
             ),
             models.Index(
+                fields=("expires_at_us",),
+                name="open_orders_by_expiry",
+                condition=Q(status__in=OPEN_STATUSES, expires_at_us__isnull=False),
+            ),
+            models.Index(
                 fields=("account", "client_order_id"),
                 name="orders_by_client_order_id",
                 condition=Q(client_order_id__isnull=False),

@@ -33,7 +33,7 @@ from accounts.models.account import TransferKind
 from accounts.models.policy import Policy
 from accounts.units import PIPS_PER_CREDIT, format_amount
 from markets.lifecycle import record_status
-from markets.models import Dispute, Market, Resolution
+from markets.models import FINAL_STATUSES, Dispute, Market, Resolution
 
 log = structlog.get_logger(__name__)
 
@@ -85,20 +85,20 @@ def list_due() -> QuerySet[Resolution]:
 def settle_market(
     market_id: int, *, until: float | None = None, chunk: int = CHUNK_MARGINS_MAX
 ) -> bool:
-    """Pay a market as far as `until` (time.monotonic) allows; return whether it is final now."""
-    after_id = 0
-    while until is None or time.monotonic() < until:
+    """Pay a market, at least a step and as far as `until` (time.monotonic) allows.
+
+    Returns whether it is final now.
+    """
+    last_id: int | None = 0
+    while last_id is not None:
         try:
-            last_id = _step(market_id, after_id=after_id, chunk=chunk)
+            last_id = _step(market_id, after_id=last_id, chunk=chunk)
         except CoverNeeded as cover:
             log.warning("void_waits_for_confirmation", market_id=market_id, because=str(cover))
             return False
-        if last_id is None:
+        if until is not None and time.monotonic() >= until:
             break
-        after_id = last_id
-    return Market.objects.filter(
-        pk=market_id, status__in=(Market.Status.SETTLED, Market.Status.VOIDED)
-    ).exists()
+    return Market.objects.filter(pk=market_id, status__in=FINAL_STATUSES).exists()
 
 
 def compute_house_cover_micros(market_id: int) -> int:

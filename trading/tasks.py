@@ -7,9 +7,10 @@ killing it anywhere changes nothing.
 
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
-from functools import wraps
+from functools import partial, wraps
 from typing import Any, Final, TypeVar
 
 import structlog
@@ -29,8 +30,10 @@ from trading.models import Order, VerifyRun
 
 log = structlog.get_logger(__name__)
 
-SETTLE_SECONDS_MAX: Final = 5.0
+SETTLE_SECONDS_MAX: Final = 60.0
 """One call of `settle_due` pays for so long; what is left is for the next."""
+SETTLE_SLICE_SECONDS: Final = 2.0
+"""Markets that are paid at the same time take turns of so long."""
 DUE_MAX: Final = 1_000
 VERIFY_HOUR_UTC: Final = 3
 VERIFY_SECONDS_MAX: Final = 6 * 3600
@@ -103,9 +106,14 @@ def cancel_stopped() -> None:
 @unless_in_maintenance
 def settle_due() -> None:
     """Pay results that are final, and voids."""
-    until = time.monotonic() + SETTLE_SECONDS_MAX
-    market_ids = list(settlement.list_due().values_list("market_id", flat=True)[:DUE_MAX])
-    _for_each(market_ids, lambda market_id: settlement.settle_market(market_id, until=until))
+    end = time.monotonic() + SETTLE_SECONDS_MAX
+    waiting = deque(settlement.list_due().values_list("market_id", flat=True)[:DUE_MAX])
+    while waiting and time.monotonic() < end and not stopping.is_set():
+        turn_end = time.monotonic() + SETTLE_SLICE_SECONDS
+        market_id = waiting.popleft()
+        _for_each([market_id], partial(settlement.settle_market, until=turn_end))
+        if time.monotonic() >= turn_end:
+            waiting.append(market_id)
 
 
 @shared_task

@@ -13,7 +13,7 @@ from tests.trading.world import CREDIT, buy, sell
 from trading.config import config_of
 from trading.engine.types import CancelAll, Configure, MarketStatus, OrderStatus
 from trading.gateway import EngineAway, Gateway, MarketUnknown, Overloaded
-from trading.messages import FEED_GROUP, Task, decode_publication
+from trading.messages import FEED_GROUP, Publication, Task, decode_publication
 from trading.models import Order
 from trading.worker import run_worker
 
@@ -138,7 +138,7 @@ async def test_every_commit_is_published_with_the_sequence_it_started_from(layer
         await open_market(gateway, market)
         await gateway.send([sell(market, alice, 60, 1000)])
         await gateway.send([buy(market, bob, 60, 400)])
-        changes = []
+        changes: list[Publication] = []
         while not changes or changes[-1].markets[0].seq < 3:
             message = await layer.receive(channel)
             changes.append(decode_publication(message["data"]))
