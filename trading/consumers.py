@@ -20,14 +20,15 @@ from accounts.api.errors import error_body, find_error
 from accounts.errors import ApiError, not_found
 from trading.feed.guard import get_guard
 from trading.feed.hub import get_hub
-from trading.feed.requests import MESSAGE_BYTES_MAX
 from trading.feed.socket import CLOSING_SECONDS, OUR_FAULT, Receive, Send, Socket
 
 log = structlog.get_logger(__name__)
 
+SERVER_MESSAGE_BYTES_MAX: Final = 64 * 1024
+"""Up to here a message that is too long gets an error; from here on the server closes."""
 SERVER_OPTIONS: Final = {
     "ws": "websockets-sansio",
-    "ws_max_size": MESSAGE_BYTES_MAX,
+    "ws_max_size": SERVER_MESSAGE_BYTES_MAX,
     # A compressor's window per socket costs more than the frames, and the time of each delivery.
     "ws_per_message_deflate": False,
 }

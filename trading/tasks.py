@@ -10,7 +10,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
-from functools import partial, wraps
+from functools import wraps
 from typing import Any, Final, TypeVar
 
 import structlog
@@ -108,12 +108,15 @@ def settle_due() -> None:
     """Pay results that are final, and voids."""
     end = time.monotonic() + SETTLE_SECONDS_MAX
     waiting = deque(settlement.list_due().values_list("market_id", flat=True)[:DUE_MAX])
-    while waiting and time.monotonic() < end and not stopping.is_set():
+
+    def take_turn(market_id: int) -> None:
         turn_end = time.monotonic() + SETTLE_SLICE_SECONDS
-        market_id = waiting.popleft()
-        _for_each([market_id], partial(settlement.settle_market, until=turn_end))
-        if time.monotonic() >= turn_end:
+        is_final = settlement.settle_market(market_id, until=turn_end)
+        if not is_final and time.monotonic() >= turn_end:
             waiting.append(market_id)
+
+    while waiting and time.monotonic() < end and not stopping.is_set():
+        _for_each([waiting.popleft()], take_turn)
 
 
 @shared_task

@@ -20,7 +20,7 @@ from websockets.exceptions import ConnectionClosed
 
 from accounts.actions import do_create_api_key
 from accounts.clock import now_us
-from accounts.models import Account
+from accounts.models import Account, User
 from markets.models import Market
 from tests.trading.world import make_account, make_market, own_shard
 from trading.config import config_of
@@ -40,6 +40,7 @@ from trading.messages import (
 )
 from trading.shard import Shard
 
+NAMES = ("alice", "bob")
 SECONDS = 5.0
 QUIET_SECONDS = 0.3
 
@@ -131,9 +132,8 @@ class Floor:
 
     def __init__(self) -> None:
         self.market: Market = make_market()
-        self.alice: Account = make_account(name="alice")
-        self.bob: Account = make_account(name="bob")
-        self.users = {account.owner.handle: account.owner for account in (self.alice, self.bob)}
+        self.alice, self.bob = (make_account(name=name) for name in NAMES)
+        self.users = {user.handle: user for user in User.objects.filter(handle__in=NAMES)}
         self.shard: Shard = own_shard()
         self.publications: list[bytes] = []
 

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 from django.conf import settings as django_settings
+from django.contrib.sessions.backends.db import SessionStore
 from django.contrib.sessions.models import Session
 from django.test import Client as Browser
 from django.utils import timezone
@@ -147,7 +148,7 @@ async def test_a_wrong_key_in_a_header_is_refused_at_the_door(site: Site, floor:
 
 
 async def test_guessing_keys_ends_the_socket(site: Site, floor: Floor, monkeypatch) -> None:
-    monkeypatch.setattr("trading.consumers.STRIKES_MAX", 5)
+    monkeypatch.setattr("trading.feed.socket.STRIKES_MAX", 5)
     client = await site.connect()
     for _ in range(5):
         await client.send("auth", key="nonsense")
@@ -258,8 +259,7 @@ async def test_a_session_that_is_merely_used_ends_nothing(site: Site, floor: Flo
 
 
 def touch_session() -> None:
-    session = Session.objects.get()
-    store = session.get_session_store_class()(session.session_key)
+    store = SessionStore(Session.objects.get().session_key)
     store["seen"] = "something"
     store.save()
 

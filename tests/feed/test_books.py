@@ -2,10 +2,11 @@
 
 import asyncio
 import random
+from typing import Any
 
 import pytest
 
-from bots.feed import Book, Feed
+from bots.feed import BEFORE_ANY, Book, Feed
 from tests.feed.conftest import Client, Floor, Site
 from tests.trading.world import buy, cancel, make_market, sell
 from trading.engine.types import MarketStatus
@@ -144,7 +145,8 @@ async def test_no_trade_is_lost_by_conflation(site: Site, floor: Floor, settings
     for _ in range(12):
         [result] = await floor.run(buy(floor.market, floor.alice, 50, 100))
         fills += [fill.trade_id for fill in result.fills]
-    trades, seq = [], snapshot["seq"]
+    trades: list[dict[str, Any]] = []
+    seq = snapshot["seq"]
     while len(trades) < 12:
         frame = await client.get("trades")
         assert frame["prev_seq"] == seq
@@ -321,7 +323,8 @@ async def test_a_client_resumes_where_it_was(site: Site, floor: Floor) -> None:
     await floor.run(sell(floor.market, floor.bob, 41, 100), sell(floor.market, floor.bob, 60, 100))
     again = await site.connect()
     await again.subscribe("book", "trades", markets=[floor.market.slug], since_seq=book.seq)
-    trades, seq = [], 2
+    trades: list[dict[str, Any]] = []
+    seq = 2
     while book.seq < 5 or not trades:
         frame = await again.receive()
         assert frame["type"] in ("book", "trades", "heartbeat"), "no snapshot is needed"
@@ -386,7 +389,7 @@ async def test_a_bot_s_feed_comes_back_by_itself_after_its_connection_is_lost(
     slug = floor.market.slug
     async with Feed(site.url, books=[slug]) as feed:
         frames = aiter(feed)
-        while feed.books[slug].seq is None:
+        while feed.books[slug].seq == BEFORE_ANY:
             await anext(frames)
         feed.connection.transport.abort()
         await floor.run(buy(floor.market, floor.alice, 40, 100))

@@ -158,6 +158,14 @@ class Market:
         return account.net_lots[outcome] if account and outcome < len(account.net_lots) else 0
 
 
+def follow(mirror: Mirror, market: Market, change: MarketChange) -> Fit:
+    """Do what the hub does: other terms are read from the database, with the book."""
+    fit = mirror.apply(change)
+    if change.config is not None:
+        mirror.load(market.image())
+    return fit
+
+
 def snapshot_of(market: Market) -> dict[str, Any]:
     mirror = Mirror()
     mirror.load(market.image())
@@ -187,7 +195,7 @@ def test_a_snapshot_and_the_frames_after_it_are_the_later_snapshot(seed: int) ->
         if market.random.random() < 0.2:  # a client joins at what is shown, whatever is ahead
             clients.append(Book())
             clients[-1].apply(read(frames.book_snapshot(market.card, mirror, mirror.shown_seq)))
-        assert mirror.apply(market.batch()) is Fit.NEXT
+        assert follow(mirror, market, market.batch()) is Fit.NEXT
         shown = mirror.take() if market.random.random() < 0.6 else None
         if shown is not None:
             frame = read(frames.book(market.card, shown, shown.prev_seq))
@@ -219,7 +227,8 @@ def test_closing_empties_the_book_of_every_client() -> None:
     mirror.load(market.image())
     client.apply(snapshot_of(market))
     assert any(client.bids.values())
-    mirror.apply(market.commit([Configure(MarketStatus.CLOSED, market.engine.config)]))
+    change = market.commit([Configure(MarketStatus.CLOSED, market.engine.config)])
+    assert mirror.apply(change) is Fit.NEXT
     shown = mirror.take()
     assert client.apply(read(frames.book(market.card, shown, shown.prev_seq)))
     assert not any(client.bids.values())
@@ -233,7 +242,7 @@ def test_tickers_and_the_tape_follow_the_same_law(seed: int) -> None:
     tickers = {row["outcome"]: row for row in ticker_snapshot(market.card, mirror)}
     tape = list(mirror.tape)
     for _ in range(120):
-        mirror.apply(market.batch())
+        follow(mirror, market, market.batch())
         if market.random.random() < 0.5 and (shown := mirror.take()):
             if shown.outcomes:
                 frame = read(frames.ticker(market.card, mirror, shown, 0))
@@ -261,7 +270,7 @@ def test_a_gap_is_found_and_healed_by_an_image_in_one_ordinary_frame(seed: int) 
         change = market.batch()
         if market.random.random() < 0.3:
             continue  # this publication is lost
-        if mirror.apply(change) is Fit.GAP:
+        if follow(mirror, market, change) is Fit.GAP:
             assert mirror.load(market.image())
         if shown := mirror.take():
             trades += shown.trades
@@ -330,7 +339,7 @@ def test_any_interleaving_of_loss_images_and_frames_keeps_the_chain(data: st.Dat
             change = market.batch()
             if act == "publish":
                 waiting.append(change)
-                mirror.apply(change)
+                follow(mirror, market, change)
     mirror.load(market.image())
     if shown := mirror.take():
         assert client.apply(read(frames.book(market.card, shown, shown.prev_seq)))

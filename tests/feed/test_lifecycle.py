@@ -47,6 +47,19 @@ async def test_each_change_of_status_is_a_frame_of_its_own(site: Site, floor: Fl
     assert told == [("open", "halted"), ("halted", "open"), ("open", "halted")]
 
 
+async def test_new_terms_in_the_same_status_are_told(site: Site, floor: Floor) -> None:
+    await floor.open()
+    await floor.configure(MarketStatus.HALTED)
+    client = await site.connect()
+    await client.subscribe("lifecycle", markets=[floor.market.slug])
+    await client.get("lifecycle_snapshot")
+    floor.market.tick_pips = 50
+    await floor.configure(MarketStatus.HALTED)
+    frame = await client.get("lifecycle")
+    assert (frame["from_status"], frame["status"], frame["tick"]) == ("halted", "halted", "0.0050")
+    assert await client.hears_nothing()
+
+
 async def test_a_change_that_no_engine_made_is_told_within_two_seconds(
     site: Site, floor: Floor
 ) -> None:
@@ -129,7 +142,7 @@ async def test_followers_of_all_markets_never_hear_of_hidden_ones(
 
 def make_hidden(floor: Floor) -> tuple[Market, Market]:
     group = Group.objects.create(slug="friends", name="Friends")
-    GroupMember.objects.create(group=group, user=floor.alice.owner)
+    GroupMember.objects.create(group=group, user=floor.users["alice"])
     unlisted, hidden = make_market(), make_market()
     Market.objects.filter(pk=unlisted.pk).update(visibility="unlisted")
     Market.objects.filter(pk=hidden.pk).update(visibility="group", group=group)

@@ -10,6 +10,7 @@ from websockets.exceptions import ConnectionClosed
 
 from tests.feed.conftest import Client, Floor, Site
 from tests.trading.world import make_market
+from trading.consumers import SERVER_MESSAGE_BYTES_MAX
 from trading.feed.requests import MARKETS_A_MESSAGE_MAX, MESSAGE_BYTES_MAX
 from trading.feed.tasks import in_thread
 
@@ -75,7 +76,7 @@ BAD = [
 async def test_each_bad_message_gets_its_error_and_the_socket_goes_on(
     site: Site, floor: Floor, monkeypatch
 ) -> None:
-    monkeypatch.setattr("trading.consumers.MESSAGES_BURST", 1_000)
+    monkeypatch.setattr("trading.feed.socket.MESSAGES_BURST", 1_000)
     client = await site.connect()
     for message, code, field in BAD:
         await client.send_raw(message)
@@ -123,9 +124,16 @@ async def test_binary_messages_are_refused(site: Site, floor: Floor) -> None:
     assert (await client.get_error())["code"] == "bad_json"
 
 
-async def test_a_message_over_the_limit_ends_the_socket(site: Site, floor: Floor) -> None:
+async def test_a_message_over_the_limit_is_refused_a_huge_one_ends_the_socket(
+    site: Site, floor: Floor
+) -> None:
     client = await site.connect()
-    await client.send_raw('{"op": "ping", "id": "' + "x" * MESSAGE_BYTES_MAX + '"}')
+    for size in (MESSAGE_BYTES_MAX + 1, 60_000):
+        await client.send_raw("x" * size)
+        assert (await client.get_error())["code"] == "message_too_large"
+    await client.send("ping")
+    await client.get("pong")
+    await client.send_raw('{"op": "ping", "id": "' + "x" * SERVER_MESSAGE_BYTES_MAX + '"}')
     code, _ = await client.wait_closed()
     assert code == 1009
 
@@ -133,9 +141,9 @@ async def test_a_message_over_the_limit_ends_the_socket(site: Site, floor: Floor
 async def test_too_many_messages_a_second_are_refused_and_then_end_the_socket(
     site: Site, floor: Floor, monkeypatch
 ) -> None:
-    monkeypatch.setattr("trading.consumers.MESSAGES_BURST", 5)
-    monkeypatch.setattr("trading.consumers.MESSAGES_PER_SECOND", 100.0)
-    monkeypatch.setattr("trading.consumers.STRIKES_MAX", 10)
+    monkeypatch.setattr("trading.feed.socket.MESSAGES_BURST", 5)
+    monkeypatch.setattr("trading.feed.socket.MESSAGES_PER_SECOND", 100.0)
+    monkeypatch.setattr("trading.feed.socket.STRIKES_MAX", 10)
     client = await site.connect()
     flooding = asyncio.create_task(flood(client))
     assert await client.wait_closed() == (4429, "too_many_requests")
@@ -146,12 +154,13 @@ async def flood(client: Client) -> None:
     with contextlib.suppress(ConnectionClosed):
         while True:
             await client.send("ping")
+            await asyncio.sleep(0)  # client and server share this loop
 
 
 async def test_a_steady_pace_under_the_limit_is_never_refused(
     site: Site, floor: Floor, monkeypatch
 ) -> None:
-    monkeypatch.setattr("trading.consumers.MESSAGES_BURST", 5)
+    monkeypatch.setattr("trading.feed.socket.MESSAGES_BURST", 5)
     client = await site.connect()
     for number in range(20):
         await client.send("ping", id=number)
@@ -160,7 +169,7 @@ async def test_a_steady_pace_under_the_limit_is_never_refused(
 
 
 async def test_subscriptions_are_counted(site: Site, floor: Floor, monkeypatch) -> None:
-    monkeypatch.setattr("trading.consumers.SUBSCRIPTIONS_MAX", 4)
+    monkeypatch.setattr("trading.feed.socket.SUBSCRIPTIONS_MAX", 4)
     await floor.open()
     other = await in_thread(make_market)
     await floor.open(other)
@@ -211,7 +220,7 @@ async def test_a_fault_of_ours_is_an_error_frame_without_a_trace(
     async def fail(*_: Any) -> None:
         raise ZeroDivisionError("a secret of the code")
 
-    monkeypatch.setattr("trading.consumers.get_card", fail)
+    monkeypatch.setattr("trading.feed.socket.get_card", fail)
     client = await site.connect()
     await client.send("subscribe", channels=["book"], markets=["m"])
     fault = await client.get_error()

@@ -1,6 +1,7 @@
 """An exchange inside the test: the gateway's end is a shard that carries tasks out at once."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 
@@ -9,6 +10,12 @@ from markets.models import Market
 from tests.trading import world
 from trading.messages import Answer, Result, Task, decode_result
 from trading.shard import Shard
+
+
+@pytest.fixture(autouse=True)
+def verified(settings: Any) -> None:
+    """Nobody here has to verify an e-mail address first."""
+    settings.EMAIL_VERIFICATION_REQUIRED = False
 
 
 @pytest.fixture

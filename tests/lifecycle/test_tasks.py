@@ -1,6 +1,7 @@
 """What is due is done by whoever looks, once, however often they look."""
 
 from datetime import timedelta
+from itertools import pairwise
 
 import pytest
 from django.utils import timezone
@@ -12,7 +13,7 @@ from markets.models import Exchange, Market, Resolution, StatusChange
 from predex.celery import app
 from tests.trading import world
 from tests.trading.world import buy, run, sell
-from trading import actions, derive, schedule, tasks, verify
+from trading import actions, derive, schedule, settlement, tasks, verify
 from trading.engine.types import Tif
 from trading.models import BookState, Candle, DailyEquity, Order, VerifyRun
 
@@ -98,6 +99,21 @@ def test_a_result_is_paid_when_its_window_is_over(shard, market, alice, bob, ope
     tasks.settle_due()
     tasks.settle_due()
     assert status_of(market) == "settled"
+
+
+def test_markets_that_are_paid_at_the_same_time_take_turns(shard, operator, monkeypatch):
+    markets = [world.make_market(dispute_seconds=0) for _ in range(3)]
+    accounts = [world.make_account() for _ in range(4)]
+    for market in markets:
+        world.open_market(shard, market)
+        for seller, buyer in pairwise(accounts):
+            run(shard, sell(market, seller, 60, 100), buy(market, buyer, 60, 100))
+        actions.do_close_market(market, by=operator)
+        actions.do_resolve_market(market, by=operator, payout_pips=[1, 9_999], evidence_text="x")
+    monkeypatch.setattr(tasks, "SETTLE_SLICE_SECONDS", 0.0005)
+    monkeypatch.setattr(settlement.settle_market, "__kwdefaults__", {"until": None, "chunk": 1})
+    tasks.settle_due()
+    assert [status_of(market) for market in markets] == ["settled"] * 3
 
 
 def test_one_market_that_cannot_be_done_keeps_no_other_waiting(shard, operator, monkeypatch):

@@ -50,7 +50,6 @@ OUR_FAULT: Final = "this failed on our side"
 ME: Final = "me"
 ALL: Final = "all"
 
-CLOSE_TOO_BIG: Final = 1009
 CLOSE_NOT_AUTHENTICATED: Final = 4401
 CLOSE_TOO_SLOW: Final = 4408
 CLOSE_TOO_MANY: Final = 4429
@@ -184,19 +183,14 @@ class Socket:
             await self.watcher.wait_for_room()
 
     async def _take(self, text: str | None) -> None:
-        if text is not None and len(text) > MESSAGE_BYTES_MAX:
-            fault = ApiError(413, "message_too_large", f"at most {MESSAGE_BYTES_MAX} bytes")
-            self._end(fault, CLOSE_TOO_BIG)
-            return
         wait_seconds = self._pace.take()
         if wait_seconds > 0:
             self._strike(too_many_requests(wait_seconds), text)
             await asyncio.sleep(wait_seconds)
             return
         try:
-            if text is None:
-                raise ApiError(400, "bad_json", "send JSON in text frames")
-            await self._carry_out(decode_request(text))
+            _check_text(text)
+            await self._carry_out(decode_request(text or ""))
         except AuthError as exception:
             self._strike(exception, text)
         except Exception as exception:
@@ -206,7 +200,8 @@ class Socket:
             self._refuse(expected or ApiError(500, "internal_error", OUR_FAULT), text)
 
     def _refuse(self, fault: ApiError, text: str | None) -> None:
-        request_id = None if text is None else find_id(text)
+        is_readable = text is not None and len(text) <= MESSAGE_BYTES_MAX
+        request_id = find_id(text or "") if is_readable else None
         self.watcher.reply(frames.error(fault, request_id, request_id=self.request_id))
 
     def _strike(self, fault: ApiError, text: str | None) -> None:
@@ -312,6 +307,13 @@ class Socket:
                 "too_many_subscriptions",
                 f"one connection follows at most {SUBSCRIPTIONS_MAX} channels of markets",
             )
+
+
+def _check_text(text: str | None) -> None:
+    if text is None:
+        raise ApiError(400, "bad_json", "send JSON in text frames")
+    if len(text) > MESSAGE_BYTES_MAX:
+        raise ApiError(413, "message_too_large", f"a message has at most {MESSAGE_BYTES_MAX} bytes")
 
 
 class Pace:

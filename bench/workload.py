@@ -1,0 +1,98 @@
+"""What one trader of the load sends: orders that mostly rest and sometimes cross, then cancels.
+
+Request bytes are made before the clock runs; only the number inside a client order id is filled in.
+Every order has such an id, as a bot that wants to be able to try again sends it. After every
+`CANCEL_EVERY` orders a trader cancels all of its own, so that books stay as deep as they are.
+"""
+
+import random
+from typing import Final, NamedTuple
+
+CANCEL_EVERY: Final = 50
+VARIANTS: Final = 200
+CROSSING_SHARE: Final = 0.15
+CREATED: Final = b'"status":201,'
+
+
+class Request(NamedTuple):
+    """Bytes to send; `orders` of them are placed (0: a cancel-all)."""
+
+    data: bytes
+    orders: int
+
+
+class Order(NamedTuple):
+    """An order's JSON around the number in its client order id."""
+
+    before: bytes
+    after: bytes
+
+
+class Trader:
+    """Makes the requests of one connection, one after another, for ever."""
+
+    def __init__(self, *, host: str, market: str, key: str, name: str, batch: int) -> None:
+        rng = random.Random(name)
+        self._batch = batch
+        self._orders = [_build_order(rng, market, name) for _ in range(VARIANTS)]
+        self._headers = f"Host: {host}\r\nX-API-Key: {key}\r\n".encode()
+        self._singles = [self._build_single(order) for order in self._orders]
+        self._cancel = Request(
+            b"DELETE /api/v1/orders?market=%b HTTP/1.1\r\n%b\r\n"
+            % (market.encode(), self._headers),
+            0,
+        )
+        self._sent = 0
+        self._uncancelled = 0
+
+    def make_request(self) -> Request:
+        if self._uncancelled >= max(CANCEL_EVERY, 2 * self._batch):
+            self._uncancelled = 0
+            return self._cancel
+        self._uncancelled += self._batch
+        if self._batch > 1:
+            return self._make_batch()
+        self._sent += 1
+        single = self._singles[self._sent % VARIANTS]
+        return Request(b"%b%010d%b" % (single.before, self._sent, single.after), 1)
+
+    def _make_batch(self) -> Request:
+        parts = []
+        for number in range(self._sent, self._sent + self._batch):
+            order = self._orders[number % VARIANTS]
+            parts.append(b"%b%010d%b" % (order.before, number, order.after))
+        self._sent += self._batch
+        body = b'{"orders":[%b]}' % b",".join(parts)
+        return Request(self._build_head("orders/batch", len(body)) + body, self._batch)
+
+    def _build_single(self, order: Order) -> Order:
+        head = self._build_head("orders", len(order.before) + 10 + len(order.after))
+        return Order(head + order.before, order.after)
+
+    def _build_head(self, path: str, length: int) -> bytes:
+        return (
+            b"POST /api/v1/%b HTTP/1.1\r\n%bContent-Type: application/json\r\n"
+            b"Content-Length: %d\r\n\r\n" % (path.encode(), self._headers, length)
+        )
+
+
+def find_fault(request: Request, status: int, body: bytes) -> str | None:
+    """Return what is wrong with an answer: every order must have been accepted."""
+    if request.orders == 1 and status == 201:
+        return None
+    if request.orders == 0 and status == 200:
+        return None
+    if request.orders > 1 and status == 200 and body.count(CREATED) == request.orders:
+        return None
+    return f"{status} {body[:300].decode(errors='replace')}"
+
+
+def _build_order(rng: random.Random, market: str, name: str) -> Order:
+    side = rng.choice(("buy", "sell"))
+    rests = rng.random() >= CROSSING_SHARE
+    cents = rng.randint(35, 49) if (side == "buy") == rests else rng.randint(51, 65)
+    rest = (
+        f'","market":"{market}","side":"{side}","price":"0.{cents}",'
+        f'"quantity":"{rng.randint(1, 10)}"}}'
+    )
+    return Order(f'{{"client_order_id":"{name}-'.encode(), rest.encode())

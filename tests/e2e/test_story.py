@@ -1,0 +1,104 @@
+"""From sign-up to pay-out, through the public API of the running program alone."""
+
+from datetime import UTC, datetime, timedelta
+
+import httpx
+import pytest
+
+from tests.conftest import ExchangeFactory
+from tests.e2e.people import Listener, Person, make_operator, wait_for
+from tests.exchange import Exchange
+
+pytestmark = [pytest.mark.alone, pytest.mark.timeout(200)]
+
+GRANT = 10_000
+
+
+def test_people_sign_up_trade_and_are_paid_also_when_suspended_before_the_result(
+    make_exchange: ExchangeFactory, database_kind: str
+):
+    exchange = make_exchange(database_kind, environment={"EMAIL_VERIFICATION_REQUIRED": "true"})
+    operator = make_operator(exchange)
+    alice, bob, carol = (join(exchange, name) for name in ("alice", "bob", "carol"))
+    market = open_market(operator)
+    with alice.listen(market) as socket:
+        order_id = see_a_fill(market, alice, bob, socket)
+        change_the_rest(market, order_id, alice, carol)
+        stop(operator, carol)
+        operator.call("POST", f"markets/{market}/close", {})
+        operator.call("POST", f"markets/{market}/resolve", {"yes": "1", "evidence_text": "seen"})
+        socket.wait(lambda frame: frame["type"] == "lifecycle" and frame["status"] == "settled")
+    assert alice.available() == money(GRANT - 4 * 0.40 - 2 * 0.45)
+    assert bob.available() == money(GRANT + 4 * 0.40)
+    paid = [row for row in bob.call("GET", "ledger")["results"] if row["kind"] == "settlement"]
+    assert [row["amount"] for row in paid] == ["4.000000"]
+    operator.call("POST", "operator/users/carol/reinstate", {"reason": "a test"})
+    wait_for(lambda: carol.http.get("account").status_code == 200)
+    assert carol.available() == money(GRANT + 2 * 0.45)
+    exchange.manage("verify")
+
+
+def see_a_fill(market: str, alice: Person, bob: Person, socket: Listener) -> str:
+    """Bob buys 4 of the 10 that Alice offers, and her socket says so; return her order's id."""
+    asked = alice.place(market, "sell 10 YES @ 0.60")
+    assert (asked["status"], asked["hold"]) == ("open", "4.000000")
+    book = bob.call("GET", f"markets/{market}/book")
+    assert book["books"][0]["asks"] == [["0.6000", "10.00"]]
+    bought = bob.place(market, "buy 4 YES @ 0.65")
+    assert (bought["status"], bought["average_price"]) == ("filled", "0.600000")
+
+    told = socket.wait(lambda frame: frame["type"] == "me" and frame.get("fills"))
+    [fill] = told["fills"]
+    assert (fill["order_id"], fill["quantity"], fill["role"]) == (asked["id"], "4.00", "maker")
+    tape = socket.wait(lambda frame: frame["type"] == "trades" and frame["trades"])
+    assert fill["id"] == tape["trades"][0]["id"] == bought["trades"][0]["id"]
+    return asked["id"]
+
+
+def change_the_rest(market: str, order_id: str, alice: Person, carol: Person) -> None:
+    """Alice's 6 become 5, cheaper; Carol meets 2 of them by selling NO; 3 are cancelled."""
+    amended = alice.call("PATCH", f"orders/{order_id}", {"price": "0.55", "quantity": "9"})
+    assert (amended["filled"], amended["remaining"]) == ("4.00", "5.00")
+    assert carol.place(market, "sell 2 NO @ 0.45")["status"] == "filled"
+    cancelled = alice.call("DELETE", f"orders/{order_id}")
+    assert (cancelled["status"], cancelled["remaining"]) == ("cancelled", "3.00")
+    assert alice.available() == money(GRANT - 4 * 0.40 - 2 * 0.45)
+
+
+def join(exchange: Exchange, handle: str) -> Person:
+    """Register, verify the address, log in, make a key."""
+    person = Person(exchange, handle)
+    person.register()
+    person.verify_email()
+    person.log_in()
+    me = person.call("GET", "me")
+    assert (me["handle"], me["email_verified"]) == (handle, True)
+    person.make_key()
+    assert person.available() == money(GRANT)
+    return person
+
+
+def open_market(operator: Person) -> str:
+    """Create and open a market whose result is final at once; return its slug."""
+    body = {
+        "title": "Does it rain on Sunday?",
+        "close_at": (datetime.now(UTC) + timedelta(days=1)).isoformat(),
+        "dispute_seconds": 0,
+    }
+    market = operator.call("POST", "markets", body, status=201)["slug"]
+    assert operator.call("POST", f"markets/{market}/open", {})["status"] == "open"
+    return market
+
+
+def stop(operator: Person, person: Person) -> None:
+    """Suspend somebody: their key stops within a second."""
+    reason = {"reason": "a test"}
+    operator.call("POST", f"operator/users/{person.handle}/suspend", reason)
+    refused: httpx.Response = wait_for(
+        lambda: (answer := person.http.get("account")).status_code in (401, 403) and answer
+    )
+    assert refused.json()["code"] == "account_suspended", refused.text
+
+
+def money(credits: float) -> str:
+    return f"{credits:.6f}"

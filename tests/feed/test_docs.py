@@ -1,0 +1,118 @@
+"""docs/feed.md: its examples are messages that are taken, and frames as they are really sent."""
+
+import json
+import re
+from typing import Any
+
+import pytest
+
+from tests.exchange import ROOT
+from tests.feed.conftest import Client, Floor, Site
+from tests.trading.world import buy, cancel, sell
+from trading.consumers import SERVER_MESSAGE_BYTES_MAX
+from trading.engine.types import MarketStatus
+from trading.feed.guard import SLOW_SECONDS, SOCKETS_PER_ACCOUNT_MAX, SOCKETS_PER_ADDRESS_MAX
+from trading.feed.hub import BEAT_SECONDS
+from trading.feed.mirror import TAPE_SHOWN_MAX
+from trading.feed.reads import OPEN_ORDERS_MAX
+from trading.feed.requests import MESSAGE_BYTES_MAX, decode_request
+from trading.feed.socket import (
+    CLOSE_NOT_AUTHENTICATED,
+    CLOSE_TOO_MANY,
+    CLOSE_TOO_SLOW,
+    MESSAGES_BURST,
+    MESSAGES_PER_SECOND,
+    SUBSCRIPTIONS_MAX,
+)
+
+TEXT = (ROOT / "docs" / "feed.md").read_text()
+EXAMPLES = [json.loads(block) for block in re.findall(r"```json\n(.*?)```", TEXT, re.DOTALL)]
+FRAMES = {example["type"]: example for example in EXAMPLES if "type" in example}
+OTHER_TYPES = {"trades_snapshot", "ticker_snapshot", "lifecycle_snapshot", "unsubscribed"}
+"""Described there in words."""
+
+
+def test_every_example_message_is_taken() -> None:
+    messages = [example for example in EXAMPLES if "op" in example]
+    assert {message["op"] for message in messages} == {"subscribe", "unsubscribe", "auth", "ping"}
+    for message in messages:
+        decode_request(json.dumps(message))
+
+
+def test_the_numbers_in_the_text_are_those_of_the_code() -> None:
+    for phrase in (
+        f"more than {MESSAGES_PER_SECOND:.0f} messages a second ({MESSAGES_BURST} at once)",
+        f"more than {SUBSCRIPTIONS_MAX} channels",
+        f"of this account ({SOCKETS_PER_ACCOUNT_MAX}) or address ({SOCKETS_PER_ADDRESS_MAX})",
+        f"nothing was read for {SLOW_SECONDS:.0f} seconds",
+        f"Every {BEAT_SECONDS:.0f} seconds a heartbeat",
+        f"the last {TAPE_SHOWN_MAX} trades",
+        f"up to {OPEN_ORDERS_MAX} open orders",
+        *(f"| {code} |" for code in (CLOSE_NOT_AUTHENTICATED, CLOSE_TOO_SLOW, CLOSE_TOO_MANY)),
+        f"more than {MESSAGE_BYTES_MAX // 1024} KB",
+        f"a message of more than {SERVER_MESSAGE_BYTES_MAX // 1024} KB",
+    ):
+        assert phrase in TEXT, phrase
+
+
+@pytest.mark.django_db(transaction=True)
+async def test_example_frames_have_the_shape_of_real_ones(
+    site: Site, floor: Floor, make_key
+) -> None:
+    real = await collect_frames(site, floor, make_key)
+    assert real.keys() == FRAMES.keys() | OTHER_TYPES
+    for type_, example in FRAMES.items():
+        assert find_difference(example, real[type_], type_) is None
+
+
+async def collect_frames(site: Site, floor: Floor, make_key) -> dict[str, dict[str, Any]]:
+    """Return the fullest real frame of each type."""
+    await floor.open()
+    await floor.run(buy(floor.market, floor.bob, 30, 100))
+    _, secret = await make_key(floor.alice)
+    client = await site.connect()
+    slug = floor.market.slug
+    messages: list[dict[str, Any]] = [
+        {"op": "auth", "key": secret},
+        {"op": "subscribe", "channels": ["lifecycle"], "markets": "all"},
+        {"op": "subscribe", "channels": ["book", "trades", "ticker", "lifecycle"],
+         "markets": [slug]},
+        {"op": "subscribe", "channels": ["me"]},
+        {"op": "subscribe", "channels": ["book"], "markets": ["no-such-market"]},
+        {"op": "ping", "id": "x"},
+    ]  # fmt: skip
+    for message in messages:
+        await client.send(**message)
+    frames: dict[str, dict[str, Any]] = {}
+    await collect(client, frames, until={"me_snapshot", "trades_snapshot", "pong"})
+    [order] = await floor.run(buy(floor.market, floor.alice, 60, 100))
+    await floor.run(cancel(floor.market, floor.alice, order.order.order_id))
+    await floor.run(sell(floor.market, floor.bob, 60, 200), buy(floor.market, floor.alice, 60, 100))
+    await floor.configure(MarketStatus.HALTED)
+    await collect(client, frames, until={"trades", "lifecycle", "me", "heartbeat"})
+    await client.send("unsubscribe", channels=["trades"], markets=[slug])
+    await collect(client, frames, until={"unsubscribed"})
+    return frames
+
+
+async def collect(client: Client, frames: dict[str, dict[str, Any]], *, until: set[str]) -> None:
+    """Add frames, the longest of each type, until there is one of each of these types."""
+    while not frames.keys() >= until:
+        frame = await client.receive()
+        known = frames.setdefault(frame["type"], frame)
+        if len(str(frame)) > len(str(known)):
+            frames[frame["type"]] = frame
+
+
+def find_difference(example: Any, real: Any, path: str) -> str | None:
+    """Return where an example's keys or kinds of values differ from the real ones."""
+    if isinstance(example, dict) and isinstance(real, dict) and path != "heartbeat.markets":
+        if example.keys() != real.keys():
+            return f"{path}: {sorted(example.keys() ^ real.keys())}"
+        pairs = [(example[key], real[key], f"{path}.{key}") for key in example]
+        return next(filter(None, (find_difference(*pair) for pair in pairs)), None)
+    if isinstance(example, list) and isinstance(real, list) and example and real:
+        return find_difference(example[0], real[0], f"{path}[0]")
+    if example is None or real is None or isinstance(example, int | dict | list):
+        return None
+    return None if type(example) is type(real) else f"{path}: {example!r} and {real!r}"
