@@ -3,7 +3,8 @@
 Two runs of the same load on PostgreSQL and Redis. The first is left alone: the processor time of
 each process per order, from /proc. In the second web and engine run under cProfile, which makes
 them slower and small functions dearer than they are: compare its lines with one another. Each line
-is the processor time of a function itself and, with all that it called, of the calls it made.
+is the processor time of a function itself and, with all that it called, of the calls it made; a
+coroutine that waits is charged with some of what others do meanwhile, so trust its own time only.
 """
 
 import argparse

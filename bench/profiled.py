@@ -6,6 +6,7 @@ a list of `Line`s.
 """
 
 import cProfile
+import gc
 import runpy
 import signal
 import sys
@@ -41,8 +42,11 @@ class Profiles:
     def begin(self, *_: object) -> None:
         alive = {MAIN, *(thread.name for thread in threading.enumerate())}
         by_thread = list(self.by_thread.items())  # threads come meanwhile
-        self.by_thread = {name: profile for name, profile in by_thread if name in alive}
-        self.before = {name: profile.getstats() for name, profile in list(self.by_thread.items())}
+        by_thread = [(name, profile) for name, profile in by_thread if name in alive]
+        self.by_thread = dict(by_thread)
+        gc.disable()  # what a collection calls would change a profile while it is being read
+        self.before = {name: profile.getstats() for name, profile in by_thread}
+        gc.enable()
 
     def run(self, name: str, work: Any) -> None:
         profile = self.by_thread[name] = cProfile.Profile(time.thread_time)

@@ -71,6 +71,7 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = BODY_BYTES_MAX
 JWT_ACCESS_SECONDS = env.int("JWT_ACCESS_SECONDS", default=15 * 60)
 JWT_REFRESH_SECONDS = env.int("JWT_REFRESH_SECONDS", default=30 * 24 * 3600)
 FEED_FRAMES_PER_SECOND = env.int("FEED_FRAMES_PER_SECOND", default=20)
+FEED_SOCKETS_PER_ADDRESS_MAX = env.int("FEED_SOCKETS_PER_ADDRESS_MAX", default=200)
 
 # --- Celery: a trigger only; embedded, the scheduler inside `serve` calls the same functions -----
 CELERY_BROKER_URL = REDIS_URL or "memory://"
@@ -245,8 +246,7 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
 }
 
-LOG_LEVEL = env.str("LOG_LEVEL", default="INFO")
 LOGGING_CONFIG = "predex.logging.configure"
-LOGGING = build_logging(readable=DEBUG, level=LOG_LEVEL)
+LOGGING = build_logging(readable=DEBUG, level=env.str("LOG_LEVEL", default="INFO"))
 
 refuse_unsafe(globals())

@@ -140,6 +140,11 @@ def _floor_id(moment: datetime) -> str:
     return number.hex if connection.vendor == "sqlite" else str(number)
 
 
+def _adapt(moment: datetime) -> Any:
+    """Return the moment as the database's own rows have it."""
+    return connection.ops.adapt_datetimefield_value(moment)
+
+
 def _query(statement: str, values: dict[str, Any]) -> list[tuple[Any, ...]]:
     with connection.cursor() as cursor:
         cursor.execute(statement, values)
@@ -157,7 +162,7 @@ def _read_cash(end: datetime) -> dict[int, int]:
         " UNION ALL SELECT debit_account_id, -amount_micros FROM accounts_transfer"
         "  WHERE id >= %(floor)s AND created_at >= %(end)s"
         ") AS later GROUP BY account_id",
-        {"floor": _floor_id(end), "end": end},
+        {"floor": _floor_id(end), "end": _adapt(end)},
     )
     for account_id, micros in later:
         if account_id in cash:
@@ -174,7 +179,7 @@ def _read_deposited(end: datetime) -> dict[int, int]:
         " UNION ALL SELECT debit_account_id, -amount_micros FROM accounts_transfer"
         "  WHERE credit_account_id = %(issuer)s AND created_at < %(end)s"
         ") AS outside GROUP BY account_id",
-        {"issuer": get_issuer_id(), "end": end},
+        {"issuer": get_issuer_id(), "end": _adapt(end)},
     )
     deposited: dict[int, int] = defaultdict(int)
     deposited.update((account_id, int(micros)) for account_id, micros in rows)
@@ -201,7 +206,7 @@ def _read_holdings(end: datetime) -> Iterator[Holding]:
         " UNION ALL SELECT market_id, maker_account_id, outcome_index, taker_side * quantity_lots"
         "  FROM trading_trade WHERE id >= %(floor)s AND created_at_us >= %(end_us)s"
         ") AS held GROUP BY market_id, account_id, outcome_index",
-        {"floor": _floor_id(end), "end": end, "end_us": from_datetime(end)},
+        {"floor": _floor_id(end), "end": _adapt(end), "end_us": from_datetime(end)},
     ):
         lots[market_id, account_id][outcome] = int(net_lots)
     books = _count_books({market_id for market_id, _ in lots})

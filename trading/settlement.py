@@ -122,6 +122,7 @@ def compute_house_cover_micros(market_id: int) -> int:
 def _step(market_id: int, *, after_id: int, chunk: int) -> int | None:
     """Pay the next margins and return the last one's id; None when there was nothing to do."""
     with transaction.atomic():
+        _prefer_indexes()
         payment = _claim(market_id)
         if payment is None:
             return None
@@ -134,6 +135,13 @@ def _step(market_id: int, *, after_id: int, chunk: int) -> int | None:
                 return window["last"]
         _finish(payment)
     return None
+
+
+def _prefer_indexes() -> None:
+    """A few thousand accounts are found one by one; PostgreSQL would rather read all of them."""
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("SET LOCAL enable_seqscan = off")
 
 
 def _claim(market_id: int) -> Payment | None:

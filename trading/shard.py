@@ -65,10 +65,13 @@ class Reply(msgspec.Struct, array_like=True, gc=False):
 
 
 class Committed(NamedTuple):
-    """What `run` did: replies to the first tasks, in order, and what changed."""
+    """What `run` did: replies to the first tasks, in order, and what changed, encoded.
+
+    Encoded at once, because the next batch goes on with the same orders.
+    """
 
     replies: list[Reply]
-    publication: Publication | None
+    publication: bytes | None
 
 
 class Shard:
@@ -109,7 +112,7 @@ class Shard:
                 if batch.parts:
                     self._conclude(batch)
                     writer.write(batch)
-                    done = Committed(done.replies, self._publication(batch))
+                    done = Committed(done.replies, encode(self._publication(batch)))
             return done
         except BaseException:
             self.markets.clear()
@@ -335,7 +338,7 @@ def _market_change(part: MarketPart) -> MarketChange:
     levels = []
     for outcome, book in enumerate(engine.books):
         for tick in sorted(book.changed):
-            lots = book.level(tick).total_lots
+            lots = book.total_lots(tick)
             is_bid = tick <= book.best_bid
             levels.append(
                 Level(outcome, tick * book.tick_pips, lots if is_bid else 0, 0 if is_bid else lots)

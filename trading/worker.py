@@ -30,7 +30,6 @@ from trading.messages import (
     HEARTBEAT_GROUP,
     HEARTBEAT_SECONDS,
     Heartbeat,
-    Publication,
     Task,
     decode_tasks,
     encode,
@@ -73,8 +72,8 @@ class ShardWorker(Worker):
         self.shard: Shard | None = None
         self.queue: deque[tuple[str, Task]] = deque()
         self.arrived = asyncio.Event()
-        self.outbox: asyncio.Queue[tuple[list[tuple[str, Reply]], Publication | None]] = (
-            asyncio.Queue(OUTBOX_MAX)
+        self.outbox: asyncio.Queue[tuple[list[tuple[str, Reply]], bytes | None]] = asyncio.Queue(
+            OUTBOX_MAX
         )
         self.committed_at_us = 0
         self.active_at = 0.0
@@ -160,7 +159,7 @@ class ShardWorker(Worker):
 
     def _carry_out(
         self, taken: list[tuple[str, Task]]
-    ) -> tuple[list[tuple[list[tuple[str, Reply]], Publication | None]], list[tuple[str, Task]]]:
+    ) -> tuple[list[tuple[list[tuple[str, Reply]], bytes | None]], list[tuple[str, Task]]]:
         """Run a batch; when it fails, run its tasks one by one, so that one can't fail them all."""
         try:
             committed = self._run([task for _, task in taken])
@@ -176,7 +175,7 @@ class ShardWorker(Worker):
 
     def _carry_out_alone(
         self, channel: str, task: Task
-    ) -> tuple[list[tuple[str, Reply]], Publication | None]:
+    ) -> tuple[list[tuple[str, Reply]], bytes | None]:
         try:
             committed = self._run([task])
         except SESSION_FAULTS:
@@ -229,7 +228,7 @@ class ShardWorker(Worker):
                     )
                 )
             if publication is not None:
-                message = {"type": "feed.publication", "data": encode(publication)}
+                message = {"type": "feed.publication", "data": publication}
                 await self._try(self.channel_layer.group_send(FEED_GROUP, message))
 
     async def _beat(self) -> None:

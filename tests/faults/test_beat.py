@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tests.faults.conftest import BACK_SECONDS_MAX, Setter, Stage
+from tests.faults.load import Load
 from tests.faults.seed import PASSWORD, Market
 from tests.faults.wire import Connection
 from tests.servers import RedisServer
@@ -16,7 +17,8 @@ pytestmark = [pytest.mark.alone, pytest.mark.timeout(600)]
 
 KILLS = pytest.mark.parametrize("kills", [2, pytest.param(20, marks=pytest.mark.soak)])
 MARKETS = 8
-FALL_DUE_SECONDS = 5
+FIRST_DUE_SECONDS = 2.0
+EACH_SECONDS = 0.5
 DONE_SECONDS_MAX = 30
 
 
@@ -30,8 +32,8 @@ async def test_what_falls_due_while_beat_is_killed_happens_once(
     operator = await log_in(stage)
     due = stage.world.markets[1:]
     async with stage.load(seed=kills) as load:
-        for number, market in enumerate(due, start=1):
-            await close_in(operator, market, number * FALL_DUE_SECONDS / MARKETS)
+        for number, market in enumerate(due):
+            await close_in(operator, market, FIRST_DUE_SECONDS + number * EACH_SECONDS)
         for _ in range(kills):
             await load.run(moments.uniform(0.3, 1.5))
             stage.exchange.kill("tasks")
@@ -78,7 +80,7 @@ async def ask(connection: Connection, method: str, path: str, body: Any) -> Any:
     return reply.json()
 
 
-async def until_all(stage: Stage, markets: list[Market], status: str, load) -> None:
+async def until_all(stage: Stage, markets: list[Market], status: str, load: Load) -> None:
     give_up_at = time.monotonic() + DONE_SECONDS_MAX
     ids = {market.id for market in markets}
     statement = "SELECT id FROM markets_market WHERE status = ?"

@@ -1,7 +1,6 @@
 """A small HTTP/1.1 client over one kept connection: what a bot without libraries would use."""
 
 import asyncio
-import contextlib
 import json
 from typing import Any, NamedTuple
 
@@ -73,12 +72,3 @@ class Connection:
 def _read_header(line: str) -> tuple[str, str]:
     name, _, value = line.partition(":")
     return name.strip().lower(), value.strip()
-
-
-@contextlib.asynccontextmanager
-async def connect(port: int, *, key: str = ""):
-    connection = Connection(port, headers={"X-API-Key": key} if key else {})
-    try:
-        yield connection
-    finally:
-        connection.close()

@@ -192,6 +192,7 @@ def suspend(user: User) -> None:
 # --- who is stopped -----------------------------------------------------------------------------
 
 
+@pytest.mark.alone
 async def test_a_revoked_key_ends_its_socket_within_a_second(
     floor: Floor, listen, make_key
 ) -> None:
@@ -203,6 +204,7 @@ async def test_a_revoked_key_ends_its_socket_within_a_second(
     await bystander.get("pong")
 
 
+@pytest.mark.alone
 async def test_an_expired_key_ends_its_socket(floor: Floor, listen) -> None:
     soon = timezone.now() + timedelta(seconds=1)
     _, secret = await in_thread(
@@ -212,6 +214,7 @@ async def test_an_expired_key_ends_its_socket(floor: Floor, listen) -> None:
     await assert_stopped_in_time(client, lambda: time.sleep(1))
 
 
+@pytest.mark.alone
 async def test_a_suspension_ends_every_socket_of_the_user(
     site: Site, floor: Floor, listen, make_key
 ) -> None:
@@ -225,12 +228,14 @@ async def test_a_suspension_ends_every_socket_of_the_user(
             assert (await socket.wait_closed())[0] == 4401
 
 
+@pytest.mark.alone
 async def test_the_end_of_a_program_s_log_in_ends_its_socket(floor: Floor, listen) -> None:
     login = await in_thread(do_log_in, floor.users["alice"], address="", user_agent="")
     client = await listen(token=issue_access_token(login))
     await assert_stopped_in_time(client, lambda: do_end_login(login, by=None))
 
 
+@pytest.mark.alone
 async def test_a_browser_s_log_out_ends_its_socket(site: Site, floor: Floor) -> None:
     cookie = await in_thread(log_in, floor.users["alice"])
     client = await connect_with_cookie(site, cookie)
@@ -238,6 +243,7 @@ async def test_a_browser_s_log_out_ends_its_socket(site: Site, floor: Floor) -> 
     await assert_stopped_in_time(client, Session.objects.all().delete)
 
 
+@pytest.mark.alone
 async def test_a_new_password_ends_the_browser_s_socket(site: Site, floor: Floor) -> None:
     cookie = await in_thread(log_in, floor.users["alice"])
     client = await connect_with_cookie(site, cookie)
@@ -249,6 +255,7 @@ def set_password(user: User) -> None:
     user.save()
 
 
+@pytest.mark.alone
 async def test_a_session_that_is_merely_used_ends_nothing(site: Site, floor: Floor) -> None:
     cookie = await in_thread(log_in, floor.users["alice"])
     client = await connect_with_cookie(site, cookie)
@@ -264,6 +271,7 @@ def touch_session() -> None:
     store.save()
 
 
+@pytest.mark.alone
 async def test_strangers_are_not_asked_for_credentials_all_the_time(
     site: Site, floor: Floor
 ) -> None:

@@ -5,13 +5,14 @@ import re
 from typing import Any
 
 import pytest
+from django.conf import settings
 
 from tests.exchange import ROOT
 from tests.feed.conftest import Client, Floor, Site
 from tests.trading.world import buy, cancel, sell
 from trading.consumers import SERVER_MESSAGE_BYTES_MAX
 from trading.engine.types import MarketStatus
-from trading.feed.guard import SLOW_SECONDS, SOCKETS_PER_ACCOUNT_MAX, SOCKETS_PER_ADDRESS_MAX
+from trading.feed.guard import SLOW_SECONDS, SOCKETS_PER_ACCOUNT_MAX
 from trading.feed.hub import BEAT_SECONDS
 from trading.feed.mirror import TAPE_SHOWN_MAX
 from trading.feed.reads import OPEN_ORDERS_MAX
@@ -40,10 +41,11 @@ def test_every_example_message_is_taken() -> None:
 
 
 def test_the_numbers_in_the_text_are_those_of_the_code() -> None:
+    account_max, address_max = SOCKETS_PER_ACCOUNT_MAX, settings.FEED_SOCKETS_PER_ADDRESS_MAX
     for phrase in (
         f"more than {MESSAGES_PER_SECOND:.0f} messages a second ({MESSAGES_BURST} at once)",
         f"more than {SUBSCRIPTIONS_MAX} channels",
-        f"of this account ({SOCKETS_PER_ACCOUNT_MAX}) or address ({SOCKETS_PER_ADDRESS_MAX})",
+        f"of this account ({account_max}) or address ({address_max})",
         f"nothing was read for {SLOW_SECONDS:.0f} seconds",
         f"Every {BEAT_SECONDS:.0f} seconds a heartbeat",
         f"the last {TAPE_SHOWN_MAX} trades",

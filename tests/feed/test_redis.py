@@ -14,7 +14,7 @@ from tests.feed.test_books import as_numbers, book_of, read_until
 from tests.servers import RedisServer
 from tests.trading.world import buy
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.alone]
 
 RESYNC_SECONDS = 5.0
 
@@ -47,7 +47,7 @@ async def test_publications_travel_over_redis(layer: RedisServer, site: Site, fl
     client = await site.connect()
     book = await book_of(client, floor.market.slug)
     await floor.run(buy(floor.market, floor.alice, 40, 100))
-    async with asyncio.timeout(0.5):
+    async with asyncio.timeout(0.7):
         await read_until(client, book, 2)
 
 
@@ -81,7 +81,7 @@ async def test_a_redis_that_dies_and_comes_back_is_joined_again(
         await read_until(client, book, 4)
     await wait_until_heard(site)
     await floor.run(buy(floor.market, floor.alice, 43, 100))
-    async with asyncio.timeout(0.5):  # live again, not by looking
+    async with asyncio.timeout(0.7):  # live again, not by looking
         await read_until(client, book, 5)
     assert as_numbers(book.bids["YES"]) == {4_000: 100, 4_100: 100, 4_200: 100, 4_300: 100}
 
@@ -107,5 +107,5 @@ async def test_a_hub_that_starts_without_redis_serves_the_database_and_joins_lat
     layer.start()
     await asyncio.sleep(2)
     await floor.run(buy(floor.market, floor.alice, 41, 100))
-    async with asyncio.timeout(0.5):
+    async with asyncio.timeout(0.7):
         assert (await client.get("book"))["seq"] == 3

@@ -158,7 +158,7 @@ async def test_a_layer_that_forgot_the_hub_is_joined_again(
     site.hub._layer.groups.clear()
     await asyncio.sleep(0.4)
     await floor.run(buy(floor.market, floor.alice, 40, 100))
-    async with asyncio.timeout(0.5):
+    async with asyncio.timeout(0.7):
         await read_until(client, book, 2)
 
 

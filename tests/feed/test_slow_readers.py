@@ -19,7 +19,7 @@ from trading.feed.guard import get_guard
 from trading.feed.watcher import QUEUE_BYTES_MAX
 from trading.messages import Level, MarketChange, Publication, encode
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.alone]
 
 SOCKETS = 20
 MEGABYTE = 1_000_000

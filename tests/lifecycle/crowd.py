@@ -31,7 +31,7 @@ def make_crowd(market: Market, count: int) -> None:
             "lots": LOTS,
             "buyer": buyer_pays,
             "seller": seller_pays,
-            "now": timezone.now(),
+            "now": connection.ops.adapt_datetimefield_value(timezone.now()),
         }
         for statement in _STATEMENTS:
             _execute(statement, values)

@@ -1,14 +1,16 @@
 """Batches against a real database: what is answered is committed, what fails leaves no trace."""
 
+import msgspec
 import pytest
 
 from accounts.models import Account, Transfer
 from tests.trading import world
 from tests.trading.world import CREDIT, buy, cancel, run, sell
-from trading.engine.types import BUY, CancelAll, MarketStatus, OrderStatus, Place
+from trading.config import config_of
+from trading.engine.types import BUY, CancelAll, Configure, MarketStatus, OrderStatus, Place
 from trading.journal import replay_market
 from trading.loading import load_engine
-from trading.messages import Task
+from trading.messages import Task, decode_publication
 from trading.models import BookState, JournalRow, Margin, Order, Position, Receipt, Trade
 from trading.shard import Shard
 from trading.writer import LeaseLostError
@@ -217,3 +219,19 @@ def test_a_shard_loads_only_its_own_markets(shard, market):
     other = Shard(0, shard.epoch)
     other.load()
     assert other.markets == {}
+
+
+def test_a_level_that_empties_while_the_tick_is_refined_is_told(shard, market, alice):
+    order_id = run(shard, buy(market, alice, 60, 1000))[0].order.order_id
+    config = config_of(market)
+    finer = msgspec.structs.replace(config, tick_pips=10)
+    run(shard, Task(0, market.id, Configure(MarketStatus.HALTED, config)))
+    committed = shard.run(
+        [
+            cancel(market, alice, order_id),
+            Task(0, market.id, Configure(MarketStatus.HALTED, finer)),
+        ]
+    )
+    [change] = decode_publication(committed.publication).markets
+    assert [(level.price_pips, level.bid_lots) for level in change.levels] == [(6000, 0)]
+    assert [(top.outcome, top.bid_pips) for top in change.tops] == [(0, None)]

@@ -106,6 +106,11 @@ class Book:
         assert level is not None
         return level
 
+    def total_lots(self, tick: int) -> int:
+        """Return the quantity that stands at a tick."""
+        level = self.levels[tick]
+        return 0 if level is None else level.total_lots
+
     def add(self, order: Order) -> None:
         """Put `order` last at its price; the caller has made sure that it does not cross."""
         tick = order.price_pips // self.tick_pips

@@ -291,6 +291,8 @@ def _dump_account(account: AccountState) -> tuple[Any, ...]:
 def _refined(book: Book, tick_pips: int) -> Book:
     """Return the same book on a finer ladder."""
     finer = Book(tick_pips)
+    steps = book.tick_pips // tick_pips
+    finer.changed = {tick * steps for tick in book.changed}
     for side in (BUY, -BUY):
         for order in book.orders(side):
             finer.add(order)

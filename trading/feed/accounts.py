@@ -76,9 +76,13 @@ class Accounts:
                 self._read(feed)
 
     async def reload_in(self, market_id: int) -> None:
-        """Read those accounts again that ever traded in a market: it has been paid."""
-        if self.feeds:
+        """Read those accounts again that ever traded in a market."""
+        if not self.feeds:
+            return
+        try:
             self.reload(await in_thread(reads.read_accounts_in, market_id, list(self.feeds)))
+        except DATABASE_FAULTS:
+            self.reload()
 
     async def check_balances(self) -> None:
         """Tell what changed beside the engines."""

@@ -24,7 +24,6 @@ CHECK_SECONDS: Final = 0.4
 SLOW_SECONDS: Final = 20.0
 """A socket that has taken nothing for so long is dropped."""
 SOCKETS_MAX: Final = 10_000
-SOCKETS_PER_ADDRESS_MAX: Final = 200
 SOCKETS_PER_ACCOUNT_MAX: Final = 50
 
 
@@ -104,7 +103,8 @@ class Guard:
 
 
 def _per_address_max() -> int:
-    return getattr(settings, "FEED_SOCKETS_PER_ADDRESS_MAX", SOCKETS_PER_ADDRESS_MAX)
+    limit: int = settings.FEED_SOCKETS_PER_ADDRESS_MAX
+    return limit
 
 
 def _too_many(what: str) -> ApiError:

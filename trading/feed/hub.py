@@ -211,7 +211,7 @@ class Hub:
     def _take(self, publication: Publication) -> None:
         for market in publication.markets:
             if not self.progress.follow(market.market_id, market.prev_seq, market.seq):
-                self.accounts.reload()
+                self.tasks.spawn(self.accounts.reload_in(market.market_id))
             self.markets.apply(market)
             if market.status is not None:
                 self.tasks.spawn(self.lifecycle.look())
@@ -243,7 +243,8 @@ class Hub:
         if late:
             log.warning("feed_lost_publications", markets=len(late))
             self.markets.reload(late)
-            self.accounts.reload()
+            for market_id in late:
+                await self.accounts.reload_in(market_id)
         if not self.is_engine_up() and time.monotonic() - self._looked_at >= LOOK_SECONDS:
             self._looked_at = time.monotonic()
             await self._look_at_database()
