@@ -7,7 +7,7 @@ this process, with the same transaction that the engine's own process would make
 from datetime import timedelta
 from typing import Any, Final
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.utils import timezone
 
 from accounts.actions import do_create_api_key, do_create_user, do_edit_policy, do_grant
@@ -23,6 +23,7 @@ from trading.models import Order
 from trading.shard import Shard
 
 CREDITS_EACH_MICROS: Final = 10**9 * 10**6
+SYNCHRONOUS: Final = ("OFF", "NORMAL", "FULL", "EXTRA")
 OPEN_FOR: Final = timedelta(days=30)
 
 
@@ -64,6 +65,16 @@ def make_market(*, tick_pips: int = 100) -> Market:
 
 def count_orders() -> int:
     return Order.objects.count()
+
+
+def describe_sqlite() -> str:
+    """Say what a commit survives, asking a connection made as the exchange makes its own."""
+    with connection.cursor() as cursor:
+        cursor.execute("PRAGMA journal_mode")
+        mode = cursor.fetchone()[0]
+        cursor.execute("PRAGMA synchronous")
+        synchronous = SYNCHRONOUS[cursor.fetchone()[0]]
+    return f"SQLite: journal_mode={mode}, synchronous={synchronous}"
 
 
 def get_operator() -> User:

@@ -32,7 +32,6 @@ COMMITS: Final = 101
 FILES_MAX: Final = 8_192
 """A thousand sockets need as many files, here and in the server that inherits the limit."""
 DURABLE_SETTINGS: Final = ("fsync", "synchronous_commit", "full_page_writes")
-SQLITE_DURABLE: Final = "SQLite: every commit is on disk (WAL, synchronous=FULL)"
 
 
 class Stage:
@@ -82,7 +81,7 @@ class Stage:
     def describe_durability(self) -> str:
         """Say what a commit survives, asking the database itself."""
         if self.postgres is None:
-            return SQLITE_DURABLE
+            return str(self.call("bench.seed:describe_sqlite"))
         with psycopg.connect(self.database_url) as connection:
             values = {
                 name: connection.execute(f"SHOW {name}".encode()).fetchone()

@@ -171,8 +171,7 @@ class Floor:
                 assert reply.status in ("done", "repeated"), reply.status
                 results.append(decode_result(reply.result))
             if committed.publication is not None:
-                # As bytes at once: what is published shares its orders with the engine.
-                publications.append(encode(committed.publication))
+                publications.append(committed.publication)
             tasks = tasks[len(committed.replies) :]
         return results, publications
 
