@@ -38,6 +38,8 @@ def _take_over(seen: Lease, owner: str, channel: str) -> int | None:
     with transaction.atomic():
         if bulk.is_postgresql():
             _execute(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'")
+            # Transactions share the row's key: this waits for them, a renewal does not.
+            Lease.objects.select_for_update().get(shard=seen.shard)
         taken = Lease.objects.filter(shard=seen.shard, epoch=seen.epoch).update(
             epoch=seen.epoch + 1,
             owner=owner,

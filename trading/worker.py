@@ -11,17 +11,20 @@ import socket
 import sqlite3
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
 from typing import Any, Final, TypeVar
 
 import psycopg
 import redis
 import structlog
+from asgiref.sync import sync_to_async
 from channels.layers import get_channel_layer
 from channels.worker import Worker
 from django.db import DatabaseError, InterfaceError, OperationalError, connection
 
+from accounts import bulk
 from accounts.clock import now_us
 from accounts.ids import new_id
 from trading import lease
@@ -77,6 +80,7 @@ class ShardWorker(Worker):
         )
         self.committed_at_us = 0
         self.active_at = 0.0
+        self.renewed_at = 0.0
         self.channel = ""
 
     async def handle(self) -> None:
@@ -96,7 +100,8 @@ class ShardWorker(Worker):
                 epoch = await self._in_thread(self._acquire)
                 if epoch is not None:
                     self.shard = Shard(self.number, epoch)
-                    await self._in_thread(self.shard.load)
+                    async with self._lease_kept():
+                        await self._in_thread(self.shard.load)
                     log.info("engine_started", shard=self.number, epoch=epoch)
                     return
             except DATABASE_FAULTS as fault:
@@ -124,7 +129,8 @@ class ShardWorker(Worker):
             for part in (self._serve(), self._listen(), self._send(), self._beat())
         ]
         try:
-            ended, _ = await asyncio.wait(parts, return_when=asyncio.FIRST_COMPLETED)
+            async with self._lease_kept():
+                ended, _ = await asyncio.wait(parts, return_when=asyncio.FIRST_COMPLETED)
             for part in ended:  # an engine that can't listen or answer must not look alive
                 part.result()
         except SESSION_FAULTS as fault:
@@ -137,14 +143,13 @@ class ShardWorker(Worker):
             self.queue.clear()
 
     async def _serve(self) -> None:
-        renewed_at = time.monotonic()
         while True:
             if not self.queue:
                 self.arrived.clear()
                 await _wait(self.arrived, RENEW_SECONDS)
-            if time.monotonic() - renewed_at >= RENEW_SECONDS:
+            if time.monotonic() - self.renewed_at >= RENEW_SECONDS:
                 await self._in_thread(self._renew)
-                renewed_at = self.active_at = time.monotonic()
+                self.renewed_at = self.active_at = time.monotonic()
             if self.queue:
                 await self._serve_batch()
 
@@ -202,6 +207,35 @@ class ShardWorker(Worker):
         )
         if not alive:
             raise LeaseLostError(f"shard {self.number}: epoch {epoch} is over")
+
+    @asynccontextmanager
+    async def _lease_kept(self) -> AsyncIterator[None]:
+        """Renew the lease through another session whenever the engine's thread is long at work.
+
+        Loading a million orders or closing their market takes longer than a lease lasts.
+        """
+        keeping = asyncio.create_task(self._keep_lease())
+        try:
+            yield
+        finally:
+            keeping.cancel()
+
+    async def _keep_lease(self) -> None:
+        if not bulk.is_postgresql():
+            return  # there the engine's file lock is what counts
+        while True:
+            await asyncio.sleep(RENEW_SECONDS)
+            if time.monotonic() - self.renewed_at > RENEW_SECONDS:
+                await sync_to_async(self._renew_aside, thread_sensitive=False)()
+
+    def _renew_aside(self) -> None:
+        """Whatever comes of it, the engine's own thread finds out for itself."""
+        try:
+            self._renew()
+        except SESSION_FAULTS as fault:
+            log.warning("lease_not_renewed", shard=self.number, because=str(fault))
+        finally:
+            connection.close()
 
     async def _listen(self) -> None:
         while True:

@@ -233,7 +233,7 @@ _LEASE: Final = (
 def prefetch(batch: Batch, account_ids: set[int], keys: set[tuple[int, str]]) -> None:
     """Check the lease, lock the accounts in order of id, read earlier answers and the halt."""
     lease, locks, found = (bulk.open_cursor() for _ in range(3))
-    statement = _LEASE + (" FOR SHARE OF l" if bulk.is_postgresql() else "")
+    statement = _LEASE + (" FOR KEY SHARE OF l" if bulk.is_postgresql() else "")
     with bulk.pipeline():
         lease.execute(statement.format(mark=bulk.placeholder()), (batch.shard,))
         if account_ids:

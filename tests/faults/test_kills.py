@@ -91,4 +91,5 @@ async def survive(
             f" {len(found.duplicated)} duplicated, {dict(load.counts)};"
             f" back after {max(recoveries):.2f} s at most"
         )
-    assert max(recoveries) <= BACK_SECONDS_MAX, recoveries
+    shown = [round(seconds, 2) for seconds in recoveries]
+    assert max(recoveries) <= BACK_SECONDS_MAX, f"back after {shown} s"

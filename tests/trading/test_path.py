@@ -2,19 +2,23 @@
 
 import asyncio
 import contextlib
+import time
 
 import pytest
 from asgiref.sync import sync_to_async
 from channels.layers import get_channel_layer
+from django.db import connection
 
 from accounts.models import Account
 from tests.trading import world
 from tests.trading.world import CREDIT, buy, sell
+from trading import lease
 from trading.config import config_of
 from trading.engine.types import CancelAll, Configure, MarketStatus, OrderStatus
 from trading.gateway import EngineAway, Gateway, MarketUnknown, Overloaded
 from trading.messages import FEED_GROUP, Publication, Task, decode_publication
 from trading.models import Order
+from trading.shard import Shard
 from trading.worker import run_worker
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -120,6 +124,23 @@ async def test_an_engine_that_stopped_is_followed_by_the_next_one(layer, gateway
             await asyncio.sleep(0.1)
     assert answer.result.order.filled_lots == 1000
     assert answer.result.seq == 3
+
+
+async def test_an_engine_that_is_long_at_work_keeps_its_lease(layer, gateway, monkeypatch):
+    """A standby takes a lease that nobody renews; a slow load is no reason to lose it."""
+    load = Shard.load
+
+    def slow_load(shard):
+        time.sleep(lease.LEASE_SECONDS + 1.5)
+        load(shard)
+
+    monkeypatch.setattr(Shard, "load", slow_load)
+    await make_world(0)
+    async with engine():
+        await asyncio.sleep(lease.LEASE_SECONDS + 1)
+        acquire = sync_to_async(lease.acquire)
+        is_sqlite = connection.vendor == "sqlite"  # where the file lock keeps the second one out
+        assert is_sqlite or await acquire(0, owner="standby", channel="none") is None
 
 
 async def test_too_much_under_way_is_refused(layer, gateway, monkeypatch):
