@@ -10,6 +10,7 @@ on SQLite it is `executemany`. The caller holds the transaction. Ids are 32-hex 
 import itertools
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from functools import cache
 from typing import Any
 
 import psycopg
@@ -18,6 +19,7 @@ from django.db import connection
 Row = Sequence[Any]
 
 
+@cache
 def is_postgresql() -> bool:
     return connection.vendor == "postgresql"
 
@@ -138,7 +140,10 @@ class Table:
 
 def array_literal(kind: str, values: Sequence[Any]) -> str:
     """Return a PostgreSQL array of this type as text; the driver's own way costs ten times more."""
-    return "{" + ",".join(map(_LITERALS[kind], values)) + "}"
+    write: Callable[[Any], str] = _LITERALS[kind]
+    if write is _number and None not in values:
+        write = str
+    return "{" + ",".join(map(write, values)) + "}"
 
 
 def _number(value: int | None) -> str:
