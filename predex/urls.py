@@ -5,6 +5,7 @@ from csp.constants import SELF, UNSAFE_INLINE
 from csp.decorators import csp_update
 from django.contrib import admin
 from django.urls import include, path
+from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
 from predex import health
@@ -16,6 +17,7 @@ docs = SpectacularSwaggerSplitView.as_view(url_name="schema", permission_classes
 allow_inline_styles = csp_update({"style-src": [SELF, UNSAFE_INLINE]})  # Swagger's page has some
 
 urlpatterns = [
+    path("", RedirectView.as_view(pattern_name="docs"), name="home"),
     path("health", health.health, name="health"),
     path("ready", health.ready, name="ready"),
     path("api/schema/", SpectacularAPIView.as_view(permission_classes=[]), name="schema"),

@@ -39,3 +39,7 @@ def test_every_answer_has_a_request_id(client):
     assert (
         client.get("/health", headers={"X-Request-ID": "mine-0001"})["X-Request-ID"] == "mine-0001"
     )
+
+
+def test_the_front_door_leads_to_the_documentation(client):
+    assert client.get("/").headers["Location"] == "/api/docs/"
