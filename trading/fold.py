@@ -6,7 +6,7 @@ that the events, which is all that anybody outside is told, lead to the state th
 
 import msgspec
 
-from trading.engine.book import Order
+from trading.engine.book import Order, enter_order
 from trading.engine.engine import Engine
 from trading.engine.margin import add_fill
 from trading.engine.types import (
@@ -135,7 +135,7 @@ class FoldingEngine(Engine):
         if self._taker is None:
             assert isinstance(command, Place), "only orders that come in trade"
             self._limit_pips = command.price_pips
-            self._taker = _enter(command, self.ts_us)
+            self._taker = enter_order(command, self.ts_us)
         return self._taker
 
     def _check_limits(self, trade: Traded, maker: Order) -> None:
@@ -145,27 +145,3 @@ class FoldingEngine(Engine):
         limit_pips = self._limit_pips
         if limit_pips is not None and (trade.price_pips - limit_pips) * trade.taker_side > 0:
             self.breaches.append(f"{where}: a trade worse than its taker's limit")
-
-
-def _enter(place: Place, ts_us: int) -> Order:
-    return Order(
-        place.order_id,
-        place.account_id,
-        place.owner_id,
-        place.outcome,
-        place.side,
-        place.price_pips or 0,
-        place.quantity_lots or 0,
-        place.quantity_lots or 0,
-        place.tif,
-        place.post_only,
-        place.reduce_only,
-        place.stp,
-        place.expires_at_us,
-        place.fee_free,
-        place.as_no,
-        place.is_market,
-        place.budget_micros,
-        place.client_order_id,
-        ts_us,
-    )

@@ -19,6 +19,7 @@ from trading.engine.types import (
     BUY,
     PAYOUT_PIPS,
     OrderStatus,
+    Place,
     Reason,
     Stp,
     Tif,
@@ -66,6 +67,31 @@ class Order(msgspec.Struct, gc=False):
     status: OrderStatus = OrderStatus.OPEN
     reason: Reason | None = None
     live: bool = False
+
+
+def enter_order(place: Place, ts_us: int) -> Order:
+    """Return the order that a Place asks for, as it enters at `ts_us`."""
+    return Order(
+        place.order_id,
+        place.account_id,
+        place.owner_id,
+        place.outcome,
+        place.side,
+        place.price_pips or 0,
+        place.quantity_lots or 0,
+        place.quantity_lots or 0,
+        place.tif,
+        place.post_only,
+        place.reduce_only,
+        place.stp,
+        place.expires_at_us,
+        place.fee_free,
+        place.as_no,
+        place.is_market,
+        place.budget_micros,
+        place.client_order_id,
+        ts_us,
+    )
 
 
 class Level:

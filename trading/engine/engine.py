@@ -12,7 +12,7 @@ from typing import Any, Final, Self
 
 import msgspec
 
-from trading.engine.book import Book, Order
+from trading.engine.book import Book, Order, enter_order
 from trading.engine.checks import (
     check_amend,
     check_configure,
@@ -81,27 +81,7 @@ class Engine(MarketState):
         if reason is not None:
             events.append(Rejected(place.order_id, reason))
             return
-        order = Order(
-            place.order_id,
-            place.account_id,
-            place.owner_id,
-            place.outcome,
-            place.side,
-            place.price_pips or 0,
-            place.quantity_lots or 0,
-            place.quantity_lots or 0,
-            place.tif,
-            place.post_only,
-            place.reduce_only,
-            place.stp,
-            place.expires_at_us,
-            place.fee_free,
-            place.as_no,
-            place.is_market,
-            place.budget_micros,
-            place.client_order_id,
-            self.ts_us,
-        )
+        order = enter_order(place, self.ts_us)
         if place.is_market or place.tif is Tif.IOC or place.tif is Tif.FOK:
             self._take(order, place, funds, events)
         else:
