@@ -27,7 +27,7 @@ from trading.engine.margin import (
     compute_allowance_lots,
     copy_account,
 )
-from trading.engine.plain import cancel_plain, rest_plain
+from trading.engine.plain import cancel_plain, place_plain, take_plain
 from trading.engine.state import MarketState
 from trading.engine.sweep import Sweep
 from trading.engine.types import (
@@ -64,8 +64,18 @@ class Engine(MarketState):
         if ts_us > self.ts_us:
             self.ts_us = ts_us
         self.seq += 1
+        is_due = self.expiries and self.expiries[0][0] <= self.ts_us
+        if self.is_plain and not is_due:
+            if type(command) is Place:
+                done = place_plain(self, command, funds)
+            elif type(command) is Cancel:
+                done = cancel_plain(self, command, funds)
+            else:
+                done = None
+            if done is not None:
+                return done
         events: list[AnyEvent] = []
-        if self.expiries and self.expiries[0][0] <= self.ts_us:
+        if is_due:
             self._expire(funds, events)
         _HANDLERS[type(command)](self, command, funds, events)
         return events
@@ -75,8 +85,6 @@ class Engine(MarketState):
         return self.trial(command, ts_us).apply(command, ts_us, dict(funds))
 
     def _place(self, place: Place, funds: dict[int, int], events: list[AnyEvent]) -> None:
-        if self.is_plain and rest_plain(self, place, funds, events):
-            return
         reason = self._check_place(place)
         if reason is not None:
             events.append(Rejected(place.order_id, reason))
@@ -85,7 +93,7 @@ class Engine(MarketState):
         if place.is_market or place.tif is Tif.IOC or place.tif is Tif.FOK:
             self._take(order, place, funds, events)
         else:
-            self._enter(order, funds, events)
+            self.enter(order, funds, events)
 
     def _check_place(self, place: Place) -> Reason | None:
         if place.order_id in self.orders:
@@ -101,7 +109,7 @@ class Engine(MarketState):
             return Reason.POST_ONLY_WOULD_CROSS if crosses else None
         return None
 
-    def _enter(self, order: Order, funds: dict[int, int], events: list[AnyEvent]) -> None:
+    def enter(self, order: Order, funds: dict[int, int], events: list[AnyEvent]) -> None:
         """Let a limit order in that may rest: what it could cost is checked once, here."""
         account = self.account(order.account_id)
         hold_micros = self.compute_hold_micros(order)
@@ -111,9 +119,9 @@ class Engine(MarketState):
         if missing_micros > 0:
             events.append(Rejected(order.order_id, Reason.INSUFFICIENT_FUNDS, missing_micros))
             return
-        self._sweep_and_rest(order, account, hold_micros, funds, events)
+        self._take_and_rest(order, account, hold_micros, funds, events)
 
-    def _sweep_and_rest(
+    def _take_and_rest(
         self,
         order: Order,
         account: AccountState,
@@ -125,7 +133,12 @@ class Engine(MarketState):
         if not self.books[order.outcome].crosses(order.side, order.price_pips):
             self._rest(order, account, hold_micros, funds, events)
             return
-        sweep = Sweep(self, order, funds, events)
+        met = 0
+        if self.is_plain and not order.reduce_only:
+            met = take_plain(self, order, account, funds, events)
+            if not order.remaining_lots:
+                return
+        sweep = Sweep(self, order, funds, events, met=met)
         sweep.run()
         if not order.remaining_lots or sweep.stopped is not None:
             self._finish(order, sweep.stopped, events)
@@ -146,7 +159,20 @@ class Engine(MarketState):
         if order.tif is Tif.FOK and not self._would_fill(place, funds):
             self._finish(order, Reason.FOK_NOT_FILLABLE, events)
             return
-        sweep = Sweep(self, order, funds, events, pays_at_once=True)
+        met = 0
+        # A fill never costs more than its price and one pay-out held.
+        can_pay = funds[order.account_id] >= 2 * PAYOUT_PIPS * order.remaining_lots
+        if self.is_plain and can_pay and not order.reduce_only:
+            met = take_plain(self, order, self.account(order.account_id), funds, events)
+            if not order.remaining_lots:
+                return
+        self.go_on_taking(order, met, funds, events)
+
+    def go_on_taking(
+        self, order: Order, met: int, funds: dict[int, int], events: list[AnyEvent]
+    ) -> None:
+        """Carry on with an order that never rests, after `met` makers, and end what is left."""
+        sweep = Sweep(self, order, funds, events, pays_at_once=True, met=met)
         sweep.run()
         reason = sweep.stopped or self._left_over(sweep)
         if sweep.stopped is None and self._closed_position(order, sweep):
@@ -259,7 +285,7 @@ class Engine(MarketState):
             Amended(new.order_id, price_pips, total_lots, remaining_lots, kept_priority=False)
         )
         self.dirty_orders[new.order_id] = new
-        self._sweep_and_rest(new, account, hold_micros, funds, events)
+        self._take_and_rest(new, account, hold_micros, funds, events)
 
     def _check_reenter(
         self,
@@ -285,8 +311,6 @@ class Engine(MarketState):
         return None
 
     def _cancel(self, cancel: Cancel, funds: dict[int, int], events: list[AnyEvent]) -> None:
-        if self.is_plain and cancel_plain(self, cancel, funds, events):
-            return
         order = self.orders.get(cancel.order_id)
         if order is None or order.account_id != cancel.account_id:
             events.append(Rejected(cancel.order_id, Reason.ORDER_UNKNOWN))

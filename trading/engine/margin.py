@@ -51,6 +51,8 @@ class AccountState(msgspec.Struct, gc=False):
 
 def new_account(account_id: int, books: int) -> AccountState:
     """Return the state of an account that has done nothing yet."""
+    if books == 1:  # A third faster, and most markets are binary.
+        return AccountState(account_id, [0], [0], [0], [0], [0], [0], [0])
     zeros = [0] * books
     return AccountState(
         account_id, zeros[:], zeros[:], zeros[:], zeros[:], zeros[:], zeros[:], zeros
@@ -162,14 +164,18 @@ def move_cost(account: AccountState, outcome: int, signed_lots: int, price_pips:
     if held_lots * signed_lots >= 0:
         account.cost_micros[outcome] += price_pips * signed_lots
         return
-    closed_lots = min(abs(held_lots), abs(signed_lots))
+    # `if` in place of min() and abs(): calls cost more than all the rest.
     direction = 1 if held_lots > 0 else -1
-    part_micros = abs(account.cost_micros[outcome]) * closed_lots // abs(held_lots)
+    held_lots *= direction
+    opened_lots = -direction * signed_lots - held_lots
+    closed_lots = held_lots if opened_lots > 0 else held_lots + opened_lots
+    cost_micros = account.cost_micros[outcome]
+    part_micros = direction * cost_micros * closed_lots // held_lots
     account.realised_micros[outcome] += direction * (price_pips * closed_lots - part_micros)
-    account.cost_micros[outcome] -= direction * part_micros
-    opened_lots = abs(signed_lots) - closed_lots
-    if opened_lots:
+    if opened_lots > 0:
         account.cost_micros[outcome] = -direction * price_pips * opened_lots
+    else:
+        account.cost_micros[outcome] = cost_micros - direction * part_micros
 
 
 def add_hold(account: AccountState, order: Order, hold_micros: int, lots: int) -> None:

@@ -12,7 +12,6 @@ from trading.engine.margin import (
     compute_allowance_lots,
     copy_account,
 )
-from trading.engine.plain import take_plain
 from trading.engine.state import MarketState
 from trading.engine.types import (
     BUY,
@@ -34,6 +33,7 @@ class Sweep:
 
     `budget_micros`: what a budget order may spend in all, fees included. `pays_at_once`: the order
     holds nothing, so each fill must leave its account's available funds at or above zero.
+    `met`: makers that it has traded with already.
     """
 
     __slots__ = (
@@ -59,6 +59,7 @@ class Sweep:
         *,
         pays_at_once: bool = False,
         budget_micros: int | None = None,
+        met: int = 0,
     ) -> None:
         self.engine = engine
         self.order = order
@@ -68,8 +69,8 @@ class Sweep:
         self.pays_at_once = pays_at_once
         self.budget_micros = budget_micros
         self.filled_lots = 0
-        self.trades = 0
-        self.met = 0
+        self.trades = met
+        self.met = met
         self.stopped: Reason | None = None
 
     def run(self) -> None:
@@ -77,8 +78,6 @@ class Sweep:
         order = self.order
         book = self.engine.books[order.outcome]
         limit_tick = order.price_pips // book.tick_pips
-        if self.engine.is_plain:
-            take_plain(self, book, limit_tick)
         while order.remaining_lots and self.stopped is None:
             maker = book.best_maker(order.side, limit_tick)
             if maker is None:
