@@ -8,8 +8,8 @@ on SQLite it is `executemany`. The caller holds the transaction. Ids are 32-hex 
 # ruff: noqa: S608 - statements are built from the names in this code base; every value is bound
 
 import itertools
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import cache
 from typing import Any
 
@@ -17,6 +17,23 @@ import psycopg
 from django.db import connection
 
 Row = Sequence[Any]
+
+NEVER_BY_ITSELF = 2**31
+"""Executions after which the driver would keep a statement that did not ask for it."""
+_LOCAL = {
+    "plan_cache_mode": "force_generic_plan",
+    "enable_seqscan": "off",
+    "enable_hashjoin": "off",
+    "enable_mergejoin": "off",
+}
+LOOK_UP_BY_INDEX = ", ".join(
+    f"set_config('{name}', '{value}', true)" for name, value in _LOCAL.items()
+)
+"""Columns of a SELECT: until its transaction ends, rows are found by index, by plans that are kept.
+
+A kept plan outlives the size that its table had: one that reads a small table through would still
+do so when it holds millions of rows.
+"""
 
 
 @cache
@@ -38,6 +55,61 @@ def pipeline() -> AbstractContextManager[Any]:
         connection.ensure_connection()
         return connection.connection.pipeline()
     return nullcontext()
+
+
+def keep_plans() -> None:
+    """Let PostgreSQL parse and plan each of `execute`'s statements once for this connection.
+
+    For a session of one's own, in a transaction with `LOOK_UP_BY_INDEX`. Django's statements,
+    which never come twice, are not kept.
+    """
+    if is_postgresql():
+        connection.ensure_connection()
+        connection.connection.prepare_threshold = NEVER_BY_ITSELF
+
+
+def owns_transaction() -> bool:
+    """Return whether the innermost `atomic` block is a transaction that `begin` may open itself."""
+    return is_postgresql() and len(connection.atomic_blocks) == 1
+
+
+def begin() -> None:
+    """Open the transaction of a new, outermost `atomic` block inside the pipeline.
+
+    The driver would open it in a round trip of its own. Where the block has read something already,
+    or is not the outermost, there is nothing to do.
+    """
+    if not owns_transaction():
+        return
+    driver = connection.connection
+    if driver.info.transaction_status == psycopg.pq.TransactionStatus.IDLE:
+        driver.autocommit = True  # Django sets it again at the end of the block
+        psycopg.Cursor(driver).execute("BEGIN")
+
+
+@contextmanager
+def committing_pipeline() -> Iterator[None]:
+    """A pipeline that ends with COMMIT; raises unless that is known to have happened.
+
+    Django's own commit then finds nothing to do, and after a fault it rolls back. An inner `atomic`
+    block and SQLite leave the commit to the outermost one.
+    """
+    connection.validate_no_broken_transaction()
+    with pipeline():
+        yield
+        if owns_transaction():
+            commit = psycopg.Cursor(connection.connection)
+            commit.execute("COMMIT")
+    if owns_transaction() and commit.statusmessage != "COMMIT":
+        raise psycopg.OperationalError(f"COMMIT was answered with {commit.statusmessage}")
+
+
+def execute(cursor: Any, statement: str, values: Sequence[Any]) -> None:
+    """Execute a statement that comes again and again."""
+    if is_postgresql():
+        cursor.execute(statement, values, prepare=True)
+    else:
+        cursor.execute(statement, values)
 
 
 def placeholder() -> str:
@@ -78,8 +150,10 @@ class Table:
             statement = self._statements[kind, postgresql, columns] = build(columns)
         if postgresql:
             values = zip(columns, zip(*rows, strict=True), strict=True)
-            cursor.execute(
-                statement, [array_literal(self.columns[name], column) for name, column in values]
+            execute(
+                cursor,
+                statement,
+                [array_literal(self.columns[name], column) for name, column in values],
             )
         else:
             cursor.executemany(statement, _in_sqlite_order(kind, rows, len(self.key)))
@@ -187,12 +261,13 @@ def _in_sqlite_order(kind: str, rows: Sequence[Row], keys: int) -> Iterable[Row]
 
 
 def select(cursor: Any, statement: str, values: Sequence[Any], cast: str) -> None:
-    """Execute a SELECT whose `{values}` is a list: an array on PostgreSQL, marks on SQLite.
+    """Execute a SELECT with an `IN {values}`, a list: an array on PostgreSQL, marks on SQLite.
 
-    Write `= ANY({values})` as `IN {values}`. SQLite takes up to 250,000 values.
+    SQLite takes up to 250,000 values.
     """
     if is_postgresql():
-        cursor.execute(statement.format(values=f"(SELECT unnest(%s::{cast}[]))"), [list(values)])
+        statement = statement.replace("IN {values}", f"= ANY(%s::{cast}[])")
+        execute(cursor, statement, [array_literal(cast, values)])
     else:
         marks = ", ".join("?" for _ in values)
         cursor.execute(statement.format(values=f"({marks})"), list(values))

@@ -12,11 +12,12 @@ from django.db import DatabaseError, connection
 from django.http import HttpRequest, JsonResponse
 from psycopg_pool import PoolTimeout
 
-from trading.lease import LEASE_SECONDS, database_now_us
+from trading.gateway import find_away
+from trading.lease import database_now_us, has_session
 from trading.models import Lease
 
 REDIS_TIMEOUT_SECONDS = 2
-SHARD_LAG_MS_MAX = LEASE_SECONDS * 1_000
+SHARD_LAG_MS_MAX = 2_000  # a lease is renewed every second
 NO_ENGINE = {"ok": False}  # a shard whose engine never started has no lease
 
 log = structlog.get_logger(__name__)
@@ -61,12 +62,18 @@ def check_redis() -> dict[str, Any]:
 
 
 def check_shards() -> dict[str, Any]:
-    """Ready when the engine of every shard has renewed its lease a moment ago."""
+    """Ready when the engine of every shard has loaded its books and was heard of a moment ago.
+
+    Heard of by the database, where it has a session and renews its lease, and by this process if
+    that has sent orders.
+    """
     try:
         at_us = database_now_us()
         states = {lease.shard: describe_lease(lease, at_us) for lease in Lease.objects.all()}
     except (DatabaseError, PoolTimeout) as fault:
         return _failed("shards", fault)
+    for shard in find_away() & states.keys():
+        states[shard]["ok"] = False
     is_ok = all(states.get(shard, NO_ENGINE)["ok"] for shard in range(settings.ENGINE_SHARDS))
     return {"ok": is_ok, "states": states}
 
@@ -75,7 +82,7 @@ def describe_lease(lease: Lease, at_us: int) -> dict[str, Any]:
     """Return what `/ready` tells of one shard; lag is the time since the engine's last sign."""
     lag_ms = max(0, at_us - lease.renewed_at_us) // 1000
     return {
-        "ok": lag_ms <= SHARD_LAG_MS_MAX,
+        "ok": lease.loaded_at_us > 0 and lag_ms <= SHARD_LAG_MS_MAX and has_session(lease),
         "epoch": lease.epoch,
         "lag_ms": lag_ms,
         "queue_depth": lease.queue_depth,

@@ -102,12 +102,13 @@ async def serve(
 ) -> None:
     headers = door.read_headers(scope["headers"])
     visit = _start_visit(scope, headers)
-    with structlog.contextvars.bound_contextvars(request_id=visit.request_id):
-        try:
-            answer = await _answer(operation, params, scope, headers, receive, visit)
-        except Exception as exception:  # whatever it is, the caller gets one JSON error
-            answer = _refuse(exception, visit)
-        extra = door.leave(visit, answer.status)
+    # Never unbound: the server gives each request a task, which has a context of its own.
+    structlog.contextvars.bind_contextvars(request_id=visit.request_id)
+    try:
+        answer = await _answer(operation, params, scope, headers, receive, visit)
+    except Exception as exception:  # whatever it is, the caller gets one JSON error
+        answer = _refuse(exception, visit)
+    extra = door.leave(visit, answer.status)
     await _send(answer, extra, send)
 
 

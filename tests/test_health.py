@@ -1,8 +1,9 @@
 """/health says that the process answers, /ready that everything it needs does."""
 
 import pytest
-from django.db import DatabaseError
+from django.db import DatabaseError, connection
 
+from accounts import bulk
 from accounts.clock import now_us
 from predex import health
 from tests.servers import find_free_port
@@ -17,7 +18,11 @@ def test_health_answers_without_any_database(client):
 
 @pytest.fixture
 def lease(db):
-    return Lease.objects.create(shard=0, epoch=3, renewed_at_us=now_us())
+    now = now_us()
+    pid = connection.connection.info.backend_pid if bulk.is_postgresql() else None
+    return Lease.objects.create(
+        shard=0, epoch=3, loaded_at_us=now, renewed_at_us=now, backend_pid=pid
+    )
 
 
 def test_ready_names_every_part(client, lease, settings):
@@ -43,6 +48,21 @@ def test_a_shard_whose_engine_has_gone_quiet_is_not_ready(client, lease):
     response = client.get("/ready")
     assert response.status_code == 503
     assert response.json()["shards"]["states"]["0"]["ok"] is False
+
+
+def test_a_shard_whose_books_are_not_loaded_yet_is_not_ready(client, lease):
+    lease.loaded_at_us = 0
+    lease.save()
+    response = client.get("/ready")
+    assert response.status_code == 503
+    assert response.json()["shards"]["states"]["0"]["ok"] is False
+
+
+def test_a_shard_that_this_process_does_not_hear_is_not_ready(client, lease, monkeypatch):
+    monkeypatch.setattr(health, "find_away", lambda: {0})
+    assert client.get("/ready").json()["shards"]["ok"] is False
+    monkeypatch.setattr(health, "find_away", lambda: {1})
+    assert client.get("/ready").json()["shards"]["ok"] is True
 
 
 def test_every_shard_of_the_site_must_be_ready(client, lease, settings):

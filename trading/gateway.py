@@ -8,7 +8,7 @@ the same: sent again under its key it is answered, not repeated.
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
 from weakref import WeakKeyDictionary
 
@@ -106,18 +106,22 @@ class Gateway:
         """
         if not self._listeners:
             await self.start()
-        routed = [pair for task in tasks for pair in await self._route(task)]
+        routed: list[tuple[int, Task]] = []
+        for task in tasks:
+            shard = self._shards.get(task.market_id or 0)
+            routed += await self._route(task) if shard is None else ((shard, task),)
         if len(self._waiting) + len(routed) > TASKS_MAX:
             raise Overloaded
         epochs = {shard: self._alive_epoch(shard) for shard, _ in routed}
-        waiter = _Waiter(len(routed), asyncio.get_running_loop().create_future(), epochs)
+        loop = asyncio.get_running_loop()
+        waiter = _Waiter(len(routed), loop.create_future(), epochs)
         tickets = [self._post(shard, task, waiter, i) for i, (shard, task) in enumerate(routed)]
+        # asyncio.timeout would cost each order more than all of the above.
+        bound = loop.call_later(ANSWER_SECONDS, _give_up, (waiter,))
         try:
-            async with asyncio.timeout(ANSWER_SECONDS):
-                await waiter.done
-        except TimeoutError:
-            raise TimedOut from None
+            await waiter.done
         finally:
+            bound.cancel()
             for ticket in tickets:
                 self._waiting.pop(ticket, None)
         return [_checked(answer) for answer in waiter.answers if answer is not None]
@@ -127,6 +131,10 @@ class Gateway:
             listener.cancel()
         await asyncio.gather(*self._listeners, return_exceptions=True)
         self._listeners.clear()
+
+    @property
+    def is_listening(self) -> bool:
+        return bool(self._listeners)
 
     def is_away(self, shard: int) -> bool:
         """Return whether nothing was heard of the shard's engine for too long."""
@@ -264,7 +272,7 @@ class Gateway:
         _give_up({waiter for waiter in waiters if waiter.engines.get(shard, epoch) < epoch})
 
 
-def _give_up(waiters: set[_Waiter]) -> None:
+def _give_up(waiters: Iterable[_Waiter]) -> None:
     for waiter in waiters:
         if not waiter.done.done():
             waiter.done.set_exception(TimedOut())
@@ -295,7 +303,8 @@ def _find_shard(market_id: int) -> int:
 def _read_leases() -> list[Heartbeat]:
     """Return the engines that the database knows to be alive, as if they had been heard."""
     alive_since_us = database_now_us() - LEASE_SECONDS * 1_000_000
-    leases = Lease.objects.filter(renewed_at_us__gte=alive_since_us).exclude(channel="")
+    leases = Lease.objects.filter(renewed_at_us__gte=alive_since_us, loaded_at_us__gt=0)
+    leases = leases.exclude(channel="")
     return [Heartbeat(row.shard, row.epoch, row.channel, row.renewed_at_us, 0) for row in leases]
 
 
@@ -309,6 +318,14 @@ def get_gateway() -> Gateway:
     if gateway is None:
         gateway = _gateways[loop] = Gateway()
     return gateway
+
+
+def find_away() -> set[int]:
+    """Return the shards whose engines are not heard of in this process, where it listens to any."""
+    running = [gateway for loop, gateway in list(_gateways.items()) if loop.is_running()]
+    gateways = [gateway for gateway in running if gateway.is_listening]
+    shards = range(settings.ENGINE_SHARDS)
+    return {shard for shard in shards for gateway in gateways if gateway.is_away(shard)}
 
 
 def give_back_connection() -> None:

@@ -46,6 +46,7 @@ def _take_over(seen: Lease, owner: str, channel: str) -> int | None:
             channel=channel,
             backend_pid=_backend_pid(),
             acquired_at_us=database_now_us(),
+            loaded_at_us=0,
             renewed_at_us=database_now_us(),
         )
     return seen.epoch + 1 if taken else None
@@ -60,6 +61,12 @@ def renew(shard: int, epoch: int, *, committed_at_us: int, queue_depth: int) -> 
             queue_depth=queue_depth,
         )
     )
+
+
+def note_loaded(shard: int, epoch: int) -> None:
+    """Say that the owner has loaded its books: from now on it can answer."""
+    now = database_now_us()
+    Lease.objects.filter(shard=shard, epoch=epoch).update(loaded_at_us=now, renewed_at_us=now)
 
 
 def release(shard: int, epoch: int) -> None:
@@ -80,11 +87,18 @@ def _is_free(lease: Lease, owner: str) -> bool:
         return True
     if lease.renewed_at_us < database_now_us() - LEASE_SECONDS * 1_000_000:
         return True
+    return not has_session(lease)
+
+
+def has_session(lease: Lease) -> bool:
+    """Return whether the owner's database session is there: a killed engine's is gone at once."""
+    if not bulk.is_postgresql():
+        return True
     alive = _execute(
         "SELECT 1 FROM pg_stat_activity WHERE pid = %s AND backend_type = 'client backend'",
         (lease.backend_pid,),
     )
-    return alive.fetchone() is None
+    return alive.fetchone() is not None
 
 
 def _backend_pid() -> int | None:

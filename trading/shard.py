@@ -111,8 +111,8 @@ class Shard:
                 done = Committed(self._apply_all(batch, tasks), None)
                 if batch.parts:
                     self._conclude(batch)
-                    writer.write(batch)
-                    done = Committed(done.replies, encode(self._publication(batch)))
+                    told = writer.write(batch, lambda: encode(self._publication(batch)))
+                    done = Committed(done.replies, told)
             return done
         except BaseException:
             self.markets.clear()

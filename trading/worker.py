@@ -14,6 +14,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any, Final, TypeVar
 
 import psycopg
@@ -44,10 +45,13 @@ log = structlog.get_logger(__name__)
 
 STANDBY_SECONDS: Final = 0.4
 RENEW_SECONDS: Final = 1.0
+LATE_SECONDS: Final = 1.2
+"""A lease not renewed for so long is renewed beside the engine's thread."""
 STALLED_SECONDS: Final = 3.0
 """An engine thread silent for so long is not announced as alive."""
 QUEUE_TASKS_MAX: Final = 50_000
 OUTBOX_MAX: Final = 1_000
+"""Once more commits than these are still to be told of, the engine waits."""
 
 LAYER_FAULTS: Final = (redis.RedisError, OSError)
 # Statements in bulk raise the driver's own errors, Django's are others.
@@ -61,6 +65,8 @@ SESSION_FAULTS: Final = (
 )
 """What ends an engine's ownership: it gives up what it has in memory and waits for the lease."""
 
+Done = tuple[list[tuple[str, Reply]], bytes | None]
+"""Channels with replies to their tasks, and the publication, of one commit."""
 Returned = TypeVar("Returned")
 
 
@@ -75,9 +81,8 @@ class ShardWorker(Worker):
         self.shard: Shard | None = None
         self.queue: deque[tuple[str, Task]] = deque()
         self.arrived = asyncio.Event()
-        self.outbox: asyncio.Queue[tuple[list[tuple[str, Reply]], bytes | None]] = asyncio.Queue(
-            OUTBOX_MAX
-        )
+        self.outbox: asyncio.Queue[Done] = asyncio.Queue()
+        self.is_serving = False
         self.committed_at_us = 0
         self.active_at = 0.0
         self.renewed_at = 0.0
@@ -101,7 +106,7 @@ class ShardWorker(Worker):
                 if epoch is not None:
                     self.shard = Shard(self.number, epoch)
                     async with self._lease_kept():
-                        await self._in_thread(self.shard.load)
+                        await self._in_thread(self._load)
                     log.info("engine_started", shard=self.number, epoch=epoch)
                     return
             except DATABASE_FAULTS as fault:
@@ -121,9 +126,15 @@ class ShardWorker(Worker):
     def _acquire(self) -> int | None:
         return lease.acquire(self.number, owner=self.owner, channel=self.channel)
 
+    def _load(self) -> None:
+        assert self.shard is not None
+        self.shard.load()
+        lease.note_loaded(self.number, self.shard.epoch)
+
     async def _own(self) -> None:
         """Serve until the lease or the database session is lost."""
         self.active_at = time.monotonic()
+        self.is_serving = True
         parts = [
             asyncio.create_task(part)
             for part in (self._serve(), self._listen(), self._send(), self._beat())
@@ -137,34 +148,48 @@ class ShardWorker(Worker):
             log.warning("engine_stops", shard=self.number, because=str(fault))
             await self._in_thread(_close_connection)
         finally:
+            self.is_serving = False
             for part in parts:
                 part.cancel()
             await asyncio.gather(*parts, return_exceptions=True)
-            self.queue.clear()
+            await self._in_thread(self.queue.clear)
 
     async def _serve(self) -> None:
+        carry_out_all = partial(self._carry_out_all, asyncio.get_running_loop())
         while True:
             if not self.queue:
                 self.arrived.clear()
-                await _wait(self.arrived, RENEW_SECONDS)
+                due_at = self.renewed_at + RENEW_SECONDS
+                await _wait(self.arrived, due_at - time.monotonic())
             if time.monotonic() - self.renewed_at >= RENEW_SECONDS:
                 await self._in_thread(self._renew)
                 self.renewed_at = self.active_at = time.monotonic()
+            if self.outbox.qsize() > OUTBOX_MAX:
+                await self.outbox.join()
             if self.queue:
-                await self._serve_batch()
+                await self._in_thread(carry_out_all)
 
-    async def _serve_batch(self) -> None:
-        count = min(len(self.queue), BATCH_TASKS_MAX)
-        taken = [self.queue.popleft() for _ in range(count)]
-        done, left = await self._in_thread(lambda: self._carry_out(taken))
-        self.queue.extendleft(reversed(left))
-        self.active_at = time.monotonic()
-        for replies, publication in done:
-            await self.outbox.put((replies, publication))
+    def _carry_out_all(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Run batch after batch until nothing waits or the lease is due.
+
+        The thread goes on by itself, because to wake it for each batch takes as long as a fifth of
+        the batch. Only it takes from the queue's front, only the event loop adds at its end.
+        """
+        until = self.renewed_at + RENEW_SECONDS
+        while self.queue and self.is_serving and time.monotonic() < until:
+            if self.outbox.qsize() > OUTBOX_MAX:
+                return
+            count = min(len(self.queue), BATCH_TASKS_MAX)
+            taken = [self.queue.popleft() for _ in range(count)]
+            done, left = self._carry_out(taken)
+            self.queue.extendleft(reversed(left))
+            self.active_at = time.monotonic()
+            for one in done:
+                loop.call_soon_threadsafe(self.outbox.put_nowait, one)
 
     def _carry_out(
         self, taken: list[tuple[str, Task]]
-    ) -> tuple[list[tuple[list[tuple[str, Reply]], bytes | None]], list[tuple[str, Task]]]:
+    ) -> tuple[list[Done], list[tuple[str, Task]]]:
         """Run a batch; when it fails, run its tasks one by one, so that one can't fail them all."""
         try:
             committed = self._run([task for _, task in taken])
@@ -178,9 +203,7 @@ class ShardWorker(Worker):
         replies = list(zip(channels, committed.replies, strict=True))
         return [(replies, committed.publication)], taken[count:]
 
-    def _carry_out_alone(
-        self, channel: str, task: Task
-    ) -> tuple[list[tuple[str, Reply]], bytes | None]:
+    def _carry_out_alone(self, channel: str, task: Task) -> Done:
         try:
             committed = self._run([task])
         except SESSION_FAULTS:
@@ -224,8 +247,8 @@ class ShardWorker(Worker):
         if not bulk.is_postgresql():
             return  # there the engine's file lock is what counts
         while True:
-            await asyncio.sleep(RENEW_SECONDS)
-            if time.monotonic() - self.renewed_at > RENEW_SECONDS:
+            await asyncio.sleep(RENEW_SECONDS / 2)
+            if time.monotonic() - self.renewed_at > LATE_SECONDS:
                 await sync_to_async(self._renew_aside, thread_sensitive=False)()
 
     def _renew_aside(self) -> None:
@@ -251,19 +274,22 @@ class ShardWorker(Worker):
     async def _send(self) -> None:
         """Answer, then publish, commit by commit. What Redis loses, clients ask for again."""
         while True:
-            replies, publication = await self.outbox.get()
-            by_channel: dict[str, list[Reply]] = {}
-            for channel, reply in replies:
-                by_channel.setdefault(channel, []).append(reply)
-            for channel, mine in by_channel.items():
-                await self._try(
-                    self.channel_layer.send(
-                        channel, {"type": "gateway.answers", "data": encode(mine)}
-                    )
-                )
-            if publication is not None:
-                message = {"type": "feed.publication", "data": publication}
-                await self._try(self.channel_layer.group_send(FEED_GROUP, message))
+            done = await self.outbox.get()
+            try:
+                await self._tell(*done)
+            finally:
+                self.outbox.task_done()
+
+    async def _tell(self, replies: list[tuple[str, Reply]], publication: bytes | None) -> None:
+        by_channel: dict[str, list[Reply]] = {}
+        for channel, reply in replies:
+            by_channel.setdefault(channel, []).append(reply)
+        for channel, mine in by_channel.items():
+            message = {"type": "gateway.answers", "data": encode(mine)}
+            await self._try(self.channel_layer.send(channel, message))
+        if publication is not None:
+            message = {"type": "feed.publication", "data": publication}
+            await self._try(self.channel_layer.group_send(FEED_GROUP, message))
 
     async def _beat(self) -> None:
         """Announce the engine while its thread is alive."""

@@ -1,12 +1,12 @@
 """One database transaction per batch: everything that a shard's commands read and did.
 
-The same statements serve PostgreSQL (arrays, pipelined: one round trip to read, one to write) and
-SQLite (`executemany`). `Batch` collects; `prefetch` locks and reads; `write` persists. Nothing here
-decides anything: the engine has decided, the database's constraints check.
+The same statements serve PostgreSQL (arrays, pipelined: one round trip to begin and read, one to
+write and commit) and SQLite (`executemany`). `Batch` collects; `prefetch` locks and reads; `write`
+persists. Nothing here decides anything: the engine has decided, the database's constraints check.
 """
 
-from collections.abc import Iterable
-from typing import Any, Final
+from collections.abc import Callable, Iterable
+from typing import Any, Final, TypeVar
 
 import msgspec
 
@@ -24,6 +24,8 @@ from trading.engine.types import (
 )
 from trading.journal import JournalBody, JournalEntry, chain_hash, encode_body
 from trading.messages import Fill, Top
+
+Told = TypeVar("Told")
 
 UNBOUNDED_MICROS: Final = 2**62
 """The available funds of the house: it may go below zero."""
@@ -225,29 +227,36 @@ class Batch:
 
 
 _LEASE: Final = (
-    "SELECT l.epoch, e.trading_halted OR e.maintenance FROM trading_lease l"
+    "SELECT l.epoch, e.trading_halted OR e.maintenance{more} FROM trading_lease l"
     " LEFT JOIN markets_exchange e ON e.id = 1 WHERE l.shard = {mark}"
+)
+_LEASE_SQLITE: Final = _LEASE.format(more="", mark="?")
+_LEASE_POSTGRESQL: Final = (
+    _LEASE.format(more=f", {bulk.LOOK_UP_BY_INDEX}", mark="%s") + " FOR KEY SHARE OF l"
 )
 
 
 def prefetch(batch: Batch, account_ids: set[int], keys: set[tuple[int, str]]) -> None:
     """Check the lease, lock the accounts in order of id, read earlier answers and the halt."""
     lease, locks, found = (bulk.open_cursor() for _ in range(3))
-    statement = _LEASE + (" FOR KEY SHARE OF l" if bulk.is_postgresql() else "")
+    bulk.keep_plans()
     with bulk.pipeline():
-        lease.execute(statement.format(mark=bulk.placeholder()), (batch.shard,))
+        bulk.begin()
+        statement = _LEASE_POSTGRESQL if bulk.is_postgresql() else _LEASE_SQLITE
+        bulk.execute(lease, statement, (batch.shard,))
         if account_ids:
             ledger.send_lock(locks, account_ids)
         if keys:
             _send_receipts(found, keys)
-        row = lease.fetchone()
-        if row is None or row[0] != batch.epoch:
-            raise LeaseLostError(f"shard {batch.shard}: epoch {batch.epoch} is over")
-        batch.halted = bool(row[1])
-        if account_ids:
-            batch.balances = ledger.read_lock(locks)
-        for account_id, key, body_hash, answer in found.fetchall() if keys else ():
-            batch.receipts[account_id, key] = (bytes(body_hash), bytes(answer))
+    # Read only here: inside the pipeline each first read would be a round trip of its own.
+    row = lease.fetchone()
+    if row is None or row[0] != batch.epoch:
+        raise LeaseLostError(f"shard {batch.shard}: epoch {batch.epoch} is over")
+    batch.halted = bool(row[1])
+    if account_ids:
+        batch.balances = ledger.read_lock(locks)
+    for account_id, key, body_hash, answer in found.fetchall() if keys else ():
+        batch.receipts[account_id, key] = (bytes(body_hash), bytes(answer))
     for account_id, balance in batch.balances.items():
         unbounded = balance.kind == "house"
         batch.funds[account_id] = UNBOUNDED_MICROS if unbounded else balance.available_micros
@@ -257,7 +266,8 @@ def _send_receipts(cursor: Any, keys: set[tuple[int, str]]) -> None:
     select = "SELECT r.account_id, r.key, r.body_hash, r.answer FROM trading_receipt r"
     pairs = sorted(keys)
     if bulk.is_postgresql():
-        cursor.execute(
+        bulk.execute(
+            cursor,
             f"{select} JOIN unnest(%s::bigint[], %s::text[]) AS k(account_id, key)"
             " ON r.account_id = k.account_id AND r.key = k.key",
             [
@@ -273,10 +283,13 @@ def _send_receipts(cursor: Any, keys: set[tuple[int, str]]) -> None:
     )
 
 
-def write(batch: Batch) -> None:
-    """Persist all parts of the batch inside the caller's transaction."""
+def write(batch: Batch, meanwhile: Callable[[], Told]) -> Told:
+    """Persist all parts of the batch and commit the caller's transaction (PostgreSQL).
+
+    Returns what `meanwhile` does, which runs before the COMMIT, while the database is at work.
+    """
     cursor = bulk.open_cursor()
-    with bulk.pipeline():
+    with bulk.committing_pipeline():
         for part in batch.parts.values():
             _write_orders(cursor, part)
             _write_trades(cursor, part)
@@ -286,6 +299,8 @@ def write(batch: Batch) -> None:
         entries = [entry for part in batch.parts.values() for entry in _transfers(part)]
         _sum_changes(batch, entries)
         ledger.post(entries, holds=batch.held_changes, cursor=cursor)
+        told = meanwhile()
+    return told
 
 
 def _write_orders(cursor: Any, part: MarketPart) -> None:

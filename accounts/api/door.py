@@ -36,6 +36,7 @@ Application = Callable[[Any, Receive, Send], Awaitable[None]]
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}", re.ASCII)
 _LENGTH = re.compile(r"[0-9]{1,18}", re.ASCII)
 _log = logging.getLogger("predex.request")
+_RECORD = vars(_log.makeRecord(_log.name, logging.INFO, __file__, 0, None, (), None, "leave"))
 
 
 class Visit(msgspec.Struct):
@@ -105,8 +106,8 @@ def check_request(headers: Headers) -> None:
 
 def leave(visit: Visit, status: int) -> list[tuple[str, str]]:
     """Write the log line; return the headers that every answer carries."""
-    _log.info(
-        RequestLine(
+    if _log.isEnabledFor(logging.INFO):
+        line = RequestLine(
             format_time(now_us()),
             visit.request_id,
             visit.method,
@@ -117,8 +118,15 @@ def leave(visit: Visit, status: int) -> list[tuple[str, str]]:
             visit.address,
             visit.account_id,
         )
-    )
+        _log.handle(_build_record(line))
     return [("X-Request-ID", visit.request_id), *_cors_headers(visit)]
+
+
+def _build_record(line: RequestLine) -> logging.LogRecord:
+    """Return what `_log.info` would make of a line, without looking for thread, file and caller."""
+    record = logging.LogRecord.__new__(logging.LogRecord)
+    record.__dict__.update(_RECORD, msg=line, created=time.time())
+    return record
 
 
 def answer_preflight(visit: Visit, headers: Headers) -> list[tuple[str, str]] | None:
@@ -140,6 +148,8 @@ def is_trusted_proxy(peer: str) -> bool:
 
 def find_address(peer: str, forwarded_for: str) -> str:
     """Return the nearest address that is no trusted proxy; the header is believed only from one."""
+    if not forwarded_for:
+        return peer
     networks = _networks(tuple(settings.TRUSTED_PROXIES))
     address = peer
     for hop in reversed(forwarded_for.split(",")):

@@ -10,8 +10,10 @@ import hmac
 import time
 from collections.abc import Iterable, Mapping
 from typing import Any, cast
+from weakref import WeakKeyDictionary
 
 import msgspec
+import structlog
 from allauth.account.models import EmailAddress
 from channels.db import database_sync_to_async
 from django.conf import settings
@@ -27,11 +29,14 @@ from accounts.tokens import compute_password_stamp, read_token
 
 CACHE_SECONDS = 0.9  # of the second that a stop may take
 CACHE_ENTRIES_MAX = 50_000
+GATHER_SECONDS = 0.1  # how long one that is still fresh waits for others that fall due
 LAST_USED_SECONDS = 60  # how exact `ApiKey.last_used_at` is
 # Keys read and trade; keys, passwords and withdrawals are managed by somebody who logged in.
 LOGIN_SCOPES = frozenset({"read", "trade", "manage"})
 
 Headers = Mapping[str, str]
+
+log = structlog.get_logger(__name__)
 
 
 class Principal(msgspec.Struct, frozen=True):
@@ -49,6 +54,7 @@ class Principal(msgspec.Struct, frozen=True):
 
 _cache: dict[str, tuple[float, Principal]] = {}
 _lookups: dict[str, "asyncio.Future[Principal]"] = {}
+_due: "WeakKeyDictionary[asyncio.AbstractEventLoop, set[str]]" = WeakKeyDictionary()
 
 
 def find_credential(headers: Headers) -> str | None:
@@ -88,8 +94,36 @@ async def authenticate(headers: Headers) -> Principal:
     if principal is None:
         return await asyncio.shield(_start_lookup(credential))
     if time.monotonic() > _cache[credential][0] - CACHE_SECONDS / 2:
-        _start_lookup(credential)
+        _renew_soon(credential)
     return principal
+
+
+def _renew_soon(credential: str) -> None:
+    """Look up again, together with all others that fall due within GATHER_SECONDS."""
+    loop = asyncio.get_running_loop()
+    due = _due.get(loop)
+    if due is None:
+        due = _due[loop] = set()
+    if not due:
+        loop.call_later(GATHER_SECONDS, _start_renewal, loop, due)
+    due.add(credential)
+
+
+def _start_renewal(loop: asyncio.AbstractEventLoop, due: set[str]) -> None:
+    taken = list(due)  # they stay due, so that nobody asks for them a second time meanwhile
+    renew = database_sync_to_async(_look_up_again, thread_sensitive=False)
+    renewal = asyncio.ensure_future(renew(taken))
+    renewal.add_done_callback(lambda done: _end_renewal(loop, due, taken, done))
+
+
+def _end_renewal(
+    loop: asyncio.AbstractEventLoop, due: set[str], taken: list[str], done: "asyncio.Future[None]"
+) -> None:
+    due.difference_update(taken)
+    if due:
+        loop.call_later(GATHER_SECONDS, _start_renewal, loop, due)
+    if not done.cancelled() and (fault := done.exception()):
+        log.warning("principals_not_renewed", fault=str(fault))
 
 
 def _start_lookup(credential: str) -> "asyncio.Future[Principal]":
@@ -196,14 +230,35 @@ def _look_up(credential: str) -> Principal:
     return _look_up_key(credential, prefix) if prefix else _look_up_token(credential)
 
 
+def _look_up_again(credentials: list[str]) -> None:
+    """Renew what is known of credentials: all keys in one query.
+
+    One that does not stand any more is forgotten; whoever sends it next is told why.
+    """
+    started = time.monotonic()
+    prefixes = {credential: find_prefix(credential) for credential in credentials}
+    keys = {key.prefix: key for key in _select_keys().filter(prefix__in=set(prefixes.values()))}
+    for credential, prefix in prefixes.items():
+        try:
+            if prefix:
+                _accept_key(credential, keys.get(prefix), started)
+            else:
+                _look_up_token(credential)
+        except AuthError:
+            _cache.pop(credential, None)
+
+
 def _look_up_key(credential: str, prefix: str) -> Principal:
     started = time.monotonic()
-    key = (
-        ApiKey.objects.select_related("account__owner")
-        .annotate(verified=Exists(_verified_emails(OuterRef("account__owner"))))
-        .filter(prefix=prefix)
-        .first()
-    )
+    return _accept_key(credential, _select_keys().filter(prefix=prefix).first(), started)
+
+
+def _select_keys() -> Any:
+    verified = Exists(_verified_emails(OuterRef("account__owner")))
+    return ApiKey.objects.select_related("account__owner").annotate(verified=verified)
+
+
+def _accept_key(credential: str, key: Any, started: float) -> Principal:
     if key is None or not hmac.compare_digest(key.digest, compute_digest(credential)):
         raise AuthError("invalid_credentials", "this key is not valid")
     if key.revoked_at is not None:

@@ -2,7 +2,10 @@
 
 import msgspec
 import pytest
+from django.db import connection, transaction
+from django.db.transaction import TransactionManagementError
 
+from accounts import bulk
 from accounts.models import Account, Transfer
 from tests.trading import world
 from tests.trading.world import CREDIT, buy, cancel, run, sell
@@ -13,7 +16,8 @@ from trading.loading import load_engine
 from trading.messages import Task, decode_publication
 from trading.models import BookState, JournalRow, Margin, Order, Position, Receipt, Trade
 from trading.shard import Shard
-from trading.writer import LeaseLostError
+from trading.worker import DATABASE_FAULTS
+from trading.writer import RECEIPTS, LeaseLostError
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -153,13 +157,71 @@ def test_a_failed_commit_leaves_no_trace_and_the_books_are_loaded_again(
 ):
     run(shard, sell(market, alice, 60, 1000))
     with monkeypatch.context() as patch:
-        patch.setattr("trading.shard.writer.write", lambda _: 1 // 0)
+        patch.setattr("trading.shard.writer.write", lambda *_: 1 // 0)
         with pytest.raises(ZeroDivisionError):
             shard.run([buy(market, bob, 60, 1000)])
     assert shard.markets == {}
     assert balances(bob) == (10_000 * CREDIT, 0)
     [result] = run(shard, buy(market, bob, 60, 1000))
     assert (result.seq, result.order.filled_lots) == (3, 1000)
+
+
+def test_a_commit_that_the_database_refuses_leaves_no_trace(shard, market, alice, bob, monkeypatch):
+    """A receipt of an account that is not there is found out by the COMMIT itself."""
+    run(shard, sell(market, alice, 60, 1000))
+    encode = Shard._publication
+
+    def spoil(self, batch):
+        RECEIPTS.insert(bulk.open_cursor(), [(10**9, "nobody's", b"", b"", 1)])
+        return encode(self, batch)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Shard, "_publication", spoil)
+        with pytest.raises(DATABASE_FAULTS):
+            shard.run([buy(market, bob, 60, 1000)])
+    assert shard.markets == {}
+    assert (Order.objects.count(), Receipt.objects.count()) == (1, 0)
+    assert balances(bob) == (10_000 * CREDIT, 0)
+    [result] = run(shard, buy(market, bob, 60, 1000))
+    assert (result.seq, result.order.filled_lots) == (3, 1000)
+
+
+def test_what_can_not_be_told_is_not_committed(shard, market, alice, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(Shard, "_publication", lambda *_: 1 // 0)
+        with pytest.raises(ZeroDivisionError):
+            shard.run([buy(market, alice, 60, 1000)])
+    assert Order.objects.count() == 0
+    assert run(shard, buy(market, alice, 60, 1000))[0].seq == 2
+
+
+def test_a_batch_inside_a_transaction_leaves_the_commit_to_it(shard, market, alice):
+    with transaction.atomic():
+        run(shard, buy(market, alice, 60, 1000))
+        assert Order.objects.count() == 1
+        transaction.set_rollback(True)
+    assert Order.objects.count() == 0
+
+
+def test_a_transaction_that_is_to_be_rolled_back_is_never_committed(shard):
+    with transaction.atomic():
+        transaction.set_rollback(True)
+        with pytest.raises(TransactionManagementError), bulk.committing_pipeline():
+            pass
+
+
+def test_a_batch_leaves_the_session_as_it_was(shard, market, alice):
+    for price in (60, 61):
+        run(shard, buy(market, alice, price, 100))
+        assert connection.get_autocommit()
+        assert not connection.in_atomic_block
+    if bulk.is_postgresql():
+        assert connection.connection.autocommit
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT current_setting('enable_seqscan')")
+            assert cursor.fetchone() == ("on",)
+            cursor.execute("SELECT count(*) FROM pg_prepared_statements WHERE from_sql IS FALSE")
+            assert cursor.fetchone()[0] > 0
 
 
 def test_a_task_that_reaches_further_than_was_locked_waits_for_the_next_batch(shard, market):
@@ -192,7 +254,7 @@ def test_cancel_all_reaches_every_market_after_a_failed_commit_too(
 ):
     run(shard, buy(market, alice, 60, 1000))
     with monkeypatch.context() as patch:
-        patch.setattr("trading.shard.writer.write", lambda _: 1 // 0)
+        patch.setattr("trading.shard.writer.write", lambda *_: 1 // 0)
         with pytest.raises(ZeroDivisionError):
             shard.run([buy(market, alice, 60, 1000)])
     [result] = run(shard, Task(0, None, CancelAll(alice.id)))

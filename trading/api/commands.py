@@ -5,6 +5,7 @@ say, so that a repeat of an order always meets its first answer.
 """
 
 import hashlib
+from functools import cache
 from typing import Any, Final, overload
 
 import msgspec
@@ -115,14 +116,20 @@ def compute_body_hash(operation: str, market_id: int | None, *commands: Command)
 
 
 def _told_fields(command: Command) -> dict[str, Any]:
-    names = command.__struct_fields__
-    defaults = (msgspec.NODEFAULT,) * (len(names) - len(command.__struct_defaults__))
-    defaults += command.__struct_defaults__
     return {
         name: value
-        for name, default in zip(names, defaults, strict=True)
-        if name not in _IDENTITY and (value := getattr(command, name)) != default
+        for name, default in _list_fields(type(command))
+        if (value := getattr(command, name)) != default
     }
+
+
+@cache
+def _list_fields(kind: type[Command]) -> list[tuple[str, Any]]:
+    """Return the fields that are told, with their defaults."""
+    names, some = kind.__struct_fields__, kind.__struct_defaults__
+    defaults = (msgspec.NODEFAULT,) * (len(names) - len(some)) + some
+    pairs = zip(names, defaults, strict=True)
+    return [(name, default) for name, default in pairs if name not in _IDENTITY]
 
 
 def _find_tif(order: PlaceOrder) -> Tif:

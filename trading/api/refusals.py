@@ -59,13 +59,24 @@ REFUSALS: Final[dict[str, Refusal]] = {
 }
 
 
+class InsufficientFundsError(RefusedError):
+    """An order that costs more than is available, and by how much."""
+
+    def __init__(self, missing_micros: int) -> None:
+        refusal = REFUSALS[Reason.INSUFFICIENT_FUNDS]
+        message = refusal.message.format(missing=format_amount(missing_micros))
+        super().__init__(Reason.INSUFFICIENT_FUNDS, message, status=refusal.status)
+        self.missing_micros = missing_micros
+
+
 def build_refusal(reason: str, *, missing_micros: int = 0) -> ApiError:
     """Return the error for one of the engine's reasons to reject a command."""
     if reason == Reason.ORDER_UNKNOWN:
         return not_found("this order")
+    if reason == Reason.INSUFFICIENT_FUNDS:
+        return InsufficientFundsError(missing_micros)
     refusal = REFUSALS[reason]
-    message = refusal.message.format(missing=format_amount(missing_micros))
-    return RefusedError(reason, message, refusal.field, status=refusal.status)
+    return RefusedError(reason, refusal.message, refusal.field, status=refusal.status)
 
 
 def order_not_open(status: str) -> ApiError:

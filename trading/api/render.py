@@ -4,6 +4,7 @@ Everything shown of an order is of the outcome that was named when it was entere
 how it stands in the book.
 """
 
+from functools import lru_cache
 from typing import Final
 
 from accounts.clock import format_time
@@ -20,7 +21,7 @@ from trading.api.schema import (
 )
 from trading.cards import MarketCard
 from trading.engine.book import Order
-from trading.engine.types import BUY, PAYOUT_PIPS, Traded
+from trading.engine.types import BUY, PAYOUT_PIPS, OrderStatus, Stp, Tif, Traded
 from trading.messages import Fill, Result
 
 SIDE_NAMES: Final = {BUY: "buy", -BUY: "sell"}
@@ -29,6 +30,16 @@ PIP_IN_AVERAGE: Final = 100
 
 Levels = list[tuple[int, int]]
 """[(price_pips, quantity_lots)], best first."""
+
+
+# The orders of a batch share their time, and most prices and quantities come again and again.
+_show_time: Final = lru_cache(1_024)(format_time)
+_show_price: Final = lru_cache(PAYOUT_PIPS)(format_price)
+_show_quantity: Final = lru_cache(8_192)(format_quantity)
+_show_amount: Final = lru_cache(8_192)(format_amount)
+_TIF_NAMES: Final = tuple(member.name.lower() for member in Tif)
+_STP_NAMES: Final = tuple(member.name.lower() for member in Stp)
+_STATUS_NAMES: Final = tuple(member.name.lower() for member in OrderStatus)
 
 
 def show_order(order: Order, card: MarketCard, *, seq: int, updated_at_us: int) -> OrderState:
@@ -42,7 +53,7 @@ def show_answer(result: Result, card: MarketCard) -> OrderAnswer:
     return OrderAnswer(
         **_order_fields(order, card, result.seq, result.ts_us),
         trades=[show_own_trade(fill, order) for fill in result.fills],
-        hold=format_amount(result.held_change_micros),
+        hold=_show_amount(result.held_change_micros),
     )
 
 
@@ -50,9 +61,9 @@ def show_own_trade(fill: Fill, order: Order) -> OrderTrade:
     trade = fill.trade
     return OrderTrade(
         id=fill.trade_id,
-        price=format_price(mirror_pips(trade.price_pips, as_no=order.as_no)),
-        quantity=format_quantity(trade.quantity_lots),
-        fee=format_amount(find_fee_micros(trade, order.order_id)),
+        price=_show_price(mirror_pips(trade.price_pips, as_no=order.as_no)),
+        quantity=_show_quantity(trade.quantity_lots),
+        fee=_show_amount(find_fee_micros(trade, order.order_id)),
     )
 
 
@@ -74,28 +85,28 @@ def _order_fields(order: Order, card: MarketCard, seq: int, updated_at_us: int) 
         "side": SIDE_NAMES[side],
         "type": "market" if order.is_market else "limit",
         "price": show_price(mirror_pips(price_pips, as_no=order.as_no)),
-        "quantity": format_quantity(order.quantity_lots),
-        "budget": None if order.budget_micros is None else format_amount(order.budget_micros),
-        "time_in_force": order.tif.name.lower(),
+        "quantity": _show_quantity(order.quantity_lots),
+        "budget": None if order.budget_micros is None else _show_amount(order.budget_micros),
+        "time_in_force": _TIF_NAMES[order.tif],
         "post_only": order.post_only,
         "reduce_only": order.reduce_only,
-        "self_trade_prevention": order.stp.name.lower(),
-        "expires_at": None if expires_at_us is None else format_time(expires_at_us),
+        "self_trade_prevention": _STP_NAMES[order.stp],
+        "expires_at": None if expires_at_us is None else _show_time(expires_at_us),
         "booked": Booked(card.codes[order.outcome], SIDE_NAMES[order.side], show_price(price_pips)),
-        "status": order.status.name.lower(),
+        "status": _STATUS_NAMES[order.status],
         "reason": None if reason is None else reason.value,
-        "filled": format_quantity(order.filled_lots),
-        "remaining": format_quantity(order.remaining_lots),
+        "filled": _show_quantity(order.filled_lots),
+        "remaining": _show_quantity(order.remaining_lots),
         "average_price": show_average(order.filled_micros, order.filled_lots, as_no=order.as_no),
-        "fees": format_amount(order.fee_micros),
+        "fees": _show_amount(order.fee_micros),
         "seq": seq,
-        "created_at": format_time(order.created_at_us),
-        "updated_at": format_time(updated_at_us),
+        "created_at": _show_time(order.created_at_us),
+        "updated_at": _show_time(updated_at_us),
     }
 
 
 def show_price(price_pips: int | None) -> str | None:
-    return None if price_pips is None else format_price(price_pips)
+    return None if price_pips is None else _show_price(price_pips)
 
 
 def show_average(filled_micros: int, filled_lots: int, *, as_no: bool = False) -> str | None:
@@ -103,7 +114,7 @@ def show_average(filled_micros: int, filled_lots: int, *, as_no: bool = False) -
     if not filled_lots:
         return None
     millionths = (2 * filled_micros * PIP_IN_AVERAGE + filled_lots) // (2 * filled_lots)
-    return format_amount(PAYOUT_PIPS * PIP_IN_AVERAGE - millionths if as_no else millionths)
+    return _show_amount(PAYOUT_PIPS * PIP_IN_AVERAGE - millionths if as_no else millionths)
 
 
 def show_book(
@@ -117,7 +128,7 @@ def show_book(
     if card.binary:
         bids, asks = books[0]
         shown.append(_show_side_by_side(card.codes[NO], _mirror(asks), _mirror(bids)))
-    return BookAnswer(market=card.slug, seq=seq, ts=format_time(ts_us), books=shown)
+    return BookAnswer(market=card.slug, seq=seq, ts=_show_time(ts_us), books=shown)
 
 
 def _show_side_by_side(code: str, bids: Levels, asks: Levels) -> OutcomeBook:
@@ -125,7 +136,7 @@ def _show_side_by_side(code: str, bids: Levels, asks: Levels) -> OutcomeBook:
 
 
 def _show_levels(levels: Levels) -> list[BookLevel]:
-    return [BookLevel(format_price(pips), format_quantity(lots)) for pips, lots in levels]
+    return [BookLevel(_show_price(pips), _show_quantity(lots)) for pips, lots in levels]
 
 
 def _mirror(levels: Levels) -> Levels:
