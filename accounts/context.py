@@ -1,0 +1,56 @@
+"""What every page shows of the site and of who looks at it."""
+
+import json
+from typing import Any
+
+from django.http import HttpRequest
+from django.utils.functional import SimpleLazyObject
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+
+from accounts.colours import compute_accents
+from accounts.models import Account
+from accounts.policy import get_policy
+from accounts.viewer import find_theme
+
+# Inside a script element only "<" could end it; as \\u003c it is the same JSON.
+_ESCAPES = {ord("<"): "\\u003c", ord(">"): "\\u003e", ord("&"): "\\u0026"}
+
+
+def site(request: HttpRequest) -> dict[str, Any]:
+    """`policy`, `theme`, `accents` (None: the style sheet's own), `viewer_account`, `words`."""
+    policy, words = get_policy(), build_words()
+    return {
+        "policy": policy,
+        "theme": find_theme(request),
+        "accents": compute_accents(policy.accent_colour),
+        "viewer_account": SimpleLazyObject(lambda: find_account(request)),
+        "words": words,
+        "words_json": json_for_script(words),
+    }
+
+
+def find_account(request: HttpRequest) -> Account | None:
+    """Return the account with which the viewer trades, read once for each request."""
+    user = getattr(request, "user", None)
+    if user is None or not user.is_authenticated:
+        return None
+    return Account.objects.filter(owner=user, number=1).first()
+
+
+def build_words() -> dict[str, str]:
+    """What the site's script says by itself. Pages bring their own words in their own markup."""
+    return {
+        "connection_lost": _("Connection lost. Prices may be old; connecting again…"),
+        "connection_back": _("Connected again. Everything is up to date."),
+        "engine_away": _("The matching engine is away. You can read, but not trade, for now."),
+        "request_failed": _("That did not work. Try again in a moment."),
+        "too_many": _("Too many requests. Wait a moment, then try again."),
+        "copied": _("Copied"),
+        "close": _("Close"),
+    }
+
+
+def json_for_script(value: Any) -> SafeString:
+    """Return JSON for the inside of a `<script type="application/json">`."""
+    return SafeString(json.dumps(value, ensure_ascii=False).translate(_ESCAPES))

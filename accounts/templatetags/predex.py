@@ -1,0 +1,165 @@
+"""How pages show money, prices, quantities, times and icons: exact, in the viewer's language.
+
+Filters take integer units (micros, pips, lots, half pips) and show a dash where nothing is known.
+"""
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from django import template
+from django.templatetags.static import static
+from django.utils import formats, timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from accounts.clock import to_datetime
+from accounts.policy import get_policy
+from accounts.units import LOTS_PER_CONTRACT, MICROS_PER_CREDIT, PIPS_PER_CREDIT
+
+register = template.Library()
+
+NOTHING = "\N{EN DASH}"
+MINUS = "\N{MINUS SIGN}"
+HALF_PIPS_PER_PERCENT = 200
+
+
+@register.filter
+def amount(micros: int | None, decimals: int = 2) -> str:
+    """Micros as credits, rounded to cents: 1,234.50. Exact figures are the API's and the CSVs'."""
+    if micros is None:
+        return NOTHING
+    credit = Decimal(micros) / MICROS_PER_CREDIT
+    return _number(credit.quantize(Decimal(1).scaleb(-decimals)), decimals)
+
+
+@register.filter
+def money(micros: int | None, decimals: int = 2) -> str:
+    """The same with the currency's symbol in front."""
+    if micros is None:
+        return NOTHING
+    sign = MINUS if micros < 0 else ""
+    return f"{sign}{get_policy().currency_symbol}{amount(abs(micros), decimals)}"
+
+
+@register.filter
+def signed_money(micros: int | None) -> str:
+    """Gains with a plus."""
+    return f"+{money(micros)}" if micros is not None and micros > 0 else money(micros)
+
+
+@register.filter
+def price(pips: int | None) -> str:
+    """Pips as credits: 0.62, and 0.625 where the tick is finer than a cent."""
+    if pips is None:
+        return NOTHING
+    decimals = 2 if pips % 100 == 0 else 3 if pips % 10 == 0 else 4
+    return _number(Decimal(pips) / PIPS_PER_CREDIT, decimals)
+
+
+@register.filter
+def contracts(lots: int | None) -> str:
+    """Lots as contracts: 1,250 or 0.5."""
+    if lots is None:
+        return NOTHING
+    decimals = 0 if lots % 100 == 0 else 1 if lots % 10 == 0 else 2
+    return _number(Decimal(lots) / LOTS_PER_CONTRACT, decimals)
+
+
+@register.filter
+def short_contracts(lots: int | None) -> str:
+    """A big number of contracts at a glance: 1.2K, 34M."""
+    if lots is None:
+        return NOTHING
+    whole = lots // LOTS_PER_CONTRACT
+    for size, letter in ((10**9, "B"), (10**6, "M"), (10**3, "K")):
+        if abs(whole) >= size:
+            tenths = whole * 10 // size
+            return _number(Decimal(tenths) / 10, 1 if abs(tenths) < 100 else 0) + letter
+    return _number(Decimal(whole), 0)
+
+
+@register.filter
+def percent(half_pips: int | None) -> str:
+    """A price of half pips as a probability: 62%, never 0% or 100%."""
+    if half_pips is None:
+        return NOTHING
+    if half_pips < HALF_PIPS_PER_PERCENT:
+        return "<1%"
+    if half_pips > 99 * HALF_PIPS_PER_PERCENT:
+        return ">99%"
+    return f"{(half_pips + HALF_PIPS_PER_PERCENT // 2) // HALF_PIPS_PER_PERCENT}%"
+
+
+@register.filter
+def points(pips: int | None) -> str:
+    """A change of a price in percentage points: +3, -12, 0."""
+    if pips is None:
+        return NOTHING
+    whole = (abs(pips) + 50) // 100
+    return f"{'+' if pips > 0 else MINUS}{whole}" if whole else "0"
+
+
+@register.simple_tag
+def when(moment: datetime | int | None, style: str = "minute") -> str:
+    """A time in the viewer's zone with its name; `style` is "day", "minute" or "second".
+
+    `moment` is a datetime or UTC microseconds.
+    """
+    if moment is None:
+        return NOTHING
+    if isinstance(moment, int):
+        moment = to_datetime(moment)
+    local = timezone.localtime(moment)
+    day = formats.date_format(local, "DATE_FORMAT")
+    clock = f"{local:%H:%M:%S}" if style == "second" else f"{local:%H:%M}"
+    text = day if style == "day" else f"{day}, {clock} {local:%Z}"
+    return format_html(
+        '<time datetime="{}" data-when="{}">{}</time>', moment.isoformat(), style, text
+    )
+
+
+@register.simple_tag
+def icon(name: str, label: str = "", css: str = "") -> SafeString:
+    """An icon of the sprite. With a label it is an image that says it, else decoration."""
+    described = (
+        format_html('role="img" aria-label="{}"', label)
+        if label
+        else SafeString('aria-hidden="true"')
+    )
+    return format_html(
+        '<svg class="icon {}" {}><use href="{}#{}"></use></svg>',
+        css, described, static("icons.svg"), name,
+    )  # fmt: skip
+
+
+@register.simple_tag
+def sparkline(values: list[int], width: int = 96, height: int = 28) -> str:
+    """Values (oldest first) as a small line, coloured by whether it rose; "" below two values."""
+    if len(values) < 2:
+        return ""
+    low, high = min(values), max(values)
+    span = max(high - low, 200)
+    middle = (low + high) // 2
+    dots = [
+        f"{index * width // (len(values) - 1)},"
+        f"{2 + (height - 4) * (middle + span // 2 - value) // span}"
+        for index, value in enumerate(values)
+    ]
+    return format_html(
+        '<svg class="{}" viewBox="0 0 {} {}" width="{}" height="{}" aria-hidden="true">'
+        '<polyline points="{}" fill="none" stroke="currentColor" stroke-width="1.5"'
+        ' stroke-linejoin="round" stroke-linecap="round"></polyline></svg>',
+        "yes" if values[-1] > values[0] else "no" if values[-1] < values[0] else "muted",
+        width, height, width, height, " ".join(dots),
+    )  # fmt: skip
+
+
+@register.filter
+def get(mapping: Any, key: Any) -> Any:
+    """`mapping[key]`, None if it is not there: templates can't look up by a variable."""
+    return mapping.get(key)
+
+
+def _number(value: Decimal, decimals: int) -> str:
+    return formats.number_format(value, decimals, use_l10n=True, force_grouping=True)

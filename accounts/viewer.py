@@ -1,0 +1,66 @@
+"""Who looks at a page, and how: time zone and language, for the length of one request.
+
+Both come from cookies, because they are of the browser and not of the person; the site's script
+sets `tz` to the browser's zone. What is unknown or not one of ours is UTC and the site's language.
+"""
+
+from collections.abc import Callable
+from functools import lru_cache
+from zoneinfo import ZoneInfo
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.middleware.locale import LocaleMiddleware
+from django.utils import timezone, translation
+
+from accounts.api.door import API_PREFIX
+
+ZONE_COOKIE = "tz"
+THEME_COOKIE = "theme"
+THEMES = ("light", "dark")
+ZONE_LENGTH_MAX = 64
+
+
+class ViewerLanguage(LocaleMiddleware):
+    """Pages speak the viewer's language; the API always the same."""
+
+    def process_request(self, request: HttpRequest) -> None:
+        if request.path_info.startswith(API_PREFIX):
+            translation.activate(settings.LANGUAGE_CODE)  # not that of the thread's last page
+        else:
+            super().process_request(request)
+
+    def process_response(
+        self, request: HttpRequest, response: HttpResponseBase
+    ) -> HttpResponseBase:
+        if request.path_info.startswith(API_PREFIX):
+            return response
+        return super().process_response(request, response)
+
+
+class ViewerZone:
+    """Times on pages are in the zone that the browser named."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        with timezone.override(find_zone(request.COOKIES.get(ZONE_COOKIE, ""))):
+            return self.get_response(request)
+
+
+@lru_cache(maxsize=1_000)
+def find_zone(name: str) -> ZoneInfo:
+    """Return the zone of this IANA name, or UTC."""
+    if len(name) > ZONE_LENGTH_MAX:
+        return ZoneInfo("UTC")
+    try:
+        return ZoneInfo(name)
+    except (KeyError, ValueError, OSError):  # unknown, no zone, or a path that leads elsewhere
+        return ZoneInfo("UTC")
+
+
+def find_theme(request: HttpRequest) -> str:
+    """Return "light" or "dark", or "" for whatever the system prefers."""
+    theme = request.COOKIES.get(THEME_COOKIE, "")
+    return theme if theme in THEMES else ""

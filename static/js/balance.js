@@ -1,0 +1,19 @@
+// Keeps every [data-balance="available"] (or cash, held) on the page equal to the account's, and the
+// bell's number of unread notifications.
+import { amount } from "./format.js";
+
+const SHOWN_MAX = 99;
+
+export function showBalance(frame) {
+  if (frame.balance) {
+    for (const element of document.querySelectorAll("[data-balance]")) {
+      element.textContent = amount(frame.balance[element.dataset.balance]);
+    }
+  }
+  if (frame.unread !== undefined) {
+    for (const element of document.querySelectorAll("[data-unread]")) {
+      element.textContent = frame.unread > SHOWN_MAX ? `${SHOWN_MAX}+` : frame.unread;
+      element.hidden = frame.unread === 0;
+    }
+  }
+}

@@ -1,0 +1,152 @@
+// Candles with volume, by lightweight-charts, which is loaded when somebody wants to see them.
+import {
+  CandlestickSeries,
+  HistogramSeries,
+  createChart,
+} from "../vendor/lightweight-charts/lightweight-charts.standalone.production.mjs";
+import { readColours } from "./colours.js";
+import { contracts, price } from "./format.js";
+
+const RANGE_SECONDS = { "1H": 3600, "6H": 21600, "1D": 86400, "1W": 604800 };
+const INTERVALS = [["1m", 60], ["5m", 300], ["1h", 3600], ["1d", 86400]];
+const BARS_WANTED = 400;
+const BARS_MAX = 1000;
+const language = document.documentElement.lang || "en";
+const hours = { hour: "2-digit", minute: "2-digit", hourCycle: "h23" };
+const showHours = new Intl.DateTimeFormat(language, hours);
+const showDay = new Intl.DateTimeFormat(language, { day: "numeric", month: "short" });
+const showMoment = new Intl.DateTimeFormat(language, { day: "numeric", month: "short", ...hours });
+const showPrice = (value) => price(value.toFixed(4));
+const nameTick = (value) => (value < 0 || value > 1 ? "" : showPrice(value));
+
+/** Draw candles in `box`; returns {load, follow, paint, remove}. `getOutcome` says of what. */
+export function startCandles(box, config, getOutcome) {
+  const chart = createChart(box, {
+    autoSize: true,
+    layout: { attributionLogo: false, fontSize: 12, fontFamily: "system-ui, sans-serif" },
+    localization: { locale: language, timeFormatter: (time) => showMoment.format(time * 1000) },
+    timeScale: { timeVisible: true, tickMarkFormatter: nameTime },
+    handleScroll: { vertTouchDrag: false },
+  });
+  const prices = chart.addSeries(CandlestickSeries, {
+    priceFormat: { type: "custom", minMove: 0.0001, formatter: nameTick },
+  });
+  const volumes = chart.addSeries(HistogramSeries, {
+    priceScaleId: "volume",
+    priceFormat: { type: "volume" },
+    lastValueVisible: false,
+    priceLineVisible: false,
+  });
+  prices.priceScale().applyOptions({ scaleMargins: { top: 0.12, bottom: 0.26 } });
+  volumes.priceScale().applyOptions({ scaleMargins: { top: 0.8, bottom: 0 } });
+  const readout = document.createElement("p");
+  readout.className = "absolute left-1 top-0 z-10 text-xs muted num pointer-events-none";
+  box.append(readout);
+
+  let bars = [];
+  let width = 60;
+  let loads = 0;
+  let colours = readColours();
+
+  async function load(range, firstSecond) {
+    const now = Date.now() / 1000;
+    const start = RANGE_SECONDS[range] ? now - RANGE_SECONDS[range] : (firstSecond ?? now) - 60;
+    const [interval, seconds] = INTERVALS.find(([, each]) => (now - start) / each <= BARS_WANTED)
+      ?? INTERVALS.at(-1);
+    const query = new URLSearchParams({
+      interval,
+      outcome: getOutcome(),
+      start: new Date(Math.floor(start / seconds) * seconds * 1000).toISOString(),
+      limit: BARS_MAX,
+    });
+    const turn = (loads += 1);
+    const response = await fetch(`${config.candles_url}?${query}`);
+    if (!response.ok || turn !== loads) return;
+    const { results } = await response.json();
+    if (turn !== loads) return;
+    width = seconds;
+    bars = results.reverse().filter(({ open }) => open !== null).map((candle) => ({
+      time: Date.parse(candle.start) / 1000,
+      open: Number(candle.open),
+      high: Number(candle.high),
+      low: Number(candle.low),
+      close: Number(candle.close),
+      volume: Number(candle.volume),
+    }));
+    paint();
+    chart.timeScale().fitContent();
+  }
+
+  const volumeOf = ({ time, volume, open, close }) => ({
+    time, value: volume, color: `${close < open ? colours.no : colours.yes}66`,
+  });
+
+  function paint() {
+    colours = readColours();
+    const { ground, line, text, yes, no } = colours;
+    chart.applyOptions({
+      layout: { background: { color: ground }, textColor: text },
+      grid: { vertLines: { visible: false }, horzLines: { color: line } },
+      rightPriceScale: { borderVisible: false },
+      timeScale: { borderColor: line },
+    });
+    // Hollow where the price rose, so that colour is not the only sign.
+    prices.applyOptions({
+      upColor: ground,
+      downColor: no,
+      wickUpColor: yes,
+      wickDownColor: no,
+      borderUpColor: yes,
+      borderDownColor: no,
+    });
+    prices.setData(bars);
+    volumes.setData(bars.map(volumeOf));
+    say(bars.at(-1));
+  }
+
+  /** Take new trades into the last candle. */
+  function follow(frame) {
+    if (frame.type !== "trades") return;
+    for (const trade of frame.trades) {
+      if (trade.outcome !== getOutcome()) continue;
+      const time = Math.floor(Date.parse(trade.created_at) / 1000 / width) * width;
+      const [value, volume] = [Number(trade.price), Number(trade.quantity)];
+      const last = bars.at(-1);
+      if (last === undefined || time > last.time) {
+        bars.push({ time, open: value, high: value, low: value, close: value, volume });
+      } else if (time === last.time) {
+        last.high = Math.max(last.high, value);
+        last.low = Math.min(last.low, value);
+        last.close = value;
+        last.volume += volume;
+      } else {
+        continue;
+      }
+      prices.update(bars.at(-1));
+      volumes.update(volumeOf(bars.at(-1)));
+    }
+    say(bars.at(-1));
+  }
+
+  function say(bar) {
+    readout.textContent = bar === undefined
+      ? config.words.no_candles
+      : config.words.candle
+        .replace("{open}", showPrice(bar.open))
+        .replace("{high}", showPrice(bar.high))
+        .replace("{low}", showPrice(bar.low))
+        .replace("{close}", showPrice(bar.close))
+        .replace("{volume}", contracts(String(bar.volume)));
+  }
+
+  chart.subscribeCrosshairMove(({ time }) => {
+    say(bars.find((bar) => bar.time === time) ?? bars.at(-1));
+  });
+
+  return { load, follow, paint, remove: () => { loads += 1; chart.remove(); readout.remove(); } };
+}
+
+/** lightweight-charts counts the kinds of ticks: from 3 on they are within a day. */
+function nameTime(time, kind) {
+  return (kind >= 3 ? showHours : showDay).format(time * 1000);
+}

@@ -1,0 +1,22 @@
+// The theme's colours for what is drawn on a canvas, and word of when they change.
+const dark = matchMedia("(prefers-color-scheme: dark)");
+
+export function readColours() {
+  const style = getComputedStyle(document.documentElement);
+  const read = (name) => style.getPropertyValue(name).trim();
+  return {
+    ground: read("--color-base-100"),
+    line: read("--color-base-300"),
+    text: read("--muted"),
+    yes: read("--color-success"),
+    no: read("--color-error"),
+    yesSoft: read("--yes-soft"),
+    noSoft: read("--no-soft"),
+  };
+}
+
+/** Call `redraw` whenever the page's theme or the system's changes. */
+export function onThemeChange(redraw) {
+  addEventListener("themechange", redraw);
+  dark.addEventListener("change", redraw);
+}

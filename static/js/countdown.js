@@ -1,0 +1,30 @@
+// Counts down to the moment of each [data-countdown], in the units that matter. With seconds only in
+// the last hour, so that nothing ticks that nobody watches.
+const language = document.documentElement.lang || "en";
+const SIZES = [["day", 86400], ["hour", 3600], ["minute", 60], ["second", 1]];
+const formats = new Map(
+  SIZES.map(([unit]) => [unit, new Intl.NumberFormat(language, { style: "unit", unit, unitDisplay: "narrow" })]),
+);
+
+function describe(seconds) {
+  let first = SIZES.findIndex(([, size]) => seconds >= size);
+  if (first < 0) first = SIZES.length - 1;
+  let left = seconds;
+  return SIZES.slice(first, first + 2).map(([unit, size]) => {
+    const count = Math.floor(left / size);
+    left -= count * size;
+    return formats.get(unit).format(count);
+  }).join(" ");
+}
+
+function show() {
+  for (const element of document.querySelectorAll("[data-countdown]")) {
+    const seconds = Math.floor((new Date(element.dataset.countdown) - Date.now()) / 1000);
+    if (seconds < 0) continue;
+    const text = element.dataset.template.replace("{time}", describe(seconds));
+    if (element.textContent !== text) element.textContent = text;
+  }
+}
+
+show();
+setInterval(show, 1000);

@@ -1,0 +1,157 @@
+// The order book as a ladder. It draws at most once a frame of the screen, into rows that stay: only
+// texts and widths change, so nothing jumps however fast the book moves.
+import { contracts, price as showPrice } from "./format.js";
+import { mirror, quantity, units } from "./book.js";
+
+const ROWS_MAX = 12;
+const OPEN = new Set(["open", "partially_filled"]);
+
+/** Follow a book in `root`; returns {update, follow, onChoice}. */
+export function startLadder(root, config, book) {
+  const own = new Map(); // order id -> {outcome, side, price, lots}
+  const choice = { outcome: root.dataset.outcome, asNo: root.dataset.view === "no" };
+  const watchers = new Set();
+  let waiting = false;
+
+  const sides = ["ask", "bid"].map((side) => {
+    const form = root.querySelector(`[data-side="${side}"]`);
+    const template = root.querySelector(`[data-row-of="${side}"]`);
+    const body = form.querySelector("[data-rows]");
+    const known = [...body.rows];
+    const best = side === "ask" ? known.reverse() : known;
+    form.addEventListener("submit", (event) => event.preventDefault());
+    form.addEventListener("click", (event) => {
+      const button = event.target.closest("[data-price]");
+      if (button !== null) fill(side, button.closest("tr"));
+    });
+    return { side, body, template, rows: best, nobody: form.querySelector("[data-nobody]") };
+  });
+  const spread = root.querySelector("[data-spread]");
+
+  /** Tell the ticket of a row: who takes an ask buys, who takes a bid sells. */
+  function fill(side, row) {
+    const detail = {
+      outcome: config.binary && choice.asNo ? "NO" : choice.outcome,
+      answer: !config.binary && choice.asNo ? "no" : "yes",
+      side: side === "ask" ? "buy" : "sell",
+      price: row.dataset.level,
+      quantity: row.dataset.sum,
+    };
+    document.dispatchEvent(new CustomEvent("ticket:fill", { detail }));
+  }
+
+  function update() {
+    if (waiting) return;
+    waiting = true;
+    requestAnimationFrame(() => {
+      waiting = false;
+      draw();
+    });
+  }
+
+  function draw() {
+    const levels = book.levels(choice.outcome, choice);
+    const mine = sumOwn();
+    const parts = sides.map((part) => {
+      const shown = (part.side === "ask" ? levels.asks : levels.bids).slice(0, ROWS_MAX);
+      return { ...part, shown, total: shown.reduce((sum, [, text]) => sum + units(text), 0) };
+    });
+    const most = Math.max(...parts.map(({ total }) => total));
+    for (const part of parts) drawSide(part, most, mine);
+    const [ask, bid] = [levels.asks[0], levels.bids[0]];
+    const gap = ask && bid ? (units(ask[0]) - units(bid[0])) / 10000 : null;
+    write(spread, gap === null ? "" : config.words.spread.replace("{spread}", showPrice(String(gap))));
+  }
+
+  function drawSide({ side, body, template, rows, nobody, shown }, most, mine) {
+    while (rows.length < shown.length) {
+      const row = template.content.firstElementChild.cloneNode(true);
+      rows.push(row);
+      if (side === "ask") body.prepend(row);
+      else body.append(row);
+    }
+    let total = 0;
+    rows.forEach((row, place) => {
+      row.hidden = place >= shown.length;
+      if (row.hidden) return;
+      const [price, text] = shown[place];
+      total += units(text);
+      drawRow(row, price, text, total, most, mine.get(`${side} ${price}`) ?? 0);
+    });
+    nobody.hidden = shown.length > 0;
+  }
+
+  function drawRow(row, price, text, total, most, ownLots) {
+    const sum = quantity(total);
+    row.dataset.level = price;
+    row.dataset.sum = sum;
+    const button = row.querySelector("[data-price]");
+    write(button, showPrice(price));
+    const words = config.words.row.replace("{price}", showPrice(price)).replace("{total}", contracts(sum));
+    if (button.getAttribute("aria-label") !== words) button.setAttribute("aria-label", words);
+    write(row.querySelector("[data-quantity]"), contracts(text));
+    write(row.querySelector("[data-total]"), contracts(sum));
+    const share = most === 0 ? 0 : (100 * total) / most;
+    const bar = row.querySelector("[data-bar]");
+    bar.setAttribute("x", `${100 - share}%`);
+    bar.setAttribute("width", `${share}%`);
+    const mark = row.querySelector("[data-own]");
+    mark.hidden = ownLots === 0;
+    const yours = ownLots === 0 ? "" : config.words.own.replace("{quantity}", contracts(quantity(ownLots)));
+    write(mark.firstElementChild, yours);
+    mark.title = yours;
+  }
+
+  /** What stands in this book of the viewer's own, by "side price" as shown. */
+  function sumOwn() {
+    const sums = new Map();
+    for (const { outcome, side, price, lots } of own.values()) {
+      if (outcome !== choice.outcome) continue;
+      const isBid = (side === "buy") !== choice.asNo;
+      const key = `${isBid ? "bid" : "ask"} ${choice.asNo ? mirror(price) : price}`;
+      sums.set(key, (sums.get(key) ?? 0) + lots);
+    }
+    return sums;
+  }
+
+  /** Take a frame of the viewer's own account. */
+  function follow(frame) {
+    if (frame.type === "me_snapshot") own.clear();
+    for (const order of frame.orders ?? []) {
+      if (order.market !== config.market) continue;
+      const lots = units(order.remaining);
+      if (OPEN.has(order.status) && lots > 0) own.set(order.id, { ...order.booked, lots });
+      else own.delete(order.id);
+    }
+    update();
+  }
+
+  const form = root.querySelector("[data-book-choice]");
+  form.addEventListener("submit", (event) => event.preventDefault());
+  form.addEventListener("click", (event) => {
+    const button = event.target.closest("button[name=view]");
+    if (button === null) return;
+    for (const other of form.querySelectorAll("button[name=view]")) {
+      other.setAttribute("aria-pressed", String(other === button));
+    }
+    choice.asNo = button.value === "no";
+    choose();
+  });
+  form.addEventListener("change", (event) => {
+    choice.outcome = event.target.value;
+    choose();
+  });
+
+  function choose() {
+    root.dataset.outcome = choice.outcome;
+    root.dataset.view = choice.asNo ? "no" : "yes";
+    update();
+    for (const watcher of watchers) watcher(choice);
+  }
+
+  return { choice, update, follow, onChoice: (watcher) => watchers.add(watcher) };
+}
+
+function write(element, text) {
+  if (element.textContent !== text) element.textContent = text;
+}

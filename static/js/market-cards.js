@@ -1,0 +1,123 @@
+// Keeps cards of markets live (templates/trading/market_card.html): probabilities, what changed in a
+// day, the order of the likeliest outcomes, prices on the buttons. Only cards near the window listen,
+// however many the page has by now.
+import { subscribe } from "./feed.js";
+import { mark, percent, points, price } from "./format.js";
+import { showLiveState } from "./site.js";
+
+const NEAR = "600px";
+const cards = new WeakMap(); // card -> {outcomes: Map(code -> {name, dayAgo, ticker}), stop}
+
+const observer = new IntersectionObserver(
+  (entries) => {
+    for (const { target, isIntersecting } of entries) {
+      if (isIntersecting) listen(target);
+      else leave(target);
+    }
+  },
+  { rootMargin: NEAR },
+);
+
+function watch(root) {
+  const found = [...root.querySelectorAll("[data-market]")];
+  if (root.matches?.("[data-market]")) found.push(root);
+  for (const element of found) if (!cards.has(element)) begin(element);
+  return found.length > 0;
+}
+
+function begin(element) {
+  const outcomes = new Map();
+  for (const [code, name, dayAgo] of JSON.parse(element.dataset.outcomes)) {
+    outcomes.set(code, { code, name, dayAgo, mark: null });
+  }
+  cards.set(element, { outcomes, stop: null });
+  observer.observe(element);
+}
+
+function listen(element) {
+  const card = cards.get(element);
+  card.stop ??= subscribe("ticker", element.dataset.market, (frame) => take(element, frame));
+}
+
+function leave(element) {
+  const card = cards.get(element);
+  card.stop?.();
+  card.stop = null;
+  if (!element.isConnected) observer.unobserve(element);
+}
+
+function take(element, frame) {
+  const { outcomes } = cards.get(element);
+  for (const ticker of frame.tickers) {
+    const outcome = outcomes.get(ticker.outcome);
+    if (outcome === undefined) continue;
+    outcome.mark = mark(ticker);
+    outcome.ticker = ticker;
+  }
+  const list = element.querySelector("[data-top]");
+  if (list === null) showBinary(element, [...outcomes.values()][0]);
+  else showTop(list, [...outcomes.values()]);
+}
+
+function showBinary(element, yes) {
+  show(element, yes);
+  const { ask, bid } = yes.ticker;
+  setPrice(element.querySelector("[data-yes-price]"), ask);
+  setPrice(element.querySelector("[data-no-price]"), bid === null ? null : 1 - Number(bid));
+}
+
+function setPrice(element, value) {
+  if (element !== null) element.textContent = value === null ? "" : price(value);
+}
+
+/** The rows stay where they are; the likeliest outcomes move through them. */
+function showTop(list, outcomes) {
+  const sorted = outcomes.sort((a, b) => (b.mark ?? 0) - (a.mark ?? 0));
+  const rows = [...list.children];
+  const shown = sorted.slice(0, rows.length);
+  const free = rows.filter((row) => !shown.some(({ code }) => code === row.dataset.outcome));
+  const placed = shown.map((outcome) => {
+    const row = rows.find((one) => one.dataset.outcome === outcome.code) ?? rename(free.pop(), outcome);
+    show(row, outcome);
+    return row;
+  });
+  if (placed.some((row, index) => list.children[index] !== row)) list.append(...placed);
+}
+
+function rename(row, { code, name }) {
+  const label = row.querySelector("[data-name]");
+  row.dataset.outcome = code;
+  label.textContent = name;
+  label.title = name;
+  row.querySelector("[data-spark]").replaceChildren(); // whose line it was is gone from here
+  row.querySelector("[data-mark]").textContent = "";
+  return row;
+}
+
+function show(root, outcome) {
+  const figure = root.querySelector("[data-mark]");
+  const text = percent(outcome.mark);
+  if (figure.textContent !== text) {
+    if (figure.textContent !== "") flash(figure, parseFloat(text) - parseFloat(figure.textContent));
+    figure.textContent = text;
+  }
+  showChange(root.querySelector("[data-change]"), outcome);
+}
+
+function showChange(element, { mark: now, dayAgo }) {
+  const change = now === null || dayAgo === null ? null : now - dayAgo;
+  element.textContent = change === null ? "" : points(change);
+  const sign = change === null ? 0 : Math.sign(Math.round(change * 20000));
+  element.classList.toggle("yes", sign > 0);
+  element.classList.toggle("no", sign < 0);
+  element.classList.toggle("muted", sign === 0);
+}
+
+function flash(element, difference) {
+  element.classList.remove("flash-up", "flash-down");
+  void element.offsetWidth; // begins the animation anew
+  element.classList.add(difference < 0 ? "flash-down" : "flash-up");
+}
+
+if (watch(document)) showLiveState();
+document.addEventListener("htmx:load", (event) => watch(event.detail.elt));

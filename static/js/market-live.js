@@ -1,0 +1,73 @@
+// A market's page, live: one book, one tape, one chart, and the figures that follow the feed. Every
+// stream begins with a snapshot, and begins anew after a lost connection, so what is shown is
+// replaced as a whole.
+import { Book } from "./book.js";
+import { startChart } from "./chart.js";
+import { startDepth } from "./depth.js";
+import { onState, subscribe } from "./feed.js";
+import { startLadder } from "./ladder.js";
+import { showLiveState } from "./site.js";
+import { startTape } from "./tape.js";
+import { startTicker } from "./ticker.js";
+import { toast } from "./toast.js";
+
+const config = JSON.parse(document.getElementById("market-live").textContent);
+const { market } = config;
+const find = (name) => document.querySelector(`[data-${name}]`);
+
+showLiveState();
+const chart = find("chart") && startChart(find("chart"), config);
+const showTicker = startTicker(config, (code, mark) => chart?.take(code, mark));
+subscribe("ticker", market, showTicker);
+subscribe("lifecycle", market, showStatus);
+if (find("ladder")) startBook(find("ladder"));
+const showTrades = find("tape") && startTape(find("tape"), config);
+if (showTrades || chart) {
+  subscribe("trades", market, (frame) => {
+    showTrades?.(frame);
+    chart?.onTrades(frame);
+  });
+}
+
+let wasLost = false;
+onState(({ connected, everConnected }) => {
+  if (connected && wasLost) chart?.reload();
+  wasLost = everConnected && !connected;
+});
+
+function startBook(root) {
+  const book = new Book();
+  const ladder = startLadder(root, config, book);
+  const depth = startDepth(root.querySelector("[data-depth]"), config, book, ladder.choice);
+  subscribe("book", market, (frame) => {
+    if (!book.apply(frame)) return;
+    ladder.update();
+    depth.update();
+  });
+  if (config.signed_in) subscribe("me", null, ladder.follow);
+  ladder.onChoice(depth.update);
+  const shapes = root.querySelector("[data-book-shapes]");
+  shapes.hidden = false;
+  shapes.addEventListener("click", (event) => {
+    const button = event.target.closest("[data-shape]");
+    if (button === null) return;
+    for (const other of shapes.children) other.setAttribute("aria-pressed", String(other === button));
+    for (const part of root.querySelectorAll("[data-shape-of]")) {
+      part.hidden = part.dataset.shapeOf !== button.dataset.shape;
+    }
+    depth.update();
+  });
+}
+
+/** Say a change of status; the ticket renews itself and what else it changes (ticket.js). */
+function showStatus(frame) {
+  if (frame.status === config.status) return;
+  config.status = frame.status;
+  const [text, notice] = [config.words.changes[frame.status], find("status-notice")];
+  toast(text);
+  if (notice !== null) {
+    notice.textContent = text;
+    notice.hidden = false;
+  }
+  chart?.reload();
+}

@@ -1,0 +1,118 @@
+// The viewer's own things on a market's page: fetched anew when the account's feed says that they
+// have changed, worth what the market's prices say, and a word about what others have filled.
+import { subscribe } from "./feed.js";
+import { amount, contracts, price as showPrice } from "./format.js";
+import { toast } from "./toast.js";
+
+const FETCH_MS = 150;
+const TOASTS_MAX = 3;
+const PIPS = 10000;
+const WIDE_PIPS = 1000;
+
+const page = document.querySelector("[data-market-page]");
+const slug = page.dataset.marketPage;
+const isSignedIn = document.querySelector("[data-balance]") !== null;
+const names = new Map(
+  JSON.parse(document.getElementById("market-live")?.textContent || '{"outcomes": []}')
+    .outcomes.map(({ code, name }) => [code, name]),
+);
+const isBinary = document.getElementById("ticket").dataset.binary === "true";
+
+// --- fetching ------------------------------------------------------------------------------------
+
+let timer = 0;
+let isWanted = false;
+
+function fetchSoon() {
+  isWanted = true;
+  clearTimeout(timer);
+  timer = setTimeout(fetchNow, FETCH_MS);
+}
+
+/** An order that is being changed stays until that is done. */
+function fetchNow() {
+  const own = document.getElementById("own");
+  const isWriting = own.querySelector("details[data-amend][open]")?.contains(document.activeElement);
+  if (!isWanted || isWriting) return;
+  isWanted = false;
+  window.htmx.trigger(own, "own-fetch");
+}
+
+document.addEventListener("focusout", (event) => {
+  if (isWanted && event.target.closest?.("[data-amend]")) setTimeout(fetchNow, FETCH_MS);
+});
+document.body.addEventListener("own-changed", () => {
+  document.querySelector("#own details[data-amend][open]")?.removeAttribute("open");
+  document.activeElement?.closest("[data-amend]") && document.activeElement.blur();
+  fetchSoon();
+});
+
+function isOfThisMarket(frame) {
+  return ["orders", "fills", "positions"].some((name) => frame[name]?.some(({ market }) => market === slug));
+}
+
+let isFirst = true;
+if (isSignedIn) {
+  subscribe("me", null, (frame) => {
+    const isNews = frame.type === "me_snapshot" ? !isFirst : isOfThisMarket(frame);
+    isFirst = false;
+    if (isNews) fetchSoon();
+    const fills = (frame.fills ?? []).filter(({ market, role }) => market === slug && role === "maker");
+    fills.slice(0, TOASTS_MAX).forEach(tell);
+  });
+}
+
+function tell({ side, outcome, quantity, price }) {
+  const { fillBuy, fillSell } = document.getElementById("own").dataset;
+  const words = (side === "buy" ? fillBuy : fillSell)
+    .replace("{quantity}", contracts(quantity))
+    .replace("{outcome}", isBinary ? outcome : names.get(outcome) ?? outcome)
+    .replace("{price}", showPrice(price));
+  toast(words, "success");
+}
+
+// --- worth, in whole micros ----------------------------------------------------------------------
+
+const marks = new Map(); // outcome -> its price in half pips
+
+function pips(text) {
+  return text === null ? null : Math.round(Number(text) * PIPS);
+}
+
+/** As the server marks: the middle while bid and ask are near each other, else the last price. */
+function markOf({ bid, ask, last }) {
+  if (bid !== null && ask !== null && pips(ask) - pips(bid) <= WIDE_PIPS) return pips(bid) + pips(ask);
+  return last === null ? null : 2 * pips(last);
+}
+
+function showWorth() {
+  for (const row of document.querySelectorAll("[data-position]")) {
+    const mark = marks.get(row.dataset.position);
+    if (mark === undefined || mark === null) continue;
+    const half = row.dataset.isNo === "true" ? 2 * PIPS - mark : mark;
+    write(row.querySelector("[data-value]"), money(BigInt(row.dataset.lots) * BigInt(half) / 2n, ""));
+    const profit = BigInt(row.dataset.netLots) * BigInt(mark) / 2n - BigInt(row.dataset.costMicros);
+    const shown = row.querySelector("[data-profit]");
+    write(shown, money(profit, profit > 0n ? "+" : ""));
+    shown.className = profit > 0n ? "yes" : profit < 0n ? "no" : "";
+  }
+}
+
+function money(micros, plus) {
+  const cents = (micros < 0n ? -micros : micros) / 10000n;
+  const rest = (micros < 0n ? -micros : micros) % 10000n;
+  const isUp = rest > 5000n || (rest === 5000n && cents % 2n === 1n);
+  const whole = cents + (isUp ? 1n : 0n);
+  const text = amount(`${whole / 100n}.${String(whole % 100n).padStart(2, "0")}`);
+  return `${micros < 0n ? "−" : plus}${page.dataset.symbol}${text}`;
+}
+
+function write(element, text) {
+  if (element.textContent !== text) element.textContent = text;
+}
+
+subscribe("ticker", slug, (frame) => {
+  for (const ticker of frame.tickers) marks.set(ticker.outcome, markOf(ticker));
+  showWorth();
+});
+addEventListener("htmx:afterSettle", showWorth);

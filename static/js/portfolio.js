@@ -1,0 +1,151 @@
+// The portfolio: the equity curve, and figures that follow prices and the viewer's own account.
+import { subscribe } from "./feed.js";
+import { NOTHING, amount, mark, price } from "./format.js";
+import { showLiveState } from "./site.js";
+
+const RELOAD_MS = 800;
+const MINUS = "−";
+
+function read(id) {
+  const block = document.getElementById(id);
+  return block === null ? null : JSON.parse(block.textContent);
+}
+
+const place = document.getElementById("curve");
+const symbol = place.dataset.symbol;
+const { points, now } = read("curve-data");
+let chart = null;
+let reloading = 0;
+
+/** A figure of the head. Its text is what the server drew until something changes. */
+function figure(name) {
+  return document.querySelector(`[data-figure="${name}"]`);
+}
+
+function money(value) {
+  if (value === null) return NOTHING;
+  const rounded = Math.round(value * 100) / 100;
+  return `${rounded < 0 ? MINUS : ""}${symbol}${amount(Math.abs(rounded))}`;
+}
+
+function showSigned(element, value) {
+  const text = money(value);
+  element.textContent = value !== null && Math.round(value * 100) > 0 ? `+${text}` : text;
+  element.classList.toggle("yes", value > 0);
+  element.classList.toggle("no", value < 0);
+}
+
+// --- the curve ---------------------------------------------------------------------------------
+
+const ranges = document.querySelector("[data-ranges]");
+if (points.length > 0) {
+  import("./equity-chart.js").then(({ drawEquity }) => {
+    chart = drawEquity(place, points, symbol);
+    chart.setNow(equity);
+    ranges.hidden = false;
+  });
+}
+ranges.addEventListener("click", (event) => {
+  const button = event.target.closest("button");
+  if (button === null || chart === null) return;
+  for (const other of ranges.querySelectorAll("button")) {
+    other.setAttribute("aria-pressed", String(other === button));
+    other.classList.toggle("btn-active", other === button);
+  }
+  chart.setDays(button.dataset.days === "" ? null : Number(button.dataset.days));
+});
+
+// --- prices ------------------------------------------------------------------------------------
+
+const marks = new Map(); // market -> Map(outcome -> mark)
+let positions = new Map();
+let endings = [];
+let equity = now;
+
+function follow() {
+  for (const end of endings) end();
+  positions = new Map((read("positions-data") ?? []).map((row) => [row.market, row]));
+  endings = [...positions.keys()].map((market) =>
+    subscribe("ticker", market, (frame) => showPrices(market, frame.tickers)));
+}
+
+function showPrices(market, tickers) {
+  if (!marks.has(market)) marks.set(market, new Map());
+  const known = marks.get(market);
+  for (const ticker of tickers) known.set(ticker.outcome, mark(ticker));
+  const row = positions.get(market);
+  const body = document.querySelector(`[data-position="${CSS.escape(market)}"]`);
+  if (row === undefined || body === null) return;
+  if (row.binary) known.set("NO", known.get("YES") === null ? null : 1 - known.get("YES"));
+  const value = computeValue(row.owned, known);
+  body.querySelector('[data-cell="value"]').textContent = money(value);
+  for (const line of row.lines) showLine(body, line, known.get(line.outcome) ?? null);
+  if (value === null || row.value === null) return;
+  addToEquity(value - Number(row.value));
+  row.value = value;
+}
+
+/** What is owned is worth at these marks; null where one that it needs is unknown. */
+function computeValue(owned, known) {
+  let value = 0;
+  for (const [code, quantity] of Object.entries(owned)) {
+    const worth = known.get(code) ?? null;
+    if (worth === null) return null;
+    value += Number(quantity) * worth;
+  }
+  return value;
+}
+
+function showLine(body, line, worth) {
+  const row = body.querySelector(`[data-line="${CSS.escape(line.key)}"]`);
+  if (row === null || worth === null) return;
+  row.querySelector('[data-cell="price"]').textContent = price(line.mirrored ? 1 - worth : worth);
+  const profit = Number(line.quantity) * worth - Number(line.cost);
+  showSigned(row.querySelector('[data-cell="profit"]'), profit);
+}
+
+/** Equity, the positions' worth and profits move together. */
+function addToEquity(change) {
+  if (equity === null || Math.abs(change) < 1e-9) return;
+  equity += change;
+  addTo("equity", change, (element, value) => { element.textContent = money(value); });
+  addTo("positions", change, (element, value) => { element.textContent = money(value); });
+  addTo("profit", change, showSigned);
+  addTo("today", change, showSigned);
+  chart?.setNow(equity);
+}
+
+function addTo(name, change, show) {
+  const element = figure(name);
+  element.dataset.value = Number(element.dataset.value) + change;
+  show(element, Number(element.dataset.value));
+}
+
+// --- the account -------------------------------------------------------------------------------
+
+function showAccount(frame) {
+  if (frame.type === "me" && reloading === 0) reloading = setTimeout(reload, RELOAD_MS);
+}
+
+/** What is held or ordered has changed: the server draws the page's changing parts anew. */
+async function reload() {
+  reloading = 0;
+  if (document.activeElement?.matches("main input, main select")) return;
+  const answer = await fetch(location.href, { headers: { Accept: "text/html" } });
+  if (!answer.ok) return;
+  const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
+  for (const id of ["figures", "positions", "orders", "curve-data"]) {
+    const old = document.getElementById(id);
+    const replacement = fresh.getElementById(id);
+    if (old === null || replacement === null) continue;
+    old.replaceWith(replacement);
+    window.htmx?.process(replacement);
+  }
+  equity = read("curve-data").now;
+  chart?.setNow(equity);
+  follow();
+}
+
+showLiveState();
+follow();
+subscribe("me", null, showAccount);

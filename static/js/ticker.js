@@ -1,0 +1,30 @@
+// What each outcome is worth now, wherever the page shows it: [data-ticker="<outcome code>"].
+import { mark, percent } from "./format.js";
+
+const NO = "NO";
+
+/** Returns the handler of a market's ticker frames; `onMark(code, mark)` hears of each. */
+export function startTicker({ binary, market }, onMark = () => {}) {
+  return (frame) => {
+    if (frame.market !== market) return;
+    for (const ticker of frame.tickers) {
+      const now = mark(ticker);
+      show(ticker.outcome, now);
+      if (binary) show(NO, now === null ? null : 1 - now);
+      onMark(ticker.outcome, now);
+    }
+  };
+}
+
+function show(code, now) {
+  const text = percent(now);
+  for (const element of document.querySelectorAll(`[data-ticker="${CSS.escape(code)}"]`)) {
+    if (element.textContent === text) continue;
+    const was = Number.parseInt(element.textContent, 10);
+    element.textContent = text;
+    const isUp = Number.parseInt(text, 10) > was;
+    element.classList.remove("flash-up", "flash-down");
+    element.getAnimations().forEach((animation) => animation.cancel());
+    requestAnimationFrame(() => element.classList.add(isUp ? "flash-up" : "flash-down"));
+  }
+}

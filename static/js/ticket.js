@@ -1,0 +1,249 @@
+// The order ticket: previews it as one writes, fills it from the book and from links, keeps its
+// prices live, and on a phone opens it as a sheet. Without this it is a form like any other.
+import "./countdown.js";
+import { onState, subscribe } from "./feed.js";
+import { price as showPrice } from "./format.js";
+
+const PAYOUT_PIPS = 10000;
+const WRITING_MS = 200;
+const MOVING_MS = 1500;
+const MOST_PIPS_DIGITS = 4;
+
+const page = document.querySelector("[data-market-page]");
+const slug = page.dataset.marketPage;
+const place = document.getElementById("ticket-place");
+const sheet = document.getElementById("ticket-sheet");
+const wide = matchMedia("(min-width: 64rem)");
+
+const find = (selector) => document.querySelector(`#ticket ${selector}`);
+const form = () => document.getElementById("ticket-form");
+const isBinary = () => find("[name=answer]") === null;
+const checked = (name) => find(`[name=${name}]:checked`)?.value;
+
+// --- preview -------------------------------------------------------------------------------------
+
+let timer = 0;
+
+/** Ask for a preview soon. What one writes oneself is read out, what the market moves is not. */
+function preview(pause, isWritten) {
+  clearTimeout(timer);
+  timer = setTimeout(() => {
+    const summary = document.getElementById("ticket-summary");
+    if (summary === null || document.getElementById("ticket-submit") === null) return;
+    summary.setAttribute("aria-live", isWritten ? "polite" : "off");
+    window.htmx.trigger(summary, "ticket-preview");
+  }, pause);
+}
+
+addEventListener("htmx:beforeRequest", (event) => {
+  if (event.detail.elt.id === "ticket-form") clearTimeout(timer);
+});
+addEventListener("htmx:afterSettle", (event) => {
+  const { id } = event.detail.elt;
+  if (id === "ticket-summary") showFaults();
+  if (id === "ticket-form" || id === "ticket") {
+    begin();
+    preview(0, false);
+  }
+});
+
+/** A field is marked as wrong while words stand beside it. */
+function showFaults() {
+  for (const field of form().querySelectorAll("[aria-describedby]")) {
+    const isWrong = field.getAttribute("aria-describedby").split(" ").some(
+      (id) => id.startsWith("ticket-error-") && document.getElementById(id)?.hidden === false,
+    );
+    if (isWrong) field.setAttribute("aria-invalid", "true");
+    else field.removeAttribute("aria-invalid");
+  }
+  const most = findMost();
+  const button = find("[data-most]");
+  button.hidden = !most;
+  button.value = most;
+}
+
+function findMost() {
+  const known = find("[data-most-contracts]");
+  if (known === null) return "";
+  return checked("measure") === "credits" ? known.dataset.mostCredits : known.dataset.mostContracts;
+}
+
+// --- prices and words of the form ----------------------------------------------------------------
+
+function begin() {
+  if (form() === null) return;
+  for (const element of form().querySelectorAll("[data-step], [data-quick]")) element.hidden = false;
+  show();
+}
+
+/** The two answers at what they trade at for this side, and the button with what it would do. */
+function show() {
+  if (form() === null) return;
+  const side = checked("side");
+  const chosen = find("#ticket-outcome")?.selectedOptions[0];
+  for (const label of form().querySelectorAll(".ticket-answer")) {
+    const input = label.querySelector("input");
+    if (chosen) setQuote(input, chosen.dataset, input.value === "no");
+    const pips = side === "sell" ? input.dataset.bid : input.dataset.ask;
+    label.querySelector("[data-answer-price]").textContent = showPrice(pips ? toPrice(Number(pips)) : null);
+  }
+  const button = document.getElementById("ticket-submit");
+  if (button === null) return;
+  const answer = find(".ticket-answer input:checked").nextElementSibling.textContent;
+  let outcome = chosen ? chosen.textContent : answer;
+  if (chosen && checked("answer") === "no") outcome = button.dataset.noOn.replace("{outcome}", outcome);
+  const words = side === "sell" ? button.dataset.sell : button.dataset.buy;
+  button.querySelector("[data-submit-text]").textContent = words.replace("{outcome}", outcome);
+}
+
+function setQuote(element, { bid, ask }, isNo) {
+  element.dataset.bid = isNo ? mirror(ask) : bid;
+  element.dataset.ask = isNo ? mirror(bid) : ask;
+}
+
+const mirror = (pips) => (pips ? String(PAYOUT_PIPS - Number(pips)) : "");
+const toPips = (text) => (text === null ? "" : String(Math.round(Number(text) * PAYOUT_PIPS)));
+const toPrice = (pips) => (pips / PAYOUT_PIPS).toFixed(MOST_PIPS_DIGITS);
+/** A price as the field takes it: two decimals, more where it has more. */
+const writePrice = (pips) => toPrice(pips).replace(/0{1,2}$/, "");
+
+function follow({ outcome, bid, ask }) {
+  const quote = { bid: toPips(bid), ask: toPips(ask) };
+  for (const element of document.querySelectorAll(`[data-quote="${CSS.escape(outcome)}"]`)) {
+    write(element.querySelector("[data-quote-yes]"), ask === null ? "" : showPrice(ask));
+    write(element.querySelector("[data-quote-no]"), bid === null ? "" : showPrice(toPrice(mirror(quote.bid))));
+  }
+  if (form() === null) return;
+  const option = [...form().querySelectorAll("option[data-bid]")].find(({ value }) => value === outcome);
+  if (option) setQuote(option, quote, false);
+  else for (const input of form().querySelectorAll("[name=outcome][data-bid]")) setQuote(input, quote, input.value === "NO");
+  show();
+  if (find("#ticket-amount").value && !document.hidden) preview(MOVING_MS, false);
+}
+
+function write(element, text) {
+  if (element !== null && element.textContent !== text) element.textContent = text;
+}
+
+subscribe("ticker", slug, (frame) => frame.tickers.forEach(follow));
+
+// --- writing -------------------------------------------------------------------------------------
+
+document.addEventListener("input", (event) => {
+  if (event.target.form?.id !== "ticket-form") return;
+  if (event.target.name === "side" && event.target.value === "sell") choose("measure", "contracts");
+  show();
+  preview(WRITING_MS, true);
+});
+
+document.addEventListener("click", (event) => {
+  const button = event.target.closest?.("#ticket button[type=button]");
+  if (!button) return;
+  if ("step" in button.dataset) step(Number(button.dataset.step));
+  else if ("add" in button.dataset) setAmount(Number(find("#ticket-amount").value) + Number(button.dataset.add));
+  else if ("most" in button.dataset) setAmount(findMost());
+  else if ("ticketClose" in button.dataset) sheet.close();
+});
+
+/** One tick up or down, on the grid of ticks. */
+function step(ticks) {
+  const field = find("#ticket-price");
+  const tick = Number(field.dataset.tick);
+  const input = find(".ticket-answer input:checked");
+  const known = checked("side") === "sell" ? input.dataset.bid : input.dataset.ask;
+  const from = field.value ? Number(field.value) * PAYOUT_PIPS : Number(known || PAYOUT_PIPS / 2);
+  const next = (Math.round(from / tick) + (field.value ? ticks : 0)) * tick;
+  field.value = writePrice(Math.min(Math.max(next, tick), PAYOUT_PIPS - tick));
+  preview(WRITING_MS, true);
+}
+
+function setAmount(value) {
+  find("#ticket-amount").value = value;
+  preview(WRITING_MS, true);
+}
+
+function choose(name, value) {
+  const input = [...form().querySelectorAll(`[name=${name}]`)].find((one) => one.value === value);
+  if (input) input.checked = true;
+}
+
+/** Write values by the names of the fields; true if there is a ticket to be written. */
+function fill(values) {
+  if (form() === null) return false;
+  for (const [name, value] of Object.entries(values)) {
+    const field = form().elements[name];
+    if (!field) continue;
+    if (field instanceof RadioNodeList) choose(name, value);
+    else if (field.type === "checkbox") field.checked = value === "on";
+    else field.value = value;
+  }
+  show();
+  preview(0, true);
+  return true;
+}
+
+document.addEventListener("ticket:fill", ({ detail }) => {
+  const answer = isBinary() ? {} : { answer: detail.answer ?? "yes" };
+  const isShown = fill({
+    outcome: detail.outcome, ...answer, side: detail.side, type: "limit",
+    price: writePrice(Math.round(Number(detail.price) * PAYOUT_PIPS)), reduce_only: "",
+  });
+  if (isShown) open(find("#ticket-amount"));
+});
+
+document.addEventListener("click", (event) => {
+  const link = event.target.closest?.("[data-ticket-link]");
+  if (!link || form() === null) return;
+  event.preventDefault();
+  fill({ reduce_only: "", ...Object.fromEntries(new URL(link.href).searchParams) });
+  open(find("#ticket-amount"));
+});
+
+// --- the sheet -----------------------------------------------------------------------------------
+
+function open(field) {
+  if (wide.matches) {
+    document.getElementById("ticket").scrollIntoView({ block: "nearest" });
+    field.focus({ preventScroll: true });
+    return;
+  }
+  if (!sheet.open) {
+    sheet.append(document.getElementById("ticket"));
+    find("[data-ticket-close]").hidden = false;
+    sheet.showModal();
+  }
+  field.focus();
+}
+
+sheet.addEventListener("close", () => {
+  find("[data-ticket-close]").hidden = true;
+  place.append(document.getElementById("ticket"));
+});
+sheet.addEventListener("click", (event) => { if (event.target === sheet) sheet.close(); });
+wide.addEventListener("change", () => sheet.close());
+document.body.addEventListener("own-changed", () => sheet.close()); // what came of it is told behind
+
+// --- what changes the whole ticket ---------------------------------------------------------------
+
+/** Trading has stopped or begun: the page as it is now has another ticket, header and rules. */
+function renew() {
+  window.htmx.ajax("GET", page.dataset.url, {
+    target: "#ticket", swap: "outerHTML", select: "#ticket", headers: { "HX-Request-Of": "ticket" },
+    source: "#ticket", selectOOB: "#market-header,#about",
+  });
+}
+
+subscribe("lifecycle", slug, (frame) => {
+  if (frame.status === page.dataset.status) return;
+  page.dataset.status = frame.status;
+  renew();
+});
+onState(({ connected, engine }) => {
+  const ticket = document.getElementById("ticket");
+  if (!connected || ticket.dataset.engine === engine) return;
+  ticket.dataset.engine = engine;
+  renew();
+});
+
+begin();
+preview(0, false);

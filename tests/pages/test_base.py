@@ -1,0 +1,68 @@
+"""What every page has: the viewer's language, theme and zone, the operator's words and colours."""
+
+import json
+import re
+
+import pytest
+
+from accounts.models import Policy, User
+from markets.models import Exchange
+
+pytestmark = pytest.mark.django_db
+
+
+def get(client, **headers):
+    return client.get("/nothing-here/", headers=headers).content.decode()
+
+
+def test_the_site_is_named_by_the_policy(client):
+    Policy.objects.update(site_name="Augur & Sons", logo_url="/static/icon.svg")
+    page = get(client)
+    assert "Augur &amp; Sons" in page
+    assert '<img class="h-7 w-auto" src="/static/icon.svg"' in page
+
+
+def test_an_accent_colour_reaches_the_page_under_the_nonce_of_its_policy(client):
+    Policy.objects.update(accent_colour="#b91c1c")
+    response = client.get("/nothing-here/")
+    nonce = re.search(r'<style nonce="([^"]+)">', response.content.decode())[1]
+    assert f"'nonce-{nonce}'" in response.headers["Content-Security-Policy"]
+    assert "--color-primary:#b91c1c" in response.content.decode()
+
+
+def test_the_theme_comes_from_the_cookie_and_is_one_of_two(client):
+    client.cookies["theme"] = "dark"
+    assert '<html lang="en" data-zone="UTC" data-theme="dark">' in get(client)
+    client.cookies["theme"] = '"><script>'
+    assert '<html lang="en" data-zone="UTC">' in get(client)
+
+
+def test_an_announcement_and_a_halt_are_seen_on_every_page(client):
+    Exchange.objects.update(announcement="New <rules> tonight", trading_halted=True)
+    page = get(client)
+    assert "New &lt;rules&gt; tonight" in page
+    assert "Trading is halted" in page
+
+
+def test_without_an_engine_a_bar_says_so(client):
+    assert "The matching engine is away" in get(client)
+
+
+def test_words_for_the_script_can_not_end_their_element(client, monkeypatch):
+    from accounts import context
+
+    monkeypatch.setattr(context, "build_words", lambda: {"x": "</script><script>alert(1)"})
+    page = get(client)
+    words = re.search(r'<script type="application/json" id="words">(.*?)</script>', page)[1]
+    assert json.loads(words) == {"x": "</script><script>alert(1)"}
+
+
+def test_somebody_logged_in_sees_their_available_credits(client):
+    client.force_login(User.objects.create_user("alice@example.com", "alice", "a-Pass-w0rd"))
+    assert re.search(r'data-balance="available">[\d,]+\.\d\d<', get(client))
+
+
+def test_the_policy_of_pages_allows_no_inline_script(client):
+    policy = client.get("/nothing-here/").headers["Content-Security-Policy"]
+    assert "unsafe" not in policy
+    assert "frame-ancestors 'none'" in policy

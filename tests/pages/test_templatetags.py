@@ -1,0 +1,110 @@
+"""How pages show units, times and icons."""
+
+from datetime import UTC, datetime
+
+import pytest
+from django.template import Context, Template
+from django.utils import timezone, translation
+
+from accounts.models import Policy
+from accounts.templatetags.predex import (
+    amount,
+    contracts,
+    percent,
+    points,
+    price,
+    short_contracts,
+    sparkline,
+    when,
+)
+from accounts.viewer import find_zone
+
+
+@pytest.mark.parametrize(
+    ("micros", "shown"),
+    [
+        (None, "\N{EN DASH}"),
+        (0, "0.00"),
+        (1_234_500_000, "1,234.50"),
+        (10**18, "1,000,000,000,000.00"),
+        (4_999, "0.00"),
+        (-5_500_000, "-5.50"),
+    ],
+)
+def test_amounts_are_exact_and_grouped(micros, shown):
+    assert amount(micros) == shown
+
+
+def test_numbers_follow_the_language():
+    with translation.override("de"):
+        assert (amount(1_234_500_000), price(6_250)) == ("1.234,50", "0,625")
+
+
+@pytest.mark.parametrize(
+    ("pips", "shown"), [(100, "0.01"), (9_900, "0.99"), (6_250, "0.625"), (6_251, "0.6251")]
+)
+def test_a_price_has_as_many_decimals_as_it_needs(pips, shown):
+    assert price(pips) == shown
+
+
+@pytest.mark.parametrize(
+    ("half_pips", "shown"),
+    [(None, "\N{EN DASH}"), (20, "<1%"), (200, "1%"), (12_500, "63%"), (12_400, "62%"),
+     (19_800, "99%"), (19_900, ">99%")],
+)  # fmt: skip
+def test_a_probability_is_never_0_or_100_percent(half_pips, shown):
+    assert percent(half_pips) == shown
+
+
+@pytest.mark.parametrize(
+    ("lots", "shown"), [(1_000, "10"), (1_050, "10.5"), (1_005, "10.05"), (125_000_00, "125,000")]
+)
+def test_contracts(lots, shown):
+    assert contracts(lots) == shown
+
+
+@pytest.mark.parametrize(
+    ("lots", "shown"),
+    [(99_900, "999"), (100_000, "1.0K"), (1_999_900, "19K"), (1_250_000_00, "1.2M")],
+)
+def test_big_numbers_of_contracts_at_a_glance(lots, shown):
+    assert short_contracts(lots) == shown
+
+
+@pytest.mark.parametrize(("pips", "shown"), [(310, "+3"), (-1_200, "\N{MINUS SIGN}12"), (40, "0")])
+def test_changes_have_a_sign(pips, shown):
+    assert points(pips) == shown
+
+
+@pytest.mark.django_db
+def test_money_carries_the_site_s_symbol_after_the_sign():
+    Policy.objects.update(currency_symbol="P")
+    template = Template("{% load predex %}{{ gain|signed_money }} {{ loss|signed_money }}")
+    shown = template.render(Context({"gain": 2_500_000, "loss": -2_500_000}))
+    assert shown == "+P2.50 \N{MINUS SIGN}P2.50"
+
+
+def test_times_are_in_the_viewer_s_zone_with_its_name():
+    with timezone.override(find_zone("Europe/Berlin")):
+        shown = when(datetime(2026, 7, 1, 12, 0, tzinfo=UTC))
+    assert shown == (
+        '<time datetime="2026-07-01T12:00:00+00:00" data-when="minute">'
+        "July 1, 2026, 14:00 CEST</time>"
+    )
+
+
+@pytest.mark.parametrize(
+    "name", ["", "../../etc/passwd", "/etc/passwd", "Nowhere/Land", "x" * 1_000, "UTC\x00"]
+)
+def test_a_zone_that_is_none_is_utc(name):
+    assert find_zone(name).key == "UTC"
+
+
+def test_a_sparkline_needs_two_values():
+    assert sparkline([5_000]) == ""
+    assert 'points="0,' in sparkline([5_000, 6_000, 5_500])
+
+
+def test_an_icon_escapes_its_label():
+    template = Template('{% load predex %}{% icon "bell" label=label %}')
+    assert "&lt;b&gt;" in template.render(Context({"label": "<b>"}))
