@@ -1,14 +1,27 @@
 """How allauth's pages act on our users: sign-up by policy, with account and grant; no suspended."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from allauth.account.adapter import DefaultAccountAdapter
-from django.db import transaction
+from allauth.mfa.adapter import DefaultMFAAdapter
+from django.core.exceptions import ValidationError
+from django.db import IntegrityError, transaction
 from django.http import HttpRequest, HttpResponse
+from django.utils.translation import gettext as _
 
-from accounts.actions import do_welcome_user, record_audit
+from accounts.actions import check_create_user, do_welcome_user, is_retired, record_audit
 from accounts.models import User
+from accounts.pages.errors import show_error
 from accounts.policy import get_policy
+
+UNKNOWN_IP = "::"
+
+
+class Site(NamedTuple):
+    """What mails say of the site, in the shape of django.contrib.sites."""
+
+    name: str
+    domain: str
 
 
 class AccountAdapter(DefaultAccountAdapter):
@@ -17,10 +30,23 @@ class AccountAdapter(DefaultAccountAdapter):
 
     def get_client_ip(self, request: HttpRequest) -> str:
         # The door has already found the address behind trusted proxies.
-        return request.META.get("REMOTE_ADDR", "")
+        return request.META.get("REMOTE_ADDR") or UNKNOWN_IP
 
-    @transaction.atomic
+    def clean_username(self, username: str, shallow: bool = False) -> str:
+        handle: str = super().clean_username(username, shallow)
+        if is_retired(handle):
+            raise ValidationError(_("This handle is taken."), code="handle_taken")
+        return handle
+
     def save_user(self, request: HttpRequest, user: User, form: Any, commit: bool = True) -> User:
+        try:
+            with transaction.atomic():
+                return self._save_user(request, user, form, commit)
+        except IntegrityError:  # somebody else took the name meanwhile
+            check_create_user(email=user.email, handle=user.handle)
+            raise
+
+    def _save_user(self, request: HttpRequest, user: User, form: Any, commit: bool) -> User:
         user = super().save_user(request, user, form, commit=commit)
         if commit:
             user.accounts.create()
@@ -28,9 +54,21 @@ class AccountAdapter(DefaultAccountAdapter):
             record_audit("create_user", user, by=None, after={"handle": user.handle})
         return user
 
+    def pre_login(self, request: HttpRequest, user: User, **kwargs: Any) -> HttpResponse | None:
+        if user.is_suspended:
+            return show_error(request, 403, _("This account is suspended"))
+        return super().pre_login(request, user, **kwargs)
+
     def post_login(self, request: HttpRequest, user: User, **kwargs: Any) -> HttpResponse:
         record_audit("log_in", user, by=user)
         return super().post_login(request, user, **kwargs)
+
+    def format_email_subject(self, subject: str) -> str:
+        return f"[{get_policy().site_name}] {subject}"
+
+    def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
+        site = Site(get_policy().site_name, self.request.get_host())
+        super().send_mail(template_prefix, email, {**context, "current_site": site})
 
     def send_notification_mail(
         self, template_prefix: str, user: User, *args: Any, **kwargs: Any
@@ -39,9 +77,11 @@ class AccountAdapter(DefaultAccountAdapter):
         record_audit(template_prefix.rsplit("/", 1)[-1], user, by=user)
         super().send_notification_mail(template_prefix, user, *args, **kwargs)
 
-    def pre_login(self, request: HttpRequest, user: User, **kwargs: Any) -> HttpResponse | None:
-        if user.is_suspended:
-            return HttpResponse(
-                "This account is suspended.\n", status=403, content_type="text/plain; charset=utf-8"
-            )
-        return super().pre_login(request, user, **kwargs)
+
+class MfaAdapter(DefaultMFAAdapter):
+    def get_totp_issuer(self) -> str:
+        return get_policy().site_name
+
+    def get_public_key_credential_rp_entity(self) -> dict[str, str]:
+        """The name that browsers show when they ask for a passkey."""
+        return {**super().get_public_key_credential_rp_entity(), "name": get_policy().site_name}

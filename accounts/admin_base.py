@@ -1,20 +1,41 @@
-"""The base of every ModelAdmin of ours: one place for the admin's look and for audit events."""
+"""The base of every ModelAdmin of ours: one place for the admin's look and for audit events.
 
-from collections.abc import Callable
-from typing import Any, cast
+Tables that grow without end are `RecordAdmin`s: searched by whole values for which there is an
+index, sorted as an index sorts them, neither filtered by what a column holds nor counted.
+"""
 
-from django.contrib import admin, messages
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple, cast
+
+from django.contrib.admin import ShowFacets, SimpleListFilter
 from django.core.paginator import Paginator
-from django.db.models import Model, QuerySet
+from django.db.models import Model, Q, QuerySet
 from django.http import HttpRequest
-from django.utils.functional import cached_property
+from django.urls import reverse
+from django.utils.functional import Promise, cached_property
+from django.utils.html import format_html
+from unfold import admin as unfold
 
+from accounts.admin_acts import ActingAdmin
+from accounts.admin_fields import SecondsField
 from accounts.audit import record_audit
-from accounts.errors import ApiError
-from accounts.models import User
-from accounts.units import format_amount, format_price, format_quantity
+from accounts.ids import check_id
+from accounts.models import Account, User
+from accounts.templatetags import predex as show
 
 COUNT_MAX = 10_000
+FOUND_MAX = 1_000
+NUMBER_DIGITS_MAX = 18
+
+Column = Callable[[Any], Any]
+TabularInline = unfold.TabularInline
+
+
+class Link(NamedTuple):
+    """From the page of one row to what belongs to it."""
+
+    title: Any
+    url: str
 
 
 class CheapPaginator(Paginator):
@@ -25,10 +46,26 @@ class CheapPaginator(Paginator):
         return self.object_list.order_by()[:COUNT_MAX].count()  # type: ignore[attr-defined]
 
 
-class ModelAdmin(admin.ModelAdmin):
+class ModelAdmin(ActingAdmin, unfold.ModelAdmin):
     paginator = CheapPaginator
     show_full_result_count = False
+    show_facets = ShowFacets.NEVER  # a count for each value of each filter
     list_per_page = 50
+    list_disable_select_all = True
+    list_fullwidth = True
+    change_form_outer_before_template = "admin/row_panel.html"
+
+    def get_links(self, row: Any) -> Iterable[Link]:
+        """Return where the page of this row leads besides its own fields."""
+        return ()
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> Any:
+        row = kwargs.get("obj")
+        if row is not None:
+            context["links"] = list(self.get_links(row))
+        return super().render_change_form(request, context, *args, **kwargs)
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         super().save_model(request, obj, form, change)
@@ -63,44 +100,162 @@ class ReadOnlyAdmin(ModelAdmin):
         return False
 
 
+class RecordAdmin(ReadOnlyAdmin):
+    """`account_keys` say by which columns an account's rows are found, `found_order` how sorted."""
+
+    ordering = ["-pk"]
+    sortable_by = ()
+    search_fields = ["pk"]  # what is found is up to `find`; this only shows the search box
+    account_keys: tuple[str, ...] = ("account",)
+    found_order: tuple[str, ...] = ("-pk",)
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet, search_term: str
+    ) -> tuple[QuerySet, bool]:
+        term = search_term.strip()
+        if not term:
+            return queryset, False
+        conditions = list(self.find(term))
+        wanted = conditions[0] if len(conditions) == 1 else self._find_any(conditions)
+        return queryset.filter(wanted).order_by(*self.found_order), False
+
+    def find(self, term: str) -> Iterable[Q]:
+        """Yield conditions, each of which one index answers; rows that meet any are found."""
+        yield from self.find_by_id(term)
+        yield from self.find_by_account(term)
+
+    def find_by_id(self, term: str) -> Iterable[Q]:
+        """Yield what finds a row by its number, if it is one."""
+        if is_number(term):
+            yield Q(pk=int(term))
+
+    def find_by_account(self, handle: str) -> Iterable[Q]:
+        """Yield what finds the rows of a user's accounts, if there is such a user."""
+        if not self.account_keys:
+            return
+        ids = list(Account.objects.filter(owner__handle=handle).values_list("pk", flat=True))
+        if ids:
+            yield from (Q(**{f"{key}__in": ids}) for key in self.account_keys)
+
+    def _find_any(self, conditions: list[Q]) -> Q:
+        """Return what finds the newest rows that meet each condition.
+
+        As one condition with OR, the database might read the whole table for them.
+        """
+        rows = self.model._default_manager.order_by("-pk").values_list("pk", flat=True)
+        return Q(
+            pk__in={pk for condition in conditions for pk in rows.filter(condition)[:FOUND_MAX]}
+        )
+
+
+class HexRecordAdmin(RecordAdmin):
+    """Records whose id is a UUID."""
+
+    def find_by_id(self, term: str) -> Iterable[Q]:
+        return find_by_hex(term)
+
+
+class KnownValuesFilter(SimpleListFilter):
+    """A filter by one of the values that are known beforehand: nothing is looked up for it."""
+
+    values: Iterable[tuple[str, str | Promise]] = ()
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        return list(self.values)
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
+        wanted = {str(self.parameter_name): self.value()}
+        return queryset if self.value() is None else queryset.filter(**wanted)
+
+
+def find_by_hex(term: str) -> Iterable[Q]:
+    """Yield what finds a row by its UUID, if it is one."""
+    try:
+        yield Q(pk=check_id(term))
+    except ValueError:
+        return
+
+
+def is_number(text: str) -> bool:
+    return text.isascii() and text.isdecimal() and len(text) <= NUMBER_DIGITS_MAX
+
+
 def get_operator(request: HttpRequest) -> User:
     """Return who uses the admin, which lets nobody in without a log-in."""
     return cast("User", request.user)
 
 
-def show_amount(field: str) -> Callable[[Any], str]:
-    return _show(field, format_amount)
+# --- columns -------------------------------------------------------------------------------------
 
 
-def show_price(field: str) -> Callable[[Any], str]:
-    return _show(field, format_price)
+def show_amount(field: str, title: Any = None) -> Column:
+    """A column of micros, exact: 2 decimals, or as many as it takes."""
+    return _show(field, _exact_amount, title)
 
 
-def show_quantity(field: str) -> Callable[[Any], str]:
-    return _show(field, format_quantity)
+def show_price(field: str, title: Any = None) -> Column:
+    return _show(field, show.price, title)
 
 
-def act_on_each(request: HttpRequest, rows: QuerySet, act: Callable[[Any], Any], done: str) -> None:
-    """Call a `do_` action for each selected row; tell what was refused and go on."""
-    count = 0
-    for row in rows:
-        try:
-            act(row)
-        except ApiError as refusal:
-            messages.error(request, f"{row}: {refusal.message}")
-        else:
-            count += 1
-    if count:
-        messages.success(request, f"{count} {done}")
+def show_quantity(field: str, title: Any = None) -> Column:
+    return _show(field, show.contracts, title)
 
 
-def _show(field: str, format_units: Callable[[int], str]) -> Callable[[Any], str]:
+def show_time(field: str, title: Any = None) -> Column:
+    """A column of microseconds, shown as a time in the viewer's zone."""
+
+    def show_moment(row: Model) -> str:
+        us = getattr(row, field)
+        return show.when(us, "second") if us else show.NOTHING
+
+    return _describe(show_moment, field, title)
+
+
+def show_duration(field: str, title: Any) -> Column:
+    """A column of seconds, shown like "2d 12h"."""
+    return _show(field, lambda seconds: SecondsField.show(seconds or 0), title)
+
+
+def link_to(field: str, title: Any) -> Column:
+    """A column of a foreign key that leads to the page of the row it names."""
+
+    def link(row: Model) -> Any:
+        target = getattr(row, field)
+        # A market's title is a sentence; its address says it in a column's width.
+        return None if target is None else link_to_row(target, getattr(target, "slug", None))
+
+    return _describe(link, field, title)
+
+
+def link_to_row(row: Model, text: Any = None) -> Any:
+    return format_html('<a class="admin-link" href="{}">{}</a>', find_url(row), text or row)
+
+
+def find_url(row: Model) -> str:
+    options = row._meta
+    return reverse(f"admin:{options.app_label}_{options.model_name}_change", args=[row.pk])
+
+
+def link_to_list(model: str, term: str) -> str:
+    """Return the address of a list ("trading_trade") in which `term` was searched."""
+    return f"{reverse(f'admin:{model}_changelist')}?q={term}"
+
+
+def _exact_amount(micros: int | None) -> str:
+    decimals = 2 if not micros or micros % 10_000 == 0 else 4 if micros % 100 == 0 else 6
+    return show.amount(micros, decimals)
+
+
+def _show(field: str, format_units: Callable[[int | None], str], title: Any) -> Column:
     """A column that shows integer units as the decimal that people know."""
 
-    def show(row: Model) -> str:
-        units = getattr(row, field)
-        return "" if units is None else format_units(units)
+    def show_units(row: Model) -> str:
+        return format_units(getattr(row, field))
 
-    show.short_description = field.rsplit("_", 1)[0].replace("_", " ")  # type: ignore[attr-defined]
-    show.admin_order_field = field  # type: ignore[attr-defined]
-    return show
+    return _describe(show_units, field, title)
+
+
+def _describe(column: Any, field: str, title: Any) -> Column:
+    column.short_description, column.admin_order_field = title, field
+    described: Column = column
+    return described

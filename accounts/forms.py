@@ -2,21 +2,32 @@
 
 from typing import Any
 
+from allauth.core import context
 from django import forms
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from accounts.actions import check_sign_up
 from accounts.errors import RefusedError
 from accounts.policy import get_policy
 
+INVITE = "invite"
+"""The link's parameter; kept in the session, because single sign-on leads away and back."""
+INVITE_LENGTH_MAX = 40
+
 
 class SignupForm(forms.Form):
-    """allauth puts its e-mail, handle and password fields in front of these."""
+    """allauth puts its e-mail, handle and password fields beside these."""
 
-    invite_code = forms.CharField(max_length=40, required=False, strip=True)
+    invite_code = forms.CharField(
+        label=_("Invitation code"), max_length=INVITE_LENGTH_MAX, required=False, strip=True
+    )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        if get_policy().sign_up != "invite":
+        if get_policy().sign_up == "invite":
+            self.fields["invite_code"].initial = _remember_invite()
+        else:
             del self.fields["invite_code"]
 
     def clean(self) -> dict[str, Any]:
@@ -24,8 +35,19 @@ class SignupForm(forms.Form):
         try:
             self.invite = check_sign_up(cleaned.get("invite_code", ""))
         except RefusedError as refusal:
-            raise forms.ValidationError(refusal.message, code=refusal.code) from None
+            field = "invite_code" if "invite_code" in self.fields else None
+            message = gettext("This invitation is not valid, has expired or was used up.")
+            self.add_error(field, forms.ValidationError(message, code=refusal.code))
         return cleaned
 
     def signup(self, request: Any, user: Any) -> None:
         """Called by allauth after the user is saved; `AccountAdapter.save_user` did the rest."""
+        request.session.pop(INVITE, None)
+
+
+def _remember_invite() -> str:
+    request = context.request
+    code = request.GET.get(INVITE, "")[:INVITE_LENGTH_MAX]
+    if code:
+        request.session[INVITE] = code
+    return code or request.session.get(INVITE, "")

@@ -2,8 +2,14 @@
 
 import re
 
+from django.conf import settings
 from django.core.exceptions import ValidationError
+from django.utils.crypto import salted_hmac
+from django.utils.translation import gettext_lazy as _
 
+DELETED_PREFIX = "deleted_"
+"""Begins the opaque handles of deleted users; nobody can choose one."""
+HANDLE_LENGTH_MAX = 30
 HANDLE_PATTERN = re.compile(r"[a-z0-9_]{3,30}", re.ASCII)
 # fmt: off
 RESERVED = frozenset({
@@ -18,10 +24,18 @@ def validate_handle(handle: str) -> None:
     """Raise ValidationError unless `handle` may become somebody's name."""
     if not HANDLE_PATTERN.fullmatch(handle):
         raise ValidationError(
-            "A handle has 3 to 30 lower-case letters, digits or underscores.", code="bad_handle"
+            _("A handle has 3 to 30 lower-case letters, digits or underscores."),
+            code="bad_handle",
         )
-    if handle in RESERVED:
-        raise ValidationError("This handle is reserved.", code="handle_reserved")
+    if handle in RESERVED or handle.startswith(DELETED_PREFIX):
+        raise ValidationError(_("This handle is reserved."), code="handle_reserved")
+
+
+def compute_retired_digest(handle: str) -> str:
+    """Return what is kept of a deleted user's handle: enough to know it again, no more."""
+    return salted_hmac(
+        "accounts.RetiredHandle", handle, secret=settings.API_KEY_PEPPER, algorithm="sha256"
+    ).hexdigest()
 
 
 VALIDATORS = [validate_handle]

@@ -3,8 +3,8 @@
 One function each, and a plain answer without it: accounts runs, and is tested, alone.
 """
 
-from collections.abc import Callable, Collection, Mapping
-from typing import NamedTuple
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
 
 class Valuation(NamedTuple):
@@ -12,19 +12,45 @@ class Valuation(NamedTuple):
     positions_micros: int | None  # None: some position has no known price
 
 
+class DataTable(NamedTuple):
+    """One table of what is kept of a user: `rows(user_id)` reads it in chunks, oldest first.
+
+    Values are what CSV and JSON can say: texts (exact decimals), whole numbers, booleans, None.
+    """
+
+    name: str
+    columns: Sequence[str]
+    rows: Callable[[int], Iterator[Mapping[str, Any]]]
+
+
 _value_positions: Callable[[int], Valuation] | None = None
 _name_markets: Callable[[Collection[int]], Mapping[int, str]] | None = None
+_cancel_orders: Callable[[int], None] | None = None
+_data_tables: dict[str, DataTable] = {}
+_forget_user: list[Callable[[int], None]] = []
 
 
 def register(
     *,
     value_positions: Callable[[int], Valuation] | None = None,
     name_markets: Callable[[Collection[int]], Mapping[int, str]] | None = None,
+    cancel_orders: Callable[[int], None] | None = None,
+    data_tables: Sequence[DataTable] = (),
+    forget_user: Callable[[int], None] | None = None,
 ) -> None:
-    """`value_positions(account_id)`, and `name_markets(market_ids)` -> {market_id: slug}."""
-    global _value_positions, _name_markets
+    """`value_positions(account_id)`, and `name_markets(market_ids)` -> {market_id: slug}.
+
+    `cancel_orders(account_id)` ends every open order, outside of a transaction. `data_tables` are
+    for whoever wants their data; `forget_user(user_id)` wipes what is personal in an app's own
+    tables, inside the transaction that deletes the user. These two may come from several apps.
+    """
+    global _value_positions, _name_markets, _cancel_orders
     _value_positions = value_positions or _value_positions
     _name_markets = name_markets or _name_markets
+    _cancel_orders = cancel_orders or _cancel_orders
+    _data_tables.update({table.name: table for table in data_tables})
+    if forget_user is not None and forget_user not in _forget_user:
+        _forget_user.append(forget_user)
 
 
 def value_positions(account_id: int) -> Valuation:
@@ -33,3 +59,17 @@ def value_positions(account_id: int) -> Valuation:
 
 def name_markets(market_ids: Collection[int]) -> Mapping[int, str]:
     return _name_markets(market_ids) if _name_markets and market_ids else {}
+
+
+def cancel_orders(account_id: int) -> None:
+    if _cancel_orders is not None:
+        _cancel_orders(account_id)
+
+
+def list_data_tables() -> list[DataTable]:
+    return list(_data_tables.values())
+
+
+def forget_user(user_id: int) -> None:
+    for forget in _forget_user:
+        forget(user_id)

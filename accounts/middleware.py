@@ -1,7 +1,8 @@
 """Django's side of the door: request id, host, body length, CORS, log line, limits on log-in forms.
 
 Errors under /api/ are JSON of one shape, even those that Django itself answers as a page. Nothing
-here reads the database, so under ASGI it runs on the event loop.
+here reads the database, so under ASGI it runs on the event loop. Who tries too often is told so by
+a page, which does: `PageErrors`, further in, shows it instead of calling the view.
 """
 
 from collections.abc import Awaitable, Callable
@@ -45,8 +46,7 @@ class Door:
             try:
                 response = _answer_early(visit, headers)
                 if response is None:
-                    for action, account in _find_attempts(request):
-                        limits.check_attempt(action, address=visit.address, account=account)
+                    _check_attempts(visit, request)
                     response = self.get_response(request)
             except ApiError as error:
                 response = _refuse(visit, error)
@@ -58,8 +58,7 @@ class Door:
             try:
                 response = _answer_early(visit, headers)
                 if response is None:
-                    for action, account in _find_attempts(request):
-                        await limits.acheck_attempt(action, address=visit.address, account=account)
+                    await _acheck_attempts(visit, request)
                     response = await self.get_response(request)
             except ApiError as error:
                 response = _refuse(visit, error)
@@ -94,6 +93,27 @@ def _finish(visit: door.Visit, response: HttpResponseBase) -> HttpResponseBase:
             value = f"{response['Vary']}, {value}"
         response[name] = value
     return response
+
+
+def _check_attempts(visit: door.Visit, request: HttpRequest) -> None:
+    try:
+        for action, account in _find_attempts(request):
+            limits.check_attempt(action, address=visit.address, account=account)
+    except ApiError as error:
+        _note_refusal(visit, request, error)
+
+
+async def _acheck_attempts(visit: door.Visit, request: HttpRequest) -> None:
+    try:
+        for action, account in _find_attempts(request):
+            await limits.acheck_attempt(action, address=visit.address, account=account)
+    except ApiError as error:
+        _note_refusal(visit, request, error)
+
+
+def _note_refusal(visit: door.Visit, request: HttpRequest, error: ApiError) -> None:
+    visit.code = error.code
+    request.refusal = error  # type: ignore[attr-defined]
 
 
 def _refuse(visit: door.Visit, error: ApiError) -> HttpResponse:

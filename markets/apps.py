@@ -12,6 +12,10 @@ class MarketsConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
+        from accounts import hooks
+        from markets.own_data import TABLES, forget_user
+
+        hooks.register(data_tables=TABLES, forget_user=forget_user)
         post_migrate.connect(create_exchange, sender=self)
 
 

@@ -24,6 +24,7 @@ SEARCH_WORDS_MAX = 8
 ORDERS = {
     "newest": ["-created_at", "slug"],
     "volume": ["-volume_lots", "slug"],
+    "trending": ["-volume_24h_lots", "slug"],
     "closing": ["close_at", "slug"],
 }
 
@@ -70,12 +71,12 @@ def list_markets(
 def with_details(markets: QuerySet[Market]) -> QuerySet[Market]:
     """Read what a market's public face names in three queries, however many markets.
 
-    `volume_lots` is there to sort by.
+    `volume_lots` and `volume_24h_lots` are there to sort by.
     """
     return (
         markets.select_related("category", "event__series", "group", "creator", "resolver", "stats")
         .prefetch_related("tags", "outcomes")
-        .annotate(volume_lots=F("stats__volume_lots"))
+        .annotate(volume_lots=F("stats__volume_lots"), volume_24h_lots=F("stats__volume_24h_lots"))
     )
 
 

@@ -9,10 +9,16 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import environ
-from csp.constants import NONCE, NONE, SELF
+from django.utils.translation import gettext_lazy as _
 
+from predex.admin_site import UNFOLD as UNFOLD
+from predex.attempts import ATTEMPT_LIMITS as ATTEMPT_LIMITS
+from predex.browser import CONTENT_SECURITY_POLICY as CONTENT_SECURITY_POLICY
 from predex.checks import DEBUG_SECRET_PREFIX, refuse_unsafe
 from predex.logging import build_logging
+from predex.rest import REST_FRAMEWORK as REST_FRAMEWORK
+from predex.rest import build_openapi
+from predex.sign_on import configure_sign_on
 from predex.stores import configure_caches, configure_channel_layers, configure_database
 
 VERSION = "0.1.0"
@@ -86,7 +92,8 @@ CELERY_TIMEZONE = "UTC"
 # --- Django -----------------------------------------------------------------------------------
 INSTALLED_APPS = [
     "daphne",  # first: its runserver serves `make dev`
-    "django.contrib.admin",
+    "unfold.apps.BasicAppConfig",  # before the admin, whose templates it replaces
+    "predex.admin_site.AdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -101,7 +108,11 @@ INSTALLED_APPS = [
     "allauth",
     "allauth.account",
     "allauth.mfa",
+    "allauth.usersessions",
+    "allauth.socialaccount",
+    "allauth.socialaccount.providers.openid_connect",
     "csp",
+    "django_htmx",
     "simple_history",
     "accounts",
     "markets",
@@ -113,12 +124,17 @@ MIDDLEWARE = [
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
+    "accounts.viewer.ViewerLanguage",
+    "accounts.viewer.ViewerZone",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
+    "allauth.usersessions.middleware.UserSessionsMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+    "accounts.pages.errors.PageErrors",
     "simple_history.middleware.HistoryRequestMiddleware",
 ]
 ROOT_URLCONF = "predex.urls"
@@ -133,11 +149,16 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
+                "accounts.context.site",
+                "markets.context.exchange",
+                "trading.context.trading",
             ]
         },
     }
 ]
 LANGUAGE_CODE = "en"
+LANGUAGES = [("en", _("English")), ("de", _("German"))]
+LOCALE_PATHS = [BASE_DIR / "locale"]
 TIME_ZONE = "UTC"
 USE_TZ = True
 
@@ -150,7 +171,7 @@ WHITENOISE_USE_FINDERS = not STATIC_MANIFEST
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {
-        "BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"
+        "BACKEND": "predex.staticfiles.HashedStaticFiles"
         if STATIC_MANIFEST
         else "django.contrib.staticfiles.storage.StaticFilesStorage"
     },
@@ -173,27 +194,40 @@ LOGIN_REDIRECT_URL = "/"
 ACCOUNT_ADAPTER = "accounts.adapter.AccountAdapter"
 ACCOUNT_LOGIN_METHODS = {"email"}
 ACCOUNT_SIGNUP_FORM_CLASS = "accounts.forms.SignupForm"
+ACCOUNT_FORMS = {
+    "login": "accounts.pages.allauth_forms.LogInForm",
+    "signup": "accounts.pages.allauth_forms.SignUpForm",
+}
 ACCOUNT_SIGNUP_FIELDS = ["email*", "username*", "password1*", "password2*"]
 ACCOUNT_USER_MODEL_USERNAME_FIELD = "handle"
 ACCOUNT_USERNAME_VALIDATORS = "accounts.handles.VALIDATORS"
 ACCOUNT_EMAIL_VERIFICATION = "optional"  # for log-in; trading asks for it:
 EMAIL_VERIFICATION_REQUIRED = env.bool("EMAIL_VERIFICATION_REQUIRED", default=not EMBEDDED)
-# Tries before a 429, as (count, seconds), by address and by account; pages and API share them.
-# These replace allauth's own limits of the same names; its others (second factor) stay.
+# ATTEMPT_LIMITS replace allauth's of the same names; its others (second factor) stay.
 ACCOUNT_RATE_LIMITS = {"login": False, "signup": False, "reset_password": False}
-ATTEMPT_LIMITS = {
-    "log_in": {"address": (30, 60), "account": (5, 300)},
-    "sign_up": {"address": (20, 3600)},
-    "password_reset": {"address": (10, 3600), "account": (3, 3600)},
-    "key_creation": {"address": (60, 3600), "account": (20, 3600)},
-}
 ACCOUNT_DEFAULT_HTTP_PROTOCOL = urlsplit(SITE_URL).scheme
+MFA_ADAPTER = "accounts.adapter.MfaAdapter"
+MFA_FORMS = {"add_webauthn": "accounts.pages.allauth_forms.PasskeyForm"}
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 MFA_PASSKEY_LOGIN_ENABLED = True
-MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = DEBUG
+# Browsers offer passkeys over plain HTTP on localhost only.
+MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = not SITE_IS_HTTPS
+SOCIALACCOUNT_ADAPTER = "accounts.sign_on.SignOnAdapter"
+SOCIALACCOUNT_FORMS = {"signup": "accounts.pages.allauth_forms.SignOnForm"}
+SOCIALACCOUNT_AUTO_SIGNUP = False  # people choose their handle
+SOCIALACCOUNT_LOGIN_ON_GET = True  # a form that leads to another host is against our CSP
+SOCIALACCOUNT_PROVIDERS = configure_sign_on(
+    name=env.str("OIDC_NAME", default="single sign-on"),
+    server_url=env.str("OIDC_SERVER_URL", default=""),
+    client_id=env.str("OIDC_CLIENT_ID", default=""),
+    secret=env.str("OIDC_CLIENT_SECRET", default=""),
+)
 
 vars().update(env.email_url("EMAIL_URL", default="consolemail://"))
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default=f"predex@{urlsplit(SITE_URL).hostname}")
+
+# Operators log in with a second factor where the site is for real: reached by https.
+ADMIN_REQUIRE_MFA = env.bool("ADMIN_REQUIRE_MFA", default=SITE_IS_HTTPS and not DEBUG)
 
 # --- what browsers may do ---------------------------------------------------------------------
 if TRUSTED_PROXIES:  # the Door drops this header unless it comes from one of them
@@ -202,50 +236,9 @@ SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SITE_IS_HTTPS
 SECURE_HSTS_SECONDS = env.int("HSTS_SECONDS", default=3600) if SITE_IS_HTTPS else 0
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
-CONTENT_SECURITY_POLICY = {
-    "DIRECTIVES": {
-        "default-src": [SELF],
-        "script-src": [SELF, NONCE],
-        "img-src": [SELF, "data:"],
-        "object-src": [NONE],
-        "base-uri": [SELF],
-        "form-action": [SELF],
-        "frame-ancestors": [NONE],
-    }
-}
+CSRF_FAILURE_VIEW = "accounts.pages.errors.csrf_failed"
 
-# --- the REST API -----------------------------------------------------------------------------
-REST_FRAMEWORK = {
-    "DEFAULT_AUTHENTICATION_CLASSES": [
-        "accounts.api.authentication.HeaderAuthentication",
-        "accounts.api.authentication.SessionAuthentication",
-    ],
-    "DEFAULT_PERMISSION_CLASSES": ["accounts.api.gates.HasScope"],
-    "DEFAULT_THROTTLE_CLASSES": ["accounts.api.gates.AccountThrottle"],
-    "DEFAULT_PARSER_CLASSES": ["accounts.api.json_bodies.ExactJSONParser"],
-    "DEFAULT_RENDERER_CLASSES": ["accounts.api.json_bodies.ExactJSONRenderer"],
-    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
-    "EXCEPTION_HANDLER": "accounts.api.errors.answer_exception",
-    "URL_FORMAT_OVERRIDE": None,
-    "TEST_REQUEST_DEFAULT_FORMAT": "json",
-}
-SPECTACULAR_SETTINGS = {
-    "TITLE": "predex",
-    "DESCRIPTION": "A self-hosted prediction-market exchange.",
-    "VERSION": VERSION,
-    "OAS_VERSION": "3.1.1",
-    "SCHEMA_PATH_PREFIX": "/api/v1",
-    "POSTPROCESSING_HOOKS": [
-        "drf_spectacular.hooks.postprocess_schema_enums",
-        "trading.api.openapi.add_errors",
-    ],
-    "SERVE_INCLUDE_SCHEMA": False,
-    "COMPONENT_SPLIT_REQUEST": True,
-    "ENFORCE_NON_BLANK_FIELDS": True,
-    "SWAGGER_UI_DIST": "SIDECAR",
-    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
-}
-
+SPECTACULAR_SETTINGS = build_openapi(VERSION)
 LOGGING_CONFIG = "predex.logging.configure"
 LOGGING = build_logging(readable=DEBUG, level=env.str("LOG_LEVEL", default="INFO"))
 

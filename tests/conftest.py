@@ -55,10 +55,14 @@ def forget_caches() -> None:
     """Nothing that a process keeps for a second (principals, limits, policy) outlives a test."""
     from accounts import policy
     from accounts.api import limits, principal
+    from markets import context as exchange_context
+    from trading import cache
 
     limits.reset()
     principal.forget_all()
     policy.forget()
+    exchange_context.forget()
+    cache.forget_all()
 
 
 @pytest.fixture(scope="session")

@@ -34,6 +34,19 @@ FIGURES = {
     },
     "settlement": {"settlement_of_1000000_positions"},
     "restart": {"restart_with_1000000_resting_orders"},
+    "pages": {
+        f"page_{page}_{database}"
+        for database in ("postgres", "sqlite")
+        for page in (
+            "home",
+            "home_logged_in",
+            "home_search",
+            "home_page_2",
+            "home_closing",
+            "market",
+            "market_logged_in",
+        )
+    },
 }
 
 
@@ -71,7 +84,7 @@ def test_the_engine_is_measured_without_any_server() -> None:
 
 @pytest.mark.alone
 @pytest.mark.timeout(SECONDS_MAX + 10)
-@pytest.mark.parametrize("name", ["orders", "sockets", "settlement", "restart"])
+@pytest.mark.parametrize("name", ["orders", "sockets", "settlement", "restart", "pages"])
 def test_a_bench_measures_on_servers_of_its_own_that_are_durable(name: str) -> None:
     start_or_skip(find_postgres_bin)
     start_or_skip(find_redis_binary)

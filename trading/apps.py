@@ -1,4 +1,5 @@
 from django.apps import AppConfig
+from django.db.models.signals import post_migrate
 
 
 class TradingConfig(AppConfig):
@@ -9,5 +10,14 @@ class TradingConfig(AppConfig):
         from accounts import hooks
         from trading.cards import name_markets
         from trading.holdings import value_positions
+        from trading.own_data import TABLES, cancel_orders
+        from trading.roles import create_roles
 
-        hooks.register(value_positions=value_positions, name_markets=name_markets)
+        hooks.register(
+            value_positions=value_positions,
+            name_markets=name_markets,
+            cancel_orders=cancel_orders,
+            data_tables=TABLES,
+        )
+        # The last app to be migrated: the permissions of all of them are there.
+        post_migrate.connect(create_roles, sender=self)

@@ -6,6 +6,7 @@ new row is seen at once. Async code and threads share it.
 """
 
 import asyncio
+import threading
 import time
 from collections.abc import Callable, Hashable
 from typing import Generic, TypeVar
@@ -27,6 +28,7 @@ class FreshCache(Generic[Key, Value]):
         self._seconds = seconds
         self._entries: dict[Key, tuple[float, Value]] = {}
         self._pending: dict[Key, asyncio.Future[Value | None]] = {}
+        self._reading = threading.Lock()
         _caches.append(self)
 
     def find_fresh(self, key: Key) -> Value | None:
@@ -37,6 +39,23 @@ class FreshCache(Generic[Key, Value]):
     def get_sync(self, key: Key) -> Value | None:
         value = self.find_fresh(key)
         return self._read(key) if value is None else value
+
+    def get_shared(self, key: Key) -> Value | None:
+        """Like `get_sync`, for what takes long: one thread reads at a time.
+
+        Meanwhile the others get what was last known; who comes before anything was waits.
+        """
+        value = self.find_fresh(key)
+        if value is not None:
+            return value
+        known = self._entries.get(key)
+        if not self._reading.acquire(blocking=known is None):
+            assert known is not None
+            return known[1]
+        try:
+            return self.get_sync(key)
+        finally:
+            self._reading.release()
 
     async def get(self, key: Key) -> Value | None:
         entry = self._entries.get(key)

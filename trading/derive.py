@@ -4,7 +4,8 @@ Candles are one-minute rows per book; a minute in which nothing happened has non
 of the trades; best prices and open interest are those at the minute's end, open interest being the
 market's (contracts in being: escrow / 10,000). Every row says which journal sequence number it
 reflects, and the rows of a market change in one transaction: so deriving may stop anywhere, run
-twice, and go on later, and `rebuild` gives the same rows from nothing.
+twice, and go on later, and `rebuild` gives the same rows from nothing. The same fold, once for each
+row of the journal, tells people of their fills (`trading.notify`).
 """
 
 from collections.abc import Iterable, Iterator
@@ -19,6 +20,7 @@ from django.utils import timezone
 
 from accounts.clock import from_datetime
 from markets.models import Market, MarketStats
+from trading import notify
 from trading.engine.types import PAYOUT_PIPS, Traded
 from trading.journal import JournalBody, read_rows
 from trading.models import BookState, Candle, JournalRow, OutcomeStats, Position
@@ -158,6 +160,7 @@ def _derive_some(market: Market) -> bool:
         for row, body in rows:
             derived.add(row, body)
         _store(derived, list(derived.changed.values()))
+        notify.tell_of(market.pk, (body for _row, body in rows))
     return len(rows) == ROWS_MAX
 
 

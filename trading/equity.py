@@ -107,19 +107,21 @@ def compute_day(day: date) -> list[DailyEquity]:
 def value(net_lots: tuple[int, ...], marks: list[Mark | None], *, binary: bool) -> int:
     """Return what a holding is worth: sum of owned lots x mark.
 
-    Outcomes that never traded have no mark; together they are worth what the others leave of 1,
-    so D x c + sum of bought lots x mark is the same and needs only the marks of traded ones.
+    Outcomes that never traded have no mark; together they are worth what the others leave of 1. So
+    what is owned is taken apart into complete sets, worth 1 whatever the marks, and the rest:
+    D x (c + t) + sum of (bought lots - t) x mark, with t as in `trading.holdings`.
     """
     collateral_lots = max(0, -net_lots[0]) if binary else -min(net_lots)
     if binary and marks[0] is not None:
         yes, no = marks[0], mirror_mark(marks[0])
         owned = ((net_lots[0] + collateral_lots, yes), (collateral_lots, no))
         return sum(value_half_pips(lots, mark.half_pips) or 0 for lots, mark in owned)
-    worth_micros = PAYOUT_PIPS * collateral_lots
+    flat_lots = 0 if binary else min(max(0, min(net_lots)), max(net_lots))
+    worth_half_micros = 2 * PAYOUT_PIPS * (collateral_lots + flat_lots)
     for lots, mark in zip(net_lots, marks, strict=True):
-        if lots and mark is not None and mark.half_pips is not None:
-            worth_micros += lots * mark.half_pips // 2
-    return max(0, worth_micros)
+        if mark is not None and mark.half_pips is not None:
+            worth_half_micros += (lots - flat_lots) * mark.half_pips
+    return max(0, worth_half_micros // 2)
 
 
 def _first_unrecorded() -> date | None:
@@ -133,14 +135,14 @@ def _first_unrecorded() -> date | None:
 # --- as of an instant ----------------------------------------------------------------------------
 
 
-def _floor_id(moment: datetime) -> str:
+def floor_id(moment: datetime) -> str:
     """Return an id at or below that of any row made at `moment` or later."""
     milliseconds = from_datetime(moment - ID_SLACK) // 1_000
     number = UUID(int=milliseconds << 80)
     return number.hex if connection.vendor == "sqlite" else str(number)
 
 
-def _adapt(moment: datetime) -> Any:
+def adapt(moment: datetime) -> Any:
     """Return the moment as the database's own rows have it."""
     return connection.ops.adapt_datetimefield_value(moment)
 
@@ -162,7 +164,7 @@ def _read_cash(end: datetime) -> dict[int, int]:
         " UNION ALL SELECT debit_account_id, -amount_micros FROM accounts_transfer"
         "  WHERE id >= %(floor)s AND created_at >= %(end)s"
         ") AS later GROUP BY account_id",
-        {"floor": _floor_id(end), "end": _adapt(end)},
+        {"floor": floor_id(end), "end": adapt(end)},
     )
     for account_id, micros in later:
         if account_id in cash:
@@ -179,7 +181,7 @@ def _read_deposited(end: datetime) -> dict[int, int]:
         " UNION ALL SELECT debit_account_id, -amount_micros FROM accounts_transfer"
         "  WHERE credit_account_id = %(issuer)s AND created_at < %(end)s"
         ") AS outside GROUP BY account_id",
-        {"issuer": get_issuer_id(), "end": _adapt(end)},
+        {"issuer": get_issuer_id(), "end": adapt(end)},
     )
     deposited: dict[int, int] = defaultdict(int)
     deposited.update((account_id, int(micros)) for account_id, micros in rows)
@@ -206,7 +208,7 @@ def _read_holdings(end: datetime) -> Iterator[Holding]:
         " UNION ALL SELECT market_id, maker_account_id, outcome_index, taker_side * quantity_lots"
         "  FROM trading_trade WHERE id >= %(floor)s AND created_at_us >= %(end_us)s"
         ") AS held GROUP BY market_id, account_id, outcome_index",
-        {"floor": _floor_id(end), "end": _adapt(end), "end_us": from_datetime(end)},
+        {"floor": floor_id(end), "end": adapt(end), "end_us": from_datetime(end)},
     ):
         lots[market_id, account_id][outcome] = int(net_lots)
     books = _count_books({market_id for market_id, _ in lots})

@@ -12,11 +12,18 @@ from typing import Any
 
 from django.db import models
 from django.db.models import F, Q
+from django.utils.translation import gettext_lazy as _
 
 from accounts.clock import to_datetime
 from accounts.models import Account
+from accounts.models.append_only import AppendOnly
 from markets.models import Market
 from trading.engine import types
+from trading.notification import MailState as MailState
+from trading.notification import Notice as Notice
+from trading.notification import Notification as Notification
+from trading.notification import NotificationChoice as NotificationChoice
+from trading.notification import NotificationKind as NotificationKind
 
 OPEN_STATUSES = (types.OrderStatus.OPEN, types.OrderStatus.PARTIALLY_FILLED)
 
@@ -303,6 +310,7 @@ class Lease(models.Model):
     backend_pid = models.IntegerField(null=True)
     channel = models.CharField(max_length=100, blank=True)
     acquired_at_us = models.BigIntegerField(default=0)
+    loaded_at_us = models.BigIntegerField(default=0, help_text="0 until its books are loaded.")
     renewed_at_us = models.BigIntegerField(default=0)
     committed_at_us = models.BigIntegerField(default=0)
     queue_depth = models.IntegerField(default=0)
@@ -332,6 +340,13 @@ class Candle(models.Model):
         constraints = (
             models.UniqueConstraint(
                 fields=("market", "outcome_index", "minute"), name="a_minute_has_one_candle"
+            ),
+        )
+        indexes = (
+            models.Index(
+                fields=("market", "outcome_index", "minute"),
+                name="candles_with_a_trade",
+                condition=Q(close_pips__isnull=False),
             ),
         )
 
@@ -376,18 +391,41 @@ class DailyEquity(models.Model):
         constraints = (
             models.UniqueConstraint(fields=("account", "day"), name="a_day_has_one_equity"),
         )
+        indexes = (models.Index(fields=("day", "account"), name="equities_of_a_day"),)
 
     def __str__(self) -> str:
         return f"equity of account {self.account_id} on {self.day}"
 
 
-class VerifyRun(models.Model):
-    """What the last nightly check of all invariants found."""
+class ExchangeDay(models.Model):
+    """What was traded on one UTC day (see `trading.activity`). `traders` are users' accounts."""
+
+    day = models.DateField(unique=True)
+    volume_lots = models.BigIntegerField(default=0)
+    volume_micros = models.BigIntegerField(default=0)
+    trades = models.BigIntegerField(default=0)
+    traders = models.IntegerField(default=0)
+    counted_at = models.DateTimeField()
+
+    class Meta:
+        verbose_name = _("day")
+        verbose_name_plural = _("days")
+
+    def __str__(self) -> str:
+        return f"{self.day}"
+
+
+class VerifyRun(AppendOnly):
+    """What a check of all invariants found."""
 
     started_at = models.DateTimeField()
     finished_at = models.DateTimeField()
     breaches = models.IntegerField()
     report = models.JSONField()
+
+    class Meta:
+        verbose_name = _("check of all invariants")
+        verbose_name_plural = _("checks of all invariants")
 
     def __str__(self) -> str:
         return f"verify of {self.started_at:%Y-%m-%d %H:%M}: {self.breaches} breaches"

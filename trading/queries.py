@@ -84,10 +84,11 @@ def list_fills(
             mine = mine.filter(**{f"{role}_order_id": order_id})
         sides += [(trade, is_taker) for trade in mine[:count]]
     sides.sort(key=lambda side: side[0].id, reverse=True)
-    return _with_orders(sides[:count])
+    return pair_with_orders(sides[:count])
 
 
-def _with_orders(sides: Sequence[tuple[Trade, bool]]) -> list[OwnFill]:
+def pair_with_orders(sides: Sequence[tuple[Trade, bool]]) -> list[OwnFill]:
+    """Return trades, each with whether it is taken, as the fills of their orders."""
     ids = [trade.taker_order_id if is_taker else trade.maker_order_id for trade, is_taker in sides]
     orders = Order.objects.in_bulk(set(ids))
     return [

@@ -24,7 +24,7 @@ from accounts.errors import ApiError
 from accounts.models import Account
 from markets.models import OUTCOMES_MIN, Market
 from markets.queries import get_exchange
-from trading import derive, equity, settlement, verify
+from trading import activity, derive, equity, mails, notify, settlement, verify
 from trading.actions import do_cancel_orders, do_close_market, do_open_market, do_pass_time
 from trading.models import Order, VerifyRun
 
@@ -135,6 +135,25 @@ def refresh_stats() -> None:
 def record_equity() -> None:
     """Record what every account was worth at the end of each day that is over."""
     equity.record_days()
+
+
+@shared_task
+def record_activity() -> None:
+    """Count what was traded today, and on days that were not counted since they ended."""
+    activity.record_days()
+
+
+@shared_task
+def notify_due() -> None:
+    """Tell people of markets that close soon or became final; send the mails that are due."""
+    notify.tell_due()
+    mails.send_due()
+
+
+@shared_task
+def forget_notifications() -> None:
+    """Delete what nobody will read any more."""
+    notify.forget_old()
 
 
 @shared_task

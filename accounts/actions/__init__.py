@@ -6,23 +6,33 @@ pass. Amounts are micros. A refusal is a `RefusedError` with a stable code, and 
 
 from accounts.actions.credentials import (
     check_create_api_key,
+    check_help_user,
     do_create_api_key,
+    do_end_browser,
     do_end_login,
+    do_end_sessions,
     do_log_in,
+    do_reset_mfa,
     do_revoke_api_key,
 )
 from accounts.actions.credits import (
     check_issue,
+    check_request_deposit,
     check_request_withdrawal,
+    do_cancel_deposit,
+    do_cancel_withdrawal,
+    do_decide_deposit,
     do_decide_withdrawal,
     do_deposit,
     do_grant,
     do_open_market_accounts,
+    do_request_deposit,
     do_request_withdrawal,
     get_house_id,
     get_issuer_id,
 )
 from accounts.actions.policy import do_edit_policy
+from accounts.actions.privacy import check_delete_user, do_delete_user
 from accounts.actions.users import (
     check_close_account,
     check_create_user,
@@ -34,6 +44,7 @@ from accounts.actions.users import (
     do_suspend_user,
     do_welcome_user,
     find_account,
+    is_retired,
 )
 from accounts.audit import record_audit
 
@@ -41,21 +52,32 @@ __all__ = [
     "check_close_account",
     "check_create_api_key",
     "check_create_user",
+    "check_delete_user",
+    "check_help_user",
     "check_issue",
+    "check_request_deposit",
     "check_request_withdrawal",
     "check_sign_up",
+    "do_cancel_deposit",
+    "do_cancel_withdrawal",
     "do_close_account",
     "do_create_api_key",
     "do_create_user",
+    "do_decide_deposit",
     "do_decide_withdrawal",
+    "do_delete_user",
     "do_deposit",
     "do_edit_policy",
+    "do_end_browser",
     "do_end_login",
+    "do_end_sessions",
     "do_grant",
     "do_log_in",
     "do_open_market_accounts",
     "do_reinstate_user",
+    "do_request_deposit",
     "do_request_withdrawal",
+    "do_reset_mfa",
     "do_revoke_api_key",
     "do_sign_up",
     "do_suspend_user",
@@ -63,5 +85,6 @@ __all__ = [
     "find_account",
     "get_house_id",
     "get_issuer_id",
+    "is_retired",
     "record_audit",
 ]

@@ -3,6 +3,8 @@
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
+from allauth.mfa.models import Authenticator
+from allauth.usersessions.models import UserSession
 from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
@@ -79,3 +81,44 @@ def do_log_in(user: User, *, address: str, user_agent: str) -> LoginSession:
         )
         record_audit("log_in", login, by=user)
     return login
+
+
+def check_help_user(user: User, *, by: User) -> None:
+    """Refuse to touch how an operator logs in, unless `by` has every right anyway."""
+    if user.is_staff and user != by and not by.is_superuser:
+        message = "this needs an operator with every right"
+        raise RefusedError("is_an_operator", message, status=403)
+
+
+def do_end_browser(browser: UserSession, *, by: User) -> None:
+    """End one browser's log-in, at its next request."""
+    with transaction.atomic():
+        browser.end()
+        record_audit("end_session", browser, by=by)
+
+
+def do_end_sessions(user: User, *, by: User, reason: str = "", but: str | None = None) -> None:
+    """Log a user out everywhere: browsers at once, programs within a second. Keys stay.
+
+    `but` is the session key of the one browser that stays.
+    """
+    check_help_user(user, by=by)
+    with transaction.atomic():
+        browsers = list(UserSession.objects.filter(user=user).exclude(session_key=but or ""))
+        for browser in browsers:
+            browser.end()
+        programs = user.login_sessions.filter(revoked_at=None).update(revoked_at=timezone.now())
+        after = {"browsers": len(browsers), "programs": programs}
+        record_audit("end_sessions", user, by=by, after=after, reason=reason)
+
+
+def do_reset_mfa(user: User, *, by: User, reason: str) -> None:
+    """Forget a user's second factors, of whatever kind; the password still holds."""
+    check_help_user(user, by=by)
+    with transaction.atomic():
+        factors = Authenticator.objects.filter(user=user)
+        kinds = sorted(factors.values_list("type", flat=True))
+        if not kinds:
+            raise RefusedError("no_second_factor", "this user has none", status=409)
+        factors.delete()
+        record_audit("reset_mfa", user, by=by, before={"factors": kinds}, reason=reason)

@@ -1,7 +1,10 @@
-"""Credits that come and go: grants, deposits, withdrawals; the accounts that a market needs.
+"""Credits that come and go: grants, deposits, withdrawals, and what owners ask for of these; the
+accounts that a market needs.
 
 The issuer stands for the outside world: what it lacks is what exists.
 """
+
+from typing import TypeVar
 
 from django.db import transaction
 from django.utils import timezone
@@ -10,12 +13,13 @@ from accounts import ledger
 from accounts.audit import record_audit
 from accounts.errors import RefusedError
 from accounts.ledger import Entry
-from accounts.models import Account, User, WithdrawalRequest
+from accounts.models import Account, DepositRequest, User, WithdrawalRequest
 from accounts.models.account import CURRENCY, ISSUED_MICROS_MAX
 from accounts.policy import get_policy
 from accounts.units import format_amount
 
 WITHDRAWALS_OPEN_MAX = 20
+DEPOSITS_OPEN_MAX = 20
 
 
 def check_issue(account: Account, *, amount_micros: int) -> None:
@@ -81,7 +85,9 @@ def do_decide_withdrawal(
     issuer_id = get_issuer_id()
     with transaction.atomic():
         ledger.lock([request.account_id, issuer_id])
-        request = _take_decision(request, approve=approve, by=by, reason=reason)
+        request = _take_decision(
+            request, status="approved" if approve else "rejected", by=by, reason=reason
+        )
         paid = Entry(
             request.account_id, issuer_id, request.amount_micros, "withdrawal", request.pk.hex
         )
@@ -94,19 +100,74 @@ def do_decide_withdrawal(
     return request
 
 
-def _take_decision(
-    request: WithdrawalRequest, *, approve: bool, by: User, reason: str
-) -> WithdrawalRequest:
+def do_cancel_withdrawal(request: WithdrawalRequest, *, by: User) -> WithdrawalRequest:
+    """Take back one's own request; what was set aside is free again."""
+    with transaction.atomic():
+        ledger.lock([request.account_id])
+        request = _take_decision(request, status="cancelled", by=by)
+        ledger.post([], withdrawing={request.account_id: -request.amount_micros})
+        record_audit("cancel_withdrawal", request, by=by, after=_show_amount(request.amount_micros))
+    return request
+
+
+def check_request_deposit(account: Account, *, amount_micros: int) -> None:
+    check_issue(account, amount_micros=amount_micros)
+    if account.deposits.filter(status="requested").count() >= DEPOSITS_OPEN_MAX:
+        raise RefusedError("too_many_deposits", "wait until earlier ones are decided")
+
+
+def do_request_deposit(
+    account: Account, *, amount_micros: int, by: User, note: str = ""
+) -> DepositRequest:
+    """Ask operators to book credits for what they get outside; nothing moves until they do."""
+    with transaction.atomic():
+        ledger.lock([account.pk])  # of two at once, the second counts the first
+        check_request_deposit(account, amount_micros=amount_micros)
+        request = DepositRequest.objects.create(
+            account=account, amount_micros=amount_micros, note=note
+        )
+        record_audit("request_deposit", request, by=by, after=_show_amount(amount_micros))
+    return request
+
+
+def do_decide_deposit(
+    request: DepositRequest, *, approve: bool, by: User, reason: str = ""
+) -> DepositRequest:
+    """Book the amount as a deposit, or decline it."""
+    _check_second_person(request.account, by)
+    with transaction.atomic():
+        request = _take_decision(
+            request, status="approved" if approve else "rejected", by=by, reason=reason
+        )
+        if approve:
+            do_deposit(request.account, amount_micros=request.amount_micros, by=by, reason=reason)
+        action = "approve_deposit" if approve else "reject_deposit"
+        record_audit(
+            action, request, by=by, after=_show_amount(request.amount_micros), reason=reason
+        )
+    return request
+
+
+def do_cancel_deposit(request: DepositRequest, *, by: User) -> DepositRequest:
+    """Take back one's own request."""
+    with transaction.atomic():
+        request = _take_decision(request, status="cancelled", by=by)
+        record_audit("cancel_deposit", request, by=by, after=_show_amount(request.amount_micros))
+    return request
+
+
+Request = TypeVar("Request", WithdrawalRequest, DepositRequest)
+
+
+def _take_decision(request: Request, *, status: str, by: User, reason: str = "") -> Request:
     # The conditional update is the lock: of two deciders only one finds it still requested.
-    decided = WithdrawalRequest.objects.filter(pk=request.pk, status="requested").update(
-        status="approved" if approve else "rejected",
-        decided_at=timezone.now(),
-        decided_by=by,
-        reason=reason,
+    kind = type(request)
+    decided = kind.objects.filter(pk=request.pk, status="requested").update(
+        status=status, decided_at=timezone.now(), decided_by=by, reason=reason
     )
     if not decided:
-        raise RefusedError("already_decided", "this withdrawal is decided already", status=409)
-    return WithdrawalRequest.objects.select_related("account").get(pk=request.pk)
+        raise RefusedError("already_decided", "this request is decided already", status=409)
+    return kind.objects.select_related("account").get(pk=request.pk)
 
 
 def _issue(account: Account, amount_micros: int, kind: str) -> None:

@@ -7,11 +7,12 @@ from django.db.models import F
 from django.utils import timezone
 
 from accounts import ledger
+from accounts.actions.credentials import check_help_user
 from accounts.actions.credits import do_grant
 from accounts.audit import record_audit
 from accounts.errors import RefusedError, not_found
-from accounts.handles import validate_handle
-from accounts.models import Account, InviteCode, Policy, User
+from accounts.handles import compute_retired_digest, validate_handle
+from accounts.models import Account, InviteCode, Policy, RetiredHandle, User
 from accounts.policy import get_policy
 
 
@@ -22,10 +23,15 @@ def check_create_user(*, email: str, handle: str) -> None:
         raise RefusedError(
             error.code or "bad_handle", str(error.message), "handle", status=400
         ) from None
-    if User.objects.filter(handle=handle).exists():
+    if User.objects.filter(handle=handle).exists() or is_retired(handle):
         raise RefusedError("handle_taken", "this handle is taken", "handle", status=409)
     if User.objects.filter(email=email.lower()).exists():
         raise RefusedError("email_taken", "this e-mail has an account", "email", status=409)
+
+
+def is_retired(handle: str) -> bool:
+    """Whether a deleted user had this handle."""
+    return RetiredHandle.objects.filter(pk=compute_retired_digest(handle)).exists()
 
 
 def check_sign_up(invite_code: str) -> InviteCode | None:
@@ -103,6 +109,7 @@ def do_suspend_user(user: User, *, by: User, reason: str) -> None:
     """Stop a user's every credential within a second; balances and positions stay theirs."""
     if user == by:
         raise RefusedError("own_account", "nobody suspends themselves", status=403)
+    check_help_user(user, by=by)
     with transaction.atomic():
         user = _lock_user(user)
         if user.suspended_at is not None:

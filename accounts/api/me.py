@@ -9,13 +9,13 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts.actions import do_create_api_key, do_revoke_api_key
+from accounts.actions import do_create_api_key, do_delete_user, do_revoke_api_key
 from accounts.api import limits, schemas
 from accounts.api.base import ApiView
 from accounts.api.gates import find_bucket, get_address
 from accounts.api.pagination import PageQuery, paginate
 from accounts.api.principal import Principal
-from accounts.errors import not_found
+from accounts.errors import RefusedError, not_found
 from accounts.models import Account, ApiKey, User
 
 
@@ -29,6 +29,20 @@ class MeView(ApiView):
         display_name = self.read_body(schemas.Profile)["display_name"]
         User.objects.filter(pk=self.principal.user_id).update(display_name=display_name)
         return Response(_show_user(User.objects.get(pk=self.principal.user_id), self.principal))
+
+    @extend_schema(request=schemas.Deletion, responses={204: None})
+    def delete(self, request: Request) -> Response:
+        """Delete the user for good: orders are cancelled, what is personal is wiped.
+
+        Positions are still settled; what they pay, and the credits left, stay on the closed
+        account.
+        """
+        password = self.read_body(schemas.Deletion)["password"]
+        limits.check_attempt("log_in", address=get_address(request), account=self.user.email)
+        if not self.user.check_password(password):
+            raise RefusedError("wrong_password", "wrong password", "password", status=403)
+        do_delete_user(User.objects.get(pk=self.user.pk))
+        return Response(status=204)
 
 
 class KeysView(ApiView):

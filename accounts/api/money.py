@@ -1,20 +1,28 @@
-"""Own balance, ledger and withdrawals."""
+"""Own balance and ledger; own requests for withdrawals and deposits."""
 
 import uuid
+from collections.abc import Callable
 from typing import Any
 
+from django.db.models import QuerySet
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts.actions import do_request_withdrawal
+from accounts.actions import (
+    do_cancel_deposit,
+    do_cancel_withdrawal,
+    do_request_deposit,
+    do_request_withdrawal,
+)
 from accounts.api import schemas
 from accounts.api.base import ApiView
 from accounts.api.pagination import bad_cursor, build_page, decode_cursor, paginate
 from accounts.api.principal import require_verified
+from accounts.errors import not_found
 from accounts.hooks import name_markets, value_positions
 from accounts.idempotency import run_once
-from accounts.models import Account, WithdrawalRequest
+from accounts.models import Account, DepositRequest, WithdrawalRequest
 from accounts.queries import list_transfers
 
 NEWEST_FIRST = ["-id"]
@@ -51,35 +59,81 @@ class LedgerView(ApiView):
 
 class WithdrawalsView(ApiView):
     @extend_schema(
-        parameters=[schemas.WithdrawalQuery], responses=schemas.page_of(schemas.ShownWithdrawal)
+        parameters=[schemas.RequestQuery], responses=schemas.page_of(schemas.ShownWithdrawal)
     )
     def get(self, request: Request) -> Response:
         """List own requests to withdraw, newest first."""
-        query = self.read_query(schemas.WithdrawalQuery)
-        status = query.pop("status")
-        rows = WithdrawalRequest.objects.filter(account=self.principal.account_id)
-        page = paginate(rows.filter(status=status) if status else rows, order=NEWEST_FIRST, **query)
-        return Response(page.to_json(lambda row: schemas.ShownWithdrawal(row).data))
+        return _list_requests(self, WithdrawalRequest.objects.all())
 
-    @extend_schema(request=schemas.NewWithdrawal, responses={201: schemas.ShownWithdrawal})
+    @extend_schema(request=schemas.NewRequest, responses={201: schemas.ShownWithdrawal})
     def post(self, request: Request) -> Response:
         """Ask to take credits out. The amount is set aside until an operator decides.
 
         With an `Idempotency-Key` header a repeat gets the first answer.
         """
-        body = self.read_body(schemas.NewWithdrawal)
-        require_verified(self.principal)
-        account = Account.objects.get(pk=self.principal.account_id)
+        return _ask(self, "withdrawal", do_request_withdrawal)
 
-        def effect() -> tuple[int, Any]:
-            withdrawal = do_request_withdrawal(
-                account, amount_micros=body["amount"], by=self.user, note=body["note"]
-            )
-            return 201, schemas.ShownWithdrawal(withdrawal).data
 
-        key = request.headers.get("Idempotency-Key")
-        status, answer = run_once(account.pk, key, "withdrawal", body, effect)
-        return Response(answer, status=status)
+class WithdrawalView(ApiView):
+    @extend_schema(responses=schemas.ShownWithdrawal)
+    def delete(self, request: Request, request_id: uuid.UUID) -> Response:
+        """Take back an own request that is not decided yet; its amount is free again."""
+        row = _get_own(WithdrawalRequest.objects.all(), self.principal.account_id, request_id)
+        return Response(schemas.ShownWithdrawal(do_cancel_withdrawal(row, by=self.user)).data)
+
+
+class DepositsView(ApiView):
+    @extend_schema(
+        parameters=[schemas.RequestQuery], responses=schemas.page_of(schemas.ShownDepositRequest)
+    )
+    def get(self, request: Request) -> Response:
+        """List own requests for deposits, newest first."""
+        return _list_requests(self, DepositRequest.objects.all())
+
+    @extend_schema(request=schemas.NewRequest, responses={201: schemas.ShownDepositRequest})
+    def post(self, request: Request) -> Response:
+        """Ask operators for credits, for whatever you give them outside; they book it or decline.
+
+        With an `Idempotency-Key` header a repeat gets the first answer.
+        """
+        return _ask(self, "deposit_request", do_request_deposit)
+
+
+class DepositView(ApiView):
+    @extend_schema(responses=schemas.ShownDepositRequest)
+    def delete(self, request: Request, request_id: uuid.UUID) -> Response:
+        """Take back an own request that is not decided yet."""
+        row = _get_own(DepositRequest.objects.all(), self.principal.account_id, request_id)
+        return Response(schemas.ShownDepositRequest(do_cancel_deposit(row, by=self.user)).data)
+
+
+def _list_requests(view: ApiView, rows: QuerySet) -> Response:
+    query = view.read_query(schemas.RequestQuery)
+    status = query.pop("status")
+    rows = rows.filter(account=view.principal.account_id)
+    page = paginate(rows.filter(status=status) if status else rows, order=NEWEST_FIRST, **query)
+    return Response(page.to_json(lambda row: schemas.ShownWithdrawal(row).data))
+
+
+def _ask(view: ApiView, operation: str, do_request: Callable[..., Any]) -> Response:
+    body = view.read_body(schemas.NewRequest)
+    require_verified(view.principal)
+    account = Account.objects.get(pk=view.principal.account_id)
+
+    def effect() -> tuple[int, Any]:
+        row = do_request(account, amount_micros=body["amount"], by=view.user, note=body["note"])
+        return 201, schemas.ShownWithdrawal(row).data
+
+    key = view.request.headers.get("Idempotency-Key")
+    status, answer = run_once(account.pk, key, operation, body, effect)
+    return Response(answer, status=status)
+
+
+def _get_own(rows: QuerySet, account_id: int, request_id: uuid.UUID) -> Any:
+    row = rows.filter(account=account_id, pk=request_id).first()
+    if row is None:
+        raise not_found("this request")
+    return row
 
 
 def _read_cursor(cursor: str) -> uuid.UUID:

@@ -1,13 +1,16 @@
-"""Operators' calls: deposits, decisions on withdrawals, suspensions. Each leaves an audit event."""
+"""Operators' calls: deposits, decisions on requests, suspensions. Each leaves an audit event."""
 
 import uuid
+from collections.abc import Callable
 from typing import Any
 
+from django.db.models import QuerySet
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.actions import (
+    do_decide_deposit,
     do_decide_withdrawal,
     do_deposit,
     do_reinstate_user,
@@ -19,7 +22,7 @@ from accounts.api.base import ApiView
 from accounts.api.pagination import paginate
 from accounts.errors import not_found
 from accounts.idempotency import run_once
-from accounts.models import Account, User, WithdrawalRequest
+from accounts.models import Account, DepositRequest, User, WithdrawalRequest
 from accounts.units import format_amount
 
 
@@ -46,16 +49,12 @@ class OpenWithdrawalsView(ApiView):
     operator_permission = "accounts.decide_withdrawals"
 
     @extend_schema(
-        parameters=[schemas.WithdrawalQuery],
+        parameters=[schemas.RequestQuery],
         responses=schemas.page_of(schemas.ShownOpenWithdrawal),
     )
     def get(self, request: Request) -> Response:
         """List everybody's requests to withdraw, newest first."""
-        query = self.read_query(schemas.WithdrawalQuery)
-        status = query.pop("status")
-        rows = WithdrawalRequest.objects.select_related("account__owner")
-        page = paginate(rows.filter(status=status) if status else rows, order=["-id"], **query)
-        return Response(page.to_json(lambda row: schemas.ShownOpenWithdrawal(row).data))
+        return _list_requests(self, WithdrawalRequest.objects.all())
 
 
 class DecisionView(ApiView):
@@ -64,19 +63,50 @@ class DecisionView(ApiView):
     @extend_schema(request=schemas.Decision, responses=schemas.ShownWithdrawal)
     def post(self, request: Request, withdrawal_id: uuid.UUID) -> Response:
         """Approve a withdrawal (credits leave the exchange) or reject it (they are free again)."""
-        body = self.read_body(schemas.Decision)
-        withdrawal = (
-            WithdrawalRequest.objects.select_related("account").filter(pk=withdrawal_id).first()
-        )
-        if withdrawal is None:
-            raise not_found("this withdrawal")
-        decided = do_decide_withdrawal(
-            withdrawal,
-            approve=body["decision"] == "approve",
-            by=self.user,
-            reason=body["reason"],
-        )
-        return Response(schemas.ShownWithdrawal(decided).data)
+        rows = WithdrawalRequest.objects.filter(pk=withdrawal_id)
+        return _decide(self, rows, do_decide_withdrawal, "this withdrawal")
+
+
+class OpenDepositsView(ApiView):
+    read_scope = "manage"
+    operator_permission = "accounts.decide_deposits"
+
+    @extend_schema(
+        parameters=[schemas.RequestQuery],
+        responses=schemas.page_of(schemas.ShownOpenDepositRequest),
+    )
+    def get(self, request: Request) -> Response:
+        """List everybody's requests for deposits, newest first."""
+        return _list_requests(self, DepositRequest.objects.all())
+
+
+class DepositDecisionView(ApiView):
+    operator_permission = "accounts.decide_deposits"
+
+    @extend_schema(request=schemas.Decision, responses=schemas.ShownDepositRequest)
+    def post(self, request: Request, deposit_id: uuid.UUID) -> Response:
+        """Approve a request for a deposit (the credits are booked) or reject it."""
+        rows = DepositRequest.objects.filter(pk=deposit_id)
+        return _decide(self, rows, do_decide_deposit, "this request")
+
+
+def _list_requests(view: ApiView, rows: QuerySet) -> Response:
+    query = view.read_query(schemas.RequestQuery)
+    status = query.pop("status")
+    rows = rows.select_related("account__owner")
+    page = paginate(rows.filter(status=status) if status else rows, order=["-id"], **query)
+    return Response(page.to_json(lambda row: schemas.ShownOpenWithdrawal(row).data))
+
+
+def _decide(view: ApiView, rows: QuerySet, do_decide: Callable[..., Any], what: str) -> Response:
+    body = view.read_body(schemas.Decision)
+    row = rows.select_related("account").first()
+    if row is None:
+        raise not_found(what)
+    decided = do_decide(
+        row, approve=body["decision"] == "approve", by=view.user, reason=body["reason"]
+    )
+    return Response(schemas.ShownWithdrawal(decided).data)
 
 
 class SuspendView(ApiView):

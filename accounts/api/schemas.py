@@ -11,7 +11,7 @@ from accounts.api.fields import (
     TimeField,
 )
 from accounts.api.pagination import PageQuery
-from accounts.models.account import TransferKind, WithdrawalStatus
+from accounts.models.account import RequestStatus, TransferKind
 from accounts.models.credentials import SCOPES
 
 PASSWORD_LENGTH_MAX = 256
@@ -58,6 +58,10 @@ class Profile(StrictSerializer):
     display_name = TextField(max_length=60, allow_blank=True)
 
 
+class Deletion(StrictSerializer):
+    password = TextField(max_length=PASSWORD_LENGTH_MAX, trim_whitespace=False)
+
+
 class NewKey(StrictSerializer):
     name = TextField(max_length=60)
     scopes = serializers.ListField(
@@ -66,7 +70,7 @@ class NewKey(StrictSerializer):
     expires_at = TimeField(default=None, allow_null=True)
 
 
-class NewWithdrawal(StrictSerializer):
+class NewRequest(StrictSerializer):
     amount = AmountField()
     note = TextField(max_length=200, default="", allow_blank=True)
 
@@ -91,8 +95,8 @@ class LedgerQuery(PageQuery):
     kind = ChoiceField(choices=TransferKind.choices, default=None)
 
 
-class WithdrawalQuery(PageQuery):
-    status = ChoiceField(choices=WithdrawalStatus.choices, default=None)
+class RequestQuery(PageQuery):
+    status = ChoiceField(choices=RequestStatus.choices, default=None)
 
 
 # --- shown ------------------------------------------------------------------------------------
@@ -184,6 +188,14 @@ class ShownWithdrawal(serializers.Serializer):
 
 class ShownOpenWithdrawal(ShownWithdrawal):
     handle = serializers.CharField(source="account.owner.handle")
+
+
+class ShownDepositRequest(ShownWithdrawal):
+    pass
+
+
+class ShownOpenDepositRequest(ShownOpenWithdrawal):
+    pass
 
 
 class ShownDeposit(serializers.Serializer):

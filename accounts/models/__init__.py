@@ -1,11 +1,11 @@
 """Users, their accounts and credentials, the ledger's rows, and what operators decide."""
 
-from accounts.models.account import Account, Transfer, WithdrawalRequest
+from accounts.models.account import Account, DepositRequest, Transfer, WithdrawalRequest
 from accounts.models.append_only import AppendOnly, AppendOnlyError
 from accounts.models.credentials import ApiKey, LoginSession
 from accounts.models.policy import InviteCode, Policy
 from accounts.models.records import AuditEvent, IdempotentRequest
-from accounts.models.user import User
+from accounts.models.user import RetiredHandle, User
 
 __all__ = [
     "Account",
@@ -13,10 +13,12 @@ __all__ = [
     "AppendOnly",
     "AppendOnlyError",
     "AuditEvent",
+    "DepositRequest",
     "IdempotentRequest",
     "InviteCode",
     "LoginSession",
     "Policy",
+    "RetiredHandle",
     "Transfer",
     "User",
     "WithdrawalRequest",

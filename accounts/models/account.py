@@ -1,4 +1,4 @@
-"""Accounts, the transfers between them, and requests to take money out.
+"""Accounts, the transfers between them, and requests to take money out or to get some.
 
 Everything that trades is an account. A transfer moves money from `debit_account` to
 `credit_account`; balances are the sums of transfers, kept beside them for speed. All amounts are
@@ -145,22 +145,20 @@ class Transfer(AppendOnly):
         return f"{self.kind} {self.id}"
 
 
-class WithdrawalStatus(models.TextChoices):
+class RequestStatus(models.TextChoices):
     REQUESTED = "requested"
     APPROVED = "approved"
     REJECTED = "rejected"
+    CANCELLED = "cancelled"
 
 
-class WithdrawalRequest(models.Model):
-    """While it is `requested`, its amount is part of the account's `withdrawing_micros`."""
+class MoneyRequest(models.Model):
+    """What its account's owner asked for and an operator decides, unless the owner cancels it."""
 
     id = models.UUIDField(primary_key=True, default=new_uuid)
-    account = models.ForeignKey(Account, models.PROTECT, related_name="withdrawals", db_index=False)
     amount_micros = models.BigIntegerField()
     note = models.CharField(max_length=200, blank=True)
-    status = models.CharField(
-        max_length=9, choices=WithdrawalStatus, default=WithdrawalStatus.REQUESTED
-    )
+    status = models.CharField(max_length=9, choices=RequestStatus, default=RequestStatus.REQUESTED)
     requested_at = models.DateTimeField(default=timezone.now)
     decided_at = models.DateTimeField(null=True)
     decided_by = models.ForeignKey(
@@ -169,18 +167,71 @@ class WithdrawalRequest(models.Model):
     reason = models.CharField(max_length=200, blank=True)
 
     class Meta:
+        abstract = True
+
+    @property
+    def is_open(self) -> bool:
+        return self.status == RequestStatus.REQUESTED
+
+
+def _decided_says_who_and_when() -> Q:
+    is_open = Q(status="requested", decided_at__isnull=True, decided_by__isnull=True)
+    return is_open | (
+        ~Q(status="requested") & Q(decided_at__isnull=False, decided_by__isnull=False)
+    )
+
+
+class WithdrawalRequest(MoneyRequest):
+    """While it is `requested`, its amount is part of the account's `withdrawing_micros`."""
+
+    account = models.ForeignKey(Account, models.PROTECT, related_name="withdrawals", db_index=False)
+
+    class Meta:
         permissions = [("decide_withdrawals", "Can approve and reject withdrawals")]
-        indexes = [models.Index(name="withdrawals_of_an_account", fields=["account", "id"])]
+        indexes = [
+            models.Index(name="withdrawals_of_an_account", fields=["account", "id"]),
+            models.Index(
+                name="withdrawals_that_wait",
+                fields=["requested_at"],
+                condition=Q(status="requested"),
+            ),
+        ]
         constraints = [
             models.CheckConstraint(
                 name="a_withdrawal_asks_for_something", condition=Q(amount_micros__gt=0)
             ),
             models.CheckConstraint(
                 name="a_decided_withdrawal_says_who_and_when",
-                condition=Q(status="requested", decided_at__isnull=True, decided_by__isnull=True)
-                | (~Q(status="requested") & Q(decided_at__isnull=False, decided_by__isnull=False)),
+                condition=_decided_says_who_and_when(),
             ),
         ]
 
     def __str__(self) -> str:
         return f"{self.status} withdrawal {self.id}"
+
+
+class DepositRequest(MoneyRequest):
+    """Asks operators to book credits for what they get outside. No money moves until they do."""
+
+    account = models.ForeignKey(Account, models.PROTECT, related_name="deposits", db_index=False)
+
+    class Meta:
+        permissions = [("decide_deposits", "Can approve and reject requests for deposits")]
+        indexes = [
+            models.Index(name="deposits_of_an_account", fields=["account", "id"]),
+            models.Index(
+                name="deposits_that_wait", fields=["requested_at"], condition=Q(status="requested")
+            ),
+        ]
+        constraints = [
+            models.CheckConstraint(
+                name="a_deposit_asks_for_something", condition=Q(amount_micros__gt=0)
+            ),
+            models.CheckConstraint(
+                name="a_decided_deposit_says_who_and_when",
+                condition=_decided_says_who_and_when(),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.status} request for a deposit {self.id}"

@@ -32,6 +32,12 @@ class AuditEvent(AppendOnly):
             models.Index(
                 name="audit_events_of_a_subject", fields=["subject_type", "subject_id", "id"]
             ),
+            models.Index(name="audit_events_of_an_action", fields=["action", "id"]),
+            models.Index(
+                name="audit_events_of_a_request",
+                fields=["request_id"],
+                condition=~models.Q(request_id=""),
+            ),
         ]
 
     def __str__(self) -> str:

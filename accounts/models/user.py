@@ -7,8 +7,9 @@ from django.contrib.auth.models import PermissionsMixin
 from django.db import models, transaction
 from django.db.models.functions import Lower
 from django.utils import timezone
+from django.utils.translation import gettext
 
-from accounts.handles import VALIDATORS
+from accounts.handles import DELETED_PREFIX, VALIDATORS
 
 
 class UserManager(BaseUserManager["User"]):
@@ -48,13 +49,22 @@ class User(AbstractBaseUser, PermissionsMixin):
         help_text="Public name: 3 to 30 lower-case letters, digits or underscores.",
     )
     display_name = models.CharField(max_length=60, blank=True)
+    bio = models.CharField(max_length=300, blank=True, help_text="A few words, plain text.")
     is_active = models.BooleanField(default=True)
     is_staff = models.BooleanField(
         "operator",
         default=False,
         help_text="May use the admin and, by permission, operators' calls.",
     )
+    public_profile = models.BooleanField(
+        default=True, help_text="Others may look at the profile and the track record."
+    )
+    on_leaderboards = models.BooleanField(default=True, help_text="Is named on leaderboards.")
+    shares_positions = models.BooleanField(
+        default=False, help_text="The profile shows what is held now."
+    )
     suspended_at = models.DateTimeField(null=True, blank=True)
+    deleted_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(default=timezone.now)
 
     objects = UserManager()
@@ -74,6 +84,13 @@ class User(AbstractBaseUser, PermissionsMixin):
             models.CheckConstraint(
                 name="a_handle_is_stored_in_lower_case", condition=models.Q(handle=Lower("handle"))
             ),
+            models.CheckConstraint(
+                name="a_deleted_user_has_no_name_and_no_way_in",
+                condition=models.Q(deleted_at__isnull=True)
+                | models.Q(
+                    handle__startswith=DELETED_PREFIX, display_name="", bio="", is_active=False
+                ),
+            ),
         ]
 
     def __str__(self) -> str:
@@ -82,3 +99,21 @@ class User(AbstractBaseUser, PermissionsMixin):
     @property
     def is_suspended(self) -> bool:
         return self.suspended_at is not None
+
+    @property
+    def is_deleted(self) -> bool:
+        return self.deleted_at is not None
+
+    @property
+    def public_name(self) -> str:
+        """How others see them: the name they gave themselves, else their handle."""
+        return gettext("deleted user") if self.is_deleted else self.display_name or self.handle
+
+
+class RetiredHandle(models.Model):
+    """That a deleted user had some handle, as a keyed hash: nobody else may pass for them."""
+
+    digest = models.CharField(max_length=64, primary_key=True)
+
+    def __str__(self) -> str:
+        return self.digest

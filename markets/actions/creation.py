@@ -65,16 +65,20 @@ def check_create_market(
 
 
 def do_create_market(
-    *, by: User, fields: Mapping[str, Any], outcomes: Sequence[OutcomePair] | None = None
+    *,
+    by: User,
+    fields: Mapping[str, Any],
+    outcomes: Sequence[OutcomePair] | None = None,
+    is_approved: bool = True,
 ) -> Market:
     """Create a draft with its history, statistics, and escrow and fee accounts.
 
     Without `outcomes` a binary market gets YES and NO, a categorical one none yet. An operator's
-    draft is approved from the start.
+    draft is approved from the start, unless they want somebody else's word (`is_approved` False).
     """
     with transaction.atomic():
         market = check_create_market(by=by, fields=fields, outcomes=outcomes)
-        if may_manage_markets(by):
+        if is_approved and may_manage_markets(by):
             market.approved_by, market.approved_at = by, timezone.now()
         _insert_with_slug(market)
         market.shard = market.pk % settings.ENGINE_SHARDS

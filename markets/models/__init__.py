@@ -1,7 +1,9 @@
 """Markets, what groups and records them, their results, and the exchange as a whole."""
 
-from markets.models.catalogue import Category, Event, Group, GroupMember, Series, Tag
+from markets.models.catalogue import Category, Event, Series, Tag
+from markets.models.comment import Comment, CommentReport
 from markets.models.exchange import Exchange
+from markets.models.group import Group, GroupInvitation, GroupMember
 from markets.models.market import (
     DISPUTE_SECONDS_MAX,
     FEE_RATE_PPM_MAX,
@@ -36,10 +38,13 @@ __all__ = [
     "PUBLIC_STATUSES",
     "TICKS_PIPS",
     "Category",
+    "Comment",
+    "CommentReport",
     "Dispute",
     "Event",
     "Exchange",
     "Group",
+    "GroupInvitation",
     "GroupMember",
     "Market",
     "MarketQuerySet",

@@ -1,8 +1,6 @@
-"""What markets are found by (categories, tags, series, events), and groups of people."""
+"""What markets are found by: categories, tags, series, events."""
 
-from django.conf import settings
 from django.db import models
-from django.utils import timezone
 
 
 class Category(models.Model):
@@ -63,35 +61,3 @@ class Event(models.Model):
 
     def __str__(self) -> str:
         return self.title
-
-
-class Group(models.Model):
-    """People who share markets that nobody else sees."""
-
-    slug = models.SlugField(max_length=60, unique=True)
-    name = models.CharField(max_length=80, unique=True)
-    members = models.ManyToManyField(
-        settings.AUTH_USER_MODEL, through="GroupMember", related_name="market_groups"
-    )
-
-    class Meta:
-        ordering = ("name",)
-
-    def __str__(self) -> str:
-        return self.name
-
-
-class GroupMember(models.Model):
-    group = models.ForeignKey(Group, models.CASCADE, related_name="memberships")
-    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="+")
-    created_at = models.DateTimeField(default=timezone.now, editable=False)
-
-    class Meta:
-        constraints = (
-            models.UniqueConstraint(
-                fields=("group", "user"), name="a_user_is_in_a_group_at_most_once"
-            ),
-        )
-
-    def __str__(self) -> str:
-        return f"{self.user} in {self.group}"

@@ -19,7 +19,8 @@ from accounts.ids import new_uuid
 from accounts.models.account import CURRENCY
 from accounts.models.append_only import AppendOnly
 from accounts.units import PIPS_PER_CREDIT
-from markets.models.catalogue import Category, Event, Group, GroupMember, Tag
+from markets.models.catalogue import Category, Event, Tag
+from markets.models.group import Group, GroupMember
 
 OUTCOMES_MIN = 2
 OUTCOMES_MAX = 50

@@ -5,7 +5,12 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from accounts.actions import do_close_account, do_suspend_user
+from accounts.actions import (
+    do_close_account,
+    do_create_api_key,
+    do_revoke_api_key,
+    do_suspend_user,
+)
 from accounts.api import principal
 from accounts.models import ApiKey, AuditEvent
 from tests.accounts.api import Api, assert_error
@@ -196,3 +201,19 @@ async def test_async_lookups_of_one_credential_are_one_query(close_connections, 
     assert len(set(found)) == 1
     with pytest.raises(principal.AuthError):
         await principal.authenticate({"x-api-key": "pdx_unknown"})
+
+
+def test_keys_that_fall_due_together_are_one_query(alice, django_assert_num_queries):
+    account = main_account(alice)
+    pairs = [
+        do_create_api_key(account, name=f"k{number}", scopes=["read"], by=None)
+        for number in range(3)
+    ]
+    secrets = [secret for _, secret in pairs]
+    known = [principal.authenticate_headers({"x-api-key": secret}) for secret in secrets]
+    do_revoke_api_key(pairs[1][0], by=None)
+    with django_assert_num_queries(1):
+        principal._look_up_again(secrets)
+    found = [principal.find_cached({"x-api-key": secret}) for secret in secrets]
+    assert found == [known[0], None, known[2]]
+    assert found[0] is not known[0]

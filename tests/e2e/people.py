@@ -38,15 +38,20 @@ class Person:
         self.call("POST", "auth/register", body, status=201)
 
     def verify_email(self) -> None:
-        """Follow the link of the mail, which the console back end writes to the web's log."""
-        mail = wait_for(self._find_mail)
-        [path] = re.findall(r"/accounts/confirm-email/\S+", mail)
+        """Follow the link of the mail, and confirm."""
+        path = self.find_confirmation()
         with httpx.Client(base_url=self.exchange.base_url) as browser:
             page = browser.get(path)
             assert page.status_code == 200, page.text
             token = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', page.text)
             done = browser.post(path, data={"csrfmiddlewaretoken": token.group(1)})
             assert done.status_code == 302, done.text
+
+    def find_confirmation(self) -> str:
+        """Return the path in the latest mail, which the console back end writes to the log."""
+        mail = wait_for(self._find_mail)
+        [path] = re.findall(r"/accounts/confirm-email/\S+", mail)
+        return str(path)
 
     def log_in(self) -> None:
         tokens = self.call("POST", "auth/login", {"email": self.email, "password": PASSWORD})

@@ -7,6 +7,7 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
+from accounts.actions import do_decide_withdrawal, do_request_withdrawal
 from accounts.models import AuditEvent
 from markets.models import Dispute, Market, Resolution, StatusChange
 from tests.trading import world
@@ -45,18 +46,12 @@ def log_in(user):
     return client
 
 
-def act(site, action, *rows, note=""):
-    """Choose rows and a button; return what the page says afterwards."""
-    options = rows[0]._meta
-    url = f"/admin/{options.app_label}/{options.model_name}/"
-    sent = {"action": action, "_selected_action": [row.pk for row in rows], "note": note}
-    return [str(message) for message in site.post(url, sent, follow=True).context["messages"]]
-
-
-def ask(site, market, name, **values):
-    """Send a form about a market; return its errors, none when it was done."""
-    answer = site.post(f"/admin/markets/market/{market.pk}/do/{name}/", values)
-    market.refresh_from_db()
+def ask(site, row, name, **values):
+    """Send the form of an act; return its errors, none when it was done."""
+    options = row._meta
+    url = f"/admin/{options.app_label}/{options.model_name}/{row.pk}/do/{name}/"
+    answer = site.post(url, values)
+    row.refresh_from_db()
     return {} if answer.status_code == 302 else dict(answer.context["form"].errors)
 
 
@@ -105,6 +100,38 @@ def test_lists_count_no_further_than_people_page(site, traded):
     assert all("LIMIT" in sql for sql in counting)
 
 
+def test_records_lead_to_one_another(site, traded, alice):
+    """From an order to its trade, from there to the accounts, their transfers and the journal."""
+
+    def follow(url, title):
+        page = site.get(url)
+        assert page.status_code == 200
+        link = next(link for link in page.context["links"] if str(link.title) == title)
+        listed = site.get(link.url)
+        assert listed.status_code == 200
+        return list(listed.context["cl"].result_list) if "cl" in listed.context else link.url
+
+    filled = Order.objects.exclude(filled_lots=0).first()
+    [trade] = follow(f"/admin/trading/order/{filled.pk}/change/", "Trades of this order")
+    page = f"/admin/trading/trade/{trade.pk}/change/"
+    [row] = follow(page, "Journal row")
+    assert row.seq_first <= trade.seq <= row.seq_last
+    assert follow(page, "Transfers of alice/1")
+    account = follow(page, "Taker")
+    assert follow(account, "Transfers")
+    market = follow(page, "Market")
+    assert list(follow(market, "Journal")) == list(JournalRow.objects.order_by("-seq_first"))
+    assert follow(market, "Trades") == [trade]
+
+
+def test_a_suspended_user_has_no_orders_left(site, traded, alice):
+    assert ask(site, alice.owner, "suspend", reason="Fraud") == {}
+    assert alice.owner.is_suspended
+    assert not Order.objects.open().exists()
+    actions = set(AuditEvent.objects.values_list("action", flat=True))
+    assert {"suspend_user", "cancel_orders"} <= actions
+
+
 def test_a_journal_row_shows_its_commands(site, traded):
     row = JournalRow.objects.order_by("-pk").first()
     page = site.get(f"/admin/trading/journalrow/{row.pk}/change/").content.decode()
@@ -117,12 +144,13 @@ def test_leases_show_who_owns_which_shard(site, traded):
 
 
 def test_markets_are_opened_halted_resumed_and_closed_with_a_reason(site, draft, operator):
-    assert act(site, "open_now", draft) == ["1 opened"]
-    assert act(site, "halt", draft, note="Odd prices") == ["1 halted"]
-    assert act(site, "halt", draft) == [f"{draft}: a market that is halted can't become halted"]
-    assert act(site, "resume", draft) == ["1 resumed"]
-    assert act(site, "close", draft, note="Known now") == ["1 closed"]
-    draft.refresh_from_db()
+    assert ask(site, draft, "open") == {}
+    assert ask(site, draft, "halt") == {"reason": ["This field is required."]}
+    assert ask(site, draft, "halt", reason="Odd prices") == {}
+    refusal = "A market that is halted can't become halted."
+    assert ask(site, draft, "halt", reason="Again") == {"__all__": [refusal]}
+    assert ask(site, draft, "resume") == {}
+    assert ask(site, draft, "close", reason="Known now") == {}
     assert draft.status == "closed"
     changes = StatusChange.objects.filter(market=draft, by=operator).order_by("id")
     assert [change.to_status for change in changes][-4:] == ["open", "halted", "open", "closed"]
@@ -133,26 +161,29 @@ def test_markets_are_opened_halted_resumed_and_closed_with_a_reason(site, draft,
 def test_a_market_s_page_offers_what_its_status_allows(site, traded, operator):
     def offered():
         page = site.get(f"/admin/markets/market/{traded.pk}/change/")
-        return set(page.context["offered"])
+        return {one["name"] for one in page.context["offered"]}
 
-    assert offered() == {"Void", "Move the close time"}
-    act(site, "halt", traded)
-    assert offered() == {"Void", "Move the close time", "Refine the tick"}
-    act(site, "close", traded)
-    assert offered() == {"Void", "Propose a result"}
+    assert offered() == {"feature", "halt", "close", "close-time", "void"}
+    ask(site, traded, "halt", reason="Test")
+    assert offered() == {"feature", "resume", "close", "close-time", "tick", "void"}
+    ask(site, traded, "close", reason="Test")
+    assert offered() == {"feature", "resolve", "void"}
     url = f"/admin/markets/market/{traded.pk}/do/resolve/"
-    assert "Yes (YES) pays" in site.get(url).content.decode()
+    assert "Yes pays" in site.get(url).content.decode()
     assert site.get(f"/admin/markets/market/{traded.pk}/do/nothing/").status_code == 404
 
 
 def test_a_result_is_proposed_and_what_is_refused_is_said(site, traded, operator):
     sent = {"payout_0": "1", "payout_1": "0", "evidence_text": "It happened."}
     assert ask(site, traded, "resolve", **sent) == {
-        "__all__": ["only a closed market has a result"]
+        "__all__": ["Only a closed market has a result."]
     }
-    act(site, "close", traded)
+    ask(site, traded, "close", reason="Test")
     wrong = ask(site, traded, "resolve", **{**sent, "payout_1": "0.5"})
-    assert wrong == {"__all__": ["the payouts must add up to exactly 1 credit"]}
+    assert wrong == {"__all__": ["The payouts must add up to exactly 1 credit."]}
+    both = ask(site, traded, "resolve", **sent, winners=["0"])
+    neither = ask(site, traded, "resolve", evidence_text="It happened.")
+    assert list(both) == list(neither) == ["__all__"]
     assert ask(site, traded, "resolve", **sent) == {}
     result = Resolution.objects.get(market=traded)
     assert (result.payout_pips, result.proposed_by, traded.status) == (
@@ -160,6 +191,34 @@ def test_a_result_is_proposed_and_what_is_refused_is_said(site, traded, operator
         operator,
         "resolving",
     )
+
+
+@pytest.mark.parametrize(
+    ("winners", "payout_pips"),
+    [(["0"], [10_000, 0]), (["1"], [0, 10_000]), (["0", "1"], [5_000] * 2)],
+)
+def test_a_result_is_proposed_by_ticking_what_happened(site, traded, winners, payout_pips):
+    ask(site, traded, "close", reason="Test")
+    sent = {"winners": winners, "evidence_url": "https://example.org/it-did"}
+    assert ask(site, traded, "resolve", **sent) == {}
+    assert Resolution.objects.get(market=traded).payout_pips == payout_pips
+
+
+def test_voiding_says_what_the_house_would_pay_and_wants_it_confirmed(
+    site, market, shard, alice, bob, operator
+):
+    carol = world.make_account()  # alice's gain of 2 is gone
+    world.run(shard, world.sell(market, bob, 40, 1_000), world.buy(market, alice, 40, 1_000))
+    world.run(shard, world.buy(market, carol, 60, 1_000), world.sell(market, alice, 60, 1_000))
+    alice.refresh_from_db()
+    request = do_request_withdrawal(alice, amount_micros=alice.cash_micros, by=alice.owner)
+    do_decide_withdrawal(request, approve=True, by=operator)
+    page = site.get(f"/admin/markets/market/{market.pk}/do/void/").content.decode()
+    assert "2.000000" in page
+    wrong = ask(site, market, "void", house_cover="1.99", reason="Ambiguous")
+    assert list(wrong) == ["house_cover"]
+    assert ask(site, market, "void", house_cover="2", reason="Ambiguous") == {}
+    assert market.status == "resolving"
 
 
 def test_a_market_is_voided_with_a_reason(site, traded):
@@ -170,10 +229,10 @@ def test_a_market_is_voided_with_a_reason(site, traded):
 
 
 def test_close_time_and_tick_of_a_live_market_are_changed(site, market):
-    moved = ask(site, market, "close-time", close_at="2099-01-01 12:00", reason="Postponed")
+    moved = ask(site, market, "close-time", close_at="2099-01-01T12:00", reason="Postponed")
     assert moved == {}
     assert market.close_at.isoformat() == "2099-01-01T12:00:00+00:00"
-    act(site, "halt", market)
+    ask(site, market, "halt", reason="Test")
     assert list(ask(site, market, "tick", tick_pips="30", reason="x")) == ["tick_pips"]
     assert ask(site, market, "tick", tick_pips="10", reason="Finer") == {}
     assert market.tick_pips == 10
@@ -181,20 +240,21 @@ def test_close_time_and_tick_of_a_live_market_are_changed(site, market):
 
 def test_a_result_is_approved_by_a_second_operator_and_withdrawn(site, resolving, colleague):
     [result] = Resolution.objects.all()
-    refusal = "the two-person rule asks for another person here"
-    assert act(site, "approve", result) == [f"{result}: {refusal}"]
-    assert act(log_in(colleague), "approve", result) == ["1 approved"]
-    assert act(site, "withdraw", result, note="Too early") == ["1 withdrawn"]
+    refusal = "The two-person rule asks for another person here."
+    assert ask(site, result, "approve") == {"__all__": [refusal]}
+    assert ask(site, resolving, "approve-result") == {"__all__": [refusal]}
+    assert ask(log_in(colleague), result, "approve") == {}
+    assert ask(site, resolving, "withdraw-result", reason="Too early") == {}
     result.refresh_from_db()
     assert (result.approved_by, result.withdrawn_reason) == (colleague, "Too early")
-    assert act(site, "approve", result) == [f"{result}: this result was withdrawn"]
+    assert ask(site, result, "approve") == {"__all__": ["This result was withdrawn."]}
 
 
 @pytest.mark.parametrize(("action", "status"), [("uphold", "closed"), ("dismiss", "resolving")])
 def test_disputes_are_decided(site, resolving, alice, action, status):
     dispute = do_dispute_result(resolving, by=alice.owner, text="It did not.")
-    assert len(act(site, action, dispute, note="Looked again")) == 1
-    dispute.refresh_from_db()
+    assert list(ask(site, dispute, action)) == ["reason"]
+    assert ask(site, dispute, action, reason="Looked again") == {}
     resolving.refresh_from_db()
     assert dispute.note == "Looked again"
     assert dispute.decision == {"uphold": Dispute.Decision.UPHELD}.get(
@@ -204,7 +264,7 @@ def test_disputes_are_decided(site, resolving, alice, action, status):
 
 
 def test_the_orders_of_an_account_are_cancelled(site, traded, alice):
-    assert act(site, "cancel_orders", alice, note="Lost key") == ["1 left without orders"]
+    assert ask(site, alice, "cancel-orders", reason="Lost key") == {}
     assert not Order.objects.open().exists()
     assert AuditEvent.objects.get(action="cancel_orders").after == {"cancelled": 1}
 
@@ -215,11 +275,10 @@ def test_staff_without_the_right_only_look(traded):
     staff.save()
     staff.user_permissions.add(Permission.objects.get(codename="view_market"))
     site = log_in(staff)
-    url = f"/admin/markets/market/{traded.pk}/do/void/"
-    assert site.get(url).status_code == 200
-    refusal = "this needs an operator with that right"
-    assert ask(site, traded, "void", house_cover="0", reason="x") == {"__all__": [refusal]}
-    act(site, "halt", traded)
+    for name in ("void", "halt", "feature"):
+        url = f"/admin/markets/market/{traded.pk}/do/{name}/"
+        assert site.get(url).status_code == 403
+        assert site.post(url, {"house_cover": "0", "reason": "x"}).status_code == 403
     traded.refresh_from_db()
     assert traded.status == "open"
     assert site.get("/admin/trading/order/").status_code == 403

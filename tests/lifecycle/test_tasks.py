@@ -164,11 +164,11 @@ def test_the_nightly_check_keeps_its_report_once_a_night(shard, market, monkeypa
     assert {finding["invariant"] for finding in run_row.report} == set("abcdefghij")
     tasks.verify_nightly()
     assert VerifyRun.objects.count() == 1
-    VerifyRun.objects.update(started_at=past(2 * 86_400))
-    monkeypatch.setattr(tasks.stopping, "is_set", lambda: True)
-    tasks.verify_nightly()
+    monkeypatch.setattr(tasks, "_last_night", lambda now: now)  # the next one
+    with monkeypatch.context() as stopping:
+        stopping.setattr(tasks.stopping, "is_set", lambda: True)
+        tasks.verify_nightly()
     assert VerifyRun.objects.count() == 1, "stopped: not finished, not kept"
-    monkeypatch.undo()
     tasks.verify_nightly()
     assert VerifyRun.objects.count() == 2
 

@@ -442,6 +442,8 @@ def test_the_command_prints_a_table_and_fails_on_a_breach(trading_day, capsys):
         call_command("verify")
     assert ended.value.code == 1
     assert "credits are what was issued less what was withdrawn: CREDIT" in capsys.readouterr().out
+    kept = VerifyRun.objects.order_by("pk").values_list("breaches", flat=True)
+    assert (kept[0], kept[1] > 0) == (0, True)
 
 
 def test_verify_changes_nothing(trading_day):

@@ -8,7 +8,6 @@ from django.test import Client
 from accounts.models import AuditEvent
 from markets.models import (
     Category,
-    Exchange,
     Group,
     Market,
     Outcome,
@@ -17,6 +16,7 @@ from markets.models import (
 from markets.queries import get_exchange
 from tests.markets.factories import (
     THREE_OUTCOMES,
+    in_days,
     let_everyone_create,
     make_group,
     make_market,
@@ -36,9 +36,9 @@ NEW = {
     "visibility": "public",
     "close_at_0": "2099-01-01",
     "close_at_1": "00:00:00",
-    "dispute_seconds": "60",
+    "dispute_seconds": "1m",
     "tick_pips": "100",
-    "lot_step_lots": "100",
+    "lot_step_lots": "1",
     "fee_kind": "none",
     "fee_maker_rate": "0",
     "fee_taker_rate": "0",
@@ -79,6 +79,23 @@ def form_of(response):
     return values
 
 
+def act(site, name, *rows, **values):
+    """Choose rows of a list and an act, and say what it asks; return what the page says then.
+
+    The form's errors, where there are some.
+    """
+    options = rows[0]._meta
+    sent = {"action": name, "_selected_action": [row.pk for row in rows]}
+    chosen = site.post(f"/admin/{options.app_label}/{options.model_name}/", sent)
+    url = chosen.get("Location", "")
+    if f"/do/{name}/" not in url:  # asked of one row only
+        url = url_of(rows[0], f"do/{name}")
+    answer = site.post(url, values, follow=True)
+    if answer.status_code == 422:
+        return dict(answer.context["form"].errors)
+    return [str(message) for message in answer.context["messages"]]
+
+
 def is_sent(value):
     return value is not False and value not in (None, "", [])
 
@@ -99,8 +116,8 @@ def test_every_page_of_the_admin_opens(site, model):
     Category.objects.create(slug="weather", name="Weather")
     make_market(status="resolving")
     get_exchange()
-    assert site.get(f"/admin/markets/{model}/").status_code == 200
-    assert site.get(f"/admin/markets/{model}/?q=x").status_code == 200
+    assert site.get(f"/admin/markets/{model}/", follow=True).status_code == 200
+    assert site.get(f"/admin/markets/{model}/?q=x", follow=True).status_code == 200
     rows = admin.site._registry
     shown = next(m for m in rows if m._meta.label_lower == f"markets.{model}")
     for row in shown._default_manager.all()[:1]:
@@ -117,10 +134,24 @@ def test_a_market_is_created_as_everywhere(site, operator):
 
 
 def test_the_form_of_a_new_market_begins_with_the_policy_s_terms(site):
-    set_policy(default_fee_kind="flat", default_fee_taker_rate=7, default_dispute_seconds=99)
+    set_policy(default_fee_kind="flat", default_fee_taker_rate=20_000, default_dispute_seconds=99)
     form = site.get("/admin/markets/market/add/").context["adminform"].form
     assert form["fee_kind"].value() == "flat"
-    assert (form["fee_taker_rate"].value(), form["dispute_seconds"].value()) == (7, 99)
+    assert (form["fee_taker_rate"].value(), form["dispute_seconds"].value()) == ("0.02", "1m 39s")
+
+
+def test_terms_are_written_in_contracts_and_credits(site):
+    written = {
+        "tick_pips": "10", "lot_step_lots": "2.5", "position_limit_lots": "1000",
+        "fee_kind": "quadratic", "fee_taker_rate": "0.07", "dispute_seconds": "2d 12h",
+    }  # fmt: skip
+    response = site.post("/admin/markets/market/add/", {**NEW, **written})
+    assert response.status_code == 302, errors_of(response)
+    market = Market.objects.get()
+    assert (market.tick_pips, market.lot_step_lots, market.position_limit_lots) == (10, 250, 10**5)
+    assert (market.fee_taker_rate, market.dispute_seconds) == (70_000, 216_000)
+    page = site.get(url_of(make_market(status="open", position_limit_lots=12_345))).content.decode()
+    assert "123.45" in page
 
 
 @pytest.mark.parametrize(
@@ -128,7 +159,10 @@ def test_the_form_of_a_new_market_begins_with_the_policy_s_terms(site):
     [
         ({"tick_pips": "30"}, "tick_pips"),
         ({"close_at_0": "2001-01-01"}, "close_at"),
-        ({"fee_taker_rate": "5"}, "fee_taker_rate"),
+        ({"fee_taker_rate": "0.5"}, "fee_taker_rate"),
+        ({"fee_taker_rate": "1.000001"}, "fee_taker_rate"),
+        ({"dispute_seconds": "soon"}, "dispute_seconds"),
+        ({"resolver": "nobody_like_this"}, "resolver"),
         ({"visibility": "group"}, "group"),
         ({"slug": "UPPER"}, "slug"),
         ({"title": ""}, "title"),
@@ -190,14 +224,12 @@ def test_proposals_are_approved_and_rejected_with_a_note(site, alice):
     good, bad = (make_market(by=alice, status="proposed") for _ in range(2))
     open_ = make_market(status="open")
 
-    def act(action, *rows, note=""):
-        sent = {"action": action, "_selected_action": [row.pk for row in rows], "note": note}
-        page = site.post("/admin/markets/market/", sent, follow=True)
-        return [str(message) for message in page.context["messages"]]
-
-    assert act("approve", good, open_) == [f"{open_}: this market is not proposed", "1 approved"]
-    assert act("reject", bad) == [f"{bad}: say what has to change"]
-    assert act("reject", bad, note="Which one?") == ["1 rejected"]
+    assert act(site, "approve", good, open_) == [
+        f"{open_}: This market is not proposed.",
+        "Approve: done.",
+    ]
+    assert act(site, "reject", bad) == {"reason": ["This field is required."]}
+    assert act(site, "reject", bad, reason="Which one?") == ["Reject: done."]
     good.refresh_from_db()
     bad.refresh_from_db()
     assert (good.status, good.approved_at is None) == ("draft", False)
@@ -225,7 +257,8 @@ def test_staff_without_the_right_look_and_change_nothing():
     assert client.get(url_of(market)).status_code == 200
     assert client.post(url_of(market), NEW).status_code == 403
     assert client.post("/admin/markets/market/add/", NEW).status_code == 403
-    assert client.get("/admin/markets/exchange/").status_code == 403
+    assert client.get("/admin/markets/exchange/1/change/").status_code == 403
+    assert client.post(url_of(market, "do/feature")).status_code == 403
 
 
 def test_who_enters_and_leaves_a_group_is_audited(site, alice):
@@ -238,14 +271,38 @@ def test_who_enters_and_leaves_a_group_is_audited(site, alice):
     assert event.after == {"user": "alice"}
 
 
-def test_the_exchange_is_halted_in_the_admin_with_an_audit_event(site, operator):
+def test_a_market_is_featured_and_stops_being(site):
+    market = make_market(status="open")
+    for name, is_featured in (("feature", True), ("unfeature", False)):
+        act(site, name, market)
+        market.refresh_from_db()
+        assert market.featured is is_featured
+
+
+def test_markets_are_filtered_by_when_they_close(site):
+    soon, later = (make_market(status="open", close_at=in_days(days)) for days in (0.5, 5))
+    listed = site.get("/admin/markets/market/?due=day").context["cl"].result_list
+    assert list(listed) == [soon]
+    assert later in site.get("/admin/markets/market/?due=week").context["cl"].result_list
+
+
+def test_the_exchange_is_halted_and_resumed_with_reasons_and_audit_events(site, operator):
     exchange = get_exchange()
-    sent = {"trading_halted": "on", "announcement": "Back soon"}
-    assert site.post(url_of(exchange), sent).status_code == 302
-    assert Exchange.objects.get().trading_halted
-    event = AuditEvent.objects.get(action="edit_exchange")
-    assert (event.actor, event.after) == (
-        operator,
-        {"trading_halted": True, "announcement": "Back soon"},
-    )
-    assert site.post("/admin/markets/exchange/add/", sent).status_code == 403
+    assert site.post(url_of(exchange), {"trading_halted": "on"}).status_code == 403
+    assert act(site, "halt", exchange) == {"reason": ["This field is required."]}
+    act(site, "halt", exchange, reason="Odd prices")
+    act(site, "announce", exchange, announcement="Back soon")
+    exchange.refresh_from_db()
+    assert (exchange.trading_halted, exchange.announcement) == (True, "Back soon")
+    offered = {one["name"] for one in site.get(url_of(exchange)).context["offered"]}
+    assert offered == {"announce", "resume", "start-maintenance"}
+    act(site, "resume", exchange, reason="All is well")
+    act(site, "start-maintenance", exchange, reason="Upgrade")
+    act(site, "end-maintenance", exchange, reason="Done")
+    exchange.refresh_from_db()
+    assert (exchange.trading_halted, exchange.maintenance) == (False, False)
+    events = AuditEvent.objects.filter(action="edit_exchange", actor=operator).order_by("id")
+    assert events[0].after == {"trading_halted": True}
+    assert events[0].reason == "Odd prices"
+    assert events.count() == 5
+    assert site.get("/admin/markets/exchange/add/").status_code == 403

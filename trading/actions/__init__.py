@@ -19,7 +19,12 @@ from trading.actions.live import (
     do_refine_tick,
     do_resume_market,
 )
-from trading.actions.orders import check_cancel_orders, do_cancel_orders, do_pass_time
+from trading.actions.orders import (
+    check_cancel_orders,
+    do_cancel_orders,
+    do_cancel_own_orders,
+    do_pass_time,
+)
 from trading.actions.results import (
     check_approve_result,
     check_decide_dispute,
@@ -53,6 +58,7 @@ __all__ = [
     "check_withdraw_result",
     "do_approve_result",
     "do_cancel_orders",
+    "do_cancel_own_orders",
     "do_change_close_time",
     "do_close_market",
     "do_decide_dispute",

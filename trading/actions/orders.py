@@ -27,6 +27,12 @@ def do_cancel_orders(account: Account, *, by: User | None, reason: str = "") -> 
     return cancelled
 
 
+def do_cancel_own_orders(account: Account) -> None:
+    """Cancel every open order of an account for its owner, who wants to have none."""
+    check_cancel_orders(account, by=None)
+    send([Task(0, None, CancelAll(account.pk))])
+
+
 def do_pass_time(market_id: int) -> None:
     """Let a market's engine look at the clock, so that what is due expires."""
     send([Task(0, market_id, Tick())])

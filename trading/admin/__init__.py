@@ -1,5 +1,10 @@
 """Trading in the admin: what happened is shown, never edited; what may happen calls a `do_`."""
 
-from trading.admin import markets, records
+from trading.admin import markets, people, records, results
 
-__all__ = ["markets", "records"]  # imported for what importing them registers
+__all__ = [
+    "markets",  # these are imported for what importing them registers
+    "people",
+    "records",
+    "results",
+]

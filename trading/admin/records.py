@@ -1,20 +1,34 @@
-"""Orders, trades, positions and what the engine left behind, read-only.
+"""Orders, trades, positions and what the engine left behind: read-only, linked to one another.
 
-These tables grow without end. So they are searched by whole values for which there is an index (an
-id, a handle, a market's slug), sorted as an index sorts them, and neither filtered nor counted.
+These tables grow without end; see `accounts.admin_base.RecordAdmin` for how they stay fast.
 """
 
-from collections.abc import Callable
+from collections.abc import Iterable
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import Model, Q, QuerySet
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.html import format_html, format_html_join
+from django.utils.translation import gettext_lazy as _
 
-from accounts.admin_base import ReadOnlyAdmin, show_amount, show_price, show_quantity
+from accounts.admin_base import (
+    Link,
+    ReadOnlyAdmin,
+    RecordAdmin,
+    find_by_hex,
+    find_url,
+    link_to,
+    link_to_list,
+    show_amount,
+    show_price,
+    show_quantity,
+    show_time,
+)
 from accounts.clock import to_datetime
 from accounts.ids import check_id
-from accounts.models import Account
+from accounts.templatetags.predex import NOTHING, when
 from markets.models import Market
 from trading.journal import decode_body
 from trading.models import (
@@ -22,6 +36,7 @@ from trading.models import (
     BookState,
     Candle,
     DailyEquity,
+    ExchangeDay,
     JournalRow,
     Lease,
     Margin,
@@ -34,137 +49,143 @@ from trading.models import (
 )
 
 COMMANDS_SHOWN_MAX = 50
+US_PER_MINUTE = 60_000_000
 
 
-def show_time(field: str) -> Callable[[Any], Any]:
-    """A column of microseconds, shown as a time."""
+class MarketRecordAdmin(RecordAdmin):
+    """Rows of one market each, found by its address too."""
 
-    def show(row: Model) -> Any:
-        us = getattr(row, field)
-        return to_datetime(us) if us else None
+    search_help_text = _("An id, a handle or a market's address, whole")
 
-    show.short_description = field.removesuffix("_us").replace("_", " ")  # type: ignore[attr-defined]
-    return show
+    def find(self, term: str) -> Iterable[Q]:
+        yield from super().find(term)
+        for key in Market.objects.filter(slug=term).values_list("pk", flat=True):
+            yield self.find_by_market(key)
 
+    def find_by_market(self, market_id: int) -> Q:
+        return Q(market=market_id)
 
-class RecordAdmin(ReadOnlyAdmin):
-    """`account_keys` and `has_market` say by what a search finds rows, `found_order` how sorted."""
-
-    ordering = ["-pk"]
-    search_fields = ["pk"]
-    account_keys: tuple[str, ...] = ("account",)
-    has_market = True
-    found_order: tuple[str, ...] = ("-pk",)
-
-    @property
-    def search_help_text(self) -> str:  # type: ignore[override]
-        handle = ["a handle"] if self.account_keys else []
-        slug = ["a market's slug"] if self.has_market else []
-        return f"An id, {' or '.join([*handle, *slug])}, whole."
-
-    def get_search_results(
-        self, request: HttpRequest, queryset: QuerySet, search_term: str
-    ) -> tuple[QuerySet, bool]:
-        term = search_term.strip()
-        if not term:
-            return queryset, False
-        wanted = self.find_by_id(term) | self.find_by_account(term) | self.find_by_market(term)
-        return queryset.filter(wanted).order_by(*self.found_order), False
-
-    def find_by_id(self, term: str) -> Q:
-        """Return what finds a row by its number, or nothing."""
-        return Q(pk=int(term)) if term.isdecimal() and len(term) < 19 else Q(pk__in=())
-
-    def find_by_account(self, handle: str) -> Q:
-        ids = list(Account.objects.filter(owner__handle=handle).values_list("pk", flat=True))
-        found = Q(pk__in=())
-        for key in self.account_keys if ids else ():
-            found |= Q(**{f"{key}__in": ids})
-        return found
-
-    def find_by_market(self, slug: str) -> Q:
-        ids = list(Market.objects.filter(slug=slug).values_list("pk", flat=True))
-        return Q(market__in=ids) if self.has_market and ids else Q(pk__in=())
+    def get_links(self, row: Any) -> Iterable[Link]:
+        yield Link(_("Market"), find_url(row.market))
+        if hasattr(row, "account"):
+            yield Link(_("Account"), find_url(row.account))
 
 
-class HexRecordAdmin(RecordAdmin):
-    def find_by_id(self, term: str) -> Q:
-        try:
-            return Q(pk=check_id(term))
-        except ValueError:
-            return Q(pk__in=())
+def outcome(row: Any) -> str:
+    """Name the outcome of a row whose market and outcomes were read with it."""
+    names = {one.index: one.name for one in row.market.outcomes.all()}
+    return names.get(row.outcome_index, str(row.outcome_index))
+
+
+outcome.short_description = _("outcome")  # type: ignore[attr-defined]
+
+
+class OutcomeRecordAdmin(MarketRecordAdmin):
+    def get_queryset(self, request: HttpRequest) -> QuerySet:
+        return super().get_queryset(request).prefetch_related("market__outcomes")
 
 
 @admin.register(Order)
-class OrderAdmin(HexRecordAdmin):
+class OrderAdmin(OutcomeRecordAdmin):
     list_display = [
         "id",
-        show_time("created_at_us"),
-        "account",
-        "market",
-        "outcome_index",
+        show_time("created_at_us", _("placed")),
+        link_to("account", _("account")),
+        link_to("market", _("market")),
+        outcome,
         "side",
         "as_no",
-        show_price("price_pips"),
-        show_quantity("quantity_lots"),
-        show_quantity("filled_lots"),
+        show_price("price_pips", _("price")),
+        show_quantity("quantity_lots", _("contracts")),
+        show_quantity("filled_lots", _("filled")),
         "status",
         "reason",
     ]
     list_select_related = ["account__owner", "market"]
+    search_help_text = _("An id, a handle, or a market's address (its open orders), whole")
 
-    @property
-    def search_help_text(self) -> str:  # type: ignore[override]
-        return "An id, a handle, or a market's slug (its open orders), whole."
+    def find_by_id(self, term: str) -> Iterable[Q]:
+        return find_by_hex(term)
 
-    def find_by_market(self, slug: str) -> Q:
-        return super().find_by_market(slug) & Q(status__in=OPEN_STATUSES)
+    def find_by_market(self, market_id: int) -> Q:
+        return super().find_by_market(market_id) & Q(status__in=OPEN_STATUSES)
+
+    def get_links(self, row: Order) -> Iterable[Link]:
+        yield Link(_("Trades of this order"), link_to_list("trading_trade", row.pk.hex))
+        yield from super().get_links(row)
+        yield Link(_("Journal of the market"), link_to_list("trading_journalrow", row.market.slug))
 
 
 @admin.register(Trade)
-class TradeAdmin(HexRecordAdmin):
+class TradeAdmin(OutcomeRecordAdmin):
     list_display = [
         "id",
-        show_time("created_at_us"),
-        "market",
-        "outcome_index",
-        show_price("price_pips"),
-        show_quantity("quantity_lots"),
+        show_time("created_at_us", _("time")),
+        link_to("market", _("market")),
+        outcome,
+        show_price("price_pips", _("price")),
+        show_quantity("quantity_lots", _("contracts")),
         "taker_side",
-        "taker_account",
-        "maker_account",
-        show_amount("taker_fee_micros"),
-        show_amount("maker_fee_micros"),
+        link_to("taker_account", _("taker")),
+        link_to("maker_account", _("maker")),
+        show_amount("taker_fee_micros", _("taker's fee")),
+        show_amount("maker_fee_micros", _("maker's fee")),
         "kind",
     ]
     list_select_related = ["market", "taker_account__owner", "maker_account__owner"]
     account_keys = ("taker_account", "maker_account")
+    search_help_text = _("A trade's or order's id, a handle or a market's address, whole")
+
+    def find_by_id(self, term: str) -> Iterable[Q]:
+        try:
+            key = check_id(term)
+        except ValueError:
+            return
+        for name in ("pk", "taker_order_id", "maker_order_id"):
+            yield Q(**{name: key})
+
+    def get_links(self, row: Trade) -> Iterable[Link]:
+        for title, key in (
+            (_("Taker's order"), row.taker_order_id),
+            (_("Maker's order"), row.maker_order_id),
+        ):
+            yield Link(title, reverse("admin:trading_order_change", args=[key]))
+        for title, account in (
+            (_("Taker"), row.taker_account),
+            (_("Maker"), row.maker_account),
+        ):
+            yield Link(title, find_url(account))
+            transfers = link_to_list("accounts_transfer", f"account:{account.pk}")
+            yield Link(_("Transfers of %s") % account, transfers)
+        yield from super().get_links(row)
+        journal = link_to_list("trading_journalrow", f"{row.market.slug}:{row.seq}")
+        yield Link(_("Journal row"), journal)
 
 
 @admin.register(Position)
-class PositionAdmin(RecordAdmin):
+class PositionAdmin(OutcomeRecordAdmin):
     list_display = [
-        "account",
-        "market",
-        "outcome_index",
-        show_quantity("net_lots"),
-        show_amount("cost_micros"),
-        show_amount("realised_micros"),
+        link_to("account", _("account")),
+        link_to("market", _("market")),
+        outcome,
+        show_quantity("net_lots", _("contracts")),
+        show_amount("cost_micros", _("cost")),
+        show_amount("realised_micros", _("realised")),
     ]
     list_select_related = ["account__owner", "market"]
     found_order = ("market_id", "account_id", "outcome_index")
 
 
 @admin.register(Margin)
-class MarginAdmin(RecordAdmin):
+class MarginAdmin(MarketRecordAdmin):
     list_display = [
-        "account",
-        "market",
-        show_quantity("collateral_lots"),
-        show_amount("held_micros"),
-        show_amount("net_paid_micros"),
-        show_amount("fees_micros"),
-        show_amount("payout_micros"),
+        link_to("account", _("account")),
+        link_to("market", _("market")),
+        show_quantity("collateral_lots", _("collateral, in contracts")),
+        show_amount("held_micros", _("held")),
+        show_amount("net_paid_micros", _("paid in less received")),
+        show_amount("fees_micros", _("fees")),
+        show_amount("payout_micros", _("paid out")),
     ]
     list_select_related = ["account__owner", "market"]
     found_order = ("market_id", "account_id")
@@ -172,17 +193,20 @@ class MarginAdmin(RecordAdmin):
 
 @admin.register(Receipt)
 class ReceiptAdmin(RecordAdmin):
-    list_display = ["id", show_time("created_at_us"), "account", "key"]
+    list_display = [
+        "id", show_time("created_at_us", _("time")), link_to("account", _("account")), "key",
+    ]  # fmt: skip
     list_select_related = ["account__owner"]
-    has_market = False
+    search_help_text = _("An id or a handle, whole")
+    exclude = ["body_hash", "answer"]
 
 
 @admin.register(JournalRow)
-class JournalRowAdmin(RecordAdmin):
+class JournalRowAdmin(MarketRecordAdmin):
     list_display = [
         "id",
-        show_time("ts_us"),
-        "market",
+        show_time("ts_us", _("time")),
+        link_to("market", _("market")),
         "seq_first",
         "seq_last",
         "shard",
@@ -190,17 +214,28 @@ class JournalRowAdmin(RecordAdmin):
         "rules_version",
     ]
     list_select_related = ["market"]
+    exclude = ["body", "hash"]
     readonly_fields = ["hash_hex", "commands"]
     account_keys = ()
     found_order = ("-seq_first",)
+    search_help_text = _("An id, a market's address, or its address, a colon and a sequence number")
+
+    def find(self, term: str) -> Iterable[Q]:
+        yield from super().find(term)
+        slug, _colon, seq = term.rpartition(":")
+        if not (seq.isdecimal() and len(seq) < 19):
+            return
+        for key in Market.objects.filter(slug=slug).values_list("pk", flat=True):
+            yield Q(market=key, seq_first__lte=int(seq), seq_last__gte=int(seq))
 
     def get_queryset(self, request: HttpRequest) -> QuerySet:
         return super().get_queryset(request).defer("body")
 
-    @admin.display(description="hash")
+    @admin.display(description=_("hash"))
     def hash_hex(self, row: JournalRow) -> str:
         return bytes(row.hash).hex()
 
+    @admin.display(description=_("commands"))
     def commands(self, row: JournalRow) -> str:
         entries = decode_body(bytes(row.body)).entries
         lines = [
@@ -208,63 +243,72 @@ class JournalRowAdmin(RecordAdmin):
             for index, entry in enumerate(entries[:COMMANDS_SHOWN_MAX])
         ]
         left = len(entries) - len(lines)
-        return "\n".join([*lines, f"and {left} more"] if left else lines)
+        text = "\n".join([*lines, f"and {left} more"] if left else lines)
+        return format_html('<pre class="record">{}</pre>', text)
 
 
 @admin.register(Candle)
-class CandleAdmin(RecordAdmin):
+class CandleAdmin(OutcomeRecordAdmin):
     list_display = [
-        "market",
-        "outcome_index",
-        "minute",
-        show_price("open_pips"),
-        show_price("high_pips"),
-        show_price("low_pips"),
-        show_price("close_pips"),
-        show_quantity("volume_lots"),
+        link_to("market", _("market")),
+        outcome,
+        "time",
+        show_price("open_pips", _("open")),
+        show_price("high_pips", _("high")),
+        show_price("low_pips", _("low")),
+        show_price("close_pips", _("close")),
+        show_quantity("volume_lots", _("volume")),
         "trades",
         "seq",
     ]
     list_select_related = ["market"]
     account_keys = ()
     found_order = ("-outcome_index", "-minute")
+    search_help_text = _("An id or a market's address, whole")
+
+    @admin.display(description=_("time"))
+    def time(self, row: Candle) -> str:
+        return when(to_datetime(row.minute * US_PER_MINUTE))
 
 
 @admin.register(OutcomeStats)
-class OutcomeStatsAdmin(RecordAdmin):
+class OutcomeStatsAdmin(OutcomeRecordAdmin):
     list_display = [
-        "market",
-        "outcome_index",
-        show_price("last_pips"),
-        show_price("bid_pips"),
-        show_price("ask_pips"),
-        show_quantity("volume_lots"),
-        show_quantity("open_interest_lots"),
+        link_to("market", _("market")),
+        outcome,
+        show_price("last_pips", _("last")),
+        show_price("bid_pips", _("bid")),
+        show_price("ask_pips", _("ask")),
+        show_quantity("volume_lots", _("volume")),
+        show_quantity("open_interest_lots", _("open interest")),
         "trades",
         "seq",
     ]
     list_select_related = ["market"]
     account_keys = ()
+    search_help_text = _("An id or a market's address, whole")
 
 
 @admin.register(DailyEquity)
 class DailyEquityAdmin(RecordAdmin):
     list_display = [
-        "account",
+        link_to("account", _("account")),
         "day",
-        show_amount("cash_micros"),
-        show_amount("equity_micros"),
-        show_amount("deposited_micros"),
+        show_amount("cash_micros", _("cash")),
+        show_amount("equity_micros", _("equity")),
+        show_amount("deposited_micros", _("deposited")),
     ]
     list_select_related = ["account__owner"]
-    has_market = False
+    search_help_text = _("An id or a handle, whole")
 
 
 @admin.register(BookState)
-class BookStateAdmin(RecordAdmin):
-    list_display = ["market", "seq", show_time("ts_us"), "status"]
+class BookStateAdmin(MarketRecordAdmin):
+    list_display = [link_to("market", _("market")), "seq", show_time("ts_us", _("time")), "status"]
     list_select_related = ["market"]
+    exclude = ["config", "journal_hash"]
     account_keys = ()
+    search_help_text = _("An id or a market's address, whole")
 
 
 @admin.register(Lease)
@@ -273,9 +317,9 @@ class LeaseAdmin(ReadOnlyAdmin):
         "shard",
         "epoch",
         "owner",
-        show_time("acquired_at_us"),
-        show_time("renewed_at_us"),
-        show_time("committed_at_us"),
+        show_time("acquired_at_us", _("acquired")),
+        show_time("renewed_at_us", _("renewed")),
+        show_time("committed_at_us", _("committed")),
         "queue_depth",
     ]
     ordering = ["shard"]
@@ -285,3 +329,47 @@ class LeaseAdmin(ReadOnlyAdmin):
 class VerifyRunAdmin(ReadOnlyAdmin):
     list_display = ["started_at", "finished_at", "breaches"]
     ordering = ["-pk"]
+    exclude = ["report"]
+    readonly_fields = ["findings"]
+
+    @admin.display(description=_("findings"))
+    def findings(self, row: VerifyRun) -> str:
+        lines = format_html_join(
+            "",
+            "<tr><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td></tr>",
+            (
+                (
+                    one["invariant"],
+                    one["what"],
+                    one["checked"],
+                    one["breaches"],
+                    "; ".join(one["examples"]) or NOTHING,
+                )
+                for one in row.report
+            ),
+        )
+        heads = format_html_join(
+            "",
+            '<th scope="col">{}</th>',
+            ((head,) for head in (_("Law"), _("What"), _("Checked"), _("Breaches"), _("Examples"))),
+        )
+        return format_html(
+            '<div class="plain-scroll" tabindex="0" role="region" aria-label="{}">'
+            '<table class="plain-table"><thead><tr>{}</tr></thead><tbody>{}</tbody></table></div>',
+            _("findings"),
+            heads,
+            lines,
+        )
+
+
+@admin.register(ExchangeDay)
+class ExchangeDayAdmin(ReadOnlyAdmin):
+    list_display = [
+        "day",
+        show_quantity("volume_lots", _("contracts")),
+        show_amount("volume_micros", _("credits")),
+        "trades",
+        "traders",
+        "counted_at",
+    ]
+    ordering = ["-day"]

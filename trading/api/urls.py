@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from trading.api import lifecycle, market_views, openapi, order_views, own, results
+from trading.api import leaderboard, lifecycle, market_views, openapi, order_views, own, results
 
 __all__ = ["openapi", "urlpatterns"]  # imported for what importing it does
 
@@ -15,6 +15,7 @@ urlpatterns = [
     path("fills", own.FillsView.as_view()),
     path("positions", own.PositionsView.as_view()),
     path("portfolio", own.PortfolioView.as_view()),
+    path("leaderboard", leaderboard.LeaderboardView.as_view()),
     path("tickers", order_views.TickersView.as_view()),
     path("markets/<str:slug>/book", order_views.BookView.as_view()),
     path("markets/<str:slug>/trades", market_views.TradesView.as_view()),

@@ -42,6 +42,7 @@ class AccountFeed:
         self.is_stale = False
         self.changes: list[AccountChange] = []
         self.balance = Balance(0, 0, 0)
+        self.unread = 0
         self.applied = 0
         """How many changes were applied: tells a slow read that it is out of date."""
         self._seqs: dict[int, int] = {}
@@ -57,6 +58,7 @@ class AccountFeed:
         return frames.me_snapshot(
             self.seq,
             balance=frames.balance(self.balance),
+            unread=self.unread,
             orders=orders,
             has_more_orders=self._has_more_orders or len(orders) < len(self._orders),
             positions=[
@@ -77,6 +79,7 @@ class AccountFeed:
         self.is_loaded = True
         self._seqs = dict(read.seqs)
         self.balance = read.balance
+        self.unread = read.unread
         self._has_more_orders = read.has_more_orders
         self._cards = cards
         self._orders = {
@@ -113,9 +116,13 @@ class AccountFeed:
         balance = Balance(change.cash_micros, change.held_micros, change.withdrawing_micros)
         self.tell(balance, {name: items for name, items in parts.items() if items})
 
-    def tell(self, balance: Balance, parts: Mapping[str, list[Any]]) -> None:
+    def tell(
+        self, balance: Balance, parts: Mapping[str, list[Any]], *, unread: int | None = None
+    ) -> None:
         """Send one frame with what is new; none if nothing is."""
         body: JsonDict = dict(parts)
+        if unread is not None and unread != self.unread:
+            self.unread = body["unread"] = unread
         if balance != self.balance:
             self.balance = balance
             body["balance"] = frames.balance(balance)

@@ -1,7 +1,7 @@
 """The accounts whose owners listen: read when somebody does, then followed by publications.
 
-Balances also change where no engine is (deposits, withdrawals, settlement), so those of the
-accounts that are listened to are looked at every second.
+Balances also change where no engine is (deposits, withdrawals, settlement), and so does the number
+of unread notifications: those of the accounts that are listened to are looked at every second.
 """
 
 import asyncio
@@ -90,10 +90,14 @@ class Accounts:
         if not before:
             return
         balances = await in_thread(reads.read_balances, list(before))
+        unread = await in_thread(reads.read_unread, list(before))
         for account_id, balance in balances.items():
             feed = self.feeds.get(account_id)
-            if feed is not None and feed.is_loaded and feed.applied == before[account_id]:
-                feed.tell(balance, {})
+            if feed is None or not feed.is_loaded:
+                continue
+            # What an engine did meanwhile is newer than the balance that was read.
+            is_newest = feed.applied == before[account_id]
+            feed.tell(balance if is_newest else feed.balance, {}, unread=unread[account_id])
 
     def _read(self, feed: AccountFeed, *, is_whole: bool = True) -> None:
         if feed.is_loading:

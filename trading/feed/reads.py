@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple
 
 from django.contrib.auth.models import AnonymousUser
 from django.db import connection
-from django.db.models import Q
+from django.db.models import Count, Q
 from django.utils import timezone
 
 from accounts.models import Account, User
@@ -18,7 +18,15 @@ from markets.models import HIDDEN_STATUSES, Exchange, Market, StatusChange
 from trading.cards import MarketCard, build_card
 from trading.feed.mirror import TAPE_READ_MAX, Image, TapeTrade, find_tops
 from trading.messages import Level, PositionChange, Top
-from trading.models import BookState, Margin, Order, OutcomeStats, Position, Trade
+from trading.models import (
+    BookState,
+    Margin,
+    Notification,
+    Order,
+    OutcomeStats,
+    Position,
+    Trade,
+)
 from trading.snapshot import reading
 
 ALL_MARKETS_MAX: Final = 20_000
@@ -103,6 +111,7 @@ class AccountRead(NamedTuple):
 
     seqs: dict[int, int]
     balance: Balance
+    unread: int
     orders: list[Order]
     has_more_orders: bool
     positions: list[PositionChange]
@@ -253,6 +262,7 @@ def _read_account(account_id: int) -> AccountRead | None:
     return AccountRead(
         seqs,
         balances[account_id],
+        read_unread([account_id])[account_id],
         orders[OPEN_ORDERS_MAX - 1 :: -1],
         len(orders) > OPEN_ORDERS_MAX,
         [
@@ -274,6 +284,15 @@ def read_balances(account_ids: Collection[int]) -> dict[int, Balance]:
         "pk", "cash_micros", "held_micros", "withdrawing_micros"
     )
     return {row[0]: Balance(*row[1:]) for row in rows}
+
+
+def read_unread(account_ids: Collection[int]) -> dict[int, int]:
+    """Return how many notifications the owners of these accounts have not read."""
+    unread = Notification.objects.filter(
+        read_at=None, user__accounts__in=list(account_ids), user__accounts__number=1
+    )
+    counts = unread.order_by().values_list("user__accounts").annotate(count=Count("id"))
+    return {**dict.fromkeys(account_ids, 0), **dict(counts)}
 
 
 def read_accounts_in(market_id: int, account_ids: Collection[int]) -> set[int]:

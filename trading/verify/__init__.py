@@ -15,6 +15,7 @@ j. each position is settled exactly once
 """
 
 from collections.abc import Callable, Iterator
+from datetime import datetime
 
 from django.utils import timezone
 
@@ -23,7 +24,7 @@ from trading.verify.findings import Finding, merge
 from trading.verify.journals import check_journals
 from trading.verify.laws import LAWS, check_law
 
-__all__ = ["Finding", "Stopped", "check_everything", "record_run"]
+__all__ = ["Finding", "Stopped", "check_everything", "keep_report", "record_run"]
 
 
 class Stopped(Exception):  # noqa: N818 - asked for, not a fault
@@ -59,6 +60,11 @@ def record_run(*, should_stop: Callable[[], bool] = _never) -> VerifyRun | None:
         findings = check_everything(should_stop=should_stop)
     except Stopped:
         return None
+    return keep_report(findings, started_at=started_at)
+
+
+def keep_report(findings: list[Finding], *, started_at: datetime) -> VerifyRun:
+    """Keep what a run over everything has found."""
     return VerifyRun.objects.create(
         started_at=started_at,
         finished_at=timezone.now(),

@@ -1,0 +1,85 @@
+"""A user who leaves: what is theirs is wiped, what was traded stays, under an opaque name.
+
+The ledger, orders and trades belong to others too, so the account stays; it is closed, and nothing
+says any more whose it was. What its positions still pay is paid, and its credits stay on it.
+"""
+
+from allauth.account.models import EmailAddress
+from allauth.mfa.models import Authenticator
+from allauth.socialaccount.models import SocialAccount
+from allauth.usersessions.models import UserSession
+from django.db import transaction
+from django.utils import timezone
+
+from accounts import hooks
+from accounts.actions.users import do_close_account
+from accounts.audit import record_audit
+from accounts.errors import RefusedError
+from accounts.handles import DELETED_PREFIX, compute_retired_digest
+from accounts.models import Account, ApiKey, RetiredHandle, User
+
+NO_MAIL_DOMAIN = "deleted.invalid"  # RFC 2606: nobody gets mail there
+
+
+def check_delete_user(user: User) -> None:
+    if user.is_deleted:
+        raise RefusedError("account_closed", "this account is closed already", status=409)
+    others = User.objects.filter(is_superuser=True, is_active=True).exclude(pk=user.pk)
+    if user.is_superuser and not others.exists():
+        message = "you are the only operator with every right: give them to somebody else first"
+        raise RefusedError("last_operator", message, status=409)
+    if user.accounts.filter(withdrawing_micros__gt=0).exists():
+        raise RefusedError("withdrawal_is_open", "a withdrawal is not decided yet")
+
+
+def do_delete_user(user: User) -> None:
+    """Delete oneself. Not inside a transaction: the engine, which cancels orders, needs locks.
+
+    Nothing is wiped while an order rests: one placed meanwhile makes it an `orders_are_open`.
+    """
+    check_delete_user(user)
+    for account_id in user.accounts.values_list("pk", flat=True):
+        hooks.cancel_orders(account_id)
+    with transaction.atomic():
+        # Of two last operators who leave at once, one finds the other gone.
+        list(User.objects.select_for_update().filter(is_superuser=True).order_by("pk"))
+        user = User.objects.select_for_update().get(pk=user.pk)
+        check_delete_user(user)
+        for account in user.accounts.filter(closed_at=None).order_by("pk"):
+            do_close_account(account, by=user)
+        for account in user.accounts.all():
+            _wipe_account(account)
+        _end_log_ins(user)
+        hooks.forget_user(user.pk)
+        _wipe_user(user)
+        record_audit("delete_user", user, by=user)
+
+
+def _wipe_account(account: Account) -> None:
+    account.withdrawals.update(note="")
+    account.deposits.update(note="")
+    ApiKey.objects.filter(account=account).update(name="")
+
+
+def _end_log_ins(user: User) -> None:
+    for browser in UserSession.objects.filter(user=user):
+        browser.end()
+    user.login_sessions.filter(revoked_at=None).update(revoked_at=timezone.now())
+    user.login_sessions.update(address=None, user_agent="")
+    for model in (EmailAddress, Authenticator, SocialAccount):
+        model.objects.filter(user=user).delete()
+
+
+def _wipe_user(user: User) -> None:
+    RetiredHandle.objects.get_or_create(pk=compute_retired_digest(user.handle))
+    user.handle = f"{DELETED_PREFIX}{user.pk}"
+    user.email = f"{user.handle}@{NO_MAIL_DOMAIN}"
+    user.display_name = user.bio = ""
+    user.public_profile = user.on_leaderboards = user.shares_positions = False
+    user.is_active = user.is_staff = user.is_superuser = False
+    user.last_login = None
+    user.deleted_at = timezone.now()
+    user.set_unusable_password()
+    user.save()
+    user.groups.clear()
+    user.user_permissions.clear()

@@ -1,0 +1,79 @@
+"""API keys and programs' log-ins: shown without their secrets, and stopped."""
+
+from collections.abc import Iterable
+
+from django.contrib import admin
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+
+from accounts.actions import do_end_login, do_revoke_api_key
+from accounts.admin_acts import Act
+from accounts.admin_base import HexRecordAdmin, link_to
+from accounts.models import ApiKey, LoginSession, User
+
+
+class StopAct(Act):
+    permission = "accounts.suspend_users"
+    is_harmful = True
+    reason = None  # the actions keep none
+
+    @classmethod
+    def fits(cls, row: ApiKey | LoginSession) -> bool:
+        return row.revoked_at is None
+
+
+class RevokeKeyAct(StopAct):
+    title = _("Revoke")
+    explanation = _("The key stops working within a second, for good.")
+
+    def do(self, row: ApiKey, *, by: User, reason: str) -> None:
+        do_revoke_api_key(row, by=by)
+
+
+class EndLoginAct(StopAct):
+    title = _("End log-in")
+    explanation = _("The program has to log in again.")
+
+    def do(self, row: LoginSession, *, by: User, reason: str) -> None:
+        do_end_login(row, by=by)
+
+
+@admin.register(ApiKey)
+class ApiKeyAdmin(HexRecordAdmin):
+    acts = {"revoke": RevokeKeyAct}
+    list_display = [
+        "prefix",
+        "name",
+        link_to("account", _("account")),
+        "scopes",
+        "last_used_at",
+        "expires_at",
+        "revoked_at",
+    ]
+    list_select_related = ["account__owner"]
+    exclude = ["digest"]
+    search_help_text = _("An id, a key's prefix or a handle, whole")
+
+    def find_by_id(self, term: str) -> Iterable[Q]:
+        yield from super().find_by_id(term)
+        yield Q(prefix=term)
+
+
+@admin.register(LoginSession)
+class LoginSessionAdmin(HexRecordAdmin):
+    acts = {"end": EndLoginAct}
+    list_display = [
+        "id",
+        link_to("user", _("user")),
+        "address",
+        "user_agent",
+        "created_at",
+        "expires_at",
+        "revoked_at",
+    ]
+    list_select_related = ["user"]
+    exclude = ["password_stamp"]
+    search_help_text = _("An id or a handle, whole")
+
+    def find_by_account(self, handle: str) -> Iterable[Q]:
+        yield Q(user__handle=handle)

@@ -1,0 +1,163 @@
+"""Accounts and transfers: read-only. Credits come in by an act, with its audit event."""
+
+from collections.abc import Iterable
+from decimal import Decimal
+from typing import Any, ClassVar
+
+from django import forms
+from django.contrib import admin
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+from unfold.widgets import UnfoldAdminTextInputWidget
+
+from accounts.actions import check_close_account, do_close_account, do_deposit
+from accounts.admin_acts import Act
+from accounts.admin_base import (
+    HexRecordAdmin,
+    Link,
+    RecordAdmin,
+    find_url,
+    is_number,
+    link_to,
+    link_to_list,
+    show_amount,
+)
+from accounts.errors import RefusedError
+from accounts.idempotency import Answer, run_once
+from accounts.ids import new_id
+from accounts.models import Account, Transfer, User
+from accounts.models.account import OWNED_KINDS
+from accounts.templatetags.predex import money
+from accounts.units import MICROS_PER_CREDIT
+
+
+class DepositAct(Act):
+    title = _("Grant credits")
+    permission = "accounts.deposit_credits"
+    explanation = _("Creates credits and books them on this account as a deposit.")
+    takes_many = False
+    needs_reason = True
+
+    amount = forms.DecimalField(
+        label=_("Amount"),
+        max_digits=19,
+        decimal_places=6,
+        min_value=Decimal("0.000001"),
+        widget=UnfoldAdminTextInputWidget({"inputmode": "decimal"}),
+        help_text=_("In credits, like 250 or 12.50."),
+    )
+    key = forms.CharField(max_length=64, widget=forms.HiddenInput)
+    field_order = ["amount", "reason", "key"]
+
+    def prepare(self) -> None:
+        self.fields["key"].initial = new_id()
+
+    @classmethod
+    def fits(cls, row: Account) -> bool:
+        return row.kind in {*OWNED_KINDS, "house"} and row.closed_at is None
+
+    def describe(self) -> Iterable[tuple[Any, Any]]:
+        [account] = self.rows
+        yield _("Available now"), money(account.available_micros)
+
+    def do(self, row: Account, *, by: User, reason: str) -> None:
+        amount_micros = int(self.cleaned_data["amount"] * MICROS_PER_CREDIT)
+
+        def effect() -> Answer:
+            do_deposit(row, amount_micros=amount_micros, by=by, reason=reason)
+            return 201, {}
+
+        # The page's own key: sent twice, by a double click or a reload, it is done once.
+        body = {"account": row.pk, "amount": amount_micros, "reason": reason}
+        own_account = by.accounts.order_by("number").values_list("pk", flat=True).first()
+        if own_account is None:
+            raise RefusedError("no_account", "you have no account that could keep the key")
+        run_once(own_account, self.cleaned_data["key"], "deposit", body, effect)
+
+
+class CloseAccountAct(Act):
+    title = _("Close for good")
+    permission = "accounts.suspend_users"
+    explanation = _(
+        "No order, key or withdrawal ever again. What its positions still pay is paid; who has no"
+        " other account can't log in any more."
+    )
+    is_harmful = True
+    needs_reason = True
+
+    @classmethod
+    def fits(cls, row: Account) -> bool:
+        return row.kind in OWNED_KINDS and row.closed_at is None
+
+    def do(self, row: Account, *, by: User, reason: str) -> None:
+        check_close_account(row)
+        do_close_account(row, by=by, reason=reason)
+
+
+@admin.register(Account)
+class AccountAdmin(RecordAdmin):
+    acts = {"deposit": DepositAct, "close": CloseAccountAct}
+    list_display = [
+        "__str__",
+        "kind",
+        show_amount("cash_micros", _("cash")),
+        show_amount("held_micros", _("held")),
+        show_amount("withdrawing_micros", _("being withdrawn")),
+        show_amount("available_micros", _("available")),
+        "closed_at",
+    ]
+    list_filter = ["kind"]
+    list_select_related = ["owner"]
+    search_help_text = _("An id or a handle, whole")
+    fields = [
+        "id", "owner", "number", "kind", "cash", "held", "withdrawing", "market_id", "created_at",
+        "closed_at",
+    ]  # fmt: skip
+    readonly_fields: ClassVar[Any] = fields
+    cash = staticmethod(show_amount("cash_micros", _("cash")))
+    held = staticmethod(show_amount("held_micros", _("held")))
+    withdrawing = staticmethod(show_amount("withdrawing_micros", _("being withdrawn")))
+
+    def find_by_account(self, handle: str) -> Iterable[Q]:
+        yield Q(owner__handle=handle)
+
+    def get_links(self, row: Account) -> Iterable[Link]:
+        if row.owner is not None:
+            yield Link(_("User"), find_url(row.owner))
+            for title, model in (
+                (_("Orders"), "trading_order"),
+                (_("Trades"), "trading_trade"),
+                (_("Positions"), "trading_position"),
+                (_("Withdrawals"), "accounts_withdrawalrequest"),
+            ):
+                yield Link(title, link_to_list(model, row.owner.handle))
+        yield Link(_("Transfers"), link_to_list("accounts_transfer", f"account:{row.pk}"))
+
+
+@admin.register(Transfer)
+class TransferAdmin(HexRecordAdmin):
+    """Searched by id, handle, or `account:` and the number of an account without a handle."""
+
+    list_display = [
+        "id",
+        "created_at",
+        "kind",
+        link_to("debit_account", _("from")),
+        link_to("credit_account", _("to")),
+        show_amount("amount_micros", _("amount")),
+    ]
+    list_select_related = ["debit_account__owner", "credit_account__owner"]
+    search_help_text = _("An id or a handle, whole")
+    account_keys = ("debit_account", "credit_account")
+    fields = [
+        "id", "created_at", "kind", "debit_account", "credit_account", "amount", "market_id",
+        "reference",
+    ]  # fmt: skip
+    readonly_fields: ClassVar[Any] = fields
+    amount = staticmethod(show_amount("amount_micros", _("amount")))
+
+    def find(self, term: str) -> Iterable[Q]:
+        yield from super().find(term)
+        kind, _colon, number = term.partition(":")
+        if kind == "account" and is_number(number):
+            yield from (Q(**{key: int(number)}) for key in self.account_keys)

@@ -1,0 +1,107 @@
+"""What owners of accounts ask for: withdrawals and deposits, decided here."""
+
+from collections.abc import Callable, Iterable
+from typing import Any, ClassVar
+
+from django.contrib import admin
+from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
+
+from accounts.actions import do_decide_deposit, do_decide_withdrawal
+from accounts.admin_acts import Act
+from accounts.admin_base import HexRecordAdmin, Link, find_url, link_to, show_amount
+from accounts.models import DepositRequest, User, WithdrawalRequest
+from accounts.templatetags.predex import money
+
+NAMED_MAX = 20
+
+
+class DecideAct(Act):
+    decide: ClassVar[Callable[..., Any]]
+    is_approval: ClassVar[bool]
+    reason_length_max = 200
+
+    @classmethod
+    def fits(cls, row: Any) -> bool:
+        return bool(row.is_open)
+
+    def describe(self) -> Iterable[tuple[Any, Any]]:
+        for row in self.rows[:NAMED_MAX]:
+            yield str(row.account), f"{money(row.amount_micros)}  {row.note}"
+        yield _("Together"), money(sum(row.amount_micros for row in self.rows))
+
+    def do(self, row: Any, *, by: User, reason: str) -> None:
+        type(self).decide(row, approve=self.is_approval, by=by, reason=reason)
+
+
+class ApproveWithdrawalAct(DecideAct):
+    title = _("Approve withdrawal")
+    permission = "accounts.decide_withdrawals"
+    explanation = _("The credits leave the exchange: pay out what they stand for.")
+    decide = staticmethod(do_decide_withdrawal)
+    is_approval = True
+
+
+class RejectWithdrawalAct(DecideAct):
+    title = _("Reject withdrawal")
+    permission = "accounts.decide_withdrawals"
+    explanation = _("The credits are free again. The owner sees the reason.")
+    decide = staticmethod(do_decide_withdrawal)
+    is_approval = False
+    is_harmful = True
+    needs_reason = True
+
+
+class ApproveDepositAct(DecideAct):
+    title = _("Approve deposit")
+    permission = "accounts.decide_deposits"
+    explanation = _("Books the credits. Make sure that what they stand for has arrived.")
+    decide = staticmethod(do_decide_deposit)
+    is_approval = True
+
+
+class RejectDepositAct(DecideAct):
+    title = _("Reject deposit")
+    permission = "accounts.decide_deposits"
+    explanation = _("Nothing is booked. The owner sees the reason.")
+    decide = staticmethod(do_decide_deposit)
+    is_approval = False
+    is_harmful = True
+    needs_reason = True
+
+
+class RequestAdmin(HexRecordAdmin):
+    list_display = [
+        "id",
+        "requested_at",
+        link_to("account", _("account")),
+        show_amount("amount_micros", _("amount")),
+        "status",
+        "note",
+        "decided_by",
+    ]
+    list_select_related = ["account__owner", "decided_by"]
+    list_filter = ["status"]
+    search_help_text = _("An id or a handle, whole")
+    fields = [
+        "id", "requested_at", "account", "amount", "note", "status", "decided_by", "decided_at",
+        "reason",
+    ]  # fmt: skip
+    readonly_fields: ClassVar[Any] = fields
+    amount = staticmethod(show_amount("amount_micros", _("amount")))
+
+    def get_queryset(self, request: HttpRequest) -> Any:
+        return super().get_queryset(request).select_related("account__owner")
+
+    def get_links(self, row: Any) -> Iterable[Link]:
+        yield Link(_("Account"), find_url(row.account))
+
+
+@admin.register(WithdrawalRequest)
+class WithdrawalRequestAdmin(RequestAdmin):
+    acts = {"approve": ApproveWithdrawalAct, "reject": RejectWithdrawalAct}
+
+
+@admin.register(DepositRequest)
+class DepositRequestAdmin(RequestAdmin):
+    acts = {"approve": ApproveDepositAct, "reject": RejectDepositAct}

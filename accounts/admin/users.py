@@ -1,0 +1,148 @@
+"""Users: who they are and how they stand. Their money and trades are elsewhere, linked."""
+
+from collections.abc import Iterable
+from typing import Any, ClassVar
+
+from django.contrib import admin
+from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
+from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
+
+from accounts.actions import (
+    do_end_sessions,
+    do_reinstate_user,
+    do_reset_mfa,
+    do_suspend_user,
+    record_audit,
+)
+from accounts.admin_acts import Act
+from accounts.admin_base import Link, ModelAdmin, find_url, get_operator, link_to_list
+from accounts.models import User
+
+RIGHTS = ["is_staff", "is_superuser", "groups", "user_permissions"]
+STANDING = ["is_active", "suspended_at", "created_at", "last_login"]
+
+
+class NewUserForm(UserCreationForm):
+    class Meta:
+        model = User
+        fields = ("email", "handle")
+
+
+class UserAct(Act):
+    permission = "accounts.suspend_users"
+    needs_reason = True
+
+
+class SuspendAct(UserAct):
+    title = _("Suspend")
+    explanation = _(
+        "Stops every log-in, API key and session within a second and cancels all open orders."
+        " Balances and positions stay theirs."
+    )
+    is_harmful = True
+
+    @classmethod
+    def fits(cls, row: User) -> bool:
+        return row.is_active and not row.is_suspended
+
+    def do(self, row: User, *, by: User, reason: str) -> None:
+        do_suspend_user(row, by=by, reason=reason)
+
+
+class ReinstateAct(UserAct):
+    title = _("Reinstate")
+    explanation = _("Lets a suspended user log in and trade again.")
+
+    @classmethod
+    def fits(cls, row: User) -> bool:
+        return row.is_suspended
+
+    def do(self, row: User, *, by: User, reason: str) -> None:
+        do_reinstate_user(row, by=by, reason=reason)
+
+
+class EndSessionsAct(UserAct):
+    title = _("End all sessions")
+    explanation = _("Logs them out of every browser and program. API keys go on working.")
+
+    def do(self, row: User, *, by: User, reason: str) -> None:
+        do_end_sessions(row, by=by, reason=reason)
+
+
+class ResetMfaAct(UserAct):
+    title = _("Reset second factor")
+    explanation = _(
+        "Removes authenticator app, passkeys, security keys and recovery codes: the password alone"
+        " lets in then. Make sure that it is really them who ask for it."
+    )
+    is_harmful = True
+    takes_many = False
+
+    def do(self, row: User, *, by: User, reason: str) -> None:
+        do_reset_mfa(row, by=by, reason=reason)
+
+
+@admin.register(User)
+class UserAdmin(ModelAdmin, DjangoUserAdmin):
+    form = UserChangeForm
+    add_form = NewUserForm
+    change_password_form = AdminPasswordChangeForm
+    acts = {
+        "suspend": SuspendAct,
+        "reinstate": ReinstateAct,
+        "end-sessions": EndSessionsAct,
+        "reset-mfa": ResetMfaAct,
+    }
+    list_display = ["handle", "email", "is_staff", "is_active", "suspended_at", "created_at"]
+    list_filter = ["is_staff", "is_active", ("suspended_at", admin.EmptyFieldListFilter)]
+    search_fields = ["handle__startswith", "email__startswith"]
+    search_help_text = _("How a handle or an e-mail address begins")
+    sortable_by = ()
+    ordering = ["-id"]
+    filter_horizontal = ()  # plain lists: the double ones are out of a screen reader's reach
+    readonly_fields = STANDING
+    fieldsets: ClassVar[Any] = [
+        (None, {"fields": ["email", "handle", "display_name", "password"]}),
+        (_("Standing"), {"fields": STANDING}),
+        (_("Rights"), {"fields": RIGHTS}),
+    ]
+    add_fieldsets = [
+        (None, {"fields": ["email", "handle", "usable_password", "password1", "password2"]})
+    ]
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet, search_term: str
+    ) -> tuple[QuerySet, bool]:
+        return super().get_search_results(request, queryset, search_term.lower())
+
+    def get_links(self, row: User) -> Iterable[Link]:
+        for account in row.accounts.all():
+            yield Link(_("Account %d") % account.number, find_url(account))
+        yield Link(_("API keys"), link_to_list("accounts_apikey", row.handle))
+        yield Link(_("Audit log"), link_to_list("accounts_auditevent", row.handle))
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        # Who may edit users must not thereby give themselves every right.
+        fields = super().get_readonly_fields(request, obj)
+        return fields if request.user.is_superuser else [*fields, *RIGHTS]
+
+    def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
+        super().save_model(request, obj, form, change)
+        if not change:
+            obj.accounts.create()
+
+    def log_change(self, request: HttpRequest, obj: User, message: Any) -> Any:
+        if "assword" in str(message):
+            record_audit("set_password", obj, by=get_operator(request))
+        return super().log_change(request, obj, message)
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        may_change = super().has_change_permission(request, obj)
+        # Their password or address would be the way to their rights.
+        return may_change and (obj is None or not obj.is_staff or request.user.is_superuser)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False  # a user's money and acts stay; accounts are closed instead

@@ -1,0 +1,211 @@
+"""What operators do to rows: asked on a page of its own, then done in their name.
+
+An `Act` is a form: who may, to which rows, what has to be said first. `ActingAdmin` offers a
+model's acts in its list (for the rows selected) and on the page of each row, shows the form with
+what will happen, and calls `do` for each row. Nothing of it runs inside a transaction: what an act
+calls, a `do_` of some `actions`, has its own, checks again and leaves the audit event.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from functools import partial
+from typing import Any, ClassVar
+
+from django import forms
+from django.contrib import messages
+from django.contrib.admin import ModelAdmin
+from django.core.exceptions import PermissionDenied, ValidationError
+from django.db.models import Model, QuerySet
+from django.http import Http404, HttpRequest, HttpResponse, QueryDict
+from django.shortcuts import redirect
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
+from django.utils.text import capfirst
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
+from unfold.widgets import UnfoldAdminTextareaWidget
+
+from accounts.errors import ApiError
+from accounts.models import User
+
+REASON_LENGTH_MAX = 500
+ROWS_MAX = 100
+REFUSED = 422
+
+
+class Act(forms.Form):
+    """One thing that may be done to rows. `title` is also what its button says."""
+
+    title: ClassVar[Any]
+    permission: ClassVar[str]
+    explanation: ClassVar[Any] = ""
+    """What it means, in words, above the form."""
+    is_harmful: ClassVar[bool] = False
+    takes_many: ClassVar[bool] = True
+    needs_reason: ClassVar[bool] = False
+    reason_length_max: ClassVar[int] = REASON_LENGTH_MAX
+
+    reason: Any = forms.CharField(
+        label=_("Reason"),
+        required=False,
+        help_text=_("Kept in the audit log."),
+        widget=UnfoldAdminTextareaWidget({"rows": 3}),
+    )
+
+    def __init__(self, *args: Any, rows: list[Any], by: User, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.rows, self.by = rows, by
+        field: Any = self.fields.get("reason")
+        if field is not None:
+            field.required = self.needs_reason
+            field.max_length = self.reason_length_max
+            field.widget.attrs["maxlength"] = self.reason_length_max
+        self.prepare()
+
+    def prepare(self) -> None:
+        """Set what depends on the rows."""
+
+    @classmethod
+    def may(cls, user: User) -> bool:
+        return user.is_staff and user.has_perm(cls.permission)
+
+    @classmethod
+    def fits(cls, row: Any) -> bool:
+        """Say whether it is offered on the page of this row; `do` has the last word."""
+        return True
+
+    def describe(self) -> Iterable[tuple[Any, Any]]:
+        """Return facts to decide by, as pairs of name and value."""
+        return ()
+
+    def do(self, row: Any, *, by: User, reason: str) -> None:
+        """Do it; raises ApiError where it is refused."""
+        raise NotImplementedError
+
+    def clean_reason(self) -> str:
+        reason: str = self.cleaned_data["reason"]
+        if len(reason) > self.reason_length_max:
+            raise ValidationError(_("At most %d characters.") % self.reason_length_max)
+        return reason
+
+    def find_field(self, name: str | None) -> str | None:
+        """Return which field a refusal is about: the API's `tick` may be `tick_pips` here."""
+        return next((ours for ours in self.fields if name and ours.startswith(name)), None)
+
+
+class ActingAdmin(ModelAdmin):
+    acts: ClassVar[Mapping[str, type[Act]]] = {}
+
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view(self.act_view)
+        name = f"{self.opts.app_label}_{self.opts.model_name}_do"
+        return [
+            path("do/<slug:name>/", view, name=f"{name}_many"),
+            path("<path:object_id>/do/<slug:name>/", view, name=name),
+            *super().get_urls(),
+        ]
+
+    def get_actions(self, request: HttpRequest) -> dict[str, Any]:
+        actions: dict[str, Any] = super().get_actions(request)
+        if "_popup" in request.GET:
+            return actions
+        for name, act in self.acts.items():
+            if act.takes_many and act.may(request.user):  # type: ignore[arg-type]
+                actions[name] = (partial(_choose, name=name), name, act.title)
+        return actions
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> Any:
+        row = kwargs.get("obj")
+        if row is not None:
+            context["offered"] = self.list_offered(request, row)
+        return super().render_change_form(request, context, *args, **kwargs)
+
+    def list_offered(self, request: HttpRequest, row: Any) -> list[dict[str, Any]]:
+        """Return the acts that fit this row, for who may do them."""
+        url = f"admin:{self.opts.app_label}_{self.opts.model_name}_do"
+        return [
+            {
+                "name": name,
+                "title": act.title,
+                "url": reverse(url, args=[row.pk, name]),
+                "is_harmful": act.is_harmful,
+            }
+            for name, act in self.acts.items()
+            if act.may(request.user) and act.fits(row)  # type: ignore[arg-type]
+        ]
+
+    def act_view(self, request: HttpRequest, name: str, object_id: str = "") -> HttpResponse:
+        """Ask what an act needs to know, and do it."""
+        act, by = self.acts.get(name), request.user
+        if act is None:
+            raise Http404
+        if not (self.has_view_permission(request) and act.may(by)):  # type: ignore[arg-type]
+            raise PermissionDenied
+        rows = self._find_rows(request, [object_id] if object_id else request.GET.getlist("row"))
+        sent = (request.POST, request.FILES) if request.method == "POST" else ()
+        form = act(*sent, rows=rows, by=by)  # type: ignore[arg-type]
+        if sent and form.is_valid() and self._carry_out(request, form):
+            return redirect(self._find_page(rows))
+        return self._show_form(request, form)
+
+    def _find_rows(self, request: HttpRequest, keys: list[str]) -> list[Any]:
+        try:
+            rows = list(self.get_queryset(request).filter(pk__in=keys[:ROWS_MAX]))
+        except (ValueError, ValidationError):
+            raise Http404 from None
+        if not rows:
+            raise Http404
+        return rows
+
+    def _carry_out(self, request: HttpRequest, form: Act) -> bool:
+        """Do it to each row; False when there was one row and it was refused."""
+        said = {"by": form.by, "reason": form.cleaned_data.get("reason", "")}
+        count = 0
+        for row in form.rows:
+            try:
+                form.do(row, **said)
+            except ApiError as refusal:
+                if len(form.rows) == 1:
+                    form.add_error(form.find_field(refusal.field), _sentence(refusal.message))
+                    return False
+                messages.error(request, f"{row}: {_sentence(refusal.message)}")
+            else:
+                count += 1
+        if count:
+            done = ngettext("%(title)s: done.", "%(title)s: done for %(count)d rows.", count)
+            messages.success(request, done % {"title": form.title, "count": count})
+        return True
+
+    def _find_page(self, rows: list[Model]) -> str:
+        name = f"admin:{self.opts.app_label}_{self.opts.model_name}"
+        if len(rows) == 1:
+            return reverse(f"{name}_change", args=[rows[0].pk])
+        return reverse(f"{name}_changelist")
+
+    def _show_form(self, request: HttpRequest, form: Act) -> HttpResponse:
+        context = {
+            **self.admin_site.each_context(request),
+            "opts": self.opts,
+            "title": form.title,
+            "form": form,
+            "rows": form.rows,
+            "facts": [(name, value) for name, value in form.describe() if value],
+            "back": self._find_page(form.rows),
+        }
+        status = REFUSED if form.errors else 200
+        return TemplateResponse(request, "admin/act.html", context, status=status)
+
+
+def _choose(admin: ModelAdmin, request: HttpRequest, rows: QuerySet, *, name: str) -> Any:
+    """The action of a list: go and ask about the selected rows."""
+    query = QueryDict(mutable=True)
+    query.setlist("row", [str(key) for key in rows.values_list("pk", flat=True)[:ROWS_MAX]])
+    options = admin.opts
+    url = reverse(f"admin:{options.app_label}_{options.model_name}_do_many", args=[name])
+    return redirect(f"{url}?{query.urlencode()}")
+
+
+def _sentence(message: str) -> str:
+    return message if re.search(r"[.!?]\Z", message) else f"{capfirst(message)}."

@@ -1,0 +1,159 @@
+"""Form fields that take what people write and give the integers that we keep."""
+
+from typing import Any
+
+from django import forms
+from django.core.exceptions import ValidationError
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+from unfold.widgets import UnfoldAdminTextInputWidget
+
+from accounts.models import User
+from accounts.units import (
+    UnitError,
+    format_amount,
+    format_price,
+    format_quantity,
+    parse_amount_micros,
+    parse_price_pips,
+    parse_quantity_lots,
+)
+
+SECONDS_PER = {"d": 86_400, "h": 3_600, "m": 60, "s": 1}
+SECONDS_MAX = 10**9
+
+
+class UnitField(forms.Field):
+    """A decimal, exactly; its value is a whole number of units."""
+
+    widget = UnfoldAdminTextInputWidget
+
+    @staticmethod
+    def parse(text: Any) -> int:
+        """Return units, or raise UnitError."""
+        raise NotImplementedError
+
+    @staticmethod
+    def show(units: int) -> str:
+        raise NotImplementedError
+
+    def __init__(self, *, units_max: int = 2**63 - 1, **options: Any) -> None:
+        super().__init__(**options)
+        self.units_max = units_max
+        self.widget.attrs.setdefault("inputmode", "decimal")
+
+    def to_python(self, value: Any) -> int | None:
+        if value in self.empty_values:
+            return None
+        try:
+            units = type(self).parse(str(value).strip())
+        except UnitError as error:
+            raise ValidationError(error.message, code=error.code) from None
+        if units < 0:
+            raise ValidationError(_("Not below 0."), code="negative")
+        if units > self.units_max:
+            most = self.prepare_value(self.units_max)
+            raise ValidationError(_("At most %s.") % most, code="too_large")
+        return units
+
+    def prepare_value(self, value: Any) -> Any:
+        if not isinstance(value, int):
+            return value  # what was typed, shown again
+        text = type(self).show(value)
+        whole, _dot, fraction = text.partition(".")
+        return f"{whole}.{fraction.rstrip('0')}".rstrip(".")
+
+    def has_changed(self, initial: Any, data: Any) -> bool:
+        try:
+            return bool(self.to_python(data) != initial)
+        except ValidationError:
+            return True
+
+
+class UserField(forms.Field):
+    """A user, by handle: a list of all of them to choose from would have no end."""
+
+    widget = UnfoldAdminTextInputWidget
+
+    def to_python(self, value: Any) -> User | None:
+        handle = str(value or "").strip().lower()
+        if not handle:
+            return None
+        user = User.objects.filter(handle=handle).first()
+        if user is None:
+            raise ValidationError(_("There is no user “%s”.") % handle, code="unknown_user")
+        return user
+
+    def prepare_value(self, value: Any) -> Any:
+        if isinstance(value, int):
+            return User.objects.filter(pk=value).values_list("handle", flat=True).first()
+        return value.handle if isinstance(value, User) else value
+
+    def has_changed(self, initial: Any, data: Any) -> bool:
+        return bool((self.prepare_value(initial) or "") != (data or ""))
+
+
+class AmountField(UnitField):
+    """Credits; its value is micros."""
+
+    @staticmethod
+    def parse(text: Any) -> int:
+        return parse_amount_micros(text)
+
+    @staticmethod
+    def show(units: int) -> str:
+        return format_amount(units)
+
+
+class PriceField(UnitField):
+    """A price in credits; its value is pips."""
+
+    @staticmethod
+    def parse(text: Any) -> int:
+        return parse_price_pips(text)
+
+    @staticmethod
+    def show(units: int) -> str:
+        return format_price(units)
+
+
+class QuantityField(UnitField):
+    """Contracts; its value is lots."""
+
+    @staticmethod
+    def parse(text: Any) -> int:
+        return parse_quantity_lots(text)
+
+    @staticmethod
+    def show(units: int) -> str:
+        return format_quantity(units)
+
+
+class SecondsField(UnitField):
+    """A length of time like "1h", "2d 12h" or "90s"; its value is seconds."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(units_max=SECONDS_MAX, **options)
+        self.widget.attrs["inputmode"] = "text"
+
+    @staticmethod
+    def parse(text: Any) -> int:
+        return sum(_parse_part(part) for part in text.lower().split())
+
+    @staticmethod
+    def show(units: int) -> str:
+        parts = []
+        for unit, length in SECONDS_PER.items():
+            count, units = divmod(units, length)
+            if count:
+                parts.append(f"{count}{unit}")
+        return " ".join(parts) or "0s"
+
+
+def _parse_part(part: str) -> int:
+    number, unit = part[:-1], part[-1]
+    if part == "0":
+        return 0
+    if unit not in SECONDS_PER or not (number.isascii() and number.isdecimal()):
+        raise UnitError("not_a_duration", gettext("Write it like 1h, 2d 12h or 90s."))
+    return int(number[:12]) * SECONDS_PER[unit]

@@ -1,0 +1,92 @@
+"""What a page view refuses becomes a page: the same errors that the API answers as JSON."""
+
+from collections.abc import Callable, Mapping
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.template.loader import get_template
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from accounts.api.door import API_PREFIX
+from accounts.errors import ApiError
+
+NOT_FOUND = 404
+
+
+class PageErrors:
+    """An ApiError that leaves a page view is shown as an error page of its status.
+
+    So is the door's refusal of a try too many (`request.refusal`): then no view is called.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        refusal: ApiError | None = getattr(request, "refusal", None)
+        if refusal is not None:
+            return _show_refusal(request, refusal)
+        response = self.get_response(request)
+        is_developers_page = response.status_code == NOT_FOUND and not hasattr(response, "shown")
+        if settings.DEBUG and is_developers_page and not request.path.startswith(API_PREFIX):
+            return show_error(request, NOT_FOUND)  # `make run` shows what visitors would see
+        return response
+
+    def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
+        if not isinstance(error, ApiError) or request.path.startswith(API_PREFIX):
+            return None
+        return show_error(request, error.status, error.message, headers=error.headers)
+
+
+def _show_refusal(request: HttpRequest, refusal: ApiError) -> HttpResponse:
+    seconds = int(refusal.headers.get("Retry-After", 0))
+    message = ngettext(
+        "Try again in %(seconds)d second", "Try again in %(seconds)d seconds", seconds
+    ) % {"seconds": seconds}
+    return show_error(request, refusal.status, message, headers=refusal.headers)
+
+
+def show_error(
+    request: HttpRequest,
+    status: int,
+    message: str = "",
+    *,
+    headers: Mapping[str, str] | None = None,
+) -> HttpResponse:
+    """Answer with the page of this status; `message` is one sentence without its full stop."""
+    context = {"status": status, "message": message}
+    response = render(request, "error.html", context, status=status)
+    for name, value in (headers or {}).items():
+        response[name] = value
+    response.shown = True  # type: ignore[attr-defined]
+    return response
+
+
+def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+    return show_error(request, NOT_FOUND)
+
+
+def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
+    return show_error(request, 403)
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    return show_error(request, 400)
+
+
+def too_many(request: HttpRequest) -> HttpResponse:
+    """What allauth shows where its own limits are exceeded."""
+    return show_error(request, 429)
+
+
+def csrf_failed(request: HttpRequest, reason: str = "") -> HttpResponse:
+    message = _("This form was open for too long, or cookies are off: go back and send it again")
+    return show_error(request, 403, message)
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    """A page that needs neither the database nor the request's user: they may be what failed."""
+    page = get_template("500.html").render({"request_id": getattr(request, "request_id", "")})
+    return HttpResponse(page, status=500)

@@ -1,0 +1,116 @@
+"""API keys: made, shown once, listed, revoked."""
+
+from datetime import timedelta
+from typing import cast
+from uuid import UUID
+
+from allauth.account.decorators import reauthentication_required
+from django import forms
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views.decorators.http import require_http_methods, require_POST
+
+from accounts.actions import do_create_api_key, do_revoke_api_key
+from accounts.api import limits
+from accounts.api.gates import get_address
+from accounts.api.pagination import paginate
+from accounts.api.principal import principal_of_user
+from accounts.errors import RefusedError, not_found
+from accounts.models import Account, ApiKey, User
+
+KEYS_SHOWN = 50
+UNPROCESSABLE = 422
+
+
+class KeyForm(forms.Form):
+    name = forms.CharField(
+        label=gettext_lazy("Name"),
+        max_length=60,
+        help_text=gettext_lazy("What will use it, so that you know it again."),
+        widget=forms.TextInput(attrs={"autocomplete": "off"}),
+    )
+    scopes = forms.MultipleChoiceField(
+        label=gettext_lazy("It may"),
+        choices=[
+            ("read", gettext_lazy("read: markets, orders, balance")),
+            ("trade", gettext_lazy("trade: place, amend and cancel orders")),
+        ],
+        initial=["read"],
+        widget=forms.CheckboxSelectMultiple(attrs={"class": "checkbox checkbox-sm"}),
+    )
+    days = forms.TypedChoiceField(
+        label=gettext_lazy("It ends"),
+        choices=[
+            ("30", gettext_lazy("in 30 days")),
+            ("90", gettext_lazy("in 90 days")),
+            ("365", gettext_lazy("in a year")),
+            ("0", gettext_lazy("when you revoke it")),
+        ],
+        initial="90",
+        coerce=int,
+    )
+
+
+@login_required
+@reauthentication_required(allow_get=True)
+@require_http_methods(["GET", "POST"])
+def keys(request: HttpRequest) -> HttpResponse:
+    """The secret is in the answer to the form and nowhere else, so this does not redirect."""
+    form = KeyForm(request.POST or None)
+    secret, status = None, 200
+    if request.method == "POST":
+        secret = _create(request, form) if form.is_valid() else None
+        status = UNPROCESSABLE if secret is None else 201
+        form = form if secret is None else KeyForm()
+    account_id = principal_of_user(cast("User", request.user)).account_id
+    page = paginate(
+        ApiKey.objects.filter(account=account_id),
+        order=["-id"],
+        cursor=request.GET.get("cursor", ""),
+        limit=KEYS_SHOWN,
+    )
+    context = {
+        "tab": "keys",
+        "form": form,
+        "secret": secret,
+        "keys": page.rows,
+        "next_cursor": page.next_cursor,
+        "now": timezone.now(),
+    }
+    response = render(request, "accounts/keys.html", context, status=status)
+    response["Cache-Control"] = "no-store"
+    return response
+
+
+@login_required
+@require_POST
+def revoke(request: HttpRequest, key_id: UUID) -> HttpResponse:
+    user = cast("User", request.user)
+    account_id = principal_of_user(user).account_id
+    key = ApiKey.objects.filter(pk=key_id, account=account_id).first()
+    if key is None:
+        raise not_found("this key")
+    do_revoke_api_key(key, by=user)
+    messages.success(request, _("The key is revoked."))
+    return redirect("account_keys")
+
+
+def _create(request: HttpRequest, form: KeyForm) -> str | None:
+    """Return the new key's secret; None where it is refused, which the form then says."""
+    user, data = cast("User", request.user), form.cleaned_data
+    account = Account.objects.get(pk=principal_of_user(user).account_id)
+    limits.check_attempt("key_creation", address=get_address(request), account=str(account.pk))
+    expires_at = timezone.now() + timedelta(days=data["days"]) if data["days"] else None
+    try:
+        _key, secret = do_create_api_key(
+            account, name=data["name"], scopes=data["scopes"], by=user, expires_at=expires_at
+        )
+    except RefusedError as refusal:
+        form.add_error(None, refusal.message)
+        return None
+    return secret

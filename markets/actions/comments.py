@@ -1,0 +1,92 @@
+"""Comments: who may write, withdraw, report and hide them."""
+
+from django.db import transaction
+from django.utils import timezone
+
+from accounts.api import limits
+from accounts.api.principal import principal_of_user
+from accounts.audit import record_audit
+from accounts.errors import RefusedError, not_found
+from accounts.models import User
+from markets.actions.exchange import check_not_in_maintenance
+from markets.models import HIDDEN_STATUSES, Comment, CommentReport, Market, is_operator
+from markets.models.comment import REASON_LENGTH_MAX, TEXT_LENGTH_MAX
+
+
+def check_comment(market: Market, *, by: User, text: str, parent: Comment | None = None) -> str:
+    """Return the text as it will stand; `market` is one that `by` may see."""
+    check_not_in_maintenance()
+    if not principal_of_user(by).is_verified:
+        raise RefusedError("email_not_verified", "verify your e-mail address first", status=403)
+    if market.status in HIDDEN_STATUSES:
+        raise RefusedError("market_not_public", "nobody else can see this market yet", status=409)
+    if parent is not None and (parent.market_id != market.pk or parent.parent_id is not None):
+        raise not_found("this comment")
+    text = text.replace("\r\n", "\n").strip()
+    if not text:
+        raise RefusedError("blank", "write something first", "text")
+    if len(text) > TEXT_LENGTH_MAX:
+        raise RefusedError("too_long", f"at most {TEXT_LENGTH_MAX} characters", "text")
+    if "\x00" in text:
+        raise RefusedError("invalid_text", "this text has a character that is none", "text")
+    return text
+
+
+def do_comment(market: Market, *, by: User, text: str, parent: Comment | None = None) -> Comment:
+    """Write a comment; 429 where somebody writes too many in a short time."""
+    text = check_comment(market, by=by, text=text, parent=parent)
+    limits.check_attempt("comment", address="", account=str(by.pk))
+    return Comment.objects.create(market=market, author=by, parent=parent, text=text)
+
+
+def do_withdraw_comment(comment: Comment, *, by: User) -> None:
+    """Take back one's own comment: its text is gone, its place stays."""
+    if comment.author_id != by.pk:
+        raise not_found("this comment")
+    check_not_in_maintenance()
+    Comment.objects.filter(pk=comment.pk, withdrawn_at=None).update(
+        withdrawn_at=timezone.now(), text=""
+    )
+
+
+def do_report_comment(comment: Comment, *, by: User) -> None:
+    """Ask moderators to look at it; once is enough."""
+    if comment.author_id == by.pk:
+        raise RefusedError("own_comment", "withdraw your own comment instead")
+    check_not_in_maintenance()
+    limits.check_attempt("comment", address="", account=str(by.pk))
+    CommentReport.objects.get_or_create(comment=comment, reporter=by)
+
+
+def check_may_moderate(by: User) -> None:
+    if not may_moderate(by):
+        raise RefusedError("not_a_moderator", "this needs a moderator", status=403)
+
+
+def may_moderate(user: User) -> bool:
+    return is_operator(user) and user.has_perm("markets.moderate_comments")
+
+
+def do_hide_comment(comment: Comment, *, by: User, reason: str) -> None:
+    """Hide a comment from everybody but moderators; its text stays on record."""
+    check_may_moderate(by)
+    reason = reason.strip()
+    if not reason:
+        raise RefusedError("blank", "say why", "reason")
+    hidden = {"hidden_at": timezone.now(), "hidden_by": by, "hidden_reason": reason}
+    _decide(comment, "hide_comment", by=by, reason=reason, **hidden)
+
+
+def do_show_comment(comment: Comment, *, by: User, reason: str = "") -> None:
+    """Show a hidden comment again."""
+    check_may_moderate(by)
+    shown = {"hidden_at": None, "hidden_by": None, "hidden_reason": ""}
+    _decide(comment, "show_comment", by=by, reason=reason, **shown)
+
+
+def _decide(comment: Comment, action: str, *, by: User, reason: str, **fields: object) -> None:
+    if "hidden_reason" in fields:
+        fields["hidden_reason"] = str(fields["hidden_reason"])[:REASON_LENGTH_MAX]
+    with transaction.atomic():
+        Comment.objects.filter(pk=comment.pk).update(**fields)
+        record_audit(action, comment, by=by, before={"text": comment.text}, reason=reason)

@@ -1,0 +1,55 @@
+"""Many markets at once, from rows that were checked."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from django.db import transaction
+
+from accounts.audit import record_audit
+from accounts.errors import RefusedError
+from accounts.models import User
+from markets.actions.approval import do_propose_market
+from markets.actions.creation import do_create_market
+from markets.actions.rules import OutcomePair
+from markets.models import Market
+
+
+class NewMarket(NamedTuple):
+    fields: Mapping[str, Any]
+    outcomes: Sequence[OutcomePair] | None
+
+
+def do_import_markets(
+    rows: Sequence[NewMarket], *, by: User, all_or_none: bool, propose: bool
+) -> list[Market | RefusedError]:
+    """Create each row's market; return it, or why not, in the order of the rows.
+
+    With `all_or_none` one refusal undoes all of them: then it is the only thing that is returned
+    at its place, and the others are of no effect. `propose`: they wait for somebody's approval,
+    even where `by` might have given it.
+    """
+    try:
+        with transaction.atomic():
+            done = [_create(row, by=by, propose=propose) for row in rows]
+            made = [market.slug for market in done if isinstance(market, Market)]
+            if all_or_none and len(made) < len(rows):
+                raise _Undone
+            record_audit("import_markets", by, by=by, after={"count": len(made), "slugs": made})
+    except _Undone:
+        pass
+    return done
+
+
+class _Undone(Exception):  # noqa: N818 - rolls a transaction back
+    pass
+
+
+def _create(row: NewMarket, *, by: User, propose: bool) -> Market | RefusedError:
+    try:
+        with transaction.atomic():
+            market = do_create_market(
+                by=by, fields=row.fields, outcomes=row.outcomes, is_approved=not propose
+            )
+            return do_propose_market(market, by=by) if propose else market
+    except RefusedError as refusal:
+        return refusal

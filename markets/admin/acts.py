@@ -1,0 +1,81 @@
+"""What operators do to markets that need no engine: approving, rejecting, featuring."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from django.utils.translation import gettext_lazy as _
+
+from accounts.admin_acts import Act
+from accounts.models import User
+from markets.actions import do_approve_market, do_edit_market, do_reject_market
+from markets.models import Market
+
+
+class MarketAct(Act):
+    permission = "markets.manage_markets"
+
+
+class DecideProposalAct(MarketAct):
+    @classmethod
+    def fits(cls, row: Market) -> bool:
+        return row.status == Market.Status.PROPOSED
+
+    def describe(self) -> Iterable[tuple[Any, Any]]:
+        if len(self.rows) > 1:
+            return
+        [market] = self.rows
+        yield _("Proposed by"), market.creator
+        yield _("Outcomes"), ", ".join(outcome.name for outcome in market.outcomes.all())
+        yield _("Rules"), market.rules or market.description
+        yield _("Resolution source"), market.resolution_source
+
+
+class ApproveAct(DecideProposalAct):
+    title = _("Approve")
+    explanation = _(
+        "It opens at its open time, or when you open it. The proposer sees the note in the"
+        " market's history."
+    )
+
+    def do(self, row: Market, *, by: User, reason: str) -> None:
+        do_approve_market(row, by=by, reason=reason)
+
+
+class RejectAct(DecideProposalAct):
+    title = _("Reject")
+    explanation = _(
+        "It goes back to the proposer, who sees the note, may mend the market and propose it again."
+    )
+    is_harmful = True
+    needs_reason = True
+
+    def do(self, row: Market, *, by: User, reason: str) -> None:
+        do_reject_market(row, by=by, reason=reason)
+
+
+class FeatureAct(MarketAct):
+    title = _("Feature")
+    explanation = _("Shows it first on the front page.")
+    reason = None  # the audit event says what was edited
+    is_featured = True
+
+    @classmethod
+    def fits(cls, row: Market) -> bool:
+        return row.featured != cls.is_featured
+
+    def do(self, row: Market, *, by: User, reason: str) -> None:
+        do_edit_market(row, by=by, fields={"featured": self.is_featured})
+
+
+class UnfeatureAct(FeatureAct):
+    title = _("Stop featuring")
+    explanation = _("Shows it among the others again.")
+    is_featured = False
+
+
+ACTS = {
+    "approve": ApproveAct,
+    "reject": RejectAct,
+    "feature": FeatureAct,
+    "unfeature": UnfeatureAct,
+}

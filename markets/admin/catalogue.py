@@ -1,0 +1,78 @@
+"""What groups markets, and groups of people."""
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
+
+from accounts.admin_base import ModelAdmin, TabularInline, get_operator
+from accounts.admin_fields import UserField
+from accounts.audit import record_audit
+from markets.models import Category, Event, Group, GroupMember, Series, Tag
+
+
+@admin.register(Category)
+class CategoryAdmin(ModelAdmin):
+    list_display = ["name", "slug", "position"]
+    search_fields = ["name", "slug"]
+    prepopulated_fields = {"slug": ["name"]}
+
+
+@admin.register(Tag)
+class TagAdmin(ModelAdmin):
+    list_display = ["name", "slug"]
+    search_fields = ["name", "slug"]
+    prepopulated_fields = {"slug": ["name"]}
+
+
+@admin.register(Series)
+class SeriesAdmin(ModelAdmin):
+    list_display = ["title", "slug", "category"]
+    list_select_related = ["category"]
+    search_fields = ["title", "slug"]
+    prepopulated_fields = {"slug": ["title"]}
+
+
+@admin.register(Event)
+class EventAdmin(ModelAdmin):
+    list_display = ["title", "slug", "series", "category"]
+    list_select_related = ["series", "category"]
+    list_filter = ["category"]
+    search_fields = ["title", "slug"]
+    prepopulated_fields = {"slug": ["title"]}
+
+
+class GroupMemberForm(forms.ModelForm):
+    user = UserField(label=_("User"), help_text=_("A handle."))
+
+    class Meta:
+        model = GroupMember
+        fields = ("user", "is_owner")
+
+
+class GroupMemberInline(TabularInline):
+    model = GroupMember
+    form = GroupMemberForm
+    hide_title = True
+    verbose_name_plural = _("members")
+    extra = 0
+
+
+@admin.register(Group)
+class GroupAdmin(ModelAdmin):
+    list_display = ["name", "slug"]
+    search_fields = ["name", "slug"]
+    prepopulated_fields = {"slug": ["name"]}
+    inlines = [GroupMemberInline]
+
+    def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:
+        super().save_formset(request, form, formset, change)
+        for action, members in (
+            ("add_group_member", formset.new_objects),
+            ("remove_group_member", formset.deleted_objects),
+        ):
+            for member in members:
+                after = {"user": str(member.user)}
+                record_audit(action, form.instance, by=get_operator(request), after=after)

@@ -1,0 +1,105 @@
+"""The exchange as a whole: halted, in maintenance, what it announces. Changed by acts."""
+
+from typing import Any, ClassVar
+
+from django import forms
+from django.contrib import admin
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.utils.translation import gettext_lazy as _
+from unfold.widgets import UnfoldAdminTextareaWidget
+
+from accounts.admin_acts import Act
+from accounts.admin_base import ReadOnlyAdmin
+from accounts.models import User
+from markets.actions import do_edit_exchange
+from markets.models import Exchange
+
+ROW = 1
+ANNOUNCEMENT_LENGTH_MAX = 500
+
+
+class SwitchAct(Act):
+    """Sets one of the exchange's switches."""
+
+    permission = "markets.run_exchange"
+    needs_reason = True
+    takes_many = False
+    switch: ClassVar[str]
+    to: ClassVar[bool]
+
+    @classmethod
+    def fits(cls, row: Exchange) -> bool:
+        return bool(getattr(row, cls.switch) != cls.to)
+
+    def do(self, row: Exchange, *, by: User, reason: str) -> None:
+        setattr(row, self.switch, self.to)
+        do_edit_exchange(row, by=by, reason=reason)
+
+
+class HaltAct(SwitchAct):
+    title = _("Halt all trading")
+    explanation = _("No market takes orders from now on. Cancelling stays possible.")
+    is_harmful = True
+    switch, to = "trading_halted", True
+
+
+class ResumeAct(SwitchAct):
+    title = _("Resume trading")
+    explanation = _("Markets that are open take orders again.")
+    switch, to = "trading_halted", False
+
+
+class StartMaintenanceAct(SwitchAct):
+    title = _("Start maintenance")
+    explanation = _("Reading only: every write is refused, and no time that comes is acted on.")
+    is_harmful = True
+    switch, to = "maintenance", True
+
+
+class EndMaintenanceAct(SwitchAct):
+    title = _("End maintenance")
+    explanation = _("Everything works again; what has come due meanwhile is done now.")
+    switch, to = "maintenance", False
+
+
+class AnnounceAct(Act):
+    title = _("Announce")
+    permission = "markets.run_exchange"
+    explanation = _("Shown on every page at once. Empty: nothing is announced.")
+    takes_many = False
+    reason = None  # the audit event has the text
+
+    announcement = forms.CharField(
+        label=_("Announcement"),
+        required=False,
+        max_length=ANNOUNCEMENT_LENGTH_MAX,
+        widget=UnfoldAdminTextareaWidget({"rows": 3}),
+    )
+
+    def prepare(self) -> None:
+        [exchange] = self.rows
+        self.fields["announcement"].initial = exchange.announcement
+
+    def do(self, row: Exchange, *, by: User, reason: str) -> None:
+        row.announcement = self.cleaned_data["announcement"]
+        do_edit_exchange(row, by=by)
+
+
+@admin.register(Exchange)
+class ExchangeAdmin(ReadOnlyAdmin):
+    acts = {
+        "announce": AnnounceAct,
+        "halt": HaltAct,
+        "resume": ResumeAct,
+        "start-maintenance": StartMaintenanceAct,
+        "end-maintenance": EndMaintenanceAct,
+    }
+    fields = ["trading_halted", "maintenance", "announcement", "updated_at"]
+    readonly_fields: ClassVar[Any] = fields
+
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+        return redirect("admin:markets_exchange_change", ROW)  # there is one
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return bool(request.user.has_perm("markets.run_exchange"))

@@ -1,0 +1,150 @@
+"""The form of a market and of its outcomes, in contracts and credits instead of lots and pips."""
+
+from typing import Any
+
+from django import forms
+from django.utils.translation import gettext_lazy as _
+from unfold.widgets import UnfoldAdminSelectWidget
+
+from accounts.admin_fields import AmountField, QuantityField, SecondsField, UserField
+from accounts.errors import RefusedError
+from accounts.models import User
+from accounts.units import format_price
+from markets.actions import (
+    OutcomePair,
+    check_create_market,
+    check_edit_market,
+    check_set_outcomes,
+)
+from markets.models import (
+    FEE_RATE_PPM_MAX,
+    LOT_STEP_LOTS_MAX,
+    POSITION_LIMIT_LOTS_MAX,
+    TICKS_PIPS,
+    Market,
+)
+
+DESCRIBED: list[Any] = [
+    "title", "description", "rules", "resolution_source", "category", "tags", "event",
+    "resolver", "visibility", "group", "featured",
+]  # fmt: skip
+TIMES: list[Any] = ["open_at", "close_at", "expected_settle_at", "dispute_seconds"]
+TERMS: list[Any] = [
+    "tick_pips", "lot_step_lots", "fee_kind", "fee_maker_rate", "fee_taker_rate",
+    "fee_unit_micros", "position_limit_lots", "strict_refund",
+]  # fmt: skip
+FIXED_AT_CREATION: list[Any] = ["kind", "slug"]
+FEE_UNITS = [(1, _("a millionth of a credit")), (10_000, _("a cent"))]
+
+
+class MarketForm(forms.ModelForm):
+    user: User  # set on the class that is made for each request
+
+    resolver = UserField(
+        label=_("Resolver"),
+        required=False,
+        help_text=_("The handle of who may resolve it besides operators."),
+    )
+    dispute_seconds = SecondsField(
+        label=_("Dispute window"),
+        help_text=_("How long a result may be objected to: like 1h or 2d 12h; 0 for none."),
+    )
+    tick_pips = forms.TypedChoiceField(
+        label=_("Tick"),
+        coerce=int,
+        choices=[(pips, format_price(pips)) for pips in TICKS_PIPS],
+        widget=UnfoldAdminSelectWidget,
+        help_text=_("The smallest step between prices, in credits."),
+    )
+    lot_step_lots = QuantityField(
+        label=_("Lot step"),
+        units_max=LOT_STEP_LOTS_MAX,
+        help_text=_("Orders are for multiples of so many contracts."),
+    )
+    fee_maker_rate = AmountField(
+        label=_("Maker's rate"),
+        units_max=FEE_RATE_PPM_MAX,
+        help_text=_(
+            "Flat: credits a contract, like 0.01. Quadratic: the factor k in"
+            " k x price x (1 - price) a contract, like 0.07."
+        ),
+    )
+    fee_taker_rate = AmountField(label=_("Taker's rate"), units_max=FEE_RATE_PPM_MAX)
+    fee_unit_micros = forms.TypedChoiceField(
+        label=_("Fees are rounded up to"),
+        coerce=int,
+        choices=FEE_UNITS,
+        widget=UnfoldAdminSelectWidget,
+    )
+    position_limit_lots = QuantityField(
+        label=_("Position limit"),
+        required=False,
+        units_max=POSITION_LIMIT_LOTS_MAX,
+        help_text=_("Most contracts that one account may hold of an outcome; empty: no limit."),
+    )
+
+    class Meta:
+        model = Market
+        fields = [*FIXED_AT_CREATION, *DESCRIBED, *TIMES, *TERMS]
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if "slug" in self.fields:
+            self.fields["slug"].required = False
+            self.fields["slug"].help_text = _("Its address; empty: made from the title.")
+
+    def clean(self) -> dict[str, Any]:
+        # Not super(): its checks of uniqueness and constraints are the actions' too, with names.
+        if not self.errors:
+            try:
+                self._check()
+            except RefusedError as refusal:
+                self.add_error(self._find_field(refusal.field), refusal.message)
+        return self.cleaned_data
+
+    def get_changes(self) -> dict[str, Any]:
+        """Return what the action is to set: all of a new market, what changed of another."""
+        is_new = self.instance.pk is None
+        names = [name for name in self.cleaned_data if is_new or name in self.changed_data]
+        changes = {name: self.cleaned_data[name] for name in names}
+        if "tags" in changes:
+            changes["tags"] = list(changes["tags"])
+        if not changes.get("slug"):
+            changes.pop("slug", None)
+        return changes
+
+    def _check(self) -> None:
+        if self.instance.pk is None:
+            check_create_market(by=self.user, fields=self.get_changes())
+        else:
+            check_edit_market(self.instance, by=self.user, fields=self.get_changes())
+
+    def _find_field(self, name: str | None) -> str | None:
+        """The API's `tick` is `tick_pips` here."""
+        return next((ours for ours in self.fields if name and ours.startswith(name)), None)
+
+
+class OutcomeForm(forms.ModelForm):
+    def clean(self) -> dict[str, Any]:
+        return self.cleaned_data  # uniqueness is checked over all of them, after the change
+
+
+class OutcomeFormSet(forms.BaseInlineFormSet):
+    user: User
+
+    def clean(self) -> None:
+        if any(self.errors) or not self.has_changed():
+            return
+        try:
+            check_set_outcomes(self.instance, by=self.user, outcomes=self.get_outcomes())
+        except RefusedError as refusal:
+            raise forms.ValidationError(refusal.message) from None
+
+    def get_outcomes(self) -> list[OutcomePair]:
+        rows = [
+            form.cleaned_data
+            for form in self.forms
+            if form.cleaned_data and not form.cleaned_data.get("DELETE")
+        ]
+        rows.sort(key=lambda row: row["index"])
+        return [(row["code"], row["name"]) for row in rows]

@@ -1,0 +1,82 @@
+"""Results and disputes: shown here; what is decided on them are the trading app's acts."""
+
+from collections.abc import Iterable
+from typing import Any, ClassVar
+
+from django.contrib import admin
+from django.utils.translation import gettext_lazy as _
+
+from accounts.admin_base import Link, find_url, link_to, link_to_list, show_amount
+from accounts.templatetags.predex import price
+from markets.admin.history import MarketRecordAdmin
+from markets.models import Dispute, Resolution
+
+
+@admin.register(Resolution)
+class ResolutionAdmin(MarketRecordAdmin):
+    list_display = [
+        "proposed_at",
+        link_to("market", _("market")),
+        "payout",
+        "proposed_by",
+        "final_at",
+        "approved_by",
+        show_amount("house_cover_micros", _("house pays at most")),
+        "withdrawn_at",
+    ]
+    list_select_related = ["market", "proposed_by", "approved_by"]
+    fields = [
+        "market", "payout", "evidence_text", "evidence_url", "proposed_by", "proposed_at",
+        "final_at", "approved_by", "approved_at", "house_cover", "withdrawn_by", "withdrawn_at",
+        "withdrawn_reason",
+    ]  # fmt: skip
+    readonly_fields: ClassVar[Any] = fields
+    house_cover = staticmethod(show_amount("house_cover_micros", _("house pays at most")))
+
+    @admin.display(description=_("pays"))
+    def payout(self, row: Resolution) -> Any:
+        if row.payout_pips is None:
+            return _("void: everybody gets back what they paid in")
+        if len(row.payout_pips) > 4 or not self.is_page(row):
+            return ", ".join(price(pips) for pips in row.payout_pips)
+        outcomes = zip(row.market.outcomes.all(), row.payout_pips, strict=True)
+        return ", ".join(f"{outcome.name}: {price(pips)}" for outcome, pips in outcomes)
+
+    @staticmethod
+    def is_page(row: Resolution) -> bool:
+        """Say whether the outcomes are at hand, so that a list needs no query for each row."""
+        return "outcomes" in getattr(row.market, "_prefetched_objects_cache", {})
+
+    def get_queryset(self, request: Any) -> Any:
+        return super().get_queryset(request).prefetch_related("market__outcomes")
+
+    def get_links(self, row: Resolution) -> Iterable[Link]:
+        yield Link(_("Market"), find_url(row.market))
+        yield Link(_("Disputes"), link_to_list("markets_dispute", row.market.slug))
+
+
+@admin.register(Dispute)
+class DisputeAdmin(MarketRecordAdmin):
+    list_display = [
+        "raised_at",
+        link_to("resolution", _("result")),
+        "raised_by",
+        "text",
+        "decision",
+        "decided_by",
+    ]
+    list_select_related = ["resolution__market", "raised_by", "decided_by"]
+    list_filter = ["decision"]
+    market_key = "resolution__market"
+    fields = [
+        "resolution", "raised_by", "raised_at", "text", "decision", "decided_by", "decided_at",
+        "note",
+    ]  # fmt: skip
+    readonly_fields: ClassVar[Any] = fields
+
+    def get_queryset(self, request: Any) -> Any:
+        return super().get_queryset(request).select_related("resolution__market")
+
+    def get_links(self, row: Dispute) -> Iterable[Link]:
+        yield Link(_("Result"), find_url(row.resolution))
+        yield Link(_("Market"), find_url(row.resolution.market))

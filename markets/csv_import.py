@@ -1,0 +1,323 @@
+"""Markets from a CSV file: what its columns mean, and what is wrong with each row.
+
+The file is UTF-8, with or without a byte order mark, separated by commas or semicolons; its first
+line names the columns, in any order. An empty cell is the default. Times without a zone are UTC.
+Nothing here writes: `actions.do_import_markets` does.
+"""
+
+import csv
+import io
+from collections.abc import Iterable, Mapping
+from datetime import UTC
+from typing import Any, NamedTuple
+
+from django import forms
+from django.core.exceptions import ValidationError
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from accounts.admin_fields import AmountField, PriceField, QuantityField, SecondsField
+from accounts.errors import RefusedError
+from accounts.models import User
+from markets.actions import OutcomePair, check_create_market
+from markets.models import Category, Event, Group, Market, Tag
+from markets.outcome_codes import make_codes
+
+ROWS_MAX = 200
+BYTES_MAX = 96 * 1024
+CELL_LENGTH_MAX = 20_000
+
+# Name: what it means, and an example.
+COLUMNS: dict[str, tuple[Any, str]] = {
+    "title": (gettext_lazy("The question. Needed."), "Will it rain in Oslo on 1 June?"),
+    "close_at": (
+        gettext_lazy("No order is taken from then on: ISO 8601, UTC unless it says. Needed."),
+        "2030-06-01T00:00Z",
+    ),
+    "outcomes": (
+        gettext_lazy(
+            "Names separated by semicolons, each with a code before = if you like; empty: Yes/No."
+        ),
+        "",
+    ),
+    "description": (gettext_lazy("What it is about."), "Any rain that the station measures."),
+    "rules": (gettext_lazy("What decides each outcome, in full."), "Yes if at least 0.1 mm fall."),
+    "resolution_source": (gettext_lazy("Who says so."), "https://www.yr.no"),
+    "category": (gettext_lazy("The address (slug) of one that exists."), ""),
+    "tags": (gettext_lazy("Addresses of tags that exist, separated by semicolons."), ""),
+    "event": (gettext_lazy("The address of one that exists."), ""),
+    "resolver": (gettext_lazy("The handle of who may resolve it besides operators."), ""),
+    "visibility": (gettext_lazy("public, unlisted or group."), "public"),
+    "group": (gettext_lazy("The address of the private group that sees it."), ""),
+    "slug": (gettext_lazy("Its own address; empty: made from the title."), ""),
+    "open_at": (gettext_lazy("Opens by itself then; empty: opened by hand."), ""),
+    "expected_settle_at": (gettext_lazy("When the result should be known."), ""),
+    "dispute_window": (gettext_lazy("Like 1h or 2d 12h."), "1h"),
+    "tick": (gettext_lazy("The smallest step between prices, in credits."), "0.01"),
+    "lot_step": (gettext_lazy("Orders are for multiples of so many contracts."), "1"),
+    "fee_kind": (gettext_lazy("none, flat or quadratic."), ""),
+    "fee_maker_rate": (gettext_lazy("In credits, like 0.07."), ""),
+    "fee_taker_rate": (gettext_lazy("In credits, like 0.07."), ""),
+    "position_limit": (gettext_lazy("Most contracts of an outcome in one account."), ""),
+    "strict_refund": (gettext_lazy("yes: gains stay in the market until it is final."), ""),
+    "featured": (gettext_lazy("yes: shown first on the front page."), ""),
+}
+NEEDED = ("title", "close_at")
+# Columns whose field of a market has another name.
+FIELDS = {
+    "dispute_window": "dispute_seconds",
+    "tick": "tick_pips",
+    "lot_step": "lot_step_lots",
+    "position_limit": "position_limit_lots",
+}
+YES, NO = frozenset({"yes", "true", "1", "x"}), frozenset({"no", "false", "0"})
+
+
+class FileRefused(Exception):  # noqa: N818 - said to a person, not a fault
+    """The file as a whole can't be read: why, in a sentence."""
+
+
+class Row(NamedTuple):
+    """`line` is that of the file on which the row begins."""
+
+    line: int
+    cells: dict[str, str]
+
+
+class CheckedRow(NamedTuple):
+    """`errors` are by column; "" is the row as a whole. Without any, the rest can be created."""
+
+    line: int
+    cells: dict[str, str]
+    fields: dict[str, Any]
+    outcomes: list[OutcomePair] | None
+    errors: dict[str, list[str]]
+
+
+# --- reading -------------------------------------------------------------------------------------
+
+
+def build_template() -> str:
+    """Return a file with all columns and one example."""
+    text = io.StringIO()
+    writer = csv.writer(text)
+    writer.writerow(COLUMNS)
+    writer.writerow(example for _help, example in COLUMNS.values())
+    return text.getvalue()
+
+
+def decode(data: bytes) -> str:
+    """Return the file's text; raises FileRefused."""
+    if len(data) > BYTES_MAX:
+        raise FileRefused(_("The file is too big: at most %d kB.") % (BYTES_MAX // 1024))
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        message = _("The file is not UTF-8. In a spreadsheet, save it as “CSV UTF-8”.")
+        raise FileRefused(message) from None
+    if "\0" in text:
+        raise FileRefused(_("This is not a text file."))
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def read_rows(text: str) -> list[Row]:
+    """Return the rows; raises FileRefused where the file has no such columns or too many rows."""
+    text = text.replace("\r\n", "\n").lstrip("\ufeff")
+    if not text.strip():
+        raise FileRefused(_("The file is empty."))
+    first_line = text.split("\n", 1)[0]
+    delimiter = ";" if first_line.count(";") > first_line.count(",") else ","
+    reader = csv.reader(io.StringIO(text), delimiter=delimiter, strict=True)
+    try:
+        return list(_read(reader))
+    except csv.Error as error:
+        message = _("Line %(line)d can't be read: %(why)s.")
+        raise FileRefused(message % {"line": reader.line_num, "why": error}) from None
+
+
+def _read(reader: Any) -> Iterable[Row]:
+    names = [name.strip().lower() for name in next(reader)]
+    _check_names(names)
+    count, line = 0, reader.line_num + 1
+    for cells in reader:
+        begins, line = line, reader.line_num + 1
+        if not any(cell.strip() for cell in cells):
+            continue
+        count += 1
+        if count > ROWS_MAX:
+            raise FileRefused(_("Too many rows: at most %d.") % ROWS_MAX)
+        if len(cells) > len(names):
+            message = _("Line %(line)d has %(cells)d cells, but there are %(columns)d columns.")
+            numbers = {"line": begins, "cells": len(cells), "columns": len(names)}
+            raise FileRefused(message % numbers)
+        yield Row(begins, {name: cell.strip() for name, cell in zip(names, cells, strict=False)})
+    if not count:
+        raise FileRefused(_("The file has no rows below its column names."))
+
+
+def _check_names(names: list[str]) -> None:
+    unknown = [name or "“”" for name in names if name not in COLUMNS]
+    if unknown:
+        raise FileRefused(_("Unknown columns: %s.") % ", ".join(unknown))
+    missing = [name for name in NEEDED if name not in names]
+    if missing:
+        raise FileRefused(_("Missing columns: %s.") % ", ".join(missing))
+    if len(set(names)) < len(names):
+        raise FileRefused(_("A column is there twice."))
+
+
+# --- checking ------------------------------------------------------------------------------------
+
+
+class Known(NamedTuple):
+    """What the cells of a file name, by slug or handle, read in a query for each kind."""
+
+    category: Mapping[str, Category]
+    tags: Mapping[str, Tag]
+    event: Mapping[str, Event]
+    resolver: Mapping[str, User]
+    group: Mapping[str, Group]
+
+
+def find_known(rows: Iterable[Row]) -> Known:
+    names: dict[str, set[str]] = {column: set() for column in Known._fields}
+    for row in rows:
+        for column, named in names.items():
+            named.update(_split(row.cells.get(column, "")))
+    return Known(
+        {row.slug: row for row in Category.objects.filter(slug__in=names["category"])},
+        {row.slug: row for row in Tag.objects.filter(slug__in=names["tags"])},
+        {row.slug: row for row in Event.objects.filter(slug__in=names["event"])},
+        {row.handle: row for row in User.objects.filter(handle__in=names["resolver"])},
+        {row.slug: row for row in Group.objects.filter(slug__in=names["group"])},
+    )
+
+
+def _text(length_max: int) -> forms.CharField:
+    return forms.CharField(required=False, max_length=length_max)
+
+
+class RowForm(forms.Form):
+    """The cells of one row, each by its column's name."""
+
+    title = forms.CharField(max_length=200)
+    close_at = forms.DateTimeField()
+    description = _text(CELL_LENGTH_MAX)
+    rules = _text(CELL_LENGTH_MAX)
+    resolution_source = _text(500)
+    outcomes = _text(CELL_LENGTH_MAX)
+    category = _text(80)
+    tags = _text(1_000)
+    event = _text(80)
+    resolver = _text(80)
+    visibility = forms.ChoiceField(required=False, choices=Market.Visibility.choices)
+    group = _text(80)
+    slug = _text(80)
+    open_at = forms.DateTimeField(required=False)
+    expected_settle_at = forms.DateTimeField(required=False)
+    dispute_window = SecondsField(required=False)
+    tick = PriceField(required=False)
+    lot_step = QuantityField(required=False)
+    fee_kind = forms.ChoiceField(required=False, choices=Market.FeeKind.choices)
+    fee_maker_rate = AmountField(required=False)
+    fee_taker_rate = AmountField(required=False)
+    position_limit = QuantityField(required=False)
+    strict_refund = _text(10)
+    featured = _text(10)
+
+    def __init__(self, cells: Mapping[str, str], *, known: Known) -> None:
+        super().__init__(dict(cells))
+        self.known = known
+
+    def clean_outcomes(self) -> list[OutcomePair] | None:
+        return parse_outcomes(self.cleaned_data["outcomes"])
+
+    def clean_category(self) -> Category | None:
+        return self._find("category")
+
+    def clean_event(self) -> Event | None:
+        return self._find("event")
+
+    def clean_resolver(self) -> User | None:
+        return self._find("resolver")
+
+    def clean_group(self) -> Group | None:
+        return self._find("group")
+
+    def clean_tags(self) -> list[Tag]:
+        names = _split(self.cleaned_data["tags"])
+        missing = [name for name in names if name not in self.known.tags]
+        if missing:
+            raise ValidationError(_("There is no “%s”.") % missing[0])
+        return [self.known.tags[name] for name in dict.fromkeys(names)]
+
+    def clean_strict_refund(self) -> bool | None:
+        return self._read_yes("strict_refund")
+
+    def clean_featured(self) -> bool | None:
+        return self._read_yes("featured")
+
+    def _find(self, column: str) -> Any:
+        name = self.cleaned_data[column]
+        if not name:
+            return None
+        found = getattr(self.known, column).get(name)
+        if found is None:
+            raise ValidationError(_("There is no “%s”.") % name)
+        return found
+
+    def _read_yes(self, column: str) -> bool | None:
+        text = self.cleaned_data[column].lower()
+        if text not in {*YES, *NO, ""}:
+            raise ValidationError(_("Write yes or no."))
+        return None if not text else text in YES
+
+
+def check_rows(rows: Iterable[Row], *, by: User) -> list[CheckedRow]:
+    """Check each row as if it alone were created, and that no two want the same address."""
+    rows = list(rows)
+    known = find_known(rows)
+    with timezone.override(UTC):
+        checked = [_check(row, known, by) for row in rows]
+    seen: dict[str, int] = {}
+    for row in checked:
+        slug = row.fields.get("slug", "")
+        if slug in seen:
+            row.errors.setdefault("slug", []).append(_("As in line %d.") % seen[slug])
+        elif slug:
+            seen[slug] = row.line
+    return checked
+
+
+def parse_outcomes(text: str) -> list[OutcomePair] | None:
+    """Return codes and names of "RED=Red; Green"; None for an empty text: Yes and No."""
+    pairs = [part.partition("=") for part in _split(text)]
+    if not pairs:
+        return None
+    names = [(after if equals else before).strip() for before, equals, after in pairs]
+    codes = [before.strip().upper() if equals else "" for before, equals, _after in pairs]
+    made = make_codes(names)
+    return [(code or spare, name) for code, spare, name in zip(codes, made, names, strict=True)]
+
+
+def _check(row: Row, known: Known, by: User) -> CheckedRow:
+    form = RowForm(row.cells, known=known)
+    if not form.is_valid():
+        errors = {name: [str(message) for message in said] for name, said in form.errors.items()}
+        return CheckedRow(row.line, row.cells, {}, None, errors)
+    given = {name for name, cell in row.cells.items() if cell}
+    values = {FIELDS.get(name, name): form.cleaned_data[name] for name in given}
+    outcomes = values.pop("outcomes", None)
+    if outcomes is not None:
+        values["kind"] = Market.Kind.CATEGORICAL
+    try:
+        check_create_market(by=by, fields=values, outcomes=outcomes)
+    except RefusedError as refusal:
+        column = refusal.field if refusal.field in COLUMNS else ""
+        return CheckedRow(row.line, row.cells, values, outcomes, {column or "": [refusal.message]})
+    return CheckedRow(row.line, row.cells, values, outcomes, {})
+
+
+def _split(text: str) -> list[str]:
+    return [part.strip() for part in text.split(";") if part.strip()]

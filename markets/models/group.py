@@ -1,0 +1,64 @@
+"""Groups of people who share markets that nobody else sees, and how one gets into them."""
+
+from django.conf import settings
+from django.db import models
+from django.db.models import F, Q
+from django.utils import timezone
+
+
+class Group(models.Model):
+    slug = models.SlugField(max_length=60, unique=True)
+    name = models.CharField(max_length=80, unique=True)
+    description = models.TextField(max_length=1_000, blank=True)
+    members = models.ManyToManyField(
+        settings.AUTH_USER_MODEL, through="GroupMember", related_name="market_groups"
+    )
+
+    class Meta:
+        ordering = ("name",)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class GroupMember(models.Model):
+    """`is_owner`: may invite, remove members and hand the ownership on."""
+
+    group = models.ForeignKey(Group, models.CASCADE, related_name="memberships")
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="+")
+    is_owner = models.BooleanField(default=False)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    class Meta:
+        constraints = (
+            models.UniqueConstraint(
+                fields=("group", "user"), name="a_user_is_in_a_group_at_most_once"
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.user} in {self.group}"
+
+
+class GroupInvitation(models.Model):
+    """A link that lets whoever has it join, until it is used up, too old or withdrawn."""
+
+    code = models.CharField(max_length=40, unique=True)
+    group = models.ForeignKey(Group, models.CASCADE, related_name="invitations")
+    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    expires_at = models.DateTimeField()
+    uses_max = models.PositiveIntegerField(default=20)
+    uses = models.PositiveIntegerField(default=0)
+    withdrawn_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = (
+            models.CheckConstraint(
+                name="a_group_invitation_is_used_at_most_so_often",
+                condition=Q(uses__lte=F("uses_max")),
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"invitation to {self.group}"

@@ -1,0 +1,212 @@
+"""What people fill in to make a market. What is allowed is `markets.actions`' say."""
+
+import unicodedata
+from collections.abc import Sequence
+from typing import Any
+
+from django import forms
+from django.core.exceptions import ValidationError
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from accounts.errors import ApiError
+from accounts.models import User
+from markets.actions import TAGS_MAX, OutcomePair
+from markets.models import OUTCOMES_MAX, OUTCOMES_MIN, Category, Group, Market, Tag
+from markets.outcome_codes import make_codes
+
+TEXT_LENGTH_MAX = 20_000
+NAME_LENGTH_MAX = 120
+BINARY: list[OutcomePair] = [("YES", "Yes"), ("NO", "No")]
+# The browser's own field for a moment: without a zone, so of the viewer's.
+MOMENT = "%Y-%m-%dT%H:%M"
+_NOT_IN_A_LINE = frozenset({"Cc", "Zl", "Zp"})
+_TURNING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+# A refusal's field -> the form's, where the names differ.
+_FIELDS = {"tick": "close_at"}
+
+
+def validate_line(text: str) -> None:
+    """Refuse what could make one line look like another."""
+    if any(c in _TURNING or unicodedata.category(c) in _NOT_IN_A_LINE for c in text):
+        raise ValidationError(_("Control characters are not allowed here."))
+
+
+def validate_text(text: str) -> None:
+    if "\x00" in text:
+        raise ValidationError(_("Control characters are not allowed here."))
+
+
+class MarketForm(forms.Form):
+    kind = forms.ChoiceField(
+        label=gettext_lazy("Kind of question"),
+        choices=[
+            (Market.Kind.BINARY, gettext_lazy("Yes or no")),
+            (Market.Kind.CATEGORICAL, gettext_lazy("One of several outcomes")),
+        ],
+        initial=Market.Kind.BINARY,
+        widget=forms.RadioSelect,
+    )
+    title = forms.CharField(
+        label=gettext_lazy("Question"),
+        max_length=200,
+        validators=[validate_line],
+        help_text=gettext_lazy("One that time will answer: who, what, until when."),
+    )
+    outcomes_text = forms.CharField(
+        label=gettext_lazy("Outcomes, one on each line"),
+        required=False,
+        max_length=OUTCOMES_MAX * (NAME_LENGTH_MAX + 2),
+        widget=forms.Textarea(attrs={"rows": 5}),
+        validators=[validate_text],
+        help_text=gettext_lazy(
+            "Exactly one of them will happen. Add “Other” if the list may not be complete."
+        ),
+    )
+    description = forms.CharField(
+        label=gettext_lazy("Background"),
+        required=False,
+        max_length=TEXT_LENGTH_MAX,
+        widget=forms.Textarea(attrs={"rows": 3}),
+        validators=[validate_text],
+    )
+    rules = forms.CharField(
+        label=gettext_lazy("Rules"),
+        max_length=TEXT_LENGTH_MAX,
+        widget=forms.Textarea(attrs={"rows": 5}),
+        validators=[validate_text],
+        help_text=gettext_lazy("What decides each outcome, in full; and what in case of doubt."),
+    )
+    resolution_source = forms.CharField(
+        label=gettext_lazy("Source of the result"),
+        required=False,
+        max_length=500,
+        validators=[validate_line],
+        help_text=gettext_lazy("Where anybody can look it up: a web address, if there is one."),
+    )
+    category = forms.ModelChoiceField(
+        label=gettext_lazy("Category"),
+        queryset=Category.objects.all(),
+        required=False,
+        empty_label=gettext_lazy("None"),
+    )
+    tags = forms.ModelMultipleChoiceField(
+        label=gettext_lazy("Tags"),
+        queryset=Tag.objects.all(),
+        required=False,
+        widget=forms.CheckboxSelectMultiple,
+    )
+    close_at = forms.DateTimeField(
+        label=gettext_lazy("Trading ends"),
+        input_formats=[MOMENT, "%Y-%m-%dT%H:%M:%S"],
+        widget=forms.DateTimeInput(attrs={"type": "datetime-local"}, format=MOMENT),
+    )
+    visibility = forms.ChoiceField(
+        label=gettext_lazy("Who sees it"),
+        choices=[
+            (Market.Visibility.PUBLIC, gettext_lazy("Everybody")),
+            (Market.Visibility.UNLISTED, gettext_lazy("Whoever has its address")),
+            (Market.Visibility.GROUP, gettext_lazy("Only a group")),
+        ],
+        initial=Market.Visibility.PUBLIC,
+    )
+    group = forms.ModelChoiceField(
+        label=gettext_lazy("Group"),
+        queryset=Group.objects.none(),
+        required=False,
+        empty_label=gettext_lazy("None"),
+    )
+
+    def __init__(self, *args: Any, user: User, market: Market | None = None, **kwargs: Any) -> None:
+        if market is not None:
+            kwargs["initial"] = _initial(market)
+        super().__init__(*args, **kwargs)
+        self.market = market
+        groups: Any = self.fields["group"]
+        groups.queryset = Group.objects.filter(members=user)
+        if market is not None:
+            self.fields["kind"].disabled = True
+        for field in self.fields.values():
+            _dress(field)
+
+    def clean_tags(self) -> list[Tag]:
+        tags = list(self.cleaned_data["tags"])
+        if len(tags) > TAGS_MAX:
+            raise ValidationError(_("That are too many tags."))
+        return tags
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        if cleaned.get("visibility") == Market.Visibility.GROUP and not cleaned.get("group"):
+            self.add_error("group", _("Choose the group that sees it."))
+        if cleaned.get("kind") == Market.Kind.CATEGORICAL and "outcomes_text" in cleaned:
+            self._check_names(_lines(cleaned["outcomes_text"]))
+        return cleaned
+
+    def _check_names(self, names: Sequence[str]) -> None:
+        if not OUTCOMES_MIN <= len(names) <= OUTCOMES_MAX:
+            told = _("Write %(least)s to %(most)s outcomes, one on each line.")
+            self.add_error("outcomes_text", told % {"least": OUTCOMES_MIN, "most": OUTCOMES_MAX})
+        if any(len(name) > NAME_LENGTH_MAX for name in names):
+            told = _("An outcome's name has at most %(most)s characters.")
+            self.add_error("outcomes_text", told % {"most": NAME_LENGTH_MAX})
+
+    def outcomes(self) -> list[OutcomePair]:
+        """Return (code, name) pairs of the valid form."""
+        if self.cleaned_data["kind"] == Market.Kind.BINARY:
+            return BINARY
+        names = _lines(self.cleaned_data["outcomes_text"])
+        return list(zip(make_codes(names), names, strict=True))
+
+    def fields_of_market(self) -> dict[str, Any]:
+        """Return what the valid form says, as `do_create_market` and `do_edit_market` take it."""
+        values = {
+            name: value for name, value in self.cleaned_data.items() if name != "outcomes_text"
+        }
+        if values["visibility"] != Market.Visibility.GROUP:
+            values["group"] = None
+        if self.market is not None:
+            del values["kind"]
+        return values
+
+    def build_preview(self) -> Market:
+        """Return the market as the valid form would have it, unsaved."""
+        values = self.fields_of_market()
+        values.pop("tags")
+        return Market(kind=self.cleaned_data["kind"], **values)
+
+
+def add_refusal(form: forms.Form, refusal: ApiError) -> None:
+    """Show what the exchange refuses beside the field it is about, in the viewer's words."""
+    field = _FIELDS.get(refusal.field or "", refusal.field)
+    field = "outcomes_text" if field == "outcomes" else field
+    message = {
+        "close_in_the_past": _("This moment has passed."),
+        "duplicate_outcome_name": _("Each outcome is named once."),
+        "duplicate_outcome_code": _("Two outcomes look too much alike."),
+        "unknown_group": _("You are not in this group."),
+    }.get(refusal.code, refusal.message)
+    form.add_error(field if field in form.fields else None, message)
+
+
+def _initial(market: Market) -> dict[str, Any]:
+    names = ("kind", "title", "description", "rules", "resolution_source", "category", "close_at",
+             "visibility", "group")  # fmt: skip
+    initial = {name: getattr(market, name) for name in names}
+    lines = "\n".join(outcome.name for outcome in market.outcomes.all())
+    return {**initial, "tags": list(market.tags.all()), "outcomes_text": lines}
+
+
+def _lines(text: str) -> list[str]:
+    return [name for line in text.splitlines() if (name := " ".join(line.split()))]
+
+
+def _dress(field: forms.Field) -> None:
+    """Give a field's widget the site's look."""
+    classes: dict[type, str] = {
+        forms.Textarea: "textarea w-full",
+        forms.Select: "select w-full",
+        forms.RadioSelect: "radio radio-sm",
+        forms.CheckboxSelectMultiple: "checkbox checkbox-sm",
+    }
+    field.widget.attrs["class"] = classes.get(type(field.widget), "input w-full")

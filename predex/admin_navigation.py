@@ -1,0 +1,121 @@
+"""The admin's sidebar: each operator sees only what they may look at."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from django.apps import apps
+from django.contrib import admin
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.translation import gettext_lazy as _
+
+
+class Entry(NamedTuple):
+    """A link to a list (`model` as "app.name") or to a page (`url`), for who has `permission`.
+
+    Without a permission it is that of looking at the model.
+    """
+
+    title: Any
+    icon: str
+    model: str = ""
+    url: str = ""
+    permission: str = ""
+
+
+GROUPS: list[tuple[Any, list[Entry]]] = [
+    (
+        _("Markets"),
+        [
+            Entry(_("Markets"), "query_stats", "markets.market"),
+            Entry(_("Results"), "gavel", "markets.resolution"),
+            Entry(_("Disputes"), "report", "markets.dispute"),
+            Entry(
+                _("Import from CSV"),
+                "upload_file",
+                url="admin:markets_market_import",
+                permission="markets.manage_markets",
+            ),
+            Entry(_("Categories"), "category", "markets.category"),
+            Entry(_("Tags"), "sell", "markets.tag"),
+            Entry(_("Events"), "event", "markets.event"),
+            Entry(_("Series"), "event_repeat", "markets.series"),
+            Entry(_("Private groups"), "groups", "markets.group"),
+            Entry(_("Status changes"), "history", "markets.statuschange"),
+        ],
+    ),
+    (
+        _("People"),
+        [
+            Entry(_("Users"), "person", "accounts.user"),
+            Entry(_("Comments"), "forum", "markets.comment"),
+            Entry(_("Reported comments"), "flag", "markets.commentreport"),
+            Entry(_("Invitation codes"), "mail", "accounts.invitecode"),
+            Entry(_("API keys"), "key", "accounts.apikey"),
+            Entry(_("Programs' log-ins"), "terminal", "accounts.loginsession"),
+            Entry(_("Roles"), "badge", "auth.group"),
+        ],
+    ),
+    (
+        _("Money"),
+        [
+            Entry(_("Withdrawals"), "payments", "accounts.withdrawalrequest"),
+            Entry(_("Deposit requests"), "savings", "accounts.depositrequest"),
+            Entry(_("Accounts"), "account_balance_wallet", "accounts.account"),
+            Entry(_("Transfers"), "swap_horiz", "accounts.transfer"),
+            Entry(_("Positions"), "pie_chart", "trading.position"),
+            Entry(_("Collateral"), "lock", "trading.margin"),
+            Entry(_("Daily equity"), "show_chart", "trading.dailyequity"),
+        ],
+    ),
+    (
+        _("Trading"),
+        [
+            Entry(_("Orders"), "list_alt", "trading.order"),
+            Entry(_("Trades"), "sync_alt", "trading.trade"),
+            Entry(_("Journal"), "menu_book", "trading.journalrow"),
+            Entry(_("Order books"), "stacked_bar_chart", "trading.bookstate"),
+            Entry(_("Statistics"), "monitoring", "trading.outcomestats"),
+            Entry(_("Candles"), "candlestick_chart", "trading.candle"),
+            Entry(_("First answers"), "receipt_long", "trading.receipt"),
+        ],
+    ),
+    (
+        _("Exchange"),
+        [
+            Entry(_("State and announcement"), "campaign", "markets.exchange"),
+            Entry(_("Policy"), "policy", "accounts.policy"),
+            Entry(_("Engines"), "dns", "trading.lease"),
+            Entry(_("Checks of all invariants"), "verified", "trading.verifyrun"),
+            Entry(_("Days"), "bar_chart", "trading.exchangeday"),
+            Entry(_("Audit log"), "fact_check", "accounts.auditevent"),
+        ],
+    ),
+]
+
+
+def build_navigation(request: HttpRequest) -> list[dict[str, Any]]:
+    """Return unfold's groups of links; a group of which nothing may be seen is not there."""
+    may = request.user.has_perm
+    overview = {"title": _("Overview"), "icon": "dashboard", "link": reverse("admin:index")}
+    groups: list[dict[str, Any]] = [{"title": None, "items": [overview]}]
+    for title, entries in GROUPS:
+        items = [link for entry in entries for link in _link(entry, may)]
+        if items:
+            groups.append({"title": title, "separator": True, "collapsible": False, "items": items})
+    return groups
+
+
+def _link(entry: Entry, may: Callable[[str], bool]) -> list[dict[str, Any]]:
+    """Return the entry's link, none if it may not be seen or the admin has no such list."""
+    url, permission = entry.url, entry.permission
+    if entry.model:
+        app, name = entry.model.split(".")
+        model = apps.all_models[app].get(name)
+        if model is None or not admin.site.is_registered(model):
+            return []
+        url = f"admin:{app}_{name}_changelist"
+        permission = permission or f"{app}.view_{name}"
+    if not may(permission):
+        return []
+    return [{"title": entry.title, "icon": entry.icon, "link": reverse(url)}]

@@ -1,0 +1,56 @@
+"""Every page of the site, and who looks at it."""
+
+from typing import NamedTuple
+
+
+class Stop(NamedTuple):
+    """`path` may name things of the town in braces."""
+
+    viewer: str
+    path: str
+    status: int = 200
+
+
+READ = (
+    "/", "/?status=ended", "/?q=nothing+like+it", "/leaderboard/", "/@alice/", "/help/", "/help/api/",
+    "/markets/rain/", "/markets/capitals/", "/markets/settled/", "/markets/void/", "/markets/fifty/",
+    "/markets/long/", "/markets/cheap/", "/markets/dear/", "/markets/empty/", "/markets/halted/",
+    "/markets/closed/", "/markets/resolving/", "/markets/rain/comments/", "/embed/rain/",
+    "/embed/capitals/", "/accounts/login/", "/accounts/signup/", "/accounts/password/reset/",
+    "/accounts/password/reset/done/",
+)  # fmt: skip
+# What asks again for the password when the log-in is old comes first.
+LOGGED_IN = (
+    "/account/keys/", "/accounts/2fa/totp/activate/", "/accounts/2fa/webauthn/add/",
+    "/accounts/2fa/webauthn/", "/account/privacy/", "/account/privacy/delete/", "/accounts/email/",
+    "/accounts/password/change/", "/accounts/logout/", "/account/", "/account/security/",
+    "/account/limits/", "/account/notifications/", "/", "/markets/rain/", "/markets/capitals/",
+    "/markets/settled/", "/markets/resolving/", "/markets/long/", "/portfolio/",
+    "/portfolio/orders/", "/portfolio/orders/?status=all", "/portfolio/fills/",
+    "/portfolio/settlements/", "/portfolio/transfers/", "/portfolio/money/", "/leaderboard/",
+    "/@alice/", "/notifications/", "/groups/", "/groups/{group}/",
+)  # fmt: skip
+OPERATOR = (
+    "/create/", "/markets/draft/", "/markets/draft/edit/", "/markets/closed/",
+    "/groups/join/{invitation}/", "/portfolio/", "/notifications/",
+)  # fmt: skip
+ADMIN = (
+    "/admin/", "/admin/markets/market/", "/admin/markets/market/{market_key}/change/",
+    "/admin/markets/market/{market_key}/do/close/", "/admin/markets/market/import/",
+    "/admin/markets/market/add/", "/admin/accounts/user/", "/admin/accounts/user/{user_key}/change/",
+    "/admin/accounts/withdrawalrequest/", "/admin/accounts/transfer/", "/admin/accounts/auditevent/",
+    "/admin/accounts/policy/", "/admin/markets/exchange/", "/admin/markets/comment/",
+    "/admin/trading/order/", "/admin/trading/trade/",
+)  # fmt: skip
+
+STOPS = (
+    *(Stop("nobody", path) for path in READ),
+    Stop("nobody", "/nothing-here/", 404),
+    *(Stop("alice", path) for path in LOGGED_IN),
+    Stop("alice", "/create/", 403),
+    *(Stop("olivia", path) for path in (*OPERATOR, *ADMIN)),
+)
+
+
+def is_admin(stop: Stop) -> bool:
+    return stop.path.startswith("/admin/")

@@ -1,0 +1,213 @@
+"""Whole stories by pages alone: from sign-up to the first trade, from a proposal to the pay-out."""
+
+import csv
+import re
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import Join, VisitorFactory
+from tests.browser.markets import open_market, settle_market
+from tests.browser.ticket import Ticket, expect_toast
+from tests.browser.visitors import WAIT_MS
+from tests.e2e.people import PASSWORD, Person
+from tests.exchange import Exchange
+
+TITLE = "Does the bridge open before autumn?"
+Row = dict[str, str]
+
+
+@pytest.fixture(scope="module")
+def site_environment() -> Mapping[str, str]:
+    return {"EMAIL_VERIFICATION_REQUIRED": "true"}
+
+
+@pytest.fixture(scope="module")
+def join(site: Exchange) -> Join:
+    """Here people confirm their address before they trade."""
+
+    def make(handle: str) -> Person:
+        person = Person(site, handle)
+        person.register()
+        person.verify_email()
+        person.log_in()
+        person.make_key()
+        return person
+
+    return make
+
+
+# --- from sign-up to the first trade --------------------------------------------------------------
+
+
+def test_a_stranger_signs_up_confirms_the_address_and_trades(
+    visit: VisitorFactory, site: Exchange, operator: Person, alice: Person
+):
+    slug = open_market(operator, "first-trade", title="Will the first trade be easy?")
+    alice.place(slug, "sell 20 YES @ 0.60")
+    newcomer = Person(site, "nora")
+    page = visit().open("/")
+    page.get_by_role("link", name="Will the first trade be easy?").click()
+    page.get_by_role("link", name="Sign up to trade").click()
+    sign_up(page, newcomer)
+
+    page.wait_for_url(f"**/markets/{slug}/")
+    expect(page.get_by_text("Confirm your e-mail address before you trade.")).to_be_visible()
+    page.goto(newcomer.find_confirmation())
+    page.get_by_role("button", name="Confirm").click()
+    expect(page).not_to_have_url(re.compile("confirm-email"))
+
+    page.goto(f"/markets/{slug}/")
+    Ticket(page).send(kind="Market", amount="5")
+    expect_toast(page, "Bought 5 YES at 0.60.")
+    position = page.get_by_role("region", name="Your position")
+    expect(position).to_contain_text("5 YES")
+    expect(page.get_by_role("link", name=re.compile("^Available"))).to_contain_text("9,997.00")
+
+
+def sign_up(page: Page, person: Person) -> None:
+    page.get_by_label("E-mail").fill(person.email)
+    page.get_by_label("Handle").fill(person.handle)
+    for field in page.locator("input[type=password]").all():
+        field.fill(PASSWORD)
+    page.get_by_role("button", name="Create account").click()
+
+
+# --- from a proposal to the pay-out ---------------------------------------------------------------
+
+
+def test_a_market_lives_from_proposal_to_payment_by_pages_and_admin_alone(
+    visit: VisitorFactory, operator: Person, alice: Person, bob: Person
+):
+    admin = visit(operator).page
+    set_policy(admin)
+    slug = propose(visit(bob).page)
+    find_in_admin(admin)
+    act(admin, "Approve")
+    act(admin, "Open")
+
+    his, hers = (visit(person).open(f"/markets/{slug}/") for person in (bob, alice))
+    Ticket(his).send(answer="No", price="0.40", amount="10")
+    expect_toast(his, "Resting: 10 NO at 0.40.")
+    Ticket(hers).send(kind="Market", amount="10")
+    expect_toast(hers, "Bought 10 YES at 0.60.")
+
+    act(admin, "Close now", reason="The bridge is open.")
+    expect(hers.get_by_text("Trading has ended. The result comes next.").first).to_be_visible()
+    propose_result(admin)
+    see_payment(hers, paid="10.00", profit="+¤4.00")
+    see_payment(his, paid="0.00", profit="−¤4.00")
+    assert Decimal(alice.available()) == 10_000 - 6 + 10
+
+
+def set_policy(admin: Page) -> None:
+    """Everybody may propose markets, and a result is paid as soon as it is said."""
+    admin.goto("/admin/accounts/policy/")
+    admin.get_by_label("Who may create").select_option("everyone")
+    admin.get_by_label("Dispute window").fill("0s")
+    admin.get_by_role("button", name="Save", exact=True).click()
+    expect(admin.get_by_text("was changed successfully")).to_be_visible()
+
+
+def propose(page: Page) -> str:
+    """Fill in the form, look at the preview, send it; return the market's slug."""
+    page.goto("/create/")
+    page.get_by_label("Question", exact=True).fill(TITLE)
+    page.get_by_label("Rules").fill("YES if cars drive over it on 1 September.")
+    page.get_by_label("Source of the result").fill("https://bridge.example")
+    closes_at = datetime.now() + timedelta(days=2)  # noqa: DTZ005 - as the browser's field has it
+    page.get_by_label("Trading ends").fill(f"{closes_at:%Y-%m-%dT%H:%M}")
+    page.get_by_role("button", name="Preview").click()
+    expect(page.get_by_role("region", name="Preview")).to_contain_text(TITLE)
+    page.get_by_role("button", name="Send for approval").click()
+    expect_toast(page, "Sent to the operators for approval.")
+    expect(page.get_by_role("heading", level=1)).to_have_text(TITLE)
+    return page.url.rstrip("/").split("/")[-1]
+
+
+def find_in_admin(admin: Page) -> None:
+    """From the overview to what waits for approval."""
+    admin.goto("/admin/")
+    admin.get_by_role("link", name=TITLE).click()
+
+
+def act(admin: Page, name: str, *, reason: str = "") -> None:
+    """Do something to the row whose page is shown; come back to that page."""
+    admin.get_by_role("list", name="What can be done").get_by_role("link", name=name).click()
+    if reason:
+        admin.get_by_label("Reason").fill(reason)
+    admin.get_by_role("button", name=name).click()
+    expect(admin.get_by_text(f"{name}: done.")).to_be_visible()
+
+
+def propose_result(admin: Page) -> None:
+    name = "Propose a result"
+    admin.get_by_role("list", name="What can be done").get_by_role("link", name=name).click()
+    admin.get_by_label("Yes", exact=True).check()
+    admin.get_by_label("Evidence (optional)", exact=True).fill("Cars drive over it.")
+    admin.get_by_role("button", name=name).click()
+    expect(admin.get_by_text(f"{name}: done.")).to_be_visible()
+
+
+def see_payment(page: Page, *, paid: str, profit: str) -> None:
+    """On the page that was open all the time, in the bell, in the portfolio."""
+    expect(page.get_by_text(re.compile(rf"You were paid ¤{paid}\.")).first).to_be_visible()
+    bell = page.get_by_role("link", name=re.compile("^Notifications"))
+    expect(bell.locator("[data-unread]")).to_have_text(re.compile("^[1-9]"))
+    bell.click()
+    expect(page.get_by_role("listitem").filter(has_text=TITLE).first).to_be_visible()
+    page.get_by_role("link", name="Portfolio", exact=True).click()
+    page.get_by_role("link", name="Settlements").click()
+    row = page.get_by_role("row").filter(has_text=TITLE)
+    expect(row).to_contain_text(f"¤{paid}")
+    expect(row).to_contain_text(profit)
+
+
+# --- files ----------------------------------------------------------------------------------------
+
+
+def test_the_csv_files_open_with_the_right_sums(
+    visit: VisitorFactory, operator: Person, join: Join, alice: Person, tmp_path: Path
+):
+    carla = join("carla")
+    terms = {"fee_kind": "quadratic", "fee_taker_rate": "0.07"}
+    slug = open_market(operator, "sums", title="=1+1, or is it?", **terms)
+    alice.place(slug, "sell 20 YES @ 0.37")
+    carla.place(slug, "buy 7 YES @ 0.37")
+    carla.place(slug, "buy 5 YES @ 0.40")
+    settle_market(operator, slug, yes="0.25")
+    page = visit(carla).open("/portfolio/transfers/")
+    expect(page.get_by_role("heading", name="Transfers")).to_be_visible()
+
+    transfers = download(page, tmp_path)
+    cash = Decimal(carla.call("GET", "account")["cash"])
+    assert add(transfers, "amount") == Decimal(transfers[-1]["cash_after"]) == cash
+    page.get_by_role("link", name="Fills").click()
+    fills = download(page, tmp_path)
+    assert {row["title"] for row in fills} == {"'=1+1, or is it?"}
+    assert add(fills, "quantity") == 12
+    of_trades = [row for row in transfers if row["kind"] in ("trade", "fee")]
+    assert add(fills, "cash_change") == add(of_trades, "amount")
+    page.get_by_role("link", name="Settlements").click()
+    [settled] = download(page, tmp_path)
+    assert Decimal(settled["payout"]) == 12 * Decimal("0.25")
+    assert Decimal(settled["paid_in"]) == -add(fills, "cash_change")
+    assert Decimal(settled["profit"]) == Decimal(settled["payout"]) - Decimal(settled["paid_in"])
+
+
+def download(page: Page, folder: Path) -> list[Row]:
+    """Click on "CSV" and read what comes."""
+    with page.expect_download(timeout=WAIT_MS) as told:
+        page.get_by_role("link", name="CSV").click()
+    path = folder / told.value.suggested_filename
+    told.value.save_as(path)
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def add(rows: list[Row], column: str) -> Decimal:
+    return sum((Decimal(row[column]) for row in rows), Decimal())

@@ -1,0 +1,301 @@
+"""The ticket says what the API's preview says, and the order that comes of it is that one."""
+
+import re
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any, NamedTuple
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import Join, VisitorFactory
+from tests.browser.ladder import expect_book, find_book
+from tests.browser.markets import name_outcomes, open_market
+from tests.browser.ticket import Ticket, expect_toast
+from tests.e2e.people import Person
+
+FEES = {"fee_kind": "quadratic", "fee_taker_rate": "0.07", "fee_maker_rate": "0.01"}
+CITIES = name_outcomes("Rome", "Oslo", "Bern")
+
+MarketFactory = Callable[..., str]
+
+
+class Case(NamedTuple):
+    """What is written on the ticket, and the same as an order of the API."""
+
+    written: dict[str, str]
+    order: dict[str, str]
+
+
+CASES = {
+    "limit, all of it trades": Case(
+        {"price": "0.60", "amount": "5"},
+        {"side": "buy", "price": "0.60", "quantity": "5"},
+    ),
+    "limit, some of it waits": Case(
+        {"price": "0.60", "amount": "15"},
+        {"side": "buy", "price": "0.60", "quantity": "15"},
+    ),
+    "limit, all of it waits": Case(
+        {"price": "0.57", "amount": "8"},
+        {"side": "buy", "price": "0.57", "quantity": "8"},
+    ),
+    "limit by credits": Case(
+        {"price": "0.60", "measure": "Credits", "amount": "6"},
+        {"side": "buy", "price": "0.60", "quantity": "9"},
+    ),
+    "market by contracts": Case(
+        {"kind": "Market", "amount": "12"},
+        {"side": "buy", "type": "market", "quantity": "12"},
+    ),
+    "market by credits": Case(
+        {"kind": "Market", "measure": "Credits", "amount": "7.50"},
+        {"side": "buy", "type": "market", "budget": "7.50"},
+    ),
+    "market sale": Case(
+        {"kind": "Market", "side": "Sell", "amount": "12"},
+        {"side": "sell", "type": "market", "quantity": "12"},
+    ),
+    "NO, limit": Case(
+        {"answer": "No", "price": "0.45", "amount": "14"},
+        {"outcome": "NO", "side": "buy", "price": "0.45", "quantity": "14"},
+    ),
+    "NO, market by credits": Case(
+        {"answer": "No", "kind": "Market", "measure": "Credits", "amount": "3"},
+        {"outcome": "NO", "side": "buy", "type": "market", "budget": "3"},
+    ),
+}
+CATEGORICAL_CASES = {
+    "an outcome, limit": Case(
+        {"outcome": "Oslo", "price": "0.60", "amount": "12"},
+        {"outcome": "OSLO", "side": "buy", "price": "0.60", "quantity": "12"},
+    ),
+    "against an outcome, market": Case(
+        {"outcome": "Oslo", "answer": "No", "kind": "Market", "amount": "12"},
+        {"outcome": "OSLO", "side": "sell", "type": "market", "quantity": "12"},
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def carol(join: Join) -> Person:
+    return join("carol")
+
+
+@pytest.fixture(scope="module")
+def make_book(operator: Person, carol: Person) -> MarketFactory:
+    """`make_book(outcome="YES", **terms)`: bids 0.55 and 0.50, asks 0.60 and 0.62, 10 of each."""
+    made: list[str] = []
+
+    def make(outcome: str = "YES", **terms: Any) -> str:
+        slug = open_market(operator, f"ticket-{len(made)}", **terms)
+        made.append(slug)
+        for order in ("buy 10 {} @ 0.55", "buy 10 {} @ 0.50", "sell 10 {} @ 0.60",
+                      "sell 10 {} @ 0.62"):  # fmt: skip
+            carol.place(slug, order.format(outcome))
+        return slug
+
+    return make
+
+
+@pytest.mark.parametrize("case", CASES.values(), ids=CASES)
+def test_the_numbers_are_the_previews_and_the_orders(
+    visit: VisitorFactory, alice: Person, make_book: MarketFactory, case: Case
+):
+    check(visit, alice, make_book(**FEES), case)
+
+
+@pytest.mark.parametrize("case", CATEGORICAL_CASES.values(), ids=CATEGORICAL_CASES)
+def test_the_numbers_of_a_market_with_several_outcomes_are_too(
+    visit: VisitorFactory, alice: Person, make_book: MarketFactory, case: Case
+):
+    check(visit, alice, make_book("OSLO", **FEES, **CITIES), case)
+
+
+def check(visit: VisitorFactory, person: Person, slug: str, case: Case) -> None:
+    told = person.call("POST", "orders/preview", {"market": slug, **case.order})
+    before = person.call("GET", "account")
+    page = visit(person).open(f"/markets/{slug}/")
+    ticket = Ticket(page)
+    ticket.write(**case.written)
+    is_against = {"outcome", "answer"} <= set(case.written)  # one of several outcomes
+    see_preview(ticket, told, is_against=is_against)
+    ticket.send()
+    expect_toast(page, re.compile("Bought|Sold|Resting"))
+    [order] = person.call("GET", f"orders?market={slug}")["results"]
+    compare(told, order)
+    after = person.call("GET", "account")
+    assert Decimal(before["cash"]) - Decimal(after["cash"]) == Decimal(told["cost"])
+    assert Decimal(after["held"]) - Decimal(before["held"]) == Decimal(told["hold"])
+
+
+def see_preview(ticket: Ticket, told: dict[str, Any], *, is_against: bool) -> None:
+    """The ticket shows the preview's numbers, told of the contract that it names."""
+    amounts = {"pays_if_right": told["pays_if_right"]}
+    if told["average_price"] is not None:
+        average = Decimal(told["average_price"])
+        shown = show(1 - average if is_against else average)
+        expect(ticket.find_line("average_price")).to_have_text(shown)
+        amounts |= {"cost": told["cost"], "fees": told["fees"]}
+    if Decimal(told["hold"]):
+        amounts["hold"] = told["hold"]
+    ticket.expect_amounts(**amounts)
+
+
+def compare(told: dict[str, Any], order: dict[str, Any]) -> None:
+    """The order is what the preview said it would be."""
+    for name in ("status", "filled", "remaining", "average_price", "fees"):
+        assert told[name] == order[name], name
+    rests = order["status"] in ("open", "partially_filled")
+    traded = Decimal(order["filled"]) + (Decimal(order["remaining"]) if rests else 0)
+    assert Decimal(told["pays_if_right"]) == traded
+
+
+def show(number: Decimal) -> str:
+    """Two to six decimals, as pages show what is exact."""
+    whole, decimals = f"{number:.6f}".split(".")
+    return f"{whole}.{decimals[:2]}{decimals[2:].rstrip('0')}"
+
+
+# --- one order, however it is sent ----------------------------------------------------------------
+
+
+def test_a_double_click_places_one_order(
+    visit: VisitorFactory, bob: Person, make_book: MarketFactory
+):
+    slug = make_book()
+    visitor = visit(bob)
+    page = visitor.open(f"/markets/{slug}/")
+    ticket = Ticket(page)
+    ticket.write(price="0.40", amount="3")
+    ticket.submit.dblclick()
+    expect_toast(page, "Resting: 3 YES at 0.40.")
+    page.wait_for_load_state("networkidle")
+    assert len(bob.call("GET", f"orders?market={slug}")["results"]) == 1
+    visitor.forgive_status(422)  # of the second click, where the new ticket came in between
+
+
+# --- own orders -----------------------------------------------------------------------------------
+
+
+def test_an_order_is_amended_and_cancelled_where_it_stands(
+    visit: VisitorFactory, bob: Person, make_book: MarketFactory
+):
+    slug = make_book()
+    visitor = visit(bob)
+    page = visitor.open(f"/markets/{slug}/")
+    page.evaluate("window.isSamePage = true")
+    Ticket(page).send(price="0.40", amount="3")
+    own = page.get_by_role("region", name="Your orders in this market")
+    expect(own.get_by_role("listitem")).to_contain_text("3 YES at 0.40")
+    amend(page, price="0.42", quantity="5")
+    expect_toast(page, "Resting: 5 YES at 0.42.")
+    expect(own.get_by_role("listitem")).to_contain_text("5 YES at 0.42")
+    assert find_open(bob, slug) == [("0.4200", "5.00")]
+    expect_book(page, bob, slug)
+
+    amend(page, price="0.425", quantity="5")
+    expect(own.get_by_text("The price must be a multiple of 0.01.")).to_be_visible()
+    assert find_open(bob, slug) == [("0.4200", "5.00")]
+    visitor.forgive_status(422)
+
+    own.get_by_role("button", name="Cancel 5 YES").click()
+    expect_toast(page, "Cancelled: 5 YES.")
+    expect(own).to_be_hidden()
+    assert find_open(bob, slug) == []
+    expect_book(page, bob, slug)
+    assert page.evaluate("window.isSamePage")
+
+
+def test_what_rests_can_be_cancelled_from_the_message_that_tells_of_it(
+    visit: VisitorFactory, bob: Person, make_book: MarketFactory
+):
+    slug = make_book()
+    page = visit(bob).open(f"/markets/{slug}/")
+    Ticket(page).send(price="0.40", amount="3")
+    page.get_by_role("button", name="Cancel it").click()
+    expect_toast(page, "Cancelled: 3 YES.")
+    assert find_open(bob, slug) == []
+
+
+def amend(page: Page, *, price: str, quantity: str) -> None:
+    own = page.get_by_role("region", name="Your orders in this market")
+    field = own.get_by_label("Price")
+    if not field.is_visible():
+        own.get_by_text("Change", exact=True).click()
+    field.fill(price)
+    own.get_by_label("Contracts in all").fill(quantity)
+    own.get_by_role("button", name="Save").click()
+
+
+def find_open(person: Person, slug: str) -> list[tuple[str, str]]:
+    orders = person.call("GET", f"orders?market={slug}&status=open")["results"]
+    return [(order["price"], order["remaining"]) for order in orders]
+
+
+# --- faults, beside their fields ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("written", "field", "words"),
+    [
+        ({"price": "0.605", "amount": "1"}, "price", "The price must be a multiple of 0.01."),
+        ({"price": "1.20", "amount": "1"}, "price", "The price must lie between 0 and 1."),
+        ({"price": "0.60", "amount": ""}, "amount", "Say how many contracts."),
+        ({"price": "0.60", "amount": "1.5"}, "amount", "must be a multiple of 1."),
+        ({"amount": "1"}, "price", "A limit order needs a price."),
+    ],
+)
+def test_a_fault_stands_beside_its_field_in_words(
+    visit: VisitorFactory,
+    bob: Person,
+    make_book: MarketFactory,
+    written: dict[str, str],
+    field: str,
+    words: str,
+):
+    slug = make_book()
+    visitor = visit(bob)
+    ticket = Ticket(visitor.open(f"/markets/{slug}/"))
+    ticket.send(**written)
+    ticket.expect_fault(getattr(ticket, field), words)
+    assert bob.call("GET", f"orders?market={slug}")["results"] == []
+    visitor.forgive_status(422)
+
+
+def test_who_has_too_little_is_told_how_much_is_missing(
+    visit: VisitorFactory, bob: Person, make_book: MarketFactory
+):
+    visitor = visit(bob)
+    ticket = Ticket(visitor.open(f"/markets/{make_book()}/"))
+    ticket.write(price="0.60", amount="100000")
+    missing = 60_000 - Decimal(bob.available())
+    words = f"You need ¤{missing:,.2f} more for this order."
+    ticket.expect_fault(ticket.amount, words)  # already as one writes
+    ticket.send()
+    ticket.expect_fault(ticket.amount, words)
+    visitor.forgive_status(422)
+
+
+# --- the ladder -----------------------------------------------------------------------------------
+
+
+def test_a_click_on_the_ladder_fills_the_ticket(
+    visit: VisitorFactory, bob: Person, make_book: MarketFactory
+):
+    page = visit(bob).open(f"/markets/{make_book()}/")
+    ticket, book = Ticket(page), find_book(page)
+    book.get_by_role("button", name=re.compile(r"^0\.62,")).click()
+    see_ticket(ticket, side="Buy", answer="Yes", price="0.62")
+    expect(ticket.amount).to_be_focused()
+    book.get_by_role("button", name=re.compile(r"^0\.50,")).click()
+    see_ticket(ticket, side="Sell", answer="Yes", price="0.50")
+    book.get_by_role("button", name="No", exact=True).click()
+    book.get_by_role("button", name=re.compile(r"^0\.45,")).click()
+    see_ticket(ticket, side="Buy", answer="No", price="0.45")
+
+
+def see_ticket(ticket: Ticket, *, side: str, answer: str, price: str) -> None:
+    for name in (side, answer, "Limit"):
+        expect(ticket.find_choice(name)).to_be_checked()
+    expect(ticket.price).to_have_value(price)

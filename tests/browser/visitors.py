@@ -1,0 +1,126 @@
+"""Somebody with a browser: what they see and do, and every fault that their browser notes."""
+
+import json
+from typing import Any
+
+from axe_playwright_python.base import AXE_SCRIPT
+from playwright.sync_api import Browser, ConsoleMessage, Error, Page, Response
+
+from tests.e2e.people import PASSWORD, Person, wait_for
+
+PHONE = {"width": 390, "height": 844}
+DESKTOP = {"width": 1280, "height": 900}
+WAIT_MS = 20_000
+POLL_MS = 20
+TEXT_CHARACTERS_SHOWN = 3_000
+
+# What the browser refuses by our policy is reported to the page; this hands it to the test.
+NOTE_BREACHES = """
+document.addEventListener("securitypolicyviolation", (event) => {
+  console.error(`CSP: ${event.violatedDirective} ${event.blockedURI} ${event.sourceFile}`);
+});
+"""
+# What sticks out of something that scrolls by itself does not make the page scroll.
+FIND_OVERFLOW = """
+() => {
+  const { clientWidth, scrollWidth } = document.documentElement;
+  if (scrollWidth <= clientWidth) return [];
+  const scrolls = (element) => getComputedStyle(element).overflowX !== "visible";
+  const isHeld = (element) => {
+    for (let one = element.parentElement; one && one !== document.body; one = one.parentElement) {
+      if (scrolls(one)) return true;
+    }
+    return false;
+  };
+  const wide = [...document.querySelectorAll("body *")].filter(
+    (element) => element.getBoundingClientRect().right > clientWidth + 1 && !isHeld(element));
+  const names = wide.slice(0, 5).map(({ tagName, id, className }) => `${tagName}#${id}.${className}`);
+  return [`${scrollWidth} px of ${clientWidth}`, ...names];
+}
+"""
+AXE_TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
+AXE_OPTIONS = {"runOnly": {"type": "tag", "values": AXE_TAGS}, "resultTypes": ["violations"]}
+RUN_AXE = f"""
+async () => {{
+  const {{ violations }} = await axe.run(document, {json.dumps(AXE_OPTIONS)});
+  return violations.flatMap(({{ id, nodes }}) => nodes.map(
+    ({{ target, failureSummary }}) => [id, target.join(" "), failureSummary ?? ""]));
+}}
+"""
+
+
+def wait_until(page: Page, expression: str) -> Any:
+    """Return the first true value of a JavaScript expression.
+
+    Playwright's own `wait_for_function` evaluates within the page, which our policy forbids.
+    """
+
+    def ask() -> Any:
+        page.wait_for_timeout(POLL_MS)  # the page's events come in while Playwright waits
+        return page.evaluate(expression)
+
+    return wait_for(ask)
+
+
+class Visitor:
+    """One browser window with cookies of its own. `faults` are those that nobody expected."""
+
+    def __init__(self, browser: Browser, base_url: str, **context: Any) -> None:
+        options = {"viewport": DESKTOP, "locale": "en-GB", "timezone_id": "Europe/Berlin"}
+        self.context = browser.new_context(base_url=base_url, **{**options, **context})
+        self.context.add_init_script(NOTE_BREACHES)
+        self.context.set_default_timeout(WAIT_MS)
+        self.faults: list[str] = []
+        self.page: Page = self.context.new_page()
+        self.page.on("console", self._note_console)
+        self.page.on("pageerror", lambda error: self.faults.append(f"script: {error}"))
+
+    def open(self, path: str, *, status: int = 200) -> Page:
+        """Go to a page of the site, which must answer with this status."""
+        response: Response | None = self.page.goto(path)
+        assert response is not None
+        assert response.status == status, f"{path}: {response.status}\n{response.text()[:2_000]}"
+        if status >= 400:
+            self.forgive_status(status)
+        return self.page
+
+    def forgive_status(self, status: int) -> None:
+        """Chromium notes each answer of an error's status as a fault; this one was wanted."""
+        self.faults = [fault for fault in self.faults if f"status of {status}" not in fault]
+
+    def log_in(self, person: Person) -> None:
+        """Through the log-in page, as people do."""
+        page = self.open("/accounts/login/")
+        page.get_by_label("E-mail").fill(person.email)
+        page.get_by_label("Password").fill(PASSWORD)
+        page.get_by_label("Password").press("Enter")
+        page.wait_for_url(lambda url: "/accounts/login" not in url)
+
+    def find_overflow(self) -> list[str]:
+        """Return what sticks out to the right of a page that scrolls sideways."""
+        found: list[str] = self.page.evaluate(FIND_OVERFLOW)
+        return found
+
+    def find_barriers(self, *, excused: frozenset[str] = frozenset()) -> list[str]:
+        """Return what axe has against the page, by WCAG 2.2 A and AA.
+
+        `excused` are rules of axe; what breaks one of them is left out.
+        """
+        self.page.evaluate(AXE_SCRIPT)
+        found = self.page.evaluate(RUN_AXE)
+        return [f"{rule}: {target}: {why}" for rule, target, why in found if rule not in excused]
+
+    def describe(self) -> str:
+        """Return what the window shows, in words: for who reads of a failed test."""
+        try:
+            text = self.page.locator("body").inner_text(timeout=POLL_MS * 50)
+        except Error as fault:
+            text = str(fault)
+        return f"--- {self.page.url}\n{text[:TEXT_CHARACTERS_SHOWN]}"
+
+    def close(self) -> None:
+        self.context.close()
+
+    def _note_console(self, message: ConsoleMessage) -> None:
+        if message.type == "error":
+            self.faults.append(f"{self.page.url}: {message.text}")

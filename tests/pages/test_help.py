@@ -1,0 +1,68 @@
+"""Help says what the exchange does: its worked numbers come out of the engine itself."""
+
+import ast
+import re
+
+import pytest
+
+from tests.trading.world import (
+    CREDIT,
+    buy,
+    make_account,
+    make_market,
+    open_market,
+    own_shard,
+    run,
+    sell,
+)
+from trading.engine.fees import compute_basis, round_up
+from trading.engine.types import CancelAll, FeeKind, Fees
+from trading.messages import Task
+from trading.models import Margin
+
+pytestmark = pytest.mark.django_db
+
+
+def test_the_fees_named_are_those_charged(client):
+    fees = Fees(FeeKind.QUADRATIC, 0, 70_000, 10_000)
+    charged = [
+        round_up(fees, 70_000 * compute_basis(fees, pips, 100 * 100)) for pips in (5_000, 9_500)
+    ]
+    assert charged == [1_750_000, 340_000]
+    page = client.get("/help/").content.decode()
+    assert re.search(r"100 contracts at 0\.50 cost \S*1\.75 and 100 at 0\.95 cost \S*0\.34", page)
+
+
+def test_the_holds_named_are_those_held(client):
+    shard, market = own_shard(), make_market()
+    open_market(shard, market)
+
+    def hold(*orders, owning=False):
+        account = make_account()
+        if owning:
+            run(shard, sell(market, make_account(), 60, 1_000), buy(market, account, 60, 1_000))
+        run(shard, *(order(market, account) for order in orders))
+        held = Margin.objects.get(account=account, market=market).held_micros
+        run(shard, Task(0, market.pk, CancelAll(account.pk)))
+        return held / CREDIT
+
+    def bid(market, account):
+        return buy(market, account, 60, 1_000)
+
+    def ask(market, account):
+        return sell(market, account, 65, 1_000)
+
+    assert (hold(bid), hold(ask), hold(bid, ask), hold(ask, owning=True)) == (6, 3.5, 6, 0)
+    page = client.get("/help/").content.decode()
+    for amount in ("6.00", "3.50", "0.00"):
+        assert re.search(rf'<td class="right num">\S*{re.escape(amount)}</td>', page)
+
+
+def test_the_guide_for_programs_names_this_site_and_a_whole_bot(client, settings):
+    page = client.get("/help/api/").content.decode()
+    assert "/api/v1/markets?status=open" in page
+    assert "/ws/v1" in page
+    code = re.search(r"&quot;&quot;&quot;A bot.*?</code>", page, re.DOTALL)[0]
+    text = code.removesuffix("</code>").replace("&quot;", '"').replace("&#x27;", "'")
+    text = text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
+    assert ast.parse(text).body

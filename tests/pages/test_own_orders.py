@@ -1,0 +1,128 @@
+"""One's own things on a market's page: position, open orders amended and cancelled, fills."""
+
+import re
+
+from tests.pages.desk import alice, bob, inside, path, read_toast, see, send
+from trading.models import Order
+
+__all__ = ["alice", "bob", "inside"]
+
+
+async def get(order_id):
+    return await Order.objects.aget(pk=order_id)
+
+
+async def test_position_orders_and_fills_are_shown(inside, alice, bob):
+    market = await inside.open_market()
+    await bob.placed(market, "sell 20 YES @ 0.60")
+    await alice.placed(market, "buy 12 YES @ 0.60")
+    resting = await alice.placed(market, "buy 5 NO @ 0.30")
+    page = await see(alice, market)
+    assert re.search(r'data-position="YES" data-net-lots="1200" data-cost-micros="7200000"', page)
+    assert f'data-order="{resting["id"]}"' in page
+    assert page.count("data-fill=") == 1
+    assert "outcome=YES&amp;side=sell&amp;type=market&amp;measure=contracts&amp;amount=12" in page
+    # Whoever sold what they did not own has NO.
+    theirs = await see(bob, market)
+    position = theirs[theirs.index('data-position="YES"') :][:1500]
+    assert 'data-is-no="true"' in position
+    assert ">NO</span>" in position
+    assert "0.400" in position
+
+
+async def test_only_what_is_ones_own_is_shown(inside, alice, bob):
+    market = await inside.open_market()
+    order = await alice.placed(market, "buy 5 YES @ 0.30")
+    for caller in (bob, inside.stranger()):
+        page = await see(caller, market)
+        assert order["id"] not in page
+        assert "data-position=" not in page
+
+
+async def test_fragments_bring_the_position_out_of_band(inside, alice, bob):
+    market = await inside.open_market()
+    await bob.placed(market, "sell 20 YES @ 0.60")
+    await alice.placed(market, "buy 12 YES @ 0.60")
+    fragments = await see(alice, market, "own/", htmx=True)
+    assert "<html" not in fragments
+    assert fragments.lstrip().startswith('<section id="own"')
+    assert re.search(r'<section id="own-position"[^>]* hx-swap-oob="true"', fragments)
+
+
+async def test_an_order_is_amended_in_its_place(inside, alice):
+    market = await inside.open_market()
+    order = await alice.placed(market, "buy 5 NO @ 0.30")
+    rest = f"orders/{order['id']}/amend/"
+    answer = await send(alice, market, rest, price="0.35", quantity="8")
+    assert answer.status_code == 200
+    assert read_toast(answer.text) == "Resting: 8 NO at 0.35."
+    assert "own-changed" in answer.headers["HX-Trigger"]
+    assert answer.headers["HX-Reswap"] == "none"
+    amended = await get(order["id"])
+    assert (amended.price_pips, amended.quantity_lots) == (6500, 800)  # YES at 1 less NO's price
+
+
+async def test_an_amend_that_is_refused_stays_open_with_its_words(inside, alice):
+    market = await inside.open_market()
+    order = await alice.placed(market, "buy 5 YES @ 0.30")
+    rest = f"orders/{order['id']}/amend/"
+    for htmx in (True, False):
+        answer = await send(alice, market, rest, htmx=htmx, price="0.305", quantity="8")
+        assert answer.status_code == 422
+        assert 'value="0.305"' in answer.text
+        assert 'value="8"' in answer.text
+        assert "The price must be a multiple of 0.01." in answer.text
+        assert re.search(r"<details[^>]* data-amend open>", answer.text)
+    assert (await get(order["id"])).price_pips == 3000
+
+
+async def test_orders_are_cancelled_one_by_one_and_all_at_once(inside, alice):
+    market, other = await inside.open_market(), await inside.open_market()
+    first = await alice.placed(market, "buy 5 YES @ 0.30")
+    answer = await send(alice, market, f"orders/{first['id']}/cancel/")
+    assert read_toast(answer.text) == "Cancelled: 5 YES."
+    for price in ("0.31", "0.32"):
+        await alice.placed(market, f"buy 5 YES @ {price}")
+    kept = await alice.placed(other, "buy 5 YES @ 0.30")
+    everything = await send(alice, market, "orders/cancel-all/", htmx=False)
+    assert everything.headers["Location"] == f"/markets/{market.slug}/#own"
+    assert "2 orders cancelled." in await see(alice, market)
+    left = [order.pk.hex async for order in Order.objects.filter(account=alice.account).open()]
+    assert left == [kept["id"]]
+
+
+async def test_what_has_ended_or_is_anothers_is_said_and_nothing_else(inside, alice, bob):
+    market = await inside.open_market()
+    order = await alice.placed(market, "buy 5 YES @ 0.30")
+    theirs = await send(bob, market, f"orders/{order['id']}/cancel/")
+    assert read_toast(theirs.text) == "This order was not found."
+    assert (await get(order["id"])).status == 0
+    await alice.cancel(order["id"])
+    again = await send(alice, market, f"orders/{order['id']}/cancel/")
+    assert read_toast(again.text) == "This order has ended already."
+
+
+async def test_after_a_cancel_one_comes_back_to_where_one_was_but_nowhere_else(inside, alice):
+    market = await inside.open_market()
+    for url, expected in (
+        ("/portfolio/", "/portfolio/"),
+        ("https://elsewhere.example/", f"/markets/{market.slug}/#own"),
+    ):
+        order = await alice.placed(market, "buy 5 YES @ 0.30")
+        rest = f"orders/{order['id']}/cancel/"
+        answer = await send(alice, market, rest, htmx=False, next=url)
+        assert answer.headers["Location"] == expected
+
+
+async def test_acts_need_a_log_in(inside, alice):
+    market = await inside.open_market()
+    order = await alice.placed(market, "buy 5 YES @ 0.30")
+    stranger = inside.stranger()
+    stranger.http.headers["X-CSRFToken"] = "x" * 32
+    stranger.http.cookies.set("csrftoken", "x" * 32)
+    for rest in (f"orders/{order['id']}/cancel/", f"orders/{order['id']}/amend/",
+                 "orders/cancel-all/"):  # fmt: skip
+        answer = await send(stranger, market, rest, htmx=False)
+        assert answer.headers["Location"].startswith("/accounts/login/")
+    assert (await get(order["id"])).status == 0
+    assert (await stranger.http.get(path(market, "own/"))).status_code == 200

@@ -1,0 +1,332 @@
+"""The order ticket: what it says before, what it places, how often, and what it says after."""
+
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+from django.utils import timezone
+from hypothesis import given
+from hypothesis import strategies as st
+
+from accounts.api import limits
+from accounts.clock import from_datetime
+from accounts.models import Account
+from tests.pages.desk import (
+    alice,
+    bob,
+    inside,
+    path,
+    read_errors,
+    read_key,
+    read_lines,
+    read_toast,
+    see,
+    send,
+)
+from trading.engine.book import Order as BookOrder
+from trading.engine.fees import compute_fee_hold_micros
+from trading.engine.types import BUY, FeeKind, Fees, OrderStatus, Stp, Tif
+from trading.models import Order
+from trading.pages.ticket import compute_affordable_lots
+
+__all__ = ["alice", "bob", "inside"]
+
+FEES = {"fee_kind": "quadratic", "fee_maker_rate": 20_000, "fee_taker_rate": 70_000}
+LIMIT = {"type": "limit", "side": "buy", "outcome": "YES"}
+
+
+async def orders_of(caller):
+    return [order async for order in Order.objects.filter(account=caller.account).order_by("id")]
+
+
+async def test_the_summary_is_the_preview_and_the_order_that_follows(inside, alice, bob):
+    market = await inside.open_market(**FEES)
+    await bob.placed(market, "sell 10 YES @ 0.60")
+    await bob.placed(market, "sell 10 YES @ 0.63")
+    ticket = {**LIMIT, "amount": "25", "price": "0.63"}
+
+    before = await Account.objects.aget(pk=alice.account.pk)
+    lines = read_lines((await send(alice, market, "preview/", **ticket)).text)
+    body = {"market": market.slug, "side": "buy", "price": "0.63", "quantity": "25"}
+    told = (await alice.send("POST", "orders/preview", body)).json()
+    for name in ("cost", "fees", "hold", "pays_if_right"):
+        assert lines[name] == told[name], name
+    assert lines["average_price"] == "0.615"
+    assert told["average_price"] == "0.615000"
+    assert lines["effect_met"] == "0.60 → none"
+    assert lines["effect_own"] == "none → 0.63"
+
+    placed = await send(alice, market, "orders/", client_order_id="k", **ticket)
+    assert placed.status_code == 200
+    [order] = await orders_of(alice)
+    assert (order.filled_lots, order.remaining_lots) == (2000, 500)
+    after = await Account.objects.aget(pk=alice.account.pk)
+    assert f"{(before.cash_micros - after.cash_micros) / 1e6:.6f}" == told["cost"]
+    assert f"{after.held_micros / 1e6:.6f}" == told["hold"]
+    assert f"{after.available_micros / 1e6:.6f}" == lines["available"]
+    fee = f"{order.fee_micros / 1e6:.6f}".rstrip("0")
+    assert read_toast(placed.text) == (
+        f"Bought 20 YES at 0.615, fee {fee}. Resting: 5 YES at 0.63."
+    )
+    assert f"orders/{order.id.hex}/cancel/" in placed.text
+    assert "own-changed" in placed.headers["HX-Trigger"]
+
+
+async def test_profit_if_right_is_what_it_pays_less_all_that_is_spent(inside, alice, bob):
+    market = await inside.open_market()
+    await bob.placed(market, "sell 10 YES @ 0.60")
+    preview = await send(alice, market, "preview/", **LIMIT, amount="10", price="0.60")
+    assert read_lines(preview.text)["profit"] == "¤4.00 (+66%)"
+    # Of a sale of what is owned nothing is paid later: then there is no such line.
+    await alice.placed(market, "buy 10 YES @ 0.60")
+    await bob.placed(market, "buy 10 YES @ 0.50")
+    sale = await send(
+        alice, market, "preview/", type="market", side="sell", outcome="YES", amount="10"
+    )
+    lines = read_lines(sale.text)
+    assert lines["cost"] == "5.000000"
+    assert "profit" not in lines
+    assert "pays_if_right" not in lines
+
+
+async def test_a_form_that_is_sent_twice_places_one_order(inside, alice):
+    market = await inside.open_market()
+    key = read_key(await see(alice, market))
+    ticket = {**LIMIT, "amount": "5", "price": "0.40", "client_order_id": key}
+    first = await send(alice, market, "orders/", **ticket)
+    again = await send(alice, market, "orders/", **ticket)
+    assert read_toast(first.text) == read_toast(again.text) == "Resting: 5 YES at 0.40."
+    assert len(await orders_of(alice)) == 1
+    assert read_key(first.text) != key
+
+
+async def test_the_same_form_with_other_values_is_no_second_order(inside, alice):
+    market = await inside.open_market()
+    ticket = {**LIMIT, "price": "0.40", "client_order_id": "mine"}
+    await send(alice, market, "orders/", **ticket, amount="5")
+    other = await send(alice, market, "orders/", **ticket, amount="50")
+    assert other.status_code == 422
+    assert "sent before" in read_errors(other.text)[""]
+    assert read_key(other.text) != "mine"
+    assert len(await orders_of(alice)) == 1
+
+
+async def test_without_script_an_order_is_placed_and_told_on_the_page(inside, alice):
+    market = await inside.open_market()
+    key = read_key(await see(alice, market))
+    answer = await send(
+        alice, market, "orders/", htmx=False, **LIMIT, amount="5", price="0.40",
+        client_order_id=key,
+    )  # fmt: skip
+    assert answer.status_code == 302
+    assert answer.headers["Location"] == f"/markets/{market.slug}/"
+    page = await see(alice, market)
+    assert "Resting: 5 YES at 0.40." in page
+    assert read_key(page) != key
+
+
+async def test_without_script_a_preview_is_the_page_with_the_summary(inside, alice, bob):
+    market = await inside.open_market()
+    await bob.placed(market, "sell 10 YES @ 0.60")
+    answer = await send(
+        alice, market, "preview/", htmx=False, type="market", outcome="YES", amount="10"
+    )
+    assert answer.status_code == 200
+    assert read_lines(answer.text)["cost"] == "6.000000"
+    assert 'name="amount" type="number" inputmode="decimal" value="10"' in answer.text
+
+
+@pytest.mark.parametrize(
+    ("fields", "field", "words"),
+    [
+        ({"amount": "10000"}, "amount", "You need ¤4,000.00 more for this order."),
+        ({"amount": "5", "price": "0.505"}, "price", "The price must be a multiple of 0.01."),
+        ({"amount": "5", "price": "1.20"}, "price", "The price must lie between 0 and 1."),
+        ({"amount": "5", "price": "abc"}, "price", "Write a number, like 0.55 or 10."),
+        ({"amount": "5", "price": ""}, "price", "A limit order needs a price."),
+        ({"amount": ""}, "amount", "Say how many contracts."),
+        ({"amount": "0"}, "amount", "Say how many contracts."),
+        ({"amount": "-3"}, "amount", "Say how many contracts."),
+        ({"amount": "2.5"}, "amount", "The number of contracts must be a multiple of 1."),
+        ({"amount": "5", "reduce_only": "on"}, "reduce_only",
+         "You have no contracts that this order would close."),
+        ({"amount": "5", "post_only": "on", "price": "0.70"}, "price",
+         "At this price it would trade at once, which a post-only order must not."),
+        ({"amount": "5", "time_in_force": "gtd", "expires_at": "soon"}, "expires_at",
+         "Choose a day and a time."),
+        ({"amount": "5", "time_in_force": "gtd", "expires_at": "2020-01-01T00:00"}, "expires_at",
+         "Choose a moment in the future."),
+        ({"amount": "5", "side": "sell", "measure": "credits"}, "amount",
+         "When you sell, say how many contracts."),
+        ({"amount": "0.10", "measure": "credits"}, "amount",
+         "That does not pay for one contract at this price."),
+    ],
+)  # fmt: skip
+async def test_a_fault_stands_beside_its_field_in_words(inside, alice, bob, fields, field, words):
+    market = await inside.open_market()
+    await bob.placed(market, "sell 10 YES @ 0.60")
+    ticket = {**LIMIT, "price": "0.50", "client_order_id": "k", **fields}
+    answer = await send(alice, market, "orders/", **ticket)
+    assert answer.status_code == 422
+    assert read_errors(answer.text) == {field: words}
+    assert read_key(answer.text) != "k"  # that answer is the key's for ever
+    page = await send(alice, market, "orders/", htmx=False, **ticket | {"client_order_id": "k2"})
+    assert page.status_code == 422
+    assert read_errors(page.text) == {field: words}
+    assert not await orders_of(alice)
+
+
+async def test_too_little_to_preview_is_no_fault(inside, alice):
+    market = await inside.open_market()
+    answer = await send(alice, market, "preview/", **LIMIT, price="0.40", amount="")
+    assert answer.status_code == 200
+    assert not read_errors(answer.text)
+    assert 'data-most-contracts="2500"' in answer.text
+    assert 'data-most-credits="1000"' in answer.text
+
+
+async def test_the_most_that_can_be_sold_is_what_is_owned(inside, alice, bob):
+    market = await inside.open_market()
+    await bob.placed(market, "sell 10 YES @ 0.60")
+    await alice.placed(market, "buy 7 YES @ 0.60")
+    yes = await send(alice, market, "preview/", outcome="YES", side="sell", type="market")
+    assert 'data-most-contracts="7"' in yes.text
+    no = await send(bob, market, "preview/", outcome="NO", side="sell", type="market")
+    assert 'data-most-contracts="7"' in no.text
+
+
+async def test_credits_of_a_limit_order_become_whole_contracts(inside, alice):
+    market = await inside.open_market()
+    placed = await send(
+        alice, market, "orders/", **LIMIT, measure="credits", amount="10", price="0.30"
+    )
+    assert read_toast(placed.text) == "Resting: 33 YES at 0.30."
+
+
+async def test_credits_of_a_market_order_are_its_budget(inside, alice, bob):
+    market = await inside.open_market(**FEES)
+    await bob.placed(market, "sell 100 NO @ 0.40")
+    placed = await send(
+        alice, market, "orders/", type="market", side="buy", outcome="NO",
+        measure="credits", amount="10",
+    )  # fmt: skip
+    [order] = await orders_of(alice)
+    assert order.budget_micros == 10_000_000
+    assert read_toast(placed.text).startswith("Bought 23 NO at 0.40, fee 0.3864.")
+
+
+async def test_no_of_one_of_several_outcomes_is_a_sale_of_it(inside, alice, bob):
+    market = await inside.open_market(outcomes=3)
+    await bob.placed(market, "buy 10 O1 @ 0.30")
+    ticket = {"outcome": "O1", "answer": "no", "side": "buy", "type": "limit", "price": "0.70"}
+    lines = read_lines((await send(alice, market, "preview/", **ticket, amount="4")).text)
+    assert lines["cost"] == "2.800000"
+    assert lines["average_price"] == "0.70"
+    assert lines["pays_if_right"] == "4.000000"
+    placed = await send(alice, market, "orders/", **ticket, amount="4")
+    assert read_toast(placed.text) == "Bought 4 NO on Outcome 1 at 0.70."
+    [order] = await orders_of(alice)
+    assert (order.side, order.price_pips, order.outcome_index) == (-1, 3000, 1)
+    assert "NO on Outcome 1" in await see(alice, market)
+
+
+async def test_an_expiry_is_in_the_zone_of_the_viewer(inside, alice):
+    market = await inside.open_market()
+    alice.http.cookies.set("tz", "Asia/Kolkata")
+    zone = ZoneInfo("Asia/Kolkata")
+    until = (timezone.now().astimezone(zone) + timedelta(hours=2)).strftime("%Y-%m-%dT%H:%M")
+    placed = await send(
+        alice, market, "orders/", **LIMIT, amount="5", price="0.40", time_in_force="gtd",
+        expires_at=until,
+    )  # fmt: skip
+    assert placed.status_code == 200
+    [order] = await orders_of(alice)
+    moment = datetime.fromisoformat(until).replace(tzinfo=zone)
+    assert order.expires_at_us == from_datetime(moment)
+
+
+async def test_what_goes_nowhere_is_said(inside, alice):
+    market = await inside.open_market()
+    ticket = {"type": "market", "side": "buy", "outcome": "YES", "amount": "5"}
+    preview = await send(alice, market, "preview/", **ticket)
+    assert "Nothing would be traded: nobody offers the other side." in preview.text
+    placed = await send(alice, market, "orders/", **ticket)
+    assert read_toast(placed.text) == "Nothing was traded: nobody offers the other side."
+
+
+async def test_a_stranger_sees_the_ticket_and_is_asked_to_sign_up(inside):
+    market = await inside.open_market()
+    stranger = inside.stranger()
+    page = await see(stranger, market)
+    assert "Sign up to trade" in page
+    assert 'id="ticket-submit"' not in page
+    answer = await stranger.http.get(path(market))
+    token = answer.cookies["csrftoken"]
+    fields = {**LIMIT, "amount": "5", "price": "0.4", "csrfmiddlewaretoken": token}
+    stranger.http.cookies.set("csrftoken", token)
+    sent = await send(stranger, market, "orders/", htmx=False, **fields)
+    assert sent.status_code == 302
+    assert sent.headers["Location"].startswith("/accounts/login/?next=/markets/")
+
+
+async def test_without_an_engine_nothing_is_sent_and_the_form_can_be_sent_again(inside, alice):
+    market = await inside.open_market()
+    await inside.stop_engine()
+    try:
+        ticket = {**LIMIT, "amount": "5", "price": "0.40", "client_order_id": "mine"}
+        answer = await send(alice, market, "orders/", **ticket)
+        assert answer.status_code == 422
+        assert not await orders_of(alice)
+    finally:
+        await inside.start_engine()
+
+
+async def test_a_ticket_takes_the_tokens_that_the_api_takes(inside, alice, monkeypatch):
+    market = await inside.open_market()
+    taken = []
+
+    def take_sync(subject, bucket, rate, cost=1):
+        taken.append((subject, bucket))
+        return 3.0
+
+    monkeypatch.setattr(limits, "take_sync", take_sync)
+    ticket = {**LIMIT, "amount": "5", "price": "0.40", "client_order_id": "mine"}
+    answer = await send(alice, market, "orders/", **ticket)
+    assert taken == [(alice.account.pk, "write")]
+    assert read_errors(answer.text) == {"": "Too many requests. Wait a moment, then try again."}
+    assert read_key(answer.text) == "mine"
+
+
+async def test_a_link_fills_the_ticket(inside, alice):
+    market = await inside.open_market()
+    page = await see(alice, market, "?outcome=NO&side=sell&price=0.39&quantity=12&reduce_only=on")
+    assert 'value="NO" checked' in page.replace("  ", " ")
+    assert 'name="side" value="sell" checked' in page
+    assert 'name="type" value="limit" id="ticket-type-limit" checked' in page
+    assert 'value="0.39"' in page
+    assert 'value="12"' in page
+    assert 'name="reduce_only" checked' in page
+
+
+fees = st.builds(
+    Fees,
+    st.sampled_from(FeeKind),
+    st.integers(0, 1_000_000),
+    st.integers(0, 1_000_000),
+    st.sampled_from([1, 10_000]),
+)
+
+
+@given(st.integers(0, 10**10), st.integers(1, 9_999), fees, st.sampled_from([1, 50, 100, 1_000]))
+def test_credits_buy_the_most_contracts_that_they_can_pay_for(budget, price_pips, fees, step):
+    def hold_micros(lots):
+        order = BookOrder(
+            "1", 1, 1, 0, BUY, price_pips, lots, lots, Tif.GTC, False, False, Stp.CANCEL_NEWEST,
+            None, False, False, False, None, None, 0, status=OrderStatus.OPEN,
+        )  # fmt: skip
+        return price_pips * lots + compute_fee_hold_micros(order, fees)
+
+    lots = compute_affordable_lots(budget, price_pips, fees=fees, step_lots=step)
+    assert lots % step == 0
+    assert lots == 0 or hold_micros(lots) <= budget
+    assert hold_micros(lots + step) > budget

@@ -1,0 +1,286 @@
+"""What operators do to markets that trade: asked with a form, done by `trading.actions`."""
+
+from collections.abc import Callable, Collection, Iterable
+from typing import Any, ClassVar
+
+from django import forms
+from django.utils import timezone
+from django.utils.translation import gettext, pgettext_lazy
+from django.utils.translation import gettext_lazy as _
+from unfold.widgets import (
+    UnfoldAdminSelectWidget,
+    UnfoldAdminTextareaWidget,
+    UnfoldAdminTextInputWidget,
+)
+
+from accounts.admin_fields import AmountField, PriceField
+from accounts.models import User
+from accounts.templatetags.predex import money, when
+from accounts.units import PIPS_PER_CREDIT, format_price
+from markets.admin.acts import MarketAct
+from markets.lifecycle import equal_payout
+from markets.models import TICKS_PIPS, Market
+from trading.actions import (
+    do_approve_result,
+    do_change_close_time,
+    do_close_market,
+    do_halt_market,
+    do_open_market,
+    do_refine_tick,
+    do_resolve_market,
+    do_resume_market,
+    do_void_market,
+    do_withdraw_result,
+)
+from trading.settlement import compute_house_cover_micros
+
+Status = Market.Status
+
+
+class LiveAct(MarketAct):
+    """`statuses` are those of markets for which it is offered."""
+
+    statuses: ClassVar[Collection[str]]
+    act: ClassVar[Callable[..., Any]]
+
+    @classmethod
+    def fits(cls, row: Market) -> bool:
+        return row.status in cls.statuses
+
+    def do(self, row: Market, *, by: User, reason: str) -> None:
+        type(self).act(row, by=by, reason=reason)
+
+
+class OpenAct(LiveAct):
+    title = pgettext_lazy("an act", "Open")
+    explanation = _("It takes orders from now on. What it asks and pays is fixed then.")
+    statuses = (Status.DRAFT,)
+    act = staticmethod(do_open_market)
+
+    @classmethod
+    def fits(cls, row: Market) -> bool:
+        return super().fits(row) and row.is_approved
+
+
+class HaltAct(LiveAct):
+    title = _("Halt")
+    explanation = _(
+        "It takes no orders until it is resumed. Those that rest stay, and may be cancelled."
+    )
+    statuses = (Status.OPEN,)
+    needs_reason = True
+    act = staticmethod(do_halt_market)
+
+
+class ResumeAct(LiveAct):
+    title = _("Resume")
+    explanation = _("It takes orders again.")
+    statuses = (Status.HALTED,)
+    act = staticmethod(do_resume_market)
+
+
+class CloseAct(LiveAct):
+    title = _("Close now")
+    explanation = _("It takes no more orders, for good. Those that rest are cancelled.")
+    statuses = (Status.OPEN, Status.HALTED)
+    is_harmful = True
+    needs_reason = True
+    act = staticmethod(do_close_market)
+
+
+class CloseTimeAct(LiveAct):
+    title = _("Move the close time")
+    statuses = (Status.OPEN, Status.HALTED)
+    needs_reason = True
+    takes_many = False
+
+    close_at = forms.DateTimeField(
+        label=_("Closes at"),
+        widget=UnfoldAdminTextInputWidget({"type": "datetime-local", "step": "60"}),
+    )
+    field_order = ["close_at", "reason"]
+
+    def prepare(self) -> None:
+        [market] = self.rows
+        field = self.fields["close_at"]
+        local = timezone.localtime(market.close_at)
+        field.initial = f"{local:%Y-%m-%dT%H:%M}"
+        field.help_text = gettext("In your time zone, %s.") % f"{local:%Z}"
+
+    def describe(self) -> Iterable[tuple[Any, Any]]:
+        [market] = self.rows
+        yield _("Closes now at"), when(market.close_at)
+
+    def do(self, row: Market, *, by: User, reason: str) -> None:
+        do_change_close_time(row, by=by, close_at=self.cleaned_data["close_at"], reason=reason)
+
+
+class TickAct(LiveAct):
+    title = _("Refine the tick")
+    explanation = _("Prices may be finer from now on. Resting orders keep price and place.")
+    statuses = (Status.HALTED,)
+    needs_reason = True
+    takes_many = False
+
+    tick_pips = forms.TypedChoiceField(label=_("Tick"), coerce=int, widget=UnfoldAdminSelectWidget)
+    field_order = ["tick_pips", "reason"]
+
+    def prepare(self) -> None:
+        [market] = self.rows
+        now_pips = market.tick_pips
+        finer = [pips for pips in TICKS_PIPS if pips < now_pips and now_pips % pips == 0]
+        field: Any = self.fields["tick_pips"]
+        field.choices = [(pips, format_price(pips)) for pips in finer]
+
+    def do(self, row: Market, *, by: User, reason: str) -> None:
+        do_refine_tick(row, by=by, tick_pips=self.cleaned_data["tick_pips"], reason=reason)
+
+
+# --- results -------------------------------------------------------------------------------------
+
+
+class ResultAct(LiveAct):
+    permission = "markets.resolve_markets"
+
+
+class ResolveAct(ResultAct):
+    """Either who won, sharing equally, or what each pays: the fields `payout_0`, `payout_1`, ..."""
+
+    title = _("Propose a result")
+    explanation = _(
+        "Tick the outcome that happened; several share one credit equally. Or say what a contract"
+        " of each outcome pays. It is paid after the dispute window."
+    )
+    statuses = (Status.CLOSED,)
+    takes_many = False
+    reason = None  # the evidence is the reason
+
+    winners = forms.TypedMultipleChoiceField(
+        label=_("What happened"),
+        coerce=int,
+        required=False,
+        widget=forms.CheckboxSelectMultiple,
+    )
+    evidence_text = forms.CharField(
+        label=_("Evidence"),
+        required=False,
+        widget=UnfoldAdminTextareaWidget({"rows": 4}),
+        help_text=_("What shows it; everybody sees it. Evidence or a link is needed."),
+    )
+    evidence_url = forms.URLField(
+        label=_("Link to the evidence"),
+        required=False,
+        assume_scheme="https",
+        max_length=500,
+        widget=UnfoldAdminTextInputWidget({"inputmode": "url"}),
+    )
+
+    def prepare(self) -> None:
+        [market] = self.rows
+        self.outcomes = list(market.outcomes.all())
+        winners: Any = self.fields["winners"]
+        winners.choices = [(outcome.index, outcome.name) for outcome in self.outcomes]
+        payouts = {
+            f"payout_{outcome.index}": PriceField(
+                label=gettext("%s pays") % outcome.name, required=False, units_max=PIPS_PER_CREDIT
+            )
+            for outcome in self.outcomes
+        }
+        evidence = {name: self.fields.pop(name) for name in ("evidence_text", "evidence_url")}
+        self.fields.update(payouts)
+        self.fields.update(evidence)
+
+    def describe(self) -> Iterable[tuple[Any, Any]]:
+        [market] = self.rows
+        yield _("Rules"), market.rules or market.description
+        yield _("Resolution source"), market.resolution_source
+
+    def clean(self) -> dict[str, Any]:
+        values = super().clean() or {}
+        if not self.errors and bool(values["winners"]) == bool(self._list_paid()):
+            self.add_error(
+                None, _("Tick what happened, or say what each outcome pays: one of both.")
+            )
+        return values
+
+    def do(self, row: Market, *, by: User, reason: str) -> None:
+        winners, paid_pips = self.cleaned_data["winners"], self._list_paid()
+        do_resolve_market(
+            row,
+            by=by,
+            payout_pips=paid_pips or equal_payout(winners, outcome_count=len(self.outcomes)),
+            evidence_text=self.cleaned_data["evidence_text"],
+            evidence_url=self.cleaned_data["evidence_url"],
+        )
+
+    def find_field(self, name: str | None) -> str | None:
+        return None if name == "payout" else super().find_field(name)  # it is about all of them
+
+    def _list_paid(self) -> list[int]:
+        """Return what each outcome pays, nothing where none was said."""
+        values = [self.cleaned_data.get(f"payout_{row.index}") for row in self.outcomes]
+        if all(pips is None for pips in values):
+            return []
+        return [pips or 0 for pips in values]
+
+
+class ApproveResultAct(ResultAct):
+    title = _("Approve the result")
+    explanation = _("As the second person, where the policy asks for two.")
+    statuses = (Status.RESOLVING,)
+    takes_many = False
+    act = staticmethod(do_approve_result)
+
+
+class WithdrawResultAct(ResultAct):
+    title = _("Withdraw the result")
+    explanation = _(
+        "Nothing has been paid yet: the market is closed again and needs another result."
+    )
+    statuses = (Status.RESOLVING,)
+    takes_many = False
+    is_harmful = True
+    needs_reason = True
+    act = staticmethod(do_withdraw_result)
+
+
+class VoidAct(ResultAct):
+    title = _("Void")
+    explanation = _(
+        "Undoes the market: everybody gets back what they paid in, and pays back what they gained."
+        " For gains that are gone the house pays."
+    )
+    statuses = (Status.OPEN, Status.HALTED, Status.CLOSED, Status.RESOLVING)
+    takes_many = False
+    is_harmful = True
+    needs_reason = True
+
+    house_cover = AmountField(label=_("The house pays at most"))
+    field_order = ["house_cover", "reason"]
+
+    def prepare(self) -> None:
+        self.fields["house_cover"].help_text = _(
+            "In credits. Type the amount above (or more) to confirm it."
+        )
+
+    def describe(self) -> Iterable[tuple[Any, Any]]:
+        [market] = self.rows
+        yield _("The house would pay now"), money(compute_house_cover_micros(market.pk), 6)
+
+    def do(self, row: Market, *, by: User, reason: str) -> None:
+        cover_micros = self.cleaned_data["house_cover"]
+        do_void_market(row, by=by, reason=reason, house_cover_micros=cover_micros)
+
+
+ACTS = {
+    "open": OpenAct,
+    "halt": HaltAct,
+    "resume": ResumeAct,
+    "close": CloseAct,
+    "close-time": CloseTimeAct,
+    "tick": TickAct,
+    "resolve": ResolveAct,
+    "approve-result": ApproveResultAct,
+    "withdraw-result": WithdrawResultAct,
+    "void": VoidAct,
+}

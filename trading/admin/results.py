@@ -1,0 +1,100 @@
+"""Results and disputes, with what is decided on them."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from django.contrib import admin
+from django.utils.translation import gettext_lazy as _
+
+from accounts.admin_acts import Act
+from accounts.errors import RefusedError
+from accounts.models import User
+from markets.admin import DisputeAdmin, ResolutionAdmin
+from markets.models import Dispute, Market, Resolution
+from trading.actions import do_approve_result, do_decide_dispute, do_withdraw_result
+from trading.admin.acts import ApproveResultAct, WithdrawResultAct
+
+admin.site.unregister([Dispute, Resolution])
+
+
+class StandingAct(Act):
+    permission = "markets.resolve_markets"
+
+    @classmethod
+    def fits(cls, row: Resolution) -> bool:
+        return row.withdrawn_at is None and row.market.status == Market.Status.RESOLVING
+
+    def describe(self) -> Iterable[tuple[Any, Any]]:
+        for result in self.rows:
+            yield _("Evidence"), f"{result.evidence_text}\n{result.evidence_url}"
+
+
+class ApproveAct(StandingAct):
+    title = ApproveResultAct.title
+    explanation = ApproveResultAct.explanation
+
+    @classmethod
+    def fits(cls, row: Resolution) -> bool:
+        return super().fits(row) and row.approved_at is None
+
+    def do(self, row: Resolution, *, by: User, reason: str) -> None:
+        do_approve_result(_get_market(row), by=by, reason=reason)
+
+
+class WithdrawAct(StandingAct):
+    title = WithdrawResultAct.title
+    explanation = WithdrawResultAct.explanation
+    is_harmful = True
+    needs_reason = True
+
+    def do(self, row: Resolution, *, by: User, reason: str) -> None:
+        do_withdraw_result(_get_market(row), by=by, reason=reason)
+
+
+@admin.register(Resolution)
+class LiveResolutionAdmin(ResolutionAdmin):
+    acts = {"approve": ApproveAct, "withdraw": WithdrawAct}
+
+
+class DecideAct(Act):
+    permission = "markets.resolve_markets"
+    needs_reason = True
+    uphold: bool
+
+    @classmethod
+    def fits(cls, row: Dispute) -> bool:
+        return not row.decision and row.resolution.withdrawn_at is None
+
+    def describe(self) -> Iterable[tuple[Any, Any]]:
+        for dispute in self.rows:
+            yield dispute.raised_by, dispute.text
+            yield _("Evidence of the result"), dispute.resolution.evidence_text
+
+    def do(self, row: Dispute, *, by: User, reason: str) -> None:
+        market, handle = _get_market(row.resolution), row.raised_by.handle
+        do_decide_dispute(market, by=by, raised_by=handle, uphold=self.uphold, note=reason)
+
+
+class UpholdAct(DecideAct):
+    title = _("Uphold")
+    explanation = _("The dispute is right: the result is withdrawn and the market closed again.")
+    is_harmful = True
+    uphold = True
+
+
+class DismissAct(DecideAct):
+    title = _("Dismiss")
+    explanation = _("The result stands.")
+    uphold = False
+
+
+@admin.register(Dispute)
+class LiveDisputeAdmin(DisputeAdmin):
+    acts = {"uphold": UpholdAct, "dismiss": DismissAct}
+
+
+def _get_market(result: Resolution) -> Market:
+    """Return the market of a result that stands: decisions are about no other one."""
+    if result.withdrawn_at is not None:
+        raise RefusedError("not_resolving", "this result was withdrawn", status=409)
+    return result.market

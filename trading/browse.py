@@ -1,0 +1,139 @@
+"""Finding markets: the filters of the markets page, as its addresses name them, and their finds.
+
+Addresses can be made up by anybody: an order or a status that is none of ours counts as left out,
+an unknown category, tag, event or series is not found.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Final
+from urllib.parse import urlencode
+
+import msgspec
+from django.db.models import Case, Count, Model, QuerySet, When
+
+from accounts.api.pagination import Page, paginate
+from accounts.errors import not_found
+from markets.models import FINAL_STATUSES, PUBLIC_STATUSES, Event, Market, Series, Tag
+from markets.queries import ORDERS, SLUG_PATTERN, list_markets
+
+STATUSES: Final[dict[str, tuple[str, ...]]] = {
+    "open": (Market.Status.OPEN, Market.Status.HALTED),
+    "closed": (Market.Status.CLOSED, Market.Status.RESOLVING),
+    "settled": FINAL_STATUSES,
+    "all": PUBLIC_STATUSES,
+}
+SORTS: Final = ("volume", "trending", "newest", "closing")
+SORT_OF_OPEN: Final = "closing"
+"""Only what is open will close."""
+FEATURED_ORDER: Final = ("-featured_rank", *ORDERS["volume"])
+SEARCH_LENGTH_MAX: Final = 100
+PAGE_MARKETS: Final = 24
+TAGS_SHOWN_MAX: Final = 12
+CURSOR: Final = "cursor"
+PARAMETERS: Final = {
+    "search": "q",
+    "category": "category",
+    "tag": "tag",
+    "event": "event",
+    "series": "series",
+    "status": "status",
+    "sort": "sort",
+}
+"""Field of `Filters` -> its name in an address."""
+
+
+class Filters(msgspec.Struct, frozen=True):
+    """What somebody looks for. Without anything it is what the front page shows."""
+
+    search: str = ""
+    category: str = ""
+    tag: str = ""
+    event: str = ""
+    series: str = ""
+    status: str = "open"
+    sort: str = "volume"
+
+    @property
+    def is_plain(self) -> bool:
+        return self == PLAIN
+
+    @property
+    def sorts(self) -> tuple[str, ...]:
+        """The orders that make sense for this status."""
+        return tuple(sort for sort in SORTS if self.status == "open" or sort != SORT_OF_OPEN)
+
+    def with_changes(self, **changes: str) -> "Filters":
+        return msgspec.structs.replace(self, **changes)
+
+    def build_query(self, *, cursor: str = "") -> str:
+        """Return the address's query, without what goes without saying: "?q=rain" or ""."""
+        query = {
+            PARAMETERS[name]: value
+            for name, value in msgspec.structs.asdict(self).items()
+            if value != getattr(PLAIN, name)
+        }
+        if cursor:
+            query[CURSOR] = cursor
+        return f"?{urlencode(query)}" if query else ""
+
+
+PLAIN: Final = Filters()
+
+
+def read_filters(query: Mapping[str, str]) -> Filters:
+    texts = {name: query.get(key, "").replace("\x00", "") for name, key in PARAMETERS.items()}
+    texts["search"] = texts["search"].strip()[:SEARCH_LENGTH_MAX]
+    if texts["status"] not in STATUSES:
+        texts["status"] = PLAIN.status
+    filters = Filters(**texts)
+    return filters if filters.sort in filters.sorts else filters.with_changes(sort=PLAIN.sort)
+
+
+def find_page(user: Any, filters: Filters, *, cursor: str) -> Page:
+    """Return a page of markets that `user` finds; nothing asked for, the featured ones first."""
+    markets = list_markets(
+        user,
+        statuses=STATUSES[filters.status],
+        category=filters.category,
+        tag=filters.tag,
+        event=filters.event,
+        series=filters.series,
+        search=filters.search,
+        sort=filters.sort,
+    )
+    order = ORDERS[filters.sort]
+    if filters.is_plain:
+        rank = Case(When(featured=True, then=1), default=0)
+        markets, order = markets.annotate(featured_rank=rank), list(FEATURED_ORDER)
+    return paginate(_without_texts(markets), order=order, cursor=cursor, limit=PAGE_MARKETS)
+
+
+def _without_texts(markets: QuerySet[Market]) -> QuerySet[Market]:
+    """Leave out what cards don't show: it would be carried through every sort."""
+    return markets.defer("description", "rules", "resolution_source")
+
+
+def list_busy_tags() -> QuerySet[Tag]:
+    """Return the tags that most open markets have."""
+    open_ones = Tag.objects.filter(markets__status__in=STATUSES["open"])
+    counted = open_ones.annotate(market_count=Count("markets"))
+    return counted.order_by("-market_count", "name")[:TAGS_SHOWN_MAX]
+
+
+def get_tag(slug: str) -> Tag:
+    return _get(Tag, slug, "this tag")
+
+
+def get_event(slug: str) -> Event:
+    return _get(Event, slug, "this event")
+
+
+def get_series(slug: str) -> Series:
+    return _get(Series, slug, "this series")
+
+
+def _get(model: type[Model], slug: str, what: str) -> Any:
+    row = model._default_manager.filter(slug=slug).first() if SLUG_PATTERN.fullmatch(slug) else None
+    if row is None:
+        raise not_found(what)
+    return row

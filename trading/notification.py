@@ -1,0 +1,100 @@
+"""What people are told: rows of their own, read on the site, sent by mail to who wants that.
+
+A notification is made in the transaction of the progress that made it (the fold of the journal, a
+step through a market's holders), so each is made once. It says in `facts` what its sentence needs:
+prices in pips, quantities in lots, money in micros.
+"""
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from accounts.ids import new_uuid
+from markets.models import Market
+
+
+class NotificationKind(models.TextChoices):
+    FILL = "fill", _("A resting order of yours was filled")
+    EXPIRED = "expired", _("An order of yours expired")
+    CLOSING = "closing", _("A market in which you hold contracts closes soon")
+    RESOLVED = "resolved", _("A market in which you held contracts was resolved")
+    VOIDED = "voided", _("A market in which you traded was voided")
+    DECIDED = "decided", _("Operators decided on a market that you proposed")
+
+
+class MailState(models.IntegerChoices):
+    UNWANTED = 0
+    DUE = 1
+    SENT = 2
+
+
+class Notification(models.Model):
+    """`subject` names what it is about (an order): while it is unread, more of it is added."""
+
+    id = models.UUIDField(primary_key=True, default=new_uuid, editable=False)
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.CASCADE, related_name="notifications", db_index=False
+    )
+    kind = models.CharField(max_length=10, choices=NotificationKind)
+    market = models.ForeignKey(Market, models.PROTECT, related_name="+", db_index=False)
+    subject = models.CharField(max_length=32, blank=True)
+    facts = models.JSONField(default=dict)
+    created_at = models.DateTimeField(default=timezone.now)
+    read_at = models.DateTimeField(null=True)
+    mail = models.SmallIntegerField(choices=MailState, default=MailState.UNWANTED)
+
+    class Meta:
+        indexes = (
+            models.Index(fields=("user", "id"), name="notifications_of_a_user"),
+            models.Index(
+                fields=("user", "kind", "subject"),
+                condition=Q(read_at__isnull=True),
+                name="unread_notifications",
+            ),
+            models.Index(
+                fields=("id",), condition=Q(mail=MailState.DUE), name="notifications_to_mail"
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.kind} for {self.user_id}"
+
+
+class NotificationChoice(models.Model):
+    """What a user wants to hear of one kind, and where; without a row: on the site, no mail."""
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="+")
+    kind = models.CharField(max_length=10, choices=NotificationKind)
+    on_site = models.BooleanField(default=True)
+    by_mail = models.BooleanField(default=False)
+
+    class Meta:
+        constraints = (
+            models.UniqueConstraint(
+                fields=("user", "kind"), name="a_user_chooses_once_for_each_kind"
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.user_id} on {self.kind}"
+
+
+class Notice(models.Model):
+    """How far a market's holders have been told of something that concerns all of them."""
+
+    market = models.ForeignKey(Market, models.CASCADE, related_name="+")
+    kind = models.CharField(max_length=10, choices=NotificationKind)
+    told_margin_id = models.BigIntegerField(default=0)
+    finished_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = (
+            models.UniqueConstraint(
+                fields=("market", "kind"), name="a_market_s_holders_are_told_once"
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.kind} of {self.market}"

@@ -1,0 +1,99 @@
+"""What trading keeps of a user, for `accounts.own_data`, and how it lets go of one who leaves."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+import msgspec
+
+from accounts.hooks import DataTable
+from accounts.models import Account
+from accounts.own_data import CHUNK_ROWS, read_in_chunks
+from accounts.units import format_amount, format_quantity
+from markets.actions import check_not_in_maintenance
+from trading.actions import do_cancel_own_orders
+from trading.api import schema
+from trading.api.show_own import show_amount, show_fill, show_row
+from trading.cards import MarketCard
+from trading.feed.reads import read_cards
+from trading.models import Margin, Order, Position
+from trading.queries import list_fills
+
+Rows = Iterator[Mapping[str, Any]]
+
+ORDER_COLUMNS: Final = schema.OrderState.__struct_fields__
+FILL_COLUMNS: Final = schema.OwnFill.__struct_fields__
+POSITION_COLUMNS: Final = ("market", "outcome", "bought_less_sold", "cost", "realised_profit")
+MARKET_COLUMNS: Final = ("market", "held", "fees", "net_paid", "payout")
+
+
+class _Cards:
+    """Markets' cards, each read once."""
+
+    def __init__(self) -> None:
+        self._known: dict[int, MarketCard] = {}
+
+    def get(self, market_id: int) -> MarketCard:
+        if market_id not in self._known:
+            self._known.update(read_cards([market_id]))
+        return self._known[market_id]
+
+
+def list_orders(user_id: int) -> Rows:
+    cards = _Cards()
+    for row in read_in_chunks(Order.objects.filter(account__in=_accounts(user_id))):
+        yield msgspec.to_builtins(show_row(row, cards.get(row.market_id)))
+
+
+def list_own_fills(user_id: int) -> Rows:
+    """Newest first: that is how both of their indexes are read together."""
+    cards = _Cards()
+    for account_id in _accounts(user_id):
+        before = None
+        while fills := list_fills(account_id, before=before, count=CHUNK_ROWS):
+            for fill in fills:
+                yield msgspec.to_builtins(show_fill(fill, cards.get(fill.trade.market_id)))
+            before = fills[-1].trade.id
+
+
+def list_positions(user_id: int) -> Rows:
+    cards = _Cards()
+    for row in read_in_chunks(Position.objects.filter(account__in=_accounts(user_id))):
+        card = cards.get(row.market_id)
+        yield {
+            "market": card.slug,
+            "outcome": card.codes[row.outcome_index],
+            "bought_less_sold": format_quantity(row.net_lots),
+            "cost": format_amount(row.cost_micros),
+            "realised_profit": format_amount(row.realised_micros),
+        }
+
+
+def list_markets_entered(user_id: int) -> Rows:
+    cards = _Cards()
+    for row in read_in_chunks(Margin.objects.filter(account__in=_accounts(user_id))):
+        yield {
+            "market": cards.get(row.market_id).slug,
+            "held": format_amount(row.held_micros),
+            "fees": format_amount(row.fees_micros),
+            "net_paid": format_amount(row.net_paid_micros),
+            "payout": show_amount(row.payout_micros),
+        }
+
+
+def cancel_orders(account_id: int) -> None:
+    """End an account's open orders because its owner leaves."""
+    check_not_in_maintenance()
+    do_cancel_own_orders(Account.objects.get(pk=account_id))
+
+
+def _accounts(user_id: int) -> list[int]:
+    accounts = Account.objects.filter(owner=user_id).order_by("number")
+    return list(accounts.values_list("pk", flat=True))
+
+
+TABLES: Final = (
+    DataTable("orders", ORDER_COLUMNS, list_orders),
+    DataTable("fills", FILL_COLUMNS, list_own_fills),
+    DataTable("positions", POSITION_COLUMNS, list_positions),
+    DataTable("markets_entered", MARKET_COLUMNS, list_markets_entered),
+)

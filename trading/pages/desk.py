@@ -1,0 +1,92 @@
+"""What the ticket shows: its choices with their prices, what stands in the way, faults in words."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from django.http import HttpRequest
+from django.utils.translation import gettext as _
+
+from accounts.errors import ApiError
+from markets.models import Market
+from trading.api.commands import mirror_pips
+from trading.pages.live import OutcomeNow
+from trading.pages.numbers import write_price
+from trading.pages.obstacles import find_obstacle
+from trading.pages.ticket import Ticket, find_contract
+from trading.pages.words import FIELDS, Fault, explain
+
+
+class Choice(NamedTuple):
+    """A contract that can be chosen, and what it trades at for somebody who buys or sells."""
+
+    code: str
+    label: str
+    bid_pips: int | None
+    ask_pips: int | None
+    is_chosen: bool
+
+
+class Toast(NamedTuple):
+    """The result of an act; `order_id` of an order that can be cancelled beside it."""
+
+    text: str
+    kind: str = "success"
+    order_id: str = ""
+
+
+def build_ticket_context(
+    request: HttpRequest, market: Market, ticket: Ticket, outcomes: Sequence[OutcomeNow]
+) -> dict[str, Any]:
+    """Return what `ticket.html` needs. `outcomes` are those with a book, most probable first."""
+    chosen = next((row for row in outcomes if row.code == ticket.outcome), outcomes[0])
+    return {
+        "market": market,
+        "ticket": ticket,
+        "contract": find_contract(ticket, market),
+        "obstacle": find_obstacle(request, market),
+        "choices": sorted(outcomes, key=lambda row: row.index),
+        "answers": _list_answers(market, ticket, chosen),
+        "errors": {},
+        "summary": None,
+        "most": None,
+        "fields": FIELDS,
+        "tick": write_price(market.tick_pips),
+    }
+
+
+def _list_answers(market: Market, ticket: Ticket, outcome: OutcomeNow) -> list[Choice]:
+    """Return YES and NO: of the market, or of the chosen one of several outcomes."""
+    is_binary = market.kind == Market.Kind.BINARY
+    said = ticket.outcome if is_binary else ticket.answer
+    yes, no = ("YES", "NO") if is_binary else ("yes", "no")
+    return [
+        Choice(yes, _("Yes"), outcome.bid_pips, outcome.ask_pips, said == yes),
+        Choice(
+            no,
+            _("No"),
+            mirror_pips(outcome.ask_pips, as_no=True),
+            mirror_pips(outcome.bid_pips, as_no=True),
+            said == no,
+        ),
+    ]
+
+
+def choose_type(outcomes: Sequence[OutcomeNow]) -> str:
+    """A market order to begin with, where there is somebody to trade with."""
+    return "market" if outcomes[0].ask_pips or outcomes[0].bid_pips else "limit"
+
+
+def show_errors(refusal: ApiError, market: Market) -> dict[str, str]:
+    """Return the refusal's words by field; raise it again if it is no fault of the form."""
+    if refusal.code in ("not_found", "wrong_type"):
+        raise refusal
+    fault = _explain(refusal, market)
+    return {fault.field: fault.text}
+
+
+def _explain(refusal: ApiError, market: Market) -> Fault:
+    if refusal.code == "sale_by_credits":
+        return Fault("amount", _("When you sell, say how many contracts."))
+    if refusal.code == "budget_too_small":
+        return Fault("amount", _("That does not pay for one contract at this price."))
+    return explain(refusal, market)

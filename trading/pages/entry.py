@@ -1,0 +1,34 @@
+"""The door of pages to the order operations: what a form says goes the way of every API call.
+
+It takes the same tokens and asks the same questions as door one, and calls the one handler.
+"""
+
+from typing import Any, cast
+
+from asgiref.sync import async_to_sync
+from django.http import HttpRequest
+
+from accounts.api import limits
+from accounts.api.principal import Principal, principal_of_user, require_scope
+from accounts.models import User
+from trading.api.operations import BY_NAME, WRITE
+from trading.gateway import give_back_connection
+from trading.order_entry import handle
+
+
+def get_principal(request: HttpRequest) -> Principal:
+    """Return who trades; AuthError for a stopped user. The view asks for a log-in."""
+    return principal_of_user(cast("User", request.user))
+
+
+def carry_out(request: HttpRequest, operation: str, body: bytes = b"", **params: str) -> bytes:
+    """Return the answer's JSON; raise ApiError where the operation is refused."""
+    principal = get_principal(request)
+    scope = BY_NAME[operation].scope
+    assert scope is not None, "what anybody may ask is read, not carried out"
+    require_scope(principal, scope)
+    wait_seconds = limits.take_sync(principal.account_id, WRITE, principal.write_rate)
+    limits.refuse_over_limit(wait_seconds)
+    give_back_connection()
+    answer: Any = async_to_sync(handle)(principal, operation, body, params)
+    return bytes(answer.body)

@@ -1,0 +1,160 @@
+"""What each outcome of a market was worth over time, as charts draw it: one grid, a line each.
+
+A point is the worth (`trading.marks`, half pips) as of its time: of the last candle before it, and
+of the last trade before it while the spread is wide. Every point is found by index, so the work
+grows with the points drawn, not with the age of the market.
+"""
+
+from collections.abc import Collection
+from typing import Final, NamedTuple
+
+from django.core.cache import cache
+from django.db import connection
+from django.db.models import Max, Min, OuterRef, Subquery
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.views.decorators.http import require_safe
+
+from accounts.clock import now_us
+from accounts.errors import ApiError
+from markets.models import Market
+from markets.queries import get_market
+from trading.cards import MarketCard, build_card
+from trading.marks import compute_mark
+from trading.models import Candle, OutcomeStats
+
+RANGES: Final = {"1H": 60, "6H": 6 * 60, "1D": 24 * 60, "1W": 7 * 24 * 60, "ALL": None}
+"""Minutes back from the end of the chart."""
+POINTS_MAX: Final = 500
+"""Of a line."""
+VALUES_MAX: Final = 10_000
+"""Of all lines together, so that fifty outcomes have shorter lines than two."""
+FRESH_SECONDS: Final = 10
+STEPS: Final = (1, 2, 3, 5, 10, 15, 30, 60, 120, 180, 360, 720, 1440)
+MINUTE_US: Final = 60_000_000
+LIVE_STATUSES: Final = (Market.Status.OPEN, Market.Status.HALTED)
+
+# Three look-ups for each point, and no join: a planner that began with the candles would read them
+# all, once for every point.
+_LINES: Final = """
+    WITH RECURSIVE grid(point) AS (
+        SELECT CAST(%(first)s AS bigint)
+         UNION ALL
+        SELECT CASE WHEN point + %(step)s < %(end)s THEN point + %(step)s ELSE %(end)s END
+          FROM grid WHERE point < %(end)s
+    )
+    SELECT s.outcome_index, grid.point, (
+           SELECT c.bid_pips FROM trading_candle c
+            WHERE c.market_id = s.market_id AND c.outcome_index = s.outcome_index
+              AND c.minute < grid.point ORDER BY c.minute DESC LIMIT 1), (
+           SELECT c.ask_pips FROM trading_candle c
+            WHERE c.market_id = s.market_id AND c.outcome_index = s.outcome_index
+              AND c.minute < grid.point ORDER BY c.minute DESC LIMIT 1), (
+           SELECT c.close_pips FROM trading_candle c
+            WHERE c.market_id = s.market_id AND c.outcome_index = s.outcome_index
+              AND c.minute < grid.point AND c.close_pips IS NOT NULL
+            ORDER BY c.minute DESC LIMIT 1)
+      FROM trading_outcomestats s CROSS JOIN grid
+     WHERE s.market_id = %(market)s AND s.outcome_index IN (<outcomes>)
+"""
+
+
+class History(NamedTuple):
+    """`points` are minutes since 1970; `lines` has half pips by outcome, None before its first."""
+
+    points: list[int]
+    lines: dict[int, list[int | None]]
+
+
+class _Grid(NamedTuple):
+    first: int
+    step: int
+    end: int
+
+
+@require_safe
+def history(request: HttpRequest, slug: str) -> HttpResponse:
+    """Answer the lines of all outcomes: times in Unix seconds, values in half pips."""
+    market = get_market(slug, user=request.user)
+    name = request.GET.get("range", "ALL")
+    if name not in RANGES:
+        raise ApiError(400, "invalid_choice", "there is no such range", "range")
+    key = f"history:{market.pk}:{market.status}:{name}"
+    body = cache.get(key)
+    if body is None:
+        body = show_history(read_history(market, name), build_card(market))
+        cache.set(key, body, FRESH_SECONDS)
+    answer = JsonResponse({"market": market.slug, "range": name, **body})
+    answer["Cache-Control"] = f"private, max-age={FRESH_SECONDS}"
+    return answer
+
+
+def show_history(read: History, card: MarketCard) -> dict[str, object]:
+    now = now_us() // 1_000_000
+    return {
+        "times": [min(point * 60, now) for point in read.points],
+        "outcomes": [
+            {"outcome": card.codes[outcome], "half_pips": line}
+            for outcome, line in sorted(read.lines.items())
+        ],
+    }
+
+
+def read_history(
+    market: Market,
+    range_name: str,
+    *,
+    outcomes: Collection[int] | None = None,
+    points_max: int = POINTS_MAX,
+) -> History:
+    """Read the lines of a range, of these outcomes if not of all, in two queries."""
+    wanted = range(market.book_count) if outcomes is None else sorted(outcomes)
+    grid = _find_grid(market, RANGES[range_name], min(points_max, VALUES_MAX // len(wanted)))
+    if grid is None:
+        return History([], {outcome: [] for outcome in wanted})
+    points = [*range(grid.first, grid.end, grid.step), grid.end]
+    places = {point: place for place, point in enumerate(points)}
+    lines: dict[int, list[int | None]] = {outcome: [None] * len(points) for outcome in wanted}
+    names = {f"outcome_{outcome}": outcome for outcome in wanted}
+    statement = _LINES.replace("<outcomes>", ", ".join(f"%({name})s" for name in names))
+    with connection.cursor() as cursor:
+        cursor.execute(statement, {"market": market.pk, **grid._asdict(), **names})
+        for outcome, point, bid_pips, ask_pips, last_pips in cursor:
+            worth = compute_mark(bid_pips, ask_pips, last_pips).half_pips
+            lines[outcome][places[point]] = worth
+    return _drop_unknown(points, lines)
+
+
+def _drop_unknown(points: list[int], lines: dict[int, list[int | None]]) -> History:
+    """Begin where the first line does."""
+    known = [
+        next((place for place, value in enumerate(line) if value is not None), len(line))
+        for line in lines.values()
+    ]
+    start = min(known)
+    return History(points[start:], {outcome: line[start:] for outcome, line in lines.items()})
+
+
+def _find_grid(market: Market, minutes: int | None, points_max: int) -> _Grid | None:
+    """Return the times of the points: whole steps and the end; None where nothing happened."""
+    candles = Candle.objects.filter(
+        market_id=OuterRef("market_id"), outcome_index=OuterRef("outcome_index")
+    ).values("minute")
+    seen = OutcomeStats.objects.filter(market_id=market.pk).aggregate(
+        first=Min(Subquery(candles.order_by("minute")[:1])),
+        last=Max(Subquery(candles.order_by("-minute")[:1])),
+    )
+    if seen["first"] is None:
+        return None
+    is_live = market.status in LIVE_STATUSES
+    end = now_us() // MINUTE_US + 1 if is_live else seen["last"] + 1
+    start = seen["first"] if minutes is None else max(end - minutes, seen["first"])
+    step = _find_step(end - start, points_max - 2)
+    return _Grid(start // step * step, step, end)
+
+
+def _find_step(minutes: int, steps_max: int) -> int:
+    for step in STEPS:
+        if step * steps_max >= minutes:
+            return step
+    day = STEPS[-1]
+    return -(-minutes // (steps_max * day)) * day

@@ -1,0 +1,149 @@
+"""The markets page, `/`: cards of markets, found by search, category, tag, status and order.
+
+One view answers three questions: the whole page; for htmx the part that a filter changes
+(`#browse`); and for htmx the cards that follow a cursor (`#more`).
+"""
+
+from typing import Any, NamedTuple
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils.cache import patch_vary_headers
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+from django.views.decorators.http import require_safe
+from django_htmx.http import push_url
+
+from accounts.errors import not_found
+from markets.models import Category
+from trading import browse
+from trading.browse import Filters
+from trading.tiles import MarketTile, build_tiles
+
+BROWSE_TARGET = "browse"
+MORE_TARGET = "more"
+
+
+class Choice(NamedTuple):
+    """One of several things to choose, as a link; `value` is what a form sends for it."""
+
+    label: str
+    href: str
+    is_current: bool
+    value: str = ""
+
+
+@require_safe
+def home(request: HttpRequest) -> HttpResponse:
+    filters = browse.read_filters(request.GET)
+    cursor = request.GET.get(browse.CURSOR, "")
+    page = browse.find_page(request.user, filters, cursor=cursor)
+    tiles = build_tiles(page.rows)
+    context: dict[str, Any] = {
+        "filters": filters,
+        "tiles": tiles,
+        "more_href": page.next_cursor and filters.build_query(cursor=page.next_cursor),
+    }
+    target = find_target(request)
+    if target == MORE_TARGET:
+        response = render(request, "trading/market_cards.html", context)
+    else:
+        context |= build_choices(filters)
+        context |= {"cursor": cursor, "announcement": announce(tiles, page.next_cursor)}
+        template = "trading/browse.html" if target else "trading/home.html"
+        response = render(request, template, context)
+    if target == BROWSE_TARGET:
+        push_url(response, reverse("home") + filters.build_query())
+    patch_vary_headers(response, ["HX-Request", "HX-Target"])
+    return response
+
+
+def find_target(request: HttpRequest) -> str:
+    """Return which part of the page htmx asks for, "" for all of it."""
+    htmx = request.htmx  # type: ignore[attr-defined]
+    if not htmx or htmx.boosted or htmx.history_restore_request:
+        return ""
+    return htmx.target if htmx.target in (BROWSE_TARGET, MORE_TARGET) else ""
+
+
+def build_choices(filters: Filters) -> dict[str, Any]:
+    """Return what can be chosen next, and the event or series that is being looked at."""
+    event = browse.get_event(filters.event) if filters.event else None
+    series = browse.get_series(filters.series) if filters.series else None
+    return {
+        "together": event or series,
+        "kept": list_kept(filters),
+        "everywhere_href": Filters(search=filters.search, status="all").build_query(),
+        "all_href": filters.with_changes(event="", series="").build_query(),
+        "categories": list_category_choices(filters),
+        "tags": list_tag_choices(filters),
+        "statuses": list_status_choices(filters),
+        "sorts": list_sort_choices(filters),
+    }
+
+
+def list_kept(filters: Filters) -> list[tuple[str, str]]:
+    """Return (name, value) of what the search form sends besides its own fields."""
+    names = ("category", "tag", "event", "series", "status")
+    pairs = [(browse.PARAMETERS[name], getattr(filters, name)) for name in names]
+    return [(name, value) for name, value in pairs if value]
+
+
+def list_category_choices(filters: Filters) -> list[Choice]:
+    categories = list(Category.objects.all())
+    if filters.category and filters.category not in {row.slug for row in categories}:
+        raise not_found("this category")
+    pairs = [("", _("All")), *((row.slug, row.name) for row in categories)]
+    return [_choose(filters, "category", slug, name) for slug, name in pairs]
+
+
+def list_tag_choices(filters: Filters) -> list[Choice]:
+    """Return the busiest tags, the chosen one first if it is not among them; it goes by a click."""
+    tags = list(browse.list_busy_tags())
+    if filters.tag and filters.tag not in {tag.slug for tag in tags}:
+        tags = [browse.get_tag(filters.tag), *tags]
+    return [
+        Choice(
+            tag.name,
+            filters.with_changes(tag="" if tag.slug == filters.tag else tag.slug).build_query(),
+            tag.slug == filters.tag,
+            tag.slug,
+        )
+        for tag in tags
+    ]
+
+
+def list_status_choices(filters: Filters) -> list[Choice]:
+    labels = {
+        "open": _("Open"),
+        "closed": _("Closed"),
+        "settled": _("Settled"),
+        "all": _("All"),
+    }
+    return [_choose(filters, "status", status, labels[status]) for status in browse.STATUSES]
+
+
+def list_sort_choices(filters: Filters) -> list[Choice]:
+    labels = {
+        "volume": _("Most traded"),
+        "trending": _("Trending today"),
+        "newest": _("Newest"),
+        "closing": _("Closing soon"),
+    }
+    return [_choose(filters, "sort", sort, labels[sort]) for sort in filters.sorts]
+
+
+def _choose(filters: Filters, name: str, value: str, label: str) -> Choice:
+    href = filters.with_changes(**{name: value}).build_query()
+    return Choice(label, href, getattr(filters, name) == value, value)
+
+
+def announce(tiles: list[MarketTile], next_cursor: str | None) -> str:
+    """Say what was found, for those who don't see the cards change."""
+    count = len(tiles)
+    if not count:
+        return _("No market found")
+    if next_cursor:
+        return _("More than %(n)d markets found") % {"n": count}
+    return ngettext("%(n)d market found", "%(n)d markets found", count) % {"n": count}

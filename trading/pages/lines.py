@@ -1,0 +1,99 @@
+"""The lines of a chart: what each outcome's looks like, and the server's own drawing of them.
+
+Colours have a contrast of at least 3 on the panels of both themes, and no two of the first eight
+lines share colour and dashes, so nothing is told by colour alone. The browser draws the same looks
+(static/js/chart.js); the drawing here is what is seen before it, or without it.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Final, NamedTuple
+
+COLOURS: Final = (
+    "#2f7de1", "#d9620a", "#0e9462", "#a154e0", "#d94680", "#0b8fa8", "#9a6b12", "#67758a",
+)  # fmt: skip
+DASHES: Final = ("", "7 4", "2 3", "9 4 2 4")
+WIDTH: Final = 600
+HEIGHT: Final = 240
+PERCENT: Final = 200
+"""Half pips of one per cent."""
+MARGIN: Final = 4 * PERCENT
+SPAN_MIN: Final = 10 * PERCENT
+TOP: Final = 100 * PERCENT
+
+Line = Sequence[int | None]
+"""Half pips, oldest first; None where nothing was known."""
+
+
+class Look(NamedTuple):
+    colour: str
+    dash: str
+
+
+class Figures(NamedTuple):
+    """A line in four numbers, in half pips; None without any."""
+
+    first: int | None
+    last: int | None
+    low: int | None
+    high: int | None
+
+
+class Drawing(NamedTuple):
+    """Polylines in a box of WIDTH x HEIGHT whose bottom and top are these half pips."""
+
+    bottom: int
+    top: int
+    polylines: list[tuple[Look, str]]
+
+    @property
+    def bottom_percent(self) -> int:
+        return self.bottom // PERCENT
+
+    @property
+    def top_percent(self) -> int:
+        return self.top // PERCENT
+
+
+def choose_look(rank: int) -> Look:
+    """Return the look of the line at this rank, the most probable outcome's being 0."""
+    rounds = rank // len(COLOURS)
+    return Look(COLOURS[rank % len(COLOURS)], DASHES[(rank + rounds) % len(DASHES)])
+
+
+def sum_up(line: Line) -> Figures:
+    known = [value for value in line if value is not None]
+    if not known:
+        return Figures(None, None, None, None)
+    return Figures(known[0], known[-1], min(known), max(known))
+
+
+def draw(lines: Iterable[tuple[Look, Line]]) -> Drawing:
+    lines = list(lines)
+    bottom, top = find_bounds(value for _, line in lines for value in line if value is not None)
+    drawn = [(look, _place(line, bottom, top)) for look, line in lines]
+    return Drawing(bottom, top, drawn)
+
+
+def find_bounds(values: Iterable[int]) -> tuple[int, int]:
+    """Return a bottom and top around the values: whole fives of per cent, inside 0 and 100."""
+    known = list(values) or [0, TOP]
+    low, high = min(known) - MARGIN, max(known) + MARGIN
+    missing = max(0, SPAN_MIN - (high - low))
+    five = 5 * PERCENT
+    bottom = max(0, (low - missing // 2) // five * five)
+    return bottom, min(TOP, -(-(high + missing // 2) // five) * five)
+
+
+def _place(line: Line, bottom: int, top: int) -> str:
+    """Return the points of a polyline."""
+    last_place = max(1, len(line) - 1)
+    return " ".join(
+        f"{_decimal(WIDTH * place, last_place)},{_decimal(HEIGHT * (top - value), top - bottom)}"
+        for place, value in enumerate(line)
+        if value is not None
+    )
+
+
+def _decimal(dividend: int, divisor: int) -> str:
+    whole, tenth = divmod(dividend * 10 // divisor, 10)
+    return f"{whole}.{tenth}"

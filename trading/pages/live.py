@@ -1,0 +1,327 @@
+"""The live parts of a market's page as the server first draws them: chart, book, tape, shares.
+
+`build_context` reads it all in a constant number of queries. The browser takes over from there:
+static/js/market-live.js follows the feed and draws the same markup anew.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, Final, NamedTuple
+
+from django.conf import settings
+from django.db.models import Sum
+from django.http import HttpRequest
+from django.template.loader import render_to_string
+from django.urls import reverse
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+from msgspec import Struct
+from msgspec.structs import replace
+
+from accounts.clock import to_datetime
+from accounts.context import json_for_script
+from accounts.templatetags.predex import percent
+from markets.models import HIDDEN_STATUSES, Market
+from trading.api.render import SIDE_NAMES
+from trading.cards import build_card
+from trading.feed.mirror import find_tops
+from trading.feed.reads import book_from_database
+from trading.market_data import split_levels
+from trading.marks import compute_mark
+from trading.messages import Level, Top
+from trading.models import Order, OutcomeStats, Trade
+from trading.pages import lines
+from trading.pages.history import RANGES, read_history
+from trading.pages.ladder import Ladder, build_ladder
+from trading.pages.lines import Drawing, Figures, Look
+from trading.queries import RECENT_TRADES_MAX
+from trading.snapshot import reading
+
+LINES_SHOWN: Final = 4
+DRAWN_POINTS_MAX: Final = 120
+TAPE_MAX: Final = 50
+NAMED_IN_SUMMARY: Final = 3
+EMBED_HEIGHTS: Final = {Market.Kind.BINARY: 260, Market.Kind.CATEGORICAL: 360}
+DEFAULT_RANGE: Final = "ALL"
+NO_VIEW: Final = "no"
+
+
+class OutcomeNow(Struct, frozen=True):
+    """An outcome with a book, its prices now, and its line; `rank` 0 is the most probable."""
+
+    index: int
+    code: str
+    name: str
+    bid_pips: int | None
+    ask_pips: int | None
+    last_pips: int | None
+    half_pips: int | None
+    rank: int = 0
+
+    @property
+    def look(self) -> Look:
+        return lines.choose_look(self.rank)
+
+    @property
+    def is_shown(self) -> bool:
+        return self.rank < LINES_SHOWN
+
+
+class TapeRow(NamedTuple):
+    ts_us: int
+    outcome: OutcomeNow
+    side: str
+    price_pips: int
+    quantity_lots: int
+
+    @property
+    def moment(self) -> datetime:
+        return to_datetime(self.ts_us)
+
+
+class ChartView(NamedTuple):
+    range: str
+    ranges: list[tuple[str, str]]
+    drawing: Drawing
+    figures: list[tuple[OutcomeNow, Figures]]
+
+    @property
+    def is_empty(self) -> bool:
+        return not any(line for _, line in self.drawing.polylines)
+
+
+class BookView(NamedTuple):
+    outcome: OutcomeNow
+    as_no: bool
+    ladder: Ladder
+
+
+class Live(NamedTuple):
+    """`outcomes` are those with a book, most probable first; `summary` is one line of plain text.
+
+    `config` is what the scripts need to know, as JSON for a script element.
+    """
+
+    market: Market
+    binary: bool
+    seq: int
+    outcomes: list[OutcomeNow]
+    chart: ChartView
+    book: BookView
+    tape: list[TapeRow]
+    summary: str
+    url: str
+    embed_code: str
+    config: SafeString
+
+
+class _Moment(NamedTuple):
+    """A market at one sequence number."""
+
+    seq: int
+    levels: list[Level]
+    lasts: dict[int, int]
+    trades: list[Trade]
+
+
+def build_context(request: HttpRequest, market: Market) -> dict[str, Any]:
+    """Return `live` for the templates of `trading/market/`, from 5 queries, 6 when logged in.
+
+    The query may say `range` (of RANGES), `book` (an outcome's code) and `view` (yes or no).
+    """
+    card = build_card(market)
+    with reading():
+        moment = _read_moment(market.pk)
+    outcomes = list_outcomes(market, moment)
+    by_index = {outcome.index: outcome for outcome in outcomes}
+    url = settings.SITE_URL.rstrip("/") + reverse("market", args=[market.slug])
+    live = Live(
+        market=market,
+        binary=card.binary,
+        seq=moment.seq,
+        outcomes=outcomes,
+        chart=build_chart(market, outcomes, request.GET.get("range", DEFAULT_RANGE)),
+        book=_build_book(request, market, moment, outcomes),
+        tape=[
+            TapeRow(
+                trade.created_at_us,
+                by_index[trade.outcome_index],
+                SIDE_NAMES[trade.taker_side],
+                trade.price_pips,
+                trade.quantity_lots,
+            )
+            for trade in moment.trades[:TAPE_MAX]
+        ],
+        summary=summarise(market, outcomes),
+        url=url,
+        embed_code=build_embed_code(market),
+        config=build_config(request, market, outcomes),
+    )
+    return {"live": live}
+
+
+def read_outcomes(market: Market) -> list[OutcomeNow]:
+    """Return the outcomes that have a book, most probable first, as of the last commit."""
+    with reading():
+        moment = _read_moment(market.pk)
+    return list_outcomes(market, moment)
+
+
+def list_outcomes(market: Market, moment: _Moment) -> list[OutcomeNow]:
+    tops = {top.outcome: top for top in find_tops(moment.levels)}
+    found = []
+    for outcome in list(market.outcomes.all())[: market.book_count]:
+        top = tops.get(outcome.index) or Top(outcome.index, None, 0, None, 0)
+        prices = (top.bid_pips, top.ask_pips, moment.lasts.get(outcome.index))
+        worth = compute_mark(*prices).half_pips
+        found.append(OutcomeNow(outcome.index, outcome.code, outcome.name, *prices, worth))
+    found.sort(key=lambda outcome: -(outcome.half_pips or 0))
+    return [replace(outcome, rank=rank) for rank, outcome in enumerate(found)]
+
+
+def build_chart(market: Market, outcomes: Sequence[OutcomeNow], range_name: str) -> ChartView:
+    range_name = range_name if range_name in RANGES else DEFAULT_RANGE
+    shown = [outcome for outcome in outcomes if outcome.is_shown]
+    read = read_history(
+        market,
+        range_name,
+        outcomes=[outcome.index for outcome in shown],
+        points_max=DRAWN_POINTS_MAX,
+    )
+    return ChartView(
+        range_name,
+        [(name, _name_range(name)) for name in RANGES],
+        lines.draw([(outcome.look, read.lines[outcome.index]) for outcome in shown]),
+        [(outcome, lines.sum_up(read.lines[outcome.index])) for outcome in shown],
+    )
+
+
+def summarise(market: Market, outcomes: Sequence[OutcomeNow]) -> str:
+    """Say in a line what the market thinks, for previews of its link."""
+    known = [outcome for outcome in outcomes if outcome.half_pips is not None]
+    if not known:
+        return _("No price yet. Be the first to trade.")
+    if market.kind == Market.Kind.BINARY:
+        return _("%(percent)s chance") % {"percent": percent(known[0].half_pips)}
+    return " · ".join(
+        _("%(outcome)s %(percent)s")
+        % {"outcome": outcome.name, "percent": percent(outcome.half_pips)}
+        for outcome in known[:NAMED_IN_SUMMARY]
+    )
+
+
+def is_embeddable(market: Market) -> bool:
+    """Return whether everybody may see the market, and so on whatever page."""
+    return market.visibility != Market.Visibility.GROUP and market.status not in HIDDEN_STATUSES
+
+
+def build_embed_code(market: Market) -> str:
+    """Return the <iframe> that shows the market elsewhere; "" if it may not be shown there."""
+    if not is_embeddable(market):
+        return ""
+    source = settings.SITE_URL.rstrip("/") + reverse("embed", args=[market.slug])
+    height = EMBED_HEIGHTS[Market.Kind(market.kind)]
+    context = {"source": source, "title": market.title, "height": height}
+    return render_to_string("trading/market/embed_code.html", context).strip()
+
+
+def name_status(status: str) -> str:
+    names = {
+        "draft": _("Draft"),
+        "proposed": _("Proposed"),
+        "open": _("Open"),
+        "halted": _("Halted"),
+        "closed": _("Closed"),
+        "resolving": _("Resolving"),
+        "settled": _("Settled"),
+        "voided": _("Voided"),
+    }
+    return names[status]
+
+
+def build_config(
+    request: HttpRequest, market: Market, outcomes: Sequence[OutcomeNow]
+) -> SafeString:
+    return json_for_script(
+        {
+            "market": market.slug,
+            "binary": market.kind == Market.Kind.BINARY,
+            "status": market.status,
+            "outcomes": [
+                {
+                    "code": outcome.code,
+                    "name": outcome.name,
+                    "colour": outcome.look.colour,
+                    "dash": outcome.look.dash,
+                    "shown": outcome.is_shown,
+                }
+                for outcome in outcomes
+            ],
+            "signed_in": request.user.is_authenticated,
+            "history_url": reverse("market_history", args=[market.slug]),
+            "candles_url": f"/api/v1/markets/{market.slug}/candles",
+            "words": build_words(),
+        }
+    )
+
+
+def build_words() -> dict[str, Any]:
+    """What the scripts say by themselves; texts in braces are filled in there."""
+    return {
+        "changes": {
+            "open": _("This market is open: you can trade now."),
+            "halted": _("This market is now halted. Orders can be cancelled, but not placed."),
+            "closed": _("This market is now closed. Its result comes next."),
+            "resolving": _("A result is proposed for this market."),
+            "settled": _("This market is settled."),
+            "voided": _("This market was voided."),
+        },
+        "buy": _("Buy"),
+        "sell": _("Sell"),
+        "row": _("{price}, {total} contracts at this price or better"),
+        "own": _("{quantity} of it yours"),
+        "spread": _("Spread {spread}"),
+        "depth": _("{total} contracts at {price} or better"),
+        "candle": _("open {open}, high {high}, low {low}, close {close}, volume {volume}"),
+        "no_candles": _("No trades in this range."),
+    }
+
+
+def _name_range(name: str) -> str:
+    names = {
+        "1H": _("Last hour"),
+        "6H": _("Last 6 hours"),
+        "1D": _("Last day"),
+        "1W": _("Last week"),
+        "ALL": _("Since the first trade"),
+    }
+    return names[name]
+
+
+def _build_book(
+    request: HttpRequest, market: Market, moment: _Moment, outcomes: Sequence[OutcomeNow]
+) -> BookView:
+    code = request.GET.get("book", "")
+    chosen = next((outcome for outcome in outcomes if outcome.code == code), outcomes[0])
+    bids, asks = split_levels(moment.levels, market.book_count)[chosen.index]
+    as_no = request.GET.get("view", "") == NO_VIEW
+    own = _read_own_lots(request.user, market, chosen.index)
+    return BookView(chosen, as_no, build_ladder(bids, asks, own, as_no=as_no))
+
+
+def _read_own_lots(user: Any, market: Market, outcome: int) -> dict[tuple[int, int], int]:
+    if not user.is_authenticated:
+        return {}
+    orders = Order.objects.filter(account__owner=user, account__number=1, market=market).open()
+    rows = orders.filter(outcome_index=outcome).values_list("side", "price_pips")
+    return {(side, pips): lots for side, pips, lots in rows.annotate(lots=Sum("remaining_lots"))}
+
+
+def _read_moment(market_id: int) -> _Moment:
+    seq, _ts_us, levels = book_from_database(market_id)
+    stats = OutcomeStats.objects.filter(market_id=market_id).exclude(last_pips=None)
+    lasts: dict[int, int] = dict(stats.values_list("outcome_index", "last_pips"))  # type: ignore[arg-type]
+    newest = Trade.objects.filter(market_id=market_id).order_by("-id")[:RECENT_TRADES_MAX]
+    trades = list(newest)
+    lasts |= {trade.outcome_index: trade.price_pips for trade in reversed(trades)}
+    return _Moment(seq, levels, lasts, trades)

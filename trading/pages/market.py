@@ -1,0 +1,178 @@
+"""A market's page: what it asks, what it trades at, the ticket, one's own things, its rules."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+from django.views.decorators.http import require_safe
+
+from accounts.clock import from_datetime
+from accounts.units import MICROS_PER_CREDIT
+from markets.models import HIDDEN_STATUSES, Market
+from markets.pages import comments
+from markets.queries import get_market, list_status_changes
+from trading import tiles
+from trading.models import OutcomeStats
+from trading.pages import live
+from trading.pages.desk import build_ticket_context, choose_type
+from trading.pages.live import OutcomeNow
+from trading.pages.numbers import show_exact, show_lots
+from trading.pages.own import build_own_context
+from trading.pages.result import build_result_context, describe_result
+from trading.pages.ticket import read_ticket
+
+CHANGES_MAX = 100
+OUTCOMES_SHOWN = 8
+
+
+class OutcomeRow(NamedTuple):
+    """An outcome in the header: what it trades at, and how far it moved within a day."""
+
+    now: OutcomeNow
+    change_pips: int | None
+    payout_pips: int | None
+
+    @property
+    def no_pips(self) -> int | None:
+        return None if self.now.bid_pips is None else 10_000 - self.now.bid_pips
+
+
+@require_safe
+def market(request: HttpRequest, slug: str) -> HttpResponse:
+    return show_market(request, get_market(slug, user=request.user), {})
+
+
+def show_market(
+    request: HttpRequest, market: Market, shown: Mapping[str, Any], *, status: int = 200
+) -> HttpResponse:
+    """Answer with the page; `shown` replaces parts of its context: a form that was refused."""
+    context = live.build_context(request, market)
+    outcomes = context["live"].outcomes
+    ticket = shown.get("ticket") or read_ticket(
+        request.GET.dict(),
+        market,
+        default_type=choose_type(outcomes),
+        default_outcome=outcomes[0].code,
+    )
+    context |= build_header_context(request, market, outcomes)
+    context |= build_ticket_context(request, market, ticket, outcomes)
+    context |= build_own_context(request, market)
+    context |= build_result_context(request, market)
+    context |= build_about_context(request, market)
+    context |= comments.build_context(request, market)
+    context |= shown
+    if context["result"] is not None:
+        context["result_text"] = describe_result(context["result"])
+    return render(request, "trading/market.html", context, status=status)
+
+
+# --- header --------------------------------------------------------------------------------------
+
+
+def build_header_context(
+    request: HttpRequest, market: Market, outcomes: Sequence[OutcomeNow]
+) -> dict[str, Any]:
+    rows = list_outcome_rows(market, outcomes)
+    stats = OutcomeStats.objects.filter(market=market).values_list("open_interest_lots", flat=True)
+    is_over = market.status == Market.Status.OPEN and market.close_at <= timezone.now()
+    return {
+        "binary": market.kind == Market.Kind.BINARY,
+        "rows": rows,
+        "rows_shown": OUTCOMES_SHOWN,
+        "status": Market.Status.CLOSED if is_over else Market.Status(market.status),
+        "is_live": market.status in tiles.LIVE_STATUSES and market.close_at > timezone.now(),
+        "is_past": market.close_at <= timezone.now(),
+        "is_draft": market.status in HIDDEN_STATUSES,
+        "is_own": request.user.is_authenticated and market.creator_id == request.user.pk,
+        "open_interest_lots": sum(stats),
+        "closing": tiles.describe_closing(market.close_at, timezone.now()),
+    }
+
+
+def list_outcome_rows(market: Market, outcomes: Sequence[OutcomeNow]) -> list[OutcomeRow]:
+    """Return the outcomes that have a book, in their order, with a day's change of their marks."""
+    end_us = min(from_datetime(timezone.now()), from_datetime(market.close_at))
+    minute = end_us // tiles.MINUTE_US
+    shown = [(market.pk, row.index, minute) for row in outcomes[:OUTCOMES_SHOWN]]
+    histories = tiles.read_histories(shown)
+    payouts = {row.index: row.payout_pips for row in market.outcomes.all()}
+    rows = []
+    for row in outcomes:
+        history = histories.get((market.pk, row.index), tiles.NO_HISTORY)
+        before = history.day_ago_half_pips
+        change_pips = None
+        if row.half_pips is not None and before is not None:
+            change_pips = (row.half_pips - before) // 2
+        rows.append(OutcomeRow(row, change_pips, payouts[row.index]))
+    return rows
+
+
+# --- about ---------------------------------------------------------------------------------------
+
+
+def build_about_context(request: HttpRequest, market: Market) -> dict[str, Any]:
+    changes = list_status_changes(market, user=request.user).order_by("-id")
+    source = market.resolution_source.strip()
+    is_link = source.startswith(("https://", "http://")) and " " not in source
+    return {
+        "changes": list(changes[:CHANGES_MAX]),
+        "source_url": source if is_link else "",
+        "fees": describe_fees(market),
+        "limits": list_limits(market),
+        "dispute_time": describe_time(market.dispute_seconds),
+    }
+
+
+def describe_fees(market: Market) -> str:
+    """Say what trading costs, in a sentence or two."""
+    maker, taker = market.fee_maker_rate, market.fee_taker_rate
+    if market.fee_kind == Market.FeeKind.NONE or not (maker or taker):
+        return _("Trading is free.")
+    if market.fee_kind == Market.FeeKind.FLAT:
+        said = {"taker": show_exact(taker), "maker": show_exact(maker)}
+        return (
+            _("An order that trades at once pays %(taker)s a contract, one that waited %(maker)s.")
+            % said
+        )
+    said = {
+        "taker": show_exact(taker),
+        "maker": show_exact(maker),
+        "most": show_exact(taker // 4),
+    }
+    return (
+        _(
+            "A contract pays %(taker)s times price times (1 - price) in an order that trades at"
+            " once, with %(maker)s instead in one that waited: at most %(most)s, at 0.50."
+        )
+        % said
+    )
+
+
+def describe_time(seconds: int) -> str:
+    """Say a dispute window in whole days, hours or minutes."""
+    if not seconds:
+        return _("none: the result is final at once")
+    if seconds % 86_400 == 0:
+        days = seconds // 86_400
+        return ngettext("%(n)d day", "%(n)d days", days) % {"n": days}
+    if seconds % 3_600 == 0:
+        hours = seconds // 3_600
+        return ngettext("%(n)d hour", "%(n)d hours", hours) % {"n": hours}
+    minutes = -(-seconds // 60)
+    return ngettext("%(n)d minute", "%(n)d minutes", minutes) % {"n": minutes}
+
+
+def list_limits(market: Market) -> list[tuple[str, str]]:
+    """Return names and values of the market's terms."""
+    terms = [
+        (_("Smallest price step"), show_exact(market.tick_pips * MICROS_PER_CREDIT // 10_000)),
+        (_("Contracts in steps of"), show_lots(market.lot_step_lots)),
+    ]
+    if market.position_limit_lots is not None:
+        limit = _("%(n)s contracts") % {"n": show_lots(market.position_limit_lots)}
+        terms.append((_("Position limit"), limit))
+    return terms

@@ -1,0 +1,75 @@
+"""Notifications: the list behind the bell, and what one wants to hear of."""
+
+from typing import Any, cast
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_POST, require_safe
+
+from accounts.api.pagination import paginate
+from accounts.models import User
+from trading.models import Notification, NotificationChoice, NotificationKind
+from trading.sentences import describe
+
+PAGE_SIZE = 30
+
+
+@require_safe
+@login_required
+def notifications(request: HttpRequest) -> HttpResponse:
+    """The viewer's, newest first; those on the page are read from now on."""
+    rows = Notification.objects.filter(user=cast("User", request.user)).select_related("market")
+    page = paginate(
+        rows.prefetch_related("market__outcomes"),
+        order=["-id"],
+        cursor=request.GET.get("cursor", ""),
+        limit=PAGE_SIZE,
+    )
+    context = {
+        "told": [(row, describe(row)) for row in page.rows],
+        "next_cursor": page.next_cursor,
+    }
+    response = render(request, "trading/notifications.html", context)
+    unread = [row.pk for row in page.rows if row.read_at is None]
+    if unread and request.method == "GET":
+        Notification.objects.filter(pk__in=unread).update(read_at=timezone.now())
+    return response
+
+
+@require_POST
+@login_required
+def read_all(request: HttpRequest) -> HttpResponse:
+    Notification.objects.filter(user=cast("User", request.user), read_at=None).update(
+        read_at=timezone.now()
+    )
+    return redirect("notifications")
+
+
+@login_required
+def choices(request: HttpRequest) -> HttpResponse:
+    """For each kind: on the site, by mail, both or neither."""
+    user = cast("User", request.user)
+    if request.method == "POST":
+        for kind in NotificationKind.values:
+            NotificationChoice.objects.update_or_create(
+                user=user,
+                kind=kind,
+                defaults={
+                    "on_site": f"{kind}-site" in request.POST,
+                    "by_mail": f"{kind}-mail" in request.POST,
+                },
+            )
+        messages.success(request, _("Saved."))
+        return redirect("notification_settings")
+    chosen = {row.kind: row for row in NotificationChoice.objects.filter(user=user)}
+    rows: list[dict[str, Any]] = []
+    for kind, label in NotificationKind.choices:
+        choice = chosen.get(kind) or NotificationChoice(kind=kind)
+        rows.append({"kind": kind, "label": label, "site": choice.on_site, "mail": choice.by_mail})
+    return render(
+        request, "trading/notification_settings.html", {"rows": rows, "tab": "notifications"}
+    )

@@ -1,0 +1,70 @@
+"""Exact numbers for people: every decimal that is not a zero, in the viewer's language.
+
+What the ticket says is what the API says and what is booked, so nothing here is rounded.
+"""
+
+from decimal import Decimal
+from typing import Final
+
+from django.utils import formats
+from django.utils.html import format_html
+
+from accounts.policy import get_policy
+from accounts.units import (
+    LOTS_PER_CONTRACT,
+    MICROS_PER_CREDIT,
+    format_amount,
+    format_price,
+    format_quantity,
+)
+
+MINUS: Final = "\N{MINUS SIGN}"
+CENT_MICROS: Final = MICROS_PER_CREDIT // 100
+
+
+def show_exact(micros: int) -> str:
+    """Micros as credits with 2 to 6 decimals: 12.40, 0.0049."""
+    decimals = 2
+    while decimals < 6 and micros % 10 ** (6 - decimals):
+        decimals += 1
+    number = Decimal(abs(micros)) / MICROS_PER_CREDIT
+    text = formats.number_format(number, decimals, use_l10n=True, force_grouping=True)
+    return f"{MINUS}{text}" if micros < 0 else text
+
+
+def show_money(micros: int) -> str:
+    """The same with the currency's symbol."""
+    sign = MINUS if micros < 0 else ""
+    return f"{sign}{get_policy().currency_symbol}{show_exact(abs(micros))}"
+
+
+def show_data(micros: int) -> str:
+    """The same, with the API's own text for programs."""
+    return format_html('<data value="{}">{}</data>', format_amount(micros), show_money(micros))
+
+
+def show_lots(lots: int) -> str:
+    """Lots as contracts: 1,250 or 0.5."""
+    decimals = 0 if lots % 100 == 0 else 1 if lots % 10 == 0 else 2
+    number = Decimal(lots) / LOTS_PER_CONTRACT
+    return formats.number_format(number, decimals, use_l10n=True, force_grouping=True)
+
+
+def write_lots(lots: int) -> str:
+    """Lots as a form's number field takes them: 1250 or 0.5, whatever the language."""
+    return _trim(format_quantity(lots))
+
+
+def write_price(price_pips: int) -> str:
+    """Pips as a form's number field takes them, with 2 decimals at least."""
+    text = format_price(price_pips)
+    return text[:-2] + text[-2:].rstrip("0")
+
+
+def write_cents(micros: int) -> str:
+    """Micros as a form's number field takes them, rounded down to cents."""
+    return _trim(format_amount(micros // CENT_MICROS * CENT_MICROS))
+
+
+def _trim(text: str) -> str:
+    return text.rstrip("0").rstrip(".")

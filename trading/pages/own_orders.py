@@ -1,0 +1,121 @@
+"""The viewer's own orders in a market: shown anew, amended, cancelled.
+
+Without htmx each act answers with the market's page. With it an act answers with a toast, and the
+page's script fetches what has changed.
+"""
+
+from typing import Any
+
+import msgspec
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+from django.views.decorators.http import require_POST, require_safe
+from django_htmx.http import reswap, trigger_client_event
+
+from accounts.errors import ApiError
+from accounts.units import parse_quantity_lots
+from markets.models import Market
+from markets.queries import get_market
+from trading.api.schema import CancelledOrders, OrderAnswer
+from trading.pages import entry
+from trading.pages.desk import Toast, show_errors
+from trading.pages.market import show_market
+from trading.pages.numbers import show_lots
+from trading.pages.own import Amending, build_own_context
+from trading.pages.place import OWN_CHANGED, RESTING
+from trading.pages.words import describe_order, explain, name_contract
+
+NUMBER_LENGTH_MAX = 30
+
+
+@require_safe
+def own(request: HttpRequest, slug: str) -> HttpResponse:
+    """The viewer's position, open orders and fills, as fragments."""
+    market = get_market(slug, user=request.user)
+    context = {"market": market, **build_own_context(request, market)}
+    return render(request, "trading/market/own_all.html", context)
+
+
+@require_POST
+@login_required
+def cancel(request: HttpRequest, slug: str, order_id: str) -> HttpResponse:
+    """Cancel what is left of an own order; a page may be named as `next`."""
+    market = get_market(slug, user=request.user)
+    try:
+        answer = entry.carry_out(request, "cancel", order_id=order_id)
+    except ApiError as refusal:
+        return _answer(request, market, Toast(explain(refusal, market).text, "error"))
+    order = msgspec.json.decode(answer, type=OrderAnswer)
+    said = {
+        "quantity": show_lots(parse_quantity_lots(order.remaining)),
+        "outcome": name_contract(market, order.outcome).label,
+    }
+    return _answer(request, market, Toast(_("Cancelled: %(quantity)s %(outcome)s.") % said))
+
+
+@require_POST
+@login_required
+def cancel_all(request: HttpRequest, slug: str) -> HttpResponse:
+    """Cancel all own orders of this market."""
+    market = get_market(slug, user=request.user)
+    try:
+        answer = entry.carry_out(request, "cancel_all", market=slug)
+    except ApiError as refusal:
+        return _answer(request, market, Toast(explain(refusal, market).text, "error"))
+    count = msgspec.json.decode(answer, type=CancelledOrders).count
+    text = ngettext("%(n)d order cancelled.", "%(n)d orders cancelled.", count) % {"n": count}
+    return _answer(request, market, Toast(text))
+
+
+@require_POST
+@login_required
+def amend(request: HttpRequest, slug: str, order_id: str) -> HttpResponse:
+    """Change the price or the total quantity of an own order."""
+    market = get_market(slug, user=request.user)
+    price, quantity = _read(request, "price"), _read(request, "quantity")
+    body = {"price": price or None, "quantity": quantity or None}
+    try:
+        answer = entry.carry_out(request, "amend", msgspec.json.encode(body), order_id=order_id)
+    except ApiError as refusal:
+        errors = show_errors(refusal, market)
+        return _show_again(request, market, Amending(order_id, price, quantity, errors))
+    order = msgspec.json.decode(answer, type=OrderAnswer)
+    text = describe_order(order, name_contract(market, order.outcome))
+    order_id = order.id if order.status in RESTING else ""
+    return _answer(request, market, Toast(text, order_id=order_id))
+
+
+def _read(request: HttpRequest, name: str) -> str:
+    return request.POST.get(name, "").strip()[:NUMBER_LENGTH_MAX]
+
+
+def _answer(request: HttpRequest, market: Market, toast: Toast) -> HttpResponse:
+    if request.htmx:  # type: ignore[attr-defined]
+        context = {"market": market, "toast": toast}
+        response = render(request, "trading/market/ticket_toast.html", context)
+        return reswap(trigger_client_event(response, OWN_CHANGED), "none")
+    level = messages.ERROR if toast.kind == "error" else messages.SUCCESS
+    messages.add_message(request, level, toast.text)
+    return redirect(_find_next(request) or f"{reverse('market', args=[market.slug])}#own")
+
+
+def _find_next(request: HttpRequest) -> str:
+    url = request.POST.get("next", "")
+    is_ours = url_has_allowed_host_and_scheme(
+        url, allowed_hosts={request.get_host()}, require_https=request.is_secure()
+    )
+    return url if is_ours else ""
+
+
+def _show_again(request: HttpRequest, market: Market, amending: Amending) -> HttpResponse:
+    if not request.htmx:  # type: ignore[attr-defined]
+        return show_market(request, market, {"amending": amending}, status=422)
+    context: dict[str, Any] = {"market": market, **build_own_context(request, market)}
+    context["amending"] = amending
+    return render(request, "trading/market/own_orders.html", context, status=422)

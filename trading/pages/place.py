@@ -1,0 +1,122 @@
+"""Previewing and placing a ticket's order: fragments for htmx, whole pages without it."""
+
+from typing import Any, Final, cast
+
+import msgspec
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.views.decorators.http import require_POST
+from django_htmx.http import HttpResponseClientRedirect, trigger_client_event
+
+from accounts.errors import ApiError
+from accounts.ids import new_id
+from markets.models import Market
+from markets.queries import get_market
+from trading.api.schema import OrderAnswer, PreviewAnswer
+from trading.pages import entry
+from trading.pages.desk import Toast, build_ticket_context, show_errors
+from trading.pages.live import read_outcomes
+from trading.pages.market import show_market
+from trading.pages.summary import Standing, Summary, build_summary, find_most, read_standing
+from trading.pages.ticket import Ticket, build_body, find_contract, read_ticket
+from trading.pages.words import FIELDS, describe_order
+
+RESTING: Final = ("open", "partially_filled")
+OWN_CHANGED: Final = "own-changed"
+"""What the page's script hears when something of the viewer's own has changed."""
+SENT_AGAIN: Final = frozenset({"timed_out", "engine_away", "overloaded", "too_many_requests"})
+"""Refusals after which the same client order id is sent again."""
+
+
+# --- preview -----------------------------------------------------------------------------------
+
+
+@require_POST
+def preview(request: HttpRequest, slug: str) -> HttpResponse:
+    """Say what the ticket would do."""
+    market = get_market(slug, user=request.user)
+    ticket = read_ticket(request.POST.dict(), market)
+    told = _preview(request, market, ticket)
+    if request.htmx:  # type: ignore[attr-defined]
+        context = {"market": market, "ticket": ticket, "fields": FIELDS, **told}
+        return render(request, "trading/market/ticket_preview.html", context)
+    status = 422 if told["errors"] else 200
+    return show_market(request, market, {"ticket": ticket, **told}, status=status)
+
+
+def _preview(request: HttpRequest, market: Market, ticket: Ticket) -> dict[str, Any]:
+    """Return `summary` (None while there is too little to say), `most`, and `errors` by field."""
+    told: dict[str, Any] = {"summary": None, "most": None, "errors": {}}
+    if not request.user.is_authenticated:
+        return told
+    try:
+        account_id = entry.get_principal(request).account_id
+        standing = read_standing(market, find_contract(ticket, market), account_id)
+        told["most"] = find_most(ticket, market, standing)
+        if ticket.is_complete:
+            told["summary"] = _summarise(request, market, ticket, standing)
+    except ApiError as refusal:
+        told["errors"] = show_errors(refusal, market)
+    return told
+
+
+def _summarise(request: HttpRequest, market: Market, ticket: Ticket, standing: Standing) -> Summary:
+    answer = entry.carry_out(request, "preview", build_body(ticket, market))
+    told = msgspec.json.decode(answer, type=PreviewAnswer)
+    return build_summary(told, ticket, find_contract(ticket, market), standing)
+
+
+# --- placing -----------------------------------------------------------------------------------
+
+
+@require_POST
+def place(request: HttpRequest, slug: str) -> HttpResponse:
+    """Place the ticket's order: once, however often the form is sent."""
+    market = get_market(slug, user=request.user)
+    if not request.user.is_authenticated:
+        return _ask_for_login(request, market)
+    ticket = read_ticket(request.POST.dict(), market)
+    try:
+        answer = entry.carry_out(request, "place", build_body(ticket, market))
+    except ApiError as refusal:
+        return _show_refusal(request, market, ticket, refusal)
+    return _show_placed(request, market, ticket, msgspec.json.decode(answer, type=OrderAnswer))
+
+
+def _show_placed(
+    request: HttpRequest, market: Market, ticket: Ticket, order: OrderAnswer
+) -> HttpResponse:
+    text = describe_order(order, find_contract(ticket, market))
+    is_resting = order.status in RESTING
+    kind = "success" if is_resting or order.average_price is not None else "warning"
+    toast = Toast(text, kind, order.id if is_resting else "")
+    if not request.htmx:  # type: ignore[attr-defined]
+        level = messages.SUCCESS if kind == "success" else messages.WARNING
+        messages.add_message(request, level, text)
+        return redirect("market", market.slug)
+    fresh = ticket._replace(client_order_id=new_id(), amount="", reduce_only=False)
+    context = build_ticket_context(request, market, fresh, read_outcomes(market))
+    response = render(request, "trading/market/ticket_placed.html", {**context, "toast": toast})
+    return trigger_client_event(response, OWN_CHANGED)
+
+
+def _show_refusal(
+    request: HttpRequest, market: Market, ticket: Ticket, refusal: ApiError
+) -> HttpResponse:
+    errors = show_errors(refusal, market)
+    if refusal.code not in SENT_AGAIN:
+        ticket = ticket._replace(client_order_id=new_id())
+    if not request.htmx:  # type: ignore[attr-defined]
+        return show_market(request, market, {"ticket": ticket, "errors": errors}, status=422)
+    context = build_ticket_context(request, market, ticket, read_outcomes(market))
+    context["errors"] = errors
+    return render(request, "trading/market/ticket_form.html", context, status=422)
+
+
+def _ask_for_login(request: HttpRequest, market: Market) -> HttpResponse:
+    url = f"{reverse('account_login')}?next={reverse('market', args=[market.slug])}"
+    if request.htmx:  # type: ignore[attr-defined]
+        return cast("HttpResponse", HttpResponseClientRedirect(url))
+    return redirect(url)

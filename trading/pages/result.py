@@ -1,0 +1,82 @@
+"""The result of a market as its page shows it, and what the viewer may do about it."""
+
+from collections.abc import Mapping
+from typing import Any, Final, NamedTuple
+
+from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from markets.models import Market, Outcome, Resolution
+from markets.queries import find_resolution
+from trading import actions
+from trading.engine.types import PAYOUT_PIPS
+
+Status = Market.Status
+EVIDENCE_LENGTH_MAX: Final = 5_000
+
+
+class Paid(NamedTuple):
+    outcome: Outcome
+    payout_pips: int
+
+
+class Result(NamedTuple):
+    """The result that stands, or stood: what each outcome pays, none for a void."""
+
+    resolution: Resolution | None
+    paid: list[Paid]
+    is_final: bool
+    is_disputable: bool
+    has_disputed: bool
+
+    @property
+    def winner(self) -> Outcome | None:
+        """The outcome that is paid all of it, if there is one."""
+        return next((row.outcome for row in self.paid if row.payout_pips == PAYOUT_PIPS), None)
+
+
+def build_result_context(
+    request: HttpRequest, market: Market, *, refused: Mapping[str, str] | None = None
+) -> dict[str, Any]:
+    """Return `result` (None before there is one) and what the viewer may do about it."""
+    user = request.user
+    may_propose = (
+        market.status == Status.CLOSED
+        and user.is_authenticated
+        and actions.may_resolve(user, market)
+    )
+    return {
+        "result": _read_result(market, user),
+        "may_propose": may_propose,
+        "result_errors": refused or {},
+        "chosen_winners": request.POST.getlist("winners"),
+        "evidence_length_max": EVIDENCE_LENGTH_MAX,
+    }
+
+
+def _read_result(market: Market, user: Any) -> Result | None:
+    if market.status not in (Status.RESOLVING, Status.SETTLED, Status.VOIDED):
+        return None
+    resolution = find_resolution(market)
+    payouts = None if resolution is None else resolution.payout_pips
+    outcomes = list(market.outcomes.all())
+    paid = [Paid(row, payouts[row.index]) for row in outcomes] if payouts else []
+    is_open = market.status == Status.RESOLVING and bool(paid)
+    if not is_open or resolution is None or resolution.final_at <= timezone.now():
+        return Result(resolution, paid, market.status != Status.RESOLVING, False, False)
+    has_disputed = user.is_authenticated and resolution.disputes.filter(raised_by=user).exists()
+    return Result(resolution, paid, False, user.is_authenticated and not has_disputed, has_disputed)
+
+
+def describe_result(result: Result) -> str:
+    """Say in a sentence what was, or will be, paid."""
+    if not result.paid:
+        return _("Voided: everybody gets back what they paid.")
+    winner = result.winner
+    if winner is not None:
+        return _("Result: %(outcome)s") % {"outcome": winner.name}
+    count = sum(1 for row in result.paid if row.payout_pips)
+    return ngettext("Result: %(n)d outcome is paid", "Result: %(n)d outcomes share the payout",
+                    count) % {"n": count}  # fmt: skip

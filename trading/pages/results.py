@@ -1,0 +1,120 @@
+"""What people do about a result: a market's resolver proposes it, who traded there disputes it."""
+
+from collections.abc import Callable
+from typing import Final, cast
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.core.exceptions import ValidationError
+from django.core.validators import URLValidator
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_POST
+
+from accounts.errors import ApiError, RefusedError
+from accounts.models import User
+from accounts.units import UnitError, parse_price_pips
+from markets.lifecycle import PayoutError, binary_payout, equal_payout
+from markets.models import Market
+from markets.queries import get_market
+from trading import actions
+from trading.pages.market import show_market
+from trading.pages.result import EVIDENCE_LENGTH_MAX, build_result_context
+
+URL_LENGTH_MAX: Final = 500
+_web_address: Final = URLValidator(["http", "https"])
+
+
+@require_POST
+@login_required
+def propose(request: HttpRequest, slug: str) -> HttpResponse:
+    """Propose what each outcome pays, with evidence."""
+    market = get_market(slug, user=request.user)
+
+    def act(user: User) -> str:
+        actions.do_resolve_market(
+            market,
+            by=user,
+            payout_pips=_read_payout(request, market),
+            evidence_text=_read(request, "evidence_text"),
+            evidence_url=_read_url(request),
+        )
+        return _("The result is proposed.")
+
+    return _act(request, market, act)
+
+
+@require_POST
+@login_required
+def dispute(request: HttpRequest, slug: str) -> HttpResponse:
+    """Object to a proposed result."""
+    market = get_market(slug, user=request.user)
+
+    def act(user: User) -> str:
+        text = _read(request, "text")
+        if not text:
+            raise RefusedError("blank", "say what is wrong", "text")
+        actions.do_dispute_result(market, by=user, text=text)
+        return _("Your dispute stands. An operator will decide on it before anything is paid.")
+
+    return _act(request, market, act)
+
+
+def _act(request: HttpRequest, market: Market, act: Callable[[User], str]) -> HttpResponse:
+    try:
+        done = act(cast("User", request.user))
+    except ApiError as refusal:
+        words = {refusal.field or "": _explain(refusal)}
+        context = build_result_context(request, market, refused=words)
+        return show_market(request, market, context, status=422)
+    messages.success(request, done)
+    return redirect("market", market.slug)
+
+
+def _read(request: HttpRequest, name: str) -> str:
+    return request.POST.get(name, "").strip()[:EVIDENCE_LENGTH_MAX]
+
+
+def _read_url(request: HttpRequest) -> str:
+    url = request.POST.get("evidence_url", "").strip()[:URL_LENGTH_MAX]
+    try:
+        if url:
+            _web_address(url)
+    except ValidationError:
+        raise RefusedError("bad_url", "this is no web address", "evidence_url") from None
+    return url
+
+
+def _read_payout(request: HttpRequest, market: Market) -> list[int]:
+    """Winners share 1 credit; a binary market may pay YES anything between 0 and 1 instead."""
+    outcomes = list(market.outcomes.all())
+    share = request.POST.get("yes", "").strip()
+    if share and market.kind == Market.Kind.BINARY:
+        try:
+            return binary_payout(parse_price_pips(share))
+        except UnitError as fault:
+            raise PayoutError(fault.code, fault.message) from None
+    named = set(request.POST.getlist("winners"))
+    winners = [row.index for row in outcomes if row.code in named]
+    return equal_payout(winners, outcome_count=len(outcomes))
+
+
+def _explain(refusal: ApiError) -> str:
+    return {
+        "blank": _("Say what is wrong with this result."),
+        "bad_url": _("This is no web address; it begins with https://."),
+        "evidence_missing": _("Say or link what shows the result."),
+        "payout_without_winner": _("Choose what has won."),
+        "payout_negative": _("YES pays between 0 and 1."),
+        "not_a_number": _("YES pays between 0 and 1, like 0.5."),
+        "too_many_decimals": _("That has too many decimals."),
+        "not_closed": _(
+            "Only a closed market has a result, and this one is not closed (any more)."
+        ),
+        "may_not_resolve": _("This needs the market's resolver or an operator."),
+        "not_resolving": _("No result stands any more."),
+        "dispute_window_over": _("The time for disputes is over."),
+        "not_concerned": _("Only those who traded in this market dispute its result."),
+        "already_disputed": _("Your dispute stands already."),
+    }.get(refusal.code, refusal.message)

@@ -1,0 +1,330 @@
+"""What an account holds, ordered, traded and was paid, row by row, for pages and exports alike.
+
+Rows name the outcome as their owner knows it: a position or an order on NO is of NO, with NO's
+prices. All fields are integers of units; who shows them makes texts of them.
+"""
+
+from collections.abc import Collection, Iterable
+from typing import Final, NamedTuple
+
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from accounts.models import Transfer
+from markets.models import Market, Outcome
+from trading.api.commands import NO, mirror_pips
+from trading.api.render import PIP_IN_AVERAGE, SIDE_NAMES
+from trading.engine.types import PAYOUT_PIPS, OrderStatus
+from trading.holdings import Holding
+from trading.marks import HALF_PIPS_PER_CONTRACT
+from trading.models import OPEN_STATUSES, Margin, Order
+from trading.pages.words import PAYOUT_MICROS, Contract, describe_end, mirror_micros, name_contract
+from trading.queries import OwnFill
+
+MICROS_PER_HALF_PIP = 50
+"""Of a contract's price."""
+
+
+def read_markets(market_ids: Collection[int]) -> dict[int, Market]:
+    """Return markets with their outcomes, in two queries."""
+    markets = Market.objects.filter(pk__in=set(market_ids)).prefetch_related("outcomes")
+    return {market.pk: market for market in markets}
+
+
+def get_outcome(market: Market, index: int, *, as_no: bool) -> Outcome:
+    return list(market.outcomes.all())[NO if as_no else index]
+
+
+def compute_average_micros(micros: int, lots: int) -> int:
+    """Return the price of a contract that so many lots cost so much, rounded half up."""
+    return (2 * micros * PIP_IN_AVERAGE + lots) // (2 * lots) if lots else 0
+
+
+# --- positions -----------------------------------------------------------------------------------
+
+
+class PositionLine(NamedTuple):
+    """A position in one outcome; below 0 contracts it was sold without being owned.
+
+    `cost_micros` is what its contracts cost (below 0: brought in), and profit what they are worth
+    beyond that. `price_micros` is a contract's worth now.
+    """
+
+    key: str
+    outcome: Outcome
+    contract: Contract
+    is_no: bool
+    position_lots: int
+    average_micros: int
+    cost_micros: int
+    price_micros: int | None
+    profit_micros: int | None
+
+    @property
+    def shown_lots(self) -> int:
+        return abs(self.position_lots)
+
+    @property
+    def shown_average_micros(self) -> int:
+        return mirror_micros(self.average_micros, self.contract)
+
+    @property
+    def shown_price_micros(self) -> int | None:
+        return (
+            None if self.price_micros is None else mirror_micros(self.price_micros, self.contract)
+        )
+
+
+class PositionRow(NamedTuple):
+    """A market in which something is held. `owned` is what is worth something, by code, in lots."""
+
+    market: Market
+    holding: Holding
+    lines: list[PositionLine]
+    owned: dict[str, int]
+
+    @property
+    def value_micros(self) -> int | None:
+        return self.holding.value_micros
+
+    @property
+    def profit_micros(self) -> int | None:
+        return self.holding.unrealised_micros
+
+    @property
+    def realised_micros(self) -> int:
+        return sum(self.holding.realised_micros)
+
+
+def build_position(holding: Holding, market: Market) -> PositionRow:
+    positions = holding.position_lots
+    lines = [
+        _build_line(holding, market, outcome, lots)
+        for outcome, lots in enumerate(positions)
+        if lots
+    ]
+    return PositionRow(market, holding, lines, _list_owned(holding, market))
+
+
+def _build_line(holding: Holding, market: Market, index: int, position_lots: int) -> PositionLine:
+    net_lots, cost_micros = holding.net_lots[index], holding.cost_micros[index]
+    half_pips = holding.marks[index].half_pips
+    average_micros = compute_average_micros(abs(cost_micros), abs(net_lots))
+    is_no = position_lots < 0
+    owns_no = holding.card.binary and is_no
+    if owns_no:
+        average_micros = PAYOUT_MICROS - average_micros
+        cost_micros += PAYOUT_PIPS * -net_lots
+        half_pips = None if half_pips is None else HALF_PIPS_PER_CONTRACT - half_pips
+        position_lots = -position_lots
+    outcome = get_outcome(market, index, as_no=owns_no)
+    return PositionLine(
+        f"{market.slug}-{index}",
+        outcome,
+        name_contract(market, outcome.code, is_mirrored=is_no and not owns_no),
+        is_no,
+        position_lots,
+        average_micros,
+        cost_micros,
+        None if half_pips is None else half_pips * MICROS_PER_HALF_PIP,
+        holding.unrealised_of(index),
+    )
+
+
+def _list_owned(holding: Holding, market: Market) -> dict[str, int]:
+    codes = [outcome.code for outcome in market.outcomes.all()]
+    collateral_lots = holding.margin.collateral_lots
+    net_lots = [*holding.net_lots, 0] if holding.card.binary else holding.net_lots
+    return {
+        code: lots + collateral_lots
+        for code, lots in zip(codes, net_lots, strict=True)
+        if lots + collateral_lots
+    }
+
+
+# --- orders and fills ----------------------------------------------------------------------------
+
+
+class OrderRow(NamedTuple):
+    order: Order
+    market: Market
+
+    @property
+    def outcome(self) -> Outcome:
+        return get_outcome(self.market, self.order.outcome_index, as_no=self.order.as_no)
+
+    @property
+    def contract(self) -> Contract:
+        return name_contract(self.market, self.outcome.code)
+
+    @property
+    def side(self) -> str:
+        return SIDE_NAMES[-self.order.side if self.order.as_no else self.order.side]
+
+    @property
+    def price_pips(self) -> int | None:
+        return mirror_pips(self.order.price_pips or None, as_no=self.order.as_no)
+
+    @property
+    def average_micros(self) -> int | None:
+        if not self.order.filled_lots:
+            return None
+        average = compute_average_micros(self.order.filled_micros, self.order.filled_lots)
+        return PAYOUT_MICROS - average if self.order.as_no else average
+
+    @property
+    def is_open(self) -> bool:
+        return self.order.status in OPEN_STATUSES
+
+    @property
+    def status(self) -> str:
+        return OrderStatus(self.order.status).name.lower()
+
+    @property
+    def status_text(self) -> str:
+        names = {
+            "open": _("Open"),
+            "partially_filled": _("Partly filled"),
+            "filled": _("Filled"),
+            "cancelled": _("Cancelled"),
+            "expired": _("Expired"),
+        }
+        return names[self.status]
+
+    @property
+    def end_text(self) -> str:
+        """Why what is left of it was never traded; "" where nothing is left, or it still may be."""
+        return "" if self.is_open or self.status == "filled" else describe_end(self.order.reason)
+
+
+def build_orders(orders: Iterable[Order]) -> list[OrderRow]:
+    orders = list(orders)
+    markets = read_markets({order.market_id for order in orders})
+    return [OrderRow(order, markets[order.market_id]) for order in orders]
+
+
+class FillRow(NamedTuple):
+    fill: OwnFill
+    market: Market
+
+    @property
+    def outcome(self) -> Outcome:
+        order = self.fill.order
+        return get_outcome(self.market, order.outcome_index, as_no=order.as_no)
+
+    @property
+    def contract(self) -> Contract:
+        return name_contract(self.market, self.outcome.code)
+
+    @property
+    def side(self) -> str:
+        order = self.fill.order
+        return SIDE_NAMES[-order.side if order.as_no else order.side]
+
+    @property
+    def price_pips(self) -> int:
+        return mirror_pips(self.fill.trade.price_pips, as_no=self.fill.order.as_no)
+
+    @property
+    def amount_micros(self) -> int:
+        return self.price_pips * self.fill.trade.quantity_lots
+
+    @property
+    def fee_micros(self) -> int:
+        trade = self.fill.trade
+        return trade.taker_fee_micros if self.fill.is_taker else trade.maker_fee_micros
+
+    @property
+    def cash_micros(self) -> int:
+        """What the account's cash changed by, the fee included."""
+        trade = self.fill.trade
+        moved = trade.taker_cash_micros if self.fill.is_taker else trade.maker_cash_micros
+        return moved - self.fee_micros
+
+
+def build_fills(fills: Iterable[OwnFill]) -> list[FillRow]:
+    fills = list(fills)
+    markets = read_markets({fill.trade.market_id for fill in fills})
+    return [FillRow(fill, markets[fill.trade.market_id]) for fill in fills]
+
+
+# --- settlements and transfers -------------------------------------------------------------------
+
+
+class SettlementRow(NamedTuple):
+    """What a market paid in the end. Paid is all that went in less all that came out before."""
+
+    margin: Margin
+    market: Market
+
+    @property
+    def is_void(self) -> bool:
+        return self.market.status == Market.Status.VOIDED
+
+    @property
+    def winners(self) -> list[Outcome]:
+        return [outcome for outcome in self.market.outcomes.all() if outcome.payout_pips]
+
+    @property
+    def payout_micros(self) -> int:
+        assert self.margin.payout_micros is not None
+        return self.margin.payout_micros
+
+    @property
+    def profit_micros(self) -> int:
+        return self.payout_micros - self.margin.net_paid_micros
+
+
+_IN: Final = {
+    "grant": gettext_lazy("Credits granted"),
+    "deposit": gettext_lazy("Deposit"),
+    "withdrawal": gettext_lazy("Withdrawal"),
+    "trade": gettext_lazy("Received for contracts"),
+    "fee": gettext_lazy("Trading fee returned"),
+    "settlement": gettext_lazy("Paid out by the market"),
+    "void": gettext_lazy("Market voided: your money back"),
+    "fee_refund": gettext_lazy("Fees returned"),
+    "fee_income": gettext_lazy("Fees"),
+    "house_cover": gettext_lazy("Cover"),
+}
+_OUT: Final = {
+    **_IN,
+    "grant": gettext_lazy("Grant taken back"),
+    "deposit": gettext_lazy("Deposit taken back"),
+    "trade": gettext_lazy("Paid for contracts"),
+    "fee": gettext_lazy("Trading fee"),
+    "settlement": gettext_lazy("Paid to the market"),
+    "void": gettext_lazy("Market voided: gains given back"),
+}
+
+
+class TransferRow(NamedTuple):
+    transfer: Transfer
+    account_id: int
+    market: Market | None
+
+    @property
+    def is_incoming(self) -> bool:
+        return self.transfer.credit_account_id == self.account_id
+
+    @property
+    def signed_micros(self) -> int:
+        amount_micros = self.transfer.amount_micros
+        return amount_micros if self.is_incoming else -amount_micros
+
+    @property
+    def text(self) -> str:
+        names = _IN if self.is_incoming else _OUT
+        return str(names[self.transfer.kind])
+
+    @property
+    def counterparty(self) -> str:
+        transfer = self.transfer
+        other = transfer.debit_account if self.is_incoming else transfer.credit_account
+        return other.kind
+
+
+def build_transfers(transfers: Iterable[Transfer], account_id: int) -> list[TransferRow]:
+    transfers = list(transfers)
+    markets = read_markets({row.market_id for row in transfers if row.market_id is not None})
+    return [TransferRow(row, account_id, markets.get(row.market_id or 0)) for row in transfers]

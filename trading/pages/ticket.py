@@ -1,0 +1,215 @@
+"""The order ticket: a form that becomes the API's own PlaceOrder, previewed and placed by it.
+
+A ticket speaks of contracts. In a binary market these are YES and NO, as in the API. In a market
+of several outcomes each has YES and NO too, and NO of one is a sale of it at 1 less the price.
+Credits to spend are a market order's budget; of a limit order they are made contracts here, as many
+as they pay for at its price, fees included, rounded down.
+
+Each rendered ticket has a client order id. It changes with each definite answer and stays where
+the outcome is unknown, so that a double click, a form sent again or a retry places one order.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Final, NamedTuple
+
+import msgspec
+from django.utils import timezone
+
+from accounts.errors import ApiError, RefusedError
+from accounts.ids import new_id
+from accounts.units import (
+    UnitError,
+    format_price,
+    format_quantity,
+    parse_amount_micros,
+    parse_price_pips,
+)
+from markets.models import Market
+from trading.api.commands import mirror_pips
+from trading.config import fees_of
+from trading.engine.fees import compute_basis, round_up
+from trading.engine.types import PAYOUT_PIPS, FeeKind, Fees
+from trading.pages.words import Contract, name_contract
+
+SIDES: Final = ("buy", "sell")
+ANSWERS: Final = ("yes", "no")
+TYPES: Final = ("market", "limit")
+MEASURES: Final = ("contracts", "credits")
+TIMES: Final = ("gtc", "gtd", "ioc", "fok")
+TEXT_LENGTH_MAX: Final = 40
+KEY_LENGTH_MAX: Final = 64
+
+
+class Ticket(NamedTuple):
+    """What the form says, as it was written. `answer` is of a market with several outcomes."""
+
+    outcome: str
+    client_order_id: str
+    answer: str = "yes"
+    side: str = "buy"
+    type: str = "limit"
+    measure: str = "contracts"
+    amount: str = ""
+    price: str = ""
+    time_in_force: str = "gtc"
+    expires_at: str = ""
+    post_only: bool = False
+    reduce_only: bool = False
+
+    @property
+    def is_mirrored(self) -> bool:
+        return self.answer == "no"
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether there is enough to ask for a preview."""
+        return bool(self.amount) and (self.type == "market" or bool(self.price))
+
+
+def read_ticket(
+    values: Mapping[str, str],
+    market: Market,
+    *,
+    default_type: str = "limit",
+    default_outcome: str = "",
+) -> Ticket:
+    """Read a form or a link; what is not one of the choices is the first one, unless said."""
+    codes = [outcome.code for outcome in market.outcomes.all()]
+    is_binary = market.kind == Market.Kind.BINARY
+
+    def choose(name: str, choices: Any, default: str) -> str:
+        value = values.get(name, "")
+        return value if value in choices else default
+
+    def write(name: str) -> str:
+        return values.get(name, "").strip()[:TEXT_LENGTH_MAX]
+
+    return Ticket(
+        outcome=choose("outcome", codes, default_outcome or codes[0]),
+        client_order_id=values.get("client_order_id", "")[:KEY_LENGTH_MAX] or new_id(),
+        answer="yes" if is_binary else choose("answer", ANSWERS, "yes"),
+        side=choose("side", SIDES, "buy"),
+        type=choose("type", TYPES, "limit" if write("price") else default_type),
+        measure=choose("measure", MEASURES, "contracts"),
+        amount=write("amount") or write("quantity"),
+        price=write("price"),
+        time_in_force=choose("time_in_force", TIMES, "gtc"),
+        expires_at=write("expires_at"),
+        post_only=bool(values.get("post_only")),
+        reduce_only=bool(values.get("reduce_only")),
+    )
+
+
+def find_contract(ticket: Ticket, market: Market) -> Contract:
+    return name_contract(market, ticket.outcome, is_mirrored=ticket.is_mirrored)
+
+
+# --- from the form to the API ------------------------------------------------------------------
+
+
+def build_body(ticket: Ticket, market: Market) -> bytes:
+    """Return the PlaceOrder that the ticket means; ApiError for what can't be one."""
+    side = ticket.side
+    if ticket.is_mirrored:
+        side = "sell" if side == "buy" else "buy"
+    body = {
+        "market": market.slug,
+        "outcome": ticket.outcome,
+        "side": side,
+        "type": ticket.type,
+        "client_order_id": ticket.client_order_id,
+        "post_only": ticket.post_only and ticket.type == "limit",
+        "reduce_only": ticket.reduce_only,
+        **_build_price(ticket),
+        **_build_amount(ticket, market),
+        **_build_time(ticket),
+    }
+    return msgspec.json.encode(body)
+
+
+def _build_price(ticket: Ticket) -> dict[str, str]:
+    if ticket.type == "market" or not ticket.price:
+        return {}
+    if not ticket.is_mirrored:
+        return {"price": ticket.price}
+    return {"price": format_price(mirror_pips(_read_price(ticket), as_no=True))}
+
+
+def _build_amount(ticket: Ticket, market: Market) -> dict[str, str]:
+    if ticket.measure == "contracts":
+        return {"quantity": ticket.amount} if ticket.amount else {}
+    if ticket.side == "sell":
+        message = "a sale is of a number of contracts"
+        raise RefusedError("sale_by_credits", message, "quantity")
+    if ticket.type == "market":
+        return {"budget": ticket.amount} if ticket.amount else {}
+    lots = compute_affordable_lots(
+        _read(parse_amount_micros, ticket.amount, "budget"),
+        _read_price(ticket),
+        fees=fees_of(market),
+        step_lots=market.lot_step_lots,
+    )
+    if not lots:
+        message = "this does not pay for one contract"
+        raise RefusedError("budget_too_small", message, "budget")
+    return {"quantity": format_quantity(lots)}
+
+
+def _build_time(ticket: Ticket) -> dict[str, Any]:
+    """A market order never waits, so there only what forbids parts of it has a meaning."""
+    if ticket.type == "market" and ticket.time_in_force != "fok":
+        return {}
+    if ticket.time_in_force != "gtd":
+        return {"time_in_force": ticket.time_in_force}
+    return {"time_in_force": "gtd", "expires_at": _read_time(ticket.expires_at)}
+
+
+def _read_time(text: str) -> str:
+    """Return the ISO text of a moment in the viewer's zone."""
+    try:
+        moment = datetime.fromisoformat(text)
+        if timezone.is_naive(moment):
+            moment = timezone.make_aware(moment)
+    except ValueError:
+        message = "send a time like 2026-07-01T12:00"
+        raise ApiError(400, "invalid_time", message, "expires_at") from None
+    return moment.isoformat()
+
+
+def _read_price(ticket: Ticket) -> int:
+    return _read(parse_price_pips, ticket.price, "price")
+
+
+def _read(parse: Any, text: str, field: str) -> int:
+    try:
+        return int(parse(text))
+    except UnitError as fault:
+        raise ApiError(400, fault.code, fault.message, field) from None
+
+
+def compute_affordable_lots(
+    budget_micros: int, price_pips: int, *, fees: Fees, step_lots: int
+) -> int:
+    """Return the most lots, a multiple of the step, that never cost more than the budget.
+
+    That is what the engine may hold for them: price x lots and the dearer of both fee rates.
+    """
+    if not 0 < price_pips < PAYOUT_PIPS or budget_micros <= 0:
+        return 0
+    least, most = 0, budget_micros // (price_pips * step_lots)
+    while least < most:
+        middle = (least + most + 1) // 2
+        if _compute_most_micros(middle * step_lots, price_pips, fees) <= budget_micros:
+            least = middle
+        else:
+            most = middle - 1
+    return least * step_lots
+
+
+def _compute_most_micros(lots: int, price_pips: int, fees: Fees) -> int:
+    if fees.kind is FeeKind.NONE:
+        return price_pips * lots
+    rate_ppm = max(fees.maker_rate_ppm, fees.taker_rate_ppm)
+    fee_micros = round_up(fees, rate_ppm * compute_basis(fees, price_pips, lots))
+    return price_pips * lots + fee_micros + (fees.unit_micros if fees.unit_micros > 1 else 0)

@@ -1,0 +1,58 @@
+"""The pages of this app."""
+
+from django.urls import URLPattern, path
+
+from trading.pages import money, notifications, portfolio
+from trading.pages.embed import embed
+from trading.pages.exports import export
+from trading.pages.history import history
+from trading.pages.home import home
+from trading.pages.leaderboard import leaderboard
+from trading.pages.market import market
+from trading.pages.own_orders import amend, cancel, cancel_all, own
+from trading.pages.place import place, preview
+from trading.pages.profile import profile
+from trading.pages.results import dispute, propose
+
+urlpatterns: list[URLPattern] = [
+    path("", home, name="home"),
+    path("markets/<slug:slug>/", market, name="market"),
+    path("markets/<slug:slug>/preview/", preview, name="market_preview"),
+    path("markets/<slug:slug>/orders/", place, name="market_place"),
+    path("markets/<slug:slug>/own/", own, name="market_own"),
+    path("markets/<slug:slug>/orders/cancel-all/", cancel_all, name="market_cancel_all"),
+    path("markets/<slug:slug>/orders/<str:order_id>/cancel/", cancel, name="order_cancel"),
+    path("markets/<slug:slug>/orders/<str:order_id>/amend/", amend, name="order_amend"),
+    path("markets/<slug:slug>/result/", propose, name="market_propose_result"),
+    path("markets/<slug:slug>/dispute/", dispute, name="market_dispute"),
+    path("markets/<slug:slug>/history/", history, name="market_history"),
+    path("embed/<slug:slug>/", embed, name="embed"),
+    path("portfolio/", portfolio.portfolio, name="portfolio"),
+    path("portfolio/<slug:name>.csv", export, name="portfolio_export"),
+    path("portfolio/orders/", portfolio.orders, name="portfolio_orders"),
+    path("portfolio/orders/cancel/", portfolio.cancel_orders, name="cancel_orders"),
+    path(
+        "portfolio/orders/<str:order_id>/cancel/", portfolio.cancel_order, name="portfolio_cancel"
+    ),
+    path("portfolio/fills/", portfolio.fills, name="portfolio_fills"),
+    path("portfolio/settlements/", portfolio.settlements, name="portfolio_settlements"),
+    path("portfolio/transfers/", portfolio.transfers, name="portfolio_transfers"),
+    path("portfolio/money/", money.money, name="portfolio_money"),
+    path(
+        "portfolio/money/withdrawals/<str:request_id>/cancel/",
+        money.cancel_request,
+        {"kind": "withdrawal"},
+        name="cancel_withdrawal",
+    ),
+    path(
+        "portfolio/money/deposits/<str:request_id>/cancel/",
+        money.cancel_request,
+        {"kind": "deposit"},
+        name="cancel_deposit",
+    ),
+    path("notifications/", notifications.notifications, name="notifications"),
+    path("notifications/read/", notifications.read_all, name="notifications_read"),
+    path("account/notifications/", notifications.choices, name="notification_settings"),
+    path("leaderboard/", leaderboard, name="leaderboard"),
+    path("@<slug:handle>/", profile, name="profile"),
+]

@@ -1,0 +1,199 @@
+"""What pages say of orders: their contracts, what became of them, and why one was refused."""
+
+from collections.abc import Mapping
+from typing import Final, NamedTuple
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from accounts.errors import ApiError
+from accounts.units import (
+    format_quantity,
+    parse_amount_micros,
+    parse_price_pips,
+    parse_quantity_lots,
+)
+from markets.models import Market
+from trading.api.refusals import InsufficientFundsError
+from trading.api.schema import OrderState
+from trading.engine.types import ORDER_LOTS_MAX, PAYOUT_PIPS
+from trading.pages.numbers import show_exact, show_lots, show_money
+
+MICROS_PER_PIP: Final = 100
+"""In prices of one contract."""
+PAYOUT_MICROS: Final = PAYOUT_PIPS * MICROS_PER_PIP
+
+FIELDS: Final = ("outcome", "price", "amount", "time_in_force", "expires_at", "post_only",
+                 "reduce_only")  # fmt: skip
+"""Where a fault of an order is shown; "" is beside the button."""
+_FIELD_OF: Final = {"quantity": "amount", "budget": "amount", **{name: name for name in FIELDS}}
+
+
+class Contract(NamedTuple):
+    """What is traded, as it is shown. `is_mirrored`: NO of a choice, booked as a sale of it."""
+
+    code: str
+    label: str
+    is_mirrored: bool = False
+
+
+class Fault(NamedTuple):
+    """A refusal in words, and the field beside which it stands."""
+
+    field: str
+    text: str
+
+
+def name_contract(market: Market, code: str, *, is_mirrored: bool = False) -> Contract:
+    """Return how people are told of an outcome's contract."""
+    if market.kind == Market.Kind.BINARY:
+        return Contract(code, _("YES") if code == "YES" else _("NO"))
+    name = next((row.name for row in market.outcomes.all() if row.code == code), code)
+    if is_mirrored:
+        return Contract(code, _("NO on %(outcome)s") % {"outcome": name}, is_mirrored=True)
+    return Contract(code, name)
+
+
+# --- refusals ---------------------------------------------------------------------------------
+
+_LATER: Final = gettext_lazy("Nothing was sent. Try again in a moment.")
+_REFUSALS: Final[Mapping[str, str | Promise]] = {
+    "market_not_open": gettext_lazy("This market is not open for trading."),
+    "market_closed": gettext_lazy("Trading in this market has ended."),
+    "exchange_halted": gettext_lazy("Trading is halted on the whole exchange."),
+    "maintenance": gettext_lazy("The exchange is in maintenance: nothing can be changed for now."),
+    "engine_away": gettext_lazy("The matching engine is away. Nothing was sent; try again."),
+    "overloaded": _LATER,
+    "too_many_requests": gettext_lazy("Too many requests. Wait a moment, then try again."),
+    "timed_out": gettext_lazy(
+        "No answer came in time. Send the same order again: it is placed once at most."
+    ),
+    "client_order_id_reused": gettext_lazy(
+        "This form was sent before with other values, and that order may stand. Look at your"
+        " orders, then send this one again if you still want it."
+    ),
+    "email_not_verified": gettext_lazy("Confirm your e-mail address first."),
+    "account_suspended": gettext_lazy("Your account is suspended."),
+    "account_closed": gettext_lazy("This account is closed."),
+    "outcome_unknown": gettext_lazy("Choose one of the outcomes."),
+    "price_missing": gettext_lazy("A limit order needs a price."),
+    "price_out_of_range": gettext_lazy("The price must lie between 0 and 1."),
+    "budget_invalid": gettext_lazy(
+        "Credits to spend must be above 0, and don't go with “all or nothing”."
+    ),
+    "post_only_invalid": gettext_lazy("Only a limit order that may wait can be post-only."),
+    "post_only_would_cross": gettext_lazy(
+        "At this price it would trade at once, which a post-only order must not."
+    ),
+    "expiry_invalid": gettext_lazy("Choose a moment in the future."),
+    "invalid_time": gettext_lazy("Choose a day and a time."),
+    "reduce_only_no_position": gettext_lazy("You have no contracts that this order would close."),
+    "position_limit": gettext_lazy(
+        "With your open orders this would be more than this market's position limit."
+    ),
+    "not_a_number": gettext_lazy("Write a number, like 0.55 or 10."),
+    "too_many_decimals": gettext_lazy("That has too many decimals."),
+    "number_too_large": gettext_lazy("That number is too large."),
+    "nothing_to_amend": gettext_lazy("That is what the order has already."),
+    "order_not_open": gettext_lazy("This order has ended already."),
+    "not_found": gettext_lazy("This order was not found."),
+}
+_OF_QUANTITY: Final = frozenset({"quantity_not_positive", "missing_field"})
+
+
+def explain(error: ApiError, market: Market) -> Fault:
+    """Return a refusal as it is told beside the ticket."""
+    field = _FIELD_OF.get(error.field or "", "")
+    if isinstance(error, InsufficientFundsError):
+        missing = show_money(error.missing_micros)
+        return Fault(
+            "amount", _("You need %(missing)s more for this order.") % {"missing": missing}
+        )
+    return Fault(field, _explain_terms(error, market) or str(_REFUSALS.get(error.code, _LATER)))
+
+
+def _explain_terms(error: ApiError, market: Market) -> str:
+    """Say it with the market's own numbers, where they matter."""
+    if error.code == "price_off_tick":
+        tick = show_exact(market.tick_pips * MICROS_PER_PIP)
+        return _("The price must be a multiple of %(tick)s.") % {"tick": tick}
+    if error.code == "quantity_off_step":
+        step = show_lots(market.lot_step_lots)
+        return _("The number of contracts must be a multiple of %(step)s.") % {"step": step}
+    if error.code == "quantity_too_large":
+        most = show_lots(ORDER_LOTS_MAX)
+        return _("An order has at most %(most)s contracts.") % {"most": most}
+    if error.code in _OF_QUANTITY:
+        return _("Say how many contracts.") if error.field != "budget" else _("Say how much.")
+    return ""
+
+
+# --- what became of an order ------------------------------------------------------------------
+
+_ENDS: Final[Mapping[str, str | Promise]] = {
+    "immediate_remainder": gettext_lazy("nobody offers more at this price"),
+    "fok_not_fillable": gettext_lazy("not all of it can be had at this price"),
+    "no_liquidity": gettext_lazy("nobody offers the other side"),
+    "budget_spent": gettext_lazy("the credits are spent"),
+    "self_trade": gettext_lazy("it would trade with your own order"),
+    "reduce_only": gettext_lazy("there is no more to close"),
+    "insufficient_funds": gettext_lazy("your credits don't reach further"),
+    "position_limit": gettext_lazy("the position limit is reached"),
+    "match_limit": gettext_lazy("it met too many orders at once"),
+    "market_closed": gettext_lazy("trading has ended"),
+    "amended_to_filled": gettext_lazy("you made it no larger than what has been traded"),
+    "expired": gettext_lazy("its time is over"),
+    "cancelled_by_owner": gettext_lazy("you cancelled it"),
+    "cancelled_by_operator": gettext_lazy("an operator cancelled it"),
+}
+
+
+def describe_end(reason: str | None) -> str:
+    """Say in half a sentence why (the rest of) an order ended."""
+    return str(_ENDS.get(reason or "", gettext_lazy("it was cancelled")))
+
+
+def mirror_micros(micros: int, contract: Contract) -> int:
+    """Return a price of the order as one of the contract that is shown."""
+    return PAYOUT_MICROS - micros if contract.is_mirrored else micros
+
+
+def is_buy(side: str, contract: Contract) -> bool:
+    return (side == "buy") != contract.is_mirrored
+
+
+def describe_order(order: OrderState, contract: Contract) -> str:
+    """Say what became of an order, in a sentence or two."""
+    parts = [_describe_fills(order, contract)] if order.average_price is not None else []
+    left = {"quantity": show_lots(parse_quantity_lots(order.remaining)), "outcome": contract.label}
+    if order.status in ("open", "partially_filled"):
+        assert order.price is not None, "what rests has a price"
+        pips_micros = parse_price_pips(order.price) * MICROS_PER_PIP
+        left["price"] = show_exact(mirror_micros(pips_micros, contract))
+        parts.append(_("Resting: %(quantity)s %(outcome)s at %(price)s.") % left)
+    elif order.status != "filled" and not parts:
+        why = {"reason": describe_end(order.reason)}
+        parts.append(_("Nothing was traded: %(reason)s.") % why)
+    elif order.status != "filled" and order.remaining != format_quantity(0):
+        left["reason"] = describe_end(order.reason)
+        parts.append(_("%(quantity)s not traded: %(reason)s.") % left)
+    return " ".join(parts)
+
+
+def _describe_fills(order: OrderState, contract: Contract) -> str:
+    assert order.average_price is not None, "what was filled has an average price"
+    said = {
+        "quantity": show_lots(parse_quantity_lots(order.filled)),
+        "outcome": contract.label,
+        "price": show_exact(mirror_micros(parse_amount_micros(order.average_price), contract)),
+        "fee": show_exact(parse_amount_micros(order.fees)),
+    }
+    has_fee = parse_amount_micros(order.fees) > 0
+    if is_buy(order.side, contract):
+        if has_fee:
+            return _("Bought %(quantity)s %(outcome)s at %(price)s, fee %(fee)s.") % said
+        return _("Bought %(quantity)s %(outcome)s at %(price)s.") % said
+    if has_fee:
+        return _("Sold %(quantity)s %(outcome)s at %(price)s, fee %(fee)s.") % said
+    return _("Sold %(quantity)s %(outcome)s at %(price)s.") % said

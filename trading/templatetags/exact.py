@@ -1,0 +1,66 @@
+"""How the portfolio shows money: to the micro where it is accounted for, with its sign in words of
+colour and in the figure itself.
+"""
+
+from django import template
+
+from accounts.templatetags.predex import NOTHING
+from accounts.units import format_amount
+from markets.models import Market
+from trading.pages.live import name_status
+from trading.pages.numbers import show_exact, show_money, write_lots
+
+register = template.Library()
+
+AVERAGE_DIGITS_MICROS = 100
+"""Averages are shown to a hundredth of a cent."""
+
+
+@register.filter
+def exact_money(micros: int | None) -> str:
+    """Micros as credits with 2 to 6 decimals."""
+    return NOTHING if micros is None else show_money(micros)
+
+
+@register.filter
+def exact_signed(micros: int | None) -> str:
+    """The same, gains with a plus."""
+    return f"+{exact_money(micros)}" if micros is not None and micros > 0 else exact_money(micros)
+
+
+@register.filter
+def rounded(micros: int | None) -> str:
+    """A price or an average of one, in micros, with 2 to 4 decimals."""
+    if micros is None:
+        return NOTHING
+    steps = (micros + AVERAGE_DIGITS_MICROS // 2) // AVERAGE_DIGITS_MICROS
+    return show_exact(steps * AVERAGE_DIGITS_MICROS)
+
+
+@register.filter
+def plain_contracts(lots: int) -> str:
+    """Lots as a form or a link takes them."""
+    return write_lots(lots)
+
+
+@register.filter
+def plain_amount(micros: int | None) -> str:
+    """Micros as the API has them, for scripts."""
+    return "" if micros is None else format_amount(micros)
+
+
+@register.filter
+def sign(micros: int | None) -> str:
+    """Return the class that colours gains and losses."""
+    return "" if not micros else "yes" if micros > 0 else "no"
+
+
+@register.filter
+def share(part: float | None) -> str:
+    """A part of 1 as a percentage."""
+    return NOTHING if part is None else f"{round(100 * part)}%"
+
+
+@register.filter
+def status_name(market: Market) -> str:
+    return name_status(market.status)
