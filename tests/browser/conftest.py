@@ -101,9 +101,7 @@ def sessions() -> dict[str, Any]:
 
 
 @pytest.fixture
-def visit(
-    chromium: Browser, site: Exchange, sessions: dict[str, Any]
-) -> Iterator[VisitorFactory]:
+def visit(chromium: Browser, site: Exchange, sessions: dict[str, Any]) -> Iterator[VisitorFactory]:
     """`visit(person=None, **context)`: a browser window of its own; logged in if there is a person.
 
     At the end of the test no window may have seen a script's error or a breach of the policy.

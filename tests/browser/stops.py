@@ -12,12 +12,12 @@ class Stop(NamedTuple):
 
 
 READ = (
-    "/", "/?status=ended", "/?q=nothing+like+it", "/leaderboard/", "/@alice/", "/help/", "/help/api/",
-    "/markets/rain/", "/markets/capitals/", "/markets/settled/", "/markets/void/", "/markets/fifty/",
-    "/markets/long/", "/markets/cheap/", "/markets/dear/", "/markets/empty/", "/markets/halted/",
-    "/markets/closed/", "/markets/resolving/", "/markets/rain/comments/", "/embed/rain/",
-    "/embed/capitals/", "/accounts/login/", "/accounts/signup/", "/accounts/password/reset/",
-    "/accounts/password/reset/done/",
+    "/", "/?status=ended", "/?q=nothing+like+it", "/leaderboard/", "/@alice/", "/help/",
+    "/help/api/", "/markets/rain/", "/markets/capitals/", "/markets/settled/", "/markets/void/",
+    "/markets/fifty/", "/markets/long/", "/markets/cheap/", "/markets/dear/", "/markets/empty/",
+    "/markets/halted/", "/markets/closed/", "/markets/resolving/", "/markets/rain/comments/",
+    "/embed/rain/", "/embed/capitals/", "/accounts/login/", "/accounts/signup/",
+    "/accounts/password/reset/", "/accounts/password/reset/done/",
 )  # fmt: skip
 # What asks again for the password when the log-in is old comes first.
 LOGGED_IN = (
@@ -37,9 +37,10 @@ OPERATOR = (
 ADMIN = (
     "/admin/", "/admin/markets/market/", "/admin/markets/market/{market_key}/change/",
     "/admin/markets/market/{market_key}/do/close/", "/admin/markets/market/import/",
-    "/admin/markets/market/add/", "/admin/accounts/user/", "/admin/accounts/user/{user_key}/change/",
-    "/admin/accounts/withdrawalrequest/", "/admin/accounts/transfer/", "/admin/accounts/auditevent/",
-    "/admin/accounts/policy/", "/admin/markets/exchange/", "/admin/markets/comment/",
+    "/admin/markets/market/add/", "/admin/accounts/user/",
+    "/admin/accounts/user/{user_key}/change/", "/admin/accounts/withdrawalrequest/",
+    "/admin/accounts/transfer/", "/admin/accounts/auditevent/", "/admin/accounts/policy/",
+    "/admin/markets/exchange/", "/admin/markets/comment/",
     "/admin/trading/order/", "/admin/trading/trade/",
 )  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""Everything by keyboard: a whole trade, menus, the way past the header; the focus is always seen."""
+"""By keyboard alone: a whole trade, menus, the way past the header; the focus is always seen."""
 
 import re
 
@@ -24,13 +24,14 @@ FIND_FOCUS = """
     const { outlineStyle, outlineWidth } = getComputedStyle(one, part);
     return outlineStyle !== "none" && parseFloat(outlineWidth) > 0;
   };
-  const label = element.closest("label");
-  const seen = hasOutline(element) || hasOutline(element, "::after") || (label && hasOutline(label));
-  const { width, height } = (label ?? element).getBoundingClientRect();
+  const label = element.closest("label") ?? element;
+  const seen = hasOutline(element) || hasOutline(element, "::after") || hasOutline(label);
+  const { width, height } = label.getBoundingClientRect();
+  const words = element.labels?.[0]?.textContent ?? element.textContent;
   return {
-    name: element.getAttribute("aria-label") ?? element.labels?.[0]?.textContent ?? element.textContent,
+    name: element.getAttribute("aria-label") ?? words,
     what: `${element.tagName} ${element.id} ${element.outerHTML.slice(0, 200)}`,
-    seen: Boolean(seen) && width > 0 && height > 0,
+    seen: seen && width > 0 && height > 0,
   };
 }
 """

@@ -17,6 +17,7 @@ from tests.browser.visitors import WAIT_MS
 from tests.e2e.people import PASSWORD, Person
 from tests.exchange import Exchange
 
+MINUS = "\N{MINUS SIGN}"
 TITLE = "Does the bridge open before autumn?"
 Row = dict[str, str]
 
@@ -100,7 +101,7 @@ def test_a_market_lives_from_proposal_to_payment_by_pages_and_admin_alone(
     expect(hers.get_by_text("Trading has ended. The result comes next.").first).to_be_visible()
     propose_result(admin)
     see_payment(hers, paid="10.00", profit="+¤4.00")
-    see_payment(his, paid="0.00", profit="−¤4.00")
+    see_payment(his, paid="0.00", profit=f"{MINUS}¤4.00")
     assert Decimal(alice.available()) == 10_000 - 6 + 10
 
 

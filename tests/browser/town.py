@@ -3,7 +3,6 @@
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 
 from playwright.sync_api import Page, expect
 
@@ -37,9 +36,7 @@ class Town:
         return {"nobody": None, "alice": self.alice, "olivia": self.operator}
 
 
-def build_town(
-    operator: Person, alice: Person, bob: Person, open_window: OpenWindow
-) -> Town:
+def build_town(operator: Person, alice: Person, bob: Person, open_window: OpenWindow) -> Town:
     town = Town(operator, alice, bob)
     open_markets(town)
     end_markets(town)
@@ -82,7 +79,8 @@ def trade(
     town: Town, slug: str, outcome: str = "YES", *, middle: int = 58, spread: int = 2
 ) -> None:
     """Alice and Bob trade at `middle` cents, and their orders stand around it."""
-    price, below, above = (f"{cents / 100:.2f}" for cents in (middle, middle - spread, middle + spread))
+    around = (middle, middle - spread, middle + spread)
+    price, below, above = (f"{cents / 100:.2f}" for cents in around)
     town.alice.place(slug, f"buy 10 {outcome} @ {price}")
     town.bob.place(slug, f"sell 6 {outcome} @ {price}")
     if spread:
@@ -121,8 +119,7 @@ def write_pages(town: Town, open_window: OpenWindow) -> None:
     write_profile(visitor.page)
     write_comments(visitor.page)
     town.names["group"], town.names["invitation"] = found_group(visitor.page)
-    closes_at = (datetime.now(UTC) + timedelta(days=2)).isoformat()
-    group = {"visibility": "group", "group": town.names["group"], "close_at": closes_at}
+    group = {"visibility": "group", "group": town.names["group"]}
     visitor.close()
     open_market(town.operator, "secret", title="Who brings the cake on Friday?", **group)
     visitor = open_window(town.operator)

@@ -34,8 +34,8 @@ FIND_OVERFLOW = """
   };
   const wide = [...document.querySelectorAll("body *")].filter(
     (element) => element.getBoundingClientRect().right > clientWidth + 1 && !isHeld(element));
-  const names = wide.slice(0, 5).map(({ tagName, id, className }) => `${tagName}#${id}.${className}`);
-  return [`${scrollWidth} px of ${clientWidth}`, ...names];
+  const describe = ({ tagName, id, className }) => `${tagName}#${id}.${className}`;
+  return [`${scrollWidth} px of ${clientWidth}`, ...wide.slice(0, 5).map(describe)];
 }
 """
 AXE_TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
