@@ -66,8 +66,6 @@ def make(*, markets: int, trades: int, traders: int) -> dict[str, Any]:
             execute(statement)
         store_statistics(rows)
         execute("DROP TABLE bench_tape")
-    if connection.vendor == "sqlite":
-        execute("ANALYZE")
     return {"slug": rows[0].slug, "session": make_session()}
 
 

@@ -45,7 +45,7 @@ class MarketForm(forms.Form):
             (Market.Kind.CATEGORICAL, gettext_lazy("One of several outcomes")),
         ],
         initial=Market.Kind.BINARY,
-        widget=forms.RadioSelect,
+        widget=forms.RadioSelect({"class": "radio radio-sm"}),
     )
     title = forms.CharField(
         label=gettext_lazy("Question"),
@@ -94,7 +94,7 @@ class MarketForm(forms.Form):
         label=gettext_lazy("Tags"),
         queryset=Tag.objects.all(),
         required=False,
-        widget=forms.CheckboxSelectMultiple,
+        widget=forms.CheckboxSelectMultiple({"class": "checkbox checkbox-sm"}),
     )
     close_at = forms.DateTimeField(
         label=gettext_lazy("Trading ends"),
@@ -126,8 +126,6 @@ class MarketForm(forms.Form):
         groups.queryset = Group.objects.filter(members=user)
         if market is not None:
             self.fields["kind"].disabled = True
-        for field in self.fields.values():
-            _dress(field)
 
     def clean_tags(self) -> list[Tag]:
         tags = list(self.cleaned_data["tags"])
@@ -199,14 +197,3 @@ def _initial(market: Market) -> dict[str, Any]:
 
 def _lines(text: str) -> list[str]:
     return [name for line in text.splitlines() if (name := " ".join(line.split()))]
-
-
-def _dress(field: forms.Field) -> None:
-    """Give a field's widget the site's look."""
-    classes: dict[type, str] = {
-        forms.Textarea: "textarea w-full",
-        forms.Select: "select w-full",
-        forms.RadioSelect: "radio radio-sm",
-        forms.CheckboxSelectMultiple: "checkbox checkbox-sm",
-    }
-    field.widget.attrs["class"] = classes.get(type(field.widget), "input w-full")

@@ -52,7 +52,7 @@ class Payloads:
         self._write_policy(his.page)
         self._write_markets()
         self._write_money()
-        self._write_account(hers.page)
+        self._write_account(hers)
         self._write_group(hers.page)
         self._write_comment(hers.page)
         self._write_catalogue(his.page)
@@ -108,15 +108,18 @@ class Payloads:
 
     # --- by pages
 
-    def _write_account(self, page: Page) -> None:
+    def _write_account(self, hers: Visitor) -> None:
+        page = hers.page
         page.goto("/account/")
         page.get_by_label("Display name").fill(LONG[:60])
         page.get_by_label("About you").fill(f"{LONG} {LINK}")
         page.get_by_label("Positions").check()
         page.get_by_role("button", name="Save").click()
+        expect(page.get_by_text("Your profile is saved.")).to_be_visible()
         page.goto("/account/keys/")
         page.get_by_label("Name", exact=True).fill(LONG[:60])
         page.get_by_role("button", name="Create the key").click()
+        hers.confirm_password()
         expect(page.get_by_role("heading", name="Your new key")).to_be_visible()
 
     def _write_group(self, page: Page) -> None:
@@ -145,11 +148,14 @@ class Payloads:
         for model in ("category", "tag"):
             admin.goto(f"/admin/markets/{model}/add/")
             admin.get_by_label("Name").fill(f"{model} {LONG}"[:80])
-            admin.get_by_label("Slug").fill(f"a-{model}")
             admin.get_by_role("button", name="Save", exact=True).click()
             expect(admin.get_by_text("was added successfully")).to_be_visible()
-        fields = {"category": "a-category", "tags": ["a-tag"]}
+        [category], [tag] = (
+            self.operator.call("GET", path)["results"] for path in ("categories", "tags")
+        )
+        fields = {"category": category["slug"], "tags": [tag["slug"]]}
         self.operator.call("PATCH", "markets/binary", fields)
+        self.names |= {"category": category["slug"], "tag": tag["slug"]}
         admin.goto("/markets/binary/")
         comments = admin.get_by_role("region", name="Comments")
         comments.get_by_label("Why it is hidden").first.fill(LONG[:200])

@@ -2,12 +2,13 @@
 out, and nobody is kept out (axe, WCAG 2.2 AA).
 """
 
-from collections.abc import Iterator
-from typing import NamedTuple
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
 
 import pytest
 from playwright.sync_api import Browser, Page
 
+from tests.browser.conftest import open_window
 from tests.browser.stops import STOPS, Stop, is_admin
 from tests.browser.town import Town
 from tests.browser.visitors import DESKTOP, PHONE, Visitor
@@ -27,6 +28,10 @@ class Look(NamedTuple):
     theme: str
     width: int
 
+    @property
+    def name(self) -> str:
+        return f"{self.viewer}-{self.theme}-{self.width}"
+
 
 LOOKS = [
     Look(viewer, theme, width)
@@ -37,34 +42,55 @@ LOOKS = [
 VISITS = [(look, stop) for look in LOOKS for stop in STOPS if stop.viewer == look.viewer]
 
 
+class Windows:
+    """One window at a time, which stays for all pages that are looked at in it."""
+
+    def __init__(self, open_one: Callable[[Look], Visitor]) -> None:
+        self._open_one = open_one
+        self._look: Look | None = None
+        self._visitor: Visitor | None = None
+
+    def find(self, look: Look) -> Visitor:
+        if self._visitor is None or look != self._look:
+            self.close()
+            self._look, self._visitor = look, self._open_one(look)
+        return self._visitor
+
+    def close(self) -> None:
+        if self._visitor is not None:
+            self._visitor.close()
+
+
 @pytest.fixture(scope="module")
-def window(
-    request: pytest.FixtureRequest, chromium: Browser, site: Exchange, town: Town
-) -> Iterator[Visitor]:
-    look: Look = request.param
-    viewport = PHONE if look.width == PHONE["width"] else DESKTOP
-    visitor = Visitor(
-        chromium,
-        site.base_url,
-        viewport=viewport,
-        color_scheme=look.theme,
-        reduced_motion="reduce",
-    )
-    person = town.people[look.viewer]
-    if person is not None:
-        visitor.log_in(person)
-    yield visitor
-    visitor.close()
+def windows(
+    chromium: Browser, site: Exchange, sessions: dict[str, Any], town: Town
+) -> Iterator[Windows]:
+    def open_one(look: Look) -> Visitor:
+        person = town.people[look.viewer]
+        visitor = open_window(
+            chromium,
+            site,
+            sessions,
+            person,
+            viewport=PHONE if look.width == PHONE["width"] else DESKTOP,
+            color_scheme=look.theme,
+            reduced_motion="reduce",
+        )
+        if person is not None:
+            visitor.open("/accounts/reauthenticate/?next=/account/")
+            visitor.confirm_password()
+        return visitor
+
+    opened = Windows(open_one)
+    yield opened
+    opened.close()
 
 
 @pytest.mark.parametrize(
-    ("window", "stop"),
-    VISITS,
-    indirect=["window"],
-    ids=[f"{look.viewer}-{look.theme}-{look.width}-{stop.path}" for look, stop in VISITS],
-    scope="module",
+    ("look", "stop"), VISITS, ids=[f"{look.name}-{stop.path}" for look, stop in VISITS]
 )
-def test_the_page_is_sound(window: Visitor, town: Town, stop: Stop):
+def test_the_page_is_sound(windows: Windows, town: Town, look: Look, stop: Stop):
+    window = windows.find(look)
     window.faults.clear()
     path = stop.path.format(**town.names)
     page = window.open(path, status=stop.status)

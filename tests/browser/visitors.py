@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 from axe_playwright_python.base import AXE_SCRIPT
-from playwright.sync_api import Browser, ConsoleMessage, Error, Page, Response
+from playwright.sync_api import Browser, ConsoleMessage, Error, Page, Response, expect
 
 from tests.e2e.people import PASSWORD, Person, wait_for
 
@@ -95,6 +95,13 @@ class Visitor:
         page.get_by_label("Password").fill(PASSWORD)
         page.get_by_label("Password").press("Enter")
         page.wait_for_url(lambda url: "/accounts/login" not in url)
+
+    def confirm_password(self) -> None:
+        """Say once more that it is them, as pages that concern the account's safety ask."""
+        page = self.page
+        page.get_by_label("Password").fill(PASSWORD)
+        page.get_by_role("button", name="Continue").click()
+        expect(page.get_by_role("heading", name="Is it you?")).to_have_count(0)
 
     def find_overflow(self) -> list[str]:
         """Return what sticks out to the right of a page that scrolls sideways."""
