@@ -45,7 +45,7 @@ test: $(VENV)/.installed-dev
 	echo "==> One at a time: faults, load, timing"; \
 	$(PYTEST) -m "alone and not soak" || result=1; \
 	echo "==> In process again, on PostgreSQL and Redis"; \
-	$(BIN)/python -m tests.on_postgres -q -m "not soak" || result=1; \
+	$(BIN)/python -m tests.on_postgres -q -n $(WORKERS) --dist loadfile -m "not soak" || result=1; \
 	exit $$result
 
 check: $(VENV)/.installed-dev

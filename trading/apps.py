@@ -10,7 +10,7 @@ class TradingConfig(AppConfig):
         from accounts import hooks
         from trading.cards import name_markets
         from trading.holdings import value_positions
-        from trading.own_data import TABLES, cancel_orders
+        from trading.own_data import TABLES, cancel_orders, forget_user
         from trading.roles import create_roles
 
         hooks.register(
@@ -18,6 +18,7 @@ class TradingConfig(AppConfig):
             name_markets=name_markets,
             cancel_orders=cancel_orders,
             data_tables=TABLES,
+            forget_user=forget_user,
         )
         # The last app to be migrated: the permissions of all of them are there.
         post_migrate.connect(create_roles, sender=self)

@@ -7,7 +7,7 @@ import msgspec
 
 from accounts.hooks import DataTable
 from accounts.models import Account
-from accounts.own_data import CHUNK_ROWS, read_in_chunks
+from accounts.own_data import CHUNK_ROWS, read_in_chunks, show_value
 from accounts.units import format_amount, format_quantity
 from markets.actions import check_not_in_maintenance
 from trading.actions import do_cancel_own_orders
@@ -15,8 +15,9 @@ from trading.api import schema
 from trading.api.show_own import show_amount, show_fill, show_row
 from trading.cards import MarketCard
 from trading.feed.reads import read_cards
-from trading.models import Margin, Order, Position
+from trading.models import Margin, Notification, NotificationChoice, Order, Position
 from trading.queries import list_fills
+from trading.sentences import describe
 
 Rows = Iterator[Mapping[str, Any]]
 
@@ -24,6 +25,7 @@ ORDER_COLUMNS: Final = schema.OrderState.__struct_fields__
 FILL_COLUMNS: Final = schema.OwnFill.__struct_fields__
 POSITION_COLUMNS: Final = ("market", "outcome", "bought_less_sold", "cost", "realised_profit")
 MARKET_COLUMNS: Final = ("market", "held", "fees", "net_paid", "payout")
+NOTIFICATION_COLUMNS: Final = ("kind", "created_at", "read_at", "title", "detail")
 
 
 class _Cards:
@@ -80,6 +82,20 @@ def list_markets_entered(user_id: int) -> Rows:
         }
 
 
+def list_notifications(user_id: int) -> Rows:
+    rows = Notification.objects.filter(user=user_id).select_related("market")
+    for row in read_in_chunks(rows.prefetch_related("market__outcomes")):
+        shown = {name: show_value(getattr(row, name)) for name in NOTIFICATION_COLUMNS[:-2]}
+        told = describe(row)
+        yield {**shown, "title": told.title, "detail": told.detail}
+
+
+def forget_user(user_id: int) -> None:
+    """Delete what they were told and what they wanted to hear of."""
+    Notification.objects.filter(user=user_id).delete()
+    NotificationChoice.objects.filter(user=user_id).delete()
+
+
 def cancel_orders(account_id: int) -> None:
     """End an account's open orders because its owner leaves."""
     check_not_in_maintenance()
@@ -96,4 +112,5 @@ TABLES: Final = (
     DataTable("fills", FILL_COLUMNS, list_own_fills),
     DataTable("positions", POSITION_COLUMNS, list_positions),
     DataTable("markets_entered", MARKET_COLUMNS, list_markets_entered),
+    DataTable("notifications", NOTIFICATION_COLUMNS, list_notifications),
 )

@@ -105,6 +105,34 @@ def test_the_page_is_sound(windows: Windows, town: Town, look: Look, stop: Stop)
     assert found == CLEAN
 
 
+SPOIL = """
+() => {
+  const script = document.createElement("script");
+  script.textContent = "window.isSpoilt = true";
+  document.body.append(script, new Image());
+  const wide = document.createElement("p");
+  wide.id = "too-wide";
+  wide.style.width = "2000px";
+  document.querySelector("main").append(wide);
+  console.error("something went wrong");
+}
+"""
+
+
+def test_what_is_wrong_with_a_page_is_found(windows: Windows):
+    window = windows.find(LOOKS[0])
+    window.open("/help/")
+    window.page.evaluate(SPOIL)
+    window.page.wait_for_timeout(DRAWN_MS)
+    assert "#too-wide" in window.find_overflow()[1]
+    assert window.find_barriers()[0].startswith("image-alt: ")
+    assert [words in " ".join(window.faults) for words in ("CSP: script-src", "went wrong")] == [
+        True,
+        True,
+    ]
+    window.faults.clear()
+
+
 def wait_until_drawn(page: Page) -> None:
     page.evaluate("document.fonts.ready.then(() => true)")
     page.wait_for_timeout(DRAWN_MS)

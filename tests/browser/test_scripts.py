@@ -124,7 +124,7 @@ def test_a_script_in_a_file_of_markets_is_a_text(look: VisitorFactory):
     text = f'title,close_at,rules,outcomes\n"{cell}",never {MARK},"{cell}","{cell};b"\n'
     file = {"name": f"{MARK}.csv", "mimeType": "text/csv", "buffer": text.encode()}
     page.locator("input[type=file]").set_input_files(file)
-    page.locator("form.act-form").get_by_role("button").click()
+    page.get_by_role("button", name="Check the file").click()
     expect(page.get_by_text(SHORT).first).to_be_visible()
     see_no_hit(page)
 

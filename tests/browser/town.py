@@ -38,6 +38,7 @@ class Town:
 
 def build_town(operator: Person, alice: Person, bob: Person, open_window: OpenWindow) -> Town:
     town = Town(operator, alice, bob)
+    alice.verify_email()  # only then is there a second factor to set up
     open_markets(town)
     end_markets(town)
     ask_for_money(town)

@@ -12,7 +12,7 @@ from markets.actions import do_approve_market, do_propose_market, do_reject_mark
 from markets.models import Market, Resolution
 from tests.trading import world
 from tests.trading.world import buy, run, sell
-from trading import actions, derive, notify
+from trading import actions, derive, notify, own_data
 from trading.engine.types import Tif
 from trading.mails import send_due
 from trading.models import MailState, Notification, NotificationChoice, NotificationKind
@@ -199,3 +199,14 @@ def test_old_ones_are_forgotten(shard, market, alice, monkeypatch):
     )
     notify.forget_old()
     assert set(Notification.objects.values_list("pk", flat=True)) == {row.pk for row in rows[1:4]}
+
+
+def test_notifications_are_part_of_one_s_data_and_leave_with_their_user(market, alice):
+    row = Notification.objects.create(user_id=alice.owner_id, kind="voided", market=market)
+    NotificationChoice.objects.create(user_id=alice.owner_id, kind="fill", by_mail=True)
+    [shown] = own_data.list_notifications(alice.owner_id)
+    assert shown.keys() == set(own_data.NOTIFICATION_COLUMNS)
+    assert shown["title"] == describe(row).title
+    own_data.forget_user(alice.owner_id)
+    assert not Notification.objects.exists()
+    assert not NotificationChoice.objects.exists()

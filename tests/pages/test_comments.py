@@ -11,6 +11,12 @@ from tests.trading.world import make_market, make_user
 pytestmark = pytest.mark.django_db
 
 
+@pytest.fixture(autouse=True)
+def verified(settings):
+    """Nobody here has to verify an e-mail address first."""
+    settings.EMAIL_VERIFICATION_REQUIRED = False
+
+
 @pytest.fixture
 def market():
     market = make_market()
