@@ -17,6 +17,7 @@ help:
 	@echo "make check  linters, types, import contracts, migrations, templates"
 	@echo "make soak   the long runs      make bench  the measurements, as JSON"
 	@echo "make dev    daphne's runserver make lock   pin the requirements again (needs uv)"
+	@echo "make messages the words of pages again (needs gettext)"
 	@echo "make assets the site's CSS, icons and vendored JavaScript again (needs node)"
 
 run: $(VENV)/.installed env
