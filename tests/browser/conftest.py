@@ -6,23 +6,19 @@ long as it is open, so it is closed at the end of the module, before tests that 
 their own.
 """
 
-import os
-import shutil
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, expect, sync_playwright
 
+from tests.browser.chromium import CHROMIUM, FLAGS, NO_CHROMIUM
 from tests.browser.town import Town, build_town
 from tests.browser.visitors import WAIT_MS, Visitor
 from tests.databases import SqliteDatabases
 from tests.e2e.people import Person, make_operator
 from tests.exchange import Exchange
 
-CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
-NO_CHROMIUM = "no Chromium here: install Debian's chromium, or set CHROMIUM to one"
-FLAGS = ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"]
 LOG_CHARACTERS_SHOWN = 4_000
 # People of a module come one after another from one address.
 UNHURRIED = {"FEED_SOCKETS_PER_ADDRESS_MAX": "500", "JWT_ACCESS_SECONDS": "7200"}

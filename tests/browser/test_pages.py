@@ -112,6 +112,7 @@ SPOIL = """
   document.body.append(script, new Image());
   const wide = document.createElement("p");
   wide.id = "too-wide";
+  wide.textContent = "wide";
   wide.style.width = "2000px";
   document.querySelector("main").append(wide);
   console.error("something went wrong");

@@ -1,0 +1,230 @@
+"""`python -m tests.browser.screenshots` (`make screenshots`): docs/screenshots/, made again.
+
+Starts a demo site of its own with a past, people who trade and something for the operators to do,
+and takes each picture at one pixel a dot. It takes about three minutes.
+"""
+
+import json
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from tests.browser.chromium import CHROMIUM, FLAGS, NO_CHROMIUM
+from tests.browser.visitors import DESKTOP, PHONE
+from tests.e2e.people import Person
+from tests.exchange import ROOT, Exchange
+
+FOLDER = ROOT / "docs" / "screenshots"
+BYTES_MAX = 200_000
+WARM_UP_SECONDS = 45
+QUOTING_SECONDS = 20
+TRADING_SECONDS = 40
+DRAWN_MS = 1_500
+NAMES = ("clara", "david", "emma", "finn", "greta", "henri")
+COMMENTS = (
+    "The ensemble runs agree for once: a front on Thursday evening, and it is slow.",
+    "Dahlem is in the south-west. Tempelhof had nothing last week while it poured there.",
+)
+
+
+class Shot(NamedTuple):
+    """A picture; `act` is done on the page before."""
+
+    name: str
+    path: str
+    viewer: str = ""
+    theme: str = "light"
+    is_phone: bool = False
+    act: Callable[[Page], None] | None = None
+
+
+def fill_ticket(page: Page) -> None:
+    page.get_by_role("link", name=re.compile("^Buy Yes")).click()
+    page.get_by_role("radio", name="Market", exact=True).check()
+    page.get_by_role("spinbutton", name="Contracts").fill("40")
+    page.locator("[data-summary]").wait_for()
+    page.get_by_role("dialog").evaluate("element => { element.scrollTop = 0; }")
+
+
+def show_candles(page: Page) -> None:
+    page.get_by_role("button", name="Candles").click()
+
+
+MARKET, CATEGORICAL = "/markets/rain-in-berlin/?range=1W", "/markets/warmest-capital/?range=1W"
+SHOTS = (
+    Shot("home-light", "/"),
+    Shot("home-dark", "/", viewer="alice", theme="dark"),
+    Shot("home-phone", "/", is_phone=True),
+    Shot("market-light", MARKET, viewer="alice"),
+    Shot("market-dark", MARKET, viewer="alice", theme="dark", act=show_candles),
+    Shot("market-phone", MARKET, viewer="alice", is_phone=True),
+    Shot("ticket-phone", MARKET, viewer="alice", is_phone=True, act=fill_ticket),
+    Shot("categorical-light", CATEGORICAL, viewer="alice"),
+    Shot("categorical-phone", CATEGORICAL, viewer="alice", theme="dark", is_phone=True),
+    Shot("portfolio-light", "/portfolio/", viewer="alice"),
+    Shot("portfolio-dark", "/portfolio/", viewer="alice", theme="dark"),
+    Shot("portfolio-phone", "/portfolio/", viewer="alice", is_phone=True),
+    Shot("leaderboard-light", "/leaderboard/?period=all", viewer="alice"),
+    Shot("admin-light", "/admin/", viewer="olivia"),
+    Shot("admin-dark", "/admin/", viewer="olivia", theme="dark"),
+)
+
+
+# --- the site -------------------------------------------------------------------------------------
+
+
+class DemoSite(Exchange):
+    """The program as `make run` starts it: DEBUG on, with the demo's traders."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(
+            folder,
+            database_url=f"sqlite:///{folder / 'predex.sqlite3'}",
+            environment={"DEBUG": "true", "FEED_SOCKETS_PER_ADDRESS_MAX": "500"},
+        )
+
+    def _command(self, role: str) -> list[str | Path]:
+        return [*super()._command(role), "--demo"]
+
+    def read_people(self) -> dict[str, dict[str, str]]:
+        people = json.loads((self.folder / "demo.json").read_text())["people"]
+        return {person["handle"]: person for person in people}
+
+
+@contextmanager
+def lively_site(folder: Path) -> Iterator[DemoSite]:
+    site = DemoSite(folder)
+    site.manage("migrate", "--verbosity", "0")
+    site.manage("seed_demo")
+    with site.start():
+        traders = [join(site, name) for name in NAMES]
+        time.sleep(WARM_UP_SECONDS)
+        site.stop()
+        run_past(site.environment)
+        site.start()
+        time.sleep(QUOTING_SECONDS)
+        let_trade(site, traders)
+        yield site
+
+
+def run_past(environment: Mapping[str, str]) -> None:
+    command = [sys.executable, "-m", "tests.browser.past"]
+    subprocess.run(command, env=dict(environment), cwd=ROOT, check=True)
+
+
+def join(site: Exchange, name: str) -> Person:
+    person = Person(site, name)
+    person.register()
+    person.log_in()
+    person.make_key()
+    return person
+
+
+def let_trade(site: DemoSite, traders: list[Person]) -> None:
+    """The people take what the market makers offer, and leave orders of their own."""
+    alice = Person(site, "alice")
+    alice.http.headers["X-API-Key"] = site.read_people()["alice"]["key"]
+    markets = alice.call("GET", "markets?status=open")["results"]
+    for number, person in enumerate([alice, *traders, alice]):
+        for place, market in enumerate(markets):
+            outcomes = [outcome["code"] for outcome in market["outcomes"]]
+            order = {
+                "market": market["slug"],
+                "outcome": outcomes[(number + place) % len(outcomes)],
+                "side": "buy",
+                "type": "market",
+                "budget": str(20 + 15 * ((number * 7 + place * 5) % 9)),
+            }
+            person.http.post("orders", json=order)
+    rain = {"market": "rain-in-berlin", "outcome": "YES", "side": "buy", "quantity": "120"}
+    best = alice.call("GET", "markets/rain-in-berlin/book")["books"][0]["bids"][0][0]
+    alice.http.post("orders", json={**rain, "price": str(round(float(best) - 0.02, 2))})
+    time.sleep(TRADING_SECONDS)
+
+
+# --- the pictures ---------------------------------------------------------------------------------
+
+
+def main() -> None:
+    if CHROMIUM is None:
+        sys.exit(NO_CHROMIUM)
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        lively_site(Path(folder)) as site,
+        sync_playwright() as playwright,
+    ):
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        states = {handle: log_in(browser, site, handle) for handle in ("alice", "olivia")}
+        prepare(browser, site, states)
+        for shot in SHOTS:
+            take(browser, site, states, shot)
+        browser.close()
+
+
+def log_in(browser: Browser, site: DemoSite, handle: str) -> Any:
+    person = site.read_people()[handle]
+    context = browser.new_context(base_url=site.base_url)
+    page = context.new_page()
+    page.goto("/accounts/login/")
+    page.get_by_label("E-mail").fill(person["email"])
+    page.get_by_label("Password").fill(person["password"])
+    page.get_by_label("Password").press("Enter")
+    page.wait_for_url(lambda url: "/accounts/login" not in url)
+    state = context.storage_state()
+    context.close()
+    return state
+
+
+def prepare(browser: Browser, site: DemoSite, states: dict[str, Any]) -> None:
+    """Comments under the market, and money for the operators to decide on."""
+    context = browser.new_context(base_url=site.base_url, storage_state=states["alice"])
+    page = context.new_page()
+    for text in COMMENTS:
+        page.goto(MARKET)
+        page.get_by_label("Your comment").fill(text)
+        page.get_by_role("button", name="Comment", exact=True).click()
+        page.get_by_text(text).wait_for()
+    page.goto("/portfolio/money/")
+    form = page.get_by_role("form", name="Withdraw")
+    form.get_by_label("Amount").fill("250")
+    form.get_by_role("button").click()
+    page.get_by_role("button", name="Take back").wait_for()
+    context.close()
+
+
+def take(browser: Browser, site: DemoSite, states: dict[str, Any], shot: Shot) -> None:
+    context = browser.new_context(
+        base_url=site.base_url,
+        viewport=PHONE if shot.is_phone else DESKTOP,
+        device_scale_factor=1,
+        color_scheme=shot.theme,
+        locale="en-GB",
+        timezone_id="Europe/Berlin",
+        storage_state=states.get(shot.viewer),
+    )
+    page = context.new_page()
+    page.goto(shot.path)  # the first visit tells the site the viewer's time zone
+    page.goto(shot.path)
+    if shot.act is not None:
+        shot.act(page)
+    page.wait_for_timeout(DRAWN_MS)
+    path = FOLDER / f"{shot.name}.png"
+    page.screenshot(path=path)
+    context.close()
+    size = path.stat().st_size
+    print(f"{path.relative_to(ROOT)}: {size // 1_000} kB")
+    if size > BYTES_MAX:
+        sys.exit(f"{path.name} has {size} bytes, more than {BYTES_MAX}")
+
+
+if __name__ == "__main__":
+    main()
