@@ -3,6 +3,7 @@
 from typing import Any, NamedTuple
 
 from allauth.account.adapter import DefaultAccountAdapter
+from allauth.account.models import EmailAddress
 from allauth.mfa.adapter import DefaultMFAAdapter
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
@@ -10,6 +11,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext as _
 
 from accounts.actions import check_create_user, do_welcome_user, is_retired, record_audit
+from accounts.api.principal import forget_user
 from accounts.models import User
 from accounts.pages.errors import show_error
 from accounts.policy import get_policy
@@ -58,6 +60,11 @@ class AccountAdapter(DefaultAccountAdapter):
         if user.is_suspended:
             return show_error(request, 403, _("This account is suspended"))
         return super().pre_login(request, user, **kwargs)
+
+    def confirm_email(self, request: HttpRequest, email_address: EmailAddress) -> bool:
+        is_confirmed: bool = super().confirm_email(request, email_address)
+        forget_user(email_address.user_id)
+        return is_confirmed
 
     def post_login(self, request: HttpRequest, user: User, **kwargs: Any) -> HttpResponse:
         record_audit("log_in", user, by=user)

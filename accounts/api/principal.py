@@ -136,10 +136,14 @@ def _start_lookup(credential: str) -> "asyncio.Future[Principal]":
     return lookup
 
 
+def _name_of(user_id: int) -> str:
+    return f"user {user_id}"  # no credential has a space in it
+
+
 def principal_of_user(user: User) -> Principal:
     """Return the principal of a browser's session; AuthError for a stopped user."""
     check_may_act(user)
-    name = f"user {user.pk}"  # no credential has a space in it
+    name = _name_of(user.pk)
     principal = _find_fresh(name)
     if principal is not None:
         return principal
@@ -192,6 +196,11 @@ def find_stopped(principals: Iterable[Principal]) -> set[Principal]:
         or (p.credential == "key" and p.credential_id not in keys)
         or (p.credential == "jwt" and p.credential_id not in logins)
     }
+
+
+def forget_user(user_id: int) -> None:
+    """Let a user's next page see at once what they have just changed about themselves."""
+    _cache.pop(_name_of(user_id), None)
 
 
 def forget_all() -> None:

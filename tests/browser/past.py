@@ -1,12 +1,16 @@
-"""`python -m tests.browser.past`: gives a demo's markets and people ten days of past, for pictures.
+"""A past for the demo's people and markets, so that pictures of it have something to show.
 
-Candles, statistics and daily equities are written as if they had been derived; no money moves. So
-this is a site to be looked at, not to be verified. It must not run meanwhile.
+`python -m tests.browser.past people` makes the people as of ten days ago, before anything else;
+`... markets` then gives candles, statistics and daily equities to the markets that have opened.
+They are written as if they had been derived, and no money moves: a site to be looked at, not to be
+verified. It must not run meanwhile.
 """
 
 import math
 import os
 import random
+import sys
+import time
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -18,7 +22,7 @@ if TYPE_CHECKING:
 DAYS = 10
 STEP_MINUTES = 10
 SEED = 7
-DRIFT = 0.035
+DRIFT = 0.025
 HALF_SPREAD_PIPS = 100
 PAYOUT_PIPS = 10_000
 MICROS = 1_000_000
@@ -30,12 +34,31 @@ Prices = list[int]
 """What each outcome is worth at one moment, in pips."""
 
 
-def main() -> None:
+def main(part: str) -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "predex.settings")
+    if part == "people":
+        turn_back_clock()  # before anything keeps a clock of its own
     import django
 
     django.setup()
-    make_past()
+    {"people": make_people, "markets": make_past}[part]()
+
+
+def turn_back_clock() -> None:
+    from django.utils import timezone
+
+    back, read, read_ns = timedelta(days=DAYS + 1), time.time, time.time_ns
+    now = timezone.now
+    time.time = lambda: read() - back.total_seconds()
+    time.time_ns = lambda: read_ns() - int(back.total_seconds()) * 10**9
+    timezone.now = lambda: now() - back
+
+
+def make_people() -> None:
+    from trading.demo import seed
+
+    seed.MARKETS = ()  # type: ignore[assignment]
+    seed.do_seed_demo()
 
 
 def make_past() -> None:
@@ -129,22 +152,25 @@ def build_candles(
 
 
 def make_days(dice: random.Random) -> None:
-    """What users were worth at the end of each day, and what was traded on it."""
+    """What people were worth at the end of each day, and what was traded on it."""
     from django.utils import timezone
 
     from accounts.models import Account
+    from trading.demo.seed import PEOPLE
     from trading.models import DailyEquity, ExchangeDay
 
     today = timezone.now().date()
     days = [today - timedelta(days=ago) for ago in range(3 * DAYS - 1, 0, -1)]
-    for account in Account.objects.filter(kind="user", number=1):
+    for account in Account.objects.filter(owner__handle__in=PEOPLE, number=1):
         equity_micros = START_MICROS
-        for day in days[-DAYS:]:
-            equity_micros += dice.randint(-60, 75) * MICROS
-            row = {"cash_micros": equity_micros, "equity_micros": equity_micros}
-            DailyEquity.objects.create(
-                account=account, day=day, deposited_micros=START_MICROS, **row
-            )
+        for day in reversed(days[-DAYS:]):
+            equity_micros += dice.randint(-60, 45) * MICROS
+            figures = {
+                "cash_micros": equity_micros,
+                "equity_micros": equity_micros,
+                "deposited_micros": START_MICROS,
+            }
+            DailyEquity.objects.update_or_create(account=account, day=day, defaults=figures)
     for number, day in enumerate(days):
         lots = dice.randint(40_000, 90_000) * (10 + number)
         figures = {
@@ -158,4 +184,4 @@ def make_days(dice: random.Random) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1])

@@ -4,6 +4,7 @@ Starts a demo site of its own with a past, people who trade and something for th
 and takes each picture at one pixel a dot. It takes about three minutes.
 """
 
+import itertools
 import json
 import re
 import subprocess
@@ -12,12 +13,14 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from tests.browser.chromium import CHROMIUM, FLAGS, NO_CHROMIUM
+from tests.browser.markets import EVIDENCE, open_market, settle_market
 from tests.browser.visitors import DESKTOP, PHONE
 from tests.e2e.people import Person
 from tests.exchange import ROOT, Exchange
@@ -26,12 +29,30 @@ FOLDER = ROOT / "docs" / "screenshots"
 BYTES_MAX = 200_000
 WARM_UP_SECONDS = 45
 QUOTING_SECONDS = 20
-TRADING_SECONDS = 40
+PAUSE_SECONDS = 4
+TRADING_SECONDS = 20
 DRAWN_MS = 1_500
+DEMO_PEOPLE = ("alice", "bob")
 NAMES = ("clara", "david", "emma", "finn", "greta", "henri")
 COMMENTS = (
     "The ensemble runs agree for once: a front on Thursday evening, and it is slow.",
     "Dahlem is in the south-west. Tempelhof had nothing last week while it poured there.",
+)
+
+
+class Ended(NamedTuple):
+    """A market in which trading has ended; `result` is what YES paid, if that is known."""
+
+    slug: str
+    title: str
+    result: str = ""
+
+
+ENDED = (
+    Ended("night-train", "Did the night train to Vienna arrive on time on Friday?", "1"),
+    Ended("city-marathon", "Was the city marathon won in less than 2:05 h?", "0"),
+    Ended("library", "Is the new library open to everybody by now?"),
+    Ended("harbour-bridge", "Was the harbour bridge closed on Sunday?"),
 )
 
 
@@ -94,6 +115,14 @@ class DemoSite(Exchange):
     def _command(self, role: str) -> list[str | Path]:
         return [*super()._command(role), "--demo"]
 
+    def find_person(self, handle: str) -> Person:
+        """Return one of the demo's people, logged in."""
+        known, person = self.read_people()[handle], Person(self, handle)
+        secret = {"email": known["email"], "password": known["password"]}
+        token = person.call("POST", "auth/login", secret)["access"]
+        person.http.headers["Authorization"] = f"Bearer {token}"
+        return person
+
     def read_people(self) -> dict[str, dict[str, str]]:
         people = json.loads((self.folder / "demo.json").read_text())["people"]
         return {person["handle"]: person for person in people}
@@ -103,50 +132,74 @@ class DemoSite(Exchange):
 def lively_site(folder: Path) -> Iterator[DemoSite]:
     site = DemoSite(folder)
     site.manage("migrate", "--verbosity", "0")
+    run_past("people", site.environment)
     site.manage("seed_demo")
     with site.start():
-        traders = [join(site, name) for name in NAMES]
+        people = [*(site.find_person(name) for name in DEMO_PEOPLE), *join(site)]
         time.sleep(WARM_UP_SECONDS)
         site.stop()
-        run_past(site.environment)
+        run_past("markets", site.environment)
         site.start()
+        give_operators_work(site, people)
         time.sleep(QUOTING_SECONDS)
-        let_trade(site, traders)
+        let_trade(people)
         yield site
 
 
-def run_past(environment: Mapping[str, str]) -> None:
-    command = [sys.executable, "-m", "tests.browser.past"]
+def run_past(part: str, environment: Mapping[str, str]) -> None:
+    command = [sys.executable, "-m", "tests.browser.past", part]
     subprocess.run(command, env=dict(environment), cwd=ROOT, check=True)
 
 
-def join(site: Exchange, name: str) -> Person:
-    person = Person(site, name)
-    person.register()
-    person.log_in()
-    person.make_key()
-    return person
+def join(site: Exchange) -> Iterator[Person]:
+    for name in NAMES:
+        person = Person(site, name)
+        person.register()
+        person.log_in()
+        person.make_key()
+        yield person
 
 
-def let_trade(site: DemoSite, traders: list[Person]) -> None:
-    """The people take what the market makers offer, and leave orders of their own."""
-    alice = Person(site, "alice")
-    alice.http.headers["X-API-Key"] = site.read_people()["alice"]["key"]
-    markets = alice.call("GET", "markets?status=open")["results"]
-    for number, person in enumerate([alice, *traders, alice]):
+def give_operators_work(site: DemoSite, people: list[Person]) -> None:
+    """Two markets that are paid, one that waits for its result, one whose result is disputed."""
+    operator = site.find_person("olivia")
+    for slug, title, result in ENDED:
+        open_market(operator, slug, title=title, dispute_seconds=0 if result else 3_600)
+        for number, (one, other) in enumerate(itertools.pairwise(people)):
+            price, quantity = 0.35 + 0.05 * number, 60 + 35 * number
+            one.place(slug, f"buy {quantity} YES @ {price:.2f}")
+            other.place(slug, f"sell {quantity} YES @ {price:.2f}")
+        if result:
+            settle_market(operator, slug, yes=result)
+        else:
+            operator.call("POST", f"markets/{slug}/close", {})
+    slug = ENDED[-1].slug
+    operator.call("POST", f"markets/{slug}/resolve", {**EVIDENCE, "yes": "1"})
+    disputing = Person(site, NAMES[0])
+    disputing.log_in()
+    text = "The notice is of last year: look at the date in its second line."
+    disputing.call("POST", f"markets/{slug}/dispute", {"text": text})
+
+
+def let_trade(people: list[Person]) -> None:
+    """They take a little of what the market makers offer; the first one leaves an order."""
+    first = people[0]
+    markets = first.call("GET", "markets?status=open")["results"]
+    for number, person in enumerate(people):
         for place, market in enumerate(markets):
             outcomes = [outcome["code"] for outcome in market["outcomes"]]
             order = {
                 "market": market["slug"],
-                "outcome": outcomes[(number + place) % len(outcomes)],
+                "outcome": outcomes[number % len(outcomes)],
                 "side": "buy",
                 "type": "market",
-                "budget": str(20 + 15 * ((number * 7 + place * 5) % 9)),
+                "quantity": str(3 + (number * 7 + place * 5) % 9),
             }
             person.http.post("orders", json=order)
-    rain = {"market": "rain-in-berlin", "outcome": "YES", "side": "buy", "quantity": "120"}
-    best = alice.call("GET", "markets/rain-in-berlin/book")["books"][0]["bids"][0][0]
-    alice.http.post("orders", json={**rain, "price": str(round(float(best) - 0.02, 2))})
+        time.sleep(PAUSE_SECONDS)
+    [mark, _no] = first.call("GET", "markets/rain-in-berlin/prices")["prices"]
+    price = Decimal(mark["price"]).quantize(Decimal("0.01")) - Decimal("0.03")
+    first.place("rain-in-berlin", f"buy 120 YES @ {price}")
     time.sleep(TRADING_SECONDS)
 
 
