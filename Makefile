@@ -18,6 +18,7 @@ help:
 	@echo "make soak   the long runs      make bench  the measurements, as JSON"
 	@echo "make dev    daphne's runserver make lock   pin the requirements again (needs uv)"
 	@echo "make messages the words of pages again (needs gettext)"
+	@echo "make screenshots  the pictures in docs/screenshots again (needs Chromium)"
 	@echo "make assets the site's CSS, icons and vendored JavaScript again (needs node)"
 
 run: $(VENV)/.installed env
@@ -77,6 +78,9 @@ messages: $(VENV)/.installed-dev
 
 assets:
 	@cd assets && { [ -d node_modules ] || npm ci --silent; } && npm run --silent build
+
+screenshots: $(VENV)/.installed-dev
+	@$(BIN)/python -m tests.browser.screenshots
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis

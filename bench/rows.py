@@ -29,8 +29,9 @@ def make_accounts(stage: Stage, count: int) -> None:
     stage.execute(
         UNCHECKED,
         "INSERT INTO accounts_user (id, password, is_superuser, email, handle, display_name,"
-        " is_active, is_staff, created_at) SELECT n, '!', false, 'owner_' || n || '@example.org',"
-        " 'owner_' || n, '', true, false, now()"
+        " bio, is_active, is_staff, public_profile, on_leaderboards, shares_positions, created_at)"
+        " SELECT n, '!', false, 'owner_' || n || '@example.org', 'owner_' || n, '', '', true,"
+        " false, true, true, false, now()"
         f" FROM generate_series({FIRST_ID}, {FIRST_ID + owners - 1}) AS n",
         "INSERT INTO accounts_account (id, owner_id, number, kind, currency, cash_micros,"
         f" held_micros, withdrawing_micros, created_at) SELECT {FIRST_ID} + n,"

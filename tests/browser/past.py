@@ -25,8 +25,6 @@ SEED = 7
 DRIFT = 0.025
 HALF_SPREAD_PIPS = 100
 PAYOUT_PIPS = 10_000
-MICROS = 1_000_000
-START_MICROS = 10_000 * MICROS
 BUSY = 0.4
 """In so many of the steps something is traded."""
 
@@ -148,29 +146,17 @@ def build_candles(
         )
 
 
-# --- people ---------------------------------------------------------------------------------------
+# --- days -----------------------------------------------------------------------------------------
 
 
 def make_days(dice: random.Random) -> None:
-    """What people were worth at the end of each day, and what was traded on it."""
+    """What was traded on each day."""
     from django.utils import timezone
 
-    from accounts.models import Account
-    from trading.demo.seed import PEOPLE
-    from trading.models import DailyEquity, ExchangeDay
+    from trading.models import ExchangeDay
 
     today = timezone.now().date()
     days = [today - timedelta(days=ago) for ago in range(3 * DAYS - 1, 0, -1)]
-    for account in Account.objects.filter(owner__handle__in=PEOPLE, number=1):
-        equity_micros = START_MICROS
-        for day in reversed(days[-DAYS:]):
-            equity_micros += dice.randint(-60, 45) * MICROS
-            figures = {
-                "cash_micros": equity_micros,
-                "equity_micros": equity_micros,
-                "deposited_micros": START_MICROS,
-            }
-            DailyEquity.objects.update_or_create(account=account, day=day, defaults=figures)
     for number, day in enumerate(days):
         lots = dice.randint(40_000, 90_000) * (10 + number)
         figures = {
@@ -178,9 +164,10 @@ def make_days(dice: random.Random) -> None:
             "volume_micros": lots * 5_000,
             "trades": lots // 900,
             "traders": dice.randint(6, 10) + number,
-            "counted_at": timezone.now(),
         }
-        ExchangeDay.objects.update_or_create(day=day, defaults=figures)
+        ExchangeDay.objects.update_or_create(
+            day=day, defaults={**figures, "counted_at": timezone.now()}
+        )
 
 
 if __name__ == "__main__":

@@ -12,6 +12,8 @@ from tests.browser.wire import Wire
 from tests.e2e.people import Person
 from tests.exchange import Exchange
 
+pytestmark = pytest.mark.timeout(300)  # a whole site is started and filled first
+
 SECONDS_MAX = 1.0
 LOST = "Connection lost. Prices may be old; connecting again…"
 BACK = "Connected again. Everything is up to date."
@@ -77,6 +79,18 @@ def test_the_other_window_sees_book_tape_probability_and_its_own_fill_within_a_s
     assert max(seen.values()) <= SECONDS_MAX * 1_000, seen
     expect_toast(his, "Your order sold 10 YES at 0.58.")
     expect_toast(hers, "Bought 10 YES at 0.58.")
+
+
+def test_a_first_price_appears_where_there_was_none(
+    visit: VisitorFactory, operator: Person, bob: Person, carol: Person
+):
+    slug = open_market(operator, "unpriced")
+    page = visit(bob).open(f"/markets/{slug}/")
+    chance = page.locator("[data-ticker=YES]").first
+    expect(chance).to_have_text("\N{EN DASH}")
+    carol.place(slug, "buy 10 YES @ 0.52")
+    carol.place(slug, "sell 10 YES @ 0.62")
+    expect(chance).to_have_text("57%")
 
 
 def test_a_dropped_socket_says_so_and_syncs_again_by_itself(

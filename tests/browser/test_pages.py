@@ -14,6 +14,8 @@ from tests.browser.town import Town
 from tests.browser.visitors import DESKTOP, PHONE, Visitor
 from tests.exchange import Exchange
 
+pytestmark = pytest.mark.timeout(300)  # a whole site is started and filled first
+
 CLEAN: dict[str, list[str]] = {"faults": [], "overflow": [], "barriers": []}
 DRAWN_MS = 100  # the first frames, after the page's own scripts have begun
 

@@ -15,6 +15,8 @@ from tests.browser.visitors import Visitor
 from tests.e2e.people import Person
 from tests.exchange import Exchange
 
+pytestmark = pytest.mark.timeout(300)  # a whole site is started and filled first
+
 RUN_MS = 150  # what an image that can't be loaded needs to say so
 
 SHOWN = {

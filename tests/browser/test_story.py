@@ -17,6 +17,8 @@ from tests.browser.visitors import WAIT_MS
 from tests.e2e.people import PASSWORD, Person
 from tests.exchange import Exchange
 
+pytestmark = pytest.mark.timeout(300)  # a whole site is started and filled first
+
 MINUS = "\N{MINUS SIGN}"
 TITLE = "Does the bridge open before autumn?"
 Row = dict[str, str]

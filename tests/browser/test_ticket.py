@@ -14,6 +14,8 @@ from tests.browser.markets import name_outcomes, open_market
 from tests.browser.ticket import Ticket, expect_toast
 from tests.e2e.people import Person
 
+pytestmark = pytest.mark.timeout(300)  # a whole site is started and filled first
+
 FEES = {"fee_kind": "quadratic", "fee_taker_rate": "0.07", "fee_maker_rate": "0.01"}
 CITIES = name_outcomes("Rome", "Oslo", "Bern")
 

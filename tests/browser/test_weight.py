@@ -13,6 +13,8 @@ from tests.browser.town import Town
 from tests.browser.visitors import Visitor
 from tests.exchange import Exchange
 
+pytestmark = pytest.mark.timeout(300)  # a whole site is started and filled first
+
 BYTES_MAX = 80_000
 MARKET_BYTES_MAX = 200_000
 ADMIN_BYTES_MAX = 300_000  # django-unfold's own files, which only operators load
