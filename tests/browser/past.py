@@ -1,7 +1,7 @@
 """A past for the demo's people and markets, so that pictures of it have something to show.
 
 `python -m tests.browser.past people` makes the people as of ten days ago, before anything else;
-`... markets` then gives candles, statistics and daily equities to the markets that have opened.
+`... markets` then gives candles and statistics to the markets that have opened, and days a volume.
 They are written as if they had been derived, and no money moves: a site to be looked at, not to be
 verified. It must not run meanwhile.
 """
