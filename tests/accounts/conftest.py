@@ -1,9 +1,12 @@
 """Users, accounts and API clients for the tests of accounts."""
 
 import itertools
+import time
 from collections.abc import Callable
+from types import SimpleNamespace
 
 import pytest
+from allauth.mfa.totp.internal import auth as totp
 from asgiref.sync import sync_to_async
 from django.db import connection
 from django.db.models import Sum
@@ -103,3 +106,16 @@ def check_conservation(request):
         assert account.cash_micros == net
         asked = account.withdrawals.filter(status="requested").aggregate(Sum("amount_micros"))
         assert account.withdrawing_micros == (asked["amount_micros__sum"] or 0)
+
+
+@pytest.fixture
+def authenticator(monkeypatch) -> Callable[[str], str]:
+    """The code that somebody's app shows for a secret: it does not turn while they type it."""
+    now = time.time()
+    monkeypatch.setattr(totp, "time", SimpleNamespace(time=lambda: now))
+
+    def show_code(secret: str) -> str:
+        (step,) = totp.yield_hotp_counters_from_time()
+        return totp.format_hotp_value(totp.hotp_value(secret, step))
+
+    return show_code

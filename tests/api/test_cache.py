@@ -12,6 +12,26 @@ from trading.cache import FreshCache, SharedRead
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
+class Clock:
+    """Stands in for `time`: it goes on when a test says so."""
+
+    now = 1_000.0
+
+    def monotonic(self):
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    clock = Clock()
+    monkeypatch.setattr("trading.cache.time", clock)
+    return clock
+
+
+async def end_reads(cache):
+    await asyncio.gather(*cache._pending.values())
+
+
 async def test_a_miss_is_looked_up_once_whoever_waits():
     looked_up = []
 
@@ -34,35 +54,37 @@ async def test_what_was_not_found_is_looked_up_again():
     assert await cache.get("a") == 1
 
 
-async def test_a_value_is_kept_no_longer_than_said():
+async def test_a_value_is_kept_no_longer_than_said(clock):
     numbers = iter(range(10))
-    cache: FreshCache[str, int] = FreshCache(lambda _: next(numbers) + 1, seconds=0.05)
+    cache: FreshCache[str, int] = FreshCache(lambda _: next(numbers) + 1, seconds=1)
     assert (await cache.get("a"), await cache.get("a")) == (1, 1)
-    await asyncio.sleep(0.06)
+    clock.now += 0.99
+    assert cache.find_fresh("a") == 1
+    clock.now += 0.01
     assert cache.find_fresh("a") is None
     assert await cache.get("a") == 2
 
 
-async def test_a_value_in_use_is_renewed_before_anybody_has_to_wait():
+async def test_a_value_in_use_is_renewed_before_anybody_has_to_wait(clock):
     numbers = iter(range(10))
-    cache: FreshCache[str, int] = FreshCache(lambda _: next(numbers) + 1, seconds=0.4)
+    cache: FreshCache[str, int] = FreshCache(lambda _: next(numbers) + 1, seconds=1)
     assert await cache.get("a") == 1
-    await asyncio.sleep(0.25)
+    clock.now += 0.6
     assert await cache.get("a") == 1  # and it is looked up again meanwhile
-    await asyncio.sleep(0.1)
+    await end_reads(cache)
     assert cache.find_fresh("a") == 2
-    await asyncio.sleep(0.15)
+    clock.now += 0.6
     assert cache.find_fresh("a") == 2  # the first one's time is over
 
 
-async def test_what_is_gone_is_forgotten_as_soon_as_that_is_known():
+async def test_what_is_gone_is_forgotten_as_soon_as_that_is_known(clock):
     rows = {"a": 1}
-    cache = FreshCache(rows.get, seconds=0.4)
+    cache = FreshCache(rows.get, seconds=1)
     assert await cache.get("a") == 1
     rows.clear()
-    await asyncio.sleep(0.25)
+    clock.now += 0.6
     assert await cache.get("a") == 1
-    await asyncio.sleep(0.05)
+    await end_reads(cache)
     assert cache.find_fresh("a") is None
 
 

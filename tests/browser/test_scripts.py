@@ -113,6 +113,8 @@ def test_a_script_in_a_live_message_is_a_text(
 ):
     page = look("alice").open("/markets/several/")
     alice.place("several", "buy 3 HIT2 @ 0.30")
+    own = page.get_by_role("region", name="Your orders in this market")
+    expect(own).to_contain_text("at 0.30")  # the page listens
     bob.place("several", "sell 3 HIT2 @ 0.30")
     expect_toast(page, SHORT)
     page.get_by_role("button", name="Candles").click()

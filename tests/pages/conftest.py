@@ -4,9 +4,17 @@ from typing import Any
 
 import pytest
 
-from tests.accounts.conftest import alice, api, log_in, make_user, operator, with_key
+from tests.accounts.conftest import (
+    alice,
+    api,
+    authenticator,
+    log_in,
+    make_user,
+    operator,
+    with_key,
+)
 
-__all__ = ["alice", "api", "log_in", "make_user", "operator", "with_key"]
+__all__ = ["alice", "api", "authenticator", "log_in", "make_user", "operator", "with_key"]
 
 
 @pytest.fixture(autouse=True)
