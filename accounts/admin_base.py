@@ -17,7 +17,7 @@ from django.utils.html import format_html
 from unfold import admin as unfold
 
 from accounts.admin_acts import ActingAdmin
-from accounts.admin_fields import SecondsField
+from accounts.admin_fields import format_seconds
 from accounts.audit import record_audit
 from accounts.ids import check_id
 from accounts.models import Account, User
@@ -213,7 +213,7 @@ def show_time(field: str, title: Any = None) -> Column:
 
 def show_duration(field: str, title: Any) -> Column:
     """A column of seconds, shown like "2d 12h"."""
-    return _show(field, lambda seconds: SecondsField.show(seconds or 0), title)
+    return _show(field, lambda seconds: format_seconds(seconds or 0), title)
 
 
 def link_to(field: str, title: Any) -> Column:

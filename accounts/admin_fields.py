@@ -1,6 +1,7 @@
 """Form fields that take what people write and give the integers that we keep."""
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, ClassVar
 
 from django import forms
 from django.core.exceptions import ValidationError
@@ -9,6 +10,7 @@ from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminTextInputWidget
 
 from accounts.models import User
+from accounts.models.policy import FEE_RATE_PPM_MAX
 from accounts.units import (
     UnitError,
     format_amount,
@@ -21,21 +23,43 @@ from accounts.units import (
 
 SECONDS_PER = {"d": 86_400, "h": 3_600, "m": 60, "s": 1}
 SECONDS_MAX = 10**9
+FEE_RATE_HELP = _(
+    "Flat: credits a contract, like 0.01. Quadratic: the factor k in"
+    " k x price x (1 - price) a contract, like 0.07."
+)
+
+
+def parse_seconds(text: str) -> int:
+    return sum(_parse_part(part) for part in text.lower().split())
+
+
+def format_seconds(seconds: int) -> str:
+    parts = []
+    for unit, length in SECONDS_PER.items():
+        count, seconds = divmod(seconds, length)
+        if count:
+            parts.append(f"{count}{unit}")
+    return " ".join(parts) or "0s"
+
+
+def _parse_part(part: str) -> int:
+    number, unit = part[:-1], part[-1]
+    if part == "0":
+        return 0
+    if unit not in SECONDS_PER or not (number.isascii() and number.isdecimal()):
+        raise UnitError("not_a_duration", gettext("Write it like 1h, 2d 12h or 90s."))
+    return int(number[:12]) * SECONDS_PER[unit]
 
 
 class UnitField(forms.Field):
-    """A decimal, exactly; its value is a whole number of units."""
+    """A decimal, exactly; its value is a whole number of units.
 
+    `parse` gives the units that a text says, or raises UnitError; `show` is its inverse.
+    """
+
+    parse: ClassVar[Callable[..., int]]
+    show: ClassVar[Callable[..., str]]
     widget = UnfoldAdminTextInputWidget
-
-    @staticmethod
-    def parse(text: Any) -> int:
-        """Return units, or raise UnitError."""
-        raise NotImplementedError
-
-    @staticmethod
-    def show(units: int) -> str:
-        raise NotImplementedError
 
     def __init__(self, *, units_max: int = 2**63 - 1, **options: Any) -> None:
         super().__init__(**options)
@@ -96,64 +120,33 @@ class UserField(forms.Field):
 class AmountField(UnitField):
     """Credits; its value is micros."""
 
-    @staticmethod
-    def parse(text: Any) -> int:
-        return parse_amount_micros(text)
+    parse, show = staticmethod(parse_amount_micros), staticmethod(format_amount)
 
-    @staticmethod
-    def show(units: int) -> str:
-        return format_amount(units)
+
+class FeeRateField(AmountField):
+    """A maker's or taker's rate of a fee schedule; its value is parts per million."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(units_max=FEE_RATE_PPM_MAX, **options)
 
 
 class PriceField(UnitField):
     """A price in credits; its value is pips."""
 
-    @staticmethod
-    def parse(text: Any) -> int:
-        return parse_price_pips(text)
-
-    @staticmethod
-    def show(units: int) -> str:
-        return format_price(units)
+    parse, show = staticmethod(parse_price_pips), staticmethod(format_price)
 
 
 class QuantityField(UnitField):
     """Contracts; its value is lots."""
 
-    @staticmethod
-    def parse(text: Any) -> int:
-        return parse_quantity_lots(text)
-
-    @staticmethod
-    def show(units: int) -> str:
-        return format_quantity(units)
+    parse, show = staticmethod(parse_quantity_lots), staticmethod(format_quantity)
 
 
 class SecondsField(UnitField):
     """A length of time like "1h", "2d 12h" or "90s"; its value is seconds."""
 
+    parse, show = staticmethod(parse_seconds), staticmethod(format_seconds)
+
     def __init__(self, **options: Any) -> None:
         super().__init__(units_max=SECONDS_MAX, **options)
         self.widget.attrs["inputmode"] = "text"
-
-    @staticmethod
-    def parse(text: Any) -> int:
-        return sum(_parse_part(part) for part in text.lower().split())
-
-    @staticmethod
-    def show(units: int) -> str:
-        parts = []
-        for unit, length in SECONDS_PER.items():
-            count, units = divmod(units, length)
-            if count:
-                parts.append(f"{count}{unit}")
-        return " ".join(parts) or "0s"
-
-
-def _parse_part(part: str) -> int:
-    number, unit = part[:-1], part[-1]
-    if part == "0":
-        return 0
-    if unit not in SECONDS_PER or not (number.isascii() and number.isdecimal()):
-        raise UnitError("not_a_duration", gettext("Write it like 1h, 2d 12h or 90s."))
-    return int(number[:12]) * SECONDS_PER[unit]

@@ -49,8 +49,9 @@ class FreshCache(Generic[Key, Value]):
         if value is not None:
             return value
         known = self._entries.get(key)
-        if not self._reading.acquire(blocking=known is None):
-            assert known is not None
+        if known is None:
+            self._reading.acquire()
+        elif not self._reading.acquire(blocking=False):
             return known[1]
         try:
             return self.get_sync(key)

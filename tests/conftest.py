@@ -53,15 +53,11 @@ def touches_database(item: pytest.Item) -> bool:
 @pytest.fixture(autouse=True)
 def forget_caches() -> None:
     """Nothing that a process keeps for a second (principals, limits, policy) outlives a test."""
-    from accounts import policy
+    from accounts import cache
     from accounts.api import limits, principal
-    from markets import context as exchange_context
-    from trading import cache
 
     limits.reset()
     principal.forget_all()
-    policy.forget()
-    exchange_context.forget()
     cache.forget_all()
 
 

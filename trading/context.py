@@ -6,7 +6,7 @@ from django.conf import settings
 from django.http import HttpRequest
 from django.utils.functional import SimpleLazyObject
 
-from trading.cache import FreshCache
+from accounts.cache import FreshCache
 from trading.lease import LEASE_SECONDS, database_now_us
 from trading.models import Lease, Notification
 

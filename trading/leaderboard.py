@@ -25,9 +25,9 @@ from django.db.models import Max, QuerySet
 from django.utils import timezone
 
 from accounts.actions import get_issuer_id
+from accounts.cache import FreshCache
 from accounts.models import Account, User
 from trading import equity
-from trading.cache import FreshCache
 from trading.engine.types import PAYOUT_PIPS
 from trading.marks import WIDE_PIPS
 from trading.models import DailyEquity

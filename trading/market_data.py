@@ -8,13 +8,13 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from accounts.api.pagination import build_page, decode_cursor
+from accounts.cache import FreshCache, SharedRead
 from accounts.errors import ApiError
 from accounts.units import format_quantity
 from trading import cards, queries
 from trading.api.reading import read_limit
 from trading.api.render import Levels, show_book, show_price
 from trading.api.schema import BookAnswer, Ticker, TickerPage
-from trading.cache import FreshCache, SharedRead
 from trading.cards import MarketCard
 from trading.feed.reads import book_from_database, read_live_listed
 from trading.messages import Level

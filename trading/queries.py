@@ -13,12 +13,11 @@ from trading.cards import MarketCard
 from trading.engine import book
 from trading.engine.types import OrderStatus, Reason, Stp, Tif
 from trading.feed.mirror import find_tops
-from trading.feed.reads import book_from_database, read_markets
+from trading.feed.reads import book_from_database, read_lasts, read_markets
 from trading.messages import Top
 from trading.models import Candle, Order, OutcomeStats, Trade
 
 DAY_MINUTES: Final = 24 * 60
-RECENT_TRADES_MAX: Final = 100
 """How many trades the statistics are at most behind."""
 
 
@@ -249,18 +248,9 @@ def read_quotes(card: MarketCard) -> tuple[int, int, list[Quote]]:
     """Return (seq, ts_us, a quote for each book) as of the last commit."""
     seq, ts_us, levels = book_from_database(card.id)
     tops = {top.outcome: top for top in find_tops(levels)}
-    lasts = _read_lasts(card.id)
+    lasts = read_lasts({card.id: seq})[card.id]
     quotes = []
     for outcome in range(card.book_count):
         top = tops.get(outcome) or Top(outcome, None, 0, None, 0)
         quotes.append(Quote(top.bid_pips, top.ask_pips, lasts.get(outcome)))
     return seq, ts_us, quotes
-
-
-def _read_lasts(market_id: int) -> dict[int, int]:
-    """Return last prices by book: the statistics', or those of trades they don't know yet."""
-    stats = OutcomeStats.objects.filter(market_id=market_id).exclude(last_pips=None)
-    lasts: dict[int, Any] = dict(stats.values_list("outcome_index", "last_pips"))
-    recent = Trade.objects.filter(market_id=market_id).order_by("-id")[:RECENT_TRADES_MAX]
-    newest_last = reversed(list(recent.values_list("outcome_index", "price_pips")))
-    return {**lasts, **dict(newest_last)}

@@ -16,7 +16,7 @@ from unfold.widgets import (
 
 from accounts.actions import do_edit_policy
 from accounts.admin_base import ModelAdmin, get_operator
-from accounts.admin_fields import AmountField, SecondsField
+from accounts.admin_fields import FEE_RATE_HELP, AmountField, FeeRateField, SecondsField
 from accounts.models import Policy
 from accounts.models.policy import RATE_MAX
 
@@ -29,7 +29,6 @@ PARTS = {
     ("write", 1): _("writes at once"),
 }
 GRANT_MAX_MICROS = 10**18
-RATE_MAX_MICROS = 10**6
 
 
 def _name(kind: str, bucket: str, part: int) -> str:
@@ -59,15 +58,8 @@ class PolicyForm(RateForm, forms.ModelForm):  # type: ignore[misc, valid-type]
         units_max=GRANT_MAX_MICROS,
         help_text=_("Credits that every new account starts with."),
     )
-    default_fee_maker_rate = AmountField(
-        label=_("Maker's rate"),
-        units_max=RATE_MAX_MICROS,
-        help_text=_(
-            "Flat: credits a contract, like 0.01. Quadratic: the factor k in"
-            " k x price x (1 - price) a contract, like 0.07."
-        ),
-    )
-    default_fee_taker_rate = AmountField(label=_("Taker's rate"), units_max=RATE_MAX_MICROS)
+    default_fee_maker_rate = FeeRateField(label=_("Maker's rate"), help_text=FEE_RATE_HELP)
+    default_fee_taker_rate = FeeRateField(label=_("Taker's rate"))
     default_dispute_seconds = SecondsField(
         label=_("Dispute window"),
         help_text=_("How long a result may be objected to before it is paid: like 1h or 2d 12h."),

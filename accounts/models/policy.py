@@ -11,6 +11,7 @@ from django.utils import timezone
 from accounts.units import MICROS_PER_CREDIT
 
 RATE_MAX = 1_000_000
+FEE_RATE_PPM_MAX = 1_000_000
 
 
 def default_rate_limits() -> dict[str, dict[str, list[int]]]:

@@ -9,9 +9,9 @@ from django.utils import timezone
 
 from accounts.errors import RefusedError
 from accounts.models import User
+from accounts.models.policy import FEE_RATE_PPM_MAX
 from markets.models import (
     DISPUTE_SECONDS_MAX,
-    FEE_RATE_PPM_MAX,
     FEE_UNITS_MICROS,
     LOT_STEP_LOTS_MAX,
     OUTCOMES_MAX,

@@ -6,7 +6,13 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminSelectWidget
 
-from accounts.admin_fields import AmountField, QuantityField, SecondsField, UserField
+from accounts.admin_fields import (
+    FEE_RATE_HELP,
+    FeeRateField,
+    QuantityField,
+    SecondsField,
+    UserField,
+)
 from accounts.errors import RefusedError
 from accounts.models import User
 from accounts.units import format_price
@@ -17,7 +23,6 @@ from markets.actions import (
     check_set_outcomes,
 )
 from markets.models import (
-    FEE_RATE_PPM_MAX,
     LOT_STEP_LOTS_MAX,
     POSITION_LIMIT_LOTS_MAX,
     TICKS_PIPS,
@@ -61,15 +66,8 @@ class MarketForm(forms.ModelForm):
         units_max=LOT_STEP_LOTS_MAX,
         help_text=_("Orders are for multiples of so many contracts."),
     )
-    fee_maker_rate = AmountField(
-        label=_("Maker's rate"),
-        units_max=FEE_RATE_PPM_MAX,
-        help_text=_(
-            "Flat: credits a contract, like 0.01. Quadratic: the factor k in"
-            " k x price x (1 - price) a contract, like 0.07."
-        ),
-    )
-    fee_taker_rate = AmountField(label=_("Taker's rate"), units_max=FEE_RATE_PPM_MAX)
+    fee_maker_rate = FeeRateField(label=_("Maker's rate"), help_text=FEE_RATE_HELP)
+    fee_taker_rate = FeeRateField(label=_("Taker's rate"))
     fee_unit_micros = forms.TypedChoiceField(
         label=_("Fees are rounded up to"),
         coerce=int,

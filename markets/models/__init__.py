@@ -6,7 +6,6 @@ from markets.models.exchange import Exchange
 from markets.models.group import Group, GroupInvitation, GroupMember
 from markets.models.market import (
     DISPUTE_SECONDS_MAX,
-    FEE_RATE_PPM_MAX,
     FEE_UNITS_MICROS,
     FINAL_STATUSES,
     HIDDEN_STATUSES,
@@ -27,7 +26,6 @@ from markets.models.resolution import Dispute, Resolution
 
 __all__ = [
     "DISPUTE_SECONDS_MAX",
-    "FEE_RATE_PPM_MAX",
     "FEE_UNITS_MICROS",
     "FINAL_STATUSES",
     "HIDDEN_STATUSES",

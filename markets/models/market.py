@@ -18,6 +18,7 @@ from django.utils import timezone
 from accounts.ids import new_uuid
 from accounts.models.account import CURRENCY
 from accounts.models.append_only import AppendOnly
+from accounts.models.policy import FEE_RATE_PPM_MAX
 from accounts.units import PIPS_PER_CREDIT
 from markets.models.catalogue import Category, Event, Tag
 from markets.models.group import Group, GroupMember
@@ -27,7 +28,6 @@ OUTCOMES_MAX = 50
 TICKS_PIPS = (10, 16, 20, 25, 40, 50, 80, 100, 125, 200, 250, 400, 500, 625, 1000, 1250, 2000,
               2500, 5000)  # fmt: skip
 LOT_STEP_LOTS_MAX = 1_000_000
-FEE_RATE_PPM_MAX = 1_000_000
 FEE_UNITS_MICROS = (1, 10_000)
 POSITION_LIMIT_LOTS_MAX = 10**12
 DISPUTE_SECONDS_MAX = 90 * 24 * 3600

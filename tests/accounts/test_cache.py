@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from trading.cache import FreshCache, SharedRead
+from accounts.cache import FreshCache, SharedRead
 
 # The reads run in threads that tidy up their database connections.
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -24,7 +24,7 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch):
     clock = Clock()
-    monkeypatch.setattr("trading.cache.time", clock)
+    monkeypatch.setattr("accounts.cache.time", clock)
     return clock
 
 

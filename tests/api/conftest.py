@@ -3,12 +3,6 @@ from collections.abc import AsyncIterator
 import pytest
 
 from tests.api.exchange import Caller, ExchangeInside, run_exchange
-from trading import cache
-
-
-@pytest.fixture(autouse=True)
-def forget_cards() -> None:
-    cache.forget_all()
 
 
 @pytest.fixture(params=["session", "key"])

@@ -4,10 +4,11 @@ import asyncio
 
 from asgiref.sync import sync_to_async
 
+from accounts import cache
 from accounts.models import User
 from markets.models import Exchange, Market
 from tests.trading import world
-from trading import cache, gateway
+from trading import gateway
 from trading.gateway import get_gateway
 from trading.models import Order
 

@@ -1,17 +1,7 @@
 import pytest
 
-from accounts import policy
-from accounts.api import limits, principal
 from accounts.models import User
 from tests.markets.factories import make_user
-
-
-@pytest.fixture(autouse=True)
-def forget_between_tests():
-    """What a process remembers of users, policy and limits belongs to a database now gone."""
-    principal.forget_all()
-    policy.forget()
-    limits.reset()
 
 
 @pytest.fixture

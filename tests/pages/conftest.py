@@ -20,8 +20,8 @@ __all__ = ["alice", "api", "authenticator", "log_in", "make_user", "operator", "
 @pytest.fixture(autouse=True)
 def slow_clocks(monkeypatch: pytest.MonkeyPatch) -> None:
     """What a process keeps for a second it keeps for the test: counts of queries are exact."""
-    monkeypatch.setattr("accounts.policy.MAX_AGE_SECONDS", 60.0)
-    monkeypatch.setattr("markets.context.MAX_AGE_SECONDS", 60.0)
+    monkeypatch.setattr("accounts.policy._policies._seconds", 60.0)
+    monkeypatch.setattr("markets.context._exchanges._seconds", 60.0)
     monkeypatch.setattr("trading.context._away._seconds", 60.0)
 
 

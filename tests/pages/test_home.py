@@ -10,13 +10,13 @@ from django.contrib.auth.models import AnonymousUser
 from django.utils import timezone
 
 from accounts.actions import do_edit_policy
+from accounts.cache import FreshCache
 from accounts.models import Policy
 from markets.models import Category, Event, MarketStats, Outcome, Series, Tag
 from tests.markets import factories
 from tests.markets.factories import THREE_OUTCOMES, in_days
 from trading import browse
 from trading.browse import Filters, read_filters
-from trading.cache import FreshCache
 from trading.models import Candle, OutcomeStats
 from trading.queries import Quote
 from trading.tiles import build_tiles, describe_closing, read_histories
@@ -438,10 +438,9 @@ def fill(count):
 @pytest.fixture
 def slow_clock(monkeypatch):
     """What a process keeps for a second is kept for the whole test, however slow the machine."""
-    monkeypatch.setattr("accounts.policy.MAX_AGE_SECONDS", 600)
-    monkeypatch.setattr("markets.context.MAX_AGE_SECONDS", 600)
-    engines_away = FreshCache(lambda _: False, seconds=600)
-    monkeypatch.setattr("trading.context._away", engines_away)
+    monkeypatch.setattr("accounts.policy._policies._seconds", 600.0)
+    monkeypatch.setattr("markets.context._exchanges._seconds", 600.0)
+    monkeypatch.setattr("trading.context._away", FreshCache(lambda _: False, seconds=600))
 
 
 @pytest.mark.parametrize("path", ["/", "/?q=m", "/?sort=closing"])

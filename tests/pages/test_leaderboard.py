@@ -8,13 +8,14 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from accounts import cache
 from accounts.actions import do_deposit, do_suspend_user
 from accounts.models import Account, User
 from markets.models import Group, GroupMember
 from tests.pages.trading import browser_of, shard
 from tests.trading import world
 from tests.trading.world import CREDIT, buy, run, sell
-from trading import actions, cache, derive, equity, leaderboard
+from trading import actions, derive, equity, leaderboard
 from trading.leaderboard import get_leaderboard, get_leaderboard_of, read_board
 from trading.models import DailyEquity
 from trading.settlement import settle_market

@@ -6,17 +6,16 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from accounts import policy
+from accounts import cache
 from accounts.api import principal
 from accounts.models import Account, User
-from markets import context as exchange_context
 from markets.lifecycle import record_status
 from markets.models import Category, Event, Exchange, Market, Resolution, Tag
 from tests.markets import factories
 from tests.pages.trading import browser_of, shard
 from tests.trading import world
 from tests.trading.world import buy, open_market, run, sell
-from trading import actions, cache, derive
+from trading import actions, derive
 from trading.models import Lease
 from trading.settlement import settle_market
 
@@ -126,7 +125,7 @@ def test_the_whole_exchange_can_stand_in_the_way(people):
     for field, code in (("trading_halted", "exchange_halted"), ("maintenance", "maintenance")):
         Exchange.objects.update(trading_halted=False, maintenance=False)
         Exchange.objects.update(**{field: True})
-        exchange_context.forget()
+        cache.forget_all()
         assert f'data-obstacle="{code}"' in see(market, alice)
 
 
@@ -243,8 +242,8 @@ def test_who_traded_may_dispute_a_result_once(people):
 def count_queries(django_assert_max_num_queries, market, account, most):
     browser = browser_of(account)
     browser.get(f"/markets/{market.slug}/")  # templates are read here
-    for forget in (policy.forget, exchange_context.forget, cache.forget_all, principal.forget_all):
-        forget()  # what is kept for less than a second is read in each of the counted requests
+    for kept in (cache, principal):
+        kept.forget_all()  # what is kept for a second is read in each of the counted requests
     with django_assert_max_num_queries(most) as queries:
         browser.get(f"/markets/{market.slug}/")
     return len(queries)

@@ -144,7 +144,7 @@ def _read_market(market_id: int) -> MarketRead | None:
         return None
     seq, ts_us, levels = book_from_database(market_id)
     tape = read_tape(market_id, until_seq=seq)
-    lasts = {**_read_lasts({market_id: seq})[market_id], **_lasts_of(tape)}
+    lasts = {**read_lasts({market_id: seq})[market_id], **_lasts_of(tape)}
     image = Image(seq, ts_us, levels, find_tops(levels), lasts, tape)
     return MarketRead(build_card(market), _standing(market), image)
 
@@ -154,7 +154,7 @@ def read_markets(market_ids: Collection[int]) -> dict[int, MarketRead]:
     with reading():
         markets = Market.objects.prefetch_related("outcomes").in_bulk(list(market_ids))
         images = _read_tops(markets.keys())
-        lasts = _read_lasts({market_id: image.seq for market_id, image in images.items()})
+        lasts = read_lasts({market_id: image.seq for market_id, image in images.items()})
     return {
         market_id: MarketRead(
             build_card(market),
@@ -301,6 +301,25 @@ def read_accounts_in(market_id: int, account_ids: Collection[int]) -> set[int]:
     return set(margins.values_list("account_id", flat=True))
 
 
+def read_lasts(seqs: Mapping[int, int]) -> dict[int, dict[int, int]]:
+    """Return last prices by market and book: the statistics', or those of trades after them."""
+    lasts: dict[int, dict[int, int]] = {market_id: {} for market_id in seqs}
+    known = dict.fromkeys(seqs, 0)
+    rows = OutcomeStats.objects.filter(market_id__in=list(seqs)).values_list(
+        "market_id", "outcome_index", "last_pips", "seq"
+    )
+    for market_id, outcome, last_pips, seq in rows:
+        known[market_id] = seq
+        if last_pips is not None:
+            lasts[market_id][outcome] = last_pips
+    for market_id, seq in seqs.items():
+        if known[market_id] < seq:
+            recent = Trade.objects.filter(market_id=market_id).order_by("-id")[:RECENT_TRADES_MAX]
+            prices = list(recent.values_list("outcome_index", "price_pips"))
+            lasts[market_id].update(reversed(prices))
+    return lasts
+
+
 def _read_tops(market_ids: Iterable[int]) -> dict[int, Image]:
     images = {market_id: Image(0, 0, None, [], {}, []) for market_id in market_ids}
     tops: dict[tuple[int, int], Top] = {}
@@ -322,25 +341,6 @@ def _read_tops(market_ids: Iterable[int]) -> dict[int, Image]:
             else:
                 top.ask_pips, top.ask_lots = price_pips, int(lots)
     return images
-
-
-def _read_lasts(seqs: Mapping[int, int]) -> dict[int, dict[int, int]]:
-    """Return last prices by market and book: the statistics', or those of trades after them."""
-    lasts: dict[int, dict[int, int]] = {market_id: {} for market_id in seqs}
-    known = dict.fromkeys(seqs, 0)
-    rows = OutcomeStats.objects.filter(market_id__in=list(seqs)).values_list(
-        "market_id", "outcome_index", "last_pips", "seq"
-    )
-    for market_id, outcome, last_pips, seq in rows:
-        known[market_id] = seq
-        if last_pips is not None:
-            lasts[market_id][outcome] = last_pips
-    for market_id, seq in seqs.items():
-        if known[market_id] < seq:
-            recent = Trade.objects.filter(market_id=market_id).order_by("-id")[:RECENT_TRADES_MAX]
-            prices = list(recent.values_list("outcome_index", "price_pips"))
-            lasts[market_id].update(reversed(prices))
-    return lasts
 
 
 def _lasts_of(tape: Iterable[TapeTrade]) -> dict[int, int]:

@@ -25,16 +25,15 @@ from markets.models import HIDDEN_STATUSES, Market
 from trading.api.render import SIDE_NAMES
 from trading.cards import build_card
 from trading.feed.mirror import find_tops
-from trading.feed.reads import book_from_database
+from trading.feed.reads import book_from_database, read_lasts
 from trading.market_data import split_levels
 from trading.marks import compute_mark
 from trading.messages import Level, Top
-from trading.models import Order, OutcomeStats, Trade
+from trading.models import Order, Trade
 from trading.pages import lines
 from trading.pages.history import RANGES, read_history
 from trading.pages.ladder import Ladder, build_ladder
 from trading.pages.lines import Drawing, Figures, Look
-from trading.queries import RECENT_TRADES_MAX
 from trading.snapshot import reading
 
 LINES_SHOWN: Final = 4
@@ -150,7 +149,7 @@ def build_context(request: HttpRequest, market: Market) -> dict[str, Any]:
                 trade.price_pips,
                 trade.quantity_lots,
             )
-            for trade in moment.trades[:TAPE_MAX]
+            for trade in moment.trades
         ],
         summary=summarise(market, outcomes),
         url=url,
@@ -319,9 +318,6 @@ def _read_own_lots(user: Any, market: Market, outcome: int) -> dict[tuple[int, i
 
 def _read_moment(market_id: int) -> _Moment:
     seq, _ts_us, levels = book_from_database(market_id)
-    stats = OutcomeStats.objects.filter(market_id=market_id).exclude(last_pips=None)
-    lasts: dict[int, int] = dict(stats.values_list("outcome_index", "last_pips"))  # type: ignore[arg-type]
-    newest = Trade.objects.filter(market_id=market_id).order_by("-id")[:RECENT_TRADES_MAX]
-    trades = list(newest)
-    lasts |= {trade.outcome_index: trade.price_pips for trade in reversed(trades)}
+    lasts = read_lasts({market_id: seq})[market_id]
+    trades = list(Trade.objects.filter(market_id=market_id).order_by("-id")[:TAPE_MAX])
     return _Moment(seq, levels, lasts, trades)
