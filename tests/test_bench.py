@@ -82,7 +82,6 @@ def test_the_engine_is_measured_without_any_server() -> None:
         assert figure["median"] > 0
 
 
-@pytest.mark.alone
 @pytest.mark.timeout(SECONDS_MAX + 10)
 @pytest.mark.parametrize("name", ["orders", "sockets", "settlement", "restart", "pages"])
 def test_a_bench_measures_on_servers_of_its_own_that_are_durable(name: str) -> None:

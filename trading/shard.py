@@ -165,7 +165,7 @@ class Shard:
         return [
             live
             for _, live in sorted(self.markets.items())
-            if account_id in live.engine.accounts and live.engine.accounts[account_id].orders
+            if (account := live.engine.accounts.get(account_id)) and account.has_orders()
         ]
 
     def _load_accounts(self, tasks: Sequence[Task]) -> None:
@@ -295,7 +295,7 @@ class Shard:
                 engine.accounts = {
                     account_id: account
                     for account_id, account in engine.accounts.items()
-                    if account.orders
+                    if account.has_orders()
                 }
 
 

@@ -63,7 +63,6 @@ def test_every_route_of_the_api_is_in_the_schema(schema):
     assert len(shown) == len(routes)
 
 
-@pytest.mark.alone
 @pytest.mark.timeout(600)
 def test_no_request_made_from_the_schema_is_answered_with_a_500(make_exchange):
     exchange = make_exchange("sqlite", environment={"RATE_LIMITS_ENABLED": "false"})

@@ -9,7 +9,7 @@ from tests.conftest import ExchangeFactory
 from tests.e2e.people import Listener, Person, make_operator, wait_for
 from tests.exchange import Exchange
 
-pytestmark = [pytest.mark.alone, pytest.mark.timeout(200)]
+pytestmark = pytest.mark.timeout(200)
 
 GRANT = 10_000
 

@@ -131,6 +131,10 @@ class Pair:
         old = self.fast
         self.fast = Engine.restore(old.snapshot())
         assert self.fast.state_hash() == old.state_hash()
+        for account_id, account in old.accounts.items():
+            own = [o for o in self.fast.orders.values() if o.account_id == account_id]
+            assert old.list_orders(account) == sorted(own, key=lambda order: order.order_id)
+            account.orders = None  # whether they are known may differ, and nothing else
         assert self.fast.accounts == old.accounts
         for book in (*old.books, *self.fast.books):
             check_book(book)

@@ -324,8 +324,8 @@ class Engine(MarketState):
         if account is None:
             return
         reason = Reason.CANCELLED_BY_OPERATOR if command.by_operator else Reason.CANCELLED_BY_OWNER
-        for order_id in sorted(account.orders):
-            self.end(self.orders[order_id], OrderStatus.CANCELLED, reason, funds, events)
+        for order in self.list_orders(account):
+            self.end(order, OrderStatus.CANCELLED, reason, funds, events)
 
     def _configure(self, command: Configure, funds: dict[int, int], events: list[AnyEvent]) -> None:
         reason = check_configure(self, command)
@@ -426,7 +426,8 @@ class Engine(MarketState):
         if isinstance(command, (Place, Amend, Cancel)) and command.order_id in self.orders:
             orders[command.order_id] = self.orders[command.order_id]
         if isinstance(command, CancelAll) and command.account_id in self.accounts:
-            orders.update(self.accounts[command.account_id].orders)
+            own = self.list_orders(self.accounts[command.account_id])
+            orders.update((order.order_id, order) for order in own)
         if isinstance(command, Configure):
             orders = self.orders
         self._copy_into(trial, orders, command)
@@ -442,7 +443,6 @@ class Engine(MarketState):
             copied = msgspec.structs.replace(order)
             trial.books[order.outcome].add(copied)
             trial.orders[order.order_id] = copied
-            trial.accounts[order.account_id].orders[order.order_id] = copied
             if order.expires_at_us is not None:
                 heappush(trial.expiries, (order.expires_at_us, order.order_id))
 

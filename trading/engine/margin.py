@@ -36,7 +36,12 @@ class AccountState(msgspec.Struct, gc=False):
     held_micros: int = 0
     net_paid_micros: int = 0
     fees_micros: int = 0
-    orders: dict[str, Order] = {}
+    orders: dict[str, Order] | None = None
+    """Its orders that rest: known from the first time on that somebody asks for all of them."""
+
+    def has_orders(self) -> bool:
+        """Return whether any order of it rests."""
+        return any(self.buy_lots) or any(self.sell_lots)
 
     def touched(self) -> bool:
         """Return whether there is any number to remember."""

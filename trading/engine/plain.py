@@ -154,7 +154,10 @@ def place_plain(  # noqa: C901 - one ladder, written out for speed
     if not level_lots:
         book.show(tick, side)
     book.changed.add(tick)
-    account.orders[order_id] = orders[order_id] = market.dirty_orders[order_id] = order
+    orders[order_id] = market.dirty_orders[order_id] = order
+    own = account.orders
+    if own is not None:
+        own[order_id] = order
     market.dirty_accounts.add(account_id)
     return [Rested(order_id, 0, side, price_pips, lots)]
 
@@ -205,7 +208,10 @@ def cancel_plain(market: "Engine", cancel: Cancel, funds: dict[int, int]) -> lis
         funds[account_id] += less_held_micros
         account.held_micros = held_micros
     book.changed.add(tick)
-    del orders[order_id], account.orders[order_id]
+    del orders[order_id]
+    own = account.orders
+    if own is not None:
+        del own[order_id]
     market.dirty_orders[order_id] = order
     market.dirty_accounts.add(account_id)
     return [Ended(order_id, CANCELLED, BY_OWNER, lots)]
@@ -434,7 +440,9 @@ def _take(  # noqa: C901 - one loop, written out for speed
                 queue.clear()
                 level.dead = 0
                 book.hide(tick, -side)
-            del market.orders[maker_id], maker_account.orders[maker_id]
+            del market.orders[maker_id]
+            if maker_account.orders is not None:
+                del maker_account.orders[maker_id]
             if maker.expires_at_us is not None:
                 market.trim_expiries()
             events.append(Ended(maker_id, FILLED, IS_FILLED, 0))
