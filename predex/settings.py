@@ -100,9 +100,9 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "whitenoise.runserver_nostatic",
     "django.contrib.staticfiles",
+    "django.forms",  # the widgets' templates, for the renderer below
     "channels",
     "rest_framework",
-    "django_filters",
     "drf_spectacular",
     "drf_spectacular_sidecar",
     "allauth",
@@ -112,8 +112,6 @@ INSTALLED_APPS = [
     "allauth.socialaccount",
     "allauth.socialaccount.providers.openid_connect",
     "csp",
-    "django_htmx",
-    "simple_history",
     "accounts",
     "markets",
     "trading",
@@ -135,7 +133,6 @@ MIDDLEWARE = [
     "allauth.usersessions.middleware.UserSessionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "accounts.pages.errors.PageErrors",
-    "simple_history.middleware.HistoryRequestMiddleware",
 ]
 ROOT_URLCONF = "predex.urls"
 ASGI_APPLICATION = "predex.asgi.application"
@@ -166,6 +163,7 @@ USE_TZ = True
 STATIC_MANIFEST = env.bool("STATIC_MANIFEST", default=not DEBUG and not EMBEDDED)
 STATIC_URL = "static/"
 STATIC_ROOT = env.str("STATIC_ROOT", default=str(DATA_DIR / "static")) if STATIC_MANIFEST else None
+FORM_RENDERER = "django.forms.renderers.TemplatesSetting"  # ours replace the admin's widgets
 STATICFILES_DIRS = [BASE_DIR / "static"]
 WHITENOISE_USE_FINDERS = not STATIC_MANIFEST
 STORAGES = {
