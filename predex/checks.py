@@ -12,6 +12,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 SECRETS = ("SECRET_KEY", "API_KEY_PEPPER", "JWT_SIGNING_KEY")
 SECRET_LENGTH_MIN = 32
+TOKEN_LENGTH_MIN = 16
 DEBUG_SECRET_PREFIX = "insecure-"  # noqa: S105 - a mark of what is not a secret
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "::1", "localhost"})
 
@@ -34,6 +35,9 @@ def _secret_faults(values: Mapping[str, Any]) -> list[str]:
     faults = [fault for name in SECRETS if (fault := _secret_fault(name, values[name]))]
     if not faults and len({values[name] for name in SECRETS}) < len(SECRETS):
         faults.append(f"set {', '.join(SECRETS)} to different values: each has its own door.")
+    token = values["METRICS_TOKEN"]
+    if token and len(token) < TOKEN_LENGTH_MIN:
+        faults.append(f"set METRICS_TOKEN to at least {TOKEN_LENGTH_MIN} characters, or unset it.")
     return faults
 
 

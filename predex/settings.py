@@ -49,6 +49,7 @@ SECRET_KEY = _secret("SECRET_KEY")
 SECRET_KEY_FALLBACKS = env.list("SECRET_KEY_FALLBACKS", default=[])
 API_KEY_PEPPER = _secret("API_KEY_PEPPER")
 JWT_SIGNING_KEY = _secret("JWT_SIGNING_KEY")
+METRICS_TOKEN = env.str("METRICS_TOKEN", default="")  # without it there is no /metrics
 
 # --- where the data is ------------------------------------------------------------------------
 DATA_DIR = Path(env.str("DATA_DIR", default=str(BASE_DIR / "data")))

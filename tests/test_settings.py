@@ -14,6 +14,7 @@ from tests.exchange import ROOT, program_environment
 SAFE: dict[str, Any] = {
     "DEBUG": False,
     **{name: f"{name}-0123456789-0123456789-0123456789" for name in SECRETS},
+    "METRICS_TOKEN": "",
     "ALLOWED_HOSTS": ["predict.example.org"],
     "CORS_ALLOWED_ORIGINS": [],
     "TRUSTED_PROXIES": [],
@@ -43,6 +44,7 @@ def test_one_secret_may_not_serve_two_purposes():
 @pytest.mark.parametrize(
     ("name", "value"),
     [
+        ("METRICS_TOKEN", "short"),
         ("ALLOWED_HOSTS", []),
         ("ALLOWED_HOSTS", ["*"]),
         ("CORS_ALLOWED_ORIGINS", ["*"]),

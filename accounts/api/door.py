@@ -18,6 +18,7 @@ import msgspec
 from django.conf import settings
 from django.http.request import split_domain_port, validate_host
 
+from accounts.api.traffic import count_answer
 from accounts.clock import format_time, now_us
 from accounts.errors import ApiError
 from accounts.ids import new_id
@@ -105,7 +106,9 @@ def check_request(headers: Headers) -> None:
 
 
 def leave(visit: Visit, status: int) -> list[tuple[str, str]]:
-    """Write the log line; return the headers that every answer carries."""
+    """Count the answer and write the log line; return the headers that every answer carries."""
+    seconds = time.perf_counter() - visit.started
+    count_answer(visit.method, status, seconds)
     if _log.isEnabledFor(logging.INFO):
         line = RequestLine(
             format_time(now_us()),
@@ -114,7 +117,7 @@ def leave(visit: Visit, status: int) -> list[tuple[str, str]]:
             visit.path,
             status,
             visit.code,
-            round((time.perf_counter() - visit.started) * 1_000, 2),
+            round(seconds * 1_000, 2),
             visit.address,
             visit.account_id,
         )

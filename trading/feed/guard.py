@@ -114,6 +114,11 @@ def _too_many(what: str) -> ApiError:
 _guards: WeakKeyDictionary[Hub, Guard] = WeakKeyDictionary()
 
 
+def count_sockets() -> int:
+    """Return how many sockets this process serves."""
+    return sum(len(guard.sockets) for guard in list(_guards.values()))
+
+
 def get_guard(hub: Hub) -> Guard:
     """Return the guard of a hub; it begins to check with its first socket."""
     guard = _guards.get(hub)
