@@ -10,10 +10,12 @@ from typing import Any, NamedTuple, cast
 from django.contrib.admin import ShowFacets, SimpleListFilter
 from django.core.paginator import Paginator
 from django.db.models import Model, Q, QuerySet
+from django.forms import Media, Script
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.functional import Promise, cached_property
 from django.utils.html import format_html
+from django.utils.text import capfirst
 from unfold import admin as unfold
 
 from accounts.admin_acts import ActingAdmin
@@ -28,7 +30,6 @@ FOUND_MAX = 1_000
 NUMBER_DIGITS_MAX = 18
 
 Column = Callable[[Any], Any]
-TabularInline = unfold.TabularInline
 
 
 class Link(NamedTuple):
@@ -46,7 +47,23 @@ class CheapPaginator(Paginator):
         return self.object_list.order_by()[:COUNT_MAX].count()  # type: ignore[attr-defined]
 
 
+class TabularInline(unfold.TabularInline):
+    media = Media()  # its rows come and go by unfold's own script, which every page has
+
+    def get_formset(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> Any:
+        """Return the rows' form set; a column's heading is no label of the fields below it."""
+        formset: Any = super().get_formset(request, obj, **kwargs)
+        for field in formset.form.base_fields.values():
+            if field.label:
+                field.widget.attrs.setdefault("aria-label", capfirst(field.label))
+        return formset
+
+
 class ModelAdmin(ActingAdmin, unfold.ModelAdmin):
+    # Django's own are jQuery and what needs it, for widgets that no page of ours has.
+    media = Media(
+        js=["admin/js/actions.js", Script("js/admin-related.js", type="module")]  # type: ignore[list-item]
+    )
     paginator = CheapPaginator
     show_full_result_count = False
     show_facets = ShowFacets.NEVER  # a count for each value of each filter

@@ -103,7 +103,18 @@ def build_navigation(request: HttpRequest) -> list[dict[str, Any]]:
         items = [link for entry in entries for link in _link(entry, may)]
         if items:
             groups.append({"title": title, "separator": True, "collapsible": False, "items": items})
+    _mark_active([item for group in groups for item in group["items"]], request.path)
     return groups
+
+
+def _mark_active(items: list[dict[str, Any]], path: str) -> None:
+    """Mark the one item whose page this is, or is below: the longest link that begins the path."""
+    overview, *others = items
+    above = [item for item in others if path.startswith(item["link"])]
+    active = max(above, key=lambda item: len(item["link"]), default=None)
+    for item in items:
+        item["active"] = item is active
+    overview["active"] = path == overview["link"]
 
 
 def _link(entry: Entry, may: Callable[[str], bool]) -> list[dict[str, Any]]:

@@ -15,6 +15,7 @@ from markets.models import Category, Event, Group, GroupMember, Series, Tag
 
 @admin.register(Category)
 class CategoryAdmin(ModelAdmin):
+    fields = ["name", "slug", "position"]
     list_display = ["name", "slug", "position"]
     search_fields = ["name", "slug"]
     prepopulated_fields = {"slug": ["name"]}
@@ -22,6 +23,7 @@ class CategoryAdmin(ModelAdmin):
 
 @admin.register(Tag)
 class TagAdmin(ModelAdmin):
+    fields = ["name", "slug"]
     list_display = ["name", "slug"]
     search_fields = ["name", "slug"]
     prepopulated_fields = {"slug": ["name"]}
@@ -29,6 +31,7 @@ class TagAdmin(ModelAdmin):
 
 @admin.register(Series)
 class SeriesAdmin(ModelAdmin):
+    fields = ["title", "slug", "description", "category"]
     list_display = ["title", "slug", "category"]
     list_select_related = ["category"]
     search_fields = ["title", "slug"]
@@ -37,6 +40,7 @@ class SeriesAdmin(ModelAdmin):
 
 @admin.register(Event)
 class EventAdmin(ModelAdmin):
+    fields = ["title", "slug", "description", "series", "category"]
     list_display = ["title", "slug", "series", "category"]
     list_select_related = ["series", "category"]
     list_filter = ["category"]
@@ -62,6 +66,7 @@ class GroupMemberInline(TabularInline):
 
 @admin.register(Group)
 class GroupAdmin(ModelAdmin):
+    fields = ["name", "slug", "description"]
     list_display = ["name", "slug"]
     search_fields = ["name", "slug"]
     prepopulated_fields = {"slug": ["name"]}

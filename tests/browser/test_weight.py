@@ -8,7 +8,7 @@ from urllib.parse import urljoin, urlsplit
 import pytest
 from playwright.sync_api import APIRequestContext, Browser
 
-from tests.browser.stops import STOPS, Stop, is_admin
+from tests.browser.stops import STOPS, Stop
 from tests.browser.town import Town
 from tests.browser.visitors import Visitor
 from tests.exchange import Exchange
@@ -17,7 +17,6 @@ pytestmark = pytest.mark.timeout(300)  # a whole site is started and filled firs
 
 BYTES_MAX = 80_000
 MARKET_BYTES_MAX = 200_000
-ADMIN_BYTES_MAX = 300_000  # django-unfold's own files, which only operators load
 SCRIPT = re.compile(r'<script[^>]*\ssrc="([^"]+)"')
 LINK = re.compile(r"<link[^>]*>")
 HREF = re.compile(r'\shref="([^"]+)"')
@@ -56,8 +55,6 @@ def test_the_page_is_light(
 
 
 def find_most(stop: Stop) -> int:
-    if is_admin(stop):
-        return ADMIN_BYTES_MAX
     return MARKET_BYTES_MAX if stop.path.startswith("/markets/") else BYTES_MAX
 
 
