@@ -6,7 +6,6 @@ what will happen, and calls `do` for each row. Nothing of it runs inside a trans
 calls, a `do_` of some `actions`, has its own, checks again and leaves the audit event.
 """
 
-import re
 from collections.abc import Iterable, Mapping
 from functools import partial
 from typing import Any, ClassVar
@@ -20,13 +19,13 @@ from django.http import Http404, HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
-from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 from unfold.widgets import UnfoldAdminTextareaWidget
 
 from accounts.errors import ApiError
 from accounts.models import User
+from accounts.refusals import describe
 
 REASON_LENGTH_MAX = 500
 ROWS_MAX = 100
@@ -168,9 +167,9 @@ class ActingAdmin(ModelAdmin):
                 form.do(row, **said)
             except ApiError as refusal:
                 if len(form.rows) == 1:
-                    form.add_error(form.find_field(refusal.field), _sentence(refusal.message))
+                    form.add_error(form.find_field(refusal.field), describe(refusal))
                     return False
-                messages.error(request, f"{row}: {_sentence(refusal.message)}")
+                messages.error(request, f"{row}: {describe(refusal)}")
             else:
                 count += 1
         if count:
@@ -205,7 +204,3 @@ def _choose(admin: ModelAdmin, request: HttpRequest, rows: QuerySet, *, name: st
     options = admin.opts
     url = reverse(f"admin:{options.app_label}_{options.model_name}_do_many", args=[name])
     return redirect(f"{url}?{query.urlencode()}")
-
-
-def _sentence(message: str) -> str:
-    return message if re.search(r"[.!?]\Z", message) else f"{capfirst(message)}."

@@ -11,6 +11,7 @@ from unfold.widgets import UnfoldAdminTextInputWidget
 
 from accounts.models import User
 from accounts.models.policy import FEE_RATE_PPM_MAX
+from accounts.refusals import describe
 from accounts.units import (
     UnitError,
     format_amount,
@@ -72,7 +73,7 @@ class UnitField(forms.Field):
         try:
             units = type(self).parse(str(value).strip())
         except UnitError as error:
-            raise ValidationError(error.message, code=error.code) from None
+            raise ValidationError(describe(error), code=error.code) from None
         if units < 0:
             raise ValidationError(_("Not below 0."), code="negative")
         if units > self.units_max:

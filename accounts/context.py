@@ -1,9 +1,12 @@
 """What every page shows of the site and of who looks at it."""
 
 import json
-from typing import Any
+from typing import Any, Final
+from urllib.parse import urljoin
 
+from django.conf import settings
 from django.http import HttpRequest
+from django.templatetags.static import static
 from django.utils.functional import SimpleLazyObject
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
@@ -13,12 +16,16 @@ from accounts.models import Account
 from accounts.policy import get_policy
 from accounts.viewer import find_theme
 
+PREVIEW: Final = "preview.png"
+
 # Inside a script element only "<" could end it; as \\u003c it is the same JSON.
 _ESCAPES = {ord("<"): "\\u003c", ord(">"): "\\u003e", ord("&"): "\\u0026"}
 
 
 def site(request: HttpRequest) -> dict[str, Any]:
-    """`policy`, `theme`, `accents` (None: the style sheet's own), `viewer_account`, `words`."""
+    """`policy`, `theme`, `accents` (None: the style sheet's own), `viewer_account`, `words`,
+    and `preview_url` of the picture that links to the site show elsewhere.
+    """
     policy, words = get_policy(), build_words()
     return {
         "policy": policy,
@@ -27,6 +34,7 @@ def site(request: HttpRequest) -> dict[str, Any]:
         "viewer_account": SimpleLazyObject(lambda: find_account(request)),
         "words": words,
         "words_json": json_for_script(words),
+        "preview_url": urljoin(settings.SITE_URL, static(PREVIEW)),
     }
 
 

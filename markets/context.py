@@ -1,10 +1,12 @@
-"""What every page shows of the exchange as a whole: halted, in maintenance, announcement."""
+"""What every page shows of the exchange as a whole, and whether it offers to create a market."""
 
 from typing import Any
 
 from django.http import HttpRequest
+from django.utils.functional import SimpleLazyObject
 
 from accounts.cache import FreshCache
+from markets.actions import may_create_markets
 from markets.models import Exchange
 from markets.queries import get_exchange
 
@@ -16,5 +18,13 @@ _exchanges: FreshCache[str, Exchange] = FreshCache(
 
 
 def exchange(request: HttpRequest) -> dict[str, Any]:
-    """`exchange`: its one row, at most a second old."""
-    return {"exchange": _exchanges.get_sync("row")}
+    """`exchange`: its one row, at most a second old; `may_create`: whether the viewer may."""
+    return {
+        "exchange": _exchanges.get_sync("row"),
+        "may_create": SimpleLazyObject(lambda: may_create(request)),
+    }
+
+
+def may_create(request: HttpRequest) -> bool:
+    user = getattr(request, "user", None)
+    return user is not None and user.is_authenticated and may_create_markets(user)

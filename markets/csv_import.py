@@ -20,6 +20,7 @@ from django.utils.translation import gettext_lazy
 from accounts.admin_fields import AmountField, PriceField, QuantityField, SecondsField
 from accounts.errors import RefusedError
 from accounts.models import User
+from accounts.refusals import describe
 from markets.actions import OutcomePair, check_create_market
 from markets.models import Category, Event, Group, Market, Tag
 from markets.outcome_codes import make_codes
@@ -315,7 +316,9 @@ def _check(row: Row, known: Known, by: User) -> CheckedRow:
         check_create_market(by=by, fields=values, outcomes=outcomes)
     except RefusedError as refusal:
         column = refusal.field if refusal.field in COLUMNS else ""
-        return CheckedRow(row.line, row.cells, values, outcomes, {column or "": [refusal.message]})
+        return CheckedRow(
+            row.line, row.cells, values, outcomes, {column or "": [describe(refusal)]}
+        )
     return CheckedRow(row.line, row.cells, values, outcomes, {})
 
 

@@ -7,10 +7,11 @@ class TradingConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from accounts import hooks
+        from accounts import hooks, refusals
         from trading.cards import name_markets
         from trading.holdings import value_positions
         from trading.own_data import TABLES, cancel_orders, forget_user
+        from trading.refusals import SENTENCES
         from trading.roles import create_roles
 
         hooks.register(
@@ -20,5 +21,6 @@ class TradingConfig(AppConfig):
             data_tables=TABLES,
             forget_user=forget_user,
         )
+        refusals.add_sentences(SENTENCES)
         # The last app to be migrated: the permissions of all of them are there.
         post_migrate.connect(create_roles, sender=self)

@@ -22,8 +22,8 @@ from accounts.models.account import OWNED_KINDS
 from markets.models import HIDDEN_STATUSES, Market
 from trading.derive import MINUTE_US
 from trading.engine.types import PAYOUT_PIPS
-from trading.holdings import value_half_pips
-from trading.marks import Mark, compute_mark, mirror_mark
+from trading.holdings import value_sets
+from trading.marks import Mark, compute_mark
 from trading.models import DailyEquity
 from trading.snapshot import reading
 
@@ -105,23 +105,17 @@ def compute_day(day: date) -> list[DailyEquity]:
 
 
 def value(net_lots: tuple[int, ...], marks: list[Mark | None], *, binary: bool) -> int:
-    """Return what a holding is worth: sum of owned lots x mark.
+    """Return what a holding is worth, as `trading.holdings` has it.
 
-    Outcomes that never traded have no mark; together they are worth what the others leave of 1. So
-    what is owned is taken apart into complete sets, worth 1 whatever the marks, and the rest:
-    D x (c + t) + sum of (bought lots - t) x mark, with t as in `trading.holdings`.
+    Outcomes that never traded have no mark; together they are worth what the others leave of 1.
     """
     collateral_lots = max(0, -net_lots[0]) if binary else -min(net_lots)
-    if binary and marks[0] is not None:
-        yes, no = marks[0], mirror_mark(marks[0])
-        owned = ((net_lots[0] + collateral_lots, yes), (collateral_lots, no))
-        return sum(value_half_pips(lots, mark.half_pips) or 0 for lots, mark in owned)
     flat_lots = 0 if binary else min(max(0, min(net_lots)), max(net_lots))
-    worth_half_micros = 2 * PAYOUT_PIPS * (collateral_lots + flat_lots)
-    for lots, mark in zip(net_lots, marks, strict=True):
-        if mark is not None and mark.half_pips is not None:
-            worth_half_micros += (lots - flat_lots) * mark.half_pips
-    return max(0, worth_half_micros // 2)
+    return value_sets(
+        PAYOUT_PIPS * (collateral_lots + flat_lots),
+        [lots - flat_lots for lots in net_lots],
+        [None if mark is None else mark.half_pips for mark in marks],
+    )
 
 
 def _first_unrecorded() -> date | None:

@@ -2,7 +2,8 @@
 
 Per market: s_j lots bought less sold of outcome j, collateral c, so h_j = s_j + c contracts owned.
 Position d_j = s_j - t with t = 0 clamped into [min s, max s]: complete sets are flat. Locked
-collateral is D x (c + t); the worth is the sum of h_j x mark_j, unknown if a mark it needs is.
+collateral is D x (c + t). The worth is that and the sum of d_j x mark_j: complete sets are worth 1
+whatever the marks. It is unknown while an outcome with h_j > 0 has no mark.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -15,7 +16,7 @@ from trading.cards import MarketCard
 from trading.engine.margin import compute_position_lots, new_account
 from trading.engine.types import PAYOUT_PIPS
 from trading.feed.reads import read_cards
-from trading.marks import Mark, compute_mark, mirror_mark
+from trading.marks import Mark, compute_mark
 from trading.models import Margin, OutcomeStats, Position
 from trading.queries import read_quotes
 
@@ -52,13 +53,12 @@ class Holding(NamedTuple):
     @property
     def value_micros(self) -> int | None:
         owned = [lots + self.margin.collateral_lots for lots in self.net_lots]
-        marks = self.marks
         if self.card.binary:
-            owned, marks = [*owned, self.margin.collateral_lots], [*marks, mirror_mark(marks[0])]
-        return sum_known(
-            0 if not lots else value_half_pips(lots, mark.half_pips)
-            for lots, mark in zip(owned, marks, strict=True)
-        )
+            owned = [owned[0] or self.margin.collateral_lots]
+        half_pips = [mark.half_pips for mark in self.marks]
+        if any(lots and worth is None for lots, worth in zip(owned, half_pips, strict=True)):
+            return None
+        return value_sets(self.locked_micros, self.position_lots, half_pips)
 
     @property
     def unrealised_micros(self) -> int | None:
@@ -71,6 +71,14 @@ class Holding(NamedTuple):
             return 0
         worth = value_half_pips(lots, mark.half_pips)
         return None if worth is None else worth - self.cost_micros[outcome]
+
+
+def value_sets(
+    sets_micros: int, position_lots: Sequence[int], half_pips: Sequence[int | None]
+) -> int:
+    """Return complete sets and positions at their marks in micros, rounded down, at least 0."""
+    parts = zip(position_lots, half_pips, strict=True)
+    return max(0, (2 * sets_micros + sum(lots * (worth or 0) for lots, worth in parts)) // 2)
 
 
 def value_half_pips(lots: int, half_pips: int | None) -> int | None:

@@ -30,10 +30,3 @@ def compute_mark(bid_pips: int | None, ask_pips: int | None, last_pips: int | No
     if last_pips is not None:
         return Mark(2 * last_pips, "last", is_wide)
     return Mark(None, None, is_wide)
-
-
-def mirror_mark(mark: Mark) -> Mark:
-    """Return the mark of NO for that of YES."""
-    if mark.half_pips is None:
-        return mark
-    return mark._replace(half_pips=HALF_PIPS_PER_CONTRACT - mark.half_pips)

@@ -113,6 +113,10 @@ class MarketTile:
         return self.status in LIVE_STATUSES
 
     @property
+    def is_final(self) -> bool:
+        return self.status in (Market.Status.SETTLED, Market.Status.VOIDED)
+
+    @property
     def yes(self) -> OutcomeTile:
         """A binary market's only book."""
         return self.outcomes[0]

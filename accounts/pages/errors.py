@@ -7,10 +7,10 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.template.loader import get_template
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
 
 from accounts.api.door import API_PREFIX
 from accounts.errors import ApiError
+from accounts.refusals import describe, describe_wait
 
 NOT_FOUND = 404
 
@@ -37,15 +37,12 @@ class PageErrors:
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
         if not isinstance(error, ApiError) or request.path.startswith(API_PREFIX):
             return None
-        return show_error(request, error.status, error.message, headers=error.headers)
+        message = "" if error.status == NOT_FOUND else describe(error).removesuffix(".")
+        return show_error(request, error.status, message, headers=error.headers)
 
 
 def _show_refusal(request: HttpRequest, refusal: ApiError) -> HttpResponse:
-    seconds = int(refusal.headers.get("Retry-After", 0))
-    message = ngettext(
-        "Try again in %(seconds)d second", "Try again in %(seconds)d seconds", seconds
-    ) % {"seconds": seconds}
-    return show_error(request, refusal.status, message, headers=refusal.headers)
+    return show_error(request, refusal.status, describe_wait(refusal), headers=refusal.headers)
 
 
 def show_error(

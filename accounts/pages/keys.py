@@ -22,6 +22,7 @@ from accounts.api.pagination import paginate
 from accounts.api.principal import principal_of_user
 from accounts.errors import RefusedError, not_found
 from accounts.models import Account, ApiKey, User
+from accounts.refusals import describe
 
 KEYS_SHOWN = 50
 UNPROCESSABLE = 422
@@ -111,6 +112,6 @@ def _create(request: HttpRequest, form: KeyForm) -> str | None:
             account, name=data["name"], scopes=data["scopes"], by=user, expires_at=expires_at
         )
     except RefusedError as refusal:
-        form.add_error(None, refusal.message)
+        form.add_error(None, describe(refusal))
         return None
     return secret

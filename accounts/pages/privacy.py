@@ -24,6 +24,7 @@ from accounts.api import limits
 from accounts.errors import RefusedError
 from accounts.models import User
 from accounts.own_data import write_archive
+from accounts.refusals import describe
 
 CHUNK_BYTES = 256 * 1024
 UNPROCESSABLE = 422
@@ -95,7 +96,7 @@ def delete(request: HttpRequest) -> HttpResponse:
         try:
             do_delete_user(user)
         except RefusedError as refusal:
-            form.add_error(None, refusal.message)
+            form.add_error(None, describe(refusal))
         else:
             logout(request)
             return render(request, "accounts/deleted.html")
@@ -108,7 +109,7 @@ def _find_obstacle(user: User) -> str:
     try:
         check_delete_user(user)
     except RefusedError as refusal:
-        return refusal.message
+        return describe(refusal)
     return ""
 
 

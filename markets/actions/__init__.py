@@ -29,6 +29,7 @@ from markets.actions.creation import (
     check_may_create_markets,
     do_create_market,
     get_default_terms,
+    may_create_markets,
 )
 from markets.actions.editing import (
     check_edit_market,
@@ -103,6 +104,7 @@ __all__ = [
     "find_invitation",
     "get_default_terms",
     "lock_market",
+    "may_create_markets",
     "may_manage_markets",
     "may_moderate",
 ]

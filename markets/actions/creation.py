@@ -43,10 +43,13 @@ def get_default_terms() -> dict[str, Any]:
     }
 
 
+def may_create_markets(user: User) -> bool:
+    return get_policy().who_may_create == "everyone" or may_manage_markets(user)
+
+
 def check_may_create_markets(user: User) -> None:
-    if may_manage_markets(user) or get_policy().who_may_create == "everyone":
-        return
-    raise RefusedError("may_not_create_markets", "only operators create markets", status=403)
+    if not may_create_markets(user):
+        raise RefusedError("may_not_create_markets", "only operators create markets", status=403)
 
 
 def check_create_market(

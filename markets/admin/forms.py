@@ -15,6 +15,7 @@ from accounts.admin_fields import (
 )
 from accounts.errors import RefusedError
 from accounts.models import User
+from accounts.refusals import describe
 from accounts.units import format_price
 from markets.actions import (
     OutcomePair,
@@ -97,7 +98,7 @@ class MarketForm(forms.ModelForm):
             try:
                 self._check()
             except RefusedError as refusal:
-                self.add_error(self._find_field(refusal.field), refusal.message)
+                self.add_error(self._find_field(refusal.field), describe(refusal))
         return self.cleaned_data
 
     def get_changes(self) -> dict[str, Any]:
@@ -136,7 +137,7 @@ class OutcomeFormSet(forms.BaseInlineFormSet):
         try:
             check_set_outcomes(self.instance, by=self.user, outcomes=self.get_outcomes())
         except RefusedError as refusal:
-            raise forms.ValidationError(refusal.message) from None
+            raise forms.ValidationError(describe(refusal)) from None
 
     def get_outcomes(self) -> list[OutcomePair]:
         rows = [

@@ -18,6 +18,7 @@ from unfold.widgets import UnfoldAdminFileFieldWidget, UnfoldAdminRadioSelectWid
 
 from accounts.admin_base import get_operator
 from accounts.errors import RefusedError
+from accounts.refusals import describe
 from markets.actions import NewMarket, do_import_markets
 from markets.csv_import import (
     BYTES_MAX,
@@ -121,7 +122,7 @@ def _note_refusals(rows: list[CheckedRow], done: list[Any]) -> int:
     count = 0
     for row, result in zip(rows, done, strict=True):
         if isinstance(result, RefusedError):
-            row.errors.setdefault("", []).append(result.message)
+            row.errors.setdefault("", []).append(describe(result))
             count += 1
     return count
 

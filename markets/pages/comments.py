@@ -11,9 +11,11 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
+from accounts import refusals
 from accounts.api.pagination import paginate
 from accounts.errors import ApiError, not_found
 from accounts.models import User
+from accounts.refusals import TOO_MANY_REQUESTS
 from markets.actions import (
     do_comment,
     do_hide_comment,
@@ -112,12 +114,9 @@ def act(request: HttpRequest, slug: str, comment_id: str, action: str) -> HttpRe
 
 def describe(refusal: ApiError) -> str:
     """Return a refusal in the viewer's words."""
-    return {
-        "blank": _("Write something first."),
-        "too_long": _("This is too long. Please be brief."),
-        "too_many_requests": _("You are writing quickly. Wait a minute, then try again."),
-        "market_not_public": _("Nobody else can see this market yet."),
-    }.get(refusal.code, refusal.message)
+    if refusal.code == TOO_MANY_REQUESTS:
+        return _("You are writing quickly. Wait a minute, then try again.")
+    return refusals.describe(refusal)
 
 
 def _find(comment_id: str, market: Market) -> Comment:

@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy
 
 from accounts.errors import ApiError
 from accounts.models import User
+from accounts.refusals import describe
 from markets.actions import TAGS_MAX, OutcomePair
 from markets.models import OUTCOMES_MAX, OUTCOMES_MIN, Category, Group, Market, Tag
 from markets.outcome_codes import make_codes
@@ -178,13 +179,7 @@ def add_refusal(form: forms.Form, refusal: ApiError) -> None:
     """Show what the exchange refuses beside the field it is about, in the viewer's words."""
     field = _FIELDS.get(refusal.field or "", refusal.field)
     field = "outcomes_text" if field == "outcomes" else field
-    message = {
-        "close_in_the_past": _("This moment has passed."),
-        "duplicate_outcome_name": _("Each outcome is named once."),
-        "duplicate_outcome_code": _("Two outcomes look too much alike."),
-        "unknown_group": _("You are not in this group."),
-    }.get(refusal.code, refusal.message)
-    form.add_error(field if field in form.fields else None, message)
+    form.add_error(field if field in form.fields else None, describe(refusal))
 
 
 def _initial(market: Market) -> dict[str, Any]:

@@ -12,8 +12,10 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
+from accounts import refusals
 from accounts.errors import ApiError, RefusedError, not_found
 from accounts.models import User
+from accounts.refusals import TOO_MANY_REQUESTS
 from markets.actions import (
     do_create_group,
     do_invite,
@@ -124,17 +126,11 @@ def find_group(slug: str, user: User) -> tuple[Group, GroupMember | None]:
 
 
 def describe(refusal: ApiError) -> str:
-    return {
-        "blank": _("Give the group a name."),
-        "too_long": _("This is too long."),
-        "name_taken": _("Another group has this name."),
-        "too_many_groups": _("You own as many groups as one may."),
-        "too_many_requests": _("You have made several groups. Wait a while, then try again."),
-        "last_owner": _("You are the only owner. Make somebody else an owner first."),
-        "bad_duration": _("An invitation holds for 1 to 90 days."),
-        "bad_number": _("An invitation is for 1 to 10,000 people."),
-        "email_not_verified": _("Verify your e-mail address first."),
-    }.get(refusal.code, refusal.message)
+    if refusal.code == TOO_MANY_REQUESTS:
+        return _("You have made several groups. Wait a while, then try again.")
+    if refusal.code == "last_owner":
+        return _("You are the only owner. Make somebody else an owner first.")
+    return refusals.describe(refusal)
 
 
 def _invite(request: HttpRequest, group: Group, user: User) -> str:

@@ -25,7 +25,8 @@ export function startCandles(box, config, getOutcome) {
     autoSize: true,
     layout: { attributionLogo: false, fontSize: 12, fontFamily: "system-ui, sans-serif" },
     localization: { locale: language, timeFormatter: (time) => showMoment.format(time * 1000) },
-    timeScale: { timeVisible: true, tickMarkFormatter: nameTime },
+    // With fixed edges the first and the last time are moved to where all of them is seen.
+    timeScale: { timeVisible: true, tickMarkFormatter: nameTime, fixLeftEdge: true, fixRightEdge: true },
     handleScroll: { vertTouchDrag: false },
   });
   const prices = chart.addSeries(CandlestickSeries, {
@@ -37,10 +38,10 @@ export function startCandles(box, config, getOutcome) {
     lastValueVisible: false,
     priceLineVisible: false,
   });
-  prices.priceScale().applyOptions({ scaleMargins: { top: 0.12, bottom: 0.26 } });
+  prices.priceScale().applyOptions({ scaleMargins: { top: 0.16, bottom: 0.26 } });
   volumes.priceScale().applyOptions({ scaleMargins: { top: 0.8, bottom: 0 } });
   const readout = document.createElement("p");
-  readout.className = "absolute left-1 top-0 z-10 text-xs muted num pointer-events-none";
+  readout.className = "absolute inset-x-1 top-0 z-10 text-xs muted tabular-nums pointer-events-none";
   box.append(readout);
 
   let bars = [];

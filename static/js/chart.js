@@ -34,6 +34,7 @@ export function startChart(root, config) {
   let loads = 0;
   let isLoaded = false;
   let waiting = false;
+  let until = null; // the last second in which this page saw the market trade
 
   // --- what is drawn
 
@@ -54,21 +55,22 @@ export function startChart(root, config) {
     if (candles !== null) candles.load(range, times[0]);
   }
 
-  /** Let the lines end now, with what is known now. */
+  /** Let the lines end now, or when trading ended, with what is known: the history follows later. */
   function extend() {
-    if (!LIVE.has(config.status)) return;
-    const now = Date.now() / 1000;
+    if (LIVE.has(config.status)) until = Date.now() / 1000;
     if (times.length === 0) {
       if ([...marks.values()].every((mark) => mark === null)) return;
-      begin(now - 60);
+      until ??= Date.now() / 1000;
+      begin(until - 60);
     }
+    if (until === null) return;
     const last = times.length - 1;
-    const gap = Math.max(1, (now - times[0]) / POINTS);
-    if (last > 0 && times[last] - times[last - 1] < gap) replaceLast(Math.max(now, times[last]));
-    else if (now > times[last]) append(now);
+    const gap = Math.max(1, (until - times[0]) / POINTS);
+    if (last > 0 && times[last] - times[last - 1] < gap) replaceLast(Math.max(until, times[last]));
+    else if (until > times[last]) append(until);
     else replaceLast(times[last]);
     const seconds = RANGE_SECONDS[range];
-    while (seconds !== null && times.length > 2 && times[1] < now - seconds) dropFirst();
+    while (seconds !== null && times.length > 2 && times[1] < until - seconds) dropFirst();
   }
 
   const worth = (code, values) => (marks.has(code) ? marks.get(code) : values.at(-1) ?? null);
@@ -256,6 +258,7 @@ export function startChart(root, config) {
   // --- what happens by itself
 
   function take(code, mark) {
+    if (mark === null && !LIVE.has(config.status)) return; // what it was worth at the end stays
     marks.set(code, mark === null ? null : mark * 100);
     if (waiting || !isLoaded) return;
     waiting = true;

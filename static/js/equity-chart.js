@@ -4,6 +4,7 @@ import uPlot from "../vendor/uplot/uPlot.min.mjs";
 import { amount } from "./format.js";
 
 const DAY_SECONDS = 86_400;
+const HALF_A_DATE = 28; // px: the last one stands under the end of the curve
 const language = document.documentElement.lang || "en";
 const days = new Intl.DateTimeFormat(language, { dateStyle: "medium" });
 const axisDays = new Intl.DateTimeFormat(language, { month: "short", day: "numeric" });
@@ -53,7 +54,7 @@ function buildOptions(place, symbol) {
     ...measure(place),
     legend: { show: false },
     cursor: { y: false },
-    padding: [8, 12, 0, 0],
+    padding: [8, HALF_A_DATE, 0, 0],
     plugins: [{ hooks: { setCursor: (plot) => tell(plot, place, symbol) } }],
     axes: [
       { ...axis, space: 70, size: 26, values: (_, seconds) => seconds.map((at) => axisDays.format(at * 1000)) },

@@ -2,7 +2,6 @@
 // subscribes gets a snapshot first, then frames without a gap; after a gap or a lost connection the
 // stream begins anew with a snapshot.
 //
-//   import { subscribe, onState } from "./feed.js";
 //   subscribe("book", slug, (frame) => ...);   // also "trades", "ticker", "lifecycle"
 //   subscribe("me", null, (frame) => ...);     // the viewer's own account
 //   subscribe("lifecycle", "all", ...);        // ticker and lifecycle of every listed market
@@ -178,4 +177,18 @@ function compare(frame) {
   }
 }
 
+/** A page that the browser kept aside and shows again has missed everything meanwhile. */
+function resume({ persisted }) {
+  if (!persisted || streams.size === 0) return;
+  clearTimeout(silence);
+  const old = socket;
+  socket = null;
+  old?.removeEventListener("close", lose);
+  old?.close();
+  attempts = 0;
+  change({ connected: false });
+  connect();
+}
+
 addEventListener("pagehide", () => socket?.removeEventListener("close", lose));
+addEventListener("pageshow", resume);

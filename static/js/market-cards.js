@@ -1,12 +1,12 @@
 // Keeps cards of markets live (templates/trading/market_card.html): probabilities, what changed in a
-// day, the order of the likeliest outcomes, prices on the buttons. Only cards near the window listen,
-// however many the page has by now.
+// day, the order of the likeliest outcomes, prices on the buttons. When a market's status changes its
+// card is drawn anew by the server. Only cards near the window listen, however many there are.
 import { subscribe } from "./feed.js";
 import { mark, percent, points, price } from "./format.js";
 import { showLiveState } from "./site.js";
 
 const NEAR = "600px";
-const cards = new WeakMap(); // card -> {outcomes: Map(code -> {name, dayAgo, ticker}), stop}
+const cards = new WeakMap(); // card -> {outcomes: Map(code -> {name, dayAgo, ticker}), status, stop}
 
 const observer = new IntersectionObserver(
   (entries) => {
@@ -27,16 +27,20 @@ function watch(root) {
 
 function begin(element) {
   const outcomes = new Map();
-  for (const [code, name, dayAgo] of JSON.parse(element.dataset.outcomes)) {
+  for (const [code, name, dayAgo] of JSON.parse(element.dataset.outcomes ?? "[]")) {
     outcomes.set(code, { code, name, dayAgo, mark: null });
   }
-  cards.set(element, { outcomes, stop: null });
+  cards.set(element, { outcomes, status: element.dataset.status, stop: null });
   observer.observe(element);
 }
 
 function listen(element) {
   const card = cards.get(element);
-  card.stop ??= subscribe("ticker", element.dataset.market, (frame) => take(element, frame));
+  if (card.stop !== null) return;
+  const { market } = element.dataset;
+  const ends = [subscribe("lifecycle", market, (frame) => follow(element, frame))];
+  if (card.outcomes.size > 0) ends.push(subscribe("ticker", market, (frame) => take(element, frame)));
+  card.stop = () => ends.forEach((end) => end());
 }
 
 function leave(element) {
@@ -44,6 +48,22 @@ function leave(element) {
   card.stop?.();
   card.stop = null;
   if (!element.isConnected) observer.unobserve(element);
+}
+
+/** Another status has other badges, buttons and words: the server knows them. */
+async function follow(element, { status }) {
+  const card = cards.get(element);
+  if (status === card.status) return;
+  card.status = status;
+  const answer = await fetch(element.dataset.url, { headers: { Accept: "text/html" } });
+  if (!answer.ok) return;
+  const fresh = new DOMParser().parseFromString(await answer.text(), "text/html").querySelector("article");
+  if (!element.isConnected || fresh.dataset.status === element.dataset.status) return;
+  const isFocused = element.contains(document.activeElement);
+  element.replaceWith(fresh);
+  leave(element);
+  watch(fresh);
+  if (isFocused) fresh.querySelector("h2 a, h3 a").focus({ preventScroll: true });
 }
 
 function take(element, frame) {

@@ -1,5 +1,5 @@
 // The portfolio: the equity curve, and figures that follow prices and the viewer's own account.
-import { subscribe } from "./feed.js";
+import { onState, subscribe } from "./feed.js";
 import { NOTHING, amount, mark, price } from "./format.js";
 import { showLiveState } from "./site.js";
 
@@ -77,23 +77,23 @@ function showPrices(market, tickers) {
   const body = document.querySelector(`[data-position="${CSS.escape(market)}"]`);
   if (row === undefined || body === null) return;
   if (row.binary) known.set("NO", known.get("YES") === null ? null : 1 - known.get("YES"));
-  const value = computeValue(row.owned, known);
-  body.querySelector('[data-cell="value"]').textContent = money(value);
   for (const line of row.lines) showLine(body, line, known.get(line.outcome) ?? null);
+  const value = computeValue(row, known);
   if (value === null || row.value === null) return;
+  body.querySelector('[data-cell="value"]').textContent = money(value);
   addToEquity(value - Number(row.value));
   row.value = value;
 }
 
-/** What is owned is worth at these marks; null where one that it needs is unknown. */
-function computeValue(owned, known) {
-  let value = 0;
-  for (const [code, quantity] of Object.entries(owned)) {
+/** As the server: complete sets are worth 1, positions their marks; null where one is unknown. */
+function computeValue({ sets, positions }, known) {
+  let value = Number(sets);
+  for (const [code, quantity] of Object.entries(positions)) {
     const worth = known.get(code) ?? null;
     if (worth === null) return null;
     value += Number(quantity) * worth;
   }
-  return value;
+  return Math.max(0, value);
 }
 
 function showLine(body, line, worth) {
@@ -124,7 +124,11 @@ function addTo(name, change, show) {
 // --- the account -------------------------------------------------------------------------------
 
 function showAccount(frame) {
-  if (frame.type === "me" && reloading === 0) reloading = setTimeout(reload, RELOAD_MS);
+  if (frame.type === "me") reloadSoon();
+}
+
+function reloadSoon() {
+  if (reloading === 0) reloading = setTimeout(reload, RELOAD_MS);
 }
 
 /** What is held or ordered has changed: the server draws the page's changing parts anew. */
@@ -149,3 +153,9 @@ async function reload() {
 showLiveState();
 follow();
 subscribe("me", null, showAccount);
+
+let wasLost = false;
+onState(({ connected, everConnected }) => {
+  if (connected && wasLost) reloadSoon();
+  wasLost = everConnected && !connected;
+});

@@ -225,11 +225,11 @@ document.body.addEventListener("own-changed", () => sheet.close()); // what came
 
 // --- what changes the whole ticket ---------------------------------------------------------------
 
-/** Trading has stopped or begun: the page as it is now has another ticket, header and rules. */
+/** Trading has stopped or begun: the page as it is now has another ticket, header, position and rules. */
 function renew() {
   window.htmx.ajax("GET", page.dataset.url, {
     target: "#ticket", swap: "outerHTML", select: "#ticket", headers: { "HX-Request-Of": "ticket" },
-    source: "#ticket", selectOOB: "#market-header,#about",
+    source: "#ticket", selectOOB: "#market-header,#own-position,#about",
   });
 }
 

@@ -1,4 +1,4 @@
-"""`python -m tests.browser.screenshots` (`make screenshots`): docs/screenshots/, made again.
+"""`make screenshots`: the pictures in docs/screenshots/ and static/preview.png, made again.
 
 Starts a demo site of its own with a past, people who trade and something for the operators to do,
 and takes each picture at one pixel a dot. It takes about three minutes.
@@ -26,6 +26,8 @@ from tests.e2e.people import Person
 from tests.exchange import ROOT, Exchange
 
 FOLDER = ROOT / "docs" / "screenshots"
+PREVIEW = ROOT / "static" / "preview.png"
+PREVIEW_SIZE: Any = {"width": 1_200, "height": 630}
 BYTES_MAX = 200_000
 WARM_UP_SECONDS = 45
 QUOTING_SECONDS = 20
@@ -220,7 +222,16 @@ def main() -> None:
         prepare(browser, site, states)
         for shot in SHOTS:
             take(browser, site, states, shot)
+        draw_preview(browser)
         browser.close()
+
+
+def draw_preview(browser: Browser) -> None:
+    """The picture that links to the site show elsewhere."""
+    page = browser.new_page(viewport=PREVIEW_SIZE, device_scale_factor=1)
+    page.goto((ROOT / "assets" / "preview.html").as_uri())
+    page.screenshot(path=PREVIEW)
+    page.close()
 
 
 def log_in(browser: Browser, site: DemoSite, handle: str) -> Any:

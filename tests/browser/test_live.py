@@ -5,7 +5,7 @@ from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Join, VisitorFactory
 from tests.browser.ladder import expect_book, find_book, read_book
-from tests.browser.markets import open_market
+from tests.browser.markets import name_outcomes, open_market, settle_market
 from tests.browser.ticket import Ticket, expect_toast
 from tests.browser.visitors import wait_until
 from tests.browser.wire import Wire
@@ -15,6 +15,9 @@ from tests.exchange import Exchange
 pytestmark = pytest.mark.timeout(300)  # a whole site is started and filled first
 
 SECONDS_MAX = 1.0
+SETTLED_MS = 2_000  # enough for what would be drawn late
+REASON = {"reason": "A closer look."}
+TURN_PAGE = "(name) => dispatchEvent(new PageTransitionEvent(name, { persisted: true }))"
 LOST = "Connection lost. Prices may be old; connecting again…"
 BACK = "Connected again. Everything is up to date."
 
@@ -91,6 +94,98 @@ def test_a_first_price_appears_where_there_was_none(
     carol.place(slug, "buy 10 YES @ 0.52")
     carol.place(slug, "sell 10 YES @ 0.62")
     expect(chance).to_have_text("57%")
+
+
+def test_a_first_trade_just_before_the_close_stays_in_the_chart(
+    visit: VisitorFactory, operator: Person, bob: Person, carol: Person
+):
+    slug = open_market(operator, "hurried")
+    page = visit(bob).open(f"/markets/{slug}/")
+    nothing = page.get_by_text("Nothing has been traded yet.")
+    expect(nothing).to_be_visible()
+    carol.place(slug, "sell 10 YES @ 0.62")
+    bob.place(slug, "buy 10 YES @ 0.62")
+    expect(page.locator("[data-ticker=YES]").first).to_have_text("62%")
+    expect(nothing).to_be_hidden()
+    operator.call("POST", f"markets/{slug}/close", {})
+    expect_toast(page, "This market is now closed. Its result comes next.")
+    page.wait_for_timeout(SETTLED_MS)
+    expect(nothing).to_be_hidden()
+    expect(page.locator("[data-plot] canvas")).to_be_visible()
+
+
+def test_a_position_follows_the_status_of_its_market(
+    visit: VisitorFactory, operator: Person, bob: Person, market: str
+):
+    bob.place(market, "buy 5 YES @ 0.62")
+    page = visit(bob).open(f"/markets/{market}/")
+    position = page.get_by_role("region", name="Your position")
+    sell = position.get_by_role("link", name="Sell YES")
+    expect(sell).to_be_visible()
+    operator.call("POST", f"markets/{market}/halt", REASON)
+    expect(sell).to_have_count(0)
+    expect(position).to_contain_text("Worth now")
+    operator.call("POST", f"markets/{market}/resume", REASON)
+    expect(sell).to_be_visible()
+
+
+def test_a_card_follows_the_status_of_its_market(
+    visit: VisitorFactory, operator: Person, market: str
+):
+    page = visit().open("/")
+    card = page.locator(f"[data-market={market}]")
+    yes = card.get_by_role("link", name="Yes 0.62")
+    expect(yes).to_be_visible()
+    operator.call("POST", f"markets/{market}/halt", REASON)
+    expect(card.get_by_text("Halted")).to_be_visible()
+    expect(yes).to_have_count(0)
+    operator.call("POST", f"markets/{market}/resume", REASON)
+    expect(yes).to_be_visible()
+    expect(card.get_by_text("Halted")).to_have_count(0)
+    settle_market(operator, market, yes="1")
+    title = page.get_by_role("heading", name=f"Does {market.replace('-', ' ')} come true?")
+    settled = page.get_by_role("article").filter(has=title)
+    expect(settled.get_by_text("Settled", exact=True)).to_be_visible()
+
+
+def test_a_page_that_comes_back_from_the_cache_follows_again_at_once(
+    visit: VisitorFactory, bob: Person, carol: Person, market: str
+):
+    visitor = visit(bob)
+    wire = Wire(visitor.page)
+    page = visitor.open(f"/markets/{market}/")
+    expect_book(page, carol, market)
+    page.evaluate(TURN_PAGE, "pagehide")
+    wire.cut()
+    wire.mend()
+    carol.place(market, "buy 5 YES @ 0.55")
+    before = wire.tries
+    page.evaluate(TURN_PAGE, "pageshow")
+    page.wait_for_timeout(SECONDS_MAX * 1_000)
+    assert wire.tries == before + 1
+    expect_book(page, carol, market)
+
+
+def test_a_portfolio_counts_complete_sets_as_one_like_the_server(
+    visit: VisitorFactory, operator: Person, alice: Person, bob: Person, carol: Person
+):
+    """Bob sold A; B and C, which he owns so, trade at 0.60 each."""
+    slug = open_market(operator, "three-ways", **name_outcomes("A", "B", "C"))
+    carol.place(slug, "buy 10 A @ 0.30")
+    bob.place(slug, "sell 10 A @ 0.30")
+    for outcome in ("B", "C"):
+        carol.place(slug, f"sell 1 {outcome} @ 0.60")
+        alice.place(slug, f"buy 1 {outcome} @ 0.60")
+    page = visit(bob).open("/portfolio/")
+    value = page.locator(f"[data-position={slug}] [data-cell=value]")
+    expect(value).to_have_text("¤7.00")
+    carol.place(slug, "sell 1 A @ 0.45")
+    alice.place(slug, "buy 1 A @ 0.45")
+    expect(value).to_have_text("¤5.50")
+    shown = page.locator("[data-figure=equity]").inner_text()
+    page.reload()
+    expect(value).to_have_text("¤5.50")
+    expect(page.locator("[data-figure=equity]")).to_have_text(shown)
 
 
 def test_a_dropped_socket_says_so_and_syncs_again_by_itself(

@@ -147,7 +147,7 @@ def test_markets_are_opened_halted_resumed_and_closed_with_a_reason(site, draft,
     assert ask(site, draft, "open") == {}
     assert ask(site, draft, "halt") == {"reason": ["This field is required."]}
     assert ask(site, draft, "halt", reason="Odd prices") == {}
-    refusal = "A market that is halted can't become halted."
+    refusal = "The market's status does not allow this (any more)."
     assert ask(site, draft, "halt", reason="Again") == {"__all__": [refusal]}
     assert ask(site, draft, "resume") == {}
     assert ask(site, draft, "close", reason="Known now") == {}
@@ -176,11 +176,11 @@ def test_a_market_s_page_offers_what_its_status_allows(site, traded, operator):
 def test_a_result_is_proposed_and_what_is_refused_is_said(site, traded, operator):
     sent = {"payout_0": "1", "payout_1": "0", "evidence_text": "It happened."}
     assert ask(site, traded, "resolve", **sent) == {
-        "__all__": ["Only a closed market has a result."]
+        "__all__": ["Only a closed market has a result, and this one is not closed (any more)."]
     }
     ask(site, traded, "close", reason="Test")
     wrong = ask(site, traded, "resolve", **{**sent, "payout_1": "0.5"})
-    assert wrong == {"__all__": ["The payouts must add up to exactly 1 credit."]}
+    assert wrong == {"__all__": ["Together the outcomes pay exactly 1."]}
     both = ask(site, traded, "resolve", **sent, winners=["0"])
     neither = ask(site, traded, "resolve", evidence_text="It happened.")
     assert list(both) == list(neither) == ["__all__"]
@@ -247,7 +247,7 @@ def test_a_result_is_approved_by_a_second_operator_and_withdrawn(site, resolving
     assert ask(site, resolving, "withdraw-result", reason="Too early") == {}
     result.refresh_from_db()
     assert (result.approved_by, result.withdrawn_reason) == (colleague, "Too early")
-    assert ask(site, result, "approve") == {"__all__": ["This result was withdrawn."]}
+    assert ask(site, result, "approve") == {"__all__": ["No result stands any more."]}
 
 
 @pytest.mark.parametrize(("action", "status"), [("uphold", "closed"), ("dismiss", "resolving")])

@@ -193,7 +193,7 @@ def test_wrong_outcomes_are_refused_as_a_whole(site):
     market = make_market(kind="categorical", outcomes=THREE_OUTCOMES)
     sent = form_of(site.get(url_of(market))) | {"outcomes-0-name": "blue"}
     errors = errors_of(site.post(url_of(market), sent))
-    assert errors == {"outcomes": ["each name is used once"]}
+    assert errors == {"outcomes": ["Each outcome is named once."]}
     assert market.outcomes.first().name == "Red"
 
 

@@ -205,6 +205,20 @@ def test_a_script_in_every_text_field_is_only_text(fresh, alice):
         assert script not in fresh.get(reverse(name)).content.decode()
 
 
+def test_a_key_says_all_of_it_on_a_phone_too(fresh):
+    fresh.post(reverse("account_keys"), KEY)
+    row = fresh.get(reverse("account_keys")).content.decode().partition("<tbody>")[2]
+    named = row.partition("</th>")[0]
+    for part in ("my bot", "read, trade", "Never", "Ends"):
+        assert part in named
+
+
+def test_what_a_password_must_be_belongs_to_its_field(fresh):
+    page = fresh.get(reverse("account_change_password")).content.decode()
+    help_id = re.search(r'<div class="field-help" id="([^"]+)"><ul>', page)[1]
+    assert re.search(rf'<input[^>]*name="password1"[^>]*aria-describedby="{help_id}"', page)
+
+
 def test_the_manifest_names_the_site_and_icons_that_are_there(client, db):
     response = client.get(reverse("manifest"))
     assert response["Content-Type"] == "application/manifest+json"

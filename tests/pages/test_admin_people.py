@@ -60,7 +60,7 @@ def test_credits_are_granted_once_however_often_the_form_is_sent(site, account, 
     event = AuditEvent.objects.get(action="deposit_credits")
     assert (event.actor, event.reason) == (operator, "Paid in cash")
     other = ask(site, account, "deposit", **{**sent, "amount": "13"})
-    assert other == {"__all__": ["This key was used for another request already."]}
+    assert other == {"__all__": ["This form was sent already, with other values. Open it again."]}
     assert Transfer.objects.filter(kind="deposit").count() == 1
 
 
@@ -90,7 +90,7 @@ def test_withdrawals_are_approved_and_rejected_with_a_reason(site, account, alic
     assert (first.status, first.reason) == ("rejected", "Unknown bank account")
     assert ask(site, second, "approve") == {}
     assert (second.status, second.decided_by) == ("approved", operator)
-    assert ask(site, second, "approve") == {"__all__": ["This request is decided already."]}
+    assert ask(site, second, "approve") == {"__all__": ["This has been decided already."]}
     actions = set(AuditEvent.objects.values_list("action", flat=True))
     assert {"approve_withdrawal", "reject_withdrawal"} <= actions
 
@@ -119,7 +119,7 @@ def test_requests_for_deposits_are_decided(site, account, alice):
 
 def test_a_second_factor_is_reset_with_an_audit_event(site, alice):
     refused = ask(site, alice, "reset-mfa", reason="Lost phone")
-    assert refused == {"__all__": ["This user has none."]}
+    assert refused == {"__all__": ["This user has no second factor."]}
     for kind in ("totp", "recovery_codes"):
         Authenticator.objects.create(user=alice, type=kind, data={})
     assert ask(site, alice, "reset-mfa", reason="Lost phone") == {}

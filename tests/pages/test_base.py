@@ -2,9 +2,12 @@
 
 import json
 import re
+import struct
 
 import pytest
+from django.contrib.auth.models import Permission
 
+from accounts.cache import forget_all
 from accounts.models import Policy, User
 from markets.models import Exchange
 
@@ -66,3 +69,47 @@ def test_the_policy_of_pages_allows_no_inline_script(client):
     policy = client.get("/nothing-here/").headers["Content-Security-Policy"]
     assert "unsafe" not in policy
     assert "frame-ancestors 'none'" in policy
+
+
+def test_links_to_every_page_show_a_picture(client, settings):
+    settings.SITE_URL = "https://predex.example"
+    page = get(client)
+    assert page.count('<meta property="og:image" ') == 1
+    assert '<meta property="og:image" content="https://predex.example/static/preview.png">' in page
+    assert '<meta name="twitter:card" content="summary_large_image">' in page
+    picture = (settings.BASE_DIR / "static" / "preview.png").read_bytes()
+    width, height = struct.unpack(">II", picture[16:24])
+    assert f'<meta property="og:image:width" content="{width}">' in page
+    assert f'<meta property="og:image:height" content="{height}">' in page
+    assert (width, height) == (1200, 630)
+    assert len(picture) < 100_000
+
+
+@pytest.mark.parametrize(("who_may", "is_offered"), [("operators", False), ("everyone", True)])
+def test_a_market_is_offered_to_create_to_who_may(client, who_may, is_offered):
+    Policy.objects.update(who_may_create=who_may)
+    assert "/create/" not in get(client)
+    client.force_login(User.objects.create_user("alice@example.com", "alice", "a-Pass-w0rd"))
+    assert ('href="/create/"' in get(client)) == is_offered
+    assert client.get("/create/").status_code == (200 if is_offered else 403)
+
+
+def test_an_operator_is_offered_to_create_whatever_the_policy(client):
+    user = User.objects.create_user("olga@example.com", "olga", "a-Pass-w0rd", is_staff=True)
+    user.user_permissions.add(Permission.objects.get(codename="manage_markets"))
+    client.force_login(user)
+    assert 'href="/create/"' in get(client)
+
+
+def test_whether_one_may_create_costs_a_trader_no_query(client, django_assert_max_num_queries):
+    client.force_login(User.objects.create_user("alice@example.com", "alice", "a-Pass-w0rd"))
+    Policy.objects.update(who_may_create="everyone")
+    get(client)
+    with django_assert_max_num_queries(20) as offered:
+        get(client)
+        count = len(offered)
+    Policy.objects.update(who_may_create="operators")
+    forget_all()
+    get(client)  # what is kept for a second is read again here
+    with django_assert_max_num_queries(count):
+        assert 'href="/create/"' not in get(client)

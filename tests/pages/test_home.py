@@ -12,7 +12,7 @@ from django.utils import timezone
 from accounts.actions import do_edit_policy
 from accounts.cache import FreshCache
 from accounts.models import Policy
-from markets.models import Category, Event, MarketStats, Outcome, Series, Tag
+from markets.models import Category, Event, Market, MarketStats, Outcome, Series, Tag
 from tests.markets import factories
 from tests.markets.factories import THREE_OUTCOMES, in_days
 from trading import browse
@@ -148,6 +148,26 @@ def test_a_settled_choice_shows_who_won_and_nobody_else(client):
 def test_a_market_that_does_not_trade_says_why(client, status, said):
     make_market(status=status)
     assert f"{said} Will it rain?" in read(client.get("/?status=all"))
+
+
+def test_a_card_is_answered_alone_as_it_is_now(client):
+    market = make_market()
+    path = f"/markets/{market.slug}/card/"
+    listed = client.get("/").content.decode()
+    assert f'data-market="{market.slug}" data-status="open" data-url="{path}"' in listed
+    Market.objects.update(status="halted")
+    card = client.get(path).content.decode()
+    assert card.count("<article") == 1
+    assert "<html" not in card
+    assert 'data-status="halted"' in card
+    assert "Halted" in card
+    Market.objects.update(status="voided", settled_at=timezone.now())
+    assert "data-market" not in client.get(path).content.decode()
+
+
+def test_a_card_is_for_those_who_see_the_market(client):
+    market = make_market(status="draft")
+    assert client.get(f"/markets/{market.slug}/card/").status_code == 404
 
 
 def test_an_open_market_whose_time_has_come_counts_as_closed():
@@ -321,7 +341,7 @@ def test_what_does_not_exist_is_not_found(client, name):
 def test_a_cursor_that_is_none_of_ours_is_a_bad_request(client):
     page = client.get("/?cursor=%F0%9F")
     assert page.status_code == 400
-    assert "not one of ours" in read(page)
+    assert "Begin at the first page." in read(page)
 
 
 def test_orders(client):

@@ -185,6 +185,12 @@ def test_every_status_has_its_parts(client, status):
     assert all(f'id="{part}"' in page for part in ("chart", "book", "tape", "market-live"))
 
 
+def test_the_tape_is_one_landmark(client, market):
+    page = client.get(f"/markets/{market.slug}/").content.decode()
+    assert page.count('aria-labelledby="tape-title"') == 1
+    assert re.search(r'tabindex="0" role="region" aria-labelledby="tape-title"', page)
+
+
 # --- what links show elsewhere --------------------------------------------------------------------
 
 

@@ -1,5 +1,6 @@
 """The portfolio's pages: figures, lists, cancelling, and asking for money."""
 
+import json
 import re
 
 import pytest
@@ -13,8 +14,9 @@ from tests.pages.desk import SITE, inside
 from tests.pages.trading import browser_of, shard
 from tests.trading import world
 from tests.trading.world import CREDIT, buy, run, sell
-from trading import actions, derive
+from trading import actions, derive, equity
 from trading.gateway import get_gateway
+from trading.holdings import read_marks
 from trading.models import DailyEquity, Order
 from trading.performance import read_performance
 from trading.settlement import settle_market
@@ -336,3 +338,31 @@ def test_maintenance_and_an_unverified_address_keep_from_asking(alice, settings)
     Exchange.objects.update(maintenance=True)
     assert ask(browser, kind="deposit", amount="5").status_code in (422, 503)
     assert not DepositRequest.objects.exists()
+
+
+def test_complete_sets_are_worth_one_in_the_head_in_the_list_and_at_midnight(shard, alice):
+    """Alice sold one of three outcomes; the marks of the three add up to 1.50."""
+    market = world.make_market(outcomes=3)
+    world.open_market(shard, market)
+    bob = world.make_account()
+    run(shard, buy(market, bob, 30, 1000), sell(market, alice, 30, 1000))
+    for outcome in (1, 2):
+        carol, dora = world.make_account(), world.make_account()
+        run(
+            shard,
+            buy(market, carol, 60, 100, outcome=outcome),
+            sell(market, dora, 60, 100, outcome=outcome),
+        )
+    derive.derive_market(market.pk)
+    page = browser_of(alice).get("/portfolio/").content.decode()
+    found = re.search(r'id="positions-data">(.*?)</script>', page)
+    [live] = json.loads(found[1])
+    assert live["value"] == "7.000000"  # 10 complete sets less 10 at 0.30
+    assert (live["sets"], live["positions"]) == ("10.000000", {"O0": "-10.00"})
+    assert "Positions ¤7.00" in re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", page))
+    assert equity.value((-1000, 0, 0), read_market_marks(market), binary=False) == 7 * CREDIT
+
+
+def read_market_marks(market):
+    marks = read_marks([market.pk])
+    return [marks[market.pk, outcome] for outcome in range(3)]

@@ -1,7 +1,7 @@
 """The markets page, `/`: cards of markets, found by search, category, tag, status and order.
 
 One view answers three questions: the whole page; for htmx the part that a filter changes
-(`#browse`); and for htmx the cards that follow a cursor (`#more`).
+(`#browse`); and for htmx the cards that follow a cursor (`#more`). Another answers a single card.
 """
 
 from typing import Any, NamedTuple
@@ -17,6 +17,7 @@ from django_htmx.http import push_url
 
 from accounts.errors import not_found
 from markets.models import Category
+from markets.queries import get_market
 from trading import browse
 from trading.browse import Filters
 from trading.tiles import MarketTile, build_tiles
@@ -57,6 +58,13 @@ def home(request: HttpRequest) -> HttpResponse:
         push_url(response, reverse("home") + filters.build_query())
     patch_vary_headers(response, ["HX-Request", "HX-Target"])
     return response
+
+
+@require_safe
+def card(request: HttpRequest, slug: str) -> HttpResponse:
+    """One market's card as it is now, for a page that heard of a change."""
+    [tile] = build_tiles([get_market(slug, user=request.user)])
+    return render(request, "trading/market_card.html", {"tile": tile})
 
 
 def find_target(request: HttpRequest) -> str:

@@ -93,11 +93,18 @@ def portfolio(request: HttpRequest) -> HttpResponse:
 
 def _show_live(row: rows.PositionRow) -> dict[str, Any]:
     """Return what the script needs to value the position at other prices."""
+    holding = row.holding
+    codes = [outcome.code for outcome in row.market.outcomes.all()]
     return {
         "market": row.market.slug,
         "binary": row.market.kind == Market.Kind.BINARY,
         "value": None if row.value_micros is None else format_amount(row.value_micros),
-        "owned": {code: format_quantity(lots) for code, lots in row.owned.items()},
+        "sets": format_amount(holding.locked_micros),
+        "positions": {
+            code: format_quantity(lots)
+            for code, lots in zip(codes, holding.position_lots, strict=False)
+            if lots
+        },
         "lines": [
             {
                 "key": line.key,

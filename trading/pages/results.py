@@ -14,6 +14,7 @@ from django.views.decorators.http import require_POST
 
 from accounts.errors import ApiError, RefusedError
 from accounts.models import User
+from accounts.refusals import describe
 from accounts.units import UnitError, parse_price_pips
 from markets.lifecycle import PayoutError, binary_payout, equal_payout
 from markets.models import Market
@@ -103,18 +104,6 @@ def _read_payout(request: HttpRequest, market: Market) -> list[int]:
 def _explain(refusal: ApiError) -> str:
     return {
         "blank": _("Say what is wrong with this result."),
-        "bad_url": _("This is no web address; it begins with https://."),
-        "evidence_missing": _("Say or link what shows the result."),
-        "payout_without_winner": _("Choose what has won."),
         "payout_negative": _("YES pays between 0 and 1."),
         "not_a_number": _("YES pays between 0 and 1, like 0.5."),
-        "too_many_decimals": _("That has too many decimals."),
-        "not_closed": _(
-            "Only a closed market has a result, and this one is not closed (any more)."
-        ),
-        "may_not_resolve": _("This needs the market's resolver or an operator."),
-        "not_resolving": _("No result stands any more."),
-        "dispute_window_over": _("The time for disputes is over."),
-        "not_concerned": _("Only those who traded in this market dispute its result."),
-        "already_disputed": _("Your dispute stands already."),
-    }.get(refusal.code, refusal.message)
+    }.get(refusal.code) or describe(refusal)

@@ -76,12 +76,11 @@ class PositionLine(NamedTuple):
 
 
 class PositionRow(NamedTuple):
-    """A market in which something is held. `owned` is what is worth something, by code, in lots."""
+    """A market in which something is held."""
 
     market: Market
     holding: Holding
     lines: list[PositionLine]
-    owned: dict[str, int]
 
     @property
     def value_micros(self) -> int | None:
@@ -103,7 +102,7 @@ def build_position(holding: Holding, market: Market) -> PositionRow:
         for outcome, lots in enumerate(positions)
         if lots
     ]
-    return PositionRow(market, holding, lines, _list_owned(holding, market))
+    return PositionRow(market, holding, lines)
 
 
 def _build_line(holding: Holding, market: Market, index: int, position_lots: int) -> PositionLine:
@@ -129,17 +128,6 @@ def _build_line(holding: Holding, market: Market, index: int, position_lots: int
         None if half_pips is None else half_pips * MICROS_PER_HALF_PIP,
         holding.unrealised_of(index),
     )
-
-
-def _list_owned(holding: Holding, market: Market) -> dict[str, int]:
-    codes = [outcome.code for outcome in market.outcomes.all()]
-    collateral_lots = holding.margin.collateral_lots
-    net_lots = [*holding.net_lots, 0] if holding.card.binary else holding.net_lots
-    return {
-        code: lots + collateral_lots
-        for code, lots in zip(codes, net_lots, strict=True)
-        if lots + collateral_lots
-    }
 
 
 # --- orders and fills ----------------------------------------------------------------------------

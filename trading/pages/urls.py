@@ -6,7 +6,7 @@ from trading.pages import money, notifications, portfolio
 from trading.pages.embed import embed
 from trading.pages.exports import export
 from trading.pages.history import history
-from trading.pages.home import home
+from trading.pages.home import card, home
 from trading.pages.leaderboard import leaderboard
 from trading.pages.market import market
 from trading.pages.own_orders import amend, cancel, cancel_all, own
@@ -17,6 +17,7 @@ from trading.pages.results import dispute, propose
 urlpatterns: list[URLPattern] = [
     path("", home, name="home"),
     path("markets/<slug:slug>/", market, name="market"),
+    path("markets/<slug:slug>/card/", card, name="market_card"),
     path("markets/<slug:slug>/preview/", preview, name="market_preview"),
     path("markets/<slug:slug>/orders/", place, name="market_place"),
     path("markets/<slug:slug>/own/", own, name="market_own"),

@@ -1,0 +1,91 @@
+"""What charts write beside their lines is seen in full, on a phone too."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from playwright.sync_api import Route
+
+from tests.browser.conftest import VisitorFactory
+from tests.browser.markets import open_market
+from tests.browser.visitors import PHONE, wait_until
+from tests.e2e.people import Person
+
+pytestmark = pytest.mark.timeout(300)  # a whole site is started and filled first
+
+HOURS = 24 * 7
+NEEDED_PX = 1  # a glyph may begin a little before its place
+# Every text that was drawn, with the part of it that lies outside of its canvas.
+NOTE_TEXTS = """
+window.drawn = [];
+const draw = CanvasRenderingContext2D.prototype.fillText;
+CanvasRenderingContext2D.prototype.fillText = function (text, x, y, ...rest) {
+  const { a, e } = this.getTransform();
+  const share = { center: 0.5, right: 1, end: 1 }[this.textAlign] ?? 0;
+  const width = this.measureText(text).width * a;
+  const left = a * x + e - share * width;
+  const out = Math.max(-left, left + width - this.canvas.width);
+  if (text !== "") window.drawn.push([text, out]);
+  return draw.call(this, text, x, y, ...rest);
+};
+"""
+DRAW_EQUITY = """
+async (days) => {
+  const { drawEquity } = await import("/static/js/equity-chart.js");
+  const place = document.createElement("div");
+  place.className = "h-44";
+  document.querySelector("main").replaceChildren(place);
+  const now = Math.floor(Date.now() / 86400000) * 86400;
+  const ends = Array.from({ length: days }, (_, day) => now - (days - 1 - day) * 86400);
+  const points = ends.map((end, day) => [end, 100 + day]);
+  drawEquity(place, points, "$");
+}
+"""
+
+
+@pytest.mark.parametrize("locale", ["en", "de"])
+@pytest.mark.parametrize("days", [4, 10, 27, 28, 29, 30, 300])
+def test_the_dates_of_the_equity_curve_are_seen(
+    visit: VisitorFactory, alice: Person, locale: str, days: int
+):
+    visitor = visit(alice, viewport=PHONE, locale=locale)
+    visitor.context.add_init_script(NOTE_TEXTS)
+    page = visitor.open("/portfolio/")
+    page.evaluate(DRAW_EQUITY, days)
+    see_texts(page)
+
+
+def test_the_times_below_candles_are_seen(visit: VisitorFactory, operator: Person):
+    slug = open_market(operator, "candles")
+    visitor = visit(viewport=PHONE)
+    visitor.context.add_init_script(NOTE_TEXTS)
+    page = visitor.page
+    page.route("**/candles?*", answer_candles)
+    visitor.open(f"/markets/{slug}/")
+    page.evaluate("window.drawn = []")
+    page.get_by_role("button", name="Candles").click()
+    see_texts(page)
+    readout = page.locator("[data-candles] p")
+    assert readout.evaluate("element => element.scrollWidth <= element.clientWidth")
+    box, around = readout.bounding_box(), page.locator("[data-candles]").bounding_box()
+    assert box is not None
+    assert around is not None
+    assert box["x"] + box["width"] <= around["x"] + around["width"]
+
+
+def answer_candles(route: Route) -> None:
+    """Candles of a week, until this hour, newest first as the API has them."""
+    now = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
+    candles = [build_candle(now - timedelta(hours=hour)) for hour in range(HOURS)]
+    route.fulfill(content_type="application/json", body=json.dumps({"results": candles}))
+
+
+def build_candle(start: datetime) -> dict[str, Any]:
+    prices = {"open": "0.5000", "high": "0.6000", "low": "0.4000", "close": "0.5500"}
+    return {"start": start.isoformat(), **prices, "volume": "1234.50"}
+
+
+def see_texts(page: Any) -> None:
+    drawn = wait_until(page, "drawn.length > 4 && drawn")
+    assert [text for text, out in drawn if out > NEEDED_PX] == []
