@@ -6,12 +6,15 @@ import stat
 import subprocess
 import sys
 import time
+from datetime import timedelta
 from pathlib import Path
 
 import httpx
 import pytest
+import time_machine
 from django.core.management import call_command
 from django.core.management.base import CommandError
+from django.utils import timezone
 
 from accounts.models import Account, ApiKey, AuditEvent, Transfer, User
 from markets.models import Category, Market, Tag
@@ -88,6 +91,19 @@ def test_every_demo_market_is_approved_due_and_says_what_decides(seed):
         assert "{" not in market.title + market.rules
     kinds = set(Market.objects.values_list("kind", flat=True))
     assert kinds == {"binary", "categorical"}
+
+
+def test_a_market_that_is_over_is_followed_by_the_next(seed):
+    seed()
+    first = min(Market.objects.all(), key=lambda market: market.close_at)
+    with time_machine.travel(first.close_at + timedelta(minutes=1)):
+        seed()
+        seed()
+        following = Market.objects.exclude(pk=first.pk).get(slug__startswith=first.slug)
+        assert following.slug == f"{first.slug}-{following.close_at:%Y-%m-%d}"
+        assert following.close_at > first.close_at
+        assert following.title != first.title
+        assert Market.objects.filter(close_at__gt=timezone.now()).count() == len(MARKETS)
 
 
 def test_what_was_lost_with_the_file_is_made_again(seed, folder):

@@ -1,4 +1,4 @@
-"""Makes what the demo lacks: people, traders, markets. What is there stays as it is.
+"""Makes what the demo lacks: people, traders, open markets. What is there stays as it is.
 
 Passwords and keys are random; they are kept in `secrets_file` and nowhere else. Where that file or
 the database is lost, the other one is completed: same people, new passwords or keys.
@@ -114,11 +114,16 @@ def _keep_key(account: Account, text: str) -> str:
 
 
 def _seed_markets(operator: User) -> None:
-    there = set(Market.objects.values_list("slug", flat=True))
+    """Make each market of the catalogue anew once its last one is past its close."""
     now = timezone.now()
     for market in MARKETS:
-        if market.slug not in there:
-            do_create_market(by=operator, fields=_build(market, now), outcomes=market.outcomes)
+        fields = _build(market, now)
+        named = Market.objects.filter(slug__startswith=market.slug)
+        if named.filter(close_at__gt=now).exists():
+            continue
+        if named.exists():
+            fields["slug"] = f"{market.slug}-{fields['close_at']:%Y-%m-%d}"
+        do_create_market(by=operator, fields=fields, outcomes=market.outcomes)
 
 
 def _build(market: DemoMarket, now: datetime) -> dict[str, Any]:
