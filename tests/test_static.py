@@ -7,33 +7,46 @@ from urllib.parse import urljoin, urlsplit
 import httpx
 import pytest
 
+from tests.browser.markets import open_market
+from tests.e2e.people import PASSWORD, Person, make_operator
 from tests.exchange import Exchange
-from tests.faults.seed import seed
 
-PAGES = ["/", "/help/", "/accounts/login/", "/accounts/signup/", "/leaderboard/", "/api/docs/"]
+PAGES = [
+    "/",
+    "/help/",
+    "/accounts/login/",
+    "/accounts/signup/",
+    "/leaderboard/",
+    "/markets/static/",
+    "/api/docs/",
+]
 LINKED = re.compile(r'<(?:script|link|img)[^>]*\s(?:src|href)="([^"]+)"')
 # Modules and styles name others: from "./a.js", import("./b.js"); url("c.woff2").
 NAMED = {
     "js": re.compile(r"""(?:\bfrom|\bimport)\s*\(?\s*["'](\.[^"']+)["']"""),
     "css": re.compile(r"""url\(["']?(?!data:)([^"')#]+)"""),
 }
+ADMIN_PAGES = ["/admin/", "/admin/markets/market/", "/admin/markets/event/add/"]
 HASHED = re.compile(r"\.[0-9a-f]{12}\.\w+$")
 
 
 @pytest.fixture
 def collected(make_exchange) -> Exchange:
-    def prepare(made: Exchange) -> None:
-        seed(made, traders=1)
-        made.manage("collectstatic", "--noinput")
-
-    return make_exchange("sqlite", environment={"STATIC_MANIFEST": "true"}, prepare=prepare)
+    return make_exchange(
+        "sqlite",
+        environment={"STATIC_MANIFEST": "true"},
+        prepare=lambda made: made.manage("collectstatic", "--noinput"),
+    )
 
 
 def test_whatever_a_page_needs_is_there_for_ever(collected):
+    operator = make_operator(collected)
+    open_market(operator, "static")
     with httpx.Client(base_url=collected.base_url) as client:
-        [market, *_] = client.get("/api/v1/markets").json()["results"]
-        found = list(walk(client, [*PAGES, f"/markets/{market['slug']}/"]))
-    assert len(found) > 30
+        found = list(walk(client, PAGES))
+        log_in(client, operator)
+        found += walk(client, ADMIN_PAGES)
+    assert len(found) > 40
     for response in found:
         path = response.url.path
         assert response.status_code == 200, path
@@ -41,6 +54,13 @@ def test_whatever_a_page_needs_is_there_for_ever(collected):
         assert "immutable" in response.headers["Cache-Control"], path
         if path.endswith((".js", ".css")) and len(response.content) > 1_000:
             assert response.headers.get("Content-Encoding") in {"gzip", "br"}, path
+
+
+def log_in(client: httpx.Client, person: Person) -> None:
+    client.get("/accounts/login/")
+    form = {"login": person.email, "password": PASSWORD}
+    token = {"csrfmiddlewaretoken": client.cookies["csrftoken"]}
+    assert client.post("/accounts/login/", data={**form, **token}).status_code == 302
 
 
 def walk(client: httpx.Client, pages: list[str]) -> Iterator[httpx.Response]:
