@@ -59,7 +59,12 @@ check: $(VENV)/.installed-dev
 	@echo "==> templates" && $(BIN)/djlint . --quiet --lint
 
 soak: $(VENV)/.installed-dev
-	@$(PYTEST) -m soak --timeout 0
+	@result=0; \
+	echo "==> A million commands on both engines"; \
+	PREDEX_SOAK=1 $(PYTEST) tests/engine/test_state_machine.py --timeout 0 || result=1; \
+	echo "==> Kills, races, outages, all recorded sessions"; \
+	$(PYTEST) -m soak --timeout 0 || result=1; \
+	exit $$result
 
 bench: $(VENV)/.installed-dev
 	@$(BIN)/python -m bench
