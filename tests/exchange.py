@@ -84,7 +84,11 @@ class Exchange:
 
     def kill(self, role: str = "web") -> None:
         """SIGKILL one role; `start` brings it back on the same port and database."""
-        self.children[role].kill()
+        child = self.children[role]
+        if role == "tasks":
+            child.kill_group()
+        else:
+            child.kill()
 
     def stop(self) -> None:
         for child in self.children.values():

@@ -57,6 +57,7 @@ class Child:
                 cwd=log_path.parent if user else None,
                 env=environment,
                 preexec_fn=_die_with_parent,
+                start_new_session=True,
                 **group,
             )
 
@@ -86,6 +87,12 @@ class Child:
     def kill(self) -> None:
         """SIGKILL, reaped."""
         self.stop(with_signal=signal.SIGKILL)
+
+    def kill_group(self) -> None:
+        """SIGKILL it and what it has started (Celery's worker starts beat), reaped."""
+        if self.is_running():
+            os.killpg(self.pid, signal.SIGKILL)
+        self.process.wait()
 
     def stop(self, *, with_signal: signal.Signals = signal.SIGTERM) -> int:
         """Ask it to end, make it end after STOP_SECONDS; return its exit code."""
