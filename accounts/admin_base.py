@@ -28,6 +28,7 @@ from accounts.templatetags import predex as show
 COUNT_MAX = 10_000
 FOUND_MAX = 1_000
 NUMBER_DIGITS_MAX = 18
+ID_SHOWN_MAX = 20
 
 Column = Callable[[Any], Any]
 
@@ -106,6 +107,12 @@ class ModelAdmin(ActingAdmin, unfold.ModelAdmin):
 
 class ReadOnlyAdmin(ModelAdmin):
     """Shows and searches; changes nothing, whatever the permissions."""
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> Any:
+        context["show_history"] = False  # it lists what forms changed: nothing here
+        return super().render_change_form(request, context, *args, **kwargs)
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
@@ -233,6 +240,16 @@ def show_duration(field: str, title: Any) -> Column:
     return _show(field, lambda seconds: format_seconds(seconds or 0), title)
 
 
+def show_id(field: str = "id", title: Any = "ID") -> Column:
+    """A column of UUIDs, on one line: how it begins and ends, the whole as a tooltip."""
+
+    def show_short(row: Model) -> Any:
+        text = str(getattr(row, field) or "")
+        return _shorten(text) if len(text) > ID_SHOWN_MAX else text or show.NOTHING
+
+    return _describe(show_short, field, title)
+
+
 def link_to(field: str, title: Any) -> Column:
     """A column of a foreign key that leads to the page of the row it names."""
 
@@ -256,6 +273,12 @@ def find_url(row: Model) -> str:
 def link_to_list(model: str, term: str) -> str:
     """Return the address of a list ("trading_trade") in which `term` was searched."""
     return f"{reverse(f'admin:{model}_changelist')}?q={term}"
+
+
+def _shorten(text: str) -> Any:
+    return format_html(
+        '<span class="record-id" title="{}">{}…{}</span>', text, text[:13], text[-6:]
+    )
 
 
 def _exact_amount(micros: int | None) -> str:

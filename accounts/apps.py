@@ -5,13 +5,29 @@ from typing import Any
 from django.apps import AppConfig
 from django.apps import apps as registry
 from django.db.models.signals import post_migrate
+from django.utils.translation import gettext_lazy as _
 
 
 class AccountsConfig(AppConfig):
     name = "accounts"
+    verbose_name = _("Accounts")
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
+        from django.contrib.auth.models import Group
+
+        from accounts import names
+        from accounts.naming import give_names
+
+        give_names(
+            self,
+            models=names.MODELS,
+            fields=names.FIELDS,
+            choices=names.CHOICES,
+            helps=names.HELPS,
+            permissions=names.PERMISSIONS,
+            also=[Group],
+        )
         post_migrate.connect(create_founding_rows, sender=self)
 
 

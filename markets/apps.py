@@ -5,17 +5,29 @@ from typing import Any
 from django.apps import AppConfig
 from django.apps import apps as registry
 from django.db.models.signals import post_migrate
+from django.utils.translation import gettext_lazy as _
 
 
 class MarketsConfig(AppConfig):
     name = "markets"
+    verbose_name = _("Markets")
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
         from accounts import hooks, refusals
+        from accounts.naming import give_names
+        from markets import names
         from markets.own_data import TABLES, forget_user
         from markets.refusals import SENTENCES
 
+        give_names(
+            self,
+            models=names.MODELS,
+            fields=names.FIELDS,
+            choices=names.CHOICES,
+            helps=names.HELPS,
+            permissions=names.PERMISSIONS,
+        )
         hooks.register(data_tables=TABLES, forget_user=forget_user)
         refusals.add_sentences(SENTENCES)
         post_migrate.connect(create_exchange, sender=self)

@@ -1,19 +1,30 @@
 from django.apps import AppConfig
 from django.db.models.signals import post_migrate
+from django.utils.translation import gettext_lazy as _
 
 
 class TradingConfig(AppConfig):
     name = "trading"
+    verbose_name = _("Trading")
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
         from accounts import hooks, refusals
+        from accounts.naming import give_names
+        from trading import names
         from trading.cards import name_markets
         from trading.holdings import value_positions
         from trading.own_data import TABLES, cancel_orders, forget_user
         from trading.refusals import SENTENCES
         from trading.roles import create_roles
 
+        give_names(
+            self,
+            models=names.MODELS,
+            fields=names.FIELDS,
+            choices=names.CHOICES,
+            helps=names.HELPS,
+        )
         hooks.register(
             value_positions=value_positions,
             name_markets=name_markets,

@@ -11,7 +11,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
-from accounts.admin_base import HexRecordAdmin, KnownValuesFilter
+from accounts.admin_base import HexRecordAdmin, KnownValuesFilter, show_id
 from accounts.models import AuditEvent, User
 
 ACTIONS = (
@@ -34,7 +34,14 @@ class ActionFilter(KnownValuesFilter):
 
 @admin.register(AuditEvent)
 class AuditEventAdmin(HexRecordAdmin):
-    list_display = ["created_at", "actor", "action", "subject", "reason", "request_id"]
+    list_display = [
+        "created_at",
+        "actor",
+        "action",
+        "subject",
+        "reason",
+        show_id("request_id", _("request")),
+    ]
     list_select_related = ["actor"]
     list_filter = [ActionFilter]
     search_help_text = _("Whole: a handle, an event's or request's id, or a subject like market:17")

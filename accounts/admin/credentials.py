@@ -8,7 +8,7 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.actions import do_end_login, do_revoke_api_key
 from accounts.admin_acts import Act
-from accounts.admin_base import HexRecordAdmin, link_to
+from accounts.admin_base import HexRecordAdmin, link_to, show_id
 from accounts.models import ApiKey, LoginSession, User
 
 
@@ -63,7 +63,7 @@ class ApiKeyAdmin(HexRecordAdmin):
 class LoginSessionAdmin(HexRecordAdmin):
     acts = {"end": EndLoginAct}
     list_display = [
-        "id",
+        show_id(),
         link_to("user", _("user")),
         "address",
         "user_agent",

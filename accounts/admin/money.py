@@ -21,6 +21,7 @@ from accounts.admin_base import (
     link_to,
     link_to_list,
     show_amount,
+    show_id,
 )
 from accounts.errors import RefusedError
 from accounts.idempotency import Answer, run_once
@@ -139,7 +140,7 @@ class TransferAdmin(HexRecordAdmin):
     """Searched by id, handle, or `account:` and the number of an account without a handle."""
 
     list_display = [
-        "id",
+        show_id(),
         "created_at",
         "kind",
         link_to("debit_account", _("from")),

@@ -9,7 +9,7 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.actions import do_decide_deposit, do_decide_withdrawal
 from accounts.admin_acts import Act
-from accounts.admin_base import HexRecordAdmin, Link, find_url, link_to, show_amount
+from accounts.admin_base import HexRecordAdmin, Link, find_url, link_to, show_amount, show_id
 from accounts.models import DepositRequest, User, WithdrawalRequest
 from accounts.templatetags.predex import money
 
@@ -72,7 +72,7 @@ class RejectDepositAct(DecideAct):
 
 class RequestAdmin(HexRecordAdmin):
     list_display = [
-        "id",
+        show_id(),
         "requested_at",
         link_to("account", _("account")),
         show_amount("amount_micros", _("amount")),

@@ -17,11 +17,14 @@ from accounts.actions import (
     do_suspend_user,
     record_audit,
 )
+from accounts.admin.rights import NamingRights, describe_role
 from accounts.admin_acts import Act
 from accounts.admin_base import Link, ModelAdmin, find_url, get_operator, link_to_list
 from accounts.models import User
+from accounts.naming import describe_permission
 
 RIGHTS = ["is_staff", "is_superuser", "groups", "user_permissions"]
+SHOWN_RIGHTS = ["is_staff", "is_superuser", "show_roles", "show_permissions"]  # named, not edited
 STANDING = ["is_active", "suspended_at", "created_at", "last_login"]
 
 
@@ -86,7 +89,7 @@ class ResetMfaAct(UserAct):
 
 
 @admin.register(User)
-class UserAdmin(ModelAdmin, DjangoUserAdmin):
+class UserAdmin(NamingRights, ModelAdmin, DjangoUserAdmin):
     form = UserChangeForm
     add_form = NewUserForm
     change_password_form = AdminPasswordChangeForm
@@ -127,7 +130,22 @@ class UserAdmin(ModelAdmin, DjangoUserAdmin):
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         # Who may edit users must not thereby give themselves every right.
         fields = super().get_readonly_fields(request, obj)
-        return fields if request.user.is_superuser else [*fields, *RIGHTS]
+        return fields if request.user.is_superuser else [*fields, *RIGHTS, *SHOWN_RIGHTS]
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        fieldsets = super().get_fieldsets(request, obj)
+        if obj is None or request.user.is_superuser:
+            return fieldsets
+        return [*fieldsets[:-1], (_("Rights"), {"fields": SHOWN_RIGHTS})]
+
+    @admin.display(description=_("roles"))
+    def show_roles(self, row: User) -> str:
+        return ", ".join(describe_role(role) for role in row.groups.all())
+
+    @admin.display(description=_("single permissions"))
+    def show_permissions(self, row: User) -> str:
+        permissions = row.user_permissions.select_related("content_type")
+        return ", ".join(describe_permission(permission) for permission in permissions)
 
     def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
         super().save_model(request, obj, form, change)

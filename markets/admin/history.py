@@ -1,13 +1,22 @@
 """What happened to markets: every change of status, who made it and why."""
 
 from collections.abc import Iterable
+from typing import Any, ClassVar
 
 from django.contrib import admin
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from accounts.admin_base import HexRecordAdmin, Link, find_url, link_to
+from accounts.templatetags.predex import NOTHING
 from markets.models import Market, StatusChange
+
+
+@admin.display(description=_("from status"))
+def show_from_status(row: StatusChange) -> str:
+    """Name it as the field it comes from does, for itself has no choices: "" is its creation."""
+    names = dict(StatusChange._meta.get_field("to_status").flatchoices)
+    return str(names.get(row.from_status, NOTHING))
 
 
 class MarketRecordAdmin(HexRecordAdmin):
@@ -27,10 +36,20 @@ class MarketRecordAdmin(HexRecordAdmin):
 @admin.register(StatusChange)
 class StatusChangeAdmin(MarketRecordAdmin):
     list_display = [
-        "created_at", link_to("market", _("market")), "from_status", "to_status", "by", "reason",
+        "created_at", link_to("market", _("market")), show_from_status, "to_status", "by", "reason",
     ]  # fmt: skip
     list_select_related = ["market", "by"]
     list_filter = ["to_status"]
+    fields: ClassVar[Any] = [
+        "id",
+        "market",
+        show_from_status,
+        "to_status",
+        "by",
+        "reason",
+        "created_at",
+    ]
+    readonly_fields: ClassVar[Any] = fields
 
     def get_links(self, row: StatusChange) -> Iterable[Link]:
         yield Link(_("Market"), find_url(row.market))

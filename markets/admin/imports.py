@@ -3,7 +3,7 @@
 Between the steps the file travels inside the page and is checked again, so nothing is kept here.
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from django import forms
 from django.contrib import messages
@@ -16,7 +16,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 from unfold.widgets import UnfoldAdminFileFieldWidget, UnfoldAdminRadioSelectWidget
 
-from accounts.admin_base import get_operator
+from accounts.admin_base import ModelAdmin, get_operator
 from accounts.errors import RefusedError
 from accounts.refusals import describe
 from markets.actions import NewMarket, do_import_markets
@@ -32,9 +32,6 @@ from markets.csv_import import (
     decode,
     read_rows,
 )
-
-if TYPE_CHECKING:
-    from markets.admin.market import MarketAdmin
 
 REFUSED = 422
 
@@ -65,7 +62,7 @@ class ChoiceForm(forms.Form):
     )
 
 
-def show(admin: "MarketAdmin", request: HttpRequest) -> HttpResponse:
+def show(admin: ModelAdmin, request: HttpRequest) -> HttpResponse:
     if not admin.has_add_permission(request):
         raise PermissionDenied
     if "template" in request.GET:
@@ -87,7 +84,7 @@ def show(admin: "MarketAdmin", request: HttpRequest) -> HttpResponse:
     return _show_page(admin, request, choice=ChoiceForm(initial={"text": text}), rows=rows)
 
 
-def _create(admin: "MarketAdmin", request: HttpRequest) -> HttpResponse:
+def _create(admin: ModelAdmin, request: HttpRequest) -> HttpResponse:
     by = get_operator(request)
     choice = ChoiceForm(request.POST)
     try:
@@ -136,7 +133,7 @@ def _tell(request: HttpRequest, *, created: int, left: int) -> None:
 
 
 def _show_page(
-    admin: "MarketAdmin", request: HttpRequest, *, status: int = 200, **context: Any
+    admin: ModelAdmin, request: HttpRequest, *, status: int = 200, **context: Any
 ) -> HttpResponse:
     rows = context.pop("rows", [])
     page = {

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import timedelta
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 from django.contrib import admin
 from django.db.models import QuerySet
@@ -43,6 +43,7 @@ from markets.admin.forms import (
     OutcomeForm,
     OutcomeFormSet,
 )
+from markets.admin.history import show_from_status
 from markets.models import OUTCOMES_MAX, Market, Outcome, StatusChange
 
 SHOWN_ONLY: list[Any] = ["status", "creator", "approved_by", "approved_at", "settled_at", "shard"]
@@ -92,8 +93,8 @@ class OutcomeInline(TabularInline):
 
 class StatusChangeInline(TabularInline):
     model = StatusChange
-    fields = ["created_at", "from_status", "to_status", "by", "reason"]
-    readonly_fields = ["created_at", "from_status", "to_status", "by", "reason"]
+    fields = ["created_at", show_from_status, "to_status", "by", "reason"]
+    readonly_fields: ClassVar[Any] = fields
     ordering = ["id"]
     verbose_name_plural = _("history")
     hide_title = True

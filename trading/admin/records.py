@@ -22,6 +22,7 @@ from accounts.admin_base import (
     link_to,
     link_to_list,
     show_amount,
+    show_id,
     show_price,
     show_quantity,
     show_time,
@@ -88,7 +89,7 @@ class OutcomeRecordAdmin(MarketRecordAdmin):
 @admin.register(Order)
 class OrderAdmin(OutcomeRecordAdmin):
     list_display = [
-        "id",
+        show_id(),
         show_time("created_at_us", _("placed")),
         link_to("account", _("account")),
         link_to("market", _("market")),
@@ -119,7 +120,7 @@ class OrderAdmin(OutcomeRecordAdmin):
 @admin.register(Trade)
 class TradeAdmin(OutcomeRecordAdmin):
     list_display = [
-        "id",
+        show_id(),
         show_time("created_at_us", _("time")),
         link_to("market", _("market")),
         outcome,
