@@ -5,6 +5,7 @@ BIN := $(VENV)/bin
 HOST ?= 127.0.0.1
 PORT ?= 8000
 WORKERS ?= 3
+PARALLEL := -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 CHECKED := DJANGO_SETTINGS_MODULE=tests.settings
 PYTEST := $(BIN)/python -m pytest -q
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes
@@ -43,11 +44,11 @@ venv: $(VENV)/.installed-dev
 test: $(VENV)/.installed-dev
 	@result=0; \
 	echo "==> In parallel: SQLite in process, real servers on both databases"; \
-	$(PYTEST) -n $(WORKERS) --dist loadfile -m "not soak and not alone" || result=1; \
+	$(PYTEST) $(PARALLEL) -m "not soak and not alone" || result=1; \
 	echo "==> One at a time: faults, load, timing"; \
 	$(PYTEST) -m "alone and not soak" || result=1; \
 	echo "==> In process again, on PostgreSQL and Redis"; \
-	$(BIN)/python -m tests.on_postgres -q -n $(WORKERS) --dist loadfile -m "not soak" || result=1; \
+	$(BIN)/python -m tests.on_postgres -q $(PARALLEL) -m "not soak" || result=1; \
 	exit $$result
 
 check: $(VENV)/.installed-dev

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from django.db import connection
+from django.utils import translation
 
 from tests import settings as test_settings
 from tests.accounts.flush import let_flush_pass
@@ -29,17 +30,33 @@ __all__ = ["pytest_make_collect_report", "pytest_runtest_makereport"]
 let_flush_pass()
 
 LOG_CHARACTERS_SHOWN = 4_000
+LONGEST = (
+    "tests/browser/test_pages.py", "tests/test_bench.py", "tests/browser/test_scripts.py",
+    "tests/browser/", "tests/test_migrations.py", "tests/engine/test_state_machine.py",
+    "tests/lifecycle/test_settlement_faults.py", "tests/e2e/", "tests/api/test_schema.py",
+    "tests/trading/test_replay_recording.py", "tests/test_static.py",
+)  # fmt: skip
 
 ExchangeFactory = Callable[..., Exchange]
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """On PostgreSQL, keep the tests whose outcome may depend on the in-process database."""
+    """On PostgreSQL, keep the tests whose outcome may depend on the in-process database.
+
+    Among several workers the files that take longest begin, so that none is left to the end.
+    """
+    if hasattr(config, "workerinput"):
+        items.sort(key=find_turn)
     if not test_settings.IS_POSTGRES_RUN:
         return
     kept = [item for item in items if touches_database(item)]
     config.hook.pytest_deselected(items=[item for item in items if item not in kept])
     items[:] = kept
+
+
+def find_turn(item: pytest.Item) -> int:
+    turns = (turn for turn, path in enumerate(LONGEST) if item.nodeid.startswith(path))
+    return next(turns, len(LONGEST))
 
 
 def touches_database(item: pytest.Item) -> bool:
@@ -52,10 +69,11 @@ def touches_database(item: pytest.Item) -> bool:
 
 @pytest.fixture(autouse=True)
 def forget_caches() -> None:
-    """Nothing that a process keeps for a second (principals, limits, policy) outlives a test."""
+    """Nothing that a process or thread keeps (principals, policy, language) outlives a test."""
     from accounts import cache
     from accounts.api import limits, principal
 
+    translation.deactivate()
     limits.reset()
     principal.forget_all()
     cache.forget_all()

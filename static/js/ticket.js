@@ -24,12 +24,16 @@ const checked = (name) => find(`[name=${name}]:checked`)?.value;
 
 let timer = 0;
 
-/** Ask for a preview soon. What one writes oneself is read out, what the market moves is not. */
+/**
+ * Ask for a preview soon. What one writes oneself is read out, what the market moves is not, and
+ * that leaves faults beside their fields until somebody writes.
+ */
 function preview(pause, isWritten) {
   clearTimeout(timer);
   timer = setTimeout(() => {
     const summary = document.getElementById("ticket-summary");
     if (summary === null || document.getElementById("ticket-submit") === null) return;
+    if (!isWritten && find("[id^=ticket-error-]:not([hidden])") !== null) return;
     summary.setAttribute("aria-live", isWritten ? "polite" : "off");
     window.htmx.trigger(summary, "ticket-preview");
   }, pause);

@@ -53,7 +53,3 @@ STOPS = (
     Stop("alice", "/create/", 403),
     *(Stop("olivia", path) for path in (*OPERATOR, *ADMIN)),
 )
-
-
-def is_admin(stop: Stop) -> bool:
-    return stop.path.startswith("/admin/")

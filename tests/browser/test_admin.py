@@ -126,7 +126,7 @@ def test_a_sorted_list_keeps_nobody_out(visit: VisitorFactory, operator: Person)
 
 def test_an_address_is_made_from_the_name_until_another_is_written(admin: Page):
     admin.goto("/admin/markets/tag/add/")
-    name, slug = admin.get_by_label("Name"), admin.get_by_label("Slug")
+    name, slug = admin.get_by_label("Name"), admin.get_by_label("Address")
     name.press_sequentially("Große Übung, 2026")
     expect(slug).to_have_value("grosse-ubung-2026")
     slug.fill("practice")
