@@ -1,5 +1,5 @@
 """Every page in both themes, on a phone and on a desk: it answers, nobody complains, nothing sticks
-out, and nobody is kept out (axe, WCAG 2.2 AA).
+out, nobody is kept out (axe, WCAG 2.2 AA), and it is light.
 """
 
 from collections.abc import Callable, Iterator
@@ -12,6 +12,7 @@ from tests.browser.conftest import open_window
 from tests.browser.stops import STOPS, Stop
 from tests.browser.town import Town
 from tests.browser.visitors import DESKTOP, PHONE, Visitor
+from tests.browser.weight import Scales, find_most
 from tests.exchange import Exchange
 
 pytestmark = pytest.mark.timeout(300)  # a whole site is started and filled first
@@ -81,10 +82,15 @@ def windows(
     opened.close()
 
 
+@pytest.fixture(scope="module")
+def scales() -> Scales:
+    return Scales()
+
+
 @pytest.mark.parametrize(
     ("look", "stop"), VISITS, ids=[f"{look.name}-{stop.path}" for look, stop in VISITS]
 )
-def test_the_page_is_sound(windows: Windows, town: Town, look: Look, stop: Stop):
+def test_the_page_is_sound(windows: Windows, scales: Scales, town: Town, look: Look, stop: Stop):
     window = windows.find(look)
     window.faults.clear()
     path = stop.path.format(**town.names)
@@ -94,6 +100,9 @@ def test_the_page_is_sound(windows: Windows, town: Town, look: Look, stop: Stop)
     assert look_at(window) == CLEAN
     page.set_viewport_size(DESKTOP)
     assert look_at(window) == CLEAN
+    if stop.status == 200:
+        loaded = scales.weigh(window.context.request, page.url)
+        assert 0 < sum(loaded.values()) <= find_most(path), loaded
 
 
 def look_at(window: Visitor) -> dict[str, list[str]]:
