@@ -19,15 +19,7 @@ class AccountsConfig(AppConfig):
         from accounts import names
         from accounts.naming import give_names
 
-        give_names(
-            self,
-            models=names.MODELS,
-            fields=names.FIELDS,
-            choices=names.CHOICES,
-            helps=names.HELPS,
-            permissions=names.PERMISSIONS,
-            also=[Group],
-        )
+        give_names(self, names, also=[Group])
         post_migrate.connect(create_founding_rows, sender=self)
 
 

@@ -4,8 +4,8 @@ Names are given to the loaded models, not written into them, so no migration kno
 field's `_verbose_name` and a model's `original_attrs`, which migrations read, stay as they are.
 """
 
-from collections.abc import Iterable, Mapping
-from types import MappingProxyType
+from collections.abc import Iterable
+from types import ModuleType
 from typing import Any
 
 from django.apps import AppConfig
@@ -24,25 +24,18 @@ VERBS = {
 _permissions: dict[str, Any] = {}
 
 
-def give_names(
-    app: AppConfig,
-    *,
-    models: Mapping[str, tuple[Any, Any]],
-    fields: Mapping[str, Any],
-    choices: Mapping[str, Mapping[Any, Any]],
-    helps: Mapping[str, Any],
-    permissions: Mapping[str, Any] = MappingProxyType({}),
-    also: Iterable[type[Model]] = (),
-) -> None:
-    """Name an app's models (one, many) and their fields: by "Model.field", else by "field".
+def give_names(app: AppConfig, names: ModuleType, *, also: Iterable[type[Model]] = ()) -> None:
+    """Name an app's models, fields and rights as its module `names` says.
 
-    `also` are models of other packages that its pages show.
+    FIELDS, CHOICES and HELPS go by "Model.field", FIELDS else by "field". `also` are models of
+    other packages that its pages show.
     """
-    _permissions.update({f"{app.label}.{codename}": name for codename, name in permissions.items()})
+    for codename, name in names.PERMISSIONS.items():
+        _permissions[f"{app.label}.{codename}"] = name
     for model in (*app.get_models(), *also):
-        _name_model(model, models)
+        _name_model(model, names)
         for field in (*model._meta.concrete_fields, *model._meta.local_many_to_many):
-            _name_field(field, fields, choices, helps)
+            _name_field(field, names)
 
 
 def describe_permission(permission: Permission) -> str:
@@ -58,18 +51,14 @@ def describe_permission(permission: Permission) -> str:
     return f"{capfirst(subject)}: {what}"
 
 
-def _name_model(model: type[Model], models: Mapping[str, tuple[Any, Any]]) -> None:
-    if model.__name__ in models:
+def _name_model(model: type[Model], names: ModuleType) -> None:
+    if model.__name__ in names.MODELS:
         options = model._meta
-        options.verbose_name, options.verbose_name_plural = models[model.__name__]
+        options.verbose_name, options.verbose_name_plural = names.MODELS[model.__name__]
 
 
-def _name_field(
-    field: Field,
-    fields: Mapping[str, Any],
-    choices: Mapping[str, Mapping[Any, Any]],
-    helps: Mapping[str, Any],
-) -> None:
+def _name_field(field: Field, names: ModuleType) -> None:
+    fields, choices, helps = names.FIELDS, names.CHOICES, names.HELPS
     key = f"{field.model.__name__}.{field.name}"
     field.verbose_name = fields.get(key) or fields.get(field.name) or field.verbose_name
     if key in helps:

@@ -20,14 +20,7 @@ class MarketsConfig(AppConfig):
         from markets.own_data import TABLES, forget_user
         from markets.refusals import SENTENCES
 
-        give_names(
-            self,
-            models=names.MODELS,
-            fields=names.FIELDS,
-            choices=names.CHOICES,
-            helps=names.HELPS,
-            permissions=names.PERMISSIONS,
-        )
+        give_names(self, names)
         hooks.register(data_tables=TABLES, forget_user=forget_user)
         refusals.add_sentences(SENTENCES)
         post_migrate.connect(create_exchange, sender=self)

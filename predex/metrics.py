@@ -64,7 +64,7 @@ class Shards(Collector):
         for shard, state in check_shards().get("states", {}).items():
             values = {**state, "ready": state["ok"], "lag_seconds": state["lag_ms"] / 1_000}
             for name, family in families.items():
-                family.add_metric([str(shard)], float(values[name]))
+                family.add_metric([str(shard)], values[name])
         yield from families.values()
 
 

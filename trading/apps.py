@@ -18,13 +18,7 @@ class TradingConfig(AppConfig):
         from trading.refusals import SENTENCES
         from trading.roles import create_roles
 
-        give_names(
-            self,
-            models=names.MODELS,
-            fields=names.FIELDS,
-            choices=names.CHOICES,
-            helps=names.HELPS,
-        )
+        give_names(self, names)
         hooks.register(
             value_positions=value_positions,
             name_markets=name_markets,

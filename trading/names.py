@@ -165,3 +165,5 @@ HELPS: Final = {
     "DailyEquity.deposited_micros": _("Grants and deposits less withdrawals."),
     "Lease.loaded_at_us": _("0 until its books are loaded."),
 }
+
+PERMISSIONS: Final[dict[str, Any]] = {}

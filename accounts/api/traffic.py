@@ -3,6 +3,7 @@
 from bisect import bisect_left
 from typing import Final
 
+METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 LIMITS_SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 
 
@@ -18,8 +19,6 @@ class Durations:
 
 answered: dict[tuple[str, int], Durations] = {}
 """(method, status) -> durations. Methods that HTTP does not know count as "OTHER"."""
-
-METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 
 def count_answer(method: str, status: int, seconds: float) -> None:
