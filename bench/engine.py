@@ -1,9 +1,10 @@
-"""The pure engine: a mixed stream of prebuilt commands on a book that keeps its size.
+"""The pure engine: a mixed stream of commands on a book that keeps its size.
 
 60% limit orders that rest, 30% cancels of live orders, 10% orders that cross. Such a stream lets a
 book grow, so it comes in segments as long as the book is deep, each on a fresh book: what is
-measured at 1,000 resting orders never meets more than about 1,300. Time is that of the processor
-while commands are applied; dirty sets are cleared every 512 commands, as the shard does.
+measured at 1,000 resting orders never meets more than about 1,300. Commands come as the shard
+gets them: up to 512 are decoded from their bytes, then carried out, then what is dirty is cleared.
+Time is that of the processor while commands are carried out and while dirty sets are cleared.
 """
 
 import gc
@@ -11,6 +12,8 @@ import random
 import time
 from collections.abc import Iterator
 from typing import Final, NamedTuple
+
+import msgspec
 
 from bench.figures import IN_MEMORY, Figure, Sizes, build_figure
 from trading.engine.engine import Engine
@@ -37,13 +40,18 @@ FUNDS_MICROS: Final = 10**15
 LIMIT_SHARE: Final = 0.6
 CANCEL_SHARE: Final = 0.3
 CONFIG: Final = Config(binary=True, outcomes=2, tick_pips=100, lot_step_lots=100)
+_decode = msgspec.msgpack.Decoder(list[AnyCommand]).decode
 
 
 class Segment(NamedTuple):
-    """Commands that fill a book, and those that are measured on it, with the trades they make."""
+    """Commands that fill a book, and those that are measured on it, with the trades they make.
 
-    filling: list[AnyCommand]
-    stream: list[AnyCommand]
+    Both are encoded, `BATCH_COMMANDS` together.
+    """
+
+    filling: list[bytes]
+    stream: list[bytes]
+    commands: int
     trades: int
 
 
@@ -115,7 +123,12 @@ def _build_segment(resting: int, commands: int, *, seed: int) -> Segment:
         else:
             command = _build_crossing(rng, next(ids))
         stream.append(carry_out(command))
-    return Segment(filling, stream, trades)
+    return Segment(_encode(filling), _encode(stream), commands, trades)
+
+
+def _encode(commands: list[AnyCommand]) -> list[bytes]:
+    starts = range(0, len(commands), BATCH_COMMANDS)
+    return [msgspec.msgpack.encode(commands[start : start + BATCH_COMMANDS]) for start in starts]
 
 
 def _forget(
@@ -161,29 +174,28 @@ def _time(segments: list[Segment]) -> Timing:
     commands = 0
     for segment in segments:
         engine, funds = _open_engine()
-        for command in segment.filling:
-            engine.apply(command, 1, funds)
-        _clear(engine)
-        started, processor_started = time.perf_counter(), time.thread_time()
-        _run(engine, segment.stream, funds)
-        processor_seconds += time.thread_time() - processor_started
-        seconds += time.perf_counter() - started
-        commands += len(segment.stream)
+        for batch in segment.filling:
+            _run(engine, _decode(batch), funds)
+        for batch in segment.stream:
+            decoded = _decode(batch)
+            started, processor_started = time.perf_counter(), time.thread_time()
+            _run(engine, decoded, funds)
+            processor_seconds += time.thread_time() - processor_started
+            seconds += time.perf_counter() - started
+        commands += segment.commands
     return Timing(commands, processor_seconds, seconds)
 
 
-def _run(engine: Engine, stream: list[AnyCommand], funds: dict[int, int]) -> None:
+def _run(engine: Engine, commands: list[AnyCommand], funds: dict[int, int]) -> None:
     apply = engine.apply
-    for start in range(0, len(stream), BATCH_COMMANDS):
-        for command in stream[start : start + BATCH_COMMANDS]:
-            apply(command, 2, funds)
-        _clear(engine)
+    for command in commands:
+        apply(command, 2, funds)
+    _clear(engine)
 
 
 def _clear(engine: Engine) -> None:
     engine.dirty_orders.clear()
-    engine.dirty_accounts.clear()
-    engine.books[0].changed.clear()
+    engine.books[0].forget_changes()
 
 
 def _rate(timing: Timing) -> float:

@@ -6,11 +6,11 @@ from typing import Any, Final
 import msgspec
 
 from accounts import bulk
-from trading.engine.book import Order
+from trading.engine.book import Order, enter_order
 from trading.engine.engine import Engine
 from trading.engine.margin import AccountState, new_account
 from trading.engine.state import Snapshot
-from trading.engine.types import Config, MarketStatus, OrderStatus, Stp, Tif
+from trading.engine.types import Config, MarketStatus, OrderStatus, Place, Stp, Terms, Tif
 from trading.models import BookState, Margin, Position
 
 ACCOUNTS_BY_ID_MAX: Final = 5_000
@@ -22,9 +22,9 @@ _decode_config = msgspec.msgpack.Decoder(Config).decode
 
 _OPEN_ORDERS: Final = (
     "SELECT {id}, account_id, owner_id, outcome_index, side, price_pips, quantity_lots,"
-    " remaining_lots, tif, post_only, reduce_only, stp, expires_at_us, fee_free, as_no, is_market,"
-    " budget_micros, client_order_id, created_at_us, priority, fee_micros, maker_basis,"
-    " taker_basis, filled_lots, filled_micros, status FROM trading_order"
+    " remaining_lots, tif, post_only, reduce_only, stp, expires_at_us, as_no, fee_free,"
+    " client_order_id, created_at_us, priority, fee_micros, maker_basis, taker_basis,"
+    " filled_micros, status FROM trading_order"
     " WHERE market_id = {mark} AND status IN (0, 1) ORDER BY priority"
 )
 
@@ -95,13 +95,28 @@ def _read_open_orders(market_id: int) -> list[Order]:
 
 
 def _order(row: tuple[Any, ...]) -> Order:
-    order = Order(*row[:8])
-    order.tif, order.stp = _TIFS[row[8]], _STPS[row[11]]
-    order.post_only, order.reduce_only = bool(row[9]), bool(row[10])
-    order.expires_at_us = row[12]
-    order.fee_free, order.as_no, order.is_market = bool(row[13]), bool(row[14]), bool(row[15])
-    order.budget_micros, order.client_order_id, order.created_at_us = row[16:19]
-    order.priority, order.fee_micros, order.maker_basis, order.taker_basis = row[19:23]
-    order.filled_lots, order.filled_micros = row[23:25]
-    order.status = _STATUSES[row[25]]
+    """Return an open order; its Place has the price and quantity that it was last amended to."""
+    order_id, account_id, owner_id, outcome, side, price_pips, quantity_lots = row[:7]
+    terms = None
+    if row[9] or row[10] or row[12] is not None:
+        terms = Terms(post_only=bool(row[9]), reduce_only=bool(row[10]), expires_at_us=row[12])
+    place = Place(
+        order_id,
+        account_id,
+        owner_id,
+        outcome,
+        side,
+        price_pips,
+        quantity_lots,
+        _TIFS[row[8]],
+        _STPS[row[11]],
+        bool(row[13]),
+        bool(row[14]),
+        row[15],
+        terms,
+    )
+    order = enter_order(place, row[16])
+    order.remaining_lots, order.priority = row[7], row[17]
+    order.fee_micros, order.maker_basis, order.taker_basis, order.filled_micros = row[18:22]
+    order.status = _STATUSES[row[22]]
     return order

@@ -285,7 +285,8 @@ def _show_order(result: Result, card: MarketCard) -> OrderAnswer:
     order = result.order
     assert order is not None, "a command that was not refused has its order"
     if order.status in (OrderStatus.OPEN, OrderStatus.PARTIALLY_FILLED):
-        cards.remember_order(order.order_id, OrderCard(card.id, order.account_id, order.as_no))
+        known = OrderCard(card.id, order.account_id, order.place.as_no)
+        cards.remember_order(order.order_id, known)
     return render.show_answer(result, card)
 
 

@@ -5,13 +5,15 @@ from collections.abc import Collection, Sequence
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
+import msgspec
 from django.db.models import F, Max, Min, OuterRef, Q, QuerySet, Subquery, Sum
 from django.db.models.functions import Coalesce
 
 from markets.models import FINAL_STATUSES, HIDDEN_STATUSES, Market
 from trading.cards import MarketCard
-from trading.engine import book
-from trading.engine.types import OrderStatus, Reason, Stp, Tif
+from trading.engine.book import Order as EngineOrder
+from trading.engine.book import enter_order
+from trading.engine.types import OrderStatus, Place, Reason, Stp, Terms, Tif
 from trading.feed.mirror import find_tops
 from trading.feed.reads import book_from_database, read_lasts, read_markets
 from trading.messages import Top
@@ -21,30 +23,27 @@ DAY_MINUTES: Final = 24 * 60
 """How many trades the statistics are at most behind."""
 
 
-def as_engine_order(row: Order) -> book.Order:
+def as_engine_order(row: Order) -> EngineOrder:
     """Return a row as the engine's own kind of order, which is what gets shown."""
-    return book.Order(
+    place = Place(
         row.id.hex,
         row.account_id,
         row.owner_id,
         row.outcome_index,
         row.side,
-        row.price_pips or 0,
+        row.price_pips,
         row.quantity_lots,
-        row.remaining_lots,
         Tif(row.tif),
-        row.post_only,
-        row.reduce_only,
         Stp(row.stp),
-        row.expires_at_us,
-        row.fee_free,
         row.as_no,
-        row.is_market,
-        row.budget_micros,
+        row.fee_free,
         row.client_order_id,
-        row.created_at_us,
+        Terms(row.is_market, row.budget_micros, row.post_only, row.reduce_only, row.expires_at_us),
+    )
+    return msgspec.structs.replace(
+        enter_order(place, row.created_at_us),
+        remaining_lots=row.remaining_lots,
         fee_micros=row.fee_micros,
-        filled_lots=row.filled_lots,
         filled_micros=row.filled_micros,
         status=OrderStatus(row.status),
         reason=None if row.reason is None else Reason(row.reason),

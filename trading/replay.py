@@ -50,7 +50,6 @@ def replay(market_id: int, rows: Iterator[Row] | None = None) -> Replayed:
                 engine.fold(entry, row.ts_us)
                 folded += 1
         engine.dirty_orders.clear()
-        engine.dirty_accounts.clear()
     return Replayed(engine, previous, engine.seq, folded)
 
 

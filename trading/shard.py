@@ -113,13 +113,12 @@ class Shard:
                     self._conclude(batch)
                     told = writer.write(batch, lambda: encode(self._publication(batch)))
                     done = Committed(done.replies, told)
-            return done
         except BaseException:
             self.markets.clear()
             self.is_loaded = False
             raise
-        finally:
-            self._clean()
+        _clean(batch)
+        return done
 
     # Reading
 
@@ -283,20 +282,18 @@ class Shard:
             _add_account_changes(accounts, part)
         return Publication(self.number, self.epoch, markets, list(accounts.values()))
 
-    def _clean(self) -> None:
-        """Forget what was dirty, and accounts that have done nothing for long."""
-        for live in self.markets.values():
-            engine = live.engine
-            engine.dirty_orders.clear()
-            engine.dirty_accounts.clear()
-            for book in engine.books:
-                book.changed.clear()
-            if len(engine.accounts) > ACCOUNTS_CACHED_MAX + len(engine.orders):
-                engine.accounts = {
-                    account_id: account
-                    for account_id, account in engine.accounts.items()
-                    if account.has_orders()
-                }
+
+def _clean(batch: Batch) -> None:
+    """Forget what was dirty, and accounts that have done nothing for long."""
+    for part in batch.parts.values():
+        engine = part.live.engine
+        engine.dirty_orders.clear()
+        for book in engine.books:
+            book.forget_changes()
+        if len(engine.accounts) > ACCOUNTS_CACHED_MAX + len(engine.orders):
+            idle = [key for key, account in engine.accounts.items() if not account.has_orders()]
+            for account_id in idle:
+                del engine.accounts[account_id]
 
 
 def _held(engine: Engine, account_id: int) -> int:
@@ -359,11 +356,6 @@ def _market_change(part: MarketPart) -> MarketChange:
 def _touched_accounts(batch: Batch) -> list[int]:
     return sorted(
         {
-            account_id
-            for part in batch.parts.values()
-            for account_id in part.live.engine.dirty_accounts
-        }
-        | {
             order.account_id
             for part in batch.parts.values()
             for order in part.live.engine.dirty_orders.values()

@@ -317,6 +317,7 @@ def _write_orders(cursor: Any, part: MarketPart) -> None:
 
 
 def _order_row(order: Order, engine: Engine) -> tuple[Any, ...]:
+    place = order.place
     return (
         order.order_id,
         order.account_id,
@@ -324,16 +325,16 @@ def _order_row(order: Order, engine: Engine) -> tuple[Any, ...]:
         order.owner_id,
         order.outcome,
         order.side,
-        order.as_no,
-        order.is_market,
-        int(order.tif),
-        order.post_only,
-        order.reduce_only,
-        int(order.stp),
-        order.fee_free,
-        order.budget_micros,
-        order.expires_at_us,
-        order.client_order_id,
+        place.as_no,
+        place.is_market,
+        int(place.tif),
+        place.post_only,
+        place.reduce_only,
+        int(place.stp),
+        place.fee_free,
+        place.budget_micros,
+        place.expires_at_us,
+        place.client_order_id,
         order.created_at_us,
         order.price_pips or None,
         order.quantity_lots,
@@ -388,7 +389,7 @@ def _write_accounts(cursor: Any, part: MarketPart) -> None:
         cursor,
         [
             _margin_row(engine.market_id, engine.accounts[account_id])
-            for account_id in sorted(engine.dirty_accounts)
+            for account_id in engine.list_dirty_accounts()
         ],
     )
     POSITIONS.upsert(
@@ -490,7 +491,7 @@ def _sum_changes(batch: Batch, entries: list[ledger.Entry]) -> None:
         cash[entry.debit_account_id] = cash.get(entry.debit_account_id, 0) - entry.amount_micros
         cash[entry.credit_account_id] = cash.get(entry.credit_account_id, 0) + entry.amount_micros
     for part in batch.parts.values():
-        for account_id in part.live.engine.dirty_accounts:
+        for account_id in part.live.engine.list_dirty_accounts():
             balance = batch.balances[account_id]
             before = UNBOUNDED_MICROS if balance.kind == "house" else balance.available_micros
             change = cash.get(account_id, 0) - (batch.funds[account_id] - before)

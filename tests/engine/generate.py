@@ -25,6 +25,7 @@ from trading.engine.types import (
     MarketStatus,
     Place,
     Stp,
+    Terms,
     Tif,
 )
 
@@ -131,6 +132,14 @@ def make_place(
     lots, has_price, has_budget = make_lots(c, config), c.below(256), c.below(256)
     budgeted = has_budget % 2 == 1 if is_market else has_budget >= 254
     expires = (tif == Tif.GTD) != (odd == 255)
+    terms = Terms(
+        is_market or odd == 252,
+        make_budget_micros(has_budget, lots, price_pips) if budgeted else None,
+        post_only=flags % 8 == 7 and (patient or flags >= 240),
+        reduce_only=reduce_only,
+        expires_at_us=(ts_us + later if later < 58 else 0) if expires else None,
+        valid_until_us=(ts_us + 3 - later if later < 30 else 0) if odd in (249, 250) else None,
+    )
     return Place(
         order_id,
         account_id,
@@ -139,14 +148,9 @@ def make_place(
         side,
         None if (has_price % 3 if is_market else has_price >= 254) else price_pips,
         None if (budgeted and has_budget != 253) or has_budget == 252 else lots,
-        make_budget_micros(has_budget, lots, price_pips) if budgeted else None,
-        is_market or odd == 252,
         tif,
-        post_only=flags % 8 == 7 and (patient or flags >= 240),
-        reduce_only=reduce_only,
-        stp=stp,
-        expires_at_us=(ts_us + later if later < 58 else 0) if expires else None,
-        valid_until_us=(ts_us + 3 - later if later < 30 else 0) if odd in (249, 250) else None,
+        stp,
+        terms=terms.or_none(),
         fee_free=account_id == FEE_FREE_ACCOUNT,
     )
 

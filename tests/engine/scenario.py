@@ -39,6 +39,7 @@ from trading.engine.types import (
     Rejected,
     Rested,
     Stp,
+    Terms,
     Tick,
     Tif,
     Traded,
@@ -139,7 +140,8 @@ class Stage:
     def introduce(self, account_id: int) -> None:
         self.known.add(account_id)
         tick, step = self.config["tick_pips"], self.config["lot_step_lots"]
-        hello = Place("hello", account_id, -account_id, 0, BUY, tick, step, post_only=True)
+        post_only = Terms(post_only=True)
+        hello = Place("hello", account_id, -account_id, 0, BUY, tick, step, terms=post_only)
         for command in (hello, Cancel("hello", account_id)):
             self.engine.apply(command, self.ts_us, {account_id: PAYOUT_PIPS * step})
 
@@ -183,6 +185,14 @@ class Stage:
         self.counts[who] = self.counts.get(who, 0) + 1
         tifs = [TIFS[word] for word in words if word in TIFS]
         stps = [STPS[word] for word in words if word in STPS]
+        terms = Terms(
+            "market" in words,
+            budget_micros,
+            "post-only" in words,
+            "reduce-only" in words,
+            int(given["until"]) if "until" in given else None,
+            int(given["valid"]) if "valid" in given else None,
+        )
         place = Place(
             given.get("id", f"{who}{self.counts[who]}"),
             self.account(who),
@@ -191,16 +201,11 @@ class Stage:
             side,
             price_pips,
             quantity_lots,
-            budget_micros,
-            is_market="market" in words,
             tif=Tif.GTD if "until" in given else [*tifs, Tif.GTC][0],
-            post_only="post-only" in words,
-            reduce_only="reduce-only" in words,
             stp=[*stps, Stp.CANCEL_NEWEST][0],
-            expires_at_us=int(given["until"]) if "until" in given else None,
-            valid_until_us=int(given["valid"]) if "valid" in given else None,
             as_no=mirrored,
             fee_free=who == "house",
+            terms=terms.or_none(),
         )
         return self.send(place)
 

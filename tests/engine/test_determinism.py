@@ -29,6 +29,7 @@ from trading.engine.types import (
     OrderStatus,
     Place,
     Reason,
+    Terms,
     Tick,
     Tif,
     Traded,
@@ -100,7 +101,7 @@ def test_the_state_hash_tells_states_apart(journal: list[JournalEntry]) -> None:
 def everything(engine: Engine) -> tuple[Any, ...]:
     """All that a caller could see change in an engine."""
     marks = tuple(tuple(sorted(book.changed)) for book in engine.books)
-    dirty = (tuple(engine.dirty_orders), tuple(sorted(engine.dirty_accounts)))
+    dirty = (tuple(engine.dirty_orders), engine.list_dirty_accounts())
     return engine.snapshot(), engine.dump(), marks, dirty, tuple(engine.expiries)
 
 
@@ -108,7 +109,6 @@ def test_a_quote_tells_what_apply_will_do_and_changes_nothing(journal: list[Jour
     engine = Engine(MARKET_ID)
     for command, ts_us, funds in journal:
         engine.dirty_orders.clear()
-        engine.dirty_accounts.clear()
         before, offered = everything(engine), dict(funds)
         quoted = engine.quote(command, ts_us, offered)
         assert offered == funds
@@ -123,8 +123,8 @@ def test_the_short_way_of_plain_markets_leaves_nothing_different() -> None:
         journal = run_random_market(seed, 60).journal
         short, full = Engine(MARKET_ID), Engine(MARKET_ID)
         for command, ts_us, funds in journal:
-            seen += short.is_plain
-            full.is_plain = False
+            seen += short.plain_place is not None
+            full.plain_place = full.plain_cancel = full.plain_take = None
             after_short, after_full = dict(funds), dict(funds)
             events = short.apply(command, ts_us, after_short)
             assert events == full.apply(command, ts_us, after_full)
@@ -136,7 +136,7 @@ def test_the_short_way_of_plain_markets_leaves_nothing_different() -> None:
 def test_reach_names_every_account_that_a_command_touches(journal: list[JournalEntry]) -> None:
     engine = Engine(MARKET_ID)
     for command, ts_us, funds in journal:
-        engine.dirty_accounts.clear()
+        engine.dirty_orders.clear()
         reached, rows, after = engine.reach(command, ts_us), rows_of(engine), dict(funds)
         events = engine.apply(command, ts_us, after)
         traders = {
@@ -147,7 +147,7 @@ def test_reach_names_every_account_that_a_command_touches(journal: list[JournalE
         }
         moved = {account_id for account_id in ACCOUNTS if after[account_id] != funds[account_id]}
         touched = {account_id for account_id, _ in rows ^ rows_of(engine)}
-        assert traders | moved | touched | engine.dirty_accounts <= reached
+        assert traders | moved | touched | set(engine.list_dirty_accounts()) <= reached
 
 
 def rows_of(engine: Engine) -> set[tuple[int, tuple[Any, ...]]]:
@@ -236,9 +236,9 @@ def test_50_000_cancelled_orders_leave_no_more_than_the_live_ones_again(
 @pytest.mark.parametrize("end", ["cancelled", "filled"])
 def test_orders_that_come_and_go_before_they_expire_are_forgotten(end: str) -> None:
     engine = open_market()
-    place(engine, "live", 2, SELL, 60, tif=Tif.GTD, expires_at_us=10**9)
+    place(engine, "live", 2, SELL, 60, tif=Tif.GTD, terms=Terms(expires_at_us=10**9))
     for number in range(QUEUE):
-        place(engine, "old", 1, SELL, 59, tif=Tif.GTD, expires_at_us=10**6 + number)
+        place(engine, "old", 1, SELL, 59, tif=Tif.GTD, terms=Terms(expires_at_us=10**6 + number))
         if end == "cancelled":
             cancel(engine, "old", 1)
         else:
@@ -251,7 +251,7 @@ def test_orders_that_come_and_go_before_they_expire_are_forgotten(end: str) -> N
 
 def test_amends_that_move_an_order_about_leave_nothing_behind() -> None:
     engine = open_market()
-    place(engine, "mine", 1, SELL, 60, tif=Tif.GTD, expires_at_us=10**9)
+    place(engine, "mine", 1, SELL, 60, tif=Tif.GTD, terms=Terms(expires_at_us=10**9))
     place(engine, "other", 2, SELL, 60)
     for number in range(2_000):
         price_pips = 6_000 + 100 * (number % 2)

@@ -97,7 +97,7 @@ class Market:
         part.tops = _tops(self.engine)
         change = _market_change(part)
         for book in self.engine.books:
-            book.changed.clear()
+            book.forget_changes()
         self.rows.append((part.seq_before, entries))
         for fill in change.fills:
             self.lasts[fill.trade.outcome] = fill.trade.price_pips

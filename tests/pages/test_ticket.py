@@ -23,9 +23,9 @@ from tests.pages.desk import (
     see,
     send,
 )
-from trading.engine.book import Order as BookOrder
+from trading.engine.book import enter_order
 from trading.engine.fees import compute_fee_hold_micros
-from trading.engine.types import BUY, FeeKind, Fees, OrderStatus, Stp, Tif
+from trading.engine.types import BUY, FeeKind, Fees, Place
 from trading.models import Order
 from trading.pages.ticket import compute_affordable_lots
 
@@ -320,10 +320,7 @@ fees = st.builds(
 @given(st.integers(0, 10**10), st.integers(1, 9_999), fees, st.sampled_from([1, 50, 100, 1_000]))
 def test_credits_buy_the_most_contracts_that_they_can_pay_for(budget, price_pips, fees, step):
     def hold_micros(lots):
-        order = BookOrder(
-            "1", 1, 1, 0, BUY, price_pips, lots, lots, Tif.GTC, False, False, Stp.CANCEL_NEWEST,
-            None, False, False, False, None, None, 0, status=OrderStatus.OPEN,
-        )  # fmt: skip
+        order = enter_order(Place("1", 1, 1, 0, BUY, price_pips, lots), 0)
         return price_pips * lots + compute_fee_hold_micros(order, fees)
 
     lots = compute_affordable_lots(budget, price_pips, fees=fees, step_lots=step)

@@ -27,6 +27,7 @@ from trading.engine.types import (
     Place,
     Reason,
     Stp,
+    Terms,
     Tif,
 )
 
@@ -47,6 +48,14 @@ def build_place(order: PlaceOrder, card: MarketCard, principal: Principal, order
     budget_micros = read_units(parse_amount_micros, order.budget, "budget")
     if quantity_lots is None and budget_micros is None:
         raise ApiError(400, "missing_field", "this field is needed", "quantity")
+    terms = Terms(
+        is_market,
+        budget_micros,
+        order.post_only,
+        order.reduce_only,
+        read_time_us(order.expires_at, "expires_at"),
+        read_time_us(order.valid_until, "valid_until"),
+    )
     return Place(
         order_id,
         principal.account_id,
@@ -55,17 +64,12 @@ def build_place(order: PlaceOrder, card: MarketCard, principal: Principal, order
         -side if as_no else side,
         mirror_pips(price_pips, as_no=as_no),
         quantity_lots,
-        budget_micros,
-        is_market,
         _find_tif(order),
-        order.post_only,
-        order.reduce_only,
         Stp[order.self_trade_prevention.upper()],
-        read_time_us(order.expires_at, "expires_at"),
-        read_time_us(order.valid_until, "valid_until"),
         as_no,
         principal.account_kind in _FEE_FREE_KINDS,
         read_client_order_id(order.client_order_id),
+        terms=terms.or_none(),
     )
 
 
@@ -115,16 +119,16 @@ def compute_body_hash(operation: str, market_id: int | None, *commands: Command)
     return hashlib.sha256(msgspec.json.encode([operation, market_id, told])).digest()
 
 
-def _told_fields(command: Command) -> dict[str, Any]:
+def _told_fields(told: msgspec.Struct) -> dict[str, Any]:
     return {
-        name: value
-        for name, default in _list_fields(type(command))
-        if (value := getattr(command, name)) != default
+        name: _told_fields(value) if isinstance(value, Terms) else value
+        for name, default in _list_fields(type(told))
+        if (value := getattr(told, name)) != default
     }
 
 
 @cache
-def _list_fields(kind: type[Command]) -> list[tuple[str, Any]]:
+def _list_fields(kind: type[msgspec.Struct]) -> list[tuple[str, Any]]:
     """Return the fields that are told, with their defaults."""
     names, some = kind.__struct_fields__, kind.__struct_defaults__
     defaults = (msgspec.NODEFAULT,) * (len(names) - len(some)) + some

@@ -25,18 +25,18 @@ def show_preview(result: Result, card: MarketCard, levels: Iterable[Level]) -> P
     assert order is not None, "a quote that was not refused has its order"
     trades = [fill.trade for fill in result.fills]
     bid_pips, ask_pips = find_best_after(order, trades, levels)
-    if order.as_no:
+    if order.place.as_no:
         bid_pips, ask_pips = mirror_pips(ask_pips, as_no=True), mirror_pips(bid_pips, as_no=True)
     fees_micros = sum(trade.taker_fee_micros for trade in trades)
     return PreviewAnswer(
         market=card.slug,
-        outcome=card.codes[NO if order.as_no else order.outcome],
+        outcome=card.codes[NO if order.place.as_no else order.outcome],
         side=SIDE_NAMES[_entered_side(order)],
         status=order.status.name.lower(),
         reason=None if order.reason is None else order.reason.value,
         filled=format_quantity(order.filled_lots),
         remaining=format_quantity(order.remaining_lots),
-        average_price=show_average(order.filled_micros, order.filled_lots, as_no=order.as_no),
+        average_price=show_average(order.filled_micros, order.filled_lots, as_no=order.place.as_no),
         cost=format_amount(fees_micros - sum(trade.taker_cash_micros for trade in trades)),
         fees=format_amount(fees_micros),
         hold=format_amount(_find_hold_micros(result, order)),
@@ -112,4 +112,4 @@ def _opened_lots(trade: Traded) -> int:
 
 
 def _entered_side(order: Order) -> int:
-    return -order.side if order.as_no else order.side
+    return -order.side if order.place.as_no else order.side

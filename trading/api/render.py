@@ -61,7 +61,7 @@ def show_own_trade(fill: Fill, order: Order) -> OrderTrade:
     trade = fill.trade
     return OrderTrade(
         id=fill.trade_id,
-        price=_show_price(mirror_pips(trade.price_pips, as_no=order.as_no)),
+        price=_show_price(mirror_pips(trade.price_pips, as_no=order.place.as_no)),
         quantity=_show_quantity(trade.quantity_lots),
         fee=_show_amount(find_fee_micros(trade, order.order_id)),
     )
@@ -73,31 +73,31 @@ def find_fee_micros(trade: Traded, order_id: str) -> int:
 
 
 def _order_fields(order: Order, card: MarketCard, seq: int, updated_at_us: int) -> dict:
-    side = -order.side if order.as_no else order.side
+    asked = order.place
+    as_no, budget_micros, expires_at_us = asked.as_no, asked.budget_micros, asked.expires_at_us
     price_pips = order.price_pips or None
-    expires_at_us = order.expires_at_us
     reason = order.reason
     return {
         "id": order.order_id,
-        "client_order_id": order.client_order_id,
+        "client_order_id": asked.client_order_id,
         "market": card.slug,
-        "outcome": card.codes[NO if order.as_no else order.outcome],
-        "side": SIDE_NAMES[side],
-        "type": "market" if order.is_market else "limit",
-        "price": show_price(mirror_pips(price_pips, as_no=order.as_no)),
+        "outcome": card.codes[NO if as_no else order.outcome],
+        "side": SIDE_NAMES[-order.side if as_no else order.side],
+        "type": "market" if asked.is_market else "limit",
+        "price": show_price(mirror_pips(price_pips, as_no=as_no)),
         "quantity": _show_quantity(order.quantity_lots),
-        "budget": None if order.budget_micros is None else _show_amount(order.budget_micros),
-        "time_in_force": _TIF_NAMES[order.tif],
-        "post_only": order.post_only,
-        "reduce_only": order.reduce_only,
-        "self_trade_prevention": _STP_NAMES[order.stp],
+        "budget": None if budget_micros is None else _show_amount(budget_micros),
+        "time_in_force": _TIF_NAMES[asked.tif],
+        "post_only": asked.post_only,
+        "reduce_only": asked.reduce_only,
+        "self_trade_prevention": _STP_NAMES[asked.stp],
         "expires_at": None if expires_at_us is None else _show_time(expires_at_us),
         "booked": Booked(card.codes[order.outcome], SIDE_NAMES[order.side], show_price(price_pips)),
         "status": _STATUS_NAMES[order.status],
         "reason": None if reason is None else reason.value,
         "filled": _show_quantity(order.filled_lots),
         "remaining": _show_quantity(order.remaining_lots),
-        "average_price": show_average(order.filled_micros, order.filled_lots, as_no=order.as_no),
+        "average_price": show_average(order.filled_micros, order.filled_lots, as_no=as_no),
         "fees": _show_amount(order.fee_micros),
         "seq": seq,
         "created_at": _show_time(order.created_at_us),

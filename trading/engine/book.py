@@ -11,6 +11,7 @@ An amend that loses its place enters as a new `Order` object; the old object is 
 
 from collections import deque
 from collections.abc import Iterator
+from functools import cache
 from typing import Final
 
 import msgspec
@@ -21,75 +22,77 @@ from trading.engine.types import (
     OrderStatus,
     Place,
     Reason,
-    Stp,
-    Tif,
 )
 
 DEAD_MIN: Final = 64
 BIT: Final = tuple(1 << i for i in range(PAYOUT_PIPS // 10 + 1))
 
 
-class Order(msgspec.Struct, gc=False):
-    """One order while the engine knows it. `priority` is the sequence number it got its place at.
+@cache
+def ticks_by_price(tick_pips: int) -> dict[int, int]:
+    """Return each price between 0 and 1 that a tick allows, in pips, with its tick."""
+    return {tick * tick_pips: tick for tick in range(1, PAYOUT_PIPS // tick_pips)}
 
-    `hold_micros` is its share of its account's buy or sell sum; 0 while it does not rest.
-    `fee_micros` is what it was charged; the bases are in `fees`. `as_no`, `is_market`,
-    `budget_micros`, `client_order_id` and `created_at_us` only echo the order as it was entered.
-    Refers to its account by id, so that a book has no reference cycles to collect.
+
+class Order(msgspec.Struct, gc=False):
+    """One order while the engine knows it: what was asked, `place`, and what became of it.
+
+    `quantity_lots` and `price_pips` are as last amended. `priority` is the sequence number it got
+    its place at. `hold_micros` is its share of its account's buy or sell sum; 0 while it does not
+    rest. `fee_micros` is what it was charged; the bases are in `fees`. Refers to its account by
+    id, so that a book has no reference cycles to collect.
     """
 
     order_id: str
     account_id: int
     owner_id: int
-    outcome: int
     side: int
     price_pips: int
-    quantity_lots: int
     remaining_lots: int
-    tif: Tif = Tif.GTC
-    post_only: bool = False
-    reduce_only: bool = False
-    stp: Stp = Stp.CANCEL_NEWEST
-    expires_at_us: int | None = None
-    fee_free: bool = False
-    as_no: bool = False
-    is_market: bool = False
-    budget_micros: int | None = None
-    client_order_id: str | None = None
-    created_at_us: int = 0
+    hold_micros: int
+    live: bool
+    special: bool
+    """Whether it expires or only reduces."""
+    quantity_lots: int
+    outcome: int
+    place: Place
+    created_at_us: int
     priority: int = 0
-    hold_micros: int = 0
+    status: OrderStatus = OrderStatus.OPEN
+    reason: Reason | None = None
+    filled_micros: int = 0
     fee_micros: int = 0
     maker_basis: int = 0
     taker_basis: int = 0
-    filled_lots: int = 0
-    filled_micros: int = 0
-    status: OrderStatus = OrderStatus.OPEN
-    reason: Reason | None = None
-    live: bool = False
+
+    @property
+    def filled_lots(self) -> int:
+        """What it has traded: all that neither remains nor was taken from its quantity."""
+        return self.quantity_lots - self.remaining_lots
+
+
+# msgspec's own way to set an attribute also looks after the garbage collector, which Order is not
+# tracked by; without it the interpreter knows a slot's place, and setting costs a quarter.
+Order.__setattr__ = object.__setattr__  # type: ignore[method-assign]
+Order.__delattr__ = object.__delattr__  # type: ignore[method-assign]
 
 
 def enter_order(place: Place, ts_us: int) -> Order:
     """Return the order that a Place asks for, as it enters at `ts_us`."""
+    price_pips, lots = place.price_pips or 0, place.quantity_lots or 0
     return Order(
         place.order_id,
         place.account_id,
         place.owner_id,
-        place.outcome,
         place.side,
-        place.price_pips or 0,
-        place.quantity_lots or 0,
-        place.quantity_lots or 0,
-        place.tif,
-        place.post_only,
-        place.reduce_only,
-        place.stp,
-        place.expires_at_us,
-        place.fee_free,
-        place.as_no,
-        place.is_market,
-        place.budget_micros,
-        place.client_order_id,
+        price_pips,
+        lots,
+        0,
+        False,
+        place.reduce_only or place.expires_at_us is not None,
+        lots,
+        place.outcome,
+        place,
         ts_us,
     )
 
@@ -97,12 +100,14 @@ def enter_order(place: Place, ts_us: int) -> Order:
 class Level:
     """The queue of one price: live orders in order of arrival, with dead ones among them."""
 
-    __slots__ = ("dead", "queue", "total_lots")
+    __slots__ = ("changed", "dead", "queue", "total_lots")
 
     def __init__(self) -> None:
         self.queue: deque[Order] = deque()
         self.total_lots = 0
         self.dead = 0
+        self.changed = False
+        """Whether the book's list of changed ticks has it already."""
 
     def compact(self) -> None:
         """Forget the dead orders."""
@@ -123,8 +128,23 @@ class Book:
         self.asks = 0
         self.best_bid = 0
         self.best_ask = self.ticks
-        self.changed: set[int] = set()
+        self.changed: list[int] = []
         """Ticks whose total may differ from what was last published."""
+
+    def note(self, tick: int) -> None:
+        """Note that a level has changed, or will."""
+        level = self.levels[tick]
+        if level is None:
+            level = self.levels[tick] = Level()
+        if not level.changed:
+            level.changed = True
+            self.changed.append(tick)
+
+    def forget_changes(self) -> None:
+        """What changed so far has been told."""
+        for tick in self.changed:
+            self.level(tick).changed = False
+        self.changed.clear()
 
     def level(self, tick: int) -> Level:
         """Return the level of a tick that has, or has had, orders."""
@@ -140,15 +160,13 @@ class Book:
     def add(self, order: Order) -> None:
         """Put `order` last at its price; the caller has made sure that it does not cross."""
         tick = order.price_pips // self.tick_pips
-        level = self.levels[tick]
-        if level is None:
-            level = self.levels[tick] = Level()
+        self.note(tick)
+        level = self.level(tick)
         if not level.total_lots:
             self.show(tick, order.side)
         level.queue.append(order)
         level.total_lots += order.remaining_lots
         order.live = True
-        self.changed.add(tick)
 
     def remove(self, order: Order) -> None:
         """Take a live order with all that remains of it out of the book."""
@@ -156,7 +174,7 @@ class Book:
         level = self.level(tick)
         order.live = False
         level.total_lots -= order.remaining_lots
-        self.changed.add(tick)
+        self.note(tick)
         if not level.total_lots:
             level.queue.clear()
             level.dead = 0
@@ -171,7 +189,7 @@ class Book:
         tick = order.price_pips // self.tick_pips
         self.level(tick).total_lots -= lots
         order.remaining_lots -= lots
-        self.changed.add(tick)
+        self.note(tick)
 
     def best_maker(self, taker_side: int, limit_tick: int) -> Order | None:
         """Return the first order that a taker with this limit meets."""

@@ -27,7 +27,7 @@ from trading.engine.margin import (
     compute_allowance_lots,
     copy_account,
 )
-from trading.engine.plain import cancel_plain, place_plain, take_plain
+from trading.engine.plain import take_plain
 from trading.engine.state import MarketState
 from trading.engine.sweep import Sweep
 from trading.engine.types import (
@@ -64,19 +64,21 @@ class Engine(MarketState):
         if ts_us > self.ts_us:
             self.ts_us = ts_us
         self.seq += 1
-        is_due = self.expiries and self.expiries[0][0] <= self.ts_us
-        if self.is_plain and not is_due:
-            if type(command) is Place:
-                done = place_plain(self, command, funds)
-            elif type(command) is Cancel:
-                done = cancel_plain(self, command, funds)
+        expiries = self.expiries
+        if not expiries or expiries[0][0] > self.ts_us:
+            kind = command.__class__
+            if kind is Place:
+                shortcut = self.plain_place
+            elif kind is Cancel:
+                shortcut = self.plain_cancel
             else:
-                done = None
-            if done is not None:
-                return done
+                shortcut = None
+            if shortcut is not None:
+                done = shortcut(self, command, funds)
+                if done is not None:
+                    return done
         events: list[AnyEvent] = []
-        if is_due:
-            self._expire(funds, events)
+        self._expire(funds, events)
         _HANDLERS[type(command)](self, command, funds, events)
         return events
 
@@ -134,8 +136,8 @@ class Engine(MarketState):
             self._rest(order, account, hold_micros, funds, events)
             return
         met = 0
-        if self.is_plain and not order.reduce_only:
-            met = take_plain(self, order, account, funds, events)
+        if self.plain_take is not None and not order.place.reduce_only:
+            met = take_plain(self, self.plain_take, order, account, funds, events)
             if not order.remaining_lots:
                 return
         sweep = Sweep(self, order, funds, events, met=met)
@@ -156,14 +158,15 @@ class Engine(MarketState):
         if place.budget_micros is not None:
             self._take_budget(order, place.budget_micros, funds, events)
             return
-        if order.tif is Tif.FOK and not self._would_fill(place, funds):
+        if order.place.tif is Tif.FOK and not self._would_fill(place, funds):
             self._finish(order, Reason.FOK_NOT_FILLABLE, events)
             return
         met = 0
         # A fill never costs more than its price and one pay-out held.
         can_pay = funds[order.account_id] >= 2 * PAYOUT_PIPS * order.remaining_lots
-        if self.is_plain and can_pay and not order.reduce_only:
-            met = take_plain(self, order, self.account(order.account_id), funds, events)
+        if self.plain_take is not None and can_pay and not order.place.reduce_only:
+            account = self.account(order.account_id)
+            met = take_plain(self, self.plain_take, order, account, funds, events)
             if not order.remaining_lots:
                 return
         self.go_on_taking(order, met, funds, events)
@@ -184,10 +187,10 @@ class Engine(MarketState):
     ) -> None:
         """Spend at most the budget; an order by budget ends with the quantity that it filled."""
         room_lots = ORDER_LOTS_MAX
-        if not order.reduce_only:
+        if not order.place.reduce_only:
             account = self.account(order.account_id)
             room_lots = min(room_lots, compute_room_lots(self, account, order.outcome, order.side))
-        order.remaining_lots = room_lots - room_lots % self.lot_step_lots
+        order.quantity_lots = order.remaining_lots = room_lots - room_lots % self.lot_step_lots
         sweep = Sweep(self, order, funds, events, pays_at_once=True, budget_micros=budget_micros)
         sweep.run()
         reason = sweep.stopped or self._left_over(sweep)
@@ -202,7 +205,7 @@ class Engine(MarketState):
     def _closed_position(self, order: Order, sweep: Sweep) -> bool:
         """Return whether a reduce-only order traded until there was nothing left to reduce."""
         return (
-            order.reduce_only
+            order.place.reduce_only
             and sweep.filled_lots > 0
             and not self._allowance_lots(sweep.account, order)
         )
@@ -296,12 +299,12 @@ class Engine(MarketState):
         funds: dict[int, int],
     ) -> Rejected | None:
         more_lots = new.remaining_lots - old.remaining_lots
-        if new.reduce_only:
+        if new.place.reduce_only:
             if not self._allowance_lots(account, new):
                 return Rejected(new.order_id, Reason.REDUCE_ONLY_NO_POSITION)
         elif more_lots > compute_room_lots(self, account, new.outcome, new.side):
             return Rejected(new.order_id, Reason.POSITION_LIMIT)
-        if new.post_only and self.books[new.outcome].crosses(new.side, new.price_pips):
+        if new.place.post_only and self.books[new.outcome].crosses(new.side, new.price_pips):
             return Rejected(new.order_id, Reason.POST_ONLY_WOULD_CROSS)
         missing_micros = self._missing_micros(
             account, new, hold_micros - old.hold_micros, more_lots, funds
@@ -351,7 +354,7 @@ class Engine(MarketState):
         while self.expiries and self.expiries[0][0] <= self.ts_us:
             expires_at_us, order_id = heappop(self.expiries)
             order = self.orders.get(order_id)
-            if order is not None and order.expires_at_us == expires_at_us:
+            if order is not None and order.place.expires_at_us == expires_at_us:
                 self.end(order, OrderStatus.EXPIRED, Reason.EXPIRED, funds, events)
 
     def _rest(
@@ -443,8 +446,8 @@ class Engine(MarketState):
             copied = msgspec.structs.replace(order)
             trial.books[order.outcome].add(copied)
             trial.orders[order.order_id] = copied
-            if order.expires_at_us is not None:
-                heappush(trial.expiries, (order.expires_at_us, order.order_id))
+            if order.place.expires_at_us is not None:
+                heappush(trial.expiries, (order.place.expires_at_us, order.order_id))
 
     def _orders_reached(self, command: AnyCommand, ts_us: int) -> Iterator[Order]:
         """Yield every order that `command` may meet, and those that expire before it."""
@@ -492,10 +495,10 @@ def _makers(
         if beyond or lots <= 0 or met > MAKERS_MET_MAX:
             return
         yield maker
-        if maker.expires_at_us is not None and maker.expires_at_us <= ts_us:
+        if maker.place.expires_at_us is not None and maker.place.expires_at_us <= ts_us:
             continue
         met += 1
-        if not (maker.owner_id == owner_id or maker.reduce_only):
+        if not (maker.owner_id == owner_id or maker.place.reduce_only):
             lots -= maker.remaining_lots
 
 

@@ -36,7 +36,7 @@ def compute_rated(order: Order, fees: Fees) -> int:
 
 def compute_fee_micros(order: Order, fees: Fees, price_pips: int, lots: int, *, taker: bool) -> int:
     """Return what one more fill is charged; never more than min(p, 1 - p) of it."""
-    if fees.kind is FeeKind.NONE or order.fee_free:
+    if fees.kind is FeeKind.NONE or order.place.fee_free:
         return 0
     rate_ppm = fees.taker_rate_ppm if taker else fees.maker_rate_ppm
     rated = compute_rated(order, fees) + rate_ppm * compute_basis(fees, price_pips, lots)
@@ -46,7 +46,7 @@ def compute_fee_micros(order: Order, fees: Fees, price_pips: int, lots: int, *, 
 
 def compute_fee_hold_micros(order: Order, fees: Fees) -> int:
     """Return the most that `order` can still be charged for its remaining quantity."""
-    if fees.kind is FeeKind.NONE or order.fee_free:
+    if fees.kind is FeeKind.NONE or order.place.fee_free:
         return 0
     rate_ppm = max(fees.maker_rate_ppm, fees.taker_rate_ppm)
     basis = compute_basis(fees, order.price_pips, order.remaining_lots)

@@ -54,6 +54,10 @@ class AccountState(msgspec.Struct, gc=False):
         )
 
 
+AccountState.__setattr__ = object.__setattr__  # type: ignore[method-assign] # as for Order
+AccountState.__delattr__ = object.__delattr__  # type: ignore[method-assign]
+
+
 def new_account(account_id: int, books: int) -> AccountState:
     """Return the state of an account that has done nothing yet."""
     if books == 1:  # A third faster, and most markets are binary.

@@ -2,18 +2,20 @@
 
 `Engine` decides what happens; here is what it happens to. An order that rests is in its book, in
 `orders`, in its account's `orders` if those are known, and in its account's sums, or in none.
-The caller reads what to persist from `dirty_orders` and `dirty_accounts`, and clears them.
+The caller reads what to persist from `dirty_orders` and `list_dirty_accounts`, and clears the
+former.
 """
 
 import hashlib
 from heapq import heapify, heappush
-from typing import Any, Final, Self
+from typing import Any, Self
 
 import msgspec
 
 from trading.engine.book import DEAD_MIN, Book, Order
 from trading.engine.fees import compute_basis, compute_fee_hold_micros
 from trading.engine.margin import AccountState, add_hold, held_formula, new_account
+from trading.engine.plain import Shortcut, Take, build_cancel, build_place, build_take
 from trading.engine.types import (
     BUY,
     PAYOUT_PIPS,
@@ -26,8 +28,6 @@ from trading.engine.types import (
     OrderStatus,
     Reason,
 )
-
-NEVER_US: Final = 2**63
 
 
 class Snapshot(msgspec.Struct, array_like=True):
@@ -51,8 +51,10 @@ class MarketState:
         self.ts_us = 0
         self.status: MarketStatus | None = None
         self.config: Config | None = None
-        self.is_plain = False
-        """Whether `plain` knows all the rules of this market as it is now."""
+        self.plain_place: Shortcut | None = None
+        self.plain_cancel: Shortcut | None = None
+        self.plain_take: Take | None = None
+        """`plain`'s short ways for this market as it is now; None where it has other rules."""
         self.books: list[Book] = []
         self.orders: dict[str, Order] = {}
         self.accounts: dict[int, AccountState] = {}
@@ -60,7 +62,6 @@ class MarketState:
         """Heap of (expires_at_us, order_id); entries of orders that are gone are skipped, and
         forgotten when they are most of it."""
         self.dirty_orders: dict[str, Order] = {}
-        self.dirty_accounts: set[int] = set()
 
     def configure(self, status: MarketStatus, config: Config) -> None:
         """Set status and configuration; a finer tick lays the books out anew."""
@@ -73,23 +74,28 @@ class MarketState:
         self.lot_step_lots = config.lot_step_lots
         self.position_limit_lots = config.position_limit_lots
         self.compute_held = held_formula(config)
-        self.close_at_us = NEVER_US if config.close_at_us is None else config.close_at_us
-        self.is_plain = (
+        self.close_at_us = config.close_at_us
+        if old is None:
+            books = 1 if config.binary else config.outcomes
+            self.books = [Book(config.tick_pips) for _ in range(books)]
+        elif old.tick_pips != config.tick_pips:
+            self.books = [_refined(book, config.tick_pips) for book in self.books]
+        is_plain = (
             status is MarketStatus.OPEN
             and config.binary
             and config.fees.kind is FeeKind.NONE
             and config.position_limit_lots is None
             and not config.strict_refund
         )
-        if old is None:
-            books = 1 if config.binary else config.outcomes
-            self.books = [Book(config.tick_pips) for _ in range(books)]
-        elif old.tick_pips != config.tick_pips:
-            self.books = [_refined(book, config.tick_pips) for book in self.books]
+        self.plain_take = build_take(self) if is_plain else None
+        self.plain_place = self.plain_take and build_place(self, self.plain_take)
+        self.plain_cancel = build_cancel(self) if is_plain else None
 
     def past_close(self) -> bool:
         """Return whether the close time has come; it binds whatever the status says."""
-        return self.status is not None and self.ts_us >= self.close_at_us
+        if self.status is None or self.close_at_us is None:
+            return False
+        return self.ts_us >= self.close_at_us
 
     def account(self, account_id: int) -> AccountState:
         """Return the state of an account, made when it is new here."""
@@ -114,6 +120,16 @@ class MarketState:
             }
         return [order for _, order in sorted(account.orders.items())]
 
+    def list_dirty_accounts(self) -> list[int]:
+        """Return the accounts that changed, by id: those of dirty orders that rested or traded."""
+        return sorted(
+            {
+                order.account_id
+                for order in self.dirty_orders.values()
+                if order.priority or order.filled_lots
+            }
+        )
+
     def compute_hold_micros(self, order: Order) -> int:
         """Return the most the remaining quantity can cost at the order's limit, fees included."""
         unit_pips = order.price_pips if order.side == BUY else PAYOUT_PIPS - order.price_pips
@@ -125,7 +141,6 @@ class MarketState:
         if account.account_id in funds:
             funds[account.account_id] += cash_micros - held_micros + account.held_micros
         account.held_micros = held_micros
-        self.dirty_accounts.add(account.account_id)
 
     def rehold(self, account: AccountState, order: Order, lots: int) -> None:
         """Bring a live order's share of the sums up to date after it changed by `lots`."""
@@ -137,10 +152,9 @@ class MarketState:
         self, order: Order, price_pips: int, lots: int, fee_micros: int, *, taker: bool
     ) -> None:
         """Book a fill into the order; its remaining quantity is the caller's business."""
-        order.filled_lots += lots
         order.filled_micros += price_pips * lots
         order.fee_micros += fee_micros
-        if not order.fee_free:
+        if not order.place.fee_free:
             basis = compute_basis(self.fees, price_pips, lots)
             if taker:
                 order.taker_basis += basis
@@ -157,7 +171,7 @@ class MarketState:
             del account.orders[order.order_id]
         add_hold(account, order, -order.hold_micros, -order.remaining_lots)
         order.hold_micros = 0
-        if order.expires_at_us is not None:
+        if order.place.expires_at_us is not None:
             self.trim_expiries()
         self.dirty_orders[order.order_id] = order
 
@@ -200,16 +214,16 @@ class MarketState:
         self.orders[order.order_id] = order
         if account.orders is not None:
             account.orders[order.order_id] = order
-        if order.expires_at_us is not None:
-            heappush(self.expiries, (order.expires_at_us, order.order_id))
+        if order.place.expires_at_us is not None:
+            heappush(self.expiries, (order.place.expires_at_us, order.order_id))
 
     def trim_expiries(self) -> None:
         """Forget the entries of orders that are gone before they are most of the heap."""
         if len(self.expiries) > 2 * len(self.orders) + DEAD_MIN:
             self.expiries = [
-                (order.expires_at_us, order.order_id)
+                (order.place.expires_at_us, order.order_id)
                 for order in self.orders.values()
-                if order.expires_at_us is not None
+                if order.place.expires_at_us is not None
             ]
             heapify(self.expiries)
 
@@ -310,7 +324,8 @@ def _refined(book: Book, tick_pips: int) -> Book:
     """Return the same book on a finer ladder."""
     finer = Book(tick_pips)
     steps = book.tick_pips // tick_pips
-    finer.changed = {tick * steps for tick in book.changed}
+    for tick in book.changed:
+        finer.note(tick * steps)
     for side in (BUY, -BUY):
         for order in book.orders(side):
             finer.add(order)

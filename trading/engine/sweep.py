@@ -95,12 +95,12 @@ class Sweep:
             return
         lots = min(order.remaining_lots, maker.remaining_lots)
         maker_account = self.engine.account(maker.account_id)
-        if maker.reduce_only:
+        if maker.place.reduce_only:
             lots = min(lots, self._allowance(maker_account, maker))
             if not lots:
                 self._end_maker(maker, Reason.REDUCE_ONLY)
                 return
-        if order.reduce_only:
+        if order.place.reduce_only:
             lots = min(lots, self._allowance(self.account, order))
             if not lots:
                 self.stopped = Reason.REDUCE_ONLY
@@ -123,7 +123,7 @@ class Sweep:
         self.engine.end(maker, OrderStatus.CANCELLED, reason, self.funds, self.events)
 
     def _prevent_self_trade(self, maker: Order) -> None:
-        mode = self.order.stp
+        mode = self.order.place.stp
         if mode is Stp.DECREMENT:
             self._decrement(maker)
             return
@@ -264,5 +264,5 @@ class Sweep:
         engine.books[maker.outcome].reduce(maker, lots)
         engine.rehold(account, maker, -lots)
         engine.settle(account, cash_micros, self.funds)
-        if maker.reduce_only and not self._allowance(account, maker):
+        if maker.place.reduce_only and not self._allowance(account, maker):
             self._end_maker(maker, Reason.REDUCE_ONLY)

@@ -9,7 +9,7 @@ journal's format: append fields, never move them, and raise `RULES_VERSION` or `
 """
 
 from enum import IntEnum, StrEnum
-from typing import ClassVar, Final
+from typing import ClassVar, Final, Self
 
 import msgspec
 
@@ -164,14 +164,31 @@ class Command(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """Base of the commands."""
 
 
+class Terms(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """What most orders do not ask for. With `is_market` the price is a collar, or None.
+
+    A budget is what may be spent in place of a quantity, fees included, at p a lot when buying and
+    10,000 - p when selling (that is, buying NO).
+    """
+
+    is_market: bool = False
+    budget_micros: int | None = None
+    post_only: bool = False
+    reduce_only: bool = False
+    expires_at_us: int | None = None
+    valid_until_us: int | None = None
+
+    def or_none(self) -> Self | None:
+        """Return None for the terms of a plain order."""
+        return None if self == type(self)() else self
+
+
 class Place(Command, tag=1, frozen=True):
     """Enter an order, as booked: `side` is BUY or SELL of `outcome`'s book.
 
-    limit: price_pips and quantity_lots. market: `is_market`, then price_pips is the client's
-    collar or None, and either quantity_lots or budget_micros is given; it never rests. A budget is
-    what may be spent, fees included, at p a lot when buying and 10,000 - p when selling (that is,
-    buying NO). `as_no` only remembers that it was entered as its mirror (NO). `fee_free`: house and
-    automated makers.
+    A limit order has a price and a quantity; a market order, which never rests, one of quantity
+    and budget. `terms` is None for a plain order: one look tells. `as_no` only remembers that it
+    was entered as its mirror (NO). `fee_free`: house and automated makers.
     """
 
     order_id: str
@@ -181,17 +198,36 @@ class Place(Command, tag=1, frozen=True):
     side: int
     price_pips: int | None = None
     quantity_lots: int | None = None
-    budget_micros: int | None = None
-    is_market: bool = False
     tif: Tif = Tif.GTC
-    post_only: bool = False
-    reduce_only: bool = False
     stp: Stp = Stp.CANCEL_NEWEST
-    expires_at_us: int | None = None
-    valid_until_us: int | None = None
     as_no: bool = False
     fee_free: bool = False
     client_order_id: str | None = None
+    terms: Terms | None = None
+
+    @property
+    def is_market(self) -> bool:
+        return self.terms is not None and self.terms.is_market
+
+    @property
+    def budget_micros(self) -> int | None:
+        return None if self.terms is None else self.terms.budget_micros
+
+    @property
+    def post_only(self) -> bool:
+        return self.terms is not None and self.terms.post_only
+
+    @property
+    def reduce_only(self) -> bool:
+        return self.terms is not None and self.terms.reduce_only
+
+    @property
+    def expires_at_us(self) -> int | None:
+        return None if self.terms is None else self.terms.expires_at_us
+
+    @property
+    def valid_until_us(self) -> int | None:
+        return None if self.terms is None else self.terms.valid_until_us
 
 
 class Amend(Command, tag=2, frozen=True):

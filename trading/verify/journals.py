@@ -62,7 +62,6 @@ class Story:
             for entry in body.entries:
                 self.folded.fold(entry, row.ts_us)
             self.folded.dirty_orders.clear()
-            self.folded.dirty_accounts.clear()
 
     def _add(self, command: AnyCommand, seq: int) -> None:
         account_id = getattr(command, "account_id", 0)
