@@ -51,12 +51,10 @@ function isOfThisMarket(frame) {
   return ["orders", "fills", "positions"].some((name) => frame[name]?.some(({ market }) => market === slug));
 }
 
-let isFirst = true;
 if (isSignedIn) {
   subscribe("me", null, (frame) => {
-    const isNews = frame.type === "me_snapshot" ? !isFirst : isOfThisMarket(frame);
-    isFirst = false;
-    if (isNews) fetchSoon();
+    // A snapshot does not tell what happened between the page, or a lost connection, and itself.
+    if (frame.type === "me_snapshot" || isOfThisMarket(frame)) fetchSoon();
     const fills = (frame.fills ?? []).filter(({ market, role }) => market === slug && role === "maker");
     fills.slice(0, TOASTS_MAX).forEach(tell);
   });

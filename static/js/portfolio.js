@@ -124,7 +124,13 @@ function addTo(name, change, show) {
 // --- the account -------------------------------------------------------------------------------
 
 function showAccount(frame) {
-  if (frame.type === "me") reloadSoon();
+  if (frame.type === "me" || !isShown(frame)) reloadSoon();
+}
+
+/** Whether the page was drawn after all that a snapshot tells: no fill leaves cash and hold alone. */
+function isShown({ balance }) {
+  const isEqual = (name) => Number(figure(name).dataset.value) === Number(balance[name]);
+  return document.getElementById("orders") === null && isEqual("cash") && isEqual("held");
 }
 
 function reloadSoon() {

@@ -188,6 +188,34 @@ def test_a_portfolio_counts_complete_sets_as_one_like_the_server(
     expect(page.locator("[data-figure=equity]")).to_have_text(shown)
 
 
+@pytest.mark.parametrize("path", ["/markets/{}/", "/portfolio/orders/"])
+def test_what_happened_before_a_page_could_listen_shows_as_soon_as_it_does(
+    visit: VisitorFactory, alice: Person, market: str, path: str
+):
+    visitor = visit(alice)
+    wire = Wire(visitor.page)
+    wire.cut()
+    page = visitor.open(path.format(market))
+    expect_tries(page, wire, 1)
+    order_id = alice.place(market, "buy 3 YES @ 0.31")["id"]
+    wire.mend()
+    expect(page.locator(f"[data-order='{order_id}']")).to_be_visible()
+
+
+def test_money_that_came_before_a_portfolio_could_listen_shows_as_soon_as_it_does(
+    visit: VisitorFactory, alice: Person, market: str
+):
+    visitor = visit(alice)
+    wire = Wire(visitor.page)
+    wire.cut()
+    page = visitor.open("/portfolio/")
+    expect_tries(page, wire, 1)
+    alice.place(market, "buy 3 YES @ 0.62")
+    expect(page.locator(f"[data-position='{market}']")).to_have_count(0)
+    wire.mend()
+    expect(page.locator(f"[data-position='{market}']")).to_be_visible()
+
+
 def test_a_dropped_socket_says_so_and_syncs_again_by_itself(
     visit: VisitorFactory, bob: Person, carol: Person, market: str
 ):
