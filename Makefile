@@ -4,8 +4,6 @@ VENV := .venv
 BIN := $(VENV)/bin
 HOST ?= 127.0.0.1
 PORT ?= 8000
-WORKERS ?= 3
-PARALLEL := -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 CHECKED := DJANGO_SETTINGS_MODULE=tests.settings
 PYTEST := $(BIN)/python -m pytest -q
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes
@@ -40,16 +38,8 @@ env: $(VENV)/.installed
 
 venv: $(VENV)/.installed-dev
 
-# Every part runs, whatever the one before it says; the target fails when one of them does.
 test: $(VENV)/.installed-dev
-	@result=0; \
-	echo "==> In parallel: SQLite in process, real servers on both databases"; \
-	$(PYTEST) $(PARALLEL) -m "not soak and not alone" || result=1; \
-	echo "==> One at a time: faults, load, timing"; \
-	$(PYTEST) -m "alone and not soak" || result=1; \
-	echo "==> In process again, on PostgreSQL and Redis"; \
-	$(BIN)/python -m tests.on_postgres -q $(PARALLEL) -m "not soak" || result=1; \
-	exit $$result
+	@$(BIN)/python -m tests.suite
 
 check: $(VENV)/.installed-dev
 	@echo "==> ruff" && $(BIN)/ruff check . && $(BIN)/ruff format --check .

@@ -1,10 +1,11 @@
 """Fixtures that every test may use: real servers, the recorded data, the running program.
 
 `exchange` starts the real program; a test that takes `database_kind` runs on both databases.
-In-process tests run on SQLite, and once more on PostgreSQL (`python -m tests.on_postgres`).
+In-process tests run on SQLite, and once more on PostgreSQL (`python -m tests.suite`).
 """
 
 import os
+import shutil
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -80,7 +81,18 @@ def forget_caches() -> None:
 
 
 @pytest.fixture(scope="session")
-def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
+def django_db_keepdb(django_db_modify_db_settings: None) -> bool:
+    """Begin with a copy of the migrated file, if the suite has one."""
+    if test_settings.SQLITE_TEMPLATE is None or test_settings.IS_POSTGRES_RUN:
+        return False
+    shutil.copy(test_settings.SQLITE_TEMPLATE, connection.settings_dict["TEST"]["NAME"])
+    return True
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(
+    django_db_setup: None, django_db_blocker: Any, django_db_keepdb: bool
+) -> Iterator[None]:
     """End the sessions that threads left open, so that the test database can be dropped."""
     yield
     if connection.vendor == "postgresql":
@@ -89,6 +101,10 @@ def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> Iterator[N
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
                 " WHERE datname = current_database() AND pid <> pg_backend_pid()"
             )
+    elif django_db_keepdb:  # a copy of ours, which nobody else removes
+        copy = Path(connection.settings_dict["NAME"])
+        for path in copy.parent.glob(f"{copy.name}*"):
+            path.unlink()
 
 
 @pytest.fixture(scope="session")
@@ -140,7 +156,10 @@ def postgres_server() -> Iterator[PostgresServer]:
 
 @pytest.fixture(scope="session")
 def sqlite_databases(tmp_path_factory: pytest.TempPathFactory) -> SqliteDatabases:
-    return SqliteDatabases(tmp_path_factory.mktemp("sqlite"))
+    template = test_settings.SQLITE_TEMPLATE
+    return SqliteDatabases(
+        tmp_path_factory.mktemp("sqlite"), template=Path(template) if template else None
+    )
 
 
 @pytest.fixture(scope="session")
@@ -148,7 +167,12 @@ def postgres_databases(
     postgres_url: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[PostgresDatabases]:
     folder = tmp_path_factory.mktemp("postgres")
-    databases = PostgresDatabases(postgres_url, folder, prefix=f"predex_{uuid.uuid4().hex[:8]}")
+    databases = PostgresDatabases(
+        postgres_url,
+        folder,
+        prefix=f"predex_{uuid.uuid4().hex[:8]}",
+        template=test_settings.POSTGRES_TEMPLATE,
+    )
     yield databases
     databases.drop_all()
 

@@ -14,10 +14,12 @@ _numbers = itertools.count(1)
 
 
 class SqliteDatabases:
-    """Makes migrated SQLite files by copying one."""
+    """Makes migrated SQLite files by copying one: `template`, else one made here."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, *, template: Path | None = None) -> None:
+        if template is not None:
+            self.template = template
+            return
         self.template = folder / "template.sqlite3"
         url = f"sqlite:///{self.template}"
         run_manage("migrate", environment=program_environment(folder, database_url=url))
@@ -30,12 +32,20 @@ class SqliteDatabases:
 
 
 class PostgresDatabases:
-    """Makes migrated databases on one server by CREATE DATABASE ... TEMPLATE; drops them all."""
+    """Makes migrated databases on one server by CREATE DATABASE ... TEMPLATE; drops them all.
 
-    def __init__(self, server_url: str, folder: Path, *, prefix: str) -> None:
+    `template` names a migrated database of that server, else one is made here.
+    """
+
+    def __init__(
+        self, server_url: str, folder: Path, *, prefix: str, template: str | None = None
+    ) -> None:
         self.server_url = server_url
         self.prefix = prefix
         self.names: list[str] = []
+        if template is not None:
+            self.template = template
+            return
         self.template = self._create()
         environment = program_environment(folder, database_url=self._url(self.template))
         run_manage("migrate", environment=environment)

@@ -135,7 +135,7 @@ class PostgresServer:
             "listen_addresses": "127.0.0.1",
             "port": self.port,
             "unix_socket_directories": "",
-            "max_connections": 200,
+            "max_connections": 400,
             "fsync": durable,
             "full_page_writes": durable,
         }

@@ -1,6 +1,6 @@
 """The project's settings for in-process tests: no `.env`, fixed secrets, fast passwords.
 
-They run on SQLite, embedded. `PREDEX_TEST_DB=postgres` (`python -m tests.on_postgres` sets it)
+They run on SQLite, embedded. `PREDEX_TEST_DB=postgres` (`python -m tests.suite postgres` sets it)
 runs them on the PostgreSQL and Redis of DATABASE_URL and REDIS_URL; else these two only tell the
 fixtures which servers to use.
 """
@@ -10,10 +10,16 @@ import tempfile
 from pathlib import Path
 
 IS_POSTGRES_RUN = os.environ.get("PREDEX_TEST_DB") == "postgres"
-GIVEN_POSTGRES_URL = os.environ.get("DATABASE_URL", "")
-GIVEN_REDIS_URL = os.environ.get("REDIS_URL", "")
+# Kept under other names for the workers, which begin with the environment as it is left here.
+GIVEN_POSTGRES_URL = os.environ.setdefault(
+    "PREDEX_TEST_POSTGRES_URL", os.environ.get("DATABASE_URL", "")
+)
+GIVEN_REDIS_URL = os.environ.setdefault("PREDEX_TEST_REDIS_URL", os.environ.get("REDIS_URL", ""))
 if not GIVEN_POSTGRES_URL.startswith("postgres"):
     GIVEN_POSTGRES_URL = ""
+# What the suite has migrated already: a file, and a database of that server.
+SQLITE_TEMPLATE = os.environ.get("PREDEX_TEST_SQLITE_TEMPLATE")
+POSTGRES_TEMPLATE = os.environ.get("PREDEX_TEST_POSTGRES_TEMPLATE") if GIVEN_POSTGRES_URL else None
 
 _folder = Path(tempfile.gettempdir()) / f"predex-tests-{os.getuid()}-{os.getpid()}"
 os.environ["PREDEX_ENV_FILE"] = os.devnull
@@ -32,6 +38,8 @@ from predex.settings import DATABASES  # noqa: E402
 
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
-if not IS_POSTGRES_RUN:
+if IS_POSTGRES_RUN:
+    DATABASES["default"]["TEST"] = {"TEMPLATE": POSTGRES_TEMPLATE}
+else:
     # A file, not memory: threads then wait for one another's locks as they do in production.
     DATABASES["default"]["TEST"] = {"NAME": f"{_folder}.sqlite3"}

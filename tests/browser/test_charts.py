@@ -35,7 +35,7 @@ async (days) => {
   const { drawEquity } = await import("/static/js/equity-chart.js");
   const place = document.createElement("div");
   place.className = "h-44";
-  document.querySelector("main").replaceChildren(place);
+  document.querySelector("main").prepend(place);
   const now = Math.floor(Date.now() / 86400000) * 86400;
   const ends = Array.from({ length: days }, (_, day) => now - (days - 1 - day) * 86400);
   const points = ends.map((end, day) => [end, 100 + day]);

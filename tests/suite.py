@@ -1,0 +1,100 @@
+"""Runs the whole suite: `python -m tests.suite [PART...] [-- ARGS FOR PYTEST]`.
+
+`parallel`: in-process tests on SQLite, and the program on real servers, on several workers.
+`alone`: faults, load and timing, one at a time. `postgres`: the in-process tests once more, on
+PostgreSQL and Redis. Every part runs, whatever the one before it says. All use one PostgreSQL and
+one Redis, those of DATABASE_URL and REDIS_URL or else servers of the suite's own, and databases
+copied from one of each kind that was migrated once.
+"""
+
+import contextlib
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from tests.databases import PostgresDatabases, SqliteDatabases
+from tests.servers import PostgresServer, RedisServer, ServerNotFoundError
+from tests.skips import is_ci
+
+WORKERS: Final = os.environ.get("WORKERS", "4")
+TOGETHER: Final = ("-n", WORKERS, "--dist", "loadfile", "--no-loadscope-reorder")
+
+
+class Part(NamedTuple):
+    title: str
+    arguments: tuple[str, ...]
+    environment: dict[str, str]
+
+
+PARTS: Final = {
+    "parallel": Part(
+        "In parallel: SQLite in process, real servers on both databases",
+        (*TOGETHER, "-m", "not soak and not alone"),
+        {},
+    ),
+    "alone": Part("One at a time: faults, load, timing", ("-m", "alone and not soak"), {}),
+    "postgres": Part(
+        "In process again, on PostgreSQL and Redis",
+        (*TOGETHER, "-m", "not soak"),
+        {"PREDEX_TEST_DB": "postgres"},
+    ),
+}
+
+
+def main(arguments: list[str]) -> int:
+    split = arguments.index("--") if "--" in arguments else len(arguments)
+    names, more = arguments[:split] or list(PARTS), arguments[split + 1 :]
+    with contextlib.ExitStack() as stack:
+        try:
+            environment = find_servers(stack)
+        except ServerNotFoundError as fault:
+            print(f"tests on PostgreSQL skipped: {fault}", flush=True)
+            if is_ci():
+                return 1
+            environment = {}
+            names = [name for name in names if name != "postgres"]
+        results = [run(PARTS[name], environment, more) for name in names]
+    return int(any(results))
+
+
+def run(part: Part, environment: dict[str, str], more: list[str]) -> int:
+    print(f"==> {part.title}", flush=True)
+    began_at = time.monotonic()
+    result = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", *part.arguments, *more],
+        env={**os.environ, **environment, **part.environment},
+        check=False,
+    ).returncode
+    print(f"    {time.monotonic() - began_at:.0f} s", flush=True)
+    return result
+
+
+def find_servers(stack: contextlib.ExitStack) -> dict[str, str]:
+    """Return the environment that names servers and templates; what was started here ends here."""
+    urls = {name: os.environ.get(name, "") for name in ("DATABASE_URL", "REDIS_URL")}
+    if not urls["DATABASE_URL"].startswith("postgres"):
+        postgres = PostgresServer()
+        stack.callback(postgres.stop)
+        urls["DATABASE_URL"] = postgres.url
+    if not urls["REDIS_URL"]:
+        redis = RedisServer()
+        stack.callback(redis.stop)
+        urls["REDIS_URL"] = redis.url
+    folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="predex-suite-")))
+    databases = PostgresDatabases(
+        urls["DATABASE_URL"], folder, prefix=f"predex_suite_{os.getpid()}"
+    )
+    stack.callback(databases.drop_all)
+    return {
+        **urls,
+        "PREDEX_TEST_SQLITE_TEMPLATE": str(SqliteDatabases(folder).template),
+        "PREDEX_TEST_POSTGRES_TEMPLATE": databases.template,
+    }
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
