@@ -1,16 +1,18 @@
 """The commonest things that happen, each written out in one go, without calls.
 
-In a binary market without fees, position limit or strict refund `build_shortcuts` makes three
-functions: one enters a plain limit order, one cancels an order, one carries a taker through
-makers. They do exactly what the full path in `engine` and `sweep` does, and only while nothing is
-out of the ordinary; otherwise they change nothing more, and the full path goes on, decides and
-names the reason. The property tests hold both against the naive engine.
+In a binary market without fees, position limit or strict refund three functions are made for it
+when it is configured: one enters a plain limit order, one cancels an order, one carries a taker
+through makers. They do exactly what the full path in `engine` and `sweep` does, and only while
+nothing is out of the ordinary; otherwise they change nothing more, and the full path goes on,
+decides and names the reason. The property tests hold both against the naive engine.
 
 A call costs more here than the work it would do, and reading an attribute twice is not free
 either. Hence the long functions inside a function, to which the market's own things are names
-instead of attributes; and `if` in place of max(), min() and abs(). `Order` is made by position
-because keywords are looked up one by one. The hold is `margin`'s formula with its cases apart:
-contracts that an account owns count against its sells, contracts it is short of against its buys.
+instead of attributes; and `if` in place of max(), min() and abs(). They hold on to the market's
+dictionaries and its book, which are never replaced, and not to the market itself: an engine has no
+reference cycles and goes when it is dropped. `Order` is made by position because keywords are
+looked up one by one. The hold is `margin`'s formula with its cases apart: contracts that an account
+owns count against its sells, contracts that it is short of against its buys.
 """
 
 from collections.abc import Callable
@@ -45,9 +47,10 @@ GTC, IOC = Tif.GTC, Tif.IOC
 OPEN, PARTLY = OrderStatus.OPEN, OrderStatus.PARTIALLY_FILLED
 CANCELLED, FILLED = OrderStatus.CANCELLED, OrderStatus.FILLED
 IS_FILLED, BY_OWNER = Reason.FILLED, Reason.CANCELLED_BY_OWNER
+MINT, MERGE, DIRECT = TradeKind.MINT, TradeKind.MERGE, TradeKind.DIRECT
+
 PLAIN_LOTS_MAX: Final = 2**29
 """Positions and open orders above this are the full path's: small numbers compare faster."""
-MINT, MERGE, DIRECT = TradeKind.MINT, TradeKind.MERGE, TradeKind.DIRECT
 
 Funds = dict[int, int]
 Shortcut = Callable[..., list[AnyEvent] | None]

@@ -80,16 +80,17 @@ class MarketState:
             self.books = [Book(config.tick_pips) for _ in range(books)]
         elif old.tick_pips != config.tick_pips:
             self.books = [_refined(book, config.tick_pips) for book in self.books]
-        is_plain = (
+        self.plain_take = self.plain_place = self.plain_cancel = None
+        if (
             status is MarketStatus.OPEN
             and config.binary
             and config.fees.kind is FeeKind.NONE
             and config.position_limit_lots is None
             and not config.strict_refund
-        )
-        self.plain_take = build_take(self) if is_plain else None
-        self.plain_place = self.plain_take and build_place(self, self.plain_take)
-        self.plain_cancel = build_cancel(self) if is_plain else None
+        ):
+            self.plain_take = build_take(self)
+            self.plain_place = build_place(self, self.plain_take)
+            self.plain_cancel = build_cancel(self)
 
     def past_close(self) -> bool:
         """Return whether the close time has come; it binds whatever the status says."""
