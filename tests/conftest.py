@@ -16,9 +16,9 @@ from django.db import connection
 from django.utils import translation
 
 from tests import settings as test_settings
-from tests.accounts.flush import let_flush_pass
 from tests.databases import PostgresDatabases, SqliteDatabases
 from tests.exchange import ROOT, Exchange
+from tests.flush import let_flush_pass
 from tests.servers import PostgresServer, RedisServer, ServerNotFoundError
 from tests.skips import (
     RECORDED_DATA_ABSENT,

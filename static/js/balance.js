@@ -1,5 +1,5 @@
 // Keeps every [data-balance="available"] (or cash, held) on the page equal to the account's, and the
-// bell's number of unread notifications.
+// bell's number of unread notifications; where they are listed, "unread-grown" calls for the new ones.
 import { amount } from "./format.js";
 
 const SHOWN_MAX = 99;
@@ -12,6 +12,9 @@ export function showBalance(frame) {
   }
   if (frame.unread !== undefined) {
     for (const element of document.querySelectorAll("[data-unread]")) {
+      if (frame.unread > Number.parseInt(element.textContent || "0", 10)) {
+        document.body.dispatchEvent(new CustomEvent("unread-grown"));
+      }
       element.textContent = frame.unread > SHOWN_MAX ? `${SHOWN_MAX}+` : frame.unread;
       element.hidden = frame.unread === 0;
     }

@@ -216,6 +216,18 @@ def test_money_that_came_before_a_portfolio_could_listen_shows_as_soon_as_it_doe
     expect(page.locator(f"[data-position='{market}']")).to_be_visible()
 
 
+def test_a_notification_appears_where_they_are_listed(
+    visit: VisitorFactory, bob: Person, carol: Person, market: str
+):
+    bob.place(market, "buy 4 YES @ 0.57")
+    page = visit(bob).open("/notifications/")
+    carol.place(market, "sell 4 YES @ 0.57")
+    told = page.get_by_role("listitem").filter(has_text="Bought 4 Yes at 0.57")
+    expect(told).to_be_visible()
+    expect(told).to_contain_text("New")
+    expect(page.locator("[data-unread]").first).to_be_hidden()  # it has been seen
+
+
 def test_a_dropped_socket_says_so_and_syncs_again_by_itself(
     visit: VisitorFactory, bob: Person, carol: Person, market: str
 ):
