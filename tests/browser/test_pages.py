@@ -133,12 +133,18 @@ def test_what_is_wrong_with_a_page_is_found(windows: Windows):
     window.faults.clear()
 
 
-# Colours go over into those of the other theme.
+# Colours go over into those of the other theme, some after others.
 SETTLE = """
-() => {
-  const isFinite = ({ effect }) => effect.getComputedTiming().endTime !== Infinity;
-  const ends = document.getAnimations().filter(isFinite).map(({ finished }) => finished);
-  return Promise.allSettled([document.fonts.ready, ...ends]).then(() => true);
+async () => {
+  const isMoving = ({ playState, effect }) =>
+    playState === "running" && effect.getComputedTiming().endTime !== Infinity;
+  const turnFrame = () => new Promise(requestAnimationFrame);
+  await document.fonts.ready;
+  do {
+    await turnFrame();
+    await turnFrame();
+  } while (document.getAnimations().some(isMoving));
+  return true;
 }
 """
 
@@ -146,3 +152,4 @@ SETTLE = """
 def wait_until_drawn(page: Page) -> None:
     page.evaluate(SETTLE)
     page.wait_for_timeout(DRAWN_MS)
+    page.evaluate(SETTLE)
