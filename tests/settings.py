@@ -36,6 +36,8 @@ if not IS_POSTGRES_RUN:
 from predex.settings import *  # noqa: E402, F403
 from predex.settings import DATABASES  # noqa: E402
 
+# Each test client is a server of its own: it looks for a static file when it is asked for one.
+WHITENOISE_AUTOREFRESH = True
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
 if IS_POSTGRES_RUN:
