@@ -12,7 +12,6 @@ from tests.servers import find_free_port
 STOP_SECONDS_MAX = 12
 
 
-@pytest.mark.alone
 def test_serve_answers_and_stops_when_asked(exchange):
     assert httpx.get(f"{exchange.base_url}/health").json()["status"] == "ok"
     assert httpx.get(f"{exchange.base_url}/ready").json()["status"] == "ok"
@@ -21,7 +20,6 @@ def test_serve_answers_and_stops_when_asked(exchange):
     assert time.monotonic() - started < STOP_SECONDS_MAX
 
 
-@pytest.mark.alone
 def test_serve_is_back_after_a_kill(exchange):
     exchange.kill("web")
     assert not exchange.is_ready()
@@ -29,14 +27,12 @@ def test_serve_is_back_after_a_kill(exchange):
     assert httpx.get(f"{exchange.base_url}/ready").status_code == 200
 
 
-@pytest.mark.alone
 def test_ctrl_c_stops_every_role(make_exchange):
     exchange = make_exchange("postgres", roles=("web", "engine"))
     codes = [exchange.children[role].stop(with_signal=signal.SIGINT) for role in exchange.roles]
     assert codes == [0, 0]
 
 
-@pytest.mark.alone
 def test_a_second_server_on_one_sqlite_database_is_refused_with_a_sentence(make_exchange):
     exchange = make_exchange("sqlite")
     with pytest.raises(RuntimeError) as fault:
@@ -47,7 +43,6 @@ def test_a_second_server_on_one_sqlite_database_is_refused_with_a_sentence(make_
     )
 
 
-@pytest.mark.alone
 def test_a_port_in_use_is_refused_with_a_sentence(make_exchange, sqlite_databases, tmp_path):
     exchange = make_exchange("sqlite")
     environment = {**exchange.environment, "DATABASE_URL": sqlite_databases.make(tmp_path)}

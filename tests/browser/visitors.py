@@ -1,6 +1,6 @@
 """Somebody with a browser: what they see and do, and every fault that their browser notes."""
 
-import json
+from collections.abc import Mapping
 from typing import Any
 
 from axe_playwright_python.base import AXE_SCRIPT
@@ -47,13 +47,15 @@ FIND_OVERFLOW = """
 }
 """
 AXE_TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
-AXE_OPTIONS = {"runOnly": {"type": "tag", "values": AXE_TAGS}, "resultTypes": ["violations"]}
-RUN_AXE = f"""
-async () => {{
-  const {{ violations }} = await axe.run(document, {json.dumps(AXE_OPTIONS)});
-  return violations.flatMap(({{ id, nodes }}) => nodes.map(
-    ({{ target, failureSummary }}) => [id, target.join(" "), failureSummary ?? ""]));
-}}
+ALL_RULES = {"type": "tag", "values": AXE_TAGS}
+COLOUR_RULES = {"type": "rule", "values": ["color-contrast", "link-in-text-block"]}
+"""Those that another theme can break when nothing else has changed."""
+RUN_AXE = """
+async (runOnly) => {
+  const { violations } = await axe.run(document, { runOnly, resultTypes: ["violations"] });
+  return violations.flatMap(({ id, nodes }) => nodes.map(
+    ({ target, failureSummary }) => [id, target.join(" "), failureSummary ?? ""]));
+}
 """
 
 
@@ -116,11 +118,11 @@ class Visitor:
         found: list[str] = self.page.evaluate(FIND_OVERFLOW)
         return found
 
-    def find_barriers(self) -> list[str]:
+    def find_barriers(self, rules: Mapping[str, Any] = ALL_RULES) -> list[str]:
         """Return what axe has against the page, by WCAG 2.2 A and AA."""
         if not self.page.evaluate("'axe' in window"):
             self.page.evaluate(AXE_SCRIPT)
-        found = self.page.evaluate(RUN_AXE)
+        found = self.page.evaluate(RUN_AXE, rules)
         return [f"{rule}: {target}: {why}" for rule, target, why in found]
 
     def describe(self) -> str:
