@@ -13,7 +13,11 @@ from tests.faults.rows import Database
 
 pytestmark = pytest.mark.alone
 
-ONE = "(SELECT max(id) FROM trading_order WHERE status = 2)"
+# Filled at once, and told so: one that had rested may have been told that it is open.
+ONE = (
+    "(SELECT max(id) FROM trading_order WHERE status = 2"
+    " AND id NOT IN (SELECT maker_order_id FROM trading_trade))"
+)
 TAMPERINGS = {
     f"DELETE FROM trading_order WHERE id = {ONE}": "lost",
     f"UPDATE trading_order SET status = 3 WHERE id = {ONE}": "lost",
