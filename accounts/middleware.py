@@ -16,6 +16,7 @@ from django.urls import reverse
 
 from accounts.api import door, limits
 from accounts.api.errors import PAGE_ERRORS, error_response
+from accounts.api.gates import find_strangers_bucket
 from accounts.errors import ApiError
 
 # The page that tries something, what it tries, and which of its fields names the account.
@@ -63,6 +64,24 @@ class Door:
             except ApiError as error:
                 response = _refuse(visit, error)
             return _finish(visit, response)
+
+
+class StrangersPace:
+    """Pages shown to an address without a log-in are counted with its reads of the API."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        path = request.path
+        if path in door.PROBES or path.startswith(door.API_PREFIX) or request.user.is_authenticated:
+            return self.get_response(request)
+        try:
+            address, rate = find_strangers_bucket(request, "read")
+            limits.refuse_over_limit(limits.take_sync(address, "read", rate))
+        except ApiError as error:
+            _note_refusal(request.visit, request, error)  # type: ignore[attr-defined]
+        return self.get_response(request)
 
 
 def _start(request: HttpRequest) -> tuple[door.Visit, dict[str, str]]:

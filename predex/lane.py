@@ -11,11 +11,13 @@ from typing import Any, Final
 
 import msgspec
 import structlog
+from django.conf import settings
 
 from accounts.api import door, limits
 from accounts.api.errors import PAGE_ERRORS, error_body, find_error
 from accounts.api.principal import Principal, authenticate, require_scope
 from accounts.errors import ApiError
+from predex.turns import Turns, releasing
 from trading.api.operations import OPERATIONS, WRITE, Operation, compile_path
 from trading.api.reading import check_content_type, read_query
 from trading.order_entry import Response, handle
@@ -29,6 +31,7 @@ App = Callable[..., Awaitable[None]]
 
 PREFIX: Final = "/api/v1/"
 CREDENTIALS: Final = frozenset({b"authorization", b"x-api-key"})
+BODY_HEADERS: Final = frozenset({b"content-length", b"transfer-encoding"})
 JSON: Final = (b"content-type", b"application/json")
 
 _EXACT: Final = {
@@ -49,34 +52,30 @@ class Lane:
 
     def __init__(self, django: App) -> None:
         self.django = django
+        self._turns = Turns(settings.DJANGO_AT_ONCE)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         found = find_operation(scope)
         if found is not None:
             await serve(*found, scope, receive, send)
-        elif _says_its_length(scope):
+        elif scope["path"] in door.PROBES:
             await self.django(scope, receive, send)
         else:
-            await self._pass_on_whole(scope, receive, send)
+            await self._pass_on(scope, receive, send)
 
-    async def _pass_on_whole(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Django believes Content-Length and would store an endless body without one."""
-        body: bytes | None
+    async def _pass_on(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Call Django when the body is there and it is this address's turn."""
         try:
-            body = await door.read_body(receive)
+            if _has_body(scope):
+                receive = _repeat(await door.read_body(receive), receive)
+            give_back = await self._turns.take(_find_address(scope))
         except ApiError as error:
             await _refuse_early(error, scope, send)
             return
-
-        async def receive_body() -> MutableMapping[str, Any]:
-            nonlocal body
-            if body is None:
-                return await receive()
-            message = {"type": "http.request", "body": body, "more_body": False}
-            body = None
-            return message
-
-        await self.django(scope, receive_body, send)
+        try:
+            await self.django(scope, receive, releasing(send, give_back))
+        finally:
+            give_back()
 
 
 def find_operation(scope: Scope) -> tuple[Operation, dict[str, str]] | None:
@@ -170,10 +169,24 @@ def _start_visit(scope: Scope, headers: dict[str, str]) -> door.Visit:
     return door.start_visit(scope["method"], scope["path"], headers, client[0] if client else "")
 
 
-def _says_its_length(scope: Scope) -> bool:
-    """Without a Content-Length a request has no body, or one of any length (chunked)."""
-    names = {name for name, _ in scope["headers"]}
-    return b"content-length" in names or b"transfer-encoding" not in names
+def _find_address(scope: Scope) -> str:
+    client = scope.get("client")
+    forwarded_for = door.read_headers(scope["headers"]).get("x-forwarded-for", "")
+    return door.find_address(client[0] if client else "", forwarded_for)
+
+
+def _has_body(scope: Scope) -> bool:
+    return any(name in BODY_HEADERS for name, _ in scope["headers"])
+
+
+def _repeat(body: bytes, receive: Receive) -> Receive:
+    """Return what receives this whole body, then what comes after it."""
+    messages = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def receive_again() -> MutableMapping[str, Any]:
+        return messages.pop() if messages else await receive()
+
+    return receive_again
 
 
 def _has_credential(scope: Scope) -> bool:

@@ -79,6 +79,10 @@ JWT_ACCESS_SECONDS = env.int("JWT_ACCESS_SECONDS", default=15 * 60)
 JWT_REFRESH_SECONDS = env.int("JWT_REFRESH_SECONDS", default=30 * 24 * 3600)
 FEED_FRAMES_PER_SECOND = env.int("FEED_FRAMES_PER_SECOND", default=20)
 FEED_SOCKETS_PER_ADDRESS_MAX = env.int("FEED_SOCKETS_PER_ADDRESS_MAX", default=200)
+CONNECTIONS_MAX = env.int("CONNECTIONS_MAX", default=10_000)  # of one process; see connections.py
+CONNECTIONS_PER_ADDRESS_MAX = env.int("CONNECTIONS_PER_ADDRESS_MAX", default=500)
+REQUEST_SECONDS_MAX = env.int("REQUEST_SECONDS_MAX", default=30)
+DJANGO_AT_ONCE = env.int("DJANGO_AT_ONCE", default=4 if EMBEDDED else 8)  # pages; see turns.py
 
 # --- Celery: a trigger only; embedded, the scheduler inside `serve` calls the same functions -----
 CELERY_BROKER_URL = REDIS_URL or "memory://"
@@ -128,6 +132,7 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "accounts.middleware.StrangersPace",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",

@@ -16,6 +16,7 @@ from django.conf import settings
 from django.urls import re_path
 
 from accounts.api import door
+from accounts.api.connections import HttpConnection, SocketConnection
 from accounts.api.errors import error_body, find_error
 from accounts.errors import ApiError, not_found
 from trading.feed.guard import get_guard
@@ -26,13 +27,14 @@ log = structlog.get_logger(__name__)
 
 SERVER_MESSAGE_BYTES_MAX: Final = 64 * 1024
 """Up to here a message that is too long gets an error; from here on the server closes."""
-SERVER_OPTIONS: Final = {
-    "ws": "websockets-sansio",
+SERVER_OPTIONS: Final[dict[str, Any]] = {
+    "http": HttpConnection,
+    "ws": SocketConnection,
     "ws_max_size": SERVER_MESSAGE_BYTES_MAX,
     # A compressor's window per socket costs more than the frames, and the time of each delivery.
     "ws_per_message_deflate": False,
 }
-"""How uvicorn must serve these sockets."""
+"""How uvicorn must serve these sockets, and the HTTP connections that they begin as."""
 
 Scope = Mapping[str, Any]
 

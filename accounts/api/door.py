@@ -24,6 +24,8 @@ from accounts.errors import ApiError
 from accounts.ids import new_id
 
 API_PREFIX = "/api/"
+PROBES = frozenset({"/health", "/ready", "/metrics"})
+"""Others decide by these whether the process lives: they wait for nobody and are not counted."""
 CORS_MAX_AGE_SECONDS = 600
 CORS_METHODS = "GET, POST, PATCH, PUT, DELETE"
 CORS_REQUEST_HEADERS = "authorization, content-type, idempotency-key, x-api-key, x-request-id"
@@ -31,8 +33,6 @@ CORS_ANSWER_HEADERS = "x-request-id, retry-after, idempotent-replayed"
 
 Headers = Mapping[str, str]
 Receive = Callable[[], Awaitable[Mapping[str, Any]]]
-Send = Callable[[Mapping[str, Any]], Awaitable[None]]
-Application = Callable[[Any, Receive, Send], Awaitable[None]]
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}", re.ASCII)
 _LENGTH = re.compile(r"[0-9]{1,18}", re.ASCII)
@@ -192,51 +192,6 @@ async def read_body(receive: Receive) -> bytes:
         if not message.get("more_body"):
             return b"".join([*chunks, chunk]) if chunks else chunk
         chunks.append(chunk)
-
-
-def limit_bodies(app: Application) -> Application:
-    """Wrap an ASGI application that reads whole bodies before it looks: 413 from the limit on.
-
-    Django's own handler writes a body of any length to disk first when no Content-Length warned.
-    """
-
-    async def limited(scope: Any, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await app(scope, receive, send)
-            return
-        length = 0
-
-        async def counted() -> Mapping[str, Any]:
-            nonlocal length
-            message = await receive()
-            length += len(message.get("body", b""))
-            if length > settings.BODY_BYTES_MAX:
-                raise body_too_large()
-            return message
-
-        try:
-            await app(scope, counted, send)
-        except ApiError as error:
-            await _send_error(scope, send, error)
-
-    return limited
-
-
-async def _send_error(scope: Any, send: Send, error: ApiError) -> None:
-    headers = read_headers(scope["headers"])
-    peer = (scope.get("client") or ("",))[0]
-    visit = start_visit(scope["method"], scope["path"], headers, peer)
-    visit.code = error.code
-    body = {
-        "code": error.code,
-        "message": error.message,
-        "field": error.field,
-        "request_id": visit.request_id,
-    }
-    answer = [("Content-Type", "application/json"), *leave(visit, error.status)]
-    raw = [(name.lower().encode(), value.encode("latin-1")) for name, value in answer]
-    await send({"type": "http.response.start", "status": error.status, "headers": raw})
-    await send({"type": "http.response.body", "body": msgspec.json.encode(body)})
 
 
 def _cors_headers(visit: Visit) -> list[tuple[str, str]]:

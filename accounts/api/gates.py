@@ -57,10 +57,15 @@ def find_bucket(request: Request, bucket: str) -> tuple[int | str, Rate]:
     """Return whose bucket a request takes from, and how large it is."""
     principal: Any = request.auth
     if principal is None:
-        rate = Rate(*get_policy().rate_limits["anonymous"][bucket])
-        return f"address:{get_address(request)}", rate
+        return find_strangers_bucket(request, bucket)
     rate = principal.read_rate if bucket == "read" else principal.write_rate
     return principal.account_id, rate
+
+
+def find_strangers_bucket(request: Any, bucket: str) -> tuple[str, Rate]:
+    """Return the bucket of the address that a request without a log-in comes from."""
+    rate = Rate(*get_policy().rate_limits["anonymous"][bucket])
+    return f"address:{get_address(request)}", rate
 
 
 def get_address(request: Any) -> str:

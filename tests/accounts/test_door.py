@@ -6,6 +6,7 @@ from django.test import AsyncClient, Client
 
 from accounts.api import door
 from accounts.errors import ApiError
+from predex.lane import Lane
 from tests.accounts.api import Api, assert_error
 
 
@@ -89,10 +90,14 @@ async def test_django_under_asgi_never_stores_a_body_over_the_limit(settings):
         "method": "POST",
         "path": "/api/v1/keys",
         "query_string": b"",
-        "headers": [(b"host", b"localhost"), (b"x-request-id", b"trace-1234")],
+        "headers": [
+            (b"host", b"localhost"),
+            (b"x-request-id", b"trace-1234"),
+            (b"transfer-encoding", b"chunked"),
+        ],
         "client": ("203.0.113.5", 4000),
     }
-    await door.limit_bodies(get_asgi_application())(scope, receive, send)
+    await Lane(get_asgi_application())(scope, receive, send)
     assert sent[0]["status"] == 413
     assert (b"x-request-id", b"trace-1234") in sent[0]["headers"]
     assert b'"code":"body_too_large"' in sent[1]["body"]

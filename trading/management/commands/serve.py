@@ -20,6 +20,8 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 
+from accounts.api.connections import CONNECTIONS_MIN, compute_connections_max, connections
+from trading.consumers import SERVER_OPTIONS
 from trading.demo.bots import demo_bots
 from trading.demo.secrets_file import load_demo
 from trading.filelock import EngineAlreadyRunningError, engine_file_lock
@@ -28,7 +30,6 @@ GRACE_SECONDS = 10
 KEEP_ALIVE_SECONDS = 75  # a bot's connection outlives the pauses between its orders
 BACKLOG_MAX = 2048
 GC_ALLOCATIONS = 20_000
-WS_MESSAGE_BYTES_MAX = 64 * 1024
 
 log = structlog.get_logger(__name__)
 
@@ -46,6 +47,7 @@ class Command(BaseCommand):
 
     def handle(self, *, host: str, port: int, demo: bool, **options: Any) -> None:
         refuse_unmigrated()
+        connections.count_max = choose_connections_max()
         beside = find_demo_bots(host, port) if demo else contextlib.nullcontext()
         server = Server(build_config(host, port))
         try:
@@ -70,9 +72,7 @@ def build_config(host: str, port: int) -> uvicorn.Config:
         "predex.asgi:application",
         host=host,
         port=port,
-        ws="websockets-sansio",
-        ws_max_size=WS_MESSAGE_BYTES_MAX,
-        ws_per_message_deflate=False,  # costs more processor time than the bytes it saves
+        **SERVER_OPTIONS,
         lifespan="off",
         log_config=None,
         access_log=False,
@@ -81,6 +81,16 @@ def build_config(host: str, port: int) -> uvicorn.Config:
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=GRACE_SECONDS,
     )
+
+
+def choose_connections_max() -> int:
+    count_max = compute_connections_max()
+    if count_max < CONNECTIONS_MIN:
+        raise CommandError(
+            f"predex cannot start: {count_max} connections fit; raise the limit of open files "
+            f"(`ulimit -n`) or CONNECTIONS_MAX until {CONNECTIONS_MIN} do."
+        )
+    return count_max
 
 
 def listen(host: str, port: int) -> socket.socket:

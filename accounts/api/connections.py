@@ -1,0 +1,263 @@
+"""What a connection may take before its request is whole: time, bytes, and a place among others.
+
+uvicorn waits without end for the rest of a head or body and keeps what it has. Here a request is
+received within REQUEST_SECONDS_MAX (408; in silence where nothing was sent), its head has at most
+HEAD_BYTES_MAX (431), an answer of which nothing is taken for REQUEST_SECONDS_MAX ends its
+connection, and connections are bounded for each peer and in all, below the process's limit of open
+files, so that one more of them never keeps the exchange from opening its database.
+"""
+
+import resource
+from collections import Counter
+from typing import Any, Final
+
+import httptools
+import msgspec
+from django.conf import settings
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+
+from accounts.api import door
+from accounts.api.errors import error_body
+from accounts.errors import ApiError
+
+HEAD_BYTES_MAX: Final = 32 * 1024
+FRAMING_PER_BODY_BYTE: Final = 8
+"""A body sent in chunks of one byte has five bytes around each."""
+LINGER_SECONDS: Final = 2
+"""Of a refused request so much more is read and dropped: a close amid it would undo the answer."""
+FILES_WANTED: Final = 65_536
+FILES_KEPT: Final = 192
+"""Open files that are no client's: databases, Redis, modules, static files on their way."""
+CONNECTIONS_MIN: Final = 64
+
+
+def compute_connections_max() -> int:
+    """Return how many connections fit below the limit of open files, raised as far as it goes.
+
+    At most CONNECTIONS_MAX; less than CONNECTIONS_MIN when the limit is too low to serve.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = FILES_WANTED if hard == resource.RLIM_INFINITY else min(FILES_WANTED, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+        soft = wanted
+    most: int = settings.CONNECTIONS_MAX
+    return most if soft == resource.RLIM_INFINITY else min(most, soft - FILES_KEPT)
+
+
+class Connections:
+    """The open connections of this process, counted in all and by peer."""
+
+    def __init__(self) -> None:
+        self._peers: dict[Any, str] = {}
+        self._counts: Counter[str] = Counter()
+        self.count_max = 0
+        """Set by `serve`; nothing is refused before."""
+
+    def __len__(self) -> int:
+        return len(self._peers)
+
+    def enter(self, transport: Any, peer: str) -> ApiError | None:
+        """Count a connection in; return why it must go where there are too many."""
+        is_proxy = door.is_trusted_proxy(peer)  # behind it are many clients
+        self._peers[transport] = "" if is_proxy else peer
+        self._counts[self._peers[transport]] += 1
+        if not self.count_max:
+            return None
+        if len(self._peers) > self.count_max:
+            return ApiError(503, "unavailable", "too many connections: try again later")
+        per_peer = min(settings.CONNECTIONS_PER_ADDRESS_MAX, self.count_max // 2)
+        if not is_proxy and self._counts[peer] > per_peer:
+            return ApiError(429, "too_many_connections", "too many connections of this address")
+        return None
+
+    def leave(self, transport: Any) -> None:
+        peer = self._peers.pop(transport, None)
+        if peer is None:
+            return
+        self._counts[peer] -= 1
+        if not self._counts[peer]:
+            del self._counts[peer]
+
+
+connections: Final = Connections()
+
+
+class HttpConnection(HttpToolsProtocol):
+    """uvicorn's connection, which waits for nothing longer than it must."""
+
+    def connection_made(self, transport: Any) -> None:
+        super().connection_made(transport)
+        self._deadline: Any = None
+        self._end: Any = None
+        self._is_receiving = False  # a request has begun and is not whole
+        self._fed = 0  # bytes of a request that is not whole, and how many of them are its body
+        self._body_bytes = 0
+        self._fault: ApiError | None = None
+        self._is_refused = False
+        refusal = connections.enter(transport, self._peer())
+        if refusal is not None:
+            self._answer(refusal)
+            self._close()
+            return
+        self._start_deadline()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        connections.leave(self.transport)
+        self._stop_deadline()
+        if self._end is not None:
+            self._end.cancel()
+        super().connection_lost(exc)
+
+    def handle_websocket_upgrade(self) -> None:
+        self._stop_deadline()
+        super().handle_websocket_upgrade()
+
+    # Receiving
+
+    def data_received(self, data: bytes) -> None:
+        if self._is_refused:
+            return
+        self._fed += len(data)
+        super().data_received(data)
+        if self._is_refused or self.transport.get_protocol() is not self:
+            return
+        is_busy = self.cycle is not None and not self.cycle.response_complete
+        if is_busy and not self._is_receiving:
+            return
+        # Not body, and not the little that says how long each part of it is.
+        overhead = self._fed - self._body_bytes * (1 + FRAMING_PER_BODY_BYTE)
+        if overhead > HEAD_BYTES_MAX:
+            self._refuse(_head_too_large())
+        elif self._deadline is None:
+            self._start_deadline()
+
+    def on_message_begin(self) -> None:
+        self._is_receiving = True
+        super().on_message_begin()
+
+    def on_headers_complete(self) -> None:
+        if self._fed > HEAD_BYTES_MAX and self._head_bytes() > HEAD_BYTES_MAX:
+            self._fault = _head_too_large()
+            raise self._fault  # the parser stops, and `send_400_response` answers
+        super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        self._body_bytes += len(body)
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        self._is_receiving = False
+        self._fed = self._body_bytes = 0
+        self._stop_deadline()
+        super().on_message_complete()
+
+    def _head_bytes(self) -> int:
+        return len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
+
+    # Bounds in time
+
+    def _start_deadline(self) -> None:
+        self._deadline = self.loop.call_later(settings.REQUEST_SECONDS_MAX, self._expire)
+
+    def _stop_deadline(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+    def _expire(self) -> None:
+        if self._fed or self._is_receiving:
+            self._refuse(ApiError(408, "request_timeout", "the request did not arrive in time"))
+        else:
+            self._close()
+
+    def timeout_keep_alive_handler(self) -> None:
+        self._close()
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        if self.transport.is_closing():
+            self._close()
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._end_later()
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        if self._end is not None and not self.transport.is_closing():
+            self._end.cancel()
+            self._end = None
+
+    def _close(self) -> None:
+        """Close once what was answered is read, or is not read in time."""
+        self._stop_deadline()
+        self.transport.close()
+        self._end_later()
+
+    def _end_later(self) -> None:
+        if self._end is None:
+            self._end = self.loop.call_later(settings.REQUEST_SECONDS_MAX, self.transport.abort)
+
+    # Refusing
+
+    def send_400_response(self, msg: str) -> None:
+        self._refuse(self._fault or ApiError(400, "bad_request", "this is no HTTP request"))
+
+    def _refuse(self, fault: ApiError) -> None:
+        """Answer in the place of the application, and close soon."""
+        cycle = self.cycle
+        if cycle is not None and not cycle.response_complete:
+            cycle.disconnected = True  # what it still sends goes nowhere
+            cycle.message_event.set()
+            if cycle.response_started or self.pipeline:
+                self.transport.abort()
+                return
+        self._answer(fault)
+        self._stop_deadline()
+        self.transport.write_eof()
+        self._end = self._end or self.loop.call_later(LINGER_SECONDS, self.transport.abort)
+
+    def _answer(self, fault: ApiError) -> None:
+        self._is_refused = True
+        self.transport.write(_build_answer(fault, self._read_target(), self._peer()))
+
+    def _read_target(self) -> tuple[str, str]:
+        """Return method and path as far as they are known."""
+        try:
+            method = self.parser.get_method().decode("ascii")
+            return method, httptools.parse_url(self.url).path.decode("ascii")
+        except (AttributeError, httptools.HttpParserError, UnicodeDecodeError):
+            return "", ""
+
+    def _peer(self) -> str:
+        return self.client[0] if self.client else ""
+
+
+class SocketConnection(WebSocketsSansIOProtocol):
+    """What an HTTP connection becomes with a WebSocket's handshake: it keeps its place."""
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        connections.leave(self.transport)
+        super().connection_lost(exc)
+
+
+def _head_too_large() -> ApiError:
+    return ApiError(
+        431, "headers_too_large", f"a request's head has at most {HEAD_BYTES_MAX} bytes"
+    )
+
+
+def _build_answer(fault: ApiError, target: tuple[str, str], peer: str) -> bytes:
+    visit = door.start_visit(*target, {}, peer)
+    visit.code = fault.code
+    body = msgspec.json.encode(error_body(fault, visit.request_id))
+    headers = {
+        "Content-Type": "application/json",
+        "Content-Length": str(len(body)),
+        "Connection": "close",
+        **dict(door.leave(visit, fault.status)),
+    }
+    head = "".join(f"{name.lower()}: {value}\r\n" for name, value in headers.items())
+    return STATUS_LINE[fault.status] + head.encode("latin-1") + b"\r\n" + body

@@ -1,0 +1,93 @@
+"""Whose turn it is in Django: a few requests at once, each address's in its turn.
+
+A page takes tens of milliseconds of a thread, which shares the interpreter with the event loop on
+which orders travel. So only DJANGO_AT_ONCE requests are worked on; the others wait without a
+thread or a database connection, and one address with many waiting delays the others by one at most.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from typing import Any, Final
+
+from accounts.errors import ApiError
+
+WAIT_SECONDS_MAX: Final = 10
+WAITING_MAX: Final = 100
+"""Requests of one address that may wait; those whose client has left are among them."""
+
+
+class Turns:
+    """Turns of one event loop."""
+
+    def __init__(self, at_once: int) -> None:
+        self._free = at_once
+        self._waiting: dict[str, deque[asyncio.Future[None]]] = {}  # the next address first
+
+    async def take(self, address: str) -> Callable[[], None]:
+        """Wait for a turn; return what gives it back, once. ApiError (503) after a long wait."""
+        if self._free:
+            self._free -= 1
+        else:
+            await self._wait(address)
+        is_taken = True
+
+        def give_back() -> None:
+            nonlocal is_taken
+            if is_taken:
+                is_taken = False
+                self._hand_on()
+
+        return give_back
+
+    async def _wait(self, address: str) -> None:
+        queue = self._waiting.setdefault(address, deque())
+        if len(queue) >= WAITING_MAX:
+            raise _too_busy()
+        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        queue.append(turn)
+        try:
+            async with asyncio.timeout(WAIT_SECONDS_MAX):
+                await turn
+        except TimeoutError:
+            self._give_up(address, turn)
+            raise _too_busy() from None
+        except asyncio.CancelledError:
+            self._give_up(address, turn)
+            raise
+
+    def _give_up(self, address: str, turn: asyncio.Future[None]) -> None:
+        if turn.done() and not turn.cancelled():
+            self._hand_on()  # it came in the same moment
+            return
+        queue = self._waiting[address]
+        queue.remove(turn)
+        if not queue:
+            del self._waiting[address]
+
+    def _hand_on(self) -> None:
+        while self._waiting:
+            address, queue = next(iter(self._waiting.items()))
+            del self._waiting[address]
+            turn = queue.popleft()
+            if queue:
+                self._waiting[address] = queue
+            if not turn.done():
+                turn.set_result(None)
+                return
+        self._free += 1
+
+
+def _too_busy() -> ApiError:
+    wait = {"Retry-After": "1"}
+    return ApiError(503, "unavailable", "too busy to answer now: try again", headers=wait)
+
+
+def releasing(send: Any, give_back: Callable[[], None]) -> Any:
+    """Wrap ASGI's `send`: the turn ends with the work, not when a slow client has read it all."""
+
+    async def send_and_release(message: Any) -> None:
+        give_back()
+        await send(message)
+
+    return send_and_release

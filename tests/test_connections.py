@@ -1,0 +1,216 @@
+"""Connections that do not finish what they begin, on the real server with a short patience."""
+
+import contextlib
+import json
+import re
+import resource
+import socket
+import time
+from contextlib import ExitStack
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.exchange import Exchange
+
+PATIENCE_SECONDS = 1
+FILES = 400
+UNREAD = 20
+ENDLESS_BYTES = 64_000_000
+HEAD = "Host: 127.0.0.1\r\nContent-Type: application/json\r\n"
+LENGTH = "Content-Length: 900\r\n"
+CHUNKED = "Transfer-Encoding: chunked\r\n"
+HANDSHAKE = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+
+
+@pytest.fixture(scope="module")
+def impatient(sqlite_databases, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("impatient")
+    environment = {"REQUEST_SECONDS_MAX": str(PATIENCE_SECONDS)}
+    database_url = sqlite_databases.make(folder)
+    with Exchange(folder, database_url=database_url, environment=environment) as exchange:
+        yield exchange.start()
+
+
+def connect(exchange):
+    return socket.create_connection(("127.0.0.1", exchange.port), timeout=10)
+
+
+def read_all(connection):
+    """Return what comes until the server closes, and how long that took."""
+    started, answer = time.monotonic(), b""
+    try:
+        while part := connection.recv(65_536):
+            answer += part
+    except ConnectionResetError:
+        pass
+    return answer, time.monotonic() - started
+
+
+def read_code(answer):
+    head, _, body = answer.partition(b"\r\n\r\n")
+    return int(head.split()[1]), json.loads(body)["code"]
+
+
+def drip(connection, pieces, *, every=0.1):
+    """Send pieces until the server has had enough; return what it answered."""
+    started = time.monotonic()
+    connection.settimeout(every)
+    while time.monotonic() - started < 5 * PATIENCE_SECONDS:
+        try:
+            connection.sendall(next(pieces))
+            answer = connection.recv(65_536)
+            return answer, time.monotonic() - started
+        except TimeoutError:
+            continue
+        except (ConnectionResetError, BrokenPipeError):
+            return b"", time.monotonic() - started
+    pytest.fail("still open")
+
+
+@pytest.mark.parametrize(
+    ("sent", "code"),
+    [
+        ("", None),
+        ("GET /api/v1/", 408),
+        (f"GET /api/v1/markets HTTP/1.1\r\n{HEAD}", 408),
+        (
+            f"POST /api/v1/orders HTTP/1.1\r\nX-API-Key: pdx_x\r\n{HEAD}Content-Length: 9\r\n\r\n{{",
+            401,
+        ),
+        (f"POST /api/v1/auth/token HTTP/1.1\r\n{HEAD}{LENGTH}\r\n{{", 408),
+        (
+            f"POST /api/v1/auth/token HTTP/1.1\r\n{HEAD}{CHUNKED}\r\n5\r\n{{",
+            408,
+        ),
+        (f"GET /ws/v1 HTTP/1.1\r\n{HEAD}{HANDSHAKE}", 408),
+    ],
+)
+def test_a_request_that_stops_half_way_is_ended(impatient, sent, code):
+    with connect(impatient) as connection:
+        connection.sendall(sent.encode())
+        answer, seconds = read_all(connection)
+    assert seconds < PATIENCE_SECONDS + 2.5
+    if code is None:
+        assert answer == b""
+    else:
+        assert answer.startswith(f"HTTP/1.1 {code} ".encode())
+
+
+def test_one_that_is_answered_before_its_body_came_is_not_kept_open(impatient):
+    with connect(impatient) as connection:
+        connection.sendall(f"POST /nowhere/ HTTP/1.1\r\n{HEAD}Content-Length: 500\r\n\r\n".encode())
+        answer, seconds = drip(connection, iter([b"{"] * 500))
+    assert answer
+    assert seconds < 2 * PATIENCE_SECONDS
+
+
+@pytest.mark.parametrize(
+    ("begin", "piece"),
+    [
+        (b"", b"\r\n"),
+        (b"GET / HTTP/1.1\r\n", b"X-A: b\r\n"),
+        (b"GET / HTTP/1.1\r\nX-A: ", b"b"),
+    ],
+)
+def test_a_head_that_comes_in_drops_is_ended(impatient, begin, piece):
+    with connect(impatient) as connection:
+        connection.sendall(begin)
+        answer, seconds = drip(connection, iter([piece] * 1_000))
+    assert read_code(answer) == (408, "request_timeout")
+    assert seconds < PATIENCE_SECONDS + 1
+
+
+def test_patience_begins_anew_with_each_request_of_a_connection(impatient):
+    with httpx.Client(base_url=impatient.base_url) as client:
+        for _ in range(3):
+            assert client.get("/health").status_code == 200
+            time.sleep(0.8 * PATIENCE_SECONDS)
+    with connect(impatient) as connection:
+        connection.sendall(f"GET /health HTTP/1.1\r\n{HEAD}\r\nGET /hea".encode())
+        answer, _ = read_all(connection)
+    statuses = re.findall(rb"HTTP/1.1 (\d+) ", answer)
+    assert statuses == [b"200", b"408"]
+
+
+@pytest.mark.parametrize("begin", ["GET /api/v1/markets HTTP/1.1\r\nX-Long: ", "GET /", "BODY"])
+def test_a_head_without_end_costs_no_memory(impatient, begin):
+    piece = b"x" * 16_384
+    if begin == "BODY":  # the trailers of a body in chunks are headers again
+        begin = f"POST /nowhere/ HTTP/1.1\r\n{HEAD}{CHUNKED}\r\n0\r\nX-T: "
+    before = read_memory_bytes(impatient)
+    with connect(impatient) as connection:
+        connection.sendall(begin.encode())
+        with contextlib.suppress(ConnectionResetError, BrokenPipeError):
+            for _ in range(ENDLESS_BYTES // len(piece)):
+                connection.sendall(piece)
+        answer, seconds = read_all(connection)
+    assert read_memory_bytes(impatient) - before < ENDLESS_BYTES / 4
+    assert seconds < 5
+    if answer:  # it comes too late for one that goes on writing
+        assert read_code(answer)[0] in {400, 431}
+
+
+def read_memory_bytes(exchange):
+    pages = Path(f"/proc/{exchange.pid()}/statm").read_text().split()[1]
+    return int(pages) * resource.getpagesize()
+
+
+def test_a_head_that_is_too_large_is_refused_by_name(impatient):
+    with connect(impatient) as connection:
+        filler = "".join(f"X-{number}: {'y' * 100}\r\n" for number in range(400))
+        connection.sendall(f"GET /api/v1/markets HTTP/1.1\r\n{HEAD}{filler}\r\n".encode())
+        answer, _ = read_all(connection)
+    assert read_code(answer) == (431, "headers_too_large")
+    usual = httpx.get(f"{impatient.base_url}/health", headers={"Cookie": "c=" + "z" * 20_000})
+    assert usual.status_code == 200
+
+
+def test_an_answer_that_nobody_reads_is_given_up(impatient):
+    name = "drf_spectacular_sidecar/swagger-ui-dist/swagger-ui-bundle.js"
+    with socket.socket() as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+        connection.settimeout(10)
+        connection.connect(("127.0.0.1", impatient.port))
+        connection.sendall(f"GET /static/{name} HTTP/1.1\r\n{HEAD}\r\n".encode() * UNREAD)
+        time.sleep(3 * PATIENCE_SECONDS)
+        answer, _ = read_all(connection)
+    length = int(re.search(rb"content-length: (\d+)", answer)[1])
+    assert len(answer) < UNREAD * length
+
+
+def test_what_is_no_http_gets_an_error_of_the_api(impatient):
+    with connect(impatient) as connection:
+        connection.sendall(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03")
+        answer, _ = read_all(connection)
+    assert read_code(answer) == (400, "bad_request")
+
+
+def test_one_address_can_not_take_every_connection(make_exchange):
+    exchange = make_exchange("sqlite", environment={"CONNECTIONS_PER_ADDRESS_MAX": "20"})
+    with ExitStack() as stack:
+        crowd = [stack.enter_context(connect(exchange)) for _ in range(20)]
+        with connect(exchange) as late:
+            answer, _ = read_all(late)
+        assert read_code(answer) == (429, "too_many_connections")
+        crowd[0].close()
+        deadline = time.monotonic() + 5
+        while not exchange.is_ready():
+            assert time.monotonic() < deadline
+
+
+def test_more_idle_connections_than_open_files_cut_nobody_off(make_exchange):
+    def lower_the_limit(exchange):
+        command = exchange._command
+        limited = f'ulimit -n {FILES}; exec "$0" "$@"'
+        exchange._command = lambda role: ["/bin/sh", "-c", limited, *command(role)]
+
+    exchange = make_exchange("sqlite", prepare=lower_the_limit)
+    with ExitStack() as stack:
+        for _ in range(FILES + 50):
+            stack.enter_context(connect(exchange))
+        assert "Too many open files" not in exchange.log()
+        stack.pop_all().close()
+        assert httpx.get(f"{exchange.base_url}/health").status_code == 200
+        assert exchange.is_ready()
