@@ -6,6 +6,8 @@ import sys
 
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management import execute_from_command_line
+from django.db import DatabaseError, InterfaceError, OperationalError
+from psycopg_pool import PoolTimeout
 
 
 def main() -> None:
@@ -14,6 +16,20 @@ def main() -> None:
         execute_from_command_line(sys.argv)
     except ImproperlyConfigured as fault:
         sys.exit(f"predex cannot start: {fault}")
+    except (DatabaseError, InterfaceError, PoolTimeout) as fault:
+        if "--traceback" in sys.argv or not is_unusable(fault):
+            raise
+        reason = str(fault).partition("\n")[0].rstrip(".")
+        sys.exit(
+            f"predex cannot go on: the database of DATABASE_URL can't be used ({reason}). "
+            "Does it run, and are its address and password right?"
+        )
+
+
+def is_unusable(fault: Exception) -> bool:
+    """Whether the database is away or no database, and not something that we asked of it wrong."""
+    away = (OperationalError, InterfaceError, PoolTimeout)
+    return isinstance(fault, away) or type(fault) is DatabaseError  # SQLite's, of a corrupt file
 
 
 if __name__ == "__main__":

@@ -5,8 +5,12 @@ Embedded there is no broker: `trading.scheduler` calls the same functions inside
 """
 
 import os
+import sys
+from typing import Any
 
 from celery import Celery
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
 
 from trading.schedule import build_beat_schedule
 
@@ -16,3 +20,12 @@ app = Celery("predex")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.conf.beat_schedule = build_beat_schedule()
 app.autodiscover_tasks()
+
+
+@app.on_configure.connect
+def refuse_unsafe_settings(**_: Any) -> None:
+    """`celery` is no `manage.py`, which says the same."""
+    try:
+        settings.INSTALLED_APPS  # noqa: B018 - the first use reads them all
+    except ImproperlyConfigured as fault:
+        sys.exit(f"predex cannot start: {fault}")

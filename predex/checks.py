@@ -59,8 +59,10 @@ def _host_faults(values: Mapping[str, Any]) -> list[str]:
         return ["set ALLOWED_HOSTS to named hosts: '*' lets anyone forge links in e-mails."]
     if "*" in values["CORS_ALLOWED_ORIGINS"]:
         return ["set CORS_ALLOWED_ORIGINS to named origins instead of '*'."]
-    if "*" in values["TRUSTED_PROXIES"]:
-        return ["set TRUSTED_PROXIES to addresses: '*' lets anyone forge the client's address."]
+    everybody = [text for text in values["TRUSTED_PROXIES"] if text == "*" or text.endswith("/0")]
+    if everybody:
+        reason = f"'{everybody[0]}' lets anyone forge the client's address"
+        return [f"set TRUSTED_PROXIES to the addresses of proxies: {reason}."]
     return []
 
 

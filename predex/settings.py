@@ -8,13 +8,13 @@ What an operator decides (sign-up, fees, names) is not here but in the audited p
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import environ
 from django.utils.translation import gettext_lazy as _
 
 from predex.admin_site import UNFOLD as UNFOLD
 from predex.attempts import ATTEMPT_LIMITS as ATTEMPT_LIMITS
 from predex.browser import CONTENT_SECURITY_POLICY as CONTENT_SECURITY_POLICY
 from predex.checks import DEBUG_SECRET_PREFIX, refuse_unsafe
+from predex.environment import Environment
 from predex.logging import build_logging
 from predex.rest import REST_FRAMEWORK as REST_FRAMEWORK
 from predex.rest import build_openapi
@@ -24,16 +24,16 @@ from predex.stores import configure_caches, configure_channel_layers, configure_
 VERSION = "0.1.0"
 BASE_DIR = Path(__file__).resolve().parent.parent
 
-env = environ.Env()
-environ.Env.read_env(env.str("PREDEX_ENV_FILE", default=str(BASE_DIR / ".env")))
+env = Environment()
+env.read_env(env.str("PREDEX_ENV_FILE", default=str(BASE_DIR / ".env")))
 
 # --- what this process is ---------------------------------------------------------------------
-DEBUG = env.bool("DEBUG", default=False)
+DEBUG = env.flag("DEBUG", default=False)
 SITE_URL = env.str("SITE_URL", default="http://127.0.0.1:8000")
 SITE_IS_HTTPS = SITE_URL.startswith("https://")
-ALLOW_PLAIN_HTTP = env.bool("ALLOW_PLAIN_HTTP", default=False)
+ALLOW_PLAIN_HTTP = env.flag("ALLOW_PLAIN_HTTP", default=False)
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["127.0.0.1", "localhost", "[::1]"])
-TRUSTED_PROXIES = env.list("TRUSTED_PROXIES", default=[])
+TRUSTED_PROXIES = env.networks("TRUSTED_PROXIES")
 CORS_ALLOWED_ORIGINS = env.list("CORS_ALLOWED_ORIGINS", default=[])
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[SITE_URL])
 
@@ -52,18 +52,15 @@ JWT_SIGNING_KEY = _secret("JWT_SIGNING_KEY")
 METRICS_TOKEN = env.str("METRICS_TOKEN", default="")  # without it there is no /metrics
 
 # --- where the data is ------------------------------------------------------------------------
-DATA_DIR = Path(env.str("DATA_DIR", default=str(BASE_DIR / "data")))
-DATABASE_URL = env.str("DATABASE_URL", default="")
-if not DATABASE_URL:
-    DATA_DIR.mkdir(mode=0o700, parents=True, exist_ok=True)
-    DATABASE_URL = f"sqlite:///{DATA_DIR / 'predex.sqlite3'}"
-REDIS_URL = env.str("REDIS_URL", default="")
+DATA_DIR = env.folder("DATA_DIR", default=BASE_DIR / "data")
+DATABASE_URL = env.str("DATABASE_URL", default="") or f"sqlite:///{DATA_DIR / 'predex.sqlite3'}"
+REDIS_URL = env.redis("REDIS_URL")
 REDIS_PREFIX = env.str("REDIS_PREFIX", default="predex")  # sites that share one Redis differ here
 EMBEDDED = not REDIS_URL
 DATABASES = {
     "default": configure_database(
-        environ.Env.db_url_config(DATABASE_URL),
-        pool_connections_max=env.int("DATABASE_POOL_MAX", default=16),
+        env.database(DATABASE_URL),
+        pool_connections_max=env.count("DATABASE_POOL_MAX", default=16, at_least=4),
     )
 }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
@@ -72,17 +69,17 @@ CHANNEL_LAYERS = configure_channel_layers(REDIS_URL, prefix=REDIS_PREFIX)
 CACHES = configure_caches(REDIS_URL, prefix=REDIS_PREFIX)
 
 # --- the engine and the doors -----------------------------------------------------------------
-ENGINE_SHARDS = env.int("ENGINE_SHARDS", default=1)
-BODY_BYTES_MAX = env.int("BODY_BYTES_MAX", default=256 * 1024)
+ENGINE_SHARDS = env.count("ENGINE_SHARDS", default=1)
+BODY_BYTES_MAX = env.count("BODY_BYTES_MAX", default=256 * 1024)
 DATA_UPLOAD_MAX_MEMORY_SIZE = BODY_BYTES_MAX
-JWT_ACCESS_SECONDS = env.int("JWT_ACCESS_SECONDS", default=15 * 60)
-JWT_REFRESH_SECONDS = env.int("JWT_REFRESH_SECONDS", default=30 * 24 * 3600)
-FEED_FRAMES_PER_SECOND = env.int("FEED_FRAMES_PER_SECOND", default=20)
-FEED_SOCKETS_PER_ADDRESS_MAX = env.int("FEED_SOCKETS_PER_ADDRESS_MAX", default=200)
-CONNECTIONS_MAX = env.int("CONNECTIONS_MAX", default=10_000)  # of one process; see connections.py
-CONNECTIONS_PER_ADDRESS_MAX = env.int("CONNECTIONS_PER_ADDRESS_MAX", default=500)
-REQUEST_SECONDS_MAX = env.int("REQUEST_SECONDS_MAX", default=30)
-DJANGO_AT_ONCE = env.int("DJANGO_AT_ONCE", default=4 if EMBEDDED else 8)  # pages; see turns.py
+JWT_ACCESS_SECONDS = env.count("JWT_ACCESS_SECONDS", default=15 * 60)
+JWT_REFRESH_SECONDS = env.count("JWT_REFRESH_SECONDS", default=30 * 24 * 3600)
+FEED_FRAMES_PER_SECOND = env.count("FEED_FRAMES_PER_SECOND", default=20)
+FEED_SOCKETS_PER_ADDRESS_MAX = env.count("FEED_SOCKETS_PER_ADDRESS_MAX", default=200)
+CONNECTIONS_MAX = env.count("CONNECTIONS_MAX", default=10_000)  # of one process; see connections.py
+CONNECTIONS_PER_ADDRESS_MAX = env.count("CONNECTIONS_PER_ADDRESS_MAX", default=500)
+REQUEST_SECONDS_MAX = env.count("REQUEST_SECONDS_MAX", default=30)
+DJANGO_AT_ONCE = env.count("DJANGO_AT_ONCE", default=4 if EMBEDDED else 8)  # pages; see turns.py
 
 # --- Celery: a trigger only; embedded, the scheduler inside `serve` calls the same functions -----
 CELERY_BROKER_URL = REDIS_URL or "memory://"
@@ -166,7 +163,7 @@ TIME_ZONE = "UTC"
 USE_TZ = True
 
 # With a manifest, pages name hashed files that `manage.py collectstatic` made; else as they lie.
-STATIC_MANIFEST = env.bool("STATIC_MANIFEST", default=not DEBUG and not EMBEDDED)
+STATIC_MANIFEST = env.flag("STATIC_MANIFEST", default=not DEBUG and not EMBEDDED)
 STATIC_URL = "static/"
 STATIC_ROOT = env.str("STATIC_ROOT", default=str(DATA_DIR / "static")) if STATIC_MANIFEST else None
 FORM_RENDERER = "django.forms.renderers.TemplatesSetting"  # ours replace the admin's widgets
@@ -206,7 +203,7 @@ ACCOUNT_SIGNUP_FIELDS = ["email*", "username*", "password1*", "password2*"]
 ACCOUNT_USER_MODEL_USERNAME_FIELD = "handle"
 ACCOUNT_USERNAME_VALIDATORS = "accounts.handles.VALIDATORS"
 ACCOUNT_EMAIL_VERIFICATION = "optional"  # for log-in; trading asks for it:
-EMAIL_VERIFICATION_REQUIRED = env.bool("EMAIL_VERIFICATION_REQUIRED", default=not EMBEDDED)
+EMAIL_VERIFICATION_REQUIRED = env.flag("EMAIL_VERIFICATION_REQUIRED", default=not EMBEDDED)
 # ATTEMPT_LIMITS replace allauth's of the same names; its others (second factor) stay.
 ACCOUNT_RATE_LIMITS = {"login": False, "signup": False, "reset_password": False}
 ACCOUNT_DEFAULT_HTTP_PROTOCOL = urlsplit(SITE_URL).scheme
@@ -227,23 +224,23 @@ SOCIALACCOUNT_PROVIDERS = configure_sign_on(
     secret=env.str("OIDC_CLIENT_SECRET", default=""),
 )
 
-vars().update(env.email_url("EMAIL_URL", default="consolemail://"))
+vars().update(env.mail("EMAIL_URL", default="consolemail://"))
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default=f"predex@{urlsplit(SITE_URL).hostname}")
 
 # Operators log in with a second factor where the site is for real: reached by https.
-ADMIN_REQUIRE_MFA = env.bool("ADMIN_REQUIRE_MFA", default=SITE_IS_HTTPS and not DEBUG)
+ADMIN_REQUIRE_MFA = env.flag("ADMIN_REQUIRE_MFA", default=SITE_IS_HTTPS and not DEBUG)
 
 # --- what browsers may do ---------------------------------------------------------------------
 if TRUSTED_PROXIES:  # the Door drops this header unless it comes from one of them
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SITE_IS_HTTPS
-SECURE_HSTS_SECONDS = env.int("HSTS_SECONDS", default=3600) if SITE_IS_HTTPS else 0
+SECURE_HSTS_SECONDS = env.count("HSTS_SECONDS", default=3600, at_least=0) if SITE_IS_HTTPS else 0
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 CSRF_FAILURE_VIEW = "accounts.pages.errors.csrf_failed"
 
 SPECTACULAR_SETTINGS = build_openapi(VERSION)
 LOGGING_CONFIG = "predex.logging.configure"
-LOGGING = build_logging(readable=DEBUG, level=env.str("LOG_LEVEL", default="INFO"))
+LOGGING = build_logging(readable=DEBUG, level=env.log_level("LOG_LEVEL"))
 
 refuse_unsafe(globals())

@@ -30,10 +30,12 @@ class Exchange:
         redis_url: str = "",
         roles: tuple[str, ...] | None = None,
         environment: Mapping[str, str] | None = None,
+        files_max: int | None = None,
     ) -> None:
         self.folder = folder
         self.port = find_free_port()
         self.roles = roles or (("web", "engine", "tasks") if redis_url else ("web",))
+        self.files_max = files_max
         self.children: dict[str, Child] = {}
         self.environment = {
             **program_environment(folder, database_url=database_url, redis_url=redis_url),
@@ -66,7 +68,11 @@ class Exchange:
         child = self.children.get(role)
         if child is None or not child.is_running():
             log_path = self.folder / f"{role.replace(':', '-')}.log"
-            child = Child(self._command(role), log_path=log_path, environment=self.environment)
+            command = self._command(role)
+            if self.files_max is not None:
+                limited = f'ulimit -n {self.files_max}; exec "$0" "$@"'
+                command = ["/bin/sh", "-c", limited, *command]
+            child = Child(command, log_path=log_path, environment=self.environment)
             self.children[role] = child
         return child
 

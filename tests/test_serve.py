@@ -43,6 +43,45 @@ def test_a_second_server_on_one_sqlite_database_is_refused_with_a_sentence(make_
     )
 
 
+def test_a_second_server_is_refused_through_a_link_to_the_database_too(make_exchange, tmp_path):
+    exchange = make_exchange("sqlite")
+    database = exchange.environment["DATABASE_URL"].removeprefix("sqlite:///")
+    (tmp_path / "link.sqlite3").symlink_to(database)
+    environment = {**exchange.environment, "DATABASE_URL": f"sqlite:///{tmp_path}/link.sqlite3"}
+    with pytest.raises(RuntimeError, match=f"process {exchange.pid()}. runs the engine"):
+        run_manage("serve", "--port", str(find_free_port()), environment=environment)
+
+
+@pytest.mark.parametrize(
+    ("command", "database"),
+    [("serve", "corrupt"), ("verify", "no folder"), ("serve", "away"), ("migrate", "away")],
+)
+def test_a_database_that_can_not_be_used_is_said_in_a_sentence(command, database, tmp_path):
+    (tmp_path / "corrupt.sqlite3").write_bytes(b"no database" * 1_000)
+    urls = {
+        "corrupt": f"sqlite:///{tmp_path}/corrupt.sqlite3",
+        "no folder": f"sqlite:///{tmp_path}/nowhere/predex.sqlite3",
+        "away": f"postgres://predex:secret@127.0.0.1:{find_free_port()}/predex",
+    }
+    environment = program_environment(tmp_path, database_url=urls[database])
+    with pytest.raises(RuntimeError, match="the database of DATABASE_URL can't be used") as fault:
+        run_manage(command, environment=environment)
+    assert "Traceback" not in str(fault.value)
+    assert "secret" not in str(fault.value)
+
+
+@pytest.mark.parametrize("command", ["verify", "replay", "rebuild"])
+def test_an_unmigrated_database_has_no_answer(command, tmp_path):
+    url = f"sqlite:///{tmp_path}/empty.sqlite3"
+    with pytest.raises(RuntimeError, match=r"run `manage.py migrate` first"):
+        run_manage(command, environment=program_environment(tmp_path, database_url=url))
+
+
+def test_too_few_open_files_are_said_in_a_sentence(make_exchange):
+    with pytest.raises(RuntimeError, match="raise the limit of open files"):
+        make_exchange("sqlite", files_max=200)
+
+
 def test_a_port_in_use_is_refused_with_a_sentence(make_exchange, sqlite_databases, tmp_path):
     exchange = make_exchange("sqlite")
     environment = {**exchange.environment, "DATABASE_URL": sqlite_databases.make(tmp_path)}

@@ -1,9 +1,11 @@
 """The project refuses to start on settings that would be unsafe, and says what to set."""
 
+import runpy
 import subprocess
 import sys
 from typing import Any
 
+import environ
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
@@ -49,6 +51,8 @@ def test_one_secret_may_not_serve_two_purposes():
         ("ALLOWED_HOSTS", ["*"]),
         ("CORS_ALLOWED_ORIGINS", ["*"]),
         ("TRUSTED_PROXIES", ["*"]),
+        ("TRUSTED_PROXIES", ["10.0.0.1", "0.0.0.0/0"]),
+        ("TRUSTED_PROXIES", ["::/0"]),
         ("SITE_URL", "http://predict.example.org"),
         ("SITE_URL", "predict.example.org"),
     ],
@@ -88,6 +92,48 @@ def test_the_program_does_not_start_without_its_secrets(tmp_path):
     assert done.stderr.strip() == (
         "predex cannot start: set API_KEY_PEPPER in the environment or in .env "
         "(`make env` generates it)."
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("ENGINE_SHARDS", "0"),
+        ("ENGINE_SHARDS", "two"),
+        ("BODY_BYTES_MAX", "-1"),
+        ("JWT_ACCESS_SECONDS", "1.5"),
+        ("DEBUG", "maybe"),
+        ("TRUSTED_PROXIES", "proxy.internal"),
+        ("DATABASE_URL", "predex.db"),
+        ("DATABASE_URL", "postgres://predex:secret@db:port/predex"),
+        ("DATABASE_URL", "mysql://db/predex"),
+        ("REDIS_URL", "localhost:6379"),
+        ("EMAIL_URL", "mail.example.org"),
+        ("LOG_LEVEL", "loud"),
+        ("DATA_DIR", "/dev/null/data"),
+    ],
+)
+def test_a_value_without_sense_is_named_in_one_sentence(name, value, monkeypatch):
+    values = {"SECRET_KEY": "a" * 40, "API_KEY_PEPPER": "b" * 40, "JWT_SIGNING_KEY": "c" * 40}
+    environment = {**values, "PREDEX_ENV_FILE": "/dev/null", "DEBUG": "false", name: value}
+    monkeypatch.setattr(environ.Env, "ENVIRON", environment)
+    with pytest.raises(ImproperlyConfigured) as fault:
+        runpy.run_path(str(ROOT / "predex" / "settings.py"))
+    assert str(fault.value).startswith(f"set {name} to ")
+    assert str(fault.value).endswith(".")
+    assert "secret" not in str(fault.value)
+
+
+def test_celery_does_not_start_on_what_it_can_not_read(tmp_path):
+    environment = program_environment(tmp_path, database_url=f"sqlite:///{tmp_path}/db.sqlite3")
+    done = subprocess.run(
+        [sys.executable, "-m", "celery", "--workdir", ROOT, "-A", "predex", "worker"],
+        env={**environment, "ENGINE_SHARDS": "0"},
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert done.stderr.strip() == (
+        "predex cannot start: set ENGINE_SHARDS to a whole number of at least 1."
     )
 
 

@@ -19,11 +19,14 @@ class EngineAlreadyRunningError(Exception):
 
 
 def get_lock_path() -> Path | None:
-    """Return the lock file of the configured database; None when it is not an SQLite file."""
+    """Return the lock file of the configured database; None when it is not an SQLite file.
+
+    It lies beside the file itself, whichever link leads there.
+    """
     name = str(settings.DATABASES["default"]["NAME"])
     if connection.vendor != "sqlite" or ":memory:" in name or "mode=memory" in name:
         return None
-    return Path(f"{name}.engine.lock")
+    return Path(f"{Path(name).resolve()}.engine.lock")
 
 
 @contextmanager

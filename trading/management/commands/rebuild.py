@@ -6,19 +6,19 @@ Prints where the stored rows differed, row by row, and puts them right; exit 1 i
 import sys
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandParser
+from django.core.management.base import CommandParser
 
 from trading import equity
 from trading.derive import rebuild_market
+from trading.management.base import MigratedCommand
 from trading.management.slugs import find_market_ids
 from trading.models import BookState
 
 SHOWN_MAX = 10
 
 
-class Command(BaseCommand):
+class Command(MigratedCommand):
     help = "Make derived tables again from the journal; exit 1 if the stored ones differed."
-    requires_migrations_checks = False
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("slugs", nargs="*", metavar="SLUG", help="default: every market")

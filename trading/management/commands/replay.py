@@ -6,18 +6,18 @@ Prints a line per market with both hashes; exit 1 where they differ or a hash ch
 import sys
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandParser
+from django.core.management.base import CommandParser
 
 from trading.journal import JournalError
 from trading.loading import load_engine
+from trading.management.base import MigratedCommand
 from trading.management.slugs import find_market_ids
 from trading.replay import compare_with_live, replay
 from trading.snapshot import reading
 
 
-class Command(BaseCommand):
+class Command(MigratedCommand):
     help = "Replay the journals of markets and compare with the live state; exit 1 if they differ."
-    requires_migrations_checks = False
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("slugs", nargs="*", metavar="SLUG", help="default: every market")

@@ -7,15 +7,16 @@ import asyncio
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
+from django.db import connection
 
 from trading.filelock import EngineAlreadyRunningError, engine_file_lock
-from trading.management.commands.serve import build_config, refuse_unmigrated, run, stop_on_signals
+from trading.management.base import MigratedCommand
+from trading.management.commands.serve import build_config, run, stop_on_signals
 
 
-class Command(BaseCommand):
+class Command(MigratedCommand):
     help = "Run the matching engine for some shards (production; embedded, `serve` runs it)."
-    requires_migrations_checks = False
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
@@ -25,10 +26,13 @@ class Command(BaseCommand):
             help="numbers separated by commas; all shards when left out",
         )
 
-    def handle(self, *, shards: list[int] | None, **options: Any) -> None:
+    def execute(self, *args: Any, **options: Any) -> str | None:
         if settings.EMBEDDED:
             raise CommandError("set REDIS_URL: without it `serve` runs the engine in its process.")
-        refuse_unmigrated()
+        return super().execute(*args, **options)
+
+    def handle(self, *, shards: list[int] | None, **options: Any) -> None:
+        connection.close()  # each shard opens its own
         shards = check_shards(shards)
         self.stderr.write(f"engine of shards {shards} (Ctrl-C stops it)")
         try:

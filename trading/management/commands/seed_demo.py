@@ -8,7 +8,7 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib.auth.hashers import check_password
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
 from accounts.errors import ApiError
 from accounts.models import User
@@ -16,9 +16,10 @@ from markets.models import Market
 from trading.demo.catalogue import TAG
 from trading.demo.secrets_file import Demo, Person, get_path
 from trading.demo.seed import OPERATOR, do_seed_demo
+from trading.management.base import MigratedCommand
 
 
-class Command(BaseCommand):
+class Command(MigratedCommand):
     help = "Make demo markets, users and traders, once; print the log-ins and an API key."
 
     def handle(self, **options: Any) -> None:

@@ -16,15 +16,15 @@ from typing import Any
 import structlog
 import uvicorn
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.db import connection
-from django.db.migrations.executor import MigrationExecutor
 
 from accounts.api.connections import CONNECTIONS_MIN, compute_connections_max, connections
 from trading.consumers import SERVER_OPTIONS
 from trading.demo.bots import demo_bots
 from trading.demo.secrets_file import load_demo
 from trading.filelock import EngineAlreadyRunningError, engine_file_lock
+from trading.management.base import MigratedCommand
 
 GRACE_SECONDS = 10
 KEEP_ALIVE_SECONDS = 75  # a bot's connection outlives the pauses between its orders
@@ -34,9 +34,8 @@ GC_ALLOCATIONS = 20_000
 log = structlog.get_logger(__name__)
 
 
-class Command(BaseCommand):
+class Command(MigratedCommand):
     help = "Serve the exchange: one process when embedded, the web role when REDIS_URL is set."
-    requires_migrations_checks = False
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--host", default="127.0.0.1")
@@ -46,7 +45,7 @@ class Command(BaseCommand):
         )
 
     def handle(self, *, host: str, port: int, demo: bool, **options: Any) -> None:
-        refuse_unmigrated()
+        connection.close()  # each part and thread opens its own
         connections.count_max = choose_connections_max()
         beside = find_demo_bots(host, port) if demo else contextlib.nullcontext()
         server = Server(build_config(host, port))
@@ -171,10 +170,3 @@ def raise_first_fault(tasks: list[asyncio.Task[None]]) -> None:
             log.error("did_not_stop_in_time", part=task.get_name())
         elif not task.cancelled() and (fault := task.exception()):
             raise fault
-
-
-def refuse_unmigrated() -> None:
-    executor = MigrationExecutor(connection)
-    if executor.migration_plan(executor.loader.graph.leaf_nodes()):
-        raise CommandError("predex cannot start: run `manage.py migrate` first.")
-    connection.close()

@@ -9,18 +9,18 @@ import sys
 import time
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandParser
+from django.core.management.base import CommandParser
 from django.utils import timezone
 
+from trading.management.base import MigratedCommand
 from trading.management.slugs import find_market_ids
 from trading.verify import Finding, check_everything, keep_report
 
 WIDTH = 66
 
 
-class Command(BaseCommand):
+class Command(MigratedCommand):
     help = "Check every invariant of the exchange; exit 1 on any breach."
-    requires_migrations_checks = False
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("slugs", nargs="*", metavar="SLUG", help="replay only these markets")
