@@ -5,6 +5,7 @@ of `trading.api.operations`; everything else goes on to Django, whose views (doo
 handler. Nothing here decides anything: it authenticates, takes tokens, calls `handle` and answers.
 """
 
+import asyncio
 import re
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, Final
@@ -66,14 +67,13 @@ class Lane:
     async def _pass_on(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Call Django when the body is there and it is this address's turn."""
         try:
-            if _has_body(scope):
-                receive = _repeat(await door.read_body(receive), receive)
+            body = await door.read_body(receive) if _has_body(scope) else b""
             give_back = await self._turns.take(_find_address(scope))
         except ApiError as error:
             await _refuse_early(error, scope, send)
             return
         try:
-            await self.django(scope, receive, releasing(send, give_back))
+            await self.django(scope, _repeat(body), releasing(send, give_back))
         finally:
             give_back()
 
@@ -179,14 +179,20 @@ def _has_body(scope: Scope) -> bool:
     return any(name in BODY_HEADERS for name, _ in scope["headers"])
 
 
-def _repeat(body: bytes, receive: Receive) -> Receive:
-    """Return what receives this whole body, then what comes after it."""
+def _repeat(body: bytes) -> Receive:
+    """Return what receives this body and nothing more: a client that leaves ends no work.
+
+    Django would drop the request, but not the thread that works on it, and its turn would be over
+    before the work is.
+    """
     messages = [{"type": "http.request", "body": body, "more_body": False}]
 
-    async def receive_again() -> MutableMapping[str, Any]:
-        return messages.pop() if messages else await receive()
+    async def receive() -> MutableMapping[str, Any]:
+        if not messages:
+            await asyncio.get_running_loop().create_future()
+        return messages.pop()
 
-    return receive_again
+    return receive
 
 
 def _has_credential(scope: Scope) -> bool:

@@ -8,6 +8,7 @@ from django.test import Client
 from accounts.errors import ApiError
 from accounts.models import Policy
 from predex import turns
+from predex.lane import Lane
 from predex.turns import Turns
 
 
@@ -47,6 +48,39 @@ async def test_who_leaves_while_waiting_keeps_nobody_else_waiting():
     with pytest.raises(asyncio.CancelledError):
         await stays
     assert await late
+
+
+async def test_a_client_that_leaves_ends_its_turn_no_sooner_than_the_work_ends(settings):
+    settings.DJANGO_AT_ONCE = 1
+    began, done = asyncio.Event(), asyncio.Event()
+
+    async def django(scope, receive, send):
+        assert (await receive())["body"] == b"{}"
+        began.set()
+        left = asyncio.ensure_future(receive())
+        await done.wait()
+        assert not left.done()
+        left.cancel()
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+
+    messages = [
+        {"type": "http.disconnect"},
+        {"type": "http.request", "body": b"{}", "more_body": False},
+    ]
+
+    async def receive():
+        return messages.pop()
+
+    async def send(message):
+        sent.append(message)
+
+    sent, lane = [], Lane(django)
+    scope = {"type": "http", "method": "POST", "path": "/", "headers": [(b"content-length", b"2")]}
+    serving = asyncio.ensure_future(lane(scope, receive, send))
+    await began.wait()
+    done.set()
+    await serving
+    assert sent[0]["status"] == 200
 
 
 async def test_a_long_wait_and_a_long_queue_are_refused(monkeypatch):
