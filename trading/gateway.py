@@ -22,7 +22,8 @@ from django.conf import settings
 from django.db import connection
 
 from markets.models import Market
-from trading.lease import LEASE_SECONDS, database_now_us
+from trading.clock import database_now_us
+from trading.lease import LEASE_SECONDS
 from trading.messages import (
     HEARTBEAT_GROUP,
     HEARTBEAT_LOST_SECONDS,

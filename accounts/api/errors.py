@@ -20,8 +20,8 @@ from accounts.errors import ApiError, AuthError, RefusedError, not_found, too_ma
 
 log = structlog.get_logger(__name__)
 
-# A session that has ended, a lock that took too long, a pool that is empty. Statements in bulk raise
-# the driver's own errors, all others Django's.
+# A session that has ended, a lock that took too long, a pool that is empty. Statements in bulk
+# raise the driver's own errors, all others Django's.
 DATABASE_FAULTS: Final = (
     OperationalError,
     InterfaceError,
