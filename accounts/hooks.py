@@ -25,7 +25,7 @@ class DataTable(NamedTuple):
 
 _value_positions: Callable[[int], Valuation] | None = None
 _name_markets: Callable[[Collection[int]], Mapping[int, str]] | None = None
-_cancel_orders: Callable[[int], None] | None = None
+_cancel_orders: Callable[[int, bool], None] | None = None
 _data_tables: dict[str, DataTable] = {}
 _forget_user: list[Callable[[int], None]] = []
 
@@ -34,15 +34,16 @@ def register(
     *,
     value_positions: Callable[[int], Valuation] | None = None,
     name_markets: Callable[[Collection[int]], Mapping[int, str]] | None = None,
-    cancel_orders: Callable[[int], None] | None = None,
+    cancel_orders: Callable[[int, bool], None] | None = None,
     data_tables: Sequence[DataTable] = (),
     forget_user: Callable[[int], None] | None = None,
 ) -> None:
     """`value_positions(account_id)`, and `name_markets(market_ids)` -> {market_id: slug}.
 
-    `cancel_orders(account_id)` ends every open order, outside of a transaction. `data_tables` are
-    for whoever wants their data; `forget_user(user_id)` wipes what is personal in an app's own
-    tables, inside the transaction that deletes the user. These two may come from several apps.
+    `cancel_orders(account_id, by_operator)` ends every open order, outside of a transaction.
+    `data_tables` are for whoever wants their data; `forget_user(user_id)` wipes what is personal in
+    an app's own tables, inside the transaction that deletes the user. These two may come from
+    several apps.
     """
     global _value_positions, _name_markets, _cancel_orders
     _value_positions = value_positions or _value_positions
@@ -61,9 +62,9 @@ def name_markets(market_ids: Collection[int]) -> Mapping[int, str]:
     return _name_markets(market_ids) if _name_markets and market_ids else {}
 
 
-def cancel_orders(account_id: int) -> None:
+def cancel_orders(account_id: int, *, by_operator: bool = False) -> None:
     if _cancel_orders is not None:
-        _cancel_orders(account_id)
+        _cancel_orders(account_id, by_operator)
 
 
 def list_data_tables() -> list[DataTable]:

@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 from django.db import transaction
 
-from accounts.errors import ApiError
+from accounts.errors import ApiError, AuthError
 from accounts.models import IdempotentRequest
 
 _KEY = re.compile(r"[\x21-\x7e]{1,64}", re.ASCII)
@@ -51,6 +51,8 @@ def run_once(
         try:
             with transaction.atomic():
                 request.status, request.answer = effect()
+        except AuthError:  # who is let in again may send it again
+            raise
         except ApiError as error:
             refusal = error
             request.status = error.status

@@ -71,14 +71,40 @@ _LOCK = (
 )
 
 
-def send_lock(cursor: Any, account_ids: Iterable[int]) -> None:
-    """Ask for the lock; `read_lock` takes the answer (so that others can be asked meanwhile)."""
-    lock = _LOCK + (" FOR NO KEY UPDATE" if bulk.is_postgresql() else "")
+def send_lock(cursor: Any, account_ids: Iterable[int], *, skip_locked: bool = False) -> None:
+    """Ask for the lock; `read_lock` takes the answer (so that others can be asked meanwhile).
+
+    `skip_locked` waits for nobody: accounts that others have locked are not in the answer.
+    """
+    lock = _LOCK
+    if bulk.is_postgresql():
+        lock += " FOR NO KEY UPDATE" + (" SKIP LOCKED" if skip_locked else "")
     bulk.select(cursor, lock, sorted(set(account_ids)), "bigint")
 
 
 def read_lock(cursor: Any) -> dict[int, Balance]:
     return {row[0]: Balance(*row[1:]) for row in cursor.fetchall()}
+
+
+_STOPPED = (
+    "SELECT a.id, u.suspended_at IS NOT NULL FROM accounts_account a"
+    " LEFT JOIN accounts_user u ON u.id = a.owner_id WHERE a.id IN {values}"
+    " AND (a.closed_at IS NOT NULL OR u.suspended_at IS NOT NULL)"
+)
+
+
+def send_stopped(cursor: Any, account_ids: Iterable[int]) -> None:
+    """Ask which of these locked accounts may do nothing any more; `read_stopped` takes the answer.
+
+    A statement of its own, because that of the lock does not see what was committed while it
+    waited. Closing an account and suspending its owner happen under the account's lock.
+    """
+    bulk.select(cursor, _STOPPED, sorted(set(account_ids)), "bigint")
+
+
+def read_stopped(cursor: Any) -> dict[int, bool]:
+    """Return the stopped accounts: True where the owner is suspended, False where it is closed."""
+    return {row[0]: bool(row[1]) for row in cursor.fetchall()}
 
 
 def lock(account_ids: Iterable[int]) -> dict[int, Balance]:

@@ -5,19 +5,21 @@ Neither needs a log-in; neither tells more than "ok", a short reason and, for sh
 
 from typing import Any
 
+import psycopg
 import redis
 import structlog
 from django.conf import settings
-from django.db import DatabaseError, connection
+from django.db import DatabaseError, InterfaceError, connection
 from django.http import HttpRequest, JsonResponse
-from psycopg_pool import PoolTimeout
 
+from trading.clock import compute_ahead_us, database_now_us, is_wrong
 from trading.gateway import find_away
-from trading.lease import database_now_us, has_session
+from trading.lease import has_session
 from trading.models import Lease
 
 REDIS_TIMEOUT_SECONDS = 2
 SHARD_LAG_MS_MAX = 2_000  # a lease is renewed every second
+DATABASE_FAULTS = (DatabaseError, InterfaceError, psycopg.Error)
 NO_ENGINE = {"ok": False}  # a shard whose engine never started has no lease
 
 log = structlog.get_logger(__name__)
@@ -30,7 +32,7 @@ def health(request: HttpRequest) -> JsonResponse:
 
 def ready(request: HttpRequest) -> JsonResponse:
     """200 when everything needed to trade is there, 503 otherwise."""
-    parts = {"database": check_database(), "shards": check_shards()}
+    parts = {"database": check_database(), "clock": check_clock(), "shards": check_shards()}
     if settings.REDIS_URL:
         parts["redis"] = check_redis()
     is_ready = all(part["ok"] for part in parts.values())
@@ -42,9 +44,18 @@ def check_database() -> dict[str, Any]:
     try:
         with connection.cursor() as cursor:
             cursor.execute("SELECT 1")
-    except (DatabaseError, PoolTimeout) as fault:
+    except DATABASE_FAULTS as fault:
         return _failed("database", fault)
     return {"ok": True, "vendor": connection.vendor}
+
+
+def check_clock() -> dict[str, Any]:
+    """Hold this process's clock against the database's."""
+    try:
+        ahead_us = compute_ahead_us()
+    except DATABASE_FAULTS as fault:
+        return _failed("clock", fault)
+    return {"ok": not is_wrong(ahead_us), "ahead_ms": ahead_us // 1000}
 
 
 def check_redis() -> dict[str, Any]:
@@ -70,7 +81,7 @@ def check_shards() -> dict[str, Any]:
     try:
         at_us = database_now_us()
         states = {lease.shard: describe_lease(lease, at_us) for lease in Lease.objects.all()}
-    except (DatabaseError, PoolTimeout) as fault:
+    except DATABASE_FAULTS as fault:
         return _failed("shards", fault)
     for shard in find_away() & states.keys():
         states[shard]["ok"] = False
@@ -82,10 +93,16 @@ def describe_lease(lease: Lease, at_us: int) -> dict[str, Any]:
     """Return what `/ready` tells of one shard; lag is the time since the engine's last sign."""
     lag_ms = max(0, at_us - lease.renewed_at_us) // 1000
     return {
-        "ok": lease.loaded_at_us > 0 and lag_ms <= SHARD_LAG_MS_MAX and has_session(lease),
+        "ok": lease.loaded_at_us > 0
+        and lag_ms <= SHARD_LAG_MS_MAX
+        and has_session(lease)
+        and not lease.has_wrong_clock
+        and not lease.has_future_books,
         "epoch": lease.epoch,
         "lag_ms": lag_ms,
         "queue_depth": lease.queue_depth,
+        "clock_ahead_ms": lease.clock_ahead_us // 1000,
+        "books_ahead_ms": lease.books_ahead_us // 1000,
     }
 
 

@@ -13,6 +13,24 @@ SQLITE_BUSY_SECONDS = 20
 # the database's return late. Giving up early begins anew with the next one who wants a connection.
 POOL_RECONNECT_SECONDS = 2
 POOL_WAIT_SECONDS = 3
+# Who is dead or frozen must not hold locks for long: the server ends a session that says nothing
+# inside a transaction, or whose host does not answer, and nobody waits for a lock without end.
+POSTGRESQL_SESSION = {
+    "idle_in_transaction_session_timeout": "15s",
+    "lock_timeout": "5s",
+    "tcp_keepalives_idle": "5",
+    "tcp_keepalives_interval": "2",
+    "tcp_keepalives_count": "3",
+    "tcp_user_timeout": "10s",
+}
+# The same from our side: a server whose host is gone is noticed, and not waited for.
+POSTGRESQL_CLIENT = {
+    "connect_timeout": 5,
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 10_000,  # milliseconds
+}
 # The default of 100 messages would refuse orders that the gateway has let through.
 MEMORY_MESSAGES_MAX = 100_000
 # FULL, because an acknowledged order must survive a power cut, not only a crash of the process.
@@ -35,9 +53,17 @@ def configure_database(parsed: dict[str, Any], *, pool_connections_max: int) -> 
             **parsed,
             "ENGINE": "django.db.backends.postgresql",
             "CONN_MAX_AGE": 0,  # the pool keeps connections; Django must give them back
-            "OPTIONS": {**parsed.get("OPTIONS", {}), "pool": pool},
+            "CONN_HEALTH_CHECKS": True,  # the pool asks each connection before it lends it
+            "OPTIONS": {**_postgresql_options(parsed.get("OPTIONS", {})), "pool": pool},
         }
     raise ImproperlyConfigured("set DATABASE_URL to a sqlite:/// or postgres:// address.")
+
+
+def _postgresql_options(given: dict[str, Any]) -> dict[str, Any]:
+    """Return libpq's options; what DATABASE_URL gives goes before what is set here."""
+    session = [f"-c {name}={value}" for name, value in POSTGRESQL_SESSION.items()]
+    options = " ".join([*session, str(given.get("options", ""))]).strip()
+    return {**POSTGRESQL_CLIENT, **given, "options": options}
 
 
 def _sqlite_options() -> dict[str, Any]:

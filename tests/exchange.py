@@ -1,7 +1,8 @@
 """The real program in the tests: `manage.py serve` and its other roles as subprocesses.
 
 Embedded (no `redis_url`) one process is everything. With `redis_url` the roles are processes of
-their own: `web`, `engine` (all shards, or `engine:0,2` for some) and `tasks` (Celery with beat).
+their own: `web` (a second one is `web:PORT`), `engine` (all shards, or `engine:0,2` for some) and
+`tasks` (Celery with beat).
 """
 
 import os
@@ -108,11 +109,12 @@ class Exchange:
         return run_manage(*arguments, environment=self.environment)
 
     def _command(self, role: str) -> list[str | Path]:
-        name, _, shards = role.partition(":")
+        name, _, which = role.partition(":")
         if name == "web":
-            return [sys.executable, ROOT / "manage.py", "serve", "--port", str(self.port)]
+            port = which or str(self.port)
+            return [sys.executable, ROOT / "manage.py", "serve", "--port", port]
         if name == "engine":
-            chosen = ["--shards", shards] if shards else []
+            chosen = ["--shards", which] if which else []
             return [sys.executable, ROOT / "manage.py", "runengine", *chosen]
         beat = self.folder / "beat-schedule"
         return [sys.executable, "-m", "celery", "--workdir", ROOT, "-A", "predex", "worker",

@@ -7,7 +7,8 @@ from django.http import HttpRequest
 from django.utils.functional import SimpleLazyObject
 
 from accounts.cache import FreshCache
-from trading.lease import LEASE_SECONDS, database_now_us
+from trading.clock import database_now_us
+from trading.lease import LEASE_SECONDS
 from trading.models import Lease, Notification
 
 FRESH_SECONDS: Final = 0.9

@@ -21,7 +21,8 @@ from accounts.models import DepositRequest, User, WithdrawalRequest
 from accounts.templatetags.predex import money, when
 from markets.models import CommentReport, Dispute, Market, Resolution
 from markets.queries import get_exchange
-from trading.lease import LEASE_SECONDS, database_now_us
+from trading.clock import database_now_us, is_wrong
+from trading.lease import LEASE_SECONDS
 from trading.models import ExchangeDay, Lease, VerifyRun
 
 LINES_MAX: Final = 6
@@ -64,12 +65,17 @@ class Box(NamedTuple):
 
 class ShardState(NamedTuple):
     number: int
-    is_ok: bool
+    fault: Any  # "" while all is well
     owner: str
     epoch: int
     committed_at: datetime | None
     queue_depth: int
     lag_ms: int | None
+    ahead: str = ""  # "+2:00:00", by how much a clock is wrong
+
+    @property
+    def is_ok(self) -> bool:
+        return not self.fault
 
 
 class Bar(NamedTuple):
@@ -251,13 +257,36 @@ def read_shards() -> list[ShardState]:
 
 def _describe(number: int, lease: Lease | None, now_us: int) -> ShardState:
     if lease is None:
-        return ShardState(number, False, "", 0, None, 0, None)
+        return ShardState(number, _("away"), "", 0, None, 0, None)
     lag_ms = max(0, now_us - lease.renewed_at_us) // 1_000
     committed_at = to_datetime(lease.committed_at_us) if lease.committed_at_us else None
-    is_ok = lag_ms <= LEASE_SECONDS * 1_000 and bool(lease.loaded_at_us)
+    fault = ""
+    if lag_ms > LEASE_SECONDS * 1_000 or not lease.loaded_at_us:
+        fault = _("away")
+    elif lease.has_wrong_clock:
+        fault = _("wrong clock: takes no orders")
+    elif lease.has_future_books:
+        fault = _("books are ahead of the clock")
     return ShardState(
-        number, is_ok, lease.owner, lease.epoch, committed_at, lease.queue_depth, lag_ms
+        number,
+        fault,
+        lease.owner,
+        lease.epoch,
+        committed_at,
+        lease.queue_depth,
+        lag_ms,
+        _show_ahead(lease),
     )
+
+
+def _show_ahead(lease: Lease) -> str:
+    """Say by how much a clock or the books are wrong, where they are."""
+    ahead_us = lease.clock_ahead_us if lease.has_wrong_clock else lease.books_ahead_us
+    if not is_wrong(ahead_us):
+        return ""
+    seconds = abs(ahead_us) // 1_000_000
+    span = f"{seconds // 3600}:{seconds // 60 % 60:02}:{seconds % 60:02}"
+    return f"{'-' if ahead_us < 0 else '+'}{span}"
 
 
 def _read_verify(now: datetime) -> dict[str, Any]:

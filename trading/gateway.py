@@ -15,13 +15,15 @@ from weakref import WeakKeyDictionary
 import msgspec
 import redis
 import structlog
-from asgiref.sync import async_to_sync, sync_to_async
+from asgiref.sync import async_to_sync
+from channels.db import database_sync_to_async
 from channels.layers import get_channel_layer
 from django.conf import settings
 from django.db import connection
 
 from markets.models import Market
-from trading.lease import LEASE_SECONDS, database_now_us
+from trading.clock import database_now_us
+from trading.lease import LEASE_SECONDS
 from trading.messages import (
     HEARTBEAT_GROUP,
     HEARTBEAT_LOST_SECONDS,
@@ -291,21 +293,24 @@ def _checked(answer: Answer) -> Answer:
     return answer
 
 
-@sync_to_async
-def _find_shard(market_id: int) -> int:
+def _find_shard_now(market_id: int) -> int:
     shard = Market.objects.filter(id=market_id).values_list("shard", flat=True).first()
     if shard is None:
         raise MarketUnknown
     return int(shard)
 
 
-@sync_to_async
-def _read_leases() -> list[Heartbeat]:
+def _read_leases_now() -> list[Heartbeat]:
     """Return the engines that the database knows to be alive, as if they had been heard."""
     alive_since_us = database_now_us() - LEASE_SECONDS * 1_000_000
     leases = Lease.objects.filter(renewed_at_us__gte=alive_since_us, loaded_at_us__gt=0)
     leases = leases.exclude(channel="")
     return [Heartbeat(row.shard, row.epoch, row.channel, row.renewed_at_us, 0) for row in leases]
+
+
+# Not a plain sync_to_async: its thread would keep a connection, dead or alive, for good.
+_find_shard = database_sync_to_async(_find_shard_now, thread_sensitive=False)
+_read_leases = database_sync_to_async(_read_leases_now, thread_sensitive=False)
 
 
 _gateways: WeakKeyDictionary[asyncio.AbstractEventLoop, Gateway] = WeakKeyDictionary()

@@ -10,11 +10,14 @@ engine's file lock has already seen to it that there is one.
 from typing import Any, Final
 
 import psycopg
+import structlog
 from django.db import OperationalError, connection, transaction
 
 from accounts import bulk
-from accounts.clock import now_us
+from trading.clock import compute_ahead_us, database_now_us, is_wrong
 from trading.models import Lease
+
+log = structlog.get_logger(__name__)
 
 LEASE_SECONDS: Final = 3
 LOCK_TIMEOUT: Final = "500ms"
@@ -52,13 +55,20 @@ def _take_over(seen: Lease, owner: str, channel: str) -> int | None:
     return seen.epoch + 1 if taken else None
 
 
-def renew(shard: int, epoch: int, *, committed_at_us: int, queue_depth: int) -> bool:
-    """Say that the owner is alive; False when somebody else owns the shard now."""
+def renew(shard: int, epoch: int, *, books_us: int, **signs: int) -> bool:
+    """Say that the owner is alive; False when somebody else owns the shard now.
+
+    `books_us` is the latest time in its books; `signs` are columns of the lease.
+    """
+    ahead_us, at_us = compute_ahead_us(), database_now_us()
+    if is_wrong(ahead_us):
+        log.error("clock_wrong", shard=shard, ahead_seconds=ahead_us / 1_000_000)
     return bool(
         Lease.objects.filter(shard=shard, epoch=epoch).update(
-            renewed_at_us=database_now_us(),
-            committed_at_us=committed_at_us,
-            queue_depth=queue_depth,
+            renewed_at_us=at_us,
+            clock_ahead_us=ahead_us,
+            books_ahead_us=max(0, books_us - at_us),
+            **signs,
         )
     )
 
@@ -72,14 +82,6 @@ def note_loaded(shard: int, epoch: int) -> None:
 def release(shard: int, epoch: int) -> None:
     """Let the next engine start at once."""
     Lease.objects.filter(shard=shard, epoch=epoch).update(renewed_at_us=0)
-
-
-def database_now_us() -> int:
-    """Return the database's clock, so that hosts need not agree on theirs."""
-    if not bulk.is_postgresql():
-        return now_us()
-    row = _execute("SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint").fetchone()
-    return int(row[0])
 
 
 def _is_free(lease: Lease, owner: str) -> bool:

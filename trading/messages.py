@@ -40,7 +40,8 @@ class Answer(msgspec.Struct, array_like=True, gc=False):
     """What became of a task.
 
     status: "done" (see `result`), "key_reused" (same key, other body), "market_unknown",
-    "exchange_halted", "retry" (nothing was changed; the engine is starting again).
+    "exchange_halted", "account_closed", "account_suspended"; and, for now and with nothing changed,
+    "account_busy", "clock_wrong", "retry" (the engine is starting again), "overloaded".
     """
 
     ticket: int

@@ -18,6 +18,7 @@ from accounts.clock import to_datetime
 from accounts.models import Account
 from accounts.models.append_only import AppendOnly
 from markets.models import Market
+from trading.clock import is_wrong
 from trading.engine import types
 from trading.notification import MailState as MailState
 from trading.notification import Notice as Notice
@@ -314,9 +315,25 @@ class Lease(models.Model):
     renewed_at_us = models.BigIntegerField(default=0)
     committed_at_us = models.BigIntegerField(default=0)
     queue_depth = models.IntegerField(default=0)
+    clock_ahead_us = models.BigIntegerField(
+        default=0, help_text="The engine's clock minus the database's."
+    )
+    books_ahead_us = models.BigIntegerField(
+        default=0, help_text="How far the latest time in its books lies ahead of the clock."
+    )
 
     def __str__(self) -> str:
         return f"shard {self.shard}, epoch {self.epoch}"
+
+    @property
+    def has_wrong_clock(self) -> bool:
+        """Whether the engine takes no orders because its clock is not the database's."""
+        return is_wrong(self.clock_ahead_us)
+
+    @property
+    def has_future_books(self) -> bool:
+        """Whether orders were taken by a clock that was ahead."""
+        return is_wrong(self.books_ahead_us)
 
 
 class Candle(models.Model):

@@ -268,8 +268,7 @@ def _read_answer(answer: Answer, place: Place | None = None) -> Result:
     if answer.status == "key_reused":
         named = place is not None and place.client_order_id is not None
         raise refusals.client_order_id_reused() if named else refusals.idempotency_key_reused()
-    if answer.status == "exchange_halted":
-        raise refusals.exchange_halted()
+    refusals.refuse_undone(answer)
     if answer.status == "market_unknown":  # a draft: no engine has it yet
         raise refusals.build_refusal(Reason.MARKET_NOT_OPEN)
     result = answer.result

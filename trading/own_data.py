@@ -10,7 +10,7 @@ from accounts.models import Account
 from accounts.own_data import CHUNK_ROWS, read_in_chunks, show_value
 from accounts.units import format_amount, format_quantity
 from markets.actions import check_not_in_maintenance
-from trading.actions import do_cancel_own_orders
+from trading.actions import do_cancel_orders, do_cancel_own_orders
 from trading.api import schema
 from trading.api.show_own import show_amount, show_fill, show_row
 from trading.cards import MarketCard
@@ -96,10 +96,14 @@ def forget_user(user_id: int) -> None:
     NotificationChoice.objects.filter(user=user_id).delete()
 
 
-def cancel_orders(account_id: int) -> None:
-    """End an account's open orders because its owner leaves."""
+def cancel_orders(account_id: int, by_operator: bool) -> None:
+    """End an account's open orders because its owner leaves, or is stopped by an operator."""
     check_not_in_maintenance()
-    do_cancel_own_orders(Account.objects.get(pk=account_id))
+    account = Account.objects.get(pk=account_id)
+    if by_operator:
+        do_cancel_orders(account, by=None)
+    else:
+        do_cancel_own_orders(account)
 
 
 def _accounts(user_id: int) -> list[int]:

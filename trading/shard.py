@@ -15,7 +15,7 @@ from django.db import transaction
 
 from accounts.clock import now_us
 from markets.models import Market
-from trading import writer
+from trading import clock, writer
 from trading.engine.engine import Engine
 from trading.engine.types import (
     BUY,
@@ -49,11 +49,19 @@ from trading.messages import (
 )
 from trading.models import BookState
 from trading.status import record_configured
-from trading.writer import Batch, LiveMarket, MarketPart
+from trading.writer import AccountsLockedError, Batch, LiveMarket, MarketPart, Wanted
 
 BATCH_TASKS_MAX: Final = 512
 ACCOUNTS_CACHED_MAX: Final = 100_000
 """Accounts without open orders that a market keeps in memory beyond this are forgotten."""
+
+
+TAKERS: Final = (Place, Amend)
+"""Commands that may trade; the others only take away or look."""
+
+
+class ClockWrongError(Exception):
+    """This machine's clock and the database's disagree; nothing was done."""
 
 
 class Reply(msgspec.Struct, array_like=True, gc=False):
@@ -83,6 +91,8 @@ class Shard:
         self.ts_us = 0
         self.markets: dict[int, LiveMarket] = {}
         self.is_loaded = False
+        self.busy: set[int] = set()
+        """Accounts that were locked for too long when they were last needed."""
 
     def load(self) -> None:
         """Load every market that trades; others are loaded when somebody asks for them."""
@@ -99,26 +109,42 @@ class Shard:
     def run(self, tasks: Sequence[Task]) -> Committed:
         """Carry out tasks from the front in one transaction; at least one.
 
-        Raises whatever the database raises, and LeaseLostError; then nothing was changed and the
-        books are gone from memory.
+        Tasks that need an account which stays locked are answered "account_busy", all are answered
+        "clock_wrong" while the clocks disagree: nothing was done, all may be sent again. Raises
+        whatever the database raises, and LeaseLostError; then nothing was changed and the books are
+        gone from memory.
         """
         if not self.is_loaded:
             self.load()
         try:
+            return self._run(tasks)
+        except AccountsLockedError:
+            return self._run(tasks, leaves_locked=True)
+        except ClockWrongError:
+            return Committed([Reply(task.ticket, "clock_wrong") for task in tasks], None)
+
+    def _run(self, tasks: Sequence[Task], *, leaves_locked: bool = False) -> Committed:
+        try:
             with transaction.atomic():
-                batch = self._begin(tasks)
+                batch = self._begin(tasks, leaves_locked=leaves_locked)
                 # All that can fail comes before the commit: after it, nothing may be done again.
                 done = Committed(self._apply_all(batch, tasks), None)
                 if batch.parts:
                     self._conclude(batch)
                     told = writer.write(batch, lambda: encode(self._publication(batch)))
                     done = Committed(done.replies, told)
+        except (AccountsLockedError, ClockWrongError):  # before anything was applied
+            raise
         except BaseException:
             self.markets.clear()
             self.is_loaded = False
             raise
         _clean(batch)
         return done
+
+    def find_latest_us(self) -> int:
+        """Return the latest time in the books."""
+        return max((live.engine.ts_us for live in list(self.markets.values())), default=0)
 
     # Reading
 
@@ -140,20 +166,33 @@ class Shard:
         live = self.markets[market_id] = LiveMarket(engine, row[0], row[1], journal_hash)
         return live
 
-    def _begin(self, tasks: Sequence[Task]) -> Batch:
-        self.ts_us = max(self.ts_us, now_us())
-        batch = Batch(shard=self.number, epoch=self.epoch, ts_us=self.ts_us)
-        account_ids: set[int] = set()
-        keys: set[tuple[int, str]] = set()
-        for task in tasks:
-            if task.key is not None:
-                keys.add((task.command.account_id, task.key))
-            for live in self._targets(task):
-                account_ids |= live.engine.reach(task.command, self.ts_us)
-                account_ids |= {live.escrow_id, live.fees_id}
-        writer.prefetch(batch, account_ids, keys)
+    def _begin(self, tasks: Sequence[Task], *, leaves_locked: bool) -> Batch:
+        began_us = now_us()
+        batch = Batch(shard=self.number, epoch=self.epoch, ts_us=max(self.ts_us, began_us))
+        wanted = self._find_wanted(tasks, batch.ts_us, leaves_locked=leaves_locked)
+        writer.prefetch(batch, wanted)
+        ahead_us = clock.compute_least_ahead_us(began_us, batch.database_us, now_us())
+        if clock.is_wrong(ahead_us):
+            raise ClockWrongError(f"the clock is {ahead_us / 1_000_000:.1f} s ahead")
+        self.ts_us = batch.ts_us
+        self.busy = (self.busy - wanted.account_ids) | batch.busy
         self._load_accounts(tasks)
         return batch
+
+    def _find_wanted(self, tasks: Sequence[Task], ts_us: int, *, leaves_locked: bool) -> Wanted:
+        wanted = Wanted(set(), set(), set())
+        for task in tasks:
+            command = task.command
+            if task.key is not None:
+                wanted.keys.add((command.account_id, task.key))
+            if isinstance(command, TAKERS):
+                wanted.takers.add(command.account_id)
+            for live in self._targets(task):
+                wanted.account_ids.update(live.engine.reach(command, ts_us))
+                wanted.account_ids.update((live.escrow_id, live.fees_id))
+        # What was locked for long a moment ago is not waited for a second time.
+        leaves_locked |= not self.busy.isdisjoint(wanted.account_ids)
+        return wanted._replace(leaves_locked=leaves_locked)
 
     def _targets(self, task: Task) -> list[LiveMarket]:
         """Return the markets that a task is for."""
@@ -202,9 +241,12 @@ class Shard:
                 if found[0] != task.body_hash:
                     return Reply(task.ticket, "key_reused")
                 return Reply(task.ticket, "repeated", msgspec.Raw(found[1]))
-        if batch.halted and isinstance(command, (Place, Amend)):
-            return Reply(task.ticket, "exchange_halted")
-        return None
+        if not isinstance(command, TAKERS):
+            return None
+        if command.account_id in batch.stopped:
+            is_suspended = batch.stopped[command.account_id]
+            return Reply(task.ticket, "account_suspended" if is_suspended else "account_closed")
+        return Reply(task.ticket, "exchange_halted") if batch.halted else None
 
     def _carry_out(self, batch: Batch, task: Task) -> Reply | None:
         """Apply one task; None when it may touch an account that this batch has not locked."""
@@ -212,7 +254,10 @@ class Shard:
         if task.market_id is not None and not targets:
             return Reply(task.ticket, "market_unknown")
         for live in targets:
-            if not live.engine.reach(task.command, batch.ts_us) <= batch.balances.keys():
+            reach = live.engine.reach(task.command, batch.ts_us)
+            if batch.busy and not batch.busy.isdisjoint({*reach, live.escrow_id, live.fees_id}):
+                return Reply(task.ticket, "account_busy")
+            if not reach <= batch.balances.keys():
                 return None
         if task.quote:
             return Reply(task.ticket, "done", msgspec.Raw(encode(self._quote(batch, task))))

@@ -17,7 +17,11 @@ def reading() -> Iterator[None]:
         yield
     elif connection.vendor == "postgresql":
         with transaction.atomic(), connection.cursor() as cursor:
-            cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+            # A picture locks no row, so it may take its time between two reads.
+            cursor.execute(
+                "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY;"
+                " SET LOCAL idle_in_transaction_session_timeout = 0"
+            )
             yield
     else:
         with connection.cursor() as cursor:

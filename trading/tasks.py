@@ -24,7 +24,7 @@ from accounts.errors import ApiError
 from accounts.models import Account
 from markets.models import OUTCOMES_MIN, Market
 from markets.queries import get_exchange
-from trading import activity, derive, equity, mails, notify, settlement, verify
+from trading import activity, clock, derive, equity, mails, notify, settlement, verify
 from trading.actions import do_cancel_orders, do_close_market, do_open_market, do_pass_time
 from trading.models import Order, VerifyRun
 
@@ -55,8 +55,23 @@ def unless_in_maintenance(task: Callable[[], None]) -> Callable[[], None]:
     return guarded
 
 
+def if_the_clock_is_right(task: Callable[[], None]) -> Callable[[], None]:
+    """Leave to the next trigger what this machine would do at the wrong time."""
+
+    @wraps(task)
+    def guarded() -> None:
+        ahead_us = clock.compute_ahead_us()
+        if clock.is_wrong(ahead_us):
+            log.error("clock_wrong", task=task.__name__, ahead_seconds=ahead_us / 1_000_000)
+        else:
+            task()
+
+    return guarded
+
+
 @shared_task
 @unless_in_maintenance
+@if_the_clock_is_right
 def open_due() -> None:
     """Open approved drafts whose time has come."""
     now = timezone.now()
@@ -75,6 +90,7 @@ def open_due() -> None:
 
 @shared_task
 @unless_in_maintenance
+@if_the_clock_is_right
 def close_due() -> None:
     """Close markets whose time has come; their engines refuse orders since then anyway."""
     due = Market.objects.filter(
@@ -104,6 +120,7 @@ def cancel_stopped() -> None:
 
 @shared_task
 @unless_in_maintenance
+@if_the_clock_is_right
 def settle_due() -> None:
     """Pay results that are final, and voids."""
     end = time.monotonic() + SETTLE_SECONDS_MAX
@@ -126,24 +143,28 @@ def derive_due() -> None:
 
 
 @shared_task
+@if_the_clock_is_right
 def refresh_stats() -> None:
     """Bring figures up to date that change with the clock, not with the journal."""
     derive.refresh_stats()
 
 
 @shared_task
+@if_the_clock_is_right
 def record_equity() -> None:
     """Record what every account was worth at the end of each day that is over."""
     equity.record_days()
 
 
 @shared_task
+@if_the_clock_is_right
 def record_activity() -> None:
     """Count what was traded today, and on days that were not counted since they ended."""
     activity.record_days()
 
 
 @shared_task
+@if_the_clock_is_right
 def notify_due() -> None:
     """Tell people of markets that close soon or became final; send the mails that are due."""
     notify.tell_due()
@@ -151,6 +172,7 @@ def notify_due() -> None:
 
 
 @shared_task
+@if_the_clock_is_right
 def forget_notifications() -> None:
     """Delete what nobody will read any more."""
     notify.forget_old()

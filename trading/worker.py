@@ -24,6 +24,7 @@ from asgiref.sync import sync_to_async
 from channels.layers import get_channel_layer
 from channels.worker import Worker
 from django.db import DatabaseError, InterfaceError, OperationalError, connection
+from psycopg.errors import LockNotAvailable
 
 from accounts import bulk
 from accounts.clock import now_us
@@ -193,9 +194,9 @@ class ShardWorker(Worker):
         """Run a batch; when it fails, run its tasks one by one, so that one can't fail them all."""
         try:
             committed = self._run([task for _, task in taken])
-        except SESSION_FAULTS:
-            raise
-        except Exception:
+        except Exception as fault:
+            if _ends_ownership(fault):
+                raise
             log.exception("batch_failed", shard=self.number, tasks=len(taken))
             return [self._carry_out_alone(*one) for one in taken], []
         count = len(committed.replies)
@@ -206,9 +207,9 @@ class ShardWorker(Worker):
     def _carry_out_alone(self, channel: str, task: Task) -> Done:
         try:
             committed = self._run([task])
-        except SESSION_FAULTS:
-            raise
-        except Exception:
+        except Exception as fault:
+            if _ends_ownership(fault):
+                raise
             log.exception("task_failed", shard=self.number, command=type(task.command).__name__)
             return [(channel, Reply(task.ticket, "retry"))], None
         return [(channel, committed.replies[0])], committed.publication
@@ -225,6 +226,7 @@ class ShardWorker(Worker):
         alive = lease.renew(
             self.number,
             epoch,
+            books_us=self.shard.find_latest_us(),
             committed_at_us=self.committed_at_us,
             queue_depth=len(self.queue),
         )
@@ -328,6 +330,12 @@ class ShardWorker(Worker):
 def _close_connection() -> None:
     """Close the connection of the thread that this runs in."""
     connection.close()
+
+
+def _ends_ownership(fault: Exception) -> bool:
+    """Return whether the lease or the session is gone; a lock that took too long ends neither."""
+    locked = isinstance(fault, LockNotAvailable) or isinstance(fault.__cause__, LockNotAvailable)
+    return isinstance(fault, SESSION_FAULTS) and not locked
 
 
 async def _wait(event: asyncio.Event, seconds: float) -> None:

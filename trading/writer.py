@@ -6,11 +6,13 @@ persists. Nothing here decides anything: the engine has decided, the database's 
 """
 
 from collections.abc import Callable, Iterable
-from typing import Any, Final, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
 
 import msgspec
+import psycopg
 
 from accounts import bulk, ledger
+from trading import clock
 from trading.engine.book import Order
 from trading.engine.engine import Engine
 from trading.engine.margin import AccountState
@@ -24,137 +26,30 @@ from trading.engine.types import (
 )
 from trading.journal import JournalBody, JournalEntry, chain_hash, encode_body
 from trading.messages import Fill, Top
+from trading.tables import (
+    BOOK_STATES,
+    JOURNAL,
+    MARGINS,
+    ORDER_CHANGING,
+    ORDER_FIXED,
+    ORDERS,
+    POSITIONS,
+    RECEIPTS,
+    TRADES,
+)
 
 Told = TypeVar("Told")
 
 UNBOUNDED_MICROS: Final = 2**62
 """The available funds of the house: it may go below zero."""
 
-ORDERS: Final = bulk.Table(
-    "trading_order",
-    {
-        "id": "uuid",
-        "account_id": "bigint",
-        "market_id": "bigint",
-        "owner_id": "bigint",
-        "outcome_index": "smallint",
-        "side": "smallint",
-        "as_no": "boolean",
-        "is_market": "boolean",
-        "tif": "smallint",
-        "post_only": "boolean",
-        "reduce_only": "boolean",
-        "stp": "smallint",
-        "fee_free": "boolean",
-        "budget_micros": "bigint",
-        "expires_at_us": "bigint",
-        "client_order_id": "text",
-        "created_at_us": "bigint",
-        "price_pips": "smallint",
-        "quantity_lots": "bigint",
-        "remaining_lots": "bigint",
-        "filled_lots": "bigint",
-        "filled_micros": "bigint",
-        "fee_micros": "bigint",
-        "maker_basis": "bigint",
-        "taker_basis": "bigint",
-        "status": "smallint",
-        "reason": "text",
-        "priority": "bigint",
-        "updated_at_us": "bigint",
-        "updated_seq": "bigint",
-    },
-)
-ORDER_FIXED: Final = 17
-ORDER_CHANGING: Final = tuple(ORDERS.columns)[ORDER_FIXED:]
-TRADES: Final = bulk.Table(
-    "trading_trade",
-    {
-        "id": "uuid",
-        "market_id": "bigint",
-        "seq": "bigint",
-        "outcome_index": "smallint",
-        "taker_side": "smallint",
-        "price_pips": "smallint",
-        "quantity_lots": "bigint",
-        "amount_micros": "bigint",
-        "kind": "smallint",
-        "taker_account_id": "bigint",
-        "maker_account_id": "bigint",
-        "taker_order_id": "uuid",
-        "maker_order_id": "uuid",
-        "taker_cash_micros": "bigint",
-        "maker_cash_micros": "bigint",
-        "taker_fee_micros": "bigint",
-        "maker_fee_micros": "bigint",
-        "created_at_us": "bigint",
-    },
-)
-MARGINS: Final = bulk.Table(
-    "trading_margin",
-    {
-        "market_id": "bigint",
-        "account_id": "bigint",
-        "collateral_lots": "bigint",
-        "held_micros": "bigint",
-        "net_paid_micros": "bigint",
-        "fees_micros": "bigint",
-    },
-    key=("market_id", "account_id"),
-)
-POSITIONS: Final = bulk.Table(
-    "trading_position",
-    {
-        "market_id": "bigint",
-        "account_id": "bigint",
-        "outcome_index": "smallint",
-        "net_lots": "bigint",
-        "cost_micros": "bigint",
-        "realised_micros": "bigint",
-    },
-    key=("market_id", "account_id", "outcome_index"),
-)
-RECEIPTS: Final = bulk.Table(
-    "trading_receipt",
-    {
-        "account_id": "bigint",
-        "key": "text",
-        "body_hash": "bytea",
-        "answer": "bytea",
-        "created_at_us": "bigint",
-    },
-)
-JOURNAL: Final = bulk.Table(
-    "trading_journalrow",
-    {
-        "market_id": "bigint",
-        "seq_first": "bigint",
-        "seq_last": "bigint",
-        "shard": "smallint",
-        "epoch": "bigint",
-        "ts_us": "bigint",
-        "rules_version": "smallint",
-        "schema_version": "smallint",
-        "body": "bytea",
-        "hash": "bytea",
-    },
-)
-BOOK_STATES: Final = bulk.Table(
-    "trading_bookstate",
-    {
-        "market_id": "bigint",
-        "seq": "bigint",
-        "ts_us": "bigint",
-        "status": "smallint",
-        "config": "bytea",
-        "journal_hash": "bytea",
-    },
-    key=("market_id",),
-)
-
 
 class LeaseLostError(Exception):
     """Another engine owns the shard now: nothing of this one may be committed any more."""
+
+
+class AccountsLockedError(Exception):
+    """An account that the batch needs stayed locked for too long; nothing was done yet."""
 
 
 class LiveMarket:
@@ -199,6 +94,7 @@ class Batch:
     """Everything that goes into one transaction of one shard.
 
     `funds` is available micros by account for each locked account; the engine keeps it up to date.
+    `busy` are accounts that others have locked, `stopped` those of takers that may not trade.
     `receipts` maps (account, key) to (body hash, encoded result), found or made here.
     """
 
@@ -208,6 +104,9 @@ class Batch:
         self.ts_us = ts_us
         self.balances: dict[int, ledger.Balance] = {}
         self.funds: dict[int, int] = {}
+        self.busy: set[int] = set()
+        self.stopped: dict[int, bool] = {}
+        self.database_us = 0
         self.receipts: dict[tuple[int, str], tuple[bytes, bytes]] = {}
         self.new_receipts: list[tuple[int, str, bytes, bytes, int]] = []
         self.parts: dict[int, MarketPart] = {}
@@ -226,36 +125,70 @@ class Batch:
         self.new_receipts.append((account_id, key, body_hash, result, self.ts_us))
 
 
+LOCK_TIMEOUT: Final = "500ms"
+"""How long a batch waits for accounts that others have locked before it goes on without them."""
+IDLE_TIMEOUT: Final = "60s"
+"""The engine computes inside its transactions; one that is frozen there loses its lease anyway."""
+
 _LEASE: Final = (
     "SELECT l.epoch, e.trading_halted OR e.maintenance{more} FROM trading_lease l"
     " LEFT JOIN markets_exchange e ON e.id = 1 WHERE l.shard = {mark}"
 )
 _LEASE_SQLITE: Final = _LEASE.format(more="", mark="?")
-_LEASE_POSTGRESQL: Final = (
-    _LEASE.format(more=f", {bulk.LOOK_UP_BY_INDEX}", mark="%s") + " FOR KEY SHARE OF l"
+_MORE_POSTGRESQL: Final = (
+    f", {clock.NOW_SQL}, set_config('lock_timeout', '{LOCK_TIMEOUT}', true),"
+    f" set_config('idle_in_transaction_session_timeout', '{IDLE_TIMEOUT}', true),"
+    f" {bulk.LOOK_UP_BY_INDEX}"
 )
+_LEASE_POSTGRESQL: Final = _LEASE.format(more=_MORE_POSTGRESQL, mark="%s") + " FOR KEY SHARE OF l"
 
 
-def prefetch(batch: Batch, account_ids: set[int], keys: set[tuple[int, str]]) -> None:
-    """Check the lease, lock the accounts in order of id, read earlier answers and the halt."""
-    lease, locks, found = (bulk.open_cursor() for _ in range(3))
+class Wanted(NamedTuple):
+    """What a batch reads and locks before it begins.
+
+    `takers` are the accounts that send orders, `leaves_locked` says not to wait for accounts.
+    """
+
+    account_ids: set[int]
+    takers: set[int]
+    keys: set[tuple[int, str]]
+    leaves_locked: bool = False
+
+
+def prefetch(batch: Batch, wanted: Wanted) -> None:
+    """Check the lease, lock the accounts in order of id, read earlier answers and the halt.
+
+    Raises LeaseLostError, and AccountsLockedError unless the batch leaves locked accounts alone.
+    """
+    lease, locks, stopped, found = (bulk.open_cursor() for _ in range(4))
     bulk.keep_plans()
-    with bulk.pipeline():
-        bulk.begin()
-        statement = _LEASE_POSTGRESQL if bulk.is_postgresql() else _LEASE_SQLITE
-        bulk.execute(lease, statement, (batch.shard,))
-        if account_ids:
-            ledger.send_lock(locks, account_ids)
-        if keys:
-            _send_receipts(found, keys)
+    try:
+        with bulk.pipeline():
+            bulk.begin()
+            statement = _LEASE_POSTGRESQL if bulk.is_postgresql() else _LEASE_SQLITE
+            bulk.execute(lease, statement, (batch.shard,))
+            if wanted.account_ids:
+                ledger.send_lock(locks, wanted.account_ids, skip_locked=wanted.leaves_locked)
+            if wanted.takers:
+                ledger.send_stopped(stopped, wanted.takers)
+            if wanted.keys:
+                _send_receipts(found, wanted.keys)
+    except psycopg.errors.LockNotAvailable as fault:
+        if wanted.leaves_locked:
+            raise
+        raise AccountsLockedError(str(fault)) from fault
     # Read only here: inside the pipeline each first read would be a round trip of its own.
     row = lease.fetchone()
     if row is None or row[0] != batch.epoch:
         raise LeaseLostError(f"shard {batch.shard}: epoch {batch.epoch} is over")
     batch.halted = bool(row[1])
-    if account_ids:
+    batch.database_us = row[2] if bulk.is_postgresql() else clock.database_now_us()
+    if wanted.account_ids:
         batch.balances = ledger.read_lock(locks)
-    for account_id, key, body_hash, answer in found.fetchall() if keys else ():
+        batch.busy = wanted.account_ids - batch.balances.keys()
+    if wanted.takers:
+        batch.stopped = ledger.read_stopped(stopped)
+    for account_id, key, body_hash, answer in found.fetchall() if wanted.keys else ():
         batch.receipts[account_id, key] = (bytes(body_hash), bytes(answer))
     for account_id, balance in batch.balances.items():
         unbounded = balance.kind == "house"

@@ -9,10 +9,11 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
-from accounts import keys
+from accounts import keys, ledger
 from accounts.audit import record_audit
 from accounts.errors import RefusedError
 from accounts.models import Account, ApiKey, LoginSession, User
+from accounts.standing import check_may_act, check_may_trade
 from accounts.tokens import compute_password_stamp
 
 KEYS_MAX = 50
@@ -39,7 +40,8 @@ def do_create_api_key(
     """Return the key's row and its secret text, which is stored nowhere."""
     text, prefix, digest = keys.make_key()
     with transaction.atomic():
-        Account.objects.select_for_update().get(pk=account.pk)  # two at once would both fit
+        ledger.lock([account.pk])  # two at once would both fit
+        check_may_trade(account.pk)
         check_create_api_key(account, expires_at=expires_at)
         key = ApiKey.objects.create(
             account=account,
@@ -72,6 +74,8 @@ def do_end_login(login: LoginSession, *, by: User | None) -> None:
 def do_log_in(user: User, *, address: str, user_agent: str) -> LoginSession:
     """Start the log-in that a program's tokens stand for; the caller has checked who it is."""
     with transaction.atomic():
+        # Locked, so that no log-in begins while the user is being stopped.
+        check_may_act(User.objects.select_for_update(no_key=True).get(pk=user.pk))
         login = LoginSession.objects.create(
             user=user,
             password_stamp=compute_password_stamp(user),

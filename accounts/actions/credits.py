@@ -16,6 +16,7 @@ from accounts.ledger import Entry
 from accounts.models import Account, DepositRequest, User, WithdrawalRequest
 from accounts.models.account import CURRENCY, ISSUED_MICROS_MAX
 from accounts.policy import get_policy
+from accounts.standing import check_may_trade
 from accounts.units import format_amount
 
 WITHDRAWALS_OPEN_MAX = 20
@@ -66,6 +67,7 @@ def do_request_withdrawal(
     """Ask to take credits out; until an operator decides they are the account's, but not free."""
     with transaction.atomic():
         balance = ledger.lock([account.pk])[account.pk]
+        check_may_trade(account.pk)
         check_request_withdrawal(
             account, amount_micros=amount_micros, available_micros=balance.available_micros
         )
@@ -104,6 +106,7 @@ def do_cancel_withdrawal(request: WithdrawalRequest, *, by: User) -> WithdrawalR
     """Take back one's own request; what was set aside is free again."""
     with transaction.atomic():
         ledger.lock([request.account_id])
+        check_may_trade(request.account_id)
         request = _take_decision(request, status="cancelled", by=by)
         ledger.post([], withdrawing={request.account_id: -request.amount_micros})
         record_audit("cancel_withdrawal", request, by=by, after=_show_amount(request.amount_micros))
@@ -122,6 +125,7 @@ def do_request_deposit(
     """Ask operators to book credits for what they get outside; nothing moves until they do."""
     with transaction.atomic():
         ledger.lock([account.pk])  # of two at once, the second counts the first
+        check_may_trade(account.pk)
         check_request_deposit(account, amount_micros=amount_micros)
         request = DepositRequest.objects.create(
             account=account, amount_micros=amount_micros, note=note
@@ -151,6 +155,8 @@ def do_decide_deposit(
 def do_cancel_deposit(request: DepositRequest, *, by: User) -> DepositRequest:
     """Take back one's own request."""
     with transaction.atomic():
+        ledger.lock([request.account_id])
+        check_may_trade(request.account_id)
         request = _take_decision(request, status="cancelled", by=by)
         record_audit("cancel_deposit", request, by=by, after=_show_amount(request.amount_micros))
     return request

@@ -12,7 +12,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from accounts import hooks
-from accounts.actions.users import do_close_account
+from accounts.actions.users import cancel_what_rests, close_locked, lock_accounts
 from accounts.audit import record_audit
 from accounts.errors import RefusedError
 from accounts.handles import DELETED_PREFIX, compute_retired_digest
@@ -35,24 +35,28 @@ def check_delete_user(user: User) -> None:
 def do_delete_user(user: User) -> None:
     """Delete oneself. Not inside a transaction: the engine, which cancels orders, needs locks.
 
-    Nothing is wiped while an order rests: one placed meanwhile makes it an `orders_are_open`.
+    A program may go on placing orders meanwhile: once the accounts are closed none is taken, and
+    what was placed until then is cancelled.
     """
     check_delete_user(user)
     for account_id in user.accounts.values_list("pk", flat=True):
         hooks.cancel_orders(account_id)
     with transaction.atomic():
+        account_ids = lock_accounts(user)
         # Of two last operators who leave at once, one finds the other gone.
-        list(User.objects.select_for_update().filter(is_superuser=True).order_by("pk"))
-        user = User.objects.select_for_update().get(pk=user.pk)
+        superusers = User.objects.filter(is_superuser=True).order_by("pk")
+        list(superusers.select_for_update(no_key=True))
+        user = User.objects.select_for_update(no_key=True).get(pk=user.pk)
         check_delete_user(user)
         for account in user.accounts.filter(closed_at=None).order_by("pk"):
-            do_close_account(account, by=user)
+            close_locked(account, by=user)
         for account in user.accounts.all():
             _wipe_account(account)
         _end_log_ins(user)
         hooks.forget_user(user.pk)
         _wipe_user(user)
         record_audit("delete_user", user, by=user)
+    cancel_what_rests(account_ids, by_operator=False)
 
 
 def _wipe_account(account: Account) -> None:

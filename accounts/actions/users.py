@@ -1,19 +1,26 @@
 """Users and their accounts: sign-up, suspension, closing."""
 
+from collections.abc import Iterable
+from typing import Any
+
+import structlog
 from allauth.account.models import EmailAddress
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.db.models import F
 from django.utils import timezone
 
-from accounts import ledger
+from accounts import hooks, ledger
 from accounts.actions.credentials import check_help_user
 from accounts.actions.credits import do_grant
 from accounts.audit import record_audit
-from accounts.errors import RefusedError, not_found
+from accounts.errors import ApiError, RefusedError, not_found
 from accounts.handles import compute_retired_digest, validate_handle
 from accounts.models import Account, InviteCode, Policy, RetiredHandle, User
 from accounts.policy import get_policy
+from accounts.standing import check_may_act
+
+log = structlog.get_logger(__name__)
 
 
 def check_create_user(*, email: str, handle: str) -> None:
@@ -105,23 +112,51 @@ def do_welcome_user(user: User, *, invite: InviteCode | None) -> None:
         do_grant(user.accounts.get(number=1), amount_micros=amount_micros, by=None)
 
 
+def do_change_profile(user_id: int, **fields: Any) -> User:
+    """Change what others see of a user, unless somebody has stopped them meanwhile."""
+    with transaction.atomic():
+        user = _lock_user(user_id)
+        check_may_act(user)
+        # Only these columns: the rest of the row may have changed meanwhile.
+        User.objects.filter(pk=user_id).update(**fields)
+    return User.objects.get(pk=user_id)
+
+
 def do_suspend_user(user: User, *, by: User, reason: str) -> None:
-    """Stop a user's every credential within a second; balances and positions stay theirs."""
+    """Stop a user at once, and end their orders; balances and positions stay theirs.
+
+    Nothing that takes their account's lock after this moves its money for them; what only reads is
+    over within a second.
+    """
     if user == by:
         raise RefusedError("own_account", "nobody suspends themselves", status=403)
     check_help_user(user, by=by)
     with transaction.atomic():
-        user = _lock_user(user)
+        account_ids = lock_accounts(user)
+        user = _lock_user(user.pk)
         if user.suspended_at is not None:
             raise RefusedError("already_suspended", "this user is suspended already", status=409)
         user.suspended_at = timezone.now()
         user.save(update_fields=["suspended_at"])
         record_audit("suspend_user", user, by=by, reason=reason)
+        transaction.on_commit(lambda: cancel_what_rests(account_ids, by_operator=True), robust=True)
+
+
+def cancel_what_rests(account_ids: Iterable[int], *, by_operator: bool) -> None:
+    """End the open orders of accounts that have just been stopped, if the engine is there.
+
+    If it is not, the task does so that looks for what stopped accounts have in the books.
+    """
+    for account_id in account_ids:
+        try:
+            hooks.cancel_orders(account_id, by_operator=by_operator)
+        except ApiError as refusal:
+            log.info("left_for_later", account_id=account_id, because=refusal.code)
 
 
 def do_reinstate_user(user: User, *, by: User, reason: str) -> None:
     with transaction.atomic():
-        user = _lock_user(user)
+        user = _lock_user(user.pk)
         if user.suspended_at is None:
             raise RefusedError("not_suspended", "this user is not suspended", status=409)
         user.suspended_at = None
@@ -147,18 +182,31 @@ def do_close_account(account: Account, *, by: User, reason: str = "") -> None:
         ledger.lock([account.pk])
         account = Account.objects.select_related("owner").get(pk=account.pk)
         check_close_account(account)
-        now = timezone.now()
-        Account.objects.filter(pk=account.pk).update(closed_at=now)
-        account.api_keys.filter(revoked_at=None).update(revoked_at=now)
-        record_audit("close_account", account, by=by, reason=reason)
+        close_locked(account, by=by, reason=reason)
         owner = account.owner
         if owner is not None and not owner.accounts.filter(closed_at=None).exists():
             User.objects.filter(pk=owner.pk).update(is_active=False)
-            owner.login_sessions.filter(revoked_at=None).update(revoked_at=now)
+            owner.login_sessions.filter(revoked_at=None).update(revoked_at=timezone.now())
 
 
-def _lock_user(user: User) -> User:
-    return User.objects.select_for_update(of=("self",)).get(pk=user.pk)
+def close_locked(account: Account, *, by: User, reason: str = "") -> None:
+    """Close an account that the caller has locked and checked, and revoke its keys."""
+    now = timezone.now()
+    Account.objects.filter(pk=account.pk).update(closed_at=now)
+    account.api_keys.filter(revoked_at=None).update(revoked_at=now)
+    record_audit("close_account", account, by=by, reason=reason)
+
+
+def lock_accounts(user: User) -> list[int]:
+    """Lock a user's accounts, before anything else of theirs: money is what others wait for."""
+    account_ids = list(user.accounts.order_by("pk").values_list("pk", flat=True))
+    ledger.lock(account_ids)
+    return account_ids
+
+
+def _lock_user(user_id: int) -> User:
+    # Not FOR UPDATE: rows that refer to the user may be inserted meanwhile, as trading does.
+    return User.objects.select_for_update(of=("self",), no_key=True).get(pk=user_id)
 
 
 def find_account(handle: str, number: int = 1) -> Account:

@@ -13,6 +13,7 @@ from rest_framework.request import Request
 
 from accounts.api.principal import Principal, authenticate_headers, principal_of_user
 from accounts.models import User
+from accounts.standing import check_may_act
 
 
 class HeaderAuthentication(authentication.BaseAuthentication):
@@ -26,7 +27,7 @@ class HeaderAuthentication(authentication.BaseAuthentication):
         principal = authenticate_headers(headers)
         _note_account(request, principal)
         # Most views need only the principal; those that need the user load it then.
-        return SimpleLazyObject(lambda: User.objects.get(pk=principal.user_id)), principal
+        return SimpleLazyObject(lambda: _load_user(principal)), principal
 
     def authenticate_header(self, request: Request) -> str:
         return 'Bearer realm="predex"'
@@ -59,6 +60,13 @@ class SessionScheme(OpenApiAuthenticationExtension):
 
     def get_security_definition(self, auto_schema: Any) -> dict[str, str]:
         return {"type": "apiKey", "in": "cookie", "name": "sessionid"}
+
+
+def _load_user(principal: Principal) -> User:
+    """Return the user as they are now, who may have been stopped since the principal was read."""
+    user = User.objects.get(pk=principal.user_id)
+    check_may_act(user)
+    return user
 
 
 def _note_account(request: Request, principal: Principal) -> None:

@@ -4,14 +4,15 @@
 Codes are promises (see docs/api.md); messages are for people.
 """
 
-from typing import Any
+import sqlite3
+from typing import Any, Final
 
 import msgspec
+import psycopg
 import structlog
 from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation
-from django.db import OperationalError
+from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpResponse
-from psycopg_pool import PoolTimeout
 from rest_framework import exceptions, status
 from rest_framework.response import Response
 
@@ -19,6 +20,15 @@ from accounts.errors import ApiError, AuthError, RefusedError, not_found, too_ma
 
 log = structlog.get_logger(__name__)
 
+# A session that has ended, a lock that took too long, a pool that is empty. Statements in bulk
+# raise the driver's own errors, all others Django's.
+DATABASE_FAULTS: Final = (
+    OperationalError,
+    InterfaceError,
+    psycopg.OperationalError,
+    psycopg.InterfaceError,
+    sqlite3.OperationalError,
+)
 # What Django or a server answers by itself, as a page.
 PAGE_ERRORS = {
     400: ("bad_request", "this request cannot be understood"),
@@ -89,7 +99,7 @@ def find_error(exception: Exception) -> ApiError | None:
         return exception
     if isinstance(exception, Http404):
         return not_found()
-    if isinstance(exception, OperationalError | PoolTimeout):
+    if isinstance(exception, DATABASE_FAULTS):
         return _database_away(exception)
     if isinstance(exception, RequestDataTooBig):
         return _page_error(413)

@@ -9,7 +9,12 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts.actions import do_create_api_key, do_delete_user, do_revoke_api_key
+from accounts.actions import (
+    do_change_profile,
+    do_create_api_key,
+    do_delete_user,
+    do_revoke_api_key,
+)
 from accounts.api import limits, schemas
 from accounts.api.base import ApiView
 from accounts.api.gates import find_bucket, get_address
@@ -27,8 +32,8 @@ class MeView(ApiView):
     @extend_schema(request=schemas.Profile, responses=schemas.ShownUser)
     def patch(self, request: Request) -> Response:
         display_name = self.read_body(schemas.Profile)["display_name"]
-        User.objects.filter(pk=self.principal.user_id).update(display_name=display_name)
-        return Response(_show_user(User.objects.get(pk=self.principal.user_id), self.principal))
+        user = do_change_profile(self.principal.user_id, display_name=display_name)
+        return Response(_show_user(user, self.principal))
 
     @extend_schema(request=schemas.Deletion, responses={204: None})
     def delete(self, request: Request) -> Response:

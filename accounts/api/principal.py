@@ -25,6 +25,7 @@ from accounts.errors import AuthError
 from accounts.keys import compute_digest, find_prefix
 from accounts.models import Account, ApiKey, LoginSession, User
 from accounts.policy import get_policy
+from accounts.standing import account_closed, check_may_act
 from accounts.tokens import compute_password_stamp, read_token
 
 CACHE_SECONDS = 0.9  # of the second that a stop may take
@@ -150,7 +151,7 @@ def principal_of_user(user: User) -> Principal:
     started = time.monotonic()
     account = Account.objects.filter(owner=user, number=1).first()
     if account is None or account.closed_at:
-        raise AuthError("account_closed", "this account is closed", status=403)
+        raise account_closed()
     verified = not settings.EMAIL_VERIFICATION_REQUIRED or _verified_emails(user.pk).exists()
     principal = _build(account, LOGIN_SCOPES, "session", str(user.pk), is_verified=verified)
     return _keep(name, principal, started)
@@ -167,14 +168,6 @@ def require_scope(principal: Principal, scope: str) -> None:
 def require_verified(principal: Principal) -> None:
     if not principal.is_verified:
         raise AuthError("email_not_verified", "verify your e-mail address first", status=403)
-
-
-def check_may_act(user: User) -> None:
-    """Raise AuthError for a suspended or closed user."""
-    if user.suspended_at is not None:
-        raise AuthError("account_suspended", "this account is suspended", status=403)
-    if not user.is_active:
-        raise AuthError("account_closed", "this account is closed", status=403)
 
 
 def find_stopped(principals: Iterable[Principal]) -> set[Principal]:
@@ -313,7 +306,7 @@ def _check_account(account: Account | None) -> Account:
         raise AuthError("invalid_credentials", "there is no account for this")
     check_may_act(account.owner)
     if account.closed_at is not None:
-        raise AuthError("account_closed", "this account is closed", status=403)
+        raise account_closed()
     return account
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
+import structlog
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -9,10 +10,13 @@ from django.template.loader import get_template
 from django.utils.translation import gettext as _
 
 from accounts.api.door import API_PREFIX
+from accounts.api.errors import DATABASE_FAULTS
 from accounts.errors import ApiError
 from accounts.refusals import describe, describe_wait
 
 NOT_FOUND = 404
+
+log = structlog.get_logger(__name__)
 
 
 class PageErrors:
@@ -35,7 +39,12 @@ class PageErrors:
         return response
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
-        if not isinstance(error, ApiError) or request.path.startswith(API_PREFIX):
+        if request.path.startswith(API_PREFIX):
+            return None
+        if isinstance(error, DATABASE_FAULTS):
+            log.error("database_away", fault=str(error))
+            return server_error(request, status=503)
+        if not isinstance(error, ApiError):
             return None
         message = "" if error.status == NOT_FOUND else describe(error).removesuffix(".")
         return show_error(request, error.status, message, headers=error.headers)
@@ -83,7 +92,7 @@ def csrf_failed(request: HttpRequest, reason: str = "") -> HttpResponse:
     return show_error(request, 403, message)
 
 
-def server_error(request: HttpRequest) -> HttpResponse:
+def server_error(request: HttpRequest, *, status: int = 500) -> HttpResponse:
     """A page that needs neither the database nor the request's user: they may be what failed."""
-    page = get_template("500.html").render({"request_id": getattr(request, "request_id", "")})
-    return HttpResponse(page, status=500)
+    shown = {"request_id": getattr(request, "request_id", ""), "status": status}
+    return HttpResponse(get_template("500.html").render(shown), status=status)

@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods
 
+from accounts.actions import do_change_profile
 from accounts.models import User
 
 UNPROCESSABLE = 422
@@ -46,8 +47,7 @@ def profile(request: HttpRequest) -> HttpResponse:
     user = cast("User", request.user)
     form = ProfileForm(request.POST or None, instance=user)
     if request.method == "POST" and form.is_valid():
-        # Only these columns: the rest of the row may have changed meanwhile.
-        User.objects.filter(pk=user.pk).update(**form.cleaned_data)
+        do_change_profile(user.pk, **form.cleaned_data)
         messages.success(request, _("Your profile is saved."))
         return redirect("account")
     status = UNPROCESSABLE if form.errors else 200

@@ -9,12 +9,15 @@ from accounts import hooks
 from accounts.actions import (
     do_close_account,
     do_decide_withdrawal,
+    do_delete_user,
     do_deposit,
     do_grant,
     do_request_withdrawal,
+    do_suspend_user,
     get_house_id,
     get_issuer_id,
 )
+from accounts.api import principal
 from accounts.errors import RefusedError
 from accounts.hooks import Valuation
 from accounts.models import Account, AuditEvent, Policy, Transfer, WithdrawalRequest
@@ -269,6 +272,35 @@ def test_a_closed_account_keeps_its_money_and_can_still_be_paid(alice, operator,
     assert_error(program.get("account"), 401, "invalid_credentials")
     do_deposit(main_account(alice), amount_micros=1, by=operator)
     assert main_account(alice).cash_micros == 100 * CREDIT + 1
+
+
+@pytest.mark.parametrize(
+    ("stop", "code"),
+    [
+        (lambda alice, operator: do_suspend_user(alice, by=operator, reason="x"), "suspended"),
+        (lambda alice, operator: do_delete_user(alice), "closed"),
+    ],
+)
+def test_who_is_stopped_in_another_process_can_change_nothing_here(
+    alice, operator, log_in, stop, code, monkeypatch
+):
+    """This process has found their credential right a moment ago."""
+    kept = principal._cache
+    monkeypatch.setattr(principal, "_find_fresh", lambda text: kept.get(text, (0, None))[1])
+    monkeypatch.setattr(hooks, "_cancel_orders", None)  # there is no engine here
+    person = log_in(alice)
+    asked = person.post("deposits", {"amount": "1"}).json()
+    stop(alice, operator)
+    code = f"account_{code}"
+    assert person.get("account").status_code == 200
+    assert_error(person.post("withdrawals", {"amount": "1", "note": "mine"}), 403, code)
+    assert_error(person.post("deposits", {"amount": "1"}), 403, code)
+    assert_error(person.delete(f"deposits/{asked['id']}"), 403, code)
+    assert_error(person.patch("me", {"display_name": "Me again"}), 403, code)
+    assert_error(person.post("keys", {"name": "a", "scopes": ["trade"]}), 403, code)
+    alice.refresh_from_db()
+    assert alice.display_name == ""
+    assert not main_account(alice).withdrawals.exists()
 
 
 @pytest.mark.django_db(transaction=True)

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from accounts.api.errors import FIELD_CODES, PAGE_ERRORS
 from tests.exchange import ROOT
-from trading.api.refusals import REFUSALS
+from trading.api.refusals import REFUSALS, UNDONE
 
 APPS = ("accounts", "markets", "trading", "predex")
 # What only pages do: the API has no comments and no running of groups.
@@ -16,7 +16,7 @@ CODE_POSITIONS = {"ApiError": 1, "RefusedError": 0, "AuthError": 0, "UnitError":
 
 def find_codes() -> set[str]:
     """Return the codes; "unknown_*" stands for the family of unknown references."""
-    codes = {str(reason) for reason in REFUSALS}
+    codes = {str(reason) for reason in REFUSALS} | UNDONE.keys()
     codes |= {code for code, _ in PAGE_ERRORS.values()}
     codes |= set(FIELD_CODES.values())
     for app in APPS:

@@ -1,7 +1,9 @@
-"""Two engines on one shard, the owner frozen (SIGSTOP) and woken: there is never a second writer.
+"""Processes that are frozen (SIGSTOP) and woken, and what they had locked.
 
-What is frozen outside a transaction finds its lease gone when it wakes. What is frozen inside one
-still holds the lease's lock, so its successor ends its database session first.
+Of two engines on one shard there is never a second writer: what is frozen outside a transaction
+finds its lease gone when it wakes; what is frozen inside one still holds the lease's lock, so its
+successor ends its database session first. A web process that is frozen with an account locked
+keeps nobody from trading but that account, and that one only until the database ends its session.
 """
 
 import asyncio
@@ -10,17 +12,32 @@ import os
 import signal
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+from urllib.parse import quote
 
 import psycopg
 import pytest
 
+from tests.databases import PostgresDatabases
 from tests.faults.conftest import BACK_SECONDS_MAX, Setter, Stage
+from tests.faults.test_beat import log_in
 from tests.faults.test_kills import find_owner
+from tests.faults.wire import Connection, Reply
+from tests.servers import find_free_port
 
 pytestmark = [pytest.mark.alone, pytest.mark.timeout(300)]
 
 ROLES = ("web", "engine", "engine:0")
 WAIT_SECONDS = 10
+OTHERS_SECONDS_MAX = 2.5
+WITHDRAWAL = {"amount": "1"}
+WAITERS = """
+    SELECT count(*) FROM pg_stat_activity
+    WHERE datname = current_database() AND wait_event_type = 'Lock'"""
+LEFT_INSIDE = """
+    SELECT count(*) FROM pg_stat_activity
+    WHERE datname = current_database() AND state = 'idle in transaction'
+    AND query LIKE '%accounts_auditevent%'"""
 SETTLED_SECONDS = 0.05
 """What a process sent before it was stopped has reached the database by then."""
 BETWEEN, INSIDE, LOCKED = "between transactions", "inside a transaction", "waits for a lock"
@@ -38,6 +55,86 @@ async def test_an_engine_frozen_inside_a_transaction_commits_nothing_when_it_wak
 ):
     stage = set_stage("postgres", roles=ROLES)
     await outlive(stage, freeze_inside_a_transaction)
+
+
+async def test_a_web_process_frozen_inside_a_withdrawal_stops_only_the_account_it_has_locked(
+    set_stage: Setter, postgres_databases: PostgresDatabases
+):
+    port = find_free_port()
+    stage = set_stage(
+        "postgres",
+        roles=("web", f"web:{port}", "engine"),
+        databases=HastyDatabases(postgres_databases),
+    )
+    operator, own = await log_in(stage), Connection(port)
+    own.headers = operator.headers
+    other = Connection(port, headers={"X-API-Key": stage.world.traders[0].key})
+    await until_up(other)
+    async with freeze_inside_a_withdrawal(stage, operator) as withdrawing:
+        asked = asyncio.create_task(buy(stage, own))
+        began_at = time.monotonic()
+        replies = [await buy(stage, other) for _ in range(3)]
+        waited = time.monotonic() - began_at
+        refused = await asked
+        assert (refused.status, refused.json()["code"]) == (503, "account_busy"), refused
+        assert int(refused.headers["retry-after"]) >= 1
+        assert {reply.status for reply in replies} == {201}
+        assert waited < OTHERS_SECONDS_MAX
+        while (reply := await buy(stage, own)).status == 503:
+            assert time.monotonic() - began_at < WAIT_SECONDS, reply
+            assert (await buy(stage, other)).status == 201
+        assert reply.status == 201, reply
+    # Woken, it finds its session gone: nothing was set aside, and it works on.
+    reply = await withdrawing
+    assert (reply.status, reply.json()["code"]) == (503, "unavailable"), reply
+    again = await operator.request("POST", "withdrawals", WITHDRAWAL)
+    assert again.status == 201, again
+    stage.verify()
+    print(f"3 orders of another account took {waited:.2f} s")
+
+
+class HastyDatabases:
+    """Databases whose sessions may be idle inside a transaction for 5 seconds only."""
+
+    def __init__(self, databases: PostgresDatabases) -> None:
+        self.databases = databases
+
+    def make(self, folder: Path) -> str:
+        options = quote("-c idle_in_transaction_session_timeout=5s")
+        return f"{self.databases.make(folder)}?options={options}"
+
+
+async def buy(stage: Stage, connection: Connection) -> Reply:
+    market = stage.world.markets[0].slug
+    order = {"market": market, "side": "buy", "price": "0.50", "quantity": "1"}
+    return await connection.request("POST", "orders", order)
+
+
+async def until_up(connection: Connection) -> None:
+    for _ in range(WAIT_SECONDS * 10):
+        with contextlib.suppress(OSError):
+            if (await connection.request("GET", "/ready")).status == 200:
+                return
+        await asyncio.sleep(0.1)
+    raise AssertionError("the second web process does not start")
+
+
+@contextlib.asynccontextmanager
+async def freeze_inside_a_withdrawal(
+    stage: Stage, operator: Connection
+) -> AsyncIterator[asyncio.Task[Reply]]:
+    """Hold the audit log until the withdrawal waits for it, which has locked the account."""
+    lock = "LOCK TABLE accounts_auditevent IN EXCLUSIVE MODE"
+    async with await psycopg.AsyncConnection.connect(stage.database.url) as holder:
+        await holder.execute(lock)
+        withdrawing = asyncio.create_task(operator.request("POST", "withdrawals", WITHDRAWAL))
+        await asyncio.sleep(0)
+        await until(lambda: stage.database.value(WAITERS) == 1)
+        pid = stage.exchange.pid("web")
+        os.kill(pid, signal.SIGSTOP)
+    with thaw_at_the_end(pid):
+        await until(lambda: stage.database.value(LEFT_INSIDE) == 1)
+        yield withdrawing
 
 
 async def outlive(stage: Stage, freeze: Callable[[Stage], contextlib.AbstractAsyncContextManager]):

@@ -1,5 +1,7 @@
 """PostgreSQL goes and comes back under load: web and engine come back by themselves."""
 
+import asyncio
+import itertools
 import signal
 import time
 from pathlib import Path
@@ -7,7 +9,9 @@ from pathlib import Path
 import pytest
 
 from tests.databases import PostgresDatabases
-from tests.faults.conftest import BACK_SECONDS_MAX, Setter
+from tests.faults.conftest import BACK_SECONDS_MAX, Setter, Stage
+from tests.faults.seed import Market
+from tests.faults.wire import Connection, Reply
 from tests.servers import PostgresServer
 
 pytestmark = [pytest.mark.alone, pytest.mark.timeout(300)]
@@ -15,6 +19,10 @@ pytestmark = [pytest.mark.alone, pytest.mark.timeout(300)]
 OUTAGES = pytest.mark.parametrize("seconds", [4.0, pytest.param(20.0, marks=pytest.mark.soak)])
 
 SESSIONS_ENDED = 3
+PAGES_AT_ONCE = 20
+END_ALL_SESSIONS = """
+    SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
+    WHERE datname = current_database() AND pid <> pg_backend_pid()"""
 
 
 @OUTAGES
@@ -48,3 +56,46 @@ async def test_postgres_is_stopped_and_started_under_load(
         f" back after {', '.join(f'{seconds:.2f}' for seconds in recoveries)} s"
     )
     assert max(recoveries) <= BACK_SECONDS_MAX, recoveries
+
+
+async def test_a_process_whose_sessions_were_all_ended_works_on_at_once(set_stage: Setter):
+    """A failover ends every session at once: pages, and markets that this process never routed to
+    before, find new ones.
+    """
+    stage = set_stage("postgres", roles=("web", "engine", "tasks"), wishes={"markets": 2})
+    first, second = stage.world.markets
+    web = [open_connection(stage) for _ in range(PAGES_AT_ONCE)]
+    assert (await place(web[0], first)).status == 201
+    for _ in range(2):  # so that the pool holds several sessions
+        assert await view_pages(web, first) == [200] * PAGES_AT_ONCE
+    stage.database.value(END_ALL_SESSIONS)
+    ended_at = time.monotonic()
+    for _ in range(3):
+        assert await view_pages(web, second) == [200] * PAGES_AT_ONCE
+    while (reply := await place(web[0], second)).status == 503:
+        assert time.monotonic() - ended_at < BACK_SECONDS_MAX, reply
+        await asyncio.sleep(0.05)
+    assert reply.status == 201, reply
+    assert all(child.is_running() for child in stage.exchange.children.values())
+    stage.verify()
+
+
+def open_connection(stage: Stage) -> Connection:
+    return Connection(stage.exchange.port, headers={"X-API-Key": stage.world.traders[0].key})
+
+
+async def place(connection: Connection, market: Market) -> Reply:
+    order = {"market": market.slug, "side": "buy", "price": "0.50", "quantity": "1"}
+    return await connection.request("POST", "orders", order)
+
+
+async def view_pages(connections: list[Connection], market: Market) -> list[int]:
+    """Look at a market on every connection at once, half of them at its page on the site."""
+    paths = itertools.cycle((f"/markets/{market.slug}/", f"markets/{market.slug}"))
+    replies = await asyncio.gather(
+        *(
+            connection.request("GET", path)
+            for connection, path in zip(connections, paths, strict=False)
+        )
+    )
+    return [reply.status for reply in replies]

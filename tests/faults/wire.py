@@ -31,7 +31,10 @@ class Connection:
     async def request(
         self, method: str, path: str, body: Any = None, *, headers: dict[str, str] | None = None
     ) -> Reply:
-        """Send one request and return its reply; raise one of LOST when there is none."""
+        """Send one request and return its reply; raise one of LOST when there is none.
+
+        `path` is below /api/v1/ unless it begins with a slash.
+        """
         content = b"" if body is None else json.dumps(body).encode()
         head = self._build_head(method, path, content, headers or {})
         try:
@@ -50,7 +53,8 @@ class Connection:
         fields = {"Host": f"127.0.0.1:{self.port}", **self.headers, **extra}
         if content:
             fields |= {"Content-Type": "application/json", "Content-Length": str(len(content))}
-        lines = [f"{method} /api/v1/{path} HTTP/1.1"]
+        target = path if path.startswith("/") else f"/api/v1/{path}"
+        lines = [f"{method} {target} HTTP/1.1"]
         lines += [f"{name}: {value}" for name, value in fields.items()]
         return "\r\n".join([*lines, "", ""]).encode()
 

@@ -32,6 +32,7 @@ from tests.pages.trading import shard
 from tests.trading.world import CREDIT, buy, make_account, make_market, open_market, run, sell
 from trading import actions
 from trading.models import Order
+from trading.own_data import cancel_orders
 from trading.settlement import settle_market
 
 __all__ = ["shard"]
@@ -226,12 +227,23 @@ def test_open_orders_are_cancelled_and_positions_still_paid(trader, market):
     assert Transfer.objects.filter(credit_account=account, kind="settlement").exists()
 
 
-def test_an_order_that_comes_in_between_stops_the_deletion(trader, monkeypatch):
-    monkeypatch.setattr("accounts.hooks.cancel_orders", lambda account_id: None)
-    with pytest.raises(RefusedError, match="cancel the account's orders"):
-        do_delete_user(trader)
+def test_an_order_that_comes_in_between_does_not_stop_the_deletion(trader, monkeypatch):
+    """A program goes on placing orders until the account is closed; those are cancelled after."""
+    closed = []
+
+    def cancel(account_id, *, by_operator=False):
+        closed.append(main_account(trader).closed_at is not None)
+        if closed[-1]:
+            cancel_orders(account_id, by_operator)
+
+    monkeypatch.setattr("accounts.hooks.cancel_orders", cancel)
+    do_delete_user(trader)
+    assert closed == [False, True]
     trader.refresh_from_db()
-    assert (trader.handle, trader.is_active) == ("alice", True)
+    assert trader.is_deleted
+    order = Order.objects.get(account__owner=trader)
+    assert (order.get_status_display(), order.reason) == ("cancelled", "cancelled_by_owner")
+    assert main_account(trader).held_micros == 0
 
 
 def test_a_waiting_withdrawal_stops_the_deletion_and_the_page_says_so(alice):

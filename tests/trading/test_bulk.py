@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from accounts import bulk
 from tests.trading import world
 from trading.models import Receipt
-from trading.writer import RECEIPTS
+from trading.tables import RECEIPTS
 
 pytestmark = pytest.mark.django_db
 

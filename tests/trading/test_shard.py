@@ -16,8 +16,9 @@ from trading.loading import load_engine
 from trading.messages import Task, decode_publication
 from trading.models import BookState, JournalRow, Margin, Order, Position, Receipt, Trade
 from trading.shard import Shard
+from trading.tables import RECEIPTS
 from trading.worker import DATABASE_FAULTS
-from trading.writer import RECEIPTS, LeaseLostError
+from trading.writer import LeaseLostError
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -9,7 +9,7 @@ from accounts.errors import ApiError, RefusedError
 from accounts.models import User
 from markets.lifecycle import REASON_LENGTH_MAX
 from markets.models import Market
-from trading.api.refusals import build_gateway_error
+from trading.api.refusals import build_gateway_error, refuse_undone
 from trading.engine.types import Config, Configure, MarketStatus, Reason
 from trading.gateway import EngineAway, MarketUnknown, Overloaded, TimedOut, send_sync
 from trading.messages import Answer, Result, Task
@@ -53,14 +53,17 @@ def configure(
 
 
 def send(tasks: Sequence[Task]) -> list[Answer]:
-    """Carry out tasks; an engine that is away or silent is a 503 or 504."""
+    """Carry out tasks; an engine that is away, can't do it now or is silent is a 503 or 504."""
     try:
-        return send_sync(tasks)
+        answers = send_sync(tasks)
     except TimedOut:
         message = "the outcome is unknown: look at the market, then try again"
         raise ApiError(504, "timed_out", message) from None
     except (EngineAway, Overloaded, MarketUnknown) as fault:
         raise build_gateway_error(fault) from None
+    for answer in answers:
+        refuse_undone(answer)
+    return answers
 
 
 def _check(answer: Answer) -> None:

@@ -322,6 +322,8 @@ class LeaseAdmin(ReadOnlyAdmin):
         show_time("renewed_at_us", _("renewed")),
         show_time("committed_at_us", _("committed")),
         "queue_depth",
+        "clock_ahead_us",
+        "books_ahead_us",
     ]
     ordering = ["shard"]
 

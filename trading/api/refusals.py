@@ -10,6 +10,7 @@ from accounts.errors import ApiError, RefusedError, not_found
 from accounts.units import format_amount
 from trading.engine.types import ORDER_LOTS_MAX, Reason
 from trading.gateway import EngineAway, MarketUnknown, Overloaded, TimedOut
+from trading.messages import Answer
 
 
 class Refusal(NamedTuple):
@@ -99,8 +100,22 @@ def idempotency_key_reused() -> ApiError:
     )
 
 
-def exchange_halted() -> ApiError:
-    return RefusedError("exchange_halted", "trading is halted on the whole exchange", status=409)
+UNDONE: Final[dict[str, tuple[int, str]]] = {
+    "exchange_halted": (409, "trading is halted on the whole exchange"),
+    "account_closed": (403, "this account is closed"),
+    "account_suspended": (403, "this account is suspended"),
+    "account_busy": (503, "an account that this needs is locked by something else: try again"),
+    "clock_wrong": (503, "the exchange's clock is wrong, so no order is taken: try again later"),
+}
+"""Answers' statuses that say why nothing was done, which are the codes too: HTTP status, words."""
+
+
+def refuse_undone(answer: Answer) -> None:
+    """Raise what an answer's status means to the caller, where nothing was done."""
+    if answer.status in UNDONE:
+        status, message = UNDONE[answer.status]
+        later = {"Retry-After": "1"} if status == 503 else {}
+        raise ApiError(status, answer.status, message, headers=later)
 
 
 GatewayFault = EngineAway | Overloaded | TimedOut | MarketUnknown

@@ -26,7 +26,16 @@ from trading.pages.words import FIELDS, describe_order
 RESTING: Final = ("open", "partially_filled")
 OWN_CHANGED: Final = "own-changed"
 """What the page's script hears when something of the viewer's own has changed."""
-SENT_AGAIN: Final = frozenset({"timed_out", "engine_away", "overloaded", "too_many_requests"})
+SENT_AGAIN: Final = frozenset(
+    {
+        "timed_out",
+        "engine_away",
+        "overloaded",
+        "too_many_requests",
+        "account_busy",
+        "clock_wrong",
+    }
+)
 """Refusals after which the same client order id is sent again."""
 
 

@@ -57,6 +57,9 @@ def name_contract(market: Market, code: str, *, is_mirrored: bool = False) -> Co
 
 # --- refusals ---------------------------------------------------------------------------------
 
+_CLOCK_WRONG: Final = gettext_lazy(
+    "The exchange's clock is wrong, so orders wait until it is right. Nothing was sent."
+)
 _LATER: Final = gettext_lazy("Nothing was sent. Try again in a moment.")
 _REFUSALS: Final[Mapping[str, str | Promise]] = {
     "market_not_open": gettext_lazy("This market is not open for trading."),
@@ -65,6 +68,8 @@ _REFUSALS: Final[Mapping[str, str | Promise]] = {
     "maintenance": gettext_lazy("The exchange is in maintenance: nothing can be changed for now."),
     "engine_away": gettext_lazy("The matching engine is away. Nothing was sent; try again."),
     "overloaded": _LATER,
+    "account_busy": _LATER,
+    "clock_wrong": _CLOCK_WRONG,
     "too_many_requests": gettext_lazy("Too many requests. Wait a moment, then try again."),
     "timed_out": gettext_lazy(
         "No answer came in time. Send the same order again: it is placed once at most."

@@ -10,6 +10,7 @@ g. only legal changes of status
 h. the book that the events tell of is the book there is
 i. epochs of leases only grow
 j. each position is settled exactly once
+k. no command was carried out at a time that is still to come
 
 `laws` are statements over rows, `journals` replays market by market. Each check reads one snapshot.
 """
@@ -22,7 +23,7 @@ from django.utils import timezone
 from trading.models import VerifyRun
 from trading.verify.findings import Finding, merge
 from trading.verify.journals import check_journals
-from trading.verify.laws import LAWS, check_law
+from trading.verify.laws import LAWS, check_law, check_times
 
 __all__ = ["Finding", "Stopped", "check_everything", "keep_report", "record_run"]
 
@@ -47,6 +48,7 @@ def _check(market_ids: list[int] | None, should_stop: Callable[[], bool]) -> Ite
         if should_stop():
             raise Stopped
         yield check_law(law)
+    yield check_times()
     for findings in check_journals(market_ids):
         if should_stop():
             raise Stopped

@@ -10,6 +10,8 @@ from typing import Final, NamedTuple
 from django.db import connection
 
 from markets.lifecycle import LEGAL
+from trading.clock import AHEAD_US_MAX, database_now_us
+from trading.models import BookState
 from trading.snapshot import reading
 from trading.verify.findings import EXAMPLES_MAX, Finding
 
@@ -37,6 +39,15 @@ def check_law(law: Law) -> Finding:
             )
             examples = [f"{law.what}: {row[0]}" for row in cursor.fetchall()]
     return Finding(law.invariant, law.what, checked, breaches, examples)
+
+
+def check_times() -> Finding:
+    """Find markets whose books were written by a clock that was ahead."""
+    latest_us = database_now_us() + AHEAD_US_MAX
+    what = "no book's time lies ahead of the clock"
+    ahead = BookState.objects.filter(ts_us__gt=latest_us).order_by("market_id")
+    examples = [f"{what}: {key}" for key in ahead.values_list("pk", flat=True)[:EXAMPLES_MAX]]
+    return Finding("k", what, BookState.objects.count(), ahead.count(), examples)
 
 
 _SIDES: Final = (

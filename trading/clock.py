@@ -1,0 +1,77 @@
+"""The time by the database's clock, and how far this machine's is from it.
+
+Hosts need not agree on the time: the database's counts. On SQLite, which has no clock but this
+machine's, that is held against the time that has passed since the process began: a jump is believed
+only when it has stood for BELIEVED_AFTER_SECONDS, as it does when somebody has corrected the clock.
+"""
+
+import time
+from typing import Final
+
+from accounts import bulk
+from accounts.clock import now_us
+
+AHEAD_US_MAX: Final = 5_000_000
+"""How far a clock may be from the database's, either way."""
+BELIEVED_AFTER_SECONDS: Final = 60
+NOW_SQL: Final = "(extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
+
+# Where there is a choice, the one that goes on while the machine sleeps.
+_STEADY: Final = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+
+
+class JumpGuard:
+    """What the time would be if nobody had set the clock. `read_us` never jumps with it."""
+
+    def __init__(self) -> None:
+        self.offset_us = now_us() - steady_us()
+        self.other_us: int | None = None
+        self.other_since_us = 0
+
+    def read_us(self) -> int:
+        steady = steady_us()
+        offset_us = now_us() - steady
+        if abs(offset_us - self.offset_us) <= AHEAD_US_MAX:
+            self.offset_us, self.other_us = offset_us, None  # a clock is kept right in small steps
+        elif self.other_us is None or abs(offset_us - self.other_us) > AHEAD_US_MAX:
+            self.other_us, self.other_since_us = offset_us, steady
+        elif steady - self.other_since_us >= BELIEVED_AFTER_SECONDS * 1_000_000:
+            self.offset_us, self.other_us = offset_us, None
+        return self.offset_us + steady
+
+
+def steady_us() -> int:
+    return time.clock_gettime_ns(_STEADY) // 1_000
+
+
+def database_now_us() -> int:
+    """Return the time that counts."""
+    if not bulk.is_postgresql():
+        return _guard.read_us()
+    cursor = bulk.open_cursor()
+    cursor.execute(f"SELECT {NOW_SQL}")
+    return int(cursor.fetchone()[0])
+
+
+def compute_ahead_us() -> int:
+    """Return by how much this machine's clock is ahead of the database's."""
+    before_us = now_us()
+    database_us = database_now_us()
+    return compute_least_ahead_us(before_us, database_us, now_us())
+
+
+def compute_least_ahead_us(before_us: int, database_us: int, after_us: int) -> int:
+    """Return the least difference that the three times, read one after the other, allow for.
+
+    However long the database took to answer, that is no fault of a clock.
+    """
+    if before_us > database_us:
+        return before_us - database_us
+    return min(0, after_us - database_us)
+
+
+def is_wrong(ahead_us: int) -> bool:
+    return abs(ahead_us) > AHEAD_US_MAX
+
+
+_guard = JumpGuard()
