@@ -253,7 +253,7 @@ async def test_what_was_published_while_the_account_was_read_is_in_its_snapshot(
     _, secret = await make_key(floor.alice)
     client = await site.connect()
     await client.send("auth", key=secret)
-    await client.subscribe("me")
+    await client.send("subscribe", channels=["me"])
     await started.wait()
     [result] = await floor.run(buy(floor.market, floor.alice, 40, 100))
     [order] = (await client.get("me_snapshot"))["orders"]
