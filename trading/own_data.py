@@ -51,7 +51,7 @@ def list_own_fills(user_id: int) -> Rows:
     cards = _Cards()
     for account_id in _accounts(user_id):
         before = None
-        while fills := list_fills(account_id, before=before, count=CHUNK_ROWS):
+        while fills := list_fills(account_id, beyond=before, count=CHUNK_ROWS):
             for fill in fills:
                 yield msgspec.to_builtins(show_fill(fill, cards.get(fill.trade.market_id)))
             before = fills[-1].trade.id
