@@ -52,6 +52,8 @@ def run_once(
             with transaction.atomic():
                 request.status, request.answer = effect()
         except ApiError as error:
+            if error.status >= 500:  # what is so now is no answer for ever
+                raise
             refusal = error
             request.status = error.status
             request.answer = {"code": error.code, "message": error.message, "field": error.field}

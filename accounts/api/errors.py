@@ -4,12 +4,14 @@
 Codes are promises (see docs/api.md); messages are for people.
 """
 
+import sqlite3
 from typing import Any
 
 import msgspec
+import psycopg
 import structlog
 from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation
-from django.db import OperationalError
+from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpResponse
 from psycopg_pool import PoolTimeout
 from rest_framework import exceptions, status
@@ -19,6 +21,15 @@ from accounts.errors import ApiError, AuthError, RefusedError, not_found, too_ma
 
 log = structlog.get_logger(__name__)
 
+# Statements in bulk raise the driver's own errors, Django's are others.
+DATABASE_AWAY = (
+    OperationalError,
+    InterfaceError,
+    psycopg.OperationalError,
+    psycopg.InterfaceError,
+    sqlite3.OperationalError,
+    PoolTimeout,
+)
 # What Django or a server answers by itself, as a page.
 PAGE_ERRORS = {
     400: ("bad_request", "this request cannot be understood"),
@@ -89,7 +100,7 @@ def find_error(exception: Exception) -> ApiError | None:
         return exception
     if isinstance(exception, Http404):
         return not_found()
-    if isinstance(exception, OperationalError | PoolTimeout):
+    if isinstance(exception, DATABASE_AWAY):
         return _database_away(exception)
     if isinstance(exception, RequestDataTooBig):
         return _page_error(413)
@@ -140,7 +151,7 @@ def _database_away(exception: Exception) -> ApiError:
     return ApiError(
         503,
         "unavailable",
-        "the database did not answer in time: try again",
+        "the database is away, so the outcome may be unknown: send it again under the same key",
         headers={"Retry-After": "1"},
     )
 

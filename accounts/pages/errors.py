@@ -1,7 +1,9 @@
 """What a page view refuses becomes a page: the same errors that the API answers as JSON."""
 
+import sys
 from collections.abc import Callable, Mapping
 
+import structlog
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -9,8 +11,11 @@ from django.template.loader import get_template
 from django.utils.translation import gettext as _
 
 from accounts.api.door import API_PREFIX
+from accounts.api.errors import DATABASE_AWAY
 from accounts.errors import ApiError
 from accounts.refusals import describe, describe_wait
+
+log = structlog.get_logger(__name__)
 
 NOT_FOUND = 404
 
@@ -35,7 +40,11 @@ class PageErrors:
         return response
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
-        if not isinstance(error, ApiError) or request.path.startswith(API_PREFIX):
+        if request.path.startswith(API_PREFIX):
+            return None
+        if isinstance(error, DATABASE_AWAY):
+            return _show_away(request, error)
+        if not isinstance(error, ApiError):
             return None
         message = "" if error.status == NOT_FOUND else describe(error).removesuffix(".")
         return show_error(request, error.status, message, headers=error.headers)
@@ -84,6 +93,21 @@ def csrf_failed(request: HttpRequest, reason: str = "") -> HttpResponse:
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
+    """What failed may be the database, also where no view was called yet or any more."""
+    error = sys.exc_info()[1]
+    if isinstance(error, DATABASE_AWAY):
+        return _show_away(request, error)
+    return _show_plain(request, 500)
+
+
+def _show_away(request: HttpRequest, error: BaseException) -> HttpResponse:
+    log.error("database_away", fault=str(error))
+    response = _show_plain(request, 503)
+    response["Retry-After"] = "1"
+    return response
+
+
+def _show_plain(request: HttpRequest, status: int) -> HttpResponse:
     """A page that needs neither the database nor the request's user: they may be what failed."""
-    page = get_template("500.html").render({"request_id": getattr(request, "request_id", "")})
-    return HttpResponse(page, status=500)
+    context = {"request_id": getattr(request, "request_id", ""), "status": status}
+    return HttpResponse(get_template("500.html").render(context), status=status)
