@@ -54,6 +54,8 @@ def run_once(
         except AuthError:  # who is let in again may send it again
             raise
         except ApiError as error:
+            if error.status >= 500:  # what is so now is no answer for ever
+                raise
             refusal = error
             request.status = error.status
             request.answer = {"code": error.code, "message": error.message, "field": error.field}

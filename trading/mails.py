@@ -12,7 +12,7 @@ from django.utils.translation import override
 
 from accounts.policy import get_policy
 from trading.models import MailState, Notification
-from trading.sentences import describe
+from trading.sentences import describe_all
 
 log = structlog.get_logger(__name__)
 
@@ -48,7 +48,7 @@ def _send(rows: list[Notification]) -> None:
 def build_mail(address: str, rows: list[Notification]) -> EmailMultiAlternatives:
     with override(settings.LANGUAGE_CODE):
         site = get_policy().site_name
-        told = [describe(row) for row in rows]
+        told = describe_all(rows)
         subject = told[0].title if len(told) == 1 else _("News of your markets")
         context = {"told": told, "site_name": site, "site_url": settings.SITE_URL}
         text = render_to_string("trading/mail.txt", context)

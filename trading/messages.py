@@ -110,7 +110,7 @@ class MarketChange(msgspec.Struct, array_like=True, gc=False):
 
 
 class OrderChange(msgspec.Struct, array_like=True, gc=False):
-    """An order as it now is."""
+    """An order as it now is; `seq` is the number of the command that last changed it."""
 
     market_id: int
     seq: int

@@ -89,6 +89,7 @@ class Order(models.Model):
     class Meta:
         indexes = (
             models.Index(fields=("account", "id"), name="orders_of_an_account"),
+            models.Index(fields=("account", "updated_at_us", "id"), name="orders_by_last_change"),
             models.Index(
                 fields=("market", "priority"),
                 name="open_orders_of_a_market",

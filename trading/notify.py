@@ -99,7 +99,6 @@ def _tell_of_fills(
         if known is not None:
             known.facts["lots"] += lots
             known.facts["micros"] += micros
-            known.facts["remaining_lots"] = order.remaining_lots
             known.save(update_fields=["facts"])
             continue
         facts = {**_facts_of(order), "lots": lots, "micros": micros}

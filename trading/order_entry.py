@@ -18,7 +18,7 @@ from accounts.api.principal import Principal
 from accounts.clock import now_us
 from accounts.errors import ApiError, not_found
 from accounts.ids import new_id
-from trading import cards, market_data
+from trading import cards, market_data, queries
 from trading.api import preview, refusals, render
 from trading.api.commands import (
     build_amend,
@@ -221,13 +221,22 @@ async def _change(call: Call, card: MarketCard, command: Amend | Cancel) -> Resp
 async def _cancel_all(call: Call) -> Response:
     _refuse_body(call)
     slug = call.params.get("market")
-    market_id = None if slug is None else (await cards.get_card(slug, call.caller.user_id)).id
+    market_id = None if slug is None else await _find_own_market(slug, call.caller)
     command = CancelAll(call.caller.account_id)
     body_hash = compute_body_hash("cancel_all", market_id, command)
     task = Task(0, market_id, command, _request_key(call), body_hash)
     results = [_read_answer(answer) for answer in await get_gateway().send([task])]
     order_ids = [order_id for result in results for order_id in result.order_ids]
     return _respond(200, CancelledOrders(cancelled=order_ids, count=len(order_ids)), results)
+
+
+async def _find_own_market(slug: str, caller: Principal) -> int:
+    """Return a market that the caller sees or has orders in; the same 404 for any other."""
+    try:
+        return (await cards.get_card(slug, caller.user_id)).id
+    except ApiError:
+        find = database_sync_to_async(queries.find_own_market, thread_sensitive=False)
+        return await find(slug, account_id=caller.account_id, user_id=caller.user_id)
 
 
 async def _get_own_order(order_id: str, caller: Principal) -> OrderCard:

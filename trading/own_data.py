@@ -17,7 +17,7 @@ from trading.cards import MarketCard
 from trading.feed.reads import read_cards
 from trading.models import Margin, Notification, NotificationChoice, Order, Position
 from trading.queries import list_fills
-from trading.sentences import describe
+from trading.sentences import describe_all
 
 Rows = Iterator[Mapping[str, Any]]
 
@@ -51,7 +51,7 @@ def list_own_fills(user_id: int) -> Rows:
     cards = _Cards()
     for account_id in _accounts(user_id):
         before = None
-        while fills := list_fills(account_id, before=before, count=CHUNK_ROWS):
+        while fills := list_fills(account_id, beyond=before, count=CHUNK_ROWS):
             for fill in fills:
                 yield msgspec.to_builtins(show_fill(fill, cards.get(fill.trade.market_id)))
             before = fills[-1].trade.id
@@ -83,10 +83,10 @@ def list_markets_entered(user_id: int) -> Rows:
 
 
 def list_notifications(user_id: int) -> Rows:
-    rows = Notification.objects.filter(user=user_id).select_related("market")
-    for row in read_in_chunks(rows.prefetch_related("market__outcomes")):
+    found = Notification.objects.filter(user=user_id).select_related("market")
+    rows = list(read_in_chunks(found.prefetch_related("market__outcomes")))  # so many are kept
+    for row, told in zip(rows, describe_all(rows), strict=True):
         shown = {name: show_value(getattr(row, name)) for name in NOTIFICATION_COLUMNS[:-2]}
-        told = describe(row)
         yield {**shown, "title": told.title, "detail": told.detail}
 
 

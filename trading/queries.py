@@ -9,7 +9,10 @@ import msgspec
 from django.db.models import F, Max, Min, OuterRef, Q, QuerySet, Subquery, Sum
 from django.db.models.functions import Coalesce
 
+from accounts.errors import not_found
+from accounts.models import User
 from markets.models import FINAL_STATUSES, HIDDEN_STATUSES, Market
+from markets.queries import SLUG_PATTERN
 from trading.cards import MarketCard
 from trading.engine.book import Order as EngineOrder
 from trading.engine.book import enter_order
@@ -17,7 +20,7 @@ from trading.engine.types import OrderStatus, Place, Reason, Stp, Terms, Tif
 from trading.feed.mirror import find_tops
 from trading.feed.reads import book_from_database, read_lasts, read_markets
 from trading.messages import Top
-from trading.models import Candle, Order, OutcomeStats, Trade
+from trading.models import Candle, Margin, Order, OutcomeStats, Trade
 
 DAY_MINUTES: Final = 24 * 60
 """How many trades the statistics are at most behind."""
@@ -58,33 +61,51 @@ class OwnFill(NamedTuple):
     is_taker: bool
 
 
+def find_own_market(slug: str, *, account_id: int, user_id: int | None) -> int:
+    """Return a market that the user may see, or once traded in; the same 404 for any other."""
+    markets = Market.objects.filter(slug=slug) if SLUG_PATTERN.fullmatch(slug) else None
+    found = markets.values_list("pk", flat=True).first() if markets is not None else None
+    if found is None:
+        raise not_found("this market")
+    if not Margin.objects.filter(account_id=account_id, market_id=found).exists():
+        user = User.objects.filter(pk=user_id).first()
+        if not Market.objects.visible_to(user).filter(pk=found).exists():
+            raise not_found("this market")
+    return found
+
+
 def list_fills(
     account_id: int,
     *,
-    slug: str | None = None,
+    market_id: int | None = None,
     order_id: str | None = None,
-    before: UUID | None = None,
+    since_us: int | None = None,
+    beyond: UUID | None = None,
     count: int,
 ) -> list[OwnFill]:
-    """Return up to `count` of an account's fills, newest first, `before` a trade's id if given.
+    """Return up to `count` of an account's fills, newest first, or with `since_us` oldest first.
 
-    Two index scans, merged: one condition with OR would sort an account's whole history. The
-    account's index is to lead, whichever market is asked for: most accounts made few of a market's
-    trades. So the market is compared as a number of no index.
+    `beyond` is the last trade of the page before. Two index scans, merged: one condition with OR
+    would sort an account's whole history. The account's index is to lead, whichever market is
+    asked for: most accounts made few of a market's trades. So the market is compared as a number
+    of no index.
     """
-    trades = Trade.objects.order_by("-id")
-    if slug is not None:
-        wanted = Subquery(Market.objects.filter(slug=slug).values("pk"))
-        trades = trades.alias(market_number=F("market_id") + 0).filter(market_number=wanted)
-    if before is not None:
-        trades = trades.filter(id__lt=before)
+    is_forward = since_us is not None
+    trades = Trade.objects.order_by("id" if is_forward else "-id")
+    if since_us is not None:  # ids sort by time, to the millisecond
+        first = UUID(int=since_us // 1000 << 80)
+        trades = trades.filter(id__gte=first, created_at_us__gte=since_us)
+    if market_id is not None:
+        trades = trades.alias(market_number=F("market_id") + 0).filter(market_number=market_id)
+    if beyond is not None:
+        trades = trades.filter(**{"id__gt" if is_forward else "id__lt": beyond})
     sides = []
     for is_taker, role in ((True, "taker"), (False, "maker")):
         mine = trades.filter(**{f"{role}_account": account_id})
         if order_id is not None:
             mine = mine.filter(**{f"{role}_order_id": order_id})
         sides += [(trade, is_taker) for trade in mine[:count]]
-    sides.sort(key=lambda side: side[0].id, reverse=True)
+    sides.sort(key=lambda side: side[0].id, reverse=not is_forward)
     return pair_with_orders(sides[:count])
 
 

@@ -1,5 +1,6 @@
 """Notifications in words, in the viewer's language."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -9,7 +10,7 @@ from django.utils.translation import gettext as _
 from accounts.templatetags.predex import contracts, money, price, signed_money, when
 from markets.models import Market
 from trading.engine.types import BUY, PAYOUT_PIPS
-from trading.models import Notification, NotificationKind
+from trading.models import Notification, NotificationKind, Order
 
 
 class Told(NamedTuple):
@@ -22,7 +23,20 @@ class Told(NamedTuple):
 
 def describe(row: Notification) -> Told:
     """Needs `row.market` with its outcomes."""
-    title, detail = _WORDS[NotificationKind(row.kind)](row.market, row.facts)
+    return describe_all([row])[0]
+
+
+def describe_all(rows: Sequence[Notification]) -> list[Told]:
+    """Say what happened, and of orders what is left of them in the book now."""
+    fills = [row.subject for row in rows if row.kind == NotificationKind.FILL and row.subject]
+    open_orders = Order.objects.filter(pk__in=fills).open() if fills else Order.objects.none()
+    resting = {pk.hex: lots for pk, lots in open_orders.values_list("pk", "remaining_lots")}
+    return [_describe(row, resting.get(row.subject, 0)) for row in rows]
+
+
+def _describe(row: Notification, resting_lots: int) -> Told:
+    facts = {**row.facts, "resting_lots": resting_lots}
+    title, detail = _WORDS[NotificationKind(row.kind)](row.market, facts)
     return Told(title, detail, reverse("market", args=[row.market.slug]))
 
 
@@ -36,9 +50,9 @@ def _fill(market: Market, facts: dict[str, Any]) -> tuple[str, str]:
         title = _("Bought %(quantity)s %(outcome)s at %(price)s") % values
     else:
         title = _("Sold %(quantity)s %(outcome)s at %(price)s") % values
-    if facts["remaining_lots"]:
+    if facts["resting_lots"]:
         rest = _("%(remaining)s still in the book") % {
-            "remaining": contracts(facts["remaining_lots"])
+            "remaining": contracts(facts["resting_lots"])
         }
         return title, f"{market.title} · {rest}"
     return title, market.title

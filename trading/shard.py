@@ -26,6 +26,7 @@ from trading.engine.types import (
     Cancel,
     CancelAll,
     Configure,
+    Configured,
     Ended,
     MarketStatus,
     Place,
@@ -359,8 +360,10 @@ def _fill_in(result: Result, task: Task, part: MarketPart, events: list[AnyEvent
         elif isinstance(event, Rejected):
             result.reason = event.reason.value
             result.missing_micros = event.missing_micros
-        elif isinstance(event, Ended) and isinstance(command, CancelAll):
-            result.order_ids.append(event.order_id)
+        elif not isinstance(event, Configured):
+            part.order_seqs[event.order_id] = engine.seq
+            if isinstance(event, Ended) and isinstance(command, CancelAll):
+                result.order_ids.append(event.order_id)
     if isinstance(command, (Place, Amend, Cancel)):
         order = engine.dirty_orders.get(command.order_id) or engine.orders.get(command.order_id)
         if order is not None and order.account_id == command.account_id:
@@ -412,7 +415,7 @@ def _add_account_changes(accounts: dict[int, AccountChange], part: MarketPart) -
     engine = part.live.engine
     market_id, seq, ts_us = engine.market_id, engine.seq, engine.ts_us
     for order in engine.dirty_orders.values():
-        change: Any = OrderChange(market_id, seq, ts_us, order)
+        change: Any = OrderChange(market_id, part.order_seqs[order.order_id], ts_us, order)
         accounts[order.account_id].orders.append(change)
     for fill_seq, fill in part.fills:
         _add_fill(accounts, market_id, fill_seq, ts_us, fill)

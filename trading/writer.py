@@ -68,7 +68,17 @@ class LiveMarket:
 class MarketPart:
     """What a batch did to one market so far."""
 
-    __slots__ = ("entries", "fills", "live", "new_orders", "seq_before", "status", "tops", "traded")
+    __slots__ = (
+        "entries",
+        "fills",
+        "live",
+        "new_orders",
+        "order_seqs",
+        "seq_before",
+        "status",
+        "tops",
+        "traded",
+    )
 
     def __init__(self, live: LiveMarket) -> None:
         self.live = live
@@ -76,6 +86,8 @@ class MarketPart:
         self.entries: list[JournalEntry] = []
         self.fills: list[tuple[int, Fill]] = []
         self.new_orders: set[str] = set()
+        self.order_seqs: dict[str, int] = {}
+        """By order the number of the command that last changed it."""
         self.traded: set[tuple[int, int]] = set()
         self.tops: list[Top] = []
         self.status: MarketStatus | None = None
@@ -83,6 +95,8 @@ class MarketPart:
     def add_trade(self, trade: Traded) -> Fill:
         """Remember a trade of the engine's current command; return it with its id."""
         engine = self.live.engine
+        self.order_seqs[trade.taker_order_id] = engine.seq
+        self.order_seqs[trade.maker_order_id] = engine.seq
         fill = Fill(trade_id(engine.market_id, engine.ts_us, engine.seq, trade.index), trade)
         self.fills.append((engine.seq, fill))
         self.traded.add((trade.taker_account_id, trade.outcome))
@@ -240,7 +254,7 @@ def _write_orders(cursor: Any, part: MarketPart) -> None:
     engine = part.live.engine
     new, changed = [], []
     for order in engine.dirty_orders.values():
-        row = _order_row(order, engine)
+        row = _order_row(order, engine, part.order_seqs[order.order_id])
         if order.order_id in part.new_orders:
             new.append(row)
         else:
@@ -249,7 +263,7 @@ def _write_orders(cursor: Any, part: MarketPart) -> None:
     ORDERS.update(cursor, ORDER_CHANGING, changed)
 
 
-def _order_row(order: Order, engine: Engine) -> tuple[Any, ...]:
+def _order_row(order: Order, engine: Engine, seq: int) -> tuple[Any, ...]:
     place = order.place
     return (
         order.order_id,
@@ -281,7 +295,7 @@ def _order_row(order: Order, engine: Engine) -> tuple[Any, ...]:
         order.reason,
         order.priority,
         engine.ts_us,
-        engine.seq,
+        seq,
     )
 
 

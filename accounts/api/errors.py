@@ -22,7 +22,7 @@ log = structlog.get_logger(__name__)
 
 # A session that has ended, a lock that took too long, a pool that is empty. Statements in bulk
 # raise the driver's own errors, all others Django's.
-DATABASE_FAULTS: Final = (
+DATABASE_AWAY: Final = (
     OperationalError,
     InterfaceError,
     psycopg.OperationalError,
@@ -99,7 +99,7 @@ def find_error(exception: Exception) -> ApiError | None:
         return exception
     if isinstance(exception, Http404):
         return not_found()
-    if isinstance(exception, DATABASE_FAULTS):
+    if isinstance(exception, DATABASE_AWAY):
         return _database_away(exception)
     if isinstance(exception, RequestDataTooBig):
         return _page_error(413)
@@ -150,7 +150,7 @@ def _database_away(exception: Exception) -> ApiError:
     return ApiError(
         503,
         "unavailable",
-        "the database did not answer in time: try again",
+        "the database is away, so the outcome may be unknown: send it again under the same key",
         headers={"Retry-After": "1"},
     )
 

@@ -116,4 +116,7 @@ def _after(order: Sequence[str], values: Sequence[Any]) -> Q:
         beyond = Q(**{f"{name}__{comparison}": values[position]})
         same = Q(**{name: values[position]})
         condition = beyond | (same & condition) if condition else beyond
-    return condition
+    # It follows from the rest, but only so does the database begin to read at that value.
+    first = order[0].removeprefix("-")
+    comparison = "lte" if order[0].startswith("-") else "gte"
+    return Q(**{f"{first}__{comparison}": values[0]}) & condition

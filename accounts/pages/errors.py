@@ -1,5 +1,6 @@
 """What a page view refuses becomes a page: the same errors that the API answers as JSON."""
 
+import sys
 from collections.abc import Callable, Mapping
 
 import structlog
@@ -10,13 +11,13 @@ from django.template.loader import get_template
 from django.utils.translation import gettext as _
 
 from accounts.api.door import API_PREFIX
-from accounts.api.errors import DATABASE_FAULTS
+from accounts.api.errors import DATABASE_AWAY
 from accounts.errors import ApiError
 from accounts.refusals import describe, describe_wait
 
-NOT_FOUND = 404
-
 log = structlog.get_logger(__name__)
+
+NOT_FOUND = 404
 
 
 class PageErrors:
@@ -41,9 +42,8 @@ class PageErrors:
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
         if request.path.startswith(API_PREFIX):
             return None
-        if isinstance(error, DATABASE_FAULTS):
-            log.error("database_away", fault=str(error))
-            return server_error(request, status=503)
+        if isinstance(error, DATABASE_AWAY):
+            return _show_away(request, error)
         if not isinstance(error, ApiError):
             return None
         message = "" if error.status == NOT_FOUND else describe(error).removesuffix(".")
@@ -92,7 +92,22 @@ def csrf_failed(request: HttpRequest, reason: str = "") -> HttpResponse:
     return show_error(request, 403, message)
 
 
-def server_error(request: HttpRequest, *, status: int = 500) -> HttpResponse:
+def server_error(request: HttpRequest) -> HttpResponse:
+    """What failed may be the database, also where no view was called yet or any more."""
+    error = sys.exc_info()[1]
+    if isinstance(error, DATABASE_AWAY):
+        return _show_away(request, error)
+    return _show_plain(request, 500)
+
+
+def _show_away(request: HttpRequest, error: BaseException) -> HttpResponse:
+    log.error("database_away", fault=str(error))
+    response = _show_plain(request, 503)
+    response["Retry-After"] = "1"
+    return response
+
+
+def _show_plain(request: HttpRequest, status: int) -> HttpResponse:
     """A page that needs neither the database nor the request's user: they may be what failed."""
-    shown = {"request_id": getattr(request, "request_id", ""), "status": status}
-    return HttpResponse(get_template("500.html").render(shown), status=status)
+    context = {"request_id": getattr(request, "request_id", ""), "status": status}
+    return HttpResponse(get_template("500.html").render(context), status=status)

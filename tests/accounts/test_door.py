@@ -1,8 +1,13 @@
 import asyncio
+import sqlite3
+from contextlib import contextmanager
 
+import psycopg
 import pytest
 from django.core.asgi import get_asgi_application
+from django.db import InterfaceError, OperationalError, connection
 from django.test import AsyncClient, Client
+from psycopg_pool import PoolTimeout
 
 from accounts.api import door
 from accounts.errors import ApiError
@@ -192,8 +197,6 @@ def test_a_bug_of_ours_is_one_500_in_the_same_shape(alice, with_key, monkeypatch
 
 
 def test_a_database_that_does_not_answer_is_a_503(alice, with_key, monkeypatch):
-    from django.db import OperationalError
-
     def locked(*args):
         raise OperationalError("database is locked")
 
@@ -201,3 +204,98 @@ def test_a_database_that_does_not_answer_is_a_503(alice, with_key, monkeypatch):
     response = with_key(alice).get("me")
     assert_error(response, 503, "unavailable")
     assert response["Retry-After"] == "1"
+
+
+DRIVER_FAULTS = [
+    OperationalError,
+    InterfaceError,
+    psycopg.OperationalError,
+    psycopg.InterfaceError,
+    psycopg.errors.AdminShutdown,
+    sqlite3.OperationalError,
+    PoolTimeout,
+]
+
+
+@pytest.fixture(params=DRIVER_FAULTS)
+def cannot_write(request, monkeypatch):
+    """Every statement that would change something fails with an error of the driver."""
+    fault = request.param("the connection is closed")
+
+    def refuse(*_):
+        raise fault
+
+    def execute(run, sql, parameters, many, context):
+        is_write = sql.lstrip().upper().startswith(("INSERT", "UPDATE", "DELETE"))
+        return refuse() if is_write else run(sql, parameters, many, context)
+
+    @contextmanager
+    def away():
+        with connection.execute_wrapper(execute), monkeypatch.context() as patched:
+            patched.setattr("accounts.bulk.open_cursor", refuse)
+            yield
+
+    return away
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(
+    "cannot_write",
+    [psycopg.OperationalError, sqlite3.OperationalError, InterfaceError],
+    indirect=True,
+)
+def test_every_write_of_the_api_is_a_503_while_the_database_is_away(
+    alice, operator, with_key, log_in, cannot_write
+):
+    key, session, boss = with_key(alice), log_in(alice), log_in(operator)
+    body = {"amount": "1", "note": "n"}
+    with cannot_write():
+        for caller, path, sent in (
+            (session, "withdrawals", body),
+            (session, "deposits", body),
+            (session, "keys", {"name": "k", "scopes": ["read"]}),
+            (boss, "operator/deposits", {"handle": "alice", "amount": "5"}),
+            (boss, "operator/users/alice/suspend", {"reason": "r"}),
+        ):
+            for headers in ({}, {"Idempotency_Key": "k-1"}):
+                response = caller.post(path, sent, **headers)
+                assert_error(response, 503, "unavailable")
+                assert response["Retry-After"] == "1"
+        assert_error(session.patch("me", {"display_name": "x"}), 503, "unavailable")
+    assert key.get("account").json()["cash"] == "100.000000"
+    deposit = {"handle": "alice", "amount": "5"}
+    done = boss.post("operator/deposits", deposit, Idempotency_Key="k-1")
+    assert done.json()["cash"] == "105.000000"
+
+
+def test_a_page_is_a_503_while_the_database_is_away(alice, cannot_write):
+    browser = Client(raise_request_exception=False)
+    browser.force_login(alice)
+    form = {"kind": "withdrawal", "amount": "5", "note": "", "key": "a-key"}
+    with cannot_write():
+        page = browser.post("/portfolio/money/", form)
+    assert (page.status_code, page["Retry-After"]) == (503, "1")
+    assert "The exchange is not available" in page.content.decode()
+
+
+def test_what_fails_before_a_view_is_a_503_too(api, monkeypatch):
+    def away(*_):
+        raise psycopg.OperationalError("the connection is closed")
+
+    monkeypatch.setattr("accounts.viewer.ViewerLanguage.__call__", away)
+    client = Client(raise_request_exception=False)
+    assert client.get("/").status_code == 503
+    assert_error(Api(client).get("me"), 503, "unavailable")
+
+
+def test_a_refusal_of_the_moment_is_no_answer_for_ever(alice, log_in, monkeypatch):
+    session = log_in(alice)
+
+    def away(*_, **__):
+        raise ApiError(503, "engine_away", "try again")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("accounts.api.money.do_request_deposit", away)
+        first = session.post("deposits", {"amount": "1"}, Idempotency_Key="k-1")
+    assert_error(first, 503, "engine_away")
+    assert session.post("deposits", {"amount": "1"}, Idempotency_Key="k-1").status_code == 201

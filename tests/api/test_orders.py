@@ -231,6 +231,20 @@ async def test_a_batch_answers_each_order_by_itself(inside, alice):
     assert await Order.objects.acount() == 2
 
 
+async def test_each_order_of_a_batch_is_read_with_the_seq_it_was_answered_with(inside, alice, bob):
+    market = await inside.open_market()
+    texts = ("buy 1 YES @ 0.30", "buy 2 YES @ 0.31", "buy 3 YES @ 0.32")
+    answer = await alice.send("POST", "orders/batch", {"orders": [order(market, t) for t in texts]})
+    placed = [item["order"] for item in answer.json()["results"]]
+    assert [one["seq"] for one in placed] == [2, 3, 4]
+    read = [(await alice.get(f"orders/{one['id']}")).json() for one in placed]
+    assert [one["seq"] for one in read] == [2, 3, 4]
+    taken = await bob.placed(market, "sell 1 YES @ 0.32")
+    assert taken["seq"] == 5
+    listed = (await alice.get("orders")).json()["results"]
+    assert [one["seq"] for one in listed] == [5, 3, 2]
+
+
 async def test_a_batch_has_1_to_100_orders(inside, alice):
     market = await inside.open_market()
     one = order(market, "buy 1 YES @ 0.40")

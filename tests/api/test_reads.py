@@ -2,8 +2,12 @@
 
 import pytest
 from asgiref.sync import sync_to_async
+from django.db import connection
 from django.utils import timezone
 
+from accounts import cache
+from markets.models import Group, Market
+from trading.api.own import OLDEST_CHANGE_FIRST
 from trading.derive import derive_market
 from trading.market_data import _listed, _summaries
 from trading.models import Candle, Order
@@ -14,6 +18,14 @@ pytestmark = pytest.mark.parametrize("door", ["session"], indirect=True)
 async def trade(market, buyer, seller, price, quantity):
     await seller.placed(market, f"sell {quantity} YES @ {price}")
     return await buyer.placed(market, f"buy {quantity} YES @ {price}")
+
+
+@sync_to_async
+def hide(market):
+    """Let a group have the market to itself."""
+    group = Group.objects.create(name=f"Others {market.pk}", slug=f"others-{market.pk}")
+    Market.objects.filter(pk=market.pk).update(visibility=Market.Visibility.GROUP, group=group)
+    cache.forget_all()
 
 
 @sync_to_async
@@ -40,7 +52,6 @@ async def test_orders_are_listed_newest_first_by_market_and_status(inside, alice
 
     assert await ids() == [second["id"], first["id"]]
     assert await ids(market=here.slug) == [first["id"]]
-    assert await ids(market="unknown") == []
     assert await ids(status="open") == [second["id"]]
     assert await ids(status="filled") == [first["id"]]
     assert await ids(client_order_id="one") == [first["id"]]
@@ -94,6 +105,91 @@ async def test_fills_are_paged_over_both_roles_in_order(inside, alice, bob):
     order = (await alice.get("orders", limit=1)).json()["results"][0]
     [only] = (await alice.get("fills", order_id=order["id"])).json()["results"]
     assert only["order_id"] == order["id"]
+
+
+async def test_a_market_or_an_order_that_is_unknown_is_refused_alike_by_every_list(
+    inside, alice, bob
+):
+    market = await inside.open_market(outcomes=3)
+    theirs = await bob.placed(market, "buy 1 O1 @ 0.40")
+    hidden = await inside.open_market()
+    await hide(hidden)
+    for slug in ("no-such-market", "NO SUCH", hidden.slug):
+        for method, path in (("GET", "orders"), ("GET", "fills"), ("GET", "positions"),
+                             ("GET", "tickers"), ("DELETE", "orders")):  # fmt: skip
+            answer = await alice.send(method, path, params={"market": slug})
+            assert (answer.status_code, answer.json()["code"]) == (404, "not_found"), (path, slug)
+    for order_id in (theirs["id"], "0" * 32):
+        answer = await alice.get("fills", order_id=order_id)
+        assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
+    for path in ("trades", "candles"):
+        answer = await alice.get(f"markets/{market.slug}/{path}", outcome="NOPE")
+        assert (answer.status_code, answer.json()["code"]) == (422, "outcome_unknown")
+
+
+async def test_own_orders_in_a_market_that_is_hidden_now_are_still_found(inside, alice, bob):
+    market = await inside.open_market()
+    await alice.placed(market, "buy 1 YES @ 0.40")
+    await hide(market)
+    assert len((await alice.get("orders", market=market.slug)).json()["results"]) == 1
+    assert (await bob.get("orders", market=market.slug)).status_code == 404
+    cancelled = await alice.send("DELETE", "orders", params={"market": market.slug})
+    assert cancelled.json()["count"] == 1
+
+
+async def test_what_changed_since_is_listed_by_the_time_of_the_last_change(inside, alice, bob):
+    market = await inside.open_market()
+    first, second, third = [
+        await alice.placed(market, f"buy 1 YES @ 0.4{digit}") for digit in (1, 2, 3)
+    ]
+    since = third["updated_at"]
+    assert await walk(alice, "orders", since) == [third["id"]]
+    await alice.cancel(second["id"])
+    await bob.placed(market, "sell 2 YES @ 0.41")  # fills both of them in one commit
+    ended = [second["id"], first["id"], third["id"]]
+    assert await walk(alice, "orders", since) == ended
+    assert await walk(alice, "orders", since, status="cancelled") == [second["id"]]
+    assert await walk(alice, "orders", since, market=market.slug, status="open") == []
+    assert await walk(alice, "orders", "1950-01-01T00:00:00Z") == ended
+    assert await walk(alice, "orders", "2999-01-01T00:00:00Z") == []
+    answer = await alice.get("orders", updated_since="yesterday")
+    assert (answer.status_code, answer.json()["field"]) == (400, "updated_since")
+
+
+async def test_fills_since_a_time_are_listed_oldest_first(inside, alice, bob):
+    market = await inside.open_market()
+    for _ in range(2):
+        await trade(market, alice, bob, "0.40", 1)
+        await trade(market, bob, alice, "0.40", 1)
+    everything = [row["id"] for row in reversed((await alice.get("fills")).json()["results"])]
+    first, second = reversed((await alice.get("fills")).json()["results"][2:])
+    assert await walk(alice, "fills", first["created_at"]) == everything
+    assert await walk(alice, "fills", second["created_at"]) == everything[1:]
+    assert await walk(alice, "fills", "1950-01-01T00:00:00Z") == everything
+    assert await walk(alice, "fills", "2999-01-01T00:00:00Z") == []
+    cursor = (await alice.get("fills", limit=1)).json()["next_cursor"]
+    answer = await alice.get("fills", updated_since=first["created_at"], cursor=cursor)
+    assert answer.json()["code"] == "bad_cursor"
+
+
+def test_what_changed_since_is_found_by_index(db, door):
+    if connection.vendor != "sqlite":
+        return  # there the planner reads a table of no rows as it likes
+    orders = Order.objects.filter(account=1, updated_at_us__gte=5)
+    plan = orders.order_by(*OLDEST_CHANGE_FIRST)[:50].explain()
+    assert "orders_by_last_change" in plan
+    assert "TEMP B-TREE" not in plan
+
+
+async def walk(caller, path, since, **query):
+    """Return the ids of a list since a time, page by page."""
+    ids, cursor = [], ""
+    while cursor is not None:
+        answer = await caller.get(path, updated_since=since, limit=1, cursor=cursor, **query)
+        assert answer.status_code == 200, answer.text
+        ids += [row["id"] for row in answer.json()["results"]]
+        cursor = answer.json()["next_cursor"]
+    return ids
 
 
 async def test_bad_cursors_and_filters_are_400(inside, alice):

@@ -557,6 +557,36 @@ def test_a_budget_buys_what_it_pays_for_and_no_more(play: Play) -> None:
     """)
 
 
+def test_a_budget_that_is_spent_says_so_whatever_stands_behind(play: Play) -> None:
+    play("""
+        bob sells 1 YES @ 0.30
+        alice spends 0.30 on YES
+            -> alice1 buys 1 @ 0.30 from bob1, minted; bob1 filled; alice1 filled: budget_spent
+        bob sells 1 YES @ 0.30
+        alice spends 0.35 on YES
+            -> alice2 buys 1 @ 0.30 from bob2, minted; bob2 filled; alice2 filled: budget_spent
+        bob sells 2 YES @ 0.30
+        alice spends 0.35 on YES
+            -> alice3 buys 1 @ 0.30 from bob3, minted; alice3 filled: budget_spent
+        alice sells 1 YES @ 0.40
+        alice spends 0.30 on YES
+            -> alice5 buys 1 @ 0.30 from bob3, minted; bob3 filled; alice5 filled: budget_spent
+        bob sells 1 YES @ 0.30
+        alice spends 0.70 on YES up to 0.30
+            -> alice6 buys 1 @ 0.30 from bob4, minted; bob4 filled
+             ; alice6 cancelled: immediate_remainder
+    """)
+
+
+def test_a_budget_is_spent_at_the_position_limit_too(play: Play) -> None:
+    play("""
+        market binary, limit 2
+        bob sells 2 YES @ 0.30
+        alice spends 0.60 on YES
+            -> alice1 buys 2 @ 0.30 from bob1, minted; bob1 filled; alice1 filled: budget_spent
+    """)
+
+
 def test_a_budget_binds_however_rich_the_account_is(play: Play) -> None:
     play("""
         alice starts with 1,000,000,000

@@ -2,16 +2,21 @@
 
 import json
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 from django.conf import settings
+from uvicorn.protocols.websockets import websockets_sansio_impl
+from websockets import protocol
+from websockets.frames import CloseCode
 
 from tests.exchange import ROOT
 from tests.feed.conftest import Client, Floor, Site
 from tests.trading.world import buy, cancel, sell
 from trading.consumers import SERVER_MESSAGE_BYTES_MAX
 from trading.engine.types import MarketStatus
+from trading.feed import socket
 from trading.feed.guard import SLOW_SECONDS, SOCKETS_PER_ACCOUNT_MAX
 from trading.feed.hub import BEAT_SECONDS
 from trading.feed.mirror import TAPE_SHOWN_MAX
@@ -55,6 +60,24 @@ def test_the_numbers_in_the_text_are_those_of_the_code() -> None:
         f"a message of more than {SERVER_MESSAGE_BYTES_MAX // 1024} KB",
     ):
         assert phrase in TEXT, phrase
+
+
+def test_every_code_a_connection_may_be_closed_with_is_in_the_text() -> None:
+    table = TEXT[TEXT.index("## When a connection ends") :]
+    documented = {int(code) for code in re.findall(r"^\| (\d{4}) \|", table, re.MULTILINE)}
+    assert documented == find_close_codes()
+
+
+def find_close_codes() -> set[int]:
+    """Return what our code, uvicorn and websockets close connections with."""
+    ours = Path(socket.__file__).read_text()
+    server = Path(websockets_sansio_impl.__file__).read_text()
+    library = Path(protocol.__file__).read_text()
+    codes = {int(code) for code in re.findall(r"(?:CLOSE_\w+: Final|_close_code) = (\d{4})", ours)}
+    codes |= {int(code) for code in re.findall(r"(?:send_close|fail)\((\d{4})", server)}
+    named = {CloseCode[name] for name in re.findall(r"\bCloseCode\.([A-Z_]+)", library)}
+    never_sent = {CloseCode.ABNORMAL_CLOSURE, CloseCode.NO_STATUS_RCVD}
+    return codes | {int(code) for code in named - never_sent}
 
 
 @pytest.mark.django_db(transaction=True)

@@ -116,6 +116,27 @@ async def test_an_order_in_a_frame_is_what_the_api_shows_of_it(floor: Floor, lis
     assert fill == (await in_thread(get_as, floor.alice, "/api/v1/fills"))["results"][0]
 
 
+async def test_each_order_of_a_commit_is_told_with_the_seq_of_its_own_last_change(
+    floor: Floor, listen
+) -> None:
+    await floor.open()
+    client, _ = await listen(floor.alice)
+    market = floor.market
+    results = await floor.run(
+        buy(market, floor.alice, 40, 100),
+        buy(market, floor.alice, 41, 100),
+        sell(market, floor.bob, 41, 100),
+        buy(market, floor.alice, 30, 100),
+    )
+    told = {order["id"]: order["seq"] for order in (await client.get("me"))["orders"]}
+    first, second, taker, last = (result.order.order_id for result in results)
+    assert told == {first: results[0].seq, second: results[2].seq, last: results[3].seq}
+    for order_id, seq in told.items():
+        assert (await in_thread(get_as, floor.alice, f"/api/v1/orders/{order_id}"))["seq"] == seq
+    shown = await in_thread(get_as, floor.bob, f"/api/v1/orders/{taker}")
+    assert shown["seq"] == results[2].seq
+
+
 def get_as(account: Account, path: str) -> dict[str, Any]:
     browser = Browser(headers={"host": "127.0.0.1"})
     browser.force_login(account.owner)
@@ -253,7 +274,7 @@ async def test_what_was_published_while_the_account_was_read_is_in_its_snapshot(
     _, secret = await make_key(floor.alice)
     client = await site.connect()
     await client.send("auth", key=secret)
-    await client.subscribe("me")
+    await client.send("subscribe", channels=["me"])
     await started.wait()
     [result] = await floor.run(buy(floor.market, floor.alice, 40, 100))
     [order] = (await client.get("me_snapshot"))["orders"]

@@ -11,7 +11,7 @@ from accounts.models import Account
 from markets.actions import do_approve_market, do_propose_market, do_reject_market
 from markets.models import Market, Resolution
 from tests.trading import world
-from tests.trading.world import buy, run, sell
+from tests.trading.world import buy, cancel, run, sell
 from trading import actions, derive, notify, own_data
 from trading.engine.types import Terms, Tif
 from trading.mails import send_due
@@ -59,6 +59,20 @@ def test_more_fills_of_one_order_are_one_notification_until_it_is_read(shard, ma
     run(shard, buy(market, alice, 60, 500))
     derive.derive_market(market.pk)
     assert told(bob) == ["Sold 5 Yes at 0.60", "Sold 5 Yes at 0.60"]
+
+
+def test_what_is_said_to_be_in_the_book_is_there_when_it_is_read(shard, market, alice, bob):
+    rested, _ = run(shard, sell(market, bob, 60, 1_000), buy(market, alice, 60, 400))
+    derive.derive_market(market.pk)
+    assert "6 still in the book" in describe(Notification.objects.get()).detail
+    run(shard, cancel(market, bob, rested.order.order_id))
+    assert describe(Notification.objects.get()).detail == market.title
+    Notification.objects.all().delete()
+    rested, *_ = run(shard, sell(market, bob, 60, 1_000), buy(market, alice, 60, 400))
+    run(shard, cancel(market, bob, rested.order.order_id))
+    derive.derive_market(market.pk)
+    assert told(bob) == ["Sold 4 Yes at 0.60"]
+    assert describe(Notification.objects.get()).detail == market.title
 
 
 def test_an_order_for_no_is_told_as_it_was_entered(shard, market, alice, bob):

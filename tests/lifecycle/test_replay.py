@@ -3,11 +3,13 @@
 import pytest
 from django.core.management import CommandError, call_command
 
+from accounts.ids import new_id
 from markets.models import Market
 from tests.trading import world
 from tests.trading.world import buy, cancel, run, sell
 from trading import actions
-from trading.engine.types import Amend
+from trading.engine.types import BUY, Amend, Ended, OrderStatus, Place, Reason, Terms, Tif
+from trading.journal import chain_hash, decode_body, encode_body
 from trading.loading import load_engine
 from trading.messages import Task
 from trading.models import BookState, JournalRow, Position
@@ -56,6 +58,29 @@ def test_a_market_that_saw_two_rules_versions_replays_too(traded):
     JournalRow.objects.filter(market=traded, seq_first__lt=half).update(rules_version=0)
     replayed = replay(traded.pk)
     assert 0 < replayed.folded < replayed.commands
+    assert differences(traded) == []
+
+
+def test_a_budget_s_end_under_the_first_rules_replays_to_the_same_hash(traded, shard, alice, bob):
+    """Then a budget that was spent on the last offer ended as an `immediate_remainder`."""
+    ask = sell(traded, bob, 30, 100, outcome=2)
+    terms = Terms(is_market=True, budget_micros=320_000)
+    order = Place(new_id(), alice.pk, alice.owner_id, 2, BUY, None, None, Tif.IOC, terms=terms)
+    budget = Task(0, traded.pk, order)
+    [_, bought] = run(shard, ask, budget)
+    assert bought.order.reason is Reason.BUDGET_SPENT
+    expected = load_engine(traded.pk).state_hash()
+    row, before = JournalRow.objects.filter(market=traded).order_by("-seq_first")[:2]
+    body = decode_body(bytes(row.body))
+    ended = Ended(bought.order.order_id, OrderStatus.CANCELLED, Reason.IMMEDIATE_REMAINDER, 0)
+    assert body.entries[-1].events[-1].order_id == ended.order_id
+    body.entries[-1].events[-1] = ended
+    text = encode_body(body)
+    JournalRow.objects.filter(pk=row.pk).update(
+        body=text, hash=chain_hash(bytes(before.hash), text), rules_version=1
+    )
+    BookState.objects.update(journal_hash=chain_hash(bytes(before.hash), text))
+    assert replay(traded.pk).engine.state_hash() == expected
     assert differences(traded) == []
 
 

@@ -1,6 +1,8 @@
 """What an account reads of itself: orders, fills, positions, portfolio. Newest first."""
 
 import uuid
+from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 from django.db.models import QuerySet
@@ -10,9 +12,11 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.api.base import ApiView
-from accounts.api.fields import BooleanField, StrictSerializer, TextField
+from accounts.api.fields import BooleanField, StrictSerializer, TextField, TimeField
 from accounts.api.pagination import PageQuery, bad_cursor, build_page, decode_cursor, paginate
+from accounts.api.principal import Principal
 from accounts.api.schemas import ChoiceField
+from accounts.clock import from_datetime
 from accounts.errors import ApiError, not_found
 from accounts.models import Account
 from trading import queries
@@ -24,6 +28,8 @@ from trading.holdings import list_holdings, list_margins, list_open_holdings
 from trading.models import OPEN_STATUSES, Order
 
 NEWEST_FIRST = ["-id"]
+OLDEST_FIRST = ["id"]
+OLDEST_CHANGE_FIRST = ["updated_at_us", "id"]
 STATUSES = [status.name.lower() for status in OrderStatus if status is not OrderStatus.REJECTED]
 OPEN = "open"
 
@@ -33,16 +39,23 @@ class NoQuery(StrictSerializer):
 
 
 class OrderQuery(PageQuery):
-    """`status=open` means every order that rests, partially filled or not."""
+    """`status=open` means every order that rests, partially filled or not.
+
+    `updated_since`: only what has changed since, oldest change first.
+    """
 
     market = TextField(max_length=80, default=None)
     status = ChoiceField(choices=STATUSES, default=None)
     client_order_id = TextField(max_length=64, default=None, trim_whitespace=False)
+    updated_since = TimeField(default=None)
 
 
 class FillQuery(PageQuery):
+    """`updated_since`: only those since then, oldest first."""
+
     market = TextField(max_length=80, default=None)
     order_id = TextField(max_length=36, default=None)
+    updated_since = TimeField(default=None)
 
 
 class PositionQuery(PageQuery):
@@ -55,10 +68,16 @@ class PositionQuery(PageQuery):
 class OrdersView(ApiView):
     @extend_schema(operation_id="orders_list", parameters=[OrderQuery], responses=schema.OrderPage)
     def get(self, request: Request) -> Response:
-        """List own orders, newest first. `status=open` includes partially filled ones."""
+        """List own orders, newest first. `status=open` includes partially filled ones.
+
+        With `updated_since` those that have changed since, oldest change first: what ended while
+        you were away.
+        """
         query = self.read_query(OrderQuery)
-        orders = _filter_orders(Order.objects.filter(account=self.principal.account_id), query)
-        page = paginate(orders, order=NEWEST_FIRST, cursor=query["cursor"], limit=query["limit"])
+        orders = Order.objects.filter(account=self.principal.account_id)
+        orders = _filter_orders(orders, query, _find_market(query, self.principal))
+        order = NEWEST_FIRST if query["updated_since"] is None else OLDEST_CHANGE_FIRST
+        page = paginate(orders, order=order, cursor=query["cursor"], limit=query["limit"])
         cards = read_cards({row.market_id for row in page.rows})
         return Response(page.to_json(lambda row: show_own.show_row(row, cards[row.market_id])))
 
@@ -88,17 +107,19 @@ class OrderByClientIdView(ApiView):
 class FillsView(ApiView):
     @extend_schema(operation_id="fills_list", parameters=[FillQuery], responses=schema.OwnFillPage)
     def get(self, request: Request) -> Response:
-        """List own fills, newest first."""
+        """List own fills, newest first; with `updated_since` those since then, oldest first."""
         query = self.read_query(FillQuery)
-        limit = query["limit"]
+        limit, since = query["limit"], query["updated_since"]
+        order = NEWEST_FIRST if since is None else OLDEST_FIRST
         fills = queries.list_fills(
             self.principal.account_id,
-            slug=query["market"],
-            order_id=None if query["order_id"] is None else read_order_id(query["order_id"]),
-            before=_read_cursor(query["cursor"]),
+            market_id=_find_market(query, self.principal),
+            order_id=_find_order(query["order_id"], self.principal.account_id),
+            since_us=_read_since(since),
+            beyond=_read_cursor(query["cursor"], order),
             count=limit + 1,
         )
-        page = build_page(fills, limit, lambda fill: [fill.trade.id], NEWEST_FIRST)
+        page = build_page(fills, limit, lambda fill: [fill.trade.id], order)
         cards = read_cards({fill.trade.market_id for fill in page.rows})
         return Response(
             page.to_json(lambda fill: show_own.show_fill(fill, cards[fill.trade.market_id]))
@@ -117,8 +138,9 @@ class PositionsView(ApiView):
         margins = list_margins(self.principal.account_id)
         if not query["settled"]:
             margins = margins.filter(payout_micros=None)
-        if query["market"] is not None:
-            margins = margins.filter(market__slug=query["market"])
+        market_id = _find_market(query, self.principal)
+        if market_id is not None:
+            margins = margins.filter(market_id=market_id)
         page = paginate(margins, order=NEWEST_FIRST, cursor=query["cursor"], limit=query["limit"])
         cards = read_cards({margin.market_id for margin in page.rows})
         holdings = list_holdings(page.rows, cards)
@@ -136,9 +158,34 @@ class PortfolioView(ApiView):
         return Response(show_own.show_portfolio(account, holdings, open_orders.count()))
 
 
-def _filter_orders(orders: QuerySet[Order], query: dict[str, Any]) -> QuerySet[Order]:
-    if query["market"] is not None:
-        orders = orders.filter(market__slug=query["market"])
+def _find_market(query: dict[str, Any], caller: Principal) -> int | None:
+    slug = query["market"]
+    if slug is None:
+        return None
+    return queries.find_own_market(slug, account_id=caller.account_id, user_id=caller.user_id)
+
+
+def _find_order(text: str | None, account_id: int) -> str | None:
+    if text is None:
+        return None
+    order_id = read_order_id(text)
+    if not Order.objects.filter(pk=order_id, account=account_id).exists():
+        raise not_found("this order")
+    return order_id
+
+
+def _read_since(moment: datetime | None) -> int | None:
+    """Return UTC microseconds; what is from before 1970 is as far back as anything."""
+    return None if moment is None else max(from_datetime(moment), 0)
+
+
+def _filter_orders(
+    orders: QuerySet[Order], query: dict[str, Any], market_id: int | None
+) -> QuerySet[Order]:
+    if market_id is not None:
+        orders = orders.filter(market_id=market_id)
+    if query["updated_since"] is not None:
+        orders = orders.filter(updated_at_us__gte=_read_since(query["updated_since"]))
     if query["client_order_id"] is not None:
         orders = orders.filter(client_order_id=query["client_order_id"])
     if query["status"] == OPEN:
@@ -163,10 +210,10 @@ def _check_client_order_id(text: str) -> str:
     return text
 
 
-def _read_cursor(cursor: str) -> uuid.UUID | None:
+def _read_cursor(cursor: str, order: Sequence[str]) -> uuid.UUID | None:
     if not cursor:
         return None
     try:
-        return uuid.UUID(decode_cursor(cursor, NEWEST_FIRST)[0])
+        return uuid.UUID(decode_cursor(cursor, order)[0])
     except (ValueError, AttributeError):
         raise bad_cursor() from None

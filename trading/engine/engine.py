@@ -194,7 +194,7 @@ class Engine(MarketState):
         sweep = Sweep(self, order, funds, events, pays_at_once=True, budget_micros=budget_micros)
         sweep.run()
         reason = sweep.stopped or self._left_over(sweep)
-        if not order.remaining_lots:
+        if not order.remaining_lots and sweep.stopped is None:
             reason = Reason.POSITION_LIMIT
         spent = reason is Reason.BUDGET_SPENT and order.filled_lots > 0
         order.quantity_lots = order.filled_lots

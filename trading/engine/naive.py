@@ -500,9 +500,13 @@ class NaiveEngine:
             return Reason.REDUCE_ONLY
         reducing = [o.place for o in (taker, maker) if o.place.reduce_only]
         lots = min(taker.remaining_lots, maker.remaining_lots, *map(self._allowance, reducing))
-        if taker.place.budget_micros is not None:
-            lots = self._affordable(taker, maker, lots)
-        return self._fill(taker, maker, lots) if lots else Reason.BUDGET_SPENT
+        if taker.place.budget_micros is None:
+            return self._fill(taker, maker, lots)
+        lots = self._affordable(taker, maker, lots)
+        stop = self._fill(taker, maker, lots) if lots else Reason.BUDGET_SPENT
+        if stop or self._affordable(taker, maker, self._rules().lot_step_lots):
+            return stop
+        return Reason.BUDGET_SPENT
 
     def _meet_own(self, taker: Order, maker: Order) -> Reason | None:
         stp = taker.place.stp

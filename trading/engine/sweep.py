@@ -110,11 +110,17 @@ class Sweep:
             if not lots:
                 self.stopped = Reason.BUDGET_SPENT
                 return
-        fee_micros = compute_fee_micros(order, self.engine.fees, maker.price_pips, lots, taker=True)
-        if self.pays_at_once and not self._can_pay(maker.price_pips, lots, fee_micros):
+        price_pips = maker.price_pips
+        fee_micros = compute_fee_micros(order, self.engine.fees, price_pips, lots, taker=True)
+        if self.pays_at_once and not self._can_pay(price_pips, lots, fee_micros):
             self.stopped = Reason.INSUFFICIENT_FUNDS
             return
         self._trade(maker, maker_account, lots, fee_micros)
+        # Whoever comes next asks no less: a budget is spent by what it has bought, whether or not
+        # somebody else stands behind.
+        step_lots = self.engine.lot_step_lots
+        if self.budget_micros is not None and not self._affordable_lots(price_pips, step_lots):
+            self.stopped = Reason.BUDGET_SPENT
 
     def _allowance(self, account: AccountState, order: Order) -> int:
         return compute_allowance_lots(account, order.outcome, order.side, binary=self.engine.binary)

@@ -15,7 +15,7 @@ import msgspec
 
 PAYOUT_PIPS: Final = 10_000
 """What one winning contract pays: D in the formulas."""
-RULES_VERSION: Final = 1
+RULES_VERSION: Final = 2
 """Raised when equal commands may give other events than before."""
 SCHEMA_VERSION: Final = 1
 """Raised when the layout of journalled commands or events changes."""

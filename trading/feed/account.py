@@ -5,6 +5,7 @@ stream itself, from its snapshot on, because an account has no sequence of its o
 of a market carries that market's `seq`.
 """
 
+import asyncio
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -37,7 +38,9 @@ class AccountFeed:
         self.account_id = account_id
         self.watchers: set[Watcher] = set()
         self.seq = 0
-        self.is_loaded = False
+        self.was_read = asyncio.Event()
+        self.waiting = 0
+        """Those about to follow it."""
         self.is_loading = False
         self.is_stale = False
         self.changes: list[AccountChange] = []
@@ -50,6 +53,10 @@ class AccountFeed:
         self._has_more_orders = False
         self._holdings: dict[int, Holdings] = {}
         self._cards: Cards = {}
+
+    @property
+    def is_loaded(self) -> bool:
+        return self.was_read.is_set()
 
     def snapshot(self) -> Frame | None:
         if not self.is_loaded:
@@ -76,7 +83,7 @@ class AccountFeed:
 
     def load(self, read: AccountRead, cards: Cards) -> None:
         """Begin anew from the database: every watcher gets a snapshot."""
-        self.is_loaded = True
+        self.was_read.set()
         self._seqs = dict(read.seqs)
         self.balance = read.balance
         self.unread = read.unread
@@ -111,8 +118,8 @@ class AccountFeed:
             "fills": self._show_fills(fills, orders),
             "positions": self._keep_positions(positions),
         }
-        known.update({item.market_id: item.seq for item in orders})
-        known.update({position.market_id: position.seq for position in positions})
+        for item in (*orders, *positions):
+            known[item.market_id] = max(item.seq, known.get(item.market_id, 0))
         balance = Balance(change.cash_micros, change.held_micros, change.withdrawing_micros)
         self.tell(balance, {name: items for name, items in parts.items() if items})
 

@@ -30,15 +30,26 @@ class Accounts:
         self._cards: dict[int, MarketCard] = {}
         """Slugs and outcome codes, which never change once a market is open."""
 
-    def follow(self, watcher: Watcher, account_id: int) -> None:
+    async def wait_until_read(self, account_id: int) -> None:
+        """Return when the account is followed; the caller must `follow` it in the same step."""
         feed = self.feeds.get(account_id)
         if feed is None:
             feed = self.feeds[account_id] = AccountFeed(account_id)
+            self._read(feed)
+        feed.waiting += 1
+        try:
+            await feed.was_read.wait()
+        except asyncio.CancelledError:
+            feed.waiting -= 1
+            self._drop_unwatched(feed)
+            raise
+        feed.waiting -= 1
+
+    def follow(self, watcher: Watcher, account_id: int) -> AccountFeed:
+        feed = self.feeds[account_id]
         watcher.account_id = account_id
         feed.watchers.add(watcher)
-        watcher.owe(feed)
-        if not feed.is_loaded:
-            self._read(feed)
+        return feed
 
     def leave(self, watcher: Watcher) -> None:
         if watcher.account_id is None:
@@ -49,8 +60,11 @@ class Accounts:
             return
         watcher.forget(feed)
         feed.watchers.discard(watcher)
-        if not feed.watchers:
-            del self.feeds[feed.account_id]
+        self._drop_unwatched(feed)
+
+    def _drop_unwatched(self, feed: AccountFeed) -> None:
+        if not feed.watchers and not feed.waiting:
+            self.feeds.pop(feed.account_id, None)
 
     def find_seq(self, watcher: Watcher) -> int | None:
         """Return how far the watcher's private stream has come, if it has one."""

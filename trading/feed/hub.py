@@ -8,7 +8,8 @@ an ordinary frame. All state belongs to the event loop; the database is read in 
 
 import asyncio
 import time
-from typing import Any, Final
+from collections.abc import Sequence
+from typing import Any, Final, NamedTuple
 from weakref import WeakKeyDictionary
 
 import msgspec
@@ -26,7 +27,7 @@ from trading.feed.markets import Markets
 from trading.feed.progress import Progress
 from trading.feed.stream import BOOK, LIFECYCLE, TRADES, Stream
 from trading.feed.tasks import DATABASE_FAULTS, Tasks, in_thread
-from trading.feed.watcher import Frame, Watcher
+from trading.feed.watcher import Frame, Source, Watcher
 from trading.messages import (
     FEED_GROUP,
     HEARTBEAT_GROUP,
@@ -48,7 +49,19 @@ BALANCES_SECONDS: Final = 1.0
 REVIEW_SECONDS: Final = 2.0
 BEAT_SECONDS: Final = 2.0
 RESUMABLE: Final = (BOOK, TRADES)
+LIVE_SECONDS: Final = 10.0
+"""What can't be read for so long is not followed."""
 LAYER_FAULTS: Final = (OSError, redis.RedisError)
+
+
+class Wish(NamedTuple):
+    """What one message subscribes to: an account, channels of some markets, or of all."""
+
+    account_id: int | None
+    channels: Sequence[str]
+    cards: Sequence[MarketCard]
+    is_all: bool
+    since_seq: int | None
 
 
 class Hub:
@@ -117,26 +130,69 @@ class Hub:
         self.accounts.leave(watcher)
         self.watchers.discard(watcher)
 
-    async def follow(
-        self, watcher: Watcher, card: MarketCard, channel: str, *, since_seq: int | None = None
-    ) -> None:
-        """Follow a channel of a market that the watcher may see: a snapshot, then its frames.
+    async def follow(self, watcher: Watcher, wish: Wish, answer: Frame) -> None:
+        """Follow what a client wishes for, and acknowledge it in the moment in which it is live.
 
-        With `since_seq`, one frame from there to now instead of the snapshot, where that is known.
+        Until then nothing has changed for the watcher. From then on each stream begins with its
+        snapshot (or the one frame that leads from `since_seq` to now) and misses nothing.
         """
+        async with asyncio.timeout(LIVE_SECONDS):
+            await self._read_for(watcher, wish)
+            resumed = await self._resume(wish)
+            if wish.account_id is not None:
+                await self.accounts.wait_until_read(wish.account_id)
+        # In one step from here: whatever is published next finds the watcher among the followers.
+        sources: list[Source] = []
+        if wish.account_id is not None:
+            sources.append(self.accounts.follow(watcher, wish.account_id))
+        for card in wish.cards:
+            sources += self._follow_market(watcher, card, wish.channels)
+        if wish.is_all:
+            sources += self._follow_all(watcher, wish.channels)
+        watcher.begin(answer, sources, resumed)
+        if wish.is_all and LIFECYCLE in wish.channels:
+            self.lifecycle.welcome(watcher)
+
+    async def _read_for(self, watcher: Watcher, wish: Wish) -> None:
+        """Have everything read that a subscription begins with."""
+        market_ids = {card.id for card in wish.cards}
+        await self.markets.wait_until_read(market_ids, is_named=True)
+        if wish.is_all:
+            await self.audience.welcome(watcher)
+            listed = self.audience.public | watcher.also_listed
+            await self.markets.wait_until_read(listed, is_named=False)
+        if LIFECYCLE in wish.channels:
+            await self.lifecycle.look()  # or what the snapshot says already would be told again
+
+    async def _resume(self, wish: Wish) -> dict[Source, Frame]:
+        """Return the frames with which streams go on from where the client has them."""
+        if wish.since_seq is None:
+            return {}
+        [card] = wish.cards
         feed = self.markets.ensure(card.id, is_named=True)
-        frame: Frame | None = None
-        if since_seq is not None and channel in RESUMABLE:
-            frame = await self.markets.resume(feed, channel, since_seq)
+        channels = [channel for channel in wish.channels if channel in RESUMABLE]
+        frames_now = await self.markets.resume(feed, channels, wish.since_seq)
+        return {feed.streams[channel]: frame for channel, frame in frames_now.items()}
+
+    def _follow_market(
+        self, watcher: Watcher, card: MarketCard, channels: Sequence[str]
+    ) -> list[Source]:
         feed = self.markets.ensure(card.id, is_named=True)
-        stream = feed.streams[channel]
-        watcher.named.setdefault(card.id, set()).add(channel)
-        stream.watchers.add(watcher)
-        if frame is None:
-            watcher.owe(stream)
-        else:
-            watcher.forget(stream)
-            watcher.push(stream, frame)
+        watcher.named.setdefault(card.id, set()).update(channels)
+        streams = [feed.streams[channel] for channel in channels]
+        for stream in streams:
+            stream.watchers.add(watcher)
+        return list(streams)
+
+    def _follow_all(self, watcher: Watcher, channels: Sequence[str]) -> list[Source]:
+        """Follow channels of every market that lists show to this user."""
+        for channel in channels:
+            watcher.all_channels.add(channel)
+            self.audience.add(watcher, channel)
+        self.markets.follow_all()
+        listed = self.audience.public | watcher.also_listed
+        feeds = [feed for market_id, feed in self.markets.feeds.items() if market_id in listed]
+        return [feed.streams[channel] for channel in channels for feed in feeds]
 
     def unfollow(self, watcher: Watcher, market_id: int, channel: str) -> None:
         channels = watcher.named.get(market_id, set())
@@ -150,18 +206,6 @@ class Hub:
         stream.watchers.discard(watcher)
         if channel not in watcher.all_channels:
             watcher.forget(stream)
-
-    async def follow_all(self, watcher: Watcher, channel: str) -> None:
-        """Follow the channel of every market that lists show to this user."""
-        await self.audience.welcome(watcher)
-        watcher.all_channels.add(channel)
-        self.audience.add(watcher, channel)
-        self.markets.follow_all()
-        if channel == LIFECYCLE:
-            self.lifecycle.welcome(watcher)
-        for market_id, feed in self.markets.feeds.items():
-            if market_id in self.audience.public or market_id in watcher.also_listed:
-                watcher.owe(feed.streams[channel])
 
     def unfollow_all(self, watcher: Watcher, channel: str) -> None:
         watcher.all_channels.discard(channel)

@@ -2,7 +2,7 @@
 
 Opening, halting and closing go through the engine, the rest (resolving, settled, voided) does not,
 so the rows are read: at once when an engine says that a status changed, else every second. Ids sort
-by time; a row that commits late is found by looking back LOOK_BACK_SECONDS.
+by time; a row that commits late is found by looking back LOOK_BACK_SECONDS before the last look.
 """
 
 import asyncio
@@ -31,26 +31,40 @@ class Lifecycle:
         self._audience = audience
         self._seen: set[str] | None = None
         self._exchange: ExchangeState | None = None
+        self._looked_at_us = 0
+        self._begun = self._done = 0
+        """The numbers of the last look that has begun, and of the last one that is done."""
         self._lock = asyncio.Lock()
 
     async def begin(self) -> None:
         """Note what there is: markets read from now on show it already."""
-        rows = await in_thread(reads.read_status_changes, _look_back_id())
+        self._looked_at_us = now_us()
+        rows = await in_thread(reads.read_status_changes, _look_back_id(self._looked_at_us))
         self._exchange = await in_thread(reads.read_exchange)
         self._seen = {row.id for row in rows}
 
     async def look(self) -> None:
-        """Tell what has changed since the last look."""
+        """Tell what has changed since the last look. Those who ask meanwhile share the next one."""
+        wanted = self._begun + 1
         async with self._lock:
-            if self._seen is None:
-                await self.begin()
+            if self._done >= wanted:
                 return
-            rows = await in_thread(reads.read_status_changes, _look_back_id())
-            news = [row for row in rows if row.id not in self._seen]
-            if news:
-                await self._tell_all(news)
-            self._seen &= {row.id for row in rows}
-            await self._look_at_exchange()
+            self._begun = number = self._begun + 1
+            await self._look()
+            self._done = number
+
+    async def _look(self) -> None:
+        if self._seen is None:
+            await self.begin()
+            return
+        looking_at_us = now_us()
+        rows = await in_thread(reads.read_status_changes, _look_back_id(self._looked_at_us))
+        news = [row for row in rows if row.id not in self._seen]
+        if news:
+            await self._tell_all(news)
+        self._seen &= {row.id for row in rows}
+        self._looked_at_us = looking_at_us
+        await self._look_at_exchange()
 
     async def _tell_all(self, rows: list[StatusRow]) -> None:
         assert self._seen is not None
@@ -92,7 +106,7 @@ class Lifecycle:
             watcher.push(None, frames.exchange(self._exchange))
 
 
-def _look_back_id() -> str:
-    """Return an id from LOOK_BACK_SECONDS ago, as text: 48 bits of milliseconds lead an id."""
-    milliseconds = now_us() // 1000 - LOOK_BACK_SECONDS * 1000
+def _look_back_id(looked_at_us: int) -> str:
+    """Return an id from LOOK_BACK_SECONDS before, as text: 48 bits of milliseconds lead an id."""
+    milliseconds = looked_at_us // 1000 - LOOK_BACK_SECONDS * 1000
     return f"{milliseconds << 80:032x}"

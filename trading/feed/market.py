@@ -100,18 +100,19 @@ class MarketFeed:
         for name in CHANNELS:
             self.streams[name].restart(self.mirror.shown_seq, others.get(name, ()))
 
-    def book_since(self, since_seq: int, keys: set[Key]) -> Frame:
+    def book_since(self, keys: set[Key], since_seq: int, collector: Collector) -> Frame:
         """Return the frame that leads from `since_seq` to now, by the prices that changed."""
         assert self.card is not None
         assert self.mirror.levels is not None
-        levels = self.mirror.changes_at(keys)
+        levels = self.mirror.changes_at(keys | collector.keys)
         mirror = self.mirror
         shown = Shown(since_seq, mirror.shown_seq, mirror.shown_ts_us, levels, [], [])
         return frames.book(self.card, shown, since_seq)
 
-    def trades_since(self, since_seq: int, trades: list[TapeTrade]) -> Frame:
+    def trades_since(self, tape: list[TapeTrade], since_seq: int, collector: Collector) -> Frame:
         assert self.card is not None
         seq = self.streams[TRADES].seq
+        trades = [*tape, *collector.trades]
         new = {trade.trade_id: trade for trade in trades if since_seq < trade.seq <= seq}
         return frames.trades(
             self.card,

@@ -6,8 +6,8 @@ FEED_FRAMES_PER_SECOND times a second; the first after a pause leaves at once.
 """
 
 import asyncio
-import contextlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Final
 
 import structlog
@@ -28,9 +28,10 @@ from trading.messages import MarketChange
 log = structlog.get_logger(__name__)
 
 RETRY_SECONDS: Final = 0.5
-RESUME_SECONDS: Final = 2.0
 UNWATCHED_SECONDS: Final = 30.0
 """A market that nobody watches any more is kept for so long: people reload pages."""
+
+Past = Callable[[int, Collector], Frame]
 
 
 class Markets:
@@ -95,27 +96,35 @@ class Markets:
                     feed.timer.cancel()
                 del self.feeds[market_id]
 
-    async def resume(self, feed: MarketFeed, channel: str, since_seq: int) -> Frame | None:
-        """Return the one frame that leads from `since_seq` to now; None where that can't be told.
+    async def wait_until_read(self, market_ids: Iterable[int], *, is_named: bool) -> None:
+        """Return when these markets are followed, whole if they are named."""
+        feeds = [self.ensure(market_id, is_named=is_named) for market_id in market_ids]
+        for feed in feeds:
+            await feed.was_read.wait()
+
+    async def resume(
+        self, feed: MarketFeed, channels: Iterable[str], since_seq: int
+    ) -> dict[str, Frame]:
+        """Return by channel the one frame that leads from `since_seq` to now, where it is known.
 
         What is shown while the past is being read is collected, so the frame leaves no hole; the
-        caller must subscribe in the same step in which it gets the frame.
+        caller must subscribe in the same step in which it gets the frames.
         """
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(RESUME_SECONDS):
-                await feed.was_read.wait()
-        if not feed.is_ready or since_seq > feed.streams[channel].seq:
-            return None
         collector = Collector()
         feed.collectors.add(collector)
         try:
-            if channel == BOOK:
-                return await self._resume_book(feed, since_seq, collector)
-            return await self._resume_trades(feed, since_seq, collector)
+            pasts = {
+                channel: await self._read_past(feed, channel, since_seq)
+                for channel in channels
+                if feed.is_ready and since_seq <= feed.streams[channel].seq
+            }
         except DATABASE_FAULTS:
-            return None
+            return {}
         finally:
             feed.collectors.discard(collector)
+        if collector.is_broken:
+            return {}
+        return {name: past(since_seq, collector) for name, past in pasts.items() if past}
 
     # Reading
 
@@ -164,9 +173,13 @@ class Markets:
         feed.is_loading = False
         changes, feed.changes = feed.changes, []
         if read is None:  # a draft that was deleted
+            feed.was_read.set()
             return
         was_ready, before = feed.is_ready, feed.standing
         feed.card, feed.standing = read.card, read.standing
+        if was_ready and before is not None:  # a change of status is `Lifecycle`'s to tell, once
+            told = {"status": before.status, "payouts_pips": before.payouts_pips}
+            feed.standing = read.standing._replace(**told)
         is_told = feed.mirror.load(read.image) and was_ready
         feed.show(self._audience.followers(TICKER, feed.market_id))
         if not is_told:
@@ -206,19 +219,11 @@ class Markets:
 
     # Resuming
 
-    async def _resume_book(
-        self, feed: MarketFeed, since_seq: int, collector: Collector
-    ) -> Frame | None:
-        keys = await in_thread(read_changed, feed.market_id, since_seq)
-        if keys is None or collector.is_broken:
-            return None
-        return feed.book_since(since_seq, keys | collector.keys)
-
-    async def _resume_trades(
-        self, feed: MarketFeed, since_seq: int, collector: Collector
-    ) -> Frame | None:
+    async def _read_past(self, feed: MarketFeed, channel: str, since_seq: int) -> Past | None:
+        """Return what makes the frame from `since_seq` to now; None where that can't be told."""
+        if channel == BOOK:
+            keys = await in_thread(read_changed, feed.market_id, since_seq)
+            return None if keys is None else partial(feed.book_since, keys)
         tape = await in_thread(reads.read_tape, feed.market_id, until_seq=feed.mirror.shown_seq)
         is_short = len(tape) >= TAPE_READ_MAX and tape[0].seq > since_seq
-        if is_short or collector.is_broken:
-            return None
-        return feed.trades_since(since_seq, [*tape, *collector.trades])
+        return None if is_short else partial(feed.trades_since, tape)

@@ -18,7 +18,7 @@ from accounts.errors import ApiError, AuthError, too_many_requests
 from trading.cards import MarketCard, get_card
 from trading.feed import frames
 from trading.feed.guard import Guard
-from trading.feed.hub import Hub
+from trading.feed.hub import Hub, Wish
 from trading.feed.requests import (
     MESSAGE_BYTES_MAX,
     AnyRequest,
@@ -251,19 +251,15 @@ class Socket:
         account_id = self._check_me() if ME in channels else None
         cards = await self._find_cards(request.markets) if market_channels else []
         self._check_room(market_channels, cards, request.markets == ALL)
-        self.watcher.reply(
-            frames.reply("subscribed", request.id, channels=channels, markets=request.markets)
-        )
-        if account_id is not None:
-            self._hub.accounts.leave(self.watcher)
-            self._hub.accounts.follow(self.watcher, account_id)
-        if request.markets == ALL:
-            for channel in market_channels:
-                await self._hub.follow_all(self.watcher, channel)
-        for card in cards:
-            self._market_ids[card.slug] = card.id
-            for channel in market_channels:
-                await self._hub.follow(self.watcher, card, channel, since_seq=request.since_seq)
+        is_all = request.markets == ALL
+        wish = Wish(account_id, market_channels, cards, is_all, request.since_seq)
+        answer = frames.reply("subscribed", request.id, channels=channels, markets=request.markets)
+        try:
+            await self._hub.follow(self.watcher, wish, answer)
+        except TimeoutError:
+            message = "the feed can't be read at the moment: subscribe again"
+            raise ApiError(503, "unavailable", message) from None
+        self._market_ids |= {card.slug: card.id for card in cards}
 
     def _unsubscribe(self, request: Unsubscribe) -> None:
         channels = list(dict.fromkeys(request.channels))

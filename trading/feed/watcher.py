@@ -2,16 +2,20 @@
 
 A socket that does not read costs a bounded queue. When that is full the queue is thrown away and
 every stream in it is *due*: its frames are withheld until the socket has taken a fresh snapshot,
-which is made when it is taken and never queued. A new subscription begins the same way. So whatever
-a client does, what waits for it is at most QUEUE_BYTES_MAX.
+which is made when it is taken and never queued. So whatever a client does, what waits for it is at
+most QUEUE_BYTES_MAX. A new subscription begins with the snapshots of the moment in which it is
+acknowledged, as far as they fit.
 """
 
 import asyncio
 from collections import deque
+from collections.abc import Iterable, Mapping
 from typing import Any, Final, NamedTuple, Protocol
 
 QUEUE_BYTES_MAX: Final = 256 * 1024
 QUEUE_FRAMES_MAX: Final = 1_000
+OPENING_BYTES_MAX: Final = QUEUE_BYTES_MAX // 2
+"""Snapshots that a subscription queues: the other half is for the frames that follow them."""
 REPLIES_MAX: Final = 32
 """From here on a socket's messages are not read until it has taken the replies to earlier ones."""
 
@@ -73,6 +77,28 @@ class Watcher:
         self._drop(source)
         self._due[source] = None
         self.wake()
+
+    def begin(
+        self, answer: Frame, sources: Iterable[Source], resumed: Mapping[Source, Frame]
+    ) -> None:
+        """Acknowledge a subscription: whatever happens from now on is in a frame of its streams.
+
+        So their snapshots are made now. One that is made later would swallow what frames tell and
+        snapshots don't: fills, and orders that have ended. `resumed` streams begin with a frame.
+        """
+        self.reply(answer)
+        for source in sources:
+            self.owe(source)
+            frame = resumed.get(source) or source.snapshot()
+            if frame is not None and self._has_room_for_opening(frame):
+                del self._due[source]
+                self.push(source, frame)
+
+    def _has_room_for_opening(self, frame: Frame) -> bool:
+        return not self._queue or (
+            len(self._queue) < QUEUE_FRAMES_MAX // 2
+            and self._queue_bytes + frame.size <= OPENING_BYTES_MAX
+        )
 
     def forget(self, source: Source) -> None:
         """End a stream: nothing of it is sent any more."""

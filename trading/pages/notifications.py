@@ -13,7 +13,7 @@ from django.views.decorators.http import require_POST, require_safe
 from accounts.api.pagination import paginate
 from accounts.models import User
 from trading.models import Notification, NotificationChoice, NotificationKind
-from trading.sentences import describe
+from trading.sentences import describe_all
 
 PAGE_SIZE = 30
 
@@ -30,7 +30,7 @@ def notifications(request: HttpRequest) -> HttpResponse:
         limit=PAGE_SIZE,
     )
     context = {
-        "told": [(row, describe(row)) for row in page.rows],
+        "told": list(zip(page.rows, describe_all(page.rows), strict=True)),
         "next_cursor": page.next_cursor,
     }
     response = render(request, "trading/notifications.html", context)

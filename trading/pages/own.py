@@ -101,7 +101,7 @@ def _read(account_id: int, market: Market) -> Own:
         _build_order(OrderRow(order, market)) for order in orders.order_by("-id")[: ORDERS_MAX + 1]
     ]
     # Who never traded here has no margin, and the search for their fills would be a long one.
-    fills = list_fills(account_id, slug=market.slug, count=FILLS_MAX) if margin else []
+    fills = list_fills(account_id, market_id=market.pk, count=FILLS_MAX) if margin else []
     positions, realised_micros = _read_positions(account_id, market, margin)
     return Own(
         positions,

@@ -146,7 +146,7 @@ def orders(request: HttpRequest) -> HttpResponse:
 @login_required
 def fills(request: HttpRequest) -> HttpResponse:
     head = read_head(request, "fills")
-    found = queries.list_fills(head.account.pk, before=_read_cursor(request), count=ROWS_SHOWN + 1)
+    found = queries.list_fills(head.account.pk, beyond=_read_cursor(request), count=ROWS_SHOWN + 1)
     page = build_page(found, ROWS_SHOWN, lambda fill: [fill.trade.id], NEWEST_FIRST)
     context = {
         "head": head,
