@@ -38,7 +38,7 @@ _sentences: dict[str, str | Promise] = {
     "email_not_verified": _("Confirm your e-mail address first."),
     "account_suspended": _("Your account is suspended."),
     "account_closed": _("This account is closed."),
-    "missing_scope": _("You may not do this."),
+    "missing_scope": _("Log in with your second factor to do this."),
     "not_an_operator": _("This needs an operator with that right."),
     "second_person_needed": _ANOTHER_PERSON,
     # users

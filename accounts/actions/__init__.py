@@ -12,6 +12,7 @@ from accounts.actions.credentials import (
     do_end_login,
     do_end_sessions,
     do_log_in,
+    do_refresh_login,
     do_reset_mfa,
     do_revoke_api_key,
 )
@@ -74,6 +75,7 @@ __all__ = [
     "do_grant",
     "do_log_in",
     "do_open_market_accounts",
+    "do_refresh_login",
     "do_reinstate_user",
     "do_request_deposit",
     "do_request_withdrawal",

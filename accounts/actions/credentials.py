@@ -7,20 +7,26 @@ from allauth.mfa.models import Authenticator
 from allauth.usersessions.models import UserSession
 from django.conf import settings
 from django.db import transaction
+from django.db.models import F
 from django.utils import timezone
 
 from accounts import keys
 from accounts.audit import record_audit
-from accounts.errors import RefusedError
+from accounts.errors import AuthError, RefusedError
 from accounts.models import Account, ApiKey, LoginSession, User
+from accounts.second_factor import no_right
 from accounts.tokens import compute_password_stamp
 
 KEYS_MAX = 50
 
 
-def check_create_api_key(account: Account, *, expires_at: datetime | None) -> None:
+def check_create_api_key(
+    account: Account, *, scopes: Iterable[str], by: User | None, expires_at: datetime | None
+) -> None:
     if account.owner_id is None:
         raise RefusedError("not_a_trading_account", "this account has no owner")
+    if "operate" in scopes and by is not None and not (by.is_staff and by.may_operate):
+        raise no_right(by)
     if expires_at is not None and expires_at <= timezone.now():
         raise RefusedError("already_expired", "this time has passed", "expires_at", status=400)
     live = account.api_keys.filter(revoked_at=None)
@@ -37,16 +43,17 @@ def do_create_api_key(
     expires_at: datetime | None = None,
 ) -> tuple[ApiKey, str]:
     """Return the key's row and its secret text, which is stored nowhere."""
+    scopes = sorted(set(scopes))
     text, prefix, digest = keys.make_key()
     with transaction.atomic():
         Account.objects.select_for_update().get(pk=account.pk)  # two at once would both fit
-        check_create_api_key(account, expires_at=expires_at)
+        check_create_api_key(account, scopes=scopes, by=by, expires_at=expires_at)
         key = ApiKey.objects.create(
             account=account,
             prefix=prefix,
             digest=digest,
             name=name,
-            scopes=sorted(set(scopes)),
+            scopes=scopes,
             expires_at=expires_at,
         )
         after = {"name": name, "prefix": prefix, "scopes": key.scopes}
@@ -69,7 +76,9 @@ def do_end_login(login: LoginSession, *, by: User | None) -> None:
             record_audit("log_out", login, by=by)
 
 
-def do_log_in(user: User, *, address: str, user_agent: str) -> LoginSession:
+def do_log_in(
+    user: User, *, address: str, user_agent: str, used_second_factor: bool = False
+) -> LoginSession:
     """Start the log-in that a program's tokens stand for; the caller has checked who it is."""
     with transaction.atomic():
         login = LoginSession.objects.create(
@@ -77,9 +86,22 @@ def do_log_in(user: User, *, address: str, user_agent: str) -> LoginSession:
             password_stamp=compute_password_stamp(user),
             address=address or None,
             user_agent=user_agent[:200],
+            used_second_factor=used_second_factor,
             expires_at=timezone.now() + timedelta(seconds=settings.JWT_REFRESH_SECONDS),
         )
         record_audit("log_in", login, by=user)
+    return login
+
+
+def do_refresh_login(login: LoginSession, *, number: int) -> LoginSession:
+    """Count a refresh by token number `number`; a token that comes again ends the log-in."""
+    newest = LoginSession.objects.filter(pk=login.pk, revoked_at=None, refreshes=number)
+    if not newest.update(refreshes=F("refreshes") + 1):
+        with transaction.atomic():
+            do_end_login(login, by=login.user)
+            record_audit("refresh_token_came_again", login, by=None)
+        raise AuthError("invalid_credentials", "this refresh token was used: log in again")
+    login.refreshes = number + 1
     return login
 
 

@@ -11,7 +11,12 @@ from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from rest_framework import authentication
 from rest_framework.request import Request
 
-from accounts.api.principal import Principal, authenticate_headers, principal_of_user
+from accounts.api.principal import (
+    OPERATE,
+    Principal,
+    authenticate_headers,
+    principal_of_user,
+)
 from accounts.models import User
 
 
@@ -26,7 +31,7 @@ class HeaderAuthentication(authentication.BaseAuthentication):
         principal = authenticate_headers(headers)
         _note_account(request, principal)
         # Most views need only the principal; those that need the user load it then.
-        return SimpleLazyObject(lambda: User.objects.get(pk=principal.user_id)), principal
+        return SimpleLazyObject(lambda: _load_user(principal)), principal
 
     def authenticate_header(self, request: Request) -> str:
         return 'Bearer realm="predex"'
@@ -59,6 +64,12 @@ class SessionScheme(OpenApiAuthenticationExtension):
 
     def get_security_definition(self, auto_schema: Any) -> dict[str, str]:
         return {"type": "apiKey", "in": "cookie", "name": "sessionid"}
+
+
+def _load_user(principal: Principal) -> User:
+    user = User.objects.get(pk=principal.user_id)
+    user.may_operate = OPERATE in principal.scopes
+    return user
 
 
 def _note_account(request: Request, principal: Principal) -> None:

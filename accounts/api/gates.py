@@ -8,10 +8,11 @@ from rest_framework.throttling import BaseThrottle
 
 from accounts.api import limits
 from accounts.api.limits import Rate
-from accounts.api.principal import require_scope
-from accounts.errors import AuthError, too_many_requests
+from accounts.api.principal import OPERATE, require_scope
+from accounts.errors import too_many_requests
 from accounts.models import User
 from accounts.policy import get_policy
+from accounts.second_factor import no_right
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 UNKNOWN_ADDRESS = "unknown"
@@ -28,10 +29,15 @@ class HasScope(BasePermission):
         principal: Any = request.auth
         if principal is None:
             return False
-        require_scope(principal, scope)
         permission = getattr(view, "operator_permission", "")
         if permission:
+            if principal.credential == "key":
+                require_scope(principal, OPERATE)
             require_operator(cast("User", request.user), permission)
+        elif getattr(view, "operators_call", False) and attribute == "write_scope":
+            require_scope(principal, scope, OPERATE)
+        else:
+            require_scope(principal, scope)
         return True
 
 
@@ -48,9 +54,9 @@ class AccountThrottle(BaseThrottle):
 
 
 def require_operator(user: User, permission: str) -> None:
-    """Raise AuthError (403) unless the user is an operator with this right."""
+    """Raise RefusedError (403) unless the user is an operator with this right, and acts as one."""
     if not (user.is_staff and user.has_perm(permission)):
-        raise AuthError("not_an_operator", "this needs an operator with that right", status=403)
+        raise no_right(user)
 
 
 def find_bucket(request: Request, bucket: str) -> tuple[int | str, Rate]:

@@ -111,15 +111,9 @@ class ShownError(serializers.Serializer):
 
 class ShownTokens(serializers.Serializer):
     access = serializers.CharField()
-    refresh = serializers.CharField()
+    refresh = serializers.CharField(help_text="Works once, for `POST /auth/refresh`.")
     token_type = serializers.CharField()
     expires_in = serializers.IntegerField(help_text="Seconds until the access token expires.")
-
-
-class ShownAccess(serializers.Serializer):
-    access = serializers.CharField()
-    token_type = serializers.CharField()
-    expires_in = serializers.IntegerField()
 
 
 class ShownRegistration(serializers.Serializer):

@@ -10,7 +10,7 @@ from django.utils import timezone
 from accounts.ids import new_uuid
 from accounts.models.account import Account
 
-SCOPES = ("read", "trade")
+SCOPES = ("read", "trade", "operate")
 
 
 class ApiKey(models.Model):
@@ -42,6 +42,9 @@ class LoginSession(models.Model):
     password_stamp = models.CharField(max_length=64)
     address = models.GenericIPAddressField(null=True)
     user_agent = models.CharField(max_length=200, blank=True)
+    used_second_factor = models.BooleanField(default=False)
+    # How often it was refreshed: of its refresh tokens, only the newest counts.
+    refreshes = models.PositiveIntegerField(default=0)
     created_at = models.DateTimeField(default=timezone.now)
     expires_at = models.DateTimeField()
     revoked_at = models.DateTimeField(null=True)

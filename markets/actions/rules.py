@@ -10,6 +10,7 @@ from django.utils import timezone
 from accounts.errors import RefusedError
 from accounts.models import User
 from accounts.models.policy import FEE_RATE_PPM_MAX
+from accounts.second_factor import no_right
 from markets.models import (
     DISPUTE_SECONDS_MAX,
     FEE_UNITS_MICROS,
@@ -20,7 +21,7 @@ from markets.models import (
     TICKS_PIPS,
     GroupMember,
     Market,
-    is_operator,
+    acts_as_operator,
 )
 from markets.queries import SLUG_PATTERN
 
@@ -42,7 +43,7 @@ DESCRIPTIVE_FIELDS = frozenset({
 
 
 def may_manage_markets(user: User) -> bool:
-    return is_operator(user) and user.has_perm("markets.manage_markets")
+    return acts_as_operator(user) and user.has_perm("markets.manage_markets")
 
 
 # --- the person and the moment -----------------------------------------------------------------
@@ -50,13 +51,15 @@ def may_manage_markets(user: User) -> bool:
 
 def check_may_edit(market: Market, by: User) -> None:
     if market.creator_id != by.pk and not may_manage_markets(by):
-        raise RefusedError("not_your_market", "only its creator and operators may", status=403)
+        message = "only its creator and operators may"
+        raise no_right(by, RefusedError("not_your_market", message, status=403))
 
 
 def check_operator_fields(by: User, fields: Mapping[str, Any]) -> None:
     named = sorted(OPERATOR_FIELDS.intersection(fields))
     if named and not may_manage_markets(by):
-        raise RefusedError("operators_only", "only operators set this", named[0], status=403)
+        message = "only operators set this"
+        raise no_right(by, RefusedError("operators_only", message, named[0], status=403))
 
 
 def check_is_draft(market: Market) -> None:
