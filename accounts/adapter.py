@@ -1,18 +1,28 @@
 """How allauth's pages act on our users: sign-up by policy, with account and grant; no suspended."""
 
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from allauth.account.adapter import DefaultAccountAdapter
 from allauth.account.models import EmailAddress
 from allauth.mfa.adapter import DefaultMFAAdapter
+from django.contrib import messages
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
-from accounts.actions import check_create_user, do_welcome_user, is_retired, record_audit
+from accounts.actions import (
+    check_create_user,
+    do_revoke_api_keys,
+    do_welcome_user,
+    is_retired,
+    record_audit,
+)
 from accounts.api.principal import forget_user
-from accounts.models import User
+from accounts.models import ApiKey, User
+from accounts.notices import find_addresses, tell
 from accounts.pages.errors import show_error
 from accounts.policy import get_policy
 
@@ -77,12 +87,42 @@ class AccountAdapter(DefaultAccountAdapter):
         site = Site(get_policy().site_name, self.request.get_host())
         super().send_mail(template_prefix, email, {**context, "current_site": site})
 
+    def get_password_change_redirect_url(self, request: HttpRequest) -> str:
+        """A new password ends log-ins, but no key: whoever changes it is shown them."""
+        keys = ApiKey.objects.live().filter(account__owner=cast("User", request.user)).count()
+        if not keys:
+            return str(super().get_password_change_redirect_url(request))
+        told = ngettext(
+            "%(count)d API key still works. Revoke it unless you know it.",
+            "%(count)d API keys still work. Revoke those that you do not know.",
+            keys,
+        )
+        messages.warning(request, told % {"count": keys})
+        return reverse("account_keys")
+
     def send_notification_mail(
-        self, template_prefix: str, user: User, *args: Any, **kwargs: Any
+        self,
+        template_prefix: str,
+        user: User,
+        context: dict[str, Any] | None = None,
+        email: str | None = None,
     ) -> None:
-        """Called after each change of password, address or second factor: here it is recorded."""
-        record_audit(template_prefix.rsplit("/", 1)[-1], user, by=user)
-        super().send_notification_mail(template_prefix, user, *args, **kwargs)
+        """Called after each change of password, address or second factor: recorded, and told."""
+        what, said = template_prefix.rsplit("/", 1)[-1], context or {}
+        record_audit(what, user, by=user)
+        if what == "password_reset":  # somebody else may have made keys with the old one
+            do_revoke_api_keys(user, by=user)
+        addresses = find_addresses(user, filter(None, [email, said.get("deleted_email")]))
+        tell(user, what, addresses, request=self.request, detail=_describe_change(said))
+
+
+def _describe_change(said: dict[str, Any]) -> str:
+    """What changed, of what allauth knows of it."""
+    if "to_email" in said:
+        return f"{said['from_email']} → {said['to_email']}"
+    provider = said.get("provider")
+    named = said.get("address") or said.get("deleted_email") or getattr(provider, "name", "")
+    return str(named)
 
 
 class MfaAdapter(DefaultMFAAdapter):

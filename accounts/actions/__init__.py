@@ -15,6 +15,7 @@ from accounts.actions.credentials import (
     do_refresh_login,
     do_reset_mfa,
     do_revoke_api_key,
+    do_revoke_api_keys,
 )
 from accounts.actions.credits import (
     check_issue,
@@ -81,6 +82,7 @@ __all__ = [
     "do_request_withdrawal",
     "do_reset_mfa",
     "do_revoke_api_key",
+    "do_revoke_api_keys",
     "do_sign_up",
     "do_suspend_user",
     "do_welcome_user",

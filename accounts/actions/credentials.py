@@ -14,6 +14,7 @@ from accounts import keys
 from accounts.audit import record_audit
 from accounts.errors import AuthError, RefusedError
 from accounts.models import Account, ApiKey, LoginSession, User
+from accounts.notices import tell_on_commit
 from accounts.second_factor import no_right
 from accounts.tokens import compute_password_stamp
 
@@ -29,8 +30,7 @@ def check_create_api_key(
         raise no_right(by)
     if expires_at is not None and expires_at <= timezone.now():
         raise RefusedError("already_expired", "this time has passed", "expires_at", status=400)
-    live = account.api_keys.filter(revoked_at=None)
-    if live.exclude(expires_at__lte=timezone.now()).count() >= KEYS_MAX:
+    if account.api_keys.live().count() >= KEYS_MAX:
         raise RefusedError("too_many_keys", f"an account has at most {KEYS_MAX} keys")
 
 
@@ -58,14 +58,34 @@ def do_create_api_key(
         )
         after = {"name": name, "prefix": prefix, "scopes": key.scopes}
         record_audit("create_api_key", key, by=by, after=after)
+        if account.owner is not None:
+            tell_on_commit(account.owner, "key_created", by=by, detail=_name_key(key))
     return key, text
 
 
 def do_revoke_api_key(key: ApiKey, *, by: User | None) -> None:
     """Stop a key within a second; revoking it again changes nothing."""
     with transaction.atomic():
-        if ApiKey.objects.filter(pk=key.pk, revoked_at=None).update(revoked_at=timezone.now()):
-            record_audit("revoke_api_key", key, by=by)
+        if _revoke(key, by=by) and key.account.owner is not None:
+            tell_on_commit(key.account.owner, "key_revoked", by=by, detail=_name_key(key))
+
+
+def do_revoke_api_keys(user: User, *, by: User | None) -> None:
+    """Stop every key of a user; the caller tells them."""
+    with transaction.atomic():
+        for key in ApiKey.objects.live().filter(account__owner=user):
+            _revoke(key, by=by)
+
+
+def _revoke(key: ApiKey, *, by: User | None) -> bool:
+    revoked = ApiKey.objects.filter(pk=key.pk, revoked_at=None).update(revoked_at=timezone.now())
+    if revoked:
+        record_audit("revoke_api_key", key, by=by)
+    return bool(revoked)
+
+
+def _name_key(key: ApiKey) -> str:
+    return f"{key.name} (pdx_{key.prefix}…): {', '.join(key.scopes)}"
 
 
 def do_end_login(login: LoginSession, *, by: User | None) -> None:
@@ -144,3 +164,4 @@ def do_reset_mfa(user: User, *, by: User, reason: str) -> None:
             raise RefusedError("no_second_factor", "this user has none", status=409)
         factors.delete()
         record_audit("reset_mfa", user, by=by, before={"factors": kinds}, reason=reason)
+        tell_on_commit(user, "factors_reset", by=by)

@@ -1,7 +1,11 @@
 """What DRF asks before each call: may they (scope, operator's right), and how often (limits)."""
 
+from datetime import timedelta
 from typing import Any, cast
 
+from allauth.account import app_settings
+from allauth.account.internal.flows.reauthentication import is_reauthentication_required
+from django.utils import timezone
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 from rest_framework.throttling import BaseThrottle
@@ -9,8 +13,8 @@ from rest_framework.throttling import BaseThrottle
 from accounts.api import limits
 from accounts.api.limits import Rate
 from accounts.api.principal import OPERATE, require_scope
-from accounts.errors import too_many_requests
-from accounts.models import User
+from accounts.errors import AuthError, too_many_requests
+from accounts.models import LoginSession, User
 from accounts.policy import get_policy
 from accounts.second_factor import no_right
 
@@ -57,6 +61,20 @@ def require_operator(user: User, permission: str) -> None:
     """Raise RefusedError (403) unless the user is an operator with this right, and acts as one."""
     if not (user.is_staff and user.has_perm(permission)):
         raise no_right(user)
+
+
+def check_recent_log_in(request: Request) -> None:
+    """Raise AuthError (403) unless they showed a short time ago that it is they who are here."""
+    principal: Any = request.auth
+    if principal.credential == "session":
+        is_recent = not is_reauthentication_required(request._request, app="")
+    else:
+        since = timezone.now() - timedelta(seconds=app_settings.REAUTHENTICATION_TIMEOUT)
+        logins = LoginSession.objects.filter(pk=principal.credential_id, created_at__gt=since)
+        is_recent = principal.credential == "jwt" and logins.exists()
+    if not is_recent:
+        message = "this needs a log-in of the last minutes: log in again"
+        raise AuthError("log_in_again", message, status=403)
 
 
 def find_bucket(request: Request, bucket: str) -> tuple[int | str, Rate]:

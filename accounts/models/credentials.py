@@ -13,6 +13,11 @@ from accounts.models.account import Account
 SCOPES = ("read", "trade", "operate")
 
 
+class ApiKeyQuerySet(models.QuerySet):
+    def live(self) -> "ApiKeyQuerySet":
+        return self.filter(revoked_at=None).exclude(expires_at__lte=timezone.now())
+
+
 class ApiKey(models.Model):
     id = models.UUIDField(primary_key=True, default=new_uuid)
     account = models.ForeignKey(Account, models.PROTECT, related_name="api_keys", db_index=False)
@@ -24,6 +29,8 @@ class ApiKey(models.Model):
     expires_at = models.DateTimeField(null=True, blank=True)
     last_used_at = models.DateTimeField(null=True, blank=True)
     revoked_at = models.DateTimeField(null=True, blank=True)
+
+    objects = ApiKeyQuerySet.as_manager()
 
     class Meta:
         verbose_name = "API key"

@@ -1,11 +1,14 @@
-"""allauth's forms in our words: log-in, sign-up (also after single sign-on), a new passkey."""
+"""allauth's forms in our words: log-in, sign-up (also after single sign-on), address, passkey."""
 
 from typing import Any
 
 from allauth.account import forms as by_password
+from allauth.account.adapter import get_adapter
+from allauth.account.models import EmailAddress
 from allauth.mfa.webauthn.forms import AddWebAuthnForm
 from allauth.socialaccount import forms as by_sign_on
 from django import forms
+from django.http import HttpRequest
 from django.utils.translation import gettext as _
 
 from accounts.handles import HANDLE_LENGTH_MAX
@@ -35,6 +38,14 @@ class SignOnForm(by_sign_on.SignupForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         _describe(self)
+
+
+class AddEmailForm(by_password.AddEmailForm):
+    def save(self, request: HttpRequest) -> EmailAddress:
+        address: EmailAddress = super().save(request)
+        told = {"address": address.email}
+        get_adapter(request).send_notification_mail("email_added", self.user, told)
+        return address
 
 
 class PasskeyForm(AddWebAuthnForm):

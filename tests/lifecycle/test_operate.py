@@ -25,7 +25,6 @@ def walk(caller, slug):
         ("put", f"{path}/close-time", {"close_at": "2031-01-01T00:00Z", **REASON}),
         ("post", f"{path}/close", {}),
         ("post", f"{path}/resolve", yes),
-        ("post", f"{path}/withdraw-result", REASON),
         ("post", f"{path}/void", REASON),
         ("patch", "exchange", {"announcement": "back at noon"}),
         ("post", "operator/users/alice/cancel-orders", REASON),
@@ -37,6 +36,24 @@ def walk(caller, slug):
 def draft(draft, alice):
     Market.objects.filter(pk=draft.pk).update(dispute_seconds=3600)
     return draft
+
+
+@pytest.fixture
+def resolving(draft, operator):
+    """Its result was proposed by the operator, with a key that operates."""
+    caller = api_with_key(operator, "operate")
+    for verb in ("open", "close"):
+        caller.post(f"markets/{draft.slug}/{verb}")
+    caller.post(f"markets/{draft.slug}/resolve", {"yes": "1", "evidence_text": "seen"})
+    return f"markets/{draft.slug}/resolution"
+
+
+def test_a_result_of_an_operator_is_theirs_to_withdraw_only_as_one(operator, resolving):
+    for verb in ("approve", "withdraw"):
+        answer = api_with_key(operator, "trade").post(f"{resolving}/{verb}", REASON)
+        assert (answer.status_code, answer.json()["code"]) == (403, "missing_scope")
+    answer = api_with_key(operator, "operate").post(f"{resolving}/withdraw", REASON)
+    assert answer.json()["status"] == "closed"
 
 
 def test_an_operator_s_key_that_trades_does_nothing_of_it(operator, draft):

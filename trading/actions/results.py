@@ -153,7 +153,9 @@ def do_decide_dispute(market: Market, *, by: User, raised_by: str, uphold: bool,
 
 def check_withdraw_result(market: Market, *, by: User) -> Resolution:
     result = _find_standing(market)
-    if result.proposed_by_id != by.pk:
+    if result.proposed_by_id == by.pk:
+        _check_may_resolve(market, by)
+    else:
         _check_may_void(by)
     _check_unpaid(market)
     return result
