@@ -20,7 +20,9 @@ from accounts.actions import (
     is_retired,
     record_audit,
 )
+from accounts.api import limits
 from accounts.api.principal import forget_user
+from accounts.errors import ApiError
 from accounts.models import ApiKey, User
 from accounts.notices import find_addresses, tell
 from accounts.pages.errors import show_error
@@ -76,9 +78,31 @@ class AccountAdapter(DefaultAccountAdapter):
         forget_user(email_address.user_id)
         return is_confirmed
 
-    def post_login(self, request: HttpRequest, user: User, **kwargs: Any) -> HttpResponse:
+    def pre_authenticate(self, request: HttpRequest, **credentials: Any) -> None:
+        """Nothing: the door has counted the try, and not by the account alone as allauth does,
+        which would let anybody lock out anybody.
+        """
+
+    def reauthenticate(self, user: User, password: str) -> bool:
+        try:
+            limits.check_attempt("reauthentication", address="", account=str(user.pk))
+        except ApiError:
+            raise self.validation_error("too_many_login_attempts") from None
+        is_theirs: bool = super().reauthenticate(user, password)
+        if is_theirs:
+            limits.forgive_attempt("reauthentication", address="", account=str(user.pk))
+        return is_theirs
+
+    def post_login(
+        self, request: HttpRequest, user: User, *, email: str | None = None, **kwargs: Any
+    ) -> HttpResponse:
         record_audit("log_in", user, by=user)
-        return super().post_login(request, user, **kwargs)
+        self._welcome(request, email or user.email)
+        return super().post_login(request, user, email=email, **kwargs)
+
+    def _welcome(self, request: HttpRequest, email: str) -> None:
+        address = self.get_client_ip(request)
+        limits.forgive_attempt("log_in", address=address, account=email)
 
     def format_email_subject(self, subject: str) -> str:
         return f"[{get_policy().site_name}] {subject}"
@@ -112,6 +136,7 @@ class AccountAdapter(DefaultAccountAdapter):
         record_audit(what, user, by=user)
         if what == "password_reset":  # somebody else may have made keys with the old one
             do_revoke_api_keys(user, by=user)
+            self._welcome(self.request, user.email)
         addresses = find_addresses(user, filter(None, [email, said.get("deleted_email")]))
         tell(user, what, addresses, request=self.request, detail=_describe_change(said))
 

@@ -52,17 +52,18 @@ class LogInView(PublicView):
         """Log in; `totp` is needed by users with a second factor (a recovery code is taken too)."""
         body = self.read_body(schemas.LogIn)
         email = body["email"].lower()
-        limits.check_attempt("log_in", address=get_address(request), account=email)
+        address = get_address(request)
+        limits.check_attempt("log_in", address=address, account=email)
         user = authenticate(request._request, email=email, password=body["password"])
         if user is None:
             raise AuthError("invalid_credentials", "wrong e-mail or password")
         check_may_act(user)
         used_second_factor = _check_second_factor(user, body["totp"])
-        limits.forgive_attempt("log_in", account=email)
+        limits.forgive_attempt("log_in", address=address, account=email)
         agent = request.headers.get("User-Agent", "")
         login = do_log_in(
             user,
-            address=get_address(request),
+            address=address,
             user_agent=agent,
             used_second_factor=used_second_factor,
         )
@@ -120,9 +121,11 @@ def _check_second_factor(user: User, code: str) -> bool:
     if not code:
         message = "send the code of your authenticator, or a recovery code, as totp"
         raise AuthError("totp_required", message)
+    limits.check_attempt("second_factor", address="", account=str(user.pk))
     typed = [factor for factor in factors if factor.type != Authenticator.Type.WEBAUTHN]
     if not any(factor.wrap().validate_code(code) for factor in typed):
         raise AuthError("totp_invalid", "this code is wrong or was used already")
+    limits.forgive_attempt("second_factor", address="", account=str(user.pk))
     return True
 
 

@@ -82,7 +82,7 @@ def find_bucket(request: Request, bucket: str) -> tuple[int | str, Rate]:
     principal: Any = request.auth
     if principal is None:
         rate = Rate(*get_policy().rate_limits["anonymous"][bucket])
-        return f"address:{get_address(request)}", rate
+        return f"address:{limits.find_network(get_address(request))}", rate
     rate = principal.read_rate if bucket == "read" else principal.write_rate
     return principal.account_id, rate
 
