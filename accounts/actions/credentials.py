@@ -16,14 +16,21 @@ from accounts.errors import AuthError, RefusedError
 from accounts.models import Account, ApiKey, LoginSession, User
 from accounts.notices import tell_on_commit
 from accounts.second_factor import no_right
+from accounts.texts import check_line
 from accounts.tokens import compute_password_stamp
 
 KEYS_MAX = 50
 
 
 def check_create_api_key(
-    account: Account, *, scopes: Iterable[str], by: User | None, expires_at: datetime | None
+    account: Account,
+    *,
+    name: str,
+    scopes: Iterable[str],
+    by: User | None,
+    expires_at: datetime | None,
 ) -> None:
+    check_line(name, "name")
     if account.owner_id is None:
         raise RefusedError("not_a_trading_account", "this account has no owner")
     if "operate" in scopes and by is not None and not (by.is_staff and by.may_operate):
@@ -47,7 +54,7 @@ def do_create_api_key(
     text, prefix, digest = keys.make_key()
     with transaction.atomic():
         Account.objects.select_for_update().get(pk=account.pk)  # two at once would both fit
-        check_create_api_key(account, scopes=scopes, by=by, expires_at=expires_at)
+        check_create_api_key(account, name=name, scopes=scopes, by=by, expires_at=expires_at)
         key = ApiKey.objects.create(
             account=account,
             prefix=prefix,

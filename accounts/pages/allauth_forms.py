@@ -12,6 +12,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext as _
 
 from accounts.handles import HANDLE_LENGTH_MAX
+from accounts.texts import validate_line
 
 FIELD_ORDER = ["invite_code", "email", "username", "password1", "password2"]
 
@@ -54,6 +55,7 @@ class PasskeyForm(AddWebAuthnForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["name"].label = _("Name")
+        self.fields["name"].validators.append(validate_line)
         alone = self.fields["passwordless"]
         alone.initial = True
         alone.label = _("Log in with it alone, without a password")

@@ -24,6 +24,7 @@ from accounts.errors import RefusedError, not_found
 from accounts.models import Account, ApiKey, User
 from accounts.notices import tell_on_commit
 from accounts.refusals import describe
+from accounts.texts import validate_line
 
 KEYS_SHOWN = 50
 UNPROCESSABLE = 422
@@ -35,6 +36,7 @@ class KeyForm(forms.Form):
         max_length=60,
         help_text=gettext_lazy("What will use it, so that you know it again."),
         widget=forms.TextInput(attrs={"autocomplete": "off"}),
+        validators=[validate_line],
     )
     scopes = forms.MultipleChoiceField(
         label=gettext_lazy("It may"),
