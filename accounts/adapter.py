@@ -1,18 +1,30 @@
 """How allauth's pages act on our users: sign-up by policy, with account and grant; no suspended."""
 
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from allauth.account.adapter import DefaultAccountAdapter
 from allauth.account.models import EmailAddress
 from allauth.mfa.adapter import DefaultMFAAdapter
+from django.contrib import messages
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
-from accounts.actions import check_create_user, do_welcome_user, is_retired, record_audit
+from accounts.actions import (
+    check_create_user,
+    do_revoke_api_keys,
+    do_welcome_user,
+    is_retired,
+    record_audit,
+)
+from accounts.api import limits
 from accounts.api.principal import forget_user
-from accounts.models import User
+from accounts.errors import ApiError
+from accounts.models import ApiKey, User
+from accounts.notices import find_addresses, tell
 from accounts.pages.errors import show_error
 from accounts.policy import get_policy
 
@@ -66,9 +78,31 @@ class AccountAdapter(DefaultAccountAdapter):
         forget_user(email_address.user_id)
         return is_confirmed
 
-    def post_login(self, request: HttpRequest, user: User, **kwargs: Any) -> HttpResponse:
+    def pre_authenticate(self, request: HttpRequest, **credentials: Any) -> None:
+        """Nothing: the door has counted the try, and not by the account alone as allauth does,
+        which would let anybody lock out anybody.
+        """
+
+    def reauthenticate(self, user: User, password: str) -> bool:
+        try:
+            limits.check_attempt("reauthentication", address="", account=str(user.pk))
+        except ApiError:
+            raise self.validation_error("too_many_login_attempts") from None
+        is_theirs: bool = super().reauthenticate(user, password)
+        if is_theirs:
+            limits.forgive_attempt("reauthentication", address="", account=str(user.pk))
+        return is_theirs
+
+    def post_login(
+        self, request: HttpRequest, user: User, *, email: str | None = None, **kwargs: Any
+    ) -> HttpResponse:
         record_audit("log_in", user, by=user)
-        return super().post_login(request, user, **kwargs)
+        self._welcome(request, email or user.email)
+        return super().post_login(request, user, email=email, **kwargs)
+
+    def _welcome(self, request: HttpRequest, email: str) -> None:
+        address = self.get_client_ip(request)
+        limits.forgive_attempt("log_in", address=address, account=email)
 
     def format_email_subject(self, subject: str) -> str:
         return f"[{get_policy().site_name}] {subject}"
@@ -77,12 +111,43 @@ class AccountAdapter(DefaultAccountAdapter):
         site = Site(get_policy().site_name, self.request.get_host())
         super().send_mail(template_prefix, email, {**context, "current_site": site})
 
+    def get_password_change_redirect_url(self, request: HttpRequest) -> str:
+        """A new password ends log-ins, but no key: whoever changes it is shown them."""
+        keys = ApiKey.objects.live().filter(account__owner=cast("User", request.user)).count()
+        if not keys:
+            return str(super().get_password_change_redirect_url(request))
+        told = ngettext(
+            "%(count)d API key still works. Revoke it unless you know it.",
+            "%(count)d API keys still work. Revoke those that you do not know.",
+            keys,
+        )
+        messages.warning(request, told % {"count": keys})
+        return reverse("account_keys")
+
     def send_notification_mail(
-        self, template_prefix: str, user: User, *args: Any, **kwargs: Any
+        self,
+        template_prefix: str,
+        user: User,
+        context: dict[str, Any] | None = None,
+        email: str | None = None,
     ) -> None:
-        """Called after each change of password, address or second factor: here it is recorded."""
-        record_audit(template_prefix.rsplit("/", 1)[-1], user, by=user)
-        super().send_notification_mail(template_prefix, user, *args, **kwargs)
+        """Called after each change of password, address or second factor: recorded, and told."""
+        what, said = template_prefix.rsplit("/", 1)[-1], context or {}
+        record_audit(what, user, by=user)
+        if what == "password_reset":  # somebody else may have made keys with the old one
+            do_revoke_api_keys(user, by=user)
+            self._welcome(self.request, user.email)
+        addresses = find_addresses(user, filter(None, [email, said.get("deleted_email")]))
+        tell(user, what, addresses, request=self.request, detail=_describe_change(said))
+
+
+def _describe_change(said: dict[str, Any]) -> str:
+    """What changed, of what allauth knows of it."""
+    if "to_email" in said:
+        return f"{said['from_email']} → {said['to_email']}"
+    provider = said.get("provider")
+    named = said.get("address") or said.get("deleted_email") or getattr(provider, "name", "")
+    return str(named)
 
 
 class MfaAdapter(DefaultMFAAdapter):

@@ -26,6 +26,7 @@ from unfold.widgets import UnfoldAdminTextareaWidget
 from accounts.errors import ApiError
 from accounts.models import User
 from accounts.refusals import describe
+from accounts.texts import validate_text
 
 REASON_LENGTH_MAX = 500
 ROWS_MAX = 100
@@ -49,6 +50,7 @@ class Act(forms.Form):
         required=False,
         help_text=_("Kept in the audit log."),
         widget=UnfoldAdminTextareaWidget({"rows": 3}),
+        validators=[validate_text],
     )
 
     def __init__(self, *args: Any, rows: list[Any], by: User, **kwargs: Any) -> None:

@@ -9,8 +9,9 @@ from typing import Any, NamedTuple, cast
 
 from django.contrib.admin import ShowFacets, SimpleListFilter
 from django.core.paginator import Paginator
+from django.db import models
 from django.db.models import Model, Q, QuerySet
-from django.forms import Media, Script
+from django.forms import CharField, Media, Script
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.functional import Promise, cached_property
@@ -24,6 +25,7 @@ from accounts.audit import record_audit
 from accounts.ids import check_id
 from accounts.models import Account, User
 from accounts.templatetags import predex as show
+from accounts.texts import validate_line, validate_text
 
 COUNT_MAX = 10_000
 FOUND_MAX = 1_000
@@ -72,6 +74,14 @@ class ModelAdmin(ActingAdmin, unfold.ModelAdmin):
     list_disable_select_all = True
     list_fullwidth = True
     change_form_outer_before_template = "admin/row_panel.html"
+
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        field = super().formfield_for_dbfield(db_field, request, **kwargs)
+        if isinstance(field, CharField) and isinstance(db_field, models.TextField):
+            field.validators.append(validate_text)
+        elif isinstance(field, CharField) and isinstance(db_field, models.CharField):
+            field.validators.append(validate_line)
+        return field
 
     def get_links(self, row: Any) -> Iterable[Link]:
         """Return where the page of this row leads besides its own fields."""

@@ -11,13 +11,16 @@ from typing import Any
 
 import structlog
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction
+from django.contrib.auth.middleware import AuthenticationMiddleware
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.urls import reverse
+from django.utils.functional import SimpleLazyObject
 
 from accounts.api import door, limits
 from accounts.api.errors import PAGE_ERRORS, error_response
 from accounts.api.gates import find_strangers_bucket
 from accounts.errors import ApiError
+from accounts.second_factor import browser_may_operate
 
 # The page that tries something, what it tries, and which of its fields names the account.
 _FORMS = [
@@ -27,6 +30,21 @@ _FORMS = [
     ("account_reset_password", "password_reset", "email"),
     ("mfa_authenticate", "log_in", ""),
 ]
+
+
+class SessionUser(AuthenticationMiddleware):
+    """Django's, whose user knows whether this browser's log-in may act as an operator."""
+
+    def process_request(self, request: HttpRequest) -> None:
+        super().process_request(request)
+        user = request.user
+        request.user = SimpleLazyObject(lambda: _mark(request, user))  # type: ignore[assignment]
+
+
+def _mark(request: HttpRequest, user: Any) -> Any:
+    if user.is_authenticated:
+        user.may_operate = browser_may_operate(request, user)
+    return user
 
 
 class Door:

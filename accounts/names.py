@@ -113,6 +113,8 @@ FIELDS: Final = SHARED | {
     "subject_type": _("kind of subject"),
     "suspended_at": _("suspended at"),
     "two_person_rule": _("two-person rule"),
+    "used_second_factor": _("with the second factor"),
+    "refreshes": _("refreshes"),
     "user_agent": _("program"),
     "user_permissions": _("single permissions"),
     "who_may_create": _("who may create markets"),

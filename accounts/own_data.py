@@ -34,10 +34,10 @@ from accounts.models import (
     WithdrawalRequest,
 )
 from accounts.queries import list_transfers
+from accounts.spreadsheets import as_cell
 from accounts.units import format_amount
 
 CHUNK_ROWS = 2_000
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
 README = """\
 Everything that this exchange keeps of you. Each table is there twice, as CSV and as JSON.
 Amounts, prices and quantities are exact decimals; times are UTC (ISO 8601).
@@ -79,9 +79,7 @@ def _as_cell(value: Any) -> Any:
     """Return what a spreadsheet shows as it is: text that would be a formula gets a quote."""
     if isinstance(value, dict | list):
         return json.dumps(value)
-    if isinstance(value, str) and value.startswith(FORMULA_STARTS) and not _NUMBER.fullmatch(value):
-        return f"'{value}"
-    return value
+    return as_cell(value) if isinstance(value, str) and not _NUMBER.fullmatch(value) else value
 
 
 def read_in_chunks(rows: QuerySet) -> Iterator[Any]:

@@ -29,6 +29,7 @@ _sentences: dict[str, str | Promise] = {
     "idempotency_key_reused": _("This form was sent already, with other values. Open it again."),
     "invalid_choice": _("There is no such choice."),
     "blank": _("This can't be empty."),
+    "invalid_value": _("Control characters are not allowed here."),
     "invalid_time": _("Choose a day and a time."),
     "not_a_number": _("Write a number, like 0.55 or 10."),
     "too_many_decimals": _("That has too many decimals."),
@@ -38,7 +39,7 @@ _sentences: dict[str, str | Promise] = {
     "email_not_verified": _("Confirm your e-mail address first."),
     "account_suspended": _("Your account is suspended."),
     "account_closed": _("This account is closed."),
-    "missing_scope": _("You may not do this."),
+    "missing_scope": _("Log in with your second factor to do this."),
     "not_an_operator": _("This needs an operator with that right."),
     "second_person_needed": _ANOTHER_PERSON,
     # users

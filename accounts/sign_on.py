@@ -16,6 +16,7 @@ from django.http import HttpRequest
 from accounts.handles import HANDLE_LENGTH_MAX
 from accounts.models import User
 from accounts.pages.errors import show_error
+from accounts.texts import make_line
 
 DISPLAY_NAME_LENGTH_MAX = 60
 _NO_HANDLE = re.compile(r"[^a-z0-9_]+", re.ASCII)
@@ -32,7 +33,7 @@ class SignOnAdapter(DefaultSocialAccountAdapter):
 
     def populate_user(self, request: HttpRequest, sociallogin: Any, data: dict[str, Any]) -> User:
         user: User = super().populate_user(request, sociallogin, data)
-        user.display_name = str(data.get("name") or "")[:DISPLAY_NAME_LENGTH_MAX]
+        user.display_name = make_line(str(data.get("name") or ""))[:DISPLAY_NAME_LENGTH_MAX]
         return user
 
     def get_signup_form_initial_data(self, sociallogin: Any) -> dict[str, str]:

@@ -1,12 +1,14 @@
 """JSON Web Tokens of programs that logged in with a password.
 
 A token carries no claim about its user: only the id of a `LoginSession` row, which is looked up
-(cached for a second), so that a log-out, a new password or a suspension ends it at once. HS256
-with `JWT_SIGNING_KEY` from the environment: tokens survive restarts and work on every host.
+(cached for a second), so that a log-out, a new password or a suspension ends it at once. A refresh
+token also says how many came before it: it works once, and gives way to the next. HS256 with
+`JWT_SIGNING_KEY` from the environment: tokens survive restarts and work on every host.
 """
 
 import time
 import uuid
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import jwt
@@ -23,6 +25,7 @@ ISSUER = "predex"
 class Token(NamedTuple):
     session_id: uuid.UUID
     expires_at: int  # Unix seconds
+    number: int  # of a refresh token: how many came before it
 
 
 def issue_access_token(session: LoginSession) -> str:
@@ -30,7 +33,8 @@ def issue_access_token(session: LoginSession) -> str:
 
 
 def issue_refresh_token(session: LoginSession) -> str:
-    return _encode(session, "refresh", settings.JWT_REFRESH_SECONDS)
+    number = {"num": session.refreshes}
+    return _encode(session, "refresh", settings.JWT_REFRESH_SECONDS, number)
 
 
 def read_token(text: str, *, use: str) -> Token:
@@ -43,7 +47,8 @@ def read_token(text: str, *, use: str) -> Token:
             issuer=ISSUER,
             options={"require": ["exp", "iss", "sid", "use"]},
         )
-        token = Token(uuid.UUID(claims["sid"]), int(claims["exp"]))
+        number = int(claims.get("num", 0))
+        token = Token(uuid.UUID(claims["sid"]), int(claims["exp"]), number)
     except jwt.ExpiredSignatureError:
         raise AuthError("token_expired", "this token has expired: refresh it") from None
     except (jwt.InvalidTokenError, ValueError, TypeError, AttributeError):
@@ -60,7 +65,9 @@ def compute_password_stamp(user: User) -> str:
     ).hexdigest()
 
 
-def _encode(session: LoginSession, use: str, seconds: int) -> str:
+def _encode(
+    session: LoginSession, use: str, seconds: int, more: Mapping[str, int] | None = None
+) -> str:
     now = int(time.time())
     claims: dict[str, Any] = {
         "iss": ISSUER,
@@ -68,5 +75,6 @@ def _encode(session: LoginSession, use: str, seconds: int) -> str:
         "use": use,
         "iat": now,
         "exp": min(now + seconds, int(session.expires_at.timestamp())),
+        **(more or {}),
     }
     return jwt.encode(claims, settings.JWT_SIGNING_KEY, algorithm=ALGORITHM)

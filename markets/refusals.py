@@ -60,7 +60,6 @@ SENTENCES: Final[Sentences] = {
     "blank.text": _("Write something first."),
     "blank.reason": _("Say why."),
     "too_long": _("This is too long."),
-    "invalid_text": _("This text has a character that is none."),
     "own_comment": _("Withdraw your own comment instead."),
     "not_a_moderator": _("This needs a moderator."),
     # groups

@@ -2,29 +2,27 @@
 
 The log-in is allauth's, which knows the second factor and the rate limit. Where the setting
 ADMIN_REQUIRE_MFA says so, an operator without a second factor gets no further than a page that
-says how to set one up. Unfold's pages work with Alpine, which evaluates expressions: they, and
-only they, are allowed 'unsafe-eval' and inline styles.
+says how to set one up, and one whose log-in did not use it is asked for it now. Unfold's pages work
+with Alpine, which evaluates expressions: they, and only they, are allowed 'unsafe-eval' and inline
+styles.
 """
 
 from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
+from allauth.account.adapter import get_adapter
 from allauth.account.decorators import secure_admin_login
-from allauth.mfa.models import Authenticator
-from allauth.mfa.utils import is_mfa_enabled
 from csp.constants import SELF, UNSAFE_EVAL, UNSAFE_INLINE
 from csp.decorators import csp_replace
-from django.conf import settings
-from django.contrib.auth.models import AnonymousUser
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.utils.http import urlencode
 from django.utils.translation import gettext_lazy as _
 from unfold.sites import UnfoldAdminSite
 
 from accounts.models import User
-
-FACTORS = [Authenticator.Type.TOTP, Authenticator.Type.WEBAUTHN]  # not recovery codes alone
+from accounts.second_factor import has_second_factor
 
 relax_policy = csp_replace({"script-src": [SELF, UNSAFE_EVAL], "style-src": [SELF, UNSAFE_INLINE]})
 
@@ -44,15 +42,17 @@ class OperatorsSite(UnfoldAdminSite):
 
         @wraps(view)
         def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-            if lacks_second_factor(request.user):
-                return render(request, "admin/second_factor.html", status=403)
+            user = request.user
+            if user.is_active and user.is_staff and not user.may_operate:
+                return _ask_for_second_factor(request, user)
             return inner(request, *args, **kwargs)
 
         return guarded
 
 
-def lacks_second_factor(user: User | AnonymousUser) -> bool:
-    """Say whether an operator must set up a second factor before anything else."""
-    if not settings.ADMIN_REQUIRE_MFA or not (user.is_active and user.is_staff):
-        return False
-    return not is_mfa_enabled(user, types=FACTORS)
+def _ask_for_second_factor(request: HttpRequest, user: User) -> HttpResponse:
+    if not has_second_factor(user):
+        return render(request, "admin/second_factor.html", status=403)
+    methods = get_adapter(request).get_reauthentication_methods(user)
+    by_factor = next(way["url"] for way in methods if way["id"].startswith("mfa_"))
+    return redirect(f"{by_factor}?{urlencode({'next': request.get_full_path()})}")

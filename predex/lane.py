@@ -172,7 +172,8 @@ def _start_visit(scope: Scope, headers: dict[str, str]) -> door.Visit:
 def _find_address(scope: Scope) -> str:
     client = scope.get("client")
     forwarded_for = door.read_headers(scope["headers"]).get("x-forwarded-for", "")
-    return door.find_address(client[0] if client else "", forwarded_for)
+    address = door.find_address(client[0] if client else "", forwarded_for)
+    return limits.find_network(address)
 
 
 def _has_body(scope: Scope) -> bool:

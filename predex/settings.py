@@ -128,7 +128,7 @@ MIDDLEWARE = [
     "accounts.viewer.ViewerZone",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
-    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "accounts.middleware.SessionUser",
     "accounts.middleware.StrangersPace",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
@@ -198,12 +198,14 @@ ACCOUNT_SIGNUP_FORM_CLASS = "accounts.forms.SignupForm"
 ACCOUNT_FORMS = {
     "login": "accounts.pages.allauth_forms.LogInForm",
     "signup": "accounts.pages.allauth_forms.SignUpForm",
+    "add_email": "accounts.pages.allauth_forms.AddEmailForm",
 }
 ACCOUNT_SIGNUP_FIELDS = ["email*", "username*", "password1*", "password2*"]
 ACCOUNT_USER_MODEL_USERNAME_FIELD = "handle"
 ACCOUNT_USERNAME_VALIDATORS = "accounts.handles.VALIDATORS"
 ACCOUNT_EMAIL_VERIFICATION = "optional"  # for log-in; trading asks for it:
 EMAIL_VERIFICATION_REQUIRED = env.flag("EMAIL_VERIFICATION_REQUIRED", default=not EMBEDDED)
+ACCOUNT_REAUTHENTICATION_REQUIRED = True  # before a change of address, password, factor or key
 # ATTEMPT_LIMITS replace allauth's of the same names; its others (second factor) stay.
 ACCOUNT_RATE_LIMITS = {"login": False, "signup": False, "reset_password": False}
 ACCOUNT_DEFAULT_HTTP_PROTOCOL = urlsplit(SITE_URL).scheme

@@ -7,25 +7,38 @@ from allauth.mfa.models import Authenticator
 from allauth.usersessions.models import UserSession
 from django.conf import settings
 from django.db import transaction
+from django.db.models import F
 from django.utils import timezone
 
 from accounts import keys, ledger
 from accounts.audit import record_audit
-from accounts.errors import RefusedError
+from accounts.errors import AuthError, RefusedError
 from accounts.models import Account, ApiKey, LoginSession, User
+from accounts.notices import tell_on_commit
+from accounts.second_factor import no_right
 from accounts.standing import check_may_act, check_may_trade
+from accounts.texts import check_line
 from accounts.tokens import compute_password_stamp
 
 KEYS_MAX = 50
 
 
-def check_create_api_key(account: Account, *, expires_at: datetime | None) -> None:
+def check_create_api_key(
+    account: Account,
+    *,
+    name: str,
+    scopes: Iterable[str],
+    by: User | None,
+    expires_at: datetime | None,
+) -> None:
+    check_line(name, "name")
     if account.owner_id is None:
         raise RefusedError("not_a_trading_account", "this account has no owner")
+    if "operate" in scopes and by is not None and not (by.is_staff and by.may_operate):
+        raise no_right(by)
     if expires_at is not None and expires_at <= timezone.now():
         raise RefusedError("already_expired", "this time has passed", "expires_at", status=400)
-    live = account.api_keys.filter(revoked_at=None)
-    if live.exclude(expires_at__lte=timezone.now()).count() >= KEYS_MAX:
+    if account.api_keys.live().count() >= KEYS_MAX:
         raise RefusedError("too_many_keys", f"an account has at most {KEYS_MAX} keys")
 
 
@@ -38,29 +51,50 @@ def do_create_api_key(
     expires_at: datetime | None = None,
 ) -> tuple[ApiKey, str]:
     """Return the key's row and its secret text, which is stored nowhere."""
+    scopes = sorted(set(scopes))
     text, prefix, digest = keys.make_key()
     with transaction.atomic():
         ledger.lock([account.pk])  # two at once would both fit
         check_may_trade(account.pk)
-        check_create_api_key(account, expires_at=expires_at)
+        check_create_api_key(account, name=name, scopes=scopes, by=by, expires_at=expires_at)
         key = ApiKey.objects.create(
             account=account,
             prefix=prefix,
             digest=digest,
             name=name,
-            scopes=sorted(set(scopes)),
+            scopes=scopes,
             expires_at=expires_at,
         )
         after = {"name": name, "prefix": prefix, "scopes": key.scopes}
         record_audit("create_api_key", key, by=by, after=after)
+        if account.owner is not None:
+            tell_on_commit(account.owner, "key_created", by=by, detail=_name_key(key))
     return key, text
 
 
 def do_revoke_api_key(key: ApiKey, *, by: User | None) -> None:
     """Stop a key within a second; revoking it again changes nothing."""
     with transaction.atomic():
-        if ApiKey.objects.filter(pk=key.pk, revoked_at=None).update(revoked_at=timezone.now()):
-            record_audit("revoke_api_key", key, by=by)
+        if _revoke(key, by=by) and key.account.owner is not None:
+            tell_on_commit(key.account.owner, "key_revoked", by=by, detail=_name_key(key))
+
+
+def do_revoke_api_keys(user: User, *, by: User | None) -> None:
+    """Stop every key of a user; the caller tells them."""
+    with transaction.atomic():
+        for key in ApiKey.objects.live().filter(account__owner=user):
+            _revoke(key, by=by)
+
+
+def _revoke(key: ApiKey, *, by: User | None) -> bool:
+    revoked = ApiKey.objects.filter(pk=key.pk, revoked_at=None).update(revoked_at=timezone.now())
+    if revoked:
+        record_audit("revoke_api_key", key, by=by)
+    return bool(revoked)
+
+
+def _name_key(key: ApiKey) -> str:
+    return f"{key.name} (pdx_{key.prefix}…): {', '.join(key.scopes)}"
 
 
 def do_end_login(login: LoginSession, *, by: User | None) -> None:
@@ -71,7 +105,9 @@ def do_end_login(login: LoginSession, *, by: User | None) -> None:
             record_audit("log_out", login, by=by)
 
 
-def do_log_in(user: User, *, address: str, user_agent: str) -> LoginSession:
+def do_log_in(
+    user: User, *, address: str, user_agent: str, used_second_factor: bool = False
+) -> LoginSession:
     """Start the log-in that a program's tokens stand for; the caller has checked who it is."""
     with transaction.atomic():
         # Locked, so that no log-in begins while the user is being stopped.
@@ -81,9 +117,22 @@ def do_log_in(user: User, *, address: str, user_agent: str) -> LoginSession:
             password_stamp=compute_password_stamp(user),
             address=address or None,
             user_agent=user_agent[:200],
+            used_second_factor=used_second_factor,
             expires_at=timezone.now() + timedelta(seconds=settings.JWT_REFRESH_SECONDS),
         )
         record_audit("log_in", login, by=user)
+    return login
+
+
+def do_refresh_login(login: LoginSession, *, number: int) -> LoginSession:
+    """Count a refresh by token number `number`; a token that comes again ends the log-in."""
+    newest = LoginSession.objects.filter(pk=login.pk, revoked_at=None, refreshes=number)
+    if not newest.update(refreshes=F("refreshes") + 1):
+        with transaction.atomic():
+            do_end_login(login, by=login.user)
+            record_audit("refresh_token_came_again", login, by=None)
+        raise AuthError("invalid_credentials", "this refresh token was used: log in again")
+    login.refreshes = number + 1
     return login
 
 
@@ -126,3 +175,4 @@ def do_reset_mfa(user: User, *, by: User, reason: str) -> None:
             raise RefusedError("no_second_factor", "this user has none", status=409)
         factors.delete()
         record_audit("reset_mfa", user, by=by, before={"factors": kinds}, reason=reason)
+        tell_on_commit(user, "factors_reset", by=by)

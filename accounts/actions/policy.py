@@ -5,11 +5,16 @@ from django.db import transaction
 from accounts.audit import record_audit
 from accounts.models import Policy, User
 from accounts.policy import forget
+from accounts.texts import validate_line
+
+LINES = ("site_name", "currency_name", "currency_symbol")
 
 
 def do_edit_policy(policy: Policy, *, by: User | None, reason: str = "") -> None:
     """Save an edited policy and what changed. Raises ValidationError for values it can't have."""
     policy.full_clean()
+    for name in LINES:
+        validate_line(getattr(policy, name))
     with transaction.atomic():
         before = Policy.objects.select_for_update().get(pk=policy.pk)
         policy.save()

@@ -19,11 +19,13 @@ from accounts.handles import compute_retired_digest, validate_handle
 from accounts.models import Account, InviteCode, Policy, RetiredHandle, User
 from accounts.policy import get_policy
 from accounts.standing import check_may_act
+from accounts.texts import check_line
 
 log = structlog.get_logger(__name__)
 
 
-def check_create_user(*, email: str, handle: str) -> None:
+def check_create_user(*, email: str, handle: str, display_name: str = "") -> None:
+    check_line(display_name, "display_name")
     try:
         validate_handle(handle)
     except ValidationError as error:
@@ -79,7 +81,7 @@ def do_create_user(
     is_operator: bool = False,
 ) -> User:
     """Create a user and account number 1, without a grant. `is_operator` gives every right."""
-    check_create_user(email=email, handle=handle)
+    check_create_user(email=email, handle=handle, display_name=display_name)
     try:
         with transaction.atomic():
             user = User.objects.create_user(

@@ -67,6 +67,7 @@ class LoginSessionAdmin(HexRecordAdmin):
         link_to("user", _("user")),
         "address",
         "user_agent",
+        "used_second_factor",
         "created_at",
         "expires_at",
         "revoked_at",

@@ -14,6 +14,7 @@ from accounts.actions import (
     do_end_sessions,
     do_reinstate_user,
     do_reset_mfa,
+    do_revoke_api_keys,
     do_suspend_user,
     record_audit,
 )
@@ -22,6 +23,7 @@ from accounts.admin_acts import Act
 from accounts.admin_base import Link, ModelAdmin, find_url, get_operator, link_to_list
 from accounts.models import User
 from accounts.naming import describe_permission
+from accounts.notices import tell_on_commit
 
 RIGHTS = ["is_staff", "is_superuser", "groups", "user_permissions"]
 SHOWN_RIGHTS = ["is_staff", "is_superuser", "show_roles", "show_permissions"]  # named, not edited
@@ -151,10 +153,17 @@ class UserAdmin(NamingRights, ModelAdmin, DjangoUserAdmin):
         super().save_model(request, obj, form, change)
         if not change:
             obj.accounts.create()
+        elif "email" in form.changed_data:
+            old = form.initial["email"]
+            by, moved = get_operator(request), f"{old} → {obj.email}"
+            tell_on_commit(obj, "email_changed", by=by, detail=moved, also_to=[old])
 
     def log_change(self, request: HttpRequest, obj: User, message: Any) -> Any:
         if "assword" in str(message):
-            record_audit("set_password", obj, by=get_operator(request))
+            by = get_operator(request)
+            record_audit("set_password", obj, by=by)
+            do_revoke_api_keys(obj, by=by)
+            tell_on_commit(obj, "password_reset", by=by)
         return super().log_change(request, obj, message)
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:

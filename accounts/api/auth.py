@@ -14,7 +14,7 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts.actions import do_end_login, do_log_in, do_sign_up
+from accounts.actions import do_end_login, do_log_in, do_refresh_login, do_sign_up
 from accounts.api import limits, schemas
 from accounts.api.base import ApiView
 from accounts.api.gates import get_address
@@ -53,26 +53,35 @@ class LogInView(PublicView):
         """Log in; `totp` is needed by users with a second factor (a recovery code is taken too)."""
         body = self.read_body(schemas.LogIn)
         email = body["email"].lower()
-        limits.check_attempt("log_in", address=get_address(request), account=email)
+        address = get_address(request)
+        limits.check_attempt("log_in", address=address, account=email)
         user = authenticate(request._request, email=email, password=body["password"])
         if user is None:
             raise AuthError("invalid_credentials", "wrong e-mail or password")
         check_may_act(user)
-        _check_second_factor(user, body["totp"])
-        limits.forgive_attempt("log_in", account=email)
+        used_second_factor = _check_second_factor(user, body["totp"])
+        limits.forgive_attempt("log_in", address=address, account=email)
         agent = request.headers.get("User-Agent", "")
-        login = do_log_in(user, address=get_address(request), user_agent=agent)
-        tokens = {"refresh": issue_refresh_token(login), **_show_access(login)}
-        return Response(tokens)
+        login = do_log_in(
+            user,
+            address=address,
+            user_agent=agent,
+            used_second_factor=used_second_factor,
+        )
+        return Response(_show_tokens(login))
 
 
 class RefreshView(PublicView):
-    @extend_schema(request=schemas.Refresh, responses=schemas.ShownAccess)
+    @extend_schema(request=schemas.Refresh, responses=schemas.ShownTokens)
     def post(self, request: Request) -> Response:
-        """Get a new access token."""
+        """Get a new access token, and the next refresh token: the one sent is used up.
+
+        A refresh token that comes a second time is in two hands: the log-in ends.
+        """
         token = read_token(self.read_body(schemas.Refresh)["refresh"], use="refresh")
         login = LoginSession.objects.select_related("user").filter(pk=token.session_id).first()
-        return Response(_show_access(check_login(login)))
+        login = do_refresh_login(check_login(login), number=token.number)
+        return Response(_show_tokens(login))
 
 
 class LogOutView(ApiView):
@@ -105,20 +114,25 @@ def _check_password(body: dict[str, str]) -> None:
         raise RefusedError("password_too_weak", message, "password", status=400) from None
 
 
-def _check_second_factor(user: User, code: str) -> None:
+def _check_second_factor(user: User, code: str) -> bool:
+    """Return whether the log-in used a second factor; AuthError unless a needed one is right."""
     factors = list(Authenticator.objects.filter(user=user))
     if all(factor.type == Authenticator.Type.RECOVERY_CODES for factor in factors):
-        return
+        return False
     if not code:
         message = "send the code of your authenticator, or a recovery code, as totp"
         raise AuthError("totp_required", message)
+    limits.check_attempt("second_factor", address="", account=str(user.pk))
     typed = [factor for factor in factors if factor.type != Authenticator.Type.WEBAUTHN]
     if not any(factor.wrap().validate_code(code) for factor in typed):
         raise AuthError("totp_invalid", "this code is wrong or was used already")
+    limits.forgive_attempt("second_factor", address="", account=str(user.pk))
+    return True
 
 
-def _show_access(login: LoginSession) -> dict[str, Any]:
+def _show_tokens(login: LoginSession) -> dict[str, Any]:
     return {
+        "refresh": issue_refresh_token(login),
         "access": issue_access_token(login),
         "token_type": "Bearer",
         "expires_in": settings.JWT_ACCESS_SECONDS,

@@ -11,7 +11,12 @@ from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from rest_framework import authentication
 from rest_framework.request import Request
 
-from accounts.api.principal import Principal, authenticate_headers, principal_of_user
+from accounts.api.principal import (
+    OPERATE,
+    Principal,
+    authenticate_headers,
+    principal_of_user,
+)
 from accounts.models import User
 from accounts.standing import check_may_act
 
@@ -66,6 +71,7 @@ def _load_user(principal: Principal) -> User:
     """Return the user as they are now, who may have been stopped since the principal was read."""
     user = User.objects.get(pk=principal.user_id)
     check_may_act(user)
+    user.may_operate = OPERATE in principal.scopes
     return user
 
 

@@ -1,7 +1,8 @@
 """The base of every DRF view: scopes, limits and strict reading of bodies and queries.
 
 A view says what it needs: `read_scope` for GET and HEAD, `write_scope` for the rest (None: public);
-`cost` in tokens; `operator_permission` for operators' calls ("accounts.deposit_credits").
+`cost` in tokens; `operator_permission` for operators' calls ("accounts.deposit_credits"), which
+need the scope `operate`; `operators_call` where others may call too, and a key with `operate` may.
 """
 
 from typing import Any, cast
@@ -21,6 +22,7 @@ class ApiView(APIView):
     read_scope: str | None = "read"
     write_scope: str | None = "manage"
     operator_permission = ""
+    operators_call = False
     cost = 1
 
     @property

@@ -19,6 +19,7 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 
 from accounts.api import door
 from accounts.api.errors import error_body
+from accounts.api.limits import find_network
 from accounts.errors import ApiError
 
 HEAD_BYTES_MAX: Final = 32 * 1024
@@ -61,14 +62,15 @@ class Connections:
     def enter(self, transport: Any, peer: str) -> ApiError | None:
         """Count a connection in; return why it must go where there are too many."""
         is_proxy = door.is_trusted_proxy(peer)  # behind it are many clients
-        self._peers[transport] = "" if is_proxy else peer
-        self._counts[self._peers[transport]] += 1
+        network = "" if is_proxy else find_network(peer)
+        self._peers[transport] = network
+        self._counts[network] += 1
         if not self.count_max:
             return None
         if len(self._peers) > self.count_max:
             return ApiError(503, "unavailable", "too many connections: try again later")
         per_peer = min(settings.CONNECTIONS_PER_ADDRESS_MAX, self.count_max // 2)
-        if not is_proxy and self._counts[peer] > per_peer:
+        if not is_proxy and self._counts[network] > per_peer:
             return ApiError(429, "too_many_connections", "too many connections of this address")
         return None
 

@@ -146,19 +146,19 @@ def answer_preflight(visit: Visit, headers: Headers) -> list[tuple[str, str]] | 
 
 
 def is_trusted_proxy(peer: str) -> bool:
-    return _is_in(peer, _networks(tuple(settings.TRUSTED_PROXIES)))
+    return _is_in(_unmap(peer), _networks(tuple(settings.TRUSTED_PROXIES)))
 
 
 def find_address(peer: str, forwarded_for: str) -> str:
     """Return the nearest address that is no trusted proxy; the header is believed only from one."""
+    address = _unmap(peer)
     if not forwarded_for:
-        return peer
+        return address
     networks = _networks(tuple(settings.TRUSTED_PROXIES))
-    address = peer
     for hop in reversed(forwarded_for.split(",")):
         if not _is_in(address, networks) or not _is_address(hop.strip()):
             return address
-        address = hop.strip()
+        address = _unmap(hop.strip())
     return address
 
 
@@ -229,6 +229,14 @@ def _is_in(address: str, networks: tuple[Any, ...]) -> bool:
     if not _is_address(address):
         return False
     return any(ipaddress.ip_address(address) in network for network in networks)
+
+
+@lru_cache(maxsize=4096)
+def _unmap(address: str) -> str:
+    """Return the IPv4 address that a socket for both families shows as ::ffff:192.0.2.1."""
+    ip = ipaddress.ip_address(address) if _is_address(address) else None
+    mapped = getattr(ip, "ipv4_mapped", None)
+    return str(mapped) if mapped else address
 
 
 def _is_address(text: str) -> bool:

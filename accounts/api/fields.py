@@ -14,6 +14,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from accounts.clock import format_time, from_datetime
+from accounts.texts import is_line, is_text
 from accounts.units import (
     UnitError,
     format_amount,
@@ -48,13 +49,32 @@ class StrictSerializer(serializers.Serializer):
         return super().to_internal_value(data)
 
 
-class TextField(serializers.CharField):
-    """Text only; a number is not taken for its digits."""
+class SecretField(serializers.CharField):
+    """Text only, and any; a number is not taken for its digits."""
 
     def to_internal_value(self, data: Any) -> str:
         if not isinstance(data, str):
             raise serializers.ValidationError("send a string", code="wrong_type")
         return super().to_internal_value(data)
+
+
+class TextField(SecretField):
+    """Text that people read, of any number of lines."""
+
+    is_valid_text = staticmethod(is_text)
+
+    def to_internal_value(self, data: Any) -> str:
+        text = super().to_internal_value(data)
+        if not self.is_valid_text(text):
+            message = "control characters are not allowed here"
+            raise serializers.ValidationError(message, code="invalid_value")
+        return text
+
+
+class LineField(TextField):
+    """One line of text, that can't pass for another one by invisible characters."""
+
+    is_valid_text = staticmethod(is_line)
 
 
 class IntegerField(serializers.IntegerField):

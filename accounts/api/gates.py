@@ -1,17 +1,22 @@
 """What DRF asks before each call: may they (scope, operator's right), and how often (limits)."""
 
+from datetime import timedelta
 from typing import Any, cast
 
+from allauth.account import app_settings
+from allauth.account.internal.flows.reauthentication import is_reauthentication_required
+from django.utils import timezone
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 from rest_framework.throttling import BaseThrottle
 
 from accounts.api import limits
 from accounts.api.limits import Rate
-from accounts.api.principal import require_scope
+from accounts.api.principal import OPERATE, require_scope
 from accounts.errors import AuthError, too_many_requests
-from accounts.models import User
+from accounts.models import LoginSession, User
 from accounts.policy import get_policy
+from accounts.second_factor import no_right
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 UNKNOWN_ADDRESS = "unknown"
@@ -28,10 +33,15 @@ class HasScope(BasePermission):
         principal: Any = request.auth
         if principal is None:
             return False
-        require_scope(principal, scope)
         permission = getattr(view, "operator_permission", "")
         if permission:
+            if principal.credential == "key":
+                require_scope(principal, OPERATE)
             require_operator(cast("User", request.user), permission)
+        elif getattr(view, "operators_call", False) and attribute == "write_scope":
+            require_scope(principal, scope, OPERATE)
+        else:
+            require_scope(principal, scope)
         return True
 
 
@@ -48,9 +58,23 @@ class AccountThrottle(BaseThrottle):
 
 
 def require_operator(user: User, permission: str) -> None:
-    """Raise AuthError (403) unless the user is an operator with this right."""
+    """Raise RefusedError (403) unless the user is an operator with this right, and acts as one."""
     if not (user.is_staff and user.has_perm(permission)):
-        raise AuthError("not_an_operator", "this needs an operator with that right", status=403)
+        raise no_right(user)
+
+
+def check_recent_log_in(request: Request) -> None:
+    """Raise AuthError (403) unless they showed a short time ago that it is they who are here."""
+    principal: Any = request.auth
+    if principal.credential == "session":
+        is_recent = not is_reauthentication_required(request._request, app="")
+    else:
+        since = timezone.now() - timedelta(seconds=app_settings.REAUTHENTICATION_TIMEOUT)
+        logins = LoginSession.objects.filter(pk=principal.credential_id, created_at__gt=since)
+        is_recent = principal.credential == "jwt" and logins.exists()
+    if not is_recent:
+        message = "this needs a log-in of the last minutes: log in again"
+        raise AuthError("log_in_again", message, status=403)
 
 
 def find_bucket(request: Request, bucket: str) -> tuple[int | str, Rate]:
@@ -65,7 +89,7 @@ def find_bucket(request: Request, bucket: str) -> tuple[int | str, Rate]:
 def find_strangers_bucket(request: Any, bucket: str) -> tuple[str, Rate]:
     """Return the bucket of the address that a request without a log-in comes from."""
     rate = Rate(*get_policy().rate_limits["anonymous"][bucket])
-    return f"address:{get_address(request)}", rate
+    return f"address:{limits.find_network(get_address(request))}", rate
 
 
 def get_address(request: Any) -> str:

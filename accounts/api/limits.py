@@ -9,6 +9,7 @@ of one event-loop tick travel together. Without it, or while Redis is away, they
 
 import asyncio
 import hashlib
+import ipaddress
 import math
 import threading
 import time
@@ -28,6 +29,8 @@ from accounts.errors import too_many_requests
 LOCAL_BUCKETS_MAX = 100_000
 REDIS_TIMEOUT_SECONDS = 1.0
 REDIS_RETRY_SECONDS = 1.0
+IPV6_PREFIX = 64
+KNOWN_US = 30 * 24 * 3600 * 1_000_000  # how long the address of a log-in is an account's own
 
 log = structlog.get_logger(__name__)
 
@@ -50,10 +53,7 @@ class Taken(NamedTuple):
 
 async def take(subject: int | str, bucket: str, rate: Rate, cost: int = 1) -> float | None:
     """Take `cost` tokens; None when allowed, else seconds until they would be."""
-    request = _build_take(subject, bucket, rate, cost)
-    if not _redis_is_used():
-        return _seconds(_local.take([request])[0])
-    return _seconds(await _tick_batch().take(request))
+    return _seconds(await _take_one(_build_take(subject, bucket, rate, cost)))
 
 
 def take_sync(subject: int | str, bucket: str, rate: Rate, cost: int = 1) -> float | None:
@@ -70,23 +70,39 @@ def count_remaining(subject: int | str, bucket: str, rate: Rate) -> int:
 
 def check_attempt(action: str, *, address: str, account: str = "") -> None:
     """Count a try at `action` (ATTEMPT_LIMITS) by this address on this account; 429 when over."""
-    for take_ in _attempt_takes(action, address, account):
+    attempt = Attempt(action, address, account)
+    is_known = attempt.counts_elsewhere and _take_all_sync([attempt.look_up()])[0].ahead_us > 0
+    for take_ in attempt.build_takes(is_known=is_known):
         _refuse_when_over(_take_all_sync([take_])[0])
 
 
 async def acheck_attempt(action: str, *, address: str, account: str = "") -> None:
     """The same from async code."""
-    for take_ in _attempt_takes(action, address, account):
-        if _redis_is_used():
-            _refuse_when_over(await _tick_batch().take(take_))
-        else:
-            _refuse_when_over(_local.take([take_])[0])
+    attempt = Attempt(action, address, account)
+    is_known = attempt.counts_elsewhere and (await _take_one(attempt.look_up())).ahead_us > 0
+    for take_ in attempt.build_takes(is_known=is_known):
+        _refuse_when_over(await _take_one(take_))
 
 
-def forgive_attempt(action: str, *, account: str) -> None:
-    """Give back the account's try: it succeeded, so it was no guess."""
-    takes = _attempt_takes(action, "", account)
-    _take_all_sync([take_._replace(cost_us=-take_.cost_us) for take_ in takes])
+def forgive_attempt(action: str, *, address: str, account: str) -> None:
+    """Give back the account's try: it succeeded, so it was no guess, and the address is theirs."""
+    attempt = Attempt(action, address, account)
+    is_known = attempt.counts_elsewhere and _take_all_sync([attempt.look_up()])[0].ahead_us > 0
+    takes = attempt.build_takes(is_known=is_known, but="address")
+    given_back = [take_._replace(cost_us=-take_.cost_us) for take_ in takes]
+    _take_all_sync([*given_back, *([attempt.remember()] if attempt.counts_elsewhere else [])])
+
+
+@lru_cache(maxsize=4096)
+def find_network(address: str) -> str:
+    """Return whom a limit by address counts: the /64 of an IPv6 address, which one caller has."""
+    try:
+        ip = ipaddress.ip_address(address)
+    except ValueError:
+        return address
+    if ip.version == 4:
+        return address
+    return str(ipaddress.ip_network((ip, IPV6_PREFIX), strict=False))
 
 
 def reset() -> None:
@@ -100,14 +116,46 @@ def reset() -> None:
             client.delete(key)
 
 
-def _attempt_takes(action: str, address: str, account: str) -> list[Take]:
-    limits = settings.ATTEMPT_LIMITS[action]
-    subjects = {"address": address, "account": account.strip().lower()}
-    return [
-        _build_take(f"{kind}:{subjects[kind]}", action, Rate(count / seconds, count), 1)
-        for kind, (count, seconds) in limits.items()
-        if subjects[kind]
-    ]
+class Attempt:
+    """One try by an address on an account, and the buckets that it takes from.
+
+    That the account logged in from there is kept as a bucket too: while it is not full again.
+    """
+
+    def __init__(self, action: str, address: str, account: str) -> None:
+        self.action, self.limits = action, settings.ATTEMPT_LIMITS[action]
+        network, account = find_network(address), account.strip().lower()
+        both = f"{network} {account}" if network and account else ""
+        self.subjects = {
+            "address": network,
+            "account": account,
+            "address_and_account": both,
+            "account_elsewhere": account,
+        }
+
+    @property
+    def counts_elsewhere(self) -> bool:
+        return "account_elsewhere" in self.limits and bool(self.subjects["address_and_account"])
+
+    def build_takes(self, *, is_known: bool, but: str = "") -> list[Take]:
+        without = {but, "account_elsewhere" if is_known else ""}
+        return [
+            self._build(kind, *bound)
+            for kind, bound in self.limits.items()
+            if self.subjects[kind] and kind not in without
+        ]
+
+    def look_up(self) -> Take:
+        return self.remember()._replace(cost_us=0)
+
+    def remember(self) -> Take:
+        both = self.subjects["address_and_account"]
+        # A second log-in while one is remembered moves the time on, up to twice as far.
+        return Take(f"{self.action}:known:{both}", KNOWN_US, 2 * KNOWN_US)
+
+    def _build(self, kind: str, count: int, seconds: int) -> Take:
+        rate = Rate(count / seconds, count)
+        return _build_take(f"{kind}:{self.subjects[kind]}", self.action, rate, 1)
 
 
 def _build_take(subject: int | str, bucket: str, rate: Rate, cost: int) -> Take:
@@ -115,6 +163,10 @@ def _build_take(subject: int | str, bucket: str, rate: Rate, cost: int) -> Take:
     # More than the bucket holds would never be allowed: such a request empties it instead.
     cost_us = math.ceil(min(cost, rate.burst) * token_us)
     return Take(f"{bucket}:{subject}", cost_us, math.ceil(rate.burst * token_us))
+
+
+async def _take_one(take_: Take) -> Taken:
+    return await _tick_batch().take(take_) if _redis_is_used() else _local.take([take_])[0]
 
 
 def _seconds(taken: Taken) -> float | None:

@@ -17,7 +17,7 @@ from accounts.actions import (
 )
 from accounts.api import limits, schemas
 from accounts.api.base import ApiView
-from accounts.api.gates import find_bucket, get_address
+from accounts.api.gates import check_recent_log_in, find_bucket, get_address
 from accounts.api.pagination import PageQuery, paginate
 from accounts.api.principal import Principal
 from accounts.errors import RefusedError, not_found
@@ -61,8 +61,12 @@ class KeysView(ApiView):
 
     @extend_schema(request=schemas.NewKey, responses={201: schemas.ShownNewKey})
     def post(self, request: Request) -> Response:
-        """Create a key. Its secret is in this answer and nowhere else."""
+        """Create a key. Its secret is in this answer and nowhere else.
+
+        Needs a log-in of the last minutes, as revoking does; in a browser: the password, again.
+        """
         body = self.read_body(schemas.NewKey)
+        check_recent_log_in(request)
         account_id = self.principal.account_id
         limits.check_attempt("key_creation", address=get_address(request), account=str(account_id))
         account = Account.objects.get(pk=account_id)
@@ -77,6 +81,7 @@ class KeyView(ApiView):
         key = ApiKey.objects.filter(pk=key_id, account=self.principal.account_id).first()
         if key is None:
             raise not_found("this key")
+        check_recent_log_in(request)
         do_revoke_api_key(key, by=self.user)
         return Response(status=204)
 

@@ -45,7 +45,6 @@ class DepositsView(ApiView):
 
 
 class OpenWithdrawalsView(ApiView):
-    read_scope = "manage"
     operator_permission = "accounts.decide_withdrawals"
 
     @extend_schema(
@@ -68,7 +67,6 @@ class DecisionView(ApiView):
 
 
 class OpenDepositsView(ApiView):
-    read_scope = "manage"
     operator_permission = "accounts.decide_deposits"
 
     @extend_schema(

@@ -25,6 +25,7 @@ from accounts.errors import AuthError
 from accounts.keys import compute_digest, find_prefix
 from accounts.models import Account, ApiKey, LoginSession, User
 from accounts.policy import get_policy
+from accounts.second_factor import may_operate
 from accounts.standing import account_closed, check_may_act
 from accounts.tokens import compute_password_stamp, read_token
 
@@ -32,8 +33,9 @@ CACHE_SECONDS = 0.9  # of the second that a stop may take
 CACHE_ENTRIES_MAX = 50_000
 GATHER_SECONDS = 0.1  # how long one that is still fresh waits for others that fall due
 LAST_USED_SECONDS = 60  # how exact `ApiKey.last_used_at` is
-# Keys read and trade; keys, passwords and withdrawals are managed by somebody who logged in.
+# Keys, passwords and withdrawals are managed by somebody who logged in, never by a key.
 LOGIN_SCOPES = frozenset({"read", "trade", "manage"})
+OPERATE = "operate"  # an operator's acts, see `accounts.second_factor`
 
 Headers = Mapping[str, str]
 
@@ -137,14 +139,15 @@ def _start_lookup(credential: str) -> "asyncio.Future[Principal]":
     return lookup
 
 
-def _name_of(user_id: int) -> str:
-    return f"user {user_id}"  # no credential has a space in it
+def _name_of(user_id: int, *, operates: bool) -> str:
+    return f"user {user_id} {operates}"  # no credential has a space in it
 
 
 def principal_of_user(user: User) -> Principal:
     """Return the principal of a browser's session; AuthError for a stopped user."""
     check_may_act(user)
-    name = _name_of(user.pk)
+    operates = user.is_staff and user.may_operate
+    name = _name_of(user.pk, operates=operates)
     principal = _find_fresh(name)
     if principal is not None:
         return principal
@@ -153,13 +156,14 @@ def principal_of_user(user: User) -> Principal:
     if account is None or account.closed_at:
         raise account_closed()
     verified = not settings.EMAIL_VERIFICATION_REQUIRED or _verified_emails(user.pk).exists()
-    principal = _build(account, LOGIN_SCOPES, "session", str(user.pk), is_verified=verified)
+    scopes = LOGIN_SCOPES | {OPERATE} if operates else LOGIN_SCOPES
+    principal = _build(account, scopes, "session", str(user.pk), is_verified=verified)
     return _keep(name, principal, started)
 
 
-def require_scope(principal: Principal, scope: str) -> None:
-    """Raise AuthError (403) unless the principal may do what needs `scope`."""
-    if scope not in principal.scopes:
+def require_scope(principal: Principal, scope: str, *others: str) -> None:
+    """Raise AuthError (403) unless the principal may do what needs `scope`, or one of others."""
+    if principal.scopes.isdisjoint((scope, *others)):
         raise AuthError("missing_scope", f"this needs the scope {scope}", status=403)
     if scope == "trade":
         require_verified(principal)
@@ -193,7 +197,8 @@ def find_stopped(principals: Iterable[Principal]) -> set[Principal]:
 
 def forget_user(user_id: int) -> None:
     """Let a user's next page see at once what they have just changed about themselves."""
-    _cache.pop(_name_of(user_id), None)
+    for operates in (True, False):
+        _cache.pop(_name_of(user_id, operates=operates), None)
 
 
 def forget_all() -> None:
@@ -271,6 +276,9 @@ def _accept_key(credential: str, key: Any, started: float) -> Principal:
     _check_account(key.account)
     _note_use(key)
     scopes = frozenset(key.scopes)
+    # A key outlives a role and a second factor; the right to operate does not.
+    if not may_operate(key.account.owner, used_second_factor=True):
+        scopes -= {OPERATE}
     principal = _build(key.account, scopes, "key", str(key.pk), is_verified=_verified(key))
     return _keep(credential, principal, started, seconds)
 
@@ -287,7 +295,9 @@ def _look_up_token(credential: str) -> Principal:
     login = check_login(login)
     account = Account.objects.select_related("owner").filter(owner=login.user, number=1).first()
     account = _check_account(account)
-    principal = _build(account, LOGIN_SCOPES, "jwt", str(login.pk), is_verified=_verified(login))
+    operates = may_operate(login.user, used_second_factor=login.used_second_factor)
+    scopes = LOGIN_SCOPES | {OPERATE} if operates else LOGIN_SCOPES
+    principal = _build(account, scopes, "jwt", str(login.pk), is_verified=_verified(login))
     return _keep(credential, principal, started, token.expires_at - time.time())
 
 

@@ -6,6 +6,8 @@ from accounts.api.fields import (
     AmountField,
     IdField,
     IntegerField,
+    LineField,
+    SecretField,
     StrictSerializer,
     TextField,
     TimeField,
@@ -34,15 +36,15 @@ class ChoiceField(serializers.ChoiceField):
 
 class Registration(StrictSerializer):
     email = EmailField(max_length=254)
-    password = TextField(max_length=PASSWORD_LENGTH_MAX, trim_whitespace=False)
+    password = SecretField(max_length=PASSWORD_LENGTH_MAX, trim_whitespace=False)
     handle = TextField(max_length=30)
-    display_name = TextField(max_length=60, default="", allow_blank=True)
+    display_name = LineField(max_length=60, default="", allow_blank=True)
     invite_code = TextField(max_length=40, default="", allow_blank=True)
 
 
 class LogIn(StrictSerializer):
     email = EmailField(max_length=254)
-    password = TextField(max_length=PASSWORD_LENGTH_MAX, trim_whitespace=False)
+    password = SecretField(max_length=PASSWORD_LENGTH_MAX, trim_whitespace=False)
     totp = TextField(max_length=20, default="", allow_blank=True)
 
 
@@ -55,15 +57,15 @@ class LogOut(StrictSerializer):
 
 
 class Profile(StrictSerializer):
-    display_name = TextField(max_length=60, allow_blank=True)
+    display_name = LineField(max_length=60, allow_blank=True)
 
 
 class Deletion(StrictSerializer):
-    password = TextField(max_length=PASSWORD_LENGTH_MAX, trim_whitespace=False)
+    password = SecretField(max_length=PASSWORD_LENGTH_MAX, trim_whitespace=False)
 
 
 class NewKey(StrictSerializer):
-    name = TextField(max_length=60)
+    name = LineField(max_length=60)
     scopes = serializers.ListField(
         child=ChoiceField(choices=SCOPES), allow_empty=False, max_length=len(SCOPES)
     )
@@ -111,15 +113,9 @@ class ShownError(serializers.Serializer):
 
 class ShownTokens(serializers.Serializer):
     access = serializers.CharField()
-    refresh = serializers.CharField()
+    refresh = serializers.CharField(help_text="Works once, for `POST /auth/refresh`.")
     token_type = serializers.CharField()
     expires_in = serializers.IntegerField(help_text="Seconds until the access token expires.")
-
-
-class ShownAccess(serializers.Serializer):
-    access = serializers.CharField()
-    token_type = serializers.CharField()
-    expires_in = serializers.IntegerField()
 
 
 class ShownRegistration(serializers.Serializer):

@@ -10,7 +10,12 @@ from django.utils import timezone
 from accounts.ids import new_uuid
 from accounts.models.account import Account
 
-SCOPES = ("read", "trade")
+SCOPES = ("read", "trade", "operate")
+
+
+class ApiKeyQuerySet(models.QuerySet):
+    def live(self) -> "ApiKeyQuerySet":
+        return self.filter(revoked_at=None).exclude(expires_at__lte=timezone.now())
 
 
 class ApiKey(models.Model):
@@ -24,6 +29,8 @@ class ApiKey(models.Model):
     expires_at = models.DateTimeField(null=True, blank=True)
     last_used_at = models.DateTimeField(null=True, blank=True)
     revoked_at = models.DateTimeField(null=True, blank=True)
+
+    objects = ApiKeyQuerySet.as_manager()
 
     class Meta:
         verbose_name = "API key"
@@ -42,6 +49,9 @@ class LoginSession(models.Model):
     password_stamp = models.CharField(max_length=64)
     address = models.GenericIPAddressField(null=True)
     user_agent = models.CharField(max_length=200, blank=True)
+    used_second_factor = models.BooleanField(default=False)
+    # How often it was refreshed: of its refresh tokens, only the newest counts.
+    refreshes = models.PositiveIntegerField(default=0)
     created_at = models.DateTimeField(default=timezone.now)
     expires_at = models.DateTimeField()
     revoked_at = models.DateTimeField(null=True)

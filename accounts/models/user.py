@@ -65,6 +65,9 @@ class User(AbstractBaseUser, PermissionsMixin):
     )
     suspended_at = models.DateTimeField(null=True, blank=True)
     deleted_at = models.DateTimeField(null=True, blank=True)
+    # No column: whether the credential behind this request carries the rights of an operator.
+    # Those who let people in set it (`accounts.second_factor`); inside, nothing is asked for.
+    may_operate = True
     created_at = models.DateTimeField(default=timezone.now)
 
     objects = UserManager()
@@ -95,6 +98,9 @@ class User(AbstractBaseUser, PermissionsMixin):
 
     def __str__(self) -> str:
         return self.handle
+
+    def has_perm(self, perm: str, obj: Any = None) -> bool:
+        return self.may_operate and super().has_perm(perm, obj)
 
     @property
     def is_suspended(self) -> bool:

@@ -1,14 +1,18 @@
-"""allauth's forms in our words: log-in, sign-up (also after single sign-on), a new passkey."""
+"""allauth's forms in our words: log-in, sign-up (also after single sign-on), address, passkey."""
 
 from typing import Any
 
 from allauth.account import forms as by_password
+from allauth.account.adapter import get_adapter
+from allauth.account.models import EmailAddress
 from allauth.mfa.webauthn.forms import AddWebAuthnForm
 from allauth.socialaccount import forms as by_sign_on
 from django import forms
+from django.http import HttpRequest
 from django.utils.translation import gettext as _
 
 from accounts.handles import HANDLE_LENGTH_MAX
+from accounts.texts import validate_line
 
 FIELD_ORDER = ["invite_code", "email", "username", "password1", "password2"]
 
@@ -37,12 +41,21 @@ class SignOnForm(by_sign_on.SignupForm):
         _describe(self)
 
 
+class AddEmailForm(by_password.AddEmailForm):
+    def save(self, request: HttpRequest) -> EmailAddress:
+        address: EmailAddress = super().save(request)
+        told = {"address": address.email}
+        get_adapter(request).send_notification_mail("email_added", self.user, told)
+        return address
+
+
 class PasskeyForm(AddWebAuthnForm):
     """A key that can log in alone, unless it is said to be a second factor only."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["name"].label = _("Name")
+        self.fields["name"].validators.append(validate_line)
         alone = self.fields["passwordless"]
         alone.initial = True
         alone.label = _("Log in with it alone, without a password")

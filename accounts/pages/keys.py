@@ -1,7 +1,7 @@
 """API keys: made, shown once, listed, revoked."""
 
 from datetime import timedelta
-from typing import cast
+from typing import Any, cast
 from uuid import UUID
 
 from allauth.account.decorators import reauthentication_required
@@ -15,14 +15,16 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods, require_POST
 
-from accounts.actions import do_create_api_key, do_revoke_api_key
+from accounts.actions import do_create_api_key, do_revoke_api_key, do_revoke_api_keys
 from accounts.api import limits
 from accounts.api.gates import get_address
 from accounts.api.pagination import paginate
 from accounts.api.principal import principal_of_user
 from accounts.errors import RefusedError, not_found
 from accounts.models import Account, ApiKey, User
+from accounts.notices import tell_on_commit
 from accounts.refusals import describe
+from accounts.texts import validate_line
 
 KEYS_SHOWN = 50
 UNPROCESSABLE = 422
@@ -34,12 +36,14 @@ class KeyForm(forms.Form):
         max_length=60,
         help_text=gettext_lazy("What will use it, so that you know it again."),
         widget=forms.TextInput(attrs={"autocomplete": "off"}),
+        validators=[validate_line],
     )
     scopes = forms.MultipleChoiceField(
         label=gettext_lazy("It may"),
         choices=[
             ("read", gettext_lazy("read: markets, orders, balance")),
             ("trade", gettext_lazy("trade: place, amend and cancel orders")),
+            ("operate", gettext_lazy("operate: what your rights as an operator allow")),
         ],
         initial=["read"],
         widget=forms.CheckboxSelectMultiple(attrs={"class": "checkbox checkbox-sm"}),
@@ -56,19 +60,26 @@ class KeyForm(forms.Form):
         coerce=int,
     )
 
+    def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if not (user.is_staff and user.may_operate):
+            scopes: Any = self.fields["scopes"]
+            scopes.choices = [pair for pair in scopes.choices if pair[0] != "operate"]
+
 
 @login_required
 @reauthentication_required(allow_get=True)
 @require_http_methods(["GET", "POST"])
 def keys(request: HttpRequest) -> HttpResponse:
     """The secret is in the answer to the form and nowhere else, so this does not redirect."""
-    form = KeyForm(request.POST or None)
+    user = cast("User", request.user)
+    form = KeyForm(request.POST or None, user=user)
     secret, status = None, 200
     if request.method == "POST":
         secret = _create(request, form) if form.is_valid() else None
         status = UNPROCESSABLE if secret is None else 201
-        form = form if secret is None else KeyForm()
-    account_id = principal_of_user(cast("User", request.user)).account_id
+        form = form if secret is None else KeyForm(user=user)
+    account_id = principal_of_user(user).account_id
     page = paginate(
         ApiKey.objects.filter(account=account_id),
         order=["-id"],
@@ -81,6 +92,7 @@ def keys(request: HttpRequest) -> HttpResponse:
         "secret": secret,
         "keys": page.rows,
         "next_cursor": page.next_cursor,
+        "live_keys": ApiKey.objects.live().filter(account=account_id).count(),
         "now": timezone.now(),
     }
     response = render(request, "accounts/keys.html", context, status=status)
@@ -89,6 +101,7 @@ def keys(request: HttpRequest) -> HttpResponse:
 
 
 @login_required
+@reauthentication_required
 @require_POST
 def revoke(request: HttpRequest, key_id: UUID) -> HttpResponse:
     user = cast("User", request.user)
@@ -98,6 +111,17 @@ def revoke(request: HttpRequest, key_id: UUID) -> HttpResponse:
         raise not_found("this key")
     do_revoke_api_key(key, by=user)
     messages.success(request, _("The key is revoked."))
+    return redirect("account_keys")
+
+
+@login_required
+@reauthentication_required
+@require_POST
+def revoke_all(request: HttpRequest) -> HttpResponse:
+    user = cast("User", request.user)
+    do_revoke_api_keys(user, by=user)
+    tell_on_commit(user, "keys_revoked", by=user)
+    messages.success(request, _("All keys are revoked."))
     return redirect("account_keys")
 
 

@@ -1,6 +1,6 @@
 """What others see of a user, as the user edits it."""
 
-from typing import cast
+from typing import Any, cast
 
 from django import forms
 from django.contrib import messages
@@ -13,6 +13,7 @@ from django.views.decorators.http import require_http_methods
 
 from accounts.actions import do_change_profile
 from accounts.models import User
+from accounts.texts import validate_line, validate_text
 
 UNPROCESSABLE = 422
 
@@ -39,6 +40,11 @@ class ProfileForm(forms.ModelForm):
             "display_name": forms.TextInput(attrs={"autocomplete": "nickname"}),
             "bio": forms.Textarea(attrs={"rows": 3, "maxlength": 300}),
         }
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["display_name"].validators.append(validate_line)
+        self.fields["bio"].validators.append(validate_text)
 
 
 @login_required

@@ -24,6 +24,7 @@ urlpatterns = [
     ),
     path("account/keys/", keys.keys, name="account_keys"),
     path("account/keys/<id:key_id>/revoke/", keys.revoke, name="account_revoke_key"),
+    path("account/keys/revoke/", keys.revoke_all, name="account_revoke_keys"),
     path("account/limits/", limits.limits, name="account_limits"),
     path("account/privacy/", privacy.privacy, name="account_privacy"),
     path("account/privacy/export/", privacy.export, name="account_export"),

@@ -10,6 +10,7 @@ from django.utils import timezone
 from accounts.audit import record_audit
 from accounts.errors import RefusedError
 from accounts.models import User
+from accounts.second_factor import no_right
 from markets.actions.editing import lock_market
 from markets.actions.rules import (
     check_is_complete,
@@ -82,6 +83,6 @@ def check_ready_to_open(market: Market) -> None:
 
 def _check_may_decide(market: Market, by: User) -> None:
     if not may_manage_markets(by):
-        raise RefusedError("not_an_operator", "this needs an operator with that right", status=403)
+        raise no_right(by)
     if market.status != Market.Status.PROPOSED:
         raise RefusedError("not_proposed", "this market is not proposed", status=409)

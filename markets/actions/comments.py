@@ -8,8 +8,10 @@ from accounts.api.principal import principal_of_user
 from accounts.audit import record_audit
 from accounts.errors import RefusedError, not_found
 from accounts.models import User
+from accounts.second_factor import no_right
+from accounts.texts import check_text
 from markets.actions.exchange import check_not_in_maintenance
-from markets.models import HIDDEN_STATUSES, Comment, CommentReport, Market, is_operator
+from markets.models import HIDDEN_STATUSES, Comment, CommentReport, Market, acts_as_operator
 from markets.models.comment import REASON_LENGTH_MAX, TEXT_LENGTH_MAX
 
 
@@ -27,8 +29,7 @@ def check_comment(market: Market, *, by: User, text: str, parent: Comment | None
         raise RefusedError("blank", "write something first", "text")
     if len(text) > TEXT_LENGTH_MAX:
         raise RefusedError("too_long", f"at most {TEXT_LENGTH_MAX} characters", "text")
-    if "\x00" in text:
-        raise RefusedError("invalid_text", "this text has a character that is none", "text")
+    check_text(text, "text")
     return text
 
 
@@ -60,11 +61,12 @@ def do_report_comment(comment: Comment, *, by: User) -> None:
 
 def check_may_moderate(by: User) -> None:
     if not may_moderate(by):
-        raise RefusedError("not_a_moderator", "this needs a moderator", status=403)
+        refusal = RefusedError("not_a_moderator", "this needs a moderator", status=403)
+        raise no_right(by, refusal)
 
 
 def may_moderate(user: User) -> bool:
-    return is_operator(user) and user.has_perm("markets.moderate_comments")
+    return acts_as_operator(user) and user.has_perm("markets.moderate_comments")
 
 
 def do_hide_comment(comment: Comment, *, by: User, reason: str) -> None:

@@ -14,6 +14,7 @@ from accounts.audit import record_audit
 from accounts.errors import RefusedError
 from accounts.models import User
 from accounts.policy import get_policy
+from accounts.second_factor import no_right
 from markets.actions.editing import insert_outcomes, show_values, without_tags
 from markets.actions.rules import (
     OutcomePair,
@@ -49,7 +50,8 @@ def may_create_markets(user: User) -> bool:
 
 def check_may_create_markets(user: User) -> None:
     if not may_create_markets(user):
-        raise RefusedError("may_not_create_markets", "only operators create markets", status=403)
+        message = "only operators create markets"
+        raise no_right(user, RefusedError("may_not_create_markets", message, status=403))
 
 
 def check_create_market(

@@ -6,6 +6,7 @@ from django.utils import timezone
 from accounts.audit import record_audit
 from accounts.errors import ApiError
 from accounts.models import User
+from accounts.texts import check_text
 from markets.models import Exchange
 
 
@@ -22,6 +23,7 @@ def check_not_in_maintenance() -> None:
 
 def do_edit_exchange(exchange: Exchange, *, by: User, reason: str = "") -> Exchange:
     """Save the edited state of the exchange, with what changed."""
+    check_text(exchange.announcement, "announcement")
     names = ("trading_halted", "maintenance", "announcement")
     with transaction.atomic():
         before = Exchange.objects.select_for_update().get(pk=exchange.pk)

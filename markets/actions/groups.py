@@ -13,6 +13,7 @@ from accounts.api.principal import principal_of_user
 from accounts.audit import record_audit
 from accounts.errors import RefusedError, not_found
 from accounts.models import User
+from accounts.texts import check_line, check_text
 from markets.actions.exchange import check_not_in_maintenance
 from markets.actions.rules import may_manage_markets, tidy
 from markets.models import Group, GroupInvitation, GroupMember
@@ -34,6 +35,8 @@ def check_create_group(*, by: User, name: str, description: str = "") -> str:
         raise RefusedError("blank", "a group has a name", "name")
     if len(name) > NAME_LENGTH_MAX:
         raise RefusedError("too_long", f"at most {NAME_LENGTH_MAX} characters", "name")
+    check_line(name, "name")
+    check_text(description, "description")
     if len(description) > DESCRIPTION_LENGTH_MAX:
         raise RefusedError(
             "too_long", f"at most {DESCRIPTION_LENGTH_MAX} characters", "description"

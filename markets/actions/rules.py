@@ -10,6 +10,8 @@ from django.utils import timezone
 from accounts.errors import RefusedError
 from accounts.models import User
 from accounts.models.policy import FEE_RATE_PPM_MAX
+from accounts.second_factor import no_right
+from accounts.texts import check_line, check_text
 from markets.models import (
     DISPUTE_SECONDS_MAX,
     FEE_UNITS_MICROS,
@@ -20,7 +22,7 @@ from markets.models import (
     TICKS_PIPS,
     GroupMember,
     Market,
-    is_operator,
+    acts_as_operator,
 )
 from markets.queries import SLUG_PATTERN
 
@@ -42,7 +44,7 @@ DESCRIPTIVE_FIELDS = frozenset({
 
 
 def may_manage_markets(user: User) -> bool:
-    return is_operator(user) and user.has_perm("markets.manage_markets")
+    return acts_as_operator(user) and user.has_perm("markets.manage_markets")
 
 
 # --- the person and the moment -----------------------------------------------------------------
@@ -50,13 +52,15 @@ def may_manage_markets(user: User) -> bool:
 
 def check_may_edit(market: Market, by: User) -> None:
     if market.creator_id != by.pk and not may_manage_markets(by):
-        raise RefusedError("not_your_market", "only its creator and operators may", status=403)
+        message = "only its creator and operators may"
+        raise no_right(by, RefusedError("not_your_market", message, status=403))
 
 
 def check_operator_fields(by: User, fields: Mapping[str, Any]) -> None:
     named = sorted(OPERATOR_FIELDS.intersection(fields))
     if named and not may_manage_markets(by):
-        raise RefusedError("operators_only", "only operators set this", named[0], status=403)
+        message = "only operators set this"
+        raise no_right(by, RefusedError("operators_only", message, named[0], status=403))
 
 
 def check_is_draft(market: Market) -> None:
@@ -76,6 +80,7 @@ def check_is_complete(market: Market) -> None:
 
 def check_details(market: Market, fields: Mapping[str, Any], *, by: User) -> None:
     """Check the market as it would be; `fields` are what this request sets."""
+    _check_texts(fields)
     _check_times(market, fields)
     _check_trading_terms(market)
     _check_fees(market)
@@ -86,6 +91,13 @@ def check_details(market: Market, fields: Mapping[str, Any], *, by: User) -> Non
         raise RefusedError("resolver_stopped", "this user can't act now", "resolver")
     if len(fields.get("tags", ())) > TAGS_MAX:
         raise RefusedError("too_many_tags", f"a market has at most {TAGS_MAX} tags", "tags")
+
+
+def _check_texts(fields: Mapping[str, Any]) -> None:
+    for name in ("title", "resolution_source"):
+        check_line(fields.get(name) or "", name)
+    for name in ("description", "rules"):
+        check_text(fields.get(name) or "", name)
 
 
 def _check_times(market: Market, fields: Mapping[str, Any]) -> None:
@@ -167,6 +179,8 @@ def check_outcomes(kind: str, outcomes: Sequence[OutcomePair]) -> None:
         raise RefusedError("bad_outcome_code", message, "outcomes")
     if len(set(codes)) < len(codes):
         raise RefusedError("duplicate_outcome_code", "each code is used once", "outcomes")
+    for _, name in outcomes:
+        check_line(name, "outcomes")
     names = [_fold(name) for _, name in outcomes]
     if not all(names):
         raise RefusedError("blank", "each outcome has a name", "outcomes", status=400)

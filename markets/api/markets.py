@@ -37,6 +37,7 @@ class MarketApiView(ApiView):
 
     read_scope = None
     write_scope = "trade"
+    operators_call = True
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)

@@ -1,6 +1,5 @@
 """What the calls of this app take and show. Whether values make sense is `markets.actions`' say."""
 
-import unicodedata
 from typing import Any
 
 from drf_spectacular.utils import extend_schema_field
@@ -11,6 +10,7 @@ from accounts.api.fields import (
     AmountField,
     BooleanField,
     IntegerField,
+    LineField,
     PriceField,
     QuantityField,
     StrictSerializer,
@@ -25,23 +25,8 @@ from markets.models import Category, Event, Group, Market, Tag
 from markets.queries import ORDERS, find_resolution
 
 TEXT_LENGTH_MAX = 20_000
-# Line breaks, other controls, and characters that turn the direction of what follows them.
-_NOT_IN_A_LINE = frozenset({"Cc", "Zl", "Zp"})
-_TURNING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 # --- taken ------------------------------------------------------------------------------------
-
-
-class LineField(TextField):
-    """One line of text, that can't pass for another one by invisible characters."""
-
-    def to_internal_value(self, data: Any) -> str:
-        text = super().to_internal_value(data)
-        if any(c in _TURNING or unicodedata.category(c) in _NOT_IN_A_LINE for c in text):
-            raise serializers.ValidationError(
-                "control characters are not allowed here", code="invalid_value"
-            )
-        return text
 
 
 class ReferenceField(TextField):

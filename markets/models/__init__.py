@@ -20,6 +20,7 @@ from markets.models.market import (
     MarketStats,
     Outcome,
     StatusChange,
+    acts_as_operator,
     is_operator,
 )
 from markets.models.resolution import Dispute, Resolution
@@ -52,5 +53,6 @@ __all__ = [
     "Series",
     "StatusChange",
     "Tag",
+    "acts_as_operator",
     "is_operator",
 ]

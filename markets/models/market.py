@@ -38,6 +38,11 @@ def is_operator(user: Any) -> bool:
     return bool(user is not None and user.is_authenticated and user.is_active and user.is_staff)
 
 
+def acts_as_operator(user: Any) -> bool:
+    """Whether this credential of theirs carries an operator's rights."""
+    return is_operator(user) and user.may_operate
+
+
 class MarketQuerySet(models.QuerySet):
     def visible_to(self, user: Any) -> "MarketQuerySet":
         """THE rule of who sees which market, for every page, API, feed and search.

@@ -1,6 +1,5 @@
 """What people fill in to make a market. What is allowed is `markets.actions`' say."""
 
-import unicodedata
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,6 +11,7 @@ from django.utils.translation import gettext_lazy
 from accounts.errors import ApiError
 from accounts.models import User
 from accounts.refusals import describe
+from accounts.texts import validate_line, validate_text
 from markets.actions import TAGS_MAX, OutcomePair
 from markets.models import OUTCOMES_MAX, OUTCOMES_MIN, Category, Group, Market, Tag
 from markets.outcome_codes import make_codes
@@ -21,21 +21,8 @@ NAME_LENGTH_MAX = 120
 BINARY: list[OutcomePair] = [("YES", "Yes"), ("NO", "No")]
 # The browser's own field for a moment: without a zone, so of the viewer's.
 MOMENT = "%Y-%m-%dT%H:%M"
-_NOT_IN_A_LINE = frozenset({"Cc", "Zl", "Zp"})
-_TURNING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 # A refusal's field -> the form's, where the names differ.
 _FIELDS = {"tick": "close_at"}
-
-
-def validate_line(text: str) -> None:
-    """Refuse what could make one line look like another."""
-    if any(c in _TURNING or unicodedata.category(c) in _NOT_IN_A_LINE for c in text):
-        raise ValidationError(_("Control characters are not allowed here."))
-
-
-def validate_text(text: str) -> None:
-    if "\x00" in text:
-        raise ValidationError(_("Control characters are not allowed here."))
 
 
 class MarketForm(forms.Form):

@@ -104,12 +104,25 @@ def test_a_program_logs_in_refreshes_and_logs_out(api, alice, log_in):
     program = log_in(alice)
     assert program.get("me").json()["handle"] == "alice"
     answer = api.post("auth/refresh", {"refresh": program.refresh}).json()
-    assert set(answer) == {"access", "token_type", "expires_in"}
+    assert set(answer) == {"access", "refresh", "token_type", "expires_in"}
     assert Api(Client(), bearer=answer["access"]).get("me").status_code == 200
     assert program.post("auth/logout").status_code == 204
     stop_shows()
     assert_error(program.get("me"), 401, "invalid_credentials")
     assert_error(api.post("auth/refresh", {"refresh": program.refresh}), 401, "invalid_credentials")
+
+
+def test_a_refresh_token_works_once_and_ends_the_log_in_when_it_comes_again(api, alice, log_in):
+    program = log_in(alice)
+    first = api.post("auth/refresh", {"refresh": program.refresh}).json()
+    second = api.post("auth/refresh", {"refresh": first["refresh"]}).json()
+    stolen = api.post("auth/refresh", {"refresh": first["refresh"]})
+    assert_error(stolen, 401, "invalid_credentials")
+    stop_shows()
+    assert_error(Api(Client(), bearer=second["access"]).get("me"), 401, "invalid_credentials")
+    newest = api.post("auth/refresh", {"refresh": second["refresh"]})
+    assert_error(newest, 401, "invalid_credentials")
+    assert AuditEvent.objects.filter(action="refresh_token_came_again").exists()
 
 
 def test_a_log_out_by_refresh_token_needs_no_access_token(api, alice, log_in):

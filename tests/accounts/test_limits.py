@@ -3,6 +3,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
 from django.test import Client
 
 from accounts import policy
@@ -116,14 +117,95 @@ def test_callers_without_credentials_are_limited_by_address(api, db):
     assert elsewhere.get("limits").status_code == 200
 
 
-def test_guessing_a_password_is_limited_by_account_whatever_the_address(alice, settings):
-    body = {"email": "alice@example.org", "password": "wrong"}
-    for number in range(5):
-        guesser = Api(Client(REMOTE_ADDR=f"10.0.0.{number}"))
-        assert_error(guesser.post("auth/login", body), 401, "invalid_credentials")
-    response = Api(Client(REMOTE_ADDR="10.0.0.9")).post("auth/login", body)
+WRONG = {"email": "alice@example.org", "password": "wrong"}
+NEW = {"email": "new@example.org", "handle": "new", "password": "short"}
+RIGHT = {**WRONG, "password": PASSWORD}
+
+
+def log_in_from(address, body):
+    return Api(Client(REMOTE_ADDR=address)).post("auth/login", body)
+
+
+def log_in_by_page(address, body):
+    form = {"login": body["email"], "password": body["password"]}
+    return Client(REMOTE_ADDR=address).post("/accounts/login/", form).status_code
+
+
+def test_five_wrong_guesses_lock_out_the_guesser_and_not_the_owner(alice, settings):
+    for _ in range(5):
+        assert_error(log_in_from("10.0.0.1", WRONG), 401, "invalid_credentials")
+    response = log_in_from("10.0.0.1", RIGHT)
     assert_error(response, 429, "too_many_requests")
     assert 1 <= int(response["Retry-After"]) <= 60
+    assert log_in_by_page("10.0.0.1", RIGHT) == 429
+    assert log_in_from("10.0.0.2", RIGHT).status_code == 200
+    assert log_in_by_page("10.0.0.2", RIGHT) == 302
+
+
+def test_nor_do_they_on_the_page(alice):
+    assert [log_in_by_page("10.0.0.1", WRONG) for _ in range(6)] == [200] * 5 + [429]
+    assert log_in_by_page("10.0.0.2", RIGHT) == 302
+
+
+def test_guessing_from_everywhere_is_bounded_and_the_owner_gets_in_from_where_they_were(
+    alice, store, settings
+):
+    log_in = {**settings.ATTEMPT_LIMITS["log_in"], "account_elsewhere": (8, 3600)}
+    settings.ATTEMPT_LIMITS = {**settings.ATTEMPT_LIMITS, "log_in": log_in}
+    assert log_in_from("192.0.2.1", RIGHT).status_code == 200
+    assert log_in_by_page("192.0.2.2", RIGHT) == 302
+    for number in range(8):
+        assert log_in_from(f"10.0.0.{number}", WRONG).status_code == 401
+    assert log_in_from("10.0.0.99", RIGHT).status_code == 429
+    assert log_in_by_page("10.0.0.99", RIGHT) == 429
+    for address in ("192.0.2.1", "192.0.2.2"):
+        assert log_in_from(address, RIGHT).status_code == 200
+        assert log_in_by_page(address, RIGHT) == 302
+
+
+def test_codes_of_a_second_factor_are_guessed_by_nobody(alice, settings):
+    TOTP.activate(alice, generate_totp_secret())
+    body = {**RIGHT, "totp": "000000"}
+    codes = [log_in_from(f"10.0.0.{number}", body).json()["code"] for number in range(6)]
+    assert codes == ["totp_invalid"] * 5 + ["too_many_requests"]
+
+
+def test_a_password_is_not_guessed_in_a_browser_that_is_logged_in(alice):
+    browser = Client()
+    browser.force_login(alice)
+    for _ in range(5):
+        browser.post("/accounts/reauthenticate/", {"password": "wrong"})
+    browser.post("/accounts/reauthenticate/", {"password": PASSWORD})
+    assert_error(Api(browser).post("keys", {"name": "k", "scopes": ["read"]}), 403, "log_in_again")
+
+
+def test_the_64_of_an_ipv6_address_is_one_stranger(alice, settings):
+    limits_ = {"address": (2, 60)}
+    settings.ATTEMPT_LIMITS = {
+        **settings.ATTEMPT_LIMITS, "log_in": limits_, "sign_up": limits_, "password_reset": limits_
+    }  # fmt: skip
+    tries = [
+        lambda client: Api(client).post("auth/login", WRONG),
+        lambda client: Api(client).post("auth/register", NEW),
+        lambda client: client.post("/accounts/signup/", {"email": "x"}),
+        lambda client: client.post("/accounts/password/reset/", {"email": "x@example.org"}),
+    ]
+    for attempt in tries:
+        limits.reset()
+        neighbours = [Client(REMOTE_ADDR=f"2001:db8:1:1::{number}") for number in range(3)]
+        assert [attempt(client).status_code == 429 for client in neighbours] == [False, False, True]
+        assert attempt(Client(REMOTE_ADDR="2001:db8:1:2::1")).status_code != 429
+        mapped = [Client(REMOTE_ADDR=f"::ffff:10.0.0.{number}") for number in range(3)]
+        assert 429 not in [attempt(client).status_code for client in mapped]
+
+
+def test_so_it_is_in_what_strangers_read(db):
+    rates = Policy.objects.get().rate_limits
+    rates["anonymous"]["read"] = [1, 2]
+    Policy.objects.update(rate_limits=rates)
+    policy.forget()
+    neighbours = [Api(Client(REMOTE_ADDR=f"2001:db8::{number}")) for number in range(3)]
+    assert [one.get("limits").status_code for one in neighbours] == [200, 200, 429]
 
 
 def test_logging_in_well_is_not_limited_by_account(api, alice):

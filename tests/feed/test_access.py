@@ -363,6 +363,9 @@ async def test_addresses_behind_a_trusted_proxy_are_told_apart(
         await site.connect(additional_headers={"X-Forwarded-For": address})
     with pytest.raises(InvalidStatus):
         await site.connect(additional_headers={"X-Forwarded-For": "198.51.100.1"})
+    await site.connect(additional_headers={"X-Forwarded-For": "2001:db8:1:1::1"})
+    with pytest.raises(InvalidStatus):  # the /64 of an IPv6 address is one caller's
+        await site.connect(additional_headers={"X-Forwarded-For": "2001:db8:1:1:ffff::2"})
 
 
 async def test_an_account_opens_so_many_sockets_and_no_more(

@@ -146,7 +146,9 @@ def test_nobody_creates_anonymously_or_with_a_key_that_only_reads(operator):
     assert_error(api_of().post("markets", NEW), 401, "not_authenticated")
     assert_error(api_with_key(operator, "read").post("markets", NEW), 403, "missing_scope")
     assert Market.objects.count() == 0
-    assert api_with_key(operator, "read", "trade").post("markets", NEW).status_code == 201
+    assert_error(api_with_key(operator, "trade").post("markets", NEW), 403, "missing_scope")
+    assert Market.objects.count() == 0
+    assert api_with_key(operator, "operate").post("markets", NEW).status_code == 201
 
 
 def test_a_repeat_with_an_idempotency_key_makes_no_second_market(api):

@@ -2,8 +2,10 @@
 
 import pytest
 from allauth.mfa.models import Authenticator
+from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
 from django.test import Client
 
+from tests.accounts.conftest import PASSWORD
 from tests.markets.factories import make_market, make_user
 
 pytestmark = pytest.mark.django_db
@@ -48,8 +50,26 @@ def test_an_operator_without_a_second_factor_gets_no_further_than_how_to_get_one
             assert "Set up a second factor" in page.content.decode()
             assert "/accounts/2fa/" in page.content.decode()
             assert "unsafe" not in page["Content-Security-Policy"]
-    Authenticator.objects.create(user=operator, type="totp", data={})
-    assert site.get("/admin/").status_code == 200
+
+
+def test_an_operator_who_logged_in_before_they_had_a_second_factor_is_asked_for_it(
+    operator, settings, authenticator
+):
+    settings.ADMIN_REQUIRE_MFA = True
+    operator.set_password(PASSWORD)
+    operator.save()
+    browser = Client()
+    browser.post("/accounts/login/", {"login": operator.email, "password": PASSWORD})
+    secret = generate_totp_secret()
+    TOTP.activate(operator, secret)
+    for method in (browser.get, browser.post):
+        assert method("/admin/accounts/user/")["Location"] == (
+            "/accounts/2fa/reauthenticate/?next=%2Fadmin%2Faccounts%2Fuser%2F"
+        )
+    browser.post("/accounts/2fa/reauthenticate/", {"code": authenticator(secret)})
+    assert browser.get("/admin/accounts/user/").status_code == 200
+    Authenticator.objects.all().delete()
+    assert browser.get("/admin/accounts/user/").status_code == 403
 
 
 def test_recovery_codes_alone_are_no_second_factor(site, operator, settings):

@@ -184,3 +184,17 @@ def test_outcomes_are_names_with_or_without_codes():
 def test_the_list_of_markets_leads_to_the_import(site):
     page = site.get("/admin/markets/market/").content.decode()
     assert re.search(rf'href="{URL}"', page)
+
+
+@pytest.mark.parametrize("turned", ["Rain\u202eniaR", "two\nlines", "a\x07b"])
+def test_texts_are_what_every_other_door_takes(site, turned):
+    page = upload(
+        site,
+        "title,close_at,outcomes,description\n"
+        f'"{turned}",2030-06-01,,\n'
+        f'Which?,2030-06-01,"{turned}; Other",\n'
+        f'Rain?,2030-06-01,,"{turned}"\n',
+    )
+    said = "Control characters are not allowed here."
+    expected = [[("title", said)], [("outcomes", said)], [("description", said)]]
+    assert list(errors_of(page).values()) == (expected[:2] if "\n" in turned else expected)

@@ -9,6 +9,7 @@ from django.utils import timezone
 from accounts.clock import from_datetime
 from accounts.errors import RefusedError
 from accounts.models import User
+from accounts.second_factor import no_right
 from markets.actions import check_ready_to_open, may_manage_markets
 from markets.lifecycle import check_status_change
 from markets.models import TICKS_PIPS, Market
@@ -106,7 +107,7 @@ def do_refine_tick(market: Market, *, by: User | None, tick_pips: int, reason: s
 
 def _check_may_manage(by: User | None) -> None:
     if by is not None and not may_manage_markets(by):
-        raise RefusedError("not_an_operator", "this needs an operator with that right", status=403)
+        raise no_right(by)
 
 
 def _check_halted(market: Market) -> None:

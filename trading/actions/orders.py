@@ -3,6 +3,7 @@
 from accounts.actions import record_audit
 from accounts.errors import RefusedError
 from accounts.models import Account, User
+from accounts.second_factor import no_right
 from trading.actions.engine import send
 from trading.engine.types import CancelAll, Tick
 from trading.messages import Result, Task
@@ -10,7 +11,7 @@ from trading.messages import Result, Task
 
 def check_cancel_orders(account: Account, *, by: User | None) -> None:
     if by is not None and not (by.is_staff and by.has_perm("accounts.suspend_users")):
-        raise RefusedError("not_an_operator", "this needs an operator with that right", status=403)
+        raise no_right(by)
     if account.owner_id is None:
         raise RefusedError("not_a_trading_account", "this account has no orders")
 

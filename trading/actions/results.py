@@ -17,9 +17,10 @@ from accounts.audit import record_audit
 from accounts.errors import RefusedError, not_found
 from accounts.models import User
 from accounts.policy import get_policy
+from accounts.second_factor import no_right
 from accounts.units import format_amount, format_price
 from markets.lifecycle import check_payout_vector, record_status
-from markets.models import Dispute, Market, Resolution, is_operator
+from markets.models import Dispute, Market, Resolution, acts_as_operator
 from trading import settlement
 from trading.actions.live import do_close_market
 from trading.models import Margin
@@ -29,7 +30,7 @@ TRADING_STATUSES = (Status.OPEN, Status.HALTED)
 
 
 def may_void(user: User) -> bool:
-    return is_operator(user) and user.has_perm("markets.resolve_markets")
+    return acts_as_operator(user) and user.has_perm("markets.resolve_markets")
 
 
 def may_resolve(user: User, market: Market) -> bool:
@@ -152,7 +153,9 @@ def do_decide_dispute(market: Market, *, by: User, raised_by: str, uphold: bool,
 
 def check_withdraw_result(market: Market, *, by: User) -> Resolution:
     result = _find_standing(market)
-    if result.proposed_by_id != by.pk:
+    if result.proposed_by_id == by.pk:
+        _check_may_resolve(market, by)
+    else:
         _check_may_void(by)
     _check_unpaid(market)
     return result
@@ -273,16 +276,16 @@ def _check_unpaid(market: Market) -> None:
 def _check_may_resolve(market: Market, by: User) -> None:
     if not may_resolve(by, market):
         message = "this needs the market's resolver or an operator with that right"
-        raise RefusedError("may_not_resolve", message, status=403)
+        raise no_right(by, RefusedError("may_not_resolve", message, status=403))
 
 
 def _check_may_void(by: User) -> None:
     if not may_void(by):
-        raise RefusedError("not_an_operator", "this needs an operator with that right", status=403)
+        raise no_right(by)
 
 
 def _is_concerned(user: User, market: Market) -> bool:
-    if is_operator(user) or user.pk in (market.creator_id, market.resolver_id):
+    if acts_as_operator(user) or user.pk in (market.creator_id, market.resolver_id):
         return True
     return Margin.objects.filter(market=market, account__owner=user).exists()
 

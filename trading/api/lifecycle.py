@@ -21,8 +21,8 @@ from accounts.api.fields import (
     TextField,
     TimeField,
 )
-from accounts.errors import ApiError
 from accounts.models import User
+from accounts.second_factor import no_right
 from markets.actions import do_edit_exchange
 from markets.api.markets import MarketApiView
 from markets.api.schemas import ShownMarket
@@ -138,6 +138,7 @@ class TickView(_LiveView):
 class ExchangeView(ApiView):
     read_scope = None
     write_scope = "trade"
+    operators_call = True
 
     @extend_schema(operation_id="exchange", responses=ShownExchange)
     def get(self, request: Request) -> Response:
@@ -150,7 +151,7 @@ class ExchangeView(ApiView):
         body = self.read_body(ExchangeEdit)
         user = _user(request)
         if not (user.is_staff and user.has_perm("markets.run_exchange")):
-            raise ApiError(403, "not_an_operator", "this needs an operator with that right")
+            raise no_right(user)
         exchange, reason = get_exchange(), body.pop("reason")
         for name, value in body.items():
             setattr(exchange, name, value)

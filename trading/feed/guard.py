@@ -11,6 +11,7 @@ from weakref import WeakKeyDictionary
 import structlog
 from django.conf import settings
 
+from accounts.api.limits import find_network
 from accounts.api.principal import Principal, find_stopped
 from accounts.errors import ApiError
 from trading.feed.hub import Hub
@@ -51,11 +52,12 @@ class Guard:
         """Count a socket in, or raise ApiError (429, 503) where there are too many."""
         if len(self.sockets) >= SOCKETS_MAX:
             raise ApiError(503, "unavailable", "too many connections: try again later")
-        if self._addresses[socket.address] >= _per_address_max():
+        network = find_network(socket.address)
+        if self._addresses[network] >= _per_address_max():
             raise _too_many("address")
         if socket.principal is not None:
             self.enter_account(socket.principal.account_id)
-        self._addresses[socket.address] += 1
+        self._addresses[network] += 1
         self.sockets.add(socket)
 
     def enter_account(self, account_id: int) -> None:
@@ -67,7 +69,7 @@ class Guard:
         if socket not in self.sockets:
             return
         self.sockets.discard(socket)
-        self._count_down(self._addresses, socket.address)
+        self._count_down(self._addresses, find_network(socket.address))
         if socket.principal is not None:
             self._count_down(self._accounts, socket.principal.account_id)
 

@@ -27,6 +27,7 @@ from django.views.decorators.http import require_safe
 from accounts.clock import format_time, from_datetime
 from accounts.errors import not_found
 from accounts.models import DepositRequest, Transfer, WithdrawalRequest
+from accounts.spreadsheets import as_cell
 from accounts.units import format_amount, format_price, format_quantity
 from trading.cards import build_card
 from trading.holdings import list_holdings, list_margins
@@ -36,7 +37,6 @@ from trading.pages.entry import get_principal
 from trading.queries import pair_with_orders
 
 CHUNK_ROWS: Final = 1_000
-FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 Key = Any
 """Of the last row read: the next chunk starts after it. None before the first."""
@@ -81,8 +81,7 @@ def _encode(lines: Iterable[Sequence[str]]) -> bytes:
 
 def _text(value: str | None) -> str:
     """Return a text that no spreadsheet runs."""
-    value = value or ""
-    return f"'{value}" if value.startswith(FORMULA_STARTS) else value
+    return as_cell(value or "")
 
 
 def _time(moment: datetime | int | None) -> str:

@@ -24,6 +24,7 @@ from accounts.errors import ApiError, not_found
 from accounts.idempotency import run_once
 from accounts.ids import check_id, new_id
 from accounts.models import Account, DepositRequest, User, WithdrawalRequest
+from accounts.texts import validate_text
 from accounts.units import UnitError, parse_amount_micros
 from markets.actions import check_not_in_maintenance
 from trading.api.operations import WRITE
@@ -84,6 +85,7 @@ class MoneyForm(forms.Form):
         max_length=200,
         required=False,
         widget=forms.TextInput({"class": "input w-full"}),
+        validators=[validate_text],
     )
 
 
