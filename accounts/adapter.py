@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 from allauth.account.adapter import DefaultAccountAdapter
 from allauth.account.models import EmailAddress
 from allauth.mfa.adapter import DefaultMFAAdapter
+from django.contrib import messages
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.http import HttpRequest, HttpResponse
@@ -66,9 +67,20 @@ class AccountAdapter(DefaultAccountAdapter):
         forget_user(email_address.user_id)
         return is_confirmed
 
-    def post_login(self, request: HttpRequest, user: User, **kwargs: Any) -> HttpResponse:
+    def post_login(
+        self, request: HttpRequest, user: User, *, signup: bool, **kwargs: Any
+    ) -> HttpResponse:
         record_audit("log_in", user, by=user)
-        return super().post_login(request, user, **kwargs)
+        if signup:
+            self._welcome(request, user)
+        return super().post_login(request, user, signup=signup, **kwargs)
+
+    def _welcome(self, request: HttpRequest, user: User) -> None:
+        """Let the next page begin with `partials/welcome.html`."""
+        is_confirmed = EmailAddress.objects.filter(user=user, verified=True).exists()
+        said = {"site": get_policy().site_name, "handle": user.handle}
+        text = _("Welcome to %(site)s, %(handle)s!") % said
+        messages.success(request, text, extra_tags="welcome" if is_confirmed else "welcome confirm")
 
     def format_email_subject(self, subject: str) -> str:
         return f"[{get_policy().site_name}] {subject}"

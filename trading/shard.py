@@ -151,6 +151,7 @@ class Shard:
             for live in self._targets(task):
                 account_ids |= live.engine.reach(task.command, self.ts_us)
                 account_ids |= {live.escrow_id, live.fees_id}
+        account_ids.discard(NO_ACCOUNT)
         writer.prefetch(batch, account_ids, keys)
         self._load_accounts(tasks)
         return batch
@@ -212,7 +213,8 @@ class Shard:
         if task.market_id is not None and not targets:
             return Reply(task.ticket, "market_unknown")
         for live in targets:
-            if not live.engine.reach(task.command, batch.ts_us) <= batch.balances.keys():
+            reached = live.engine.reach(task.command, batch.ts_us) - {NO_ACCOUNT}
+            if not reached <= batch.balances.keys():
                 return None
         if task.quote:
             return Reply(task.ticket, "done", msgspec.Raw(encode(self._quote(batch, task))))
@@ -225,12 +227,13 @@ class Shard:
         return Reply(task.ticket, "done", msgspec.Raw(encoded))
 
     def _quote(self, batch: Batch, task: Task) -> Result:
-        """Try the command on a copy of what it can reach."""
+        """Try the command on a copy of what it can reach. Who has no account can pay anything."""
         live = self._targets(task)[0]
         trial = live.engine.trial(task.command, batch.ts_us)
         account_id = task.command.account_id
         held_before = _held(trial, account_id)
-        events = trial.apply(task.command, batch.ts_us, dict(batch.funds))
+        funds = {**batch.funds, NO_ACCOUNT: writer.UNBOUNDED_MICROS}
+        events = trial.apply(task.command, batch.ts_us, funds)
         part = MarketPart(LiveMarket(trial, 0, 0, b""))
         result = Result(live.engine.market_id, live.engine.seq, trial.ts_us)
         _fill_in(result, task, part, events)

@@ -32,7 +32,7 @@ function preview(pause, isWritten) {
   clearTimeout(timer);
   timer = setTimeout(() => {
     const summary = document.getElementById("ticket-summary");
-    if (summary === null || document.getElementById("ticket-submit") === null) return;
+    if (summary === null) return;
     if (!isWritten && find("[id^=ticket-error-]:not([hidden])") !== null) return;
     summary.setAttribute("aria-live", isWritten ? "polite" : "off");
     window.htmx.trigger(summary, "ticket-preview");
@@ -60,6 +60,10 @@ function showFaults() {
     if (isWrong) field.setAttribute("aria-invalid", "true");
     else field.removeAttribute("aria-invalid");
   }
+  showMost();
+}
+
+function showMost() {
   const most = findMost();
   const button = find("[data-most]");
   button.hidden = !most;
@@ -75,8 +79,10 @@ function findMost() {
 // --- prices and words of the form ----------------------------------------------------------------
 
 function begin() {
+  find("[data-ticket-close]").hidden = !sheet.open;
   if (form() === null) return;
   for (const element of form().querySelectorAll("[data-step], [data-quick]")) element.hidden = false;
+  showMost();
   show();
 }
 
@@ -199,16 +205,22 @@ document.addEventListener("click", (event) => {
   const link = event.target.closest?.("[data-ticket-link]");
   if (!link || form() === null) return;
   event.preventDefault();
-  fill({ reduce_only: "", ...Object.fromEntries(new URL(link.href).searchParams) });
-  open(find("#ticket-amount"));
+  fill({ answer: "yes", reduce_only: "", ...Object.fromEntries(new URL(link.href).searchParams) });
+  openFilled();
 });
 
 // --- the sheet -----------------------------------------------------------------------------------
 
+/** Go on where the ticket is to be gone on with: who has said how much sees what comes of it. */
+function openFilled() {
+  const amount = find("#ticket-amount");
+  open(amount?.value ? form().querySelector("button:not([type])") : amount);
+}
+
 function open(field) {
   if (wide.matches) {
     document.getElementById("ticket").scrollIntoView({ block: "nearest" });
-    field.focus({ preventScroll: true });
+    field?.focus({ preventScroll: true });
     return;
   }
   if (!sheet.open) {
@@ -216,12 +228,13 @@ function open(field) {
     find("[data-ticket-close]").hidden = false;
     sheet.showModal();
   }
-  field.focus();
+  field?.focus();
 }
 
 sheet.addEventListener("close", () => {
   find("[data-ticket-close]").hidden = true;
   place.append(document.getElementById("ticket"));
+  if (location.hash === "#ticket") history.replaceState(null, "", location.pathname);
 });
 sheet.addEventListener("click", (event) => { if (event.target === sheet) sheet.close(); });
 wide.addEventListener("change", () => sheet.close());
@@ -251,3 +264,5 @@ onState(({ connected, engine }) => {
 
 begin();
 preview(0, false);
+// A link from elsewhere: "Yes 0.60" on a card, "Close" in the portfolio, back from log-in.
+if (location.hash === "#ticket") openFilled();

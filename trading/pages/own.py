@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
-from urllib.parse import urlencode
 
 from django.http import HttpRequest
 
@@ -27,7 +26,6 @@ class OwnPosition(NamedTuple):
     code: str
     net_lots: int
     cost_micros: int
-    close_query: str
 
     @property
     def value_micros(self) -> int | None:
@@ -133,20 +131,5 @@ def _read_positions(
     for line in row.lines:
         index = 0 if holdings[0].card.binary else codes.index(line.contract.code)
         net_lots, cost_micros = holdings[0].net_lots[index], holdings[0].cost_micros[index]
-        found.append(OwnPosition(line, codes[index], net_lots, cost_micros, _close(line)))
+        found.append(OwnPosition(line, codes[index], net_lots, cost_micros))
     return found, row.realised_micros
-
-
-def _close(line: PositionLine) -> str:
-    """Return the ticket, as a query, that sells all of a position."""
-    fields = {
-        "outcome": line.contract.code,
-        "side": "sell",
-        "type": "market",
-        "measure": "contracts",
-        "amount": write_lots(line.shown_lots),
-        "reduce_only": "on",
-    }
-    if line.contract.is_mirrored:
-        fields["answer"] = "no"
-    return urlencode(fields)

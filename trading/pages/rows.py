@@ -18,6 +18,8 @@ from trading.engine.types import PAYOUT_PIPS, OrderStatus
 from trading.holdings import Holding
 from trading.marks import HALF_PIPS_PER_CONTRACT
 from trading.models import OPEN_STATUSES, Margin, Order
+from trading.pages.numbers import write_lots
+from trading.pages.ticket import Ticket, write_link
 from trading.pages.words import PAYOUT_MICROS, Contract, describe_end, mirror_micros, name_contract
 from trading.queries import OwnFill
 
@@ -67,6 +69,20 @@ class PositionLine(NamedTuple):
     @property
     def shown_average_micros(self) -> int:
         return mirror_micros(self.average_micros, self.contract)
+
+    @property
+    def close_link(self) -> str:
+        """Return the link to the ticket, on the market's page, that sells all of it."""
+        ticket = Ticket(
+            outcome=self.contract.code,
+            client_order_id="",
+            answer="no" if self.contract.is_mirrored else "yes",
+            side="sell",
+            type="market",
+            amount=write_lots(self.shown_lots),
+            reduce_only=True,
+        )
+        return write_link(ticket)
 
     @property
     def shown_price_micros(self) -> int | None:

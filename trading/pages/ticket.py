@@ -12,6 +12,7 @@ the outcome is unknown, so that a double click, a form sent again or a retry pla
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final, NamedTuple
+from urllib.parse import urlencode
 
 import msgspec
 from django.utils import timezone
@@ -105,6 +106,17 @@ def find_contract(ticket: Ticket, market: Market) -> Contract:
     return name_contract(market, ticket.outcome, is_mirrored=ticket.is_mirrored)
 
 
+def write_link(ticket: Ticket) -> str:
+    """Return the part of a link to the market's page that fills the ticket in as it is here."""
+    defaults = Ticket._field_defaults
+    said = {
+        name: "on" if value is True else value
+        for name, value in ticket._asdict().items()
+        if name in ("outcome", "side", "type", "measure") or value != defaults.get(name, value)
+    }
+    return f"?{urlencode(said)}#ticket"
+
+
 # --- from the form to the API ------------------------------------------------------------------
 
 
@@ -144,6 +156,8 @@ def _build_amount(ticket: Ticket, market: Market) -> dict[str, str]:
         raise RefusedError("sale_by_credits", message, "quantity")
     if ticket.type == "market":
         return {"budget": ticket.amount} if ticket.amount else {}
+    if not ticket.price:
+        raise RefusedError("price_missing", "a limit order needs a price", "price")
     lots = compute_affordable_lots(
         _read(parse_amount_micros, ticket.amount, "budget"),
         _read_price(ticket),
@@ -175,6 +189,11 @@ def _read_time(text: str) -> str:
         message = "send a time like 2026-07-01T12:00"
         raise ApiError(400, "invalid_time", message, "expires_at") from None
     return moment.isoformat()
+
+
+def mirror(price_pips: int | None) -> int | None:
+    """Return a price of a contract as one of what is against it, and back."""
+    return mirror_pips(price_pips, as_no=True)
 
 
 def _read_price(ticket: Ticket) -> int:

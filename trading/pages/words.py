@@ -55,6 +55,23 @@ def name_contract(market: Market, code: str, *, is_mirrored: bool = False) -> Co
     return Contract(code, name)
 
 
+def name_opposite(market: Market, contract: Contract) -> Contract:
+    """Return what somebody bets on who sells a contract without owning it."""
+    if market.kind == Market.Kind.BINARY:
+        return name_contract(market, "NO" if contract.code == "YES" else "YES")
+    return name_contract(market, contract.code, is_mirrored=not contract.is_mirrored)
+
+
+def name_payout(market: Market, contract: Contract) -> str:
+    """Say in which case a contract pays."""
+    if market.kind == Market.Kind.BINARY:
+        return _("Pays if Yes") if contract.code == "YES" else _("Pays if No")
+    outcome = {"outcome": name_contract(market, contract.code).label}
+    if contract.is_mirrored:
+        return _("Pays if not %(outcome)s") % outcome
+    return _("Pays if %(outcome)s") % outcome
+
+
 # --- refusals ---------------------------------------------------------------------------------
 
 _LATER: Final = gettext_lazy("Nothing was sent. Try again in a moment.")
@@ -152,6 +169,16 @@ _ENDS: Final[Mapping[str, str | Promise]] = {
 def describe_end(reason: str | None) -> str:
     """Say in half a sentence why (the rest of) an order ended."""
     return str(_ENDS.get(reason or "", gettext_lazy("it was cancelled")))
+
+
+def describe_unspent(spent_micros: int, budget_micros: int, reason: str | None) -> str:
+    """Say why an order by credits spends less than it may."""
+    said = {
+        "spent": show_money(spent_micros),
+        "budget": show_money(budget_micros),
+        "reason": describe_end(reason),
+    }
+    return _("%(spent)s of %(budget)s is spent: %(reason)s.") % said
 
 
 def mirror_micros(micros: int, contract: Contract) -> int:
