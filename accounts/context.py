@@ -44,7 +44,11 @@ def site(request: HttpRequest) -> dict[str, Any]:
 def find_back_query(request: HttpRequest) -> str:
     """Return `next` as a query; "" on log-in's own pages, and on what answers a form."""
     is_entrance = request.path.startswith(reverse("account_login").removesuffix("login/"))
-    return "" if is_entrance or request.method != "GET" else "?" + urlencode({"next": request.get_full_path()}, safe="/")
+    return (
+        ""
+        if is_entrance or request.method != "GET"
+        else "?" + urlencode({"next": request.get_full_path()}, safe="/")
+    )
 
 
 def find_account(request: HttpRequest) -> Account | None:

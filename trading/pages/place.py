@@ -20,7 +20,7 @@ from trading.pages import entry
 from trading.pages.desk import Toast, build_ticket_context, show_errors
 from trading.pages.live import read_outcomes
 from trading.pages.market import show_market
-from trading.pages.standing import Standing, find_most, read_standing
+from trading.pages.standing import Standing, describe_bet, find_most, read_standing
 from trading.pages.summary import Summary, build_summary
 from trading.pages.ticket import Ticket, build_body, find_contract, read_ticket, write_link
 from trading.pages.words import FIELDS, describe_order
@@ -93,7 +93,11 @@ def place(request: HttpRequest, slug: str) -> HttpResponse:
 def _show_placed(
     request: HttpRequest, market: Market, ticket: Ticket, order: OrderAnswer
 ) -> HttpResponse:
-    text = describe_order(order, find_contract(ticket, market))
+    contract = find_contract(ticket, market)
+    text = describe_order(order, contract)
+    if ticket.side == "sell" and order.average_price is not None:
+        bet = describe_bet(market, contract, entry.get_principal(request).account_id)
+        text = f"{text} {bet}".rstrip()
     is_resting = order.status in RESTING
     kind = "success" if is_resting or order.average_price is not None else "warning"
     toast = Toast(text, kind, order.id if is_resting else "")

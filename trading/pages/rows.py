@@ -92,11 +92,16 @@ class PositionLine(NamedTuple):
 
 
 class PositionRow(NamedTuple):
-    """A market in which something is held."""
+    """A market in which something is held.
+
+    Its worth is at the marks, and `sold_micros` if all were sold now: None where it can't be, or
+    nobody asked. Profits are of the whole market: realised or not, all fees paid.
+    """
 
     market: Market
     holding: Holding
     lines: list[PositionLine]
+    sold_micros: int | None = None
 
     @property
     def value_micros(self) -> int | None:
@@ -104,21 +109,27 @@ class PositionRow(NamedTuple):
 
     @property
     def profit_micros(self) -> int | None:
-        return self.holding.unrealised_micros
+        return self.holding.profit_micros
+
+    @property
+    def sold_profit_micros(self) -> int | None:
+        if self.sold_micros is None:
+            return None
+        return self.sold_micros - self.holding.margin.net_paid_micros
 
     @property
     def realised_micros(self) -> int:
         return sum(self.holding.realised_micros)
 
 
-def build_position(holding: Holding, market: Market) -> PositionRow:
+def build_position(holding: Holding, market: Market, sold_micros: int | None = None) -> PositionRow:
     positions = holding.position_lots
     lines = [
         _build_line(holding, market, outcome, lots)
         for outcome, lots in enumerate(positions)
         if lots
     ]
-    return PositionRow(market, holding, lines)
+    return PositionRow(market, holding, lines, sold_micros)
 
 
 def _build_line(holding: Holding, market: Market, index: int, position_lots: int) -> PositionLine:

@@ -5,6 +5,8 @@ Strangers have nothing, and see what the contract trades at.
 
 from typing import NamedTuple
 
+from django.utils.translation import gettext as _
+
 from accounts.models import Account
 from accounts.units import parse_price_pips
 from markets.models import Market
@@ -13,9 +15,9 @@ from trading.config import fees_of
 from trading.feed.mirror import find_tops
 from trading.feed.reads import book_from_database
 from trading.holdings import Holding, list_holdings, list_margins
-from trading.pages.numbers import write_cents, write_lots
+from trading.pages.numbers import show_lots, write_cents, write_lots
 from trading.pages.ticket import Ticket, compute_affordable_lots, mirror
-from trading.pages.words import Contract
+from trading.pages.words import Contract, name_opposite
 
 
 class Standing(NamedTuple):
@@ -62,6 +64,18 @@ def read_standing(market: Market, contract: Contract, account_id: int | None) ->
     lots = holding.position_lots[outcome]
     paid_micros = holding.paid_of(outcome)
     return Standing(bid_pips, ask_pips, -lots if is_no else lots, paid_micros, available_micros)
+
+
+def describe_bet(market: Market, contract: Contract, account_id: int) -> str:
+    """Say after a sale what is owned now, if the contract was sold without being owned."""
+    standing = read_standing(market, contract, account_id)
+    if standing.position_lots >= 0:
+        return ""
+    said = {
+        "quantity": show_lots(-standing.position_lots),
+        "outcome": name_opposite(market, contract).label,
+    }
+    return _("You now own %(quantity)s %(outcome)s.") % said
 
 
 def find_holding(account_id: int, market: Market) -> Holding | None:

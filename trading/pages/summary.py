@@ -98,9 +98,7 @@ def build_summary(
     )
 
 
-def _read_effect(
-    told: PreviewAnswer, ticket: Ticket, market: Market, standing: Standing
-) -> Effect:
+def _read_effect(told: PreviewAnswer, ticket: Ticket, market: Market, standing: Standing) -> Effect:
     contract = find_contract(ticket, market)
     return Effect(
         told,

@@ -9,6 +9,7 @@ from django.utils.translation import gettext_lazy
 
 from accounts.errors import ApiError
 from accounts.units import (
+    LOTS_PER_CONTRACT,
     format_quantity,
     parse_amount_micros,
     parse_price_pips,
@@ -16,7 +17,7 @@ from accounts.units import (
 )
 from markets.models import Market
 from trading.api.refusals import InsufficientFundsError
-from trading.api.schema import OrderState
+from trading.api.schema import OrderAnswer, OrderState, OrderTrade
 from trading.engine.types import ORDER_LOTS_MAX, PAYOUT_PIPS
 from trading.pages.numbers import show_exact, show_lots, show_money
 
@@ -202,10 +203,21 @@ def describe_order(order: OrderState, contract: Contract) -> str:
     elif order.status != "filled" and not parts:
         why = {"reason": describe_end(order.reason)}
         parts.append(_("Nothing was traded: %(reason)s.") % why)
+    elif order.status != "filled" and isinstance(order, OrderAnswer) and order.budget is not None:
+        spent_micros = sum(_compute_cost_micros(trade, contract) for trade in order.trades)
+        budget_micros = parse_amount_micros(order.budget)
+        parts.append(describe_unspent(spent_micros, budget_micros, order.reason))
     elif order.status != "filled" and order.remaining != format_quantity(0):
         left["reason"] = describe_end(order.reason)
         parts.append(_("%(quantity)s not traded: %(reason)s.") % left)
     return " ".join(parts)
+
+
+def _compute_cost_micros(trade: OrderTrade, contract: Contract) -> int:
+    """Return what a trade cost who bought the contract, its fee included."""
+    price_micros = mirror_micros(parse_price_pips(trade.price) * MICROS_PER_PIP, contract)
+    lots = parse_quantity_lots(trade.quantity)
+    return price_micros * lots // LOTS_PER_CONTRACT + parse_amount_micros(trade.fee)
 
 
 def _describe_fills(order: OrderState, contract: Contract) -> str:
