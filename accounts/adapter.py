@@ -18,6 +18,8 @@ from accounts.pages.errors import show_error
 from accounts.policy import get_policy
 
 UNKNOWN_IP = "::"
+SIGN_UP_BACK = "sign_up_back"
+"""In the session: where somebody was led after their sign-up, and is again after the mail."""
 
 
 class Site(NamedTuple):
@@ -71,13 +73,21 @@ class AccountAdapter(DefaultAccountAdapter):
         self, request: HttpRequest, user: User, *, signup: bool, **kwargs: Any
     ) -> HttpResponse:
         record_audit("log_in", user, by=user)
+        response = super().post_login(request, user, signup=signup, **kwargs)
         if signup:
-            self._welcome(request, user)
-        return super().post_login(request, user, signup=signup, **kwargs)
+            self._welcome(request, user, response["Location"])
+        return response
 
-    def _welcome(self, request: HttpRequest, user: User) -> None:
+    def get_email_verification_redirect_url(self, email_address: EmailAddress) -> str:
+        """Go on where the sign-up led, if it was in this browser."""
+        back = self.request.session.pop(SIGN_UP_BACK, "")
+        return back or str(super().get_email_verification_redirect_url(email_address))
+
+    def _welcome(self, request: HttpRequest, user: User, back: str) -> None:
         """Let the next page begin with `partials/welcome.html`."""
         is_confirmed = EmailAddress.objects.filter(user=user, verified=True).exists()
+        if not is_confirmed:
+            request.session[SIGN_UP_BACK] = back
         said = {"site": get_policy().site_name, "handle": user.handle}
         text = _("Welcome to %(site)s, %(handle)s!") % said
         messages.success(request, text, extra_tags="welcome" if is_confirmed else "welcome confirm")

@@ -44,7 +44,10 @@ addEventListener("htmx:beforeRequest", (event) => {
 });
 addEventListener("htmx:afterSettle", (event) => {
   const { id } = event.detail.elt;
-  if (id === "ticket-summary") showFaults();
+  if (id === "ticket-summary") {
+    showFaults();
+    if (sheet.open) form().querySelector("button:focus")?.scrollIntoView({ block: "nearest" });
+  }
   if (id === "ticket-form" || id === "ticket") {
     begin();
     preview(0, false);
@@ -242,9 +245,20 @@ document.body.addEventListener("own-changed", () => sheet.close()); // what came
 
 // --- what changes the whole ticket ---------------------------------------------------------------
 
+let written = location.search;
+
+/** What the form says, as a link does; what it said last while there is none. */
+function writeDown() {
+  if (form() === null) return written;
+  const fields = new URLSearchParams(new FormData(form()));
+  fields.delete("csrfmiddlewaretoken");
+  return `?${fields}`;
+}
+
 /** Trading has stopped or begun: the page as it is now has another ticket, header, position and rules. */
 function renew() {
-  window.htmx.ajax("GET", page.dataset.url, {
+  written = writeDown();
+  window.htmx.ajax("GET", page.dataset.url + written, {
     target: "#ticket", swap: "outerHTML", select: "#ticket", headers: { "HX-Request-Of": "ticket" },
     source: "#ticket", selectOOB: "#market-header,#own-position,#about",
   });
@@ -264,5 +278,6 @@ onState(({ connected, engine }) => {
 
 begin();
 preview(0, false);
-// A link from elsewhere: "Yes 0.60" on a card, "Close" in the portfolio, back from log-in.
-if (location.hash === "#ticket") openFilled();
+// A link from elsewhere: "Yes 0.60" on a card, "Close" in the portfolio, back from log-in. Until the
+// page is loaded the browser itself goes to the fragment, and takes the focus away.
+if (location.hash === "#ticket") addEventListener("load", openFilled);

@@ -139,7 +139,13 @@ def _describe_bet(effect: Effect) -> str:
     more_lots = effect.filled_lots + effect.rest_lots - owned_lots
     if not effect.is_sale or more_lots <= 0 or effect.ticket.reduce_only:
         return ""
-    said = {"bet": effect.bet.label, "owned": show_lots(owned_lots), "more": show_lots(more_lots)}
+    said = {"owned": show_lots(owned_lots), "more": show_lots(more_lots)}
+    if effect.bet.is_mirrored:
+        said["sold"] = effect.contract.label
+        if owned_lots:
+            return _("You own %(owned)s: the other %(more)s bet against %(sold)s.") % said
+        return _("You own none: this bets against %(sold)s.") % said
+    said["bet"] = effect.bet.label
     if owned_lots:
         return _("You own %(owned)s: the other %(more)s bet on %(bet)s.") % said
     return _("You own none: this bets on %(bet)s.") % said
