@@ -27,6 +27,7 @@ from trading.filelock import EngineAlreadyRunningError, engine_file_lock
 GRACE_SECONDS = 10
 KEEP_ALIVE_SECONDS = 75  # a bot's connection outlives the pauses between its orders
 BACKLOG_MAX = 2048
+WILDCARDS = ("0.0.0.0", "::", "")  # noqa: S104 - addresses of every interface, not of a site
 GC_ALLOCATIONS = 20_000
 WS_MESSAGE_BYTES_MAX = 64 * 1024
 
@@ -46,6 +47,7 @@ class Command(BaseCommand):
 
     def handle(self, *, host: str, port: int, demo: bool, **options: Any) -> None:
         refuse_unmigrated()
+        name_site(host, port)
         beside = find_demo_bots(host, port) if demo else contextlib.nullcontext()
         server = Server(build_config(host, port))
         try:
@@ -126,6 +128,13 @@ async def serve_all(
     if parts:
         await asyncio.wait(parts, timeout=GRACE_SECONDS)
     raise_first_fault([web, *parts])
+
+
+def name_site(host: str, port: int) -> None:
+    """Where the environment does not name it, the site is reached where this process listens."""
+    if not settings.SITE_URL_IS_SET:
+        reached = "127.0.0.1" if host in WILDCARDS else f"[{host}]" if ":" in host else host
+        settings.SITE_URL = f"http://{reached}:{port}"
 
 
 def find_demo_bots(host: str, port: int) -> AbstractAsyncContextManager[None]:
