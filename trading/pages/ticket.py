@@ -28,9 +28,10 @@ from accounts.units import (
 )
 from markets.models import Market
 from trading.api.commands import mirror_pips
+from trading.api.refusals import build_refusal
 from trading.config import fees_of
 from trading.engine.fees import compute_basis, round_up
-from trading.engine.types import PAYOUT_PIPS, FeeKind, Fees
+from trading.engine.types import PAYOUT_PIPS, FeeKind, Fees, Reason
 from trading.pages.words import Contract, name_contract
 
 SIDES: Final = ("buy", "sell")
@@ -157,7 +158,7 @@ def _build_amount(ticket: Ticket, market: Market) -> dict[str, str]:
     if ticket.type == "market":
         return {"budget": ticket.amount} if ticket.amount else {}
     if not ticket.price:
-        raise RefusedError("price_missing", "a limit order needs a price", "price")
+        raise build_refusal(Reason.PRICE_MISSING)
     lots = compute_affordable_lots(
         _read(parse_amount_micros, ticket.amount, "budget"),
         _read_price(ticket),
