@@ -29,6 +29,8 @@ from accounts.pages.errors import show_error
 from accounts.policy import get_policy
 
 UNKNOWN_IP = "::"
+SIGN_UP_BACK = "sign_up_back"
+"""In the session: where somebody was led after their sign-up, and is again after the mail."""
 
 
 class Site(NamedTuple):
@@ -94,13 +96,36 @@ class AccountAdapter(DefaultAccountAdapter):
         return is_theirs
 
     def post_login(
-        self, request: HttpRequest, user: User, *, email: str | None = None, **kwargs: Any
+        self,
+        request: HttpRequest,
+        user: User,
+        *,
+        signup: bool,
+        email: str | None = None,
+        **kwargs: Any,
     ) -> HttpResponse:
         record_audit("log_in", user, by=user)
-        self._welcome(request, email or user.email)
-        return super().post_login(request, user, email=email, **kwargs)
+        self._note_log_in(request, email or user.email)
+        response = super().post_login(request, user, signup=signup, email=email, **kwargs)
+        if signup:
+            self._welcome(request, user, response["Location"])
+        return response
 
-    def _welcome(self, request: HttpRequest, email: str) -> None:
+    def get_email_verification_redirect_url(self, email_address: EmailAddress) -> str:
+        """Go on where the sign-up led, if it was in this browser."""
+        back = self.request.session.pop(SIGN_UP_BACK, "")
+        return back or str(super().get_email_verification_redirect_url(email_address))
+
+    def _welcome(self, request: HttpRequest, user: User, back: str) -> None:
+        """Let the next page begin with `partials/welcome.html`."""
+        is_confirmed = EmailAddress.objects.filter(user=user, verified=True).exists()
+        if not is_confirmed:
+            request.session[SIGN_UP_BACK] = back
+        said = {"site": get_policy().site_name, "handle": user.handle}
+        text = _("Welcome to %(site)s, %(handle)s!") % said
+        messages.success(request, text, extra_tags="welcome" if is_confirmed else "welcome confirm")
+
+    def _note_log_in(self, request: HttpRequest, email: str) -> None:
         address = self.get_client_ip(request)
         limits.forgive_attempt("log_in", address=address, account=email)
 
@@ -136,7 +161,7 @@ class AccountAdapter(DefaultAccountAdapter):
         record_audit(what, user, by=user)
         if what == "password_reset":  # somebody else may have made keys with the old one
             do_revoke_api_keys(user, by=user)
-            self._welcome(self.request, user.email)
+            self._note_log_in(self.request, user.email)
         addresses = find_addresses(user, filter(None, [email, said.get("deleted_email")]))
         tell(user, what, addresses, request=self.request, detail=_describe_change(said))
 

@@ -2,11 +2,12 @@
 
 import json
 from typing import Any, Final
-from urllib.parse import urljoin
+from urllib.parse import urlencode, urljoin
 
 from django.conf import settings
 from django.http import HttpRequest
 from django.templatetags.static import static
+from django.urls import reverse
 from django.utils.functional import SimpleLazyObject
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
@@ -24,7 +25,8 @@ _ESCAPES = {ord("<"): "\\u003c", ord(">"): "\\u003e", ord("&"): "\\u0026"}
 
 def site(request: HttpRequest) -> dict[str, Any]:
     """`policy`, `theme`, `accents` (None: the style sheet's own), `viewer_account`, `words`,
-    and `preview_url` of the picture that links to the site show elsewhere.
+    `back_query` with which log-in and sign-up lead back here, and `preview_url` of the picture
+    that links to the site show elsewhere.
     """
     policy, words = get_policy(), build_words()
     return {
@@ -34,8 +36,19 @@ def site(request: HttpRequest) -> dict[str, Any]:
         "viewer_account": SimpleLazyObject(lambda: find_account(request)),
         "words": words,
         "words_json": json_for_script(words),
+        "back_query": find_back_query(request),
         "preview_url": urljoin(settings.SITE_URL, static(PREVIEW)),
     }
+
+
+def find_back_query(request: HttpRequest) -> str:
+    """Return `next` as a query; "" on log-in's own pages, and on what answers a form."""
+    is_entrance = request.path.startswith(reverse("account_login").removesuffix("login/"))
+    return (
+        ""
+        if is_entrance or request.method != "GET"
+        else "?" + urlencode({"next": request.get_full_path()}, safe="/")
+    )
 
 
 def find_account(request: HttpRequest) -> Account | None:

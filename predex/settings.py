@@ -30,6 +30,7 @@ env.read_env(env.str("PREDEX_ENV_FILE", default=str(BASE_DIR / ".env")))
 # --- what this process is ---------------------------------------------------------------------
 DEBUG = env.flag("DEBUG", default=False)
 SITE_URL = env.str("SITE_URL", default="http://127.0.0.1:8000")
+SITE_URL_IS_SET = "SITE_URL" in env.ENVIRON  # else `serve` names where it listens
 SITE_IS_HTTPS = SITE_URL.startswith("https://")
 ALLOW_PLAIN_HTTP = env.flag("ALLOW_PLAIN_HTTP", default=False)
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["127.0.0.1", "localhost", "[::1]"])

@@ -27,6 +27,14 @@ def test_serve_is_back_after_a_kill(exchange):
     assert httpx.get(f"{exchange.base_url}/ready").status_code == 200
 
 
+def test_a_site_without_a_name_is_reached_at_its_own_port(exchange):
+    exchange.kill("web")
+    del exchange.environment["SITE_URL"]
+    exchange.start()
+    page = httpx.get(exchange.base_url).text
+    assert f'property="og:image" content="{exchange.base_url}/static/preview.png"' in page
+
+
 def test_ctrl_c_stops_every_role(make_exchange):
     exchange = make_exchange("postgres", roles=("web", "engine"))
     codes = [exchange.children[role].stop(with_signal=signal.SIGINT) for role in exchange.roles]

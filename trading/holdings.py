@@ -65,6 +65,24 @@ class Holding(NamedTuple):
         """What would be gained by closing at the marks."""
         return sum_known(self.unrealised_of(outcome) for outcome in range(len(self.net_lots)))
 
+    @property
+    def profit_micros(self) -> int | None:
+        """What this market has brought so far, at the marks: realised or not, all fees paid."""
+        value_micros = self.value_micros
+        return None if value_micros is None else value_micros - self.margin.net_paid_micros
+
+    def paid_of(self, outcome: int) -> int | None:
+        """What the position in an outcome cost, with its share, by contracts, of all fees paid.
+
+        None where contracts are against the outcome only because all others were bought.
+        """
+        lots, net_lots = self.position_lots[outcome], self.net_lots[outcome]
+        if lots * net_lots <= 0:
+            return None
+        cost_micros = self.cost_micros[outcome] + max(0, PAYOUT_PIPS * -net_lots)
+        all_lots = sum(abs(lots) for lots in self.position_lots)
+        return cost_micros * lots // net_lots + self.margin.fees_micros * abs(lots) // all_lots
+
     def unrealised_of(self, outcome: int) -> int | None:
         lots, mark = self.net_lots[outcome], self.marks[outcome]
         if not lots:

@@ -24,8 +24,8 @@ class Task(msgspec.Struct, array_like=True, gc=False):
 
     `key` is the receipt it is answered under for ever ("order:<client order id>" or
     "request:<Idempotency-Key>"), `body_hash` what must then be the same; `quote` asks what would
-    happen. `market_id` None: every market of the shard in which `command.account_id` has orders
-    (CancelAll only).
+    happen, also to an order of NO_ACCOUNT. `market_id` None: every market of the shard in which
+    `command.account_id` has orders (CancelAll only).
     """
 
     ticket: int

@@ -14,10 +14,12 @@ import msgspec
 from channels.db import database_sync_to_async
 
 from accounts.api import limits
+from accounts.api.limits import Rate
 from accounts.api.principal import Principal
 from accounts.clock import now_us
 from accounts.errors import ApiError, not_found
 from accounts.ids import new_id
+from accounts.models.account import AccountKind
 from trading import cards, market_data, queries
 from trading.api import preview, refusals, render
 from trading.api.commands import (
@@ -44,12 +46,33 @@ from trading.api.schema import (
     PlaceOrder,
 )
 from trading.cards import MarketCard, OrderCard
-from trading.engine.types import Amend, Cancel, CancelAll, OrderStatus, Place, Reason
+from trading.engine.types import (
+    NO_ACCOUNT,
+    Amend,
+    Cancel,
+    CancelAll,
+    OrderStatus,
+    Place,
+    Reason,
+)
 from trading.gateway import EngineAway, MarketUnknown, Overloaded, TimedOut, get_gateway
 from trading.messages import Answer, Result, Task, encode
 from trading.models import Order, Receipt
 
 REPEATED: Final = {"Idempotent-Replayed": "true"}
+NOBODY: Final = Principal(
+    user_id=NO_ACCOUNT,
+    account_id=NO_ACCOUNT,
+    owner_id=NO_ACCOUNT,
+    account_kind=AccountKind.USER.value,
+    scopes=frozenset(),
+    credential="",
+    credential_id="",
+    is_verified=False,
+    read_rate=Rate(0, 0),
+    write_rate=Rate(0, 0),
+)
+"""Who previews an order on a page before they have an account: they own nothing and can pay."""
 
 _place_decoder = msgspec.json.Decoder(PlaceOrder)
 _batch_decoder = msgspec.json.Decoder(PlaceBatch)
@@ -172,8 +195,8 @@ def _request_key(call: Call) -> str | None:
 
 async def _preview(call: Call) -> Response:
     order = decode(_place_decoder, call.body)
-    card = await cards.get_card(order.market, call.caller.user_id)
-    place = build_place(order, card, call.caller, new_id())
+    card = await cards.get_card(order.market, _user_id(call))
+    place = build_place(order, card, call.principal or NOBODY, new_id())
     [answer] = await get_gateway().send([Task(0, card.id, place, quote=True)])
     result = _read_answer(answer, place)
     _, _, levels = await market_data.read_book(card.id)

@@ -191,6 +191,7 @@ class Shard:
             for live in self._targets(task):
                 wanted.account_ids.update(live.engine.reach(command, ts_us))
                 wanted.account_ids.update((live.escrow_id, live.fees_id))
+        wanted.account_ids.discard(NO_ACCOUNT)
         # What was locked for long a moment ago is not waited for a second time.
         leaves_locked |= not self.busy.isdisjoint(wanted.account_ids)
         return wanted._replace(leaves_locked=leaves_locked)
@@ -255,7 +256,7 @@ class Shard:
         if task.market_id is not None and not targets:
             return Reply(task.ticket, "market_unknown")
         for live in targets:
-            reach = live.engine.reach(task.command, batch.ts_us)
+            reach = live.engine.reach(task.command, batch.ts_us) - {NO_ACCOUNT}
             if batch.busy and not batch.busy.isdisjoint({*reach, live.escrow_id, live.fees_id}):
                 return Reply(task.ticket, "account_busy")
             if not reach <= batch.balances.keys():
@@ -271,12 +272,13 @@ class Shard:
         return Reply(task.ticket, "done", msgspec.Raw(encoded))
 
     def _quote(self, batch: Batch, task: Task) -> Result:
-        """Try the command on a copy of what it can reach."""
+        """Try the command on a copy of what it can reach. Who has no account can pay anything."""
         live = self._targets(task)[0]
         trial = live.engine.trial(task.command, batch.ts_us)
         account_id = task.command.account_id
         held_before = _held(trial, account_id)
-        events = trial.apply(task.command, batch.ts_us, dict(batch.funds))
+        funds = {**batch.funds, NO_ACCOUNT: writer.UNBOUNDED_MICROS}
+        events = trial.apply(task.command, batch.ts_us, funds)
         part = MarketPart(LiveMarket(trial, 0, 0, b""))
         result = Result(live.engine.market_id, live.engine.seq, trial.ts_us)
         _fill_in(result, task, part, events)

@@ -5,6 +5,7 @@ import { amount, contracts, price as showPrice } from "./format.js";
 import { toast } from "./toast.js";
 
 const FETCH_MS = 150;
+const VALUED_MS = 5000;
 const TOASTS_MAX = 3;
 const PIPS = 10000;
 const WIDE_PIPS = 1000;
@@ -21,6 +22,7 @@ const isBinary = document.getElementById("ticket").dataset.binary === "true";
 // --- fetching ------------------------------------------------------------------------------------
 
 let timer = 0;
+let valuing = 0;
 let isWanted = false;
 
 function fetchSoon() {
@@ -46,6 +48,15 @@ document.body.addEventListener("own-changed", () => {
   document.activeElement?.closest("[data-amend]") && document.activeElement.blur();
   fetchSoon();
 });
+
+/** What a sale would bring is known to the server: asked again a while after prices moved. */
+function valueSoon() {
+  if (valuing !== 0 || document.querySelector("[data-sold]") === null) return;
+  valuing = setTimeout(() => {
+    valuing = 0;
+    if (!document.hidden) fetchSoon();
+  }, VALUED_MS);
+}
 
 function isOfThisMarket(frame) {
   return ["orders", "fills", "positions"].some((name) => frame[name]?.some(({ market }) => market === slug));
@@ -83,17 +94,20 @@ function markOf({ bid, ask, last }) {
   return last === null ? null : 2 * pips(last);
 }
 
+/** Of the whole market: complete sets at 1 each, positions at their marks; profit beyond what was paid in. */
 function showWorth() {
-  for (const row of document.querySelectorAll("[data-position]")) {
-    const mark = marks.get(row.dataset.position);
-    if (mark === undefined || mark === null) continue;
-    const half = row.dataset.isNo === "true" ? 2 * PIPS - mark : mark;
-    write(row.querySelector("[data-value]"), money(BigInt(row.dataset.lots) * BigInt(half) / 2n, ""));
-    const profit = BigInt(row.dataset.netLots) * BigInt(mark) / 2n - BigInt(row.dataset.costMicros);
-    const shown = row.querySelector("[data-profit]");
-    write(shown, money(profit, profit > 0n ? "+" : ""));
-    shown.className = profit > 0n ? "yes" : profit < 0n ? "no" : "";
-  }
+  const panel = document.getElementById("own-position");
+  const rows = [...panel.querySelectorAll("[data-position]")];
+  if (rows.length === 0 || rows.some((row) => (marks.get(row.dataset.position) ?? null) === null)) return;
+  let halves = 2n * BigInt(panel.dataset.setsMicros);
+  for (const { dataset } of rows) halves += BigInt(dataset.lots) * BigInt(marks.get(dataset.position));
+  const worth = halves > 0n ? halves / 2n : 0n;
+  const profit = worth - BigInt(panel.dataset.paidMicros);
+  write(panel.querySelector("[data-value]"), money(worth, ""));
+  const shown = panel.querySelector("[data-profit]");
+  write(shown, money(profit, profit > 0n ? "+" : ""));
+  shown.classList.toggle("yes", profit > 0n);
+  shown.classList.toggle("no", profit < 0n);
 }
 
 function money(micros, plus) {
@@ -112,5 +126,6 @@ function write(element, text) {
 subscribe("ticker", slug, (frame) => {
   for (const ticker of frame.tickers) marks.set(ticker.outcome, markOf(ticker));
   showWorth();
+  valueSoon();
 });
 addEventListener("htmx:afterSettle", showWorth);

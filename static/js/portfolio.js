@@ -4,6 +4,7 @@ import { NOTHING, amount, mark, price } from "./format.js";
 import { showLiveState } from "./site.js";
 
 const RELOAD_MS = 800;
+const VALUED_MS = 15000;
 const MINUS = "−";
 
 function read(id) {
@@ -16,6 +17,7 @@ const symbol = place.dataset.symbol;
 const { points, now } = read("curve-data");
 let chart = null;
 let reloading = 0;
+let valuing = 0;
 
 /** A figure of the head. Its text is what the server drew until something changes. */
 function figure(name) {
@@ -81,6 +83,8 @@ function showPrices(market, tickers) {
   const value = computeValue(row, known);
   if (value === null || row.value === null) return;
   body.querySelector('[data-cell="value"]').textContent = money(value);
+  showSigned(body.querySelector('[data-cell="profit"]'), value - Number(row.paid));
+  valueSoon();
   addToEquity(value - Number(row.value));
   row.value = value;
 }
@@ -100,8 +104,6 @@ function showLine(body, line, worth) {
   const row = body.querySelector(`[data-line="${CSS.escape(line.key)}"]`);
   if (row === null || worth === null) return;
   row.querySelector('[data-cell="price"]').textContent = price(line.mirrored ? 1 - worth : worth);
-  const profit = Number(line.quantity) * worth - Number(line.cost);
-  showSigned(row.querySelector('[data-cell="profit"]'), profit);
 }
 
 /** Equity, the positions' worth and profits move together. */
@@ -135,6 +137,15 @@ function isShown({ balance }) {
 
 function reloadSoon() {
   if (reloading === 0) reloading = setTimeout(reload, RELOAD_MS);
+}
+
+/** What a sale would bring is known to the server: asked again a while after prices moved. */
+function valueSoon() {
+  if (valuing !== 0) return;
+  valuing = setTimeout(() => {
+    valuing = 0;
+    if (!document.hidden) reload();
+  }, VALUED_MS);
 }
 
 /** What is held or ordered has changed: the server draws the page's changing parts anew. */

@@ -32,7 +32,7 @@ function preview(pause, isWritten) {
   clearTimeout(timer);
   timer = setTimeout(() => {
     const summary = document.getElementById("ticket-summary");
-    if (summary === null || document.getElementById("ticket-submit") === null) return;
+    if (summary === null) return;
     if (!isWritten && find("[id^=ticket-error-]:not([hidden])") !== null) return;
     summary.setAttribute("aria-live", isWritten ? "polite" : "off");
     window.htmx.trigger(summary, "ticket-preview");
@@ -44,7 +44,10 @@ addEventListener("htmx:beforeRequest", (event) => {
 });
 addEventListener("htmx:afterSettle", (event) => {
   const { id } = event.detail.elt;
-  if (id === "ticket-summary") showFaults();
+  if (id === "ticket-summary") {
+    showFaults();
+    if (sheet.open) form().querySelector("button:focus")?.scrollIntoView({ block: "nearest" });
+  }
   if (id === "ticket-form" || id === "ticket") {
     begin();
     preview(0, false);
@@ -60,6 +63,10 @@ function showFaults() {
     if (isWrong) field.setAttribute("aria-invalid", "true");
     else field.removeAttribute("aria-invalid");
   }
+  showMost();
+}
+
+function showMost() {
   const most = findMost();
   const button = find("[data-most]");
   button.hidden = !most;
@@ -75,8 +82,10 @@ function findMost() {
 // --- prices and words of the form ----------------------------------------------------------------
 
 function begin() {
+  find("[data-ticket-close]").hidden = !sheet.open;
   if (form() === null) return;
   for (const element of form().querySelectorAll("[data-step], [data-quick]")) element.hidden = false;
+  showMost();
   show();
 }
 
@@ -199,16 +208,22 @@ document.addEventListener("click", (event) => {
   const link = event.target.closest?.("[data-ticket-link]");
   if (!link || form() === null) return;
   event.preventDefault();
-  fill({ reduce_only: "", ...Object.fromEntries(new URL(link.href).searchParams) });
-  open(find("#ticket-amount"));
+  fill({ answer: "yes", reduce_only: "", ...Object.fromEntries(new URL(link.href).searchParams) });
+  openFilled();
 });
 
 // --- the sheet -----------------------------------------------------------------------------------
 
+/** Go on where the ticket is to be gone on with: who has said how much sees what comes of it. */
+function openFilled() {
+  const amount = find("#ticket-amount");
+  open(amount?.value ? form().querySelector("button:not([type])") : amount);
+}
+
 function open(field) {
   if (wide.matches) {
     document.getElementById("ticket").scrollIntoView({ block: "nearest" });
-    field.focus({ preventScroll: true });
+    field?.focus({ preventScroll: true });
     return;
   }
   if (!sheet.open) {
@@ -216,12 +231,13 @@ function open(field) {
     find("[data-ticket-close]").hidden = false;
     sheet.showModal();
   }
-  field.focus();
+  field?.focus();
 }
 
 sheet.addEventListener("close", () => {
   find("[data-ticket-close]").hidden = true;
   place.append(document.getElementById("ticket"));
+  if (location.hash === "#ticket") history.replaceState(null, "", location.pathname);
 });
 sheet.addEventListener("click", (event) => { if (event.target === sheet) sheet.close(); });
 wide.addEventListener("change", () => sheet.close());
@@ -229,9 +245,20 @@ document.body.addEventListener("own-changed", () => sheet.close()); // what came
 
 // --- what changes the whole ticket ---------------------------------------------------------------
 
+let written = location.search;
+
+/** What the form says, as a link does; what it said last while there is none. */
+function writeDown() {
+  if (form() === null) return written;
+  const fields = new URLSearchParams(new FormData(form()));
+  fields.delete("csrfmiddlewaretoken");
+  return `?${fields}`;
+}
+
 /** Trading has stopped or begun: the page as it is now has another ticket, header, position and rules. */
 function renew() {
-  window.htmx.ajax("GET", page.dataset.url, {
+  written = writeDown();
+  window.htmx.ajax("GET", page.dataset.url + written, {
     target: "#ticket", swap: "outerHTML", select: "#ticket", headers: { "HX-Request-Of": "ticket" },
     source: "#ticket", selectOOB: "#market-header,#own-position,#about",
   });
@@ -251,3 +278,6 @@ onState(({ connected, engine }) => {
 
 begin();
 preview(0, false);
+// A link from elsewhere: "Yes 0.60" on a card, "Close" in the portfolio, back from log-in. Until the
+// page is loaded the browser itself goes to the fragment, and takes the focus away.
+if (location.hash === "#ticket") addEventListener("load", openFilled);

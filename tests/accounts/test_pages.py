@@ -325,3 +325,34 @@ def test_a_policy_that_cannot_be_is_refused(desk, change):
     path = reverse("admin:accounts_policy_change", args=[1])
     assert desk.post(path, policy_form(desk, **change)).status_code == 200
     assert not AuditEvent.objects.filter(action="edit_policy").exists()
+
+
+def test_a_new_account_is_welcomed_once_with_what_to_do_next(client, db):
+    page = client.post("/accounts/signup/", SIGN_UP, follow=True).content.decode()
+    assert "Welcome to predex, bob!" in page
+    assert "You have ¤10,000.00 to trade with." in page
+    assert "the link that we have sent to bob@example.org" in page
+    assert "data-toast" not in page
+    assert "data-welcome" not in client.get("/").content.decode()
+
+
+def test_a_log_in_covers_nothing_with_a_message(client, alice):
+    form = {"login": alice.email, "password": PASSWORD}
+    page = client.post("/accounts/login/", form, follow=True).content.decode()
+    assert "data-toast" not in page
+    assert "data-welcome" not in page
+
+
+def test_a_confirmed_address_leads_back_where_the_sign_up_led(client, db):
+    back = "/leaderboard/?period=all#ticket"
+    form = {**SIGN_UP, "email": "back@example.org", "next": back}
+    assert client.post("/accounts/signup/", form)["Location"] == back
+    confirmation = find_path(r"/\S+confirm-email\S+")
+    assert client.post(confirmation)["Location"] == back
+
+
+def test_log_in_and_sign_up_of_the_header_lead_back(client, db):
+    header = client.get("/leaderboard/?period=all").content.decode()
+    for entrance in ("login", "signup"):
+        assert f"/accounts/{entrance}/?next=/leaderboard/%3Fperiod%3Dall" in header
+    assert "next=" not in client.get("/accounts/login/").content.decode()

@@ -12,6 +12,7 @@ from tests.browser.conftest import Join, VisitorFactory
 from tests.browser.ladder import expect_book, find_book
 from tests.browser.markets import name_outcomes, open_market
 from tests.browser.ticket import Ticket, expect_toast
+from tests.browser.visitors import PHONE
 from tests.e2e.people import Person
 
 pytestmark = pytest.mark.timeout(300)  # a whole site is started and filled first
@@ -279,6 +280,54 @@ def test_who_has_too_little_is_told_how_much_is_missing(
     ticket.send()
     ticket.expect_fault(ticket.amount, words)
     visitor.forgive_status(422)
+
+
+# --- from elsewhere, on a phone ------------------------------------------------------------------
+
+
+def test_on_a_phone_links_from_other_pages_open_the_ticket_filled_in(
+    visit: VisitorFactory, bob: Person, make_book: MarketFactory
+):
+    slug = make_book()
+    bob.place(slug, "buy 4 YES @ 0.60")
+    page = visit(bob, viewport=PHONE).open("/portfolio/")
+    page.locator(f"[data-position={slug}]").get_by_role("link", name="Close YES").click()
+    ticket = Ticket(page)
+    expect(page.get_by_role("dialog", name="Trade")).to_be_visible()
+    for name in ("Sell", "Yes", "Market"):
+        expect(ticket.find_choice(name)).to_be_checked()
+    expect(ticket.amount).to_have_value("4")
+    expect(ticket.root.get_by_label("Reduce-only")).to_be_checked()
+    expect(ticket.submit).to_be_focused()
+    expect(ticket.submit).to_be_in_viewport(ratio=1)
+    ticket.send()
+    expect_toast(page, "Sold 4 YES at 0.55.")
+    toast, bar = (page.locator(name).bounding_box() for name in ("[data-toast]", "#ticket-bar"))
+    assert toast is not None
+    assert bar is not None
+    assert toast["y"] + toast["height"] <= bar["y"]
+
+    page.goto(f"/?q={slug.replace('-', '+')}")
+    page.locator(f"[data-market={slug}]").get_by_role("link", name="No 0.45").click()
+    expect(page.get_by_role("dialog", name="Trade")).to_be_visible()
+    for name in ("Buy", "No"):
+        expect(ticket.find_choice(name)).to_be_checked()
+    expect(ticket.amount).to_be_focused()
+
+
+def test_a_ticket_stands_as_it_was_when_trading_goes_on_after_a_halt(
+    visit: VisitorFactory, operator: Person, bob: Person, make_book: MarketFactory
+):
+    slug = make_book()
+    ticket = Ticket(visit(bob).open(f"/markets/{slug}/"))
+    ticket.write(answer="No", price="0.40", amount="7")
+    operator.call("POST", f"markets/{slug}/halt", {"reason": "The source is unclear."})
+    expect(ticket.amount).to_have_count(0)
+    operator.call("POST", f"markets/{slug}/resume", {"reason": "The source is clear."})
+    expect(ticket.amount).to_have_value("7")
+    expect(ticket.price).to_have_value("0.40")
+    expect(ticket.find_choice("No")).to_be_checked()
+    ticket.expect_amounts(hold="2.800000")
 
 
 # --- the ladder -----------------------------------------------------------------------------------

@@ -2,8 +2,10 @@
 
 import re
 
-from tests.pages.desk import alice, bob, inside, path, read_toast, see, send
+from accounts.templatetags.predex import NOTHING
+from tests.pages.desk import alice, bob, inside, path, read_lines, read_toast, see, send
 from trading.models import Order
+from trading.pages.numbers import MINUS
 
 __all__ = ["alice", "bob", "inside"]
 
@@ -18,16 +20,71 @@ async def test_position_orders_and_fills_are_shown(inside, alice, bob):
     await alice.placed(market, "buy 12 YES @ 0.60")
     resting = await alice.placed(market, "buy 5 NO @ 0.30")
     page = await see(alice, market)
-    assert re.search(r'data-position="YES" data-net-lots="1200" data-cost-micros="7200000"', page)
+    assert 'data-position="YES" data-lots="1200"' in page
+    assert 'data-paid-micros="7200000"' in page
     assert f'data-order="{resting["id"]}"' in page
     assert page.count("data-fill=") == 1
     assert "outcome=YES&amp;side=sell&amp;type=market&amp;measure=contracts&amp;amount=12" in page
     # Whoever sold what they did not own has NO.
     theirs = await see(bob, market)
     position = theirs[theirs.index('data-position="YES"') :][:1500]
-    assert 'data-is-no="true"' in position
+    assert 'data-lots="-1200"' in position
     assert ">NO</span>" in position
+    assert "by selling YES" in position
     assert "0.400" in position
+
+
+async def test_a_position_is_worth_what_the_book_pays_less_all_fees(inside, alice, bob):
+    """Bought at 0.60 for a fee of 0.84; the best bids pay 0.55 for half of it, 0.40 for the rest:
+    23.75, less a fee of 0.853125.
+    """
+    market = await inside.open_market(fee_kind="quadratic", fee_taker_rate=70_000)
+    await bob.placed(market, "sell 50 YES @ 0.60")
+    await bob.placed(market, "buy 25 YES @ 0.55")
+    await bob.placed(market, "buy 25 YES @ 0.40")
+    await alice.placed(market, "buy 50 YES @ 0.60")
+    sale = {"outcome": "YES", "side": "sell", "type": "limit", "price": "0.40"}
+    whole = await send(alice, market, "preview/", **sale, amount="50")
+    assert read_lines(whole.text)["cost"] == "22.896875"
+    assert read_lines(whole.text)["result"] == "-7.943125"
+    assert "Loss, fees included" in whole.text
+    await alice.placed(market, "buy 9 YES @ 0.50")  # nobody sells to themselves
+    page = await see(alice, market)
+    assert cell(page, "value") == "¤30.00"
+    assert cell(page, "profit") == f"{MINUS}¤0.84"
+    assert cell(page, "sold") == "¤22.90"
+    assert cell(page, "sold-profit") == f"{MINUS}¤7.94"
+    await bob.placed(market, "sell 50 NO @ 0.30")  # is there to buy YES at 0.70
+    half = await send(alice, market, "preview/", **sale, amount="25")
+    assert read_lines(half.text)["result"] == "1.712500"  # 17.50 - 0.3675 - 30.84 / 2
+    assert "Profit, fees included" in half.text
+
+
+async def test_a_position_that_the_book_does_not_take_has_no_price_now(inside, alice, bob):
+    market = await inside.open_market()
+    await bob.placed(market, "sell 10 YES @ 0.60")
+    await bob.placed(market, "buy 4 YES @ 0.55")
+    await alice.placed(market, "buy 10 YES @ 0.60")
+    page = await see(alice, market)
+    assert cell(page, "sold") == NOTHING
+    assert "The book has too few buyers to sell all of it now." in page
+
+
+async def test_contracts_against_several_outcomes_are_sold_to_their_asks(inside, alice, bob):
+    market = await inside.open_market(outcomes=3)
+    for code in ("O1", "O2"):
+        await bob.placed(market, f"buy 10 {code} @ 0.30")
+        await bob.placed(market, f"sell 10 {code} @ 0.35")
+        await alice.placed(market, f"sell 10 {code} @ 0.30")
+    page = await see(alice, market)
+    assert "NO on Outcome 1" in page
+    assert cell(page, "sold") == "¤3.00"  # 10 are set aside for both; 7 buy them back
+    assert cell(page, "sold-profit") == f"{MINUS}¤1.00"
+
+
+def cell(page, name):
+    """Return what a figure of the position says."""
+    return re.search(rf" data-{name}>([^<]*)<", page)[1]
 
 
 async def test_only_what_is_ones_own_is_shown(inside, alice, bob):

@@ -18,6 +18,7 @@ from trading import actions, derive, equity
 from trading.gateway import get_gateway
 from trading.holdings import read_marks
 from trading.models import DailyEquity, Order
+from trading.pages.numbers import MINUS
 from trading.performance import read_performance
 from trading.settlement import settle_market
 
@@ -76,6 +77,18 @@ def test_the_head_adds_up(shard, alice):
     assert "Positions ¤6.00" in figures  # bid 40 and ask 64 are too far apart: the last price
     assert "Equity ¤1,000.00" in figures
     assert "Profit, all time ¤0.00" in figures
+
+
+def test_a_positions_profit_is_what_the_account_gained_and_closing_only_reduces(shard, alice):
+    """10 YES bought at 0.60 for a fee of 0.168; the best bid of somebody else is 0.45."""
+    [market] = trade(shard, alice, fee_kind="quadratic", fee_taker_rate=70_000)
+    run(shard, buy(market, world.make_account(), 45, 1000))
+    derive.derive_market(market.pk)
+    page = browser_of(alice).get("/portfolio/")
+    text = text_of(page)
+    assert f"Profit, all time {MINUS}¤0.17" in text
+    assert f"¤6.00 ¤4.33 {MINUS}¤0.17 {MINUS}¤1.84 Close" in text
+    assert "&amp;amount=10&amp;reduce_only=on#ticket" in page.content.decode()
 
 
 def test_profit_is_without_deposits_and_since_midnight(shard, alice):

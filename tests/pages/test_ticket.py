@@ -1,6 +1,9 @@
 """The order ticket: what it says before, what it places, how often, and what it says after."""
 
+import re
 from datetime import datetime, timedelta
+from html import escape
+from urllib.parse import parse_qs, parse_qsl, urlsplit
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -12,6 +15,7 @@ from accounts.api import limits
 from accounts.clock import from_datetime
 from accounts.models import Account
 from tests.pages.desk import (
+    SITE,
     alice,
     bob,
     inside,
@@ -267,6 +271,138 @@ async def test_a_stranger_sees_the_ticket_and_is_asked_to_sign_up(inside):
     sent = await send(stranger, market, "orders/", htmx=False, **fields)
     assert sent.status_code == 302
     assert sent.headers["Location"].startswith("/accounts/login/?next=/markets/")
+
+
+async def test_a_stranger_previews_what_somebody_who_owns_nothing_would_see(inside, alice, bob):
+    market = await inside.open_market(**FEES)
+    await bob.placed(market, "sell 100 YES @ 0.60")
+    stranger = await enter(inside, market)
+    ticket = {"type": "market", "side": "buy", "outcome": "YES", "amount": "50"}
+    theirs = read_lines((await send(stranger, market, "preview/", **ticket)).text)
+    own = read_lines((await send(alice, market, "preview/", **ticket)).text)
+    assert theirs == {name: line for name, line in own.items() if name != "available"}
+    assert theirs["pays_if_right"] == "50.000000"
+    whole = await send(stranger, market, "preview/", htmx=False, **ticket)
+    assert read_lines(whole.text) == theirs
+    assert not await Account.objects.filter(pk=0).aexists()
+
+
+async def test_strangers_previews_are_bounded_by_their_address(inside, monkeypatch):
+    market = await inside.open_market()
+    stranger = await enter(inside, market)
+    taken = []
+
+    def take_sync(subject, bucket, rate, cost=1):
+        taken.append((subject, bucket, rate))
+        return 3.0
+
+    monkeypatch.setattr(limits, "take_sync", take_sync)
+    answer = await send(stranger, market, "preview/", **LIMIT, amount="5", price="0.40")
+    assert taken == [("address:127.0.0.1", "write", limits.Rate(5, 20))]
+    assert read_errors(answer.text) == {"": "Too many requests. Wait a moment, then try again."}
+
+
+@pytest.mark.parametrize("enter_by", ["log_in", "sign_up"])
+async def test_a_ticket_stands_as_it_was_after_log_in_and_sign_up(inside, enter_by):
+    market = await inside.open_market(outcomes=3)
+    stranger = await enter(inside, market)
+    ticket = {
+        "outcome": "O1", "answer": "no", "side": "sell", "type": "limit", "amount": "5",
+        "price": "0.4", "measure": "contracts", "reduce_only": "on",
+    }  # fmt: skip
+    sent = await send(stranger, market, "orders/", **ticket, enter=enter_by)
+    entrance = urlsplit(sent.headers["HX-Redirect"])
+    assert entrance.path == {"log_in": "/accounts/login/", "sign_up": "/accounts/signup/"}[enter_by]
+    back = urlsplit(parse_qs(entrance.query)["next"][0])
+    assert (back.path, back.fragment) == (f"/markets/{market.slug}/", "ticket")
+    assert dict(parse_qsl(back.query)) == ticket
+    form = (await stranger.http.get(f"{SITE}{sent.headers['HX-Redirect']}")).text
+    assert f'name="next" value="{escape(back.geturl())}"' in form
+
+
+async def enter(inside, market):
+    """Return a stranger whose browser has seen the market's page."""
+    stranger = inside.stranger()
+    await see(stranger, market)
+    stranger.http.headers["X-CSRFToken"] = stranger.http.cookies["csrftoken"]
+    return stranger
+
+
+async def test_a_sale_of_what_is_not_owned_says_what_it_bets_on(inside, alice, bob):
+    market = await inside.open_market(**FEES)
+    await bob.placed(market, "buy 30 YES @ 0.50")
+    sale = {"type": "market", "side": "sell", "outcome": "YES", "amount": "10"}
+    preview = await send(alice, market, "preview/", **sale)
+    assert read_note(preview.text) == "You own none: this bets on NO."
+    assert "Pays if No" in preview.text
+    placed = await send(alice, market, "orders/", **sale)
+    assert read_toast(placed.text).endswith("You now own 10 NO.")
+    assert "by selling YES" in await see(alice, market)
+    # Who owns some is told of the rest alone, and reduce-only bets on nothing.
+    sale = {**sale, "side": "sell", "outcome": "NO", "type": "limit", "price": "0.45"}
+    preview = await send(alice, market, "preview/", **sale | {"amount": "15"})
+    assert read_note(preview.text) == "You own 10: the other 5 bet on YES."
+    assert read_note((await send(alice, market, "preview/", **sale)).text) == ""
+    preview = await send(alice, market, "preview/", **sale | {"amount": "15", "reduce_only": "on"})
+    assert read_note(preview.text) == ""
+
+
+async def test_what_pays_is_named_by_its_outcome(inside, alice, bob):
+    market = await inside.open_market(outcomes=3)
+    await bob.placed(market, "buy 30 O1 @ 0.40")
+    await bob.placed(market, "sell 30 O1 @ 0.45")
+    told = []
+    for answer, side in (("yes", "buy"), ("no", "buy"), ("yes", "sell"), ("no", "sell")):
+        ticket = {"outcome": "O1", "answer": answer, "side": side, "type": "market"}
+        preview = await send(alice, market, "preview/", **ticket, amount="5")
+        told.append(re.search(r"Pays if [\w ]+", preview.text)[0])
+    yes, no = "Pays if Outcome 1", "Pays if not Outcome 1"
+    assert told == [yes, no, no, yes]
+
+
+def read_note(text):
+    found = re.search(r"data-note>(.*?)</p>", text)
+    return found[1] if found else ""
+
+
+async def test_credits_that_are_not_spent_are_told_as_credits(inside, alice, bob):
+    market = await inside.open_market()
+    await bob.placed(market, "sell 10 YES @ 0.60")
+    ticket = {"type": "market", "side": "buy", "outcome": "YES", "measure": "credits"}
+    told = "¤6.00 of ¤700.00 is spent: nobody offers more at this price."
+    preview = await send(alice, market, "preview/", **ticket, amount="700")
+    assert told in preview.text
+    assert "0 would not be traded" not in preview.text
+    body = {"market": market.slug, "side": "buy", "type": "market", "budget": "700"}
+    [warned] = (await alice.send("POST", "orders/preview", body)).json()["warnings"]
+    assert warned["message"].startswith("the whole budget would not be spent")
+    placed = await send(alice, market, "orders/", **ticket, amount="700")
+    assert read_toast(placed.text) == f"Bought 10 YES at 0.60. {told}"
+
+
+async def test_what_is_held_for_a_fee_is_said_apart(inside, alice):
+    market = await inside.open_market(**FEES)
+    ticket = {**LIMIT, "amount": "10", "price": "0.60"}
+    lines = read_lines((await send(alice, market, "preview/", **ticket)).text)
+    assert (lines["hold"], lines["fee_hold"]) == ("6.168000", "0.168000")
+    sale = read_lines((await send(alice, market, "preview/", **ticket | {"side": "sell"})).text)
+    assert (sale["hold"], sale["fee_hold"]) == ("4.168000", "0.168000")
+
+
+@pytest.mark.parametrize("measure", ["contracts", "credits"])
+async def test_a_limit_order_without_a_price_is_asked_for_it(inside, alice, measure):
+    market = await inside.open_market()
+    ticket = {**LIMIT, "measure": measure, "amount": "5", "price": ""}
+    assert "Enter a price to see" in (await send(alice, market, "preview/", **ticket)).text
+    placed = await send(alice, market, "orders/", **ticket)
+    assert read_errors(placed.text) == {"price": "A limit order needs a price."}
+
+
+async def test_the_most_is_still_known_after_a_refusal(inside, alice):
+    market = await inside.open_market()
+    refused = await send(alice, market, "orders/", **LIMIT, amount="5000", price="0.40")
+    assert refused.status_code == 422
+    assert 'data-most-contracts="2500"' in refused.text
 
 
 async def test_without_an_engine_nothing_is_sent_and_the_form_can_be_sent_again(inside, alice):

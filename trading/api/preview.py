@@ -72,10 +72,12 @@ def find_best_after(
 def find_warnings(order: Order, trades: list[Traded], card: MarketCard) -> list[Warned]:
     found = []
     if order.status not in RESTING and order.status is not OrderStatus.FILLED:
-        unfilled = format_quantity(order.remaining_lots)
+        by_budget = order.place.budget_micros is not None
+        unfilled = "the whole budget" if by_budget else format_quantity(order.remaining_lots)
+        verb = "spent" if by_budget else "filled"
         why = order.reason.value if order.reason is not None else "cancelled"
         code = "partly_filled" if trades else "not_filled"
-        found.append(Warned(code=code, message=f"{unfilled} would not be filled: {why}"))
+        found.append(Warned(code=code, message=f"{unfilled} would not be {verb}: {why}"))
     if trades and abs(trades[-1].price_pips - trades[0].price_pips) > PRICE_IMPACT_PIPS:
         message = "the last contract would trade far from the first one's price"
         found.append(Warned(code="price_impact", message=message))

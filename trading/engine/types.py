@@ -29,7 +29,7 @@ COLLAR_PIPS: Final = 1_000
 """A market order without a collar of its own reaches 10 cents from the best price."""
 
 NO_ACCOUNT: Final = 0
-"""Stands where a command comes from the exchange itself."""
+"""Stands where a command comes from the exchange itself, or a preview from nobody."""
 
 BUY: Final = 1
 SELL: Final = -1

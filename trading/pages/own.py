@@ -2,18 +2,20 @@
 
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
-from urllib.parse import urlencode
 
 from django.http import HttpRequest
 
 from accounts.context import find_account
-from accounts.units import LOTS_PER_CONTRACT, PIPS_PER_CREDIT
+from accounts.models import Account
+from accounts.units import PIPS_PER_CREDIT
 from markets.models import Market
 from trading.cards import build_card
 from trading.holdings import list_holdings, list_margins
+from trading.liquidation import value_sold
 from trading.models import Margin, Order
 from trading.pages.numbers import write_lots, write_price
-from trading.pages.rows import FillRow, OrderRow, PositionLine, build_position
+from trading.pages.rows import FillRow, OrderRow, PositionLine, PositionRow, build_position
+from trading.pages.words import name_opposite, name_payout
 from trading.queries import list_fills
 
 ORDERS_MAX: Final = 100
@@ -21,20 +23,17 @@ FILLS_MAX: Final = 20
 
 
 class OwnPosition(NamedTuple):
-    """A position; `net_lots` and `cost_micros` are the book's, for the script's live profit."""
+    """A position; `code` and `lots` are the book's, for the script's live figures.
+
+    `entered` is the contract that was sold where the position came of a sale: the name by which
+    its owner knows it.
+    """
 
     line: PositionLine
     code: str
-    net_lots: int
-    cost_micros: int
-    close_query: str
-
-    @property
-    def value_micros(self) -> int | None:
-        price_micros = self.line.shown_price_micros
-        if price_micros is None:
-            return None
-        return price_micros * self.line.shown_lots // LOTS_PER_CONTRACT
+    lots: int
+    pays_text: str
+    entered: str
 
     @property
     def pays_micros(self) -> int:
@@ -52,7 +51,7 @@ class OwnOrder(NamedTuple):
 
 class Own(NamedTuple):
     positions: list[OwnPosition]
-    realised_micros: int
+    row: PositionRow | None
     orders: list[OwnOrder]
     has_more_orders: bool
     fills: list[FillRow]
@@ -82,7 +81,7 @@ class Amending(NamedTuple):
     errors: Mapping[str, str]
 
 
-NOTHING: Final = Own([], 0, [], has_more_orders=False, fills=[], margin=None)
+NOTHING: Final = Own([], None, [], has_more_orders=False, fills=[], margin=None)
 
 
 def build_own_context(
@@ -90,11 +89,12 @@ def build_own_context(
 ) -> dict[str, Any]:
     """Return `own`; NOTHING for a stranger. At most 8 queries."""
     account = find_account(request)
-    own = NOTHING if account is None else _read(account.pk, market)
+    own = NOTHING if account is None else _read(account, market)
     return {"own": own, "amending": amending}
 
 
-def _read(account_id: int, market: Market) -> Own:
+def _read(account: Account, market: Market) -> Own:
+    account_id = account.pk
     margin = Margin.objects.filter(account=account_id, market=market).first()
     orders = Order.objects.filter(account=account_id, market=market).open()
     rows = [
@@ -102,13 +102,14 @@ def _read(account_id: int, market: Market) -> Own:
     ]
     # Who never traded here has no margin, and the search for their fills would be a long one.
     fills = list_fills(account_id, market_id=market.pk, count=FILLS_MAX) if margin else []
-    positions, realised_micros = _read_positions(account_id, market, margin)
+    row = _read_position(account, market, margin)
+    fill_rows = [FillRow(fill, market) for fill in fills]
     return Own(
-        positions,
-        realised_micros,
+        [] if row is None else [_build_position(row, line, fill_rows) for line in row.lines],
+        row,
         rows[:ORDERS_MAX],
         len(rows) > ORDERS_MAX,
-        [FillRow(fill, market) for fill in fills],
+        fill_rows,
         margin,
     )
 
@@ -118,35 +119,38 @@ def _build_order(row: OrderRow) -> OwnOrder:
     return OwnOrder(row, write_price(price_pips), write_lots(row.order.quantity_lots))
 
 
-def _read_positions(
-    account_id: int, market: Market, margin: Margin | None
-) -> tuple[list[OwnPosition], int]:
+def _read_position(account: Account, market: Market, margin: Margin | None) -> PositionRow | None:
     if margin is None or margin.payout_micros is not None:
-        return [], 0
-    margins = list(list_margins(account_id).filter(pk=margin.pk))
+        return None
+    margins = list(list_margins(account.pk).filter(pk=margin.pk))
     holdings = list_holdings(margins, {market.pk: build_card(market)})
     if not holdings:
-        return [], 0
-    row = build_position(holdings[0], market)
-    codes = holdings[0].card.codes
-    found = []
-    for line in row.lines:
-        index = 0 if holdings[0].card.binary else codes.index(line.contract.code)
-        net_lots, cost_micros = holdings[0].net_lots[index], holdings[0].cost_micros[index]
-        found.append(OwnPosition(line, codes[index], net_lots, cost_micros, _close(line)))
-    return found, row.realised_micros
+        return None
+    sold = value_sold(account, holdings, {market.pk: market})
+    return build_position(holdings[0], market, sold.get(market.pk))
 
 
-def _close(line: PositionLine) -> str:
-    """Return the ticket, as a query, that sells all of a position."""
-    fields = {
-        "outcome": line.contract.code,
-        "side": "sell",
-        "type": "market",
-        "measure": "contracts",
-        "amount": write_lots(line.shown_lots),
-        "reduce_only": "on",
-    }
-    if line.contract.is_mirrored:
-        fields["answer"] = "no"
-    return urlencode(fields)
+def _build_position(row: PositionRow, line: PositionLine, fills: list[FillRow]) -> OwnPosition:
+    card = row.holding.card
+    index = 0 if card.binary else card.codes.index(line.contract.code)
+    return OwnPosition(
+        line,
+        card.codes[index],
+        row.holding.position_lots[index],
+        name_payout(row.market, line.contract),
+        _find_entered(row.market, line, fills),
+    )
+
+
+def _find_entered(market: Market, line: PositionLine, fills: list[FillRow]) -> str:
+    """Return what was sold in the latest fill that made the position larger; "" if none was.
+
+    Only a binary market knows: against one of several outcomes there is one way to be booked.
+    """
+    if market.kind != Market.Kind.BINARY:
+        return ""
+    sold = name_opposite(market, line.contract)
+    ways = {("buy", line.contract): "", ("sell", sold): sold.label}
+    return next(
+        (ways[row.side, row.contract] for row in fills if (row.side, row.contract) in ways), ""
+    )

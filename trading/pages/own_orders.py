@@ -29,6 +29,7 @@ from trading.pages.market import show_market
 from trading.pages.numbers import show_lots
 from trading.pages.own import Amending, build_own_context
 from trading.pages.place import OWN_CHANGED, RESTING
+from trading.pages.standing import describe_bet
 from trading.pages.words import describe_order, explain, name_contract
 
 NUMBER_LENGTH_MAX = 30
@@ -86,7 +87,11 @@ def amend(request: HttpRequest, slug: str, order_id: str) -> HttpResponse:
         errors = show_errors(refusal, market)
         return _show_again(request, market, Amending(order_id, price, quantity, errors))
     order = msgspec.json.decode(answer, type=OrderAnswer)
-    text = describe_order(order, name_contract(market, order.outcome))
+    contract = name_contract(market, order.outcome)
+    text = describe_order(order, contract)
+    if order.side == "sell" and order.average_price is not None:
+        bet = describe_bet(market, contract, entry.get_principal(request).account_id)
+        text = f"{text} {bet}".rstrip()
     order_id = order.id if order.status in RESTING else ""
     return _answer(request, market, Toast(text, order_id=order_id))
 

@@ -1,6 +1,7 @@
 """Previewing and placing a ticket's order: fragments for htmx, whole pages without it."""
 
 from typing import Any, Final, cast
+from urllib.parse import urlencode
 
 import msgspec
 from django.contrib import messages
@@ -10,7 +11,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_POST
 from django_htmx.http import HttpResponseClientRedirect, trigger_client_event
 
-from accounts.errors import ApiError
+from accounts.errors import ApiError, AuthError
 from accounts.ids import new_id
 from markets.models import Market
 from markets.queries import get_market
@@ -19,8 +20,9 @@ from trading.pages import entry
 from trading.pages.desk import Toast, build_ticket_context, show_errors
 from trading.pages.live import read_outcomes
 from trading.pages.market import show_market
-from trading.pages.summary import Standing, Summary, build_summary, find_most, read_standing
-from trading.pages.ticket import Ticket, build_body, find_contract, read_ticket
+from trading.pages.standing import Standing, describe_bet, find_most, read_standing
+from trading.pages.summary import Summary, build_summary
+from trading.pages.ticket import Ticket, build_body, find_contract, read_ticket, write_link
 from trading.pages.words import FIELDS, describe_order
 
 RESTING: Final = ("open", "partially_filled")
@@ -58,11 +60,8 @@ def preview(request: HttpRequest, slug: str) -> HttpResponse:
 def _preview(request: HttpRequest, market: Market, ticket: Ticket) -> dict[str, Any]:
     """Return `summary` (None while there is too little to say), `most`, and `errors` by field."""
     told: dict[str, Any] = {"summary": None, "most": None, "errors": {}}
-    if not request.user.is_authenticated:
-        return told
     try:
-        account_id = entry.get_principal(request).account_id
-        standing = read_standing(market, find_contract(ticket, market), account_id)
+        standing = _read_standing(request, market, ticket)
         told["most"] = find_most(ticket, market, standing)
         if ticket.is_complete:
             told["summary"] = _summarise(request, market, ticket, standing)
@@ -72,9 +71,15 @@ def _preview(request: HttpRequest, market: Market, ticket: Ticket) -> dict[str, 
 
 
 def _summarise(request: HttpRequest, market: Market, ticket: Ticket, standing: Standing) -> Summary:
-    answer = entry.carry_out(request, "preview", build_body(ticket, market))
+    answer = entry.preview(request, build_body(ticket, market))
     told = msgspec.json.decode(answer, type=PreviewAnswer)
-    return build_summary(told, ticket, find_contract(ticket, market), standing)
+    return build_summary(told, ticket, market, standing)
+
+
+def _read_standing(request: HttpRequest, market: Market, ticket: Ticket) -> Standing:
+    is_known = request.user.is_authenticated
+    account_id = entry.get_principal(request).account_id if is_known else None
+    return read_standing(market, find_contract(ticket, market), account_id)
 
 
 # --- placing -----------------------------------------------------------------------------------
@@ -84,9 +89,9 @@ def _summarise(request: HttpRequest, market: Market, ticket: Ticket, standing: S
 def place(request: HttpRequest, slug: str) -> HttpResponse:
     """Place the ticket's order: once, however often the form is sent."""
     market = get_market(slug, user=request.user)
-    if not request.user.is_authenticated:
-        return _ask_for_login(request, market)
     ticket = read_ticket(request.POST.dict(), market)
+    if not request.user.is_authenticated:
+        return _ask_for_login(request, market, ticket)
     try:
         answer = entry.carry_out(request, "place", build_body(ticket, market))
     except ApiError as refusal:
@@ -97,7 +102,11 @@ def place(request: HttpRequest, slug: str) -> HttpResponse:
 def _show_placed(
     request: HttpRequest, market: Market, ticket: Ticket, order: OrderAnswer
 ) -> HttpResponse:
-    text = describe_order(order, find_contract(ticket, market))
+    contract = find_contract(ticket, market)
+    text = describe_order(order, contract)
+    if ticket.side == "sell" and order.average_price is not None:
+        bet = describe_bet(market, contract, entry.get_principal(request).account_id)
+        text = f"{text} {bet}".rstrip()
     is_resting = order.status in RESTING
     kind = "success" if is_resting or order.average_price is not None else "warning"
     toast = Toast(text, kind, order.id if is_resting else "")
@@ -121,11 +130,16 @@ def _show_refusal(
         return show_market(request, market, {"ticket": ticket, "errors": errors}, status=422)
     context = build_ticket_context(request, market, ticket, read_outcomes(market))
     context["errors"] = errors
+    if not isinstance(refusal, AuthError):
+        context["most"] = find_most(ticket, market, _read_standing(request, market, ticket))
     return render(request, "trading/market/ticket_form.html", context, status=422)
 
 
-def _ask_for_login(request: HttpRequest, market: Market) -> HttpResponse:
-    url = f"{reverse('account_login')}?next={reverse('market', args=[market.slug])}"
+def _ask_for_login(request: HttpRequest, market: Market, ticket: Ticket) -> HttpResponse:
+    """Lead to log-in or sign-up, as the button says, and from there back to this ticket."""
+    page = "account_signup" if request.POST.get("enter") == "sign_up" else "account_login"
+    back = reverse("market", args=[market.slug]) + write_link(ticket)
+    url = f"{reverse(page)}?{urlencode({'next': back}, safe='/')}"
     if request.htmx:  # type: ignore[attr-defined]
         return cast("HttpResponse", HttpResponseClientRedirect(url))
     return redirect(url)

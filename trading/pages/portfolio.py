@@ -31,6 +31,7 @@ from trading import queries
 from trading.cards import build_card
 from trading.engine.types import OrderStatus
 from trading.holdings import Holding, list_holdings, list_margins
+from trading.liquidation import value_sold
 from trading.models import OPEN_STATUSES, Margin, Order
 from trading.pages import rows
 from trading.pages.entry import carry_out, get_principal
@@ -79,7 +80,11 @@ class Head(NamedTuple):
 def portfolio(request: HttpRequest) -> HttpResponse:
     head = read_head(request, "positions")
     shown = head.holdings[:POSITIONS_SHOWN]
-    positions = [rows.build_position(row, head.markets[row.market_id]) for row in shown]
+    sold = value_sold(head.account, shown, head.markets)
+    positions = [
+        rows.build_position(row, head.markets[row.market_id], sold.get(row.market_id))
+        for row in shown
+    ]
     positions = [row for row in positions if row.lines]
     positions.sort(key=lambda row: (-(row.value_micros or 0), row.market.slug))
     context = {
@@ -100,6 +105,7 @@ def _show_live(row: rows.PositionRow) -> dict[str, Any]:
         "binary": row.market.kind == Market.Kind.BINARY,
         "value": None if row.value_micros is None else format_amount(row.value_micros),
         "sets": format_amount(holding.locked_micros),
+        "paid": format_amount(holding.margin.net_paid_micros),
         "positions": {
             code: format_quantity(lots)
             for code, lots in zip(codes, holding.position_lots, strict=False)
@@ -110,8 +116,6 @@ def _show_live(row: rows.PositionRow) -> dict[str, Any]:
                 "key": line.key,
                 "outcome": line.outcome.code,
                 "mirrored": line.contract.is_mirrored,
-                "quantity": format_quantity(line.position_lots),
-                "cost": format_amount(line.cost_micros),
             }
             for line in row.lines
         ],

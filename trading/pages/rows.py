@@ -18,6 +18,8 @@ from trading.engine.types import PAYOUT_PIPS, OrderStatus
 from trading.holdings import Holding
 from trading.marks import HALF_PIPS_PER_CONTRACT
 from trading.models import OPEN_STATUSES, Margin, Order
+from trading.pages.numbers import write_lots
+from trading.pages.ticket import Ticket, write_link
 from trading.pages.words import PAYOUT_MICROS, Contract, describe_end, mirror_micros, name_contract
 from trading.queries import OwnFill
 
@@ -69,6 +71,20 @@ class PositionLine(NamedTuple):
         return mirror_micros(self.average_micros, self.contract)
 
     @property
+    def close_link(self) -> str:
+        """Return the link to the ticket, on the market's page, that sells all of it."""
+        ticket = Ticket(
+            outcome=self.contract.code,
+            client_order_id="",
+            answer="no" if self.contract.is_mirrored else "yes",
+            side="sell",
+            type="market",
+            amount=write_lots(self.shown_lots),
+            reduce_only=True,
+        )
+        return write_link(ticket)
+
+    @property
     def shown_price_micros(self) -> int | None:
         return (
             None if self.price_micros is None else mirror_micros(self.price_micros, self.contract)
@@ -76,11 +92,16 @@ class PositionLine(NamedTuple):
 
 
 class PositionRow(NamedTuple):
-    """A market in which something is held."""
+    """A market in which something is held.
+
+    Its worth is at the marks, and `sold_micros` if all were sold now: None where it can't be, or
+    nobody asked. Profits are of the whole market: realised or not, all fees paid.
+    """
 
     market: Market
     holding: Holding
     lines: list[PositionLine]
+    sold_micros: int | None = None
 
     @property
     def value_micros(self) -> int | None:
@@ -88,21 +109,27 @@ class PositionRow(NamedTuple):
 
     @property
     def profit_micros(self) -> int | None:
-        return self.holding.unrealised_micros
+        return self.holding.profit_micros
+
+    @property
+    def sold_profit_micros(self) -> int | None:
+        if self.sold_micros is None:
+            return None
+        return self.sold_micros - self.holding.margin.net_paid_micros
 
     @property
     def realised_micros(self) -> int:
         return sum(self.holding.realised_micros)
 
 
-def build_position(holding: Holding, market: Market) -> PositionRow:
+def build_position(holding: Holding, market: Market, sold_micros: int | None = None) -> PositionRow:
     positions = holding.position_lots
     lines = [
         _build_line(holding, market, outcome, lots)
         for outcome, lots in enumerate(positions)
         if lots
     ]
-    return PositionRow(market, holding, lines)
+    return PositionRow(market, holding, lines, sold_micros)
 
 
 def _build_line(holding: Holding, market: Market, index: int, position_lots: int) -> PositionLine:

@@ -8,38 +8,23 @@ from typing import Final, NamedTuple
 
 from django.utils.translation import gettext as _
 
-from accounts.models import Account
 from accounts.units import parse_amount_micros, parse_price_pips, parse_quantity_lots
 from markets.models import Market
 from trading.api.schema import PreviewAnswer
-from trading.cards import build_card
-from trading.config import fees_of
-from trading.engine.margin import compute_position_lots, new_account
 from trading.engine.types import PAYOUT_PIPS
-from trading.feed.mirror import find_tops
-from trading.feed.reads import book_from_database
-from trading.models import Position
-from trading.pages.numbers import (
-    show_data,
-    show_exact,
-    show_lots,
-    show_money,
-    write_cents,
-    write_lots,
+from trading.pages.numbers import show_data, show_exact, show_lots, show_money
+from trading.pages.standing import Standing
+from trading.pages.ticket import Ticket, find_contract, mirror
+from trading.pages.words import (
+    MICROS_PER_PIP,
+    Contract,
+    describe_end,
+    describe_unspent,
+    name_opposite,
+    name_payout,
 )
-from trading.pages.ticket import Ticket, compute_affordable_lots
-from trading.pages.words import MICROS_PER_PIP, Contract, describe_end
 
 RESTING: Final = ("open", "partially_filled")
-
-
-class Standing(NamedTuple):
-    """What somebody has before an order: prices of the contract, contracts owned, credits."""
-
-    bid_pips: int | None
-    ask_pips: int | None
-    owned_lots: int
-    available_micros: int
 
 
 class Line(NamedTuple):
@@ -51,84 +36,82 @@ class Line(NamedTuple):
     tone: str = ""
 
 
-class Most(NamedTuple):
-    """What the ticket's button "max" writes; "" where there is nothing to say."""
-
-    contracts: str
-    credits: str
-
-
 class Summary(NamedTuple):
+    """`note` says what a sale bets on that sells more than is owned."""
+
     headline: str
+    note: str
     lines: list[Line]
     warnings: list[str]
 
 
-def read_standing(market: Market, contract: Contract, account_id: int) -> Standing:
-    """Read what the contract trades at and what the account has, in 3 queries."""
-    card = build_card(market)
-    is_no = contract.is_mirrored or (card.binary and contract.code == card.codes[1])
-    outcome = 0 if card.binary else card.codes.index(contract.code)
-    _seq, _ts_us, levels = book_from_database(market.pk)
-    top = {top.outcome: top for top in find_tops(levels)}.get(outcome)
-    bid_pips, ask_pips = (top.bid_pips, top.ask_pips) if top else (None, None)
-    owned_lots = read_position_lots(account_id, market, outcome)
-    if is_no:
-        bid_pips, ask_pips = _mirror(ask_pips), _mirror(bid_pips)
-        owned_lots = -owned_lots
-    available_micros = Account.objects.get(pk=account_id).available_micros
-    return Standing(bid_pips, ask_pips, max(0, owned_lots), available_micros)
+class Effect(NamedTuple):
+    """A preview's answer in integers, and what it is compared with.
 
+    `opened_lots` are of `bet`: what the ticket names, or what is against it where it is sold.
+    """
 
-def read_position_lots(account_id: int, market: Market, outcome: int) -> int:
-    """Return contracts owned of a book's outcome; below 0 they are of its NO."""
-    state = new_account(account_id, market.book_count)
-    rows = Position.objects.filter(account=account_id, market=market)
-    for index, net_lots in rows.values_list("outcome_index", "net_lots"):
-        state.net_lots[index] = net_lots
-    return compute_position_lots(state, outcome, binary=market.kind == Market.Kind.BINARY)
+    told: PreviewAnswer
+    ticket: Ticket
+    contract: Contract
+    bet: Contract
+    standing: Standing
+    filled_lots: int
+    rest_lots: int
+    cost_micros: int
+    fees_micros: int
+    hold_micros: int
+    pays_micros: int
 
+    @property
+    def is_sale(self) -> bool:
+        return self.ticket.side == "sell"
 
-def find_most(ticket: Ticket, market: Market, standing: Standing) -> Most:
-    """Return the most that the ticket can be written for: what is owned, or can be paid."""
-    if ticket.side == "sell":
-        return Most(write_lots(standing.owned_lots) if standing.owned_lots else "", "")
-    price_pips = _find_price_pips(ticket, standing)
-    lots = 0
-    if price_pips is not None:
-        lots = compute_affordable_lots(
-            standing.available_micros,
-            price_pips,
-            fees=fees_of(market),
-            step_lots=market.lot_step_lots,
-        )
-    return Most(write_lots(lots) if lots else "", write_cents(standing.available_micros))
+    @property
+    def closed_lots(self) -> int:
+        """How much of what trades closes what is owned: of the contract, or against it."""
+        held_lots = self.standing.position_lots * (1 if self.is_sale else -1)
+        return min(self.filled_lots, max(0, held_lots))
 
-
-def _find_price_pips(ticket: Ticket, standing: Standing) -> int | None:
-    if ticket.type == "market":
-        return standing.ask_pips
-    try:
-        return parse_price_pips(ticket.price)
-    except ValueError:
-        return None
+    @property
+    def opened_lots(self) -> int:
+        """How much of what trades does not; what rests of a purchase is paid for as well."""
+        return self.pays_micros // PAYOUT_PIPS - (0 if self.is_sale else self.rest_lots)
 
 
 def build_summary(
-    told: PreviewAnswer, ticket: Ticket, contract: Contract, standing: Standing
+    told: PreviewAnswer, ticket: Ticket, market: Market, standing: Standing
 ) -> Summary:
     """Tell a preview's answer. `standing` is as of just before it."""
-    filled_lots = parse_quantity_lots(told.filled)
-    rest_lots = parse_quantity_lots(told.remaining) if told.status in RESTING else 0
+    effect = _read_effect(told, ticket, market, standing)
     return Summary(
-        _describe(told, ticket, contract),
+        _describe(told, ticket, effect.contract),
+        _describe_bet(effect),
         [
-            *_list_money(told, ticket),
-            *_list_gain(told, ticket, filled_lots, rest_lots),
-            *_list_effect(told, ticket, contract, standing),
-            _show_available(told, standing),
+            *_list_money(effect),
+            *_list_gain(effect, market),
+            *_list_result(effect),
+            *_list_prices(effect),
+            *_list_available(effect),
         ],
-        [_WARNINGS[warned.code](told) for warned in told.warnings if warned.code in _WARNINGS],
+        [_WARNINGS[one.code](told, ticket) for one in told.warnings if one.code in _WARNINGS],
+    )
+
+
+def _read_effect(told: PreviewAnswer, ticket: Ticket, market: Market, standing: Standing) -> Effect:
+    contract = find_contract(ticket, market)
+    return Effect(
+        told,
+        ticket,
+        contract,
+        contract if ticket.side == "buy" else name_opposite(market, contract),
+        standing,
+        parse_quantity_lots(told.filled),
+        parse_quantity_lots(told.remaining) if told.status in RESTING else 0,
+        parse_amount_micros(told.cost),
+        parse_amount_micros(told.fees),
+        parse_amount_micros(told.hold),
+        parse_amount_micros(told.pays_if_right),
     )
 
 
@@ -150,12 +133,29 @@ def _describe(told: PreviewAnswer, ticket: Ticket, contract: Contract) -> str:
     return _("Nothing would be traded.")
 
 
-def _list_money(told: PreviewAnswer, ticket: Ticket) -> Iterable[Line]:
-    cost_micros = parse_amount_micros(told.cost)
-    fees_micros, hold_micros = parse_amount_micros(told.fees), parse_amount_micros(told.hold)
-    if told.average_price is not None:
-        average_micros = parse_amount_micros(told.average_price)
-        if ticket.is_mirrored:
+def _describe_bet(effect: Effect) -> str:
+    """Say that a sale of more than is owned bets on the opposite; "" where it is none."""
+    owned_lots = effect.standing.owned_lots
+    more_lots = effect.filled_lots + effect.rest_lots - owned_lots
+    if not effect.is_sale or more_lots <= 0 or effect.ticket.reduce_only:
+        return ""
+    said = {"owned": show_lots(owned_lots), "more": show_lots(more_lots)}
+    if effect.bet.is_mirrored:
+        said["sold"] = effect.contract.label
+        if owned_lots:
+            return _("You own %(owned)s: the other %(more)s bet against %(sold)s.") % said
+        return _("You own none: this bets against %(sold)s.") % said
+    said["bet"] = effect.bet.label
+    if owned_lots:
+        return _("You own %(owned)s: the other %(more)s bet on %(bet)s.") % said
+    return _("You own none: this bets on %(bet)s.") % said
+
+
+def _list_money(effect: Effect) -> Iterable[Line]:
+    cost_micros = effect.cost_micros
+    if effect.told.average_price is not None:
+        average_micros = parse_amount_micros(effect.told.average_price)
+        if effect.ticket.is_mirrored:
             average_micros = PAYOUT_PIPS * MICROS_PER_PIP - average_micros
         yield Line("average_price", _("Average price"), show_exact(average_micros))
         if cost_micros < 0:
@@ -163,25 +163,33 @@ def _list_money(told: PreviewAnswer, ticket: Ticket) -> Iterable[Line]:
         else:
             yield Line("cost", _("Cost"), show_data(cost_micros))
         label = _("Fee") if cost_micros < 0 else _("Fee, in the cost")
-        yield Line("fees", label, show_data(fees_micros))
-    if hold_micros:
-        yield Line("hold", _("Held while it waits"), show_data(hold_micros))
+        yield Line("fees", label, show_data(effect.fees_micros))
+    if effect.hold_micros:
+        yield Line("hold", _("Held while it waits"), show_data(effect.hold_micros))
+        yield from _list_fee_hold(effect)
 
 
-def _list_gain(
-    told: PreviewAnswer, ticket: Ticket, filled_lots: int, rest_lots: int
-) -> Iterable[Line]:
-    """What it pays if right; the profit only where nothing of it closes a position."""
-    pays_micros = parse_amount_micros(told.pays_if_right)
+def _list_fee_hold(effect: Effect) -> Iterable[Line]:
+    """What is held beyond the price of what rests is for its fee."""
+    price_pips = parse_price_pips(effect.ticket.price)
+    risk_pips = PAYOUT_PIPS - price_pips if effect.is_sale else price_pips
+    fee_micros = effect.hold_micros - risk_pips * effect.rest_lots
+    if fee_micros > 0:
+        yield Line("fee_hold", _("Of it for the fee, at most"), show_data(fee_micros))
+
+
+def _list_gain(effect: Effect, market: Market) -> Iterable[Line]:
+    """What it pays and if what; the profit only where nothing of it closes a position."""
+    pays_micros = effect.pays_micros
     if not pays_micros:
         return
-    yield Line("pays_if_right", _("Pays if right"), show_data(pays_micros))
-    rest_lots = rest_lots if ticket.side == "buy" else 0
-    if pays_micros != PAYOUT_PIPS * (filled_lots + rest_lots):
+    yield Line("pays_if_right", name_payout(market, effect.bet), show_data(pays_micros))
+    rest_lots = 0 if effect.is_sale else effect.rest_lots
+    if effect.opened_lots != effect.filled_lots:
         return
-    spent_micros = parse_amount_micros(told.cost)
+    spent_micros = effect.cost_micros
     if rest_lots:
-        spent_micros += parse_price_pips(ticket.price) * rest_lots
+        spent_micros += parse_price_pips(effect.ticket.price) * rest_lots
     profit_micros = pays_micros - spent_micros
     if spent_micros > 0 and profit_micros >= 0:
         share = {"profit": show_money(profit_micros), "share": profit_micros * 100 // spent_micros}
@@ -189,16 +197,29 @@ def _list_gain(
         yield Line("profit", _("Profit if right"), text, "yes")
 
 
-def _list_effect(
-    told: PreviewAnswer, ticket: Ticket, contract: Contract, standing: Standing
-) -> Iterable[Line]:
+def _list_result(effect: Effect) -> Iterable[Line]:
+    """Profit or loss of what it closes: what that brings, less what it cost, fees in both."""
+    closed_lots, paid_micros = effect.closed_lots, effect.standing.paid_micros
+    if not closed_lots or paid_micros is None:
+        return
+    brought_micros = PAYOUT_PIPS * effect.opened_lots - effect.cost_micros
+    brought_micros = brought_micros * closed_lots // effect.filled_lots
+    result_micros = brought_micros - paid_micros * closed_lots // abs(effect.standing.position_lots)
+    if result_micros < 0:
+        yield Line("result", _("Loss, fees included"), show_data(result_micros), "no")
+    else:
+        yield Line("result", _("Profit, fees included"), show_data(result_micros), "yes")
+
+
+def _list_prices(effect: Effect) -> Iterable[Line]:
     """The best price on the side it trades with, and on its own side if it becomes the best."""
+    told, standing = effect.told, effect.standing
     bid_pips, ask_pips = _parse(told.best_bid), _parse(told.best_ask)
-    if contract.is_mirrored:
-        bid_pips, ask_pips = _mirror(ask_pips), _mirror(bid_pips)
+    if effect.contract.is_mirrored:
+        bid_pips, ask_pips = mirror(ask_pips), mirror(bid_pips)
     asks = (_("Best price to buy"), standing.ask_pips, ask_pips)
     bids = (_("Best price to sell"), standing.bid_pips, bid_pips)
-    met, own = (asks, bids) if ticket.side == "buy" else (bids, asks)
+    met, own = (bids, asks) if effect.is_sale else (asks, bids)
     for name, (label, before_pips, after_pips) in (("met", met), ("own", own)):
         if before_pips != after_pips:
             said = {"before": _show(before_pips), "after": _show(after_pips)}
@@ -208,13 +229,16 @@ def _list_effect(
             yield Line("effect_met", label, _("stays %(price)s") % {"price": _show(after_pips)})
 
 
-def _show_available(told: PreviewAnswer, standing: Standing) -> Line:
-    spent_micros = parse_amount_micros(told.cost) + parse_amount_micros(told.hold)
-    left = show_data(standing.available_micros - spent_micros)
-    return Line("available", _("Available afterwards"), left, "muted")
+def _list_available(effect: Effect) -> Iterable[Line]:
+    if effect.standing.available_micros is not None:
+        left_micros = effect.standing.available_micros - effect.cost_micros - effect.hold_micros
+        yield Line("available", _("Available afterwards"), show_data(left_micros), "muted")
 
 
-def _warn_unfilled(told: PreviewAnswer) -> str:
+def _warn_unfilled(told: PreviewAnswer, ticket: Ticket) -> str:
+    if ticket.measure == "credits" and ticket.type == "market":
+        budget_micros = parse_amount_micros(ticket.amount)
+        return describe_unspent(parse_amount_micros(told.cost), budget_micros, told.reason)
     said = {
         "rest": show_lots(parse_quantity_lots(told.remaining)),
         "reason": describe_end(told.reason),
@@ -222,15 +246,15 @@ def _warn_unfilled(told: PreviewAnswer) -> str:
     return _("%(rest)s would not be traded: %(reason)s.") % said
 
 
-def _warn_nothing(told: PreviewAnswer) -> str:
+def _warn_nothing(told: PreviewAnswer, _ticket: Ticket) -> str:
     return _("Nothing would be traded: %(reason)s.") % {"reason": describe_end(told.reason)}
 
 
-def _warn_impact(_told: PreviewAnswer) -> str:
+def _warn_impact(_told: PreviewAnswer, _ticket: Ticket) -> str:
     return _("The last contract would trade more than 5 cents from the first one's price.")
 
 
-def _warn_closing(_told: PreviewAnswer) -> str:
+def _warn_closing(_told: PreviewAnswer, _ticket: Ticket) -> str:
     return _("The market closes within a minute.")
 
 
@@ -240,10 +264,6 @@ _WARNINGS: Final = {
     "price_impact": _warn_impact,
     "closes_soon": _warn_closing,
 }
-
-
-def _mirror(price_pips: int | None) -> int | None:
-    return None if price_pips is None else PAYOUT_PIPS - price_pips
 
 
 def _parse(price: str | None) -> int | None:

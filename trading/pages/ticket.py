@@ -12,6 +12,7 @@ the outcome is unknown, so that a double click, a form sent again or a retry pla
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final, NamedTuple
+from urllib.parse import urlencode
 
 import msgspec
 from django.utils import timezone
@@ -27,9 +28,10 @@ from accounts.units import (
 )
 from markets.models import Market
 from trading.api.commands import mirror_pips
+from trading.api.refusals import build_refusal
 from trading.config import fees_of
 from trading.engine.fees import compute_basis, round_up
-from trading.engine.types import PAYOUT_PIPS, FeeKind, Fees
+from trading.engine.types import PAYOUT_PIPS, FeeKind, Fees, Reason
 from trading.pages.words import Contract, name_contract
 
 SIDES: Final = ("buy", "sell")
@@ -105,6 +107,17 @@ def find_contract(ticket: Ticket, market: Market) -> Contract:
     return name_contract(market, ticket.outcome, is_mirrored=ticket.is_mirrored)
 
 
+def write_link(ticket: Ticket) -> str:
+    """Return the part of a link to the market's page that fills the ticket in as it is here."""
+    defaults = Ticket._field_defaults
+    said = {
+        name: "on" if value is True else value
+        for name, value in ticket._asdict().items()
+        if name in ("outcome", "side", "type", "measure") or value != defaults.get(name, value)
+    }
+    return f"?{urlencode(said)}#ticket"
+
+
 # --- from the form to the API ------------------------------------------------------------------
 
 
@@ -144,6 +157,8 @@ def _build_amount(ticket: Ticket, market: Market) -> dict[str, str]:
         raise RefusedError("sale_by_credits", message, "quantity")
     if ticket.type == "market":
         return {"budget": ticket.amount} if ticket.amount else {}
+    if not ticket.price:
+        raise build_refusal(Reason.PRICE_MISSING)
     lots = compute_affordable_lots(
         _read(parse_amount_micros, ticket.amount, "budget"),
         _read_price(ticket),
@@ -175,6 +190,11 @@ def _read_time(text: str) -> str:
         message = "send a time like 2026-07-01T12:00"
         raise ApiError(400, "invalid_time", message, "expires_at") from None
     return moment.isoformat()
+
+
+def mirror(price_pips: int | None) -> int | None:
+    """Return a price of a contract as one of what is against it, and back."""
+    return mirror_pips(price_pips, as_no=True)
 
 
 def _read_price(ticket: Ticket) -> int:

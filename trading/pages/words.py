@@ -9,6 +9,7 @@ from django.utils.translation import gettext_lazy
 
 from accounts.errors import ApiError
 from accounts.units import (
+    LOTS_PER_CONTRACT,
     format_quantity,
     parse_amount_micros,
     parse_price_pips,
@@ -16,7 +17,7 @@ from accounts.units import (
 )
 from markets.models import Market
 from trading.api.refusals import InsufficientFundsError
-from trading.api.schema import OrderState
+from trading.api.schema import OrderAnswer, OrderState, OrderTrade
 from trading.engine.types import ORDER_LOTS_MAX, PAYOUT_PIPS
 from trading.pages.numbers import show_exact, show_lots, show_money
 
@@ -53,6 +54,23 @@ def name_contract(market: Market, code: str, *, is_mirrored: bool = False) -> Co
     if is_mirrored:
         return Contract(code, _("NO on %(outcome)s") % {"outcome": name}, is_mirrored=True)
     return Contract(code, name)
+
+
+def name_opposite(market: Market, contract: Contract) -> Contract:
+    """Return what somebody bets on who sells a contract without owning it."""
+    if market.kind == Market.Kind.BINARY:
+        return name_contract(market, "NO" if contract.code == "YES" else "YES")
+    return name_contract(market, contract.code, is_mirrored=not contract.is_mirrored)
+
+
+def name_payout(market: Market, contract: Contract) -> str:
+    """Say in which case a contract pays."""
+    if market.kind == Market.Kind.BINARY:
+        return _("Pays if Yes") if contract.code == "YES" else _("Pays if No")
+    outcome = {"outcome": name_contract(market, contract.code).label}
+    if contract.is_mirrored:
+        return _("Pays if not %(outcome)s") % outcome
+    return _("Pays if %(outcome)s") % outcome
 
 
 # --- refusals ---------------------------------------------------------------------------------
@@ -159,6 +177,16 @@ def describe_end(reason: str | None) -> str:
     return str(_ENDS.get(reason or "", gettext_lazy("it was cancelled")))
 
 
+def describe_unspent(spent_micros: int, budget_micros: int, reason: str | None) -> str:
+    """Say why an order by credits spends less than it may."""
+    said = {
+        "spent": show_money(spent_micros),
+        "budget": show_money(budget_micros),
+        "reason": describe_end(reason),
+    }
+    return _("%(spent)s of %(budget)s is spent: %(reason)s.") % said
+
+
 def mirror_micros(micros: int, contract: Contract) -> int:
     """Return a price of the order as one of the contract that is shown."""
     return PAYOUT_MICROS - micros if contract.is_mirrored else micros
@@ -180,10 +208,21 @@ def describe_order(order: OrderState, contract: Contract) -> str:
     elif order.status != "filled" and not parts:
         why = {"reason": describe_end(order.reason)}
         parts.append(_("Nothing was traded: %(reason)s.") % why)
+    elif order.status != "filled" and isinstance(order, OrderAnswer) and order.budget is not None:
+        spent_micros = sum(_compute_cost_micros(trade, contract) for trade in order.trades)
+        budget_micros = parse_amount_micros(order.budget)
+        parts.append(describe_unspent(spent_micros, budget_micros, order.reason))
     elif order.status != "filled" and order.remaining != format_quantity(0):
         left["reason"] = describe_end(order.reason)
         parts.append(_("%(quantity)s not traded: %(reason)s.") % left)
     return " ".join(parts)
+
+
+def _compute_cost_micros(trade: OrderTrade, contract: Contract) -> int:
+    """Return what a trade cost who bought the contract, its fee included."""
+    price_micros = mirror_micros(parse_price_pips(trade.price) * MICROS_PER_PIP, contract)
+    lots = parse_quantity_lots(trade.quantity)
+    return price_micros * lots // LOTS_PER_CONTRACT + parse_amount_micros(trade.fee)
 
 
 def _describe_fills(order: OrderState, contract: Contract) -> str:

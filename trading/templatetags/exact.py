@@ -8,7 +8,7 @@ from accounts.templatetags.predex import NOTHING
 from accounts.units import format_amount
 from markets.models import Market
 from trading.pages.live import name_status
-from trading.pages.numbers import show_exact, show_money, write_lots
+from trading.pages.numbers import show_exact, show_money
 
 register = template.Library()
 
@@ -35,12 +35,6 @@ def rounded(micros: int | None) -> str:
         return NOTHING
     steps = (micros + AVERAGE_DIGITS_MICROS // 2) // AVERAGE_DIGITS_MICROS
     return show_exact(steps * AVERAGE_DIGITS_MICROS)
-
-
-@register.filter
-def plain_contracts(lots: int) -> str:
-    """Lots as a form or a link takes them."""
-    return write_lots(lots)
 
 
 @register.filter

@@ -11,11 +11,15 @@ from typing import Any
 from daphne.management.commands.runserver import Command as RunserverCommand
 
 from trading.filelock import engine_file_lock
-from trading.management.commands.serve import embedded_parts
+from trading.management.commands.serve import embedded_parts, name_site
 
 
 class Command(RunserverCommand):
     help = "daphne's runserver with the embedded engine, for development."
+
+    def inner_run(self, *args: Any, **options: Any) -> None:
+        name_site(self.addr, int(self.port))
+        super().inner_run(*args, **options)
 
     def get_application(self, options: dict[str, Any]) -> Any:
         return WithEngine(super().get_application(options))

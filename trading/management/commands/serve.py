@@ -29,6 +29,7 @@ from trading.management.base import MigratedCommand
 GRACE_SECONDS = 10
 KEEP_ALIVE_SECONDS = 75  # a bot's connection outlives the pauses between its orders
 BACKLOG_MAX = 2048
+WILDCARDS = ("0.0.0.0", "::", "")  # noqa: S104 - addresses of every interface, not of a site
 GC_ALLOCATIONS = 20_000
 
 log = structlog.get_logger(__name__)
@@ -47,6 +48,7 @@ class Command(MigratedCommand):
     def handle(self, *, host: str, port: int, demo: bool, **options: Any) -> None:
         connection.close()  # each part and thread opens its own
         connections.count_max = choose_connections_max()
+        name_site(host, port)
         beside = find_demo_bots(host, port) if demo else contextlib.nullcontext()
         server = Server(build_config(host, port))
         try:
@@ -135,6 +137,13 @@ async def serve_all(
     if parts:
         await asyncio.wait(parts, timeout=GRACE_SECONDS)
     raise_first_fault([web, *parts])
+
+
+def name_site(host: str, port: int) -> None:
+    """Where the environment does not name it, the site is reached where this process listens."""
+    if not settings.SITE_URL_IS_SET:
+        reached = "127.0.0.1" if host in WILDCARDS else f"[{host}]" if ":" in host else host
+        settings.SITE_URL = f"http://{reached}:{port}"
 
 
 def find_demo_bots(host: str, port: int) -> AbstractAsyncContextManager[None]:

@@ -1,0 +1,112 @@
+"""What somebody has before an order, told of the contract that the ticket names.
+
+Strangers have nothing, and see what the contract trades at.
+"""
+
+from typing import NamedTuple
+
+from django.utils.translation import gettext as _
+
+from accounts.models import Account
+from accounts.units import parse_price_pips
+from markets.models import Market
+from trading.cards import build_card
+from trading.config import fees_of
+from trading.feed.mirror import find_tops
+from trading.feed.reads import book_from_database
+from trading.holdings import Holding, list_holdings, list_margins
+from trading.pages.numbers import show_lots, write_cents, write_lots
+from trading.pages.ticket import Ticket, compute_affordable_lots, mirror
+from trading.pages.words import Contract, name_opposite
+
+
+class Standing(NamedTuple):
+    """Prices of the contract; contracts owned of it, below 0: of what is against it; credits.
+
+    `paid_micros` is what those contracts cost, with their share of the fees paid in this market,
+    None where that is not known; `available_micros` is None for a stranger.
+    """
+
+    bid_pips: int | None
+    ask_pips: int | None
+    position_lots: int = 0
+    paid_micros: int | None = None
+    available_micros: int | None = None
+
+    @property
+    def owned_lots(self) -> int:
+        return max(0, self.position_lots)
+
+
+class Most(NamedTuple):
+    """What the ticket's button "max" writes; "" where there is nothing to say."""
+
+    contracts: str
+    credits: str
+
+
+def read_standing(market: Market, contract: Contract, account_id: int | None) -> Standing:
+    """Read what the contract trades at and what the account has, in 5 queries; 1 for nobody."""
+    card = build_card(market)
+    is_no = contract.is_mirrored or (card.binary and contract.code == card.codes[1])
+    outcome = 0 if card.binary else card.codes.index(contract.code)
+    _seq, _ts_us, levels = book_from_database(market.pk)
+    top = {top.outcome: top for top in find_tops(levels)}.get(outcome)
+    bid_pips, ask_pips = (top.bid_pips, top.ask_pips) if top else (None, None)
+    if is_no:
+        bid_pips, ask_pips = mirror(ask_pips), mirror(bid_pips)
+    if account_id is None:
+        return Standing(bid_pips, ask_pips)
+    available_micros = Account.objects.get(pk=account_id).available_micros
+    holding = find_holding(account_id, market)
+    if holding is None:
+        return Standing(bid_pips, ask_pips, available_micros=available_micros)
+    lots = holding.position_lots[outcome]
+    paid_micros = holding.paid_of(outcome)
+    return Standing(bid_pips, ask_pips, -lots if is_no else lots, paid_micros, available_micros)
+
+
+def describe_bet(market: Market, contract: Contract, account_id: int) -> str:
+    """Say after a sale what is owned now, if the contract was sold without being owned."""
+    standing = read_standing(market, contract, account_id)
+    if standing.position_lots >= 0:
+        return ""
+    said = {
+        "quantity": show_lots(-standing.position_lots),
+        "outcome": name_opposite(market, contract).label,
+    }
+    return _("You now own %(quantity)s %(outcome)s.") % said
+
+
+def find_holding(account_id: int, market: Market) -> Holding | None:
+    """Return what the account has in the market; None if it never had anything."""
+    margins = list(list_margins(account_id).filter(market=market))
+    holdings = list_holdings(margins, {market.pk: build_card(market)})
+    return holdings[0] if holdings else None
+
+
+def find_most(ticket: Ticket, market: Market, standing: Standing) -> Most | None:
+    """Return the most that the ticket can be written for: what is owned, or can be paid."""
+    if standing.available_micros is None:
+        return None
+    if ticket.side == "sell":
+        return Most(write_lots(standing.owned_lots) if standing.owned_lots else "", "")
+    price_pips = _find_price_pips(ticket, standing)
+    lots = 0
+    if price_pips is not None:
+        lots = compute_affordable_lots(
+            standing.available_micros,
+            price_pips,
+            fees=fees_of(market),
+            step_lots=market.lot_step_lots,
+        )
+    return Most(write_lots(lots) if lots else "", write_cents(standing.available_micros))
+
+
+def _find_price_pips(ticket: Ticket, standing: Standing) -> int | None:
+    if ticket.type == "market":
+        return standing.ask_pips
+    try:
+        return parse_price_pips(ticket.price)
+    except ValueError:
+        return None
