@@ -64,6 +64,15 @@ class FeeKind(models.TextChoices):
     QUADRATIC = "quadratic"
 
 
+class CurrencyPlace(models.TextChoices):
+    """Where the currency's sign stands beside an amount."""
+
+    BEFORE = "before", "before the amount"
+    BEFORE_SPACED = "before_spaced", "before the amount, with a space"
+    AFTER = "after", "after the amount"
+    AFTER_SPACED = "after_spaced", "after the amount, with a space"
+
+
 class Policy(models.Model):
     sign_up = models.CharField(max_length=6, choices=SignUp, default=SignUp.OPEN)
     sign_up_grant_micros = models.PositiveBigIntegerField(
@@ -90,7 +99,10 @@ class Policy(models.Model):
     )
     default_dispute_seconds = models.PositiveIntegerField(default=3_600)
     currency_name = models.CharField(max_length=30, default="credits")
-    currency_symbol = models.CharField(max_length=8, default="¤")
+    currency_symbol = models.CharField(max_length=8, default="cr")
+    currency_place = models.CharField(
+        max_length=13, choices=CurrencyPlace, default=CurrencyPlace.AFTER_SPACED
+    )
     site_name = models.CharField(max_length=60, default="predex")
     logo_url = models.CharField(
         max_length=300,
@@ -116,6 +128,13 @@ class Policy(models.Model):
 
     def __str__(self) -> str:
         return "policy"
+
+    def add_symbol(self, number: str) -> str:
+        """Return an amount with the currency's symbol at its place; a space there never breaks."""
+        space = "\N{NO-BREAK SPACE}" if self.currency_place.endswith("_spaced") else ""
+        if self.currency_place.startswith("before"):
+            return f"{self.currency_symbol}{space}{number}"
+        return f"{number}{space}{self.currency_symbol}"
 
 
 class InviteCode(models.Model):

@@ -1,13 +1,12 @@
 // The viewer's own things on a market's page: fetched anew when the account's feed says that they
 // have changed, worth what the market's prices say, and a word about what others have filled.
 import { subscribe } from "./feed.js";
-import { amount, contracts, price as showPrice } from "./format.js";
+import { contracts, mark, mirrorMark, money, price as showPrice, signedMoney } from "./format.js";
 import { toast } from "./toast.js";
+import { divide } from "./units.js";
 
 const FETCH_MS = 150;
 const TOASTS_MAX = 3;
-const PIPS = 10000;
-const WIDE_PIPS = 1000;
 
 const page = document.querySelector("[data-market-page]");
 const slug = page.dataset.marketPage;
@@ -73,36 +72,17 @@ function tell({ side, outcome, quantity, price }) {
 
 const marks = new Map(); // outcome -> its price in half pips
 
-function pips(text) {
-  return text === null ? null : Math.round(Number(text) * PIPS);
-}
-
-/** As the server marks: the middle while bid and ask are near each other, else the last price. */
-function markOf({ bid, ask, last }) {
-  if (bid !== null && ask !== null && pips(ask) - pips(bid) <= WIDE_PIPS) return pips(bid) + pips(ask);
-  return last === null ? null : 2 * pips(last);
-}
-
 function showWorth() {
   for (const row of document.querySelectorAll("[data-position]")) {
-    const mark = marks.get(row.dataset.position);
-    if (mark === undefined || mark === null) continue;
-    const half = row.dataset.isNo === "true" ? 2 * PIPS - mark : mark;
-    write(row.querySelector("[data-value]"), money(BigInt(row.dataset.lots) * BigInt(half) / 2n, ""));
-    const profit = BigInt(row.dataset.netLots) * BigInt(mark) / 2n - BigInt(row.dataset.costMicros);
+    const worth = marks.get(row.dataset.position);
+    if (worth === undefined || worth === null) continue;
+    const half = row.dataset.isNo === "true" ? mirrorMark(worth) : worth;
+    write(row.querySelector("[data-value]"), money(BigInt(row.dataset.lots) * BigInt(half) / 2n));
+    const profit = divide(BigInt(row.dataset.netLots) * BigInt(worth), 2n) - BigInt(row.dataset.costMicros);
     const shown = row.querySelector("[data-profit]");
-    write(shown, money(profit, profit > 0n ? "+" : ""));
+    write(shown, signedMoney(profit));
     shown.className = profit > 0n ? "yes" : profit < 0n ? "no" : "";
   }
-}
-
-function money(micros, plus) {
-  const cents = (micros < 0n ? -micros : micros) / 10000n;
-  const rest = (micros < 0n ? -micros : micros) % 10000n;
-  const isUp = rest > 5000n || (rest === 5000n && cents % 2n === 1n);
-  const whole = cents + (isUp ? 1n : 0n);
-  const text = amount(`${whole / 100n}.${String(whole % 100n).padStart(2, "0")}`);
-  return `${micros < 0n ? "−" : plus}${page.dataset.symbol}${text}`;
 }
 
 function write(element, text) {
@@ -110,7 +90,7 @@ function write(element, text) {
 }
 
 subscribe("ticker", slug, (frame) => {
-  for (const ticker of frame.tickers) marks.set(ticker.outcome, markOf(ticker));
+  for (const ticker of frame.tickers) marks.set(ticker.outcome, mark(ticker));
   showWorth();
 });
 addEventListener("htmx:afterSettle", showWorth);

@@ -274,7 +274,7 @@ def test_who_has_too_little_is_told_how_much_is_missing(
     ticket = Ticket(visitor.open(f"/markets/{make_book()}/"))
     ticket.write(price="0.60", amount="100000")
     missing = 60_000 - Decimal(bob.available())
-    words = f"You need ¤{missing:,.2f} more for this order."
+    words = f"You need {missing:,.2f}\N{NO-BREAK SPACE}cr more for this order."
     ticket.expect_fault(ticket.amount, words)  # already as one writes
     ticket.send()
     ticket.expect_fault(ticket.amount, words)

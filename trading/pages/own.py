@@ -7,6 +7,7 @@ from urllib.parse import urlencode
 from django.http import HttpRequest
 
 from accounts.context import find_account
+from accounts.numbers import write_number
 from accounts.units import LOTS_PER_CONTRACT, PIPS_PER_CREDIT
 from markets.models import Market
 from trading.cards import build_card
@@ -115,7 +116,8 @@ def _read(account_id: int, market: Market) -> Own:
 
 def _build_order(row: OrderRow) -> OwnOrder:
     price_pips = row.price_pips or 0
-    return OwnOrder(row, write_price(price_pips), write_lots(row.order.quantity_lots))
+    texts = write_price(price_pips), write_lots(row.order.quantity_lots)
+    return OwnOrder(row, *map(write_number, texts))
 
 
 def _read_positions(

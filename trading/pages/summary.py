@@ -9,6 +9,7 @@ from typing import Final, NamedTuple
 from django.utils.translation import gettext as _
 
 from accounts.models import Account
+from accounts.numbers import show_percent
 from accounts.units import parse_amount_micros, parse_price_pips, parse_quantity_lots
 from markets.models import Market
 from trading.api.schema import PreviewAnswer
@@ -109,7 +110,7 @@ def _find_price_pips(ticket: Ticket, standing: Standing) -> int | None:
     if ticket.type == "market":
         return standing.ask_pips
     try:
-        return parse_price_pips(ticket.price)
+        return ticket.price_pips
     except ValueError:
         return None
 
@@ -137,7 +138,7 @@ def _describe(told: PreviewAnswer, ticket: Ticket, contract: Contract) -> str:
         "filled": show_lots(parse_quantity_lots(told.filled)),
         "rest": show_lots(parse_quantity_lots(told.remaining)),
         "outcome": contract.label,
-        "price": ticket.price,
+        "price": show_exact(ticket.price_pips * MICROS_PER_PIP) if ticket.type == "limit" else "",
     }
     if told.status == "open":
         return _("%(rest)s %(outcome)s would wait at %(price)s for somebody to trade.") % said
@@ -181,11 +182,11 @@ def _list_gain(
         return
     spent_micros = parse_amount_micros(told.cost)
     if rest_lots:
-        spent_micros += parse_price_pips(ticket.price) * rest_lots
+        spent_micros += ticket.price_pips * rest_lots
     profit_micros = pays_micros - spent_micros
     if spent_micros > 0 and profit_micros >= 0:
-        share = {"profit": show_money(profit_micros), "share": profit_micros * 100 // spent_micros}
-        text = _("%(profit)s (+%(share)s%%)") % share
+        share = show_percent(profit_micros * 100 // spent_micros)
+        text = f"{show_money(profit_micros)} (+{share})"
         yield Line("profit", _("Profit if right"), text, "yes")
 
 
