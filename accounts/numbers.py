@@ -34,7 +34,7 @@ def show_percent(number: int | str) -> str:
     return pgettext("a percentage", "%(number)s%%") % {"number": number}
 
 
-currency_name: Final = lazy(lambda: get_policy().currency_name, str)()
+currency_name: Final = lazy(lambda: get_policy().currency, str)()
 """The currency's name, for texts that are made before there is a policy to ask."""
 
 

@@ -7,10 +7,12 @@ from django.core.validators import MaxValueValidator, RegexValidator
 from django.db import models
 from django.db.models import F, Q
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from accounts.units import MICROS_PER_CREDIT
 
 RATE_MAX = 1_000_000
+CURRENCY_NAME = "credits"
 FEE_RATE_PPM_MAX = 1_000_000
 
 
@@ -98,7 +100,7 @@ class Policy(models.Model):
         default=1, choices=[(1, "a micro"), (10_000, "a cent")]
     )
     default_dispute_seconds = models.PositiveIntegerField(default=3_600)
-    currency_name = models.CharField(max_length=30, default="credits")
+    currency_name = models.CharField(max_length=30, default=CURRENCY_NAME)
     currency_symbol = models.CharField(max_length=8, default="cr")
     currency_place = models.CharField(
         max_length=13, choices=CurrencyPlace, default=CurrencyPlace.AFTER_SPACED
@@ -128,6 +130,11 @@ class Policy(models.Model):
 
     def __str__(self) -> str:
         return "policy"
+
+    @property
+    def currency(self) -> str:
+        """The currency's name in texts: as the operator wrote it, the default's translated."""
+        return _("credits") if self.currency_name == CURRENCY_NAME else self.currency_name
 
     def add_symbol(self, number: str) -> str:
         """Return an amount with the currency's symbol at its place; a space there never breaks."""
