@@ -1,5 +1,6 @@
 """The order ticket: what it says before, what it places, how often, and what it says after."""
 
+import re
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -10,7 +11,8 @@ from hypothesis import strategies as st
 
 from accounts.api import limits
 from accounts.clock import from_datetime
-from accounts.models import Account
+from accounts.models import Account, Policy
+from accounts.policy import forget
 from tests.pages.desk import (
     alice,
     bob,
@@ -328,3 +330,45 @@ def test_credits_buy_the_most_contracts_that_they_can_pay_for(budget, price_pips
     assert lots % step == 0
     assert lots == 0 or hold_micros(lots) <= budget
     assert hold_micros(lots + step) > budget
+
+
+@pytest.mark.parametrize(
+    ("language", "typed", "lots"),
+    [("de", "16,9", 1_690), ("de", "16.9", 1_690), ("de", "1.234,5", 123_450),
+     ("en", "16.9", 1_690), ("en", "16,9", 1_690), ("en", "1,234.5", 123_450)],
+)  # fmt: skip
+async def test_a_decimal_comma_is_read_and_never_dropped(inside, alice, language, typed, lots):
+    market = await inside.open_market(lot_step_lots=10)
+    alice.http.cookies.set("django_language", language)
+    price = "0,50" if language == "de" else "0.50"
+    answer = await send(alice, market, "orders/", **LIMIT, amount=typed, price=price)
+    assert answer.status_code == 200
+    [order] = await orders_of(alice)
+    assert (order.quantity_lots, order.price_pips) == (lots, 5_000)
+
+
+async def test_an_amount_that_can_be_two_numbers_is_refused_in_words(inside, alice):
+    market = await inside.open_market()
+    for measure in ("contracts", "credits"):
+        ticket = {**LIMIT, "measure": measure, "amount": "1,234", "price": "0.50"}
+        answer = await send(alice, market, "orders/", **ticket)
+        words = "“1,234” can be two numbers. Write 1234 or 1.234."
+        assert read_errors(answer.text) == {"amount": words}
+        assert 'value="1,234"' in answer.text
+    assert await orders_of(alice) == []
+
+
+async def test_a_ticket_speaks_of_the_currency_as_the_policy_names_it(inside, alice):
+    market = await inside.open_market()
+    try:
+        await Policy.objects.aupdate(currency_name="acorns", currency_symbol="pts")
+        forget()
+        page = await see(alice, market)
+        summary = await send(alice, market, "preview/", **LIMIT, amount="5", price="0.50")
+    finally:
+        forget()
+    assert "Acorns to spend" in page
+    assert "credits" not in re.sub(r"<[^>]*>", " ", page).lower()
+    assert 'data-money="{amount}\N{NO-BREAK SPACE}pts"' in page
+    assert "1,000.00\N{NO-BREAK SPACE}pts" in page
+    assert "997.50\N{NO-BREAK SPACE}pts" in summary.text
