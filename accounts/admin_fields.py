@@ -11,8 +11,10 @@ from unfold.widgets import UnfoldAdminTextInputWidget
 
 from accounts.models import User
 from accounts.models.policy import FEE_RATE_PPM_MAX
+from accounts.numbers import read_number, write_number
 from accounts.refusals import describe
 from accounts.units import (
+    LOTS_PER_CONTRACT,
     UnitError,
     format_amount,
     format_price,
@@ -25,7 +27,7 @@ from accounts.units import (
 SECONDS_PER = {"d": 86_400, "h": 3_600, "m": 60, "s": 1}
 SECONDS_MAX = 10**9
 FEE_RATE_HELP = _(
-    "Flat: credits a contract, like 0.01. Quadratic: the factor k in"
+    "Flat: an amount a contract, like 0.01. Quadratic: the factor k in"
     " k x price x (1 - price) a contract, like 0.07."
 )
 
@@ -43,6 +45,13 @@ def format_seconds(seconds: int) -> str:
     return " ".join(parts) or "0s"
 
 
+def parse_whole(text: str) -> int:
+    lots = parse_quantity_lots(text)
+    if lots % LOTS_PER_CONTRACT:
+        raise UnitError("too_many_decimals", gettext("Write a whole number."))
+    return lots // LOTS_PER_CONTRACT
+
+
 def _parse_part(part: str) -> int:
     number, unit = part[:-1], part[-1]
     if part == "0":
@@ -55,27 +64,37 @@ def _parse_part(part: str) -> int:
 class UnitField(forms.Field):
     """A decimal, exactly; its value is a whole number of units.
 
-    `parse` gives the units that a text says, or raises UnitError; `show` is its inverse.
+    It is written in the page's language, or as programs do if it is not localized. `parse` gives
+    the units that a plain text says, or raises UnitError; `show` is its inverse.
     """
 
     parse: ClassVar[Callable[..., int]]
     show: ClassVar[Callable[..., str]]
     widget = UnfoldAdminTextInputWidget
 
-    def __init__(self, *, units_max: int = 2**63 - 1, **options: Any) -> None:
-        super().__init__(**options)
-        self.units_max = units_max
+    def __init__(
+        self,
+        *,
+        units_min: int = 0,
+        units_max: int = 2**63 - 1,
+        localize: bool = True,
+        **options: Any,
+    ) -> None:
+        super().__init__(localize=localize, **options)
+        self.units_min, self.units_max = units_min, units_max
         self.widget.attrs.setdefault("inputmode", "decimal")
 
     def to_python(self, value: Any) -> int | None:
         if value in self.empty_values:
             return None
         try:
-            units = type(self).parse(str(value).strip())
+            text = str(value).strip()
+            units = type(self).parse(read_number(text) if self.localize else text)
         except UnitError as error:
             raise ValidationError(describe(error), code=error.code) from None
-        if units < 0:
-            raise ValidationError(_("Not below 0."), code="negative")
+        if units < self.units_min:
+            least = self.prepare_value(self.units_min)
+            raise ValidationError(_("Not below %s.") % least, code="too_small")
         if units > self.units_max:
             most = self.prepare_value(self.units_max)
             raise ValidationError(_("At most %s.") % most, code="too_large")
@@ -86,7 +105,8 @@ class UnitField(forms.Field):
             return value  # what was typed, shown again
         text = type(self).show(value)
         whole, _dot, fraction = text.partition(".")
-        return f"{whole}.{fraction.rstrip('0')}".rstrip(".")
+        text = f"{whole}.{fraction.rstrip('0')}".rstrip(".")
+        return write_number(text) if self.localize else text
 
     def has_changed(self, initial: Any, data: Any) -> bool:
         try:
@@ -149,5 +169,15 @@ class SecondsField(UnitField):
     parse, show = staticmethod(parse_seconds), staticmethod(format_seconds)
 
     def __init__(self, **options: Any) -> None:
-        super().__init__(units_max=SECONDS_MAX, **options)
+        super().__init__(units_max=SECONDS_MAX, localize=False, **options)
         self.widget.attrs["inputmode"] = "text"
+
+
+class WholeField(UnitField):
+    """A whole number of whatever its label says."""
+
+    parse, show = staticmethod(parse_whole), staticmethod(str)
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.widget.attrs["inputmode"] = "numeric"

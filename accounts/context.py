@@ -18,19 +18,22 @@ from accounts.policy import get_policy
 from accounts.viewer import find_theme
 
 PREVIEW: Final = "preview.png"
+AMOUNT: Final = "{amount}"
+"""What scripts replace by an amount (static/js/format.js)."""
 
 # Inside a script element only "<" could end it; as \\u003c it is the same JSON.
 _ESCAPES = {ord("<"): "\\u003c", ord(">"): "\\u003e", ord("&"): "\\u0026"}
 
 
 def site(request: HttpRequest) -> dict[str, Any]:
-    """`policy`, `theme`, `accents` (None: the style sheet's own), `viewer_account`, `words`,
-    `back_query` with which log-in and sign-up lead back here, and `preview_url` of the picture
-    that links to the site show elsewhere.
+    """`policy`, `money_pattern` (for scripts), `theme`, `accents` (None: the style sheet's own),
+    `viewer_account`, `words`, `back_query` with which log-in and sign-up lead back here, and
+    `preview_url` of the picture that links to the site show elsewhere.
     """
     policy, words = get_policy(), build_words()
     return {
         "policy": policy,
+        "money_pattern": policy.add_symbol(AMOUNT),
         "theme": find_theme(request),
         "accents": compute_accents(policy.accent_colour),
         "viewer_account": SimpleLazyObject(lambda: find_account(request)),

@@ -72,6 +72,7 @@ FIELDS: Final = SHARED | {
     "closed_at": _("closed at"),
     "credit_account": _("credited account"),
     "currency_name": _("currency's name"),
+    "currency_place": _("currency symbol's place"),
     "currency_symbol": _("currency's symbol"),
     "debit_account": _("debited account"),
     "default_dispute_seconds": _("dispute window, in seconds"),
@@ -172,15 +173,19 @@ CHOICES: Final[dict[str, dict[Any, Any]]] = {
         "resolvers": _("Each market's resolver, and operators"),
     },
     "Policy.default_fee_kind": FEE_KINDS,
-    "Policy.default_fee_unit_micros": {1: _("a millionth of a credit"), 10_000: _("a cent")},
+    "Policy.default_fee_unit_micros": {1: _("a millionth"), 10_000: _("a hundredth")},
+    "Policy.currency_place": {
+        "before": _("Before the amount: $5"),
+        "before_spaced": _("Before the amount, with a space: $ 5"),
+        "after": _("After the amount: 5$"),
+        "after_spaced": _("After the amount, with a space: 5 $"),
+    },
 }
 
 HELPS: Final = {
-    "Policy.sign_up_grant_micros": _("In micros: 1,000,000 are one credit."),
+    "Policy.sign_up_grant_micros": _("In micros, millionths of the currency."),
     "Policy.two_person_rule": _("No operator decides alone on what concerns their own money."),
-    "Policy.default_fee_maker_rate": _(
-        "Flat: micros per contract; quadratic: millionths of a credit."
-    ),
+    "Policy.default_fee_maker_rate": _("Flat: micros per contract; quadratic: millionths."),
     "Policy.logo_url": _("A path on this site or an https:// address."),
     "Policy.rate_limits": _("Per account class and bucket: [tokens per second, burst]."),
     "User.handle": _("Public name: 3 to 30 lower-case letters, digits or underscores."),
@@ -195,7 +200,7 @@ HELPS: Final = {
 }
 
 PERMISSIONS: Final = {
-    "deposit_credits": _("deposit credits"),
+    "deposit_credits": _("book deposits"),
     "decide_withdrawals": _("approve and reject withdrawals"),
     "decide_deposits": _("approve and reject requests for deposits"),
     "suspend_users": _("suspend and reinstate users and close accounts"),

@@ -64,12 +64,12 @@ _sentences: dict[str, str | Promise] = {
     # credits
     "amount_not_positive": _("Write an amount above 0."),
     "amount_negative": _("Write 0 or more."),
-    "not_a_trading_account": _("Only accounts that trade have credits, keys and orders."),
-    "insufficient_funds": _("There are not that many credits available."),
+    "not_a_trading_account": _("Only accounts that trade have a balance, keys and orders."),
+    "insufficient_funds": _("That is more than is available."),
     "too_many_withdrawals": _WAIT,
     "too_many_deposits": _WAIT,
     "already_decided": _("This has been decided already."),
-    "too_much_issued": _("So many credits cannot exist."),
+    "too_much_issued": _("So much cannot exist."),
 }
 
 

@@ -55,11 +55,11 @@ COLUMNS: dict[str, tuple[Any, str]] = {
     "open_at": (gettext_lazy("Opens by itself then; empty: opened by hand."), ""),
     "expected_settle_at": (gettext_lazy("When the result should be known."), ""),
     "dispute_window": (gettext_lazy("Like 1h or 2d 12h."), "1h"),
-    "tick": (gettext_lazy("The smallest step between prices, in credits."), "0.01"),
+    "tick": (gettext_lazy("The smallest step between prices."), "0.01"),
     "lot_step": (gettext_lazy("Orders are for multiples of so many contracts."), "1"),
     "fee_kind": (gettext_lazy("none, flat or quadratic."), ""),
-    "fee_maker_rate": (gettext_lazy("In credits, like 0.07."), ""),
-    "fee_taker_rate": (gettext_lazy("In credits, like 0.07."), ""),
+    "fee_maker_rate": (gettext_lazy("Like 0.07, with a point."), ""),
+    "fee_taker_rate": (gettext_lazy("Like 0.07, with a point."), ""),
     "position_limit": (gettext_lazy("Most contracts of an outcome in one account."), ""),
     "strict_refund": (gettext_lazy("yes: gains stay in the market until it is final."), ""),
     "featured": (gettext_lazy("yes: shown first on the front page."), ""),
@@ -218,12 +218,12 @@ class RowForm(forms.Form):
     open_at = forms.DateTimeField(required=False)
     expected_settle_at = forms.DateTimeField(required=False)
     dispute_window = SecondsField(required=False)
-    tick = PriceField(required=False)
-    lot_step = QuantityField(required=False)
+    tick = PriceField(required=False, localize=False)
+    lot_step = QuantityField(required=False, localize=False)
     fee_kind = forms.ChoiceField(required=False, choices=Market.FeeKind.choices)
-    fee_maker_rate = AmountField(required=False)
-    fee_taker_rate = AmountField(required=False)
-    position_limit = QuantityField(required=False)
+    fee_maker_rate = AmountField(required=False, localize=False)
+    fee_taker_rate = AmountField(required=False, localize=False)
+    position_limit = QuantityField(required=False, localize=False)
     strict_refund = _text(10)
     featured = _text(10)
 

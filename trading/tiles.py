@@ -20,7 +20,7 @@ from accounts.clock import from_datetime
 from accounts.units import PIPS_PER_CREDIT
 from markets.models import Market, Outcome
 from trading.engine.types import PAYOUT_PIPS
-from trading.marks import HALF_PIPS_PER_CONTRACT, WIDE_PIPS, compute_mark
+from trading.marks import WIDE_PIPS, compute_mark
 from trading.models import OutcomeStats
 from trading.queries import Quote
 
@@ -163,11 +163,8 @@ class MarketTile:
 
     @property
     def live_json(self) -> str:
-        """What tickers don't say of the outcomes: [code, name, mark a day ago] of each."""
-        facts = [
-            (tile.code, tile.name, _show_half_pips(tile.history.day_ago_half_pips))
-            for tile in self.outcomes
-        ]
+        """What tickers don't say of the outcomes: [code, name, half pips a day ago] of each."""
+        facts = [(tile.code, tile.name, tile.history.day_ago_half_pips) for tile in self.outcomes]
         return msgspec.json.encode(facts).decode()
 
 
@@ -301,7 +298,3 @@ def _last_minute(tile: MarketTile) -> int:
     """The minute at which a tile's history ends: now, or when trading ended."""
     minute = int(time.time()) // 60
     return minute if tile.is_live else min(minute, from_datetime(tile.market.close_at) // MINUTE_US)
-
-
-def _show_half_pips(half_pips: int | None) -> float | None:
-    return None if half_pips is None else half_pips / HALF_PIPS_PER_CONTRACT

@@ -3,18 +3,26 @@
 import secrets
 from typing import Any
 
+from django import forms
 from django.contrib import admin
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from accounts.admin_base import ModelAdmin, get_operator
+from accounts.admin_fields import WholeField
 from accounts.models import InviteCode
 
 CODE_BYTES = 9
+USES_MAX = 2**31 - 1
+
+
+class InviteCodeForm(forms.ModelForm):
+    uses_max = WholeField(label=_("How often it may be used"), units_max=USES_MAX)
 
 
 @admin.register(InviteCode)
 class InviteCodeAdmin(ModelAdmin):
+    form = InviteCodeForm
     list_display = ["code", "uses", "uses_max", "expires_at", "created_by"]
     list_select_related = ["created_by"]
     fields = ["code", "uses_max", "expires_at"]

@@ -1,14 +1,13 @@
 """Accounts and transfers: read-only. Credits come in by an act, with its audit event."""
 
 from collections.abc import Iterable
-from decimal import Decimal
 from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import admin
 from django.db.models import Q
+from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
-from unfold.widgets import UnfoldAdminTextInputWidget
 
 from accounts.actions import check_close_account, do_close_account, do_deposit
 from accounts.admin_acts import Act
@@ -23,29 +22,29 @@ from accounts.admin_base import (
     show_amount,
     show_id,
 )
+from accounts.admin_fields import AmountField
 from accounts.errors import RefusedError
 from accounts.idempotency import Answer, run_once
 from accounts.ids import new_id
 from accounts.models import Account, Transfer, User
 from accounts.models.account import OWNED_KINDS
+from accounts.numbers import currency_name
 from accounts.templatetags.predex import money
-from accounts.units import MICROS_PER_CREDIT
 
 
 class DepositAct(Act):
-    title = _("Grant credits")
+    title = format_lazy(_("Grant {currency}"), currency=currency_name)
     permission = "accounts.deposit_credits"
-    explanation = _("Creates credits and books them on this account as a deposit.")
+    explanation = format_lazy(
+        _("Creates {currency} and books them on this account as a deposit."), currency=currency_name
+    )
     takes_many = False
     needs_reason = True
 
-    amount = forms.DecimalField(
+    amount = AmountField(
         label=_("Amount"),
-        max_digits=19,
-        decimal_places=6,
-        min_value=Decimal("0.000001"),
-        widget=UnfoldAdminTextInputWidget({"inputmode": "decimal"}),
-        help_text=_("In credits, like 250 or 12.50."),
+        units_min=1,
+        help_text=format_lazy(_("In {currency}, like 250 or 12.50."), currency=currency_name),
     )
     key = forms.CharField(max_length=64, widget=forms.HiddenInput)
     field_order = ["amount", "reason", "key"]
@@ -62,7 +61,7 @@ class DepositAct(Act):
         yield _("Available now"), money(account.available_micros)
 
     def do(self, row: Account, *, by: User, reason: str) -> None:
-        amount_micros = int(self.cleaned_data["amount"] * MICROS_PER_CREDIT)
+        amount_micros = self.cleaned_data["amount"]
 
         def effect() -> Answer:
             do_deposit(row, amount_micros=amount_micros, by=by, reason=reason)

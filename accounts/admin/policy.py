@@ -10,13 +10,18 @@ from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 from unfold.widgets import (
     UnfoldAdminColorInputWidget,
-    UnfoldAdminIntegerFieldWidget,
     UnfoldAdminTextInputWidget,
 )
 
 from accounts.actions import do_edit_policy
 from accounts.admin_base import ModelAdmin, get_operator
-from accounts.admin_fields import FEE_RATE_HELP, AmountField, FeeRateField, SecondsField
+from accounts.admin_fields import (
+    FEE_RATE_HELP,
+    AmountField,
+    FeeRateField,
+    SecondsField,
+    WholeField,
+)
 from accounts.models import Policy
 from accounts.models.policy import RATE_MAX
 
@@ -37,11 +42,8 @@ def _name(kind: str, bucket: str, part: int) -> str:
 
 def _build_rate_fields() -> dict[str, forms.Field]:
     return {
-        _name(kind, *part): forms.IntegerField(
-            label=format_lazy("{}: {}", kind_title, title),
-            min_value=1,
-            max_value=RATE_MAX,
-            widget=UnfoldAdminIntegerFieldWidget,
+        _name(kind, *part): WholeField(
+            label=format_lazy("{}: {}", kind_title, title), units_min=1, units_max=RATE_MAX
         )
         for kind, kind_title in CLASSES.items()
         for part, title in PARTS.items()
@@ -56,7 +58,7 @@ class PolicyForm(RateForm, forms.ModelForm):  # type: ignore[misc, valid-type]
     sign_up_grant_micros = AmountField(
         label=_("Grant at sign-up"),
         units_max=GRANT_MAX_MICROS,
-        help_text=_("Credits that every new account starts with."),
+        help_text=_("What every new account starts with."),
     )
     default_fee_maker_rate = FeeRateField(label=_("Maker's rate"), help_text=FEE_RATE_HELP)
     default_fee_taker_rate = FeeRateField(label=_("Taker's rate"))
@@ -88,6 +90,7 @@ class PolicyForm(RateForm, forms.ModelForm):  # type: ignore[misc, valid-type]
             "accent_colour": _("Accent colour"),
             "currency_name": _("Currency's name"),
             "currency_symbol": _("Currency's symbol"),
+            "currency_place": _("The symbol's place"),
         }
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -129,7 +132,8 @@ class PolicyAdmin(ModelAdmin):
         (
             _("Name and look"),
             _("How the site calls itself and its currency."),
-            ["site_name", "logo_url", "accent_colour", "currency_name", "currency_symbol"],
+            ["site_name", "logo_url", "accent_colour", "currency_name", "currency_symbol",
+             "currency_place"],
         ),
     )  # fmt: skip
 

@@ -37,7 +37,7 @@ class DecideAct(Act):
 class ApproveWithdrawalAct(DecideAct):
     title = _("Approve withdrawal")
     permission = "accounts.decide_withdrawals"
-    explanation = _("The credits leave the exchange: pay out what they stand for.")
+    explanation = _("The amount leaves the exchange: pay out what it stands for.")
     decide = staticmethod(do_decide_withdrawal)
     is_approval = True
 
@@ -45,7 +45,7 @@ class ApproveWithdrawalAct(DecideAct):
 class RejectWithdrawalAct(DecideAct):
     title = _("Reject withdrawal")
     permission = "accounts.decide_withdrawals"
-    explanation = _("The credits are free again. The owner sees the reason.")
+    explanation = _("The amount is free again. The owner sees the reason.")
     decide = staticmethod(do_decide_withdrawal)
     is_approval = False
     is_harmful = True
@@ -55,7 +55,7 @@ class RejectWithdrawalAct(DecideAct):
 class ApproveDepositAct(DecideAct):
     title = _("Approve deposit")
     permission = "accounts.decide_deposits"
-    explanation = _("Books the credits. Make sure that what they stand for has arrived.")
+    explanation = _("Books the amount. Make sure that what it stands for has arrived.")
     decide = staticmethod(do_decide_deposit)
     is_approval = True
 

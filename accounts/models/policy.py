@@ -7,10 +7,12 @@ from django.core.validators import MaxValueValidator, RegexValidator
 from django.db import models
 from django.db.models import F, Q
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from accounts.units import MICROS_PER_CREDIT
 
 RATE_MAX = 1_000_000
+CURRENCY_NAME = "credits"
 FEE_RATE_PPM_MAX = 1_000_000
 
 
@@ -64,6 +66,15 @@ class FeeKind(models.TextChoices):
     QUADRATIC = "quadratic"
 
 
+class CurrencyPlace(models.TextChoices):
+    """Where the currency's sign stands beside an amount."""
+
+    BEFORE = "before", "before the amount"
+    BEFORE_SPACED = "before_spaced", "before the amount, with a space"
+    AFTER = "after", "after the amount"
+    AFTER_SPACED = "after_spaced", "after the amount, with a space"
+
+
 class Policy(models.Model):
     sign_up = models.CharField(max_length=6, choices=SignUp, default=SignUp.OPEN)
     sign_up_grant_micros = models.PositiveBigIntegerField(
@@ -89,8 +100,11 @@ class Policy(models.Model):
         default=1, choices=[(1, "a micro"), (10_000, "a cent")]
     )
     default_dispute_seconds = models.PositiveIntegerField(default=3_600)
-    currency_name = models.CharField(max_length=30, default="credits")
-    currency_symbol = models.CharField(max_length=8, default="¤")
+    currency_name = models.CharField(max_length=30, default=CURRENCY_NAME)
+    currency_symbol = models.CharField(max_length=8, default="cr")
+    currency_place = models.CharField(
+        max_length=13, choices=CurrencyPlace, default=CurrencyPlace.AFTER_SPACED
+    )
     site_name = models.CharField(max_length=60, default="predex")
     logo_url = models.CharField(
         max_length=300,
@@ -116,6 +130,18 @@ class Policy(models.Model):
 
     def __str__(self) -> str:
         return "policy"
+
+    @property
+    def currency(self) -> str:
+        """The currency's name in texts: as the operator wrote it, the default's translated."""
+        return _("credits") if self.currency_name == CURRENCY_NAME else self.currency_name
+
+    def add_symbol(self, number: str) -> str:
+        """Return an amount with the currency's symbol at its place; a space there never breaks."""
+        space = "\N{NO-BREAK SPACE}" if self.currency_place.endswith("_spaced") else ""
+        if self.currency_place.startswith("before"):
+            return f"{self.currency_symbol}{space}{number}"
+        return f"{number}{space}{self.currency_symbol}"
 
 
 class InviteCode(models.Model):

@@ -14,13 +14,12 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from accounts.clock import to_datetime
-from accounts.policy import get_policy
+from accounts.numbers import MINUS, show_money, show_number, show_percent
 from accounts.units import LOTS_PER_CONTRACT, MICROS_PER_CREDIT, PIPS_PER_CREDIT
 
 register = template.Library()
 
 NOTHING = "\N{EN DASH}"
-MINUS = "\N{MINUS SIGN}"
 HALF_PIPS_PER_PERCENT = 200
 
 
@@ -30,16 +29,15 @@ def amount(micros: int | None, decimals: int = 2) -> str:
     if micros is None:
         return NOTHING
     credit = Decimal(micros) / MICROS_PER_CREDIT
-    return _number(credit.quantize(Decimal(1).scaleb(-decimals)), decimals)
+    return show_number(credit.quantize(Decimal(1).scaleb(-decimals)), decimals)
 
 
 @register.filter
 def money(micros: int | None, decimals: int = 2) -> str:
-    """The same with the currency's symbol in front."""
+    """The same with the currency's symbol."""
     if micros is None:
         return NOTHING
-    sign = MINUS if micros < 0 else ""
-    return f"{sign}{get_policy().currency_symbol}{amount(abs(micros), decimals)}"
+    return show_money(amount(abs(micros), decimals), is_negative=micros < 0)
 
 
 @register.filter
@@ -54,7 +52,7 @@ def price(pips: int | None) -> str:
     if pips is None:
         return NOTHING
     decimals = 2 if pips % 100 == 0 else 3 if pips % 10 == 0 else 4
-    return _number(Decimal(pips) / PIPS_PER_CREDIT, decimals)
+    return show_number(Decimal(pips) / PIPS_PER_CREDIT, decimals)
 
 
 @register.filter
@@ -63,7 +61,7 @@ def contracts(lots: int | None) -> str:
     if lots is None:
         return NOTHING
     decimals = 0 if lots % 100 == 0 else 1 if lots % 10 == 0 else 2
-    return _number(Decimal(lots) / LOTS_PER_CONTRACT, decimals)
+    return show_number(Decimal(lots) / LOTS_PER_CONTRACT, decimals)
 
 
 @register.filter
@@ -75,8 +73,8 @@ def short_contracts(lots: int | None) -> str:
     for size, letter in ((10**9, "B"), (10**6, "M"), (10**3, "K")):
         if abs(whole) >= size:
             tenths = whole * 10 // size
-            return _number(Decimal(tenths) / 10, 1 if abs(tenths) < 100 else 0) + letter
-    return _number(Decimal(whole), 0)
+            return show_number(Decimal(tenths) / 10, 1 if abs(tenths) < 100 else 0) + letter
+    return show_number(Decimal(whole), 0)
 
 
 @register.filter
@@ -85,10 +83,16 @@ def percent(half_pips: int | None) -> str:
     if half_pips is None:
         return NOTHING
     if half_pips < HALF_PIPS_PER_PERCENT:
-        return "<1%"
+        return f"<{show_percent(1)}"
     if half_pips > 99 * HALF_PIPS_PER_PERCENT:
-        return ">99%"
-    return f"{(half_pips + HALF_PIPS_PER_PERCENT // 2) // HALF_PIPS_PER_PERCENT}%"
+        return f">{show_percent(99)}"
+    return show_percent((half_pips + HALF_PIPS_PER_PERCENT // 2) // HALF_PIPS_PER_PERCENT)
+
+
+@register.filter
+def percent_of(number: int) -> str:
+    """A whole number of per cent: 62%."""
+    return show_percent(number)
 
 
 @register.filter
@@ -159,7 +163,3 @@ def sparkline(values: list[int], width: int = 96, height: int = 28) -> str:
 def get(mapping: Any, key: Any) -> Any:
     """`mapping[key]`, None if it is not there: templates can't look up by a variable."""
     return mapping.get(key)
-
-
-def _number(value: Decimal, decimals: int) -> str:
-    return formats.number_format(value, decimals, use_l10n=True, force_grouping=True)

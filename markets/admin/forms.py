@@ -3,6 +3,7 @@
 from typing import Any
 
 from django import forms
+from django.utils.functional import lazy
 from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminSelectWidget
 
@@ -16,7 +17,7 @@ from accounts.admin_fields import (
 from accounts.errors import RefusedError
 from accounts.models import User
 from accounts.refusals import describe
-from accounts.units import format_price
+from accounts.templatetags.predex import price
 from markets.actions import (
     OutcomePair,
     check_create_market,
@@ -40,7 +41,9 @@ TERMS: list[Any] = [
     "fee_unit_micros", "position_limit_lots", "strict_refund",
 ]  # fmt: skip
 FIXED_AT_CREATION: list[Any] = ["kind", "slug"]
-FEE_UNITS = [(1, _("a millionth of a credit")), (10_000, _("a cent"))]
+show_price = lazy(price, str)
+"""In the language of who looks, not of who imports."""
+FEE_UNITS = [(1, _("a millionth")), (10_000, _("a hundredth"))]
 
 
 class MarketForm(forms.ModelForm):
@@ -58,9 +61,9 @@ class MarketForm(forms.ModelForm):
     tick_pips = forms.TypedChoiceField(
         label=_("Tick"),
         coerce=int,
-        choices=[(pips, format_price(pips)) for pips in TICKS_PIPS],
+        choices=[(pips, show_price(pips)) for pips in TICKS_PIPS],
         widget=UnfoldAdminSelectWidget,
-        help_text=_("The smallest step between prices, in credits."),
+        help_text=_("The smallest step between prices."),
     )
     lot_step_lots = QuantityField(
         label=_("Lot step"),

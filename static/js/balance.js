@@ -1,13 +1,14 @@
 // Keeps every [data-balance="available"] (or cash, held) on the page equal to the account's, and the
 // bell's number of unread notifications; where they are listed, "unread-grown" calls for the new ones.
-import { amount } from "./format.js";
+import { money } from "./format.js";
+import { toMicros } from "./units.js";
 
 const SHOWN_MAX = 99;
 
 export function showBalance(frame) {
   if (frame.balance) {
     for (const element of document.querySelectorAll("[data-balance]")) {
-      element.textContent = amount(frame.balance[element.dataset.balance]);
+      element.textContent = money(toMicros(frame.balance[element.dataset.balance]));
     }
   }
   if (frame.unread !== undefined) {

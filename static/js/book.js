@@ -1,18 +1,10 @@
 // The mirror of a market's book: a snapshot, then frames of what changed. Law: a snapshot at n with
 // the frames from n to m is the snapshot at m. Prices and quantities are the feed's own texts, which
-// have a fixed number of decimals, so prices sort as texts; sums are made in whole lots and pips.
+// have a fixed number of decimals, so prices sort as texts.
+import { mirror } from "./units.js";
+
 export const BEFORE_ANY = -1;
-const PAYOUT_PIPS = 10000;
 const NOTHING = "0.00";
-
-/** "0.5400" as 5400 pips, "120.00" as 12000 lots: exact, by dropping the point. */
-export const units = (text) => Number(text.replace(".", ""));
-
-/** 12000 lots as "120.00". */
-export const quantity = (lots) => `${Math.floor(lots / 100)}.${String(lots % 100).padStart(2, "0")}`;
-
-/** The price of NO for one of YES, and back. */
-export const mirror = (price) => `0.${String(PAYOUT_PIPS - units(price)).padStart(4, "0")}`;
 
 export class Book {
   constructor() {

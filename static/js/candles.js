@@ -5,18 +5,20 @@ import {
   createChart,
 } from "../vendor/lightweight-charts/lightweight-charts.standalone.production.mjs";
 import { readColours } from "./colours.js";
-import { contracts, price } from "./format.js";
+import { lots, pricePips } from "./format.js";
+import { PAYOUT_PIPS, toLots } from "./units.js";
 
 const RANGE_SECONDS = { "1H": 3600, "6H": 21600, "1D": 86400, "1W": 604800 };
 const INTERVALS = [["1m", 60], ["5m", 300], ["1h", 3600], ["1d", 86400]];
 const BARS_WANTED = 400;
 const BARS_MAX = 1000;
+const LOTS_PER_CONTRACT = 100;
 const language = document.documentElement.lang || "en";
 const hours = { hour: "2-digit", minute: "2-digit", hourCycle: "h23" };
 const showHours = new Intl.DateTimeFormat(language, hours);
 const showDay = new Intl.DateTimeFormat(language, { day: "numeric", month: "short" });
 const showMoment = new Intl.DateTimeFormat(language, { day: "numeric", month: "short", ...hours });
-const showPrice = (value) => price(value.toFixed(4));
+const showPrice = (value) => pricePips(Math.round(value * PAYOUT_PIPS));
 const nameTick = (value) => (value < 0 || value > 1 ? "" : showPrice(value));
 
 /** Draw candles in `box`; returns {load, follow, paint, remove}. `getOutcome` says of what. */
@@ -72,14 +74,14 @@ export function startCandles(box, config, getOutcome) {
       high: Number(candle.high),
       low: Number(candle.low),
       close: Number(candle.close),
-      volume: Number(candle.volume),
+      lots: toLots(candle.volume),
     }));
     paint();
     chart.timeScale().fitContent();
   }
 
-  const volumeOf = ({ time, volume, open, close }) => ({
-    time, value: volume, color: `${close < open ? colours.no : colours.yes}66`,
+  const volumeOf = ({ time, lots: count, open, close }) => ({
+    time, value: Number(count) / LOTS_PER_CONTRACT, color: `${close < open ? colours.no : colours.yes}66`,
   });
 
   function paint() {
@@ -111,15 +113,15 @@ export function startCandles(box, config, getOutcome) {
     for (const trade of frame.trades) {
       if (trade.outcome !== getOutcome()) continue;
       const time = Math.floor(Date.parse(trade.created_at) / 1000 / width) * width;
-      const [value, volume] = [Number(trade.price), Number(trade.quantity)];
+      const [value, count] = [Number(trade.price), toLots(trade.quantity)];
       const last = bars.at(-1);
       if (last === undefined || time > last.time) {
-        bars.push({ time, open: value, high: value, low: value, close: value, volume });
+        bars.push({ time, open: value, high: value, low: value, close: value, lots: count });
       } else if (time === last.time) {
         last.high = Math.max(last.high, value);
         last.low = Math.min(last.low, value);
         last.close = value;
-        last.volume += volume;
+        last.lots += count;
       } else {
         continue;
       }
@@ -137,7 +139,7 @@ export function startCandles(box, config, getOutcome) {
         .replace("{high}", showPrice(bar.high))
         .replace("{low}", showPrice(bar.low))
         .replace("{close}", showPrice(bar.close))
-        .replace("{volume}", contracts(String(bar.volume)));
+        .replace("{volume}", lots(bar.lots));
   }
 
   chart.subscribeCrosshairMove(({ time }) => {

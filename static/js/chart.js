@@ -1,11 +1,12 @@
 // Probability over time: a line for each outcome, by uPlot; the last point follows the feed.
 import uPlot from "../vendor/uplot/uPlot.min.mjs";
 import { onThemeChange, readColours } from "./colours.js";
-import { NOTHING, percent } from "./format.js";
+import { NOTHING, percent, showPercent as showWholePercent } from "./format.js";
 
 const RANGE_SECONDS = { "1H": 3600, "6H": 21600, "1D": 86400, "1W": 604800, ALL: null };
 const LIVE = new Set(["open", "halted"]);
 const POINTS = 500;
+const HALF_PIPS_PER_PERCENT = 200;
 const STILL_MS = 15000; // a quiet market's line still reaches until now
 const MINUTE_SECONDS = 60;
 const DAY_SECONDS = 86400;
@@ -47,7 +48,7 @@ export function startChart(root, config) {
     isLoaded = true;
     times = answer.times;
     for (const { outcome, half_pips: values } of answer.outcomes) {
-      lines.set(outcome, values.map((value) => (value === null ? null : value / 200)));
+      lines.set(outcome, values.map((value) => (value === null ? null : value / HALF_PIPS_PER_PERCENT)));
     }
     extend();
     draw();
@@ -128,7 +129,7 @@ export function startChart(root, config) {
         { ...axis, grid: { show: false }, size: 28, space: 70, values: nameTimes },
         {
           ...axis, side: 1, size: 44, grid: { stroke: colours.line, width: 1 },
-          values: (_, splits) => splits.map((value) => `${value}%`),
+          values: (_, splits) => splits.map(showWholePercent),
         },
       ],
       series: [
@@ -257,9 +258,9 @@ export function startChart(root, config) {
 
   // --- what happens by itself
 
-  function take(code, mark) {
-    if (mark === null && !LIVE.has(config.status)) return; // what it was worth at the end stays
-    marks.set(code, mark === null ? null : mark * 100);
+  function take(code, halfPips) {
+    if (halfPips === null && !LIVE.has(config.status)) return; // what it was worth at the end stays
+    marks.set(code, halfPips === null ? null : halfPips / HALF_PIPS_PER_PERCENT);
     if (waiting || !isLoaded) return;
     waiting = true;
     requestAnimationFrame(() => {
@@ -288,7 +289,8 @@ export function startChart(root, config) {
   return { reload, take, onTrades: (frame) => candles?.follow(frame) };
 }
 
-const showPercent = (value) => (value === null || value === undefined ? NOTHING : percent(value / 100));
+const showPercent = (value) =>
+  (value === null || value === undefined ? NOTHING : percent(Math.round(value * HALF_PIPS_PER_PERCENT)));
 
 function line(text, css) {
   const element = document.createElement("div");

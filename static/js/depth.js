@@ -1,8 +1,10 @@
 // How much stands in the book down to each price: running totals of both sides, by uPlot.
 import uPlot from "../vendor/uplot/uPlot.min.mjs";
-import { units } from "./book.js";
 import { onThemeChange, readColours } from "./colours.js";
-import { contracts, price } from "./format.js";
+import { lots as showLots, pricePips } from "./format.js";
+import { PAYOUT_PIPS, toLots, toPips } from "./units.js";
+
+const LOTS_PER_CONTRACT = 100;
 
 const SIDE_AFTER = 1;
 const SIDE_BEFORE = -1;
@@ -45,8 +47,8 @@ export function startDepth(box, config, book, choice) {
       cursor: { y: false, drag: { x: false, y: false }, points: { size: 8 } },
       scales: { x: { time: false }, y: { range: (_, low, high) => [0, Math.max(1, high ?? 0) * 1.08] } },
       axes: [
-        { ...axis, grid: { show: false }, size: 28, space: 60, values: (_, splits) => splits.map((value) => price(value.toFixed(4))) },
-        { ...axis, size: 52, grid: { stroke: colours.line, width: 1 }, values: (_, splits) => splits.map((value) => contracts(String(value))) },
+        { ...axis, grid: { show: false }, size: 28, space: 60, values: (_, splits) => splits.map((value) => showPrice(value)) },
+        { ...axis, size: 52, grid: { stroke: colours.line, width: 1 }, values: (_, splits) => splits.map((value) => showContracts(value)) },
       ],
       series: [{}, side(colours.yes, SIDE_BEFORE), side(colours.no, SIDE_AFTER)],
       plugins: [tooltip()],
@@ -66,8 +68,8 @@ export function startDepth(box, config, book, choice) {
           if (note.hidden) return;
           const total = u.data[1][idx] ?? u.data[2][idx];
           note.textContent = config.words.depth
-            .replace("{total}", contracts(String(total)))
-            .replace("{price}", price(u.data[0][idx].toFixed(4)));
+            .replace("{total}", showContracts(total))
+            .replace("{price}", showPrice(u.data[0][idx]));
           const isRight = left > u.over.clientWidth / 2;
           note.style.left = isRight ? "" : `${left + 12}px`;
           note.style.right = isRight ? `${u.over.clientWidth - left + 12}px` : "";
@@ -88,11 +90,18 @@ export function startDepth(box, config, book, choice) {
   return { update };
 }
 
+/** What uPlot has as floats, to draw them, in the words of the page. */
+const showPrice = (value) => pricePips(Math.round(value * PAYOUT_PIPS));
+const showContracts = (value) => showLots(BigInt(Math.round(value * LOTS_PER_CONTRACT)));
+
 /** [prices upwards, contracts bid at each price or more, contracts asked at it or less]. */
 function collect({ bids, asks }) {
   const sum = (levels) => {
-    let lots = 0;
-    return levels.map(([text, quantity]) => [Number(text), (lots += units(quantity)) / 100]);
+    let lots = 0n;
+    return levels.map(([price, quantity]) => {
+      lots += toLots(quantity);
+      return [toPips(price) / PAYOUT_PIPS, Number(lots) / LOTS_PER_CONTRACT];
+    });
   };
   const [below, above] = [sum(bids).reverse(), sum(asks)];
   return [

@@ -1,31 +1,35 @@
 // The equity curve: an account's worth at the end of each day, and now. Drawn with uPlot in the
 // colours of the page; the table below it has the same figures.
 import uPlot from "../vendor/uplot/uPlot.min.mjs";
-import { amount } from "./format.js";
+import { money } from "./format.js";
+import { toMicros } from "./units.js";
 
 const DAY_SECONDS = 86_400;
+const MICROS = 1e6;
 const HALF_A_DATE = 28; // px: the last one stands under the end of the curve
 const language = document.documentElement.lang || "en";
 const days = new Intl.DateTimeFormat(language, { dateStyle: "medium" });
 const axisDays = new Intl.DateTimeFormat(language, { month: "short", day: "numeric" });
 
-/** Draw [[seconds, equity], ...]; returns { setNow(equity), setDays(days or null) }. */
-export function drawEquity(place, points, symbol) {
+/** Draw [[seconds, equity as a plain text], ...]; returns { setNow(micros), setDays(days or null) }. */
+export function drawEquity(place, points) {
+  const known = points.map(([seconds, equity]) => [seconds, toMicros(equity)]);
   let shownDays = null;
   let now = null;
+  let shown = [];
   let plot = null;
 
   function choose() {
-    const rows = now === null ? points : [...points, [Date.now() / 1000, now]];
+    const rows = now === null ? known : [...known, [Date.now() / 1000, now]];
     const since = shownDays === null ? 0 : Date.now() / 1000 - shownDays * DAY_SECONDS;
-    const shown = rows.filter(([seconds]) => seconds >= since);
-    return [shown.map(([seconds]) => seconds), shown.map(([, equity]) => equity)];
+    shown = rows.filter(([seconds]) => seconds >= since);
+    return [shown.map(([seconds]) => seconds), shown.map(([, micros]) => Number(micros) / MICROS)];
   }
 
   function draw() {
     plot?.destroy();
     place.replaceChildren();
-    plot = new uPlot(buildOptions(place, symbol), choose(), place);
+    plot = new uPlot(buildOptions(place, () => shown), choose(), place);
   }
 
   new ResizeObserver(() => {
@@ -44,7 +48,7 @@ function measure(place) {
   return { width: place.clientWidth, height: place.clientHeight };
 }
 
-function buildOptions(place, symbol) {
+function buildOptions(place, getShown) {
   const style = getComputedStyle(document.documentElement);
   const line = style.getPropertyValue("--color-primary");
   const text = style.getPropertyValue("--muted");
@@ -55,7 +59,7 @@ function buildOptions(place, symbol) {
     legend: { show: false },
     cursor: { y: false },
     padding: [8, HALF_A_DATE, 0, 0],
-    plugins: [{ hooks: { setCursor: (plot) => tell(plot, place, symbol) } }],
+    plugins: [{ hooks: { setCursor: (plot) => tell(plot, place, getShown()) } }],
     axes: [
       { ...axis, space: 70, size: 26, values: (_, seconds) => seconds.map((at) => axisDays.format(at * 1000)) },
       { ...axis, size: 66, values: (_, values) => values.map((value) => shorten(value)) },
@@ -74,10 +78,7 @@ function shorten(value) {
 }
 
 /** What the pointer is over stands in the chart's title. */
-function tell(plot, place, symbol) {
-  const { idx } = plot.cursor;
-  const [times, values] = plot.data;
-  place.title = idx === null || idx === undefined || times[idx] === undefined
-    ? ""
-    : `${days.format(times[idx] * 1000)}: ${symbol}${amount(values[idx])}`;
+function tell(plot, place, shown) {
+  const point = shown[plot.cursor.idx];
+  place.title = point === undefined ? "" : `${days.format(point[0] * 1000)}: ${money(point[1])}`;
 }

@@ -1,57 +1,105 @@
-// Numbers as the server's templates show them, in the page's language. Amounts come from the API as
-// exact decimal strings; they are made numbers here only to be drawn, never to be sent or summed.
-const language = document.documentElement.lang || "en";
-const formats = new Map();
+// Numbers as the server's templates show them, in the page's language. They come as the API's plain
+// texts or as whole units (units.js) and are shown digit by digit: none becomes a binary float.
+import { POINT } from "./numbers.js";
+import { PAYOUT_PIPS, parse, toPips, write, writeShort } from "./units.js";
 
-function format(value, least, most) {
-  const key = `${least} ${most}`;
-  if (!formats.has(key)) {
-    const options = { minimumFractionDigits: least, maximumFractionDigits: most };
-    formats.set(key, new Intl.NumberFormat(language, options));
-  }
-  return formats.get(key).format(value);
-}
+const page = document.documentElement;
+const language = page.lang || "en";
+const whole = new Intl.NumberFormat(language);
+const percents = new Intl.NumberFormat(language, { style: "percent" });
+const moneyPattern = page.dataset.money ?? "{amount}";
+const HALF_PIPS = 2 * PAYOUT_PIPS;
+const PIPS_PER_PERCENT = PAYOUT_PIPS / 100;
+const HALF_PIPS_PER_PERCENT = 2 * PIPS_PER_PERCENT;
+const WIDE_PIPS = 1000;
+const CENT_MICROS = 10000n;
+const MINUS = "−";
 
 export const NOTHING = "–";
 
+/** A plain text with the language's signs: "1250.5" as 1,250.5. */
+function show(text) {
+  const [digits, fraction] = text.replace("-", "").split(".");
+  const shown = whole.format(BigInt(digits)) + (fraction === undefined ? "" : POINT + fraction);
+  return text.startsWith("-") ? MINUS + shown : shown;
+}
+
 /** "0.6200" as 0.62; a finer price keeps its third and fourth decimal. */
 export function price(text) {
-  return text === null ? NOTHING : format(Number(text), 2, 4);
+  return text === null ? NOTHING : show(writeShort(parse(text, 4), 4, 2));
+}
+
+/** The same of whole pips. */
+export function pricePips(pips) {
+  return pips === null ? NOTHING : show(writeShort(BigInt(pips), 4, 2));
+}
+
+/** A mark of half pips as a price, half a pip up. */
+export function markPrice(halfPips) {
+  return pricePips(Math.floor((halfPips + 1) / 2));
 }
 
 /** "1250.00" as 1,250; half contracts keep their decimals. */
 export function contracts(text) {
-  return text === null ? NOTHING : format(Number(text), 0, 2);
+  return text === null ? NOTHING : lots(parse(text, 2));
 }
 
-/** "5.500000" as 5.50, rounded to cents. */
-export function amount(text) {
-  return text === null ? NOTHING : format(Number(text), 2, 2);
+/** The same of whole lots. */
+export function lots(count) {
+  return show(writeShort(count, 2));
 }
 
-/** A price as a probability: 62%, never 0% or 100%. */
-export function percent(value) {
-  if (value === null) return NOTHING;
-  const hundredths = Math.round(Number(value) * 1e6) / 1e4; // 0.565 * 100 is a little less than 56.5
-  if (hundredths < 1) return "<1%";
-  if (hundredths > 99) return ">99%";
-  return `${Math.floor(hundredths + 0.5)}%`;
+/** Micros as 5.50, rounded to cents as the server does: a half to the even one. */
+export function amount(micros) {
+  const size = micros < 0n ? -micros : micros;
+  const [cents, rest] = [size / CENT_MICROS, size % CENT_MICROS];
+  const isUp = 2n * rest > CENT_MICROS || (2n * rest === CENT_MICROS && cents % 2n === 1n);
+  return (micros < 0n ? MINUS : "") + show(write(cents + (isUp ? 1n : 0n), 2));
 }
 
-/** A change of a price in percentage points: +3, −12, 0. */
+/** The same with the currency's symbol at its place. */
+export function money(micros) {
+  if (micros === null) return NOTHING;
+  const text = amount(micros < 0n ? -micros : micros);
+  return (micros < 0n ? MINUS : "") + moneyPattern.replace("{amount}", () => text);
+}
+
+/** Gains with a plus. */
+export function signedMoney(micros) {
+  return (micros !== null && micros > 0n ? "+" : "") + money(micros);
+}
+
+/** A price of half pips as a probability: 62%, never 0% or 100%. */
+export function percent(halfPips) {
+  if (halfPips === null) return NOTHING;
+  if (halfPips < HALF_PIPS_PER_PERCENT) return `<${showPercent(1)}`;
+  if (halfPips > 99 * HALF_PIPS_PER_PERCENT) return `>${showPercent(99)}`;
+  return showPercent(Math.floor((halfPips + HALF_PIPS_PER_PERCENT / 2) / HALF_PIPS_PER_PERCENT));
+}
+
+/** A whole number of per cent. */
+export function showPercent(count) {
+  return percents.format(count / 100); // shown without decimals, so as whole as it came
+}
+
+/** A change of a price, in half pips, in percentage points: +3, −12, 0. */
 export function points(change) {
   if (change === null) return NOTHING;
-  const whole = Math.floor(Math.abs(change) * 100 + 0.5 + 1e-9);
-  return whole === 0 ? "0" : `${change > 0 ? "+" : "−"}${whole}`;
+  const pips = Math.floor(change / 2);
+  const size = Math.floor((Math.abs(pips) + PIPS_PER_PERCENT / 2) / PIPS_PER_PERCENT);
+  return size === 0 ? "0" : `${pips > 0 ? "+" : MINUS}${size}`;
 }
 
-/** Like the server's mark: the middle while bid and ask are at most 10 cents apart, else the last. */
+/** Like the server's mark, in half pips: the middle of bid and ask while they are near, else the last. */
 export function mark({ bid, ask, last }) {
-  if (bid !== null && ask !== null && Number(ask) - Number(bid) <= 0.1 + 1e-9) {
-    return (Number(bid) + Number(ask)) / 2;
+  if (bid !== null && ask !== null && toPips(ask) - toPips(bid) <= WIDE_PIPS) {
+    return toPips(bid) + toPips(ask);
   }
-  return last === null ? null : Number(last);
+  return last === null ? null : 2 * toPips(last);
 }
+
+/** NO's mark of YES's, and back. */
+export const mirrorMark = (halfPips) => (halfPips === null ? null : HALF_PIPS - halfPips);
 
 /** The time of day of an ISO text, in the viewer's zone. */
 export function clock(iso) {

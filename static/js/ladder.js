@@ -1,7 +1,7 @@
 // The order book as a ladder. It draws at most once a frame of the screen, into rows that stay: only
 // texts and widths change, so nothing jumps however fast the book moves.
-import { contracts, price as showPrice } from "./format.js";
-import { mirror, quantity, units } from "./book.js";
+import { lots as showLots, price as showPrice, pricePips } from "./format.js";
+import { mirror, toLots, toPips, writeLots } from "./units.js";
 
 const ROWS_MAX = 12;
 const OPEN = new Set(["open", "partially_filled"]);
@@ -54,13 +54,13 @@ export function startLadder(root, config, book) {
     const mine = sumOwn();
     const parts = sides.map((part) => {
       const shown = (part.side === "ask" ? levels.asks : levels.bids).slice(0, ROWS_MAX);
-      return { ...part, shown, total: shown.reduce((sum, [, text]) => sum + units(text), 0) };
+      return { ...part, shown, total: shown.reduce((sum, [, text]) => sum + toLots(text), 0n) };
     });
-    const most = Math.max(...parts.map(({ total }) => total));
+    const most = parts[0].total > parts[1].total ? parts[0].total : parts[1].total;
     for (const part of parts) drawSide(part, most, mine);
     const [ask, bid] = [levels.asks[0], levels.bids[0]];
-    const gap = ask && bid ? (units(ask[0]) - units(bid[0])) / 10000 : null;
-    write(spread, gap === null ? "" : config.words.spread.replace("{spread}", showPrice(String(gap))));
+    const gap = ask && bid ? toPips(ask[0]) - toPips(bid[0]) : null;
+    write(spread, gap === null ? "" : config.words.spread.replace("{spread}", pricePips(gap)));
   }
 
   function drawSide({ side, body, template, rows, nobody, shown }, most, mine) {
@@ -70,34 +70,33 @@ export function startLadder(root, config, book) {
       if (side === "ask") body.prepend(row);
       else body.append(row);
     }
-    let total = 0;
+    let total = 0n;
     rows.forEach((row, place) => {
       row.hidden = place >= shown.length;
       if (row.hidden) return;
       const [price, text] = shown[place];
-      total += units(text);
-      drawRow(row, price, text, total, most, mine.get(`${side} ${price}`) ?? 0);
+      total += toLots(text);
+      drawRow(row, price, toLots(text), total, most, mine.get(`${side} ${price}`) ?? 0n);
     });
     nobody.hidden = shown.length > 0;
   }
 
-  function drawRow(row, price, text, total, most, ownLots) {
-    const sum = quantity(total);
+  function drawRow(row, price, count, total, most, ownLots) {
     row.dataset.level = price;
-    row.dataset.sum = sum;
+    row.dataset.sum = writeLots(total);
     const button = row.querySelector("[data-price]");
     write(button, showPrice(price));
-    const words = config.words.row.replace("{price}", showPrice(price)).replace("{total}", contracts(sum));
+    const words = config.words.row.replace("{price}", showPrice(price)).replace("{total}", showLots(total));
     if (button.getAttribute("aria-label") !== words) button.setAttribute("aria-label", words);
-    write(row.querySelector("[data-quantity]"), contracts(text));
-    write(row.querySelector("[data-total]"), contracts(sum));
-    const share = most === 0 ? 0 : (100 * total) / most;
+    write(row.querySelector("[data-quantity]"), showLots(count));
+    write(row.querySelector("[data-total]"), showLots(total));
+    const share = most === 0n ? 0 : (100 * Number(total)) / Number(most);
     const bar = row.querySelector("[data-bar]");
     bar.setAttribute("x", `${100 - share}%`);
     bar.setAttribute("width", `${share}%`);
     const mark = row.querySelector("[data-own]");
-    mark.hidden = ownLots === 0;
-    const yours = ownLots === 0 ? "" : config.words.own.replace("{quantity}", contracts(quantity(ownLots)));
+    mark.hidden = ownLots === 0n;
+    const yours = ownLots === 0n ? "" : config.words.own.replace("{quantity}", showLots(ownLots));
     write(mark.firstElementChild, yours);
     mark.title = yours;
   }
@@ -109,7 +108,7 @@ export function startLadder(root, config, book) {
       if (outcome !== choice.outcome) continue;
       const isBid = (side === "buy") !== choice.asNo;
       const key = `${isBid ? "bid" : "ask"} ${choice.asNo ? mirror(price) : price}`;
-      sums.set(key, (sums.get(key) ?? 0) + lots);
+      sums.set(key, (sums.get(key) ?? 0n) + lots);
     }
     return sums;
   }
@@ -119,8 +118,8 @@ export function startLadder(root, config, book) {
     if (frame.type === "me_snapshot") own.clear();
     for (const order of frame.orders ?? []) {
       if (order.market !== config.market) continue;
-      const lots = units(order.remaining);
-      if (OPEN.has(order.status) && lots > 0) own.set(order.id, { ...order.booked, lots });
+      const lots = toLots(order.remaining);
+      if (OPEN.has(order.status) && lots > 0n) own.set(order.id, { ...order.booked, lots });
       else own.delete(order.id);
     }
     update();

@@ -4,6 +4,7 @@
 import { subscribe } from "./feed.js";
 import { mark, percent, points, price } from "./format.js";
 import { showLiveState } from "./site.js";
+import { mirror } from "./units.js";
 
 const NEAR = "600px";
 const cards = new WeakMap(); // card -> {outcomes: Map(code -> {name, dayAgo, ticker}), status, stop}
@@ -83,7 +84,7 @@ function showBinary(element, yes) {
   show(element, yes);
   const { ask, bid } = yes.ticker;
   setPrice(element.querySelector("[data-yes-price]"), ask);
-  setPrice(element.querySelector("[data-no-price]"), bid === null ? null : 1 - Number(bid));
+  setPrice(element.querySelector("[data-no-price]"), bid === null ? null : mirror(bid));
 }
 
 function setPrice(element, value) {
@@ -127,7 +128,7 @@ function show(root, outcome) {
 function showChange(element, { mark: now, dayAgo }) {
   const change = now === null || dayAgo === null ? null : now - dayAgo;
   element.textContent = change === null ? "" : points(change);
-  const sign = change === null ? 0 : Math.sign(Math.round(change * 20000));
+  const sign = change === null ? 0 : Math.sign(change);
   element.classList.toggle("yes", sign > 0);
   element.classList.toggle("no", sign < 0);
   element.classList.toggle("muted", sign === 0);

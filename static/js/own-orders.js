@@ -1,14 +1,12 @@
 // The viewer's own things on a market's page: fetched anew when the account's feed says that they
 // have changed, worth what the market's prices say, and a word about what others have filled.
 import { subscribe } from "./feed.js";
-import { amount, contracts, price as showPrice } from "./format.js";
+import { contracts, mark, money, price as showPrice, signedMoney } from "./format.js";
 import { toast } from "./toast.js";
 
 const FETCH_MS = 150;
 const VALUED_MS = 5000;
 const TOASTS_MAX = 3;
-const PIPS = 10000;
-const WIDE_PIPS = 1000;
 
 const page = document.querySelector("[data-market-page]");
 const slug = page.dataset.marketPage;
@@ -84,16 +82,6 @@ function tell({ side, outcome, quantity, price }) {
 
 const marks = new Map(); // outcome -> its price in half pips
 
-function pips(text) {
-  return text === null ? null : Math.round(Number(text) * PIPS);
-}
-
-/** As the server marks: the middle while bid and ask are near each other, else the last price. */
-function markOf({ bid, ask, last }) {
-  if (bid !== null && ask !== null && pips(ask) - pips(bid) <= WIDE_PIPS) return pips(bid) + pips(ask);
-  return last === null ? null : 2 * pips(last);
-}
-
 /** Of the whole market: complete sets at 1 each, positions at their marks; profit beyond what was paid in. */
 function showWorth() {
   const panel = document.getElementById("own-position");
@@ -103,20 +91,11 @@ function showWorth() {
   for (const { dataset } of rows) halves += BigInt(dataset.lots) * BigInt(marks.get(dataset.position));
   const worth = halves > 0n ? halves / 2n : 0n;
   const profit = worth - BigInt(panel.dataset.paidMicros);
-  write(panel.querySelector("[data-value]"), money(worth, ""));
+  write(panel.querySelector("[data-value]"), money(worth));
   const shown = panel.querySelector("[data-profit]");
-  write(shown, money(profit, profit > 0n ? "+" : ""));
+  write(shown, signedMoney(profit));
   shown.classList.toggle("yes", profit > 0n);
   shown.classList.toggle("no", profit < 0n);
-}
-
-function money(micros, plus) {
-  const cents = (micros < 0n ? -micros : micros) / 10000n;
-  const rest = (micros < 0n ? -micros : micros) % 10000n;
-  const isUp = rest > 5000n || (rest === 5000n && cents % 2n === 1n);
-  const whole = cents + (isUp ? 1n : 0n);
-  const text = amount(`${whole / 100n}.${String(whole % 100n).padStart(2, "0")}`);
-  return `${micros < 0n ? "−" : plus}${page.dataset.symbol}${text}`;
 }
 
 function write(element, text) {
@@ -124,7 +103,7 @@ function write(element, text) {
 }
 
 subscribe("ticker", slug, (frame) => {
-  for (const ticker of frame.tickers) marks.set(ticker.outcome, markOf(ticker));
+  for (const ticker of frame.tickers) marks.set(ticker.outcome, mark(ticker));
   showWorth();
   valueSoon();
 });

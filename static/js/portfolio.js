@@ -1,11 +1,11 @@
 // The portfolio: the equity curve, and figures that follow prices and the viewer's own account.
 import { onState, subscribe } from "./feed.js";
-import { NOTHING, amount, mark, price } from "./format.js";
+import { mark, markPrice, mirrorMark, money, signedMoney } from "./format.js";
 import { showLiveState } from "./site.js";
+import { toLots, toMicros, writeMicros } from "./units.js";
 
 const RELOAD_MS = 800;
 const VALUED_MS = 15000;
-const MINUS = "−";
 
 function read(id) {
   const block = document.getElementById(id);
@@ -13,8 +13,8 @@ function read(id) {
 }
 
 const place = document.getElementById("curve");
-const symbol = place.dataset.symbol;
 const { points, now } = read("curve-data");
+const micros = (text) => (text === null ? null : toMicros(text));
 let chart = null;
 let reloading = 0;
 let valuing = 0;
@@ -24,17 +24,10 @@ function figure(name) {
   return document.querySelector(`[data-figure="${name}"]`);
 }
 
-function money(value) {
-  if (value === null) return NOTHING;
-  const rounded = Math.round(value * 100) / 100;
-  return `${rounded < 0 ? MINUS : ""}${symbol}${amount(Math.abs(rounded))}`;
-}
-
 function showSigned(element, value) {
-  const text = money(value);
-  element.textContent = value !== null && Math.round(value * 100) > 0 ? `+${text}` : text;
-  element.classList.toggle("yes", value > 0);
-  element.classList.toggle("no", value < 0);
+  element.textContent = signedMoney(value);
+  element.classList.toggle("yes", value > 0n);
+  element.classList.toggle("no", value < 0n);
 }
 
 // --- the curve ---------------------------------------------------------------------------------
@@ -42,7 +35,7 @@ function showSigned(element, value) {
 const ranges = document.querySelector("[data-ranges]");
 if (points.length > 0) {
   import("./equity-chart.js").then(({ drawEquity }) => {
-    chart = drawEquity(place, points, symbol);
+    chart = drawEquity(place, points);
     chart.setNow(equity);
     ranges.hidden = false;
   });
@@ -57,16 +50,16 @@ ranges.addEventListener("click", (event) => {
   chart.setDays(button.dataset.days === "" ? null : Number(button.dataset.days));
 });
 
-// --- prices ------------------------------------------------------------------------------------
+// --- prices, in half pips; money in micros -----------------------------------------------------
 
 const marks = new Map(); // market -> Map(outcome -> mark)
 let positions = new Map();
 let endings = [];
-let equity = now;
+let equity = micros(now);
 
 function follow() {
   for (const end of endings) end();
-  positions = new Map((read("positions-data") ?? []).map((row) => [row.market, row]));
+  positions = new Map((read("positions-data") ?? []).map((row) => [row.market, { ...row, value: micros(row.value) }]));
   endings = [...positions.keys()].map((market) =>
     subscribe("ticker", market, (frame) => showPrices(market, frame.tickers)));
 }
@@ -78,37 +71,37 @@ function showPrices(market, tickers) {
   const row = positions.get(market);
   const body = document.querySelector(`[data-position="${CSS.escape(market)}"]`);
   if (row === undefined || body === null) return;
-  if (row.binary) known.set("NO", known.get("YES") === null ? null : 1 - known.get("YES"));
+  if (row.binary) known.set("NO", mirrorMark(known.get("YES")));
   for (const line of row.lines) showLine(body, line, known.get(line.outcome) ?? null);
   const value = computeValue(row, known);
   if (value === null || row.value === null) return;
   body.querySelector('[data-cell="value"]').textContent = money(value);
-  showSigned(body.querySelector('[data-cell="profit"]'), value - Number(row.paid));
+  showSigned(body.querySelector('[data-cell="profit"]'), value - toMicros(row.paid));
   valueSoon();
-  addToEquity(value - Number(row.value));
+  addToEquity(value - row.value);
   row.value = value;
 }
 
 /** As the server: complete sets are worth 1, positions their marks; null where one is unknown. */
 function computeValue({ sets, positions }, known) {
-  let value = Number(sets);
+  let halves = 2n * toMicros(sets);
   for (const [code, quantity] of Object.entries(positions)) {
     const worth = known.get(code) ?? null;
     if (worth === null) return null;
-    value += Number(quantity) * worth;
+    halves += toLots(quantity) * BigInt(worth);
   }
-  return Math.max(0, value);
+  return halves > 0n ? halves / 2n : 0n;
 }
 
 function showLine(body, line, worth) {
   const row = body.querySelector(`[data-line="${CSS.escape(line.key)}"]`);
   if (row === null || worth === null) return;
-  row.querySelector('[data-cell="price"]').textContent = price(line.mirrored ? 1 - worth : worth);
+  row.querySelector('[data-cell="price"]').textContent = markPrice(line.mirrored ? mirrorMark(worth) : worth);
 }
 
 /** Equity, the positions' worth and profits move together. */
 function addToEquity(change) {
-  if (equity === null || Math.abs(change) < 1e-9) return;
+  if (equity === null || change === 0n) return;
   equity += change;
   addTo("equity", change, (element, value) => { element.textContent = money(value); });
   addTo("positions", change, (element, value) => { element.textContent = money(value); });
@@ -119,8 +112,9 @@ function addToEquity(change) {
 
 function addTo(name, change, show) {
   const element = figure(name);
-  element.dataset.value = Number(element.dataset.value) + change;
-  show(element, Number(element.dataset.value));
+  const value = toMicros(element.dataset.value) + change;
+  element.dataset.value = writeMicros(value);
+  show(element, value);
 }
 
 // --- the account -------------------------------------------------------------------------------
@@ -131,7 +125,7 @@ function showAccount(frame) {
 
 /** Whether the page was drawn after all that a snapshot tells: no fill leaves cash and hold alone. */
 function isShown({ balance }) {
-  const isEqual = (name) => Number(figure(name).dataset.value) === Number(balance[name]);
+  const isEqual = (name) => toMicros(figure(name).dataset.value) === toMicros(balance[name]);
   return document.getElementById("orders") === null && isEqual("cash") && isEqual("held");
 }
 
@@ -162,7 +156,7 @@ async function reload() {
     old.replaceWith(replacement);
     window.htmx?.process(replacement);
   }
-  equity = read("curve-data").now;
+  equity = micros(read("curve-data").now);
   chart?.setNow(equity);
   follow();
 }

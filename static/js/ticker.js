@@ -1,16 +1,16 @@
 // What each outcome is worth now, wherever the page shows it: [data-ticker="<outcome code>"].
-import { mark, percent } from "./format.js";
+import { mark, mirrorMark, percent } from "./format.js";
 
 const NO = "NO";
 
-/** Returns the handler of a market's ticker frames; `onMark(code, mark)` hears of each. */
+/** Returns the handler of a market's ticker frames; `onMark(code, half pips)` hears of each. */
 export function startTicker({ binary, market }, onMark = () => {}) {
   return (frame) => {
     if (frame.market !== market) return;
     for (const ticker of frame.tickers) {
       const now = mark(ticker);
       show(ticker.outcome, now);
-      if (binary) show(NO, now === null ? null : 1 - now);
+      if (binary) show(NO, mirrorMark(now));
       onMark(ticker.outcome, now);
     }
   };

@@ -2,12 +2,14 @@
 // prices live, and on a phone opens it as a sheet. Without this it is a form like any other.
 import "./countdown.js";
 import { onState, subscribe } from "./feed.js";
-import { price as showPrice } from "./format.js";
+import { price as showPrice, pricePips } from "./format.js";
+import { readNumber, writeNumber } from "./numbers.js";
+import { MICRO_DECIMALS, PAYOUT_PIPS, mirror, parse, toPips, writePrice, writeShort } from "./units.js";
 
-const PAYOUT_PIPS = 10000;
 const WRITING_MS = 200;
 const MOVING_MS = 1500;
-const MOST_PIPS_DIGITS = 4;
+const MICROS_PER_PIP = 100;
+const NUMBERS = new Set(["amount", "price"]);
 
 const page = document.querySelector("[data-market-page]");
 const slug = page.dataset.marketPage;
@@ -98,7 +100,7 @@ function show() {
     const input = label.querySelector("input");
     if (chosen) setQuote(input, chosen.dataset, input.value === "no");
     const pips = side === "sell" ? input.dataset.bid : input.dataset.ask;
-    label.querySelector("[data-answer-price]").textContent = showPrice(pips ? toPrice(Number(pips)) : null);
+    label.querySelector("[data-answer-price]").textContent = pricePips(pips || null);
   }
   const button = document.getElementById("ticket-submit");
   if (button === null) return;
@@ -110,21 +112,19 @@ function show() {
 }
 
 function setQuote(element, { bid, ask }, isNo) {
-  element.dataset.bid = isNo ? mirror(ask) : bid;
-  element.dataset.ask = isNo ? mirror(bid) : ask;
+  element.dataset.bid = isNo ? mirrorPips(ask) : bid;
+  element.dataset.ask = isNo ? mirrorPips(bid) : ask;
 }
 
-const mirror = (pips) => (pips ? String(PAYOUT_PIPS - Number(pips)) : "");
-const toPips = (text) => (text === null ? "" : String(Math.round(Number(text) * PAYOUT_PIPS)));
-const toPrice = (pips) => (pips / PAYOUT_PIPS).toFixed(MOST_PIPS_DIGITS);
-/** A price as the field takes it: two decimals, more where it has more. */
-const writePrice = (pips) => toPrice(pips).replace(/0{1,2}$/, "");
+/** Pips of the markup: "" where there is no price. */
+const mirrorPips = (pips) => (pips === "" ? "" : PAYOUT_PIPS - pips);
+const quotePips = (text) => (text === null ? "" : toPips(text));
 
 function follow({ outcome, bid, ask }) {
-  const quote = { bid: toPips(bid), ask: toPips(ask) };
+  const quote = { bid: quotePips(bid), ask: quotePips(ask) };
   for (const element of document.querySelectorAll(`[data-quote="${CSS.escape(outcome)}"]`)) {
     write(element.querySelector("[data-quote-yes]"), ask === null ? "" : showPrice(ask));
-    write(element.querySelector("[data-quote-no]"), bid === null ? "" : showPrice(toPrice(mirror(quote.bid))));
+    write(element.querySelector("[data-quote-no]"), bid === null ? "" : showPrice(mirror(bid)));
   }
   if (form() === null) return;
   const option = [...form().querySelectorAll("option[data-bid]")].find(({ value }) => value === outcome);
@@ -153,8 +153,8 @@ document.addEventListener("click", (event) => {
   const button = event.target.closest?.("#ticket button[type=button]");
   if (!button) return;
   if ("step" in button.dataset) step(Number(button.dataset.step));
-  else if ("add" in button.dataset) setAmount(Number(find("#ticket-amount").value) + Number(button.dataset.add));
-  else if ("most" in button.dataset) setAmount(findMost());
+  else if ("add" in button.dataset) add(button.dataset.add);
+  else if ("most" in button.dataset) setField(find("#ticket-amount"), findMost());
   else if ("ticketClose" in button.dataset) sheet.close();
 });
 
@@ -164,14 +164,24 @@ function step(ticks) {
   const tick = Number(field.dataset.tick);
   const input = find(".ticket-answer input:checked");
   const known = checked("side") === "sell" ? input.dataset.bid : input.dataset.ask;
-  const from = field.value ? Number(field.value) * PAYOUT_PIPS : Number(known || PAYOUT_PIPS / 2);
+  const written = parse(readNumber(field.value) ?? "", MICRO_DECIMALS); // also a price that is too fine
+  if (field.value && written === null) return preview(0, true); // that is no number, says the server
+  const from = field.value ? Number(written) / MICROS_PER_PIP : Number(known || PAYOUT_PIPS / 2);
   const next = (Math.round(from / tick) + (field.value ? ticks : 0)) * tick;
-  field.value = writePrice(Math.min(Math.max(next, tick), PAYOUT_PIPS - tick));
-  preview(WRITING_MS, true);
+  setField(field, writePrice(Math.min(Math.max(next, tick), PAYOUT_PIPS - tick)));
 }
 
-function setAmount(value) {
-  find("#ticket-amount").value = value;
+/** So many more, exactly; what is no number stays, and the server says so. */
+function add(more) {
+  const field = find("#ticket-amount");
+  const written = parse(readNumber(field.value || "0") ?? "", MICRO_DECIMALS);
+  if (written === null) return preview(0, true);
+  setField(field, writeShort(written + parse(more, MICRO_DECIMALS), MICRO_DECIMALS));
+}
+
+/** Write a plain number as the page's language has it. */
+function setField(field, text) {
+  field.value = writeNumber(text);
   preview(WRITING_MS, true);
 }
 
@@ -180,7 +190,7 @@ function choose(name, value) {
   if (input) input.checked = true;
 }
 
-/** Write values by the names of the fields; true if there is a ticket to be written. */
+/** Write values, numbers in plain text, by the names of the fields; true if there is a ticket to be written. */
 function fill(values) {
   if (form() === null) return false;
   for (const [name, value] of Object.entries(values)) {
@@ -188,7 +198,7 @@ function fill(values) {
     if (!field) continue;
     if (field instanceof RadioNodeList) choose(name, value);
     else if (field.type === "checkbox") field.checked = value === "on";
-    else field.value = value;
+    else field.value = NUMBERS.has(name) ? writeNumber(value) : value;
   }
   show();
   preview(0, true);
@@ -199,7 +209,7 @@ document.addEventListener("ticket:fill", ({ detail }) => {
   const answer = isBinary() ? {} : { answer: detail.answer ?? "yes" };
   const isShown = fill({
     outcome: detail.outcome, ...answer, side: detail.side, type: "limit",
-    price: writePrice(Math.round(Number(detail.price) * PAYOUT_PIPS)), reduce_only: "",
+    price: writePrice(toPips(detail.price)), reduce_only: "",
   });
   if (isShown) open(find("#ticket-amount"));
 });
@@ -252,6 +262,7 @@ function writeDown() {
   if (form() === null) return written;
   const fields = new URLSearchParams(new FormData(form()));
   fields.delete("csrfmiddlewaretoken");
+  for (const name of NUMBERS) fields.set(name, readNumber(fields.get(name)) ?? fields.get(name));
   return `?${fields}`;
 }
 

@@ -72,7 +72,7 @@ class Shot(NamedTuple):
 def fill_ticket(page: Page) -> None:
     page.get_by_role("link", name=re.compile("^Buy Yes")).click()
     page.get_by_role("radio", name="Market", exact=True).check()
-    page.get_by_role("spinbutton", name="Contracts").fill("40")
+    page.get_by_role("textbox", name="Contracts").fill("40")
     page.locator("[data-summary]").wait_for()
     page.get_by_role("dialog").evaluate("element => { element.scrollTop = 0; }")
 

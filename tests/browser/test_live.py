@@ -178,13 +178,13 @@ def test_a_portfolio_counts_complete_sets_as_one_like_the_server(
         alice.place(slug, f"buy 1 {outcome} @ 0.60")
     page = visit(bob).open("/portfolio/")
     value = page.locator(f"[data-position={slug}] [data-cell=value]")
-    expect(value).to_have_text("¤7.00")
+    expect(value).to_have_text("7.00\N{NO-BREAK SPACE}cr")
     carol.place(slug, "sell 1 A @ 0.45")
     alice.place(slug, "buy 1 A @ 0.45")
-    expect(value).to_have_text("¤5.50")
+    expect(value).to_have_text("5.50\N{NO-BREAK SPACE}cr")
     shown = page.locator("[data-figure=equity]").inner_text()
     page.reload()
-    expect(value).to_have_text("¤5.50")
+    expect(value).to_have_text("5.50\N{NO-BREAK SPACE}cr")
     expect(page.locator("[data-figure=equity]")).to_have_text(shown)
 
 

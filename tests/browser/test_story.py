@@ -108,8 +108,8 @@ def test_a_market_lives_from_proposal_to_payment_by_pages_and_admin_alone(
     act(admin, "Close now", reason="The bridge is open.")
     expect(hers.get_by_text("Trading has ended. The result comes next.").first).to_be_visible()
     propose_result(admin)
-    see_payment(hers, paid="10.00", profit="+¤4.00")
-    see_payment(his, paid="0.00", profit=f"{MINUS}¤4.00")
+    see_payment(hers, paid="10.00", profit="+4.00\N{NO-BREAK SPACE}cr")
+    see_payment(his, paid="0.00", profit=f"{MINUS}4.00\N{NO-BREAK SPACE}cr")
     assert Decimal(alice.available()) == had - 6 + 10
 
 
@@ -164,7 +164,7 @@ def propose_result(admin: Page) -> None:
 
 def see_payment(page: Page, *, paid: str, profit: str) -> None:
     """On the page that was open all the time, in the bell, in the portfolio."""
-    expect(page.get_by_text(re.compile(rf"You were paid ¤{paid}\.")).first).to_be_visible()
+    expect(page.get_by_text(re.compile(rf"You were paid {paid}\scr\.")).first).to_be_visible()
     bell = page.get_by_role("link", name=re.compile("^Notifications"))
     expect(bell.locator("[data-unread]")).to_have_text(re.compile("^[1-9]"))
     bell.click()
@@ -172,7 +172,7 @@ def see_payment(page: Page, *, paid: str, profit: str) -> None:
     page.get_by_role("link", name="Portfolio", exact=True).click()
     page.get_by_role("link", name="Settlements").click()
     row = page.get_by_role("row").filter(has_text=TITLE)
-    expect(row).to_contain_text(f"¤{paid}")
+    expect(row).to_contain_text(f"{paid}\N{NO-BREAK SPACE}cr")
     expect(row).to_contain_text(profit)
 
 

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.accounts.test_numbers import TYPED
 from tests.browser.conftest import Join, VisitorFactory
 from tests.browser.ladder import expect_book, find_book
 from tests.browser.markets import name_outcomes, open_market
@@ -275,7 +276,7 @@ def test_who_has_too_little_is_told_how_much_is_missing(
     ticket = Ticket(visitor.open(f"/markets/{make_book()}/"))
     ticket.write(price="0.60", amount="100000")
     missing = 60_000 - Decimal(bob.available())
-    words = f"You need ¤{missing:,.2f} more for this order."
+    words = f"You need {missing:,.2f}\N{NO-BREAK SPACE}cr more for this order."
     ticket.expect_fault(ticket.amount, words)  # already as one writes
     ticket.send()
     ticket.expect_fault(ticket.amount, words)
@@ -328,6 +329,71 @@ def test_a_ticket_stands_as_it_was_when_trading_goes_on_after_a_halt(
     expect(ticket.price).to_have_value("0.40")
     expect(ticket.find_choice("No")).to_be_checked()
     ticket.expect_amounts(hold="2.800000")
+
+
+# --- numbers, in both languages ------------------------------------------------------------------
+
+# Presses the ticket's own button at every amount from 0.01 to 99.99; returns those that went wrong.
+ADD_TEN = """
+(point) => {
+  const field = document.querySelector("#ticket-amount");
+  const button = document.querySelector("[data-add='10']");
+  const write = (hundredths) => String((hundredths - hundredths % 100) / 100) + point
+    + String(hundredths % 100).padStart(2, "0");
+  const wrong = [];
+  for (let hundredths = 1; hundredths <= 9999; hundredths += 1) {
+    field.value = write(hundredths);
+    button.click();
+    const wanted = write(hundredths + 1000).replace(/0$/, "").replace(/[.,]0$/, "");
+    if (field.value !== wanted) wrong.push([write(hundredths), field.value]);
+  }
+  field.value = "";
+  return wrong;
+}
+"""
+READ = """
+async (texts) => {
+  const { readNumber } = await import("/static/js/numbers.js");
+  const { parse } = await import("/static/js/units.js");
+  const isOne = (text) => text !== null && parse(text, 6) !== null;
+  return texts.map(readNumber).map((text) => (isOne(text) ? text : null));
+}
+"""
+
+
+@pytest.mark.parametrize(("locale", "point"), [("en-GB", "."), ("de-DE", ",")])
+def test_a_ticket_reads_and_writes_the_page_s_numbers_exactly(
+    visit: VisitorFactory, bob: Person, make_book: MarketFactory, locale: str, point: str
+):
+    slug = make_book()
+    visit(bob).open("/")  # logged in, in English
+    page = visit(bob, locale=locale).open(f"/markets/{slug}/")
+    assert page.evaluate(ADD_TEN, point) == []
+    column = 1 if point == "." else 2
+    wanted = [row[column] if isinstance(row[column], str) else None for row in TYPED]
+    assert page.evaluate(READ, [row[0] for row in TYPED]) == wanted
+
+    price, amount = page.locator("#ticket-price"), page.locator("#ticket-amount")
+    ask = page.locator("#book [data-side=ask] [data-price]")
+    ask.filter(has_text=f"0{point}60").click()
+    expect(price).to_have_value(f"0{point}60")
+    page.locator("[data-step='-1']").click()
+    expect(price).to_have_value(f"0{point}59")
+    page.locator("#ticket-measure-credits").check(force=True)
+    amount.fill(f"1{point}5")
+    page.locator("[data-add='10']").click()
+    expect(amount).to_have_value(f"11{point}5")
+    expect(page.locator("[data-line=hold] data")).to_have_attribute("value", "11.210000")
+    page.locator("#ticket-submit").click()
+    expect(amount).to_have_value("")
+    assert find_open(bob, slug) == [("0.5900", "19.00")]
+    available = Decimal(bob.available())
+    shown = (
+        f"{available:,.2f}".translate(str.maketrans(".,", ",."))
+        if point == ","
+        else f"{available:,.2f}"
+    )
+    expect(page.locator("[data-balance=available]")).to_have_text(f"{shown}\N{NO-BREAK SPACE}cr")
 
 
 # --- the ladder -----------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ class Ticket:
         self.page = page
         self.root = page.get_by_role("region", name="Trade", exact=True)
         self.price = self.root.get_by_label("Limit price")
-        self.amount = self.root.get_by_role("spinbutton", name=re.compile("Contracts|Credits"))
+        self.amount = self.root.get_by_role("textbox", name=re.compile("Contracts|Credits"))
         self.submit = self.root.get_by_role("button", name=SUBMIT)
 
     def write(

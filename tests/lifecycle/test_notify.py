@@ -19,6 +19,8 @@ from trading.models import MailState, Notification, NotificationChoice, Notifica
 from trading.sentences import describe
 from trading.settlement import settle_market
 
+CR = "\N{NO-BREAK SPACE}cr"
+
 pytestmark = pytest.mark.django_db
 
 
@@ -125,8 +127,8 @@ def test_a_result_tells_each_holder_what_was_paid_and_the_profit(
     settle(market, operator, [10_000, 0])
     for _ in range(3):
         notify.tell_due()
-    assert told(alice) == ["Resolved: you were paid ¤10.00, profit +¤4.00"]
-    assert told(bob) == ["Resolved: you were paid ¤0.00, profit \N{MINUS SIGN}¤4.00"]
+    assert told(alice) == [f"Resolved: you were paid 10.00{CR}, profit +4.00{CR}"]
+    assert told(bob) == [f"Resolved: you were paid 0.00{CR}, profit \N{MINUS SIGN}4.00{CR}"]
 
 
 def test_holders_are_told_in_steps_that_may_stop_anywhere(
@@ -149,7 +151,7 @@ def test_a_void_says_what_came_back(shard, market, alice, bob, operator):
     Resolution.objects.update(final_at=timezone.now())
     assert settle_market(market.pk)
     notify.tell_due()
-    assert told(alice) == ["Voided: every trade was undone, you got ¤6.00 back"]
+    assert told(alice) == [f"Voided: every trade was undone, you got 6.00{CR} back"]
 
 
 def test_what_operators_say_of_a_proposal_reaches_its_proposer_once(shard, operator, alice):

@@ -214,3 +214,21 @@ def test_big_lists_neither_count_nor_scan(site, account):
             statements = [one["sql"] for one in queries if f'FROM "{table}"' in one["sql"]]
             assert all("LIMIT" in sql for sql in statements if "COUNT(" in sql), statements
             assert not any("DISTINCT" in sql for sql in statements), statements
+
+
+def test_amounts_in_the_admin_are_read_in_its_language(site, account):
+    site.cookies["django_language"] = "de"
+    before = account.cash_micros
+    sent = {"reason": "x", "key": "k"}
+    assert list(ask(site, account, "deposit", **sent, amount="1.234")) == ["amount"]
+    assert ask(site, account, "deposit", **sent, amount="1.234,5") == {}
+    assert account.cash_micros == before + 1_234_500_000
+    url = "/admin/accounts/policy/1/change/"
+    form = site.get(url).context["adminform"].form
+    shown = {name: form[name].value() for name in form.fields}
+    sent = {name: value for name, value in shown.items() if value not in (None, False)}
+    sent |= {"default_fee_kind": "quadratic", "default_fee_taker_rate": "0,07"}
+    assert site.post(url, sent).status_code == 302
+    assert Policy.objects.get().default_fee_taker_rate == 70_000
+    wrong = site.post(url, {**sent, "limit_user_write_0": "1.000"})
+    assert list(wrong.context["adminform"].form.errors) == ["limit_user_write_0"]

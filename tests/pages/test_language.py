@@ -1,6 +1,7 @@
 """The second language is complete, compiled, and speaks on every page."""
 
 import gettext
+import html
 import os
 import re
 import shutil
@@ -10,10 +11,15 @@ import sys
 import pytest
 
 from tests.exchange import ROOT
-from tests.trading.world import make_user
+from tests.pages.trading import browser_of, shard
+from tests.trading.world import buy, make_account, make_market, make_user, open_market, run, sell
+from trading import derive
+
+__all__ = ["shard"]
 
 LOCALE = ROOT / "locale" / "de" / "LC_MESSAGES"
 PLACEHOLDER = re.compile(r"%\(\w+\)[sd]|%[sd]|%%|\{\w*\}|</?\w+")
+SPACE = "\N{NO-BREAK SPACE}"
 NO_GETTEXT = "gettext is not installed here (msgfmt): see .ci/run"
 # Words that the English pages show and the German ones must not.
 TELLING = [
@@ -110,6 +116,58 @@ def test_pages_speak_german(client):
         seen = re.sub(r"<[^>]*>", " ", seen)
         assert [word for word in TELLING if word in seen] == [], path
     assert "0,00" in client.get("/portfolio/").content.decode()
+
+
+# Three digits behind the point are thousands, unless a 0 is before it; 28.11.2026 is a day.
+ENGLISH_NUMBER = re.compile(
+    r"(?<![\w./-])(?:[0-9]+\.(?:[0-9]{1,2}|[0-9]{4,})|0\.[0-9]{3})(?![\w/-]|[.,][0-9])|[0-9]%"
+)
+NUMBERED = [
+    "/", "/markets/{market}/", "/embed/{market}/", "/portfolio/", "/portfolio/orders/",
+    "/portfolio/fills/", "/portfolio/transfers/", "/portfolio/money/", "/leaderboard/", "/@alice/",
+    "/help/", "/notifications/", "/admin/", "/admin/markets/market/add/",
+    "/admin/markets/market/{key}/change/", "/admin/markets/market/{key}/do/void/",
+    "/admin/accounts/policy/1/change/", "/admin/accounts/account/",
+    "/admin/accounts/account/{account}/do/deposit/", "/admin/trading/order/",
+    "/admin/trading/trade/", "/admin/accounts/transfer/",
+]  # fmt: skip
+
+
+def test_numbers_on_german_pages_have_german_signs(shard):
+    alice, bob = make_account(name="alice"), make_account()
+    alice.owner.is_staff = alice.owner.is_superuser = True
+    alice.owner.save()
+    terms = {"fee_kind": "quadratic", "fee_taker_rate": 70_000, "position_limit_lots": 1_234_550}
+    market = make_market(lot_step_lots=1, **terms)
+    open_market(shard, market)
+    run(shard, sell(market, bob, 60, 150_050), buy(market, alice, 60, 150_050))
+    run(shard, buy(market, alice, 55, 550), sell(market, bob, 64, 100))
+    derive.derive_market(market.pk)
+    browser = browser_of(alice)
+    browser.cookies["django_language"] = "de"
+    names = {"market": market.slug, "key": market.pk, "account": alice.pk}
+    wrong = {}
+    for path in NUMBERED:
+        answer = browser.get(path.format(**names))
+        assert answer.status_code == 200, path
+        if found := ENGLISH_NUMBER.findall(see_words(answer.content.decode())):
+            wrong[path] = found
+    assert wrong == {}
+    page = browser.get(
+        f"/markets/{market.slug}/?type=limit&price=0.62&amount=1234.5"
+    ).content.decode()
+    assert 'value="0,62"' in page
+    assert 'value="1234,5"' in page
+    assert f"60{SPACE}%" in html.unescape(page)
+
+
+def see_words(page):
+    """Return what is read, and what fields, labels and hints say."""
+    page = re.sub(r"<(script|style|data)\b.*?>", lambda tag: f"<{tag[1]}>", page, flags=re.DOTALL)
+    page = re.sub(r"<(script|style)>.*?</\1>", " ", page, flags=re.DOTALL)
+    said = re.findall(r'<input [^>]*inputmode="decimal"[^>]*value="([^"]*)"', page)
+    said += re.findall(r'(?:aria-label|title|placeholder)="([^"]*)"', page)
+    return html.unescape(" | ".join([re.sub(r"<[^>]*>", " ", page), *said]))
 
 
 @pytest.mark.django_db

@@ -154,10 +154,10 @@ def test_a_settled_market_shows_its_result_and_what_was_paid(people, alive):
     assert settle_market(market.pk)
     page = see(market, alice)
     assert "Result: Yes" in page
-    assert "You were paid ¤10.00." in page
-    assert "Profit +¤4.00" in page
+    assert "You were paid 10.00\N{NO-BREAK SPACE}cr." in page
+    assert "Profit +4.00\N{NO-BREAK SPACE}cr" in page
     assert "It did." in page
-    assert "Profit \N{MINUS SIGN}¤4.00" in see(market, bob)
+    assert "Profit \N{MINUS SIGN}4.00\N{NO-BREAK SPACE}cr" in see(market, bob)
     assert "Each contract of Yes was paid 1.00." in see(market)
 
 

@@ -183,3 +183,18 @@ async def test_acts_need_a_log_in(inside, alice):
         assert answer.headers["Location"].startswith("/accounts/login/")
     assert (await get(order["id"])).status == 0
     assert (await stranger.http.get(path(market, "own/"))).status_code == 200
+
+
+async def test_an_order_is_amended_in_german_numbers(inside, alice):
+    market = await inside.open_market(lot_step_lots=10)
+    order = await alice.placed(market, "buy 5 YES @ 0.30")
+    alice.http.cookies.set("django_language", "de")
+    assert 'value="0,30"' in await see(alice, market)
+    rest = f"orders/{order['id']}/amend/"
+    answer = await send(alice, market, rest, price="0,35", quantity="16,9")
+    assert answer.status_code == 200
+    amended = await get(order["id"])
+    assert (amended.price_pips, amended.quantity_lots) == (3_500, 1_690)
+    answer = await send(alice, market, rest, price="0,35", quantity="1.234")
+    assert answer.status_code == 422
+    assert (await get(order["id"])).quantity_lots == 1_690

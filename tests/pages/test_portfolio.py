@@ -72,11 +72,15 @@ def test_empty_lists_say_what_would_stand_there(alice):
 def test_the_head_adds_up(shard, alice):
     trade(shard, alice)
     figures = text_of(browser_of(alice).get("/portfolio/"))
-    for part in ("Cash ¤994.00", "Held for open orders ¤2.00", "Available ¤992.00"):
+    for part in (
+        "Cash 994.00 cr",
+        "Held for open orders 2.00 cr",
+        "Available 992.00 cr",
+    ):
         assert part in figures
-    assert "Positions ¤6.00" in figures  # bid 40 and ask 64 are too far apart: the last price
-    assert "Equity ¤1,000.00" in figures
-    assert "Profit, all time ¤0.00" in figures
+    assert "Positions 6.00 cr" in figures  # bid 40 and ask 64 are too far apart: the last price
+    assert "Equity 1,000.00 cr" in figures
+    assert "Profit, all time 0.00 cr" in figures
 
 
 def test_a_positions_profit_is_what_the_account_gained_and_closing_only_reduces(shard, alice):
@@ -135,7 +139,7 @@ def test_no_is_held_as_no(shard, alice):
     text = text_of(browser_of(alice).get("/portfolio/"))
     assert "NO 10 at 0.40" in text
     assert "Value" in text
-    assert "¤4.00" in text
+    assert "4.00 cr" in text
 
 
 def test_settlements_say_what_each_market_paid(shard, alice):
@@ -145,7 +149,7 @@ def test_settlements_say_what_each_market_paid(shard, alice):
     actions.do_resolve_market(market, by=operator, payout_pips=[10_000, 0], evidence_text="x")
     assert settle_market(market.pk)
     text = text_of(browser_of(alice).get("/portfolio/settlements/"))
-    assert "¤6.00 ¤10.00 +¤4.00" in text
+    assert "6.00 cr 10.00 cr +4.00 cr" in text
     assert "Yes" in text
 
 
@@ -263,7 +267,7 @@ def test_a_withdrawal_is_set_aside_and_can_be_taken_back(alice):
     alice.refresh_from_db()
     assert (request.amount_micros, alice.withdrawing_micros) == (120_500_001, 120_500_001)
     text = text_of(browser.get("/portfolio/money/"))
-    assert "¤120.500001 Waiting to my &lt;b&gt;bank" in text
+    assert "120.500001 cr Waiting to my &lt;b&gt;bank" in text
     assert "Being withdrawn" in text
     browser.post(f"/portfolio/money/withdrawals/{request.pk.hex}/cancel/")
     alice.refresh_from_db()
@@ -372,10 +376,21 @@ def test_complete_sets_are_worth_one_in_the_head_in_the_list_and_at_midnight(sha
     [live] = json.loads(found[1])
     assert live["value"] == "7.000000"  # 10 complete sets less 10 at 0.30
     assert (live["sets"], live["positions"]) == ("10.000000", {"O0": "-10.00"})
-    assert "Positions ¤7.00" in re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", page))
+    assert "Positions 7.00 cr" in re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", page))
     assert equity.value((-1000, 0, 0), read_market_marks(market), binary=False) == 7 * CREDIT
 
 
 def read_market_marks(market):
     marks = read_marks([market.pk])
     return [marks[market.pk, outcome] for outcome in range(3)]
+
+
+def test_money_is_asked_for_in_the_page_s_numbers(alice):
+    browser = browser_of(alice)
+    browser.cookies["django_language"] = "de"
+    assert ask(browser, kind="deposit", amount="1.234,5").status_code == 302
+    assert DepositRequest.objects.get().amount_micros == 1_234_500_000
+    refused = ask(browser, kind="deposit", amount="1.234")
+    assert refused.status_code == 422
+    assert 'value="1.234"' in refused.content.decode()
+    assert DepositRequest.objects.count() == 1

@@ -77,11 +77,20 @@ def test_changes_have_a_sign(pips, shown):
 
 
 @pytest.mark.django_db
-def test_money_carries_the_site_s_symbol_after_the_sign():
-    Policy.objects.update(currency_symbol="P")
+@pytest.mark.parametrize(
+    ("symbol", "place", "shown"),
+    [
+        ("P", "before", "P9,985.43"),
+        ("Kr", "before_spaced", "Kr\N{NO-BREAK SPACE}9,985.43"),
+        ("%", "after", "9,985.43%"),
+        ("pts", "after_spaced", "9,985.43\N{NO-BREAK SPACE}pts"),
+    ],
+)
+def test_money_carries_the_site_s_symbol_at_its_place(symbol, place, shown):
+    Policy.objects.update(currency_symbol=symbol, currency_place=place)
     template = Template("{% load predex %}{{ gain|signed_money }} {{ loss|signed_money }}")
-    shown = template.render(Context({"gain": 2_500_000, "loss": -2_500_000}))
-    assert shown == "+P2.50 \N{MINUS SIGN}P2.50"
+    told = template.render(Context({"gain": 9_985_430_000, "loss": -9_985_430_000}))
+    assert told == f"+{shown} \N{MINUS SIGN}{shown}"
 
 
 def test_times_are_in_the_viewer_s_zone_with_its_name():

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from accounts.api import limits
 from accounts.clock import from_datetime
-from accounts.models import Account
+from accounts.models import Account, Policy
+from accounts.policy import forget
 from tests.pages.desk import (
     SITE,
     alice,
@@ -36,6 +37,7 @@ from trading.pages.ticket import compute_affordable_lots
 __all__ = ["alice", "bob", "inside"]
 
 FEES = {"fee_kind": "quadratic", "fee_maker_rate": 20_000, "fee_taker_rate": 70_000}
+CR = "\N{NO-BREAK SPACE}cr"
 LIMIT = {"type": "limit", "side": "buy", "outcome": "YES"}
 
 
@@ -80,7 +82,7 @@ async def test_profit_if_right_is_what_it_pays_less_all_that_is_spent(inside, al
     market = await inside.open_market()
     await bob.placed(market, "sell 10 YES @ 0.60")
     preview = await send(alice, market, "preview/", **LIMIT, amount="10", price="0.60")
-    assert read_lines(preview.text)["profit"] == "¤4.00 (+66%)"
+    assert read_lines(preview.text)["profit"] == f"4.00{CR} (+66%)"
     # Of a sale of what is owned nothing is paid later: then there is no such line.
     await alice.placed(market, "buy 10 YES @ 0.60")
     await bob.placed(market, "buy 10 YES @ 0.50")
@@ -137,13 +139,13 @@ async def test_without_script_a_preview_is_the_page_with_the_summary(inside, ali
     )
     assert answer.status_code == 200
     assert read_lines(answer.text)["cost"] == "6.000000"
-    assert 'name="amount" type="number" inputmode="decimal" value="10"' in answer.text
+    assert 'name="amount" type="text" inputmode="decimal" maxlength="40" value="10"' in answer.text
 
 
 @pytest.mark.parametrize(
     ("fields", "field", "words"),
     [
-        ({"amount": "10000"}, "amount", "You need ¤4,000.00 more for this order."),
+        ({"amount": "10000"}, "amount", f"You need 4,000.00{CR} more for this order."),
         ({"amount": "5", "price": "0.505"}, "price", "The price must be a multiple of 0.01."),
         ({"amount": "5", "price": "1.20"}, "price", "The price must lie between 0 and 1."),
         ({"amount": "5", "price": "abc"}, "price", "Write a number, like 0.55 or 10."),
@@ -463,3 +465,45 @@ def test_credits_buy_the_most_contracts_that_they_can_pay_for(budget, price_pips
     assert lots % step == 0
     assert lots == 0 or hold_micros(lots) <= budget
     assert hold_micros(lots + step) > budget
+
+
+@pytest.mark.parametrize(
+    ("language", "typed", "lots"),
+    [("de", "16,9", 1_690), ("de", "16.9", 1_690), ("de", "1.234,5", 123_450),
+     ("en", "16.9", 1_690), ("en", "16,9", 1_690), ("en", "1,234.5", 123_450)],
+)  # fmt: skip
+async def test_a_decimal_comma_is_read_and_never_dropped(inside, alice, language, typed, lots):
+    market = await inside.open_market(lot_step_lots=10)
+    alice.http.cookies.set("django_language", language)
+    price = "0,50" if language == "de" else "0.50"
+    answer = await send(alice, market, "orders/", **LIMIT, amount=typed, price=price)
+    assert answer.status_code == 200
+    [order] = await orders_of(alice)
+    assert (order.quantity_lots, order.price_pips) == (lots, 5_000)
+
+
+async def test_an_amount_that_can_be_two_numbers_is_refused_in_words(inside, alice):
+    market = await inside.open_market()
+    for measure in ("contracts", "credits"):
+        ticket = {**LIMIT, "measure": measure, "amount": "1,234", "price": "0.50"}
+        answer = await send(alice, market, "orders/", **ticket)
+        words = "“1,234” can be two numbers. Write 1234 or 1.234."
+        assert read_errors(answer.text) == {"amount": words}
+        assert 'value="1,234"' in answer.text
+    assert await orders_of(alice) == []
+
+
+async def test_a_ticket_speaks_of_the_currency_as_the_policy_names_it(inside, alice):
+    market = await inside.open_market()
+    try:
+        await Policy.objects.aupdate(currency_name="acorns", currency_symbol="pts")
+        forget()
+        page = await see(alice, market)
+        summary = await send(alice, market, "preview/", **LIMIT, amount="5", price="0.50")
+    finally:
+        forget()
+    assert "Acorns to spend" in page
+    assert "credits" not in re.sub(r"<[^>]*>", " ", page).lower()
+    assert 'data-money="{amount}\N{NO-BREAK SPACE}pts"' in page
+    assert "1,000.00\N{NO-BREAK SPACE}pts" in page
+    assert "997.50\N{NO-BREAK SPACE}pts" in summary.text

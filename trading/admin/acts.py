@@ -15,8 +15,8 @@ from unfold.widgets import (
 
 from accounts.admin_fields import AmountField, PriceField
 from accounts.models import User
-from accounts.templatetags.predex import money, when
-from accounts.units import PIPS_PER_CREDIT, format_price
+from accounts.templatetags.predex import money, price, when
+from accounts.units import PIPS_PER_CREDIT
 from markets.admin.acts import MarketAct
 from markets.lifecycle import equal_payout
 from markets.models import TICKS_PIPS, Market
@@ -130,7 +130,7 @@ class TickAct(LiveAct):
         now_pips = market.tick_pips
         finer = [pips for pips in TICKS_PIPS if pips < now_pips and now_pips % pips == 0]
         field: Any = self.fields["tick_pips"]
-        field.choices = [(pips, format_price(pips)) for pips in finer]
+        field.choices = [(pips, price(pips)) for pips in finer]
 
     def do(self, row: Market, *, by: User, reason: str) -> None:
         do_refine_tick(row, by=by, tick_pips=self.cleaned_data["tick_pips"], reason=reason)
@@ -148,7 +148,7 @@ class ResolveAct(ResultAct):
 
     title = _("Propose a result")
     explanation = _(
-        "Tick the outcome that happened; several share one credit equally. Or say what a contract"
+        "Tick the outcome that happened; several share its payout equally. Or say what a contract"
         " of each outcome pays. It is paid after the dispute window."
     )
     statuses = (Status.CLOSED,)
@@ -259,9 +259,7 @@ class VoidAct(ResultAct):
     field_order = ["house_cover", "reason"]
 
     def prepare(self) -> None:
-        self.fields["house_cover"].help_text = _(
-            "In credits. Type the amount above (or more) to confirm it."
-        )
+        self.fields["house_cover"].help_text = _("Type the amount above (or more) to confirm it.")
 
     def describe(self) -> Iterable[tuple[Any, Any]]:
         [market] = self.rows

@@ -29,6 +29,7 @@ from accounts.admin_base import (
 )
 from accounts.clock import to_datetime
 from accounts.ids import check_id
+from accounts.numbers import currency_name
 from accounts.templatetags.predex import NOTHING, when
 from markets.models import Market
 from trading.journal import decode_body
@@ -370,7 +371,7 @@ class ExchangeDayAdmin(ReadOnlyAdmin):
     list_display = [
         "day",
         show_quantity("volume_lots", _("contracts")),
-        show_amount("volume_micros", _("credits")),
+        show_amount("volume_micros", currency_name),
         "trades",
         "traders",
         "counted_at",

@@ -10,7 +10,6 @@ from accounts.errors import ApiError
 from markets.models import Market
 from trading.api.commands import mirror_pips
 from trading.pages.live import OutcomeNow
-from trading.pages.numbers import write_price
 from trading.pages.obstacles import find_obstacle
 from trading.pages.ticket import Ticket, find_contract
 from trading.pages.words import FIELDS, Fault, explain
@@ -50,7 +49,6 @@ def build_ticket_context(
         "summary": None,
         "most": None,
         "fields": FIELDS,
-        "tick": write_price(market.tick_pips),
     }
 
 

@@ -23,7 +23,7 @@ from trading.pages.live import OutcomeNow
 from trading.pages.numbers import show_exact, show_lots
 from trading.pages.own import build_own_context
 from trading.pages.result import build_result_context, describe_result
-from trading.pages.ticket import read_ticket
+from trading.pages.ticket import read_link
 
 CHANGES_MAX = 100
 OUTCOMES_SHOWN = 8
@@ -52,7 +52,7 @@ def show_market(
     """Answer with the page; `shown` replaces parts of its context: a form that was refused."""
     context = live.build_context(request, market)
     outcomes = context["live"].outcomes
-    ticket = shown.get("ticket") or read_ticket(
+    ticket = shown.get("ticket") or read_link(
         request.GET.dict(),
         market,
         default_type=choose_type(outcomes),

@@ -24,6 +24,7 @@ from accounts.errors import ApiError, not_found
 from accounts.idempotency import run_once
 from accounts.ids import check_id, new_id
 from accounts.models import Account, DepositRequest, User, WithdrawalRequest
+from accounts.numbers import read_number
 from accounts.texts import validate_text
 from accounts.units import UnitError, parse_amount_micros
 from markets.actions import check_not_in_maintenance
@@ -59,14 +60,15 @@ FAULTS: Final = {
 
 
 class AmountField(forms.CharField):
-    """An exact amount: the text of a number, in micros."""
+    """An exact amount, typed in the page's language; its value is micros."""
 
     def clean(self, value: Any) -> int:
         text = super().clean(value)
         try:
-            return parse_amount_micros(text)
+            return parse_amount_micros(read_number(text))
         except UnitError as fault:
-            raise forms.ValidationError(FAULTS[fault.code], code=fault.code) from None
+            words = FAULTS.get(fault.code, fault.message)
+            raise forms.ValidationError(words, code=fault.code) from None
 
 
 class MoneyForm(forms.Form):

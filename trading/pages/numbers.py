@@ -6,10 +6,10 @@ What the ticket says is what the API says and what is booked, so nothing here is
 from decimal import Decimal
 from typing import Final
 
-from django.utils import formats
 from django.utils.html import format_html
 
-from accounts.policy import get_policy
+from accounts import numbers
+from accounts.numbers import MINUS
 from accounts.units import (
     LOTS_PER_CONTRACT,
     MICROS_PER_CREDIT,
@@ -18,7 +18,6 @@ from accounts.units import (
     format_quantity,
 )
 
-MINUS: Final = "\N{MINUS SIGN}"
 CENT_MICROS: Final = MICROS_PER_CREDIT // 100
 
 
@@ -27,15 +26,13 @@ def show_exact(micros: int) -> str:
     decimals = 2
     while decimals < 6 and micros % 10 ** (6 - decimals):
         decimals += 1
-    number = Decimal(abs(micros)) / MICROS_PER_CREDIT
-    text = formats.number_format(number, decimals, use_l10n=True, force_grouping=True)
+    text = numbers.show_number(Decimal(abs(micros)) / MICROS_PER_CREDIT, decimals)
     return f"{MINUS}{text}" if micros < 0 else text
 
 
 def show_money(micros: int) -> str:
     """The same with the currency's symbol."""
-    sign = MINUS if micros < 0 else ""
-    return f"{sign}{get_policy().currency_symbol}{show_exact(abs(micros))}"
+    return numbers.show_money(show_exact(abs(micros)), is_negative=micros < 0)
 
 
 def show_data(micros: int) -> str:
@@ -46,23 +43,22 @@ def show_data(micros: int) -> str:
 def show_lots(lots: int) -> str:
     """Lots as contracts: 1,250 or 0.5."""
     decimals = 0 if lots % 100 == 0 else 1 if lots % 10 == 0 else 2
-    number = Decimal(lots) / LOTS_PER_CONTRACT
-    return formats.number_format(number, decimals, use_l10n=True, force_grouping=True)
+    return numbers.show_number(Decimal(lots) / LOTS_PER_CONTRACT, decimals)
 
 
 def write_lots(lots: int) -> str:
-    """Lots as a form's number field takes them: 1250 or 0.5, whatever the language."""
+    """Lots as links and scripts have them: 1250 or 0.5, whatever the language."""
     return _trim(format_quantity(lots))
 
 
 def write_price(price_pips: int) -> str:
-    """Pips as a form's number field takes them, with 2 decimals at least."""
+    """Pips as links and scripts have them, with 2 decimals at least."""
     text = format_price(price_pips)
     return text[:-2] + text[-2:].rstrip("0")
 
 
 def write_cents(micros: int) -> str:
-    """Micros as a form's number field takes them, rounded down to cents."""
+    """Micros as links and scripts have them, rounded down to cents."""
     return _trim(format_amount(micros // CENT_MICROS * CENT_MICROS))
 
 

@@ -7,6 +7,7 @@ from django.http import HttpRequest
 
 from accounts.context import find_account
 from accounts.models import Account
+from accounts.numbers import write_number
 from accounts.units import PIPS_PER_CREDIT
 from markets.models import Market
 from trading.cards import build_card
@@ -116,7 +117,8 @@ def _read(account: Account, market: Market) -> Own:
 
 def _build_order(row: OrderRow) -> OwnOrder:
     price_pips = row.price_pips or 0
-    return OwnOrder(row, write_price(price_pips), write_lots(row.order.quantity_lots))
+    texts = write_price(price_pips), write_lots(row.order.quantity_lots)
+    return OwnOrder(row, *map(write_number, texts))
 
 
 def _read_position(account: Account, market: Market, margin: Margin | None) -> PositionRow | None:

@@ -30,6 +30,7 @@ from trading.pages.numbers import show_lots
 from trading.pages.own import Amending, build_own_context
 from trading.pages.place import OWN_CHANGED, RESTING
 from trading.pages.standing import describe_bet
+from trading.pages.ticket import read_field
 from trading.pages.words import describe_order, explain, name_contract
 
 NUMBER_LENGTH_MAX = 30
@@ -80,8 +81,11 @@ def amend(request: HttpRequest, slug: str, order_id: str) -> HttpResponse:
     """Change the price or the total quantity of an own order."""
     market = get_market(slug, user=request.user)
     price, quantity = _read(request, "price"), _read(request, "quantity")
-    body = {"price": price or None, "quantity": quantity or None}
     try:
+        body = {
+            "price": read_field(price, "price") or None,
+            "quantity": read_field(quantity, "quantity") or None,
+        }
         answer = entry.carry_out(request, "amend", msgspec.json.encode(body), order_id=order_id)
     except ApiError as refusal:
         errors = show_errors(refusal, market)

@@ -25,7 +25,7 @@ from accounts.context import json_for_script
 from accounts.errors import ApiError
 from accounts.models import Account, Transfer
 from accounts.queries import list_transfers
-from accounts.units import MICROS_PER_CREDIT, format_amount, format_quantity
+from accounts.units import format_amount, format_quantity
 from markets.models import Market
 from trading import queries
 from trading.cards import build_card
@@ -276,13 +276,12 @@ def _build_tabs(current: str) -> list[Tab]:
 def _build_curve(performance: Performance) -> dict[str, Any]:
     """Return the curve as [seconds since 1970, equity in credits], a point for each day's end."""
     points = [
-        [_seconds_at_end(point), point.equity_micros / MICROS_PER_CREDIT]
-        for point in performance.points
+        [_seconds_at_end(point), format_amount(point.equity_micros)] for point in performance.points
     ]
     equity_micros = performance.equity_micros
     return {
         "points": points,
-        "now": None if equity_micros is None else equity_micros / MICROS_PER_CREDIT,
+        "now": None if equity_micros is None else format_amount(equity_micros),
     }
 
 

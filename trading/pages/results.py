@@ -14,6 +14,7 @@ from django.views.decorators.http import require_POST
 
 from accounts.errors import ApiError, RefusedError
 from accounts.models import User
+from accounts.numbers import read_number
 from accounts.refusals import describe
 from accounts.units import UnitError, parse_price_pips
 from markets.lifecycle import PayoutError, binary_payout, equal_payout
@@ -93,7 +94,7 @@ def _read_payout(request: HttpRequest, market: Market) -> list[int]:
     share = request.POST.get("yes", "").strip()
     if share and market.kind == Market.Kind.BINARY:
         try:
-            return binary_payout(parse_price_pips(share))
+            return binary_payout(parse_price_pips(read_number(share)))
         except UnitError as fault:
             raise PayoutError(fault.code, fault.message) from None
     named = set(request.POST.getlist("winners"))

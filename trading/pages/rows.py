@@ -291,7 +291,7 @@ class SettlementRow(NamedTuple):
 
 
 _IN: Final = {
-    "grant": gettext_lazy("Credits granted"),
+    "grant": gettext_lazy("Granted"),
     "deposit": gettext_lazy("Deposit"),
     "withdrawal": gettext_lazy("Withdrawal"),
     "trade": gettext_lazy("Received for contracts"),

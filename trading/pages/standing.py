@@ -8,7 +8,6 @@ from typing import NamedTuple
 from django.utils.translation import gettext as _
 
 from accounts.models import Account
-from accounts.units import parse_price_pips
 from markets.models import Market
 from trading.cards import build_card
 from trading.config import fees_of
@@ -107,6 +106,6 @@ def _find_price_pips(ticket: Ticket, standing: Standing) -> int | None:
     if ticket.type == "market":
         return standing.ask_pips
     try:
-        return parse_price_pips(ticket.price)
+        return ticket.price_pips
     except ValueError:
         return None

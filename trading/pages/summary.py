@@ -8,6 +8,7 @@ from typing import Final, NamedTuple
 
 from django.utils.translation import gettext as _
 
+from accounts.numbers import read_number, show_percent
 from accounts.units import parse_amount_micros, parse_price_pips, parse_quantity_lots
 from markets.models import Market
 from trading.api.schema import PreviewAnswer
@@ -120,7 +121,7 @@ def _describe(told: PreviewAnswer, ticket: Ticket, contract: Contract) -> str:
         "filled": show_lots(parse_quantity_lots(told.filled)),
         "rest": show_lots(parse_quantity_lots(told.remaining)),
         "outcome": contract.label,
-        "price": ticket.price,
+        "price": show_exact(ticket.price_pips * MICROS_PER_PIP) if ticket.type == "limit" else "",
     }
     if told.status == "open":
         return _("%(rest)s %(outcome)s would wait at %(price)s for somebody to trade.") % said
@@ -171,7 +172,7 @@ def _list_money(effect: Effect) -> Iterable[Line]:
 
 def _list_fee_hold(effect: Effect) -> Iterable[Line]:
     """What is held beyond the price of what rests is for its fee."""
-    price_pips = parse_price_pips(effect.ticket.price)
+    price_pips = effect.ticket.price_pips
     risk_pips = PAYOUT_PIPS - price_pips if effect.is_sale else price_pips
     fee_micros = effect.hold_micros - risk_pips * effect.rest_lots
     if fee_micros > 0:
@@ -189,11 +190,11 @@ def _list_gain(effect: Effect, market: Market) -> Iterable[Line]:
         return
     spent_micros = effect.cost_micros
     if rest_lots:
-        spent_micros += parse_price_pips(effect.ticket.price) * rest_lots
+        spent_micros += effect.ticket.price_pips * rest_lots
     profit_micros = pays_micros - spent_micros
     if spent_micros > 0 and profit_micros >= 0:
-        share = {"profit": show_money(profit_micros), "share": profit_micros * 100 // spent_micros}
-        text = _("%(profit)s (+%(share)s%%)") % share
+        share = show_percent(profit_micros * 100 // spent_micros)
+        text = f"{show_money(profit_micros)} (+{share})"
         yield Line("profit", _("Profit if right"), text, "yes")
 
 
@@ -237,7 +238,7 @@ def _list_available(effect: Effect) -> Iterable[Line]:
 
 def _warn_unfilled(told: PreviewAnswer, ticket: Ticket) -> str:
     if ticket.measure == "credits" and ticket.type == "market":
-        budget_micros = parse_amount_micros(ticket.amount)
+        budget_micros = parse_amount_micros(read_number(ticket.amount))
         return describe_unspent(parse_amount_micros(told.cost), budget_micros, told.reason)
     said = {
         "rest": show_lots(parse_quantity_lots(told.remaining)),

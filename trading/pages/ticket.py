@@ -9,9 +9,9 @@ Each rendered ticket has a client order id. It changes with each definite answer
 the outcome is unknown, so that a double click, a form sent again or a retry places one order.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeVar
 from urllib.parse import urlencode
 
 import msgspec
@@ -19,6 +19,7 @@ from django.utils import timezone
 
 from accounts.errors import ApiError, RefusedError
 from accounts.ids import new_id
+from accounts.numbers import read_number, write_number
 from accounts.units import (
     UnitError,
     format_price,
@@ -41,6 +42,8 @@ MEASURES: Final = ("contracts", "credits")
 TIMES: Final = ("gtc", "gtd", "ioc", "fok")
 TEXT_LENGTH_MAX: Final = 40
 KEY_LENGTH_MAX: Final = 64
+
+T = TypeVar("T")
 
 
 class Ticket(NamedTuple):
@@ -67,6 +70,11 @@ class Ticket(NamedTuple):
     def is_complete(self) -> bool:
         """Whether there is enough to ask for a preview."""
         return bool(self.amount) and (self.type == "market" or bool(self.price))
+
+    @property
+    def price_pips(self) -> int:
+        """The price as it was meant; UnitError where it is none."""
+        return parse_price_pips(read_number(self.price))
 
 
 def read_ticket(
@@ -103,12 +111,19 @@ def read_ticket(
     )
 
 
+def read_link(values: Mapping[str, str], market: Market, **defaults: str) -> Ticket:
+    """Read a link, whose numbers are plain: they are written as the form's are."""
+    ticket = read_ticket(values, market, **defaults)
+    return ticket._replace(amount=write_number(ticket.amount), price=write_number(ticket.price))
+
+
 def find_contract(ticket: Ticket, market: Market) -> Contract:
     return name_contract(market, ticket.outcome, is_mirrored=ticket.is_mirrored)
 
 
 def write_link(ticket: Ticket) -> str:
     """Return the part of a link to the market's page that fills the ticket in as it is here."""
+    ticket = ticket._replace(amount=_to_plain(ticket.amount), price=_to_plain(ticket.price))
     defaults = Ticket._field_defaults
     said = {
         name: "on" if value is True else value
@@ -116,6 +131,14 @@ def write_link(ticket: Ticket) -> str:
         if name in ("outcome", "side", "type", "measure") or value != defaults.get(name, value)
     }
     return f"?{urlencode(said)}#ticket"
+
+
+def _to_plain(text: str) -> str:
+    """Return a typed number as links have it; what is none, or can be two, stays as it is."""
+    try:
+        return read_number(text)
+    except UnitError:
+        return text
 
 
 # --- from the form to the API ------------------------------------------------------------------
@@ -144,23 +167,21 @@ def build_body(ticket: Ticket, market: Market) -> bytes:
 def _build_price(ticket: Ticket) -> dict[str, str]:
     if ticket.type == "market" or not ticket.price:
         return {}
-    if not ticket.is_mirrored:
-        return {"price": ticket.price}
-    return {"price": format_price(mirror_pips(_read_price(ticket), as_no=True))}
+    return {"price": format_price(mirror_pips(_read_price(ticket), as_no=ticket.is_mirrored))}
 
 
 def _build_amount(ticket: Ticket, market: Market) -> dict[str, str]:
     if ticket.measure == "contracts":
-        return {"quantity": ticket.amount} if ticket.amount else {}
+        return {"quantity": _read_amount(ticket, "quantity")} if ticket.amount else {}
     if ticket.side == "sell":
         message = "a sale is of a number of contracts"
         raise RefusedError("sale_by_credits", message, "quantity")
     if ticket.type == "market":
-        return {"budget": ticket.amount} if ticket.amount else {}
+        return {"budget": _read_amount(ticket, "budget")} if ticket.amount else {}
     if not ticket.price:
         raise build_refusal(Reason.PRICE_MISSING)
     lots = compute_affordable_lots(
-        _read(parse_amount_micros, ticket.amount, "budget"),
+        _read(parse_amount_micros, _read_amount(ticket, "budget"), "budget"),
         _read_price(ticket),
         fees=fees_of(market),
         step_lots=market.lot_step_lots,
@@ -198,12 +219,21 @@ def mirror(price_pips: int | None) -> int | None:
 
 
 def _read_price(ticket: Ticket) -> int:
-    return _read(parse_price_pips, ticket.price, "price")
+    return _read(parse_price_pips, read_field(ticket.price, "price"), "price")
 
 
-def _read(parse: Any, text: str, field: str) -> int:
+def _read_amount(ticket: Ticket, field: str) -> str:
+    return read_field(ticket.amount, field)
+
+
+def read_field(text: str, field: str) -> str:
+    """Return the plain number that was typed; ApiError if it can be two."""
+    return _read(read_number, text, field)
+
+
+def _read(parse: Callable[[str], T], text: str, field: str) -> T:
     try:
-        return int(parse(text))
+        return parse(text)
     except UnitError as fault:
         raise ApiError(400, fault.code, fault.message, field) from None
 

@@ -8,6 +8,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from accounts.errors import ApiError
+from accounts.numbers import AMBIGUOUS
 from accounts.units import (
     LOTS_PER_CONTRACT,
     format_quantity,
@@ -103,7 +104,7 @@ _REFUSALS: Final[Mapping[str, str | Promise]] = {
     "price_missing": gettext_lazy("A limit order needs a price."),
     "price_out_of_range": gettext_lazy("The price must lie between 0 and 1."),
     "budget_invalid": gettext_lazy(
-        "Credits to spend must be above 0, and don't go with “all or nothing”."
+        "What you spend must be above 0, and doesn't go with “all or nothing”."
     ),
     "post_only_invalid": gettext_lazy("Only a limit order that may wait can be post-only."),
     "post_only_would_cross": gettext_lazy(
@@ -147,6 +148,8 @@ def _explain_terms(error: ApiError, market: Market) -> str:
     if error.code == "quantity_too_large":
         most = show_lots(ORDER_LOTS_MAX)
         return _("An order has at most %(most)s contracts.") % {"most": most}
+    if error.code == AMBIGUOUS:
+        return error.message
     if error.code in _OF_QUANTITY:
         return _("Say how many contracts.") if error.field != "budget" else _("Say how much.")
     return ""
@@ -158,10 +161,10 @@ _ENDS: Final[Mapping[str, str | Promise]] = {
     "immediate_remainder": gettext_lazy("nobody offers more at this price"),
     "fok_not_fillable": gettext_lazy("not all of it can be had at this price"),
     "no_liquidity": gettext_lazy("nobody offers the other side"),
-    "budget_spent": gettext_lazy("the credits are spent"),
+    "budget_spent": gettext_lazy("the amount is spent"),
     "self_trade": gettext_lazy("it would trade with your own order"),
     "reduce_only": gettext_lazy("there is no more to close"),
-    "insufficient_funds": gettext_lazy("your credits don't reach further"),
+    "insufficient_funds": gettext_lazy("your balance doesn't reach further"),
     "position_limit": gettext_lazy("the position limit is reached"),
     "match_limit": gettext_lazy("it met too many orders at once"),
     "market_closed": gettext_lazy("trading has ended"),

@@ -4,6 +4,7 @@ colour and in the figure itself.
 
 from django import template
 
+from accounts.numbers import show_percent
 from accounts.templatetags.predex import NOTHING
 from accounts.units import format_amount
 from markets.models import Market
@@ -52,7 +53,7 @@ def sign(micros: int | None) -> str:
 @register.filter
 def share(part: float | None) -> str:
     """A part of 1 as a percentage."""
-    return NOTHING if part is None else f"{round(100 * part)}%"
+    return NOTHING if part is None else show_percent(round(100 * part))
 
 
 @register.filter

@@ -1,0 +1,41 @@
+from django.db import migrations, models
+
+OLD_SYMBOL, NEW_SYMBOL = "¤", "cr"
+
+
+def keep_what_was_chosen(apps, schema_editor):
+    """A symbol that an operator chose stays where it stood; the old default, which many fonts draw
+    like a broken glyph, gives way to the new one."""
+    policies = apps.get_model("accounts", "Policy").objects.using(schema_editor.connection.alias)
+    policies.exclude(currency_symbol=OLD_SYMBOL).update(currency_place="before")
+    policies.filter(currency_symbol=OLD_SYMBOL).update(currency_symbol=NEW_SYMBOL)
+
+
+def return_to_the_old_default(apps, schema_editor):
+    policies = apps.get_model("accounts", "Policy").objects.using(schema_editor.connection.alias)
+    policies.filter(currency_symbol=NEW_SYMBOL).update(currency_symbol=OLD_SYMBOL)
+
+
+class Migration(migrations.Migration):
+    dependencies = [("accounts", "0006_what_waits_and_who_did_what_is_found_by_index")]
+
+    operations = [
+        migrations.AddField(
+            "policy",
+            "currency_place",
+            models.CharField(
+                choices=[
+                    ("before", "before the amount"),
+                    ("before_spaced", "before the amount, with a space"),
+                    ("after", "after the amount"),
+                    ("after_spaced", "after the amount, with a space"),
+                ],
+                default="after_spaced",
+                max_length=13,
+            ),
+        ),
+        migrations.AlterField(
+            "policy", "currency_symbol", models.CharField(default="cr", max_length=8)
+        ),
+        migrations.RunPython(keep_what_was_chosen, return_to_the_old_default),
+    ]
