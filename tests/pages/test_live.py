@@ -5,7 +5,6 @@ import re
 
 import pytest
 from django.contrib.auth.models import AnonymousUser
-from django.core.cache import cache
 from django.test import RequestFactory
 from django.utils import timezone
 
@@ -16,6 +15,7 @@ from markets.queries import get_market
 from tests.markets.factories import make_group, make_user
 from tests.markets.factories import make_market as make_catalogued_market
 from tests.trading.world import buy, make_account, make_market, open_market, own_shard, run, sell
+from trading.cards import build_card
 from trading.derive import derive_market
 from trading.models import Candle, OutcomeStats
 from trading.pages import history, lines
@@ -25,11 +25,6 @@ pytestmark = pytest.mark.django_db
 
 WHITE_AND_DARK = (WHITE, DARK_GROUND)
 LOTS = 100
-
-
-@pytest.fixture(autouse=True)
-def forget_histories():
-    cache.clear()
 
 
 @pytest.fixture
@@ -64,7 +59,7 @@ def add_candle(market, minute, *, outcome=0, bid=None, ask=None, close=None):
 
 
 def read_percents(market, range_name, **options):
-    read = history.read_history(market, range_name, **options)
+    read = history.read_history(build_card(market), range_name, **options)
     return {
         outcome: [None if value is None else value / lines.PERCENT for value in line]
         for outcome, line in read.lines.items()
@@ -244,7 +239,7 @@ def test_the_chart_begins_with_the_first_outcome_that_has_a_price():
 def test_a_range_begins_with_what_was_known_before_it():
     market, now = make_catalogued_market(status="open"), this_minute()
     add_candle(market, now - 3 * 24 * 60, bid=40, ask=42)
-    read = history.read_history(market, "1D")
+    read = history.read_history(build_card(market), "1D")
     assert read.points[0] >= now - 24 * 60 - 3
     assert set(read.lines[0]) == {2 * 4100}
 
@@ -253,7 +248,7 @@ def test_a_line_of_a_year_has_at_most_500_points_and_ends_now():
     market, now = make_catalogued_market(status="open"), this_minute()
     add_candle(market, now - 365 * 24 * 60, bid=40, ask=42)
     add_candle(market, now, bid=50, ask=52)
-    read = history.read_history(market, "ALL")
+    read = history.read_history(build_card(market), "ALL")
     assert 250 <= len(read.points) == len(read.lines[0]) <= history.POINTS_MAX
     assert now < read.points[-1] <= this_minute() + 1
     assert read.lines[0][-1] == 2 * 5100
@@ -265,7 +260,7 @@ def test_fifty_outcomes_have_shorter_lines():
     now = this_minute()
     for outcome in range(50):
         add_candle(market, now - 600, outcome=outcome, bid=1, ask=3)
-    read = history.read_history(market, "ALL")
+    read = history.read_history(build_card(market), "ALL")
     assert len(read.lines) == 50
     assert sum(len(line) for line in read.lines.values()) <= history.VALUES_MAX
     assert all(line[-1] == 400 for line in read.lines.values())
@@ -275,11 +270,11 @@ def test_the_chart_of_a_closed_market_ends_with_its_last_minute():
     market, now = make_catalogued_market(status="closed"), this_minute()
     add_candle(market, now - 5000, bid=40, ask=42)
     add_candle(market, now - 4000, bid=50, ask=52)
-    assert history.read_history(market, "1H").points[-1] == now - 3999
+    assert history.read_history(build_card(market), "1H").points[-1] == now - 3999
 
 
 def test_a_market_without_candles_has_no_points():
-    read = history.read_history(make_catalogued_market(status="open"), "ALL")
+    read = history.read_history(build_card(make_catalogued_market(status="open")), "ALL")
     assert read == history.History([], {0: []})
 
 

@@ -8,12 +8,13 @@ grows with the points drawn, not with the age of the market.
 from collections.abc import Collection
 from typing import Final, NamedTuple
 
-from django.core.cache import cache
+import msgspec
 from django.db import connection
 from django.db.models import Max, Min, OuterRef, Subquery
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpRequest, HttpResponse
 from django.views.decorators.http import require_safe
 
+from accounts.cache import FreshCache
 from accounts.clock import now_us
 from accounts.errors import ApiError
 from markets.models import Market
@@ -29,6 +30,9 @@ POINTS_MAX: Final = 500
 VALUES_MAX: Final = 10_000
 """Of all lines together, so that fifty outcomes have shorter lines than two."""
 FRESH_SECONDS: Final = 10
+WAIT_SECONDS: Final = 5
+"""Charts are read one after the other, so that they leave the database to those who trade."""
+BODIES_MAX: Final = 256
 STEPS: Final = (1, 2, 3, 5, 10, 15, 30, 60, 120, 180, 360, 720, 1440)
 MINUTE_US: Final = 60_000_000
 LIVE_STATUSES: Final = (Market.Status.OPEN, Market.Status.HALTED)
@@ -78,14 +82,19 @@ def history(request: HttpRequest, slug: str) -> HttpResponse:
     name = request.GET.get("range", "ALL")
     if name not in RANGES:
         raise ApiError(400, "invalid_choice", "there is no such range", "range")
-    key = f"history:{market.pk}:{market.status}:{name}"
-    body = cache.get(key)
-    if body is None:
-        body = show_history(read_history(market, name), build_card(market))
-        cache.set(key, body, FRESH_SECONDS)
-    answer = JsonResponse({"market": market.slug, "range": name, **body})
+    try:
+        body = _bodies.get_alone((build_card(market), name), wait_seconds=WAIT_SECONDS)
+    except TimeoutError:
+        raise ApiError(503, "unavailable", "too many charts are read now: try again") from None
+    answer = HttpResponse(body, content_type="application/json")
     answer["Cache-Control"] = f"private, max-age={FRESH_SECONDS}"
     return answer
+
+
+def _write_body(key: tuple[MarketCard, str]) -> bytes:
+    card, name = key
+    shown = show_history(read_history(card, name), card)
+    return msgspec.json.encode({"market": card.slug, "range": name, **shown})
 
 
 def show_history(read: History, card: MarketCard) -> dict[str, object]:
@@ -100,15 +109,15 @@ def show_history(read: History, card: MarketCard) -> dict[str, object]:
 
 
 def read_history(
-    market: Market,
+    card: MarketCard,
     range_name: str,
     *,
     outcomes: Collection[int] | None = None,
     points_max: int = POINTS_MAX,
 ) -> History:
     """Read the lines of a range, of these outcomes if not of all, in two queries."""
-    wanted = range(market.book_count) if outcomes is None else sorted(outcomes)
-    grid = _find_grid(market, RANGES[range_name], min(points_max, VALUES_MAX // len(wanted)))
+    wanted = range(card.book_count) if outcomes is None else sorted(outcomes)
+    grid = _find_grid(card, RANGES[range_name], min(points_max, VALUES_MAX // len(wanted)))
     if grid is None:
         return History([], {outcome: [] for outcome in wanted})
     points = [*range(grid.first, grid.end, grid.step), grid.end]
@@ -117,7 +126,7 @@ def read_history(
     names = {f"outcome_{outcome}": outcome for outcome in wanted}
     statement = _LINES.replace("<outcomes>", ", ".join(f"%({name})s" for name in names))
     with connection.cursor() as cursor:
-        cursor.execute(statement, {"market": market.pk, **grid._asdict(), **names})
+        cursor.execute(statement, {"market": card.id, **grid._asdict(), **names})
         for outcome, point, bid_pips, ask_pips, last_pips in cursor:
             worth = compute_mark(bid_pips, ask_pips, last_pips).half_pips
             lines[outcome][places[point]] = worth
@@ -134,18 +143,18 @@ def _drop_unknown(points: list[int], lines: dict[int, list[int | None]]) -> Hist
     return History(points[start:], {outcome: line[start:] for outcome, line in lines.items()})
 
 
-def _find_grid(market: Market, minutes: int | None, points_max: int) -> _Grid | None:
+def _find_grid(card: MarketCard, minutes: int | None, points_max: int) -> _Grid | None:
     """Return the times of the points: whole steps and the end; None where nothing happened."""
     candles = Candle.objects.filter(
         market_id=OuterRef("market_id"), outcome_index=OuterRef("outcome_index")
     ).values("minute")
-    seen = OutcomeStats.objects.filter(market_id=market.pk).aggregate(
+    seen = OutcomeStats.objects.filter(market_id=card.id).aggregate(
         first=Min(Subquery(candles.order_by("minute")[:1])),
         last=Max(Subquery(candles.order_by("-minute")[:1])),
     )
     if seen["first"] is None:
         return None
-    is_live = market.status in LIVE_STATUSES
+    is_live = card.status in LIVE_STATUSES
     end = now_us() // MINUTE_US + 1 if is_live else seen["last"] + 1
     start = seen["first"] if minutes is None else max(end - minutes, seen["first"])
     step = _find_step(end - start, points_max - 2)
@@ -158,3 +167,8 @@ def _find_step(minutes: int, steps_max: int) -> int:
             return step
     day = STEPS[-1]
     return -(-minutes // (steps_max * day)) * day
+
+
+_bodies: FreshCache[tuple[MarketCard, str], bytes] = FreshCache(
+    _write_body, seconds=FRESH_SECONDS, entries_max=BODIES_MAX
+)
