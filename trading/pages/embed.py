@@ -48,7 +48,7 @@ def embed(request: HttpRequest, slug: str) -> HttpResponse:
         "binary": binary,
         "outcomes": shown,
         "more_count": len(outcomes) - len(shown),
-        "drawing": lines.draw([(row.look, read.lines[row.index]) for row in shown]),
+        "drawing": lines.draw(read.times, [(row.look, read.lines[row.index]) for row in shown]),
         "status": name_status(market.status),
         "url": settings.SITE_URL.rstrip("/") + reverse("market", args=[market.slug]),
         "theme": theme if theme in THEMES else "",

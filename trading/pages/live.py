@@ -124,7 +124,7 @@ class _Moment(NamedTuple):
 
 
 def build_context(request: HttpRequest, market: Market) -> dict[str, Any]:
-    """Return `live` for the templates of `trading/market/`, from 5 queries, 6 when logged in.
+    """Return `live` for the templates of `trading/market/`, from 7 queries at most.
 
     The query may say `range` (of RANGES), `book` (an outcome's code) and `view` (yes or no).
     """
@@ -190,7 +190,7 @@ def build_chart(card: MarketCard, outcomes: Sequence[OutcomeNow], range_name: st
     return ChartView(
         range_name,
         [(name, _name_range(name)) for name in RANGES],
-        lines.draw([(outcome.look, read.lines[outcome.index]) for outcome in shown]),
+        lines.draw(read.times, [(outcome.look, read.lines[outcome.index]) for outcome in shown]),
         [(outcome, lines.sum_up(read.lines[outcome.index])) for outcome in shown],
     )
 
