@@ -12,6 +12,7 @@ from collections.abc import Callable, Hashable
 from typing import Generic, TypeVar
 
 from channels.db import database_sync_to_async
+from django.db import connection
 
 Key = TypeVar("Key", bound=Hashable)
 Value = TypeVar("Value")
@@ -23,9 +24,16 @@ _caches: "list[FreshCache]" = []
 class FreshCache(Generic[Key, Value]):
     """`look_up(key)` reads the database; it runs in a thread when asked for from async code."""
 
-    def __init__(self, look_up: Callable[[Key], Value | None], *, seconds: float) -> None:
+    def __init__(
+        self,
+        look_up: Callable[[Key], Value | None],
+        *,
+        seconds: float,
+        entries_max: int = ENTRIES_MAX,
+    ) -> None:
         self._look_up = look_up
         self._seconds = seconds
+        self._entries_max = entries_max
         self._entries: dict[Key, tuple[float, Value]] = {}
         self._pending: dict[Key, asyncio.Future[Value | None]] = {}
         self._reading = threading.Lock()
@@ -58,6 +66,23 @@ class FreshCache(Generic[Key, Value]):
         finally:
             self._reading.release()
 
+    def get_alone(self, key: Key, *, wait_seconds: float) -> Value | None:
+        """Like `get_sync`, for what is heavy and must be fresh: one thread reads at a time.
+
+        The others wait, without a connection to the database; TimeoutError when it takes too long.
+        """
+        value = self.find_fresh(key)
+        if value is not None:
+            return value
+        if not connection.in_atomic_block:
+            connection.close()
+        if not self._reading.acquire(timeout=wait_seconds):
+            raise TimeoutError
+        try:
+            return self.get_sync(key)
+        finally:
+            self._reading.release()
+
     async def get(self, key: Key) -> Value | None:
         entry = self._entries.get(key)
         now = time.monotonic()
@@ -69,7 +94,7 @@ class FreshCache(Generic[Key, Value]):
 
     def put(self, key: Key, value: Value, *, since: float | None = None) -> None:
         """Keep what is known; `since` is the moment at which it was true."""
-        if len(self._entries) >= ENTRIES_MAX:
+        if len(self._entries) >= self._entries_max:
             self._entries.clear()
         self._entries[key] = ((time.monotonic() if since is None else since) + self._seconds, value)
 

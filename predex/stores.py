@@ -86,8 +86,8 @@ def configure_channel_layers(redis_url: str, *, prefix: str) -> dict[str, Any]:
 
 
 def configure_caches(redis_url: str, *, prefix: str) -> dict[str, Any]:
-    """Return CACHES; what is cached may vanish at any moment."""
+    """Return CACHES; what is cached may vanish at any moment, and Redis may be away."""
     if not redis_url:
         return {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
-    cache = "django.core.cache.backends.redis.RedisCache"
+    cache = "accounts.hint_cache.HintCache"
     return {"default": {"BACKEND": cache, "LOCATION": redis_url, "KEY_PREFIX": prefix}}

@@ -123,7 +123,10 @@ def pair_with_orders(sides: Sequence[tuple[Trade, bool]]) -> list[OwnFill]:
 
 
 class Bar(NamedTuple):
-    """Candles of one outcome put together: `start` and the width are minutes."""
+    """Candles of one outcome put together: `start` and the width are minutes.
+
+    Without a trade its prices are the last one before it, and it `is_carried`.
+    """
 
     start: int
     open_pips: int | None
@@ -136,14 +139,18 @@ class Bar(NamedTuple):
     open_interest_lots: int
     trades: int
     seq: int
+    is_carried: bool
 
 
 def list_bars(
-    market_id: int, outcome: int, *, width: int, start: int, before: int, count: int
+    market_id: int, outcome: int, *, width: int, start: int | None, before: int, count: int
 ) -> list[Bar]:
-    """Return up to `count` bars of `width` minutes that begin in [start, before), newest first."""
+    """Return up to `count` bars of `width` minutes that begin in [start, before), newest first.
+
+    The first interval from `start` on has one even if nothing happened in it, but did before.
+    """
     candles = Candle.objects.filter(market_id=market_id, outcome_index=outcome)
-    first_minute, last_minute = -(-start // width) * width, -(-before // width) * width
+    first_minute, last_minute = -(-(start or 0) // width) * width, -(-before // width) * width
     groups = (
         candles.filter(minute__gte=first_minute, minute__lt=last_minute)
         .values(bar=F("minute") / width)
@@ -158,7 +165,12 @@ def list_bars(
         )
         .order_by("-bar")[:count]
     )
-    return _build_bars(candles, [dict(group) for group in groups], width)
+    bars = _build_bars(candles, [dict(group) for group in groups], width)
+    oldest = bars[-1].start if bars else last_minute
+    now = int(time.time()) // 60
+    if start is not None and len(bars) < count and first_minute < min(oldest, now + 1):
+        bars += _carry_in(candles, first_minute)
+    return _carry_prices(candles, bars)
 
 
 def _build_bars(candles: QuerySet[Candle], groups: list[dict[str, Any]], width: int) -> list[Bar]:
@@ -182,7 +194,35 @@ def _build_bar(group: dict[str, Any], rows: dict[int, Candle], width: int) -> Ba
         last.open_interest_lots,
         group["count"],
         last.seq,
+        is_carried=closed is None,
     )
+
+
+def _carry_in(candles: QuerySet[Candle], minute: int) -> list[Bar]:
+    """Return a bar at `minute` of what was so before it, if anything was."""
+    known = candles.filter(minute__lt=minute).order_by("-minute").first()
+    if known is None:
+        return []
+    quote = (known.bid_pips, known.ask_pips)
+    rest = (0, known.open_interest_lots, 0, known.seq)
+    return [Bar(minute, None, None, None, None, *quote, *rest, is_carried=True)]
+
+
+def _carry_prices(candles: QuerySet[Candle], bars: list[Bar]) -> list[Bar]:
+    """Give bars without a trade the last price before them."""
+    if not any(bar.is_carried for bar in bars):
+        return bars
+    earlier = candles.filter(minute__lt=bars[-1].start, close_pips__isnull=False)
+    last_pips = earlier.order_by("-minute").values_list("close_pips", flat=True).first()
+    carried = []
+    for bar in reversed(bars):
+        if bar.is_carried:
+            bar = bar._replace(
+                open_pips=last_pips, high_pips=last_pips, low_pips=last_pips, close_pips=last_pips
+            )
+        last_pips = bar.close_pips
+        carried.append(bar)
+    return carried[::-1]
 
 
 # --- figures of markets -----------------------------------------------------------------------

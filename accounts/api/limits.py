@@ -24,11 +24,10 @@ import redis.asyncio
 import structlog
 from django.conf import settings
 
+from accounts.breaker import REDIS_TIMEOUT_SECONDS, Breaker
 from accounts.errors import too_many_requests
 
 LOCAL_BUCKETS_MAX = 100_000
-REDIS_TIMEOUT_SECONDS = 1.0
-REDIS_RETRY_SECONDS = 1.0
 IPV6_PREFIX = 64
 KNOWN_US = 30 * 24 * 3600 * 1_000_000  # how long the address of a log-in is an account's own
 
@@ -107,8 +106,7 @@ def find_network(address: str) -> str:
 
 def reset() -> None:
     """Make every bucket full again, here and in Redis (tests)."""
-    global _redis_away_until
-    _redis_away_until = 0.0
+    _breaker.note_answer()
     _local.clear()
     if settings.REDIS_URL:
         client = _sync_client(settings.REDIS_URL)
@@ -252,17 +250,16 @@ def _read_answers(answers: list[int]) -> list[Taken]:
     return [Taken(*answers[i : i + 2]) for i in range(0, len(answers), 2)]
 
 
-_redis_away_until = 0.0
+_breaker = Breaker()
 
 
 def _redis_is_used() -> bool:
-    return bool(settings.REDIS_URL) and time.monotonic() >= _redis_away_until
+    return bool(settings.REDIS_URL) and _breaker.allows()
 
 
 def _note_redis_away(fault: Exception) -> None:
     """Limits are then counted per process: looser, but never off and never an error."""
-    global _redis_away_until
-    _redis_away_until = time.monotonic() + REDIS_RETRY_SECONDS
+    _breaker.note_fault()
     log.warning("limits_counted_in_process", fault=str(fault))
 
 
@@ -281,10 +278,11 @@ def _take_all_sync(takes: Sequence[Take]) -> list[Taken]:
     try:
         client = _sync_client(settings.REDIS_URL)
         answers: Any = client.eval(_SCRIPT, 0, _encode_takes(takes))
-        return _read_answers(answers)
     except redis.RedisError as fault:
         _note_redis_away(fault)
         return _local.take(takes)
+    _breaker.note_answer()
+    return _read_answers(answers)
 
 
 class _TickBatch:
@@ -317,6 +315,7 @@ class _TickBatch:
         takes = [take for take, _ in waiting]
         try:
             taken = _read_answers(await self._run(_encode_takes(takes)))
+            _breaker.note_answer()
         except (redis.RedisError, OSError) as fault:
             _note_redis_away(fault)
             taken = _local.take(takes)

@@ -4,6 +4,7 @@ import {
   HistogramSeries,
   createChart,
 } from "../vendor/lightweight-charts/lightweight-charts.standalone.production.mjs";
+import { showDay, showHours, showMoment, showMonth, showYear } from "./axis.js";
 import { readColours } from "./colours.js";
 import { lots, pricePips } from "./format.js";
 import { PAYOUT_PIPS, toLots } from "./units.js";
@@ -14,10 +15,9 @@ const BARS_WANTED = 400;
 const BARS_MAX = 1000;
 const LOTS_PER_CONTRACT = 100;
 const language = document.documentElement.lang || "en";
-const hours = { hour: "2-digit", minute: "2-digit", hourCycle: "h23" };
-const showHours = new Intl.DateTimeFormat(language, hours);
-const showDay = new Intl.DateTimeFormat(language, { day: "numeric", month: "short" });
-const showMoment = new Intl.DateTimeFormat(language, { day: "numeric", month: "short", ...hours });
+const TICKS = [showYear, showMonth, showDay, showHours, showHours]; // by lightweight-charts' kinds
+const SPAN_MIN = 0.1;
+const BAR_PX_MAX = 32;
 const showPrice = (value) => pricePips(Math.round(value * PAYOUT_PIPS));
 const nameTick = (value) => (value < 0 || value > 1 ? "" : showPrice(value));
 
@@ -28,11 +28,12 @@ export function startCandles(box, config, getOutcome) {
     layout: { attributionLogo: false, fontSize: 12, fontFamily: "system-ui, sans-serif" },
     localization: { locale: language, timeFormatter: (time) => showMoment.format(time * 1000) },
     // With fixed edges the first and the last time are moved to where all of them is seen.
-    timeScale: { timeVisible: true, tickMarkFormatter: nameTime, fixLeftEdge: true, fixRightEdge: true },
+    timeScale: { timeVisible: true, maxBarSpacing: BAR_PX_MAX, tickMarkFormatter: (time, kind) => TICKS[kind].format(time * 1000), fixLeftEdge: true, fixRightEdge: true },
     handleScroll: { vertTouchDrag: false },
   });
   const prices = chart.addSeries(CandlestickSeries, {
     priceFormat: { type: "custom", minMove: 0.0001, formatter: nameTick },
+    autoscaleInfoProvider: (find) => widen(find()),
   });
   const volumes = chart.addSeries(HistogramSeries, {
     priceScaleId: "volume",
@@ -43,7 +44,7 @@ export function startCandles(box, config, getOutcome) {
   prices.priceScale().applyOptions({ scaleMargins: { top: 0.16, bottom: 0.26 } });
   volumes.priceScale().applyOptions({ scaleMargins: { top: 0.8, bottom: 0 } });
   const readout = document.createElement("p");
-  readout.className = "absolute inset-x-1 top-0 z-10 text-xs muted tabular-nums pointer-events-none";
+  readout.className = "absolute inset-x-1 top-0 z-10 pr-10 text-xs muted tabular-nums pointer-events-none";
   box.append(readout);
 
   let bars = [];
@@ -51,10 +52,11 @@ export function startCandles(box, config, getOutcome) {
   let loads = 0;
   let colours = readColours();
 
-  async function load(range, firstSecond) {
-    const now = Date.now() / 1000;
-    const start = RANGE_SECONDS[range] ? now - RANGE_SECONDS[range] : (firstSecond ?? now) - 60;
-    const [interval, seconds] = INTERVALS.find(([, each]) => (now - start) / each <= BARS_WANTED)
+  /** Load what the lines show: the range until the last of their times. */
+  async function load(range, times) {
+    const end = times.at(-1) ?? Date.now() / 1000;
+    const start = RANGE_SECONDS[range] ? end - RANGE_SECONDS[range] : (times[0] ?? end) - 60;
+    const [interval, seconds] = INTERVALS.find(([, each]) => (end - start) / each <= BARS_WANTED)
       ?? INTERVALS.at(-1);
     const query = new URLSearchParams({
       interval,
@@ -68,19 +70,12 @@ export function startCandles(box, config, getOutcome) {
     const { results } = await response.json();
     if (turn !== loads) return;
     width = seconds;
-    bars = results.reverse().filter(({ open }) => open !== null).map((candle) => ({
-      time: Date.parse(candle.start) / 1000,
-      open: Number(candle.open),
-      high: Number(candle.high),
-      low: Number(candle.low),
-      close: Number(candle.close),
-      lots: toLots(candle.volume),
-    }));
+    bars = fill(results.reverse().filter(({ open }) => open !== null).map(readBar), width, end);
     paint();
     chart.timeScale().fitContent();
   }
 
-  const volumeOf = ({ time, lots: count, open, close }) => ({
+  const volumeOf = ({ time, lots: count, open, close }) => (count === 0n ? { time } : {
     time, value: Number(count) / LOTS_PER_CONTRACT, color: `${close < open ? colours.no : colours.yes}66`,
   });
 
@@ -107,6 +102,15 @@ export function startCandles(box, config, getOutcome) {
     say(bars.at(-1));
   }
 
+  /** The minutes since the last candle, in which nobody traded. */
+  function carry(last, time) {
+    for (const bar of fill([last], width, time).slice(1)) {
+      bars.push(bar);
+      prices.update(bar);
+      volumes.update(volumeOf(bar));
+    }
+  }
+
   /** Take new trades into the last candle. */
   function follow(frame) {
     if (frame.type !== "trades") return;
@@ -116,7 +120,8 @@ export function startCandles(box, config, getOutcome) {
       const [value, count] = [Number(trade.price), toLots(trade.quantity)];
       const last = bars.at(-1);
       if (last === undefined || time > last.time) {
-        bars.push({ time, open: value, high: value, low: value, close: value, lots: count });
+        if (last !== undefined) carry(last, time);
+        bars.push({ ...stay(value, time), lots: count });
       } else if (time === last.time) {
         last.high = Math.max(last.high, value);
         last.low = Math.min(last.low, value);
@@ -149,7 +154,33 @@ export function startCandles(box, config, getOutcome) {
   return { load, follow, paint, remove: () => { loads += 1; chart.remove(); readout.remove(); } };
 }
 
-/** lightweight-charts counts the kinds of ticks: from 3 on they are within a day. */
-function nameTime(time, kind) {
-  return (kind >= 3 ? showHours : showDay).format(time * 1000);
+const readBar = (candle) => ({
+  time: Date.parse(candle.start) / 1000,
+  open: Number(candle.open),
+  high: Number(candle.high),
+  low: Number(candle.low),
+  close: Number(candle.close),
+  lots: toLots(candle.volume),
+});
+
+/** Carry each price on through the intervals without a trade, until `end`. */
+function fill(bars, width, end) {
+  const whole = [];
+  for (const [place, bar] of bars.entries()) {
+    const next = bars[place + 1]?.time ?? end;
+    whole.push(bar);
+    for (let time = bar.time + width; time < next; time += width) whole.push(stay(bar.close, time));
+  }
+  return whole;
+}
+
+const stay = (price, time) => ({ time, open: price, high: price, low: price, close: price, lots: 0n });
+
+/** As the lines': prices at least ten cents apart, and none below 0 or above 1. */
+function widen(info) {
+  if (!info?.priceRange) return info;
+  const { minValue, maxValue } = info.priceRange;
+  const missing = Math.max(0, SPAN_MIN - (maxValue - minValue)) / 2;
+  const low = Math.min(Math.max(0, minValue - missing), 1 - SPAN_MIN);
+  return { ...info, priceRange: { minValue: low, maxValue: Math.max(maxValue, low + SPAN_MIN) } };
 }

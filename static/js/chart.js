@@ -1,22 +1,15 @@
 // Probability over time: a line for each outcome, by uPlot; the last point follows the feed.
 import uPlot from "../vendor/uplot/uPlot.min.mjs";
+import { FONT, findTimes, namePercent, nameTimes, showMoment } from "./axis.js";
 import { onThemeChange, readColours } from "./colours.js";
-import { NOTHING, percent, showPercent as showWholePercent } from "./format.js";
+import { NOTHING, percent } from "./format.js";
 
 const RANGE_SECONDS = { "1H": 3600, "6H": 21600, "1D": 86400, "1W": 604800, ALL: null };
 const LIVE = new Set(["open", "halted"]);
 const POINTS = 500;
 const HALF_PIPS_PER_PERCENT = 200;
 const STILL_MS = 15000; // a quiet market's line still reaches until now
-const MINUTE_SECONDS = 60;
-const DAY_SECONDS = 86400;
-const language = document.documentElement.lang || "en";
-
-const hours = { hour: "2-digit", minute: "2-digit", hourCycle: "h23" };
-const showSeconds = new Intl.DateTimeFormat(language, { ...hours, second: "2-digit" });
-const showHours = new Intl.DateTimeFormat(language, hours);
-const showDay = new Intl.DateTimeFormat(language, { day: "numeric", month: "short" });
-const showMoment = new Intl.DateTimeFormat(language, { day: "numeric", month: "short", ...hours });
+const AGAIN_MS = 5000; // the server is busy: what it drew stays meanwhile
 
 /** Follow a market in `root`; returns {reload, take, onTrades}. */
 export function startChart(root, config) {
@@ -42,7 +35,9 @@ export function startChart(root, config) {
   async function reload() {
     const load = (loads += 1);
     const response = await fetch(`${config.history_url}?range=${range}`);
-    if (!response.ok || load !== loads) return;
+    if (load !== loads) return;
+    if (response.status >= 500) setTimeout(() => load === loads && reload(), AGAIN_MS);
+    if (!response.ok) return;
     const answer = await response.json();
     if (load !== loads) return;
     isLoaded = true;
@@ -53,7 +48,7 @@ export function startChart(root, config) {
     extend();
     draw();
     showFigures();
-    if (candles !== null) candles.load(range, times[0]);
+    candles?.load(range, times);
   }
 
   /** Let the lines end now, or when trading ended, with what is known: the history follows later. */
@@ -98,6 +93,7 @@ export function startChart(root, config) {
 
   // --- uPlot
 
+  const countKnown = (place) => data()[place].reduce((count, value) => count + (value !== null), 0);
   const data = () => [times, ...config.outcomes.map(({ code }) => lines.get(code))];
 
   function draw() {
@@ -116,7 +112,7 @@ export function startChart(root, config) {
 
   function build() {
     const colours = readColours();
-    const axis = { stroke: colours.text, font: "12px system-ui, sans-serif", ticks: { show: false } };
+    const axis = { stroke: colours.text, font: FONT, ticks: { show: false } };
     const only = config.outcomes.length === 1;
     return {
       width: plot.clientWidth,
@@ -124,12 +120,12 @@ export function startChart(root, config) {
       padding: [10, 0, 0, 18],
       legend: { show: false },
       cursor: { y: false, drag: { x: false, y: false }, points: { size: 8 } },
-      scales: { x: { time: true }, y: { range: (_, low, high) => findBounds(low, high) } },
+      scales: { x: { time: true, range: findTimes }, y: { range: (_, low, high) => findBounds(low, high) } },
       axes: [
         { ...axis, grid: { show: false }, size: 28, space: 70, values: nameTimes },
         {
           ...axis, side: 1, size: 44, grid: { stroke: colours.line, width: 1 },
-          values: (_, splits) => splits.map(showWholePercent),
+          values: (_, splits) => splits.map(namePercent),
         },
       ],
       series: [
@@ -140,7 +136,8 @@ export function startChart(root, config) {
           width: 2,
           dash: dash === "" ? undefined : dash.split(" ").map(Number),
           fill: only ? `${colour}18` : undefined,
-          points: { show: false },
+          // What was known last only has no line.
+          points: { show: (_, place) => countKnown(place) === 1, size: 6, fill: colour },
         })),
       ],
       plugins: [tooltip()],
@@ -251,10 +248,10 @@ export function startChart(root, config) {
     const { startCandles } = await import("./candles.js");
     if (candleBox.hidden || candles !== null) return;
     candles = startCandles(candleBox, config, () => picker.value);
-    candles.load(range, times[0]);
+    candles.load(range, times);
   }
 
-  picker.addEventListener("change", () => candles?.load(range, times[0]));
+  picker.addEventListener("change", () => candles?.load(range, times));
 
   // --- what happens by itself
 
@@ -309,14 +306,4 @@ function findBounds(low, high) {
   const missing = Math.max(0, 10 - (high + 4 - (low - 4))) / 2;
   const bottom = Math.max(0, Math.floor((low - 4 - missing) / 5) * 5);
   return [bottom, Math.min(100, Math.ceil((high + 4 + missing) / 5) * 5)];
-}
-
-/** Days at midnight and where ticks are days apart, else the time of day. */
-function nameTimes(_, splits, axis, space, increment) {
-  return splits.map((second) => {
-    const moment = new Date(second * 1000);
-    const isDay = increment >= DAY_SECONDS || (moment.getHours() + moment.getMinutes() + moment.getSeconds() === 0);
-    if (isDay) return showDay.format(moment);
-    return (increment < MINUTE_SECONDS ? showSeconds : showHours).format(moment);
-  });
 }

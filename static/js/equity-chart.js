@@ -1,6 +1,7 @@
 // The equity curve: an account's worth at the end of each day, and now. Drawn with uPlot in the
 // colours of the page; the table below it has the same figures.
 import uPlot from "../vendor/uplot/uPlot.min.mjs";
+import { FONT, nameTimes } from "./axis.js";
 import { money } from "./format.js";
 import { toMicros } from "./units.js";
 
@@ -9,7 +10,6 @@ const MICROS = 1e6;
 const HALF_A_DATE = 28; // px: the last one stands under the end of the curve
 const language = document.documentElement.lang || "en";
 const days = new Intl.DateTimeFormat(language, { dateStyle: "medium" });
-const axisDays = new Intl.DateTimeFormat(language, { month: "short", day: "numeric" });
 
 /** Draw [[seconds, equity as a plain text], ...]; returns { setNow(micros), setDays(days or null) }. */
 export function drawEquity(place, points) {
@@ -53,7 +53,7 @@ function buildOptions(place, getShown) {
   const line = style.getPropertyValue("--color-primary");
   const text = style.getPropertyValue("--muted");
   const grid = { stroke: style.getPropertyValue("--color-base-300"), width: 1 };
-  const axis = { stroke: text, grid, ticks: { show: false } };
+  const axis = { stroke: text, grid, font: FONT, ticks: { show: false } };
   return {
     ...measure(place),
     legend: { show: false },
@@ -61,7 +61,7 @@ function buildOptions(place, getShown) {
     padding: [8, HALF_A_DATE, 0, 0],
     plugins: [{ hooks: { setCursor: (plot) => tell(plot, place, getShown()) } }],
     axes: [
-      { ...axis, space: 70, size: 26, values: (_, seconds) => seconds.map((at) => axisDays.format(at * 1000)) },
+      { ...axis, space: 70, size: 26, values: nameTimes },
       { ...axis, size: 66, values: (_, values) => values.map((value) => shorten(value)) },
     ],
     series: [{}, { stroke: line, width: 2, fill: fade(line), points: { show: false } }],

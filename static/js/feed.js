@@ -5,7 +5,8 @@
 //   subscribe("book", slug, (frame) => ...);   // also "trades", "ticker", "lifecycle"
 //   subscribe("me", null, (frame) => ...);     // the viewer's own account
 //   subscribe("lifecycle", "all", ...);        // ticker and lifecycle of every listed market
-//   onState(({ connected, engine }) => ...);   // engine: "up" or "away"
+//   onState(({ connected, engine, exchange }) => ...);   // engine: "up" or "away"
+//       // exchange: the JSON of how the whole exchange stands, "" until that is known
 const RECONNECT_MS = [250, 500, 1000, 2000, 4000];
 const SILENCE_MS = 6000; // three heartbeats
 const CHANNEL_OF = { exchange: "lifecycle", me: "me" };
@@ -13,7 +14,7 @@ const EVERY = "all";
 
 const streams = new Map(); // "channel market" -> {channel, market, handlers, seqs: Map(market -> seq)}
 const watchers = new Set();
-const state = { connected: false, engine: "up", everConnected: false };
+const state = { connected: false, engine: "up", exchange: "", everConnected: false };
 let socket = null;
 let attempts = 0;
 let silence = 0;
@@ -44,7 +45,7 @@ export function subscribe(channel, market, handler) {
   };
 }
 
-/** Call `watcher({connected, engine, everConnected})` now and at every change. */
+/** Call `watcher({connected, engine, exchange, everConnected})` now and at every change. */
 export function onState(watcher) {
   watchers.add(watcher);
   watcher({ ...state });
@@ -144,7 +145,8 @@ function sendTogether(op, several) {
 
 function take(frame) {
   if (frame.type === "heartbeat") {
-    change({ engine: frame.engine });
+    const exchange = frame.exchange === null ? state.exchange : JSON.stringify(frame.exchange);
+    change({ engine: frame.engine, exchange });
     return compare(frame);
   }
   const channel = CHANNEL_OF[frame.type] ?? frame.type.replace("_snapshot", "");

@@ -61,7 +61,7 @@ for (const menu of document.querySelectorAll("details[data-menu]")) {
 const bar = document.getElementById("live-bar");
 let wasLost = false;
 export function showLiveState() {
-  onState(({ connected, engine, everConnected }) => {
+  onState(({ connected, engine, exchange, everConnected }) => {
     const lost = everConnected && !connected;
     if (wasLost && connected) toast(words.connection_back, "success");
     wasLost = lost;
@@ -69,7 +69,18 @@ export function showLiveState() {
     bar.textContent = text;
     bar.hidden = text === "";
     document.documentElement.dataset.live = connected ? engine : "lost";
+    if (exchange !== "") showExchange(JSON.parse(exchange));
   });
+}
+
+/** What concerns everybody may change while the page is open. */
+function showExchange({ trading_halted: isHalted, maintenance, announcement }) {
+  const [announced, maintained, halted] = ["announcement", "maintenance", "halted"].map(
+    (name) => document.querySelector(`[data-bar="${name}"]`));
+  announced.hidden = announcement === "";
+  announced.querySelector("span").textContent = announcement;
+  maintained.hidden = !maintenance;
+  halted.hidden = !isHalted || maintenance;
 }
 
 // The viewer's balance, wherever it is shown, follows their account.

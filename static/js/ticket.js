@@ -280,9 +280,16 @@ subscribe("lifecycle", slug, (frame) => {
   page.dataset.status = frame.status;
   renew();
 });
-onState(({ connected, engine }) => {
+
+let isStopped = null; // on the whole exchange; null until that is known
+onState(({ connected, engine, exchange }) => {
   const ticket = document.getElementById("ticket");
-  if (!connected || ticket.dataset.engine === engine) return;
+  if (!connected) return;
+  const state = exchange === "" ? {} : JSON.parse(exchange);
+  const wasStopped = isStopped;
+  isStopped = exchange === "" ? null : state.trading_halted || state.maintenance;
+  const isOther = wasStopped !== null && wasStopped !== isStopped;
+  if (ticket.dataset.engine === engine && !isOther) return;
   ticket.dataset.engine = engine;
   renew();
 });

@@ -1,12 +1,16 @@
 """The caches on the path of an order: fresh, shared, and never behind what was committed."""
 
 import asyncio
+import signal
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from accounts.breaker import REDIS_TIMEOUT_SECONDS, RETRY_SECONDS
 from accounts.cache import FreshCache, SharedRead
+from accounts.hint_cache import HintCache
 
 # The reads run in threads that tidy up their database connections.
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -88,6 +92,25 @@ async def test_what_is_gone_is_forgotten_as_soon_as_that_is_known(clock):
     assert cache.find_fresh("a") is None
 
 
+def test_what_is_heavy_is_read_by_one_thread_and_nobody_waits_for_ever():
+    started, go_on = threading.Event(), threading.Event()
+
+    def read(key):
+        started.set()
+        go_on.wait(5)
+        return key
+
+    cache = FreshCache(read, seconds=60)
+    with ThreadPoolExecutor() as threads:
+        first = threads.submit(cache.get_alone, "a", wait_seconds=5)
+        started.wait(5)
+        second = threads.submit(cache.get_alone, "b", wait_seconds=5)
+        with pytest.raises(TimeoutError):
+            cache.get_alone("c", wait_seconds=0.05)
+        go_on.set()
+        assert (first.result(5), second.result(5)) == ("a", "b")
+
+
 async def test_an_error_is_everyones_and_is_not_kept():
     faults = iter([ValueError("first")])
 
@@ -150,3 +173,22 @@ async def test_a_caller_who_gives_up_does_not_take_the_read_from_the_others():
     tasks[0].cancel()
     tasks[1].cancel()
     assert await tasks[2] == "a"
+
+
+def test_djangos_cache_goes_on_in_process_while_redis_is_away_or_hangs(redis_server):
+    cache = HintCache(redis_server.url, {"KEY_PREFIX": "t"})
+    cache.set("known", 1)
+    assert (cache.get("known"), cache.add("known", 2)) == (1, False)
+    redis_server.child.process.send_signal(signal.SIGSTOP)
+    began = time.monotonic()
+    assert cache.get("known") is None
+    for count in range(20):  # only the first one waited
+        cache.set(f"new-{count}", count)
+    assert time.monotonic() - began < 2 * REDIS_TIMEOUT_SECONDS
+    assert (cache.get("new-3"), cache.add("new-3", 0)) == (3, False)
+    redis_server.child.process.send_signal(signal.SIGCONT)
+    time.sleep(RETRY_SECONDS)
+    assert cache.get("known") == 1
+    redis_server.kill()
+    assert cache.get("known") is None
+    assert cache.get("new-3") == 3

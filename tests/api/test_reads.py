@@ -1,11 +1,14 @@
 """What accounts read of themselves and everybody of markets."""
 
+from datetime import timedelta
+
 import pytest
 from asgiref.sync import sync_to_async
 from django.db import connection
 from django.utils import timezone
 
 from accounts import cache
+from accounts.clock import format_time, from_datetime
 from markets.models import Group, Market
 from trading.api.own import OLDEST_CHANGE_FIRST
 from trading.derive import derive_market
@@ -394,6 +397,7 @@ async def test_candles_are_put_together_by_interval(inside, alice):
         "trades": 6,
         "open_interest": "60.04",
         "seq": 6_004,
+        "carried": False,
     }
     assert len((await alice.get(path)).json()["results"]) == 4
     [day] = (await alice.get(path, interval="1d")).json()["results"]
@@ -411,6 +415,39 @@ async def test_candles_are_put_together_by_interval(inside, alice):
     answer = await alice.get(path, interval="5m", cursor=page["next_cursor"].replace("M", "N"))
     assert answer.status_code in (200, 400)
     assert (await alice.get(path, interval="2m")).json()["code"] == "invalid_choice"
+
+
+async def test_candles_of_a_quiet_window_carry_the_last_price_in(inside, alice):
+    market = await inside.open_market()
+    path, now = f"markets/{market.slug}/candles", timezone.now()
+    hour = {"start": format_time(from_datetime(now - timedelta(hours=1)))}
+    assert (await alice.get(path, **hour)).json()["results"] == []  # nothing is known yet
+    await sync_to_async(add_candle)(
+        market, minutes_ago=500, price_pips=6_200, open_interest_lots=700, seq=7
+    )
+    await sync_to_async(add_candle)(
+        market, minutes_ago=400, price_pips=None, bid_pips=6_000, open_interest_lots=700,
+        volume_lots=0, trades=0, seq=9,
+    )  # fmt: skip
+    [quiet] = (await alice.get(path, **hour)).json()["results"]
+    assert [quiet[name] for name in ("open", "high", "low", "close")] == ["0.6200"] * 4
+    assert (quiet["carried"], quiet["trades"], quiet["volume"]) == (True, 0, "0.00")
+    assert (quiet["bid"], quiet["open_interest"], quiet["seq"]) == ("0.6000", "7.00", 9)
+    assert hour["start"] <= quiet["start"] < format_time(from_datetime(now))
+    [no] = (await alice.get(path, outcome="NO", **hour)).json()["results"]
+    assert (no["close"], no["ask"], no["carried"]) == ("0.3800", "0.4000", True)
+    await sync_to_async(add_candle)(market, minutes_ago=5, price_pips=6_500)
+    both = (await alice.get(path, **hour)).json()["results"]
+    assert [(bar["close"], bar["carried"]) for bar in both] == [("0.6500", False), ("0.6200", True)]
+    page = (await alice.get(path, limit=1, **hour)).json()
+    rest = (await alice.get(path, limit=1, cursor=page["next_cursor"], **hour)).json()
+    assert (page["results"] + rest["results"], rest["next_cursor"]) == (both, None)
+    quoted = (await alice.get(path)).json()["results"]  # of all time: nothing to carry in
+    assert [(bar["close"], bar["carried"]) for bar in quoted] == [
+        ("0.6500", False), ("0.6200", True), ("0.6200", False),
+    ]  # fmt: skip
+    later = format_time(from_datetime(now + timedelta(hours=1)))
+    assert (await alice.get(path, start=later)).json()["results"] == []
 
 
 async def test_prices_are_the_middle_or_the_last_or_null(inside, alice, bob):

@@ -9,7 +9,7 @@ from playwright.sync_api import Route
 
 from tests.browser.conftest import VisitorFactory
 from tests.browser.markets import open_market
-from tests.browser.visitors import PHONE, wait_until
+from tests.browser.visitors import DESKTOP, PHONE, wait_until
 from tests.e2e.people import Person
 
 pytestmark = pytest.mark.timeout(300)  # a whole site is started and filled first
@@ -19,6 +19,7 @@ NEEDED_PX = 1  # a glyph may begin a little before its place
 # Every text that was drawn, with the part of it that lies outside of its canvas.
 NOTE_TEXTS = """
 window.drawn = [];
+window.seen = {};
 const draw = CanvasRenderingContext2D.prototype.fillText;
 CanvasRenderingContext2D.prototype.fillText = function (text, x, y, ...rest) {
   const { a, e } = this.getTransform();
@@ -27,9 +28,24 @@ CanvasRenderingContext2D.prototype.fillText = function (text, x, y, ...rest) {
   const left = a * x + e - share * width;
   const out = Math.max(-left, left + width - this.canvas.width);
   if (text !== "") window.drawn.push([text, out]);
+  if (text !== "") (window.seen[this.canvas.width] ??= []).push(text);
   return draw.call(this, text, x, y, ...rest);
 };
+const clear = CanvasRenderingContext2D.prototype.clearRect;
+CanvasRenderingContext2D.prototype.clearRect = function (...box) {
+  delete window.seen[this.canvas.width];
+  return clear.apply(this, box);
+};
 """
+DAY = 86_400
+LINES = {  # seconds before now, and per cent
+    "a trade a moment ago": [(2, 60)],
+    "within a minute": [(40, 97), (30, 98), (20, 99), (1, 99)],
+    "an hour": [(3_600, 1), (1_800, 1), (60, 2)],
+    "days": [(4 * DAY, 60), (2 * DAY, 40), (DAY, 50)],
+    "one trade, ended": [(500 * DAY, 62), (140 * DAY, 62)],
+    "years": [(1_500 * DAY, 30), (700 * DAY, 70), (DAY, 99)],
+}
 DRAW_EQUITY = """
 async (days) => {
   const { drawEquity } = await import("/static/js/equity-chart.js");
@@ -54,6 +70,34 @@ def test_the_dates_of_the_equity_curve_are_seen(
     page = visitor.open("/portfolio/")
     page.evaluate(DRAW_EQUITY, days)
     see_texts(page)
+
+
+@pytest.mark.parametrize("viewport", [PHONE, DESKTOP], ids=["phone", "desktop"])
+def test_the_labels_of_lines_are_seen_whole_and_once(
+    visit: VisitorFactory, operator: Person, viewport: Any
+):
+    slug = open_market(operator, f"lines-{viewport['width']}")
+    visitor = visit(viewport=viewport)
+    visitor.context.add_init_script(NOTE_TEXTS)
+    for points in LINES.values():
+        page = visitor.page
+        page.unroute("**/history/*")
+        page.route("**/history/*", answer_history(points))
+        visitor.open(f"/markets/{slug}/")
+        wait_until(page, "document.querySelector('[data-plot] canvas')")
+        drawn = wait_until(page, "drawn.length > 4 && drawn")
+        assert [text for text, out in drawn if out > NEEDED_PX] == []
+        [labels] = page.evaluate("Object.values(seen)")
+        assert len(labels) == len(set(labels)) > 4, labels
+
+
+def answer_history(points: list[tuple[int, int]]) -> Any:
+    now = datetime.now(UTC).timestamp()
+    body = {
+        "times": [now - before for before, _ in points],
+        "outcomes": [{"outcome": "YES", "half_pips": [200 * percent for _, percent in points]}],
+    }
+    return lambda route: route.fulfill(content_type="application/json", body=json.dumps(body))
 
 
 def test_the_times_below_candles_are_seen(visit: VisitorFactory, operator: Person):

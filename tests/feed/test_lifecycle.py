@@ -211,6 +211,22 @@ async def test_the_exchange_itself_is_told_to_followers_of_all(site: Site, floor
     assert frame["announcement"] == "Back at noon."
 
 
+async def test_every_connection_hears_by_heartbeat_how_the_exchange_stands(
+    site: Site, floor: Floor
+) -> None:
+    await floor.open()
+    client = await site.connect()
+    await client.subscribe("book", markets=[floor.market.slug])
+    heartbeat = await client.get("heartbeat")
+    assert heartbeat["exchange"] == {
+        "trading_halted": False, "maintenance": False, "announcement": "",
+    }  # fmt: skip
+    await in_thread(set_exchange, maintenance=True, announcement="Back at noon.")
+    while not heartbeat["exchange"]["maintenance"]:
+        heartbeat = await client.get("heartbeat")
+    assert heartbeat["exchange"]["announcement"] == "Back at noon."
+
+
 def set_exchange(**fields: Any) -> None:
     Exchange.objects.update_or_create(pk=1, defaults=fields)
 

@@ -44,7 +44,8 @@ def test_an_announcement_and_a_halt_are_seen_on_every_page(client):
     Exchange.objects.update(announcement="New <rules> tonight", trading_halted=True)
     page = get(client)
     assert "New &lt;rules&gt; tonight" in page
-    assert "Trading is halted" in page
+    assert 'data-bar="halted">' in page
+    assert 'data-bar="maintenance" hidden>' in page
 
 
 def test_without_an_engine_a_bar_says_so(client):

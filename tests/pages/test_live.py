@@ -5,17 +5,18 @@ import re
 
 import pytest
 from django.contrib.auth.models import AnonymousUser
-from django.core.cache import cache
 from django.test import RequestFactory
 from django.utils import timezone
 
-from accounts.clock import from_datetime, now_us
+from accounts.clock import from_datetime, now_us, to_datetime
 from accounts.colours import DARK_GROUND, WHITE, compute_contrast
 from accounts.units import PIPS_PER_CREDIT
+from markets.models import StatusChange
 from markets.queries import get_market
 from tests.markets.factories import make_group, make_user
 from tests.markets.factories import make_market as make_catalogued_market
 from tests.trading.world import buy, make_account, make_market, open_market, own_shard, run, sell
+from trading.cards import build_card
 from trading.derive import derive_market
 from trading.models import Candle, OutcomeStats
 from trading.pages import history, lines
@@ -25,11 +26,6 @@ pytestmark = pytest.mark.django_db
 
 WHITE_AND_DARK = (WHITE, DARK_GROUND)
 LOTS = 100
-
-
-@pytest.fixture(autouse=True)
-def forget_histories():
-    cache.clear()
 
 
 @pytest.fixture
@@ -64,7 +60,7 @@ def add_candle(market, minute, *, outcome=0, bid=None, ask=None, close=None):
 
 
 def read_percents(market, range_name, **options):
-    read = history.read_history(market, range_name, **options)
+    read = history.read_history(build_card(market), range_name, **options)
     return {
         outcome: [None if value is None else value / lines.PERCENT for value in line]
         for outcome, line in read.lines.items()
@@ -152,7 +148,7 @@ def test_the_last_price_counts_before_the_statistics_know_of_it(shard, market):
     assert build(make_market()).summary == "No price yet. Be the first to trade."
 
 
-@pytest.mark.parametrize(("is_known", "queries"), [(False, 5), (True, 6)])
+@pytest.mark.parametrize(("is_known", "queries"), [(False, 6), (True, 7)])
 def test_the_parts_take_a_constant_number_of_queries(
     shard, market, is_known, queries, django_assert_num_queries
 ):
@@ -244,8 +240,8 @@ def test_the_chart_begins_with_the_first_outcome_that_has_a_price():
 def test_a_range_begins_with_what_was_known_before_it():
     market, now = make_catalogued_market(status="open"), this_minute()
     add_candle(market, now - 3 * 24 * 60, bid=40, ask=42)
-    read = history.read_history(market, "1D")
-    assert read.points[0] >= now - 24 * 60 - 3
+    read = history.read_history(build_card(market), "1D")
+    assert read.times[0] >= (now - 24 * 60 - 3) * 60_000
     assert set(read.lines[0]) == {2 * 4100}
 
 
@@ -253,9 +249,9 @@ def test_a_line_of_a_year_has_at_most_500_points_and_ends_now():
     market, now = make_catalogued_market(status="open"), this_minute()
     add_candle(market, now - 365 * 24 * 60, bid=40, ask=42)
     add_candle(market, now, bid=50, ask=52)
-    read = history.read_history(market, "ALL")
-    assert 250 <= len(read.points) == len(read.lines[0]) <= history.POINTS_MAX
-    assert now < read.points[-1] <= this_minute() + 1
+    read = history.read_history(build_card(market), "ALL")
+    assert 250 <= len(read.times) == len(read.lines[0]) <= history.POINTS_MAX
+    assert now * 60_000 < read.times[-1] <= now_us() // 1000
     assert read.lines[0][-1] == 2 * 5100
 
 
@@ -265,21 +261,67 @@ def test_fifty_outcomes_have_shorter_lines():
     now = this_minute()
     for outcome in range(50):
         add_candle(market, now - 600, outcome=outcome, bid=1, ask=3)
-    read = history.read_history(market, "ALL")
+    read = history.read_history(build_card(market), "ALL")
     assert len(read.lines) == 50
     assert sum(len(line) for line in read.lines.values()) <= history.VALUES_MAX
     assert all(line[-1] == 400 for line in read.lines.values())
 
 
-def test_the_chart_of_a_closed_market_ends_with_its_last_minute():
+def test_the_chart_of_a_closed_market_ends_with_its_trading():
     market, now = make_catalogued_market(status="closed"), this_minute()
     add_candle(market, now - 5000, bid=40, ask=42)
     add_candle(market, now - 4000, bid=50, ask=52)
-    assert history.read_history(market, "1H").points[-1] == now - 3999
+    end_trading(market, now - 3000)
+    read = history.read_history(build_card(market), "1H")
+    assert read.times[-1] == (now - 2999) * 60_000
+    assert len(read.times) >= 60
+    assert set(read.lines[0]) == {2 * 5100}
+
+
+def test_the_chart_of_a_settled_market_with_one_trade_has_a_line_until_trading_ended():
+    market, now = make_catalogued_market(status="settled"), this_minute()
+    add_candle(market, now - 4000, close=62)
+    end_trading(market, now - 1000)
+    read = history.read_history(build_card(market), "ALL")
+    assert read.times[0] <= (now - 4000 + 10) * 60_000
+    assert abs(read.times[-1] - (now - 1000) * 60_000) <= 60_000
+    assert set(read.lines[0]) == {2 * 6200}
+    [(_, points)] = lines.draw(read.times, [(lines.choose_look(0), read.lines[0])]).polylines
+    assert points.split()[-1].startswith("600.0,")
+    assert len(points.split()) > 1
+
+
+def end_trading(market, minute):
+    moment = to_datetime(minute * 60_000_000)
+    for before, after in (("draft", "open"), ("open", "closed"), ("closed", "settled")):
+        StatusChange.objects.create(
+            market=market, from_status=before, to_status=after, created_at=moment
+        )
+
+
+def test_a_young_market_shows_each_trade(shard, market):
+    maker, taker = make_account(), make_account()
+    run(shard, *(sell(market, maker, cents, LOTS) for cents in (97, 98, 99)))
+    for _ in range(3):
+        run(shard, buy(market, taker, 99, LOTS))
+    derive_market(market.pk)
+    read = history.read_history(build_card(market), "ALL")
+    assert read.lines[0][:3] == [2 * 9700, 2 * 9800, 2 * 9900]
+    assert read.times == sorted(read.times)
+    assert read.times[-1] - read.times[0] < 60_000
+
+
+def test_the_trades_of_one_outcome_leave_the_lines_of_the_others():
+    points = [history._Point(1_000, [None, 10]), history._Point(9_000, [70, 10])]
+    woven = history._weave(points, [(500, 0, 20), (3_000, 0, 30), (9_000, 1, 40)])
+    assert woven == [
+        (500, [40, None]), (1_000, [None, 10]), (3_000, [60, 10]), (9_000, [70, 10]),
+        (9_000, [70, 80]),
+    ]  # fmt: skip
 
 
 def test_a_market_without_candles_has_no_points():
-    read = history.read_history(make_catalogued_market(status="open"), "ALL")
+    read = history.read_history(build_card(make_catalogued_market(status="open")), "ALL")
     assert read == history.History([], {0: []})
 
 
@@ -300,7 +342,7 @@ def test_the_chart_reads_all_lines_in_one_answer(client, django_assert_max_num_q
     assert [row["outcome"] for row in body["outcomes"]] == ["YES"]
     assert len(body["outcomes"][0]["half_pips"]) == len(body["times"])
     assert body["times"] == sorted(body["times"])
-    assert body["times"][-1] <= from_datetime(timezone.now()) // 1_000_000
+    assert body["times"][-1] <= from_datetime(timezone.now()) / 1_000_000
     assert answer.headers["Cache-Control"] == "private, max-age=10"
     with django_assert_max_num_queries(4):  # who sees it; the lines are kept for a moment
         assert client.get("/markets/rain/history/?range=1H").json() == body
@@ -329,7 +371,7 @@ def test_a_drawing_holds_its_lines_and_no_chance_below_0_or_above_100(values):
     bottom, top = lines.find_bounds(values)
     assert 0 <= bottom < top <= 2 * PIPS_PER_CREDIT
     assert all(bottom <= value <= top for value in values)
-    drawing = lines.draw([(lines.choose_look(0), [None, *values])])
+    drawing = lines.draw(range(len(values) + 1), [(lines.choose_look(0), [None, *values])])
     [(_, points)] = drawing.polylines
     for point in points.split():
         x, y = map(float, point.split(","))

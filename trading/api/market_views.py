@@ -71,7 +71,10 @@ class CandlesView(MarketDataView):
         operation_id="markets_candles", parameters=[CandleQuery], responses=schema.CandlePage
     )
     def get(self, request: Request, slug: str) -> Response:
-        """List candles of one outcome, newest first; intervals without any change have none."""
+        """List candles of one outcome, newest first; intervals without any change have none.
+
+        But the first one from `start` on always has: it carries in what was known before.
+        """
         card = self.get_card(slug)
         query = self.read_query(CandleQuery)
         width, limit = INTERVALS[query["interval"]], query["limit"]
@@ -81,7 +84,7 @@ class CandlesView(MarketDataView):
             card.id,
             outcome,
             width=width,
-            start=_minute(query["start"], 0),
+            start=None if query["start"] is None else _minute(query["start"]),
             before=_find_end(query, order),
             count=limit + 1,
         )
@@ -142,6 +145,7 @@ def show_bar(bar: Bar, *, as_no: bool) -> schema.CandleBar:
         trades=bar.trades,
         open_interest=format_quantity(bar.open_interest_lots),
         seq=bar.seq,
+        carried=bar.is_carried,
     )
 
 
@@ -160,13 +164,13 @@ def show_outcome_price(
     )
 
 
-def _minute(moment: datetime | None, default: int) -> int:
+def _minute(moment: datetime) -> int:
     """Return the first whole minute that does not begin before the moment."""
-    return default if moment is None else -(-from_datetime(moment) // MINUTE_US)
+    return -(-from_datetime(moment) // MINUTE_US)
 
 
 def _find_end(query: dict[str, Any], order: tuple[str, ...]) -> int:
-    end = _minute(query["end"], MINUTE_MAX)
+    end = MINUTE_MAX if query["end"] is None else _minute(query["end"])
     if not query["cursor"]:
         return end
     [start] = decode_cursor(query["cursor"], order)

@@ -376,7 +376,10 @@ class PublicTradePage(Struct, kw_only=True):
 
 
 class CandleBar(Struct, kw_only=True):
-    """Prices of trades (null without one), best prices and open interest at the end, volume."""
+    """Prices of trades, best prices and open interest at the end, volume.
+
+    Where nothing was traded the prices are `carried`: the last one before, null without any.
+    """
 
     start: Time
     open: Price | None
@@ -389,6 +392,7 @@ class CandleBar(Struct, kw_only=True):
     trades: int
     open_interest: Quantity
     seq: int
+    carried: bool
 
 
 class CandlePage(Struct, kw_only=True):

@@ -239,10 +239,15 @@ def balance(micros: tuple[int, int, int]) -> JsonDict:
 
 
 def heartbeat(
-    markets: Mapping[str, Mapping[str, int]], *, me_seq: int | None, is_engine_up: bool
+    markets: Mapping[str, Mapping[str, int]],
+    *,
+    me_seq: int | None,
+    is_engine_up: bool,
+    exchange: ExchangeState | None,
 ) -> Frame:
     engine = "up" if is_engine_up else "away"
-    return build("heartbeat", markets=markets, me=me_seq, engine=engine)
+    state = None if exchange is None else exchange._asdict()
+    return build("heartbeat", markets=markets, me=me_seq, engine=engine, exchange=state)
 
 
 def reply(type_: str, request: int | str | None, **body: Any) -> Frame:

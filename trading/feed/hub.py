@@ -327,7 +327,7 @@ class Hub:
                 watcher.reply(frames.unsubscribed(None, channels, [feed.card.slug]))
 
     async def _beat(self) -> None:
-        """Tell every socket how far its streams have come."""
+        """Tell every socket how far its streams have come, and how the exchange stands."""
         is_up = self.is_engine_up()
         shared: dict[tuple[frozenset[tuple[int, str]], int | None], Frame] = {}
         for watcher in self.watchers:
@@ -340,7 +340,12 @@ class Hub:
             key = streams, self.accounts.find_seq(watcher)
             frame = shared.get(key)
             if frame is None:
-                frame = frames.heartbeat(self._seqs(streams), me_seq=key[1], is_engine_up=is_up)
+                frame = frames.heartbeat(
+                    self._seqs(streams),
+                    me_seq=key[1],
+                    is_engine_up=is_up,
+                    exchange=self.lifecycle.exchange,
+                )
                 shared[key] = frame
             watcher.push(None, frame)
 

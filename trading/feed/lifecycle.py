@@ -30,7 +30,7 @@ class Lifecycle:
         self._accounts = accounts
         self._audience = audience
         self._seen: set[str] | None = None
-        self._exchange: ExchangeState | None = None
+        self.exchange: ExchangeState | None = None
         self._looked_at_us = 0
         self._begun = self._done = 0
         """The numbers of the last look that has begun, and of the last one that is done."""
@@ -40,7 +40,7 @@ class Lifecycle:
         """Note what there is: markets read from now on show it already."""
         self._looked_at_us = now_us()
         rows = await in_thread(reads.read_status_changes, _look_back_id(self._looked_at_us))
-        self._exchange = await in_thread(reads.read_exchange)
+        self.exchange = await in_thread(reads.read_exchange)
         self._seen = {row.id for row in rows}
 
     async def look(self) -> None:
@@ -93,17 +93,17 @@ class Lifecycle:
 
     async def _look_at_exchange(self) -> None:
         state = await in_thread(reads.read_exchange)
-        if state == self._exchange:
+        if state == self.exchange:
             return
-        self._exchange = state
+        self.exchange = state
         frame = frames.exchange(state)
         for watcher in self._audience.watchers[LIFECYCLE]:
             watcher.push(None, frame)
 
     def welcome(self, watcher: Watcher) -> None:
         """Tell one more follower of all markets how the exchange stands."""
-        if self._exchange is not None:
-            watcher.push(None, frames.exchange(self._exchange))
+        if self.exchange is not None:
+            watcher.push(None, frames.exchange(self.exchange))
 
 
 def _look_back_id(looked_at_us: int) -> str:

@@ -18,6 +18,7 @@ from accounts.context import json_for_script
 from accounts.viewer import THEMES
 from markets.models import Market
 from markets.queries import get_market
+from trading.cards import build_card
 from trading.pages import lines
 from trading.pages.history import read_history
 from trading.pages.live import name_status, read_outcomes
@@ -35,7 +36,10 @@ def embed(request: HttpRequest, slug: str) -> HttpResponse:
     outcomes = read_outcomes(market)
     shown = outcomes[:OUTCOMES_SHOWN]
     read = read_history(
-        market, "ALL", outcomes=[outcome.index for outcome in shown], points_max=POINTS_MAX
+        build_card(market),
+        "ALL",
+        outcomes=[outcome.index for outcome in shown],
+        points_max=POINTS_MAX,
     )
     binary = market.kind == Market.Kind.BINARY
     theme = request.GET.get("theme", "")
@@ -44,7 +48,7 @@ def embed(request: HttpRequest, slug: str) -> HttpResponse:
         "binary": binary,
         "outcomes": shown,
         "more_count": len(outcomes) - len(shown),
-        "drawing": lines.draw([(row.look, read.lines[row.index]) for row in shown]),
+        "drawing": lines.draw(read.times, [(row.look, read.lines[row.index]) for row in shown]),
         "status": name_status(market.status),
         "url": settings.SITE_URL.rstrip("/") + reverse("market", args=[market.slug]),
         "theme": theme if theme in THEMES else "",

@@ -2,25 +2,27 @@
 
 A point is the worth (`trading.marks`, half pips) as of its time: of the last candle before it, and
 of the last trade before it while the spread is wide. Every point is found by index, so the work
-grows with the points drawn, not with the age of the market.
+grows with the points drawn, not with the age of the market. A chart of few minutes has a point for
+each trade too, because a candle only knows the end of its minute.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Final, NamedTuple
 
-from django.core.cache import cache
+import msgspec
 from django.db import connection
 from django.db.models import Max, Min, OuterRef, Subquery
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpRequest, HttpResponse
 from django.views.decorators.http import require_safe
 
-from accounts.clock import now_us
+from accounts.cache import FreshCache
+from accounts.clock import from_datetime, now_us
 from accounts.errors import ApiError
-from markets.models import Market
+from markets.models import Market, StatusChange
 from markets.queries import get_market
 from trading.cards import MarketCard, build_card
 from trading.marks import compute_mark
-from trading.models import Candle, OutcomeStats
+from trading.models import Candle, OutcomeStats, Trade
 
 RANGES: Final = {"1H": 60, "6H": 6 * 60, "1D": 24 * 60, "1W": 7 * 24 * 60, "ALL": None}
 """Minutes back from the end of the chart."""
@@ -29,8 +31,14 @@ POINTS_MAX: Final = 500
 VALUES_MAX: Final = 10_000
 """Of all lines together, so that fifty outcomes have shorter lines than two."""
 FRESH_SECONDS: Final = 10
+WAIT_SECONDS: Final = 5
+"""Charts are read one after the other, so that they leave the database to those who trade."""
+BODIES_MAX: Final = 256
 STEPS: Final = (1, 2, 3, 5, 10, 15, 30, 60, 120, 180, 360, 720, 1440)
+YOUNG_MINUTES: Final = 15
+MINUTE_MS: Final = 60_000
 MINUTE_US: Final = 60_000_000
+HALF_PIPS_PER_PIP: Final = 2
 LIVE_STATUSES: Final = (Market.Status.OPEN, Market.Status.HALTED)
 
 # Three look-ups for each point, and no join: a planner that began with the candles would read them
@@ -59,9 +67,9 @@ _LINES: Final = """
 
 
 class History(NamedTuple):
-    """`points` are minutes since 1970; `lines` has half pips by outcome, None before its first."""
+    """`times` are Unix milliseconds; `lines` has half pips by outcome, None before its first."""
 
-    points: list[int]
+    times: list[int]
     lines: dict[int, list[int | None]]
 
 
@@ -78,20 +86,24 @@ def history(request: HttpRequest, slug: str) -> HttpResponse:
     name = request.GET.get("range", "ALL")
     if name not in RANGES:
         raise ApiError(400, "invalid_choice", "there is no such range", "range")
-    key = f"history:{market.pk}:{market.status}:{name}"
-    body = cache.get(key)
-    if body is None:
-        body = show_history(read_history(market, name), build_card(market))
-        cache.set(key, body, FRESH_SECONDS)
-    answer = JsonResponse({"market": market.slug, "range": name, **body})
+    try:
+        body = _bodies.get_alone((build_card(market), name), wait_seconds=WAIT_SECONDS)
+    except TimeoutError:
+        raise ApiError(503, "unavailable", "too many charts are read now: try again") from None
+    answer = HttpResponse(body, content_type="application/json")
     answer["Cache-Control"] = f"private, max-age={FRESH_SECONDS}"
     return answer
 
 
+def _write_body(key: tuple[MarketCard, str]) -> bytes:
+    card, name = key
+    shown = show_history(read_history(card, name), card)
+    return msgspec.json.encode({"market": card.slug, "range": name, **shown})
+
+
 def show_history(read: History, card: MarketCard) -> dict[str, object]:
-    now = now_us() // 1_000_000
     return {
-        "times": [min(point * 60, now) for point in read.points],
+        "times": [time_ms / 1000 for time_ms in read.times],
         "outcomes": [
             {"outcome": card.codes[outcome], "half_pips": line}
             for outcome, line in sorted(read.lines.items())
@@ -100,56 +112,109 @@ def show_history(read: History, card: MarketCard) -> dict[str, object]:
 
 
 def read_history(
-    market: Market,
+    card: MarketCard,
     range_name: str,
     *,
     outcomes: Collection[int] | None = None,
     points_max: int = POINTS_MAX,
 ) -> History:
-    """Read the lines of a range, of these outcomes if not of all, in two queries."""
-    wanted = range(market.book_count) if outcomes is None else sorted(outcomes)
-    grid = _find_grid(market, RANGES[range_name], min(points_max, VALUES_MAX // len(wanted)))
+    """Read the lines of a range, of these outcomes if not of all, in two to four queries."""
+    wanted = range(card.book_count) if outcomes is None else sorted(outcomes)
+    points_max = min(points_max, VALUES_MAX // len(wanted))
+    grid = _find_grid(card, RANGES[range_name], points_max)
     if grid is None:
         return History([], {outcome: [] for outcome in wanted})
-    points = [*range(grid.first, grid.end, grid.step), grid.end]
-    places = {point: place for place, point in enumerate(points)}
-    lines: dict[int, list[int | None]] = {outcome: [None] * len(points) for outcome in wanted}
+    points = _read_points(card, grid, wanted)
+    if grid.end - grid.first <= YOUNG_MINUTES:
+        points = _weave(points, _list_trades(card, grid, wanted, points_max - len(points)))
+    known = [point for point in points if any(value is not None for value in point.values)]
+    lines = zip(*(point.values for point in known), strict=True) if known else ([] for _ in wanted)
+    return History(
+        [point.time_ms for point in known],
+        {outcome: list(line) for outcome, line in zip(wanted, lines, strict=True)},
+    )
+
+
+class _Point(NamedTuple):
+    """What each line is worth at a time, in the order of the outcomes that are wanted."""
+
+    time_ms: int
+    values: list[int | None]
+
+
+def _read_points(card: MarketCard, grid: _Grid, wanted: Sequence[int]) -> list[_Point]:
+    now_ms = now_us() // 1000
+    minutes = [*range(grid.first, grid.end, grid.step), grid.end]
+    points = {
+        minute: _Point(min(minute * MINUTE_MS, now_ms), [None] * len(wanted)) for minute in minutes
+    }
+    places = {outcome: place for place, outcome in enumerate(wanted)}
     names = {f"outcome_{outcome}": outcome for outcome in wanted}
     statement = _LINES.replace("<outcomes>", ", ".join(f"%({name})s" for name in names))
     with connection.cursor() as cursor:
-        cursor.execute(statement, {"market": market.pk, **grid._asdict(), **names})
-        for outcome, point, bid_pips, ask_pips, last_pips in cursor:
+        cursor.execute(statement, {"market": card.id, **grid._asdict(), **names})
+        for outcome, minute, bid_pips, ask_pips, last_pips in cursor:
             worth = compute_mark(bid_pips, ask_pips, last_pips).half_pips
-            lines[outcome][places[point]] = worth
-    return _drop_unknown(points, lines)
+            points[minute].values[places[outcome]] = worth
+    return list(points.values())
 
 
-def _drop_unknown(points: list[int], lines: dict[int, list[int | None]]) -> History:
-    """Begin where the first line does."""
-    known = [
-        next((place for place, value in enumerate(line) if value is not None), len(line))
-        for line in lines.values()
-    ]
-    start = min(known)
-    return History(points[start:], {outcome: line[start:] for outcome, line in lines.items()})
+def _list_trades(
+    card: MarketCard, grid: _Grid, wanted: Sequence[int], trades_max: int
+) -> list[tuple[int, int, int]]:
+    """Return (milliseconds, place of the line, price) of the latest trades, oldest first."""
+    places = {outcome: place for place, outcome in enumerate(wanted)}
+    trades = Trade.objects.filter(
+        market=card.id,
+        outcome_index__in=places,
+        created_at_us__gte=grid.first * MINUTE_US,
+        created_at_us__lt=grid.end * MINUTE_US,
+    ).order_by("-id")
+    rows = trades.values_list("created_at_us", "outcome_index", "price_pips")[:trades_max]
+    return [(ts_us // 1000, places[index], pips) for ts_us, index, pips in reversed(rows)]
 
 
-def _find_grid(market: Market, minutes: int | None, points_max: int) -> _Grid | None:
+def _weave(points: list[_Point], trades: list[tuple[int, int, int]]) -> list[_Point]:
+    """Put a point at each trade between those of the grid."""
+    woven: list[_Point] = []
+    waiting = iter(points)
+    following = next(waiting, None)
+    for time_ms, place, price_pips in trades:
+        while following is not None and following.time_ms <= time_ms:
+            woven.append(following)
+            following = next(waiting, None)
+        known = woven[-1].values if woven else [None] * len(points[0].values)
+        values: list[int | None] = [*known]
+        values[place] = HALF_PIPS_PER_PIP * price_pips
+        woven.append(_Point(time_ms, values))
+    return woven + ([] if following is None else [following, *waiting])
+
+
+def _find_grid(card: MarketCard, minutes: int | None, points_max: int) -> _Grid | None:
     """Return the times of the points: whole steps and the end; None where nothing happened."""
     candles = Candle.objects.filter(
         market_id=OuterRef("market_id"), outcome_index=OuterRef("outcome_index")
     ).values("minute")
-    seen = OutcomeStats.objects.filter(market_id=market.pk).aggregate(
+    seen = OutcomeStats.objects.filter(market_id=card.id).aggregate(
         first=Min(Subquery(candles.order_by("minute")[:1])),
         last=Max(Subquery(candles.order_by("-minute")[:1])),
     )
     if seen["first"] is None:
         return None
-    is_live = market.status in LIVE_STATUSES
-    end = now_us() // MINUTE_US + 1 if is_live else seen["last"] + 1
+    end = max(_find_end_us(card) // MINUTE_US, seen["last"]) + 1
     start = seen["first"] if minutes is None else max(end - minutes, seen["first"])
     step = _find_step(end - start, points_max - 2)
     return _Grid(start // step * step, step, end)
+
+
+def _find_end_us(card: MarketCard) -> int:
+    """Return until when the market traded: now, or when its trading ended."""
+    if card.status in LIVE_STATUSES:
+        return now_us()
+    ended = StatusChange.objects.filter(market=card.id, from_status__in=LIVE_STATUSES)
+    ended = ended.exclude(to_status__in=LIVE_STATUSES).order_by("-id")
+    moment = ended.values_list("created_at", flat=True).first()
+    return 0 if moment is None else from_datetime(moment)
 
 
 def _find_step(minutes: int, steps_max: int) -> int:
@@ -158,3 +223,8 @@ def _find_step(minutes: int, steps_max: int) -> int:
             return step
     day = STEPS[-1]
     return -(-minutes // (steps_max * day)) * day
+
+
+_bodies: FreshCache[tuple[MarketCard, str], bytes] = FreshCache(
+    _write_body, seconds=FRESH_SECONDS, entries_max=BODIES_MAX
+)

@@ -19,6 +19,7 @@ PERCENT: Final = 200
 MARGIN: Final = 4 * PERCENT
 SPAN_MIN: Final = 10 * PERCENT
 TOP: Final = 100 * PERCENT
+DASH_SHARE: Final = 50
 
 Line = Sequence[int | None]
 """Half pips, oldest first; None where nothing was known."""
@@ -67,10 +68,11 @@ def sum_up(line: Line) -> Figures:
     return Figures(known[0], known[-1], min(known), max(known))
 
 
-def draw(lines: Iterable[tuple[Look, Line]]) -> Drawing:
+def draw(times: Sequence[int], lines: Iterable[tuple[Look, Line]]) -> Drawing:
+    """`times` are those of the values of each line, ascending."""
     lines = list(lines)
     bottom, top = find_bounds(value for _, line in lines for value in line if value is not None)
-    drawn = [(look, _place(line, bottom, top)) for look, line in lines]
+    drawn = [(look, _place(times, line, bottom, top)) for look, line in lines]
     return Drawing(bottom, top, drawn)
 
 
@@ -84,13 +86,16 @@ def find_bounds(values: Iterable[int]) -> tuple[int, int]:
     return bottom, min(TOP, -(-(high + missing // 2) // five) * five)
 
 
-def _place(line: Line, bottom: int, top: int) -> str:
-    """Return the points of a polyline."""
-    last_place = max(1, len(line) - 1)
+def _place(times: Sequence[int], line: Line, bottom: int, top: int) -> str:
+    """Return the points of a polyline; what was known last only is a dash at its end."""
+    points = [(time, value) for time, value in zip(times, line, strict=True) if value is not None]
+    first, span = (times[0], max(1, times[-1] - times[0])) if times else (0, 1)
+    if len(points) == 1:
+        [(time, value)] = points
+        points = [(max(first, time - span // DASH_SHARE), value), (time, value)]
     return " ".join(
-        f"{_decimal(WIDTH * place, last_place)},{_decimal(HEIGHT * (top - value), top - bottom)}"
-        for place, value in enumerate(line)
-        if value is not None
+        f"{_decimal(WIDTH * (time - first), span)},{_decimal(HEIGHT * (top - value), top - bottom)}"
+        for time, value in points
     )
 
 

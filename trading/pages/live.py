@@ -23,7 +23,7 @@ from accounts.context import json_for_script
 from accounts.templatetags.predex import percent
 from markets.models import HIDDEN_STATUSES, Market
 from trading.api.render import SIDE_NAMES
-from trading.cards import build_card
+from trading.cards import MarketCard, build_card
 from trading.feed.mirror import find_tops
 from trading.feed.reads import book_from_database, read_lasts
 from trading.market_data import split_levels
@@ -124,7 +124,7 @@ class _Moment(NamedTuple):
 
 
 def build_context(request: HttpRequest, market: Market) -> dict[str, Any]:
-    """Return `live` for the templates of `trading/market/`, from 5 queries, 6 when logged in.
+    """Return `live` for the templates of `trading/market/`, from 7 queries at most.
 
     The query may say `range` (of RANGES), `book` (an outcome's code) and `view` (yes or no).
     """
@@ -139,7 +139,7 @@ def build_context(request: HttpRequest, market: Market) -> dict[str, Any]:
         binary=card.binary,
         seq=moment.seq,
         outcomes=outcomes,
-        chart=build_chart(market, outcomes, request.GET.get("range", DEFAULT_RANGE)),
+        chart=build_chart(card, outcomes, request.GET.get("range", DEFAULT_RANGE)),
         book=_build_book(request, market, moment, outcomes),
         tape=[
             TapeRow(
@@ -178,11 +178,11 @@ def list_outcomes(market: Market, moment: _Moment) -> list[OutcomeNow]:
     return [replace(outcome, rank=rank) for rank, outcome in enumerate(found)]
 
 
-def build_chart(market: Market, outcomes: Sequence[OutcomeNow], range_name: str) -> ChartView:
+def build_chart(card: MarketCard, outcomes: Sequence[OutcomeNow], range_name: str) -> ChartView:
     range_name = range_name if range_name in RANGES else DEFAULT_RANGE
     shown = [outcome for outcome in outcomes if outcome.is_shown]
     read = read_history(
-        market,
+        card,
         range_name,
         outcomes=[outcome.index for outcome in shown],
         points_max=DRAWN_POINTS_MAX,
@@ -190,7 +190,7 @@ def build_chart(market: Market, outcomes: Sequence[OutcomeNow], range_name: str)
     return ChartView(
         range_name,
         [(name, _name_range(name)) for name in RANGES],
-        lines.draw([(outcome.look, read.lines[outcome.index]) for outcome in shown]),
+        lines.draw(read.times, [(outcome.look, read.lines[outcome.index]) for outcome in shown]),
         [(outcome, lines.sum_up(read.lines[outcome.index])) for outcome in shown],
     )
 
