@@ -8,7 +8,17 @@ Only markets are searched, never rows beside them: who may not see a market does
 
 from typing import Final
 
-from django.db.models import Case, Exists, Expression, IntegerField, OuterRef, Q, QuerySet, Value, When
+from django.db.models import (
+    Case,
+    Exists,
+    Expression,
+    IntegerField,
+    OuterRef,
+    Q,
+    QuerySet,
+    Value,
+    When,
+)
 
 from markets.models import Market, Outcome
 

@@ -438,7 +438,11 @@ def test_orders(client):
 def test_featured_markets_come_first_where_nothing_was_asked_for(client):
     make_market("Big", volume_lots=900)
     make_market("Chosen", volume_lots=1, featured=True)
-    assert titles(client.get("/")) == ["Chosen", "Big"]
+    page = client.get("/")
+    assert titles(page) == ["Chosen", "Big"]
+    # A star would look like a watch list: it is said in words.
+    assert "Featured Chosen" in read(page)
+    assert "#star" not in page.content.decode()
     assert titles(client.get("/?sort=trending")) == ["Big", "Chosen"]
     assert titles(client.get("/?q=i")) == ["Big"]
 

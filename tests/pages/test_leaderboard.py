@@ -59,7 +59,12 @@ def traders(shard):
     for market in (binary, settled, choice):
         world.open_market(shard, market)
     for market in (binary, settled):
-        run(shard, sell(market, two, 61, 700), buy(market, one, 63, 500), buy(market, three, 63, 100))
+        run(
+            shard,
+            sell(market, two, 61, 700),
+            buy(market, one, 63, 500),
+            buy(market, three, 63, 100),
+        )
         run(shard, buy(market, two, 55, 100), sell(market, three, 60, 100))
     for outcome, price in enumerate((30, 35, 20, 25)):
         run(
