@@ -14,6 +14,7 @@ from django import forms
 from django.contrib import messages
 from django.contrib.admin import ModelAdmin
 from django.core.exceptions import PermissionDenied, ValidationError
+from django.core.validators import MaxLengthValidator
 from django.db.models import Model, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect
@@ -59,8 +60,7 @@ class Act(forms.Form):
         field: Any = self.fields.get("reason")
         if field is not None:
             field.required = self.needs_reason
-            field.max_length = self.reason_length_max
-            field.widget.attrs["maxlength"] = self.reason_length_max
+            field.validators.append(MaxLengthValidator(self.reason_length_max))
         self.prepare()
 
     def prepare(self) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple, cast
 
 from django.contrib.admin import ShowFacets, SimpleListFilter
+from django.contrib.admin.options import BaseModelAdmin
 from django.core.paginator import Paginator
 from django.db import models
 from django.db.models import Model, Q, QuerySet
@@ -50,7 +51,19 @@ class CheapPaginator(Paginator):
         return self.object_list.order_by()[:COUNT_MAX].count()  # type: ignore[attr-defined]
 
 
-class TabularInline(unfold.TabularInline):
+class TakesWholeTexts(BaseModelAdmin):
+    """Fields take a text of any length: a browser would cut one that is pasted without a word, and
+    the form says what is too long.
+    """
+
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        field: Any = super().formfield_for_dbfield(db_field, request, **kwargs)
+        if field is not None:
+            field.widget.attrs.pop("maxlength", None)
+        return field
+
+
+class TabularInline(TakesWholeTexts, unfold.TabularInline):
     media = Media()  # its rows come and go by unfold's own script, which every page has
 
     def get_formset(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> Any:
@@ -62,7 +75,7 @@ class TabularInline(unfold.TabularInline):
         return formset
 
 
-class ModelAdmin(ActingAdmin, unfold.ModelAdmin):
+class ModelAdmin(ActingAdmin, TakesWholeTexts, unfold.ModelAdmin):
     # Django's own are jQuery and what needs it, for widgets that no page of ours has.
     media = Media(
         js=["admin/js/actions.js", Script("js/admin-related.js", type="module")]  # type: ignore[list-item]

@@ -4,7 +4,7 @@ import re
 from collections.abc import Collection
 from typing import Any
 
-from django.db.models import Count, F, Q, QuerySet
+from django.db.models import Count, F, QuerySet
 from django.utils import timezone
 
 from accounts.errors import not_found
@@ -16,9 +16,9 @@ from markets.models import (
     StatusChange,
     is_operator,
 )
+from markets.search import search_markets
 
 SLUG_PATTERN = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,78}[a-z0-9])?", re.ASCII)
-SEARCH_WORDS_MAX = 8
 
 # The last field of each order is unique, and no order shows a market's internal id.
 ORDERS = {
@@ -26,6 +26,7 @@ ORDERS = {
     "volume": ["-volume_lots", "slug"],
     "trending": ["-volume_24h_lots", "slug"],
     "closing": ["close_at", "slug"],
+    "relevance": ["-relevance", "-volume_lots", "slug"],
 }
 
 
@@ -63,9 +64,7 @@ def list_markets(
         "event__series__slug": series,
     }
     markets = markets.filter(**{name: slug for name, slug in slugs.items() if slug})
-    for word in search.split()[:SEARCH_WORDS_MAX]:
-        markets = markets.filter(Q(title__icontains=word) | Q(description__icontains=word))
-    return with_details(markets)
+    return search_markets(with_details(markets), search)
 
 
 def with_details(markets: QuerySet[Market]) -> QuerySet[Market]:

@@ -160,6 +160,7 @@ TEMPLATES = [
 LANGUAGE_CODE = "en"
 LANGUAGES = [("en", _("English")), ("de", _("German"))]
 LOCALE_PATHS = [BASE_DIR / "locale"]
+FORMAT_MODULE_PATH = "predex.formats"
 TIME_ZONE = "UTC"
 USE_TZ = True
 

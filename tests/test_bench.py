@@ -43,6 +43,8 @@ FIGURES = {
             "home",
             "home_logged_in",
             "home_search",
+            "home_search_outcome",
+            "api_search",
             "home_page_2",
             "home_closing",
             "market",

@@ -23,6 +23,7 @@ STATUSES: Final[dict[str, tuple[str, ...]]] = {
     "all": PUBLIC_STATUSES,
 }
 SORTS: Final = ("volume", "trending", "newest", "closing")
+SORT_OF_SEARCH: Final = "relevance"
 SORT_OF_OPEN: Final = "closing"
 """Only what is open will close."""
 FEATURED_ORDER: Final = ("-featured_rank", *ORDERS["volume"])
@@ -51,7 +52,8 @@ class Filters(msgspec.Struct, frozen=True):
     event: str = ""
     series: str = ""
     status: str = "open"
-    sort: str = "volume"
+    sort: str = ""
+    """"" is the first of `sorts`: what a search means, the most traded otherwise."""
 
     @property
     def is_plain(self) -> bool:
@@ -59,8 +61,9 @@ class Filters(msgspec.Struct, frozen=True):
 
     @property
     def sorts(self) -> tuple[str, ...]:
-        """The orders that make sense for this status."""
-        return tuple(sort for sort in SORTS if self.status == "open" or sort != SORT_OF_OPEN)
+        """The orders that make sense here, the one that goes without saying first."""
+        sorts = SORTS if self.status == "open" else tuple(s for s in SORTS if s != SORT_OF_OPEN)
+        return (SORT_OF_SEARCH, *sorts) if self.search else sorts
 
     def with_changes(self, **changes: str) -> "Filters":
         return msgspec.structs.replace(self, **changes)
@@ -86,11 +89,12 @@ def read_filters(query: Mapping[str, str]) -> Filters:
     if texts["status"] not in STATUSES:
         texts["status"] = PLAIN.status
     filters = Filters(**texts)
-    return filters if filters.sort in filters.sorts else filters.with_changes(sort=PLAIN.sort)
+    return filters if filters.sort in filters.sorts[1:] else filters.with_changes(sort=PLAIN.sort)
 
 
 def find_page(user: Any, filters: Filters, *, cursor: str) -> Page:
     """Return a page of markets that `user` finds; nothing asked for, the featured ones first."""
+    sort = filters.sort or filters.sorts[0]
     markets = list_markets(
         user,
         statuses=STATUSES[filters.status],
@@ -99,9 +103,9 @@ def find_page(user: Any, filters: Filters, *, cursor: str) -> Page:
         event=filters.event,
         series=filters.series,
         search=filters.search,
-        sort=filters.sort,
+        sort=sort,
     )
-    order = ORDERS[filters.sort]
+    order = ORDERS[sort]
     if filters.is_plain:
         rank = Case(When(featured=True, then=1), default=0)
         markets, order = markets.annotate(featured_rank=rank), list(FEATURED_ORDER)

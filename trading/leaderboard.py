@@ -1,7 +1,7 @@
 """Who gained most, and who is worth most: exact integers, one statement for all accounts.
 
-Ranked are the first accounts of users (neither programs nor house nor makers) that are open, not
-suspended and have not opted out. An account's profit in a period is
+Ranked are the first accounts of users (neither programs nor house nor makers) that have traded, are
+open, not suspended and have not opted out. An account's profit in a period is
 
     equity now - equity at the period's start - (deposited now - deposited at the start)
 
@@ -198,6 +198,7 @@ _PLAYERS: Final = """
     SELECT a.id, a.cash_micros FROM accounts_account a JOIN accounts_user u ON u.id = a.owner_id
      WHERE a.kind = 'user' AND a.number = 1 AND a.closed_at IS NULL AND u.is_active
        AND u.suspended_at IS NULL AND u.on_leaderboards
+       AND EXISTS (SELECT 1 FROM trading_position t WHERE t.account_id = a.id)
 """
 _FIGURES: Final = """
     WITH players AS ({players}), marks AS (

@@ -7,6 +7,7 @@ import structlog
 from django.conf import settings
 from django.core.mail import EmailMultiAlternatives
 from django.template.loader import render_to_string
+from django.utils.text import Truncator
 from django.utils.translation import gettext as _
 from django.utils.translation import override
 
@@ -17,6 +18,7 @@ from trading.sentences import describe_all
 log = structlog.get_logger(__name__)
 
 MAILS_A_RUN: Final = 500
+SUBJECT_LENGTH_MAX: Final = 180
 
 
 def send_due() -> None:
@@ -52,4 +54,6 @@ def build_mail(address: str, rows: list[Notification]) -> EmailMultiAlternatives
         subject = told[0].title if len(told) == 1 else _("News of your markets")
         context = {"told": told, "site_name": site, "site_url": settings.SITE_URL}
         text = render_to_string("trading/mail.txt", context)
-    return EmailMultiAlternatives(f"{site}: {subject}"[:180], text, to=[address])
+    return EmailMultiAlternatives(
+        Truncator(f"{site}: {subject}").chars(SUBJECT_LENGTH_MAX), text, to=[address]
+    )

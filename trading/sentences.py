@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
-from accounts.templatetags.predex import contracts, money, price, signed_money, when
+from accounts.templatetags.predex import contracts, moment, money, price, signed_money
 from markets.models import Market
 from trading.engine.types import BUY, PAYOUT_PIPS
 from trading.models import Notification, NotificationKind, Order
@@ -71,8 +71,7 @@ def _expired(market: Market, facts: dict[str, Any]) -> tuple[str, str]:
 
 
 def _closing(market: Market, facts: dict[str, Any]) -> tuple[str, str]:
-    moment = when(datetime.fromisoformat(facts["close_at"]))
-    text = moment.partition(">")[2].partition("<")[0]
+    text = moment(datetime.fromisoformat(facts["close_at"]))
     return _("Trading ends soon: %(when)s") % {"when": text}, market.title
 
 

@@ -12,11 +12,12 @@ from typing import Final, NamedTuple
 
 import msgspec
 from django.db import connection
-from django.utils import formats, timezone
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from accounts.clock import from_datetime
+from accounts.templatetags.predex import moment
 from accounts.units import PIPS_PER_CREDIT
 from markets.models import Market, Outcome
 from trading.engine.types import PAYOUT_PIPS
@@ -154,7 +155,7 @@ class MarketTile:
             return describe_closing(self.market.close_at, self.now)
         if self.ended_at > self.now:
             return _("trading has ended")  # before its time
-        day = {"day": show_day(self.ended_at)}
+        day = {"day": moment(self.ended_at, "day")}
         if self.status == Market.Status.SETTLED:
             return _("settled on %(day)s") % day
         if self.status == Market.Status.VOIDED:
@@ -275,7 +276,7 @@ def describe_closing(close_at: datetime, now: datetime) -> str:
     if left <= timedelta(0):
         return ""
     if left >= timedelta(days=DATE_FROM_DAYS):
-        return _("closes on %(day)s") % {"day": show_day(close_at)}
+        return _("closes on %(day)s") % {"day": moment(close_at, "day")}
     if left >= timedelta(days=2):
         return ngettext("closes in %(n)d day", "closes in %(n)d days", left.days) % {"n": left.days}
     minutes = left // timedelta(minutes=1)
@@ -284,10 +285,6 @@ def describe_closing(close_at: datetime, now: datetime) -> str:
         return ngettext("closes in %(n)d hour", "closes in %(n)d hours", hours) % {"n": hours}
     count = max(minutes, 1)
     return ngettext("closes in %(n)d minute", "closes in %(n)d minutes", count) % {"n": count}
-
-
-def show_day(moment: datetime) -> str:
-    return formats.date_format(timezone.localtime(moment), "DATE_FORMAT")
 
 
 def _likeliest_first(tile: OutcomeTile) -> tuple[int, int, int]:

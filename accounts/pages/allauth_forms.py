@@ -11,7 +11,6 @@ from django import forms
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
 
-from accounts.handles import HANDLE_LENGTH_MAX
 from accounts.texts import validate_line
 
 FIELD_ORDER = ["invite_code", "email", "username", "password1", "password2"]
@@ -67,9 +66,7 @@ def _describe(form: forms.Form) -> None:
     handle = form.fields["username"]
     handle.label = _("Handle")
     handle.help_text = _("Your public name: lower-case letters, digits and underscores.")
-    handle.widget.attrs.update(
-        maxlength=str(HANDLE_LENGTH_MAX), autocapitalize="none", spellcheck="false"
-    )
+    handle.widget.attrs.update(autocapitalize="none", spellcheck="false")
     if "password1" in form.fields:
         form.fields["password1"].help_text = _("At least 8 characters, and nothing common.")
     if "invite_code" in form.fields:

@@ -38,7 +38,7 @@ class ProfileForm(forms.ModelForm):
         }
         widgets = {
             "display_name": forms.TextInput(attrs={"autocomplete": "nickname"}),
-            "bio": forms.Textarea(attrs={"rows": 3, "maxlength": 300}),
+            "bio": forms.Textarea(attrs={"rows": 3}),
         }
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

@@ -104,22 +104,27 @@ def points(pips: int | None) -> str:
     return f"{'+' if pips > 0 else MINUS}{whole}" if whole else "0"
 
 
-@register.simple_tag
-def when(moment: datetime | int | None, style: str = "minute") -> str:
-    """A time in the viewer's zone with its name; `style` is "day", "minute" or "second".
-
-    `moment` is a datetime or UTC microseconds.
-    """
-    if moment is None:
-        return NOTHING
-    if isinstance(moment, int):
-        moment = to_datetime(moment)
-    local = timezone.localtime(moment)
+@register.filter
+def moment(at: datetime, style: str = "minute") -> str:
+    """A time in the viewer's zone with its name; `style` is "day", "minute" or "second"."""
+    local = timezone.localtime(at)
     day = formats.date_format(local, "DATE_FORMAT")
     clock = f"{local:%H:%M:%S}" if style == "second" else f"{local:%H:%M}"
-    text = day if style == "day" else f"{day}, {clock} {local:%Z}"
+    return day if style == "day" else f"{day}, {clock} {local:%Z}"
+
+
+@register.simple_tag
+def when(at: datetime | int | None, style: str = "minute") -> str:
+    """The same as an element that the page's script can put into another zone.
+
+    `at` is a datetime or UTC microseconds.
+    """
+    if at is None:
+        return NOTHING
+    if isinstance(at, int):
+        at = to_datetime(at)
     return format_html(
-        '<time datetime="{}" data-when="{}">{}</time>', moment.isoformat(), style, text
+        '<time datetime="{}" data-when="{}">{}</time>', at.isoformat(), style, moment(at, style)
     )
 
 

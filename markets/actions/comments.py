@@ -75,6 +75,8 @@ def do_hide_comment(comment: Comment, *, by: User, reason: str) -> None:
     reason = reason.strip()
     if not reason:
         raise RefusedError("blank", "say why", "reason")
+    if len(reason) > REASON_LENGTH_MAX:
+        raise RefusedError("too_long", f"at most {REASON_LENGTH_MAX} characters", "reason")
     hidden = {"hidden_at": timezone.now(), "hidden_by": by, "hidden_reason": reason}
     _decide(comment, "hide_comment", by=by, reason=reason, **hidden)
 
@@ -87,8 +89,6 @@ def do_show_comment(comment: Comment, *, by: User, reason: str = "") -> None:
 
 
 def _decide(comment: Comment, action: str, *, by: User, reason: str, **fields: object) -> None:
-    if "hidden_reason" in fields:
-        fields["hidden_reason"] = str(fields["hidden_reason"])[:REASON_LENGTH_MAX]
     with transaction.atomic():
         Comment.objects.filter(pk=comment.pk).update(**fields)
         record_audit(action, comment, by=by, before={"text": comment.text}, reason=reason)

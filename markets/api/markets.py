@@ -54,10 +54,11 @@ class MarketsView(MarketApiView):
     def get(self, request: Request) -> Response:
         """List markets. Unlisted ones are found by their slug only."""
         query = self.read_query(schemas.MarketQuery)
-        cursor, limit, sort = query.pop("cursor"), query.pop("limit"), query["sort"]
+        cursor, limit = query.pop("cursor"), query.pop("limit")
         statuses = [status for status in query.pop("status").split(",") if status]
-        search = query.pop("q")
-        markets = list_markets(request.user, statuses=statuses, search=search, **query)
+        search, sort = query.pop("q"), query.pop("sort")
+        sort = sort or ("relevance" if search else "newest")
+        markets = list_markets(request.user, statuses=statuses, search=search, sort=sort, **query)
         page = paginate(markets, order=ORDERS[sort], cursor=cursor, limit=limit)
         return Response(page.to_json(schemas.ShownMarketRow().to_representation))
 

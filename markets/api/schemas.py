@@ -122,8 +122,17 @@ class MarketQuery(PageQuery):
     tag = TextField(max_length=80, default="")
     event = TextField(max_length=80, default="")
     series = TextField(max_length=80, default="")
-    q = TextField(max_length=200, default="", allow_blank=True)
-    sort = ChoiceField(choices=list(ORDERS), default="newest")
+    q = TextField(
+        max_length=200,
+        default="",
+        allow_blank=True,
+        help_text="Words: in title, outcomes, tags, category, event, series, description or rules.",
+    )
+    sort = ChoiceField(
+        choices=list(ORDERS),
+        default=None,
+        help_text="Left out: `relevance` with a `q`, else `newest`.",
+    )
 
 
 # --- shown ------------------------------------------------------------------------------------

@@ -25,7 +25,6 @@ from markets.actions import (
     may_moderate,
 )
 from markets.models import HIDDEN_STATUSES, Comment, Market
-from markets.models.comment import TEXT_LENGTH_MAX
 from markets.queries import get_market
 
 THREADS_A_PAGE = 20
@@ -55,7 +54,6 @@ def build_context(
         "next_comments": page.next_cursor,
         "may_moderate": request.user.is_authenticated and may_moderate(request.user),
         "may_comment": market.status not in HIDDEN_STATUSES,
-        "comment_length_max": TEXT_LENGTH_MAX,
         "comment_draft": draft,
         "comment_parent": parent,
         "comment_error": error,

@@ -17,16 +17,23 @@ const CLOCKS = { minute: "short", second: "medium" };
 function showInZone(time) {
   const moment = new Date(time.dateTime);
   const { lang } = document.documentElement;
-  const day = new Intl.DateTimeFormat(lang, { dateStyle: "long" }).format(moment);
+  const day = new Intl.DateTimeFormat(lang, { dateStyle: "medium" }).format(moment);
   const timeStyle = CLOCKS[time.dataset.when];
   if (timeStyle === undefined) {
     time.textContent = day;
     return;
   }
   const clock = new Intl.DateTimeFormat(lang, { timeStyle, hourCycle: "h23" }).format(moment);
-  const parts = new Intl.DateTimeFormat("en", { timeZoneName: "short" }).formatToParts(moment);
-  const name = parts.find(({ type }) => type === "timeZoneName").value;
-  time.textContent = `${day}, ${clock} ${name}`;
+  time.textContent = `${day}, ${clock} ${nameZone(moment)}`;
+}
+
+/** The zone's short name as the server has it: American English knows EST but not CET, British English the reverse. */
+function nameZone(moment) {
+  const names = ["en-US", "en-GB"].map((lang) => {
+    const parts = new Intl.DateTimeFormat(lang, { timeZoneName: "short" }).formatToParts(moment);
+    return parts.find(({ type }) => type === "timeZoneName").value;
+  });
+  return names.find((name) => !/\d/.test(name)) ?? names[0];
 }
 
 if (zone && zone !== document.documentElement.dataset.zone) {

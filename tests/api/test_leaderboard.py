@@ -14,7 +14,7 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture
 def people():
     accounts = [
-        world.make_account(credits, name) for credits, name in ((9, "ann"), (8, "ben"), (8, "cat"))
+        world.make_trader(credits, name) for credits, name in ((9, "ann"), (8, "ben"), (8, "cat"))
     ]
     User.objects.filter(handle="ann").update(display_name="Ann A.")
     return accounts

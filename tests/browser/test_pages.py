@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Literal
 
 import pytest
-from playwright.sync_api import Browser, Page, ViewportSize
+from playwright.sync_api import Browser, Page, ViewportSize, expect
 
 from tests.browser.conftest import open_window
 from tests.browser.stops import STOPS, Stop
@@ -103,6 +103,107 @@ def look_at(window: Visitor, rules: Mapping[str, Any]) -> dict[str, list[str]]:
         "overflow": window.find_overflow(),
         "barriers": window.find_barriers(rules),
     }
+
+
+# What a page has to hold in other sites than this one: names and figures as long as they get.
+EXAGGERATE = """
+() => {
+  const fill = (selector, text) => {
+    for (const element of document.querySelectorAll(selector)) element.textContent = text;
+  };
+  const name = "Committee number 1 of the Donaudampfschifffahrtselektrizitaetenhauptbetriebswerk";
+  fill("header .truncate", "Vereinigte Vorhersagenboers");
+  fill("[data-balance], main td.num:not(:has(*)), main dd.num:not(:has(*))", "¤1,234,567,890.12");
+  fill("[data-submit-text], [data-outcome], [data-toggle-line] span:not(.num)", name);
+  const bar = document.querySelector(".chip-bar");
+  for (let count = 0; bar && count < 20; count += 1) {
+    const chip = bar.querySelector(".chip").cloneNode();
+    chip.textContent = name.slice(0, 10 + 3 * count);
+    bar.append(chip);
+  }
+}
+"""
+FIND_CUT = """
+() => {
+  const width = document.documentElement.clientWidth;
+  const isCut = (element) => {
+    const { left, right } = element.getBoundingClientRect();
+    const { scrollWidth, clientWidth, scrollHeight, clientHeight } = element;
+    return left < 0 || right > width + 1 || scrollWidth > clientWidth + 1
+      || scrollHeight > clientHeight + 2;
+  };
+  const selector = "header .btn, main .btn:not(.btn-square), main .chip, main td, main tbody th";
+  return [...document.querySelectorAll(selector)]
+    .filter((element) => element.checkVisibility() && !element.matches(".sr-only *, [hidden] *"))
+    .filter(isCut).map((element) => element.outerHTML.slice(0, 200));
+}
+"""
+CROWDED = (
+    ("nobody", "/"), ("nobody", "/markets/fifty/"), ("nobody", "/help/"), ("alice", "/portfolio/"),
+    ("alice", "/portfolio/orders/"), ("alice", "/portfolio/fills/"),
+    ("alice", "/portfolio/settlements/"), ("alice", "/portfolio/money/"),
+    ("alice", "/leaderboard/?period=all"), ("alice", "/markets/fifty/"),
+    ("alice", "/markets/rain/"), ("alice", "/notifications/"),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(("viewer", "path"), CROWDED)
+def test_long_names_and_large_figures_fit_a_phone(windows: Windows, viewer: str, path: str):
+    window = windows.find(viewer)
+    window.page.set_viewport_size(PHONE)
+    window.open(path)
+    window.page.evaluate(EXAGGERATE)
+    wait_until_drawn(window.page)
+    assert window.find_overflow() == []
+    assert window.page.evaluate(FIND_CUT) == []
+
+
+def test_all_outcomes_are_shown_and_put_away_again(windows: Windows):
+    page = windows.find("nobody").open("/markets/fifty/")
+    outcomes = page.get_by_role("region", name="Outcomes")
+    shown = outcomes.locator("[data-quote]:visible")
+    few = shown.count()
+    outcomes.get_by_text("Show all 50 outcomes").click()
+    expect(shown).to_have_count(50)
+    outcomes.get_by_text("Show fewer outcomes").click()
+    expect(shown).to_have_count(few)
+
+
+def test_on_paper_there_is_the_content_alone_in_dark_on_white(windows: Windows):
+    window = windows.find("alice")
+    window.page.emulate_media(color_scheme="dark")
+    page = window.open("/markets/rain/")
+    page.emulate_media(media="print")
+    for selector in ("body > header", "footer", "#ticket", ".ticket-bar", "#toasts", "main form"):
+        expect(page.locator(selector).first).to_be_hidden()
+    expect(page.get_by_role("heading", level=1)).to_be_visible()
+    style = "getComputedStyle(document.body)"
+    assert page.evaluate(f"[{style}.color, {style}.backgroundColor]") == [
+        "rgb(0, 0, 0)",
+        "rgb(255, 255, 255)",
+    ]
+    assert window.find_overflow() == []
+    page.emulate_media(media="screen")
+
+
+@pytest.mark.parametrize("language", ["en", "de"])
+def test_the_browser_writes_times_as_the_server_does(
+    windows: Windows, site: Exchange, language: str
+):
+    window = windows.find("nobody")
+    window.context.clear_cookies()
+    window.context.add_cookies(
+        [{"name": "django_language", "value": language, "url": site.base_url}]
+    )
+
+    def read_times() -> list[str]:
+        page = window.open("/markets/rain/")
+        wait_until_drawn(page)
+        return page.locator("time[data-when]").all_inner_texts()
+
+    by_script = read_times()  # at the first visit the server does not know the viewer's zone
+    assert by_script == read_times() != []
+    window.context.clear_cookies()
 
 
 SPOIL = """

@@ -40,6 +40,15 @@ def test_the_theme_comes_from_the_cookie_and_is_one_of_two(client):
     assert '<html lang="en" data-zone="UTC">' in get(client)
 
 
+def test_a_stranger_finds_the_other_language_in_the_header_and_in_no_menu(client):
+    client.cookies["django_language"] = "de"
+    for code, page in (("de", get(client.__class__())), ("en", get(client))):
+        header = page[page.index("<header") : page.index("</header>")]
+        in_sight = re.sub(r"<details.*?</details>", "", header, flags=re.DOTALL)
+        assert re.findall(r'name="language" value="(\w+)"', in_sight) == [code]
+        assert page.count('name="language"') == 1
+
+
 def test_an_announcement_and_a_halt_are_seen_on_every_page(client):
     Exchange.objects.update(announcement="New <rules> tonight", trading_halted=True)
     page = get(client)

@@ -124,7 +124,8 @@ def test_only_a_moderator_hides_with_a_reason_and_an_audit_row(client, market, a
     alice.is_staff = True
     alice.save()
     alice.user_permissions.add(Permission.objects.get(codename="moderate_comments"))
-    assert client.post(hide, {"reason": " "}).status_code == 422
+    for reason in (" ", "x" * 501):
+        assert client.post(hide, {"reason": reason}).status_code == 422
     assert client.post(hide, {"reason": "rude"}).status_code == 302
     assert "rude words" in show(client, market)
     client.logout()

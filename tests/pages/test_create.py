@@ -73,7 +73,7 @@ def test_a_preview_changes_nothing_and_keeps_what_was_written(client, creator):
     page = post(client, act="preview", title="Will <b>it</b> rain?").content.decode()
     assert "Preview" in page
     assert "Will &lt;b&gt;it&lt;/b&gt; rain?" in page
-    assert "July 1, 2031, 14:00 UTC" in page
+    assert "Jul 1, 2031, 14:00 UTC" in page
     assert not Market.objects.exists()
 
 
@@ -97,6 +97,25 @@ def test_what_is_wrong_is_said_beside_its_field(client, creator, fields, said):
     assert response.status_code == 422
     assert said in response.content.decode()
     assert not Market.objects.exists()
+
+
+def test_a_title_that_is_too_long_is_refused_whole_and_cut_nowhere(client, creator):
+    title = f"Will {'it rain and ' * 20}snow?"
+    response = post(client, title=title)
+    assert "at most 200 characters (it has 250)" in response.content.decode()
+    assert title in response.content.decode()
+    assert not Market.objects.exists()
+    pages = (
+        "/create/",
+        "/groups/",
+        "/account/",
+        "/account/keys/",
+        "/",
+        "/accounts/password/change/",
+    )
+    assert [path for path in pages if "maxlength" in client.get(path).content.decode()] == []
+    client.logout()
+    assert "maxlength" not in client.get("/accounts/signup/").content.decode()
 
 
 def test_a_group_s_market_is_for_its_members_only(client, creator):

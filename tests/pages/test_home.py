@@ -13,6 +13,7 @@ from accounts.actions import do_edit_policy
 from accounts.cache import FreshCache
 from accounts.models import Policy
 from markets.models import Category, Event, Market, MarketStats, Outcome, Series, Tag
+from markets.queries import list_markets
 from tests.markets import factories
 from tests.markets.factories import THREE_OUTCOMES, in_days
 from trading import browse
@@ -293,6 +294,82 @@ def test_search_finds_every_word_in_title_or_description(client):
     assert len(titles(client.get("/?q=dearer"))) == 2
 
 
+def test_search_finds_what_a_page_says_and_ranks_it_by_where_it_says_it(client):
+    names = [("ROM", "Rome"), ("MAD", "Madrid")]
+    sport = Category.objects.create(slug="sport", name="Sport in Madrid")
+    tag = Tag.objects.create(slug="madrid", name="madrid")
+    night = Event.objects.create(slug="night", title="A night in Madrid")
+    make_market("By its rules", rules="The airport of Madrid counts.", volume_lots=900)
+    make_market("By its tag", tags=[tag], volume_lots=800)
+    make_market("By its category", category=sport, volume_lots=700)
+    make_market("By its event", event=night, volume_lots=600)
+    make_market("By its outcome", kind="categorical", outcomes=names, volume_lots=500)
+    make_market("Unmadridly", volume_lots=400)
+    make_market("Is it hot in Madrid?", volume_lots=300)
+    make_market("Madrid or not?", volume_lots=200)
+    make_market("Elsewhere", volume_lots=1_000)
+    ranked = [
+        "Is it hot in Madrid?", "Madrid or not?", "Unmadridly", "By its outcome", "By its tag",
+        "By its category", "By its event", "By its rules",
+    ]  # fmt: skip
+    assert titles(client.get("/?q=madrid")) == ranked
+    assert titles(client.get("/?q=MADRID+rom")) == ["By its outcome"]
+    assert titles(client.get("/?q=madrid&sort=volume"))[0] == "By its rules"
+    assert '<option value="" selected>Best match</option>' in (
+        client.get("/?q=madrid").content.decode()
+    )
+    found = factories.api_of().get("markets?q=madrid&limit=3").json()
+    assert [row["title"] for row in found["results"]] == ranked[:3]
+    rest = factories.api_of().get(f"markets?q=madrid&cursor={found['next_cursor']}").json()
+    assert [row["title"] for row in rest["results"]] == ranked[3:]
+
+
+def test_yes_and_no_are_said_of_every_market_and_find_none(client):
+    make_market("Will it rain?")
+    assert titles(client.get("/?q=yes")) == []
+
+
+def test_search_knows_the_case_of_every_letter(client):
+    make_market("Wird Österreich Meister?")
+    make_market("WER STEIGT IN KÖLN AB?")
+    assert titles(client.get("/?q=österreich")) == ["Wird Österreich Meister?"]
+    assert titles(client.get("/?q=KÖLN+steigt")) == ["WER STEIGT IN KÖLN AB?"]
+    assert titles(client.get("/?q=köln")) == ["WER STEIGT IN KÖLN AB?"]
+
+
+def test_search_finds_in_no_place_what_one_may_not_see(client):
+    alice, bob = factories.make_user("alice"), factories.make_user("bob")
+    group, tag = factories.make_group(alice), Tag.objects.create(slug="cake", name="secretcake")
+    event = Event.objects.create(slug="party", title="Secretparty")
+    names = [("A", "Secretanna"), ("B", "Secretbert")]
+    make_market(
+        "Ours alone", visibility="group", group=group, event=event, kind="categorical",
+        outcomes=names, tags=[tag], rules="Secretrules", description="Secrettext",
+    )  # fmt: skip
+    words = ("ours", "secretcake", "secretparty", "secretanna", "secretrules", "secrettext")
+    for user, expected in ((None, []), (bob, []), (alice, ["Ours alone"])):
+        if user is not None:
+            client.force_login(user)
+        for word in words:
+            assert titles(client.get(f"/?q={word}&status=all")) == expected, word
+            found = factories.api_of(user).get(f"markets?q={word}").json()["results"]
+            assert [row["title"] for row in found] == expected, word
+
+
+@pytest.mark.parametrize("count", [1, 12])
+def test_a_search_takes_the_same_number_of_queries_however_much_it_finds(
+    client, count, django_assert_max_num_queries, django_assert_num_queries
+):
+    tag = Tag.objects.create(slug="hot", name="hot")
+    names = [("ROM", "Rome"), ("MAD", "Madrid")]
+    for number in range(count):
+        make_market(f"Who {number}?", kind="categorical", outcomes=names, tags=[tag])
+    with django_assert_max_num_queries(11):
+        client.get("/?q=madrid+hot")
+    with django_assert_num_queries(3):
+        list(list_markets(None, search="madrid hot who", sort="relevance"))
+
+
 def test_a_search_without_a_find_says_what_to_do(client):
     make_market(status="settled")
     page = client.get("/?q=%3Cb%3Erain")
@@ -361,7 +438,11 @@ def test_orders(client):
 def test_featured_markets_come_first_where_nothing_was_asked_for(client):
     make_market("Big", volume_lots=900)
     make_market("Chosen", volume_lots=1, featured=True)
-    assert titles(client.get("/")) == ["Chosen", "Big"]
+    page = client.get("/")
+    assert titles(page) == ["Chosen", "Big"]
+    # A star would look like a watch list: it is said in words.
+    assert "Featured Chosen" in read(page)
+    assert "#star" not in page.content.decode()
     assert titles(client.get("/?sort=trending")) == ["Big", "Chosen"]
     assert titles(client.get("/?q=i")) == ["Big"]
 
@@ -409,7 +490,7 @@ def test_htmx_gets_only_the_cards_that_follow(client, three_pages):
 
 def test_htmx_gets_what_a_filter_changes_and_its_clean_address(client):
     make_market("Will it rain?")
-    page = client.get("/?q=rain&status=open&sort=volume", headers={**HTMX, "HX-Target": "browse"})
+    page = client.get("/?q=rain&status=open&sort=", headers={**HTMX, "HX-Target": "browse"})
     text = page.content.decode()
     assert page["HX-Push-Url"] == "/?q=rain"
     assert "<html" not in text

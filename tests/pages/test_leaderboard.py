@@ -59,7 +59,12 @@ def traders(shard):
     for market in (binary, settled, choice):
         world.open_market(shard, market)
     for market in (binary, settled):
-        run(shard, sell(market, two, 61, 700), buy(market, one, 63, 500), buy(market, three, 63, 1))
+        run(
+            shard,
+            sell(market, two, 61, 700),
+            buy(market, one, 63, 500),
+            buy(market, three, 63, 100),
+        )
         run(shard, buy(market, two, 55, 100), sell(market, three, 60, 100))
     for outcome, price in enumerate((30, 35, 20, 25)):
         run(
@@ -91,7 +96,7 @@ def test_live_figures_are_those_that_the_end_of_the_day_records(traders):
 
 
 def test_deposits_are_no_profit(shard):
-    account = world.make_account(100)
+    account = world.make_trader(100)
     operator = world.make_user("opera", staff=True)
     record(account, 3, equity=90, deposited=100)
     record(account, 1, equity=95, deposited=100)
@@ -102,7 +107,7 @@ def test_deposits_are_no_profit(shard):
 
 
 def test_periods_start_at_midnights_that_are_recorded(shard):
-    account = world.make_account(100)
+    account = world.make_trader(100)
     for days_ago, worth in ((31, 10), (30, 20), (8, 30), (7, 40), (2, 50), (1, 60)):
         record(account, days_ago, equity=worth, deposited=0)
     granted = 100
@@ -115,14 +120,31 @@ def test_periods_start_at_midnights_that_are_recorded(shard):
 
 
 def test_a_newcomer_starts_with_nothing(shard):
-    old, new = world.make_account(100), world.make_account(70)
+    old, new = world.make_trader(100), world.make_trader(70)
     record(old, 8, equity=100, deposited=0)
     assert profits("week")[new.pk] == (0, 70)
 
 
+def test_who_never_traded_has_no_place_above_who_lost(shard):
+    newcomer, quoting, winner, loser = (world.make_account(100) for _ in range(4))
+    market = world.make_market()
+    world.open_market(shard, market)
+    run(shard, sell(market, loser, 60, 1_000), buy(market, winner, 60, 1_000))
+    run(shard, buy(market, quoting, 70, 100), sell(market, loser, 90, 100))
+    derive.derive_market(market.pk)
+    for by in leaderboard.ORDERS:
+        board = get_leaderboard("all", by, user=newcomer.owner)
+        assert [place.user for place in board.places] == [winner.owner, loser.owner], by
+        assert (board.own, board.ranked) == (None, 2)
+    page = browser_of(newcomer).get("/leaderboard/").content.decode()
+    assert "You are ranked after your first trade." in page
+    members = User.objects.filter(pk__in=(newcomer.owner_id, loser.owner_id))
+    assert [p.user for p in get_leaderboard_of(members, "all", "profit").places] == [loser.owner]
+
+
 def test_only_users_who_want_it_and_may_trade_are_ranked(shard):
-    shown = world.make_account(1)
-    hidden, suspended, gone, bot, closed = (world.make_account(5) for _ in range(5))
+    shown = world.make_trader(1)
+    hidden, suspended, gone, bot, closed = (world.make_trader(5) for _ in range(5))
     User.objects.filter(pk=hidden.owner_id).update(on_leaderboards=False)
     do_suspend_user(suspended.owner, by=world.make_user("boss", staff=True), reason="x")
     User.objects.filter(pk=gone.owner_id).update(is_active=False)
@@ -135,7 +157,7 @@ def test_only_users_who_want_it_and_may_trade_are_ranked(shard):
 
 
 def test_who_opts_out_vanishes_from_a_board_that_is_kept(shard):
-    first, second = world.make_account(9), world.make_account(8)
+    first, second = world.make_trader(9), world.make_trader(8)
     assert [place.user for place in get_leaderboard("all", "equity").places][:2] == [
         first.owner,
         second.owner,
@@ -146,7 +168,7 @@ def test_who_opts_out_vanishes_from_a_board_that_is_kept(shard):
 
 
 def test_equal_figures_share_a_place_and_the_older_account_stands_first(shard):
-    accounts = [world.make_account(credits) for credits in (3, 5, 5, 2)]
+    accounts = [world.make_trader(credits) for credits in (3, 5, 5, 2)]
     places = get_leaderboard("all", "equity").places
     order = [(place.rank, place.user.pk) for place in places]
     owners = [account.owner_id for account in accounts]
@@ -155,7 +177,7 @@ def test_equal_figures_share_a_place_and_the_older_account_stands_first(shard):
 
 def test_ones_own_place_is_told_below_the_top(shard, monkeypatch):
     monkeypatch.setattr(leaderboard, "PLACES_SHOWN", 2)
-    accounts = [world.make_account(credits) for credits in (9, 8, 7, 6)]
+    accounts = [world.make_trader(credits) for credits in (9, 8, 7, 6)]
     board = get_leaderboard("all", "equity", user=accounts[3].owner)
     assert [place.rank for place in board.places] == [1, 2]
     assert (board.own.rank, board.own.equity_micros, board.ranked) == (4, 6 * CREDIT, 4)
@@ -164,7 +186,7 @@ def test_ones_own_place_is_told_below_the_top(shard, monkeypatch):
 
 
 def test_a_group_has_a_board_of_its_members_alone(shard):
-    accounts = [world.make_account(credits) for credits in (9, 8, 7)]
+    accounts = [world.make_trader(credits) for credits in (9, 8, 7)]
     group = Group.objects.create(slug="insiders", name="Insiders")
     for account in accounts[1:]:
         GroupMember.objects.create(group=group, user=account.owner)
@@ -179,7 +201,7 @@ def test_a_group_has_a_board_of_its_members_alone(shard):
 
 
 def test_the_page_shows_places_and_mine(shard):
-    accounts = [world.make_account(credits, name) for credits, name in ((9, "ann"), (8, "ben"))]
+    accounts = [world.make_trader(credits, name) for credits, name in ((9, "ann"), (8, "ben"))]
     User.objects.filter(handle="ann").update(display_name="<b>Ann</b>")
     page = browser_of(accounts[1]).get("/leaderboard/?period=all&by=equity").content.decode()
     assert "&lt;b&gt;Ann" in page
@@ -190,7 +212,7 @@ def test_the_page_shows_places_and_mine(shard):
 
 
 def test_the_page_costs_as_many_queries_with_one_as_with_many(shard):
-    account = world.make_account(5)
+    account = world.make_trader(5)
     browser = browser_of(account)
     counts = []
     for _ in range(2):
@@ -200,5 +222,5 @@ def test_the_page_costs_as_many_queries_with_one_as_with_many(shard):
             browser.get("/leaderboard/")
         counts.append(len(captured))
         for _ in range(8):
-            world.make_account(3)
+            world.make_trader(3)
     assert counts[0] == counts[1] <= 12

@@ -208,6 +208,9 @@ def test_a_result_is_proposed_with_evidence_by_who_may(people):
     assert "Choose what has won." in nobody.content.decode()
     address = browser.post(url, {"winners": "YES", "evidence_url": "javascript:alert(1)"})
     assert "This is no web address" in address.content.decode()
+    long = browser.post(url, {"winners": "YES", "evidence_text": "x" * 5_001})
+    assert "This is too long." in long.content.decode()
+    assert "x" * 5_001 in long.content.decode()
     done = browser.post(url, {"yes": "0.25", "evidence_text": "A quarter of it."})
     assert done.status_code == 302
     assert Resolution.objects.get(market=market).payout_pips == [2_500, 7_500]
@@ -228,6 +231,9 @@ def test_who_traded_may_dispute_a_result_once(people):
     url = f"/markets/{market.slug}/dispute/"
     empty = browser_of(alice).post(url, {"text": " "})
     assert "Say what is wrong with this result." in empty.content.decode()
+    assert (
+        "This is too long." in browser_of(alice).post(url, {"text": "x" * 5_001}).content.decode()
+    )
     assert browser_of(alice).post(url, {"text": "It did!"}).status_code == 302
     page = see(market, alice)
     assert "Your dispute stands." in page

@@ -87,6 +87,16 @@ def cell(page, name):
     return re.search(rf" data-{name}>([^<]*)<", page)[1]
 
 
+async def test_many_positions_scroll_in_a_box_of_their_own(inside, alice, bob):
+    market = await inside.open_market(outcomes=6)
+    box = re.compile(r'<div class="max-h-112[^>]*tabindex="0" role="region"')
+    for number in range(4):
+        assert box.search(await see(alice, market)) is None
+        await bob.placed(market, f"sell 5 O{number} @ 0.10")
+        await alice.placed(market, f"buy 5 O{number} @ 0.10")
+    assert box.search(await see(alice, market))
+
+
 async def test_only_what_is_ones_own_is_shown(inside, alice, bob):
     market = await inside.open_market()
     order = await alice.placed(market, "buy 5 YES @ 0.30")

@@ -1,5 +1,6 @@
 """How pages show units, times and icons."""
 
+import re
 from datetime import UTC, datetime
 
 import pytest
@@ -98,8 +99,20 @@ def test_times_are_in_the_viewer_s_zone_with_its_name():
         shown = when(datetime(2026, 7, 1, 12, 0, tzinfo=UTC))
     assert shown == (
         '<time datetime="2026-07-01T12:00:00+00:00" data-when="minute">'
-        "July 1, 2026, 14:00 CEST</time>"
+        "Jul 1, 2026, 14:00 CEST</time>"
     )
+
+
+@pytest.mark.parametrize(("language", "day"), [("en", "Jan 3, 2026"), ("de", "03.01.2026")])
+def test_a_day_is_written_in_one_way_in_each_language(language, day):
+    at = datetime(2026, 1, 3, 9, 5, tzinfo=UTC)
+    template = Template(
+        '{% load predex %}{{ at|moment }}|{{ at|date }}|{{ at }}|{{ at|date:"SHORT_DATE_FORMAT" }}'
+    )
+    with translation.override(language):
+        assert re.sub("<[^>]*>", "", when(at, "day")) == day
+        shown = template.render(Context({"at": at}))
+    assert shown == f"{day}, 09:05 UTC|{day}|{day}, 09:05|{day}"
 
 
 @pytest.mark.parametrize(

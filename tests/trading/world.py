@@ -17,9 +17,11 @@ from trading import lease
 from trading.config import config_of
 from trading.engine.types import BUY, SELL, Cancel, Configure, MarketStatus, Place
 from trading.messages import Result, Task, decode_result
+from trading.models import Position
 from trading.shard import Committed, Shard
 
 CREDIT = 1_000_000
+TRADED_ONCE = "Is anything left of it?"
 _numbers = itertools.count(1)
 
 
@@ -39,6 +41,21 @@ def make_account(credits: int = 10_000, name: str = "") -> Account:
         do_grant(account, amount_micros=missing_micros, by=None)
     account.refresh_from_db()
     assert account.cash_micros == credits * CREDIT
+    return account
+
+
+def make_trader(credits: int = 10_000, name: str = "") -> Account:
+    """The same, of somebody who once bought and sold at one price: nothing of it is left."""
+    account = make_account(credits, name)
+    market = Market.objects.filter(title=TRADED_ONCE).first() or make_market(title=TRADED_ONCE)
+    Position.objects.create(
+        market=market,
+        account=account,
+        outcome_index=0,
+        net_lots=0,
+        cost_micros=0,
+        realised_micros=0,
+    )
     return account
 
 

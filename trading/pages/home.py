@@ -134,12 +134,17 @@ def list_status_choices(filters: Filters) -> list[Choice]:
 
 def list_sort_choices(filters: Filters) -> list[Choice]:
     labels = {
+        "relevance": _("Best match"),
         "volume": _("Most traded"),
         "trending": _("Trending today"),
         "newest": _("Newest"),
         "closing": _("Closing soon"),
     }
-    return [_choose(filters, "sort", sort, labels[sort]) for sort in filters.sorts]
+    first, *others = filters.sorts
+    return [
+        _choose(filters, "sort", "", labels[first]),
+        *(_choose(filters, "sort", sort, labels[sort]) for sort in others),
+    ]
 
 
 def _choose(filters: Filters, name: str, value: str, label: str) -> Choice:

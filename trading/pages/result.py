@@ -1,7 +1,7 @@
 """The result of a market as its page shows it, and what the viewer may do about it."""
 
 from collections.abc import Mapping
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
 from django.http import HttpRequest
 from django.utils import timezone
@@ -14,7 +14,6 @@ from trading import actions
 from trading.engine.types import PAYOUT_PIPS
 
 Status = Market.Status
-EVIDENCE_LENGTH_MAX: Final = 5_000
 
 
 class Paid(NamedTuple):
@@ -52,7 +51,6 @@ def build_result_context(
         "may_propose": may_propose,
         "result_errors": refused or {},
         "chosen_winners": request.POST.getlist("winners"),
-        "evidence_length_max": EVIDENCE_LENGTH_MAX,
     }
 
 

@@ -22,8 +22,9 @@ from markets.models import Market
 from markets.queries import get_market
 from trading import actions
 from trading.pages.market import show_market
-from trading.pages.result import EVIDENCE_LENGTH_MAX, build_result_context
+from trading.pages.result import build_result_context
 
+EVIDENCE_LENGTH_MAX: Final = 5_000
 URL_LENGTH_MAX: Final = 500
 _web_address: Final = URLValidator(["http", "https"])
 
@@ -74,12 +75,15 @@ def _act(request: HttpRequest, market: Market, act: Callable[[User], str]) -> Ht
     return redirect("market", market.slug)
 
 
-def _read(request: HttpRequest, name: str) -> str:
-    return request.POST.get(name, "").strip()[:EVIDENCE_LENGTH_MAX]
+def _read(request: HttpRequest, name: str, *, length_max: int = EVIDENCE_LENGTH_MAX) -> str:
+    text = request.POST.get(name, "").strip()
+    if len(text) > length_max:
+        raise RefusedError("too_long", f"at most {length_max} characters", name)
+    return text
 
 
 def _read_url(request: HttpRequest) -> str:
-    url = request.POST.get("evidence_url", "").strip()[:URL_LENGTH_MAX]
+    url = _read(request, "evidence_url", length_max=URL_LENGTH_MAX)
     try:
         if url:
             _web_address(url)
