@@ -137,7 +137,7 @@ def _is_page_error(visit: door.Visit, response: HttpResponseBase) -> bool:
 
 
 def _replace_page(visit: door.Visit, page: HttpResponseBase) -> HttpResponse:
-    code, message = PAGE_ERRORS.get(page.status_code, ("error", "this request failed"))
+    code, message = PAGE_ERRORS.get(page.status_code, ("bad_request", "this request failed"))
     visit.code = code
     response = error_response(ApiError(page.status_code, code, message), visit.request_id)
     for name in ("Allow", "Retry-After"):

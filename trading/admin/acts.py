@@ -15,17 +15,19 @@ from unfold.widgets import (
 
 from accounts.admin_fields import AmountField, PriceField
 from accounts.models import User
+from accounts.policy import get_policy
 from accounts.templatetags.predex import money, when
 from accounts.units import PIPS_PER_CREDIT, format_price
 from markets.admin.acts import MarketAct
 from markets.lifecycle import equal_payout
-from markets.models import TICKS_PIPS, Market
+from markets.models import TICKS_PIPS, Market, Resolution
 from trading.actions import (
     do_approve_result,
     do_change_close_time,
     do_close_market,
     do_halt_market,
     do_open_market,
+    do_pay_result,
     do_refine_tick,
     do_resolve_market,
     do_resume_market,
@@ -226,10 +228,34 @@ class ResolveAct(ResultAct):
 
 class ApproveResultAct(ResultAct):
     title = _("Approve the result")
-    explanation = _("As the second person, where the policy asks for two.")
+    explanation = _(
+        "As the second person whom the policy asks for. It is paid when the time for disputes is"
+        " over."
+    )
     statuses = (Status.RESOLVING,)
     takes_many = False
     act = staticmethod(do_approve_result)
+
+    @classmethod
+    def fits(cls, row: Market) -> bool:
+        return super().fits(row) and get_policy().two_person_rule
+
+
+class PayResultAct(ResultAct):
+    title = _("Pay now")
+    explanation = _(
+        "Ends the time for disputes: the result is paid within seconds, and nothing of it can be"
+        " taken back."
+    )
+    statuses = (Status.RESOLVING,)
+    takes_many = False
+    is_harmful = True
+    needs_reason = True
+    act = staticmethod(do_pay_result)
+
+    @classmethod
+    def fits(cls, row: Market) -> bool:
+        return super().fits(row) and _is_disputable(row)
 
 
 class WithdrawResultAct(ResultAct):
@@ -272,6 +298,11 @@ class VoidAct(ResultAct):
         do_void_market(row, by=by, reason=reason, house_cover_micros=cover_micros)
 
 
+def _is_disputable(market: Market) -> bool:
+    standing = Resolution.objects.filter(market=market, withdrawn_at=None)
+    return standing.filter(final_at__gt=timezone.now()).exists()
+
+
 ACTS = {
     "open": OpenAct,
     "halt": HaltAct,
@@ -281,6 +312,7 @@ ACTS = {
     "tick": TickAct,
     "resolve": ResolveAct,
     "approve-result": ApproveResultAct,
+    "pay-result": PayResultAct,
     "withdraw-result": WithdrawResultAct,
     "void": VoidAct,
 }

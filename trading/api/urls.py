@@ -30,6 +30,7 @@ urlpatterns = [
     path("markets/<str:slug>/resolve", results.ResolveView.as_view()),
     path("markets/<str:slug>/resolution", results.ResolutionView.as_view()),
     path("markets/<str:slug>/resolution/approve", results.ApproveResultView.as_view()),
+    path("markets/<str:slug>/resolution/pay", results.PayResultView.as_view()),
     path("markets/<str:slug>/resolution/withdraw", results.WithdrawResultView.as_view()),
     path("markets/<str:slug>/dispute", results.DisputeView.as_view()),
     path("markets/<str:slug>/disputes/<handle:handle>", results.VerdictView.as_view()),
