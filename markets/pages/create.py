@@ -93,6 +93,9 @@ def propose(request: HttpRequest, slug: str) -> HttpResponse:
 
 
 def _hand_over(request: HttpRequest, market: Market, user: User) -> None:
+    if market.status == Market.Status.PROPOSED:
+        messages.success(request, _("The proposal is corrected. It still waits for approval."))
+        return
     if may_manage_markets(user):
         messages.success(request, _("The draft is ready. Open it when you like."))
         return

@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy
 from accounts.errors import ApiError
 from accounts.models import User
 from accounts.refusals import describe
-from markets.actions import TAGS_MAX, OutcomePair
+from markets.actions import TAGS_MAX, OutcomePair, may_manage_markets
 from markets.models import OUTCOMES_MAX, OUTCOMES_MIN, Category, Group, Market, Tag
 from markets.outcome_codes import make_codes
 
@@ -124,7 +124,9 @@ class MarketForm(forms.Form):
         super().__init__(*args, **kwargs)
         self.market = market
         groups: Any = self.fields["group"]
-        groups.queryset = Group.objects.filter(members=user)
+        # Who corrects somebody else's proposal need not be in its group.
+        is_manager = may_manage_markets(user)
+        groups.queryset = Group.objects.all() if is_manager else Group.objects.filter(members=user)
         if market is not None:
             self.fields["kind"].disabled = True
 

@@ -29,7 +29,7 @@ LOGGED_IN = (
     "/markets/settled/", "/markets/resolving/", "/markets/long/", "/portfolio/",
     "/portfolio/orders/", "/portfolio/orders/?status=all", "/portfolio/fills/",
     "/portfolio/settlements/", "/portfolio/transfers/", "/portfolio/money/", "/leaderboard/",
-    "/@alice/", "/notifications/", "/groups/", "/groups/{group}/",
+    "/@alice/", "/notifications/", "/proposals/", "/groups/", "/groups/{group}/",
 )  # fmt: skip
 OPERATOR = (
     "/create/", "/markets/draft/", "/markets/draft/edit/", "/markets/closed/",

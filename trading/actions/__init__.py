@@ -6,12 +6,14 @@ of the `do_` of `live` and `orders` may run inside a transaction: the engine wai
 """
 
 from trading.actions.live import (
+    check_approve_and_open_market,
     check_change_close_time,
     check_close_market,
     check_halt_market,
     check_open_market,
     check_refine_tick,
     check_resume_market,
+    do_approve_and_open_market,
     do_change_close_time,
     do_close_market,
     do_halt_market,
@@ -44,6 +46,7 @@ from trading.actions.results import (
 )
 
 __all__ = [
+    "check_approve_and_open_market",
     "check_approve_result",
     "check_cancel_orders",
     "check_change_close_time",
@@ -58,6 +61,7 @@ __all__ = [
     "check_resume_market",
     "check_void_market",
     "check_withdraw_result",
+    "do_approve_and_open_market",
     "do_approve_result",
     "do_cancel_orders",
     "do_cancel_own_orders",

@@ -9,7 +9,12 @@ from django.utils import timezone
 from accounts.clock import from_datetime
 from accounts.errors import RefusedError
 from accounts.models import User
-from markets.actions import check_ready_to_open, may_manage_markets
+from markets.actions import (
+    check_approve_market,
+    check_ready_to_open,
+    do_approve_market,
+    may_manage_markets,
+)
 from markets.lifecycle import IllegalStatusChangeError, check_status_change
 from markets.models import TICKS_PIPS, Market
 from trading.actions.engine import Seen, configure, look
@@ -30,6 +35,25 @@ def do_open_market(market: Market, *, by: User | None, reason: str = "") -> None
     seen = look(market)
     check_open_market(market, by=by)
     configure(market, MarketStatus.OPEN, config_of(market), seen=seen, by=by, why=reason)
+
+
+def check_approve_and_open_market(market: Market, *, by: User) -> None:
+    if market.status == Status.PROPOSED:
+        check_approve_market(market, by=by)
+    else:
+        check_open_market(market, by=by)
+
+
+def do_approve_and_open_market(market: Market, *, by: User, reason: str = "") -> None:
+    """Approve a proposal and open it. If its engine is away it stays an approved draft.
+
+    Asked again then, it only opens the market.
+    """
+    market.refresh_from_db()
+    check_approve_and_open_market(market, by=by)
+    if market.status == Status.PROPOSED:
+        do_approve_market(market, by=by, reason=reason)
+    do_open_market(market, by=by, reason=reason)
 
 
 def check_halt_market(market: Market, *, by: User | None) -> None:

@@ -18,10 +18,11 @@ from accounts.models import User
 from accounts.policy import get_policy
 from accounts.templatetags.predex import money, when
 from accounts.units import PIPS_PER_CREDIT, format_price
-from markets.admin.acts import MarketAct
+from markets.admin.acts import MarketAct, describe_proposal
 from markets.lifecycle import equal_payout
 from markets.models import TICKS_PIPS, Market, Resolution
 from trading.actions import (
+    do_approve_and_open_market,
     do_approve_result,
     do_change_close_time,
     do_close_market,
@@ -62,6 +63,19 @@ class OpenAct(LiveAct):
     @classmethod
     def fits(cls, row: Market) -> bool:
         return super().fits(row) and row.is_approved
+
+
+class ApproveAndOpenAct(LiveAct):
+    title = _("Approve and open")
+    explanation = _(
+        "It takes orders from now on. What it asks and pays is fixed then. The proposer hears of it"
+        " and sees the note in the market's history."
+    )
+    statuses = (Status.PROPOSED,)
+    act = staticmethod(do_approve_and_open_market)
+
+    def describe(self) -> Iterable[tuple[Any, Any]]:
+        return describe_proposal(self.rows)
 
 
 class HaltAct(LiveAct):
@@ -304,6 +318,7 @@ def _is_disputable(market: Market) -> bool:
 
 
 ACTS = {
+    "approve-and-open": ApproveAndOpenAct,
     "open": OpenAct,
     "halt": HaltAct,
     "resume": ResumeAct,

@@ -22,6 +22,7 @@ urlpatterns = [
     path("markets/<str:slug>/candles", market_views.CandlesView.as_view()),
     path("markets/<str:slug>/prices", market_views.PricesView.as_view()),
     path("markets/<str:slug>/open", lifecycle.OpenView.as_view()),
+    path("markets/<str:slug>/approve-and-open", lifecycle.ApproveAndOpenView.as_view()),
     path("markets/<str:slug>/halt", lifecycle.HaltView.as_view()),
     path("markets/<str:slug>/resume", lifecycle.ResumeView.as_view()),
     path("markets/<str:slug>/close", lifecycle.CloseView.as_view()),
