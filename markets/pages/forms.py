@@ -15,6 +15,7 @@ from accounts.refusals import describe
 from markets.actions import TAGS_MAX, OutcomePair, may_manage_markets
 from markets.models import OUTCOMES_MAX, OUTCOMES_MIN, Category, Group, Market, Tag
 from markets.outcome_codes import make_codes
+from markets.queries import list_shown
 
 TEXT_LENGTH_MAX = 20_000
 NAME_LENGTH_MAX = 120
@@ -93,7 +94,7 @@ class MarketForm(forms.Form):
     )
     tags = forms.ModelMultipleChoiceField(
         label=gettext_lazy("Tags"),
-        queryset=Tag.objects.all(),
+        queryset=Tag.objects.none(),
         required=False,
         widget=forms.CheckboxSelectMultiple({"class": "checkbox checkbox-sm"}),
     )
@@ -123,6 +124,8 @@ class MarketForm(forms.Form):
             kwargs["initial"] = _initial(market)
         super().__init__(*args, **kwargs)
         self.market = market
+        tags: Any = self.fields["tags"]
+        tags.queryset = list_shown(Tag.objects.all(), user)
         groups: Any = self.fields["group"]
         # Who corrects somebody else's proposal need not be in its group.
         is_manager = may_manage_markets(user)
