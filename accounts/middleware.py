@@ -25,6 +25,7 @@ _FORMS = [
     ("account_signup", "sign_up", ""),
     ("account_reset_password", "password_reset", "email"),
     ("mfa_authenticate", "log_in", ""),
+    ("setup", "log_in", ""),
 ]
 
 

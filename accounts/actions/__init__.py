@@ -33,11 +33,13 @@ from accounts.actions.credits import (
 )
 from accounts.actions.policy import do_edit_policy
 from accounts.actions.privacy import check_delete_user, do_delete_user
+from accounts.actions.setup import check_setup_key, do_make_first_operator, do_offer_setup
 from accounts.actions.users import (
     check_close_account,
     check_create_user,
     check_sign_up,
     do_close_account,
+    do_create_operator,
     do_create_user,
     do_reinstate_user,
     do_sign_up,
@@ -57,11 +59,13 @@ __all__ = [
     "check_issue",
     "check_request_deposit",
     "check_request_withdrawal",
+    "check_setup_key",
     "check_sign_up",
     "do_cancel_deposit",
     "do_cancel_withdrawal",
     "do_close_account",
     "do_create_api_key",
+    "do_create_operator",
     "do_create_user",
     "do_decide_deposit",
     "do_decide_withdrawal",
@@ -73,6 +77,8 @@ __all__ = [
     "do_end_sessions",
     "do_grant",
     "do_log_in",
+    "do_make_first_operator",
+    "do_offer_setup",
     "do_open_market_accounts",
     "do_reinstate_user",
     "do_request_deposit",

@@ -3,8 +3,10 @@
 from collections.abc import Iterable
 from typing import Any, ClassVar
 
+from allauth.account.models import EmailAddress
 from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
+from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
@@ -15,6 +17,8 @@ from accounts.actions import (
     do_reinstate_user,
     do_reset_mfa,
     do_suspend_user,
+    do_welcome_user,
+    is_retired,
     record_audit,
 )
 from accounts.admin.rights import NamingRights, describe_role
@@ -32,6 +36,12 @@ class NewUserForm(UserCreationForm):
     class Meta:
         model = User
         fields = ("email", "handle")
+
+    def clean_handle(self) -> str:
+        handle: str = self.cleaned_data["handle"]
+        if is_retired(handle):
+            raise ValidationError(_("This handle is taken."), code="handle_taken")
+        return handle
 
 
 class UserAct(Act):
@@ -149,8 +159,10 @@ class UserAdmin(NamingRights, ModelAdmin, DjangoUserAdmin):
 
     def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
         super().save_model(request, obj, form, change)
-        if not change:
+        if not change:  # what everybody gets that signs up
             obj.accounts.create()
+            EmailAddress.objects.create(user=obj, email=obj.email, primary=True)
+            do_welcome_user(obj, invite=None)
 
     def log_change(self, request: HttpRequest, obj: User, message: Any) -> Any:
         if "assword" in str(message):
