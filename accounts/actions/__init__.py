@@ -16,6 +16,8 @@ from accounts.actions.credentials import (
     do_revoke_api_key,
 )
 from accounts.actions.credits import (
+    Issue,
+    check_deposit,
     check_issue,
     check_request_deposit,
     check_request_withdrawal,
@@ -24,6 +26,7 @@ from accounts.actions.credits import (
     do_decide_deposit,
     do_decide_withdrawal,
     do_deposit,
+    do_deposit_many,
     do_grant,
     do_open_market_accounts,
     do_request_deposit,
@@ -51,10 +54,12 @@ from accounts.actions.users import (
 from accounts.audit import record_audit
 
 __all__ = [
+    "Issue",
     "check_close_account",
     "check_create_api_key",
     "check_create_user",
     "check_delete_user",
+    "check_deposit",
     "check_help_user",
     "check_issue",
     "check_request_deposit",
@@ -71,6 +76,7 @@ __all__ = [
     "do_decide_withdrawal",
     "do_delete_user",
     "do_deposit",
+    "do_deposit_many",
     "do_edit_policy",
     "do_end_browser",
     "do_end_login",

@@ -26,6 +26,7 @@ from accounts.admin_acts import Act
 from accounts.admin_base import Link, ModelAdmin, find_url, get_operator, link_to_list
 from accounts.models import User
 from accounts.naming import describe_permission
+from accounts.templatetags.predex import money
 
 RIGHTS = ["is_staff", "is_superuser", "groups", "user_permissions"]
 SHOWN_RIGHTS = ["is_staff", "is_superuser", "show_roles", "show_permissions"]  # named, not edited
@@ -136,6 +137,18 @@ class UserAdmin(NamingRights, ModelAdmin, DjangoUserAdmin):
             yield Link(_("Account %d") % account.number, find_url(account))
         yield Link(_("API keys"), link_to_list("accounts_apikey", row.handle))
         yield Link(_("Audit log"), link_to_list("accounts_auditevent", row.handle))
+
+    def get_facts(self, request: HttpRequest, row: User) -> Iterable[tuple[Any, Any]]:
+        if not request.user.has_perm("accounts.view_account"):
+            return
+        for account in row.accounts.order_by("number"):
+            said = {
+                "available": money(account.available_micros),
+                "held": money(account.held_micros),
+                "withdrawing": money(account.withdrawing_micros),
+            }
+            text = _("%(available)s available, %(held)s held, %(withdrawing)s being withdrawn")
+            yield _("Account %d") % account.number, text % said
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         # Who may edit users must not thereby give themselves every right.

@@ -1,4 +1,4 @@
-"""Editing a draft or, as an operator, a proposal; and mending what only describes a market, at any time."""
+"""Editing a draft, or a proposal as an operator; and mending at any time what only describes."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime

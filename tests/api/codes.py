@@ -53,8 +53,9 @@ def _find_positions(tree: ast.Module) -> dict[str, int]:
     positions = dict(CODE_POSITIONS)
     for node in ast.walk(tree):
         if isinstance(node, ast.ClassDef) and not _names_its_code(node):
-            bases = [base.id for base in node.bases if isinstance(base, ast.Name)]
-            positions |= {node.name: positions[base] for base in bases if base in positions}
+            bases = {base.id for base in node.bases if isinstance(base, ast.Name)}
+            for base in positions.keys() & bases:
+                positions[node.name] = positions[base]
     return positions
 
 

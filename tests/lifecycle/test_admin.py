@@ -271,6 +271,27 @@ def test_a_lone_operator_pays_now_with_a_reason(site, resolving):
     assert settle_market(resolving.pk)
 
 
+def test_results_and_disputes_are_listed_in_words(site, resolving, alice):
+    do_dispute_result(resolving, by=alice.owner, text="It did not.")
+    for model in ("dispute", "resolution"):
+        page = site.get(f"/admin/markets/{model}/").content.decode()
+        assert "10000" not in page
+        assert "Yes" in page
+    assert str(Resolution.objects.get()) == f"{resolving.title}: Yes"
+    Resolution.objects.update(payout_pips=[2_500, 7_500])
+    assert str(Resolution.objects.get()).endswith(": Yes 0.25, No 0.75")
+
+
+def test_of_a_result_s_evidence_nothing_is_called_optional(site, traded, operator):
+    do_close_market(traded, by=operator, reason="test")
+    url = f"/admin/markets/market/{traded.pk}/do/resolve/"
+    assert "(optional)" not in site.get(url).content.decode()
+    refused = site.post(url, {"winners": ["0"]}).context["form"].errors
+    assert dict(refused) == {"evidence_text": ["Say or link what shows the result."]}
+    page = site.get(f"/markets/{traded.slug}/").content.decode()
+    assert "A text or a link is needed" in page
+
+
 @pytest.mark.parametrize(("action", "status"), [("uphold", "closed"), ("dismiss", "resolving")])
 def test_disputes_are_decided(site, resolving, alice, action, status):
     dispute = do_dispute_result(resolving, by=alice.owner, text="It did not.")

@@ -215,9 +215,7 @@ def do_pay_result(market: Market, *, by: User, reason: str) -> None:
         before = {"final_at": result.final_at}
         result.final_at = timezone.now()
         result.save(update_fields=["final_at"])
-        record_audit(
-            "pay_result", market, by=by, before=before, after=_show(result), reason=reason
-        )
+        record_audit("pay_result", market, by=by, before=before, after=_show(result), reason=reason)
 
 
 # --- voiding -------------------------------------------------------------------------------------

@@ -181,7 +181,7 @@ class ResolveAct(ResultAct):
         label=_("Evidence"),
         required=False,
         widget=UnfoldAdminTextareaWidget({"rows": 4}),
-        help_text=_("What shows it; everybody sees it. Evidence or a link is needed."),
+        help_text=_("What shows it; everybody sees it. This or the link is needed."),
     )
     evidence_url = forms.URLField(
         label=_("Link to the evidence"),
@@ -205,6 +205,8 @@ class ResolveAct(ResultAct):
         evidence = {name: self.fields.pop(name) for name in ("evidence_text", "evidence_url")}
         self.fields.update(payouts)
         self.fields.update(evidence)
+        for field in self.fields.values():  # one of each kind is needed, so none is optional
+            field.is_one_of_several = True  # type: ignore[attr-defined]
 
     def describe(self) -> Iterable[tuple[Any, Any]]:
         [market] = self.rows

@@ -60,7 +60,6 @@ class Command(BaseCommand):
         except EngineAlreadyRunningError as fault:
             raise CommandError(f"predex cannot start: {fault}") from None
 
-
     def offer_setup(self, own_url: str) -> None:
         """Where nobody is an operator yet, show the console how to become it: nobody else is told.
 
@@ -72,8 +71,8 @@ class Command(BaseCommand):
             return
         site_url = settings.SITE_URL if "SITE_URL" in os.environ else own_url
         self.stderr.write(
-            "\nThere is no operator yet. Whoever opens this address first, within a day, becomes the"
-            f" operator with every right:\n\n    {site_url}{reverse('setup')}?key={key}\n"
+            "\nThere is no operator yet. Who opens this address within a day becomes one, with every"
+            f" right:\n\n    {site_url}{reverse('setup')}?key={key}\n"
         )
 
 
