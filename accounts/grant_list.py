@@ -60,7 +60,9 @@ def check_lines(
     for line in lines:
         account, amount_micros, error = accounts.get(line.handle), 0, ""
         try:
-            amount_micros = _read_amount(line.amount_text, default_micros)
+            amount_micros = default_micros or 0
+            if line.amount_text:
+                amount_micros = parse_amount_micros(line.amount_text)
             if account is None:
                 error = _("There is no user “%s”.") % line.handle
             elif line.handle in seen:
@@ -79,11 +81,3 @@ def check_lines(
 def write_lines(checked: Iterable[CheckedLine]) -> str:
     """Return a list that says the same, each line with its amount."""
     return "\n".join(f"{row.handle},{format_amount(row.amount_micros)}" for row in checked)
-
-
-def _read_amount(text: str, default_micros: int | None) -> int:
-    if text:
-        return parse_amount_micros(text)
-    if default_micros is None:
-        raise RefusedError("amount_missing", "say how much")
-    return default_micros

@@ -61,7 +61,6 @@ _sentences: dict[str, str | Promise] = {
     "is_an_operator": _("This needs an operator with every right."),
     "no_second_factor": _("This user has no second factor."),
     # credits
-    "amount_missing": _("Say how much."),
     "amount_not_positive": _("Write an amount above 0."),
     "amount_negative": _("Write 0 or more."),
     "not_a_trading_account": _("Only accounts that trade have credits, keys and orders."),

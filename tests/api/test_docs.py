@@ -34,6 +34,7 @@ PASSED_ON = {
     ("accounts/forms.py", "refusal.code"),
     ("accounts/idempotency.py", "answer['code']"),
     ("accounts/middleware.py", "code"),
+    ("accounts/models/user.py", "refusal.code"),
     ("trading/api/reading.py", "code"),
     ("trading/api/reading.py", "fault.code"),
     ("trading/api/refusals.py", "reason"),

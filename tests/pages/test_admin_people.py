@@ -261,15 +261,15 @@ def test_credits_are_granted_to_a_list_a_group_and_a_file_after_a_preview_exactl
 
 def test_a_list_with_a_wrong_line_grants_nothing_and_says_which(site, alice, operator):
     set_policy(two_person_rule=True)
-    closed = make_user("clara")
+    closed, _bob = make_user("clara"), make_user("bob")
     Account.objects.filter(owner=closed).update(closed_at=timezone.now())
-    people = "alice, 1\nnobody, 1\nalice, 1\nclara, 1\nolivia, 1\nalice, -1\nalice"
+    people = "alice, 1\nnobody, 1\nalice, 1\nclara, 1\nolivia, 1\nalice, -1\nalice\nbob"
     page = site.post(GRANT, {"people": people, "reason": "x"})
     assert page.status_code == 422
     assert [row.error for row in page.context["rows"]] == [
         "", "There is no user “nobody”.", "This user is named twice.", "This account is closed.",
         "The two-person rule asks for another person here.", "This user is named twice.",
-        "Say how much.",
+        "This user is named twice.", "Write an amount above 0.",
     ]  # fmt: skip
     assert page.context["form"]["people"].value() == people
     assert site.post(GRANT, {"reason": "x", "amount": "1"}).status_code == 422

@@ -71,8 +71,8 @@ class Command(BaseCommand):
             return
         site_url = settings.SITE_URL if "SITE_URL" in os.environ else own_url
         self.stderr.write(
-            "\nThere is no operator yet. Who opens this address within a day becomes one, with every"
-            f" right:\n\n    {site_url}{reverse('setup')}?key={key}\n"
+            "\nThere is no operator yet. Who opens this address within a day becomes one:\n\n"
+            f"    {site_url}{reverse('setup')}?key={key}\n"
         )
 
 
