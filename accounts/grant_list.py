@@ -39,7 +39,7 @@ class CheckedLine(NamedTuple):
 
 
 def read_lines(text: str) -> list[Line]:
-    lines = []
+    lines: list[Line] = []
     for number, line in enumerate(text.lstrip("\ufeff").splitlines(), start=1):
         handle, *rest = (cell.strip().strip('"') for cell in _SEPARATOR.split(line, maxsplit=1))
         handle = handle.removeprefix("@").lower()

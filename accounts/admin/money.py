@@ -1,6 +1,6 @@
 """Accounts and transfers: read-only. Credits come in by an act, with its audit event."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from decimal import Decimal
 from typing import Any, ClassVar
 
@@ -120,9 +120,10 @@ class KindFilter(KnownValuesFilter):
         ("all", pgettext_lazy("accounts", "all")),
     ]
 
-    def choices(self, changelist: Any) -> Iterable[Any]:
+    def choices(self, changelist: Any) -> Iterator[Any]:
         first, *others = super().choices(changelist)
-        return [{**first, "display": _("people's and programs'")}, *others]
+        yield {**first, "display": _("people's and programs'")}
+        yield from others
 
     def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
         kinds = {"exchange": FOUNDING_KINDS, "market": MARKET_KINDS}.get(self.value() or "")

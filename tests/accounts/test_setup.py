@@ -43,6 +43,7 @@ def test_the_address_makes_one_operator_who_has_what_everybody_has_and_leads_to_
 
 def test_a_key_is_good_once_and_for_a_day_and_only_its_hash_is_kept():
     key, second = do_offer_setup(), do_offer_setup()
+    assert key is not None
     assert key not in str(list(SetupKey.objects.values()))
     assert post(Client(), "no-such-key").status_code == 404
     assert Client().get("/setup/").status_code == 404
