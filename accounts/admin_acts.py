@@ -20,6 +20,7 @@ from django.http import Http404, HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
+from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 from unfold.widgets import UnfoldAdminTextareaWidget
@@ -148,7 +149,7 @@ class ActingAdmin(ModelAdmin):
         sent = (request.POST, request.FILES) if request.method == "POST" else ()
         form = act(*sent, rows=rows, by=by)  # type: ignore[arg-type]
         if sent and form.is_valid() and self._carry_out(request, form):
-            return redirect(self._find_page(rows))
+            return redirect(self._find_page(request, rows))
         return self._show_form(request, form)
 
     def _find_rows(self, request: HttpRequest, keys: list[str]) -> list[Any]:
@@ -179,7 +180,11 @@ class ActingAdmin(ModelAdmin):
             messages.success(request, done % {"title": form.title, "count": count})
         return True
 
-    def _find_page(self, rows: list[Model]) -> str:
+    def _find_page(self, request: HttpRequest, rows: list[Model]) -> str:
+        """Return where the act was begun: a page of the site that says so, else the rows' own."""
+        begun = request.GET.get("next", "")
+        if url_has_allowed_host_and_scheme(begun, allowed_hosts=None):
+            return begun
         name = f"admin:{self.opts.app_label}_{self.opts.model_name}"
         if len(rows) == 1:
             return reverse(f"{name}_change", args=[rows[0].pk])
@@ -193,7 +198,7 @@ class ActingAdmin(ModelAdmin):
             "form": form,
             "rows": form.rows,
             "facts": [(name, value) for name, value in form.describe() if value],
-            "back": self._find_page(form.rows),
+            "back": self._find_page(request, form.rows),
         }
         status = REFUSED if form.errors else 200
         return TemplateResponse(request, "admin/act.html", context, status=status)

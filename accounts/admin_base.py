@@ -100,11 +100,16 @@ class ModelAdmin(ActingAdmin, TakesWholeTexts, unfold.ModelAdmin):
         """Return where the page of this row leads besides its own fields."""
         return ()
 
+    def get_facts(self, request: HttpRequest, row: Any) -> Iterable[tuple[Any, Any]]:
+        """Return what the page of this row says above its fields, as pairs of name and value."""
+        return ()
+
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
     ) -> Any:
         row = kwargs.get("obj")
         if row is not None:
+            context["facts"] = list(self.get_facts(request, row))
             context["links"] = list(self.get_links(row))
         return super().render_change_form(request, context, *args, **kwargs)
 

@@ -29,6 +29,7 @@ _FORMS = [
     ("account_signup", "sign_up", ""),
     ("account_reset_password", "password_reset", "email"),
     ("mfa_authenticate", "log_in", ""),
+    ("setup", "log_in", ""),
 ]
 
 
@@ -174,7 +175,7 @@ def _is_page_error(visit: door.Visit, response: HttpResponseBase) -> bool:
 
 
 def _replace_page(visit: door.Visit, page: HttpResponseBase) -> HttpResponse:
-    code, message = PAGE_ERRORS.get(page.status_code, ("error", "this request failed"))
+    code, message = PAGE_ERRORS.get(page.status_code, ("bad_request", "this request failed"))
     visit.code = code
     response = error_response(ApiError(page.status_code, code, message), visit.request_id)
     for name in ("Allow", "Retry-After"):

@@ -57,6 +57,7 @@ MODELS: Final = {
     "User": (_("user"), _("users")),
     "Group": (pgettext_lazy("of permissions", "role"), pgettext_lazy("of permissions", "roles")),
     "RetiredHandle": (_("retired handle"), _("retired handles")),
+    "SetupKey": (_("setup key"), _("setup keys")),
 }
 
 FIELDS: Final = SHARED | {

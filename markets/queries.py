@@ -4,16 +4,19 @@ import re
 from collections.abc import Collection
 from typing import Any
 
-from django.db.models import Count, F, QuerySet
+from django.db.models import Count, Exists, F, Model, OuterRef, QuerySet
 from django.utils import timezone
 
 from accounts.errors import not_found
 from markets.models import (
     HIDDEN_STATUSES,
+    Event,
     Exchange,
     Market,
     Resolution,
+    Series,
     StatusChange,
+    Tag,
     is_operator,
 )
 from markets.search import search_markets
@@ -65,6 +68,37 @@ def list_markets(
     }
     markets = markets.filter(**{name: slug for name, slug in slugs.items() if slug})
     return search_markets(with_details(markets), search)
+
+
+# --- what groups markets ------------------------------------------------------------------------
+
+# How a market leads to the row of a query around it.
+_OF: dict[type[Model], str] = {Tag: "tags", Event: "event", Series: "event__series"}
+
+
+def list_shown(rows: QuerySet, user: Any) -> QuerySet:
+    """Return those tags, events or series that lists show to `user`.
+
+    A name that only markets have which the user does not find would tell of them: it is left out.
+    What no market has is nobody's secret.
+    """
+    hidden = Market.objects.exclude(visibility=Market.Visibility.PUBLIC)
+    return _without_secrets(rows, user, Market.objects.listed_for(user), hidden)
+
+
+def list_reachable(rows: QuerySet, user: Any) -> QuerySet:
+    """Return those that `user` may look at by address: those of unlisted markets too."""
+    hidden = Market.objects.filter(visibility=Market.Visibility.GROUP)
+    return _without_secrets(rows, user, Market.objects.visible_to(user), hidden)
+
+
+def _without_secrets(
+    rows: QuerySet, user: Any, shown: QuerySet[Market], hidden: QuerySet[Market]
+) -> QuerySet:
+    if is_operator(user):
+        return rows
+    having = {_OF[rows.model]: OuterRef("pk")}
+    return rows.filter(Exists(shown.filter(**having)) | ~Exists(hidden.filter(**having)))
 
 
 def with_details(markets: QuerySet[Market]) -> QuerySet[Market]:

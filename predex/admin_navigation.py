@@ -62,6 +62,12 @@ GROUPS: list[tuple[Any, list[Entry]]] = [
             Entry(_("Withdrawals"), "payments", "accounts.withdrawalrequest"),
             Entry(_("Deposit requests"), "savings", "accounts.depositrequest"),
             Entry(_("Accounts"), "account_balance_wallet", "accounts.account"),
+            Entry(
+                _("Grant to many"),
+                "group_add",
+                url="admin:accounts_account_grant",
+                permission="accounts.deposit_credits",
+            ),
             Entry(_("Transfers"), "swap_horiz", "accounts.transfer"),
             Entry(_("Positions"), "pie_chart", "trading.position"),
             Entry(_("Collateral"), "lock", "trading.margin"),

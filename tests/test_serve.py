@@ -1,5 +1,6 @@
 """`manage.py serve`, the real program: it starts, refuses what it must, and stops gracefully."""
 
+import re
 import signal
 import time
 
@@ -18,6 +19,23 @@ def test_serve_answers_and_stops_when_asked(exchange):
     started = time.monotonic()
     assert exchange.children["web"].stop() == 0
     assert time.monotonic() - started < STOP_SECONDS_MAX
+
+
+def test_serve_shows_the_console_alone_how_to_become_the_first_operator(make_exchange):
+    """DEBUG is off; the address is the site's; once somebody is the operator there is none."""
+    exchange = make_exchange("sqlite")
+    [address] = re.findall(r"^ +(http\S+)$", exchange.log(), re.MULTILINE)
+    assert address.startswith(f"{exchange.base_url}/setup/?key=")
+    with httpx.Client(base_url=exchange.base_url) as browser:
+        page = browser.get(address)
+        token, *_ = re.findall(r'name="csrfmiddlewaretoken" value="([^"]+)"', page.text)
+        key = address.partition("key=")[2]
+        sent = {"csrfmiddlewaretoken": token, "key": key, "email": "ada@example.org",
+                "handle": "ada", "password": "a long enough secret"}  # fmt: skip
+        assert browser.post("/setup/", data=sent).headers["Location"] == "/admin/"
+        assert "First steps" in browser.get("/admin/").text
+        assert browser.get(address).status_code == 404
+    assert exchange.log().count(key) == 1
 
 
 def test_serve_is_back_after_a_kill(exchange):

@@ -14,7 +14,7 @@ from django.db.models import Case, Count, Model, QuerySet, When
 from accounts.api.pagination import Page, paginate
 from accounts.errors import not_found
 from markets.models import FINAL_STATUSES, PUBLIC_STATUSES, Event, Market, Series, Tag
-from markets.queries import ORDERS, SLUG_PATTERN, list_markets
+from markets.queries import ORDERS, SLUG_PATTERN, list_markets, list_reachable
 
 STATUSES: Final[dict[str, tuple[str, ...]]] = {
     "open": (Market.Status.OPEN, Market.Status.HALTED),
@@ -117,27 +117,28 @@ def _without_texts(markets: QuerySet[Market]) -> QuerySet[Market]:
     return markets.defer("description", "rules", "resolution_source")
 
 
-def list_busy_tags() -> QuerySet[Tag]:
-    """Return the tags that most open markets have."""
-    open_ones = Tag.objects.filter(markets__status__in=STATUSES["open"])
-    counted = open_ones.annotate(market_count=Count("markets"))
+def list_busy_tags(user: Any) -> QuerySet[Tag]:
+    """Return the tags that most of the open markets have which `user` finds."""
+    found = Market.objects.listed_for(user).filter(status__in=STATUSES["open"])
+    counted = Tag.objects.filter(markets__in=found).annotate(market_count=Count("markets"))
     return counted.order_by("-market_count", "name")[:TAGS_SHOWN_MAX]
 
 
-def get_tag(slug: str) -> Tag:
-    return _get(Tag, slug, "this tag")
+def get_tag(slug: str, *, user: Any) -> Tag:
+    return _get(Tag, slug, user, "this tag")
 
 
-def get_event(slug: str) -> Event:
-    return _get(Event, slug, "this event")
+def get_event(slug: str, *, user: Any) -> Event:
+    return _get(Event, slug, user, "this event")
 
 
-def get_series(slug: str) -> Series:
-    return _get(Series, slug, "this series")
+def get_series(slug: str, *, user: Any) -> Series:
+    return _get(Series, slug, user, "this series")
 
 
-def _get(model: type[Model], slug: str, what: str) -> Any:
-    row = model._default_manager.filter(slug=slug).first() if SLUG_PATTERN.fullmatch(slug) else None
+def _get(model: type[Model], slug: str, user: Any, what: str) -> Any:
+    rows = list_reachable(model._default_manager.all(), user)
+    row = rows.filter(slug=slug).first() if SLUG_PATTERN.fullmatch(slug) else None
     if row is None:
         raise not_found(what)
     return row

@@ -22,6 +22,7 @@ from accounts.templatetags.predex import money, when
 from markets.models import CommentReport, Dispute, Market, Resolution
 from markets.queries import get_exchange
 from trading.clock import database_now_us, is_wrong
+from trading.first_steps import list_first_steps
 from trading.lease import LEASE_SECONDS
 from trading.models import ExchangeDay, Lease, VerifyRun
 
@@ -103,6 +104,7 @@ def read_dashboard(user: User) -> dict[str, Any]:
     now = timezone.now()
     counts = _count_markets(now) if may("markets.view_market") else None
     return {
+        "steps": list_first_steps(user),
         "exchange": get_exchange() if may("markets.run_exchange") else None,
         "exchange_url": reverse("admin:markets_exchange_change", args=[1]),
         "states": _list_states(counts) if counts else [],

@@ -20,6 +20,7 @@ from accounts.models.append_only import AppendOnly
 from markets.models import Market
 from trading.clock import is_wrong
 from trading.engine import types
+from trading.notification import OPERATORS_KINDS as OPERATORS_KINDS
 from trading.notification import MailState as MailState
 from trading.notification import Notice as Notice
 from trading.notification import Notification as Notification

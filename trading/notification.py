@@ -5,6 +5,8 @@ step through a market's holders), so each is made once. It says in `facts` what 
 prices in pips, quantities in lots, money in micros.
 """
 
+from typing import Final
+
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
@@ -22,6 +24,12 @@ class NotificationKind(models.TextChoices):
     RESOLVED = "resolved", _("A market in which you held contracts was resolved")
     VOIDED = "voided", _("A market in which you traded was voided")
     DECIDED = "decided", _("Operators decided on a market that you proposed")
+    RESULT = "result", _("A result was proposed for a market in which you hold contracts")
+    PROPOSAL = "proposal", _("For operators: a market waits for approval")
+    DISPUTE = "dispute", _("For operators: a result is disputed")
+
+
+OPERATORS_KINDS: Final = frozenset({NotificationKind.PROPOSAL, NotificationKind.DISPUTE})
 
 
 class MailState(models.IntegerChoices):

@@ -1,16 +1,18 @@
 """Makes notifications: from the journal as it is folded, and from what concerns whole markets."""
 
 import time
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from datetime import timedelta
 from typing import Any, Final, NamedTuple
 
+from django.contrib.auth.models import Permission
 from django.db import transaction
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from accounts.models import Account, User
 from accounts.models.account import AccountKind
-from markets.models import FINAL_STATUSES, Market, StatusChange
+from markets.models import FINAL_STATUSES, Dispute, Market, Resolution, StatusChange
 from trading.engine.types import Ended, OrderStatus, Traded
 from trading.journal import JournalBody
 from trading.models import (
@@ -135,10 +137,14 @@ def _facts_of(order: Order) -> dict[str, Any]:
 
 
 def tell_due() -> None:
-    """Tell holders of markets that close soon or became final, and proposers of decisions."""
+    """Tell holders of markets that close soon, have a result proposed or became final; proposers
+    of decisions; operators of what waits for them.
+    """
     end = time.monotonic() + SECONDS_MAX
-    _tell_proposers()
-    for market, kind in [*_find_final(), *_find_closing()]:
+    _tell_once(NotificationKind.DECIDED, _list_decisions())
+    _tell_once(NotificationKind.PROPOSAL, _list_proposals())
+    _tell_once(NotificationKind.DISPUTE, _list_disputes())
+    for market, kind in [*_find_final(), *_find_proposed(), *_find_closing()]:
         while _tell_some(market, kind):
             if time.monotonic() >= end:
                 return
@@ -170,12 +176,33 @@ def _find_closing() -> list[tuple[Market, str]]:
     return [(market, NotificationKind.CLOSING) for market in rest]
 
 
+def _find_proposed() -> list[tuple[Market, str]]:
+    standing = _list_disputable().exclude(
+        market__in=Notice.objects.filter(
+            kind=NotificationKind.RESULT, finished_at__isnull=False
+        ).values("market")
+    )
+    rows = standing.select_related("market")
+    return [(row.market, NotificationKind.RESULT) for row in rows]
+
+
+def _list_disputable() -> QuerySet[Resolution]:
+    """Return the results that stand and may still be disputed."""
+    return Resolution.objects.filter(
+        withdrawn_at=None,
+        payout_pips__isnull=False,
+        final_at__gt=timezone.now(),
+        market__status=Market.Status.RESOLVING,
+    )
+
+
 @transaction.atomic
 def _tell_some(market: Market, kind: str) -> bool:
     """Tell the next holders; return whether there may be more."""
     Notice.objects.get_or_create(market=market, kind=kind)
     notice = Notice.objects.select_for_update().get(market=market, kind=kind)
-    if notice.finished_at is not None:
+    facts = _facts_of_market(market, kind)
+    if notice.finished_at is not None or facts is None:
         return False
     margins = list(
         Margin.objects.filter(market=market, pk__gt=notice.told_margin_id)
@@ -184,7 +211,6 @@ def _tell_some(market: Market, kind: str) -> bool:
     )
     people = [margin for margin in margins if _concerns(margin, kind)]
     wishes = _read_wishes({margin.account.owner_id for margin in people if margin.account.owner_id})
-    facts = {"close_at": market.close_at.isoformat()} if kind == NotificationKind.CLOSING else {}
     _insert(
         market.pk,
         [
@@ -202,11 +228,23 @@ def _tell_some(market: Market, kind: str) -> bool:
     return bool(margins)
 
 
+def _facts_of_market(market: Market, kind: str) -> dict[str, Any] | None:
+    """Return what all holders are told alike; None where there is nothing to tell any more."""
+    if kind == NotificationKind.CLOSING:
+        return {"close_at": market.close_at.isoformat()}
+    if kind != NotificationKind.RESULT:
+        return {}
+    result = _list_disputable().filter(market=market).first()
+    if result is None:
+        return None
+    return {"payout_pips": result.payout_pips, "final_at": result.final_at.isoformat()}
+
+
 def _concerns(margin: Margin, kind: str) -> bool:
     """Whether the account is a person's who has, or had when it was paid, something at stake."""
     if margin.account.kind != AccountKind.USER:
         return False
-    if kind == NotificationKind.CLOSING:
+    if kind in (NotificationKind.CLOSING, NotificationKind.RESULT):
         return bool(margin.collateral_lots or margin.net_paid_micros or margin.held_micros)
     return bool(margin.payout_micros or margin.net_paid_micros)
 
@@ -217,27 +255,103 @@ def _money_of(margin: Margin) -> dict[str, int]:
     return {"payout_micros": margin.payout_micros, "net_paid_micros": margin.net_paid_micros}
 
 
-@transaction.atomic
-def _tell_proposers() -> None:
-    """Tell who proposed a market what operators said of it; the change's own id is the subject."""
-    recent = StatusChange.objects.filter(
-        from_status=Market.Status.PROPOSED,
-        to_status=Market.Status.DRAFT,
-        created_at__gte=timezone.now() - TOLD_LATE_MAX,
+# --- what waits and what was decided -------------------------------------------------------------
+
+
+class News(NamedTuple):
+    """`subject` is the id of what happened: nobody is told of it twice."""
+
+    subject: str
+    market_id: int
+    facts: dict[str, Any]
+    user_ids: set[int]
+
+
+def _list_decisions() -> list[News]:
+    """What operators said of proposals, for their proposers."""
+    changes = _list_changes(
+        from_status=Market.Status.PROPOSED, to_status=Market.Status.DRAFT
     ).select_related("market")
-    changes = {change.pk.hex: change for change in recent}
-    told = Notification.objects.filter(
-        kind=NotificationKind.DECIDED,
-        user__in={change.market.creator_id for change in changes.values()},
-        subject__in=list(changes),
+    return [
+        News(
+            change.pk.hex,
+            change.market_id,
+            {"approved": change.market.is_approved, "note": change.reason},
+            {change.market.creator_id},
+        )
+        for change in changes
+    ]
+
+
+def _list_proposals() -> list[News]:
+    """Markets that wait for approval, for operators who may give it."""
+    changes = list(
+        _list_changes(
+            to_status=Market.Status.PROPOSED, market__status=Market.Status.PROPOSED
+        ).select_related("market__creator")
     )
-    for subject in set(told.values_list("subject", flat=True)):
-        del changes[subject]
-    wishes = _read_wishes({change.market.creator_id for change in changes.values()})
-    for subject, change in changes.items():
-        facts = {"approved": change.market.is_approved, "note": change.reason}
-        row = (change.market.creator_id, NotificationKind.DECIDED, subject, facts)
-        _insert(change.market_id, [row], wishes)
+    operators = _list_operators("manage_markets") if changes else set()
+    return [
+        News(
+            change.pk.hex,
+            change.market_id,
+            {"by": change.market.creator.handle},
+            operators - {change.by_id, change.market.creator_id},
+        )
+        for change in {change.market_id: change for change in changes}.values()
+    ]
+
+
+def _list_disputes() -> list[News]:
+    """Disputes that wait for a decision, for operators who may take it and who proposed."""
+    disputes = list(
+        Dispute.objects.filter(
+            decision="",
+            resolution__withdrawn_at=None,
+            raised_at__gte=timezone.now() - TOLD_LATE_MAX,
+        ).select_related("resolution", "raised_by")
+    )
+    operators = _list_operators("resolve_markets") if disputes else set()
+    return [
+        News(
+            dispute.pk.hex,
+            dispute.resolution.market_id,
+            {"by": dispute.raised_by.handle},
+            (operators | {dispute.resolution.proposed_by_id}) - {dispute.raised_by_id},
+        )
+        for dispute in disputes
+    ]
+
+
+def _list_changes(**conditions: Any) -> QuerySet[StatusChange]:
+    since = timezone.now() - TOLD_LATE_MAX
+    return StatusChange.objects.filter(created_at__gte=since, **conditions).order_by("id")
+
+
+def _list_operators(codename: str) -> set[int]:
+    """Return who has this right over markets, by a role, by itself or with every right."""
+    having = Permission.objects.filter(content_type__app_label="markets", codename=codename)
+    rows = User.objects.filter(is_staff=True, is_active=True, suspended_at=None).filter(
+        Q(is_superuser=True) | Q(user_permissions__in=having) | Q(groups__permissions__in=having)
+    )
+    return set(rows.values_list("pk", flat=True))
+
+
+@transaction.atomic
+def _tell_once(kind: str, news: Sequence[News]) -> None:
+    user_ids = {user_id for one in news for user_id in one.user_ids}
+    if not user_ids:
+        return
+    told = set(
+        Notification.objects.filter(
+            kind=kind, user__in=user_ids, subject__in=[one.subject for one in news]
+        ).values_list("user_id", "subject")
+    )
+    wishes = _read_wishes(user_ids)
+    for one in news:
+        fresh = [user_id for user_id in one.user_ids if (user_id, one.subject) not in told]
+        rows = [(user_id, kind, one.subject, one.facts) for user_id in sorted(fresh)]
+        _insert(one.market_id, rows, wishes)
 
 
 # --- rows --------------------------------------------------------------------------------------
@@ -258,7 +372,7 @@ def _insert(
     notifications = []
     for user_id, kind, subject, facts in rows:
         wish = wishes.get((user_id, kind), UNASKED)
-        if not wish.on_site and not wish.by_mail and kind != NotificationKind.DECIDED:
+        if not wish.on_site and not wish.by_mail:
             continue
         notifications.append(
             Notification(

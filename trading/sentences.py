@@ -8,7 +8,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from accounts.templatetags.predex import contracts, moment, money, price, signed_money
-from markets.models import Market
+from markets.models import HIDDEN_STATUSES, Market
 from trading.engine.types import BUY, PAYOUT_PIPS
 from trading.models import Notification, NotificationKind, Order
 
@@ -71,8 +71,32 @@ def _expired(market: Market, facts: dict[str, Any]) -> tuple[str, str]:
 
 
 def _closing(market: Market, facts: dict[str, Any]) -> tuple[str, str]:
-    text = moment(datetime.fromisoformat(facts["close_at"]))
-    return _("Trading ends soon: %(when)s") % {"when": text}, market.title
+    return _("Trading ends soon: %(when)s") % {"when": _say_when(facts["close_at"])}, market.title
+
+
+def _result(market: Market, facts: dict[str, Any]) -> tuple[str, str]:
+    payout_pips = facts["payout_pips"]
+    if PAYOUT_PIPS in payout_pips:
+        outcome = list(market.outcomes.all())[payout_pips.index(PAYOUT_PIPS)].name
+        title = _("Result proposed: %(outcome)s") % {"outcome": outcome}
+    else:
+        title = _("A result is proposed: several outcomes share the payout")
+    until = _("You can dispute it until %(when)s") % {"when": _say_when(facts["final_at"])}
+    return title, f"{market.title} · {until}"
+
+
+def _proposal(market: Market, facts: dict[str, Any]) -> tuple[str, str]:
+    by = _("proposed by %(handle)s") % {"handle": facts["by"]}
+    return _("A market waits for approval"), f"{market.title} · {by}"
+
+
+def _dispute(market: Market, facts: dict[str, Any]) -> tuple[str, str]:
+    by = _("by %(handle)s") % {"handle": facts["by"]}
+    return _("A result is disputed"), f"{market.title} · {by}"
+
+
+def _say_when(time: str) -> str:
+    return moment(datetime.fromisoformat(time))
 
 
 def _resolved(market: Market, facts: dict[str, Any]) -> tuple[str, str]:
@@ -84,7 +108,12 @@ def _voided(market: Market, facts: dict[str, Any]) -> tuple[str, str]:
 
 
 def _decided(market: Market, facts: dict[str, Any]) -> tuple[str, str]:
-    title = _("Your market was approved") if facts["approved"] else _("Your market needs changes")
+    if not facts["approved"]:
+        title = _("Your market needs changes")
+    elif market.status in HIDDEN_STATUSES:
+        title = _("Your market was approved")
+    else:
+        title = _("Your market was approved and opened")
     return title, f"{market.title} · {facts['note']}" if facts["note"] else market.title
 
 
@@ -112,4 +141,7 @@ _WORDS = {
     NotificationKind.RESOLVED: _resolved,
     NotificationKind.VOIDED: _voided,
     NotificationKind.DECIDED: _decided,
+    NotificationKind.RESULT: _result,
+    NotificationKind.PROPOSAL: _proposal,
+    NotificationKind.DISPUTE: _dispute,
 }

@@ -18,6 +18,8 @@ from accounts.actions.credentials import (
     do_revoke_api_keys,
 )
 from accounts.actions.credits import (
+    Issue,
+    check_deposit,
     check_issue,
     check_request_deposit,
     check_request_withdrawal,
@@ -26,6 +28,7 @@ from accounts.actions.credits import (
     do_decide_deposit,
     do_decide_withdrawal,
     do_deposit,
+    do_deposit_many,
     do_grant,
     do_open_market_accounts,
     do_request_deposit,
@@ -35,12 +38,14 @@ from accounts.actions.credits import (
 )
 from accounts.actions.policy import do_edit_policy
 from accounts.actions.privacy import check_delete_user, do_delete_user
+from accounts.actions.setup import check_setup_key, do_make_first_operator, do_offer_setup
 from accounts.actions.users import (
     check_close_account,
     check_create_user,
     check_sign_up,
     do_change_profile,
     do_close_account,
+    do_create_operator,
     do_create_user,
     do_reinstate_user,
     do_sign_up,
@@ -52,31 +57,38 @@ from accounts.actions.users import (
 from accounts.audit import record_audit
 
 __all__ = [
+    "Issue",
     "check_close_account",
     "check_create_api_key",
     "check_create_user",
     "check_delete_user",
+    "check_deposit",
     "check_help_user",
     "check_issue",
     "check_request_deposit",
     "check_request_withdrawal",
+    "check_setup_key",
     "check_sign_up",
     "do_cancel_deposit",
     "do_cancel_withdrawal",
     "do_change_profile",
     "do_close_account",
     "do_create_api_key",
+    "do_create_operator",
     "do_create_user",
     "do_decide_deposit",
     "do_decide_withdrawal",
     "do_delete_user",
     "do_deposit",
+    "do_deposit_many",
     "do_edit_policy",
     "do_end_browser",
     "do_end_login",
     "do_end_sessions",
     "do_grant",
     "do_log_in",
+    "do_make_first_operator",
+    "do_offer_setup",
     "do_open_market_accounts",
     "do_refresh_login",
     "do_reinstate_user",

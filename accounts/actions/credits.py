@@ -4,7 +4,8 @@ accounts that a market needs.
 The issuer stands for the outside world: what it lacks is what exists.
 """
 
-from typing import TypeVar
+from collections.abc import Sequence
+from typing import NamedTuple, TypeVar
 
 from django.db import transaction
 from django.utils import timezone
@@ -23,6 +24,13 @@ WITHDRAWALS_OPEN_MAX = 20
 DEPOSITS_OPEN_MAX = 20
 
 
+class Issue(NamedTuple):
+    """Credits that come into being on an account."""
+
+    account: Account
+    amount_micros: int
+
+
 def check_issue(account: Account, *, amount_micros: int) -> None:
     if amount_micros <= 0:
         raise RefusedError("amount_not_positive", "send an amount above 0", "amount", status=400)
@@ -34,18 +42,29 @@ def do_grant(account: Account, *, amount_micros: int, by: User | None, reason: s
     """Pay out new credits by policy (`by` None) or by an operator."""
     check_issue(account, amount_micros=amount_micros)
     with transaction.atomic():
-        _issue(account, amount_micros, "grant")
+        _issue([Issue(account, amount_micros)], "grant")
         if by is not None:
             _record_issue("grant_credits", account, amount_micros, by, reason)
 
 
 def do_deposit(account: Account, *, amount_micros: int, by: User, reason: str = "") -> None:
     """Book credits that an operator received outside, for whatever they stand."""
+    do_deposit_many([Issue(account, amount_micros)], by=by, reason=reason)
+
+
+def check_deposit(account: Account, *, amount_micros: int, by: User) -> None:
     check_issue(account, amount_micros=amount_micros)
     _check_second_person(account, by)
+
+
+def do_deposit_many(issues: Sequence[Issue], *, by: User, reason: str = "") -> None:
+    """Book credits on several accounts: on all of them or on none."""
+    for issue in issues:
+        check_deposit(issue.account, amount_micros=issue.amount_micros, by=by)
     with transaction.atomic():
-        _issue(account, amount_micros, "deposit")
-        _record_issue("deposit_credits", account, amount_micros, by, reason)
+        _issue(issues, "deposit")
+        for issue in issues:
+            _record_issue("deposit_credits", issue.account, issue.amount_micros, by, reason)
 
 
 def check_request_withdrawal(
@@ -176,12 +195,13 @@ def _take_decision(request: Request, *, status: str, by: User, reason: str = "")
     return kind.objects.select_related("account").get(pk=request.pk)
 
 
-def _issue(account: Account, amount_micros: int, kind: str) -> None:
+def _issue(issues: Sequence[Issue], kind: str) -> None:
     issuer_id = get_issuer_id()
-    issuer = ledger.lock([issuer_id, account.pk])[issuer_id]
-    if issuer.cash_micros - amount_micros < -ISSUED_MICROS_MAX:
+    issuer = ledger.lock([issuer_id, *(issue.account.pk for issue in issues)])[issuer_id]
+    total_micros = sum(issue.amount_micros for issue in issues)
+    if issuer.cash_micros - total_micros < -ISSUED_MICROS_MAX:
         raise RefusedError("too_much_issued", "so many credits cannot exist", "amount")
-    ledger.post([Entry(issuer_id, account.pk, amount_micros, kind)])
+    ledger.post([Entry(issuer_id, issue.account.pk, issue.amount_micros, kind) for issue in issues])
 
 
 def _check_second_person(account: Account, by: User) -> None:

@@ -103,6 +103,19 @@ def do_create_user(
     return user
 
 
+def do_create_operator(
+    *, email: str, handle: str, password: str | None, display_name: str = ""
+) -> User:
+    """Create an operator with every right, who gets what everybody gets that signs up."""
+    with transaction.atomic():
+        user = do_create_user(
+            email=email, handle=handle, password=password, display_name=display_name, by=None,
+            is_email_verified=True, is_operator=True,
+        )  # fmt: skip
+        do_welcome_user(user, invite=None)
+    return user
+
+
 def do_welcome_user(user: User, *, invite: InviteCode | None) -> None:
     """Use up the invite and pay the sign-up grant; the caller holds the transaction."""
     if invite is not None:

@@ -1,18 +1,21 @@
 """Accounts and transfers: read-only. Credits come in by an act, with its audit event."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import admin
-from django.db.models import Q
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest
 from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from accounts.actions import check_close_account, do_close_account, do_deposit
 from accounts.admin_acts import Act
 from accounts.admin_base import (
     HexRecordAdmin,
+    KnownValuesFilter,
     Link,
     RecordAdmin,
     find_url,
@@ -27,7 +30,7 @@ from accounts.errors import RefusedError
 from accounts.idempotency import Answer, run_once
 from accounts.ids import new_id
 from accounts.models import Account, Transfer, User
-from accounts.models.account import OWNED_KINDS
+from accounts.models.account import FOUNDING_KINDS, MARKET_KINDS, OWNED_KINDS
 from accounts.numbers import currency_name
 from accounts.templatetags.predex import money
 
@@ -36,9 +39,9 @@ class DepositAct(Act):
     title = format_lazy(_("Grant {currency}"), currency=currency_name)
     permission = "accounts.deposit_credits"
     explanation = format_lazy(
-        _("Creates {currency} and books them on this account as a deposit."), currency=currency_name
+        _("Creates {currency} and books them as a deposit, as much on each account."),
+        currency=currency_name,
     )
-    takes_many = False
     needs_reason = True
 
     amount = AmountField(
@@ -46,7 +49,7 @@ class DepositAct(Act):
         units_min=1,
         help_text=format_lazy(_("In {currency}, like 250 or 12.50."), currency=currency_name),
     )
-    key = forms.CharField(max_length=64, widget=forms.HiddenInput)
+    key = forms.CharField(max_length=32, widget=forms.HiddenInput)
     field_order = ["amount", "reason", "key"]
 
     def prepare(self) -> None:
@@ -57,8 +60,8 @@ class DepositAct(Act):
         return row.kind in {*OWNED_KINDS, "house"} and row.closed_at is None
 
     def describe(self) -> Iterable[tuple[Any, Any]]:
-        [account] = self.rows
-        yield _("Available now"), money(account.available_micros)
+        if len(self.rows) == 1:
+            yield _("Available now"), money(self.rows[0].available_micros)
 
     def do(self, row: Account, *, by: User, reason: str) -> None:
         amount_micros = self.cleaned_data["amount"]
@@ -69,10 +72,22 @@ class DepositAct(Act):
 
         # The page's own key: sent twice, by a double click or a reload, it is done once.
         body = {"account": row.pk, "amount": amount_micros, "reason": reason}
-        own_account = by.accounts.order_by("number").values_list("pk", flat=True).first()
-        if own_account is None:
-            raise RefusedError("no_account", "you have no account that could keep the key")
-        run_once(own_account, self.cleaned_data["key"], "deposit", body, effect)
+        key = (
+            self.cleaned_data["key"]
+            if len(self.rows) == 1
+            else f"{self.cleaned_data['key']}.{row.pk}"
+        )
+        do_once(key, "deposit", body, effect, by=by)
+
+
+def do_once(
+    key: str, operation: str, body: dict[str, Any], effect: Callable[[], Answer], *, by: User
+) -> None:
+    """Do what a form asks for, once for its key, which the operator's own account keeps."""
+    own_account = by.accounts.order_by("number").values_list("pk", flat=True).first()
+    if own_account is None:
+        raise RefusedError("no_account", "you have no account that could keep the key")
+    run_once(own_account, key, operation, body, effect)
 
 
 class CloseAccountAct(Act):
@@ -94,6 +109,29 @@ class CloseAccountAct(Act):
         do_close_account(row, by=by, reason=reason)
 
 
+class KindFilter(KnownValuesFilter):
+    """Whose accounts; people's until others are asked for or an account is searched."""
+
+    title = _("whose")
+    parameter_name = "whose"
+    values = [
+        ("exchange", _("the exchange's")),
+        ("market", _("markets'")),
+        ("all", pgettext_lazy("accounts", "all")),
+    ]
+
+    def choices(self, changelist: Any) -> Iterator[Any]:
+        first, *others = super().choices(changelist)
+        yield {**first, "display": _("people's and programs'")}
+        yield from others
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
+        kinds = {"exchange": FOUNDING_KINDS, "market": MARKET_KINDS}.get(self.value() or "")
+        if self.value() is None and not request.GET.get("q"):
+            kinds = OWNED_KINDS
+        return queryset if kinds is None else queryset.filter(kind__in=kinds)
+
+
 @admin.register(Account)
 class AccountAdmin(RecordAdmin):
     acts = {"deposit": DepositAct, "close": CloseAccountAct}
@@ -106,7 +144,7 @@ class AccountAdmin(RecordAdmin):
         show_amount("available_micros", _("available")),
         "closed_at",
     ]
-    list_filter = ["kind"]
+    list_filter = [KindFilter]
     list_select_related = ["owner"]
     search_help_text = _("An id or a handle, whole")
     fields = [

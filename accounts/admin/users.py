@@ -3,8 +3,10 @@
 from collections.abc import Iterable
 from typing import Any, ClassVar
 
+from allauth.account.models import EmailAddress
 from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
+from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
@@ -16,6 +18,8 @@ from accounts.actions import (
     do_reset_mfa,
     do_revoke_api_keys,
     do_suspend_user,
+    do_welcome_user,
+    is_retired,
     record_audit,
 )
 from accounts.admin.rights import NamingRights, describe_role
@@ -24,6 +28,7 @@ from accounts.admin_base import Link, ModelAdmin, find_url, get_operator, link_t
 from accounts.models import User
 from accounts.naming import describe_permission
 from accounts.notices import tell_on_commit
+from accounts.templatetags.predex import money
 
 RIGHTS = ["is_staff", "is_superuser", "groups", "user_permissions"]
 SHOWN_RIGHTS = ["is_staff", "is_superuser", "show_roles", "show_permissions"]  # named, not edited
@@ -34,6 +39,12 @@ class NewUserForm(UserCreationForm):
     class Meta:
         model = User
         fields = ("email", "handle")
+
+    def clean_handle(self) -> str:
+        handle: str = self.cleaned_data["handle"]
+        if is_retired(handle):
+            raise ValidationError(_("This handle is taken."), code="handle_taken")
+        return handle
 
 
 class UserAct(Act):
@@ -129,6 +140,18 @@ class UserAdmin(NamingRights, ModelAdmin, DjangoUserAdmin):
         yield Link(_("API keys"), link_to_list("accounts_apikey", row.handle))
         yield Link(_("Audit log"), link_to_list("accounts_auditevent", row.handle))
 
+    def get_facts(self, request: HttpRequest, row: User) -> Iterable[tuple[Any, Any]]:
+        if not request.user.has_perm("accounts.view_account"):
+            return
+        for account in row.accounts.order_by("number"):
+            said = {
+                "available": money(account.available_micros),
+                "held": money(account.held_micros),
+                "withdrawing": money(account.withdrawing_micros),
+            }
+            text = _("%(available)s available, %(held)s held, %(withdrawing)s being withdrawn")
+            yield _("Account %d") % account.number, text % said
+
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         # Who may edit users must not thereby give themselves every right.
         fields = super().get_readonly_fields(request, obj)
@@ -151,8 +174,10 @@ class UserAdmin(NamingRights, ModelAdmin, DjangoUserAdmin):
 
     def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
         super().save_model(request, obj, form, change)
-        if not change:
+        if not change:  # what everybody gets that signs up
             obj.accounts.create()
+            EmailAddress.objects.create(user=obj, email=obj.email, primary=True)
+            do_welcome_user(obj, invite=None)
         elif "email" in form.changed_data:
             old = form.initial["email"]
             by, moved = get_operator(request), f"{old} → {obj.email}"

@@ -36,7 +36,7 @@ class ApiView(APIView):
 
     def read_body(self, serializer: type[Serializer]) -> dict[str, Any]:
         """Return the validated body; a 400 that names the field otherwise."""
-        return _validate(serializer, self.request.data, {})
+        return _validate(serializer, self.request.data, {"user": self.request.user})
 
     def read_query(self, serializer: type[Serializer]) -> dict[str, Any]:
         """Return the validated query string; unknown and repeated names are refused too."""

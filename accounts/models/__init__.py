@@ -2,7 +2,7 @@
 
 from accounts.models.account import Account, DepositRequest, Transfer, WithdrawalRequest
 from accounts.models.append_only import AppendOnly, AppendOnlyError
-from accounts.models.credentials import ApiKey, LoginSession
+from accounts.models.credentials import ApiKey, LoginSession, SetupKey
 from accounts.models.policy import InviteCode, Policy
 from accounts.models.records import AuditEvent, IdempotentRequest
 from accounts.models.user import RetiredHandle, User
@@ -19,6 +19,7 @@ __all__ = [
     "LoginSession",
     "Policy",
     "RetiredHandle",
+    "SetupKey",
     "Transfer",
     "User",
     "WithdrawalRequest",

@@ -58,3 +58,13 @@ class LoginSession(models.Model):
 
     def __str__(self) -> str:
         return f"log-in {self.id}"
+
+
+class SetupKey(models.Model):
+    """What the console shows so that somebody makes the first operator with it. Only a hash."""
+
+    digest = models.CharField(max_length=64, primary_key=True)
+    expires_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"setup key until {self.expires_at:%Y-%m-%d %H:%M}"

@@ -4,11 +4,13 @@ from typing import Any
 
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.contrib.auth.models import PermissionsMixin
+from django.core.exceptions import ValidationError
 from django.db import models, transaction
 from django.db.models.functions import Lower
 from django.utils import timezone
 from django.utils.translation import gettext
 
+from accounts.errors import RefusedError
 from accounts.handles import DELETED_PREFIX, VALIDATORS
 
 
@@ -28,16 +30,16 @@ class UserManager(BaseUserManager["User"]):
         user.accounts.create(kind=kind)
         return user
 
-    @transaction.atomic
     def create_superuser(
         self, email: str, handle: str, password: str | None = None, **fields: Any
     ) -> "User":
         """Create an operator. Who may run the command needs no mail to prove the address."""
-        from allauth.account.models import EmailAddress  # it refers to this model
+        from accounts.actions import do_create_operator  # which refers to this model
 
-        user = self.create_user(email, handle, password, is_staff=True, is_superuser=True, **fields)
-        EmailAddress.objects.create(user=user, email=user.email, verified=True, primary=True)
-        return user
+        try:
+            return do_create_operator(email=email, handle=handle, password=password, **fields)
+        except RefusedError as refusal:
+            raise ValidationError(refusal.message, code=refusal.code) from None
 
 
 class User(AbstractBaseUser, PermissionsMixin):

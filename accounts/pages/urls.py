@@ -4,7 +4,7 @@ from django.urls import path
 from django.views.generic import RedirectView
 
 from accounts.api import urls  # noqa: F401 - registers the converter of ids
-from accounts.pages import help, keys, limits, manifest, privacy, profile, security
+from accounts.pages import help, keys, limits, manifest, privacy, profile, security, setup
 
 to_security = RedirectView.as_view(pattern_name="account_security")
 
@@ -31,6 +31,7 @@ urlpatterns = [
     path("account/privacy/delete/", privacy.delete, name="account_delete"),
     path("accounts/2fa/", to_security),
     path("accounts/sessions/", to_security),
+    path("setup/", setup.setup, name="setup"),
     path("help/", help.show, name="help"),
     path("help/api/", help.api, name="help_api"),
     path("manifest.webmanifest", manifest.manifest, name="manifest"),

@@ -59,8 +59,11 @@ from markets.actions.rules import (
     DESCRIPTIVE_FIELDS,
     TAGS_MAX,
     OutcomePair,
+    check_is_editable,
+    check_may_edit,
     check_outcomes,
     may_manage_markets,
+    may_resolve_markets,
 )
 
 __all__ = [
@@ -73,7 +76,9 @@ __all__ = [
     "check_create_group",
     "check_create_market",
     "check_edit_market",
+    "check_is_editable",
     "check_may_create_markets",
+    "check_may_edit",
     "check_may_run_group",
     "check_not_in_maintenance",
     "check_outcomes",
@@ -107,4 +112,5 @@ __all__ = [
     "may_create_markets",
     "may_manage_markets",
     "may_moderate",
+    "may_resolve_markets",
 ]

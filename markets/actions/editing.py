@@ -1,4 +1,4 @@
-"""Editing a draft; and mending what only describes a market, at any time."""
+"""Editing a draft, or a proposal as an operator; and mending at any time what only describes."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -13,7 +13,8 @@ from markets.actions.rules import (
     DESCRIPTIVE_FIELDS,
     OutcomePair,
     check_details,
-    check_is_draft,
+    check_is_editable,
+    check_may_change_resolver,
     check_may_edit,
     check_operator_fields,
     check_outcomes,
@@ -33,7 +34,9 @@ def check_edit_market(market: Market, *, by: User, fields: Mapping[str, Any]) ->
     check_may_edit(market, by)
     is_mending = may_manage_markets(by) and fields.keys() <= DESCRIPTIVE_FIELDS
     if not is_mending:
-        check_is_draft(market)
+        check_is_editable(market, by)
+    if "resolver" in fields:
+        check_may_change_resolver(market, by)
     check_operator_fields(by, fields)
     check_details(_edited(market, fields), fields, by=by)
 
@@ -57,12 +60,12 @@ def do_edit_market(market: Market, *, by: User, fields: Mapping[str, Any]) -> Ma
 
 def check_set_outcomes(market: Market, *, by: User, outcomes: Sequence[OutcomePair]) -> None:
     check_may_edit(market, by)
-    check_is_draft(market)
+    check_is_editable(market, by)
     check_outcomes(market.kind, outcomes)
 
 
 def do_set_outcomes(market: Market, *, by: User, outcomes: Sequence[OutcomePair]) -> Market:
-    """Replace a draft's outcomes, in this order."""
+    """Replace the outcomes of a draft or proposal, in this order."""
     with transaction.atomic():
         market = lock_market(market)
         check_set_outcomes(market, by=by, outcomes=outcomes)

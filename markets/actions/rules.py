@@ -15,6 +15,7 @@ from accounts.texts import check_line, check_text
 from markets.models import (
     DISPUTE_SECONDS_MAX,
     FEE_UNITS_MICROS,
+    HIDDEN_STATUSES,
     LOT_STEP_LOTS_MAX,
     OUTCOMES_MAX,
     OUTCOMES_MIN,
@@ -47,6 +48,10 @@ def may_manage_markets(user: User) -> bool:
     return acts_as_operator(user) and user.has_perm("markets.manage_markets")
 
 
+def may_resolve_markets(user: User) -> bool:
+    return acts_as_operator(user) and user.has_perm("markets.resolve_markets")
+
+
 # --- the person and the moment -----------------------------------------------------------------
 
 
@@ -61,6 +66,19 @@ def check_operator_fields(by: User, fields: Mapping[str, Any]) -> None:
     if named and not may_manage_markets(by):
         message = "only operators set this"
         raise no_right(by, RefusedError("operators_only", message, named[0], status=403))
+
+
+def check_may_change_resolver(market: Market, by: User) -> None:
+    """Who resolves is fixed when trading begins, but for operators who might resolve it anyway."""
+    if market.status not in HIDDEN_STATUSES and not may_resolve_markets(by):
+        message = "this needs an operator who resolves markets"
+        raise RefusedError("not_an_operator", message, "resolver", status=403)
+
+
+def check_is_editable(market: Market, by: User) -> None:
+    """A draft is its creator's and the operators'; of a proposal only operators mend something."""
+    if market.status != Market.Status.PROPOSED or not may_manage_markets(by):
+        check_is_draft(market)
 
 
 def check_is_draft(market: Market) -> None:

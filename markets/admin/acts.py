@@ -1,6 +1,6 @@
 """What operators do to markets that need no engine: approving, rejecting, featuring."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from django.utils.translation import gettext_lazy as _
@@ -21,13 +21,18 @@ class DecideProposalAct(MarketAct):
         return row.status == Market.Status.PROPOSED
 
     def describe(self) -> Iterable[tuple[Any, Any]]:
-        if len(self.rows) > 1:
-            return
-        [market] = self.rows
-        yield _("Proposed by"), market.creator
-        yield _("Outcomes"), ", ".join(outcome.name for outcome in market.outcomes.all())
-        yield _("Rules"), market.rules or market.description
-        yield _("Resolution source"), market.resolution_source
+        return describe_proposal(self.rows)
+
+
+def describe_proposal(markets: Sequence[Market]) -> Iterable[tuple[Any, Any]]:
+    """Return what a proposal is decided by; of several the titles have to do."""
+    if len(markets) > 1:
+        return
+    [market] = markets
+    yield _("Proposed by"), market.creator
+    yield _("Outcomes"), ", ".join(outcome.name for outcome in market.outcomes.all())
+    yield _("Rules"), market.rules or market.description
+    yield _("Resolution source"), market.resolution_source
 
 
 class ApproveAct(DecideProposalAct):

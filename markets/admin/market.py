@@ -31,6 +31,7 @@ from markets.actions import (
     do_set_outcomes,
     get_default_terms,
     may_manage_markets,
+    may_resolve_markets,
 )
 from markets.admin import imports
 from markets.admin.acts import ACTS
@@ -44,7 +45,7 @@ from markets.admin.forms import (
     OutcomeFormSet,
 )
 from markets.admin.history import show_from_status
-from markets.models import OUTCOMES_MAX, Market, Outcome, StatusChange
+from markets.models import HIDDEN_STATUSES, OUTCOMES_MAX, Market, Outcome, StatusChange
 
 SHOWN_ONLY: list[Any] = ["status", "creator", "approved_by", "approved_at", "settled_at", "shard"]
 TRADING_STATUSES = (Market.Status.OPEN, Market.Status.HALTED)
@@ -81,8 +82,8 @@ class OutcomeInline(TabularInline):
         return self.has_change_permission(request, obj)
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        is_draft = obj is not None and obj.status == Market.Status.DRAFT
-        return is_draft and may_manage_markets(_user(request))
+        is_early = obj is not None and obj.status in HIDDEN_STATUSES
+        return is_early and may_manage_markets(_user(request))
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return self.has_change_permission(request, obj)
@@ -201,9 +202,10 @@ class MarketAdmin(ModelAdmin):
             return []
         if not self.has_change_permission(request, obj):
             return list(MarketForm.Meta.fields)
-        if obj.status == Market.Status.DRAFT:
+        if obj.status in HIDDEN_STATUSES:
             return FIXED_AT_CREATION
-        return [name for name in MarketForm.Meta.fields if name not in DESCRIPTIVE_FIELDS]
+        fixed = [name for name in MarketForm.Meta.fields if name not in DESCRIPTIVE_FIELDS]
+        return fixed if may_resolve_markets(_user(request)) else [*fixed, "resolver"]
 
     def get_form(
         self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any

@@ -7,7 +7,6 @@ from django.contrib import admin
 from django.utils.translation import gettext_lazy as _
 
 from accounts.admin_base import Link, find_url, link_to, link_to_list, show_amount
-from accounts.templatetags.predex import price
 from markets.admin.history import MarketRecordAdmin
 from markets.models import Dispute, Resolution
 
@@ -34,18 +33,8 @@ class ResolutionAdmin(MarketRecordAdmin):
     house_cover = staticmethod(show_amount("house_cover_micros", _("house pays at most")))
 
     @admin.display(description=_("pays"))
-    def payout(self, row: Resolution) -> Any:
-        if row.payout_pips is None:
-            return _("void: everybody gets back what they paid in")
-        if len(row.payout_pips) > 4 or not self.is_page(row):
-            return ", ".join(price(pips) for pips in row.payout_pips)
-        outcomes = zip(row.market.outcomes.all(), row.payout_pips, strict=True)
-        return ", ".join(f"{outcome.name}: {price(pips)}" for outcome, pips in outcomes)
-
-    @staticmethod
-    def is_page(row: Resolution) -> bool:
-        """Say whether the outcomes are at hand, so that a list needs no query for each row."""
-        return "outcomes" in getattr(row.market, "_prefetched_objects_cache", {})
+    def payout(self, row: Resolution) -> str:
+        return row.describe_payout()
 
     def get_queryset(self, request: Any) -> Any:
         return super().get_queryset(request).prefetch_related("market__outcomes")
@@ -75,7 +64,8 @@ class DisputeAdmin(MarketRecordAdmin):
     readonly_fields: ClassVar[Any] = fields
 
     def get_queryset(self, request: Any) -> Any:
-        return super().get_queryset(request).select_related("resolution__market")
+        rows = super().get_queryset(request).select_related("resolution__market")
+        return rows.prefetch_related("resolution__market__outcomes")
 
     def get_links(self, row: Dispute) -> Iterable[Link]:
         yield Link(_("Result"), find_url(row.resolution))

@@ -14,6 +14,7 @@ from accounts.api.pagination import PageQuery, paginate
 from accounts.api.schemas import page_of
 from markets.api import schemas
 from markets.models import Category, Event, Series, Tag
+from markets.queries import list_shown
 
 
 class CatalogueView(ApiView):
@@ -23,8 +24,11 @@ class CatalogueView(ApiView):
     shown: ClassVar[type[Serializer]]
 
     def get(self, request: Request) -> Response:
-        page = paginate(self.rows.all(), order=self.order, **self.read_query(PageQuery))
+        page = paginate(self.list_rows(), order=self.order, **self.read_query(PageQuery))
         return Response(page.to_json(self.shown().to_representation))
+
+    def list_rows(self) -> QuerySet:
+        return list_shown(self.rows.all(), self.request.user)
 
 
 @extend_schema(parameters=[PageQuery], responses=page_of(schemas.ShownCategory))
@@ -34,6 +38,9 @@ class CategoriesView(CatalogueView):
     rows = Category.objects.all()
     order = ("position", "name")
     shown = schemas.ShownCategory
+
+    def list_rows(self) -> QuerySet:
+        return self.rows.all()  # the site's shelves, the empty ones too
 
 
 @extend_schema(parameters=[PageQuery], responses=page_of(schemas.ShownTag))

@@ -22,7 +22,7 @@ from accounts.api.schemas import ChoiceField
 from accounts.models import User
 from markets.actions import TAGS_MAX
 from markets.models import Category, Event, Group, Market, Tag
-from markets.queries import ORDERS, find_resolution
+from markets.queries import ORDERS, find_resolution, list_reachable
 
 TEXT_LENGTH_MAX = 20_000
 
@@ -42,7 +42,10 @@ class ReferenceField(TextField):
         text = super().run_validation(data)
         if text is None:
             return None
-        row = self.model.objects.filter(**{self.lookup: text}).first()
+        rows = self.model.objects.all()
+        if self.model in (Tag, Event):
+            rows = list_reachable(rows, self.context["user"])
+        row = rows.filter(**{self.lookup: text}).first()
         if row is None:
             noun = self.model._meta.model_name
             raise serializers.ValidationError(f"there is no such {noun}", code=f"unknown_{noun}")

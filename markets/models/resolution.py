@@ -4,8 +4,10 @@ from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from accounts.ids import new_uuid
+from accounts.templatetags.predex import price
 from markets.models.market import Market
 
 
@@ -73,7 +75,20 @@ class Resolution(models.Model):
         )
 
     def __str__(self) -> str:
-        return f"{self.market}: {self.payout_pips or 'void'}"
+        return f"{self.market}: {self.describe_payout()}"
+
+    def describe_payout(self) -> str:
+        """Say who won, or what each outcome pays that pays something, like "Yes 0.25, No 0.75"."""
+        if self.payout_pips is None:
+            return gettext("void: everybody gets back what they paid in")
+        paid = [
+            (outcome.name, pips)
+            for outcome, pips in zip(self.market.outcomes.all(), self.payout_pips, strict=False)
+            if pips
+        ]
+        if len(paid) == 1:
+            return paid[0][0]
+        return ", ".join(f"{name} {price(pips)}" for name, pips in paid)
 
 
 class Dispute(models.Model):

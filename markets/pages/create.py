@@ -13,7 +13,9 @@ from accounts.errors import ApiError
 from accounts.models import User
 from markets.actions import (
     check_create_market,
+    check_is_editable,
     check_may_create_markets,
+    check_may_edit,
     check_not_in_maintenance,
     check_outcomes,
     do_create_market,
@@ -22,7 +24,6 @@ from markets.actions import (
     do_set_outcomes,
     may_manage_markets,
 )
-from markets.actions.rules import check_is_draft, check_may_edit
 from markets.models import Market
 from markets.pages.forms import MarketForm, add_refusal
 from markets.queries import get_market
@@ -56,11 +57,11 @@ def create(request: HttpRequest) -> HttpResponse:
 
 @login_required
 def edit(request: HttpRequest, slug: str) -> HttpResponse:
-    """The same form for a draft."""
+    """The same form for a draft; for operators also for a proposal, which stays one."""
     user = cast("User", request.user)
     market = get_market(slug, user=user)
     check_may_edit(market, user)
-    check_is_draft(market)
+    check_is_editable(market, user)
     if request.method != "POST":
         return _show(request, MarketForm(user=user, market=market), market=market)
     check_not_in_maintenance()
@@ -92,6 +93,9 @@ def propose(request: HttpRequest, slug: str) -> HttpResponse:
 
 
 def _hand_over(request: HttpRequest, market: Market, user: User) -> None:
+    if market.status == Market.Status.PROPOSED:
+        messages.success(request, _("The proposal is corrected. It still waits for approval."))
+        return
     if may_manage_markets(user):
         messages.success(request, _("The draft is ready. Open it when you like."))
         return

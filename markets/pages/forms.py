@@ -12,9 +12,10 @@ from accounts.errors import ApiError
 from accounts.models import User
 from accounts.refusals import describe
 from accounts.texts import validate_line, validate_text
-from markets.actions import TAGS_MAX, OutcomePair
+from markets.actions import TAGS_MAX, OutcomePair, may_manage_markets
 from markets.models import OUTCOMES_MAX, OUTCOMES_MIN, Category, Group, Market, Tag
 from markets.outcome_codes import make_codes
+from markets.queries import list_shown
 
 TEXT_LENGTH_MAX = 20_000
 NAME_LENGTH_MAX = 120
@@ -80,7 +81,7 @@ class MarketForm(forms.Form):
     )
     tags = forms.ModelMultipleChoiceField(
         label=gettext_lazy("Tags"),
-        queryset=Tag.objects.all(),
+        queryset=Tag.objects.none(),
         required=False,
         widget=forms.CheckboxSelectMultiple({"class": "checkbox checkbox-sm"}),
     )
@@ -110,8 +111,12 @@ class MarketForm(forms.Form):
             kwargs["initial"] = _initial(market)
         super().__init__(*args, **kwargs)
         self.market = market
+        tags: Any = self.fields["tags"]
+        tags.queryset = list_shown(Tag.objects.all(), user)
         groups: Any = self.fields["group"]
-        groups.queryset = Group.objects.filter(members=user)
+        # Who corrects somebody else's proposal need not be in its group.
+        is_manager = may_manage_markets(user)
+        groups.queryset = Group.objects.all() if is_manager else Group.objects.filter(members=user)
         if market is not None:
             self.fields["kind"].disabled = True
 

@@ -2,10 +2,13 @@
 
 import ast
 from collections.abc import Iterator
+from pathlib import Path
 
 from accounts.api.errors import FIELD_CODES, PAGE_ERRORS
 from tests.exchange import ROOT
+from trading.api.reading import _FAULTS as FAULTS
 from trading.api.refusals import REFUSALS, UNDONE
+from trading.engine.types import Reason
 
 APPS = ("accounts", "markets", "trading", "predex")
 # What only pages do: the API has no comments and no running of groups.
@@ -19,12 +22,48 @@ def find_codes() -> set[str]:
     codes = {str(reason) for reason in REFUSALS} | UNDONE.keys()
     codes |= {code for code, _ in PAGE_ERRORS.values()}
     codes |= set(FIELD_CODES.values())
+    codes |= {code for _, code, _ in FAULTS}
+    for path in _list_modules():
+        codes |= set(_codes_in(ast.parse(path.read_text())))
+    return codes
+
+
+def find_passed_on() -> set[tuple[str, str]]:
+    """Return (module, expression) of codes that the source does not say in so many words."""
+    found = set()
+    for path in _list_modules():
+        tree = ast.parse(path.read_text())
+        positions = _find_positions(tree)
+        for call in ast.walk(tree):
+            code = _find_code(call, positions) if isinstance(call, ast.Call) else None
+            if code is not None and not list(_texts(code)):
+                found.add((str(path.relative_to(ROOT)), ast.unparse(code)))
+    return found
+
+
+def _list_modules() -> Iterator[Path]:
     for app in APPS:
         for path in sorted((ROOT / app).rglob("*.py")):
-            if any(part.startswith(PAGES) for part in path.parts[len(ROOT.parts) :]):
-                continue
-            codes |= set(_codes_in(ast.parse(path.read_text())))
-    return codes
+            if not any(part.startswith(PAGES) for part in path.parts[len(ROOT.parts) :]):
+                yield path
+
+
+def _find_positions(tree: ast.Module) -> dict[str, int]:
+    """Return where the code stands among the arguments of error classes, this module's too."""
+    positions = dict(CODE_POSITIONS)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ClassDef) and not _names_its_code(node):
+            bases = {base.id for base in node.bases if isinstance(base, ast.Name)}
+            for base in positions.keys() & bases:
+                positions[node.name] = positions[base]
+    return positions
+
+
+def _names_its_code(kind: ast.ClassDef) -> bool:
+    calls = [call for call in ast.walk(kind) if isinstance(call, ast.Call)]
+    return any(
+        _is_super_init(call.func) and call.args and list(_texts(call.args[0])) for call in calls
+    )
 
 
 def _codes_in(tree: ast.Module) -> Iterator[str]:
@@ -69,6 +108,8 @@ def _texts(node: ast.expr | None) -> Iterator[str]:
     """Yield the constants that an expression may be; "*" for what is put in."""
     if isinstance(node, ast.Constant) and isinstance(node.value, str):
         yield node.value
+    if isinstance(node, ast.Attribute) and getattr(node.value, "id", "") == "Reason":
+        yield str(Reason[node.attr])
     if isinstance(node, ast.IfExp):
         yield from _texts(node.body)
         yield from _texts(node.orelse)

@@ -2,7 +2,10 @@
 
 import re
 
-from tests.api.codes import find_codes
+import pytest
+from drf_spectacular.generators import SchemaGenerator
+
+from tests.api.codes import find_codes, find_passed_on
 from tests.exchange import ROOT
 from trading.api.refusals import REFUSALS
 from trading.api.schema import BATCH_ORDERS_MAX
@@ -12,10 +15,45 @@ TEXT = (ROOT / "docs" / "api.md").read_text()
 ROWS = dict(re.findall(r"^\| `([a-z_*]+)` \| ([0-9, ]+) \|", TEXT, re.MULTILINE))
 
 
+@pytest.fixture(scope="module")
+def schema():
+    return SchemaGenerator().get_schema(public=True)
+
+
 def test_the_table_of_error_codes_is_the_programs():
     codes = find_codes()
     assert codes - ROWS.keys() == set(), "in the program, not in docs/api.md"
     assert ROWS.keys() - codes == set(), "in docs/api.md, not in the program"
+
+
+# A code that was given a name where it was made, or in one of the tables that `find_codes` reads.
+PASSED_ON = {
+    ("accounts/actions/users.py", "error.code or 'bad_handle'"),
+    ("accounts/api/errors.py", "code"),
+    ("accounts/api/fields.py", "error.code"),
+    ("accounts/forms.py", "refusal.code"),
+    ("accounts/idempotency.py", "answer['code']"),
+    ("accounts/middleware.py", "code"),
+    ("accounts/models/user.py", "refusal.code"),
+    ("trading/api/reading.py", "code"),
+    ("trading/api/reading.py", "fault.code"),
+    ("trading/api/refusals.py", "reason"),
+    ("trading/cards.py", "refusal.code"),
+    ("trading/feed/socket.py", "fault.code"),
+    ("predex/lane.py", "*PAGE_ERRORS[500]"),
+}
+
+
+def test_no_code_is_hidden_from_the_table():
+    assert find_passed_on() <= PASSED_ON
+
+
+def test_the_schema_names_every_code_that_can_be_answered(schema):
+    named = schema["components"]["schemas"]["Error"]["properties"]["code"]["enum"]
+    unknown = re.findall(r"`(unknown_[a-z]+)`", TEXT.split("| `unknown_*`")[1].split("\n")[0])
+    codes = find_codes() - {"unknown_*"} | set(unknown)
+    assert set(named) == codes
+    assert named == sorted(named)
 
 
 def test_the_table_is_sorted_and_names_the_statuses_of_refused_orders():

@@ -29,7 +29,7 @@ LOGGED_IN = (
     "/markets/settled/", "/markets/resolving/", "/markets/long/", "/portfolio/",
     "/portfolio/orders/", "/portfolio/orders/?status=all", "/portfolio/fills/",
     "/portfolio/settlements/", "/portfolio/transfers/", "/portfolio/money/", "/leaderboard/",
-    "/@alice/", "/notifications/", "/groups/", "/groups/{group}/",
+    "/@alice/", "/notifications/", "/proposals/", "/groups/", "/groups/{group}/",
 )  # fmt: skip
 OPERATOR = (
     "/create/", "/markets/draft/", "/markets/draft/edit/", "/markets/closed/",
@@ -40,6 +40,7 @@ ADMIN = (
     "/admin/markets/market/{market_key}/do/close/", "/admin/markets/market/import/",
     "/admin/markets/market/add/", "/admin/accounts/user/",
     "/admin/accounts/user/{user_key}/change/", "/admin/accounts/withdrawalrequest/",
+    "/admin/accounts/account/grant/",
     "/admin/accounts/transfer/", "/admin/accounts/auditevent/", "/admin/accounts/policy/1/change/",
     "/admin/markets/exchange/1/change/", "/admin/markets/comment/",
     "/admin/trading/order/", "/admin/trading/trade/", "/admin/markets/event/add/",

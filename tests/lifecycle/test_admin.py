@@ -10,9 +10,11 @@ from django.test.utils import CaptureQueriesContext
 from accounts.actions import do_decide_withdrawal, do_request_withdrawal
 from accounts.models import AuditEvent
 from markets.models import Dispute, Market, Resolution, StatusChange
+from tests.markets.factories import set_policy
 from tests.trading import world
 from trading.actions import do_close_market, do_dispute_result, do_resolve_market
 from trading.models import JournalRow, Lease, Order, Position, Trade
+from trading.settlement import settle_market
 
 TABLES = [model for model in admin.site._registry if model._meta.app_label == "trading"]
 
@@ -53,6 +55,12 @@ def ask(site, row, name, **values):
     answer = site.post(url, values)
     row.refresh_from_db()
     return {} if answer.status_code == 302 else dict(answer.context["form"].errors)
+
+
+def offered_names(site, row):
+    options = row._meta
+    page = site.get(f"/admin/{options.app_label}/{options.model_name}/{row.pk}/change/")
+    return {one["name"] for one in page.context["offered"]}
 
 
 def find(site, model, text):
@@ -240,6 +248,9 @@ def test_close_time_and_tick_of_a_live_market_are_changed(site, market):
 
 def test_a_result_is_approved_by_a_second_operator_and_withdrawn(site, resolving, colleague):
     [result] = Resolution.objects.all()
+    assert "approve-result" not in offered_names(site, resolving)
+    set_policy(two_person_rule=True)
+    assert "approve-result" in offered_names(site, resolving)
     refusal = "The two-person rule asks for another person here."
     assert ask(site, result, "approve") == {"__all__": [refusal]}
     assert ask(site, resolving, "approve-result") == {"__all__": [refusal]}
@@ -248,6 +259,37 @@ def test_a_result_is_approved_by_a_second_operator_and_withdrawn(site, resolving
     result.refresh_from_db()
     assert (result.approved_by, result.withdrawn_reason) == (colleague, "Too early")
     assert ask(site, result, "approve") == {"__all__": ["No result stands any more."]}
+
+
+def test_a_lone_operator_pays_now_with_a_reason(site, resolving):
+    [result] = Resolution.objects.all()
+    for row, name in ((resolving, "pay-result"), (result, "pay")):
+        assert name in offered_names(site, row)
+        assert list(ask(site, row, name)) == ["reason"]
+    assert ask(site, resolving, "pay-result", reason="Everybody saw it.") == {}
+    assert "pay-result" not in offered_names(site, resolving)
+    assert settle_market(resolving.pk)
+
+
+def test_results_and_disputes_are_listed_in_words(site, resolving, alice):
+    do_dispute_result(resolving, by=alice.owner, text="It did not.")
+    for model in ("dispute", "resolution"):
+        page = site.get(f"/admin/markets/{model}/").content.decode()
+        assert "10000" not in page
+        assert "Yes" in page
+    assert str(Resolution.objects.get()) == f"{resolving.title}: Yes"
+    Resolution.objects.update(payout_pips=[2_500, 7_500])
+    assert str(Resolution.objects.get()).endswith(": Yes 0.25, No 0.75")
+
+
+def test_of_a_result_s_evidence_nothing_is_called_optional(site, traded, operator):
+    do_close_market(traded, by=operator, reason="test")
+    url = f"/admin/markets/market/{traded.pk}/do/resolve/"
+    assert "(optional)" not in site.get(url).content.decode()
+    refused = site.post(url, {"winners": ["0"]}).context["form"].errors
+    assert dict(refused) == {"evidence_text": ["Say or link what shows the result."]}
+    page = site.get(f"/markets/{traded.slug}/").content.decode()
+    assert "A text or a link is needed" in page
 
 
 @pytest.mark.parametrize(("action", "status"), [("uphold", "closed"), ("dismiss", "resolving")])

@@ -8,6 +8,7 @@ from django.test import Client
 
 from accounts.models import Account, User
 from markets.models import Exchange, Market
+from tests.markets.factories import set_policy
 from tests.trading import world
 from tests.trading.world import CREDIT, buy, run, sell
 from trading.gateway import TimedOut
@@ -84,6 +85,14 @@ def test_what_does_not_fit_the_status_is_a_409_of_the_one_shape(site, draft):
     assert code == 409
     assert set(body) == {"code", "message", "field", "request_id"}
     assert body["code"] == "illegal_status_change"
+
+
+def test_a_market_with_a_proposed_result_is_not_closed_again(site, closed):
+    Market.objects.filter(pk=closed.pk).update(dispute_seconds=600)
+    site.post(f"markets/{closed.slug}/resolve", {"yes": "1", "evidence_text": "seen"})
+    code, body = site.post(f"markets/{closed.slug}/close")
+    assert (code, body["code"]) == (409, "illegal_status_change")
+    assert site.get(f"markets/{closed.slug}/resolution")[1]["status"] == "resolving"
 
 
 def test_close_time_and_tick_of_a_live_market(site, market):
@@ -187,10 +196,23 @@ def test_a_result_is_approved_and_withdrawn(site, closed, colleague):
     Market.objects.filter(pk=closed.pk).update(dispute_seconds=600)
     path = f"markets/{closed.slug}/resolution"
     site.post(f"markets/{closed.slug}/resolve", {"yes": "1", "evidence_text": "seen"})
+    set_policy(two_person_rule=True)
     assert site.post(f"{path}/approve")[1]["code"] == "second_person_needed"
     assert Caller(colleague).post(f"{path}/approve")[1]["result"]["approved_by"] == "operb"
     code, shown = site.post(f"{path}/withdraw", {"reason": "too early"})
     assert (code, shown["status"], shown["result"]) == (200, "closed", None)
+
+
+def test_a_lone_operator_pays_at_once_with_a_reason(site, closed):
+    Market.objects.filter(pk=closed.pk).update(dispute_seconds=600)
+    path = f"markets/{closed.slug}/resolution"
+    site.post(f"markets/{closed.slug}/resolve", {"yes": "1", "evidence_text": "seen"})
+    for verb, status in (("approve", 400), ("pay", 400)):
+        code, body = site.post(f"{path}/{verb}")
+        assert (code, body["field"]) == (status, "reason")
+    assert site.post(f"{path}/pay", {"reason": "everybody saw it"})[0] == 200
+    assert site.post(f"{path}/pay", {"reason": "x"})[1]["code"] == "dispute_window_over"
+    assert settle_market(closed.pk)
 
 
 def test_a_void_names_what_the_house_would_pay_and_takes_the_confirmation(
@@ -220,6 +242,7 @@ BODIES = {
     "dispute": {"text": "x"},
     "disputes/alice": {"decision": "upheld", "note": "x"},
     "resolution/approve": {},
+    "resolution/pay": {"reason": "x"},
     "resolution/withdraw": {"reason": "x"},
 }
 

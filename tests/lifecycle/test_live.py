@@ -149,13 +149,19 @@ def test_the_tick_of_an_open_market_stays(shard, market, operator):
     assert code_of(refusal) == "not_halted"
 
 
+def propose(market, *, by, reason):
+    market.dispute_seconds = 3_600
+    market.save(update_fields=["dispute_seconds"])
+    actions.do_resolve_market(market, by=by, payout_pips=[10_000, 0], evidence_text=reason)
+
+
 @pytest.mark.parametrize(
     ("act", "statuses"),
     [
         (actions.do_open_market, ("open", "halted", "closed")),
-        (actions.do_halt_market, ("draft", "halted", "closed")),
-        (actions.do_resume_market, ("draft", "open", "closed")),
-        (actions.do_close_market, ("draft", "closed")),
+        (actions.do_halt_market, ("draft", "halted", "closed", "resolving")),
+        (actions.do_resume_market, ("draft", "open", "closed", "resolving")),
+        (actions.do_close_market, ("draft", "closed", "resolving")),
     ],
 )
 def test_what_does_not_fit_the_status_is_a_conflict_and_changes_nothing(
@@ -166,6 +172,7 @@ def test_what_does_not_fit_the_status_is_a_conflict_and_changes_nothing(
         "open": (actions.do_open_market,),
         "halted": (actions.do_open_market, actions.do_halt_market),
         "closed": (actions.do_open_market, actions.do_close_market),
+        "resolving": (actions.do_open_market, actions.do_close_market, propose),
     }
     for status in statuses:
         market = world.make_market()

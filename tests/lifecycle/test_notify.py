@@ -3,11 +3,13 @@
 from datetime import timedelta
 
 import pytest
+from django.contrib.auth.models import Group
 from django.core import mail
+from django.test import Client
 from django.utils import timezone
 
 from accounts.clock import now_us
-from accounts.models import Account
+from accounts.models import Account, User
 from markets.actions import do_approve_market, do_propose_market, do_reject_market
 from markets.models import Market, Resolution
 from tests.trading import world
@@ -172,6 +174,86 @@ def test_what_operators_say_of_a_proposal_reaches_its_proposer_once(shard, opera
     assert told(alice) == ["Your market needs changes", "Your market was approved"]
 
 
+def test_holders_are_told_of_a_proposed_result_while_they_may_dispute_it_and_of_the_next_one(
+    shard, market, alice, bob, operator
+):
+    run(shard, sell(market, bob, 60, 1_000), buy(market, alice, 60, 1_000))
+    Market.objects.filter(pk=market.pk).update(dispute_seconds=3_600)
+    actions.do_close_market(market, by=operator)
+    say = {"by": operator, "evidence_text": "seen"}
+    actions.do_resolve_market(market, payout_pips=[10_000, 0], **say)
+    for _ in range(2):
+        notify.tell_due()
+    assert told(alice) == told(bob) == ["Result proposed: Yes"]
+    row = Notification.objects.filter(user=alice.owner_id).get()
+    assert "You can dispute it until " in describe(row).detail
+    actions.do_withdraw_result(market, by=operator, reason="too early")
+    notify.tell_due()
+    actions.do_resolve_market(market, payout_pips=[5_000, 5_000], **say)
+    for _ in range(2):
+        notify.tell_due()
+    assert told(bob)[1:] == ["A result is proposed: several outcomes share the payout"]
+
+
+def test_nobody_is_told_of_a_result_that_is_final_or_withdrawn_at_once(
+    shard, market, alice, bob, operator, monkeypatch
+):
+    run(shard, sell(market, bob, 60, 1_000), buy(market, alice, 60, 1_000))
+    Market.objects.filter(pk=market.pk).update(dispute_seconds=3_600)
+    actions.do_close_market(market, by=operator)
+    actions.do_resolve_market(market, by=operator, payout_pips=[10_000, 0], evidence_text="seen")
+    waiting = notify._find_proposed()
+    actions.do_withdraw_result(market, by=operator, reason="too early")
+    assert not notify._tell_some(*waiting[0])  # it was withdrawn between the look and the step
+    Market.objects.filter(pk=market.pk).update(dispute_seconds=0)
+    actions.do_resolve_market(market, by=operator, payout_pips=[10_000, 0], evidence_text="seen")
+    notify.tell_due()
+    assert told(alice) == []
+
+
+def test_operators_hear_of_what_waits_for_them_and_nobody_else_does(
+    shard, market, alice, bob, operator, colleague
+):
+    """Each by their right; who did it is not told, nor is a suspended operator."""
+    managers, resolvers = world.make_user("mona", staff=True), world.make_user("rosa", staff=True)
+    for user, role in ((managers, "operator"), (resolvers, "resolver")):
+        User.objects.filter(pk=user.pk).update(is_superuser=False)
+        user.groups.add(Group.objects.get(name=role))
+    User.objects.filter(pk=colleague.pk).update(suspended_at=timezone.now())
+    draft = world.make_market()
+    Market.objects.filter(pk=draft.pk).update(
+        creator=alice.owner, approved_at=None, approved_by=None
+    )
+    draft.refresh_from_db()
+    do_propose_market(draft, by=alice.owner)
+    run(shard, sell(market, bob, 60, 1_000), buy(market, alice, 60, 1_000))
+    Market.objects.filter(pk=market.pk).update(dispute_seconds=3_600)
+    actions.do_close_market(market, by=operator)
+    actions.do_resolve_market(market, by=operator, payout_pips=[10_000, 0], evidence_text="seen")
+    actions.do_dispute_result(market, by=bob.owner, text="It was no.")
+    for _ in range(2):
+        notify.tell_due()
+    rows = Notification.objects.exclude(kind="result").values_list("user__handle", "kind")
+    assert sorted(rows) == [
+        ("mona", "proposal"), ("opera", "dispute"), ("opera", "proposal"), ("rosa", "dispute"),
+    ]  # fmt: skip
+    row = Notification.objects.get(user=resolvers)
+    assert describe(row).title == "A result is disputed"
+    assert describe(row).detail == f"{market.title} · by bob"
+
+
+def test_a_proposal_that_was_opened_at_once_is_said_to_be_open(shard, operator, alice):
+    draft = world.make_market()
+    Market.objects.filter(pk=draft.pk).update(
+        creator=alice.owner, approved_at=None, approved_by=None
+    )
+    draft.refresh_from_db()
+    do_propose_market(draft, by=alice.owner)
+    actions.do_approve_and_open_market(draft, by=operator)
+    notify.tell_due()
+    assert told(alice) == ["Your market was approved and opened"]
+
+
 def test_who_wants_none_gets_none_and_who_wants_mail_gets_one(shard, market, alice, bob):
     choose(bob, NotificationKind.FILL, on_site=False, by_mail=True)
     carol = world.make_account(name="carol")
@@ -204,6 +286,16 @@ def test_a_mail_that_can_not_be_handed_over_is_due_again(shard, market, alice, b
     assert mail.outbox == []
     send_due()
     assert len(mail.outbox) == 1
+
+
+def test_an_operator_chooses_what_to_hear_of_and_others_are_not_asked(alice, operator):
+    def offered(user):
+        client = Client()
+        client.force_login(user, backend="accounts.backends.Backend")
+        return client.get("/account/notifications/").content.decode()
+
+    assert "For operators: a result is disputed" in offered(operator)
+    assert "For operators" not in offered(alice.owner)
 
 
 def test_old_ones_are_forgotten(shard, market, alice, monkeypatch):

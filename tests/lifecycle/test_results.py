@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import pytest
+from django.contrib.auth.models import Group
 from django.utils import timezone
 
 from accounts import policy
@@ -10,6 +11,7 @@ from accounts.actions import do_close_account, do_decide_withdrawal, do_request_
 from accounts.errors import RefusedError
 from accounts.ids import new_id
 from accounts.models import Account, AuditEvent, Policy, Transfer, User
+from markets.actions import do_edit_market
 from markets.models import Market, Outcome, Resolution, StatusChange
 from tests.trading import world
 from tests.trading.world import CREDIT, buy, run, sell
@@ -287,6 +289,37 @@ def test_by_the_two_person_rule_a_result_waits_for_somebody_else(
     assert Resolution.objects.get().approved_by == colleague
 
 
+def test_without_the_rule_the_proposer_s_approval_pays_at_once_with_a_reason(
+    proposed, operator, alice, bob
+):
+    approve = actions.do_approve_result
+    refuse("blank", approve, proposed, by=operator, reason=" ")
+    actions.do_dispute_result(proposed, by=bob.owner, text="no")
+    refuse("dispute_undecided", approve, proposed, by=operator, reason="seen by all")
+    actions.do_decide_dispute(
+        proposed, by=operator, raised_by=bob.owner.handle, uphold=False, note="it was"
+    )
+    approve(proposed, by=operator, reason="seen by all")
+    assert AuditEvent.objects.get(action="pay_result").reason == "seen by all"
+    assert settle_market(proposed.pk)
+    refuse("not_resolving", approve, proposed, by=operator, reason="again")
+
+
+def test_a_window_is_ended_by_operators_only_and_by_the_rule_after_a_second_person(
+    two_persons, proposed, operator, colleague, alice
+):
+    Market.objects.filter(pk=proposed.pk).update(resolver=alice.owner)
+    proposed.refresh_from_db()
+    pay = actions.do_pay_result
+    refuse("not_an_operator", pay, proposed, by=alice.owner, reason="x")
+    refuse("second_person_needed", pay, proposed, by=operator, reason="x")
+    refuse("second_person_needed", pay, proposed, by=colleague, reason="x")
+    actions.do_approve_result(proposed, by=colleague)
+    assert not settle_market(proposed.pk)
+    pay(proposed, by=operator, reason="x")
+    assert settle_market(proposed.pk)
+
+
 def test_by_the_two_person_rule_a_void_waits_too(two_persons, closed, operator, colleague):
     actions.do_void_market(closed, by=operator, reason="x")
     assert not settle_market(closed.pk)
@@ -396,6 +429,32 @@ def test_asking_again_for_a_void_changes_nothing(closed, operator):
     assert actions.do_void_market(closed, by=operator, reason="x").pk == first.pk
     assert settle_market(closed.pk)
     refuse("not_trading", actions.do_void_market, closed, by=operator, reason="x")
+
+
+def give_role(user, role):
+    user.is_superuser = False
+    user.save()
+    user.groups.add(Group.objects.get(name=role))
+    return User.objects.get(pk=user.pk)
+
+
+def test_a_resolver_voids_an_open_market_without_the_right_to_close_it(market, colleague):
+    resolver = give_role(colleague, "resolver")
+    refuse("not_an_operator", actions.do_close_market, market, by=resolver)
+    actions.do_void_market(market, by=resolver, reason="the question was unclear")
+    assert settle_market(market.pk)
+
+
+def test_an_operator_does_not_become_the_resolver_of_a_market_that_trades(market, colleague):
+    manager = give_role(colleague, "operator")
+    edit = {"by": manager, "fields": {"resolver": manager}}
+    refuse("not_an_operator", do_edit_market, market, **edit)
+    actions.do_close_market(market, by=manager)
+    refuse("not_an_operator", do_edit_market, market, **edit)
+    Market.objects.filter(pk=market.pk).update(resolver=manager)  # named so when it was a draft
+    market.refresh_from_db()
+    refuse("may_not_resolve", actions.do_resolve_market, market, by=manager, payout_pips=YES,
+           evidence_text="x")  # fmt: skip
 
 
 def test_a_void_takes_the_place_of_a_proposed_result(proposed, alice, operator):

@@ -31,6 +31,8 @@ from tests.markets.factories import (
 
 pytestmark = pytest.mark.django_db
 
+LATER = [status for status in Market.Status.values if status not in ("draft", "proposed")]
+
 
 def create(by, *, outcomes=None, **fields):
     fields = {"title": "Will it rain?", "close_at": in_days(30), **fields}
@@ -272,7 +274,7 @@ def test_a_binary_market_has_yes_and_no_by_whatever_names(operator):
             do_set_outcomes(market, by=operator, outcomes=wrong)
 
 
-@pytest.mark.parametrize("status", [s for s in Market.Status.values if s != "draft"])
+@pytest.mark.parametrize("status", LATER)
 def test_outcomes_are_fixed_once_a_market_is_no_draft(operator, status):
     market = make_market(by=operator, status=status)
     with refusing("not_a_draft", 409):
@@ -338,7 +340,23 @@ def test_a_stranger_edits_nothing(operator, alice):
         do_propose_market(market, by=alice)
 
 
-@pytest.mark.parametrize("status", [s for s in Market.Status.values if s != "draft"])
+def test_operators_correct_a_proposal_before_they_approve_it_and_its_creator_does_not(
+    operator, alice
+):
+    let_everyone_create()
+    market = do_propose_market(create(alice), by=alice)
+    with refusing("not_a_draft", 409):
+        do_edit_market(market, by=alice, fields={"title": "x"})
+    with refusing("not_a_draft", 409):
+        do_set_outcomes(market, by=alice, outcomes=[("YES", "Aye"), ("NO", "Nay")])
+    do_edit_market(market, by=operator, fields={"title": "In May?", "tick_pips": 10})
+    do_set_outcomes(market, by=operator, outcomes=[("YES", "Aye"), ("NO", "Nay")])
+    market = do_approve_market(market, by=operator)
+    assert (market.title, market.tick_pips, market.status) == ("In May?", 10, "draft")
+    assert market.outcomes.get(index=0).name == "Aye"
+
+
+@pytest.mark.parametrize("status", LATER)
 def test_later_only_operators_mend_and_only_what_describes(operator, alice, status):
     let_everyone_create()
     market = make_market(by=operator, status=status)

@@ -2,9 +2,16 @@
 
 import pytest
 
-from markets.models import Market
+from markets.models import Event, Market, Series, Tag
 from tests.accounts.api import assert_error
-from tests.markets.factories import api_of, make_group, make_market, make_user
+from tests.markets.factories import (
+    api_of,
+    in_days,
+    let_everyone_create,
+    make_group,
+    make_market,
+    make_user,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -151,3 +158,52 @@ def test_what_was_said_of_a_draft_is_told_to_its_people_only(people, make_their_
 
     assert history("anonymous") == history("other") == [("draft", "open")]
     assert history("creator") == history("operator") == [(None, "draft"), ("draft", "open")]
+
+
+def test_names_that_only_a_group_s_markets_have_are_shown_to_those_who_see_them(people):
+    """On every door: the catalogue, the front page, its filters, the form, a market's fields."""
+    let_everyone_create()
+    group = make_group(people["member"])
+    tags, events = {}, {}
+    for name in ("secret", "known", "unused"):
+        tags[name] = Tag.objects.create(slug=f"{name}-tag", name=f"{name} tag")
+        series = Series.objects.create(slug=f"{name}-series", title=f"{name} series")
+        events[name] = Event.objects.create(slug=f"{name}-event", title=name, series=series)
+    hidden = {"visibility": "group", "group": group, "status": "open"}
+    for names, fields in ((("secret", "known"), hidden), (("known",), {"status": "open"})):
+        make_market(
+            by=people["operator"],
+            tags=[tags[name] for name in names],
+            event=events[names[0]],
+            **fields,
+        )
+    assert_shown_to_insiders_only(people)
+
+
+def assert_shown_to_insiders_only(people):
+    new = {"title": "Mine?", "close_at": in_days(3).isoformat()}
+    for person in ("anonymous", "other", "member", "operator"):
+        api, knows = api_of(people[person]), person in ("member", "operator")
+        for kind in ("tags", "events", "series"):
+            seen = {row["slug"] for row in api.get(kind).json()["results"]}
+            noun = {"tags": "tag", "events": "event", "series": "series"}[kind]
+            assert (f"secret-{noun}" in seen) == knows, (person, kind)
+            assert {f"known-{noun}", f"unused-{noun}"} <= seen
+            status = api.client.get(f"/?{noun}=secret-{noun}").status_code
+            assert status == (200 if knows else 404), (person, kind)
+        assert ("secret-tag" in api.client.get("/").content.decode()) == knows, person
+        if person == "anonymous":
+            continue
+        assert ("secret tag" in api.client.get("/create/").content.decode()) == knows, person
+        for field, value in (("tags", ["secret-tag"]), ("event", "secret-event")):
+            made = api.post("markets", {**new, field: value})
+            assert made.status_code == (201 if knows else 400), (person, field)
+
+
+def test_names_of_an_unlisted_market_are_found_by_address_only(people):
+    tag = Tag.objects.create(slug="quiet", name="Quiet")
+    make_market(by=people["operator"], status="open", visibility="unlisted", tags=[tag])
+    api = api_of(people["other"])
+    assert api.get("tags").json()["results"] == []
+    assert "tag=quiet" not in api.client.get("/").content.decode()
+    assert api.client.get("/?tag=quiet").status_code == 200

@@ -3,13 +3,16 @@
 import pytest
 from allauth.mfa.models import Authenticator
 from allauth.usersessions.models import UserSession
+from django.contrib.auth.models import Group as AuthGroup
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from accounts.actions import do_grant, do_request_deposit, do_request_withdrawal
 from accounts.models import Account, AuditEvent, Policy, Transfer
-from tests.markets.factories import make_user, set_policy
+from tests.markets.factories import make_group, make_market, make_user, set_policy
 
 pytestmark = pytest.mark.django_db
 CREDIT = 1_000_000
@@ -232,3 +235,109 @@ def test_amounts_in_the_admin_are_read_in_its_language(site, account):
     assert Policy.objects.get().default_fee_taker_rate == 70_000
     wrong = site.post(url, {**sent, "limit_user_write_0": "1.000"})
     assert list(wrong.context["adminform"].form.errors) == ["limit_user_write_0"]
+
+
+# --- to many -------------------------------------------------------------------------------------
+
+GRANT = "/admin/accounts/account/grant/"
+
+
+def cash_of(*users):
+    return [Account.objects.get(owner=user).cash_micros for user in users]
+
+
+def confirm(site, page):
+    form = page.context["confirm"]
+    return site.post(GRANT, {name: form[name].value() for name in form.fields})
+
+
+def test_credits_are_granted_to_a_list_a_group_and_a_file_after_a_preview_exactly_once(site, alice):
+    bob, carol, dora = (make_user(name) for name in ("bob", "carol", "dora"))
+    group = make_group(carol)
+    file = SimpleUploadedFile("grants.csv", "\ufeffHandle;Amount\r\ndora;0,5\r\n".encode())
+    wrong = site.post(GRANT, {"people": "bob", "file": file, "amount": "1", "reason": "x"})
+    assert wrong.status_code == 422
+    assert [row.error for row in wrong.context["rows"]] == ["", "Write a number, like 0.55 or 10."]
+    file = SimpleUploadedFile("grants.csv", b"handle,amount\ndora,0.5\n")
+    page = site.post(GRANT, {
+        "people": "@Alice\nbob, 2.5", "group": group.pk, "file": file, "amount": "10",
+        "reason": "A new season",
+    })  # fmt: skip
+    shown = [(row.handle, row.amount_micros, row.error) for row in page.context["rows"]]
+    assert shown == [
+        ("alice", 10 * CREDIT, ""), ("bob", 2_500_000, ""), ("dora", 500_000, ""),
+        ("carol", 10 * CREDIT, ""),
+    ]  # fmt: skip
+    assert "23.00" in page.content.decode()
+    assert cash_of(alice, bob, carol, dora) == [0, 0, 0, 0]
+    for _ in range(2):  # a double click
+        assert confirm(site, page).status_code == 302
+    assert cash_of(alice, bob, carol, dora) == [10 * CREDIT, 2_500_000, 10 * CREDIT, 500_000]
+    events = AuditEvent.objects.filter(action="deposit_credits", reason="A new season")
+    assert events.count() == Transfer.objects.filter(kind="deposit").count() == 4
+
+
+def test_a_list_with_a_wrong_line_grants_nothing_and_says_which(site, alice, operator):
+    set_policy(two_person_rule=True)
+    closed, _bob = make_user("clara"), make_user("bob")
+    Account.objects.filter(owner=closed).update(closed_at=timezone.now())
+    people = "alice, 1\nnobody, 1\nalice, 1\nclara, 1\nolivia, 1\nalice, -1\nalice\nbob"
+    page = site.post(GRANT, {"people": people, "reason": "x"})
+    assert page.status_code == 422
+    assert [row.error for row in page.context["rows"]] == [
+        "", "There is no user “nobody”.", "This user is named twice.", "This account is closed.",
+        "The two-person rule asks for another person here.", "This user is named twice.",
+        "This user is named twice.", "Write an amount above 0.",
+    ]  # fmt: skip
+    assert page.context["form"]["people"].value() == people
+    assert site.post(GRANT, {"reason": "x", "amount": "1"}).status_code == 422
+    assert cash_of(alice) == [0]
+
+
+def test_what_changed_between_preview_and_grant_grants_nothing(site, alice):
+    bob = make_user("bob")
+    page = site.post(GRANT, {"people": "alice\nbob", "amount": "1", "reason": "x"})
+    Account.objects.filter(owner=bob).update(closed_at=timezone.now())
+    assert confirm(site, page).status_code == 422
+    assert cash_of(alice, bob) == [0, 0]
+
+
+def test_selected_accounts_are_granted_as_much_each_and_once(site, alice):
+    bob = make_user("bob")
+    keys = [str(Account.objects.get(owner=user).pk) for user in (alice, bob)]
+    url = site.post("/admin/accounts/account/", {"action": "deposit", "_selected_action": keys})[
+        "Location"
+    ]
+    key = site.get(url).context["form"]["key"].value()
+    for _ in range(2):
+        site.post(url, {"amount": "3", "reason": "x", "key": key})
+    assert cash_of(alice, bob) == [3 * CREDIT, 3 * CREDIT]
+
+
+def test_a_user_s_page_shows_the_balance_to_who_may_see_accounts(site, account, alice):
+    page = site.get(url_of(alice, "change"))
+    [(name, said)] = page.context["facts"]
+    assert (str(name), "100.00 available, ¤0.00 held" in said) == ("Account 1", True)
+    moderator = make_user("mona")
+    moderator.is_staff = True
+    moderator.save()
+    moderator.groups.add(AuthGroup.objects.get(name="moderator"))
+    client = Client()
+    client.force_login(moderator, backend="accounts.backends.Backend")
+    assert client.get(url_of(alice, "change")).context["facts"] == []
+
+
+def test_the_list_of_accounts_is_people_s_until_others_are_asked_for(site, account):
+    make_market(status="open")
+    escrow = Account.objects.get(kind="escrow")
+
+    def kinds(**query):
+        page = site.get("/admin/accounts/account/", query)
+        return {row.kind for row in page.context["cl"].result_list}
+
+    assert kinds() == {"user"}
+    assert kinds(whose="market") == {"escrow", "fees"}
+    assert kinds(whose="exchange") == {"issuer", "house"}
+    assert kinds(whose="all") == {"user", "escrow", "fees", "issuer", "house"}
+    assert kinds(q=str(escrow.pk)) == {"escrow"}
+    assert site.get(url_of(escrow, "change")).status_code == 200

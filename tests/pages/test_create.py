@@ -169,6 +169,41 @@ def test_a_rejected_draft_is_mended_and_proposed_again(client, creator):
     assert (market.status, market.rules) == ("proposed", "Yes if it rains at the Forum.")
 
 
+def test_a_proposer_has_a_list_of_their_proposals_with_what_operators_said(client, creator):
+    from markets.actions import do_reject_market
+
+    assert "no market yet" in client.get("/proposals/").content.decode()
+    post(client)
+    post(client, title="Will it snow in Rome?")
+    do_reject_market(
+        Market.objects.get(title="Will it rain in Rome?"),
+        by=make_user("olga", staff=True),
+        reason="Say where in Rome.",
+    )
+    page = client.get("/proposals/").content.decode()
+    assert page.index("snow in Rome") < page.index("rain in Rome")
+    assert page.count("The operators say: Say where in Rome.") == 1
+    assert page.count("Waiting for approval") == 1
+    client.force_login(make_user("bob"))
+    assert "Rome" not in client.get("/proposals/").content.decode()
+
+
+def test_an_operator_corrects_a_proposal_on_the_site_and_it_stays_one(client, creator):
+    group = Group.objects.create(slug="insiders", name="Insiders")
+    GroupMember.objects.create(group=group, user=creator)
+    post(client, visibility="group", group=group.pk)
+    edit = f"/markets/{Market.objects.get().slug}/edit/"
+    assert client.get(edit).status_code == 409  # its creator handed it over
+    client.force_login(make_user("olga", staff=True))
+    assert "Correct the proposal" in client.get(edit).content.decode()
+    post(client, edit, title="Will it rain at the Forum?", visibility="group", group=group.pk)
+    market = Market.objects.get()
+    assert (market.title, market.status, market.creator) == (
+        "Will it rain at the Forum?", "proposed", creator
+    )  # fmt: skip
+    assert market.group == group
+
+
 def test_codes_are_distinct_whatever_the_names():
     names = ["Same name!", "same name?", "!!!", "x" * 100, "x" * 100 + "y"]
     codes = make_codes(names)

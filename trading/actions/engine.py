@@ -73,5 +73,5 @@ def _check(answer: Answer) -> None:
         message = "the market has changed meanwhile: look again"
         raise RefusedError("changed_meanwhile", message, status=409)
     if answer.result.reason is not None:
-        message = "the engine does not take these terms"
-        raise RefusedError(Reason.CONFIGURATION_INVALID, message)
+        message = "the engine does not take these terms in the market's state"
+        raise RefusedError(Reason.CONFIGURATION_INVALID, message, status=409)

@@ -10,14 +10,20 @@ from accounts.clock import from_datetime
 from accounts.errors import RefusedError
 from accounts.models import User
 from accounts.second_factor import no_right
-from markets.actions import check_ready_to_open, may_manage_markets
-from markets.lifecycle import check_status_change
+from markets.actions import (
+    check_approve_market,
+    check_ready_to_open,
+    do_approve_market,
+    may_manage_markets,
+)
+from markets.lifecycle import IllegalStatusChangeError, check_status_change
 from markets.models import TICKS_PIPS, Market
 from trading.actions.engine import Seen, configure, look
 from trading.config import config_of
 from trading.engine.types import MarketStatus
 
 Status = Market.Status
+TRADING_STATUSES = (Status.OPEN, Status.HALTED)
 
 
 def check_open_market(market: Market, *, by: User | None) -> None:
@@ -30,6 +36,25 @@ def do_open_market(market: Market, *, by: User | None, reason: str = "") -> None
     seen = look(market)
     check_open_market(market, by=by)
     configure(market, MarketStatus.OPEN, config_of(market), seen=seen, by=by, why=reason)
+
+
+def check_approve_and_open_market(market: Market, *, by: User) -> None:
+    if market.status == Status.PROPOSED:
+        check_approve_market(market, by=by)
+    else:
+        check_open_market(market, by=by)
+
+
+def do_approve_and_open_market(market: Market, *, by: User, reason: str = "") -> None:
+    """Approve a proposal and open it. If its engine is away it stays an approved draft.
+
+    Asked again then, it only opens the market.
+    """
+    market.refresh_from_db()
+    check_approve_and_open_market(market, by=by)
+    if market.status == Status.PROPOSED:
+        do_approve_market(market, by=by, reason=reason)
+    do_open_market(market, by=by, reason=reason)
 
 
 def check_halt_market(market: Market, *, by: User | None) -> None:
@@ -57,7 +82,7 @@ def do_resume_market(market: Market, *, by: User | None, reason: str = "") -> No
 
 def check_close_market(market: Market, *, by: User | None) -> None:
     _check_may_manage(by)
-    check_status_change(market.status, Status.CLOSED)
+    _check_trades(market)
 
 
 def do_close_market(market: Market, *, by: User | None, reason: str = "") -> None:
@@ -67,9 +92,16 @@ def do_close_market(market: Market, *, by: User | None, reason: str = "") -> Non
     _change(market, seen, status=MarketStatus.CLOSED, by=by, why=reason)
 
 
+def do_close_to_void(market: Market, *, by: User, reason: str) -> None:
+    """Close a market for a void that `by` was found to have the right to: they need no other."""
+    seen = look(market)
+    _check_trades(market)
+    _change(market, seen, status=MarketStatus.CLOSED, by=by, why=reason)
+
+
 def check_change_close_time(market: Market, *, by: User | None, close_at: datetime) -> None:
     _check_may_manage(by)
-    if market.status not in (Status.OPEN, Status.HALTED):
+    if market.status not in TRADING_STATUSES:
         raise RefusedError("not_trading", "this market is neither open nor halted", status=409)
     if close_at <= timezone.now():
         raise RefusedError("close_in_the_past", "this time has passed", "close_at")
@@ -108,6 +140,12 @@ def do_refine_tick(market: Market, *, by: User | None, tick_pips: int, reason: s
 def _check_may_manage(by: User | None) -> None:
     if by is not None and not may_manage_markets(by):
         raise no_right(by)
+
+
+def _check_trades(market: Market) -> None:
+    # The table knows a way from resolving back to closed too, but that is a withdrawal's.
+    if market.status not in TRADING_STATUSES:
+        raise IllegalStatusChangeError(market.status, Status.CLOSED)
 
 
 def _check_halted(market: Market) -> None:

@@ -19,24 +19,23 @@ from accounts.models import User
 from accounts.policy import get_policy
 from accounts.second_factor import no_right
 from accounts.units import format_amount, format_price
+from markets.actions import may_resolve_markets
 from markets.lifecycle import check_payout_vector, record_status
-from markets.models import Dispute, Market, Resolution, acts_as_operator
+from markets.models import Dispute, Market, Resolution, acts_as_operator, is_operator
 from trading import settlement
-from trading.actions.live import do_close_market
-from trading.models import Margin
+from trading.actions.live import TRADING_STATUSES, do_close_to_void
+from trading.models import Margin, Notice, NotificationKind
 
 Status = Market.Status
-TRADING_STATUSES = (Status.OPEN, Status.HALTED)
-
-
-def may_void(user: User) -> bool:
-    return acts_as_operator(user) and user.has_perm("markets.resolve_markets")
 
 
 def may_resolve(user: User, market: Market) -> bool:
-    """The market's resolver (where the policy lets resolvers), and operators with that right."""
-    if may_void(user):
-        return True
+    """The market's resolver (where the policy lets resolvers), and operators with that right.
+
+    An operator resolves by that right alone: who edits markets could name themselves otherwise.
+    """
+    if is_operator(user):
+        return may_resolve_markets(user)
     return market.resolver_id == user.pk and get_policy().who_may_resolve == "resolvers"
 
 
@@ -170,24 +169,56 @@ def do_withdraw_result(market: Market, *, by: User, reason: str) -> None:
         record_audit("withdraw_result", market, by=by, before=_show(result), reason=reason)
 
 
-def check_approve_result(market: Market, *, by: User) -> Resolution:
+def check_approve_result(market: Market, *, by: User, reason: str = "") -> Resolution:
     result = _find_standing(market)
     _check_may_resolve(market, by)
     if result.proposed_by_id == by.pk:
-        raise _second_person_needed()
+        return check_pay_result(market, by=by, reason=reason)
     if result.approved_at is not None:
         raise RefusedError("already_approved", "this result is approved already", status=409)
     return result
 
 
 def do_approve_result(market: Market, *, by: User, reason: str = "") -> None:
-    """Confirm a result as the second person that the policy may ask for."""
+    """Confirm a result as the second person that the policy may ask for.
+
+    Where it asks for none, who proposed the result may say so too: then it is paid now.
+    """
     with transaction.atomic():
         market = _lock(market)
-        result = check_approve_result(market, by=by)
+        result = check_approve_result(market, by=by, reason=reason)
+        if result.proposed_by_id == by.pk:
+            do_pay_result(market, by=by, reason=reason)
+            return
         result.approved_by, result.approved_at = by, timezone.now()
         result.save(update_fields=["approved_by", "approved_at"])
         record_audit("approve_result", market, by=by, after=_show(result), reason=reason)
+
+
+def check_pay_result(market: Market, *, by: User, reason: str) -> Resolution:
+    """Return the result whose time for disputes an operator may end."""
+    result = _find_standing(market)
+    _check_may_void(by)
+    if get_policy().two_person_rule and result.approved_at is None:
+        raise _second_person_needed()
+    if result.final_at <= timezone.now():
+        raise RefusedError("dispute_window_over", "this result is final", status=409)
+    if result.disputes.filter(decision="").exists():
+        raise RefusedError("dispute_undecided", "decide on its disputes first", status=409)
+    if not reason.strip():
+        raise RefusedError("blank", "say why it is paid early", "reason", status=400)
+    return result
+
+
+def do_pay_result(market: Market, *, by: User, reason: str) -> None:
+    """End the time for disputes: the result is paid now, not at the end of its window."""
+    with transaction.atomic():
+        market = _lock(market)
+        result = check_pay_result(market, by=by, reason=reason)
+        before = {"final_at": result.final_at}
+        result.final_at = timezone.now()
+        result.save(update_fields=["final_at"])
+        record_audit("pay_result", market, by=by, before=before, after=_show(result), reason=reason)
 
 
 # --- voiding -------------------------------------------------------------------------------------
@@ -221,7 +252,7 @@ def do_void_market(
     market.refresh_from_db()
     check_void_market(market, by=by, house_cover_micros=house_cover_micros)
     if market.status in TRADING_STATUSES:
-        do_close_market(market, by=by, reason=reason)
+        do_close_to_void(market, by=by, reason=reason)
     with transaction.atomic():
         market = _lock(market)
         check_void_market(market, by=by, house_cover_micros=house_cover_micros)
@@ -266,6 +297,8 @@ def _withdraw(market: Market, result: Resolution, *, by: User, reason: str) -> N
     result.withdrawn_reason = reason[:500]
     result.save(update_fields=["withdrawn_at", "withdrawn_by", "withdrawn_reason"])
     record_status(market, Status.CLOSED, by=by, reason=reason)
+    # Holders were told of this result, as far as that had come; they are told of the next one too.
+    Notice.objects.filter(market=market, kind=NotificationKind.RESULT).delete()
 
 
 def _check_unpaid(market: Market) -> None:
@@ -280,7 +313,7 @@ def _check_may_resolve(market: Market, by: User) -> None:
 
 
 def _check_may_void(by: User) -> None:
-    if not may_void(by):
+    if not may_resolve_markets(by):
         raise no_right(by)
 
 

@@ -15,17 +15,20 @@ from unfold.widgets import (
 
 from accounts.admin_fields import AmountField, PriceField
 from accounts.models import User
+from accounts.policy import get_policy
 from accounts.templatetags.predex import money, price, when
 from accounts.units import PIPS_PER_CREDIT
-from markets.admin.acts import MarketAct
+from markets.admin.acts import MarketAct, describe_proposal
 from markets.lifecycle import equal_payout
-from markets.models import TICKS_PIPS, Market
+from markets.models import TICKS_PIPS, Market, Resolution
 from trading.actions import (
+    do_approve_and_open_market,
     do_approve_result,
     do_change_close_time,
     do_close_market,
     do_halt_market,
     do_open_market,
+    do_pay_result,
     do_refine_tick,
     do_resolve_market,
     do_resume_market,
@@ -60,6 +63,19 @@ class OpenAct(LiveAct):
     @classmethod
     def fits(cls, row: Market) -> bool:
         return super().fits(row) and row.is_approved
+
+
+class ApproveAndOpenAct(LiveAct):
+    title = _("Approve and open")
+    explanation = _(
+        "It takes orders from now on. What it asks and pays is fixed then. The proposer hears of it"
+        " and sees the note in the market's history."
+    )
+    statuses = (Status.PROPOSED,)
+    act = staticmethod(do_approve_and_open_market)
+
+    def describe(self) -> Iterable[tuple[Any, Any]]:
+        return describe_proposal(self.rows)
 
 
 class HaltAct(LiveAct):
@@ -165,7 +181,7 @@ class ResolveAct(ResultAct):
         label=_("Evidence"),
         required=False,
         widget=UnfoldAdminTextareaWidget({"rows": 4}),
-        help_text=_("What shows it; everybody sees it. Evidence or a link is needed."),
+        help_text=_("What shows it; everybody sees it. This or the link is needed."),
     )
     evidence_url = forms.URLField(
         label=_("Link to the evidence"),
@@ -189,6 +205,8 @@ class ResolveAct(ResultAct):
         evidence = {name: self.fields.pop(name) for name in ("evidence_text", "evidence_url")}
         self.fields.update(payouts)
         self.fields.update(evidence)
+        for field in self.fields.values():  # one of each kind is needed, so none is optional
+            field.is_one_of_several = True  # type: ignore[attr-defined]
 
     def describe(self) -> Iterable[tuple[Any, Any]]:
         [market] = self.rows
@@ -226,10 +244,34 @@ class ResolveAct(ResultAct):
 
 class ApproveResultAct(ResultAct):
     title = _("Approve the result")
-    explanation = _("As the second person, where the policy asks for two.")
+    explanation = _(
+        "As the second person whom the policy asks for. It is paid when the time for disputes is"
+        " over."
+    )
     statuses = (Status.RESOLVING,)
     takes_many = False
     act = staticmethod(do_approve_result)
+
+    @classmethod
+    def fits(cls, row: Market) -> bool:
+        return super().fits(row) and get_policy().two_person_rule
+
+
+class PayResultAct(ResultAct):
+    title = _("Pay now")
+    explanation = _(
+        "Ends the time for disputes: the result is paid within seconds, and nothing of it can be"
+        " taken back."
+    )
+    statuses = (Status.RESOLVING,)
+    takes_many = False
+    is_harmful = True
+    needs_reason = True
+    act = staticmethod(do_pay_result)
+
+    @classmethod
+    def fits(cls, row: Market) -> bool:
+        return super().fits(row) and _is_disputable(row)
 
 
 class WithdrawResultAct(ResultAct):
@@ -270,7 +312,13 @@ class VoidAct(ResultAct):
         do_void_market(row, by=by, reason=reason, house_cover_micros=cover_micros)
 
 
+def _is_disputable(market: Market) -> bool:
+    standing = Resolution.objects.filter(market=market, withdrawn_at=None)
+    return standing.filter(final_at__gt=timezone.now()).exists()
+
+
 ACTS = {
+    "approve-and-open": ApproveAndOpenAct,
     "open": OpenAct,
     "halt": HaltAct,
     "resume": ResumeAct,
@@ -279,6 +327,7 @@ ACTS = {
     "tick": TickAct,
     "resolve": ResolveAct,
     "approve-result": ApproveResultAct,
+    "pay-result": PayResultAct,
     "withdraw-result": WithdrawResultAct,
     "void": VoidAct,
 }

@@ -4,15 +4,22 @@ from collections.abc import Iterable
 from typing import Any
 
 from django.contrib import admin
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from accounts.admin_acts import Act
 from accounts.errors import RefusedError
 from accounts.models import User
+from accounts.policy import get_policy
 from markets.admin import DisputeAdmin, ResolutionAdmin
 from markets.models import Dispute, Market, Resolution
-from trading.actions import do_approve_result, do_decide_dispute, do_withdraw_result
-from trading.admin.acts import ApproveResultAct, WithdrawResultAct
+from trading.actions import (
+    do_approve_result,
+    do_decide_dispute,
+    do_pay_result,
+    do_withdraw_result,
+)
+from trading.admin.acts import ApproveResultAct, PayResultAct, WithdrawResultAct
 
 admin.site.unregister([Dispute, Resolution])
 
@@ -35,10 +42,24 @@ class ApproveAct(StandingAct):
 
     @classmethod
     def fits(cls, row: Resolution) -> bool:
-        return super().fits(row) and row.approved_at is None
+        return super().fits(row) and row.approved_at is None and get_policy().two_person_rule
 
     def do(self, row: Resolution, *, by: User, reason: str) -> None:
         do_approve_result(_get_market(row), by=by, reason=reason)
+
+
+class PayAct(StandingAct):
+    title = PayResultAct.title
+    explanation = PayResultAct.explanation
+    is_harmful = True
+    needs_reason = True
+
+    @classmethod
+    def fits(cls, row: Resolution) -> bool:
+        return super().fits(row) and row.final_at > timezone.now()
+
+    def do(self, row: Resolution, *, by: User, reason: str) -> None:
+        do_pay_result(_get_market(row), by=by, reason=reason)
 
 
 class WithdrawAct(StandingAct):
@@ -53,7 +74,7 @@ class WithdrawAct(StandingAct):
 
 @admin.register(Resolution)
 class LiveResolutionAdmin(ResolutionAdmin):
-    acts = {"approve": ApproveAct, "withdraw": WithdrawAct}
+    acts = {"approve": ApproveAct, "pay": PayAct, "withdraw": WithdrawAct}
 
 
 class DecideAct(Act):

@@ -92,6 +92,15 @@ class OpenView(_LiveView):
         return self.act(slug, actions.do_open_market, reason=reason)
 
 
+class ApproveAndOpenView(_LiveView):
+    @extend_schema(operation_id="markets_approve_and_open", request=OptionalReason,
+                   responses=ShownMarket)  # fmt: skip
+    def post(self, request: Request, slug: str) -> Response:
+        """Approve a proposed market and open it; again, if only the approval came through."""
+        reason = self.read_body(OptionalReason)["reason"]
+        return self.act(slug, actions.do_approve_and_open_market, reason=reason)
+
+
 class HaltView(_LiveView):
     @extend_schema(operation_id="markets_halt", request=NeededReason, responses=ShownMarket)
     def post(self, request: Request, slug: str) -> Response:

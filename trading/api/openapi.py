@@ -7,12 +7,18 @@ import msgspec
 from drf_spectacular.extensions import OpenApiSerializerExtension
 from drf_spectacular.plumbing import ResolvedComponent
 
+from trading.api.codes import CODES
+
 REFERENCE = "#/components/schemas/{name}"
 ERROR = {
     "type": "object",
     "description": "What went wrong: codes are stable, messages are for people.",
     "properties": {
-        "code": {"type": "string", "examples": ["insufficient_funds"]},
+        "code": {
+            "type": "string",
+            "enum": list(CODES),
+            "description": "Their meanings are in docs/api.md. A later version may have more.",
+        },
         "message": {"type": "string"},
         "field": {"type": ["string", "null"], "description": "The field at fault, if it is one."},
         "request_id": {"type": "string"},

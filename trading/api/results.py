@@ -163,9 +163,21 @@ class ApproveResultView(_ResultView):
     @extend_schema(operation_id="markets_approve_result", request=OptionalReason,
                    responses=ShownResolution)  # fmt: skip
     def post(self, request: Request, slug: str) -> Response:
-        """Confirm a result as the second person that the policy may ask for."""
+        """Confirm a result as the second person that the policy may ask for.
+
+        Where it asks for none, who proposed it may approve it with a reason: it is paid now.
+        """
         reason = self.read_body(OptionalReason)["reason"]
         return self.act(slug, actions.do_approve_result, reason=reason)
+
+
+class PayResultView(_ResultView):
+    @extend_schema(operation_id="markets_pay_result", request=NeededReason,
+                   responses=ShownResolution)  # fmt: skip
+    def post(self, request: Request, slug: str) -> Response:
+        """End the time for disputes, as an operator who resolves: the result is paid now."""
+        reason = self.read_body(NeededReason)["reason"]
+        return self.act(slug, actions.do_pay_result, reason=reason)
 
 
 class WithdrawResultView(_ResultView):

@@ -50,7 +50,7 @@ def home(request: HttpRequest) -> HttpResponse:
     if target == MORE_TARGET:
         response = render(request, "trading/market_cards.html", context)
     else:
-        context |= build_choices(filters)
+        context |= build_choices(filters, request.user)
         context |= {"cursor": cursor, "announcement": announce(tiles, page.next_cursor)}
         template = "trading/browse.html" if target else "trading/home.html"
         response = render(request, template, context)
@@ -75,17 +75,17 @@ def find_target(request: HttpRequest) -> str:
     return htmx.target if htmx.target in (BROWSE_TARGET, MORE_TARGET) else ""
 
 
-def build_choices(filters: Filters) -> dict[str, Any]:
+def build_choices(filters: Filters, user: Any) -> dict[str, Any]:
     """Return what can be chosen next, and the event or series that is being looked at."""
-    event = browse.get_event(filters.event) if filters.event else None
-    series = browse.get_series(filters.series) if filters.series else None
+    event = browse.get_event(filters.event, user=user) if filters.event else None
+    series = browse.get_series(filters.series, user=user) if filters.series else None
     return {
         "together": event or series,
         "kept": list_kept(filters),
         "everywhere_href": Filters(search=filters.search, status="all").build_query(),
         "all_href": filters.with_changes(event="", series="").build_query(),
         "categories": list_category_choices(filters),
-        "tags": list_tag_choices(filters),
+        "tags": list_tag_choices(filters, user),
         "statuses": list_status_choices(filters),
         "sorts": list_sort_choices(filters),
     }
@@ -106,11 +106,11 @@ def list_category_choices(filters: Filters) -> list[Choice]:
     return [_choose(filters, "category", slug, name) for slug, name in pairs]
 
 
-def list_tag_choices(filters: Filters) -> list[Choice]:
+def list_tag_choices(filters: Filters, user: Any) -> list[Choice]:
     """Return the busiest tags, the chosen one first if it is not among them; it goes by a click."""
-    tags = list(browse.list_busy_tags())
+    tags = list(browse.list_busy_tags(user))
     if filters.tag and filters.tag not in {tag.slug for tag in tags}:
-        tags = [browse.get_tag(filters.tag), *tags]
+        tags = [browse.get_tag(filters.tag, user=user), *tags]
     return [
         Choice(
             tag.name,

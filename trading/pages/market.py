@@ -1,18 +1,23 @@
 """A market's page: what it asks, what it trades at, the ticket, one's own things, its rules."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
+from urllib.parse import urlencode
 
+from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_safe
 
 from accounts.clock import from_datetime
+from accounts.models import User
 from accounts.units import MICROS_PER_CREDIT
-from markets.models import HIDDEN_STATUSES, Market
+from markets.actions import may_manage_markets
+from markets.models import HIDDEN_STATUSES, Market, is_operator
 from markets.pages import comments
 from markets.queries import get_market, list_status_changes
 from trading import tiles
@@ -27,6 +32,11 @@ from trading.pages.ticket import read_link
 
 CHANGES_MAX = 100
 OUTCOMES_SHOWN = 8
+OPERATORS_ACTS = frozenset({
+    "approve-and-open", "approve", "reject", "open", "halt", "resume", "close", "resolve",
+    "approve-result", "pay-result", "withdraw-result",
+})  # fmt: skip
+"""What operators do from day to day; the rest is on the market's page in the admin."""
 
 
 class OutcomeRow(NamedTuple):
@@ -63,6 +73,7 @@ def show_market(
     context |= build_own_context(request, market)
     context |= build_result_context(request, market)
     context |= build_about_context(request, market)
+    context |= {"operate": list_operators_links(request, market)}
     context |= comments.build_context(request, market)
     context |= shown
     if context["result"] is not None:
@@ -109,6 +120,36 @@ def list_outcome_rows(market: Market, outcomes: Sequence[OutcomeNow]) -> list[Ou
             change_pips = (row.half_pips - before) // 2
         rows.append(OutcomeRow(row, change_pips, payouts[row.index]))
     return rows
+
+
+# --- operators -----------------------------------------------------------------------------------
+
+
+class OperatorsLink(NamedTuple):
+    title: Any
+    href: str
+    is_harmful: bool = False
+
+
+def list_operators_links(request: HttpRequest, market: Market) -> list[OperatorsLink]:
+    """Return what this operator may do to the market now, as the admin offers it, and its page."""
+    pages = admin.site.get_model_admin(Market)
+    if not (is_operator(request.user) and pages.has_view_permission(request)):
+        return []
+    back = urlencode({"next": reverse("market", args=[market.slug])})
+    links = [
+        OperatorsLink(
+            act["title"],
+            "#propose" if act["name"] == "resolve" else f"{act['url']}?{back}",
+            act["is_harmful"],
+        )
+        for act in pages.list_offered(request, market)  # type: ignore[attr-defined]
+        if act["name"] in OPERATORS_ACTS
+    ]
+    if market.status == Market.Status.PROPOSED and may_manage_markets(cast("User", request.user)):
+        links.append(OperatorsLink(_("Correct it"), reverse("edit_market", args=[market.slug])))
+    manage = reverse("admin:markets_market_change", args=[market.pk])
+    return [*links, OperatorsLink(_("Manage"), manage)]
 
 
 # --- about ---------------------------------------------------------------------------------------

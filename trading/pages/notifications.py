@@ -12,7 +12,12 @@ from django.views.decorators.http import require_POST, require_safe
 
 from accounts.api.pagination import paginate
 from accounts.models import User
-from trading.models import Notification, NotificationChoice, NotificationKind
+from trading.models import (
+    OPERATORS_KINDS,
+    Notification,
+    NotificationChoice,
+    NotificationKind,
+)
 from trading.sentences import describe_all
 
 PAGE_SIZE = 30
@@ -53,8 +58,9 @@ def read_all(request: HttpRequest) -> HttpResponse:
 def choices(request: HttpRequest) -> HttpResponse:
     """For each kind: on the site, by mail, both or neither."""
     user = cast("User", request.user)
+    kinds = [kind for kind in NotificationKind if user.is_staff or kind not in OPERATORS_KINDS]
     if request.method == "POST":
-        for kind in NotificationKind.values:
+        for kind in kinds:
             NotificationChoice.objects.update_or_create(
                 user=user,
                 kind=kind,
@@ -67,9 +73,10 @@ def choices(request: HttpRequest) -> HttpResponse:
         return redirect("notification_settings")
     chosen = {row.kind: row for row in NotificationChoice.objects.filter(user=user)}
     rows: list[dict[str, Any]] = []
-    for kind, label in NotificationKind.choices:
+    for kind in kinds:
         choice = chosen.get(kind) or NotificationChoice(kind=kind)
-        rows.append({"kind": kind, "label": label, "site": choice.on_site, "mail": choice.by_mail})
+        said = {"kind": kind.value, "label": kind.label}
+        rows.append({**said, "site": choice.on_site, "mail": choice.by_mail})
     return render(
         request, "trading/notification_settings.html", {"rows": rows, "tab": "notifications"}
     )

@@ -7,6 +7,7 @@ REDIS_URL this is the web role only; `runengine` and Celery run beside it.
 import asyncio
 import contextlib
 import gc
+import os
 import signal
 import socket
 from collections.abc import Coroutine, Iterator
@@ -18,7 +19,9 @@ import uvicorn
 from django.conf import settings
 from django.core.management.base import CommandError, CommandParser
 from django.db import connection
+from django.urls import reverse
 
+from accounts.actions import do_offer_setup
 from accounts.api.connections import CONNECTIONS_MIN, compute_connections_max, connections
 from trading.consumers import SERVER_OPTIONS
 from trading.demo.bots import demo_bots
@@ -55,9 +58,25 @@ class Command(MigratedCommand):
             with engine_file_lock() if settings.EMBEDDED else contextlib.nullcontext():
                 listener = listen(host, port)
                 self.stderr.write(f"predex {settings.VERSION}: http://{host}:{port} (Ctrl-C stops)")
+                self.offer_setup(f"http://{host}:{port}")
                 run(serve_all(server, listener, beside), config=server.config)
         except EngineAlreadyRunningError as fault:
             raise CommandError(f"predex cannot start: {fault}") from None
+
+    def offer_setup(self, own_url: str) -> None:
+        """Where nobody is an operator yet, show the console how to become it: nobody else is told.
+
+        The address is the site's own, or this server's where the environment names none.
+        """
+        key = do_offer_setup()
+        connection.close()
+        if key is None:
+            return
+        site_url = settings.SITE_URL if "SITE_URL" in os.environ else own_url
+        self.stderr.write(
+            "\nThere is no operator yet. Who opens this address within a day becomes one:\n\n"
+            f"    {site_url}{reverse('setup')}?key={key}\n"
+        )
 
 
 class Server(uvicorn.Server):

@@ -17,7 +17,7 @@ def return_to_the_old_default(apps, schema_editor):
 
 
 class Migration(migrations.Migration):
-    dependencies = [("accounts", "0006_what_waits_and_who_did_what_is_found_by_index")]
+    dependencies = [("accounts", "0007_a_log_in_says_how_it_was_made_and_refreshes_once")]
 
     operations = [
         migrations.AddField(

@@ -7,7 +7,7 @@ class Migration(migrations.Migration):
     dependencies = [
         ("accounts", "0006_what_waits_and_who_did_what_is_found_by_index"),
         ("markets", "0002_comments_keep_their_place_and_groups_have_owners"),
-        ("trading", "0007_people_are_told_once"),
+        ("trading", "0009_holders_hear_of_results_and_operators_of_what_waits"),
     ]
 
     operations = [

@@ -1,0 +1,53 @@
+"""The first operator, made without a shell: by an address that only the console shows.
+
+While nobody has every right, each start of the web server offers a key. It is good for one
+operator, for a day, and for nothing once there is an operator.
+"""
+
+import secrets
+from datetime import timedelta
+from typing import Final
+
+from django.db import transaction
+from django.utils import timezone
+
+from accounts.actions.users import do_create_operator
+from accounts.audit import record_audit
+from accounts.errors import not_found
+from accounts.keys import compute_digest
+from accounts.models import Policy, SetupKey, User
+
+SETUP_KEY_AGE_MAX: Final = timedelta(hours=24)
+
+
+def has_operator() -> bool:
+    return User.objects.filter(is_superuser=True).exists()
+
+
+def do_offer_setup() -> str | None:
+    """Return a new key's text, which is stored nowhere; None where there is an operator."""
+    if has_operator():
+        return None
+    now = timezone.now()
+    SetupKey.objects.filter(expires_at__lte=now).delete()
+    text = secrets.token_urlsafe(32)
+    SetupKey.objects.create(digest=compute_digest(text), expires_at=now + SETUP_KEY_AGE_MAX)
+    return text
+
+
+def check_setup_key(text: str) -> None:
+    """Raise the 404 that a wrong, used or expired key gets."""
+    live = SetupKey.objects.filter(pk=compute_digest(text), expires_at__gt=timezone.now())
+    if has_operator() or not live.exists():
+        raise not_found("this address")
+
+
+def do_make_first_operator(key: str, *, email: str, handle: str, password: str) -> User:
+    """Create the operator and use up the key; a refusal leaves it good."""
+    with transaction.atomic():
+        Policy.objects.select_for_update().get(pk=1)  # of two at once, the second finds the first
+        check_setup_key(key)
+        user = do_create_operator(email=email, handle=handle, password=password)
+        SetupKey.objects.all().delete()
+        record_audit("make_first_operator", user, by=user)
+    return user

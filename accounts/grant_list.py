@@ -1,0 +1,83 @@
+"""Who gets how many credits, as a list of lines or a CSV file says it.
+
+A line is a handle, or a handle, a comma (or semicolon or tab) and an amount; the first may be the
+names of the columns. An account is the user's first. Nothing here writes.
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from django.utils.translation import gettext as _
+
+from accounts.actions import check_deposit
+from accounts.errors import RefusedError
+from accounts.models import Account, User
+from accounts.refusals import describe
+from accounts.units import UnitError, format_amount, parse_amount_micros
+
+ROWS_MAX = 500
+TEXT_LENGTH_MAX = 64_000
+_SEPARATOR = re.compile(r"[,;\t]")
+_HEADINGS = frozenset({"handle", "user", "name"})
+
+
+class Line(NamedTuple):
+    number: int
+    handle: str
+    amount_text: str  # "" where the line names none
+
+
+class CheckedLine(NamedTuple):
+    """`error` says in words what is wrong, "" where the account gets the amount."""
+
+    number: int
+    handle: str
+    account: Account | None
+    amount_micros: int
+    error: str
+
+
+def read_lines(text: str) -> list[Line]:
+    lines: list[Line] = []
+    for number, line in enumerate(text.lstrip("\ufeff").splitlines(), start=1):
+        handle, *rest = (cell.strip().strip('"') for cell in _SEPARATOR.split(line, maxsplit=1))
+        handle = handle.removeprefix("@").lower()
+        if handle and not (not lines and handle in _HEADINGS):
+            lines.append(Line(number, handle, rest[0].strip() if rest else ""))
+    return lines
+
+
+def check_lines(
+    lines: Sequence[Line], *, default_micros: int | None, by: User
+) -> list[CheckedLine]:
+    """Return each line with its account and amount, or with what is wrong with it."""
+    handles = {line.handle for line in lines}
+    rows = Account.objects.filter(owner__handle__in=handles, number=1).select_related("owner")
+    accounts = {row.owner.handle: row for row in rows if row.owner is not None}
+    seen: set[str] = set()
+    checked = []
+    for line in lines:
+        account, amount_micros, error = accounts.get(line.handle), 0, ""
+        try:
+            amount_micros = default_micros or 0
+            if line.amount_text:
+                amount_micros = parse_amount_micros(line.amount_text)
+            if account is None:
+                error = _("There is no user “%s”.") % line.handle
+            elif line.handle in seen:
+                error = _("This user is named twice.")
+            elif account.closed_at is not None:
+                error = _("This account is closed.")
+            else:
+                check_deposit(account, amount_micros=amount_micros, by=by)
+        except (RefusedError, UnitError) as refusal:
+            error = describe(refusal)
+        seen.add(line.handle)
+        checked.append(CheckedLine(line.number, line.handle, account, amount_micros, error))
+    return checked
+
+
+def write_lines(checked: Iterable[CheckedLine]) -> str:
+    """Return a list that says the same, each line with its amount."""
+    return "\n".join(f"{row.handle},{format_amount(row.amount_micros)}" for row in checked)
