@@ -150,7 +150,7 @@ def test_the_admin_shows_no_name_in_english_to_who_reads_german(site, rows):
 def test_roles_and_permissions_are_named_where_rights_are_given(site, rows):
     assert "Betreiber" in read_texts(site.get("/admin/auth/group/").content.decode())
     form = read_texts(site.get("/admin/auth/group/add/").content.decode())
-    assert {"Markt: ansehen", "Rolle: ansehen", "Konto: Credits einzahlen"} <= form
+    assert {"Markt: ansehen", "Rolle: ansehen", "Konto: Einzahlungen buchen"} <= form
     assert not any(text.startswith("Can ") for text in form)
     user = world.make_user("mona")
     user.groups.add(Role.objects.get(name="moderator"), Role.objects.get(name="auditors"))

@@ -35,9 +35,9 @@ def test_an_accent_colour_reaches_the_page_under_the_nonce_of_its_policy(client)
 
 def test_the_theme_comes_from_the_cookie_and_is_one_of_two(client):
     client.cookies["theme"] = "dark"
-    assert '<html lang="en" data-zone="UTC" data-theme="dark">' in get(client)
+    assert '<html lang="en" data-zone="UTC" data-theme="dark" ' in get(client)
     client.cookies["theme"] = '"><script>'
-    assert '<html lang="en" data-zone="UTC">' in get(client)
+    assert '<html lang="en" data-zone="UTC" data-money=' in get(client)
 
 
 def test_a_stranger_finds_the_other_language_in_the_header_and_in_no_menu(client):
@@ -72,7 +72,7 @@ def test_words_for_the_script_can_not_end_their_element(client, monkeypatch):
 
 def test_somebody_logged_in_sees_their_available_credits(client):
     client.force_login(User.objects.create_user("alice@example.com", "alice", "a-Pass-w0rd"))
-    assert re.search(r'data-balance="available">[\d,]+\.\d\d<', get(client))
+    assert re.search(r'data-balance="available">[\d,]+\.\d\d\scr<', get(client))
 
 
 def test_the_policy_of_pages_allows_no_inline_script(client):

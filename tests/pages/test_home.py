@@ -192,7 +192,7 @@ def test_a_card_tells_the_script_what_tickers_do_not():
     quote(market, 3_000, 3_200, outcome=1)
     candle(market, 2 * DAY, 2_500, outcome=1)
     facts = json.loads(tile_of(market).live_json)
-    assert facts == [["GREEN", "Green", 0.25], ["RED", "Red", None], ["BLUE", "Blue", None]]
+    assert facts == [["GREEN", "Green", 5_000], ["RED", "Red", None], ["BLUE", "Blue", None]]
 
 
 @pytest.mark.parametrize(

@@ -115,7 +115,7 @@ def test_positions_orders_fills_and_transfers_name_their_market(shard, alice):
         assert LONG in text_of(pages[tab]), tab
     assert "YES" in text_of(pages[""])
     assert "Paid for contracts" in text_of(pages["transfers/"])
-    assert "Credits granted" in text_of(pages["transfers/"])
+    assert "Granted" in text_of(pages["transfers/"])
     assert "Buy YES" in text_of(pages["orders/"])
     assert f"/portfolio/orders/{Order.objects.open().first().id.hex}" not in text_of(pages[""])
     assert market.slug in pages[""].content.decode()
