@@ -14,7 +14,7 @@ from itertools import islice
 from typing import Final, NamedTuple
 
 from django.db import connection, transaction
-from django.db.models import Count, OuterRef, Subquery, Sum
+from django.db.models import Count, F, OuterRef, Subquery, Sum
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
@@ -53,6 +53,9 @@ class Derived:
         for candle in candles:
             self.candles[candle.outcome_index, candle.minute] = candle
         self.changed: dict[Key, Candle] = {}
+        self.today_lots = 0
+        """Of what was added, the volume of the last day."""
+        self._today = _day_ago()
 
     @classmethod
     def empty(cls, market: Market) -> "Derived":
@@ -87,6 +90,8 @@ class Derived:
         for row in (candle, stats):
             row.volume_lots += trade.quantity_lots
             row.trades += 1
+        if minute > self._today:
+            self.today_lots += trade.quantity_lots
         # What both sides pay in together is what escrow grows by.
         more_lots = -(trade.taker_cash_micros + trade.maker_cash_micros) // PAYOUT_PIPS
         for stats in self.stats:
@@ -175,34 +180,38 @@ def _store(derived: Derived, candles: list[Candle]) -> None:
     OutcomeStats.objects.bulk_update(derived.stats, STATS_FIELDS)
     MarketStats.objects.filter(market_id=derived.stats[0].market_id).update(
         volume_lots=sum(stats.volume_lots for stats in derived.stats),
+        volume_24h_lots=F("volume_24h_lots") + derived.today_lots,
         last_price_pips=derived.stats[0].last_pips,
+        traders=_count_traders(),
     )
+
+
+def _day_ago() -> int:
+    """Return the last minute that is not of the last day any more."""
+    return from_datetime(timezone.now()) // MINUTE_US - DAY_MINUTES
+
+
+def _count_traders() -> Coalesce:
+    traders = Position.objects.filter(market_id=OuterRef("market_id")).order_by()
+    counted = traders.values("market_id").annotate(n=Count("account_id", distinct=True))
+    return Coalesce(Subquery(counted.values("n")), 0)
 
 
 def refresh_stats(market_ids: Iterable[int] | None = None) -> None:
     """Count traders and the last day's volume, of markets where something happened lately."""
-    now = timezone.now()
-    since_minute = from_datetime(now) // MINUTE_US - DAY_MINUTES
     if market_ids is None:
-        since_us = from_datetime(now - REFRESHED_FOR)
+        since_us = from_datetime(timezone.now() - REFRESHED_FOR)
         moved = BookState.objects.filter(ts_us__gt=since_us)
         market_ids = list(moved.values_list("market_id", flat=True))
-    this = OuterRef("market_id")
-    volume = Candle.objects.filter(market_id=this, minute__gt=since_minute).order_by()
-    traders = Position.objects.filter(market_id=this).order_by()
-    MarketStats.objects.filter(market_id__in=market_ids).update(
-        volume_24h_lots=Coalesce(
-            Subquery(volume.values("market_id").annotate(n=Sum("volume_lots")).values("n")), 0
-        ),
-        traders=Coalesce(
-            Subquery(
-                traders.values("market_id")
-                .annotate(n=Count("account_id", distinct=True))
-                .values("n")
-            ),
-            0,
-        ),
-    )
+    today = Candle.objects.filter(market_id=OuterRef("market_id"), minute__gt=_day_ago()).order_by()
+    volume = today.values("market_id").annotate(n=Sum("volume_lots"))
+    rows = MarketStats.objects.filter(market_id__in=market_ids)
+    with transaction.atomic():
+        # Locked first: what is counted then has all that was folded before.
+        list(rows.select_for_update().order_by("market_id").values_list("market_id", flat=True))
+        rows.update(
+            volume_24h_lots=Coalesce(Subquery(volume.values("n")), 0), traders=_count_traders()
+        )
 
 
 # --- from nothing --------------------------------------------------------------------------------

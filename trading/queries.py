@@ -200,11 +200,13 @@ def _build_bar(group: dict[str, Any], rows: dict[int, Candle], width: int) -> Ba
 
 def _carry_in(candles: QuerySet[Candle], minute: int) -> list[Bar]:
     """Return a bar at `minute` of what was so before it, if anything was."""
-    known = candles.filter(minute__lt=minute).order_by("-minute").first()
+    earlier = candles.filter(minute__lt=minute).select_related("market")
+    known = earlier.order_by("-minute").first()
     if known is None:
         return []
     quote = (known.bid_pips, known.ask_pips)
-    rest = (0, known.open_interest_lots, 0, known.seq)
+    is_paid = known.market.status in FINAL_STATUSES
+    rest = (0, 0 if is_paid else known.open_interest_lots, 0, known.seq)
     return [Bar(minute, None, None, None, None, *quote, *rest, is_carried=True)]
 
 
@@ -294,6 +296,14 @@ def _change(last_pips: int | None, reference_pips: int | None) -> int | None:
     if last_pips is None or reference_pips is None:
         return None
     return last_pips - reference_pips
+
+
+def read_open_interest(market: Market) -> int:
+    """Return how many contracts of the market are outstanding: none once it was paid."""
+    if market.status in FINAL_STATUSES:
+        return 0
+    rows = OutcomeStats.objects.filter(market=market).values_list("open_interest_lots", flat=True)
+    return rows.first() or 0  # each row has the market's
 
 
 class Quote(NamedTuple):

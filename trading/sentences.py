@@ -104,7 +104,16 @@ def _resolved(market: Market, facts: dict[str, Any]) -> tuple[str, str]:
 
 
 def _voided(market: Market, facts: dict[str, Any]) -> tuple[str, str]:
-    return _("Voided: every trade was undone, you got %(amount)s back") % _paid(facts), market.title
+    """Who had gained pays that back; who was even there is told no amount."""
+    payout_micros = facts.get("payout_micros", 0)
+    amount = {"amount": money(abs(payout_micros))}
+    if payout_micros > 0:
+        title = _("Voided: every trade was undone, you got %(amount)s back") % amount
+    elif payout_micros < 0:
+        title = _("Voided: every trade was undone, %(amount)s was taken back") % amount
+    else:
+        title = _("Voided: every trade was undone")
+    return title, market.title
 
 
 def _decided(market: Market, facts: dict[str, Any]) -> tuple[str, str]:

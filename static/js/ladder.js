@@ -6,7 +6,7 @@ import { mirror, toLots, toPips, writeLots } from "./units.js";
 const ROWS_MAX = 12;
 const OPEN = new Set(["open", "partially_filled"]);
 
-/** Follow a book in `root`; returns {update, follow, onChoice}. */
+/** Follow a book in `root`; returns {update, follow, showStatus, onChoice}. */
 export function startLadder(root, config, book) {
   const own = new Map(); // order id -> {outcome, side, price, lots}
   const choice = { outcome: root.dataset.outcome, asNo: root.dataset.view === "no" };
@@ -113,6 +113,11 @@ export function startLadder(root, config, book) {
     return sums;
   }
 
+  /** Say why nothing is there, by the status in which orders are taken or not. */
+  function showStatus(status) {
+    for (const { side, nobody } of sides) write(nobody, config.words.nobody[status][side]);
+  }
+
   /** Take a frame of the viewer's own account. */
   function follow(frame) {
     if (frame.type === "me_snapshot") own.clear();
@@ -148,7 +153,7 @@ export function startLadder(root, config, book) {
     for (const watcher of watchers) watcher(choice);
   }
 
-  return { choice, update, follow, onChoice: (watcher) => watchers.add(watcher) };
+  return { choice, update, follow, showStatus, onChoice: (watcher) => watchers.add(watcher) };
 }
 
 function write(element, text) {

@@ -20,7 +20,7 @@ const chart = find("chart") && startChart(find("chart"), config);
 const showTicker = startTicker(config, (code, mark) => chart?.take(code, mark));
 subscribe("ticker", market, showTicker);
 subscribe("lifecycle", market, showStatus);
-if (find("ladder")) startBook(find("ladder"));
+const ladder = find("ladder") && startBook(find("ladder"));
 const showTrades = find("tape") && startTape(find("tape"), config);
 if (showTrades || chart) {
   subscribe("trades", market, (frame) => {
@@ -30,10 +30,21 @@ if (showTrades || chart) {
 }
 
 let wasLost = false;
-onState(({ connected, everConnected }) => {
+let isStopped = null; // on the whole exchange; null until that is known
+onState(({ connected, exchange, everConnected }) => {
   if (connected && wasLost) chart?.reload();
   wasLost = everConnected && !connected;
+  if (exchange === "") return;
+  const { trading_halted: isHalted, maintenance } = JSON.parse(exchange);
+  isStopped = isHalted || maintenance;
+  showBookStatus();
 });
+
+function showBookStatus() {
+  if (isStopped === null) return; // as the server wrote it
+  const open = config.is_over ? "closed" : isStopped ? "halted" : "open";
+  ladder?.showStatus(config.status === "open" ? open : config.status);
+}
 
 function startBook(root) {
   const book = new Book();
@@ -46,6 +57,11 @@ function startBook(root) {
   });
   if (config.signed_in) subscribe("me", null, ladder.follow);
   ladder.onChoice(depth.update);
+  startShapes(root, depth);
+  return ladder;
+}
+
+function startShapes(root, depth) {
   const shapes = root.querySelector("[data-book-shapes]");
   shapes.hidden = false;
   shapes.addEventListener("click", (event) => {
@@ -70,4 +86,5 @@ function showStatus(frame) {
     notice.hidden = false;
   }
   chart?.reload();
+  showBookStatus();
 }

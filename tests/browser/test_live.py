@@ -129,6 +129,24 @@ def test_a_position_follows_the_status_of_its_market(
     expect(sell).to_be_visible()
 
 
+def test_halting_the_whole_exchange_reaches_an_open_page(
+    visit: VisitorFactory, alice: Person, operator: Person
+):
+    open_market(operator, "stands-still")
+    page = visit(alice).open("/markets/stands-still/")
+    bar = page.get_by_text("Trading is halted on the whole exchange. Orders can be cancelled.")
+    expect(page.get_by_text("Nobody sells at the moment.")).to_be_visible()
+    expect(bar).to_be_hidden()
+    operator.call("PATCH", "exchange", {"trading_halted": True, **REASON})
+    expect(bar).to_be_visible()
+    expect(page.locator("[data-obstacle=exchange_halted]")).to_be_visible()
+    expect(page.get_by_text("No sell orders. Trading is halted.")).to_be_visible()
+    operator.call("PATCH", "exchange", {"trading_halted": False, **REASON})
+    expect(bar).to_be_hidden()
+    expect(page.get_by_text("Nobody sells at the moment.")).to_be_visible()
+    expect(page.locator("#ticket-form")).to_be_visible()
+
+
 def test_a_card_follows_the_status_of_its_market(
     visit: VisitorFactory, operator: Person, market: str
 ):

@@ -127,6 +127,24 @@ def test_statistics_of_a_market_count_volume_traders_and_the_last_price(
     assert MarketStats.objects.get(market=market).volume_24h_lots == 0
 
 
+def test_todays_volume_and_the_traders_never_lag_behind_the_volume(
+    clock, shard, market, alice, bob
+):
+    trade(shard, market, bob, alice, 60, 100)
+    derive.derive_market(market.pk)
+    trade(shard, market, bob, alice, 61, 300)
+    derive.derive_market(market.pk)
+    stats = MarketStats.objects.get(market=market)
+    assert values(stats, "volume_lots", "volume_24h_lots", "traders") == (400, 400, 2)
+    derive.refresh_stats()
+    assert MarketStats.objects.get(market=market).volume_24h_lots == 400
+    late = derive.Derived.empty(market)
+    late._today = clock.minute + 1  # a fold of what was done days ago
+    for row, body in derive.read_rows(market.pk):
+        late.add(row, body)
+    assert (late.today_lots, late.stats[0].volume_lots) == (0, 400)
+
+
 def play(shard, clock, market, accounts, chance, steps, after_each=lambda: None):
     for _ in range(steps):
         seller, buyer = chance.sample(accounts, 2)

@@ -156,6 +156,22 @@ def test_a_void_says_what_came_back(shard, market, alice, bob, operator):
     assert told(alice) == [f"Voided: every trade was undone, you got 6.00{CR} back"]
 
 
+def test_a_void_says_what_was_taken_back_and_no_amount_where_there_is_none(
+    shard, market, alice, bob, operator
+):
+    run(shard, sell(market, bob, 50, 100), buy(market, alice, 50, 100))
+    run(shard, buy(market, bob, 60, 100), sell(market, alice, 60, 100))  # alice gained 0.10
+    actions.do_void_market(market, by=operator, reason="the question was unclear")
+    Resolution.objects.update(final_at=timezone.now())
+    assert settle_market(market.pk)
+    notify.tell_due()
+    assert told(alice) == ["Voided: every trade was undone, ¤0.10 was taken back"]
+    assert told(bob) == ["Voided: every trade was undone, you got ¤0.10 back"]
+    row = Notification.objects.get(user=alice.owner_id)
+    row.facts |= {"payout_micros": 0}
+    assert describe(row).title == "Voided: every trade was undone"
+
+
 def test_what_operators_say_of_a_proposal_reaches_its_proposer_once(shard, operator, alice):
     draft = world.make_market()
     Market.objects.filter(pk=draft.pk).update(

@@ -143,7 +143,7 @@ def test_a_settled_choice_shows_who_won_and_nobody_else(client):
         ("halted", "Halted"),
         ("closed", "Waiting for the result"),
         ("resolving", "Result proposed"),
-        ("voided", "Voided, refunded"),
+        ("voided", "Voided"),
     ],
 )
 def test_a_market_that_does_not_trade_says_why(client, status, said):

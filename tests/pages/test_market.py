@@ -17,6 +17,7 @@ from tests.trading import world
 from tests.trading.world import buy, open_market, run, sell
 from trading import actions, derive
 from trading.models import Lease
+from trading.pages.market import describe_time
 from trading.settlement import settle_market
 
 __all__ = ["shard"]
@@ -159,6 +160,92 @@ def test_a_settled_market_shows_its_result_and_what_was_paid(people, alive):
     assert "It did." in page
     assert "Profit \N{MINUS SIGN}4.00\N{NO-BREAK SPACE}cr" in see(market, bob)
     assert "Each contract of Yes was paid 1.00." in see(market)
+
+
+def test_a_voided_market_says_what_came_back_and_what_was_taken(people, alive):
+    alice, bob, market = people
+    operator = world.make_user("opera", staff=True)
+    actions.do_void_market(market, by=operator, reason="unclear")
+    Resolution.objects.update(final_at=timezone.now())
+    assert settle_market(market.pk)
+    market.refresh_from_db()
+    pages = {account: see(market, account) for account in (alice, bob, None)}
+    assert "Voided: every trade is undone." in pages[None]
+    assert "what they had gained was taken back" in pages[None]
+    for account, page in pages.items():
+        assert "You were paid" not in page
+        assert "gets back what they paid" not in page
+        assert 'Open interest</dt><dd class="num font-medium">0</dd>' in page, account
+    assert "You got ¤6.00 back." in pages[alice]
+
+
+def test_what_a_void_takes_back_is_said_as_that(alive):
+    alice, bob = world.make_account(1_000, "alice"), world.make_account(1_000, "bob")
+    market = world.make_market()
+    open_market(alive, market)
+    run(alive, sell(market, bob, 50, 100), buy(market, alice, 50, 100))
+    run(alive, buy(market, bob, 60, 100), sell(market, alice, 60, 100))
+    derive.derive_market(market.pk)
+    actions.do_void_market(market, by=world.make_user("opera", staff=True), reason="unclear")
+    Resolution.objects.update(final_at=timezone.now())
+    assert settle_market(market.pk)
+    page = see(market, alice)
+    assert "¤0.10 was taken back." in page
+    assert "You were paid" not in page
+    portfolio = browser_of(alice).get("/portfolio/settlements/").content.decode()
+    assert "¤0.10 taken back" in portfolio
+    assert "Market voided: gains taken back" in (
+        browser_of(alice).get("/portfolio/transfers/").content.decode()
+    )
+
+
+@pytest.mark.parametrize(
+    ("status", "words"),
+    [
+        ("open", "Nobody sells at the moment."),
+        ("halted", "No sell orders. Trading is halted."),
+        ("closed", "No sell orders: trading has ended."),
+        ("resolving", "No sell orders: trading has ended."),
+        ("settled", "No sell orders: trading has ended."),
+        ("voided", "No sell orders: trading has ended."),
+    ],
+)
+def test_an_empty_book_says_what_is_true(alive, status, words):
+    page = see(factories.make_market(status=status), world.make_account())
+    empty = re.search(r'data-side="ask".*?data-nobody>(.*?)</p>', page, re.DOTALL)
+    assert empty is not None
+    assert empty[1].startswith(words)
+
+
+def test_an_empty_book_invites_nobody_while_all_trading_stands_still(alive):
+    market = factories.make_market(status="open")
+    for fields in ({"trading_halted": True}, {"maintenance": True, "trading_halted": False}):
+        Exchange.objects.update(**fields)
+        cache.forget_all()
+        assert "data-nobody>No buy orders. Trading is halted." in see(market)
+    Exchange.objects.update(maintenance=False)
+    cache.forget_all()
+    Market.objects.filter(pk=market.pk).update(close_at=timezone.now() - timedelta(seconds=1))
+    assert "data-nobody>No buy orders: trading has ended." in see(market)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(1, "1 second"), (10, "10 seconds"), (90, "90 seconds"), (60, "1 minute"),
+     (5_400, "90 minutes"), (7_200, "2 hours"), (86_400, "1 day")],
+)  # fmt: skip
+def test_a_dispute_window_is_said_exactly(seconds, words):
+    assert describe_time(seconds) == words
+
+
+def test_open_interest_is_the_markets_once(alive):
+    alice, bob = world.make_account(1_000, "alice"), world.make_account(1_000, "bob")
+    market = world.make_market(outcomes=3)
+    open_market(alive, market)
+    run(alive, sell(market, bob, 60, 500), buy(market, alice, 60, 500))
+    derive.derive_market(market.pk)
+    market.refresh_from_db()
+    assert 'Open interest</dt><dd class="num font-medium">5</dd>' in see(market)
 
 
 def test_a_draft_is_its_creators_and_the_operators(alive):

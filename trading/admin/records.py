@@ -30,8 +30,8 @@ from accounts.admin_base import (
 from accounts.clock import to_datetime
 from accounts.ids import check_id
 from accounts.numbers import currency_name
-from accounts.templatetags.predex import NOTHING, when
-from markets.models import Market
+from accounts.templatetags.predex import NOTHING, contracts, when
+from markets.models import FINAL_STATUSES, Market
 from trading.journal import decode_body
 from trading.models import (
     OPEN_STATUSES,
@@ -282,13 +282,18 @@ class OutcomeStatsAdmin(OutcomeRecordAdmin):
         show_price("bid_pips", _("bid")),
         show_price("ask_pips", _("ask")),
         show_quantity("volume_lots", _("volume")),
-        show_quantity("open_interest_lots", _("open interest")),
+        "open_interest",
         "trades",
         "seq",
     ]
     list_select_related = ["market"]
     account_keys = ()
     search_help_text = _("An id or a market's address, whole")
+
+    @admin.display(description=_("open interest"))
+    def open_interest(self, row: OutcomeStats) -> str:
+        is_paid = row.market.status in FINAL_STATUSES
+        return contracts(0 if is_paid else row.open_interest_lots)
 
 
 @admin.register(DailyEquity)

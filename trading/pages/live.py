@@ -13,6 +13,7 @@ from django.db.models import Sum
 from django.http import HttpRequest
 from django.template.loader import render_to_string
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from msgspec import Struct
@@ -21,6 +22,7 @@ from msgspec.structs import replace
 from accounts.clock import to_datetime
 from accounts.context import json_for_script
 from accounts.templatetags.predex import percent
+from markets import context as exchange_context
 from markets.models import HIDDEN_STATUSES, Market
 from trading.api.render import SIDE_NAMES
 from trading.cards import MarketCard, build_card
@@ -90,9 +92,12 @@ class ChartView(NamedTuple):
 
 
 class BookView(NamedTuple):
+    """`nobody` says by side why nothing is there."""
+
     outcome: OutcomeNow
     as_no: bool
     ladder: Ladder
+    nobody: dict[str, str]
 
 
 class Live(NamedTuple):
@@ -124,7 +129,7 @@ class _Moment(NamedTuple):
 
 
 def build_context(request: HttpRequest, market: Market) -> dict[str, Any]:
-    """Return `live` for the templates of `trading/market/`, from 7 queries at most.
+    """Return `live` for the templates of `trading/market/`, from 8 queries at most.
 
     The query may say `range` (of RANGES), `book` (an outcome's code) and `view` (yes or no).
     """
@@ -246,6 +251,7 @@ def build_config(
             "market": market.slug,
             "binary": market.kind == Market.Kind.BINARY,
             "status": market.status,
+            "is_over": market.close_at <= timezone.now(),
             "outcomes": [
                 {
                     "code": outcome.code,
@@ -277,6 +283,7 @@ def build_words() -> dict[str, Any]:
         },
         "buy": _("Buy"),
         "sell": _("Sell"),
+        "nobody": {status: describe_empty(status) for status in Market.Status.values},
         "row": _("{price}, {total} contracts at this price or better"),
         "own": _("{quantity} of it yours"),
         "spread": _("Spread {spread}"),
@@ -284,6 +291,38 @@ def build_words() -> dict[str, Any]:
         "candle": _("open {open}, high {high}, low {low}, close {close}, volume {volume}"),
         "no_candles": _("No trades in this range."),
     }
+
+
+def describe_empty(status: str) -> dict[str, str]:
+    """Say why a side of the book may be empty, by side: asks, then bids."""
+    if status == Market.Status.OPEN:
+        return {
+            "ask": _("Nobody sells at the moment. A buy order of yours waits here for a seller."),
+            "bid": _("Nobody buys at the moment. A sell order of yours waits here for a buyer."),
+        }
+    if status == Market.Status.HALTED:
+        return {
+            "ask": _("No sell orders. Trading is halted."),
+            "bid": _("No buy orders. Trading is halted."),
+        }
+    if status in HIDDEN_STATUSES:
+        text = _("No orders: trading has not begun.")
+        return {"ask": text, "bid": text}
+    return {
+        "ask": _("No sell orders: trading has ended."),
+        "bid": _("No buy orders: trading has ended."),
+    }
+
+
+def find_book_status(request: HttpRequest, market: Market) -> str:
+    """Return the status by which orders are taken now: of the market, its hour, the exchange."""
+    if market.status == Market.Status.OPEN:
+        if market.close_at <= timezone.now():
+            return Market.Status.CLOSED
+        exchange = exchange_context.exchange(request)["exchange"]
+        if exchange.trading_halted or exchange.maintenance:
+            return Market.Status.HALTED
+    return market.status
 
 
 def _name_range(name: str) -> str:
@@ -305,7 +344,8 @@ def _build_book(
     bids, asks = split_levels(moment.levels, market.book_count)[chosen.index]
     as_no = request.GET.get("view", "") == NO_VIEW
     own = _read_own_lots(request.user, market, chosen.index)
-    return BookView(chosen, as_no, build_ladder(bids, asks, own, as_no=as_no))
+    nobody = describe_empty(find_book_status(request, market))
+    return BookView(chosen, as_no, build_ladder(bids, asks, own, as_no=as_no), nobody)
 
 
 def _read_own_lots(user: Any, market: Market, outcome: int) -> dict[tuple[int, int], int]:

@@ -21,7 +21,6 @@ from markets.models import HIDDEN_STATUSES, Market, is_operator
 from markets.pages import comments
 from markets.queries import get_market, list_status_changes
 from trading import tiles
-from trading.models import OutcomeStats
 from trading.pages import live
 from trading.pages.desk import build_ticket_context, choose_type
 from trading.pages.live import OutcomeNow
@@ -29,6 +28,7 @@ from trading.pages.numbers import show_exact, show_lots
 from trading.pages.own import build_own_context
 from trading.pages.result import build_result_context, describe_result
 from trading.pages.ticket import read_link
+from trading.queries import read_open_interest
 
 CHANGES_MAX = 100
 OUTCOMES_SHOWN = 8
@@ -88,7 +88,6 @@ def build_header_context(
     request: HttpRequest, market: Market, outcomes: Sequence[OutcomeNow]
 ) -> dict[str, Any]:
     rows = list_outcome_rows(market, outcomes)
-    stats = OutcomeStats.objects.filter(market=market).values_list("open_interest_lots", flat=True)
     is_over = market.status == Market.Status.OPEN and market.close_at <= timezone.now()
     return {
         "binary": market.kind == Market.Kind.BINARY,
@@ -99,7 +98,7 @@ def build_header_context(
         "is_past": market.close_at <= timezone.now(),
         "is_draft": market.status in HIDDEN_STATUSES,
         "is_own": request.user.is_authenticated and market.creator_id == request.user.pk,
-        "open_interest_lots": sum(stats),
+        "open_interest_lots": read_open_interest(market),
         "closing": tiles.describe_closing(market.close_at, timezone.now()),
     }
 
@@ -194,7 +193,7 @@ def describe_fees(market: Market) -> str:
 
 
 def describe_time(seconds: int) -> str:
-    """Say a dispute window in whole days, hours or minutes."""
+    """Say a dispute window in whole days, hours, minutes or seconds."""
     if not seconds:
         return _("none: the result is final at once")
     if seconds % 86_400 == 0:
@@ -203,8 +202,10 @@ def describe_time(seconds: int) -> str:
     if seconds % 3_600 == 0:
         hours = seconds // 3_600
         return ngettext("%(n)d hour", "%(n)d hours", hours) % {"n": hours}
-    minutes = -(-seconds // 60)
-    return ngettext("%(n)d minute", "%(n)d minutes", minutes) % {"n": minutes}
+    if seconds % 60 == 0:
+        minutes = seconds // 60
+        return ngettext("%(n)d minute", "%(n)d minutes", minutes) % {"n": minutes}
+    return ngettext("%(n)d second", "%(n)d seconds", seconds) % {"n": seconds}
 
 
 def list_limits(market: Market) -> list[tuple[str, str]]:

@@ -63,6 +63,11 @@ class Own(NamedTuple):
         return None if self.margin is None else self.margin.payout_micros
 
     @property
+    def taken_micros(self) -> int:
+        """What a void took back from who had gained."""
+        return max(0, -(self.payout_micros or 0))
+
+    @property
     def final_profit_micros(self) -> int | None:
         if self.margin is None or self.margin.payout_micros is None:
             return None

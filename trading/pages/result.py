@@ -71,7 +71,7 @@ def _read_result(market: Market, user: Any) -> Result | None:
 def describe_result(result: Result) -> str:
     """Say in a sentence what was, or will be, paid."""
     if not result.paid:
-        return _("Voided: everybody gets back what they paid.")
+        return _("Voided: every trade is undone.")
     winner = result.winner
     if winner is not None:
         return _("Result: %(outcome)s") % {"outcome": winner.name}

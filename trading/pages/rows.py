@@ -286,6 +286,11 @@ class SettlementRow(NamedTuple):
         return self.margin.payout_micros
 
     @property
+    def taken_micros(self) -> int:
+        """What a void took back from who had gained."""
+        return max(0, -self.payout_micros)
+
+    @property
     def profit_micros(self) -> int:
         return self.payout_micros - self.margin.net_paid_micros
 
@@ -309,7 +314,7 @@ _OUT: Final = {
     "trade": gettext_lazy("Paid for contracts"),
     "fee": gettext_lazy("Trading fee"),
     "settlement": gettext_lazy("Paid to the market"),
-    "void": gettext_lazy("Market voided: gains given back"),
+    "void": gettext_lazy("Market voided: gains taken back"),
 }
 
 
