@@ -27,6 +27,7 @@ from accounts.models import ApiKey, User
 from accounts.notices import find_addresses, tell
 from accounts.pages.errors import show_error
 from accounts.policy import get_policy
+from accounts.sign_on import require_recent_sign_on
 
 UNKNOWN_IP = "::"
 SIGN_UP_BACK = "sign_up_back"
@@ -79,6 +80,12 @@ class AccountAdapter(DefaultAccountAdapter):
         is_confirmed: bool = super().confirm_email(request, email_address)
         forget_user(email_address.user_id)
         return is_confirmed
+
+    def is_reauthentication_required(self, *, app: str, **kwargs: Any) -> bool:
+        is_required: bool = super().is_reauthentication_required(app=app, **kwargs)
+        if is_required:
+            require_recent_sign_on(self.request)
+        return is_required
 
     def pre_authenticate(self, request: HttpRequest, **credentials: Any) -> None:
         """Nothing: the door has counted the try, and not by the account alone as allauth does,

@@ -6,12 +6,20 @@ two while logged in.
 """
 
 import re
-from typing import Any
+import time
+from typing import Any, cast
 
+from allauth.account import app_settings
+from allauth.account.internal.flows.login import get_authentication_records
+from allauth.account.internal.flows.reauthentication import get_reauthentication_flows
 from allauth.core.exceptions import ImmediateHttpResponse
 from allauth.socialaccount.adapter import DefaultSocialAccountAdapter
+from allauth.socialaccount.models import SocialAccount
 from django.db import transaction
 from django.http import HttpRequest
+from django.shortcuts import redirect
+from django.urls import reverse
+from django.utils.http import urlencode
 
 from accounts.handles import HANDLE_LENGTH_MAX
 from accounts.models import User
@@ -45,6 +53,24 @@ class SignOnAdapter(DefaultSocialAccountAdapter):
         """Account, grant and audit event are made by `AccountAdapter.save_user`, inside."""
         user: User = super().save_user(request, sociallogin, form)
         return user
+
+
+def require_recent_sign_on(request: HttpRequest) -> None:
+    """Send who can show only by single sign-on that it is they who are here to the provider.
+
+    allauth asks for a password or a second factor; of who has neither it asks nothing.
+    """
+    user = cast("User", request.user)
+    account = SocialAccount.objects.filter(user=user).first()
+    if account is None or get_reauthentication_flows(user):
+        return
+    records = get_authentication_records(request, user)
+    if records and time.time() - records[-1]["at"] < app_settings.REAUTHENTICATION_TIMEOUT:
+        return
+    back = request.get_full_path() if request.method == "GET" else reverse("account_security")
+    path = reverse("openid_connect_login", args=[account.provider])
+    query = urlencode({"next": back, "auth_params": "prompt=login"})
+    raise ImmediateHttpResponse(redirect(f"{path}?{query}"))
 
 
 def suggest_handle(name: str) -> str:

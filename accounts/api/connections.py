@@ -125,7 +125,8 @@ class HttpConnection(HttpToolsProtocol):
         super().data_received(data)
         if self._is_refused or self.transport.get_protocol() is not self:
             return
-        is_busy = self.cycle is not None and not self.cycle.response_complete
+        cycle: Any = self.cycle  # None before the first request
+        is_busy = cycle is not None and not cycle.response_complete
         if is_busy and not self._is_receiving:
             return
         # Not body, and not the little that says how long each part of it is.
@@ -209,7 +210,7 @@ class HttpConnection(HttpToolsProtocol):
 
     def _refuse(self, fault: ApiError) -> None:
         """Answer in the place of the application, and close soon."""
-        cycle = self.cycle
+        cycle: Any = self.cycle  # None before the first request
         if cycle is not None and not cycle.response_complete:
             cycle.disconnected = True  # what it still sends goes nowhere
             cycle.message_event.set()
@@ -234,7 +235,8 @@ class HttpConnection(HttpToolsProtocol):
             return "", ""
 
     def _peer(self) -> str:
-        return self.client[0] if self.client else ""
+        client: Any = self.client  # None for a Unix socket
+        return client[0] if client else ""
 
 
 class SocketConnection(WebSocketsSansIOProtocol):

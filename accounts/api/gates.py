@@ -5,6 +5,7 @@ from typing import Any, cast
 
 from allauth.account import app_settings
 from allauth.account.internal.flows.reauthentication import is_reauthentication_required
+from allauth.core.exceptions import ImmediateHttpResponse
 from django.utils import timezone
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
@@ -67,7 +68,10 @@ def check_recent_log_in(request: Request) -> None:
     """Raise AuthError (403) unless they showed a short time ago that it is they who are here."""
     principal: Any = request.auth
     if principal.credential == "session":
-        is_recent = not is_reauthentication_required(request._request, app="")
+        try:
+            is_recent = not is_reauthentication_required(request._request, app="")
+        except ImmediateHttpResponse:  # single sign-on would be asked, which leads away
+            is_recent = False
     else:
         since = timezone.now() - timedelta(seconds=app_settings.REAUTHENTICATION_TIMEOUT)
         logins = LoginSession.objects.filter(pk=principal.credential_id, created_at__gt=since)

@@ -1,8 +1,12 @@
 """Single sign-on against a real (if small) OpenID Connect provider."""
 
+import time
+
 import pytest
+import time_machine
 from allauth.account.models import EmailAddress
 from allauth.socialaccount.models import SocialAccount
+from django.core import mail
 from django.test import Client
 from django.urls import reverse
 
@@ -12,6 +16,7 @@ from accounts.policy import forget
 from accounts.sign_on import suggest_handle
 from accounts.units import MICROS_PER_CREDIT
 from predex.sign_on import configure_sign_on
+from tests.accounts.api import Api
 from tests.accounts.conftest import PASSWORD, main_account
 from tests.pages.oidc import CLIENT_ID, CLIENT_SECRET, Provider
 
@@ -105,6 +110,24 @@ def test_the_second_time_is_a_log_in(client, db, provider):
     assert User.objects.count() == 1
 
 
+def test_who_has_only_single_sign_on_shows_by_it_that_it_is_them(client, db, provider, settings):
+    sign_up(client, provider)
+    form = {"action_add": "", "email": "thief@example.org"}
+    key = {"name": "k", "scopes": ["read"]}
+    with time_machine.travel(time.time() + 3600):
+        asked = client.post(reverse("account_email"), form)
+        assert asked["Location"].startswith("/accounts/oidc/sso/login/?next=%2Faccount%2Fsecurity")
+        assert not EmailAddress.objects.filter(email=form["email"]).exists()
+        assert Api(client).post("keys", key).json()["code"] == "log_in_again"
+        away = client.get(asked["Location"])
+        assert "prompt=login" in away["Location"]
+        back = client.get(provider.log_in(away["Location"]))
+        assert back["Location"] == reverse("account_security")
+        client.post(reverse("account_email"), form)
+        assert EmailAddress.objects.filter(email=form["email"]).exists()
+        assert Api(client).post("keys", key).status_code == 201
+
+
 @pytest.mark.parametrize("handle", ["alice", "admin", "No!"])
 def test_a_handle_that_cannot_be_is_said_beside_the_field(client, alice, provider, handle):
     response = sign_up(client, provider, username=handle)
@@ -153,11 +176,18 @@ def test_a_suspended_user_is_refused(client, db, provider, operator):
 def test_an_account_is_connected_and_disconnected_by_its_owner(client, alice, provider):
     client.post("/accounts/login/", {"login": alice.email, "password": PASSWORD})
     assert b"Not connected" in client.get(reverse("account_security")).content
-    come_back(client, provider, "?process=connect")
+    asked = come_back(client, provider, "?process=connect")["Location"]
+    assert asked == reverse("account_reauthenticate")
+    assert not SocialAccount.objects.exists()
+    client.post(asked, {"password": PASSWORD})
     mine = SocialAccount.objects.get(user=alice)
     assert b"Disconnect" in client.get(reverse("socialaccount_connections")).content
     client.post(reverse("socialaccount_connections"), {"account": mine.pk})
     assert not SocialAccount.objects.exists()
+    assert [notice.subject for notice in mail.outbox if notice.to == [alice.email]] == [
+        "[predex] Single sign-on was connected to your account",
+        "[predex] Single sign-on was disconnected from your account",
+    ]
 
 
 def test_tokens_of_two_people_are_refused(client, db, provider, monkeypatch):
