@@ -123,7 +123,7 @@ class HttpConnection(HttpToolsProtocol):
             return
         self._fed += len(data)
         super().data_received(data)
-        if self._is_refused or self.transport.get_protocol() is not self:
+        if self._has_ended():
             return
         cycle: Any = self.cycle  # None before the first request
         is_busy = cycle is not None and not cycle.response_complete
@@ -135,6 +135,10 @@ class HttpConnection(HttpToolsProtocol):
             self._refuse(_head_too_large())
         elif self._deadline is None:
             self._start_deadline()
+
+    def _has_ended(self) -> bool:
+        """Whether it was refused, or has become a WebSocket."""
+        return self._is_refused or self.transport.get_protocol() is not self
 
     def on_message_begin(self) -> None:
         self._is_receiving = True
