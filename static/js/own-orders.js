@@ -52,7 +52,8 @@ function valueSoon() {
   if (valuing !== 0 || document.querySelector("[data-sold]") === null) return;
   valuing = setTimeout(() => {
     valuing = 0;
-    if (!document.hidden) fetchSoon();
+    const isUsed = document.activeElement?.closest("#own, #own-position"); // which would be drawn anew
+    if (!document.hidden && !isUsed) fetchSoon();
   }, VALUED_MS);
 }
 

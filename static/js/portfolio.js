@@ -138,7 +138,8 @@ function valueSoon() {
   if (valuing !== 0) return;
   valuing = setTimeout(() => {
     valuing = 0;
-    if (!document.hidden) reload();
+    const isUsed = document.activeElement?.closest("#positions"); // which would be drawn anew
+    if (!document.hidden && !isUsed) reload();
   }, VALUED_MS);
 }
 

@@ -13,7 +13,7 @@ from playwright.sync_api import Page, expect
 from tests.browser.conftest import Join, VisitorFactory
 from tests.browser.markets import open_market, settle_market
 from tests.browser.ticket import Ticket, expect_toast
-from tests.browser.visitors import WAIT_MS
+from tests.browser.visitors import PHONE, WAIT_MS
 from tests.e2e.people import PASSWORD, Person
 from tests.exchange import Exchange
 
@@ -53,8 +53,9 @@ def test_a_stranger_signs_up_confirms_the_address_and_trades(
     slug = open_market(operator, "first-trade", title="Will the first trade be easy?")
     alice.place(slug, "sell 20 YES @ 0.60")
     newcomer = Person(site, "nora")
-    page = visit().open("/")
-    page.get_by_role("link", name="Will the first trade be easy?").click()
+    visitor = visit(viewport=PHONE)
+    page = visitor.open("/")
+    page.locator(f"[data-market={slug}]").get_by_role("link", name="Yes 0.60").click()
     ticket = Ticket(page)
     ticket.write(kind="Market", amount="5")
     ticket.expect_amounts(cost="3.000000", pays_if_right="5.000000")
@@ -66,6 +67,10 @@ def test_a_stranger_signs_up_confirms_the_address_and_trades(
     expect(welcome).to_contain_text("You have ¤10,000.00 to trade with.")
     expect(page.locator("[data-toast]")).to_have_count(0)
     expect(page.get_by_text("Confirm your e-mail address before you trade.")).to_be_visible()
+    page.get_by_role("button", name="Close", exact=True).click()
+    expect(page.locator("#ticket-bar").get_by_role("link", name="Confirm it now")).to_be_visible()
+    assert visitor.find_overflow() == []
+    assert visitor.find_barriers() == []
     page.goto(newcomer.find_confirmation())
     page.get_by_role("button", name="Confirm").click()
     page.wait_for_url(f"**/markets/{slug}/**")

@@ -291,7 +291,8 @@ def test_on_a_phone_links_from_other_pages_open_the_ticket_filled_in(
 ):
     slug = make_book()
     bob.place(slug, "buy 4 YES @ 0.60")
-    page = visit(bob, viewport=PHONE).open("/portfolio/")
+    visitor = visit(bob, viewport=PHONE)
+    page = visitor.open("/portfolio/")
     page.locator(f"[data-position={slug}]").get_by_role("link", name="Close YES").click()
     ticket = Ticket(page)
     expect(page.get_by_role("dialog", name="Trade")).to_be_visible()
@@ -301,6 +302,8 @@ def test_on_a_phone_links_from_other_pages_open_the_ticket_filled_in(
     expect(ticket.root.get_by_label("Reduce-only")).to_be_checked()
     expect(ticket.submit).to_be_focused()
     expect(ticket.submit).to_be_in_viewport(ratio=1)
+    assert visitor.find_overflow() == []
+    assert visitor.find_barriers() == []
     ticket.send()
     expect_toast(page, "Sold 4 YES at 0.55.")
     toast, bar = (page.locator(name).bounding_box() for name in ("[data-toast]", "#ticket-bar"))
