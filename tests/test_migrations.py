@@ -4,7 +4,11 @@ import subprocess
 import sys
 
 import pytest
+from django.apps import apps
+from django.db import connection
+from django.db.migrations.loader import MigrationLoader
 
+from accounts.models import Policy
 from tests.exchange import COMMAND_SECONDS, ROOT, program_environment, run_manage
 
 OURS = ("trading", "markets", "accounts")
@@ -48,3 +52,16 @@ def test_migrations_run_backward_and_forward_again(environment):
     assert done.returncode == 0, done.stdout + done.stderr
     assert len(list_unapplied(done.stdout)) >= len(OURS)
     assert list_unapplied(run_manage("showmigrations", environment=environment)) == []
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("symbol", "is_now"), [("¤", ("cr", "after_spaced")), ("€", ("€", "before"))]
+)
+def test_a_currency_symbol_that_was_chosen_stays_where_it_stood(symbol, is_now):
+    Policy.objects.update(currency_symbol=symbol, currency_place="after_spaced")
+    found = MigrationLoader(connection).disk_migrations
+    [key] = [key for key in found if key[1].endswith("_the_currency_has_a_place")]
+    found[key].operations[-1].code(apps, connection.schema_editor())
+    policy = Policy.objects.get()
+    assert (policy.currency_symbol, policy.currency_place) == is_now
