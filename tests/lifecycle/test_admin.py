@@ -1,18 +1,27 @@
 """Operators act on live markets in the admin, and look at what trading wrote, read-only."""
 
+import re
+
 import pytest
 from django.contrib import admin
 from django.contrib.auth.models import Permission
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from accounts.actions import do_decide_withdrawal, do_request_withdrawal
 from accounts.models import AuditEvent
 from markets.models import Dispute, Market, Resolution, StatusChange
 from tests.markets.factories import set_policy
 from tests.trading import world
-from trading.actions import do_close_market, do_dispute_result, do_resolve_market
+from trading import derive
+from trading.actions import (
+    do_close_market,
+    do_dispute_result,
+    do_resolve_market,
+    do_void_market,
+)
 from trading.models import JournalRow, Lease, Order, Position, Trade
 from trading.settlement import settle_market
 
@@ -227,6 +236,17 @@ def test_voiding_says_what_the_house_would_pay_and_wants_it_confirmed(
     assert list(wrong) == ["house_cover"]
     assert ask(site, market, "void", house_cover="2", reason="Ambiguous") == {}
     assert market.status == "resolving"
+
+
+def test_open_interest_is_none_after_a_void(site, traded, operator):
+    derive.derive_market(traded.pk)
+    table = "/admin/trading/outcomestats/"
+    shown = site.get(table).content.decode()
+    assert re.search(r"field-open_interest[^>]*>\s*10\s*<", shown)
+    do_void_market(traded, by=operator, reason="unclear")
+    Resolution.objects.update(final_at=timezone.now())
+    assert settle_market(traded.pk)
+    assert re.search(r"field-open_interest[^>]*>\s*0\s*<", site.get(table).content.decode())
 
 
 def test_a_market_is_voided_with_a_reason(site, traded):
