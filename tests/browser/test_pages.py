@@ -113,7 +113,8 @@ EXAGGERATE = """
   };
   const name = "Committee number 1 of the Donaudampfschifffahrtselektrizitaetenhauptbetriebswerk";
   fill("header .truncate", "Vereinigte Vorhersagenboers");
-  fill("[data-balance], main td.num:not(:has(*), #tape *), main dd.num:not(:has(*))", "¤1,234,567,890.12");
+  const figures = "[data-balance], main :is(td, dd).num:not(:has(*), #tape *)";
+  fill(figures, "¤1,234,567,890.12");
   fill("[data-submit-text], #tape [data-outcome], [data-toggle-line] span:not(.num)", name);
   const bar = document.querySelector(".chip-bar");
   for (let count = 0; bar && count < 20; count += 1) {
