@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple, cast
 
 from django.contrib.admin import ShowFacets, SimpleListFilter
-from django.contrib.admin.options import BaseModelAdmin
 from django.core.paginator import Paginator
 from django.db import models
 from django.db.models import Model, Q, QuerySet
@@ -51,13 +50,13 @@ class CheapPaginator(Paginator):
         return self.object_list.order_by()[:COUNT_MAX].count()  # type: ignore[attr-defined]
 
 
-class TakesWholeTexts(BaseModelAdmin):
+class TakesWholeTexts:
     """Fields take a text of any length: a browser would cut one that is pasted without a word, and
     the form says what is too long.
     """
 
     def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
-        field: Any = super().formfield_for_dbfield(db_field, request, **kwargs)
+        field: Any = super().formfield_for_dbfield(db_field, request, **kwargs)  # type: ignore[misc]
         if field is not None:
             field.widget.attrs.pop("maxlength", None)
         return field

@@ -113,8 +113,9 @@ EXAGGERATE = """
   };
   const name = "Committee number 1 of the Donaudampfschifffahrtselektrizitaetenhauptbetriebswerk";
   fill("header .truncate", "Vereinigte Vorhersagenboers");
-  fill("[data-balance], main td.num:not(:has(*)), main dd.num:not(:has(*))", "¤1,234,567,890.12");
-  fill("[data-submit-text], [data-outcome], [data-toggle-line] span:not(.num)", name);
+  const figures = "[data-balance], main :is(td, dd).num:not(:has(*), #tape *)";
+  fill(figures, "¤1,234,567,890.12");
+  fill("[data-submit-text], #tape [data-outcome], [data-toggle-line] span:not(.num)", name);
   const bar = document.querySelector(".chip-bar");
   for (let count = 0; bar && count < 20; count += 1) {
     const chip = bar.querySelector(".chip").cloneNode();
@@ -132,14 +133,14 @@ FIND_CUT = """
     return left < 0 || right > width + 1 || scrollWidth > clientWidth + 1
       || scrollHeight > clientHeight + 2;
   };
-  const selector = "header .btn, main .btn:not(.btn-square), main .chip, main td, main tbody th";
+  const selector = ":is(header, main) .btn:not(.btn-square), main :is(.chip, td, tbody th)";
   return [...document.querySelectorAll(selector)]
     .filter((element) => element.checkVisibility() && !element.matches(".sr-only *, [hidden] *"))
     .filter(isCut).map((element) => element.outerHTML.slice(0, 200));
 }
 """
 CROWDED = (
-    ("nobody", "/"), ("nobody", "/markets/fifty/"), ("nobody", "/help/"), ("alice", "/portfolio/"),
+    ("nobody", "/"), ("nobody", "/markets/fifty/"), ("alice", "/portfolio/"),
     ("alice", "/portfolio/orders/"), ("alice", "/portfolio/fills/"),
     ("alice", "/portfolio/settlements/"), ("alice", "/portfolio/money/"),
     ("alice", "/leaderboard/?period=all"), ("alice", "/markets/fifty/"),
