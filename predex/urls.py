@@ -1,22 +1,16 @@
 """Which view answers which path. The lean lane for orders stands before this, in `asgi.py`."""
 
-from csp.constants import SELF, UNSAFE_INLINE
-from csp.decorators import csp_update
 from django.contrib import admin
 from django.urls import include, path
 from django.views.i18n import set_language
-from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
-from predex import health, metrics
+from predex import api_pages, health, metrics
 
 handler400 = "accounts.pages.errors.bad_request"
 handler403 = "accounts.pages.errors.forbidden"
 handler404 = "accounts.pages.errors.not_found"
 handler429 = "accounts.pages.errors.too_many"
 handler500 = "accounts.pages.errors.server_error"
-
-docs = SpectacularSwaggerSplitView.as_view(url_name="schema", permission_classes=[])
-allow_inline_styles = csp_update({"style-src": [SELF, UNSAFE_INLINE]})  # Swagger's page has some
 
 urlpatterns = [
     path("", include("trading.pages.urls")),
@@ -26,8 +20,8 @@ urlpatterns = [
     path("health", health.health, name="health"),
     path("ready", health.ready, name="ready"),
     path("metrics", metrics.metrics, name="metrics"),
-    path("api/schema/", SpectacularAPIView.as_view(permission_classes=[]), name="schema"),
-    path("api/docs/", allow_inline_styles(docs), name="docs"),
+    path("api/schema/", api_pages.schema, name="schema"),
+    path("api/docs/", api_pages.docs, name="docs"),
     path("api/v1/", include("accounts.api.urls")),
     path("api/v1/", include("markets.api.urls")),
     path("api/v1/", include("trading.api.urls")),

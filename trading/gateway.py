@@ -106,6 +106,13 @@ class Gateway:
         A task for every market of an account (`market_id` None) gives one answer per shard, at
         the end. Raises EngineAway, Overloaded, TimedOut, MarketUnknown.
         """
+        answers = await self.send_each(tasks)
+        for answer in answers:
+            raise_fault(answer)
+        return answers
+
+    async def send_each(self, tasks: Sequence[Task]) -> list[Answer]:
+        """The same, but what became of one task is no matter of the others': see `raise_fault`."""
         if not self._listeners:
             await self.start()
         routed: list[tuple[int, Task]] = []
@@ -280,12 +287,16 @@ def _give_up(waiters: Iterable[_Waiter]) -> None:
             waiter.done.set_exception(TimedOut())
 
 
-def _checked(answer: Answer) -> Answer:
-    """Turn what the worker says of the exchange's state into what the caller can act on."""
+def raise_fault(answer: Answer) -> None:
+    """Raise Overloaded or EngineAway where the worker says that it did nothing for that reason."""
     if answer.status == "overloaded":
         raise Overloaded
     if answer.status == "retry":
         raise EngineAway
+
+
+def _checked(answer: Answer) -> Answer:
+    """Turn a repeated answer into the one that it repeats."""
     if answer.status == "repeated":
         assert isinstance(answer.result, Result)
         answer.status = "done"

@@ -55,7 +55,14 @@ from trading.engine.types import (
     Place,
     Reason,
 )
-from trading.gateway import EngineAway, MarketUnknown, Overloaded, TimedOut, get_gateway
+from trading.gateway import (
+    EngineAway,
+    MarketUnknown,
+    Overloaded,
+    TimedOut,
+    get_gateway,
+    raise_fault,
+)
 from trading.messages import Answer, Result, Task, encode
 from trading.models import Order, Receipt
 
@@ -141,7 +148,7 @@ async def _place_batch(call: Call) -> Response:
         await _claim(call.caller.account_id, f"request:{call.key}", _hash_batch(call.body))
     entries = [await _prepare(call, raw, index) for index, raw in enumerate(raws)]
     tasks = [entry.task for entry in entries if not isinstance(entry, ApiError)]
-    answers = iter(await get_gateway().send(tasks) if tasks else [])
+    answers = iter(await get_gateway().send_each(tasks) if tasks else [])
     results: list[Result] = []
     items = [_show_item(entry, answers, results) for entry in entries]
     return _respond(200, BatchAnswer(results=items), results)
@@ -297,6 +304,10 @@ def _user_id(call: Call) -> int | None:
 
 def _read_answer(answer: Answer, place: Place | None = None) -> Result:
     """Return what the command did, or raise why it did nothing."""
+    try:
+        raise_fault(answer)
+    except (EngineAway, Overloaded) as fault:
+        raise refusals.build_gateway_error(fault) from fault
     if answer.status == "key_reused":
         named = place is not None and place.client_order_id is not None
         raise refusals.client_order_id_reused() if named else refusals.idempotency_key_reused()

@@ -63,12 +63,13 @@ class OwnFill(NamedTuple):
 
 def find_own_market(slug: str, *, account_id: int, user_id: int | None) -> int:
     """Return a market that the user may see, or once traded in; the same 404 for any other."""
-    markets = Market.objects.filter(slug=slug) if SLUG_PATTERN.fullmatch(slug) else None
-    found = markets.values_list("pk", flat=True).first() if markets is not None else None
+    found = None
+    if SLUG_PATTERN.fullmatch(slug):
+        found = Market.objects.filter(slug=slug).values_list("pk", flat=True).first()
     if found is None:
         raise not_found("this market")
     if not Margin.objects.filter(account_id=account_id, market_id=found).exists():
-        user = User.objects.filter(pk=user_id).first()
+        user = None if user_id is None else User.objects.get(pk=user_id)
         if not Market.objects.visible_to(user).filter(pk=found).exists():
             raise not_found("this market")
     return found

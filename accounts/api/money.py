@@ -75,7 +75,7 @@ class WithdrawalsView(ApiView):
 
 
 class WithdrawalView(ApiView):
-    @extend_schema(responses=schemas.ShownWithdrawal)
+    @extend_schema(responses={200: schemas.ShownWithdrawal})
     def delete(self, request: Request, request_id: uuid.UUID) -> Response:
         """Take back an own request that is not decided yet; its amount is free again."""
         row = _get_own(WithdrawalRequest.objects.all(), self.principal.account_id, request_id)
@@ -100,7 +100,7 @@ class DepositsView(ApiView):
 
 
 class DepositView(ApiView):
-    @extend_schema(responses=schemas.ShownDepositRequest)
+    @extend_schema(responses={200: schemas.ShownDepositRequest})
     def delete(self, request: Request, request_id: uuid.UUID) -> Response:
         """Take back an own request that is not decided yet."""
         row = _get_own(DepositRequest.objects.all(), self.principal.account_id, request_id)

@@ -6,6 +6,8 @@ from typing import Any
 from django.http import HttpResponse
 from django.test import Client
 
+from tests.contract import check_answer
+
 
 @dataclass
 class Api:
@@ -31,7 +33,10 @@ class Api:
         if self.bearer:
             sent["Authorization"] = f"Bearer {self.bearer}"
         options = {} if body is None else {"data": body, "content_type": "application/json"}
-        return getattr(self.client, method)(f"/api/v1/{path}", headers=sent, **options)
+        response = getattr(self.client, method)(f"/api/v1/{path}", headers=sent, **options)
+        exact_path = response.wsgi_request.path
+        check_answer(method.upper(), exact_path, response.status_code, response.content)
+        return response
 
 
 def assert_error(response: HttpResponse, status: int, code: str, field: str | None = None) -> None:

@@ -268,6 +268,24 @@ def test_every_write_of_the_api_is_a_503_while_the_database_is_away(
     assert done.json()["cash"] == "105.000000"
 
 
+@pytest.mark.django_db(transaction=True)
+def test_a_commit_whose_answer_was_lost_is_found_by_its_key(alice, operator, log_in, monkeypatch):
+    boss, commit = log_in(operator), connection.commit
+
+    def lose_the_answer():
+        commit()
+        raise OperationalError("server closed the connection unexpectedly")
+
+    deposit = {"handle": "alice", "amount": "5"}
+    with monkeypatch.context() as patched:
+        patched.setattr(connection, "commit", lose_the_answer)
+        lost = boss.post("operator/deposits", deposit, Idempotency_Key="k-1")
+    assert_error(lost, 503, "unavailable")
+    again = boss.post("operator/deposits", deposit, Idempotency_Key="k-1")
+    assert (again.status_code, again.json()["cash"]) == (201, "105.000000")
+    assert boss.post("operator/deposits", deposit).json()["cash"] == "110.000000"
+
+
 def test_a_page_is_a_503_while_the_database_is_away(alice, cannot_write):
     browser = Client(raise_request_exception=False)
     browser.force_login(alice)

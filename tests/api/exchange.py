@@ -20,6 +20,7 @@ from accounts.actions import do_create_api_key
 from accounts.models import Account
 from markets.models import Market
 from predex.asgi import application
+from tests.contract import check_answer
 from tests.trading import world
 from trading.config import config_of
 from trading.engine.types import Configure, MarketStatus
@@ -38,7 +39,11 @@ class Caller:
         self.account = account
         transport = httpx.ASGITransport(app=application, raise_app_exceptions=False)
         self.http = httpx.AsyncClient(
-            transport=transport, base_url=API, headers=headers, cookies=cookies
+            transport=transport,
+            base_url=API,
+            headers=headers,
+            cookies=cookies,
+            event_hooks={"response": [hold_against_the_schema]},
         )
 
     async def get(self, path: str, **query: Any) -> httpx.Response:
@@ -77,6 +82,11 @@ class Caller:
         answer = await self.get(f"markets/{market.slug}/book")
         assert answer.status_code == 200, answer.text
         return {book["outcome"]: (book["bids"], book["asks"]) for book in answer.json()["books"]}
+
+
+async def hold_against_the_schema(answer: httpx.Response) -> None:
+    body, request = await answer.aread(), answer.request
+    await sync_to_async(check_answer)(request.method, request.url.path, answer.status_code, body)
 
 
 def order(market: Market, text: str, **fields: Any) -> dict[str, Any]:

@@ -73,6 +73,14 @@ def test_every_reason_of_the_engine_is_a_refusal_or_a_documented_end():
     assert {*ends, *REFUSALS, *never_shown} == set(Reason)
 
 
+def test_the_codes_with_an_unknown_outcome_are_named_and_all_others_changed_nothing():
+    promise = TEXT.split("outcome is *unknown*:")[1].split("as when no answer")[0]
+    unknown = set(re.findall(r"`([a-z_]+)`", promise))
+    server_faults = {code for code, status in ROWS.items() if status.startswith("5")}
+    assert server_faults - unknown == {"engine_away", "overloaded", "maintenance"}  # nothing sent
+    assert unknown <= server_faults
+
+
 def test_the_bounds_that_are_named_are_the_programs():
     assert f"places 1 to {BATCH_ORDERS_MAX} orders" in TEXT
     assert f"at most {ORDER_LOTS_MAX // 100:,} contracts" in TEXT

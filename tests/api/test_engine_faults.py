@@ -7,9 +7,11 @@ from asgiref.sync import sync_to_async
 from accounts import cache
 from accounts.models import User
 from markets.models import Exchange, Market
+from tests.api.exchange import order
 from tests.trading import world
 from trading import gateway
 from trading.gateway import get_gateway
+from trading.messages import Answer
 from trading.models import Order
 
 
@@ -51,6 +53,22 @@ async def test_an_overloaded_gateway_is_503_with_retry_after(inside, alice, monk
     answer = await alice.place(market, "buy 1 YES @ 0.40")
     assert (answer.status_code, answer.json()["code"]) == (503, "overloaded")
     assert "Retry-After" in answer.headers
+
+
+async def test_an_order_of_a_batch_that_found_no_room_stops_no_other(inside, alice, monkeypatch):
+    market = await inside.open_market()
+    take, seen = get_gateway()._take, []
+
+    def refuse_the_second(answer):
+        seen.append(answer)
+        take(Answer(answer.ticket, "overloaded") if len(seen) == 2 else answer)
+
+    monkeypatch.setattr(get_gateway(), "_take", refuse_the_second)
+    orders = [order(market, f"buy 1 YES @ 0.4{digit}") for digit in range(3)]
+    answer = await alice.send("POST", "orders/batch", {"orders": orders})
+    items = answer.json()["results"]
+    assert [item["status"] for item in items] == [201, 503, 201]
+    assert items[1]["error"]["code"] == "overloaded"
 
 
 async def test_a_halted_exchange_takes_no_orders_but_cancels(inside, alice):

@@ -1,17 +1,23 @@
 """The OpenAPI schema: it is valid, covers both doors, and no request made from it is a 500."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 import schemathesis
 from django.core.management import call_command
+from django.test import Client
 from django.urls import get_resolver
 from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.validation import validate_schema
 from hypothesis import HealthCheck, given, settings
 
+from accounts.actions import do_create_api_key
+from accounts.models import User
+from predex import api_pages
 from tests.faults.seed import seed
+from tests.trading import world
 from trading.api.operations import OPERATIONS
 
 EXAMPLES_EACH = 8
@@ -104,6 +110,51 @@ def point_at_the_market(case: Any, slug: str) -> None:
         case.body["market"] = slug
 
 
-def test_the_schema_is_served_as_json(client, db):
+def test_the_schema_is_served_as_json_and_as_yaml(client, db):
     answer = client.get("/api/schema/", headers={"Accept": "application/json"})
     assert json.loads(answer.content)["openapi"].startswith("3.")
+    assert answer.content == client.get("/api/schema/?format=json").content
+    assert client.get("/api/schema/").content.startswith(b"openapi: 3.")
+
+
+def test_the_schema_is_built_once_however_many_ask_at_once(monkeypatch):
+    built = []
+    original = SchemaGenerator.get_schema
+
+    def build(*arguments, **options):
+        built.append(1)
+        return original(*arguments, **options)
+
+    monkeypatch.setattr(SchemaGenerator, "get_schema", build)
+    api_pages._build.cache_clear()
+    with ThreadPoolExecutor(8) as pool:
+        asked = [pool.submit(lambda: Client().get("/api/schema/?format=json")) for _ in range(24)]
+        answers = [one.result() for one in asked]
+    assert {answer.status_code for answer in answers} == {200}
+    assert len({answer.content for answer in answers}) == 1
+    assert len(built) == 1
+
+
+def test_docs_and_schema_answer_anybody_alike(client, db):
+    account = world.make_account()
+    _, secret = do_create_api_key(account, name="k", scopes=["read"], by=None)
+    User.objects.filter(pk=account.owner_id).update(is_active=False)
+    for headers in ({"X-API-Key": secret}, {"Authorization": "Bearer nonsense"}, {}):
+        for path in ("/api/docs/", "/api/schema/"):
+            assert client.get(path, headers=headers).status_code == 200, (path, headers)
+            assert client.head(path, headers=headers).status_code == 200
+            for method in ("OPTIONS", "POST", "DELETE"):
+                answer = client.generic(method, path, headers=headers)
+                assert answer.status_code == 405, (method, path)
+                assert answer.json()["code"] == "method_not_allowed"
+    client.force_login(account.owner)
+    assert client.get("/api/docs/", headers={"Accept": "application/xml"}).status_code in (200, 406)
+
+
+def test_every_operation_promises_one_success_and_no_204_has_a_body(schema):
+    for path, operations in schema["paths"].items():
+        for method, operation in operations.items():
+            successes = [code for code in operation["responses"] if code != "default"]
+            assert len(successes) == 1, (method, path)
+            has_body = "content" in operation["responses"][successes[0]]
+            assert has_body == (successes[0] != "204"), (method, path)

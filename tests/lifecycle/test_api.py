@@ -8,6 +8,7 @@ from django.test import Client
 
 from accounts.models import Account, User
 from markets.models import Exchange, Market
+from tests.contract import check_answer
 from tests.markets.factories import set_policy
 from tests.trading import world
 from tests.trading.world import CREDIT, buy, run, sell
@@ -27,13 +28,13 @@ class Caller:
         self.client.force_login(user)
 
     def get(self, path: str) -> tuple[int, Any]:
-        answer = self.client.get(f"/api/v1/{path}")
-        return answer.status_code, answer.json()
+        return self.send("GET", path)
 
     def send(self, method: str, path: str, body: Any = None, **headers: str) -> tuple[int, Any]:
-        answer = self.client.generic(
-            method, f"/api/v1/{path}", _encode(body or {}), content_type=JSON, headers=headers
-        )
+        sent = b"" if method == "GET" else _encode(body or {})
+        path = f"/api/v1/{path}"
+        answer = self.client.generic(method, path, sent, content_type=JSON, headers=headers)
+        check_answer(method, answer.wsgi_request.path, answer.status_code, answer.content)
         return answer.status_code, answer.json()
 
     def post(self, path: str, body: Any = None, **headers: str) -> tuple[int, Any]:

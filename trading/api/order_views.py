@@ -92,7 +92,7 @@ class OrdersView(OperationView, own.OrdersView):
 
     @extend_schema(
         operation_id="orders_cancel_all",
-        responses=schema.CancelledOrders,
+        responses={200: schema.CancelledOrders},
         parameters=[OpenApiParameter("market", OpenApiTypes.STR), IDEMPOTENCY_KEY],
     )
     def delete(self, request: Request) -> HttpResponse:
@@ -113,7 +113,7 @@ class OrderView(OperationView, own.OrderView):
 
     @extend_schema(
         operation_id="orders_cancel",
-        responses=schema.OrderAnswer,
+        responses={200: schema.OrderAnswer},
         parameters=[IDEMPOTENCY_KEY],
     )
     def delete(self, request: Request, order_id: str) -> HttpResponse:

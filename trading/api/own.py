@@ -74,8 +74,8 @@ class OrdersView(ApiView):
         you were away.
         """
         query = self.read_query(OrderQuery)
-        orders = Order.objects.filter(account=self.principal.account_id)
-        orders = _filter_orders(orders, query, _find_market(query, self.principal))
+        mine = Order.objects.filter(account=self.principal.account_id)
+        orders = _filter_orders(mine, query, _find_market(query, self.principal))
         order = NEWEST_FIRST if query["updated_since"] is None else OLDEST_CHANGE_FIRST
         page = paginate(orders, order=order, cursor=query["cursor"], limit=query["limit"])
         cards = read_cards({row.market_id for row in page.rows})

@@ -118,8 +118,10 @@ class AccountFeed:
             "fills": self._show_fills(fills, orders),
             "positions": self._keep_positions(positions),
         }
-        for item in (*orders, *positions):
-            known[item.market_id] = max(item.seq, known.get(item.market_id, 0))
+        seqs = [(item.market_id, item.seq) for item in orders]
+        seqs += [(item.market_id, item.seq) for item in positions]
+        for market_id, seq in seqs:
+            known[market_id] = max(seq, known.get(market_id, 0))
         balance = Balance(change.cash_micros, change.held_micros, change.withdrawing_micros)
         self.tell(balance, {name: items for name, items in parts.items() if items})
 

@@ -178,8 +178,9 @@ class Markets:
         was_ready, before = feed.is_ready, feed.standing
         feed.card, feed.standing = read.card, read.standing
         if was_ready and before is not None:  # a change of status is `Lifecycle`'s to tell, once
-            told = {"status": before.status, "payouts_pips": before.payouts_pips}
-            feed.standing = read.standing._replace(**told)
+            feed.standing = read.standing._replace(
+                status=before.status, payouts_pips=before.payouts_pips
+            )
         is_told = feed.mirror.load(read.image) and was_ready
         feed.show(self._audience.followers(TICKER, feed.market_id))
         if not is_told:
