@@ -12,6 +12,7 @@ from django.conf import settings
 from django.db import DatabaseError, InterfaceError, connection
 from django.http import HttpRequest, JsonResponse
 
+from trading import tasks
 from trading.clock import compute_ahead_us, database_now_us, is_wrong
 from trading.gateway import find_away
 from trading.lease import has_session
@@ -31,11 +32,15 @@ def health(request: HttpRequest) -> JsonResponse:
 
 
 def ready(request: HttpRequest) -> JsonResponse:
-    """200 when everything needed to trade is there, 503 otherwise."""
+    """200 when everything needed to trade is there, 503 otherwise.
+
+    `tasks` is told, not counted: without it nothing opens, closes or pays, but orders are taken.
+    """
     parts = {"database": check_database(), "clock": check_clock(), "shards": check_shards()}
     if settings.REDIS_URL:
         parts["redis"] = check_redis()
     is_ready = all(part["ok"] for part in parts.values())
+    parts["tasks"] = check_tasks()  # trading goes on without them
     body = {"status": "ok" if is_ready else "unready", "version": settings.VERSION, **parts}
     return JsonResponse(body, status=200 if is_ready else 503)
 
@@ -87,6 +92,16 @@ def check_shards() -> dict[str, Any]:
         states[shard]["ok"] = False
     is_ok = all(states.get(shard, NO_ENGINE)["ok"] for shard in range(settings.ENGINE_SHARDS))
     return {"ok": is_ok, "states": states}
+
+
+def check_tasks() -> dict[str, Any]:
+    """Whether Celery's beat sends triggers and its worker takes them: the age of the last one."""
+    try:
+        age_seconds = tasks.find_tick_age_seconds()
+    except (redis.RedisError, *DATABASE_FAULTS) as fault:
+        return _failed("tasks", fault)
+    is_ok = age_seconds is not None and age_seconds <= tasks.TICK_SECONDS_MAX
+    return {"ok": is_ok, "age_seconds": age_seconds}
 
 
 def describe_lease(lease: Lease, at_us: int) -> dict[str, Any]:

@@ -90,6 +90,7 @@ CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_ACKS_LATE = True
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_CHANNEL_ERROR_RETRY = True  # a Redis that is full is waited for, as one that is away
 CELERY_TIMEZONE = "UTC"
 
 # --- Django -----------------------------------------------------------------------------------

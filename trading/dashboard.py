@@ -262,7 +262,7 @@ def _describe(number: int, lease: Lease | None, now_us: int) -> ShardState:
         return ShardState(number, _("away"), "", 0, None, 0, None)
     lag_ms = max(0, now_us - lease.renewed_at_us) // 1_000
     committed_at = to_datetime(lease.committed_at_us) if lease.committed_at_us else None
-    fault = ""
+    fault: Any = ""
     if lag_ms > LEASE_SECONDS * 1_000 or not lease.loaded_at_us:
         fault = _("away")
     elif lease.has_wrong_clock:

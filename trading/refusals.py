@@ -9,7 +9,7 @@ from accounts.refusals import Sentences
 SENTENCES: Final[Sentences] = {
     "engine_away": _("The matching engine is away. Nothing was changed; try again."),
     "overloaded": _("Nothing was sent. Try again in a moment."),
-    "account_busy": _("An account that this needs is locked for the moment. Try again."),
+    "account_busy": _("An account that this needs is in use elsewhere for the moment. Try again."),
     "clock_wrong": _("The exchange's clock is wrong. Nothing was changed; try again later."),
     "timed_out": _("No answer came in time. Look at the market, then try again."),
     "exchange_halted": _("Trading is halted on the whole exchange."),

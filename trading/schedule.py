@@ -6,6 +6,7 @@ A trigger that comes twice, late or never is harmless: what is due stands in dat
 from typing import Any, Final
 
 SECONDS: Final[dict[str, float]] = {
+    "tick": 5.0,
     "open_due": 2.0,
     "close_due": 2.0,
     "expire_due": 2.0,

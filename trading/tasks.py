@@ -35,6 +35,9 @@ SETTLE_SECONDS_MAX: Final = 60.0
 SETTLE_SLICE_SECONDS: Final = 2.0
 """Markets that are paid at the same time take turns of so long."""
 DUE_MAX: Final = 1_000
+TICK_KEY: Final = "trading.tick"
+TICK_SECONDS_MAX: Final = 90.0
+"""A tick older than this says that nothing opens, closes or pays; one call may take a minute."""
 VERIFY_HOUR_UTC: Final = 3
 VERIFY_SECONDS_MAX: Final = 6 * 3600
 
@@ -67,6 +70,20 @@ def if_the_clock_is_right(task: Callable[[], None]) -> Callable[[], None]:
             task()
 
     return guarded
+
+
+@shared_task
+def tick() -> None:
+    """Note that triggers are sent and carried out: /ready tells how long ago that was."""
+    cache.set(TICK_KEY, clock.database_now_us(), timeout=None)
+
+
+def find_tick_age_seconds() -> float | None:
+    """Return how long ago the last tick was; None when nothing is known of any."""
+    ticked_at_us = cache.get(TICK_KEY)
+    if ticked_at_us is None:
+        return None
+    return max(0, clock.database_now_us() - ticked_at_us) / 1_000_000
 
 
 @shared_task

@@ -4,6 +4,8 @@ import asyncio
 import os
 import signal
 import time
+from collections.abc import Callable
+from typing import Any
 
 import httpx
 import pytest
@@ -19,6 +21,9 @@ FLUSHES = 3
 CHARTED = 8
 QUICK_SECONDS = 4
 """On a machine that is busy with 60 requests at once; none waits for Redis more than a second."""
+TRIGGERS_SECONDS = 2
+FULL_SECONDS = 8
+WAIT_SECONDS = 30
 
 
 async def test_redis_is_flushed_and_restarted_under_load(
@@ -98,3 +103,46 @@ async def see_charts_and_pages(stage: Stage) -> None:
     assert answers[-1].status_code == 401
     print(f"{len(counts)} answers in {took:.2f} s")
     assert took < QUICK_SECONDS
+
+
+async def test_a_redis_that_is_full_ends_no_process(set_stage: Setter, redis_server: RedisServer):
+    """What is due waits until there is room again, and /ready says so."""
+    stage = set_stage("postgres", redis_url=redis_server.url)
+    client = redis.Redis.from_url(redis_server.url)
+    await until(lambda: read_tasks(stage)["ok"])
+    async with stage.load(seed=8) as load:
+        worker = stage.exchange.pid("tasks")
+        os.kill(worker, signal.SIGSTOP)  # so that triggers wait for it, which it takes then
+        await load.run(TRIGGERS_SECONDS)
+        client.config_set("maxmemory", "1")
+        client.config_set("maxmemory-policy", "noeviction")
+        assert is_full(client)
+        os.kill(worker, signal.SIGCONT)
+        ticked_seconds = read_tasks(stage)["age_seconds"]
+        await load.run(FULL_SECONDS)
+        assert read_tasks(stage)["age_seconds"] > ticked_seconds + FULL_SECONDS / 2
+        assert all(child.is_running() for child in stage.exchange.children.values())
+        client.config_set("maxmemory", "0")
+        await until(lambda: read_tasks(stage)["age_seconds"] < FULL_SECONDS / 2)
+        await stage.check(load)
+    assert all(child.is_running() for child in stage.exchange.children.values())
+    stage.verify()
+
+
+def read_tasks(stage: Stage) -> dict[str, Any]:
+    return httpx.get(f"{stage.exchange.base_url}/ready", timeout=5).json()["tasks"]
+
+
+def is_full(client: redis.Redis) -> bool:
+    try:
+        client.set("more", "x" * 1000)
+    except redis.exceptions.OutOfMemoryError:
+        return True
+    return False
+
+
+async def until(is_so: Callable[[], bool]) -> None:
+    give_up_at = time.monotonic() + WAIT_SECONDS
+    while not is_so():
+        assert time.monotonic() < give_up_at, f"waited {WAIT_SECONDS} s in vain"
+        await asyncio.sleep(0.2)

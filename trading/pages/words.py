@@ -77,7 +77,7 @@ def name_payout(market: Market, contract: Contract) -> str:
 # --- refusals ---------------------------------------------------------------------------------
 
 _CLOCK_WRONG: Final = gettext_lazy(
-    "The exchange's clock is wrong, so orders wait until it is right. Nothing was sent."
+    "The exchange's clock is wrong, so no order is taken for now. Nothing was placed."
 )
 _LATER: Final = gettext_lazy("Nothing was sent. Try again in a moment.")
 _REFUSALS: Final[Mapping[str, str | Promise]] = {
