@@ -6,7 +6,7 @@ been made.
 """
 
 import smtplib
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from typing import Final
 
 import structlog
@@ -63,7 +63,7 @@ def tell_on_commit(
     )
 
 
-def find_addresses(user: User, also_to: Collection[str] = ()) -> list[str]:
+def find_addresses(user: User, also_to: Iterable[str] = ()) -> list[str]:
     primary = EmailAddress.objects.get_primary_email(user) or user.email
     return list(dict.fromkeys([primary, *also_to]))
 

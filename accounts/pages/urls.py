@@ -1,5 +1,7 @@
 """The pages of this app. Some stand in front of allauth's own of the same address."""
 
+from allauth.account.decorators import reauthentication_required
+from allauth.account.views import password_set
 from django.urls import path
 from django.views.generic import RedirectView
 
@@ -30,6 +32,8 @@ urlpatterns = [
     path("account/privacy/export/", privacy.export, name="account_export"),
     path("account/privacy/delete/", privacy.delete, name="account_delete"),
     path("accounts/2fa/", to_security),
+    # Who has no password yet sets one here, which allauth lets any browser of theirs do.
+    path("accounts/password/set/", reauthentication_required(password_set)),
     path("accounts/sessions/", to_security),
     path("setup/", setup.setup, name="setup"),
     path("help/", help.show, name="help"),

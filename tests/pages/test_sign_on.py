@@ -118,6 +118,10 @@ def test_who_has_only_single_sign_on_shows_by_it_that_it_is_them(client, db, pro
         asked = client.post(reverse("account_email"), form)
         assert asked["Location"].startswith("/accounts/oidc/sso/login/?next=%2Faccount%2Fsecurity")
         assert not EmailAddress.objects.filter(email=form["email"]).exists()
+        passwords = {"password1": PASSWORD, "password2": PASSWORD}
+        set_one = client.post(reverse("account_set_password"), passwords)
+        assert set_one["Location"] == asked["Location"]
+        assert not User.objects.get().has_usable_password()
         assert Api(client).post("keys", key).json()["code"] == "log_in_again"
         away = client.get(asked["Location"])
         assert "prompt=login" in away["Location"]
