@@ -68,7 +68,7 @@ class GrantForm(forms.Form):
     amount = AmountField(
         label=_("Amount"),
         required=False,
-        help_text=_("In credits, for everybody beside whom no other amount stands."),
+        help_text=_("For everyone without an amount of their own."),
     )
     reason = forms.CharField(
         label=_("Reason"),
@@ -177,7 +177,7 @@ def _show_page(
     page = {
         **admin.admin_site.each_context(request),
         "opts": admin.opts,
-        "title": _("Grant credits to many"),
+        "title": _("Grant to many"),
         "total": money(_sum(rows)),
         "bad_count": sum(bool(row.error) for row in rows),
         "rows_max": ROWS_MAX,
