@@ -149,8 +149,8 @@ class AccountAdapter(DefaultAccountAdapter):
         if not keys:
             return str(super().get_password_change_redirect_url(request))
         told = ngettext(
-            "%(count)d API key still works. Revoke it unless you know it.",
-            "%(count)d API keys still work. Revoke those that you do not know.",
+            "%(count)d API key still works. Revoke it if you don't recognise it.",
+            "%(count)d API keys still work. Revoke any you don't recognise.",
             keys,
         )
         messages.warning(request, told % {"count": keys})

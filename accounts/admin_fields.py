@@ -48,7 +48,7 @@ def format_seconds(seconds: int) -> str:
 def parse_whole(text: str) -> int:
     lots = parse_quantity_lots(text)
     if lots % LOTS_PER_CONTRACT:
-        raise UnitError("too_many_decimals", gettext("Write a whole number."))
+        raise UnitError("too_many_decimals", gettext("Enter a whole number."))
     return lots // LOTS_PER_CONTRACT
 
 
@@ -57,7 +57,7 @@ def _parse_part(part: str) -> int:
     if part == "0":
         return 0
     if unit not in SECONDS_PER or not (number.isascii() and number.isdecimal()):
-        raise UnitError("not_a_duration", gettext("Write it like 1h, 2d 12h or 90s."))
+        raise UnitError("not_a_duration", gettext("Use a form like 1h, 2d 12h or 90s."))
     return int(number[:12]) * SECONDS_PER[unit]
 
 

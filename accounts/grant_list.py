@@ -66,7 +66,7 @@ def check_lines(
             if account is None:
                 error = _("There is no user “%s”.") % line.handle
             elif line.handle in seen:
-                error = _("This user is named twice.")
+                error = _("This user is listed twice.")
             elif account.closed_at is not None:
                 error = _("This account is closed.")
             else:

@@ -90,5 +90,5 @@ def _ambiguous(typed: str, separator: str, point: str) -> UnitError:
         "thousands": typed.replace(separator, ""),
         "decimals": typed.replace(separator, point),
     }
-    text = _("“%(typed)s” can be two numbers. Write %(thousands)s or %(decimals)s.") % said
+    text = _("“%(typed)s” is ambiguous. Enter %(thousands)s or %(decimals)s.") % said
     return UnitError(AMBIGUOUS, text)

@@ -19,19 +19,19 @@ from accounts.units import UnitError
 Sentences = Mapping[str, str | Promise]
 
 TOO_MANY_REQUESTS: Final = "too_many_requests"
-_WAIT: Final = _("Wait until earlier requests are decided.")
-_ANOTHER_PERSON: Final = _("The two-person rule asks for another person here.")
+_WAIT: Final = _("Wait until your earlier requests have been decided.")
+_ANOTHER_PERSON: Final = _("The two-person rule requires a different person for this step.")
 
 _sentences: dict[str, str | Promise] = {
     "not_found": _("This was not found."),
     "unavailable": _("That did not work. Try again in a moment."),
-    "bad_cursor": _("This link leads nowhere (any more). Begin at the first page."),
-    "idempotency_key_reused": _("This form was sent already, with other values. Open it again."),
-    "invalid_choice": _("There is no such choice."),
+    "bad_cursor": _("This link no longer works. Start again at the first page."),
+    "idempotency_key_reused": _("This form was already sent with other values. Open it again."),
+    "invalid_choice": _("That is not one of the choices."),
     "blank": _("This can't be empty."),
     "invalid_value": _("Control characters are not allowed here."),
     "invalid_time": _("Choose a day and a time."),
-    "not_a_number": _("Write a number, like 0.55 or 10."),
+    "not_a_number": _("Enter a number, like 0.55 or 10."),
     "too_many_decimals": _("That has too many decimals."),
     "number_too_large": _("That number is too large."),
     # who asks
@@ -44,32 +44,32 @@ _sentences: dict[str, str | Promise] = {
     "second_person_needed": _ANOTHER_PERSON,
     # users
     "handle_taken": _("This handle is taken."),
-    "email_taken": _("This e-mail address has an account."),
+    "email_taken": _("There is already an account with this e-mail address."),
     "sign_up_closed": _("Sign-up is closed."),
     "invite_needed": _("This invitation is not valid, has expired or was used up."),
-    "own_account": _("Nobody suspends themselves."),
-    "already_suspended": _("This user is suspended already."),
+    "own_account": _("You can't suspend yourself."),
+    "already_suspended": _("This user is already suspended."),
     "not_suspended": _("This user is not suspended."),
     "orders_are_open": _("Cancel the account's orders first."),
-    "withdrawal_is_open": _("A withdrawal is not decided yet."),
+    "withdrawal_is_open": _("A withdrawal is still pending."),
     "last_operator": _(
-        "You are the only operator with every right: give them to somebody else first."
+        "You are the only operator with full rights: give them to someone else first."
     ),
     # keys and factors
-    "no_account": _("You have no account that could keep the key."),
-    "already_expired": _("This moment has passed."),
+    "no_account": _("You have no account to create a key for."),
+    "already_expired": _("That time has already passed."),
     "too_many_keys": format_lazy(_("An account has at most {count} keys."), count=KEYS_MAX),
     "is_an_operator": _("This needs an operator with every right."),
     "no_second_factor": _("This user has no second factor."),
     # credits
-    "amount_not_positive": _("Write an amount above 0."),
-    "amount_negative": _("Write 0 or more."),
-    "not_a_trading_account": _("Only accounts that trade have a balance, keys and orders."),
+    "amount_not_positive": _("Enter an amount above 0."),
+    "amount_negative": _("Enter 0 or more."),
+    "not_a_trading_account": _("Only trading accounts have a balance, keys and orders."),
     "insufficient_funds": _("That is more than is available."),
     "too_many_withdrawals": _WAIT,
     "too_many_deposits": _WAIT,
-    "already_decided": _("This has been decided already."),
-    "too_much_issued": _("So much cannot exist."),
+    "already_decided": _("This has already been decided."),
+    "too_much_issued": _("That is more than the exchange can issue."),
 }
 
 

@@ -271,7 +271,7 @@ class RowForm(forms.Form):
     def _read_yes(self, column: str) -> bool | None:
         text = self.cleaned_data[column].lower()
         if text not in {*YES, *NO, ""}:
-            raise ValidationError(_("Write yes or no."))
+            raise ValidationError(_("Enter yes or no."))
         return None if not text else text in YES
 
 

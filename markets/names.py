@@ -120,7 +120,7 @@ HELPS: Final = {
     "Category.position": _("Order of the shelves."),
     "Market.rules": _("What decides each outcome, in full."),
     "Market.resolver": _("Who may resolve it besides operators."),
-    "Market.approved_by": _("The operator without whose word the draft can't be opened."),
+    "Market.approved_by": _("The operator who must approve the draft before it can be opened."),
     "Market.open_at": _("Opens by itself then; empty: opened by hand."),
     "Market.close_at": _("No order is accepted from this moment on."),
     "Market.fee_maker_rate": _(
@@ -133,7 +133,7 @@ HELPS: Final = {
     "StatusChange.from_status": _("Empty: its creation."),
     "StatusChange.by": _("Empty: the exchange itself (a time that came)."),
     "Exchange.trading_halted": _("No market takes orders; cancelling stays possible."),
-    "Exchange.maintenance": _("Read only: every write is refused."),
+    "Exchange.maintenance": _("Read-only: every write is refused."),
     "Resolution.final_at": _("End of the dispute window; it is paid from then on."),
     "Resolution.approved_by": _("The second person, where the policy asks for two."),
     "Resolution.house_cover_micros": _("What an operator confirmed that the house pays in a void."),

@@ -156,14 +156,14 @@ def _list_boxes(user: User, counts: dict[str, int], now: datetime) -> Iterable[B
     if may("markets.manage_markets") and counts:
         yield _market_box(
             _("Waiting for approval"),
-            _("No proposal waits."),
+            _("No proposals waiting."),
             markets.filter(status=Status.PROPOSED).order_by("updated_at"),
             counts["proposed"],
             _market_list(status__exact=Status.PROPOSED),
         )
         yield _market_box(
             _("Due to close within 24 hours"),
-            _("No market closes within a day."),
+            _("No markets close within a day."),
             markets.filter(_due(now)).order_by("close_at"),
             counts["due"],
             _market_list(due="day"),
@@ -179,9 +179,9 @@ def _list_boxes(user: User, counts: dict[str, int], now: datetime) -> Iterable[B
         yield _read_unapproved()
         yield _read_disputes()
     if may("accounts.decide_withdrawals"):
-        yield _read_requests(WithdrawalRequest, _("Withdrawals"), _("No withdrawal waits."))
+        yield _read_requests(WithdrawalRequest, _("Withdrawals"), _("No withdrawals waiting."))
     if may("accounts.decide_deposits"):
-        yield _read_requests(DepositRequest, _("Deposit requests"), _("No deposit waits."))
+        yield _read_requests(DepositRequest, _("Deposit requests"), _("No deposits waiting."))
     if may("markets.moderate_comments") and admin.site.is_registered(CommentReport):
         yield _read_reports()
     if may("accounts.suspend_users"):
@@ -214,7 +214,7 @@ def _read_disputes() -> Box:
         for row in rows[:COUNT_MAX]
     ]
     url = reverse("admin:markets_dispute_changelist")
-    return _box(_("Disputes"), _("No dispute is undecided."), lines, url)
+    return _box(_("Disputes"), _("No open disputes."), lines, url)
 
 
 def _read_requests(model: Any, title: Any, empty: Any) -> Box:
@@ -236,14 +236,14 @@ def _read_reports() -> Box:
         Line(row.comment.text[:80], url, row.reporter.handle)
         for row in reports.order_by("-pk")[:COUNT_MAX]
     ]
-    return _box(_("Reported comments"), _("No comment is reported."), lines, url)
+    return _box(_("Reported comments"), _("No reported comments."), lines, url)
 
 
 def _read_newest_users() -> Box:
     users = User.objects.order_by("-pk").only("handle", "created_at")[:LINES_MAX]
     lines = [Line(user.handle, find_url(user), when(user.created_at)) for user in users]
     url = reverse("admin:accounts_user_changelist")
-    return Box(_("Newest users"), 0, lines, url, _("There is no user yet."))
+    return Box(_("Newest users"), 0, lines, url, _("No users yet."))
 
 
 # --- the exchange --------------------------------------------------------------------------------
@@ -266,7 +266,7 @@ def _describe(number: int, lease: Lease | None, now_us: int) -> ShardState:
     if lag_ms > LEASE_SECONDS * 1_000 or not lease.loaded_at_us:
         fault = _("away")
     elif lease.has_wrong_clock:
-        fault = _("wrong clock: takes no orders")
+        fault = _("wrong clock: no orders accepted")
     elif lease.has_future_books:
         fault = _("books are ahead of the clock")
     return ShardState(
@@ -310,8 +310,8 @@ def read_charts(now: datetime) -> list[Chart]:
     volume = [rows[day].volume_micros if day in rows else 0 for day in days]
     traders = [rows[day].traders if day in rows else 0 for day in days]
     return [
-        Chart(_("Volume a day"), "money", _draw(days, volume), sum(volume)),
-        Chart(_("Users who traded, a day"), "count", _draw(days, traders), max(traders)),
+        Chart(_("Volume per day"), "money", _draw(days, volume), sum(volume)),
+        Chart(_("Traders per day"), "count", _draw(days, traders), max(traders)),
     ]
 
 

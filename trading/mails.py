@@ -51,7 +51,7 @@ def build_mail(address: str, rows: list[Notification]) -> EmailMultiAlternatives
     with override(settings.LANGUAGE_CODE):
         site = get_policy().site_name
         told = describe_all(rows)
-        subject = told[0].title if len(told) == 1 else _("News of your markets")
+        subject = told[0].title if len(told) == 1 else _("Updates from your markets")
         context = {"told": told, "site_name": site, "site_url": settings.SITE_URL}
         text = render_to_string("trading/mail.txt", context)
     return EmailMultiAlternatives(

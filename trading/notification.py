@@ -25,7 +25,7 @@ class NotificationKind(models.TextChoices):
     VOIDED = "voided", _("A market in which you traded was voided")
     DECIDED = "decided", _("Operators decided on a market that you proposed")
     RESULT = "result", _("A result was proposed for a market in which you hold contracts")
-    PROPOSAL = "proposal", _("For operators: a market waits for approval")
+    PROPOSAL = "proposal", _("For operators: a market is waiting for approval")
     DISPUTE = "dispute", _("For operators: a result is disputed")
 
 

@@ -87,7 +87,7 @@ def _result(market: Market, facts: dict[str, Any]) -> tuple[str, str]:
 
 def _proposal(market: Market, facts: dict[str, Any]) -> tuple[str, str]:
     by = _("proposed by %(handle)s") % {"handle": facts["by"]}
-    return _("A market waits for approval"), f"{market.title} · {by}"
+    return _("A market is waiting for approval"), f"{market.title} · {by}"
 
 
 def _dispute(market: Market, facts: dict[str, Any]) -> tuple[str, str]:

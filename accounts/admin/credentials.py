@@ -52,7 +52,7 @@ class ApiKeyAdmin(HexRecordAdmin):
     ]
     list_select_related = ["account__owner"]
     exclude = ["digest"]
-    search_help_text = _("An id, a key's prefix or a handle, whole")
+    search_help_text = _("Exact id, key prefix or handle")
 
     def find_by_id(self, term: str) -> Iterable[Q]:
         yield from super().find_by_id(term)
@@ -74,7 +74,7 @@ class LoginSessionAdmin(HexRecordAdmin):
     ]
     list_select_related = ["user"]
     exclude = ["password_stamp"]
-    search_help_text = _("An id or a handle, whole")
+    search_help_text = _("Exact id or handle")
 
     def find_by_account(self, handle: str) -> Iterable[Q]:
         yield Q(user__handle=handle)

@@ -94,8 +94,8 @@ class CloseAccountAct(Act):
     title = _("Close for good")
     permission = "accounts.suspend_users"
     explanation = _(
-        "No order, key or withdrawal ever again. What its positions still pay is paid; who has no"
-        " other account can't log in any more."
+        "No more orders, keys or withdrawals. Its positions are still paid; a user without "
+        "another account can no longer log in."
     )
     is_harmful = True
     needs_reason = True
@@ -146,7 +146,7 @@ class AccountAdmin(RecordAdmin):
     ]
     list_filter = [KindFilter]
     list_select_related = ["owner"]
-    search_help_text = _("An id or a handle, whole")
+    search_help_text = _("Exact id or handle")
     fields = [
         "id", "owner", "number", "kind", "cash", "held", "withdrawing", "market_id", "created_at",
         "closed_at",
@@ -185,7 +185,7 @@ class TransferAdmin(HexRecordAdmin):
         show_amount("amount_micros", _("amount")),
     ]
     list_select_related = ["debit_account__owner", "credit_account__owner"]
-    search_help_text = _("An id or a handle, whole")
+    search_help_text = _("Exact id or handle")
     account_keys = ("debit_account", "credit_account")
     fields = [
         "id", "created_at", "kind", "debit_account", "credit_account", "amount", "market_id",

@@ -64,13 +64,13 @@ class PolicyForm(RateForm, forms.ModelForm):  # type: ignore[misc, valid-type]
     default_fee_taker_rate = FeeRateField(label=_("Taker's rate"))
     default_dispute_seconds = SecondsField(
         label=_("Dispute window"),
-        help_text=_("How long a result may be objected to before it is paid: like 1h or 2d 12h."),
+        help_text=_("How long a result can be disputed before it is paid: like 1h or 2d 12h."),
     )
     reason = forms.CharField(
         label=_("Reason"),
         required=False,
         max_length=500,
-        help_text=_("Why it changes; kept in the audit log."),
+        help_text=_("Reason for the change; kept in the audit log."),
         widget=UnfoldAdminTextInputWidget,
     )
 
@@ -119,19 +119,19 @@ class PolicyAdmin(ModelAdmin):
     parts = (
         (
             _("Who takes part"),
-            _("Who may sign up, create markets and decide what they pay."),
+            _("Who can sign up, create markets and resolve them."),
             ["sign_up", "sign_up_grant_micros", "who_may_create", "who_may_resolve",
              "two_person_rule"],
         ),
         (
             _("Terms of new markets"),
-            _("What a market starts with; those that exist keep theirs."),
+            _("Defaults for new markets; existing markets keep theirs."),
             ["default_fee_kind", "default_fee_maker_rate", "default_fee_taker_rate",
              "default_fee_unit_micros", "default_dispute_seconds"],
         ),
         (
             _("Name and look"),
-            _("How the site calls itself and its currency."),
+            _("Name of the site and its currency."),
             ["site_name", "logo_url", "accent_colour", "currency_name", "currency_symbol",
              "currency_place"],
         ),
@@ -142,7 +142,7 @@ class PolicyAdmin(ModelAdmin):
         known = {*named, *RATE_NAMES, "reason"}
         other = [name for name in PolicyForm.base_fields if name not in known]
         pairs = list(zip(RATE_NAMES[::2], RATE_NAMES[1::2], strict=True))
-        help_text = _("How often one may call: a second on average, and how much at once.")
+        help_text = _("Requests allowed: average per second, and burst.")
         return [
             *((title, {"fields": names, "description": text}) for title, text, names in self.parts),
             *([(_("More"), {"fields": other})] if other else []),

@@ -37,7 +37,7 @@ class DecideAct(Act):
 class ApproveWithdrawalAct(DecideAct):
     title = _("Approve withdrawal")
     permission = "accounts.decide_withdrawals"
-    explanation = _("The amount leaves the exchange: pay out what it stands for.")
+    explanation = _("The amount leaves the exchange: pay out its value.")
     decide = staticmethod(do_decide_withdrawal)
     is_approval = True
 
@@ -45,7 +45,7 @@ class ApproveWithdrawalAct(DecideAct):
 class RejectWithdrawalAct(DecideAct):
     title = _("Reject withdrawal")
     permission = "accounts.decide_withdrawals"
-    explanation = _("The amount is free again. The owner sees the reason.")
+    explanation = _("The amount is released. The owner sees the reason.")
     decide = staticmethod(do_decide_withdrawal)
     is_approval = False
     is_harmful = True
@@ -55,7 +55,7 @@ class RejectWithdrawalAct(DecideAct):
 class ApproveDepositAct(DecideAct):
     title = _("Approve deposit")
     permission = "accounts.decide_deposits"
-    explanation = _("Books the amount. Make sure that what it stands for has arrived.")
+    explanation = _("Books the amount. Make sure the payment has arrived.")
     decide = staticmethod(do_decide_deposit)
     is_approval = True
 
@@ -82,7 +82,7 @@ class RequestAdmin(HexRecordAdmin):
     ]
     list_select_related = ["account__owner", "decided_by"]
     list_filter = ["status"]
-    search_help_text = _("An id or a handle, whole")
+    search_help_text = _("Exact id or handle")
     fields = [
         "id", "requested_at", "account", "amount", "note", "status", "decided_by", "decided_at",
         "reason",

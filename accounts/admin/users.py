@@ -82,7 +82,7 @@ class ReinstateAct(UserAct):
 
 class EndSessionsAct(UserAct):
     title = _("End all sessions")
-    explanation = _("Logs them out of every browser and program. API keys go on working.")
+    explanation = _("Logs them out of every browser and program. API keys keep working.")
 
     def do(self, row: User, *, by: User, reason: str) -> None:
         do_end_sessions(row, by=by, reason=reason)
@@ -91,8 +91,8 @@ class EndSessionsAct(UserAct):
 class ResetMfaAct(UserAct):
     title = _("Reset second factor")
     explanation = _(
-        "Removes authenticator app, passkeys, security keys and recovery codes: the password alone"
-        " lets in then. Make sure that it is really them who ask for it."
+        "Removes authenticator app, passkeys, security keys and recovery codes: the password "
+        "alone is then enough to log in. Make sure the request really comes from them."
     )
     is_harmful = True
     takes_many = False
@@ -115,7 +115,7 @@ class UserAdmin(NamingRights, ModelAdmin, DjangoUserAdmin):
     list_display = ["handle", "email", "is_staff", "is_active", "suspended_at", "created_at"]
     list_filter = ["is_staff", "is_active", ("suspended_at", admin.EmptyFieldListFilter)]
     search_fields = ["handle__startswith", "email__startswith"]
-    search_help_text = _("How a handle or an e-mail address begins")
+    search_help_text = _("Beginning of a handle or e-mail address")
     sortable_by = ()
     ordering = ["-id"]
     filter_horizontal = ()  # plain lists: the double ones are out of a screen reader's reach

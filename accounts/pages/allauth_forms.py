@@ -58,7 +58,7 @@ class PasskeyForm(AddWebAuthnForm):
         alone = self.fields["passwordless"]
         alone.initial = True
         alone.label = _("Log in with it alone, without a password")
-        alone.help_text = _("Otherwise it is asked for after the password.")
+        alone.help_text = _("Otherwise you use it as a second factor after the password.")
 
 
 def _describe(form: forms.Form) -> None:

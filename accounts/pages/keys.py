@@ -34,12 +34,12 @@ class KeyForm(forms.Form):
     name = forms.CharField(
         label=gettext_lazy("Name"),
         max_length=60,
-        help_text=gettext_lazy("What will use it, so that you know it again."),
+        help_text=gettext_lazy("A name that tells you which program uses it."),
         widget=forms.TextInput(attrs={"autocomplete": "off"}),
         validators=[validate_line],
     )
     scopes = forms.MultipleChoiceField(
-        label=gettext_lazy("It may"),
+        label=gettext_lazy("Permissions"),
         choices=[
             ("read", gettext_lazy("read: markets, orders, balance")),
             ("trade", gettext_lazy("trade: place, amend and cancel orders")),
@@ -49,7 +49,7 @@ class KeyForm(forms.Form):
         widget=forms.CheckboxSelectMultiple(attrs={"class": "checkbox checkbox-sm"}),
     )
     days = forms.TypedChoiceField(
-        label=gettext_lazy("It ends"),
+        label=gettext_lazy("Expires"),
         choices=[
             ("30", gettext_lazy("in 30 days")),
             ("90", gettext_lazy("in 90 days")),
@@ -110,7 +110,7 @@ def revoke(request: HttpRequest, key_id: UUID) -> HttpResponse:
     if key is None:
         raise not_found("this key")
     do_revoke_api_key(key, by=user)
-    messages.success(request, _("The key is revoked."))
+    messages.success(request, _("The key has been revoked."))
     return redirect("account_keys")
 
 
@@ -121,7 +121,7 @@ def revoke_all(request: HttpRequest) -> HttpResponse:
     user = cast("User", request.user)
     do_revoke_api_keys(user, by=user)
     tell_on_commit(user, "keys_revoked", by=user)
-    messages.success(request, _("All keys are revoked."))
+    messages.success(request, _("All keys have been revoked."))
     return redirect("account_keys")
 
 

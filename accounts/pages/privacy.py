@@ -61,7 +61,7 @@ def export(request: HttpRequest) -> HttpResponseBase:
     """The archive is whole before its first byte leaves: what fails is a page that says so."""
     user = cast("User", request.user)
     if is_reauthentication_required(request, app=""):
-        messages.info(request, _("Now the download can begin."))
+        messages.info(request, _("You can download your data now."))
         return _reauthenticate(reverse("account_privacy"))
     limits.check_attempt("export", address="", account=str(user.pk))
     archive = tempfile.TemporaryFile()  # noqa: SIM115 - closed when it has been sent

@@ -32,9 +32,9 @@ class ProfileForm(forms.ModelForm):
         help_texts = {
             "display_name": gettext_lazy("Shown beside your handle."),
             "bio": gettext_lazy("Up to 300 characters, plain text."),
-            "public_profile": gettext_lazy("Anybody may see your profile and track record."),
-            "on_leaderboards": gettext_lazy("Your results are listed among the best."),
-            "shares_positions": gettext_lazy("Your profile shows what you hold now."),
+            "public_profile": gettext_lazy("Anyone can see your profile and track record."),
+            "on_leaderboards": gettext_lazy("Your results appear on leaderboards."),
+            "shares_positions": gettext_lazy("Your profile shows your current positions."),
         }
         widgets = {
             "display_name": forms.TextInput(attrs={"autocomplete": "nickname"}),

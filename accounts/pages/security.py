@@ -59,7 +59,7 @@ def end_browser(request: HttpRequest, session_id: int) -> HttpResponse:
     if browser is None:
         raise not_found("this log-in")
     do_end_browser(browser, by=user)
-    messages.success(request, _("That browser is logged out."))
+    messages.success(request, _("That browser has been logged out."))
     return redirect("account_security")
 
 
@@ -71,7 +71,7 @@ def end_program(request: HttpRequest, login_id: UUID) -> HttpResponse:
     if login is None:
         raise not_found("this log-in")
     do_end_login(login, by=user)
-    messages.success(request, _("That program is logged out."))
+    messages.success(request, _("That program has been logged out."))
     return redirect("account_security")
 
 
@@ -80,7 +80,7 @@ def end_program(request: HttpRequest, login_id: UUID) -> HttpResponse:
 def end_others(request: HttpRequest) -> HttpResponse:
     user = cast("User", request.user)
     do_end_sessions(user, by=user, but=request.session.session_key)
-    messages.success(request, _("You are logged in nowhere but here."))
+    messages.success(request, _("You are logged out everywhere else."))
     return redirect("account_security")
 
 

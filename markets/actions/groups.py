@@ -73,7 +73,7 @@ def check_may_run_group(group: Group, *, by: User) -> None:
 
 
 def do_invite(group: Group, *, by: User, days: int = 7, uses_max: int = 20) -> GroupInvitation:
-    """Make a link that so many people may follow for so many days."""
+    """Create a link that so many people may follow for so many days."""
     check_not_in_maintenance()
     check_may_run_group(group, by=by)
     if not 1 <= days <= INVITATION_DAYS_MAX:

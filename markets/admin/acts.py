@@ -49,7 +49,8 @@ class ApproveAct(DecideProposalAct):
 class RejectAct(DecideProposalAct):
     title = _("Reject")
     explanation = _(
-        "It goes back to the proposer, who sees the note, may mend the market and propose it again."
+        "It goes back to the proposer, who sees the note and can correct the market and propose"
+        " it again."
     )
     is_harmful = True
     needs_reason = True

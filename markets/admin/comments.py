@@ -30,7 +30,7 @@ class ModerateAct(Act):
 
 class HideAct(ModerateAct):
     title = _("Hide")
-    explanation = _("Nobody but moderators sees its text then; its place and replies stay.")
+    explanation = _("Only moderators see its text then; its place and replies stay.")
     is_harmful = True
     needs_reason = True
 

@@ -39,27 +39,29 @@ class SwitchAct(Act):
 
 class HaltAct(SwitchAct):
     title = _("Halt all trading")
-    explanation = _("No market takes orders from now on. Cancelling stays possible.")
+    explanation = _("No market accepts orders from now on. Cancelling stays possible.")
     is_harmful = True
     switch, to = "trading_halted", True
 
 
 class ResumeAct(SwitchAct):
     title = _("Resume trading")
-    explanation = _("Markets that are open take orders again.")
+    explanation = _("Open markets accept orders again.")
     switch, to = "trading_halted", False
 
 
 class StartMaintenanceAct(SwitchAct):
     title = _("Start maintenance")
-    explanation = _("Reading only: every write is refused, and no time that comes is acted on.")
+    explanation = _(
+        "Read-only: every write is refused, and scheduled openings, closings and payments wait."
+    )
     is_harmful = True
     switch, to = "maintenance", True
 
 
 class EndMaintenanceAct(SwitchAct):
     title = _("End maintenance")
-    explanation = _("Everything works again; what has come due meanwhile is done now.")
+    explanation = _("Everything works again; whatever came due in the meantime is done now.")
     switch, to = "maintenance", False
 
 

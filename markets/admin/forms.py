@@ -56,7 +56,7 @@ class MarketForm(forms.ModelForm):
     )
     dispute_seconds = SecondsField(
         label=_("Dispute window"),
-        help_text=_("How long a result may be objected to: like 1h or 2d 12h; 0 for none."),
+        help_text=_("How long a result can be disputed: like 1h or 2d 12h; 0 for none."),
     )
     tick_pips = forms.TypedChoiceField(
         label=_("Tick"),

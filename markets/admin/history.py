@@ -24,7 +24,7 @@ class MarketRecordAdmin(HexRecordAdmin):
 
     account_keys = ()
     market_key = "market"
-    search_help_text = _("An id or a market's address, whole")
+    search_help_text = _("Exact id or market address")
 
     def find(self, term: str) -> Iterable[Q]:
         yield from super().find(term)

@@ -98,7 +98,7 @@ def _create(admin: ModelAdmin, request: HttpRequest) -> HttpResponse:
     all_or_none = choice.cleaned_data["all_or_none"] == "yes"
     good = [row for row in rows if not row.errors]
     if not good or (all_or_none and len(good) < len(rows)):
-        choice.add_error(None, _("Nothing was created: mend the rows below, then upload again."))
+        choice.add_error(None, _("Nothing was created: correct the rows below, then upload again."))
         return _show_page(admin, request, choice=choice, rows=rows, status=REFUSED)
     done = do_import_markets(
         [NewMarket(row.fields, row.outcomes) for row in good],
@@ -108,7 +108,7 @@ def _create(admin: ModelAdmin, request: HttpRequest) -> HttpResponse:
     )
     refused = _note_refusals(good, done)
     if refused and all_or_none:
-        choice.add_error(None, _("Nothing was created: mend the rows below, then upload again."))
+        choice.add_error(None, _("Nothing was created: correct the rows below, then upload again."))
         return _show_page(admin, request, choice=choice, rows=rows, status=REFUSED)
     _tell(request, created=len(done) - refused, left=len(rows) - len(done) + refused)
     return redirect("admin:markets_market_changelist")

@@ -136,7 +136,7 @@ class MarketAdmin(ModelAdmin):
     list_filter = ["status", DueFilter, "kind", "visibility", "category", "featured"]
     list_select_related = ["creator"]
     search_fields = ["slug", "title", "=creator__handle"]
-    search_help_text = _("Words of a title or address, or a creator's handle")
+    search_help_text = _("Words of the title or address, or the creator's handle")
     shown_dispute_seconds = staticmethod(show_duration("dispute_seconds", _("Dispute window")))
     shown_tick_pips = staticmethod(show_price("tick_pips", _("Tick")))
     shown_lot_step_lots = staticmethod(show_quantity("lot_step_lots", _("Lot step")))

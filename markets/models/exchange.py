@@ -11,7 +11,7 @@ class Exchange(models.Model):
     trading_halted = models.BooleanField(
         default=False, help_text="No market takes orders; cancelling stays possible."
     )
-    maintenance = models.BooleanField(default=False, help_text="Read only: every write is refused.")
+    maintenance = models.BooleanField(default=False, help_text="Read-only: every write is refused.")
     announcement = models.CharField(max_length=500, blank=True)
     updated_at = models.DateTimeField(default=timezone.now, editable=False)
 

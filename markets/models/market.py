@@ -133,7 +133,7 @@ class Market(models.Model):
         blank=True,
         editable=False,
         related_name="+",
-        help_text="The operator without whose word the draft can't be opened.",
+        help_text="The operator who must approve the draft before it can be opened.",
     )
     approved_at = models.DateTimeField(null=True, blank=True, editable=False)
 

@@ -113,7 +113,7 @@ def act(request: HttpRequest, slug: str, comment_id: str, action: str) -> HttpRe
 def describe(refusal: ApiError) -> str:
     """Return a refusal in the viewer's words."""
     if refusal.code == TOO_MANY_REQUESTS:
-        return _("You are writing quickly. Wait a minute, then try again.")
+        return _("You are posting too fast. Wait a minute, then try again.")
     return refusals.describe(refusal)
 
 

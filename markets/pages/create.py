@@ -88,19 +88,23 @@ def propose(request: HttpRequest, slug: str) -> HttpResponse:
     user = cast("User", request.user)
     check_not_in_maintenance()
     do_propose_market(get_market(slug, user=user), by=user)
-    messages.success(request, _("Sent to the operators. You will hear from them."))
+    messages.success(request, _("Sent to the operators. You will be notified of their decision."))
     return redirect("market", slug)
 
 
 def _hand_over(request: HttpRequest, market: Market, user: User) -> None:
     if market.status == Market.Status.PROPOSED:
-        messages.success(request, _("The proposal is corrected. It still waits for approval."))
+        messages.success(
+            request, _("The proposal has been corrected. It is still waiting for approval.")
+        )
         return
     if may_manage_markets(user):
         messages.success(request, _("The draft is ready. Open it when you like."))
         return
     do_propose_market(market, by=user)
-    messages.success(request, _("Sent to the operators for approval. You will hear from them."))
+    messages.success(
+        request, _("Sent to the operators for approval. You will be notified of their decision.")
+    )
 
 
 def _show(

@@ -40,10 +40,10 @@ class MarketForm(forms.Form):
         label=gettext_lazy("Question"),
         max_length=200,
         validators=[validate_line],
-        help_text=gettext_lazy("One that time will answer: who, what, until when."),
+        help_text=gettext_lazy("A question that time will settle: who, what, by when."),
     )
     outcomes_text = forms.CharField(
-        label=gettext_lazy("Outcomes, one on each line"),
+        label=gettext_lazy("Outcomes, one per line"),
         required=False,
         max_length=OUTCOMES_MAX * (NAME_LENGTH_MAX + 2),
         widget=forms.Textarea(attrs={"rows": 5}),
@@ -64,14 +64,16 @@ class MarketForm(forms.Form):
         max_length=TEXT_LENGTH_MAX,
         widget=forms.Textarea(attrs={"rows": 5}),
         validators=[validate_text],
-        help_text=gettext_lazy("What decides each outcome, in full; and what in case of doubt."),
+        help_text=gettext_lazy(
+            "Exactly what decides each outcome, and what applies in case of doubt."
+        ),
     )
     resolution_source = forms.CharField(
         label=gettext_lazy("Source of the result"),
         required=False,
         max_length=500,
         validators=[validate_line],
-        help_text=gettext_lazy("Where anybody can look it up: a web address, if there is one."),
+        help_text=gettext_lazy("Where anyone can look it up: a web address if there is one."),
     )
     category = forms.ModelChoiceField(
         label=gettext_lazy("Category"),
@@ -91,11 +93,11 @@ class MarketForm(forms.Form):
         widget=forms.DateTimeInput(attrs={"type": "datetime-local"}, format=MOMENT),
     )
     visibility = forms.ChoiceField(
-        label=gettext_lazy("Who sees it"),
+        label=gettext_lazy("Visible to"),
         choices=[
-            (Market.Visibility.PUBLIC, gettext_lazy("Everybody")),
-            (Market.Visibility.UNLISTED, gettext_lazy("Whoever has its address")),
-            (Market.Visibility.GROUP, gettext_lazy("Only a group")),
+            (Market.Visibility.PUBLIC, gettext_lazy("Everyone")),
+            (Market.Visibility.UNLISTED, gettext_lazy("Anyone with the link")),
+            (Market.Visibility.GROUP, gettext_lazy("Only members of a group")),
         ],
         initial=Market.Visibility.PUBLIC,
     )
@@ -123,20 +125,20 @@ class MarketForm(forms.Form):
     def clean_tags(self) -> list[Tag]:
         tags = list(self.cleaned_data["tags"])
         if len(tags) > TAGS_MAX:
-            raise ValidationError(_("That are too many tags."))
+            raise ValidationError(_("That is too many tags."))
         return tags
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
         if cleaned.get("visibility") == Market.Visibility.GROUP and not cleaned.get("group"):
-            self.add_error("group", _("Choose the group that sees it."))
+            self.add_error("group", _("Choose a group."))
         if cleaned.get("kind") == Market.Kind.CATEGORICAL and "outcomes_text" in cleaned:
             self._check_names(_lines(cleaned["outcomes_text"]))
         return cleaned
 
     def _check_names(self, names: Sequence[str]) -> None:
         if not OUTCOMES_MIN <= len(names) <= OUTCOMES_MAX:
-            told = _("Write %(least)s to %(most)s outcomes, one on each line.")
+            told = _("Enter %(least)s to %(most)s outcomes, one per line.")
             self.add_error("outcomes_text", told % {"least": OUTCOMES_MIN, "most": OUTCOMES_MAX})
         if any(len(name) > NAME_LENGTH_MAX for name in names):
             told = _("An outcome's name has at most %(most)s characters.")

@@ -48,7 +48,7 @@ def index(request: HttpRequest) -> HttpResponse:
         fault = {"field": refusal.field or "name", "text": describe(refusal)}
         context |= {"name": name, "description": description, "fault": fault}
         return render(request, "markets/groups.html", context, status=422)
-    messages.success(request, _("The group is there. Invite people to it."))
+    messages.success(request, _("The group has been created. Invite people to it."))
     return redirect("group", group.slug)
 
 
@@ -127,16 +127,16 @@ def find_group(slug: str, user: User) -> tuple[Group, GroupMember | None]:
 
 def describe(refusal: ApiError) -> str:
     if refusal.code == TOO_MANY_REQUESTS:
-        return _("You have made several groups. Wait a while, then try again.")
+        return _("You have created several groups. Wait a while, then try again.")
     if refusal.code == "last_owner":
-        return _("You are the only owner. Make somebody else an owner first.")
+        return _("You are the only owner. Make someone else an owner first.")
     return refusals.describe(refusal)
 
 
 def _invite(request: HttpRequest, group: Group, user: User) -> str:
     days, uses_max = (_read_number(request.POST.get(name, "")) for name in ("days", "uses_max"))
     do_invite(group, by=user, days=days, uses_max=uses_max)
-    return _("Copy the link and send it to whom you want in the group.")
+    return _("Copy the link and send it to the people you want in the group.")
 
 
 def _withdraw(request: HttpRequest, group: Group, user: User) -> str:
@@ -145,7 +145,7 @@ def _withdraw(request: HttpRequest, group: Group, user: User) -> str:
     if invitation is None:
         raise not_found("this invitation")
     do_withdraw_invitation(invitation, by=user)
-    return _("The link lets nobody in any more.")
+    return _("The link no longer works.")
 
 
 def _remove(request: HttpRequest, group: Group, user: User) -> str:

@@ -34,7 +34,7 @@ def test_the_address_makes_one_operator_who_has_what_everybody_has_and_leads_to_
     assert AuditEvent.objects.filter(action="make_first_operator", actor=ada).exists()
     steps = client.get("/admin/").context["dashboard"]["steps"]
     assert [str(step.title) for step in steps][:2] == [
-        "Protect your log-in", "Name the site and say who takes part"
+        "Protect your log-in", "Name the site and choose who can join"
     ]  # fmt: skip
     assert not any(step.is_done for step in steps)
     for step in steps:

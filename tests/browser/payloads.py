@@ -126,8 +126,8 @@ class Payloads:
         page.goto("/groups/")
         page.get_by_label("Name").fill(LONG[:80])
         page.get_by_label("What it is about").fill(f"{LONG} {LINK}")
-        page.get_by_role("button", name="Make the group").click()
-        page.get_by_role("button", name="Make a link").click()
+        page.get_by_role("button", name="Create the group").click()
+        page.get_by_role("button", name="Create a link").click()
         link = page.get_by_label("Invitation link").input_value()
         self.names["group"] = page.url.rstrip("/").split("/")[-1]
         self.names["invitation"] = link.rstrip("/").split("/")[-1]

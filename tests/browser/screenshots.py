@@ -261,7 +261,7 @@ def prepare(browser: Browser, site: DemoSite, states: dict[str, Any]) -> None:
     form = page.get_by_role("form", name="Withdraw")
     form.get_by_label("Amount").fill("250")
     form.get_by_role("button").click()
-    page.get_by_role("button", name="Take back").wait_for()
+    page.get_by_role("button", name="Withdraw request").wait_for()
     context.close()
 
 

@@ -55,7 +55,7 @@ def test_a_page_that_is_not_there_is_said_and_escape_shows_all_again(admin: Page
     admin.keyboard.press("Control+k")
     search = admin.get_by_role("searchbox", name="Find a page")
     search.press_sequentially("nonsense")
-    expect(admin.get_by_role("status")).to_contain_text("No page is called that.")
+    expect(admin.get_by_role("status")).to_contain_text("No page found.")
     search.press("Escape")
     expect(search).to_have_value("")
     expect(admin.locator("#menu").get_by_role("link", name="Users")).to_be_visible()
@@ -109,7 +109,7 @@ def test_filters_open_and_narrow_the_list(admin: Page, operator: Person):
     admin.locator("#changelist-filter").get_by_role("link", name="Voided").click()
     admin.wait_for_url("**status*")
     expect(admin.get_by_role("button", name="Filters (active)")).to_be_visible()
-    expect(admin.get_by_text("Nothing fits what was searched.")).to_be_visible()
+    expect(admin.get_by_text("No results.")).to_be_visible()
     admin.get_by_role("link", name="Show all").click()
     expect(admin.locator("#result_list")).to_be_visible()
 

@@ -217,7 +217,7 @@ def test_what_rests_can_be_cancelled_from_the_message_that_tells_of_it(
     slug = make_book()
     page = visit(bob).open(f"/markets/{slug}/")
     Ticket(page).send(price="0.40", amount="3")
-    page.get_by_role("button", name="Cancel it").click()
+    page.get_by_role("button", name="Cancel order").click()
     expect_toast(page, "Cancelled: 3 YES.")
     assert find_open(bob, slug) == []
 
@@ -245,7 +245,7 @@ def find_open(person: Person, slug: str) -> list[tuple[str, str]]:
     [
         ({"price": "0.605", "amount": "1"}, "price", "The price must be a multiple of 0.01."),
         ({"price": "1.20", "amount": "1"}, "price", "The price must lie between 0 and 1."),
-        ({"price": "0.60", "amount": ""}, "amount", "Say how many contracts."),
+        ({"price": "0.60", "amount": ""}, "amount", "Enter the number of contracts."),
         ({"price": "0.60", "amount": "1.5"}, "amount", "must be a multiple of 1."),
         ({"amount": "1"}, "price", "A limit order needs a price."),
     ],

@@ -155,7 +155,7 @@ def found_group(page: Page) -> tuple[str, str]:
     page.goto("/groups/")
     page.get_by_label("Name").fill("The Friday round")
     page.get_by_label("What it is about").fill("Who knows what, and when.")
-    page.get_by_role("button", name="Make the group").click()
-    page.get_by_role("button", name="Make a link").click()
+    page.get_by_role("button", name="Create the group").click()
+    page.get_by_role("button", name="Create a link").click()
     link = page.get_by_label("Invitation link").input_value()
     return page.url.rstrip("/").split("/")[-1], link.rstrip("/").split("/")[-1]

@@ -111,7 +111,7 @@ class Visitor:
         page = self.page
         page.get_by_label("Password").fill(PASSWORD)
         page.get_by_role("button", name="Continue").click()
-        expect(page.get_by_role("heading", name="Is it you?")).to_have_count(0)
+        expect(page.get_by_role("heading", name="Confirm it's you")).to_have_count(0)
 
     def find_overflow(self) -> list[str]:
         """Return what sticks out to the right of a page that scrolls sideways."""

@@ -164,7 +164,7 @@ def test_markets_are_opened_halted_resumed_and_closed_with_a_reason(site, draft,
     assert ask(site, draft, "open") == {}
     assert ask(site, draft, "halt") == {"reason": ["This field is required."]}
     assert ask(site, draft, "halt", reason="Odd prices") == {}
-    refusal = "The market's status does not allow this (any more)."
+    refusal = "The market's status no longer allows this."
     assert ask(site, draft, "halt", reason="Again") == {"__all__": [refusal]}
     assert ask(site, draft, "resume") == {}
     assert ask(site, draft, "close", reason="Known now") == {}
@@ -271,14 +271,14 @@ def test_a_result_is_approved_by_a_second_operator_and_withdrawn(site, resolving
     assert "approve-result" not in offered_names(site, resolving)
     set_policy(two_person_rule=True)
     assert "approve-result" in offered_names(site, resolving)
-    refusal = "The two-person rule asks for another person here."
+    refusal = "The two-person rule requires a different person for this step."
     assert ask(site, result, "approve") == {"__all__": [refusal]}
     assert ask(site, resolving, "approve-result") == {"__all__": [refusal]}
     assert ask(log_in(colleague), result, "approve") == {}
     assert ask(site, resolving, "withdraw-result", reason="Too early") == {}
     result.refresh_from_db()
     assert (result.approved_by, result.withdrawn_reason) == (colleague, "Too early")
-    assert ask(site, result, "approve") == {"__all__": ["No result stands any more."]}
+    assert ask(site, result, "approve") == {"__all__": ["There is no proposed result any more."]}
 
 
 def test_a_lone_operator_pays_now_with_a_reason(site, resolving):
@@ -307,7 +307,7 @@ def test_of_a_result_s_evidence_nothing_is_called_optional(site, traded, operato
     url = f"/admin/markets/market/{traded.pk}/do/resolve/"
     assert "(optional)" not in site.get(url).content.decode()
     refused = site.post(url, {"winners": ["0"]}).context["form"].errors
-    assert dict(refused) == {"evidence_text": ["Say or link what shows the result."]}
+    assert dict(refused) == {"evidence_text": ["Give evidence for the result, or a link to it."]}
     page = site.get(f"/markets/{traded.slug}/").content.decode()
     assert "A text or a link is needed" in page
 

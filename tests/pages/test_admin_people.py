@@ -63,7 +63,7 @@ def test_credits_are_granted_once_however_often_the_form_is_sent(site, account, 
     event = AuditEvent.objects.get(action="deposit_credits")
     assert (event.actor, event.reason) == (operator, "Paid in cash")
     other = ask(site, account, "deposit", **{**sent, "amount": "13"})
-    assert other == {"__all__": ["This form was sent already, with other values. Open it again."]}
+    assert other == {"__all__": ["This form was already sent with other values. Open it again."]}
     assert Transfer.objects.filter(kind="deposit").count() == 1
 
 
@@ -93,7 +93,7 @@ def test_withdrawals_are_approved_and_rejected_with_a_reason(site, account, alic
     assert (first.status, first.reason) == ("rejected", "Unknown bank account")
     assert ask(site, second, "approve") == {}
     assert (second.status, second.decided_by) == ("approved", operator)
-    assert ask(site, second, "approve") == {"__all__": ["This has been decided already."]}
+    assert ask(site, second, "approve") == {"__all__": ["This has already been decided."]}
     actions = set(AuditEvent.objects.values_list("action", flat=True))
     assert {"approve_withdrawal", "reject_withdrawal"} <= actions
 
@@ -257,7 +257,7 @@ def test_credits_are_granted_to_a_list_a_group_and_a_file_after_a_preview_exactl
     file = SimpleUploadedFile("grants.csv", "\ufeffHandle;Amount\r\ndora;0,5\r\n".encode())
     wrong = site.post(GRANT, {"people": "bob", "file": file, "amount": "1", "reason": "x"})
     assert wrong.status_code == 422
-    assert [row.error for row in wrong.context["rows"]] == ["", "Write a number, like 0.55 or 10."]
+    assert [row.error for row in wrong.context["rows"]] == ["", "Enter a number, like 0.55 or 10."]
     file = SimpleUploadedFile("grants.csv", b"handle,amount\ndora,0.5\n")
     page = site.post(GRANT, {
         "people": "@Alice\nbob, 2.5", "group": group.pk, "file": file, "amount": "10",
@@ -285,9 +285,10 @@ def test_a_list_with_a_wrong_line_grants_nothing_and_says_which(site, alice, ope
     page = site.post(GRANT, {"people": people, "reason": "x"})
     assert page.status_code == 422
     assert [row.error for row in page.context["rows"]] == [
-        "", "There is no user “nobody”.", "This user is named twice.", "This account is closed.",
-        "The two-person rule asks for another person here.", "This user is named twice.",
-        "This user is named twice.", "Write an amount above 0.",
+        "", "There is no user “nobody”.", "This user is listed twice.", "This account is closed.",
+        "The two-person rule requires a different person for this step.", "This user is listed "
+        "twice.",
+        "This user is listed twice.", "Enter an amount above 0.",
     ]  # fmt: skip
     assert page.context["form"]["people"].value() == people
     assert site.post(GRANT, {"reason": "x", "amount": "1"}).status_code == 422

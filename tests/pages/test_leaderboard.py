@@ -137,7 +137,7 @@ def test_who_never_traded_has_no_place_above_who_lost(shard):
         assert [place.user for place in board.places] == [winner.owner, loser.owner], by
         assert (board.own, board.ranked) == (None, 2)
     page = browser_of(newcomer).get("/leaderboard/").content.decode()
-    assert "You are ranked after your first trade." in page
+    assert "You will be ranked after your first trade." in page
     members = User.objects.filter(pk__in=(newcomer.owner_id, loser.owner_id))
     assert [p.user for p in get_leaderboard_of(members, "all", "profit").places] == [loser.owner]
 

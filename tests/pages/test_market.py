@@ -268,7 +268,7 @@ def test_the_story_of_a_market_is_told(people):
     actions.do_halt_market(market, by=operator, reason="The source is being checked.")
     page = see(market, alice)
     assert "The source is being checked." in page
-    assert "What has happened" in page
+    assert "History" in page
 
 
 # --- results -------------------------------------------------------------------------------------
@@ -289,7 +289,7 @@ def test_a_result_is_proposed_with_evidence_by_who_may(people):
     browser = browser_of(operator)
     refused = browser.post(url, {"winners": "YES"})
     assert refused.status_code == 422
-    assert "Say or link what shows the result." in refused.content.decode()
+    assert "Give evidence for the result, or a link to it." in refused.content.decode()
     assert 'value="YES" checked' in refused.content.decode()
     nobody = browser.post(url, {"evidence_text": "x"})
     assert "Choose what has won." in nobody.content.decode()

@@ -67,7 +67,7 @@ async def test_a_position_that_the_book_does_not_take_has_no_price_now(inside, a
     await alice.placed(market, "buy 10 YES @ 0.60")
     page = await see(alice, market)
     assert cell(page, "sold") == NOTHING
-    assert "The book has too few buyers to sell all of it now." in page
+    assert "There are not enough buyers in the book to sell all of it now." in page
 
 
 async def test_contracts_against_several_outcomes_are_sold_to_their_asks(inside, alice, bob):

@@ -249,7 +249,7 @@ def test_an_order_that_comes_in_between_does_not_stop_the_deletion(trader, monke
 def test_a_waiting_withdrawal_stops_the_deletion_and_the_page_says_so(alice):
     do_request_withdrawal(main_account(alice), amount_micros=5, by=alice, note="my bank")
     page = reauthenticate(open_browser(alice)).get(reverse("account_delete")).content.decode()
-    assert "A withdrawal is not decided yet." in page
+    assert "A withdrawal is still pending." in page
     assert "Delete for good" not in page
 
 

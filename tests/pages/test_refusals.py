@@ -60,7 +60,7 @@ def test_a_sentence_is_in_the_viewers_language_and_may_depend_on_the_field():
         assert describe(too_many_requests(3)) == "Versuch es in 3 Sekunden noch einmal."
         assert describe(not_found()) == "Das wurde nicht gefunden."
     assert describe(IllegalStatusChangeError("open", "settled")) == (
-        "The market's status does not allow this (any more)."
+        "The market's status no longer allows this."
     )
     assert describe(RefusedError("told_by_nobody", "as it is")) == "as it is"
 

@@ -148,24 +148,24 @@ async def test_without_script_a_preview_is_the_page_with_the_summary(inside, ali
         ({"amount": "10000"}, "amount", f"You need 4,000.00{CR} more for this order."),
         ({"amount": "5", "price": "0.505"}, "price", "The price must be a multiple of 0.01."),
         ({"amount": "5", "price": "1.20"}, "price", "The price must lie between 0 and 1."),
-        ({"amount": "5", "price": "abc"}, "price", "Write a number, like 0.55 or 10."),
+        ({"amount": "5", "price": "abc"}, "price", "Enter a number, like 0.55 or 10."),
         ({"amount": "5", "price": ""}, "price", "A limit order needs a price."),
-        ({"amount": ""}, "amount", "Say how many contracts."),
-        ({"amount": "0"}, "amount", "Say how many contracts."),
-        ({"amount": "-3"}, "amount", "Say how many contracts."),
+        ({"amount": ""}, "amount", "Enter the number of contracts."),
+        ({"amount": "0"}, "amount", "Enter the number of contracts."),
+        ({"amount": "-3"}, "amount", "Enter the number of contracts."),
         ({"amount": "2.5"}, "amount", "The number of contracts must be a multiple of 1."),
         ({"amount": "5", "reduce_only": "on"}, "reduce_only",
-         "You have no contracts that this order would close."),
+         "You have no position that this order would reduce."),
         ({"amount": "5", "post_only": "on", "price": "0.70"}, "price",
-         "At this price it would trade at once, which a post-only order must not."),
+         "At this price it would fill immediately, which a post-only order must not."),
         ({"amount": "5", "time_in_force": "gtd", "expires_at": "soon"}, "expires_at",
          "Choose a day and a time."),
         ({"amount": "5", "time_in_force": "gtd", "expires_at": "2020-01-01T00:00"}, "expires_at",
-         "Choose a moment in the future."),
+         "Choose a time in the future."),
         ({"amount": "5", "side": "sell", "measure": "credits"}, "amount",
-         "When you sell, say how many contracts."),
+         "When you sell, enter the number of contracts."),
         ({"amount": "0.10", "measure": "credits"}, "amount",
-         "That does not pay for one contract at this price."),
+         "That is not enough for one contract at this price."),
     ],
 )  # fmt: skip
 async def test_a_fault_stands_beside_its_field_in_words(inside, alice, bob, fields, field, words):
@@ -255,9 +255,9 @@ async def test_what_goes_nowhere_is_said(inside, alice):
     market = await inside.open_market()
     ticket = {"type": "market", "side": "buy", "outcome": "YES", "amount": "5"}
     preview = await send(alice, market, "preview/", **ticket)
-    assert "Nothing would be traded: nobody offers the other side." in preview.text
+    assert "Nothing would be traded: there are no offers on the other side." in preview.text
     placed = await send(alice, market, "orders/", **ticket)
-    assert read_toast(placed.text) == "Nothing was traded: nobody offers the other side."
+    assert read_toast(placed.text) == "Nothing was traded: there are no offers on the other side."
 
 
 async def test_a_stranger_sees_the_ticket_and_is_asked_to_sign_up(inside):
@@ -371,7 +371,7 @@ async def test_credits_that_are_not_spent_are_told_as_credits(inside, alice, bob
     market = await inside.open_market()
     await bob.placed(market, "sell 10 YES @ 0.60")
     ticket = {"type": "market", "side": "buy", "outcome": "YES", "measure": "credits"}
-    told = "¤6.00 of ¤700.00 is spent: nobody offers more at this price."
+    told = "¤6.00 of ¤700.00 is spent: there are no more offers at this price."
     preview = await send(alice, market, "preview/", **ticket, amount="700")
     assert told in preview.text
     assert "0 would not be traded" not in preview.text

@@ -80,7 +80,7 @@ def test_a_wrong_clock_shows_in_ready_and_in_the_overview(shard, market, shift, 
     assert ready.status_code == 503
     assert ready.json()["clock"]["ok"] is False
     [state] = dashboard.read_shards()
-    assert (state.is_ok, str(state.fault)) == (False, "wrong clock: takes no orders")
+    assert (state.is_ok, str(state.fault)) == (False, "wrong clock: no orders accepted")
     assert state.ahead.startswith(("+2:00:0", "+1:59:5"))
     shift(0)
     renew(shard)

@@ -56,7 +56,7 @@ class LiveAct(MarketAct):
 
 class OpenAct(LiveAct):
     title = pgettext_lazy("an act", "Open")
-    explanation = _("It takes orders from now on. What it asks and pays is fixed then.")
+    explanation = _("It accepts orders from now on. Its question and terms are then fixed.")
     statuses = (Status.DRAFT,)
     act = staticmethod(do_open_market)
 
@@ -68,7 +68,8 @@ class OpenAct(LiveAct):
 class ApproveAndOpenAct(LiveAct):
     title = _("Approve and open")
     explanation = _(
-        "It takes orders from now on. What it asks and pays is fixed then. The proposer hears of it"
+        "It accepts orders from now on. Its question and terms are then fixed. The proposer "
+        "hears of it"
         " and sees the note in the market's history."
     )
     statuses = (Status.PROPOSED,)
@@ -81,7 +82,7 @@ class ApproveAndOpenAct(LiveAct):
 class HaltAct(LiveAct):
     title = _("Halt")
     explanation = _(
-        "It takes no orders until it is resumed. Those that rest stay, and may be cancelled."
+        "It accepts no orders until it is resumed. Resting orders stay and can be cancelled."
     )
     statuses = (Status.OPEN,)
     needs_reason = True
@@ -90,14 +91,14 @@ class HaltAct(LiveAct):
 
 class ResumeAct(LiveAct):
     title = _("Resume")
-    explanation = _("It takes orders again.")
+    explanation = _("It accepts orders again.")
     statuses = (Status.HALTED,)
     act = staticmethod(do_resume_market)
 
 
 class CloseAct(LiveAct):
     title = _("Close now")
-    explanation = _("It takes no more orders, for good. Those that rest are cancelled.")
+    explanation = _("It accepts no more orders, for good. Resting orders are cancelled.")
     statuses = (Status.OPEN, Status.HALTED)
     is_harmful = True
     needs_reason = True
@@ -164,8 +165,8 @@ class ResolveAct(ResultAct):
 
     title = _("Propose a result")
     explanation = _(
-        "Tick the outcome that happened; several share its payout equally. Or say what a contract"
-        " of each outcome pays. It is paid after the dispute window."
+        "Tick the outcome that happened; several share the payout equally. Or enter what a "
+        "contract of each outcome pays. The result is paid after the dispute window."
     )
     statuses = (Status.CLOSED,)
     takes_many = False
@@ -181,7 +182,7 @@ class ResolveAct(ResultAct):
         label=_("Evidence"),
         required=False,
         widget=UnfoldAdminTextareaWidget({"rows": 4}),
-        help_text=_("What shows it; everybody sees it. This or the link is needed."),
+        help_text=_("Visible to everyone. Evidence or a link is required."),
     )
     evidence_url = forms.URLField(
         label=_("Link to the evidence"),
@@ -216,9 +217,7 @@ class ResolveAct(ResultAct):
     def clean(self) -> dict[str, Any]:
         values = super().clean() or {}
         if not self.errors and bool(values["winners"]) == bool(self._list_paid()):
-            self.add_error(
-                None, _("Tick what happened, or say what each outcome pays: one of both.")
-            )
+            self.add_error(None, _("Either tick what happened, or enter what each outcome pays."))
         return values
 
     def do(self, row: Market, *, by: User, reason: str) -> None:
@@ -245,8 +244,7 @@ class ResolveAct(ResultAct):
 class ApproveResultAct(ResultAct):
     title = _("Approve the result")
     explanation = _(
-        "As the second person whom the policy asks for. It is paid when the time for disputes is"
-        " over."
+        "As the second person the policy requires. The result is paid after the dispute window."
     )
     statuses = (Status.RESOLVING,)
     takes_many = False
@@ -260,8 +258,7 @@ class ApproveResultAct(ResultAct):
 class PayResultAct(ResultAct):
     title = _("Pay now")
     explanation = _(
-        "Ends the time for disputes: the result is paid within seconds, and nothing of it can be"
-        " taken back."
+        "Ends the dispute window: the result is paid within seconds and can't be undone."
     )
     statuses = (Status.RESOLVING,)
     takes_many = False
@@ -277,7 +274,7 @@ class PayResultAct(ResultAct):
 class WithdrawResultAct(ResultAct):
     title = _("Withdraw the result")
     explanation = _(
-        "Nothing has been paid yet: the market is closed again and needs another result."
+        "Nothing has been paid yet: the market returns to closed and needs another result."
     )
     statuses = (Status.RESOLVING,)
     takes_many = False

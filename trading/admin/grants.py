@@ -51,7 +51,7 @@ class GrantForm(forms.Form):
         required=False,
         max_length=TEXT_LENGTH_MAX,
         widget=UnfoldAdminTextareaWidget({"rows": 6}),
-        help_text=_("A handle on each line; behind it, after a comma, another amount if you like."),
+        help_text=_("One handle per line, optionally followed by a comma and an amount."),
     )
     group = forms.ModelChoiceField(
         label=_("Members of a private group"),
@@ -104,7 +104,7 @@ class GrantForm(forms.Form):
         if not self.errors:
             self.lines = [line for text in self._list_texts(values) for line in read_lines(text)]
             if not self.lines:
-                self.add_error(None, _("Name people, choose a group, or upload a file."))
+                self.add_error(None, _("Enter people, choose a group, or upload a file."))
             if len(self.lines) > ROWS_MAX:
                 self.add_error(None, _("At most %d people at once.") % ROWS_MAX)
         return values

@@ -57,7 +57,7 @@ US_PER_MINUTE = 60_000_000
 class MarketRecordAdmin(RecordAdmin):
     """Rows of one market each, found by its address too."""
 
-    search_help_text = _("An id, a handle or a market's address, whole")
+    search_help_text = _("Exact id, handle or market address")
 
     def find(self, term: str) -> Iterable[Q]:
         yield from super().find(term)
@@ -104,7 +104,7 @@ class OrderAdmin(OutcomeRecordAdmin):
         "reason",
     ]
     list_select_related = ["account__owner", "market"]
-    search_help_text = _("An id, a handle, or a market's address (its open orders), whole")
+    search_help_text = _("Exact id, handle, or market address (its open orders)")
 
     def find_by_id(self, term: str) -> Iterable[Q]:
         return find_by_hex(term)
@@ -136,7 +136,7 @@ class TradeAdmin(OutcomeRecordAdmin):
     ]
     list_select_related = ["market", "taker_account__owner", "maker_account__owner"]
     account_keys = ("taker_account", "maker_account")
-    search_help_text = _("A trade's or order's id, a handle or a market's address, whole")
+    search_help_text = _("Exact trade or order id, handle or market address")
 
     def find_by_id(self, term: str) -> Iterable[Q]:
         try:
@@ -199,7 +199,7 @@ class ReceiptAdmin(RecordAdmin):
         "id", show_time("created_at_us", _("time")), link_to("account", _("account")), "key",
     ]  # fmt: skip
     list_select_related = ["account__owner"]
-    search_help_text = _("An id or a handle, whole")
+    search_help_text = _("Exact id or handle")
     exclude = ["body_hash", "answer"]
 
 
@@ -220,7 +220,7 @@ class JournalRowAdmin(MarketRecordAdmin):
     readonly_fields = ["hash_hex", "commands"]
     account_keys = ()
     found_order = ("-seq_first",)
-    search_help_text = _("An id, a market's address, or its address, a colon and a sequence number")
+    search_help_text = _("Exact id, market address, or address:sequence")
 
     def find(self, term: str) -> Iterable[Q]:
         yield from super().find(term)
@@ -266,7 +266,7 @@ class CandleAdmin(OutcomeRecordAdmin):
     list_select_related = ["market"]
     account_keys = ()
     found_order = ("-outcome_index", "-minute")
-    search_help_text = _("An id or a market's address, whole")
+    search_help_text = _("Exact id or market address")
 
     @admin.display(description=_("time"))
     def time(self, row: Candle) -> str:
@@ -288,7 +288,7 @@ class OutcomeStatsAdmin(OutcomeRecordAdmin):
     ]
     list_select_related = ["market"]
     account_keys = ()
-    search_help_text = _("An id or a market's address, whole")
+    search_help_text = _("Exact id or market address")
 
     @admin.display(description=_("open interest"))
     def open_interest(self, row: OutcomeStats) -> str:
@@ -306,7 +306,7 @@ class DailyEquityAdmin(RecordAdmin):
         show_amount("deposited_micros", _("deposited")),
     ]
     list_select_related = ["account__owner"]
-    search_help_text = _("An id or a handle, whole")
+    search_help_text = _("Exact id or handle")
 
 
 @admin.register(BookState)
@@ -315,7 +315,7 @@ class BookStateAdmin(MarketRecordAdmin):
     list_select_related = ["market"]
     exclude = ["config", "journal_hash"]
     account_keys = ()
-    search_help_text = _("An id or a market's address, whole")
+    search_help_text = _("Exact id or market address")
 
 
 @admin.register(Lease)

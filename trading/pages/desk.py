@@ -84,7 +84,7 @@ def show_errors(refusal: ApiError, market: Market) -> dict[str, str]:
 
 def _explain(refusal: ApiError, market: Market) -> Fault:
     if refusal.code == "sale_by_credits":
-        return Fault("amount", _("When you sell, say how many contracts."))
+        return Fault("amount", _("When you sell, enter the number of contracts."))
     if refusal.code == "budget_too_small":
-        return Fault("amount", _("That does not pay for one contract at this price."))
+        return Fault("amount", _("That is not enough for one contract at this price."))
     return explain(refusal, market)

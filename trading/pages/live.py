@@ -297,8 +297,8 @@ def describe_empty(status: str) -> dict[str, str]:
     """Say why a side of the book may be empty, by side: asks, then bids."""
     if status == Market.Status.OPEN:
         return {
-            "ask": _("Nobody sells at the moment. A buy order of yours waits here for a seller."),
-            "bid": _("Nobody buys at the moment. A sell order of yours waits here for a buyer."),
+            "ask": _("No sell orders. Place a buy order and wait for a seller."),
+            "bid": _("No buy orders. Place a sell order and wait for a buyer."),
         }
     if status == Market.Status.HALTED:
         return {

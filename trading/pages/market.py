@@ -174,10 +174,7 @@ def describe_fees(market: Market) -> str:
         return _("Trading is free.")
     if market.fee_kind == Market.FeeKind.FLAT:
         said = {"taker": show_exact(taker), "maker": show_exact(maker)}
-        return (
-            _("An order that trades at once pays %(taker)s a contract, one that waited %(maker)s.")
-            % said
-        )
+        return _("Takers pay %(taker)s per contract; makers pay %(maker)s.") % said
     said = {
         "taker": show_exact(taker),
         "maker": show_exact(maker),

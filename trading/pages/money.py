@@ -39,21 +39,23 @@ KINDS: Final[dict[str, tuple[Any, Callable[..., Any], Callable[..., Any]]]] = {
 }
 """What may be asked for: its model, how it is asked, how it is taken back."""
 REFUSALS: Final = {
-    "amount_not_positive": gettext_lazy("Write an amount above 0."),
+    "amount_not_positive": gettext_lazy("Enter an amount above 0."),
     "insufficient_funds": gettext_lazy("That is more than is available."),
     "too_many_withdrawals": gettext_lazy("Wait until your earlier requests are decided."),
     "too_many_deposits": gettext_lazy("Wait until your earlier requests are decided."),
     "email_not_verified": gettext_lazy("Confirm your e-mail address first."),
-    "maintenance": gettext_lazy("The exchange is in maintenance: nothing can be changed for now."),
+    "maintenance": gettext_lazy(
+        "The exchange is in maintenance: nothing can be changed right now."
+    ),
     "too_many_requests": gettext_lazy("Too many requests. Wait a moment, then try again."),
     "already_decided": gettext_lazy("This request is decided already."),
     "idempotency_key_reused": gettext_lazy(
-        "This form was sent before with other values. Look at your requests below, then send it"
-        " again if you still want it."
+        "This form was sent before with other values. Check your requests below, then send it "
+        "again if you still want it."
     ),
 }
 FAULTS: Final = {
-    "not_a_number": gettext_lazy("Write a number, like 25 or 25.50."),
+    "not_a_number": gettext_lazy("Enter a number, like 25 or 25.50."),
     "too_many_decimals": gettext_lazy("At most 6 decimals."),
     "number_too_large": gettext_lazy("That number is too large."),
 }
@@ -128,7 +130,7 @@ def cancel_request(request: HttpRequest, kind: str, request_id: str) -> HttpResp
     except ApiError as error:
         messages.error(request, _explain(error))
     else:
-        messages.success(request, _("Request taken back."))
+        messages.success(request, _("Request withdrawn."))
     return redirect("portfolio_money")
 
 
@@ -151,7 +153,7 @@ def name_status(status: str) -> str:
         "requested": _("Waiting"),
         "approved": _("Approved"),
         "rejected": _("Declined"),
-        "cancelled": _("Taken back"),
+        "cancelled": _("Withdrawn"),
     }
     return names[status]
 

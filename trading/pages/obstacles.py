@@ -36,7 +36,7 @@ def find_obstacle(request: HttpRequest, market: Market) -> Obstacle | None:
 def _find_of_market(market: Market) -> Obstacle | None:
     texts = {
         Status.DRAFT: _("This is a draft. It can be traded when it has been approved and opened."),
-        Status.PROPOSED: _("This market waits for an operator's approval."),
+        Status.PROPOSED: _("This market is waiting for an operator's approval."),
         Status.HALTED: _("Trading is halted in this market. You can cancel your orders."),
         Status.CLOSED: _("Trading has ended. The result comes next."),
         Status.RESOLVING: _("Trading has ended. A result is proposed."),

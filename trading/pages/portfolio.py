@@ -229,7 +229,7 @@ def _tell_refusal(request: HttpRequest, error: ApiError) -> None:
         "not_found": _("This order was not found."),
         "engine_away": _("The matching engine is away. Nothing was cancelled; try again."),
         "timed_out": _("No answer came in time. Look at your orders, and try again."),
-        "maintenance": _("The exchange is in maintenance: nothing can be changed for now."),
+        "maintenance": _("The exchange is in maintenance: nothing can be changed right now."),
         "too_many_requests": _("Too many requests. Wait a moment, then try again."),
         "email_not_verified": _("Confirm your e-mail address first."),
     }

@@ -59,7 +59,7 @@ def dispute(request: HttpRequest, slug: str) -> HttpResponse:
         if not text:
             raise RefusedError("blank", "say what is wrong", "text")
         actions.do_dispute_result(market, by=user, text=text)
-        return _("Your dispute stands. An operator will decide on it before anything is paid.")
+        return _("You have disputed this result. An operator will decide before anything is paid.")
 
     return _act(request, market, act)
 

@@ -124,7 +124,7 @@ def _describe(told: PreviewAnswer, ticket: Ticket, contract: Contract) -> str:
         "price": show_exact(ticket.price_pips * MICROS_PER_PIP) if ticket.type == "limit" else "",
     }
     if told.status == "open":
-        return _("%(rest)s %(outcome)s would wait at %(price)s for somebody to trade.") % said
+        return _("%(rest)s %(outcome)s would rest in the book at %(price)s.") % said
     if told.status == "partially_filled":
         return _("%(filled)s %(outcome)s trade at once, %(rest)s wait at %(price)s.") % said
     if ticket.side == "buy" and parse_amount_micros(told.cost) < 0:
@@ -176,7 +176,7 @@ def _list_fee_hold(effect: Effect) -> Iterable[Line]:
     risk_pips = PAYOUT_PIPS - price_pips if effect.is_sale else price_pips
     fee_micros = effect.hold_micros - risk_pips * effect.rest_lots
     if fee_micros > 0:
-        yield Line("fee_hold", _("Of it for the fee, at most"), show_data(fee_micros))
+        yield Line("fee_hold", _("Of which for the fee, at most"), show_data(fee_micros))
 
 
 def _list_gain(effect: Effect, market: Market) -> Iterable[Line]:

@@ -77,14 +77,16 @@ def name_payout(market: Market, contract: Contract) -> str:
 # --- refusals ---------------------------------------------------------------------------------
 
 _CLOCK_WRONG: Final = gettext_lazy(
-    "The exchange's clock is wrong, so no order is taken for now. Nothing was placed."
+    "The exchange's clock is wrong, so no orders are accepted right now. Nothing was placed."
 )
 _LATER: Final = gettext_lazy("Nothing was sent. Try again in a moment.")
 _REFUSALS: Final[Mapping[str, str | Promise]] = {
     "market_not_open": gettext_lazy("This market is not open for trading."),
     "market_closed": gettext_lazy("Trading in this market has ended."),
     "exchange_halted": gettext_lazy("Trading is halted on the whole exchange."),
-    "maintenance": gettext_lazy("The exchange is in maintenance: nothing can be changed for now."),
+    "maintenance": gettext_lazy(
+        "The exchange is in maintenance: nothing can be changed right now."
+    ),
     "engine_away": gettext_lazy("The matching engine is away. Nothing was sent; try again."),
     "overloaded": _LATER,
     "account_busy": _LATER,
@@ -94,8 +96,8 @@ _REFUSALS: Final[Mapping[str, str | Promise]] = {
         "No answer came in time. Send the same order again: it is placed once at most."
     ),
     "client_order_id_reused": gettext_lazy(
-        "This form was sent before with other values, and that order may stand. Look at your"
-        " orders, then send this one again if you still want it."
+        "This form was sent before with other values, and that order may be open. Check your "
+        "orders, then send this one again if you still want it."
     ),
     "email_not_verified": gettext_lazy("Confirm your e-mail address first."),
     "account_suspended": gettext_lazy("Your account is suspended."),
@@ -104,22 +106,22 @@ _REFUSALS: Final[Mapping[str, str | Promise]] = {
     "price_missing": gettext_lazy("A limit order needs a price."),
     "price_out_of_range": gettext_lazy("The price must lie between 0 and 1."),
     "budget_invalid": gettext_lazy(
-        "What you spend must be above 0, and doesn't go with “all or nothing”."
+        "The amount to spend must be above 0, and can't be combined with “fill or kill”."
     ),
     "post_only_invalid": gettext_lazy("Only a limit order that may wait can be post-only."),
     "post_only_would_cross": gettext_lazy(
-        "At this price it would trade at once, which a post-only order must not."
+        "At this price it would fill immediately, which a post-only order must not."
     ),
-    "expiry_invalid": gettext_lazy("Choose a moment in the future."),
+    "expiry_invalid": gettext_lazy("Choose a time in the future."),
     "invalid_time": gettext_lazy("Choose a day and a time."),
-    "reduce_only_no_position": gettext_lazy("You have no contracts that this order would close."),
+    "reduce_only_no_position": gettext_lazy("You have no position that this order would reduce."),
     "position_limit": gettext_lazy(
-        "With your open orders this would be more than this market's position limit."
+        "Together with your open orders this would exceed the market's position limit."
     ),
-    "not_a_number": gettext_lazy("Write a number, like 0.55 or 10."),
+    "not_a_number": gettext_lazy("Enter a number, like 0.55 or 10."),
     "too_many_decimals": gettext_lazy("That has too many decimals."),
     "number_too_large": gettext_lazy("That number is too large."),
-    "nothing_to_amend": gettext_lazy("That is what the order has already."),
+    "nothing_to_amend": gettext_lazy("The order already has this price and quantity."),
     "order_not_open": gettext_lazy("This order has ended already."),
     "not_found": gettext_lazy("This order was not found."),
 }
@@ -151,25 +153,29 @@ def _explain_terms(error: ApiError, market: Market) -> str:
     if error.code == AMBIGUOUS:
         return error.message
     if error.code in _OF_QUANTITY:
-        return _("Say how many contracts.") if error.field != "budget" else _("Say how much.")
+        return (
+            _("Enter the number of contracts.")
+            if error.field != "budget"
+            else _("Enter an amount.")
+        )
     return ""
 
 
 # --- what became of an order ------------------------------------------------------------------
 
 _ENDS: Final[Mapping[str, str | Promise]] = {
-    "immediate_remainder": gettext_lazy("nobody offers more at this price"),
-    "fok_not_fillable": gettext_lazy("not all of it can be had at this price"),
-    "no_liquidity": gettext_lazy("nobody offers the other side"),
-    "budget_spent": gettext_lazy("the amount is spent"),
+    "immediate_remainder": gettext_lazy("there are no more offers at this price"),
+    "fok_not_fillable": gettext_lazy("not all of it is available at this price"),
+    "no_liquidity": gettext_lazy("there are no offers on the other side"),
+    "budget_spent": gettext_lazy("the budget is spent"),
     "self_trade": gettext_lazy("it would trade with your own order"),
-    "reduce_only": gettext_lazy("there is no more to close"),
-    "insufficient_funds": gettext_lazy("your balance doesn't reach further"),
+    "reduce_only": gettext_lazy("there is nothing left to close"),
+    "insufficient_funds": gettext_lazy("your balance is too low for more"),
     "position_limit": gettext_lazy("the position limit is reached"),
-    "match_limit": gettext_lazy("it met too many orders at once"),
+    "match_limit": gettext_lazy("it matched too many orders at once"),
     "market_closed": gettext_lazy("trading has ended"),
-    "amended_to_filled": gettext_lazy("you made it no larger than what has been traded"),
-    "expired": gettext_lazy("its time is over"),
+    "amended_to_filled": gettext_lazy("you reduced it to what has been filled"),
+    "expired": gettext_lazy("it expired"),
     "cancelled_by_owner": gettext_lazy("you cancelled it"),
     "cancelled_by_operator": gettext_lazy("an operator cancelled it"),
 }
