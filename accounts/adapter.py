@@ -73,7 +73,8 @@ class AccountAdapter(DefaultAccountAdapter):
 
     def pre_login(self, request: HttpRequest, user: User, **kwargs: Any) -> HttpResponse | None:
         if user.is_suspended:
-            return show_error(request, 403, _("This account is suspended"))
+            message = _("Your balance and positions are kept; the operators can tell you more")
+            return show_error(request, 403, message, heading=_("Your account is suspended."))
         return super().pre_login(request, user, **kwargs)
 
     def confirm_email(self, request: HttpRequest, email_address: EmailAddress) -> bool:

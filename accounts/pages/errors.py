@@ -59,10 +59,14 @@ def show_error(
     status: int,
     message: str = "",
     *,
+    heading: str = "",
     headers: Mapping[str, str] | None = None,
 ) -> HttpResponse:
-    """Answer with the page of this status; `message` is one sentence without its full stop."""
-    context = {"status": status, "message": message}
+    """Answer with the page of this status; `message` is one sentence without its full stop.
+
+    `heading` is for what the status alone does not say.
+    """
+    context = {"status": status, "message": message, "heading": heading}
     response = render(request, "error.html", context, status=status)
     for name, value in (headers or {}).items():
         response[name] = value

@@ -59,8 +59,8 @@ MARKETS: Final = (
         terms={"featured": True},
     ),
     DemoMarket(
-        slug="gold-dearer",
-        title="Will gold be dearer on {day} than on {opening}?",
+        slug="gold-higher",
+        title="Will gold cost more on {day} than on {opening}?",
         category="Finance",
         tags=("metals",),
         closes_in_days=14,
@@ -100,7 +100,7 @@ MARKETS: Final = (
     ),
     DemoMarket(
         slug="orbital-launches",
-        title="How many orbital launches will be tried before {day}?",
+        title="How many orbital launches will be attempted before {day}?",
         category="Science",
         tags=("space",),
         closes_in_days=17,

@@ -22,6 +22,7 @@ from markets.pages import comments
 from markets.queries import get_market, list_status_changes
 from trading import tiles
 from trading.pages import live
+from trading.pages.changes import name_changes
 from trading.pages.desk import build_ticket_context, choose_type
 from trading.pages.live import OutcomeNow
 from trading.pages.numbers import show_exact, show_lots
@@ -159,7 +160,7 @@ def build_about_context(request: HttpRequest, market: Market) -> dict[str, Any]:
     source = market.resolution_source.strip()
     is_link = source.startswith(("https://", "http://")) and " " not in source
     return {
-        "changes": list(changes[:CHANGES_MAX]),
+        "changes": name_changes(market, changes[:CHANGES_MAX]),
         "source_url": source if is_link else "",
         "fees": describe_fees(market),
         "limits": list_limits(market),
@@ -172,21 +173,19 @@ def describe_fees(market: Market) -> str:
     maker, taker = market.fee_maker_rate, market.fee_taker_rate
     if market.fee_kind == Market.FeeKind.NONE or not (maker or taker):
         return _("Trading is free.")
+    said = {"taker": show_exact(taker), "maker": show_exact(maker)}
     if market.fee_kind == Market.FeeKind.FLAT:
-        said = {"taker": show_exact(taker), "maker": show_exact(maker)}
+        if not maker:
+            return _("Takers pay %(taker)s per contract; makers pay nothing.") % said
         return _("Takers pay %(taker)s per contract; makers pay %(maker)s.") % said
-    said = {
-        "taker": show_exact(taker),
-        "maker": show_exact(maker),
-        "most": show_exact(taker // 4),
-    }
-    return (
-        _(
-            "A contract pays %(taker)s times price times (1 - price) in an order that trades at"
-            " once, with %(maker)s instead in one that waited: at most %(most)s, at 0.50."
+    if not maker:
+        text = _("Takers pay %(taker)s x price x (1 - price) per contract; makers pay nothing.")
+    else:
+        text = _(
+            "Takers pay %(taker)s x price x (1 - price) per contract;"
+            " makers pay %(maker)s x price x (1 - price)."
         )
-        % said
-    )
+    return text % said
 
 
 def describe_time(seconds: int) -> str:

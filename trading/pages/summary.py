@@ -125,13 +125,21 @@ def _describe(told: PreviewAnswer, ticket: Ticket, contract: Contract) -> str:
     }
     if told.status == "open":
         return _("%(rest)s %(outcome)s would rest in the book at %(price)s.") % said
+    if told.average_price is None:
+        return _("Nothing would be traded.")
+    is_sale = ticket.side == "sell"
     if told.status == "partially_filled":
-        return _("%(filled)s %(outcome)s trade at once, %(rest)s wait at %(price)s.") % said
-    if ticket.side == "buy" and parse_amount_micros(told.cost) < 0:
-        return _("%(filled)s %(outcome)s trade at once and close what you own against it.") % said
-    if told.average_price is not None:
-        return _("%(filled)s %(outcome)s trade at once.") % said
-    return _("Nothing would be traded.")
+        if is_sale:
+            text = _("You sell %(filled)s %(outcome)s now; %(rest)s would rest at %(price)s.")
+        else:
+            text = _("You buy %(filled)s %(outcome)s now; %(rest)s would rest at %(price)s.")
+    elif is_sale:
+        text = _("You sell %(filled)s %(outcome)s now.")
+    elif parse_amount_micros(told.cost) < 0:
+        text = _("You buy %(filled)s %(outcome)s now, which closes your position against it.")
+    else:
+        text = _("You buy %(filled)s %(outcome)s now.")
+    return text % said
 
 
 def _describe_bet(effect: Effect) -> str:

@@ -243,7 +243,7 @@ def compute_affordable_lots(
 ) -> int:
     """Return the most lots, a multiple of the step, that never cost more than the budget.
 
-    That is what the engine may hold for them: price x lots and the dearer of both fee rates.
+    That is what the engine may hold for them: price x lots and the higher of both fee rates.
     """
     if not 0 < price_pips < PAYOUT_PIPS or budget_micros <= 0:
         return 0
