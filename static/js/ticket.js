@@ -158,6 +158,13 @@ document.addEventListener("click", (event) => {
   else if ("ticketClose" in button.dataset) sheet.close();
 });
 
+document.addEventListener("keydown", (event) => {
+  const ticks = { ArrowUp: 1, ArrowDown: -1 }[event.key];
+  if (ticks === undefined || event.target.id !== "ticket-price") return;
+  event.preventDefault();
+  step(ticks);
+});
+
 /** One tick up or down, on the grid of ticks. */
 function step(ticks) {
   const field = find("#ticket-price");
