@@ -34,7 +34,7 @@ def clock(monkeypatch):
             return self.us // MINUTE_US
 
     clock = Clock()
-    monkeypatch.setattr("trading.shard.now_us", lambda: clock.us)
+    world.set_clock(monkeypatch, lambda: clock.us)
     return clock
 
 
@@ -183,7 +183,7 @@ def test_bit_by_bit_gives_the_same_rows_as_at_once_and_as_the_trades_say(
     OutcomeStats.objects.all().delete()
     MarketStats.objects.filter(market=market).delete()
     monkeypatch.undo()
-    monkeypatch.setattr("trading.shard.now_us", lambda: clock.us)
+    world.set_clock(monkeypatch, lambda: clock.us)
     derive.derive_market(market.pk)
     derive.refresh_stats()
     assert stored() == bit_by_bit

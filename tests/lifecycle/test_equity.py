@@ -32,7 +32,7 @@ def yesterday(monkeypatch, shard):
 
 def move_clock(monkeypatch, moment):
     us = from_datetime(moment)
-    monkeypatch.setattr("trading.shard.now_us", lambda: us)
+    world.set_clock(monkeypatch, lambda: us)
     monkeypatch.setattr("accounts.ledger.now_us", lambda: us)
     monkeypatch.setattr("accounts.ids.time.time_ns", lambda: us * 1_000)
     monkeypatch.setattr("django.utils.timezone.now", lambda: moment)

@@ -100,7 +100,7 @@ def test_closing_cancels_resting_orders_and_releases_their_holds(shard, market, 
 def test_a_market_past_its_close_time_refuses_orders_though_nobody_closed_it(
     shard, market, alice, monkeypatch
 ):
-    monkeypatch.setattr("trading.shard.now_us", lambda: from_datetime(market.close_at))
+    world.set_clock(monkeypatch, lambda: from_datetime(market.close_at))
     [result] = run(shard, buy(market, alice, 40, 1000))
     assert result.reason == "market_closed"
     assert Market.objects.get(pk=market.pk).status == "open"

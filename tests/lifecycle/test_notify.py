@@ -97,7 +97,7 @@ def test_an_order_that_expires_is_told(shard, market, alice, monkeypatch):
     soon = now_us() + 1_000_000
     order = buy(market, alice, 40, 500, tif=Tif.GTD, terms=Terms(expires_at_us=soon))
     run(shard, order)
-    monkeypatch.setattr("trading.shard.now_us", lambda: soon + 1)
+    world.set_clock(monkeypatch, lambda: soon + 1)
     actions.do_pass_time(market.pk)
     derive.derive_market(market.pk)
     assert told(alice) == ["Your order to buy 5 Yes at 0.40 expired"]

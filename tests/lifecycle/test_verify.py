@@ -10,6 +10,7 @@ from django.db import connection
 from django.db.models import F
 
 from accounts.actions import do_request_withdrawal
+from accounts.clock import now_us
 from accounts.models import Account, Transfer
 from markets.models import Market, Outcome, StatusChange
 from tests.trading import world
@@ -405,6 +406,10 @@ CORRUPTIONS: list[tuple[str, Callable[[Market], Any]]] = [
     (
         "a settled market pays exactly 1 credit for a set",
         lambda live: first(Outcome.objects.filter(market__status="settled")).update(payout_pips=2),
+    ),
+    (
+        "no book's time lies ahead of the clock",
+        lambda live: BookState.objects.filter(market=live).update(ts_us=now_us() + 3600 * 10**6),
     ),
 ]
 

@@ -1,10 +1,12 @@
 """Users, markets and a shard for tests of the trading path, below the gateway."""
 
 import itertools
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
 import msgspec
+import pytest
 from django.utils import timezone
 
 from accounts.actions.credits import do_grant
@@ -97,6 +99,12 @@ def run(shard: Shard, *tasks: Task) -> list[Result | str]:
             answers.append(decode_result(reply.result) if done else reply.status)
         left = left[len(committed.replies) :]
     return answers
+
+
+def set_clock(monkeypatch: pytest.MonkeyPatch, read_us: Callable[[], int]) -> None:
+    """Let engines live at another time, as if the database's clock said the same."""
+    monkeypatch.setattr("trading.shard.now_us", read_us)
+    monkeypatch.setattr("trading.clock.is_wrong", lambda ahead_us: False)
 
 
 def open_market(shard: Shard, market: Market) -> None:
