@@ -11,6 +11,7 @@ from typing import Any
 
 import structlog
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction
+from django.conf import settings
 from django.contrib.auth.middleware import AuthenticationMiddleware
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.urls import reverse
@@ -92,8 +93,7 @@ class StrangersPace:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        path = request.path
-        if path in door.PROBES or path.startswith(door.API_PREFIX) or request.user.is_authenticated:
+        if not _is_strangers_page(request):
             return self.get_response(request)
         try:
             address, rate = find_strangers_bucket(request, "read")
@@ -101,6 +101,13 @@ class StrangersPace:
         except ApiError as error:
             _note_refusal(request.visit, request, error)  # type: ignore[attr-defined]
         return self.get_response(request)
+
+
+def _is_strangers_page(request: HttpRequest) -> bool:
+    if request.path in door.PROBES or request.path.startswith(door.API_PREFIX):
+        return False
+    # Without the cookie nothing is asked of the session: such a page may be kept by caches.
+    return settings.SESSION_COOKIE_NAME not in request.COOKIES or not request.user.is_authenticated
 
 
 def _start(request: HttpRequest) -> tuple[door.Visit, dict[str, str]]:

@@ -165,6 +165,8 @@ HELPS: Final = {
     "Candle.minute": _("Minutes since 1970, UTC."),
     "Candle.seq": _("The journal's sequence number that it reflects."),
     "DailyEquity.deposited_micros": _("Grants and deposits less withdrawals."),
+    "Lease.books_ahead_us": _("How far the latest time in its books lies ahead of the clock."),
+    "Lease.clock_ahead_us": _("The engine's clock minus the database's."),
     "Lease.loaded_at_us": _("0 until its books are loaded."),
 }
 

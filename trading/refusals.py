@@ -35,5 +35,6 @@ SENTENCES: Final[Sentences] = {
     "dispute_window_over": _("The dispute window has ended."),
     "not_concerned": _("Only those who traded in this market can dispute its result."),
     "already_disputed": _("You have already disputed this result."),
+    "dispute_undecided": _("A dispute of this result is still open: decide it first."),
     "own_dispute": _("You can't decide your own dispute."),
 }

@@ -68,7 +68,7 @@ def test_a_number_is_read_in_the_page_s_language_or_not_at_all(typed, english, g
 def test_what_can_be_two_numbers_is_refused_with_both():
     with translation.override("en"), pytest.raises(UnitError) as refused:
         read_number("1,234")
-    assert refused.value.message == "“1,234” can be two numbers. Write 1234 or 1.234."
+    assert refused.value.message == "“1,234” is ambiguous. Enter 1234 or 1.234."
 
 
 @given(st.integers(-(10**15), 10**15), st.sampled_from(["en", "de"]))

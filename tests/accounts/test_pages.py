@@ -276,7 +276,8 @@ def test_an_operator_adds_a_user_with_an_account(desk):
         "password2": PASSWORD,
     }
     desk.post(reverse("admin:accounts_user_add"), form)
-    assert main_account(User.objects.get(handle="newcomer")).cash_micros == 0
+    account = main_account(User.objects.get(handle="newcomer"))
+    assert account.cash_micros == 10_000 * 10**6  # what a sign-up gets
 
 
 def policy_form(browser, **changes):
@@ -330,7 +331,7 @@ def test_a_policy_that_cannot_be_is_refused(desk, change):
 def test_a_new_account_is_welcomed_once_with_what_to_do_next(client, db):
     page = client.post("/accounts/signup/", SIGN_UP, follow=True).content.decode()
     assert "Welcome to predex, bob!" in page
-    assert "You have ¤10,000.00 to trade with." in page
+    assert "You have 10,000.00\N{NO-BREAK SPACE}cr to trade with." in page
     assert "the link that we have sent to bob@example.org" in page
     assert "data-toast" not in page
     assert "data-welcome" not in client.get("/").content.decode()

@@ -135,7 +135,7 @@ def test_halting_the_whole_exchange_reaches_an_open_page(
     open_market(operator, "stands-still")
     page = visit(alice).open("/markets/stands-still/")
     bar = page.get_by_text("Trading is halted on the whole exchange. Orders can be cancelled.")
-    expect(page.get_by_text("Nobody sells at the moment.")).to_be_visible()
+    expect(page.get_by_text("No sell orders.")).to_be_visible()
     expect(bar).to_be_hidden()
     operator.call("PATCH", "exchange", {"trading_halted": True, **REASON})
     expect(bar).to_be_visible()
@@ -143,7 +143,7 @@ def test_halting_the_whole_exchange_reaches_an_open_page(
     expect(page.get_by_text("No sell orders. Trading is halted.")).to_be_visible()
     operator.call("PATCH", "exchange", {"trading_halted": False, **REASON})
     expect(bar).to_be_hidden()
-    expect(page.get_by_text("Nobody sells at the moment.")).to_be_visible()
+    expect(page.get_by_text("No sell orders.")).to_be_visible()
     expect(page.locator("#ticket-form")).to_be_visible()
 
 

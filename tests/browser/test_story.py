@@ -64,7 +64,7 @@ def test_a_stranger_signs_up_confirms_the_address_and_trades(
 
     page.wait_for_url(f"**/markets/{slug}/**")
     welcome = page.get_by_role("region", name="Welcome to predex, nora!")
-    expect(welcome).to_contain_text("You have ¤10,000.00 to trade with.")
+    expect(welcome).to_contain_text("You have 10,000.00\N{NO-BREAK SPACE}cr to trade with.")
     expect(page.locator("[data-toast]")).to_have_count(0)
     expect(page.get_by_text("Confirm your e-mail address before you trade.")).to_be_visible()
     page.get_by_role("button", name="Close", exact=True).click()

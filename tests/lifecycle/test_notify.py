@@ -165,8 +165,10 @@ def test_a_void_says_what_was_taken_back_and_no_amount_where_there_is_none(
     Resolution.objects.update(final_at=timezone.now())
     assert settle_market(market.pk)
     notify.tell_due()
-    assert told(alice) == ["Voided: every trade was undone, ¤0.10 was taken back"]
-    assert told(bob) == ["Voided: every trade was undone, you got ¤0.10 back"]
+    assert told(alice) == [
+        "Voided: every trade was undone, 0.10\N{NO-BREAK SPACE}cr was taken back"
+    ]
+    assert told(bob) == ["Voided: every trade was undone, you got 0.10\N{NO-BREAK SPACE}cr back"]
     row = Notification.objects.get(user=alice.owner_id)
     row.facts |= {"payout_micros": 0}
     assert describe(row).title == "Voided: every trade was undone"

@@ -75,7 +75,7 @@ def test_a_script_is_text_and_a_link_is_a_link_nobody_vouches_for(client, market
 
 @pytest.mark.parametrize(
     ("text", "said"),
-    [("", "Write something first"), (" \n ", "Write something first"), ("x" * 2_001, "too long")],
+    [("", "Write a comment first"), (" \n ", "Write a comment first"), ("x" * 2_001, "too long")],
 )
 def test_a_wrong_text_is_refused_beside_its_field_and_kept(client, market, alice, text, said):
     response = write(client, market, text)

@@ -84,11 +84,11 @@ def test_a_preview_changes_nothing_and_keeps_what_was_written(client, creator):
         ({"title": "x" * 201}, "at most 200 characters"),
         ({"title": "Rain\u202eniaR"}, "Control characters"),
         ({"rules": "  "}, "This field is required"),
-        ({"close_at": "2001-01-01T00:00"}, "This moment has passed"),
+        ({"close_at": "2001-01-01T00:00"}, "That time has already passed"),
         ({"close_at": "tomorrow"}, "Enter a valid date"),
-        ({"kind": "categorical", "outcomes_text": "only one"}, "Write 2 to 50 outcomes"),
+        ({"kind": "categorical", "outcomes_text": "only one"}, "Enter 2 to 50 outcomes"),
         ({"kind": "categorical", "outcomes_text": "a\nA"}, "Each outcome is named once"),
-        ({"visibility": "group"}, "Choose the group"),
+        ({"visibility": "group"}, "Choose a group"),
         ({"kind": "auction"}, "Select a valid choice"),
     ],
 )
@@ -172,7 +172,7 @@ def test_a_rejected_draft_is_mended_and_proposed_again(client, creator):
 def test_a_proposer_has_a_list_of_their_proposals_with_what_operators_said(client, creator):
     from markets.actions import do_reject_market
 
-    assert "no market yet" in client.get("/proposals/").content.decode()
+    assert "not proposed a market yet" in client.get("/proposals/").content.decode()
     post(client)
     post(client, title="Will it snow in Rome?")
     do_reject_market(
@@ -182,7 +182,7 @@ def test_a_proposer_has_a_list_of_their_proposals_with_what_operators_said(clien
     )
     page = client.get("/proposals/").content.decode()
     assert page.index("snow in Rome") < page.index("rain in Rome")
-    assert page.count("The operators say: Say where in Rome.") == 1
+    assert page.count("note: Say where in Rome.") == 1
     assert page.count("Waiting for approval") == 1
     client.force_login(make_user("bob"))
     assert "Rome" not in client.get("/proposals/").content.decode()

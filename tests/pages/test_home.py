@@ -418,7 +418,7 @@ def test_what_does_not_exist_is_not_found(client, name):
 def test_a_cursor_that_is_none_of_ours_is_a_bad_request(client):
     page = client.get("/?cursor=%F0%9F")
     assert page.status_code == 400
-    assert "Begin at the first page." in read(page)
+    assert "Start again at the first page." in read(page)
 
 
 def test_orders(client):

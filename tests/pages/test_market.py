@@ -171,12 +171,12 @@ def test_a_voided_market_says_what_came_back_and_what_was_taken(people, alive):
     market.refresh_from_db()
     pages = {account: see(market, account) for account in (alice, bob, None)}
     assert "Voided: every trade is undone." in pages[None]
-    assert "what they had gained was taken back" in pages[None]
+    assert "gains were taken back" in pages[None]
     for account, page in pages.items():
         assert "You were paid" not in page
         assert "gets back what they paid" not in page
         assert 'Open interest</dt><dd class="num font-medium">0</dd>' in page, account
-    assert "You got ¤6.00 back." in pages[alice]
+    assert "You got 6.00\N{NO-BREAK SPACE}cr back." in pages[alice]
 
 
 def test_what_a_void_takes_back_is_said_as_that(alive):
@@ -190,10 +190,10 @@ def test_what_a_void_takes_back_is_said_as_that(alive):
     Resolution.objects.update(final_at=timezone.now())
     assert settle_market(market.pk)
     page = see(market, alice)
-    assert "¤0.10 was taken back." in page
+    assert "0.10\N{NO-BREAK SPACE}cr was taken back." in page
     assert "You were paid" not in page
     portfolio = browser_of(alice).get("/portfolio/settlements/").content.decode()
-    assert "¤0.10 taken back" in portfolio
+    assert "0.10\N{NO-BREAK SPACE}cr taken back" in portfolio
     assert "Market voided: gains taken back" in (
         browser_of(alice).get("/portfolio/transfers/").content.decode()
     )
@@ -202,7 +202,7 @@ def test_what_a_void_takes_back_is_said_as_that(alive):
 @pytest.mark.parametrize(
     ("status", "words"),
     [
-        ("open", "Nobody sells at the moment."),
+        ("open", "No sell orders."),
         ("halted", "No sell orders. Trading is halted."),
         ("closed", "No sell orders: trading has ended."),
         ("resolving", "No sell orders: trading has ended."),
@@ -257,7 +257,7 @@ def test_a_draft_is_its_creators_and_the_operators(alive):
     assert "This is a draft." in page
     assert f"/markets/{market.slug}/edit/" in page
     record_status(market, "proposed", by=creator, reason="")
-    assert "This market waits for approval." in see(market, account)
+    assert "This market is waiting for approval." in see(market, account)
     see(market, status=404)
     see(market, world.make_account(), status=404)
 
@@ -294,7 +294,7 @@ def test_a_result_is_proposed_with_evidence_by_who_may(people):
     nobody = browser.post(url, {"evidence_text": "x"})
     assert "Choose what has won." in nobody.content.decode()
     address = browser.post(url, {"winners": "YES", "evidence_url": "javascript:alert(1)"})
-    assert "This is no web address" in address.content.decode()
+    assert "This is not a web address" in address.content.decode()
     long = browser.post(url, {"winners": "YES", "evidence_text": "x" * 5_001})
     assert "This is too long." in long.content.decode()
     assert "x" * 5_001 in long.content.decode()
@@ -323,7 +323,7 @@ def test_who_traded_may_dispute_a_result_once(people):
     )
     assert browser_of(alice).post(url, {"text": "It did!"}).status_code == 302
     page = see(market, alice)
-    assert "Your dispute stands." in page
+    assert "You have disputed this result." in page
     assert "Dispute this result" not in page
     outsider = browser_of(world.make_account()).post(url, {"text": "Me too"})
     assert "Only those who traded in this market" in outsider.content.decode()

@@ -50,10 +50,10 @@ async def test_a_position_is_worth_what_the_book_pays_less_all_fees(inside, alic
     assert "Loss, fees included" in whole.text
     await alice.placed(market, "buy 9 YES @ 0.50")  # nobody sells to themselves
     page = await see(alice, market)
-    assert cell(page, "value") == "¤30.00"
-    assert cell(page, "profit") == f"{MINUS}¤0.84"
-    assert cell(page, "sold") == "¤22.90"
-    assert cell(page, "sold-profit") == f"{MINUS}¤7.94"
+    assert cell(page, "value") == "30.00\N{NO-BREAK SPACE}cr"
+    assert cell(page, "profit") == f"{MINUS}0.84\N{NO-BREAK SPACE}cr"
+    assert cell(page, "sold") == "22.90\N{NO-BREAK SPACE}cr"
+    assert cell(page, "sold-profit") == f"{MINUS}7.94\N{NO-BREAK SPACE}cr"
     await bob.placed(market, "sell 50 NO @ 0.30")  # is there to buy YES at 0.70
     half = await send(alice, market, "preview/", **sale, amount="25")
     assert read_lines(half.text)["result"] == "1.712500"  # 17.50 - 0.3675 - 30.84 / 2
@@ -78,8 +78,10 @@ async def test_contracts_against_several_outcomes_are_sold_to_their_asks(inside,
         await alice.placed(market, f"sell 10 {code} @ 0.30")
     page = await see(alice, market)
     assert "NO on Outcome 1" in page
-    assert cell(page, "sold") == "¤3.00"  # 10 are set aside for both; 7 buy them back
-    assert cell(page, "sold-profit") == f"{MINUS}¤1.00"
+    assert (
+        cell(page, "sold") == "3.00\N{NO-BREAK SPACE}cr"
+    )  # 10 are set aside for both; 7 buy them back
+    assert cell(page, "sold-profit") == f"{MINUS}1.00\N{NO-BREAK SPACE}cr"
 
 
 def cell(page, name):

@@ -90,8 +90,8 @@ def test_a_positions_profit_is_what_the_account_gained_and_closing_only_reduces(
     derive.derive_market(market.pk)
     page = browser_of(alice).get("/portfolio/")
     text = text_of(page)
-    assert f"Profit, all time {MINUS}¤0.17" in text
-    assert f"¤6.00 ¤4.33 {MINUS}¤0.17 {MINUS}¤1.84 Close" in text
+    assert f"Profit, all time {MINUS}0.17 cr" in text
+    assert f"6.00 cr 4.33 cr {MINUS}0.17 cr {MINUS}1.84 cr Close" in text
     assert "&amp;amount=10&amp;reduce_only=on#ticket" in page.content.decode()
 
 
@@ -310,8 +310,8 @@ def test_a_form_that_is_sent_twice_asks_once(alice):
     ("amount", "message"),
     [
         ("", "This field is required."),
-        ("ten", "Write a number"),
-        ("1e3", "Write a number"),
+        ("ten", "Enter a number"),
+        ("1e3", "Enter a number"),
         ("-5", "Enter an amount above 0."),
         ("0", "Enter an amount above 0."),
         ("0.0000001", "At most 6 decimals."),

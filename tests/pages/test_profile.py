@@ -171,7 +171,9 @@ def test_open_markets_do_not_count(shard, alice, bob):
     market = open_market(shard)
     run(shard, sell(market, bob, 60, 1000), buy(market, alice, 60, 1000))
     assert read_track_record(alice.pk).markets == 0
-    assert "No market" in Client().get("/@alice/").content.decode()
+    assert (
+        "None of their markets has been resolved yet." in Client().get("/@alice/").content.decode()
+    )
 
 
 def test_bins_hold_ten_points_each_with_exact_edges():

@@ -215,7 +215,7 @@ def test_a_provider_that_fails_is_a_page_in_our_style(client, db, provider):
     response = client.get(back, follow=True)
     assert b"You are not logged in" in response.content
     cancelled = client.get(reverse("socialaccount_login_cancelled"))
-    assert b"You stopped on the way" in cancelled.content
+    assert b"You cancelled the log-in" in cancelled.content
 
 
 def test_suggested_handles():

@@ -6,6 +6,7 @@ docs/api.md says what each means. A test compares both with what the program's s
 from typing import Final
 
 CODES: Final = (
+    "account_busy",
     "account_closed",
     "account_suspended",
     "already_approved",
@@ -37,6 +38,7 @@ CODES: Final = (
     "budget_invalid",
     "changed_meanwhile",
     "client_order_id_reused",
+    "clock_wrong",
     "close_before_open",
     "close_in_the_past",
     "configuration_invalid",
@@ -57,6 +59,7 @@ CODES: Final = (
     "group_missing",
     "handle_reserved",
     "handle_taken",
+    "headers_too_large",
     "host_not_allowed",
     "house_cover_needed",
     "idempotency_key_reused",
@@ -70,6 +73,7 @@ CODES: Final = (
     "invite_needed",
     "is_an_operator",
     "last_operator",
+    "log_in_again",
     "maintenance",
     "market_closed",
     "market_is_voided",
@@ -129,6 +133,7 @@ CODES: Final = (
     "quantity_too_large",
     "reduce_only_no_position",
     "repeated_field",
+    "request_timeout",
     "resolver_stopped",
     "second_person_needed",
     "settles_before_close",

@@ -17,7 +17,7 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from channels.db import database_sync_to_async
+from asgiref.sync import sync_to_async
 from django.contrib.auth.decorators import login_required
 from django.db.models import QuerySet
 from django.http import HttpRequest, StreamingHttpResponse
@@ -66,7 +66,9 @@ async def _write(columns: Sequence[str], read: Callable[[Key], Chunk]) -> AsyncI
     yield _encode([columns])
     key: Key = None
     while True:
-        lines, key = await database_sync_to_async(read)(key)
+        lines, key = await sync_to_async(read)(
+            key
+        )  # the thread of the request, which ends its connection
         if lines:
             yield _encode(lines)
         if key is None:
