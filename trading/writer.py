@@ -8,7 +8,6 @@ persists. Nothing here decides anything: the engine has decided, the database's 
 from collections.abc import Callable, Iterable
 from typing import Any, Final, NamedTuple, TypeVar
 
-import msgspec
 import psycopg
 
 from accounts import bulk, ledger
@@ -20,7 +19,6 @@ from trading.engine.trade_ids import trade_id
 from trading.engine.types import (
     RULES_VERSION,
     SCHEMA_VERSION,
-    Config,
     MarketStatus,
     Traded,
 )
@@ -69,16 +67,9 @@ class MarketPart:
     """What a batch did to one market so far."""
 
     __slots__ = (
-        "entries",
-        "fills",
-        "live",
-        "new_orders",
-        "order_seqs",
-        "seq_before",
-        "status",
-        "tops",
+        "entries", "fills", "live", "new_orders", "order_seqs", "seq_before", "status", "tops",
         "traded",
-    )
+    )  # fmt: skip
 
     def __init__(self, live: LiveMarket) -> None:
         self.live = live
@@ -387,7 +378,7 @@ def _write_journal(cursor: Any, batch: Batch, part: MarketPart) -> None:
     if engine.status is None or engine.config is None:
         return
     if part.status is not None:
-        live.config_bytes = _encode_config(engine.config)
+        live.config_bytes = encode_body(engine.config)
     BOOK_STATES.upsert(
         cursor,
         [
@@ -401,10 +392,6 @@ def _write_journal(cursor: Any, batch: Batch, part: MarketPart) -> None:
             )
         ],
     )
-
-
-def _encode_config(config: Config) -> bytes:
-    return msgspec.msgpack.encode(config)
 
 
 def _transfers(part: MarketPart) -> Iterable[ledger.Entry]:

@@ -178,7 +178,7 @@ class Migration(migrations.Migration):
                     models.ForeignKey(
                         blank=True,
                         editable=False,
-                        help_text="The operator without whose word the draft can't be opened.",
+                        help_text="The operator who must approve the draft before it can be opened.",
                         null=True,
                         on_delete=django.db.models.deletion.PROTECT,
                         related_name="+",
@@ -275,7 +275,7 @@ class Migration(migrations.Migration):
                 (
                     "maintenance",
                     models.BooleanField(
-                        default=False, help_text="Read only: every write is refused."
+                        default=False, help_text="Read-only: every write is refused."
                     ),
                 ),
                 ("announcement", models.CharField(blank=True, max_length=500)),
