@@ -160,7 +160,7 @@ def build_about_context(request: HttpRequest, market: Market) -> dict[str, Any]:
     source = market.resolution_source.strip()
     is_link = source.startswith(("https://", "http://")) and " " not in source
     return {
-        "changes": name_changes(market, changes[:CHANGES_MAX]),
+        "changes": name_changes(market, list(changes[:CHANGES_MAX])),
         "source_url": source if is_link else "",
         "fees": describe_fees(market),
         "limits": list_limits(market),
