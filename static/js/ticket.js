@@ -269,7 +269,9 @@ function writeDown() {
   if (form() === null) return written;
   const fields = new URLSearchParams(new FormData(form()));
   fields.delete("csrfmiddlewaretoken");
-  for (const name of NUMBERS) fields.set(name, readNumber(fields.get(name)) ?? fields.get(name));
+  for (const name of NUMBERS) {
+    if (fields.has(name)) fields.set(name, readNumber(fields.get(name)) ?? fields.get(name));
+  }
   return `?${fields}`;
 }
 

@@ -101,7 +101,7 @@ def test_a_first_trade_just_before_the_close_stays_in_the_chart(
 ):
     slug = open_market(operator, "hurried")
     page = visit(bob).open(f"/markets/{slug}/")
-    nothing = page.get_by_text("Nothing has been traded yet.")
+    nothing = page.locator("[data-chart-empty]")
     expect(nothing).to_be_visible()
     carol.place(slug, "sell 10 YES @ 0.62")
     bob.place(slug, "buy 10 YES @ 0.62")
