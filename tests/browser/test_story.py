@@ -162,7 +162,7 @@ def propose_result(admin: Page) -> None:
     name = "Propose a result"
     admin.get_by_role("list", name="What can be done").get_by_role("link", name=name, exact=True).click()
     admin.get_by_label("Yes", exact=True).check()
-    admin.get_by_label("Evidence (optional)", exact=True).fill("Cars drive over it.")
+    admin.get_by_label("Evidence", exact=True).fill("Cars drive over it.")
     admin.get_by_role("button", name=name).click()
     expect(admin.get_by_text(f"{name}: done.")).to_be_visible()
 
