@@ -197,11 +197,11 @@ def check_outcomes(kind: str, outcomes: Sequence[OutcomePair]) -> None:
         raise RefusedError("bad_outcome_code", message, "outcomes")
     if len(set(codes)) < len(codes):
         raise RefusedError("duplicate_outcome_code", "each code is used once", "outcomes")
-    for _, name in outcomes:
-        check_line(name, "outcomes")
     names = [_fold(name) for _, name in outcomes]
     if not all(names):
         raise RefusedError("blank", "each outcome has a name", "outcomes", status=400)
+    for _, name in outcomes:
+        check_line(name, "outcomes")
     if len(set(names)) < len(names):
         raise RefusedError("duplicate_outcome_name", "each name is used once", "outcomes")
 

@@ -309,7 +309,7 @@ def test_of_a_result_s_evidence_nothing_is_called_optional(site, traded, operato
     refused = site.post(url, {"winners": ["0"]}).context["form"].errors
     assert dict(refused) == {"evidence_text": ["Give evidence for the result, or a link to it."]}
     page = site.get(f"/markets/{traded.slug}/").content.decode()
-    assert "A text or a link is needed" in page
+    assert "Evidence or a link is required" in page
 
 
 @pytest.mark.parametrize(("action", "status"), [("uphold", "closed"), ("dismiss", "resolving")])

@@ -17,7 +17,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 from asgiref.sync import sync_to_async
 from django.conf import settings
-from django.core.management.base import CommandError
+from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
 from accounts.actions import do_create_user, do_grant
@@ -29,7 +29,6 @@ from trading.actions import do_close_market, do_open_market, do_resolve_market
 from trading.engine.types import PAYOUT_PIPS
 from trading.filelock import EngineAlreadyRunningError, engine_file_lock
 from trading.gateway import Gateway, get_gateway
-from trading.management.base import MigratedCommand
 from trading.recording import Recording, Trader
 from trading.recording_replay import (
     Outcome,
@@ -55,7 +54,7 @@ class Session(NamedTuple):
     operator: User
 
 
-class Command(MigratedCommand):
+class Command(BaseCommand):
     help = "Trade recorded market sessions again and compare fills and books with the recording."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
