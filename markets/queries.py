@@ -124,9 +124,15 @@ def list_status_changes(market: Market, *, user: Any) -> QuerySet[StatusChange]:
 
 
 def find_resolution(market: Market) -> Resolution | None:
-    """Return the result that stands, proposed or final, with its `dispute_count`."""
+    """Return the result that stands, proposed or final, with its `dispute_count`, and how many of
+    them are `undecided_count`.
+    """
     standing = Resolution.objects.filter(market=market, withdrawn_at=None)
-    return standing.select_related("proposed_by").annotate(dispute_count=Count("disputes")).first()
+    counts = {
+        "dispute_count": Count("disputes"),
+        "undecided_count": Count("disputes", filter=Q(disputes__decision="")),
+    }
+    return standing.select_related("proposed_by").annotate(**counts).first()
 
 
 def get_exchange() -> Exchange:

@@ -11,6 +11,7 @@ from accounts.templatetags.predex import contracts, moment, money, price, signed
 from markets.models import HIDDEN_STATUSES, Market
 from trading.engine.types import BUY, PAYOUT_PIPS
 from trading.models import Notification, NotificationKind, Order
+from trading.pages.words import name_contract
 
 
 class Told(NamedTuple):
@@ -77,7 +78,8 @@ def _closing(market: Market, facts: dict[str, Any]) -> tuple[str, str]:
 def _result(market: Market, facts: dict[str, Any]) -> tuple[str, str]:
     payout_pips = facts["payout_pips"]
     if PAYOUT_PIPS in payout_pips:
-        outcome = list(market.outcomes.all())[payout_pips.index(PAYOUT_PIPS)].name
+        code = list(market.outcomes.all())[payout_pips.index(PAYOUT_PIPS)].code
+        outcome = name_contract(market, code).label
         title = _("Result proposed: %(outcome)s") % {"outcome": outcome}
     else:
         title = _("A result is proposed: several outcomes share the payout")
@@ -100,7 +102,11 @@ def _say_when(time: str) -> str:
 
 
 def _resolved(market: Market, facts: dict[str, Any]) -> tuple[str, str]:
-    return _("Resolved: you were paid %(amount)s, profit %(profit)s") % _paid(facts), market.title
+    if facts.get("payout_micros"):
+        text = _("Resolved: you were paid %(amount)s, profit %(profit)s")
+    else:
+        text = _("Resolved: nothing was paid to you, profit %(profit)s")
+    return text % _paid(facts), market.title
 
 
 def _voided(market: Market, facts: dict[str, Any]) -> tuple[str, str]:
@@ -138,7 +144,7 @@ def _order_values(market: Market, facts: dict[str, Any]) -> dict[str, Any]:
     outcomes = list(market.outcomes.all())
     index = 1 if facts["as_no"] and market.kind == Market.Kind.BINARY else facts["outcome"]
     return {
-        "outcome": outcomes[index].name,
+        "outcome": name_contract(market, outcomes[index].code).label,
         "is_buy": (facts["side"] == BUY) != facts["as_no"],
     }
 

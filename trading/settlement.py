@@ -246,7 +246,7 @@ def _finish(payment: Payment) -> None:
     for outcome in market.outcomes.all():
         outcome.payout_pips = payment.payout_pips[outcome.index]
         outcome.save(update_fields=["payout_pips"])
-    record_status(market, Market.Status.SETTLED, by=None, reason="paid")
+    record_status(market, Market.Status.SETTLED, by=None)
 
 
 # --- statements ----------------------------------------------------------------------------------

@@ -35,7 +35,7 @@ def do_propose_market(market: Market, *, by: User) -> Market:
     with transaction.atomic():
         market = lock_market(market)
         check_propose_market(market, by=by)
-        record_status(market, Market.Status.PROPOSED, by=by, reason="proposed")
+        record_status(market, Market.Status.PROPOSED, by=by)
         record_audit("propose_market", market, by=by)
     return market
 
@@ -50,7 +50,7 @@ def do_approve_market(market: Market, *, by: User, reason: str = "") -> Market:
     with transaction.atomic():
         market = lock_market(market)
         check_approve_market(market, by=by)
-        record_status(market, Market.Status.DRAFT, by=by, reason=reason or "approved")
+        record_status(market, Market.Status.DRAFT, by=by, reason=reason)
         market.approved_by, market.approved_at = by, timezone.now()
         market.save(update_fields=["approved_by", "approved_at"])
         record_audit("approve_market", market, by=by, reason=reason)

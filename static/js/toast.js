@@ -18,7 +18,7 @@ export function toast(text, kind = "info") {
 function watch(box) {
   const button = document.createElement("button");
   button.type = "button";
-  button.className = "btn btn-ghost btn-xs btn-square";
+  button.className = "btn btn-ghost btn-xs btn-square text-inherit";
   button.setAttribute("aria-label", words.close);
   button.textContent = "✕";
   button.addEventListener("click", () => box.remove());

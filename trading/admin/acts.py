@@ -20,7 +20,7 @@ from accounts.templatetags.predex import money, price, when
 from accounts.units import PIPS_PER_CREDIT
 from markets.admin.acts import MarketAct, describe_proposal
 from markets.lifecycle import equal_payout
-from markets.models import TICKS_PIPS, Market, Resolution
+from markets.models import TICKS_PIPS, Dispute, Market, Resolution
 from trading.actions import (
     do_approve_and_open_market,
     do_approve_result,
@@ -268,7 +268,7 @@ class PayResultAct(ResultAct):
 
     @classmethod
     def fits(cls, row: Market) -> bool:
-        return super().fits(row) and _is_disputable(row)
+        return super().fits(row) and _is_disputable(row) and not _is_disputed(row)
 
 
 class WithdrawResultAct(ResultAct):
@@ -312,6 +312,11 @@ class VoidAct(ResultAct):
 def _is_disputable(market: Market) -> bool:
     standing = Resolution.objects.filter(market=market, withdrawn_at=None)
     return standing.filter(final_at__gt=timezone.now()).exists()
+
+
+def _is_disputed(market: Market) -> bool:
+    disputes = Dispute.objects.filter(resolution__market=market, resolution__withdrawn_at=None)
+    return disputes.filter(decision="").exists()
 
 
 ACTS = {

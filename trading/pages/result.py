@@ -12,6 +12,7 @@ from markets.models import Market, Outcome, Resolution
 from markets.queries import find_resolution
 from trading import actions
 from trading.engine.types import PAYOUT_PIPS
+from trading.pages.words import name_contract
 
 Status = Market.Status
 
@@ -19,6 +20,7 @@ Status = Market.Status
 class Paid(NamedTuple):
     outcome: Outcome
     payout_pips: int
+    name: str
 
 
 class Result(NamedTuple):
@@ -34,6 +36,10 @@ class Result(NamedTuple):
     def winner(self) -> Outcome | None:
         """The outcome that is paid all of it, if there is one."""
         return next((row.outcome for row in self.paid if row.payout_pips == PAYOUT_PIPS), None)
+
+    @property
+    def winner_name(self) -> str:
+        return next((row.name for row in self.paid if row.payout_pips == PAYOUT_PIPS), "")
 
 
 def build_result_context(
@@ -60,7 +66,8 @@ def _read_result(market: Market, user: Any) -> Result | None:
     resolution = find_resolution(market)
     payouts = None if resolution is None else resolution.payout_pips
     outcomes = list(market.outcomes.all())
-    paid = [Paid(row, payouts[row.index]) for row in outcomes] if payouts else []
+    names = [name_contract(market, row.code).label for row in outcomes]
+    paid = [Paid(row, payouts[row.index], names[row.index]) for row in outcomes] if payouts else []
     is_open = market.status == Status.RESOLVING and bool(paid)
     if not is_open or resolution is None or resolution.final_at <= timezone.now():
         return Result(resolution, paid, market.status != Status.RESOLVING, False, False)
@@ -72,9 +79,8 @@ def describe_result(result: Result) -> str:
     """Say in a sentence what was, or will be, paid."""
     if not result.paid:
         return _("Voided: every trade is undone.")
-    winner = result.winner
-    if winner is not None:
-        return _("Result: %(outcome)s") % {"outcome": winner.name}
+    if result.winner is not None:
+        return _("Result: %(outcome)s") % {"outcome": result.winner_name}
     count = sum(1 for row in result.paid if row.payout_pips)
     return ngettext("Result: %(n)d outcome is paid", "Result: %(n)d outcomes share the payout",
                     count) % {"n": count}  # fmt: skip

@@ -201,7 +201,7 @@ def _list_gain(effect: Effect, market: Market) -> Iterable[Line]:
         spent_micros += effect.ticket.price_pips * rest_lots
     profit_micros = pays_micros - spent_micros
     if spent_micros > 0 and profit_micros >= 0:
-        share = show_percent(profit_micros * 100 // spent_micros)
+        share = show_percent((200 * profit_micros + spent_micros) // (2 * spent_micros))
         text = f"{show_money(profit_micros)} (+{share})"
         yield Line("profit", _("Profit if right"), text, "yes")
 
