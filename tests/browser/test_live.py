@@ -240,7 +240,7 @@ def test_a_notification_appears_where_they_are_listed(
     bob.place(market, "buy 4 YES @ 0.57")
     page = visit(bob).open("/notifications/")
     carol.place(market, "sell 4 YES @ 0.57")
-    told = page.get_by_role("listitem").filter(has_text="Bought 4 Yes at 0.57")
+    told = page.get_by_role("listitem").filter(has_text="Bought 4 YES at 0.57")
     expect(told).to_be_visible()
     expect(told).to_contain_text("New")
     expect(page.locator("[data-unread]").first).to_be_hidden()  # it has been seen
