@@ -59,7 +59,7 @@ def test_older_ones_are_a_page_away_at_a_constant_cost(
     with django_assert_max_num_queries(20):
         page = client.get("/notifications/").content.decode()
     cursor = page.split("?cursor=")[1].split('"')[0]
-    assert page.count("Bought 10 Yes") == 30
+    assert page.count("Bought 10 YES") == 30
     assert client.get("/notifications/", {"cursor": cursor}).status_code == 200
 
 
