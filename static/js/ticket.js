@@ -290,16 +290,14 @@ subscribe("lifecycle", slug, (frame) => {
   renew();
 });
 
-let isStopped = null; // on the whole exchange; null until that is known
+// The ticket says for which state it was drawn: what changed before this page could listen counts too.
 onState(({ connected, engine, exchange }) => {
-  const ticket = document.getElementById("ticket");
   if (!connected) return;
-  const state = exchange === "" ? {} : JSON.parse(exchange);
-  const wasStopped = isStopped;
-  isStopped = exchange === "" ? null : state.trading_halted || state.maintenance;
-  const isOther = wasStopped !== null && wasStopped !== isStopped;
-  if (ticket.dataset.engine === engine && !isOther) return;
-  ticket.dataset.engine = engine;
+  const { dataset } = document.getElementById("ticket");
+  const { trading_halted: isHalted, maintenance } = exchange === "" ? {} : JSON.parse(exchange);
+  const stopped = exchange === "" ? dataset.stopped : String(isHalted || maintenance);
+  if (dataset.engine === engine && dataset.stopped === stopped) return;
+  Object.assign(dataset, { engine, stopped });
   renew();
 });
 
