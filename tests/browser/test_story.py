@@ -173,7 +173,12 @@ def propose_result(admin: Page) -> None:
 
 def see_payment(page: Page, *, paid: str, profit: str) -> None:
     """On the page that was open all the time, in the bell, in the portfolio."""
-    expect(page.get_by_text(re.compile(rf"You were paid {paid}\scr\.")).first).to_be_visible()
+    said = (
+        "Nothing was paid to you."
+        if paid == "0.00"
+        else f"You were paid {paid}\N{NO-BREAK SPACE}cr."
+    )
+    expect(page.get_by_text(said).first).to_be_visible()
     bell = page.get_by_role("link", name=re.compile("^Notifications"))
     expect(bell.locator("[data-unread]")).to_have_text(re.compile("^[1-9]"))
     bell.click()

@@ -82,7 +82,7 @@ async def test_profit_if_right_is_what_it_pays_less_all_that_is_spent(inside, al
     market = await inside.open_market()
     await bob.placed(market, "sell 10 YES @ 0.60")
     preview = await send(alice, market, "preview/", **LIMIT, amount="10", price="0.60")
-    assert read_lines(preview.text)["profit"] == f"4.00{CR} (+66%)"
+    assert read_lines(preview.text)["profit"] == f"4.00{CR} (+67%)"
     # Of a sale of what is owned nothing is paid later: then there is no such line.
     await alice.placed(market, "buy 10 YES @ 0.60")
     await bob.placed(market, "buy 10 YES @ 0.50")
