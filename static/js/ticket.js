@@ -277,6 +277,7 @@ function writeDown() {
 
 /** Trading has stopped or begun: the page as it is now has another ticket, header, position and rules. */
 function renew() {
+  clearTimeout(timer);
   written = writeDown();
   window.htmx.ajax("GET", page.dataset.url + written, {
     target: "#ticket", swap: "outerHTML", select: "#ticket", headers: { "HX-Request-Of": "ticket" },

@@ -113,7 +113,7 @@ EXAGGERATE = """
   };
   const name = "Committee number 1 of the Donaudampfschifffahrtselektrizitaetenhauptbetriebswerk";
   fill("header .truncate", "Vereinigte Vorhersagenboers");
-  const figures = "[data-balance], main :is(td, dd).num:not(:has(*), #tape *)";
+  const figures = "[data-balance], main :is(td, dd).num:not(:has(*), #tape *, #book *)";
   fill(figures, "¤1,234,567,890.12");
   fill("[data-submit-text], #tape [data-outcome], [data-toggle-line] span:not(.num)", name);
   const bar = document.querySelector(".chip-bar");

@@ -325,6 +325,7 @@ def test_a_ticket_stands_as_it_was_when_trading_goes_on_after_a_halt(
     slug = make_book()
     ticket = Ticket(visit(bob).open(f"/markets/{slug}/"))
     ticket.write(answer="No", price="0.40", amount="7")
+    ticket.expect_amounts(hold="2.800000")
     operator.call("POST", f"markets/{slug}/halt", {"reason": "The source is unclear."})
     expect(ticket.amount).to_have_count(0)
     operator.call("POST", f"markets/{slug}/resume", {"reason": "The source is clear."})
