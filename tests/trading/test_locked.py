@@ -18,18 +18,6 @@ BUSY = "account_busy"
 
 
 @pytest.fixture
-def shard():
-    return world.own_shard()
-
-
-@pytest.fixture
-def market(shard):
-    market = world.make_market()
-    world.open_market(shard, market)
-    return market
-
-
-@pytest.fixture
 def people():
     return [world.make_account() for _ in range(3)]
 

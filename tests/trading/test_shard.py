@@ -24,23 +24,6 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture
-def shard():
-    return world.own_shard()
-
-
-@pytest.fixture
-def market(shard):
-    market = world.make_market()
-    world.open_market(shard, market)
-    return market
-
-
-@pytest.fixture
-def alice():
-    return world.make_account()
-
-
-@pytest.fixture
 def bob():
     return world.make_account()
 

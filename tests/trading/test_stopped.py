@@ -20,23 +20,6 @@ pytestmark = pytest.mark.django_db(transaction=True)
 HELD_SECONDS = 0.2
 
 
-@pytest.fixture
-def shard():
-    return world.own_shard()
-
-
-@pytest.fixture
-def market(shard):
-    market = world.make_market()
-    world.open_market(shard, market)
-    return market
-
-
-@pytest.fixture
-def alice():
-    return world.make_account()
-
-
 def suspend(account):
     User.objects.filter(pk=account.owner_id).update(suspended_at=timezone.now())
 

@@ -1,0 +1,22 @@
+"""A shard of this process, an open market on it, and somebody who trades there."""
+
+import pytest
+
+from tests.trading import world
+
+
+@pytest.fixture
+def shard():
+    return world.own_shard()
+
+
+@pytest.fixture
+def market(shard):
+    market = world.make_market()
+    world.open_market(shard, market)
+    return market
+
+
+@pytest.fixture
+def alice():
+    return world.make_account()
