@@ -11,6 +11,7 @@ from accounts.templatetags.predex import contracts, moment, money, price, signed
 from markets.models import HIDDEN_STATUSES, Market
 from trading.engine.types import BUY, PAYOUT_PIPS
 from trading.models import Notification, NotificationKind, Order
+from trading.pages.rows import get_outcome
 from trading.pages.words import name_contract
 
 
@@ -141,10 +142,9 @@ def _paid(facts: dict[str, Any]) -> dict[str, str]:
 
 
 def _order_values(market: Market, facts: dict[str, Any]) -> dict[str, Any]:
-    outcomes = list(market.outcomes.all())
-    index = 1 if facts["as_no"] and market.kind == Market.Kind.BINARY else facts["outcome"]
+    outcome = get_outcome(market, facts["outcome"], as_no=facts["as_no"])
     return {
-        "outcome": name_contract(market, outcomes[index].code).label,
+        "outcome": name_contract(market, outcome.code, is_mirrored=facts["as_no"]).label,
         "is_buy": (facts["side"] == BUY) != facts["as_no"],
     }
 

@@ -173,7 +173,7 @@ def test_a_double_click_places_one_order(
     ticket = Ticket(page)
     ticket.write(price="0.40", amount="3")
     ticket.submit.dblclick()
-    expect_toast(page, "Resting: 3 YES at 0.40.")
+    expect_toast(page, "Resting: 3 Yes at 0.40.")
     page.wait_for_load_state("networkidle")
     assert len(bob.call("GET", f"orders?market={slug}")["results"]) == 1
     visitor.forgive_status(422)  # of the second click, where the new ticket came in between
@@ -191,10 +191,10 @@ def test_an_order_is_amended_and_cancelled_where_it_stands(
     page.evaluate("window.isSamePage = true")
     Ticket(page).send(price="0.40", amount="3")
     own = page.get_by_role("region", name="Your orders in this market")
-    expect(own.get_by_role("listitem")).to_contain_text("3 YES at 0.40")
+    expect(own.get_by_role("listitem")).to_contain_text("3 Yes at 0.40")
     amend(page, price="0.42", quantity="5")
-    expect_toast(page, "Resting: 5 YES at 0.42.")
-    expect(own.get_by_role("listitem")).to_contain_text("5 YES at 0.42")
+    expect_toast(page, "Resting: 5 Yes at 0.42.")
+    expect(own.get_by_role("listitem")).to_contain_text("5 Yes at 0.42")
     assert find_open(bob, slug) == [("0.4200", "5.00")]
     expect_book(page, bob, slug)
 
@@ -203,8 +203,8 @@ def test_an_order_is_amended_and_cancelled_where_it_stands(
     assert find_open(bob, slug) == [("0.4200", "5.00")]
     visitor.forgive_status(422)
 
-    own.get_by_role("button", name="Cancel 5 YES").click()
-    expect_toast(page, "Cancelled: 5 YES.")
+    own.get_by_role("button", name="Cancel 5 Yes").click()
+    expect_toast(page, "Cancelled: 5 Yes.")
     expect(own).to_be_hidden()
     assert find_open(bob, slug) == []
     expect_book(page, bob, slug)
@@ -218,7 +218,7 @@ def test_what_rests_can_be_cancelled_from_the_message_that_tells_of_it(
     page = visit(bob).open(f"/markets/{slug}/")
     Ticket(page).send(price="0.40", amount="3")
     page.get_by_role("button", name="Cancel order").click()
-    expect_toast(page, "Cancelled: 3 YES.")
+    expect_toast(page, "Cancelled: 3 Yes.")
     assert find_open(bob, slug) == []
 
 
@@ -293,7 +293,7 @@ def test_on_a_phone_links_from_other_pages_open_the_ticket_filled_in(
     bob.place(slug, "buy 4 YES @ 0.60")
     visitor = visit(bob, viewport=PHONE)
     page = visitor.open("/portfolio/")
-    page.locator(f"[data-position={slug}]").get_by_role("link", name="Close YES").click()
+    page.locator(f"[data-position={slug}]").get_by_role("link", name="Close Yes").click()
     ticket = Ticket(page)
     expect(page.get_by_role("dialog", name="Trade")).to_be_visible()
     for name in ("Sell", "Yes", "Market"):
@@ -305,7 +305,7 @@ def test_on_a_phone_links_from_other_pages_open_the_ticket_filled_in(
     assert visitor.find_overflow() == []
     assert visitor.find_barriers() == []
     ticket.send()
-    expect_toast(page, "Sold 4 YES at 0.55.")
+    expect_toast(page, "Sold 4 Yes at 0.55.")
     toast, bar = (page.locator(name).bounding_box() for name in ("[data-toast]", "#ticket-bar"))
     assert toast is not None
     assert bar is not None

@@ -154,12 +154,12 @@ def test_a_settled_market_shows_its_result_and_what_was_paid(people, alive):
     actions.do_resolve_market(market, by=operator, payout_pips=[10_000, 0], evidence_text="It did.")
     assert settle_market(market.pk)
     page = see(market, alice)
-    assert "Result: YES" in page
+    assert "Result: Yes" in page
     assert "You were paid 10.00\N{NO-BREAK SPACE}cr." in page
     assert "Profit +4.00\N{NO-BREAK SPACE}cr" in page
     assert "It did." in page
     assert "Profit \N{MINUS SIGN}4.00\N{NO-BREAK SPACE}cr" in see(market, bob)
-    assert "Each contract of YES was paid 1.00." in see(market)
+    assert "Each contract of Yes was paid 1.00." in see(market)
 
 
 def test_a_voided_market_says_what_came_back_and_what_was_taken(people, alive):

@@ -72,7 +72,7 @@ async def test_the_summary_is_the_preview_and_the_order_that_follows(inside, ali
     assert f"{after.available_micros / 1e6:.6f}" == lines["available"]
     fee = f"{order.fee_micros / 1e6:.6f}".rstrip("0")
     assert read_toast(placed.text) == (
-        f"Bought 20 YES at 0.615, fee {fee}. Resting: 5 YES at 0.63."
+        f"Bought 20 Yes at 0.615, fee {fee}. Resting: 5 Yes at 0.63."
     )
     assert f"orders/{order.id.hex}/cancel/" in placed.text
     assert "own-changed" in placed.headers["HX-Trigger"]
@@ -101,7 +101,7 @@ async def test_a_form_that_is_sent_twice_places_one_order(inside, alice):
     ticket = {**LIMIT, "amount": "5", "price": "0.40", "client_order_id": key}
     first = await send(alice, market, "orders/", **ticket)
     again = await send(alice, market, "orders/", **ticket)
-    assert read_toast(first.text) == read_toast(again.text) == "Resting: 5 YES at 0.40."
+    assert read_toast(first.text) == read_toast(again.text) == "Resting: 5 Yes at 0.40."
     assert len(await orders_of(alice)) == 1
     assert read_key(first.text) != key
 
@@ -127,7 +127,7 @@ async def test_without_script_an_order_is_placed_and_told_on_the_page(inside, al
     assert answer.status_code == 302
     assert answer.headers["Location"] == f"/markets/{market.slug}/"
     page = await see(alice, market)
-    assert "Resting: 5 YES at 0.40." in page
+    assert "Resting: 5 Yes at 0.40." in page
     assert read_key(page) != key
 
 
@@ -206,7 +206,7 @@ async def test_credits_of_a_limit_order_become_whole_contracts(inside, alice):
     placed = await send(
         alice, market, "orders/", **LIMIT, measure="credits", amount="10", price="0.30"
     )
-    assert read_toast(placed.text) == "Resting: 33 YES at 0.30."
+    assert read_toast(placed.text) == "Resting: 33 Yes at 0.30."
 
 
 async def test_credits_of_a_market_order_are_its_budget(inside, alice, bob):
@@ -218,7 +218,7 @@ async def test_credits_of_a_market_order_are_its_budget(inside, alice, bob):
     )  # fmt: skip
     [order] = await orders_of(alice)
     assert order.budget_micros == 10_000_000
-    assert read_toast(placed.text).startswith("Bought 23 NO at 0.40, fee 0.3864.")
+    assert read_toast(placed.text).startswith("Bought 23 No at 0.40, fee 0.3864.")
 
 
 async def test_no_of_one_of_several_outcomes_is_a_sale_of_it(inside, alice, bob):
@@ -230,10 +230,53 @@ async def test_no_of_one_of_several_outcomes_is_a_sale_of_it(inside, alice, bob)
     assert lines["average_price"] == "0.70"
     assert lines["pays_if_right"] == "4.000000"
     placed = await send(alice, market, "orders/", **ticket, amount="4")
-    assert read_toast(placed.text) == "Bought 4 NO on Outcome 1 at 0.70."
+    assert read_toast(placed.text) == "Bought 4 No on Outcome 1 at 0.70."
     [order] = await orders_of(alice)
     assert (order.side, order.price_pips, order.outcome_index) == (-1, 3000, 1)
-    assert "NO on Outcome 1" in await see(alice, market)
+    assert "No on Outcome 1" in await see(alice, market)
+
+
+async def test_a_position_in_one_of_several_outcomes_is_named_as_it_was_entered(inside, alice, bob):
+    market = await inside.open_market(outcomes=3)
+    await bob.placed(market, "buy 10 O1 @ 0.30")
+    named = {"outcome": "O1", "type": "limit", "price": "0.70", "amount": "4"}
+    await send(alice, market, "orders/", **named, answer="no", side="buy")
+    for seen in (await see(alice, market), await visit(alice, "/portfolio/")):
+        assert "No on Outcome 1" in seen
+        assert "by selling" not in seen
+    await bob.placed(market, "buy 10 O1 @ 0.30")
+    await send(alice, market, "orders/", **{**named, "price": "0.30"}, answer="yes", side="sell")
+    for seen in (await see(alice, market), await visit(alice, "/portfolio/")):
+        assert "No on Outcome 1" in seen
+        assert "by selling Outcome 1" in seen
+
+
+async def test_an_order_for_no_of_one_of_several_outcomes_is_named_so_on_pages_alone(
+    inside, alice, bob
+):
+    market = await inside.open_market(outcomes=3)
+    named = {"outcome": "O1", "type": "limit", "price": "0.70", "amount": "4"}
+    await send(alice, market, "orders/", **named, answer="no", side="buy")
+    [order] = await orders_of(alice)
+    for seen in (await see(alice, market), await visit(alice, "/portfolio/orders/")):
+        text = " ".join(re.sub(r"<[^>]+>", " ", seen).split())
+        assert re.search(r"Buy (4 )?No on Outcome 1 (at )?0\.70", text)
+    told = (await alice.http.get(f"{SITE}/api/v1/orders/{order.pk.hex}")).json()
+    assert (told["outcome"], told["side"], told["price"]) == ("O1", "sell", "0.3000")
+    csv = await visit(alice, "/portfolio/orders.csv")
+    assert ",O1,sell,limit,0.3000," in csv
+    act, form = f"orders/{order.pk.hex}/", {"answer": "no"}
+    amended = await send(alice, market, f"{act}amend/", **form, price="0.65", quantity="4")
+    assert read_toast(amended.text) == "Resting: 4 No on Outcome 1 at 0.65."
+    assert (await orders_of(alice))[0].price_pips == 3_500
+    await bob.placed(market, "buy 1 O1 @ 0.35")
+    assert "Bought</span> No on Outcome 1" in await see(alice, market)
+    cancelled = await send(alice, market, f"{act}cancel/", **form)
+    assert read_toast(cancelled.text) == "Cancelled: 3 No on Outcome 1."
+
+
+async def visit(caller, path):
+    return (await caller.http.get(f"{SITE}{path}")).text
 
 
 async def test_an_expiry_is_in_the_zone_of_the_viewer(inside, alice):
@@ -335,15 +378,15 @@ async def test_a_sale_of_what_is_not_owned_says_what_it_bets_on(inside, alice, b
     await bob.placed(market, "buy 30 YES @ 0.50")
     sale = {"type": "market", "side": "sell", "outcome": "YES", "amount": "10"}
     preview = await send(alice, market, "preview/", **sale)
-    assert read_note(preview.text) == "You own none: this bets on NO."
+    assert read_note(preview.text) == "You own none: this bets on No."
     assert "Pays if No" in preview.text
     placed = await send(alice, market, "orders/", **sale)
-    assert read_toast(placed.text).endswith("You now own 10 NO.")
-    assert "by selling YES" in await see(alice, market)
+    assert read_toast(placed.text).endswith("You now own 10 No.")
+    assert "by selling Yes" in await see(alice, market)
     # Who owns some is told of the rest alone, and reduce-only bets on nothing.
     sale = {**sale, "side": "sell", "outcome": "NO", "type": "limit", "price": "0.45"}
     preview = await send(alice, market, "preview/", **sale | {"amount": "15"})
-    assert read_note(preview.text) == "You own 10: the other 5 bet on YES."
+    assert read_note(preview.text) == "You own 10: the other 5 bet on Yes."
     assert read_note((await send(alice, market, "preview/", **sale)).text) == ""
     preview = await send(alice, market, "preview/", **sale | {"amount": "15", "reduce_only": "on"})
     assert read_note(preview.text) == ""
@@ -380,7 +423,7 @@ async def test_credits_that_are_not_spent_are_told_as_credits(inside, alice, bob
     [warned] = (await alice.send("POST", "orders/preview", body)).json()["warnings"]
     assert warned["message"].startswith("the whole budget would not be spent")
     placed = await send(alice, market, "orders/", **ticket, amount="700")
-    assert read_toast(placed.text) == f"Bought 10 YES at 0.60. {told}"
+    assert read_toast(placed.text) == f"Bought 10 Yes at 0.60. {told}"
 
 
 async def test_what_is_held_for_a_fee_is_said_apart(inside, alice):

@@ -48,12 +48,12 @@ class Fault(NamedTuple):
 
 
 def name_contract(market: Market, code: str, *, is_mirrored: bool = False) -> Contract:
-    """Return how people are told of an outcome's contract."""
+    """Return how people are told of an outcome's contract, as the buttons that trade it say."""
     if market.kind == Market.Kind.BINARY:
-        return Contract(code, _("YES") if code == "YES" else _("NO"))
+        return Contract(code, _("Yes") if code == "YES" else _("No"))
     name = next((row.name for row in market.outcomes.all() if row.code == code), code)
     if is_mirrored:
-        return Contract(code, _("NO on %(outcome)s") % {"outcome": name}, is_mirrored=True)
+        return Contract(code, _("No on %(outcome)s") % {"outcome": name}, is_mirrored=True)
     return Contract(code, name)
 
 
