@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.accounts.test_numbers import TYPED
 from tests.browser.conftest import Join, VisitorFactory
@@ -333,6 +333,23 @@ def test_a_ticket_stands_as_it_was_when_trading_goes_on_after_a_halt(
     expect(ticket.price).to_have_value("0.40")
     expect(ticket.find_choice("No")).to_be_checked()
     ticket.expect_amounts(hold="2.800000")
+
+
+def test_a_preview_that_comes_after_its_ticket_was_drawn_anew_is_dropped(
+    visit: VisitorFactory, operator: Person, bob: Person, make_book: MarketFactory
+):
+    slug = make_book()
+    page = visit(bob).open(f"/markets/{slug}/")
+    late: list[Route] = []
+    page.route("**/preview/", lambda route: late.append(route))
+    ticket = Ticket(page)
+    with page.expect_request("**/preview/"):
+        ticket.write(answer="No", price="0.40", amount="7")
+    operator.call("POST", f"markets/{slug}/halt", {"reason": "The source is unclear."})
+    expect(ticket.amount).to_have_count(0)
+    with page.expect_response("**/preview/"):
+        late[0].continue_()  # a fault that its words have no place would be noted
+    page.wait_for_timeout(100)
 
 
 # --- numbers, in both languages ------------------------------------------------------------------
