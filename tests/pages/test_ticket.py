@@ -392,6 +392,31 @@ async def test_a_sale_of_what_is_not_owned_says_what_it_bets_on(inside, alice, b
     assert read_note(preview.text) == ""
 
 
+async def test_an_order_that_rests_says_what_is_held_and_what_it_brings(inside, alice, bob):
+    market = await inside.open_market()
+    await bob.placed(market, "sell 10 YES @ 0.60")
+    await alice.placed(market, "buy 10 YES @ 0.60")
+    sale = {"type": "limit", "side": "sell", "outcome": "YES", "price": "0.70"}
+    owned = await send(alice, market, "preview/", **sale, amount="4")
+    lines = read_lines(owned.text)
+    assert (lines["hold"], lines["receives"]) == ("0.000000", "2.800000")
+    assert "pays_if_right" not in lines
+    assert "covered by your contracts and orders" in owned.text
+    lines = read_lines((await send(alice, market, "preview/", **sale, amount="15")).text)
+    assert (lines["hold"], lines["receives"]) == ("0.000000", "7.000000")
+    assert lines["pays_if_right"] == "5.000000"
+    assert "profit" not in lines
+    # A bid waits already, and of both only one can lose: the larger one's hold is enough.
+    carol = await inside.join()
+    await carol.placed(market, "buy 10 YES @ 0.40")
+    lines = read_lines((await send(carol, market, "preview/", **sale, amount="10")).text)
+    assert (lines["hold"], lines["pays_if_right"]) == ("0.000000", "10.000000")
+    stranger = await enter(inside, market)
+    lines = read_lines((await send(stranger, market, "preview/", **sale, amount="10")).text)
+    assert (lines["hold"], lines["pays_if_right"]) == ("3.000000", "10.000000")
+    assert lines["profit"].startswith("7.00")
+
+
 async def test_what_pays_is_named_by_its_outcome(inside, alice, bob):
     market = await inside.open_market(outcomes=3)
     await bob.placed(market, "buy 30 O1 @ 0.40")
