@@ -45,7 +45,7 @@ def _describe(row: Notification, resting_lots: int) -> Told:
 def _fill(market: Market, facts: dict[str, Any]) -> tuple[str, str]:
     values = _order_values(market, facts)
     lots = facts["lots"]
-    average_pips = facts["micros"] // lots
+    average_pips = (2 * facts["micros"] + lots) // (2 * lots)
     shown_pips = PAYOUT_PIPS - average_pips if facts["as_no"] else average_pips
     values |= {"quantity": contracts(lots), "price": price(shown_pips)}
     if values["is_buy"]:

@@ -168,6 +168,20 @@ def test_a_card_follows_the_status_of_its_market(
     expect(settled.get_by_text("Settled", exact=True)).to_be_visible()
 
 
+def test_an_outcome_that_comes_into_a_card_brings_its_line(
+    visit: VisitorFactory, operator: Person, alice: Person, bob: Person
+):
+    slug = open_market(operator, "line", **name_outcomes("Rome", "Oslo", "Bern", "Riga"))
+    page = visit().open("/")
+    row = page.locator(f"[data-market={slug}] [data-outcome=RIGA]")
+    expect(page.locator(f"[data-market={slug}] [data-outcome=BERN]")).to_be_visible()
+    expect(row).to_have_count(0)
+    bob.place(slug, "buy 5 RIGA @ 0.60")
+    alice.place(slug, "sell 5 RIGA @ 0.60")
+    expect(row.get_by_text("60%")).to_be_visible()
+    expect(row.locator("[data-spark] svg")).to_be_visible()
+
+
 def test_a_page_that_comes_back_from_the_cache_follows_again_at_once(
     visit: VisitorFactory, bob: Person, carol: Person, market: str
 ):

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
 from typing import Any, NamedTuple
 
 import pytest
@@ -138,7 +138,10 @@ def see_preview(ticket: Ticket, told: dict[str, Any], *, is_against: bool) -> No
     amounts = {"pays_if_right": told["pays_if_right"]}
     if told["average_price"] is not None:
         average = Decimal(told["average_price"])
-        shown = show(1 - average if is_against else average)
+        average = (1 - average if is_against else average).quantize(
+            Decimal("0.0001"), ROUND_HALF_UP
+        )
+        shown = show(average)
         expect(ticket.find_line("average_price")).to_have_text(shown)
         amounts |= {"cost": told["cost"], "fees": told["fees"]}
     if Decimal(told["hold"]):

@@ -153,7 +153,7 @@ async def test_without_script_a_preview_is_the_page_with_the_summary(inside, ali
         ({"amount": ""}, "amount", "Enter the number of contracts."),
         ({"amount": "0"}, "amount", "Enter the number of contracts."),
         ({"amount": "-3"}, "amount", "Enter the number of contracts."),
-        ({"amount": "2.5"}, "amount", "The number of contracts must be a multiple of 1."),
+        ({"amount": "2.5"}, "amount", "Whole contracts only."),
         ({"amount": "5", "reduce_only": "on"}, "reduce_only",
          "You have no position that this order would reduce."),
         ({"amount": "5", "post_only": "on", "price": "0.70"}, "price",
@@ -234,6 +234,17 @@ async def test_no_of_one_of_several_outcomes_is_a_sale_of_it(inside, alice, bob)
     [order] = await orders_of(alice)
     assert (order.side, order.price_pips, order.outcome_index) == (-1, 3000, 1)
     assert "No on Outcome 1" in await see(alice, market)
+
+
+async def test_an_average_is_rounded_to_four_decimals(inside, alice, bob):
+    market = await inside.open_market()
+    for order in ("sell 1 YES @ 0.93", "sell 2 YES @ 0.94"):
+        await bob.placed(market, order)
+    ticket = {"type": "market", "side": "buy", "outcome": "YES", "amount": "3"}
+    preview = await send(alice, market, "preview/", **ticket)
+    assert read_lines(preview.text)["average_price"] == "0.9367"
+    placed = await send(alice, market, "orders/", **ticket)
+    assert read_toast(placed.text) == "Bought 3 Yes at 0.9367."
 
 
 async def test_a_position_in_one_of_several_outcomes_is_named_as_it_was_entered(inside, alice, bob):

@@ -13,7 +13,7 @@ from accounts.units import parse_amount_micros, parse_price_pips, parse_quantity
 from markets.models import Market
 from trading.api.schema import PreviewAnswer
 from trading.engine.types import PAYOUT_PIPS
-from trading.pages.numbers import show_data, show_exact, show_lots, show_money
+from trading.pages.numbers import show_average, show_data, show_exact, show_lots, show_money
 from trading.pages.standing import Standing
 from trading.pages.ticket import Ticket, find_contract, mirror
 from trading.pages.words import (
@@ -186,7 +186,7 @@ def _list_money(effect: Effect) -> Iterable[Line]:
         average_micros = parse_amount_micros(effect.told.average_price)
         if effect.ticket.is_mirrored:
             average_micros = PAYOUT_PIPS * MICROS_PER_PIP - average_micros
-        yield Line("average_price", _("Average price"), show_exact(average_micros))
+        yield Line("average_price", _("Average price"), show_average(average_micros))
         if cost_micros < 0:
             yield Line("cost", _("You receive"), show_data(-cost_micros))
         else:
