@@ -16,6 +16,7 @@ from django.utils.safestring import SafeString
 from accounts.clock import to_datetime
 from accounts.numbers import MINUS, show_money, show_number, show_percent
 from accounts.units import LOTS_PER_CONTRACT, MICROS_PER_CREDIT, PIPS_PER_CREDIT
+from accounts.user_agents import describe_user_agent
 
 register = template.Library()
 
@@ -162,6 +163,9 @@ def sparkline(values: list[int], width: int = 96, height: int = 28) -> str:
         "yes" if values[-1] > values[0] else "no" if values[-1] < values[0] else "muted",
         width, height, width, height, " ".join(dots),
     )  # fmt: skip
+
+
+register.filter("program", describe_user_agent)
 
 
 @register.filter
