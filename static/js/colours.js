@@ -1,10 +1,14 @@
 // The theme's colours for what is drawn on a canvas, and word of when they change.
 const dark = matchMedia("(prefers-color-scheme: dark)");
 
+/** Paper is white: what was drawn for the dark is turned over in print (site.css). */
 export function readColours() {
-  const style = getComputedStyle(document.documentElement);
+  const page = document.documentElement;
+  const style = getComputedStyle(page);
+  page.dataset.drawn = page.dataset.theme ?? (dark.matches ? "dark" : "light");
   const read = (name) => style.getPropertyValue(name).trim();
   return {
+    primary: read("--color-primary"),
     ground: read("--color-base-100"),
     line: read("--color-base-300"),
     text: read("--muted"),

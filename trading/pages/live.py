@@ -16,6 +16,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
+from django.utils.translation import pgettext
 from msgspec import Struct
 from msgspec.structs import replace
 
@@ -194,7 +195,7 @@ def build_chart(card: MarketCard, outcomes: Sequence[OutcomeNow], range_name: st
     )
     return ChartView(
         range_name,
-        [(name, _name_range(name)) for name in RANGES],
+        [(name, *_name_range(name)) for name in RANGES],
         lines.draw(read.times, [(outcome.look, read.lines[outcome.index]) for outcome in shown]),
         [(outcome, lines.sum_up(read.lines[outcome.index])) for outcome in shown],
     )
@@ -325,13 +326,14 @@ def find_book_status(request: HttpRequest, market: Market) -> str:
     return market.status
 
 
-def _name_range(name: str) -> str:
+def _name_range(name: str) -> tuple[str, str]:
+    """Return a range in short, for its button, and in words."""
     names = {
-        "1H": _("Last hour"),
-        "6H": _("Last 6 hours"),
-        "1D": _("Last day"),
-        "1W": _("Last week"),
-        "ALL": _("Since the first trade"),
+        "1H": (pgettext("range", "1H"), _("Last hour")),
+        "6H": (pgettext("range", "6H"), _("Last 6 hours")),
+        "1D": (pgettext("range", "1D"), _("Last day")),
+        "1W": (pgettext("range", "1W"), _("Last week")),
+        "ALL": (pgettext("range", "All"), _("Since the first trade")),
     }
     return names[name]
 
