@@ -1,11 +1,13 @@
 // The theme's colours for what is drawn on a canvas, and word of when they change.
 const dark = matchMedia("(prefers-color-scheme: dark)");
+const paper = matchMedia("print");
 
 /** Paper is white: what was drawn for the dark is turned over in print (site.css). */
 export function readColours() {
   const page = document.documentElement;
   const style = getComputedStyle(page);
-  page.dataset.drawn = page.dataset.theme ?? (dark.matches ? "dark" : "light");
+  const theme = page.dataset.theme ?? (dark.matches ? "dark" : "light");
+  page.dataset.drawn = paper.matches ? "light" : theme;
   const read = (name) => style.getPropertyValue(name).trim();
   return {
     primary: read("--color-primary"),

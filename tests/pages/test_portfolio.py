@@ -152,6 +152,9 @@ def test_settlements_say_what_each_market_paid(shard, alice):
     text = text_of(browser_of(alice).get("/portfolio/settlements/"))
     assert "6.00 cr 10.00 cr +4.00 cr" in text
     assert "Yes" in text
+    browser = browser_of(alice)
+    browser.cookies["django_language"] = "de"
+    assert " Ja " in text_of(browser.get("/portfolio/settlements/"))
 
 
 @pytest.mark.parametrize("tab", TABS)

@@ -37,6 +37,7 @@ from trading.pages import lines
 from trading.pages.history import RANGES, read_history
 from trading.pages.ladder import Ladder, build_ladder
 from trading.pages.lines import Drawing, Figures, Look
+from trading.pages.words import name_contract
 from trading.snapshot import reading
 
 LINES_SHOWN: Final = 4
@@ -179,7 +180,8 @@ def list_outcomes(market: Market, moment: _Moment) -> list[OutcomeNow]:
         top = tops.get(outcome.index) or Top(outcome.index, None, 0, None, 0)
         prices = (top.bid_pips, top.ask_pips, moment.lasts.get(outcome.index))
         worth = compute_mark(*prices).half_pips
-        found.append(OutcomeNow(outcome.index, outcome.code, outcome.name, *prices, worth))
+        name = name_contract(market, outcome.code).label
+        found.append(OutcomeNow(outcome.index, outcome.code, name, *prices, worth))
     found.sort(key=lambda outcome: -(outcome.half_pips or 0))
     return [replace(outcome, rank=rank) for rank, outcome in enumerate(found)]
 

@@ -353,6 +353,10 @@ class SettlementRow(NamedTuple):
         return [outcome for outcome in self.market.outcomes.all() if outcome.payout_pips]
 
     @property
+    def winner_names(self) -> list[str]:
+        return [name_contract(self.market, outcome.code).label for outcome in self.winners]
+
+    @property
     def payout_micros(self) -> int:
         assert self.margin.payout_micros is not None
         return self.margin.payout_micros
