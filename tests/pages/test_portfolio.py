@@ -138,7 +138,7 @@ def test_no_is_held_as_no(shard, alice):
     run(shard, buy(market, bob, 60, 1000), sell(market, alice, 60, 1000))
     derive.derive_market(market.pk)
     text = text_of(browser_of(alice).get("/portfolio/"))
-    assert "No by selling Yes 10 at 0.40" in text
+    assert "No 10 at 0.40 by selling Yes 10" in text
     assert "Value" in text
     assert "4.00 cr" in text
 
