@@ -209,8 +209,7 @@ def test_a_quiet_badge_is_seen_on_a_panel_and_on_the_page(windows: Windows, them
 def test_the_tables_of_the_help_are_seen_whole_on_a_phone(windows: Windows, site: Exchange):
     window = windows.find("nobody")
     window.page.set_viewport_size(PHONE)
-    cookie = {"name": "django_language", "value": "de", "url": site.base_url}
-    window.context.add_cookies([cookie])
+    window.context.add_cookies([{"name": "django_language", "value": "de", "url": site.base_url}])
     page = window.open("/help/")
     for table in page.locator(".table-scroll").all():
         assert table.evaluate("element => element.scrollWidth <= element.clientWidth")

@@ -249,7 +249,7 @@ def find_open(person: Person, slug: str) -> list[tuple[str, str]]:
         ({"price": "0.605", "amount": "1"}, "price", "The price must be a multiple of 0.01."),
         ({"price": "1.20", "amount": "1"}, "price", "The price must lie between 0 and 1."),
         ({"price": "0.60", "amount": ""}, "amount", "Enter the number of contracts."),
-        ({"price": "0.60", "amount": "1.5"}, "amount", "must be a multiple of 1."),
+        ({"price": "0.60", "amount": "1.5"}, "amount", "Whole contracts only."),
         ({"amount": "1"}, "price", "A limit order needs a price."),
     ],
 )

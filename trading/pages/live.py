@@ -84,7 +84,7 @@ class TapeRow(NamedTuple):
 
 class ChartView(NamedTuple):
     range: str
-    ranges: list[tuple[str, str]]
+    ranges: list[tuple[str, str, str]]
     drawing: Drawing
     figures: list[tuple[OutcomeNow, Figures]]
 
