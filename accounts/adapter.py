@@ -5,6 +5,7 @@ from typing import Any, NamedTuple, cast
 from allauth.account.adapter import DefaultAccountAdapter
 from allauth.account.models import EmailAddress
 from allauth.mfa.adapter import DefaultMFAAdapter
+from django.conf import settings
 from django.contrib import messages
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
@@ -35,7 +36,7 @@ SIGN_UP_BACK = "sign_up_back"
 
 
 class Site(NamedTuple):
-    """What mails say of the site, in the shape of django.contrib.sites."""
+    """What mails say of the site, in the shape of django.contrib.sites; `domain` is its address."""
 
     name: str
     domain: str
@@ -141,7 +142,7 @@ class AccountAdapter(DefaultAccountAdapter):
         return f"[{get_policy().site_name}] {subject}"
 
     def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
-        site = Site(get_policy().site_name, self.request.get_host())
+        site = Site(get_policy().site_name, settings.SITE_URL)
         super().send_mail(template_prefix, email, {**context, "current_site": site})
 
     def get_password_change_redirect_url(self, request: HttpRequest) -> str:

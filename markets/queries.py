@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Collection
+from datetime import datetime
 from typing import Any
 
 from django.db.models import Count, Exists, F, Model, OuterRef, Q, QuerySet
@@ -121,6 +122,14 @@ def list_status_changes(market: Market, *, user: Any) -> QuerySet[StatusChange]:
     ):
         return changes
     return changes.exclude(to_status__in=HIDDEN_STATUSES)
+
+
+def find_closing_time(market: Market) -> datetime:
+    """Return when trading ends, or ended: an operator may have closed it before its time."""
+    trading = (Market.Status.OPEN, Market.Status.HALTED)
+    ends = market.status_changes.filter(from_status__in=trading).exclude(to_status__in=trading)
+    closed = ends.order_by("-id").first()
+    return market.close_at if closed is None else min(market.close_at, closed.created_at)
 
 
 def find_resolution(market: Market) -> Resolution | None:

@@ -44,6 +44,12 @@ def search_markets(markets: QuerySet[Market], text: str) -> QuerySet[Market]:
     return markets.annotate(relevance=relevance)
 
 
+def count_words(name: str, text: str) -> int:
+    """Return how many of the words that are searched for stand in the name of an outcome."""
+    words = text.split()[:WORDS_MAX]
+    return sum(word.casefold() in name.casefold() for word in words)
+
+
 def _list_places(word: str) -> list[tuple[int, Q]]:
     """Return (weight, condition), the weightiest first: what is cheap to look at is."""
     outcomes = Outcome.objects.filter(market=OuterRef("pk")).exclude(name__in=SAID_OF_EVERY_BINARY)

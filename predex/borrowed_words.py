@@ -45,6 +45,7 @@ WORDS: Final = (
     _("Conflicting form data submitted. Please try again."),
     _("Disable password-based authentication"),
     _("Disabled"),
+    _("Hold down “Control”, or “Command” on a Mac, to select more than one."),
     _("Enable password-based authentication for this user by setting a password."),
     _("Enable password-based authentication"),
     _("Enabled"),

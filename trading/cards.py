@@ -41,6 +41,10 @@ class MarketCard(Struct, frozen=True):
     def book_count(self) -> int:
         return 1 if self.binary else len(self.codes)
 
+    def names_no(self, *, as_no: bool) -> bool:
+        """Whether the API names an order for NO so: of several outcomes none has a code for it."""
+        return as_no and self.binary
+
 
 class OrderCard(NamedTuple):
     """What never changes of an order."""

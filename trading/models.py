@@ -48,7 +48,8 @@ class OrderQuerySet(models.QuerySet):
 
 
 class Order(models.Model):
-    """An order as booked; `as_no` says that it was entered as its mirror image, for NO.
+    """An order as booked; `as_no` says that it was entered as its mirror image, for NO (which of
+    several outcomes only pages have).
 
     `priority` is the sequence number at which it got its place in the queue. `filled_micros` is
     the sum of price x quantity of its fills, in YES prices; the bases are exact fee sums.

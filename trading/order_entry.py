@@ -133,7 +133,8 @@ async def handle(
 async def _place(call: Call) -> Response:
     order = decode(_place_decoder, call.body)
     card = await cards.get_card(order.market, call.caller.user_id)
-    place = build_place(order, card, call.caller, new_id())
+    is_mirrored = call.params.get("answer") == "no"  # only pages say so
+    place = build_place(order, card, call.caller, new_id(), is_mirrored=is_mirrored)
     key = _order_key(place) or _request_key(call)
     [answer] = await get_gateway().send([_place_task(place, card, key)])
     result = _read_answer(answer, place)
@@ -218,7 +219,8 @@ async def _amend(call: Call) -> Response:
     numbers = read_amend(decode(_amend_decoder, call.body))
     own = await _get_own_order(order_id, call.caller)
     card = await cards.get_visible_card(own.market_id, call.caller.user_id)
-    amend = build_amend(order_id, call.caller.account_id, numbers, as_no=own.as_no)
+    as_no = card.names_no(as_no=own.as_no)
+    amend = build_amend(order_id, call.caller.account_id, numbers, as_no=as_no)
     return await _change(call, card, amend)
 
 

@@ -15,7 +15,7 @@ SECONDS: Final[dict[str, float]] = {
     "derive_due": 1.0,
     "refresh_stats": 60.0,
     "record_equity": 900.0,
-    "record_activity": 600.0,
+    "record_activity": 60.0,
     "notify_due": 2.0,
     "forget_notifications": 86_400.0,
     "verify_nightly": 900.0,

@@ -11,6 +11,7 @@ from accounts.templatetags.predex import contracts, moment, money, price, signed
 from markets.models import HIDDEN_STATUSES, Market
 from trading.engine.types import BUY, PAYOUT_PIPS
 from trading.models import Notification, NotificationKind, Order
+from trading.pages.rows import get_outcome
 from trading.pages.words import name_contract
 
 
@@ -44,7 +45,7 @@ def _describe(row: Notification, resting_lots: int) -> Told:
 def _fill(market: Market, facts: dict[str, Any]) -> tuple[str, str]:
     values = _order_values(market, facts)
     lots = facts["lots"]
-    average_pips = facts["micros"] // lots
+    average_pips = (2 * facts["micros"] + lots) // (2 * lots)
     shown_pips = PAYOUT_PIPS - average_pips if facts["as_no"] else average_pips
     values |= {"quantity": contracts(lots), "price": price(shown_pips)}
     if values["is_buy"]:
@@ -141,10 +142,9 @@ def _paid(facts: dict[str, Any]) -> dict[str, str]:
 
 
 def _order_values(market: Market, facts: dict[str, Any]) -> dict[str, Any]:
-    outcomes = list(market.outcomes.all())
-    index = 1 if facts["as_no"] and market.kind == Market.Kind.BINARY else facts["outcome"]
+    outcome = get_outcome(market, facts["outcome"], as_no=facts["as_no"])
     return {
-        "outcome": name_contract(market, outcomes[index].code).label,
+        "outcome": name_contract(market, outcome.code, is_mirrored=facts["as_no"]).label,
         "is_buy": (facts["side"] == BUY) != facts["as_no"],
     }
 

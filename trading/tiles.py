@@ -20,6 +20,7 @@ from accounts.clock import from_datetime
 from accounts.templatetags.predex import moment
 from accounts.units import PIPS_PER_CREDIT
 from markets.models import Market, Outcome
+from markets.search import count_words
 from trading.engine.types import PAYOUT_PIPS
 from trading.marks import WIDE_PIPS, compute_mark
 from trading.models import OutcomeStats
@@ -53,10 +54,14 @@ NO_HISTORY: Final = History([], None)
 
 
 class OutcomeTile:
-    """An outcome as a card shows it. That of a binary market is YES."""
+    """An outcome as a card shows it. That of a binary market is YES.
 
-    def __init__(self, outcome: Outcome, quote: Quote) -> None:
+    `found_words` are those of a search that stand in its name.
+    """
+
+    def __init__(self, outcome: Outcome, quote: Quote, found_words: int) -> None:
         self.outcome = outcome
+        self.found_words = found_words
         self.index = outcome.index
         self.code = outcome.code
         self.name = outcome.name
@@ -88,19 +93,26 @@ class OutcomeTile:
 
 
 class MarketTile:
-    """A market as a card shows it. `outcomes` are its books: YES alone, or the likeliest first."""
+    """A market as a card shows it. `outcomes` are its books: YES alone, or those first that a
+    search named, then the likeliest.
+    """
 
-    def __init__(self, market: Market, quotes: Mapping[Key, Quote], now: datetime) -> None:
+    def __init__(
+        self, market: Market, quotes: Mapping[Key, Quote], now: datetime, search: str = ""
+    ) -> None:
         self.market = market
+        self.search = search
         self.slug = market.slug
         self.is_binary = market.kind == Market.Kind.BINARY
         self.now = now
         rows = list(market.outcomes.all())
         tiles = [
-            OutcomeTile(row, quotes.get((market.pk, row.index), NO_QUOTE))
+            OutcomeTile(
+                row, quotes.get((market.pk, row.index), NO_QUOTE), count_words(row.name, search)
+            )
             for row in (rows[:1] if self.is_binary else rows)
         ]
-        self.outcomes = sorted(tiles, key=_likeliest_first)
+        self.outcomes = sorted(tiles, key=_first_to_show)
 
     @property
     def status(self) -> str:
@@ -164,16 +176,19 @@ class MarketTile:
 
     @property
     def live_json(self) -> str:
-        """What tickers don't say of the outcomes: [code, name, half pips a day ago] of each."""
-        facts = [(tile.code, tile.name, tile.history.day_ago_half_pips) for tile in self.outcomes]
+        """What tickers don't say of the outcomes: [code, name, half pips a day ago, words]."""
+        facts = [
+            (tile.code, tile.name, tile.history.day_ago_half_pips, tile.found_words)
+            for tile in self.outcomes
+        ]
         return msgspec.json.encode(facts).decode()
 
 
-def build_tiles(markets: Iterable[Market]) -> list[MarketTile]:
+def build_tiles(markets: Iterable[Market], *, search: str = "") -> list[MarketTile]:
     """Return tiles of markets read with `markets.queries.with_details`, in their order."""
     markets, now = list(markets), timezone.now()
     quotes = read_quotes([market.pk for market in markets])
-    tiles = [MarketTile(market, quotes, now) for market in markets]
+    tiles = [MarketTile(market, quotes, now, search) for market in markets]
     shown = [
         (tile.market.pk, outcome.index, _last_minute(tile))
         for tile in tiles
@@ -287,8 +302,8 @@ def describe_closing(close_at: datetime, now: datetime) -> str:
     return ngettext("closes in %(n)d minute", "closes in %(n)d minutes", count) % {"n": count}
 
 
-def _likeliest_first(tile: OutcomeTile) -> tuple[int, int, int]:
-    return -(tile.payout_pips or 0), -(tile.half_pips or 0), tile.index
+def _first_to_show(tile: OutcomeTile) -> tuple[int, int, int, int]:
+    return -(tile.payout_pips or 0), -tile.found_words, -(tile.half_pips or 0), tile.index
 
 
 def _last_minute(tile: MarketTile) -> int:

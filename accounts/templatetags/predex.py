@@ -12,10 +12,12 @@ from django.templatetags.static import static
 from django.utils import formats, timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
 
 from accounts.clock import to_datetime
 from accounts.numbers import MINUS, show_money, show_number, show_percent
 from accounts.units import LOTS_PER_CONTRACT, MICROS_PER_CREDIT, PIPS_PER_CREDIT
+from accounts.user_agents import describe_user_agent
 
 register = template.Library()
 
@@ -70,10 +72,16 @@ def short_contracts(lots: int | None) -> str:
     if lots is None:
         return NOTHING
     whole = lots // LOTS_PER_CONTRACT
-    for size, letter in ((10**9, "B"), (10**6, "M"), (10**3, "K")):
+    sizes = (
+        (10**9, _("%(number)sB")),
+        (10**6, _("%(number)sM")),
+        (10**3, _("%(number)sK")),
+    )
+    for size, text in sizes:
         if abs(whole) >= size:
             tenths = whole * 10 // size
-            return show_number(Decimal(tenths) / 10, 1 if abs(tenths) < 100 else 0) + letter
+            number = show_number(Decimal(tenths) / 10, 1 if abs(tenths) < 100 else 0)
+            return text % {"number": number}
     return show_number(Decimal(whole), 0)
 
 
@@ -162,6 +170,9 @@ def sparkline(values: list[int], width: int = 96, height: int = 28) -> str:
         "yes" if values[-1] > values[0] else "no" if values[-1] < values[0] else "muted",
         width, height, width, height, " ".join(dots),
     )  # fmt: skip
+
+
+register.filter("program", describe_user_agent)
 
 
 @register.filter

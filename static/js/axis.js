@@ -3,7 +3,8 @@ const MINUTE_SECONDS = 60;
 const DAY_SECONDS = 86400;
 const MONTH_SECONDS = 28 * DAY_SECONDS;
 const YEAR_SECONDS = 300 * DAY_SECONDS; // from here on the same day may come twice
-const SPAN_MIN_SECONDS = 300;
+const SPAN_MIN_SECONDS = 20;
+const LABEL_GAP = 8; // uPlot's own, and a little
 export const FONT = "12px system-ui, sans-serif";
 
 const language = document.documentElement.lang || "en";
@@ -23,9 +24,18 @@ export const namePercent = (value) => showTick.format(value / 100);
 
 const ruler = document.createElement("canvas").getContext("2d");
 
-/** What uPlot draws of time: five minutes at least, so that a young chart has whole labels too. */
+/** What uPlot draws of time: twenty seconds at least, so that a young chart has whole labels too. */
 export function findTimes(_, first, last) {
   return first === null ? [first, last] : [Math.min(first, last - SPAN_MIN_SECONDS), last];
+}
+
+/** How wide an axis is that has room for its labels, whatever the language writes there. */
+export function fitLabels(least) {
+  return (_, labels) => {
+    ruler.font = FONT;
+    const widths = (labels ?? []).map((label) => ruler.measureText(label).width);
+    return Math.max(least, Math.ceil(Math.max(0, ...widths)) + LABEL_GAP);
+  };
 }
 
 /** uPlot's labels of these seconds. */

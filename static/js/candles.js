@@ -44,7 +44,7 @@ export function startCandles(box, config, getOutcome) {
   prices.priceScale().applyOptions({ scaleMargins: { top: 0.16, bottom: 0.26 } });
   volumes.priceScale().applyOptions({ scaleMargins: { top: 0.8, bottom: 0 } });
   const readout = document.createElement("p");
-  readout.className = "absolute inset-x-1 top-0 z-10 pr-10 text-xs muted tabular-nums pointer-events-none";
+  readout.className = "absolute left-1 top-0 z-10 max-w-[calc(100%-3rem)] pr-1 bg-base-100 text-xs muted tabular-nums pointer-events-none";
   box.append(readout);
 
   let bars = [];

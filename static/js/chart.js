@@ -1,6 +1,6 @@
 // Probability over time: a line for each outcome, by uPlot; the last point follows the feed.
 import uPlot from "../vendor/uplot/uPlot.min.mjs";
-import { FONT, findTimes, namePercent, nameTimes, showMoment } from "./axis.js";
+import { FONT, findTimes, fitLabels, namePercent, nameTimes, showMoment } from "./axis.js";
 import { onThemeChange, readColours } from "./colours.js";
 import { NOTHING, percent } from "./format.js";
 
@@ -124,7 +124,7 @@ export function startChart(root, config) {
       axes: [
         { ...axis, grid: { show: false }, size: 28, space: 70, values: nameTimes },
         {
-          ...axis, side: 1, size: 44, grid: { stroke: colours.line, width: 1 },
+          ...axis, side: 1, size: fitLabels(44), grid: { stroke: colours.line, width: 1 },
           values: (_, splits) => splits.map(namePercent),
         },
       ],

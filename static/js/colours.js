@@ -1,10 +1,16 @@
 // The theme's colours for what is drawn on a canvas, and word of when they change.
 const dark = matchMedia("(prefers-color-scheme: dark)");
+const paper = matchMedia("print");
 
+/** Paper is white: what was drawn for the dark is turned over in print (site.css). */
 export function readColours() {
-  const style = getComputedStyle(document.documentElement);
+  const page = document.documentElement;
+  const style = getComputedStyle(page);
+  const theme = page.dataset.theme ?? (dark.matches ? "dark" : "light");
+  page.dataset.drawn = paper.matches ? "light" : theme;
   const read = (name) => style.getPropertyValue(name).trim();
   return {
+    primary: read("--color-primary"),
     ground: read("--color-base-100"),
     line: read("--color-base-300"),
     text: read("--muted"),

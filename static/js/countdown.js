@@ -2,8 +2,10 @@
 // the last hour, so that nothing ticks that nobody watches.
 const language = document.documentElement.lang || "en";
 const SIZES = [["day", 86400], ["hour", 3600], ["minute", 60], ["second", 1]];
+// English has "4d 16h"; German's narrow units are of two kinds ("4 T", "16h"), its short ones of one.
+const unitDisplay = language === "en" ? "narrow" : "short";
 const formats = new Map(
-  SIZES.map(([unit]) => [unit, new Intl.NumberFormat(language, { style: "unit", unit, unitDisplay: "narrow" })]),
+  SIZES.map(([unit]) => [unit, new Intl.NumberFormat(language, { style: "unit", unit, unitDisplay })]),
 );
 
 function describe(seconds) {

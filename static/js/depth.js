@@ -1,5 +1,6 @@
 // How much stands in the book down to each price: running totals of both sides, by uPlot.
 import uPlot from "../vendor/uplot/uPlot.min.mjs";
+import { FONT, fitLabels } from "./axis.js";
 import { onThemeChange, readColours } from "./colours.js";
 import { lots as showLots, pricePips } from "./format.js";
 import { PAYOUT_PIPS, toLots, toPips } from "./units.js";
@@ -31,7 +32,7 @@ export function startDepth(box, config, book, choice) {
 
   function build() {
     const colours = readColours();
-    const axis = { stroke: colours.text, font: "12px system-ui, sans-serif", ticks: { show: false } };
+    const axis = { stroke: colours.text, font: FONT, ticks: { show: false } };
     const side = (colour, align) => ({
       stroke: colour,
       width: 2,
@@ -48,7 +49,7 @@ export function startDepth(box, config, book, choice) {
       scales: { x: { time: false }, y: { range: (_, low, high) => [0, Math.max(1, high ?? 0) * 1.08] } },
       axes: [
         { ...axis, grid: { show: false }, size: 28, space: 60, values: (_, splits) => splits.map((value) => showPrice(value)) },
-        { ...axis, size: 52, grid: { stroke: colours.line, width: 1 }, values: (_, splits) => splits.map((value) => showContracts(value)) },
+        { ...axis, size: fitLabels(52), grid: { stroke: colours.line, width: 1 }, values: (_, splits) => splits.map((value) => showContracts(value)) },
       ],
       series: [{}, side(colours.yes, SIDE_BEFORE), side(colours.no, SIDE_AFTER)],
       plugins: [tooltip()],

@@ -1,7 +1,8 @@
 // The equity curve: an account's worth at the end of each day, and now. Drawn with uPlot in the
 // colours of the page; the table below it has the same figures.
 import uPlot from "../vendor/uplot/uPlot.min.mjs";
-import { FONT, nameTimes } from "./axis.js";
+import { FONT, fitLabels, nameTimes } from "./axis.js";
+import { onThemeChange, readColours } from "./colours.js";
 import { money } from "./format.js";
 import { toMicros } from "./units.js";
 
@@ -35,8 +36,7 @@ export function drawEquity(place, points) {
   new ResizeObserver(() => {
     if (plot !== null && place.clientWidth !== plot.width) plot.setSize(measure(place));
   }).observe(place);
-  addEventListener("themechange", draw);
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
+  onThemeChange(draw);
   draw();
   return {
     setNow(equity) { now = equity; plot.setData(choose()); },
@@ -49,11 +49,8 @@ function measure(place) {
 }
 
 function buildOptions(place, getShown) {
-  const style = getComputedStyle(document.documentElement);
-  const line = style.getPropertyValue("--color-primary");
-  const text = style.getPropertyValue("--muted");
-  const grid = { stroke: style.getPropertyValue("--color-base-300"), width: 1 };
-  const axis = { stroke: text, grid, font: FONT, ticks: { show: false } };
+  const { primary, text, line } = readColours();
+  const axis = { stroke: text, grid: { stroke: line, width: 1 }, font: FONT, ticks: { show: false } };
   return {
     ...measure(place),
     legend: { show: false },
@@ -62,9 +59,9 @@ function buildOptions(place, getShown) {
     plugins: [{ hooks: { setCursor: (plot) => tell(plot, place, getShown()) } }],
     axes: [
       { ...axis, space: 70, size: 26, values: nameTimes },
-      { ...axis, size: 66, values: (_, values) => values.map((value) => shorten(value)) },
+      { ...axis, size: fitLabels(66), values: (_, values) => values.map((value) => shorten(value)) },
     ],
-    series: [{}, { stroke: line, width: 2, fill: fade(line), points: { show: false } }],
+    series: [{}, { stroke: primary, width: 2, fill: fade(primary), points: { show: false } }],
   };
 }
 

@@ -7,7 +7,8 @@ import { showLiveState } from "./site.js";
 import { mirror } from "./units.js";
 
 const NEAR = "600px";
-const cards = new WeakMap(); // card -> {outcomes: Map(code -> {name, dayAgo, ticker}), status, stop}
+const LINE_MS = 2000; // by then the server's statistics know what the ticker told
+const cards = new WeakMap(); // card -> {outcomes: Map(code -> {name, dayAgo, found, ticker}), status, stop}
 
 const observer = new IntersectionObserver(
   (entries) => {
@@ -28,8 +29,8 @@ function watch(root) {
 
 function begin(element) {
   const outcomes = new Map();
-  for (const [code, name, dayAgo] of JSON.parse(element.dataset.outcomes ?? "[]")) {
-    outcomes.set(code, { code, name, dayAgo, mark: null });
+  for (const [code, name, dayAgo, found] of JSON.parse(element.dataset.outcomes ?? "[]")) {
+    outcomes.set(code, { code, name, dayAgo, found, mark: null });
   }
   cards.set(element, { outcomes, status: element.dataset.status, stop: null });
   observer.observe(element);
@@ -51,15 +52,19 @@ function leave(element) {
   if (!element.isConnected) observer.unobserve(element);
 }
 
+async function fetchCard(element) {
+  const answer = await fetch(element.dataset.url, { headers: { Accept: "text/html" } });
+  if (!answer.ok) return null;
+  return new DOMParser().parseFromString(await answer.text(), "text/html").querySelector("article");
+}
+
 /** Another status has other badges, buttons and words: the server knows them. */
 async function follow(element, { status }) {
   const card = cards.get(element);
   if (status === card.status) return;
   card.status = status;
-  const answer = await fetch(element.dataset.url, { headers: { Accept: "text/html" } });
-  if (!answer.ok) return;
-  const fresh = new DOMParser().parseFromString(await answer.text(), "text/html").querySelector("article");
-  if (!element.isConnected || fresh.dataset.status === element.dataset.status) return;
+  const fresh = await fetchCard(element);
+  if (fresh === null || !element.isConnected || fresh.dataset.status === element.dataset.status) return;
   const isFocused = element.contains(document.activeElement);
   element.replaceWith(fresh);
   leave(element);
@@ -91,9 +96,9 @@ function setPrice(element, value) {
   if (element !== null) element.textContent = value === null ? "" : price(value);
 }
 
-/** The rows stay where they are; the likeliest outcomes move through them. */
+/** The rows stay where they are; what was searched for and the likeliest outcomes move through them. */
 function showTop(list, outcomes) {
-  const sorted = outcomes.sort((a, b) => (b.mark ?? 0) - (a.mark ?? 0));
+  const sorted = outcomes.sort((a, b) => b.found - a.found || (b.mark ?? 0) - (a.mark ?? 0));
   const rows = [...list.children];
   const shown = sorted.slice(0, rows.length);
   const free = rows.filter((row) => !shown.some(({ code }) => code === row.dataset.outcome));
@@ -111,8 +116,17 @@ function rename(row, { code, name }) {
   label.textContent = name;
   label.title = name;
   row.querySelector("[data-spark]").replaceChildren(); // whose line it was is gone from here
+  setTimeout(drawLine, LINE_MS, row);
   row.querySelector("[data-mark]").textContent = "";
   return row;
+}
+
+/** The line of an outcome that came into the card, which the server alone draws. */
+async function drawLine(row) {
+  const { outcome } = row.dataset;
+  const fresh = await fetchCard(row.closest("[data-market]"));
+  const line = fresh?.querySelector(`[data-outcome="${CSS.escape(outcome)}"] [data-spark]`);
+  if (line && row.dataset.outcome === outcome) row.querySelector("[data-spark]").replaceWith(line);
 }
 
 function show(root, outcome) {

@@ -3,6 +3,7 @@
 import { subscribe } from "./feed.js";
 import { contracts, mark, money, price as showPrice, signedMoney } from "./format.js";
 import { toast } from "./toast.js";
+import { mirror } from "./units.js";
 
 const FETCH_MS = 150;
 const VALUED_MS = 5000;
@@ -70,13 +71,21 @@ if (isSignedIn) {
   });
 }
 
-function tell({ side, outcome, quantity, price }) {
-  const { fillBuy, fillSell } = document.getElementById("own").dataset;
-  const words = (side === "buy" ? fillBuy : fillSell)
+/** As the order was entered: the feed names NO of one of several outcomes as a sale, the row says so. */
+function tell({ order_id: id, side, outcome, quantity, price }) {
+  const own = document.getElementById("own");
+  const isMirrored = own.querySelector(`[data-order="${CSS.escape(id)}"]`)?.dataset.answer === "no";
+  const words = ((side === "buy") !== isMirrored ? own.dataset.fillBuy : own.dataset.fillSell)
     .replace("{quantity}", contracts(quantity))
-    .replace("{outcome}", isBinary ? outcome : names.get(outcome) ?? outcome)
-    .replace("{price}", showPrice(price));
+    .replace("{outcome}", () => nameContract(outcome, isMirrored, own.dataset))
+    .replace("{price}", showPrice(isMirrored ? mirror(price) : price));
   toast(words, "success");
+}
+
+function nameContract(outcome, isMirrored, { yes, no, noOn }) {
+  if (isBinary) return outcome === "NO" ? no : yes;
+  const name = names.get(outcome) ?? outcome;
+  return isMirrored ? noOn.replace("{outcome}", () => name) : name;
 }
 
 // --- worth, in whole micros ----------------------------------------------------------------------

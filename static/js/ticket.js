@@ -41,6 +41,11 @@ function preview(pause, isWritten) {
   }, pause);
 }
 
+/** A preview that comes back to a ticket that is not there any more says nothing. */
+function dropLate(event) {
+  if (!event.target.isConnected) event.preventDefault();
+}
+
 addEventListener("htmx:beforeRequest", (event) => {
   if (event.detail.elt.id === "ticket-form") clearTimeout(timer);
 });
@@ -86,6 +91,7 @@ function findMost() {
 function begin() {
   find("[data-ticket-close]").hidden = !sheet.open;
   if (form() === null) return;
+  document.getElementById("ticket-summary").addEventListener("htmx:beforeSwap", dropLate);
   for (const element of form().querySelectorAll("[data-step], [data-quick]")) element.hidden = false;
   showMost();
   show();

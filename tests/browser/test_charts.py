@@ -72,12 +72,16 @@ def test_the_dates_of_the_equity_curve_are_seen(
     see_texts(page)
 
 
-@pytest.mark.parametrize("viewport", [PHONE, DESKTOP], ids=["phone", "desktop"])
+@pytest.mark.parametrize(
+    ("viewport", "locale"),
+    [(PHONE, "en"), (DESKTOP, "en"), (PHONE, "de")],
+    ids=["phone", "desktop", "phone in German"],
+)
 def test_the_labels_of_lines_are_seen_whole_and_once(
-    visit: VisitorFactory, operator: Person, viewport: Any
+    visit: VisitorFactory, operator: Person, viewport: Any, locale: str
 ):
-    slug = open_market(operator, f"lines-{viewport['width']}")
-    visitor = visit(viewport=viewport)
+    slug = open_market(operator, f"lines-{viewport['width']}-{locale}")
+    visitor = visit(viewport=viewport, locale=locale)
     visitor.context.add_init_script(NOTE_TEXTS)
     for points in LINES.values():
         page = visitor.page
@@ -89,6 +93,13 @@ def test_the_labels_of_lines_are_seen_whole_and_once(
         assert [text for text, out in drawn if out > NEEDED_PX] == []
         [labels] = page.evaluate("Object.values(seen)")
         assert len(labels) == len(set(labels)) > 4, labels
+
+
+def test_a_young_markets_line_fills_the_chart(visit: VisitorFactory, alice: Person):
+    page = visit(alice).open("/portfolio/")
+    find = "async (first) => (await import('/static/js/axis.js')).findTimes(null, first, 1000)"
+    assert page.evaluate(find, 970) == [970, 1_000]
+    assert page.evaluate(find, 999) == [980, 1_000]  # seconds have no parts on the axis
 
 
 def answer_history(points: list[tuple[int, int]]) -> Any:

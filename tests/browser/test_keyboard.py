@@ -73,11 +73,11 @@ def test_a_whole_trade_from_log_in_to_cancelled_order(
     go_back_to_amount(page)
     page.keyboard.type("4")
     page.keyboard.press("Enter")
-    expect_toast(page, "Resting: 4 YES at 0.57.")
+    expect_toast(page, "Resting: 4 Yes at 0.57.")
 
-    go_to(page, "Cancel 4 YES")
+    go_to(page, "Cancel 4 Yes")
     page.keyboard.press("Space")
-    expect_toast(page, "Cancelled: 4 YES.")
+    expect_toast(page, "Cancelled: 4 Yes.")
     assert bob.call("GET", f"orders?market={market}&status=open")["results"] == []
 
 

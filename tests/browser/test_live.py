@@ -80,8 +80,8 @@ def test_the_other_window_sees_book_tape_probability_and_its_own_fill_within_a_s
     seen_at = wait_until(his, "Object.keys(seenAt).length === 4 && seenAt")
     seen = {name: at - answered_at for name, at in seen_at.items()}
     assert max(seen.values()) <= SECONDS_MAX * 1_000, seen
-    expect_toast(his, "Your order sold 10 YES at 0.58.")
-    expect_toast(hers, "Bought 10 YES at 0.58.")
+    expect_toast(his, "Your order sold 10 Yes at 0.58.")
+    expect_toast(hers, "Bought 10 Yes at 0.58.")
 
 
 def test_a_first_price_appears_where_there_was_none(
@@ -120,7 +120,7 @@ def test_a_position_follows_the_status_of_its_market(
     bob.place(market, "buy 5 YES @ 0.62")
     page = visit(bob).open(f"/markets/{market}/")
     position = page.get_by_role("region", name="Your position")
-    sell = position.get_by_role("link", name="Sell YES")
+    sell = position.get_by_role("link", name="Sell Yes")
     expect(sell).to_be_visible()
     operator.call("POST", f"markets/{market}/halt", REASON)
     expect(sell).to_have_count(0)
@@ -166,6 +166,20 @@ def test_a_card_follows_the_status_of_its_market(
     title = page.get_by_role("heading", name=f"Does {market.replace('-', ' ')} come true?")
     settled = page.get_by_role("article").filter(has=title)
     expect(settled.get_by_text("Settled", exact=True)).to_be_visible()
+
+
+def test_an_outcome_that_comes_into_a_card_brings_its_line(
+    visit: VisitorFactory, operator: Person, alice: Person, bob: Person
+):
+    slug = open_market(operator, "line", **name_outcomes("Rome", "Oslo", "Bern", "Riga"))
+    page = visit().open("/")
+    row = page.locator(f"[data-market={slug}] [data-outcome=RIGA]")
+    expect(page.locator(f"[data-market={slug}] [data-outcome=BERN]")).to_be_visible()
+    expect(row).to_have_count(0)
+    bob.place(slug, "buy 5 RIGA @ 0.60")
+    alice.place(slug, "sell 5 RIGA @ 0.60")
+    expect(row.get_by_text("60%")).to_be_visible()
+    expect(row.locator("[data-spark] svg")).to_be_visible()
 
 
 def test_a_page_that_comes_back_from_the_cache_follows_again_at_once(
@@ -242,7 +256,7 @@ def test_a_notification_appears_where_they_are_listed(
     bob.place(market, "buy 4 YES @ 0.57")
     page = visit(bob).open("/notifications/")
     carol.place(market, "sell 4 YES @ 0.57")
-    told = page.get_by_role("listitem").filter(has_text="Bought 4 YES at 0.57")
+    told = page.get_by_role("listitem").filter(has_text="Bought 4 Yes at 0.57")
     expect(told).to_be_visible()
     expect(told).to_contain_text("New")
     expect(page.locator("[data-unread]").first).to_be_hidden()  # it has been seen
@@ -288,7 +302,7 @@ def test_an_exchange_that_was_killed_and_started_again_is_followed_again(
     expect(page.get_by_text(LOST)).to_be_hidden()
     expect_book(page, carol, market)
     Ticket(page).send(price="0.61", amount="7")
-    expect_toast(page, "Bought 7 YES at 0.61.")
+    expect_toast(page, "Bought 7 Yes at 0.61.")
     expect_book(page, carol, market)
     assert page.evaluate("window.isSamePage")
     # While it was away each request that failed was noted, by the browser and by htmx.

@@ -184,7 +184,36 @@ def test_on_paper_there_is_the_content_alone_in_dark_on_white(windows: Windows):
         "rgb(255, 255, 255)",
     ]
     assert window.find_overflow() == []
+    # What was drawn for the dark is turned over.
+    plot = page.locator("[data-plot] canvas")
+    assert "invert" in plot.evaluate("element => getComputedStyle(element).filter")
     page.emulate_media(media="screen")
+    assert plot.evaluate("element => getComputedStyle(element).filter") == "none"
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_a_quiet_badge_is_seen_on_a_panel_and_on_the_page(windows: Windows, theme: str):
+    window = windows.find("nobody")
+    window.page.emulate_media(color_scheme=theme)
+    page = window.open("/")
+    colours = page.evaluate("""() => {
+      const badge = document.createElement("span");
+      badge.className = "badge badge-sm badge-ghost";
+      document.querySelector("main").append(badge);
+      const find = (element) => getComputedStyle(element).backgroundColor;
+      return [find(badge), find(document.body), find(document.querySelector(".panel"))];
+    }""")
+    assert len(set(colours)) == 3
+
+
+def test_the_tables_of_the_help_are_seen_whole_on_a_phone(windows: Windows, site: Exchange):
+    window = windows.find("nobody")
+    window.page.set_viewport_size(PHONE)
+    window.context.add_cookies([{"name": "django_language", "value": "de", "url": site.base_url}])
+    page = window.open("/help/")
+    for table in page.locator(".table-scroll").all():
+        assert table.evaluate("element => element.scrollWidth <= element.clientWidth")
+    window.context.clear_cookies()
 
 
 @pytest.mark.parametrize("language", ["en", "de"])

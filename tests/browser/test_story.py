@@ -76,9 +76,9 @@ def test_a_stranger_signs_up_confirms_the_address_and_trades(
     page.wait_for_url(f"**/markets/{slug}/**")
     expect(ticket.amount).to_have_value("5")
     ticket.send()
-    expect_toast(page, "Bought 5 YES at 0.60.")
+    expect_toast(page, "Bought 5 Yes at 0.60.")
     position = page.get_by_role("region", name="Your position")
-    expect(position).to_contain_text("5 YES")
+    expect(position).to_contain_text("5 Yes")
     expect(page.get_by_role("link", name=re.compile("^Available"))).to_contain_text("9,997.00")
 
 
@@ -106,9 +106,9 @@ def test_a_market_lives_from_proposal_to_payment_by_pages_and_admin_alone(
 
     his, hers = (visit(person).open(f"/markets/{slug}/") for person in (bob, alice))
     Ticket(his).send(answer="No", price="0.40", amount="10")
-    expect_toast(his, "Resting: 10 NO at 0.40.")
+    expect_toast(his, "Resting: 10 No at 0.40.")
     Ticket(hers).send(kind="Market", amount="10")
-    expect_toast(hers, "Bought 10 YES at 0.60.")
+    expect_toast(hers, "Bought 10 Yes at 0.60.")
 
     act(admin, "Close now", reason="The bridge is open.")
     expect(hers.get_by_text("Trading has ended. The result comes next.").first).to_be_visible()

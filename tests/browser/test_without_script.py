@@ -67,14 +67,14 @@ def test_somebody_logs_in_places_an_order_and_cancels_it(
     visitor.forgive_status(422)
     Ticket(page).price.fill("0.50")
     page.get_by_role("button", name="Place the order").click()
-    expect_toast(page, "Resting: 4 YES at 0.50.")
+    expect_toast(page, "Resting: 4 Yes at 0.50.")
     [order] = bob.call("GET", f"orders?market={market}&status=open")["results"]
     assert (order["price"], order["quantity"]) == ("0.5000", "4.00")
 
     page.get_by_role("region", name="Your orders in this market").get_by_role(
-        "button", name="Cancel 4 YES"
+        "button", name="Cancel 4 Yes"
     ).click()
-    expect_toast(page, "Cancelled: 4 YES.")
+    expect_toast(page, "Cancelled: 4 Yes.")
     assert bob.call("GET", f"orders?market={market}&status=open")["results"] == []
 
 

@@ -48,7 +48,7 @@ def settle(market, operator, payout_pips):
 def test_whose_order_rested_is_told_of_its_fills_and_who_took_is_not(shard, market, alice, bob):
     run(shard, sell(market, bob, 60, 1_000), buy(market, alice, 60, 400))
     derive.derive_market(market.pk)
-    assert told(bob) == ["Sold 4 YES at 0.60"]
+    assert told(bob) == ["Sold 4 Yes at 0.60"]
     assert told(alice) == []
 
 
@@ -57,12 +57,12 @@ def test_more_fills_of_one_order_are_one_notification_until_it_is_read(shard, ma
     derive.derive_market(market.pk)
     run(shard, buy(market, alice, 60, 100))
     derive.derive_market(market.pk)
-    assert told(bob) == ["Sold 5 YES at 0.60"]
+    assert told(bob) == ["Sold 5 Yes at 0.60"]
     assert "5 still in the book" in describe(Notification.objects.get()).detail
     Notification.objects.update(read_at=timezone.now())
     run(shard, buy(market, alice, 60, 500))
     derive.derive_market(market.pk)
-    assert told(bob) == ["Sold 5 YES at 0.60", "Sold 5 YES at 0.60"]
+    assert told(bob) == ["Sold 5 Yes at 0.60", "Sold 5 Yes at 0.60"]
 
 
 def test_what_is_said_to_be_in_the_book_is_there_when_it_is_read(shard, market, alice, bob):
@@ -75,14 +75,23 @@ def test_what_is_said_to_be_in_the_book_is_there_when_it_is_read(shard, market, 
     rested, *_ = run(shard, sell(market, bob, 60, 1_000), buy(market, alice, 60, 400))
     run(shard, cancel(market, bob, rested.order.order_id))
     derive.derive_market(market.pk)
-    assert told(bob) == ["Sold 4 YES at 0.60"]
+    assert told(bob) == ["Sold 4 Yes at 0.60"]
     assert describe(Notification.objects.get()).detail == market.title
 
 
 def test_an_order_for_no_is_told_as_it_was_entered(shard, market, alice, bob):
     run(shard, sell(market, bob, 60, 1_000, as_no=True), buy(market, alice, 60, 1_000))
     derive.derive_market(market.pk)
-    assert told(bob) == ["Bought 10 NO at 0.40"]
+    assert told(bob) == ["Bought 10 No at 0.40"]
+
+
+def test_an_order_for_no_of_one_of_several_outcomes_is_told_as_it_was_entered(shard, alice, bob):
+    market = world.make_market(outcomes=3)
+    world.open_market(shard, market)
+    run(shard, sell(market, bob, 60, 1_000, outcome=1, as_no=True))
+    run(shard, buy(market, alice, 60, 1_000, outcome=1))
+    derive.derive_market(market.pk)
+    assert told(bob) == ["Bought 10 No on Outcome 1 at 0.40"]
 
 
 def test_deriving_twice_and_rebuilding_tell_nobody_again(shard, market, alice, bob):
@@ -90,7 +99,7 @@ def test_deriving_twice_and_rebuilding_tell_nobody_again(shard, market, alice, b
     derive.derive_market(market.pk)
     derive.derive_market(market.pk)
     derive.rebuild_market(market.pk)
-    assert told(bob) == ["Sold 4 YES at 0.60"]
+    assert told(bob) == ["Sold 4 Yes at 0.60"]
 
 
 def test_an_order_that_expires_is_told(shard, market, alice, monkeypatch):
@@ -100,7 +109,7 @@ def test_an_order_that_expires_is_told(shard, market, alice, monkeypatch):
     world.set_clock(monkeypatch, lambda: soon + 1)
     actions.do_pass_time(market.pk)
     derive.derive_market(market.pk)
-    assert told(alice) == ["Your order to buy 5 YES at 0.40 expired"]
+    assert told(alice) == ["Your order to buy 5 Yes at 0.40 expired"]
 
 
 def test_programs_of_the_exchange_are_told_nothing(shard, market, alice, bob):
@@ -202,7 +211,7 @@ def test_holders_are_told_of_a_proposed_result_while_they_may_dispute_it_and_of_
     actions.do_resolve_market(market, payout_pips=[10_000, 0], **say)
     for _ in range(2):
         notify.tell_due()
-    assert told(alice) == told(bob) == ["Result proposed: YES"]
+    assert told(alice) == told(bob) == ["Result proposed: Yes"]
     row = Notification.objects.filter(user=alice.owner_id).get()
     assert "You can dispute it until " in describe(row).detail
     actions.do_withdraw_result(market, by=operator, reason="too early")
@@ -285,7 +294,7 @@ def test_who_wants_none_gets_none_and_who_wants_mail_gets_one(shard, market, ali
     send_due()
     [message] = mail.outbox
     assert message.to == ["bob@example.com"]
-    assert message.subject == "predex: Sold 1 YES at 0.60"
+    assert message.subject == "predex: Sold 1 Yes at 0.60"
     assert f"/markets/{market.slug}/" in message.body
     assert Notification.objects.get().mail == MailState.SENT
 

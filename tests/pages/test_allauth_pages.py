@@ -4,6 +4,7 @@ import re
 
 import pytest
 from allauth.account.models import EmailAddress
+from django.conf import settings
 from django.core import mail
 from django.test import Client
 from django.urls import reverse
@@ -125,8 +126,24 @@ def test_mails_name_the_site(client, alice):
     Policy.objects.update(site_name="Forecasts")
     forget()
     client.post("/accounts/password/reset/", {"email": alice.email})
-    assert mail.outbox[0].subject.startswith("[Forecasts] ")
-    assert "Hello from Forecasts!" in mail.outbox[0].body
+    assert mail.outbox[0].subject == "[Forecasts] Reset your password"
+    assert f"your account {alice.handle} at Forecasts:" in mail.outbox[0].body
+    assert mail.outbox[0].body.endswith(f"\nForecasts\n{settings.SITE_URL}")
+
+
+def test_mails_are_the_sites_own_words(client, db):
+    """allauth's German says Sie where ours says du, and its English thanks for using host:port."""
+    client.post("/accounts/password/reset/", {"email": "nobody@example.org"})
+    form = {"username": "robert", "password1": PASSWORD, "password2": PASSWORD}
+    client.post("/accounts/signup/", {"email": "r@example.org", **form})
+    assert [message.subject.partition("] ")[2] for message in mail.outbox] == [
+        "There is no account with this address",
+        "Confirm your e-mail address",
+    ]
+    for message in mail.outbox:
+        assert "Hello from" not in message.body
+        assert "Thank you for using" not in message.body
+        assert message.body.count("http") == 2  # what it is about, and the site
 
 
 def test_a_second_factor_from_set_up_to_log_in(fresh, alice, authenticator):

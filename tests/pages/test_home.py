@@ -192,7 +192,11 @@ def test_a_card_tells_the_script_what_tickers_do_not():
     quote(market, 3_000, 3_200, outcome=1)
     candle(market, 2 * DAY, 2_500, outcome=1)
     facts = json.loads(tile_of(market).live_json)
-    assert facts == [["GREEN", "Green", 5_000], ["RED", "Red", None], ["BLUE", "Blue", None]]
+    assert facts == [
+        ["GREEN", "Green", 5_000, 0],
+        ["RED", "Red", None, 0],
+        ["BLUE", "Blue", None, 0],
+    ]
 
 
 @pytest.mark.parametrize(
@@ -322,6 +326,28 @@ def test_search_finds_what_a_page_says_and_ranks_it_by_where_it_says_it(client):
     assert [row["title"] for row in found["results"]] == ranked[:3]
     rest = factories.api_of().get(f"markets?q=madrid&cursor={found['next_cursor']}").json()
     assert [row["title"] for row in rest["results"]] == ranked[3:]
+
+
+def test_a_phone_can_show_all_tags_where_there_are_more(client):
+    tags = [Tag.objects.create(slug=f"t{index}", name=f"t{index}") for index in range(5)]
+    market = make_market("Tagged?", tags=tags[:4])
+    assert "All tags" not in read(client.get("/"))
+    market.tags.add(tags[4])
+    page = client.get("/").content.decode()
+    assert "data-all-tags" in page
+    assert page.count("chip-tag") == 5
+
+
+def test_an_outcome_that_was_searched_for_stands_first_on_the_card(client):
+    outcomes = [(f"C{index}", f"Candidate {index}") for index in range(4)]
+    market = make_market("Who wins?", kind="categorical", outcomes=[*outcomes, ("MAD", "Madrid")])
+    for index in range(5):
+        quote(market, last_pips=3_000 - 500 * index, outcome=index)
+    found = client.get("/?q=madrid+who")
+    assert "Who wins? Madrid 10% Candidate 0 30% Candidate 1 25% +2 more" in read(found)
+    url = re.search(r'data-url="([^"]*)"', found.content.decode())[1]
+    assert "Madrid 10% Candidate 0 30%" in read(client.get(url))
+    assert "Madrid" not in read(client.get("/"))
 
 
 def test_yes_and_no_are_said_of_every_market_and_find_none(client):

@@ -102,7 +102,7 @@ def test_a_source_that_is_an_address_is_a_careful_link(alive):
         ("halted", "Trading is halted in this market."),
         ("closed", "Trading has ended. The result comes next."),
         ("resolving", "Trading has ended. A result is proposed."),
-        ("voided", "This market was voided"),
+        ("voided", "Trading has ended."),
     ],
 )
 def test_a_market_that_does_not_trade_says_why_where_the_ticket_was(alive, status, words):
@@ -119,6 +119,32 @@ def test_a_close_time_binds_by_itself(people):
     page = see(market, alice)
     assert 'data-obstacle="closed"' in page
     assert "Waiting for the result" in page
+
+
+def test_a_market_that_closed_early_says_when_it_did(people):
+    _, _, market = people
+    assert "Closed" not in see_header(market)
+    actions.do_close_market(market, by=world.make_user("opera", staff=True))
+    closed = market.status_changes.get(to_status="closed")
+    header = see_header(market)
+    assert "Closed early:" in header
+    assert f'datetime="{closed.created_at.isoformat()}"' in header
+    assert market.close_at.isoformat() not in header
+    close_at = closed.created_at - timedelta(seconds=1)
+    Market.objects.filter(pk=market.pk).update(close_at=close_at)
+    market.refresh_from_db()
+    header = see_header(market)
+    assert "Closed:" in header
+    assert f'datetime="{close_at.isoformat()}"' in header
+
+
+def see_header(market):
+    page = see(market)
+    return page[
+        page.index('<header id="market-header"') : page.index(
+            "</header>", page.index('id="market-header"')
+        )
+    ]
 
 
 def test_the_whole_exchange_can_stand_in_the_way(people):
@@ -154,12 +180,12 @@ def test_a_settled_market_shows_its_result_and_what_was_paid(people, alive):
     actions.do_resolve_market(market, by=operator, payout_pips=[10_000, 0], evidence_text="It did.")
     assert settle_market(market.pk)
     page = see(market, alice)
-    assert "Result: YES" in page
+    assert "Result: Yes" in page
     assert "You were paid 10.00\N{NO-BREAK SPACE}cr." in page
     assert "Profit +4.00\N{NO-BREAK SPACE}cr" in page
     assert "It did." in page
     assert "Profit \N{MINUS SIGN}4.00\N{NO-BREAK SPACE}cr" in see(market, bob)
-    assert "Each contract of YES was paid 1.00." in see(market)
+    assert "Each contract of Yes was paid 1.00." in see(market)
 
 
 def test_a_voided_market_says_what_came_back_and_what_was_taken(people, alive):
@@ -170,7 +196,10 @@ def test_a_voided_market_says_what_came_back_and_what_was_taken(people, alive):
     assert settle_market(market.pk)
     market.refresh_from_db()
     pages = {account: see(market, account) for account in (alice, bob, None)}
-    assert "Voided: every trade is undone." in pages[None]
+    assert "Every trade was undone." in pages[None]
+    shown = re.sub(r"(?s)<script.*?</script>|<details.*?</details>", "", pages[alice])
+    assert len(re.findall(r"(?i)voided", re.sub(r"<[^>]+>", "", shown))) == 1
+    assert shown.count("Every trade was undone.") == 1
     assert "gains were taken back" in pages[None]
     for account, page in pages.items():
         assert "You were paid" not in page

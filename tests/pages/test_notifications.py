@@ -40,7 +40,7 @@ def test_what_is_shown_is_read_from_then_on_and_only_one_s_own(client, alice):
     assert "Nothing yet" in page
     tell(alice)
     page = client.get("/notifications/").content.decode()
-    assert "Bought 10 YES at 0.60" in page
+    assert "Bought 10 Yes at 0.60" in page
     assert "New" in page
     assert "New</span>" not in client.get("/notifications/").content.decode()
     assert Notification.objects.filter(read_at=None).count() == 1
@@ -59,7 +59,7 @@ def test_older_ones_are_a_page_away_at_a_constant_cost(
     with django_assert_max_num_queries(20):
         page = client.get("/notifications/").content.decode()
     cursor = page.split("?cursor=")[1].split('"')[0]
-    assert page.count("Bought 10 YES") == 30
+    assert page.count("Bought 10 Yes") == 30
     assert client.get("/notifications/", {"cursor": cursor}).status_code == 200
 
 

@@ -29,9 +29,9 @@ async def test_position_orders_and_fills_are_shown(inside, alice, bob):
     theirs = await see(bob, market)
     position = theirs[theirs.index('data-position="YES"') :][:1500]
     assert 'data-lots="-1200"' in position
-    assert ">NO</span>" in position
-    assert "by selling YES" in position
-    assert "0.400" in position
+    assert ">No</span>" in position
+    assert "by selling Yes" in position
+    assert ">0.40<" in position
 
 
 async def test_a_position_is_worth_what_the_book_pays_less_all_fees(inside, alice, bob):
@@ -77,7 +77,7 @@ async def test_contracts_against_several_outcomes_are_sold_to_their_asks(inside,
         await bob.placed(market, f"sell 10 {code} @ 0.35")
         await alice.placed(market, f"sell 10 {code} @ 0.30")
     page = await see(alice, market)
-    assert "NO on Outcome 1" in page
+    assert "No on Outcome 1" in page
     assert (
         cell(page, "sold") == "3.00\N{NO-BREAK SPACE}cr"
     )  # 10 are set aside for both; 7 buy them back
@@ -124,7 +124,7 @@ async def test_an_order_is_amended_in_its_place(inside, alice):
     rest = f"orders/{order['id']}/amend/"
     answer = await send(alice, market, rest, price="0.35", quantity="8")
     assert answer.status_code == 200
-    assert read_toast(answer.text) == "Resting: 8 NO at 0.35."
+    assert read_toast(answer.text) == "Resting: 8 No at 0.35."
     assert "own-changed" in answer.headers["HX-Trigger"]
     assert answer.headers["HX-Reswap"] == "none"
     amended = await get(order["id"])
@@ -149,7 +149,7 @@ async def test_orders_are_cancelled_one_by_one_and_all_at_once(inside, alice):
     market, other = await inside.open_market(), await inside.open_market()
     first = await alice.placed(market, "buy 5 YES @ 0.30")
     answer = await send(alice, market, f"orders/{first['id']}/cancel/")
-    assert read_toast(answer.text) == "Cancelled: 5 YES."
+    assert read_toast(answer.text) == "Cancelled: 5 Yes."
     for price in ("0.31", "0.32"):
         await alice.placed(market, f"buy 5 YES @ {price}")
     kept = await alice.placed(other, "buy 5 YES @ 0.30")

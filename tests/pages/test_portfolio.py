@@ -114,10 +114,10 @@ def test_positions_orders_fills_and_transfers_name_their_market(shard, alice):
     pages = {tab: browser.get(f"/portfolio/{tab}") for tab in TABS}
     for tab in ("", "orders/", "fills/", "transfers/"):
         assert LONG in text_of(pages[tab]), tab
-    assert "YES" in text_of(pages[""])
+    assert "Yes" in text_of(pages[""])
     assert "Paid for contracts" in text_of(pages["transfers/"])
     assert "Granted" in text_of(pages["transfers/"])
-    assert "Buy YES" in text_of(pages["orders/"])
+    assert "Buy Yes" in text_of(pages["orders/"])
     assert f"/portfolio/orders/{Order.objects.open().first().id.hex}" not in text_of(pages[""])
     assert market.slug in pages[""].content.decode()
 
@@ -138,7 +138,7 @@ def test_no_is_held_as_no(shard, alice):
     run(shard, buy(market, bob, 60, 1000), sell(market, alice, 60, 1000))
     derive.derive_market(market.pk)
     text = text_of(browser_of(alice).get("/portfolio/"))
-    assert "NO 10 at 0.40" in text
+    assert "No 10 at 0.40 by selling Yes 10" in text
     assert "Value" in text
     assert "4.00 cr" in text
 
@@ -152,6 +152,9 @@ def test_settlements_say_what_each_market_paid(shard, alice):
     text = text_of(browser_of(alice).get("/portfolio/settlements/"))
     assert "6.00 cr 10.00 cr +4.00 cr" in text
     assert "Yes" in text
+    browser = browser_of(alice)
+    browser.cookies["django_language"] = "de"
+    assert " Ja " in text_of(browser.get("/portfolio/settlements/"))
 
 
 @pytest.mark.parametrize("tab", TABS)
@@ -195,7 +198,7 @@ async def test_an_order_is_cancelled_and_said_so(inside):
     assert "This order has ended already." in answer.text
     page = (await trader.http.get(url("orders/?status=cancelled"))).text
     assert "you cancelled it" in page
-    assert "Buy NO" in page
+    assert "Buy No" in page
 
 
 async def test_other_peoples_orders_are_not_found(inside):

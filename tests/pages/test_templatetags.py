@@ -18,6 +18,7 @@ from accounts.templatetags.predex import (
     sparkline,
     when,
 )
+from accounts.user_agents import describe_user_agent
 from accounts.viewer import find_zone
 
 
@@ -130,3 +131,26 @@ def test_a_sparkline_needs_two_values():
 def test_an_icon_escapes_its_label():
     template = Template('{% load predex %}{% icon "bell" label=label %}')
     assert "&lt;b&gt;" in template.render(Context({"label": "<b>"}))
+
+
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        ("Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0",
+         "Firefox on Linux"),
+        ("Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) "
+         "Chrome/138.0.0.0 Safari/537.36 Edg/138.0.0.0", "Edge on Windows"),
+        ("Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 (KHTML, like Gecko)"
+         " Version/18.5 Safari/605.1.15", "Safari on macOS"),
+        ("Mozilla/5.0 (iPhone; CPU iPhone OS 18_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like "
+         "Gecko) CriOS/138.0 Mobile/15E148 Safari/604.1", "Chrome on iPhone"),
+        ("Mozilla/5.0 (Linux; Android 10; K) AppleWebKit/537.36 (KHTML, like Gecko) "
+         "Chrome/138.0.0.0 Mobile Safari/537.36", "Chrome on Android"),
+        ("python-httpx/0.28.1", "python-httpx 0.28.1"),
+        ("curl/8.5.0 (x86_64)", "curl 8.5.0"),
+        ("My bot", "My bot"),
+        ("", ""),
+    ],
+)  # fmt: skip
+def test_a_program_is_named_as_people_know_it(said, shown):
+    assert describe_user_agent(said) == shown

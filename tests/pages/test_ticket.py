@@ -72,7 +72,7 @@ async def test_the_summary_is_the_preview_and_the_order_that_follows(inside, ali
     assert f"{after.available_micros / 1e6:.6f}" == lines["available"]
     fee = f"{order.fee_micros / 1e6:.6f}".rstrip("0")
     assert read_toast(placed.text) == (
-        f"Bought 20 YES at 0.615, fee {fee}. Resting: 5 YES at 0.63."
+        f"Bought 20 Yes at 0.615, fee {fee}. Resting: 5 Yes at 0.63."
     )
     assert f"orders/{order.id.hex}/cancel/" in placed.text
     assert "own-changed" in placed.headers["HX-Trigger"]
@@ -101,7 +101,7 @@ async def test_a_form_that_is_sent_twice_places_one_order(inside, alice):
     ticket = {**LIMIT, "amount": "5", "price": "0.40", "client_order_id": key}
     first = await send(alice, market, "orders/", **ticket)
     again = await send(alice, market, "orders/", **ticket)
-    assert read_toast(first.text) == read_toast(again.text) == "Resting: 5 YES at 0.40."
+    assert read_toast(first.text) == read_toast(again.text) == "Resting: 5 Yes at 0.40."
     assert len(await orders_of(alice)) == 1
     assert read_key(first.text) != key
 
@@ -127,7 +127,7 @@ async def test_without_script_an_order_is_placed_and_told_on_the_page(inside, al
     assert answer.status_code == 302
     assert answer.headers["Location"] == f"/markets/{market.slug}/"
     page = await see(alice, market)
-    assert "Resting: 5 YES at 0.40." in page
+    assert "Resting: 5 Yes at 0.40." in page
     assert read_key(page) != key
 
 
@@ -153,7 +153,7 @@ async def test_without_script_a_preview_is_the_page_with_the_summary(inside, ali
         ({"amount": ""}, "amount", "Enter the number of contracts."),
         ({"amount": "0"}, "amount", "Enter the number of contracts."),
         ({"amount": "-3"}, "amount", "Enter the number of contracts."),
-        ({"amount": "2.5"}, "amount", "The number of contracts must be a multiple of 1."),
+        ({"amount": "2.5"}, "amount", "Whole contracts only."),
         ({"amount": "5", "reduce_only": "on"}, "reduce_only",
          "You have no position that this order would reduce."),
         ({"amount": "5", "post_only": "on", "price": "0.70"}, "price",
@@ -206,7 +206,7 @@ async def test_credits_of_a_limit_order_become_whole_contracts(inside, alice):
     placed = await send(
         alice, market, "orders/", **LIMIT, measure="credits", amount="10", price="0.30"
     )
-    assert read_toast(placed.text) == "Resting: 33 YES at 0.30."
+    assert read_toast(placed.text) == "Resting: 33 Yes at 0.30."
 
 
 async def test_credits_of_a_market_order_are_its_budget(inside, alice, bob):
@@ -218,7 +218,7 @@ async def test_credits_of_a_market_order_are_its_budget(inside, alice, bob):
     )  # fmt: skip
     [order] = await orders_of(alice)
     assert order.budget_micros == 10_000_000
-    assert read_toast(placed.text).startswith("Bought 23 NO at 0.40, fee 0.3864.")
+    assert read_toast(placed.text).startswith("Bought 23 No at 0.40, fee 0.3864.")
 
 
 async def test_no_of_one_of_several_outcomes_is_a_sale_of_it(inside, alice, bob):
@@ -230,10 +230,21 @@ async def test_no_of_one_of_several_outcomes_is_a_sale_of_it(inside, alice, bob)
     assert lines["average_price"] == "0.70"
     assert lines["pays_if_right"] == "4.000000"
     placed = await send(alice, market, "orders/", **ticket, amount="4")
-    assert read_toast(placed.text) == "Bought 4 NO on Outcome 1 at 0.70."
+    assert read_toast(placed.text) == "Bought 4 No on Outcome 1 at 0.70."
     [order] = await orders_of(alice)
     assert (order.side, order.price_pips, order.outcome_index) == (-1, 3000, 1)
-    assert "NO on Outcome 1" in await see(alice, market)
+    assert "No on Outcome 1" in await see(alice, market)
+
+
+async def test_an_average_is_rounded_to_four_decimals(inside, alice, bob):
+    market = await inside.open_market()
+    for order in ("sell 1 YES @ 0.93", "sell 2 YES @ 0.94"):
+        await bob.placed(market, order)
+    ticket = {"type": "market", "side": "buy", "outcome": "YES", "amount": "3"}
+    preview = await send(alice, market, "preview/", **ticket)
+    assert read_lines(preview.text)["average_price"] == "0.9367"
+    placed = await send(alice, market, "orders/", **ticket)
+    assert read_toast(placed.text) == "Bought 3 Yes at 0.9367."
 
 
 async def test_an_expiry_is_in_the_zone_of_the_viewer(inside, alice):
@@ -335,18 +346,43 @@ async def test_a_sale_of_what_is_not_owned_says_what_it_bets_on(inside, alice, b
     await bob.placed(market, "buy 30 YES @ 0.50")
     sale = {"type": "market", "side": "sell", "outcome": "YES", "amount": "10"}
     preview = await send(alice, market, "preview/", **sale)
-    assert read_note(preview.text) == "You own none: this bets on NO."
+    assert read_note(preview.text) == "You own none: this bets on No."
     assert "Pays if No" in preview.text
     placed = await send(alice, market, "orders/", **sale)
-    assert read_toast(placed.text).endswith("You now own 10 NO.")
-    assert "by selling YES" in await see(alice, market)
+    assert read_toast(placed.text).endswith("You now own 10 No.")
+    assert "by selling Yes" in await see(alice, market)
     # Who owns some is told of the rest alone, and reduce-only bets on nothing.
     sale = {**sale, "side": "sell", "outcome": "NO", "type": "limit", "price": "0.45"}
     preview = await send(alice, market, "preview/", **sale | {"amount": "15"})
-    assert read_note(preview.text) == "You own 10: the other 5 bet on YES."
+    assert read_note(preview.text) == "You own 10: the other 5 bet on Yes."
     assert read_note((await send(alice, market, "preview/", **sale)).text) == ""
     preview = await send(alice, market, "preview/", **sale | {"amount": "15", "reduce_only": "on"})
     assert read_note(preview.text) == ""
+
+
+async def test_an_order_that_rests_says_what_is_held_and_what_it_brings(inside, alice, bob):
+    market = await inside.open_market()
+    await bob.placed(market, "sell 10 YES @ 0.60")
+    await alice.placed(market, "buy 10 YES @ 0.60")
+    sale = {"type": "limit", "side": "sell", "outcome": "YES", "price": "0.70"}
+    owned = await send(alice, market, "preview/", **sale, amount="4")
+    lines = read_lines(owned.text)
+    assert (lines["hold"], lines["receives"]) == ("0.000000", "2.800000")
+    assert "pays_if_right" not in lines
+    assert "covered by your contracts and orders" in owned.text
+    lines = read_lines((await send(alice, market, "preview/", **sale, amount="15")).text)
+    assert (lines["hold"], lines["receives"]) == ("0.000000", "7.000000")
+    assert lines["pays_if_right"] == "5.000000"
+    assert "profit" not in lines
+    # A bid waits already, and of both only one can lose: the larger one's hold is enough.
+    carol = await inside.join()
+    await carol.placed(market, "buy 10 YES @ 0.40")
+    lines = read_lines((await send(carol, market, "preview/", **sale, amount="10")).text)
+    assert (lines["hold"], lines["pays_if_right"]) == ("0.000000", "10.000000")
+    stranger = await enter(inside, market)
+    lines = read_lines((await send(stranger, market, "preview/", **sale, amount="10")).text)
+    assert (lines["hold"], lines["pays_if_right"]) == ("3.000000", "10.000000")
+    assert lines["profit"].startswith("7.00")
 
 
 async def test_what_pays_is_named_by_its_outcome(inside, alice, bob):
@@ -380,7 +416,7 @@ async def test_credits_that_are_not_spent_are_told_as_credits(inside, alice, bob
     [warned] = (await alice.send("POST", "orders/preview", body)).json()["warnings"]
     assert warned["message"].startswith("the whole budget would not be spent")
     placed = await send(alice, market, "orders/", **ticket, amount="700")
-    assert read_toast(placed.text) == f"Bought 10 YES at 0.60. {told}"
+    assert read_toast(placed.text) == f"Bought 10 Yes at 0.60. {told}"
 
 
 async def test_what_is_held_for_a_fee_is_said_apart(inside, alice):

@@ -37,8 +37,18 @@ _FEE_FREE_KINDS: Final = frozenset({AccountKind.HOUSE.value, AccountKind.MAKER.v
 _IDENTITY: Final = frozenset({"order_id", "account_id", "owner_id"})
 
 
-def build_place(order: PlaceOrder, card: MarketCard, principal: Principal, order_id: str) -> Place:
-    """Return the command for an order as booked; ApiError for what can never be one."""
+def build_place(
+    order: PlaceOrder,
+    card: MarketCard,
+    principal: Principal,
+    order_id: str,
+    *,
+    is_mirrored: bool = False,
+) -> Place:
+    """Return the command for an order as booked; ApiError for what can never be one.
+
+    `is_mirrored`: a page named it by NO of one of several outcomes, and remembers that.
+    """
     _check_currency(order.currency, card)
     outcome, as_no = find_outcome(order.outcome, card)
     side = SIDES[order.side]
@@ -66,7 +76,7 @@ def build_place(order: PlaceOrder, card: MarketCard, principal: Principal, order
         quantity_lots,
         _find_tif(order),
         Stp[order.self_trade_prevention.upper()],
-        as_no,
+        as_no or is_mirrored,
         principal.account_kind in _FEE_FREE_KINDS,
         read_client_order_id(order.client_order_id),
         terms=terms.or_none(),

@@ -52,16 +52,16 @@ def show_answer(result: Result, card: MarketCard) -> OrderAnswer:
     assert order is not None, "a result that was not rejected has its order"
     return OrderAnswer(
         **_order_fields(order, card, result.seq, result.ts_us),
-        trades=[show_own_trade(fill, order) for fill in result.fills],
+        trades=[show_own_trade(fill, order, card) for fill in result.fills],
         hold=_show_amount(result.held_change_micros),
     )
 
 
-def show_own_trade(fill: Fill, order: Order) -> OrderTrade:
-    trade = fill.trade
+def show_own_trade(fill: Fill, order: Order, card: MarketCard) -> OrderTrade:
+    trade, as_no = fill.trade, card.names_no(as_no=order.place.as_no)
     return OrderTrade(
         id=fill.trade_id,
-        price=_show_price(mirror_pips(trade.price_pips, as_no=order.place.as_no)),
+        price=_show_price(mirror_pips(trade.price_pips, as_no=as_no)),
         quantity=_show_quantity(trade.quantity_lots),
         fee=_show_amount(find_fee_micros(trade, order.order_id)),
     )
@@ -74,7 +74,8 @@ def find_fee_micros(trade: Traded, order_id: str) -> int:
 
 def _order_fields(order: Order, card: MarketCard, seq: int, updated_at_us: int) -> dict:
     asked = order.place
-    as_no, budget_micros, expires_at_us = asked.as_no, asked.budget_micros, asked.expires_at_us
+    as_no = card.names_no(as_no=asked.as_no)
+    budget_micros, expires_at_us = asked.budget_micros, asked.expires_at_us
     price_pips = order.price_pips or None
     reason = order.reason
     return {

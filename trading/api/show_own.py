@@ -25,14 +25,15 @@ def show_row(row: Order, card: MarketCard) -> schema.OrderState:
 
 def show_fill(fill: OwnFill, card: MarketCard) -> schema.OwnFill:
     trade, order = fill.trade, fill.order
+    as_no = card.names_no(as_no=order.as_no)
     return schema.OwnFill(
         id=trade.id.hex,
         order_id=order.id.hex,
         client_order_id=order.client_order_id,
         market=card.slug,
-        outcome=card.codes[NO if order.as_no else order.outcome_index],
-        side=SIDE_NAMES[-order.side if order.as_no else order.side],
-        price=format_price(mirror_pips(trade.price_pips, as_no=order.as_no)),
+        outcome=card.codes[NO if as_no else order.outcome_index],
+        side=SIDE_NAMES[-order.side if as_no else order.side],
+        price=format_price(mirror_pips(trade.price_pips, as_no=as_no)),
         quantity=format_quantity(trade.quantity_lots),
         fee=format_amount(trade.taker_fee_micros if fill.is_taker else trade.maker_fee_micros),
         role="taker" if fill.is_taker else "maker",

@@ -34,8 +34,8 @@ MARKETS: Final = (
         category="Weather",
         tags=("europe",),
         closes_in_days=5,
-        rules="YES if the station Berlin-Dahlem reports at least 0.1 mm of precipitation for {day},"
-        " local time; otherwise NO. If that station has no figure, Berlin-Tempelhof decides.",
+        rules="Yes if the station Berlin-Dahlem reports at least 0.1 mm of precipitation for {day},"
+        " local time; otherwise No. If that station has no figure, Berlin-Tempelhof decides.",
         source="Deutscher Wetterdienst, daily observations: https://opendata.dwd.de",
         terms={"featured": True},
     ),
@@ -64,8 +64,8 @@ MARKETS: Final = (
         category="Finance",
         tags=("metals",),
         closes_in_days=14,
-        rules="YES if the LBMA Gold Price PM in US dollars of {day} is above that of {opening};"
-        " otherwise NO. A day without a price has that of the last day before it with one.",
+        rules="Yes if the LBMA Gold Price PM in US dollars of {day} is above that of {opening};"
+        " otherwise No. A day without a price has that of the last day before it with one.",
         source="LBMA: https://www.lbma.org.uk/prices-and-data/precious-metal-prices",
         terms={"fee_kind": "quadratic", "fee_taker_rate": 70_000, "fee_unit_micros": 10_000},
     ),
@@ -92,8 +92,8 @@ MARKETS: Final = (
         category="Science",
         tags=("earth",),
         closes_in_days=28,
-        rules="YES if the catalogue lists an earthquake of magnitude 7.0 or more, anywhere, with"
-        " an origin time after {opening} and before {day}, UTC; otherwise NO. The catalogue as of"
+        rules="Yes if the catalogue lists an earthquake of magnitude 7.0 or more, anywhere, with"
+        " an origin time after {opening} and before {day}, UTC; otherwise No. The catalogue as of"
         " two days later decides.",
         source="USGS earthquake catalogue: https://earthquake.usgs.gov",
         terms={"tick_pips": 10},
@@ -121,8 +121,8 @@ MARKETS: Final = (
         category="Culture",
         tags=("internet",),
         closes_in_days=7,
-        rules="YES if the English Wikipedia's article with the most page views on {day}, UTC, main"
-        " page, searches and special pages left out, is about one person; otherwise NO.",
+        rules="Yes if the English Wikipedia's article with the most page views on {day}, UTC, main"
+        " page, searches and special pages left out, is about one person; otherwise No.",
         source="Wikimedia, topviews: https://pageviews.wmcloud.org/topviews/",
         terms={"lot_step_lots": 1},
     ),

@@ -208,15 +208,15 @@ def show_holdings(holdings: Holdings, card: MarketCard) -> JsonDict:
 
 def show_fill(fill: Fill, order: Order, card: MarketCard, *, seq: int, ts_us: int) -> OwnFill:
     """Show a fill as GET /fills does: side, outcome and price as the order was entered."""
-    trade = fill.trade
+    trade, as_no = fill.trade, card.names_no(as_no=order.place.as_no)
     return OwnFill(
         id=fill.trade_id,
         order_id=order.order_id,
         client_order_id=order.place.client_order_id,
         market=card.slug,
-        outcome=card.codes[NO if order.place.as_no else order.outcome],
-        side=SIDE_NAMES[-order.side if order.place.as_no else order.side],
-        price=format_price(mirror_pips(trade.price_pips, as_no=order.place.as_no) or 0),
+        outcome=card.codes[NO if as_no else order.outcome],
+        side=SIDE_NAMES[-order.side if as_no else order.side],
+        price=format_price(mirror_pips(trade.price_pips, as_no=as_no) or 0),
         quantity=format_quantity(trade.quantity_lots),
         fee=format_amount(find_fee_micros(trade, order.order_id)),
         role="taker" if trade.taker_order_id == order.order_id else "maker",

@@ -166,7 +166,7 @@ ORDERS: Final = (
 
 def _read_orders(account_id: int, key: Key) -> Chunk:
     orders = _after(Order.objects.filter(account=account_id), key)
-    return [_write_order(row) for row in rows.build_orders(orders)], _next_key(orders)
+    return [_write_order(row) for row in rows.build_orders(orders, as_api=True)], _next_key(orders)
 
 
 def _write_order(row: rows.OrderRow) -> list[str]:
@@ -213,7 +213,7 @@ def _read_fills(account_id: int, key: Key) -> Chunk:
         for is_taker in (True, False)
         if account_id == (trade.taker_account_id if is_taker else trade.maker_account_id)
     ]
-    fills = rows.build_fills(pair_with_orders(sides))
+    fills = rows.build_fills(pair_with_orders(sides), as_api=True)
     return [_write_fill(row) for row in fills], _next_key(trades)
 
 

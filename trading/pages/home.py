@@ -40,7 +40,7 @@ def home(request: HttpRequest) -> HttpResponse:
     filters = browse.read_filters(request.GET)
     cursor = request.GET.get(browse.CURSOR, "")
     page = browse.find_page(request.user, filters, cursor=cursor)
-    tiles = build_tiles(page.rows)
+    tiles = build_tiles(page.rows, search=filters.search)
     context: dict[str, Any] = {
         "filters": filters,
         "tiles": tiles,
@@ -63,7 +63,8 @@ def home(request: HttpRequest) -> HttpResponse:
 @require_safe
 def card(request: HttpRequest, slug: str) -> HttpResponse:
     """One market's card as it is now, for a page that heard of a change."""
-    [tile] = build_tiles([get_market(slug, user=request.user)])
+    search = browse.read_filters(request.GET).search
+    [tile] = build_tiles([get_market(slug, user=request.user)], search=search)
     return render(request, "trading/market_card.html", {"tile": tile})
 
 

@@ -16,6 +16,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
+from django.utils.translation import pgettext
 from msgspec import Struct
 from msgspec.structs import replace
 
@@ -36,6 +37,7 @@ from trading.pages import lines
 from trading.pages.history import RANGES, read_history
 from trading.pages.ladder import Ladder, build_ladder
 from trading.pages.lines import Drawing, Figures, Look
+from trading.pages.words import name_contract
 from trading.snapshot import reading
 
 LINES_SHOWN: Final = 4
@@ -82,7 +84,7 @@ class TapeRow(NamedTuple):
 
 class ChartView(NamedTuple):
     range: str
-    ranges: list[tuple[str, str]]
+    ranges: list[tuple[str, str, str]]
     drawing: Drawing
     figures: list[tuple[OutcomeNow, Figures]]
 
@@ -178,7 +180,8 @@ def list_outcomes(market: Market, moment: _Moment) -> list[OutcomeNow]:
         top = tops.get(outcome.index) or Top(outcome.index, None, 0, None, 0)
         prices = (top.bid_pips, top.ask_pips, moment.lasts.get(outcome.index))
         worth = compute_mark(*prices).half_pips
-        found.append(OutcomeNow(outcome.index, outcome.code, outcome.name, *prices, worth))
+        name = name_contract(market, outcome.code).label
+        found.append(OutcomeNow(outcome.index, outcome.code, name, *prices, worth))
     found.sort(key=lambda outcome: -(outcome.half_pips or 0))
     return [replace(outcome, rank=rank) for rank, outcome in enumerate(found)]
 
@@ -194,7 +197,7 @@ def build_chart(card: MarketCard, outcomes: Sequence[OutcomeNow], range_name: st
     )
     return ChartView(
         range_name,
-        [(name, _name_range(name)) for name in RANGES],
+        [(name, *_name_range(name)) for name in RANGES],
         lines.draw(read.times, [(outcome.look, read.lines[outcome.index]) for outcome in shown]),
         [(outcome, lines.sum_up(read.lines[outcome.index])) for outcome in shown],
     )
@@ -325,13 +328,14 @@ def find_book_status(request: HttpRequest, market: Market) -> str:
     return market.status
 
 
-def _name_range(name: str) -> str:
+def _name_range(name: str) -> tuple[str, str]:
+    """Return a range in short, for its button, and in words."""
     names = {
-        "1H": _("Last hour"),
-        "6H": _("Last 6 hours"),
-        "1D": _("Last day"),
-        "1W": _("Last week"),
-        "ALL": _("Since the first trade"),
+        "1H": (pgettext("range", "1H"), _("Last hour")),
+        "6H": (pgettext("range", "6H"), _("Last 6 hours")),
+        "1D": (pgettext("range", "1D"), _("Last day")),
+        "1W": (pgettext("range", "1W"), _("Last week")),
+        "ALL": (pgettext("range", "All"), _("Since the first trade")),
     }
     return names[name]
 

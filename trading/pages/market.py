@@ -19,7 +19,7 @@ from accounts.units import MICROS_PER_CREDIT
 from markets.actions import may_manage_markets
 from markets.models import HIDDEN_STATUSES, Market, is_operator
 from markets.pages import comments
-from markets.queries import get_market, list_status_changes
+from markets.queries import find_closing_time, get_market, list_status_changes
 from trading import tiles
 from trading.pages import live
 from trading.pages.changes import name_changes
@@ -96,7 +96,7 @@ def build_header_context(
         "rows_shown": OUTCOMES_SHOWN,
         "status": Market.Status.CLOSED if is_over else Market.Status(market.status),
         "is_live": market.status in tiles.LIVE_STATUSES and market.close_at > timezone.now(),
-        "is_past": market.close_at <= timezone.now(),
+        "closing_time": find_closing_time(market),
         "is_draft": market.status in HIDDEN_STATUSES,
         "is_own": request.user.is_authenticated and market.creator_id == request.user.pk,
         "open_interest_lots": read_open_interest(market),

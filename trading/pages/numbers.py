@@ -1,6 +1,7 @@
 """Exact numbers for people: every decimal that is not a zero, in the viewer's language.
 
-What the ticket says is what the API says and what is booked, so nothing here is rounded.
+What the ticket says is what the API says and what is booked, so nothing here is rounded; but for
+averages of prices, which need not end.
 """
 
 from decimal import Decimal
@@ -19,6 +20,8 @@ from accounts.units import (
 )
 
 CENT_MICROS: Final = MICROS_PER_CREDIT // 100
+AVERAGE_STEP_MICROS: Final = 100
+"""Averages are shown to a hundredth of a cent, the finest tick."""
 
 
 def show_exact(micros: int) -> str:
@@ -30,8 +33,14 @@ def show_exact(micros: int) -> str:
     return f"{MINUS}{text}" if micros < 0 else text
 
 
+def show_average(micros: int) -> str:
+    """An average of prices with 2 to 4 decimals, rounded half up."""
+    steps = (micros + AVERAGE_STEP_MICROS // 2) // AVERAGE_STEP_MICROS
+    return show_exact(steps * AVERAGE_STEP_MICROS)
+
+
 def show_money(micros: int) -> str:
-    """The same with the currency's symbol."""
+    """Exact micros with the currency's symbol."""
     return numbers.show_money(show_exact(abs(micros)), is_negative=micros < 0)
 
 

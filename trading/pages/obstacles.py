@@ -41,7 +41,7 @@ def _find_of_market(market: Market) -> Obstacle | None:
         Status.CLOSED: _("Trading has ended. The result comes next."),
         Status.RESOLVING: _("Trading has ended. A result is proposed."),
         Status.SETTLED: _("This market is settled."),
-        Status.VOIDED: _("This market was voided: every trade was undone."),
+        Status.VOIDED: _("Trading has ended."),
     }
     status = Status(market.status)
     if status in texts:

@@ -15,8 +15,17 @@ from trading.holdings import list_holdings, list_margins
 from trading.liquidation import value_sold
 from trading.models import Margin, Order
 from trading.pages.numbers import write_lots, write_price
-from trading.pages.rows import FillRow, OrderRow, PositionLine, PositionRow, build_position
-from trading.pages.words import name_opposite, name_payout
+from trading.pages.rows import (
+    FillRow,
+    OrderRow,
+    PositionLine,
+    PositionRow,
+    build_fill,
+    build_order,
+    build_position,
+    find_sales,
+)
+from trading.pages.words import name_payout
 from trading.queries import list_fills
 
 ORDERS_MAX: Final = 100
@@ -24,17 +33,12 @@ FILLS_MAX: Final = 20
 
 
 class OwnPosition(NamedTuple):
-    """A position; `code` and `lots` are the book's, for the script's live figures.
-
-    `entered` is the contract that was sold where the position came of a sale: the name by which
-    its owner knows it.
-    """
+    """A position; `code` and `lots` are the book's, for the script's live figures."""
 
     line: PositionLine
     code: str
     lots: int
     pays_text: str
-    entered: str
 
     @property
     def pays_micros(self) -> int:
@@ -104,18 +108,18 @@ def _read(account: Account, market: Market) -> Own:
     margin = Margin.objects.filter(account=account_id, market=market).first()
     orders = Order.objects.filter(account=account_id, market=market).open()
     rows = [
-        _build_order(OrderRow(order, market)) for order in orders.order_by("-id")[: ORDERS_MAX + 1]
+        _build_order(build_order(order, market))
+        for order in orders.order_by("-id")[: ORDERS_MAX + 1]
     ]
     # Who never traded here has no margin, and the search for their fills would be a long one.
     fills = list_fills(account_id, market_id=market.pk, count=FILLS_MAX) if margin else []
     row = _read_position(account, market, margin)
-    fill_rows = [FillRow(fill, market) for fill in fills]
     return Own(
-        [] if row is None else [_build_position(row, line, fill_rows) for line in row.lines],
+        [] if row is None else [_build_position(row, line) for line in row.lines],
         row,
         rows[:ORDERS_MAX],
         len(rows) > ORDERS_MAX,
-        fill_rows,
+        [build_fill(fill, market) for fill in fills],
         margin,
     )
 
@@ -134,10 +138,10 @@ def _read_position(account: Account, market: Market, margin: Margin | None) -> P
     if not holdings:
         return None
     sold = value_sold(account, holdings, {market.pk: market})
-    return build_position(holdings[0], market, sold.get(market.pk))
+    return build_position(holdings[0], market, sold.get(market.pk), find_sales(holdings))
 
 
-def _build_position(row: PositionRow, line: PositionLine, fills: list[FillRow]) -> OwnPosition:
+def _build_position(row: PositionRow, line: PositionLine) -> OwnPosition:
     card = row.holding.card
     index = 0 if card.binary else card.codes.index(line.contract.code)
     return OwnPosition(
@@ -145,19 +149,4 @@ def _build_position(row: PositionRow, line: PositionLine, fills: list[FillRow]) 
         card.codes[index],
         row.holding.position_lots[index],
         name_payout(row.market, line.contract),
-        _find_entered(row.market, line, fills),
-    )
-
-
-def _find_entered(market: Market, line: PositionLine, fills: list[FillRow]) -> str:
-    """Return what was sold in the latest fill that made the position larger; "" if none was.
-
-    Only a binary market knows: against one of several outcomes there is one way to be booked.
-    """
-    if market.kind != Market.Kind.BINARY:
-        return ""
-    sold = name_opposite(market, line.contract)
-    ways = {("buy", line.contract): "", ("sell", sold): sold.label}
-    return next(
-        (ways[row.side, row.contract] for row in fills if (row.side, row.contract) in ways), ""
     )

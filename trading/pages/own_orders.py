@@ -30,8 +30,8 @@ from trading.pages.numbers import show_lots
 from trading.pages.own import Amending, build_own_context
 from trading.pages.place import OWN_CHANGED, RESTING
 from trading.pages.standing import describe_bet
-from trading.pages.ticket import read_field
-from trading.pages.words import describe_order, explain, name_contract
+from trading.pages.ticket import read_field, read_price
+from trading.pages.words import Contract, describe_order, explain, is_buy, name_contract
 
 NUMBER_LENGTH_MAX = 30
 
@@ -56,7 +56,7 @@ def cancel(request: HttpRequest, slug: str, order_id: str) -> HttpResponse:
     order = msgspec.json.decode(answer, type=OrderAnswer)
     said = {
         "quantity": show_lots(parse_quantity_lots(order.remaining)),
-        "outcome": name_contract(market, order.outcome).label,
+        "outcome": _find_contract(request, market, order).label,
     }
     return _answer(request, market, Toast(_("Cancelled: %(quantity)s %(outcome)s.") % said))
 
@@ -81,9 +81,10 @@ def amend(request: HttpRequest, slug: str, order_id: str) -> HttpResponse:
     """Change the price or the total quantity of an own order."""
     market = get_market(slug, user=request.user)
     price, quantity = _read(request, "price"), _read(request, "quantity")
+    is_mirrored = request.POST.get("answer") == "no"
     try:
         body = {
-            "price": read_field(price, "price") or None,
+            "price": read_price(price, is_mirrored=is_mirrored) or None,
             "quantity": read_field(quantity, "quantity") or None,
         }
         answer = entry.carry_out(request, "amend", msgspec.json.encode(body), order_id=order_id)
@@ -91,13 +92,19 @@ def amend(request: HttpRequest, slug: str, order_id: str) -> HttpResponse:
         errors = show_errors(refusal, market)
         return _show_again(request, market, Amending(order_id, price, quantity, errors))
     order = msgspec.json.decode(answer, type=OrderAnswer)
-    contract = name_contract(market, order.outcome)
+    contract = _find_contract(request, market, order)
     text = describe_order(order, contract)
-    if order.side == "sell" and order.average_price is not None:
+    if not is_buy(order.side, contract) and order.average_price is not None:
         bet = describe_bet(market, contract, entry.get_principal(request).account_id)
         text = f"{text} {bet}".rstrip()
     order_id = order.id if order.status in RESTING else ""
     return _answer(request, market, Toast(text, order_id=order_id))
+
+
+def _find_contract(request: HttpRequest, market: Market, order: OrderAnswer) -> Contract:
+    """Return the contract that the form's order was named by: the API knows no NO of a choice."""
+    is_mirrored = request.POST.get("answer") == "no"
+    return name_contract(market, order.outcome, is_mirrored=is_mirrored)
 
 
 def _read(request: HttpRequest, name: str) -> str:

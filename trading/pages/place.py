@@ -93,7 +93,7 @@ def place(request: HttpRequest, slug: str) -> HttpResponse:
     if not request.user.is_authenticated:
         return _ask_for_login(request, market, ticket)
     try:
-        answer = entry.carry_out(request, "place", build_body(ticket, market))
+        answer = entry.carry_out(request, "place", build_body(ticket, market), answer=ticket.answer)
     except ApiError as refusal:
         return _show_refusal(request, market, ticket, refusal)
     return _show_placed(request, market, ticket, msgspec.json.decode(answer, type=OrderAnswer))

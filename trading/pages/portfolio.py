@@ -81,8 +81,9 @@ def portfolio(request: HttpRequest) -> HttpResponse:
     head = read_head(request, "positions")
     shown = head.holdings[:POSITIONS_SHOWN]
     sold = value_sold(head.account, shown, head.markets)
+    sales = rows.find_sales(shown)
     positions = [
-        rows.build_position(row, head.markets[row.market_id], sold.get(row.market_id))
+        rows.build_position(row, head.markets[row.market_id], sold.get(row.market_id), sales)
         for row in shown
     ]
     positions = [row for row in positions if row.lines]

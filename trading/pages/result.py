@@ -78,7 +78,7 @@ def _read_result(market: Market, user: Any) -> Result | None:
 def describe_result(result: Result) -> str:
     """Say in a sentence what was, or will be, paid."""
     if not result.paid:
-        return _("Voided: every trade is undone.")
+        return _("Every trade was undone.")
     if result.winner is not None:
         return _("Result: %(outcome)s") % {"outcome": result.winner_name}
     count = sum(1 for row in result.paid if row.payout_pips)

@@ -109,6 +109,6 @@ def _read_payout(request: HttpRequest, market: Market) -> list[int]:
 def _explain(refusal: ApiError) -> str:
     return {
         "blank": _("Say what is wrong with this result."),
-        "payout_negative": _("YES pays between 0 and 1."),
-        "not_a_number": _("YES pays between 0 and 1, like 0.5."),
+        "payout_negative": _("Yes pays between 0 and 1."),
+        "not_a_number": _("Yes pays between 0 and 1, like 0.5."),
     }.get(refusal.code) or describe(refusal)

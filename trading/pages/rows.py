@@ -1,12 +1,14 @@
 """What an account holds, ordered, traded and was paid, row by row, for pages and exports alike.
 
 Rows name the outcome as their owner knows it: a position or an order on NO is of NO, with NO's
-prices. All fields are integers of units; who shows them makes texts of them.
+prices; NO of one of several outcomes on pages alone, as exports speak as the API does. All fields
+are integers of units; who shows them makes texts of them.
 """
 
 from collections.abc import Collection, Iterable
 from typing import Final, NamedTuple
 
+from django.db.models import Max
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -14,13 +16,20 @@ from accounts.models import Transfer
 from markets.models import Market, Outcome
 from trading.api.commands import NO, mirror_pips
 from trading.api.render import PIP_IN_AVERAGE, SIDE_NAMES
-from trading.engine.types import PAYOUT_PIPS, OrderStatus
+from trading.engine.types import BUY, PAYOUT_PIPS, OrderStatus
 from trading.holdings import Holding
 from trading.marks import HALF_PIPS_PER_CONTRACT
 from trading.models import OPEN_STATUSES, Margin, Order
 from trading.pages.numbers import write_lots
 from trading.pages.ticket import Ticket, write_link
-from trading.pages.words import PAYOUT_MICROS, Contract, describe_end, mirror_micros, name_contract
+from trading.pages.words import (
+    PAYOUT_MICROS,
+    Contract,
+    describe_end,
+    mirror_micros,
+    name_contract,
+    name_opposite,
+)
 from trading.queries import OwnFill
 
 MICROS_PER_HALF_PIP = 50
@@ -34,7 +43,14 @@ def read_markets(market_ids: Collection[int]) -> dict[int, Market]:
 
 
 def get_outcome(market: Market, index: int, *, as_no: bool) -> Outcome:
-    return list(market.outcomes.all())[NO if as_no else index]
+    is_binary = market.kind == Market.Kind.BINARY
+    return list(market.outcomes.all())[NO if as_no and is_binary else index]
+
+
+def find_contract(market: Market, order: Order) -> Contract:
+    """Return the contract that an order named when it was entered."""
+    outcome = get_outcome(market, order.outcome_index, as_no=order.as_no)
+    return name_contract(market, outcome.code, is_mirrored=order.as_no)
 
 
 def compute_average_micros(micros: int, lots: int) -> int:
@@ -49,7 +65,8 @@ class PositionLine(NamedTuple):
     """A position in one outcome; below 0 contracts it was sold without being owned.
 
     `cost_micros` is what its contracts cost (below 0: brought in), and profit what they are worth
-    beyond that. `price_micros` is a contract's worth now.
+    beyond that. `price_micros` is a contract's worth now. `sold` is the contract that was sold
+    where the position came of a sale, the name by which its owner knows it; else None.
     """
 
     key: str
@@ -61,6 +78,7 @@ class PositionLine(NamedTuple):
     cost_micros: int
     price_micros: int | None
     profit_micros: int | None
+    sold: Contract | None = None
 
     @property
     def shown_lots(self) -> int:
@@ -122,17 +140,51 @@ class PositionRow(NamedTuple):
         return sum(self.holding.realised_micros)
 
 
-def build_position(holding: Holding, market: Market, sold_micros: int | None = None) -> PositionRow:
-    positions = holding.position_lots
+def build_position(
+    holding: Holding,
+    market: Market,
+    sold_micros: int | None = None,
+    sales: Collection[tuple[int, int]] = (),
+) -> PositionRow:
+    """`sales` are the books, by (market, outcome), in which the position came of a sale."""
     lines = [
-        _build_line(holding, market, outcome, lots)
-        for outcome, lots in enumerate(positions)
+        _build_line(holding, market, outcome, lots, is_sale=(market.pk, outcome) in sales)
+        for outcome, lots in enumerate(holding.position_lots)
         if lots
     ]
     return PositionRow(market, holding, lines, sold_micros)
 
 
-def _build_line(holding: Holding, market: Market, index: int, position_lots: int) -> PositionLine:
+def find_sales(holdings: Collection[Holding]) -> set[tuple[int, int]]:
+    """Return the books in which what is held came of a sale of its opposite, in one query.
+
+    The latest order that traded towards the position tells how it was entered.
+    """
+    if not holdings:
+        return set()
+    account_id = next(iter(holdings)).margin.account_id
+    positions = {holding.market_id: holding.position_lots for holding in holdings}
+    traded = Order.objects.filter(
+        account=account_id,
+        market__in=positions,
+        filled_lots__gt=0,
+    ).values("market", "outcome_index", "side", "as_no")
+    latest = {
+        (market_id, outcome, side): as_no
+        for market_id, outcome, side, as_no, _time in traded.annotate(time=Max("created_at_us"))
+        .order_by("time")
+        .values_list("market", "outcome_index", "side", "as_no", "time")
+    }
+    return {
+        (market_id, outcome)
+        for (market_id, outcome, side), as_no in latest.items()
+        if positions[market_id][outcome] * side > 0 and (side == BUY) == as_no
+    }
+
+
+def _build_line(
+    holding: Holding, market: Market, index: int, position_lots: int, *, is_sale: bool
+) -> PositionLine:
     net_lots, cost_micros = holding.net_lots[index], holding.cost_micros[index]
     half_pips = holding.marks[index].half_pips
     average_micros = compute_average_micros(abs(cost_micros), abs(net_lots))
@@ -144,16 +196,18 @@ def _build_line(holding: Holding, market: Market, index: int, position_lots: int
         half_pips = None if half_pips is None else HALF_PIPS_PER_CONTRACT - half_pips
         position_lots = -position_lots
     outcome = get_outcome(market, index, as_no=owns_no)
+    contract = name_contract(market, outcome.code, is_mirrored=is_no)
     return PositionLine(
         f"{market.slug}-{index}",
         outcome,
-        name_contract(market, outcome.code, is_mirrored=is_no and not owns_no),
+        contract,
         is_no,
         position_lots,
         average_micros,
         cost_micros,
         None if half_pips is None else half_pips * MICROS_PER_HALF_PIP,
         holding.unrealised_of(index),
+        name_opposite(market, contract) if is_sale else None,
     )
 
 
@@ -161,31 +215,34 @@ def _build_line(holding: Holding, market: Market, index: int, position_lots: int
 
 
 class OrderRow(NamedTuple):
+    """`as_no`: shown as an order for NO."""
+
     order: Order
     market: Market
+    as_no: bool
 
     @property
     def outcome(self) -> Outcome:
-        return get_outcome(self.market, self.order.outcome_index, as_no=self.order.as_no)
+        return get_outcome(self.market, self.order.outcome_index, as_no=self.as_no)
 
     @property
     def contract(self) -> Contract:
-        return name_contract(self.market, self.outcome.code)
+        return find_contract(self.market, self.order)
 
     @property
     def side(self) -> str:
-        return SIDE_NAMES[-self.order.side if self.order.as_no else self.order.side]
+        return SIDE_NAMES[-self.order.side if self.as_no else self.order.side]
 
     @property
     def price_pips(self) -> int | None:
-        return mirror_pips(self.order.price_pips or None, as_no=self.order.as_no)
+        return mirror_pips(self.order.price_pips or None, as_no=self.as_no)
 
     @property
     def average_micros(self) -> int | None:
         if not self.order.filled_lots:
             return None
         average = compute_average_micros(self.order.filled_micros, self.order.filled_lots)
-        return PAYOUT_MICROS - average if self.order.as_no else average
+        return PAYOUT_MICROS - average if self.as_no else average
 
     @property
     def is_open(self) -> bool:
@@ -212,33 +269,44 @@ class OrderRow(NamedTuple):
         return "" if self.is_open or self.status == "filled" else describe_end(self.order.reason)
 
 
-def build_orders(orders: Iterable[Order]) -> list[OrderRow]:
+def build_order(order: Order, market: Market, *, as_api: bool = False) -> OrderRow:
+    return OrderRow(order, market, _shows_no(order, market, as_api=as_api))
+
+
+def build_orders(orders: Iterable[Order], *, as_api: bool = False) -> list[OrderRow]:
     orders = list(orders)
     markets = read_markets({order.market_id for order in orders})
-    return [OrderRow(order, markets[order.market_id]) for order in orders]
+    return [build_order(order, markets[order.market_id], as_api=as_api) for order in orders]
+
+
+def _shows_no(order: Order, market: Market, *, as_api: bool) -> bool:
+    """The API has a code for NO of a binary market alone."""
+    return order.as_no and not (as_api and market.kind != Market.Kind.BINARY)
 
 
 class FillRow(NamedTuple):
+    """`as_no`: shown as a trade of NO."""
+
     fill: OwnFill
     market: Market
+    as_no: bool
 
     @property
     def outcome(self) -> Outcome:
-        order = self.fill.order
-        return get_outcome(self.market, order.outcome_index, as_no=order.as_no)
+        return get_outcome(self.market, self.fill.order.outcome_index, as_no=self.as_no)
 
     @property
     def contract(self) -> Contract:
-        return name_contract(self.market, self.outcome.code)
+        return find_contract(self.market, self.fill.order)
 
     @property
     def side(self) -> str:
-        order = self.fill.order
-        return SIDE_NAMES[-order.side if order.as_no else order.side]
+        side = self.fill.order.side
+        return SIDE_NAMES[-side if self.as_no else side]
 
     @property
     def price_pips(self) -> int:
-        return mirror_pips(self.fill.trade.price_pips, as_no=self.fill.order.as_no)
+        return mirror_pips(self.fill.trade.price_pips, as_no=self.as_no)
 
     @property
     def amount_micros(self) -> int:
@@ -257,10 +325,14 @@ class FillRow(NamedTuple):
         return moved - self.fee_micros
 
 
-def build_fills(fills: Iterable[OwnFill]) -> list[FillRow]:
+def build_fill(fill: OwnFill, market: Market, *, as_api: bool = False) -> FillRow:
+    return FillRow(fill, market, _shows_no(fill.order, market, as_api=as_api))
+
+
+def build_fills(fills: Iterable[OwnFill], *, as_api: bool = False) -> list[FillRow]:
     fills = list(fills)
     markets = read_markets({fill.trade.market_id for fill in fills})
-    return [FillRow(fill, markets[fill.trade.market_id]) for fill in fills]
+    return [build_fill(fill, markets[fill.trade.market_id], as_api=as_api) for fill in fills]
 
 
 # --- settlements and transfers -------------------------------------------------------------------
@@ -279,6 +351,10 @@ class SettlementRow(NamedTuple):
     @property
     def winners(self) -> list[Outcome]:
         return [outcome for outcome in self.market.outcomes.all() if outcome.payout_pips]
+
+    @property
+    def winner_names(self) -> list[str]:
+        return [name_contract(self.market, outcome.code).label for outcome in self.winners]
 
     @property
     def payout_micros(self) -> int:

@@ -13,7 +13,7 @@ from accounts.units import parse_amount_micros, parse_price_pips, parse_quantity
 from markets.models import Market
 from trading.api.schema import PreviewAnswer
 from trading.engine.types import PAYOUT_PIPS
-from trading.pages.numbers import show_data, show_exact, show_lots, show_money
+from trading.pages.numbers import show_average, show_data, show_exact, show_lots, show_money
 from trading.pages.standing import Standing
 from trading.pages.ticket import Ticket, find_contract, mirror
 from trading.pages.words import (
@@ -78,6 +78,26 @@ class Effect(NamedTuple):
     def opened_lots(self) -> int:
         """How much of what trades does not; what rests of a purchase is paid for as well."""
         return self.pays_micros // PAYOUT_PIPS - (0 if self.is_sale else self.rest_lots)
+
+    @property
+    def rest_closes_lots(self) -> int:
+        """How much of what rests of a sale would sell what is owned, as things are."""
+        if not self.is_sale:
+            return 0
+        return min(self.rest_lots, max(0, self.standing.owned_lots - self.filled_lots))
+
+    @property
+    def rest_opens_lots(self) -> int:
+        """How much of what rests would be paid for, as things are."""
+        if self.is_sale and self.ticket.reduce_only:
+            return 0
+        return self.rest_lots - self.rest_closes_lots
+
+    @property
+    def rest_risk_pips(self) -> int:
+        """What a contract that is opened by what rests costs."""
+        price_pips = self.ticket.price_pips
+        return PAYOUT_PIPS - price_pips if self.is_sale else price_pips
 
 
 def build_summary(
@@ -166,39 +186,44 @@ def _list_money(effect: Effect) -> Iterable[Line]:
         average_micros = parse_amount_micros(effect.told.average_price)
         if effect.ticket.is_mirrored:
             average_micros = PAYOUT_PIPS * MICROS_PER_PIP - average_micros
-        yield Line("average_price", _("Average price"), show_exact(average_micros))
+        yield Line("average_price", _("Average price"), show_average(average_micros))
         if cost_micros < 0:
             yield Line("cost", _("You receive"), show_data(-cost_micros))
         else:
             yield Line("cost", _("Cost"), show_data(cost_micros))
         label = _("Fee") if cost_micros < 0 else _("Fee, in the cost")
         yield Line("fees", label, show_data(effect.fees_micros))
-    if effect.hold_micros:
-        yield Line("hold", _("Held while it waits"), show_data(effect.hold_micros))
-        yield from _list_fee_hold(effect)
+    if effect.rest_lots:
+        yield from _list_hold(effect)
 
 
-def _list_fee_hold(effect: Effect) -> Iterable[Line]:
+def _list_hold(effect: Effect) -> Iterable[Line]:
     """What is held beyond the price of what rests is for its fee."""
-    price_pips = effect.ticket.price_pips
-    risk_pips = PAYOUT_PIPS - price_pips if effect.is_sale else price_pips
-    fee_micros = effect.hold_micros - risk_pips * effect.rest_lots
+    if effect.hold_micros:
+        label = _("Held while it waits")
+    else:
+        label = _("Held while it waits: covered by your contracts and orders")
+    yield Line("hold", label, show_data(effect.hold_micros))
+    fee_micros = effect.hold_micros - effect.rest_risk_pips * effect.rest_lots
     if fee_micros > 0:
         yield Line("fee_hold", _("Of which for the fee, at most"), show_data(fee_micros))
 
 
 def _list_gain(effect: Effect, market: Market) -> Iterable[Line]:
     """What it pays and if what; the profit only where nothing of it closes a position."""
-    pays_micros = effect.pays_micros
+    if effect.rest_closes_lots:
+        brings_micros = effect.ticket.price_pips * effect.rest_closes_lots
+        label = _("You receive when it fills, before fees")
+        yield Line("receives", label, show_data(brings_micros))
+    pays_micros = PAYOUT_PIPS * (effect.opened_lots + effect.rest_opens_lots)
     if not pays_micros:
         return
     yield Line("pays_if_right", name_payout(market, effect.bet), show_data(pays_micros))
-    rest_lots = 0 if effect.is_sale else effect.rest_lots
-    if effect.opened_lots != effect.filled_lots:
+    if effect.opened_lots != effect.filled_lots or effect.rest_closes_lots:
         return
     spent_micros = effect.cost_micros
-    if rest_lots:
-        spent_micros += effect.ticket.price_pips * rest_lots
+    if effect.rest_opens_lots:
+        spent_micros += effect.rest_risk_pips * effect.rest_opens_lots
     profit_micros = pays_micros - spent_micros
     if spent_micros > 0 and profit_micros >= 0:
         share = show_percent((200 * profit_micros + spent_micros) // (2 * spent_micros))

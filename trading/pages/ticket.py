@@ -231,6 +231,14 @@ def read_field(text: str, field: str) -> str:
     return _read(read_number, text, field)
 
 
+def read_price(text: str, *, is_mirrored: bool) -> str:
+    """Return the typed price of a contract as the plain one of its outcome; "" if none was."""
+    plain = read_field(text, "price")
+    if not (plain and is_mirrored):
+        return plain
+    return format_price(mirror_pips(_read(parse_price_pips, plain, "price"), as_no=True))
+
+
 def _read(parse: Callable[[str], T], text: str, field: str) -> T:
     try:
         return parse(text)

@@ -20,7 +20,7 @@ from markets.models import Market
 from trading.api.refusals import InsufficientFundsError
 from trading.api.schema import OrderAnswer, OrderState, OrderTrade
 from trading.engine.types import ORDER_LOTS_MAX, PAYOUT_PIPS
-from trading.pages.numbers import show_exact, show_lots, show_money
+from trading.pages.numbers import show_average, show_exact, show_lots, show_money
 
 MICROS_PER_PIP: Final = 100
 """In prices of one contract."""
@@ -48,12 +48,12 @@ class Fault(NamedTuple):
 
 
 def name_contract(market: Market, code: str, *, is_mirrored: bool = False) -> Contract:
-    """Return how people are told of an outcome's contract."""
+    """Return how people are told of an outcome's contract, as the buttons that trade it say."""
     if market.kind == Market.Kind.BINARY:
-        return Contract(code, _("YES") if code == "YES" else _("NO"))
+        return Contract(code, _("Yes") if code == "YES" else _("No"))
     name = next((row.name for row in market.outcomes.all() if row.code == code), code)
     if is_mirrored:
-        return Contract(code, _("NO on %(outcome)s") % {"outcome": name}, is_mirrored=True)
+        return Contract(code, _("No on %(outcome)s") % {"outcome": name}, is_mirrored=True)
     return Contract(code, name)
 
 
@@ -146,6 +146,8 @@ def _explain_terms(error: ApiError, market: Market) -> str:
         return _("The price must be a multiple of %(tick)s.") % {"tick": tick}
     if error.code == "quantity_off_step":
         step = show_lots(market.lot_step_lots)
+        if market.lot_step_lots == LOTS_PER_CONTRACT:
+            return _("Whole contracts only.")
         return _("The number of contracts must be a multiple of %(step)s.") % {"step": step}
     if error.code == "quantity_too_large":
         most = show_lots(ORDER_LOTS_MAX)
@@ -239,7 +241,7 @@ def _describe_fills(order: OrderState, contract: Contract) -> str:
     said = {
         "quantity": show_lots(parse_quantity_lots(order.filled)),
         "outcome": contract.label,
-        "price": show_exact(mirror_micros(parse_amount_micros(order.average_price), contract)),
+        "price": show_average(mirror_micros(parse_amount_micros(order.average_price), contract)),
         "fee": show_exact(parse_amount_micros(order.fees)),
     }
     has_fee = parse_amount_micros(order.fees) > 0

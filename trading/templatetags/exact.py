@@ -9,12 +9,9 @@ from accounts.templatetags.predex import NOTHING
 from accounts.units import format_amount
 from markets.models import Market
 from trading.pages.live import name_status
-from trading.pages.numbers import show_exact, show_money
+from trading.pages.numbers import show_average, show_money
 
 register = template.Library()
-
-AVERAGE_DIGITS_MICROS = 100
-"""Averages are shown to a hundredth of a cent."""
 
 
 @register.filter
@@ -32,10 +29,7 @@ def exact_signed(micros: int | None) -> str:
 @register.filter
 def rounded(micros: int | None) -> str:
     """A price or an average of one, in micros, with 2 to 4 decimals."""
-    if micros is None:
-        return NOTHING
-    steps = (micros + AVERAGE_DIGITS_MICROS // 2) // AVERAGE_DIGITS_MICROS
-    return show_exact(steps * AVERAGE_DIGITS_MICROS)
+    return NOTHING if micros is None else show_average(micros)
 
 
 @register.filter
