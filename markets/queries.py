@@ -10,6 +10,7 @@ from django.utils import timezone
 from accounts.errors import not_found
 from markets.models import (
     HIDDEN_STATUSES,
+    Dispute,
     Event,
     Exchange,
     Market,
@@ -121,6 +122,12 @@ def list_status_changes(market: Market, *, user: Any) -> QuerySet[StatusChange]:
     ):
         return changes
     return changes.exclude(to_status__in=HIDDEN_STATUSES)
+
+
+def list_disputes(market: Market) -> QuerySet[Dispute]:
+    """Return every objection to any result that a market has had, newest first."""
+    disputes = Dispute.objects.filter(resolution__market=market)
+    return disputes.select_related("raised_by", "decided_by").order_by("-raised_at")
 
 
 def find_resolution(market: Market) -> Resolution | None:

@@ -54,6 +54,7 @@ class UserAct(Act):
 
 class SuspendAct(UserAct):
     title = _("Suspend")
+    done = _("The user is suspended.")
     explanation = _(
         "Stops every log-in, API key and session within a second and cancels all open orders."
         " Balances and positions stay theirs."
@@ -70,6 +71,7 @@ class SuspendAct(UserAct):
 
 class ReinstateAct(UserAct):
     title = _("Reinstate")
+    done = _("The user is reinstated.")
     explanation = _("Lets a suspended user log in and trade again.")
 
     @classmethod
@@ -82,6 +84,7 @@ class ReinstateAct(UserAct):
 
 class EndSessionsAct(UserAct):
     title = _("End all sessions")
+    done = _("All sessions are ended.")
     explanation = _("Logs them out of every browser and program. API keys keep working.")
 
     def do(self, row: User, *, by: User, reason: str) -> None:
@@ -90,6 +93,7 @@ class EndSessionsAct(UserAct):
 
 class ResetMfaAct(UserAct):
     title = _("Reset second factor")
+    done = _("The second factor is reset.")
     explanation = _(
         "Removes authenticator app, passkeys, security keys and recovery codes: the password "
         "alone is then enough to log in. Make sure the request really comes from them."
