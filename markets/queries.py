@@ -10,6 +10,7 @@ from django.utils import timezone
 from accounts.errors import not_found
 from markets.models import (
     HIDDEN_STATUSES,
+    Category,
     Dispute,
     Event,
     Exchange,
@@ -91,6 +92,27 @@ def list_reachable(rows: QuerySet, user: Any) -> QuerySet:
     """Return those that `user` may look at by address: those of unlisted markets too."""
     hidden = Market.objects.filter(visibility=Market.Visibility.GROUP)
     return _without_secrets(rows, user, Market.objects.visible_to(user), hidden)
+
+
+CATALOGUE: dict[str, type[Model]] = {
+    "category": Category,
+    "tag": Tag,
+    "event": Event,
+    "series": Series,
+}
+"""What lists of markets are filtered by, as filters are called."""
+
+
+def get_catalogue_row(kind: str, slug: str, *, user: Any) -> Any:
+    """Return the category, tag, event or series; the same 404 if unknown or a secret."""
+    model = CATALOGUE[kind]
+    rows = model._default_manager.all()
+    if model in _OF:
+        rows = list_reachable(rows, user)
+    row = rows.filter(slug=slug).first() if SLUG_PATTERN.fullmatch(slug) else None
+    if row is None:
+        raise not_found(f"this {kind}")
+    return row
 
 
 def _without_secrets(
