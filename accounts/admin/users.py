@@ -14,6 +14,7 @@ from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationFo
 
 from accounts.actions import (
     do_end_sessions,
+    do_move_email,
     do_reinstate_user,
     do_reset_mfa,
     do_revoke_api_keys,
@@ -183,9 +184,7 @@ class UserAdmin(NamingRights, ModelAdmin, DjangoUserAdmin):
             EmailAddress.objects.create(user=obj, email=obj.email, primary=True)
             do_welcome_user(obj, invite=None)
         elif "email" in form.changed_data:
-            old = form.initial["email"]
-            by, moved = get_operator(request), f"{old} → {obj.email}"
-            tell_on_commit(obj, "email_changed", by=by, detail=moved, also_to=[old])
+            do_move_email(obj, old=form.initial["email"], by=get_operator(request))
 
     def log_change(self, request: HttpRequest, obj: User, message: Any) -> Any:
         if "assword" in str(message):
