@@ -45,11 +45,13 @@ Setter = Callable[..., Stage]
 
 
 @pytest.fixture
-def set_stage(make_exchange: ExchangeFactory) -> Iterator[Setter]:
+def set_stage(make_exchange: ExchangeFactory, request: pytest.FixtureRequest) -> Iterator[Setter]:
     """`set_stage("sqlite" | "postgres", wishes={...}, **options of make_exchange)`.
 
     Whatever a test did to the exchange, at its end all invariants hold.
     """
+    for name in {"postgres_server", "redis_server"} & set(request.fixturenames):
+        request.getfixturevalue(name)  # made first, so that it is still there at the end
     stages: list[Stage] = []
 
     def set_up(kind: str, *, wishes: dict[str, Any] | None = None, **options: Any) -> Stage:
