@@ -48,10 +48,8 @@ class Notification(models.Model):
         settings.AUTH_USER_MODEL, models.CASCADE, related_name="notifications", db_index=False
     )
     kind = models.CharField(max_length=10, choices=NotificationKind)
-    market = models.ForeignKey(
-        Market, models.PROTECT, null=True, related_name="+", db_index=False,
-        help_text="None: it is about money of theirs.",
-    )  # fmt: skip
+    # None where it is about money of theirs.
+    market = models.ForeignKey(Market, models.PROTECT, null=True, related_name="+", db_index=False)
     subject = models.CharField(max_length=32, blank=True)
     facts = models.JSONField(default=dict)
     created_at = models.DateTimeField(default=timezone.now)

@@ -321,8 +321,8 @@ def test_who_is_granted_credits_or_gets_a_decision_is_told_why(alice, bob, opera
     do_grant(alice, amount_micros=25 * CREDIT, by=operator, reason="A new season")
     do_deposit(alice, amount_micros=2 * CREDIT, by=operator)
     for approve in (True, False):
-        request = do_request_withdrawal(alice, amount_micros=CREDIT, by=alice.owner)
-        do_decide_withdrawal(request, approve=approve, by=operator, reason="")
+        asked = do_request_withdrawal(alice, amount_micros=CREDIT, by=alice.owner)
+        do_decide_withdrawal(asked, approve=approve, by=operator, reason="")
     for approve in (True, False):
         request = do_request_deposit(alice, amount_micros=3 * CREDIT, by=alice.owner)
         do_decide_deposit(request, approve=approve, by=operator, reason="Not seen")

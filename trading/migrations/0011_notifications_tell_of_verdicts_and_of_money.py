@@ -61,7 +61,6 @@ class Migration(migrations.Migration):
             name="market",
             field=models.ForeignKey(
                 db_index=False,
-                help_text="None: it is about money of theirs.",
                 null=True,
                 on_delete=django.db.models.deletion.PROTECT,
                 related_name="+",
