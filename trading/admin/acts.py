@@ -112,7 +112,7 @@ class CloseAct(LiveAct):
 
 class CloseTimeAct(LiveAct):
     title = _("Move the close time")
-    done = _("The close time is changed.")
+    done = _("The close time is moved.")
     statuses = (Status.OPEN, Status.HALTED)
     needs_reason = True
     takes_many = False
