@@ -25,20 +25,23 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 from unfold.widgets import UnfoldAdminTextareaWidget
 
+from accounts.audit import REASON_LENGTH_MAX
 from accounts.errors import ApiError
 from accounts.models import User
 from accounts.refusals import describe
 from accounts.texts import validate_text
 
-REASON_LENGTH_MAX = 500
 ROWS_MAX = 100
 REFUSED = 422
 
 
 class Act(forms.Form):
-    """One thing that may be done to rows. `title` is also what its button says."""
+    """One thing that may be done to rows. `title` is also what its button says; `done` is the
+    sentence that says it has been done.
+    """
 
     title: ClassVar[Any]
+    done: ClassVar[Any]
     permission: ClassVar[str]
     explanation: ClassVar[Any] = ""
     """What it means, in words, above the form."""
@@ -175,8 +178,11 @@ class ActingAdmin(ModelAdmin):
                 messages.error(request, f"{row}: {describe(refusal)}")
             else:
                 count += 1
-        if count:
-            done = ngettext("%(title)s: done.", "%(title)s: done for %(count)d rows.", count)
+        if count and len(form.rows) == 1:
+            messages.success(request, form.done)
+        elif count:
+            done = ngettext("“%(title)s” was done for %(count)d row.",
+                            "“%(title)s” was done for %(count)d rows.", count)  # fmt: skip
             messages.success(request, done % {"title": form.title, "count": count})
         return True
 

@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 class AccountsConfig(AppConfig):
     name = "accounts"
-    verbose_name = _("Accounts")
+    verbose_name = _("People and money")
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:

@@ -4,8 +4,23 @@ from typing import Any
 
 import structlog
 from django.db.models import Model
+from django.utils.text import Truncator
 
+from accounts.errors import RefusedError
 from accounts.models import AuditEvent, User
+
+REASON_LENGTH_MAX = 500
+
+
+def check_reason(reason: str, field: str = "reason") -> None:
+    """Refuse a reason that is longer than what is kept of it: nothing is cut."""
+    if len(reason) > REASON_LENGTH_MAX:
+        raise RefusedError("too_long", f"at most {REASON_LENGTH_MAX} characters", field)
+
+
+def excerpt(text: str) -> str:
+    """Return the beginning of a text that is kept whole elsewhere, as a reason."""
+    return Truncator(text).chars(REASON_LENGTH_MAX)
 
 
 def record_audit(
@@ -21,6 +36,7 @@ def record_audit(
 
     The request id is the one bound by the door (or by a task) to the log's context.
     """
+    check_reason(reason)
     return AuditEvent.objects.create(
         actor=by,
         action=action,

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from django.utils.translation import gettext as _
 
-from accounts.actions import check_deposit
+from accounts.actions import check_issue_by_operator
 from accounts.errors import RefusedError
 from accounts.models import Account, User
 from accounts.refusals import describe
@@ -70,7 +70,7 @@ def check_lines(
             elif account.closed_at is not None:
                 error = _("This account is closed.")
             else:
-                check_deposit(account, amount_micros=amount_micros, by=by)
+                check_issue_by_operator(account, amount_micros=amount_micros, by=by)
         except (RefusedError, UnitError) as refusal:
             error = describe(refusal)
         seen.add(line.handle)

@@ -49,7 +49,7 @@ MODELS: Final = {
     "WithdrawalRequest": (_("withdrawal request"), _("withdrawal requests")),
     "DepositRequest": (_("deposit request"), _("deposit requests")),
     "ApiKey": (_("API key"), _("API keys")),
-    "LoginSession": (_("login session"), _("login sessions")),
+    "LoginSession": (_("API session"), _("API sessions")),
     "Policy": (_("policy"), _("policy")),
     "InviteCode": (_("invitation code"), _("invitation codes")),
     "AuditEvent": (_("audit event"), _("audit events")),

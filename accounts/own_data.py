@@ -33,7 +33,7 @@ from accounts.models import (
     User,
     WithdrawalRequest,
 )
-from accounts.queries import list_transfers
+from accounts.queries import list_transfers, read_reasons
 from accounts.spreadsheets import as_cell
 from accounts.units import format_amount
 
@@ -136,7 +136,16 @@ def simple_table(name: str, rows: Any, *columns: str) -> DataTable:
 
 # --- this app's tables ----------------------------------------------------------------------------
 
-TRANSFER_COLUMNS = ("id", "account", "kind", "amount", "market", "reference", "created_at")
+TRANSFER_COLUMNS = (
+    "id",
+    "account",
+    "kind",
+    "amount",
+    "market",
+    "reference",
+    "reason",
+    "created_at",
+)
 REQUEST_COLUMNS = ("id", "amount", "note", "status", "reason", "requested_at", "decided_at")
 
 
@@ -146,6 +155,7 @@ def _list_transfers(user_id: int) -> Iterator[Mapping[str, Any]]:
         before = None
         while chunk := list_transfers(account.pk, before=before, count=CHUNK_ROWS):
             slugs = name_markets({row.market_id for row in chunk if row.market_id is not None})
+            reasons = read_reasons(chunk)
             for row in chunk:
                 sign = 1 if row.credit_account_id == account.pk else -1
                 yield {
@@ -153,6 +163,7 @@ def _list_transfers(user_id: int) -> Iterator[Mapping[str, Any]]:
                     "account": account.number,
                     "amount": format_amount(sign * row.amount_micros),
                     "market": slugs.get(row.market_id or 0),
+                    "reason": reasons.get(row.id, ""),
                 }
             before = chunk[-1].id
 

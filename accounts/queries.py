@@ -1,9 +1,10 @@
 """Reads of the ledger that more than one door uses."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from uuid import UUID
 
-from accounts.models import Transfer
+from accounts.models import AuditEvent, Transfer, WithdrawalRequest
+from accounts.models.account import TransferKind
 
 
 def list_transfers(
@@ -23,3 +24,17 @@ def list_transfers(
     incoming = transfers.filter(credit_account=account_id)[:count]
     merged = sorted([*outgoing, *incoming], key=lambda transfer: transfer.id, reverse=True)
     return merged[:count]
+
+
+def read_reasons(transfers: Iterable[Transfer]) -> Mapping[UUID, str]:
+    """Return why operators moved money, by the transfer's id; not those that have no reason."""
+    acts = {TransferKind.GRANT, TransferKind.DEPOSIT, TransferKind.WITHDRAWAL}
+    caused = {row.pk: row.reference for row in transfers if row.kind in acts and row.reference}
+    if not caused:
+        return {}
+    reasons = {
+        pk: reason
+        for model in (AuditEvent, WithdrawalRequest)
+        for pk, reason in model.objects.filter(pk__in=caused.values()).values_list("pk", "reason")
+    }
+    return {pk: reasons[cause] for pk, cause in caused.items() if reasons.get(cause)}

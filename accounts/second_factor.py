@@ -31,6 +31,11 @@ def may_operate(user: User, *, used_second_factor: bool) -> bool:
     return used_second_factor and has_second_factor(user)
 
 
+def has_shown_factor(user: User) -> bool:
+    """Whether this operator's credential can be known to be one that used the second factor."""
+    return settings.ADMIN_REQUIRE_MFA and user.is_staff and user.may_operate
+
+
 def browser_may_operate(request: HttpRequest, user: User) -> bool:
     """The same of a browser's log-in, which remembers how it was made."""
     records = get_authentication_records(request, user)

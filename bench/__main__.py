@@ -17,7 +17,7 @@ import msgspec
 from bench.figures import Figure, Sizes, describe_machine, read_load
 from tests.servers import ServerNotFoundError
 
-BENCHES: Final = ("engine", "orders", "sockets", "settlement", "restart", "pages")
+BENCHES: Final = ("engine", "orders", "sockets", "settlement", "restart", "pages", "suspension")
 RUNS: Final = 3
 
 

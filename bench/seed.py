@@ -37,6 +37,13 @@ def make_traders(count: int) -> list[str]:
         return [_make_trader(f"bench_{number}") for number in range(count)]
 
 
+def make_operator_key() -> str:
+    """Return a key with which the operator operates."""
+    account = get_operator().accounts.get(number=1)
+    _, secret = do_create_api_key(account, name="bench", scopes=["operate"], by=None)
+    return secret
+
+
 def open_market(tick_pips: int = 100) -> dict[str, Any]:
     """Make and open a binary market without fees; return its id and slug."""
     market = make_market(tick_pips=tick_pips)

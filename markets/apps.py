@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 class MarketsConfig(AppConfig):
     name = "markets"
-    verbose_name = _("Markets")
+    verbose_name = _("Markets and results")
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 from django.db import transaction
 from django.utils import timezone
 
+from accounts.audit import check_reason
 from accounts.errors import RefusedError
 from accounts.units import PIPS_PER_CREDIT
 from markets.models import FINAL_STATUSES, Market, StatusChange
@@ -32,8 +33,6 @@ LEGAL: dict[str, frozenset[str]] = {
     Status.SETTLED: frozenset(),
     Status.VOIDED: frozenset(),
 }
-
-REASON_LENGTH_MAX = 500
 
 
 class IllegalStatusChangeError(RefusedError):
@@ -73,6 +72,7 @@ def record_status(
     a resume is `only_from={"halted"}`, so that it never opens a draft. The status read is the
     database's, not that of the instance, which is brought up to date.
     """
+    check_reason(reason)
     with transaction.atomic():
         from_status = Market.objects.values_list("status", flat=True).get(pk=market.pk)
         check_status_change(from_status, to_status)
@@ -92,7 +92,7 @@ def record_status(
             from_status=from_status,
             to_status=to_status,
             by=by,
-            reason=reason[:REASON_LENGTH_MAX],
+            reason=reason,
             created_at=now,
         )
     market.status, market.updated_at, market.settled_at = to_status, now, settled_at

@@ -11,6 +11,8 @@ from django.utils import timezone
 from accounts.errors import not_found
 from markets.models import (
     HIDDEN_STATUSES,
+    Category,
+    Dispute,
     Event,
     Exchange,
     Market,
@@ -93,6 +95,27 @@ def list_reachable(rows: QuerySet, user: Any) -> QuerySet:
     return _without_secrets(rows, user, Market.objects.visible_to(user), hidden)
 
 
+CATALOGUE: dict[str, type[Model]] = {
+    "category": Category,
+    "tag": Tag,
+    "event": Event,
+    "series": Series,
+}
+"""What lists of markets are filtered by, as filters are called."""
+
+
+def get_catalogue_row(kind: str, slug: str, *, user: Any) -> Any:
+    """Return the category, tag, event or series; the same 404 if unknown or a secret."""
+    model = CATALOGUE[kind]
+    rows = model._default_manager.all()
+    if model in _OF:
+        rows = list_reachable(rows, user)
+    row = rows.filter(slug=slug).first() if SLUG_PATTERN.fullmatch(slug) else None
+    if row is None:
+        raise not_found(f"this {kind}")
+    return row
+
+
 def _without_secrets(
     rows: QuerySet, user: Any, shown: QuerySet[Market], hidden: QuerySet[Market]
 ) -> QuerySet:
@@ -130,6 +153,12 @@ def find_closing_time(market: Market) -> datetime:
     ends = market.status_changes.filter(from_status__in=trading).exclude(to_status__in=trading)
     closed = ends.order_by("-id").first()
     return market.close_at if closed is None else min(market.close_at, closed.created_at)
+
+
+def list_disputes(market: Market) -> QuerySet[Dispute]:
+    """Return every objection to any result that a market has had, newest first."""
+    disputes = Dispute.objects.filter(resolution__market=market)
+    return disputes.select_related("raised_by", "decided_by").order_by("-raised_at")
 
 
 def find_resolution(market: Market) -> Resolution | None:

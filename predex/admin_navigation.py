@@ -52,7 +52,7 @@ GROUPS: list[tuple[Any, list[Entry]]] = [
             Entry(_("Reported comments"), "flag", "markets.commentreport"),
             Entry(_("Invitation codes"), "mail", "accounts.invitecode"),
             Entry(_("API keys"), "key", "accounts.apikey"),
-            Entry(_("Programs' log-ins"), "terminal", "accounts.loginsession"),
+            Entry(_("API sessions"), "terminal", "accounts.loginsession"),
             Entry(_("Roles"), "badge", "auth.group"),
         ],
     ),
@@ -83,7 +83,7 @@ GROUPS: list[tuple[Any, list[Entry]]] = [
             Entry(_("Order books"), "stacked_bar_chart", "trading.bookstate"),
             Entry(_("Statistics"), "monitoring", "trading.outcomestats"),
             Entry(_("Candles"), "candlestick_chart", "trading.candle"),
-            Entry(_("First answers"), "receipt_long", "trading.receipt"),
+            Entry(_("Order receipts"), "receipt_long", "trading.receipt"),
         ],
     ),
     (

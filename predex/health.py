@@ -5,13 +5,13 @@ Neither needs a log-in; neither tells more than "ok", a short reason and, for sh
 
 from typing import Any
 
-import psycopg
 import redis
 import structlog
 from django.conf import settings
-from django.db import DatabaseError, InterfaceError, connection
+from django.db import connection
 from django.http import HttpRequest, JsonResponse
 
+from accounts.database import DATABASE_FAULTS
 from trading import tasks
 from trading.clock import compute_ahead_us, database_now_us, is_wrong
 from trading.gateway import find_away
@@ -20,7 +20,6 @@ from trading.models import Lease
 
 REDIS_TIMEOUT_SECONDS = 2
 SHARD_LAG_MS_MAX = 2_000  # a lease is renewed every second
-DATABASE_FAULTS = (DatabaseError, InterfaceError, psycopg.Error)
 NO_ENGINE = {"ok": False}  # a shard whose engine never started has no lease
 
 log = structlog.get_logger(__name__)

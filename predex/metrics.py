@@ -1,6 +1,7 @@
 """`/metrics` in Prometheus' text format, for who sends `Authorization: Bearer METRICS_TOKEN`.
 
-Requests, sockets and memory are those of the process that answers; leases are the whole exchange's.
+Requests, sockets, memory and clock are those of the process that answers; leases and ticks are the
+whole exchange's.
 Without METRICS_TOKEN in the environment there is no such page.
 """
 
@@ -20,7 +21,7 @@ from prometheus_client.core import GaugeMetricFamily, HistogramMetricFamily, Met
 from prometheus_client.registry import Collector
 
 from accounts.api.traffic import LIMITS_SECONDS, answered
-from predex.health import check_shards
+from predex.health import check_clock, check_shards, check_tasks
 from trading.feed.guard import count_sockets
 
 ASK = {"WWW-Authenticate": 'Bearer realm="predex"'}
@@ -59,18 +60,49 @@ class Shards(Collector):
                 ("epoch", "How often the shard's lease has changed hands"),
                 ("lag_seconds", "Time since the last sign of the shard's engine"),
                 ("queue_depth", "Commands that wait for the shard's engine"),
+                (
+                    "clock_ahead_seconds",
+                    "By how much its clock is ahead of the database's",
+                ),
+                ("books_ahead_seconds", "By how much its books are ahead of the database's clock"),
             )
         }
         for shard, state in check_shards().get("states", {}).items():
-            values = {**state, "ready": state["ok"], "lag_seconds": state["lag_ms"] / 1_000}
+            values = {
+                **state,
+                "ready": state["ok"],
+                "lag_seconds": state["lag_ms"] / 1_000,
+                "clock_ahead_seconds": state["clock_ahead_ms"] / 1_000,
+                "books_ahead_seconds": state["books_ahead_ms"] / 1_000,
+            }
             for name, family in families.items():
                 family.add_metric([str(shard)], values[name])
         yield from families.values()
 
 
+class Times(Collector):
+    """What isn't known (the database is away, nothing ever ticked) is not there."""
+
+    def collect(self) -> Iterator[Metric]:
+        ahead_ms = check_clock().get("ahead_ms")
+        if ahead_ms is not None:
+            yield GaugeMetricFamily(
+                "predex_clock_ahead_seconds",
+                "By how much this process's clock is ahead of the database's",
+                value=ahead_ms / 1_000,
+            )
+        age_seconds = check_tasks().get("age_seconds")
+        if age_seconds is not None:
+            yield GaugeMetricFamily(
+                "predex_tick_age_seconds",
+                "Time since the last trigger of scheduled tasks was taken",
+                value=age_seconds,
+            )
+
+
 def _build_registry() -> CollectorRegistry:
     registry = CollectorRegistry()
-    for collector in (Requests(), Feed(), Shards()):
+    for collector in (Requests(), Feed(), Shards(), Times()):
         registry.register(collector)
     ProcessCollector(registry=registry)
     GCCollector(registry=registry)

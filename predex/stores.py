@@ -7,11 +7,12 @@ memory of the one process.
 from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
+from psycopg_pool import ConnectionPool
 
 SQLITE_BUSY_SECONDS = 20
 # The pool's pauses between attempts to connect double, so that after a long outage it would notice
-# the database's return late. Giving up early begins anew with the next one who wants a connection.
-POOL_RECONNECT_SECONDS = 2
+# the database's return late. It gives up after the second one and begins anew: `keep_connecting`.
+POOL_RECONNECT_SECONDS = 1
 POOL_WAIT_SECONDS = 3
 # Who is dead or frozen must not hold locks for long: the server ends a session that says nothing
 # inside a transaction, or whose host does not answer, and nobody waits for a lock without end.
@@ -48,6 +49,7 @@ def configure_database(parsed: dict[str, Any], *, pool_connections_max: int) -> 
             "max_size": pool_connections_max,
             "timeout": POOL_WAIT_SECONDS,
             "reconnect_timeout": POOL_RECONNECT_SECONDS,
+            "reconnect_failed": keep_connecting,
         }
         return {
             **parsed,
@@ -57,6 +59,17 @@ def configure_database(parsed: dict[str, Any], *, pool_connections_max: int) -> 
             "OPTIONS": {**_postgresql_options(parsed.get("OPTIONS", {})), "pool": pool},
         }
     raise ImproperlyConfigured("set DATABASE_URL to a sqlite:/// or postgres:// address.")
+
+
+def keep_connecting(pool: ConnectionPool) -> None:
+    """Begin anew for those who wait: by itself the pool would only do so for the next to come.
+
+    An engine has nobody else who asks: it would wait for POOL_WAIT_SECONDS beside a database that
+    is back.
+    """
+    with pool._lock:
+        if pool._waiting:
+            pool._maybe_grow_pool()
 
 
 def _postgresql_options(given: dict[str, Any]) -> dict[str, Any]:

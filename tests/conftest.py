@@ -81,6 +81,15 @@ def forget_caches() -> None:
     cache.forget_all()
 
 
+@pytest.fixture
+def all_holds(db: None) -> Iterator[None]:
+    """At the end of the test `manage.py verify` would find no breach in its database."""
+    from trading.verify import check_everything
+
+    yield
+    assert [finding for finding in check_everything() if finding.breaches] == []
+
+
 @pytest.fixture(scope="session")
 def django_db_keepdb(django_db_modify_db_settings: None) -> bool:
     """Begin with a copy of the migrated file, if the suite has one."""

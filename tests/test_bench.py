@@ -13,7 +13,7 @@ from tests.servers import find_postgres_bin, find_redis_binary
 
 SECONDS_MAX = 240
 SOAK = pytest.mark.soak
-FEW_CHANGES_REACH = ("orders", "restart", "sockets", "pages")
+FEW_CHANGES_REACH = ("orders", "restart", "sockets", "pages", "suspension")
 FIGURES = {
     "engine": {
         "engine_1000_resting",
@@ -35,6 +35,7 @@ FIGURES = {
         "sockets_p99_beside_those_that_never_read",
     },
     "settlement": {"settlement_of_1000000_positions"},
+    "suspension": {"suspension_ends_all_orders_postgres", "suspension_ends_all_orders_sqlite"},
     "restart": {"restart_with_1000000_resting_orders"},
     "pages": {
         f"page_{page}_{database}"

@@ -31,6 +31,7 @@ def impatient(sqlite_databases, tmp_path_factory):
     database_url = sqlite_databases.make(folder)
     with Exchange(folder, database_url=database_url, environment=environment) as exchange:
         yield exchange.start()
+        exchange.manage("verify")
 
 
 def connect(exchange):
@@ -195,6 +196,7 @@ def test_one_address_can_not_take_every_connection(make_exchange):
         deadline = time.monotonic() + 5
         while not exchange.is_ready():
             assert time.monotonic() < deadline
+    exchange.manage("verify")
 
 
 def test_more_idle_connections_than_open_files_cut_nobody_off(make_exchange):
@@ -206,3 +208,4 @@ def test_more_idle_connections_than_open_files_cut_nobody_off(make_exchange):
         stack.pop_all().close()
         assert httpx.get(f"{exchange.base_url}/health").status_code == 200
         assert exchange.is_ready()
+    exchange.manage("verify")

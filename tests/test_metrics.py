@@ -3,10 +3,12 @@
 import re
 
 import pytest
+from django.core.cache import cache
 from prometheus_client.parser import text_string_to_metric_families
 
 from accounts.api import traffic
 from accounts.clock import now_us
+from trading import tasks
 from trading.models import Lease
 
 TOKEN = "a-token-of-a-monitor"
@@ -68,6 +70,23 @@ def test_engines_and_the_process_are_there(read):
     assert 9 <= samples["predex_shard_lag_seconds", "0"] < 30
     assert samples["predex_feed_sockets",] == 0
     assert samples["process_resident_memory_bytes",] > 10**6
+
+
+@pytest.mark.django_db
+def test_clocks_and_the_last_tick_are_there(read, monkeypatch):
+    cache.clear()
+    assert ("predex_tick_age_seconds",) not in read()
+    Lease.objects.create(
+        shard=0, epoch=1, loaded_at_us=now_us(), renewed_at_us=now_us(),
+        clock_ahead_us=-7_500_000, books_ahead_us=90_000_000,
+    )  # fmt: skip
+    tasks.tick()
+    monkeypatch.setattr("predex.health.compute_ahead_us", lambda: 6_250_000)
+    samples = read()
+    assert samples["predex_shard_clock_ahead_seconds", "0"] == -7.5
+    assert samples["predex_shard_books_ahead_seconds", "0"] == 90
+    assert samples["predex_clock_ahead_seconds",] == 6.25
+    assert 0 <= samples["predex_tick_age_seconds",] < 30
 
 
 @pytest.mark.parametrize("sent", ["", "Bearer wrong", f"Basic {TOKEN}", TOKEN])

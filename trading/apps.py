@@ -14,6 +14,7 @@ class TradingConfig(AppConfig):
         from trading import names
         from trading.cards import name_markets
         from trading.holdings import value_positions
+        from trading.notify import tell_of_money
         from trading.own_data import TABLES, cancel_orders, forget_user
         from trading.refusals import SENTENCES
         from trading.roles import create_roles
@@ -23,6 +24,7 @@ class TradingConfig(AppConfig):
             value_positions=value_positions,
             name_markets=name_markets,
             cancel_orders=cancel_orders,
+            tell_of_money=tell_of_money,
             data_tables=TABLES,
             forget_user=forget_user,
         )

@@ -9,12 +9,11 @@ from typing import Any, Final
 from urllib.parse import urlencode
 
 import msgspec
-from django.db.models import Case, Count, Model, QuerySet, When
+from django.db.models import Case, Count, QuerySet, When
 
 from accounts.api.pagination import Page, paginate
-from accounts.errors import not_found
-from markets.models import FINAL_STATUSES, PUBLIC_STATUSES, Event, Market, Series, Tag
-from markets.queries import ORDERS, SLUG_PATTERN, list_markets, list_reachable
+from markets.models import FINAL_STATUSES, PUBLIC_STATUSES, Market, Tag
+from markets.queries import ORDERS, list_markets
 
 STATUSES: Final[dict[str, tuple[str, ...]]] = {
     "open": (Market.Status.OPEN, Market.Status.HALTED),
@@ -122,23 +121,3 @@ def list_busy_tags(user: Any) -> QuerySet[Tag]:
     found = Market.objects.listed_for(user).filter(status__in=STATUSES["open"])
     counted = Tag.objects.filter(markets__in=found).annotate(market_count=Count("markets"))
     return counted.order_by("-market_count", "name")[:TAGS_SHOWN_MAX]
-
-
-def get_tag(slug: str, *, user: Any) -> Tag:
-    return _get(Tag, slug, user, "this tag")
-
-
-def get_event(slug: str, *, user: Any) -> Event:
-    return _get(Event, slug, user, "this event")
-
-
-def get_series(slug: str, *, user: Any) -> Series:
-    return _get(Series, slug, user, "this series")
-
-
-def _get(model: type[Model], slug: str, user: Any, what: str) -> Any:
-    rows = list_reachable(model._default_manager.all(), user)
-    row = rows.filter(slug=slug).first() if SLUG_PATTERN.fullmatch(slug) else None
-    if row is None:
-        raise not_found(what)
-    return row

@@ -16,7 +16,7 @@ MODELS: Final = {
     "Trade": (pgettext_lazy("one", "trade"), pgettext_lazy("several", "trades")),
     "Position": (_("position"), _("positions")),
     "Margin": (_("margin"), _("margins")),
-    "Receipt": (_("receipt"), _("receipts")),
+    "Receipt": (_("order receipt"), _("order receipts")),
     "BookState": (_("state of a book"), _("states of books")),
     "JournalRow": (_("journal row"), _("journal rows")),
     "Lease": (_("lease"), _("leases")),

@@ -25,6 +25,8 @@ class NotificationKind(models.TextChoices):
     VOIDED = "voided", _("A market in which you traded was voided")
     DECIDED = "decided", _("Operators decided on a market that you proposed")
     RESULT = "result", _("A result was proposed for a market in which you hold contracts")
+    VERDICT = "verdict", _("Operators decided on a dispute of yours")
+    MONEY = "money", _("Operators credited your account or decided on a request of yours")
     PROPOSAL = "proposal", _("For operators: a market is waiting for approval")
     DISPUTE = "dispute", _("For operators: a result is disputed")
 
@@ -46,7 +48,8 @@ class Notification(models.Model):
         settings.AUTH_USER_MODEL, models.CASCADE, related_name="notifications", db_index=False
     )
     kind = models.CharField(max_length=10, choices=NotificationKind)
-    market = models.ForeignKey(Market, models.PROTECT, related_name="+", db_index=False)
+    # None where it is about money of theirs.
+    market = models.ForeignKey(Market, models.PROTECT, null=True, related_name="+", db_index=False)
     subject = models.CharField(max_length=32, blank=True)
     facts = models.JSONField(default=dict)
     created_at = models.DateTimeField(default=timezone.now)

@@ -10,6 +10,7 @@ from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
+from accounts.hooks import MoneyNews
 from accounts.models import Account, User
 from accounts.models.account import AccountKind
 from markets.models import FINAL_STATUSES, Dispute, Market, Resolution, StatusChange
@@ -138,10 +139,11 @@ def _facts_of(order: Order) -> dict[str, Any]:
 
 def tell_due() -> None:
     """Tell holders of markets that close soon, have a result proposed or became final; proposers
-    of decisions; operators of what waits for them.
+    and disputers of decisions; operators of what waits for them.
     """
     end = time.monotonic() + SECONDS_MAX
     _tell_once(NotificationKind.DECIDED, _list_decisions())
+    _tell_once(NotificationKind.VERDICT, _list_verdicts())
     _tell_once(NotificationKind.PROPOSAL, _list_proposals())
     _tell_once(NotificationKind.DISPUTE, _list_disputes())
     for market, kind in [*_find_final(), *_find_proposed(), *_find_closing()]:
@@ -323,6 +325,26 @@ def _list_disputes() -> list[News]:
     ]
 
 
+def _list_verdicts() -> list[News]:
+    """What became of disputes, for who raised them: decided, or their result taken back."""
+    since = timezone.now() - TOLD_LATE_MAX
+    disputes = Dispute.objects.filter(
+        Q(decided_at__gte=since) | Q(decision="", resolution__withdrawn_at__gte=since)
+    ).select_related("resolution")
+    return [
+        News(
+            dispute.pk.hex,
+            dispute.resolution.market_id,
+            {
+                "decision": dispute.decision,
+                "note": dispute.note if dispute.decision else dispute.resolution.withdrawn_reason,
+            },
+            {dispute.raised_by_id},
+        )
+        for dispute in disputes
+    ]
+
+
 def _list_changes(**conditions: Any) -> QuerySet[StatusChange]:
     since = timezone.now() - TOLD_LATE_MAX
     return StatusChange.objects.filter(created_at__gte=since, **conditions).order_by("id")
@@ -354,6 +376,21 @@ def _tell_once(kind: str, news: Sequence[News]) -> None:
         _insert(one.market_id, rows, wishes)
 
 
+def tell_of_money(news: Sequence[MoneyNews]) -> None:
+    """Tell owners what operators did about their money; in the transaction in which they did it."""
+    wishes = _read_wishes({one.user_id for one in news})
+    rows = [
+        (
+            one.user_id,
+            NotificationKind.MONEY,
+            "",
+            {"what": one.what, "micros": one.amount_micros, "reason": one.reason},
+        )
+        for one in news
+    ]
+    _insert(None, rows, wishes)
+
+
 # --- rows --------------------------------------------------------------------------------------
 
 
@@ -363,7 +400,7 @@ def _read_wishes(user_ids: Collection[int]) -> dict[tuple[int, str], Wish]:
 
 
 def _insert(
-    market_id: int,
+    market_id: int | None,
     rows: Iterable[tuple[int, str, str, dict[str, Any]]],
     wishes: dict[tuple[int, str], Wish],
 ) -> None:

@@ -8,7 +8,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from accounts.templatetags.predex import contracts, moment, money, price, signed_money
-from markets.models import HIDDEN_STATUSES, Market
+from markets.models import HIDDEN_STATUSES, Dispute, Market
 from trading.engine.types import BUY, PAYOUT_PIPS
 from trading.models import Notification, NotificationKind, Order
 from trading.pages.rows import get_outcome
@@ -24,7 +24,7 @@ class Told(NamedTuple):
 
 
 def describe(row: Notification) -> Told:
-    """Needs `row.market` with its outcomes."""
+    """Needs `row.market` with its outcomes, if it is about one."""
     return describe_all([row])[0]
 
 
@@ -38,6 +38,8 @@ def describe_all(rows: Sequence[Notification]) -> list[Told]:
 
 def _describe(row: Notification, resting_lots: int) -> Told:
     facts = {**row.facts, "resting_lots": resting_lots}
+    if row.market is None:
+        return _money(facts)
     title, detail = _WORDS[NotificationKind(row.kind)](row.market, facts)
     return Told(title, detail, reverse("market", args=[row.market.slug]))
 
@@ -133,6 +135,28 @@ def _decided(market: Market, facts: dict[str, Any]) -> tuple[str, str]:
     return title, f"{market.title} · {facts['note']}" if facts["note"] else market.title
 
 
+def _verdict(market: Market, facts: dict[str, Any]) -> tuple[str, str]:
+    title = {
+        Dispute.Decision.UPHELD: _("Your dispute was upheld: the result is withdrawn"),
+        Dispute.Decision.DISMISSED: _("Your dispute was dismissed: the result stands"),
+    }.get(facts["decision"]) or _("The result that you disputed was withdrawn")
+    return title, f"{market.title} · {facts['note']}" if facts["note"] else market.title
+
+
+def _money(facts: dict[str, Any]) -> Told:
+    """What operators did about money, with what they said; where to see it on the site."""
+    amount = {"amount": money(facts["micros"])}
+    title = {
+        "grant": _("You were granted %(amount)s"),
+        "deposit": _("A deposit of %(amount)s was credited to you"),
+        "approve_withdrawal": _("Your withdrawal of %(amount)s was approved"),
+        "reject_withdrawal": _("Your withdrawal of %(amount)s was declined"),
+        "reject_deposit": _("Your request for a deposit of %(amount)s was declined"),
+    }[facts["what"]]
+    page = "portfolio_transfers" if facts["what"] in ("grant", "deposit") else "portfolio_money"
+    return Told(title % amount, facts["reason"], reverse(page))
+
+
 def _paid(facts: dict[str, Any]) -> dict[str, str]:
     payout_micros, net_paid_micros = facts.get("payout_micros", 0), facts.get("net_paid_micros", 0)
     return {
@@ -159,4 +183,5 @@ _WORDS = {
     NotificationKind.RESULT: _result,
     NotificationKind.PROPOSAL: _proposal,
     NotificationKind.DISPUTE: _dispute,
+    NotificationKind.VERDICT: _verdict,
 }

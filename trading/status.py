@@ -18,6 +18,11 @@ STATUSES = {
     MarketStatus.HALTED: Market.Status.HALTED,
     MarketStatus.CLOSED: Market.Status.CLOSED,
 }
+_ACTS = {
+    Market.Status.OPEN: "open_market",
+    Market.Status.HALTED: "halt_market",
+    Market.Status.CLOSED: "close_market",
+}
 
 
 def record_configured(market_id: int, command: Configure) -> None:
@@ -48,12 +53,23 @@ def _take_terms(market: Market, command: Configure) -> None:
 
 
 def _audit(market: Market, command: Configure, before: dict[str, Any]) -> None:
-    by = _find_decider(command)
+    by, after = _find_decider(command), _show(market)
     with bound_contextvars(request_id=command.request_id):
         record_audit(
-            "configure_market", market, by=by, before=before, after=_show(market),
-            reason=command.why,
-        )  # fmt: skip
+            _name_act(before, after), market, by=by, before=before, after=after, reason=command.why
+        )
+
+
+def _name_act(before: dict[str, Any], after: dict[str, Any]) -> str:
+    """Say what was done to the market, as it was before and after."""
+    change = (before["status"], after["status"])
+    if change == (Market.Status.HALTED, Market.Status.OPEN):
+        return "resume_market"
+    if before["status"] != after["status"]:
+        return _ACTS[after["status"]]
+    if before["close_at"] != after["close_at"]:
+        return "change_close_time"
+    return "refine_tick" if before["tick"] != after["tick"] else "configure_market"
 
 
 def _find_decider(command: Configure) -> User | None:

@@ -8,7 +8,6 @@ live in that thread's `Shard`, not in a consumer. An engine without the lease wa
 import asyncio
 import os
 import socket
-import sqlite3
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable
@@ -17,17 +16,17 @@ from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any, Final, TypeVar
 
-import psycopg
 import redis
 import structlog
 from asgiref.sync import sync_to_async
 from channels.layers import get_channel_layer
 from channels.worker import Worker
-from django.db import DatabaseError, InterfaceError, OperationalError, connection
+from django.db import connection
 from psycopg.errors import LockNotAvailable
 
 from accounts import bulk
 from accounts.clock import now_us
+from accounts.database import DATABASE_AWAY, DATABASE_FAULTS
 from accounts.ids import new_id
 from trading import lease
 from trading.messages import (
@@ -55,15 +54,7 @@ OUTBOX_MAX: Final = 1_000
 """Once more commits than these are still to be told of, the engine waits."""
 
 LAYER_FAULTS: Final = (redis.RedisError, OSError)
-# Statements in bulk raise the driver's own errors, Django's are others.
-DATABASE_FAULTS: Final = (DatabaseError, psycopg.Error, sqlite3.Error)
-SESSION_FAULTS: Final = (
-    LeaseLostError,
-    OperationalError,
-    InterfaceError,
-    psycopg.OperationalError,
-    psycopg.InterfaceError,
-)
+SESSION_FAULTS: Final = (LeaseLostError, *DATABASE_AWAY)
 """What ends an engine's ownership: it gives up what it has in memory and waits for the lease."""
 
 Done = tuple[list[tuple[str, Reply]], bytes | None]

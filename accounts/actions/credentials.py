@@ -15,7 +15,7 @@ from accounts.audit import record_audit
 from accounts.errors import AuthError, RefusedError
 from accounts.models import Account, ApiKey, LoginSession, User
 from accounts.notices import tell_on_commit
-from accounts.second_factor import no_right
+from accounts.second_factor import has_shown_factor, no_right
 from accounts.standing import check_may_act, check_may_trade
 from accounts.texts import check_line
 from accounts.tokens import compute_password_stamp
@@ -63,6 +63,7 @@ def do_create_api_key(
             digest=digest,
             name=name,
             scopes=scopes,
+            used_second_factor="operate" in scopes and by is not None and has_shown_factor(by),
             expires_at=expires_at,
         )
         after = {"name": name, "prefix": prefix, "scopes": key.scopes}

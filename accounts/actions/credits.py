@@ -10,12 +10,12 @@ from typing import NamedTuple, TypeVar
 from django.db import transaction
 from django.utils import timezone
 
-from accounts import ledger
+from accounts import hooks, ledger
 from accounts.audit import record_audit
 from accounts.errors import RefusedError
 from accounts.ledger import Entry
 from accounts.models import Account, DepositRequest, User, WithdrawalRequest
-from accounts.models.account import CURRENCY, ISSUED_MICROS_MAX
+from accounts.models.account import CURRENCY, ISSUED_MICROS_MAX, AccountKind
 from accounts.policy import get_policy
 from accounts.standing import check_may_trade
 from accounts.units import format_amount
@@ -38,33 +38,46 @@ def check_issue(account: Account, *, amount_micros: int) -> None:
         raise RefusedError("not_a_trading_account", "only accounts that trade get credits")
 
 
-def do_grant(account: Account, *, amount_micros: int, by: User | None, reason: str = "") -> None:
-    """Pay out new credits by policy (`by` None) or by an operator."""
-    check_issue(account, amount_micros=amount_micros)
-    with transaction.atomic():
-        _issue([Issue(account, amount_micros)], "grant")
-        if by is not None:
-            _record_issue("grant_credits", account, amount_micros, by, reason)
-
-
-def do_deposit(account: Account, *, amount_micros: int, by: User, reason: str = "") -> None:
-    """Book credits that an operator received outside, for whatever they stand."""
-    do_deposit_many([Issue(account, amount_micros)], by=by, reason=reason)
-
-
-def check_deposit(account: Account, *, amount_micros: int, by: User) -> None:
+def check_issue_by_operator(account: Account, *, amount_micros: int, by: User) -> None:
     check_issue(account, amount_micros=amount_micros)
     _check_second_person(account, by)
 
 
-def do_deposit_many(issues: Sequence[Issue], *, by: User, reason: str = "") -> None:
-    """Book credits on several accounts: on all of them or on none."""
-    for issue in issues:
-        check_deposit(issue.account, amount_micros=issue.amount_micros, by=by)
+def do_grant(account: Account, *, amount_micros: int, by: User | None, reason: str = "") -> None:
+    """Pay out new credits by policy (`by` None) or by an operator."""
+    issue = Issue(account, amount_micros)
+    if by is not None:
+        do_grant_many([issue], by=by, reason=reason)
+        return
+    check_issue(account, amount_micros=amount_micros)
     with transaction.atomic():
-        _issue(issues, "deposit")
+        _issue([issue], "grant", [None])
+
+
+def do_grant_many(issues: Sequence[Issue], *, by: User, reason: str) -> None:
+    """Give new credits to several accounts: to all of them or to none."""
+    _issue_by_operator(issues, "grant", by=by, reason=reason)
+
+
+def do_deposit(account: Account, *, amount_micros: int, by: User, reason: str = "") -> None:
+    """Book credits that an operator received outside, for whatever they stand."""
+    _issue_by_operator([Issue(account, amount_micros)], "deposit", by=by, reason=reason)
+
+
+def _issue_by_operator(issues: Sequence[Issue], kind: str, *, by: User, reason: str) -> None:
+    """Each transfer refers to its audit event, which says why; owners are told."""
+    for issue in issues:
+        check_issue_by_operator(issue.account, amount_micros=issue.amount_micros, by=by)
+    with transaction.atomic():
+        references = []
         for issue in issues:
-            _record_issue("deposit_credits", issue.account, issue.amount_micros, by, reason)
+            shown = _show_amount(issue.amount_micros)
+            event = record_audit(
+                f"{kind}_credits", issue.account, by=by, after=shown, reason=reason
+            )
+            references.append(event.pk.hex)
+        _issue(issues, kind, references)
+        _tell([(issue.account, kind, issue.amount_micros) for issue in issues], reason)
 
 
 def check_request_withdrawal(
@@ -118,6 +131,7 @@ def do_decide_withdrawal(
         record_audit(
             action, request, by=by, after=_show_amount(request.amount_micros), reason=reason
         )
+        _tell([(request.account, action, request.amount_micros)], reason)
     return request
 
 
@@ -168,6 +182,8 @@ def do_decide_deposit(
         record_audit(
             action, request, by=by, after=_show_amount(request.amount_micros), reason=reason
         )
+        if not approve:
+            _tell([(request.account, action, request.amount_micros)], reason)
     return request
 
 
@@ -195,23 +211,35 @@ def _take_decision(request: Request, *, status: str, by: User, reason: str = "")
     return kind.objects.select_related("account").get(pk=request.pk)
 
 
-def _issue(issues: Sequence[Issue], kind: str) -> None:
+def _issue(issues: Sequence[Issue], kind: str, references: Sequence[str | None]) -> None:
     issuer_id = get_issuer_id()
     issuer = ledger.lock([issuer_id, *(issue.account.pk for issue in issues)])[issuer_id]
     total_micros = sum(issue.amount_micros for issue in issues)
     if issuer.cash_micros - total_micros < -ISSUED_MICROS_MAX:
         raise RefusedError("too_much_issued", "so many credits cannot exist", "amount")
-    ledger.post([Entry(issuer_id, issue.account.pk, issue.amount_micros, kind) for issue in issues])
+    ledger.post(
+        [
+            Entry(issuer_id, issue.account.pk, issue.amount_micros, kind, reference)
+            for issue, reference in zip(issues, references, strict=True)
+        ]
+    )
+
+
+def _tell(done: Sequence[tuple[Account, str, int]], reason: str) -> None:
+    """Tell people what was done about their money: account, what, how much."""
+    hooks.tell_of_money(
+        [
+            hooks.MoneyNews(account.owner_id, what, amount_micros, reason)
+            for account, what, amount_micros in done
+            if account.kind == AccountKind.USER and account.owner_id is not None
+        ]
+    )
 
 
 def _check_second_person(account: Account, by: User) -> None:
     if account.owner_id == by.pk and get_policy().two_person_rule:
         message = "the two-person rule asks for another operator here"
         raise RefusedError("second_person_needed", message, status=403)
-
-
-def _record_issue(action: str, account: Account, micros: int, by: User, reason: str) -> None:
-    record_audit(action, account, by=by, after=_show_amount(micros), reason=reason)
 
 
 def _show_amount(amount_micros: int) -> dict[str, str]:

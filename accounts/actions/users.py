@@ -17,6 +17,7 @@ from accounts.audit import record_audit
 from accounts.errors import ApiError, RefusedError, not_found
 from accounts.handles import compute_retired_digest, validate_handle
 from accounts.models import Account, InviteCode, Policy, RetiredHandle, User
+from accounts.notices import tell_on_commit
 from accounts.policy import get_policy
 from accounts.standing import check_may_act
 from accounts.texts import check_line
@@ -125,6 +126,20 @@ def do_welcome_user(user: User, *, invite: InviteCode | None) -> None:
     amount_micros = Policy.objects.get(pk=1).sign_up_grant_micros
     if amount_micros:
         do_grant(user.accounts.get(number=1), amount_micros=amount_micros, by=None)
+
+
+def do_move_email(user: User, *, old: str, by: User) -> None:
+    """Let log-in, mails and password resets follow the address that an operator gave a user.
+
+    The old one opens nothing any more, and is told. The new one is as verified as it was: nobody
+    has shown yet that it is theirs, unless it was a further address that they had confirmed.
+    """
+    with transaction.atomic():
+        tell_on_commit(user, "email_changed", by=by, detail=f"{old} → {user.email}", also_to=[old])
+        rows = EmailAddress.objects.filter(user=user)
+        rows.filter(email__iexact=old).delete()
+        rows.update(primary=False)
+        rows.update_or_create(user=user, email=user.email, defaults={"primary": True})
 
 
 def do_change_profile(user_id: int, **fields: Any) -> User:

@@ -14,15 +14,20 @@ from django.utils.translation import gettext_lazy as _
 from accounts.admin_base import HexRecordAdmin, KnownValuesFilter, show_id
 from accounts.models import AuditEvent, User
 
+# `configure_market` is what opening, halting, resuming and closing were once recorded as.
 ACTIONS = (
-    "add_in_admin", "approve_deposit", "approve_market", "approve_result", "approve_withdrawal",
-    "cancel_orders", "close_account", "configure_market", "create_api_key", "create_market",
-    "create_user", "decide_dispute", "delete_in_admin", "deposit_credits", "dispute_result",
-    "edit_exchange", "edit_in_admin", "edit_market", "edit_policy", "end_sessions",
-    "grant_credits", "import_markets", "log_in", "propose_market", "reinstate_user",
-    "reject_deposit", "reject_market", "reject_withdrawal", "reset_mfa", "resolve_market",
-    "revoke_api_key", "set_outcomes", "set_password", "suspend_user", "void_market",
-    "withdraw_result",
+    "add_in_admin", "approve_deposit", "approve_market", "approve_result",
+    "approve_withdrawal", "cancel_deposit", "cancel_orders", "cancel_withdrawal",
+    "change_close_time", "close_account", "close_market", "configure_market", "create_api_key",
+    "create_group", "create_market", "create_user", "decide_dispute", "delete_in_admin",
+    "delete_user", "deposit_credits", "dispute_result", "edit_exchange", "edit_in_admin",
+    "edit_market", "edit_policy", "end_session", "end_sessions", "export_data",
+    "grant_credits", "halt_market", "import_markets", "join_group", "leave_group", "log_in",
+    "log_out", "make_first_operator", "make_group_owner", "open_market", "pay_result",
+    "propose_market", "refine_tick", "refresh_token_came_again", "reinstate_user",
+    "reject_deposit", "reject_market", "reject_withdrawal", "remove_member", "request_deposit",
+    "request_withdrawal", "reset_mfa", "resolve_market", "resume_market", "revoke_api_key",
+    "set_outcomes", "set_password", "suspend_user", "void_market", "withdraw_result",
 )  # fmt: skip
 
 

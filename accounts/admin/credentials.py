@@ -1,4 +1,4 @@
-"""API keys and programs' log-ins: shown without their secrets, and stopped."""
+"""API keys and API sessions: shown without their secrets, and stopped."""
 
 from collections.abc import Iterable
 
@@ -24,6 +24,7 @@ class StopAct(Act):
 
 class RevokeKeyAct(StopAct):
     title = _("Revoke")
+    done = _("The key is revoked.")
     explanation = _("The key stops working within a second, for good.")
 
     def do(self, row: ApiKey, *, by: User, reason: str) -> None:
@@ -31,7 +32,8 @@ class RevokeKeyAct(StopAct):
 
 
 class EndLoginAct(StopAct):
-    title = _("End log-in")
+    title = _("End session")
+    done = _("The session is ended.")
     explanation = _("The program has to log in again.")
 
     def do(self, row: LoginSession, *, by: User, reason: str) -> None:

@@ -11,7 +11,7 @@ from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
-from accounts.actions import check_close_account, do_close_account, do_deposit
+from accounts.actions import check_close_account, do_close_account, do_grant
 from accounts.admin_acts import Act
 from accounts.admin_base import (
     HexRecordAdmin,
@@ -35,11 +35,12 @@ from accounts.numbers import currency_name
 from accounts.templatetags.predex import money
 
 
-class DepositAct(Act):
+class GrantAct(Act):
     title = format_lazy(_("Grant {currency}"), currency=currency_name)
+    done = _("The amount is granted.")
     permission = "accounts.deposit_credits"
     explanation = format_lazy(
-        _("Creates {currency} and books them as a deposit, as much on each account."),
+        _("Creates new {currency}, the same amount for each account. Owners are notified."),
         currency=currency_name,
     )
     needs_reason = True
@@ -54,6 +55,7 @@ class DepositAct(Act):
 
     def prepare(self) -> None:
         self.fields["key"].initial = new_id()
+        self.fields["reason"].help_text = _("The owner sees it. Kept in the audit log.")
 
     @classmethod
     def fits(cls, row: Account) -> bool:
@@ -67,7 +69,7 @@ class DepositAct(Act):
         amount_micros = self.cleaned_data["amount"]
 
         def effect() -> Answer:
-            do_deposit(row, amount_micros=amount_micros, by=by, reason=reason)
+            do_grant(row, amount_micros=amount_micros, by=by, reason=reason)
             return 201, {}
 
         # The page's own key: sent twice, by a double click or a reload, it is done once.
@@ -77,7 +79,7 @@ class DepositAct(Act):
             if len(self.rows) == 1
             else f"{self.cleaned_data['key']}.{row.pk}"
         )
-        do_once(key, "deposit", body, effect, by=by)
+        do_once(key, "grant", body, effect, by=by)
 
 
 def do_once(
@@ -92,6 +94,7 @@ def do_once(
 
 class CloseAccountAct(Act):
     title = _("Close for good")
+    done = _("The account is closed.")
     permission = "accounts.suspend_users"
     explanation = _(
         "No more orders, keys or withdrawals. Its positions are still paid; a user without "
@@ -134,7 +137,7 @@ class KindFilter(KnownValuesFilter):
 
 @admin.register(Account)
 class AccountAdmin(RecordAdmin):
-    acts = {"deposit": DepositAct, "close": CloseAccountAct}
+    acts = {"grant": GrantAct, "close": CloseAccountAct}
     list_display = [
         "__str__",
         "kind",

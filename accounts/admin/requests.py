@@ -36,6 +36,7 @@ class DecideAct(Act):
 
 class ApproveWithdrawalAct(DecideAct):
     title = _("Approve withdrawal")
+    done = _("The withdrawal is approved.")
     permission = "accounts.decide_withdrawals"
     explanation = _("The amount leaves the exchange: pay out its value.")
     decide = staticmethod(do_decide_withdrawal)
@@ -44,6 +45,7 @@ class ApproveWithdrawalAct(DecideAct):
 
 class RejectWithdrawalAct(DecideAct):
     title = _("Reject withdrawal")
+    done = _("The withdrawal is rejected.")
     permission = "accounts.decide_withdrawals"
     explanation = _("The amount is released. The owner sees the reason.")
     decide = staticmethod(do_decide_withdrawal)
@@ -54,6 +56,7 @@ class RejectWithdrawalAct(DecideAct):
 
 class ApproveDepositAct(DecideAct):
     title = _("Approve deposit")
+    done = _("The deposit is approved.")
     permission = "accounts.decide_deposits"
     explanation = _("Books the amount. Make sure the payment has arrived.")
     decide = staticmethod(do_decide_deposit)
@@ -62,6 +65,7 @@ class ApproveDepositAct(DecideAct):
 
 class RejectDepositAct(DecideAct):
     title = _("Reject deposit")
+    done = _("The deposit is rejected.")
     permission = "accounts.decide_deposits"
     explanation = _("Nothing is booked. The owner sees the reason.")
     decide = staticmethod(do_decide_deposit)

@@ -14,6 +14,7 @@ from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationFo
 
 from accounts.actions import (
     do_end_sessions,
+    do_move_email,
     do_reinstate_user,
     do_reset_mfa,
     do_revoke_api_keys,
@@ -54,6 +55,7 @@ class UserAct(Act):
 
 class SuspendAct(UserAct):
     title = _("Suspend")
+    done = _("The user is suspended.")
     explanation = _(
         "Stops every log-in, API key and session within a second and cancels all open orders."
         " Balances and positions stay theirs."
@@ -70,6 +72,7 @@ class SuspendAct(UserAct):
 
 class ReinstateAct(UserAct):
     title = _("Reinstate")
+    done = _("The user is reinstated.")
     explanation = _("Lets a suspended user log in and trade again.")
 
     @classmethod
@@ -82,6 +85,7 @@ class ReinstateAct(UserAct):
 
 class EndSessionsAct(UserAct):
     title = _("End all sessions")
+    done = _("All sessions are ended.")
     explanation = _("Logs them out of every browser and program. API keys keep working.")
 
     def do(self, row: User, *, by: User, reason: str) -> None:
@@ -90,6 +94,7 @@ class EndSessionsAct(UserAct):
 
 class ResetMfaAct(UserAct):
     title = _("Reset second factor")
+    done = _("The second factor is reset.")
     explanation = _(
         "Removes authenticator app, passkeys, security keys and recovery codes: the password "
         "alone is then enough to log in. Make sure the request really comes from them."
@@ -179,9 +184,7 @@ class UserAdmin(NamingRights, ModelAdmin, DjangoUserAdmin):
             EmailAddress.objects.create(user=obj, email=obj.email, primary=True)
             do_welcome_user(obj, invite=None)
         elif "email" in form.changed_data:
-            old = form.initial["email"]
-            by, moved = get_operator(request), f"{old} → {obj.email}"
-            tell_on_commit(obj, "email_changed", by=by, detail=moved, also_to=[old])
+            do_move_email(obj, old=form.initial["email"], by=get_operator(request))
 
     def log_change(self, request: HttpRequest, obj: User, message: Any) -> Any:
         if "assword" in str(message):

@@ -4,31 +4,20 @@
 Codes are promises (see docs/api.md); messages are for people.
 """
 
-import sqlite3
-from typing import Any, Final
+from typing import Any
 
 import msgspec
-import psycopg
 import structlog
 from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation
-from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpResponse
 from rest_framework import exceptions, status
 from rest_framework.response import Response
 
+from accounts.database import DATABASE_AWAY
 from accounts.errors import ApiError, AuthError, RefusedError, not_found, too_many_requests
 
 log = structlog.get_logger(__name__)
 
-# A session that has ended, a lock that took too long, a pool that is empty. Statements in bulk
-# raise the driver's own errors, all others Django's.
-DATABASE_AWAY: Final = (
-    OperationalError,
-    InterfaceError,
-    psycopg.OperationalError,
-    psycopg.InterfaceError,
-    sqlite3.OperationalError,
-)
 # What Django or a server answers by itself, as a page.
 PAGE_ERRORS = {
     400: ("bad_request", "this request cannot be understood"),

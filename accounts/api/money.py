@@ -23,7 +23,7 @@ from accounts.errors import not_found
 from accounts.hooks import name_markets, value_positions
 from accounts.idempotency import run_once
 from accounts.models import Account, DepositRequest, WithdrawalRequest
-from accounts.queries import list_transfers
+from accounts.queries import list_transfers, read_reasons
 
 NEWEST_FIRST = ["-id"]
 
@@ -54,7 +54,8 @@ class LedgerView(ApiView):
         rows = list_transfers(account_id, kind=query["kind"], before=before, count=limit + 1)
         page = build_page(rows, limit, lambda row: [row.id], NEWEST_FIRST)
         slugs = name_markets({row.market_id for row in page.rows if row.market_id is not None})
-        return Response(page.to_json(lambda row: _show_transfer(row, account_id, slugs)))
+        reasons = read_reasons(page.rows)
+        return Response(page.to_json(lambda row: _show_transfer(row, account_id, slugs, reasons)))
 
 
 class WithdrawalsView(ApiView):
@@ -143,10 +144,11 @@ def _read_cursor(cursor: str) -> uuid.UUID:
         raise bad_cursor() from None
 
 
-def _show_transfer(row: Any, account_id: int, slugs: Any) -> dict[str, Any]:
+def _show_transfer(row: Any, account_id: int, slugs: Any, reasons: Any) -> dict[str, Any]:
     is_incoming = row.credit_account_id == account_id
     other = row.debit_account if is_incoming else row.credit_account
     row.signed_micros = row.amount_micros if is_incoming else -row.amount_micros
     row.counterparty = other.kind
     row.market = slugs.get(row.market_id)
+    row.reason = reasons.get(row.id, "")
     return schemas.ShownTransfer(row).data

@@ -274,8 +274,11 @@ def _accept_key(credential: str, key: Any, started: float) -> Principal:
     if seconds <= 0:
         raise AuthError("invalid_credentials", "this key has expired")
     _check_account(key.account)
-    _note_use(key)
     scopes = frozenset(key.scopes)
+    if OPERATE in scopes and settings.ADMIN_REQUIRE_MFA and not key.used_second_factor:
+        message = "this key operates and was made without the second factor: make a new one"
+        raise AuthError("invalid_credentials", message)
+    _note_use(key)
     # A key outlives a role and a second factor; the right to operate does not.
     if not may_operate(key.account.owner, used_second_factor=True):
         scopes -= {OPERATE}

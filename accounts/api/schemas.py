@@ -169,6 +169,7 @@ class ShownTransfer(serializers.Serializer):
     counterparty = serializers.CharField()
     market = serializers.CharField(allow_null=True)
     reference = IdField(allow_null=True)
+    reason = serializers.CharField(help_text="Why an operator moved it; empty for all else.")
     created_at = TimeField()
 
 

@@ -25,6 +25,8 @@ class ApiKey(models.Model):
     digest = models.CharField(max_length=64)
     name = models.CharField(max_length=60)
     scopes = models.JSONField(default=list)
+    # Of one that operates: whether ADMIN_REQUIRE_MFA was on, so that its maker had to use a factor.
+    used_second_factor = models.BooleanField(default=False)
     created_at = models.DateTimeField(default=timezone.now)
     expires_at = models.DateTimeField(null=True, blank=True)
     last_used_at = models.DateTimeField(null=True, blank=True)

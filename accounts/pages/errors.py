@@ -11,7 +11,7 @@ from django.template.loader import get_template
 from django.utils.translation import gettext as _
 
 from accounts.api.door import API_PREFIX
-from accounts.api.errors import DATABASE_AWAY
+from accounts.database import DATABASE_AWAY
 from accounts.errors import ApiError
 from accounts.refusals import describe, describe_wait
 

@@ -37,6 +37,7 @@ def describe_proposal(markets: Sequence[Market]) -> Iterable[tuple[Any, Any]]:
 
 class ApproveAct(DecideProposalAct):
     title = _("Approve")
+    done = _("The market is approved.")
     explanation = _(
         "It opens at its open time, or when you open it. The proposer sees the note in the"
         " market's history."
@@ -48,6 +49,7 @@ class ApproveAct(DecideProposalAct):
 
 class RejectAct(DecideProposalAct):
     title = _("Reject")
+    done = _("The market is rejected.")
     explanation = _(
         "It goes back to the proposer, who sees the note and can correct the market and propose"
         " it again."
@@ -61,6 +63,7 @@ class RejectAct(DecideProposalAct):
 
 class FeatureAct(MarketAct):
     title = _("Feature")
+    done = _("The market is featured.")
     explanation = _("Shows it first on the front page.")
     reason = None  # the audit event says what was edited
     is_featured = True
@@ -75,6 +78,7 @@ class FeatureAct(MarketAct):
 
 class UnfeatureAct(FeatureAct):
     title = _("Stop featuring")
+    done = _("The market is no longer featured.")
     explanation = _("Shows it among the others again.")
     is_featured = False
 

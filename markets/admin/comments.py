@@ -30,6 +30,7 @@ class ModerateAct(Act):
 
 class HideAct(ModerateAct):
     title = _("Hide")
+    done = _("The comment is hidden.")
     explanation = _("Only moderators see its text then; its place and replies stay.")
     is_harmful = True
     needs_reason = True
@@ -44,6 +45,7 @@ class HideAct(ModerateAct):
 
 class ShowAct(ModerateAct):
     title = _("Show again")
+    done = _("The comment is shown again.")
 
     @classmethod
     def fits(cls, row: Comment) -> bool:

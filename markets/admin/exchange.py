@@ -39,6 +39,7 @@ class SwitchAct(Act):
 
 class HaltAct(SwitchAct):
     title = _("Halt all trading")
+    done = _("All trading is halted.")
     explanation = _("No market accepts orders from now on. Cancelling stays possible.")
     is_harmful = True
     switch, to = "trading_halted", True
@@ -46,12 +47,14 @@ class HaltAct(SwitchAct):
 
 class ResumeAct(SwitchAct):
     title = _("Resume trading")
+    done = _("Trading is resumed.")
     explanation = _("Open markets accept orders again.")
     switch, to = "trading_halted", False
 
 
 class StartMaintenanceAct(SwitchAct):
     title = _("Start maintenance")
+    done = _("Maintenance has started.")
     explanation = _(
         "Read-only: every write is refused, and scheduled openings, closings and payments wait."
     )
@@ -61,12 +64,14 @@ class StartMaintenanceAct(SwitchAct):
 
 class EndMaintenanceAct(SwitchAct):
     title = _("End maintenance")
+    done = _("Maintenance has ended.")
     explanation = _("Everything works again; whatever came due in the meantime is done now.")
     switch, to = "maintenance", False
 
 
 class AnnounceAct(Act):
     title = _("Announce")
+    done = _("The announcement is saved.")
     permission = "markets.run_exchange"
     explanation = _("Shown on every page at once. Empty: nothing is announced.")
     takes_many = False

@@ -25,7 +25,9 @@ from markets.actions import (
 from markets.api import schemas
 from markets.models import Market
 from markets.queries import (
+    CATALOGUE,
     ORDERS,
+    get_catalogue_row,
     get_market,
     list_markets,
     list_status_changes,
@@ -52,12 +54,15 @@ class MarketsView(MarketApiView):
         responses=page_of(schemas.ShownMarketRow),
     )
     def get(self, request: Request) -> Response:
-        """List markets. Unlisted ones are found by their slug only."""
+        """List markets. Unlisted ones are found by their slug only; an unknown filter is a 404."""
         query = self.read_query(schemas.MarketQuery)
         cursor, limit = query.pop("cursor"), query.pop("limit")
         statuses = [status for status in query.pop("status").split(",") if status]
         search, sort = query.pop("q"), query.pop("sort")
         sort = sort or ("relevance" if search else "newest")
+        for kind in CATALOGUE:
+            if query[kind]:
+                get_catalogue_row(kind, query[kind], user=request.user)
         markets = list_markets(request.user, statuses=statuses, search=search, sort=sort, **query)
         page = paginate(markets, order=ORDERS[sort], cursor=cursor, limit=limit)
         return Response(page.to_json(schemas.ShownMarketRow().to_representation))

@@ -5,7 +5,7 @@ from allauth.mfa.models import Authenticator
 from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
 from django.test import Client
 
-from accounts.actions import do_request_withdrawal
+from accounts.actions import do_create_api_key, do_request_withdrawal
 from accounts.api import principal
 from accounts.models import Transfer
 from tests.accounts.api import Api, assert_error
@@ -77,6 +77,24 @@ def test_a_key_operates_only_with_the_scope_that_such_a_log_in_gives(
     Authenticator.objects.filter(user=operator).delete()
     principal.forget_all()
     assert_error(operating.post("operator/deposits", DEPOSIT), 403, "missing_scope")
+
+
+def test_a_key_made_without_the_setting_is_refused_with_it(operator, with_key, settings):
+    settings.ADMIN_REQUIRE_MFA = False
+    older = with_key(operator, "operate")
+    made = do_create_api_key(main_account(operator), name="x", scopes=["operate"], by=operator)
+    assert older.post("operator/deposits", DEPOSIT).status_code == 404  # nobody is called alice
+    settings.ADMIN_REQUIRE_MFA = True
+    principal.forget_all()
+    Authenticator.objects.create(user=operator, type=Authenticator.Type.TOTP, data={})
+    for caller in (older, Api(Client(), bearer=made[1])):
+        answer = caller.post("operator/deposits", DEPOSIT)
+        assert_error(answer, 401, "invalid_credentials")
+        assert "made without the second factor" in answer.json()["message"]
+    _key, text = do_create_api_key(
+        main_account(operator), name="y", scopes=["operate"], by=operator
+    )
+    assert Api(Client(), bearer=text).post("operator/deposits", DEPOSIT).status_code == 404
 
 
 def test_nobody_else_makes_a_key_that_operates(alice, log_in_with_code):

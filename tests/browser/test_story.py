@@ -101,8 +101,8 @@ def test_a_market_lives_from_proposal_to_payment_by_pages_and_admin_alone(
     set_policy(admin)
     slug = propose(visit(bob).page)
     find_in_admin(admin)
-    act(admin, "Approve")
-    act(admin, "Open")
+    act(admin, "Approve", done="The market is approved.")
+    act(admin, "Open", done="The market is open.")
 
     his, hers = (visit(person).open(f"/markets/{slug}/") for person in (bob, alice))
     Ticket(his).send(answer="No", price="0.40", amount="10")
@@ -110,7 +110,7 @@ def test_a_market_lives_from_proposal_to_payment_by_pages_and_admin_alone(
     Ticket(hers).send(kind="Market", amount="10")
     expect_toast(hers, "Bought 10 Yes at 0.60.")
 
-    act(admin, "Close now", reason="The bridge is open.")
+    act(admin, "Close now", done="The market is closed.", reason="The bridge is open.")
     expect(hers.get_by_text("Trading has ended. The result comes next.").first).to_be_visible()
     propose_result(admin)
     see_payment(hers, paid="10.00", profit="+4.00\N{NO-BREAK SPACE}cr")
@@ -149,7 +149,7 @@ def find_in_admin(admin: Page) -> None:
     admin.get_by_role("link", name=TITLE).click()
 
 
-def act(admin: Page, name: str, *, reason: str = "") -> None:
+def act(admin: Page, name: str, *, done: str, reason: str = "") -> None:
     """Do something to the row whose page is shown; come back to that page."""
     admin.get_by_role("list", name="What can be done").get_by_role(
         "link", name=name, exact=True
@@ -157,7 +157,7 @@ def act(admin: Page, name: str, *, reason: str = "") -> None:
     if reason:
         admin.get_by_label("Reason").fill(reason)
     admin.get_by_role("button", name=name).click()
-    expect(admin.get_by_text(f"{name}: done.")).to_be_visible()
+    expect(admin.get_by_text(done)).to_be_visible()
 
 
 def propose_result(admin: Page) -> None:
@@ -168,7 +168,7 @@ def propose_result(admin: Page) -> None:
     admin.get_by_label("Yes", exact=True).check()
     admin.get_by_label("Evidence", exact=True).fill("Cars drive over it.")
     admin.get_by_role("button", name=name).click()
-    expect(admin.get_by_text(f"{name}: done.")).to_be_visible()
+    expect(admin.get_by_text("The result is proposed.")).to_be_visible()
 
 
 def see_payment(page: Page, *, paid: str, profit: str) -> None:

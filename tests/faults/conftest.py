@@ -1,6 +1,6 @@
 """A seeded exchange under load. All of these tests want the machine for themselves."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import pytest
@@ -45,8 +45,14 @@ Setter = Callable[..., Stage]
 
 
 @pytest.fixture
-def set_stage(make_exchange: ExchangeFactory) -> Setter:
-    """`set_stage("sqlite" | "postgres", wishes={...}, **options of make_exchange)`."""
+def set_stage(make_exchange: ExchangeFactory, request: pytest.FixtureRequest) -> Iterator[Setter]:
+    """`set_stage("sqlite" | "postgres", wishes={...}, **options of make_exchange)`.
+
+    Whatever a test did to the exchange, at its end all invariants hold.
+    """
+    for name in {"postgres_server", "redis_server"} & set(request.fixturenames):
+        request.getfixturevalue(name)  # made first, so that it is still there at the end
+    stages: list[Stage] = []
 
     def set_up(kind: str, *, wishes: dict[str, Any] | None = None, **options: Any) -> Stage:
         worlds: list[World] = []
@@ -56,6 +62,10 @@ def set_stage(make_exchange: ExchangeFactory) -> Setter:
             environment={"LOG_LEVEL": "WARNING", **options.pop("environment", {})},
             **options,
         )
-        return Stage(exchange, worlds[0], Database(exchange.environment["DATABASE_URL"]))
+        stage = Stage(exchange, worlds[0], Database(exchange.environment["DATABASE_URL"]))
+        stages.append(stage)
+        return stage
 
-    return set_up
+    yield set_up
+    for stage in stages:
+        stage.verify()

@@ -4,10 +4,13 @@ import asyncio
 import itertools
 import signal
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from psycopg_pool import ConnectionPool
 
+from predex.stores import configure_database
 from tests.databases import PostgresDatabases
 from tests.faults.conftest import BACK_SECONDS_MAX, Setter, Stage
 from tests.faults.seed import Market
@@ -50,7 +53,6 @@ async def test_postgres_is_stopped_and_started_under_load(
             found = await stage.check(load)
             load.resume()
     assert all(child.is_running() for child in stage.exchange.children.values())
-    stage.verify()
     print(
         f"{found.acknowledged} acknowledged, none lost or doubled: {dict(load.counts)};"
         f" back after {', '.join(f'{seconds:.2f}' for seconds in recoveries)} s"
@@ -77,7 +79,23 @@ async def test_a_process_whose_sessions_were_all_ended_works_on_at_once(set_stag
         await asyncio.sleep(0.05)
     assert reply.status == 201, reply
     assert all(child.is_running() for child in stage.exchange.children.values())
-    stage.verify()
+
+
+def test_who_waits_for_a_connection_gets_one_soon_after_the_database_is_back(
+    postgres_server: PostgresServer,
+):
+    """Also who began to wait before the pool gave up: nobody else need ask for one."""
+    parsed = {"ENGINE": "django.db.backends.postgresql"}
+    options = configure_database(parsed, pool_connections_max=4)["OPTIONS"]["pool"]
+    postgres_server.child.stop(with_signal=signal.SIGINT)
+    patient = {**options, "timeout": 4 * BACK_SECONDS_MAX}
+    with ConnectionPool(postgres_server.url, **patient) as pool, ThreadPoolExecutor(1) as thread:
+        waiting = thread.submit(pool.getconn)
+        time.sleep(2.5 * options["reconnect_timeout"])
+        postgres_server.start()
+        back_at = time.monotonic()
+        pool.putconn(waiting.result())
+        assert time.monotonic() - back_at < BACK_SECONDS_MAX / 2
 
 
 def open_connection(stage: Stage) -> Connection:

@@ -25,6 +25,7 @@ from trading.actions import (
 from trading.models import JournalRow, Lease, Order, Position, Trade
 from trading.settlement import settle_market
 
+ACTS = {act for pages in admin.site._registry.values() for act in pages.acts.values()}
 TABLES = [model for model in admin.site._registry if model._meta.app_label == "trading"]
 
 
@@ -238,6 +239,15 @@ def test_voiding_says_what_the_house_would_pay_and_wants_it_confirmed(
     assert market.status == "resolving"
 
 
+def test_a_void_asks_for_the_amount_as_soon_as_the_house_would_pay_one(site, market, monkeypatch):
+    page = f"/admin/markets/market/{market.pk}/do/void/"
+    amounts = iter([0, 2_000_000, 2_000_000])  # it grows between the page and what is done
+    for module in ("trading.admin.acts", "trading.settlement"):
+        monkeypatch.setattr(f"{module}.compute_house_cover_micros", lambda _market: next(amounts))
+    assert site.post(page, {"reason": "Ambiguous"}).status_code == 422
+    assert "house_cover" in site.get(page).context["form"].fields
+
+
 def test_open_interest_is_none_after_a_void(site, traded, operator):
     derive.derive_market(traded.pk)
     table = "/admin/trading/outcomestats/"
@@ -249,11 +259,18 @@ def test_open_interest_is_none_after_a_void(site, traded, operator):
     assert re.search(r"field-open_interest[^>]*>\s*0\s*<", site.get(table).content.decode())
 
 
-def test_a_market_is_voided_with_a_reason(site, traded):
-    assert ask(site, traded, "void", house_cover="0") == {"reason": ["This field is required."]}
-    assert ask(site, traded, "void", house_cover="0", reason="Ambiguous") == {}
+def test_a_market_is_voided_with_a_reason_and_no_amount_where_the_house_pays_nothing(site, traded):
+    form = site.get(f"/admin/markets/market/{traded.pk}/do/void/").context["form"]
+    assert list(form.fields) == ["reason"]
+    assert ask(site, traded, "void") == {"reason": ["This field is required."]}
+    assert ask(site, traded, "void", reason="Ambiguous") == {}
     assert Resolution.objects.get(market=traded).payout_pips is None
     assert AuditEvent.objects.get(action="void_market").reason == "Ambiguous"
+
+
+@pytest.mark.parametrize("act", sorted(ACTS, key=lambda act: (act.__module__, act.__name__)))
+def test_what_was_done_is_said_in_a_sentence(act):
+    assert re.fullmatch(r"[A-Z].* .*\.", str(act.done))
 
 
 def test_close_time_and_tick_of_a_live_market_are_changed(site, market):

@@ -53,8 +53,18 @@ def test_each_act_of_an_operator_leaves_one_audit_event_in_the_engines_commit(
     shard, draft, operator
 ):
     actions.do_open_market(draft, by=operator, reason="ready")
-    actions.do_close_market(draft, by=None, reason="close time")
-    event = AuditEvent.objects.get(action="configure_market")
+    actions.do_halt_market(draft, by=operator, reason="news")
+    actions.do_refine_tick(draft, by=operator, tick_pips=50, reason="finer")
+    actions.do_resume_market(draft, by=operator)
+    later = draft.close_at + timedelta(days=1)
+    actions.do_change_close_time(draft, by=operator, close_at=later, reason="later")
+    actions.do_close_market(draft, by=operator)
+    acts = AuditEvent.objects.filter(subject_type="market").order_by("id")
+    assert [event.action for event in acts.exclude(action="create_market")] == [
+        "open_market", "halt_market", "refine_tick", "resume_market", "change_close_time",
+        "close_market",
+    ]  # fmt: skip
+    event = AuditEvent.objects.get(action="open_market")
     assert (event.actor, event.reason, event.subject_id) == (operator, "ready", str(draft.pk))
     assert event.before is not None
     assert event.after is not None

@@ -8,12 +8,20 @@ from django.core import mail
 from django.test import Client
 from django.utils import timezone
 
+from accounts.actions import (
+    do_decide_deposit,
+    do_decide_withdrawal,
+    do_deposit,
+    do_grant,
+    do_request_deposit,
+    do_request_withdrawal,
+)
 from accounts.clock import now_us
 from accounts.models import Account, User
 from markets.actions import do_approve_market, do_propose_market, do_reject_market
 from markets.models import Market, Resolution
 from tests.trading import world
-from tests.trading.world import buy, cancel, run, sell
+from tests.trading.world import CREDIT, buy, cancel, run, sell
 from trading import actions, derive, notify, own_data
 from trading.engine.types import Terms, Tif
 from trading.mails import send_due
@@ -267,6 +275,82 @@ def test_operators_hear_of_what_waits_for_them_and_nobody_else_does(
     row = Notification.objects.get(user=resolvers)
     assert describe(row).title == "A result is disputed"
     assert describe(row).detail == f"{market.title} · by bob"
+
+
+def dispute(market, operator, account):
+    """A proposed result of the market, which the account has disputed."""
+    Market.objects.filter(pk=market.pk).update(dispute_seconds=3_600)
+    actions.do_close_market(market, by=operator)
+    actions.do_resolve_market(market, by=operator, payout_pips=[10_000, 0], evidence_text="seen")
+    actions.do_dispute_result(market, by=account.owner, text="It was no.")
+
+
+@pytest.mark.parametrize(
+    ("uphold", "title"),
+    [
+        (True, "Your dispute was upheld: the result is withdrawn"),
+        (False, "Your dispute was dismissed: the result stands"),
+    ],
+)
+def test_who_disputed_a_result_is_told_once_what_was_decided_and_why(
+    shard, market, alice, bob, operator, uphold, title
+):
+    run(shard, sell(market, bob, 60, 1_000), buy(market, alice, 60, 1_000))
+    choose(bob, NotificationKind.VERDICT, by_mail=True)
+    dispute(market, operator, bob)
+    actions.do_decide_dispute(
+        market, by=operator, raised_by="bob", uphold=uphold, note="The record is clear."
+    )
+    for _ in range(2):
+        notify.tell_due()
+        send_due()
+    row = Notification.objects.get(kind="verdict")
+    assert (row.user, row.read_at) == (bob.owner, None)
+    assert describe(row) == (
+        title, f"{market.title} · The record is clear.", f"/markets/{market.slug}/",
+    )  # fmt: skip
+    [message] = mail.outbox
+    assert (message.to, message.subject) == (["bob@example.com"], f"predex: {title}")
+
+
+def test_who_disputed_a_result_that_is_withdrawn_undecided_is_told_so(
+    shard, market, alice, bob, operator
+):
+    run(shard, sell(market, bob, 60, 1_000), buy(market, alice, 60, 1_000))
+    dispute(market, operator, bob)
+    actions.do_withdraw_result(market, by=operator, reason="bob is right")
+    notify.tell_due()
+    row = Notification.objects.get(kind="verdict")
+    assert describe(row).title == "The result that you disputed was withdrawn"
+    assert describe(row).detail.endswith("bob is right")
+
+
+def test_who_is_granted_credits_or_gets_a_decision_is_told_why(alice, bob, operator):
+    choose(alice, NotificationKind.MONEY, by_mail=True)
+    do_grant(alice, amount_micros=25 * CREDIT, by=operator, reason="A new season")
+    do_deposit(alice, amount_micros=2 * CREDIT, by=operator)
+    for approve in (True, False):
+        asked = do_request_withdrawal(alice, amount_micros=CREDIT, by=alice.owner)
+        do_decide_withdrawal(asked, approve=approve, by=operator, reason="")
+    for approve in (True, False):
+        request = do_request_deposit(alice, amount_micros=3 * CREDIT, by=alice.owner)
+        do_decide_deposit(request, approve=approve, by=operator, reason="Not seen")
+    assert [title.replace(CR, " cr") for title in told(alice)] == [
+        "You were granted 25.00 cr",
+        "A deposit of 2.00 cr was credited to you",
+        "Your withdrawal of 1.00 cr was approved",
+        "Your withdrawal of 1.00 cr was declined",
+        "A deposit of 3.00 cr was credited to you",
+        "Your request for a deposit of 3.00 cr was declined",
+    ]
+    assert told(bob) == []
+    row = Notification.objects.order_by("id")[0]
+    assert describe(row)[1:] == ("A new season", "/portfolio/transfers/")
+    send_due()
+    assert "A new season" in mail.outbox[0].body
+    client = Client()
+    client.force_login(alice.owner, backend="accounts.backends.Backend")
+    assert "A new season" in client.get("/notifications/").content.decode()
 
 
 def test_a_proposal_that_was_opened_at_once_is_said_to_be_open(shard, operator, alice):

@@ -185,6 +185,23 @@ def test_the_resolver_may_resolve_where_policy_lets_resolvers(closed, alice, bob
     assert AuditEvent.objects.get(action="resolve_market").actor == alice.owner
 
 
+def test_a_reason_that_is_too_long_is_refused_and_a_long_evidence_kept_whole(
+    shard, market, alice, operator
+):
+    long = "x" * 501
+    refuse("too_long", actions.do_halt_market, market, by=operator, reason=long)
+    refuse("too_long", actions.do_close_market, market, by=operator, reason=long)
+    refuse("too_long", actions.do_void_market, market, by=operator, reason=long)
+    assert status_of(market) == "open"
+    actions.do_close_market(market, by=operator, reason=long[1:])
+    Market.objects.filter(pk=market.pk).update(dispute_seconds=3_600)
+    result = actions.do_resolve_market(market, by=operator, payout_pips=YES, evidence_text=long)
+    assert result.evidence_text == long
+    assert market.status_changes.get(to_status="resolving").reason == long[2:] + "…"
+    refuse("too_long", actions.do_withdraw_result, market, by=operator, reason=long)
+    assert status_of(market) == "resolving"
+
+
 # --- the dispute window -----------------------------------------------------------------------
 
 

@@ -226,10 +226,10 @@ def test_proposals_are_approved_and_rejected_with_a_note(site, alice):
 
     assert act(site, "approve", good, open_) == [
         f"{open_}: This market is not proposed.",
-        "Approve: done.",
+        "“Approve” was done for 1 row.",
     ]
     assert act(site, "reject", bad) == {"reason": ["This field is required."]}
-    assert act(site, "reject", bad, reason="Which one?") == ["Reject: done."]
+    assert act(site, "reject", bad, reason="Which one?") == ["The market is rejected."]
     good.refresh_from_db()
     bad.refresh_from_db()
     assert (good.status, good.approved_at is None) == ("draft", False)

@@ -191,6 +191,10 @@ def assert_shown_to_insiders_only(people):
             assert {f"known-{noun}", f"unused-{noun}"} <= seen
             status = api.client.get(f"/?{noun}=secret-{noun}").status_code
             assert status == (200 if knows else 404), (person, kind)
+            for filtered in (f"secret-{noun}", f"known-{noun}", "nothing-at-all"):
+                status = api.get(f"markets?{noun}={filtered}").status_code
+                is_told = filtered == f"known-{noun}" or (knows and filtered != "nothing-at-all")
+                assert status == (200 if is_told else 404), (person, filtered)
         assert ("secret-tag" in api.client.get("/").content.decode()) == knows, person
         if person == "anonymous":
             continue

@@ -4,6 +4,7 @@ import html
 import re
 
 import pytest
+from django.apps import apps
 from django.contrib import admin
 from django.contrib.auth.models import Group as Role
 from django.contrib.auth.models import Permission
@@ -128,6 +129,12 @@ def test_a_table_its_fields_and_their_choices_have_names_in_two_languages(model)
         assert not field.help_text or isinstance(field.help_text, Promise), field.name
         for _value, label in field.choices or []:
             assert isinstance(label, Promise), field.name
+
+
+def test_no_app_is_called_as_one_of_its_tables():
+    named = [(model, apps.get_app_config(model._meta.app_label).verbose_name) for model in SHOWN]
+    same = [name for model, name in named if capfirst(model._meta.verbose_name_plural) == name]
+    assert same == []  # breadcrumbs would read "Accounts / Accounts"
 
 
 def test_german_names_are_german():

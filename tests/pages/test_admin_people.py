@@ -55,16 +55,16 @@ def ask(site, row, name, **values):
 
 def test_credits_are_granted_once_however_often_the_form_is_sent(site, account, operator):
     before = account.cash_micros
-    form = site.get(url_of(account, "do/deposit")).context["form"]
+    form = site.get(url_of(account, "do/grant")).context["form"]
     sent = {"amount": "12.5", "reason": "Paid in cash", "key": form["key"].value()}
     for _ in range(2):
-        assert ask(site, account, "deposit", **sent) == {}
+        assert ask(site, account, "grant", **sent) == {}
     assert account.cash_micros == before + 12_500_000
-    event = AuditEvent.objects.get(action="deposit_credits")
+    event = AuditEvent.objects.get(action="grant_credits")
     assert (event.actor, event.reason) == (operator, "Paid in cash")
-    other = ask(site, account, "deposit", **{**sent, "amount": "13"})
+    other = ask(site, account, "grant", **{**sent, "amount": "13"})
     assert other == {"__all__": ["This form was already sent with other values. Open it again."]}
-    assert Transfer.objects.filter(kind="deposit").count() == 1
+    assert Transfer.objects.filter(kind="grant", reference=event.pk).count() == 1
 
 
 @pytest.mark.parametrize(
@@ -79,7 +79,7 @@ def test_credits_are_granted_once_however_often_the_form_is_sent(site, account, 
 )
 def test_a_wrong_grant_is_refused_beside_its_field(site, account, values, field):
     sent = {"amount": "1", "reason": "x", "key": "k", **values}
-    answer = site.post(url_of(account, "do/deposit"), sent)
+    answer = site.post(url_of(account, "do/grant"), sent)
     assert answer.status_code == 422
     assert list(answer.context["form"].errors) == [field]
     assert answer.context["form"]["amount"].value() == sent["amount"]
@@ -223,8 +223,8 @@ def test_amounts_in_the_admin_are_read_in_its_language(site, account):
     site.cookies["django_language"] = "de"
     before = account.cash_micros
     sent = {"reason": "x", "key": "k"}
-    assert list(ask(site, account, "deposit", **sent, amount="1.234")) == ["amount"]
-    assert ask(site, account, "deposit", **sent, amount="1.234,5") == {}
+    assert list(ask(site, account, "grant", **sent, amount="1.234")) == ["amount"]
+    assert ask(site, account, "grant", **sent, amount="1.234,5") == {}
     assert account.cash_micros == before + 1_234_500_000
     url = "/admin/accounts/policy/1/change/"
     form = site.get(url).context["adminform"].form
@@ -273,8 +273,8 @@ def test_credits_are_granted_to_a_list_a_group_and_a_file_after_a_preview_exactl
     for _ in range(2):  # a double click
         assert confirm(site, page).status_code == 302
     assert cash_of(alice, bob, carol, dora) == [10 * CREDIT, 2_500_000, 10 * CREDIT, 500_000]
-    events = AuditEvent.objects.filter(action="deposit_credits", reason="A new season")
-    assert events.count() == Transfer.objects.filter(kind="deposit").count() == 4
+    events = AuditEvent.objects.filter(action="grant_credits", reason="A new season")
+    assert events.count() == Transfer.objects.filter(kind="grant").count() == 4
 
 
 def test_a_list_with_a_wrong_line_grants_nothing_and_says_which(site, alice, operator):
@@ -306,7 +306,7 @@ def test_what_changed_between_preview_and_grant_grants_nothing(site, alice):
 def test_selected_accounts_are_granted_as_much_each_and_once(site, alice):
     bob = make_user("bob")
     keys = [str(Account.objects.get(owner=user).pk) for user in (alice, bob)]
-    url = site.post("/admin/accounts/account/", {"action": "deposit", "_selected_action": keys})[
+    url = site.post("/admin/accounts/account/", {"action": "grant", "_selected_action": keys})[
         "Location"
     ]
     key = site.get(url).context["form"]["key"].value()

@@ -29,7 +29,7 @@ ACTS = {
     "markets/market/{market}/do/resolve": {"resolver"},
     "markets/market/import": {"operator"},
     "markets/exchange/1/do/halt": {"operator"},
-    "accounts/account/{account}/do/deposit": {"finance"},
+    "accounts/account/{account}/do/grant": {"finance"},
     "accounts/account/{account}/do/close": set(),
     "accounts/user/{user}/do/suspend": {"moderator"},
     "accounts/user/{user}/do/reset-mfa": {"moderator"},

@@ -188,6 +188,13 @@ def test_a_proposer_has_a_list_of_their_proposals_with_what_operators_said(clien
     assert "Rome" not in client.get("/proposals/").content.decode()
 
 
+def test_what_an_operator_creates_directly_is_no_proposal_of_theirs(client):
+    client.force_login(make_user("olga", staff=True))
+    post(client, title="Will it hail in Rome?")
+    assert Market.objects.get().is_approved
+    assert "Will it hail" not in client.get("/proposals/").content.decode()
+
+
 def test_an_operator_corrects_a_proposal_on_the_site_and_it_stays_one(client, creator):
     group = Group.objects.create(slug="insiders", name="Insiders")
     GroupMember.objects.create(group=group, user=creator)

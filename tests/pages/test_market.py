@@ -358,6 +358,26 @@ def test_who_traded_may_dispute_a_result_once(people):
     assert "Only those who traded in this market" in outsider.content.decode()
 
 
+def test_what_became_of_a_dispute_is_seen_by_who_raised_it_and_in_the_history(people):
+    alice, bob, market = people
+    operator = close(market).owner
+    proposal = {"by": operator, "payout_pips": [0, 10_000], "evidence_text": "It did not."}
+    actions.do_resolve_market(market, **proposal)
+    for account, uphold, note in ((alice, False, "No proof."), (bob, True, "A typing error.")):
+        handle = account.owner.handle
+        actions.do_dispute_result(market, by=account.owner, text=f"{handle} doubts it")
+        actions.do_decide_dispute(market, by=operator, raised_by=handle, uphold=uphold, note=note)
+        if not uphold:
+            assert "Your dispute was dismissed. No proof." in see(market, alice)
+            assert "Your dispute was dismissed." not in see(market, bob)
+    history = re.search(r"<summary[^>]*>History</summary>.*?</ol>", see(market), re.DOTALL)[0]
+    words = re.sub(r"<[^>]*>|\s+", " ", history)
+    for shown in ("Dispute dismissed", "No proof.", "Dispute upheld", "A typing error.",
+                  "Result disputed", "bob doubts it"):  # fmt: skip
+        assert shown in words
+    assert words.index("Dispute upheld") < words.index("Dispute dismissed")
+
+
 # --- size ----------------------------------------------------------------------------------------
 
 

@@ -11,6 +11,7 @@ from markets.models import Market
 from tests.markets.factories import let_everyone_create
 from tests.pages.trading import browser_of, shard
 from tests.trading import world
+from trading import actions
 
 __all__ = ["shard"]
 
@@ -109,6 +110,27 @@ def test_an_approval_whose_opening_did_not_come_through_is_finished_by_asking_ag
     market.refresh_from_db()
     assert (market.status, market.is_approved) == ("draft", True)
     assert site.post(path, {}, content_type="application/json").json()["status"] == "open"
+
+
+def test_a_dispute_is_decided_from_the_market_s_page_while_it_is_open(site, operator, shard):
+    market = world.make_market(dispute_seconds=3_600)
+    world.open_market(shard, market)
+    alice, bob = world.make_account(name="alice"), world.make_account(name="bob")
+    world.run(shard, world.sell(market, bob, 60, 100), world.buy(market, alice, 60, 100))
+    actions.do_close_market(market, by=operator)
+    actions.do_resolve_market(market, by=operator, payout_pips=[10_000, 0], evidence_text="seen")
+    assert "Decide the dispute" not in read_links(site, market)
+    disputes = [actions.do_dispute_result(market, by=bob.owner, text="It was no.")]
+    link = read_links(site, market)["Decide the dispute"]
+    assert link == f"/admin/markets/dispute/{disputes[0].pk}/change/"
+    assert "It was no." in site.get(link).content.decode()
+    assert "Decide the dispute" not in read_links(browser_of(bob), market)
+    disputes.append(actions.do_dispute_result(market, by=alice.owner, text="It was half."))
+    listed = site.get(read_links(site, market)["Decide the disputes"])
+    assert set(listed.context["cl"].result_list) == set(disputes)
+    for dispute in disputes:
+        site.post(f"/admin/markets/dispute/{dispute.pk}/do/dismiss/", {"reason": "It was yes."})
+    assert not any("dispute" in title for title in read_links(site, market))
 
 
 @pytest.mark.parametrize(

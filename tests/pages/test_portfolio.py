@@ -7,7 +7,12 @@ import pytest
 from django.test import Client
 from django.utils.html import escape
 
-from accounts.actions import do_decide_deposit, do_decide_withdrawal, do_request_withdrawal
+from accounts.actions import (
+    do_decide_deposit,
+    do_decide_withdrawal,
+    do_grant,
+    do_request_withdrawal,
+)
 from accounts.models import AuditEvent, DepositRequest, WithdrawalRequest
 from markets.models import Exchange
 from tests.pages.desk import SITE, inside
@@ -297,6 +302,21 @@ def test_a_deposit_is_asked_for_decided_and_explained(alice):
     browser.post(f"/portfolio/money/deposits/{second.pk.hex}/cancel/")
     second.refresh_from_db()
     assert second.status == "cancelled"
+
+
+def test_the_statement_says_why_operators_moved_money(alice):
+    operator = world.make_user("opera", staff=True)
+    do_grant(alice, amount_micros=CREDIT, by=operator, reason="A new season")
+    request = do_request_withdrawal(alice, amount_micros=CREDIT, by=alice.owner)
+    do_decide_withdrawal(request, approve=True, by=operator, reason="By transfer")
+    browser = browser_of(alice)
+    shown = text_of(browser.get("/portfolio/transfers/"))
+    assert "Granted A new season" in shown
+    assert "Withdrawal By transfer" in shown
+    lines = b"".join(browser.get("/portfolio/transfers.csv")).decode()
+    rows = browser.get("/api/v1/ledger").json()["results"]
+    assert [row["reason"] for row in rows] == ["By transfer", "A new season", ""]
+    assert "A new season" in lines
 
 
 def test_a_form_that_is_sent_twice_asks_once(alice):

@@ -160,6 +160,7 @@ def test_deletion_asks_for_the_password_and_the_handle(alice):
     assert not alice.is_deleted
 
 
+@pytest.mark.usefixtures("all_holds")
 def test_a_deleted_user_leaves_nothing_personal(trader, market):
     SocialAccount.objects.create(user=trader, provider="sso", uid="a-1")
     User.objects.filter(pk=trader.pk).update(display_name="Alice A.", bio="It is me")
@@ -211,6 +212,7 @@ def test_the_handle_cannot_be_taken_again_but_the_address_can(alice, client):
     assert client.post("/accounts/signup/", {**form, "username": "alice2"}).status_code == 302
 
 
+@pytest.mark.usefixtures("all_holds")
 def test_open_orders_are_cancelled_and_positions_still_paid(trader, market):
     do_delete_user(trader)
     order = Order.objects.get(account__owner=trader)
@@ -227,6 +229,7 @@ def test_open_orders_are_cancelled_and_positions_still_paid(trader, market):
     assert Transfer.objects.filter(credit_account=account, kind="settlement").exists()
 
 
+@pytest.mark.usefixtures("all_holds")
 def test_an_order_that_comes_in_between_does_not_stop_the_deletion(trader, monkeypatch):
     """A program goes on placing orders until the account is closed; those are cancelled after."""
     closed = []

@@ -102,7 +102,7 @@ DOES = {
         "voids markets, those that trade too": ("market/void", ["POST markets/{open}/void"]),
     },
     "finance": {
-        "grants credits, to one or to many": ("account/deposit", ["POST operator/deposits"]),
+        "grants credits, to one or to many": ("account/grant", ["POST operator/deposits"]),
         "decides withdrawals and deposit requests": (
             "withdrawalrequest/approve withdrawalrequest/reject depositrequest/approve"
             " depositrequest/reject",

@@ -150,6 +150,30 @@ def test_and_what_operators_do_to_how_somebody_gets_in(
     assert key.revoked_at is not None
 
 
+@pytest.mark.parametrize("was_confirmed", [False, True])
+def test_an_address_that_an_operator_changes_is_the_one_that_logs_in(
+    client, alice, operator, was_confirmed, django_capture_on_commit_callbacks
+):
+    EmailAddress.objects.filter(user=alice).update(verified=True)
+    new = "alice@example.net"
+    if was_confirmed:
+        EmailAddress.objects.create(user=alice, email=new, verified=True)
+    desk = Client()
+    desk.force_login(operator)
+    with django_capture_on_commit_callbacks(execute=True):
+        page = reverse("admin:accounts_user_change", args=[alice.pk])
+        assert desk.post(page, {"email": new, "handle": "alice"}).status_code == 302
+    rows = EmailAddress.objects.filter(user=alice).values_list("email", "primary", "verified")
+    assert list(rows) == [(new, True, was_confirmed)]
+    [notice] = [m for m in mail.outbox if m.to == [OLD]]
+    assert f"{OLD} → {new}" in notice.body
+    mail.outbox.clear()
+    for address, expected in ((OLD, 0), (new, 1)):
+        client.post("/accounts/password/reset/", {"email": address})
+        opening = [m for m in mail.outbox if "/accounts/password/reset/key/" in m.body]
+        assert len(opening) == expected
+
+
 def test_a_notice_is_in_the_language_of_the_page(fresh):
     fresh.cookies["django_language"] = "de"
     fresh.post(reverse("account_email"), {"action_add": "", "email": "b@example.org"})

@@ -49,6 +49,7 @@ def renew(shard):
     return Lease.objects.get(shard=shard.number)
 
 
+@pytest.mark.usefixtures("all_holds")
 @pytest.mark.parametrize("hours", [2, -2])
 def test_an_engine_takes_no_order_while_its_clock_is_wrong(shard, market, shift, hours):
     alice = world.make_account()
@@ -63,6 +64,7 @@ def test_an_engine_takes_no_order_while_its_clock_is_wrong(shard, market, shift,
     assert abs(BookState.objects.get().ts_us - now_us()) < clock.AHEAD_US_MAX
 
 
+@pytest.mark.usefixtures("all_holds")
 def test_a_clock_that_is_kept_right_in_small_steps_is_followed(shard, market, shift):
     alice = world.make_account()
     for seconds in (1, 3, 4, 2):
@@ -71,6 +73,7 @@ def test_a_clock_that_is_kept_right_in_small_steps_is_followed(shard, market, sh
         assert result.order.status == OrderStatus.OPEN
 
 
+@pytest.mark.usefixtures("all_holds")
 def test_a_wrong_clock_shows_in_ready_and_in_the_overview(shard, market, shift, client):
     shift(2 * HOURS)
     described = health.describe_lease(renew(shard), clock.database_now_us())
@@ -103,6 +106,7 @@ def test_books_that_were_written_ahead_of_time_show(shard, market, shift, client
     assert {finding.invariant for finding in check_everything() if finding.breaches} == {"k"}
 
 
+@pytest.mark.usefixtures("all_holds")
 def test_what_is_due_waits_while_the_clock_of_its_process_is_wrong(shift, monkeypatch):
     done = []
     task = tasks.if_the_clock_is_right(lambda: done.append(1))

@@ -12,7 +12,7 @@ from tests.trading import world
 from tests.trading.world import buy, cancel, run, sell
 from trading.models import Order
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("all_holds")]
 
 BUSY = "account_busy"
 

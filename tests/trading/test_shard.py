@@ -6,6 +6,7 @@ from django.db import connection, transaction
 from django.db.transaction import TransactionManagementError
 
 from accounts import bulk
+from accounts.database import DATABASE_FAULTS
 from accounts.models import Account, Transfer
 from tests.trading import world
 from tests.trading.world import CREDIT, buy, cancel, run, sell
@@ -17,7 +18,6 @@ from trading.messages import Task, decode_publication
 from trading.models import BookState, JournalRow, Margin, Order, Position, Receipt, Trade
 from trading.shard import Shard
 from trading.tables import RECEIPTS
-from trading.worker import DATABASE_FAULTS
 from trading.writer import LeaseLostError
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -15,7 +15,7 @@ from trading.engine.types import Amend
 from trading.messages import Task
 from trading.models import Order
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("all_holds")]
 
 HELD_SECONDS = 0.2
 

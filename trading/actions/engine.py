@@ -5,9 +5,9 @@ from collections.abc import Sequence
 import msgspec
 from structlog.contextvars import get_contextvars
 
+from accounts.audit import check_reason
 from accounts.errors import ApiError, RefusedError
 from accounts.models import User
-from markets.lifecycle import REASON_LENGTH_MAX
 from markets.models import Market
 from trading.api.refusals import build_gateway_error, refuse_undone
 from trading.engine.types import Config, Configure, MarketStatus, Reason
@@ -39,11 +39,12 @@ def configure(
 
     The market's row, its history and the audit event are written with the engine's commit.
     """
+    check_reason(why)
     command = Configure(
         status,
         config,
         by_user_id=None if by is None else by.pk,
-        why=why[:REASON_LENGTH_MAX],
+        why=why,
         seen=seen,
         request_id=get_contextvars().get("request_id", ""),
     )

@@ -13,7 +13,7 @@ from datetime import timedelta
 from django.db import transaction
 from django.utils import timezone
 
-from accounts.audit import record_audit
+from accounts.audit import check_reason, excerpt, record_audit
 from accounts.errors import RefusedError, not_found
 from accounts.models import User
 from accounts.policy import get_policy
@@ -81,10 +81,9 @@ def do_resolve_market(
             proposed_at=now,
             final_at=now + timedelta(seconds=market.dispute_seconds),
         )
-        record_status(market, Status.RESOLVING, by=by, reason=evidence_text or evidence_url)
-        record_audit(
-            "resolve_market", market, by=by, after=_show(result), reason=evidence_text[:500]
-        )
+        evidence = excerpt(evidence_text or evidence_url)
+        record_status(market, Status.RESOLVING, by=by, reason=evidence)
+        record_audit("resolve_market", market, by=by, after=_show(result), reason=evidence)
     return result
 
 
@@ -112,7 +111,7 @@ def do_dispute_result(market: Market, *, by: User, text: str) -> Dispute:
         market = _lock(market)
         result = check_dispute_result(market, by=by)
         dispute = Dispute.objects.create(resolution=result, raised_by=by, text=text)
-        record_audit("dispute_result", market, by=by, reason=text[:500])
+        record_audit("dispute_result", market, by=by, reason=excerpt(text))
     return dispute
 
 
@@ -134,6 +133,7 @@ def check_decide_dispute(market: Market, *, by: User, raised_by: str) -> Dispute
 
 def do_decide_dispute(market: Market, *, by: User, raised_by: str, uphold: bool, note: str) -> None:
     """Dismiss a dispute, or uphold it: then the result is withdrawn and the market closed again."""
+    check_reason(note, "note")
     with transaction.atomic():
         market = _lock(market)
         dispute = check_decide_dispute(market, by=by, raised_by=raised_by)
@@ -249,6 +249,7 @@ def do_void_market(
     `house_cover_micros` is the most that the house pays for gains that are gone by now. A market
     that trades is closed first. Called again with more for a void that waits for it, it goes on.
     """
+    check_reason(reason)
     market.refresh_from_db()
     check_void_market(market, by=by, house_cover_micros=house_cover_micros)
     if market.status in TRADING_STATUSES:
@@ -293,8 +294,9 @@ def _find_standing(market: Market) -> Resolution:
 
 def _withdraw(market: Market, result: Resolution, *, by: User, reason: str) -> None:
     _check_unpaid(market)
+    check_reason(reason)
     result.withdrawn_at, result.withdrawn_by = timezone.now(), by
-    result.withdrawn_reason = reason[:500]
+    result.withdrawn_reason = reason
     result.save(update_fields=["withdrawn_at", "withdrawn_by", "withdrawn_reason"])
     record_status(market, Status.CLOSED, by=by, reason=reason)
     # Holders were told of this result, as far as that had come; they are told of the next one too.

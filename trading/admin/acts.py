@@ -56,6 +56,7 @@ class LiveAct(MarketAct):
 
 class OpenAct(LiveAct):
     title = pgettext_lazy("an act", "Open")
+    done = _("The market is open.")
     explanation = _("It accepts orders from now on. Its question and terms are then fixed.")
     statuses = (Status.DRAFT,)
     act = staticmethod(do_open_market)
@@ -67,6 +68,7 @@ class OpenAct(LiveAct):
 
 class ApproveAndOpenAct(LiveAct):
     title = _("Approve and open")
+    done = _("The market is approved and open.")
     explanation = _(
         "It accepts orders from now on. Its question and terms are then fixed. The proposer "
         "hears of it"
@@ -81,6 +83,7 @@ class ApproveAndOpenAct(LiveAct):
 
 class HaltAct(LiveAct):
     title = _("Halt")
+    done = _("The market is halted.")
     explanation = _(
         "It accepts no orders until it is resumed. Resting orders stay and can be cancelled."
     )
@@ -91,6 +94,7 @@ class HaltAct(LiveAct):
 
 class ResumeAct(LiveAct):
     title = _("Resume")
+    done = _("The market is open again.")
     explanation = _("It accepts orders again.")
     statuses = (Status.HALTED,)
     act = staticmethod(do_resume_market)
@@ -98,6 +102,7 @@ class ResumeAct(LiveAct):
 
 class CloseAct(LiveAct):
     title = _("Close now")
+    done = _("The market is closed.")
     explanation = _("It accepts no more orders, for good. Resting orders are cancelled.")
     statuses = (Status.OPEN, Status.HALTED)
     is_harmful = True
@@ -107,6 +112,7 @@ class CloseAct(LiveAct):
 
 class CloseTimeAct(LiveAct):
     title = _("Move the close time")
+    done = _("The close time is moved.")
     statuses = (Status.OPEN, Status.HALTED)
     needs_reason = True
     takes_many = False
@@ -134,6 +140,7 @@ class CloseTimeAct(LiveAct):
 
 class TickAct(LiveAct):
     title = _("Refine the tick")
+    done = _("The tick is refined.")
     explanation = _("Prices may be finer from now on. Resting orders keep price and place.")
     statuses = (Status.HALTED,)
     needs_reason = True
@@ -164,6 +171,7 @@ class ResolveAct(ResultAct):
     """Either who won, sharing equally, or what each pays: the fields `payout_0`, `payout_1`, ..."""
 
     title = _("Propose a result")
+    done = _("The result is proposed.")
     explanation = _(
         "Tick the outcome that happened; several share the payout equally. Or enter what a "
         "contract of each outcome pays. The result is paid after the dispute window."
@@ -243,6 +251,7 @@ class ResolveAct(ResultAct):
 
 class ApproveResultAct(ResultAct):
     title = _("Approve the result")
+    done = _("The result is approved.")
     explanation = _(
         "As the second person the policy requires. The result is paid after the dispute window."
     )
@@ -257,6 +266,7 @@ class ApproveResultAct(ResultAct):
 
 class PayResultAct(ResultAct):
     title = _("Pay now")
+    done = _("The result is being paid.")
     explanation = _(
         "Ends the dispute window: the result is paid within seconds and can't be undone."
     )
@@ -273,6 +283,7 @@ class PayResultAct(ResultAct):
 
 class WithdrawResultAct(ResultAct):
     title = _("Withdraw the result")
+    done = _("The result is withdrawn.")
     explanation = _(
         "Nothing has been paid yet: the market returns to closed and needs another result."
     )
@@ -285,6 +296,7 @@ class WithdrawResultAct(ResultAct):
 
 class VoidAct(ResultAct):
     title = _("Void")
+    done = _("The market is being voided.")
     explanation = _(
         "Undoes the market: everybody gets back what they paid in, and pays back what they gained."
         " For gains that are gone the house pays."
@@ -298,14 +310,19 @@ class VoidAct(ResultAct):
     field_order = ["house_cover", "reason"]
 
     def prepare(self) -> None:
-        self.fields["house_cover"].help_text = _("Type the amount above (or more) to confirm it.")
+        [market] = self.rows
+        self.needed_micros = compute_house_cover_micros(market.pk)
+        if self.needed_micros:
+            text = _("Type the amount above (or more) to confirm it.")
+            self.fields["house_cover"].help_text = text
+        else:
+            del self.fields["house_cover"]  # there is nothing to confirm
 
     def describe(self) -> Iterable[tuple[Any, Any]]:
-        [market] = self.rows
-        yield _("The house would pay now"), money(compute_house_cover_micros(market.pk), 6)
+        yield _("The house would pay now"), money(self.needed_micros, 6)
 
     def do(self, row: Market, *, by: User, reason: str) -> None:
-        cover_micros = self.cleaned_data["house_cover"]
+        cover_micros = self.cleaned_data.get("house_cover", 0)
         do_void_market(row, by=by, reason=reason, house_cover_micros=cover_micros)
 
 

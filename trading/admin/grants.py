@@ -9,6 +9,7 @@ from typing import Any
 from django import forms
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
+from django.core.validators import MaxLengthValidator
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
@@ -20,11 +21,12 @@ from unfold.widgets import (
     UnfoldAdminTextareaWidget,
 )
 
-from accounts.actions import Issue, do_deposit_many
+from accounts.actions import Issue, do_grant_many
 from accounts.admin.money import do_once
-from accounts.admin_acts import REASON_LENGTH_MAX, REFUSED
+from accounts.admin_acts import REFUSED
 from accounts.admin_base import ModelAdmin, get_operator
 from accounts.admin_fields import AmountField
+from accounts.audit import REASON_LENGTH_MAX
 from accounts.errors import ApiError
 from accounts.grant_list import (
     ROWS_MAX,
@@ -72,9 +74,9 @@ class GrantForm(forms.Form):
     )
     reason = forms.CharField(
         label=_("Reason"),
-        max_length=REASON_LENGTH_MAX,
+        validators=[MaxLengthValidator(REASON_LENGTH_MAX)],  # a browser would cut what is pasted
         widget=UnfoldAdminTextareaWidget({"rows": 2}),
-        help_text=_("Kept in the audit log."),
+        help_text=_("Everybody who gets credits sees it. Kept in the audit log."),
     )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -149,14 +151,14 @@ def _book(admin: ModelAdmin, request: HttpRequest, by: User) -> HttpResponse:
     issues = [Issue(row.account, row.amount_micros) for row in rows if row.account is not None]
 
     def effect() -> tuple[int, Any]:
-        do_deposit_many(issues, by=by, reason=said["reason"])
+        do_grant_many(issues, by=by, reason=said["reason"])
         return 201, {}
 
     if any(row.error for row in rows):
         return _show_page(admin, request, confirm=confirm, rows=rows, status=REFUSED)
     try:
         body = {"text": said["text"], "reason": said["reason"]}
-        do_once(said["key"], "deposit_many", body, effect, by=by)
+        do_once(said["key"], "grant_many", body, effect, by=by)
     except ApiError as refusal:
         confirm.add_error(None, describe(refusal))
         return _show_page(admin, request, confirm=confirm, rows=rows, status=REFUSED)

@@ -37,6 +37,7 @@ class TradingUserAdmin(UserAdmin):
 
 class CancelOrdersAct(Act):
     title = _("Cancel all orders")
+    done = _("All open orders are cancelled.")
     permission = "accounts.suspend_users"
     explanation = _("Every open order of the account is cancelled; it may place others.")
     needs_reason = True

@@ -38,6 +38,7 @@ class StandingAct(Act):
 
 class ApproveAct(StandingAct):
     title = ApproveResultAct.title
+    done = ApproveResultAct.done
     explanation = ApproveResultAct.explanation
 
     @classmethod
@@ -50,6 +51,7 @@ class ApproveAct(StandingAct):
 
 class PayAct(StandingAct):
     title = PayResultAct.title
+    done = PayResultAct.done
     explanation = PayResultAct.explanation
     is_harmful = True
     needs_reason = True
@@ -64,6 +66,7 @@ class PayAct(StandingAct):
 
 class WithdrawAct(StandingAct):
     title = WithdrawResultAct.title
+    done = WithdrawResultAct.done
     explanation = WithdrawResultAct.explanation
     is_harmful = True
     needs_reason = True
@@ -98,6 +101,7 @@ class DecideAct(Act):
 
 class UpholdAct(DecideAct):
     title = _("Uphold")
+    done = _("The dispute is upheld: the result is withdrawn.")
     explanation = _("The dispute is right: the result is withdrawn and the market closed again.")
     is_harmful = True
     uphold = True
@@ -105,6 +109,7 @@ class UpholdAct(DecideAct):
 
 class DismissAct(DecideAct):
     title = _("Dismiss")
+    done = _("The dispute is dismissed: the result stands.")
     explanation = _("The result stands.")
     uphold = False
 

@@ -21,12 +21,12 @@ from accounts.api.fields import (
     TextField,
     TimeField,
 )
+from accounts.audit import REASON_LENGTH_MAX
 from accounts.models import User
 from accounts.second_factor import no_right
 from markets.actions import do_edit_exchange
 from markets.api.markets import MarketApiView
 from markets.api.schemas import ShownMarket
-from markets.lifecycle import REASON_LENGTH_MAX
 from markets.queries import get_exchange, get_market
 from trading import actions
 

@@ -14,14 +14,15 @@ from rest_framework.response import Response
 from accounts.api.fields import AmountField, PriceField, StrictSerializer, TextField, TimeField
 from accounts.api.principal import Principal
 from accounts.api.schemas import ChoiceField
+from accounts.audit import REASON_LENGTH_MAX
 from accounts.errors import ApiError
 from accounts.idempotency import run_once
 from accounts.models import User
 from markets.api.markets import MarketApiView
 from markets.api.schemas import ShownResult
-from markets.lifecycle import REASON_LENGTH_MAX, binary_payout, equal_payout
+from markets.lifecycle import binary_payout, equal_payout
 from markets.models import OUTCOMES_MAX, Dispute, Market, Resolution
-from markets.queries import find_resolution, get_market
+from markets.queries import find_resolution, get_market, list_disputes
 from trading import actions
 from trading.api.lifecycle import NeededReason, OptionalReason
 
@@ -240,10 +241,9 @@ def _find_index(code: str, outcomes: list[Any]) -> int:
 def _show_resolution(slug: str, user: Any) -> dict[str, Any]:
     market = get_market(slug, user=user)
     result: Resolution | None = find_resolution(market)
-    disputes = Dispute.objects.filter(resolution__market=market).select_related("raised_by")
     return {
         "market": market.slug,
         "status": market.status,
         "result": None if result is None else ShownStandingResult(result).data,
-        "disputes": ShownDispute(disputes.order_by("-raised_at")[:DISPUTES_MAX], many=True).data,
+        "disputes": ShownDispute(list_disputes(market)[:DISPUTES_MAX], many=True).data,
     }

@@ -10,10 +10,11 @@ from typing import Final
 
 import structlog
 
+from accounts.database import DATABASE_FAULTS
 from trading.cards import MarketCard
 from trading.feed import reads
 from trading.feed.account import AccountFeed, markets_of
-from trading.feed.tasks import DATABASE_FAULTS, Tasks, in_thread
+from trading.feed.tasks import Tasks, in_thread
 from trading.feed.watcher import Watcher
 from trading.messages import AccountChange
 

@@ -18,6 +18,7 @@ import structlog
 from channels.layers import get_channel_layer
 from django.conf import settings
 
+from accounts.database import DATABASE_FAULTS
 from trading.cards import MarketCard
 from trading.feed import frames, reads
 from trading.feed.accounts import Accounts
@@ -26,7 +27,7 @@ from trading.feed.lifecycle import LOOK_SECONDS, Lifecycle
 from trading.feed.markets import Markets
 from trading.feed.progress import Progress
 from trading.feed.stream import BOOK, LIFECYCLE, TRADES, Stream
-from trading.feed.tasks import DATABASE_FAULTS, Tasks, in_thread
+from trading.feed.tasks import Tasks, in_thread
 from trading.feed.watcher import Frame, Source, Watcher
 from trading.messages import (
     FEED_GROUP,

@@ -13,6 +13,7 @@ from typing import Final
 import structlog
 from django.conf import settings
 
+from accounts.database import DATABASE_FAULTS
 from trading.feed import reads
 from trading.feed.audience import Audience
 from trading.feed.market import Collector, MarketFeed
@@ -21,7 +22,7 @@ from trading.feed.progress import Progress
 from trading.feed.reads import MarketRead
 from trading.feed.resume import read_changed
 from trading.feed.stream import BOOK, CHANNELS_OF_ALL, LIFECYCLE, TICKER
-from trading.feed.tasks import DATABASE_FAULTS, Tasks, in_thread
+from trading.feed.tasks import Tasks, in_thread
 from trading.feed.watcher import Frame
 from trading.messages import MarketChange
 

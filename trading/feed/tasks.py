@@ -4,14 +4,12 @@ import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, ParamSpec, TypeVar
 
-import psycopg
 import structlog
 from channels.db import database_sync_to_async
-from django.db import DatabaseError, InterfaceError
+
+from accounts.database import DATABASE_FAULTS
 
 log = structlog.get_logger(__name__)
-
-DATABASE_FAULTS = (DatabaseError, InterfaceError, psycopg.Error)
 
 Parameters = ParamSpec("Parameters")
 Returned = TypeVar("Returned")

@@ -1,12 +1,14 @@
-"""A market's history in words: what each change of its status was."""
+"""A market's history in words: what each change of its status was, and what became of disputes."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from datetime import datetime
 from typing import Final, NamedTuple
 
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-from markets.models import Market, StatusChange
+from accounts.models import User
+from markets.models import Dispute, Market, StatusChange
 
 Status = Market.Status
 
@@ -26,20 +28,40 @@ _REACHED: Final[dict[str, str | Promise]] = {
     Status.SETTLED: _("Settled"),
     Status.VOIDED: _("Voided"),
 }
+_VERDICTS: Final[dict[str, str | Promise]] = {
+    Dispute.Decision.UPHELD: _("Dispute upheld"),
+    Dispute.Decision.DISMISSED: _("Dispute dismissed"),
+}
 
 
 class Change(NamedTuple):
-    row: StatusChange
+    at: datetime
     name: str | Promise
+    by: User | None
+    reason: str
 
 
-def name_changes(market: Market, rows: Sequence[StatusChange]) -> list[Change]:
-    """Name changes, newest first."""
+def name_changes(
+    market: Market, rows: Sequence[StatusChange], disputes: Iterable[Dispute] = ()
+) -> list[Change]:
+    """Name changes and disputes, newest first; `rows` are sorted so already."""
     back = [row for row in rows if (row.from_status, row.to_status) == _BACK]
     # An approval and a rejection lead to the same status: approved is what was not sent back since.
     approval = back[0] if back and market.is_approved else None
-    return [Change(row, _("Approved") if row is approval else _name(row)) for row in rows]
+    changes = [
+        Change(row.created_at, _("Approved") if row is approval else _name(row), row.by, row.reason)
+        for row in rows
+    ]
+    changes += [change for dispute in disputes for change in _tell_dispute(dispute)]
+    return sorted(changes, key=lambda change: change.at, reverse=True)
 
 
 def _name(row: StatusChange) -> str | Promise:
     return _STEPS.get((row.from_status, row.to_status)) or _REACHED[row.to_status]
+
+
+def _tell_dispute(dispute: Dispute) -> Iterable[Change]:
+    if dispute.decided_at is not None:
+        verdict = _VERDICTS[dispute.decision]
+        yield Change(dispute.decided_at, verdict, dispute.decided_by, dispute.note)
+    yield Change(dispute.raised_at, _("Result disputed"), dispute.raised_by, dispute.text)

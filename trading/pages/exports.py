@@ -278,7 +278,7 @@ def _write_settlement(row: rows.SettlementRow) -> list[str]:
 
 TRANSFERS: Final = (
     "id", "created_at", "kind", "amount", "cash_after", "counterparty", "market", "title",
-    "reference",
+    "reference", "reason",
 )  # fmt: skip
 
 
@@ -309,6 +309,7 @@ def _write_transfer(row: rows.TransferRow, cash_after_micros: int) -> list[str]:
         row.market.slug if row.market else "",
         _text(row.market.title) if row.market else "",
         transfer.reference.hex if transfer.reference else "",
+        _text(row.reason),
     ]
 
 

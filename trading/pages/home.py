@@ -17,7 +17,7 @@ from django_htmx.http import push_url
 
 from accounts.errors import not_found
 from markets.models import Category
-from markets.queries import get_market
+from markets.queries import get_catalogue_row, get_market
 from trading import browse
 from trading.browse import Filters
 from trading.tiles import MarketTile, build_tiles
@@ -78,8 +78,8 @@ def find_target(request: HttpRequest) -> str:
 
 def build_choices(filters: Filters, user: Any) -> dict[str, Any]:
     """Return what can be chosen next, and the event or series that is being looked at."""
-    event = browse.get_event(filters.event, user=user) if filters.event else None
-    series = browse.get_series(filters.series, user=user) if filters.series else None
+    event = get_catalogue_row("event", filters.event, user=user) if filters.event else None
+    series = get_catalogue_row("series", filters.series, user=user) if filters.series else None
     return {
         "together": event or series,
         "kept": list_kept(filters),
@@ -111,7 +111,7 @@ def list_tag_choices(filters: Filters, user: Any) -> list[Choice]:
     """Return the busiest tags, the chosen one first if it is not among them; it goes by a click."""
     tags = list(browse.list_busy_tags(user))
     if filters.tag and filters.tag not in {tag.slug for tag in tags}:
-        tags = [browse.get_tag(filters.tag, user=user), *tags]
+        tags = [get_catalogue_row("tag", filters.tag, user=user), *tags]
     return [
         Choice(
             tag.name,

@@ -13,13 +13,14 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_safe
 
+from accounts.admin_base import link_to_list
 from accounts.clock import from_datetime
 from accounts.models import User
 from accounts.units import MICROS_PER_CREDIT
 from markets.actions import may_manage_markets
-from markets.models import HIDDEN_STATUSES, Market, is_operator
+from markets.models import HIDDEN_STATUSES, Dispute, Market, is_operator
 from markets.pages import comments
-from markets.queries import find_closing_time, get_market, list_status_changes
+from markets.queries import find_closing_time, get_market, list_disputes, list_status_changes
 from trading import tiles
 from trading.pages import live
 from trading.pages.changes import name_changes
@@ -148,19 +149,43 @@ def list_operators_links(request: HttpRequest, market: Market) -> list[Operators
     ]
     if market.status == Market.Status.PROPOSED and may_manage_markets(cast("User", request.user)):
         links.append(OperatorsLink(_("Correct it"), reverse("edit_market", args=[market.slug])))
+    links += list_verdict_links(request, market)
     manage = reverse("admin:markets_market_change", args=[market.pk])
     return [*links, OperatorsLink(_("Manage"), manage)]
+
+
+def list_verdict_links(request: HttpRequest, market: Market) -> list[OperatorsLink]:
+    """Return where this operator decides what keeps the market's result from being paid."""
+    pages = admin.site.get_model_admin(Dispute)
+    waiting = Dispute.objects.filter(
+        decision="", resolution__market=market, resolution__withdrawn_at=None
+    )
+    if market.status != Market.Status.RESOLVING:
+        return []
+    disputes = [
+        row
+        for row in waiting.order_by("raised_at")
+        if pages.list_offered(request, row)  # type: ignore[attr-defined]
+    ]
+    if not disputes:
+        return []
+    if len(disputes) > 1:
+        listed = link_to_list("markets_dispute", market.slug)
+        return [OperatorsLink(_("Decide the disputes"), listed)]
+    page = reverse("admin:markets_dispute_change", args=[disputes[0].pk])
+    return [OperatorsLink(_("Decide the dispute"), page)]
 
 
 # --- about ---------------------------------------------------------------------------------------
 
 
 def build_about_context(request: HttpRequest, market: Market) -> dict[str, Any]:
-    changes = list_status_changes(market, user=request.user).order_by("-id")
+    changes = list_status_changes(market, user=request.user).order_by("-id")[:CHANGES_MAX]
+    disputes = list_disputes(market)[:CHANGES_MAX]
     source = market.resolution_source.strip()
     is_link = source.startswith(("https://", "http://")) and " " not in source
     return {
-        "changes": name_changes(market, list(changes[:CHANGES_MAX])),
+        "changes": name_changes(market, list(changes), disputes),
         "source_url": source if is_link else "",
         "fees": describe_fees(market),
         "limits": list_limits(market),

@@ -8,7 +8,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from markets.models import Market, Outcome, Resolution
+from markets.models import Dispute, Market, Outcome, Resolution
 from markets.queries import find_resolution
 from trading import actions
 from trading.engine.types import PAYOUT_PIPS
@@ -30,7 +30,8 @@ class Result(NamedTuple):
     paid: list[Paid]
     is_final: bool
     is_disputable: bool
-    has_disputed: bool
+    own_dispute: Dispute | None
+    """The viewer's, decided or not."""
 
     @property
     def winner(self) -> Outcome | None:
@@ -68,11 +69,18 @@ def _read_result(market: Market, user: Any) -> Result | None:
     outcomes = list(market.outcomes.all())
     names = [name_contract(market, row.code).label for row in outcomes]
     paid = [Paid(row, payouts[row.index], names[row.index]) for row in outcomes] if payouts else []
+    own_dispute = None
+    if resolution is not None and user.is_authenticated:
+        own_dispute = resolution.disputes.filter(raised_by=user).first()
     is_open = market.status == Status.RESOLVING and bool(paid)
-    if not is_open or resolution is None or resolution.final_at <= timezone.now():
-        return Result(resolution, paid, market.status != Status.RESOLVING, False, False)
-    has_disputed = user.is_authenticated and resolution.disputes.filter(raised_by=user).exists()
-    return Result(resolution, paid, False, user.is_authenticated and not has_disputed, has_disputed)
+    is_disputable = (
+        is_open
+        and resolution is not None
+        and resolution.final_at > timezone.now()
+        and user.is_authenticated
+        and own_dispute is None
+    )
+    return Result(resolution, paid, market.status != Status.RESOLVING, is_disputable, own_dispute)
 
 
 def describe_result(result: Result) -> str:

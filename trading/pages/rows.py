@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from accounts.models import Transfer
+from accounts.queries import read_reasons
 from markets.models import Market, Outcome
 from trading.api.commands import NO, mirror_pips
 from trading.api.render import PIP_IN_AVERAGE, SIDE_NAMES
@@ -398,6 +399,7 @@ class TransferRow(NamedTuple):
     transfer: Transfer
     account_id: int
     market: Market | None
+    reason: str = ""
 
     @property
     def is_incoming(self) -> bool:
@@ -423,4 +425,8 @@ class TransferRow(NamedTuple):
 def build_transfers(transfers: Iterable[Transfer], account_id: int) -> list[TransferRow]:
     transfers = list(transfers)
     markets = read_markets({row.market_id for row in transfers if row.market_id is not None})
-    return [TransferRow(row, account_id, markets.get(row.market_id or 0)) for row in transfers]
+    reasons = read_reasons(transfers)
+    return [
+        TransferRow(row, account_id, markets.get(row.market_id or 0), reasons.get(row.id, ""))
+        for row in transfers
+    ]

@@ -1,0 +1,21 @@
+"""What the database raises, whichever it is: statements in bulk raise its driver's own errors, all
+others Django's.
+"""
+
+import sqlite3
+from typing import Final
+
+import psycopg
+from django.db import DatabaseError, InterfaceError, OperationalError
+
+DATABASE_AWAY: Final = (
+    OperationalError,
+    InterfaceError,
+    psycopg.OperationalError,
+    psycopg.InterfaceError,
+    sqlite3.OperationalError,
+    sqlite3.InterfaceError,
+)
+"""A session that has ended, a lock that took too long, a pool that is empty: later it may work."""
+DATABASE_FAULTS: Final = (DatabaseError, InterfaceError, psycopg.Error, sqlite3.Error)
+"""That, and what is wrong with a statement."""
