@@ -8,7 +8,7 @@ import msgspec
 from accounts import bulk
 from trading.engine.book import Order, enter_order
 from trading.engine.engine import Engine
-from trading.engine.margin import AccountState, new_account
+from trading.engine.margin import AccountState, new_account, set_position
 from trading.engine.state import Snapshot
 from trading.engine.types import Config, MarketStatus, OrderStatus, Place, Stp, Terms, Tif
 from trading.models import BookState, Margin, Position
@@ -80,10 +80,7 @@ def read_accounts(
     for account_id, outcome, net_lots, cost_micros, realised_micros in positions.values_list(
         "account_id", "outcome_index", "net_lots", "cost_micros", "realised_micros"
     ).iterator(chunk_size=10_000):
-        account = accounts[account_id]
-        account.net_lots[outcome] = net_lots
-        account.cost_micros[outcome] = cost_micros
-        account.realised_micros[outcome] = realised_micros
+        set_position(accounts[account_id], outcome, net_lots, cost_micros, realised_micros)
     return accounts
 
 
@@ -115,7 +112,7 @@ def _order(row: tuple[Any, ...]) -> Order:
         row[15],
         terms,
     )
-    order = enter_order(place, row[16])
+    order = enter_order(place, row[16], price_pips, quantity_lots)
     order.remaining_lots, order.priority = row[7], row[17]
     order.fee_micros, order.maker_basis, order.taker_basis, order.filled_micros = row[18:22]
     order.status = _STATUSES[row[22]]

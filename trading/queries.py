@@ -44,7 +44,7 @@ def as_engine_order(row: Order) -> EngineOrder:
         Terms(row.is_market, row.budget_micros, row.post_only, row.reduce_only, row.expires_at_us),
     )
     return msgspec.structs.replace(
-        enter_order(place, row.created_at_us),
+        enter_order(place, row.created_at_us, row.price_pips or 0, row.quantity_lots),
         remaining_lots=row.remaining_lots,
         fee_micros=row.fee_micros,
         filled_micros=row.filled_micros,

@@ -118,6 +118,8 @@ class Batch:
         self.cash_changes: dict[int, int] = {}
         self.held_changes: dict[int, int] = {}
         self.halted = False
+        self.touched: dict[tuple[int, int], tuple[int, set[int]]] = {}
+        """By task (its id) and market: the accounts it can touch, and as of which command."""
 
     def part(self, live: LiveMarket) -> MarketPart:
         part = self.parts.get(live.engine.market_id)

@@ -134,7 +134,7 @@ class Stage:
             self.configure(MarketStatus.OPEN)
         if self.strangers and command.account_id not in self.known | {NO_ACCOUNT}:
             self.introduce(command.account_id)
-        events: list[AnyEvent] = self.engine.apply(command, self.ts_us, self.funds)
+        events: list[AnyEvent] = self.engine.execute(command, self.ts_us, self.funds)
         return events
 
     def introduce(self, account_id: int) -> None:
@@ -143,11 +143,11 @@ class Stage:
         post_only = Terms(post_only=True)
         hello = Place("hello", account_id, -account_id, 0, BUY, tick, step, terms=post_only)
         for command in (hello, Cancel("hello", account_id)):
-            self.engine.apply(command, self.ts_us, {account_id: PAYOUT_PIPS * step})
+            self.engine.execute(command, self.ts_us, {account_id: PAYOUT_PIPS * step})
 
     def configure(self, status: MarketStatus) -> list[AnyEvent]:
         config = Config(binary=self.binary, outcomes=len(self.outcomes), **self.config)
-        events: list[AnyEvent] = self.engine.apply(
+        events: list[AnyEvent] = self.engine.execute(
             Configure(status, config), self.ts_us, self.funds
         )
         return events
