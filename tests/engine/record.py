@@ -65,7 +65,9 @@ def find_features(command: AnyCommand, events: list[AnyEvent]) -> Iterator[Any]:
 def list_features() -> set[Any]:
     """All that a journal should show."""
     names = ("as_no", "fee_free", "client_order_id", "by_operator", "kept_priority")
-    flags = {(name, value) for name in (*names, *Terms.__struct_fields__) for value in (True, False)}
+    flags = {
+        (name, value) for name in (*names, *Terms.__struct_fields__) for value in (True, False)
+    }
     commands = {kind.__name__ for kind in AnyCommand.__args__}
     events = {kind.__name__ for kind in AnyEvent.__args__}
     return flags | commands | events | set(Tif) | set(Stp) | set(TradeKind)

@@ -106,7 +106,9 @@ def everything(engine: Engine) -> tuple[Any, ...]:
     return engine.snapshot(), engine.dump(), marks, dirty, tuple(engine.expiries)
 
 
-def test_a_quote_tells_what_execute_will_do_and_changes_nothing(journal: list[JournalEntry]) -> None:
+def test_a_quote_tells_what_execute_will_do_and_changes_nothing(
+    journal: list[JournalEntry],
+) -> None:
     engine = Engine(MARKET_ID)
     for command, ts_us, funds in journal:
         engine.dirty_orders.clear()
@@ -117,11 +119,17 @@ def test_a_quote_tells_what_execute_will_do_and_changes_nothing(journal: list[Jo
         assert quoted == engine.execute(command, ts_us, dict(funds))
 
 
-def test_touched_accounts_are_every_account_that_a_command_changes(journal: list[JournalEntry]) -> None:
+def test_touched_accounts_are_every_account_that_a_command_changes(
+    journal: list[JournalEntry],
+) -> None:
     engine = Engine(MARKET_ID)
     for command, ts_us, funds in journal:
         engine.dirty_orders.clear()
-        touchable, rows, after = find_touched_accounts(engine, command, ts_us), rows_of(engine), dict(funds)
+        touchable, rows, after = (
+            find_touched_accounts(engine, command, ts_us),
+            rows_of(engine),
+            dict(funds),
+        )
         events = engine.execute(command, ts_us, after)
         traders = {
             account_id

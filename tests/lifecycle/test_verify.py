@@ -30,7 +30,7 @@ from trading.models import (
     VerifyRun,
 )
 from trading.settlement import settle_market
-from trading.verify import check_everything
+from trading.verify import check_everything, journals
 
 pytestmark = pytest.mark.django_db
 

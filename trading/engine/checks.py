@@ -43,17 +43,18 @@ def check_place(market: MarketState, place: Place) -> Reason | None:
     """Refuse an order that can't enter this market now, whatever its account can pay."""
     if place.order_id in market.orders:
         return Reason.DUPLICATE_ORDER_ID
-    if place.terms is not None or market.is_timed:
+    terms = place.terms
+    if terms is not None or market.is_timed:
         reason = check_time(market, place.valid_until_us)
         if reason is not None:
             return reason
     rules, outcome, lots = market.rules, place.outcome, place.quantity_lots
-    if not 0 <= outcome < rules.books:
+    if outcome not in rules.outcomes:
         return Reason.OUTCOME_UNKNOWN
     price_pips = place.price_pips
     if price_pips not in rules.prices and not (price_pips is None and place.is_market):
         return check_price(market, price_pips)
-    if place.terms is not None or place.tif is GTD:
+    if terms is not None or place.tif is GTD:
         return check_options(market, place)
     if lots is None or lots % rules.lot_step_lots or not 0 < lots <= ORDER_LOTS_MAX:
         return check_quantity(market, lots)

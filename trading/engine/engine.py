@@ -108,11 +108,15 @@ class Engine(MarketState):
         self.incoming = order = enter_order(place, self.ts_us, price_pips, lots)
         if tif is IOC or tif is FOK or (terms is not None and terms.is_market):
             self._take(order)
-        elif (
-            self.funds[order.account_id] >= rules.safe_hold_pips * lots + rules.safe_hold_micros
-            or self._check_funds(order, lots, 0)
+        elif self.funds[
+            order.account_id
+        ] >= rules.safe_hold_pips * lots + rules.safe_hold_micros or self._check_funds(
+            order, lots, 0
         ):
-            self._take_and_rest(order)
+            if self.books[place.outcome].crosses(place.side, price_pips):
+                self._take_and_rest(order)
+            else:
+                self._rest(order)
 
     def _compute_collar(self, place: Place) -> int:
         """Return the worst price of a market order: COLLAR_PIPS from the best one."""
@@ -143,19 +147,17 @@ class Engine(MarketState):
 
     def _take_and_rest(self, order: Order) -> None:
         """Trade what crosses, then rest or end what is left of an order that may rest."""
-        if self.books[order.outcome].crosses(order.side, order.price_pips):
-            stopped, _, trades = match(self, order, False)
-            if not order.remaining_lots or stopped is not None:
-                self._finish(order, stopped)
-                return
-            if self._has_closed_position(order, trades):
-                self._finish(order, Reason.REDUCE_ONLY)
-                return
-        self.emit(
-            Rested(
-                order.order_id, order.outcome, order.side, order.price_pips, order.remaining_lots
-            )
-        )
+        stopped, _, trades = match(self, order, False)
+        if not order.remaining_lots or stopped is not None:
+            self._finish(order, stopped)
+        elif self._has_closed_position(order, trades):
+            self._finish(order, Reason.REDUCE_ONLY)
+        else:
+            self._rest(order)
+
+    def _rest(self, order: Order) -> None:
+        price_pips, lots = order.price_pips, order.remaining_lots
+        self.emit(Rested(order.order_id, order.outcome, order.side, price_pips, lots))
 
     def _take(self, order: Order) -> None:
         """Carry out an order that never rests: market, IOC, FOK."""

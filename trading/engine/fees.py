@@ -53,6 +53,7 @@ def build_fee(fees: Fees) -> FeeFunction:
         return lambda order, price_pips, lots, is_taker: 0
     maker_ppm, taker_ppm = fees.maker_rate_ppm, fees.taker_rate_ppm
     is_flat, unit, unit_micros = fees.kind is FeeKind.FLAT, _compute_unit(fees), fees.unit_micros
+    round_up_by = unit - 1
 
     def compute_fee_micros(order: Order, price_pips: int, lots: int, is_taker: bool) -> int:
         if order.place.fee_free or not (is_taker or maker_ppm or order.taker_basis):
@@ -64,7 +65,7 @@ def build_fee(fees: Fees) -> FeeFunction:
             + order.taker_basis * taker_ppm
             + basis * (taker_ppm if is_taker else maker_ppm)
         )
-        due_micros = -(-rated // unit) * unit_micros - order.fee_micros
+        due_micros = (rated + round_up_by) // unit * unit_micros - order.fee_micros
         most_micros = (min(other_pips, price_pips)) * lots
         return min(most_micros, due_micros)
 
@@ -81,6 +82,7 @@ def build_hold(fees: Fees) -> HoldFunction:
     maker_ppm, taker_ppm = fees.maker_rate_ppm, fees.taker_rate_ppm
     dearer_ppm = max(maker_ppm, taker_ppm)
     is_flat, unit, unit_micros = fees.kind is FeeKind.FLAT, _compute_unit(fees), fees.unit_micros
+    round_up_by = unit - 1
     spare_micros = unit_micros if unit_micros > 1 else 0
 
     def compute_hold_micros(order: Order) -> int:
@@ -94,7 +96,7 @@ def build_hold(fees: Fees) -> HoldFunction:
             + order.taker_basis * taker_ppm
             + (lots if is_flat else price_pips * other_pips * lots) * dearer_ppm
         )
-        due_micros = -(-rated // unit) * unit_micros - order.fee_micros
+        due_micros = (rated + round_up_by) // unit * unit_micros - order.fee_micros
         return cost_micros + due_micros + spare_micros
 
     return compute_hold_micros

@@ -117,9 +117,7 @@ def _held_binary(account: AccountState) -> int:
 
 def _held_categorical(account: AccountState) -> int:
     held_micros = (
-        account.buys_micros
-        - PAYOUT_PIPS * account.collateral_lots
-        + max(account.exposure_micros)
+        account.buys_micros - PAYOUT_PIPS * account.collateral_lots + max(account.exposure_micros)
     )
     return held_micros if held_micros > 0 else 0  # noqa: FURB136
 
@@ -234,9 +232,7 @@ def add_fill(
     account.fees_micros += fee_micros
 
 
-def _close_cost(
-    account: AccountState, outcome: int, signed_lots: int, price_pips: int
-) -> None:
+def _close_cost(account: AccountState, outcome: int, signed_lots: int, price_pips: int) -> None:
     """Keep average cost: closing realises, crossing zero starts anew."""
     held_lots = account.net_lots[outcome]
     direction = 1 if held_lots > 0 else -1

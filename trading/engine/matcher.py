@@ -73,16 +73,13 @@ def match(
         lots, maker_lots = order.remaining_lots, maker.remaining_lots
         if maker_lots < lots:
             lots = maker_lots
-        if maker.place.terms is not None and maker.place.reduce_only:
-            lots = min(lots, _compute_allowance(market, maker))
+        if is_clipped or maker.place.terms is not None:
+            lots, stopped = _clip(market, order, maker, lots, budget_micros)
+            if stopped is not None:
+                return stopped, makers, trades
             if not lots:
-                market.emit(_end(maker, Reason.REDUCE_ONLY))
                 continue
         price_pips = maker.price_pips
-        if is_clipped:
-            lots, stopped = _clip(market, order, price_pips, lots, budget_micros)
-            if not lots:
-                return stopped, makers, trades
         fee_micros = rules.compute_fee(order, price_pips, lots, True) if rules.has_fees else 0
         if (
             pays_at_once
@@ -180,16 +177,26 @@ def _decrement(market: MarketState, order: Order, maker: Order) -> Reason | None
 
 
 def _clip(
-    market: MarketState, order: Order, price_pips: int, lots: int, budget_micros: int | None
+    market: MarketState, order: Order, maker: Order, lots: int, budget_micros: int | None
 ) -> tuple[int, Reason | None]:
-    """Return how many of `lots` a reduce-only order or a budget allows; if none, why."""
+    """Return how many of `lots` reduce-only orders and a budget allow; and what ends the taker.
+
+    A reduce-only maker with nothing left to reduce is ended.
+    """
+    if maker.place.reduce_only:
+        lots = min(lots, _compute_allowance(market, maker))
+        if not lots:
+            market.emit(_end(maker, Reason.REDUCE_ONLY))
+            return 0, None
     if order.place.reduce_only:
         lots = min(lots, _compute_allowance(market, order))
         if not lots:
             return 0, Reason.REDUCE_ONLY
     if budget_micros is not None:
-        lots = _compute_affordable(market, order, price_pips, lots, budget_micros)
-    return lots, Reason.BUDGET_SPENT
+        lots = _compute_affordable(market, order, maker.price_pips, lots, budget_micros)
+        if not lots:
+            return 0, Reason.BUDGET_SPENT
+    return lots, None
 
 
 def _compute_affordable(

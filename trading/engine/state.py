@@ -66,14 +66,26 @@ class Rules:
     """What follows from a market's configuration alone, worked out when it is configured."""
 
     __slots__ = (
-        "binary", "books", "compute_basis", "compute_fee", "compute_headroom", "compute_held", "compute_hold",
-        "compute_sets", "has_fees", "lot_step_lots", "safe_hold_micros", "safe_hold_pips",
+        "binary",
+        "books",
+        "compute_basis",
+        "compute_fee",
+        "compute_headroom",
+        "compute_held",
+        "compute_hold",
+        "compute_sets",
+        "has_fees",
+        "lot_step_lots",
+        "outcomes",
         "prices",
+        "safe_hold_micros",
+        "safe_hold_pips",
     )  # fmt: skip
 
     def __init__(self, config: Config) -> None:
         self.binary = config.binary
         self.books = 1 if config.binary else config.outcomes
+        self.outcomes = frozenset(range(self.books))
         self.prices = frozenset(range(config.tick_pips, PAYOUT_PIPS, config.tick_pips))
         self.lot_step_lots = config.lot_step_lots
         self.has_fees = config.fees.kind is not FeeKind.NONE
@@ -195,9 +207,8 @@ class MarketState:
     def _apply_traded(self, trade: Traded) -> None:
         taker, maker = self.incoming, self.orders[trade.maker_order_id]
         assert taker is not None
-        assert taker.order_id == trade.taker_order_id
         outcome, price_pips, lots = trade.outcome, trade.price_pips, trade.quantity_lots
-        signed_lots = trade.taker_side * lots
+        signed_lots = lots if trade.taker_side == BUY else -lots
         account, maker_account = self.accounts[taker.account_id], self.accounts[maker.account_id]
         cash_micros, maker_cash_micros = trade.taker_cash_micros, trade.maker_cash_micros
         fee_micros, maker_fee_micros = trade.taker_fee_micros, trade.maker_fee_micros
@@ -211,37 +222,30 @@ class MarketState:
         micros = price_pips * lots
         taker.filled_micros += micros
         maker.filled_micros += micros
-        if self.rules.has_fees:
-            self._add_fees(taker, maker, trade)
+        rules = self.rules
+        if rules.has_fees:
+            basis = rules.compute_basis(price_pips, lots)
+            taker.fee_micros += fee_micros
+            maker.fee_micros += maker_fee_micros
+            if not taker.place.fee_free:
+                taker.taker_basis += basis
+            if not maker.place.fee_free:
+                maker.maker_basis += basis
         maker.status = PARTIALLY_FILLED
-        hold_micros = self.rules.compute_hold(maker) if maker.remaining_lots else 0
-        add_hold(maker_account, maker, hold_micros - maker.hold_micros, -lots)
-        maker.hold_micros = hold_micros
+        self._rehold(maker_account, maker, -lots)
         self._settle(account, cash_micros - fee_micros)
         self._settle(maker_account, maker_cash_micros - maker_fee_micros)
         self.dirty_orders[taker.order_id] = taker
         self.dirty_orders[maker.order_id] = maker
 
-    def _add_fees(self, taker: Order, maker: Order, trade: Traded) -> None:
-        basis = self.rules.compute_basis(trade.price_pips, trade.quantity_lots)
-        taker.fee_micros += trade.taker_fee_micros
-        maker.fee_micros += trade.maker_fee_micros
-        if not taker.place.fee_free:
-            taker.taker_basis += basis
-        if not maker.place.fee_free:
-            maker.maker_basis += basis
-
     def _apply_rested(self, rested: Rested) -> None:
         order = self.incoming
         assert order is not None
-        assert order.order_id == rested.order_id
         assert order.remaining_lots == rested.remaining_lots
         order.priority = self.seq
         if order.remaining_lots != order.quantity_lots:
             order.status = PARTIALLY_FILLED
-        account = self.accounts[order.account_id]
-        self._insert(order, account)
-        self._settle(account, 0)
+        self._insert(order, self.accounts[order.account_id])
         self.dirty_orders[order.order_id] = order
 
     def _apply_ended(self, ended: Ended) -> None:
@@ -318,6 +322,11 @@ class MarketState:
         terms = order.place.terms
         if terms is not None and terms.expires_at_us is not None:
             heappush(self.expiries, (terms.expires_at_us, order_id))
+        held_micros = self.rules.compute_held(account)
+        if held_micros != account.held_micros:  # Of two sides only the larger one counts.
+            if account.account_id in self.funds:
+                self.funds[account.account_id] -= held_micros - account.held_micros
+            account.held_micros = held_micros
 
     def _take_out(self, order: Order) -> None:
         """Take a live order and its share of its account's sums away."""
@@ -347,7 +356,7 @@ class MarketState:
 
     def _rehold(self, account: AccountState, order: Order, lots: int) -> None:
         """Bring a live order's share of the sums up to date after it changed by `lots`."""
-        hold_micros = self.rules.compute_hold(order)
+        hold_micros = self.rules.compute_hold(order) if order.remaining_lots else 0
         add_hold(account, order, hold_micros - order.hold_micros, lots)
         order.hold_micros = hold_micros
 
