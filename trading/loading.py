@@ -10,7 +10,7 @@ from trading.engine.book import Order, enter_order
 from trading.engine.engine import Engine
 from trading.engine.margin import AccountState, new_account, set_position
 from trading.engine.state import Snapshot
-from trading.engine.types import Config, MarketStatus, OrderStatus, Place, Stp, Terms, Tif
+from trading.engine.types import Config, MarketStatus, OrderStatus, Place, Stp, OrderOptions, Tif
 from trading.models import BookState, Margin, Position
 
 ACCOUNTS_BY_ID_MAX: Final = 5_000
@@ -94,9 +94,9 @@ def _read_open_orders(market_id: int) -> list[Order]:
 def _order(row: tuple[Any, ...]) -> Order:
     """Return an open order; its Place has the price and quantity that it was last amended to."""
     order_id, account_id, owner_id, outcome, side, price_pips, quantity_lots = row[:7]
-    terms = None
+    options = None
     if row[9] or row[10] or row[12] is not None:
-        terms = Terms(post_only=bool(row[9]), reduce_only=bool(row[10]), expires_at_us=row[12])
+        options = OrderOptions(post_only=bool(row[9]), reduce_only=bool(row[10]), expires_at_us=row[12])
     place = Place(
         order_id,
         account_id,
@@ -110,7 +110,7 @@ def _order(row: tuple[Any, ...]) -> Order:
         bool(row[13]),
         bool(row[14]),
         row[15],
-        terms,
+        options,
     )
     order = enter_order(place, row[16], price_pips, quantity_lots)
     order.remaining_lots, order.priority = row[7], row[17]

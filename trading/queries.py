@@ -16,7 +16,7 @@ from markets.queries import SLUG_PATTERN
 from trading.cards import MarketCard
 from trading.engine.book import Order as EngineOrder
 from trading.engine.book import enter_order
-from trading.engine.types import OrderStatus, Place, Reason, Stp, Terms, Tif
+from trading.engine.types import OrderStatus, Place, Reason, Stp, OrderOptions, Tif
 from trading.feed.mirror import find_tops
 from trading.feed.reads import book_from_database, read_lasts, read_markets
 from trading.messages import Top
@@ -41,7 +41,7 @@ def as_engine_order(row: Order) -> EngineOrder:
         row.as_no,
         row.fee_free,
         row.client_order_id,
-        Terms(row.is_market, row.budget_micros, row.post_only, row.reduce_only, row.expires_at_us),
+        OrderOptions(row.is_market, row.budget_micros, row.post_only, row.reduce_only, row.expires_at_us),
     )
     return msgspec.structs.replace(
         enter_order(place, row.created_at_us, row.price_pips or 0, row.quantity_lots),

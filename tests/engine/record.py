@@ -25,7 +25,7 @@ from trading.engine.types import (
     FeeKind,
     Place,
     Stp,
-    Terms,
+    OrderOptions,
     Tif,
     Traded,
     TradeKind,
@@ -51,9 +51,9 @@ def find_features(command: AnyCommand, events: list[AnyEvent]) -> Iterator[Any]:
         yield from (command.tif, command.stp)
         yield from ((name, getattr(command, name)) for name in ("as_no", "fee_free"))
         yield "client_order_id", command.client_order_id is not None
-        terms = command.terms or Terms()
-        for name in Terms.__struct_fields__:
-            yield name, getattr(terms, name) not in (None, False)
+        options = command.options or OrderOptions()
+        for name in OrderOptions.__struct_fields__:
+            yield name, getattr(options, name) not in (None, False)
     for event in events:
         yield type(event).__name__
         if isinstance(event, Traded):
@@ -66,7 +66,7 @@ def list_features() -> set[Any]:
     """All that a journal should show."""
     names = ("as_no", "fee_free", "client_order_id", "by_operator", "kept_priority")
     flags = {
-        (name, value) for name in (*names, *Terms.__struct_fields__) for value in (True, False)
+        (name, value) for name in (*names, *OrderOptions.__struct_fields__) for value in (True, False)
     }
     commands = {kind.__name__ for kind in AnyCommand.__args__}
     events = {kind.__name__ for kind in AnyEvent.__args__}

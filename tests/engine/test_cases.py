@@ -28,7 +28,7 @@ from trading.engine.types import (
     Reason,
     Rejected,
     Rested,
-    Terms,
+    OrderOptions,
 )
 
 SCENARIOS = sorted((Path(__file__).parent / "scenarios").glob("*.txt"))
@@ -787,8 +787,8 @@ def test_zero_is_a_value_like_any_other_and_not_an_absence(
     engine.execute(Configure(MarketStatus.OPEN, Config(True, 2, 100, 100)), 1, funds)
     plain = Place("first", 1, 1, 0, BUY, 5_000, 100)
     engine.execute(plain, 2, funds)
-    if field in Terms.__struct_fields__:
-        odd = msgspec.structs.replace(plain, order_id="second", terms=Terms(**{field: 0}))
+    if field in OrderOptions.__struct_fields__:
+        odd = msgspec.structs.replace(plain, order_id="second", options=OrderOptions(**{field: 0}))
     else:
         odd = msgspec.structs.replace(plain, order_id="second", **{field: 0})
     assert engine.execute(odd, 3, funds) == [Rejected("second", reason)]

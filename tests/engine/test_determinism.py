@@ -30,7 +30,7 @@ from trading.engine.types import (
     OrderStatus,
     Place,
     Reason,
-    Terms,
+    OrderOptions,
     Tick,
     Tif,
     Traded,
@@ -228,9 +228,9 @@ def test_50_000_cancelled_orders_leave_no_more_than_the_live_ones_again(
 @pytest.mark.parametrize("end", ["cancelled", "filled"])
 def test_orders_that_come_and_go_before_they_expire_are_forgotten(end: str) -> None:
     engine = open_market()
-    place(engine, "live", 2, SELL, 60, tif=Tif.GTD, terms=Terms(expires_at_us=10**9))
+    place(engine, "live", 2, SELL, 60, tif=Tif.GTD, options=OrderOptions(expires_at_us=10**9))
     for number in range(QUEUE):
-        place(engine, "old", 1, SELL, 59, tif=Tif.GTD, terms=Terms(expires_at_us=10**6 + number))
+        place(engine, "old", 1, SELL, 59, tif=Tif.GTD, options=OrderOptions(expires_at_us=10**6 + number))
         if end == "cancelled":
             cancel(engine, "old", 1)
         else:
@@ -243,7 +243,7 @@ def test_orders_that_come_and_go_before_they_expire_are_forgotten(end: str) -> N
 
 def test_amends_that_move_an_order_about_leave_nothing_behind() -> None:
     engine = open_market()
-    place(engine, "mine", 1, SELL, 60, tif=Tif.GTD, terms=Terms(expires_at_us=10**9))
+    place(engine, "mine", 1, SELL, 60, tif=Tif.GTD, options=OrderOptions(expires_at_us=10**9))
     place(engine, "other", 2, SELL, 60)
     for number in range(2_000):
         price_pips = 6_000 + 100 * (number % 2)

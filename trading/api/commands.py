@@ -27,13 +27,15 @@ from trading.engine.types import (
     Place,
     Reason,
     Stp,
-    Terms,
+    OrderOptions,
     Tif,
 )
 
 SIDES: Final = {"buy": BUY, "sell": SELL}
 NO: Final = 1
 _FEE_FREE_KINDS: Final = frozenset({AccountKind.HOUSE.value, AccountKind.MAKER.value})
+_HASHED_AS: Final = {"options": "terms"}
+"""A field that was renamed: repeats of requests from before must find their answers."""
 _IDENTITY: Final = frozenset({"order_id", "account_id", "owner_id"})
 
 
@@ -48,7 +50,7 @@ def build_place(order: PlaceOrder, card: MarketCard, principal: Principal, order
     budget_micros = read_units(parse_amount_micros, order.budget, "budget")
     if quantity_lots is None and budget_micros is None:
         raise ApiError(400, "missing_field", "this field is needed", "quantity")
-    terms = Terms(
+    options = OrderOptions(
         is_market,
         budget_micros,
         order.post_only,
@@ -69,7 +71,7 @@ def build_place(order: PlaceOrder, card: MarketCard, principal: Principal, order
         as_no,
         principal.account_kind in _FEE_FREE_KINDS,
         read_client_order_id(order.client_order_id),
-        terms=terms.or_none(),
+        options=options.or_none(),
     )
 
 
@@ -121,7 +123,9 @@ def compute_body_hash(operation: str, market_id: int | None, *commands: Command)
 
 def _told_fields(told: msgspec.Struct) -> dict[str, Any]:
     return {
-        name: _told_fields(value) if isinstance(value, Terms) else value
+        _HASHED_AS.get(name, name): (
+            _told_fields(value) if isinstance(value, OrderOptions) else value
+        )
         for name, default in _list_fields(type(told))
         if (value := getattr(told, name)) != default
     }

@@ -43,8 +43,8 @@ def check_place(market: MarketState, place: Place) -> Reason | None:
     """Refuse an order that can't enter this market now, whatever its account can pay."""
     if place.order_id in market.orders:
         return Reason.DUPLICATE_ORDER_ID
-    terms = place.terms
-    if terms is not None or market.is_timed:
+    options = place.options
+    if options is not None or market.is_timed:
         reason = check_time(market, place.valid_until_us)
         if reason is not None:
             return reason
@@ -54,7 +54,7 @@ def check_place(market: MarketState, place: Place) -> Reason | None:
     price_pips = place.price_pips
     if price_pips not in rules.prices and not (price_pips is None and place.is_market):
         return check_price(market, price_pips)
-    if terms is not None or place.tif is GTD:
+    if options is not None or place.tif is GTD:
         return check_options(market, place)
     if lots is None or lots % rules.lot_step_lots or not 0 < lots <= ORDER_LOTS_MAX:
         return check_quantity(market, lots)

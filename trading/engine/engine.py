@@ -99,14 +99,14 @@ class Engine(MarketState):
         price_pips = place.price_pips
         if price_pips is None:
             price_pips = self._compute_collar(place)
-        terms, tif = place.terms, place.tif
-        if terms is not None and terms.budget_micros is not None:
-            self._take_budget(place, price_pips, terms.budget_micros)
+        options, tif = place.options, place.tif
+        if options is not None and options.budget_micros is not None:
+            self._take_budget(place, price_pips, options.budget_micros)
             return
         lots, rules = place.quantity_lots, self.rules
         assert lots is not None
         self.incoming = order = enter_order(place, self.ts_us, price_pips, lots)
-        if tif is IOC or tif is FOK or (terms is not None and terms.is_market):
+        if tif is IOC or tif is FOK or (options is not None and options.is_market):
             self._take(order)
         elif self.funds[
             order.account_id
@@ -188,8 +188,8 @@ class Engine(MarketState):
 
     def _has_closed_position(self, order: Order, trades: int) -> bool:
         """Return whether a reduce-only order traded until there was nothing left to reduce."""
-        terms = order.place.terms
-        if terms is None or not terms.reduce_only or not trades:
+        options = order.place.options
+        if options is None or not options.reduce_only or not trades:
             return False
         return not self._compute_allowance(order)
 

@@ -56,8 +56,8 @@ def match(
     account = market.account(order.account_id)
     side, owner_id = order.side, order.owner_id
     limit_tick = order.price_pips // book.tick_pips
-    rules, terms = market.rules, order.place.terms
-    is_clipped = terms is not None and (terms.reduce_only or budget_micros is not None)
+    rules, options = market.rules, order.place.options
+    is_clipped = options is not None and (options.reduce_only or budget_micros is not None)
     makers = trades = 0
     while order.remaining_lots:
         maker = book.best_maker(side, limit_tick)
@@ -73,7 +73,7 @@ def match(
         lots, maker_lots = order.remaining_lots, maker.remaining_lots
         if maker_lots < lots:
             lots = maker_lots
-        if is_clipped or maker.place.terms is not None:
+        if is_clipped or maker.place.options is not None:
             lots, stopped = _clip(market, order, maker, lots, budget_micros)
             if stopped is not None:
                 return stopped, makers, trades
@@ -134,7 +134,7 @@ def _trade(
     )
     if not maker.remaining_lots:
         market.emit(Ended(maker.order_id, FILLED, IS_FILLED, 0))
-    elif maker.place.terms is not None and maker.place.reduce_only:
+    elif maker.place.options is not None and maker.place.reduce_only:
         _end_if_closed(market, maker)
 
 

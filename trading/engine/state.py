@@ -319,9 +319,9 @@ class MarketState:
         self.orders[order_id] = order
         if account.orders is not None:
             account.orders[order_id] = order
-        terms = order.place.terms
-        if terms is not None and terms.expires_at_us is not None:
-            heappush(self.expiries, (terms.expires_at_us, order_id))
+        options = order.place.options
+        if options is not None and options.expires_at_us is not None:
+            heappush(self.expiries, (options.expires_at_us, order_id))
         held_micros = self.rules.compute_held(account)
         if held_micros != account.held_micros:  # Of two sides only the larger one counts.
             if account.account_id in self.funds:
@@ -341,8 +341,8 @@ class MarketState:
             order.hold_micros = 0
             self._settle(account, 0)
         assert account.buys_micros >= 0 <= account.open_orders
-        terms = order.place.terms
-        if terms is not None and terms.expires_at_us is not None:
+        options = order.place.options
+        if options is not None and options.expires_at_us is not None:
             self._trim_expiries()
 
     def _shrink(self, order: Order, lots: int) -> None:
