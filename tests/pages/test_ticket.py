@@ -217,7 +217,7 @@ async def test_credits_of_a_market_order_are_its_budget(inside, alice, bob):
         measure="credits", amount="10",
     )  # fmt: skip
     [order] = await orders_of(alice)
-    assert order.budget_micros == 10_000_000
+    assert order.asked.budget_micros == 10_000_000
     assert read_toast(placed.text).startswith("Bought 23 NO at 0.40, fee 0.3864.")
 
 

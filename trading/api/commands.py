@@ -13,7 +13,8 @@ import msgspec
 from accounts.api.principal import Principal
 from accounts.errors import ApiError, RefusedError
 from accounts.models.account import AccountKind
-from accounts.units import parse_amount_micros, parse_price_pips, parse_quantity_lots
+from accounts.units import parse_price_pips, parse_quantity_lots
+from trading.api.options import read_options
 from trading.api.reading import read_client_order_id, read_time_us, read_units
 from trading.api.refusals import build_refusal
 from trading.api.schema import AmendOrder, PlaceOrder
@@ -24,10 +25,10 @@ from trading.engine.types import (
     SELL,
     Amend,
     Command,
+    OrderOptions,
     Place,
     Reason,
     Stp,
-    OrderOptions,
     Tif,
 )
 
@@ -47,17 +48,9 @@ def build_place(order: PlaceOrder, card: MarketCard, principal: Principal, order
     is_market = order.type == "market"
     price_pips = read_units(parse_price_pips, order.price, "price")
     quantity_lots = read_units(parse_quantity_lots, order.quantity, "quantity")
-    budget_micros = read_units(parse_amount_micros, order.budget, "budget")
-    if quantity_lots is None and budget_micros is None:
+    options = read_options(order, is_market=is_market)
+    if quantity_lots is None and options.budget_micros is None:
         raise ApiError(400, "missing_field", "this field is needed", "quantity")
-    options = OrderOptions(
-        is_market,
-        budget_micros,
-        order.post_only,
-        order.reduce_only,
-        read_time_us(order.expires_at, "expires_at"),
-        read_time_us(order.valid_until, "valid_until"),
-    )
     return Place(
         order_id,
         principal.account_id,
