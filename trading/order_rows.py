@@ -6,7 +6,7 @@ its default; NULL for a plain order. `expires_at_us` stands beside it because it
 
 from collections import namedtuple
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import msgspec
 
@@ -50,7 +50,7 @@ COLUMNS: Final = tuple(TABLE.columns)
 FIXED: Final = COLUMNS.index("price_pips")
 """As many columns, from the first, never change."""
 CHANGING: Final = COLUMNS[FIXED:]
-Row: Any = namedtuple("Row", COLUMNS)  # noqa: PYI024 - its names are the table's
+Row = cast(Any, namedtuple("Row", COLUMNS))
 _OPEN: Final = (
     "SELECT {columns} FROM trading_order"
     " WHERE market_id = {mark} AND status IN (0, 1) ORDER BY priority"
@@ -112,7 +112,7 @@ def build_row(order: Order, *, market_id: int, ts_us: int, seq: int) -> tuple[An
 
 
 def read_order(row: Any, order_id: str) -> Order:
-    """Return the engine's order of a row: a `Row`, or one of the model.
+    """Return the engine's order of a row: one with its columns as attributes.
 
     Its Place has the price and quantity that it was last amended to.
     """
