@@ -50,7 +50,7 @@ COLUMNS: Final = tuple(TABLE.columns)
 FIXED: Final = COLUMNS.index("price_pips")
 """As many columns, from the first, never change."""
 CHANGING: Final = COLUMNS[FIXED:]
-Row = cast(Any, namedtuple("Row", COLUMNS))
+Row = cast("Any", namedtuple("Row", COLUMNS))
 _OPEN: Final = (
     "SELECT {columns} FROM trading_order"
     " WHERE market_id = {mark} AND status IN (0, 1) ORDER BY priority"
