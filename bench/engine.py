@@ -1,4 +1,4 @@
-"""The pure engine: a mixed stream of commands on a book that keeps its size.
+"""The pure engine: a mixed stream of commands on books that keep their size, in four markets.
 
 60% limit orders that rest, 30% cancels of live orders, 10% orders that cross. Such a stream lets a
 book grow, so it comes in segments as long as the book is deep, each on a fresh book: what is
@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 import msgspec
+from msgspec.structs import replace
 
 from bench.figures import IN_MEMORY, Figure, Sizes, build_figure
 from trading.engine.engine import Engine
@@ -25,6 +26,8 @@ from trading.engine.types import (
     Config,
     Configure,
     Ended,
+    FeeKind,
+    Fees,
     MarketStatus,
     Place,
     Rejected,
@@ -39,7 +42,16 @@ TAKERS: Final = 200
 FUNDS_MICROS: Final = 10**15
 LIMIT_SHARE: Final = 0.6
 CANCEL_SHARE: Final = 0.3
-CONFIG: Final = Config(binary=True, outcomes=2, tick_pips=100, lot_step_lots=100)
+FEES: Final = Fees(FeeKind.QUADRATIC, 0, 70_000, 10_000)
+PLAIN: Final = Config(binary=True, outcomes=2, tick_pips=100, lot_step_lots=100)
+MARKETS: Final = {
+    "binary": PLAIN,
+    "binary_with_fees_and_limit": replace(PLAIN, fees=FEES, position_limit_lots=10**9),
+    "categorical_5_with_fees": replace(PLAIN, binary=False, outcomes=5, fees=FEES),
+    "binary_with_strict_refund": replace(PLAIN, strict_refund=True),
+}
+SLOWDOWN_MAX: Final = 1.6
+"""How many times slower a command may be at 100,000 resting orders than at 1,000."""
 _decode = msgspec.msgpack.Decoder(list[AnyCommand]).decode
 
 
@@ -62,47 +74,46 @@ class Timing(NamedTuple):
 
 
 def measure(sizes: Sizes) -> Iterator[Figure]:
-    at_1_000 = build_segments(1_000, commands=sizes.choose(200_000, 10_000))
-    deep = sizes.choose(100_000, 10_000)
-    at_100_000 = build_segments(deep, commands=sizes.choose(200_000, 10_000))
-    gc.collect()
-    gc.freeze()
-    shallow_runs, deep_runs = [], []
-    for _ in range(sizes.runs):
-        shallow_runs.append(_time(at_1_000))
-        deep_runs.append(_time(at_100_000))
-    gc.unfreeze()
-    trades = sum(segment.trades for segment in at_1_000)
-    yield _build_rate("engine_1000_resting", 1_000, shallow_runs, trades, target=600_000)
-    trades = sum(segment.trades for segment in at_100_000)
-    yield _build_rate("engine_100000_resting", deep, deep_runs, trades)
-    yield build_figure(
-        "engine_slowdown_100000_to_1000",
-        [_rate(few) / _rate(many) for few, many in zip(shallow_runs, deep_runs, strict=True)],
-        unit="times",
-        durable=IN_MEMORY,
-        at_most=1.6,
-        details={"resting_orders": [1_000, deep]},
-    )
+    deep, commands = sizes.choose(100_000, 10_000), sizes.choose(200_000, 10_000)
+    for name, config in MARKETS.items():
+        few = build_segments(config, 1_000, commands=commands)
+        many = build_segments(config, deep, commands=commands)
+        gc.collect()
+        gc.freeze()
+        shallow_runs, deep_runs = [], []
+        for _ in range(sizes.runs):
+            shallow_runs.append(_time(config, few))
+            deep_runs.append(_time(config, many))
+        gc.unfreeze()
+        yield _build_rate(f"engine_{name}_1000_resting", 1_000, shallow_runs, few)
+        yield _build_rate(f"engine_{name}_100000_resting", deep, deep_runs, many)
+        yield build_figure(
+            f"engine_{name}_slowdown_100000_to_1000",
+            [_rate(few) / _rate(many) for few, many in zip(shallow_runs, deep_runs, strict=True)],
+            unit="times",
+            durable=IN_MEMORY,
+            at_most=SLOWDOWN_MAX,
+            details={"resting_orders": [1_000, deep]},
+        )
 
 
-def build_segments(resting: int, *, commands: int) -> list[Segment]:
+def build_segments(config: Config, resting: int, *, commands: int) -> list[Segment]:
     count = max(1, commands // resting)
-    return [_build_segment(resting, commands // count, seed=seed) for seed in range(count)]
+    return [_build_segment(config, resting, commands // count, seed=seed) for seed in range(count)]
 
 
-def _build_segment(resting: int, commands: int, *, seed: int) -> Segment:
+def _build_segment(config: Config, resting: int, commands: int, *, seed: int) -> Segment:
     """Make the commands by running them, so that each cancel is of an order that is live then."""
     rng = random.Random(seed)
     ids = (f"{number:032x}" for number in range(1, 10**9))
-    engine, funds = _open_engine()
+    engine, funds = _open_engine(config)
     live: list[tuple[str, int]] = []
     places: dict[tuple[str, int], int] = {}
     trades = 0
 
     def carry_out(command: AnyCommand) -> AnyCommand:
         nonlocal trades
-        for event in engine.apply(command, 1, funds):
+        for event in engine.execute(command, 1, funds):
             assert not isinstance(event, Rejected), event
             if isinstance(event, Ended):
                 _forget(event.order_id, engine, live, places)
@@ -112,16 +123,17 @@ def _build_segment(resting: int, commands: int, *, seed: int) -> Segment:
             live.append((command.order_id, command.account_id))
         return command
 
-    filling = [carry_out(_build_limit(rng, next(ids))) for _ in range(resting)]
+    books = len(engine.books)
+    filling = [carry_out(_build_limit(rng, next(ids), books)) for _ in range(resting)]
     stream = []
     for _ in range(commands):
         kind = rng.random()
         if kind < LIMIT_SHARE:
-            command: AnyCommand = _build_limit(rng, next(ids))
+            command: AnyCommand = _build_limit(rng, next(ids), books)
         elif kind < LIMIT_SHARE + CANCEL_SHARE:
             command = Cancel(*rng.choice(live))
         else:
-            command = _build_crossing(rng, next(ids))
+            command = _build_crossing(rng, next(ids), books)
         stream.append(carry_out(command))
     return Segment(_encode(filling), _encode(stream), commands, trades)
 
@@ -147,33 +159,33 @@ def _forget(
         places[last] = place
 
 
-def _build_limit(rng: random.Random, order_id: str) -> Place:
+def _build_limit(rng: random.Random, order_id: str, books: int) -> Place:
     side = rng.choice((BUY, SELL))
     cents = rng.randint(1, 48) if side == BUY else rng.randint(52, 99)
     account_id = rng.randint(1, MAKERS)
-    lots = rng.randint(1, 20) * 100
-    return Place(order_id, account_id, account_id, 0, side, cents * 100, lots)
+    lots, outcome = rng.randint(1, 20) * 100, rng.randrange(books)
+    return Place(order_id, account_id, account_id, outcome, side, cents * 100, lots)
 
 
-def _build_crossing(rng: random.Random, order_id: str) -> Place:
+def _build_crossing(rng: random.Random, order_id: str, books: int) -> Place:
     side = rng.choice((BUY, SELL))
     account_id = MAKERS + rng.randint(1, TAKERS)
     cents = 99 if side == BUY else 1
-    lots = rng.randint(1, 10) * 100
-    return Place(order_id, account_id, account_id, 0, side, cents * 100, lots, tif=Tif.IOC)
+    lots, outcome = rng.randint(1, 10) * 100, rng.randrange(books)
+    return Place(order_id, account_id, account_id, outcome, side, cents * 100, lots, tif=Tif.IOC)
 
 
-def _open_engine() -> tuple[Engine, dict[int, int]]:
+def _open_engine(config: Config) -> tuple[Engine, dict[int, int]]:
     engine = Engine(1)
-    engine.apply(Configure(MarketStatus.OPEN, CONFIG), 1, {})
+    engine.execute(Configure(MarketStatus.OPEN, config), 1, {})
     return engine, dict.fromkeys(range(1, MAKERS + TAKERS + 1), FUNDS_MICROS)
 
 
-def _time(segments: list[Segment]) -> Timing:
+def _time(config: Config, segments: list[Segment]) -> Timing:
     processor_seconds = seconds = 0.0
     commands = 0
     for segment in segments:
-        engine, funds = _open_engine()
+        engine, funds = _open_engine(config)
         for batch in segment.filling:
             _run(engine, _decode(batch), funds)
         for batch in segment.stream:
@@ -187,15 +199,12 @@ def _time(segments: list[Segment]) -> Timing:
 
 
 def _run(engine: Engine, commands: list[AnyCommand], funds: dict[int, int]) -> None:
-    apply = engine.apply
+    execute = engine.execute
     for command in commands:
-        apply(command, 2, funds)
-    _clear(engine)
-
-
-def _clear(engine: Engine) -> None:
+        execute(command, 2, funds)
     engine.dirty_orders.clear()
-    engine.books[0].forget_changes()
+    for book in engine.books:
+        book.forget_changes()
 
 
 def _rate(timing: Timing) -> float:
@@ -203,7 +212,12 @@ def _rate(timing: Timing) -> float:
 
 
 def _build_rate(
-    name: str, resting: int, timings: list[Timing], trades: int, *, target: float | None = None
+    name: str,
+    resting: int,
+    timings: list[Timing],
+    segments: list[Segment],
+    *,
+    target: float | None = None,
 ) -> Figure:
     return build_figure(
         name,
@@ -214,7 +228,7 @@ def _build_rate(
         details={
             "resting_orders": resting,
             "commands": timings[0].commands,
-            "trades": trades,
+            "trades": sum(segment.trades for segment in segments),
             "commands_per_second_by_the_clock": [
                 round(timing.commands / timing.seconds) for timing in timings
             ],

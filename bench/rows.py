@@ -90,12 +90,12 @@ def make_resting_orders(stage: Stage, market_id: int, *, orders: int, accounts: 
     stage.execute(
         UNCHECKED,
         "INSERT INTO trading_order (id, account_id, market_id, owner_id, outcome_index, side,"
-        " as_no, is_market, tif, post_only, reduce_only, stp, fee_free, price_pips, quantity_lots,"
+        " as_no, tif, stp, fee_free, price_pips, quantity_lots,"
         " remaining_lots, filled_lots, filled_micros, fee_micros, maker_basis, taker_basis, status,"
         f" priority, created_at_us, updated_at_us, updated_seq) SELECT {_id('e', 'n')},"
         f" {FIRST_ID} + n % {accounts}, {market_id},"
         f" {FIRST_ID} + n % {accounts} / {ACCOUNTS_AN_OWNER}, 0,"
-        f" CASE WHEN {is_buy} THEN 1 ELSE -1 END, false, false, 0, false, false, 0, false,"
+        f" CASE WHEN {is_buy} THEN 1 ELSE -1 END, false, 0, 0, false,"
         f" 100 * ({cents} + CASE WHEN {is_buy} THEN 1 ELSE 52 END), {lots}, {lots}, 0, 0, 0, 0, 0,"
         f" 0, n + 2, 1, 1, n + 2 FROM generate_series(0, {orders} - 1) AS n",
         "INSERT INTO trading_margin (market_id, account_id, collateral_lots, held_micros,"

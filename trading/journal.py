@@ -13,7 +13,6 @@ import msgspec
 
 from trading.engine.engine import Engine
 from trading.engine.types import (
-    RULES_VERSION,
     SCHEMA_VERSION,
     AnyCommand,
     AnyEvent,
@@ -68,26 +67,6 @@ def read_rows(market_id: int, after_seq: int = 0) -> Iterator[tuple[JournalRow, 
         after_seq = rows[-1].seq_last
 
 
-def replay_market(market_id: int) -> tuple[Engine, bytes]:
-    """Return the engine that the journal leads to, and the hash of its last row.
-
-    Raises JournalError at the first row that is missing, was altered, or whose events the engine
-    does not give again.
-    """
-    engine = Engine(market_id)
-    previous = GENESIS
-    for row, body in read_rows(market_id):
-        check_row(engine, row, previous)
-        previous = bytes(row.hash)
-        if row.rules_version != RULES_VERSION:
-            raise JournalError(
-                f"market {market_id}: rows of rules version {row.rules_version} need its engine"
-            )
-        for entry in body.entries:
-            replay_entry(engine, entry, row.ts_us)
-    return engine, previous
-
-
 def check_row(engine: Engine, row: JournalRow, previous: bytes) -> None:
     """Raise JournalError unless the row comes next, unaltered, in a layout that is known."""
     where = f"market {engine.market_id}, sequence {row.seq_first}"
@@ -101,7 +80,7 @@ def check_row(engine: Engine, row: JournalRow, previous: bytes) -> None:
 
 def replay_entry(engine: Engine, entry: JournalEntry, ts_us: int) -> None:
     """Carry a command out again; raise JournalError unless the same happens."""
-    events = engine.apply(entry.command, ts_us, {entry.command.account_id: entry.funds_micros})
+    events = engine.execute(entry.command, ts_us, {entry.command.account_id: entry.funds_micros})
     if events != entry.events:
         raise JournalError(
             f"market {engine.market_id}, sequence {engine.seq}: replay gives {events},"

@@ -1,32 +1,20 @@
 """Engines built from the database's rows: at a start, after a failed commit, for verification."""
 
 from collections.abc import Iterable
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
-from accounts import bulk
-from trading.engine.book import Order, enter_order
 from trading.engine.engine import Engine
-from trading.engine.margin import AccountState, new_account
+from trading.engine.margin import AccountState, new_account, set_position
 from trading.engine.state import Snapshot
-from trading.engine.types import Config, MarketStatus, OrderStatus, Place, Stp, Terms, Tif
+from trading.engine.types import Config, MarketStatus
 from trading.models import BookState, Margin, Position
+from trading.order_rows import read_open_orders
 
 ACCOUNTS_BY_ID_MAX: Final = 5_000
 """From here on it is cheaper to read all of a market's accounts than to name those wanted."""
-_TIFS: Final = tuple(Tif)
-_STPS: Final = tuple(Stp)
-_STATUSES: Final = tuple(OrderStatus)
 _decode_config = msgspec.msgpack.Decoder(Config).decode
-
-_OPEN_ORDERS: Final = (
-    "SELECT {id}, account_id, owner_id, outcome_index, side, price_pips, quantity_lots,"
-    " remaining_lots, tif, post_only, reduce_only, stp, expires_at_us, as_no, fee_free,"
-    " client_order_id, created_at_us, priority, fee_micros, maker_basis, taker_basis,"
-    " filled_micros, status FROM trading_order"
-    " WHERE market_id = {mark} AND status IN (0, 1) ORDER BY priority"
-)
 
 
 def load_engine(market_id: int, *, all_accounts: bool = True) -> Engine:
@@ -38,7 +26,7 @@ def load_engine(market_id: int, *, all_accounts: bool = True) -> Engine:
     state = BookState.objects.filter(market_id=market_id).first()
     if state is None:
         return Engine(market_id)
-    orders = _read_open_orders(market_id)
+    orders = list(read_open_orders(market_id))
     config = _decode_config(bytes(state.config))
     books = 1 if config.binary else config.outcomes
     trading = {order.account_id for order in orders}
@@ -80,43 +68,5 @@ def read_accounts(
     for account_id, outcome, net_lots, cost_micros, realised_micros in positions.values_list(
         "account_id", "outcome_index", "net_lots", "cost_micros", "realised_micros"
     ).iterator(chunk_size=10_000):
-        account = accounts[account_id]
-        account.net_lots[outcome] = net_lots
-        account.cost_micros[outcome] = cost_micros
-        account.realised_micros[outcome] = realised_micros
+        set_position(accounts[account_id], outcome, net_lots, cost_micros, realised_micros)
     return accounts
-
-
-def _read_open_orders(market_id: int) -> list[Order]:
-    cursor = bulk.open_cursor()
-    order_id = "replace(id::text, '-', '')" if bulk.is_postgresql() else "id"
-    cursor.execute(_OPEN_ORDERS.format(id=order_id, mark=bulk.placeholder()), (market_id,))
-    return [_order(row) for row in cursor]
-
-
-def _order(row: tuple[Any, ...]) -> Order:
-    """Return an open order; its Place has the price and quantity that it was last amended to."""
-    order_id, account_id, owner_id, outcome, side, price_pips, quantity_lots = row[:7]
-    terms = None
-    if row[9] or row[10] or row[12] is not None:
-        terms = Terms(post_only=bool(row[9]), reduce_only=bool(row[10]), expires_at_us=row[12])
-    place = Place(
-        order_id,
-        account_id,
-        owner_id,
-        outcome,
-        side,
-        price_pips,
-        quantity_lots,
-        _TIFS[row[8]],
-        _STPS[row[11]],
-        bool(row[13]),
-        bool(row[14]),
-        row[15],
-        terms,
-    )
-    order = enter_order(place, row[16])
-    order.remaining_lots, order.priority = row[7], row[17]
-    order.fee_micros, order.maker_basis, order.taker_basis, order.filled_micros = row[18:22]
-    order.status = _STATUSES[row[22]]
-    return order

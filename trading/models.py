@@ -26,6 +26,7 @@ from trading.notification import Notice as Notice
 from trading.notification import Notification as Notification
 from trading.notification import NotificationChoice as NotificationChoice
 from trading.notification import NotificationKind as NotificationKind
+from trading.order_rows import decode_options
 
 OPEN_STATUSES = (types.OrderStatus.OPEN, types.OrderStatus.PARTIALLY_FILLED)
 
@@ -62,15 +63,12 @@ class Order(models.Model):
     outcome_index = models.SmallIntegerField()
     side = models.SmallIntegerField(choices=[(types.BUY, "buy"), (types.SELL, "sell")])
     as_no = models.BooleanField()
-    is_market = models.BooleanField()
     tif = models.SmallIntegerField(choices=_choices(types.Tif))
-    post_only = models.BooleanField()
-    reduce_only = models.BooleanField()
     stp = models.SmallIntegerField(choices=_choices(types.Stp))
     fee_free = models.BooleanField()
     price_pips = models.SmallIntegerField(null=True)
     quantity_lots = models.BigIntegerField()
-    budget_micros = models.BigIntegerField(null=True)
+    options = models.TextField(null=True)  # noqa: DJ001 - a plain order has none
     expires_at_us = models.BigIntegerField(null=True)
     client_order_id = models.CharField(max_length=64, null=True)  # noqa: DJ001 - none is no id
     remaining_lots = models.BigIntegerField()
@@ -129,6 +127,11 @@ class Order(models.Model):
 
     def __str__(self) -> str:
         return f"order {self.id.hex}"
+
+    @property
+    def asked(self) -> types.OrderOptions:
+        """What it asks for besides price and quantity."""
+        return decode_options(self.options) or types.OrderOptions()
 
     @property
     def created_at(self) -> datetime:

@@ -5,7 +5,6 @@ from collections.abc import Collection, Sequence
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
-import msgspec
 from django.db.models import F, Max, Min, OuterRef, Q, QuerySet, Subquery, Sum
 from django.db.models.functions import Coalesce
 
@@ -14,9 +13,6 @@ from accounts.models import User
 from markets.models import FINAL_STATUSES, HIDDEN_STATUSES, Market
 from markets.queries import SLUG_PATTERN
 from trading.cards import MarketCard
-from trading.engine.book import Order as EngineOrder
-from trading.engine.book import enter_order
-from trading.engine.types import OrderStatus, Place, Reason, Stp, Terms, Tif
 from trading.feed.mirror import find_tops
 from trading.feed.reads import book_from_database, read_lasts, read_markets
 from trading.messages import Top
@@ -24,33 +20,6 @@ from trading.models import Candle, Margin, Order, OutcomeStats, Trade
 
 DAY_MINUTES: Final = 24 * 60
 """How many trades the statistics are at most behind."""
-
-
-def as_engine_order(row: Order) -> EngineOrder:
-    """Return a row as the engine's own kind of order, which is what gets shown."""
-    place = Place(
-        row.id.hex,
-        row.account_id,
-        row.owner_id,
-        row.outcome_index,
-        row.side,
-        row.price_pips,
-        row.quantity_lots,
-        Tif(row.tif),
-        Stp(row.stp),
-        row.as_no,
-        row.fee_free,
-        row.client_order_id,
-        Terms(row.is_market, row.budget_micros, row.post_only, row.reduce_only, row.expires_at_us),
-    )
-    return msgspec.structs.replace(
-        enter_order(place, row.created_at_us),
-        remaining_lots=row.remaining_lots,
-        fee_micros=row.fee_micros,
-        filled_micros=row.filled_micros,
-        status=OrderStatus(row.status),
-        reason=None if row.reason is None else Reason(row.reason),
-    )
 
 
 class OwnFill(NamedTuple):

@@ -99,12 +99,12 @@ class Score:
 def replay_engine_only(recording: Recording, progress: Progress) -> Outcome:
     """Trade a session on a bare engine."""
     engine, score = Engine(1), Score(recording, progress)
-    engine.apply(Configure(MarketStatus.OPEN, Config(True, 2, 100, 1)), 0, {})
+    engine.execute(Configure(MarketStatus.OPEN, Config(True, 2, 100, 1)), 0, {})
     trader = Trader(yes_account=1, no_account=2, taker_account=3)
     funds = dict.fromkeys((1, 2, 3), ENGINE_ONLY_FUNDS_MICROS)
     for operation in recording.operations():
         for command in trader.commands(operation):
-            events = engine.apply(command, operation.number, funds)
+            events = engine.execute(command, operation.number, funds)
         if operation.kind == "take":
             trades = [event for event in events if isinstance(event, Traded)]
             fills = [(t.maker_order_id, t.price_pips, t.quantity_lots) for t in trades]

@@ -1,7 +1,7 @@
 """Journal -> state, and whether it is the state that the database has.
 
 Rows of this rules version are carried out again, and must give the same events; rows of an older
-one are folded from their events. Either way the hash chain is checked row by row.
+one are replayed from their events alone. Either way the hash chain is checked row by row.
 """
 
 from collections.abc import Iterator
@@ -9,7 +9,6 @@ from typing import Final, NamedTuple
 
 from trading.engine.engine import Engine
 from trading.engine.types import RULES_VERSION
-from trading.fold import FoldingEngine
 from trading.journal import (
     GENESIS,
     JournalBody,
@@ -26,7 +25,7 @@ Row = tuple[JournalRow, JournalBody]
 class Replayed(NamedTuple):
     """Where a market's journal leads. `folded` counts the commands of older rules versions."""
 
-    engine: FoldingEngine
+    engine: Engine
     journal_hash: bytes
     commands: int
     folded: int
@@ -38,7 +37,7 @@ def replay(market_id: int, rows: Iterator[Row] | None = None) -> Replayed:
     Raises JournalError at the first row that is missing, altered, of an unknown layout, or whose
     events the engine does not give again.
     """
-    engine = FoldingEngine(market_id)
+    engine = Engine(market_id)
     previous, folded = GENESIS, 0
     for row, body in read_rows(market_id) if rows is None else rows:
         check_row(engine, row, previous)
@@ -47,7 +46,7 @@ def replay(market_id: int, rows: Iterator[Row] | None = None) -> Replayed:
             if row.rules_version == RULES_VERSION:
                 replay_entry(engine, entry, row.ts_us)
             else:
-                engine.fold(entry, row.ts_us)
+                engine.replay_events(entry.command, row.ts_us, entry.events)
                 folded += 1
         engine.dirty_orders.clear()
     return Replayed(engine, previous, engine.seq, folded)

@@ -16,6 +16,7 @@ from django.db import transaction
 from accounts.clock import now_us
 from markets.models import Market
 from trading import clock, writer
+from trading.engine.dry_run import copy_touched, find_touched_accounts
 from trading.engine.engine import Engine
 from trading.engine.types import (
     BUY,
@@ -170,7 +171,7 @@ class Shard:
     def _begin(self, tasks: Sequence[Task], *, leaves_locked: bool) -> Batch:
         began_us = now_us()
         batch = Batch(shard=self.number, epoch=self.epoch, ts_us=max(self.ts_us, began_us))
-        wanted = self._find_wanted(tasks, batch.ts_us, leaves_locked=leaves_locked)
+        wanted = self._find_wanted(batch, tasks, leaves_locked=leaves_locked)
         writer.prefetch(batch, wanted)
         ahead_us = clock.compute_least_ahead_us(began_us, batch.database_us, now_us())
         if clock.is_wrong(ahead_us):
@@ -180,7 +181,7 @@ class Shard:
         self._load_accounts(tasks)
         return batch
 
-    def _find_wanted(self, tasks: Sequence[Task], ts_us: int, *, leaves_locked: bool) -> Wanted:
+    def _find_wanted(self, batch: Batch, tasks: Sequence[Task], *, leaves_locked: bool) -> Wanted:
         wanted = Wanted(set(), set(), set())
         for task in tasks:
             command = task.command
@@ -189,7 +190,7 @@ class Shard:
             if isinstance(command, TAKERS):
                 wanted.takers.add(command.account_id)
             for live in self._targets(task):
-                wanted.account_ids.update(live.engine.reach(command, ts_us))
+                wanted.account_ids.update(_find_touched(batch, live, task))
                 wanted.account_ids.update((live.escrow_id, live.fees_id))
         wanted.account_ids.discard(NO_ACCOUNT)
         # What was locked for long a moment ago is not waited for a second time.
@@ -205,7 +206,7 @@ class Shard:
         return [
             live
             for _, live in sorted(self.markets.items())
-            if (account := live.engine.accounts.get(account_id)) and account.has_orders()
+            if (account := live.engine.accounts.get(account_id)) and account.open_orders
         ]
 
     def _load_accounts(self, tasks: Sequence[Task]) -> None:
@@ -256,10 +257,10 @@ class Shard:
         if task.market_id is not None and not targets:
             return Reply(task.ticket, "market_unknown")
         for live in targets:
-            reach = live.engine.reach(task.command, batch.ts_us) - {NO_ACCOUNT}
-            if batch.busy and not batch.busy.isdisjoint({*reach, live.escrow_id, live.fees_id}):
+            touched = _find_touched(batch, live, task) - {NO_ACCOUNT}
+            if batch.busy and not batch.busy.isdisjoint({*touched, live.escrow_id, live.fees_id}):
                 return Reply(task.ticket, "account_busy")
-            if not reach <= batch.balances.keys():
+            if not touched <= batch.balances.keys():
                 return None
         if task.quote:
             return Reply(task.ticket, "done", msgspec.Raw(encode(self._quote(batch, task))))
@@ -274,11 +275,11 @@ class Shard:
     def _quote(self, batch: Batch, task: Task) -> Result:
         """Try the command on a copy of what it can reach. Who has no account can pay anything."""
         live = self._targets(task)[0]
-        trial = live.engine.trial(task.command, batch.ts_us)
+        trial = copy_touched(live.engine, task.command, batch.ts_us)
         account_id = task.command.account_id
         held_before = _held(trial, account_id)
         funds = {**batch.funds, NO_ACCOUNT: writer.UNBOUNDED_MICROS}
-        events = trial.apply(task.command, batch.ts_us, funds)
+        events = trial.execute(task.command, batch.ts_us, funds)
         part = MarketPart(LiveMarket(trial, 0, 0, b""))
         result = Result(live.engine.market_id, live.engine.seq, trial.ts_us)
         _fill_in(result, task, part, events)
@@ -291,7 +292,7 @@ class Shard:
         account_id = command.account_id
         funds_micros = batch.funds.get(account_id, 0)
         held_before = _held(engine, account_id)
-        events = engine.apply(command, batch.ts_us, batch.funds)
+        events = engine.execute(command, batch.ts_us, batch.funds)
         part.entries.append(JournalEntry(command, funds_micros, events))
         result.seq, result.ts_us = engine.seq, engine.ts_us
         if isinstance(command, Place) and not _was_rejected(events):
@@ -331,6 +332,20 @@ class Shard:
         return Publication(self.number, self.epoch, markets, list(accounts.values()))
 
 
+def _find_touched(batch: Batch, live: LiveMarket, task: Task) -> set[int]:
+    """Return the accounts that a task can touch in a market, as it is now.
+
+    They were found when the batch began; they are looked for again only if the market has moved.
+    """
+    key, seq = (id(task), live.engine.market_id), live.engine.seq
+    known = batch.touched.get(key)
+    if known is not None and known[0] == seq:
+        return known[1]
+    found = find_touched_accounts(live.engine, task.command, batch.ts_us)
+    batch.touched[key] = (seq, found)
+    return found
+
+
 def _clean(batch: Batch) -> None:
     """Forget what was dirty, and accounts that have done nothing for long."""
     for part in batch.parts.values():
@@ -339,7 +354,7 @@ def _clean(batch: Batch) -> None:
         for book in engine.books:
             book.forget_changes()
         if len(engine.accounts) > ACCOUNTS_CACHED_MAX + len(engine.orders):
-            idle = [key for key, account in engine.accounts.items() if not account.has_orders()]
+            idle = [key for key, account in engine.accounts.items() if not account.open_orders]
             for account_id in idle:
                 del engine.accounts[account_id]
 

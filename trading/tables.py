@@ -1,46 +1,9 @@
-"""The tables that the writer fills, their columns in the order of its rows."""
+"""The tables that the writer fills besides orders, their columns in the order of its rows."""
 
 from typing import Final
 
 from accounts import bulk
 
-ORDERS: Final = bulk.Table(
-    "trading_order",
-    {
-        "id": "uuid",
-        "account_id": "bigint",
-        "market_id": "bigint",
-        "owner_id": "bigint",
-        "outcome_index": "smallint",
-        "side": "smallint",
-        "as_no": "boolean",
-        "is_market": "boolean",
-        "tif": "smallint",
-        "post_only": "boolean",
-        "reduce_only": "boolean",
-        "stp": "smallint",
-        "fee_free": "boolean",
-        "budget_micros": "bigint",
-        "expires_at_us": "bigint",
-        "client_order_id": "text",
-        "created_at_us": "bigint",
-        "price_pips": "smallint",
-        "quantity_lots": "bigint",
-        "remaining_lots": "bigint",
-        "filled_lots": "bigint",
-        "filled_micros": "bigint",
-        "fee_micros": "bigint",
-        "maker_basis": "bigint",
-        "taker_basis": "bigint",
-        "status": "smallint",
-        "reason": "text",
-        "priority": "bigint",
-        "updated_at_us": "bigint",
-        "updated_seq": "bigint",
-    },
-)
-ORDER_FIXED: Final = 17
-ORDER_CHANGING: Final = tuple(ORDERS.columns)[ORDER_FIXED:]
 TRADES: Final = bulk.Table(
     "trading_trade",
     {

@@ -11,8 +11,7 @@ from typing import Any, Final, NamedTuple, TypeVar
 import psycopg
 
 from accounts import bulk, ledger
-from trading import clock
-from trading.engine.book import Order
+from trading import clock, order_rows
 from trading.engine.engine import Engine
 from trading.engine.margin import AccountState
 from trading.engine.trade_ids import trade_id
@@ -28,9 +27,6 @@ from trading.tables import (
     BOOK_STATES,
     JOURNAL,
     MARGINS,
-    ORDER_CHANGING,
-    ORDER_FIXED,
-    ORDERS,
     POSITIONS,
     RECEIPTS,
     TRADES,
@@ -118,6 +114,8 @@ class Batch:
         self.cash_changes: dict[int, int] = {}
         self.held_changes: dict[int, int] = {}
         self.halted = False
+        self.touched: dict[tuple[int, int], tuple[int, set[int]]] = {}
+        """By task (its id) and market: the accounts it can touch, and as of which command."""
 
     def part(self, live: LiveMarket) -> MarketPart:
         part = self.parts.get(live.engine.market_id)
@@ -245,49 +243,14 @@ def _write_orders(cursor: Any, part: MarketPart) -> None:
     engine = part.live.engine
     new, changed = [], []
     for order in engine.dirty_orders.values():
-        row = _order_row(order, engine, part.order_seqs[order.order_id])
+        seq = part.order_seqs[order.order_id]
+        row = order_rows.build_row(order, market_id=engine.market_id, ts_us=engine.ts_us, seq=seq)
         if order.order_id in part.new_orders:
             new.append(row)
         else:
-            changed.append((row[0], *row[ORDER_FIXED:]))
-    ORDERS.insert(cursor, new)
-    ORDERS.update(cursor, ORDER_CHANGING, changed)
-
-
-def _order_row(order: Order, engine: Engine, seq: int) -> tuple[Any, ...]:
-    place = order.place
-    return (
-        order.order_id,
-        order.account_id,
-        engine.market_id,
-        order.owner_id,
-        order.outcome,
-        order.side,
-        place.as_no,
-        place.is_market,
-        int(place.tif),
-        place.post_only,
-        place.reduce_only,
-        int(place.stp),
-        place.fee_free,
-        place.budget_micros,
-        place.expires_at_us,
-        place.client_order_id,
-        order.created_at_us,
-        order.price_pips or None,
-        order.quantity_lots,
-        order.remaining_lots,
-        order.filled_lots,
-        order.filled_micros,
-        order.fee_micros,
-        order.maker_basis,
-        order.taker_basis,
-        int(order.status),
-        order.reason,
-        order.priority,
-        engine.ts_us,
-        seq,
-    )
+            changed.append((row[0], *row[order_rows.FIXED :]))
+    order_rows.TABLE.insert(cursor, new)
+    order_rows.TABLE.update(cursor, order_rows.CHANGING, changed)
 
 
 def _write_trades(cursor: Any, part: MarketPart) -> None:

@@ -25,7 +25,7 @@ from trading.engine.types import (
     MarketStatus,
     Place,
     Stp,
-    Terms,
+    OrderOptions,
     Tif,
 )
 
@@ -132,7 +132,7 @@ def make_place(
     lots, has_price, has_budget = make_lots(c, config), c.below(256), c.below(256)
     budgeted = has_budget % 2 == 1 if is_market else has_budget >= 254
     expires = (tif == Tif.GTD) != (odd == 255)
-    terms = Terms(
+    options = OrderOptions(
         is_market or odd == 252,
         make_budget_micros(has_budget, lots, price_pips) if budgeted else None,
         post_only=flags % 8 == 7 and (patient or flags >= 240),
@@ -150,7 +150,7 @@ def make_place(
         None if (budgeted and has_budget != 253) or has_budget == 252 else lots,
         tif,
         stp,
-        terms=terms.or_none(),
+        options=options.or_none(),
         fee_free=account_id == FEE_FREE_ACCOUNT,
     )
 

@@ -29,7 +29,7 @@ def run_journal(engine: Engine, journal: Iterable[JournalEntry]) -> bytes:
     written = bytearray()
     for command, ts_us, funds in journal:
         after = dict(funds)
-        written += msgspec.msgpack.encode(engine.apply(command, ts_us, after))
+        written += msgspec.msgpack.encode(engine.execute(command, ts_us, after))
         written += msgspec.msgpack.encode(after)
     return bytes(written)
 

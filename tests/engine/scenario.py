@@ -39,7 +39,7 @@ from trading.engine.types import (
     Rejected,
     Rested,
     Stp,
-    Terms,
+    OrderOptions,
     Tick,
     Tif,
     Traded,
@@ -134,20 +134,20 @@ class Stage:
             self.configure(MarketStatus.OPEN)
         if self.strangers and command.account_id not in self.known | {NO_ACCOUNT}:
             self.introduce(command.account_id)
-        events: list[AnyEvent] = self.engine.apply(command, self.ts_us, self.funds)
+        events: list[AnyEvent] = self.engine.execute(command, self.ts_us, self.funds)
         return events
 
     def introduce(self, account_id: int) -> None:
         self.known.add(account_id)
         tick, step = self.config["tick_pips"], self.config["lot_step_lots"]
-        post_only = Terms(post_only=True)
-        hello = Place("hello", account_id, -account_id, 0, BUY, tick, step, terms=post_only)
+        post_only = OrderOptions(post_only=True)
+        hello = Place("hello", account_id, -account_id, 0, BUY, tick, step, options=post_only)
         for command in (hello, Cancel("hello", account_id)):
-            self.engine.apply(command, self.ts_us, {account_id: PAYOUT_PIPS * step})
+            self.engine.execute(command, self.ts_us, {account_id: PAYOUT_PIPS * step})
 
     def configure(self, status: MarketStatus) -> list[AnyEvent]:
         config = Config(binary=self.binary, outcomes=len(self.outcomes), **self.config)
-        events: list[AnyEvent] = self.engine.apply(
+        events: list[AnyEvent] = self.engine.execute(
             Configure(status, config), self.ts_us, self.funds
         )
         return events
@@ -185,7 +185,7 @@ class Stage:
         self.counts[who] = self.counts.get(who, 0) + 1
         tifs = [TIFS[word] for word in words if word in TIFS]
         stps = [STPS[word] for word in words if word in STPS]
-        terms = Terms(
+        options = OrderOptions(
             "market" in words,
             budget_micros,
             "post-only" in words,
@@ -205,7 +205,7 @@ class Stage:
             stp=[*stps, Stp.CANCEL_NEWEST][0],
             as_no=mirrored,
             fee_free=who == "house",
-            terms=terms.or_none(),
+            options=options.or_none(),
         )
         return self.send(place)
 

@@ -12,9 +12,9 @@ import msgspec
 import pytest
 
 from tests.engine import scenario
+from tests.engine.naive import NaiveEngine
 from tests.engine.pair import MODULES_THAT_COUNT_MAKERS
 from trading.engine.engine import Engine
-from trading.engine.naive import NaiveEngine
 from trading.engine.types import (
     BUY,
     ORDER_LOTS_MAX,
@@ -28,7 +28,7 @@ from trading.engine.types import (
     Reason,
     Rejected,
     Rested,
-    Terms,
+    OrderOptions,
 )
 
 SCENARIOS = sorted((Path(__file__).parent / "scenarios").glob("*.txt"))
@@ -784,30 +784,30 @@ def test_zero_is_a_value_like_any_other_and_not_an_absence(
     engine: Any, field: str, reason: Reason
 ) -> None:
     funds = {1: 10**9}
-    engine.apply(Configure(MarketStatus.OPEN, Config(True, 2, 100, 100)), 1, funds)
+    engine.execute(Configure(MarketStatus.OPEN, Config(True, 2, 100, 100)), 1, funds)
     plain = Place("first", 1, 1, 0, BUY, 5_000, 100)
-    engine.apply(plain, 2, funds)
-    if field in Terms.__struct_fields__:
-        odd = msgspec.structs.replace(plain, order_id="second", terms=Terms(**{field: 0}))
+    engine.execute(plain, 2, funds)
+    if field in OrderOptions.__struct_fields__:
+        odd = msgspec.structs.replace(plain, order_id="second", options=OrderOptions(**{field: 0}))
     else:
         odd = msgspec.structs.replace(plain, order_id="second", **{field: 0})
-    assert engine.apply(odd, 3, funds) == [Rejected("second", reason)]
+    assert engine.execute(odd, 3, funds) == [Rejected("second", reason)]
 
 
 @pytest.mark.parametrize("binary", [True, False])
 def test_no_position_with_its_open_orders_exceeds_what_64_bits_take(binary: bool) -> None:
     engine, funds = Engine(1), {1: 10**17, 2: 10**17}
-    engine.apply(Configure(MarketStatus.OPEN, Config(binary, 2, 10, 1)), 0, funds)
+    engine.execute(Configure(MarketStatus.OPEN, Config(binary, 2, 10, 1)), 0, funds)
     half = POSITION_LOTS_MAX // ORDER_LOTS_MAX // 2
     for number in range(half):
-        engine.apply(Place(f"bid{number}", 1, 1, 0, BUY, 10, ORDER_LOTS_MAX), 0, funds)
-        engine.apply(Place(f"hit{number}", 2, 2, 0, SELL, 10, ORDER_LOTS_MAX), 0, funds)
-        engine.apply(Place(f"open{number}", 1, 1, 0, BUY, 10, ORDER_LOTS_MAX), 0, funds)
-        engine.apply(Place(f"keep{number}", 2, 2, 0, SELL, 9_990, ORDER_LOTS_MAX), 0, funds)
-        engine.apply(Cancel(f"open{number}", 1), 0, funds)
+        engine.execute(Place(f"bid{number}", 1, 1, 0, BUY, 10, ORDER_LOTS_MAX), 0, funds)
+        engine.execute(Place(f"hit{number}", 2, 2, 0, SELL, 10, ORDER_LOTS_MAX), 0, funds)
+        engine.execute(Place(f"open{number}", 1, 1, 0, BUY, 10, ORDER_LOTS_MAX), 0, funds)
+        engine.execute(Place(f"keep{number}", 2, 2, 0, SELL, 9_990, ORDER_LOTS_MAX), 0, funds)
+        engine.execute(Cancel(f"open{number}", 1), 0, funds)
     for number in range(half):
         bid = Place(f"last{number}", 1, 1, 0, BUY, 10, ORDER_LOTS_MAX)
-        assert isinstance(engine.apply(bid, 0, funds)[-1], Rested)
+        assert isinstance(engine.execute(bid, 0, funds)[-1], Rested)
     refused = [Rejected("over", Reason.POSITION_LIMIT)]
-    assert engine.apply(Place("over", 1, 1, 0, BUY, 10, 1), 0, funds) == refused
-    assert engine.apply(Place("over", 2, 2, 0, SELL, 9_990, 1), 0, funds) == refused
+    assert engine.execute(Place("over", 1, 1, 0, BUY, 10, 1), 0, funds) == refused
+    assert engine.execute(Place("over", 2, 2, 0, SELL, 9_990, 1), 0, funds) == refused

@@ -15,6 +15,7 @@ from tests.engine.generate import ACCOUNTS, CREDIT
 from tests.engine.pair import JournalEntry, check_book, run_random_market
 from tests.engine.replay import MARKET_ID, decode_journal, encode_journal, run_journal
 from trading.engine.book import DEAD_MIN, Book
+from trading.engine.dry_run import find_touched_accounts
 from trading.engine.engine import Engine
 from trading.engine.types import (
     BUY,
@@ -29,7 +30,7 @@ from trading.engine.types import (
     OrderStatus,
     Place,
     Reason,
-    Terms,
+    OrderOptions,
     Tick,
     Tif,
     Traded,
@@ -105,7 +106,9 @@ def everything(engine: Engine) -> tuple[Any, ...]:
     return engine.snapshot(), engine.dump(), marks, dirty, tuple(engine.expiries)
 
 
-def test_a_quote_tells_what_apply_will_do_and_changes_nothing(journal: list[JournalEntry]) -> None:
+def test_a_quote_tells_what_execute_will_do_and_changes_nothing(
+    journal: list[JournalEntry],
+) -> None:
     engine = Engine(MARKET_ID)
     for command, ts_us, funds in journal:
         engine.dirty_orders.clear()
@@ -113,32 +116,21 @@ def test_a_quote_tells_what_apply_will_do_and_changes_nothing(journal: list[Jour
         quoted = engine.quote(command, ts_us, offered)
         assert offered == funds
         assert everything(engine) == before
-        assert quoted == engine.apply(command, ts_us, dict(funds))
+        assert quoted == engine.execute(command, ts_us, dict(funds))
 
 
-def test_the_short_way_of_plain_markets_leaves_nothing_different() -> None:
-    """What `plain` does in one go equals what the full path does, to the last field."""
-    seen = 0
-    for seed in range(3_200, 3_230):
-        journal = run_random_market(seed, 60).journal
-        short, full = Engine(MARKET_ID), Engine(MARKET_ID)
-        for command, ts_us, funds in journal:
-            seen += short.plain_place is not None
-            full.plain_place = full.plain_cancel = full.plain_take = None
-            after_short, after_full = dict(funds), dict(funds)
-            events = short.apply(command, ts_us, after_short)
-            assert events == full.apply(command, ts_us, after_full)
-            assert after_short == after_full
-            assert everything(short) == everything(full)
-    assert seen > 100
-
-
-def test_reach_names_every_account_that_a_command_touches(journal: list[JournalEntry]) -> None:
+def test_touched_accounts_are_every_account_that_a_command_changes(
+    journal: list[JournalEntry],
+) -> None:
     engine = Engine(MARKET_ID)
     for command, ts_us, funds in journal:
         engine.dirty_orders.clear()
-        reached, rows, after = engine.reach(command, ts_us), rows_of(engine), dict(funds)
-        events = engine.apply(command, ts_us, after)
+        touchable, rows, after = (
+            find_touched_accounts(engine, command, ts_us),
+            rows_of(engine),
+            dict(funds),
+        )
+        events = engine.execute(command, ts_us, after)
         traders = {
             account_id
             for event in events
@@ -147,21 +139,21 @@ def test_reach_names_every_account_that_a_command_touches(journal: list[JournalE
         }
         moved = {account_id for account_id in ACCOUNTS if after[account_id] != funds[account_id]}
         touched = {account_id for account_id, _ in rows ^ rows_of(engine)}
-        assert traders | moved | touched | set(engine.list_dirty_accounts()) <= reached
+        assert traders | moved | touched | set(engine.list_dirty_accounts()) <= touchable
 
 
 def rows_of(engine: Engine) -> set[tuple[int, tuple[Any, ...]]]:
     return {(row[0], row) for row in engine.dump()[5]}
 
 
-def test_reach_leaves_out_makers_behind_what_an_order_can_take() -> None:
+def test_touched_accounts_leave_out_makers_behind_what_an_order_can_take() -> None:
     engine = open_market()
     for account_id in range(1, 100):
         place(engine, f"ask{account_id}", account_id, SELL, 50 + account_id // 25, lots=200)
     buy = Place("buy", 500, 500, 0, BUY, 9_000, 300)
-    assert engine.reach(buy, 0) == {1, 2, 500}
-    assert engine.reach(msgspec.structs.replace(buy, price_pips=4_000), 0) == {500}
-    assert engine.reach(Tick(), 0) == set()
+    assert find_touched_accounts(engine, buy, 0) == {1, 2, 500}
+    assert find_touched_accounts(engine, msgspec.structs.replace(buy, price_pips=4_000), 0) == {500}
+    assert find_touched_accounts(engine, Tick(), 0) == set()
 
 
 # Long queues.
@@ -170,7 +162,7 @@ def test_reach_leaves_out_makers_behind_what_an_order_can_take() -> None:
 def open_market(tick_pips: int = 100) -> Engine:
     engine = Engine(MARKET_ID)
     config = Config(binary=True, outcomes=2, tick_pips=tick_pips, lot_step_lots=100)
-    engine.apply(Configure(MarketStatus.OPEN, config), 0, {})
+    engine.execute(Configure(MarketStatus.OPEN, config), 0, {})
     return engine
 
 
@@ -184,11 +176,11 @@ def place(
     **options: Any,
 ) -> list[Any]:
     command = Place(order_id, account_id, account_id, 0, side, cents * 100, lots, **options)
-    return engine.apply(command, 0, {account_id: PLENTY})
+    return engine.execute(command, 0, {account_id: PLENTY})
 
 
 def cancel(engine: Engine, order_id: str, account_id: int) -> None:
-    events = engine.apply(Cancel(order_id, account_id), 0, {account_id: 0})
+    events = engine.execute(Cancel(order_id, account_id), 0, {account_id: 0})
     assert isinstance(events[0], Ended)
 
 
@@ -236,9 +228,9 @@ def test_50_000_cancelled_orders_leave_no_more_than_the_live_ones_again(
 @pytest.mark.parametrize("end", ["cancelled", "filled"])
 def test_orders_that_come_and_go_before_they_expire_are_forgotten(end: str) -> None:
     engine = open_market()
-    place(engine, "live", 2, SELL, 60, tif=Tif.GTD, terms=Terms(expires_at_us=10**9))
+    place(engine, "live", 2, SELL, 60, tif=Tif.GTD, options=OrderOptions(expires_at_us=10**9))
     for number in range(QUEUE):
-        place(engine, "old", 1, SELL, 59, tif=Tif.GTD, terms=Terms(expires_at_us=10**6 + number))
+        place(engine, "old", 1, SELL, 59, tif=Tif.GTD, options=OrderOptions(expires_at_us=10**6 + number))
         if end == "cancelled":
             cancel(engine, "old", 1)
         else:
@@ -246,16 +238,16 @@ def test_orders_that_come_and_go_before_they_expire_are_forgotten(end: str) -> N
     assert len(engine.expiries) <= 2 * len(engine.orders) + DEAD_MIN + 1
     assert queued(engine.books[0]) <= 2 * len(engine.orders) + DEAD_MIN
     expired = Ended("live", OrderStatus.EXPIRED, Reason.EXPIRED, 100)
-    assert engine.apply(Tick(), 10**9, {}) == [expired]
+    assert engine.execute(Tick(), 10**9, {}) == [expired]
 
 
 def test_amends_that_move_an_order_about_leave_nothing_behind() -> None:
     engine = open_market()
-    place(engine, "mine", 1, SELL, 60, tif=Tif.GTD, terms=Terms(expires_at_us=10**9))
+    place(engine, "mine", 1, SELL, 60, tif=Tif.GTD, options=OrderOptions(expires_at_us=10**9))
     place(engine, "other", 2, SELL, 60)
     for number in range(2_000):
         price_pips = 6_000 + 100 * (number % 2)
-        engine.apply(Amend("mine", 1, price_pips, 200 + number % 3 * 100), 0, {1: PLENTY})
+        engine.execute(Amend("mine", 1, price_pips, 200 + number % 3 * 100), 0, {1: PLENTY})
     assert queued(engine.books[0]) <= 2 * len(engine.orders) + DEAD_MIN
     assert len(engine.expiries) <= 2 * len(engine.orders) + DEAD_MIN
 
@@ -279,10 +271,10 @@ def test_a_book_with_an_order_on_every_tick_is_swept_in_order(tick_pips: int) ->
     random.Random(tick_pips).shuffle(mixed)
     for price_pips in mixed:
         command = Place(f"p{price_pips}", 1, 1, 0, SELL, price_pips, 100)
-        engine.apply(command, 0, {1: PLENTY})
+        engine.execute(command, 0, {1: PLENTY})
     assert [row[4] for row in engine.dump()[4]] == prices
     command = Place("all", 2, 2, 0, BUY, prices[-1], 100 * len(prices))
-    trades = [e for e in engine.apply(command, 0, {2: PLENTY}) if isinstance(e, Traded)]
+    trades = [e for e in engine.execute(command, 0, {2: PLENTY}) if isinstance(e, Traded)]
     assert [trade.price_pips for trade in trades] == prices
 
 
@@ -290,5 +282,5 @@ def test_funds_of_accounts_that_are_not_given_are_left_to_the_caller() -> None:
     engine = open_market()
     place(engine, "ask", 1, SELL, 60)
     funds = {2: 100 * CREDIT}
-    engine.apply(Place("buy", 2, 2, 0, BUY, 6_000, 100), 0, funds)
+    engine.execute(Place("buy", 2, 2, 0, BUY, 6_000, 100), 0, funds)
     assert funds == {2: 100 * CREDIT - 600_000}

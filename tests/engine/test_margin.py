@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from tests.engine.laws import compute_fee_to_come, unit_pips
+from tests.engine.naive import NaiveEngine
 from trading.engine.engine import Engine
-from trading.engine.naive import NaiveEngine
 from trading.engine.types import (
     BUY,
     PAYOUT_PIPS,
@@ -53,7 +53,7 @@ class Desk:
         self.funds = {ACCOUNT: PLENTY, COUNTERPARTY: PLENTY}
         self.placed = 0
         config = Config(binary, outcomes, 100, 100, self.fees)
-        engine.apply(Configure(MarketStatus.OPEN, config), 0, self.funds)
+        engine.execute(Configure(MarketStatus.OPEN, config), 0, self.funds)
         for outcome in range(self.books):
             self.take_position(outcome, self.randomness.choice((0, 0, 1, 2, 5, -1, -2, -5)))
         for _ in range(self.randomness.randrange(1, 7)):
@@ -68,7 +68,7 @@ class Desk:
             tif=tif,
             fee_free=account_id == COUNTERPARTY,
         )
-        events: list[AnyEvent] = self.engine.apply(command, 0, self.funds)
+        events: list[AnyEvent] = self.engine.execute(command, 0, self.funds)
         return events
 
     def take_position(self, outcome: int, contracts: int) -> None:
@@ -163,11 +163,11 @@ def test_no_fill_is_unaffordable_after_everything_available_was_withdrawn(
 def test_the_hold_of_an_order_is_its_marginal_difference() -> None:
     engine = Engine(1)
     funds = {ACCOUNT: 48_000_000}
-    engine.apply(Configure(MarketStatus.OPEN, Config(True, 2, 100, 100)), 0, funds)
-    engine.apply(Place("bid", ACCOUNT, ACCOUNT, 0, BUY, 4_800, 10_000), 0, funds)
+    engine.execute(Configure(MarketStatus.OPEN, Config(True, 2, 100, 100)), 0, funds)
+    engine.execute(Place("bid", ACCOUNT, ACCOUNT, 0, BUY, 4_800, 10_000), 0, funds)
     assert funds[ACCOUNT] == 0
     assert unit_pips(SELL, 5_200) * 10_000 == 48_000_000
-    engine.apply(Place("ask", ACCOUNT, ACCOUNT, 0, SELL, 5_200, 10_000), 0, funds)
+    engine.execute(Place("ask", ACCOUNT, ACCOUNT, 0, SELL, 5_200, 10_000), 0, funds)
     assert funds[ACCOUNT] == 0
-    refused = engine.apply(Place("more", ACCOUNT, ACCOUNT, 0, SELL, 5_300, 100), 0, funds)
+    refused = engine.execute(Place("more", ACCOUNT, ACCOUNT, 0, SELL, 5_300, 100), 0, funds)
     assert refused[0].missing_micros == 470_000

@@ -28,7 +28,7 @@ def book_of(engine):
 def test_a_recorded_session_comes_out_exactly(data_dir, window):
     recording = Recording(data_dir / f"kalshi_gold15m/derived/{window}.ops.csv.gz")
     engine, sweeps = Engine(1), Sweeps()
-    engine.apply(Configure(MarketStatus.OPEN, Config(True, 2, 100, 1)), 0, {})
+    engine.execute(Configure(MarketStatus.OPEN, Config(True, 2, 100, 1)), 0, {})
     trader = Trader(yes_account=1, no_account=2, taker_account=3)
     funds = dict.fromkeys((1, 2, 3), RICH_MICROS)
     compared = 0
@@ -37,7 +37,7 @@ def test_a_recorded_session_comes_out_exactly(data_dir, window):
         if operation.kind == "reset":  # a session ends with some
             closing_book = book_of(engine) or closing_book
         for command in trader.commands(operation):
-            events = engine.apply(command, operation.number, funds)
+            events = engine.execute(command, operation.number, funds)
         if operation.kind == "take":
             trades = [event for event in events if isinstance(event, Traded)]
             sweeps.add(operation, [(trade.price_pips, trade.quantity_lots) for trade in trades])

@@ -84,7 +84,7 @@ class Market:
         part = MarketPart(LiveMarket(self.engine, 1, 2, b""))
         entries = []
         for command in commands:
-            events = self.engine.apply(command, self.ts_us, self.funds)
+            events = self.engine.execute(command, self.ts_us, self.funds)
             entries.append(JournalEntry(command, 0, events))
             for event in events:
                 self.seen[type(event)] += 1

@@ -23,7 +23,7 @@ from markets.models import Market, Resolution
 from tests.trading import world
 from tests.trading.world import CREDIT, buy, cancel, run, sell
 from trading import actions, derive, notify, own_data
-from trading.engine.types import Terms, Tif
+from trading.engine.types import OrderOptions, Tif
 from trading.mails import send_due
 from trading.models import MailState, Notification, NotificationChoice, NotificationKind
 from trading.sentences import describe
@@ -112,7 +112,7 @@ def test_deriving_twice_and_rebuilding_tell_nobody_again(shard, market, alice, b
 
 def test_an_order_that_expires_is_told(shard, market, alice, monkeypatch):
     soon = now_us() + 1_000_000
-    order = buy(market, alice, 40, 500, tif=Tif.GTD, terms=Terms(expires_at_us=soon))
+    order = buy(market, alice, 40, 500, tif=Tif.GTD, options=OrderOptions(expires_at_us=soon))
     run(shard, order)
     world.set_clock(monkeypatch, lambda: soon + 1)
     actions.do_pass_time(market.pk)

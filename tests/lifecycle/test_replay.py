@@ -8,7 +8,7 @@ from markets.models import Market
 from tests.trading import world
 from tests.trading.world import buy, cancel, run, sell
 from trading import actions
-from trading.engine.types import BUY, Amend, Ended, OrderStatus, Place, Reason, Terms, Tif
+from trading.engine.types import BUY, Amend, Ended, OrderStatus, Place, Reason, OrderOptions, Tif
 from trading.journal import chain_hash, decode_body, encode_body
 from trading.loading import load_engine
 from trading.messages import Task
@@ -64,8 +64,8 @@ def test_a_market_that_saw_two_rules_versions_replays_too(traded):
 def test_a_budget_s_end_under_the_first_rules_replays_to_the_same_hash(traded, shard, alice, bob):
     """Then a budget that was spent on the last offer ended as an `immediate_remainder`."""
     ask = sell(traded, bob, 30, 100, outcome=2)
-    terms = Terms(is_market=True, budget_micros=320_000)
-    order = Place(new_id(), alice.pk, alice.owner_id, 2, BUY, None, None, Tif.IOC, terms=terms)
+    options = OrderOptions(is_market=True, budget_micros=320_000)
+    order = Place(new_id(), alice.pk, alice.owner_id, 2, BUY, None, None, Tif.IOC, options=options)
     budget = Task(0, traded.pk, order)
     [_, bought] = run(shard, ask, budget)
     assert bought.order.reason is Reason.BUDGET_SPENT

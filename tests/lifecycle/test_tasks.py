@@ -14,7 +14,7 @@ from predex.celery import app
 from tests.trading import world
 from tests.trading.world import buy, run, sell
 from trading import actions, derive, schedule, settlement, tasks, verify
-from trading.engine.types import Terms, Tif
+from trading.engine.types import OrderOptions, Tif
 from trading.models import BookState, Candle, DailyEquity, Order, VerifyRun
 
 pytestmark = pytest.mark.django_db
@@ -68,7 +68,7 @@ def test_a_market_closes_when_its_time_has_come_halted_or_not(shard, operator):
 
 def test_a_dated_order_expires_without_another_command(shard, market, alice):
     soon = now_us() + 20_000
-    run(shard, buy(market, alice, 40, 1000, tif=Tif.GTD, terms=Terms(expires_at_us=soon)))
+    run(shard, buy(market, alice, 40, 1000, tif=Tif.GTD, options=OrderOptions(expires_at_us=soon)))
     while now_us() <= soon:
         pass
     tasks.expire_due()

@@ -30,7 +30,7 @@ from trading.models import (
     VerifyRun,
 )
 from trading.settlement import settle_market
-from trading.verify import check_everything
+from trading.verify import check_everything, journals
 
 pytestmark = pytest.mark.django_db
 
@@ -424,10 +424,7 @@ def test_a_broken_law_is_reported(trading_day, what, corrupt):
 
 def test_a_fill_beyond_its_limit_is_reported(trading_day, monkeypatch):
     """The engine would not replay it, so the check is shown another limit."""
-    from trading.fold import FoldingEngine
-
-    monkeypatch.setattr(FoldingEngine, "_check_limits", lambda self, trade, maker:
-                        self.breaches.append("worse"))  # fmt: skip
+    monkeypatch.setattr(journals, "find_limit_breaches", lambda market, entry: ["worse"])
     assert broken() == {"no fill is worse than its limit"}
 
 

@@ -29,7 +29,7 @@ from tests.pages.desk import (
     send,
 )
 from trading.engine.book import enter_order
-from trading.engine.fees import compute_fee_hold_micros
+from trading.engine.fees import build_hold
 from trading.engine.types import BUY, FeeKind, Fees, Place
 from trading.models import Order
 from trading.pages.ticket import compute_affordable_lots
@@ -217,7 +217,7 @@ async def test_credits_of_a_market_order_are_its_budget(inside, alice, bob):
         measure="credits", amount="10",
     )  # fmt: skip
     [order] = await orders_of(alice)
-    assert order.budget_micros == 10_000_000
+    assert order.asked.budget_micros == 10_000_000
     assert read_toast(placed.text).startswith("Bought 23 No at 0.40, fee 0.3864.")
 
 
@@ -495,8 +495,8 @@ fees = st.builds(
 @given(st.integers(0, 10**10), st.integers(1, 9_999), fees, st.sampled_from([1, 50, 100, 1_000]))
 def test_credits_buy_the_most_contracts_that_they_can_pay_for(budget, price_pips, fees, step):
     def hold_micros(lots):
-        order = enter_order(Place("1", 1, 1, 0, BUY, price_pips, lots), 0)
-        return price_pips * lots + compute_fee_hold_micros(order, fees)
+        place = Place("1", 1, 1, 0, BUY, price_pips, lots)
+        return build_hold(fees)(enter_order(place, 0, price_pips, lots))
 
     lots = compute_affordable_lots(budget, price_pips, fees=fees, step_lots=step)
     assert lots % step == 0

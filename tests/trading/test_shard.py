@@ -12,10 +12,10 @@ from tests.trading import world
 from tests.trading.world import CREDIT, buy, cancel, run, sell
 from trading.config import config_of
 from trading.engine.types import BUY, CancelAll, Configure, MarketStatus, OrderStatus, Place
-from trading.journal import replay_market
 from trading.loading import load_engine
 from trading.messages import Task, decode_publication
 from trading.models import BookState, JournalRow, Margin, Order, Position, Receipt, Trade
+from trading.replay import replay
 from trading.shard import Shard
 from trading.tables import RECEIPTS
 from trading.writer import LeaseLostError
@@ -122,7 +122,7 @@ def test_an_engine_that_starts_again_has_the_same_state(shard, market, alice, bo
     order_id = run(shard, buy(market, bob, 50, 300))[0].order.order_id
     run(shard, buy(market, bob, 60, 1200), cancel(market, bob, order_id))
     loaded = load_engine(market.id)
-    replayed, journal_hash = replay_market(market.id)
+    replayed, journal_hash, _, _ = replay(market.id)
     assert loaded.state_hash() == replayed.state_hash()
     assert loaded.state_hash() == shard.markets[market.id].engine.state_hash()
     assert bytes(BookState.objects.get().journal_hash) == journal_hash

@@ -13,7 +13,8 @@ import msgspec
 from accounts.api.principal import Principal
 from accounts.errors import ApiError, RefusedError
 from accounts.models.account import AccountKind
-from accounts.units import parse_amount_micros, parse_price_pips, parse_quantity_lots
+from accounts.units import parse_price_pips, parse_quantity_lots
+from trading.api.options import read_options
 from trading.api.reading import read_client_order_id, read_time_us, read_units
 from trading.api.refusals import build_refusal
 from trading.api.schema import AmendOrder, PlaceOrder
@@ -24,16 +25,18 @@ from trading.engine.types import (
     SELL,
     Amend,
     Command,
+    OrderOptions,
     Place,
     Reason,
     Stp,
-    Terms,
     Tif,
 )
 
 SIDES: Final = {"buy": BUY, "sell": SELL}
 NO: Final = 1
 _FEE_FREE_KINDS: Final = frozenset({AccountKind.HOUSE.value, AccountKind.MAKER.value})
+_HASHED_AS: Final = {"options": "terms"}
+"""A field that was renamed: repeats of requests from before must find their answers."""
 _IDENTITY: Final = frozenset({"order_id", "account_id", "owner_id"})
 
 
@@ -55,17 +58,9 @@ def build_place(
     is_market = order.type == "market"
     price_pips = read_units(parse_price_pips, order.price, "price")
     quantity_lots = read_units(parse_quantity_lots, order.quantity, "quantity")
-    budget_micros = read_units(parse_amount_micros, order.budget, "budget")
-    if quantity_lots is None and budget_micros is None:
+    options = read_options(order, is_market=is_market)
+    if quantity_lots is None and options.budget_micros is None:
         raise ApiError(400, "missing_field", "this field is needed", "quantity")
-    terms = Terms(
-        is_market,
-        budget_micros,
-        order.post_only,
-        order.reduce_only,
-        read_time_us(order.expires_at, "expires_at"),
-        read_time_us(order.valid_until, "valid_until"),
-    )
     return Place(
         order_id,
         principal.account_id,
@@ -79,7 +74,7 @@ def build_place(
         as_no or is_mirrored,
         principal.account_kind in _FEE_FREE_KINDS,
         read_client_order_id(order.client_order_id),
-        terms=terms.or_none(),
+        options=options.or_none(),
     )
 
 
@@ -131,7 +126,9 @@ def compute_body_hash(operation: str, market_id: int | None, *commands: Command)
 
 def _told_fields(told: msgspec.Struct) -> dict[str, Any]:
     return {
-        name: _told_fields(value) if isinstance(value, Terms) else value
+        _HASHED_AS.get(name, name): (
+            _told_fields(value) if isinstance(value, OrderOptions) else value
+        )
         for name, default in _list_fields(type(told))
         if (value := getattr(told, name)) != default
     }

@@ -16,7 +16,7 @@ from accounts.clock import from_datetime
 from accounts.errors import ApiError, not_found
 from accounts.ids import check_id
 from accounts.units import UnitError
-from trading.api.schema import ABSENT, CLIENT_ORDER_ID_PATTERN
+from trading.api.fields import ABSENT, CLIENT_ORDER_ID_PATTERN
 
 FIELD_LENGTH_MAX = 60
 IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,64}", re.ASCII)

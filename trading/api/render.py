@@ -10,6 +10,7 @@ from typing import Final
 from accounts.clock import format_time
 from accounts.units import format_amount, format_price, format_quantity
 from trading.api.commands import NO, mirror_pips
+from trading.api.options import show_options
 from trading.api.schema import (
     BookAnswer,
     Booked,
@@ -21,7 +22,7 @@ from trading.api.schema import (
 )
 from trading.cards import MarketCard
 from trading.engine.book import Order
-from trading.engine.types import BUY, PAYOUT_PIPS, OrderStatus, Stp, Tif, Traded
+from trading.engine.types import BUY, PAYOUT_PIPS, OrderOptions, OrderStatus, Stp, Tif, Traded
 from trading.messages import Fill, Result
 
 SIDE_NAMES: Final = {BUY: "buy", -BUY: "sell"}
@@ -39,6 +40,7 @@ _show_quantity: Final = lru_cache(8_192)(format_quantity)
 _show_amount: Final = lru_cache(8_192)(format_amount)
 _TIF_NAMES: Final = tuple(member.name.lower() for member in Tif)
 _STP_NAMES: Final = tuple(member.name.lower() for member in Stp)
+_PLAIN: Final = OrderOptions()
 _STATUS_NAMES: Final = tuple(member.name.lower() for member in OrderStatus)
 
 
@@ -74,8 +76,7 @@ def find_fee_micros(trade: Traded, order_id: str) -> int:
 
 def _order_fields(order: Order, card: MarketCard, seq: int, updated_at_us: int) -> dict:
     asked = order.place
-    as_no = card.names_no(as_no=asked.as_no)
-    budget_micros, expires_at_us = asked.budget_micros, asked.expires_at_us
+    as_no, options = card.names_no(as_no=asked.as_no), asked.options or _PLAIN
     price_pips = order.price_pips or None
     reason = order.reason
     return {
@@ -84,15 +85,12 @@ def _order_fields(order: Order, card: MarketCard, seq: int, updated_at_us: int) 
         "market": card.slug,
         "outcome": card.codes[NO if as_no else order.outcome],
         "side": SIDE_NAMES[-order.side if as_no else order.side],
-        "type": "market" if asked.is_market else "limit",
+        "type": "market" if options.is_market else "limit",
         "price": show_price(mirror_pips(price_pips, as_no=as_no)),
         "quantity": _show_quantity(order.quantity_lots),
-        "budget": None if budget_micros is None else _show_amount(budget_micros),
         "time_in_force": _TIF_NAMES[asked.tif],
-        "post_only": asked.post_only,
-        "reduce_only": asked.reduce_only,
         "self_trade_prevention": _STP_NAMES[asked.stp],
-        "expires_at": None if expires_at_us is None else _show_time(expires_at_us),
+        **show_options(options),
         "booked": Booked(card.codes[order.outcome], SIDE_NAMES[order.side], show_price(price_pips)),
         "status": _STATUS_NAMES[order.status],
         "reason": None if reason is None else reason.value,

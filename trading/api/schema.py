@@ -5,97 +5,57 @@ kept as the text that was sent (`Raw`) and read exactly, as a JSON number or a d
 answers carry decimal strings. Prices are of the outcome named beside them.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 import msgspec
 from msgspec import Meta, Raw, Struct
 
+from trading.api.fields import (
+    Amount,
+    Average,
+    ClientOrderId,
+    Id,
+    OrderType,
+    OutcomeIn,
+    Price,
+    PriceIn,
+    PriceSource,
+    Quantity,
+    QuantityIn,
+    Request,
+    Role,
+    SelfTradePrevention,
+    ShownName,
+    ShownSide,
+    ShownStatus,
+    ShownType,
+    Side,
+    Slug,
+    Time,
+    TimeIn,
+    TimeInForce,
+    absent,
+)
+from trading.api.options import OptionsIn, OptionsOut
+
 BATCH_ORDERS_MAX = 100
-CLIENT_ORDER_ID_PATTERN = "^[\x20-\x7e]{1,64}$"
-
 PLACE_ORDER = "#/components/schemas/PlaceOrderRequest"
-
-ABSENT = b"null"
-
-
-def _absent() -> Raw:
-    return Raw(ABSENT)
-
-
-def _number(description: str, example: str) -> Meta:
-    schema = {"type": ["string", "number", "null"], "examples": [example]}
-    return Meta(description=description, extra_json_schema=schema)
-
-
-PriceIn = Annotated[Raw, _number("Credits per contract, up to 4 decimals.", "0.55")]
-QuantityIn = Annotated[Raw, _number("Contracts, up to 2 decimals.", "10")]
-BudgetIn = Annotated[
-    Raw, _number("Credits to spend at most, fees included; for market orders.", "20")
-]
-TimeIn = Annotated[str, Meta(description="ISO 8601 with a time zone: 2026-07-01T12:00:00Z.")]
-Slug = Annotated[str, Meta(max_length=80, description="A market's slug.")]
-OutcomeIn = Annotated[
-    str,
-    Meta(max_length=32, description="An outcome's code; in a binary market YES (if absent) or NO."),
-]
-ClientOrderId = Annotated[
-    str,
-    Meta(
-        description="Your name for the order: 1 to 64 printable ASCII characters. Sent again, it"
-        " gets the first answer and no second order.",
-        extra_json_schema={"minLength": 1, "maxLength": 64, "pattern": CLIENT_ORDER_ID_PATTERN},
-    ),
-]
-
-_TEXT = Meta(extra_json_schema={"type": "string"})
-Side = Annotated[Literal["buy", "sell"], _TEXT]
-OrderType = Annotated[Literal["limit", "market"], _TEXT]
-TimeInForce = Annotated[Literal["gtc", "gtd", "ioc", "fok"], _TEXT]
-SelfTradePrevention = Annotated[
-    Literal["cancel_newest", "cancel_oldest", "cancel_both", "decrement"], _TEXT
-]
-
-# In answers new values may appear, so these are open texts.
-ShownSide = Annotated[str, Meta(description="buy or sell.", examples=["buy"])]
-ShownType = Annotated[str, Meta(description="limit or market.", examples=["limit"])]
-ShownStatus = Annotated[
-    str,
-    Meta(description="open, partially_filled, filled, cancelled or expired.", examples=["filled"]),
-]
-ShownName = Annotated[str, Meta(description="As in the request.")]
-PriceSource = Annotated[str, Meta(description="mid or last.", examples=["mid"])]
-Role = Annotated[str, Meta(description="taker or maker.", examples=["taker"])]
-Price = Annotated[str, Meta(description="4 decimals.", examples=["0.5500"])]
-Quantity = Annotated[str, Meta(description="Contracts, 2 decimals.", examples=["10.00"])]
-Amount = Annotated[str, Meta(description="Credits, 6 decimals.", examples=["5.500000"])]
-Average = Annotated[str, Meta(description="Rounded to 6 decimals.", examples=["0.553333"])]
-Id = Annotated[str, Meta(examples=["0197c2f51c8e7d0c9a41b2c3d4e5f607"])]
-Time = Annotated[str, Meta(examples=["2026-07-01T12:00:00.000000Z"])]
-
-
-class Request(Struct, forbid_unknown_fields=True):
-    """A body that is taken."""
 
 
 # --- taken ------------------------------------------------------------------------------------
 
 
-class PlaceOrder(Request, kw_only=True):
+class PlaceOrder(OptionsIn, kw_only=True):
     """An order. Limit orders need price and quantity; market orders quantity or budget."""
 
     market: Slug
     outcome: OutcomeIn | None = None
     side: Side
     type: OrderType = "limit"
-    price: PriceIn = msgspec.field(default_factory=_absent)
-    quantity: QuantityIn = msgspec.field(default_factory=_absent)
-    budget: BudgetIn = msgspec.field(default_factory=_absent)
+    price: PriceIn = msgspec.field(default_factory=absent)
+    quantity: QuantityIn = msgspec.field(default_factory=absent)
     time_in_force: TimeInForce | None = None
-    post_only: bool = False
-    reduce_only: bool = False
     self_trade_prevention: SelfTradePrevention = "cancel_newest"
-    expires_at: TimeIn | None = None
-    valid_until: TimeIn | None = None
     client_order_id: ClientOrderId | None = None
     currency: str | None = None
 
@@ -112,8 +72,8 @@ class PlaceBatch(Request, kw_only=True):
 class AmendOrder(Request, kw_only=True):
     """A new price, a new total quantity (its filled part included), or both."""
 
-    price: PriceIn = msgspec.field(default_factory=_absent)
-    quantity: QuantityIn = msgspec.field(default_factory=_absent)
+    price: PriceIn = msgspec.field(default_factory=absent)
+    quantity: QuantityIn = msgspec.field(default_factory=absent)
     valid_until: TimeIn | None = None
 
 
@@ -128,7 +88,7 @@ class Booked(Struct):
     price: Price | None
 
 
-class OrderState(Struct, kw_only=True):
+class OrderState(OptionsOut, kw_only=True):
     """An order as it is after `seq`. Price, quantity and averages are of `outcome`, as entered.
 
     `price` of a market order is the worst price it could have traded at.
@@ -142,12 +102,8 @@ class OrderState(Struct, kw_only=True):
     type: ShownType
     price: Price | None
     quantity: Quantity
-    budget: Amount | None
     time_in_force: ShownName
-    post_only: bool
-    reduce_only: bool
     self_trade_prevention: ShownName
-    expires_at: Time | None
     booked: Booked
     status: ShownStatus
     reason: Annotated[str, Meta(description="Why it ended; null while it is open.")] | None

@@ -11,7 +11,8 @@ from trading.api.render import SIDE_NAMES, show_average, show_order
 from trading.cards import MarketCard
 from trading.holdings import Holding, sum_known, value_holdings
 from trading.models import Order
-from trading.queries import OwnFill, as_engine_order
+from trading.order_rows import read_order
+from trading.queries import OwnFill
 
 MICROS_PER_HALF_PIP = 50
 """Of a contract's price."""
@@ -19,7 +20,7 @@ MICROS_PER_HALF_PIP = 50
 
 def show_row(row: Order, card: MarketCard) -> schema.OrderState:
     return show_order(
-        as_engine_order(row), card, seq=row.updated_seq, updated_at_us=row.updated_at_us
+        read_order(row, row.id.hex), card, seq=row.updated_seq, updated_at_us=row.updated_at_us
     )
 
 

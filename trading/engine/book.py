@@ -11,8 +11,7 @@ An amend that loses its place enters as a new `Order` object; the old object is 
 
 from collections import deque
 from collections.abc import Iterator
-from functools import cache
-from typing import Final
+from typing import Final, TypeVar
 
 import msgspec
 
@@ -25,38 +24,43 @@ from trading.engine.types import (
 )
 
 DEAD_MIN: Final = 64
+StructT = TypeVar("StructT", bound=msgspec.Struct)
 BIT: Final = tuple(1 << i for i in range(PAYOUT_PIPS // 10 + 1))
 
 
-@cache
-def ticks_by_price(tick_pips: int) -> dict[int, int]:
-    """Return each price between 0 and 1 that a tick allows, in pips, with its tick."""
-    return {tick * tick_pips: tick for tick in range(1, PAYOUT_PIPS // tick_pips)}
+def mutable(struct: type[StructT]) -> type[StructT]:
+    """Let a struct that the garbage collector does not track be set as plain objects are.
+
+    msgspec's own way, which looks after the collector, takes five times as long, and most of what
+    the engine does is setting attributes.
+    """
+    struct.__setattr__ = object.__setattr__  # type: ignore[method-assign]
+    struct.__delattr__ = object.__delattr__  # type: ignore[method-assign]
+    return struct
 
 
+@mutable
 class Order(msgspec.Struct, gc=False):
     """One order while the engine knows it: what was asked, `place`, and what became of it.
 
     `quantity_lots` and `price_pips` are as last amended. `priority` is the sequence number it got
-    its place at. `hold_micros` is its share of its account's buy or sell sum; 0 while it does not
-    rest. `fee_micros` is what it was charged; the bases are in `fees`. Refers to its account by
-    id, so that a book has no reference cycles to collect.
+    its place at. `hold_micros` is its share of its account's sums; 0 while it does not rest.
+    `fee_micros` is what it was charged; the bases are in `fees`. Refers to its account by id, so
+    that a book has no reference cycles to collect.
     """
 
+    place: Place
     order_id: str
     account_id: int
     owner_id: int
+    outcome: int
     side: int
     price_pips: int
-    remaining_lots: int
-    hold_micros: int
-    live: bool
-    special: bool
-    """Whether it expires or only reduces."""
     quantity_lots: int
-    outcome: int
-    place: Place
+    remaining_lots: int
     created_at_us: int
+    hold_micros: int = 0
+    live: bool = False
     priority: int = 0
     status: OrderStatus = OrderStatus.OPEN
     reason: Reason | None = None
@@ -71,28 +75,18 @@ class Order(msgspec.Struct, gc=False):
         return self.quantity_lots - self.remaining_lots
 
 
-# msgspec's own way to set an attribute also looks after the garbage collector, which Order is not
-# tracked by; without it the interpreter knows a slot's place, and setting costs a quarter.
-Order.__setattr__ = object.__setattr__  # type: ignore[method-assign]
-Order.__delattr__ = object.__delattr__  # type: ignore[method-assign]
-
-
-def enter_order(place: Place, ts_us: int) -> Order:
+def enter_order(place: Place, ts_us: int, price_pips: int, lots: int) -> Order:
     """Return the order that a Place asks for, as it enters at `ts_us`."""
-    price_pips, lots = place.price_pips or 0, place.quantity_lots or 0
     return Order(
+        place,
         place.order_id,
         place.account_id,
         place.owner_id,
+        place.outcome,
         place.side,
         price_pips,
         lots,
-        0,
-        False,
-        place.reduce_only or place.expires_at_us is not None,
         lots,
-        place.outcome,
-        place,
         ts_us,
     )
 
@@ -131,17 +125,18 @@ class Book:
         self.changed: list[int] = []
         """Ticks whose total may differ from what was last published."""
 
-    def note(self, tick: int) -> None:
-        """Note that a level has changed, or will."""
+    def note(self, tick: int) -> Level:
+        """Note that a level has changed, or will, and return it."""
         level = self.levels[tick]
         if level is None:
             level = self.levels[tick] = Level()
         if not level.changed:
             level.changed = True
             self.changed.append(tick)
+        return level
 
     def forget_changes(self) -> None:
-        """What changed so far has been told."""
+        """What changed so far has been published."""
         for tick in self.changed:
             self.level(tick).changed = False
         self.changed.clear()
@@ -153,17 +148,28 @@ class Book:
         return level
 
     def total_lots(self, tick: int) -> int:
-        """Return the quantity that stands at a tick."""
+        """Return the quantity that rests at a tick."""
         level = self.levels[tick]
         return 0 if level is None else level.total_lots
 
     def add(self, order: Order) -> None:
         """Put `order` last at its price; the caller has made sure that it does not cross."""
         tick = order.price_pips // self.tick_pips
-        self.note(tick)
-        level = self.level(tick)
+        assert not order.live
+        level = self.levels[tick]
+        if level is None or not level.changed:
+            level = self.note(tick)
         if not level.total_lots:
-            self.show(tick, order.side)
+            if order.side == BUY:
+                assert tick < self.best_ask
+                self.bids |= BIT[tick]
+                if tick > self.best_bid:
+                    self.best_bid = tick
+            else:
+                assert tick > self.best_bid
+                self.asks |= BIT[tick]
+                if tick < self.best_ask:
+                    self.best_ask = tick
         level.queue.append(order)
         level.total_lots += order.remaining_lots
         order.live = True
@@ -171,39 +177,59 @@ class Book:
     def remove(self, order: Order) -> None:
         """Take a live order with all that remains of it out of the book."""
         tick = order.price_pips // self.tick_pips
-        level = self.level(tick)
+        assert order.live
         order.live = False
+        level = self.levels[tick]
+        assert level is not None
+        if not level.changed:
+            self.note(tick)
         level.total_lots -= order.remaining_lots
-        self.note(tick)
-        if not level.total_lots:
-            level.queue.clear()
-            level.dead = 0
-            self.hide(tick, order.side)
+        if level.total_lots:
+            level.dead += 1
+            if level.dead > DEAD_MIN and level.dead * 2 > len(level.queue):
+                level.compact()
             return
-        level.dead += 1
-        if level.dead > DEAD_MIN and level.dead * 2 > len(level.queue):
-            level.compact()
+        level.queue.clear()
+        level.dead = 0
+        if order.side == BUY:
+            self.bids ^= BIT[tick]
+            if tick == self.best_bid:
+                self.best_bid = self.bids.bit_length() - 1 if self.bids else 0
+        else:
+            self.asks = asks = self.asks ^ BIT[tick]
+            if tick == self.best_ask:
+                self.best_ask = (asks & -asks).bit_length() - 1 if asks else self.ticks
 
     def reduce(self, order: Order, lots: int) -> None:
-        """Lower the remaining quantity of a live order, which keeps its place, to above zero."""
+        """Lower the remaining quantity of a live order, which keeps its place."""
         tick = order.price_pips // self.tick_pips
-        self.level(tick).total_lots -= lots
+        level = self.levels[tick]
+        assert level is not None
+        if not level.changed:
+            self.note(tick)
+        level.total_lots -= lots
         order.remaining_lots -= lots
-        self.note(tick)
+        assert 0 <= order.remaining_lots <= level.total_lots
 
     def best_maker(self, taker_side: int, limit_tick: int) -> Order | None:
         """Return the first order that a taker with this limit meets."""
-        tick = self.best_ask if taker_side == BUY else self.best_bid
-        if (tick > limit_tick if taker_side == BUY else tick < limit_tick) or not self.has(
-            -taker_side
-        ):
-            return None
-        level = self.level(tick)
+        if taker_side == BUY:
+            tick = self.best_ask  # Beyond the last tick when there is none,
+            if tick > limit_tick:
+                return None
+        else:
+            tick = self.best_bid  # or 0, and no limit is as low.
+            if tick < limit_tick:
+                return None
+        level = self.levels[tick]
+        assert level is not None
         queue = level.queue
-        while not queue[0].live:
+        maker = queue[0]
+        while not maker.live:
             queue.popleft()
             level.dead -= 1
-        return queue[0]
+            maker = queue[0]
+        return maker
 
     def has(self, side: int) -> bool:
         """Return whether that side has any order."""
@@ -241,24 +267,3 @@ class Book:
         return [
             (tick * self.tick_pips, self.level(tick).total_lots) for tick in self.ticks_of(side)
         ]
-
-    def show(self, tick: int, side: int) -> None:
-        """Note that a level has orders now."""
-        if side == BUY:
-            self.bids |= BIT[tick]
-            self.best_bid = max(self.best_bid, tick)
-        else:
-            self.asks |= BIT[tick]
-            self.best_ask = min(self.best_ask, tick)
-
-    def hide(self, tick: int, side: int) -> None:
-        """Note that a level has no orders any more."""
-        if side == BUY:
-            self.bids ^= BIT[tick]
-            if tick == self.best_bid:
-                self.best_bid = max(self.bids.bit_length() - 1, 0)
-        else:
-            self.asks ^= BIT[tick]
-            if tick == self.best_ask:
-                asks = self.asks
-                self.best_ask = (asks & -asks).bit_length() - 1 if asks else self.ticks

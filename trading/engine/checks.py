@@ -3,14 +3,12 @@
 from typing import Final
 
 from trading.engine.fees import RATE_PPM_MAX
-from trading.engine.margin import AccountState, compute_allowance_lots, compute_position_lots
+from trading.engine.margin import AccountState, compute_allowance_lots
 from trading.engine.state import MarketState
 from trading.engine.types import (
-    BUY,
     ORDER_LOTS_MAX,
     OUTCOMES_MAX,
     PAYOUT_PIPS,
-    POSITION_LOTS_MAX,
     Amend,
     Config,
     Configure,
@@ -25,46 +23,93 @@ TICK_PIPS_MIN: Final = 10
 TICK_PIPS_MAX: Final = 5_000
 FEE_UNITS_MICROS: Final = (1, 10_000)
 BUDGET_MICROS_MAX: Final = ORDER_LOTS_MAX * PAYOUT_PIPS
+# A member of an enum is an attribute of a class, which costs as much as a call.
+GTD: Final = Tif.GTD
 
 
-def check_time(engine: MarketState, valid_until_us: int | None) -> Reason | None:
+def check_time(market: MarketState, valid_until_us: int | None) -> Reason | None:
     """Refuse what the market's status or the clock does not allow."""
-    if engine.status is not MarketStatus.OPEN:
-        closed = engine.status is MarketStatus.CLOSED
-        return Reason.MARKET_CLOSED if closed or engine.past_close() else Reason.MARKET_NOT_OPEN
-    if engine.past_close():
+    if market.status is not MarketStatus.OPEN:
+        closed = market.status is MarketStatus.CLOSED
+        return Reason.MARKET_CLOSED if closed or market.past_close() else Reason.MARKET_NOT_OPEN
+    if market.past_close():
         return Reason.MARKET_CLOSED
-    if valid_until_us is not None and valid_until_us < engine.ts_us:
+    if valid_until_us is not None and valid_until_us < market.ts_us:
         return Reason.TOO_LATE
     return None
 
 
-def check_price(engine: MarketState, price_pips: int) -> Reason | None:
-    """Refuse prices outside (0, 1) and between ticks."""
+def check_place(market: MarketState, place: Place) -> Reason | None:
+    """Refuse an order that can't enter this market now, whatever its account can pay."""
+    if place.order_id in market.orders:
+        return Reason.DUPLICATE_ORDER_ID
+    options = place.options
+    if options is not None or market.is_timed:
+        reason = check_time(market, place.valid_until_us)
+        if reason is not None:
+            return reason
+    rules, outcome, lots = market.rules, place.outcome, place.quantity_lots
+    if outcome not in rules.outcomes:
+        return Reason.OUTCOME_UNKNOWN
+    price_pips = place.price_pips
+    if price_pips not in rules.prices and not (price_pips is None and place.is_market):
+        return check_price(market, price_pips)
+    if options is not None or place.tif is GTD:
+        return check_options(market, place)
+    if lots is None or lots % rules.lot_step_lots or not 0 < lots <= ORDER_LOTS_MAX:
+        return check_quantity(market, lots)
+    account = market.accounts.get(place.account_id) or market.account(place.account_id)
+    if lots > rules.compute_headroom(account, outcome, place.side):
+        return Reason.POSITION_LIMIT
+    return None
+
+
+def check_options(market: MarketState, place: Place) -> Reason | None:
+    """Refuse an order for its quantity, its options, its position or what it would take."""
+    return (
+        check_size(market, place)
+        or check_flags(market, place)
+        or check_position(market, market.account(place.account_id), place)
+        or check_post_only(market, place)
+    )
+
+
+def check_post_only(market: MarketState, place: Place) -> Reason | None:
+    """Refuse an order that must not take and would."""
+    if not place.post_only or place.price_pips is None:
+        return None
+    crosses = market.books[place.outcome].crosses(place.side, place.price_pips)
+    return Reason.POST_ONLY_WOULD_CROSS if crosses else None
+
+
+def check_price(market: MarketState, price_pips: int | None) -> Reason | None:
+    """Refuse prices that are missing, outside (0, 1) or between ticks."""
+    if price_pips is None:
+        return Reason.PRICE_MISSING
     if not 0 < price_pips < PAYOUT_PIPS:
         return Reason.PRICE_OUT_OF_RANGE
-    if price_pips % engine.tick_pips:
+    if price_pips not in market.rules.prices:
         return Reason.PRICE_OFF_TICK
     return None
 
 
-def check_quantity(engine: MarketState, quantity_lots: int) -> Reason | None:
-    """Refuse quantities that are not positive, whole steps and bounded."""
-    if quantity_lots <= 0:
+def check_quantity(market: MarketState, quantity_lots: int | None) -> Reason | None:
+    """Refuse quantities that are missing, not positive, not whole steps or unbounded."""
+    if quantity_lots is None or quantity_lots <= 0:
         return Reason.QUANTITY_NOT_POSITIVE
-    if quantity_lots % engine.lot_step_lots:
+    if quantity_lots % market.rules.lot_step_lots:
         return Reason.QUANTITY_OFF_STEP
     if quantity_lots > ORDER_LOTS_MAX:
         return Reason.QUANTITY_TOO_LARGE
     return None
 
 
-def check_size(engine: MarketState, place: Place) -> Reason | None:
+def check_size(market: MarketState, place: Place) -> Reason | None:
     """Refuse orders that name neither a quantity nor a budget, both, or a budget that can't be."""
     if place.quantity_lots is not None:
         if place.budget_micros is not None:
             return Reason.BUDGET_INVALID
-        return check_quantity(engine, place.quantity_lots)
+        return check_quantity(market, place.quantity_lots)
     if place.budget_micros is None:
         return Reason.QUANTITY_NOT_POSITIVE
     if not 0 < place.budget_micros <= BUDGET_MICROS_MAX:
@@ -74,65 +119,44 @@ def check_size(engine: MarketState, place: Place) -> Reason | None:
     return None
 
 
-def check_form(engine: MarketState, place: Place) -> Reason | None:
-    """Refuse what is wrong about the order itself, whoever sends it."""
-    if not 0 <= place.outcome < len(engine.books):
-        return Reason.OUTCOME_UNKNOWN
-    if place.price_pips is not None:
-        reason = check_price(engine, place.price_pips)
-        if reason is not None:
-            return reason
-    elif not place.is_market:
-        return Reason.PRICE_MISSING
-    return check_size(engine, place) or check_flags(engine, place)
-
-
-def check_flags(engine: MarketState, place: Place) -> Reason | None:
+def check_flags(market: MarketState, place: Place) -> Reason | None:
     """Refuse combinations of flags that contradict each other."""
     if place.post_only and (place.is_market or place.tif is Tif.IOC or place.tif is Tif.FOK):
         return Reason.POST_ONLY_INVALID
     if place.tif is Tif.GTD:
-        if place.is_market or place.expires_at_us is None or place.expires_at_us <= engine.ts_us:
+        if place.is_market or place.expires_at_us is None or place.expires_at_us <= market.ts_us:
             return Reason.EXPIRY_INVALID
     elif place.expires_at_us is not None:
         return Reason.EXPIRY_INVALID
     return None
 
 
-def compute_room_lots(engine: MarketState, account: AccountState, outcome: int, side: int) -> int:
-    """Return how many lots the position limits still allow this side, open orders counted."""
-    open_lots = account.buy_lots[outcome] if side == BUY else account.sell_lots[outcome]
-    room_lots = POSITION_LOTS_MAX - side * account.net_lots[outcome] - open_lots
-    if engine.position_limit_lots is None:
-        return room_lots
-    position_lots = compute_position_lots(account, outcome, binary=engine.binary)
-    return min(room_lots, engine.position_limit_lots - side * position_lots - open_lots)
-
-
-def check_position(engine: MarketState, account: AccountState, place: Place) -> Reason | None:
+def check_position(market: MarketState, account: AccountState, place: Place) -> Reason | None:
     """Refuse a reduce-only order without a position, and orders over the position limits."""
     if place.reduce_only:
         allowance_lots = compute_allowance_lots(
-            account, place.outcome, place.side, binary=engine.binary
+            account, place.outcome, place.side, binary=market.rules.binary
         )
         return None if allowance_lots else Reason.REDUCE_ONLY_NO_POSITION
-    wanted_lots = place.quantity_lots if place.quantity_lots is not None else engine.lot_step_lots
-    room_lots = compute_room_lots(engine, account, place.outcome, place.side)
-    return Reason.POSITION_LIMIT if wanted_lots > room_lots else None
+    wanted_lots = place.quantity_lots
+    if wanted_lots is None:
+        wanted_lots = market.rules.lot_step_lots
+    headroom_lots = market.rules.compute_headroom(account, place.outcome, place.side)
+    return Reason.POSITION_LIMIT if wanted_lots > headroom_lots else None
 
 
-def check_amend(engine: MarketState, amend: Amend) -> Reason | None:
+def check_amend(market: MarketState, amend: Amend) -> Reason | None:
     """Refuse an amend that does not fit the order it names."""
-    reason = check_time(engine, amend.valid_until_us)
+    reason = check_time(market, amend.valid_until_us)
     if reason is not None:
         return reason
-    order = engine.orders.get(amend.order_id)
+    order = market.orders.get(amend.order_id)
     if order is None or order.account_id != amend.account_id:
         return Reason.ORDER_UNKNOWN
     if amend.price_pips is not None:
-        reason = check_price(engine, amend.price_pips)
+        reason = check_price(market, amend.price_pips)
     if reason is None and amend.quantity_lots is not None:
-        reason = check_quantity(engine, amend.quantity_lots)
+        reason = check_quantity(market, amend.quantity_lots)
     if reason is not None:
         return reason
     same_price = amend.price_pips in (None, order.price_pips)
@@ -141,21 +165,21 @@ def check_amend(engine: MarketState, amend: Amend) -> Reason | None:
     return None
 
 
-def check_configure(engine: MarketState, configure: Configure) -> Reason | None:
+def check_configure(market: MarketState, configure: Configure) -> Reason | None:
     """Refuse configurations that can't be, or that change what is fixed once a market is open."""
     new = configure.config
-    if configure.seen is not None and configure.seen != (engine.status, engine.config):
+    if configure.seen is not None and configure.seen != (market.status, market.config):
         return Reason.CONFIGURATION_STALE
     if not _is_possible(new):
         return Reason.CONFIGURATION_INVALID
-    if engine.config is None:
+    if market.config is None:
         return None
-    if engine.status is MarketStatus.CLOSED or _fixed_part(new) != _fixed_part(engine.config):
+    if market.status is MarketStatus.CLOSED or _fixed_part(new) != _fixed_part(market.config):
         return Reason.CONFIGURATION_INVALID
-    if new.tick_pips == engine.tick_pips:
+    if new.tick_pips == market.config.tick_pips:
         return None
-    finer = engine.tick_pips % new.tick_pips == 0
-    if engine.status is MarketStatus.HALTED and finer:
+    finer = market.config.tick_pips % new.tick_pips == 0
+    if market.status is MarketStatus.HALTED and finer:
         return None
     return Reason.CONFIGURATION_INVALID
 

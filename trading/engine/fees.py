@@ -4,6 +4,7 @@ An order keeps two sums, one for the fills it made as maker and one as taker. Th
 *basis*, is p x (10,000 - p) x lots for a quadratic schedule and lots for a flat one.
 """
 
+from collections.abc import Callable
 from typing import Final
 
 from trading.engine.book import Order
@@ -15,40 +16,107 @@ FLAT_SCALE: Final = 100
 """micros per contract x lots / this = micros."""
 RATE_PPM_MAX: Final = 1_000_000
 
+BasisFunction = Callable[[int, int], int]
+"""(price_pips, lots) -> what a fill adds to an order's basis."""
+FeeFunction = Callable[[Order, int, int, bool], int]
+"""(order, price_pips, lots, is_taker) -> what one more fill is charged, in micros."""
+HoldFunction = Callable[[Order], int]
+"""order -> the most that its remaining quantity can still be charged, in micros."""
+
 
 def compute_basis(fees: Fees, price_pips: int, lots: int) -> int:
     """What `lots` traded at `price_pips` add to an order's basis."""
+    return build_basis(fees)(price_pips, lots)
+
+
+def build_basis(fees: Fees) -> BasisFunction:
+    """Return what computes a fill's share of an order's basis."""
     if fees.kind is FeeKind.QUADRATIC:
-        return price_pips * (PAYOUT_PIPS - price_pips) * lots
-    return lots if fees.kind is FeeKind.FLAT else 0
+        return lambda price_pips, lots: price_pips * (PAYOUT_PIPS - price_pips) * lots
+    return (lambda price_pips, lots: lots) if fees.kind is FeeKind.FLAT else (lambda *_: 0)
 
 
 def round_up(fees: Fees, rated_basis: int) -> int:
     """Turn a sum of rate x basis into micros, rounded up to the schedule's unit."""
+    return -(-rated_basis // _compute_unit(fees)) * fees.unit_micros
+
+
+def _compute_unit(fees: Fees) -> int:
+    """Return how much rate x basis makes one unit of the schedule."""
     scale = QUADRATIC_SCALE if fees.kind is FeeKind.QUADRATIC else FLAT_SCALE
-    return -(-rated_basis // (scale * fees.unit_micros)) * fees.unit_micros
+    return scale * fees.unit_micros
 
 
-def compute_rated(order: Order, fees: Fees) -> int:
-    """Return the exact, unrounded fee of all fills so far, as rate x basis."""
-    return order.maker_basis * fees.maker_rate_ppm + order.taker_basis * fees.taker_rate_ppm
+def build_fee(fees: Fees) -> FeeFunction:
+    """Return what computes the fee of one more fill; never more than min(p, 1 - p) of it."""
+    if fees.kind is FeeKind.NONE:
+        return lambda order, price_pips, lots, is_taker: 0
+    maker_ppm, taker_ppm = fees.maker_rate_ppm, fees.taker_rate_ppm
+    is_flat, unit, unit_micros = fees.kind is FeeKind.FLAT, _compute_unit(fees), fees.unit_micros
+    round_up_by = unit - 1
+
+    def compute_fee_micros(order: Order, price_pips: int, lots: int, is_taker: bool) -> int:
+        if order.place.fee_free or not (is_taker or maker_ppm or order.taker_basis):
+            return 0
+        other_pips = PAYOUT_PIPS - price_pips
+        basis = lots if is_flat else price_pips * other_pips * lots
+        rated = (
+            order.maker_basis * maker_ppm
+            + order.taker_basis * taker_ppm
+            + basis * (taker_ppm if is_taker else maker_ppm)
+        )
+        due_micros = (rated + round_up_by) // unit * unit_micros - order.fee_micros
+        most_micros = (min(other_pips, price_pips)) * lots
+        return min(most_micros, due_micros)
+
+    return compute_fee_micros
 
 
-def compute_fee_micros(order: Order, fees: Fees, price_pips: int, lots: int, *, taker: bool) -> int:
-    """Return what one more fill is charged; never more than min(p, 1 - p) of it."""
-    if fees.kind is FeeKind.NONE or order.place.fee_free:
-        return 0
-    rate_ppm = fees.taker_rate_ppm if taker else fees.maker_rate_ppm
-    rated = compute_rated(order, fees) + rate_ppm * compute_basis(fees, price_pips, lots)
-    due_micros = round_up(fees, rated) - order.fee_micros
-    return min(due_micros, min(price_pips, PAYOUT_PIPS - price_pips) * lots)
+def build_hold(fees: Fees) -> HoldFunction:
+    """Return what computes the most that an order can still cost at its limit, fees included.
+
+    Where fees are rounded to more than a micro, one unit is to spare.
+    """
+    if fees.kind is FeeKind.NONE:
+        return _hold_without_fees
+    maker_ppm, taker_ppm = fees.maker_rate_ppm, fees.taker_rate_ppm
+    dearer_ppm = max(maker_ppm, taker_ppm)
+    is_flat, unit, unit_micros = fees.kind is FeeKind.FLAT, _compute_unit(fees), fees.unit_micros
+    round_up_by = unit - 1
+    spare_micros = unit_micros if unit_micros > 1 else 0
+
+    def compute_hold_micros(order: Order) -> int:
+        price_pips, lots = order.price_pips, order.remaining_lots
+        other_pips = PAYOUT_PIPS - price_pips
+        cost_micros = (price_pips if order.side > 0 else other_pips) * lots
+        if order.place.fee_free:
+            return cost_micros
+        rated = (
+            order.maker_basis * maker_ppm
+            + order.taker_basis * taker_ppm
+            + (lots if is_flat else price_pips * other_pips * lots) * dearer_ppm
+        )
+        due_micros = (rated + round_up_by) // unit * unit_micros - order.fee_micros
+        return cost_micros + due_micros + spare_micros
+
+    return compute_hold_micros
 
 
-def compute_fee_hold_micros(order: Order, fees: Fees) -> int:
-    """Return the most that `order` can still be charged for its remaining quantity."""
-    if fees.kind is FeeKind.NONE or order.place.fee_free:
-        return 0
-    rate_ppm = max(fees.maker_rate_ppm, fees.taker_rate_ppm)
-    basis = compute_basis(fees, order.price_pips, order.remaining_lots)
-    due_micros = round_up(fees, compute_rated(order, fees) + rate_ppm * basis) - order.fee_micros
-    return due_micros + (fees.unit_micros if fees.unit_micros > 1 else 0)
+def bound_hold(fees: Fees) -> tuple[int, int]:
+    """Return (pips, micros): pips x lots + micros is at least the hold of an order that is new.
+
+    A new order's exact hold is computed only when its account may not have as much.
+    """
+    dearer_ppm = max(fees.maker_rate_ppm, fees.taker_rate_ppm)
+    # Of one lot: its price is at most a pay-out, and p(1 - p) at most a quarter of one.
+    if fees.kind is FeeKind.QUADRATIC:
+        most_pips = PAYOUT_PIPS + -(-dearer_ppm * PAYOUT_PIPS // 4_000_000)
+    else:
+        most_pips = PAYOUT_PIPS + -(-dearer_ppm // FLAT_SCALE)
+    return most_pips, 2 * fees.unit_micros
+
+
+def _hold_without_fees(order: Order) -> int:
+    if order.side > 0:
+        return order.price_pips * order.remaining_lots
+    return (PAYOUT_PIPS - order.price_pips) * order.remaining_lots

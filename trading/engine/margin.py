@@ -6,42 +6,48 @@ open buys and sells in j (p x remaining + fees, (10,000 - p) x remaining + fees)
 
     held = max over j of (B - B[j] + S[j] - 10,000 x h[j]), never below 0
 
-which equals the worst case over all subsets of fills, so no fill is ever unaffordable.
+which equals the worst case over all subsets of fills, so no fill is ever unaffordable. Kept are
+B, and for each j the exposure S[j] - B[j] - 10,000 x s[j]; then held = B - 10,000 x c + the
+greatest exposure, and each change of an order or a position is one addition.
 """
 
 from collections.abc import Callable
+from typing import Final
 
 import msgspec
 
-from trading.engine.book import Order
-from trading.engine.types import BUY, PAYOUT_PIPS, Config
+from trading.engine.book import Order, mutable
+from trading.engine.types import BUY, PAYOUT_PIPS, POSITION_LOTS_MAX, Config
+
+SAFE_PIPS: Final = 2 * PAYOUT_PIPS
+"""A fill never costs more a lot than its price and one pay-out held."""
 
 
+@mutable
 class AccountState(msgspec.Struct, gc=False):
     """What the market knows of an account. Lists have one entry per book.
 
     `net_paid_micros`: all that it paid into this market minus all it received, fees included.
     `cost_micros` has the sign of the position and its average cost; fees are not in it.
+    `buys_micros` and `exposure_micros` are B and the exposures of the module's formula,
+    `open_orders` and `*_lots` how many orders rest, and how much of them remains.
     """
 
     account_id: int
     net_lots: list[int]
-    buy_micros: list[int]
-    sell_micros: list[int]
-    buy_lots: list[int]
-    sell_lots: list[int]
     cost_micros: list[int]
     realised_micros: list[int]
+    exposure_micros: list[int]
+    buy_lots: list[int]
+    sell_lots: list[int]
+    buys_micros: int = 0
+    open_orders: int = 0
     collateral_lots: int = 0
     held_micros: int = 0
     net_paid_micros: int = 0
     fees_micros: int = 0
     orders: dict[str, Order] | None = None
     """Its orders that rest: known from the first time on that somebody asks for all of them."""
-
-    def has_orders(self) -> bool:
-        """Return whether any order of it rests."""
-        return any(self.buy_lots) or any(self.sell_lots)
 
     def touched(self) -> bool:
         """Return whether there is any number to remember."""
@@ -54,67 +60,133 @@ class AccountState(msgspec.Struct, gc=False):
         )
 
 
-AccountState.__setattr__ = object.__setattr__  # type: ignore[method-assign] # as for Order
-AccountState.__delattr__ = object.__delattr__  # type: ignore[method-assign]
+HeldFunction = Callable[[AccountState], int]
+"""account -> what it must hold in this market, in micros."""
+SetsFunction = Callable[[AccountState, int, int], int]
+"""(account, outcome, signed lots) -> by how much a fill would change its collateral, in lots."""
 
 
 def new_account(account_id: int, books: int) -> AccountState:
     """Return the state of an account that has done nothing yet."""
     if books == 1:  # A third faster, and most markets are binary.
-        return AccountState(account_id, [0], [0], [0], [0], [0], [0], [0])
+        return AccountState(account_id, [0], [0], [0], [0], [0], [0])
     zeros = [0] * books
-    return AccountState(
-        account_id, zeros[:], zeros[:], zeros[:], zeros[:], zeros[:], zeros[:], zeros
-    )
+    return AccountState(account_id, zeros[:], zeros[:], zeros[:], zeros[:], zeros[:], zeros)
 
 
-def copy_account(account: AccountState) -> AccountState:
-    """Return a copy without its orders, to try a command on."""
-    return AccountState(
-        account.account_id,
-        account.net_lots[:],
-        account.buy_micros[:],
-        account.sell_micros[:],
-        account.buy_lots[:],
-        account.sell_lots[:],
-        account.cost_micros[:],
-        account.realised_micros[:],
-        account.collateral_lots,
-        account.held_micros,
-        account.net_paid_micros,
-        account.fees_micros,
+def copy_account(account: AccountState, *, with_orders: bool = True) -> AccountState:
+    """Return a copy to try a command on, or as it would be if none of its orders rested."""
+    copied = msgspec.structs.replace(
+        account,
+        net_lots=account.net_lots[:],
+        cost_micros=account.cost_micros[:],
+        realised_micros=account.realised_micros[:],
+        exposure_micros=account.exposure_micros[:],
+        buy_lots=account.buy_lots[:],
+        sell_lots=account.sell_lots[:],
+        orders=None,
     )
+    if not with_orders:
+        copied.exposure_micros = [-PAYOUT_PIPS * lots for lots in account.net_lots]
+        copied.buy_lots = [0] * len(account.buy_lots)
+        copied.sell_lots = copied.buy_lots[:]
+        copied.buys_micros = copied.open_orders = 0
+    return copied
+
+
+def set_position(
+    account: AccountState, outcome: int, net_lots: int, cost_micros: int, realised_micros: int
+) -> None:
+    """Give an account that has no orders here a position from the database."""
+    account.net_lots[outcome] = net_lots
+    account.cost_micros[outcome] = cost_micros
+    account.realised_micros[outcome] = realised_micros
+    account.exposure_micros[outcome] = -PAYOUT_PIPS * net_lots
+
+
+# What depends on the configuration
 
 
 def _held_binary(account: AccountState) -> int:
-    collateral_micros = PAYOUT_PIPS * account.collateral_lots
-    if_no = account.buy_micros[0] - collateral_micros
-    if_yes = account.sell_micros[0] - PAYOUT_PIPS * account.net_lots[0] - collateral_micros
-    held = if_no if if_no > if_yes else if_yes  # noqa: FURB136 - three times as fast as max()
-    return held if held > 0 else 0  # noqa: FURB136
+    worst_micros = account.exposure_micros[0]
+    if worst_micros < 0:  # NO has no book: its exposure is 0.
+        worst_micros = 0
+    held_micros = account.buys_micros - PAYOUT_PIPS * account.collateral_lots + worst_micros
+    return held_micros if held_micros > 0 else 0  # noqa: FURB136 - three times as fast as max()
 
 
 def _held_categorical(account: AccountState) -> int:
-    buys = sum(account.buy_micros)
-    collateral_micros = PAYOUT_PIPS * account.collateral_lots
-    worst = max(
-        sell - buy - PAYOUT_PIPS * lots
-        for buy, sell, lots in zip(
-            account.buy_micros, account.sell_micros, account.net_lots, strict=True
-        )
+    held_micros = (
+        account.buys_micros - PAYOUT_PIPS * account.collateral_lots + max(account.exposure_micros)
     )
-    return max(0, buys - collateral_micros + worst)
+    return held_micros if held_micros > 0 else 0  # noqa: FURB136
 
 
-def _strict(formula: Callable[[AccountState], int]) -> Callable[[AccountState], int]:
-    """With strict refund, gains stay in the market until its result is final."""
+def build_held(config: Config) -> HeldFunction:
+    """Return what computes an account's hold in a market of this kind.
+
+    With strict refund, gains stay in the market until its result is final.
+    """
+    formula = _held_binary if config.binary else _held_categorical
+    if not config.strict_refund:
+        return formula
     return lambda account: max(formula(account), -account.net_paid_micros)
 
 
-def held_formula(config: Config) -> Callable[[AccountState], int]:
-    """Return the function that computes an account's hold in a market of this kind."""
-    formula = _held_binary if config.binary else _held_categorical
-    return _strict(formula) if config.strict_refund else formula
+def _sets_binary(account: AccountState, outcome: int, signed_lots: int) -> int:
+    net_lots = account.net_lots[0] + signed_lots
+    return (-net_lots if net_lots < 0 else 0) - account.collateral_lots
+
+
+def _sets_categorical(account: AccountState, outcome: int, signed_lots: int) -> int:
+    collateral_lots, net_lots = account.collateral_lots, account.net_lots
+    lots = net_lots[outcome] + signed_lots
+    if signed_lots < 0:
+        return -lots - collateral_lots if -lots > collateral_lots else 0
+    if net_lots[outcome] > -collateral_lots:
+        return 0  # Another outcome has the least, and keeps it.
+    after_lots = net_lots[:]
+    after_lots[outcome] = lots
+    return -min(after_lots) - collateral_lots
+
+
+def build_sets(config: Config) -> SetsFunction:
+    """Return what computes how a fill changes an account's collateral, before it happens."""
+    return _sets_binary if config.binary else _sets_categorical
+
+
+HeadroomFunction = Callable[[AccountState, int, int], int]
+"""(account, outcome, side) -> how many lots the position limits still allow, in lots."""
+
+
+def build_headroom(config: Config) -> HeadroomFunction:
+    """Return what computes how much more an account may order, its open orders counted.
+
+    No account may ever own more than POSITION_LOTS_MAX; the market's own limit is for what people
+    see as a position, without complete sets.
+    """
+    wanted_lots = config.position_limit_lots
+    most_lots = POSITION_LOTS_MAX
+    if wanted_lots is not None and config.binary:
+        most_lots = min(most_lots, wanted_lots)
+
+    def compute_headroom(account: AccountState, outcome: int, side: int) -> int:
+        open_lots = (account.buy_lots if side == BUY else account.sell_lots)[outcome]
+        return most_lots - side * account.net_lots[outcome] - open_lots
+
+    if wanted_lots is None or config.binary:
+        return compute_headroom
+
+    def compute_headroom_of_position(account: AccountState, outcome: int, side: int) -> int:
+        open_lots = (account.buy_lots if side == BUY else account.sell_lots)[outcome]
+        position_lots = compute_position_lots(account, outcome, binary=False)
+        headroom_lots = wanted_lots - side * position_lots - open_lots
+        return min(headroom_lots, compute_headroom(account, outcome, side))
+
+    return compute_headroom_of_position
+
+
+# Positions
 
 
 def compute_position_lots(account: AccountState, outcome: int, *, binary: bool) -> int:
@@ -131,19 +203,7 @@ def compute_allowance_lots(account: AccountState, outcome: int, side: int, *, bi
     return max(0, -side * compute_position_lots(account, outcome, binary=binary))
 
 
-def compute_collateral_lots(net_lots: list[int], *, binary: bool) -> int:
-    """Return c = -min over outcomes of s; a binary market's NO counts 0."""
-    return max(0, -net_lots[0]) if binary else -min(net_lots)
-
-
-def compute_cash_micros(
-    account: AccountState, outcome: int, signed_lots: int, price_pips: int, *, binary: bool
-) -> int:
-    """Return what a fill changes the account's cash by, fee not included. Changes nothing."""
-    net_lots = account.net_lots[:]
-    net_lots[outcome] += signed_lots
-    more_lots = compute_collateral_lots(net_lots, binary=binary) - account.collateral_lots
-    return -price_pips * signed_lots - PAYOUT_PIPS * more_lots
+# What changes an account: called by `MarketState.apply` only
 
 
 def add_fill(
@@ -151,37 +211,38 @@ def add_fill(
     outcome: int,
     signed_lots: int,
     price_pips: int,
+    cash_micros: int,
     fee_micros: int,
-    *,
-    binary: bool,
-) -> int:
-    """Book a fill into the account; return the change of its cash, fee not included."""
-    move_cost(account, outcome, signed_lots, price_pips)
-    account.net_lots[outcome] += signed_lots
-    collateral_lots = compute_collateral_lots(account.net_lots, binary=binary)
-    more_lots = collateral_lots - account.collateral_lots
-    account.collateral_lots = collateral_lots
-    cash_micros = -price_pips * signed_lots - PAYOUT_PIPS * more_lots
+) -> None:
+    """Book a fill that changed the account's cash by `cash_micros`, fee not included."""
+    paid_micros = price_pips * signed_lots
+    net_lots = account.net_lots
+    if net_lots[outcome] * signed_lots >= 0:
+        account.cost_micros[outcome] += paid_micros
+    else:
+        _close_cost(account, outcome, signed_lots, price_pips)
+    net_lots[outcome] += signed_lots
+    account.exposure_micros[outcome] -= PAYOUT_PIPS * signed_lots
+    sets_micros = -cash_micros - paid_micros
+    if sets_micros:
+        assert sets_micros % PAYOUT_PIPS == 0
+        account.collateral_lots += sets_micros // PAYOUT_PIPS
+    assert account.collateral_lots >= -net_lots[outcome], "owns less than nothing"
     account.net_paid_micros += fee_micros - cash_micros
     account.fees_micros += fee_micros
-    return cash_micros
 
 
-def move_cost(account: AccountState, outcome: int, signed_lots: int, price_pips: int) -> None:
-    """Keep average cost: growing adds to it, closing realises, crossing zero starts anew."""
+def _close_cost(account: AccountState, outcome: int, signed_lots: int, price_pips: int) -> None:
+    """Keep average cost: closing realises, crossing zero starts anew."""
     held_lots = account.net_lots[outcome]
-    if held_lots * signed_lots >= 0:
-        account.cost_micros[outcome] += price_pips * signed_lots
-        return
-    # `if` in place of min() and abs(): calls cost more than all the rest.
     direction = 1 if held_lots > 0 else -1
     held_lots *= direction
-    opened_lots = -direction * signed_lots - held_lots
-    closed_lots = held_lots if opened_lots > 0 else held_lots + opened_lots
+    opened_lots = max(-direction * signed_lots - held_lots, 0)
+    closed_lots = -direction * signed_lots - opened_lots
     cost_micros = account.cost_micros[outcome]
     part_micros = direction * cost_micros * closed_lots // held_lots
     account.realised_micros[outcome] += direction * (price_pips * closed_lots - part_micros)
-    if opened_lots > 0:
+    if opened_lots:
         account.cost_micros[outcome] = -direction * price_pips * opened_lots
     else:
         account.cost_micros[outcome] = cost_micros - direction * part_micros
@@ -191,8 +252,9 @@ def add_hold(account: AccountState, order: Order, hold_micros: int, lots: int) -
     """Change the sums of the account's open orders by one order's hold and quantity."""
     outcome = order.outcome
     if order.side == BUY:
-        account.buy_micros[outcome] += hold_micros
+        account.buys_micros += hold_micros
+        account.exposure_micros[outcome] -= hold_micros
         account.buy_lots[outcome] += lots
     else:
-        account.sell_micros[outcome] += hold_micros
+        account.exposure_micros[outcome] += hold_micros
         account.sell_lots[outcome] += lots

@@ -1,33 +1,53 @@
-"""The state of one market: books, orders, accounts, and the few ways in which they change.
+"""The state of one market, and `apply`, the only thing that changes it.
 
-`Engine` decides what happens; here is what it happens to. An order that rests is in its book, in
-`orders`, in its account's `orders` if those are known, and in its account's sums, or in none.
-The caller reads what to persist from `dirty_orders` and `list_dirty_accounts`, and clears the
-former.
+What happened is an event; `apply` carries it into books, orders, accounts and funds, whether it
+was decided a moment ago (`engine`) or is read from a journal (`replay_events`). An order that
+rests is in its book, in `orders`, in its account's `orders` if those are known, and in its
+account's sums, or in none. The caller reads what to persist from `dirty_orders` and
+`list_dirty_accounts`, and clears the former.
 """
 
 import hashlib
+from collections.abc import Callable, Iterable
 from heapq import heapify, heappush
-from typing import Any, Self
+from typing import Any, Final, Self
 
 import msgspec
 
-from trading.engine.book import DEAD_MIN, Book, Order
-from trading.engine.fees import compute_basis, compute_fee_hold_micros
-from trading.engine.margin import AccountState, add_hold, held_formula, new_account
-from trading.engine.plain import Shortcut, Take, build_cancel, build_place, build_take
+from trading.engine.book import DEAD_MIN, Book, Order, enter_order
+from trading.engine.fees import bound_hold, build_basis, build_fee, build_hold
+from trading.engine.margin import (
+    AccountState,
+    add_fill,
+    add_hold,
+    build_headroom,
+    build_held,
+    build_sets,
+    copy_account,
+    new_account,
+)
 from trading.engine.types import (
     BUY,
+    ORDER_LOTS_MAX,
     PAYOUT_PIPS,
+    Amended,
+    AnyCommand,
     AnyEvent,
     Config,
+    Configured,
+    Decremented,
     Ended,
     FeeKind,
-    Fees,
     MarketStatus,
     OrderStatus,
-    Reason,
+    Place,
+    Rejected,
+    Rested,
+    Traded,
 )
+
+# A member of an enum is an attribute of a class, which costs as much as a call.
+PARTIALLY_FILLED: Final = OrderStatus.PARTIALLY_FILLED
 
 
 class Snapshot(msgspec.Struct, array_like=True):
@@ -42,8 +62,51 @@ class Snapshot(msgspec.Struct, array_like=True):
     accounts: list[AccountState]
 
 
+class Rules:
+    """What follows from a market's configuration alone, worked out when it is configured."""
+
+    __slots__ = (
+        "binary",
+        "books",
+        "compute_basis",
+        "compute_fee",
+        "compute_headroom",
+        "compute_held",
+        "compute_hold",
+        "compute_sets",
+        "has_fees",
+        "lot_step_lots",
+        "outcomes",
+        "prices",
+        "safe_hold_micros",
+        "safe_hold_pips",
+    )  # fmt: skip
+
+    def __init__(self, config: Config) -> None:
+        self.binary = config.binary
+        self.books = 1 if config.binary else config.outcomes
+        self.outcomes = frozenset(range(self.books))
+        self.prices = frozenset(range(config.tick_pips, PAYOUT_PIPS, config.tick_pips))
+        self.lot_step_lots = config.lot_step_lots
+        self.has_fees = config.fees.kind is not FeeKind.NONE
+        self.compute_basis = build_basis(config.fees)
+        self.compute_fee = build_fee(config.fees)
+        self.compute_hold = build_hold(config.fees)
+        self.compute_held = build_held(config)
+        self.compute_sets = build_sets(config)
+        self.compute_headroom = build_headroom(config)
+        self.safe_hold_pips, self.safe_hold_micros = bound_hold(config.fees)
+
+
 class MarketState:
-    """Books, orders and accounts of one market, as of command number `seq`."""
+    """Books, orders and accounts of one market, as of command number `seq`.
+
+    `incoming` is the order that the current command sends through the book. `funds` maps accounts
+    to available micros, as the current command was given them, and is kept up to date in place.
+    `events` are those that the current command has had so far.
+    """
+
+    rules: Rules
 
     def __init__(self, market_id: int) -> None:
         self.market_id = market_id
@@ -51,10 +114,6 @@ class MarketState:
         self.ts_us = 0
         self.status: MarketStatus | None = None
         self.config: Config | None = None
-        self.plain_place: Shortcut | None = None
-        self.plain_cancel: Shortcut | None = None
-        self.plain_take: Take | None = None
-        """`plain`'s short ways for this market as it is now; None where it has other rules."""
         self.books: list[Book] = []
         self.orders: dict[str, Order] = {}
         self.accounts: dict[int, AccountState] = {}
@@ -62,41 +121,17 @@ class MarketState:
         """Heap of (expires_at_us, order_id); entries of orders that are gone are skipped, and
         forgotten when they are most of it."""
         self.dirty_orders: dict[str, Order] = {}
-
-    def configure(self, status: MarketStatus, config: Config) -> None:
-        """Set status and configuration; a finer tick lays the books out anew."""
-        old = self.config
-        self.status = status
-        self.config = config
-        self.fees: Fees = config.fees
-        self.binary = config.binary
-        self.tick_pips = config.tick_pips
-        self.lot_step_lots = config.lot_step_lots
-        self.position_limit_lots = config.position_limit_lots
-        self.compute_held = held_formula(config)
-        self.close_at_us = config.close_at_us
-        if old is None:
-            books = 1 if config.binary else config.outcomes
-            self.books = [Book(config.tick_pips) for _ in range(books)]
-        elif old.tick_pips != config.tick_pips:
-            self.books = [_refined(book, config.tick_pips) for book in self.books]
-        self.plain_take = self.plain_place = self.plain_cancel = None
-        if (
-            status is MarketStatus.OPEN
-            and config.binary
-            and config.fees.kind is FeeKind.NONE
-            and config.position_limit_lots is None
-            and not config.strict_refund
-        ):
-            self.plain_take = build_take(self)
-            self.plain_place = build_place(self, self.plain_take)
-            self.plain_cancel = build_cancel(self)
+        self.is_timed = True
+        """Whether its status or a close time may refuse what comes."""
+        self.incoming: Order | None = None
+        self.funds: dict[int, int] = {}
+        self.events: list[AnyEvent] = []
 
     def past_close(self) -> bool:
         """Return whether the close time has come; it binds whatever the status says."""
-        if self.status is None or self.close_at_us is None:
+        if self.config is None or self.config.close_at_us is None:
             return False
-        return self.ts_us >= self.close_at_us
+        return self.ts_us >= self.config.close_at_us
 
     def account(self, account_id: int) -> AccountState:
         """Return the state of an account, made when it is new here."""
@@ -111,7 +146,7 @@ class MarketState:
         The first time it goes through all of the market's: most accounts never ask, and to keep
         count of their orders would cost each command more than a twentieth of its time.
         """
-        if not account.has_orders():
+        if not account.open_orders:
             return []
         if account.orders is None:
             account.orders = {
@@ -131,94 +166,209 @@ class MarketState:
             }
         )
 
-    def compute_hold_micros(self, order: Order) -> int:
-        """Return the most the remaining quantity can cost at the order's limit, fees included."""
-        unit_pips = order.price_pips if order.side == BUY else PAYOUT_PIPS - order.price_pips
-        return unit_pips * order.remaining_lots + compute_fee_hold_micros(order, self.fees)
+    # What changes it
 
-    def settle(self, account: AccountState, cash_micros: int, funds: dict[int, int]) -> None:
-        """Recompute the account's hold and carry it and a cash change into its funds."""
-        held_micros = self.compute_held(account)
-        if account.account_id in funds:
-            funds[account.account_id] += cash_micros - held_micros + account.held_micros
-        account.held_micros = held_micros
+    def begin(self, ts_us: int, funds: dict[int, int]) -> None:
+        """Begin the next command, at `ts_us` or the latest time seen."""
+        if ts_us > self.ts_us:
+            self.ts_us = ts_us
+        self.seq += 1
+        self.funds = funds
+        self.incoming = None
+        self.events = []
 
-    def rehold(self, account: AccountState, order: Order, lots: int) -> None:
-        """Bring a live order's share of the sums up to date after it changed by `lots`."""
-        hold_micros = self.compute_hold_micros(order)
-        add_hold(account, order, hold_micros - order.hold_micros, lots)
-        order.hold_micros = hold_micros
+    def enter(self, place: Place, price_pips: int, lots: int) -> Order:
+        """Make a new order the one that the current command sends through the book."""
+        self.incoming = order = enter_order(place, self.ts_us, price_pips, lots)
+        return order
 
-    def add_to_order(
-        self, order: Order, price_pips: int, lots: int, fee_micros: int, *, taker: bool
-    ) -> None:
-        """Book a fill into the order; its remaining quantity is the caller's business."""
-        order.filled_micros += price_pips * lots
-        order.fee_micros += fee_micros
-        if not order.place.fee_free:
-            basis = compute_basis(self.fees, price_pips, lots)
-            if taker:
-                order.taker_basis += basis
-            else:
-                order.maker_basis += basis
+    def emit(self, event: AnyEvent) -> None:
+        """Let something happen now."""
+        self.events.append(event)
+        _APPLIERS[event.__class__](self, event)
+
+    def apply(self, event: AnyEvent) -> None:
+        """Carry what happened into the state."""
+        _APPLIERS[event.__class__](self, event)
+
+    def replay_events(self, command: AnyCommand, ts_us: int, events: Iterable[AnyEvent]) -> None:
+        """Carry out a command whose events are known, without deciding anything."""
+        self.begin(ts_us, {})
+        if isinstance(command, Place):
+            self.account(command.account_id)
+            lots = ORDER_LOTS_MAX if command.quantity_lots is None else command.quantity_lots
+            self.enter(command, command.price_pips or 0, lots)
+        for event in events:
+            self.apply(event)
+
+    def _apply_rejected(self, rejected: Rejected) -> None:
+        """Nothing changed."""
+
+    def _apply_traded(self, trade: Traded) -> None:
+        taker, maker = self.incoming, self.orders[trade.maker_order_id]
+        assert taker is not None
+        outcome, price_pips, lots = trade.outcome, trade.price_pips, trade.quantity_lots
+        signed_lots = lots if trade.taker_side == BUY else -lots
+        account, maker_account = self.accounts[taker.account_id], self.accounts[maker.account_id]
+        cash_micros, maker_cash_micros = trade.taker_cash_micros, trade.maker_cash_micros
+        fee_micros, maker_fee_micros = trade.taker_fee_micros, trade.maker_fee_micros
+        add_fill(account, outcome, signed_lots, price_pips, cash_micros, fee_micros)
+        add_fill(
+            maker_account, outcome, -signed_lots, price_pips, maker_cash_micros, maker_fee_micros
+        )
+        self.books[outcome].reduce(maker, lots)
+        taker.remaining_lots -= lots
+        assert taker.remaining_lots >= 0
+        micros = price_pips * lots
+        taker.filled_micros += micros
+        maker.filled_micros += micros
+        rules = self.rules
+        if rules.has_fees:
+            basis = rules.compute_basis(price_pips, lots)
+            taker.fee_micros += fee_micros
+            maker.fee_micros += maker_fee_micros
+            if not taker.place.fee_free:
+                taker.taker_basis += basis
+            if not maker.place.fee_free:
+                maker.maker_basis += basis
+        maker.status = PARTIALLY_FILLED
+        self._rehold(maker_account, maker, -lots)
+        self._settle(account, cash_micros - fee_micros)
+        self._settle(maker_account, maker_cash_micros - maker_fee_micros)
+        self.dirty_orders[taker.order_id] = taker
+        self.dirty_orders[maker.order_id] = maker
+
+    def _apply_rested(self, rested: Rested) -> None:
+        order = self.incoming
+        assert order is not None
+        assert order.remaining_lots == rested.remaining_lots
+        order.priority = self.seq
+        if order.remaining_lots != order.quantity_lots:
+            order.status = PARTIALLY_FILLED
+        self._insert(order, self.accounts[order.account_id])
         self.dirty_orders[order.order_id] = order
 
-    def remove(self, order: Order) -> None:
+    def _apply_ended(self, ended: Ended) -> None:
+        order_id = ended.order_id
+        order = self.orders.get(order_id)
+        if order is None:
+            order = self.incoming
+            assert order is not None
+            assert order.order_id == order_id
+            # An order by budget ends with the quantity that it filled.
+            order.quantity_lots += ended.remaining_lots - order.remaining_lots
+            order.remaining_lots = ended.remaining_lots
+        else:
+            assert order.remaining_lots == ended.remaining_lots
+            self._take_out(order)
+        order.status = ended.status
+        order.reason = ended.reason
+        self.dirty_orders[order_id] = order
+
+    def _apply_amended(self, amended: Amended) -> None:
+        order = self.orders[amended.order_id]
+        if amended.kept_priority:
+            self._shrink(order, order.remaining_lots - amended.remaining_lots)
+            return
+        self._take_out(order)
+        self.incoming = msgspec.structs.replace(
+            order,
+            price_pips=amended.price_pips,
+            quantity_lots=amended.quantity_lots,
+            remaining_lots=amended.remaining_lots,
+        )
+        self.dirty_orders[order.order_id] = self.incoming
+
+    def _apply_decremented(self, decremented: Decremented) -> None:
+        order = self.orders.get(decremented.order_id)
+        if order is not None:
+            self._shrink(order, decremented.by_lots)
+            return
+        order = self.incoming
+        assert order is not None
+        assert order.order_id == decremented.order_id
+        order.quantity_lots -= decremented.by_lots
+        order.remaining_lots -= decremented.by_lots
+        assert order.remaining_lots == decremented.remaining_lots
+
+    def _apply_configured(self, configured: Configured) -> None:
+        """Set status and configuration; a finer tick lays the books out anew."""
+        old, config = self.config, configured.config
+        self.status = configured.status
+        self.config = config
+        self.rules = Rules(config)
+        self.is_timed = configured.status is not MarketStatus.OPEN or config.close_at_us is not None
+        if old is None:
+            self.books = [Book(config.tick_pips) for _ in range(self.rules.books)]
+        elif old.tick_pips != config.tick_pips:
+            self.books = [_refined(book, config.tick_pips) for book in self.books]
+
+    def _insert(self, order: Order, account: AccountState) -> None:
+        """Put an order into the book and into its account's sums."""
+        order_id, outcome, lots = order.order_id, order.outcome, order.remaining_lots
+        order.hold_micros = hold_micros = self.rules.compute_hold(order)
+        if order.side == BUY:
+            account.buys_micros += hold_micros
+            account.exposure_micros[outcome] -= hold_micros
+            account.buy_lots[outcome] += lots
+        else:
+            account.exposure_micros[outcome] += hold_micros
+            account.sell_lots[outcome] += lots
+        account.open_orders += 1
+        self.books[outcome].add(order)
+        self.orders[order_id] = order
+        if account.orders is not None:
+            account.orders[order_id] = order
+        options = order.place.options
+        if options is not None and options.expires_at_us is not None:
+            heappush(self.expiries, (options.expires_at_us, order_id))
+        held_micros = self.rules.compute_held(account)
+        if held_micros != account.held_micros:  # Of two sides only the larger one counts.
+            if account.account_id in self.funds:
+                self.funds[account.account_id] -= held_micros - account.held_micros
+            account.held_micros = held_micros
+
+    def _take_out(self, order: Order) -> None:
         """Take a live order and its share of its account's sums away."""
+        account = self.accounts[order.account_id]
         self.books[order.outcome].remove(order)
         del self.orders[order.order_id]
-        account = self.accounts[order.account_id]
         if account.orders is not None:
             del account.orders[order.order_id]
-        add_hold(account, order, -order.hold_micros, -order.remaining_lots)
-        order.hold_micros = 0
-        if order.place.expires_at_us is not None:
-            self.trim_expiries()
-        self.dirty_orders[order.order_id] = order
+        account.open_orders -= 1
+        if order.remaining_lots:  # An order that was filled holds nothing any more.
+            add_hold(account, order, -order.hold_micros, -order.remaining_lots)
+            order.hold_micros = 0
+            self._settle(account, 0)
+        assert account.buys_micros >= 0 <= account.open_orders
+        options = order.place.options
+        if options is not None and options.expires_at_us is not None:
+            self._trim_expiries()
 
-    def end(
-        self,
-        order: Order,
-        status: OrderStatus,
-        reason: Reason,
-        funds: dict[int, int],
-        events: list[AnyEvent],
-    ) -> None:
-        """Take a live order out of the market for good and release its hold."""
-        self.remove(order)
-        self.settle(self.accounts[order.account_id], 0, funds)
-        self.close(order, status, reason, events)
-
-    def close(
-        self, order: Order, status: OrderStatus, reason: Reason, events: list[AnyEvent]
-    ) -> None:
-        """Give an order its final state."""
-        order.status = status
-        order.reason = reason
-        self.dirty_orders[order.order_id] = order
-        events.append(Ended(order.order_id, status, reason, order.remaining_lots))
-
-    def shrink(self, order: Order, lots: int, funds: dict[int, int]) -> None:
+    def _shrink(self, order: Order, lots: int) -> None:
         """Lower a live order's quantity; it keeps its place."""
         account = self.accounts[order.account_id]
         self.books[order.outcome].reduce(order, lots)
         order.quantity_lots -= lots
-        self.rehold(account, order, -lots)
-        self.settle(account, 0, funds)
+        self._rehold(account, order, -lots)
+        self._settle(account, 0)
         self.dirty_orders[order.order_id] = order
 
-    def insert(self, order: Order, account: AccountState, hold_micros: int) -> None:
-        """Put an order into the book and into its account's sums."""
+    def _rehold(self, account: AccountState, order: Order, lots: int) -> None:
+        """Bring a live order's share of the sums up to date after it changed by `lots`."""
+        hold_micros = self.rules.compute_hold(order) if order.remaining_lots else 0
+        add_hold(account, order, hold_micros - order.hold_micros, lots)
         order.hold_micros = hold_micros
-        add_hold(account, order, hold_micros, order.remaining_lots)
-        self.books[order.outcome].add(order)
-        self.orders[order.order_id] = order
-        if account.orders is not None:
-            account.orders[order.order_id] = order
-        if order.place.expires_at_us is not None:
-            heappush(self.expiries, (order.place.expires_at_us, order.order_id))
 
-    def trim_expiries(self) -> None:
+    def _settle(self, account: AccountState, cash_micros: int) -> None:
+        """Recompute the account's hold, and carry it and a change of cash into its funds."""
+        held_micros = self.rules.compute_held(account)
+        more_micros = cash_micros + account.held_micros - held_micros
+        if more_micros and account.account_id in self.funds:
+            self.funds[account.account_id] += more_micros
+        account.held_micros = held_micros
+
+    def _trim_expiries(self) -> None:
         """Forget the entries of orders that are gone before they are most of the heap."""
         if len(self.expiries) > 2 * len(self.orders) + DEAD_MIN:
             self.expiries = [
@@ -238,13 +388,13 @@ class MarketState:
         state.ts_us = snapshot.ts_us
         if snapshot.status is None or snapshot.config is None:
             return state
-        state.configure(snapshot.status, snapshot.config)
+        state.apply(Configured(snapshot.status, snapshot.config))
         for account in snapshot.accounts:
             state.accounts[account.account_id] = account
         for order in snapshot.orders:
-            state.insert(order, state.account(order.account_id), state.compute_hold_micros(order))
+            state._insert(order, state.account(order.account_id))
         for account in state.accounts.values():
-            account.held_micros = state.compute_held(account)
+            account.held_micros = state.rules.compute_held(account)
         return state
 
     @classmethod
@@ -254,19 +404,11 @@ class MarketState:
 
     def snapshot(self) -> bytes:
         """Return all of the state as bytes, for `restore`."""
-        books = len(self.books)
-        accounts = [
-            msgspec.structs.replace(
-                account,
-                buy_micros=[0] * books,
-                sell_micros=[0] * books,
-                buy_lots=[0] * books,
-                sell_lots=[0] * books,
-                orders=None,
-            )
-            for account in self.accounts.values()
+        accounts = [copy_account(account, with_orders=False) for account in self.accounts.values()]
+        orders = [
+            msgspec.structs.replace(order, live=False)
+            for order in sorted(self.orders.values(), key=lambda order: order.priority)
         ]
-        orders = sorted(self.orders.values(), key=lambda order: order.priority)
         return msgspec.msgpack.encode(
             Snapshot(
                 self.market_id, self.seq, self.ts_us, self.status, self.config, orders, accounts
@@ -329,5 +471,18 @@ def _refined(book: Book, tick_pips: int) -> Book:
         finer.note(tick * steps)
     for side in (BUY, -BUY):
         for order in book.orders(side):
+            order.live = False
             finer.add(order)
     return finer
+
+
+# By function, not by bound method: a market has no reference cycles and goes when it is dropped.
+_APPLIERS: Final[dict[type[Any], Callable[..., None]]] = {
+    Rejected: MarketState._apply_rejected,
+    Traded: MarketState._apply_traded,
+    Rested: MarketState._apply_rested,
+    Amended: MarketState._apply_amended,
+    Decremented: MarketState._apply_decremented,
+    Ended: MarketState._apply_ended,
+    Configured: MarketState._apply_configured,
+}

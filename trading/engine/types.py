@@ -164,7 +164,7 @@ class Command(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """Base of the commands."""
 
 
-class Terms(msgspec.Struct, array_like=True, frozen=True, gc=False):
+class OrderOptions(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """What most orders do not ask for. With `is_market` the price is a collar, or None.
 
     A budget is what may be spent in place of a quantity, fees included, at p a lot when buying and
@@ -179,7 +179,7 @@ class Terms(msgspec.Struct, array_like=True, frozen=True, gc=False):
     valid_until_us: int | None = None
 
     def or_none(self) -> Self | None:
-        """Return None for the terms of a plain order."""
+        """Return None for the options of a plain order."""
         return None if self == type(self)() else self
 
 
@@ -187,7 +187,7 @@ class Place(Command, tag=1, frozen=True):
     """Enter an order, as booked: `side` is BUY or SELL of `outcome`'s book.
 
     A limit order has a price and a quantity; a market order, which never rests, one of quantity
-    and budget. `terms` is None for a plain order: one look tells. `as_no` only remembers that it
+    and budget. `options` is None for a plain order: one look tells. `as_no` only remembers that it
     was entered as its mirror (NO). `fee_free`: house and automated makers.
     """
 
@@ -203,31 +203,31 @@ class Place(Command, tag=1, frozen=True):
     as_no: bool = False
     fee_free: bool = False
     client_order_id: str | None = None
-    terms: Terms | None = None
+    options: OrderOptions | None = None
 
     @property
     def is_market(self) -> bool:
-        return self.terms is not None and self.terms.is_market
+        return self.options is not None and self.options.is_market
 
     @property
     def budget_micros(self) -> int | None:
-        return None if self.terms is None else self.terms.budget_micros
+        return None if self.options is None else self.options.budget_micros
 
     @property
     def post_only(self) -> bool:
-        return self.terms is not None and self.terms.post_only
+        return self.options is not None and self.options.post_only
 
     @property
     def reduce_only(self) -> bool:
-        return self.terms is not None and self.terms.reduce_only
+        return self.options is not None and self.options.reduce_only
 
     @property
     def expires_at_us(self) -> int | None:
-        return None if self.terms is None else self.terms.expires_at_us
+        return None if self.options is None else self.options.expires_at_us
 
     @property
     def valid_until_us(self) -> int | None:
-        return None if self.terms is None else self.terms.valid_until_us
+        return None if self.options is None else self.options.valid_until_us
 
 
 class Amend(Command, tag=2, frozen=True):

@@ -22,7 +22,7 @@ from trading.feed import frames
 from trading.feed.reads import OPEN_ORDERS_MAX, AccountRead, Balance
 from trading.feed.watcher import Frame, Watcher
 from trading.messages import AccountChange, Fill, OrderChange, PositionChange
-from trading.queries import as_engine_order
+from trading.order_rows import read_order
 
 CHANGES_KEPT_MAX: Final = 10_000
 OPEN: Final = (OrderStatus.OPEN, OrderStatus.PARTIALLY_FILLED)
@@ -91,7 +91,7 @@ class AccountFeed:
         self._cards = cards
         self._orders = {
             row.id.hex: show_order(
-                as_engine_order(row),
+                read_order(row, row.id.hex),
                 cards[row.market_id],
                 seq=row.updated_seq,
                 updated_at_us=row.updated_at_us,

@@ -6,10 +6,10 @@ from typing import Any, Final, NamedTuple
 
 from markets.models import FINAL_STATUSES, Market
 from trading.engine.engine import Engine
+from trading.engine.state import MarketState
 from trading.engine.trade_ids import trade_id
-from trading.engine.types import BUY, AnyCommand, Place, Rejected, Traded
-from trading.fold import FoldingEngine
-from trading.journal import JournalError, read_rows
+from trading.engine.types import BUY, Amended, AnyCommand, Place, Rejected, Traded
+from trading.journal import JournalEntry, JournalError, read_rows
 from trading.loading import load_engine
 from trading.messages import decode_result
 from trading.models import JournalRow, Margin, Order, Receipt, Trade
@@ -43,7 +43,8 @@ class Story:
         self.placed_again: list[str] = []
         self.trades: dict[str, tuple[Any, ...]] = {}
         self.commands: dict[int, tuple[int, str | None]] = {}
-        self.folded = FoldingEngine(market_id)
+        self.folded = MarketState(market_id)
+        self.breaches: list[str] = []
 
     def listen(self, rows: Iterable[Row]) -> Iterator[Row]:
         """Yield the rows on, and remember them."""
@@ -60,7 +61,8 @@ class Story:
                 seq += 1
             yield row, body
             for entry in body.entries:
-                self.folded.fold(entry, row.ts_us)
+                self.breaches += find_limit_breaches(self.folded, entry)
+                self.folded.replay_events(entry.command, row.ts_us, entry.events)
             self.folded.dirty_orders.clear()
 
     def _add(self, command: AnyCommand, seq: int) -> None:
@@ -100,7 +102,7 @@ def _check_market(market_id: int, answered: list[Answered]) -> Iterator[Finding]
     yield _check_orders(story)
     yield _check_trades(story)
     yield _check_receipts(story, answered)
-    yield found("f", "no fill is worse than its limit", len(story.trades), story.folded.breaches)
+    yield found("f", "no fill is worse than its limit", len(story.trades), story.breaches)
     yield _check_book(story)
 
 
@@ -195,6 +197,20 @@ def _read_receipts() -> dict[int, list[Answered]]:
                     Answered(receipt_id, account_id, result.seq, order_id)
                 )
     return answered
+
+
+def find_limit_breaches(market: MarketState, entry: JournalEntry) -> Iterator[str]:
+    """Name the fills of the market's next command that are worse than their orders' limits."""
+    where = f"market {market.market_id}, sequence {market.seq + 1}"
+    limit_pips = entry.command.price_pips if isinstance(entry.command, Place) else None
+    for event in entry.events:
+        if isinstance(event, Amended):
+            limit_pips = event.price_pips
+        elif isinstance(event, Traded):
+            if event.price_pips != market.orders[event.maker_order_id].price_pips:
+                yield f"{where}: a trade away from its maker's price"
+            if limit_pips is not None and (event.price_pips - limit_pips) * event.taker_side > 0:
+                yield f"{where}: a trade worse than its taker's limit"
 
 
 def _trade_values(seq: int, trade: Traded) -> tuple[Any, ...]:

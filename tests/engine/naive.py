@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import msgspec
 
-from trading.engine.naive_ledger import Ledger, Leg, unit_cost
+from tests.engine.naive_ledger import Ledger, Leg, unit_cost
 from trading.engine.types import (
     BUY,
     COLLAR_PIPS,
@@ -101,7 +101,7 @@ class NaiveEngine:
 
     # Doors.
 
-    def apply(self, command: AnyCommand, ts_us: int, funds: dict[int, int]) -> list[AnyEvent]:
+    def execute(self, command: AnyCommand, ts_us: int, funds: dict[int, int]) -> list[AnyEvent]:
         self.seq += 1
         self.ts_us = max(self.ts_us, ts_us)
         self.events = []

@@ -1,0 +1,144 @@
+"""Records a market's journal for `tests/engine/journals`: `python -m tests.engine.record FOLDER`.
+
+A journal is a random session in which every command, option of an order, event and kind of trade
+is met, on a binary and on a categorical market; with the state hash that the engine of the day
+came to. The files are never written again: what they hold must stay readable for ever.
+"""
+
+import random
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from tests.engine.generate import BYTES_PER_STEP, Choices, make_config
+from tests.engine.pair import STEPS, Pair
+from trading.engine.types import (
+    RULES_VERSION,
+    Amended,
+    AnyCommand,
+    AnyEvent,
+    CancelAll,
+    Config,
+    FeeKind,
+    Place,
+    Stp,
+    OrderOptions,
+    Tif,
+    Traded,
+    TradeKind,
+)
+
+STEPS_MAX: Final = 1_500
+
+
+class Recorded(msgspec.Struct):
+    """One market's journal. An entry: time, command, its account's available micros, events."""
+
+    rules_version: int
+    entries: list[tuple[int, AnyCommand, int, list[AnyEvent]]]
+    state_hash: str
+
+
+def find_features(command: AnyCommand, events: list[AnyEvent]) -> Iterator[Any]:
+    """Yield what this command and its events show of all that there is."""
+    yield type(command).__name__
+    if isinstance(command, CancelAll):
+        yield "by_operator", command.by_operator
+    if isinstance(command, Place) and events and type(events[0]).__name__ != "Rejected":
+        yield from (command.tif, command.stp)
+        yield from ((name, getattr(command, name)) for name in ("as_no", "fee_free"))
+        yield "client_order_id", command.client_order_id is not None
+        options = command.options or OrderOptions()
+        for name in OrderOptions.__struct_fields__:
+            yield name, getattr(options, name) not in (None, False)
+    for event in events:
+        yield type(event).__name__
+        if isinstance(event, Traded):
+            yield event.kind
+        if isinstance(event, Amended):
+            yield "kept_priority", event.kept_priority
+
+
+def list_features() -> set[Any]:
+    """All that a journal should show."""
+    names = ("as_no", "fee_free", "client_order_id", "by_operator", "kept_priority")
+    flags = {
+        (name, value) for name in (*names, *OrderOptions.__struct_fields__) for value in (True, False)
+    }
+    commands = {kind.__name__ for kind in AnyCommand.__args__}
+    events = {kind.__name__ for kind in AnyEvent.__args__}
+    return flags | commands | events | set(Tif) | set(Stp) | set(TradeKind)
+
+
+def record(config: Config, seed: int) -> Recorded:
+    """Run random steps until everything was met."""
+    randomness = random.Random(seed)
+    pair = RecordingPair(config, randomness)
+    missing = list_features()
+    for entry in pair.entries:
+        missing -= set(find_features(entry[1], entry[3]))
+    while missing:
+        assert len(pair.entries) < STEPS_MAX, f"seed {seed} never shows {missing}"
+        randomness.choice(STEPS)(pair, randomness.randbytes(BYTES_PER_STEP))
+        missing -= set(find_features(pair.entries[-1][1], pair.entries[-1][3]))
+    pair.check_dumps()
+    return Recorded(RULES_VERSION, pair.entries, pair.fast.state_hash())
+
+
+class RecordingPair(Pair):
+    """A pair whose orders also carry what the engine only remembers."""
+
+    def __init__(self, config: Config, randomness: random.Random) -> None:
+        self.randomness = randomness
+        self.entries: list[tuple[int, AnyCommand, int, list[AnyEvent]]] = []
+        super().__init__(config)
+
+    def apply(self, command: AnyCommand, elapsed_us: int = 0) -> list[AnyEvent]:
+        if isinstance(command, Place):
+            remembered = {
+                "as_no": self.randomness.random() < 0.3,
+                "client_order_id": "mine" if self.randomness.random() < 0.3 else None,
+            }
+            command = msgspec.structs.replace(command, **remembered)
+        funds_micros = self.funds.get(command.account_id, 0)
+        events = super().apply(command, elapsed_us)
+        self.entries.append((self.ts_us, command, funds_micros, events))
+        return events
+
+
+def find_config(*, binary: bool, kind: FeeKind) -> Config:
+    """Return a generated configuration of this kind whose fees are for makers and takers."""
+    for seed in range(10_000):
+        config = make_config(Choices(random.Random(seed).randbytes(BYTES_PER_STEP)))
+        fees = config.fees
+        is_wanted = config.binary is binary and fees.kind is kind
+        if is_wanted and (kind is FeeKind.NONE or (fees.maker_rate_ppm and fees.taker_rate_ppm)):
+            return config
+    raise AssertionError("no such configuration")
+
+
+def main(folder: str) -> None:
+    wanted = {
+        "binary-free": find_config(binary=True, kind=FeeKind.NONE),
+        "binary-quadratic": find_config(binary=True, kind=FeeKind.QUADRATIC),
+        "categorical-flat": find_config(binary=False, kind=FeeKind.FLAT),
+        "categorical-quadratic": find_config(binary=False, kind=FeeKind.QUADRATIC),
+    }
+    for name, config in wanted.items():
+        for seed in range(200):
+            try:
+                recorded = record(config, seed)
+            except AssertionError as reason:
+                print(name, str(reason)[:200])
+                continue
+            path = Path(folder, f"rules-{RULES_VERSION}-{name}.msgpack")
+            path.write_bytes(msgspec.msgpack.encode(recorded))
+            print(path.name, len(recorded.entries), path.stat().st_size, config)
+            break
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

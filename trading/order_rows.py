@@ -1,0 +1,161 @@
+"""An order's row: its columns, and how the engine's order becomes one and is read from one.
+
+What was asked besides price and quantity (`OrderOptions`) is one column, JSON of what is not at
+its default; NULL for a plain order. `expires_at_us` stands beside it because it is searched for.
+"""
+
+from collections import namedtuple
+from collections.abc import Iterator
+from typing import Any, Final, cast
+
+import msgspec
+
+from accounts import bulk
+from trading.engine.book import Order
+from trading.engine.types import OrderOptions, OrderStatus, Place, Reason, Stp, Tif
+
+TABLE: Final = bulk.Table(
+    "trading_order",
+    {
+        "id": "uuid",
+        "account_id": "bigint",
+        "market_id": "bigint",
+        "owner_id": "bigint",
+        "outcome_index": "smallint",
+        "side": "smallint",
+        "as_no": "boolean",
+        "tif": "smallint",
+        "stp": "smallint",
+        "fee_free": "boolean",
+        "options": "text",
+        "expires_at_us": "bigint",
+        "client_order_id": "text",
+        "created_at_us": "bigint",
+        "price_pips": "smallint",
+        "quantity_lots": "bigint",
+        "remaining_lots": "bigint",
+        "filled_lots": "bigint",
+        "filled_micros": "bigint",
+        "fee_micros": "bigint",
+        "maker_basis": "bigint",
+        "taker_basis": "bigint",
+        "status": "smallint",
+        "reason": "text",
+        "priority": "bigint",
+        "updated_at_us": "bigint",
+        "updated_seq": "bigint",
+    },
+)
+COLUMNS: Final = tuple(TABLE.columns)
+FIXED: Final = COLUMNS.index("price_pips")
+"""As many columns, from the first, never change."""
+CHANGING: Final = COLUMNS[FIXED:]
+Row = cast("Any", namedtuple("Row", COLUMNS))
+_OPEN: Final = (
+    "SELECT {columns} FROM trading_order"
+    " WHERE market_id = {mark} AND status IN (0, 1) ORDER BY priority"
+)
+_TIFS, _STPS, _STATUSES = tuple(Tif), tuple(Stp), tuple(OrderStatus)
+_DEFAULTS: Final = OrderOptions()
+_encode, _decode = msgspec.json.Encoder().encode, msgspec.json.Decoder(dict[str, Any]).decode
+
+
+def encode_options(options: OrderOptions | None) -> str | None:
+    """Return what the column `options` holds."""
+    if options is None:
+        return None
+    asked = {
+        name: value
+        for name in OrderOptions.__struct_fields__
+        if (value := getattr(options, name)) != getattr(_DEFAULTS, name)
+    }
+    return _encode(asked).decode() if asked else None
+
+
+def decode_options(text: str | None) -> OrderOptions | None:
+    """Return what the column `options` says."""
+    return None if text is None else OrderOptions(**_decode(text))
+
+
+def build_row(order: Order, *, market_id: int, ts_us: int, seq: int) -> tuple[Any, ...]:
+    """Return the row of an order that command `seq` changed last, at `ts_us`."""
+    place = order.place
+    return (
+        order.order_id,
+        order.account_id,
+        market_id,
+        order.owner_id,
+        order.outcome,
+        order.side,
+        place.as_no,
+        place.tif.value,
+        place.stp.value,
+        place.fee_free,
+        encode_options(place.options),
+        place.expires_at_us,
+        place.client_order_id,
+        order.created_at_us,
+        order.price_pips or None,
+        order.quantity_lots,
+        order.remaining_lots,
+        order.filled_lots,
+        order.filled_micros,
+        order.fee_micros,
+        order.maker_basis,
+        order.taker_basis,
+        order.status.value,
+        order.reason,
+        order.priority,
+        ts_us,
+        seq,
+    )
+
+
+def read_order(row: Any, order_id: str) -> Order:
+    """Return the engine's order of a row: one with its columns as attributes.
+
+    Its Place has the price and quantity that it was last amended to.
+    """
+    place = Place(
+        order_id,
+        row.account_id,
+        row.owner_id,
+        row.outcome_index,
+        row.side,
+        row.price_pips,
+        row.quantity_lots,
+        _TIFS[row.tif],
+        _STPS[row.stp],
+        bool(row.as_no),
+        bool(row.fee_free),
+        row.client_order_id,
+        decode_options(row.options),
+    )
+    return Order(
+        place,
+        order_id,
+        row.account_id,
+        row.owner_id,
+        row.outcome_index,
+        row.side,
+        row.price_pips or 0,
+        row.quantity_lots,
+        row.remaining_lots,
+        row.created_at_us,
+        priority=row.priority,
+        status=_STATUSES[row.status],
+        reason=None if row.reason is None else Reason(row.reason),
+        filled_micros=row.filled_micros,
+        fee_micros=row.fee_micros,
+        maker_basis=row.maker_basis,
+        taker_basis=row.taker_basis,
+    )
+
+
+def read_open_orders(market_id: int) -> Iterator[Order]:
+    """Yield a market's open orders in order of priority."""
+    cursor = bulk.open_cursor()
+    order_id = "replace(id::text, '-', '')" if bulk.is_postgresql() else "id"
+    columns = ", ".join((order_id, *COLUMNS[1:]))
+    cursor.execute(_OPEN.format(columns=columns, mark=bulk.placeholder()), (market_id,))
+    return (read_order(row, row.id) for row in map(Row._make, cursor))
