@@ -64,9 +64,12 @@ def main(arguments: list[str]) -> int:
 def run(part: Part, environment: dict[str, str], more: list[str]) -> int:
     print(f"==> {part.title}", flush=True)
     began_at = time.monotonic()
+    inherited = dict(os.environ)
+    # Each worker of each part would compile every test again.
+    inherited.pop("PYTHONDONTWRITEBYTECODE", None)
     result = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", *part.arguments, *more],
-        env={**os.environ, **environment, **part.environment},
+        env={**inherited, **environment, **part.environment},
         check=False,
     ).returncode
     print(f"    {time.monotonic() - began_at:.0f} s", flush=True)
