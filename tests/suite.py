@@ -1,10 +1,10 @@
 """Runs the whole suite: `python -m tests.suite [PART...] [-- ARGS FOR PYTEST]`.
 
 `parallel`: in-process tests on SQLite, and the program on real servers, on several workers.
-`alone`: faults, load and timing, one at a time. `postgres`: the in-process tests once more, on
-PostgreSQL and Redis. Every part runs, whatever the one before it says. All use one PostgreSQL and
-one Redis, those of DATABASE_URL and REDIS_URL or else servers of the suite's own, and databases
-copied from one of each kind that was migrated once.
+`paired`: faults under load, two at a time. `alone`: load and timing, one at a time. `postgres`:
+the in-process tests once more, on PostgreSQL and Redis. Every part runs, whatever the one before
+it says. All use one PostgreSQL and one Redis, those of DATABASE_URL and REDIS_URL or else servers
+of the suite's own, and databases copied from one of each kind that was migrated once.
 """
 
 import contextlib
@@ -33,7 +33,12 @@ class Part(NamedTuple):
 PARTS: Final = {
     "parallel": Part(
         "In parallel: SQLite in process, real servers on both databases",
-        (*TOGETHER, "-m", "not soak and not alone"),
+        (*TOGETHER, "-m", "not soak and not alone and not paired"),
+        {},
+    ),
+    "paired": Part(
+        "Two at a time: faults under load",
+        ("-n", "2", "--dist", "worksteal", "-m", "paired and not soak"),
         {},
     ),
     "alone": Part("One at a time: faults, load, timing", ("-m", "alone and not soak"), {}),
