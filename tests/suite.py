@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -93,13 +94,15 @@ def find_servers(stack: contextlib.ExitStack) -> dict[str, str]:
         stack.callback(redis.stop)
         urls["REDIS_URL"] = redis.url
     folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="predex-suite-")))
-    databases = PostgresDatabases(
-        urls["DATABASE_URL"], folder, prefix=f"predex_suite_{os.getpid()}"
-    )
+    with ThreadPoolExecutor() as pool:  # both are migrated at the same time
+        sqlite = pool.submit(SqliteDatabases, folder)
+        databases = PostgresDatabases(
+            urls["DATABASE_URL"], folder, prefix=f"predex_suite_{os.getpid()}"
+        )
     stack.callback(databases.drop_all)
     return {
         **urls,
-        "PREDEX_TEST_SQLITE_TEMPLATE": str(SqliteDatabases(folder).template),
+        "PREDEX_TEST_SQLITE_TEMPLATE": str(sqlite.result().template),
         "PREDEX_TEST_POSTGRES_TEMPLATE": databases.template,
     }
 
