@@ -198,7 +198,7 @@ def database_kind(request: pytest.FixtureRequest) -> str:
 def make_exchange(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[ExchangeFactory]:
     """`make_exchange("sqlite" | "postgres", roles=..., environment=..., redis_url=...)`, started.
 
-    sqlite is embedded, postgres has Redis and a process per role. All are stopped at the end.
+    sqlite is embedded, postgres has Redis and a process per role. All are killed at the end.
     `prepare(exchange)` runs before the start; `databases` makes them on another server.
     """
     made: list[Exchange] = []
@@ -231,7 +231,7 @@ def make_exchange(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Ex
 
     yield make
     for exchange in made:
-        exchange.stop()
+        exchange.end()
         for role in exchange.children:  # shown by pytest when the test has failed
             print(f"--- {role}\n{exchange.log(role)[-LOG_CHARACTERS_SHOWN:]}")
 

@@ -21,7 +21,7 @@ COMMAND_SECONDS = 300
 
 
 class Exchange:
-    """One running exchange. Use it as a context manager or call `stop`."""
+    """One running exchange. Use it as a context manager or call `end`."""
 
     def __init__(
         self,
@@ -32,11 +32,13 @@ class Exchange:
         roles: tuple[str, ...] | None = None,
         environment: Mapping[str, str] | None = None,
         files_max: int | None = None,
+        serve_options: tuple[str, ...] = (),
     ) -> None:
         self.folder = folder
         self.port = find_free_port()
         self.roles = roles or (("web", "engine", "tasks") if redis_url else ("web",))
         self.files_max = files_max
+        self.serve_options = serve_options
         self.children: dict[str, Child] = {}
         self.environment = {
             **program_environment(folder, database_url=database_url, redis_url=redis_url),
@@ -56,7 +58,7 @@ class Exchange:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.stop()
+        self.end()
 
     def start(self) -> "Exchange":
         """Start every role that is not running and return when `/ready` says so."""
@@ -101,6 +103,11 @@ class Exchange:
         for child in self.children.values():
             child.stop()
 
+    def end(self) -> None:
+        """SIGKILL every role: nobody waits for what a polite stop still does."""
+        for child in self.children.values():
+            child.kill_group()
+
     def log(self, role: str = "web") -> str:
         return self.children[role].read_log()
 
@@ -112,7 +119,8 @@ class Exchange:
         name, _, which = role.partition(":")
         if name == "web":
             port = which or str(self.port)
-            return [sys.executable, ROOT / "manage.py", "serve", "--port", port]
+            options = ("--port", port, *self.serve_options)
+            return [sys.executable, ROOT / "manage.py", "serve", *options]
         if name == "engine":
             chosen = ["--shards", which] if which else []
             return [sys.executable, ROOT / "manage.py", "runengine", *chosen]

@@ -138,6 +138,8 @@ class PostgresServer:
             "max_connections": 400,
             "fsync": durable,
             "full_page_writes": durable,
+            "synchronous_commit": durable,
+            "jit": durable,  # a query of a test is over sooner than it is compiled
         }
         options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
         self.child = Child(

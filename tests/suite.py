@@ -1,10 +1,10 @@
 """Runs the whole suite: `python -m tests.suite [PART...] [-- ARGS FOR PYTEST]`.
 
 `parallel`: in-process tests on SQLite, and the program on real servers, on several workers.
-`alone`: faults, load and timing, one at a time. `postgres`: the in-process tests once more, on
-PostgreSQL and Redis. Every part runs, whatever the one before it says. All use one PostgreSQL and
-one Redis, those of DATABASE_URL and REDIS_URL or else servers of the suite's own, and databases
-copied from one of each kind that was migrated once.
+`paired`: faults under load, two at a time. `alone`: load and timing, one at a time. `postgres`:
+the in-process tests once more, on PostgreSQL and Redis. Every part runs, whatever the one before
+it says. All use one PostgreSQL and one Redis, those of DATABASE_URL and REDIS_URL or else servers
+of the suite's own, and databases copied from one of each kind that was migrated once.
 """
 
 import contextlib
@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -33,7 +34,12 @@ class Part(NamedTuple):
 PARTS: Final = {
     "parallel": Part(
         "In parallel: SQLite in process, real servers on both databases",
-        (*TOGETHER, "-m", "not soak and not alone"),
+        (*TOGETHER, "-m", "not soak and not alone and not paired"),
+        {},
+    ),
+    "paired": Part(
+        "Two at a time: faults under load",
+        ("-n", "2", "--dist", "worksteal", "-m", "paired and not soak"),
         {},
     ),
     "alone": Part("One at a time: faults, load, timing", ("-m", "alone and not soak"), {}),
@@ -64,9 +70,12 @@ def main(arguments: list[str]) -> int:
 def run(part: Part, environment: dict[str, str], more: list[str]) -> int:
     print(f"==> {part.title}", flush=True)
     began_at = time.monotonic()
+    inherited = dict(os.environ)
+    # Each worker of each part would compile every test again.
+    inherited.pop("PYTHONDONTWRITEBYTECODE", None)
     result = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", *part.arguments, *more],
-        env={**os.environ, **environment, **part.environment},
+        env={**inherited, **environment, **part.environment},
         check=False,
     ).returncode
     print(f"    {time.monotonic() - began_at:.0f} s", flush=True)
@@ -85,13 +94,15 @@ def find_servers(stack: contextlib.ExitStack) -> dict[str, str]:
         stack.callback(redis.stop)
         urls["REDIS_URL"] = redis.url
     folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="predex-suite-")))
-    databases = PostgresDatabases(
-        urls["DATABASE_URL"], folder, prefix=f"predex_suite_{os.getpid()}"
-    )
+    with ThreadPoolExecutor() as pool:  # both are migrated at the same time
+        sqlite = pool.submit(SqliteDatabases, folder)
+        databases = PostgresDatabases(
+            urls["DATABASE_URL"], folder, prefix=f"predex_suite_{os.getpid()}"
+        )
     stack.callback(databases.drop_all)
     return {
         **urls,
-        "PREDEX_TEST_SQLITE_TEMPLATE": str(SqliteDatabases(folder).template),
+        "PREDEX_TEST_SQLITE_TEMPLATE": str(sqlite.result().template),
         "PREDEX_TEST_POSTGRES_TEMPLATE": databases.template,
     }
 

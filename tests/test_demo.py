@@ -19,7 +19,6 @@ from django.utils import timezone
 from accounts.models import Account, ApiKey, AuditEvent, Transfer, User
 from markets.models import Category, Market, Tag
 from tests.exchange import ROOT, program_environment, run_manage
-from tests.servers import Child
 from trading.demo.catalogue import MARKETS
 
 BOOKS_SECONDS_MAX = 60
@@ -138,11 +137,18 @@ def test_serve_refuses_a_demo_that_cannot_be(sqlite_databases, tmp_path, environ
 
 
 @pytest.fixture
-def exchange(make_exchange):
-    """With demo data, without its traders."""
-    return make_exchange(
-        "sqlite", environment=DEBUG_ON, prepare=lambda made: made.manage("seed_demo")
-    )
+def make_demo(make_exchange):
+    """`make_demo(*options of serve)`: a running exchange with demo data."""
+
+    def make(*serve_options):
+        return make_exchange(
+            "sqlite",
+            environment=DEBUG_ON,
+            prepare=lambda made: made.manage("seed_demo"),
+            serve_options=serve_options,
+        )
+
+    return make
 
 
 def get(exchange, path):
@@ -170,7 +176,8 @@ def test_the_readme_shows_the_example_as_it_is():
     assert sum(bool(line.strip()) for line in shown.splitlines()) <= 20
 
 
-def test_the_readmes_bot_trades_on_a_running_exchange(exchange):
+def test_the_readmes_bot_trades_on_a_running_exchange(make_demo):
+    exchange = make_demo()
     wait_until(lambda: count_open(exchange) == len(MARKETS))
     [key] = [person["key"] for person in read_demo(exchange)["people"] if person["key"]]
     done = subprocess.run(
@@ -188,16 +195,6 @@ def test_the_readmes_bot_trades_on_a_running_exchange(exchange):
     assert [order["price"] for order in orders] == ["0.5000"]
 
 
-def start_with_traders(exchange):
-    """Start the server again as `make run` does; return it once its traders run."""
-    exchange.stop()
-    command = [sys.executable, ROOT / "manage.py", "serve", "--port", str(exchange.port), "--demo"]
-    web = Child(command, log_path=exchange.folder / "web.log", environment=exchange.environment)
-    exchange.children["web"] = web
-    exchange.wait_ready()
-    return web
-
-
 def list_bots(web):
     """Return the processes of bots that this server started."""
     children = Path(f"/proc/{web.pid}/task/{web.pid}/children").read_text().split()
@@ -211,8 +208,9 @@ def is_alive(pid):
         return False
 
 
-def test_demo_traders_move_the_books_and_stop_with_the_server(exchange):
-    web = start_with_traders(exchange)
+def test_demo_traders_move_the_books_and_stop_with_the_server(make_demo):
+    exchange = make_demo("--demo")  # as `make run` does
+    web = exchange.children["web"]
     bots = list_bots(web)
     assert len(bots) == 3
 
@@ -228,13 +226,14 @@ def test_demo_traders_move_the_books_and_stop_with_the_server(exchange):
     assert "POST /api/v1/orders" not in exchange.log()  # what demo traders do is not logged
 
 
-def test_demo_traders_end_when_the_server_is_killed_and_the_data_is_kept(exchange):
-    web = start_with_traders(exchange)
-    bots = list_bots(web)
+def test_demo_traders_end_when_the_server_is_killed_and_the_data_is_kept(make_demo):
+    exchange = make_demo("--demo")
+    bots = list_bots(exchange.children["web"])
     wait_until(lambda: count_open(exchange) == len(MARKETS))
     exchange.kill()
     wait_until(lambda: not any(is_alive(pid) for pid in bots))
     demo = read_demo(exchange)
+    exchange.serve_options = ()
     exchange.start()
     assert count_open(exchange) == len(MARKETS)
     assert read_demo(exchange) == demo

@@ -3,27 +3,43 @@
 import re
 import signal
 import time
+from collections.abc import Iterator
 
 import httpx
 import pytest
 
-from tests.exchange import program_environment, run_manage
+from tests.exchange import Exchange, program_environment, run_manage
 from tests.servers import find_free_port
 
 STOP_SECONDS_MAX = 12
 
 
-def test_serve_answers_and_stops_when_asked(exchange):
+@pytest.fixture(scope="module")
+def embedded(sqlite_databases, tmp_path_factory) -> Iterator[Exchange]:
+    """One exchange on SQLite that goes on running."""
+    folder = tmp_path_factory.mktemp("embedded")
+    with Exchange(folder, database_url=sqlite_databases.make(folder)) as exchange:
+        yield exchange.start()
+
+
+def test_serve_answers_is_back_after_a_kill_and_stops_when_asked(exchange):
     assert httpx.get(f"{exchange.base_url}/health").json()["status"] == "ok"
     assert httpx.get(f"{exchange.base_url}/ready").json()["status"] == "ok"
+    exchange.kill("web")
+    assert not exchange.is_ready()
+    del exchange.environment["SITE_URL"]  # a site without a name is reached at its own port
+    exchange.start()
+    assert httpx.get(f"{exchange.base_url}/ready").status_code == 200
+    page = httpx.get(exchange.base_url).text
+    assert f'property="og:image" content="{exchange.base_url}/static/preview.png"' in page
     started = time.monotonic()
     assert exchange.children["web"].stop() == 0
     assert time.monotonic() - started < STOP_SECONDS_MAX
 
 
-def test_serve_shows_the_console_alone_how_to_become_the_first_operator(make_exchange):
+def test_serve_shows_the_console_alone_how_to_become_the_first_operator(embedded):
     """DEBUG is off; the address is the site's; once somebody is the operator there is none."""
-    exchange = make_exchange("sqlite")
+    exchange = embedded
     [address] = re.findall(r"^ +(http\S+)$", exchange.log(), re.MULTILINE)
     assert address.startswith(f"{exchange.base_url}/setup/?key=")
     with httpx.Client(base_url=exchange.base_url) as browser:
@@ -38,43 +54,26 @@ def test_serve_shows_the_console_alone_how_to_become_the_first_operator(make_exc
     assert exchange.log().count(key) == 1
 
 
-def test_serve_is_back_after_a_kill(exchange):
-    exchange.kill("web")
-    assert not exchange.is_ready()
-    exchange.start()
-    assert httpx.get(f"{exchange.base_url}/ready").status_code == 200
-
-
-def test_a_site_without_a_name_is_reached_at_its_own_port(exchange):
-    exchange.kill("web")
-    del exchange.environment["SITE_URL"]
-    exchange.start()
-    page = httpx.get(exchange.base_url).text
-    assert f'property="og:image" content="{exchange.base_url}/static/preview.png"' in page
-
-
 def test_ctrl_c_stops_every_role(make_exchange):
     exchange = make_exchange("postgres", roles=("web", "engine"))
     codes = [exchange.children[role].stop(with_signal=signal.SIGINT) for role in exchange.roles]
     assert codes == [0, 0]
 
 
-def test_a_second_server_on_one_sqlite_database_is_refused_with_a_sentence(make_exchange):
-    exchange = make_exchange("sqlite")
+def test_a_second_server_on_one_sqlite_database_is_refused_with_a_sentence(embedded):
     with pytest.raises(RuntimeError) as fault:
-        run_manage("serve", "--port", str(find_free_port()), environment=exchange.environment)
-    pid = exchange.pid()
+        run_manage("serve", "--port", str(find_free_port()), environment=embedded.environment)
+    pid = embedded.pid()
     assert f"predex cannot start: another server (process {pid}) runs the engine" in str(
         fault.value
     )
 
 
-def test_a_second_server_is_refused_through_a_link_to_the_database_too(make_exchange, tmp_path):
-    exchange = make_exchange("sqlite")
-    database = exchange.environment["DATABASE_URL"].removeprefix("sqlite:///")
+def test_a_second_server_is_refused_through_a_link_to_the_database_too(embedded, tmp_path):
+    database = embedded.environment["DATABASE_URL"].removeprefix("sqlite:///")
     (tmp_path / "link.sqlite3").symlink_to(database)
-    environment = {**exchange.environment, "DATABASE_URL": f"sqlite:///{tmp_path}/link.sqlite3"}
-    with pytest.raises(RuntimeError, match=f"process {exchange.pid()}. runs the engine"):
+    environment = {**embedded.environment, "DATABASE_URL": f"sqlite:///{tmp_path}/link.sqlite3"}
+    with pytest.raises(RuntimeError, match=f"process {embedded.pid()}. runs the engine"):
         run_manage("serve", "--port", str(find_free_port()), environment=environment)
 
 
@@ -108,11 +107,10 @@ def test_too_few_open_files_are_said_in_a_sentence(make_exchange):
         make_exchange("sqlite", files_max=200)
 
 
-def test_a_port_in_use_is_refused_with_a_sentence(make_exchange, sqlite_databases, tmp_path):
-    exchange = make_exchange("sqlite")
-    environment = {**exchange.environment, "DATABASE_URL": sqlite_databases.make(tmp_path)}
-    with pytest.raises(RuntimeError, match=f"127.0.0.1:{exchange.port} is not free"):
-        run_manage("serve", "--port", str(exchange.port), environment=environment)
+def test_a_port_in_use_is_refused_with_a_sentence(embedded, sqlite_databases, tmp_path):
+    environment = {**embedded.environment, "DATABASE_URL": sqlite_databases.make(tmp_path)}
+    with pytest.raises(RuntimeError, match=f"127.0.0.1:{embedded.port} is not free"):
+        run_manage("serve", "--port", str(embedded.port), environment=environment)
 
 
 def test_a_database_without_migrations_is_refused_with_a_sentence(tmp_path):

@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from tests.browser.markets import open_market
-from tests.e2e.people import PASSWORD, Person, make_operator
+from tests.e2e.people import PASSWORD, Person, become_operator
 from tests.exchange import Exchange
 
 PAGES = [
@@ -40,7 +40,7 @@ def collected(make_exchange) -> Exchange:
 
 
 def test_whatever_a_page_needs_is_there_for_ever(collected):
-    operator = make_operator(collected)
+    operator = become_operator(collected)
     open_market(operator, "static")
     with httpx.Client(base_url=collected.base_url) as client:
         found = list(walk(client, PAGES))

@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from accounts.actions import do_create_api_key
 from accounts.models import User
 from predex import api_pages
-from tests.faults.seed import seed
+from tests.faults.seed import World, seed
 from tests.trading import world
 from trading.api.operations import OPERATIONS
 
@@ -71,10 +71,13 @@ def test_every_route_of_the_api_is_in_the_schema(schema):
 
 @pytest.mark.timeout(600)
 def test_no_request_made_from_the_schema_is_answered_with_a_500(make_exchange):
-    exchange = make_exchange("sqlite", environment={"RATE_LIMITS_ENABLED": "false"})
-    exchange.stop()
-    world = seed(exchange, traders=1, markets=1)
-    exchange.start()
+    worlds: list[World] = []
+    exchange = make_exchange(
+        "sqlite",
+        environment={"RATE_LIMITS_ENABLED": "false"},
+        prepare=lambda made: worlds.append(seed(made, traders=1, markets=1)),
+    )
+    [world] = worlds
     api = schemathesis.openapi.from_url(f"{exchange.base_url}/api/schema/")
     failures: list[str] = []
     for result in api.get_all_operations():

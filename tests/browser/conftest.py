@@ -16,7 +16,7 @@ from tests.browser.chromium import CHROMIUM, FLAGS, NO_CHROMIUM
 from tests.browser.town import Town, build_town
 from tests.browser.visitors import WAIT_MS, Visitor
 from tests.databases import SqliteDatabases
-from tests.e2e.people import Person, make_operator
+from tests.e2e.people import Person, become_operator
 from tests.exchange import Exchange
 
 LOG_CHARACTERS_SHOWN = 4_000
@@ -63,7 +63,7 @@ def chromium() -> Iterator[Browser]:
 
 @pytest.fixture(scope="module")
 def operator(site: Exchange) -> Person:
-    return make_operator(site)
+    return become_operator(site)
 
 
 @pytest.fixture(scope="module")

@@ -51,6 +51,8 @@ async (days) => {
   const { drawEquity } = await import("/static/js/equity-chart.js");
   const place = document.createElement("div");
   place.className = "h-44";
+  window.drawn = [];
+  window.seen = {};
   document.querySelector("main").prepend(place);
   const now = Math.floor(Date.now() / 86400000) * 86400;
   const ends = Array.from({ length: days }, (_, day) => now - (days - 1 - day) * 86400);
@@ -61,15 +63,13 @@ async (days) => {
 
 
 @pytest.mark.parametrize("locale", ["en", "de"])
-@pytest.mark.parametrize("days", [4, 10, 27, 28, 29, 30, 300])
-def test_the_dates_of_the_equity_curve_are_seen(
-    visit: VisitorFactory, alice: Person, locale: str, days: int
-):
+def test_the_dates_of_the_equity_curve_are_seen(visit: VisitorFactory, alice: Person, locale: str):
     visitor = visit(alice, viewport=PHONE, locale=locale)
     visitor.context.add_init_script(NOTE_TEXTS)
     page = visitor.open("/portfolio/")
-    page.evaluate(DRAW_EQUITY, days)
-    see_texts(page)
+    for days in (4, 10, 27, 28, 29, 30, 300):
+        page.evaluate(DRAW_EQUITY, days)
+        see_texts(page)
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 out, nobody is kept out (axe, WCAG 2.2 AA), and it is light.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Literal
 
 import pytest
@@ -11,7 +11,14 @@ from playwright.sync_api import Browser, Page, ViewportSize, expect
 from tests.browser.conftest import open_window
 from tests.browser.stops import STOPS, Stop
 from tests.browser.town import Town
-from tests.browser.visitors import ALL_RULES, COLOUR_RULES, DESKTOP, PHONE, Visitor
+from tests.browser.visitors import (
+    ALL_RULES,
+    COLOUR_RULES,
+    DESKTOP,
+    PHONE,
+    Visitor,
+    Windows,
+)
 from tests.browser.weight import Scales, find_most
 from tests.exchange import Exchange
 
@@ -22,25 +29,6 @@ DRAWN_MS = 100  # the first frames, after the page's own scripts have begun
 
 Theme = Literal["light", "dark"]
 THEMES: tuple[Theme, ...] = ("light", "dark")
-
-
-class Windows:
-    """One window at a time, which stays for all pages that somebody looks at."""
-
-    def __init__(self, open_one: Callable[[str], Visitor]) -> None:
-        self._open_one = open_one
-        self._viewer = ""
-        self._visitor: Visitor | None = None
-
-    def find(self, viewer: str) -> Visitor:
-        if self._visitor is None or viewer != self._viewer:
-            self.close()
-            self._viewer, self._visitor = viewer, self._open_one(viewer)
-        return self._visitor
-
-    def close(self) -> None:
-        if self._visitor is not None:
-            self._visitor.close()
 
 
 @pytest.fixture(scope="module")

@@ -3,6 +3,7 @@
 The windows here ignore the content security policy: the pages themselves have to be right.
 """
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from playwright.sync_api import Browser, Page, expect
 from tests.browser.conftest import VisitorFactory, open_window
 from tests.browser.payloads import AGENT, FIND_HITS, MARK, SHORT, WATCH, Payloads
 from tests.browser.ticket import expect_toast
-from tests.browser.visitors import Visitor
+from tests.browser.visitors import Visitor, Windows
 from tests.e2e.people import Person
 from tests.exchange import Exchange
 
@@ -67,18 +68,41 @@ def payloads(
     return written
 
 
-@pytest.fixture
-def look(visit: VisitorFactory, payloads: Payloads) -> VisitorFactory:
-    """A window in which everything that can run does run."""
+@pytest.fixture(scope="module")
+def windows(
+    chromium: Browser, site: Exchange, sessions: dict[str, Any], payloads: Payloads
+) -> Iterator[Windows]:
+    """Windows in which everything that can run does run."""
     people = {"nobody": None, "alice": payloads.alice, "olivia": payloads.operator}
 
-    def make(viewer: str) -> Visitor:
-        visitor = visit(people[viewer], bypass_csp=True, user_agent=AGENT)
+    def open_one(viewer: str) -> Visitor:
+        visitor = open_window(
+            chromium, site, sessions, people[viewer], bypass_csp=True, user_agent=AGENT
+        )
         visitor.context.add_init_script(WATCH)
         visitor.page.on("dialog", lambda _: visitor.faults.append("a dialog opened"))
         return visitor
 
-    return make
+    opened = Windows(open_one)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def look(windows: Windows) -> Iterator[VisitorFactory]:
+    """`look("alice")`: her window, which sees no script's error until the end of the test."""
+    looked: list[Visitor] = []
+
+    def find(viewer: str) -> Visitor:
+        visitor = windows.find(viewer)
+        visitor.faults.clear()
+        looked.append(visitor)
+        return visitor
+
+    yield find
+    for visitor in looked:
+        print(visitor.describe())  # shown by pytest when the test has failed
+        assert visitor.faults == []
 
 
 @pytest.mark.parametrize(("viewer", "path"), CASES)

@@ -1,6 +1,6 @@
 """Somebody with a browser: what they see and do, and every fault that their browser notes."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from axe_playwright_python.base import AXE_SCRIPT
@@ -139,3 +139,22 @@ class Visitor:
     def _note_console(self, message: ConsoleMessage) -> None:
         if message.type == "error":
             self.faults.append(f"{self.page.url}: {message.text}")
+
+
+class Windows:
+    """One window at a time, which stays for all pages that somebody looks at."""
+
+    def __init__(self, open_one: Callable[[str], Visitor]) -> None:
+        self._open_one = open_one
+        self._viewer = ""
+        self._visitor: Visitor | None = None
+
+    def find(self, viewer: str) -> Visitor:
+        if self._visitor is None or viewer != self._viewer:
+            self.close()
+            self._viewer, self._visitor = viewer, self._open_one(viewer)
+        return self._visitor
+
+    def close(self) -> None:
+        if self._visitor is not None:
+            self._visitor.close()

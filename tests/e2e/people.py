@@ -116,12 +116,26 @@ class Listener:
 
 
 def make_operator(exchange: Exchange) -> Person:
-    """The first operator, made as README says."""
+    """The first operator, made in a shell."""
     operator = Person(exchange, "olivia")
     run_manage(
         "createsuperuser", "--noinput", "--email", operator.email, "--handle", operator.handle,
         environment={**exchange.environment, "DJANGO_SUPERUSER_PASSWORD": PASSWORD},
     )  # fmt: skip
+    operator.log_in()
+    return operator
+
+
+def become_operator(exchange: Exchange) -> Person:
+    """The first operator, made in a browser at the address that the server's console shows."""
+    operator = Person(exchange, "olivia")
+    [address] = re.findall(r"^ +(http\S+/setup/\S+)$", exchange.log(), re.MULTILINE)
+    form = {"email": operator.email, "handle": operator.handle, "password": PASSWORD}
+    with httpx.Client(base_url=exchange.base_url) as browser:
+        page = browser.get(address).text
+        [token, *_] = re.findall(r'name="csrfmiddlewaretoken" value="(\w+)"', page)
+        form |= {"csrfmiddlewaretoken": token, "key": address.partition("key=")[2]}
+        assert browser.post("/setup/", data=form).status_code == 302
     operator.log_in()
     return operator
 

@@ -11,7 +11,7 @@ from tests.faults.audit import audit
 from tests.faults.conftest import Setter
 from tests.faults.rows import Database
 
-pytestmark = pytest.mark.alone
+pytestmark = pytest.mark.paired
 
 # Filled at once, and told so: one that had rested may have been told that it is open.
 ONE = (

@@ -13,7 +13,7 @@ from tests.faults.seed import PASSWORD, Market
 from tests.faults.wire import Connection
 from tests.servers import RedisServer
 
-pytestmark = [pytest.mark.alone, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.paired, pytest.mark.timeout(600)]
 
 KILLS = pytest.mark.parametrize("kills", [2, pytest.param(20, marks=pytest.mark.soak)])
 MARKETS = 8

@@ -25,7 +25,7 @@ from tests.faults.test_kills import find_owner
 from tests.faults.wire import Connection, Reply
 from tests.servers import find_free_port
 
-pytestmark = [pytest.mark.alone, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.paired, pytest.mark.timeout(300)]
 
 ROLES = ("web", "engine", "engine:0")
 WAIT_SECONDS = 10

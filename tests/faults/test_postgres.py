@@ -17,7 +17,7 @@ from tests.faults.seed import Market
 from tests.faults.wire import Connection, Reply
 from tests.servers import PostgresServer
 
-pytestmark = [pytest.mark.alone, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.paired, pytest.mark.timeout(300)]
 
 OUTAGES = pytest.mark.parametrize("seconds", [4.0, pytest.param(20.0, marks=pytest.mark.soak)])
 

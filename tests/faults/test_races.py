@@ -9,12 +9,14 @@ from tests.faults.conftest import Setter, Stage
 from tests.faults.seed import CREDITS_EACH
 from tests.faults.wire import Connection, Reply
 
-pytestmark = [pytest.mark.alone, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.paired, pytest.mark.timeout(600)]
 
 PARALLEL = 64
+KINDS = ("postgres", "sqlite")
 ROUNDS = [
-    ("postgres", 500), ("sqlite", 100), pytest.param("sqlite", 500, marks=pytest.mark.soak)
-]  # fmt: skip
+    *((kind, 100) for kind in KINDS),
+    *(pytest.param(kind, 500, marks=pytest.mark.soak) for kind in KINDS),
+]
 AFFORDABLE = 40
 RETRIES = 32
 RETRY_ROUNDS = 10

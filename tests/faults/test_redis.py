@@ -15,7 +15,7 @@ from tests.faults.conftest import BACK_SECONDS_MAX, Setter, Stage
 from tests.faults.follow import follow
 from tests.servers import RedisServer
 
-pytestmark = [pytest.mark.alone, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.timeout(300)
 
 FLUSHES = 3
 CHARTED = 8
@@ -26,6 +26,7 @@ FULL_SECONDS = 8
 WAIT_SECONDS = 30
 
 
+@pytest.mark.paired
 async def test_redis_is_flushed_and_restarted_under_load(
     set_stage: Setter, redis_server: RedisServer
 ):
@@ -61,6 +62,7 @@ async def test_redis_is_flushed_and_restarted_under_load(
     assert max(resyncs) <= BACK_SECONDS_MAX, resyncs
 
 
+@pytest.mark.alone
 async def test_charts_and_pages_are_quick_while_redis_is_frozen_or_away(
     set_stage: Setter, redis_server: RedisServer
 ):
@@ -104,6 +106,7 @@ async def see_charts_and_pages(stage: Stage) -> None:
     assert took < QUICK_SECONDS
 
 
+@pytest.mark.paired
 async def test_a_redis_that_is_full_ends_no_process(set_stage: Setter, redis_server: RedisServer):
     """What is due waits until there is room again, and /ready says so."""
     stage = set_stage("postgres", redis_url=redis_server.url)

@@ -1,10 +1,15 @@
-"""Settles a market in a process of its own, to be killed: `python -m tests.lifecycle.payer WHAT`.
+"""Settles a market in processes of their own, to be killed: `python -m tests.lifecycle.payer`.
 
-WHAT: `prepare COUNT result|void` makes a market to be paid and prints its id. `settle ID` prints
-what is broken, then a line for each small chunk that it has paid, then what is broken at the end
-and the market's status.
+Each line of standard input, `[PATH, WHAT...]` in JSON, is done by a fork of this process, which
+writes its id and then what it has to say to PATH: nothing is imported again for it. WHAT:
+`prepare COUNT result|void` makes a market to be paid and says its id. `settle ID` says what is
+broken, then a line for each small chunk that it has paid, then what is broken at the end and the
+market's status.
 """
 
+import json
+import os
+import signal
 import sys
 
 import django
@@ -76,8 +81,24 @@ def check(market_id: int) -> list[str]:
     return broken
 
 
-if __name__ == "__main__":
-    if sys.argv[1] == "prepare":
-        print(prepare(int(sys.argv[2]), sys.argv[3]))
+def main() -> None:
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for them
+    for line in sys.stdin:
+        path, *what = json.loads(line)
+        if os.fork() == 0:
+            sys.stdout = open(path, "w")  # noqa: SIM115
+            say(str(os.getpid()))
+            do(*what)
+            os._exit(0)
+
+
+def do(what: str, *arguments: str) -> None:
+    if what == "prepare":
+        count, how = arguments
+        say(str(prepare(int(count), how)))
     else:
-        settle(int(sys.argv[2]))
+        settle(int(arguments[0]))
+
+
+if __name__ == "__main__":
+    main()
