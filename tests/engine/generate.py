@@ -23,9 +23,9 @@ from trading.engine.types import (
     FeeKind,
     Fees,
     MarketStatus,
+    OrderOptions,
     Place,
     Stp,
-    OrderOptions,
     Tif,
 )
 

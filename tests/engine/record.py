@@ -23,9 +23,9 @@ from trading.engine.types import (
     CancelAll,
     Config,
     FeeKind,
+    OrderOptions,
     Place,
     Stp,
-    OrderOptions,
     Tif,
     Traded,
     TradeKind,
@@ -66,7 +66,9 @@ def list_features() -> set[Any]:
     """All that a journal should show."""
     names = ("as_no", "fee_free", "client_order_id", "by_operator", "kept_priority")
     flags = {
-        (name, value) for name in (*names, *OrderOptions.__struct_fields__) for value in (True, False)
+        (name, value)
+        for name in (*names, *OrderOptions.__struct_fields__)
+        for value in (True, False)
     }
     commands = {kind.__name__ for kind in AnyCommand.__args__}
     events = {kind.__name__ for kind in AnyEvent.__args__}

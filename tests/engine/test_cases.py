@@ -24,11 +24,11 @@ from trading.engine.types import (
     Config,
     Configure,
     MarketStatus,
+    OrderOptions,
     Place,
     Reason,
     Rejected,
     Rested,
-    OrderOptions,
 )
 
 SCENARIOS = sorted((Path(__file__).parent / "scenarios").glob("*.txt"))

@@ -27,10 +27,10 @@ from trading.engine.types import (
     Configure,
     Ended,
     MarketStatus,
+    OrderOptions,
     OrderStatus,
     Place,
     Reason,
-    OrderOptions,
     Tick,
     Tif,
     Traded,
@@ -230,7 +230,15 @@ def test_orders_that_come_and_go_before_they_expire_are_forgotten(end: str) -> N
     engine = open_market()
     place(engine, "live", 2, SELL, 60, tif=Tif.GTD, options=OrderOptions(expires_at_us=10**9))
     for number in range(QUEUE):
-        place(engine, "old", 1, SELL, 59, tif=Tif.GTD, options=OrderOptions(expires_at_us=10**6 + number))
+        place(
+            engine,
+            "old",
+            1,
+            SELL,
+            59,
+            tif=Tif.GTD,
+            options=OrderOptions(expires_at_us=10**6 + number),
+        )
         if end == "cancelled":
             cancel(engine, "old", 1)
         else:

@@ -8,7 +8,7 @@ from markets.models import Market
 from tests.trading import world
 from tests.trading.world import buy, cancel, run, sell
 from trading import actions
-from trading.engine.types import BUY, Amend, Ended, OrderStatus, Place, Reason, OrderOptions, Tif
+from trading.engine.types import BUY, Amend, Ended, OrderOptions, OrderStatus, Place, Reason, Tif
 from trading.journal import chain_hash, decode_body, encode_body
 from trading.loading import load_engine
 from trading.messages import Task
