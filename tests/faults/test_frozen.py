@@ -25,7 +25,7 @@ from tests.faults.test_kills import find_owner
 from tests.faults.wire import Connection, Reply
 from tests.servers import find_free_port
 
-pytestmark = [pytest.mark.paired, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.timeout(300)
 
 ROLES = ("web", "engine", "engine:0")
 WAIT_SECONDS = 10
@@ -43,6 +43,7 @@ SETTLED_SECONDS = 0.05
 BETWEEN, INSIDE, LOCKED = "between transactions", "inside a transaction", "waits for a lock"
 
 
+@pytest.mark.paired
 async def test_an_engine_frozen_between_transactions_writes_nothing_when_it_wakes(
     set_stage: Setter,
 ):
@@ -50,6 +51,7 @@ async def test_an_engine_frozen_between_transactions_writes_nothing_when_it_wake
     await outlive(stage, freeze_between_transactions)
 
 
+@pytest.mark.paired
 async def test_an_engine_frozen_inside_a_transaction_commits_nothing_when_it_wakes(
     set_stage: Setter,
 ):
@@ -57,6 +59,7 @@ async def test_an_engine_frozen_inside_a_transaction_commits_nothing_when_it_wak
     await outlive(stage, freeze_inside_a_transaction)
 
 
+@pytest.mark.alone
 async def test_a_web_process_frozen_inside_a_withdrawal_stops_only_the_account_it_has_locked(
     set_stage: Setter, postgres_databases: PostgresDatabases
 ):
