@@ -16,9 +16,14 @@ SOAK = pytest.mark.soak
 FEW_CHANGES_REACH = ("orders", "restart", "sockets", "pages", "suspension")
 FIGURES = {
     "engine": {
-        "engine_1000_resting",
-        "engine_100000_resting",
-        "engine_slowdown_100000_to_1000",
+        f"engine_{market}_{figure}"
+        for market in (
+            "binary",
+            "binary_with_fees_and_limit",
+            "categorical_5_with_fees",
+            "binary_with_strict_refund",
+        )
+        for figure in ("1000_resting", "100000_resting", "slowdown_100000_to_1000")
     },
     "orders": {
         "orders_1_connection_p50",

@@ -8,6 +8,7 @@ import { MICRO_DECIMALS, PAYOUT_PIPS, mirror, parse, toPips, writePrice, writeSh
 
 const WRITING_MS = 200;
 const MOVING_MS = 1500;
+const REMEMBERED_MS = 1500; // longer than a server remembers how the exchange stands
 const MICROS_PER_PIP = 100;
 const NUMBERS = new Set(["amount", "price"]);
 
@@ -59,6 +60,7 @@ addEventListener("htmx:afterSettle", (event) => {
     begin();
     preview(0, false);
   }
+  if (id === "ticket") setTimeout(compareState, REMEMBERED_MS);
 });
 
 /** A field is marked as wrong while words stand beside it. */
@@ -297,15 +299,24 @@ subscribe("lifecycle", slug, (frame) => {
   renew();
 });
 
-// The ticket says for which state it was drawn: what changed before this page could listen counts too.
-onState(({ connected, engine, exchange }) => {
-  if (!connected) return;
+// The ticket says for which state it was drawn: what changed before this page could listen counts
+// too, and so does a ticket that was drawn from what a server remembered a second ago.
+let state = null;
+
+function compareState() {
+  if (!state?.connected) return;
   const { dataset } = document.getElementById("ticket");
+  const { engine, exchange } = state;
   const { trading_halted: isHalted, maintenance } = exchange === "" ? {} : JSON.parse(exchange);
   const stopped = exchange === "" ? dataset.stopped : String(isHalted || maintenance);
   if (dataset.engine === engine && dataset.stopped === stopped) return;
   Object.assign(dataset, { engine, stopped });
   renew();
+}
+
+onState((now) => {
+  state = now;
+  compareState();
 });
 
 begin();

@@ -128,7 +128,7 @@ NUMBERED = [
     "/help/", "/notifications/", "/admin/", "/admin/markets/market/add/",
     "/admin/markets/market/{key}/change/", "/admin/markets/market/{key}/do/void/",
     "/admin/accounts/policy/1/change/", "/admin/accounts/account/",
-    "/admin/accounts/account/{account}/do/deposit/", "/admin/trading/order/",
+    "/admin/accounts/account/{account}/do/grant/", "/admin/trading/order/",
     "/admin/trading/trade/", "/admin/accounts/transfer/",
 ]  # fmt: skip
 
