@@ -19,7 +19,7 @@ from django.utils.html import format_html
 from django.utils.text import capfirst
 from unfold import admin as unfold
 
-from accounts.admin_acts import ActingAdmin
+from accounts.admin_actions import ActionsAdmin
 from accounts.admin_fields import format_seconds
 from accounts.audit import record_audit
 from accounts.ids import check_id
@@ -74,7 +74,7 @@ class TabularInline(TakesWholeTexts, unfold.TabularInline):
         return formset
 
 
-class ModelAdmin(ActingAdmin, TakesWholeTexts, unfold.ModelAdmin):
+class ModelAdmin(ActionsAdmin, TakesWholeTexts, unfold.ModelAdmin):
     # Django's own are jQuery and what needs it, for widgets that no page of ours has.
     media = Media(
         js=["admin/js/actions.js", Script("js/admin-related.js", type="module")]  # type: ignore[list-item]

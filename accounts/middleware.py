@@ -19,7 +19,7 @@ from django.utils.functional import SimpleLazyObject
 
 from accounts.api import door, limits
 from accounts.api.errors import PAGE_ERRORS, error_response
-from accounts.api.gates import find_strangers_bucket
+from accounts.api.permissions import find_strangers_bucket
 from accounts.errors import ApiError
 from accounts.second_factor import browser_may_operate
 
@@ -62,28 +62,28 @@ class Door:
     def __call__(self, request: HttpRequest) -> HttpResponseBase | Awaitable[HttpResponseBase]:
         if self.is_async:
             return self.__acall__(request)
-        visit, headers = _start(request)
-        with structlog.contextvars.bound_contextvars(request_id=visit.request_id):
+        context, headers = _start(request)
+        with structlog.contextvars.bound_contextvars(request_id=context.request_id):
             try:
-                response = _answer_early(visit, headers)
+                response = _answer_early(context, headers)
                 if response is None:
-                    _check_attempts(visit, request)
+                    _check_attempts(context, request)
                     response = self.get_response(request)
             except ApiError as error:
-                response = _refuse(visit, error)
-            return _finish(visit, response)
+                response = _refuse(context, error)
+            return _finish(context, response)
 
     async def __acall__(self, request: HttpRequest) -> HttpResponseBase:
-        visit, headers = _start(request)
-        with structlog.contextvars.bound_contextvars(request_id=visit.request_id):
+        context, headers = _start(request)
+        with structlog.contextvars.bound_contextvars(request_id=context.request_id):
             try:
-                response = _answer_early(visit, headers)
+                response = _answer_early(context, headers)
                 if response is None:
-                    await _acheck_attempts(visit, request)
+                    await _acheck_attempts(context, request)
                     response = await self.get_response(request)
             except ApiError as error:
-                response = _refuse(visit, error)
-            return _finish(visit, response)
+                response = _refuse(context, error)
+            return _finish(context, response)
 
 
 class StrangersPace:
@@ -99,7 +99,7 @@ class StrangersPace:
             address, rate = find_strangers_bucket(request, "read")
             limits.refuse_over_limit(limits.take_sync(address, "read", rate))
         except ApiError as error:
-            _note_refusal(request.visit, request, error)  # type: ignore[attr-defined]
+            _note_refusal(request.context, request, error)  # type: ignore[attr-defined]
         return self.get_response(request)
 
 
@@ -110,61 +110,61 @@ def _is_strangers_page(request: HttpRequest) -> bool:
     return settings.SESSION_COOKIE_NAME not in request.COOKIES or not request.user.is_authenticated
 
 
-def _start(request: HttpRequest) -> tuple[door.Visit, dict[str, str]]:
+def _start(request: HttpRequest) -> tuple[door.RequestContext, dict[str, str]]:
     headers = {name.lower(): value for name, value in request.headers.items()}
     headers.setdefault("host", request.META.get("SERVER_NAME", ""))
     peer = request.META.get("REMOTE_ADDR", "")
-    visit = door.start_visit(request.method or "", request.path, headers, peer)
+    context = door.start_request(request.method or "", request.path, headers, peer)
     if not door.is_trusted_proxy(peer):
         for name in [name for name in request.META if name.startswith("HTTP_X_FORWARDED_")]:
             del request.META[name]
-    request.META["REMOTE_ADDR"] = visit.address
-    request.visit = visit  # type: ignore[attr-defined]
-    request.request_id = visit.request_id  # type: ignore[attr-defined]
-    return visit, headers
+    request.META["REMOTE_ADDR"] = context.address
+    request.context = context  # type: ignore[attr-defined]
+    request.request_id = context.request_id  # type: ignore[attr-defined]
+    return context, headers
 
 
-def _answer_early(visit: door.Visit, headers: dict[str, str]) -> HttpResponse | None:
+def _answer_early(context: door.RequestContext, headers: dict[str, str]) -> HttpResponse | None:
     door.check_request(headers)
-    preflight = door.answer_preflight(visit, headers)
+    preflight = door.answer_preflight(context, headers)
     return None if preflight is None else HttpResponse(status=204, headers=dict(preflight))
 
 
-def _finish(visit: door.Visit, response: HttpResponseBase) -> HttpResponseBase:
-    if _is_page_error(visit, response):
-        response = _replace_page(visit, response)
-    for name, value in door.leave(visit, response.status_code):
+def _finish(context: door.RequestContext, response: HttpResponseBase) -> HttpResponseBase:
+    if _is_page_error(context, response):
+        response = _replace_page(context, response)
+    for name, value in door.finish_request(context, response.status_code):
         if name == "Vary" and response.has_header("Vary"):
             value = f"{response['Vary']}, {value}"
         response[name] = value
     return response
 
 
-def _check_attempts(visit: door.Visit, request: HttpRequest) -> None:
+def _check_attempts(context: door.RequestContext, request: HttpRequest) -> None:
     try:
         for action, account in _find_attempts(request):
-            limits.check_attempt(action, address=visit.address, account=account)
+            limits.check_attempt(action, address=context.address, account=account)
     except ApiError as error:
-        _note_refusal(visit, request, error)
+        _note_refusal(context, request, error)
 
 
-async def _acheck_attempts(visit: door.Visit, request: HttpRequest) -> None:
+async def _acheck_attempts(context: door.RequestContext, request: HttpRequest) -> None:
     try:
         for action, account in _find_attempts(request):
-            await limits.acheck_attempt(action, address=visit.address, account=account)
+            await limits.acheck_attempt(action, address=context.address, account=account)
     except ApiError as error:
-        _note_refusal(visit, request, error)
+        _note_refusal(context, request, error)
 
 
-def _note_refusal(visit: door.Visit, request: HttpRequest, error: ApiError) -> None:
-    visit.code = error.code
+def _note_refusal(context: door.RequestContext, request: HttpRequest, error: ApiError) -> None:
+    context.code = error.code
     request.refusal = error  # type: ignore[attr-defined]
 
 
-def _refuse(visit: door.Visit, error: ApiError) -> HttpResponse:
-    visit.code = error.code
-    if visit.path.startswith(door.API_PREFIX):
-        return error_response(error, visit.request_id)
+def _refuse(context: door.RequestContext, error: ApiError) -> HttpResponse:
+    context.code = error.code
+    if context.path.startswith(door.API_PREFIX):
+        return error_response(error, context.request_id)
     return HttpResponse(
         f"{error.message}\n",
         status=error.status,
@@ -173,18 +173,18 @@ def _refuse(visit: door.Visit, error: ApiError) -> HttpResponse:
     )
 
 
-def _is_page_error(visit: door.Visit, response: HttpResponseBase) -> bool:
+def _is_page_error(context: door.RequestContext, response: HttpResponseBase) -> bool:
     return (
         response.status_code >= 400
-        and visit.path.startswith(door.API_PREFIX)
+        and context.path.startswith(door.API_PREFIX)
         and "json" not in response.get("Content-Type", "")
     )
 
 
-def _replace_page(visit: door.Visit, page: HttpResponseBase) -> HttpResponse:
+def _replace_page(context: door.RequestContext, page: HttpResponseBase) -> HttpResponse:
     code, message = PAGE_ERRORS.get(page.status_code, ("bad_request", "this request failed"))
-    visit.code = code
-    response = error_response(ApiError(page.status_code, code, message), visit.request_id)
+    context.code = code
+    response = error_response(ApiError(page.status_code, code, message), context.request_id)
     for name in ("Allow", "Retry-After"):
         if page.has_header(name):
             response[name] = page[name]

@@ -1,7 +1,7 @@
 """What the exchange keeps of a user, as a zip of CSV and JSON files for that user.
 
 Amounts are exact decimals, times UTC. Tables are read in chunks and written as they come, so a long
-history needs no more memory than a short one. Other apps add their tables by `accounts.hooks`.
+history needs no more memory than a short one. Other apps add their tables by `accounts.registry`.
 """
 
 import csv
@@ -23,7 +23,6 @@ from allauth.usersessions.models import UserSession
 from django.db.models import Model, QuerySet
 
 from accounts.clock import format_time, from_datetime
-from accounts.hooks import DataTable, list_data_tables, name_markets
 from accounts.models import (
     Account,
     ApiKey,
@@ -34,6 +33,7 @@ from accounts.models import (
     WithdrawalRequest,
 )
 from accounts.queries import list_transfers, read_reasons
+from accounts.registry import DataTable, list_data_tables, name_markets
 from accounts.spreadsheets import as_cell
 from accounts.units import format_amount
 

@@ -27,10 +27,10 @@ from markets.actions import do_create_market
 from markets.models import Category, Market, MarketStats, Tag
 from trading import lease
 from trading.config import config_of
-from trading.derive import derive_market, refresh_stats
 from trading.engine.types import BUY, SELL, Configure, MarketStatus, Place
 from trading.messages import Task
 from trading.models import OutcomeStats
+from trading.projections import project_market, refresh_stats
 from trading.shard import BATCH_TASKS_MAX, Shard
 
 DAYS: Final = 30
@@ -61,7 +61,7 @@ def make(*, markets: int, trades: int, traders: int) -> dict[str, Any]:
         lasts = read_lasts()
         open_and_quote(rows, lasts)
         for row in rows:
-            derive_market(row.pk)
+            project_market(row.pk)
         for statement in _STATEMENTS:
             execute(statement)
         store_statistics(rows)

@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from accounts.hooks import DataTable
 from accounts.own_data import read_in_chunks, show_value
+from accounts.registry import DataTable
 from markets.models import Comment, GroupMember, Market
 
 Rows = Iterator[Mapping[str, Any]]

@@ -9,7 +9,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "predex.settings")
 
 django = get_asgi_application()  # before what is imported below, which needs Django's apps
 
-from predex.lane import Lane  # noqa: E402
+from predex.order_app import OrderApp  # noqa: E402
 from trading.consumers import websocket_application  # noqa: E402
 
-application = ProtocolTypeRouter({"http": Lane(django), "websocket": websocket_application})
+application = ProtocolTypeRouter({"http": OrderApp(django), "websocket": websocket_application})

@@ -8,7 +8,7 @@ from django.test import Client
 from accounts.errors import ApiError
 from accounts.models import Policy
 from predex import turns
-from predex.lane import Lane
+from predex.order_app import OrderApp
 from predex.turns import Turns
 
 
@@ -74,7 +74,7 @@ async def test_a_client_that_leaves_ends_its_turn_no_sooner_than_the_work_ends(s
     async def send(message):
         sent.append(message)
 
-    sent, lane = [], Lane(django)
+    sent, lane = [], OrderApp(django)
     scope = {"type": "http", "method": "POST", "path": "/", "headers": [(b"content-length", b"2")]}
     serving = asyncio.ensure_future(lane(scope, receive, send))
     await began.wait()

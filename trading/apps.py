@@ -9,18 +9,18 @@ class TradingConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from accounts import hooks, refusals
+        from accounts import refusals, registry
         from accounts.naming import give_names
         from trading import names
-        from trading.cards import name_markets
         from trading.holdings import value_positions
+        from trading.instruments import name_markets
         from trading.notify import tell_of_money
         from trading.own_data import TABLES, cancel_orders, forget_user
         from trading.refusals import SENTENCES
         from trading.roles import create_roles
 
         give_names(self, names)
-        hooks.register(
+        registry.register(
             value_positions=value_positions,
             name_markets=name_markets,
             cancel_orders=cancel_orders,

@@ -45,18 +45,18 @@ async def feed_application(scope: Scope, receive: Receive, send: Send) -> None:
     if message["type"] != "websocket.connect":
         return
     headers = door.read_headers(scope["headers"])
-    visit = _start_visit(scope, headers)
+    context = _start_request(scope, headers)
     hub = get_hub()
     guard = get_guard(hub)
-    socket = Socket(hub, guard, visit.address, visit.request_id, receive, send)
+    socket = Socket(hub, guard, context.address, context.request_id, receive, send)
     try:
         door.check_request(headers)
         await socket.recognise(headers, takes_cookies=check_origin(headers))
         guard.enter(socket)
     except Exception as exception:
-        await _refuse(scope, receive, send, visit, exception)
+        await _refuse(scope, receive, send, context, exception)
         return
-    answer_headers = door.leave(visit, 101)
+    answer_headers = door.finish_request(context, 101)
     try:
         await send({"type": "websocket.accept", "headers": _encode_headers(answer_headers)})
         await socket.run()
@@ -67,8 +67,8 @@ async def feed_application(scope: Scope, receive: Receive, send: Send) -> None:
 async def unknown_path(scope: Scope, receive: Receive, send: Send) -> None:
     """Refuse a WebSocket to anywhere else."""
     await receive()
-    visit = _start_visit(scope, door.read_headers(scope["headers"]))
-    await _refuse(scope, receive, send, visit, not_found())
+    context = _start_request(scope, door.read_headers(scope["headers"]))
+    await _refuse(scope, receive, send, context, not_found())
 
 
 _ROUTES: Final[list[tuple[str, Any]]] = [(r"^ws/v1/?$", feed_application), (r"", unknown_path)]
@@ -93,21 +93,21 @@ def check_origin(headers: Mapping[str, str]) -> bool:
     raise ApiError(403, "origin_not_allowed", "pages of this origin may not connect here")
 
 
-def _start_visit(scope: Scope, headers: Mapping[str, str]) -> door.Visit:
+def _start_request(scope: Scope, headers: Mapping[str, str]) -> door.RequestContext:
     client = scope.get("client")
-    return door.start_visit("GET", scope["path"], headers, client[0] if client else "")
+    return door.start_request("GET", scope["path"], headers, client[0] if client else "")
 
 
 async def _refuse(
-    scope: Scope, receive: Receive, send: Send, visit: door.Visit, exception: Exception
+    scope: Scope, receive: Receive, send: Send, context: door.RequestContext, exception: Exception
 ) -> None:
     """Answer the handshake with an error as HTTP, where the server can; else with a bare 403."""
     fault = find_error(exception)
     if fault is None:
-        log.error("handshake_failed", request_id=visit.request_id, exc_info=exception)
+        log.error("handshake_failed", request_id=context.request_id, exc_info=exception)
         fault = ApiError(500, "internal_error", OUR_FAULT)
-    visit.code = fault.code
-    headers = [*fault.headers.items(), *door.leave(visit, fault.status)]
+    context.code = fault.code
+    headers = [*fault.headers.items(), *door.finish_request(context, fault.status)]
     if "websocket.http.response" not in (scope.get("extensions") or {}):
         await send({"type": "websocket.close"})
         return
@@ -119,7 +119,7 @@ async def _refuse(
             "headers": _encode_headers(headers),
         }
     )
-    body = msgspec.json.encode(error_body(fault, visit.request_id))
+    body = msgspec.json.encode(error_body(fault, context.request_id))
     await send({"type": "websocket.http.response.body", "body": body})
     # uvicorn calls it an error to return before the connection is gone; it is at the second word.
     with contextlib.suppress(TimeoutError):

@@ -20,12 +20,12 @@ from accounts.clock import from_datetime
 from accounts.models import Account
 from accounts.models.account import OWNED_KINDS
 from markets.models import HIDDEN_STATUSES, Market
-from trading.derive import MINUTE_US
 from trading.engine.types import PAYOUT_PIPS
 from trading.holdings import value_sets
 from trading.marks import Mark, compute_mark
 from trading.models import DailyEquity
-from trading.snapshot import reading
+from trading.projections import MINUTE_US
+from trading.snapshot import consistent_read
 
 SETTLED_DOWN: Final = timedelta(minutes=5)
 """After midnight, until whatever was stamped before it has committed everywhere."""
@@ -81,7 +81,7 @@ def rebuild_day(day: date) -> int:
 def compute_day(day: date) -> list[DailyEquity]:
     """Return the rows of a day, by account, unsaved."""
     end = datetime(day.year, day.month, day.day, tzinfo=UTC) + timedelta(days=1)
-    with reading():
+    with consistent_read():
         cash = _read_cash(end)
         deposited = _read_deposited(end)
         worth: dict[int, int] = defaultdict(int)

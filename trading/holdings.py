@@ -11,11 +11,11 @@ from typing import Final, NamedTuple
 
 from django.db.models import Exists, OuterRef, QuerySet
 
-from accounts.hooks import Valuation
-from trading.cards import MarketCard
+from accounts.registry import Valuation
 from trading.engine.margin import compute_position_lots, new_account
 from trading.engine.types import PAYOUT_PIPS
 from trading.feed.reads import read_cards
+from trading.instruments import Instrument
 from trading.marks import Mark, compute_mark
 from trading.models import Margin, OutcomeStats, Position
 from trading.queries import read_quotes
@@ -29,7 +29,7 @@ class Holding(NamedTuple):
     """An account in a market. Lists are by book: a binary market has one, for YES."""
 
     market_id: int
-    card: MarketCard
+    instrument: Instrument
     margin: Margin
     net_lots: list[int]
     cost_micros: list[int]
@@ -41,7 +41,7 @@ class Holding(NamedTuple):
         state = new_account(self.margin.account_id, len(self.net_lots))
         state.net_lots[:] = self.net_lots
         return [
-            compute_position_lots(state, outcome, binary=self.card.binary)
+            compute_position_lots(state, outcome, binary=self.instrument.binary)
             for outcome in range(len(self.net_lots))
         ]
 
@@ -53,7 +53,7 @@ class Holding(NamedTuple):
     @property
     def value_micros(self) -> int | None:
         owned = [lots + self.margin.collateral_lots for lots in self.net_lots]
-        if self.card.binary:
+        if self.instrument.binary:
             owned = [owned[0] or self.margin.collateral_lots]
         half_pips = [mark.half_pips for mark in self.marks]
         if any(lots and worth is None for lots, worth in zip(owned, half_pips, strict=True)):
@@ -116,7 +116,9 @@ def list_open_holdings(account_id: int) -> list[Holding]:
     return list_holdings(margins, read_cards({margin.market_id for margin in margins}))
 
 
-def list_holdings(margins: Collection[Margin], cards: Mapping[int, MarketCard]) -> list[Holding]:
+def list_holdings(
+    margins: Collection[Margin], instruments: Mapping[int, Instrument]
+) -> list[Holding]:
     """Return the holdings of one account's margins, in their order, in few queries."""
     market_ids = [margin.market_id for margin in margins]
     if not market_ids:
@@ -124,10 +126,14 @@ def list_holdings(margins: Collection[Margin], cards: Mapping[int, MarketCard]) 
     account_id = next(iter(margins)).account_id
     positions = _read_positions(account_id, market_ids)
     marks = read_marks(market_ids)
-    holdings = [_build(margin, cards[margin.market_id], positions, marks) for margin in margins]
+    holdings = [
+        _build(margin, instruments[margin.market_id], positions, marks) for margin in margins
+    ]
     unknown = [index for index, row in enumerate(holdings) if row.value_micros is None]
     for index in unknown[:LIVE_MARKETS_MAX]:
-        holdings[index] = holdings[index]._replace(marks=_read_live_marks(holdings[index].card))
+        holdings[index] = holdings[index]._replace(
+            marks=_read_live_marks(holdings[index].instrument)
+        )
     return holdings
 
 
@@ -139,13 +145,13 @@ def read_marks(market_ids: Collection[int]) -> dict[tuple[int, int], Mark]:
     return {(market_id, outcome): compute_mark(*prices) for market_id, outcome, *prices in rows}
 
 
-def _read_live_marks(card: MarketCard) -> list[Mark]:
-    _, _, quotes = read_quotes(card)
+def _read_live_marks(instrument: Instrument) -> list[Mark]:
+    _, _, quotes = read_quotes(instrument)
     return [compute_mark(*quote) for quote in quotes]
 
 
 def value_positions(account_id: int) -> Valuation:
-    """What `accounts` asks of this app (see `accounts.hooks`)."""
+    """What `accounts` asks of this app (see `accounts.registry`)."""
     return value_holdings(list_open_holdings(account_id))
 
 
@@ -165,15 +171,15 @@ def _read_positions(
 
 def _build(
     margin: Margin,
-    card: MarketCard,
+    instrument: Instrument,
     positions: Mapping[tuple[int, int], Position],
     marks: Mapping[tuple[int, int], Mark],
 ) -> Holding:
-    keys = [(margin.market_id, outcome) for outcome in range(card.book_count)]
+    keys = [(margin.market_id, outcome) for outcome in range(instrument.book_count)]
     rows = [positions.get(key) for key in keys]
     return Holding(
         margin.market_id,
-        card,
+        instrument,
         margin,
         [row.net_lots if row else 0 for row in rows],
         [row.cost_micros if row else 0 for row in rows],

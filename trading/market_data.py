@@ -11,12 +11,12 @@ from accounts.api.pagination import build_page, decode_cursor
 from accounts.cache import FreshCache, SharedRead
 from accounts.errors import ApiError
 from accounts.units import format_quantity
-from trading import cards, queries
+from trading import instruments, queries
 from trading.api.reading import read_limit
 from trading.api.render import Levels, show_book, show_price
 from trading.api.schema import BookAnswer, Ticker, TickerPage
-from trading.cards import MarketCard
 from trading.feed.reads import book_from_database, read_live_listed
+from trading.instruments import Instrument
 from trading.messages import Level
 from trading.queries import OutcomeSummary
 
@@ -33,9 +33,9 @@ async def read_book(market_id: int) -> tuple[int, int, list[Level]]:
     return await _books.get(market_id)
 
 
-async def get_book(card: MarketCard) -> BookAnswer:
-    seq, ts_us, levels = await read_book(card.id)
-    return show_book(card, seq, ts_us, split_levels(levels, card.book_count))
+async def get_book(instrument: Instrument) -> BookAnswer:
+    seq, ts_us, levels = await read_book(instrument.id)
+    return show_book(instrument, seq, ts_us, split_levels(levels, instrument.book_count))
 
 
 def split_levels(levels: list[Level], book_count: int) -> list[tuple[Levels, Levels]]:
@@ -59,22 +59,22 @@ async def get_tickers(params: Mapping[str, str], user_id: int | None) -> TickerP
     assert everything is not None
     market_ids = await _find_markets(params.get("market"), user_id)
     after = _read_cursor(params.get("cursor"))
-    rows = [row for row in everything if row.card.id in market_ids and _key(row) > after]
+    rows = [row for row in everything if row.instrument.id in market_ids and _key(row) > after]
     page = build_page(rows[: limit + 1], limit, lambda row: list(_key(row)), _ORDER)
     return TickerPage(results=[show_ticker(row) for row in page.rows], next_cursor=page.next_cursor)
 
 
 async def _find_markets(slug: str | None, user_id: int | None) -> frozenset[int]:
     if slug is not None:
-        return frozenset({(await cards.get_card(slug, user_id)).id})
+        return frozenset({(await instruments.get_instrument(slug, user_id)).id})
     return await _listed.get(user_id) or frozenset()
 
 
 def show_ticker(row: OutcomeSummary) -> Ticker:
     top, day = row.top, row.day
     return Ticker(
-        market=row.card.slug,
-        outcome=row.card.codes[top.outcome],
+        market=row.instrument.slug,
+        outcome=row.instrument.codes[top.outcome],
         last=show_price(day.last_pips),
         bid=show_price(top.bid_pips),
         bid_quantity=format_quantity(top.bid_lots),
@@ -88,7 +88,7 @@ def show_ticker(row: OutcomeSummary) -> Ticker:
 
 
 def _key(row: OutcomeSummary) -> tuple[int, int]:
-    return row.card.id, row.top.outcome
+    return row.instrument.id, row.top.outcome
 
 
 def _read_cursor(cursor: str | None) -> tuple[int, int]:

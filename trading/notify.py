@@ -10,9 +10,9 @@ from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
-from accounts.hooks import MoneyNews
 from accounts.models import Account, User
 from accounts.models.account import AccountKind
+from accounts.registry import MoneyNews
 from markets.models import FINAL_STATUSES, Dispute, Market, Resolution, StatusChange
 from trading.engine.types import Ended, OrderStatus, Traded
 from trading.journal import JournalBody

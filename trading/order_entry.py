@@ -20,7 +20,7 @@ from accounts.clock import now_us
 from accounts.errors import ApiError, not_found
 from accounts.ids import new_id
 from accounts.models.account import AccountKind
-from trading import cards, market_data, queries
+from trading import instruments, market_data, queries
 from trading.api import preview, refusals, render
 from trading.api.commands import (
     build_amend,
@@ -45,7 +45,6 @@ from trading.api.schema import (
     PlaceBatch,
     PlaceOrder,
 )
-from trading.cards import MarketCard, OrderCard
 from trading.engine.types import (
     NO_ACCOUNT,
     Amend,
@@ -63,6 +62,7 @@ from trading.gateway import (
     get_gateway,
     raise_fault,
 )
+from trading.instruments import Instrument, OrderInstrument
 from trading.messages import Answer, Result, Task, encode
 from trading.models import Order, Receipt
 
@@ -119,7 +119,7 @@ async def handle(
 ) -> Response:
     """Carry out one operation of `trading.api.operations`; raise ApiError where it is refused."""
     if BY_NAME[operation].scope == "trade":
-        await cards.check_writable()
+        await instruments.check_writable()
     call = Call(principal, body, params, read_idempotency_key(idempotency_key))
     try:
         return await _HANDLERS[operation](call)
@@ -132,13 +132,13 @@ async def handle(
 
 async def _place(call: Call) -> Response:
     order = decode(_place_decoder, call.body)
-    card = await cards.get_card(order.market, call.caller.user_id)
+    instrument = await instruments.get_instrument(order.market, call.caller.user_id)
     is_mirrored = call.params.get("answer") == "no"  # only pages say so
-    place = build_place(order, card, call.caller, new_id(), is_mirrored=is_mirrored)
+    place = build_place(order, instrument, call.caller, new_id(), is_mirrored=is_mirrored)
     key = _order_key(place) or _request_key(call)
-    [answer] = await get_gateway().send([_place_task(place, card, key)])
+    [answer] = await get_gateway().send([_place_task(place, instrument, key)])
     result = _read_answer(answer, place)
-    return _respond(201, _show_order(result, card), [result])
+    return _respond(201, _show_order(result, instrument), [result])
 
 
 async def _place_batch(call: Call) -> Response:
@@ -159,20 +159,20 @@ class _Entry(NamedTuple):
     """An order of a batch that is ready to be sent."""
 
     place: Place
-    card: MarketCard
+    instrument: Instrument
     task: Task
 
 
 async def _prepare(call: Call, raw: msgspec.Raw, index: int) -> _Entry | ApiError:
     try:
         order = decode(_place_decoder, raw)
-        card = await cards.get_card(order.market, call.caller.user_id)
-        place = build_place(order, card, call.caller, new_id())
+        instrument = await instruments.get_instrument(order.market, call.caller.user_id)
+        place = build_place(order, instrument, call.caller, new_id())
     except ApiError as error:
         return error
     # A space can't be part of an Idempotency-Key, so this is nobody else's key.
     key = _order_key(place) or (call.key and f"request:{call.key} {index}")
-    return _Entry(place, card, _place_task(place, card, key))
+    return _Entry(place, instrument, _place_task(place, instrument, key))
 
 
 def _show_item(
@@ -186,11 +186,11 @@ def _show_item(
         fault = Fault(code=error.code, message=error.message, field=error.field)
         return BatchItem(status=error.status, error=fault)
     results.append(result)
-    return BatchItem(status=201, order=_show_order(result, entry.card))
+    return BatchItem(status=201, order=_show_order(result, entry.instrument))
 
 
-def _place_task(place: Place, card: MarketCard, key: str | None) -> Task:
-    return Task(0, card.id, place, key, compute_body_hash("place", card.id, place))
+def _place_task(place: Place, instrument: Instrument, key: str | None) -> Task:
+    return Task(0, instrument.id, place, key, compute_body_hash("place", instrument.id, place))
 
 
 def _order_key(place: Place) -> str | None:
@@ -203,12 +203,12 @@ def _request_key(call: Call) -> str | None:
 
 async def _preview(call: Call) -> Response:
     order = decode(_place_decoder, call.body)
-    card = await cards.get_card(order.market, _user_id(call))
-    place = build_place(order, card, call.principal or NOBODY, new_id())
-    [answer] = await get_gateway().send([Task(0, card.id, place, quote=True)])
+    instrument = await instruments.get_instrument(order.market, _user_id(call))
+    place = build_place(order, instrument, call.principal or NOBODY, new_id())
+    [answer] = await get_gateway().send([Task(0, instrument.id, place, quote=True)])
     result = _read_answer(answer, place)
-    _, _, levels = await market_data.read_book(card.id)
-    return _respond(200, preview.show_preview(result, card, levels))
+    _, _, levels = await market_data.read_book(instrument.id)
+    return _respond(200, preview.show_preview(result, instrument, levels))
 
 
 # --- changing ---------------------------------------------------------------------------------
@@ -218,25 +218,25 @@ async def _amend(call: Call) -> Response:
     order_id = read_order_id(call.params["order_id"])
     numbers = read_amend(decode(_amend_decoder, call.body))
     own = await _get_own_order(order_id, call.caller)
-    card = await cards.get_visible_card(own.market_id, call.caller.user_id)
-    as_no = card.names_no(as_no=own.as_no)
+    instrument = await instruments.get_visible_instrument(own.market_id, call.caller.user_id)
+    as_no = instrument.names_no(as_no=own.as_no)
     amend = build_amend(order_id, call.caller.account_id, numbers, as_no=as_no)
-    return await _change(call, card, amend)
+    return await _change(call, instrument, amend)
 
 
 async def _cancel(call: Call) -> Response:
     _refuse_body(call)
     order_id = read_order_id(call.params["order_id"])
     own = await _get_own_order(order_id, call.caller)
-    card = await cards.get_own_card(own.market_id)
-    return await _change(call, card, Cancel(order_id, call.caller.account_id))
+    instrument = await instruments.get_own_instrument(own.market_id)
+    return await _change(call, instrument, Cancel(order_id, call.caller.account_id))
 
 
-async def _change(call: Call, card: MarketCard, command: Amend | Cancel) -> Response:
+async def _change(call: Call, instrument: Instrument, command: Amend | Cancel) -> Response:
     """Send an amend or cancel of the caller's own order."""
     name = f"{type(command).__name__} {command.order_id}"
-    body_hash = compute_body_hash(name, card.id, command)
-    task = Task(0, card.id, command, _request_key(call), body_hash)
+    body_hash = compute_body_hash(name, instrument.id, command)
+    task = Task(0, instrument.id, command, _request_key(call), body_hash)
     [answer] = await get_gateway().send([task])
     try:
         result = _read_answer(answer)
@@ -247,7 +247,7 @@ async def _change(call: Call, card: MarketCard, command: Amend | Cancel) -> Resp
         refusal = refusals.order_not_open(await _read_status(command.order_id))
         refusal.headers |= error.headers
         raise refusal from None
-    return _respond(200, _show_order(result, card), [result])
+    return _respond(200, _show_order(result, instrument), [result])
 
 
 async def _cancel_all(call: Call) -> Response:
@@ -265,15 +265,15 @@ async def _cancel_all(call: Call) -> Response:
 async def _find_own_market(slug: str, caller: Principal) -> int:
     """Return a market that the caller sees or has orders in; the same 404 for any other."""
     try:
-        return (await cards.get_card(slug, caller.user_id)).id
+        return (await instruments.get_instrument(slug, caller.user_id)).id
     except ApiError:
         find = database_sync_to_async(queries.find_own_market, thread_sensitive=False)
         return await find(slug, account_id=caller.account_id, user_id=caller.user_id)
 
 
-async def _get_own_order(order_id: str, caller: Principal) -> OrderCard:
+async def _get_own_order(order_id: str, caller: Principal) -> OrderInstrument:
     """Return the caller's order; the same 404 for unknown ones and other people's."""
-    own = await cards.find_order_card(order_id)
+    own = await instruments.find_order_instrument(order_id)
     if own is None or own.account_id != caller.account_id:
         raise not_found("this order")
     return own
@@ -289,8 +289,8 @@ def _refuse_body(call: Call) -> None:
 
 
 async def _book(call: Call) -> Response:
-    card = await cards.get_card(call.params["slug"], _user_id(call))
-    return _respond(200, await market_data.get_book(card))
+    instrument = await instruments.get_instrument(call.params["slug"], _user_id(call))
+    return _respond(200, await market_data.get_book(instrument))
 
 
 async def _tickers(call: Call) -> Response:
@@ -325,13 +325,13 @@ def _read_answer(answer: Answer, place: Place | None = None) -> Result:
     return result
 
 
-def _show_order(result: Result, card: MarketCard) -> OrderAnswer:
+def _show_order(result: Result, instrument: Instrument) -> OrderAnswer:
     order = result.order
     assert order is not None, "a command that was not refused has its order"
     if order.status in (OrderStatus.OPEN, OrderStatus.PARTIALLY_FILLED):
-        known = OrderCard(card.id, order.account_id, order.place.as_no)
-        cards.remember_order(order.order_id, known)
-    return render.show_answer(result, card)
+        known = OrderInstrument(instrument.id, order.account_id, order.place.as_no)
+        instruments.remember_order(order.order_id, known)
+    return render.show_answer(result, instrument)
 
 
 def _respond(status: int, answer: Any, results: Sequence[Result] = ()) -> Response:

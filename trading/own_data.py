@@ -5,16 +5,16 @@ from typing import Any, Final
 
 import msgspec
 
-from accounts.hooks import DataTable
 from accounts.models import Account
 from accounts.own_data import CHUNK_ROWS, read_in_chunks, show_value
+from accounts.registry import DataTable
 from accounts.units import format_amount, format_quantity
 from markets.actions import check_not_in_maintenance
 from trading.actions import do_cancel_orders, do_cancel_own_orders
 from trading.api import schema
 from trading.api.show_own import show_amount, show_fill, show_row
-from trading.cards import MarketCard
 from trading.feed.reads import read_cards
+from trading.instruments import Instrument
 from trading.models import Margin, Notification, NotificationChoice, Order, Position
 from trading.queries import list_fills
 from trading.sentences import describe_all
@@ -29,41 +29,41 @@ NOTIFICATION_COLUMNS: Final = ("kind", "created_at", "read_at", "title", "detail
 
 
 class _Cards:
-    """Markets' cards, each read once."""
+    """Markets' instruments, each read once."""
 
     def __init__(self) -> None:
-        self._known: dict[int, MarketCard] = {}
+        self._known: dict[int, Instrument] = {}
 
-    def get(self, market_id: int) -> MarketCard:
+    def get(self, market_id: int) -> Instrument:
         if market_id not in self._known:
             self._known.update(read_cards([market_id]))
         return self._known[market_id]
 
 
 def list_orders(user_id: int) -> Rows:
-    cards = _Cards()
+    instruments = _Cards()
     for row in read_in_chunks(Order.objects.filter(account__in=_accounts(user_id))):
-        yield msgspec.to_builtins(show_row(row, cards.get(row.market_id)))
+        yield msgspec.to_builtins(show_row(row, instruments.get(row.market_id)))
 
 
 def list_own_fills(user_id: int) -> Rows:
     """Newest first: that is how both of their indexes are read together."""
-    cards = _Cards()
+    instruments = _Cards()
     for account_id in _accounts(user_id):
         before = None
         while fills := list_fills(account_id, beyond=before, count=CHUNK_ROWS):
             for fill in fills:
-                yield msgspec.to_builtins(show_fill(fill, cards.get(fill.trade.market_id)))
+                yield msgspec.to_builtins(show_fill(fill, instruments.get(fill.trade.market_id)))
             before = fills[-1].trade.id
 
 
 def list_positions(user_id: int) -> Rows:
-    cards = _Cards()
+    instruments = _Cards()
     for row in read_in_chunks(Position.objects.filter(account__in=_accounts(user_id))):
-        card = cards.get(row.market_id)
+        instrument = instruments.get(row.market_id)
         yield {
-            "market": card.slug,
-            "outcome": card.codes[row.outcome_index],
+            "market": instrument.slug,
+            "outcome": instrument.codes[row.outcome_index],
             "bought_less_sold": format_quantity(row.net_lots),
             "cost": format_amount(row.cost_micros),
             "realised_profit": format_amount(row.realised_micros),
@@ -71,10 +71,10 @@ def list_positions(user_id: int) -> Rows:
 
 
 def list_markets_entered(user_id: int) -> Rows:
-    cards = _Cards()
+    instruments = _Cards()
     for row in read_in_chunks(Margin.objects.filter(account__in=_accounts(user_id))):
         yield {
-            "market": cards.get(row.market_id).slug,
+            "market": instruments.get(row.market_id).slug,
             "held": format_amount(row.held_micros),
             "fees": format_amount(row.fees_micros),
             "net_paid": format_amount(row.net_paid_micros),

@@ -12,9 +12,9 @@ from accounts.errors import not_found
 from accounts.models import User
 from markets.models import FINAL_STATUSES, HIDDEN_STATUSES, Market
 from markets.queries import SLUG_PATTERN
-from trading.cards import MarketCard
-from trading.feed.mirror import find_tops
 from trading.feed.reads import book_from_database, read_lasts, read_markets
+from trading.feed.replica import find_tops
+from trading.instruments import Instrument
 from trading.messages import Top
 from trading.models import Candle, Margin, Order, OutcomeStats, Trade
 
@@ -215,7 +215,7 @@ QUIET_DAY: Final = Day(None, 0, None, 0)
 class OutcomeSummary(NamedTuple):
     """An outcome's book and last day at a glance; `seq` is the book's."""
 
-    card: MarketCard
+    instrument: Instrument
     top: Top
     day: Day
     seq: int
@@ -229,10 +229,10 @@ def list_outcome_summaries() -> list[OutcomeSummary]:
     summaries = []
     for market_id, market in sorted(markets.items()):
         tops = {top.outcome: top for top in market.image.tops}
-        for outcome in range(market.card.book_count):
+        for outcome in range(market.instrument.book_count):
             top = tops.get(outcome) or Top(outcome, None, 0, None, 0)
             day = days.get((market_id, outcome), QUIET_DAY)
-            summaries.append(OutcomeSummary(market.card, top, day, market.image.seq))
+            summaries.append(OutcomeSummary(market.instrument, top, day, market.image.seq))
     return summaries
 
 
@@ -284,13 +284,13 @@ class Quote(NamedTuple):
     last_pips: int | None
 
 
-def read_quotes(card: MarketCard) -> tuple[int, int, list[Quote]]:
+def read_quotes(instrument: Instrument) -> tuple[int, int, list[Quote]]:
     """Return (seq, ts_us, a quote for each book) as of the last commit."""
-    seq, ts_us, levels = book_from_database(card.id)
+    seq, ts_us, levels = book_from_database(instrument.id)
     tops = {top.outcome: top for top in find_tops(levels)}
-    lasts = read_lasts({card.id: seq})[card.id]
+    lasts = read_lasts({instrument.id: seq})[instrument.id]
     quotes = []
-    for outcome in range(card.book_count):
+    for outcome in range(instrument.book_count):
         top = tops.get(outcome) or Top(outcome, None, 0, None, 0)
         quotes.append(Quote(top.bid_pips, top.ask_pips, lasts.get(outcome)))
     return seq, ts_us, quotes

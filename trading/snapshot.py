@@ -7,7 +7,7 @@ from django.db import connection, transaction
 
 
 @contextmanager
-def reading() -> Iterator[None]:
+def consistent_read() -> Iterator[None]:
     """Every read inside sees the same moment, and nothing inside can write.
 
     On SQLite a plain BEGIN: Django's own would take the write lock and stop the exchange. Inside a

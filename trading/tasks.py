@@ -24,7 +24,7 @@ from accounts.errors import ApiError
 from accounts.models import Account
 from markets.models import OUTCOMES_MIN, Market
 from markets.queries import get_exchange
-from trading import activity, clock, derive, equity, mails, notify, settlement, verify
+from trading import activity, clock, equity, mails, notify, projections, settlement, verify
 from trading.actions import do_cancel_orders, do_close_market, do_open_market, do_pass_time
 from trading.models import Order, VerifyRun
 
@@ -156,14 +156,14 @@ def settle_due() -> None:
 @shared_task
 def derive_due() -> None:
     """Bring candles and statistics up to date with the journal."""
-    _for_each(derive.list_behind(DUE_MAX), derive.derive_market)
+    _for_each(projections.list_behind(DUE_MAX), projections.project_market)
 
 
 @shared_task
 @if_the_clock_is_right
 def refresh_stats() -> None:
     """Bring figures up to date that change with the clock, not with the journal."""
-    derive.refresh_stats()
+    projections.refresh_stats()
 
 
 @shared_task
@@ -218,7 +218,7 @@ def _last_night(now: datetime) -> datetime:
 
 
 def _for_each(rows: Iterable[Row], act: Callable[[Row], Any]) -> None:
-    """Act on each row; one that can't be done now does not keep the others waiting."""
+    """AdminAction on each row; one that can't be done now does not keep the others waiting."""
     for row in rows:
         try:
             act(row)

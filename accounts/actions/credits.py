@@ -10,7 +10,7 @@ from typing import NamedTuple, TypeVar
 from django.db import transaction
 from django.utils import timezone
 
-from accounts import hooks, ledger
+from accounts import ledger, registry
 from accounts.audit import record_audit
 from accounts.errors import RefusedError
 from accounts.ledger import Entry
@@ -227,9 +227,9 @@ def _issue(issues: Sequence[Issue], kind: str, references: Sequence[str | None])
 
 def _tell(done: Sequence[tuple[Account, str, int]], reason: str) -> None:
     """Tell people what was done about their money: account, what, how much."""
-    hooks.tell_of_money(
+    registry.tell_of_money(
         [
-            hooks.MoneyNews(account.owner_id, what, amount_micros, reason)
+            registry.MoneyNews(account.owner_id, what, amount_micros, reason)
             for account, what, amount_micros in done
             if account.kind == AccountKind.USER and account.owner_id is not None
         ]

@@ -11,7 +11,7 @@ from allauth.usersessions.models import UserSession
 from django.db import transaction
 from django.utils import timezone
 
-from accounts import hooks
+from accounts import registry
 from accounts.actions.users import cancel_what_rests, close_locked, lock_accounts
 from accounts.audit import record_audit
 from accounts.errors import RefusedError
@@ -40,7 +40,7 @@ def do_delete_user(user: User) -> None:
     """
     check_delete_user(user)
     for account_id in user.accounts.values_list("pk", flat=True):
-        hooks.cancel_orders(account_id)
+        registry.cancel_orders(account_id)
     with transaction.atomic():
         account_ids = lock_accounts(user)
         # Of two last operators who leave at once, one finds the other gone.
@@ -53,7 +53,7 @@ def do_delete_user(user: User) -> None:
         for account in user.accounts.all():
             _wipe_account(account)
         _end_log_ins(user)
-        hooks.forget_user(user.pk)
+        registry.forget_user(user.pk)
         _wipe_user(user)
         record_audit("delete_user", user, by=user)
     cancel_what_rests(account_ids, by_operator=False)

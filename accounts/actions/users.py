@@ -10,7 +10,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import F
 from django.utils import timezone
 
-from accounts import hooks, ledger
+from accounts import ledger, registry
 from accounts.actions.credentials import check_help_user
 from accounts.actions.credits import do_grant
 from accounts.audit import record_audit
@@ -179,7 +179,7 @@ def cancel_what_rests(account_ids: Iterable[int], *, by_operator: bool) -> None:
     """
     for account_id in account_ids:
         try:
-            hooks.cancel_orders(account_id, by_operator=by_operator)
+            registry.cancel_orders(account_id, by_operator=by_operator)
         except ApiError as refusal:
             log.info("left_for_later", account_id=account_id, because=refusal.code)
 

@@ -7,12 +7,12 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from accounts.actions import do_end_login, do_revoke_api_key
-from accounts.admin_acts import Act
+from accounts.admin_actions import AdminAction
 from accounts.admin_base import HexRecordAdmin, link_to, show_id
 from accounts.models import ApiKey, LoginSession, User
 
 
-class StopAct(Act):
+class StopAction(AdminAction):
     permission = "accounts.suspend_users"
     is_harmful = True
     reason = None  # the actions keep none
@@ -22,7 +22,7 @@ class StopAct(Act):
         return row.revoked_at is None
 
 
-class RevokeKeyAct(StopAct):
+class RevokeKeyAction(StopAction):
     title = _("Revoke")
     done = _("The key is revoked.")
     explanation = _("The key stops working within a second, for good.")
@@ -31,7 +31,7 @@ class RevokeKeyAct(StopAct):
         do_revoke_api_key(row, by=by)
 
 
-class EndLoginAct(StopAct):
+class EndLoginAction(StopAction):
     title = _("End session")
     done = _("The session is ended.")
     explanation = _("The program has to log in again.")
@@ -42,7 +42,7 @@ class EndLoginAct(StopAct):
 
 @admin.register(ApiKey)
 class ApiKeyAdmin(HexRecordAdmin):
-    acts = {"revoke": RevokeKeyAct}
+    acts = {"revoke": RevokeKeyAction}
     list_display = [
         "prefix",
         "name",
@@ -63,7 +63,7 @@ class ApiKeyAdmin(HexRecordAdmin):
 
 @admin.register(LoginSession)
 class LoginSessionAdmin(HexRecordAdmin):
-    acts = {"end": EndLoginAct}
+    acts = {"end": EndLoginAction}
     list_display = [
         show_id(),
         link_to("user", _("user")),

@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
 from accounts.actions import check_close_account, do_close_account, do_grant
-from accounts.admin_acts import Act
+from accounts.admin_actions import AdminAction
 from accounts.admin_base import (
     HexRecordAdmin,
     KnownValuesFilter,
@@ -35,7 +35,7 @@ from accounts.numbers import currency_name
 from accounts.templatetags.predex import money
 
 
-class GrantAct(Act):
+class GrantAction(AdminAction):
     title = format_lazy(_("Grant {currency}"), currency=currency_name)
     done = _("The amount is granted.")
     permission = "accounts.deposit_credits"
@@ -92,7 +92,7 @@ def do_once(
     run_once(own_account, key, operation, body, effect)
 
 
-class CloseAccountAct(Act):
+class CloseAccountAction(AdminAction):
     title = _("Close for good")
     done = _("The account is closed.")
     permission = "accounts.suspend_users"
@@ -137,7 +137,7 @@ class KindFilter(KnownValuesFilter):
 
 @admin.register(Account)
 class AccountAdmin(RecordAdmin):
-    acts = {"grant": GrantAct, "close": CloseAccountAct}
+    acts = {"grant": GrantAction, "close": CloseAccountAction}
     list_display = [
         "__str__",
         "kind",

@@ -8,7 +8,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from accounts.actions import do_decide_deposit, do_decide_withdrawal
-from accounts.admin_acts import Act
+from accounts.admin_actions import AdminAction
 from accounts.admin_base import HexRecordAdmin, Link, find_url, link_to, show_amount, show_id
 from accounts.models import DepositRequest, User, WithdrawalRequest
 from accounts.templatetags.predex import money
@@ -16,7 +16,7 @@ from accounts.templatetags.predex import money
 NAMED_MAX = 20
 
 
-class DecideAct(Act):
+class DecideAction(AdminAction):
     decide: ClassVar[Callable[..., Any]]
     is_approval: ClassVar[bool]
     reason_length_max = 200
@@ -34,7 +34,7 @@ class DecideAct(Act):
         type(self).decide(row, approve=self.is_approval, by=by, reason=reason)
 
 
-class ApproveWithdrawalAct(DecideAct):
+class ApproveWithdrawalAction(DecideAction):
     title = _("Approve withdrawal")
     done = _("The withdrawal is approved.")
     permission = "accounts.decide_withdrawals"
@@ -43,7 +43,7 @@ class ApproveWithdrawalAct(DecideAct):
     is_approval = True
 
 
-class RejectWithdrawalAct(DecideAct):
+class RejectWithdrawalAction(DecideAction):
     title = _("Reject withdrawal")
     done = _("The withdrawal is rejected.")
     permission = "accounts.decide_withdrawals"
@@ -54,7 +54,7 @@ class RejectWithdrawalAct(DecideAct):
     needs_reason = True
 
 
-class ApproveDepositAct(DecideAct):
+class ApproveDepositAction(DecideAction):
     title = _("Approve deposit")
     done = _("The deposit is approved.")
     permission = "accounts.decide_deposits"
@@ -63,7 +63,7 @@ class ApproveDepositAct(DecideAct):
     is_approval = True
 
 
-class RejectDepositAct(DecideAct):
+class RejectDepositAction(DecideAction):
     title = _("Reject deposit")
     done = _("The deposit is rejected.")
     permission = "accounts.decide_deposits"
@@ -103,9 +103,9 @@ class RequestAdmin(HexRecordAdmin):
 
 @admin.register(WithdrawalRequest)
 class WithdrawalRequestAdmin(RequestAdmin):
-    acts = {"approve": ApproveWithdrawalAct, "reject": RejectWithdrawalAct}
+    acts = {"approve": ApproveWithdrawalAction, "reject": RejectWithdrawalAction}
 
 
 @admin.register(DepositRequest)
 class DepositRequestAdmin(RequestAdmin):
-    acts = {"approve": ApproveDepositAct, "reject": RejectDepositAct}
+    acts = {"approve": ApproveDepositAction, "reject": RejectDepositAction}

@@ -24,7 +24,7 @@ from accounts.actions import (
     record_audit,
 )
 from accounts.admin.rights import NamingRights, describe_role
-from accounts.admin_acts import Act
+from accounts.admin_actions import AdminAction
 from accounts.admin_base import Link, ModelAdmin, find_url, get_operator, link_to_list
 from accounts.models import User
 from accounts.naming import describe_permission
@@ -48,12 +48,12 @@ class NewUserForm(UserCreationForm):
         return handle
 
 
-class UserAct(Act):
+class UserAction(AdminAction):
     permission = "accounts.suspend_users"
     needs_reason = True
 
 
-class SuspendAct(UserAct):
+class SuspendAction(UserAction):
     title = _("Suspend")
     done = _("The user is suspended.")
     explanation = _(
@@ -70,7 +70,7 @@ class SuspendAct(UserAct):
         do_suspend_user(row, by=by, reason=reason)
 
 
-class ReinstateAct(UserAct):
+class ReinstateAction(UserAction):
     title = _("Reinstate")
     done = _("The user is reinstated.")
     explanation = _("Lets a suspended user log in and trade again.")
@@ -83,7 +83,7 @@ class ReinstateAct(UserAct):
         do_reinstate_user(row, by=by, reason=reason)
 
 
-class EndSessionsAct(UserAct):
+class EndSessionsAction(UserAction):
     title = _("End all sessions")
     done = _("All sessions are ended.")
     explanation = _("Logs them out of every browser and program. API keys keep working.")
@@ -92,7 +92,7 @@ class EndSessionsAct(UserAct):
         do_end_sessions(row, by=by, reason=reason)
 
 
-class ResetMfaAct(UserAct):
+class ResetMfaAction(UserAction):
     title = _("Reset second factor")
     done = _("The second factor is reset.")
     explanation = _(
@@ -112,10 +112,10 @@ class UserAdmin(NamingRights, ModelAdmin, DjangoUserAdmin):
     add_form = NewUserForm
     change_password_form = AdminPasswordChangeForm
     acts = {
-        "suspend": SuspendAct,
-        "reinstate": ReinstateAct,
-        "end-sessions": EndSessionsAct,
-        "reset-mfa": ResetMfaAct,
+        "suspend": SuspendAction,
+        "reinstate": ReinstateAction,
+        "end-sessions": EndSessionsAction,
+        "reset-mfa": ResetMfaAction,
     }
     list_display = ["handle", "email", "is_staff", "is_active", "suspended_at", "created_at"]
     list_filter = ["is_staff", "is_active", ("suspended_at", admin.EmptyFieldListFilter)]

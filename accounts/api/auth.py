@@ -17,7 +17,7 @@ from rest_framework.response import Response
 from accounts.actions import do_end_login, do_log_in, do_refresh_login, do_sign_up
 from accounts.api import limits, schemas
 from accounts.api.base import ApiView
-from accounts.api.gates import get_address
+from accounts.api.permissions import get_address
 from accounts.api.principal import check_login
 from accounts.errors import AuthError, RefusedError
 from accounts.models import LoginSession, User

@@ -76,6 +76,6 @@ def _load_user(principal: Principal) -> User:
 
 
 def _note_account(request: Request, principal: Principal) -> None:
-    visit = getattr(request, "visit", None)
-    if visit is not None:
-        visit.account_id = principal.account_id
+    context = getattr(request, "context", None)
+    if context is not None:
+        context.account_id = principal.account_id

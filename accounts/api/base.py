@@ -10,7 +10,7 @@ from typing import Any, cast
 from rest_framework.serializers import Serializer
 from rest_framework.views import APIView
 
-from accounts.api.gates import AccountThrottle, HasScope
+from accounts.api.permissions import AccountThrottle, HasScope
 from accounts.api.principal import Principal
 from accounts.errors import ApiError
 from accounts.models import User

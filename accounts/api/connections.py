@@ -258,14 +258,14 @@ def _head_too_large() -> ApiError:
 
 
 def _build_answer(fault: ApiError, target: tuple[str, str], peer: str) -> bytes:
-    visit = door.start_visit(*target, {}, peer)
+    visit = door.start_request(*target, {}, peer)
     visit.code = fault.code
     body = msgspec.json.encode(error_body(fault, visit.request_id))
     headers = {
         "Content-Type": "application/json",
         "Content-Length": str(len(body)),
         "Connection": "close",
-        **dict(door.leave(visit, fault.status)),
+        **dict(door.finish_request(visit, fault.status)),
     }
     head = "".join(f"{name.lower()}: {value}\r\n" for name, value in headers.items())
     return STATUS_LINE[fault.status] + head.encode("latin-1") + b"\r\n" + body

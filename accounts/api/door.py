@@ -1,6 +1,6 @@
 """What happens to every request before and after its operation, whichever door it came through.
 
-`start_visit` gives the request its id and finds the caller's address behind trusted proxies;
+`start_request` gives the request its id and finds the caller's address behind trusted proxies;
 `check_request` checks host and length; `leave` writes the log line and returns the headers to add.
 Plain functions over method, path and headers (a mapping with lower-case names), which Django's
 middleware and the lean ASGI lane both call. None reads a database.
@@ -40,7 +40,7 @@ _log = logging.getLogger("predex.request")
 _RECORD = vars(_log.makeRecord(_log.name, logging.INFO, __file__, 0, None, (), None, "leave"))
 
 
-class Visit(msgspec.Struct):
+class RequestContext(msgspec.Struct):
     """One request on its way; whoever learns the account writes it here for the log line."""
 
     method: str
@@ -78,10 +78,10 @@ def read_headers(raw: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
     return headers
 
 
-def start_visit(method: str, path: str, headers: Headers, peer: str) -> Visit:
+def start_request(method: str, path: str, headers: Headers, peer: str) -> RequestContext:
     """Never fails, so that even a refused request has an id and a log line."""
     sent_id = headers.get("x-request-id", "")
-    return Visit(
+    return RequestContext(
         method=method,
         path=path,
         request_id=sent_id if _REQUEST_ID.fullmatch(sent_id) else new_id(),
@@ -105,24 +105,24 @@ def check_request(headers: Headers) -> None:
         raise body_too_large()
 
 
-def leave(visit: Visit, status: int) -> list[tuple[str, str]]:
+def finish_request(context: RequestContext, status: int) -> list[tuple[str, str]]:
     """Count the answer and write the log line; return the headers that every answer carries."""
-    seconds = time.perf_counter() - visit.started
-    count_answer(visit.method, status, seconds)
+    seconds = time.perf_counter() - context.started
+    count_answer(context.method, status, seconds)
     if _log.isEnabledFor(logging.INFO):
         line = RequestLine(
             format_time(now_us()),
-            visit.request_id,
-            visit.method,
-            visit.path,
+            context.request_id,
+            context.method,
+            context.path,
             status,
-            visit.code,
+            context.code,
             round(seconds * 1_000, 2),
-            visit.address,
-            visit.account_id,
+            context.address,
+            context.account_id,
         )
         _log.handle(_build_record(line))
-    return [("X-Request-ID", visit.request_id), *_cors_headers(visit)]
+    return [("X-Request-ID", context.request_id), *_cors_headers(context)]
 
 
 def _build_record(line: RequestLine) -> logging.LogRecord:
@@ -132,9 +132,9 @@ def _build_record(line: RequestLine) -> logging.LogRecord:
     return record
 
 
-def answer_preflight(visit: Visit, headers: Headers) -> list[tuple[str, str]] | None:
+def answer_preflight(context: RequestContext, headers: Headers) -> list[tuple[str, str]] | None:
     """Return the headers of a 204 when this is a browser's preflight for the API, else None."""
-    if visit.method != "OPTIONS" or not visit.origin:
+    if context.method != "OPTIONS" or not context.origin:
         return None
     if "access-control-request-method" not in headers:
         return None
@@ -194,15 +194,15 @@ async def read_body(receive: Receive) -> bytes:
         chunks.append(chunk)
 
 
-def _cors_headers(visit: Visit) -> list[tuple[str, str]]:
-    if not settings.CORS_ALLOWED_ORIGINS or not visit.path.startswith(API_PREFIX):
+def _cors_headers(context: RequestContext) -> list[tuple[str, str]]:
+    if not settings.CORS_ALLOWED_ORIGINS or not context.path.startswith(API_PREFIX):
         return []
-    if not visit.origin:
+    if not context.origin:
         return [("Vary", "Origin")]
     # Never with credentials: other sites use keys and tokens, not this site's cookies.
     return [
         ("Vary", "Origin"),
-        ("Access-Control-Allow-Origin", visit.origin),
+        ("Access-Control-Allow-Origin", context.origin),
         ("Access-Control-Expose-Headers", CORS_ANSWER_HEADERS),
     ]
 

@@ -75,9 +75,9 @@ def answer_exception(exception: Exception, context: dict[str, Any]) -> Response 
     if error is None:
         return None
     request = context["request"]
-    visit = getattr(request, "visit", None)
-    if visit is not None:
-        visit.code = error.code
+    started = getattr(request, "context", None)
+    if started is not None:
+        started.code = error.code
     body = error_body(error, getattr(request, "request_id", ""))
     return Response(body, status=error.status, headers=error.headers)
 

@@ -17,8 +17,8 @@ from accounts.actions import (
 )
 from accounts.api import limits, schemas
 from accounts.api.base import ApiView
-from accounts.api.gates import check_recent_log_in, find_bucket, get_address
 from accounts.api.pagination import PageQuery, paginate
+from accounts.api.permissions import check_recent_log_in, find_bucket, get_address
 from accounts.api.principal import Principal
 from accounts.errors import RefusedError, not_found
 from accounts.models import Account, ApiKey, User

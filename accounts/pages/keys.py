@@ -17,8 +17,8 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from accounts.actions import do_create_api_key, do_revoke_api_key, do_revoke_api_keys
 from accounts.api import limits
-from accounts.api.gates import get_address
 from accounts.api.pagination import paginate
+from accounts.api.permissions import get_address
 from accounts.api.principal import principal_of_user
 from accounts.errors import RefusedError, not_found
 from accounts.models import Account, ApiKey, User

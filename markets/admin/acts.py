@@ -5,17 +5,17 @@ from typing import Any
 
 from django.utils.translation import gettext_lazy as _
 
-from accounts.admin_acts import Act
+from accounts.admin_actions import AdminAction
 from accounts.models import User
 from markets.actions import do_approve_market, do_edit_market, do_reject_market
 from markets.models import Market
 
 
-class MarketAct(Act):
+class MarketAction(AdminAction):
     permission = "markets.manage_markets"
 
 
-class DecideProposalAct(MarketAct):
+class DecideProposalAction(MarketAction):
     @classmethod
     def fits(cls, row: Market) -> bool:
         return row.status == Market.Status.PROPOSED
@@ -35,7 +35,7 @@ def describe_proposal(markets: Sequence[Market]) -> Iterable[tuple[Any, Any]]:
     yield _("Resolution source"), market.resolution_source
 
 
-class ApproveAct(DecideProposalAct):
+class ApproveAction(DecideProposalAction):
     title = _("Approve")
     done = _("The market is approved.")
     explanation = _(
@@ -47,7 +47,7 @@ class ApproveAct(DecideProposalAct):
         do_approve_market(row, by=by, reason=reason)
 
 
-class RejectAct(DecideProposalAct):
+class RejectAction(DecideProposalAction):
     title = _("Reject")
     done = _("The market is rejected.")
     explanation = _(
@@ -61,7 +61,7 @@ class RejectAct(DecideProposalAct):
         do_reject_market(row, by=by, reason=reason)
 
 
-class FeatureAct(MarketAct):
+class FeatureAction(MarketAction):
     title = _("Feature")
     done = _("The market is featured.")
     explanation = _("Shows it first on the front page.")
@@ -76,7 +76,7 @@ class FeatureAct(MarketAct):
         do_edit_market(row, by=by, fields={"featured": self.is_featured})
 
 
-class UnfeatureAct(FeatureAct):
+class UnfeatureAction(FeatureAction):
     title = _("Stop featuring")
     done = _("The market is no longer featured.")
     explanation = _("Shows it among the others again.")
@@ -84,8 +84,8 @@ class UnfeatureAct(FeatureAct):
 
 
 ACTS = {
-    "approve": ApproveAct,
-    "reject": RejectAct,
-    "feature": FeatureAct,
-    "unfeature": UnfeatureAct,
+    "approve": ApproveAction,
+    "reject": RejectAction,
+    "feature": FeatureAction,
+    "unfeature": UnfeatureAction,
 }

@@ -7,7 +7,7 @@ from django.contrib import admin
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
-from accounts.admin_acts import Act
+from accounts.admin_actions import AdminAction
 from accounts.admin_base import Link, RecordAdmin, find_url
 from accounts.models import User
 from markets.actions import do_hide_comment, do_show_comment
@@ -18,7 +18,7 @@ from markets.models.comment import REASON_LENGTH_MAX
 EXCERPT_LENGTH = 80
 
 
-class ModerateAct(Act):
+class ModerateAction(AdminAction):
     permission = "markets.moderate_comments"
     reason_length_max = REASON_LENGTH_MAX
 
@@ -28,7 +28,7 @@ class ModerateAct(Act):
             yield _("Text"), self.rows[0].text
 
 
-class HideAct(ModerateAct):
+class HideAction(ModerateAction):
     title = _("Hide")
     done = _("The comment is hidden.")
     explanation = _("Only moderators see its text then; its place and replies stay.")
@@ -43,7 +43,7 @@ class HideAct(ModerateAct):
         do_hide_comment(row, by=by, reason=reason)
 
 
-class ShowAct(ModerateAct):
+class ShowAction(ModerateAction):
     title = _("Show again")
     done = _("The comment is shown again.")
 
@@ -59,7 +59,7 @@ class ShowAct(ModerateAct):
 class CommentAdmin(MarketRecordAdmin):
     list_display = ["excerpt", "author", "market", "created_at", "state"]
     list_select_related = ["author", "market"]
-    acts = {"hide": HideAct, "show": ShowAct}
+    acts = {"hide": HideAction, "show": ShowAction}
 
     def find(self, term: str) -> Iterable[Q]:
         yield from super().find(term)

@@ -9,7 +9,7 @@ from django.shortcuts import redirect
 from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminTextareaWidget
 
-from accounts.admin_acts import Act
+from accounts.admin_actions import AdminAction
 from accounts.admin_base import ReadOnlyAdmin
 from accounts.models import User
 from markets.actions import do_edit_exchange
@@ -19,7 +19,7 @@ ROW = 1
 ANNOUNCEMENT_LENGTH_MAX = 500
 
 
-class SwitchAct(Act):
+class SwitchAction(AdminAction):
     """Sets one of the exchange's switches."""
 
     permission = "markets.run_exchange"
@@ -37,7 +37,7 @@ class SwitchAct(Act):
         do_edit_exchange(row, by=by, reason=reason)
 
 
-class HaltAct(SwitchAct):
+class HaltAction(SwitchAction):
     title = _("Halt all trading")
     done = _("All trading is halted.")
     explanation = _("No market accepts orders from now on. Cancelling stays possible.")
@@ -45,14 +45,14 @@ class HaltAct(SwitchAct):
     switch, to = "trading_halted", True
 
 
-class ResumeAct(SwitchAct):
+class ResumeAction(SwitchAction):
     title = _("Resume trading")
     done = _("Trading is resumed.")
     explanation = _("Open markets accept orders again.")
     switch, to = "trading_halted", False
 
 
-class StartMaintenanceAct(SwitchAct):
+class StartMaintenanceAction(SwitchAction):
     title = _("Start maintenance")
     done = _("Maintenance has started.")
     explanation = _(
@@ -62,14 +62,14 @@ class StartMaintenanceAct(SwitchAct):
     switch, to = "maintenance", True
 
 
-class EndMaintenanceAct(SwitchAct):
+class EndMaintenanceAction(SwitchAction):
     title = _("End maintenance")
     done = _("Maintenance has ended.")
     explanation = _("Everything works again; whatever came due in the meantime is done now.")
     switch, to = "maintenance", False
 
 
-class AnnounceAct(Act):
+class AnnounceAction(AdminAction):
     title = _("Announce")
     done = _("The announcement is saved.")
     permission = "markets.run_exchange"
@@ -96,11 +96,11 @@ class AnnounceAct(Act):
 @admin.register(Exchange)
 class ExchangeAdmin(ReadOnlyAdmin):
     acts = {
-        "announce": AnnounceAct,
-        "halt": HaltAct,
-        "resume": ResumeAct,
-        "start-maintenance": StartMaintenanceAct,
-        "end-maintenance": EndMaintenanceAct,
+        "announce": AnnounceAction,
+        "halt": HaltAction,
+        "resume": ResumeAction,
+        "start-maintenance": StartMaintenanceAction,
+        "end-maintenance": EndMaintenanceAction,
     }
     fields = ["trading_halted", "maintenance", "announcement", "updated_at"]
     readonly_fields: ClassVar[Any] = fields

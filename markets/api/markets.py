@@ -7,8 +7,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.api.base import ApiView
-from accounts.api.gates import SAFE_METHODS
 from accounts.api.pagination import paginate
+from accounts.api.permissions import SAFE_METHODS
 from accounts.api.principal import Principal
 from accounts.api.schemas import page_of
 from accounts.idempotency import run_once

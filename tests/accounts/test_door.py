@@ -11,12 +11,12 @@ from psycopg_pool import PoolTimeout
 
 from accounts.api import door
 from accounts.errors import ApiError
-from predex.lane import Lane
+from predex.order_app import OrderApp
 from tests.accounts.api import Api, assert_error
 
 
 def visit(headers=None, *, method="GET", path="/api/v1/me", peer="203.0.113.5"):
-    return door.start_visit(method, path, headers or {}, peer)
+    return door.start_request(method, path, headers or {}, peer)
 
 
 def test_a_harmless_request_id_is_kept_and_a_wild_one_replaced():
@@ -102,7 +102,7 @@ async def test_django_under_asgi_never_stores_a_body_over_the_limit(settings):
         ],
         "client": ("203.0.113.5", 4000),
     }
-    await Lane(get_asgi_application())(scope, receive, send)
+    await OrderApp(get_asgi_application())(scope, receive, send)
     assert sent[0]["status"] == 413
     assert (b"x-request-id", b"trace-1234") in sent[0]["headers"]
     assert b'"code":"body_too_large"' in sent[1]["body"]

@@ -5,7 +5,7 @@ import pytest
 from django.db import connection
 from django.test import Client
 
-from accounts import hooks
+from accounts import registry
 from accounts.actions import (
     do_close_account,
     do_decide_withdrawal,
@@ -19,9 +19,9 @@ from accounts.actions import (
 )
 from accounts.api import principal
 from accounts.errors import RefusedError
-from accounts.hooks import Valuation
 from accounts.models import Account, AuditEvent, Policy, Transfer, WithdrawalRequest
 from accounts.policy import forget
+from accounts.registry import Valuation
 from accounts.units import MICROS_PER_CREDIT
 from tests.accounts.api import Api, assert_error
 from tests.accounts.conftest import main_account
@@ -47,10 +47,10 @@ def test_the_account_shows_every_part_of_the_balance(alice, with_key):
 
 
 def test_trading_tells_what_positions_lock_and_are_worth(alice, with_key, monkeypatch):
-    monkeypatch.setattr(hooks, "_value_positions", lambda account_id: Valuation(CREDIT, -CREDIT))
+    monkeypatch.setattr(registry, "_value_positions", lambda account_id: Valuation(CREDIT, -CREDIT))
     answer = with_key(alice).get("account").json()
     assert (answer["locked_collateral"], answer["equity"]) == ("1.000000", "99.000000")
-    monkeypatch.setattr(hooks, "_value_positions", lambda account_id: Valuation(CREDIT, None))
+    monkeypatch.setattr(registry, "_value_positions", lambda account_id: Valuation(CREDIT, None))
     assert with_key(alice).get("account").json()["equity"] is None
 
 
@@ -226,7 +226,7 @@ def test_the_ledger_shows_own_transfers_in_pages_without_gaps(alice, operator, l
 
 
 def test_the_ledger_names_markets_by_their_slug(alice, with_key, monkeypatch):
-    monkeypatch.setattr(hooks, "_name_markets", lambda ids: dict.fromkeys(ids, "rain-tomorrow"))
+    monkeypatch.setattr(registry, "_name_markets", lambda ids: dict.fromkeys(ids, "rain-tomorrow"))
     Transfer.objects.create(
         debit_account=main_account(alice),
         credit_account_id=get_house_id(),
@@ -287,7 +287,7 @@ def test_who_is_stopped_in_another_process_can_change_nothing_here(
     """This process has found their credential right a moment ago."""
     kept = principal._cache
     monkeypatch.setattr(principal, "_find_fresh", lambda text: kept.get(text, (0, None))[1])
-    monkeypatch.setattr(hooks, "_cancel_orders", None)  # there is no engine here
+    monkeypatch.setattr(registry, "_cancel_orders", None)  # there is no engine here
     person = log_in(alice)
     asked = person.post("deposits", {"amount": "1"}).json()
     stop(alice, operator)

@@ -41,9 +41,9 @@ PASSED_ON = {
     ("trading/api/reading.py", "fault.code"),
     ("trading/api/refusals.py", "answer.status"),
     ("trading/api/refusals.py", "reason"),
-    ("trading/cards.py", "refusal.code"),
+    ("trading/instruments.py", "refusal.code"),
     ("trading/feed/socket.py", "fault.code"),
-    ("predex/lane.py", "*PAGE_ERRORS[500]"),
+    ("predex/order_app.py", "*PAGE_ERRORS[500]"),
 }
 
 

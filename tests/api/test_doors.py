@@ -10,7 +10,7 @@ from accounts.actions import do_suspend_user
 from accounts.api import limits, principal
 from accounts.models import ApiKey, Policy
 from accounts.policy import forget
-from predex import lane
+from predex import order_app
 from tests.api.exchange import make_key, order
 from trading import order_entry
 from trading.api.operations import OPERATIONS
@@ -216,7 +216,7 @@ COOKIES_AND_PAGES = {
 def test_the_lane_takes_only_its_operations_and_only_with_a_credential(
     method, path, headers, operation
 ):
-    found = lane.find_operation({"method": method, "path": path, "headers": headers})
+    found = order_app.find_operation({"method": method, "path": path, "headers": headers})
     assert (found and found[0].name) == operation
 
 

@@ -11,9 +11,9 @@ from accounts import cache
 from accounts.clock import format_time, from_datetime
 from markets.models import Group, Market
 from trading.api.own import OLDEST_CHANGE_FIRST
-from trading.derive import derive_market
 from trading.market_data import _listed, _summaries
 from trading.models import Candle, Order
+from trading.projections import project_market
 
 pytestmark = pytest.mark.parametrize("door", ["session"], indirect=True)
 
@@ -33,7 +33,7 @@ def hide(market):
 
 @sync_to_async
 def derive(market):
-    derive_market(market.pk)
+    project_market(market.pk)
     _summaries.forget()
     _listed.forget()
 

@@ -19,8 +19,8 @@ from trading.engine.types import MarketStatus
 from trading.feed import socket
 from trading.feed.guard import SLOW_SECONDS, SOCKETS_PER_ACCOUNT_MAX
 from trading.feed.hub import BEAT_SECONDS
-from trading.feed.mirror import TAPE_SHOWN_MAX
 from trading.feed.reads import OPEN_ORDERS_MAX
+from trading.feed.replica import TAPE_SHOWN_MAX
 from trading.feed.requests import MESSAGE_BYTES_MAX, decode_request
 from trading.feed.socket import (
     CLOSE_NOT_AUTHENTICATED,

@@ -1,7 +1,7 @@
 """The law of the feed: snapshot(n) + frames(n..m) == snapshot(m), for every kind of event.
 
 Random commands go through the real engine in batches; what the shard would publish of them goes
-into a mirror, whose frames, as JSON, go into the client that bots use.
+into a replica, whose frames, as JSON, go into the client that bots use.
 """
 
 import json
@@ -29,7 +29,6 @@ from tests.engine.generate import (
     make_configure,
     make_place,
 )
-from trading.cards import MarketCard
 from trading.engine.engine import Engine
 from trading.engine.types import (
     BUY,
@@ -48,8 +47,9 @@ from trading.engine.types import (
     Traded,
 )
 from trading.feed import frames
-from trading.feed.mirror import Fit, Image, Mirror, TapeTrade, find_tops, tape_trade
+from trading.feed.replica import BookReplica, Fit, Image, TapeTrade, find_tops, tape_trade
 from trading.feed.resume import fold_entries
+from trading.instruments import Instrument
 from trading.journal import JournalEntry
 from trading.messages import Level, MarketChange
 from trading.shard import _market_change, _tops
@@ -78,7 +78,9 @@ class Market:
             if self.config.binary
             else tuple(f"O{index}" for index in range(self.config.outcomes))
         )
-        self.card = MarketCard(7, "market", self.config.binary, codes, "open", "CREDIT", 100, 1, 0)
+        self.instrument = Instrument(
+            7, "market", self.config.binary, codes, "open", "CREDIT", 100, 1, 0
+        )
 
     def commit(self, commands: list[AnyCommand]) -> MarketChange:
         part = MarketPart(LiveMarket(self.engine, 1, 2, b""))
@@ -158,18 +160,18 @@ class Market:
         return account.net_lots[outcome] if account and outcome < len(account.net_lots) else 0
 
 
-def follow(mirror: Mirror, market: Market, change: MarketChange) -> Fit:
+def follow(replica: BookReplica, market: Market, change: MarketChange) -> Fit:
     """Do what the hub does: other terms are read from the database, with the book."""
-    fit = mirror.apply(change)
+    fit = replica.apply(change)
     if change.config is not None:
-        mirror.load(market.image())
+        replica.load(market.image())
     return fit
 
 
 def snapshot_of(market: Market) -> dict[str, Any]:
-    mirror = Mirror()
-    mirror.load(market.image())
-    return read(frames.book_snapshot(market.card, mirror, mirror.shown_seq))
+    replica = BookReplica()
+    replica.load(market.image())
+    return read(frames.book_snapshot(market.instrument, replica, replica.published_seq))
 
 
 def read(frame: frames.Frame) -> dict[str, Any]:
@@ -188,17 +190,19 @@ def test_owners_of_the_generated_accounts_are_known() -> None:
 @pytest.mark.parametrize("seed", range(12))
 def test_a_snapshot_and_the_frames_after_it_are_the_later_snapshot(seed: int) -> None:
     market = Market(seed)
-    mirror = Mirror()
-    mirror.load(market.image())
+    replica = BookReplica()
+    replica.load(market.image())
     clients: list[Book] = []
     for _ in range(150):
         if market.random.random() < 0.2:  # a client joins at what is shown, whatever is ahead
             clients.append(Book())
-            clients[-1].apply(read(frames.book_snapshot(market.card, mirror, mirror.shown_seq)))
-        assert follow(mirror, market, market.batch()) is Fit.NEXT
-        shown = mirror.take() if market.random.random() < 0.6 else None
+            clients[-1].apply(
+                read(frames.book_snapshot(market.instrument, replica, replica.published_seq))
+            )
+        assert follow(replica, market, market.batch()) is Fit.NEXT
+        shown = replica.take() if market.random.random() < 0.6 else None
         if shown is not None:
-            frame = read(frames.book(market.card, shown, shown.prev_seq))
+            frame = read(frames.book(market.instrument, shown, shown.prev_seq))
             assert all(client.apply(frame) for client in clients)
             expected = Book()
             expected.apply(snapshot_of(market))
@@ -221,64 +225,64 @@ def test_the_law_was_tried_on_every_kind_of_event() -> None:
 
 
 def test_closing_empties_the_book_of_every_client() -> None:
-    market, mirror, client = Market(3), Mirror(), Book()
+    market, replica, client = Market(3), BookReplica(), Book()
     while not any(market.engine.books[0].depth(BUY)):
         market.batch()
-    mirror.load(market.image())
+    replica.load(market.image())
     client.apply(snapshot_of(market))
     assert any(client.bids.values())
     change = market.commit([Configure(MarketStatus.CLOSED, market.engine.config)])
-    assert mirror.apply(change) is Fit.NEXT
-    shown = mirror.take()
-    assert client.apply(read(frames.book(market.card, shown, shown.prev_seq)))
+    assert replica.apply(change) is Fit.NEXT
+    shown = replica.take()
+    assert client.apply(read(frames.book(market.instrument, shown, shown.prev_seq)))
     assert not any(client.bids.values())
     assert not any(client.asks.values())
 
 
 @pytest.mark.parametrize("seed", range(8))
 def test_tickers_and_the_tape_follow_the_same_law(seed: int) -> None:
-    market, mirror = Market(seed), Mirror()
-    mirror.load(market.image())
-    tickers = {row["outcome"]: row for row in ticker_snapshot(market.card, mirror)}
-    tape = list(mirror.tape)
+    market, replica = Market(seed), BookReplica()
+    replica.load(market.image())
+    tickers = {row["outcome"]: row for row in ticker_snapshot(market.instrument, replica)}
+    tape = list(replica.tape)
     for _ in range(120):
-        follow(mirror, market, market.batch())
-        if market.random.random() < 0.5 and (shown := mirror.take()):
+        follow(replica, market, market.batch())
+        if market.random.random() < 0.5 and (shown := replica.take()):
             if shown.outcomes:
-                frame = read(frames.ticker(market.card, mirror, shown, 0))
+                frame = read(frames.ticker(market.instrument, replica, shown, 0))
                 tickers.update({row["outcome"]: row for row in frame["tickers"]})
             tape += shown.trades
-            fresh = Mirror()
+            fresh = BookReplica()
             fresh.load(market.image())
-            assert list(tickers.values()) == ticker_snapshot(market.card, fresh)
+            assert list(tickers.values()) == ticker_snapshot(market.instrument, fresh)
             assert [trade[:1] + trade[3:] for trade in tape] == [
                 trade[:1] + trade[3:] for trade in market.tape
             ]
 
 
-def ticker_snapshot(card: MarketCard, mirror: Mirror) -> list[dict[str, Any]]:
-    return read(frames.ticker_snapshot(card, mirror, mirror.shown_seq))["tickers"]
+def ticker_snapshot(instrument: Instrument, replica: BookReplica) -> list[dict[str, Any]]:
+    return read(frames.ticker_snapshot(instrument, replica, replica.published_seq))["tickers"]
 
 
 @pytest.mark.parametrize("seed", range(8))
 def test_a_gap_is_found_and_healed_by_an_image_in_one_ordinary_frame(seed: int) -> None:
-    market, mirror, client = Market(seed), Mirror(), Book()
-    mirror.load(market.image())
+    market, replica, client = Market(seed), BookReplica(), Book()
+    replica.load(market.image())
     client.apply(snapshot_of(market))
     trades: list[TapeTrade] = []
     for _ in range(80):
         change = market.batch()
         if market.random.random() < 0.3:
             continue  # this publication is lost
-        if follow(mirror, market, change) is Fit.GAP:
-            assert mirror.load(market.image())
-        if shown := mirror.take():
+        if follow(replica, market, change) is Fit.GAP:
+            assert replica.load(market.image())
+        if shown := replica.take():
             trades += shown.trades
-            assert client.apply(read(frames.book(market.card, shown, shown.prev_seq)))
-    mirror.load(market.image())
-    if shown := mirror.take():
+            assert client.apply(read(frames.book(market.instrument, shown, shown.prev_seq)))
+    replica.load(market.image())
+    if shown := replica.take():
         trades += shown.trades
-        assert client.apply(read(frames.book(market.card, shown, shown.prev_seq)))
+        assert client.apply(read(frames.book(market.instrument, shown, shown.prev_seq)))
     expected = Book()
     expected.apply(snapshot_of(market))
     assert levels_of(client) == levels_of(expected)
@@ -294,8 +298,8 @@ def test_resuming_from_any_number_leads_to_the_same_book(seed: int) -> None:
         client.apply(snapshot_of(market))
         clients.append(client)
         market.batch()
-    mirror = Mirror()
-    mirror.load(market.image())
+    replica = BookReplica()
+    replica.load(market.image())
     expected = Book()
     expected.apply(snapshot_of(market))
     places = {order_id: (o.outcome, o.price_pips) for order_id, o in every_order(market).items()}
@@ -307,9 +311,9 @@ def test_resuming_from_any_number_leads_to_the_same_book(seed: int) -> None:
             continue
         resumed += 1
         keys = fold.keys | {places[order_id] for order_id in fold.orders}
-        shown = mirror.changes_at(keys)
-        frame = frames.build("book", seq=mirror.shown_seq, prev_seq=client.seq, ts_us=0,
-                             books=frames._changed_books(market.card, shown))  # fmt: skip
+        shown = replica.changes_at(keys)
+        frame = frames.build("book", seq=replica.published_seq, prev_seq=client.seq, ts_us=0,
+                             books=frames._changed_books(market.instrument, shown))  # fmt: skip
         assert client.apply(read(frame))
         assert levels_of(client) == levels_of(expected)
     assert resumed > 5
@@ -323,26 +327,26 @@ def every_order(market: Market) -> dict[str, Any]:
 @settings(max_examples=60, deadline=None)
 @given(st.data())
 def test_any_interleaving_of_loss_images_and_frames_keeps_the_chain(data: st.DataObject) -> None:
-    market, mirror, client = Market(data.draw(st.integers(0, 10_000))), Mirror(), Book()
-    mirror.load(market.image())
+    market, replica, client = Market(data.draw(st.integers(0, 10_000))), BookReplica(), Book()
+    replica.load(market.image())
     client.apply(snapshot_of(market))
     waiting: list[MarketChange] = []
     for _ in range(data.draw(st.integers(1, 25))):
         act = data.draw(st.sampled_from(["publish", "lose", "repeat", "image", "show"]))
         if act == "image":
-            mirror.load(market.image())
-        elif act == "show" and (shown := mirror.take()):
-            assert client.apply(read(frames.book(market.card, shown, shown.prev_seq)))
+            replica.load(market.image())
+        elif act == "show" and (shown := replica.take()):
+            assert client.apply(read(frames.book(market.instrument, shown, shown.prev_seq)))
         elif act == "repeat" and waiting:
-            assert mirror.apply(data.draw(st.sampled_from(waiting))) is not Fit.NEXT
+            assert replica.apply(data.draw(st.sampled_from(waiting))) is not Fit.NEXT
         elif act in ("publish", "lose"):
             change = market.batch()
             if act == "publish":
                 waiting.append(change)
-                follow(mirror, market, change)
-    mirror.load(market.image())
-    if shown := mirror.take():
-        assert client.apply(read(frames.book(market.card, shown, shown.prev_seq)))
+                follow(replica, market, change)
+    replica.load(market.image())
+    if shown := replica.take():
+        assert client.apply(read(frames.book(market.instrument, shown, shown.prev_seq)))
     expected = Book()
     expected.apply(snapshot_of(market))
     assert client.seq == expected.seq
@@ -350,24 +354,24 @@ def test_any_interleaving_of_loss_images_and_frames_keeps_the_chain(data: st.Dat
 
 
 def test_an_image_from_before_what_was_shown_asks_for_snapshots() -> None:
-    market, mirror = Market(1), Mirror()
+    market, replica = Market(1), BookReplica()
     old = market.image()
     for _ in range(20):
         market.batch()
-    assert not mirror.load(market.image())
-    assert not mirror.load(old), "a restored database can't be told as a frame"
-    assert mirror.shown_seq == old.seq
-    assert mirror.take() is None
+    assert not replica.load(market.image())
+    assert not replica.load(old), "a restored database can't be told as a frame"
+    assert replica.published_seq == old.seq
+    assert replica.take() is None
 
 
 def test_levels_of_one_price_that_come_and_go_between_frames_are_not_sent() -> None:
-    market, mirror = Market(2), Mirror()
-    mirror.load(market.image())
-    change = MarketChange(7, mirror.seq, mirror.seq + 1, 1, levels=[Level(0, 4_000, 100, 0)])
-    gone = MarketChange(7, mirror.seq + 1, mirror.seq + 2, 1, levels=[Level(0, 4_000, 0, 0)])
-    assert mirror.apply(change) is Fit.NEXT
-    assert mirror.apply(gone) is Fit.NEXT
-    shown = mirror.take()
+    market, replica = Market(2), BookReplica()
+    replica.load(market.image())
+    change = MarketChange(7, replica.seq, replica.seq + 1, 1, levels=[Level(0, 4_000, 100, 0)])
+    gone = MarketChange(7, replica.seq + 1, replica.seq + 2, 1, levels=[Level(0, 4_000, 0, 0)])
+    assert replica.apply(change) is Fit.NEXT
+    assert replica.apply(gone) is Fit.NEXT
+    shown = replica.take()
     assert shown.levels == []
     assert shown.seq == shown.prev_seq + 2
 

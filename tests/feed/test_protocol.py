@@ -220,7 +220,7 @@ async def test_a_fault_of_ours_is_an_error_frame_without_a_trace(
     async def fail(*_: Any) -> None:
         raise ZeroDivisionError("a secret of the code")
 
-    monkeypatch.setattr("trading.feed.socket.get_card", fail)
+    monkeypatch.setattr("trading.feed.socket.get_instrument", fail)
     client = await site.connect()
     await client.send("subscribe", channels=["book"], markets=["m"])
     fault = await client.get_error()

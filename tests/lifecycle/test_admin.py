@@ -15,7 +15,7 @@ from accounts.models import AuditEvent
 from markets.models import Dispute, Market, Resolution, StatusChange
 from tests.markets.factories import set_policy
 from tests.trading import world
-from trading import derive
+from trading import projections
 from trading.actions import (
     do_close_market,
     do_dispute_result,
@@ -249,7 +249,7 @@ def test_a_void_asks_for_the_amount_as_soon_as_the_house_would_pay_one(site, mar
 
 
 def test_open_interest_is_none_after_a_void(site, traded, operator):
-    derive.derive_market(traded.pk)
+    projections.project_market(traded.pk)
     table = "/admin/trading/outcomestats/"
     shown = site.get(table).content.decode()
     assert re.search(r"field-open_interest[^>]*>\s*10\s*<", shown)

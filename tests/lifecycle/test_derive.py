@@ -11,7 +11,7 @@ from accounts.models import Account
 from markets.models import MarketStats
 from tests.trading import world
 from tests.trading.world import buy, run, sell
-from trading import actions, derive
+from trading import actions, projections
 from trading.models import BookState, Candle, OutcomeStats, Trade
 
 pytestmark = pytest.mark.django_db
@@ -53,9 +53,9 @@ def values(row, *names):
 def stored():
     return (
         list(Candle.objects.order_by("market", "outcome_index", "minute").values(
-            "market", "outcome_index", "minute", *derive.CANDLE_FIELDS)),
+            "market", "outcome_index", "minute", *projections.CANDLE_FIELDS)),
         list(OutcomeStats.objects.order_by("market", "outcome_index").values(
-            "market", "outcome_index", *derive.STATS_FIELDS)),
+            "market", "outcome_index", *projections.STATS_FIELDS)),
         list(MarketStats.objects.order_by("market").values()),
     )  # fmt: skip
 
@@ -67,7 +67,7 @@ def test_a_minute_has_open_high_low_close_volume_and_what_its_end_looks_like(
         trade(shard, market, bob, alice, cents, lots)
         clock.pass_seconds(5)
     run(shard, buy(market, alice, 40, 100), sell(market, bob, 45, 100))
-    derive.derive_market(market.pk)
+    projections.project_market(market.pk)
     candle = Candle.objects.get()
     assert values(candle, "open_pips", "high_pips", "low_pips", "close_pips") == (
         6_000, 7_000, 5_000, 5_500
@@ -86,7 +86,7 @@ def test_quiet_minutes_have_no_rows_and_minutes_without_trades_no_prices(
     run(shard, buy(market, alice, 40, 100))
     clock.pass_seconds(60)
     run(shard, buy(market, alice, 0, 100))  # refused: off the scale
-    derive.derive_market(market.pk)
+    projections.project_market(market.pk)
     first, last = Candle.objects.order_by("minute")
     assert last.minute - first.minute == 10
     assert values(last, "open_pips", "close_pips", "bid_pips", "trades") == (None, None, 4_000, 0)
@@ -102,7 +102,7 @@ def test_open_interest_is_escrow_in_contracts(shard, operator, alice, bob):
         seller, buyer = chance.sample([alice, bob], 2)
         trade(shard, market, seller, buyer, chance.randint(1, 99), 100 * chance.randint(1, 9),
               chance.randrange(3))  # fmt: skip
-    derive.derive_market(market.pk)
+    projections.project_market(market.pk)
     escrow = Account.objects.get(kind="escrow", market_id=market.pk)
     stats = OutcomeStats.objects.filter(market=market)
     assert {row.open_interest_lots for row in stats} == {escrow.cash_micros // 10_000}
@@ -116,14 +116,14 @@ def test_statistics_of_a_market_count_volume_traders_and_the_last_price(
     trade(shard, market, bob, alice, 60, 100)
     trade(shard, market, bob, carol, 65, 100)
     clock.pass_seconds(-2 * 86_400)  # an engine's time never steps back
-    derive.derive_market(market.pk)
-    derive.refresh_stats()
+    projections.project_market(market.pk)
+    projections.refresh_stats()
     stats = MarketStats.objects.get(market=market)
     assert values(stats, "volume_lots", "volume_24h_lots", "last_price_pips", "traders") == (
         200, 200, 6_500, 3
     )  # fmt: skip
     Candle.objects.update(minute=clock.minute - 2_000)
-    derive.refresh_stats()
+    projections.refresh_stats()
     assert MarketStats.objects.get(market=market).volume_24h_lots == 0
 
 
@@ -131,16 +131,16 @@ def test_todays_volume_and_the_traders_never_lag_behind_the_volume(
     clock, shard, market, alice, bob
 ):
     trade(shard, market, bob, alice, 60, 100)
-    derive.derive_market(market.pk)
+    projections.project_market(market.pk)
     trade(shard, market, bob, alice, 61, 300)
-    derive.derive_market(market.pk)
+    projections.project_market(market.pk)
     stats = MarketStats.objects.get(market=market)
     assert values(stats, "volume_lots", "volume_24h_lots", "traders") == (400, 400, 2)
-    derive.refresh_stats()
+    projections.refresh_stats()
     assert MarketStats.objects.get(market=market).volume_24h_lots == 400
-    late = derive.Derived.empty(market)
+    late = projections.Projection.empty(market)
     late._today = clock.minute + 1  # a fold of what was done days ago
-    for row, body in derive.read_rows(market.pk):
+    for row, body in projections.read_rows(market.pk):
         late.add(row, body)
     assert (late.today_lots, late.stats[0].volume_lots) == (0, 400)
 
@@ -170,13 +170,13 @@ def test_bit_by_bit_gives_the_same_rows_as_at_once_and_as_the_trades_say(
 
     def sometimes():
         if chance.random() < 0.4:
-            derive.derive_market(market.pk)
+            projections.project_market(market.pk)
 
-    monkeypatch.setattr(derive, "ROWS_MAX", 3)
+    monkeypatch.setattr(projections, "ROWS_MAX", 3)
     play(shard, clock, market, accounts, chance, 60, sometimes)
     actions.do_close_market(market, by=None)
-    derive.derive_market(market.pk)
-    derive.refresh_stats()
+    projections.project_market(market.pk)
+    projections.refresh_stats()
     bit_by_bit = stored()
     check_against_trades(market)
     Candle.objects.all().delete()
@@ -184,8 +184,8 @@ def test_bit_by_bit_gives_the_same_rows_as_at_once_and_as_the_trades_say(
     MarketStats.objects.filter(market=market).delete()
     monkeypatch.undo()
     world.set_clock(monkeypatch, lambda: clock.us)
-    derive.derive_market(market.pk)
-    derive.refresh_stats()
+    projections.project_market(market.pk)
+    projections.refresh_stats()
     assert stored() == bit_by_bit
 
 
@@ -209,19 +209,19 @@ def check_against_trades(market):
 
 def test_deriving_twice_changes_nothing(clock, shard, market, alice, bob):
     trade(shard, market, bob, alice, 60, 100)
-    derive.derive_market(market.pk)
+    projections.project_market(market.pk)
     before = stored()
-    derive.derive_market(market.pk)
+    projections.project_market(market.pk)
     assert stored() == before
-    assert derive.list_behind(10) == []
+    assert projections.list_behind(10) == []
     trade(shard, market, bob, alice, 61, 100)
-    assert derive.list_behind(10) == [market.pk]
+    assert projections.list_behind(10) == [market.pk]
 
 
 def test_rebuild_finds_rows_as_they_should_be(clock, shard, market, alice, bob, capsys):
     play(shard, clock, market, [alice, bob], random.Random(1), 30)
-    derive.derive_market(market.pk)
-    derive.refresh_stats()
+    projections.project_market(market.pk)
+    projections.refresh_stats()
     before = stored()
     call_command("rebuild")
     assert "0 rows differed" in capsys.readouterr().out
@@ -230,8 +230,8 @@ def test_rebuild_finds_rows_as_they_should_be(clock, shard, market, alice, bob, 
 
 def test_rebuild_mends_what_differs_and_says_so(clock, shard, market, alice, bob, capsys):
     play(shard, clock, market, [alice, bob], random.Random(2), 30)
-    derive.derive_market(market.pk)
-    derive.refresh_stats()
+    projections.project_market(market.pk)
+    projections.refresh_stats()
     before = stored()
     first, second = Candle.objects.order_by("minute")[:2]
     Candle.objects.filter(pk=first.pk).update(volume_lots=1)
@@ -247,8 +247,8 @@ def test_rebuild_mends_what_differs_and_says_so(clock, shard, market, alice, bob
 
 def test_rebuild_from_nothing_makes_everything(clock, shard, market, alice, bob):
     play(shard, clock, market, [alice, bob], random.Random(3), 30)
-    derive.derive_market(market.pk)
-    derive.refresh_stats()
+    projections.project_market(market.pk)
+    projections.refresh_stats()
     before = stored()
     Candle.objects.all().delete()
     OutcomeStats.objects.all().delete()

@@ -11,7 +11,7 @@ from accounts.clock import from_datetime
 from accounts.models import Account, Transfer
 from tests.trading import world
 from tests.trading.world import CREDIT, buy, run, sell
-from trading import actions, derive, equity
+from trading import actions, equity, projections
 from trading.marks import compute_mark
 from trading.models import DailyEquity, Trade
 from trading.settlement import settle_market
@@ -47,7 +47,7 @@ def people(yesterday, shard, operator):
     Account.objects.filter(pk__in=(alice.pk, bob.pk)).update(created_at=yesterday)
     run(shard, sell(market, bob, 60, 1000), buy(market, alice, 60, 1000))
     run(shard, buy(market, bob, 50, 100), sell(market, alice, 56, 100))
-    derive.derive_market(market.pk)
+    projections.project_market(market.pk)
     return market, alice, bob
 
 
@@ -79,7 +79,7 @@ def test_what_happens_later_does_not_change_the_day(
     actions.do_close_market(market, by=operator)
     actions.do_resolve_market(market, by=operator, payout_pips=[10_000, 0], evidence_text="x")
     assert settle_market(market.pk)
-    derive.derive_market(market.pk)
+    projections.project_market(market.pk)
     after = {row.account_id: row.equity_micros for row in equity.compute_day(YESTERDAY)}
     assert after == before
     assert Trade.objects.filter(created_at_us__gte=from_datetime(yesterday) + 1).exists()

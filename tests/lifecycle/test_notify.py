@@ -22,7 +22,7 @@ from markets.actions import do_approve_market, do_propose_market, do_reject_mark
 from markets.models import Market, Resolution
 from tests.trading import world
 from tests.trading.world import CREDIT, buy, cancel, run, sell
-from trading import actions, derive, notify, own_data
+from trading import actions, notify, own_data, projections
 from trading.engine.types import OrderOptions, Tif
 from trading.mails import send_due
 from trading.models import MailState, Notification, NotificationChoice, NotificationKind
@@ -55,41 +55,41 @@ def settle(market, operator, payout_pips):
 
 def test_whose_order_rested_is_told_of_its_fills_and_who_took_is_not(shard, market, alice, bob):
     run(shard, sell(market, bob, 60, 1_000), buy(market, alice, 60, 400))
-    derive.derive_market(market.pk)
+    projections.project_market(market.pk)
     assert told(bob) == ["Sold 4 Yes at 0.60"]
     assert told(alice) == []
 
 
 def test_more_fills_of_one_order_are_one_notification_until_it_is_read(shard, market, alice, bob):
     run(shard, sell(market, bob, 60, 1_000), buy(market, alice, 60, 400))
-    derive.derive_market(market.pk)
+    projections.project_market(market.pk)
     run(shard, buy(market, alice, 60, 100))
-    derive.derive_market(market.pk)
+    projections.project_market(market.pk)
     assert told(bob) == ["Sold 5 Yes at 0.60"]
     assert "5 still in the book" in describe(Notification.objects.get()).detail
     Notification.objects.update(read_at=timezone.now())
     run(shard, buy(market, alice, 60, 500))
-    derive.derive_market(market.pk)
+    projections.project_market(market.pk)
     assert told(bob) == ["Sold 5 Yes at 0.60", "Sold 5 Yes at 0.60"]
 
 
 def test_what_is_said_to_be_in_the_book_is_there_when_it_is_read(shard, market, alice, bob):
     rested, _ = run(shard, sell(market, bob, 60, 1_000), buy(market, alice, 60, 400))
-    derive.derive_market(market.pk)
+    projections.project_market(market.pk)
     assert "6 still in the book" in describe(Notification.objects.get()).detail
     run(shard, cancel(market, bob, rested.order.order_id))
     assert describe(Notification.objects.get()).detail == market.title
     Notification.objects.all().delete()
     rested, *_ = run(shard, sell(market, bob, 60, 1_000), buy(market, alice, 60, 400))
     run(shard, cancel(market, bob, rested.order.order_id))
-    derive.derive_market(market.pk)
+    projections.project_market(market.pk)
     assert told(bob) == ["Sold 4 Yes at 0.60"]
     assert describe(Notification.objects.get()).detail == market.title
 
 
 def test_an_order_for_no_is_told_as_it_was_entered(shard, market, alice, bob):
     run(shard, sell(market, bob, 60, 1_000, as_no=True), buy(market, alice, 60, 1_000))
-    derive.derive_market(market.pk)
+    projections.project_market(market.pk)
     assert told(bob) == ["Bought 10 No at 0.40"]
 
 
@@ -98,15 +98,15 @@ def test_an_order_for_no_of_one_of_several_outcomes_is_told_as_it_was_entered(sh
     world.open_market(shard, market)
     run(shard, sell(market, bob, 60, 1_000, outcome=1, as_no=True))
     run(shard, buy(market, alice, 60, 1_000, outcome=1))
-    derive.derive_market(market.pk)
+    projections.project_market(market.pk)
     assert told(bob) == ["Bought 10 No on Outcome 1 at 0.40"]
 
 
 def test_deriving_twice_and_rebuilding_tell_nobody_again(shard, market, alice, bob):
     run(shard, sell(market, bob, 60, 1_000), buy(market, alice, 60, 400))
-    derive.derive_market(market.pk)
-    derive.derive_market(market.pk)
-    derive.rebuild_market(market.pk)
+    projections.project_market(market.pk)
+    projections.project_market(market.pk)
+    projections.rebuild_market(market.pk)
     assert told(bob) == ["Sold 4 Yes at 0.60"]
 
 
@@ -116,14 +116,14 @@ def test_an_order_that_expires_is_told(shard, market, alice, monkeypatch):
     run(shard, order)
     world.set_clock(monkeypatch, lambda: soon + 1)
     actions.do_pass_time(market.pk)
-    derive.derive_market(market.pk)
+    projections.project_market(market.pk)
     assert told(alice) == ["Your order to buy 5 Yes at 0.40 expired"]
 
 
 def test_programs_of_the_exchange_are_told_nothing(shard, market, alice, bob):
     Account.objects.filter(pk=bob.pk).update(kind="system")
     run(shard, sell(market, bob, 60, 1_000), buy(market, alice, 60, 400))
-    derive.derive_market(market.pk)
+    projections.project_market(market.pk)
     assert not Notification.objects.exists()
 
 
@@ -371,7 +371,7 @@ def test_who_wants_none_gets_none_and_who_wants_mail_gets_one(shard, market, ali
     choose(carol, NotificationKind.FILL, on_site=False)
     run(shard, sell(market, bob, 60, 100), sell(market, carol, 61, 100))
     run(shard, buy(market, alice, 61, 200))
-    derive.derive_market(market.pk)
+    projections.project_market(market.pk)
     assert told(carol) == []
     assert Notification.objects.get().read_at is not None
     send_due()
@@ -386,7 +386,7 @@ def test_who_wants_none_gets_none_and_who_wants_mail_gets_one(shard, market, ali
 def test_a_mail_that_can_not_be_handed_over_is_due_again(shard, market, alice, bob, monkeypatch):
     choose(bob, NotificationKind.FILL, by_mail=True)
     run(shard, sell(market, bob, 60, 100), buy(market, alice, 60, 100))
-    derive.derive_market(market.pk)
+    projections.project_market(market.pk)
 
     def refuse(*arguments, **options):
         raise ConnectionRefusedError

@@ -8,7 +8,7 @@ from django.db import DatabaseError, connection, transaction
 
 from markets.models import Tag
 from tests.trading import world
-from trading.snapshot import reading
+from trading.snapshot import consistent_read
 from trading.verify import check_everything
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -28,7 +28,7 @@ def add_tag(slug):
 
 
 def test_what_is_written_meanwhile_is_not_seen_and_not_kept_waiting():
-    with reading():
+    with consistent_read():
         assert Tag.objects.count() == 0
         add_tag("first")
         assert Tag.objects.count() == 0
@@ -36,7 +36,7 @@ def test_what_is_written_meanwhile_is_not_seen_and_not_kept_waiting():
 
 
 def test_reading_ends_with_what_went_wrong_inside():
-    with pytest.raises(ValueError, match="inside"), reading():
+    with pytest.raises(ValueError, match="inside"), consistent_read():
         raise ValueError("inside")
     with transaction.atomic():
         add_here = Tag.objects.create(slug="second", name="second")
@@ -45,7 +45,7 @@ def test_reading_ends_with_what_went_wrong_inside():
 
 def test_nothing_is_written_by_a_reader():
     def write():
-        with reading():
+        with consistent_read():
             Tag.objects.create(slug="third", name="third")
 
     if connection.vendor == "postgresql":

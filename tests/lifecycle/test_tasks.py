@@ -13,7 +13,7 @@ from markets.models import Exchange, Market, Resolution, StatusChange
 from predex.celery import app
 from tests.trading import world
 from tests.trading.world import buy, run, sell
-from trading import actions, derive, schedule, settlement, tasks, verify
+from trading import actions, projections, schedule, settlement, tasks, verify
 from trading.engine.types import OrderOptions, Tif
 from trading.models import BookState, Candle, DailyEquity, Order, VerifyRun
 
@@ -153,7 +153,7 @@ def test_all_tasks_run_twice_in_a_row_on_an_exchange_that_trades(shard, market, 
         for name in schedule.SECONDS:
             getattr(tasks, name)()
     assert Candle.objects.count() == 1
-    assert not derive.list_behind(10)
+    assert not projections.list_behind(10)
     assert DailyEquity.objects.count() == 0
 
 

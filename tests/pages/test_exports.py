@@ -12,7 +12,7 @@ from accounts.models import Account, Transfer
 from tests.pages.trading import browser_of, shard
 from tests.trading import world
 from tests.trading.world import CREDIT, buy, run, sell
-from trading import actions, derive
+from trading import actions, projections
 from trading.models import Margin
 from trading.pages import exports
 from trading.settlement import settle_market
@@ -46,7 +46,7 @@ def people(shard):
         run(shard, sell(market, bob, 61, 700), buy(market, alice, 63, 1300))
         run(shard, sell(market, bob, 63, 300), sell(market, alice, 70, 200))
         run(shard, buy(market, alice, 20, 100, client_order_id="-1+2"))
-        derive.derive_market(market.pk)
+        projections.project_market(market.pk)
     operator = world.make_user("opera", staff=True)
     for market in markets[1:]:
         actions.do_close_market(market, by=operator)

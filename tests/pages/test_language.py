@@ -13,7 +13,7 @@ import pytest
 from tests.exchange import ROOT
 from tests.pages.trading import browser_of, shard
 from tests.trading.world import buy, make_account, make_market, make_user, open_market, run, sell
-from trading import derive
+from trading import projections
 
 __all__ = ["shard"]
 
@@ -142,7 +142,7 @@ def test_numbers_on_german_pages_have_german_signs(shard):
     open_market(shard, market)
     run(shard, sell(market, bob, 60, 150_050), buy(market, alice, 60, 150_050))
     run(shard, buy(market, alice, 55, 550), sell(market, bob, 64, 100))
-    derive.derive_market(market.pk)
+    projections.project_market(market.pk)
     browser = browser_of(alice)
     browser.cookies["django_language"] = "de"
     names = {"market": market.slug, "key": market.pk, "account": alice.pk}

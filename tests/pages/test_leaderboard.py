@@ -15,7 +15,7 @@ from markets.models import Group, GroupMember
 from tests.pages.trading import browser_of, shard
 from tests.trading import world
 from tests.trading.world import CREDIT, buy, run, sell
-from trading import actions, derive, equity, leaderboard
+from trading import actions, equity, leaderboard, projections
 from trading.leaderboard import get_leaderboard, get_leaderboard_of, read_board
 from trading.models import DailyEquity
 from trading.settlement import settle_market
@@ -78,7 +78,7 @@ def traders(shard):
     actions.do_resolve_market(settled, by=operator, payout_pips=[0, 10_000], evidence_text="x")
     assert settle_market(settled.pk)
     for market in (binary, choice):
-        derive.derive_market(market.pk)
+        projections.project_market(market.pk)
     return accounts
 
 
@@ -131,7 +131,7 @@ def test_who_never_traded_has_no_place_above_who_lost(shard):
     world.open_market(shard, market)
     run(shard, sell(market, loser, 60, 1_000), buy(market, winner, 60, 1_000))
     run(shard, buy(market, quoting, 70, 100), sell(market, loser, 90, 100))
-    derive.derive_market(market.pk)
+    projections.project_market(market.pk)
     for by in leaderboard.ORDERS:
         board = get_leaderboard("all", by, user=newcomer.owner)
         assert [place.user for place in board.places] == [winner.owner, loser.owner], by

@@ -17,11 +17,11 @@ from markets.queries import get_market
 from tests.markets.factories import make_group, make_user
 from tests.markets.factories import make_market as make_catalogued_market
 from tests.trading.world import buy, make_account, make_market, open_market, own_shard, run, sell
-from trading.cards import build_card
-from trading.derive import derive_market
+from trading.instruments import build_instrument
 from trading.models import Candle, OutcomeStats
 from trading.pages import history, lines
 from trading.pages.live import build_context
+from trading.projections import project_market
 
 pytestmark = pytest.mark.django_db
 
@@ -61,7 +61,7 @@ def add_candle(market, minute, *, outcome=0, bid=None, ask=None, close=None):
 
 
 def read_percents(market, range_name, **options):
-    read = history.read_history(build_card(market), range_name, **options)
+    read = history.read_history(build_instrument(market), range_name, **options)
     return {
         outcome: [None if value is None else value / lines.PERCENT for value in line]
         for outcome, line in read.lines.items()
@@ -158,7 +158,7 @@ def test_the_parts_take_a_constant_number_of_queries(
     for orders in (1, 40):
         run(shard, *(sell(market, maker, 50 + number // 2, 2 * LOTS) for number in range(orders)))
         run(shard, *(buy(market, taker, 60, LOTS) for _ in range(orders)))
-        derive_market(market.pk)
+        project_market(market.pk)
         shown = get_market(market.slug, user=user)
         cache.forget_all()  # of the exchange, which every page needs
         with django_assert_num_queries(queries):
@@ -242,7 +242,7 @@ def test_the_chart_begins_with_the_first_outcome_that_has_a_price():
 def test_a_range_begins_with_what_was_known_before_it():
     market, now = make_catalogued_market(status="open"), this_minute()
     add_candle(market, now - 3 * 24 * 60, bid=40, ask=42)
-    read = history.read_history(build_card(market), "1D")
+    read = history.read_history(build_instrument(market), "1D")
     assert read.times[0] >= (now - 24 * 60 - 3) * 60_000
     assert set(read.lines[0]) == {2 * 4100}
 
@@ -251,7 +251,7 @@ def test_a_line_of_a_year_has_at_most_500_points_and_ends_now():
     market, now = make_catalogued_market(status="open"), this_minute()
     add_candle(market, now - 365 * 24 * 60, bid=40, ask=42)
     add_candle(market, now, bid=50, ask=52)
-    read = history.read_history(build_card(market), "ALL")
+    read = history.read_history(build_instrument(market), "ALL")
     assert 250 <= len(read.times) == len(read.lines[0]) <= history.POINTS_MAX
     assert now * 60_000 < read.times[-1] <= now_us() // 1000
     assert read.lines[0][-1] == 2 * 5100
@@ -263,7 +263,7 @@ def test_fifty_outcomes_have_shorter_lines():
     now = this_minute()
     for outcome in range(50):
         add_candle(market, now - 600, outcome=outcome, bid=1, ask=3)
-    read = history.read_history(build_card(market), "ALL")
+    read = history.read_history(build_instrument(market), "ALL")
     assert len(read.lines) == 50
     assert sum(len(line) for line in read.lines.values()) <= history.VALUES_MAX
     assert all(line[-1] == 400 for line in read.lines.values())
@@ -274,7 +274,7 @@ def test_the_chart_of_a_closed_market_ends_with_its_trading():
     add_candle(market, now - 5000, bid=40, ask=42)
     add_candle(market, now - 4000, bid=50, ask=52)
     end_trading(market, now - 3000)
-    read = history.read_history(build_card(market), "1H")
+    read = history.read_history(build_instrument(market), "1H")
     assert read.times[-1] == (now - 2999) * 60_000
     assert len(read.times) >= 60
     assert set(read.lines[0]) == {2 * 5100}
@@ -284,7 +284,7 @@ def test_the_chart_of_a_settled_market_with_one_trade_has_a_line_until_trading_e
     market, now = make_catalogued_market(status="settled"), this_minute()
     add_candle(market, now - 4000, close=62)
     end_trading(market, now - 1000)
-    read = history.read_history(build_card(market), "ALL")
+    read = history.read_history(build_instrument(market), "ALL")
     assert read.times[0] <= (now - 4000 + 10) * 60_000
     assert abs(read.times[-1] - (now - 1000) * 60_000) <= 60_000
     assert set(read.lines[0]) == {2 * 6200}
@@ -306,8 +306,8 @@ def test_a_young_market_shows_each_trade(shard, market):
     run(shard, *(sell(market, maker, cents, LOTS) for cents in (97, 98, 99)))
     for _ in range(3):
         run(shard, buy(market, taker, 99, LOTS))
-    derive_market(market.pk)
-    read = history.read_history(build_card(market), "ALL")
+    project_market(market.pk)
+    read = history.read_history(build_instrument(market), "ALL")
     assert read.lines[0][:3] == [2 * 9700, 2 * 9800, 2 * 9900]
     assert read.times == sorted(read.times)
     assert read.times[-1] - read.times[0] < 60_000
@@ -323,7 +323,7 @@ def test_the_trades_of_one_outcome_leave_the_lines_of_the_others():
 
 
 def test_a_market_without_candles_has_no_points():
-    read = history.read_history(build_card(make_catalogued_market(status="open")), "ALL")
+    read = history.read_history(build_instrument(make_catalogued_market(status="open")), "ALL")
     assert read == history.History([], {0: []})
 
 

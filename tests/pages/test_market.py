@@ -15,7 +15,7 @@ from tests.markets import factories
 from tests.pages.trading import browser_of, shard
 from tests.trading import world
 from tests.trading.world import buy, open_market, run, sell
-from trading import actions, derive
+from trading import actions, projections
 from trading.models import Lease
 from trading.pages.market import describe_time
 from trading.settlement import settle_market
@@ -43,7 +43,7 @@ def people(alive):
     open_market(alive, market)
     run(alive, sell(market, bob, 60, 1_500), buy(market, alice, 60, 1_000))
     run(alive, buy(market, alice, 40, 500))
-    derive.derive_market(market.pk)
+    projections.project_market(market.pk)
     market.refresh_from_db()
     return alice, bob, market
 
@@ -214,7 +214,7 @@ def test_what_a_void_takes_back_is_said_as_that(alive):
     open_market(alive, market)
     run(alive, sell(market, bob, 50, 100), buy(market, alice, 50, 100))
     run(alive, buy(market, bob, 60, 100), sell(market, alice, 60, 100))
-    derive.derive_market(market.pk)
+    projections.project_market(market.pk)
     actions.do_void_market(market, by=world.make_user("opera", staff=True), reason="unclear")
     Resolution.objects.update(final_at=timezone.now())
     assert settle_market(market.pk)
@@ -272,7 +272,7 @@ def test_open_interest_is_the_markets_once(alive):
     market = world.make_market(outcomes=3)
     open_market(alive, market)
     run(alive, sell(market, bob, 60, 500), buy(market, alice, 60, 500))
-    derive.derive_market(market.pk)
+    projections.project_market(market.pk)
     market.refresh_from_db()
     assert 'Open interest</dt><dd class="num font-medium">5</dd>' in see(market)
 
@@ -398,7 +398,7 @@ def test_queries_are_as_many_however_much_there_is(people, alive, django_assert_
         run(alive, buy(market, alice, price, 100))
     for _ in range(20):
         run(alive, sell(market, bob, 59, 100), buy(market, alice, 59, 100))
-    derive.derive_market(market.pk)
+    projections.project_market(market.pk)
     assert count_queries(django_assert_max_num_queries, market, alice, 40) == few
     assert count_queries(django_assert_max_num_queries, market, None, 30) <= few
 
@@ -411,7 +411,7 @@ def test_queries_are_as_many_with_fifty_outcomes(alive, django_assert_max_num_qu
         open_market(alive, market)
         for outcome in range(outcomes):
             run(alive, sell(market, alice, 50, 100, outcome=outcome))
-        derive.derive_market(market.pk)
+        projections.project_market(market.pk)
         counts.append(count_queries(django_assert_max_num_queries, market, alice, 40))
         page = see(market, alice)
         assert page.count('<option value="O') >= outcomes

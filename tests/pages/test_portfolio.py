@@ -19,7 +19,7 @@ from tests.pages.desk import SITE, inside
 from tests.pages.trading import browser_of, shard
 from tests.trading import world
 from tests.trading.world import CREDIT, buy, run, sell
-from trading import actions, derive, equity
+from trading import actions, equity, projections
 from trading.gateway import get_gateway
 from trading.holdings import read_marks
 from trading.models import DailyEquity, Order
@@ -49,7 +49,7 @@ def trade(shard, alice, markets=1, **fields):
         world.open_market(shard, market)
         run(shard, sell(market, bob, 60, 1000), buy(market, alice, 60, 1000))
         run(shard, buy(market, alice, 40, 500), sell(market, bob, 64, 100))
-        derive.derive_market(market.pk)
+        projections.project_market(market.pk)
         made.append(market)
     alice.refresh_from_db()
     return made
@@ -92,7 +92,7 @@ def test_a_positions_profit_is_what_the_account_gained_and_closing_only_reduces(
     """10 YES bought at 0.60 for a fee of 0.168; the best bid of somebody else is 0.45."""
     [market] = trade(shard, alice, fee_kind="quadratic", fee_taker_rate=70_000)
     run(shard, buy(market, world.make_account(), 45, 1000))
-    derive.derive_market(market.pk)
+    projections.project_market(market.pk)
     page = browser_of(alice).get("/portfolio/")
     text = text_of(page)
     assert f"Profit, all time {MINUS}0.17 cr" in text
@@ -141,7 +141,7 @@ def test_no_is_held_as_no(shard, alice):
     market = world.make_market()
     world.open_market(shard, market)
     run(shard, buy(market, bob, 60, 1000), sell(market, alice, 60, 1000))
-    derive.derive_market(market.pk)
+    projections.project_market(market.pk)
     text = text_of(browser_of(alice).get("/portfolio/"))
     assert "No 10 at 0.40 by selling Yes 10" in text
     assert "Value" in text
@@ -394,7 +394,7 @@ def test_complete_sets_are_worth_one_in_the_head_in_the_list_and_at_midnight(sha
             buy(market, carol, 60, 100, outcome=outcome),
             sell(market, dora, 60, 100, outcome=outcome),
         )
-    derive.derive_market(market.pk)
+    projections.project_market(market.pk)
     page = browser_of(alice).get("/portfolio/").content.decode()
     found = re.search(r'id="positions-data">(.*?)</script>', page)
     [live] = json.loads(found[1])

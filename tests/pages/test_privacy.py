@@ -239,7 +239,7 @@ def test_an_order_that_comes_in_between_does_not_stop_the_deletion(trader, monke
         if closed[-1]:
             cancel_orders(account_id, by_operator)
 
-    monkeypatch.setattr("accounts.hooks.cancel_orders", cancel)
+    monkeypatch.setattr("accounts.registry.cancel_orders", cancel)
     do_delete_user(trader)
     assert closed == [False, True]
     trader.refresh_from_db()

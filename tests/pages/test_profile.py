@@ -11,7 +11,7 @@ from markets.models import Market
 from tests.pages.trading import browser_of, shard
 from tests.trading import world
 from tests.trading.world import buy, run, sell
-from trading import actions, derive
+from trading import actions, projections
 from trading.settlement import settle_market
 from trading.track_record import Forecast, build_track_record, list_forecasts, read_track_record
 
@@ -93,7 +93,7 @@ def test_positions_are_shown_only_if_they_are_shared_and_the_market_is_listed(sh
     )
     for market in (listed, unlisted):
         run(shard, sell(market, bob, 60, 1000), buy(market, alice, 60, 1000))
-        derive.derive_market(market.pk)
+        projections.project_market(market.pk)
     assert "Known to" not in Client().get("/@alice/").content.decode()
     User.objects.filter(pk=alice.owner_id).update(shares_positions=True)
     page = Client().get("/@alice/").content.decode()
@@ -215,7 +215,7 @@ def test_a_profile_costs_as_many_queries_with_one_market_as_with_many(
             Market.objects.filter(pk=market.pk).update(creator=alice.owner)
             for one in (market, still_open):
                 run(shard, sell(one, bob, 60, 100), buy(one, alice, 60, 100))
-            derive.derive_market(still_open.pk)
+            projections.project_market(still_open.pk)
             settle(market, 10_000, 0)
         browser = Client()
         browser.get("/@alice/")

@@ -18,7 +18,7 @@ from accounts.models import User
 from accounts.policy import get_policy
 from accounts.templatetags.predex import money, price, when
 from accounts.units import PIPS_PER_CREDIT
-from markets.admin.acts import MarketAct, describe_proposal
+from markets.admin.acts import MarketAction, describe_proposal
 from markets.lifecycle import equal_payout
 from markets.models import TICKS_PIPS, Dispute, Market, Resolution
 from trading.actions import (
@@ -40,7 +40,7 @@ from trading.settlement import compute_house_cover_micros
 Status = Market.Status
 
 
-class LiveAct(MarketAct):
+class LiveAction(MarketAction):
     """`statuses` are those of markets for which it is offered."""
 
     statuses: ClassVar[Collection[str]]
@@ -54,7 +54,7 @@ class LiveAct(MarketAct):
         type(self).act(row, by=by, reason=reason)
 
 
-class OpenAct(LiveAct):
+class OpenAction(LiveAction):
     title = pgettext_lazy("an act", "Open")
     done = _("The market is open.")
     explanation = _("It accepts orders from now on. Its question and terms are then fixed.")
@@ -66,7 +66,7 @@ class OpenAct(LiveAct):
         return super().fits(row) and row.is_approved
 
 
-class ApproveAndOpenAct(LiveAct):
+class ApproveAndOpenAction(LiveAction):
     title = _("Approve and open")
     done = _("The market is approved and open.")
     explanation = _(
@@ -81,7 +81,7 @@ class ApproveAndOpenAct(LiveAct):
         return describe_proposal(self.rows)
 
 
-class HaltAct(LiveAct):
+class HaltAction(LiveAction):
     title = _("Halt")
     done = _("The market is halted.")
     explanation = _(
@@ -92,7 +92,7 @@ class HaltAct(LiveAct):
     act = staticmethod(do_halt_market)
 
 
-class ResumeAct(LiveAct):
+class ResumeAction(LiveAction):
     title = _("Resume")
     done = _("The market is open again.")
     explanation = _("It accepts orders again.")
@@ -100,7 +100,7 @@ class ResumeAct(LiveAct):
     act = staticmethod(do_resume_market)
 
 
-class CloseAct(LiveAct):
+class CloseAction(LiveAction):
     title = _("Close now")
     done = _("The market is closed.")
     explanation = _("It accepts no more orders, for good. Resting orders are cancelled.")
@@ -110,7 +110,7 @@ class CloseAct(LiveAct):
     act = staticmethod(do_close_market)
 
 
-class CloseTimeAct(LiveAct):
+class CloseTimeAction(LiveAction):
     title = _("Move the close time")
     done = _("The close time is moved.")
     statuses = (Status.OPEN, Status.HALTED)
@@ -138,7 +138,7 @@ class CloseTimeAct(LiveAct):
         do_change_close_time(row, by=by, close_at=self.cleaned_data["close_at"], reason=reason)
 
 
-class TickAct(LiveAct):
+class TickAction(LiveAction):
     title = _("Refine the tick")
     done = _("The tick is refined.")
     explanation = _("Prices may be finer from now on. Resting orders keep price and place.")
@@ -163,11 +163,11 @@ class TickAct(LiveAct):
 # --- results -------------------------------------------------------------------------------------
 
 
-class ResultAct(LiveAct):
+class ResultAction(LiveAction):
     permission = "markets.resolve_markets"
 
 
-class ResolveAct(ResultAct):
+class ResolveAction(ResultAction):
     """Either who won, sharing equally, or what each pays: the fields `payout_0`, `payout_1`, ..."""
 
     title = _("Propose a result")
@@ -249,7 +249,7 @@ class ResolveAct(ResultAct):
         return [pips or 0 for pips in values]
 
 
-class ApproveResultAct(ResultAct):
+class ApproveResultAction(ResultAction):
     title = _("Approve the result")
     done = _("The result is approved.")
     explanation = _(
@@ -264,7 +264,7 @@ class ApproveResultAct(ResultAct):
         return super().fits(row) and get_policy().two_person_rule
 
 
-class PayResultAct(ResultAct):
+class PayResultAction(ResultAction):
     title = _("Pay now")
     done = _("The result is being paid.")
     explanation = _(
@@ -281,7 +281,7 @@ class PayResultAct(ResultAct):
         return super().fits(row) and _is_disputable(row) and not _is_disputed(row)
 
 
-class WithdrawResultAct(ResultAct):
+class WithdrawResultAction(ResultAction):
     title = _("Withdraw the result")
     done = _("The result is withdrawn.")
     explanation = _(
@@ -294,7 +294,7 @@ class WithdrawResultAct(ResultAct):
     act = staticmethod(do_withdraw_result)
 
 
-class VoidAct(ResultAct):
+class VoidAction(ResultAction):
     title = _("Void")
     done = _("The market is being voided.")
     explanation = _(
@@ -337,16 +337,16 @@ def _is_disputed(market: Market) -> bool:
 
 
 ACTS = {
-    "approve-and-open": ApproveAndOpenAct,
-    "open": OpenAct,
-    "halt": HaltAct,
-    "resume": ResumeAct,
-    "close": CloseAct,
-    "close-time": CloseTimeAct,
-    "tick": TickAct,
-    "resolve": ResolveAct,
-    "approve-result": ApproveResultAct,
-    "pay-result": PayResultAct,
-    "withdraw-result": WithdrawResultAct,
-    "void": VoidAct,
+    "approve-and-open": ApproveAndOpenAction,
+    "open": OpenAction,
+    "halt": HaltAction,
+    "resume": ResumeAction,
+    "close": CloseAction,
+    "close-time": CloseTimeAction,
+    "tick": TickAction,
+    "resolve": ResolveAction,
+    "approve-result": ApproveResultAction,
+    "pay-result": PayResultAction,
+    "withdraw-result": WithdrawResultAction,
+    "void": VoidAction,
 }

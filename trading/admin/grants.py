@@ -23,7 +23,7 @@ from unfold.widgets import (
 
 from accounts.actions import Issue, do_grant_many
 from accounts.admin.money import do_once
-from accounts.admin_acts import REFUSED
+from accounts.admin_actions import REFUSED
 from accounts.admin_base import ModelAdmin, get_operator
 from accounts.admin_fields import AmountField
 from accounts.audit import REASON_LENGTH_MAX

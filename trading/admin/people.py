@@ -7,8 +7,8 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, path
 from django.utils.translation import gettext_lazy as _
 
-from accounts.admin import AccountAdmin, SuspendAct, UserAdmin
-from accounts.admin_acts import Act
+from accounts.admin import AccountAdmin, SuspendAction, UserAdmin
+from accounts.admin_actions import AdminAction
 from accounts.errors import ApiError
 from accounts.models import Account, User
 from accounts.models.account import OWNED_KINDS
@@ -18,7 +18,7 @@ from trading.admin import grants
 admin.site.unregister([Account, User])
 
 
-class StopAct(SuspendAct):
+class StopAction(SuspendAction):
     """Suspends, and cancels what rests in the books: now if the engines answer, else soon."""
 
     def do(self, row: User, *, by: User, reason: str) -> None:
@@ -32,10 +32,10 @@ class StopAct(SuspendAct):
 
 @admin.register(User)
 class TradingUserAdmin(UserAdmin):
-    acts = {**UserAdmin.acts, "suspend": StopAct}
+    acts = {**UserAdmin.acts, "suspend": StopAction}
 
 
-class CancelOrdersAct(Act):
+class CancelOrdersAction(AdminAction):
     title = _("Cancel all orders")
     done = _("All open orders are cancelled.")
     permission = "accounts.suspend_users"
@@ -52,7 +52,7 @@ class CancelOrdersAct(Act):
 
 @admin.register(Account)
 class TradingAccountAdmin(AccountAdmin):
-    acts = {**AccountAdmin.acts, "cancel-orders": CancelOrdersAct}
+    acts = {**AccountAdmin.acts, "cancel-orders": CancelOrdersAction}
     list_before_template = "admin/accounts/account/grant_link.html"
 
     def get_urls(self) -> list[URLPattern]:

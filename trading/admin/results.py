@@ -7,7 +7,7 @@ from django.contrib import admin
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from accounts.admin_acts import Act
+from accounts.admin_actions import AdminAction
 from accounts.errors import RefusedError
 from accounts.models import User
 from accounts.policy import get_policy
@@ -19,12 +19,12 @@ from trading.actions import (
     do_pay_result,
     do_withdraw_result,
 )
-from trading.admin.acts import ApproveResultAct, PayResultAct, WithdrawResultAct
+from trading.admin.acts import ApproveResultAction, PayResultAction, WithdrawResultAction
 
 admin.site.unregister([Dispute, Resolution])
 
 
-class StandingAct(Act):
+class StandingAction(AdminAction):
     permission = "markets.resolve_markets"
 
     @classmethod
@@ -36,10 +36,10 @@ class StandingAct(Act):
             yield _("Evidence"), f"{result.evidence_text}\n{result.evidence_url}"
 
 
-class ApproveAct(StandingAct):
-    title = ApproveResultAct.title
-    done = ApproveResultAct.done
-    explanation = ApproveResultAct.explanation
+class ApproveAction(StandingAction):
+    title = ApproveResultAction.title
+    done = ApproveResultAction.done
+    explanation = ApproveResultAction.explanation
 
     @classmethod
     def fits(cls, row: Resolution) -> bool:
@@ -49,10 +49,10 @@ class ApproveAct(StandingAct):
         do_approve_result(_get_market(row), by=by, reason=reason)
 
 
-class PayAct(StandingAct):
-    title = PayResultAct.title
-    done = PayResultAct.done
-    explanation = PayResultAct.explanation
+class PayAction(StandingAction):
+    title = PayResultAction.title
+    done = PayResultAction.done
+    explanation = PayResultAction.explanation
     is_harmful = True
     needs_reason = True
 
@@ -64,10 +64,10 @@ class PayAct(StandingAct):
         do_pay_result(_get_market(row), by=by, reason=reason)
 
 
-class WithdrawAct(StandingAct):
-    title = WithdrawResultAct.title
-    done = WithdrawResultAct.done
-    explanation = WithdrawResultAct.explanation
+class WithdrawAction(StandingAction):
+    title = WithdrawResultAction.title
+    done = WithdrawResultAction.done
+    explanation = WithdrawResultAction.explanation
     is_harmful = True
     needs_reason = True
 
@@ -77,10 +77,10 @@ class WithdrawAct(StandingAct):
 
 @admin.register(Resolution)
 class LiveResolutionAdmin(ResolutionAdmin):
-    acts = {"approve": ApproveAct, "pay": PayAct, "withdraw": WithdrawAct}
+    acts = {"approve": ApproveAction, "pay": PayAction, "withdraw": WithdrawAction}
 
 
-class DecideAct(Act):
+class DecideAction(AdminAction):
     permission = "markets.resolve_markets"
     needs_reason = True
     uphold: bool
@@ -99,7 +99,7 @@ class DecideAct(Act):
         do_decide_dispute(market, by=by, raised_by=handle, uphold=self.uphold, note=reason)
 
 
-class UpholdAct(DecideAct):
+class UpholdAction(DecideAction):
     title = _("Uphold")
     done = _("The dispute is upheld: the result is withdrawn.")
     explanation = _("The dispute is right: the result is withdrawn and the market closed again.")
@@ -107,7 +107,7 @@ class UpholdAct(DecideAct):
     uphold = True
 
 
-class DismissAct(DecideAct):
+class DismissAction(DecideAction):
     title = _("Dismiss")
     done = _("The dispute is dismissed: the result stands.")
     explanation = _("The result stands.")
@@ -116,7 +116,7 @@ class DismissAct(DecideAct):
 
 @admin.register(Dispute)
 class LiveDisputeAdmin(DisputeAdmin):
-    acts = {"uphold": UpholdAct, "dismiss": DismissAct}
+    acts = {"uphold": UpholdAction, "dismiss": DismissAction}
 
 
 def _get_market(result: Resolution) -> Market:

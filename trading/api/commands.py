@@ -18,7 +18,6 @@ from trading.api.options import read_options
 from trading.api.reading import read_client_order_id, read_time_us, read_units
 from trading.api.refusals import build_refusal
 from trading.api.schema import AmendOrder, PlaceOrder
-from trading.cards import MarketCard
 from trading.engine.types import (
     BUY,
     PAYOUT_PIPS,
@@ -31,6 +30,7 @@ from trading.engine.types import (
     Stp,
     Tif,
 )
+from trading.instruments import Instrument
 
 SIDES: Final = {"buy": BUY, "sell": SELL}
 NO: Final = 1
@@ -42,7 +42,7 @@ _IDENTITY: Final = frozenset({"order_id", "account_id", "owner_id"})
 
 def build_place(
     order: PlaceOrder,
-    card: MarketCard,
+    instrument: Instrument,
     principal: Principal,
     order_id: str,
     *,
@@ -52,8 +52,8 @@ def build_place(
 
     `is_mirrored`: a page named it by NO of one of several outcomes, and remembers that.
     """
-    _check_currency(order.currency, card)
-    outcome, as_no = find_outcome(order.outcome, card)
+    _check_currency(order.currency, instrument)
+    outcome, as_no = find_outcome(order.outcome, instrument)
     side = SIDES[order.side]
     is_market = order.type == "market"
     price_pips = read_units(parse_price_pips, order.price, "price")
@@ -104,16 +104,16 @@ def mirror_pips(price_pips: int | None, *, as_no: bool) -> int | None:
     return PAYOUT_PIPS - price_pips if as_no and price_pips is not None else price_pips
 
 
-def find_outcome(code: str | None, card: MarketCard) -> tuple[int, bool]:
+def find_outcome(code: str | None, instrument: Instrument) -> tuple[int, bool]:
     """Return (book, whether it was named as its mirror NO)."""
     if code is None:
-        if card.binary:
+        if instrument.binary:
             return 0, False
         raise ApiError(400, "missing_field", "this field is needed", "outcome")
-    if code not in card.codes:
+    if code not in instrument.codes:
         raise build_refusal(Reason.OUTCOME_UNKNOWN)
-    index = card.codes.index(code)
-    return (0, index == NO) if card.binary else (index, False)
+    index = instrument.codes.index(code)
+    return (0, index == NO) if instrument.binary else (index, False)
 
 
 def compute_body_hash(operation: str, market_id: int | None, *commands: Command) -> bytes:
@@ -150,6 +150,8 @@ def _find_tif(order: PlaceOrder) -> Tif:
     return Tif.IOC if order.type == "market" and tif is Tif.GTC else tif
 
 
-def _check_currency(currency: str | None, card: MarketCard) -> None:
-    if currency is not None and currency != card.currency:
-        raise RefusedError("wrong_currency", f"this market trades in {card.currency}", "currency")
+def _check_currency(currency: str | None, instrument: Instrument) -> None:
+    if currency is not None and currency != instrument.currency:
+        raise RefusedError(
+            "wrong_currency", f"this market trades in {instrument.currency}", "currency"
+        )

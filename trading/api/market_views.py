@@ -19,7 +19,7 @@ from trading.api.commands import NO, find_outcome, mirror_pips
 from trading.api.own import NoQuery
 from trading.api.render import SIDE_NAMES, show_price
 from trading.api.show_own import show_half_pips
-from trading.cards import MarketCard, build_card
+from trading.instruments import Instrument, build_instrument
 from trading.marks import compute_mark
 from trading.models import Trade
 from trading.queries import Bar, list_bars, read_quotes
@@ -47,8 +47,8 @@ class CandleQuery(PageQuery):
 class MarketDataView(ApiView):
     read_scope = None
 
-    def get_card(self, slug: str) -> MarketCard:
-        return build_card(get_market(slug, user=self.request.user))
+    def get_instrument(self, slug: str) -> Instrument:
+        return build_instrument(get_market(slug, user=self.request.user))
 
 
 class TradesView(MarketDataView):
@@ -57,13 +57,13 @@ class TradesView(MarketDataView):
     )
     def get(self, request: Request, slug: str) -> Response:
         """List a market's trades, newest first, as its books saw them."""
-        card = self.get_card(slug)
+        instrument = self.get_instrument(slug)
         query = self.read_query(TradeQuery)
-        trades = Trade.objects.filter(market=card.id)
+        trades = Trade.objects.filter(market=instrument.id)
         if query["outcome"] is not None:
-            trades = trades.filter(outcome_index=find_outcome(query["outcome"], card)[0])
+            trades = trades.filter(outcome_index=find_outcome(query["outcome"], instrument)[0])
         page = paginate(trades, order=["-id"], cursor=query["cursor"], limit=query["limit"])
-        return Response(page.to_json(lambda trade: show_trade(trade, card)))
+        return Response(page.to_json(lambda trade: show_trade(trade, instrument)))
 
 
 class CandlesView(MarketDataView):
@@ -75,13 +75,13 @@ class CandlesView(MarketDataView):
 
         But the first one from `start` on always has: it carries in what was known before.
         """
-        card = self.get_card(slug)
+        instrument = self.get_instrument(slug)
         query = self.read_query(CandleQuery)
         width, limit = INTERVALS[query["interval"]], query["limit"]
-        outcome, as_no = find_outcome(query["outcome"], card)
+        outcome, as_no = find_outcome(query["outcome"], instrument)
         order = (f"-start/{width}",)
         bars = list_bars(
-            card.id,
+            instrument.id,
             outcome,
             width=width,
             start=None if query["start"] is None else _minute(query["start"]),
@@ -96,25 +96,27 @@ class PricesView(MarketDataView):
     @extend_schema(operation_id="markets_prices", responses=schema.MarketPrices)
     def get(self, request: Request, slug: str) -> Response:
         """Show what each outcome is worth now, where that is known; never a made-up 0.5."""
-        card = self.get_card(slug)
+        instrument = self.get_instrument(slug)
         self.read_query(NoQuery)
-        seq, ts_us, quotes = read_quotes(card)
+        seq, ts_us, quotes = read_quotes(instrument)
         prices = []
         for index, quote in enumerate(quotes):
-            prices.append(show_outcome_price(card.codes[index], *quote))
-            if card.binary:
+            prices.append(show_outcome_price(instrument.codes[index], *quote))
+            if instrument.binary:
                 ask_pips, bid_pips, last_pips = (mirror_pips(pips, as_no=True) for pips in quote)
-                prices.append(show_outcome_price(card.codes[NO], bid_pips, ask_pips, last_pips))
+                prices.append(
+                    show_outcome_price(instrument.codes[NO], bid_pips, ask_pips, last_pips)
+                )
         answer = schema.MarketPrices(
-            market=card.slug, seq=seq, ts=format_time(ts_us), prices=prices
+            market=instrument.slug, seq=seq, ts=format_time(ts_us), prices=prices
         )
         return Response(answer)
 
 
-def show_trade(trade: Trade, card: MarketCard) -> schema.PublicTrade:
+def show_trade(trade: Trade, instrument: Instrument) -> schema.PublicTrade:
     return schema.PublicTrade(
         id=trade.id.hex,
-        outcome=card.codes[trade.outcome_index],
+        outcome=instrument.codes[trade.outcome_index],
         price=format_price(trade.price_pips),
         quantity=format_quantity(trade.quantity_lots),
         taker_side=SIDE_NAMES[trade.taker_side],

@@ -1,7 +1,7 @@
 """The table of order operations: one row per operation, served by both doors.
 
-`urls.py` makes door one's routes of it, `predex.lane` is door two. A path's `{name}` is a parameter
-of one segment; `query` names what the query string may carry.
+`urls.py` makes door one's routes of it, `predex.order_app` is door two. A path's `{name}` is a
+parameter of one segment; `query` names what the query string may carry.
 """
 
 import re

@@ -1,6 +1,6 @@
 """Door one to the order operations: for browsers, with session and CSRF. The work is `handle`'s.
 
-Programs that send a key or token come through `predex.lane` instead; the answers are the same.
+Programs that send a key or token come through `predex.order_app` instead; the answers are the same.
 """
 
 from typing import Any

@@ -8,9 +8,9 @@ from accounts.units import format_amount, format_quantity
 from trading.api.commands import NO, mirror_pips
 from trading.api.render import SIDE_NAMES, show_average, show_price
 from trading.api.schema import PreviewAnswer, Warned
-from trading.cards import MarketCard
 from trading.engine.book import Order
 from trading.engine.types import BUY, PAYOUT_PIPS, OrderStatus, Traded
+from trading.instruments import Instrument
 from trading.messages import Level, Result
 
 PRICE_IMPACT_PIPS: Final = 500
@@ -19,7 +19,7 @@ CLOSES_SOON_US: Final = 60_000_000
 RESTING: Final = (OrderStatus.OPEN, OrderStatus.PARTIALLY_FILLED)
 
 
-def show_preview(result: Result, card: MarketCard, levels: Iterable[Level]) -> PreviewAnswer:
+def show_preview(result: Result, instrument: Instrument, levels: Iterable[Level]) -> PreviewAnswer:
     """`levels` is the book as it stands: a quote knows only what the order can reach."""
     order = result.order
     assert order is not None, "a quote that was not refused has its order"
@@ -29,8 +29,8 @@ def show_preview(result: Result, card: MarketCard, levels: Iterable[Level]) -> P
         bid_pips, ask_pips = mirror_pips(ask_pips, as_no=True), mirror_pips(bid_pips, as_no=True)
     fees_micros = sum(trade.taker_fee_micros for trade in trades)
     return PreviewAnswer(
-        market=card.slug,
-        outcome=card.codes[NO if order.place.as_no else order.outcome],
+        market=instrument.slug,
+        outcome=instrument.codes[NO if order.place.as_no else order.outcome],
         side=SIDE_NAMES[_entered_side(order)],
         status=order.status.name.lower(),
         reason=None if order.reason is None else order.reason.value,
@@ -43,7 +43,7 @@ def show_preview(result: Result, card: MarketCard, levels: Iterable[Level]) -> P
         pays_if_right=format_amount(_compute_payout_micros(order, trades)),
         best_bid=show_price(bid_pips),
         best_ask=show_price(ask_pips),
-        warnings=find_warnings(order, trades, card),
+        warnings=find_warnings(order, trades, instrument),
         seq=result.seq,
     )
 
@@ -69,7 +69,7 @@ def find_best_after(
     )
 
 
-def find_warnings(order: Order, trades: list[Traded], card: MarketCard) -> list[Warned]:
+def find_warnings(order: Order, trades: list[Traded], instrument: Instrument) -> list[Warned]:
     found = []
     if order.status not in RESTING and order.status is not OrderStatus.FILLED:
         by_budget = order.place.budget_micros is not None
@@ -81,7 +81,7 @@ def find_warnings(order: Order, trades: list[Traded], card: MarketCard) -> list[
     if trades and abs(trades[-1].price_pips - trades[0].price_pips) > PRICE_IMPACT_PIPS:
         message = "the last contract would trade far from the first one's price"
         found.append(Warned(code="price_impact", message=message))
-    if card.close_at_us - now_us() < CLOSES_SOON_US:
+    if instrument.close_at_us - now_us() < CLOSES_SOON_US:
         found.append(Warned(code="closes_soon", message="the market closes within a minute"))
     return found
 

@@ -20,9 +20,9 @@ from trading.api.schema import (
     OrderTrade,
     OutcomeBook,
 )
-from trading.cards import MarketCard
 from trading.engine.book import Order
 from trading.engine.types import BUY, PAYOUT_PIPS, OrderOptions, OrderStatus, Stp, Tif, Traded
+from trading.instruments import Instrument
 from trading.messages import Fill, Result
 
 SIDE_NAMES: Final = {BUY: "buy", -BUY: "sell"}
@@ -44,23 +44,23 @@ _PLAIN: Final = OrderOptions()
 _STATUS_NAMES: Final = tuple(member.name.lower() for member in OrderStatus)
 
 
-def show_order(order: Order, card: MarketCard, *, seq: int, updated_at_us: int) -> OrderState:
-    return OrderState(**_order_fields(order, card, seq, updated_at_us))
+def show_order(order: Order, instrument: Instrument, *, seq: int, updated_at_us: int) -> OrderState:
+    return OrderState(**_order_fields(order, instrument, seq, updated_at_us))
 
 
-def show_answer(result: Result, card: MarketCard) -> OrderAnswer:
+def show_answer(result: Result, instrument: Instrument) -> OrderAnswer:
     """Show the order of a result, right after matching."""
     order = result.order
     assert order is not None, "a result that was not rejected has its order"
     return OrderAnswer(
-        **_order_fields(order, card, result.seq, result.ts_us),
-        trades=[show_own_trade(fill, order, card) for fill in result.fills],
+        **_order_fields(order, instrument, result.seq, result.ts_us),
+        trades=[show_own_trade(fill, order, instrument) for fill in result.fills],
         hold=_show_amount(result.held_change_micros),
     )
 
 
-def show_own_trade(fill: Fill, order: Order, card: MarketCard) -> OrderTrade:
-    trade, as_no = fill.trade, card.names_no(as_no=order.place.as_no)
+def show_own_trade(fill: Fill, order: Order, instrument: Instrument) -> OrderTrade:
+    trade, as_no = fill.trade, instrument.names_no(as_no=order.place.as_no)
     return OrderTrade(
         id=fill.trade_id,
         price=_show_price(mirror_pips(trade.price_pips, as_no=as_no)),
@@ -74,16 +74,16 @@ def find_fee_micros(trade: Traded, order_id: str) -> int:
     return trade.taker_fee_micros if is_taker else trade.maker_fee_micros
 
 
-def _order_fields(order: Order, card: MarketCard, seq: int, updated_at_us: int) -> dict:
+def _order_fields(order: Order, instrument: Instrument, seq: int, updated_at_us: int) -> dict:
     asked = order.place
-    as_no, options = card.names_no(as_no=asked.as_no), asked.options or _PLAIN
+    as_no, options = instrument.names_no(as_no=asked.as_no), asked.options or _PLAIN
     price_pips = order.price_pips or None
     reason = order.reason
     return {
         "id": order.order_id,
         "client_order_id": asked.client_order_id,
-        "market": card.slug,
-        "outcome": card.codes[NO if as_no else order.outcome],
+        "market": instrument.slug,
+        "outcome": instrument.codes[NO if as_no else order.outcome],
         "side": SIDE_NAMES[-order.side if as_no else order.side],
         "type": "market" if options.is_market else "limit",
         "price": show_price(mirror_pips(price_pips, as_no=as_no)),
@@ -91,7 +91,9 @@ def _order_fields(order: Order, card: MarketCard, seq: int, updated_at_us: int) 
         "time_in_force": _TIF_NAMES[asked.tif],
         "self_trade_prevention": _STP_NAMES[asked.stp],
         **show_options(options),
-        "booked": Booked(card.codes[order.outcome], SIDE_NAMES[order.side], show_price(price_pips)),
+        "booked": Booked(
+            instrument.codes[order.outcome], SIDE_NAMES[order.side], show_price(price_pips)
+        ),
         "status": _STATUS_NAMES[order.status],
         "reason": None if reason is None else reason.value,
         "filled": _show_quantity(order.filled_lots),
@@ -117,17 +119,17 @@ def show_average(filled_micros: int, filled_lots: int, *, as_no: bool = False) -
 
 
 def show_book(
-    card: MarketCard, seq: int, ts_us: int, books: list[tuple[Levels, Levels]]
+    instrument: Instrument, seq: int, ts_us: int, books: list[tuple[Levels, Levels]]
 ) -> BookAnswer:
     """Show (bids, asks) of each book; a binary market also as NO sees it."""
     shown = [
-        _show_side_by_side(card.codes[index], bids, asks)
+        _show_side_by_side(instrument.codes[index], bids, asks)
         for index, (bids, asks) in enumerate(books)
     ]
-    if card.binary:
+    if instrument.binary:
         bids, asks = books[0]
-        shown.append(_show_side_by_side(card.codes[NO], _mirror(asks), _mirror(bids)))
-    return BookAnswer(market=card.slug, seq=seq, ts=_show_time(ts_us), books=shown)
+        shown.append(_show_side_by_side(instrument.codes[NO], _mirror(asks), _mirror(bids)))
+    return BookAnswer(market=instrument.slug, seq=seq, ts=_show_time(ts_us), books=shown)
 
 
 def _show_side_by_side(code: str, bids: Levels, asks: Levels) -> OutcomeBook:

@@ -8,8 +8,8 @@ from accounts.units import format_amount, format_price, format_quantity
 from trading.api import schema
 from trading.api.commands import NO, mirror_pips
 from trading.api.render import SIDE_NAMES, show_average, show_order
-from trading.cards import MarketCard
 from trading.holdings import Holding, sum_known, value_holdings
+from trading.instruments import Instrument
 from trading.models import Order
 from trading.order_rows import read_order
 from trading.queries import OwnFill
@@ -18,21 +18,24 @@ MICROS_PER_HALF_PIP = 50
 """Of a contract's price."""
 
 
-def show_row(row: Order, card: MarketCard) -> schema.OrderState:
+def show_row(row: Order, instrument: Instrument) -> schema.OrderState:
     return show_order(
-        read_order(row, row.id.hex), card, seq=row.updated_seq, updated_at_us=row.updated_at_us
+        read_order(row, row.id.hex),
+        instrument,
+        seq=row.updated_seq,
+        updated_at_us=row.updated_at_us,
     )
 
 
-def show_fill(fill: OwnFill, card: MarketCard) -> schema.OwnFill:
+def show_fill(fill: OwnFill, instrument: Instrument) -> schema.OwnFill:
     trade, order = fill.trade, fill.order
-    as_no = card.names_no(as_no=order.as_no)
+    as_no = instrument.names_no(as_no=order.as_no)
     return schema.OwnFill(
         id=trade.id.hex,
         order_id=order.id.hex,
         client_order_id=order.client_order_id,
-        market=card.slug,
-        outcome=card.codes[NO if as_no else order.outcome_index],
+        market=instrument.slug,
+        outcome=instrument.codes[NO if as_no else order.outcome_index],
         side=SIDE_NAMES[-order.side if as_no else order.side],
         price=format_price(mirror_pips(trade.price_pips, as_no=as_no)),
         quantity=format_quantity(trade.quantity_lots),
@@ -47,7 +50,7 @@ def show_holding(holding: Holding) -> schema.MarketPosition:
     margin = holding.margin
     is_paid = margin.payout_micros is not None
     return schema.MarketPosition(
-        market=holding.card.slug,
+        market=holding.instrument.slug,
         held=format_amount(margin.held_micros),
         locked_collateral=format_amount(0 if is_paid else holding.locked_micros),
         value=None if is_paid else show_amount(holding.value_micros),
@@ -67,7 +70,7 @@ def _show_outcome(holding: Holding, outcome: int) -> schema.OutcomePosition:
     net_lots, cost_micros = holding.net_lots[outcome], holding.cost_micros[outcome]
     mark = holding.marks[outcome]
     return schema.OutcomePosition(
-        outcome=holding.card.codes[outcome],
+        outcome=holding.instrument.codes[outcome],
         position=format_quantity(holding.position_lots[outcome]),
         average_price=show_average(abs(cost_micros), abs(net_lots)),
         cost=format_amount(cost_micros),

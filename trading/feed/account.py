@@ -14,20 +14,20 @@ from accounts.units import format_amount, format_price, format_quantity
 from trading.api.commands import NO, mirror_pips
 from trading.api.render import SIDE_NAMES, find_fee_micros, show_average, show_order
 from trading.api.schema import OrderState, OwnFill
-from trading.cards import MarketCard
 from trading.engine.book import Order
 from trading.engine.margin import compute_position_lots, new_account
 from trading.engine.types import OrderStatus
 from trading.feed import frames
 from trading.feed.reads import OPEN_ORDERS_MAX, AccountRead, Balance
 from trading.feed.watcher import Frame, Watcher
+from trading.instruments import Instrument
 from trading.messages import AccountChange, Fill, OrderChange, PositionChange
 from trading.order_rows import read_order
 
 CHANGES_KEPT_MAX: Final = 10_000
 OPEN: Final = (OrderStatus.OPEN, OrderStatus.PARTIALLY_FILLED)
 
-Cards = Mapping[int, MarketCard]
+Cards = Mapping[int, Instrument]
 JsonDict = dict[str, Any]
 Holdings = dict[int, PositionChange]
 """An account's positions in one market, by book."""
@@ -81,18 +81,18 @@ class AccountFeed:
         else:
             self.is_stale = True
 
-    def load(self, read: AccountRead, cards: Cards) -> None:
+    def load(self, read: AccountRead, instruments: Cards) -> None:
         """Begin anew from the database: every watcher gets a snapshot."""
         self.was_read.set()
         self._seqs = dict(read.seqs)
         self.balance = read.balance
         self.unread = read.unread
         self._has_more_orders = read.has_more_orders
-        self._cards = cards
+        self._cards = instruments
         self._orders = {
             row.id.hex: show_order(
                 read_order(row, row.id.hex),
-                cards[row.market_id],
+                instruments[row.market_id],
                 seq=row.updated_seq,
                 updated_at_us=row.updated_at_us,
             )
@@ -104,10 +104,10 @@ class AccountFeed:
         for watcher in self.watchers:
             watcher.owe(self)
 
-    def apply(self, change: AccountChange, cards: Cards) -> None:
+    def apply(self, change: AccountChange, instruments: Cards) -> None:
         """Take what one commit did and tell the watchers; what is known already is no news."""
         self.applied += 1
-        known, self._cards = self._seqs, cards
+        known, self._cards = self._seqs, instruments
         orders = [item for item in change.orders if item.seq > known.get(item.market_id, 0)]
         positions = [item for item in change.positions if item.seq > known.get(item.market_id, 0)]
         fills = [item for item in change.fills if item[1] > known.get(item[0], 0)]
@@ -144,8 +144,8 @@ class AccountFeed:
 
     def _keep_order(self, change: OrderChange) -> OrderState:
         order: Order = change.order
-        card = self._cards[change.market_id]
-        shown = show_order(order, card, seq=change.seq, updated_at_us=change.ts_us)
+        instrument = self._cards[change.market_id]
+        shown = show_order(order, instrument, seq=change.seq, updated_at_us=change.ts_us)
         if order.status in OPEN:
             self._orders[order.order_id] = shown
         else:
@@ -182,19 +182,19 @@ def markets_of(change: AccountChange) -> set[int]:
     )
 
 
-def show_holdings(holdings: Holdings, card: MarketCard) -> JsonDict:
+def show_holdings(holdings: Holdings, instrument: Instrument) -> JsonDict:
     """Show positions in a market like GET /positions does, without what depends on prices."""
-    state = new_account(0, card.book_count)
+    state = new_account(0, instrument.book_count)
     for outcome, position in holdings.items():
         state.net_lots[outcome] = position.net_lots
     return {
-        "market": card.slug,
+        "market": instrument.slug,
         "seq": max(position.seq for position in holdings.values()),
         "outcomes": [
             {
-                "outcome": card.codes[outcome],
+                "outcome": instrument.codes[outcome],
                 "position": format_quantity(
-                    compute_position_lots(state, outcome, binary=card.binary)
+                    compute_position_lots(state, outcome, binary=instrument.binary)
                 ),
                 "average_price": show_average(abs(position.cost_micros), abs(position.net_lots)),
                 "cost": format_amount(position.cost_micros),
@@ -206,15 +206,15 @@ def show_holdings(holdings: Holdings, card: MarketCard) -> JsonDict:
     }
 
 
-def show_fill(fill: Fill, order: Order, card: MarketCard, *, seq: int, ts_us: int) -> OwnFill:
+def show_fill(fill: Fill, order: Order, instrument: Instrument, *, seq: int, ts_us: int) -> OwnFill:
     """Show a fill as GET /fills does: side, outcome and price as the order was entered."""
-    trade, as_no = fill.trade, card.names_no(as_no=order.place.as_no)
+    trade, as_no = fill.trade, instrument.names_no(as_no=order.place.as_no)
     return OwnFill(
         id=fill.trade_id,
         order_id=order.order_id,
         client_order_id=order.place.client_order_id,
-        market=card.slug,
-        outcome=card.codes[NO if as_no else order.outcome],
+        market=instrument.slug,
+        outcome=instrument.codes[NO if as_no else order.outcome],
         side=SIDE_NAMES[-order.side if as_no else order.side],
         price=format_price(mirror_pips(trade.price_pips, as_no=as_no) or 0),
         quantity=format_quantity(trade.quantity_lots),

@@ -11,11 +11,11 @@ from typing import Final
 import structlog
 
 from accounts.database import DATABASE_FAULTS
-from trading.cards import MarketCard
 from trading.feed import reads
 from trading.feed.account import AccountFeed, markets_of
 from trading.feed.tasks import Tasks, in_thread
 from trading.feed.watcher import Watcher
+from trading.instruments import Instrument
 from trading.messages import AccountChange
 
 log = structlog.get_logger(__name__)
@@ -28,7 +28,7 @@ class Accounts:
     def __init__(self, tasks: Tasks) -> None:
         self.feeds: dict[int, AccountFeed] = {}
         self._tasks = tasks
-        self._cards: dict[int, MarketCard] = {}
+        self._cards: dict[int, Instrument] = {}
         """Slugs and outcome codes, which never change once a market is open."""
 
     async def wait_until_read(self, account_id: int) -> None:

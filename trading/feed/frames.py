@@ -12,11 +12,11 @@ import msgspec
 from accounts.clock import format_time, from_datetime, now_us
 from accounts.errors import ApiError
 from accounts.units import format_amount, format_price, format_quantity
-from trading.cards import MarketCard
 from trading.engine.types import BUY
-from trading.feed.mirror import LevelChange, Lots, Mirror, Shown, TapeTrade
 from trading.feed.reads import ExchangeState, Standing, StatusRow
+from trading.feed.replica import BookReplica, LevelChange, Lots, Published, TapeTrade
 from trading.feed.watcher import Frame
+from trading.instruments import Instrument
 from trading.messages import Top
 
 VERSION: Final = 1
@@ -51,67 +51,79 @@ def build(
 # Market data
 
 
-def book_snapshot(card: MarketCard, mirror: Mirror, seq: int) -> Frame:
-    levels = mirror.levels or {}
+def book_snapshot(instrument: Instrument, replica: BookReplica, seq: int) -> Frame:
+    levels = replica.levels or {}
     books = [
         {
-            "outcome": card.codes[outcome],
+            "outcome": instrument.codes[outcome],
             "bids": _side(levels.get(outcome, {}), 0, best_first=True),
             "asks": _side(levels.get(outcome, {}), 1, best_first=False),
         }
-        for outcome in range(card.book_count)
+        for outcome in range(instrument.book_count)
     ]
-    return build("book_snapshot", market=card.slug, seq=seq, ts_us=mirror.shown_ts_us, books=books)
-
-
-def book(card: MarketCard, shown: Shown, prev_seq: int) -> Frame:
     return build(
-        "book",
-        market=card.slug,
-        seq=shown.seq,
-        prev_seq=prev_seq,
-        ts_us=shown.ts_us,
-        books=_changed_books(card, shown.levels),
+        "book_snapshot", market=instrument.slug, seq=seq, ts_us=replica.published_ts_us, books=books
     )
 
 
-def trades_snapshot(card: MarketCard, mirror: Mirror, seq: int) -> Frame:
-    trades = [_trade(card, trade) for trade in mirror.tape]
+def book(instrument: Instrument, shown: Published, prev_seq: int) -> Frame:
     return build(
-        "trades_snapshot", market=card.slug, seq=seq, ts_us=mirror.shown_ts_us, trades=trades
+        "book",
+        market=instrument.slug,
+        seq=shown.seq,
+        prev_seq=prev_seq,
+        ts_us=shown.ts_us,
+        books=_changed_books(instrument, shown.levels),
+    )
+
+
+def trades_snapshot(instrument: Instrument, replica: BookReplica, seq: int) -> Frame:
+    trades = [_trade(instrument, trade) for trade in replica.tape]
+    return build(
+        "trades_snapshot",
+        market=instrument.slug,
+        seq=seq,
+        ts_us=replica.published_ts_us,
+        trades=trades,
     )
 
 
 def trades(
-    card: MarketCard, new: Iterable[TapeTrade], *, prev_seq: int, seq: int, ts_us: int
+    instrument: Instrument, new: Iterable[TapeTrade], *, prev_seq: int, seq: int, ts_us: int
 ) -> Frame:
-    listed = [_trade(card, trade) for trade in new]
-    return build("trades", market=card.slug, seq=seq, prev_seq=prev_seq, ts_us=ts_us, trades=listed)
-
-
-def ticker_snapshot(card: MarketCard, mirror: Mirror, seq: int) -> Frame:
-    outcomes = [_ticker(card, mirror, outcome) for outcome in range(card.book_count)]
+    listed = [_trade(instrument, trade) for trade in new]
     return build(
-        "ticker_snapshot", market=card.slug, seq=seq, ts_us=mirror.shown_ts_us, tickers=outcomes
+        "trades", market=instrument.slug, seq=seq, prev_seq=prev_seq, ts_us=ts_us, trades=listed
     )
 
 
-def ticker(card: MarketCard, mirror: Mirror, shown: Shown, prev_seq: int) -> Frame:
+def ticker_snapshot(instrument: Instrument, replica: BookReplica, seq: int) -> Frame:
+    outcomes = [_ticker(instrument, replica, outcome) for outcome in range(instrument.book_count)]
+    return build(
+        "ticker_snapshot",
+        market=instrument.slug,
+        seq=seq,
+        ts_us=replica.published_ts_us,
+        tickers=outcomes,
+    )
+
+
+def ticker(instrument: Instrument, replica: BookReplica, shown: Published, prev_seq: int) -> Frame:
     return build(
         "ticker",
-        market=card.slug,
+        market=instrument.slug,
         seq=shown.seq,
         prev_seq=prev_seq,
         ts_us=shown.ts_us,
-        tickers=[_ticker(card, mirror, outcome) for outcome in shown.outcomes],
+        tickers=[_ticker(instrument, replica, outcome) for outcome in shown.outcomes],
     )
 
 
-def _changed_books(card: MarketCard, changes: Iterable[LevelChange]) -> list[JsonDict]:
+def _changed_books(instrument: Instrument, changes: Iterable[LevelChange]) -> list[JsonDict]:
     books: dict[int, JsonDict] = {}
     for change in sorted(changes):
         book = books.setdefault(
-            change.outcome, {"outcome": card.codes[change.outcome], "bids": [], "asks": []}
+            change.outcome, {"outcome": instrument.codes[change.outcome], "bids": [], "asks": []}
         )
         price = format_price(change.price_pips)
         if change.bid_lots is not None:
@@ -129,10 +141,10 @@ def _side(prices: Mapping[int, Lots], side: int, *, best_first: bool) -> list[tu
     ]
 
 
-def _trade(card: MarketCard, trade: TapeTrade) -> JsonDict:
+def _trade(instrument: Instrument, trade: TapeTrade) -> JsonDict:
     return {
         "id": trade.trade_id,
-        "outcome": card.codes[trade.outcome],
+        "outcome": instrument.codes[trade.outcome],
         "price": format_price(trade.price_pips),
         "quantity": format_quantity(trade.quantity_lots),
         "taker_side": "buy" if trade.taker_side == BUY else "sell",
@@ -141,11 +153,11 @@ def _trade(card: MarketCard, trade: TapeTrade) -> JsonDict:
     }
 
 
-def _ticker(card: MarketCard, mirror: Mirror, outcome: int) -> JsonDict:
-    top = mirror.tops.get(outcome) or Top(outcome, None, 0, None, 0)
+def _ticker(instrument: Instrument, replica: BookReplica, outcome: int) -> JsonDict:
+    top = replica.tops.get(outcome) or Top(outcome, None, 0, None, 0)
     return {
-        "outcome": card.codes[outcome],
-        "last": _price(mirror.lasts.get(outcome)),
+        "outcome": instrument.codes[outcome],
+        "last": _price(replica.lasts.get(outcome)),
         "bid": _price(top.bid_pips),
         "bid_quantity": format_quantity(top.bid_lots),
         "ask": _price(top.ask_pips),
@@ -160,18 +172,20 @@ def _price(price_pips: int | None) -> str | None:
 # Lifecycle
 
 
-def lifecycle_snapshot(card: MarketCard, standing: Standing, seq: int) -> Frame:
-    return build("lifecycle_snapshot", market=card.slug, seq=seq, **_standing(card, standing))
+def lifecycle_snapshot(instrument: Instrument, standing: Standing, seq: int) -> Frame:
+    return build(
+        "lifecycle_snapshot", market=instrument.slug, seq=seq, **_standing(instrument, standing)
+    )
 
 
 def lifecycle(
-    card: MarketCard, standing: Standing, change: StatusRow, *, prev_seq: int, seq: int
+    instrument: Instrument, standing: Standing, change: StatusRow, *, prev_seq: int, seq: int
 ) -> Frame:
     """One change of status; `standing` is how the market stands since."""
-    now = {**_standing(card, standing), "status": change.to_status}
+    now = {**_standing(instrument, standing), "status": change.to_status}
     return build(
         "lifecycle",
-        market=card.slug,
+        market=instrument.slug,
         seq=seq,
         prev_seq=prev_seq,
         ts_us=from_datetime(change.created_at),
@@ -181,16 +195,16 @@ def lifecycle(
     )
 
 
-def terms(card: MarketCard, standing: Standing, *, prev_seq: int, seq: int) -> Frame:
+def terms(instrument: Instrument, standing: Standing, *, prev_seq: int, seq: int) -> Frame:
     """Other terms in the same status."""
     return build(
         "lifecycle",
-        market=card.slug,
+        market=instrument.slug,
         seq=seq,
         prev_seq=prev_seq,
         from_status=standing.status,
         reason="",
-        **_standing(card, standing),
+        **_standing(instrument, standing),
     )
 
 
@@ -198,12 +212,12 @@ def exchange(state: ExchangeState) -> Frame:
     return build("exchange", **state._asdict())
 
 
-def _standing(card: MarketCard, standing: Standing) -> JsonDict:
+def _standing(instrument: Instrument, standing: Standing) -> JsonDict:
     payouts = None
     if standing.payouts_pips is not None:
         payouts = {
             code: format_price(pips)
-            for code, pips in zip(card.codes, standing.payouts_pips, strict=True)
+            for code, pips in zip(instrument.codes, standing.payouts_pips, strict=True)
         }
     return {
         "status": standing.status,

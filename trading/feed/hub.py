@@ -19,7 +19,6 @@ from channels.layers import get_channel_layer
 from django.conf import settings
 
 from accounts.database import DATABASE_FAULTS
-from trading.cards import MarketCard
 from trading.feed import frames, reads
 from trading.feed.accounts import Accounts
 from trading.feed.audience import Audience
@@ -29,6 +28,7 @@ from trading.feed.progress import Progress
 from trading.feed.stream import BOOK, LIFECYCLE, TRADES, Stream
 from trading.feed.tasks import Tasks, in_thread
 from trading.feed.watcher import Frame, Source, Watcher
+from trading.instruments import Instrument
 from trading.messages import (
     FEED_GROUP,
     HEARTBEAT_GROUP,
@@ -60,7 +60,7 @@ class Wish(NamedTuple):
 
     account_id: int | None
     channels: Sequence[str]
-    cards: Sequence[MarketCard]
+    instruments: Sequence[Instrument]
     is_all: bool
     since_seq: int | None
 
@@ -146,8 +146,8 @@ class Hub:
         sources: list[Source] = []
         if wish.account_id is not None:
             sources.append(self.accounts.follow(watcher, wish.account_id))
-        for card in wish.cards:
-            sources += self._follow_market(watcher, card, wish.channels)
+        for instrument in wish.instruments:
+            sources += self._follow_market(watcher, instrument, wish.channels)
         if wish.is_all:
             sources += self._follow_all(watcher, wish.channels)
         watcher.begin(answer, sources, resumed)
@@ -156,7 +156,7 @@ class Hub:
 
     async def _read_for(self, watcher: Watcher, wish: Wish) -> None:
         """Have everything read that a subscription begins with."""
-        market_ids = {card.id for card in wish.cards}
+        market_ids = {instrument.id for instrument in wish.instruments}
         await self.markets.wait_until_read(market_ids, is_named=True)
         if wish.is_all:
             await self.audience.welcome(watcher)
@@ -169,17 +169,17 @@ class Hub:
         """Return the frames with which streams go on from where the client has them."""
         if wish.since_seq is None:
             return {}
-        [card] = wish.cards
-        feed = self.markets.ensure(card.id, is_named=True)
+        [instrument] = wish.instruments
+        feed = self.markets.ensure(instrument.id, is_named=True)
         channels = [channel for channel in wish.channels if channel in RESUMABLE]
         frames_now = await self.markets.resume(feed, channels, wish.since_seq)
         return {feed.streams[channel]: frame for channel, frame in frames_now.items()}
 
     def _follow_market(
-        self, watcher: Watcher, card: MarketCard, channels: Sequence[str]
+        self, watcher: Watcher, instrument: Instrument, channels: Sequence[str]
     ) -> list[Source]:
-        feed = self.markets.ensure(card.id, is_named=True)
-        watcher.named.setdefault(card.id, set()).update(channels)
+        feed = self.markets.ensure(instrument.id, is_named=True)
+        watcher.named.setdefault(instrument.id, set()).update(channels)
         streams = [feed.streams[channel] for channel in channels]
         for stream in streams:
             stream.watchers.add(watcher)
@@ -324,8 +324,8 @@ class Hub:
             channels = sorted(watcher.named[market_id])
             for channel in channels:
                 self.unfollow(watcher, market_id, channel)
-            if feed is not None and feed.card is not None:
-                watcher.reply(frames.unsubscribed(None, channels, [feed.card.slug]))
+            if feed is not None and feed.instrument is not None:
+                watcher.reply(frames.unsubscribed(None, channels, [feed.instrument.slug]))
 
     async def _beat(self) -> None:
         """Tell every socket how far its streams have come, and how the exchange stands."""
@@ -357,8 +357,8 @@ class Hub:
         seqs: dict[str, dict[str, int]] = {}
         for market_id, channel in sorted(streams):
             feed = self.markets.feeds[market_id]
-            if feed.card is not None:
-                market = seqs.setdefault(feed.card.slug, {"seq": feed.mirror.shown_seq})
+            if feed.instrument is not None:
+                market = seqs.setdefault(feed.instrument.slug, {"seq": feed.replica.published_seq})
                 market[channel] = feed.streams[channel].seq
         return seqs
 

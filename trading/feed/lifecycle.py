@@ -84,11 +84,11 @@ class Lifecycle:
                 await self._accounts.reload_in(row.market_id)
 
     def _tell(self, feed: MarketFeed, row: StatusRow, standing: Standing) -> None:
-        assert feed.card is not None
+        assert feed.instrument is not None
         feed.standing = standing
         stream = feed.streams[LIFECYCLE]
-        seq = max(stream.seq, feed.mirror.seq)
-        frame = frames.lifecycle(feed.card, standing, row, prev_seq=stream.seq, seq=seq)
+        seq = max(stream.seq, feed.replica.seq)
+        frame = frames.lifecycle(feed.instrument, standing, row, prev_seq=stream.seq, seq=seq)
         stream.publish(frame, seq, self._audience.followers(LIFECYCLE, feed.market_id))
 
     async def _look_at_exchange(self) -> None:

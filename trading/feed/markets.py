@@ -17,9 +17,9 @@ from accounts.database import DATABASE_FAULTS
 from trading.feed import reads
 from trading.feed.audience import Audience
 from trading.feed.market import Collector, MarketFeed
-from trading.feed.mirror import TAPE_READ_MAX, Fit
 from trading.feed.progress import Progress
 from trading.feed.reads import MarketRead
+from trading.feed.replica import TAPE_READ_MAX, Fit
 from trading.feed.resume import read_changed
 from trading.feed.stream import BOOK, CHANNELS_OF_ALL, LIFECYCLE, TICKER
 from trading.feed.tasks import Tasks, in_thread
@@ -177,12 +177,12 @@ class Markets:
             feed.was_read.set()
             return
         was_ready, before = feed.is_ready, feed.standing
-        feed.card, feed.standing = read.card, read.standing
+        feed.instrument, feed.standing = read.instrument, read.standing
         if was_ready and before is not None:  # a change of status is `Lifecycle`'s to tell, once
             feed.standing = read.standing._replace(
                 status=before.status, payouts_pips=before.payouts_pips
             )
-        is_told = feed.mirror.load(read.image) and was_ready
+        is_told = feed.replica.load(read.image) and was_ready
         feed.show(self._audience.followers(TICKER, feed.market_id))
         if not is_told:
             feed.restart(
@@ -192,14 +192,14 @@ class Markets:
             feed.tell_terms(self._audience.followers(LIFECYCLE, feed.market_id))
         for change in changes:
             self._fit(feed, change)
-        self._progress.stand(feed.market_id, feed.mirror.seq)
+        self._progress.stand(feed.market_id, feed.replica.seq)
         if feed.is_ready:
             feed.was_read.set()
         if feed.is_stale or not feed.is_ready:
             self._read(feed)
 
     def _fit(self, feed: MarketFeed, change: MarketChange) -> None:
-        fit = feed.mirror.apply(change)
+        fit = feed.replica.apply(change)
         if fit is Fit.NEXT:
             self._schedule(feed)
         elif fit is Fit.GAP:
@@ -226,6 +226,8 @@ class Markets:
         if channel == BOOK:
             keys = await in_thread(read_changed, feed.market_id, since_seq)
             return None if keys is None else partial(feed.book_since, keys)
-        tape = await in_thread(reads.read_tape, feed.market_id, until_seq=feed.mirror.shown_seq)
+        tape = await in_thread(
+            reads.read_tape, feed.market_id, until_seq=feed.replica.published_seq
+        )
         is_short = len(tape) >= TAPE_READ_MAX and tape[0].seq > since_seq
         return None if is_short else partial(feed.trades_since, tape)

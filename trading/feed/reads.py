@@ -15,8 +15,8 @@ from django.utils import timezone
 
 from accounts.models import Account, User
 from markets.models import HIDDEN_STATUSES, Exchange, Market, StatusChange
-from trading.cards import MarketCard, build_card
-from trading.feed.mirror import TAPE_READ_MAX, Image, TapeTrade, find_tops
+from trading.feed.replica import TAPE_READ_MAX, Image, TapeTrade, find_tops
+from trading.instruments import Instrument, build_instrument
 from trading.messages import Level, PositionChange, Top
 from trading.models import (
     BookState,
@@ -27,7 +27,7 @@ from trading.models import (
     Position,
     Trade,
 )
-from trading.snapshot import reading
+from trading.snapshot import consistent_read
 
 ALL_MARKETS_MAX: Final = 20_000
 """Markets that "all" means at most, newest first."""
@@ -78,7 +78,7 @@ class Standing(NamedTuple):
 
 
 class MarketRead(NamedTuple):
-    card: MarketCard
+    instrument: Instrument
     standing: Standing
     image: Image
 
@@ -134,7 +134,7 @@ def book_from_database(market_id: int) -> tuple[int, int, list[Level]]:
 
 def read_market(market_id: int) -> MarketRead | None:
     """Return a market with its whole book and the end of its tape."""
-    with reading():
+    with consistent_read():
         return _read_market(market_id)
 
 
@@ -146,18 +146,18 @@ def _read_market(market_id: int) -> MarketRead | None:
     tape = read_tape(market_id, until_seq=seq)
     lasts = {**read_lasts({market_id: seq})[market_id], **_lasts_of(tape)}
     image = Image(seq, ts_us, levels, find_tops(levels), lasts, tape)
-    return MarketRead(build_card(market), _standing(market), image)
+    return MarketRead(build_instrument(market), _standing(market), image)
 
 
 def read_markets(market_ids: Collection[int]) -> dict[int, MarketRead]:
     """Return markets with best prices and last prices only."""
-    with reading():
+    with consistent_read():
         markets = Market.objects.prefetch_related("outcomes").in_bulk(list(market_ids))
         images = _read_tops(markets.keys())
         lasts = read_lasts({market_id: image.seq for market_id, image in images.items()})
     return {
         market_id: MarketRead(
-            build_card(market),
+            build_instrument(market),
             _standing(market),
             images[market_id]._replace(lasts=lasts[market_id]),
         )
@@ -170,9 +170,9 @@ def read_standings(market_ids: Collection[int]) -> dict[int, Standing]:
     return {market_id: _standing(market) for market_id, market in markets.items()}
 
 
-def read_cards(market_ids: Collection[int]) -> dict[int, MarketCard]:
+def read_cards(market_ids: Collection[int]) -> dict[int, Instrument]:
     markets = Market.objects.prefetch_related("outcomes").in_bulk(list(market_ids))
-    return {market_id: build_card(market) for market_id, market in markets.items()}
+    return {market_id: build_instrument(market) for market_id, market in markets.items()}
 
 
 def read_tape(market_id: int, *, until_seq: int) -> list[TapeTrade]:
@@ -245,7 +245,7 @@ def read_exchange() -> ExchangeState:
 
 
 def read_account(account_id: int) -> AccountRead | None:
-    with reading():
+    with consistent_read():
         return _read_account(account_id)
 
 
@@ -348,13 +348,13 @@ def _lasts_of(tape: Iterable[TapeTrade]) -> dict[int, int]:
 
 
 def _standing(market: Market) -> Standing:
-    card = build_card(market)
+    instrument = build_instrument(market)
     outcomes = market.outcomes.all()
     payouts = tuple(row.payout_pips for row in outcomes if row.payout_pips is not None)
     return Standing(
         market.status,
-        card.close_at_us,
-        card.tick_pips,
-        card.lot_step_lots,
+        instrument.close_at_us,
+        instrument.tick_pips,
+        instrument.lot_step_lots,
         payouts if len(payouts) == len(outcomes) else None,
     )

@@ -15,7 +15,6 @@ import structlog
 from accounts.api.errors import find_error
 from accounts.api.principal import Principal, authenticate, find_credential, require_scope
 from accounts.errors import ApiError, AuthError, too_many_requests
-from trading.cards import MarketCard, get_card
 from trading.feed import frames
 from trading.feed.guard import Guard
 from trading.feed.hub import Hub, Wish
@@ -33,6 +32,7 @@ from trading.feed.sessions import Login, find_session_key, read_login
 from trading.feed.stream import CHANNELS_OF_ALL
 from trading.feed.tasks import in_thread
 from trading.feed.watcher import Watcher
+from trading.instruments import Instrument, get_instrument
 
 log = structlog.get_logger(__name__)
 
@@ -249,17 +249,17 @@ class Socket:
         market_channels = _check_channels(channels, request.markets)
         _check_since(request)
         account_id = self._check_me() if ME in channels else None
-        cards = await self._find_cards(request.markets) if market_channels else []
-        self._check_room(market_channels, cards, request.markets == ALL)
+        instruments = await self._find_cards(request.markets) if market_channels else []
+        self._check_room(market_channels, instruments, request.markets == ALL)
         is_all = request.markets == ALL
-        wish = Wish(account_id, market_channels, cards, is_all, request.since_seq)
+        wish = Wish(account_id, market_channels, instruments, is_all, request.since_seq)
         answer = frames.reply("subscribed", request.id, channels=channels, markets=request.markets)
         try:
             await self._hub.follow(self.watcher, wish, answer)
         except TimeoutError:
             message = "the feed can't be read at the moment: subscribe again"
             raise ApiError(503, "unavailable", message) from None
-        self._market_ids |= {card.slug: card.id for card in cards}
+        self._market_ids |= {instrument.slug: instrument.id for instrument in instruments}
 
     def _unsubscribe(self, request: Unsubscribe) -> None:
         channels = list(dict.fromkeys(request.channels))
@@ -281,20 +281,24 @@ class Socket:
         require_scope(self.principal, "read")
         return self.principal.account_id
 
-    async def _find_cards(self, slugs: list[str] | str | None) -> list[MarketCard]:
+    async def _find_cards(self, slugs: list[str] | str | None) -> list[Instrument]:
         """Return the markets, all of which this client must be able to see."""
-        cards = []
+        instruments = []
         for index, slug in enumerate(slugs if isinstance(slugs, list) else ()):
             try:
-                cards.append(await get_card(slug, self.watcher.user_id))
+                instruments.append(await get_instrument(slug, self.watcher.user_id))
             except ApiError as fault:
                 field = f"markets.{index}"
                 raise ApiError(fault.status, fault.code, fault.message, field) from None
-        return list({card.id: card for card in cards}.values())
+        return list({instrument.id: instrument for instrument in instruments}.values())
 
-    def _check_room(self, channels: list[str], cards: list[MarketCard], is_all: bool) -> None:
+    def _check_room(self, channels: list[str], instruments: list[Instrument], is_all: bool) -> None:
         named = self.watcher.named
-        new = sum(channel not in named.get(card.id, ()) for card in cards for channel in channels)
+        new = sum(
+            channel not in named.get(instrument.id, ())
+            for instrument in instruments
+            for channel in channels
+        )
         if is_all:
             new += sum(channel not in self.watcher.all_channels for channel in channels)
         if self.watcher.subscriptions + new > SUBSCRIPTIONS_MAX:

@@ -18,7 +18,7 @@ from accounts.context import json_for_script
 from accounts.viewer import THEMES
 from markets.models import Market
 from markets.queries import get_market
-from trading.cards import build_card
+from trading.instruments import build_instrument
 from trading.pages import lines
 from trading.pages.history import read_history
 from trading.pages.live import name_status, read_outcomes
@@ -36,7 +36,7 @@ def embed(request: HttpRequest, slug: str) -> HttpResponse:
     outcomes = read_outcomes(market)
     shown = outcomes[:OUTCOMES_SHOWN]
     read = read_history(
-        build_card(market),
+        build_instrument(market),
         "ALL",
         outcomes=[outcome.index for outcome in shown],
         points_max=POINTS_MAX,

@@ -10,7 +10,7 @@ from asgiref.sync import async_to_sync
 from django.http import HttpRequest
 
 from accounts.api import limits
-from accounts.api.gates import get_address
+from accounts.api.permissions import get_address
 from accounts.api.principal import Principal, principal_of_user, require_scope
 from accounts.models import User
 from accounts.policy import get_policy

@@ -29,8 +29,8 @@ from accounts.errors import not_found
 from accounts.models import DepositRequest, Transfer, WithdrawalRequest
 from accounts.spreadsheets import as_cell
 from accounts.units import format_amount, format_price, format_quantity
-from trading.cards import build_card
 from trading.holdings import list_holdings, list_margins
+from trading.instruments import build_instrument
 from trading.models import Margin, Order, Trade
 from trading.pages import rows
 from trading.pages.entry import get_principal
@@ -124,9 +124,9 @@ def _read_positions(account_id: int, key: Key) -> Chunk:
     """A market's own figures stand in its first line only, so that every column can be summed."""
     margins = _after(list_margins(account_id).filter(payout_micros=None), key)
     markets = rows.read_markets([margin.market_id for margin in margins])
-    cards = {market.pk: build_card(market) for market in markets.values()}
+    instruments = {market.pk: build_instrument(market) for market in markets.values()}
     lines = []
-    for holding in list_holdings(margins, cards):
+    for holding in list_holdings(margins, instruments):
         lines += list(_write_position(rows.build_position(holding, markets[holding.market_id])))
     return lines, _next_key(margins)
 

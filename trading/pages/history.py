@@ -20,7 +20,7 @@ from accounts.clock import from_datetime, now_us
 from accounts.errors import ApiError
 from markets.models import Market, StatusChange
 from markets.queries import get_market
-from trading.cards import MarketCard, build_card
+from trading.instruments import Instrument, build_instrument
 from trading.marks import compute_mark
 from trading.models import Candle, OutcomeStats, Trade
 
@@ -87,7 +87,7 @@ def history(request: HttpRequest, slug: str) -> HttpResponse:
     if name not in RANGES:
         raise ApiError(400, "invalid_choice", "there is no such range", "range")
     try:
-        body = _bodies.get_alone((build_card(market), name), wait_seconds=WAIT_SECONDS)
+        body = _bodies.get_alone((build_instrument(market), name), wait_seconds=WAIT_SECONDS)
     except TimeoutError:
         raise ApiError(503, "unavailable", "too many charts are read now: try again") from None
     answer = HttpResponse(body, content_type="application/json")
@@ -95,38 +95,38 @@ def history(request: HttpRequest, slug: str) -> HttpResponse:
     return answer
 
 
-def _write_body(key: tuple[MarketCard, str]) -> bytes:
-    card, name = key
-    shown = show_history(read_history(card, name), card)
-    return msgspec.json.encode({"market": card.slug, "range": name, **shown})
+def _write_body(key: tuple[Instrument, str]) -> bytes:
+    instrument, name = key
+    shown = show_history(read_history(instrument, name), instrument)
+    return msgspec.json.encode({"market": instrument.slug, "range": name, **shown})
 
 
-def show_history(read: History, card: MarketCard) -> dict[str, object]:
+def show_history(read: History, instrument: Instrument) -> dict[str, object]:
     return {
         "times": [time_ms / 1000 for time_ms in read.times],
         "outcomes": [
-            {"outcome": card.codes[outcome], "half_pips": line}
+            {"outcome": instrument.codes[outcome], "half_pips": line}
             for outcome, line in sorted(read.lines.items())
         ],
     }
 
 
 def read_history(
-    card: MarketCard,
+    instrument: Instrument,
     range_name: str,
     *,
     outcomes: Collection[int] | None = None,
     points_max: int = POINTS_MAX,
 ) -> History:
     """Read the lines of a range, of these outcomes if not of all, in two to four queries."""
-    wanted = range(card.book_count) if outcomes is None else sorted(outcomes)
+    wanted = range(instrument.book_count) if outcomes is None else sorted(outcomes)
     points_max = min(points_max, VALUES_MAX // len(wanted))
-    grid = _find_grid(card, RANGES[range_name], points_max)
+    grid = _find_grid(instrument, RANGES[range_name], points_max)
     if grid is None:
         return History([], {outcome: [] for outcome in wanted})
-    points = _read_points(card, grid, wanted)
+    points = _read_points(instrument, grid, wanted)
     if grid.end - grid.first <= YOUNG_MINUTES:
-        points = _weave(points, _list_trades(card, grid, wanted, points_max - len(points)))
+        points = _weave(points, _list_trades(instrument, grid, wanted, points_max - len(points)))
     known = [point for point in points if any(value is not None for value in point.values)]
     lines = zip(*(point.values for point in known), strict=True) if known else ([] for _ in wanted)
     return History(
@@ -142,7 +142,7 @@ class _Point(NamedTuple):
     values: list[int | None]
 
 
-def _read_points(card: MarketCard, grid: _Grid, wanted: Sequence[int]) -> list[_Point]:
+def _read_points(instrument: Instrument, grid: _Grid, wanted: Sequence[int]) -> list[_Point]:
     now_ms = now_us() // 1000
     minutes = [*range(grid.first, grid.end, grid.step), grid.end]
     points = {
@@ -152,7 +152,7 @@ def _read_points(card: MarketCard, grid: _Grid, wanted: Sequence[int]) -> list[_
     names = {f"outcome_{outcome}": outcome for outcome in wanted}
     statement = _LINES.replace("<outcomes>", ", ".join(f"%({name})s" for name in names))
     with connection.cursor() as cursor:
-        cursor.execute(statement, {"market": card.id, **grid._asdict(), **names})
+        cursor.execute(statement, {"market": instrument.id, **grid._asdict(), **names})
         for outcome, minute, bid_pips, ask_pips, last_pips in cursor:
             worth = compute_mark(bid_pips, ask_pips, last_pips).half_pips
             points[minute].values[places[outcome]] = worth
@@ -160,12 +160,12 @@ def _read_points(card: MarketCard, grid: _Grid, wanted: Sequence[int]) -> list[_
 
 
 def _list_trades(
-    card: MarketCard, grid: _Grid, wanted: Sequence[int], trades_max: int
+    instrument: Instrument, grid: _Grid, wanted: Sequence[int], trades_max: int
 ) -> list[tuple[int, int, int]]:
     """Return (milliseconds, place of the line, price) of the latest trades, oldest first."""
     places = {outcome: place for place, outcome in enumerate(wanted)}
     trades = Trade.objects.filter(
-        market=card.id,
+        market=instrument.id,
         outcome_index__in=places,
         created_at_us__gte=grid.first * MINUTE_US,
         created_at_us__lt=grid.end * MINUTE_US,
@@ -190,28 +190,28 @@ def _weave(points: list[_Point], trades: list[tuple[int, int, int]]) -> list[_Po
     return woven + ([] if following is None else [following, *waiting])
 
 
-def _find_grid(card: MarketCard, minutes: int | None, points_max: int) -> _Grid | None:
+def _find_grid(instrument: Instrument, minutes: int | None, points_max: int) -> _Grid | None:
     """Return the times of the points: whole steps and the end; None where nothing happened."""
     candles = Candle.objects.filter(
         market_id=OuterRef("market_id"), outcome_index=OuterRef("outcome_index")
     ).values("minute")
-    seen = OutcomeStats.objects.filter(market_id=card.id).aggregate(
+    seen = OutcomeStats.objects.filter(market_id=instrument.id).aggregate(
         first=Min(Subquery(candles.order_by("minute")[:1])),
         last=Max(Subquery(candles.order_by("-minute")[:1])),
     )
     if seen["first"] is None:
         return None
-    end = max(_find_end_us(card) // MINUTE_US, seen["last"]) + 1
+    end = max(_find_end_us(instrument) // MINUTE_US, seen["last"]) + 1
     start = seen["first"] if minutes is None else max(end - minutes, seen["first"])
     step = _find_step(end - start, points_max - 2)
     return _Grid(start // step * step, step, end)
 
 
-def _find_end_us(card: MarketCard) -> int:
+def _find_end_us(instrument: Instrument) -> int:
     """Return until when the market traded: now, or when its trading ended."""
-    if card.status in LIVE_STATUSES:
+    if instrument.status in LIVE_STATUSES:
         return now_us()
-    ended = StatusChange.objects.filter(market=card.id, from_status__in=LIVE_STATUSES)
+    ended = StatusChange.objects.filter(market=instrument.id, from_status__in=LIVE_STATUSES)
     ended = ended.exclude(to_status__in=LIVE_STATUSES).order_by("-id")
     moment = ended.values_list("created_at", flat=True).first()
     return 0 if moment is None else from_datetime(moment)
@@ -225,6 +225,6 @@ def _find_step(minutes: int, steps_max: int) -> int:
     return -(-minutes // (steps_max * day)) * day
 
 
-_bodies: FreshCache[tuple[MarketCard, str], bytes] = FreshCache(
+_bodies: FreshCache[tuple[Instrument, str], bytes] = FreshCache(
     _write_body, seconds=FRESH_SECONDS, entries_max=BODIES_MAX
 )

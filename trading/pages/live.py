@@ -26,9 +26,9 @@ from accounts.templatetags.predex import percent
 from markets import context as exchange_context
 from markets.models import HIDDEN_STATUSES, Market
 from trading.api.render import SIDE_NAMES
-from trading.cards import MarketCard, build_card
-from trading.feed.mirror import find_tops
 from trading.feed.reads import book_from_database, read_lasts
+from trading.feed.replica import find_tops
+from trading.instruments import Instrument, build_instrument
 from trading.market_data import split_levels
 from trading.marks import compute_mark
 from trading.messages import Level, Top
@@ -38,7 +38,7 @@ from trading.pages.history import RANGES, read_history
 from trading.pages.ladder import Ladder, build_ladder
 from trading.pages.lines import Drawing, Figures, Look
 from trading.pages.words import name_contract
-from trading.snapshot import reading
+from trading.snapshot import consistent_read
 
 LINES_SHOWN: Final = 4
 DRAWN_POINTS_MAX: Final = 120
@@ -135,18 +135,18 @@ def build_context(request: HttpRequest, market: Market) -> dict[str, Any]:
 
     The query may say `range` (of RANGES), `book` (an outcome's code) and `view` (yes or no).
     """
-    card = build_card(market)
-    with reading():
+    instrument = build_instrument(market)
+    with consistent_read():
         moment = _read_moment(market.pk)
     outcomes = list_outcomes(market, moment)
     by_index = {outcome.index: outcome for outcome in outcomes}
     url = settings.SITE_URL.rstrip("/") + reverse("market", args=[market.slug])
     live = Live(
         market=market,
-        binary=card.binary,
+        binary=instrument.binary,
         seq=moment.seq,
         outcomes=outcomes,
-        chart=build_chart(card, outcomes, request.GET.get("range", DEFAULT_RANGE)),
+        chart=build_chart(instrument, outcomes, request.GET.get("range", DEFAULT_RANGE)),
         book=_build_book(request, market, moment, outcomes),
         tape=[
             TapeRow(
@@ -168,7 +168,7 @@ def build_context(request: HttpRequest, market: Market) -> dict[str, Any]:
 
 def read_outcomes(market: Market) -> list[OutcomeNow]:
     """Return the outcomes that have a book, most probable first, as of the last commit."""
-    with reading():
+    with consistent_read():
         moment = _read_moment(market.pk)
     return list_outcomes(market, moment)
 
@@ -186,11 +186,13 @@ def list_outcomes(market: Market, moment: _Moment) -> list[OutcomeNow]:
     return [replace(outcome, rank=rank) for rank, outcome in enumerate(found)]
 
 
-def build_chart(card: MarketCard, outcomes: Sequence[OutcomeNow], range_name: str) -> ChartView:
+def build_chart(
+    instrument: Instrument, outcomes: Sequence[OutcomeNow], range_name: str
+) -> ChartView:
     range_name = range_name if range_name in RANGES else DEFAULT_RANGE
     shown = [outcome for outcome in outcomes if outcome.is_shown]
     read = read_history(
-        card,
+        instrument,
         range_name,
         outcomes=[outcome.index for outcome in shown],
         points_max=DRAWN_POINTS_MAX,

@@ -10,8 +10,8 @@ from accounts.models import Account
 from accounts.numbers import write_number
 from accounts.units import PIPS_PER_CREDIT
 from markets.models import Market
-from trading.cards import build_card
 from trading.holdings import list_holdings, list_margins
+from trading.instruments import build_instrument
 from trading.liquidation import value_sold
 from trading.models import Margin, Order
 from trading.pages.numbers import write_lots, write_price
@@ -134,7 +134,7 @@ def _read_position(account: Account, market: Market, margin: Margin | None) -> P
     if margin is None or margin.payout_micros is not None:
         return None
     margins = list(list_margins(account.pk).filter(pk=margin.pk))
-    holdings = list_holdings(margins, {market.pk: build_card(market)})
+    holdings = list_holdings(margins, {market.pk: build_instrument(market)})
     if not holdings:
         return None
     sold = value_sold(account, holdings, {market.pk: market})
@@ -142,11 +142,11 @@ def _read_position(account: Account, market: Market, margin: Margin | None) -> P
 
 
 def _build_position(row: PositionRow, line: PositionLine) -> OwnPosition:
-    card = row.holding.card
-    index = 0 if card.binary else card.codes.index(line.contract.code)
+    instrument = row.holding.instrument
+    index = 0 if instrument.binary else instrument.codes.index(line.contract.code)
     return OwnPosition(
         line,
-        card.codes[index],
+        instrument.codes[index],
         row.holding.position_lots[index],
         name_payout(row.market, line.contract),
     )

@@ -28,9 +28,9 @@ from accounts.queries import list_transfers
 from accounts.units import format_amount, format_quantity
 from markets.models import Market
 from trading import queries
-from trading.cards import build_card
 from trading.engine.types import OrderStatus
 from trading.holdings import Holding, list_holdings, list_margins
+from trading.instruments import build_instrument
 from trading.liquidation import value_sold
 from trading.models import OPEN_STATUSES, Margin, Order
 from trading.pages import rows
@@ -247,8 +247,8 @@ def read_head(request: HttpRequest, current: str) -> Head:
         list_margins(account.pk).filter(payout_micros=None).order_by("-id")
     )
     markets = rows.read_markets([margin.market_id for margin in margins])
-    cards = {market.pk: build_card(market) for market in markets.values()}
-    holdings = list_holdings(margins, cards)
+    instruments = {market.pk: build_instrument(market) for market in markets.values()}
+    holdings = list_holdings(margins, instruments)
     performance = read_performance(account, holdings)
     return Head(
         account,

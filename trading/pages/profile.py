@@ -12,8 +12,8 @@ from accounts.api.pagination import paginate
 from accounts.errors import not_found
 from accounts.models import Account, User
 from markets.models import HIDDEN_STATUSES, Market
-from trading.cards import build_card
 from trading.holdings import list_holdings, list_margins
+from trading.instruments import build_instrument
 from trading.models import Margin
 from trading.pages import rows
 from trading.track_record import Bin, TrackRecord, read_track_record
@@ -132,9 +132,9 @@ def _list_positions(
         .order_by("-id")[:POSITIONS_SHOWN]
     )
     markets = rows.read_markets([margin.market_id for margin in margins])
-    cards = {market.pk: build_card(market) for market in markets.values()}
+    instruments = {market.pk: build_instrument(market) for market in markets.values()}
     positions = [
         rows.build_position(holding, markets[holding.market_id])
-        for holding in list_holdings(list(margins), cards)
+        for holding in list_holdings(list(margins), instruments)
     ]
     return [row for row in positions if row.lines]

@@ -190,7 +190,7 @@ def _build_line(
     half_pips = holding.marks[index].half_pips
     average_micros = compute_average_micros(abs(cost_micros), abs(net_lots))
     is_no = position_lots < 0
-    owns_no = holding.card.binary and is_no
+    owns_no = holding.instrument.binary and is_no
     if owns_no:
         average_micros = PAYOUT_MICROS - average_micros
         cost_micros += PAYOUT_PIPS * -net_lots

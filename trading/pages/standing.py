@@ -9,11 +9,11 @@ from django.utils.translation import gettext as _
 
 from accounts.models import Account
 from markets.models import Market
-from trading.cards import build_card
 from trading.config import fees_of
-from trading.feed.mirror import find_tops
 from trading.feed.reads import book_from_database
+from trading.feed.replica import find_tops
 from trading.holdings import Holding, list_holdings, list_margins
+from trading.instruments import build_instrument
 from trading.pages.numbers import show_lots, write_cents, write_lots
 from trading.pages.ticket import Ticket, compute_affordable_lots, mirror
 from trading.pages.words import Contract, name_opposite
@@ -46,9 +46,9 @@ class Most(NamedTuple):
 
 def read_standing(market: Market, contract: Contract, account_id: int | None) -> Standing:
     """Read what the contract trades at and what the account has, in 5 queries; 1 for nobody."""
-    card = build_card(market)
-    is_no = contract.is_mirrored or (card.binary and contract.code == card.codes[1])
-    outcome = 0 if card.binary else card.codes.index(contract.code)
+    instrument = build_instrument(market)
+    is_no = contract.is_mirrored or (instrument.binary and contract.code == instrument.codes[1])
+    outcome = 0 if instrument.binary else instrument.codes.index(contract.code)
     _seq, _ts_us, levels = book_from_database(market.pk)
     top = {top.outcome: top for top in find_tops(levels)}.get(outcome)
     bid_pips, ask_pips = (top.bid_pips, top.ask_pips) if top else (None, None)
@@ -80,7 +80,7 @@ def describe_bet(market: Market, contract: Contract, account_id: int) -> str:
 def find_holding(account_id: int, market: Market) -> Holding | None:
     """Return what the account has in the market; None if it never had anything."""
     margins = list(list_margins(account_id).filter(market=market))
-    holdings = list_holdings(margins, {market.pk: build_card(market)})
+    holdings = list_holdings(margins, {market.pk: build_instrument(market)})
     return holdings[0] if holdings else None
 
 

@@ -14,7 +14,7 @@ from trading.loading import load_engine
 from trading.messages import decode_result
 from trading.models import JournalRow, Margin, Order, Receipt, Trade
 from trading.replay import Row, compare_with_live, replay
-from trading.snapshot import reading
+from trading.snapshot import consistent_read
 from trading.verify.findings import Finding, found
 
 RECEIPTS_A_TIME: Final = 5_000
@@ -82,7 +82,7 @@ def check_journals(market_ids: list[int] | None) -> Iterator[list[Finding]]:
         journals = JournalRow.objects.values_list("market_id", flat=True)
         market_ids = sorted(journals.order_by().distinct())
     for market_id in market_ids:
-        with reading():
+        with consistent_read():
             yield list(_check_market(market_id, answered.get(market_id, [])))
 
 
@@ -187,7 +187,7 @@ def _check_book(story: Story) -> Finding:
 def _read_receipts() -> dict[int, list[Answered]]:
     """Return receipts by market; those of many markets at once have no sequence number."""
     answered: dict[int, list[Answered]] = defaultdict(list)
-    with reading():
+    with consistent_read():
         rows = Receipt.objects.values_list("id", "account_id", "answer")
         for receipt_id, account_id, answer in rows.iterator(chunk_size=RECEIPTS_A_TIME):
             result = decode_result(bytes(answer))

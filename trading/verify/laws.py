@@ -12,7 +12,7 @@ from django.db import connection
 from markets.lifecycle import LEGAL
 from trading.clock import AHEAD_US_MAX, database_now_us
 from trading.models import BookState
-from trading.snapshot import reading
+from trading.snapshot import consistent_read
 from trading.verify.findings import EXAMPLES_MAX, Finding
 
 
@@ -25,7 +25,7 @@ class Law(NamedTuple):
 
 def check_law(law: Law) -> Finding:
     """Count the rows that a law is about, and those that break it."""
-    with reading(), connection.cursor() as cursor:
+    with consistent_read(), connection.cursor() as cursor:
         cursor.execute(
             f"SELECT COUNT(*), COALESCE(SUM(CASE WHEN {law.broken} THEN 1 ELSE 0 END), 0)"
             f" FROM ({law.rows}) AS checked"

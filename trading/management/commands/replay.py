@@ -13,7 +13,7 @@ from trading.loading import load_engine
 from trading.management.base import MigratedCommand
 from trading.management.slugs import find_market_ids
 from trading.replay import compare_with_live, replay
-from trading.snapshot import reading
+from trading.snapshot import consistent_read
 
 
 class Command(MigratedCommand):
@@ -31,7 +31,7 @@ class Command(MigratedCommand):
 
     def _replay(self, market_id: int) -> bool:
         try:
-            with reading():
+            with consistent_read():
                 replayed = replay(market_id)
                 live = load_engine(market_id)
                 differences = compare_with_live(replayed, live)

@@ -44,7 +44,7 @@ Key = tuple[int, int]
 """(outcome, minute)."""
 
 
-class Derived:
+class Projection:
     """A market's candles and statistics while rows of its journal are added, in order."""
 
     def __init__(self, stats: list[OutcomeStats], candles: Iterable[Candle] = ()) -> None:
@@ -58,7 +58,7 @@ class Derived:
         self._today = _day_ago()
 
     @classmethod
-    def empty(cls, market: Market) -> "Derived":
+    def empty(cls, market: Market) -> "Projection":
         return cls([OutcomeStats(market=market, outcome_index=i) for i in range(market.book_count)])
 
     @property
@@ -136,22 +136,22 @@ def list_behind(count_max: int) -> list[int]:
         return [row[0] for row in cursor.fetchall()]
 
 
-def derive_market(market_id: int) -> None:
+def project_market(market_id: int) -> None:
     """Derive everything that the journal of a market has by now."""
     market = Market.objects.get(pk=market_id)
     _ensure_rows(market)
-    while _derive_some(market):
+    while _project_some(market):
         pass
 
 
 def _ensure_rows(market: Market) -> None:
-    rows = Derived.empty(market).stats
+    rows = Projection.empty(market).stats
     if OutcomeStats.objects.filter(market=market).count() < len(rows):
         OutcomeStats.objects.bulk_create(rows, ignore_conflicts=True)
     MarketStats.objects.get_or_create(market=market)
 
 
-def _derive_some(market: Market) -> bool:
+def _project_some(market: Market) -> bool:
     """Fold some rows in one transaction; return whether there may be more."""
     with transaction.atomic():
         stats = list(
@@ -161,7 +161,7 @@ def _derive_some(market: Market) -> bool:
         if not rows:
             return False
         minute = rows[0][0].ts_us // MINUTE_US
-        derived = Derived(stats, Candle.objects.filter(market=market, minute=minute))
+        derived = Projection(stats, Candle.objects.filter(market=market, minute=minute))
         for row, body in rows:
             derived.add(row, body)
         _store(derived, list(derived.changed.values()))
@@ -169,7 +169,7 @@ def _derive_some(market: Market) -> bool:
     return len(rows) == ROWS_MAX
 
 
-def _store(derived: Derived, candles: list[Candle]) -> None:
+def _store(derived: Projection, candles: list[Candle]) -> None:
     Candle.objects.bulk_create(
         candles,
         batch_size=1_000,
@@ -228,13 +228,13 @@ def rebuild_market(market_id: int) -> list[Difference]:
         stored = list(
             OutcomeStats.objects.select_for_update().filter(market=market).order_by("outcome_index")
         )
-        derived = Derived.empty(market)
+        derived = Projection.empty(market)
         for row, body in _rows_until(market_id, stored[0].seq):
             derived.add(row, body)
         differences = list(_compare(market, stored, derived))
         if differences:
             _replace(market, stored, derived)
-    derive_market(market_id)
+    project_market(market_id)
     refresh_stats([market_id])
     return differences
 
@@ -246,7 +246,9 @@ def _rows_until(market_id: int, seq: int) -> Iterator[tuple[JournalRow, JournalB
         yield row, body
 
 
-def _compare(market: Market, stored: list[OutcomeStats], derived: Derived) -> Iterator[Difference]:
+def _compare(
+    market: Market, stored: list[OutcomeStats], derived: Projection
+) -> Iterator[Difference]:
     for old, new in zip(stored, derived.stats, strict=True):
         yield from _differ(f"statistics of outcome {new.outcome_index}", old, new, STATS_FIELDS)
     candles = {
@@ -276,7 +278,7 @@ def _differ(
         yield Difference(what, stored, derived)
 
 
-def _replace(market: Market, stored: list[OutcomeStats], derived: Derived) -> None:
+def _replace(market: Market, stored: list[OutcomeStats], derived: Projection) -> None:
     Candle.objects.filter(market=market).delete()
     for old, new in zip(stored, derived.stats, strict=True):
         new.pk = old.pk

@@ -1,4 +1,4 @@
-"""What the path of an order needs to know of its market: a card, at most a second old.
+"""What the path of an order needs to know of its market: a instrument, at most a second old.
 
 Who may see a market is `Market.objects.visible_to`'s say alone. What anybody may see is kept once;
 what only some may see is kept for each of them.
@@ -24,7 +24,7 @@ ORDER_SECONDS: Final = 24 * 3600.0
 """An order never changes its market or account, so this only bounds memory."""
 
 
-class MarketCard(Struct, frozen=True):
+class Instrument(Struct, frozen=True):
     """A market as its orders see it. A binary market has codes YES and NO and one book."""
 
     id: int
@@ -46,7 +46,7 @@ class MarketCard(Struct, frozen=True):
         return as_no and self.binary
 
 
-class OrderCard(NamedTuple):
+class OrderInstrument(NamedTuple):
     """What never changes of an order."""
 
     market_id: int
@@ -54,23 +54,23 @@ class OrderCard(NamedTuple):
     as_no: bool
 
 
-async def get_card(slug: str, user_id: int | None) -> MarketCard:
-    """Return the card of a market that this user may see; the same 404 if unknown or invisible."""
+async def get_instrument(slug: str, user_id: int | None) -> Instrument:
+    """Return a market that this user may see; the same 404 if unknown or invisible."""
     if not SLUG_PATTERN.fullmatch(slug):
         raise not_found("this market")
     return await _get_visible(slug, user_id)
 
 
-async def get_visible_card(market_id: int, user_id: int | None) -> MarketCard:
+async def get_visible_instrument(market_id: int, user_id: int | None) -> Instrument:
     """The same by the internal id."""
     return await _get_visible(market_id, user_id)
 
 
-async def get_own_card(market_id: int) -> MarketCard:
-    """Return the card of a market in which the caller has an order, visible or not."""
-    card = await _cards.get(market_id)
-    assert card is not None, "an order's market is never deleted"
-    return card
+async def get_own_instrument(market_id: int) -> Instrument:
+    """Return the instrument of a market in which the caller has an order, visible or not."""
+    instrument = await _cards.get(market_id)
+    assert instrument is not None, "an order's market is never deleted"
+    return instrument
 
 
 def name_markets(market_ids: Collection[int]) -> Mapping[int, str]:
@@ -78,12 +78,12 @@ def name_markets(market_ids: Collection[int]) -> Mapping[int, str]:
     return dict(Market.objects.filter(pk__in=market_ids).values_list("pk", "slug"))
 
 
-async def find_order_card(order_id: str) -> OrderCard | None:
+async def find_order_instrument(order_id: str) -> OrderInstrument | None:
     return await _orders.get(order_id)
 
 
-def remember_order(order_id: str, card: OrderCard) -> None:
-    _orders.put(order_id, card)
+def remember_order(order_id: str, instrument: OrderInstrument) -> None:
+    _orders.put(order_id, instrument)
 
 
 async def check_writable() -> None:
@@ -93,36 +93,36 @@ async def check_writable() -> None:
         raise ApiError(refusal.status, refusal.code, refusal.message, headers=refusal.headers)
 
 
-async def _get_visible(name: str | int, user_id: int | None) -> MarketCard:
-    card = await _public.get(name)
-    if card is None and user_id is not None:
-        card = await _private.get((name, user_id))
-    if card is None:
+async def _get_visible(name: str | int, user_id: int | None) -> Instrument:
+    instrument = await _public.get(name)
+    if instrument is None and user_id is not None:
+        instrument = await _private.get((name, user_id))
+    if instrument is None:
         raise not_found("this market")
-    return card
+    return instrument
 
 
-def _find_public(name: str | int) -> MarketCard | None:
+def _find_public(name: str | int) -> Instrument | None:
     return _find(Market.objects.visible_to(None), name)
 
 
-def _find_private(key: tuple[str | int, int]) -> MarketCard | None:
+def _find_private(key: tuple[str | int, int]) -> Instrument | None:
     name, user_id = key
     return _find(Market.objects.visible_to(User.objects.get(pk=user_id)), name)
 
 
-def _find_any(market_id: int) -> MarketCard | None:
+def _find_any(market_id: int) -> Instrument | None:
     return _find(Market.objects.all(), market_id)
 
 
-def _find(markets: QuerySet[Market], name: str | int) -> MarketCard | None:
+def _find(markets: QuerySet[Market], name: str | int) -> Instrument | None:
     wanted = Q(slug=name) if isinstance(name, str) else Q(pk=name)
     market = markets.filter(wanted).prefetch_related("outcomes").first()
-    return None if market is None else build_card(market)
+    return None if market is None else build_instrument(market)
 
 
-def build_card(market: Market) -> MarketCard:
-    return MarketCard(
+def build_instrument(market: Market) -> Instrument:
+    return Instrument(
         id=market.pk,
         slug=market.slug,
         binary=market.kind == Market.Kind.BINARY,
@@ -135,9 +135,9 @@ def build_card(market: Market) -> MarketCard:
     )
 
 
-def _find_order(order_id: str) -> OrderCard | None:
-    row = Order.objects.filter(pk=order_id).values_list(*OrderCard._fields).first()
-    return None if row is None else OrderCard(*row)
+def _find_order(order_id: str) -> OrderInstrument | None:
+    row = Order.objects.filter(pk=order_id).values_list(*OrderInstrument._fields).first()
+    return None if row is None else OrderInstrument(*row)
 
 
 def _find_refusal(_: str) -> ApiError | bool:
@@ -148,10 +148,10 @@ def _find_refusal(_: str) -> ApiError | bool:
     return False
 
 
-_public: FreshCache[str | int, MarketCard] = FreshCache(_find_public, seconds=FRESH_SECONDS)
-_private: FreshCache[tuple[str | int, int], MarketCard] = FreshCache(
+_public: FreshCache[str | int, Instrument] = FreshCache(_find_public, seconds=FRESH_SECONDS)
+_private: FreshCache[tuple[str | int, int], Instrument] = FreshCache(
     _find_private, seconds=FRESH_SECONDS
 )
-_cards: FreshCache[int, MarketCard] = FreshCache(_find_any, seconds=FRESH_SECONDS)
-_orders: FreshCache[str, OrderCard] = FreshCache(_find_order, seconds=ORDER_SECONDS)
+_cards: FreshCache[int, Instrument] = FreshCache(_find_any, seconds=FRESH_SECONDS)
+_orders: FreshCache[str, OrderInstrument] = FreshCache(_find_order, seconds=ORDER_SECONDS)
 _exchange: FreshCache[str, ApiError | bool] = FreshCache(_find_refusal, seconds=FRESH_SECONDS)

@@ -1,12 +1,12 @@
 """One market as its watchers know it, and how publications bring it forward. Pure.
 
-Two states in one. *Shown* is what frames have told: `levels`, `tops`, `lasts`, `tape` at
-`shown_seq`; snapshots are made of it. *Ahead* is what publications have added since, up to `seq`.
-`take` shows what is ahead and returns the difference, so that any number of commits make one frame:
-snapshot(shown_seq) + frame == snapshot(seq).
+Two states in one. *Published* is what frames have said: `levels`, `tops`, `lasts`, `tape` at
+`published_seq`; snapshots are made of it. *Pending* is what publications have added since, up to
+`seq`. `take` publishes what is pending and returns the difference, so that any number of commits make one frame:
+snapshot(published_seq) + frame == snapshot(seq).
 
 Totals are absolute, so folding keeps the last of each price. A publication fits only if it starts
-where the mirror stands; one that does not means something was lost, and a new image is needed.
+where the replica stands; one that does not means something was lost, and a new image is needed.
 """
 
 from collections import deque
@@ -59,7 +59,7 @@ class LevelChange(NamedTuple):
     ask_lots: int | None
 
 
-class Shown(NamedTuple):
+class Published(NamedTuple):
     """What `take` showed: the difference between the market at `prev_seq` and at `seq`."""
 
     prev_seq: int
@@ -77,22 +77,22 @@ class Fit(Enum):
     GAP = "something before it is missing"
 
 
-class Mirror:
+class BookReplica:
     def __init__(self) -> None:
         self.is_loaded = False
         self.seq = 0
         self.ts_us = 0
-        self.shown_seq = 0
-        self.shown_ts_us = 0
+        self.published_seq = 0
+        self.published_ts_us = 0
         self.levels: dict[int, dict[int, Lots]] | None = None
         """By outcome, then price; None while nobody watches the whole book."""
         self.tops: dict[int, Top] = {}
         self.lasts: dict[int, int] = {}
         self.tape: deque[TapeTrade] = deque(maxlen=TAPE_SHOWN_MAX)
-        self._levels_ahead: dict[tuple[int, int], Lots] = {}
-        self._tops_ahead: dict[int, Top] = {}
-        self._lasts_ahead: dict[int, int] = {}
-        self._trades_ahead: list[TapeTrade] = []
+        self._pending_levels: dict[tuple[int, int], Lots] = {}
+        self._pending_tops: dict[int, Top] = {}
+        self._pending_lasts: dict[int, int] = {}
+        self._pending_trades: list[TapeTrade] = []
 
     def load(self, image: Image) -> bool:
         """Take the database's word. Return whether `take` can tell the difference as a frame.
@@ -100,51 +100,51 @@ class Mirror:
         Otherwise (a first image, one from before what was shown, or more trades missed than an
         image has) the image is shown at once and watchers need snapshots.
         """
-        if not self.is_loaded or image.seq < self.shown_seq or self._misses_trades(image):
+        if not self.is_loaded or image.seq < self.published_seq or self._misses_trades(image):
             self._restart(image)
             return False
         if image.levels is not None:
-            self._levels_ahead = self._difference(image.levels)
-        self._tops_ahead = {top.outcome: top for top in image.tops}
-        for outcome in self.tops.keys() - self._tops_ahead.keys():
-            self._tops_ahead[outcome] = _empty_top(outcome)
-        self._lasts_ahead = dict(image.lasts)
-        self._trades_ahead += [trade for trade in image.tape if trade.seq > self.seq]
+            self._pending_levels = self._difference(image.levels)
+        self._pending_tops = {top.outcome: top for top in image.tops}
+        for outcome in self.tops.keys() - self._pending_tops.keys():
+            self._pending_tops[outcome] = _empty_top(outcome)
+        self._pending_lasts = dict(image.lasts)
+        self._pending_trades += [trade for trade in image.tape if trade.seq > self.seq]
         self.seq, self.ts_us = image.seq, image.ts_us
         return True
 
     def apply(self, change: MarketChange) -> Fit:
-        """Bring the mirror forward by one commit, if it follows the last one."""
+        """Bring the replica forward by one commit, if it follows the last one."""
         if change.seq <= self.seq:
             return Fit.OLD
         if change.prev_seq != self.seq:
             return Fit.GAP
         for level in change.levels:
             key = level.outcome, level.price_pips
-            self._levels_ahead[key] = (level.bid_lots, level.ask_lots)
+            self._pending_levels[key] = (level.bid_lots, level.ask_lots)
         for top in change.tops:
-            self._tops_ahead[top.outcome] = top
+            self._pending_tops[top.outcome] = top
         for fill in change.fills:
-            self._lasts_ahead[fill.trade.outcome] = fill.trade.price_pips
-            self._trades_ahead.append(tape_trade(fill, change.ts_us))
+            self._pending_lasts[fill.trade.outcome] = fill.trade.price_pips
+            self._pending_trades.append(tape_trade(fill, change.ts_us))
         self.seq, self.ts_us = change.seq, change.ts_us
         return Fit.NEXT
 
-    def take(self) -> Shown | None:
+    def take(self) -> Published | None:
         """Show what is ahead and return it; None when nothing is."""
-        if self.seq == self.shown_seq:
+        if self.seq == self.published_seq:
             return None
-        shown = Shown(
-            self.shown_seq,
+        shown = Published(
+            self.published_seq,
             self.seq,
             self.ts_us,
             self._show_levels(),
             self._show_tops(),
-            self._trades_ahead,
+            self._pending_trades,
         )
-        self.tape.extend(self._trades_ahead)
-        self.shown_seq, self.shown_ts_us = self.seq, self.ts_us
-        self._trades_ahead = []
+        self.tape.extend(self._pending_trades)
+        self.published_seq, self.published_ts_us = self.seq, self.ts_us
+        self._pending_trades = []
         return shown
 
     def changes_at(self, keys: Iterable[tuple[int, int]]) -> list[LevelChange]:
@@ -157,15 +157,15 @@ class Mirror:
 
     def _restart(self, image: Image) -> None:
         self.is_loaded = True
-        self.seq = self.shown_seq = image.seq
-        self.ts_us = self.shown_ts_us = image.ts_us
+        self.seq = self.published_seq = image.seq
+        self.ts_us = self.published_ts_us = image.ts_us
         self.levels = None if image.levels is None else _by_outcome(image.levels)
         self.tops = {top.outcome: top for top in image.tops}
         self.lasts = dict(image.lasts)
         self.tape.clear()
         self.tape.extend(image.tape)
-        self._levels_ahead, self._tops_ahead, self._lasts_ahead = {}, {}, {}
-        self._trades_ahead = []
+        self._pending_levels, self._pending_tops, self._pending_lasts = {}, {}, {}
+        self._pending_trades = []
 
     def _misses_trades(self, image: Image) -> bool:
         return len(image.tape) >= TAPE_READ_MAX and image.tape[0].seq > self.seq
@@ -186,7 +186,7 @@ class Mirror:
         return ahead
 
     def _show_levels(self) -> list[LevelChange]:
-        ahead, self._levels_ahead = self._levels_ahead, {}
+        ahead, self._pending_levels = self._pending_levels, {}
         if self.levels is None:
             return []
         changes = []
@@ -212,17 +212,17 @@ class Mirror:
     def _show_tops(self) -> list[int]:
         changed = {
             outcome
-            for outcome, top in self._tops_ahead.items()
+            for outcome, top in self._pending_tops.items()
             if self.tops.get(outcome, _empty_top(outcome)) != top
         }
         changed |= {
             outcome
-            for outcome, price_pips in self._lasts_ahead.items()
+            for outcome, price_pips in self._pending_lasts.items()
             if self.lasts.get(outcome) != price_pips
         }
-        self.tops.update(self._tops_ahead)
-        self.lasts.update(self._lasts_ahead)
-        self._tops_ahead, self._lasts_ahead = {}, {}
+        self.tops.update(self._pending_tops)
+        self.lasts.update(self._pending_lasts)
+        self._pending_tops, self._pending_lasts = {}, {}
         return sorted(changed)
 
 

@@ -1,9 +1,9 @@
 """What operators do to rows: asked on a page of its own, then done in their name.
 
-An `Act` is a form: who may, to which rows, what has to be said first. `ActingAdmin` offers a
-model's acts in its list (for the rows selected) and on the page of each row, shows the form with
-what will happen, and calls `do` for each row. Nothing of it runs inside a transaction: what an act
-calls, a `do_` of some `actions`, has its own, checks again and leaves the audit event.
+An `AdminAction` is a form: who may, to which rows, what has to be said first. `ActionsAdmin`
+offers a model's acts in its list (for the rows selected) and on the page of each row, shows the
+form with what will happen, and calls `do` for each row. Nothing of it runs inside a transaction:
+what an act calls, a `do_` of some `actions`, has its own, checks again and leaves the audit event.
 """
 
 from collections.abc import Iterable, Mapping
@@ -35,7 +35,7 @@ ROWS_MAX = 100
 REFUSED = 422
 
 
-class Act(forms.Form):
+class AdminAction(forms.Form):
     """One thing that may be done to rows. `title` is also what its button says; `done` is the
     sentence that says it has been done.
     """
@@ -98,8 +98,8 @@ class Act(forms.Form):
         return next((ours for ours in self.fields if name and ours.startswith(name)), None)
 
 
-class ActingAdmin(ModelAdmin):
-    acts: ClassVar[Mapping[str, type[Act]]] = {}
+class ActionsAdmin(ModelAdmin):
+    acts: ClassVar[Mapping[str, type[AdminAction]]] = {}
 
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view(self.act_view)
@@ -164,7 +164,7 @@ class ActingAdmin(ModelAdmin):
             raise Http404
         return rows
 
-    def _carry_out(self, request: HttpRequest, form: Act) -> bool:
+    def _carry_out(self, request: HttpRequest, form: AdminAction) -> bool:
         """Do it to each row; False when there was one row and it was refused."""
         said = {"by": form.by, "reason": form.cleaned_data.get("reason", "")}
         count = 0
@@ -196,7 +196,7 @@ class ActingAdmin(ModelAdmin):
             return reverse(f"{name}_change", args=[rows[0].pk])
         return reverse(f"{name}_changelist")
 
-    def _show_form(self, request: HttpRequest, form: Act) -> HttpResponse:
+    def _show_form(self, request: HttpRequest, form: AdminAction) -> HttpResponse:
         context = {
             **self.admin_site.each_context(request),
             "opts": self.opts,

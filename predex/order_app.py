@@ -48,7 +48,7 @@ _PATTERNS: Final = [
 ]
 
 
-class Lane:
+class OrderApp:
     """An ASGI application for HTTP that hands on what is not its own."""
 
     def __init__(self, django: App) -> None:
@@ -100,14 +100,14 @@ async def serve(
     operation: Operation, params: dict[str, str], scope: Scope, receive: Receive, send: Send
 ) -> None:
     headers = door.read_headers(scope["headers"])
-    visit = _start_visit(scope, headers)
+    context = _start_request(scope, headers)
     # Never unbound: the server gives each request a task, which has a context of its own.
-    structlog.contextvars.bind_contextvars(request_id=visit.request_id)
+    structlog.contextvars.bind_contextvars(request_id=context.request_id)
     try:
-        answer = await _answer(operation, params, scope, headers, receive, visit)
+        answer = await _answer(operation, params, scope, headers, receive, context)
     except Exception as exception:  # whatever it is, the caller gets one JSON error
-        answer = _refuse(exception, visit)
-    extra = door.leave(visit, answer.status)
+        answer = _refuse(exception, context)
+    extra = door.finish_request(context, answer.status)
     await _send(answer, extra, send)
 
 
@@ -117,11 +117,11 @@ async def _answer(
     scope: Scope,
     headers: dict[str, str],
     receive: Receive,
-    visit: door.Visit,
+    context: door.RequestContext,
 ) -> Response:
     door.check_request(headers)
     principal = await authenticate(headers)
-    visit.account_id = principal.account_id
+    context.account_id = principal.account_id
     if operation.scope is not None:
         require_scope(principal, operation.scope)
     await _take_token(operation, principal)
@@ -141,18 +141,18 @@ async def _take_token(operation: Operation, principal: Principal) -> None:
 
 async def _refuse_early(error: ApiError, scope: Scope, send: Send) -> None:
     headers = door.read_headers(scope["headers"])
-    visit = _start_visit(scope, headers)
-    answer = _refuse(error, visit)
-    await _send(answer, door.leave(visit, answer.status), send)
+    context = _start_request(scope, headers)
+    answer = _refuse(error, context)
+    await _send(answer, door.finish_request(context, answer.status), send)
 
 
-def _refuse(exception: Exception, visit: door.Visit) -> Response:
+def _refuse(exception: Exception, context: door.RequestContext) -> Response:
     error = find_error(exception)
     if error is None:
-        log.exception("operation_failed", path=visit.path)
+        log.exception("operation_failed", path=context.path)
         error = ApiError(500, *PAGE_ERRORS[500])
-    visit.code = error.code
-    body = msgspec.json.encode(error_body(error, visit.request_id))
+    context.code = error.code
+    body = msgspec.json.encode(error_body(error, context.request_id))
     return Response(error.status, body, error.headers)
 
 
@@ -164,9 +164,9 @@ async def _send(answer: Response, extra: list[tuple[str, str]], send: Send) -> N
     await send({"type": "http.response.body", "body": answer.body})
 
 
-def _start_visit(scope: Scope, headers: dict[str, str]) -> door.Visit:
+def _start_request(scope: Scope, headers: dict[str, str]) -> door.RequestContext:
     client = scope.get("client")
-    return door.start_visit(scope["method"], scope["path"], headers, client[0] if client else "")
+    return door.start_request(scope["method"], scope["path"], headers, client[0] if client else "")
 
 
 def _find_address(scope: Scope) -> str:
