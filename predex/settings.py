@@ -80,7 +80,7 @@ FEED_SOCKETS_PER_ADDRESS_MAX = env.count("FEED_SOCKETS_PER_ADDRESS_MAX", default
 CONNECTIONS_MAX = env.count("CONNECTIONS_MAX", default=10_000)  # of one process; see connections.py
 CONNECTIONS_PER_ADDRESS_MAX = env.count("CONNECTIONS_PER_ADDRESS_MAX", default=500)
 REQUEST_SECONDS_MAX = env.count("REQUEST_SECONDS_MAX", default=30)
-DJANGO_AT_ONCE = env.count("DJANGO_AT_ONCE", default=2 if EMBEDDED else 8)  # pages; see turns.py
+DJANGO_AT_ONCE = env.count("DJANGO_AT_ONCE", default=1 if EMBEDDED else 8)  # pages; see turns.py
 
 # --- Celery: a trigger only; embedded, the scheduler inside `serve` calls the same functions -----
 CELERY_BROKER_URL = REDIS_URL or "memory://"
@@ -229,6 +229,7 @@ SOCIALACCOUNT_PROVIDERS = configure_sign_on(
     secret=env.str("OIDC_CLIENT_SECRET", default=""),
 )
 
+EMAIL_TIMEOUT = 10  # seconds; a mail server that hangs keeps a page waiting no longer
 vars().update(env.mail("EMAIL_URL", default="consolemail://"))
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default=f"predex@{urlsplit(SITE_URL).hostname}")
 
