@@ -1,4 +1,4 @@
-"""Who serves which request: the lane order operations, Django other HTTP, the feed sockets."""
+"""Who serves which request: the order app order operations, Django other HTTP, the feed sockets."""
 
 import os
 

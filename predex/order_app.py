@@ -79,7 +79,7 @@ class OrderApp:
 
 
 def find_operation(scope: Scope) -> tuple[Operation, dict[str, str]] | None:
-    """Return the operation and its path's parameters when the request is the lane's, else None."""
+    """Return the operation and its path's parameters when the request is this app's, else None."""
     path: str = scope["path"]
     if not path.startswith(PREFIX) or not _has_credential(scope):
         return None

@@ -74,9 +74,9 @@ async def test_a_client_that_leaves_ends_its_turn_no_sooner_than_the_work_ends(s
     async def send(message):
         sent.append(message)
 
-    sent, lane = [], OrderApp(django)
+    sent, app = [], OrderApp(django)
     scope = {"type": "http", "method": "POST", "path": "/", "headers": [(b"content-length", b"2")]}
-    serving = asyncio.ensure_future(lane(scope, receive, send))
+    serving = asyncio.ensure_future(app(scope, receive, send))
     await began.wait()
     done.set()
     await serving

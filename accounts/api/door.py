@@ -3,7 +3,7 @@
 `start_request` gives the request its id and finds the caller's address behind trusted proxies;
 `check_request` checks host and length; `leave` writes the log line and returns the headers to add.
 Plain functions over method, path and headers (a mapping with lower-case names), which Django's
-middleware and the lean ASGI lane both call. None reads a database.
+middleware and the order app both call. None reads a database.
 """
 
 import ipaddress

@@ -1,6 +1,6 @@
 """Every error of the API as `{"code", "message", "field", "request_id"}`, never a page or a trace.
 
-`answer_exception` is DRF's exception handler; the lean lane uses `error_body` with the same errors.
+`answer_exception` is DRF's exception handler; the order app uses `error_body` with the same errors.
 Codes are promises (see docs/api.md); messages are for people.
 """
 

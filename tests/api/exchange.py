@@ -1,7 +1,7 @@
 """A whole exchange inside the test: engine, ASGI application and callers in one event loop.
 
 A `Caller` speaks HTTP through one of the two doors: "session" (cookie and CSRF, Django's views) or
-"key" (X-API-Key, the lean lane).
+"key" (X-API-Key, the order app).
 """
 
 import asyncio
