@@ -7,6 +7,10 @@ import threading
 import time
 from typing import Final
 
+import redis
+
+REDIS_AWAY: Final = (redis.RedisError, OSError)
+"""What a Redis that is away, full or too slow raises, also through the channel layer."""
 REDIS_TIMEOUT_SECONDS: Final = 1.0
 RETRY_SECONDS: Final = 1.0
 

@@ -18,10 +18,8 @@ import msgspec
 PIPS_PER_CREDIT = 10_000
 LOTS_PER_CONTRACT = 100
 MICROS_PER_CREDIT = 1_000_000
-D = PIPS_PER_CREDIT  # the design's name for one contract's pay-out
 
 INT64_MAX = 2**63 - 1
-INTEGER_DIGITS_MAX = 18
 
 NOT_A_NUMBER = "send a number, or a decimal as a string"
 # ASCII digits only: \d would take Arabic or full-width ones, which int() would even understand.

@@ -13,7 +13,6 @@ from typing import Any, Final
 from weakref import WeakKeyDictionary
 
 import msgspec
-import redis
 import structlog
 from asgiref.sync import async_to_sync
 from channels.db import database_sync_to_async
@@ -44,7 +43,6 @@ TASKS_MAX: Final = 20_000
 ANSWER_SECONDS: Final = 5.0
 FIRST_HEARTBEAT_SECONDS: Final = 1.0
 LISTEN_AGAIN_SECONDS: Final = 0.5
-LAYER_FAULTS: Final = (redis.RedisError, OSError)
 
 
 class EngineAway(Exception):  # noqa: N818 - a state of the exchange, not a fault of the caller
@@ -195,7 +193,7 @@ class Gateway:
     async def _send(self, channel: str, message: dict[str, Any], tickets: list[int]) -> None:
         try:
             await self.layer.send(channel, message)
-        except LAYER_FAULTS as fault:
+        except REDIS_AWAY as fault:
             log.warning("tasks_lost", because=str(fault))
             found = (self._waiting.get(ticket) for ticket in tickets)
             _give_up({waiting[0] for waiting in found if waiting is not None})
@@ -230,7 +228,7 @@ class Gateway:
             self._reply_channel = await self.layer.new_channel("web.")
             beats: str = await self.layer.new_channel("beats.")
             await self.layer.group_add(HEARTBEAT_GROUP, beats)
-        except LAYER_FAULTS as fault:
+        except REDIS_AWAY as fault:
             log.warning("gateway_waits_for_redis", because=str(fault))
             self._listens_again_at = time.monotonic() + LISTEN_AGAIN_SECONDS
             raise EngineAway from None

@@ -16,7 +16,6 @@ from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any, Final, TypeVar
 
-import redis
 import structlog
 from asgiref.sync import sync_to_async
 from channels.layers import get_channel_layer
@@ -25,6 +24,7 @@ from django.db import connection
 from psycopg.errors import LockNotAvailable
 
 from accounts import bulk
+from accounts.breaker import REDIS_AWAY
 from accounts.clock import now_us
 from accounts.database import DATABASE_AWAY, DATABASE_FAULTS
 from accounts.ids import new_id
@@ -53,7 +53,6 @@ QUEUE_TASKS_MAX: Final = 50_000
 OUTBOX_MAX: Final = 1_000
 """Once more commits than these are still to be told of, the engine waits."""
 
-LAYER_FAULTS: Final = (redis.RedisError, OSError)
 SESSION_FAULTS: Final = (LeaseLostError, *DATABASE_AWAY)
 """What ends an engine's ownership: it gives up what it has in memory and waits for the lease."""
 
@@ -111,7 +110,7 @@ class ShardWorker(Worker):
             try:
                 name: str = await self.channel_layer.new_channel(f"engine{self.number}.")
                 return name
-            except LAYER_FAULTS as fault:
+            except REDIS_AWAY as fault:
                 log.warning("engine_waits_for_redis", shard=self.number, because=str(fault))
                 await asyncio.sleep(STANDBY_SECONDS)
 
@@ -302,7 +301,7 @@ class ShardWorker(Worker):
     async def _try(self, sending: Any) -> None:
         try:
             await sending
-        except LAYER_FAULTS as fault:
+        except REDIS_AWAY as fault:
             log.warning("message_lost", shard=self.number, because=str(fault))
 
     async def _in_thread(self, work: Callable[[], Returned]) -> Returned:

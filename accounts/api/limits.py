@@ -24,7 +24,7 @@ import redis.asyncio
 import structlog
 from django.conf import settings
 
-from accounts.breaker import REDIS_TIMEOUT_SECONDS, Breaker
+from accounts.breaker import REDIS_AWAY, REDIS_TIMEOUT_SECONDS, Breaker
 from accounts.errors import too_many_requests
 
 LOCAL_BUCKETS_MAX = 100_000
@@ -316,7 +316,7 @@ class _TickBatch:
         try:
             taken = _read_answers(await self._run(_encode_takes(takes)))
             _breaker.note_answer()
-        except (redis.RedisError, OSError) as fault:
+        except REDIS_AWAY as fault:
             _note_redis_away(fault)
             taken = _local.take(takes)
         for (_, answer), result in zip(waiting, taken, strict=True):

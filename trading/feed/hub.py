@@ -13,11 +13,11 @@ from typing import Any, Final, NamedTuple
 from weakref import WeakKeyDictionary
 
 import msgspec
-import redis
 import structlog
 from channels.layers import get_channel_layer
 from django.conf import settings
 
+from accounts.breaker import REDIS_AWAY
 from accounts.database import DATABASE_FAULTS
 from trading.feed import frames, reads
 from trading.feed.accounts import Accounts
@@ -52,7 +52,6 @@ BEAT_SECONDS: Final = 2.0
 RESUMABLE: Final = (BOOK, TRADES)
 LIVE_SECONDS: Final = 10.0
 """What can't be read for so long is not followed."""
-LAYER_FAULTS: Final = (OSError, redis.RedisError)
 
 
 class Wish(NamedTuple):
@@ -226,7 +225,7 @@ class Hub:
                 self._joined.set()
                 while True:
                     self._hear(await self._layer.receive(channel))
-            except LAYER_FAULTS as fault:
+            except REDIS_AWAY as fault:
                 log.warning("feed_without_channel_layer", because=str(fault))
             await asyncio.sleep(RETRY_SECONDS)
 
