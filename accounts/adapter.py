@@ -21,14 +21,14 @@ from accounts.actions import (
     is_retired,
     record_audit,
 )
-from accounts.api import limits
 from accounts.api.principal import forget_user
-from accounts.errors import ApiError
 from accounts.models import ApiKey, User
 from accounts.notices import find_addresses, tell
 from accounts.pages.errors import show_error
 from accounts.policy import get_policy
 from accounts.sign_on import require_recent_sign_on
+from kernel.errors import ApiError
+from web import limits
 
 UNKNOWN_IP = "::"
 SIGN_UP_BACK = "sign_up_back"

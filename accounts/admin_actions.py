@@ -26,10 +26,10 @@ from django.utils.translation import ngettext
 from unfold.widgets import UnfoldAdminTextareaWidget
 
 from accounts.audit import REASON_LENGTH_MAX
-from accounts.errors import ApiError
 from accounts.models import User
 from accounts.refusals import describe
-from accounts.texts import validate_text
+from kernel.errors import ApiError
+from kernel.texts import validate_text
 
 ROWS_MAX = 100
 REFUSED = 422

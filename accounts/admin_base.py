@@ -22,10 +22,10 @@ from unfold import admin as unfold
 from accounts.admin_actions import ActionsAdmin
 from accounts.admin_fields import format_seconds
 from accounts.audit import record_audit
-from accounts.ids import check_id
 from accounts.models import Account, User
 from accounts.templatetags import predex as show
-from accounts.texts import validate_line, validate_text
+from kernel.ids import check_id
+from kernel.texts import validate_line, validate_text
 
 COUNT_MAX = 10_000
 FOUND_MAX = 1_000

@@ -13,7 +13,7 @@ from accounts.models import User
 from accounts.models.policy import FEE_RATE_PPM_MAX
 from accounts.numbers import read_number, write_number
 from accounts.refusals import describe
-from accounts.units import (
+from kernel.units import (
     LOTS_PER_CONTRACT,
     UnitError,
     format_amount,

@@ -6,8 +6,8 @@ import structlog
 from django.db.models import Model
 from django.utils.text import Truncator
 
-from accounts.errors import RefusedError
 from accounts.models import AuditEvent, User
+from kernel.errors import RefusedError
 
 REASON_LENGTH_MAX = 500
 

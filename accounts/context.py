@@ -12,10 +12,10 @@ from django.utils.functional import SimpleLazyObject
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
-from accounts.colours import compute_accents
 from accounts.models import Account
 from accounts.policy import get_policy
-from accounts.viewer import find_theme
+from kernel.colours import compute_accents
+from web.viewer import find_theme
 
 PREVIEW: Final = "preview.png"
 AMOUNT: Final = "{amount}"

@@ -8,8 +8,8 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from accounts.actions import check_sign_up
-from accounts.errors import RefusedError
 from accounts.policy import get_policy
+from kernel.errors import RefusedError
 
 INVITE = "invite"
 """The link's parameter; kept in the session, because single sign-on leads away and back."""

@@ -11,10 +11,10 @@ from typing import NamedTuple
 from django.utils.translation import gettext as _
 
 from accounts.actions import check_issue_by_operator
-from accounts.errors import RefusedError
 from accounts.models import Account, User
 from accounts.refusals import describe
-from accounts.units import UnitError, format_amount, parse_amount_micros
+from kernel.errors import RefusedError
+from kernel.units import UnitError, format_amount, parse_amount_micros
 
 ROWS_MAX = 500
 TEXT_LENGTH_MAX = 64_000

@@ -13,8 +13,8 @@ from typing import Any
 import msgspec
 from django.db import transaction
 
-from accounts.errors import ApiError, AuthError
 from accounts.models import IdempotentRequest
+from kernel.errors import ApiError, AuthError
 
 _KEY = re.compile(r"[\x21-\x7e]{1,64}", re.ASCII)
 

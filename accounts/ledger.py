@@ -13,9 +13,9 @@ from typing import Any, NamedTuple
 
 from django.db import connection
 
-from accounts import bulk
-from accounts.clock import now_us, to_datetime
-from accounts.ids import new_id
+from kernel import bulk
+from kernel.clock import now_us, to_datetime
+from kernel.ids import new_id
 
 TRANSFERS = bulk.Table(
     "accounts_transfer",

@@ -17,11 +17,11 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.urls import reverse
 from django.utils.functional import SimpleLazyObject
 
-from accounts.api import door, limits
-from accounts.api.errors import PAGE_ERRORS, error_response
 from accounts.api.permissions import find_strangers_bucket
-from accounts.errors import ApiError
 from accounts.second_factor import browser_may_operate
+from kernel.errors import ApiError
+from web import door, limits
+from web.errors import PAGE_ERRORS, error_response
 
 # The page that tries something, what it tries, and which of its fields names the account.
 _FORMS = [

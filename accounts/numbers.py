@@ -1,6 +1,6 @@
 """Numbers as people read and write them: in the page's language, money with the currency's sign.
 
-What programs read (API, CSV, links, data in the markup) is the plain text of `accounts.units`.
+What programs read (API, CSV, links, data in the markup) is the plain text of `kernel.units`.
 """
 
 import re
@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import pgettext
 
 from accounts.policy import get_policy
-from accounts.units import UnitError
+from kernel.units import UnitError
 
 MINUS: Final = "\N{MINUS SIGN}"
 AMBIGUOUS: Final = "ambiguous_number"

@@ -22,7 +22,6 @@ from allauth.socialaccount.models import SocialAccount
 from allauth.usersessions.models import UserSession
 from django.db.models import Model, QuerySet
 
-from accounts.clock import format_time, from_datetime
 from accounts.models import (
     Account,
     ApiKey,
@@ -34,8 +33,9 @@ from accounts.models import (
 )
 from accounts.queries import list_transfers, read_reasons
 from accounts.registry import DataTable, list_data_tables, name_markets
-from accounts.spreadsheets import as_cell
-from accounts.units import format_amount
+from kernel.clock import format_time, from_datetime
+from kernel.spreadsheets import as_cell
+from kernel.units import format_amount
 
 CHUNK_ROWS = 2_000
 README = """\

@@ -2,8 +2,8 @@
 
 from typing import cast
 
-from accounts.cache import FreshCache
 from accounts.models import Policy
+from kernel.cache import FreshCache
 
 FRESH_SECONDS = 1.0
 

@@ -13,8 +13,8 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
 from accounts.actions.credentials import KEYS_MAX
-from accounts.errors import ApiError
-from accounts.units import UnitError
+from kernel.errors import ApiError
+from kernel.units import UnitError
 
 Sentences = Mapping[str, str | Promise]
 

@@ -12,8 +12,8 @@ from allauth.mfa.utils import is_mfa_enabled
 from django.conf import settings
 from django.http import HttpRequest
 
-from accounts.errors import RefusedError
 from accounts.models import User
+from kernel.errors import RefusedError
 
 FACTORS = [Authenticator.Type.TOTP, Authenticator.Type.WEBAUTHN]  # not recovery codes alone
 

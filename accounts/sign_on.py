@@ -24,7 +24,7 @@ from django.utils.http import urlencode
 from accounts.handles import HANDLE_LENGTH_MAX
 from accounts.models import User
 from accounts.pages.errors import show_error
-from accounts.texts import make_line
+from kernel.texts import make_line
 
 DISPLAY_NAME_LENGTH_MAX = 60
 _NO_HANDLE = re.compile(r"[^a-z0-9_]+", re.ASCII)

@@ -4,8 +4,8 @@ Suspending and closing lock the user's accounts. So what moves money asks here o
 the account itself, and nothing that was stopped can begin any more, in whichever process.
 """
 
-from accounts.errors import AuthError
 from accounts.models import Account, User
+from kernel.errors import AuthError
 
 
 def check_may_act(user: User) -> None:

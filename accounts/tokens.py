@@ -15,8 +15,8 @@ import jwt
 from django.conf import settings
 from django.utils.crypto import salted_hmac
 
-from accounts.errors import AuthError
 from accounts.models import LoginSession, User
+from kernel.errors import AuthError
 
 ALGORITHM = "HS256"
 ISSUER = "predex"

@@ -19,10 +19,10 @@ from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_K
 from django.db import connection, transaction
 from django.utils import timezone
 
-from accounts.clock import now_us
-from accounts.ids import new_id
 from accounts.models import Account, User
 from bench.seed import get_operator, make_traders
+from kernel.clock import now_us
+from kernel.ids import new_id
 from markets.actions import do_create_market
 from markets.models import Category, Market, MarketStats, Tag
 from trading import lease

@@ -5,7 +5,7 @@ from typing import Any
 from django.http import HttpRequest
 from django.utils.functional import SimpleLazyObject
 
-from accounts.cache import FreshCache
+from kernel.cache import FreshCache
 from markets.actions import may_create_markets
 from markets.models import Exchange
 from markets.queries import get_exchange

@@ -16,8 +16,8 @@ from django.db import transaction
 from django.utils import timezone
 
 from accounts.audit import check_reason
-from accounts.errors import RefusedError
-from accounts.units import PIPS_PER_CREDIT
+from kernel.errors import RefusedError
+from kernel.units import PIPS_PER_CREDIT
 from markets.models import FINAL_STATUSES, Market, StatusChange
 
 Status = Market.Status

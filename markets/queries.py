@@ -8,7 +8,7 @@ from typing import Any
 from django.db.models import Count, Exists, F, Model, OuterRef, Q, QuerySet
 from django.utils import timezone
 
-from accounts.errors import not_found
+from kernel.errors import not_found
 from markets.models import (
     HIDDEN_STATUSES,
     Category,

@@ -11,7 +11,7 @@ from django.conf import settings
 from django.db import connection
 from django.http import HttpRequest, JsonResponse
 
-from accounts.database import DATABASE_FAULTS
+from kernel.database import DATABASE_FAULTS
 from trading import tasks
 from trading.clock import compute_ahead_us, database_now_us, is_wrong
 from trading.gateway import find_away

@@ -20,9 +20,9 @@ from prometheus_client import (
 from prometheus_client.core import GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from accounts.api.traffic import LIMITS_SECONDS, answered
 from predex.health import check_clock, check_shards, check_tasks
 from trading.feed.guard import count_sockets
+from web.traffic import LIMITS_SECONDS, answered
 
 ASK = {"WWW-Authenticate": 'Bearer realm="predex"'}
 BOUNDS = [*map(str, LIMITS_SECONDS), "+Inf"]

@@ -14,14 +14,14 @@ import msgspec
 import structlog
 from django.conf import settings
 
-from accounts.api import door, limits
-from accounts.api.errors import PAGE_ERRORS, error_body, find_error
 from accounts.api.principal import Principal, authenticate, require_scope
-from accounts.errors import ApiError
+from kernel.errors import ApiError
 from predex.turns import Turns, releasing
 from trading.api.operations import OPERATIONS, WRITE, Operation, compile_path
 from trading.api.reading import check_content_type, read_query
 from trading.order_entry import Response, handle
+from web import door, limits
+from web.errors import PAGE_ERRORS, error_body, find_error
 
 log = structlog.get_logger(__name__)
 

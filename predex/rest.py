@@ -9,10 +9,10 @@ REST_FRAMEWORK = {
     ],
     "DEFAULT_PERMISSION_CLASSES": ["accounts.api.permissions.HasScope"],
     "DEFAULT_THROTTLE_CLASSES": ["accounts.api.permissions.AccountThrottle"],
-    "DEFAULT_PARSER_CLASSES": ["accounts.api.json_bodies.ExactJSONParser"],
-    "DEFAULT_RENDERER_CLASSES": ["accounts.api.json_bodies.ExactJSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["web.json_bodies.ExactJSONParser"],
+    "DEFAULT_RENDERER_CLASSES": ["web.json_bodies.ExactJSONRenderer"],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
-    "EXCEPTION_HANDLER": "accounts.api.errors.answer_exception",
+    "EXCEPTION_HANDLER": "web.errors.answer_exception",
     "URL_FORMAT_OVERRIDE": None,
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
 }

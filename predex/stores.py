@@ -102,5 +102,5 @@ def configure_caches(redis_url: str, *, prefix: str) -> dict[str, Any]:
     """Return CACHES; what is cached may vanish at any moment, and Redis may be away."""
     if not redis_url:
         return {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
-    cache = "accounts.hint_cache.HintCache"
+    cache = "web.hint_cache.HintCache"
     return {"default": {"BACKEND": cache, "LOCATION": redis_url, "KEY_PREFIX": prefix}}

@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, Final
 
-from accounts.errors import ApiError
+from kernel.errors import ApiError
 
 WAIT_SECONDS_MAX: Final = 10
 WAITING_MAX: Final = 100

@@ -72,8 +72,9 @@ def touches_database(item: pytest.Item) -> bool:
 @pytest.fixture(autouse=True)
 def forget_caches() -> None:
     """Nothing that a process or thread keeps (principals, policy, language) outlives a test."""
-    from accounts import cache
-    from accounts.api import limits, principal
+    from accounts.api import principal
+    from kernel import cache
+    from web import limits
 
     translation.deactivate()
     limits.reset()

@@ -3,8 +3,8 @@
 import pytest
 from django.db import DatabaseError, connection
 
-from accounts import bulk
-from accounts.clock import now_us
+from kernel import bulk
+from kernel.clock import now_us
 from predex import health
 from tests.servers import find_free_port
 from trading.models import Lease

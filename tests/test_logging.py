@@ -6,8 +6,8 @@ import logging
 import pytest
 import structlog
 
-from accounts.api.door import RequestLine
 from predex.logging import RequestFormatter, build_logging
+from web.door import RequestLine
 
 
 @pytest.fixture

@@ -6,10 +6,10 @@ import pytest
 from django.core.cache import cache
 from prometheus_client.parser import text_string_to_metric_families
 
-from accounts.api import traffic
-from accounts.clock import now_us
+from kernel.clock import now_us
 from trading import tasks
 from trading.models import Lease
+from web import traffic
 
 TOKEN = "a-token-of-a-monitor"
 

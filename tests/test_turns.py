@@ -5,8 +5,8 @@ import asyncio
 import pytest
 from django.test import Client
 
-from accounts.errors import ApiError
 from accounts.models import Policy
+from kernel.errors import ApiError
 from predex import turns
 from predex.order_app import OrderApp
 from predex.turns import Turns

@@ -11,8 +11,8 @@ from uuid import UUID
 from django.db.models import Count, QuerySet, Sum
 from django.utils import timezone
 
-from accounts.clock import from_datetime
 from accounts.models.account import AccountKind
+from kernel.clock import from_datetime
 from trading.models import ExchangeDay, Trade
 
 DAYS_MAX: Final = 31

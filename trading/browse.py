@@ -11,9 +11,9 @@ from urllib.parse import urlencode
 import msgspec
 from django.db.models import Case, Count, QuerySet, When
 
-from accounts.api.pagination import Page, paginate
 from markets.models import FINAL_STATUSES, PUBLIC_STATUSES, Market, Tag
 from markets.queries import ORDERS, list_markets
+from web.pagination import Page, paginate
 
 STATUSES: Final[dict[str, tuple[str, ...]]] = {
     "open": (Market.Status.OPEN, Market.Status.HALTED),

@@ -8,8 +8,8 @@ only when it has stood for BELIEVED_AFTER_SECONDS, as it does when somebody has 
 import time
 from typing import Final
 
-from accounts import bulk
-from accounts.clock import now_us
+from kernel import bulk
+from kernel.clock import now_us
 
 AHEAD_US_MAX: Final = 5_000_000
 """How far a clock may be from the database's, either way."""

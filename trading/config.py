@@ -1,6 +1,6 @@
 """What the engine knows of a market, taken from the market's row."""
 
-from accounts.clock import from_datetime
+from kernel.clock import from_datetime
 from markets.models import Market
 from trading.engine.types import Config, FeeKind, Fees
 

@@ -15,13 +15,13 @@ from channels.routing import URLRouter
 from django.conf import settings
 from django.urls import re_path
 
-from accounts.api import door
-from accounts.api.connections import HttpConnection, SocketConnection
-from accounts.api.errors import error_body, find_error
-from accounts.errors import ApiError, not_found
+from kernel.errors import ApiError, not_found
 from trading.feed.guard import get_guard
 from trading.feed.hub import get_hub
 from trading.feed.socket import CLOSING_SECONDS, OUR_FAULT, Receive, Send, Socket
+from web import door
+from web.connections import HttpConnection, SocketConnection
+from web.errors import error_body, find_error
 
 log = structlog.get_logger(__name__)
 

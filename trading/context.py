@@ -6,7 +6,7 @@ from django.conf import settings
 from django.http import HttpRequest
 from django.utils.functional import SimpleLazyObject
 
-from accounts.cache import FreshCache
+from kernel.cache import FreshCache
 from trading.clock import database_now_us
 from trading.lease import LEASE_SECONDS
 from trading.models import Lease, Notification

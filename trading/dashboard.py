@@ -16,9 +16,9 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from accounts.admin_base import find_url
-from accounts.clock import to_datetime
 from accounts.models import DepositRequest, User, WithdrawalRequest
 from accounts.templatetags.predex import money, when
+from kernel.clock import to_datetime
 from markets.models import CommentReport, Dispute, Market, Resolution
 from markets.queries import get_exchange
 from trading.clock import database_now_us, is_wrong

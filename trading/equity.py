@@ -16,9 +16,9 @@ from django.db.models import Max, Min
 from django.utils import timezone
 
 from accounts.actions import get_issuer_id
-from accounts.clock import from_datetime
 from accounts.models import Account
 from accounts.models.account import OWNED_KINDS
+from kernel.clock import from_datetime
 from markets.models import HIDDEN_STATUSES, Market
 from trading.engine.types import PAYOUT_PIPS
 from trading.holdings import value_sets

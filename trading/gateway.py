@@ -20,7 +20,7 @@ from channels.layers import get_channel_layer
 from django.conf import settings
 from django.db import connection
 
-from accounts.breaker import REDIS_AWAY
+from kernel.breaker import REDIS_AWAY
 from markets.models import Market
 from trading.clock import database_now_us
 from trading.lease import LEASE_SECONDS

@@ -10,10 +10,10 @@ from typing import Final, NamedTuple
 from django.db.models import Q, QuerySet
 from msgspec import Struct
 
-from accounts.cache import FreshCache
-from accounts.clock import from_datetime
-from accounts.errors import ApiError, not_found
 from accounts.models import User
+from kernel.cache import FreshCache
+from kernel.clock import from_datetime
+from kernel.errors import ApiError, not_found
 from markets.actions import check_not_in_maintenance
 from markets.models import Market
 from markets.queries import SLUG_PATTERN

@@ -25,8 +25,8 @@ from django.db.models import Max, QuerySet
 from django.utils import timezone
 
 from accounts.actions import get_issuer_id
-from accounts.cache import FreshCache
 from accounts.models import Account, User
+from kernel.cache import FreshCache
 from trading import equity
 from trading.engine.types import PAYOUT_PIPS
 from trading.marks import WIDE_PIPS

@@ -13,7 +13,7 @@ import psycopg
 import structlog
 from django.db import OperationalError, connection, transaction
 
-from accounts import bulk
+from kernel import bulk
 from trading.clock import compute_ahead_us, database_now_us, is_wrong
 from trading.models import Lease
 

@@ -7,10 +7,9 @@ gets which of them is `Market.objects`' say.
 from collections.abc import Mapping
 from typing import Any, Final
 
-from accounts.api.pagination import build_page, decode_cursor
-from accounts.cache import FreshCache, SharedRead
-from accounts.errors import ApiError
-from accounts.units import format_quantity
+from kernel.cache import FreshCache, SharedRead
+from kernel.errors import ApiError
+from kernel.units import format_quantity
 from trading import instruments, queries
 from trading.api.reading import read_limit
 from trading.api.render import Levels, show_book, show_price
@@ -19,6 +18,7 @@ from trading.feed.reads import book_from_database, read_live_listed
 from trading.instruments import Instrument
 from trading.messages import Level
 from trading.queries import OutcomeSummary
+from web.pagination import build_page, decode_cursor
 
 FRESH_SECONDS: Final = 0.9
 TICKERS_MAX: Final = 1_000

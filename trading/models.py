@@ -14,9 +14,9 @@ from django.db import models
 from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 
-from accounts.clock import to_datetime
 from accounts.models import Account
 from accounts.models.append_only import AppendOnly
+from kernel.clock import to_datetime
 from markets.models import Market
 from trading.clock import is_wrong
 from trading.engine import types

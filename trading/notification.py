@@ -13,7 +13,7 @@ from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from accounts.ids import new_uuid
+from kernel.ids import new_uuid
 from markets.models import Market
 
 

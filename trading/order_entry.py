@@ -13,13 +13,11 @@ from typing import Any, Final, NamedTuple
 import msgspec
 from channels.db import database_sync_to_async
 
-from accounts.api import limits
-from accounts.api.limits import Rate
 from accounts.api.principal import Principal
-from accounts.clock import now_us
-from accounts.errors import ApiError, not_found
-from accounts.ids import new_id
 from accounts.models.account import AccountKind
+from kernel.clock import now_us
+from kernel.errors import ApiError, not_found
+from kernel.ids import new_id
 from trading import instruments, market_data, queries
 from trading.api import preview, refusals, render
 from trading.api.commands import (
@@ -65,6 +63,8 @@ from trading.gateway import (
 from trading.instruments import Instrument, OrderInstrument
 from trading.messages import Answer, Result, Task, encode
 from trading.models import Order, Receipt
+from web import limits
+from web.limits import Rate
 
 REPEATED: Final = {"Idempotent-Replayed": "true"}
 NOBODY: Final = Principal(

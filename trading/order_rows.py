@@ -10,7 +10,7 @@ from typing import Any, Final, cast
 
 import msgspec
 
-from accounts import bulk
+from kernel import bulk
 from trading.engine.book import Order
 from trading.engine.types import OrderOptions, OrderStatus, Place, Reason, Stp, Tif
 

@@ -8,7 +8,7 @@ import msgspec
 from accounts.models import Account
 from accounts.own_data import CHUNK_ROWS, read_in_chunks, show_value
 from accounts.registry import DataTable
-from accounts.units import format_amount, format_quantity
+from kernel.units import format_amount, format_quantity
 from markets.actions import check_not_in_maintenance
 from trading.actions import do_cancel_orders, do_cancel_own_orders
 from trading.api import schema

@@ -18,7 +18,7 @@ from django.db.models import Count, F, OuterRef, Subquery, Sum
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
-from accounts.clock import from_datetime
+from kernel.clock import from_datetime
 from markets.models import Market, MarketStats
 from trading import notify
 from trading.engine.types import PAYOUT_PIPS, Traded

@@ -8,8 +8,8 @@ from uuid import UUID
 from django.db.models import F, Max, Min, OuterRef, Q, QuerySet, Subquery, Sum
 from django.db.models.functions import Coalesce
 
-from accounts.errors import not_found
 from accounts.models import User
+from kernel.errors import not_found
 from markets.models import FINAL_STATUSES, HIDDEN_STATUSES, Market
 from markets.queries import SLUG_PATTERN
 from trading.feed.reads import book_from_database, read_lasts, read_markets

@@ -17,7 +17,7 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from accounts.ids import new_id
+from kernel.ids import new_id
 from trading.engine.types import (
     BUY,
     PAYOUT_PIPS,

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import msgspec
 
-from accounts import bulk
+from kernel import bulk
 from trading.engine.engine import Engine
 from trading.engine.types import (
     BUY,

@@ -31,7 +31,7 @@ from accounts.actions import get_house_id
 from accounts.models import Account, Transfer
 from accounts.models.account import TransferKind
 from accounts.models.policy import Policy
-from accounts.units import PIPS_PER_CREDIT, format_amount
+from kernel.units import PIPS_PER_CREDIT, format_amount
 from markets.lifecycle import record_status
 from markets.models import FINAL_STATUSES, Dispute, Market, Resolution
 

@@ -13,7 +13,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 from django.db import transaction
 
-from accounts.clock import now_us
+from kernel.clock import now_us
 from markets.models import Market
 from trading import clock, writer
 from trading.engine.dry_run import copy_touched, find_touched_accounts

@@ -5,9 +5,9 @@ from typing import Any
 from structlog.contextvars import bound_contextvars
 
 from accounts.audit import record_audit
-from accounts.clock import to_datetime
 from accounts.models import User
-from accounts.units import format_price
+from kernel.clock import to_datetime
+from kernel.units import format_price
 from markets.lifecycle import IllegalStatusChangeError, record_status
 from markets.models import Market
 from trading.config import config_of

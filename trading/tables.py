@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from accounts import bulk
+from kernel import bulk
 
 TRADES: Final = bulk.Table(
     "trading_trade",

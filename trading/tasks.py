@@ -19,9 +19,9 @@ from django.core.cache import cache
 from django.db.models import Count, Exists, OuterRef, Q
 from django.utils import timezone
 
-from accounts.clock import now_us
-from accounts.errors import ApiError
 from accounts.models import Account
+from kernel.clock import now_us
+from kernel.errors import ApiError
 from markets.models import OUTCOMES_MIN, Market
 from markets.queries import get_exchange
 from trading import activity, clock, equity, mails, notify, projections, settlement, verify

@@ -16,9 +16,9 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from accounts.clock import from_datetime
 from accounts.templatetags.predex import moment
-from accounts.units import PIPS_PER_CREDIT
+from kernel.clock import from_datetime
+from kernel.units import PIPS_PER_CREDIT
 from markets.models import Market, Outcome
 from markets.search import count_words
 from trading.engine.types import PAYOUT_PIPS

@@ -23,11 +23,11 @@ from channels.worker import Worker
 from django.db import connection
 from psycopg.errors import LockNotAvailable
 
-from accounts import bulk
-from accounts.breaker import REDIS_AWAY
-from accounts.clock import now_us
-from accounts.database import DATABASE_AWAY, DATABASE_FAULTS
-from accounts.ids import new_id
+from kernel import bulk
+from kernel.breaker import REDIS_AWAY
+from kernel.clock import now_us
+from kernel.database import DATABASE_AWAY, DATABASE_FAULTS
+from kernel.ids import new_id
 from trading import lease
 from trading.messages import (
     FEED_GROUP,

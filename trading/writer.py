@@ -10,7 +10,8 @@ from typing import Any, Final, NamedTuple, TypeVar
 
 import psycopg
 
-from accounts import bulk, ledger
+from accounts import ledger
+from kernel import bulk
 from trading import clock, order_rows
 from trading.engine.engine import Engine
 from trading.engine.margin import AccountState

@@ -12,13 +12,13 @@ from django.utils import timezone
 
 from accounts import keys, ledger
 from accounts.audit import record_audit
-from accounts.errors import AuthError, RefusedError
 from accounts.models import Account, ApiKey, LoginSession, User
 from accounts.notices import tell_on_commit
 from accounts.second_factor import has_shown_factor, no_right
 from accounts.standing import check_may_act, check_may_trade
-from accounts.texts import check_line
 from accounts.tokens import compute_password_stamp
+from kernel.errors import AuthError, RefusedError
+from kernel.texts import check_line
 
 KEYS_MAX = 50
 

@@ -12,13 +12,13 @@ from django.utils import timezone
 
 from accounts import ledger, registry
 from accounts.audit import record_audit
-from accounts.errors import RefusedError
 from accounts.ledger import Entry
 from accounts.models import Account, DepositRequest, User, WithdrawalRequest
 from accounts.models.account import CURRENCY, ISSUED_MICROS_MAX, AccountKind
 from accounts.policy import get_policy
 from accounts.standing import check_may_trade
-from accounts.units import format_amount
+from kernel.errors import RefusedError
+from kernel.units import format_amount
 
 WITHDRAWALS_OPEN_MAX = 20
 DEPOSITS_OPEN_MAX = 20

@@ -5,7 +5,7 @@ from django.db import transaction
 from accounts.audit import record_audit
 from accounts.models import Policy, User
 from accounts.policy import forget
-from accounts.texts import validate_line
+from kernel.texts import validate_line
 
 LINES = ("site_name", "currency_name", "currency_symbol")
 

@@ -14,9 +14,9 @@ from django.utils import timezone
 from accounts import registry
 from accounts.actions.users import cancel_what_rests, close_locked, lock_accounts
 from accounts.audit import record_audit
-from accounts.errors import RefusedError
 from accounts.handles import DELETED_PREFIX, compute_retired_digest
 from accounts.models import Account, ApiKey, RetiredHandle, User
+from kernel.errors import RefusedError
 
 NO_MAIL_DOMAIN = "deleted.invalid"  # RFC 2606: nobody gets mail there
 

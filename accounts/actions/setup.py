@@ -13,9 +13,9 @@ from django.utils import timezone
 
 from accounts.actions.users import do_create_operator
 from accounts.audit import record_audit
-from accounts.errors import not_found
 from accounts.keys import compute_digest
 from accounts.models import Policy, SetupKey, User
+from kernel.errors import not_found
 
 SETUP_KEY_AGE_MAX: Final = timedelta(hours=24)
 

@@ -14,13 +14,13 @@ from accounts import ledger, registry
 from accounts.actions.credentials import check_help_user
 from accounts.actions.credits import do_grant
 from accounts.audit import record_audit
-from accounts.errors import ApiError, RefusedError, not_found
 from accounts.handles import compute_retired_digest, validate_handle
 from accounts.models import Account, InviteCode, Policy, RetiredHandle, User
 from accounts.notices import tell_on_commit
 from accounts.policy import get_policy
 from accounts.standing import check_may_act
-from accounts.texts import check_line
+from kernel.errors import ApiError, RefusedError, not_found
+from kernel.texts import check_line
 
 log = structlog.get_logger(__name__)
 

@@ -26,13 +26,13 @@ from accounts.admin_base import (
     show_id,
 )
 from accounts.admin_fields import AmountField
-from accounts.errors import RefusedError
 from accounts.idempotency import Answer, run_once
-from accounts.ids import new_id
 from accounts.models import Account, Transfer, User
 from accounts.models.account import FOUNDING_KINDS, MARKET_KINDS, OWNED_KINDS
 from accounts.numbers import currency_name
 from accounts.templatetags.predex import money
+from kernel.errors import RefusedError
+from kernel.ids import new_id
 
 
 class GrantAction(AdminAction):

@@ -15,14 +15,15 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.actions import do_end_login, do_log_in, do_refresh_login, do_sign_up
-from accounts.api import limits, schemas
+from accounts.api import schemas
 from accounts.api.base import ApiView
 from accounts.api.permissions import get_address
 from accounts.api.principal import check_login
-from accounts.errors import AuthError, RefusedError
 from accounts.models import LoginSession, User
 from accounts.standing import check_may_act
 from accounts.tokens import issue_access_token, issue_refresh_token, read_token
+from kernel.errors import AuthError, RefusedError
+from web import limits
 
 log = structlog.get_logger(__name__)
 

@@ -12,8 +12,8 @@ from rest_framework.views import APIView
 
 from accounts.api.permissions import AccountThrottle, HasScope
 from accounts.api.principal import Principal
-from accounts.errors import ApiError
 from accounts.models import User
+from kernel.errors import ApiError
 
 
 class ApiView(APIView):

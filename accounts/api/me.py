@@ -15,13 +15,14 @@ from accounts.actions import (
     do_delete_user,
     do_revoke_api_key,
 )
-from accounts.api import limits, schemas
+from accounts.api import schemas
 from accounts.api.base import ApiView
-from accounts.api.pagination import PageQuery, paginate
 from accounts.api.permissions import check_recent_log_in, find_bucket, get_address
 from accounts.api.principal import Principal
-from accounts.errors import RefusedError, not_found
 from accounts.models import Account, ApiKey, User
+from kernel.errors import RefusedError, not_found
+from web import limits
+from web.pagination import PageQuery, paginate
 
 
 class MeView(ApiView):

@@ -17,13 +17,13 @@ from accounts.actions import (
 )
 from accounts.api import schemas
 from accounts.api.base import ApiView
-from accounts.api.pagination import bad_cursor, build_page, decode_cursor, paginate
 from accounts.api.principal import require_verified
-from accounts.errors import not_found
 from accounts.idempotency import run_once
 from accounts.models import Account, DepositRequest, WithdrawalRequest
 from accounts.queries import list_transfers, read_reasons
 from accounts.registry import name_markets, value_positions
+from kernel.errors import not_found
+from web.pagination import bad_cursor, build_page, decode_cursor, paginate
 
 NEWEST_FIRST = ["-id"]
 

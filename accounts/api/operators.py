@@ -19,11 +19,11 @@ from accounts.actions import (
 )
 from accounts.api import schemas
 from accounts.api.base import ApiView
-from accounts.api.pagination import paginate
-from accounts.errors import not_found
 from accounts.idempotency import run_once
 from accounts.models import Account, DepositRequest, User, WithdrawalRequest
-from accounts.units import format_amount
+from kernel.errors import not_found
+from kernel.units import format_amount
+from web.pagination import paginate
 
 
 class DepositsView(ApiView):

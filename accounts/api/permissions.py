@@ -11,13 +11,13 @@ from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 from rest_framework.throttling import BaseThrottle
 
-from accounts.api import limits
-from accounts.api.limits import Rate
 from accounts.api.principal import OPERATE, require_scope
-from accounts.errors import AuthError, too_many_requests
 from accounts.models import LoginSession, User
 from accounts.policy import get_policy
 from accounts.second_factor import no_right
+from kernel.errors import AuthError, too_many_requests
+from web import limits
+from web.limits import Rate
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 UNKNOWN_ADDRESS = "unknown"

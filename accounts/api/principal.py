@@ -20,14 +20,14 @@ from django.conf import settings
 from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
-from accounts.api.limits import Rate
-from accounts.errors import AuthError
 from accounts.keys import compute_digest, find_prefix
 from accounts.models import Account, ApiKey, LoginSession, User
 from accounts.policy import get_policy
 from accounts.second_factor import may_operate
 from accounts.standing import account_closed, check_may_act
 from accounts.tokens import compute_password_stamp, read_token
+from kernel.errors import AuthError
+from web.limits import Rate
 
 CACHE_SECONDS = 0.9  # of the second that a stop may take
 CACHE_ENTRIES_MAX = 50_000

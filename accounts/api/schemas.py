@@ -2,7 +2,9 @@
 
 from rest_framework import serializers
 
-from accounts.api.fields import (
+from accounts.models.account import RequestStatus, TransferKind
+from accounts.models.credentials import SCOPES
+from web.fields import (
     AmountField,
     IdField,
     IntegerField,
@@ -12,9 +14,7 @@ from accounts.api.fields import (
     TextField,
     TimeField,
 )
-from accounts.api.pagination import PageQuery
-from accounts.models.account import RequestStatus, TransferKind
-from accounts.models.credentials import SCOPES
+from web.pagination import PageQuery
 
 PASSWORD_LENGTH_MAX = 256
 

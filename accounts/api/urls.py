@@ -6,7 +6,7 @@ from django.urls import path, register_converter
 from django.urls.converters import StringConverter
 
 from accounts.api import auth, me, money, operators
-from accounts.ids import check_id
+from kernel.ids import check_id
 
 
 class IdConverter:

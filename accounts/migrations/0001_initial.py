@@ -10,8 +10,8 @@ from django.conf import settings
 from django.db import migrations, models
 
 import accounts.handles
-import accounts.ids
 import accounts.models.policy
+import kernel.ids
 
 
 class Migration(migrations.Migration):
@@ -150,7 +150,7 @@ class Migration(migrations.Migration):
                 (
                     "id",
                     models.UUIDField(
-                        default=accounts.ids.new_uuid, primary_key=True, serialize=False
+                        default=kernel.ids.new_uuid, primary_key=True, serialize=False
                     ),
                 ),
                 ("prefix", models.CharField(max_length=16, unique=True)),
@@ -181,7 +181,7 @@ class Migration(migrations.Migration):
                 (
                     "id",
                     models.UUIDField(
-                        default=accounts.ids.new_uuid, primary_key=True, serialize=False
+                        default=kernel.ids.new_uuid, primary_key=True, serialize=False
                     ),
                 ),
                 ("action", models.CharField(max_length=40)),
@@ -272,7 +272,7 @@ class Migration(migrations.Migration):
                 (
                     "id",
                     models.UUIDField(
-                        default=accounts.ids.new_uuid, primary_key=True, serialize=False
+                        default=kernel.ids.new_uuid, primary_key=True, serialize=False
                     ),
                 ),
                 ("password_stamp", models.CharField(max_length=64)),
@@ -421,7 +421,7 @@ class Migration(migrations.Migration):
                 (
                     "id",
                     models.UUIDField(
-                        default=accounts.ids.new_uuid, primary_key=True, serialize=False
+                        default=kernel.ids.new_uuid, primary_key=True, serialize=False
                     ),
                 ),
                 ("amount_micros", models.BigIntegerField()),
@@ -472,7 +472,7 @@ class Migration(migrations.Migration):
                 (
                     "id",
                     models.UUIDField(
-                        default=accounts.ids.new_uuid, primary_key=True, serialize=False
+                        default=kernel.ids.new_uuid, primary_key=True, serialize=False
                     ),
                 ),
                 ("amount_micros", models.BigIntegerField()),

@@ -10,8 +10,8 @@ from django.db import models
 from django.db.models import F, Q
 from django.utils import timezone
 
-from accounts.ids import new_uuid
 from accounts.models.append_only import AppendOnly
+from kernel.ids import new_uuid
 
 CURRENCY = "CREDIT"
 ISSUED_MICROS_MAX = 4 * 10**18

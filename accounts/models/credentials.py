@@ -7,8 +7,8 @@ from django.conf import settings
 from django.db import models
 from django.utils import timezone
 
-from accounts.ids import new_uuid
 from accounts.models.account import Account
+from kernel.ids import new_uuid
 
 SCOPES = ("read", "trade", "operate")
 

@@ -9,7 +9,7 @@ from django.db.models import F, Q
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from accounts.units import MICROS_PER_CREDIT
+from kernel.units import MICROS_PER_CREDIT
 
 RATE_MAX = 1_000_000
 CURRENCY_NAME = "credits"

@@ -5,9 +5,9 @@ from django.core.serializers.json import DjangoJSONEncoder
 from django.db import models
 from django.utils import timezone
 
-from accounts.ids import new_uuid
 from accounts.models.account import Account
 from accounts.models.append_only import AppendOnly
+from kernel.ids import new_uuid
 
 
 class AuditEvent(AppendOnly):

@@ -10,8 +10,8 @@ from django.db.models.functions import Lower
 from django.utils import timezone
 from django.utils.translation import gettext
 
-from accounts.errors import RefusedError
 from accounts.handles import DELETED_PREFIX, VALIDATORS
+from kernel.errors import RefusedError
 
 
 class UserManager(BaseUserManager["User"]):

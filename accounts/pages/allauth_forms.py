@@ -11,7 +11,7 @@ from django import forms
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
 
-from accounts.texts import validate_line
+from kernel.texts import validate_line
 
 FIELD_ORDER = ["invite_code", "email", "username", "password1", "password2"]
 

@@ -10,10 +10,10 @@ from django.shortcuts import render
 from django.template.loader import get_template
 from django.utils.translation import gettext as _
 
-from accounts.api.door import API_PREFIX
-from accounts.database import DATABASE_AWAY
-from accounts.errors import ApiError
 from accounts.refusals import describe, describe_wait
+from kernel.database import DATABASE_AWAY
+from kernel.errors import ApiError
+from web.door import API_PREFIX
 
 log = structlog.get_logger(__name__)
 

@@ -16,15 +16,15 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods, require_POST
 
 from accounts.actions import do_create_api_key, do_revoke_api_key, do_revoke_api_keys
-from accounts.api import limits
-from accounts.api.pagination import paginate
 from accounts.api.permissions import get_address
 from accounts.api.principal import principal_of_user
-from accounts.errors import RefusedError, not_found
 from accounts.models import Account, ApiKey, User
 from accounts.notices import tell_on_commit
 from accounts.refusals import describe
-from accounts.texts import validate_line
+from kernel.errors import RefusedError, not_found
+from kernel.texts import validate_line
+from web import limits
+from web.pagination import paginate
 
 KEYS_SHOWN = 50
 UNPROCESSABLE = 422

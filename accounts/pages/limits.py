@@ -11,10 +11,10 @@ from django.views.decorators.http import require_safe
 
 from accounts.actions.credentials import KEYS_MAX
 from accounts.actions.credits import WITHDRAWALS_OPEN_MAX
-from accounts.api import limits as buckets
-from accounts.api.limits import Rate
 from accounts.api.principal import Principal, principal_of_user
 from accounts.models import User
+from web import limits as buckets
+from web.limits import Rate
 
 
 @login_required

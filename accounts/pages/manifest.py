@@ -4,8 +4,8 @@ from django.http import HttpRequest, JsonResponse
 from django.templatetags.static import static
 from django.views.decorators.http import require_safe
 
-from accounts.colours import DEFAULT_ACCENT, compute_accents
 from accounts.policy import get_policy
+from kernel.colours import DEFAULT_ACCENT, compute_accents
 
 MAX_AGE_SECONDS = 300
 BACKGROUND = "#f5f6f8"  # the light theme's ground

@@ -20,11 +20,11 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from accounts.actions import check_delete_user, do_delete_user, record_audit
-from accounts.api import limits
-from accounts.errors import RefusedError
 from accounts.models import User
 from accounts.own_data import write_archive
 from accounts.refusals import describe
+from kernel.errors import RefusedError
+from web import limits
 
 CHUNK_BYTES = 256 * 1024
 UNPROCESSABLE = 422

@@ -13,7 +13,7 @@ from django.views.decorators.http import require_http_methods
 
 from accounts.actions import do_change_profile
 from accounts.models import User
-from accounts.texts import validate_line, validate_text
+from kernel.texts import validate_line, validate_text
 
 UNPROCESSABLE = 422
 

@@ -18,9 +18,9 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
 from accounts.actions import do_end_browser, do_end_login, do_end_sessions
-from accounts.errors import not_found
 from accounts.models import LoginSession, User
 from accounts.tokens import compute_password_stamp
+from kernel.errors import not_found
 
 SESSIONS_SHOWN_MAX = 50
 

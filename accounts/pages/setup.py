@@ -11,10 +11,10 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
 from accounts.actions import check_setup_key, do_make_first_operator
-from accounts.errors import RefusedError
 from accounts.handles import HANDLE_LENGTH_MAX, VALIDATORS
 from accounts.models import User
 from accounts.refusals import describe
+from kernel.errors import RefusedError
 
 UNPROCESSABLE = 422
 BACKEND = "accounts.backends.Backend"

@@ -14,10 +14,10 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
-from accounts.clock import to_datetime
 from accounts.numbers import MINUS, show_money, show_number, show_percent
-from accounts.units import LOTS_PER_CONTRACT, MICROS_PER_CREDIT, PIPS_PER_CREDIT
-from accounts.user_agents import describe_user_agent
+from kernel.clock import to_datetime
+from kernel.units import LOTS_PER_CONTRACT, MICROS_PER_CREDIT, PIPS_PER_CREDIT
+from kernel.user_agents import describe_user_agent
 
 register = template.Library()
 

@@ -8,9 +8,9 @@ from django.db import transaction
 from django.utils import timezone
 
 from accounts.audit import record_audit
-from accounts.errors import RefusedError
 from accounts.models import User
 from accounts.second_factor import no_right
+from kernel.errors import RefusedError
 from markets.actions.editing import lock_market
 from markets.actions.rules import (
     check_is_complete,

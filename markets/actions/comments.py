@@ -3,16 +3,16 @@
 from django.db import transaction
 from django.utils import timezone
 
-from accounts.api import limits
 from accounts.api.principal import principal_of_user
 from accounts.audit import record_audit
-from accounts.errors import RefusedError, not_found
 from accounts.models import User
 from accounts.second_factor import no_right
-from accounts.texts import check_text
+from kernel.errors import RefusedError, not_found
+from kernel.texts import check_text
 from markets.actions.exchange import check_not_in_maintenance
 from markets.models import HIDDEN_STATUSES, Comment, CommentReport, Market, acts_as_operator
 from markets.models.comment import REASON_LENGTH_MAX, TEXT_LENGTH_MAX
+from web import limits
 
 
 def check_comment(market: Market, *, by: User, text: str, parent: Comment | None = None) -> str:

@@ -11,10 +11,10 @@ from django.utils.text import slugify
 
 from accounts.actions import do_open_market_accounts
 from accounts.audit import record_audit
-from accounts.errors import RefusedError
 from accounts.models import User
 from accounts.policy import get_policy
 from accounts.second_factor import no_right
+from kernel.errors import RefusedError
 from markets.actions.editing import insert_outcomes, show_values, without_tags
 from markets.actions.rules import (
     OutcomePair,

@@ -4,9 +4,9 @@ from django.db import transaction
 from django.utils import timezone
 
 from accounts.audit import record_audit
-from accounts.errors import ApiError
 from accounts.models import User
-from accounts.texts import check_text
+from kernel.errors import ApiError
+from kernel.texts import check_text
 from markets.models import Exchange
 
 

@@ -8,15 +8,15 @@ from django.db.models import F
 from django.utils import timezone
 from django.utils.text import slugify
 
-from accounts.api import limits
 from accounts.api.principal import principal_of_user
 from accounts.audit import record_audit
-from accounts.errors import RefusedError, not_found
 from accounts.models import User
-from accounts.texts import check_line, check_text
+from kernel.errors import RefusedError, not_found
+from kernel.texts import check_line, check_text
 from markets.actions.exchange import check_not_in_maintenance
 from markets.actions.rules import may_manage_markets, tidy
 from markets.models import Group, GroupInvitation, GroupMember
+from web import limits
 
 NAME_LENGTH_MAX = 80
 DESCRIPTION_LENGTH_MAX = 1_000

@@ -6,8 +6,8 @@ from typing import Any, NamedTuple
 from django.db import transaction
 
 from accounts.audit import record_audit
-from accounts.errors import RefusedError
 from accounts.models import User
+from kernel.errors import RefusedError
 from markets.actions.approval import do_propose_market
 from markets.actions.creation import do_create_market
 from markets.actions.rules import OutcomePair

@@ -7,11 +7,11 @@ from typing import Any
 
 from django.utils import timezone
 
-from accounts.errors import RefusedError
 from accounts.models import User
 from accounts.models.policy import FEE_RATE_PPM_MAX
 from accounts.second_factor import no_right
-from accounts.texts import check_line, check_text
+from kernel.errors import RefusedError
+from kernel.texts import check_line, check_text
 from markets.models import (
     DISPUTE_SECONDS_MAX,
     FEE_UNITS_MICROS,

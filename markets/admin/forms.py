@@ -14,10 +14,10 @@ from accounts.admin_fields import (
     SecondsField,
     UserField,
 )
-from accounts.errors import RefusedError
 from accounts.models import User
 from accounts.refusals import describe
 from accounts.templatetags.predex import price
+from kernel.errors import RefusedError
 from markets.actions import (
     OutcomePair,
     check_create_market,

@@ -17,8 +17,8 @@ from django.utils.translation import ngettext
 from unfold.widgets import UnfoldAdminFileFieldWidget, UnfoldAdminRadioSelectWidget
 
 from accounts.admin_base import ModelAdmin, get_operator
-from accounts.errors import RefusedError
 from accounts.refusals import describe
+from kernel.errors import RefusedError
 from markets.actions import NewMarket, do_import_markets
 from markets.csv_import import (
     BYTES_MAX,

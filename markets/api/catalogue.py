@@ -10,11 +10,11 @@ from rest_framework.response import Response
 from rest_framework.serializers import Serializer
 
 from accounts.api.base import ApiView
-from accounts.api.pagination import PageQuery, paginate
 from accounts.api.schemas import page_of
 from markets.api import schemas
 from markets.models import Category, Event, Series, Tag
 from markets.queries import list_shown
+from web.pagination import PageQuery, paginate
 
 
 class CatalogueView(ApiView):

@@ -7,7 +7,6 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.api.base import ApiView
-from accounts.api.pagination import paginate
 from accounts.api.permissions import SAFE_METHODS
 from accounts.api.principal import Principal
 from accounts.api.schemas import page_of
@@ -32,6 +31,7 @@ from markets.queries import (
     list_markets,
     list_status_changes,
 )
+from web.pagination import paginate
 
 
 class MarketApiView(ApiView):

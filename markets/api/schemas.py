@@ -6,7 +6,12 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 from rest_framework.fields import empty
 
-from accounts.api.fields import (
+from accounts.api.schemas import ChoiceField
+from accounts.models import User
+from markets.actions import TAGS_MAX
+from markets.models import Category, Event, Group, Market, Tag
+from markets.queries import ORDERS, find_resolution, list_reachable
+from web.fields import (
     AmountField,
     BooleanField,
     IntegerField,
@@ -17,12 +22,7 @@ from accounts.api.fields import (
     TextField,
     TimeField,
 )
-from accounts.api.pagination import PageQuery
-from accounts.api.schemas import ChoiceField
-from accounts.models import User
-from markets.actions import TAGS_MAX
-from markets.models import Category, Event, Group, Market, Tag
-from markets.queries import ORDERS, find_resolution, list_reachable
+from web.pagination import PageQuery
 
 TEXT_LENGTH_MAX = 20_000
 

@@ -5,7 +5,7 @@ import django.utils.timezone
 from django.conf import settings
 from django.db import migrations, models
 
-import accounts.ids
+import kernel.ids
 
 
 class Migration(migrations.Migration):
@@ -432,7 +432,7 @@ class Migration(migrations.Migration):
                 (
                     "id",
                     models.UUIDField(
-                        default=accounts.ids.new_uuid, primary_key=True, serialize=False
+                        default=kernel.ids.new_uuid, primary_key=True, serialize=False
                     ),
                 ),
                 ("payout_pips", models.JSONField(blank=True, null=True)),
@@ -501,7 +501,7 @@ class Migration(migrations.Migration):
                 (
                     "id",
                     models.UUIDField(
-                        default=accounts.ids.new_uuid, primary_key=True, serialize=False
+                        default=kernel.ids.new_uuid, primary_key=True, serialize=False
                     ),
                 ),
                 ("raised_at", models.DateTimeField(default=django.utils.timezone.now)),
@@ -588,7 +588,7 @@ class Migration(migrations.Migration):
                 (
                     "id",
                     models.UUIDField(
-                        default=accounts.ids.new_uuid, primary_key=True, serialize=False
+                        default=kernel.ids.new_uuid, primary_key=True, serialize=False
                     ),
                 ),
                 (

@@ -5,7 +5,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
-from accounts.ids import new_uuid
+from kernel.ids import new_uuid
 from markets.models.market import Market
 
 TEXT_LENGTH_MAX = 2_000

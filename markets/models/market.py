@@ -15,11 +15,11 @@ from django.db import models
 from django.db.models import F, Q
 from django.utils import timezone
 
-from accounts.ids import new_uuid
 from accounts.models.account import CURRENCY
 from accounts.models.append_only import AppendOnly
 from accounts.models.policy import FEE_RATE_PPM_MAX
-from accounts.units import PIPS_PER_CREDIT
+from kernel.ids import new_uuid
+from kernel.units import PIPS_PER_CREDIT
 from markets.models.catalogue import Category, Event, Tag
 from markets.models.group import Group, GroupMember
 

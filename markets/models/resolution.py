@@ -6,8 +6,8 @@ from django.db.models import F, Q
 from django.utils import timezone
 from django.utils.translation import gettext
 
-from accounts.ids import new_uuid
 from accounts.templatetags.predex import price
+from kernel.ids import new_uuid
 from markets.models.market import Market
 
 

@@ -12,10 +12,9 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
 from accounts import refusals
-from accounts.api.pagination import paginate
-from accounts.errors import ApiError, not_found
 from accounts.models import User
 from accounts.refusals import TOO_MANY_REQUESTS
+from kernel.errors import ApiError, not_found
 from markets.actions import (
     do_comment,
     do_hide_comment,
@@ -26,6 +25,7 @@ from markets.actions import (
 )
 from markets.models import HIDDEN_STATUSES, Comment, Market
 from markets.queries import get_market
+from web.pagination import paginate
 
 THREADS_A_PAGE = 20
 REPLIES_MAX = 500

@@ -9,8 +9,8 @@ from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
-from accounts.errors import ApiError
 from accounts.models import User
+from kernel.errors import ApiError
 from markets.actions import (
     check_create_market,
     check_is_editable,

@@ -8,10 +8,10 @@ from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from accounts.errors import ApiError
 from accounts.models import User
 from accounts.refusals import describe
-from accounts.texts import validate_line, validate_text
+from kernel.errors import ApiError
+from kernel.texts import validate_line, validate_text
 from markets.actions import TAGS_MAX, OutcomePair, may_manage_markets
 from markets.models import OUTCOMES_MAX, OUTCOMES_MIN, Category, Group, Market, Tag
 from markets.outcome_codes import make_codes

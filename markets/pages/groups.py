@@ -13,9 +13,9 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
 from accounts import refusals
-from accounts.errors import ApiError, RefusedError, not_found
 from accounts.models import User
 from accounts.refusals import TOO_MANY_REQUESTS
+from kernel.errors import ApiError, RefusedError, not_found
 from markets.actions import (
     do_create_group,
     do_invite,

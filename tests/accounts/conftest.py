@@ -14,7 +14,7 @@ from django.test import Client
 
 from accounts.actions import do_create_api_key, do_create_user, do_grant
 from accounts.models import Account, Transfer, User
-from accounts.units import MICROS_PER_CREDIT
+from kernel.units import MICROS_PER_CREDIT
 from tests.accounts.api import Api
 
 PASSWORD = "correct-horse-battery"

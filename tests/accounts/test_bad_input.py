@@ -163,7 +163,7 @@ FIELDS = [
 def test_no_body_breaks_the_api(program, path, body):
     import json
 
-    from accounts.api import limits
+    from web import limits
 
     limits.reset()
     answer = Api(Client(), bearer=program.bearer).post(path, json.dumps(body))

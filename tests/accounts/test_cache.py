@@ -8,9 +8,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from accounts.breaker import REDIS_TIMEOUT_SECONDS, RETRY_SECONDS
-from accounts.cache import FreshCache, SharedRead
-from accounts.hint_cache import HintCache
+from kernel.breaker import REDIS_TIMEOUT_SECONDS, RETRY_SECONDS
+from kernel.cache import FreshCache, SharedRead
+from web.hint_cache import HintCache
 
 # The reads run in threads that tidy up their database connections.
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -28,7 +28,7 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch):
     clock = Clock()
-    monkeypatch.setattr("accounts.cache.time", clock)
+    monkeypatch.setattr("kernel.cache.time", clock)
     return clock
 
 

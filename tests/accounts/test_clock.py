@@ -1,6 +1,6 @@
 from datetime import UTC, datetime, timedelta, timezone
 
-from accounts.clock import format_time, from_datetime, now_us, to_datetime
+from kernel.clock import format_time, from_datetime, now_us, to_datetime
 
 
 def test_times_are_exact_to_the_microsecond_in_both_directions():

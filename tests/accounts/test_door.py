@@ -9,10 +9,10 @@ from django.db import InterfaceError, OperationalError, connection
 from django.test import AsyncClient, Client
 from psycopg_pool import PoolTimeout
 
-from accounts.api import door
-from accounts.errors import ApiError
+from kernel.errors import ApiError
 from predex.order_app import OrderApp
 from tests.accounts.api import Api, assert_error
+from web import door
 
 
 def visit(headers=None, *, method="GET", path="/api/v1/me", peer="203.0.113.5"):
@@ -232,7 +232,7 @@ def cannot_write(request, monkeypatch):
     @contextmanager
     def away():
         with connection.execute_wrapper(execute), monkeypatch.context() as patched:
-            patched.setattr("accounts.bulk.open_cursor", refuse)
+            patched.setattr("kernel.bulk.open_cursor", refuse)
             yield
 
     return away
@@ -300,7 +300,7 @@ def test_what_fails_before_a_view_is_a_503_too(api, monkeypatch):
     def away(*_):
         raise psycopg.OperationalError("the connection is closed")
 
-    monkeypatch.setattr("accounts.viewer.ViewerLanguage.__call__", away)
+    monkeypatch.setattr("web.viewer.ViewerLanguage.__call__", away)
     client = Client(raise_request_exception=False)
     assert client.get("/").status_code == 503
     assert_error(Api(client).get("me"), 503, "unavailable")

@@ -5,8 +5,8 @@ import uuid
 
 import pytest
 
-from accounts import ids
-from accounts.ids import check_id, new_id, new_uuid
+from kernel import ids
+from kernel.ids import check_id, new_id, new_uuid
 
 
 def test_ids_are_version_7_with_the_rfc_variant():

@@ -7,12 +7,12 @@ from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
 from django.test import Client
 
 from accounts import policy
-from accounts.api import limits
-from accounts.api.limits import Rate
-from accounts.errors import ApiError
 from accounts.models import Policy
+from kernel.errors import ApiError
 from tests.accounts.api import Api, assert_error
 from tests.accounts.conftest import PASSWORD
+from web import limits
+from web.limits import Rate
 
 SLOW = Rate(0.001, 5)  # so slow that nothing comes back during a test
 

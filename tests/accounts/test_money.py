@@ -18,11 +18,11 @@ from accounts.actions import (
     get_issuer_id,
 )
 from accounts.api import principal
-from accounts.errors import RefusedError
 from accounts.models import Account, AuditEvent, Policy, Transfer, WithdrawalRequest
 from accounts.policy import forget
 from accounts.registry import Valuation
-from accounts.units import MICROS_PER_CREDIT
+from kernel.errors import RefusedError
+from kernel.units import MICROS_PER_CREDIT
 from tests.accounts.api import Api, assert_error
 from tests.accounts.conftest import main_account
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from accounts.numbers import read_number, write_number
-from accounts.units import UnitError, format_amount, parse_amount_micros
+from kernel.units import UnitError, format_amount, parse_amount_micros
 
 AMBIGUOUS = object()
 SPACE = "\N{NO-BREAK SPACE}"

@@ -23,7 +23,7 @@ from accounts.models import (
     WithdrawalRequest,
 )
 from accounts.policy import forget, get_policy
-from accounts.units import MICROS_PER_CREDIT
+from kernel.units import MICROS_PER_CREDIT
 from tests.accounts.api import assert_error
 from tests.accounts.conftest import PASSWORD, main_account
 

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from accounts.api.pagination import decode_cursor, encode_cursor, paginate
-from accounts.errors import ApiError
 from accounts.models import Account, InviteCode, Transfer
+from kernel.errors import ApiError
+from web.pagination import decode_cursor, encode_cursor, paginate
 
 ORDER = ["-uses_max", "id"]
 

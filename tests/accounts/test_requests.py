@@ -5,10 +5,10 @@ from django.db import IntegrityError, transaction
 
 from accounts.actions import do_decide_deposit, do_request_deposit, do_request_withdrawal
 from accounts.actions.credits import DEPOSITS_OPEN_MAX
-from accounts.errors import RefusedError
 from accounts.models import AuditEvent, DepositRequest, Policy, Transfer, WithdrawalRequest
 from accounts.policy import forget
-from accounts.units import MICROS_PER_CREDIT
+from kernel.errors import RefusedError
+from kernel.units import MICROS_PER_CREDIT
 from tests.accounts.api import assert_error
 from tests.accounts.conftest import main_account
 

@@ -10,10 +10,10 @@ from django.test import Client
 from django.urls import reverse
 
 from accounts.actions import check_create_api_key, do_edit_policy
-from accounts.errors import RefusedError
 from accounts.models import Policy, User
-from accounts.spreadsheets import as_cell
-from accounts.texts import is_line, is_text, make_line
+from kernel.errors import RefusedError
+from kernel.spreadsheets import as_cell
+from kernel.texts import is_line, is_text, make_line
 from tests.accounts.api import assert_error
 from tests.accounts.conftest import PASSWORD, main_account
 

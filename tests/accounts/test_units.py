@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from accounts.units import (
+from kernel.units import (
     INT64_MAX,
     UnitError,
     format_amount,

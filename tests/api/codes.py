@@ -4,11 +4,11 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
-from accounts.api.errors import FIELD_CODES, PAGE_ERRORS
 from tests.exchange import ROOT
 from trading.api.reading import _FAULTS as FAULTS
 from trading.api.refusals import REFUSALS, UNDONE
 from trading.engine.types import Reason
+from web.errors import FIELD_CODES, PAGE_ERRORS
 
 APPS = ("accounts", "markets", "trading", "predex")
 # What only pages do: the API has no comments and no running of groups.

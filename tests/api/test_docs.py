@@ -29,14 +29,14 @@ def test_the_table_of_error_codes_is_the_programs():
 # A code that was given a name where it was made, or in one of the tables that `find_codes` reads.
 PASSED_ON = {
     ("accounts/actions/users.py", "error.code or 'bad_handle'"),
-    ("accounts/api/errors.py", "code"),
-    ("accounts/api/fields.py", "error.code"),
+    ("web/errors.py", "code"),
+    ("web/fields.py", "error.code"),
     ("accounts/forms.py", "refusal.code"),
     ("accounts/idempotency.py", "answer['code']"),
     ("accounts/middleware.py", "code"),
     ("accounts/models/user.py", "refusal.code"),
     ("accounts/numbers.py", "AMBIGUOUS"),  # of pages: the API's numbers are plain
-    ("accounts/texts.py", "_CODE"),
+    ("kernel/texts.py", "_CODE"),
     ("trading/api/reading.py", "code"),
     ("trading/api/reading.py", "fault.code"),
     ("trading/api/refusals.py", "answer.status"),

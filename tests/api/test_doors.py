@@ -7,13 +7,14 @@ from asgiref.sync import sync_to_async
 from django.utils import timezone
 
 from accounts.actions import do_suspend_user
-from accounts.api import limits, principal
+from accounts.api import principal
 from accounts.models import ApiKey, Policy
 from accounts.policy import forget
 from predex import order_app
 from tests.api.exchange import make_key, order
 from trading import order_entry
 from trading.api.operations import OPERATIONS
+from web import limits
 
 OPERATIONS_WITH_ACCOUNT = [operation for operation in OPERATIONS if operation.scope is not None]
 

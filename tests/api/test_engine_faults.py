@@ -4,8 +4,8 @@ import asyncio
 
 from asgiref.sync import sync_to_async
 
-from accounts import cache
 from accounts.models import User
+from kernel import cache
 from markets.models import Exchange, Market
 from tests.api.exchange import order
 from tests.trading import world

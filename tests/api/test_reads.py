@@ -7,8 +7,8 @@ from asgiref.sync import sync_to_async
 from django.db import connection
 from django.utils import timezone
 
-from accounts import cache
-from accounts.clock import format_time, from_datetime
+from kernel import cache
+from kernel.clock import format_time, from_datetime
 from markets.models import Group, Market
 from trading.api.own import OLDEST_CHANGE_FIRST
 from trading.market_data import _listed, _summaries

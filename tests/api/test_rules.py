@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from accounts.errors import ApiError
+from kernel.errors import ApiError
 from trading.api.commands import compute_body_hash, mirror_pips
 from trading.api.reading import decode, read_query
 from trading.api.render import show_average

@@ -72,7 +72,7 @@ def main(*, traders: int = 6, markets: int = 1, kind: str = "system", **fields: 
 
 def make_trader(handle: str, kind: str, *, is_operator: bool = False) -> Trader:
     from accounts.actions import do_create_api_key, do_create_user, do_grant
-    from accounts.units import MICROS_PER_CREDIT
+    from kernel.units import MICROS_PER_CREDIT
 
     user = do_create_user(
         email=f"{handle}@example.com", handle=handle, password=PASSWORD if is_operator else None,

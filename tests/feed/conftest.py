@@ -19,8 +19,8 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
 from accounts.actions import do_create_api_key
-from accounts.clock import now_us
 from accounts.models import Account, User
+from kernel.clock import now_us
 from markets.models import Market
 from tests.trading.world import make_account, make_market, own_shard
 from trading.config import config_of

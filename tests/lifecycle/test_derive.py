@@ -6,8 +6,8 @@ from collections import defaultdict
 import pytest
 from django.core.management import call_command
 
-from accounts.clock import now_us
 from accounts.models import Account
+from kernel.clock import now_us
 from markets.models import MarketStats
 from tests.trading import world
 from tests.trading.world import buy, run, sell

@@ -7,8 +7,8 @@ from django.core.management import call_command
 from django.utils import timezone
 
 from accounts.actions import do_decide_withdrawal, do_request_withdrawal
-from accounts.clock import from_datetime
 from accounts.models import Account, Transfer
+from kernel.clock import from_datetime
 from tests.trading import world
 from tests.trading.world import CREDIT, buy, run, sell
 from trading import actions, equity, projections
@@ -34,7 +34,7 @@ def move_clock(monkeypatch, moment):
     us = from_datetime(moment)
     world.set_clock(monkeypatch, lambda: us)
     monkeypatch.setattr("accounts.ledger.now_us", lambda: us)
-    monkeypatch.setattr("accounts.ids.time.time_ns", lambda: us * 1_000)
+    monkeypatch.setattr("kernel.ids.time.time_ns", lambda: us * 1_000)
     monkeypatch.setattr("django.utils.timezone.now", lambda: moment)
 
 

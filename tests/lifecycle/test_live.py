@@ -5,10 +5,10 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from accounts.clock import from_datetime
-from accounts.errors import ApiError, RefusedError
-from accounts.ids import new_id
 from accounts.models import AuditEvent
+from kernel.clock import from_datetime
+from kernel.errors import ApiError, RefusedError
+from kernel.ids import new_id
 from markets.models import Market, StatusChange
 from tests.trading import world
 from tests.trading.world import CREDIT, buy, run

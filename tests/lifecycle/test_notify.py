@@ -16,8 +16,8 @@ from accounts.actions import (
     do_request_deposit,
     do_request_withdrawal,
 )
-from accounts.clock import now_us
 from accounts.models import Account, User
+from kernel.clock import now_us
 from markets.actions import do_approve_market, do_propose_market, do_reject_market
 from markets.models import Market, Resolution
 from tests.trading import world

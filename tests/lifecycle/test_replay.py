@@ -3,7 +3,7 @@
 import pytest
 from django.core.management import CommandError, call_command
 
-from accounts.ids import new_id
+from kernel.ids import new_id
 from markets.models import Market
 from tests.trading import world
 from tests.trading.world import buy, cancel, run, sell

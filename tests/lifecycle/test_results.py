@@ -8,9 +8,9 @@ from django.utils import timezone
 
 from accounts import policy
 from accounts.actions import do_close_account, do_decide_withdrawal, do_request_withdrawal
-from accounts.errors import RefusedError
-from accounts.ids import new_id
 from accounts.models import Account, AuditEvent, Policy, Transfer, User
+from kernel.errors import RefusedError
+from kernel.ids import new_id
 from markets.actions import do_edit_market
 from markets.models import Market, Outcome, Resolution, StatusChange
 from tests.trading import world

@@ -7,8 +7,8 @@ import pytest
 from django.utils import timezone
 
 from accounts.actions import do_suspend_user
-from accounts.clock import now_us
-from accounts.errors import ApiError
+from kernel.clock import now_us
+from kernel.errors import ApiError
 from markets.models import Exchange, Market, Resolution, StatusChange
 from predex.celery import app
 from tests.trading import world

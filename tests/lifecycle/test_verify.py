@@ -10,8 +10,8 @@ from django.db import connection
 from django.db.models import F
 
 from accounts.actions import do_request_withdrawal
-from accounts.clock import now_us
 from accounts.models import Account, Transfer
+from kernel.clock import now_us
 from markets.models import Market, Outcome, StatusChange
 from tests.trading import world
 from tests.trading.world import CREDIT, buy, cancel, run, sell

@@ -12,9 +12,9 @@ from django.test import Client
 from django.utils import timezone
 
 from accounts.actions import do_create_api_key, do_create_user, do_edit_policy
-from accounts.errors import RefusedError
 from accounts.models import Policy, User
 from accounts.policy import forget
+from kernel.errors import RefusedError
 from markets.actions import do_create_market
 from markets.lifecycle import record_status
 from markets.models import Group, GroupMember, Market

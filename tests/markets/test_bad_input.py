@@ -4,11 +4,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from accounts.api import limits
 from accounts.models import Account, AuditEvent
 from markets.models import Market, Outcome
 from tests.accounts.api import assert_error
 from tests.markets.factories import api_of, make_market
+from web import limits
 
 pytestmark = pytest.mark.django_db
 

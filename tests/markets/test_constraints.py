@@ -7,7 +7,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import F
 from django.utils import timezone
 
-from accounts.ids import new_uuid
+from kernel.ids import new_uuid
 from markets.models import Exchange, GroupMember, Market, Outcome, Resolution
 from tests.markets.factories import make_group, make_market, make_user
 

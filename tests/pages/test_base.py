@@ -7,8 +7,8 @@ import struct
 import pytest
 from django.contrib.auth.models import Permission
 
-from accounts.cache import forget_all
 from accounts.models import Policy, User
+from kernel.cache import forget_all
 from markets.models import Exchange
 
 pytestmark = pytest.mark.django_db

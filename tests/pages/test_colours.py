@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from accounts.colours import (
+from kernel.colours import (
     CONTRAST_MIN,
     DARK_GROUND,
     DEFAULT_ACCENT,

@@ -10,8 +10,8 @@ from django.contrib.auth.models import AnonymousUser
 from django.utils import timezone
 
 from accounts.actions import do_edit_policy
-from accounts.cache import FreshCache
 from accounts.models import Policy
+from kernel.cache import FreshCache
 from markets.models import Category, Event, Market, MarketStats, Outcome, Series, Tag
 from markets.queries import list_markets
 from tests.markets import factories

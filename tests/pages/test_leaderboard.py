@@ -8,9 +8,9 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from accounts import cache
 from accounts.actions import do_deposit, do_suspend_user
 from accounts.models import Account, User
+from kernel import cache
 from markets.models import Group, GroupMember
 from tests.pages.trading import browser_of, shard
 from tests.trading import world

@@ -8,10 +8,10 @@ from django.contrib.auth.models import AnonymousUser
 from django.test import RequestFactory
 from django.utils import timezone
 
-from accounts import cache
-from accounts.clock import from_datetime, now_us, to_datetime
-from accounts.colours import DARK_GROUND, WHITE, compute_contrast
-from accounts.units import PIPS_PER_CREDIT
+from kernel import cache
+from kernel.clock import from_datetime, now_us, to_datetime
+from kernel.colours import DARK_GROUND, WHITE, compute_contrast
+from kernel.units import PIPS_PER_CREDIT
 from markets.models import StatusChange
 from markets.queries import get_market
 from tests.markets.factories import make_group, make_user

@@ -6,9 +6,9 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from accounts import cache
 from accounts.api import principal
 from accounts.models import Account, User
+from kernel import cache
 from markets.lifecycle import record_status
 from markets.models import Category, Event, Exchange, Market, Resolution, Tag
 from tests.markets import factories

@@ -23,8 +23,8 @@ from accounts.actions import (
     do_delete_user,
     do_request_withdrawal,
 )
-from accounts.errors import RefusedError
 from accounts.models import ApiKey, AuditEvent, Transfer, User
+from kernel.errors import RefusedError
 from markets.actions import do_comment
 from tests.accounts.api import assert_error
 from tests.accounts.conftest import PASSWORD, main_account

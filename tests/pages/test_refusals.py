@@ -6,9 +6,9 @@ from collections.abc import Iterator
 import pytest
 from django.utils import translation
 
-from accounts.errors import RefusedError, not_found, too_many_requests
 from accounts.refusals import describe
-from accounts.units import UnitError
+from kernel.errors import RefusedError, not_found, too_many_requests
+from kernel.units import UnitError
 from markets.lifecycle import IllegalStatusChangeError
 from tests.exchange import ROOT
 from tests.trading.world import make_user

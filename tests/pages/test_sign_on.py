@@ -14,7 +14,7 @@ from accounts.actions import do_suspend_user
 from accounts.models import AuditEvent, InviteCode, Policy, User
 from accounts.policy import forget
 from accounts.sign_on import suggest_handle
-from accounts.units import MICROS_PER_CREDIT
+from kernel.units import MICROS_PER_CREDIT
 from predex.sign_on import configure_sign_on
 from tests.accounts.api import Api
 from tests.accounts.conftest import PASSWORD, main_account

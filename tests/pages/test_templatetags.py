@@ -18,8 +18,8 @@ from accounts.templatetags.predex import (
     sparkline,
     when,
 )
-from accounts.user_agents import describe_user_agent
-from accounts.viewer import find_zone
+from kernel.user_agents import describe_user_agent
+from web.viewer import find_zone
 
 
 @pytest.mark.parametrize(

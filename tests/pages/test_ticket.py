@@ -11,10 +11,9 @@ from django.utils import timezone
 from hypothesis import given
 from hypothesis import strategies as st
 
-from accounts.api import limits
-from accounts.clock import from_datetime
 from accounts.models import Account, Policy
 from accounts.policy import forget
+from kernel.clock import from_datetime
 from tests.pages.desk import (
     SITE,
     alice,
@@ -33,6 +32,7 @@ from trading.engine.fees import build_hold
 from trading.engine.types import BUY, FeeKind, Fees, Place
 from trading.models import Order
 from trading.pages.ticket import compute_affordable_lots
+from web import limits
 
 __all__ = ["alice", "bob", "inside"]
 

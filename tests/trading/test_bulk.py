@@ -4,7 +4,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from accounts import bulk
+from kernel import bulk
 from tests.trading import world
 from trading.models import Receipt
 from trading.tables import RECEIPTS

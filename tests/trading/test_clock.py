@@ -2,7 +2,7 @@
 
 import pytest
 
-from accounts.clock import now_us
+from kernel.clock import now_us
 from predex import health
 from tests.trading import world
 from tests.trading.world import buy, run

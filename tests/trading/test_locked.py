@@ -7,7 +7,7 @@ import psycopg
 import pytest
 from django.db import connection
 
-from accounts import bulk
+from kernel import bulk
 from tests.trading import world
 from tests.trading.world import buy, cancel, run, sell
 from trading.models import Order

@@ -5,9 +5,9 @@ import pytest
 from django.db import connection, transaction
 from django.db.transaction import TransactionManagementError
 
-from accounts import bulk
-from accounts.database import DATABASE_FAULTS
 from accounts.models import Account, Transfer
+from kernel import bulk
+from kernel.database import DATABASE_FAULTS
 from tests.trading import world
 from tests.trading.world import CREDIT, buy, cancel, run, sell
 from trading.config import config_of

@@ -11,8 +11,8 @@ from django.utils import timezone
 
 from accounts.actions.credits import do_grant
 from accounts.actions.users import do_create_user
-from accounts.ids import new_id
 from accounts.models import Account, User
+from kernel.ids import new_id
 from markets.actions import do_approve_market, do_create_market
 from markets.models import Market
 from trading import lease

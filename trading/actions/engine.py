@@ -6,8 +6,8 @@ import msgspec
 from structlog.contextvars import get_contextvars
 
 from accounts.audit import check_reason
-from accounts.errors import ApiError, RefusedError
 from accounts.models import User
+from kernel.errors import ApiError, RefusedError
 from markets.models import Market
 from trading.api.refusals import build_gateway_error, refuse_undone
 from trading.engine.types import Config, Configure, MarketStatus, Reason

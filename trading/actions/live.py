@@ -6,10 +6,10 @@ from typing import Any
 import msgspec
 from django.utils import timezone
 
-from accounts.clock import from_datetime
-from accounts.errors import RefusedError
 from accounts.models import User
 from accounts.second_factor import no_right
+from kernel.clock import from_datetime
+from kernel.errors import RefusedError
 from markets.actions import (
     check_approve_market,
     check_ready_to_open,

@@ -1,9 +1,9 @@
 """Orders that the exchange itself ends: those of an account an operator stops, and those due."""
 
 from accounts.actions import record_audit
-from accounts.errors import RefusedError
 from accounts.models import Account, User
 from accounts.second_factor import no_right
+from kernel.errors import RefusedError
 from trading.actions.engine import send
 from trading.engine.types import CancelAll, Tick
 from trading.messages import Result, Task

@@ -14,11 +14,11 @@ from django.db import transaction
 from django.utils import timezone
 
 from accounts.audit import check_reason, excerpt, record_audit
-from accounts.errors import RefusedError, not_found
 from accounts.models import User
 from accounts.policy import get_policy
 from accounts.second_factor import no_right
-from accounts.units import format_amount, format_price
+from kernel.errors import RefusedError, not_found
+from kernel.units import format_amount, format_price
 from markets.actions import may_resolve_markets
 from markets.lifecycle import check_payout_vector, record_status
 from markets.models import Dispute, Market, Resolution, acts_as_operator, is_operator

@@ -17,7 +17,7 @@ from accounts.admin_fields import AmountField, PriceField
 from accounts.models import User
 from accounts.policy import get_policy
 from accounts.templatetags.predex import money, price, when
-from accounts.units import PIPS_PER_CREDIT
+from kernel.units import PIPS_PER_CREDIT
 from markets.admin.acts import MarketAction, describe_proposal
 from markets.lifecycle import equal_payout
 from markets.models import TICKS_PIPS, Dispute, Market, Resolution

@@ -27,7 +27,6 @@ from accounts.admin_actions import REFUSED
 from accounts.admin_base import ModelAdmin, get_operator
 from accounts.admin_fields import AmountField
 from accounts.audit import REASON_LENGTH_MAX
-from accounts.errors import ApiError
 from accounts.grant_list import (
     ROWS_MAX,
     TEXT_LENGTH_MAX,
@@ -36,10 +35,11 @@ from accounts.grant_list import (
     read_lines,
     write_lines,
 )
-from accounts.ids import new_id
 from accounts.models import User
 from accounts.refusals import describe
 from accounts.templatetags.predex import money
+from kernel.errors import ApiError
+from kernel.ids import new_id
 from markets.models import Group
 
 PERMISSION = "accounts.deposit_credits"

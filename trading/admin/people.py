@@ -9,9 +9,9 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.admin import AccountAdmin, SuspendAction, UserAdmin
 from accounts.admin_actions import AdminAction
-from accounts.errors import ApiError
 from accounts.models import Account, User
 from accounts.models.account import OWNED_KINDS
+from kernel.errors import ApiError
 from trading.actions import do_cancel_orders
 from trading.admin import grants
 

@@ -27,10 +27,10 @@ from accounts.admin_base import (
     show_quantity,
     show_time,
 )
-from accounts.clock import to_datetime
-from accounts.ids import check_id
 from accounts.numbers import currency_name
 from accounts.templatetags.predex import NOTHING, contracts, when
+from kernel.clock import to_datetime
+from kernel.ids import check_id
 from markets.models import FINAL_STATUSES, Market
 from trading.journal import decode_body
 from trading.models import (

@@ -8,9 +8,9 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from accounts.admin_actions import AdminAction
-from accounts.errors import RefusedError
 from accounts.models import User
 from accounts.policy import get_policy
+from kernel.errors import RefusedError
 from markets.admin import DisputeAdmin, ResolutionAdmin
 from markets.models import Dispute, Market, Resolution
 from trading.actions import (

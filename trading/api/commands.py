@@ -11,9 +11,9 @@ from typing import Any, Final, overload
 import msgspec
 
 from accounts.api.principal import Principal
-from accounts.errors import ApiError, RefusedError
 from accounts.models.account import AccountKind
-from accounts.units import parse_price_pips, parse_quantity_lots
+from kernel.errors import ApiError, RefusedError
+from kernel.units import parse_price_pips, parse_quantity_lots
 from trading.api.options import read_options
 from trading.api.reading import read_client_order_id, read_time_us, read_units
 from trading.api.refusals import build_refusal

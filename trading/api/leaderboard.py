@@ -6,9 +6,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.api.base import ApiView
-from accounts.api.fields import AmountField, StrictSerializer, TimeField
 from accounts.api.schemas import ChoiceField
 from trading.leaderboard import ORDERS, PERIOD_DAYS, get_leaderboard
+from web.fields import AmountField, StrictSerializer, TimeField
 
 
 class LeaderboardQuery(StrictSerializer):

@@ -14,13 +14,6 @@ from rest_framework.response import Response
 
 from accounts.actions import find_account
 from accounts.api.base import ApiView
-from accounts.api.fields import (
-    BooleanField,
-    PriceField,
-    StrictSerializer,
-    TextField,
-    TimeField,
-)
 from accounts.audit import REASON_LENGTH_MAX
 from accounts.models import User
 from accounts.second_factor import no_right
@@ -29,6 +22,13 @@ from markets.api.markets import MarketApiView
 from markets.api.schemas import ShownMarket
 from markets.queries import get_exchange, get_market
 from trading import actions
+from web.fields import (
+    BooleanField,
+    PriceField,
+    StrictSerializer,
+    TextField,
+    TimeField,
+)
 
 EVIDENCE_LENGTH_MAX = 5_000
 DISPUTES_MAX = 200

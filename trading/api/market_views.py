@@ -8,11 +8,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.api.base import ApiView
-from accounts.api.fields import IntegerField, TextField, TimeField
-from accounts.api.pagination import PageQuery, bad_cursor, build_page, decode_cursor, paginate
 from accounts.api.schemas import ChoiceField
-from accounts.clock import format_time, from_datetime
-from accounts.units import format_price, format_quantity
+from kernel.clock import format_time, from_datetime
+from kernel.units import format_price, format_quantity
 from markets.queries import get_market
 from trading.api import schema
 from trading.api.commands import NO, find_outcome, mirror_pips
@@ -23,6 +21,8 @@ from trading.instruments import Instrument, build_instrument
 from trading.marks import compute_mark
 from trading.models import Trade
 from trading.queries import Bar, list_bars, read_quotes
+from web.fields import IntegerField, TextField, TimeField
+from web.pagination import PageQuery, bad_cursor, build_page, decode_cursor, paginate
 
 INTERVALS = {"1m": 1, "5m": 5, "1h": 60, "1d": 1440}
 MINUTE_US = 60_000_000

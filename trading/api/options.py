@@ -8,8 +8,8 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from accounts.clock import format_time
-from accounts.units import format_amount, parse_amount_micros
+from kernel.clock import format_time
+from kernel.units import format_amount, parse_amount_micros
 from trading.api.fields import Amount, BudgetIn, Request, Time, TimeIn, absent
 from trading.api.reading import read_time_us, read_units
 from trading.engine.types import OrderOptions

@@ -12,13 +12,11 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.api.base import ApiView
-from accounts.api.fields import BooleanField, StrictSerializer, TextField, TimeField
-from accounts.api.pagination import PageQuery, bad_cursor, build_page, decode_cursor, paginate
 from accounts.api.principal import Principal
 from accounts.api.schemas import ChoiceField
-from accounts.clock import from_datetime
-from accounts.errors import ApiError, not_found
 from accounts.models import Account
+from kernel.clock import from_datetime
+from kernel.errors import ApiError, not_found
 from trading import queries
 from trading.api import schema, show_own
 from trading.api.reading import read_client_order_id, read_order_id
@@ -26,6 +24,8 @@ from trading.engine.types import OrderStatus
 from trading.feed.reads import read_cards
 from trading.holdings import list_holdings, list_margins, list_open_holdings
 from trading.models import OPEN_STATUSES, Order
+from web.fields import BooleanField, StrictSerializer, TextField, TimeField
+from web.pagination import PageQuery, bad_cursor, build_page, decode_cursor, paginate
 
 NEWEST_FIRST = ["-id"]
 OLDEST_FIRST = ["id"]

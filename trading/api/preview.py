@@ -3,8 +3,8 @@
 from collections.abc import Iterable
 from typing import Final
 
-from accounts.clock import now_us
-from accounts.units import format_amount, format_quantity
+from kernel.clock import now_us
+from kernel.units import format_amount, format_quantity
 from trading.api.commands import NO, mirror_pips
 from trading.api.render import SIDE_NAMES, show_average, show_price
 from trading.api.schema import PreviewAnswer, Warned

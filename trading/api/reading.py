@@ -11,12 +11,12 @@ from urllib.parse import parse_qsl
 import msgspec
 from rest_framework.serializers import ValidationError
 
-from accounts.api.fields import TimeField
-from accounts.clock import from_datetime
-from accounts.errors import ApiError, not_found
-from accounts.ids import check_id
-from accounts.units import UnitError
+from kernel.clock import from_datetime
+from kernel.errors import ApiError, not_found
+from kernel.ids import check_id
+from kernel.units import UnitError
 from trading.api.fields import ABSENT, CLIENT_ORDER_ID_PATTERN
+from web.fields import TimeField
 
 FIELD_LENGTH_MAX = 60
 IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,64}", re.ASCII)

@@ -6,8 +6,8 @@ is refused. Nothing has changed in either case.
 
 from typing import Final, NamedTuple
 
-from accounts.errors import ApiError, RefusedError, not_found
-from accounts.units import format_amount
+from kernel.errors import ApiError, RefusedError, not_found
+from kernel.units import format_amount
 from trading.engine.types import ORDER_LOTS_MAX, Reason
 from trading.gateway import EngineAway, MarketUnknown, Overloaded, TimedOut
 from trading.messages import Answer

@@ -7,8 +7,8 @@ how it stands in the book.
 from functools import lru_cache
 from typing import Final
 
-from accounts.clock import format_time
-from accounts.units import format_amount, format_price, format_quantity
+from kernel.clock import format_time
+from kernel.units import format_amount, format_price, format_quantity
 from trading.api.commands import NO, mirror_pips
 from trading.api.options import show_options
 from trading.api.schema import (

@@ -11,13 +11,12 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts.api.fields import AmountField, PriceField, StrictSerializer, TextField, TimeField
 from accounts.api.principal import Principal
 from accounts.api.schemas import ChoiceField
 from accounts.audit import REASON_LENGTH_MAX
-from accounts.errors import ApiError
 from accounts.idempotency import run_once
 from accounts.models import User
+from kernel.errors import ApiError
 from markets.api.markets import MarketApiView
 from markets.api.schemas import ShownResult
 from markets.lifecycle import binary_payout, equal_payout
@@ -25,6 +24,7 @@ from markets.models import OUTCOMES_MAX, Dispute, Market, Resolution
 from markets.queries import find_resolution, get_market, list_disputes
 from trading import actions
 from trading.api.lifecycle import NeededReason, OptionalReason
+from web.fields import AmountField, PriceField, StrictSerializer, TextField, TimeField
 
 EVIDENCE_LENGTH_MAX = 5_000
 DISPUTES_MAX = 200

@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from accounts.clock import format_time
 from accounts.models import Account
-from accounts.units import format_amount, format_price, format_quantity
+from kernel.clock import format_time
+from kernel.units import format_amount, format_price, format_quantity
 from trading.api import schema
 from trading.api.commands import NO, mirror_pips
 from trading.api.render import SIDE_NAMES, show_average, show_order

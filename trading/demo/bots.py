@@ -15,9 +15,9 @@ from typing import Any, Final
 import structlog
 from django.conf import settings
 
-from accounts.api.door import RequestLine
 from trading.demo.catalogue import TAG
 from trading.demo.secrets_file import Trader
+from web.door import RequestLine
 
 log = structlog.get_logger(__name__)
 

@@ -17,7 +17,7 @@ from accounts import keys
 from accounts.actions import do_create_api_key, do_create_user, do_grant, do_welcome_user
 from accounts.audit import record_audit
 from accounts.models import Account, ApiKey, User
-from accounts.units import MICROS_PER_CREDIT
+from kernel.units import MICROS_PER_CREDIT
 from markets.actions import do_create_market
 from markets.models import Category, Market, Tag
 from trading.demo.catalogue import CATEGORIES, MARKETS, TAG, DemoMarket

@@ -9,8 +9,8 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any, Final
 
-from accounts.clock import format_time
-from accounts.units import format_amount, format_price, format_quantity
+from kernel.clock import format_time
+from kernel.units import format_amount, format_price, format_quantity
 from trading.api.commands import NO, mirror_pips
 from trading.api.render import SIDE_NAMES, find_fee_micros, show_average, show_order
 from trading.api.schema import OrderState, OwnFill

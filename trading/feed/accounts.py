@@ -10,7 +10,7 @@ from typing import Final
 
 import structlog
 
-from accounts.database import DATABASE_FAULTS
+from kernel.database import DATABASE_FAULTS
 from trading.feed import reads
 from trading.feed.account import AccountFeed, markets_of
 from trading.feed.tasks import Tasks, in_thread

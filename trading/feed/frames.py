@@ -9,9 +9,9 @@ from typing import Any, Final
 
 import msgspec
 
-from accounts.clock import format_time, from_datetime, now_us
-from accounts.errors import ApiError
-from accounts.units import format_amount, format_price, format_quantity
+from kernel.clock import format_time, from_datetime, now_us
+from kernel.errors import ApiError
+from kernel.units import format_amount, format_price, format_quantity
 from trading.engine.types import BUY
 from trading.feed.reads import ExchangeState, Standing, StatusRow
 from trading.feed.replica import BookReplica, LevelChange, Lots, Published, TapeTrade

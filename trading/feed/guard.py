@@ -11,12 +11,12 @@ from weakref import WeakKeyDictionary
 import structlog
 from django.conf import settings
 
-from accounts.api.limits import find_network
 from accounts.api.principal import Principal, find_stopped
-from accounts.errors import ApiError
+from kernel.errors import ApiError
 from trading.feed.hub import Hub
 from trading.feed.sessions import Login, find_ended
 from trading.feed.tasks import in_thread
+from web.limits import find_network
 
 log = structlog.get_logger(__name__)
 

@@ -17,8 +17,8 @@ import structlog
 from channels.layers import get_channel_layer
 from django.conf import settings
 
-from accounts.breaker import REDIS_AWAY
-from accounts.database import DATABASE_FAULTS
+from kernel.breaker import REDIS_AWAY
+from kernel.database import DATABASE_FAULTS
 from trading.feed import frames, reads
 from trading.feed.accounts import Accounts
 from trading.feed.audience import Audience

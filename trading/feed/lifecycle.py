@@ -8,7 +8,7 @@ by time; a row that commits late is found by looking back LOOK_BACK_SECONDS befo
 import asyncio
 from typing import Final
 
-from accounts.clock import now_us
+from kernel.clock import now_us
 from markets.models import FINAL_STATUSES
 from trading.feed import frames, reads
 from trading.feed.accounts import Accounts

@@ -13,7 +13,7 @@ from typing import Final
 import structlog
 from django.conf import settings
 
-from accounts.database import DATABASE_FAULTS
+from kernel.database import DATABASE_FAULTS
 from trading.feed import reads
 from trading.feed.audience import Audience
 from trading.feed.market import Collector, MarketFeed

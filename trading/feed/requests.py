@@ -8,7 +8,7 @@ from typing import Annotated, Any, Final, Literal
 import msgspec
 from msgspec import Meta, Struct
 
-from accounts.errors import ApiError
+from kernel.errors import ApiError
 from trading.api.fields import Slug
 from trading.api.reading import decode
 

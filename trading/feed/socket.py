@@ -12,9 +12,8 @@ from typing import Any, Final
 
 import structlog
 
-from accounts.api.errors import find_error
 from accounts.api.principal import Principal, authenticate, find_credential, require_scope
-from accounts.errors import ApiError, AuthError, too_many_requests
+from kernel.errors import ApiError, AuthError, too_many_requests
 from trading.feed import frames
 from trading.feed.guard import Guard
 from trading.feed.hub import Hub, Wish
@@ -33,6 +32,7 @@ from trading.feed.stream import CHANNELS_OF_ALL
 from trading.feed.tasks import in_thread
 from trading.feed.watcher import Watcher
 from trading.instruments import Instrument, get_instrument
+from web.errors import find_error
 
 log = structlog.get_logger(__name__)
 

@@ -7,7 +7,7 @@ from typing import Any, ParamSpec, TypeVar
 import structlog
 from channels.db import database_sync_to_async
 
-from accounts.database import DATABASE_FAULTS
+from kernel.database import DATABASE_FAULTS
 
 log = structlog.get_logger(__name__)
 

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
 
-from accounts.errors import ApiError
+from kernel.errors import ApiError
 from markets.models import Market
 from trading.api.commands import mirror_pips
 from trading.pages.live import OutcomeNow

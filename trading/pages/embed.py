@@ -15,13 +15,13 @@ from django.views.decorators.clickjacking import xframe_options_exempt
 from django.views.decorators.http import require_safe
 
 from accounts.context import json_for_script
-from accounts.viewer import THEMES
 from markets.models import Market
 from markets.queries import get_market
 from trading.instruments import build_instrument
 from trading.pages import lines
 from trading.pages.history import read_history
 from trading.pages.live import name_status, read_outcomes
+from web.viewer import THEMES
 
 OUTCOMES_SHOWN: Final = 4
 POINTS_MAX: Final = 60

@@ -9,7 +9,6 @@ from typing import Any, cast
 from asgiref.sync import async_to_sync
 from django.http import HttpRequest
 
-from accounts.api import limits
 from accounts.api.permissions import get_address
 from accounts.api.principal import Principal, principal_of_user, require_scope
 from accounts.models import User
@@ -17,6 +16,7 @@ from accounts.policy import get_policy
 from trading.api.operations import BY_NAME, WRITE
 from trading.gateway import give_back_connection
 from trading.order_entry import handle
+from web import limits
 
 
 def get_principal(request: HttpRequest) -> Principal:

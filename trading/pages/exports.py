@@ -24,11 +24,11 @@ from django.http import HttpRequest, StreamingHttpResponse
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
-from accounts.clock import format_time, from_datetime
-from accounts.errors import not_found
 from accounts.models import DepositRequest, Transfer, WithdrawalRequest
-from accounts.spreadsheets import as_cell
-from accounts.units import format_amount, format_price, format_quantity
+from kernel.clock import format_time, from_datetime
+from kernel.errors import not_found
+from kernel.spreadsheets import as_cell
+from kernel.units import format_amount, format_price, format_quantity
 from trading.holdings import list_holdings, list_margins
 from trading.instruments import build_instrument
 from trading.models import Margin, Order, Trade

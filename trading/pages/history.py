@@ -15,9 +15,9 @@ from django.db.models import Max, Min, OuterRef, Subquery
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.http import require_safe
 
-from accounts.cache import FreshCache
-from accounts.clock import from_datetime, now_us
-from accounts.errors import ApiError
+from kernel.cache import FreshCache
+from kernel.clock import from_datetime, now_us
+from kernel.errors import ApiError
 from markets.models import Market, StatusChange
 from markets.queries import get_market
 from trading.instruments import Instrument, build_instrument

@@ -15,7 +15,7 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_safe
 from django_htmx.http import push_url
 
-from accounts.errors import not_found
+from kernel.errors import not_found
 from markets.models import Category
 from markets.queries import get_catalogue_row, get_market
 from trading import browse

@@ -6,7 +6,7 @@ The book of an outcome can be read from either end: NO's asks are YES's bids at 
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 
-from accounts.units import format_price, format_quantity
+from kernel.units import format_price, format_quantity
 from trading.api.render import Levels
 from trading.engine.types import BUY, PAYOUT_PIPS, SELL
 

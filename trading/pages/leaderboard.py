@@ -10,7 +10,7 @@ from django.shortcuts import render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
-from accounts.errors import not_found
+from kernel.errors import not_found
 from markets.models import Group
 from markets.pages.groups import find_group
 from trading.leaderboard import ORDERS, PERIOD_DAYS, get_leaderboard, get_leaderboard_of

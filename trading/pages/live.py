@@ -20,9 +20,9 @@ from django.utils.translation import pgettext
 from msgspec import Struct
 from msgspec.structs import replace
 
-from accounts.clock import to_datetime
 from accounts.context import json_for_script
 from accounts.templatetags.predex import percent
+from kernel.clock import to_datetime
 from markets import context as exchange_context
 from markets.models import HIDDEN_STATUSES, Market
 from trading.api.render import SIDE_NAMES

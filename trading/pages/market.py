@@ -14,9 +14,9 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_safe
 
 from accounts.admin_base import link_to_list
-from accounts.clock import from_datetime
 from accounts.models import User
-from accounts.units import MICROS_PER_CREDIT
+from kernel.clock import from_datetime
+from kernel.units import MICROS_PER_CREDIT
 from markets.actions import may_manage_markets
 from markets.models import HIDDEN_STATUSES, Dispute, Market, is_operator
 from markets.pages import comments

@@ -18,19 +18,19 @@ from accounts.actions import (
     do_request_deposit,
     do_request_withdrawal,
 )
-from accounts.api import limits
 from accounts.api.principal import Principal, require_scope, require_verified
-from accounts.errors import ApiError, not_found
 from accounts.idempotency import run_once
-from accounts.ids import check_id, new_id
 from accounts.models import Account, DepositRequest, User, WithdrawalRequest
 from accounts.numbers import read_number
-from accounts.texts import validate_text
-from accounts.units import UnitError, parse_amount_micros
+from kernel.errors import ApiError, not_found
+from kernel.ids import check_id, new_id
+from kernel.texts import validate_text
+from kernel.units import UnitError, parse_amount_micros
 from markets.actions import check_not_in_maintenance
 from trading.api.operations import WRITE
 from trading.pages.entry import get_principal
 from trading.pages.portfolio import read_head
+from web import limits
 
 REQUESTS_SHOWN: Final = 50
 KINDS: Final[dict[str, tuple[Any, Callable[..., Any], Callable[..., Any]]]] = {

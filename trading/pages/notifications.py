@@ -10,7 +10,6 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
-from accounts.api.pagination import paginate
 from accounts.models import User
 from trading.models import (
     OPERATORS_KINDS,
@@ -19,6 +18,7 @@ from trading.models import (
     NotificationKind,
 )
 from trading.sentences import describe_all
+from web.pagination import paginate
 
 PAGE_SIZE = 30
 

@@ -11,7 +11,7 @@ from django.utils.html import format_html
 
 from accounts import numbers
 from accounts.numbers import MINUS
-from accounts.units import (
+from kernel.units import (
     LOTS_PER_CONTRACT,
     MICROS_PER_CREDIT,
     format_amount,

@@ -8,7 +8,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from accounts.api.principal import principal_of_user
-from accounts.errors import AuthError
+from kernel.errors import AuthError
 from markets import context as exchange_context
 from markets.models import Market
 from trading import context as trading_context

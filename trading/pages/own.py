@@ -8,7 +8,7 @@ from django.http import HttpRequest
 from accounts.context import find_account
 from accounts.models import Account
 from accounts.numbers import write_number
-from accounts.units import PIPS_PER_CREDIT
+from kernel.units import PIPS_PER_CREDIT
 from markets.models import Market
 from trading.holdings import list_holdings, list_margins
 from trading.instruments import build_instrument

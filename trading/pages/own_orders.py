@@ -18,8 +18,8 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST, require_safe
 from django_htmx.http import reswap, trigger_client_event
 
-from accounts.errors import ApiError
-from accounts.units import parse_quantity_lots
+from kernel.errors import ApiError
+from kernel.units import parse_quantity_lots
 from markets.models import Market
 from markets.queries import get_market
 from trading.api.schema import CancelledOrders, OrderAnswer

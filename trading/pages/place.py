@@ -11,8 +11,8 @@ from django.urls import reverse
 from django.views.decorators.http import require_POST
 from django_htmx.http import HttpResponseClientRedirect, trigger_client_event
 
-from accounts.errors import ApiError, AuthError
-from accounts.ids import new_id
+from kernel.errors import ApiError, AuthError
+from kernel.ids import new_id
 from markets.models import Market
 from markets.queries import get_market
 from trading.api.schema import OrderAnswer, PreviewAnswer

@@ -20,12 +20,11 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST, require_safe
 from msgspec import json
 
-from accounts.api.pagination import bad_cursor, build_page, decode_cursor, paginate
 from accounts.context import json_for_script
-from accounts.errors import ApiError
 from accounts.models import Account, Transfer
 from accounts.queries import list_transfers
-from accounts.units import format_amount, format_quantity
+from kernel.errors import ApiError
+from kernel.units import format_amount, format_quantity
 from markets.models import Market
 from trading import queries
 from trading.engine.types import OrderStatus
@@ -37,6 +36,7 @@ from trading.pages import rows
 from trading.pages.entry import carry_out, get_principal
 from trading.pages.exports import list_settled
 from trading.performance import Performance, Point, read_performance
+from web.pagination import bad_cursor, build_page, decode_cursor, paginate
 
 NEWEST_FIRST: Final = ["-id"]
 ROWS_SHOWN: Final = 50

@@ -12,11 +12,11 @@ from django.shortcuts import redirect
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
-from accounts.errors import ApiError, RefusedError
 from accounts.models import User
 from accounts.numbers import read_number
 from accounts.refusals import describe
-from accounts.units import UnitError, parse_price_pips
+from kernel.errors import ApiError, RefusedError
+from kernel.units import UnitError, parse_price_pips
 from markets.lifecycle import PayoutError, binary_payout, equal_payout
 from markets.models import Market
 from markets.queries import get_market

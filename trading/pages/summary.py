@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 from django.utils.translation import gettext as _
 
 from accounts.numbers import read_number, show_percent
-from accounts.units import parse_amount_micros, parse_price_pips, parse_quantity_lots
+from kernel.units import parse_amount_micros, parse_price_pips, parse_quantity_lots
 from markets.models import Market
 from trading.api.schema import PreviewAnswer
 from trading.engine.types import PAYOUT_PIPS

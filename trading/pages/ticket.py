@@ -17,10 +17,10 @@ from urllib.parse import urlencode
 import msgspec
 from django.utils import timezone
 
-from accounts.errors import ApiError, RefusedError
-from accounts.ids import new_id
 from accounts.numbers import read_number, write_number
-from accounts.units import (
+from kernel.errors import ApiError, RefusedError
+from kernel.ids import new_id
+from kernel.units import (
     UnitError,
     format_price,
     format_quantity,

@@ -7,9 +7,9 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from accounts.errors import ApiError
 from accounts.numbers import AMBIGUOUS
-from accounts.units import (
+from kernel.errors import ApiError
+from kernel.units import (
     LOTS_PER_CONTRACT,
     format_quantity,
     parse_amount_micros,

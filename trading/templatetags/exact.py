@@ -6,7 +6,7 @@ from django import template
 
 from accounts.numbers import show_percent
 from accounts.templatetags.predex import NOTHING
-from accounts.units import format_amount
+from kernel.units import format_amount
 from markets.models import Market
 from trading.pages.live import name_status
 from trading.pages.numbers import show_average, show_money

@@ -10,8 +10,8 @@ from django.conf import settings
 from django.contrib.auth.hashers import check_password
 from django.core.management.base import CommandError
 
-from accounts.errors import ApiError
 from accounts.models import User
+from kernel.errors import ApiError
 from markets.models import Market
 from trading.demo.catalogue import TAG
 from trading.demo.secrets_file import Demo, Person, get_path

@@ -22,12 +22,12 @@ from django.db import connection
 from django.urls import reverse
 
 from accounts.actions import do_offer_setup
-from accounts.api.connections import CONNECTIONS_MIN, compute_connections_max, connections
 from trading.consumers import SERVER_OPTIONS
 from trading.demo.bots import demo_bots
 from trading.demo.secrets_file import load_demo
 from trading.filelock import EngineAlreadyRunningError, engine_file_lock
 from trading.management.base import MigratedCommand
+from web.connections import CONNECTIONS_MIN, compute_connections_max, connections
 
 GRACE_SECONDS = 10
 KEEP_ALIVE_SECONDS = 75  # a bot's connection outlives the pauses between its orders
@@ -97,7 +97,7 @@ def build_config(host: str, port: int) -> uvicorn.Config:
         log_config=None,
         access_log=False,
         server_header=False,
-        proxy_headers=False,  # accounts.api.door reads them, for both doors
+        proxy_headers=False,  # web.door reads them, for both doors
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=GRACE_SECONDS,
     )

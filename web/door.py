@@ -18,10 +18,10 @@ import msgspec
 from django.conf import settings
 from django.http.request import split_domain_port, validate_host
 
-from accounts.api.traffic import count_answer
-from accounts.clock import format_time, now_us
-from accounts.errors import ApiError
-from accounts.ids import new_id
+from kernel.clock import format_time, now_us
+from kernel.errors import ApiError
+from kernel.ids import new_id
+from web.traffic import count_answer
 
 API_PREFIX = "/api/"
 PROBES = frozenset({"/health", "/ready", "/metrics"})

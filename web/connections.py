@@ -17,10 +17,10 @@ from django.conf import settings
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
-from accounts.api import door
-from accounts.api.errors import error_body
-from accounts.api.limits import find_network
-from accounts.errors import ApiError
+from kernel.errors import ApiError
+from web import door
+from web.errors import error_body
+from web.limits import find_network
 
 HEAD_BYTES_MAX: Final = 32 * 1024
 FRAMING_PER_BODY_BYTE: Final = 8

@@ -13,9 +13,9 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from accounts.clock import format_time, from_datetime
-from accounts.texts import is_line, is_text
-from accounts.units import (
+from kernel.clock import format_time, from_datetime
+from kernel.texts import is_line, is_text
+from kernel.units import (
     UnitError,
     format_amount,
     format_price,

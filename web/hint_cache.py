@@ -12,7 +12,7 @@ import structlog
 from django.core.cache.backends.locmem import LocMemCache
 from django.core.cache.backends.redis import RedisCache
 
-from accounts.breaker import REDIS_TIMEOUT_SECONDS, Breaker
+from kernel.breaker import REDIS_TIMEOUT_SECONDS, Breaker
 
 log = structlog.get_logger(__name__)
 

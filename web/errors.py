@@ -13,8 +13,8 @@ from django.http import Http404, HttpResponse
 from rest_framework import exceptions, status
 from rest_framework.response import Response
 
-from accounts.database import DATABASE_AWAY
-from accounts.errors import ApiError, AuthError, RefusedError, not_found, too_many_requests
+from kernel.database import DATABASE_AWAY
+from kernel.errors import ApiError, AuthError, RefusedError, not_found, too_many_requests
 
 log = structlog.get_logger(__name__)
 

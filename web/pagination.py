@@ -14,9 +14,9 @@ from typing import Any, NamedTuple
 import msgspec
 from django.db.models import Q, QuerySet
 
-from accounts.api.fields import IntegerField, StrictSerializer, TextField
-from accounts.errors import ApiError
-from accounts.units import INT64_MAX
+from kernel.errors import ApiError
+from kernel.units import INT64_MAX
+from web.fields import IntegerField, StrictSerializer, TextField
 
 PAGE_SIZE = 50
 PAGE_SIZE_MAX = 200

@@ -24,8 +24,8 @@ import redis.asyncio
 import structlog
 from django.conf import settings
 
-from accounts.breaker import REDIS_AWAY, REDIS_TIMEOUT_SECONDS, Breaker
-from accounts.errors import too_many_requests
+from kernel.breaker import REDIS_AWAY, REDIS_TIMEOUT_SECONDS, Breaker
+from kernel.errors import too_many_requests
 
 LOCAL_BUCKETS_MAX = 100_000
 IPV6_PREFIX = 64

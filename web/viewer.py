@@ -13,7 +13,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.middleware.locale import LocaleMiddleware
 from django.utils import timezone, translation
 
-from accounts.api.door import API_PREFIX
+from web.door import API_PREFIX
 
 ZONE_COOKIE = "tz"
 THEME_COOKIE = "theme"

@@ -1,0 +1,1 @@
+"""What every request needs, whoever serves it: door, limits, fields, pagination, errors."""
