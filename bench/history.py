@@ -25,13 +25,13 @@ from kernel.clock import now_us
 from kernel.ids import new_id
 from markets.actions import do_create_market
 from markets.models import Category, Market, MarketStats, Tag
-from trading import lease
-from trading.config import config_of
 from trading.engine.types import BUY, SELL, Configure, MarketStatus, Place
-from trading.messages import Task
 from trading.models import OutcomeStats
-from trading.projections import project_market, refresh_stats
-from trading.shard import BATCH_TASKS_MAX, Shard
+from trading.pipeline import lease
+from trading.pipeline.config import config_of
+from trading.pipeline.messages import Task
+from trading.pipeline.shard import BATCH_TASKS_MAX, Shard
+from trading.readmodels.projections import project_market, refresh_stats
 
 DAYS: Final = 30
 BOOKS_OF_A_CHOICE: Final = 5

@@ -9,7 +9,7 @@ from bench.seed import get_operator, make_market
 from markets.lifecycle import binary_payout, record_status
 from markets.models import Market
 from trading.actions import do_resolve_market
-from trading.settlement import CHUNK_MARGINS_MAX, settle_market
+from trading.settlement.payments import CHUNK_MARGINS_MAX, settle_market
 from trading.verify.laws import LAWS, check_law
 
 CHECKED: Final = frozenset("abcj")

@@ -15,12 +15,12 @@ from accounts.models import Policy, User
 from accounts.models.policy import RATE_MAX
 from markets.actions import do_create_market
 from markets.models import Market
-from trading import lease
-from trading.config import config_of
 from trading.engine.types import Configure, MarketStatus
-from trading.messages import Task, decode_result
 from trading.models import Order
-from trading.shard import Shard
+from trading.pipeline import lease
+from trading.pipeline.config import config_of
+from trading.pipeline.messages import Task, decode_result
+from trading.pipeline.shard import Shard
 
 CREDITS_EACH_MICROS: Final = 10**9 * 10**6
 SYNCHRONOUS: Final = ("OFF", "NORMAL", "FULL", "EXTRA")

@@ -63,7 +63,7 @@ def get_environment(request: HttpRequest) -> list[Any] | None:
 def show_dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     """Add what the front page of the admin shows this operator."""
     from accounts.admin_base import get_operator
-    from trading.dashboard import read_dashboard
+    from trading.readmodels.dashboard import read_dashboard
 
     return {**context, "dashboard": read_dashboard(get_operator(request))}
 

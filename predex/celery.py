@@ -1,7 +1,8 @@
 """Celery triggers what is due. Due times live in database rows: a task run twice is harmless.
 
 A worker and one beat run in production (`celery -A predex worker`, `celery -A predex beat`).
-Embedded there is no broker: `trading.scheduler` calls the same functions inside the one process.
+Embedded there is no broker: `trading.settlement.scheduler` calls the same functions inside the one
+process.
 """
 
 import os
@@ -12,7 +13,7 @@ from celery import Celery
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
-from trading.schedule import build_beat_schedule
+from trading.settlement.schedule import build_beat_schedule
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "predex.settings")
 

@@ -13,10 +13,10 @@ from django.http import HttpRequest, JsonResponse
 
 from kernel.database import DATABASE_FAULTS
 from trading import tasks
-from trading.clock import compute_ahead_us, database_now_us, is_wrong
-from trading.gateway import find_away
-from trading.lease import has_session
 from trading.models import Lease
+from trading.pipeline.clock import compute_ahead_us, database_now_us, is_wrong
+from trading.pipeline.gateway import find_away
+from trading.pipeline.lease import has_session
 
 REDIS_TIMEOUT_SECONDS = 2
 SHARD_LAG_MS_MAX = 2_000  # a lease is renewed every second

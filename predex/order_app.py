@@ -18,8 +18,8 @@ from accounts.api.principal import Principal, authenticate, require_scope
 from kernel.errors import ApiError
 from predex.turns import Turns, releasing
 from trading.api.operations import OPERATIONS, WRITE, Operation, compile_path
-from trading.api.reading import check_content_type, read_query
-from trading.order_entry import Response, handle
+from trading.pipeline.order_entry import Response, handle
+from trading.wire.reading import check_content_type, read_query
 from web import door, limits
 from web.errors import PAGE_ERRORS, error_body, find_error
 

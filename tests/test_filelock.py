@@ -9,12 +9,12 @@ import pytest
 
 from tests.exchange import ROOT
 from tests.servers import Child
-from trading.filelock import EngineAlreadyRunningError, engine_file_lock, get_lock_path
+from trading.pipeline.filelock import EngineAlreadyRunningError, engine_file_lock, get_lock_path
 
 HOLDER = """
 import sys, time
 from pathlib import Path
-from trading.filelock import engine_file_lock
+from trading.pipeline.filelock import engine_file_lock
 with engine_file_lock(Path(sys.argv[1])):
     print("held", flush=True)
     time.sleep(60)
@@ -72,7 +72,8 @@ def test_a_child_process_does_not_inherit_the_lock(lock_path):
 
 def test_only_an_sqlite_file_has_a_lock(settings, monkeypatch):
     monkeypatch.setitem(settings.DATABASES["default"], "NAME", "/data/predex.sqlite3")
-    monkeypatch.setattr("trading.filelock.connection", SimpleNamespace(vendor="sqlite"))
+    connection = "trading.pipeline.filelock.connection"
+    monkeypatch.setattr(connection, SimpleNamespace(vendor="sqlite"))
     assert str(get_lock_path()) == "/data/predex.sqlite3.engine.lock"
-    monkeypatch.setattr("trading.filelock.connection", SimpleNamespace(vendor="postgresql"))
+    monkeypatch.setattr(connection, SimpleNamespace(vendor="postgresql"))
     assert get_lock_path() is None

@@ -7,9 +7,9 @@ from django.http import HttpRequest
 from django.utils.functional import SimpleLazyObject
 
 from kernel.cache import FreshCache
-from trading.clock import database_now_us
-from trading.lease import LEASE_SECONDS
 from trading.models import Lease, Notification
+from trading.pipeline.clock import database_now_us
+from trading.pipeline.lease import LEASE_SECONDS
 
 FRESH_SECONDS: Final = 0.9
 _ALL: Final = "all"

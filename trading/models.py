@@ -1,9 +1,9 @@
 """Orders, trades, positions, and the records that make the path of an order safe.
 
-Written by `trading.writer` (and, after a market's close, by `trading.settlement`), in bulk; read
-through the ORM. Prices are pips, quantities lots, money micros, times microseconds UTC. Ids of
-orders and trades sort by time. Tables that grow without end are read by (market or account, id)
-alone.
+Written by `trading.pipeline.writer` (and, after a market's close, by `trading.settlement`), in
+bulk; read through the ORM. Prices are pips, quantities lots, money micros, times microseconds UTC.
+Ids of orders and trades sort by time. Tables that grow without end are read by (market or account,
+id) alone.
 """
 
 from datetime import datetime
@@ -18,15 +18,15 @@ from accounts.models import Account
 from accounts.models.append_only import AppendOnly
 from kernel.clock import to_datetime
 from markets.models import Market
-from trading.clock import is_wrong
 from trading.engine import types
-from trading.notification import OPERATORS_KINDS as OPERATORS_KINDS
-from trading.notification import MailState as MailState
-from trading.notification import Notice as Notice
-from trading.notification import Notification as Notification
-from trading.notification import NotificationChoice as NotificationChoice
-from trading.notification import NotificationKind as NotificationKind
-from trading.order_rows import decode_options
+from trading.notifications.models import OPERATORS_KINDS as OPERATORS_KINDS
+from trading.notifications.models import MailState as MailState
+from trading.notifications.models import Notice as Notice
+from trading.notifications.models import Notification as Notification
+from trading.notifications.models import NotificationChoice as NotificationChoice
+from trading.notifications.models import NotificationKind as NotificationKind
+from trading.pipeline.clock import is_wrong
+from trading.pipeline.order_rows import decode_options
 
 OPEN_STATUSES = (types.OrderStatus.OPEN, types.OrderStatus.PARTIALLY_FILLED)
 
@@ -280,7 +280,7 @@ class BookState(models.Model):
 class JournalRow(models.Model):
     """The commands of one commit in one market, with all that they read and all that they did.
 
-    `body` is msgpack (see trading.journal); `hash` is SHA-256 over the row before and this body.
+    `body` is msgpack (see `pipeline.journal`); `hash` is SHA-256 over the row before and this body.
     """
 
     market = market_key()
@@ -421,7 +421,7 @@ class DailyEquity(models.Model):
 
 
 class ExchangeDay(models.Model):
-    """What was traded on one UTC day (see `trading.activity`). `traders` are users' accounts."""
+    """What was traded on one UTC day (see `readmodels.activity`). `traders` are users' accounts."""
 
     day = models.DateField(unique=True)
     volume_lots = models.BigIntegerField(default=0)

@@ -1,4 +1,4 @@
-"""What is done when its time has come. Celery's beat triggers it; embedded, `trading.scheduler`.
+"""What is done when its time has come. Celery's beat triggers it; embedded, `settlement.scheduler`.
 
 Each task looks up what is due in the database and does it; what cannot be done now (the engine is
 away, somebody else did it) is left to the next trigger. Running a task twice, concurrently, or
@@ -24,9 +24,13 @@ from kernel.clock import now_us
 from kernel.errors import ApiError
 from markets.models import OUTCOMES_MIN, Market
 from markets.queries import get_exchange
-from trading import activity, clock, equity, mails, notify, projections, settlement, verify
+from trading import verify
 from trading.actions import do_cancel_orders, do_close_market, do_open_market, do_pass_time
 from trading.models import Order, VerifyRun
+from trading.notifications import mails, notify
+from trading.pipeline import clock
+from trading.readmodels import activity, equity, projections
+from trading.settlement import payments as settlement
 
 log = structlog.get_logger(__name__)
 

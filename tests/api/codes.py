@@ -5,12 +5,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tests.exchange import ROOT
-from trading.api.reading import _FAULTS as FAULTS
-from trading.api.refusals import REFUSALS, UNDONE
 from trading.engine.types import Reason
+from trading.wire.reading import _FAULTS as FAULTS
+from trading.wire.refusals import REFUSALS, UNDONE
 from web.errors import FIELD_CODES, PAGE_ERRORS
 
-APPS = ("accounts", "markets", "trading", "predex")
+APPS = ("kernel", "web", "accounts", "markets", "trading", "predex")
 # What only pages do: the API has no comments and no running of groups.
 PAGES = ("pages", "comments.py", "groups.py", "admin", "admin_")
 # Where a call's code stands among its arguments.

@@ -22,11 +22,11 @@ from markets.models import Market
 from predex.asgi import application
 from tests.contract import check_answer
 from tests.trading import world
-from trading.config import config_of
 from trading.engine.types import Configure, MarketStatus
-from trading.gateway import get_gateway
-from trading.messages import Task
-from trading.worker import run_worker
+from trading.pipeline.config import config_of
+from trading.pipeline.gateway import get_gateway
+from trading.pipeline.messages import Task
+from trading.pipeline.worker import run_worker
 
 CSRF = "x" * 32
 API = "http://testserver/api/v1/"

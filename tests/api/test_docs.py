@@ -7,9 +7,9 @@ from drf_spectacular.generators import SchemaGenerator
 
 from tests.api.codes import find_codes, find_passed_on
 from tests.exchange import ROOT
-from trading.api.refusals import REFUSALS
-from trading.api.schema import BATCH_ORDERS_MAX
 from trading.engine.types import ORDER_LOTS_MAX, Reason
+from trading.wire.refusals import REFUSALS
+from trading.wire.schema import BATCH_ORDERS_MAX
 
 TEXT = (ROOT / "docs" / "api.md").read_text()
 ROWS = dict(re.findall(r"^\| `([a-z_*]+)` \| ([0-9, ]+) \|", TEXT, re.MULTILINE))
@@ -37,11 +37,11 @@ PASSED_ON = {
     ("accounts/models/user.py", "refusal.code"),
     ("accounts/numbers.py", "AMBIGUOUS"),  # of pages: the API's numbers are plain
     ("kernel/texts.py", "_CODE"),
-    ("trading/api/reading.py", "code"),
-    ("trading/api/reading.py", "fault.code"),
-    ("trading/api/refusals.py", "answer.status"),
-    ("trading/api/refusals.py", "reason"),
-    ("trading/instruments.py", "refusal.code"),
+    ("trading/wire/reading.py", "code"),
+    ("trading/wire/reading.py", "fault.code"),
+    ("trading/wire/refusals.py", "answer.status"),
+    ("trading/wire/refusals.py", "reason"),
+    ("trading/pipeline/instruments.py", "refusal.code"),
     ("trading/feed/socket.py", "fault.code"),
     ("predex/order_app.py", "*PAGE_ERRORS[500]"),
 }

@@ -12,8 +12,8 @@ from accounts.models import ApiKey, Policy
 from accounts.policy import forget
 from predex import order_app
 from tests.api.exchange import make_key, order
-from trading import order_entry
 from trading.api.operations import OPERATIONS
+from trading.pipeline import order_entry
 from web import limits
 
 OPERATIONS_WITH_ACCOUNT = [operation for operation in OPERATIONS if operation.scope is not None]

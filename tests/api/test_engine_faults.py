@@ -9,10 +9,10 @@ from kernel import cache
 from markets.models import Exchange, Market
 from tests.api.exchange import order
 from tests.trading import world
-from trading import gateway
-from trading.gateway import get_gateway
-from trading.messages import Answer
 from trading.models import Order
+from trading.pipeline import gateway
+from trading.pipeline.gateway import get_gateway
+from trading.pipeline.messages import Answer
 
 
 async def test_without_an_engine_it_is_503_at_once(inside, alice, monkeypatch):

@@ -11,9 +11,9 @@ from kernel import cache
 from kernel.clock import format_time, from_datetime
 from markets.models import Group, Market
 from trading.api.own import OLDEST_CHANGE_FIRST
-from trading.market_data import _listed, _summaries
 from trading.models import Candle, Order
-from trading.projections import project_market
+from trading.readmodels.market_data import _listed, _summaries
+from trading.readmodels.projections import project_market
 
 pytestmark = pytest.mark.parametrize("door", ["session"], indirect=True)
 

@@ -8,12 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kernel.errors import ApiError
-from trading.api.commands import compute_body_hash, mirror_pips
-from trading.api.reading import decode, read_query
-from trading.api.render import show_average
-from trading.api.schema import PlaceOrder
 from trading.engine.types import Amend, Place
-from trading.marks import HALF_PIPS_PER_CONTRACT, compute_mark
+from trading.readmodels.marks import HALF_PIPS_PER_CONTRACT, compute_mark
+from trading.wire.commands import compute_body_hash, mirror_pips
+from trading.wire.reading import decode, read_query
+from trading.wire.render import show_average
+from trading.wire.schema import PlaceOrder
 
 PRICES = st.integers(1, 9_999)
 

@@ -4,7 +4,7 @@ import pytest
 
 from trading.engine.engine import Engine
 from trading.engine.types import BUY, SELL, Config, Configure, MarketStatus, Traded
-from trading.recording import Recording, Sweeps, Trader, level_of
+from trading.recordings.recording import Recording, Sweeps, Trader, level_of
 
 RICH_MICROS = 10**15
 WINDOWS = [

@@ -23,13 +23,13 @@ from accounts.models import Account, User
 from kernel.clock import now_us
 from markets.models import Market
 from tests.trading.world import make_account, make_market, own_shard
-from trading.config import config_of
-from trading.consumers import SERVER_OPTIONS, websocket_application
 from trading.engine.types import Configure, MarketStatus
+from trading.feed.consumers import SERVER_OPTIONS, websocket_application
 from trading.feed.hub import Hub, get_hub
 from trading.feed.tasks import in_thread
 from trading.management.commands.serve import Server
-from trading.messages import (
+from trading.pipeline.config import config_of
+from trading.pipeline.messages import (
     FEED_GROUP,
     HEARTBEAT_GROUP,
     Heartbeat,
@@ -38,7 +38,7 @@ from trading.messages import (
     decode_result,
     encode,
 )
-from trading.shard import Shard
+from trading.pipeline.shard import Shard
 
 NAMES = ("alice", "bob")
 SECONDS = 5.0

@@ -14,9 +14,9 @@ from websockets.frames import CloseCode
 from tests.exchange import ROOT
 from tests.feed.conftest import Client, Floor, Site
 from tests.trading.world import buy, cancel, sell
-from trading.consumers import SERVER_MESSAGE_BYTES_MAX
 from trading.engine.types import MarketStatus
 from trading.feed import socket
+from trading.feed.consumers import SERVER_MESSAGE_BYTES_MAX
 from trading.feed.guard import SLOW_SECONDS, SOCKETS_PER_ACCOUNT_MAX
 from trading.feed.hub import BEAT_SECONDS
 from trading.feed.reads import OPEN_ORDERS_MAX

@@ -49,11 +49,11 @@ from trading.engine.types import (
 from trading.feed import frames
 from trading.feed.replica import BookReplica, Fit, Image, TapeTrade, find_tops, tape_trade
 from trading.feed.resume import fold_entries
-from trading.instruments import Instrument
-from trading.journal import JournalEntry
-from trading.messages import Level, MarketChange
-from trading.shard import _market_change, _tops
-from trading.writer import LiveMarket, MarketPart
+from trading.pipeline.instruments import Instrument
+from trading.pipeline.journal import JournalEntry
+from trading.pipeline.messages import Level, MarketChange
+from trading.pipeline.shard import _market_change, _tops
+from trading.pipeline.writer import LiveMarket, MarketPart
 
 KINDS = {Amended, Configured, Decremented, Ended, Rejected, Rested, Traded}
 

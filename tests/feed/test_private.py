@@ -14,10 +14,10 @@ from tests.trading.world import buy, cancel, make_market, make_user, sell
 from trading.actions.results import do_resolve_market
 from trading.engine.types import SELL, CancelAll, MarketStatus
 from trading.feed.tasks import in_thread
-from trading.messages import Task
 from trading.models import Order
-from trading.queries import list_fills
-from trading.settlement import settle_market
+from trading.pipeline.messages import Task
+from trading.readmodels.queries import list_fills
+from trading.settlement.payments import settle_market
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -10,7 +10,7 @@ from websockets.exceptions import ConnectionClosed
 
 from tests.feed.conftest import Client, Floor, Site
 from tests.trading.world import make_market
-from trading.consumers import SERVER_MESSAGE_BYTES_MAX
+from trading.feed.consumers import SERVER_MESSAGE_BYTES_MAX
 from trading.feed.requests import MARKETS_A_MESSAGE_MAX, MESSAGE_BYTES_MAX
 from trading.feed.tasks import in_thread
 

@@ -17,7 +17,7 @@ from tests.feed.conftest import Client, Floor, Site, publish
 from tests.feed.test_books import as_numbers, book_of, read_until
 from trading.feed.guard import get_guard
 from trading.feed.watcher import QUEUE_BYTES_MAX
-from trading.messages import Level, MarketChange, Publication, encode
+from trading.pipeline.messages import Level, MarketChange, Publication, encode
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.alone]
 

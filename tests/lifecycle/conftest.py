@@ -8,8 +8,8 @@ import pytest
 from accounts.models import Account, User
 from markets.models import Market
 from tests.trading import world
-from trading.messages import Answer, Result, Task, decode_result
-from trading.shard import Shard
+from trading.pipeline.messages import Answer, Result, Task, decode_result
+from trading.pipeline.shard import Shard
 
 
 @pytest.fixture(autouse=True)

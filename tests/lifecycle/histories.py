@@ -14,7 +14,7 @@ from markets.models import Market
 from tests.trading import world
 from trading.actions import do_close_market
 from trading.engine.types import BUY, SELL, Tif
-from trading.shard import Shard
+from trading.pipeline.shard import Shard
 
 ACCOUNTS = 4
 FEES: tuple[dict[str, Any], ...] = (

@@ -19,10 +19,11 @@ django.setup()
 from markets.models import Market  # noqa: E402
 from tests.lifecycle.crowd import make_crowd  # noqa: E402
 from tests.trading import world  # noqa: E402
-from trading import actions, settlement  # noqa: E402
+from trading import actions  # noqa: E402
 from trading.actions import engine  # noqa: E402
-from trading.messages import Answer, decode_result  # noqa: E402
 from trading.models import Margin  # noqa: E402
+from trading.pipeline.messages import Answer, decode_result  # noqa: E402
+from trading.settlement import payments as settlement  # noqa: E402
 from trading.verify.laws import LAWS, check_law  # noqa: E402
 
 CHUNK = 25

@@ -15,7 +15,6 @@ from accounts.models import AuditEvent
 from markets.models import Dispute, Market, Resolution, StatusChange
 from tests.markets.factories import set_policy
 from tests.trading import world
-from trading import projections
 from trading.actions import (
     do_close_market,
     do_dispute_result,
@@ -23,7 +22,8 @@ from trading.actions import (
     do_void_market,
 )
 from trading.models import JournalRow, Lease, Order, Position, Trade
-from trading.settlement import settle_market
+from trading.readmodels import projections
+from trading.settlement.payments import settle_market
 
 ACTS = {act for pages in admin.site._registry.values() for act in pages.acts.values()}
 TABLES = [model for model in admin.site._registry if model._meta.app_label == "trading"]
@@ -242,7 +242,7 @@ def test_voiding_says_what_the_house_would_pay_and_wants_it_confirmed(
 def test_a_void_asks_for_the_amount_as_soon_as_the_house_would_pay_one(site, market, monkeypatch):
     page = f"/admin/markets/market/{market.pk}/do/void/"
     amounts = iter([0, 2_000_000, 2_000_000])  # it grows between the page and what is done
-    for module in ("trading.admin.acts", "trading.settlement"):
+    for module in ("trading.admin.acts", "trading.settlement.payments"):
         monkeypatch.setattr(f"{module}.compute_house_cover_micros", lambda _market: next(amounts))
     assert site.post(page, {"reason": "Ambiguous"}).status_code == 422
     assert "house_cover" in site.get(page).context["form"].fields

@@ -12,8 +12,8 @@ from tests.contract import check_answer
 from tests.markets.factories import set_policy
 from tests.trading import world
 from tests.trading.world import CREDIT, buy, run, sell
-from trading.gateway import TimedOut
-from trading.settlement import settle_market
+from trading.pipeline.gateway import TimedOut
+from trading.settlement.payments import settle_market
 
 pytestmark = pytest.mark.django_db
 

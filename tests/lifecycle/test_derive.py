@@ -11,8 +11,9 @@ from kernel.clock import now_us
 from markets.models import MarketStats
 from tests.trading import world
 from tests.trading.world import buy, run, sell
-from trading import actions, projections
+from trading import actions
 from trading.models import BookState, Candle, OutcomeStats, Trade
+from trading.readmodels import projections
 
 pytestmark = pytest.mark.django_db
 

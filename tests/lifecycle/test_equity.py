@@ -11,10 +11,11 @@ from accounts.models import Account, Transfer
 from kernel.clock import from_datetime
 from tests.trading import world
 from tests.trading.world import CREDIT, buy, run, sell
-from trading import actions, equity, projections
-from trading.marks import compute_mark
+from trading import actions
 from trading.models import DailyEquity, Trade
-from trading.settlement import settle_market
+from trading.readmodels import equity, projections
+from trading.readmodels.marks import compute_mark
+from trading.settlement.payments import settle_market
 
 pytestmark = pytest.mark.django_db
 

@@ -21,7 +21,7 @@ from trading.engine.types import (
     Tif,
     Traded,
 )
-from trading.journal import JournalEntry
+from trading.pipeline.journal import JournalEntry
 from trading.verify.journals import find_limit_breaches
 
 STEPS = 500

@@ -14,11 +14,11 @@ from tests.trading import world
 from tests.trading.world import CREDIT, buy, run
 from trading import actions
 from trading.actions.engine import configure, look
-from trading.config import config_of
 from trading.engine.types import SELL, Config, FeeKind, Fees, MarketStatus, Place
-from trading.gateway import EngineAway, TimedOut
-from trading.messages import Task
 from trading.models import BookState, Order
+from trading.pipeline.config import config_of
+from trading.pipeline.gateway import EngineAway, TimedOut
+from trading.pipeline.messages import Task
 
 pytestmark = pytest.mark.django_db
 

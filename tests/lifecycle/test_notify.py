@@ -22,12 +22,14 @@ from markets.actions import do_approve_market, do_propose_market, do_reject_mark
 from markets.models import Market, Resolution
 from tests.trading import world
 from tests.trading.world import CREDIT, buy, cancel, run, sell
-from trading import actions, notify, own_data, projections
+from trading import actions
 from trading.engine.types import OrderOptions, Tif
-from trading.mails import send_due
 from trading.models import MailState, Notification, NotificationChoice, NotificationKind
-from trading.sentences import describe
-from trading.settlement import settle_market
+from trading.notifications import notify
+from trading.notifications.mails import send_due
+from trading.notifications.sentences import describe
+from trading.readmodels import own_data, projections
+from trading.settlement.payments import settle_market
 
 CR = "\N{NO-BREAK SPACE}cr"
 

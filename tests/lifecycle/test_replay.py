@@ -9,11 +9,11 @@ from tests.trading import world
 from tests.trading.world import buy, cancel, run, sell
 from trading import actions
 from trading.engine.types import BUY, Amend, Ended, OrderOptions, OrderStatus, Place, Reason, Tif
-from trading.journal import chain_hash, decode_body, encode_body
-from trading.loading import load_engine
-from trading.messages import Task
 from trading.models import BookState, JournalRow, Position
-from trading.replay import compare_with_live, replay
+from trading.pipeline.journal import chain_hash, decode_body, encode_body
+from trading.pipeline.loading import load_engine
+from trading.pipeline.messages import Task
+from trading.pipeline.replay import compare_with_live, replay
 
 pytestmark = pytest.mark.django_db
 

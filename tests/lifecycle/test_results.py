@@ -17,9 +17,9 @@ from tests.trading import world
 from tests.trading.world import CREDIT, buy, run, sell
 from trading import actions
 from trading.engine.types import BUY, SELL, Place
-from trading.messages import Task
 from trading.models import Margin
-from trading.settlement import list_due, settle_market
+from trading.pipeline.messages import Task
+from trading.settlement.payments import list_due, settle_market
 
 pytestmark = pytest.mark.django_db
 

@@ -12,12 +12,13 @@ from django.utils import timezone
 
 from markets.models import Market
 from tests.trading import world
-from trading import schedule, tasks
+from trading import tasks
 from trading.actions import do_resolve_market
-from trading.gateway import get_gateway
 from trading.models import OutcomeStats
-from trading.scheduler import run_scheduler
-from trading.worker import run_worker
+from trading.pipeline.gateway import get_gateway
+from trading.pipeline.worker import run_worker
+from trading.settlement import schedule
+from trading.settlement.scheduler import run_scheduler
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -12,7 +12,7 @@ from tests.lifecycle.histories import ACCOUNTS, World, fees, histories, terms, u
 from trading.actions import do_resolve_market, do_void_market
 from trading.engine.types import PAYOUT_PIPS
 from trading.models import Margin, Trade
-from trading.settlement import compute_house_cover_micros, settle_market
+from trading.settlement.payments import compute_house_cover_micros, settle_market
 from trading.verify import check_everything
 
 pytestmark = pytest.mark.django_db

@@ -8,7 +8,7 @@ from django.db import DatabaseError, connection, transaction
 
 from markets.models import Tag
 from tests.trading import world
-from trading.snapshot import consistent_read
+from trading.pipeline.snapshot import consistent_read
 from trading.verify import check_everything
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -13,9 +13,12 @@ from markets.models import Exchange, Market, Resolution, StatusChange
 from predex.celery import app
 from tests.trading import world
 from tests.trading.world import buy, run, sell
-from trading import actions, projections, schedule, settlement, tasks, verify
+from trading import actions, tasks, verify
 from trading.engine.types import OrderOptions, Tif
 from trading.models import BookState, Candle, DailyEquity, Order, VerifyRun
+from trading.readmodels import projections
+from trading.settlement import payments as settlement
+from trading.settlement import schedule
 
 pytestmark = pytest.mark.django_db
 

@@ -17,7 +17,6 @@ from tests.trading import world
 from tests.trading.world import CREDIT, buy, cancel, run, sell
 from trading import actions
 from trading.engine.types import Amend, MarketStatus, Stp, Tif
-from trading.messages import Task, decode_result, encode
 from trading.models import (
     BookState,
     JournalRow,
@@ -29,7 +28,8 @@ from trading.models import (
     Trade,
     VerifyRun,
 )
-from trading.settlement import settle_market
+from trading.pipeline.messages import Task, decode_result, encode
+from trading.settlement.payments import settle_market
 from trading.verify import check_everything, journals
 
 pytestmark = pytest.mark.django_db
@@ -118,7 +118,7 @@ def test_a_void_half_way_has_no_breach(shard, operator):
 
 
 def _pay_one_chunk(market, *, chunk):
-    from trading.settlement import _step
+    from trading.settlement.payments import _step
 
     return _step(market.pk, after_id=0, chunk=chunk)
 

@@ -15,8 +15,8 @@ from markets.models import Dispute, Resolution
 from tests.lifecycle.conftest import shard  # noqa: F401 - a fixture
 from tests.markets.factories import in_days, make_market, make_user
 from tests.trading import world
-from trading import activity
 from trading.models import ExchangeDay, Lease, Trade, VerifyRun
+from trading.readmodels import activity
 from trading.roles import ROLES
 
 pytestmark = pytest.mark.django_db

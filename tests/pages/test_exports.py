@@ -12,10 +12,11 @@ from accounts.models import Account, Transfer
 from tests.pages.trading import browser_of, shard
 from tests.trading import world
 from tests.trading.world import CREDIT, buy, run, sell
-from trading import actions, projections
+from trading import actions
 from trading.models import Margin
 from trading.pages import exports
-from trading.settlement import settle_market
+from trading.readmodels import projections
+from trading.settlement.payments import settle_market
 
 __all__ = ["shard"]
 

@@ -17,8 +17,8 @@ from tests.trading.world import (
 )
 from trading.engine.fees import compute_basis, round_up
 from trading.engine.types import CancelAll, FeeKind, Fees
-from trading.messages import Task
 from trading.models import Margin
+from trading.pipeline.messages import Task
 
 pytestmark = pytest.mark.django_db
 

@@ -16,11 +16,11 @@ from markets.models import Category, Event, Market, MarketStats, Outcome, Series
 from markets.queries import list_markets
 from tests.markets import factories
 from tests.markets.factories import THREE_OUTCOMES, in_days
-from trading import browse
-from trading.browse import Filters, read_filters
 from trading.models import Candle, OutcomeStats
-from trading.queries import Quote
-from trading.tiles import build_tiles, describe_closing, read_histories
+from trading.readmodels import browse
+from trading.readmodels.browse import Filters, read_filters
+from trading.readmodels.queries import Quote
+from trading.readmodels.tiles import build_tiles, describe_closing, read_histories
 
 pytestmark = pytest.mark.django_db
 

@@ -13,7 +13,7 @@ import pytest
 from tests.exchange import ROOT
 from tests.pages.trading import browser_of, shard
 from tests.trading.world import buy, make_account, make_market, make_user, open_market, run, sell
-from trading import projections
+from trading.readmodels import projections
 
 __all__ = ["shard"]
 
@@ -85,7 +85,7 @@ def test_nothing_visible_is_missing_in_the_catalogue(tmp_path):
         pytest.skip(NO_GETTEXT)
     known = {(context, msgid) for context, msgid, _, _ in read_entries()}
     copy = tmp_path / "site"
-    for name in ("templates", "accounts", "markets", "trading", "predex"):
+    for name in ("templates", "kernel", "web", "accounts", "markets", "trading", "predex"):
         shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
     (copy / "locale").mkdir()
     command = [sys.executable, "-m", "django", "makemessages", "-l", "de", "--no-wrap"]

@@ -15,10 +15,11 @@ from markets.models import Group, GroupMember
 from tests.pages.trading import browser_of, shard
 from tests.trading import world
 from tests.trading.world import CREDIT, buy, run, sell
-from trading import actions, equity, leaderboard, projections
-from trading.leaderboard import get_leaderboard, get_leaderboard_of, read_board
+from trading import actions
 from trading.models import DailyEquity
-from trading.settlement import settle_market
+from trading.readmodels import equity, leaderboard, projections
+from trading.readmodels.leaderboard import get_leaderboard, get_leaderboard_of, read_board
+from trading.settlement.payments import settle_market
 
 __all__ = ["shard"]
 

@@ -17,11 +17,11 @@ from markets.queries import get_market
 from tests.markets.factories import make_group, make_user
 from tests.markets.factories import make_market as make_catalogued_market
 from tests.trading.world import buy, make_account, make_market, open_market, own_shard, run, sell
-from trading.instruments import build_instrument
 from trading.models import Candle, OutcomeStats
 from trading.pages import history, lines
 from trading.pages.live import build_context
-from trading.projections import project_market
+from trading.pipeline.instruments import build_instrument
+from trading.readmodels.projections import project_market
 
 pytestmark = pytest.mark.django_db
 

@@ -15,10 +15,11 @@ from tests.markets import factories
 from tests.pages.trading import browser_of, shard
 from tests.trading import world
 from tests.trading.world import buy, open_market, run, sell
-from trading import actions, projections
+from trading import actions
 from trading.models import Lease
 from trading.pages.market import describe_time
-from trading.settlement import settle_market
+from trading.readmodels import projections
+from trading.settlement.payments import settle_market
 
 __all__ = ["shard"]
 

@@ -89,7 +89,7 @@ def test_a_proposal_is_approved_and_opened_in_one_act(site, operator, shard):
 def test_an_approval_whose_opening_did_not_come_through_is_finished_by_asking_again(
     site, operator, shard, monkeypatch
 ):
-    from trading.gateway import EngineAway
+    from trading.pipeline.gateway import EngineAway
 
     let_everyone_create()
     alice = world.make_account(name="alice")

@@ -19,13 +19,14 @@ from tests.pages.desk import SITE, inside
 from tests.pages.trading import browser_of, shard
 from tests.trading import world
 from tests.trading.world import CREDIT, buy, run, sell
-from trading import actions, equity, projections
-from trading.gateway import get_gateway
-from trading.holdings import read_marks
+from trading import actions
 from trading.models import DailyEquity, Order
 from trading.pages.numbers import MINUS
-from trading.performance import read_performance
-from trading.settlement import settle_market
+from trading.pipeline.gateway import get_gateway
+from trading.readmodels import equity, projections
+from trading.readmodels.holdings import read_marks
+from trading.readmodels.performance import read_performance
+from trading.settlement.payments import settle_market
 
 __all__ = ["inside", "shard"]
 

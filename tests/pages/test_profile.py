@@ -11,9 +11,15 @@ from markets.models import Market
 from tests.pages.trading import browser_of, shard
 from tests.trading import world
 from tests.trading.world import buy, run, sell
-from trading import actions, projections
-from trading.settlement import settle_market
-from trading.track_record import Forecast, build_track_record, list_forecasts, read_track_record
+from trading import actions
+from trading.readmodels import projections
+from trading.readmodels.track_record import (
+    Forecast,
+    build_track_record,
+    list_forecasts,
+    read_track_record,
+)
+from trading.settlement.payments import settle_market
 
 __all__ = ["shard"]
 

@@ -13,7 +13,7 @@ from markets.lifecycle import IllegalStatusChangeError
 from tests.exchange import ROOT
 from tests.trading.world import make_user
 
-APPS = ("accounts", "markets", "trading")
+APPS = ("kernel", "web", "accounts", "markets", "trading")
 KINDS = {"RefusedError": 2, "PayoutError": None}
 """Where the field stands among a call's arguments."""
 NOT_ON_PAGES = ("api", "engine", "tests")

@@ -8,8 +8,8 @@ from django.test import Client
 
 from accounts.models import Account
 from tests.trading import world
-from trading.messages import Answer, Task, decode_result
-from trading.shard import Shard
+from trading.pipeline.messages import Answer, Task, decode_result
+from trading.pipeline.shard import Shard
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from kernel import bulk
 from tests.trading import world
 from trading.models import Receipt
-from trading.tables import RECEIPTS
+from trading.pipeline.tables import RECEIPTS
 
 pytestmark = pytest.mark.django_db
 

@@ -6,15 +6,17 @@ from kernel.clock import now_us
 from predex import health
 from tests.trading import world
 from tests.trading.world import buy, run
-from trading import clock, dashboard, lease, tasks
+from trading import tasks
 from trading.engine.types import OrderStatus
 from trading.models import BookState, JournalRow, Lease
+from trading.pipeline import clock, lease
+from trading.readmodels import dashboard
 from trading.verify import check_everything
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 HOURS = 3600 * 1_000_000
-MODULES = ("trading.clock.now_us", "trading.shard.now_us")
+MODULES = ("trading.pipeline.clock.now_us", "trading.pipeline.shard.now_us")
 
 
 @pytest.fixture
@@ -125,8 +127,8 @@ def test_what_is_due_waits_while_the_clock_of_its_process_is_wrong(shift, monkey
 def test_a_jump_is_believed_when_it_has_stood_for_a_minute(monkeypatch):
     """Where the database has no clock of its own."""
     times = {"wall": 1_000 * HOURS, "steady": 0}
-    monkeypatch.setattr("trading.clock.now_us", lambda: times["wall"])
-    monkeypatch.setattr("trading.clock.steady_us", lambda: times["steady"])
+    monkeypatch.setattr("trading.pipeline.clock.now_us", lambda: times["wall"])
+    monkeypatch.setattr("trading.pipeline.clock.steady_us", lambda: times["steady"])
 
     def pass_seconds(seconds, jump_us=0):
         times["wall"] += seconds * 1_000_000 + jump_us

@@ -12,14 +12,14 @@ from django.db import connection
 from accounts.models import Account
 from tests.trading import world
 from tests.trading.world import CREDIT, buy, sell
-from trading import lease
-from trading.config import config_of
 from trading.engine.types import CancelAll, Configure, MarketStatus, OrderStatus
-from trading.gateway import EngineAway, Gateway, MarketUnknown, Overloaded
-from trading.messages import FEED_GROUP, Publication, Task, decode_publication
 from trading.models import Order
-from trading.shard import Shard
-from trading.worker import run_worker
+from trading.pipeline import lease
+from trading.pipeline.config import config_of
+from trading.pipeline.gateway import EngineAway, Gateway, MarketUnknown, Overloaded
+from trading.pipeline.messages import FEED_GROUP, Publication, Task, decode_publication
+from trading.pipeline.shard import Shard
+from trading.pipeline.worker import run_worker
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -144,7 +144,7 @@ async def test_an_engine_that_is_long_at_work_keeps_its_lease(layer, gateway, mo
 
 
 async def test_too_much_under_way_is_refused(layer, gateway, monkeypatch):
-    monkeypatch.setattr("trading.gateway.TASKS_MAX", 1)
+    monkeypatch.setattr("trading.pipeline.gateway.TASKS_MAX", 1)
     market, [alice] = await make_world(1)
     async with engine():
         with pytest.raises(Overloaded):

@@ -10,15 +10,15 @@ from kernel import bulk
 from kernel.database import DATABASE_FAULTS
 from tests.trading import world
 from tests.trading.world import CREDIT, buy, cancel, run, sell
-from trading.config import config_of
 from trading.engine.types import BUY, CancelAll, Configure, MarketStatus, OrderStatus, Place
-from trading.loading import load_engine
-from trading.messages import Task, decode_publication
 from trading.models import BookState, JournalRow, Margin, Order, Position, Receipt, Trade
-from trading.replay import replay
-from trading.shard import Shard
-from trading.tables import RECEIPTS
-from trading.writer import LeaseLostError
+from trading.pipeline.config import config_of
+from trading.pipeline.loading import load_engine
+from trading.pipeline.messages import Task, decode_publication
+from trading.pipeline.replay import replay
+from trading.pipeline.shard import Shard
+from trading.pipeline.tables import RECEIPTS
+from trading.pipeline.writer import LeaseLostError
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -141,7 +141,7 @@ def test_a_failed_commit_leaves_no_trace_and_the_books_are_loaded_again(
 ):
     run(shard, sell(market, alice, 60, 1000))
     with monkeypatch.context() as patch:
-        patch.setattr("trading.shard.writer.write", lambda *_: 1 // 0)
+        patch.setattr("trading.pipeline.shard.writer.write", lambda *_: 1 // 0)
         with pytest.raises(ZeroDivisionError):
             shard.run([buy(market, bob, 60, 1000)])
     assert shard.markets == {}
@@ -238,7 +238,7 @@ def test_cancel_all_reaches_every_market_after_a_failed_commit_too(
 ):
     run(shard, buy(market, alice, 60, 1000))
     with monkeypatch.context() as patch:
-        patch.setattr("trading.shard.writer.write", lambda *_: 1 // 0)
+        patch.setattr("trading.pipeline.shard.writer.write", lambda *_: 1 // 0)
         with pytest.raises(ZeroDivisionError):
             shard.run([buy(market, alice, 60, 1000)])
     [result] = run(shard, Task(0, None, CancelAll(alice.id)))

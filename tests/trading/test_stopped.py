@@ -12,8 +12,8 @@ from accounts.models import Account, User
 from tests.trading import world
 from tests.trading.world import buy, cancel, run
 from trading.engine.types import Amend
-from trading.messages import Task
 from trading.models import Order
+from trading.pipeline.messages import Task
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("all_holds")]
 

@@ -15,12 +15,12 @@ from accounts.models import Account, User
 from kernel.ids import new_id
 from markets.actions import do_approve_market, do_create_market
 from markets.models import Market
-from trading import lease
-from trading.config import config_of
 from trading.engine.types import BUY, SELL, Cancel, Configure, MarketStatus, Place
-from trading.messages import Result, Task, decode_result
 from trading.models import Position
-from trading.shard import Committed, Shard
+from trading.pipeline import lease
+from trading.pipeline.config import config_of
+from trading.pipeline.messages import Result, Task, decode_result
+from trading.pipeline.shard import Committed, Shard
 
 CREDIT = 1_000_000
 TRADED_ONCE = "Is anything left of it?"
@@ -103,8 +103,8 @@ def run(shard: Shard, *tasks: Task) -> list[Result | str]:
 
 def set_clock(monkeypatch: pytest.MonkeyPatch, read_us: Callable[[], int]) -> None:
     """Let engines live at another time, as if the database's clock said the same."""
-    monkeypatch.setattr("trading.shard.now_us", read_us)
-    monkeypatch.setattr("trading.clock.is_wrong", lambda ahead_us: False)
+    monkeypatch.setattr("trading.pipeline.shard.now_us", read_us)
+    monkeypatch.setattr("trading.pipeline.clock.is_wrong", lambda ahead_us: False)
 
 
 def open_market(shard: Shard, market: Market) -> None:

@@ -9,11 +9,11 @@ from accounts.audit import check_reason
 from accounts.models import User
 from kernel.errors import ApiError, RefusedError
 from markets.models import Market
-from trading.api.refusals import build_gateway_error, refuse_undone
 from trading.engine.types import Config, Configure, MarketStatus, Reason
-from trading.gateway import EngineAway, MarketUnknown, Overloaded, TimedOut, send_sync
-from trading.messages import Answer, Result, Task
 from trading.models import BookState
+from trading.pipeline.gateway import EngineAway, MarketUnknown, Overloaded, TimedOut, send_sync
+from trading.pipeline.messages import Answer, Result, Task
+from trading.wire.refusals import build_gateway_error, refuse_undone
 
 Seen = tuple[MarketStatus | None, Config | None]
 

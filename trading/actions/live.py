@@ -19,8 +19,8 @@ from markets.actions import (
 from markets.lifecycle import IllegalStatusChangeError, check_status_change
 from markets.models import TICKS_PIPS, Market
 from trading.actions.engine import Seen, configure, look
-from trading.config import config_of
 from trading.engine.types import MarketStatus
+from trading.pipeline.config import config_of
 
 Status = Market.Status
 TRADING_STATUSES = (Status.OPEN, Status.HALTED)

@@ -6,7 +6,7 @@ from accounts.second_factor import no_right
 from kernel.errors import RefusedError
 from trading.actions.engine import send
 from trading.engine.types import CancelAll, Tick
-from trading.messages import Result, Task
+from trading.pipeline.messages import Result, Task
 
 
 def check_cancel_orders(account: Account, *, by: User | None) -> None:

@@ -22,9 +22,9 @@ from kernel.units import format_amount, format_price
 from markets.actions import may_resolve_markets
 from markets.lifecycle import check_payout_vector, record_status
 from markets.models import Dispute, Market, Resolution, acts_as_operator, is_operator
-from trading import settlement
 from trading.actions.live import TRADING_STATUSES, do_close_to_void
 from trading.models import Margin, Notice, NotificationKind
+from trading.settlement import payments as settlement
 
 Status = Market.Status
 

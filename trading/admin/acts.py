@@ -35,7 +35,7 @@ from trading.actions import (
     do_void_market,
     do_withdraw_result,
 )
-from trading.settlement import compute_house_cover_micros
+from trading.settlement.payments import compute_house_cover_micros
 
 Status = Market.Status
 

@@ -32,7 +32,6 @@ from accounts.templatetags.predex import NOTHING, contracts, when
 from kernel.clock import to_datetime
 from kernel.ids import check_id
 from markets.models import FINAL_STATUSES, Market
-from trading.journal import decode_body
 from trading.models import (
     OPEN_STATUSES,
     BookState,
@@ -49,6 +48,7 @@ from trading.models import (
     Trade,
     VerifyRun,
 )
+from trading.pipeline.journal import decode_body
 
 COMMANDS_SHOWN_MAX = 50
 US_PER_MINUTE = 60_000_000

@@ -7,7 +7,7 @@ from rest_framework.response import Response
 
 from accounts.api.base import ApiView
 from accounts.api.schemas import ChoiceField
-from trading.leaderboard import ORDERS, PERIOD_DAYS, get_leaderboard
+from trading.readmodels.leaderboard import ORDERS, PERIOD_DAYS, get_leaderboard
 from web.fields import AmountField, StrictSerializer, TimeField
 
 

@@ -12,15 +12,15 @@ from accounts.api.schemas import ChoiceField
 from kernel.clock import format_time, from_datetime
 from kernel.units import format_price, format_quantity
 from markets.queries import get_market
-from trading.api import schema
-from trading.api.commands import NO, find_outcome, mirror_pips
 from trading.api.own import NoQuery
-from trading.api.render import SIDE_NAMES, show_price
 from trading.api.show_own import show_half_pips
-from trading.instruments import Instrument, build_instrument
-from trading.marks import compute_mark
 from trading.models import Trade
-from trading.queries import Bar, list_bars, read_quotes
+from trading.pipeline.instruments import Instrument, build_instrument
+from trading.readmodels.marks import compute_mark
+from trading.readmodels.queries import Bar, list_bars, read_quotes
+from trading.wire import schema
+from trading.wire.commands import NO, find_outcome, mirror_pips
+from trading.wire.render import SIDE_NAMES, show_price
 from web.fields import IntegerField, TextField, TimeField
 from web.pagination import PageQuery, bad_cursor, build_page, decode_cursor, paginate
 

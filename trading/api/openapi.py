@@ -7,7 +7,7 @@ import msgspec
 from drf_spectacular.extensions import OpenApiSerializerExtension
 from drf_spectacular.plumbing import ResolvedComponent
 
-from trading.api.codes import CODES
+from trading.wire.codes import CODES
 
 REFERENCE = "#/components/schemas/{name}"
 ERROR = {

@@ -14,11 +14,12 @@ from rest_framework.parsers import BaseParser
 from rest_framework.request import Request
 
 from accounts.api.base import ApiView
-from trading.api import own, schema
+from trading.api import own
 from trading.api.operations import BY_NAME
-from trading.api.reading import check_content_type, read_query, unexpected_body
-from trading.gateway import give_back_connection
-from trading.order_entry import handle
+from trading.pipeline.gateway import give_back_connection
+from trading.pipeline.order_entry import handle
+from trading.wire import schema
+from trading.wire.reading import check_content_type, read_query, unexpected_body
 
 JSON = "application/json"
 METHODS_WITH_BODY = frozenset({"POST", "PATCH"})

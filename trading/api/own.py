@@ -17,13 +17,14 @@ from accounts.api.schemas import ChoiceField
 from accounts.models import Account
 from kernel.clock import from_datetime
 from kernel.errors import ApiError, not_found
-from trading import queries
-from trading.api import schema, show_own
-from trading.api.reading import read_client_order_id, read_order_id
+from trading.api import show_own
 from trading.engine.types import OrderStatus
 from trading.feed.reads import read_cards
-from trading.holdings import list_holdings, list_margins, list_open_holdings
 from trading.models import OPEN_STATUSES, Order
+from trading.readmodels import queries
+from trading.readmodels.holdings import list_holdings, list_margins, list_open_holdings
+from trading.wire import schema
+from trading.wire.reading import read_client_order_id, read_order_id
 from web.fields import BooleanField, StrictSerializer, TextField, TimeField
 from web.pagination import PageQuery, bad_cursor, build_page, decode_cursor, paginate
 

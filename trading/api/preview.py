@@ -5,13 +5,13 @@ from typing import Final
 
 from kernel.clock import now_us
 from kernel.units import format_amount, format_quantity
-from trading.api.commands import NO, mirror_pips
-from trading.api.render import SIDE_NAMES, show_average, show_price
-from trading.api.schema import PreviewAnswer, Warned
 from trading.engine.book import Order
 from trading.engine.types import BUY, PAYOUT_PIPS, OrderStatus, Traded
-from trading.instruments import Instrument
-from trading.messages import Level, Result
+from trading.pipeline.instruments import Instrument
+from trading.pipeline.messages import Level, Result
+from trading.wire.commands import NO, mirror_pips
+from trading.wire.render import SIDE_NAMES, show_average, show_price
+from trading.wire.schema import PreviewAnswer, Warned
 
 PRICE_IMPACT_PIPS: Final = 500
 """From best to worst price of the fills: more than this is worth a word."""

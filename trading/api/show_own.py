@@ -5,14 +5,14 @@ from collections.abc import Sequence
 from accounts.models import Account
 from kernel.clock import format_time
 from kernel.units import format_amount, format_price, format_quantity
-from trading.api import schema
-from trading.api.commands import NO, mirror_pips
-from trading.api.render import SIDE_NAMES, show_average, show_order
-from trading.holdings import Holding, sum_known, value_holdings
-from trading.instruments import Instrument
 from trading.models import Order
-from trading.order_rows import read_order
-from trading.queries import OwnFill
+from trading.pipeline.instruments import Instrument
+from trading.pipeline.order_rows import read_order
+from trading.readmodels.holdings import Holding, sum_known, value_holdings
+from trading.readmodels.queries import OwnFill
+from trading.wire import schema
+from trading.wire.commands import NO, mirror_pips
+from trading.wire.render import SIDE_NAMES, show_average, show_order
 
 MICROS_PER_HALF_PIP = 50
 """Of a contract's price."""

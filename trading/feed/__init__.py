@@ -4,7 +4,7 @@
 `BookReplica` of every market that is watched: an image from the database first, then publications
 applied by sequence; on any gap the database again. Frames leave it at most FEED_FRAMES_PER_SECOND
 times a second and market, serialised once, into the bounded queue of each `Watcher` (a socket's
-side; the sockets themselves are in `trading.consumers`).
+side; the sockets themselves are in `trading.feed.consumers`).
 
 Law: snapshot(n) + frames(n..m) == snapshot(m). docs/feed.md is the protocol as clients see it.
 """

@@ -11,18 +11,18 @@ from typing import Any, Final
 
 from kernel.clock import format_time
 from kernel.units import format_amount, format_price, format_quantity
-from trading.api.commands import NO, mirror_pips
-from trading.api.render import SIDE_NAMES, find_fee_micros, show_average, show_order
-from trading.api.schema import OrderState, OwnFill
 from trading.engine.book import Order
 from trading.engine.margin import compute_position_lots, new_account
 from trading.engine.types import OrderStatus
 from trading.feed import frames
 from trading.feed.reads import OPEN_ORDERS_MAX, AccountRead, Balance
 from trading.feed.watcher import Frame, Watcher
-from trading.instruments import Instrument
-from trading.messages import AccountChange, Fill, OrderChange, PositionChange
-from trading.order_rows import read_order
+from trading.pipeline.instruments import Instrument
+from trading.pipeline.messages import AccountChange, Fill, OrderChange, PositionChange
+from trading.pipeline.order_rows import read_order
+from trading.wire.commands import NO, mirror_pips
+from trading.wire.render import SIDE_NAMES, find_fee_micros, show_average, show_order
+from trading.wire.schema import OrderState, OwnFill
 
 CHANGES_KEPT_MAX: Final = 10_000
 OPEN: Final = (OrderStatus.OPEN, OrderStatus.PARTIALLY_FILLED)

@@ -15,8 +15,8 @@ from trading.feed import reads
 from trading.feed.account import AccountFeed, markets_of
 from trading.feed.tasks import Tasks, in_thread
 from trading.feed.watcher import Watcher
-from trading.instruments import Instrument
-from trading.messages import AccountChange
+from trading.pipeline.instruments import Instrument
+from trading.pipeline.messages import AccountChange
 
 log = structlog.get_logger(__name__)
 

@@ -16,8 +16,8 @@ from trading.engine.types import BUY
 from trading.feed.reads import ExchangeState, Standing, StatusRow
 from trading.feed.replica import BookReplica, LevelChange, Lots, Published, TapeTrade
 from trading.feed.watcher import Frame
-from trading.instruments import Instrument
-from trading.messages import Top
+from trading.pipeline.instruments import Instrument
+from trading.pipeline.messages import Top
 
 VERSION: Final = 1
 _encode = msgspec.json.Encoder().encode

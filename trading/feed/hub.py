@@ -28,8 +28,8 @@ from trading.feed.progress import Progress
 from trading.feed.stream import BOOK, LIFECYCLE, TRADES, Stream
 from trading.feed.tasks import Tasks, in_thread
 from trading.feed.watcher import Frame, Source, Watcher
-from trading.instruments import Instrument
-from trading.messages import (
+from trading.pipeline.instruments import Instrument
+from trading.pipeline.messages import (
     FEED_GROUP,
     HEARTBEAT_GROUP,
     HEARTBEAT_LOST_SECONDS,

@@ -9,8 +9,8 @@ from trading.feed.replica import BookReplica, Published, TapeTrade
 from trading.feed.resume import Key
 from trading.feed.stream import BOOK, CHANNELS, LIFECYCLE, TICKER, TRADES, Stream
 from trading.feed.watcher import Frame, Watcher
-from trading.instruments import Instrument
-from trading.messages import MarketChange
+from trading.pipeline.instruments import Instrument
+from trading.pipeline.messages import MarketChange
 
 CHANGES_KEPT_MAX: Final = 10_000
 """Publications kept while an image is being read; more of them are a gap."""

@@ -24,7 +24,7 @@ from trading.feed.resume import read_changed
 from trading.feed.stream import BOOK, CHANNELS_OF_ALL, LIFECYCLE, TICKER
 from trading.feed.tasks import Tasks, in_thread
 from trading.feed.watcher import Frame
-from trading.messages import MarketChange
+from trading.pipeline.messages import MarketChange
 
 log = structlog.get_logger(__name__)
 

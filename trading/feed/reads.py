@@ -16,8 +16,6 @@ from django.utils import timezone
 from accounts.models import Account, User
 from markets.models import HIDDEN_STATUSES, Exchange, Market, StatusChange
 from trading.feed.replica import TAPE_READ_MAX, Image, TapeTrade, find_tops
-from trading.instruments import Instrument, build_instrument
-from trading.messages import Level, PositionChange, Top
 from trading.models import (
     BookState,
     Margin,
@@ -27,7 +25,9 @@ from trading.models import (
     Position,
     Trade,
 )
-from trading.snapshot import consistent_read
+from trading.pipeline.instruments import Instrument, build_instrument
+from trading.pipeline.messages import Level, PositionChange, Top
+from trading.pipeline.snapshot import consistent_read
 
 ALL_MARKETS_MAX: Final = 20_000
 """Markets that "all" means at most, newest first."""

@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from enum import Enum
 from typing import Final, NamedTuple
 
-from trading.messages import Fill, Level, MarketChange, Top
+from trading.pipeline.messages import Fill, Level, MarketChange, Top
 
 TAPE_SHOWN_MAX: Final = 50
 """Trades in a snapshot of the tape."""

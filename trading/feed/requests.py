@@ -9,8 +9,8 @@ import msgspec
 from msgspec import Meta, Struct
 
 from kernel.errors import ApiError
-from trading.api.fields import Slug
-from trading.api.reading import decode
+from trading.wire.fields import Slug
+from trading.wire.reading import decode
 
 MESSAGE_BYTES_MAX: Final = 16 * 1024
 MARKETS_A_MESSAGE_MAX: Final = 100

@@ -21,8 +21,8 @@ from trading.engine.types import (
     Rested,
     Traded,
 )
-from trading.journal import JournalEntry, decode_body
 from trading.models import JournalRow, Order
+from trading.pipeline.journal import JournalEntry, decode_body
 
 ROWS_MAX: Final = 200
 COMMANDS_MAX: Final = 10_000

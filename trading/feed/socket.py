@@ -31,7 +31,7 @@ from trading.feed.sessions import Login, find_session_key, read_login
 from trading.feed.stream import CHANNELS_OF_ALL
 from trading.feed.tasks import in_thread
 from trading.feed.watcher import Watcher
-from trading.instruments import Instrument, get_instrument
+from trading.pipeline.instruments import Instrument, get_instrument
 from web.errors import find_error
 
 log = structlog.get_logger(__name__)

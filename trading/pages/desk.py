@@ -8,11 +8,11 @@ from django.utils.translation import gettext as _
 
 from kernel.errors import ApiError
 from markets.models import Market
-from trading.api.commands import mirror_pips
 from trading.pages.live import OutcomeNow
 from trading.pages.obstacles import find_obstacle
 from trading.pages.ticket import Ticket, find_contract
 from trading.pages.words import FIELDS, Fault, explain
+from trading.wire.commands import mirror_pips
 
 
 class Choice(NamedTuple):

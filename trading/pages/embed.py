@@ -17,10 +17,10 @@ from django.views.decorators.http import require_safe
 from accounts.context import json_for_script
 from markets.models import Market
 from markets.queries import get_market
-from trading.instruments import build_instrument
 from trading.pages import lines
 from trading.pages.history import read_history
 from trading.pages.live import name_status, read_outcomes
+from trading.pipeline.instruments import build_instrument
 from web.viewer import THEMES
 
 OUTCOMES_SHOWN: Final = 4

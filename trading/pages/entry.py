@@ -14,8 +14,8 @@ from accounts.api.principal import Principal, principal_of_user, require_scope
 from accounts.models import User
 from accounts.policy import get_policy
 from trading.api.operations import BY_NAME, WRITE
-from trading.gateway import give_back_connection
-from trading.order_entry import handle
+from trading.pipeline.gateway import give_back_connection
+from trading.pipeline.order_entry import handle
 from web import limits
 
 

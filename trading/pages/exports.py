@@ -29,12 +29,12 @@ from kernel.clock import format_time, from_datetime
 from kernel.errors import not_found
 from kernel.spreadsheets import as_cell
 from kernel.units import format_amount, format_price, format_quantity
-from trading.holdings import list_holdings, list_margins
-from trading.instruments import build_instrument
 from trading.models import Margin, Order, Trade
 from trading.pages import rows
 from trading.pages.entry import get_principal
-from trading.queries import pair_with_orders
+from trading.pipeline.instruments import build_instrument
+from trading.readmodels.holdings import list_holdings, list_margins
+from trading.readmodels.queries import pair_with_orders
 
 CHUNK_ROWS: Final = 1_000
 

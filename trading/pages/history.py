@@ -1,7 +1,7 @@
 """What each outcome of a market was worth over time, as charts draw it: one grid, a line each.
 
-A point is the worth (`trading.marks`, half pips) as of its time: of the last candle before it, and
-of the last trade before it while the spread is wide. Every point is found by index, so the work
+A point is the worth (`readmodels.marks`, half pips) as of its time: of the last candle before it,
+and of the last trade before it while the spread is wide. Every point is found by index, so the work
 grows with the points drawn, not with the age of the market. A chart of few minutes has a point for
 each trade too, because a candle only knows the end of its minute.
 """
@@ -20,9 +20,9 @@ from kernel.clock import from_datetime, now_us
 from kernel.errors import ApiError
 from markets.models import Market, StatusChange
 from markets.queries import get_market
-from trading.instruments import Instrument, build_instrument
-from trading.marks import compute_mark
 from trading.models import Candle, OutcomeStats, Trade
+from trading.pipeline.instruments import Instrument, build_instrument
+from trading.readmodels.marks import compute_mark
 
 RANGES: Final = {"1H": 60, "6H": 6 * 60, "1D": 24 * 60, "1W": 7 * 24 * 60, "ALL": None}
 """Minutes back from the end of the chart."""

@@ -18,9 +18,9 @@ from django_htmx.http import push_url
 from kernel.errors import not_found
 from markets.models import Category
 from markets.queries import get_catalogue_row, get_market
-from trading import browse
-from trading.browse import Filters
-from trading.tiles import MarketTile, build_tiles
+from trading.readmodels import browse
+from trading.readmodels.browse import Filters
+from trading.readmodels.tiles import MarketTile, build_tiles
 
 BROWSE_TARGET = "browse"
 MORE_TARGET = "more"

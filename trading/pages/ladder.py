@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from typing import Final, NamedTuple
 
 from kernel.units import format_price, format_quantity
-from trading.api.render import Levels
 from trading.engine.types import BUY, PAYOUT_PIPS, SELL
+from trading.wire.render import Levels
 
 ROWS_MAX: Final = 12
 """Of a side."""

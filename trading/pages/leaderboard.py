@@ -13,7 +13,7 @@ from django.views.decorators.http import require_safe
 from kernel.errors import not_found
 from markets.models import Group
 from markets.pages.groups import find_group
-from trading.leaderboard import ORDERS, PERIOD_DAYS, get_leaderboard, get_leaderboard_of
+from trading.readmodels.leaderboard import ORDERS, PERIOD_DAYS, get_leaderboard, get_leaderboard_of
 
 
 class Choice(NamedTuple):

@@ -25,20 +25,20 @@ from accounts.templatetags.predex import percent
 from kernel.clock import to_datetime
 from markets import context as exchange_context
 from markets.models import HIDDEN_STATUSES, Market
-from trading.api.render import SIDE_NAMES
 from trading.feed.reads import book_from_database, read_lasts
 from trading.feed.replica import find_tops
-from trading.instruments import Instrument, build_instrument
-from trading.market_data import split_levels
-from trading.marks import compute_mark
-from trading.messages import Level, Top
 from trading.models import Order, Trade
 from trading.pages import lines
 from trading.pages.history import RANGES, read_history
 from trading.pages.ladder import Ladder, build_ladder
 from trading.pages.lines import Drawing, Figures, Look
 from trading.pages.words import name_contract
-from trading.snapshot import consistent_read
+from trading.pipeline.instruments import Instrument, build_instrument
+from trading.pipeline.messages import Level, Top
+from trading.pipeline.snapshot import consistent_read
+from trading.readmodels.market_data import split_levels
+from trading.readmodels.marks import compute_mark
+from trading.wire.render import SIDE_NAMES
 
 LINES_SHOWN: Final = 4
 DRAWN_POINTS_MAX: Final = 120

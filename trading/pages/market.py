@@ -21,7 +21,6 @@ from markets.actions import may_manage_markets
 from markets.models import HIDDEN_STATUSES, Dispute, Market, is_operator
 from markets.pages import comments
 from markets.queries import find_closing_time, get_market, list_disputes, list_status_changes
-from trading import tiles
 from trading.pages import live
 from trading.pages.changes import name_changes
 from trading.pages.desk import build_ticket_context, choose_type
@@ -30,7 +29,8 @@ from trading.pages.numbers import show_exact, show_lots
 from trading.pages.own import build_own_context
 from trading.pages.result import build_result_context, describe_result
 from trading.pages.ticket import read_link
-from trading.queries import read_open_interest
+from trading.readmodels import tiles
+from trading.readmodels.queries import read_open_interest
 
 CHANGES_MAX = 100
 OUTCOMES_SHOWN = 8

@@ -17,7 +17,7 @@ from trading.models import (
     NotificationChoice,
     NotificationKind,
 )
-from trading.sentences import describe_all
+from trading.notifications.sentences import describe_all
 from web.pagination import paginate
 
 PAGE_SIZE = 30

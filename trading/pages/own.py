@@ -10,9 +10,6 @@ from accounts.models import Account
 from accounts.numbers import write_number
 from kernel.units import PIPS_PER_CREDIT
 from markets.models import Market
-from trading.holdings import list_holdings, list_margins
-from trading.instruments import build_instrument
-from trading.liquidation import value_sold
 from trading.models import Margin, Order
 from trading.pages.numbers import write_lots, write_price
 from trading.pages.rows import (
@@ -26,7 +23,10 @@ from trading.pages.rows import (
     find_sales,
 )
 from trading.pages.words import name_payout
-from trading.queries import list_fills
+from trading.pipeline.instruments import build_instrument
+from trading.readmodels.holdings import list_holdings, list_margins
+from trading.readmodels.liquidation import value_sold
+from trading.readmodels.queries import list_fills
 
 ORDERS_MAX: Final = 100
 FILLS_MAX: Final = 20

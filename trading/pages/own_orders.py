@@ -22,7 +22,6 @@ from kernel.errors import ApiError
 from kernel.units import parse_quantity_lots
 from markets.models import Market
 from markets.queries import get_market
-from trading.api.schema import CancelledOrders, OrderAnswer
 from trading.pages import entry
 from trading.pages.desk import Toast, show_errors
 from trading.pages.market import show_market
@@ -32,6 +31,7 @@ from trading.pages.place import OWN_CHANGED, RESTING
 from trading.pages.standing import describe_bet
 from trading.pages.ticket import read_field, read_price
 from trading.pages.words import Contract, describe_order, explain, is_buy, name_contract
+from trading.wire.schema import CancelledOrders, OrderAnswer
 
 NUMBER_LENGTH_MAX = 30
 

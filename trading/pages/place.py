@@ -15,7 +15,6 @@ from kernel.errors import ApiError, AuthError
 from kernel.ids import new_id
 from markets.models import Market
 from markets.queries import get_market
-from trading.api.schema import OrderAnswer, PreviewAnswer
 from trading.pages import entry
 from trading.pages.desk import Toast, build_ticket_context, show_errors
 from trading.pages.live import read_outcomes
@@ -24,6 +23,7 @@ from trading.pages.standing import Standing, describe_bet, find_most, read_stand
 from trading.pages.summary import Summary, build_summary
 from trading.pages.ticket import Ticket, build_body, find_contract, read_ticket, write_link
 from trading.pages.words import FIELDS, describe_order
+from trading.wire.schema import OrderAnswer, PreviewAnswer
 
 RESTING: Final = ("open", "partially_filled")
 OWN_CHANGED: Final = "own-changed"

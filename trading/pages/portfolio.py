@@ -26,16 +26,16 @@ from accounts.queries import list_transfers
 from kernel.errors import ApiError
 from kernel.units import format_amount, format_quantity
 from markets.models import Market
-from trading import queries
 from trading.engine.types import OrderStatus
-from trading.holdings import Holding, list_holdings, list_margins
-from trading.instruments import build_instrument
-from trading.liquidation import value_sold
 from trading.models import OPEN_STATUSES, Margin, Order
 from trading.pages import rows
 from trading.pages.entry import carry_out, get_principal
 from trading.pages.exports import list_settled
-from trading.performance import Performance, Point, read_performance
+from trading.pipeline.instruments import build_instrument
+from trading.readmodels import queries
+from trading.readmodels.holdings import Holding, list_holdings, list_margins
+from trading.readmodels.liquidation import value_sold
+from trading.readmodels.performance import Performance, Point, read_performance
 from web.pagination import bad_cursor, build_page, decode_cursor, paginate
 
 NEWEST_FIRST: Final = ["-id"]

@@ -11,11 +11,11 @@ from django.views.decorators.http import require_safe
 from accounts.models import Account, User
 from kernel.errors import not_found
 from markets.models import HIDDEN_STATUSES, Market
-from trading.holdings import list_holdings, list_margins
-from trading.instruments import build_instrument
 from trading.models import Margin
 from trading.pages import rows
-from trading.track_record import Bin, TrackRecord, read_track_record
+from trading.pipeline.instruments import build_instrument
+from trading.readmodels.holdings import list_holdings, list_margins
+from trading.readmodels.track_record import Bin, TrackRecord, read_track_record
 from web.pagination import paginate
 
 MARKETS_SHOWN: Final = 20

@@ -15,11 +15,7 @@ from django.utils.translation import gettext_lazy
 from accounts.models import Transfer
 from accounts.queries import read_reasons
 from markets.models import Market, Outcome
-from trading.api.commands import NO, mirror_pips
-from trading.api.render import PIP_IN_AVERAGE, SIDE_NAMES
 from trading.engine.types import BUY, PAYOUT_PIPS, OrderStatus
-from trading.holdings import Holding
-from trading.marks import HALF_PIPS_PER_CONTRACT
 from trading.models import OPEN_STATUSES, Margin, Order
 from trading.pages.numbers import write_lots
 from trading.pages.ticket import Ticket, write_link
@@ -31,7 +27,11 @@ from trading.pages.words import (
     name_contract,
     name_opposite,
 )
-from trading.queries import OwnFill
+from trading.readmodels.holdings import Holding
+from trading.readmodels.marks import HALF_PIPS_PER_CONTRACT
+from trading.readmodels.queries import OwnFill
+from trading.wire.commands import NO, mirror_pips
+from trading.wire.render import PIP_IN_AVERAGE, SIDE_NAMES
 
 MICROS_PER_HALF_PIP = 50
 """Of a contract's price."""

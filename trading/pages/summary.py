@@ -11,7 +11,6 @@ from django.utils.translation import gettext as _
 from accounts.numbers import read_number, show_percent
 from kernel.units import parse_amount_micros, parse_price_pips, parse_quantity_lots
 from markets.models import Market
-from trading.api.schema import PreviewAnswer
 from trading.engine.types import PAYOUT_PIPS
 from trading.pages.numbers import show_average, show_data, show_exact, show_lots, show_money
 from trading.pages.standing import Standing
@@ -24,6 +23,7 @@ from trading.pages.words import (
     name_opposite,
     name_payout,
 )
+from trading.wire.schema import PreviewAnswer
 
 RESTING: Final = ("open", "partially_filled")
 

@@ -17,10 +17,10 @@ from kernel.units import (
     parse_quantity_lots,
 )
 from markets.models import Market
-from trading.api.refusals import InsufficientFundsError
-from trading.api.schema import OrderAnswer, OrderState, OrderTrade
 from trading.engine.types import ORDER_LOTS_MAX, PAYOUT_PIPS
 from trading.pages.numbers import show_average, show_exact, show_lots, show_money
+from trading.wire.refusals import InsufficientFundsError
+from trading.wire.schema import OrderAnswer, OrderState, OrderTrade
 
 MICROS_PER_PIP: Final = 100
 """In prices of one contract."""

@@ -9,12 +9,12 @@ from trading.engine.engine import Engine
 from trading.engine.state import MarketState
 from trading.engine.trade_ids import trade_id
 from trading.engine.types import BUY, Amended, AnyCommand, Place, Rejected, Traded
-from trading.journal import JournalEntry, JournalError, read_rows
-from trading.loading import load_engine
-from trading.messages import decode_result
 from trading.models import JournalRow, Margin, Order, Receipt, Trade
-from trading.replay import Row, compare_with_live, replay
-from trading.snapshot import consistent_read
+from trading.pipeline.journal import JournalEntry, JournalError, read_rows
+from trading.pipeline.loading import load_engine
+from trading.pipeline.messages import decode_result
+from trading.pipeline.replay import Row, compare_with_live, replay
+from trading.pipeline.snapshot import consistent_read
 from trading.verify.findings import Finding, found
 
 RECEIPTS_A_TIME: Final = 5_000

@@ -10,9 +10,9 @@ from typing import Final, NamedTuple
 from django.db import connection
 
 from markets.lifecycle import LEGAL
-from trading.clock import AHEAD_US_MAX, database_now_us
 from trading.models import BookState
-from trading.snapshot import consistent_read
+from trading.pipeline.clock import AHEAD_US_MAX, database_now_us
+from trading.pipeline.snapshot import consistent_read
 from trading.verify.findings import EXAMPLES_MAX, Finding
 
 

@@ -10,8 +10,8 @@ from typing import Any
 
 from daphne.management.commands.runserver import Command as RunserverCommand
 
-from trading.filelock import engine_file_lock
 from trading.management.commands.serve import embedded_parts, name_site
+from trading.pipeline.filelock import engine_file_lock
 
 
 class Command(RunserverCommand):

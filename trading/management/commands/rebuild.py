@@ -8,11 +8,11 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 
-from trading import equity
 from trading.management.base import MigratedCommand
 from trading.management.slugs import find_market_ids
 from trading.models import BookState
-from trading.projections import rebuild_market
+from trading.readmodels import equity
+from trading.readmodels.projections import rebuild_market
 
 SHOWN_MAX = 10
 

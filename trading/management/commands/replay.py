@@ -8,12 +8,12 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 
-from trading.journal import JournalError
-from trading.loading import load_engine
 from trading.management.base import MigratedCommand
 from trading.management.slugs import find_market_ids
-from trading.replay import compare_with_live, replay
-from trading.snapshot import consistent_read
+from trading.pipeline.journal import JournalError
+from trading.pipeline.loading import load_engine
+from trading.pipeline.replay import compare_with_live, replay
+from trading.pipeline.snapshot import consistent_read
 
 
 class Command(MigratedCommand):

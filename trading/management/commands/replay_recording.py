@@ -27,17 +27,17 @@ from markets.lifecycle import binary_payout
 from markets.models import Market
 from trading.actions import do_close_market, do_open_market, do_resolve_market
 from trading.engine.types import PAYOUT_PIPS
-from trading.filelock import EngineAlreadyRunningError, engine_file_lock
-from trading.gateway import Gateway, get_gateway
-from trading.recording import Recording, Trader
-from trading.recording_replay import (
+from trading.pipeline.filelock import EngineAlreadyRunningError, engine_file_lock
+from trading.pipeline.gateway import Gateway, get_gateway
+from trading.pipeline.worker import run_worker
+from trading.recordings.recording import Recording, Trader
+from trading.recordings.replay import (
     Outcome,
     read_committed_book,
     replay_engine_only,
     replay_real_path,
 )
-from trading.settlement import settle_market
-from trading.worker import run_worker
+from trading.settlement.payments import settle_market
 
 FUNDS_MICROS: Final = 10**15
 ROLES: Final = ("recorded_yes", "recorded_no", "recorded_taker")

@@ -10,9 +10,9 @@ from django.conf import settings
 from django.core.management.base import CommandError, CommandParser
 from django.db import connection
 
-from trading.filelock import EngineAlreadyRunningError, engine_file_lock
 from trading.management.base import MigratedCommand
 from trading.management.commands.serve import build_config, run, stop_on_signals
+from trading.pipeline.filelock import EngineAlreadyRunningError, engine_file_lock
 
 
 class Command(MigratedCommand):
@@ -43,7 +43,7 @@ class Command(MigratedCommand):
 
 
 async def run_engine(shards: list[int]) -> None:
-    from trading.worker import run_worker
+    from trading.pipeline.worker import run_worker
 
     stop = asyncio.Event()
     stop_on_signals(stop)

@@ -22,11 +22,11 @@ from django.db import connection
 from django.urls import reverse
 
 from accounts.actions import do_offer_setup
-from trading.consumers import SERVER_OPTIONS
 from trading.demo.bots import demo_bots
 from trading.demo.secrets_file import load_demo
-from trading.filelock import EngineAlreadyRunningError, engine_file_lock
+from trading.feed.consumers import SERVER_OPTIONS
 from trading.management.base import MigratedCommand
+from trading.pipeline.filelock import EngineAlreadyRunningError, engine_file_lock
 from web.connections import CONNECTIONS_MIN, compute_connections_max, connections
 
 GRACE_SECONDS = 10
@@ -178,8 +178,8 @@ def embedded_parts(stop: asyncio.Event) -> list[tuple[str, Coroutine[Any, Any, N
     """Return what shares the process with the web server; nothing in production."""
     if not settings.EMBEDDED:
         return []
-    from trading.scheduler import run_scheduler
-    from trading.worker import run_worker
+    from trading.pipeline.worker import run_worker
+    from trading.settlement.scheduler import run_scheduler
 
     shards = list(range(settings.ENGINE_SHARDS))
     return [("engine", run_worker(shards, stop=stop)), ("scheduler", run_scheduler(stop))]

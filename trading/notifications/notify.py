@@ -1,0 +1,436 @@
+"""Makes notifications: from the journal as it is folded, and from what concerns whole markets."""
+
+import time
+from collections.abc import Collection, Iterable, Sequence
+from datetime import timedelta
+from typing import Any, Final, NamedTuple
+
+from django.contrib.auth.models import Permission
+from django.db import transaction
+from django.db.models import Q, QuerySet
+from django.utils import timezone
+
+from accounts.models import Account, User
+from accounts.models.account import AccountKind
+from accounts.registry import MoneyNews
+from markets.models import FINAL_STATUSES, Dispute, Market, Resolution, StatusChange
+from trading.engine.types import Ended, OrderStatus, Traded
+from trading.models import (
+    MailState,
+    Margin,
+    Notice,
+    Notification,
+    NotificationChoice,
+    NotificationKind,
+    Order,
+)
+from trading.pipeline.journal import JournalBody
+
+CLOSING_SOON: Final = timedelta(hours=24)
+TOLD_LATE_MAX: Final = timedelta(days=7)
+"""What became final longer ago is no news."""
+MARGINS_A_STEP: Final = 2_000
+SECONDS_MAX: Final = 3.0
+"""Of one run: whoever comes after it goes on."""
+KEPT_MAX: Final = 1_000
+"""Notifications of one user; older ones are forgotten."""
+KEPT_FOR: Final = timedelta(days=180)
+
+
+class Wish(NamedTuple):
+    on_site: bool
+    by_mail: bool
+
+
+UNASKED: Final = Wish(on_site=True, by_mail=False)
+
+
+# --- from the journal --------------------------------------------------------------------------
+
+
+def tell_of(market_id: int, bodies: Iterable[JournalBody]) -> None:
+    """Tell owners of resting orders of fills and expiries; in the transaction of the fold."""
+    fills: dict[str, list[Traded]] = {}
+    expired: list[str] = []
+    for body in bodies:
+        for entry in body.entries:
+            for event in entry.events:
+                if isinstance(event, Traded):
+                    fills.setdefault(event.maker_order_id, []).append(event)
+                elif isinstance(event, Ended) and event.status is OrderStatus.EXPIRED:
+                    expired.append(event.order_id)
+    if not fills and not expired:
+        return
+    makers = {trades[0].maker_account_id for trades in fills.values()}
+    if not expired and not Account.objects.filter(pk__in=makers, kind=AccountKind.USER).exists():
+        return
+    orders = _read_orders([*fills, *expired])
+    wishes = _read_wishes({order.owner_id for order in orders.values()})
+    _tell_of_fills(market_id, fills, orders, wishes)
+    _tell_of_expiries(market_id, expired, orders, wishes)
+
+
+def _read_orders(order_ids: Collection[str]) -> dict[str, Order]:
+    """Return those of people; programs of the exchange itself are told nothing."""
+    rows = Order.objects.filter(pk__in=order_ids, account__kind=AccountKind.USER)
+    return {row.id.hex: row for row in rows}
+
+
+def _tell_of_fills(
+    market_id: int,
+    fills: dict[str, list[Traded]],
+    orders: dict[str, Order],
+    wishes: dict[tuple[int, str], Wish],
+) -> None:
+    unread = {
+        row.subject: row
+        for row in Notification.objects.filter(
+            user__in={order.owner_id for order in orders.values()},
+            kind=NotificationKind.FILL,
+            subject__in=list(orders),
+            read_at=None,
+        )
+    }
+    new = []
+    for order_id, trades in fills.items():
+        order = orders.get(order_id)
+        if order is None:
+            continue
+        lots = sum(trade.quantity_lots for trade in trades)
+        micros = sum(trade.price_pips * trade.quantity_lots for trade in trades)
+        known = unread.get(order_id)
+        if known is not None:
+            known.facts["lots"] += lots
+            known.facts["micros"] += micros
+            known.save(update_fields=["facts"])
+            continue
+        facts = {**_facts_of(order), "lots": lots, "micros": micros}
+        new.append((order.owner_id, NotificationKind.FILL, order_id, facts))
+    _insert(market_id, new, wishes)
+
+
+def _tell_of_expiries(
+    market_id: int,
+    expired: list[str],
+    orders: dict[str, Order],
+    wishes: dict[tuple[int, str], Wish],
+) -> None:
+    new = [
+        (orders[order_id].owner_id, NotificationKind.EXPIRED, order_id, _facts_of(orders[order_id]))
+        for order_id in expired
+        if order_id in orders
+    ]
+    _insert(market_id, new, wishes)
+
+
+def _facts_of(order: Order) -> dict[str, Any]:
+    return {
+        "outcome": order.outcome_index,
+        "side": order.side,
+        "as_no": order.as_no,
+        "price_pips": order.price_pips,
+        "quantity_lots": order.quantity_lots,
+        "remaining_lots": order.remaining_lots,
+    }
+
+
+# --- what concerns whole markets ----------------------------------------------------------------
+
+
+def tell_due() -> None:
+    """Tell holders of markets that close soon, have a result proposed or became final; proposers
+    and disputers of decisions; operators of what waits for them.
+    """
+    end = time.monotonic() + SECONDS_MAX
+    _tell_once(NotificationKind.DECIDED, _list_decisions())
+    _tell_once(NotificationKind.VERDICT, _list_verdicts())
+    _tell_once(NotificationKind.PROPOSAL, _list_proposals())
+    _tell_once(NotificationKind.DISPUTE, _list_disputes())
+    for market, kind in [*_find_final(), *_find_proposed(), *_find_closing()]:
+        while _tell_some(market, kind):
+            if time.monotonic() >= end:
+                return
+
+
+def _find_final() -> list[tuple[Market, str]]:
+    recent = timezone.now() - TOLD_LATE_MAX
+    final = Market.objects.filter(status__in=FINAL_STATUSES, settled_at__gte=recent)
+    told = Notice.objects.filter(finished_at__isnull=False)
+    kinds = {Market.Status.SETTLED: NotificationKind.RESOLVED,
+             Market.Status.VOIDED: NotificationKind.VOIDED}  # fmt: skip
+    return [
+        (market, kind)
+        for status, kind in kinds.items()
+        for market in final.filter(status=status).exclude(
+            pk__in=told.filter(kind=kind).values("market")
+        )
+    ]
+
+
+def _find_closing() -> list[tuple[Market, str]]:
+    now = timezone.now()
+    closing = Market.objects.filter(
+        status__in=(Market.Status.OPEN, Market.Status.HALTED),
+        close_at__range=(now, now + CLOSING_SOON),
+    )
+    told = Notice.objects.filter(kind=NotificationKind.CLOSING, finished_at__isnull=False)
+    rest = closing.exclude(pk__in=told.values("market"))
+    return [(market, NotificationKind.CLOSING) for market in rest]
+
+
+def _find_proposed() -> list[tuple[Market, str]]:
+    standing = _list_disputable().exclude(
+        market__in=Notice.objects.filter(
+            kind=NotificationKind.RESULT, finished_at__isnull=False
+        ).values("market")
+    )
+    rows = standing.select_related("market")
+    return [(row.market, NotificationKind.RESULT) for row in rows]
+
+
+def _list_disputable() -> QuerySet[Resolution]:
+    """Return the results that stand and may still be disputed."""
+    return Resolution.objects.filter(
+        withdrawn_at=None,
+        payout_pips__isnull=False,
+        final_at__gt=timezone.now(),
+        market__status=Market.Status.RESOLVING,
+    )
+
+
+@transaction.atomic
+def _tell_some(market: Market, kind: str) -> bool:
+    """Tell the next holders; return whether there may be more."""
+    Notice.objects.get_or_create(market=market, kind=kind)
+    notice = Notice.objects.select_for_update().get(market=market, kind=kind)
+    facts = _facts_of_market(market, kind)
+    if notice.finished_at is not None or facts is None:
+        return False
+    margins = list(
+        Margin.objects.filter(market=market, pk__gt=notice.told_margin_id)
+        .select_related("account")
+        .order_by("pk")[:MARGINS_A_STEP]
+    )
+    people = [margin for margin in margins if _concerns(margin, kind)]
+    wishes = _read_wishes({margin.account.owner_id for margin in people if margin.account.owner_id})
+    _insert(
+        market.pk,
+        [
+            (margin.account.owner_id, kind, "", {**facts, **_money_of(margin)})
+            for margin in people
+            if margin.account.owner_id
+        ],
+        wishes,
+    )
+    if margins:
+        notice.told_margin_id = margins[-1].pk
+    else:
+        notice.finished_at = timezone.now()
+    notice.save(update_fields=["told_margin_id", "finished_at"])
+    return bool(margins)
+
+
+def _facts_of_market(market: Market, kind: str) -> dict[str, Any] | None:
+    """Return what all holders are told alike; None where there is nothing to tell any more."""
+    if kind == NotificationKind.CLOSING:
+        return {"close_at": market.close_at.isoformat()}
+    if kind != NotificationKind.RESULT:
+        return {}
+    result = _list_disputable().filter(market=market).first()
+    if result is None:
+        return None
+    return {"payout_pips": result.payout_pips, "final_at": result.final_at.isoformat()}
+
+
+def _concerns(margin: Margin, kind: str) -> bool:
+    """Whether the account is a person's who has, or had when it was paid, something at stake."""
+    if margin.account.kind != AccountKind.USER:
+        return False
+    if kind in (NotificationKind.CLOSING, NotificationKind.RESULT):
+        return bool(margin.collateral_lots or margin.net_paid_micros or margin.held_micros)
+    return bool(margin.payout_micros or margin.net_paid_micros)
+
+
+def _money_of(margin: Margin) -> dict[str, int]:
+    if margin.payout_micros is None:
+        return {}
+    return {"payout_micros": margin.payout_micros, "net_paid_micros": margin.net_paid_micros}
+
+
+# --- what waits and what was decided -------------------------------------------------------------
+
+
+class News(NamedTuple):
+    """`subject` is the id of what happened: nobody is told of it twice."""
+
+    subject: str
+    market_id: int
+    facts: dict[str, Any]
+    user_ids: set[int]
+
+
+def _list_decisions() -> list[News]:
+    """What operators said of proposals, for their proposers."""
+    changes = _list_changes(
+        from_status=Market.Status.PROPOSED, to_status=Market.Status.DRAFT
+    ).select_related("market")
+    return [
+        News(
+            change.pk.hex,
+            change.market_id,
+            {"approved": change.market.is_approved, "note": change.reason},
+            {change.market.creator_id},
+        )
+        for change in changes
+    ]
+
+
+def _list_proposals() -> list[News]:
+    """Markets that wait for approval, for operators who may give it."""
+    changes = list(
+        _list_changes(
+            to_status=Market.Status.PROPOSED, market__status=Market.Status.PROPOSED
+        ).select_related("market__creator")
+    )
+    operators = _list_operators("manage_markets") if changes else set()
+    return [
+        News(
+            change.pk.hex,
+            change.market_id,
+            {"by": change.market.creator.handle},
+            operators - {change.by_id, change.market.creator_id},
+        )
+        for change in {change.market_id: change for change in changes}.values()
+    ]
+
+
+def _list_disputes() -> list[News]:
+    """Disputes that wait for a decision, for operators who may take it and who proposed."""
+    disputes = list(
+        Dispute.objects.filter(
+            decision="",
+            resolution__withdrawn_at=None,
+            raised_at__gte=timezone.now() - TOLD_LATE_MAX,
+        ).select_related("resolution", "raised_by")
+    )
+    operators = _list_operators("resolve_markets") if disputes else set()
+    return [
+        News(
+            dispute.pk.hex,
+            dispute.resolution.market_id,
+            {"by": dispute.raised_by.handle},
+            (operators | {dispute.resolution.proposed_by_id}) - {dispute.raised_by_id},
+        )
+        for dispute in disputes
+    ]
+
+
+def _list_verdicts() -> list[News]:
+    """What became of disputes, for who raised them: decided, or their result taken back."""
+    since = timezone.now() - TOLD_LATE_MAX
+    disputes = Dispute.objects.filter(
+        Q(decided_at__gte=since) | Q(decision="", resolution__withdrawn_at__gte=since)
+    ).select_related("resolution")
+    return [
+        News(
+            dispute.pk.hex,
+            dispute.resolution.market_id,
+            {
+                "decision": dispute.decision,
+                "note": dispute.note if dispute.decision else dispute.resolution.withdrawn_reason,
+            },
+            {dispute.raised_by_id},
+        )
+        for dispute in disputes
+    ]
+
+
+def _list_changes(**conditions: Any) -> QuerySet[StatusChange]:
+    since = timezone.now() - TOLD_LATE_MAX
+    return StatusChange.objects.filter(created_at__gte=since, **conditions).order_by("id")
+
+
+def _list_operators(codename: str) -> set[int]:
+    """Return who has this right over markets, by a role, by itself or with every right."""
+    having = Permission.objects.filter(content_type__app_label="markets", codename=codename)
+    rows = User.objects.filter(is_staff=True, is_active=True, suspended_at=None).filter(
+        Q(is_superuser=True) | Q(user_permissions__in=having) | Q(groups__permissions__in=having)
+    )
+    return set(rows.values_list("pk", flat=True))
+
+
+@transaction.atomic
+def _tell_once(kind: str, news: Sequence[News]) -> None:
+    user_ids = {user_id for one in news for user_id in one.user_ids}
+    if not user_ids:
+        return
+    told = set(
+        Notification.objects.filter(
+            kind=kind, user__in=user_ids, subject__in=[one.subject for one in news]
+        ).values_list("user_id", "subject")
+    )
+    wishes = _read_wishes(user_ids)
+    for one in news:
+        fresh = [user_id for user_id in one.user_ids if (user_id, one.subject) not in told]
+        rows = [(user_id, kind, one.subject, one.facts) for user_id in sorted(fresh)]
+        _insert(one.market_id, rows, wishes)
+
+
+def tell_of_money(news: Sequence[MoneyNews]) -> None:
+    """Tell owners what operators did about their money; in the transaction in which they did it."""
+    wishes = _read_wishes({one.user_id for one in news})
+    rows = [
+        (
+            one.user_id,
+            NotificationKind.MONEY,
+            "",
+            {"what": one.what, "micros": one.amount_micros, "reason": one.reason},
+        )
+        for one in news
+    ]
+    _insert(None, rows, wishes)
+
+
+# --- rows --------------------------------------------------------------------------------------
+
+
+def _read_wishes(user_ids: Collection[int]) -> dict[tuple[int, str], Wish]:
+    rows = NotificationChoice.objects.filter(user__in=user_ids)
+    return {(row.user_id, row.kind): Wish(row.on_site, row.by_mail) for row in rows}
+
+
+def _insert(
+    market_id: int | None,
+    rows: Iterable[tuple[int, str, str, dict[str, Any]]],
+    wishes: dict[tuple[int, str], Wish],
+) -> None:
+    """`rows` are (user, kind, subject, facts). What is only mailed is read from the start."""
+    now = timezone.now()
+    notifications = []
+    for user_id, kind, subject, facts in rows:
+        wish = wishes.get((user_id, kind), UNASKED)
+        if not wish.on_site and not wish.by_mail:
+            continue
+        notifications.append(
+            Notification(
+                user_id=user_id,
+                kind=kind,
+                market_id=market_id,
+                subject=subject,
+                facts=facts,
+                created_at=now,
+                read_at=None if wish.on_site else now,
+                mail=MailState.DUE if wish.by_mail else MailState.UNWANTED,
+            )
+        )
+    Notification.objects.bulk_create(notifications, batch_size=500)
+
+
+def forget_old() -> None:
+    """Delete what is older than KEPT_FOR, and what a user has beyond KEPT_MAX."""
+    Notification.objects.filter(created_at__lt=timezone.now() - KEPT_FOR).delete()
+    for user in User.objects.filter(notifications__isnull=False).distinct().iterator():
+        rows = Notification.objects.filter(user=user).order_by("-id")
+        last = rows.values_list("id", flat=True)[KEPT_MAX : KEPT_MAX + 1].first()
+        if last is not None:
+            rows.filter(id__lte=last).delete()

@@ -1,0 +1,88 @@
+"""The journal: what every market was told, what it read, and what happened, hash-chained.
+
+A row holds the commands that one commit carried out in one market. Each command stands with the
+available funds of its account, the only input besides the row's time, and with its events. So a
+market replays alone, from nothing, to the same events and the same state.
+"""
+
+import hashlib
+from collections.abc import Iterator
+from typing import Final
+
+import msgspec
+
+from trading.engine.engine import Engine
+from trading.engine.types import (
+    SCHEMA_VERSION,
+    AnyCommand,
+    AnyEvent,
+)
+from trading.models import JournalRow
+from trading.pipeline.messages import Top
+
+GENESIS: Final = b"\0" * 32
+ROWS_A_TIME: Final = 500
+
+
+class JournalEntry(msgspec.Struct, array_like=True, gc=False):
+    """One command with what it read and what it did."""
+
+    command: AnyCommand
+    funds_micros: int
+    events: list[AnyEvent]
+
+
+class JournalBody(msgspec.Struct, array_like=True, gc=False):
+    """A row's commands in order, and the best prices after them of the books that changed."""
+
+    entries: list[JournalEntry]
+    tops: list[Top]
+
+
+encode_body = msgspec.msgpack.Encoder().encode
+decode_body = msgspec.msgpack.Decoder(JournalBody).decode
+
+
+class JournalError(Exception):
+    """The journal contradicts itself or the engine: market, sequence number and what differs."""
+
+
+def chain_hash(previous: bytes, body: bytes) -> bytes:
+    """Return the hash of a row: SHA-256 over the hash before it and its body."""
+    return hashlib.sha256(previous + body).digest()
+
+
+def read_rows(market_id: int, after_seq: int = 0) -> Iterator[tuple[JournalRow, JournalBody]]:
+    """Yield a market's rows with their decoded bodies, in order, a few hundred at a time."""
+    while True:
+        rows = list(
+            JournalRow.objects.filter(market_id=market_id, seq_first__gt=after_seq).order_by(
+                "seq_first"
+            )[:ROWS_A_TIME]
+        )
+        for row in rows:
+            yield row, decode_body(bytes(row.body))
+        if len(rows) < ROWS_A_TIME:
+            return
+        after_seq = rows[-1].seq_last
+
+
+def check_row(engine: Engine, row: JournalRow, previous: bytes) -> None:
+    """Raise JournalError unless the row comes next, unaltered, in a layout that is known."""
+    where = f"market {engine.market_id}, sequence {row.seq_first}"
+    if row.seq_first != engine.seq + 1:
+        raise JournalError(f"{where}: the row before ends at {engine.seq}")
+    if bytes(row.hash) != chain_hash(previous, bytes(row.body)):
+        raise JournalError(f"{where}: the hash does not follow from the row before and the body")
+    if row.schema_version != SCHEMA_VERSION:
+        raise JournalError(f"{where}: unknown schema version {row.schema_version}")
+
+
+def replay_entry(engine: Engine, entry: JournalEntry, ts_us: int) -> None:
+    """Carry a command out again; raise JournalError unless the same happens."""
+    events = engine.execute(entry.command, ts_us, {entry.command.account_id: entry.funds_micros})
+    if events != entry.events:
+        raise JournalError(
+            f"market {engine.market_id}, sequence {engine.seq}: replay gives {events},"
+            f" the journal has {entry.events}"
+        )

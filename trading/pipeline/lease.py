@@ -1,0 +1,118 @@
+"""Who may write a shard: a row with an epoch that grows with each owner.
+
+Every transaction of an engine reads its epoch under a lock and gives up when it is over, so two
+engines never write one shard, whatever either believes. An owner that stopped renewing for
+LEASE_SECONDS, or whose database session is gone, is superseded; one that is frozen inside a
+transaction still holds that lock, so its session is ended first (PostgreSQL). On SQLite the
+engine's file lock has already seen to it that there is one.
+"""
+
+from typing import Any, Final
+
+import psycopg
+import structlog
+from django.db import OperationalError, connection, transaction
+
+from kernel import bulk
+from trading.models import Lease
+from trading.pipeline.clock import compute_ahead_us, database_now_us, is_wrong
+
+log = structlog.get_logger(__name__)
+
+LEASE_SECONDS: Final = 3
+LOCK_TIMEOUT: Final = "500ms"
+
+
+def acquire(shard: int, *, owner: str, channel: str) -> int | None:
+    """Make `owner` the shard's engine, reading `channel`: the new epoch, or None if it is taken."""
+    lease, _ = Lease.objects.get_or_create(shard=shard)
+    if not _is_free(lease, owner):
+        return None
+    try:
+        return _take_over(lease, owner, channel)
+    except OperationalError as fault:
+        if not isinstance(fault.__cause__, psycopg.errors.LockNotAvailable):
+            raise
+    _end_session(lease.backend_pid)
+    return _take_over(lease, owner, channel)
+
+
+def _take_over(seen: Lease, owner: str, channel: str) -> int | None:
+    with transaction.atomic():
+        if bulk.is_postgresql():
+            _execute(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'")
+            # Transactions share the row's key: this waits for them, a renewal does not.
+            Lease.objects.select_for_update().get(shard=seen.shard)
+        taken = Lease.objects.filter(shard=seen.shard, epoch=seen.epoch).update(
+            epoch=seen.epoch + 1,
+            owner=owner,
+            channel=channel,
+            backend_pid=_backend_pid(),
+            acquired_at_us=database_now_us(),
+            loaded_at_us=0,
+            renewed_at_us=database_now_us(),
+        )
+    return seen.epoch + 1 if taken else None
+
+
+def renew(shard: int, epoch: int, *, books_us: int, **signs: int) -> bool:
+    """Say that the owner is alive; False when somebody else owns the shard now.
+
+    `books_us` is the latest time in its books; `signs` are columns of the lease.
+    """
+    ahead_us, at_us = compute_ahead_us(), database_now_us()
+    if is_wrong(ahead_us):
+        log.error("clock_wrong", shard=shard, ahead_seconds=ahead_us / 1_000_000)
+    return bool(
+        Lease.objects.filter(shard=shard, epoch=epoch).update(
+            renewed_at_us=at_us,
+            clock_ahead_us=ahead_us,
+            books_ahead_us=max(0, books_us - at_us),
+            **signs,
+        )
+    )
+
+
+def note_loaded(shard: int, epoch: int) -> None:
+    """Say that the owner has loaded its books: from now on it can answer."""
+    now = database_now_us()
+    Lease.objects.filter(shard=shard, epoch=epoch).update(loaded_at_us=now, renewed_at_us=now)
+
+
+def release(shard: int, epoch: int) -> None:
+    """Let the next engine start at once."""
+    Lease.objects.filter(shard=shard, epoch=epoch).update(renewed_at_us=0)
+
+
+def _is_free(lease: Lease, owner: str) -> bool:
+    if not bulk.is_postgresql() or lease.owner == owner:
+        return True
+    if lease.renewed_at_us < database_now_us() - LEASE_SECONDS * 1_000_000:
+        return True
+    return not has_session(lease)
+
+
+def has_session(lease: Lease) -> bool:
+    """Return whether the owner's database session is there: a killed engine's is gone at once."""
+    if not bulk.is_postgresql():
+        return True
+    alive = _execute(
+        "SELECT 1 FROM pg_stat_activity WHERE pid = %s AND backend_type = 'client backend'",
+        (lease.backend_pid,),
+    )
+    return alive.fetchone() is not None
+
+
+def _backend_pid() -> int | None:
+    return connection.connection.info.backend_pid if bulk.is_postgresql() else None
+
+
+def _end_session(backend_pid: int | None) -> None:
+    """End the database session of a former owner that is frozen inside a transaction."""
+    _execute("SELECT pg_terminate_backend(%s)", (backend_pid,))
+
+
+def _execute(statement: str, values: tuple[Any, ...] = ()) -> Any:
+    cursor = bulk.open_cursor()
+    cursor.execute(statement, values)
+    return cursor

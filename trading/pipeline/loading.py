@@ -1,0 +1,72 @@
+"""Engines built from the database's rows: at a start, after a failed commit, for verification."""
+
+from collections.abc import Iterable
+from typing import Final
+
+import msgspec
+
+from trading.engine.engine import Engine
+from trading.engine.margin import AccountState, new_account, set_position
+from trading.engine.state import Snapshot
+from trading.engine.types import Config, MarketStatus
+from trading.models import BookState, Margin, Position
+from trading.pipeline.order_rows import read_open_orders
+
+ACCOUNTS_BY_ID_MAX: Final = 5_000
+"""From here on it is cheaper to read all of a market's accounts than to name those wanted."""
+_decode_config = msgspec.msgpack.Decoder(Config).decode
+
+
+def load_engine(market_id: int, *, all_accounts: bool = True) -> Engine:
+    """Return a market's engine as of its last commit; a fresh one if it never had any.
+
+    `all_accounts`: every account that ever traded here; else only those with open orders, the
+    others being added by `add_accounts` when they come.
+    """
+    state = BookState.objects.filter(market_id=market_id).first()
+    if state is None:
+        return Engine(market_id)
+    orders = list(read_open_orders(market_id))
+    config = _decode_config(bytes(state.config))
+    books = 1 if config.binary else config.outcomes
+    trading = {order.account_id for order in orders}
+    account_ids = None if all_accounts or len(trading) > ACCOUNTS_BY_ID_MAX else trading
+    return Engine.load(
+        Snapshot(
+            market_id,
+            state.seq,
+            state.ts_us,
+            MarketStatus(state.status),
+            config,
+            orders,
+            list(read_accounts(market_id, books, account_ids).values()),
+        )
+    )
+
+
+def read_accounts(
+    market_id: int, books: int, account_ids: Iterable[int] | None
+) -> dict[int, AccountState]:
+    """Return what the database knows of accounts in a market, by id; None: of all of them."""
+    margins = Margin.objects.filter(market_id=market_id)
+    positions = Position.objects.filter(market_id=market_id)
+    if account_ids is not None:
+        wanted = list(account_ids)
+        margins = margins.filter(account_id__in=wanted)
+        positions = positions.filter(account_id__in=wanted)
+    accounts: dict[int, AccountState] = {}
+    for account_id, *numbers in margins.values_list(
+        "account_id", "collateral_lots", "held_micros", "net_paid_micros", "fees_micros"
+    ).iterator(chunk_size=10_000):
+        account = accounts[account_id] = new_account(account_id, books)
+        (
+            account.collateral_lots,
+            account.held_micros,
+            account.net_paid_micros,
+            account.fees_micros,
+        ) = numbers
+    for account_id, outcome, net_lots, cost_micros, realised_micros in positions.values_list(
+        "account_id", "outcome_index", "net_lots", "cost_micros", "realised_micros"
+    ).iterator(chunk_size=10_000):
+        set_position(accounts[account_id], outcome, net_lots, cost_micros, realised_micros)
+    return accounts

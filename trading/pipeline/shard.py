@@ -1,0 +1,457 @@
+"""The markets of one shard: commands in, one committed transaction, answers and changes out.
+
+Synchronous and used by one thread. `run` takes tasks from the front of the queue and says how many
+it carried out: a task that may touch an account which is not locked yet waits for the next batch,
+so locks are always taken in one statement, in order of id. Whatever goes wrong inside a
+transaction, the books in memory are thrown away and loaded again: the database is the truth.
+"""
+
+import gc
+from collections.abc import Sequence
+from typing import Any, Final, NamedTuple
+
+import msgspec
+from django.db import transaction
+
+from kernel.clock import now_us
+from markets.models import Market
+from trading.engine.dry_run import copy_touched, find_touched_accounts
+from trading.engine.engine import Engine
+from trading.engine.types import (
+    BUY,
+    NO_ACCOUNT,
+    SELL,
+    Amend,
+    AnyEvent,
+    Cancel,
+    CancelAll,
+    Configure,
+    Configured,
+    Ended,
+    MarketStatus,
+    Place,
+    Rejected,
+    Traded,
+)
+from trading.models import BookState
+from trading.pipeline import clock, writer
+from trading.pipeline.journal import GENESIS, JournalEntry
+from trading.pipeline.loading import load_engine, read_accounts
+from trading.pipeline.messages import (
+    AccountChange,
+    Fill,
+    Level,
+    MarketChange,
+    OrderChange,
+    PositionChange,
+    Publication,
+    Result,
+    Task,
+    Top,
+    encode,
+)
+from trading.pipeline.status import record_configured
+from trading.pipeline.writer import AccountsLockedError, Batch, LiveMarket, MarketPart, Wanted
+
+BATCH_TASKS_MAX: Final = 512
+ACCOUNTS_CACHED_MAX: Final = 100_000
+"""Accounts without open orders that a market keeps in memory beyond this are forgotten."""
+
+
+TAKERS: Final = (Place, Amend)
+"""Commands that may trade; the others only take away or look."""
+
+
+class ClockWrongError(Exception):
+    """This machine's clock and the database's disagree; nothing was done."""
+
+
+class Reply(msgspec.Struct, array_like=True, gc=False):
+    """An `Answer` whose result is encoded already; the same bytes go into the receipt."""
+
+    ticket: int
+    status: str
+    result: msgspec.Raw | None = None
+
+
+class Committed(NamedTuple):
+    """What `run` did: replies to the first tasks, in order, and what changed, encoded.
+
+    Encoded at once, because the next batch goes on with the same orders.
+    """
+
+    replies: list[Reply]
+    publication: bytes | None
+
+
+class Shard:
+    """All markets of one shard, as the owner of its lease at `epoch` sees them."""
+
+    def __init__(self, number: int, epoch: int) -> None:
+        self.number = number
+        self.epoch = epoch
+        self.ts_us = 0
+        self.markets: dict[int, LiveMarket] = {}
+        self.is_loaded = False
+        self.busy: set[int] = set()
+        """Accounts that were locked for too long when they were last needed."""
+
+    def load(self) -> None:
+        """Load every market that trades; others are loaded when somebody asks for them."""
+        self.markets.clear()
+        states = BookState.objects.filter(
+            market__shard=self.number, status__in=(MarketStatus.OPEN, MarketStatus.HALTED)
+        )
+        for market_id in states.order_by("market_id").values_list("market_id", flat=True):
+            self._live(market_id)
+        self.is_loaded = True
+        gc.collect()
+        gc.freeze()  # A million resting orders need not be looked at again at each collection.
+
+    def run(self, tasks: Sequence[Task]) -> Committed:
+        """Carry out tasks from the front in one transaction; at least one.
+
+        Tasks that need an account which stays locked are answered "account_busy", all are answered
+        "clock_wrong" while the clocks disagree: nothing was done, all may be sent again. Raises
+        whatever the database raises, and LeaseLostError; then nothing was changed and the books are
+        gone from memory.
+        """
+        if not self.is_loaded:
+            self.load()
+        try:
+            return self._run(tasks)
+        except AccountsLockedError:
+            return self._run(tasks, leaves_locked=True)
+        except ClockWrongError:
+            return Committed([Reply(task.ticket, "clock_wrong") for task in tasks], None)
+
+    def _run(self, tasks: Sequence[Task], *, leaves_locked: bool = False) -> Committed:
+        try:
+            with transaction.atomic():
+                batch = self._begin(tasks, leaves_locked=leaves_locked)
+                # All that can fail comes before the commit: after it, nothing may be done again.
+                done = Committed(self._apply_all(batch, tasks), None)
+                if batch.parts:
+                    self._conclude(batch)
+                    told = writer.write(batch, lambda: encode(self._publication(batch)))
+                    done = Committed(done.replies, told)
+        except (AccountsLockedError, ClockWrongError):  # before anything was applied
+            raise
+        except BaseException:
+            self.markets.clear()
+            self.is_loaded = False
+            raise
+        _clean(batch)
+        return done
+
+    def find_latest_us(self) -> int:
+        """Return the latest time in the books."""
+        return max((live.engine.ts_us for live in list(self.markets.values())), default=0)
+
+    # Reading
+
+    def _live(self, market_id: int) -> LiveMarket | None:
+        """Return a market of this shard, loaded if need be."""
+        live = self.markets.get(market_id)
+        if live is not None:
+            return live
+        row = (
+            Market.objects.filter(id=market_id, shard=self.number)
+            .values_list("escrow_account_id", "fees_account_id")
+            .first()
+        )
+        if row is None or row[0] is None or row[1] is None:
+            return None
+        engine = load_engine(market_id, all_accounts=False)
+        state = BookState.objects.filter(market_id=market_id).first()
+        journal_hash = GENESIS if state is None else bytes(state.journal_hash)
+        live = self.markets[market_id] = LiveMarket(engine, row[0], row[1], journal_hash)
+        return live
+
+    def _begin(self, tasks: Sequence[Task], *, leaves_locked: bool) -> Batch:
+        began_us = now_us()
+        batch = Batch(shard=self.number, epoch=self.epoch, ts_us=max(self.ts_us, began_us))
+        wanted = self._find_wanted(batch, tasks, leaves_locked=leaves_locked)
+        writer.prefetch(batch, wanted)
+        ahead_us = clock.compute_least_ahead_us(began_us, batch.database_us, now_us())
+        if clock.is_wrong(ahead_us):
+            raise ClockWrongError(f"the clock is {ahead_us / 1_000_000:.1f} s ahead")
+        self.ts_us = batch.ts_us
+        self.busy = (self.busy - wanted.account_ids) | batch.busy
+        self._load_accounts(tasks)
+        return batch
+
+    def _find_wanted(self, batch: Batch, tasks: Sequence[Task], *, leaves_locked: bool) -> Wanted:
+        wanted = Wanted(set(), set(), set())
+        for task in tasks:
+            command = task.command
+            if task.key is not None:
+                wanted.keys.add((command.account_id, task.key))
+            if isinstance(command, TAKERS):
+                wanted.takers.add(command.account_id)
+            for live in self._targets(task):
+                wanted.account_ids.update(_find_touched(batch, live, task))
+                wanted.account_ids.update((live.escrow_id, live.fees_id))
+        wanted.account_ids.discard(NO_ACCOUNT)
+        # What was locked for long a moment ago is not waited for a second time.
+        leaves_locked |= not self.busy.isdisjoint(wanted.account_ids)
+        return wanted._replace(leaves_locked=leaves_locked)
+
+    def _targets(self, task: Task) -> list[LiveMarket]:
+        """Return the markets that a task is for."""
+        if task.market_id is not None:
+            live = self._live(task.market_id)
+            return [] if live is None else [live]
+        account_id = task.command.account_id
+        return [
+            live
+            for _, live in sorted(self.markets.items())
+            if (account := live.engine.accounts.get(account_id)) and account.open_orders
+        ]
+
+    def _load_accounts(self, tasks: Sequence[Task]) -> None:
+        """Bring accounts that the engines have not met since they started into memory."""
+        missing: dict[int, set[int]] = {}
+        for task in tasks:
+            account_id = task.command.account_id
+            live = self.markets.get(task.market_id or 0)
+            if account_id == NO_ACCOUNT or live is None or not live.engine.books:
+                continue
+            if account_id not in live.engine.accounts:
+                missing.setdefault(task.market_id or 0, set()).add(account_id)
+        for market_id, account_ids in missing.items():
+            engine = self.markets[market_id].engine
+            engine.accounts.update(read_accounts(market_id, len(engine.books), account_ids))
+
+    # Carrying out
+
+    def _apply_all(self, batch: Batch, tasks: Sequence[Task]) -> list[Reply]:
+        replies: list[Reply] = []
+        for task in tasks:
+            reply = self._known(batch, task) or self._carry_out(batch, task)
+            if reply is None:
+                assert replies, "the first task of a batch has all it can touch locked"
+                break
+            replies.append(reply)
+        return replies
+
+    def _known(self, batch: Batch, task: Task) -> Reply | None:
+        """Answer a task whose key was answered before, or that can't be carried out now."""
+        command = task.command
+        if task.key is not None:
+            found = batch.receipts.get((command.account_id, task.key))
+            if found is not None:
+                if found[0] != task.body_hash:
+                    return Reply(task.ticket, "key_reused")
+                return Reply(task.ticket, "repeated", msgspec.Raw(found[1]))
+        if not isinstance(command, TAKERS):
+            return None
+        if command.account_id in batch.stopped:
+            is_suspended = batch.stopped[command.account_id]
+            return Reply(task.ticket, "account_suspended" if is_suspended else "account_closed")
+        return Reply(task.ticket, "exchange_halted") if batch.halted else None
+
+    def _carry_out(self, batch: Batch, task: Task) -> Reply | None:
+        """Apply one task; None when it may touch an account that this batch has not locked."""
+        targets = self._targets(task)
+        if task.market_id is not None and not targets:
+            return Reply(task.ticket, "market_unknown")
+        for live in targets:
+            touched = _find_touched(batch, live, task) - {NO_ACCOUNT}
+            if batch.busy and not batch.busy.isdisjoint({*touched, live.escrow_id, live.fees_id}):
+                return Reply(task.ticket, "account_busy")
+            if not touched <= batch.balances.keys():
+                return None
+        if task.quote:
+            return Reply(task.ticket, "done", msgspec.Raw(encode(self._quote(batch, task))))
+        result = Result(task.market_id or 0, 0, batch.ts_us)
+        for live in targets:
+            result = self._apply(batch, live, task, result)
+        encoded = encode(result)
+        if task.key is not None:
+            batch.add_receipt(task.command.account_id, task.key, task.body_hash, encoded)
+        return Reply(task.ticket, "done", msgspec.Raw(encoded))
+
+    def _quote(self, batch: Batch, task: Task) -> Result:
+        """Try the command on a copy of what it can reach. Who has no account can pay anything."""
+        live = self._targets(task)[0]
+        trial = copy_touched(live.engine, task.command, batch.ts_us)
+        account_id = task.command.account_id
+        held_before = _held(trial, account_id)
+        funds = {**batch.funds, NO_ACCOUNT: writer.UNBOUNDED_MICROS}
+        events = trial.execute(task.command, batch.ts_us, funds)
+        part = MarketPart(LiveMarket(trial, 0, 0, b""))
+        result = Result(live.engine.market_id, live.engine.seq, trial.ts_us)
+        _fill_in(result, task, part, events)
+        result.held_change_micros = _held(trial, account_id) - held_before
+        return result
+
+    def _apply(self, batch: Batch, live: LiveMarket, task: Task, result: Result) -> Result:
+        part = batch.part(live)
+        engine, command = live.engine, task.command
+        account_id = command.account_id
+        funds_micros = batch.funds.get(account_id, 0)
+        held_before = _held(engine, account_id)
+        events = engine.execute(command, batch.ts_us, batch.funds)
+        part.entries.append(JournalEntry(command, funds_micros, events))
+        result.seq, result.ts_us = engine.seq, engine.ts_us
+        if isinstance(command, Place) and not _was_rejected(events):
+            part.new_orders.add(command.order_id)
+        _fill_in(result, task, part, events)
+        result.held_change_micros += _held(engine, account_id) - held_before
+        return result
+
+    def _conclude(self, batch: Batch) -> None:
+        """Bring markets' rows up to their engines, and note the best prices after the batch."""
+        for market_id, part in batch.parts.items():
+            engine = part.live.engine
+            for entry in part.entries:
+                if isinstance(entry.events and entry.events[-1], Rejected):
+                    continue
+                if isinstance(entry.command, Configure):
+                    part.status = entry.command.status
+                    record_configured(market_id, entry.command)
+            part.tops = _tops(engine)
+
+    # Telling
+
+    def _publication(self, batch: Batch) -> Publication:
+        accounts: dict[int, AccountChange] = {}
+        for account_id in _touched_accounts(batch):
+            balance = batch.balances[account_id]
+            accounts[account_id] = AccountChange(
+                account_id,
+                balance.cash_micros + batch.cash_changes.get(account_id, 0),
+                balance.held_micros + batch.held_changes.get(account_id, 0),
+                balance.withdrawing_micros,
+            )
+        markets = []
+        for part in batch.parts.values():
+            markets.append(_market_change(part))
+            _add_account_changes(accounts, part)
+        return Publication(self.number, self.epoch, markets, list(accounts.values()))
+
+
+def _find_touched(batch: Batch, live: LiveMarket, task: Task) -> set[int]:
+    """Return the accounts that a task can touch in a market, as it is now.
+
+    They were found when the batch began; they are looked for again only if the market has moved.
+    """
+    key, seq = (id(task), live.engine.market_id), live.engine.seq
+    known = batch.touched.get(key)
+    if known is not None and known[0] == seq:
+        return known[1]
+    found = find_touched_accounts(live.engine, task.command, batch.ts_us)
+    batch.touched[key] = (seq, found)
+    return found
+
+
+def _clean(batch: Batch) -> None:
+    """Forget what was dirty, and accounts that have done nothing for long."""
+    for part in batch.parts.values():
+        engine = part.live.engine
+        engine.dirty_orders.clear()
+        for book in engine.books:
+            book.forget_changes()
+        if len(engine.accounts) > ACCOUNTS_CACHED_MAX + len(engine.orders):
+            idle = [key for key, account in engine.accounts.items() if not account.open_orders]
+            for account_id in idle:
+                del engine.accounts[account_id]
+
+
+def _held(engine: Engine, account_id: int) -> int:
+    account = engine.accounts.get(account_id)
+    return 0 if account is None else account.held_micros
+
+
+def _was_rejected(events: list[AnyEvent]) -> bool:
+    return bool(events) and isinstance(events[-1], Rejected)
+
+
+def _fill_in(result: Result, task: Task, part: MarketPart, events: list[AnyEvent]) -> None:
+    """Put what the events say about the task's own order (or orders) into its result."""
+    command, engine = task.command, part.live.engine
+    for event in events:
+        if isinstance(event, Traded):
+            result.fills.append(part.add_trade(event))
+        elif isinstance(event, Rejected):
+            result.reason = event.reason.value
+            result.missing_micros = event.missing_micros
+        elif not isinstance(event, Configured):
+            part.order_seqs[event.order_id] = engine.seq
+            if isinstance(event, Ended) and isinstance(command, CancelAll):
+                result.order_ids.append(event.order_id)
+    if isinstance(command, (Place, Amend, Cancel)):
+        order = engine.dirty_orders.get(command.order_id) or engine.orders.get(command.order_id)
+        if order is not None and order.account_id == command.account_id:
+            result.order = order
+
+
+def _tops(engine: Engine) -> list[Top]:
+    tops = []
+    for outcome, book in enumerate(engine.books):
+        if book.changed:
+            tops.append(Top(outcome, *book.top(BUY), *book.top(SELL)))
+    return tops
+
+
+def _market_change(part: MarketPart) -> MarketChange:
+    engine = part.live.engine
+    levels = []
+    for outcome, book in enumerate(engine.books):
+        for tick in sorted(book.changed):
+            lots = book.total_lots(tick)
+            is_bid = tick <= book.best_bid
+            levels.append(
+                Level(outcome, tick * book.tick_pips, lots if is_bid else 0, 0 if is_bid else lots)
+            )
+    return MarketChange(
+        engine.market_id,
+        part.seq_before,
+        engine.seq,
+        engine.ts_us,
+        levels,
+        part.tops,
+        [fill for _, fill in part.fills],
+        part.status,
+        engine.config if part.status is not None else None,
+    )
+
+
+def _touched_accounts(batch: Batch) -> list[int]:
+    return sorted(
+        {
+            order.account_id
+            for part in batch.parts.values()
+            for order in part.live.engine.dirty_orders.values()
+        }
+    )
+
+
+def _add_account_changes(accounts: dict[int, AccountChange], part: MarketPart) -> None:
+    engine = part.live.engine
+    market_id, seq, ts_us = engine.market_id, engine.seq, engine.ts_us
+    for order in engine.dirty_orders.values():
+        change: Any = OrderChange(market_id, part.order_seqs[order.order_id], ts_us, order)
+        accounts[order.account_id].orders.append(change)
+    for fill_seq, fill in part.fills:
+        _add_fill(accounts, market_id, fill_seq, ts_us, fill)
+    for account_id, outcome in sorted(part.traded):
+        account = engine.accounts[account_id]
+        accounts[account_id].positions.append(
+            PositionChange(
+                market_id,
+                seq,
+                outcome,
+                account.net_lots[outcome],
+                account.cost_micros[outcome],
+                account.realised_micros[outcome],
+            )
+        )
+
+
+def _add_fill(
+    accounts: dict[int, AccountChange], market_id: int, seq: int, ts_us: int, fill: Fill
+) -> None:
+    for account_id in {fill.trade.taker_account_id, fill.trade.maker_account_id}:
+        accounts[account_id].fills.append((market_id, seq, ts_us, fill))

@@ -1,0 +1,397 @@
+"""One database transaction per batch: everything that a shard's commands read and did.
+
+The same statements serve PostgreSQL (arrays, pipelined: one round trip to begin and read, one to
+write and commit) and SQLite (`executemany`). `Batch` collects; `prefetch` locks and reads; `write`
+persists. Nothing here decides anything: the engine has decided, the database's constraints check.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import Any, Final, NamedTuple, TypeVar
+
+import psycopg
+
+from accounts import ledger
+from kernel import bulk
+from trading.engine.engine import Engine
+from trading.engine.margin import AccountState
+from trading.engine.trade_ids import trade_id
+from trading.engine.types import (
+    RULES_VERSION,
+    SCHEMA_VERSION,
+    MarketStatus,
+    Traded,
+)
+from trading.pipeline import clock, order_rows
+from trading.pipeline.journal import JournalBody, JournalEntry, chain_hash, encode_body
+from trading.pipeline.messages import Fill, Top
+from trading.pipeline.tables import (
+    BOOK_STATES,
+    JOURNAL,
+    MARGINS,
+    POSITIONS,
+    RECEIPTS,
+    TRADES,
+)
+
+Told = TypeVar("Told")
+
+UNBOUNDED_MICROS: Final = 2**62
+"""The available funds of the house: it may go below zero."""
+
+
+class LeaseLostError(Exception):
+    """Another engine owns the shard now: nothing of this one may be committed any more."""
+
+
+class AccountsLockedError(Exception):
+    """An account that the batch needs stayed locked for too long; nothing was done yet."""
+
+
+class LiveMarket:
+    """A market in the memory of its engine's process, with what its rows need besides."""
+
+    __slots__ = ("config_bytes", "engine", "escrow_id", "fees_id", "journal_hash")
+
+    def __init__(self, engine: Engine, escrow_id: int, fees_id: int, journal_hash: bytes) -> None:
+        self.engine = engine
+        self.escrow_id = escrow_id
+        self.fees_id = fees_id
+        self.journal_hash = journal_hash
+        self.config_bytes = b"" if engine.config is None else encode_body(engine.config)
+
+
+class MarketPart:
+    """What a batch did to one market so far."""
+
+    __slots__ = (
+        "entries", "fills", "live", "new_orders", "order_seqs", "seq_before", "status", "tops",
+        "traded",
+    )  # fmt: skip
+
+    def __init__(self, live: LiveMarket) -> None:
+        self.live = live
+        self.seq_before = live.engine.seq
+        self.entries: list[JournalEntry] = []
+        self.fills: list[tuple[int, Fill]] = []
+        self.new_orders: set[str] = set()
+        self.order_seqs: dict[str, int] = {}
+        """By order the number of the command that last changed it."""
+        self.traded: set[tuple[int, int]] = set()
+        self.tops: list[Top] = []
+        self.status: MarketStatus | None = None
+
+    def add_trade(self, trade: Traded) -> Fill:
+        """Remember a trade of the engine's current command; return it with its id."""
+        engine = self.live.engine
+        self.order_seqs[trade.taker_order_id] = engine.seq
+        self.order_seqs[trade.maker_order_id] = engine.seq
+        fill = Fill(trade_id(engine.market_id, engine.ts_us, engine.seq, trade.index), trade)
+        self.fills.append((engine.seq, fill))
+        self.traded.add((trade.taker_account_id, trade.outcome))
+        self.traded.add((trade.maker_account_id, trade.outcome))
+        return fill
+
+
+class Batch:
+    """Everything that goes into one transaction of one shard.
+
+    `funds` is available micros by account for each locked account; the engine keeps it up to date.
+    `busy` are accounts that others have locked, `stopped` those of takers that may not trade.
+    `receipts` maps (account, key) to (body hash, encoded result), found or made here.
+    """
+
+    def __init__(self, *, shard: int, epoch: int, ts_us: int) -> None:
+        self.shard = shard
+        self.epoch = epoch
+        self.ts_us = ts_us
+        self.balances: dict[int, ledger.Balance] = {}
+        self.funds: dict[int, int] = {}
+        self.busy: set[int] = set()
+        self.stopped: dict[int, bool] = {}
+        self.database_us = 0
+        self.receipts: dict[tuple[int, str], tuple[bytes, bytes]] = {}
+        self.new_receipts: list[tuple[int, str, bytes, bytes, int]] = []
+        self.parts: dict[int, MarketPart] = {}
+        self.cash_changes: dict[int, int] = {}
+        self.held_changes: dict[int, int] = {}
+        self.halted = False
+        self.touched: dict[tuple[int, int], tuple[int, set[int]]] = {}
+        """By task (its id) and market: the accounts it can touch, and as of which command."""
+
+    def part(self, live: LiveMarket) -> MarketPart:
+        part = self.parts.get(live.engine.market_id)
+        if part is None:
+            part = self.parts[live.engine.market_id] = MarketPart(live)
+        return part
+
+    def add_receipt(self, account_id: int, key: str, body_hash: bytes, result: bytes) -> None:
+        self.receipts[account_id, key] = (body_hash, result)
+        self.new_receipts.append((account_id, key, body_hash, result, self.ts_us))
+
+
+LOCK_TIMEOUT: Final = "500ms"
+"""How long a batch waits for accounts that others have locked before it goes on without them."""
+IDLE_TIMEOUT: Final = "60s"
+"""The engine computes inside its transactions; one that is frozen there loses its lease anyway."""
+
+_LEASE: Final = (
+    "SELECT l.epoch, e.trading_halted OR e.maintenance{more} FROM trading_lease l"
+    " LEFT JOIN markets_exchange e ON e.id = 1 WHERE l.shard = {mark}"
+)
+_LEASE_SQLITE: Final = _LEASE.format(more="", mark="?")
+_MORE_POSTGRESQL: Final = (
+    f", {clock.NOW_SQL}, set_config('lock_timeout', '{LOCK_TIMEOUT}', true),"
+    f" set_config('idle_in_transaction_session_timeout', '{IDLE_TIMEOUT}', true),"
+    f" {bulk.LOOK_UP_BY_INDEX}"
+)
+_LEASE_POSTGRESQL: Final = _LEASE.format(more=_MORE_POSTGRESQL, mark="%s") + " FOR KEY SHARE OF l"
+
+
+class Wanted(NamedTuple):
+    """What a batch reads and locks before it begins.
+
+    `takers` are the accounts that send orders, `leaves_locked` says not to wait for accounts.
+    """
+
+    account_ids: set[int]
+    takers: set[int]
+    keys: set[tuple[int, str]]
+    leaves_locked: bool = False
+
+
+def prefetch(batch: Batch, wanted: Wanted) -> None:
+    """Check the lease, lock the accounts in order of id, read earlier answers and the halt.
+
+    Raises LeaseLostError, and AccountsLockedError unless the batch leaves locked accounts alone.
+    """
+    lease, locks, stopped, found = (bulk.open_cursor() for _ in range(4))
+    bulk.keep_plans()
+    try:
+        with bulk.pipeline():
+            bulk.begin()
+            statement = _LEASE_POSTGRESQL if bulk.is_postgresql() else _LEASE_SQLITE
+            bulk.execute(lease, statement, (batch.shard,))
+            if wanted.account_ids:
+                ledger.send_lock(locks, wanted.account_ids, skip_locked=wanted.leaves_locked)
+            if wanted.takers:
+                ledger.send_stopped(stopped, wanted.takers)
+            if wanted.keys:
+                _send_receipts(found, wanted.keys)
+    except psycopg.errors.LockNotAvailable as fault:
+        if wanted.leaves_locked:
+            raise
+        raise AccountsLockedError(str(fault)) from fault
+    # Read only here: inside the pipeline each first read would be a round trip of its own.
+    row = lease.fetchone()
+    if row is None or row[0] != batch.epoch:
+        raise LeaseLostError(f"shard {batch.shard}: epoch {batch.epoch} is over")
+    batch.halted = bool(row[1])
+    batch.database_us = row[2] if bulk.is_postgresql() else clock.database_now_us()
+    if wanted.account_ids:
+        batch.balances = ledger.read_lock(locks)
+        batch.busy = wanted.account_ids - batch.balances.keys()
+    if wanted.takers:
+        batch.stopped = ledger.read_stopped(stopped)
+    for account_id, key, body_hash, answer in found.fetchall() if wanted.keys else ():
+        batch.receipts[account_id, key] = (bytes(body_hash), bytes(answer))
+    for account_id, balance in batch.balances.items():
+        unbounded = balance.kind == "house"
+        batch.funds[account_id] = UNBOUNDED_MICROS if unbounded else balance.available_micros
+
+
+def _send_receipts(cursor: Any, keys: set[tuple[int, str]]) -> None:
+    select = "SELECT r.account_id, r.key, r.body_hash, r.answer FROM trading_receipt r"
+    pairs = sorted(keys)
+    if bulk.is_postgresql():
+        bulk.execute(
+            cursor,
+            f"{select} JOIN unnest(%s::bigint[], %s::text[]) AS k(account_id, key)"
+            " ON r.account_id = k.account_id AND r.key = k.key",
+            [
+                bulk.array_literal("bigint", [account_id for account_id, _ in pairs]),
+                bulk.array_literal("text", [key for _, key in pairs]),
+            ],
+        )
+        return
+    marks = ", ".join("(?, ?)" for _ in pairs)
+    cursor.execute(
+        f"{select} WHERE (r.account_id, r.key) IN (VALUES {marks})",
+        [value for pair in pairs for value in pair],
+    )
+
+
+def write(batch: Batch, meanwhile: Callable[[], Told]) -> Told:
+    """Persist all parts of the batch and commit the caller's transaction (PostgreSQL).
+
+    Returns what `meanwhile` does, which runs before the COMMIT, while the database is at work.
+    """
+    cursor = bulk.open_cursor()
+    with bulk.committing_pipeline():
+        for part in batch.parts.values():
+            _write_orders(cursor, part)
+            _write_trades(cursor, part)
+            _write_accounts(cursor, part)
+            _write_journal(cursor, batch, part)
+        RECEIPTS.insert(cursor, batch.new_receipts)
+        entries = [entry for part in batch.parts.values() for entry in _transfers(part)]
+        _sum_changes(batch, entries)
+        ledger.post(entries, holds=batch.held_changes, cursor=cursor)
+        told = meanwhile()
+    return told
+
+
+def _write_orders(cursor: Any, part: MarketPart) -> None:
+    engine = part.live.engine
+    new, changed = [], []
+    for order in engine.dirty_orders.values():
+        seq = part.order_seqs[order.order_id]
+        row = order_rows.build_row(order, market_id=engine.market_id, ts_us=engine.ts_us, seq=seq)
+        if order.order_id in part.new_orders:
+            new.append(row)
+        else:
+            changed.append((row[0], *row[order_rows.FIXED :]))
+    order_rows.TABLE.insert(cursor, new)
+    order_rows.TABLE.update(cursor, order_rows.CHANGING, changed)
+
+
+def _write_trades(cursor: Any, part: MarketPart) -> None:
+    engine = part.live.engine
+    TRADES.insert(
+        cursor,
+        [
+            (
+                fill.trade_id,
+                engine.market_id,
+                seq,
+                trade.outcome,
+                trade.taker_side,
+                trade.price_pips,
+                trade.quantity_lots,
+                trade.price_pips * trade.quantity_lots,
+                trade.kind.value,
+                trade.taker_account_id,
+                trade.maker_account_id,
+                trade.taker_order_id,
+                trade.maker_order_id,
+                trade.taker_cash_micros,
+                trade.maker_cash_micros,
+                trade.taker_fee_micros,
+                trade.maker_fee_micros,
+                engine.ts_us,
+            )
+            for seq, fill in part.fills
+            for trade in (fill.trade,)
+        ],
+    )
+
+
+def _write_accounts(cursor: Any, part: MarketPart) -> None:
+    engine = part.live.engine
+    MARGINS.upsert(
+        cursor,
+        [
+            _margin_row(engine.market_id, engine.accounts[account_id])
+            for account_id in engine.list_dirty_accounts()
+        ],
+    )
+    POSITIONS.upsert(
+        cursor,
+        [
+            (
+                engine.market_id,
+                account_id,
+                outcome,
+                account.net_lots[outcome],
+                account.cost_micros[outcome],
+                account.realised_micros[outcome],
+            )
+            for account_id, outcome in sorted(part.traded)
+            for account in (engine.accounts[account_id],)
+        ],
+    )
+
+
+def _margin_row(market_id: int, account: AccountState) -> tuple[int, ...]:
+    return (
+        market_id,
+        account.account_id,
+        account.collateral_lots,
+        account.held_micros,
+        account.net_paid_micros,
+        account.fees_micros,
+    )
+
+
+def _write_journal(cursor: Any, batch: Batch, part: MarketPart) -> None:
+    live, engine = part.live, part.live.engine
+    body = encode_body(JournalBody(part.entries, part.tops))
+    live.journal_hash = chain_hash(live.journal_hash, body)
+    row = (
+        engine.market_id,
+        part.seq_before + 1,
+        engine.seq,
+        batch.shard,
+        batch.epoch,
+        engine.ts_us,
+        RULES_VERSION,
+        SCHEMA_VERSION,
+        body,
+        live.journal_hash,
+    )
+    JOURNAL.insert(cursor, [row])
+    if engine.status is None or engine.config is None:
+        return
+    if part.status is not None:
+        live.config_bytes = encode_body(engine.config)
+    BOOK_STATES.upsert(
+        cursor,
+        [
+            (
+                engine.market_id,
+                engine.seq,
+                engine.ts_us,
+                engine.status.value,
+                live.config_bytes,
+                live.journal_hash,
+            )
+        ],
+    )
+
+
+def _transfers(part: MarketPart) -> Iterable[ledger.Entry]:
+    """Yield a trade's transfers: per side one between account and escrow, and one for its fee."""
+    live = part.live
+    market_id = live.engine.market_id
+    for _, fill in part.fills:
+        trade = fill.trade
+        for account_id, cash_micros, fee_micros in (
+            (trade.taker_account_id, trade.taker_cash_micros, trade.taker_fee_micros),
+            (trade.maker_account_id, trade.maker_cash_micros, trade.maker_fee_micros),
+        ):
+            if cash_micros < 0:
+                yield ledger.Entry(
+                    account_id, live.escrow_id, -cash_micros, "trade", fill.trade_id, market_id
+                )
+            elif cash_micros > 0:
+                yield ledger.Entry(
+                    live.escrow_id, account_id, cash_micros, "trade", fill.trade_id, market_id
+                )
+            if fee_micros:
+                yield ledger.Entry(
+                    account_id, live.fees_id, fee_micros, "fee", fill.trade_id, market_id
+                )
+
+
+def _sum_changes(batch: Batch, entries: list[ledger.Entry]) -> None:
+    """Derive by how much each account's cash and hold changed from its funds and transfers."""
+    cash = batch.cash_changes
+    for entry in entries:
+        cash[entry.debit_account_id] = cash.get(entry.debit_account_id, 0) - entry.amount_micros
+        cash[entry.credit_account_id] = cash.get(entry.credit_account_id, 0) + entry.amount_micros
+    for part in batch.parts.values():
+        for account_id in part.live.engine.list_dirty_accounts():
+            balance = batch.balances[account_id]
+            before = UNBOUNDED_MICROS if balance.kind == "house" else balance.available_micros
+            change = cash.get(account_id, 0) - (batch.funds[account_id] - before)
+            if change:
+                batch.held_changes[account_id] = change

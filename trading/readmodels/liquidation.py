@@ -1,0 +1,88 @@
+"""What holdings would bring if they were sold now: against the books as they stand, fees paid.
+
+A mark is what the market thinks a contract is worth; nobody may be there to pay it. Here each
+position is sold to the best bids (contracts against an outcome: to its asks) as a taker. The
+account's own orders and those of its owner are not there to trade with.
+"""
+
+from collections.abc import Collection, Iterable, Mapping
+from typing import Final
+
+from django.db.models import Sum
+from django.utils import timezone
+
+from accounts.models import Account
+from markets.models import Market
+from trading.engine.fees import compute_basis, round_up
+from trading.engine.types import BUY, PAYOUT_PIPS, SELL, Fees
+from trading.models import Order
+from trading.pipeline.config import fees_of
+from trading.readmodels.holdings import Holding
+
+Levels = list[tuple[int, int]]
+"""[(what a contract is sold for in pips, lots)], best first."""
+_NONE: Final[Levels] = []
+
+
+def value_sold(
+    account: Account, holdings: Collection[Holding], markets: Mapping[int, Market]
+) -> dict[int, int]:
+    """Return what the holding in each market would bring, in micros, in one query.
+
+    Left out are markets that don't trade, and those whose books don't take all of it.
+    """
+    trading = [row for row in holdings if _is_trading(markets[row.market_id])]
+    books = _read_books(account, [row.market_id for row in trading])
+    found = {
+        row.market_id: _value_holding(row, books, fees_of(markets[row.market_id]))
+        for row in trading
+    }
+    return {market_id: micros for market_id, micros in found.items() if micros is not None}
+
+
+def _is_trading(market: Market) -> bool:
+    return market.status == Market.Status.OPEN and market.close_at > timezone.now()
+
+
+def _read_books(
+    account: Account, market_ids: Collection[int]
+) -> dict[tuple[int, int, int], Levels]:
+    """Return who would buy, by (market, book, side of the order)."""
+    orders = Order.objects.filter(market__in=market_ids).open().exclude(owner_id=account.owner_id)
+    rows = orders.values_list("market_id", "outcome_index", "side", "price_pips")
+    books: dict[tuple[int, int, int], Levels] = {}
+    for market_id, outcome, side, price_pips, lots in rows.annotate(lots=Sum("remaining_lots")):
+        sold_pips = price_pips if side == BUY else PAYOUT_PIPS - price_pips
+        books.setdefault((market_id, outcome, side), []).append((sold_pips, int(lots)))
+    for levels in books.values():
+        levels.sort(reverse=True)
+    return books
+
+
+def _value_holding(
+    holding: Holding, books: Mapping[tuple[int, int, int], Levels], fees: Fees
+) -> int | None:
+    """Contracts against an outcome are in `locked_micros` at 1 each: of that, what they bring."""
+    total_micros = holding.locked_micros
+    for outcome, lots in enumerate(holding.position_lots):
+        levels = books.get((holding.market_id, outcome, BUY if lots > 0 else SELL), _NONE)
+        brought_micros = compute_sale_micros(abs(lots), levels, fees)
+        if brought_micros is None:
+            return None
+        total_micros += brought_micros - max(0, PAYOUT_PIPS * -lots)
+    return total_micros
+
+
+def compute_sale_micros(lots: int, levels: Iterable[tuple[int, int]], fees: Fees) -> int | None:
+    """Return what the sale of all lots brings, less its fee; None if there are too few buyers."""
+    gross_micros = basis = fee_micros = 0
+    for price_pips, offered_lots in levels:
+        if not lots:
+            break
+        sold_lots = min(lots, offered_lots)
+        basis += compute_basis(fees, price_pips, sold_lots)
+        due_micros = round_up(fees, fees.taker_rate_ppm * basis) - fee_micros
+        fee_micros += min(due_micros, min(price_pips, PAYOUT_PIPS - price_pips) * sold_lots)
+        gross_micros += price_pips * sold_lots
+        lots -= sold_lots
+    return None if lots else gross_micros - fee_micros

@@ -1,0 +1,111 @@
+"""Books and tickers as the API answers them: whole, of one moment each, never naming an account.
+
+A book is as of the last commit. Tickers are put together once a second at most, for everybody; who
+gets which of them is `Market.objects`' say.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from kernel.cache import FreshCache, SharedRead
+from kernel.errors import ApiError
+from kernel.units import format_quantity
+from trading.feed.reads import book_from_database, read_live_listed
+from trading.pipeline import instruments
+from trading.pipeline.instruments import Instrument
+from trading.pipeline.messages import Level
+from trading.readmodels import queries
+from trading.readmodels.queries import OutcomeSummary
+from trading.wire.reading import read_limit
+from trading.wire.render import Levels, show_book, show_price
+from trading.wire.schema import BookAnswer, Ticker, TickerPage
+from web.pagination import build_page, decode_cursor
+
+FRESH_SECONDS: Final = 0.9
+TICKERS_MAX: Final = 1_000
+_ORDER: Final = ("market", "outcome")
+_ALL: Final = "all"
+
+_books: SharedRead[int, tuple[int, int, list[Level]]] = SharedRead(book_from_database)
+
+
+async def read_book(market_id: int) -> tuple[int, int, list[Level]]:
+    """Return (seq, ts_us, levels) as of the last commit."""
+    return await _books.get(market_id)
+
+
+async def get_book(instrument: Instrument) -> BookAnswer:
+    seq, ts_us, levels = await read_book(instrument.id)
+    return show_book(instrument, seq, ts_us, split_levels(levels, instrument.book_count))
+
+
+def split_levels(levels: list[Level], book_count: int) -> list[tuple[Levels, Levels]]:
+    """Return (bids, asks) of each book, best first."""
+    books: list[tuple[Levels, Levels]] = [([], []) for _ in range(book_count)]
+    for level in sorted(levels, key=lambda level: level.price_pips):
+        bids, asks = books[level.outcome]
+        if level.bid_lots:
+            bids.append((level.price_pips, level.bid_lots))
+        if level.ask_lots:
+            asks.append((level.price_pips, level.ask_lots))
+    for bids, _ in books:
+        bids.reverse()
+    return books
+
+
+async def get_tickers(params: Mapping[str, str], user_id: int | None) -> TickerPage:
+    """Return tickers by market and outcome; of one market (also an unlisted one) if it is named."""
+    limit = read_limit(params.get("limit"), default=TICKERS_MAX, most=TICKERS_MAX)
+    everything = await _summaries.get(_ALL)
+    assert everything is not None
+    market_ids = await _find_markets(params.get("market"), user_id)
+    after = _read_cursor(params.get("cursor"))
+    rows = [row for row in everything if row.instrument.id in market_ids and _key(row) > after]
+    page = build_page(rows[: limit + 1], limit, lambda row: list(_key(row)), _ORDER)
+    return TickerPage(results=[show_ticker(row) for row in page.rows], next_cursor=page.next_cursor)
+
+
+async def _find_markets(slug: str | None, user_id: int | None) -> frozenset[int]:
+    if slug is not None:
+        return frozenset({(await instruments.get_instrument(slug, user_id)).id})
+    return await _listed.get(user_id) or frozenset()
+
+
+def show_ticker(row: OutcomeSummary) -> Ticker:
+    top, day = row.top, row.day
+    return Ticker(
+        market=row.instrument.slug,
+        outcome=row.instrument.codes[top.outcome],
+        last=show_price(day.last_pips),
+        bid=show_price(top.bid_pips),
+        bid_quantity=format_quantity(top.bid_lots),
+        ask=show_price(top.ask_pips),
+        ask_quantity=format_quantity(top.ask_lots),
+        volume_24h=format_quantity(day.volume_lots),
+        change_24h=show_price(day.change_pips),
+        open_interest=format_quantity(day.open_interest_lots),
+        seq=row.seq,
+    )
+
+
+def _key(row: OutcomeSummary) -> tuple[int, int]:
+    return row.instrument.id, row.top.outcome
+
+
+def _read_cursor(cursor: str | None) -> tuple[int, int]:
+    if not cursor:
+        return (0, -1)
+    values: Any = decode_cursor(cursor, _ORDER)
+    if not all(type(value) is int for value in values):
+        raise ApiError(400, "bad_cursor", "this cursor is not one of ours for this list", "cursor")
+    return values[0], values[1]
+
+
+def _read_listed(user_id: int | None) -> frozenset[int]:
+    return frozenset(read_live_listed(user_id))
+
+
+_summaries: FreshCache[str, list[OutcomeSummary]] = FreshCache(
+    lambda _: queries.list_outcome_summaries(), seconds=FRESH_SECONDS
+)
+_listed: FreshCache[int | None, frozenset[int]] = FreshCache(_read_listed, seconds=FRESH_SECONDS)

@@ -1,0 +1,120 @@
+"""What trading keeps of a user, for `accounts.own_data`, and how it lets go of one who leaves."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+import msgspec
+
+from accounts.models import Account
+from accounts.own_data import CHUNK_ROWS, read_in_chunks, show_value
+from accounts.registry import DataTable
+from kernel.units import format_amount, format_quantity
+from markets.actions import check_not_in_maintenance
+from trading.actions import do_cancel_orders, do_cancel_own_orders
+from trading.api.show_own import show_amount, show_fill, show_row
+from trading.feed.reads import read_cards
+from trading.models import Margin, Notification, NotificationChoice, Order, Position
+from trading.notifications.sentences import describe_all
+from trading.pipeline.instruments import Instrument
+from trading.readmodels.queries import list_fills
+from trading.wire import schema
+
+Rows = Iterator[Mapping[str, Any]]
+
+ORDER_COLUMNS: Final = schema.OrderState.__struct_fields__
+FILL_COLUMNS: Final = schema.OwnFill.__struct_fields__
+POSITION_COLUMNS: Final = ("market", "outcome", "bought_less_sold", "cost", "realised_profit")
+MARKET_COLUMNS: Final = ("market", "held", "fees", "net_paid", "payout")
+NOTIFICATION_COLUMNS: Final = ("kind", "created_at", "read_at", "title", "detail")
+
+
+class _Cards:
+    """Markets' instruments, each read once."""
+
+    def __init__(self) -> None:
+        self._known: dict[int, Instrument] = {}
+
+    def get(self, market_id: int) -> Instrument:
+        if market_id not in self._known:
+            self._known.update(read_cards([market_id]))
+        return self._known[market_id]
+
+
+def list_orders(user_id: int) -> Rows:
+    instruments = _Cards()
+    for row in read_in_chunks(Order.objects.filter(account__in=_accounts(user_id))):
+        yield msgspec.to_builtins(show_row(row, instruments.get(row.market_id)))
+
+
+def list_own_fills(user_id: int) -> Rows:
+    """Newest first: that is how both of their indexes are read together."""
+    instruments = _Cards()
+    for account_id in _accounts(user_id):
+        before = None
+        while fills := list_fills(account_id, beyond=before, count=CHUNK_ROWS):
+            for fill in fills:
+                yield msgspec.to_builtins(show_fill(fill, instruments.get(fill.trade.market_id)))
+            before = fills[-1].trade.id
+
+
+def list_positions(user_id: int) -> Rows:
+    instruments = _Cards()
+    for row in read_in_chunks(Position.objects.filter(account__in=_accounts(user_id))):
+        instrument = instruments.get(row.market_id)
+        yield {
+            "market": instrument.slug,
+            "outcome": instrument.codes[row.outcome_index],
+            "bought_less_sold": format_quantity(row.net_lots),
+            "cost": format_amount(row.cost_micros),
+            "realised_profit": format_amount(row.realised_micros),
+        }
+
+
+def list_markets_entered(user_id: int) -> Rows:
+    instruments = _Cards()
+    for row in read_in_chunks(Margin.objects.filter(account__in=_accounts(user_id))):
+        yield {
+            "market": instruments.get(row.market_id).slug,
+            "held": format_amount(row.held_micros),
+            "fees": format_amount(row.fees_micros),
+            "net_paid": format_amount(row.net_paid_micros),
+            "payout": show_amount(row.payout_micros),
+        }
+
+
+def list_notifications(user_id: int) -> Rows:
+    found = Notification.objects.filter(user=user_id).select_related("market")
+    rows = list(read_in_chunks(found.prefetch_related("market__outcomes")))  # so many are kept
+    for row, told in zip(rows, describe_all(rows), strict=True):
+        shown = {name: show_value(getattr(row, name)) for name in NOTIFICATION_COLUMNS[:-2]}
+        yield {**shown, "title": told.title, "detail": told.detail}
+
+
+def forget_user(user_id: int) -> None:
+    """Delete what they were told and what they wanted to hear of."""
+    Notification.objects.filter(user=user_id).delete()
+    NotificationChoice.objects.filter(user=user_id).delete()
+
+
+def cancel_orders(account_id: int, by_operator: bool) -> None:
+    """End an account's open orders because its owner leaves, or is stopped by an operator."""
+    check_not_in_maintenance()
+    account = Account.objects.get(pk=account_id)
+    if by_operator:
+        do_cancel_orders(account, by=None)
+    else:
+        do_cancel_own_orders(account)
+
+
+def _accounts(user_id: int) -> list[int]:
+    accounts = Account.objects.filter(owner=user_id).order_by("number")
+    return list(accounts.values_list("pk", flat=True))
+
+
+TABLES: Final = (
+    DataTable("orders", ORDER_COLUMNS, list_orders),
+    DataTable("fills", FILL_COLUMNS, list_own_fills),
+    DataTable("positions", POSITION_COLUMNS, list_positions),
+    DataTable("markets_entered", MARKET_COLUMNS, list_markets_entered),
+    DataTable("notifications", NOTIFICATION_COLUMNS, list_notifications),
+)

@@ -1,0 +1,292 @@
+"""Folds the journal into what charts, tickers and lists show: candles and statistics.
+
+Candles are one-minute rows per book; a minute in which nothing happened has none. Prices are those
+of the trades; best prices and open interest are those at the minute's end, open interest being the
+market's (contracts in being: escrow / 10,000). Every row says which journal sequence number it
+reflects, and the rows of a market change in one transaction: so deriving may stop anywhere, run
+twice, and go on later, and `rebuild` gives the same rows from nothing. The same fold, once for each
+row of the journal, tells people of their fills (`trading.notifications.notify`).
+"""
+
+from collections.abc import Iterable, Iterator
+from datetime import timedelta
+from itertools import islice
+from typing import Final, NamedTuple
+
+from django.db import connection, transaction
+from django.db.models import Count, F, OuterRef, Subquery, Sum
+from django.db.models.functions import Coalesce
+from django.utils import timezone
+
+from kernel.clock import from_datetime
+from markets.models import Market, MarketStats
+from trading.engine.types import PAYOUT_PIPS, Traded
+from trading.models import BookState, Candle, JournalRow, OutcomeStats, Position
+from trading.notifications import notify
+from trading.pipeline.journal import JournalBody, read_rows
+
+ROWS_MAX: Final = 500
+"""Journal rows folded in one transaction."""
+MINUTE_US: Final = 60_000_000
+DAY_MINUTES: Final = 24 * 60
+REFRESHED_FOR: Final = timedelta(hours=25)
+"""A market without commands for so long has no volume of the last 24 hours any more."""
+
+CANDLE_FIELDS: Final = (
+    "open_pips", "high_pips", "low_pips", "close_pips", "bid_pips", "ask_pips", "volume_lots",
+    "open_interest_lots", "trades", "seq",
+)  # fmt: skip
+STATS_FIELDS: Final = (
+    "last_pips", "bid_pips", "ask_pips", "volume_lots", "trades", "open_interest_lots", "seq",
+)  # fmt: skip
+
+Key = tuple[int, int]
+"""(outcome, minute)."""
+
+
+class Projection:
+    """A market's candles and statistics while rows of its journal are added, in order."""
+
+    def __init__(self, stats: list[OutcomeStats], candles: Iterable[Candle] = ()) -> None:
+        self.stats = stats
+        self.candles: dict[Key, Candle] = {}
+        for candle in candles:
+            self.candles[candle.outcome_index, candle.minute] = candle
+        self.changed: dict[Key, Candle] = {}
+        self.today_lots = 0
+        """Of what was added, the volume of the last day."""
+        self._today = _day_ago()
+
+    @classmethod
+    def empty(cls, market: Market) -> "Projection":
+        return cls([OutcomeStats(market=market, outcome_index=i) for i in range(market.book_count)])
+
+    @property
+    def seq(self) -> int:
+        return self.stats[0].seq
+
+    def add(self, row: JournalRow, body: JournalBody) -> None:
+        minute = row.ts_us // MINUTE_US
+        for trade in _trades(body):
+            self._add_trade(trade, minute)
+        for top in body.tops:
+            stats = self.stats[top.outcome]
+            stats.bid_pips, stats.ask_pips = top.bid_pips, top.ask_pips
+            self._candle(top.outcome, minute)
+        for stats in self.stats:
+            stats.seq = row.seq_last
+            candle = self.candles.get((stats.outcome_index, minute))
+            if candle is not None:
+                self._end_minute(candle, stats)
+
+    def _add_trade(self, trade: Traded, minute: int) -> None:
+        candle, stats = self._candle(trade.outcome, minute), self.stats[trade.outcome]
+        price_pips = stats.last_pips = trade.price_pips
+        if candle.open_pips is None:
+            candle.open_pips = price_pips
+        candle.high_pips = max(candle.high_pips or price_pips, price_pips)
+        candle.low_pips = min(candle.low_pips or price_pips, price_pips)
+        candle.close_pips = price_pips
+        for row in (candle, stats):
+            row.volume_lots += trade.quantity_lots
+            row.trades += 1
+        if minute > self._today:
+            self.today_lots += trade.quantity_lots
+        # What both sides pay in together is what escrow grows by.
+        more_lots = -(trade.taker_cash_micros + trade.maker_cash_micros) // PAYOUT_PIPS
+        for stats in self.stats:
+            stats.open_interest_lots += more_lots
+
+    def _candle(self, outcome: int, minute: int) -> Candle:
+        candle = self.candles.get((outcome, minute))
+        if candle is None:
+            candle = self.candles[outcome, minute] = Candle(
+                market_id=self.stats[0].market_id, outcome_index=outcome, minute=minute, seq=0
+            )
+        return candle
+
+    def _end_minute(self, candle: Candle, stats: OutcomeStats) -> None:
+        """Bring what a candle shows of the end of its minute up to date."""
+        candle.bid_pips, candle.ask_pips = stats.bid_pips, stats.ask_pips
+        candle.open_interest_lots = stats.open_interest_lots
+        candle.seq = stats.seq
+        self.changed[candle.outcome_index, candle.minute] = candle
+
+
+class Difference(NamedTuple):
+    """A stored row that is not what the journal says; None where there is none."""
+
+    what: str
+    stored: tuple[object, ...] | None
+    derived: tuple[object, ...] | None
+
+
+# --- incremental ---------------------------------------------------------------------------------
+
+
+def list_behind(count_max: int) -> list[int]:
+    """Return markets whose journal has rows that are not derived yet."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT b.market_id FROM trading_bookstate b LEFT JOIN trading_outcomestats s"
+            " ON s.market_id = b.market_id AND s.outcome_index = 0"
+            " WHERE b.seq > COALESCE(s.seq, 0) ORDER BY b.market_id LIMIT %s",
+            [count_max],
+        )
+        return [row[0] for row in cursor.fetchall()]
+
+
+def project_market(market_id: int) -> None:
+    """Derive everything that the journal of a market has by now."""
+    market = Market.objects.get(pk=market_id)
+    _ensure_rows(market)
+    while _project_some(market):
+        pass
+
+
+def _ensure_rows(market: Market) -> None:
+    rows = Projection.empty(market).stats
+    if OutcomeStats.objects.filter(market=market).count() < len(rows):
+        OutcomeStats.objects.bulk_create(rows, ignore_conflicts=True)
+    MarketStats.objects.get_or_create(market=market)
+
+
+def _project_some(market: Market) -> bool:
+    """Fold some rows in one transaction; return whether there may be more."""
+    with transaction.atomic():
+        stats = list(
+            OutcomeStats.objects.select_for_update().filter(market=market).order_by("outcome_index")
+        )
+        rows = list(islice(read_rows(market.pk, stats[0].seq), ROWS_MAX))
+        if not rows:
+            return False
+        minute = rows[0][0].ts_us // MINUTE_US
+        derived = Projection(stats, Candle.objects.filter(market=market, minute=minute))
+        for row, body in rows:
+            derived.add(row, body)
+        _store(derived, list(derived.changed.values()))
+        notify.tell_of(market.pk, (body for _row, body in rows))
+    return len(rows) == ROWS_MAX
+
+
+def _store(derived: Projection, candles: list[Candle]) -> None:
+    Candle.objects.bulk_create(
+        candles,
+        batch_size=1_000,
+        update_conflicts=True,
+        unique_fields=("market", "outcome_index", "minute"),
+        update_fields=CANDLE_FIELDS,
+    )
+    OutcomeStats.objects.bulk_update(derived.stats, STATS_FIELDS)
+    MarketStats.objects.filter(market_id=derived.stats[0].market_id).update(
+        volume_lots=sum(stats.volume_lots for stats in derived.stats),
+        volume_24h_lots=F("volume_24h_lots") + derived.today_lots,
+        last_price_pips=derived.stats[0].last_pips,
+        traders=_count_traders(),
+    )
+
+
+def _day_ago() -> int:
+    """Return the last minute that is not of the last day any more."""
+    return from_datetime(timezone.now()) // MINUTE_US - DAY_MINUTES
+
+
+def _count_traders() -> Coalesce:
+    traders = Position.objects.filter(market_id=OuterRef("market_id")).order_by()
+    counted = traders.values("market_id").annotate(n=Count("account_id", distinct=True))
+    return Coalesce(Subquery(counted.values("n")), 0)
+
+
+def refresh_stats(market_ids: Iterable[int] | None = None) -> None:
+    """Count traders and the last day's volume, of markets where something happened lately."""
+    if market_ids is None:
+        since_us = from_datetime(timezone.now() - REFRESHED_FOR)
+        moved = BookState.objects.filter(ts_us__gt=since_us)
+        market_ids = list(moved.values_list("market_id", flat=True))
+    today = Candle.objects.filter(market_id=OuterRef("market_id"), minute__gt=_day_ago()).order_by()
+    volume = today.values("market_id").annotate(n=Sum("volume_lots"))
+    rows = MarketStats.objects.filter(market_id__in=market_ids)
+    with transaction.atomic():
+        # Locked first: what is counted then has all that was folded before.
+        list(rows.select_for_update().order_by("market_id").values_list("market_id", flat=True))
+        rows.update(
+            volume_24h_lots=Coalesce(Subquery(volume.values("n")), 0), traders=_count_traders()
+        )
+
+
+# --- from nothing --------------------------------------------------------------------------------
+
+
+def rebuild_market(market_id: int) -> list[Difference]:
+    """Make a market's rows again from nothing, then go on; return where the stored ones differed.
+
+    They are compared at the sequence number that they reflect.
+    """
+    market = Market.objects.get(pk=market_id)
+    _ensure_rows(market)
+    with transaction.atomic():
+        stored = list(
+            OutcomeStats.objects.select_for_update().filter(market=market).order_by("outcome_index")
+        )
+        derived = Projection.empty(market)
+        for row, body in _rows_until(market_id, stored[0].seq):
+            derived.add(row, body)
+        differences = list(_compare(market, stored, derived))
+        if differences:
+            _replace(market, stored, derived)
+    project_market(market_id)
+    refresh_stats([market_id])
+    return differences
+
+
+def _rows_until(market_id: int, seq: int) -> Iterator[tuple[JournalRow, JournalBody]]:
+    for row, body in read_rows(market_id):
+        if row.seq_last > seq:
+            return
+        yield row, body
+
+
+def _compare(
+    market: Market, stored: list[OutcomeStats], derived: Projection
+) -> Iterator[Difference]:
+    for old, new in zip(stored, derived.stats, strict=True):
+        yield from _differ(f"statistics of outcome {new.outcome_index}", old, new, STATS_FIELDS)
+    candles = {
+        (candle.outcome_index, candle.minute): candle
+        for candle in Candle.objects.filter(market=market)
+    }
+    for key in sorted(candles.keys() | derived.candles.keys()):
+        what = f"candle of outcome {key[0]}, minute {key[1]}"
+        yield from _differ(what, candles.get(key), derived.candles.get(key), CANDLE_FIELDS)
+    stats = MarketStats.objects.get(market=market)
+    volume_lots = sum(row.volume_lots for row in derived.stats)
+    old_figures = (stats.volume_lots, stats.last_price_pips)
+    new_figures = (volume_lots, derived.stats[0].last_pips)
+    if old_figures != new_figures:
+        yield Difference("statistics of the market", old_figures, new_figures)
+
+
+def _differ(
+    what: str,
+    old: Candle | OutcomeStats | None,
+    new: Candle | OutcomeStats | None,
+    fields: tuple[str, ...],
+) -> Iterator[Difference]:
+    stored = None if old is None else tuple(getattr(old, name) for name in fields)
+    derived = None if new is None else tuple(getattr(new, name) for name in fields)
+    if stored != derived:
+        yield Difference(what, stored, derived)
+
+
+def _replace(market: Market, stored: list[OutcomeStats], derived: Projection) -> None:
+    Candle.objects.filter(market=market).delete()
+    for old, new in zip(stored, derived.stats, strict=True):
+        new.pk = old.pk
+    _store(derived, list(derived.candles.values()))
+
+
+def _trades(body: JournalBody) -> Iterator[Traded]:
+    for entry in body.entries:
+        for event in entry.events:
+            if isinstance(event, Traded):
+                yield event

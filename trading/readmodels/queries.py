@@ -1,0 +1,296 @@
+"""Reads of orders, fills, candles and market figures that more than one caller needs."""
+
+import time
+from collections.abc import Collection, Sequence
+from typing import Any, Final, NamedTuple
+from uuid import UUID
+
+from django.db.models import F, Max, Min, OuterRef, Q, QuerySet, Subquery, Sum
+from django.db.models.functions import Coalesce
+
+from accounts.models import User
+from kernel.errors import not_found
+from markets.models import FINAL_STATUSES, HIDDEN_STATUSES, Market
+from markets.queries import SLUG_PATTERN
+from trading.feed.reads import book_from_database, read_lasts, read_markets
+from trading.feed.replica import find_tops
+from trading.models import Candle, Margin, Order, OutcomeStats, Trade
+from trading.pipeline.instruments import Instrument
+from trading.pipeline.messages import Top
+
+DAY_MINUTES: Final = 24 * 60
+"""How many trades the statistics are at most behind."""
+
+
+class OwnFill(NamedTuple):
+    """A trade from the side of one account."""
+
+    trade: Trade
+    order: Order
+    is_taker: bool
+
+
+def find_own_market(slug: str, *, account_id: int, user_id: int | None) -> int:
+    """Return a market that the user may see, or once traded in; the same 404 for any other."""
+    found = None
+    if SLUG_PATTERN.fullmatch(slug):
+        found = Market.objects.filter(slug=slug).values_list("pk", flat=True).first()
+    if found is None:
+        raise not_found("this market")
+    if not Margin.objects.filter(account_id=account_id, market_id=found).exists():
+        user = None if user_id is None else User.objects.get(pk=user_id)
+        if not Market.objects.visible_to(user).filter(pk=found).exists():
+            raise not_found("this market")
+    return found
+
+
+def list_fills(
+    account_id: int,
+    *,
+    market_id: int | None = None,
+    order_id: str | None = None,
+    since_us: int | None = None,
+    beyond: UUID | None = None,
+    count: int,
+) -> list[OwnFill]:
+    """Return up to `count` of an account's fills, newest first, or with `since_us` oldest first.
+
+    `beyond` is the last trade of the page before. Two index scans, merged: one condition with OR
+    would sort an account's whole history. The account's index is to lead, whichever market is
+    asked for: most accounts made few of a market's trades. So the market is compared as a number
+    of no index.
+    """
+    is_forward = since_us is not None
+    trades = Trade.objects.order_by("id" if is_forward else "-id")
+    if since_us is not None:  # ids sort by time, to the millisecond
+        first = UUID(int=since_us // 1000 << 80)
+        trades = trades.filter(id__gte=first, created_at_us__gte=since_us)
+    if market_id is not None:
+        trades = trades.alias(market_number=F("market_id") + 0).filter(market_number=market_id)
+    if beyond is not None:
+        trades = trades.filter(**{"id__gt" if is_forward else "id__lt": beyond})
+    sides = []
+    for is_taker, role in ((True, "taker"), (False, "maker")):
+        mine = trades.filter(**{f"{role}_account": account_id})
+        if order_id is not None:
+            mine = mine.filter(**{f"{role}_order_id": order_id})
+        sides += [(trade, is_taker) for trade in mine[:count]]
+    sides.sort(key=lambda side: side[0].id, reverse=not is_forward)
+    return pair_with_orders(sides[:count])
+
+
+def pair_with_orders(sides: Sequence[tuple[Trade, bool]]) -> list[OwnFill]:
+    """Return trades, each with whether it is taken, as the fills of their orders."""
+    ids = [trade.taker_order_id if is_taker else trade.maker_order_id for trade, is_taker in sides]
+    orders = Order.objects.in_bulk(set(ids))
+    return [
+        OwnFill(trade, orders[order_id], is_taker)
+        for (trade, is_taker), order_id in zip(sides, ids, strict=True)
+    ]
+
+
+# --- candles ----------------------------------------------------------------------------------
+
+
+class Bar(NamedTuple):
+    """Candles of one outcome put together: `start` and the width are minutes.
+
+    Without a trade its prices are the last one before it, and it `is_carried`.
+    """
+
+    start: int
+    open_pips: int | None
+    high_pips: int | None
+    low_pips: int | None
+    close_pips: int | None
+    bid_pips: int | None
+    ask_pips: int | None
+    volume_lots: int
+    open_interest_lots: int
+    trades: int
+    seq: int
+    is_carried: bool
+
+
+def list_bars(
+    market_id: int, outcome: int, *, width: int, start: int | None, before: int, count: int
+) -> list[Bar]:
+    """Return up to `count` bars of `width` minutes that begin in [start, before), newest first.
+
+    The first interval from `start` on has one even if nothing happened in it, but did before.
+    """
+    candles = Candle.objects.filter(market_id=market_id, outcome_index=outcome)
+    first_minute, last_minute = -(-(start or 0) // width) * width, -(-before // width) * width
+    groups = (
+        candles.filter(minute__gte=first_minute, minute__lt=last_minute)
+        .values(bar=F("minute") / width)
+        .annotate(
+            last=Max("minute"),
+            opened=Min("minute", filter=Q(open_pips__isnull=False)),
+            closed=Max("minute", filter=Q(close_pips__isnull=False)),
+            high=Max("high_pips"),
+            low=Min("low_pips"),
+            volume=Sum("volume_lots"),
+            count=Sum("trades"),
+        )
+        .order_by("-bar")[:count]
+    )
+    bars = _build_bars(candles, [dict(group) for group in groups], width)
+    oldest = bars[-1].start if bars else last_minute
+    now = int(time.time()) // 60
+    if start is not None and len(bars) < count and first_minute < min(oldest, now + 1):
+        bars += _carry_in(candles, first_minute)
+    return _carry_prices(candles, bars)
+
+
+def _build_bars(candles: QuerySet[Candle], groups: list[dict[str, Any]], width: int) -> list[Bar]:
+    wanted = {group[name] for group in groups for name in ("last", "opened", "closed")}
+    rows = {row.minute: row for row in candles.filter(minute__in=wanted - {None})}
+    return [_build_bar(group, rows, width) for group in groups]
+
+
+def _build_bar(group: dict[str, Any], rows: dict[int, Candle], width: int) -> Bar:
+    last = rows[group["last"]]
+    opened, closed = group["opened"], group["closed"]
+    return Bar(
+        group["bar"] * width,
+        None if opened is None else rows[opened].open_pips,
+        group["high"],
+        group["low"],
+        None if closed is None else rows[closed].close_pips,
+        last.bid_pips,
+        last.ask_pips,
+        group["volume"],
+        last.open_interest_lots,
+        group["count"],
+        last.seq,
+        is_carried=closed is None,
+    )
+
+
+def _carry_in(candles: QuerySet[Candle], minute: int) -> list[Bar]:
+    """Return a bar at `minute` of what was so before it, if anything was."""
+    earlier = candles.filter(minute__lt=minute).select_related("market")
+    known = earlier.order_by("-minute").first()
+    if known is None:
+        return []
+    quote = (known.bid_pips, known.ask_pips)
+    is_paid = known.market.status in FINAL_STATUSES
+    rest = (0, 0 if is_paid else known.open_interest_lots, 0, known.seq)
+    return [Bar(minute, None, None, None, None, *quote, *rest, is_carried=True)]
+
+
+def _carry_prices(candles: QuerySet[Candle], bars: list[Bar]) -> list[Bar]:
+    """Give bars without a trade the last price before them."""
+    if not any(bar.is_carried for bar in bars):
+        return bars
+    earlier = candles.filter(minute__lt=bars[-1].start, close_pips__isnull=False)
+    last_pips = earlier.order_by("-minute").values_list("close_pips", flat=True).first()
+    carried = []
+    for bar in reversed(bars):
+        if bar.is_carried:
+            bar = bar._replace(
+                open_pips=last_pips, high_pips=last_pips, low_pips=last_pips, close_pips=last_pips
+            )
+        last_pips = bar.close_pips
+        carried.append(bar)
+    return carried[::-1]
+
+
+# --- figures of markets -----------------------------------------------------------------------
+
+
+class Day(NamedTuple):
+    """An outcome's last 24 hours, as of the statistics; the change is of the last price."""
+
+    last_pips: int | None
+    volume_lots: int
+    change_pips: int | None
+    open_interest_lots: int
+
+
+QUIET_DAY: Final = Day(None, 0, None, 0)
+
+
+class OutcomeSummary(NamedTuple):
+    """An outcome's book and last day at a glance; `seq` is the book's."""
+
+    instrument: Instrument
+    top: Top
+    day: Day
+    seq: int
+
+
+def list_outcome_summaries() -> list[OutcomeSummary]:
+    """Return every outcome of every market that is public and not final, by market and outcome."""
+    live = Market.objects.exclude(status__in=(*FINAL_STATUSES, *HIDDEN_STATUSES))
+    markets = read_markets(list(live.values_list("pk", flat=True)))
+    days = _read_days(markets.keys())
+    summaries = []
+    for market_id, market in sorted(markets.items()):
+        tops = {top.outcome: top for top in market.image.tops}
+        for outcome in range(market.instrument.book_count):
+            top = tops.get(outcome) or Top(outcome, None, 0, None, 0)
+            day = days.get((market_id, outcome), QUIET_DAY)
+            summaries.append(OutcomeSummary(market.instrument, top, day, market.image.seq))
+    return summaries
+
+
+def _read_days(market_ids: Collection[int]) -> dict[tuple[int, int], Day]:
+    """Return days by (market, outcome)."""
+    since = int(time.time()) // 60 - DAY_MINUTES
+    own = Candle.objects.filter(
+        market_id=OuterRef("market_id"), outcome_index=OuterRef("outcome_index")
+    )
+    within = own.filter(minute__gte=since)
+    volume = within.order_by().values("market_id").annotate(lots=Sum("volume_lots"))
+    before = own.filter(minute__lt=since, close_pips__isnull=False).order_by("-minute")
+    first = within.filter(open_pips__isnull=False).order_by("minute")
+    rows = OutcomeStats.objects.filter(market_id__in=market_ids).values_list(
+        "market_id",
+        "outcome_index",
+        "last_pips",
+        Coalesce(Subquery(volume.values("lots")), 0),
+        Coalesce(
+            Subquery(before.values("close_pips")[:1]), Subquery(first.values("open_pips")[:1])
+        ),
+        "open_interest_lots",
+    )
+    return {
+        (market_id, outcome): Day(last, int(lots), _change(last, reference), interest)
+        for market_id, outcome, last, lots, reference, interest in rows
+    }
+
+
+def _change(last_pips: int | None, reference_pips: int | None) -> int | None:
+    if last_pips is None or reference_pips is None:
+        return None
+    return last_pips - reference_pips
+
+
+def read_open_interest(market: Market) -> int:
+    """Return how many contracts of the market are outstanding: none once it was paid."""
+    if market.status in FINAL_STATUSES:
+        return 0
+    rows = OutcomeStats.objects.filter(market=market).values_list("open_interest_lots", flat=True)
+    return rows.first() or 0  # each row has the market's
+
+
+class Quote(NamedTuple):
+    """Best prices and the last one of a book; None where there is none."""
+
+    bid_pips: int | None
+    ask_pips: int | None
+    last_pips: int | None
+
+
+def read_quotes(instrument: Instrument) -> tuple[int, int, list[Quote]]:
+    """Return (seq, ts_us, a quote for each book) as of the last commit."""
+    seq, ts_us, levels = book_from_database(instrument.id)
+    tops = {top.outcome: top for top in find_tops(levels)}
+    lasts = read_lasts({instrument.id: seq})[instrument.id]
+    quotes = []
+    for outcome in range(instrument.book_count):
+        top = tops.get(outcome) or Top(outcome, None, 0, None, 0)
+        quotes.append(Quote(top.bid_pips, top.ask_pips, lasts.get(outcome)))
+    return seq, ts_us, quotes

@@ -1,0 +1,1 @@
+"""Recorded sessions of a real exchange, and their replay."""

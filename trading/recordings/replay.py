@@ -1,0 +1,182 @@
+"""Recorded sessions traded again: through the pure engine, or through the whole path of an order.
+
+The real path is the one of any order: accounts of the session's own, gateway, engine, database.
+What is compared is what the exchange says: fills from its answers, books from its committed orders.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from typing import Any, Final
+
+import msgspec
+
+from kernel import bulk
+from trading.engine.engine import Engine
+from trading.engine.types import (
+    BUY,
+    SELL,
+    Config,
+    Configure,
+    MarketStatus,
+    Traded,
+)
+from trading.pipeline.gateway import Gateway
+from trading.pipeline.messages import Result, Task
+from trading.recordings.recording import Book, Operation, Recording, Sweeps, Trader, level_of
+
+CHUNK_OPERATIONS: Final = 100
+ENGINE_ONLY_FUNDS_MICROS: Final = 10**15
+LEVELS: Final = (
+    "SELECT side, price_pips, SUM(remaining_lots) FROM trading_order"
+    " WHERE market_id = {mark} AND status IN (0, 1) GROUP BY side, price_pips"
+)
+
+Progress = Callable[[int], None]
+
+
+class Outcome(msgspec.Struct):
+    """What one session came to, beside what was expected of it."""
+
+    window: str
+    path: str
+    operations: int
+    volume_lots: int
+    volume_expected_lots: int
+    sweep_sha256: str
+    sweep_expected_sha256: str
+    checkpoints: int
+    checkpoints_equal: int
+    seconds: float
+    operations_per_second: int
+
+    def is_equal(self) -> bool:
+        return (
+            self.sweep_sha256 == self.sweep_expected_sha256
+            and self.volume_lots == self.volume_expected_lots
+            and self.checkpoints_equal == self.checkpoints > 0
+        )
+
+
+class Score:
+    """Counts and compares while a session runs."""
+
+    def __init__(self, recording: Recording, progress: Progress) -> None:
+        self.recording = recording
+        self.progress = progress
+        self.sweeps = Sweeps()
+        self.operations = self.checkpoints = self.equal = 0
+        self.started_at = time.perf_counter()
+
+    def add_sweep(self, operation: Operation, fills: list[tuple[str, int, int]]) -> None:
+        self.sweeps.add(operation, [(price_pips, lots) for _, price_pips, lots in fills])
+
+    def add_book(self, operation: Operation, book: Book) -> None:
+        self.checkpoints += 1
+        self.equal += book == self.recording.checkpoints[operation.number]
+
+    def count(self, operations: int) -> None:
+        self.operations += operations
+        self.progress(self.operations)
+
+    def outcome(self, path: str) -> Outcome:
+        seconds = time.perf_counter() - self.started_at
+        expected = self.recording.expectation
+        return Outcome(
+            expected.window,
+            path,
+            self.operations,
+            self.sweeps.volume_lots,
+            expected.volume_hundredths,
+            self.sweeps.sha256(),
+            expected.sweep_sha256,
+            self.checkpoints,
+            self.equal,
+            round(seconds, 2),
+            int(self.operations / seconds),
+        )
+
+
+def replay_engine_only(recording: Recording, progress: Progress) -> Outcome:
+    """Trade a session on a bare engine."""
+    engine, score = Engine(1), Score(recording, progress)
+    engine.execute(Configure(MarketStatus.OPEN, Config(True, 2, 100, 1)), 0, {})
+    trader = Trader(yes_account=1, no_account=2, taker_account=3)
+    funds = dict.fromkeys((1, 2, 3), ENGINE_ONLY_FUNDS_MICROS)
+    for operation in recording.operations():
+        for command in trader.commands(operation):
+            events = engine.execute(command, operation.number, funds)
+        if operation.kind == "take":
+            trades = [event for event in events if isinstance(event, Traded)]
+            fills = [(t.maker_order_id, t.price_pips, t.quantity_lots) for t in trades]
+            score.add_sweep(operation, fills)
+            trader.took(operation, fills)
+        if operation.number in recording.checkpoints:
+            score.add_book(operation, _engine_book(engine))
+        score.count(1)
+    return score.outcome("engine")
+
+
+def _engine_book(engine: Engine) -> Book:
+    book = engine.books[0]
+    bids = {level_of(pips, "yes"): lots for pips, lots in book.depth(BUY)}
+    return bids | {level_of(pips, "no"): lots for pips, lots in book.depth(SELL)}
+
+
+def read_committed_book(market_id: int) -> Book:
+    """Return a market's book as its committed open orders make it."""
+    cursor = bulk.open_cursor()
+    cursor.execute(LEVELS.format(mark=bulk.placeholder()), (market_id,))
+    return {
+        level_of(price_pips, "yes" if side == BUY else "no"): int(lots)
+        for side, price_pips, lots in cursor.fetchall()
+    }
+
+
+async def replay_real_path(
+    recording: Recording,
+    gateway: Gateway,
+    market_id: int,
+    trader: Trader,
+    read_book: Callable[[int], Any],
+    progress: Progress,
+) -> Outcome:
+    """Trade a session through the gateway in a market that is open.
+
+    Operations travel a hundred at a time; each taker ends a message, because what it met decides
+    which orders later cancels name. `read_book` is `read_committed_book` made awaitable.
+    """
+    score = Score(recording, progress)
+    for chunk in _chunks(recording):
+        commands = [command for operation in chunk for command in trader.commands(operation)]
+        tasks = [Task(0, market_id, command) for command in commands]
+        results = [answer.result for answer in await gateway.send(tasks)] if tasks else []
+        last = chunk[-1]
+        if last.kind == "take":
+            fills = _fills(results[-1])
+            score.add_sweep(last, fills)
+            trader.took(last, fills)
+        if last.number in recording.checkpoints:
+            score.add_book(last, await read_book(market_id))
+        score.count(len(chunk))
+    return score.outcome("gateway")
+
+
+def _chunks(recording: Recording) -> Iterator[list[Operation]]:
+    """Yield operations in groups that end with a taker, a reset or a checkpoint, or are full."""
+    chunk: list[Operation] = []
+    for operation in recording.operations():
+        chunk.append(operation)
+        ends = operation.kind in ("take", "reset") or operation.number in recording.checkpoints
+        if ends or len(chunk) >= CHUNK_OPERATIONS:
+            yield chunk
+            chunk = []
+    if chunk:
+        yield chunk
+
+
+def _fills(result: Result | None) -> list[tuple[str, int, int]]:
+    assert result is not None
+    return [
+        (fill.trade.maker_order_id, fill.trade.price_pips, fill.trade.quantity_lots)
+        for fill in result.fills
+    ]

@@ -1,0 +1,1 @@
+"""Paying results and voids, and the schedule of what falls due."""

@@ -1,0 +1,63 @@
+"""Celery's place in an embedded exchange: the same tasks, triggered inside the one process.
+
+Each task has a loop of its own, so that a long settlement delays no closing. The work is done in
+threads; what it sends to the engine goes through the gateway of this event loop.
+"""
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Final
+
+import structlog
+from asgiref.sync import sync_to_async
+from django.db import close_old_connections
+
+from trading import tasks
+from trading.settlement import schedule
+
+log = structlog.get_logger(__name__)
+
+THREADS_MAX: Final = 3
+
+
+async def run_scheduler(stop: asyncio.Event) -> None:
+    """Trigger every task at its interval until `stop`; then wait for those that run."""
+    tasks.stopping.clear()
+    threads = ThreadPoolExecutor(THREADS_MAX, thread_name_prefix="scheduler")
+    loops = [
+        asyncio.create_task(_repeat(getattr(tasks, name), seconds, stop, threads), name=name)
+        for name, seconds in schedule.SECONDS.items()
+    ]
+    try:
+        await stop.wait()
+        tasks.stopping.set()
+        await asyncio.gather(*loops)
+    finally:
+        for loop in loops:
+            loop.cancel()
+        threads.shutdown(wait=False, cancel_futures=True)
+
+
+async def _repeat(
+    task: Callable[[], Any], seconds: float, stop: asyncio.Event, threads: ThreadPoolExecutor
+) -> None:
+    run = sync_to_async(_run, thread_sensitive=False, executor=threads)
+    while not stop.is_set():
+        await run(task)
+        try:
+            async with asyncio.timeout(seconds):
+                await stop.wait()
+        except TimeoutError:
+            continue
+
+
+def _run(task: Callable[[], Any]) -> None:
+    """Run a task; whatever it dies of, the next trigger comes."""
+    close_old_connections()
+    try:
+        task()
+    except Exception:
+        log.exception("task_failed", task=getattr(task, "__name__", str(task)))
+    finally:
+        close_old_connections()

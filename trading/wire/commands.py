@@ -1,0 +1,157 @@
+"""From what a caller sent to engine commands: NO becomes YES from the other side, text integers.
+
+Only what depends on the body and the market's fixed terms is refused here; the rest is the engine's
+say, so that a repeat of an order always meets its first answer.
+"""
+
+import hashlib
+from functools import cache
+from typing import Any, Final, overload
+
+import msgspec
+
+from accounts.api.principal import Principal
+from accounts.models.account import AccountKind
+from kernel.errors import ApiError, RefusedError
+from kernel.units import parse_price_pips, parse_quantity_lots
+from trading.engine.types import (
+    BUY,
+    PAYOUT_PIPS,
+    SELL,
+    Amend,
+    Command,
+    OrderOptions,
+    Place,
+    Reason,
+    Stp,
+    Tif,
+)
+from trading.pipeline.instruments import Instrument
+from trading.wire.options import read_options
+from trading.wire.reading import read_client_order_id, read_time_us, read_units
+from trading.wire.refusals import build_refusal
+from trading.wire.schema import AmendOrder, PlaceOrder
+
+SIDES: Final = {"buy": BUY, "sell": SELL}
+NO: Final = 1
+_FEE_FREE_KINDS: Final = frozenset({AccountKind.HOUSE.value, AccountKind.MAKER.value})
+_HASHED_AS: Final = {"options": "terms"}
+"""A field that was renamed: repeats of requests from before must find their answers."""
+_IDENTITY: Final = frozenset({"order_id", "account_id", "owner_id"})
+
+
+def build_place(
+    order: PlaceOrder,
+    instrument: Instrument,
+    principal: Principal,
+    order_id: str,
+    *,
+    is_mirrored: bool = False,
+) -> Place:
+    """Return the command for an order as booked; ApiError for what can never be one.
+
+    `is_mirrored`: a page named it by NO of one of several outcomes, and remembers that.
+    """
+    _check_currency(order.currency, instrument)
+    outcome, as_no = find_outcome(order.outcome, instrument)
+    side = SIDES[order.side]
+    is_market = order.type == "market"
+    price_pips = read_units(parse_price_pips, order.price, "price")
+    quantity_lots = read_units(parse_quantity_lots, order.quantity, "quantity")
+    options = read_options(order, is_market=is_market)
+    if quantity_lots is None and options.budget_micros is None:
+        raise ApiError(400, "missing_field", "this field is needed", "quantity")
+    return Place(
+        order_id,
+        principal.account_id,
+        principal.owner_id,
+        outcome,
+        -side if as_no else side,
+        mirror_pips(price_pips, as_no=as_no),
+        quantity_lots,
+        _find_tif(order),
+        Stp[order.self_trade_prevention.upper()],
+        as_no or is_mirrored,
+        principal.account_kind in _FEE_FREE_KINDS,
+        read_client_order_id(order.client_order_id),
+        options=options.or_none(),
+    )
+
+
+def read_amend(body: AmendOrder) -> dict[str, int | None]:
+    """Return the amend's numbers; the price is still of the outcome as entered."""
+    return {
+        "price_pips": read_units(parse_price_pips, body.price, "price"),
+        "quantity_lots": read_units(parse_quantity_lots, body.quantity, "quantity"),
+        "valid_until_us": read_time_us(body.valid_until, "valid_until"),
+    }
+
+
+def build_amend(order_id: str, account_id: int, numbers: dict[str, Any], *, as_no: bool) -> Amend:
+    """Return the command that amends an order entered as NO (or not)."""
+    price_pips = mirror_pips(numbers["price_pips"], as_no=as_no)
+    return Amend(
+        order_id, account_id, price_pips, numbers["quantity_lots"], numbers["valid_until_us"]
+    )
+
+
+@overload
+def mirror_pips(price_pips: int, *, as_no: bool) -> int: ...
+@overload
+def mirror_pips(price_pips: int | None, *, as_no: bool) -> int | None: ...
+def mirror_pips(price_pips: int | None, *, as_no: bool) -> int | None:
+    """Return a price of NO as the one of YES, and back."""
+    return PAYOUT_PIPS - price_pips if as_no and price_pips is not None else price_pips
+
+
+def find_outcome(code: str | None, instrument: Instrument) -> tuple[int, bool]:
+    """Return (book, whether it was named as its mirror NO)."""
+    if code is None:
+        if instrument.binary:
+            return 0, False
+        raise ApiError(400, "missing_field", "this field is needed", "outcome")
+    if code not in instrument.codes:
+        raise build_refusal(Reason.OUTCOME_UNKNOWN)
+    index = instrument.codes.index(code)
+    return (0, index == NO) if instrument.binary else (index, False)
+
+
+def compute_body_hash(operation: str, market_id: int | None, *commands: Command) -> bytes:
+    """Return what a repeat under the same key must share. Fields at their default don't count,
+    so that a later version with more fields still recognises an old request.
+    """
+    told = [_told_fields(command) for command in commands]
+    return hashlib.sha256(msgspec.json.encode([operation, market_id, told])).digest()
+
+
+def _told_fields(told: msgspec.Struct) -> dict[str, Any]:
+    return {
+        _HASHED_AS.get(name, name): (
+            _told_fields(value) if isinstance(value, OrderOptions) else value
+        )
+        for name, default in _list_fields(type(told))
+        if (value := getattr(told, name)) != default
+    }
+
+
+@cache
+def _list_fields(kind: type[msgspec.Struct]) -> list[tuple[str, Any]]:
+    """Return the fields that are told, with their defaults."""
+    names, some = kind.__struct_fields__, kind.__struct_defaults__
+    defaults = (msgspec.NODEFAULT,) * (len(names) - len(some)) + some
+    pairs = zip(names, defaults, strict=True)
+    return [(name, default) for name, default in pairs if name not in _IDENTITY]
+
+
+def _find_tif(order: PlaceOrder) -> Tif:
+    """A market order never rests, so good till cancelled means now or never."""
+    name = order.time_in_force or ("ioc" if order.type == "market" else "gtc")
+    tif = Tif[name.upper()]
+    return Tif.IOC if order.type == "market" and tif is Tif.GTC else tif
+
+
+def _check_currency(currency: str | None, instrument: Instrument) -> None:
+    if currency is not None and currency != instrument.currency:
+        raise RefusedError(
+            "wrong_currency", f"this market trades in {instrument.currency}", "currency"
+        )

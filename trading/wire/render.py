@@ -1,0 +1,144 @@
+"""From the engine's results to what the API answers: orders as entered, decimals, ISO times.
+
+Everything shown of an order is of the outcome that was named when it was entered; `booked` says
+how it stands in the book.
+"""
+
+from functools import lru_cache
+from typing import Final
+
+from kernel.clock import format_time
+from kernel.units import format_amount, format_price, format_quantity
+from trading.engine.book import Order
+from trading.engine.types import BUY, PAYOUT_PIPS, OrderOptions, OrderStatus, Stp, Tif, Traded
+from trading.pipeline.instruments import Instrument
+from trading.pipeline.messages import Fill, Result
+from trading.wire.commands import NO, mirror_pips
+from trading.wire.options import show_options
+from trading.wire.schema import (
+    BookAnswer,
+    Booked,
+    BookLevel,
+    OrderAnswer,
+    OrderState,
+    OrderTrade,
+    OutcomeBook,
+)
+
+SIDE_NAMES: Final = {BUY: "buy", -BUY: "sell"}
+PIP_IN_AVERAGE: Final = 100
+"""A pip in the millionths that averages are shown in."""
+
+Levels = list[tuple[int, int]]
+"""[(price_pips, quantity_lots)], best first."""
+
+
+# The orders of a batch share their time, and most prices and quantities come again and again.
+_show_time: Final = lru_cache(1_024)(format_time)
+_show_price: Final = lru_cache(PAYOUT_PIPS)(format_price)
+_show_quantity: Final = lru_cache(8_192)(format_quantity)
+_show_amount: Final = lru_cache(8_192)(format_amount)
+_TIF_NAMES: Final = tuple(member.name.lower() for member in Tif)
+_STP_NAMES: Final = tuple(member.name.lower() for member in Stp)
+_PLAIN: Final = OrderOptions()
+_STATUS_NAMES: Final = tuple(member.name.lower() for member in OrderStatus)
+
+
+def show_order(order: Order, instrument: Instrument, *, seq: int, updated_at_us: int) -> OrderState:
+    return OrderState(**_order_fields(order, instrument, seq, updated_at_us))
+
+
+def show_answer(result: Result, instrument: Instrument) -> OrderAnswer:
+    """Show the order of a result, right after matching."""
+    order = result.order
+    assert order is not None, "a result that was not rejected has its order"
+    return OrderAnswer(
+        **_order_fields(order, instrument, result.seq, result.ts_us),
+        trades=[show_own_trade(fill, order, instrument) for fill in result.fills],
+        hold=_show_amount(result.held_change_micros),
+    )
+
+
+def show_own_trade(fill: Fill, order: Order, instrument: Instrument) -> OrderTrade:
+    trade, as_no = fill.trade, instrument.names_no(as_no=order.place.as_no)
+    return OrderTrade(
+        id=fill.trade_id,
+        price=_show_price(mirror_pips(trade.price_pips, as_no=as_no)),
+        quantity=_show_quantity(trade.quantity_lots),
+        fee=_show_amount(find_fee_micros(trade, order.order_id)),
+    )
+
+
+def find_fee_micros(trade: Traded, order_id: str) -> int:
+    is_taker = trade.taker_order_id == order_id
+    return trade.taker_fee_micros if is_taker else trade.maker_fee_micros
+
+
+def _order_fields(order: Order, instrument: Instrument, seq: int, updated_at_us: int) -> dict:
+    asked = order.place
+    as_no, options = instrument.names_no(as_no=asked.as_no), asked.options or _PLAIN
+    price_pips = order.price_pips or None
+    reason = order.reason
+    return {
+        "id": order.order_id,
+        "client_order_id": asked.client_order_id,
+        "market": instrument.slug,
+        "outcome": instrument.codes[NO if as_no else order.outcome],
+        "side": SIDE_NAMES[-order.side if as_no else order.side],
+        "type": "market" if options.is_market else "limit",
+        "price": show_price(mirror_pips(price_pips, as_no=as_no)),
+        "quantity": _show_quantity(order.quantity_lots),
+        "time_in_force": _TIF_NAMES[asked.tif],
+        "self_trade_prevention": _STP_NAMES[asked.stp],
+        **show_options(options),
+        "booked": Booked(
+            instrument.codes[order.outcome], SIDE_NAMES[order.side], show_price(price_pips)
+        ),
+        "status": _STATUS_NAMES[order.status],
+        "reason": None if reason is None else reason.value,
+        "filled": _show_quantity(order.filled_lots),
+        "remaining": _show_quantity(order.remaining_lots),
+        "average_price": show_average(order.filled_micros, order.filled_lots, as_no=as_no),
+        "fees": _show_amount(order.fee_micros),
+        "seq": seq,
+        "created_at": _show_time(order.created_at_us),
+        "updated_at": _show_time(updated_at_us),
+    }
+
+
+def show_price(price_pips: int | None) -> str | None:
+    return None if price_pips is None else _show_price(price_pips)
+
+
+def show_average(filled_micros: int, filled_lots: int, *, as_no: bool = False) -> str | None:
+    """Return cost per contract, 6 decimals, half up; null without a fill."""
+    if not filled_lots:
+        return None
+    millionths = (2 * filled_micros * PIP_IN_AVERAGE + filled_lots) // (2 * filled_lots)
+    return _show_amount(PAYOUT_PIPS * PIP_IN_AVERAGE - millionths if as_no else millionths)
+
+
+def show_book(
+    instrument: Instrument, seq: int, ts_us: int, books: list[tuple[Levels, Levels]]
+) -> BookAnswer:
+    """Show (bids, asks) of each book; a binary market also as NO sees it."""
+    shown = [
+        _show_side_by_side(instrument.codes[index], bids, asks)
+        for index, (bids, asks) in enumerate(books)
+    ]
+    if instrument.binary:
+        bids, asks = books[0]
+        shown.append(_show_side_by_side(instrument.codes[NO], _mirror(asks), _mirror(bids)))
+    return BookAnswer(market=instrument.slug, seq=seq, ts=_show_time(ts_us), books=shown)
+
+
+def _show_side_by_side(code: str, bids: Levels, asks: Levels) -> OutcomeBook:
+    return OutcomeBook(outcome=code, bids=_show_levels(bids), asks=_show_levels(asks))
+
+
+def _show_levels(levels: Levels) -> list[BookLevel]:
+    return [BookLevel(_show_price(pips), _show_quantity(lots)) for pips, lots in levels]
+
+
+def _mirror(levels: Levels) -> Levels:
+    return [(PAYOUT_PIPS - pips, lots) for pips, lots in levels]
