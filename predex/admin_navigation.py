@@ -91,7 +91,7 @@ GROUPS: list[tuple[Any, list[Entry]]] = [
         [
             Entry(_("State and announcement"), "campaign", "markets.exchange"),
             Entry(_("Policy"), "policy", "accounts.policy"),
-            Entry(_("Engines"), "dns", "trading.pipeline.lease"),
+            Entry(_("Engines"), "dns", "trading.lease"),
             Entry(_("Checks of all invariants"), "verified", "trading.verifyrun"),
             Entry(_("Days"), "bar_chart", "trading.exchangeday"),
             Entry(_("Audit log"), "fact_check", "accounts.auditevent"),

@@ -16,7 +16,7 @@ from tests.trading.world import make_user
 APPS = ("kernel", "web", "accounts", "markets", "trading")
 KINDS = {"RefusedError": 2, "PayoutError": None}
 """Where the field stands among a call's arguments."""
-NOT_ON_PAGES = ("api", "engine", "tests")
+NOT_ON_PAGES = ("api", "wire", "engine", "tests")
 OF_THE_TICKET = {"sale_by_credits", "budget_too_small"}
 """`trading.pages.desk` tells these."""
 
