@@ -12,9 +12,8 @@ from copy import copy
 from itertools import takewhile
 from typing import Any, Final
 
-import msgspec
-
-from tests.engine.naive_ledger import Ledger, Leg, unit_cost
+from tests.engine.naive_ledger import Ledger, Leg
+from tests.engine.naive_state import NaiveState, Order
 from trading.engine.types import (
     BUY,
     COLLAR_PIPS,
@@ -22,8 +21,6 @@ from trading.engine.types import (
     ORDER_LOTS_MAX,
     OUTCOMES_MAX,
     PAYOUT_PIPS,
-    POSITION_LOTS_MAX,
-    SELL,
     Amend,
     Amended,
     AnyCommand,
@@ -52,25 +49,6 @@ from trading.engine.types import (
 RATE_MAX: Final = 1_000_000
 
 
-class Order(msgspec.Struct):
-    """An order, open or sweeping.
-
-    `entry` is the sequence number that it came with, `rested` the one it got its place with:
-    neither ever comes again, as order ids may.
-    """
-
-    place: Place
-    entry: int
-    price_pips: int
-    quantity_lots: int
-    remaining_lots: int
-    rested: int = 0
-
-    @property
-    def rests(self) -> bool:
-        return not self.place.is_market and self.place.tif in (Tif.GTC, Tif.GTD)
-
-
 def _leg(order: Order, maker: Order, *, lots: int, is_maker: bool) -> Leg:
     place = order.place
     return Leg(
@@ -85,21 +63,8 @@ def _leg(order: Order, maker: Order, *, lots: int, is_maker: bool) -> Leg:
     )
 
 
-class NaiveEngine:
+class NaiveEngine(NaiveState):
     """Same commands, events, funds and `dump()` as `Engine`; nothing of its code."""
-
-    def __init__(self, market_id: int) -> None:
-        self.market_id = market_id
-        self.seq = 0
-        self.ts_us = 0
-        self.status: MarketStatus | None = None
-        self.config: Config | None = None
-        self.orders: list[Order] = []
-        self.legs: tuple[Leg, ...] = ()
-        self.events: list[AnyEvent] = []
-        self._folded: tuple[tuple[Leg, ...], Ledger] | None = None
-
-    # Doors.
 
     def execute(self, command: AnyCommand, ts_us: int, funds: dict[int, int]) -> list[AnyEvent]:
         self.seq += 1
@@ -120,174 +85,6 @@ class NaiveEngine:
         for account_id in funds:
             funds[account_id] = self._available(account_id)
         return self.events
-
-    def dump(self) -> tuple[Any, ...]:
-        if self.config is None:
-            return (self.seq, self.ts_us, None, None, (), ())
-        queues = [self._queue(book, side) for book in range(self._books()) for side in (BUY, SELL)]
-        orders = tuple(self._dump_order(order) for queue in queues for order in queue)
-        ids = {order.place.account_id for order in self.orders} | set(self._ledger().accounts)
-        accounts = (self._dump_account(account_id) for account_id in sorted(ids))
-        kept = tuple(row for row in accounts if any(row[2:5]) or any(map(any, (row[1], *row[5:]))))
-        return (self.seq, self.ts_us, self.status, self.config, orders, kept)
-
-    def _dump_order(self, order: Order) -> tuple[Any, ...]:
-        place, charge = order.place, self._ledger().charge(order.entry)
-        return (
-            *(place.order_id, place.account_id, place.outcome, place.side, order.price_pips),
-            *(order.quantity_lots, order.remaining_lots, charge.fee_micros),
-            *(charge.maker_basis, charge.taker_basis, charge.filled_micros),
-        )
-
-    def _dump_account(self, account_id: int) -> tuple[Any, ...]:
-        account, books = self._ledger().account(account_id), self._books()
-        return (
-            *(account_id, tuple(account.lots[:books]), self._held(account_id, self.orders)),
-            *(account.paid_micros, account.fees_micros),
-            *(tuple(account.cost_micros[:books]), tuple(account.realised_micros[:books])),
-        )
-
-    # What follows from orders and legs.
-
-    def _rules(self) -> Config:
-        assert self.config is not None
-        return self.config
-
-    def _books(self) -> int:
-        return 1 if self._rules().binary else self._rules().outcomes
-
-    def _ledger(self) -> Ledger:
-        if self._folded is None or self._folded[0] is not self.legs:
-            self._folded = (self.legs, Ledger(self._rules(), self.legs))
-        return self._folded[1]
-
-    def _held(self, account_id: int, orders: list[Order]) -> int:
-        account = self._ledger().account(account_id)
-        buys, sells = [0] * len(account.lots), [0] * len(account.lots)
-        for order in orders:
-            if order.place.account_id != account_id:
-                continue
-            unit_micros = unit_cost(order.place.side, order.price_pips)
-            sums = buys if order.place.side == BUY else sells
-            sums[order.place.outcome] += unit_micros * order.remaining_lots
-            if not order.place.fee_free:
-                sums[order.place.outcome] += self._ledger().fee_to_come(
-                    order.entry, order.price_pips, order.remaining_lots
-                )
-        worst_micros = max(
-            sum(buys) - buy + sell - PAYOUT_PIPS * (lots + account.sets_lots)
-            for buy, sell, lots in zip(buys, sells, account.lots, strict=True)
-        )
-        refund_micros = -account.paid_micros if self._rules().strict_refund else 0
-        return max(0, worst_micros, refund_micros)
-
-    def _worth(self, account_id: int) -> int:
-        if self.config is None:
-            return 0
-        paid_micros = self._ledger().account(account_id).paid_micros
-        return -paid_micros - self._held(account_id, self.orders)
-
-    def _available(self, account_id: int) -> int:
-        gained_micros = self._worth(account_id) - self.worth_before[account_id]
-        return self.funds[account_id] + gained_micros
-
-    def _queue(self, outcome: int, side: int) -> list[Order]:
-        here = [o for o in self.orders if (o.place.outcome, o.place.side) == (outcome, side)]
-        return sorted(here, key=lambda order: (-side * order.price_pips, order.rested))
-
-    def _opposite(self, place: Place) -> list[Order]:
-        return self._queue(place.outcome, -place.side)
-
-    def _crosses(self, place: Place, price_pips: int) -> bool:
-        return any((price_pips - o.price_pips) * place.side >= 0 for o in self._opposite(place))
-
-    def _allowance(self, place: Place) -> int:
-        position = self._ledger().position(place.account_id, place.outcome)
-        return max(0, -place.side * position)
-
-    def _open_order(self, order_id: str) -> Order | None:
-        return next((o for o in self.orders if o.place.order_id == order_id), None)
-
-    # Refusals.
-
-    def _door_refusal(self, valid_until_us: int | None) -> Reason | None:
-        close_at_us = self.config.close_at_us if self.config else None
-        past_close = close_at_us is not None and self.ts_us >= close_at_us
-        if self.status == MarketStatus.CLOSED or past_close:
-            return Reason.MARKET_CLOSED
-        if self.status != MarketStatus.OPEN:
-            return Reason.MARKET_NOT_OPEN
-        if valid_until_us is not None and valid_until_us < self.ts_us:
-            return Reason.TOO_LATE
-        return None
-
-    def _price_refusal(self, price_pips: int | None) -> Reason | None:
-        if price_pips is None:
-            return None
-        if not 0 < price_pips < PAYOUT_PIPS:
-            return Reason.PRICE_OUT_OF_RANGE
-        return Reason.PRICE_OFF_TICK if price_pips % self._rules().tick_pips else None
-
-    def _lots_refusal(self, lots: int) -> Reason | None:
-        if lots <= 0:
-            return Reason.QUANTITY_NOT_POSITIVE
-        if lots % self._rules().lot_step_lots:
-            return Reason.QUANTITY_OFF_STEP
-        return Reason.QUANTITY_TOO_LARGE if lots > ORDER_LOTS_MAX else None
-
-    def _size_refusal(self, place: Place) -> Reason | None:
-        if place.quantity_lots is not None:
-            if place.budget_micros is not None:
-                return Reason.BUDGET_INVALID
-            return self._lots_refusal(place.quantity_lots)
-        if place.budget_micros is None:
-            return Reason.QUANTITY_NOT_POSITIVE
-        in_range = 0 < place.budget_micros <= ORDER_LOTS_MAX * PAYOUT_PIPS
-        plain = place.is_market and place.tif != Tif.FOK and place.stp != Stp.DECREMENT
-        return None if in_range and plain else Reason.BUDGET_INVALID
-
-    def _flags_refusal(self, place: Place) -> Reason | None:
-        if place.post_only and (place.is_market or place.tif in (Tif.IOC, Tif.FOK)):
-            return Reason.POST_ONLY_INVALID
-        if (place.tif == Tif.GTD) != (place.expires_at_us is not None):
-            return Reason.EXPIRY_INVALID
-        if place.expires_at_us is not None and (
-            place.is_market or place.expires_at_us <= self.ts_us
-        ):
-            return Reason.EXPIRY_INVALID
-        return None
-
-    def _room(self, place: Place, others: list[Order]) -> int:
-        """Lots that the position limits leave with `others` open; reduce-only knows no limit."""
-        if place.reduce_only:
-            return ORDER_LOTS_MAX
-        account_id, outcome, side = place.account_id, place.outcome, place.side
-        key = (account_id, outcome, side)
-        mine = [o for o in others if (o.place.account_id, o.place.outcome, o.place.side) == key]
-        lots = self._ledger().account(account_id).lots[outcome]
-        rooms = [POSITION_LOTS_MAX - side * lots]
-        limit_lots = self._rules().position_limit_lots
-        if limit_lots is not None:
-            rooms.append(limit_lots - side * self._ledger().position(account_id, outcome))
-        return min(rooms) - sum(order.remaining_lots for order in mine)
-
-    def _standing_refusal(self, order: Order, others: list[Order]) -> Reason | None:
-        """What position and book say to an order about to sweep, the account's `others` open."""
-        place, lots = order.place, order.remaining_lots
-        if place.reduce_only and not self._allowance(place):
-            return Reason.REDUCE_ONLY_NO_POSITION
-        needed_lots = self._rules().lot_step_lots if place.quantity_lots is None else lots
-        if needed_lots > self._room(place, others):
-            return Reason.POSITION_LIMIT
-        if place.post_only and self._crosses(place, order.price_pips):
-            return Reason.POST_ONLY_WOULD_CROSS
-        return None
-
-    def _missing_micros(self, order: Order, others: list[Order]) -> int:
-        account_id = order.place.account_id
-        grown_micros = self._held(account_id, [*others, order])
-        grown_micros -= self._held(account_id, self.orders)
-        return max(0, grown_micros - self._available(account_id)) if order.rests else 0
 
     def _reject(self, order_id: str, reason: Reason, missing_micros: int = 0) -> None:
         self.events.append(Rejected(order_id, reason, missing_micros))
