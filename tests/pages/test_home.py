@@ -2,7 +2,6 @@
 
 import json
 import re
-import time
 from datetime import timedelta
 
 import pytest
@@ -12,74 +11,29 @@ from django.utils import timezone
 from accounts.actions import do_edit_policy
 from accounts.models import Policy
 from kernel.cache import FreshCache
-from markets.models import Category, Event, Market, MarketStats, Outcome, Series, Tag
-from markets.queries import list_markets
+from markets.models import Category, Event, Market, Series, Tag
 from tests.markets import factories
-from tests.markets.factories import THREE_OUTCOMES, in_days
-from trading.models import Candle, OutcomeStats
+from tests.markets.factories import in_days
+from tests.pages.home import (
+    CHOICE,
+    DAY,
+    HOUR,
+    HTMX,
+    NOW,
+    candle,
+    make_market,
+    pay,
+    quote,
+    read,
+    tile_of,
+    titles,
+)
 from trading.readmodels import browse
 from trading.readmodels.browse import Filters, read_filters
 from trading.readmodels.queries import Quote
 from trading.readmodels.tiles import build_tiles, describe_closing, read_histories
 
 pytestmark = pytest.mark.django_db
-
-NOW = int(time.time()) // 60
-HOUR = 60
-DAY = 24 * HOUR
-CHOICE = {"kind": "categorical", "outcomes": THREE_OUTCOMES}
-HTMX = {"HX-Request": "true"}
-
-
-def make_market(title="Will it rain?", *, status="open", volume_lots=0, day_lots=0, **options):
-    market = factories.make_market(title=title, status=status, **options)
-    MarketStats.objects.filter(market=market).update(
-        volume_lots=volume_lots, volume_24h_lots=day_lots, traders=7
-    )
-    return market
-
-
-def quote(market, bid_pips=None, ask_pips=None, last_pips=None, outcome=0):
-    OutcomeStats.objects.create(
-        market=market,
-        outcome_index=outcome,
-        bid_pips=bid_pips,
-        ask_pips=ask_pips,
-        last_pips=last_pips,
-    )
-
-
-def candle(market, minutes_ago, close_pips=None, *, bid_pips=None, ask_pips=None, outcome=0):
-    Candle.objects.create(
-        market=market, outcome_index=outcome, minute=NOW - minutes_ago, seq=0,
-        open_pips=close_pips, high_pips=close_pips, low_pips=close_pips, close_pips=close_pips,
-        bid_pips=bid_pips, ask_pips=ask_pips,
-    )  # fmt: skip
-
-
-def pay(market, *payouts_pips):
-    for index, pips in enumerate(payouts_pips):
-        Outcome.objects.filter(market=market, index=index).update(payout_pips=pips)
-
-
-def tile_of(market):
-    [page_row] = browse.find_page(
-        market.creator, Filters(search=market.title, status="all"), cursor=""
-    ).rows
-    return build_tiles([page_row])[0]
-
-
-def read(response):
-    """The page's words, without markup and runs of blanks."""
-    return " ".join(re.sub(r"<[^>]*>", " ", response.content.decode()).split())
-
-
-def titles(response):
-    found = re.findall(r'<h2 class="market-card-title">.*?>([^<]*)</a>', response.content.decode())
-    return [title.replace("&#x27;", "'") for title in found]
-
-
-# --- what a card says --------------------------------------------------------------------------
 
 
 def test_a_binary_card_shows_probability_change_prices_and_figures(client):
@@ -288,119 +242,6 @@ def test_nobody_finds_what_they_may_not_see(client):
     page = client.get("/")
     assert titles(page) == ["Ours alone"]
     assert "Insiders Ours alone" in read(page)
-
-
-def test_search_finds_every_word_in_title_or_description(client):
-    make_market("Will gold be dearer?", description="London fixing")
-    make_market("Will silver be dearer?")
-    assert titles(client.get("/?q=dearer+london")) == ["Will gold be dearer?"]
-    assert titles(client.get("/?q=%00silver%00")) == ["Will silver be dearer?"]
-    assert len(titles(client.get("/?q=dearer"))) == 2
-
-
-def test_search_finds_what_a_page_says_and_ranks_it_by_where_it_says_it(client):
-    names = [("ROM", "Rome"), ("MAD", "Madrid")]
-    sport = Category.objects.create(slug="sport", name="Sport in Madrid")
-    tag = Tag.objects.create(slug="madrid", name="madrid")
-    night = Event.objects.create(slug="night", title="A night in Madrid")
-    make_market("By its rules", rules="The airport of Madrid counts.", volume_lots=900)
-    make_market("By its tag", tags=[tag], volume_lots=800)
-    make_market("By its category", category=sport, volume_lots=700)
-    make_market("By its event", event=night, volume_lots=600)
-    make_market("By its outcome", kind="categorical", outcomes=names, volume_lots=500)
-    make_market("Unmadridly", volume_lots=400)
-    make_market("Is it hot in Madrid?", volume_lots=300)
-    make_market("Madrid or not?", volume_lots=200)
-    make_market("Elsewhere", volume_lots=1_000)
-    ranked = [
-        "Is it hot in Madrid?", "Madrid or not?", "Unmadridly", "By its outcome", "By its tag",
-        "By its category", "By its event", "By its rules",
-    ]  # fmt: skip
-    assert titles(client.get("/?q=madrid")) == ranked
-    assert titles(client.get("/?q=MADRID+rom")) == ["By its outcome"]
-    assert titles(client.get("/?q=madrid&sort=volume"))[0] == "By its rules"
-    assert '<option value="" selected>Best match</option>' in (
-        client.get("/?q=madrid").content.decode()
-    )
-    found = factories.api_of().get("markets?q=madrid&limit=3").json()
-    assert [row["title"] for row in found["results"]] == ranked[:3]
-    rest = factories.api_of().get(f"markets?q=madrid&cursor={found['next_cursor']}").json()
-    assert [row["title"] for row in rest["results"]] == ranked[3:]
-
-
-def test_a_phone_can_show_all_tags_where_there_are_more(client):
-    tags = [Tag.objects.create(slug=f"t{index}", name=f"t{index}") for index in range(5)]
-    market = make_market("Tagged?", tags=tags[:4])
-    assert "All tags" not in read(client.get("/"))
-    market.tags.add(tags[4])
-    page = client.get("/").content.decode()
-    assert "data-all-tags" in page
-    assert page.count("chip-tag") == 5
-
-
-def test_an_outcome_that_was_searched_for_stands_first_on_the_card(client):
-    outcomes = [(f"C{index}", f"Candidate {index}") for index in range(4)]
-    market = make_market("Who wins?", kind="categorical", outcomes=[*outcomes, ("MAD", "Madrid")])
-    for index in range(5):
-        quote(market, last_pips=3_000 - 500 * index, outcome=index)
-    found = client.get("/?q=madrid+who")
-    assert "Who wins? Madrid 10% Candidate 0 30% Candidate 1 25% +2 more" in read(found)
-    url = re.search(r'data-url="([^"]*)"', found.content.decode())[1]
-    assert "Madrid 10% Candidate 0 30%" in read(client.get(url))
-    assert "Madrid" not in read(client.get("/"))
-
-
-def test_yes_and_no_are_said_of_every_market_and_find_none(client):
-    make_market("Will it rain?")
-    assert titles(client.get("/?q=yes")) == []
-
-
-def test_search_knows_the_case_of_every_letter(client):
-    make_market("Wird Österreich Meister?")
-    make_market("WER STEIGT IN KÖLN AB?")
-    assert titles(client.get("/?q=österreich")) == ["Wird Österreich Meister?"]
-    assert titles(client.get("/?q=KÖLN+steigt")) == ["WER STEIGT IN KÖLN AB?"]
-    assert titles(client.get("/?q=köln")) == ["WER STEIGT IN KÖLN AB?"]
-
-
-def test_search_finds_in_no_place_what_one_may_not_see(client):
-    alice, bob = factories.make_user("alice"), factories.make_user("bob")
-    group, tag = factories.make_group(alice), Tag.objects.create(slug="cake", name="secretcake")
-    event = Event.objects.create(slug="party", title="Secretparty")
-    names = [("A", "Secretanna"), ("B", "Secretbert")]
-    make_market(
-        "Ours alone", visibility="group", group=group, event=event, kind="categorical",
-        outcomes=names, tags=[tag], rules="Secretrules", description="Secrettext",
-    )  # fmt: skip
-    words = ("ours", "secretcake", "secretparty", "secretanna", "secretrules", "secrettext")
-    for user, expected in ((None, []), (bob, []), (alice, ["Ours alone"])):
-        if user is not None:
-            client.force_login(user)
-        for word in words:
-            assert titles(client.get(f"/?q={word}&status=all")) == expected, word
-            found = factories.api_of(user).get(f"markets?q={word}").json()["results"]
-            assert [row["title"] for row in found] == expected, word
-
-
-@pytest.mark.parametrize("count", [1, 12])
-def test_a_search_takes_the_same_number_of_queries_however_much_it_finds(
-    client, count, django_assert_max_num_queries, django_assert_num_queries
-):
-    tag = Tag.objects.create(slug="hot", name="hot")
-    names = [("ROM", "Rome"), ("MAD", "Madrid")]
-    for number in range(count):
-        make_market(f"Who {number}?", kind="categorical", outcomes=names, tags=[tag])
-    with django_assert_max_num_queries(11):
-        client.get("/?q=madrid+hot")
-    with django_assert_num_queries(3):
-        list(list_markets(None, search="madrid hot who", sort="relevance"))
-
-
-def test_a_search_without_a_find_says_what_to_do(client):
-    make_market(status="settled")
-    page = client.get("/?q=%3Cb%3Erain")
-    assert "Nothing found for “&lt;b&gt;rain”." in page.content.decode()
-    assert "?q=%3Cb%3Erain&amp;status=all" in page.content.decode()
 
 
 def test_an_empty_exchange_says_so(client):
