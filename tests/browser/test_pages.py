@@ -176,7 +176,7 @@ def test_on_paper_there_is_the_content_alone_in_dark_on_white(windows: Windows):
     plot = page.locator("[data-plot] canvas")
     assert "invert" in plot.evaluate("element => getComputedStyle(element).filter")
     page.emulate_media(media="screen")
-    assert plot.evaluate("element => getComputedStyle(element).filter") == "none"
+    expect(plot).to_have_css("filter", "none")
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
