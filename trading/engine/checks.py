@@ -59,7 +59,8 @@ def check_place(market: MarketState, place: Place) -> Reason | None:
     if lots is None or lots % rules.lot_step_lots or not 0 < lots <= ORDER_LOTS_MAX:
         return check_quantity(market, lots)
     account = market.accounts.get(place.account_id) or market.account(place.account_id)
-    if lots > rules.compute_headroom(account, outcome, place.side):
+    compute_headroom = rules.compute_headroom
+    if lots > compute_headroom(account, outcome, place.side):
         return Reason.POSITION_LIMIT
     return None
 

@@ -70,7 +70,7 @@ class Engine(MarketState):
         self.begin(ts_us, funds)
         if self.expiries and self.expiries[0][0] <= self.ts_us:
             self._expire()
-        _DECISIONS[command.__class__](self, command)
+        _DECISIONS[type(command)](self, command)
         return self.events
 
     def quote(self, command: AnyCommand, ts_us: int, funds: dict[int, int]) -> list[AnyEvent]:
@@ -108,15 +108,14 @@ class Engine(MarketState):
         self.incoming = order = enter_order(place, self.ts_us, price_pips, lots)
         if tif is IOC or tif is FOK or (options is not None and options.is_market):
             self._take(order)
-        elif self.funds[
-            order.account_id
-        ] >= rules.safe_hold_pips * lots + rules.safe_hold_micros or self._check_funds(
-            order, lots, 0
-        ):
-            if self.books[place.outcome].crosses(place.side, price_pips):
-                self._take_and_rest(order)
-            else:
-                self._rest(order)
+            return
+        safe_micros = rules.safe_hold_pips * lots + rules.safe_hold_micros
+        if self.funds[place.account_id] < safe_micros and not self._check_funds(order, lots, 0):
+            return
+        if self.books[place.outcome].crosses(place.side, price_pips):
+            self._take_and_rest(order)
+        else:
+            self.emit(Rested(place.order_id, place.outcome, place.side, price_pips, lots))
 
     def _compute_collar(self, place: Place) -> int:
         """Return the worst price of a market order: COLLAR_PIPS from the best one."""

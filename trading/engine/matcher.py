@@ -56,7 +56,8 @@ def match(
     account = market.account(order.account_id)
     side, owner_id = order.side, order.owner_id
     limit_tick = order.price_pips // book.tick_pips
-    rules, options = market.rules, order.place.options
+    compute_fee, has_fees = market.rules.compute_fee, market.rules.has_fees
+    options = order.place.options
     is_clipped = options is not None and (options.reduce_only or budget_micros is not None)
     makers = trades = 0
     while order.remaining_lots:
@@ -80,7 +81,7 @@ def match(
             if not lots:
                 continue
         price_pips = maker.price_pips
-        fee_micros = rules.compute_fee(order, price_pips, lots, True) if rules.has_fees else 0
+        fee_micros = compute_fee(order, price_pips, lots, True) if has_fees else 0
         if (
             pays_at_once
             and market.funds[order.account_id] < SAFE_PIPS * lots + fee_micros
@@ -109,10 +110,11 @@ def _trade(
 ) -> None:
     """Emit a fill at the maker's price, and the maker's end if it has nothing left to trade."""
     rules, outcome, side = market.rules, order.outcome, order.side
+    compute_sets, compute_fee = rules.compute_sets, rules.compute_fee
     price_pips, signed_lots = maker.price_pips, side * lots
     maker_account = market.accounts[maker.account_id]
-    sets_lots = rules.compute_sets(account, outcome, signed_lots)
-    maker_sets_lots = rules.compute_sets(maker_account, outcome, -signed_lots)
+    sets_lots = compute_sets(account, outcome, signed_lots)
+    maker_sets_lots = compute_sets(maker_account, outcome, -signed_lots)
     cost_micros, new_lots = price_pips * signed_lots, sets_lots + maker_sets_lots
     market.emit(
         Traded(
@@ -129,7 +131,7 @@ def _trade(
             -cost_micros - PAYOUT_PIPS * sets_lots,
             cost_micros - PAYOUT_PIPS * maker_sets_lots,
             fee_micros,
-            rules.compute_fee(maker, price_pips, lots, False) if rules.has_fees else 0,
+            compute_fee(maker, price_pips, lots, False) if rules.has_fees else 0,
         )
     )
     if not maker.remaining_lots:

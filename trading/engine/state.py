@@ -185,11 +185,11 @@ class MarketState:
     def emit(self, event: AnyEvent) -> None:
         """Let something happen now."""
         self.events.append(event)
-        _APPLIERS[event.__class__](self, event)
+        _APPLIERS[type(event)](self, event)
 
     def apply(self, event: AnyEvent) -> None:
         """Carry what happened into the state."""
-        _APPLIERS[event.__class__](self, event)
+        _APPLIERS[type(event)](self, event)
 
     def replay_events(self, command: AnyCommand, ts_us: int, events: Iterable[AnyEvent]) -> None:
         """Carry out a command whose events are known, without deciding anything."""
@@ -224,7 +224,8 @@ class MarketState:
         maker.filled_micros += micros
         rules = self.rules
         if rules.has_fees:
-            basis = rules.compute_basis(price_pips, lots)
+            compute_basis = rules.compute_basis
+            basis = compute_basis(price_pips, lots)
             taker.fee_micros += fee_micros
             maker.fee_micros += maker_fee_micros
             if not taker.place.fee_free:
@@ -306,7 +307,8 @@ class MarketState:
     def _insert(self, order: Order, account: AccountState) -> None:
         """Put an order into the book and into its account's sums."""
         order_id, outcome, lots = order.order_id, order.outcome, order.remaining_lots
-        order.hold_micros = hold_micros = self.rules.compute_hold(order)
+        compute_hold, compute_held = self.rules.compute_hold, self.rules.compute_held
+        order.hold_micros = hold_micros = compute_hold(order)
         if order.side == BUY:
             account.buys_micros += hold_micros
             account.exposure_micros[outcome] -= hold_micros
@@ -322,11 +324,9 @@ class MarketState:
         options = order.place.options
         if options is not None and options.expires_at_us is not None:
             heappush(self.expiries, (options.expires_at_us, order_id))
-        held_micros = self.rules.compute_held(account)
+        held_micros = compute_held(account)
         if held_micros != account.held_micros:  # Of two sides only the larger one counts.
-            if account.account_id in self.funds:
-                self.funds[account.account_id] -= held_micros - account.held_micros
-            account.held_micros = held_micros
+            self._set_held(account, held_micros)
 
     def _take_out(self, order: Order) -> None:
         """Take a live order and its share of its account's sums away."""
@@ -356,16 +356,23 @@ class MarketState:
 
     def _rehold(self, account: AccountState, order: Order, lots: int) -> None:
         """Bring a live order's share of the sums up to date after it changed by `lots`."""
-        hold_micros = self.rules.compute_hold(order) if order.remaining_lots else 0
+        compute_hold = self.rules.compute_hold
+        hold_micros = compute_hold(order) if order.remaining_lots else 0
         add_hold(account, order, hold_micros - order.hold_micros, lots)
         order.hold_micros = hold_micros
 
     def _settle(self, account: AccountState, cash_micros: int) -> None:
         """Recompute the account's hold, and carry it and a change of cash into its funds."""
-        held_micros = self.rules.compute_held(account)
-        more_micros = cash_micros + account.held_micros - held_micros
-        if more_micros and account.account_id in self.funds:
-            self.funds[account.account_id] += more_micros
+        compute_held = self.rules.compute_held
+        held_micros = compute_held(account)
+        if cash_micros and account.account_id in self.funds:
+            self.funds[account.account_id] += cash_micros
+        if held_micros != account.held_micros:
+            self._set_held(account, held_micros)
+
+    def _set_held(self, account: AccountState, held_micros: int) -> None:
+        if account.account_id in self.funds:
+            self.funds[account.account_id] -= held_micros - account.held_micros
         account.held_micros = held_micros
 
     def _trim_expiries(self) -> None:
