@@ -18,7 +18,7 @@ FORBIDDEN_MODULES = {
     *("asyncio", "threading", "multiprocessing", "concurrent", "socket", "subprocess"),
     *("time", "datetime", "random", "secrets", "uuid", "os", "io", "pathlib", "sys", "logging"),
     *("json", "math", "decimal", "locale"),
-    *("predex", "compat", "markets", "accounts", "bots", "tests"),
+    *("predex", "compat", "markets", "accounts", "web", "kernel", "bots", "tests"),
 }
 FORBIDDEN_CALLS = {"open", "print", "input", "float", "hash", "id", "eval", "exec", "__import__"}
 

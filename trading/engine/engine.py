@@ -15,18 +15,10 @@ from typing import Any, Final
 
 import msgspec
 
-from trading.engine.book import Order, enter_order
-from trading.engine.checks import (
-    check_amend,
-    check_configure,
-    check_place,
-)
+from trading.engine.book import Order
+from trading.engine.checks import check_amend, check_configure, check_place
 from trading.engine.dry_run import copy_touched
-from trading.engine.margin import (
-    add_hold,
-    compute_allowance_lots,
-    copy_account,
-)
+from trading.engine.margin import add_hold, compute_allowance_lots, copy_account
 from trading.engine.matcher import match
 from trading.engine.state import MarketState
 from trading.engine.types import (
@@ -105,7 +97,7 @@ class Engine(MarketState):
             return
         lots, rules = place.quantity_lots, self.rules
         assert lots is not None
-        self.incoming = order = enter_order(place, self.ts_us, price_pips, lots)
+        order = self.enter(place, price_pips, lots)
         if tif is IOC or tif is FOK or (options is not None and options.is_market):
             self._take(order)
             return
@@ -152,11 +144,8 @@ class Engine(MarketState):
         elif self._has_closed_position(order, trades):
             self._finish(order, Reason.REDUCE_ONLY)
         else:
-            self._rest(order)
-
-    def _rest(self, order: Order) -> None:
-        price_pips, lots = order.price_pips, order.remaining_lots
-        self.emit(Rested(order.order_id, order.outcome, order.side, price_pips, lots))
+            price_pips, lots = order.price_pips, order.remaining_lots
+            self.emit(Rested(order.order_id, order.outcome, order.side, price_pips, lots))
 
     def _take(self, order: Order) -> None:
         """Carry out an order that never rests: market, IOC, FOK."""

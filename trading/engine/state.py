@@ -144,7 +144,7 @@ class MarketState:
         """Return the account's orders that rest, by id.
 
         The first time it goes through all of the market's: most accounts never ask, and to keep
-        count of their orders would cost each command more than a twentieth of its time.
+        a list for each would cost every command more than a twentieth of its time.
         """
         if not account.open_orders:
             return []
