@@ -1,18 +1,16 @@
 """A result is proposed, disputed, approved, withdrawn, paid; or the market is voided."""
 
-from datetime import timedelta
-
 import pytest
 from django.contrib.auth.models import Group
 from django.utils import timezone
 
-from accounts import policy
 from accounts.actions import do_close_account, do_decide_withdrawal, do_request_withdrawal
-from accounts.models import Account, AuditEvent, Policy, Transfer, User
+from accounts.models import Account, AuditEvent, Transfer, User
 from kernel.errors import RefusedError
 from kernel.ids import new_id
 from markets.actions import do_edit_market
 from markets.models import Market, Outcome, Resolution, StatusChange
+from tests.lifecycle.results import cash, end_window, refuse, set_policy, status_of
 from tests.trading import world
 from tests.trading.world import CREDIT, buy, run, sell
 from trading import actions
@@ -32,33 +30,6 @@ def closed(shard, market, alice, bob, operator):
     run(shard, sell(market, bob, 60, 1000), buy(market, alice, 60, 1000))
     actions.do_close_market(market, by=operator)
     return market
-
-
-def cash(account):
-    return Account.objects.get(pk=account.pk).cash_micros
-
-
-def status_of(market):
-    return Market.objects.get(pk=market.pk).status
-
-
-def refuse(code, act, *arguments, **options):
-    with pytest.raises(RefusedError) as refusal:
-        act(*arguments, **options)
-    assert refusal.value.code == code
-
-
-def set_policy(**fields):
-    Policy.objects.update(**fields)
-    policy.forget()
-
-
-def end_window(market):
-    """Let the dispute window pass."""
-    past = timezone.now() - timedelta(seconds=1)
-    Resolution.objects.filter(market=market, withdrawn_at=None).update(
-        proposed_at=past, final_at=past
-    )
 
 
 # --- proposing and paying ---------------------------------------------------------------------

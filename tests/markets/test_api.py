@@ -45,85 +45,88 @@ def slugs(response):
 # --- create and show ---------------------------------------------------------------------------
 
 
+EVERYTHING = {
+    **NEW,
+    "kind": "categorical",
+    "slug": "rain-where",
+    "description": "Line one.\nLine two.",
+    "rules": "By the station.",
+    "resolution_source": "https://weather.example.org",
+    "category": "weather",
+    "tags": ["rain"],
+    "event": "today",
+    "resolver": "alice",
+    "visibility": "unlisted",
+    "open_at": "2098-12-31T23:00:00+02:00",
+    "expected_settle_at": "2099-01-02T00:00:00.5Z",
+    "dispute_seconds": 60,
+    "tick": "0.001",
+    "lot_step": "0.01",
+    "fee_kind": "quadratic",
+    "fee_maker_rate": "0.0175",
+    "fee_taker_rate": 0.07,
+    "fee_unit": "0.01",
+    "position_limit": 1000,
+    "strict_refund": True,
+    "featured": True,
+    "outcomes": [{"code": code, "name": name} for code, name in THREE_OUTCOMES],
+}
+EVERYTHING_SHOWN = {
+    "slug": "rain-where",
+    "title": "Will it rain?",
+    "kind": "categorical",
+    "status": "draft",
+    "approved": True,
+    "visibility": "unlisted",
+    "group": None,
+    "category": "weather",
+    "tags": ["rain"],
+    "event": "today",
+    "series": "daily",
+    "creator": "olivia",
+    "resolver": "alice",
+    "outcomes": [
+        {"index": 0, "code": "RED", "name": "Red", "payout": None},
+        {"index": 1, "code": "GREEN", "name": "Green", "payout": None},
+        {"index": 2, "code": "BLUE", "name": "Blue", "payout": None},
+    ],
+    "open_at": "2098-12-31T21:00:00.000000Z",
+    "close_at": "2099-01-01T00:00:00.000000Z",
+    "expected_settle_at": "2099-01-02T00:00:00.500000Z",
+    "settled_at": None,
+    "dispute_seconds": 60,
+    "tick": "0.0010",
+    "lot_step": "0.01",
+    "fee_kind": "quadratic",
+    "fee_maker_rate": "0.017500",
+    "fee_taker_rate": "0.070000",
+    "fee_unit": "0.010000",
+    "position_limit": "1000.00",
+    "strict_refund": True,
+    "currency": "CREDIT",
+    "featured": True,
+    "volume": "0.00",
+    "volume_24h": "0.00",
+    "last_price": None,
+    "traders": 0,
+    "description": "Line one.\nLine two.",
+    "rules": "By the station.",
+    "resolution_source": "https://weather.example.org",
+    "result": None,
+}
+
+
 def test_a_market_is_created_with_everything_and_shown_exactly(api, alice):
     series = Series.objects.create(slug="daily", title="Daily")
     Event.objects.create(slug="today", title="Today", series=series)
     Category.objects.create(slug="weather", name="Weather")
     Tag.objects.create(slug="rain", name="Rain")
-    body = {
-        **NEW,
-        "kind": "categorical",
-        "slug": "rain-where",
-        "description": "Line one.\nLine two.",
-        "rules": "By the station.",
-        "resolution_source": "https://weather.example.org",
-        "category": "weather",
-        "tags": ["rain"],
-        "event": "today",
-        "resolver": "alice",
-        "visibility": "unlisted",
-        "open_at": "2098-12-31T23:00:00+02:00",
-        "expected_settle_at": "2099-01-02T00:00:00.5Z",
-        "dispute_seconds": 60,
-        "tick": "0.001",
-        "lot_step": "0.01",
-        "fee_kind": "quadratic",
-        "fee_maker_rate": "0.0175",
-        "fee_taker_rate": 0.07,
-        "fee_unit": "0.01",
-        "position_limit": 1000,
-        "strict_refund": True,
-        "featured": True,
-        "outcomes": [{"code": code, "name": name} for code, name in THREE_OUTCOMES],
-    }
-    response = api.post("markets", body)
+    response = api.post("markets", EVERYTHING)
     assert response.status_code == 201, response.json()
     shown = {**response.json()}
     times = {name: shown.pop(name) for name in ("created_at", "updated_at")}
     assert all(time.endswith("Z") and len(time) == 27 for time in times.values())
-    assert shown == {
-        "slug": "rain-where",
-        "title": "Will it rain?",
-        "kind": "categorical",
-        "status": "draft",
-        "approved": True,
-        "visibility": "unlisted",
-        "group": None,
-        "category": "weather",
-        "tags": ["rain"],
-        "event": "today",
-        "series": "daily",
-        "creator": "olivia",
-        "resolver": "alice",
-        "outcomes": [
-            {"index": 0, "code": "RED", "name": "Red", "payout": None},
-            {"index": 1, "code": "GREEN", "name": "Green", "payout": None},
-            {"index": 2, "code": "BLUE", "name": "Blue", "payout": None},
-        ],
-        "open_at": "2098-12-31T21:00:00.000000Z",
-        "close_at": "2099-01-01T00:00:00.000000Z",
-        "expected_settle_at": "2099-01-02T00:00:00.500000Z",
-        "settled_at": None,
-        "dispute_seconds": 60,
-        "tick": "0.0010",
-        "lot_step": "0.01",
-        "fee_kind": "quadratic",
-        "fee_maker_rate": "0.017500",
-        "fee_taker_rate": "0.070000",
-        "fee_unit": "0.010000",
-        "position_limit": "1000.00",
-        "strict_refund": True,
-        "currency": "CREDIT",
-        "featured": True,
-        "volume": "0.00",
-        "volume_24h": "0.00",
-        "last_price": None,
-        "traders": 0,
-        "description": "Line one.\nLine two.",
-        "rules": "By the station.",
-        "resolution_source": "https://weather.example.org",
-        "result": None,
-    }
+    assert shown == EVERYTHING_SHOWN
     market = Market.objects.get(slug="rain-where")
     assert (market.tick_pips, market.lot_step_lots, market.position_limit_lots) == (10, 1, 100_000)
     assert (market.fee_maker_rate, market.fee_taker_rate, market.fee_unit_micros) == (
