@@ -31,18 +31,6 @@ def shift(monkeypatch):
     return set_clock
 
 
-@pytest.fixture
-def shard():
-    return world.own_shard()
-
-
-@pytest.fixture
-def market(shard):
-    market = world.make_market()
-    world.open_market(shard, market)
-    return market
-
-
 def renew(shard):
     assert lease.renew(
         shard.number, shard.epoch, books_us=shard.find_latest_us(), committed_at_us=0, queue_depth=0

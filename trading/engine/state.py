@@ -306,18 +306,12 @@ class MarketState:
 
     def _insert(self, order: Order, account: AccountState) -> None:
         """Put an order into the book and into its account's sums."""
-        order_id, outcome, lots = order.order_id, order.outcome, order.remaining_lots
+        order_id = order.order_id
         compute_hold, compute_held = self.rules.compute_hold, self.rules.compute_held
         order.hold_micros = hold_micros = compute_hold(order)
-        if order.side == BUY:
-            account.buys_micros += hold_micros
-            account.exposure_micros[outcome] -= hold_micros
-            account.buy_lots[outcome] += lots
-        else:
-            account.exposure_micros[outcome] += hold_micros
-            account.sell_lots[outcome] += lots
+        add_hold(account, order, hold_micros, order.remaining_lots)
         account.open_orders += 1
-        self.books[outcome].add(order)
+        self.books[order.outcome].add(order)
         self.orders[order_id] = order
         if account.orders is not None:
             account.orders[order_id] = order
