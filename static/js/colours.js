@@ -25,4 +25,6 @@ export function readColours() {
 export function onThemeChange(redraw) {
   addEventListener("themechange", redraw);
   dark.addEventListener("change", redraw);
+  // What was drawn while it was printed has the colours of paper.
+  paper.addEventListener("change", () => paper.matches || redraw());
 }

@@ -162,6 +162,8 @@ def test_on_paper_there_is_the_content_alone_in_dark_on_white(windows: Windows):
     window = windows.find("alice")
     window.page.emulate_media(color_scheme="dark")
     page = window.open("/markets/rain/")
+    drawn = page.locator("html")
+    expect(drawn).to_have_attribute("data-drawn", "dark")
     page.emulate_media(media="print")
     for selector in ("body > header", "footer", "#ticket", ".ticket-bar", "#toasts", "main form"):
         expect(page.locator(selector).first).to_be_hidden()
