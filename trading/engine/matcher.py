@@ -1,12 +1,14 @@
-"""One taker against the book: price-time priority, self-trade prevention, clipping, budgets.
+"""One taker against the books: price-time priority, self-trade prevention, clipping, budgets.
 
 `match` takes makers best first until the order is filled, its limit is reached, or something
-stops it. It decides and emits; what it emits has happened when the next maker is met.
+stops it; where all other outcomes together are cheaper than the best maker of its own (`cross`),
+it trades with those. It decides and emits; what it emits has happened when the next maker is met.
 """
 
 from typing import Final
 
 from trading.engine.book import Order
+from trading.engine.cross import list_makers, trade_across
 from trading.engine.margin import (
     SAFE_PIPS,
     AccountState,
@@ -56,31 +58,39 @@ def match(
     account = market.account(order.account_id)
     side, owner_id = order.side, order.owner_id
     limit_tick = order.price_pips // book.tick_pips
-    compute_fee, has_fees = market.rules.compute_fee, market.rules.has_fees
+    rules = market.rules
+    compute_fee, has_fees, crosses_books = rules.compute_fee, rules.has_fees, rules.crosses_books
     options = order.place.options
     is_clipped = options is not None and (options.reduce_only or budget_micros is not None)
     makers = trades = 0
     while order.remaining_lots:
+        if makers >= MAKERS_MET_MAX and book.crosses(side, order.price_pips):
+            return Reason.MATCH_LIMIT, makers, trades
+        if crosses_books and book.is_implied_better(side, limit_tick):
+            stopped, met, legs = _match_across(market, order, trades, pays_at_once, budget_micros)
+            makers, trades = makers + met, trades + legs
+            if stopped is not None:
+                return stopped, makers, trades
+            continue
         maker = book.best_maker(side, limit_tick)
         if maker is None:
             break
-        if makers == MAKERS_MET_MAX:
-            return Reason.MATCH_LIMIT, makers, trades
         makers += 1
         if maker.owner_id == owner_id:
-            if (stopped := _prevent_self_trade(market, order, maker)) is not None:
+            if (stopped := _prevent_self_trade(market, order, [maker])) is not None:
                 return stopped, makers, trades
             continue
         lots, maker_lots = order.remaining_lots, maker.remaining_lots
         if maker_lots < lots:
             lots = maker_lots
+        price_pips = maker.price_pips
         if is_clipped or maker.place.options is not None:
-            lots, stopped = _clip(market, order, maker, lots, budget_micros)
-            if stopped is not None:
-                return stopped, makers, trades
+            lots = _clip_maker(market, maker, lots)
             if not lots:
                 continue
-        price_pips = maker.price_pips
+            lots, stopped = _clip_taker(market, order, price_pips, lots, budget_micros)
+            if stopped is not None:
+                return stopped, makers, trades
         fee_micros = compute_fee(order, price_pips, lots, True) if has_fees else 0
         if (
             pays_at_once
@@ -90,13 +100,43 @@ def match(
             return Reason.INSUFFICIENT_FUNDS, makers, trades
         _trade(market, trades, order, account, maker, lots, fee_micros)
         trades += 1
-        # Whoever comes next asks no less: a budget is spent by what it has bought, whether or not
-        # another maker stands behind.
-        if budget_micros is not None and not _compute_affordable(
-            market, order, price_pips, market.rules.lot_step_lots, budget_micros
-        ):
+        if budget_micros is not None and _is_spent(market, order, price_pips, budget_micros):
             return Reason.BUDGET_SPENT, makers, trades
     return None, makers, trades
+
+
+def _match_across(
+    market: MarketState,
+    order: Order,
+    index: int,
+    pays_at_once: bool,
+    budget_micros: int | None,
+) -> Match:
+    """Trade once with the first orders of all other books, or get one that is in the way out."""
+    makers = list_makers(market, order)
+    met = len(makers)
+    if all(maker.owner_id == order.owner_id for maker in makers):
+        return _prevent_self_trade(market, order, makers), met, 0
+    book = market.books[order.outcome]
+    price_pips = book.implied_tick(order.side) * book.tick_pips
+    lots = order.remaining_lots
+    for maker in makers:
+        lots = _clip_maker(market, maker, min(lots, maker.remaining_lots))
+        if not lots:
+            return None, met, 0
+    lots, stopped = _clip_taker(market, order, price_pips, lots, budget_micros)
+    if stopped is not None:
+        return stopped, met, 0
+    fee_micros = market.rules.compute_fee(order, price_pips, lots, True)
+    account = market.account(order.account_id)
+    if pays_at_once and not _can_pay(market, account, order, price_pips, lots, fee_micros):
+        return Reason.INSUFFICIENT_FUNDS, met, 0
+    trade_across(market, index, order, makers, price_pips, lots, fee_micros)
+    for maker in makers:
+        _end_if_done(market, maker)
+    if budget_micros is not None and _is_spent(market, order, price_pips, budget_micros):
+        return Reason.BUDGET_SPENT, met, met + 1
+    return None, met, met + 1
 
 
 def _trade(
@@ -134,15 +174,14 @@ def _trade(
             compute_fee(maker, price_pips, lots, False) if rules.has_fees else 0,
         )
     )
+    _end_if_done(market, maker)
+
+
+def _end_if_done(market: MarketState, maker: Order) -> None:
+    """End a maker that is filled, or that only reduces and has nothing left to reduce."""
     if not maker.remaining_lots:
         market.emit(Ended(maker.order_id, FILLED, IS_FILLED, 0))
-    elif maker.place.options is not None and maker.place.reduce_only:
-        _end_if_closed(market, maker)
-
-
-def _end_if_closed(market: MarketState, maker: Order) -> None:
-    """End a reduce-only maker that has nothing left to reduce."""
-    if not _compute_allowance(market, maker):
+    elif maker.place.reduce_only and not _compute_allowance(market, maker):
         market.emit(_end(maker, Reason.REDUCE_ONLY))
 
 
@@ -155,50 +194,63 @@ def _compute_allowance(market: MarketState, order: Order) -> int:
     return compute_allowance_lots(account, order.outcome, order.side, binary=market.rules.binary)
 
 
-def _prevent_self_trade(market: MarketState, order: Order, maker: Order) -> Reason | None:
-    """Keep an owner from trading with itself; return a reason if that ends the taker."""
+def _prevent_self_trade(market: MarketState, order: Order, makers: list[Order]) -> Reason | None:
+    """Keep an owner from trading with itself alone; return a reason if that ends the taker."""
     mode = order.place.stp
     if mode is Stp.DECREMENT:
-        return _decrement(market, order, maker)
+        return _decrement(market, order, makers)
     if mode is not Stp.CANCEL_NEWEST:
-        market.emit(_end(maker, Reason.SELF_TRADE))
+        for maker in makers:
+            market.emit(_end(maker, Reason.SELF_TRADE))
     return Reason.SELF_TRADE if mode is not Stp.CANCEL_OLDEST else None
 
 
-def _decrement(market: MarketState, order: Order, maker: Order) -> Reason | None:
-    """Take the smaller quantity from both without a trade; the smaller one dies."""
-    lots = min(order.remaining_lots, maker.remaining_lots)
-    if lots == maker.remaining_lots:
-        market.emit(_end(maker, Reason.SELF_TRADE))
-    else:
-        market.emit(Decremented(maker.order_id, lots, maker.remaining_lots - lots))
+def _decrement(market: MarketState, order: Order, makers: list[Order]) -> Reason | None:
+    """Take the smallest quantity from all of them without a trade; the smallest one dies."""
+    lots = min(order.remaining_lots, *(maker.remaining_lots for maker in makers))
+    for maker in makers:
+        if lots == maker.remaining_lots:
+            market.emit(_end(maker, Reason.SELF_TRADE))
+        else:
+            market.emit(Decremented(maker.order_id, lots, maker.remaining_lots - lots))
     if lots == order.remaining_lots:
         return Reason.SELF_TRADE
     market.emit(Decremented(order.order_id, lots, order.remaining_lots - lots))
     return None
 
 
-def _clip(
-    market: MarketState, order: Order, maker: Order, lots: int, budget_micros: int | None
-) -> tuple[int, Reason | None]:
-    """Return how many of `lots` reduce-only orders and a budget allow; and what ends the taker.
+def _clip_maker(market: MarketState, maker: Order, lots: int) -> int:
+    """Return how many of `lots` a maker allows; one with nothing left to reduce is ended."""
+    if not maker.place.reduce_only:
+        return lots
+    lots = min(lots, _compute_allowance(market, maker))
+    if not lots:
+        market.emit(_end(maker, Reason.REDUCE_ONLY))
+    return lots
 
-    A reduce-only maker with nothing left to reduce is ended.
-    """
-    if maker.place.reduce_only:
-        lots = min(lots, _compute_allowance(market, maker))
-        if not lots:
-            market.emit(_end(maker, Reason.REDUCE_ONLY))
-            return 0, None
+
+def _clip_taker(
+    market: MarketState, order: Order, price_pips: int, lots: int, budget_micros: int | None
+) -> tuple[int, Reason | None]:
+    """Return how many of `lots` reduce-only and the budget allow at a price; or what ends it."""
     if order.place.reduce_only:
         lots = min(lots, _compute_allowance(market, order))
         if not lots:
             return 0, Reason.REDUCE_ONLY
     if budget_micros is not None:
-        lots = _compute_affordable(market, order, maker.price_pips, lots, budget_micros)
+        lots = _compute_affordable(market, order, price_pips, lots, budget_micros)
         if not lots:
             return 0, Reason.BUDGET_SPENT
     return lots, None
+
+
+def _is_spent(market: MarketState, order: Order, price_pips: int, budget_micros: int) -> bool:
+    """Whether a budget does not pay for one more step at the price that it traded at.
+
+    Whoever comes next asks no less: it is spent whether or not another maker stands behind.
+    """
+    step_lots = market.rules.lot_step_lots
+    return not _compute_affordable(market, order, price_pips, step_lots, budget_micros)
 
 
 def _compute_affordable(
