@@ -18,7 +18,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from accounts.admin_fields import AmountField, PriceField, QuantityField, SecondsField
-from accounts.models import User
+from accounts.models import FeeType, User
 from accounts.refusals import describe
 from kernel.errors import RefusedError
 from markets.actions import OutcomePair, check_create_market
@@ -220,7 +220,7 @@ class RowForm(forms.Form):
     dispute_window = SecondsField(required=False)
     tick = PriceField(required=False, localize=False)
     lot_step = QuantityField(required=False, localize=False)
-    fee_kind = forms.ChoiceField(required=False, choices=Market.FeeKind.choices)
+    fee_kind = forms.ChoiceField(required=False, choices=FeeType.choices)
     fee_maker_rate = AmountField(required=False, localize=False)
     fee_taker_rate = AmountField(required=False, localize=False)
     position_limit = QuantityField(required=False, localize=False)
