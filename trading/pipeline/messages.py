@@ -10,7 +10,7 @@ from typing import Final
 
 import msgspec
 
-from trading.engine.book import Order
+from trading.engine.book import EngineOrder
 from trading.engine.types import AnyCommand, Config, MarketStatus, Traded
 
 FEED_GROUP: Final = "feed"
@@ -67,7 +67,7 @@ class Result(msgspec.Struct, array_like=True, gc=False):
     market_id: int
     seq: int
     ts_us: int
-    order: Order | None = None
+    order: EngineOrder | None = None
     fills: list[Fill] = []
     reason: str | None = None
     missing_micros: int = 0
@@ -115,7 +115,7 @@ class OrderChange(msgspec.Struct, array_like=True, gc=False):
     market_id: int
     seq: int
     ts_us: int
-    order: Order
+    order: EngineOrder
 
 
 class PositionChange(msgspec.Struct, array_like=True, gc=False):
