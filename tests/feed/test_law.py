@@ -51,7 +51,7 @@ from trading.feed.replica import BookReplica, Fit, Image, TapeTrade, find_tops, 
 from trading.feed.resume import fold_entries
 from trading.pipeline.instruments import Instrument
 from trading.pipeline.journal import JournalEntry
-from trading.pipeline.messages import Level, MarketChange
+from trading.pipeline.messages import DepthLevel, MarketChange
 from trading.pipeline.shard import _market_change, _tops
 from trading.pipeline.writer import LiveMarket, MarketPart
 
@@ -117,7 +117,7 @@ class Market:
             for index, side in enumerate((BUY, SELL)):
                 for price_pips, lots in book.depth(side):
                     levels.setdefault((outcome, price_pips), [0, 0])[index] = lots
-        listed = [Level(*key, *lots) for key, lots in levels.items()]
+        listed = [DepthLevel(*key, *lots) for key, lots in levels.items()]
         return Image(
             self.engine.seq,
             self.engine.ts_us,
@@ -367,8 +367,8 @@ def test_an_image_from_before_what_was_shown_asks_for_snapshots() -> None:
 def test_levels_of_one_price_that_come_and_go_between_frames_are_not_sent() -> None:
     market, replica = Market(2), BookReplica()
     replica.load(market.image())
-    change = MarketChange(7, replica.seq, replica.seq + 1, 1, levels=[Level(0, 4_000, 100, 0)])
-    gone = MarketChange(7, replica.seq + 1, replica.seq + 2, 1, levels=[Level(0, 4_000, 0, 0)])
+    change = MarketChange(7, replica.seq, replica.seq + 1, 1, levels=[DepthLevel(0, 4_000, 100, 0)])
+    gone = MarketChange(7, replica.seq + 1, replica.seq + 2, 1, levels=[DepthLevel(0, 4_000, 0, 0)])
     assert replica.apply(change) is Fit.NEXT
     assert replica.apply(gone) is Fit.NEXT
     shown = replica.take()

@@ -8,7 +8,7 @@ from kernel.units import format_amount, format_quantity
 from trading.engine.book import EngineOrder
 from trading.engine.types import BUY, PAYOUT_PIPS, OrderStatus, Traded
 from trading.pipeline.instruments import Instrument
-from trading.pipeline.messages import Level, Result
+from trading.pipeline.messages import DepthLevel, Result
 from trading.wire.commands import NO, mirror_pips
 from trading.wire.render import SIDE_NAMES, show_average, show_price
 from trading.wire.schema import PreviewAnswer, Warned
@@ -19,7 +19,9 @@ CLOSES_SOON_US: Final = 60_000_000
 RESTING: Final = (OrderStatus.OPEN, OrderStatus.PARTIALLY_FILLED)
 
 
-def show_preview(result: Result, instrument: Instrument, levels: Iterable[Level]) -> PreviewAnswer:
+def show_preview(
+    result: Result, instrument: Instrument, levels: Iterable[DepthLevel]
+) -> PreviewAnswer:
     """`levels` is the book as it stands: a quote knows only what the order can reach."""
     order = result.order
     assert order is not None, "a quote that was not refused has its order"
@@ -49,7 +51,7 @@ def show_preview(result: Result, instrument: Instrument, levels: Iterable[Level]
 
 
 def find_best_after(
-    order: EngineOrder, trades: Iterable[Traded], levels: Iterable[Level]
+    order: EngineOrder, trades: Iterable[Traded], levels: Iterable[DepthLevel]
 ) -> tuple[int | None, int | None]:
     """Return the best bid and ask of the order's book once it has traded and rests."""
     own: dict[int, int] = {}

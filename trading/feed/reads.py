@@ -26,7 +26,7 @@ from trading.models import (
     Trade,
 )
 from trading.pipeline.instruments import Instrument, build_instrument
-from trading.pipeline.messages import Level, PositionChange, Top
+from trading.pipeline.messages import DepthLevel, PositionChange, Top
 from trading.pipeline.snapshot import consistent_read
 
 ALL_MARKETS_MAX: Final = 20_000
@@ -117,7 +117,7 @@ class AccountRead(NamedTuple):
     positions: list[PositionChange]
 
 
-def book_from_database(market_id: int) -> tuple[int, int, list[Level]]:
+def book_from_database(market_id: int) -> tuple[int, int, list[DepthLevel]]:
     """Return (seq, ts_us, levels with their totals); 0, 0 and none before a market's first open."""
     with connection.cursor() as cursor:
         cursor.execute(_BOOK, [market_id])
@@ -125,7 +125,7 @@ def book_from_database(market_id: int) -> tuple[int, int, list[Level]]:
     if not rows:
         return 0, 0, []
     levels = [
-        Level(outcome, price_pips, int(bid_lots), int(ask_lots))
+        DepthLevel(outcome, price_pips, int(bid_lots), int(ask_lots))
         for _, _, outcome, price_pips, bid_lots, ask_lots in rows
         if outcome is not None
     ]

@@ -34,7 +34,7 @@ from trading.pages.ladder import Ladder, build_ladder
 from trading.pages.lines import Drawing, Figures, Look
 from trading.pages.words import name_contract
 from trading.pipeline.instruments import Instrument, build_instrument
-from trading.pipeline.messages import Level, Top
+from trading.pipeline.messages import DepthLevel, Top
 from trading.pipeline.snapshot import consistent_read
 from trading.readmodels.market_data import split_levels
 from trading.readmodels.marks import compute_mark
@@ -125,7 +125,7 @@ class _Moment(NamedTuple):
     """A market at one sequence number."""
 
     seq: int
-    levels: list[Level]
+    levels: list[DepthLevel]
     lasts: dict[int, int]
     trades: list[Trade]
 

@@ -76,7 +76,7 @@ class Result(msgspec.Struct, array_like=True, gc=False):
     repeated: bool = False
 
 
-class Level(msgspec.Struct, array_like=True, gc=False):
+class DepthLevel(msgspec.Struct, array_like=True, gc=False):
     """The totals now standing at a price that changed; 0 is an empty level."""
 
     outcome: int
@@ -102,7 +102,7 @@ class MarketChange(msgspec.Struct, array_like=True, gc=False):
     prev_seq: int
     seq: int
     ts_us: int
-    levels: list[Level] = []
+    levels: list[DepthLevel] = []
     tops: list[Top] = []
     fills: list[Fill] = []
     status: MarketStatus | None = None

@@ -39,8 +39,8 @@ from trading.pipeline.journal import GENESIS, JournalEntry
 from trading.pipeline.loading import load_engine, read_accounts
 from trading.pipeline.messages import (
     AccountChange,
+    DepthLevel,
     Fill,
-    Level,
     MarketChange,
     OrderChange,
     PositionChange,
@@ -403,7 +403,9 @@ def _market_change(part: MarketPart) -> MarketChange:
             lots = book.total_lots(tick)
             is_bid = tick <= book.best_bid
             levels.append(
-                Level(outcome, tick * book.tick_pips, lots if is_bid else 0, 0 if is_bid else lots)
+                DepthLevel(
+                    outcome, tick * book.tick_pips, lots if is_bid else 0, 0 if is_bid else lots
+                )
             )
     return MarketChange(
         engine.market_id,
