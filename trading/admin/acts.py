@@ -81,7 +81,7 @@ class ApproveAndOpenAction(LiveAction):
         return describe_proposal(self.rows)
 
 
-class HaltAction(LiveAction):
+class HaltMarketAction(LiveAction):
     title = _("Halt")
     done = _("The market is halted.")
     explanation = _(
@@ -92,7 +92,7 @@ class HaltAction(LiveAction):
     act = staticmethod(do_halt_market)
 
 
-class ResumeAction(LiveAction):
+class ResumeMarketAction(LiveAction):
     title = _("Resume")
     done = _("The market is open again.")
     explanation = _("It accepts orders again.")
@@ -339,8 +339,8 @@ def _is_disputed(market: Market) -> bool:
 ACTS = {
     "approve-and-open": ApproveAndOpenAction,
     "open": OpenAction,
-    "halt": HaltAction,
-    "resume": ResumeAction,
+    "halt": HaltMarketAction,
+    "resume": ResumeMarketAction,
     "close": CloseAction,
     "close-time": CloseTimeAction,
     "tick": TickAction,
