@@ -46,7 +46,7 @@ show_price = lazy(price, str)
 FEE_UNITS = [(1, _("a millionth")), (10_000, _("a hundredth"))]
 
 
-class MarketForm(forms.ModelForm):
+class MarketAdminForm(forms.ModelForm):
     user: User  # set on the class that is made for each request
 
     resolver = UserField(
