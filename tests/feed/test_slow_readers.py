@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from bots.feed import Book
+from bots.feed import LocalBook
 from kernel.clock import now_us
 from tests.feed.conftest import Client, Floor, Site, publish
 from tests.feed.test_books import as_numbers, book_of, read_until
@@ -135,7 +135,7 @@ def is_behind(watcher: Any) -> bool:
     return bool(watcher._due) or watcher._queue_bytes > QUEUE_BYTES_MAX / 2
 
 
-async def read_on(client: Client, book: Book) -> None:
+async def read_on(client: Client, book: LocalBook) -> None:
     while True:
         frame = await client.get("book")
         assert book.apply(frame)
