@@ -62,7 +62,7 @@ _TOPS: Final = """
 """
 
 
-class Standing(NamedTuple):
+class LifecycleState(NamedTuple):
     """A market's row as the lifecycle channel shows it. `payouts_pips` is None until it pays."""
 
     status: str
@@ -79,7 +79,7 @@ class Standing(NamedTuple):
 
 class MarketRead(NamedTuple):
     instrument: Instrument
-    standing: Standing
+    standing: LifecycleState
     image: Image
 
 
@@ -165,7 +165,7 @@ def read_markets(market_ids: Collection[int]) -> dict[int, MarketRead]:
     }
 
 
-def read_standings(market_ids: Collection[int]) -> dict[int, Standing]:
+def read_standings(market_ids: Collection[int]) -> dict[int, LifecycleState]:
     markets = Market.objects.prefetch_related("outcomes").in_bulk(list(market_ids))
     return {market_id: _standing(market) for market_id, market in markets.items()}
 
@@ -347,11 +347,11 @@ def _lasts_of(tape: Iterable[TapeTrade]) -> dict[int, int]:
     return {trade.outcome: trade.price_pips for trade in tape}
 
 
-def _standing(market: Market) -> Standing:
+def _standing(market: Market) -> LifecycleState:
     instrument = build_instrument(market)
     outcomes = market.outcomes.all()
     payouts = tuple(row.payout_pips for row in outcomes if row.payout_pips is not None)
-    return Standing(
+    return LifecycleState(
         market.status,
         instrument.close_at_us,
         instrument.tick_pips,

@@ -51,7 +51,7 @@ from trading.pipeline.messages import (
     encode,
 )
 from trading.pipeline.status import record_configured
-from trading.pipeline.writer import AccountsLockedError, Batch, LiveMarket, MarketPart, Wanted
+from trading.pipeline.writer import AccountsLockedError, Batch, LiveMarket, MarketPart, Prefetch
 
 BATCH_TASKS_MAX: Final = 512
 ACCOUNTS_CACHED_MAX: Final = 100_000
@@ -181,8 +181,8 @@ class Shard:
         self._load_accounts(tasks)
         return batch
 
-    def _find_wanted(self, batch: Batch, tasks: Sequence[Task], *, leaves_locked: bool) -> Wanted:
-        wanted = Wanted(set(), set(), set())
+    def _find_wanted(self, batch: Batch, tasks: Sequence[Task], *, leaves_locked: bool) -> Prefetch:
+        wanted = Prefetch(set(), set(), set())
         for task in tasks:
             command = task.command
             if task.key is not None:
