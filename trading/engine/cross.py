@@ -18,7 +18,7 @@ pay-out and the best asks above: what is left in the books can't be matched with
 from collections.abc import Mapping
 from typing import Final
 
-from trading.engine.book import Order
+from trading.engine.book import EngineOrder
 from trading.engine.margin import AccountState, add_fill, copy_account
 from trading.engine.state import MarketState
 from trading.engine.types import BUY, PAYOUT_PIPS, CrossMatched, Traded, TradeKind
@@ -27,7 +27,7 @@ HOUSE_ORDER_ID: Final = ""
 """The house has no orders: it is on the other side of each leg."""
 
 
-def list_makers(market: MarketState, order: Order) -> list[Order]:
+def list_makers(market: MarketState, order: EngineOrder) -> list[EngineOrder]:
     """Return the orders that a match across books takes, by outcome; none for a missing bid."""
     makers = []
     for outcome, book in enumerate(market.books):
@@ -40,8 +40,8 @@ def list_makers(market: MarketState, order: Order) -> list[Order]:
 def trade_across(
     market: MarketState,
     index: int,
-    order: Order,
-    makers: list[Order],
+    order: EngineOrder,
+    makers: list[EngineOrder],
     price_pips: int,
     lots: int,
     fee_micros: int,
@@ -77,7 +77,7 @@ def trade_across(
     market.emit(CrossMatched(kind, lots, tuple(trades)))
 
 
-def _find_accounts(market: MarketState, orders: list[Order]) -> Mapping[int, AccountState]:
+def _find_accounts(market: MarketState, orders: list[EngineOrder]) -> Mapping[int, AccountState]:
     """Return the accounts to compute legs by: copies where one account has several of them."""
     account_ids = {order.account_id for order in orders}
     if len(account_ids) == len(orders):
@@ -88,7 +88,7 @@ def _find_accounts(market: MarketState, orders: list[Order]) -> Mapping[int, Acc
 def _compute_cash(
     market: MarketState,
     accounts: Mapping[int, AccountState],
-    order: Order,
+    order: EngineOrder,
     price_pips: int,
     lots: int,
 ) -> int:

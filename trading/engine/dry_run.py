@@ -6,7 +6,7 @@ from typing import NamedTuple, TypeVar
 
 import msgspec
 
-from trading.engine.book import Book, Order
+from trading.engine.book import OrderBook, EngineOrder
 from trading.engine.margin import copy_account
 from trading.engine.state import MarketState
 from trading.engine.types import (
@@ -65,7 +65,7 @@ def copy_touched(market: Market, command: AnyCommand, ts_us: int) -> Market:
     return copy
 
 
-def _touched_orders(market: MarketState, command: AnyCommand, ts_us: int) -> Iterator[Order]:
+def _touched_orders(market: MarketState, command: AnyCommand, ts_us: int) -> Iterator[EngineOrder]:
     """Yield every order that `command` may meet, and those that expire before it."""
     ts_us = max(ts_us, market.ts_us)
     if market.expiries and market.expiries[0][0] <= ts_us:
@@ -100,7 +100,7 @@ class _Taker(NamedTuple):
     owner_id: int
 
 
-def _find_makers_across(market: MarketState, taker: _Taker, ts_us: int) -> Iterator[Order]:
+def _find_makers_across(market: MarketState, taker: _Taker, ts_us: int) -> Iterator[EngineOrder]:
     """Yield the makers of the other books that a match at the taker's limit can reach.
 
     None may be further from its book's best than the implied price is from the limit.
@@ -116,7 +116,7 @@ def _find_makers_across(market: MarketState, taker: _Taker, ts_us: int) -> Itera
         yield from _find_makers(other, taker._replace(side=-side, price_pips=limit_pips), ts_us)
 
 
-def _find_makers(book: Book, taker: _Taker, ts_us: int) -> Iterator[Order]:
+def _find_makers(book: OrderBook, taker: _Taker, ts_us: int) -> Iterator[EngineOrder]:
     """Yield makers best first until their certain quantity covers `lots`.
 
     Own orders, reduce-only ones and those that expire now may give less than they show.

@@ -7,7 +7,7 @@ it trades with those. It decides and emits; what it emits has happened when the 
 
 from typing import Final
 
-from trading.engine.book import Order
+from trading.engine.book import EngineOrder
 from trading.engine.cross import list_makers, trade_across
 from trading.engine.margin import (
     SAFE_PIPS,
@@ -45,7 +45,7 @@ Match = tuple[Reason | None, int, int]
 
 def match(
     market: MarketState,
-    order: Order,
+    order: EngineOrder,
     pays_at_once: bool,
     budget_micros: int | None = None,
 ) -> Match:
@@ -107,7 +107,7 @@ def match(
 
 def _match_across(
     market: MarketState,
-    order: Order,
+    order: EngineOrder,
     index: int,
     pays_at_once: bool,
     budget_micros: int | None,
@@ -142,9 +142,9 @@ def _match_across(
 def _trade(
     market: MarketState,
     index: int,
-    order: Order,
+    order: EngineOrder,
     account: AccountState,
-    maker: Order,
+    maker: EngineOrder,
     lots: int,
     fee_micros: int,
 ) -> None:
@@ -177,7 +177,7 @@ def _trade(
     _end_if_done(market, maker)
 
 
-def _end_if_done(market: MarketState, maker: Order) -> None:
+def _end_if_done(market: MarketState, maker: EngineOrder) -> None:
     """End a maker that is filled, or that only reduces and has nothing left to reduce."""
     if not maker.remaining_lots:
         market.emit(Ended(maker.order_id, FILLED, IS_FILLED, 0))
@@ -185,16 +185,16 @@ def _end_if_done(market: MarketState, maker: Order) -> None:
         market.emit(_end(maker, Reason.REDUCE_ONLY))
 
 
-def _end(order: Order, reason: Reason) -> Ended:
+def _end(order: EngineOrder, reason: Reason) -> Ended:
     return Ended(order.order_id, OrderStatus.CANCELLED, reason, order.remaining_lots)
 
 
-def _compute_allowance(market: MarketState, order: Order) -> int:
+def _compute_allowance(market: MarketState, order: EngineOrder) -> int:
     account = market.account(order.account_id)
     return compute_allowance_lots(account, order.outcome, order.side, binary=market.rules.binary)
 
 
-def _prevent_self_trade(market: MarketState, order: Order, makers: list[Order]) -> Reason | None:
+def _prevent_self_trade(market: MarketState, order: EngineOrder, makers: list[EngineOrder]) -> Reason | None:
     """Keep an owner from trading with itself alone; return a reason if that ends the taker."""
     mode = order.place.stp
     if mode is Stp.DECREMENT:
@@ -205,7 +205,7 @@ def _prevent_self_trade(market: MarketState, order: Order, makers: list[Order]) 
     return Reason.SELF_TRADE if mode is not Stp.CANCEL_OLDEST else None
 
 
-def _decrement(market: MarketState, order: Order, makers: list[Order]) -> Reason | None:
+def _decrement(market: MarketState, order: EngineOrder, makers: list[EngineOrder]) -> Reason | None:
     """Take the smallest quantity from all of them without a trade; the smallest one dies."""
     lots = min(order.remaining_lots, *(maker.remaining_lots for maker in makers))
     for maker in makers:
@@ -219,7 +219,7 @@ def _decrement(market: MarketState, order: Order, makers: list[Order]) -> Reason
     return None
 
 
-def _clip_maker(market: MarketState, maker: Order, lots: int) -> int:
+def _clip_maker(market: MarketState, maker: EngineOrder, lots: int) -> int:
     """Return how many of `lots` a maker allows; one with nothing left to reduce is ended."""
     if not maker.place.reduce_only:
         return lots
@@ -230,7 +230,7 @@ def _clip_maker(market: MarketState, maker: Order, lots: int) -> int:
 
 
 def _clip_taker(
-    market: MarketState, order: Order, price_pips: int, lots: int, budget_micros: int | None
+    market: MarketState, order: EngineOrder, price_pips: int, lots: int, budget_micros: int | None
 ) -> tuple[int, Reason | None]:
     """Return how many of `lots` reduce-only and the budget allow at a price; or what ends it."""
     if order.place.reduce_only:
@@ -244,7 +244,7 @@ def _clip_taker(
     return lots, None
 
 
-def _is_spent(market: MarketState, order: Order, price_pips: int, budget_micros: int) -> bool:
+def _is_spent(market: MarketState, order: EngineOrder, price_pips: int, budget_micros: int) -> bool:
     """Whether a budget does not pay for one more step at the price that it traded at.
 
     Whoever comes next asks no less: it is spent whether or not another maker stands behind.
@@ -254,7 +254,7 @@ def _is_spent(market: MarketState, order: Order, price_pips: int, budget_micros:
 
 
 def _compute_affordable(
-    market: MarketState, order: Order, price_pips: int, lots: int, budget_micros: int
+    market: MarketState, order: EngineOrder, price_pips: int, lots: int, budget_micros: int
 ) -> int:
     """Return the most of `lots`, in whole steps, that the rest of the budget pays for."""
     compute_fee, step = market.rules.compute_fee, market.rules.lot_step_lots
@@ -277,7 +277,7 @@ def _compute_affordable(
 def _can_pay(
     market: MarketState,
     account: AccountState,
-    order: Order,
+    order: EngineOrder,
     price_pips: int,
     lots: int,
     fee_micros: int,

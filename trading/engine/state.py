@@ -14,7 +14,7 @@ from typing import Any, Final, Self
 
 import msgspec
 
-from trading.engine.book import DEAD_MIN, Book, Order, Tops, enter_order
+from trading.engine.book import DEAD_MIN, OrderBook, EngineOrder, Tops, enter_order
 from trading.engine.fees import bound_hold, build_basis, build_fee, build_hold
 from trading.engine.margin import (
     AccountState,
@@ -62,7 +62,7 @@ class Snapshot(msgspec.Struct, array_like=True):
     ts_us: int
     status: MarketStatus | None
     config: Config | None
-    orders: list[Order]
+    orders: list[EngineOrder]
     accounts: list[AccountState]
 
 
@@ -120,16 +120,16 @@ class MarketState:
         self.ts_us = 0
         self.status: MarketStatus | None = None
         self.config: Config | None = None
-        self.books: list[Book] = []
-        self.orders: dict[str, Order] = {}
+        self.books: list[OrderBook] = []
+        self.orders: dict[str, EngineOrder] = {}
         self.accounts: dict[int, AccountState] = {}
         self.expiries: list[tuple[int, str]] = []
         """Heap of (expires_at_us, order_id); entries of orders that are gone are skipped, and
         forgotten when they are most of it."""
-        self.dirty_orders: dict[str, Order] = {}
+        self.dirty_orders: dict[str, EngineOrder] = {}
         self.is_timed = True
         """Whether its status or a close time may refuse what comes."""
-        self.incoming: Order | None = None
+        self.incoming: EngineOrder | None = None
         self.funds: dict[int, int] = {}
         self.events: list[AnyEvent] = []
 
@@ -146,7 +146,7 @@ class MarketState:
             account = self.accounts[account_id] = new_account(account_id, len(self.books))
         return account
 
-    def list_orders(self, account: AccountState) -> list[Order]:
+    def list_orders(self, account: AccountState) -> list[EngineOrder]:
         """Return the account's orders that rest, by id.
 
         The first time it goes through all of the market's: most accounts never ask, and to keep
@@ -183,7 +183,7 @@ class MarketState:
         self.incoming = None
         self.events = []
 
-    def enter(self, place: Place, price_pips: int, lots: int) -> Order:
+    def enter(self, place: Place, price_pips: int, lots: int) -> EngineOrder:
         """Make a new order the one that the current command sends through the book."""
         self.incoming = order = enter_order(place, self.ts_us, price_pips, lots)
         return order
@@ -217,7 +217,7 @@ class MarketState:
         self._fill_maker(self.orders[trade.maker_order_id], trade)
 
     def _apply_cross_matched(self, match: CrossMatched) -> None:
-        """Book all legs, and the house once: it only passes on what the others make or redeem."""
+        """OrderBook all legs, and the house once: it only passes on what the others make or redeem."""
         assert self.config is not None
         assert self.config.house_account_id is not None
         house, lots = self.account(self.config.house_account_id), match.quantity_lots
@@ -236,7 +236,7 @@ class MarketState:
         if match.kind is not MINT:
             add_sets(house, -lots)
 
-    def _fill_taker(self, order: Order, trade: Traded) -> None:
+    def _fill_taker(self, order: EngineOrder, trade: Traded) -> None:
         account = self.accounts[order.account_id]
         price_pips, lots, fee_micros = trade.price_pips, trade.quantity_lots, trade.taker_fee_micros
         cash_micros = trade.taker_cash_micros
@@ -254,7 +254,7 @@ class MarketState:
         self._settle(account, cash_micros - fee_micros)
         self.dirty_orders[order.order_id] = order
 
-    def _fill_maker(self, order: Order, trade: Traded) -> None:
+    def _fill_maker(self, order: EngineOrder, trade: Traded) -> None:
         account = self.accounts[order.account_id]
         price_pips, lots, fee_micros = trade.price_pips, trade.quantity_lots, trade.maker_fee_micros
         outcome, cash_micros = trade.outcome, trade.maker_cash_micros
@@ -341,12 +341,12 @@ class MarketState:
                 _move_orders(book, finer_book)
             self.books = finer
 
-    def _build_books(self, tick_pips: int) -> list[Book]:
+    def _build_books(self, tick_pips: int) -> list[OrderBook]:
         rules = self.rules
         tops = Tops(rules.books, tick_pips) if rules.crosses_books else None
-        return [Book(tick_pips, tops) for _ in range(rules.books)]
+        return [OrderBook(tick_pips, tops) for _ in range(rules.books)]
 
-    def _insert(self, order: Order, account: AccountState) -> None:
+    def _insert(self, order: EngineOrder, account: AccountState) -> None:
         """Put an order into the book and into its account's sums."""
         order_id = order.order_id
         compute_hold, compute_held = self.rules.compute_hold, self.rules.compute_held
@@ -364,7 +364,7 @@ class MarketState:
         if held_micros != account.held_micros:  # Of two sides only the larger one counts.
             self._set_held(account, held_micros)
 
-    def _take_out(self, order: Order) -> None:
+    def _take_out(self, order: EngineOrder) -> None:
         """Take a live order and its share of its account's sums away."""
         account = self.accounts[order.account_id]
         self.books[order.outcome].remove(order)
@@ -381,7 +381,7 @@ class MarketState:
         if options is not None and options.expires_at_us is not None:
             self._trim_expiries()
 
-    def _shrink(self, order: Order, lots: int) -> None:
+    def _shrink(self, order: EngineOrder, lots: int) -> None:
         """Lower a live order's quantity; it keeps its place."""
         account = self.accounts[order.account_id]
         self.books[order.outcome].reduce(order, lots)
@@ -390,7 +390,7 @@ class MarketState:
         self._settle(account, 0)
         self.dirty_orders[order.order_id] = order
 
-    def _rehold(self, account: AccountState, order: Order, lots: int) -> None:
+    def _rehold(self, account: AccountState, order: EngineOrder, lots: int) -> None:
         """Bring a live order's share of the sums up to date after it changed by `lots`."""
         compute_hold = self.rules.compute_hold
         hold_micros = compute_hold(order) if order.remaining_lots else 0
@@ -478,7 +478,7 @@ class MarketState:
         return hashlib.sha256(msgspec.msgpack.encode(self.dump())).hexdigest()
 
 
-def _dump_order(order: Order) -> tuple[Any, ...]:
+def _dump_order(order: EngineOrder) -> tuple[Any, ...]:
     return (
         order.order_id,
         order.account_id,
@@ -506,7 +506,7 @@ def _dump_account(account: AccountState) -> tuple[Any, ...]:
     )
 
 
-def _move_orders(book: Book, finer: Book) -> None:
+def _move_orders(book: OrderBook, finer: OrderBook) -> None:
     """Put the orders of a book on a finer ladder."""
     steps = book.tick_pips // finer.tick_pips
     for tick in book.changed:

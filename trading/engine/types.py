@@ -288,11 +288,11 @@ class Tick(Command, tag=6, frozen=True):
 AnyCommand = Place | Amend | Cancel | CancelAll | Configure | Tick
 
 
-class Event(msgspec.Struct, array_like=True, frozen=True, gc=False):
+class EngineEvent(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """Base of the events."""
 
 
-class Rejected(Event, tag=1, frozen=True):
+class Rejected(EngineEvent, tag=1, frozen=True):
     """The command changed nothing. `missing_micros` says how much is lacking when it is funds."""
 
     order_id: str
@@ -300,7 +300,7 @@ class Rejected(Event, tag=1, frozen=True):
     missing_micros: int = 0
 
 
-class Traded(Event, tag=2, frozen=True):
+class Traded(EngineEvent, tag=2, frozen=True):
     """One fill. `*_cash_micros` is what the account's cash changes by, fee not included.
 
     `index` counts the trades of one command from 0. `taker_side` is of `outcome`'s book. In a leg
@@ -323,7 +323,7 @@ class Traded(Event, tag=2, frozen=True):
     maker_fee_micros: int
 
 
-class Rested(Event, tag=3, frozen=True):
+class Rested(EngineEvent, tag=3, frozen=True):
     """What is left of an order now stands in the book, last at its price."""
 
     order_id: str
@@ -333,7 +333,7 @@ class Rested(Event, tag=3, frozen=True):
     remaining_lots: int
 
 
-class Amended(Event, tag=4, frozen=True):
+class Amended(EngineEvent, tag=4, frozen=True):
     """An amend was accepted; when it lost its place a Rested or an Ended follows."""
 
     order_id: str
@@ -343,7 +343,7 @@ class Amended(Event, tag=4, frozen=True):
     kept_priority: bool
 
 
-class Decremented(Event, tag=5, frozen=True):
+class Decremented(EngineEvent, tag=5, frozen=True):
     """Self-trade prevention took `by_lots` from the order without a trade."""
 
     order_id: str
@@ -351,7 +351,7 @@ class Decremented(Event, tag=5, frozen=True):
     remaining_lots: int
 
 
-class Ended(Event, tag=6, frozen=True):
+class Ended(EngineEvent, tag=6, frozen=True):
     """The order left the exchange with `remaining_lots` unfilled."""
 
     order_id: str
@@ -360,14 +360,14 @@ class Ended(Event, tag=6, frozen=True):
     remaining_lots: int
 
 
-class Configured(Event, tag=7, frozen=True):
+class Configured(EngineEvent, tag=7, frozen=True):
     """The market has this status and configuration from here on."""
 
     status: MarketStatus
     config: Config
 
 
-class CrossMatched(Event, tag=8, frozen=True):
+class CrossMatched(EngineEvent, tag=8, frozen=True):
     """One match across the books of a market, all of it at once.
 
     A taker of one outcome traded `quantity_lots` with the best orders of the other outcomes, which
