@@ -10,8 +10,6 @@ class TradingConfig(AppConfig):
 
     def ready(self) -> None:
         from accounts import refusals, registry
-        from accounts.naming import give_names
-        from trading import names
         from trading.api.own_data import TABLES, cancel_orders, forget_user
         from trading.notifications.notify import tell_of_money
         from trading.pipeline.instruments import name_markets
@@ -19,7 +17,6 @@ class TradingConfig(AppConfig):
         from trading.refusals import SENTENCES
         from trading.roles import create_roles
 
-        give_names(self, names)
         registry.register(
             value_positions=value_positions,
             name_markets=name_markets,

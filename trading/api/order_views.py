@@ -74,7 +74,7 @@ class OperationView(ApiView):
         )
 
 
-class OrdersView(OperationView, own.OrdersView):
+class OrdersView(OperationView, own.OwnOrdersView):
     @extend_schema(
         operation_id="orders_place",
         request={JSON: schema.PlaceOrder},
@@ -98,7 +98,7 @@ class OrdersView(OperationView, own.OrdersView):
         return self.carry_out(request, "cancel_all")
 
 
-class OrderView(OperationView, own.OrderView):
+class OrderView(OperationView, own.OwnOrderView):
     @extend_schema(
         operation_id="orders_amend",
         request={JSON: schema.AmendOrder},

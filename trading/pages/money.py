@@ -60,7 +60,7 @@ FAULTS: Final = {
 }
 
 
-class AmountField(forms.CharField):
+class LocalizedAmountField(forms.CharField):
     """An exact amount, typed in the page's language; its value is micros."""
 
     def clean(self, value: Any) -> int:
@@ -77,7 +77,7 @@ class MoneyForm(forms.Form):
 
     kind = forms.ChoiceField(choices=[(name, name) for name in KINDS], widget=forms.HiddenInput)
     key = forms.CharField(max_length=64, widget=forms.HiddenInput)
-    amount = AmountField(
+    amount = LocalizedAmountField(
         label=gettext_lazy("Amount"),
         max_length=30,
         strip=True,

@@ -18,7 +18,7 @@ from trading.pages import entry
 from trading.pages.desk import Toast, build_ticket_context, show_errors
 from trading.pages.live import read_outcomes
 from trading.pages.market import show_market
-from trading.pages.standing import Standing, describe_bet, find_most, read_standing
+from trading.pages.standing import ContractPosition, describe_bet, find_most, read_standing
 from trading.pages.summary import Summary, build_summary
 from trading.pages.ticket import Ticket, build_order, find_contract, read_ticket, write_link
 from trading.pages.words import FIELDS, describe_order
@@ -69,12 +69,14 @@ def _preview(request: HttpRequest, market: Market, ticket: Ticket) -> dict[str, 
     return told
 
 
-def _summarise(request: HttpRequest, market: Market, ticket: Ticket, standing: Standing) -> Summary:
+def _summarise(
+    request: HttpRequest, market: Market, ticket: Ticket, standing: ContractPosition
+) -> Summary:
     answer = entry.preview(request, build_order(ticket, market))
     return build_summary(answer, ticket, market, standing)
 
 
-def _read_standing(request: HttpRequest, market: Market, ticket: Ticket) -> Standing:
+def _read_standing(request: HttpRequest, market: Market, ticket: Ticket) -> ContractPosition:
     is_known = request.user.is_authenticated
     account_id = entry.get_principal(request).account_id if is_known else None
     return read_standing(market, find_contract(ticket, market), account_id)

@@ -70,5 +70,5 @@ Id = Annotated[str, Meta(examples=["0197c2f51c8e7d0c9a41b2c3d4e5f607"])]
 Time = Annotated[str, Meta(examples=["2026-07-01T12:00:00.000000Z"])]
 
 
-class Request(Struct, forbid_unknown_fields=True):
+class RequestBody(Struct, forbid_unknown_fields=True):
     """A body that is taken."""
