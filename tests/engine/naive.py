@@ -359,9 +359,7 @@ class NaiveEngine(NaiveState):
                 too_many = middle
         return enough * step
 
-    def _fill(
-        self, taker: Order, makers: list[Order], price_pips: int, lots: int
-    ) -> Reason | None:
+    def _fill(self, taker: Order, makers: list[Order], price_pips: int, lots: int) -> Reason | None:
         """Add the taker's leg, then the makers' one by one, each with what it changed."""
         legs_before, changes = self.legs, []
         for order in (taker, *makers):

@@ -148,7 +148,7 @@ class NaiveState:
     def _crosses(self, place: Place, price_pips: int) -> bool:
         offers = [o.price_pips for o in self._opposite(place)]
         for firsts in self._firsts_of_others(place):
-            offers.append(PAYOUT_PIPS - sum(first.price_pips for first in firsts))
+            offers += [PAYOUT_PIPS - sum(first.price_pips for first in firsts)]
         return any((price_pips - offer) * place.side >= 0 for offer in offers)
 
     def _allowance(self, place: Place) -> int:

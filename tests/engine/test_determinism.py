@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from tests.engine.generate import ACCOUNTS, CREDIT
+from tests.engine.generate import ACCOUNTS, CREDIT, HOUSE_ACCOUNT
 from tests.engine.pair import JournalEntry, check_book, run_random_market
 from tests.engine.replay import MARKET_ID, decode_journal, encode_journal, run_journal
 from trading.engine.book import DEAD_MIN, OrderBook
@@ -34,6 +34,7 @@ from trading.engine.types import (
     Tick,
     Tif,
     Traded,
+    list_trades,
 )
 
 SEEDS = range(3_000, 3_004)

@@ -6,7 +6,7 @@ from typing import NamedTuple, TypeVar
 
 import msgspec
 
-from trading.engine.book import OrderBook, EngineOrder
+from trading.engine.book import EngineOrder, OrderBook
 from trading.engine.margin import copy_account
 from trading.engine.state import MarketState
 from trading.engine.types import (

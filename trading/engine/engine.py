@@ -22,7 +22,6 @@ from trading.engine.margin import add_hold, compute_allowance_lots, copy_account
 from trading.engine.matcher import match
 from trading.engine.state import MarketState
 from trading.engine.types import (
-    BUY,
     COLLAR_PIPS,
     ORDER_LOTS_MAX,
     Amend,

@@ -55,91 +55,87 @@ def match(
     at or above zero. `budget_micros`: what it may spend in all, fees included.
     """
     book = market.books[order.outcome]
-    account = market.account(order.account_id)
     side, owner_id = order.side, order.owner_id
     limit_tick = order.price_pips // book.tick_pips
-    rules = market.rules
-    compute_fee, has_fees, crosses_books = rules.compute_fee, rules.has_fees, rules.crosses_books
-    options = order.place.options
-    is_clipped = options is not None and (options.reduce_only or budget_micros is not None)
-    makers = trades = 0
+    crosses_books = market.rules.crosses_books
+    met = trades = 0
     while order.remaining_lots:
-        if makers >= MAKERS_MET_MAX and book.crosses(side, order.price_pips):
-            return Reason.MATCH_LIMIT, makers, trades
         if crosses_books and book.is_implied_better(side, limit_tick):
-            stopped, met, legs = _match_across(market, order, trades, pays_at_once, budget_micros)
-            makers, trades = makers + met, trades + legs
-            if stopped is not None:
-                return stopped, makers, trades
-            continue
-        maker = book.best_maker(side, limit_tick)
-        if maker is None:
-            break
-        makers += 1
-        if maker.owner_id == owner_id:
-            if (stopped := _prevent_self_trade(market, order, [maker])) is not None:
-                return stopped, makers, trades
-            continue
-        lots, maker_lots = order.remaining_lots, maker.remaining_lots
-        if maker_lots < lots:
-            lots = maker_lots
-        price_pips = maker.price_pips
-        if is_clipped or maker.place.options is not None:
-            lots = _clip_maker(market, maker, lots)
-            if not lots:
-                continue
-            lots, stopped = _clip_taker(market, order, price_pips, lots, budget_micros)
-            if stopped is not None:
-                return stopped, makers, trades
-        fee_micros = compute_fee(order, price_pips, lots, True) if has_fees else 0
-        if (
-            pays_at_once
-            and market.funds[order.account_id] < SAFE_PIPS * lots + fee_micros
-            and not _can_pay(market, account, order, price_pips, lots, fee_micros)
-        ):
-            return Reason.INSUFFICIENT_FUNDS, makers, trades
-        _trade(market, trades, order, account, maker, lots, fee_micros)
-        trades += 1
-        if budget_micros is not None and _is_spent(market, order, price_pips, budget_micros):
-            return Reason.BUDGET_SPENT, makers, trades
-    return None, makers, trades
-
-
-def _match_across(
-    market: MarketState,
-    order: EngineOrder,
-    index: int,
-    pays_at_once: bool,
-    budget_micros: int | None,
-) -> Match:
-    """Trade once with the first orders of all other books, or get one that is in the way out."""
-    makers = list_makers(market, order)
-    met = len(makers)
-    if all(maker.owner_id == order.owner_id for maker in makers):
-        return _prevent_self_trade(market, order, makers), met, 0
-    book = market.books[order.outcome]
-    price_pips = book.implied_tick(order.side) * book.tick_pips
-    lots = order.remaining_lots
-    for maker in makers:
-        lots = _clip_maker(market, maker, min(lots, maker.remaining_lots))
-        if not lots:
-            return None, met, 0
-    lots, stopped = _clip_taker(market, order, price_pips, lots, budget_micros)
-    if stopped is not None:
-        return stopped, met, 0
-    fee_micros = market.rules.compute_fee(order, price_pips, lots, True)
-    account = market.account(order.account_id)
-    if pays_at_once and not _can_pay(market, account, order, price_pips, lots, fee_micros):
-        return Reason.INSUFFICIENT_FUNDS, met, 0
-    trade_across(market, index, order, makers, price_pips, lots, fee_micros)
-    for maker in makers:
-        _end_if_done(market, maker)
-    if budget_micros is not None and _is_spent(market, order, price_pips, budget_micros):
-        return Reason.BUDGET_SPENT, met, met + 1
-    return None, met, met + 1
+            makers = list_makers(market, order)
+            price_pips = book.implied_tick(side) * book.tick_pips
+        else:
+            maker = book.best_maker(side, limit_tick)
+            if maker is None:
+                break
+            makers, price_pips = [maker], maker.price_pips
+        if met >= MAKERS_MET_MAX:
+            return Reason.MATCH_LIMIT, met, trades
+        met += len(makers)
+        if makers[0].owner_id == owner_id and all(m.owner_id == owner_id for m in makers):
+            stopped = _prevent_self_trade(market, order, makers)
+        else:
+            stopped, legs = _trade(
+                market, trades, order, makers, price_pips, pays_at_once, budget_micros
+            )
+            trades += legs
+        if stopped is not None:
+            return stopped, met, trades
+    return None, met, trades
 
 
 def _trade(
+    market: MarketState,
+    index: int,
+    order: EngineOrder,
+    makers: list[EngineOrder],
+    price_pips: int,
+    pays_at_once: bool,
+    budget_micros: int | None,
+) -> tuple[Reason | None, int]:
+    """Trade once with these makers, as much as all allow; return what stops it, and the trades.
+
+    A maker that only reduces and has nothing left to reduce is ended instead.
+    """
+    lots = order.remaining_lots
+    for maker in makers:
+        if maker.remaining_lots < lots:
+            lots = maker.remaining_lots
+        if maker.place.options is not None and maker.place.reduce_only:
+            lots = min(lots, _compute_allowance(market, maker))
+            if not lots:
+                market.emit(_end(maker, Reason.REDUCE_ONLY))
+                return None, 0
+    if order.place.options is not None:
+        lots, stopped = _clip(market, order, price_pips, lots, budget_micros)
+        if stopped is not None:
+            return stopped, 0
+    rules, account = market.rules, market.account(order.account_id)
+    fee_micros = rules.compute_fee(order, price_pips, lots, True) if rules.has_fees else 0
+    if (
+        pays_at_once
+        and market.funds[order.account_id] < SAFE_PIPS * lots + fee_micros
+        and not _can_pay(market, account, order, price_pips, lots, fee_micros)
+    ):
+        return Reason.INSUFFICIENT_FUNDS, 0
+    if makers[0].outcome == order.outcome:
+        _trade_directly(market, index, order, account, makers[0], lots, fee_micros)
+        legs = 1
+    else:
+        trade_across(market, index, order, makers, price_pips, lots, fee_micros)
+        legs = 1 + len(makers)
+    for maker in makers:
+        if not maker.remaining_lots or maker.place.options is not None:
+            _end_if_done(market, maker)
+    # Whoever comes next asks no less: a budget is spent by what it has bought, whether or not
+    # another maker stands behind.
+    if budget_micros is not None and not _compute_affordable(
+        market, order, price_pips, rules.lot_step_lots, budget_micros
+    ):
+        return Reason.BUDGET_SPENT, legs
+    return None, legs
+
+
+def _trade_directly(
     market: MarketState,
     index: int,
     order: EngineOrder,
@@ -174,7 +170,6 @@ def _trade(
             compute_fee(maker, price_pips, lots, False) if rules.has_fees else 0,
         )
     )
-    _end_if_done(market, maker)
 
 
 def _end_if_done(market: MarketState, maker: EngineOrder) -> None:
@@ -194,7 +189,9 @@ def _compute_allowance(market: MarketState, order: EngineOrder) -> int:
     return compute_allowance_lots(account, order.outcome, order.side, binary=market.rules.binary)
 
 
-def _prevent_self_trade(market: MarketState, order: EngineOrder, makers: list[EngineOrder]) -> Reason | None:
+def _prevent_self_trade(
+    market: MarketState, order: EngineOrder, makers: list[EngineOrder]
+) -> Reason | None:
     """Keep an owner from trading with itself alone; return a reason if that ends the taker."""
     mode = order.place.stp
     if mode is Stp.DECREMENT:
@@ -219,17 +216,7 @@ def _decrement(market: MarketState, order: EngineOrder, makers: list[EngineOrder
     return None
 
 
-def _clip_maker(market: MarketState, maker: EngineOrder, lots: int) -> int:
-    """Return how many of `lots` a maker allows; one with nothing left to reduce is ended."""
-    if not maker.place.reduce_only:
-        return lots
-    lots = min(lots, _compute_allowance(market, maker))
-    if not lots:
-        market.emit(_end(maker, Reason.REDUCE_ONLY))
-    return lots
-
-
-def _clip_taker(
+def _clip(
     market: MarketState, order: EngineOrder, price_pips: int, lots: int, budget_micros: int | None
 ) -> tuple[int, Reason | None]:
     """Return how many of `lots` reduce-only and the budget allow at a price; or what ends it."""
@@ -242,15 +229,6 @@ def _clip_taker(
         if not lots:
             return 0, Reason.BUDGET_SPENT
     return lots, None
-
-
-def _is_spent(market: MarketState, order: EngineOrder, price_pips: int, budget_micros: int) -> bool:
-    """Whether a budget does not pay for one more step at the price that it traded at.
-
-    Whoever comes next asks no less: it is spent whether or not another maker stands behind.
-    """
-    step_lots = market.rules.lot_step_lots
-    return not _compute_affordable(market, order, price_pips, step_lots, budget_micros)
 
 
 def _compute_affordable(

@@ -14,7 +14,7 @@ from typing import Any, Final, Self
 
 import msgspec
 
-from trading.engine.book import DEAD_MIN, OrderBook, EngineOrder, Tops, enter_order
+from trading.engine.book import DEAD_MIN, EngineOrder, OrderBook, Tops, enter_order
 from trading.engine.fees import bound_hold, build_basis, build_fee, build_hold
 from trading.engine.margin import (
     AccountState,
@@ -217,7 +217,7 @@ class MarketState:
         self._fill_maker(self.orders[trade.maker_order_id], trade)
 
     def _apply_cross_matched(self, match: CrossMatched) -> None:
-        """OrderBook all legs, and the house once: it only passes on what the others make or redeem."""
+        """Carry out all legs, and the house's part: it passes on what the others make or redeem."""
         assert self.config is not None
         assert self.config.house_account_id is not None
         house, lots = self.account(self.config.house_account_id), match.quantity_lots
