@@ -135,6 +135,7 @@ class Witness:
         orders = [self.orders[taken.taker_order_id]]
         orders += [self.orders[trade.maker_order_id] for trade in made]
         assert len({known.place.owner_id for known in orders}) > 1, "an owner traded with itself"
+        house_micros = 0
         for known, trade in zip(orders, match.trades, strict=True):
             place, is_taker = known.place, trade is taken
             assert (place.side, trade.quantity_lots) == (side, match.quantity_lots)
@@ -143,11 +144,14 @@ class Witness:
             if not is_taker:
                 mine, house = house, mine
             assert place.account_id == mine[0]
-            assert house == (self.config.house_account_id, 0, 0)
+            assert (house[0], house[2]) == (self.config.house_account_id, 0)
+            house_micros += house[1]
+            assert (mine[1] + house[1]) % PAYOUT_PIPS == 0
             assert trade.taker_side == (side if is_taker else -side)
             self._see_leg(known, trade, *mine[1:])
             house_lots = self.lots.setdefault(house[0], [0] * self.config.outcomes)
             house_lots[trade.outcome] -= side * trade.quantity_lots
+        assert house_micros == 0
 
     def _see_leg(self, known: Known, trade: Traded, cash_micros: int, fee_micros: int) -> None:
         place, lots, price_pips = known.place, trade.quantity_lots, trade.price_pips

@@ -414,9 +414,11 @@ class NaiveEngine(NaiveState):
             leg = Leg(house, HOUSE, not is_taker, True, place.outcome, -place.side, its_pips, lots)
             self.legs = (*self.legs, leg)
             ids, mine = (place.order_id, ""), (place.account_id, house)
-            numbers = (cash, 0, fee, 0)
+            sets = is_taker if kind == TradeKind.MINT else -(order is makers[-1])
+            house_cash = place.side * its_pips * lots - PAYOUT_PIPS * sets * lots
+            numbers = (cash, house_cash, fee, 0)
             if not is_taker:
-                ids, mine, numbers = ids[::-1], mine[::-1], (0, cash, 0, fee)
+                ids, mine, numbers = ids[::-1], mine[::-1], (house_cash, cash, 0, fee)
             side = place.side if is_taker else -place.side
             start = (index + len(trades), place.outcome, side, its_pips, lots, kind)
             trades.append(Traded(*start, *ids, *mine, *numbers))

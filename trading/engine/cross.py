@@ -47,31 +47,37 @@ def trade_across(
     fee_micros: int,
 ) -> None:
     """Emit the match. The taker's leg is the first, with `index`, `fee_micros` and the price."""
-    rules, side = market.rules, order.side
+    rules, side, config = market.rules, order.side, market.config
+    assert config is not None
+    assert config.house_account_id is not None
     kind = TradeKind.MINT if side == BUY else TradeKind.MERGE
     accounts = _find_accounts(market, [order, *makers])
-    assert market.config is not None
-    assert market.config.house_account_id is not None
-    house_id = market.config.house_account_id
-    cash_micros = _compute_cash(market, accounts, order, price_pips, lots)
-    trades = [
-        Traded(
-            index, order.outcome, side, price_pips, lots, kind,
-            order.order_id, HOUSE_ORDER_ID, order.account_id, house_id,
-            cash_micros, 0, fee_micros, 0,
+    trades: list[Traded] = []
+    for party in (order, *makers):
+        is_taker = party is order
+        if not is_taker:
+            price_pips = party.price_pips
+            fee_micros = rules.compute_fee(party, price_pips, lots, False) if rules.has_fees else 0
+        cash_micros = _compute_cash(market, accounts, party, price_pips, lots)
+        house_micros = side * price_pips * lots
+        # Sets are paid for with the first leg, or redeemed with the last: the house pays nothing.
+        if side == BUY and is_taker:
+            house_micros -= PAYOUT_PIPS * lots
+        elif side != BUY and party is makers[-1]:
+            house_micros += PAYOUT_PIPS * lots
+        ids, account_ids = (
+            (party.order_id, HOUSE_ORDER_ID),
+            (party.account_id, config.house_account_id),
         )
-    ]  # fmt: skip
-    compute_fee, has_fees = rules.compute_fee, rules.has_fees
-    for maker in makers:
-        index += 1
-        price_pips = maker.price_pips
-        cash_micros = _compute_cash(market, accounts, maker, price_pips, lots)
-        maker_fee_micros = compute_fee(maker, price_pips, lots, False) if has_fees else 0
+        numbers = (cash_micros, house_micros, fee_micros, 0)
+        if not is_taker:
+            ids, account_ids = ids[::-1], account_ids[::-1]
+            numbers = (house_micros, cash_micros, 0, fee_micros)
+        taker_side = side if is_taker else -side
         trades.append(
             Traded(
-                index, maker.outcome, -side, price_pips, lots, kind,
-                HOUSE_ORDER_ID, maker.order_id, house_id, maker.account_id,
-                0, cash_micros, 0, maker_fee_micros,
+                index + len(trades), party.outcome, taker_side, price_pips, lots, kind,
+                *ids, *account_ids, *numbers,
             )
         )  # fmt: skip
     market.emit(CrossMatched(kind, lots, tuple(trades)))

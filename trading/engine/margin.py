@@ -232,12 +232,6 @@ def add_fill(
     account.fees_micros += fee_micros
 
 
-def add_sets(account: AccountState, lots: int) -> None:
-    """Pay for complete sets (or, below 0, be paid for them)."""
-    account.collateral_lots += lots
-    account.net_paid_micros += PAYOUT_PIPS * lots
-
-
 def _close_cost(account: AccountState, outcome: int, signed_lots: int, price_pips: int) -> None:
     """Keep average cost: closing realises, crossing zero starts anew."""
     held_lots = account.net_lots[outcome]

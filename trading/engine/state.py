@@ -20,7 +20,6 @@ from trading.engine.margin import (
     AccountState,
     add_fill,
     add_hold,
-    add_sets,
     build_headroom,
     build_held,
     build_sets,
@@ -46,12 +45,10 @@ from trading.engine.types import (
     Rejected,
     Rested,
     Traded,
-    TradeKind,
 )
 
 # A member of an enum is an attribute of a class, which costs as much as a call.
 PARTIALLY_FILLED: Final = OrderStatus.PARTIALLY_FILLED
-MINT: Final = TradeKind.MINT
 
 
 class Snapshot(msgspec.Struct, array_like=True):
@@ -217,24 +214,20 @@ class MarketState:
         self._fill_maker(self.orders[trade.maker_order_id], trade)
 
     def _apply_cross_matched(self, match: CrossMatched) -> None:
-        """Carry out all legs, and the house's part: it passes on what the others make or redeem."""
+        """Carry out all legs; the house is the other side of each."""
         assert self.config is not None
         assert self.config.house_account_id is not None
-        house, lots = self.account(self.config.house_account_id), match.quantity_lots
-        if match.kind is MINT:
-            add_sets(house, lots)
+        house, taker = self.account(self.config.house_account_id), self.incoming
         for trade in match.trades:
-            signed_lots = trade.taker_side * lots  # the house's, unless it is the maker
+            signed_lots = trade.taker_side * trade.quantity_lots
             if trade.maker_order_id:
                 self._fill_maker(self.orders[trade.maker_order_id], trade)
+                cash_micros = trade.taker_cash_micros
             else:
-                assert self.incoming is not None
-                self._fill_taker(self.incoming, trade)
-                signed_lots = -signed_lots
-            paid_micros = trade.price_pips * signed_lots
-            add_fill(house, trade.outcome, signed_lots, trade.price_pips, -paid_micros, 0)
-        if match.kind is not MINT:
-            add_sets(house, -lots)
+                assert taker is not None
+                self._fill_taker(taker, trade)
+                signed_lots, cash_micros = -signed_lots, trade.maker_cash_micros
+            add_fill(house, trade.outcome, signed_lots, trade.price_pips, cash_micros, 0)
 
     def _fill_taker(self, order: EngineOrder, trade: Traded) -> None:
         account = self.accounts[order.account_id]

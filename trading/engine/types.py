@@ -304,7 +304,7 @@ class Traded(EngineEvent, tag=2, frozen=True):
     """One fill. `*_cash_micros` is what the account's cash changes by, fee not included.
 
     `index` counts the trades of one command from 0. `taker_side` is of `outcome`'s book. In a leg
-    of a match across books one side is the house: its order id is "", its cash and fee are 0.
+    of a match across books one side is the house: its order id is "" and it pays no fee.
     """
 
     index: int
@@ -372,7 +372,8 @@ class CrossMatched(EngineEvent, tag=8, frozen=True):
 
     A taker of one outcome traded `quantity_lots` with the best orders of the other outcomes, which
     together made (MINT) or redeemed (MERGE) complete sets. `trades` are its legs: the taker's at
-    the implied price, then the makers' by outcome, each with the house on its other side.
+    the implied price, then the makers' by outcome, each with the house on its other side. The
+    house pays for sets with the first leg or is paid for them with the last: in all its cash is 0.
     """
 
     kind: TradeKind
