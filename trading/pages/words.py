@@ -40,7 +40,7 @@ class Contract(NamedTuple):
     is_mirrored: bool = False
 
 
-class Fault(NamedTuple):
+class FieldMessage(NamedTuple):
     """A refusal in words, and the field beside which it stands."""
 
     field: str
@@ -128,15 +128,17 @@ _REFUSALS: Final[Mapping[str, str | Promise]] = {
 _OF_QUANTITY: Final = frozenset({"quantity_not_positive", "missing_field"})
 
 
-def explain(error: ApiError, market: Market) -> Fault:
+def explain(error: ApiError, market: Market) -> FieldMessage:
     """Return a refusal as it is told beside the ticket."""
     field = _FIELD_OF.get(error.field or "", "")
     if isinstance(error, InsufficientFundsError):
         missing = show_money(error.missing_micros)
-        return Fault(
+        return FieldMessage(
             "amount", _("You need %(missing)s more for this order.") % {"missing": missing}
         )
-    return Fault(field, _explain_terms(error, market) or str(_REFUSALS.get(error.code, _LATER)))
+    return FieldMessage(
+        field, _explain_terms(error, market) or str(_REFUSALS.get(error.code, _LATER))
+    )
 
 
 def _explain_terms(error: ApiError, market: Market) -> str:
