@@ -10,10 +10,10 @@ class TradingConfig(AppConfig):
 
     def ready(self) -> None:
         from accounts import refusals, registry
+        from trading.api.own_data import TABLES, cancel_orders, forget_user
         from trading.notifications.notify import tell_of_money
         from trading.pipeline.instruments import name_markets
         from trading.readmodels.holdings import value_positions
-        from trading.readmodels.own_data import TABLES, cancel_orders, forget_user
         from trading.refusals import SENTENCES
         from trading.roles import create_roles
 

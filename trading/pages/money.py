@@ -18,7 +18,8 @@ from accounts.actions import (
     do_request_deposit,
     do_request_withdrawal,
 )
-from accounts.api.principal import Principal, require_scope, require_verified
+from accounts.api.admission import admit_sync
+from accounts.api.principal import Principal, require_verified
 from accounts.idempotency import run_once
 from accounts.models import Account, DepositRequest, User, WithdrawalRequest
 from accounts.numbers import read_number
@@ -27,10 +28,8 @@ from kernel.ids import check_id, new_id
 from kernel.texts import validate_text
 from kernel.units import UnitError, parse_amount_micros
 from markets.actions import check_not_in_maintenance
-from trading.api.operations import WRITE
 from trading.pages.entry import get_principal
 from trading.pages.portfolio import read_head
-from web import limits
 
 REQUESTS_SHOWN: Final = 50
 KINDS: Final[dict[str, tuple[Any, Callable[..., Any], Callable[..., Any]]]] = {
@@ -186,11 +185,9 @@ def _ask(request: HttpRequest, form: MoneyForm) -> bool:
 
 def _check_may_ask(principal: Principal) -> None:
     """Refuse what the API would: the same scope, limits and maintenance."""
-    require_scope(principal, "manage")
     require_verified(principal)
     check_not_in_maintenance()
-    wait_seconds = limits.take_sync(principal.account_id, WRITE, principal.write_rate)
-    limits.refuse_over_limit(wait_seconds)
+    admit_sync(principal, "write", "manage")
 
 
 def _explain(error: ApiError) -> str:

@@ -3,7 +3,6 @@
 from typing import Any, Final, cast
 from urllib.parse import urlencode
 
-import msgspec
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -21,9 +20,9 @@ from trading.pages.live import read_outcomes
 from trading.pages.market import show_market
 from trading.pages.standing import ContractPosition, describe_bet, find_most, read_standing
 from trading.pages.summary import Summary, build_summary
-from trading.pages.ticket import Ticket, build_body, find_contract, read_ticket, write_link
+from trading.pages.ticket import Ticket, build_order, find_contract, read_ticket, write_link
 from trading.pages.words import FIELDS, describe_order
-from trading.wire.schema import OrderAnswer, PreviewAnswer
+from trading.wire.schema import OrderAnswer
 
 RESTING: Final = ("open", "partially_filled")
 OWN_CHANGED: Final = "own-changed"
@@ -73,9 +72,8 @@ def _preview(request: HttpRequest, market: Market, ticket: Ticket) -> dict[str, 
 def _summarise(
     request: HttpRequest, market: Market, ticket: Ticket, standing: ContractPosition
 ) -> Summary:
-    answer = entry.preview(request, build_body(ticket, market))
-    told = msgspec.json.decode(answer, type=PreviewAnswer)
-    return build_summary(told, ticket, market, standing)
+    answer = entry.preview(request, build_order(ticket, market))
+    return build_summary(answer, ticket, market, standing)
 
 
 def _read_standing(request: HttpRequest, market: Market, ticket: Ticket) -> ContractPosition:
@@ -95,10 +93,11 @@ def place(request: HttpRequest, slug: str) -> HttpResponse:
     if not request.user.is_authenticated:
         return _ask_for_login(request, market, ticket)
     try:
-        answer = entry.carry_out(request, "place", build_body(ticket, market), answer=ticket.answer)
+        order = build_order(ticket, market)
+        answer: OrderAnswer = entry.send(request, "place", order, answer=ticket.answer)
     except ApiError as refusal:
         return _show_refusal(request, market, ticket, refusal)
-    return _show_placed(request, market, ticket, msgspec.json.decode(answer, type=OrderAnswer))
+    return _show_placed(request, market, ticket, answer)
 
 
 def _show_placed(

@@ -2,6 +2,7 @@
 
 from typing import Annotated, Literal
 
+import msgspec
 from msgspec import Meta, Raw, Struct
 
 CLIENT_ORDER_ID_PATTERN = "^[\x20-\x7e]{1,64}$"
@@ -11,6 +12,11 @@ ABSENT = b"null"
 
 def absent() -> Raw:
     return Raw(ABSENT)
+
+
+def number_in(text: str) -> Raw:
+    """Return a plain number as a request has it; "" is an absent one."""
+    return Raw(msgspec.json.encode(text)) if text else absent()
 
 
 def _number(description: str, example: str) -> Meta:
