@@ -1,9 +1,10 @@
 """A thousand sockets that listen: `python -m bench.listener`, a process of its own.
 
-Reads a `ListenPlan` as JSON, one line, from standard input; opens its sockets, follows the book of one
-market on each, and prints `{"listening": ...}` when every one of them has its snapshot. When
-standard input ends it prints a `ListenReport`. Time is from a frame's `ts`, the commit's, to its receipt
-here. Connections come from several loopback addresses, as a server allows only so many of one.
+Reads a `ListenPlan` as JSON, one line, from standard input; opens its sockets, follows the book of
+one market on each, and prints `{"listening": ...}` when every one of them has its snapshot. When
+standard input ends it prints a `ListenReport`. Time is from a frame's `ts`, the commit's, to its
+receipt here. Connections come from several loopback addresses, as a server allows only so many of
+one.
 """
 
 import asyncio

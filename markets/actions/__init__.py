@@ -69,7 +69,7 @@ from markets.actions.rules import (
 __all__ = [
     "DESCRIPTIVE_FIELDS",
     "TAGS_MAX",
-    "NewMarket",
+    "ImportedMarket",
     "OutcomePair",
     "check_approve_market",
     "check_comment",

@@ -253,12 +253,12 @@ class Socket:
         instruments = await self._find_cards(request.markets) if market_channels else []
         self._check_room(market_channels, instruments, request.markets == ALL)
         is_all = request.markets == ALL
-        wish = SubscriptionRequest(
+        asked = SubscriptionRequest(
             account_id, market_channels, instruments, is_all, request.since_seq
         )
         answer = frames.reply("subscribed", request.id, channels=channels, markets=request.markets)
         try:
-            await self._hub.follow(self.watcher, wish, answer)
+            await self._hub.follow(self.watcher, asked, answer)
         except TimeoutError:
             raise ApiError(
                 "unavailable", detail="the feed can't be read at the moment: subscribe again"

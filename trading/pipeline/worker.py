@@ -38,7 +38,7 @@ from trading.pipeline.messages import (
     decode_tasks,
     encode,
 )
-from trading.pipeline.shard import BATCH_TASKS_MAX, Committed, Reply, Shard
+from trading.pipeline.shard import BATCH_TASKS_MAX, Committed, EncodedAnswer, Shard
 from trading.pipeline.writer import LeaseLostError
 
 log = structlog.get_logger(__name__)
@@ -56,7 +56,7 @@ OUTBOX_MAX: Final = 1_000
 SESSION_FAULTS: Final = (LeaseLostError, *DATABASE_AWAY)
 """What ends an engine's ownership: it gives up what it has in memory and waits for the lease."""
 
-Done = tuple[list[tuple[str, Reply]], bytes | None]
+Done = tuple[list[tuple[str, EncodedAnswer]], bytes | None]
 """Channels with replies to their tasks, and the publication, of one commit."""
 Returned = TypeVar("Returned")
 
@@ -201,7 +201,7 @@ class ShardWorker(Worker):
             if _ends_ownership(fault):
                 raise
             log.exception("task_failed", shard=self.number, command=type(task.command).__name__)
-            return [(channel, Reply(task.ticket, "retry"))], None
+            return [(channel, EncodedAnswer(task.ticket, "retry"))], None
         return [(channel, committed.replies[0])], committed.publication
 
     def _run(self, tasks: list[Task]) -> Committed:
@@ -258,7 +258,9 @@ class ShardWorker(Worker):
             channel = message["reply_channel"]
             for task in decode_tasks(message["data"]):
                 if len(self.queue) >= QUEUE_TASKS_MAX:
-                    await self.outbox.put(([(channel, Reply(task.ticket, "overloaded"))], None))
+                    await self.outbox.put(
+                        ([(channel, EncodedAnswer(task.ticket, "overloaded"))], None)
+                    )
                 else:
                     self.queue.append((channel, task))
             self.arrived.set()
@@ -272,8 +274,10 @@ class ShardWorker(Worker):
             finally:
                 self.outbox.task_done()
 
-    async def _tell(self, replies: list[tuple[str, Reply]], publication: bytes | None) -> None:
-        by_channel: dict[str, list[Reply]] = {}
+    async def _tell(
+        self, replies: list[tuple[str, EncodedAnswer]], publication: bytes | None
+    ) -> None:
+        by_channel: dict[str, list[EncodedAnswer]] = {}
         for channel, reply in replies:
             by_channel.setdefault(channel, []).append(reply)
         for channel, mine in by_channel.items():
