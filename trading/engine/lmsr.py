@@ -1,0 +1,377 @@
+"""A market maker by the logarithmic market scoring rule (LMSR), exact to the micro.
+
+Source: Hanson, "Combinatorial information market design" (2003). With q[i] lots of outcome i sold
+and b the liquidity in lots, the log-weight of an outcome is x[i] = a[i] + q[i] / b, its weight
+e^x[i], its price its share of the sum of the weights, and a trade costs what it adds to the
+*potential* PAYOUT_PIPS x b x ln(sum of the weights). The anchors a[i] are the logarithms of the
+prior probabilities; they move only when b does, so that the prices stay.
+
+State: whole lots and decimals of 34 digits (`LmsrState`), equal on every machine, since decimal's
+operations, exp and ln among them, are correctly rounded. The potential is an integer in units of
+10^-15 micros and depends on the state alone, however the state was reached: what a sequence of
+trades costs is the difference of two potentials, and errors of rounding never add up.
+
+Rounding: a buyer pays the next whole micro above the exact cost, a seller receives the one below
+(an exact cost is never whole: powers of e are transcendental), so a round trip costs a micro at
+least. A complete set in one trade costs exactly its pay-out; bought outcome by outcome, up to one
+micro more for each.
+
+Limits: the maker trades in steps, which are the market's lot step. A limit reaches as far as each
+single step costs no more than it (or, sold, brings no less): what a taker who asks step by step
+would get. The ladder shows each step at its own cost, rounded up to the tick for asks and down for
+bids, from one tick to the pay-out less one tick; beyond that there is no bid, or no ask. To show a
+bid of one tick where the price is lower would be to lose without bound.
+
+Domain: b from LIQUIDITY_LOTS_MIN to LIQUIDITY_LOTS_MAX, q / b up to a hundred million.
+"""
+
+from collections.abc import Sequence
+from decimal import (
+    ROUND_FLOOR,
+    ROUND_HALF_EVEN,
+    Context,
+    Decimal,
+    DivisionByZero,
+    InvalidOperation,
+    Overflow,
+)
+from typing import Final, Self, TypeVar
+
+import msgspec
+
+from trading.engine.types import BUY, PAYOUT_PIPS
+
+LIQUIDITY_LOTS_MIN: Final = 100
+LIQUIDITY_LOTS_MAX: Final = 10**12
+EXPONENT_MAX: Final = 425_000_000
+"""The most that decimal offers on every machine."""
+UNIT: Final = 10**15
+"""Units of the potential in a micro."""
+SLACK_UNITS: Final = 10**6
+"""More than the error of a potential, and nothing to anybody's money."""
+DOUBT: Final = Decimal("1e-9")
+"""Steps: how near a whole number a closed form may come before the last step is tried."""
+BUDGET_DOUBT: Final = Decimal("1e-3")
+"""Lots: more than the closed form for a budget can be short of the truth."""
+
+
+def _build_context(digits: int) -> Context:
+    """Return a context that depends on nothing outside: neither defaults nor the thread's own."""
+    return Context(
+        prec=digits,
+        rounding=ROUND_HALF_EVEN,
+        Emin=-EXPONENT_MAX,
+        Emax=EXPONENT_MAX,
+        capitals=1,
+        clamp=0,
+        flags=[],
+        traps=[InvalidOperation, DivisionByZero, Overflow],
+    )
+
+
+_CONTEXT: Final = _build_context(34)
+_THRESHOLD_CONTEXT: Final = _build_context(68)
+"""A threshold divides small differences of numbers near 1; it is computed once."""
+NumberT = TypeVar("NumberT", int, Decimal)
+# A method bound once is called in half the time.
+_add, _subtract = _CONTEXT.add, _CONTEXT.subtract
+_multiply, _divide = _CONTEXT.multiply, _CONTEXT.divide
+_exp, _ln = _CONTEXT.exp, _CONTEXT.ln
+
+
+class LmsrState(msgspec.Struct, frozen=True, array_like=True):
+    """All there is to know of a maker. A lot bought back counts -1 in `sold_lots`.
+
+    Of a binary market only YES, outcome 0, is traded; NO has an anchor all the same.
+    """
+
+    b_lots: int
+    anchors: tuple[Decimal, ...]
+    sold_lots: tuple[int, ...]
+
+
+class Curve(dict[int, Decimal]):
+    """What follows from liquidity and lot step alone: a memory of thresholds by price.
+
+    The threshold of a price is the log-odds at which one more step costs exactly that price.
+    """
+
+    def __init__(self, b_lots: int, step_lots: int) -> None:
+        super().__init__()
+        self.step_lots = step_lots
+        self.b_lots = b_lots
+        self.units = Decimal(PAYOUT_PIPS * UNIT * b_lots)
+        """Units of potential in one unit of log-weight."""
+        self.steps = _divide(b_lots, step_lots)
+        """Steps that change a log-weight by one."""
+
+    def __missing__(self, price_pips: int) -> Decimal:
+        """Solve price x step = pay-out x b x ln(1 + p (e^(step / b) - 1)) for the log-odds of p."""
+        assert 0 < price_pips < PAYOUT_PIPS
+        context = _THRESHOLD_CONTEXT
+        cost = Decimal(price_pips * self.step_lots)
+        grown = context.exp(context.divide(self.step_lots, self.b_lots))
+        paid = context.exp(context.divide(cost, PAYOUT_PIPS * self.b_lots))
+        odds = context.divide(context.subtract(paid, 1), context.subtract(grown, paid))
+        threshold = self[price_pips] = context.ln(odds)
+        return threshold
+
+
+class Lmsr:
+    """A maker where it stands, with what its state implies. Never changed: a trade makes another.
+
+    `potential` is in units (`UNIT`), the rest are the terms of the module's text.
+    """
+
+    __slots__ = ("curve", "log_weights", "potential", "state", "total", "weights")
+
+    def __init__(
+        self,
+        state: LmsrState,
+        curve: Curve,
+        log_weights: tuple[Decimal, ...],
+        weights: tuple[Decimal, ...],
+    ) -> None:
+        self.state = state
+        self.curve = curve
+        self.log_weights = log_weights
+        self.weights = weights
+        self.total = _sum(weights)
+        self.potential = int(_multiply(curve.units, _ln(self.total)))
+
+    @classmethod
+    def load(cls, state: LmsrState, *, step_lots: int) -> Self:
+        """Work out what a state implies. The market's lot step is none of the state."""
+        curve = Curve(state.b_lots, step_lots)
+        log_weights = tuple(
+            _add(anchor, _divide(lots, state.b_lots))
+            for anchor, lots in zip(state.anchors, state.sold_lots, strict=True)
+        )
+        return cls(state, curve, log_weights, tuple(map(_exp, log_weights)))
+
+    def move(self, outcome: int, lots: int) -> Self:
+        """Return the maker after `lots` more of an outcome are sold, or -`lots` bought back.
+
+        It is what `load` makes of the new state: one exp and one ln, whatever the outcomes.
+        """
+        b_lots, anchors, sold_lots = self.state.b_lots, self.state.anchors, self.state.sold_lots
+        sold = sold_lots[outcome] + lots
+        log_weight = _add(anchors[outcome], _divide(sold, b_lots))
+        return type(self)(
+            LmsrState(b_lots, anchors, _replace(sold_lots, outcome, sold)),
+            self.curve,
+            _replace(self.log_weights, outcome, log_weight),
+            _replace(self.weights, outcome, _exp(log_weight)),
+        )
+
+
+def start_lmsr(b_lots: int, priors: Sequence[int], *, step_lots: int) -> Lmsr:
+    """Return a new maker. Priors are weights of any scale, one for each outcome: (1, 1) is even."""
+    assert LIQUIDITY_LOTS_MIN <= b_lots <= LIQUIDITY_LOTS_MAX
+    assert min(priors) > 0
+    whole = sum(priors)
+    anchors = tuple(_CONTEXT.normalize(_ln(_divide(prior, whole))) for prior in priors)
+    return Lmsr.load(LmsrState(b_lots, anchors, (0,) * len(anchors)), step_lots=step_lots)
+
+
+# Funding
+
+
+def compute_required_micros(lmsr: Lmsr) -> int:
+    """Return the least cash with which the maker pays every result, whatever trades come.
+
+    Of a new maker it is the worst loss, b ln(1 / least prior), rounded up; each trade brings in at
+    least what it adds.
+    """
+    least_units = _multiply(lmsr.curve.units, min(lmsr.state.anchors))
+    return -(-(lmsr.potential - int(least_units) + SLACK_UNITS) // UNIT)
+
+
+def compute_worst_loss_micros(b_lots: int, priors: Sequence[int]) -> int:
+    """Return what a new maker must be funded with: b ln(1 / least prior), rounded up."""
+    return compute_required_micros(start_lmsr(b_lots, priors, step_lots=1))
+
+
+def compute_most_liquidity_lots(subsidy_micros: int, priors: Sequence[int]) -> int:
+    """Return the largest b whose worst loss the subsidy covers; 0 when it covers none."""
+    least = _ln(_divide(min(priors), sum(priors)))
+    exact_lots = _divide(-subsidy_micros, _multiply(PAYOUT_PIPS, least))
+    b_lots = min(_floor(exact_lots) + 1, LIQUIDITY_LOTS_MAX)
+    while b_lots >= LIQUIDITY_LOTS_MIN:
+        if compute_worst_loss_micros(b_lots, priors) <= subsidy_micros:
+            return b_lots
+        b_lots -= 1
+    return 0
+
+
+def change_liquidity(lmsr: Lmsr, b_lots: int) -> tuple[int, Lmsr]:
+    """Return what is to be funded, or if negative may be taken out, and the maker with the new b.
+
+    Prices stay; the cash that the maker has then still pays every result.
+    """
+    assert LIQUIDITY_LOTS_MIN <= b_lots <= LIQUIDITY_LOTS_MAX
+    sold_lots = lmsr.state.sold_lots
+    anchors = tuple(
+        _CONTEXT.normalize(_subtract(log_weight, _divide(lots, b_lots)))
+        for log_weight, lots in zip(lmsr.log_weights, sold_lots, strict=True)
+    )
+    state = LmsrState(b_lots, anchors, sold_lots)
+    changed = Lmsr.load(state, step_lots=lmsr.curve.step_lots)
+    return compute_required_micros(changed) - compute_required_micros(lmsr), changed
+
+
+# Trades
+
+
+def trade_lots(lmsr: Lmsr, outcome: int, lots: int) -> tuple[int, Lmsr]:
+    """Return what a taker pays for `lots` of an outcome, and the maker after it.
+
+    Both are negative for a taker who sells: it receives the micros.
+    """
+    moved = lmsr.move(outcome, lots)
+    cost_micros = (moved.potential - lmsr.potential) // UNIT + 1
+    # At the ends of the scale the exact cost differs from the pay-out, or from nothing, by less
+    # than a unit; whoever buys pays at most the one, whoever sells receives at least the other.
+    return min(cost_micros, max(lots, 0) * PAYOUT_PIPS), moved
+
+
+def trade_sets(lmsr: Lmsr, lots: int) -> tuple[int, Lmsr]:
+    """Return what a taker pays for `lots` of each outcome, exactly their pay-out, and the maker."""
+    state = lmsr.state
+    sold_lots = tuple(sold + lots for sold in state.sold_lots)
+    moved = LmsrState(state.b_lots, state.anchors, sold_lots)
+    return lots * PAYOUT_PIPS, Lmsr.load(moved, step_lots=lmsr.curve.step_lots)
+
+
+def compute_price_micros(lmsr: Lmsr, outcome: int) -> int:
+    """Return the exact price of a contract between two trades, to the nearest micro."""
+    share = _divide(lmsr.weights[outcome], lmsr.total)
+    return int(_multiply(share, 100 * PAYOUT_PIPS).to_integral_value(ROUND_HALF_EVEN, _CONTEXT))
+
+
+# How much: in closed form, and exact at the last step
+
+
+def count_lots_to_limit(lmsr: Lmsr, outcome: int, side: int, limit_pips: int) -> int:
+    """Return the most lots of which each step costs a buyer at most, or brings a seller at least,
+    `limit_pips` a lot.
+    """
+    log_odds = compute_log_odds(lmsr, outcome)
+    return _count_lots(lmsr, outcome, log_odds, side, limit_pips)
+
+
+def compute_log_odds(lmsr: Lmsr, outcome: int) -> Decimal:
+    """Return ln(p / (1 - p)), with every digit at either end."""
+    log_weights = lmsr.log_weights
+    if len(log_weights) == 2:
+        return _subtract(log_weights[outcome], log_weights[1 - outcome])
+    return _subtract(log_weights[outcome], _ln(_sum_others(lmsr.weights, outcome)))
+
+
+def _count_lots(lmsr: Lmsr, outcome: int, log_odds: Decimal, side: int, limit_pips: int) -> int:
+    curve = lmsr.curve
+    threshold = curve[limit_pips]
+    if side == BUY:  # The first step costs the limit at the threshold itself,
+        distance = _add(_multiply(_subtract(threshold, log_odds), curve.steps), 1)
+    else:  # and is sold again at the limit one step above it.
+        distance = _multiply(_subtract(log_odds, threshold), curve.steps)
+    steps = _floor(_add(distance, DOUBT))
+    if steps <= 0:
+        return 0
+    lots = steps * curve.step_lots
+    if _subtract(distance, DOUBT) < steps and not _reaches(lmsr, outcome, side, lots, limit_pips):
+        lots -= curve.step_lots
+    return lots
+
+
+def _reaches(lmsr: Lmsr, outcome: int, side: int, lots: int, limit_pips: int) -> bool:
+    """Return whether the last step of `lots` is within the limit."""
+    step_lots = lmsr.curve.step_lots
+    before = lmsr.move(outcome, side * (lots - step_lots))
+    after = lmsr.move(outcome, side * lots)
+    return after.potential - before.potential <= side * limit_pips * step_lots * UNIT
+
+
+def count_lots_for_budget(lmsr: Lmsr, outcome: int, side: int, budget_micros: int) -> int:
+    """Return the most lots, in whole steps, that a budget pays for.
+
+    A seller spends what buying the other side, NO, costs: pay-out less proceeds.
+    """
+    weight, total, step_lots = lmsr.weights[outcome], lmsr.total, lmsr.curve.step_lots
+    b_lots = lmsr.state.b_lots
+    bought = weight if side == BUY else _sum_others(lmsr.weights, outcome)
+    spent = _subtract(_exp(_divide(budget_micros, PAYOUT_PIPS * b_lots)), 1)
+    growth = _add(1, _divide(_multiply(spent, total), bought))
+    exact_lots = _add(_multiply(b_lots, _ln(growth)), BUDGET_DOUBT)
+    lots = _floor(exact_lots) // step_lots * step_lots
+    held_pips = 0 if side == BUY else PAYOUT_PIPS
+    while lots and trade_lots(lmsr, outcome, side * lots)[0] + held_pips * lots > budget_micros:
+        lots -= step_lots
+    return lots
+
+
+def count_lots_to_cross(
+    lmsr: Lmsr, outcome: int, side: int, other: int, price_pips: int
+) -> int | None:
+    """Return how many lots of an outcome a taker trades until another outcome is crossed.
+
+    Buying one makes the others cheaper: the fewest lots after which the maker would sell a step of
+    `other` at `price_pips`, where a bid rests. Selling makes them dearer: until it would buy one at
+    that price, of an ask; None when it never will.
+    """
+    curve, log_weights, weights = lmsr.curve, lmsr.log_weights, lmsr.weights
+    bound = _subtract(log_weights[other], curve[price_pips])
+    if side != BUY:
+        bound = _subtract(bound, _divide(1, curve.steps))
+    rest = _sum_others(_replace(weights, other, Decimal(0)), outcome)
+    left = _subtract(_exp(bound), rest)
+    if left <= 0:
+        return 0 if side == BUY else None
+    distance = _multiply(_subtract(_ln(left), log_weights[outcome]), curve.steps)
+    steps = -_floor(_multiply(distance, -side))
+    return max(0, steps) * curve.step_lots
+
+
+# What people see
+
+
+def list_levels(
+    lmsr: Lmsr, outcome: int, side: int, *, tick_pips: int, levels_max: int
+) -> list[tuple[int, int]]:
+    """Return [(price_pips, lots)] of the maker's bids (BUY) or asks (SELL), best first."""
+    price_pips = _multiply(_divide(lmsr.weights[outcome], lmsr.total), PAYOUT_PIPS)
+    near_tick = _floor(_divide(price_pips, tick_pips))
+    last_tick = PAYOUT_PIPS // tick_pips - 1
+    if side == BUY:
+        ticks = range(min(near_tick + 1, last_tick), 0, -1)
+    else:
+        ticks = range(max(near_tick, 1), last_tick + 1)
+    log_odds, levels, seen_lots = compute_log_odds(lmsr, outcome), [], 0
+    for tick in ticks:
+        if len(levels) == levels_max:
+            break
+        lots = _count_lots(lmsr, outcome, log_odds, -side, tick * tick_pips)
+        if lots > seen_lots:
+            levels.append((tick * tick_pips, lots - seen_lots))
+            seen_lots = lots
+    return levels
+
+
+def _sum(numbers: tuple[Decimal, ...]) -> Decimal:
+    """Add in order, so that equal states have equal sums."""
+    total = Decimal(0)
+    for number in numbers:
+        total = _add(total, number)
+    return total
+
+
+def _sum_others(numbers: tuple[Decimal, ...], index: int) -> Decimal:
+    return _sum(numbers[:index] + numbers[index + 1 :])
+
+
+def _floor(number: Decimal) -> int:
+    return int(number.to_integral_value(ROUND_FLOOR, _CONTEXT))
+
+
+def _replace(numbers: tuple[NumberT, ...], index: int, number: NumberT) -> tuple[NumberT, ...]:
+    return (*numbers[:index], number, *numbers[index + 1 :])
