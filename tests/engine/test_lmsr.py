@@ -1,18 +1,20 @@
 """The automated maker's mathematics: against the oracle, against brute force, and its promises."""
 
+import _pydecimal
 import csv
 import importlib.util
 import random
 import sys
 from collections.abc import Sequence
 from decimal import ROUND_CEILING, Context, Decimal, localcontext
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
-import _pydecimal
 import msgspec
 import pytest
 
+from trading.engine import decimals
 from trading.engine import lmsr as engine_lmsr
 from trading.engine.lmsr import (
     LIQUIDITY_LOTS_MAX,
@@ -134,7 +136,8 @@ def test_prices_sum_to_one_and_buying_one_raises_it_and_lowers_all_others() -> N
         maker = a_random_maker(randomness)
         outcomes = range(len(maker.weights))
         shares = [EXACT.divide(weight, maker.total) for weight in maker.weights]
-        assert abs(sum(shares) - 1) < Decimal("1e-32")
+        total = reduce(EXACT.add, shares)
+        assert abs(EXACT.subtract(total, 1)) < Decimal("1e-32")
         outcome, lots = randomness.choice(outcomes), randomness.choice(SIZES)
         moved = trade_lots(maker, outcome, lots)[1]
         for other in outcomes:
@@ -209,7 +212,9 @@ def test_splitting_an_order_never_costs_less() -> None:
         assert moved.potential == there.potential
 
 
-def test_a_complete_set_costs_exactly_its_pay_out_and_one_by_one_at_most_a_micro_more_each() -> None:
+def test_a_complete_set_costs_exactly_its_pay_out_and_one_by_one_at_most_a_micro_more_each() -> (
+    None
+):
     randomness = random.Random(5)
     for _ in range(200):
         maker = a_random_maker(randomness)
@@ -474,16 +479,35 @@ def test_asks_end_below_the_pay_out_and_bids_above_nothing() -> None:
 # Determinism
 
 
-def load_module(name: str, *, decimal: Any = None, digits: int = 34) -> Any:
-    """Import the module once more, on another decimal or with more digits."""
-    spec = importlib.util.spec_from_file_location(name, engine_lmsr.__file__)
-    module = importlib.util.module_from_spec(spec)
+def test_exp_and_ln_are_right_to_the_last_of_34_digits() -> None:
+    randomness = random.Random(15)
+    for _ in range(3_000):
+        number = Decimal(randomness.randrange(-(10**34), 10**34)).scaleb(
+            -randomness.randrange(26, 70)
+        )
+        power, exact = decimals.exp(number), EXACT.exp(number)
+        assert abs(EXACT.subtract(EXACT.divide(power, exact), 1)) < Decimal("6e-34")
+        near_one = decimals.add(1, decimals.divide(number, 10**7))
+        for positive in (abs(number), near_one, power):
+            if positive > 0:
+                exact = EXACT.ln(positive)
+                error = abs(EXACT.subtract(decimals.ln(positive), exact))
+                assert error <= Decimal("1e-36") + abs(exact) * Decimal("6e-34")
+
+
+def load_copy(module: Any, **replaced: Any) -> Any:
+    """Import a module once more, with other modules under the names that it imports."""
+    spec = importlib.util.spec_from_file_location(f"{module.__name__}_again", module.__file__)
+    copy = importlib.util.module_from_spec(spec)
     with pytest.MonkeyPatch.context() as patch:
-        if decimal is not None:
-            patch.setitem(sys.modules, "decimal", decimal)
-        spec.loader.exec_module(module)
-    module._CONTEXT.prec = digits
-    return module
+        for name, other in replaced.items():
+            patch.setitem(sys.modules, name, other)
+        spec.loader.exec_module(copy)
+    return copy
+
+
+def load_lmsr_on(decimals: Any, **replaced: Any) -> Any:
+    return load_copy(engine_lmsr, **{"trading.engine.decimals": decimals}, **replaced)
 
 
 def tell_a_story(module: Any, seed: int, steps: int) -> list[Any]:
@@ -512,7 +536,7 @@ def tell_a_story(module: Any, seed: int, steps: int) -> list[Any]:
 
 
 def test_decimal_in_c_and_in_python_give_identical_states_and_numbers() -> None:
-    in_python = load_module("lmsr_in_python", decimal=_pydecimal)
+    in_python = load_lmsr_on(load_copy(decimals, decimal=_pydecimal), decimal=_pydecimal)
     assert in_python.Decimal is not Decimal
     for seed in range(8):
         numbers, maker = tell_a_story(engine_lmsr, seed, 6)
@@ -523,8 +547,12 @@ def test_decimal_in_c_and_in_python_give_identical_states_and_numbers() -> None:
         assert [*map(str, maker.weights)] == [*map(str, other.weights)]
 
 
-def test_more_digits_change_no_integer() -> None:
-    finer = load_module("lmsr_with_50_digits", digits=50)
+def test_fifty_digits_and_decimal_s_own_exp_and_ln_change_no_integer() -> None:
+    fifty_digits = load_copy(decimals)
+    context = fifty_digits.CONTEXT
+    context.prec = 50
+    fifty_digits.exp, fifty_digits.ln = context.exp, context.ln
+    finer = load_lmsr_on(fifty_digits)
     for seed in range(60):
         assert tell_a_story(engine_lmsr, seed, 10)[0] == tell_a_story(finer, seed, 10)[0]
 

@@ -6,8 +6,7 @@ e^x[i], its price its share of the sum of the weights, and a trade costs what it
 *potential* PAYOUT_PIPS x b x ln(sum of the weights). The anchors a[i] are the logarithms of the
 prior probabilities; they move only when b does, so that the prices stay.
 
-State: whole lots and decimals of 34 digits (`LmsrState`), equal on every machine, since decimal's
-operations, exp and ln among them, are correctly rounded. The potential is an integer in units of
+State: whole lots and decimals of 34 digits (`LmsrState`). The potential is an integer in units of
 10^-15 micros and depends on the state alone, however the state was reached: what a sequence of
 trades costs is the difference of two potentials, and errors of rounding never add up.
 
@@ -26,25 +25,27 @@ Domain: b from LIQUIDITY_LOTS_MIN to LIQUIDITY_LOTS_MAX, q / b up to a hundred m
 """
 
 from collections.abc import Sequence
-from decimal import (
-    ROUND_FLOOR,
-    ROUND_HALF_EVEN,
-    Context,
-    Decimal,
-    DivisionByZero,
-    InvalidOperation,
-    Overflow,
-)
+from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Final, Self, TypeVar
 
 import msgspec
 
+from trading.engine.decimals import (
+    CONTEXT,
+    WIDE_CONTEXT,
+    add,
+    ceil,
+    divide,
+    exp,
+    floor,
+    ln,
+    multiply,
+    subtract,
+)
 from trading.engine.types import BUY, PAYOUT_PIPS
 
 LIQUIDITY_LOTS_MIN: Final = 100
 LIQUIDITY_LOTS_MAX: Final = 10**12
-EXPONENT_MAX: Final = 425_000_000
-"""The most that decimal offers on every machine."""
 UNIT: Final = 10**15
 """Units of the potential in a micro."""
 SLACK_UNITS: Final = 10**6
@@ -55,28 +56,7 @@ BUDGET_DOUBT: Final = Decimal("1e-3")
 """Lots: more than the closed form for a budget can be short of the truth."""
 
 
-def _build_context(digits: int) -> Context:
-    """Return a context that depends on nothing outside: neither defaults nor the thread's own."""
-    return Context(
-        prec=digits,
-        rounding=ROUND_HALF_EVEN,
-        Emin=-EXPONENT_MAX,
-        Emax=EXPONENT_MAX,
-        capitals=1,
-        clamp=0,
-        flags=[],
-        traps=[InvalidOperation, DivisionByZero, Overflow],
-    )
-
-
-_CONTEXT: Final = _build_context(34)
-_THRESHOLD_CONTEXT: Final = _build_context(68)
-"""A threshold divides small differences of numbers near 1; it is computed once."""
 NumberT = TypeVar("NumberT", int, Decimal)
-# A method bound once is called in half the time.
-_add, _subtract = _CONTEXT.add, _CONTEXT.subtract
-_multiply, _divide = _CONTEXT.multiply, _CONTEXT.divide
-_exp, _ln = _CONTEXT.exp, _CONTEXT.ln
 
 
 class LmsrState(msgspec.Struct, frozen=True, array_like=True):
@@ -102,13 +82,13 @@ class Curve(dict[int, Decimal]):
         self.b_lots = b_lots
         self.units = Decimal(PAYOUT_PIPS * UNIT * b_lots)
         """Units of potential in one unit of log-weight."""
-        self.steps = _divide(b_lots, step_lots)
+        self.steps = divide(b_lots, step_lots)
         """Steps that change a log-weight by one."""
 
     def __missing__(self, price_pips: int) -> Decimal:
         """Solve price x step = pay-out x b x ln(1 + p (e^(step / b) - 1)) for the log-odds of p."""
         assert 0 < price_pips < PAYOUT_PIPS
-        context = _THRESHOLD_CONTEXT
+        context = WIDE_CONTEXT
         cost = Decimal(price_pips * self.step_lots)
         grown = context.exp(context.divide(self.step_lots, self.b_lots))
         paid = context.exp(context.divide(cost, PAYOUT_PIPS * self.b_lots))
@@ -137,17 +117,17 @@ class Lmsr:
         self.log_weights = log_weights
         self.weights = weights
         self.total = _sum(weights)
-        self.potential = int(_multiply(curve.units, _ln(self.total)))
+        self.potential = int(multiply(curve.units, ln(self.total)))
 
     @classmethod
     def load(cls, state: LmsrState, *, step_lots: int) -> Self:
         """Work out what a state implies. The market's lot step is none of the state."""
         curve = Curve(state.b_lots, step_lots)
         log_weights = tuple(
-            _add(anchor, _divide(lots, state.b_lots))
+            add(anchor, divide(lots, state.b_lots))
             for anchor, lots in zip(state.anchors, state.sold_lots, strict=True)
         )
-        return cls(state, curve, log_weights, tuple(map(_exp, log_weights)))
+        return cls(state, curve, log_weights, tuple(map(exp, log_weights)))
 
     def move(self, outcome: int, lots: int) -> Self:
         """Return the maker after `lots` more of an outcome are sold, or -`lots` bought back.
@@ -156,12 +136,12 @@ class Lmsr:
         """
         b_lots, anchors, sold_lots = self.state.b_lots, self.state.anchors, self.state.sold_lots
         sold = sold_lots[outcome] + lots
-        log_weight = _add(anchors[outcome], _divide(sold, b_lots))
+        log_weight = add(anchors[outcome], divide(sold, b_lots))
         return type(self)(
             LmsrState(b_lots, anchors, _replace(sold_lots, outcome, sold)),
             self.curve,
             _replace(self.log_weights, outcome, log_weight),
-            _replace(self.weights, outcome, _exp(log_weight)),
+            _replace(self.weights, outcome, exp(log_weight)),
         )
 
 
@@ -170,7 +150,7 @@ def start_lmsr(b_lots: int, priors: Sequence[int], *, step_lots: int) -> Lmsr:
     assert LIQUIDITY_LOTS_MIN <= b_lots <= LIQUIDITY_LOTS_MAX
     assert min(priors) > 0
     whole = sum(priors)
-    anchors = tuple(_CONTEXT.normalize(_ln(_divide(prior, whole))) for prior in priors)
+    anchors = tuple(CONTEXT.normalize(ln(divide(prior, whole))) for prior in priors)
     return Lmsr.load(LmsrState(b_lots, anchors, (0,) * len(anchors)), step_lots=step_lots)
 
 
@@ -183,7 +163,7 @@ def compute_required_micros(lmsr: Lmsr) -> int:
     Of a new maker it is the worst loss, b ln(1 / least prior), rounded up; each trade brings in at
     least what it adds.
     """
-    least_units = _multiply(lmsr.curve.units, min(lmsr.state.anchors))
+    least_units = multiply(lmsr.curve.units, min(lmsr.state.anchors))
     return -(-(lmsr.potential - int(least_units) + SLACK_UNITS) // UNIT)
 
 
@@ -194,9 +174,9 @@ def compute_worst_loss_micros(b_lots: int, priors: Sequence[int]) -> int:
 
 def compute_most_liquidity_lots(subsidy_micros: int, priors: Sequence[int]) -> int:
     """Return the largest b whose worst loss the subsidy covers; 0 when it covers none."""
-    least = _ln(_divide(min(priors), sum(priors)))
-    exact_lots = _divide(-subsidy_micros, _multiply(PAYOUT_PIPS, least))
-    b_lots = min(_floor(exact_lots) + 1, LIQUIDITY_LOTS_MAX)
+    least = ln(divide(min(priors), sum(priors)))
+    exact_lots = divide(-subsidy_micros, multiply(PAYOUT_PIPS, least))
+    b_lots = min(floor(exact_lots) + 1, LIQUIDITY_LOTS_MAX)
     while b_lots >= LIQUIDITY_LOTS_MIN:
         if compute_worst_loss_micros(b_lots, priors) <= subsidy_micros:
             return b_lots
@@ -212,7 +192,7 @@ def change_liquidity(lmsr: Lmsr, b_lots: int) -> tuple[int, Lmsr]:
     assert LIQUIDITY_LOTS_MIN <= b_lots <= LIQUIDITY_LOTS_MAX
     sold_lots = lmsr.state.sold_lots
     anchors = tuple(
-        _CONTEXT.normalize(_subtract(log_weight, _divide(lots, b_lots)))
+        CONTEXT.normalize(subtract(log_weight, divide(lots, b_lots)))
         for log_weight, lots in zip(lmsr.log_weights, sold_lots, strict=True)
     )
     state = LmsrState(b_lots, anchors, sold_lots)
@@ -245,8 +225,8 @@ def trade_sets(lmsr: Lmsr, lots: int) -> tuple[int, Lmsr]:
 
 def compute_price_micros(lmsr: Lmsr, outcome: int) -> int:
     """Return the exact price of a contract between two trades, to the nearest micro."""
-    share = _divide(lmsr.weights[outcome], lmsr.total)
-    return int(_multiply(share, 100 * PAYOUT_PIPS).to_integral_value(ROUND_HALF_EVEN, _CONTEXT))
+    share = divide(lmsr.weights[outcome], lmsr.total)
+    return int(multiply(share, 100 * PAYOUT_PIPS).to_integral_value(ROUND_HALF_EVEN, CONTEXT))
 
 
 # How much: in closed form, and exact at the last step
@@ -264,22 +244,22 @@ def compute_log_odds(lmsr: Lmsr, outcome: int) -> Decimal:
     """Return ln(p / (1 - p)), with every digit at either end."""
     log_weights = lmsr.log_weights
     if len(log_weights) == 2:
-        return _subtract(log_weights[outcome], log_weights[1 - outcome])
-    return _subtract(log_weights[outcome], _ln(_sum_others(lmsr.weights, outcome)))
+        return subtract(log_weights[outcome], log_weights[1 - outcome])
+    return subtract(log_weights[outcome], ln(_sum_others(lmsr.weights, outcome)))
 
 
 def _count_lots(lmsr: Lmsr, outcome: int, log_odds: Decimal, side: int, limit_pips: int) -> int:
     curve = lmsr.curve
     threshold = curve[limit_pips]
     if side == BUY:  # The first step costs the limit at the threshold itself,
-        distance = _add(_multiply(_subtract(threshold, log_odds), curve.steps), 1)
+        distance = add(multiply(subtract(threshold, log_odds), curve.steps), 1)
     else:  # and is sold again at the limit one step above it.
-        distance = _multiply(_subtract(log_odds, threshold), curve.steps)
-    steps = _floor(_add(distance, DOUBT))
+        distance = multiply(subtract(log_odds, threshold), curve.steps)
+    steps = floor(add(distance, DOUBT))
     if steps <= 0:
         return 0
     lots = steps * curve.step_lots
-    if _subtract(distance, DOUBT) < steps and not _reaches(lmsr, outcome, side, lots, limit_pips):
+    if subtract(distance, DOUBT) < steps and not _reaches(lmsr, outcome, side, lots, limit_pips):
         lots -= curve.step_lots
     return lots
 
@@ -300,10 +280,10 @@ def count_lots_for_budget(lmsr: Lmsr, outcome: int, side: int, budget_micros: in
     weight, total, step_lots = lmsr.weights[outcome], lmsr.total, lmsr.curve.step_lots
     b_lots = lmsr.state.b_lots
     bought = weight if side == BUY else _sum_others(lmsr.weights, outcome)
-    spent = _subtract(_exp(_divide(budget_micros, PAYOUT_PIPS * b_lots)), 1)
-    growth = _add(1, _divide(_multiply(spent, total), bought))
-    exact_lots = _add(_multiply(b_lots, _ln(growth)), BUDGET_DOUBT)
-    lots = _floor(exact_lots) // step_lots * step_lots
+    spent = subtract(exp(divide(budget_micros, PAYOUT_PIPS * b_lots)), 1)
+    growth = add(1, divide(multiply(spent, total), bought))
+    exact_lots = add(multiply(b_lots, ln(growth)), BUDGET_DOUBT)
+    lots = floor(exact_lots) // step_lots * step_lots
     held_pips = 0 if side == BUY else PAYOUT_PIPS
     while lots and trade_lots(lmsr, outcome, side * lots)[0] + held_pips * lots > budget_micros:
         lots -= step_lots
@@ -320,15 +300,15 @@ def count_lots_to_cross(
     that price, of an ask; None when it never will.
     """
     curve, log_weights, weights = lmsr.curve, lmsr.log_weights, lmsr.weights
-    bound = _subtract(log_weights[other], curve[price_pips])
+    bound = subtract(log_weights[other], curve[price_pips])
     if side != BUY:
-        bound = _subtract(bound, _divide(1, curve.steps))
+        bound = subtract(bound, divide(1, curve.steps))
     rest = _sum_others(_replace(weights, other, Decimal(0)), outcome)
-    left = _subtract(_exp(bound), rest)
+    left = subtract(exp(bound), rest)
     if left <= 0:
         return 0 if side == BUY else None
-    distance = _multiply(_subtract(_ln(left), log_weights[outcome]), curve.steps)
-    steps = -_floor(_multiply(distance, -side))
+    distance = multiply(subtract(ln(left), log_weights[outcome]), curve.steps)
+    steps = ceil(multiply(distance, side))
     return max(0, steps) * curve.step_lots
 
 
@@ -339,8 +319,8 @@ def list_levels(
     lmsr: Lmsr, outcome: int, side: int, *, tick_pips: int, levels_max: int
 ) -> list[tuple[int, int]]:
     """Return [(price_pips, lots)] of the maker's bids (BUY) or asks (SELL), best first."""
-    price_pips = _multiply(_divide(lmsr.weights[outcome], lmsr.total), PAYOUT_PIPS)
-    near_tick = _floor(_divide(price_pips, tick_pips))
+    price_pips = multiply(divide(lmsr.weights[outcome], lmsr.total), PAYOUT_PIPS)
+    near_tick = floor(divide(price_pips, tick_pips))
     last_tick = PAYOUT_PIPS // tick_pips - 1
     if side == BUY:
         ticks = range(min(near_tick + 1, last_tick), 0, -1)
@@ -361,16 +341,12 @@ def _sum(numbers: tuple[Decimal, ...]) -> Decimal:
     """Add in order, so that equal states have equal sums."""
     total = Decimal(0)
     for number in numbers:
-        total = _add(total, number)
+        total = add(total, number)
     return total
 
 
 def _sum_others(numbers: tuple[Decimal, ...], index: int) -> Decimal:
     return _sum(numbers[:index] + numbers[index + 1 :])
-
-
-def _floor(number: Decimal) -> int:
-    return int(number.to_integral_value(ROUND_FLOOR, _CONTEXT))
 
 
 def _replace(numbers: tuple[NumberT, ...], index: int, number: NumberT) -> tuple[NumberT, ...]:
