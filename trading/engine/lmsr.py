@@ -55,8 +55,7 @@ DOUBT: Final = Decimal("1e-9")
 BUDGET_DOUBT: Final = Decimal("1e-3")
 """Lots: more than the closed form for a budget can be short of the truth."""
 
-
-NumberT = TypeVar("NumberT", int, Decimal)
+NumberT = TypeVar("NumberT", bound=int | Decimal)
 
 
 class LmsrState(msgspec.Struct, frozen=True, array_like=True):
@@ -307,9 +306,14 @@ def count_lots_to_cross(
     left = subtract(exp(bound), rest)
     if left <= 0:
         return 0 if side == BUY else None
-    distance = multiply(subtract(ln(left), log_weights[outcome]), curve.steps)
-    steps = ceil(multiply(distance, side))
-    return max(0, steps) * curve.step_lots
+    distance = multiply(subtract(ln(left), log_weights[outcome]), multiply(side, curve.steps))
+    steps = max(0, ceil(subtract(distance, DOUBT)))
+    lots = steps * curve.step_lots
+    if add(distance, DOUBT) > steps:
+        moved = lmsr.move(outcome, side * lots)
+        if not count_lots_to_limit(moved, other, side, price_pips):
+            lots += curve.step_lots
+    return lots
 
 
 # What people see
@@ -326,7 +330,8 @@ def list_levels(
         ticks = range(min(near_tick + 1, last_tick), 0, -1)
     else:
         ticks = range(max(near_tick, 1), last_tick + 1)
-    log_odds, levels, seen_lots = compute_log_odds(lmsr, outcome), [], 0
+    log_odds, seen_lots = compute_log_odds(lmsr, outcome), 0
+    levels: list[tuple[int, int]] = []
     for tick in ticks:
         if len(levels) == levels_max:
             break
