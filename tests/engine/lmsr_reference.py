@@ -9,7 +9,7 @@ in order, each until it is no longer crossed, and again while that has crossed a
 Consecutive steps from the maker are one fill; its amount is rounded once.
 """
 
-from decimal import ROUND_CEILING, Context, Decimal
+from decimal import ROUND_FLOOR, Context, Decimal
 from typing import NamedTuple
 
 PAYOUT_PIPS = 10_000
@@ -78,8 +78,7 @@ class BlendedMarket:
             self.run_started = before
             self.fills.append(Fill(order_id, None, outcome, side, 0, 0))
         lots = self.fills[-1].lots + self.step_lots
-        exact_micros = CONTEXT.subtract(self.potential(), self.run_started)
-        cost_micros = int(exact_micros.to_integral_value(ROUND_CEILING))
+        cost_micros = round_up(CONTEXT.subtract(self.potential(), self.run_started))
         self.fills[-1] = Fill(order_id, None, outcome, side, lots, side * cost_micros)
 
     def take_from_book(self, taker_id: str | None, resting: Resting) -> None:
@@ -124,8 +123,8 @@ class BlendedMarket:
         self.sold_lots[outcome] += side * self.step_lots
         cost = CONTEXT.subtract(self.potential(), before)
         self.sold_lots[outcome] -= side * self.step_lots
-        ticks = CONTEXT.divide(cost, self.tick_pips * self.step_lots)  # negative for a bid
-        price_pips = side * int(ticks.to_integral_value(ROUND_CEILING)) * self.tick_pips
+        ticks = -(-round_up(cost) // (self.tick_pips * self.step_lots))  # negative for a bid
+        price_pips = side * ticks * self.tick_pips
         return price_pips if 0 < price_pips < PAYOUT_PIPS else None
 
     def potential(self) -> Decimal:
@@ -135,6 +134,12 @@ class BlendedMarket:
             power = CONTEXT.exp(CONTEXT.divide(sold, self.b_lots))
             total = CONTEXT.add(total, CONTEXT.multiply(prior, power))
         return CONTEXT.multiply(CONTEXT.ln(total), self.b_lots * PAYOUT_PIPS)
+
+
+def round_up(exact_micros: Decimal) -> int:
+    """The next whole micro above, also of what is whole but for errors of the last digits."""
+    above_micros = CONTEXT.add(exact_micros, Decimal("1e-12"))
+    return int(above_micros.to_integral_value(ROUND_FLOOR)) + 1
 
 
 def is_better(best: Resting | None, maker_pips: int, side: int) -> bool:

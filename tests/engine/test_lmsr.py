@@ -6,7 +6,7 @@ import importlib.util
 import random
 import sys
 from collections.abc import Sequence
-from decimal import ROUND_CEILING, Context, Decimal, localcontext
+from decimal import ROUND_CEILING, Clamped, Context, Decimal, Inexact, Rounded, localcontext
 from functools import reduce
 from pathlib import Path
 from typing import Any
@@ -42,7 +42,7 @@ MICROS = 1_000_000
 EXACT = Context(prec=120, Emin=-425_000_000, Emax=425_000_000)
 TRADES = [5_000, pytest.param(100_000, marks=pytest.mark.soak)]
 SIZES = (1, 1, 7, 100, 2_500, 100_000)
-DOUBTS = pytest.mark.parametrize("doubt", ["1e-9", "0.9"])
+DOUBTS = pytest.mark.parametrize("doubt", ["0.01", "0.9"])
 """The second has the last step tried nearly always."""
 PRIORS = ((1, 1), (9, 1), (1, 1, 1), (50, 30, 15, 4, 1))
 
@@ -161,9 +161,17 @@ def test_a_cost_is_the_next_micro_above_the_exact_one_and_proceeds_the_one_below
         assert cost_micros == int(exact.to_integral_value(ROUND_CEILING))
 
 
+def test_a_whole_cost_is_a_micro_dearer_too_and_proceeds_a_micro_less() -> None:
+    for b_lots, lots in ((100, 20), (1_000, 2), (12_345, 678), (10**10, 2_000)):
+        below, above = at(b_lots, (-lots // 2, 0)), at(b_lots, (lots // 2, 0))
+        assert trade_lots(below, 0, lots)[0] == lots * PAYOUT_PIPS // 2 + 1
+        assert trade_lots(above, 0, -lots)[0] == -lots * PAYOUT_PIPS // 2 + 1
+
+
 def test_it_stays_exact_where_a_quantity_is_a_million_times_the_liquidity() -> None:
     for b_lots in (100, 12_345, 10**6):
-        for lots in (b_lots * 1_000_000, -b_lots * 1_000_000, b_lots * 999_999 + 1):
+        for times in (1_000_000, -1_000_000, 999_999, 10**8 if b_lots == 100 else 0):
+            lots = b_lots * times + 1
             maker = at(b_lots, (lots, 0, 7))
             error = Decimal(maker.potential) / UNIT - exact_potential(maker.state)
             assert abs(error) < Decimal("1e-12")
@@ -185,14 +193,14 @@ def test_nobody_pays_more_than_the_pay_out_or_receives_less_than_nothing() -> No
 
 def test_no_round_trip_is_free() -> None:
     randomness = random.Random(3)
-    ends = [at(100, (10**8, 0)), at(100, (0, 10**8)), at(10**12, (1, 0)), even(10**12)]
+    ends = [at(100, (10**8, 0)), at(100, (0, 10**8)), at(10**10, (1, 0)), even(10**10)]
     for index in range(1_000):
         maker = ends[index] if index < len(ends) else a_random_maker(randomness)
         outcome = randomness.randrange(len(maker.weights))
         lots = randomness.choice((1, -1)) * randomness.choice(SIZES)
         there_micros, moved = trade_lots(maker, outcome, lots)
         back_micros, again = trade_lots(moved, outcome, -lots)
-        assert there_micros + back_micros == 1
+        assert 1 <= there_micros + back_micros <= 2
         assert again.state == maker.state
         assert again.potential == maker.potential
 
@@ -247,7 +255,7 @@ def test_the_worst_loss_is_rounded_up_and_the_liquidity_of_a_subsidy_is_the_larg
     assert compute_worst_loss_micros(10_000, (3, 1)) == 138_629_437  # 138.6294361...
     randomness = random.Random(6)
     for _ in range(100):
-        subsidy_micros = randomness.randrange(10 ** randomness.randrange(7, 15))
+        subsidy_micros = randomness.randrange(10 ** randomness.randrange(7, 14))
         priors = randomness.choice(PRIORS)
         b_lots = compute_most_liquidity_lots(subsidy_micros, priors)
         if b_lots == 0:
@@ -376,7 +384,15 @@ def test_a_limit_reaches_as_far_as_step_by_step(
     assert reached > 100
 
 
-@pytest.mark.parametrize("b_lots", [LIQUIDITY_LOTS_MIN, 10**9, LIQUIDITY_LOTS_MAX])
+def test_a_limit_is_kept_where_a_step_costs_exactly_as_much() -> None:
+    below, above = at(1_000, (-10, 0), step_lots=20), at(1_000, (10, 0), step_lots=20)
+    assert count_lots_to_limit(below, 0, BUY, 5_000) == 0
+    assert count_lots_to_limit(above, 0, SELL, 5_000) == 0
+    assert count_lots_to_limit(below, 0, BUY, 5_010) >= 20
+    assert count_lots_to_limit(above, 0, SELL, 4_990) >= 20
+
+
+@pytest.mark.parametrize("b_lots", [LIQUIDITY_LOTS_MIN, 10**6, LIQUIDITY_LOTS_MAX])
 @pytest.mark.parametrize("side", [BUY, SELL])
 def test_a_limit_is_exact_at_either_end_of_the_liquidity(b_lots: int, side: int) -> None:
     maker = even(b_lots)
@@ -563,10 +579,19 @@ def test_fifty_digits_and_decimal_s_own_exp_and_ln_change_no_integer() -> None:
         assert tell_a_story(engine_lmsr, seed, 10)[0] == tell_a_story(finer, seed, 10)[0]
 
 
-def test_the_thread_s_own_context_changes_nothing() -> None:
+def test_the_thread_s_own_context_is_never_used() -> None:
     numbers = tell_a_story(engine_lmsr, 1, 5)[0]
-    with localcontext(Context(prec=6)):
-        assert tell_a_story(engine_lmsr, 1, 5)[0] == numbers
+    with localcontext(Context(prec=1, traps=[Inexact, Rounded, Clamped])):
+        again = load_lmsr_on(load_copy(decimals))
+        assert tell_a_story(again, 1, 5)[0] == numbers
+
+
+def test_a_table_that_is_warm_and_one_that_is_cold_give_the_same() -> None:
+    cold = load_copy(decimals)
+    for number in ("0.5", "-3.141592653589793", "17.000001"):
+        decimals.exp(Decimal(number))
+        assert cold.exp(Decimal(number)) == decimals.exp(Decimal(number))
+        assert cold.ln(abs(Decimal(number))) == decimals.ln(abs(Decimal(number)))
 
 
 def test_a_state_that_was_written_and_read_is_the_same_maker() -> None:

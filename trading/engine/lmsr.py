@@ -10,10 +10,10 @@ State: whole lots and decimals of 34 digits (`LmsrState`). The potential is an i
 10^-15 micros and depends on the state alone, however the state was reached: what a sequence of
 trades costs is the difference of two potentials, and errors of rounding never add up.
 
-Rounding: a buyer pays the next whole micro above the exact cost, a seller receives the one below
-(an exact cost is never whole: powers of e are transcendental), so a round trip costs a micro at
-least. A complete set in one trade costs exactly its pay-out; bought outcome by outcome, up to one
-micro more for each.
+Rounding: a buyer pays the next whole micro above the exact cost, a seller receives the next one
+below it, also where the exact cost is whole (between points that mirror each other around even
+odds it is). So a round trip costs a micro at least, and a split order never less. A complete set in
+one trade costs exactly its pay-out; bought outcome by outcome, up to one micro more for each.
 
 Limits: the maker trades in steps, which are the market's lot step. A limit reaches as far as each
 single step costs no more than it (or, sold, brings no less): what a taker who asks step by step
@@ -45,12 +45,12 @@ from trading.engine.decimals import (
 from trading.engine.types import BUY, PAYOUT_PIPS
 
 LIQUIDITY_LOTS_MIN: Final = 100
-LIQUIDITY_LOTS_MAX: Final = 10**12
+LIQUIDITY_LOTS_MAX: Final = 10**10
 UNIT: Final = 10**15
 """Units of the potential in a micro."""
-SLACK_UNITS: Final = 10**6
-"""More than the error of a potential, and nothing to anybody's money."""
-DOUBT: Final = Decimal("1e-9")
+SLACK_UNITS: Final = 10**3
+"""More than the error of a potential: a cost that is whole but for it counts as whole."""
+DOUBT: Final = Decimal("0.01")
 """Steps: how near a whole number a closed form may come before the last step is tried."""
 BUDGET_DOUBT: Final = Decimal("1e-3")
 """Lots: more than the closed form for a budget can be short of the truth."""
@@ -208,9 +208,9 @@ def trade_lots(lmsr: Lmsr, outcome: int, lots: int) -> tuple[int, Lmsr]:
     Both are negative for a taker who sells: it receives the micros.
     """
     moved = lmsr.move(outcome, lots)
-    cost_micros = (moved.potential - lmsr.potential) // UNIT + 1
-    # At the ends of the scale the exact cost differs from the pay-out, or from nothing, by less
-    # than a unit; whoever buys pays at most the one, whoever sells receives at least the other.
+    cost_micros = (moved.potential - lmsr.potential + SLACK_UNITS) // UNIT + 1
+    # At the ends of the scale the exact cost is as good as the pay-out, or as nothing; nobody pays
+    # more than the one or receives less than the other.
     return min(cost_micros, max(lots, 0) * PAYOUT_PIPS), moved
 
 
@@ -267,8 +267,7 @@ def _reaches(lmsr: Lmsr, outcome: int, side: int, lots: int, limit_pips: int) ->
     """Return whether the last step of `lots` is within the limit."""
     step_lots = lmsr.curve.step_lots
     before = lmsr.move(outcome, side * (lots - step_lots))
-    after = lmsr.move(outcome, side * lots)
-    return after.potential - before.potential <= side * limit_pips * step_lots * UNIT
+    return trade_lots(before, outcome, side * step_lots)[0] <= side * limit_pips * step_lots
 
 
 def count_lots_for_budget(lmsr: Lmsr, outcome: int, side: int, budget_micros: int) -> int:
