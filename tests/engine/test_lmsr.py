@@ -586,14 +586,6 @@ def test_the_thread_s_own_context_is_never_used() -> None:
         assert tell_a_story(again, 1, 5)[0] == numbers
 
 
-def test_a_table_that_is_warm_and_one_that_is_cold_give_the_same() -> None:
-    cold = load_copy(decimals)
-    for number in ("0.5", "-3.141592653589793", "17.000001"):
-        decimals.exp(Decimal(number))
-        assert cold.exp(Decimal(number)) == decimals.exp(Decimal(number))
-        assert cold.ln(abs(Decimal(number))) == decimals.ln(abs(Decimal(number)))
-
-
 def test_a_state_that_was_written_and_read_is_the_same_maker() -> None:
     randomness = random.Random(14)
     for _ in range(50):
