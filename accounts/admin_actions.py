@@ -27,8 +27,7 @@ from unfold.widgets import UnfoldAdminTextareaWidget
 
 from accounts.audit import REASON_LENGTH_MAX
 from accounts.models import User
-from accounts.refusals import describe
-from kernel.errors import ApiError
+from kernel.errors import ApiError, describe
 from kernel.texts import validate_text
 
 ROWS_MAX = 100

@@ -81,8 +81,8 @@ class Turns:
 
 
 def _too_busy() -> ApiError:
-    wait = {"Retry-After": "1"}
-    return ApiError(503, "unavailable", "too busy to answer now: try again", headers=wait)
+    detail = "too busy to answer now: try again"
+    return ApiError("unavailable", detail=detail, retry_after_seconds=1)
 
 
 def releasing(send: Any, give_back: Callable[[], None]) -> Any:

@@ -88,7 +88,7 @@ def do_once(
     """Do what a form asks for, once for its key, which the operator's own account keeps."""
     own_account = by.accounts.order_by("number").values_list("pk", flat=True).first()
     if own_account is None:
-        raise RefusedError("no_account", "you have no account that could keep the key")
+        raise RefusedError("no_account")
     run_once(own_account, key, operation, body, effect)
 
 

@@ -70,7 +70,9 @@ def find_credential(headers: Headers) -> str | None:
         return None
     scheme, _, credential = authorization.partition(" ")
     if scheme.lower() != "bearer" or not credential:
-        raise AuthError("invalid_credentials", "send a key or token as: Authorization: Bearer ...")
+        raise AuthError(
+            "invalid_credentials", detail="send a key or token as: Authorization: Bearer ..."
+        )
     return credential.strip()
 
 
@@ -164,14 +166,14 @@ def principal_of_user(user: User) -> Principal:
 def require_scope(principal: Principal, scope: str, *others: str) -> None:
     """Raise AuthError (403) unless the principal may do what needs `scope`, or one of others."""
     if principal.scopes.isdisjoint((scope, *others)):
-        raise AuthError("missing_scope", f"this needs the scope {scope}", status=403)
+        raise AuthError("missing_scope", scope=scope)
     if scope == "trade":
         require_verified(principal)
 
 
 def require_verified(principal: Principal) -> None:
     if not principal.is_verified:
-        raise AuthError("email_not_verified", "verify your e-mail address first", status=403)
+        raise AuthError("email_not_verified")
 
 
 def find_stopped(principals: Iterable[Principal]) -> set[Principal]:
@@ -214,7 +216,7 @@ def _require_credential(headers: Headers) -> str:
 
 
 def no_credential() -> AuthError:
-    return AuthError("not_authenticated", "send an API key or a token")
+    return AuthError("not_authenticated")
 
 
 def _find_fresh(credential: str) -> Principal | None:
@@ -271,17 +273,19 @@ def _select_keys() -> Any:
 
 def _accept_key(credential: str, key: Any, started: float) -> Principal:
     if key is None or not hmac.compare_digest(key.digest, compute_digest(credential)):
-        raise AuthError("invalid_credentials", "this key is not valid")
+        raise AuthError("invalid_credentials", detail="this key is not valid")
     if key.revoked_at is not None:
-        raise AuthError("invalid_credentials", "this key was revoked")
+        raise AuthError("invalid_credentials", detail="this key was revoked")
     seconds = (key.expires_at - timezone.now()).total_seconds() if key.expires_at else 1.0
     if seconds <= 0:
-        raise AuthError("invalid_credentials", "this key has expired")
+        raise AuthError("invalid_credentials", detail="this key has expired")
     _check_account(key.account)
     scopes = frozenset(key.scopes)
     if OPERATE in scopes and settings.ADMIN_REQUIRE_MFA and not key.used_second_factor:
-        message = "this key operates and was made without the second factor: make a new one"
-        raise AuthError("invalid_credentials", message)
+        raise AuthError(
+            "invalid_credentials",
+            detail="this key operates and was made without the second factor: make a new one",
+        )
     _note_use(key)
     # A key outlives a role and a second factor; the right to operate does not.
     if not may_operate(key.account.owner, used_second_factor=True):
@@ -311,16 +315,16 @@ def _look_up_token(credential: str) -> Principal:
 def check_login(login: Any) -> Any:
     """Return the log-in behind a token; AuthError unless it is there and still stands."""
     if login is None or login.revoked_at is not None:
-        raise AuthError("invalid_credentials", "this log-in has ended")
+        raise AuthError("invalid_credentials", detail="this log-in has ended")
     if not hmac.compare_digest(login.password_stamp, compute_password_stamp(login.user)):
-        raise AuthError("invalid_credentials", "the password has changed: log in again")
+        raise AuthError("invalid_credentials", detail="the password has changed: log in again")
     check_may_act(login.user)
     return login
 
 
 def _check_account(account: Account | None) -> Account:
     if account is None or account.owner is None:
-        raise AuthError("invalid_credentials", "there is no account for this")
+        raise AuthError("invalid_credentials", detail="there is no account for this")
     check_may_act(account.owner)
     if account.closed_at is not None:
         raise account_closed()

@@ -17,8 +17,7 @@ from django.utils.translation import ngettext
 from unfold.widgets import UnfoldAdminFileFieldWidget, UnfoldAdminRadioSelectWidget
 
 from accounts.admin_base import ModelAdmin, get_operator
-from accounts.refusals import describe
-from kernel.errors import RefusedError
+from kernel.errors import RefusedError, describe
 from markets.actions import ImportedMarket, do_import_markets
 from markets.csv_import import (
     BYTES_MAX,

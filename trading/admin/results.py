@@ -128,5 +128,5 @@ class LiveDisputeAdmin(DisputeAdmin):
 def _get_market(result: Resolution) -> Market:
     """Return the market of a result that stands: decisions are about no other one."""
     if result.withdrawn_at is not None:
-        raise RefusedError("not_resolving", "this result was withdrawn", status=409)
+        raise RefusedError("not_resolving")
     return result.market

@@ -22,7 +22,7 @@ from django.views.decorators.http import require_POST, require_safe
 from accounts.context import json_for_script
 from accounts.models import Account, Transfer
 from accounts.queries import list_transfers
-from kernel.errors import ApiError
+from kernel.errors import ApiError, describe
 from kernel.units import format_amount, format_quantity
 from markets.models import Market
 from trading.engine.types import OrderStatus
@@ -200,7 +200,7 @@ def cancel_order(request: HttpRequest, order_id: str) -> HttpResponse:
     try:
         send(request, "cancel", order_id=order_id)
     except ApiError as error:
-        _tell_refusal(request, error)
+        messages.error(request, describe(error, "order"))
     else:
         messages.success(request, _("Order cancelled."))
     return redirect("portfolio_orders")
@@ -212,24 +212,11 @@ def cancel_orders(request: HttpRequest) -> HttpResponse:
     try:
         count = send(request, "cancel_all").count
     except ApiError as error:
-        _tell_refusal(request, error)
+        messages.error(request, describe(error, "order"))
     else:
         text = ngettext("%(count)s order cancelled.", "%(count)s orders cancelled.", count)
         messages.success(request, text % {"count": count})
     return redirect("portfolio_orders")
-
-
-def _tell_refusal(request: HttpRequest, error: ApiError) -> None:
-    texts = {
-        "order_not_open": _("This order has ended already."),
-        "not_found": _("This order was not found."),
-        "engine_away": _("The matching engine is away. Nothing was cancelled; try again."),
-        "timed_out": _("No answer came in time. Look at your orders, and try again."),
-        "maintenance": _("The exchange is in maintenance: nothing can be changed right now."),
-        "too_many_requests": _("Too many requests. Wait a moment, then try again."),
-        "email_not_verified": _("Confirm your e-mail address first."),
-    }
-    messages.error(request, texts.get(error.code, _("That did not work. Try again in a moment.")))
 
 
 # --- the head ------------------------------------------------------------------------------------
