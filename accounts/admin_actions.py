@@ -150,7 +150,7 @@ class ActionsAdmin(ModelAdmin):
         rows = self._find_rows(request, [object_id] if object_id else request.GET.getlist("row"))
         sent = (request.POST, request.FILES) if request.method == "POST" else ()
         form = act(*sent, rows=rows, by=by)  # type: ignore[arg-type]
-        if sent and form.is_valid() and self._carry_out(request, form):
+        if sent and form.is_valid() and self._run_action(request, form):
             return redirect(self._find_page(request, rows))
         return self._show_form(request, form)
 
@@ -163,7 +163,7 @@ class ActionsAdmin(ModelAdmin):
             raise Http404
         return rows
 
-    def _carry_out(self, request: HttpRequest, form: AdminAction) -> bool:
+    def _run_action(self, request: HttpRequest, form: AdminAction) -> bool:
         """Do it to each row; False when there was one row and it was refused."""
         said = {"by": form.by, "reason": form.cleaned_data.get("reason", "")}
         count = 0

@@ -87,7 +87,7 @@ class FeedConnection:
         while True:
             try:
                 frame = json.loads(await self.connection.recv())
-                if await self._take(frame):
+                if await self._handle_frame(frame):
                     yield frame
             except (WebSocketException, OSError):
                 await self._reconnect()
@@ -129,7 +129,7 @@ class FeedConnection:
             message["since_seq"] = self.books[slug].seq
         await self.send(message)
 
-    async def _take(self, frame: Frame) -> bool:
+    async def _handle_frame(self, frame: Frame) -> bool:
         """Bring the books up to date; False for a frame that came after one that is missing."""
         if frame["type"] in ("book", "book_snapshot") and frame["market"] in self.books:
             if self.books[frame["market"]].apply(frame):

@@ -241,7 +241,7 @@ class Hub:
     def _hear(self, message: dict[str, Any]) -> None:
         try:
             if message["type"] == "feed.publication":
-                self._take(decode_publication(message["data"]))
+                self._handle_publication(decode_publication(message["data"]))
             elif message["type"] == "engine.heartbeat":
                 self._note(decode_heartbeat(message["data"]))
         except msgspec.MsgspecError as fault:
@@ -252,15 +252,15 @@ class Hub:
             log.exception("feed_message_not_taken")
             self._reload_all()
 
-    def _take(self, publication: Publication) -> None:
+    def _handle_publication(self, publication: Publication) -> None:
         for market in publication.markets:
             if not self.progress.follow(market.market_id, market.prev_seq, market.seq):
                 self.tasks.spawn(self.accounts.reload_in(market.market_id))
-            self.markets.apply(market)
+            self.markets.dispatch(market)
             if market.status is not None:
                 self.tasks.spawn(self.lifecycle.look())
         for account in publication.accounts:
-            self.accounts.apply(account)
+            self.accounts.dispatch(account)
 
     def _note(self, heartbeat: Heartbeat) -> None:
         now = time.monotonic()

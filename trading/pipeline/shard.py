@@ -130,7 +130,7 @@ class Shard:
             with transaction.atomic():
                 batch = self._begin(tasks, leaves_locked=leaves_locked)
                 # All that can fail comes before the commit: after it, nothing may be done again.
-                done = Committed(self._apply_all(batch, tasks), None)
+                done = Committed(self._execute_all(batch, tasks), None)
                 if batch.parts:
                     self._conclude(batch)
                     told = writer.write(batch, lambda: encode(self._publication(batch)))
@@ -223,12 +223,12 @@ class Shard:
             engine = self.markets[market_id].engine
             engine.accounts.update(read_accounts(market_id, len(engine.books), account_ids))
 
-    # Carrying out
+    # Execution
 
-    def _apply_all(self, batch: Batch, tasks: Sequence[Task]) -> list[EncodedAnswer]:
+    def _execute_all(self, batch: Batch, tasks: Sequence[Task]) -> list[EncodedAnswer]:
         replies: list[EncodedAnswer] = []
         for task in tasks:
-            reply = self._known(batch, task) or self._carry_out(batch, task)
+            reply = self._known(batch, task) or self._execute(batch, task)
             if reply is None:
                 assert replies, "the first task of a batch has all it can touch locked"
                 break
@@ -253,7 +253,7 @@ class Shard:
             )
         return EncodedAnswer(task.ticket, "exchange_halted") if batch.halted else None
 
-    def _carry_out(self, batch: Batch, task: Task) -> EncodedAnswer | None:
+    def _execute(self, batch: Batch, task: Task) -> EncodedAnswer | None:
         """Apply one task; None when it may touch an account that this batch has not locked."""
         targets = self._targets(task)
         if task.market_id is not None and not targets:
@@ -268,7 +268,7 @@ class Shard:
             return EncodedAnswer(task.ticket, "done", msgspec.Raw(encode(self._quote(batch, task))))
         result = Result(task.market_id or 0, 0, batch.ts_us)
         for live in targets:
-            result = self._apply(batch, live, task, result)
+            result = self._execute_in_market(batch, live, task, result)
         encoded = encode(result)
         if task.key is not None:
             batch.add_receipt(task.command.account_id, task.key, task.body_hash, encoded)
@@ -288,7 +288,9 @@ class Shard:
         result.held_change_micros = _held(trial, account_id) - held_before
         return result
 
-    def _apply(self, batch: Batch, live: LiveMarket, task: Task, result: Result) -> Result:
+    def _execute_in_market(
+        self, batch: Batch, live: LiveMarket, task: Task, result: Result
+    ) -> Result:
         part = batch.part(live)
         engine, command = live.engine, task.command
         account_id = command.account_id

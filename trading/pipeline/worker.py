@@ -146,7 +146,7 @@ class ShardWorker(Worker):
             await self._in_thread(self.queue.clear)
 
     async def _serve(self) -> None:
-        carry_out_all = partial(self._carry_out_all, asyncio.get_running_loop())
+        run_batches = partial(self._run_batches, asyncio.get_running_loop())
         while True:
             if not self.queue:
                 self.arrived.clear()
@@ -158,9 +158,9 @@ class ShardWorker(Worker):
             if self.outbox.qsize() > OUTBOX_MAX:
                 await self.outbox.join()
             if self.queue:
-                await self._in_thread(carry_out_all)
+                await self._in_thread(run_batches)
 
-    def _carry_out_all(self, loop: asyncio.AbstractEventLoop) -> None:
+    def _run_batches(self, loop: asyncio.AbstractEventLoop) -> None:
         """Run batch after batch until nothing waits or the lease is due.
 
         The thread goes on by itself, because to wake it for each batch takes as long as a fifth of
@@ -172,13 +172,13 @@ class ShardWorker(Worker):
                 return
             count = min(len(self.queue), BATCH_TASKS_MAX)
             taken = [self.queue.popleft() for _ in range(count)]
-            done, left = self._carry_out(taken)
+            done, left = self._run_batch(taken)
             self.queue.extendleft(reversed(left))
             self.active_at = time.monotonic()
             for one in done:
                 loop.call_soon_threadsafe(self.outbox.put_nowait, one)
 
-    def _carry_out(
+    def _run_batch(
         self, taken: list[tuple[str, Task]]
     ) -> tuple[list[Done], list[tuple[str, Task]]]:
         """Run a batch; when it fails, run its tasks one by one, so that one can't fail them all."""
@@ -188,13 +188,13 @@ class ShardWorker(Worker):
             if _ends_ownership(fault):
                 raise
             log.exception("batch_failed", shard=self.number, tasks=len(taken))
-            return [self._carry_out_alone(*one) for one in taken], []
+            return [self._run_alone(*one) for one in taken], []
         count = len(committed.replies)
         channels = [channel for channel, _ in taken[:count]]
         replies = list(zip(channels, committed.replies, strict=True))
         return [(replies, committed.publication)], taken[count:]
 
-    def _carry_out_alone(self, channel: str, task: Task) -> Done:
+    def _run_alone(self, channel: str, task: Task) -> Done:
         try:
             committed = self._run([task])
         except Exception as fault:
