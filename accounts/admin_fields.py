@@ -60,7 +60,7 @@ def _parse_part(part: str) -> int:
     return int(number[:12]) * SECONDS_PER[unit]
 
 
-class UnitField(forms.Field):
+class UnitFormField(forms.Field):
     """A decimal, exactly; its value is a whole number of units.
 
     It is written in the page's language, or as programs do if it is not localized. `parse` gives
@@ -137,32 +137,32 @@ class UserField(forms.Field):
         return bool((self.prepare_value(initial) or "") != (data or ""))
 
 
-class AmountField(UnitField):
+class AmountFormField(UnitFormField):
     """Credits; its value is micros."""
 
     parse, show = staticmethod(parse_amount_micros), staticmethod(format_amount)
 
 
-class FeeRateField(AmountField):
+class FeeRateField(AmountFormField):
     """A maker's or taker's rate of a fee schedule; its value is parts per million."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(units_max=FEE_RATE_PPM_MAX, **options)
 
 
-class PriceField(UnitField):
+class PriceFormField(UnitFormField):
     """A price in credits; its value is pips."""
 
     parse, show = staticmethod(parse_price_pips), staticmethod(format_price)
 
 
-class QuantityField(UnitField):
+class QuantityFormField(UnitFormField):
     """Contracts; its value is lots."""
 
     parse, show = staticmethod(parse_quantity_lots), staticmethod(format_quantity)
 
 
-class SecondsField(UnitField):
+class SecondsField(UnitFormField):
     """A length of time like "1h", "2d 12h" or "90s"; its value is seconds."""
 
     parse, show = staticmethod(parse_seconds), staticmethod(format_seconds)
@@ -172,7 +172,7 @@ class SecondsField(UnitField):
         self.widget.attrs["inputmode"] = "text"
 
 
-class WholeField(UnitField):
+class WholeField(UnitFormField):
     """A whole number of whatever its label says."""
 
     parse, show = staticmethod(parse_whole), staticmethod(str)

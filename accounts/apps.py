@@ -6,6 +6,7 @@ from django.apps import AppConfig
 from django.apps import apps as registry
 from django.db.models.signals import post_migrate
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 
 class AccountsConfig(AppConfig):
@@ -16,10 +17,9 @@ class AccountsConfig(AppConfig):
     def ready(self) -> None:
         from django.contrib.auth.models import Group
 
-        from accounts import names
-        from accounts.naming import give_names
-
-        give_names(self, names, also=[Group])
+        # A proxy of Django's model would have addresses and permissions of its own.
+        Group._meta.verbose_name = pgettext_lazy("of permissions", "role")
+        Group._meta.verbose_name_plural = pgettext_lazy("of permissions", "roles")
         post_migrate.connect(create_founding_rows, sender=self)
 
 

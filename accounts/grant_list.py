@@ -21,7 +21,7 @@ _SEPARATOR = re.compile(r"[,;\t]")
 _HEADINGS = frozenset({"handle", "user", "name"})
 
 
-class Line(NamedTuple):
+class GrantLine(NamedTuple):
     number: int
     handle: str
     amount_text: str  # "" where the line names none
@@ -37,18 +37,18 @@ class CheckedLine(NamedTuple):
     error: str
 
 
-def read_lines(text: str) -> list[Line]:
-    lines: list[Line] = []
+def read_lines(text: str) -> list[GrantLine]:
+    lines: list[GrantLine] = []
     for number, line in enumerate(text.lstrip("\ufeff").splitlines(), start=1):
         handle, *rest = (cell.strip().strip('"') for cell in _SEPARATOR.split(line, maxsplit=1))
         handle = handle.removeprefix("@").lower()
         if handle and not (not lines and handle in _HEADINGS):
-            lines.append(Line(number, handle, rest[0].strip() if rest else ""))
+            lines.append(GrantLine(number, handle, rest[0].strip() if rest else ""))
     return lines
 
 
 def check_lines(
-    lines: Sequence[Line], *, default_micros: int | None, by: User
+    lines: Sequence[GrantLine], *, default_micros: int | None, by: User
 ) -> list[CheckedLine]:
     """Return each line with its account and amount, or with what is wrong with it."""
     handles = {line.handle for line in lines}

@@ -52,7 +52,7 @@ class Entry(NamedTuple):
     market_id: int | None = None
 
 
-class Balance(NamedTuple):
+class LockedBalance(NamedTuple):
     """A locked account's money, micros. `withdrawing` is asked for and not yet decided."""
 
     cash_micros: int
@@ -82,8 +82,8 @@ def send_lock(cursor: Any, account_ids: Iterable[int], *, skip_locked: bool = Fa
     bulk.select(cursor, lock, sorted(set(account_ids)), "bigint")
 
 
-def read_lock(cursor: Any) -> dict[int, Balance]:
-    return {row[0]: Balance(*row[1:]) for row in cursor.fetchall()}
+def read_lock(cursor: Any) -> dict[int, LockedBalance]:
+    return {row[0]: LockedBalance(*row[1:]) for row in cursor.fetchall()}
 
 
 _STOPPED = (
@@ -107,7 +107,7 @@ def read_stopped(cursor: Any) -> dict[int, bool]:
     return {row[0]: bool(row[1]) for row in cursor.fetchall()}
 
 
-def lock(account_ids: Iterable[int]) -> dict[int, Balance]:
+def lock(account_ids: Iterable[int]) -> dict[int, LockedBalance]:
     """Lock accounts until the transaction ends and return their balances by id."""
     cursor = bulk.open_cursor()
     send_lock(cursor, account_ids)

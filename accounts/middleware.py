@@ -17,7 +17,8 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.urls import reverse
 from django.utils.functional import SimpleLazyObject
 
-from accounts.api.permissions import find_strangers_bucket
+from accounts.api.admission import admit_sync
+from accounts.api.permissions import get_address
 from accounts.second_factor import browser_may_operate
 from kernel.errors import ApiError
 from web import door, limits
@@ -96,8 +97,7 @@ class StrangersPace:
         if not _is_strangers_page(request):
             return self.get_response(request)
         try:
-            address, rate = find_strangers_bucket(request, "read")
-            limits.refuse_over_limit(limits.take_sync(address, "read", rate))
+            admit_sync(None, "read", address=get_address(request))
         except ApiError as error:
             _note_refusal(request.context, request, error)  # type: ignore[attr-defined]
         return self.get_response(request)

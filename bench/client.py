@@ -1,8 +1,8 @@
 """The load generator: `python -m bench.client`, a process of its own.
 
-Reads a `Plan` as JSON from standard input. Each connection is an HTTP/1.1 keep-alive connection
+Reads a `LoadPlan` as JSON from standard input. Each connection is an HTTP/1.1 keep-alive connection
 over loopback with one request under way at a time. Prints `{"started": ...}` when the warm-up is
-over and a `Report` when the measured seconds are. The first answer that is not what the plan wants
+over and a `LoadReport` when the measured seconds are. The first answer that is not what the plan wants
 ends the run: a figure made of errors would be worth nothing.
 """
 
@@ -17,7 +17,7 @@ from typing import Any, Final
 import msgspec
 
 from bench.figures import compute_percentile
-from bench.workload import Request, Trader, find_fault
+from bench.workload import LoadRequest, LoadTrader, find_fault
 
 CONNECT_SECONDS: Final = 20
 STALL_SECONDS: Final = 20
@@ -26,7 +26,7 @@ HEAD_END: Final = b"\r\n\r\n"
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 
 
-class Plan(msgspec.Struct, kw_only=True):
+class LoadPlan(msgspec.Struct, kw_only=True):
     """What to send: `name` makes the client order ids unique, keys are shared out in turn."""
 
     port: int
@@ -39,7 +39,7 @@ class Plan(msgspec.Struct, kw_only=True):
     batch: int = 1
 
 
-class Report(msgspec.Struct, kw_only=True):
+class LoadReport(msgspec.Struct, kw_only=True):
     """Orders, requests and latencies (milliseconds) of the measured time; `accepted` of all."""
 
     orders: int
@@ -53,10 +53,10 @@ class Report(msgspec.Struct, kw_only=True):
     processor_seconds: float
 
 
-class Load:
+class LoadGenerator:
     """All connections together: what they have measured, and when they are to stop."""
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: LoadPlan) -> None:
         self.plan = plan
         self.stopped = False
         self.fault: str | None = None
@@ -73,7 +73,7 @@ class Load:
         self.cancels = 0
         self.latencies: list[float] = []
 
-    def add(self, request: Request, seconds: float) -> None:
+    def add(self, request: LoadRequest, seconds: float) -> None:
         if request.orders:
             self.latencies.append(seconds)
             self.orders += request.orders
@@ -92,13 +92,13 @@ class Load:
         if not self.connections:
             self.done.set()
 
-    def build_report(self) -> Report:
+    def build_report(self) -> LoadReport:
         seconds = time.perf_counter() - self.started
         processor_seconds = time.process_time() - self.processor_started
         milliseconds = sorted(1_000 * latency for latency in self.latencies)
         if not milliseconds:
             sys.exit("load: no order was answered in the measured time")
-        return Report(
+        return LoadReport(
             orders=self.orders,
             requests=len(milliseconds),
             cancels=self.cancels,
@@ -114,7 +114,7 @@ class Load:
 class Connection(asyncio.Protocol):
     """Sends a request when the one before it is answered."""
 
-    def __init__(self, load: Load, trader: Trader) -> None:
+    def __init__(self, load: LoadGenerator, trader: LoadTrader) -> None:
         self.load = load
         self.trader = trader
         self.unread = b""
@@ -156,8 +156,8 @@ class Connection(asyncio.Protocol):
         self.transport.write(self.request.data)
 
 
-async def run(plan: Plan) -> None:
-    load = Load(plan)
+async def run(plan: LoadPlan) -> None:
+    load = LoadGenerator(plan)
     async with asyncio.timeout(CONNECT_SECONDS):
         for number in range(plan.connections):
             await _connect(load, number)
@@ -174,9 +174,9 @@ async def run(plan: Plan) -> None:
     print(msgspec.json.encode(report).decode(), flush=True)
 
 
-async def _connect(load: Load, number: int) -> None:
+async def _connect(load: LoadGenerator, number: int) -> None:
     plan = load.plan
-    trader = Trader(
+    trader = LoadTrader(
         host=f"127.0.0.1:{plan.port}",
         market=plan.market,
         key=plan.keys[number % len(plan.keys)],
@@ -190,7 +190,7 @@ async def _connect(load: Load, number: int) -> None:
     load.connections.append(connection)
 
 
-async def _wait(load: Load, seconds: float, *, until_done: bool = False) -> None:
+async def _wait(load: LoadGenerator, seconds: float, *, until_done: bool = False) -> None:
     """Let the load run for so long; raise when it fails, or is to end and does not."""
     try:
         async with asyncio.timeout(seconds):
@@ -212,4 +212,4 @@ def run_loop(main: Any) -> None:
 
 
 if __name__ == "__main__":
-    run_loop(run(msgspec.json.decode(sys.stdin.read(), type=Plan)))
+    run_loop(run(msgspec.json.decode(sys.stdin.read(), type=LoadPlan)))

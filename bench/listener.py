@@ -1,8 +1,8 @@
 """A thousand sockets that listen: `python -m bench.listener`, a process of its own.
 
-Reads a `Plan` as JSON, one line, from standard input; opens its sockets, follows the book of one
+Reads a `ListenPlan` as JSON, one line, from standard input; opens its sockets, follows the book of one
 market on each, and prints `{"listening": ...}` when every one of them has its snapshot. When
-standard input ends it prints a `Report`. Time is from a frame's `ts`, the commit's, to its receipt
+standard input ends it prints a `ListenReport`. Time is from a frame's `ts`, the commit's, to its receipt
 here. Connections come from several loopback addresses, as a server allows only so many of one.
 """
 
@@ -28,13 +28,13 @@ CHUNKS_KNOWN_MAX: Final = 256
 TEXT, CLOSE, PING, PONG = 1, 8, 9, 10
 
 
-class Plan(msgspec.Struct, kw_only=True):
+class ListenPlan(msgspec.Struct, kw_only=True):
     port: int
     market: str
     sockets: int
 
 
-class Report(msgspec.Struct, kw_only=True):
+class ListenReport(msgspec.Struct, kw_only=True):
     """`frames`: how often each book frame [prev_seq, seq] was received, on all sockets together.
 
     `snapshots` came after the first ones: somebody lost frames. Latencies in milliseconds.
@@ -48,7 +48,7 @@ class Report(msgspec.Struct, kw_only=True):
     max_ms: float
 
 
-class Frame(msgspec.Struct):
+class ReceivedFrame(msgspec.Struct):
     """What is read of a frame."""
 
     type: str
@@ -64,13 +64,13 @@ class Seen(msgspec.Struct, frozen=True):
     span: tuple[int, int]
 
 
-_decode = msgspec.json.Decoder(Frame).decode
+_decode = msgspec.json.Decoder(ReceivedFrame).decode
 
 
-class Audience:
+class ListeningSockets:
     """All sockets together."""
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: ListenPlan) -> None:
         self.plan = plan
         self.known: dict[bytes, Seen] = {}
         self.begin()
@@ -97,9 +97,9 @@ class Audience:
         if not self.waiting:
             self.ready.set()
 
-    def build_report(self) -> Report:
+    def build_report(self) -> ListenReport:
         milliseconds = sorted(1_000 * seconds for seconds in self.seconds) or [0.0]
-        return Report(
+        return ListenReport(
             frames=[(*span, count) for span, count in sorted(self.spans.items())],
             snapshots=self.snapshots,
             closed=self.closed,
@@ -109,10 +109,10 @@ class Audience:
         )
 
 
-class Socket(asyncio.Protocol):
+class ListeningSocket(asyncio.Protocol):
     """One connection. A chunk that is exactly one known frame is not parsed again."""
 
-    def __init__(self, audience: Audience) -> None:
+    def __init__(self, audience: ListeningSockets) -> None:
         self.audience = audience
         self.unread = b""
         self.is_open = False
@@ -159,7 +159,7 @@ class Socket(asyncio.Protocol):
         elif opcode == TEXT:
             self._take_text(_decode(payload), whole)
 
-    def _take_text(self, frame: Frame, whole: bytes) -> None:
+    def _take_text(self, frame: ReceivedFrame, whole: bytes) -> None:
         if frame.type == "error":
             sys.exit(f"listener: {whole[:500]!r}")
         if frame.type == "book_snapshot":
@@ -213,8 +213,8 @@ def split_frame(data: bytes) -> tuple[int, bytes, bytes] | None:
     return data[0] & 0x0F, data[start:end], data[:end]
 
 
-async def run(plan: Plan) -> None:
-    audience = Audience(plan)
+async def run(plan: ListenPlan) -> None:
+    audience = ListeningSockets(plan)
     async with asyncio.timeout(CONNECT_SECONDS):
         for number in range(plan.sockets):
             await _connect(audience, number)
@@ -227,12 +227,15 @@ async def run(plan: Plan) -> None:
     print(msgspec.json.encode(audience.build_report()).decode(), flush=True)
 
 
-async def _connect(audience: Audience, number: int) -> None:
+async def _connect(audience: ListeningSockets, number: int) -> None:
     own_address = f"127.0.1.{number // SOCKETS_AN_ADDRESS + 1}"
     await asyncio.get_running_loop().create_connection(
-        lambda: Socket(audience), "127.0.0.1", audience.plan.port, local_addr=(own_address, 0)
+        lambda: ListeningSocket(audience),
+        "127.0.0.1",
+        audience.plan.port,
+        local_addr=(own_address, 0),
     )
 
 
 if __name__ == "__main__":
-    run_loop(run(msgspec.json.decode(sys.stdin.readline(), type=Plan)))
+    run_loop(run(msgspec.json.decode(sys.stdin.readline(), type=ListenPlan)))

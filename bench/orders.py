@@ -14,7 +14,7 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from bench.client import Plan, Report
+from bench.client import LoadPlan, LoadReport
 from bench.figures import Figure, Sizes, build_figure
 from bench.stage import Stage, open_stage
 from tests.exchange import ROOT
@@ -25,7 +25,7 @@ MORE_SECONDS: Final = 60
 """A client that takes so much longer than it should is ended."""
 
 
-class Load(NamedTuple):
+class LoadProfile(NamedTuple):
     """A way to send orders, and the figures that it gives: name, unit, target, how to compute."""
 
     name: str
@@ -34,57 +34,63 @@ class Load(NamedTuple):
     figures: tuple["Wanted", ...]
 
 
-class Wanted(NamedTuple):
+class FigureTarget(NamedTuple):
     name: str
     unit: str
-    compute: Callable[[Report], float]
+    compute: Callable[[LoadReport], float]
     at_least: float | None = None
     at_most: float | None = None
 
 
-def compute_rate(report: Report) -> float:
+def compute_rate(report: LoadReport) -> float:
     return report.orders / report.seconds
 
 
-def get_p50_ms(report: Report) -> float:
+def get_p50_ms(report: LoadReport) -> float:
     return report.p50_ms
 
 
-def get_p99_ms(report: Report) -> float:
+def get_p99_ms(report: LoadReport) -> float:
     return report.p99_ms
 
 
-ONE: Final = Load("1", 1, 1, (Wanted("orders_1_connection_p50", "ms", get_p50_ms, at_most=3),))
-FEW: Final = Load(
+ONE: Final = LoadProfile(
+    "1", 1, 1, (FigureTarget("orders_1_connection_p50", "ms", get_p50_ms, at_most=3),)
+)
+FEW: Final = LoadProfile(
     "32",
     32,
     1,
     (
-        Wanted("orders_32_connections", "orders/s", compute_rate, at_least=2_500),
-        Wanted("orders_32_connections_p99", "ms", get_p99_ms, at_most=60),
+        FigureTarget("orders_32_connections", "orders/s", compute_rate, at_least=2_500),
+        FigureTarget("orders_32_connections_p99", "ms", get_p99_ms, at_most=60),
     ),
 )
-MANY: Final = Load(
+MANY: Final = LoadProfile(
     "128",
     128,
     1,
-    (Wanted("orders_128_connections", "orders/s", compute_rate, at_least=4_500),),
+    (FigureTarget("orders_128_connections", "orders/s", compute_rate, at_least=4_500),),
 )
-BATCHES: Final = Load(
+BATCHES: Final = LoadProfile(
     "batches",
     BATCH_CONNECTIONS,
     100,
-    (Wanted("orders_batches_of_100", "orders/s", compute_rate, at_least=10_000),),
+    (FigureTarget("orders_batches_of_100", "orders/s", compute_rate, at_least=10_000),),
 )
-EMBEDDED: Final = Load(
+EMBEDDED: Final = LoadProfile(
     "embedded",
     32,
     1,
-    (Wanted("orders_embedded_sqlite_32_connections", "orders/s", compute_rate, at_least=1_000),),
+    (
+        FigureTarget(
+            "orders_embedded_sqlite_32_connections", "orders/s", compute_rate, at_least=1_000
+        ),
+    ),
 )
 
 
-class Scene(NamedTuple):
+class OrderScene(NamedTuple):
     """A running exchange with an open market and traders."""
 
     stage: Stage
@@ -105,22 +111,22 @@ def measure(sizes: Sizes) -> Iterator[Figure]:
 
 
 @contextlib.contextmanager
-def open_scene(kind: Any, **options: Any) -> Iterator[Scene]:
+def open_scene(kind: Any, **options: Any) -> Iterator[OrderScene]:
     with open_stage(kind, **options) as stage:
         keys = stage.call("bench.seed:make_traders", count=TRADERS)
         market = stage.call("bench.seed:open_market")
         with stage.running():
-            yield Scene(stage, market, keys, [])
+            yield OrderScene(stage, market, keys, [])
 
 
-def check_all_is_stored(scene: Scene) -> None:
+def check_all_is_stored(scene: OrderScene) -> None:
     """Raise unless the database holds exactly the orders that were answered 201."""
     stored, answered = scene.stage.call("bench.seed:count_orders"), sum(scene.accepted)
     if stored != answered:
         raise RuntimeError(f"{answered} orders were accepted, {stored} are stored")
 
 
-def measure_load(scene: Scene, load: Load, sizes: Sizes) -> Iterator[Figure]:
+def measure_load(scene: OrderScene, load: LoadProfile, sizes: Sizes) -> Iterator[Figure]:
     seconds = sizes.choose(6.0, 1.0)
     reports = [
         run_load(scene, load, seconds=seconds, number=number) for number in range(sizes.runs)
@@ -149,15 +155,15 @@ def measure_load(scene: Scene, load: Load, sizes: Sizes) -> Iterator[Figure]:
 
 
 def run_load(
-    scene: Scene,
-    load: Load,
+    scene: OrderScene,
+    load: LoadProfile,
     *,
     seconds: float,
     number: int,
     at_start: Callable[[int], None] | None = None,
-) -> Report:
+) -> LoadReport:
     """Run one client to its end. `at_start` gets its process id when the measured time begins."""
-    plan = Plan(
+    plan = LoadPlan(
         port=scene.stage.exchange.port,
         market=scene.market["slug"],
         keys=scene.keys,
@@ -187,8 +193,8 @@ def run_load(
 
 
 def _talk(
-    client: "subprocess.Popen[str]", plan: Plan, at_start: Callable[[int], None] | None
-) -> Report:
+    client: "subprocess.Popen[str]", plan: LoadPlan, at_start: Callable[[int], None] | None
+) -> LoadReport:
     assert client.stdin is not None
     assert client.stdout is not None
     client.stdin.write(msgspec.json.encode(plan).decode())
@@ -198,4 +204,4 @@ def _talk(
     answer = client.stdout.read()
     if client.wait() != 0:
         raise RuntimeError(f"the load did not run as planned: {plan.name}")
-    return msgspec.json.decode(answer, type=Report)
+    return msgspec.json.decode(answer, type=LoadReport)

@@ -18,9 +18,9 @@ from typing import Any, Final
 import msgspec
 
 from bench.figures import read_load
-from bench.orders import Load, Scene, compute_rate, open_scene, run_load
+from bench.orders import LoadProfile, OrderScene, compute_rate, open_scene, run_load
 from bench.processes import Spent, read_busy_seconds, read_spent
-from bench.profiled import Line
+from bench.profiled import ProfileLine
 from tests.exchange import Exchange
 
 LINES_MAX: Final = 30
@@ -40,14 +40,14 @@ class ProfiledExchange(Exchange):
 
 def main() -> None:
     options = parse_options()
-    load = Load("profile", options.connections, options.batch, ())
+    load = LoadProfile("profile", options.connections, options.batch, ())
     with open_scene("postgres") as scene:
         show_processes(scene, load, options.seconds)
     if not options.processes_only:
         show_functions(load, options.seconds)
 
 
-def show_processes(scene: Scene, load: Load, seconds: float) -> None:
+def show_processes(scene: OrderScene, load: LoadProfile, seconds: float) -> None:
     """Print what each process spends on an order; "others" is all else on this machine."""
     before: dict[str, Spent] = {}
     clock: dict[str, float] = {}
@@ -80,7 +80,7 @@ def _print_process(name: str, spent: Spent, orders: int, seconds: float) -> None
     print(f"{name:40} {every:8.0f} {kernel:8.0f}   {spent.seconds / seconds:8.0%}")
 
 
-def show_functions(load: Load, seconds: float) -> None:
+def show_functions(load: LoadProfile, seconds: float) -> None:
     with profiled_run(load, seconds) as (orders, lines_by_role):
         for role, lines in lines_by_role.items():
             for thread in _list_threads(lines):
@@ -89,7 +89,9 @@ def show_functions(load: Load, seconds: float) -> None:
 
 
 @contextmanager
-def profiled_run(load: Load, seconds: float) -> Iterator[tuple[int, dict[str, list[Line]]]]:
+def profiled_run(
+    load: LoadProfile, seconds: float
+) -> Iterator[tuple[int, dict[str, list[ProfileLine]]]]:
     """Give the block the orders of a run, and the lines of web and engine."""
     with open_scene("postgres", exchange_class=ProfiledExchange) as scene:
         exchange: Any = scene.stage.exchange
@@ -100,7 +102,7 @@ def profiled_run(load: Load, seconds: float) -> Iterator[tuple[int, dict[str, li
 
         report = run_load(scene, load, seconds=seconds, number=0, at_start=begin)
         exchange.stop()
-        decoder = msgspec.json.Decoder(list[Line])
+        decoder = msgspec.json.Decoder(list[ProfileLine])
         yield (
             report.orders,
             {role: decoder.decode(exchange.find_output(role).read_bytes())
@@ -108,7 +110,7 @@ def profiled_run(load: Load, seconds: float) -> Iterator[tuple[int, dict[str, li
         )  # fmt: skip
 
 
-def _list_threads(lines: list[Line]) -> list[str]:
+def _list_threads(lines: list[ProfileLine]) -> list[str]:
     """Return the threads that did anything to speak of, the busiest first."""
     own: dict[str, float] = {}
     for line in lines:
@@ -116,7 +118,7 @@ def _list_threads(lines: list[Line]) -> list[str]:
     return [name for name in sorted(own, key=own.__getitem__, reverse=True)[:2] if own[name] > 0.1]
 
 
-def _print_functions(title: str, lines: list[Line], orders: int) -> None:
+def _print_functions(title: str, lines: list[ProfileLine], orders: int) -> None:
     total = MICROSECONDS * sum(line.own_seconds for line in lines) / orders
     print(f"\n{title}: {total:.0f} microseconds per order under cProfile")
     print(f"{'own':>8} {'all':>8} {'calls':>7}")

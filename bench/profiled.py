@@ -2,7 +2,7 @@
 
 Time is each thread's processor time, so that waiting counts nothing. SIGUSR1 begins what is
 measured: what was spent before it (imports, start) is subtracted. At the end OUTPUT holds, as JSON,
-a list of `Line`s.
+a list of `ProfileLine`s.
 """
 
 import cProfile
@@ -22,7 +22,7 @@ Spent = tuple[int, float, float]
 """Calls, seconds in the function itself, seconds with what it called."""
 
 
-class Line(msgspec.Struct, array_like=True):
+class ProfileLine(msgspec.Struct, array_like=True):
     """What one function of one thread has spent."""
 
     thread: str
@@ -55,7 +55,7 @@ class Profiles:
         finally:
             profile.disable()
 
-    def list_lines(self) -> list[Line]:
+    def list_lines(self) -> list[ProfileLine]:
         lines = []
         for name, profile in self.by_thread.items():
             before = _sum(self.before.get(name, []))
@@ -63,7 +63,9 @@ class Profiles:
                 old = before.get(function, (0, 0.0, 0.0))
                 if spent[0] > old[0] and "_lsprof" not in function:
                     calls, own, both = spent
-                    lines.append(Line(name, function, calls - old[0], own - old[1], both - old[2]))
+                    lines.append(
+                        ProfileLine(name, function, calls - old[0], own - old[1], both - old[2])
+                    )
         return lines
 
 

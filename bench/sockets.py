@@ -22,7 +22,7 @@ import httpx
 import msgspec
 
 from bench.figures import Figure, Sizes, build_figure
-from bench.listener import Plan, Report, build_handshake, build_subscription
+from bench.listener import ListenPlan, ListenReport, build_handshake, build_subscription
 from bench.processes import read_memory_bytes
 from bench.stage import open_stage
 from tests.exchange import ROOT, Exchange
@@ -40,7 +40,7 @@ SNAPSHOT: Final = b'"type":"book_snapshot"'
 MIB: Final = 1_024 * 1_024
 
 
-class Scene(NamedTuple):
+class SocketScene(NamedTuple):
     exchange: Exchange
     client: httpx.Client
     durable: str
@@ -52,7 +52,7 @@ class Heard(NamedTuple):
     share: float
     changes: int
     changes_per_second: float
-    report: Report
+    report: ListenReport
 
 
 def measure(sizes: Sizes) -> Iterator[Figure]:
@@ -62,7 +62,7 @@ def measure(sizes: Sizes) -> Iterator[Figure]:
         wide = stage.call("bench.seed:open_market", tick_pips=WIDE_TICK_PIPS)["slug"]
         with stage.running() as exchange, httpx.Client(base_url=exchange.base_url) as client:
             client.headers["X-API-Key"] = key
-            scene = Scene(exchange, client, stage.describe_durability())
+            scene = SocketScene(exchange, client, stage.describe_durability())
             yield from measure_delivery(scene, market, sizes)
             yield from measure_never_reading(scene, wide, sizes)
 
@@ -70,7 +70,7 @@ def measure(sizes: Sizes) -> Iterator[Figure]:
 # --- a thousand readers --------------------------------------------------------------------------
 
 
-def measure_delivery(scene: Scene, market: str, sizes: Sizes) -> Iterator[Figure]:
+def measure_delivery(scene: SocketScene, market: str, sizes: Sizes) -> Iterator[Figure]:
     sockets, seconds = sizes.choose((1_000, 10.0), (100, 2.0))
     heard = [_hear(scene, market, sockets, _change_one_price, seconds) for _ in range(sizes.runs)]
     details = {
@@ -97,7 +97,7 @@ def measure_delivery(scene: Scene, market: str, sizes: Sizes) -> Iterator[Figure
     )
 
 
-def _change_one_price(scene: Scene, market: str, number: int) -> int:
+def _change_one_price(scene: SocketScene, market: str, number: int) -> int:
     """Change the book at one price; return the sequence number."""
     if number % CANCEL_EVERY == CANCEL_EVERY - 1:
         scene.client.delete("/api/v1/orders", params={"market": market}).raise_for_status()
@@ -108,16 +108,16 @@ def _change_one_price(scene: Scene, market: str, number: int) -> int:
 
 
 def _hear(
-    scene: Scene,
+    scene: SocketScene,
     market: str,
     sockets: int,
-    change: Callable[[Scene, str, int], int],
+    change: Callable[[SocketScene, str, int], int],
     seconds: float,
     *,
     per_second: float = CHANGES_PER_SECOND,
 ) -> Heard:
     """Make changes at a steady pace while sockets listen."""
-    plan = Plan(port=scene.exchange.port, market=market, sockets=sockets)
+    plan = ListenPlan(port=scene.exchange.port, market=market, sockets=sockets)
     with _listening(plan) as listener:
         started = time.monotonic()
         seqs = []
@@ -137,7 +137,7 @@ def _hear(
 
 
 @contextlib.contextmanager
-def _listening(plan: Plan) -> Iterator["subprocess.Popen[str]"]:
+def _listening(plan: ListenPlan) -> Iterator["subprocess.Popen[str]"]:
     """Run a listener, all of whose sockets have their first snapshot."""
     listener = subprocess.Popen(
         [sys.executable, "-m", "bench.listener"],
@@ -162,11 +162,11 @@ def _listening(plan: Plan) -> Iterator["subprocess.Popen[str]"]:
         listener.wait()
 
 
-def _end(listener: "subprocess.Popen[str]") -> Report:
+def _end(listener: "subprocess.Popen[str]") -> ListenReport:
     assert listener.stdin is not None
     assert listener.stdout is not None
     listener.stdin.close()
-    return msgspec.json.decode(listener.stdout.read(), type=Report)
+    return msgspec.json.decode(listener.stdout.read(), type=ListenReport)
 
 
 def _describe_latency(heard: list[Heard]) -> dict[str, Any]:
@@ -192,7 +192,7 @@ class Burdened(NamedTuple):
     has_run_over: bool
 
 
-def measure_never_reading(scene: Scene, market: str, sizes: Sizes) -> Iterator[Figure]:
+def measure_never_reading(scene: SocketScene, market: str, sizes: Sizes) -> Iterator[Figure]:
     silent, readers, seconds = sizes.choose((20, 100, 14.0), (4, 10, 2.0))
     _wide_load(scene, market, readers, seconds / 2)  # what is allocated once is allocated now
     runs = [_burden(scene, market, silent, readers, seconds) for _ in range(sizes.runs)]
@@ -222,7 +222,7 @@ def measure_never_reading(scene: Scene, market: str, sizes: Sizes) -> Iterator[F
     )
 
 
-def _burden(scene: Scene, market: str, silent: int, readers: int, seconds: float) -> Burdened:
+def _burden(scene: SocketScene, market: str, silent: int, readers: int, seconds: float) -> Burdened:
     pid = scene.exchange.pid("web")
     start_bytes = read_memory_bytes(pid)
     without = _wide_load(scene, market, readers, seconds)
@@ -239,11 +239,11 @@ def _burden(scene: Scene, market: str, silent: int, readers: int, seconds: float
     )
 
 
-def _wide_load(scene: Scene, market: str, readers: int, seconds: float) -> Heard:
+def _wide_load(scene: SocketScene, market: str, readers: int, seconds: float) -> Heard:
     return _hear(scene, market, readers, _change_many_prices, seconds, per_second=20)
 
 
-def _change_many_prices(scene: Scene, market: str, number: int) -> int:
+def _change_many_prices(scene: SocketScene, market: str, number: int) -> int:
     """Change the book at a hundred prices at once; return the last sequence number."""
     first = 1 + number % 4 * WIDE_LEVELS
     orders = [

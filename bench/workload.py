@@ -14,21 +14,21 @@ CROSSING_SHARE: Final = 0.15
 CREATED: Final = b'"status":201,'
 
 
-class Request(NamedTuple):
+class LoadRequest(NamedTuple):
     """Bytes to send; `orders` of them are placed (0: a cancel-all)."""
 
     data: bytes
     orders: int
 
 
-class Order(NamedTuple):
+class OrderTemplate(NamedTuple):
     """An order's JSON around the number in its client order id."""
 
     before: bytes
     after: bytes
 
 
-class Trader:
+class LoadTrader:
     """Makes the requests of one connection, one after another, for ever."""
 
     def __init__(self, *, host: str, market: str, key: str, name: str, batch: int) -> None:
@@ -37,7 +37,7 @@ class Trader:
         self._orders = [_build_order(rng, market, name) for _ in range(VARIANTS)]
         self._headers = f"Host: {host}\r\nX-API-Key: {key}\r\n".encode()
         self._singles = [self._build_single(order) for order in self._orders]
-        self._cancel = Request(
+        self._cancel = LoadRequest(
             b"DELETE /api/v1/orders?market=%b HTTP/1.1\r\n%b\r\n"
             % (market.encode(), self._headers),
             0,
@@ -45,7 +45,7 @@ class Trader:
         self._sent = 0
         self._uncancelled = 0
 
-    def make_request(self) -> Request:
+    def make_request(self) -> LoadRequest:
         if self._uncancelled >= max(CANCEL_EVERY, 2 * self._batch):
             self._uncancelled = 0
             return self._cancel
@@ -54,20 +54,20 @@ class Trader:
             return self._make_batch()
         self._sent += 1
         single = self._singles[self._sent % VARIANTS]
-        return Request(b"%b%010d%b" % (single.before, self._sent, single.after), 1)
+        return LoadRequest(b"%b%010d%b" % (single.before, self._sent, single.after), 1)
 
-    def _make_batch(self) -> Request:
+    def _make_batch(self) -> LoadRequest:
         parts = []
         for number in range(self._sent, self._sent + self._batch):
             order = self._orders[number % VARIANTS]
             parts.append(b"%b%010d%b" % (order.before, number, order.after))
         self._sent += self._batch
         body = b'{"orders":[%b]}' % b",".join(parts)
-        return Request(self._build_head("orders/batch", len(body)) + body, self._batch)
+        return LoadRequest(self._build_head("orders/batch", len(body)) + body, self._batch)
 
-    def _build_single(self, order: Order) -> Order:
+    def _build_single(self, order: OrderTemplate) -> OrderTemplate:
         head = self._build_head("orders", len(order.before) + 10 + len(order.after))
-        return Order(head + order.before, order.after)
+        return OrderTemplate(head + order.before, order.after)
 
     def _build_head(self, path: str, length: int) -> bytes:
         return (
@@ -76,7 +76,7 @@ class Trader:
         )
 
 
-def find_fault(request: Request, status: int, body: bytes) -> str | None:
+def find_fault(request: LoadRequest, status: int, body: bytes) -> str | None:
     """Return what is wrong with an answer: every order must have been accepted."""
     if request.orders == 1 and status == 201:
         return None
@@ -87,7 +87,7 @@ def find_fault(request: Request, status: int, body: bytes) -> str | None:
     return f"{status} {body[:300].decode(errors='replace')}"
 
 
-def _build_order(rng: random.Random, market: str, name: str) -> Order:
+def _build_order(rng: random.Random, market: str, name: str) -> OrderTemplate:
     side = rng.choice(("buy", "sell"))
     rests = rng.random() >= CROSSING_SHARE
     cents = rng.randint(35, 49) if (side == "buy") == rests else rng.randint(51, 65)
@@ -95,4 +95,4 @@ def _build_order(rng: random.Random, market: str, name: str) -> Order:
         f'","market":"{market}","side":"{side}","price":"0.{cents}",'
         f'"quantity":"{rng.randint(1, 10)}"}}'
     )
-    return Order(f'{{"client_order_id":"{name}-'.encode(), rest.encode())
+    return OrderTemplate(f'{{"client_order_id":"{name}-'.encode(), rest.encode())

@@ -26,7 +26,7 @@ TROUBLES = (429, 500, 502, 503, 504)
 Json = dict[str, Any]
 
 
-class RefusedError(Exception):
+class RequestRefusedError(Exception):
     """The exchange refused a request: its status, code, and how long to wait if it says so."""
 
     def __init__(
@@ -98,7 +98,7 @@ def run(bot: Bot) -> None:
                 pause_seconds = PAUSE_SECONDS_MIN
         except KeyboardInterrupt:
             return
-        except RefusedError as refusal:
+        except RequestRefusedError as refusal:
             if refusal.status in NOT_ALLOWED:
                 sys.exit(f"{sys.argv[0]}: {refusal}")
             pause_seconds = max(pause_seconds, refusal.retry_after_seconds)
@@ -121,11 +121,11 @@ def connect_from_environment() -> Client:
     return Client(os.environ.get("PREDEX_URL", "http://127.0.0.1:8000"), os.environ["PREDEX_KEY"])
 
 
-def _read_refusal(status: int, content: bytes, retry_after: str | None) -> RefusedError:
+def _read_refusal(status: int, content: bytes, retry_after: str | None) -> RequestRefusedError:
     try:
         fault = json.loads(content)
         code, message = fault["code"], fault["message"]
     except (ValueError, KeyError, TypeError):
         code, message = "error", content[:200].decode(errors="replace")
     wait = float(retry_after) if retry_after and retry_after.isdecimal() else 0
-    return RefusedError(status, code, message, wait)
+    return RequestRefusedError(status, code, message, wait)

@@ -30,7 +30,7 @@ Side = dict[Decimal, Decimal]
 BEFORE_ANY = -1
 
 
-class Book:
+class LocalBook:
     """One market's price levels as of `seq`, which is BEFORE_ANY before the first snapshot."""
 
     def __init__(self) -> None:
@@ -68,7 +68,7 @@ class Feed:
         subscriptions: Iterable[Frame] = (),
         key: str | None = None,
     ) -> None:
-        self.books = {slug: Book() for slug in books}
+        self.books = {slug: LocalBook() for slug in books}
         self.resyncs = 0
         self._url = url
         self._subscriptions = list(subscriptions)

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from typing import NamedTuple
 
-from bots.client import Client, Json, RefusedError, connect_from_environment, run
+from bots.client import Client, Json, RequestRefusedError, connect_from_environment, run
 
 STEP_SECONDS = 0.5
 FIRST_STEP_SECONDS = 0.05
@@ -28,7 +28,7 @@ DRIFT = 0.04
 WEIGHT_MAX = 1.8
 
 
-class Quote(NamedTuple):
+class DesiredQuote(NamedTuple):
     """What is wanted at one place of a book. `price` None: there is no room for it."""
 
     side: str
@@ -46,7 +46,7 @@ Place = tuple[str, str, int]
 """Outcome, side, level."""
 
 
-class MarketView:
+class QuotedMarket:
     """A market, what the maker believes of it, and what it has in its books.
 
     A belief is a weight per outcome; fair values are their shares (see `find_fair`).
@@ -68,7 +68,7 @@ class Maker:
         self.client = client
         self.dice = dice
         self.filter = {"status": "open", **({"tag": tag} if tag else {})}
-        self.views: dict[str, MarketView] = {}
+        self.views: dict[str, QuotedMarket] = {}
         self.steps = 0
 
     def begin(self) -> None:
@@ -99,14 +99,14 @@ class Maker:
             if slug not in self.views:
                 self.views[slug] = self.take_up(market)
 
-    def take_up(self, market: Json) -> MarketView:
+    def take_up(self, market: Json) -> QuotedMarket:
         """Start with empty hands in a market: what became of earlier orders is not known."""
         slug = market["slug"]
         prices = self.client.call("GET", f"markets/{slug}/prices")["prices"]
         self.client.call("DELETE", "orders", market=slug)
-        return MarketView(market, prices, self.dice)
+        return QuotedMarket(market, prices, self.dice)
 
-    def quote(self, view: MarketView, code: str) -> None:
+    def quote(self, view: QuotedMarket, code: str) -> None:
         fair = find_fair(view.weights)[view.codes.index(code)]
         quotes = build_quotes(fair, tick=view.tick, dice=self.dice)
         if fair > view.quoted.get(code, fair):
@@ -119,13 +119,15 @@ class Maker:
             if moved is not None:
                 view.resting[place] = moved
 
-    def move(self, slug: str, code: str, quote: Quote, resting: Resting | None) -> Resting | None:
+    def move(
+        self, slug: str, code: str, quote: DesiredQuote, resting: Resting | None
+    ) -> Resting | None:
         """Bring one order to where it is wanted; return what rests there afterwards."""
         try:
             if resting is None:
                 return self.place(build_order(slug, code, quote)) if quote.price else None
             return self.amend(resting, quote) if quote.price else self.cancel(resting)
-        except RefusedError as refusal:
+        except RequestRefusedError as refusal:
             if refusal.is_trouble:
                 raise
             return None if refusal.code in GONE else resting
@@ -133,7 +135,7 @@ class Maker:
     def place(self, order: Json) -> Resting | None:
         return read_resting(self.client.call("POST", "orders", order))
 
-    def amend(self, resting: Resting, quote: Quote) -> Resting | None:
+    def amend(self, resting: Resting, quote: DesiredQuote) -> Resting | None:
         body = {"price": str(quote.price), "quantity": str(resting.filled + quote.quantity)}
         return read_resting(self.client.call("PATCH", f"orders/{resting.order_id}", body))
 
@@ -178,19 +180,21 @@ def _bounded(weights: Iterable[float]) -> list[float]:
 # --- what it wants -------------------------------------------------------------------------------
 
 
-def build_quotes(fair: float, *, tick: Decimal, dice: random.Random) -> list[Quote]:
+def build_quotes(fair: float, *, tick: Decimal, dice: random.Random) -> list[DesiredQuote]:
     """Return LEVELS buys, then as many sells, on the tick, around the fair value."""
     buys, sells = [], []
     for level in range(LEVELS):
         away = HALF_SPREAD + level * LEVEL_GAP
         bid = math.floor(Decimal(fair - away) / tick) * tick
         ask = math.ceil(Decimal(fair + away) / tick) * tick
-        buys.append(Quote("buy", level, bid if bid > 0 else None, dice.randint(*CONTRACTS)))
-        sells.append(Quote("sell", level, ask if ask < 1 else None, dice.randint(*CONTRACTS)))
+        buys.append(DesiredQuote("buy", level, bid if bid > 0 else None, dice.randint(*CONTRACTS)))
+        sells.append(
+            DesiredQuote("sell", level, ask if ask < 1 else None, dice.randint(*CONTRACTS))
+        )
     return [*buys, *sells]
 
 
-def build_order(slug: str, code: str, quote: Quote) -> Json:
+def build_order(slug: str, code: str, quote: DesiredQuote) -> Json:
     return {
         "market": slug,
         "outcome": code,

@@ -10,7 +10,7 @@ import random
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from bots.client import Client, Json, RefusedError, connect_from_environment, run
+from bots.client import Client, Json, RequestRefusedError, connect_from_environment, run
 
 PAUSE_SECONDS = 2.5
 REFRESH_STEPS = 6
@@ -47,7 +47,7 @@ class Noise:
         try:
             if order is not None:
                 self.client.call("POST", "orders", {"market": slug, **order})
-        except RefusedError as refusal:
+        except RequestRefusedError as refusal:
             if refusal.is_trouble:
                 raise  # anything else was just no good idea
 

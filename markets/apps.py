@@ -15,11 +15,8 @@ class MarketsConfig(AppConfig):
 
     def ready(self) -> None:
         from accounts import registry
-        from accounts.naming import give_names
-        from markets import names
         from markets.own_data import TABLES, forget_user
 
-        give_names(self, names)
         registry.register(data_tables=TABLES, forget_user=forget_user)
         post_migrate.connect(create_exchange, sender=self)
 

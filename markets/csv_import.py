@@ -17,8 +17,8 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from accounts.admin_fields import AmountField, PriceField, QuantityField, SecondsField
-from accounts.models import User
+from accounts.admin_fields import AmountFormField, PriceFormField, QuantityFormField, SecondsField
+from accounts.models import FeeType, User
 from kernel.errors import RefusedError, describe
 from markets.actions import OutcomePair, check_create_market
 from markets.models import Category, Event, Group, Market, Tag
@@ -217,12 +217,12 @@ class RowForm(forms.Form):
     open_at = forms.DateTimeField(required=False)
     expected_settle_at = forms.DateTimeField(required=False)
     dispute_window = SecondsField(required=False)
-    tick = PriceField(required=False, localize=False)
-    lot_step = QuantityField(required=False, localize=False)
-    fee_kind = forms.ChoiceField(required=False, choices=Market.FeeKind.choices)
-    fee_maker_rate = AmountField(required=False, localize=False)
-    fee_taker_rate = AmountField(required=False, localize=False)
-    position_limit = QuantityField(required=False, localize=False)
+    tick = PriceFormField(required=False, localize=False)
+    lot_step = QuantityFormField(required=False, localize=False)
+    fee_kind = forms.ChoiceField(required=False, choices=FeeType.choices)
+    fee_maker_rate = AmountFormField(required=False, localize=False)
+    fee_taker_rate = AmountFormField(required=False, localize=False)
+    position_limit = QuantityFormField(required=False, localize=False)
     strict_refund = _text(10)
     featured = _text(10)
 

@@ -10,7 +10,7 @@ from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
 
-class Entry(NamedTuple):
+class NavigationLink(NamedTuple):
     """A link to a list (`model` as "app.name") or to a page (`url`), for who has `permission`.
 
     Without a permission it is that of looking at the model.
@@ -23,78 +23,78 @@ class Entry(NamedTuple):
     permission: str = ""
 
 
-GROUPS: list[tuple[Any, list[Entry]]] = [
+GROUPS: list[tuple[Any, list[NavigationLink]]] = [
     (
         _("Markets"),
         [
-            Entry(_("Markets"), "query_stats", "markets.market"),
-            Entry(_("Results"), "gavel", "markets.resolution"),
-            Entry(_("Disputes"), "report", "markets.dispute"),
-            Entry(
+            NavigationLink(_("Markets"), "query_stats", "markets.market"),
+            NavigationLink(_("Results"), "gavel", "markets.resolution"),
+            NavigationLink(_("Disputes"), "report", "markets.dispute"),
+            NavigationLink(
                 _("Import from CSV"),
                 "upload_file",
                 url="admin:markets_market_import",
                 permission="markets.manage_markets",
             ),
-            Entry(_("Categories"), "category", "markets.category"),
-            Entry(_("Tags"), "sell", "markets.tag"),
-            Entry(_("Events"), "event", "markets.event"),
-            Entry(_("Series"), "event_repeat", "markets.series"),
-            Entry(_("Private groups"), "groups", "markets.group"),
-            Entry(_("Status changes"), "history", "markets.statuschange"),
+            NavigationLink(_("Categories"), "category", "markets.category"),
+            NavigationLink(_("Tags"), "sell", "markets.tag"),
+            NavigationLink(_("Events"), "event", "markets.event"),
+            NavigationLink(_("Series"), "event_repeat", "markets.series"),
+            NavigationLink(_("Private groups"), "groups", "markets.group"),
+            NavigationLink(_("Status changes"), "history", "markets.statuschange"),
         ],
     ),
     (
         _("People"),
         [
-            Entry(_("Users"), "person", "accounts.user"),
-            Entry(_("Comments"), "forum", "markets.comment"),
-            Entry(_("Reported comments"), "flag", "markets.commentreport"),
-            Entry(_("Invitation codes"), "mail", "accounts.invitecode"),
-            Entry(_("API keys"), "key", "accounts.apikey"),
-            Entry(_("API sessions"), "terminal", "accounts.loginsession"),
-            Entry(_("Roles"), "badge", "auth.group"),
+            NavigationLink(_("Users"), "person", "accounts.user"),
+            NavigationLink(_("Comments"), "forum", "markets.comment"),
+            NavigationLink(_("Reported comments"), "flag", "markets.commentreport"),
+            NavigationLink(_("Invitation codes"), "mail", "accounts.invitecode"),
+            NavigationLink(_("API keys"), "key", "accounts.apikey"),
+            NavigationLink(_("API sessions"), "terminal", "accounts.loginsession"),
+            NavigationLink(_("Roles"), "badge", "auth.group"),
         ],
     ),
     (
         _("Money"),
         [
-            Entry(_("Withdrawals"), "payments", "accounts.withdrawalrequest"),
-            Entry(_("Deposit requests"), "savings", "accounts.depositrequest"),
-            Entry(_("Accounts"), "account_balance_wallet", "accounts.account"),
-            Entry(
+            NavigationLink(_("Withdrawals"), "payments", "accounts.withdrawalrequest"),
+            NavigationLink(_("Deposit requests"), "savings", "accounts.depositrequest"),
+            NavigationLink(_("Accounts"), "account_balance_wallet", "accounts.account"),
+            NavigationLink(
                 _("Grant to many"),
                 "group_add",
                 url="admin:accounts_account_grant",
                 permission="accounts.deposit_credits",
             ),
-            Entry(_("Transfers"), "swap_horiz", "accounts.transfer"),
-            Entry(_("Positions"), "pie_chart", "trading.position"),
-            Entry(_("Collateral"), "lock", "trading.margin"),
-            Entry(_("Daily equity"), "show_chart", "trading.dailyequity"),
+            NavigationLink(_("Transfers"), "swap_horiz", "accounts.transfer"),
+            NavigationLink(_("Positions"), "pie_chart", "trading.position"),
+            NavigationLink(_("Collateral"), "lock", "trading.margin"),
+            NavigationLink(_("Daily equity"), "show_chart", "trading.dailyequity"),
         ],
     ),
     (
         _("Trading"),
         [
-            Entry(_("Orders"), "list_alt", "trading.order"),
-            Entry(_("Trades"), "sync_alt", "trading.trade"),
-            Entry(_("Journal"), "menu_book", "trading.journalrow"),
-            Entry(_("Order books"), "stacked_bar_chart", "trading.bookstate"),
-            Entry(_("Statistics"), "monitoring", "trading.outcomestats"),
-            Entry(_("Candles"), "candlestick_chart", "trading.candle"),
-            Entry(_("Order receipts"), "receipt_long", "trading.receipt"),
+            NavigationLink(_("Orders"), "list_alt", "trading.order"),
+            NavigationLink(_("Trades"), "sync_alt", "trading.trade"),
+            NavigationLink(_("Journal"), "menu_book", "trading.journalrow"),
+            NavigationLink(_("Order books"), "stacked_bar_chart", "trading.bookstate"),
+            NavigationLink(_("Statistics"), "monitoring", "trading.outcomestats"),
+            NavigationLink(_("Candles"), "candlestick_chart", "trading.candle"),
+            NavigationLink(_("Order receipts"), "receipt_long", "trading.receipt"),
         ],
     ),
     (
         _("Exchange"),
         [
-            Entry(_("State and announcement"), "campaign", "markets.exchange"),
-            Entry(_("Policy"), "policy", "accounts.policy"),
-            Entry(_("Engines"), "dns", "trading.lease"),
-            Entry(_("Checks of all invariants"), "verified", "trading.verifyrun"),
-            Entry(_("Days"), "bar_chart", "trading.exchangeday"),
-            Entry(_("Audit log"), "fact_check", "accounts.auditevent"),
+            NavigationLink(_("State and announcement"), "campaign", "markets.exchange"),
+            NavigationLink(_("Policy"), "policy", "accounts.policy"),
+            NavigationLink(_("Engines"), "dns", "trading.lease"),
+            NavigationLink(_("Checks of all invariants"), "verified", "trading.verifyrun"),
+            NavigationLink(_("Days"), "bar_chart", "trading.exchangeday"),
+            NavigationLink(_("Audit log"), "fact_check", "accounts.auditevent"),
         ],
     ),
 ]
@@ -123,7 +123,7 @@ def _mark_active(items: list[dict[str, Any]], path: str) -> None:
     overview["active"] = path == overview["link"]
 
 
-def _link(entry: Entry, may: Callable[[str], bool]) -> list[dict[str, Any]]:
+def _link(entry: NavigationLink, may: Callable[[str], bool]) -> list[dict[str, Any]]:
     """Return the entry's link, none if it may not be seen or the admin has no such list."""
     url, permission = entry.url, entry.permission
     if entry.model:

@@ -63,5 +63,5 @@ def docs(request: HttpRequest) -> HttpResponse:
 
 
 _swagger = SpectacularSwaggerSplitView.as_view(
-    url_name="schema", permission_classes=[], authentication_classes=[], throttle_classes=[]
+    url_name="schema", permission_classes=[], authentication_classes=[]
 )

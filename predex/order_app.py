@@ -1,24 +1,25 @@
-"""Door two: order operations and hot reads straight from ASGI, past Django's handler.
+"""Order operations and hot reads of programs straight from ASGI, past Django's handler.
 
 Taken if and only if the request carries a key or token in its headers and is one of the operations
-of `trading.api.operations`; everything else goes on to Django, whose views (door one) call the same
-handler. Nothing here decides anything: it authenticates, takes tokens, calls `handle` and answers.
+of `trading.order_entry`; everything else goes on to Django, whose views call the same handler.
+Nothing here decides anything: it authenticates, admits, calls `handle` and answers.
 """
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any, Final
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from typing import Any, Final, NamedTuple
 
 import msgspec
 import structlog
 from django.conf import settings
 
-from accounts.api.principal import Principal, authenticate, require_scope
+from accounts.api.admission import admit
+from accounts.api.principal import authenticate
 from kernel.errors import ApiError
 from predex.turns import Turns, releasing
-from trading.api.operations import OPERATIONS, WRITE, Operation, compile_path
-from trading.pipeline.order_entry import Response, handle
+from trading.order_entry.handler import handle
+from trading.order_entry.operations import OPERATIONS, Operation, compile_path, read_request
 from trading.wire.reading import check_content_type, read_query
 from web import door, limits
 from web.errors import error_body, find_error
@@ -46,6 +47,17 @@ _PATTERNS: Final = [
     for operation in OPERATIONS
     if "{" in operation.path
 ]
+
+
+encode_json: Final = msgspec.json.Encoder().encode
+
+
+class Response(NamedTuple):
+    """An answer in JSON."""
+
+    status: int
+    body: bytes
+    headers: Mapping[str, str] = {}
 
 
 class OrderApp:
@@ -122,21 +134,14 @@ async def _answer(
     door.check_request(headers)
     principal = await authenticate(headers)
     context.account_id = principal.account_id
-    if operation.scope is not None:
-        require_scope(principal, operation.scope)
-    await _take_token(operation, principal)
+    await admit(principal, operation.bucket, *operation.scopes)
     params |= read_query(scope["query_string"].decode("latin-1"), operation.query)
-    if operation.has_body:
+    if operation.request is not None:
         check_content_type(headers.get("content-type", ""))
-    body = await door.read_body(receive)
+    request = read_request(operation, await door.read_body(receive))
     key = headers.get("idempotency-key")
-    return await handle(principal, operation.name, body, params, idempotency_key=key)
-
-
-async def _take_token(operation: Operation, principal: Principal) -> None:
-    rate = principal.write_rate if operation.bucket == WRITE else principal.read_rate
-    wait_seconds = await limits.take(principal.account_id, operation.bucket, rate)
-    limits.refuse_over_limit(wait_seconds)
+    reply = await handle(principal, operation.name, request, params, idempotency_key=key)
+    return Response(reply.status, encode_json(reply.answer), reply.headers)
 
 
 async def _refuse_early(error: ApiError, scope: Scope, send: Send) -> None:
@@ -152,7 +157,7 @@ def _refuse(exception: Exception, context: door.RequestContext) -> Response:
         log.exception("operation_failed", path=context.path)
         error = ApiError("internal_error")
     context.code = error.code
-    body = msgspec.json.encode(error_body(error, context.request_id))
+    body = encode_json(error_body(error, context.request_id))
     return Response(error.status, body, error.headers)
 
 

@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 
 from bots import client, maker, noise
-from bots.client import RefusedError
+from bots.client import RequestRefusedError
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 BOOK = {"outcome": "YES", "bids": [["0.5000", "10.00"]], "asks": [["0.5300", "10.00"]]}
@@ -95,7 +95,7 @@ def pauses(monkeypatch):
 
 
 def test_trouble_makes_a_bot_wait_longer_and_begin_anew(pauses):
-    busy = RefusedError(429, "rate_limited", "too fast", retry_after_seconds=7)
+    busy = RequestRefusedError(429, "rate_limited", "too fast", retry_after_seconds=7)
     bot = Script(0.1, ConnectionRefusedError(), busy, 0.2, OSError(), KeyboardInterrupt())
     client.run(bot)
     assert pauses == [0.1, 0.5, 7, 0.2, 0.5]
@@ -109,7 +109,7 @@ def test_pauses_are_bounded(pauses):
 
 def test_a_bot_whose_key_was_revoked_ends_with_a_sentence(pauses):
     with pytest.raises(SystemExit, match="401 invalid_credentials: no such key"):
-        client.run(Script(RefusedError(401, "invalid_credentials", "no such key")))
+        client.run(Script(RequestRefusedError(401, "invalid_credentials", "no such key")))
 
 
 def test_a_bot_ends_with_the_process_that_it_follows(pauses, monkeypatch):

@@ -10,15 +10,12 @@ class TradingConfig(AppConfig):
 
     def ready(self) -> None:
         from accounts import registry
-        from accounts.naming import give_names
-        from trading import names
+        from trading.api.own_data import TABLES, cancel_orders, forget_user
         from trading.notifications.notify import tell_of_money
         from trading.pipeline.instruments import name_markets
         from trading.readmodels.holdings import value_positions
-        from trading.readmodels.own_data import TABLES, cancel_orders, forget_user
         from trading.roles import create_roles
 
-        give_names(self, names)
         registry.register(
             value_positions=value_positions,
             name_markets=name_markets,

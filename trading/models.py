@@ -7,12 +7,12 @@ id) alone.
 """
 
 from datetime import datetime
-from enum import IntEnum
-from typing import Any
+from typing import Any, Final
 
 from django.db import models
 from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from accounts.models import Account
 from accounts.models.append_only import AppendOnly
@@ -31,16 +31,53 @@ from trading.pipeline.order_rows import decode_options
 OPEN_STATUSES = (types.OrderStatus.OPEN, types.OrderStatus.PARTIALLY_FILLED)
 
 
-def _choices(enum: type[IntEnum]) -> list[tuple[int, str]]:
-    return [(member.value, member.name.lower()) for member in enum]
+SIDES: Final = [
+    (types.BUY, pgettext_lazy("side of an order", "buy")),
+    (types.SELL, pgettext_lazy("side of an order", "sell")),
+]
+TIMES_IN_FORCE: Final = [
+    (types.Tif.GTC.value, _("until cancelled (GTC)")),
+    (types.Tif.GTD.value, _("until a date (GTD)")),
+    (types.Tif.IOC.value, _("immediate or cancel (IOC)")),
+    (types.Tif.FOK.value, _("fill or kill (FOK)")),
+]
+SELF_TRADE_PREVENTION: Final = [
+    (types.Stp.CANCEL_NEWEST.value, _("cancel the newest")),
+    (types.Stp.CANCEL_OLDEST.value, _("cancel the oldest")),
+    (types.Stp.CANCEL_BOTH.value, _("cancel both")),
+    (types.Stp.DECREMENT.value, _("decrement both")),
+]
+ORDER_STATUSES: Final = [
+    (types.OrderStatus.OPEN.value, pgettext_lazy("an order", "open")),
+    (types.OrderStatus.PARTIALLY_FILLED.value, pgettext_lazy("an order", "partly filled")),
+    (types.OrderStatus.FILLED.value, pgettext_lazy("an order", "filled")),
+    (types.OrderStatus.CANCELLED.value, pgettext_lazy("an order", "cancelled")),
+    (types.OrderStatus.EXPIRED.value, pgettext_lazy("an order", "expired")),
+    (types.OrderStatus.REJECTED.value, pgettext_lazy("an order", "rejected")),
+]
+TRADE_KINDS: Final = [
+    (types.TradeKind.DIRECT.value, pgettext_lazy("a trade", "direct")),
+    (types.TradeKind.MINT.value, pgettext_lazy("a trade", "mint")),
+    (types.TradeKind.MERGE.value, pgettext_lazy("a trade", "merge")),
+]
+BOOK_STATUSES: Final = [
+    (types.MarketStatus.OPEN.value, pgettext_lazy("a book", "open")),
+    (types.MarketStatus.HALTED.value, pgettext_lazy("a book", "halted")),
+    (types.MarketStatus.CLOSED.value, pgettext_lazy("a book", "closed")),
+]
 
 
-def account_key(**options: Any) -> models.ForeignKey:
-    return models.ForeignKey(Account, models.PROTECT, related_name="+", db_index=False, **options)
+def account_key(name: Any = None) -> models.ForeignKey:
+    name = name or _("account")
+    return models.ForeignKey(
+        Account, models.PROTECT, verbose_name=name, related_name="+", db_index=False
+    )
 
 
-def market_key(**options: Any) -> models.ForeignKey:
-    return models.ForeignKey(Market, models.PROTECT, related_name="+", db_index=False, **options)
+def market_key() -> models.ForeignKey:
+    return models.ForeignKey(
+        Market, models.PROTECT, verbose_name=_("market"), related_name="+", db_index=False
+    )
 
 
 class OrderQuerySet(models.QuerySet):
@@ -56,37 +93,39 @@ class Order(models.Model):
     the sum of price x quantity of its fills, in YES prices; the bases are exact fee sums.
     """
 
-    id = models.UUIDField(primary_key=True)
+    id = models.UUIDField(_("ID"), primary_key=True)
     account = account_key()
     market = market_key()
-    owner_id = models.BigIntegerField()
-    outcome_index = models.SmallIntegerField()
-    side = models.SmallIntegerField(choices=[(types.BUY, "buy"), (types.SELL, "sell")])
-    as_no = models.BooleanField()
-    tif = models.SmallIntegerField(choices=_choices(types.Tif))
-    stp = models.SmallIntegerField(choices=_choices(types.Stp))
-    fee_free = models.BooleanField()
-    price_pips = models.SmallIntegerField(null=True)
-    quantity_lots = models.BigIntegerField()
-    options = models.TextField(null=True)  # noqa: DJ001 - a plain order has none
-    expires_at_us = models.BigIntegerField(null=True)
-    client_order_id = models.CharField(max_length=64, null=True)  # noqa: DJ001 - none is no id
-    remaining_lots = models.BigIntegerField()
-    filled_lots = models.BigIntegerField()
-    filled_micros = models.BigIntegerField()
-    fee_micros = models.BigIntegerField()
-    maker_basis = models.BigIntegerField()
-    taker_basis = models.BigIntegerField()
-    status = models.SmallIntegerField(choices=_choices(types.OrderStatus))
-    reason = models.CharField(max_length=32, null=True)  # noqa: DJ001 - none while it is open
-    priority = models.BigIntegerField()
-    created_at_us = models.BigIntegerField()
-    updated_at_us = models.BigIntegerField()
-    updated_seq = models.BigIntegerField()
+    owner_id = models.BigIntegerField(_("number of the owner"))
+    outcome_index = models.SmallIntegerField(_("place of the outcome"))
+    side = models.SmallIntegerField(_("side"), choices=SIDES)
+    as_no = models.BooleanField(_("entered as no"))
+    tif = models.SmallIntegerField(_("time in force"), choices=TIMES_IN_FORCE)
+    stp = models.SmallIntegerField(_("self-trade prevention"), choices=SELF_TRADE_PREVENTION)
+    fee_free = models.BooleanField(_("free of fees"))
+    price_pips = models.SmallIntegerField(_("price, in pips"), null=True)
+    quantity_lots = models.BigIntegerField(_("quantity, in lots"))
+    options = models.TextField(_("options"), null=True)  # noqa: DJ001 - a plain order has none
+    expires_at_us = models.BigIntegerField(_("expires at, in microseconds"), null=True)
+    client_order_id = models.CharField(_("client's order ID"), max_length=64, null=True)  # noqa: DJ001 - none is no id
+    remaining_lots = models.BigIntegerField(_("remaining, in lots"))
+    filled_lots = models.BigIntegerField(_("filled, in lots"))
+    filled_micros = models.BigIntegerField(_("filled, in micros"))
+    fee_micros = models.BigIntegerField(_("fee, in micros"))
+    maker_basis = models.BigIntegerField(_("maker's fee basis"))
+    taker_basis = models.BigIntegerField(_("taker's fee basis"))
+    status = models.SmallIntegerField(_("status"), choices=ORDER_STATUSES)
+    reason = models.CharField(_("reason"), max_length=32, null=True)  # noqa: DJ001 - none while it is open
+    priority = models.BigIntegerField(_("priority"))
+    created_at_us = models.BigIntegerField(_("created at, in microseconds"))
+    updated_at_us = models.BigIntegerField(_("updated at, in microseconds"))
+    updated_seq = models.BigIntegerField(_("sequence number of the last change"))
 
     objects = OrderQuerySet.as_manager()
 
     class Meta:
+        verbose_name = _("order")
+        verbose_name_plural = _("orders")
         indexes = (
             models.Index(fields=("account", "id"), name="orders_of_an_account"),
             models.Index(fields=("account", "updated_at_us", "id"), name="orders_by_last_change"),
@@ -144,26 +183,28 @@ class Trade(models.Model):
     `taker_cash_micros` and `maker_cash_micros` are what their cash changed by, fees not included.
     """
 
-    id = models.UUIDField(primary_key=True)
+    id = models.UUIDField(_("ID"), primary_key=True)
     market = market_key()
-    seq = models.BigIntegerField()
-    outcome_index = models.SmallIntegerField()
-    taker_side = models.SmallIntegerField(choices=[(types.BUY, "buy"), (types.SELL, "sell")])
-    price_pips = models.SmallIntegerField()
-    quantity_lots = models.BigIntegerField()
-    amount_micros = models.BigIntegerField()
-    kind = models.SmallIntegerField(choices=_choices(types.TradeKind))
-    taker_account = account_key()
-    maker_account = account_key()
-    taker_order_id = models.UUIDField()
-    maker_order_id = models.UUIDField()
-    taker_cash_micros = models.BigIntegerField()
-    maker_cash_micros = models.BigIntegerField()
-    taker_fee_micros = models.BigIntegerField()
-    maker_fee_micros = models.BigIntegerField()
-    created_at_us = models.BigIntegerField()
+    seq = models.BigIntegerField(_("sequence number"))
+    outcome_index = models.SmallIntegerField(_("place of the outcome"))
+    taker_side = models.SmallIntegerField(_("taker's side"), choices=SIDES)
+    price_pips = models.SmallIntegerField(_("price, in pips"))
+    quantity_lots = models.BigIntegerField(_("quantity, in lots"))
+    amount_micros = models.BigIntegerField(_("amount, in micros"))
+    kind = models.SmallIntegerField(_("kind"), choices=TRADE_KINDS)
+    taker_account = account_key(_("taker's account"))
+    maker_account = account_key(_("maker's account"))
+    taker_order_id = models.UUIDField(_("taker's order"))
+    maker_order_id = models.UUIDField(_("maker's order"))
+    taker_cash_micros = models.BigIntegerField(_("taker's change of cash, in micros"))
+    maker_cash_micros = models.BigIntegerField(_("maker's change of cash, in micros"))
+    taker_fee_micros = models.BigIntegerField(_("taker's fee, in micros"))
+    maker_fee_micros = models.BigIntegerField(_("maker's fee, in micros"))
+    created_at_us = models.BigIntegerField(_("created at, in microseconds"))
 
     class Meta:
+        verbose_name = pgettext_lazy("one", "trade")
+        verbose_name_plural = pgettext_lazy("several", "trades")
         indexes = (
             models.Index(fields=("market", "id"), name="trades_of_a_market"),
             models.Index(fields=("taker_account", "id"), name="trades_of_a_taker"),
@@ -191,12 +232,14 @@ class Position(models.Model):
 
     market = market_key()
     account = account_key()
-    outcome_index = models.SmallIntegerField()
-    net_lots = models.BigIntegerField()
-    cost_micros = models.BigIntegerField()
-    realised_micros = models.BigIntegerField()
+    outcome_index = models.SmallIntegerField(_("place of the outcome"))
+    net_lots = models.BigIntegerField(_("net, in lots"))
+    cost_micros = models.BigIntegerField(_("cost, in micros"))
+    realised_micros = models.BigIntegerField(_("realised, in micros"))
 
     class Meta:
+        verbose_name = _("position")
+        verbose_name_plural = _("positions")
         constraints = (
             models.UniqueConstraint(
                 fields=("market", "account", "outcome_index"),
@@ -217,13 +260,15 @@ class Margin(models.Model):
 
     market = market_key()
     account = account_key()
-    collateral_lots = models.BigIntegerField()
-    held_micros = models.BigIntegerField()
-    net_paid_micros = models.BigIntegerField()
-    fees_micros = models.BigIntegerField()
-    payout_micros = models.BigIntegerField(null=True)
+    collateral_lots = models.BigIntegerField(_("collateral, in lots"))
+    held_micros = models.BigIntegerField(_("held, in micros"))
+    net_paid_micros = models.BigIntegerField(_("paid in less received, in micros"))
+    fees_micros = models.BigIntegerField(_("fees, in micros"))
+    payout_micros = models.BigIntegerField(_("paid out, in micros"), null=True)
 
     class Meta:
+        verbose_name = _("margin")
+        verbose_name_plural = _("margins")
         constraints = (
             models.UniqueConstraint(
                 fields=("market", "account"), name="an_account_has_one_margin_in_a_market"
@@ -249,12 +294,14 @@ class Receipt(models.Model):
     """The first answer to a client order id or idempotency key: the only one it will ever get."""
 
     account = account_key()
-    key = models.CharField(max_length=80)
-    body_hash = models.BinaryField(max_length=32)
-    answer = models.BinaryField()
-    created_at_us = models.BigIntegerField()
+    key = models.CharField(pgettext_lazy("of a request", "key"), max_length=80)
+    body_hash = models.BinaryField(_("hash of the body"), max_length=32)
+    answer = models.BinaryField(_("answer"))
+    created_at_us = models.BigIntegerField(_("created at, in microseconds"))
 
     class Meta:
+        verbose_name = _("order receipt")
+        verbose_name_plural = _("order receipts")
         constraints = (
             models.UniqueConstraint(fields=("account", "key"), name="a_key_is_answered_once"),
         )
@@ -266,12 +313,18 @@ class Receipt(models.Model):
 class BookState(models.Model):
     """Where a market's engine stands: what it needs, with the open orders, to start again."""
 
-    market = models.OneToOneField(Market, models.PROTECT, primary_key=True, related_name="book")
-    seq = models.BigIntegerField()
-    ts_us = models.BigIntegerField()
-    status = models.SmallIntegerField(choices=_choices(types.MarketStatus))
-    config = models.BinaryField()
-    journal_hash = models.BinaryField(max_length=32)
+    market = models.OneToOneField(
+        Market, models.PROTECT, verbose_name=_("market"), primary_key=True, related_name="book"
+    )
+    seq = models.BigIntegerField(_("sequence number"))
+    ts_us = models.BigIntegerField(_("time, in microseconds"))
+    status = models.SmallIntegerField(_("status"), choices=BOOK_STATUSES)
+    config = models.BinaryField(_("settings"))
+    journal_hash = models.BinaryField(_("hash of the journal"), max_length=32)
+
+    class Meta:
+        verbose_name = _("state of a book")
+        verbose_name_plural = _("states of books")
 
     def __str__(self) -> str:
         return f"book of market {self.market_id} at {self.seq}"
@@ -284,17 +337,19 @@ class JournalRow(models.Model):
     """
 
     market = market_key()
-    seq_first = models.BigIntegerField()
-    seq_last = models.BigIntegerField()
-    shard = models.SmallIntegerField()
-    epoch = models.BigIntegerField()
-    ts_us = models.BigIntegerField()
-    rules_version = models.SmallIntegerField()
-    schema_version = models.SmallIntegerField()
-    body = models.BinaryField()
-    hash = models.BinaryField(max_length=32)
+    seq_first = models.BigIntegerField(_("first sequence number"))
+    seq_last = models.BigIntegerField(_("last sequence number"))
+    shard = models.SmallIntegerField(_("shard"))
+    epoch = models.BigIntegerField(_("epoch"))
+    ts_us = models.BigIntegerField(_("time, in microseconds"))
+    rules_version = models.SmallIntegerField(_("version of the rules"))
+    schema_version = models.SmallIntegerField(_("version of the schema"))
+    body = models.BinaryField(pgettext_lazy("of a record", "body"))
+    hash = models.BinaryField(_("hash"), max_length=32)
 
     class Meta:
+        verbose_name = _("journal row")
+        verbose_name_plural = _("journal rows")
         constraints = (
             models.UniqueConstraint(
                 fields=("market", "seq_first"), name="a_sequence_number_is_journalled_once"
@@ -311,22 +366,32 @@ class JournalRow(models.Model):
 class Lease(models.Model):
     """Who may write a shard. Its epoch grows with each owner; every transaction checks it."""
 
-    shard = models.SmallIntegerField(primary_key=True)
-    epoch = models.BigIntegerField(default=0)
-    owner = models.CharField(max_length=120, blank=True)
-    backend_pid = models.IntegerField(null=True)
-    channel = models.CharField(max_length=100, blank=True)
-    acquired_at_us = models.BigIntegerField(default=0)
-    loaded_at_us = models.BigIntegerField(default=0, help_text="0 until its books are loaded.")
-    renewed_at_us = models.BigIntegerField(default=0)
-    committed_at_us = models.BigIntegerField(default=0)
-    queue_depth = models.IntegerField(default=0)
+    shard = models.SmallIntegerField(_("shard"), primary_key=True)
+    epoch = models.BigIntegerField(_("epoch"), default=0)
+    owner = models.CharField(_("process"), max_length=120, blank=True)
+    backend_pid = models.IntegerField(_("process of the database"), null=True)
+    channel = models.CharField(_("channel"), max_length=100, blank=True)
+    acquired_at_us = models.BigIntegerField(_("acquired at, in microseconds"), default=0)
+    loaded_at_us = models.BigIntegerField(
+        _("loaded at, in microseconds"), default=0, help_text=_("0 until its books are loaded.")
+    )
+    renewed_at_us = models.BigIntegerField(_("renewed at, in microseconds"), default=0)
+    committed_at_us = models.BigIntegerField(_("committed at, in microseconds"), default=0)
+    queue_depth = models.IntegerField(_("queue"), default=0)
     clock_ahead_us = models.BigIntegerField(
-        default=0, help_text="The engine's clock minus the database's."
+        _("clock ahead, in microseconds"),
+        default=0,
+        help_text=_("The engine's clock minus the database's."),
     )
     books_ahead_us = models.BigIntegerField(
-        default=0, help_text="How far the latest time in its books lies ahead of the clock."
+        _("books ahead of the clock, in microseconds"),
+        default=0,
+        help_text=_("How far the latest time in its books lies ahead of the clock."),
     )
+
+    class Meta:
+        verbose_name = _("lease")
+        verbose_name_plural = _("leases")
 
     def __str__(self) -> str:
         return f"shard {self.shard}, epoch {self.epoch}"
@@ -346,20 +411,24 @@ class Candle(models.Model):
     """One minute of one outcome. Prices of trades are null in a minute without one."""
 
     market = market_key()
-    outcome_index = models.SmallIntegerField()
-    minute = models.BigIntegerField(help_text="Minutes since 1970, UTC.")
-    open_pips = models.SmallIntegerField(null=True)
-    high_pips = models.SmallIntegerField(null=True)
-    low_pips = models.SmallIntegerField(null=True)
-    close_pips = models.SmallIntegerField(null=True)
-    bid_pips = models.SmallIntegerField(null=True)
-    ask_pips = models.SmallIntegerField(null=True)
-    volume_lots = models.BigIntegerField(default=0)
-    open_interest_lots = models.BigIntegerField(default=0)
-    trades = models.IntegerField(default=0)
-    seq = models.BigIntegerField(help_text="The journal's sequence number that it reflects.")
+    outcome_index = models.SmallIntegerField(_("place of the outcome"))
+    minute = models.BigIntegerField(_("minute"), help_text=_("Minutes since 1970, UTC."))
+    open_pips = models.SmallIntegerField(_("open, in pips"), null=True)
+    high_pips = models.SmallIntegerField(_("high, in pips"), null=True)
+    low_pips = models.SmallIntegerField(_("low, in pips"), null=True)
+    close_pips = models.SmallIntegerField(_("close, in pips"), null=True)
+    bid_pips = models.SmallIntegerField(_("bid, in pips"), null=True)
+    ask_pips = models.SmallIntegerField(_("ask, in pips"), null=True)
+    volume_lots = models.BigIntegerField(_("volume, in lots"), default=0)
+    open_interest_lots = models.BigIntegerField(_("open interest, in lots"), default=0)
+    trades = models.IntegerField(pgettext_lazy("several", "trades"), default=0)
+    seq = models.BigIntegerField(
+        _("sequence number"), help_text=_("The journal's sequence number that it reflects.")
+    )
 
     class Meta:
+        verbose_name = _("candle")
+        verbose_name_plural = _("candles")
         constraints = (
             models.UniqueConstraint(
                 fields=("market", "outcome_index", "minute"), name="a_minute_has_one_candle"
@@ -381,16 +450,18 @@ class OutcomeStats(models.Model):
     """What tickers show of an outcome besides the live book; derived from the journal."""
 
     market = market_key()
-    outcome_index = models.SmallIntegerField()
-    last_pips = models.SmallIntegerField(null=True)
-    bid_pips = models.SmallIntegerField(null=True)
-    ask_pips = models.SmallIntegerField(null=True)
-    volume_lots = models.BigIntegerField(default=0)
-    trades = models.BigIntegerField(default=0)
-    open_interest_lots = models.BigIntegerField(default=0)
-    seq = models.BigIntegerField(default=0)
+    outcome_index = models.SmallIntegerField(_("place of the outcome"))
+    last_pips = models.SmallIntegerField(_("last, in pips"), null=True)
+    bid_pips = models.SmallIntegerField(_("bid, in pips"), null=True)
+    ask_pips = models.SmallIntegerField(_("ask, in pips"), null=True)
+    volume_lots = models.BigIntegerField(_("volume, in lots"), default=0)
+    trades = models.BigIntegerField(pgettext_lazy("several", "trades"), default=0)
+    open_interest_lots = models.BigIntegerField(_("open interest, in lots"), default=0)
+    seq = models.BigIntegerField(_("sequence number"), default=0)
 
     class Meta:
+        verbose_name = _("statistics of an outcome")
+        verbose_name_plural = _("statistics of outcomes")
         constraints = (
             models.UniqueConstraint(
                 fields=("market", "outcome_index"), name="an_outcome_has_one_row_of_statistics"
@@ -405,12 +476,16 @@ class DailyEquity(models.Model):
     """An account's cash and marked positions at the end of a UTC day."""
 
     account = account_key()
-    day = models.DateField()
-    cash_micros = models.BigIntegerField()
-    equity_micros = models.BigIntegerField()
-    deposited_micros = models.BigIntegerField(help_text="Grants and deposits less withdrawals.")
+    day = models.DateField(_("day"))
+    cash_micros = models.BigIntegerField(_("cash, in micros"))
+    equity_micros = models.BigIntegerField(_("equity, in micros"))
+    deposited_micros = models.BigIntegerField(
+        _("deposited, in micros"), help_text=_("Grants and deposits less withdrawals.")
+    )
 
     class Meta:
+        verbose_name = _("daily equity")
+        verbose_name_plural = _("daily equity")
         constraints = (
             models.UniqueConstraint(fields=("account", "day"), name="a_day_has_one_equity"),
         )
@@ -423,12 +498,12 @@ class DailyEquity(models.Model):
 class ExchangeDay(models.Model):
     """What was traded on one UTC day (see `readmodels.activity`). `traders` are users' accounts."""
 
-    day = models.DateField(unique=True)
-    volume_lots = models.BigIntegerField(default=0)
-    volume_micros = models.BigIntegerField(default=0)
-    trades = models.BigIntegerField(default=0)
-    traders = models.IntegerField(default=0)
-    counted_at = models.DateTimeField()
+    day = models.DateField(_("day"), unique=True)
+    volume_lots = models.BigIntegerField(_("volume, in lots"), default=0)
+    volume_micros = models.BigIntegerField(_("volume, in micros"), default=0)
+    trades = models.BigIntegerField(pgettext_lazy("several", "trades"), default=0)
+    traders = models.IntegerField(_("traders"), default=0)
+    counted_at = models.DateTimeField(_("counted at"))
 
     class Meta:
         verbose_name = _("day")
@@ -441,10 +516,10 @@ class ExchangeDay(models.Model):
 class VerifyRun(AppendOnly):
     """What a check of all invariants found."""
 
-    started_at = models.DateTimeField()
-    finished_at = models.DateTimeField()
-    breaches = models.IntegerField()
-    report = models.JSONField()
+    started_at = models.DateTimeField(_("started at"))
+    finished_at = models.DateTimeField(_("finished at"))
+    breaches = models.IntegerField(_("breaches"))
+    report = models.JSONField(pgettext_lazy("of a check", "report"))
 
     class Meta:
         verbose_name = _("check of all invariants")

@@ -12,7 +12,7 @@ from accounts.admin_base import HexRecordAdmin, link_to, show_id
 from accounts.models import ApiKey, LoginSession, User
 
 
-class StopAction(AdminAction):
+class RevokeCredentialAction(AdminAction):
     permission = "accounts.suspend_users"
     is_harmful = True
     reason = None  # the actions keep none
@@ -22,7 +22,7 @@ class StopAction(AdminAction):
         return row.revoked_at is None
 
 
-class RevokeKeyAction(StopAction):
+class RevokeKeyAction(RevokeCredentialAction):
     title = _("Revoke")
     done = _("The key is revoked.")
     explanation = _("The key stops working within a second, for good.")
@@ -31,7 +31,7 @@ class RevokeKeyAction(StopAction):
         do_revoke_api_key(row, by=by)
 
 
-class EndLoginAction(StopAction):
+class EndLoginAction(RevokeCredentialAction):
     title = _("End session")
     done = _("The session is ended.")
     explanation = _("The program has to log in again.")

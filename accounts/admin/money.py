@@ -25,7 +25,7 @@ from accounts.admin_base import (
     show_amount,
     show_id,
 )
-from accounts.admin_fields import AmountField
+from accounts.admin_fields import AmountFormField
 from accounts.idempotency import Answer, run_once
 from accounts.models import Account, Transfer, User
 from accounts.models.account import FOUNDING_KINDS, MARKET_KINDS, OWNED_KINDS
@@ -45,7 +45,7 @@ class GrantAction(AdminAction):
     )
     needs_reason = True
 
-    amount = AmountField(
+    amount = AmountFormField(
         label=_("Amount"),
         units_min=1,
         help_text=format_lazy(_("In {currency}, like 250 or 12.50."), currency=currency_name),

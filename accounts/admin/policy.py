@@ -17,7 +17,7 @@ from accounts.actions import do_edit_policy
 from accounts.admin_base import ModelAdmin, get_operator
 from accounts.admin_fields import (
     FEE_RATE_HELP,
-    AmountField,
+    AmountFormField,
     FeeRateField,
     SecondsField,
     WholeField,
@@ -55,7 +55,7 @@ RateForm: type[forms.Form] = type("RateForm", (forms.Form,), dict(_build_rate_fi
 
 
 class PolicyForm(RateForm, forms.ModelForm):  # type: ignore[misc, valid-type]
-    sign_up_grant_micros = AmountField(
+    sign_up_grant_micros = AmountFormField(
         label=_("Grant at sign-up"),
         units_max=GRANT_MAX_MICROS,
         help_text=_("What every new account starts with."),

@@ -16,7 +16,7 @@ from accounts.templatetags.predex import money
 NAMED_MAX = 20
 
 
-class DecideAction(AdminAction):
+class DecideRequestAction(AdminAction):
     decide: ClassVar[Callable[..., Any]]
     is_approval: ClassVar[bool]
     reason_length_max = 200
@@ -34,7 +34,7 @@ class DecideAction(AdminAction):
         type(self).decide(row, approve=self.is_approval, by=by, reason=reason)
 
 
-class ApproveWithdrawalAction(DecideAction):
+class ApproveWithdrawalAction(DecideRequestAction):
     title = _("Approve withdrawal")
     done = _("The withdrawal is approved.")
     permission = "accounts.decide_withdrawals"
@@ -43,7 +43,7 @@ class ApproveWithdrawalAction(DecideAction):
     is_approval = True
 
 
-class RejectWithdrawalAction(DecideAction):
+class RejectWithdrawalAction(DecideRequestAction):
     title = _("Reject withdrawal")
     done = _("The withdrawal is rejected.")
     permission = "accounts.decide_withdrawals"
@@ -54,7 +54,7 @@ class RejectWithdrawalAction(DecideAction):
     needs_reason = True
 
 
-class ApproveDepositAction(DecideAction):
+class ApproveDepositAction(DecideRequestAction):
     title = _("Approve deposit")
     done = _("The deposit is approved.")
     permission = "accounts.decide_deposits"
@@ -63,7 +63,7 @@ class ApproveDepositAction(DecideAction):
     is_approval = True
 
 
-class RejectDepositAction(DecideAction):
+class RejectDepositAction(DecideRequestAction):
     title = _("Reject deposit")
     done = _("The deposit is rejected.")
     permission = "accounts.decide_deposits"

@@ -3,7 +3,7 @@
 Their pages would show or change log-ins, second factors and tokens past our actions and audit.
 """
 
-from typing import Any
+from typing import Any, Final
 
 from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
@@ -11,22 +11,50 @@ from allauth.socialaccount.models import SocialAccount, SocialApp, SocialToken
 from allauth.usersessions.models import UserSession
 from django.contrib import admin
 from django.contrib.auth.admin import GroupAdmin
-from django.contrib.auth.models import Group
+from django.contrib.auth.models import Group, Permission
 from django.db.models import ManyToManyField
 from django.http import HttpRequest
+from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from accounts.admin_base import ModelAdmin
-from accounts.names import ROLES
-from accounts.naming import describe_permission
 
 admin.site.unregister(
     [Group, EmailAddress, Authenticator, SocialAccount, SocialApp, SocialToken, UserSession]
 )
 
+# Those that every exchange has (`trading.roles`), by the name in the database.
+ROLES: Final = {
+    "operator": pgettext_lazy("a role", "operator"),
+    "resolver": pgettext_lazy("a role", "resolver"),
+    "finance": pgettext_lazy("a role", "finance"),
+    "moderator": pgettext_lazy("a role", "moderator"),
+}
+VERBS: Final = {
+    "add": pgettext_lazy("a permission", "add"),
+    "change": pgettext_lazy("a permission", "change"),
+    "delete": pgettext_lazy("a permission", "delete"),
+    "view": pgettext_lazy("a permission", "view"),
+}
+
 
 def describe_role(role: Group) -> str:
     return str(ROLES.get(role.name, role.name))
+
+
+def describe_permission(permission: Permission) -> str:
+    """Say it like "Market: view". Needs `permission.content_type`."""
+    kind = permission.content_type
+    model = kind.model_class()
+    verb, _joint, name = permission.codename.partition("_")
+    if name == kind.model and verb in VERBS:
+        what = VERBS[verb]
+    else:
+        named = {} if model is None else dict(model._meta.permissions)
+        what = named.get(permission.codename, permission.name)
+    subject = kind.model if model is None else model._meta.verbose_name
+    return f"{capfirst(subject)}: {what}"
 
 
 class NamingRights(admin.ModelAdmin):
@@ -37,10 +65,14 @@ class NamingRights(admin.ModelAdmin):
     ) -> Any:
         field: Any = super().formfield_for_manytomany(db_field, request, **kwargs)
         if db_field.name == "groups":
+            field.label, field.help_text = _("roles"), _("What the roles allow, this user may do.")
             field.label_from_instance = describe_role
         elif db_field.name in ("permissions", "user_permissions"):
             field.queryset = field.queryset.select_related("content_type")
             field.label_from_instance = describe_permission
+        if db_field.name == "user_permissions":
+            field.label = _("single permissions")
+            field.help_text = _("What this user may do besides what the roles allow.")
         return field
 
 

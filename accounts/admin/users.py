@@ -23,11 +23,10 @@ from accounts.actions import (
     is_retired,
     record_audit,
 )
-from accounts.admin.rights import NamingRights, describe_role
+from accounts.admin.rights import NamingRights, describe_permission, describe_role
 from accounts.admin_actions import AdminAction
 from accounts.admin_base import Link, ModelAdmin, find_url, get_operator, link_to_list
 from accounts.models import User
-from accounts.naming import describe_permission
 from accounts.notices import tell_on_commit
 from accounts.templatetags.predex import money
 

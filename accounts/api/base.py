@@ -10,15 +10,14 @@ from typing import Any, cast
 from rest_framework.serializers import Serializer
 from rest_framework.views import APIView
 
-from accounts.api.permissions import AccountThrottle, HasScope
+from accounts.api.permissions import Admission
 from accounts.api.principal import Principal
 from accounts.models import User
 from kernel.errors import ApiError
 
 
 class ApiView(APIView):
-    permission_classes = [HasScope]
-    throttle_classes = [AccountThrottle]
+    permission_classes = [Admission]
     read_scope: str | None = "read"
     write_scope: str | None = "manage"
     operator_permission = ""

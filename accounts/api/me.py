@@ -16,8 +16,9 @@ from accounts.actions import (
     do_revoke_api_key,
 )
 from accounts.api import schemas
+from accounts.api.admission import find_bucket
 from accounts.api.base import ApiView
-from accounts.api.permissions import check_recent_log_in, find_bucket, get_address
+from accounts.api.permissions import check_recent_log_in, get_address
 from accounts.api.principal import Principal
 from accounts.models import Account, ApiKey, User
 from kernel.errors import RefusedError, not_found
@@ -97,7 +98,8 @@ class LimitsView(ApiView):
 
 
 def _show_bucket(request: Request, bucket: str) -> dict[str, Any]:
-    subject, rate = find_bucket(request, bucket)
+    principal: Any = request.auth
+    subject, rate = find_bucket(principal, bucket, get_address(request))
     remaining = limits.count_remaining(subject, bucket, rate)
     return {"per_second": rate.per_second, "burst": rate.burst, "remaining": remaining}
 

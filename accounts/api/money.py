@@ -83,7 +83,7 @@ class WithdrawalView(ApiView):
         return Response(schemas.ShownWithdrawal(do_cancel_withdrawal(row, by=self.user)).data)
 
 
-class DepositsView(ApiView):
+class DepositRequestsView(ApiView):
     @extend_schema(
         parameters=[schemas.RequestQuery], responses=schemas.page_of(schemas.ShownDepositRequest)
     )
@@ -100,7 +100,7 @@ class DepositsView(ApiView):
         return _ask(self, "deposit_request", do_request_deposit)
 
 
-class DepositView(ApiView):
+class DepositRequestView(ApiView):
     @extend_schema(responses={200: schemas.ShownDepositRequest})
     def delete(self, request: Request, request_id: uuid.UUID) -> Response:
         """Take back an own request that is not decided yet."""

@@ -9,53 +9,50 @@ from allauth.core.exceptions import ImmediateHttpResponse
 from django.utils import timezone
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
-from rest_framework.throttling import BaseThrottle
 
-from accounts.api.principal import OPERATE, require_scope
+from accounts.api.admission import admit_sync
+from accounts.api.principal import OPERATE
 from accounts.models import LoginSession, User
-from accounts.policy import get_policy
 from accounts.second_factor import no_right
-from kernel.errors import AuthError, too_many_requests
-from web import limits
-from web.limits import Rate
+from kernel.errors import AuthError
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 UNKNOWN_ADDRESS = "unknown"
 
 
-class HasScope(BasePermission):
-    """The principal may do what the view's scope names, and is an operator where that is needed."""
+class Admission(BasePermission):
+    """The principal has what the view's scope names, is an operator where that is needed, and has
+    not asked too often.
+    """
 
     def has_permission(self, request: Request, view: Any) -> bool:
-        attribute = "read_scope" if request.method in SAFE_METHODS else "write_scope"
-        scope = getattr(view, attribute, "manage")
-        if scope is None:
-            return True
+        is_read = request.method in SAFE_METHODS
         principal: Any = request.auth
-        if principal is None:
-            return False
+        scopes = _find_scopes(principal, view, "read_scope" if is_read else "write_scope")
+        admit_sync(
+            principal,
+            "read" if is_read else "write",
+            *scopes,
+            cost=getattr(view, "cost", 1),
+            address=get_address(request),
+        )
         permission = getattr(view, "operator_permission", "")
         if permission:
-            if principal.credential == "key":
-                require_scope(principal, OPERATE)
             require_operator(cast("User", request.user), permission)
-        elif getattr(view, "operators_call", False) and attribute == "write_scope":
-            require_scope(principal, scope, OPERATE)
-        else:
-            require_scope(principal, scope)
         return True
 
 
-class AccountThrottle(BaseThrottle):
-    """Takes tokens of the account's bucket, or of the address's while nobody is logged in."""
-
-    def allow_request(self, request: Request, view: Any) -> bool:
-        bucket = "read" if request.method in SAFE_METHODS else "write"
-        subject, rate = find_bucket(request, bucket)
-        wait_seconds = limits.take_sync(subject, bucket, rate, getattr(view, "cost", 1))
-        if wait_seconds is not None:
-            raise too_many_requests(wait_seconds)
-        return True
+def _find_scopes(principal: Any, view: Any, attribute: str) -> tuple[str, ...]:
+    """Return the scopes of which one is needed; none where anybody may ask."""
+    scope = getattr(view, attribute, "manage")
+    if scope is None:
+        return ()
+    if getattr(view, "operator_permission", "") and principal is not None:
+        # A key needs the scope; whoever is logged in is asked for their right.
+        return (OPERATE,) if principal.credential == "key" else ()
+    if getattr(view, "operators_call", False) and attribute == "write_scope":
+        return scope, OPERATE
+    return (scope,)
 
 
 def require_operator(user: User, permission: str) -> None:
@@ -78,21 +75,6 @@ def check_recent_log_in(request: Request) -> None:
         is_recent = principal.credential == "jwt" and logins.exists()
     if not is_recent:
         raise AuthError("log_in_again")
-
-
-def find_bucket(request: Request, bucket: str) -> tuple[int | str, Rate]:
-    """Return whose bucket a request takes from, and how large it is."""
-    principal: Any = request.auth
-    if principal is None:
-        return find_strangers_bucket(request, bucket)
-    rate = principal.read_rate if bucket == "read" else principal.write_rate
-    return principal.account_id, rate
-
-
-def find_strangers_bucket(request: Any, bucket: str) -> tuple[str, Rate]:
-    """Return the bucket of the address that a request without a log-in comes from."""
-    rate = Rate(*get_policy().rate_limits["anonymous"][bucket])
-    return f"address:{limits.find_network(get_address(request))}", rate
 
 
 def get_address(request: Any) -> str:

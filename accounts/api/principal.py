@@ -211,8 +211,12 @@ def forget_all() -> None:
 def _require_credential(headers: Headers) -> str:
     credential = find_credential(headers)
     if credential is None:
-        raise AuthError("not_authenticated")
+        raise no_credential()
     return credential
+
+
+def no_credential() -> AuthError:
+    return AuthError("not_authenticated", detail="send an API key or a token")
 
 
 def _find_fresh(credential: str) -> Principal | None:

@@ -34,17 +34,20 @@ class Migration(migrations.Migration):
                 ("password", models.CharField(max_length=128, verbose_name="password")),
                 (
                     "last_login",
-                    models.DateTimeField(blank=True, null=True, verbose_name="last login"),
+                    models.DateTimeField(blank=True, null=True, verbose_name="last log-in"),
                 ),
                 (
                     "is_superuser",
                     models.BooleanField(
                         default=False,
-                        help_text="Designates that this user has all permissions without explicitly assigning them.",
-                        verbose_name="superuser status",
+                        help_text="May do everything, whatever the roles and permissions below.",
+                        verbose_name="every right",
                     ),
                 ),
-                ("email", models.EmailField(max_length=254, unique=True)),
+                (
+                    "email",
+                    models.EmailField(max_length=254, unique=True, verbose_name="e-mail address"),
+                ),
                 (
                     "handle",
                     models.CharField(
@@ -52,10 +55,14 @@ class Migration(migrations.Migration):
                         max_length=30,
                         unique=True,
                         validators=[accounts.handles.validate_handle],
+                        verbose_name="handle",
                     ),
                 ),
-                ("display_name", models.CharField(blank=True, max_length=60)),
-                ("is_active", models.BooleanField(default=True)),
+                (
+                    "display_name",
+                    models.CharField(blank=True, max_length=60, verbose_name="display name"),
+                ),
+                ("is_active", models.BooleanField(default=True, verbose_name="active")),
                 (
                     "is_staff",
                     models.BooleanField(
@@ -64,8 +71,16 @@ class Migration(migrations.Migration):
                         verbose_name="operator",
                     ),
                 ),
-                ("suspended_at", models.DateTimeField(blank=True, null=True)),
-                ("created_at", models.DateTimeField(default=django.utils.timezone.now)),
+                (
+                    "suspended_at",
+                    models.DateTimeField(blank=True, null=True, verbose_name="suspended at"),
+                ),
+                (
+                    "created_at",
+                    models.DateTimeField(
+                        default=django.utils.timezone.now, verbose_name="created at"
+                    ),
+                ),
                 (
                     "groups",
                     models.ManyToManyField(
@@ -90,8 +105,10 @@ class Migration(migrations.Migration):
                 ),
             ],
             options={
+                "verbose_name": "user",
+                "verbose_name_plural": "users",
                 "permissions": [
-                    ("suspend_users", "Can suspend and reinstate users and close accounts")
+                    ("suspend_users", "suspend and reinstate users and close accounts")
                 ],
             },
         ),
@@ -104,7 +121,7 @@ class Migration(migrations.Migration):
                         auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
                     ),
                 ),
-                ("number", models.PositiveSmallIntegerField(default=1)),
+                ("number", models.PositiveSmallIntegerField(default=1, verbose_name="number")),
                 (
                     "kind",
                     models.CharField(
@@ -119,15 +136,35 @@ class Migration(migrations.Migration):
                         ],
                         default="user",
                         max_length=6,
+                        verbose_name="kind",
                     ),
                 ),
-                ("currency", models.CharField(default="CREDIT", max_length=12)),
-                ("market_id", models.BigIntegerField(blank=True, null=True)),
-                ("cash_micros", models.BigIntegerField(default=0)),
-                ("held_micros", models.BigIntegerField(default=0)),
-                ("withdrawing_micros", models.BigIntegerField(default=0)),
-                ("created_at", models.DateTimeField(default=django.utils.timezone.now)),
-                ("closed_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "currency",
+                    models.CharField(default="CREDIT", max_length=12, verbose_name="currency"),
+                ),
+                (
+                    "market_id",
+                    models.BigIntegerField(
+                        blank=True, null=True, verbose_name="number of the market"
+                    ),
+                ),
+                ("cash_micros", models.BigIntegerField(default=0, verbose_name="cash, in micros")),
+                ("held_micros", models.BigIntegerField(default=0, verbose_name="held, in micros")),
+                (
+                    "withdrawing_micros",
+                    models.BigIntegerField(default=0, verbose_name="being withdrawn, in micros"),
+                ),
+                (
+                    "created_at",
+                    models.DateTimeField(
+                        default=django.utils.timezone.now, verbose_name="created at"
+                    ),
+                ),
+                (
+                    "closed_at",
+                    models.DateTimeField(blank=True, null=True, verbose_name="closed at"),
+                ),
                 (
                     "owner",
                     models.ForeignKey(
@@ -137,11 +174,14 @@ class Migration(migrations.Migration):
                         on_delete=django.db.models.deletion.PROTECT,
                         related_name="accounts",
                         to=settings.AUTH_USER_MODEL,
+                        verbose_name="owner",
                     ),
                 ),
             ],
             options={
-                "permissions": [("deposit_credits", "Can deposit credits")],
+                "verbose_name": "account",
+                "verbose_name_plural": "accounts",
+                "permissions": [("deposit_credits", "book deposits")],
             },
         ),
         migrations.CreateModel(
@@ -150,17 +190,34 @@ class Migration(migrations.Migration):
                 (
                     "id",
                     models.UUIDField(
-                        default=kernel.ids.new_uuid, primary_key=True, serialize=False
+                        default=kernel.ids.new_uuid,
+                        primary_key=True,
+                        serialize=False,
+                        verbose_name="ID",
                     ),
                 ),
-                ("prefix", models.CharField(max_length=16, unique=True)),
-                ("digest", models.CharField(max_length=64)),
-                ("name", models.CharField(max_length=60)),
-                ("scopes", models.JSONField(default=list)),
-                ("created_at", models.DateTimeField(default=django.utils.timezone.now)),
-                ("expires_at", models.DateTimeField(blank=True, null=True)),
-                ("last_used_at", models.DateTimeField(blank=True, null=True)),
-                ("revoked_at", models.DateTimeField(blank=True, null=True)),
+                ("prefix", models.CharField(max_length=16, unique=True, verbose_name="prefix")),
+                ("digest", models.CharField(max_length=64, verbose_name="digest")),
+                ("name", models.CharField(max_length=60, verbose_name="name")),
+                ("scopes", models.JSONField(default=list, verbose_name="scopes")),
+                (
+                    "created_at",
+                    models.DateTimeField(
+                        default=django.utils.timezone.now, verbose_name="created at"
+                    ),
+                ),
+                (
+                    "expires_at",
+                    models.DateTimeField(blank=True, null=True, verbose_name="expires at"),
+                ),
+                (
+                    "last_used_at",
+                    models.DateTimeField(blank=True, null=True, verbose_name="last used at"),
+                ),
+                (
+                    "revoked_at",
+                    models.DateTimeField(blank=True, null=True, verbose_name="revoked at"),
+                ),
                 (
                     "account",
                     models.ForeignKey(
@@ -168,10 +225,12 @@ class Migration(migrations.Migration):
                         on_delete=django.db.models.deletion.PROTECT,
                         related_name="api_keys",
                         to="accounts.account",
+                        verbose_name="account",
                     ),
                 ),
             ],
             options={
+                "verbose_name_plural": "API keys",
                 "verbose_name": "API key",
             },
         ),
@@ -181,27 +240,42 @@ class Migration(migrations.Migration):
                 (
                     "id",
                     models.UUIDField(
-                        default=kernel.ids.new_uuid, primary_key=True, serialize=False
+                        default=kernel.ids.new_uuid,
+                        primary_key=True,
+                        serialize=False,
+                        verbose_name="ID",
                     ),
                 ),
-                ("action", models.CharField(max_length=40)),
-                ("subject_type", models.CharField(max_length=40)),
-                ("subject_id", models.CharField(max_length=80)),
+                ("action", models.CharField(max_length=40, verbose_name="action")),
+                ("subject_type", models.CharField(max_length=40, verbose_name="kind of subject")),
+                ("subject_id", models.CharField(max_length=80, verbose_name="subject's ID")),
                 (
                     "before",
                     models.JSONField(
-                        encoder=django.core.serializers.json.DjangoJSONEncoder, null=True
+                        encoder=django.core.serializers.json.DjangoJSONEncoder,
+                        null=True,
+                        verbose_name="before",
                     ),
                 ),
                 (
                     "after",
                     models.JSONField(
-                        encoder=django.core.serializers.json.DjangoJSONEncoder, null=True
+                        encoder=django.core.serializers.json.DjangoJSONEncoder,
+                        null=True,
+                        verbose_name="after",
                     ),
                 ),
-                ("reason", models.CharField(blank=True, max_length=500)),
-                ("request_id", models.CharField(blank=True, max_length=64)),
-                ("created_at", models.DateTimeField(default=django.utils.timezone.now)),
+                ("reason", models.CharField(blank=True, max_length=500, verbose_name="reason")),
+                (
+                    "request_id",
+                    models.CharField(blank=True, max_length=64, verbose_name="request ID"),
+                ),
+                (
+                    "created_at",
+                    models.DateTimeField(
+                        default=django.utils.timezone.now, verbose_name="created at"
+                    ),
+                ),
                 (
                     "actor",
                     models.ForeignKey(
@@ -210,9 +284,11 @@ class Migration(migrations.Migration):
                         on_delete=django.db.models.deletion.PROTECT,
                         related_name="+",
                         to=settings.AUTH_USER_MODEL,
+                        verbose_name="actor",
                     ),
                 ),
             ],
+            options={"verbose_name": "audit event", "verbose_name_plural": "audit events"},
         ),
         migrations.CreateModel(
             name="IdempotentRequest",
@@ -223,12 +299,17 @@ class Migration(migrations.Migration):
                         auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
                     ),
                 ),
-                ("key", models.CharField(max_length=64)),
-                ("operation", models.CharField(max_length=40)),
-                ("body_digest", models.CharField(max_length=64)),
-                ("status", models.PositiveSmallIntegerField(default=0)),
-                ("answer", models.JSONField(default=dict)),
-                ("created_at", models.DateTimeField(default=django.utils.timezone.now)),
+                ("key", models.CharField(max_length=64, verbose_name="key")),
+                ("operation", models.CharField(max_length=40, verbose_name="operation")),
+                ("body_digest", models.CharField(max_length=64, verbose_name="digest of the body")),
+                ("status", models.PositiveSmallIntegerField(default=0, verbose_name="status")),
+                ("answer", models.JSONField(default=dict, verbose_name="answer")),
+                (
+                    "created_at",
+                    models.DateTimeField(
+                        default=django.utils.timezone.now, verbose_name="created at"
+                    ),
+                ),
                 (
                     "account",
                     models.ForeignKey(
@@ -236,9 +317,14 @@ class Migration(migrations.Migration):
                         on_delete=django.db.models.deletion.PROTECT,
                         related_name="+",
                         to="accounts.account",
+                        verbose_name="account",
                     ),
                 ),
             ],
+            options={
+                "verbose_name": "idempotent request",
+                "verbose_name_plural": "idempotent requests",
+            },
         ),
         migrations.CreateModel(
             name="InviteCode",
@@ -249,11 +335,19 @@ class Migration(migrations.Migration):
                         auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
                     ),
                 ),
-                ("code", models.CharField(max_length=40, unique=True)),
-                ("uses_max", models.PositiveIntegerField(default=1)),
-                ("uses", models.PositiveIntegerField(default=0)),
-                ("expires_at", models.DateTimeField(blank=True, null=True)),
-                ("created_at", models.DateTimeField(default=django.utils.timezone.now)),
+                ("code", models.CharField(max_length=40, unique=True, verbose_name="code")),
+                ("uses_max", models.PositiveIntegerField(default=1, verbose_name="uses at most")),
+                ("uses", models.PositiveIntegerField(default=0, verbose_name="uses")),
+                (
+                    "expires_at",
+                    models.DateTimeField(blank=True, null=True, verbose_name="expires at"),
+                ),
+                (
+                    "created_at",
+                    models.DateTimeField(
+                        default=django.utils.timezone.now, verbose_name="created at"
+                    ),
+                ),
                 (
                     "created_by",
                     models.ForeignKey(
@@ -262,9 +356,11 @@ class Migration(migrations.Migration):
                         on_delete=django.db.models.deletion.PROTECT,
                         related_name="+",
                         to=settings.AUTH_USER_MODEL,
+                        verbose_name="created by",
                     ),
                 ),
             ],
+            options={"verbose_name": "invitation code", "verbose_name_plural": "invitation codes"},
         ),
         migrations.CreateModel(
             name="LoginSession",
@@ -272,24 +368,37 @@ class Migration(migrations.Migration):
                 (
                     "id",
                     models.UUIDField(
-                        default=kernel.ids.new_uuid, primary_key=True, serialize=False
+                        default=kernel.ids.new_uuid,
+                        primary_key=True,
+                        serialize=False,
+                        verbose_name="ID",
                     ),
                 ),
-                ("password_stamp", models.CharField(max_length=64)),
-                ("address", models.GenericIPAddressField(null=True)),
-                ("user_agent", models.CharField(blank=True, max_length=200)),
-                ("created_at", models.DateTimeField(default=django.utils.timezone.now)),
-                ("expires_at", models.DateTimeField()),
-                ("revoked_at", models.DateTimeField(null=True)),
+                ("password_stamp", models.CharField(max_length=64, verbose_name="password stamp")),
+                ("address", models.GenericIPAddressField(null=True, verbose_name="IP address")),
+                (
+                    "user_agent",
+                    models.CharField(blank=True, max_length=200, verbose_name="program"),
+                ),
+                (
+                    "created_at",
+                    models.DateTimeField(
+                        default=django.utils.timezone.now, verbose_name="created at"
+                    ),
+                ),
+                ("expires_at", models.DateTimeField(verbose_name="expires at")),
+                ("revoked_at", models.DateTimeField(null=True, verbose_name="revoked at")),
                 (
                     "user",
                     models.ForeignKey(
                         on_delete=django.db.models.deletion.PROTECT,
                         related_name="login_sessions",
                         to=settings.AUTH_USER_MODEL,
+                        verbose_name="user",
                     ),
                 ),
             ],
+            options={"verbose_name": "API session", "verbose_name_plural": "API sessions"},
         ),
         migrations.CreateModel(
             name="Policy",
@@ -303,17 +412,23 @@ class Migration(migrations.Migration):
                 (
                     "sign_up",
                     models.CharField(
-                        choices=[("open", "Open"), ("invite", "Invite"), ("closed", "Closed")],
+                        choices=[
+                            ("open", "Open"),
+                            ("invite", "By invitation"),
+                            ("closed", "Closed"),
+                        ],
                         default="open",
                         max_length=6,
+                        verbose_name="sign-up",
                     ),
                 ),
                 (
                     "sign_up_grant_micros",
                     models.PositiveBigIntegerField(
                         default=10000000000,
-                        help_text="In micros: 1,000,000 are one credit.",
+                        help_text="In micros, millionths of the currency.",
                         validators=[django.core.validators.MaxValueValidator(1000000000000000000)],
+                        verbose_name="grant at sign-up, in micros",
                     ),
                 ),
                 (
@@ -321,10 +436,11 @@ class Migration(migrations.Migration):
                     models.CharField(
                         choices=[
                             ("operators", "Operators"),
-                            ("everyone", "everyone, after an operator's approval"),
+                            ("everyone", "Everyone, after an operator's approval"),
                         ],
                         default="operators",
                         max_length=9,
+                        verbose_name="who may create markets",
                     ),
                 ),
                 (
@@ -332,10 +448,11 @@ class Migration(migrations.Migration):
                     models.CharField(
                         choices=[
                             ("operators", "Operators"),
-                            ("resolvers", "each market's resolver, and operators"),
+                            ("resolvers", "Each market's resolver, and operators"),
                         ],
                         default="resolvers",
                         max_length=9,
+                        verbose_name="who may propose results",
                     ),
                 ),
                 (
@@ -343,6 +460,7 @@ class Migration(migrations.Migration):
                     models.BooleanField(
                         default=False,
                         help_text="No operator decides alone on what concerns their own money.",
+                        verbose_name="two-person rule",
                     ),
                 ),
                 (
@@ -351,26 +469,49 @@ class Migration(migrations.Migration):
                         choices=[("none", "None"), ("flat", "Flat"), ("quadratic", "Quadratic")],
                         default="none",
                         max_length=9,
+                        verbose_name="fees",
                     ),
                 ),
                 (
                     "default_fee_maker_rate",
                     models.PositiveIntegerField(
                         default=0,
-                        help_text="Flat: micros per contract; quadratic: millionths of a credit.",
+                        help_text="Flat: micros per contract; quadratic: millionths.",
+                        verbose_name="maker's rate",
                     ),
                 ),
-                ("default_fee_taker_rate", models.PositiveIntegerField(default=0)),
+                (
+                    "default_fee_taker_rate",
+                    models.PositiveIntegerField(default=0, verbose_name="taker's rate"),
+                ),
                 (
                     "default_fee_unit_micros",
                     models.PositiveIntegerField(
-                        choices=[(1, "a micro"), (10000, "a cent")], default=1
+                        choices=[(1, "a millionth"), (10000, "a hundredth")],
+                        default=1,
+                        verbose_name="fees are rounded up to",
                     ),
                 ),
-                ("default_dispute_seconds", models.PositiveIntegerField(default=3600)),
-                ("currency_name", models.CharField(default="credits", max_length=30)),
-                ("currency_symbol", models.CharField(default="¤", max_length=8)),
-                ("site_name", models.CharField(default="predex", max_length=60)),
+                (
+                    "default_dispute_seconds",
+                    models.PositiveIntegerField(
+                        default=3600, verbose_name="dispute window, in seconds"
+                    ),
+                ),
+                (
+                    "currency_name",
+                    models.CharField(
+                        default="credits", max_length=30, verbose_name="currency's name"
+                    ),
+                ),
+                (
+                    "currency_symbol",
+                    models.CharField(default="¤", max_length=8, verbose_name="currency's symbol"),
+                ),
+                (
+                    "site_name",
+                    models.CharField(default="predex", max_length=60, verbose_name="site's name"),
+                ),
                 (
                     "logo_url",
                     models.CharField(
@@ -382,6 +523,7 @@ class Migration(migrations.Migration):
                                 "^(/|https://)\\S+\\Z", "Start with / or https://."
                             )
                         ],
+                        verbose_name="address of the logo",
                     ),
                 ),
                 (
@@ -394,6 +536,7 @@ class Migration(migrations.Migration):
                                 "^#[0-9a-f]{6}\\Z", "Like #2563eb."
                             )
                         ],
+                        verbose_name="accent colour",
                     ),
                 ),
                 (
@@ -402,11 +545,13 @@ class Migration(migrations.Migration):
                         default=accounts.models.policy.default_rate_limits,
                         help_text="Per account class and bucket: [tokens per second, burst].",
                         validators=[accounts.models.policy.validate_rate_limits],
+                        verbose_name="rate limits",
                     ),
                 ),
-                ("updated_at", models.DateTimeField(auto_now=True)),
+                ("updated_at", models.DateTimeField(auto_now=True, verbose_name="updated at")),
             ],
             options={
+                "verbose_name": "policy",
                 "verbose_name_plural": "policy",
                 "constraints": [
                     models.CheckConstraint(
@@ -421,10 +566,13 @@ class Migration(migrations.Migration):
                 (
                     "id",
                     models.UUIDField(
-                        default=kernel.ids.new_uuid, primary_key=True, serialize=False
+                        default=kernel.ids.new_uuid,
+                        primary_key=True,
+                        serialize=False,
+                        verbose_name="ID",
                     ),
                 ),
-                ("amount_micros", models.BigIntegerField()),
+                ("amount_micros", models.BigIntegerField(verbose_name="amount, in micros")),
                 (
                     "kind",
                     models.CharField(
@@ -436,16 +584,25 @@ class Migration(migrations.Migration):
                             ("fee", "Fee"),
                             ("settlement", "Settlement"),
                             ("void", "Void"),
-                            ("fee_refund", "Fee Refund"),
-                            ("fee_income", "Fee Income"),
-                            ("house_cover", "House Cover"),
+                            ("fee_refund", "Fee refund"),
+                            ("fee_income", "Fee income"),
+                            ("house_cover", "House cover"),
                         ],
                         max_length=12,
+                        verbose_name="kind",
                     ),
                 ),
-                ("reference", models.UUIDField(null=True)),
-                ("market_id", models.BigIntegerField(null=True)),
-                ("created_at", models.DateTimeField(default=django.utils.timezone.now)),
+                ("reference", models.UUIDField(null=True, verbose_name="reference")),
+                (
+                    "market_id",
+                    models.BigIntegerField(null=True, verbose_name="number of the market"),
+                ),
+                (
+                    "created_at",
+                    models.DateTimeField(
+                        default=django.utils.timezone.now, verbose_name="created at"
+                    ),
+                ),
                 (
                     "credit_account",
                     models.ForeignKey(
@@ -453,6 +610,7 @@ class Migration(migrations.Migration):
                         on_delete=django.db.models.deletion.PROTECT,
                         related_name="+",
                         to="accounts.account",
+                        verbose_name="credited account",
                     ),
                 ),
                 (
@@ -462,9 +620,11 @@ class Migration(migrations.Migration):
                         on_delete=django.db.models.deletion.PROTECT,
                         related_name="+",
                         to="accounts.account",
+                        verbose_name="debited account",
                     ),
                 ),
             ],
+            options={"verbose_name": "transfer", "verbose_name_plural": "transfers"},
         ),
         migrations.CreateModel(
             name="WithdrawalRequest",
@@ -472,11 +632,14 @@ class Migration(migrations.Migration):
                 (
                     "id",
                     models.UUIDField(
-                        default=kernel.ids.new_uuid, primary_key=True, serialize=False
+                        default=kernel.ids.new_uuid,
+                        primary_key=True,
+                        serialize=False,
+                        verbose_name="ID",
                     ),
                 ),
-                ("amount_micros", models.BigIntegerField()),
-                ("note", models.CharField(blank=True, max_length=200)),
+                ("amount_micros", models.BigIntegerField(verbose_name="amount, in micros")),
+                ("note", models.CharField(blank=True, max_length=200, verbose_name="note")),
                 (
                     "status",
                     models.CharField(
@@ -484,14 +647,21 @@ class Migration(migrations.Migration):
                             ("requested", "Requested"),
                             ("approved", "Approved"),
                             ("rejected", "Rejected"),
+                            ("cancelled", "Cancelled"),
                         ],
                         default="requested",
                         max_length=9,
+                        verbose_name="status",
                     ),
                 ),
-                ("requested_at", models.DateTimeField(default=django.utils.timezone.now)),
-                ("decided_at", models.DateTimeField(null=True)),
-                ("reason", models.CharField(blank=True, max_length=200)),
+                (
+                    "requested_at",
+                    models.DateTimeField(
+                        default=django.utils.timezone.now, verbose_name="requested at"
+                    ),
+                ),
+                ("decided_at", models.DateTimeField(null=True, verbose_name="decided at")),
+                ("reason", models.CharField(blank=True, max_length=200, verbose_name="reason")),
                 (
                     "account",
                     models.ForeignKey(
@@ -499,6 +669,7 @@ class Migration(migrations.Migration):
                         on_delete=django.db.models.deletion.PROTECT,
                         related_name="withdrawals",
                         to="accounts.account",
+                        verbose_name="account",
                     ),
                 ),
                 (
@@ -508,11 +679,14 @@ class Migration(migrations.Migration):
                         on_delete=django.db.models.deletion.PROTECT,
                         related_name="+",
                         to=settings.AUTH_USER_MODEL,
+                        verbose_name="decided by",
                     ),
                 ),
             ],
             options={
-                "permissions": [("decide_withdrawals", "Can approve and reject withdrawals")],
+                "verbose_name": "withdrawal request",
+                "verbose_name_plural": "withdrawal requests",
+                "permissions": [("decide_withdrawals", "approve and reject withdrawals")],
             },
         ),
         migrations.AddConstraint(

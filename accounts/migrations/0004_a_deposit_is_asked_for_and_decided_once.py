@@ -26,6 +26,7 @@ class Migration(migrations.Migration):
                 ],
                 default="requested",
                 max_length=9,
+                verbose_name="status",
             ),
         ),
         migrations.CreateModel(
@@ -34,11 +35,14 @@ class Migration(migrations.Migration):
                 (
                     "id",
                     models.UUIDField(
-                        default=kernel.ids.new_uuid, primary_key=True, serialize=False
+                        default=kernel.ids.new_uuid,
+                        primary_key=True,
+                        serialize=False,
+                        verbose_name="ID",
                     ),
                 ),
-                ("amount_micros", models.BigIntegerField()),
-                ("note", models.CharField(blank=True, max_length=200)),
+                ("amount_micros", models.BigIntegerField(verbose_name="amount, in micros")),
+                ("note", models.CharField(blank=True, max_length=200, verbose_name="note")),
                 (
                     "status",
                     models.CharField(
@@ -50,11 +54,17 @@ class Migration(migrations.Migration):
                         ],
                         default="requested",
                         max_length=9,
+                        verbose_name="status",
                     ),
                 ),
-                ("requested_at", models.DateTimeField(default=django.utils.timezone.now)),
-                ("decided_at", models.DateTimeField(null=True)),
-                ("reason", models.CharField(blank=True, max_length=200)),
+                (
+                    "requested_at",
+                    models.DateTimeField(
+                        default=django.utils.timezone.now, verbose_name="requested at"
+                    ),
+                ),
+                ("decided_at", models.DateTimeField(null=True, verbose_name="decided at")),
+                ("reason", models.CharField(blank=True, max_length=200, verbose_name="reason")),
                 (
                     "account",
                     models.ForeignKey(
@@ -62,6 +72,7 @@ class Migration(migrations.Migration):
                         on_delete=django.db.models.deletion.PROTECT,
                         related_name="deposits",
                         to="accounts.account",
+                        verbose_name="account",
                     ),
                 ),
                 (
@@ -71,13 +82,14 @@ class Migration(migrations.Migration):
                         on_delete=django.db.models.deletion.PROTECT,
                         related_name="+",
                         to=settings.AUTH_USER_MODEL,
+                        verbose_name="decided by",
                     ),
                 ),
             ],
             options={
-                "permissions": [
-                    ("decide_deposits", "Can approve and reject requests for deposits")
-                ],
+                "verbose_name": "deposit request",
+                "verbose_name_plural": "deposit requests",
+                "permissions": [("decide_deposits", "approve and reject requests for deposits")],
                 "indexes": [models.Index(fields=["account", "id"], name="deposits_of_an_account")],
                 "constraints": [
                     models.CheckConstraint(

@@ -12,20 +12,29 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="RetiredHandle",
             fields=[
-                ("digest", models.CharField(max_length=64, primary_key=True, serialize=False)),
+                (
+                    "digest",
+                    models.CharField(
+                        max_length=64, primary_key=True, serialize=False, verbose_name="digest"
+                    ),
+                ),
             ],
+            options={"verbose_name": "retired handle", "verbose_name_plural": "retired handles"},
         ),
         migrations.AddField(
             model_name="user",
             name="bio",
             field=models.CharField(
-                blank=True, help_text="A few words, plain text.", max_length=300
+                blank=True,
+                help_text="A few words, plain text.",
+                max_length=300,
+                verbose_name="about the user",
             ),
         ),
         migrations.AddField(
             model_name="user",
             name="deleted_at",
-            field=models.DateTimeField(blank=True, null=True),
+            field=models.DateTimeField(blank=True, null=True, verbose_name="deleted at"),
         ),
         migrations.AddConstraint(
             model_name="user",

@@ -10,11 +10,11 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name="loginsession",
             name="used_second_factor",
-            field=models.BooleanField(default=False),
+            field=models.BooleanField(default=False, verbose_name="with the second factor"),
         ),
         migrations.AddField(
             model_name="loginsession",
             name="refreshes",
-            field=models.PositiveIntegerField(default=0),
+            field=models.PositiveIntegerField(default=0, verbose_name="refreshes"),
         ),
     ]

@@ -25,17 +25,20 @@ class Migration(migrations.Migration):
             "currency_place",
             models.CharField(
                 choices=[
-                    ("before", "before the amount"),
-                    ("before_spaced", "before the amount, with a space"),
-                    ("after", "after the amount"),
-                    ("after_spaced", "after the amount, with a space"),
+                    ("before", "Before the amount: $5"),
+                    ("before_spaced", "Before the amount, with a space: $ 5"),
+                    ("after", "After the amount: 5$"),
+                    ("after_spaced", "After the amount, with a space: 5 $"),
                 ],
                 default="after_spaced",
                 max_length=13,
+                verbose_name="currency symbol's place",
             ),
         ),
         migrations.AlterField(
-            "policy", "currency_symbol", models.CharField(default="cr", max_length=8)
+            "policy",
+            "currency_symbol",
+            models.CharField(default="cr", max_length=8, verbose_name="currency's symbol"),
         ),
         migrations.RunPython(keep_what_was_chosen, return_to_the_old_default),
     ]

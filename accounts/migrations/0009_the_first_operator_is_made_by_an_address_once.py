@@ -12,8 +12,14 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="SetupKey",
             fields=[
-                ("digest", models.CharField(max_length=64, primary_key=True, serialize=False)),
-                ("expires_at", models.DateTimeField()),
+                (
+                    "digest",
+                    models.CharField(
+                        max_length=64, primary_key=True, serialize=False, verbose_name="digest"
+                    ),
+                ),
+                ("expires_at", models.DateTimeField(verbose_name="expires at")),
             ],
+            options={"verbose_name": "setup key", "verbose_name_plural": "setup keys"},
         ),
     ]

@@ -12,6 +12,6 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name="apikey",
             name="used_second_factor",
-            field=models.BooleanField(default=False),
+            field=models.BooleanField(default=False, verbose_name="with the second factor"),
         ),
     ]

@@ -3,7 +3,7 @@
 from accounts.models.account import Account, DepositRequest, Transfer, WithdrawalRequest
 from accounts.models.append_only import AppendOnly, AppendOnlyError
 from accounts.models.credentials import ApiKey, LoginSession, SetupKey
-from accounts.models.policy import InviteCode, Policy
+from accounts.models.policy import FeeType, InviteCode, Policy
 from accounts.models.records import AuditEvent, IdempotentRequest
 from accounts.models.user import RetiredHandle, User
 
@@ -14,6 +14,7 @@ __all__ = [
     "AppendOnlyError",
     "AuditEvent",
     "DepositRequest",
+    "FeeType",
     "IdempotentRequest",
     "InviteCode",
     "LoginSession",

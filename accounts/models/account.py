@@ -9,6 +9,8 @@ from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from accounts.models.append_only import AppendOnly
 from kernel.ids import new_uuid
@@ -18,13 +20,13 @@ ISSUED_MICROS_MAX = 4 * 10**18
 
 
 class AccountKind(models.TextChoices):
-    USER = "user"
-    SYSTEM = "system"
-    HOUSE = "house"
-    MAKER = "maker"
-    ESCROW = "escrow"
-    FEES = "fees"
-    ISSUER = "issuer"
+    USER = "user", pgettext_lazy("an account", "User")
+    SYSTEM = "system", pgettext_lazy("an account", "System")
+    HOUSE = "house", pgettext_lazy("an account", "House")
+    MAKER = "maker", pgettext_lazy("an account", "Maker")
+    ESCROW = "escrow", pgettext_lazy("an account", "Escrow")
+    FEES = "fees", pgettext_lazy("an account", "Fees")
+    ISSUER = "issuer", pgettext_lazy("an account", "Issuer")
 
 
 OWNED_KINDS = [AccountKind.USER, AccountKind.SYSTEM]
@@ -36,23 +38,26 @@ class Account(models.Model):
     owner = models.ForeignKey(
         settings.AUTH_USER_MODEL,
         models.PROTECT,
+        verbose_name=_("owner"),
         null=True,
         blank=True,
         related_name="accounts",
         db_index=False,  # the unique constraint on (owner, number) is the index
     )
-    number = models.PositiveSmallIntegerField(default=1)
-    kind = models.CharField(max_length=6, choices=AccountKind, default=AccountKind.USER)
-    currency = models.CharField(max_length=12, default=CURRENCY)
-    market_id = models.BigIntegerField(null=True, blank=True)
-    cash_micros = models.BigIntegerField(default=0)
-    held_micros = models.BigIntegerField(default=0)
-    withdrawing_micros = models.BigIntegerField(default=0)
-    created_at = models.DateTimeField(default=timezone.now)
-    closed_at = models.DateTimeField(null=True, blank=True)
+    number = models.PositiveSmallIntegerField(_("number"), default=1)
+    kind = models.CharField(_("kind"), max_length=6, choices=AccountKind, default=AccountKind.USER)
+    currency = models.CharField(_("currency"), max_length=12, default=CURRENCY)
+    market_id = models.BigIntegerField(_("number of the market"), null=True, blank=True)
+    cash_micros = models.BigIntegerField(_("cash, in micros"), default=0)
+    held_micros = models.BigIntegerField(_("held, in micros"), default=0)
+    withdrawing_micros = models.BigIntegerField(_("being withdrawn, in micros"), default=0)
+    created_at = models.DateTimeField(_("created at"), default=timezone.now)
+    closed_at = models.DateTimeField(_("closed at"), null=True, blank=True)
 
     class Meta:
-        permissions = [("deposit_credits", "Can deposit credits")]
+        verbose_name = _("account")
+        verbose_name_plural = _("accounts")
+        permissions = [("deposit_credits", _("book deposits"))]
         constraints = [
             models.CheckConstraint(
                 name="available_never_negative",
@@ -103,30 +108,40 @@ class Account(models.Model):
 
 
 class TransferKind(models.TextChoices):
-    GRANT = "grant"
-    DEPOSIT = "deposit"
-    WITHDRAWAL = "withdrawal"
-    TRADE = "trade"
-    FEE = "fee"
-    SETTLEMENT = "settlement"
-    VOID = "void"
-    FEE_REFUND = "fee_refund"
-    FEE_INCOME = "fee_income"
-    HOUSE_COVER = "house_cover"
+    GRANT = "grant", pgettext_lazy("a transfer", "Grant")
+    DEPOSIT = "deposit", pgettext_lazy("a transfer", "Deposit")
+    WITHDRAWAL = "withdrawal", pgettext_lazy("a transfer", "Withdrawal")
+    TRADE = "trade", pgettext_lazy("a transfer", "Trade")
+    FEE = "fee", pgettext_lazy("a transfer", "Fee")
+    SETTLEMENT = "settlement", pgettext_lazy("a transfer", "Settlement")
+    VOID = "void", pgettext_lazy("a transfer", "Void")
+    FEE_REFUND = "fee_refund", pgettext_lazy("a transfer", "Fee refund")
+    FEE_INCOME = "fee_income", pgettext_lazy("a transfer", "Fee income")
+    HOUSE_COVER = "house_cover", pgettext_lazy("a transfer", "House cover")
 
 
 class Transfer(AppendOnly):
-    id = models.UUIDField(primary_key=True, default=new_uuid)
+    id = models.UUIDField(_("ID"), primary_key=True, default=new_uuid)
     # Money leaves the debit account and arrives on the credit account.
-    debit_account = models.ForeignKey(Account, models.PROTECT, related_name="+", db_index=False)
-    credit_account = models.ForeignKey(Account, models.PROTECT, related_name="+", db_index=False)
-    amount_micros = models.BigIntegerField()
-    kind = models.CharField(max_length=12, choices=TransferKind)
-    reference = models.UUIDField(null=True)
-    market_id = models.BigIntegerField(null=True)
-    created_at = models.DateTimeField(default=timezone.now)
+    debit_account = models.ForeignKey(
+        Account, models.PROTECT, verbose_name=_("debited account"), related_name="+", db_index=False
+    )
+    credit_account = models.ForeignKey(
+        Account,
+        models.PROTECT,
+        verbose_name=_("credited account"),
+        related_name="+",
+        db_index=False,
+    )
+    amount_micros = models.BigIntegerField(_("amount, in micros"))
+    kind = models.CharField(_("kind"), max_length=12, choices=TransferKind)
+    reference = models.UUIDField(_("reference"), null=True)
+    market_id = models.BigIntegerField(_("number of the market"), null=True)
+    created_at = models.DateTimeField(_("created at"), default=timezone.now)
 
     class Meta:
+        verbose_name = _("transfer")
+        verbose_name_plural = _("transfers")
         indexes = [
             models.Index(name="transfers_out_of_an_account", fields=["debit_account", "id"]),
             models.Index(name="transfers_into_an_account", fields=["credit_account", "id"]),
@@ -146,25 +161,31 @@ class Transfer(AppendOnly):
 
 
 class RequestStatus(models.TextChoices):
-    REQUESTED = "requested"
-    APPROVED = "approved"
-    REJECTED = "rejected"
-    CANCELLED = "cancelled"
+    REQUESTED = "requested", pgettext_lazy("a request", "Requested")
+    APPROVED = "approved", pgettext_lazy("a request", "Approved")
+    REJECTED = "rejected", pgettext_lazy("a request", "Rejected")
+    CANCELLED = "cancelled", pgettext_lazy("a request", "Cancelled")
 
 
 class MoneyRequest(models.Model):
     """What its account's owner asked for and an operator decides, unless the owner cancels it."""
 
-    id = models.UUIDField(primary_key=True, default=new_uuid)
-    amount_micros = models.BigIntegerField()
-    note = models.CharField(max_length=200, blank=True)
-    status = models.CharField(max_length=9, choices=RequestStatus, default=RequestStatus.REQUESTED)
-    requested_at = models.DateTimeField(default=timezone.now)
-    decided_at = models.DateTimeField(null=True)
-    decided_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+"
+    id = models.UUIDField(_("ID"), primary_key=True, default=new_uuid)
+    amount_micros = models.BigIntegerField(_("amount, in micros"))
+    note = models.CharField(_("note"), max_length=200, blank=True)
+    status = models.CharField(
+        _("status"), max_length=9, choices=RequestStatus, default=RequestStatus.REQUESTED
     )
-    reason = models.CharField(max_length=200, blank=True)
+    requested_at = models.DateTimeField(_("requested at"), default=timezone.now)
+    decided_at = models.DateTimeField(_("decided at"), null=True)
+    decided_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        models.PROTECT,
+        verbose_name=_("decided by"),
+        null=True,
+        related_name="+",
+    )
+    reason = models.CharField(_("reason"), max_length=200, blank=True)
 
     class Meta:
         abstract = True
@@ -184,10 +205,18 @@ def _decided_says_who_and_when() -> Q:
 class WithdrawalRequest(MoneyRequest):
     """While it is `requested`, its amount is part of the account's `withdrawing_micros`."""
 
-    account = models.ForeignKey(Account, models.PROTECT, related_name="withdrawals", db_index=False)
+    account = models.ForeignKey(
+        Account,
+        models.PROTECT,
+        verbose_name=_("account"),
+        related_name="withdrawals",
+        db_index=False,
+    )
 
     class Meta:
-        permissions = [("decide_withdrawals", "Can approve and reject withdrawals")]
+        verbose_name = _("withdrawal request")
+        verbose_name_plural = _("withdrawal requests")
+        permissions = [("decide_withdrawals", _("approve and reject withdrawals"))]
         indexes = [
             models.Index(name="withdrawals_of_an_account", fields=["account", "id"]),
             models.Index(
@@ -213,10 +242,14 @@ class WithdrawalRequest(MoneyRequest):
 class DepositRequest(MoneyRequest):
     """Asks operators to book credits for what they get outside. No money moves until they do."""
 
-    account = models.ForeignKey(Account, models.PROTECT, related_name="deposits", db_index=False)
+    account = models.ForeignKey(
+        Account, models.PROTECT, verbose_name=_("account"), related_name="deposits", db_index=False
+    )
 
     class Meta:
-        permissions = [("decide_deposits", "Can approve and reject requests for deposits")]
+        verbose_name = _("deposit request")
+        verbose_name_plural = _("deposit requests")
+        permissions = [("decide_deposits", _("approve and reject requests for deposits"))]
         indexes = [
             models.Index(name="deposits_of_an_account", fields=["account", "id"]),
             models.Index(

@@ -6,6 +6,7 @@ Of a key only a keyed hash is stored. A log-in row makes a JWT revocable: every 
 from django.conf import settings
 from django.db import models
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from accounts.models.account import Account
 from kernel.ids import new_uuid
@@ -19,23 +20,26 @@ class ApiKeyQuerySet(models.QuerySet):
 
 
 class ApiKey(models.Model):
-    id = models.UUIDField(primary_key=True, default=new_uuid)
-    account = models.ForeignKey(Account, models.PROTECT, related_name="api_keys", db_index=False)
-    prefix = models.CharField(max_length=16, unique=True)
-    digest = models.CharField(max_length=64)
-    name = models.CharField(max_length=60)
-    scopes = models.JSONField(default=list)
+    id = models.UUIDField(_("ID"), primary_key=True, default=new_uuid)
+    account = models.ForeignKey(
+        Account, models.PROTECT, verbose_name=_("account"), related_name="api_keys", db_index=False
+    )
+    prefix = models.CharField(_("prefix"), max_length=16, unique=True)
+    digest = models.CharField(_("digest"), max_length=64)
+    name = models.CharField(_("name"), max_length=60)
+    scopes = models.JSONField(_("scopes"), default=list)
     # Of one that operates: whether ADMIN_REQUIRE_MFA was on, so that its maker had to use a factor.
-    used_second_factor = models.BooleanField(default=False)
-    created_at = models.DateTimeField(default=timezone.now)
-    expires_at = models.DateTimeField(null=True, blank=True)
-    last_used_at = models.DateTimeField(null=True, blank=True)
-    revoked_at = models.DateTimeField(null=True, blank=True)
+    used_second_factor = models.BooleanField(_("with the second factor"), default=False)
+    created_at = models.DateTimeField(_("created at"), default=timezone.now)
+    expires_at = models.DateTimeField(_("expires at"), null=True, blank=True)
+    last_used_at = models.DateTimeField(_("last used at"), null=True, blank=True)
+    revoked_at = models.DateTimeField(_("revoked at"), null=True, blank=True)
 
     objects = ApiKeyQuerySet.as_manager()
 
     class Meta:
-        verbose_name = "API key"
+        verbose_name = _("API key")
+        verbose_name_plural = _("API keys")
         indexes = [models.Index(name="keys_of_an_account", fields=["account", "id"])]
 
     def __str__(self) -> str:
@@ -43,20 +47,27 @@ class ApiKey(models.Model):
 
 
 class LoginSession(models.Model):
-    id = models.UUIDField(primary_key=True, default=new_uuid)
+    id = models.UUIDField(_("ID"), primary_key=True, default=new_uuid)
     user = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.PROTECT, related_name="login_sessions"
+        settings.AUTH_USER_MODEL,
+        models.PROTECT,
+        verbose_name=_("user"),
+        related_name="login_sessions",
     )
     # Changes with the password, so that a new password ends every log-in made with the old one.
-    password_stamp = models.CharField(max_length=64)
-    address = models.GenericIPAddressField(null=True)
-    user_agent = models.CharField(max_length=200, blank=True)
-    used_second_factor = models.BooleanField(default=False)
+    password_stamp = models.CharField(_("password stamp"), max_length=64)
+    address = models.GenericIPAddressField(_("IP address"), null=True)
+    user_agent = models.CharField(_("program"), max_length=200, blank=True)
+    used_second_factor = models.BooleanField(_("with the second factor"), default=False)
     # How often it was refreshed: of its refresh tokens, only the newest counts.
-    refreshes = models.PositiveIntegerField(default=0)
-    created_at = models.DateTimeField(default=timezone.now)
-    expires_at = models.DateTimeField()
-    revoked_at = models.DateTimeField(null=True)
+    refreshes = models.PositiveIntegerField(_("refreshes"), default=0)
+    created_at = models.DateTimeField(_("created at"), default=timezone.now)
+    expires_at = models.DateTimeField(_("expires at"))
+    revoked_at = models.DateTimeField(_("revoked at"), null=True)
+
+    class Meta:
+        verbose_name = _("API session")
+        verbose_name_plural = _("API sessions")
 
     def __str__(self) -> str:
         return f"log-in {self.id}"
@@ -65,8 +76,12 @@ class LoginSession(models.Model):
 class SetupKey(models.Model):
     """What the console shows so that somebody makes the first operator with it. Only a hash."""
 
-    digest = models.CharField(max_length=64, primary_key=True)
-    expires_at = models.DateTimeField()
+    digest = models.CharField(_("digest"), max_length=64, primary_key=True)
+    expires_at = models.DateTimeField(_("expires at"))
+
+    class Meta:
+        verbose_name = _("setup key")
+        verbose_name_plural = _("setup keys")
 
     def __str__(self) -> str:
         return f"setup key until {self.expires_at:%Y-%m-%d %H:%M}"

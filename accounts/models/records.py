@@ -4,6 +4,8 @@ from django.conf import settings
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import models
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from accounts.models.account import Account
 from accounts.models.append_only import AppendOnly
@@ -13,20 +15,27 @@ from kernel.ids import new_uuid
 class AuditEvent(AppendOnly):
     """Who did what to which subject, how it was before and after, and why."""
 
-    id = models.UUIDField(primary_key=True, default=new_uuid)
+    id = models.UUIDField(_("ID"), primary_key=True, default=new_uuid)
     actor = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+", db_index=False
+        settings.AUTH_USER_MODEL,
+        models.PROTECT,
+        verbose_name=_("actor"),
+        null=True,
+        related_name="+",
+        db_index=False,
     )
-    action = models.CharField(max_length=40)
-    subject_type = models.CharField(max_length=40)
-    subject_id = models.CharField(max_length=80)
-    before = models.JSONField(null=True, encoder=DjangoJSONEncoder)
-    after = models.JSONField(null=True, encoder=DjangoJSONEncoder)
-    reason = models.CharField(max_length=500, blank=True)
-    request_id = models.CharField(max_length=64, blank=True)
-    created_at = models.DateTimeField(default=timezone.now)
+    action = models.CharField(_("action"), max_length=40)
+    subject_type = models.CharField(_("kind of subject"), max_length=40)
+    subject_id = models.CharField(_("subject's ID"), max_length=80)
+    before = models.JSONField(_("before"), null=True, encoder=DjangoJSONEncoder)
+    after = models.JSONField(_("after"), null=True, encoder=DjangoJSONEncoder)
+    reason = models.CharField(_("reason"), max_length=500, blank=True)
+    request_id = models.CharField(_("request ID"), max_length=64, blank=True)
+    created_at = models.DateTimeField(_("created at"), default=timezone.now)
 
     class Meta:
+        verbose_name = _("audit event")
+        verbose_name_plural = _("audit events")
         indexes = [
             models.Index(name="audit_events_of_an_actor", fields=["actor", "id"]),
             models.Index(
@@ -47,15 +56,19 @@ class AuditEvent(AppendOnly):
 class IdempotentRequest(models.Model):
     """Written in the transaction of its effect and kept for ever, so a repeat has one effect."""
 
-    account = models.ForeignKey(Account, models.PROTECT, related_name="+", db_index=False)
-    key = models.CharField(max_length=64)
-    operation = models.CharField(max_length=40)
-    body_digest = models.CharField(max_length=64)
-    status = models.PositiveSmallIntegerField(default=0)
-    answer = models.JSONField(default=dict)
-    created_at = models.DateTimeField(default=timezone.now)
+    account = models.ForeignKey(
+        Account, models.PROTECT, verbose_name=_("account"), related_name="+", db_index=False
+    )
+    key = models.CharField(pgettext_lazy("of a request", "key"), max_length=64)
+    operation = models.CharField(_("operation"), max_length=40)
+    body_digest = models.CharField(_("digest of the body"), max_length=64)
+    status = models.PositiveSmallIntegerField(_("status"), default=0)
+    answer = models.JSONField(_("answer"), default=dict)
+    created_at = models.DateTimeField(_("created at"), default=timezone.now)
 
     class Meta:
+        verbose_name = _("idempotent request")
+        verbose_name_plural = _("idempotent requests")
         constraints = [
             models.UniqueConstraint(
                 name="an_account_uses_an_idempotency_key_once", fields=["account", "key"]

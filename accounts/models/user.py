@@ -8,7 +8,8 @@ from django.core.exceptions import ValidationError
 from django.db import models, transaction
 from django.db.models.functions import Lower
 from django.utils import timezone
-from django.utils.translation import gettext
+from django.utils.translation import gettext, pgettext_lazy
+from django.utils.translation import gettext_lazy as _
 
 from accounts.handles import DELETED_PREFIX, VALIDATORS
 from kernel.errors import RefusedError
@@ -43,34 +44,47 @@ class UserManager(BaseUserManager["User"]):
 
 
 class User(AbstractBaseUser, PermissionsMixin):
-    email = models.EmailField(unique=True)
+    email = models.EmailField(_("e-mail address"), unique=True)
     handle = models.CharField(
+        _("handle"),
         max_length=30,
         unique=True,
         validators=VALIDATORS,
-        help_text="Public name: 3 to 30 lower-case letters, digits or underscores.",
+        help_text=_("Public name: 3 to 30 lower-case letters, digits or underscores."),
     )
-    display_name = models.CharField(max_length=60, blank=True)
-    bio = models.CharField(max_length=300, blank=True, help_text="A few words, plain text.")
-    is_active = models.BooleanField(default=True)
+    display_name = models.CharField(_("display name"), max_length=60, blank=True)
+    bio = models.CharField(
+        _("about the user"), max_length=300, blank=True, help_text=_("A few words, plain text.")
+    )
+    is_active = models.BooleanField(pgettext_lazy("a user", "active"), default=True)
     is_staff = models.BooleanField(
-        "operator",
+        _("operator"),
         default=False,
-        help_text="May use the admin and, by permission, operators' calls.",
+        help_text=_("May use the admin and, by permission, operators' calls."),
     )
+    is_superuser = models.BooleanField(
+        _("every right"),
+        default=False,
+        help_text=_("May do everything, whatever the roles and permissions below."),
+    )
+    last_login = models.DateTimeField(_("last log-in"), null=True, blank=True)
     public_profile = models.BooleanField(
-        default=True, help_text="Others may look at the profile and the track record."
+        _("public profile"),
+        default=True,
+        help_text=_("Others may look at the profile and the track record."),
     )
-    on_leaderboards = models.BooleanField(default=True, help_text="Is named on leaderboards.")
+    on_leaderboards = models.BooleanField(
+        _("on leaderboards"), default=True, help_text=_("Is named on leaderboards.")
+    )
     shares_positions = models.BooleanField(
-        default=False, help_text="The profile shows what is held now."
+        _("shares positions"), default=False, help_text=_("The profile shows what is held now.")
     )
-    suspended_at = models.DateTimeField(null=True, blank=True)
-    deleted_at = models.DateTimeField(null=True, blank=True)
+    suspended_at = models.DateTimeField(_("suspended at"), null=True, blank=True)
+    deleted_at = models.DateTimeField(_("deleted at"), null=True, blank=True)
     # No column: whether the credential behind this request carries the rights of an operator.
     # Those who let people in set it (`accounts.second_factor`); inside, nothing is asked for.
     may_operate = True
-    created_at = models.DateTimeField(default=timezone.now)
+    created_at = models.DateTimeField(_("created at"), default=timezone.now)
 
     objects = UserManager()
 
@@ -79,8 +93,10 @@ class User(AbstractBaseUser, PermissionsMixin):
     REQUIRED_FIELDS = ["handle"]
 
     class Meta:
+        verbose_name = _("user")
+        verbose_name_plural = _("users")
         permissions = [
-            ("suspend_users", "Can suspend and reinstate users and close accounts"),
+            ("suspend_users", _("suspend and reinstate users and close accounts")),
         ]
         constraints = [
             models.CheckConstraint(
@@ -121,7 +137,11 @@ class User(AbstractBaseUser, PermissionsMixin):
 class RetiredHandle(models.Model):
     """That a deleted user had some handle, as a keyed hash: nobody else may pass for them."""
 
-    digest = models.CharField(max_length=64, primary_key=True)
+    digest = models.CharField(_("digest"), max_length=64, primary_key=True)
+
+    class Meta:
+        verbose_name = _("retired handle")
+        verbose_name_plural = _("retired handles")
 
     def __str__(self) -> str:
         return self.digest

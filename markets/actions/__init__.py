@@ -54,7 +54,7 @@ from markets.actions.groups import (
     do_withdraw_invitation,
     find_invitation,
 )
-from markets.actions.importing import NewMarket, do_import_markets
+from markets.actions.importing import do_import_markets
 from markets.actions.rules import (
     DESCRIPTIVE_FIELDS,
     TAGS_MAX,

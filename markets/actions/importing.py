@@ -14,13 +14,13 @@ from markets.actions.rules import OutcomePair
 from markets.models import Market
 
 
-class NewMarket(NamedTuple):
+class ImportedMarket(NamedTuple):
     fields: Mapping[str, Any]
     outcomes: Sequence[OutcomePair] | None
 
 
 def do_import_markets(
-    rows: Sequence[NewMarket], *, by: User, all_or_none: bool, propose: bool
+    rows: Sequence[ImportedMarket], *, by: User, all_or_none: bool, propose: bool
 ) -> list[Market | RefusedError]:
     """Create each row's market; return it, or why not, in the order of the rows.
 
@@ -44,7 +44,7 @@ class _Undone(Exception):  # noqa: N818 - rolls a transaction back
     pass
 
 
-def _create(row: NewMarket, *, by: User, propose: bool) -> Market | RefusedError:
+def _create(row: ImportedMarket, *, by: User, propose: bool) -> Market | RefusedError:
     try:
         with transaction.atomic():
             market = do_create_market(

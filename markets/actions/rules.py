@@ -7,7 +7,7 @@ from typing import Any
 
 from django.utils import timezone
 
-from accounts.models import User
+from accounts.models import FeeType, User
 from accounts.models.policy import FEE_RATE_PPM_MAX
 from accounts.second_factor import no_right
 from kernel.errors import RefusedError
@@ -143,7 +143,7 @@ def _check_fees(market: Market) -> None:
     for name in ("fee_maker_rate", "fee_taker_rate"):
         if not 0 <= getattr(market, name) <= FEE_RATE_PPM_MAX:
             raise RefusedError("bad_fee_rate", name)
-        if market.fee_kind == Market.FeeKind.NONE and getattr(market, name):
+        if market.fee_kind == FeeType.NONE and getattr(market, name):
             raise RefusedError("fee_rate_without_kind", name)
     if market.fee_unit_micros not in FEE_UNITS_MICROS:
         raise RefusedError("bad_fee_unit", "fee_unit")

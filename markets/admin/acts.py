@@ -35,7 +35,7 @@ def describe_proposal(markets: Sequence[Market]) -> Iterable[tuple[Any, Any]]:
     yield _("Resolution source"), market.resolution_source
 
 
-class ApproveAction(DecideProposalAction):
+class ApproveMarketAction(DecideProposalAction):
     title = _("Approve")
     done = _("The market is approved.")
     explanation = _(
@@ -47,7 +47,7 @@ class ApproveAction(DecideProposalAction):
         do_approve_market(row, by=by, reason=reason)
 
 
-class RejectAction(DecideProposalAction):
+class RejectMarketAction(DecideProposalAction):
     title = _("Reject")
     done = _("The market is rejected.")
     explanation = _(
@@ -84,8 +84,8 @@ class UnfeatureAction(FeatureAction):
 
 
 ACTS = {
-    "approve": ApproveAction,
-    "reject": RejectAction,
+    "approve": ApproveMarketAction,
+    "reject": RejectMarketAction,
     "feature": FeatureAction,
     "unfeature": UnfeatureAction,
 }

@@ -11,7 +11,7 @@ from accounts.admin_actions import AdminAction
 from accounts.admin_base import Link, RecordAdmin, find_url
 from accounts.models import User
 from markets.actions import do_hide_comment, do_show_comment
-from markets.admin.history import MarketRecordAdmin
+from markets.admin.history import MarketHistoryAdmin
 from markets.models import Comment, CommentReport
 from markets.models.comment import REASON_LENGTH_MAX
 
@@ -56,7 +56,7 @@ class ShowAction(ModerateAction):
 
 
 @admin.register(Comment)
-class CommentAdmin(MarketRecordAdmin):
+class CommentAdmin(MarketHistoryAdmin):
     list_display = ["excerpt", "author", "market", "created_at", "state"]
     list_select_related = ["author", "market"]
     acts = {"hide": HideAction, "show": ShowAction}

@@ -37,7 +37,7 @@ class SwitchAction(AdminAction):
         do_edit_exchange(row, by=by, reason=reason)
 
 
-class HaltAction(SwitchAction):
+class HaltExchangeAction(SwitchAction):
     title = _("Halt all trading")
     done = _("All trading is halted.")
     explanation = _("No market accepts orders from now on. Cancelling stays possible.")
@@ -45,7 +45,7 @@ class HaltAction(SwitchAction):
     switch, to = "trading_halted", True
 
 
-class ResumeAction(SwitchAction):
+class ResumeExchangeAction(SwitchAction):
     title = _("Resume trading")
     done = _("Trading is resumed.")
     explanation = _("Open markets accept orders again.")
@@ -97,8 +97,8 @@ class AnnounceAction(AdminAction):
 class ExchangeAdmin(ReadOnlyAdmin):
     acts = {
         "announce": AnnounceAction,
-        "halt": HaltAction,
-        "resume": ResumeAction,
+        "halt": HaltExchangeAction,
+        "resume": ResumeExchangeAction,
         "start-maintenance": StartMaintenanceAction,
         "end-maintenance": EndMaintenanceAction,
     }

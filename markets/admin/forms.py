@@ -10,7 +10,7 @@ from unfold.widgets import UnfoldAdminSelectWidget
 from accounts.admin_fields import (
     FEE_RATE_HELP,
     FeeRateField,
-    QuantityField,
+    QuantityFormField,
     SecondsField,
     UserField,
 )
@@ -45,7 +45,7 @@ show_price = lazy(price, str)
 FEE_UNITS = [(1, _("a millionth")), (10_000, _("a hundredth"))]
 
 
-class MarketForm(forms.ModelForm):
+class MarketAdminForm(forms.ModelForm):
     user: User  # set on the class that is made for each request
 
     resolver = UserField(
@@ -64,7 +64,7 @@ class MarketForm(forms.ModelForm):
         widget=UnfoldAdminSelectWidget,
         help_text=_("The smallest step between prices."),
     )
-    lot_step_lots = QuantityField(
+    lot_step_lots = QuantityFormField(
         label=_("Lot step"),
         units_max=LOT_STEP_LOTS_MAX,
         help_text=_("Orders are for multiples of so many contracts."),
@@ -77,7 +77,7 @@ class MarketForm(forms.ModelForm):
         choices=FEE_UNITS,
         widget=UnfoldAdminSelectWidget,
     )
-    position_limit_lots = QuantityField(
+    position_limit_lots = QuantityFormField(
         label=_("Position limit"),
         required=False,
         units_max=POSITION_LIMIT_LOTS_MAX,

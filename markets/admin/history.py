@@ -19,7 +19,7 @@ def show_from_status(row: StatusChange) -> str:
     return str(names.get(row.from_status, NOTHING))
 
 
-class MarketRecordAdmin(HexRecordAdmin):
+class MarketHistoryAdmin(HexRecordAdmin):
     """Rows of one market each, found by its address too. `market_key` leads to the market."""
 
     account_keys = ()
@@ -34,7 +34,7 @@ class MarketRecordAdmin(HexRecordAdmin):
 
 
 @admin.register(StatusChange)
-class StatusChangeAdmin(MarketRecordAdmin):
+class StatusChangeAdmin(MarketHistoryAdmin):
     list_display = [
         "created_at", link_to("market", _("market")), show_from_status, "to_status", "by", "reason",
     ]  # fmt: skip

@@ -18,7 +18,7 @@ from unfold.widgets import UnfoldAdminFileFieldWidget, UnfoldAdminRadioSelectWid
 
 from accounts.admin_base import ModelAdmin, get_operator
 from kernel.errors import RefusedError, describe
-from markets.actions import NewMarket, do_import_markets
+from markets.actions.importing import ImportedMarket, do_import_markets
 from markets.csv_import import (
     BYTES_MAX,
     COLUMNS,
@@ -100,7 +100,7 @@ def _create(admin: ModelAdmin, request: HttpRequest) -> HttpResponse:
         choice.add_error(None, _("Nothing was created: correct the rows below, then upload again."))
         return _show_page(admin, request, choice=choice, rows=rows, status=REFUSED)
     done = do_import_markets(
-        [NewMarket(row.fields, row.outcomes) for row in good],
+        [ImportedMarket(row.fields, row.outcomes) for row in good],
         by=by,
         all_or_none=all_or_none,
         propose=choice.cleaned_data["status"] == "proposed",

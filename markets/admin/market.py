@@ -40,7 +40,7 @@ from markets.admin.forms import (
     FIXED_AT_CREATION,
     TERMS,
     TIMES,
-    MarketForm,
+    MarketAdminForm,
     OutcomeForm,
     OutcomeFormSet,
 )
@@ -129,7 +129,7 @@ class DueFilter(KnownValuesFilter):
 
 @admin.register(Market)
 class MarketAdmin(ModelAdmin):
-    form = MarketForm
+    form = MarketAdminForm
     acts = ACTS
     inlines = [OutcomeInline, StatusChangeInline]
     list_display = ["title", "slug", "kind", "show_status", "visibility", "creator", "close_at"]
@@ -201,10 +201,10 @@ class MarketAdmin(ModelAdmin):
         if obj is None:
             return []
         if not self.has_change_permission(request, obj):
-            return list(MarketForm.Meta.fields)
+            return list(MarketAdminForm.Meta.fields)
         if obj.status in HIDDEN_STATUSES:
             return FIXED_AT_CREATION
-        fixed = [name for name in MarketForm.Meta.fields if name not in DESCRIPTIVE_FIELDS]
+        fixed = [name for name in MarketAdminForm.Meta.fields if name not in DESCRIPTIVE_FIELDS]
         return fixed if may_resolve_markets(_user(request)) else [*fixed, "resolver"]
 
     def get_form(

@@ -7,12 +7,12 @@ from django.contrib import admin
 from django.utils.translation import gettext_lazy as _
 
 from accounts.admin_base import Link, find_url, link_to, link_to_list, show_amount
-from markets.admin.history import MarketRecordAdmin
+from markets.admin.history import MarketHistoryAdmin
 from markets.models import Dispute, Resolution
 
 
 @admin.register(Resolution)
-class ResolutionAdmin(MarketRecordAdmin):
+class ResolutionAdmin(MarketHistoryAdmin):
     list_display = [
         "proposed_at",
         link_to("market", _("market")),
@@ -45,7 +45,7 @@ class ResolutionAdmin(MarketRecordAdmin):
 
 
 @admin.register(Dispute)
-class DisputeAdmin(MarketRecordAdmin):
+class DisputeAdmin(MarketHistoryAdmin):
     list_display = [
         "raised_at",
         link_to("resolution", _("result")),

@@ -7,7 +7,7 @@ from rest_framework import serializers
 from rest_framework.fields import empty
 
 from accounts.api.schemas import ChoiceField
-from accounts.models import User
+from accounts.models import FeeType, User
 from markets.actions import TAGS_MAX
 from markets.models import Category, Event, Group, Market, Tag
 from markets.queries import ORDERS, find_resolution, list_reachable
@@ -85,7 +85,7 @@ class MarketEdit(StrictSerializer):
     dispute_seconds = IntegerField(required=False)
     tick = PriceField(source="tick_pips", required=False)
     lot_step = QuantityField(source="lot_step_lots", required=False)
-    fee_kind = ChoiceField(choices=Market.FeeKind.choices, required=False)
+    fee_kind = ChoiceField(choices=FeeType.choices, required=False)
     fee_maker_rate = AmountField(required=False)
     fee_taker_rate = AmountField(required=False)
     fee_unit = AmountField(source="fee_unit_micros", required=False)

@@ -25,14 +25,17 @@ class Migration(migrations.Migration):
                         auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
                     ),
                 ),
-                ("slug", models.SlugField(max_length=60, unique=True)),
-                ("name", models.CharField(max_length=80, unique=True)),
+                ("slug", models.SlugField(max_length=60, unique=True, verbose_name="address")),
+                ("name", models.CharField(max_length=80, unique=True, verbose_name="name")),
                 (
                     "position",
-                    models.PositiveSmallIntegerField(default=0, help_text="Order of the shelves."),
+                    models.PositiveSmallIntegerField(
+                        default=0, help_text="Order of the shelves.", verbose_name="position"
+                    ),
                 ),
             ],
             options={
+                "verbose_name": "category",
                 "verbose_name_plural": "categories",
                 "ordering": ("position", "name"),
             },
@@ -46,10 +49,12 @@ class Migration(migrations.Migration):
                         auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
                     ),
                 ),
-                ("slug", models.SlugField(max_length=60, unique=True)),
-                ("name", models.CharField(max_length=80, unique=True)),
+                ("slug", models.SlugField(max_length=60, unique=True, verbose_name="address")),
+                ("name", models.CharField(max_length=80, unique=True, verbose_name="name")),
             ],
             options={
+                "verbose_name": "group",
+                "verbose_name_plural": "groups",
                 "ordering": ("name",),
             },
         ),
@@ -68,16 +73,24 @@ class Migration(migrations.Migration):
                         choices=[("binary", "Binary"), ("categorical", "Categorical")],
                         default="binary",
                         max_length=12,
+                        verbose_name="kind",
                     ),
                 ),
-                ("slug", models.SlugField(max_length=80, unique=True)),
-                ("title", models.CharField(max_length=200)),
-                ("description", models.TextField(blank=True)),
+                ("slug", models.SlugField(max_length=80, unique=True, verbose_name="address")),
+                ("title", models.CharField(max_length=200, verbose_name="title")),
+                ("description", models.TextField(blank=True, verbose_name="description")),
                 (
                     "rules",
-                    models.TextField(blank=True, help_text="What decides each outcome, in full."),
+                    models.TextField(
+                        blank=True,
+                        help_text="What decides each outcome, in full.",
+                        verbose_name="rules",
+                    ),
                 ),
-                ("resolution_source", models.CharField(blank=True, max_length=500)),
+                (
+                    "resolution_source",
+                    models.CharField(blank=True, max_length=500, verbose_name="resolution source"),
+                ),
                 (
                     "visibility",
                     models.CharField(
@@ -88,6 +101,7 @@ class Migration(migrations.Migration):
                         ],
                         default="public",
                         max_length=10,
+                        verbose_name="visibility",
                     ),
                 ),
                 (
@@ -106,32 +120,64 @@ class Migration(migrations.Migration):
                         default="draft",
                         editable=False,
                         max_length=10,
+                        verbose_name="status",
                     ),
                 ),
-                ("approved_at", models.DateTimeField(blank=True, editable=False, null=True)),
+                (
+                    "approved_at",
+                    models.DateTimeField(
+                        blank=True, editable=False, null=True, verbose_name="approved at"
+                    ),
+                ),
                 (
                     "open_at",
                     models.DateTimeField(
                         blank=True,
                         help_text="Opens by itself then; empty: opened by hand.",
                         null=True,
+                        verbose_name="opens at",
                     ),
                 ),
                 (
                     "close_at",
-                    models.DateTimeField(help_text="No order is accepted from this moment on."),
+                    models.DateTimeField(
+                        help_text="No order is accepted from this moment on.",
+                        verbose_name="closes at",
+                    ),
                 ),
-                ("expected_settle_at", models.DateTimeField(blank=True, null=True)),
-                ("settled_at", models.DateTimeField(blank=True, editable=False, null=True)),
-                ("dispute_seconds", models.PositiveIntegerField(default=0)),
-                ("tick_pips", models.PositiveSmallIntegerField(default=100)),
-                ("lot_step_lots", models.PositiveIntegerField(default=100)),
+                (
+                    "expected_settle_at",
+                    models.DateTimeField(
+                        blank=True, null=True, verbose_name="expected to settle at"
+                    ),
+                ),
+                (
+                    "settled_at",
+                    models.DateTimeField(
+                        blank=True, editable=False, null=True, verbose_name="settled at"
+                    ),
+                ),
+                (
+                    "dispute_seconds",
+                    models.PositiveIntegerField(
+                        default=0, verbose_name="dispute window, in seconds"
+                    ),
+                ),
+                (
+                    "tick_pips",
+                    models.PositiveSmallIntegerField(default=100, verbose_name="tick, in pips"),
+                ),
+                (
+                    "lot_step_lots",
+                    models.PositiveIntegerField(default=100, verbose_name="lot step, in lots"),
+                ),
                 (
                     "fee_kind",
                     models.CharField(
                         choices=[("none", "None"), ("flat", "Flat"), ("quadratic", "Quadratic")],
                         default="none",
                         max_length=10,
+                        verbose_name="fees",
                     ),
                 ),
                 (
@@ -139,39 +185,71 @@ class Migration(migrations.Migration):
                     models.PositiveIntegerField(
                         default=0,
                         help_text="Quadratic: ppm of a credit (0.07 = 70,000). Flat: micros a contract.",
+                        verbose_name="maker's rate",
                     ),
                 ),
                 (
                     "fee_taker_rate",
-                    models.PositiveIntegerField(default=0, help_text="As the maker's rate."),
+                    models.PositiveIntegerField(
+                        default=0, help_text="As the maker's rate.", verbose_name="taker's rate"
+                    ),
                 ),
                 (
                     "fee_unit_micros",
                     models.PositiveSmallIntegerField(
                         default=1,
                         help_text="Fees are rounded up to it: 1 (a micro) or 10,000 (a cent).",
+                        verbose_name="fees are rounded up to, in micros",
                     ),
                 ),
-                ("position_limit_lots", models.PositiveBigIntegerField(blank=True, null=True)),
+                (
+                    "position_limit_lots",
+                    models.PositiveBigIntegerField(
+                        blank=True, null=True, verbose_name="position limit, in lots"
+                    ),
+                ),
                 (
                     "strict_refund",
                     models.BooleanField(
                         default=False,
                         help_text="Gains stay in the market until it is final; a void costs no one.",
+                        verbose_name="strict refund",
                     ),
                 ),
-                ("currency", models.CharField(default="CREDIT", max_length=12)),
-                ("featured", models.BooleanField(default=False)),
-                ("shard", models.PositiveSmallIntegerField(default=0, editable=False)),
-                ("escrow_account_id", models.BigIntegerField(editable=False, null=True)),
-                ("fees_account_id", models.BigIntegerField(editable=False, null=True)),
+                (
+                    "currency",
+                    models.CharField(default="CREDIT", max_length=12, verbose_name="currency"),
+                ),
+                ("featured", models.BooleanField(default=False, verbose_name="featured")),
+                (
+                    "shard",
+                    models.PositiveSmallIntegerField(
+                        default=0, editable=False, verbose_name="shard"
+                    ),
+                ),
+                (
+                    "escrow_account_id",
+                    models.BigIntegerField(
+                        editable=False, null=True, verbose_name="number of the escrow account"
+                    ),
+                ),
+                (
+                    "fees_account_id",
+                    models.BigIntegerField(
+                        editable=False, null=True, verbose_name="number of the fees account"
+                    ),
+                ),
                 (
                     "created_at",
-                    models.DateTimeField(default=django.utils.timezone.now, editable=False),
+                    models.DateTimeField(
+                        default=django.utils.timezone.now, editable=False, verbose_name="created at"
+                    ),
                 ),
                 (
                     "updated_at",
-                    models.DateTimeField(default=django.utils.timezone.now, editable=False),
+                    models.DateTimeField(
+                        default=django.utils.timezone.now, editable=False, verbose_name="updated at"
+                    ),
                 ),
                 (
                     "approved_by",
@@ -183,6 +261,7 @@ class Migration(migrations.Migration):
                         on_delete=django.db.models.deletion.PROTECT,
                         related_name="+",
                         to=settings.AUTH_USER_MODEL,
+                        verbose_name="approved by",
                     ),
                 ),
                 (
@@ -193,6 +272,7 @@ class Migration(migrations.Migration):
                         on_delete=django.db.models.deletion.SET_NULL,
                         related_name="markets",
                         to="markets.category",
+                        verbose_name="category",
                     ),
                 ),
                 (
@@ -201,16 +281,16 @@ class Migration(migrations.Migration):
                         on_delete=django.db.models.deletion.PROTECT,
                         related_name="created_markets",
                         to=settings.AUTH_USER_MODEL,
+                        verbose_name="creator",
                     ),
                 ),
             ],
             options={
+                "verbose_name": "market",
+                "verbose_name_plural": "markets",
                 "permissions": (
-                    (
-                        "manage_markets",
-                        "Can create, edit, approve, open, halt and close any market",
-                    ),
-                    ("resolve_markets", "Can resolve and void any market"),
+                    ("manage_markets", "create, edit, approve, open, halt and close any market"),
+                    ("resolve_markets", "resolve and void any market"),
                 ),
             },
         ),
@@ -223,10 +303,12 @@ class Migration(migrations.Migration):
                         auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
                     ),
                 ),
-                ("slug", models.SlugField(max_length=60, unique=True)),
-                ("name", models.CharField(max_length=80, unique=True)),
+                ("slug", models.SlugField(max_length=60, unique=True, verbose_name="address")),
+                ("name", models.CharField(max_length=80, unique=True, verbose_name="name")),
             ],
             options={
+                "verbose_name": "tag",
+                "verbose_name_plural": "tags",
                 "ordering": ("name",),
             },
         ),
@@ -239,9 +321,9 @@ class Migration(migrations.Migration):
                         auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
                     ),
                 ),
-                ("slug", models.SlugField(max_length=80, unique=True)),
-                ("title", models.CharField(max_length=200)),
-                ("description", models.TextField(blank=True)),
+                ("slug", models.SlugField(max_length=80, unique=True, verbose_name="address")),
+                ("title", models.CharField(max_length=200, verbose_name="title")),
+                ("description", models.TextField(blank=True, verbose_name="description")),
                 (
                     "category",
                     models.ForeignKey(
@@ -249,10 +331,13 @@ class Migration(migrations.Migration):
                         null=True,
                         on_delete=django.db.models.deletion.SET_NULL,
                         to="markets.category",
+                        verbose_name="category",
                     ),
                 ),
             ],
             options={
+                "verbose_name": "event",
+                "verbose_name_plural": "events",
                 "ordering": ("title", "id"),
             },
         ),
@@ -270,25 +355,32 @@ class Migration(migrations.Migration):
                     models.BooleanField(
                         default=False,
                         help_text="No market takes orders; cancelling stays possible.",
+                        verbose_name="trading halted",
                     ),
                 ),
                 (
                     "maintenance",
                     models.BooleanField(
-                        default=False, help_text="Read-only: every write is refused."
+                        default=False,
+                        help_text="Read-only: every write is refused.",
+                        verbose_name="maintenance",
                     ),
                 ),
-                ("announcement", models.CharField(blank=True, max_length=500)),
+                (
+                    "announcement",
+                    models.CharField(blank=True, max_length=500, verbose_name="announcement"),
+                ),
                 (
                     "updated_at",
-                    models.DateTimeField(default=django.utils.timezone.now, editable=False),
+                    models.DateTimeField(
+                        default=django.utils.timezone.now, editable=False, verbose_name="updated at"
+                    ),
                 ),
             ],
             options={
+                "verbose_name": "exchange",
                 "verbose_name_plural": "exchange",
-                "permissions": (
-                    ("run_exchange", "Can halt the exchange and put it into maintenance"),
-                ),
+                "permissions": (("run_exchange", "halt the exchange and put it into maintenance"),),
                 "constraints": [
                     models.CheckConstraint(
                         condition=models.Q(("pk", 1)), name="there_is_one_exchange"
@@ -307,7 +399,9 @@ class Migration(migrations.Migration):
                 ),
                 (
                     "created_at",
-                    models.DateTimeField(default=django.utils.timezone.now, editable=False),
+                    models.DateTimeField(
+                        default=django.utils.timezone.now, editable=False, verbose_name="created at"
+                    ),
                 ),
                 (
                     "group",
@@ -315,6 +409,7 @@ class Migration(migrations.Migration):
                         on_delete=django.db.models.deletion.CASCADE,
                         related_name="memberships",
                         to="markets.group",
+                        verbose_name="group",
                     ),
                 ),
                 (
@@ -323,9 +418,11 @@ class Migration(migrations.Migration):
                         on_delete=django.db.models.deletion.CASCADE,
                         related_name="+",
                         to=settings.AUTH_USER_MODEL,
+                        verbose_name="user",
                     ),
                 ),
             ],
+            options={"verbose_name": "group member", "verbose_name_plural": "group members"},
         ),
         migrations.AddField(
             model_name="group",
@@ -334,6 +431,7 @@ class Migration(migrations.Migration):
                 related_name="market_groups",
                 through="markets.GroupMember",
                 to=settings.AUTH_USER_MODEL,
+                verbose_name="members",
             ),
         ),
         migrations.CreateModel(
@@ -347,14 +445,27 @@ class Migration(migrations.Migration):
                         related_name="stats",
                         serialize=False,
                         to="markets.market",
+                        verbose_name="market",
                     ),
                 ),
-                ("volume_lots", models.PositiveBigIntegerField(default=0)),
-                ("volume_24h_lots", models.PositiveBigIntegerField(default=0)),
-                ("last_price_pips", models.PositiveSmallIntegerField(null=True)),
-                ("traders", models.PositiveIntegerField(default=0)),
+                (
+                    "volume_lots",
+                    models.PositiveBigIntegerField(default=0, verbose_name="volume, in lots"),
+                ),
+                (
+                    "volume_24h_lots",
+                    models.PositiveBigIntegerField(
+                        default=0, verbose_name="volume of 24 hours, in lots"
+                    ),
+                ),
+                (
+                    "last_price_pips",
+                    models.PositiveSmallIntegerField(null=True, verbose_name="last price, in pips"),
+                ),
+                ("traders", models.PositiveIntegerField(default=0, verbose_name="traders")),
             ],
             options={
+                "verbose_name": "market statistics",
                 "verbose_name_plural": "market statistics",
             },
         ),
@@ -367,6 +478,7 @@ class Migration(migrations.Migration):
                 on_delete=django.db.models.deletion.SET_NULL,
                 related_name="markets",
                 to="markets.event",
+                verbose_name="event",
             ),
         ),
         migrations.AddField(
@@ -378,6 +490,7 @@ class Migration(migrations.Migration):
                 on_delete=django.db.models.deletion.PROTECT,
                 related_name="markets",
                 to="markets.group",
+                verbose_name="group",
             ),
         ),
         migrations.AddField(
@@ -390,6 +503,7 @@ class Migration(migrations.Migration):
                 on_delete=django.db.models.deletion.PROTECT,
                 related_name="markets_to_resolve",
                 to=settings.AUTH_USER_MODEL,
+                verbose_name="resolver",
             ),
         ),
         migrations.CreateModel(
@@ -401,9 +515,9 @@ class Migration(migrations.Migration):
                         auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
                     ),
                 ),
-                ("index", models.PositiveSmallIntegerField()),
-                ("code", models.CharField(max_length=32)),
-                ("name", models.CharField(max_length=120)),
+                ("index", models.PositiveSmallIntegerField(verbose_name="place")),
+                ("code", models.CharField(max_length=32, verbose_name="code")),
+                ("name", models.CharField(max_length=120, verbose_name="name")),
                 (
                     "payout_pips",
                     models.PositiveSmallIntegerField(
@@ -411,6 +525,7 @@ class Migration(migrations.Migration):
                         editable=False,
                         help_text="What one contract was paid.",
                         null=True,
+                        verbose_name="payout, in pips",
                     ),
                 ),
                 (
@@ -419,10 +534,13 @@ class Migration(migrations.Migration):
                         on_delete=django.db.models.deletion.CASCADE,
                         related_name="outcomes",
                         to="markets.market",
+                        verbose_name="market",
                     ),
                 ),
             ],
             options={
+                "verbose_name": "outcome",
+                "verbose_name_plural": "outcomes",
                 "ordering": ("index",),
             },
         ),
@@ -432,30 +550,59 @@ class Migration(migrations.Migration):
                 (
                     "id",
                     models.UUIDField(
-                        default=kernel.ids.new_uuid, primary_key=True, serialize=False
+                        default=kernel.ids.new_uuid,
+                        primary_key=True,
+                        serialize=False,
+                        verbose_name="ID",
                     ),
                 ),
-                ("payout_pips", models.JSONField(blank=True, null=True)),
-                ("evidence_text", models.TextField(blank=True)),
-                ("evidence_url", models.URLField(blank=True, max_length=500)),
-                ("proposed_at", models.DateTimeField(default=django.utils.timezone.now)),
+                (
+                    "payout_pips",
+                    models.JSONField(blank=True, null=True, verbose_name="payout, in pips"),
+                ),
+                ("evidence_text", models.TextField(blank=True, verbose_name="evidence")),
+                (
+                    "evidence_url",
+                    models.URLField(
+                        blank=True, max_length=500, verbose_name="address of the evidence"
+                    ),
+                ),
+                (
+                    "proposed_at",
+                    models.DateTimeField(
+                        default=django.utils.timezone.now, verbose_name="proposed at"
+                    ),
+                ),
                 (
                     "final_at",
                     models.DateTimeField(
-                        help_text="End of the dispute window; it is paid from then on."
+                        help_text="End of the dispute window; it is paid from then on.",
+                        verbose_name="final at",
                     ),
                 ),
-                ("approved_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "approved_at",
+                    models.DateTimeField(blank=True, null=True, verbose_name="approved at"),
+                ),
                 (
                     "house_cover_micros",
                     models.PositiveBigIntegerField(
                         blank=True,
                         help_text="What an operator confirmed that the house pays in a void.",
                         null=True,
+                        verbose_name="house cover, in micros",
                     ),
                 ),
-                ("withdrawn_at", models.DateTimeField(blank=True, null=True)),
-                ("withdrawn_reason", models.CharField(blank=True, max_length=500)),
+                (
+                    "withdrawn_at",
+                    models.DateTimeField(blank=True, null=True, verbose_name="withdrawn at"),
+                ),
+                (
+                    "withdrawn_reason",
+                    models.CharField(
+                        blank=True, max_length=500, verbose_name="reason for withdrawing"
+                    ),
+                ),
                 (
                     "approved_by",
                     models.ForeignKey(
@@ -465,6 +612,7 @@ class Migration(migrations.Migration):
                         on_delete=django.db.models.deletion.PROTECT,
                         related_name="approved_resolutions",
                         to=settings.AUTH_USER_MODEL,
+                        verbose_name="approved by",
                     ),
                 ),
                 (
@@ -473,6 +621,7 @@ class Migration(migrations.Migration):
                         on_delete=django.db.models.deletion.PROTECT,
                         related_name="resolutions",
                         to="markets.market",
+                        verbose_name="market",
                     ),
                 ),
                 (
@@ -481,6 +630,7 @@ class Migration(migrations.Migration):
                         on_delete=django.db.models.deletion.PROTECT,
                         related_name="proposed_resolutions",
                         to=settings.AUTH_USER_MODEL,
+                        verbose_name="proposed by",
                     ),
                 ),
                 (
@@ -491,9 +641,11 @@ class Migration(migrations.Migration):
                         on_delete=django.db.models.deletion.PROTECT,
                         related_name="+",
                         to=settings.AUTH_USER_MODEL,
+                        verbose_name="withdrawn by",
                     ),
                 ),
             ],
+            options={"verbose_name": "result", "verbose_name_plural": "results"},
         ),
         migrations.CreateModel(
             name="Dispute",
@@ -501,21 +653,33 @@ class Migration(migrations.Migration):
                 (
                     "id",
                     models.UUIDField(
-                        default=kernel.ids.new_uuid, primary_key=True, serialize=False
+                        default=kernel.ids.new_uuid,
+                        primary_key=True,
+                        serialize=False,
+                        verbose_name="ID",
                     ),
                 ),
-                ("raised_at", models.DateTimeField(default=django.utils.timezone.now)),
-                ("text", models.TextField()),
+                (
+                    "raised_at",
+                    models.DateTimeField(
+                        default=django.utils.timezone.now, verbose_name="raised at"
+                    ),
+                ),
+                ("text", models.TextField(verbose_name="text")),
                 (
                     "decision",
                     models.CharField(
                         blank=True,
                         choices=[("upheld", "Upheld"), ("dismissed", "Dismissed")],
                         max_length=10,
+                        verbose_name="decision",
                     ),
                 ),
-                ("decided_at", models.DateTimeField(blank=True, null=True)),
-                ("note", models.CharField(blank=True, max_length=500)),
+                (
+                    "decided_at",
+                    models.DateTimeField(blank=True, null=True, verbose_name="decided at"),
+                ),
+                ("note", models.CharField(blank=True, max_length=500, verbose_name="note")),
                 (
                     "decided_by",
                     models.ForeignKey(
@@ -524,6 +688,7 @@ class Migration(migrations.Migration):
                         on_delete=django.db.models.deletion.PROTECT,
                         related_name="+",
                         to=settings.AUTH_USER_MODEL,
+                        verbose_name="decided by",
                     ),
                 ),
                 (
@@ -532,6 +697,7 @@ class Migration(migrations.Migration):
                         on_delete=django.db.models.deletion.PROTECT,
                         related_name="+",
                         to=settings.AUTH_USER_MODEL,
+                        verbose_name="raised by",
                     ),
                 ),
                 (
@@ -540,9 +706,11 @@ class Migration(migrations.Migration):
                         on_delete=django.db.models.deletion.PROTECT,
                         related_name="disputes",
                         to="markets.resolution",
+                        verbose_name="result",
                     ),
                 ),
             ],
+            options={"verbose_name": "dispute", "verbose_name_plural": "disputes"},
         ),
         migrations.CreateModel(
             name="Series",
@@ -553,9 +721,9 @@ class Migration(migrations.Migration):
                         auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
                     ),
                 ),
-                ("slug", models.SlugField(max_length=80, unique=True)),
-                ("title", models.CharField(max_length=200)),
-                ("description", models.TextField(blank=True)),
+                ("slug", models.SlugField(max_length=80, unique=True, verbose_name="address")),
+                ("title", models.CharField(max_length=200, verbose_name="title")),
+                ("description", models.TextField(blank=True, verbose_name="description")),
                 (
                     "category",
                     models.ForeignKey(
@@ -563,10 +731,12 @@ class Migration(migrations.Migration):
                         null=True,
                         on_delete=django.db.models.deletion.SET_NULL,
                         to="markets.category",
+                        verbose_name="category",
                     ),
                 ),
             ],
             options={
+                "verbose_name": "series",
                 "verbose_name_plural": "series",
                 "ordering": ("title", "id"),
             },
@@ -580,6 +750,7 @@ class Migration(migrations.Migration):
                 on_delete=django.db.models.deletion.SET_NULL,
                 related_name="events",
                 to="markets.series",
+                verbose_name="series",
             ),
         ),
         migrations.CreateModel(
@@ -588,12 +759,20 @@ class Migration(migrations.Migration):
                 (
                     "id",
                     models.UUIDField(
-                        default=kernel.ids.new_uuid, primary_key=True, serialize=False
+                        default=kernel.ids.new_uuid,
+                        primary_key=True,
+                        serialize=False,
+                        verbose_name="ID",
                     ),
                 ),
                 (
                     "from_status",
-                    models.CharField(blank=True, help_text="Empty: its creation.", max_length=10),
+                    models.CharField(
+                        blank=True,
+                        help_text="Empty: its creation.",
+                        max_length=10,
+                        verbose_name="from status",
+                    ),
                 ),
                 (
                     "to_status",
@@ -609,12 +788,15 @@ class Migration(migrations.Migration):
                             ("voided", "Voided"),
                         ],
                         max_length=10,
+                        verbose_name="to status",
                     ),
                 ),
-                ("reason", models.CharField(blank=True, max_length=500)),
+                ("reason", models.CharField(blank=True, max_length=500, verbose_name="reason")),
                 (
                     "created_at",
-                    models.DateTimeField(default=django.utils.timezone.now, editable=False),
+                    models.DateTimeField(
+                        default=django.utils.timezone.now, editable=False, verbose_name="created at"
+                    ),
                 ),
                 (
                     "by",
@@ -624,6 +806,7 @@ class Migration(migrations.Migration):
                         on_delete=django.db.models.deletion.PROTECT,
                         related_name="+",
                         to=settings.AUTH_USER_MODEL,
+                        verbose_name="by",
                     ),
                 ),
                 (
@@ -633,14 +816,18 @@ class Migration(migrations.Migration):
                         on_delete=django.db.models.deletion.PROTECT,
                         related_name="status_changes",
                         to="markets.market",
+                        verbose_name="market",
                     ),
                 ),
             ],
+            options={"verbose_name": "status change", "verbose_name_plural": "status changes"},
         ),
         migrations.AddField(
             model_name="market",
             name="tags",
-            field=models.ManyToManyField(blank=True, related_name="markets", to="markets.tag"),
+            field=models.ManyToManyField(
+                blank=True, related_name="markets", to="markets.tag", verbose_name="tags"
+            ),
         ),
         migrations.AddConstraint(
             model_name="groupmember",

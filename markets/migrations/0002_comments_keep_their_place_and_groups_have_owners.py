@@ -18,12 +18,12 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name="group",
             name="description",
-            field=models.TextField(blank=True, max_length=1000),
+            field=models.TextField(blank=True, max_length=1000, verbose_name="description"),
         ),
         migrations.AddField(
             model_name="groupmember",
             name="is_owner",
-            field=models.BooleanField(default=False),
+            field=models.BooleanField(default=False, verbose_name="owner"),
         ),
         migrations.CreateModel(
             name="Comment",
@@ -35,16 +35,34 @@ class Migration(migrations.Migration):
                         editable=False,
                         primary_key=True,
                         serialize=False,
+                        verbose_name="ID",
                     ),
                 ),
-                ("text", models.TextField(max_length=2000)),
+                ("text", models.TextField(max_length=2000, verbose_name="text")),
                 (
                     "created_at",
-                    models.DateTimeField(default=django.utils.timezone.now, editable=False),
+                    models.DateTimeField(
+                        default=django.utils.timezone.now, editable=False, verbose_name="created at"
+                    ),
                 ),
-                ("withdrawn_at", models.DateTimeField(blank=True, editable=False, null=True)),
-                ("hidden_at", models.DateTimeField(blank=True, editable=False, null=True)),
-                ("hidden_reason", models.CharField(blank=True, editable=False, max_length=200)),
+                (
+                    "withdrawn_at",
+                    models.DateTimeField(
+                        blank=True, editable=False, null=True, verbose_name="withdrawn at"
+                    ),
+                ),
+                (
+                    "hidden_at",
+                    models.DateTimeField(
+                        blank=True, editable=False, null=True, verbose_name="hidden at"
+                    ),
+                ),
+                (
+                    "hidden_reason",
+                    models.CharField(
+                        blank=True, editable=False, max_length=200, verbose_name="reason for hiding"
+                    ),
+                ),
                 (
                     "author",
                     models.ForeignKey(
@@ -52,6 +70,7 @@ class Migration(migrations.Migration):
                         on_delete=django.db.models.deletion.PROTECT,
                         related_name="comments",
                         to=settings.AUTH_USER_MODEL,
+                        verbose_name="author",
                     ),
                 ),
                 (
@@ -63,6 +82,7 @@ class Migration(migrations.Migration):
                         on_delete=django.db.models.deletion.PROTECT,
                         related_name="+",
                         to=settings.AUTH_USER_MODEL,
+                        verbose_name="hidden by",
                     ),
                 ),
                 (
@@ -73,6 +93,7 @@ class Migration(migrations.Migration):
                         on_delete=django.db.models.deletion.PROTECT,
                         related_name="comments",
                         to="markets.market",
+                        verbose_name="market",
                     ),
                 ),
                 (
@@ -84,11 +105,14 @@ class Migration(migrations.Migration):
                         on_delete=django.db.models.deletion.PROTECT,
                         related_name="replies",
                         to="markets.comment",
+                        verbose_name="answers to",
                     ),
                 ),
             ],
             options={
-                "permissions": (("moderate_comments", "Can hide comments and show them again"),),
+                "verbose_name": "comment",
+                "verbose_name_plural": "comments",
+                "permissions": (("moderate_comments", "hide comments and show them again"),),
             },
         ),
         migrations.CreateModel(
@@ -102,7 +126,9 @@ class Migration(migrations.Migration):
                 ),
                 (
                     "created_at",
-                    models.DateTimeField(default=django.utils.timezone.now, editable=False),
+                    models.DateTimeField(
+                        default=django.utils.timezone.now, editable=False, verbose_name="created at"
+                    ),
                 ),
                 (
                     "comment",
@@ -110,6 +136,7 @@ class Migration(migrations.Migration):
                         on_delete=django.db.models.deletion.CASCADE,
                         related_name="reports",
                         to="markets.comment",
+                        verbose_name="comment",
                     ),
                 ),
                 (
@@ -118,9 +145,11 @@ class Migration(migrations.Migration):
                         on_delete=django.db.models.deletion.PROTECT,
                         related_name="+",
                         to=settings.AUTH_USER_MODEL,
+                        verbose_name="reporter",
                     ),
                 ),
             ],
+            options={"verbose_name": "comment report", "verbose_name_plural": "comment reports"},
         ),
         migrations.CreateModel(
             name="GroupInvitation",
@@ -131,21 +160,27 @@ class Migration(migrations.Migration):
                         auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
                     ),
                 ),
-                ("code", models.CharField(max_length=40, unique=True)),
+                ("code", models.CharField(max_length=40, unique=True, verbose_name="code")),
                 (
                     "created_at",
-                    models.DateTimeField(default=django.utils.timezone.now, editable=False),
+                    models.DateTimeField(
+                        default=django.utils.timezone.now, editable=False, verbose_name="created at"
+                    ),
                 ),
-                ("expires_at", models.DateTimeField()),
-                ("uses_max", models.PositiveIntegerField(default=20)),
-                ("uses", models.PositiveIntegerField(default=0)),
-                ("withdrawn_at", models.DateTimeField(blank=True, null=True)),
+                ("expires_at", models.DateTimeField(verbose_name="expires at")),
+                ("uses_max", models.PositiveIntegerField(default=20, verbose_name="uses at most")),
+                ("uses", models.PositiveIntegerField(default=0, verbose_name="uses")),
+                (
+                    "withdrawn_at",
+                    models.DateTimeField(blank=True, null=True, verbose_name="withdrawn at"),
+                ),
                 (
                     "created_by",
                     models.ForeignKey(
                         on_delete=django.db.models.deletion.PROTECT,
                         related_name="+",
                         to=settings.AUTH_USER_MODEL,
+                        verbose_name="created by",
                     ),
                 ),
                 (
@@ -154,9 +189,14 @@ class Migration(migrations.Migration):
                         on_delete=django.db.models.deletion.CASCADE,
                         related_name="invitations",
                         to="markets.group",
+                        verbose_name="group",
                     ),
                 ),
             ],
+            options={
+                "verbose_name": "group invitation",
+                "verbose_name_plural": "group invitations",
+            },
         ),
         migrations.AddIndex(
             model_name="comment",

@@ -1,28 +1,35 @@
 """What markets are found by: categories, tags, series, events."""
 
 from django.db import models
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 
 class Category(models.Model):
     """One shelf of the site: a market stands on at most one."""
 
-    slug = models.SlugField(max_length=60, unique=True)
-    name = models.CharField(max_length=80, unique=True)
-    position = models.PositiveSmallIntegerField(default=0, help_text="Order of the shelves.")
+    slug = models.SlugField(pgettext_lazy("on the site", "address"), max_length=60, unique=True)
+    name = models.CharField(_("name"), max_length=80, unique=True)
+    position = models.PositiveSmallIntegerField(
+        pgettext_lazy("in an order", "position"), default=0, help_text=_("Order of the shelves.")
+    )
 
     class Meta:
+        verbose_name = _("category")
+        verbose_name_plural = _("categories")
         ordering = ("position", "name")
-        verbose_name_plural = "categories"
 
     def __str__(self) -> str:
         return self.name
 
 
 class Tag(models.Model):
-    slug = models.SlugField(max_length=60, unique=True)
-    name = models.CharField(max_length=80, unique=True)
+    slug = models.SlugField(pgettext_lazy("on the site", "address"), max_length=60, unique=True)
+    name = models.CharField(_("name"), max_length=80, unique=True)
 
     class Meta:
+        verbose_name = pgettext_lazy("of a market", "tag")
+        verbose_name_plural = pgettext_lazy("of a market", "tags")
         ordering = ("name",)
 
     def __str__(self) -> str:
@@ -32,14 +39,17 @@ class Tag(models.Model):
 class Series(models.Model):
     """Events that repeat: 'Gold, every 15 minutes'."""
 
-    slug = models.SlugField(max_length=80, unique=True)
-    title = models.CharField(max_length=200)
-    description = models.TextField(blank=True)
-    category = models.ForeignKey(Category, models.SET_NULL, null=True, blank=True)
+    slug = models.SlugField(pgettext_lazy("on the site", "address"), max_length=80, unique=True)
+    title = models.CharField(_("title"), max_length=200)
+    description = models.TextField(_("description"), blank=True)
+    category = models.ForeignKey(
+        Category, models.SET_NULL, verbose_name=_("category"), null=True, blank=True
+    )
 
     class Meta:
+        verbose_name = _("series")
+        verbose_name_plural = pgettext_lazy("several", "series")
         ordering = ("title", "id")
-        verbose_name_plural = "series"
 
     def __str__(self) -> str:
         return self.title
@@ -48,15 +58,24 @@ class Series(models.Model):
 class Event(models.Model):
     """Markets that belong together: 'Election night'."""
 
-    slug = models.SlugField(max_length=80, unique=True)
-    title = models.CharField(max_length=200)
-    description = models.TextField(blank=True)
+    slug = models.SlugField(pgettext_lazy("on the site", "address"), max_length=80, unique=True)
+    title = models.CharField(_("title"), max_length=200)
+    description = models.TextField(_("description"), blank=True)
     series = models.ForeignKey(
-        Series, models.SET_NULL, null=True, blank=True, related_name="events"
+        Series,
+        models.SET_NULL,
+        verbose_name=_("series"),
+        null=True,
+        blank=True,
+        related_name="events",
     )
-    category = models.ForeignKey(Category, models.SET_NULL, null=True, blank=True)
+    category = models.ForeignKey(
+        Category, models.SET_NULL, verbose_name=_("category"), null=True, blank=True
+    )
 
     class Meta:
+        verbose_name = _("event")
+        verbose_name_plural = _("events")
         ordering = ("title", "id")
 
     def __str__(self) -> str:

@@ -4,6 +4,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from kernel.ids import new_uuid
 from markets.models.market import Market
@@ -15,32 +16,52 @@ REASON_LENGTH_MAX = 200
 class Comment(models.Model):
     """A withdrawn or hidden comment keeps its place, so that replies still make sense."""
 
-    id = models.UUIDField(primary_key=True, default=new_uuid, editable=False)
+    id = models.UUIDField(_("ID"), primary_key=True, default=new_uuid, editable=False)
     market = models.ForeignKey(
-        Market, models.PROTECT, related_name="comments", db_index=False, editable=False
+        Market,
+        models.PROTECT,
+        verbose_name=_("market"),
+        related_name="comments",
+        db_index=False,
+        editable=False,
     )
     author = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.PROTECT, related_name="comments", editable=False
+        settings.AUTH_USER_MODEL,
+        models.PROTECT,
+        verbose_name=_("author"),
+        related_name="comments",
+        editable=False,
     )
     parent = models.ForeignKey(
-        "self", models.PROTECT, null=True, blank=True, related_name="replies", editable=False
+        "self",
+        models.PROTECT,
+        verbose_name=_("answers to"),
+        null=True,
+        blank=True,
+        related_name="replies",
+        editable=False,
     )
-    text = models.TextField(max_length=TEXT_LENGTH_MAX)
-    created_at = models.DateTimeField(default=timezone.now, editable=False)
-    withdrawn_at = models.DateTimeField(null=True, blank=True, editable=False)
-    hidden_at = models.DateTimeField(null=True, blank=True, editable=False)
+    text = models.TextField(_("text"), max_length=TEXT_LENGTH_MAX)
+    created_at = models.DateTimeField(_("created at"), default=timezone.now, editable=False)
+    withdrawn_at = models.DateTimeField(_("withdrawn at"), null=True, blank=True, editable=False)
+    hidden_at = models.DateTimeField(_("hidden at"), null=True, blank=True, editable=False)
     hidden_by = models.ForeignKey(
         settings.AUTH_USER_MODEL,
         models.PROTECT,
+        verbose_name=_("hidden by"),
         null=True,
         blank=True,
         related_name="+",
         editable=False,
     )
-    hidden_reason = models.CharField(max_length=REASON_LENGTH_MAX, blank=True, editable=False)
+    hidden_reason = models.CharField(
+        _("reason for hiding"), max_length=REASON_LENGTH_MAX, blank=True, editable=False
+    )
 
     class Meta:
-        permissions = (("moderate_comments", "Can hide comments and show them again"),)
+        verbose_name = _("comment")
+        verbose_name_plural = _("comments")
+        permissions = (("moderate_comments", _("hide comments and show them again")),)
         indexes = (models.Index(fields=("market", "parent", "id"), name="comments_of_a_market"),)
         constraints = (
             models.CheckConstraint(
@@ -61,11 +82,17 @@ class Comment(models.Model):
 class CommentReport(models.Model):
     """Somebody who finds that a moderator should look at a comment."""
 
-    comment = models.ForeignKey(Comment, models.CASCADE, related_name="reports")
-    reporter = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
-    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    comment = models.ForeignKey(
+        Comment, models.CASCADE, verbose_name=_("comment"), related_name="reports"
+    )
+    reporter = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, verbose_name=_("reporter"), related_name="+"
+    )
+    created_at = models.DateTimeField(_("created at"), default=timezone.now, editable=False)
 
     class Meta:
+        verbose_name = _("comment report")
+        verbose_name_plural = _("comment reports")
         constraints = (
             models.UniqueConstraint(
                 fields=("comment", "reporter"), name="a_user_reports_a_comment_once"

@@ -14,10 +14,12 @@ from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from accounts.models.account import CURRENCY
 from accounts.models.append_only import AppendOnly
-from accounts.models.policy import FEE_RATE_PPM_MAX
+from accounts.models.policy import FEE_RATE_PPM_MAX, FeeType
 from kernel.ids import new_uuid
 from kernel.units import PIPS_PER_CREDIT
 from markets.models.catalogue import Category, Event, Tag
@@ -78,102 +80,150 @@ def _open_to(user: Any) -> Q:
 
 class Market(models.Model):
     class Kind(models.TextChoices):
-        BINARY = "binary"
-        CATEGORICAL = "categorical"
+        BINARY = "binary", pgettext_lazy("a market", "Binary")
+        CATEGORICAL = "categorical", pgettext_lazy("a market", "Categorical")
 
     class Status(models.TextChoices):
-        DRAFT = "draft"
-        PROPOSED = "proposed"
-        OPEN = "open"
-        HALTED = "halted"
-        CLOSED = "closed"
-        RESOLVING = "resolving"
-        SETTLED = "settled"
-        VOIDED = "voided"
+        DRAFT = "draft", pgettext_lazy("a market", "Draft")
+        PROPOSED = "proposed", pgettext_lazy("a market", "Proposed")
+        OPEN = "open", pgettext_lazy("a market", "Open")
+        HALTED = "halted", pgettext_lazy("a market", "Halted")
+        CLOSED = "closed", pgettext_lazy("a market", "Closed")
+        RESOLVING = "resolving", pgettext_lazy("a market", "Resolving")
+        SETTLED = "settled", pgettext_lazy("a market", "Settled")
+        VOIDED = "voided", pgettext_lazy("a market", "Voided")
 
     class Visibility(models.TextChoices):
-        PUBLIC = "public"
-        UNLISTED = "unlisted"
-        GROUP = "group"
+        PUBLIC = "public", pgettext_lazy("a market", "Public")
+        UNLISTED = "unlisted", pgettext_lazy("a market", "Unlisted")
+        GROUP = "group", pgettext_lazy("a market", "Group")
 
-    class FeeKind(models.TextChoices):
-        NONE = "none"
-        FLAT = "flat"
-        QUADRATIC = "quadratic"
-
-    kind = models.CharField(max_length=12, choices=Kind, default=Kind.BINARY)
-    slug = models.SlugField(max_length=80, unique=True)
-    title = models.CharField(max_length=200)
-    description = models.TextField(blank=True)
-    rules = models.TextField(blank=True, help_text="What decides each outcome, in full.")
-    resolution_source = models.CharField(max_length=500, blank=True)
-    category = models.ForeignKey(
-        Category, models.SET_NULL, null=True, blank=True, related_name="markets"
+    kind = models.CharField(_("kind"), max_length=12, choices=Kind, default=Kind.BINARY)
+    slug = models.SlugField(pgettext_lazy("on the site", "address"), max_length=80, unique=True)
+    title = models.CharField(_("title"), max_length=200)
+    description = models.TextField(_("description"), blank=True)
+    rules = models.TextField(
+        _("rules"), blank=True, help_text=_("What decides each outcome, in full.")
     )
-    tags = models.ManyToManyField(Tag, blank=True, related_name="markets")
-    event = models.ForeignKey(Event, models.SET_NULL, null=True, blank=True, related_name="markets")
+    resolution_source = models.CharField(_("resolution source"), max_length=500, blank=True)
+    category = models.ForeignKey(
+        Category,
+        models.SET_NULL,
+        verbose_name=_("category"),
+        null=True,
+        blank=True,
+        related_name="markets",
+    )
+    tags = models.ManyToManyField(
+        Tag, verbose_name=pgettext_lazy("of a market", "tags"), blank=True, related_name="markets"
+    )
+    event = models.ForeignKey(
+        Event,
+        models.SET_NULL,
+        verbose_name=_("event"),
+        null=True,
+        blank=True,
+        related_name="markets",
+    )
     creator = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.PROTECT, related_name="created_markets"
+        settings.AUTH_USER_MODEL,
+        models.PROTECT,
+        verbose_name=_("creator"),
+        related_name="created_markets",
     )
     resolver = models.ForeignKey(
         settings.AUTH_USER_MODEL,
         models.PROTECT,
+        verbose_name=_("resolver"),
         null=True,
         blank=True,
         related_name="markets_to_resolve",
-        help_text="Who may resolve it besides operators.",
+        help_text=_("Who may resolve it besides operators."),
     )
-    visibility = models.CharField(max_length=10, choices=Visibility, default=Visibility.PUBLIC)
-    group = models.ForeignKey(Group, models.PROTECT, null=True, blank=True, related_name="markets")
-    status = models.CharField(max_length=10, choices=Status, default=Status.DRAFT, editable=False)
+    visibility = models.CharField(
+        _("visibility"), max_length=10, choices=Visibility, default=Visibility.PUBLIC
+    )
+    group = models.ForeignKey(
+        Group,
+        models.PROTECT,
+        verbose_name=_("group"),
+        null=True,
+        blank=True,
+        related_name="markets",
+    )
+    status = models.CharField(
+        _("status"), max_length=10, choices=Status, default=Status.DRAFT, editable=False
+    )
     approved_by = models.ForeignKey(
         settings.AUTH_USER_MODEL,
         models.PROTECT,
+        verbose_name=_("approved by"),
         null=True,
         blank=True,
         editable=False,
         related_name="+",
-        help_text="The operator who must approve the draft before it can be opened.",
+        help_text=_("The operator who must approve the draft before it can be opened."),
     )
-    approved_at = models.DateTimeField(null=True, blank=True, editable=False)
+    approved_at = models.DateTimeField(_("approved at"), null=True, blank=True, editable=False)
 
     open_at = models.DateTimeField(
-        null=True, blank=True, help_text="Opens by itself then; empty: opened by hand."
+        _("opens at"),
+        null=True,
+        blank=True,
+        help_text=_("Opens by itself then; empty: opened by hand."),
     )
-    close_at = models.DateTimeField(help_text="No order is accepted from this moment on.")
-    expected_settle_at = models.DateTimeField(null=True, blank=True)
-    settled_at = models.DateTimeField(null=True, blank=True, editable=False)
-    dispute_seconds = models.PositiveIntegerField(default=0)
+    close_at = models.DateTimeField(
+        _("closes at"), help_text=_("No order is accepted from this moment on.")
+    )
+    expected_settle_at = models.DateTimeField(_("expected to settle at"), null=True, blank=True)
+    settled_at = models.DateTimeField(_("settled at"), null=True, blank=True, editable=False)
+    dispute_seconds = models.PositiveIntegerField(_("dispute window, in seconds"), default=0)
 
-    tick_pips = models.PositiveSmallIntegerField(default=100)
-    lot_step_lots = models.PositiveIntegerField(default=100)
-    fee_kind = models.CharField(max_length=10, choices=FeeKind, default=FeeKind.NONE)
+    tick_pips = models.PositiveSmallIntegerField(_("tick, in pips"), default=100)
+    lot_step_lots = models.PositiveIntegerField(_("lot step, in lots"), default=100)
+    fee_kind = models.CharField(_("fees"), max_length=10, choices=FeeType, default=FeeType.NONE)
     fee_maker_rate = models.PositiveIntegerField(
-        default=0, help_text="Quadratic: ppm of a credit (0.07 = 70,000). Flat: micros a contract."
+        _("maker's rate"),
+        default=0,
+        help_text=_("Quadratic: ppm of a credit (0.07 = 70,000). Flat: micros a contract."),
     )
-    fee_taker_rate = models.PositiveIntegerField(default=0, help_text="As the maker's rate.")
+    fee_taker_rate = models.PositiveIntegerField(
+        _("taker's rate"), default=0, help_text=_("As the maker's rate.")
+    )
     fee_unit_micros = models.PositiveSmallIntegerField(
-        default=1, help_text="Fees are rounded up to it: 1 (a micro) or 10,000 (a cent)."
+        _("fees are rounded up to, in micros"),
+        default=1,
+        help_text=_("Fees are rounded up to it: 1 (a micro) or 10,000 (a cent)."),
     )
-    position_limit_lots = models.PositiveBigIntegerField(null=True, blank=True)
+    position_limit_lots = models.PositiveBigIntegerField(
+        _("position limit, in lots"), null=True, blank=True
+    )
     strict_refund = models.BooleanField(
-        default=False, help_text="Gains stay in the market until it is final; a void costs no one."
+        _("strict refund"),
+        default=False,
+        help_text=_("Gains stay in the market until it is final; a void costs no one."),
     )
-    currency = models.CharField(max_length=12, default=CURRENCY)
+    currency = models.CharField(_("currency"), max_length=12, default=CURRENCY)
 
-    featured = models.BooleanField(default=False)
-    shard = models.PositiveSmallIntegerField(default=0, editable=False)
-    escrow_account_id = models.BigIntegerField(null=True, editable=False)
-    fees_account_id = models.BigIntegerField(null=True, editable=False)
-    created_at = models.DateTimeField(default=timezone.now, editable=False)
-    updated_at = models.DateTimeField(default=timezone.now, editable=False)
+    featured = models.BooleanField(_("featured"), default=False)
+    shard = models.PositiveSmallIntegerField(_("shard"), default=0, editable=False)
+    escrow_account_id = models.BigIntegerField(
+        _("number of the escrow account"), null=True, editable=False
+    )
+    fees_account_id = models.BigIntegerField(
+        _("number of the fees account"), null=True, editable=False
+    )
+    created_at = models.DateTimeField(_("created at"), default=timezone.now, editable=False)
+    updated_at = models.DateTimeField(_("updated at"), default=timezone.now, editable=False)
 
     objects = MarketQuerySet.as_manager()
 
     class Meta:
+        verbose_name = _("market")
+        verbose_name_plural = _("markets")
         permissions = (
-            ("manage_markets", "Can create, edit, approve, open, halt and close any market"),
-            ("resolve_markets", "Can resolve and void any market"),
+            ("manage_markets", _("create, edit, approve, open, halt and close any market")),
+            ("resolve_markets", _("resolve and void any market")),
         )
         indexes = (
             models.Index(fields=("created_at", "slug"), name="markets_by_age"),
@@ -283,15 +333,23 @@ FINAL_STATUSES = (Market.Status.SETTLED, Market.Status.VOIDED)
 class Outcome(models.Model):
     """One possible answer. A binary market has YES at index 0 and NO at index 1."""
 
-    market = models.ForeignKey(Market, models.CASCADE, related_name="outcomes")
-    index = models.PositiveSmallIntegerField()
-    code = models.CharField(max_length=32)
-    name = models.CharField(max_length=120)
+    market = models.ForeignKey(
+        Market, models.CASCADE, verbose_name=_("market"), related_name="outcomes"
+    )
+    index = models.PositiveSmallIntegerField(pgettext_lazy("of an outcome", "place"))
+    code = models.CharField(_("code"), max_length=32)
+    name = models.CharField(_("name"), max_length=120)
     payout_pips = models.PositiveSmallIntegerField(
-        null=True, blank=True, editable=False, help_text="What one contract was paid."
+        _("payout, in pips"),
+        null=True,
+        blank=True,
+        editable=False,
+        help_text=_("What one contract was paid."),
     )
 
     class Meta:
+        verbose_name = _("outcome")
+        verbose_name_plural = _("outcomes")
         ordering = ("index",)
         constraints = (
             models.UniqueConstraint(
@@ -319,23 +377,32 @@ class Outcome(models.Model):
 class StatusChange(AppendOnly):
     """One row for each change of a market's status, written in the same transaction."""
 
-    id = models.UUIDField(primary_key=True, default=new_uuid)
+    id = models.UUIDField(_("ID"), primary_key=True, default=new_uuid)
     market = models.ForeignKey(
-        Market, models.PROTECT, related_name="status_changes", db_index=False
+        Market,
+        models.PROTECT,
+        verbose_name=_("market"),
+        related_name="status_changes",
+        db_index=False,
     )
-    from_status = models.CharField(max_length=10, blank=True, help_text="Empty: its creation.")
-    to_status = models.CharField(max_length=10, choices=Market.Status)
+    from_status = models.CharField(
+        _("from status"), max_length=10, blank=True, help_text=_("Empty: its creation.")
+    )
+    to_status = models.CharField(_("to status"), max_length=10, choices=Market.Status)
     by = models.ForeignKey(
         settings.AUTH_USER_MODEL,
         models.PROTECT,
+        verbose_name=pgettext_lazy("who did it", "by"),
         null=True,
         related_name="+",
-        help_text="Empty: the exchange itself (a time that came).",
+        help_text=_("Empty: the exchange itself (a time that came)."),
     )
-    reason = models.CharField(max_length=500, blank=True)
-    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    reason = models.CharField(_("reason"), max_length=500, blank=True)
+    created_at = models.DateTimeField(_("created at"), default=timezone.now, editable=False)
 
     class Meta:
+        verbose_name = _("status change")
+        verbose_name_plural = _("status changes")
         indexes = (models.Index(fields=("market", "id"), name="status_changes_of_a_market"),)
 
     def __str__(self) -> str:
@@ -348,14 +415,17 @@ class MarketStats(models.Model):
     `last_price_pips` is that of the book at index 0, null as long as nothing has traded.
     """
 
-    market = models.OneToOneField(Market, models.CASCADE, primary_key=True, related_name="stats")
-    volume_lots = models.PositiveBigIntegerField(default=0)
-    volume_24h_lots = models.PositiveBigIntegerField(default=0)
-    last_price_pips = models.PositiveSmallIntegerField(null=True)
-    traders = models.PositiveIntegerField(default=0)
+    market = models.OneToOneField(
+        Market, models.CASCADE, verbose_name=_("market"), primary_key=True, related_name="stats"
+    )
+    volume_lots = models.PositiveBigIntegerField(_("volume, in lots"), default=0)
+    volume_24h_lots = models.PositiveBigIntegerField(_("volume of 24 hours, in lots"), default=0)
+    last_price_pips = models.PositiveSmallIntegerField(_("last price, in pips"), null=True)
+    traders = models.PositiveIntegerField(_("traders"), default=0)
 
     class Meta:
-        verbose_name_plural = "market statistics"
+        verbose_name = _("market statistics")
+        verbose_name_plural = _("market statistics")
         indexes = (models.Index(fields=("volume_lots",), name="markets_by_volume"),)
 
     def __str__(self) -> str:

@@ -4,7 +4,8 @@ from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
 from django.utils import timezone
-from django.utils.translation import gettext
+from django.utils.translation import gettext, pgettext_lazy
+from django.utils.translation import gettext_lazy as _
 
 from accounts.templatetags.predex import price
 from kernel.ids import new_uuid
@@ -18,35 +19,53 @@ class Resolution(models.Model):
     null voids the market: everyone gets back what they paid in.
     """
 
-    id = models.UUIDField(primary_key=True, default=new_uuid)
-    market = models.ForeignKey(Market, models.PROTECT, related_name="resolutions")
-    payout_pips = models.JSONField(null=True, blank=True)
-    evidence_text = models.TextField(blank=True)
-    evidence_url = models.URLField(max_length=500, blank=True)
-    proposed_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.PROTECT, related_name="proposed_resolutions"
+    id = models.UUIDField(_("ID"), primary_key=True, default=new_uuid)
+    market = models.ForeignKey(
+        Market, models.PROTECT, verbose_name=_("market"), related_name="resolutions"
     )
-    proposed_at = models.DateTimeField(default=timezone.now)
-    final_at = models.DateTimeField(help_text="End of the dispute window; it is paid from then on.")
+    payout_pips = models.JSONField(_("payout, in pips"), null=True, blank=True)
+    evidence_text = models.TextField(_("evidence"), blank=True)
+    evidence_url = models.URLField(_("address of the evidence"), max_length=500, blank=True)
+    proposed_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        models.PROTECT,
+        verbose_name=_("proposed by"),
+        related_name="proposed_resolutions",
+    )
+    proposed_at = models.DateTimeField(_("proposed at"), default=timezone.now)
+    final_at = models.DateTimeField(
+        _("final at"), help_text=_("End of the dispute window; it is paid from then on.")
+    )
     approved_by = models.ForeignKey(
         settings.AUTH_USER_MODEL,
         models.PROTECT,
+        verbose_name=_("approved by"),
         null=True,
         blank=True,
         related_name="approved_resolutions",
-        help_text="The second person, where the policy asks for two.",
+        help_text=_("The second person, where the policy asks for two."),
     )
-    approved_at = models.DateTimeField(null=True, blank=True)
+    approved_at = models.DateTimeField(_("approved at"), null=True, blank=True)
     house_cover_micros = models.PositiveBigIntegerField(
-        null=True, blank=True, help_text="What an operator confirmed that the house pays in a void."
+        _("house cover, in micros"),
+        null=True,
+        blank=True,
+        help_text=_("What an operator confirmed that the house pays in a void."),
     )
-    withdrawn_at = models.DateTimeField(null=True, blank=True)
+    withdrawn_at = models.DateTimeField(_("withdrawn at"), null=True, blank=True)
     withdrawn_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="+"
+        settings.AUTH_USER_MODEL,
+        models.PROTECT,
+        verbose_name=_("withdrawn by"),
+        null=True,
+        blank=True,
+        related_name="+",
     )
-    withdrawn_reason = models.CharField(max_length=500, blank=True)
+    withdrawn_reason = models.CharField(_("reason for withdrawing"), max_length=500, blank=True)
 
     class Meta:
+        verbose_name = _("result")
+        verbose_name_plural = _("results")
         indexes = (
             models.Index(
                 fields=("final_at",),
@@ -95,22 +114,33 @@ class Dispute(models.Model):
     """Somebody's objection to a proposed result, and what an operator made of it."""
 
     class Decision(models.TextChoices):
-        UPHELD = "upheld"
-        DISMISSED = "dismissed"
+        UPHELD = "upheld", pgettext_lazy("a dispute", "Upheld")
+        DISMISSED = "dismissed", pgettext_lazy("a dispute", "Dismissed")
 
-    id = models.UUIDField(primary_key=True, default=new_uuid)
-    resolution = models.ForeignKey(Resolution, models.PROTECT, related_name="disputes")
-    raised_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
-    raised_at = models.DateTimeField(default=timezone.now)
-    text = models.TextField()
-    decision = models.CharField(max_length=10, choices=Decision, blank=True)
-    decided_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="+"
+    id = models.UUIDField(_("ID"), primary_key=True, default=new_uuid)
+    resolution = models.ForeignKey(
+        Resolution, models.PROTECT, verbose_name=_("result"), related_name="disputes"
     )
-    decided_at = models.DateTimeField(null=True, blank=True)
-    note = models.CharField(max_length=500, blank=True)
+    raised_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, verbose_name=_("raised by"), related_name="+"
+    )
+    raised_at = models.DateTimeField(_("raised at"), default=timezone.now)
+    text = models.TextField(_("text"))
+    decision = models.CharField(_("decision"), max_length=10, choices=Decision, blank=True)
+    decided_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        models.PROTECT,
+        verbose_name=_("decided by"),
+        null=True,
+        blank=True,
+        related_name="+",
+    )
+    decided_at = models.DateTimeField(_("decided at"), null=True, blank=True)
+    note = models.CharField(_("note"), max_length=500, blank=True)
 
     class Meta:
+        verbose_name = _("dispute")
+        verbose_name_plural = _("disputes")
         constraints = (
             models.UniqueConstraint(
                 fields=("resolution", "raised_by"), name="a_user_disputes_a_result_once"

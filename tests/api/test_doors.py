@@ -12,8 +12,8 @@ from accounts.models import ApiKey, Policy
 from accounts.policy import forget
 from predex import order_app
 from tests.api.exchange import make_key, order
-from trading.api.operations import OPERATIONS
-from trading.pipeline import order_entry
+from trading.order_entry import handler
+from trading.order_entry.operations import OPERATIONS
 from web import limits
 
 OPERATIONS_WITH_ACCOUNT = [operation for operation in OPERATIONS if operation.scope is not None]
@@ -21,7 +21,7 @@ OPERATIONS_WITH_ACCOUNT = [operation for operation in OPERATIONS if operation.sc
 
 async def call(caller, operation, **options):
     path = operation.path.format(order_id="0" * 32, slug="none")
-    body: dict[str, str] | None = {} if operation.has_body else None
+    body: dict[str, str] | None = {} if operation.request is not None else None
     return await caller.send(operation.method, path, body, **options)
 
 
@@ -152,7 +152,7 @@ async def test_a_bug_of_ours_is_one_500_of_the_same_shape(inside, alice, monkeyp
     async def fail(call):
         raise RuntimeError("a bug")
 
-    monkeypatch.setitem(order_entry._HANDLERS, "cancel_all", fail)
+    monkeypatch.setitem(handler._HANDLERS, "cancel_all", fail)
     answer = await alice.send("DELETE", "orders")
     assert answer.status_code == 500
     assert answer.json()["code"] == "internal_error"

@@ -22,7 +22,7 @@ from tests.engine.generate import (
 )
 from tests.engine.laws import Witness, compute_position
 from tests.engine.naive import NaiveEngine
-from trading.engine.book import Book
+from trading.engine.book import OrderBook
 from trading.engine.dry_run import find_touched_accounts
 from trading.engine.engine import Engine
 from trading.engine.types import (
@@ -191,7 +191,7 @@ STEPS: Final = (
 )
 
 
-def check_book(book: Book) -> None:
+def check_book(book: OrderBook) -> None:
     """Totals, counts of dead orders, bits and best prices are what the queues say."""
     ticks: dict[int, set[int]] = {BUY: set(), SELL: set()}
     for tick, level in enumerate(book.levels):

@@ -14,7 +14,7 @@ import pytest
 from tests.engine.generate import ACCOUNTS, CREDIT
 from tests.engine.pair import JournalEntry, check_book, run_random_market
 from tests.engine.replay import MARKET_ID, decode_journal, encode_journal, run_journal
-from trading.engine.book import DEAD_MIN, Book
+from trading.engine.book import DEAD_MIN, OrderBook
 from trading.engine.dry_run import find_touched_accounts
 from trading.engine.engine import Engine
 from trading.engine.types import (
@@ -184,7 +184,7 @@ def cancel(engine: Engine, order_id: str, account_id: int) -> None:
     assert isinstance(events[0], Ended)
 
 
-def queued(book: Book) -> int:
+def queued(book: OrderBook) -> int:
     """Orders that the book holds on to, live or dead."""
     return sum(len(level.queue) for level in book.levels if level is not None)
 

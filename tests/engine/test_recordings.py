@@ -4,7 +4,7 @@ import pytest
 
 from trading.engine.engine import Engine
 from trading.engine.types import BUY, SELL, Config, Configure, MarketStatus, Traded
-from trading.recordings.recording import Recording, Sweeps, Trader, level_of
+from trading.recordings.recording import RecordedTrader, Recording, Sweeps, level_of
 
 RICH_MICROS = 10**15
 WINDOWS = [
@@ -29,7 +29,7 @@ def test_a_recorded_session_comes_out_exactly(data_dir, window):
     recording = Recording(data_dir / f"kalshi_gold15m/derived/{window}.ops.csv.gz")
     engine, sweeps = Engine(1), Sweeps()
     engine.execute(Configure(MarketStatus.OPEN, Config(True, 2, 100, 1)), 0, {})
-    trader = Trader(yes_account=1, no_account=2, taker_account=3)
+    trader = RecordedTrader(yes_account=1, no_account=2, taker_account=3)
     funds = dict.fromkeys((1, 2, 3), RICH_MICROS)
     compared = 0
     closing_book: dict[str, int] = {}

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from bots.feed import BEFORE_ANY, Book, Feed
+from bots.feed import BEFORE_ANY, Feed, LocalBook
 from tests.feed.conftest import Client, Floor, Site
 from tests.trading.world import buy, cancel, make_market, sell
 from trading.engine.types import MarketStatus
@@ -16,15 +16,15 @@ from trading.feed.tasks import in_thread
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-async def book_of(client: Client, slug: str, **options: int) -> Book:
+async def book_of(client: Client, slug: str, **options: int) -> LocalBook:
     """Subscribe to a market's book and return the client's copy of it."""
     await client.subscribe("book", markets=[slug], **options)
-    book = Book()
+    book = LocalBook()
     book.apply(await client.get("book_snapshot"))
     return book
 
 
-async def read_until(client: Client, book: Book, seq: int) -> None:
+async def read_until(client: Client, book: LocalBook, seq: int) -> None:
     while book.seq < seq:
         assert book.apply(await client.get("book"))
 
@@ -275,7 +275,7 @@ async def test_clients_that_join_at_any_moment_have_the_database_s_book(
 ) -> None:
     chance = random.Random(7)
     await floor.open()
-    clients: list[tuple[Client, Book]] = []
+    clients: list[tuple[Client, LocalBook]] = []
     open_orders: list[str] = []
     for _ in range(40):
         if chance.random() < 0.2:
@@ -351,7 +351,7 @@ async def test_what_cannot_be_resumed_begins_with_a_snapshot(
     frame = await client.receive()
     while frame["type"] == "heartbeat":
         frame = await client.receive()
-    book = Book()
+    book = LocalBook()
     if since_seq == 0:  # the journal has it all: the whole book is one frame from nothing
         assert frame["type"] == "book"
         book.seq = 0

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bots.feed import Book
+from bots.feed import LocalBook
 from tests.engine.generate import (
     ACCOUNTS,
     BYTES_PER_STEP,
@@ -51,7 +51,7 @@ from trading.feed.replica import BookReplica, Fit, Image, TapeTrade, find_tops, 
 from trading.feed.resume import fold_entries
 from trading.pipeline.instruments import Instrument
 from trading.pipeline.journal import JournalEntry
-from trading.pipeline.messages import Level, MarketChange
+from trading.pipeline.messages import DepthLevel, MarketChange
 from trading.pipeline.shard import _market_change, _tops
 from trading.pipeline.writer import LiveMarket, MarketPart
 
@@ -117,7 +117,7 @@ class Market:
             for index, side in enumerate((BUY, SELL)):
                 for price_pips, lots in book.depth(side):
                     levels.setdefault((outcome, price_pips), [0, 0])[index] = lots
-        listed = [Level(*key, *lots) for key, lots in levels.items()]
+        listed = [DepthLevel(*key, *lots) for key, lots in levels.items()]
         return Image(
             self.engine.seq,
             self.engine.ts_us,
@@ -178,7 +178,7 @@ def read(frame: frames.Frame) -> dict[str, Any]:
     return json.loads(frame.message["text"])
 
 
-def levels_of(book: Book) -> list[Any]:
+def levels_of(book: LocalBook) -> list[Any]:
     sides = (book.bids, book.asks)
     return [{code: side for code, side in sorted(books.items()) if side} for books in sides]
 
@@ -192,10 +192,10 @@ def test_a_snapshot_and_the_frames_after_it_are_the_later_snapshot(seed: int) ->
     market = Market(seed)
     replica = BookReplica()
     replica.load(market.image())
-    clients: list[Book] = []
+    clients: list[LocalBook] = []
     for _ in range(150):
         if market.random.random() < 0.2:  # a client joins at what is shown, whatever is ahead
-            clients.append(Book())
+            clients.append(LocalBook())
             clients[-1].apply(
                 read(frames.book_snapshot(market.instrument, replica, replica.published_seq))
             )
@@ -204,7 +204,7 @@ def test_a_snapshot_and_the_frames_after_it_are_the_later_snapshot(seed: int) ->
         if shown is not None:
             frame = read(frames.book(market.instrument, shown, shown.prev_seq))
             assert all(client.apply(frame) for client in clients)
-            expected = Book()
+            expected = LocalBook()
             expected.apply(snapshot_of(market))
             assert {client.seq for client in clients} <= {expected.seq}
             assert all(levels_of(client) == levels_of(expected) for client in clients)
@@ -225,7 +225,7 @@ def test_the_law_was_tried_on_every_kind_of_event() -> None:
 
 
 def test_closing_empties_the_book_of_every_client() -> None:
-    market, replica, client = Market(3), BookReplica(), Book()
+    market, replica, client = Market(3), BookReplica(), LocalBook()
     while not any(market.engine.books[0].depth(BUY)):
         market.batch()
     replica.load(market.image())
@@ -266,7 +266,7 @@ def ticker_snapshot(instrument: Instrument, replica: BookReplica) -> list[dict[s
 
 @pytest.mark.parametrize("seed", range(8))
 def test_a_gap_is_found_and_healed_by_an_image_in_one_ordinary_frame(seed: int) -> None:
-    market, replica, client = Market(seed), BookReplica(), Book()
+    market, replica, client = Market(seed), BookReplica(), LocalBook()
     replica.load(market.image())
     client.apply(snapshot_of(market))
     trades: list[TapeTrade] = []
@@ -283,7 +283,7 @@ def test_a_gap_is_found_and_healed_by_an_image_in_one_ordinary_frame(seed: int) 
     if shown := replica.take():
         trades += shown.trades
         assert client.apply(read(frames.book(market.instrument, shown, shown.prev_seq)))
-    expected = Book()
+    expected = LocalBook()
     expected.apply(snapshot_of(market))
     assert levels_of(client) == levels_of(expected)
     assert [trade.trade_id for trade in trades] == [trade.trade_id for trade in market.tape]
@@ -294,13 +294,13 @@ def test_resuming_from_any_number_leads_to_the_same_book(seed: int) -> None:
     market, clients = Market(seed), []
     resumed = 0
     for _ in range(60):
-        client = Book()
+        client = LocalBook()
         client.apply(snapshot_of(market))
         clients.append(client)
         market.batch()
     replica = BookReplica()
     replica.load(market.image())
-    expected = Book()
+    expected = LocalBook()
     expected.apply(snapshot_of(market))
     places = {order_id: (o.outcome, o.price_pips) for order_id, o in every_order(market).items()}
     for client in clients:
@@ -327,7 +327,7 @@ def every_order(market: Market) -> dict[str, Any]:
 @settings(max_examples=60, deadline=None)
 @given(st.data())
 def test_any_interleaving_of_loss_images_and_frames_keeps_the_chain(data: st.DataObject) -> None:
-    market, replica, client = Market(data.draw(st.integers(0, 10_000))), BookReplica(), Book()
+    market, replica, client = Market(data.draw(st.integers(0, 10_000))), BookReplica(), LocalBook()
     replica.load(market.image())
     client.apply(snapshot_of(market))
     waiting: list[MarketChange] = []
@@ -347,7 +347,7 @@ def test_any_interleaving_of_loss_images_and_frames_keeps_the_chain(data: st.Dat
     replica.load(market.image())
     if shown := replica.take():
         assert client.apply(read(frames.book(market.instrument, shown, shown.prev_seq)))
-    expected = Book()
+    expected = LocalBook()
     expected.apply(snapshot_of(market))
     assert client.seq == expected.seq
     assert levels_of(client) == levels_of(expected)
@@ -367,8 +367,8 @@ def test_an_image_from_before_what_was_shown_asks_for_snapshots() -> None:
 def test_levels_of_one_price_that_come_and_go_between_frames_are_not_sent() -> None:
     market, replica = Market(2), BookReplica()
     replica.load(market.image())
-    change = MarketChange(7, replica.seq, replica.seq + 1, 1, levels=[Level(0, 4_000, 100, 0)])
-    gone = MarketChange(7, replica.seq + 1, replica.seq + 2, 1, levels=[Level(0, 4_000, 0, 0)])
+    change = MarketChange(7, replica.seq, replica.seq + 1, 1, levels=[DepthLevel(0, 4_000, 100, 0)])
+    gone = MarketChange(7, replica.seq + 1, replica.seq + 2, 1, levels=[DepthLevel(0, 4_000, 0, 0)])
     assert replica.apply(change) is Fit.NEXT
     assert replica.apply(gone) is Fit.NEXT
     shown = replica.take()
@@ -377,7 +377,7 @@ def test_levels_of_one_price_that_come_and_go_between_frames_are_not_sent() -> N
 
 
 def test_the_client_says_when_a_frame_before_this_one_is_missing() -> None:
-    client = Book()
+    client = LocalBook()
     books = [{"outcome": "YES", "bids": [["0.4000", "1.00"]], "asks": []}]
     assert not client.apply({"type": "book", "seq": 2, "prev_seq": 1, "books": books})
     assert client.apply({"type": "book_snapshot", "seq": 5, "prev_seq": None, "books": books})

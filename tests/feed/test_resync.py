@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from bots.feed import Book
+from bots.feed import LocalBook
 from tests.feed.conftest import Client, Floor, Site, publish
 from tests.feed.test_books import as_numbers, book_of, read_until
 from tests.trading.world import buy, make_market, own_shard, sell
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 RESYNC_SECONDS = 5.0
 
 
-async def expect_book(client: Client, book: Book, seq: int, bids: dict[int, int]) -> None:
+async def expect_book(client: Client, book: LocalBook, seq: int, bids: dict[int, int]) -> None:
     async with asyncio.timeout(RESYNC_SECONDS):
         await read_until(client, book, seq)
     assert as_numbers(book.bids["YES"]) == bids
@@ -184,7 +184,7 @@ async def test_what_is_published_while_the_image_is_read_is_not_lost(
     await started.wait()
     await floor.run(buy(floor.market, floor.alice, 40, 100))
     await floor.run(buy(floor.market, floor.alice, 41, 100))
-    book = Book()
+    book = LocalBook()
     book.apply(await client.get("book_snapshot"))
     assert book.seq == 1
     await expect_book(client, book, 3, {4_000: 100, 4_100: 100})

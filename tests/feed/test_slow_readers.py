@@ -11,13 +11,13 @@ from typing import Any
 
 import pytest
 
-from bots.feed import Book
+from bots.feed import LocalBook
 from kernel.clock import now_us
 from tests.feed.conftest import Client, Floor, Site, publish
 from tests.feed.test_books import as_numbers, book_of, read_until
 from trading.feed.guard import get_guard
 from trading.feed.watcher import QUEUE_BYTES_MAX
-from trading.pipeline.messages import Level, MarketChange, Publication, encode
+from trading.pipeline.messages import DepthLevel, MarketChange, Publication, encode
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.alone]
 
@@ -75,7 +75,7 @@ class Storm:
     async def blow(self) -> int:
         """Publish one change; return about how many bytes its frame has."""
         self.lots += 100
-        levels = [Level(0, price_pips, self.lots, 0) for price_pips in range(10, 9_000, 10)]
+        levels = [DepthLevel(0, price_pips, self.lots, 0) for price_pips in range(10, 9_000, 10)]
         self.seq += 1
         change = MarketChange(self.market_id, self.seq - 1, self.seq, now_us(), levels)
         await publish(encode(Publication(0, 1, [change], [])))
@@ -135,7 +135,7 @@ def is_behind(watcher: Any) -> bool:
     return bool(watcher._due) or watcher._queue_bytes > QUEUE_BYTES_MAX / 2
 
 
-async def read_on(client: Client, book: Book) -> None:
+async def read_on(client: Client, book: LocalBook) -> None:
     while True:
         frame = await client.get("book")
         assert book.apply(frame)

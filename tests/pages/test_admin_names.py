@@ -14,12 +14,9 @@ from django.utils import translation
 from django.utils.functional import Promise
 from django.utils.text import capfirst
 
-import accounts.names
-import markets.names
-import trading.names
 from accounts.actions import do_create_api_key, do_request_deposit, do_request_withdrawal
+from accounts.admin.rights import ROLES, VERBS, describe_permission
 from accounts.models import InviteCode
-from accounts.naming import describe_permission
 from markets.actions import do_comment, do_report_comment
 from markets.models import (
     Category,
@@ -86,14 +83,22 @@ def rows(site, shard):  # noqa: F811
     Role.objects.create(name="auditors")
 
 
+def list_fields(model):
+    """Return the fields that the model names itself: a number of Django's own is "ID" anywhere."""
+    fields = (*model._meta.concrete_fields, *model._meta.local_many_to_many)
+    return [field for field in fields if not field.auto_created]
+
+
 def list_names():
-    """Yield every name that the three apps give."""
-    for names in (accounts.names, markets.names, trading.names):
-        yield from (name for pair in names.MODELS.values() for name in pair)
-        yield from names.FIELDS.values()
-        yield from names.HELPS.values()
-        yield from (name for named in names.CHOICES.values() for name in named.values())
-    yield from accounts.names.ROLES.values()
+    """Yield every name that is given in the three apps, also to what the admin does not show."""
+    for model in (model for app in APPS for model in apps.get_app_config(app).get_models()):
+        names = [model._meta.verbose_name, model._meta.verbose_name_plural]
+        names += [name for _codename, name in model._meta.permissions]
+        for field in list_fields(model):
+            names += [field.verbose_name, field.help_text]
+            names += [label for _value, label in field.choices or ()]
+        yield from (name for name in names if isinstance(name, Promise))
+    yield from (*ROLES.values(), *VERBS.values())
 
 
 def say(language):
@@ -124,7 +129,7 @@ def test_a_table_its_fields_and_their_choices_have_names_in_two_languages(model)
     options = model._meta
     assert isinstance(options.verbose_name, Promise)
     assert isinstance(options.verbose_name_plural, Promise)
-    for field in (*options.concrete_fields, *options.local_many_to_many):
+    for field in list_fields(model):
         assert isinstance(field.verbose_name, Promise), field.name
         assert not field.help_text or isinstance(field.help_text, Promise), field.name
         for _value, label in field.choices or []:

@@ -324,7 +324,7 @@ def test_the_trades_of_one_outcome_leave_the_lines_of_the_others():
 
 def test_a_market_without_candles_has_no_points():
     read = history.read_history(build_instrument(make_catalogued_market(status="open")), "ALL")
-    assert read == history.History([], {0: []})
+    assert read == history.PriceHistory([], {0: []})
 
 
 @pytest.mark.parametrize("minutes", [1, 2, 59, 60, 1440, 10_080, 525_600, 5_256_000])

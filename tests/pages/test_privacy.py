@@ -31,8 +31,8 @@ from tests.accounts.conftest import PASSWORD, main_account
 from tests.pages.trading import shard
 from tests.trading.world import CREDIT, buy, make_account, make_market, open_market, run, sell
 from trading import actions
+from trading.api.own_data import cancel_orders
 from trading.models import Order
-from trading.readmodels.own_data import cancel_orders
 from trading.settlement.payments import settle_market
 
 __all__ = ["shard"]
@@ -99,7 +99,7 @@ def test_an_export_asks_who_it_is_first(alice):
 @pytest.mark.parametrize("chunk", [1, 1_000])
 def test_an_export_has_everything_exactly_whatever_the_chunks(trader, market, monkeypatch, chunk):
     monkeypatch.setattr(own_data, "CHUNK_ROWS", chunk)
-    monkeypatch.setattr("trading.readmodels.own_data.CHUNK_ROWS", chunk)
+    monkeypatch.setattr("trading.api.own_data.CHUNK_ROWS", chunk)
     archive = read_export(reauthenticate(open_browser(trader)))
     profile = json.loads(archive.read("profile.json"))
     assert (profile["handle"], profile["email"]) == ("alice", "alice@example.org")

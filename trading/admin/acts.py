@@ -13,7 +13,7 @@ from unfold.widgets import (
     UnfoldAdminTextInputWidget,
 )
 
-from accounts.admin_fields import AmountField, PriceField
+from accounts.admin_fields import AmountFormField, PriceFormField
 from accounts.models import User
 from accounts.policy import get_policy
 from accounts.templatetags.predex import money, price, when
@@ -81,7 +81,7 @@ class ApproveAndOpenAction(LiveAction):
         return describe_proposal(self.rows)
 
 
-class HaltAction(LiveAction):
+class HaltMarketAction(LiveAction):
     title = _("Halt")
     done = _("The market is halted.")
     explanation = _(
@@ -92,7 +92,7 @@ class HaltAction(LiveAction):
     act = staticmethod(do_halt_market)
 
 
-class ResumeAction(LiveAction):
+class ResumeMarketAction(LiveAction):
     title = _("Resume")
     done = _("The market is open again.")
     explanation = _("It accepts orders again.")
@@ -206,7 +206,7 @@ class ResolveAction(ResultAction):
         winners: Any = self.fields["winners"]
         winners.choices = [(outcome.index, outcome.name) for outcome in self.outcomes]
         payouts = {
-            f"payout_{outcome.index}": PriceField(
+            f"payout_{outcome.index}": PriceFormField(
                 label=gettext("%s pays") % outcome.name, required=False, units_max=PIPS_PER_CREDIT
             )
             for outcome in self.outcomes
@@ -306,7 +306,7 @@ class VoidAction(ResultAction):
     is_harmful = True
     needs_reason = True
 
-    house_cover = AmountField(label=_("The house pays at most"))
+    house_cover = AmountFormField(label=_("The house pays at most"))
     field_order = ["house_cover", "reason"]
 
     def prepare(self) -> None:
@@ -339,8 +339,8 @@ def _is_disputed(market: Market) -> bool:
 ACTS = {
     "approve-and-open": ApproveAndOpenAction,
     "open": OpenAction,
-    "halt": HaltAction,
-    "resume": ResumeAction,
+    "halt": HaltMarketAction,
+    "resume": ResumeMarketAction,
     "close": CloseAction,
     "close-time": CloseTimeAction,
     "tick": TickAction,

@@ -25,7 +25,7 @@ from accounts.actions import Issue, do_grant_many
 from accounts.admin.money import do_once
 from accounts.admin_actions import REFUSED
 from accounts.admin_base import ModelAdmin, get_operator
-from accounts.admin_fields import AmountField
+from accounts.admin_fields import AmountFormField
 from accounts.audit import REASON_LENGTH_MAX
 from accounts.grant_list import (
     ROWS_MAX,
@@ -66,7 +66,7 @@ class GrantForm(forms.Form):
         widget=UnfoldAdminFileFieldWidget({"accept": ".csv,text/csv"}),
         help_text=_("UTF-8; the columns are handle and amount."),
     )
-    amount = AmountField(
+    amount = AmountFormField(
         label=_("Amount"),
         required=False,
         help_text=_("For everyone without an amount of their own."),

@@ -18,7 +18,7 @@ from trading.admin import grants
 admin.site.unregister([Account, User])
 
 
-class StopAction(SuspendAction):
+class SuspendAndCancelAction(SuspendAction):
     """Suspends, and cancels what rests in the books: now if the engines answer, else soon."""
 
     def do(self, row: User, *, by: User, reason: str) -> None:
@@ -32,7 +32,7 @@ class StopAction(SuspendAction):
 
 @admin.register(User)
 class TradingUserAdmin(UserAdmin):
-    acts = {**UserAdmin.acts, "suspend": StopAction}
+    acts = {**UserAdmin.acts, "suspend": SuspendAndCancelAction}
 
 
 class CancelOrdersAction(AdminAction):

@@ -36,7 +36,7 @@ class StandingAction(AdminAction):
             yield _("Evidence"), f"{result.evidence_text}\n{result.evidence_url}"
 
 
-class ApproveAction(StandingAction):
+class ApproveResolutionAction(StandingAction):
     title = ApproveResultAction.title
     done = ApproveResultAction.done
     explanation = ApproveResultAction.explanation
@@ -49,7 +49,7 @@ class ApproveAction(StandingAction):
         do_approve_result(_get_market(row), by=by, reason=reason)
 
 
-class PayAction(StandingAction):
+class PayResolutionAction(StandingAction):
     title = PayResultAction.title
     done = PayResultAction.done
     explanation = PayResultAction.explanation
@@ -64,7 +64,7 @@ class PayAction(StandingAction):
         do_pay_result(_get_market(row), by=by, reason=reason)
 
 
-class WithdrawAction(StandingAction):
+class WithdrawResolutionAction(StandingAction):
     title = WithdrawResultAction.title
     done = WithdrawResultAction.done
     explanation = WithdrawResultAction.explanation
@@ -77,10 +77,14 @@ class WithdrawAction(StandingAction):
 
 @admin.register(Resolution)
 class LiveResolutionAdmin(ResolutionAdmin):
-    acts = {"approve": ApproveAction, "pay": PayAction, "withdraw": WithdrawAction}
+    acts = {
+        "approve": ApproveResolutionAction,
+        "pay": PayResolutionAction,
+        "withdraw": WithdrawResolutionAction,
+    }
 
 
-class DecideAction(AdminAction):
+class DecideDisputeAction(AdminAction):
     permission = "markets.resolve_markets"
     needs_reason = True
     uphold: bool
@@ -99,7 +103,7 @@ class DecideAction(AdminAction):
         do_decide_dispute(market, by=by, raised_by=handle, uphold=self.uphold, note=reason)
 
 
-class UpholdAction(DecideAction):
+class UpholdAction(DecideDisputeAction):
     title = _("Uphold")
     done = _("The dispute is upheld: the result is withdrawn.")
     explanation = _("The dispute is right: the result is withdrawn and the market closed again.")
@@ -107,7 +111,7 @@ class UpholdAction(DecideAction):
     uphold = True
 
 
-class DismissAction(DecideAction):
+class DismissAction(DecideDisputeAction):
     title = _("Dismiss")
     done = _("The dispute is dismissed: the result stands.")
     explanation = _("The result stands.")

@@ -1,10 +1,11 @@
-"""Door one to the order operations: for browsers, with session and CSRF. The work is `handle`'s.
+"""The order operations as DRF views: for browsers, with session and CSRF. The work is `handle`'s.
 
 Programs that send a key or token come through `predex.order_app` instead; the answers are the same.
 """
 
 from typing import Any
 
+import msgspec
 from asgiref.sync import async_to_sync
 from django.http import HttpResponse
 from drf_spectacular.types import OpenApiTypes
@@ -15,9 +16,9 @@ from rest_framework.request import Request
 
 from accounts.api.base import ApiView
 from trading.api import own
-from trading.api.operations import BY_NAME
+from trading.order_entry.handler import handle
+from trading.order_entry.operations import BY_NAME, read_request
 from trading.pipeline.gateway import give_back_connection
-from trading.pipeline.order_entry import handle
 from trading.wire import schema
 from trading.wire.reading import check_content_type, read_query, unexpected_body
 
@@ -59,25 +60,21 @@ class OperationView(ApiView):
         return data or b""  # DRF has {} for no body at all
 
     def carry_out(self, request: Request, name: str, **params: str) -> HttpResponse:
-        params |= read_query(request.META.get("QUERY_STRING", ""), BY_NAME[name].query)
-        body = self.read_raw_body()
+        operation = BY_NAME[name]
+        params |= read_query(request.META.get("QUERY_STRING", ""), operation.query)
+        asked = read_request(operation, self.read_raw_body())
         give_back_connection()
-        answer = async_to_sync(handle)(
-            self.principal,
-            name,
-            body,
-            params,
-            idempotency_key=request.headers.get("Idempotency-Key"),
-        )
+        key = request.headers.get("Idempotency-Key")
+        reply = async_to_sync(handle)(self.principal, name, asked, params, idempotency_key=key)
         return HttpResponse(
-            answer.body,
-            status=answer.status,
+            msgspec.json.encode(reply.answer),
+            status=reply.status,
             content_type=JSON,
-            headers=dict(answer.headers),
+            headers=dict(reply.headers),
         )
 
 
-class OrdersView(OperationView, own.OrdersView):
+class OrdersView(OperationView, own.OwnOrdersView):
     @extend_schema(
         operation_id="orders_place",
         request={JSON: schema.PlaceOrder},
@@ -101,7 +98,7 @@ class OrdersView(OperationView, own.OrdersView):
         return self.carry_out(request, "cancel_all")
 
 
-class OrderView(OperationView, own.OrderView):
+class OrderView(OperationView, own.OwnOrderView):
     @extend_schema(
         operation_id="orders_amend",
         request={JSON: schema.AmendOrder},

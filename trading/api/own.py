@@ -66,7 +66,7 @@ class PositionQuery(PageQuery):
     settled = BooleanField(default=False)
 
 
-class OrdersView(ApiView):
+class OwnOrdersView(ApiView):
     @extend_schema(operation_id="orders_list", parameters=[OrderQuery], responses=schema.OrderPage)
     def get(self, request: Request) -> Response:
         """List own orders, newest first. `status=open` includes partially filled ones.
@@ -83,7 +83,7 @@ class OrdersView(ApiView):
         return Response(page.to_json(lambda row: show_own.show_row(row, cards[row.market_id])))
 
 
-class OrderView(ApiView):
+class OwnOrderView(ApiView):
     @extend_schema(operation_id="orders_retrieve", responses=schema.OrderState)
     def get(self, request: Request, order_id: str) -> Response:
         """Show an own order. Its trades are in /fills?order_id=."""

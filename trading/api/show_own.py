@@ -9,7 +9,7 @@ from trading.models import Order
 from trading.pipeline.instruments import Instrument
 from trading.pipeline.order_rows import read_order
 from trading.readmodels.holdings import Holding, sum_known, value_holdings
-from trading.readmodels.queries import OwnFill
+from trading.readmodels.queries import AccountFill
 from trading.wire import schema
 from trading.wire.commands import NO, mirror_pips
 from trading.wire.render import SIDE_NAMES, show_average, show_order
@@ -27,7 +27,7 @@ def show_row(row: Order, instrument: Instrument) -> schema.OrderState:
     )
 
 
-def show_fill(fill: OwnFill, instrument: Instrument) -> schema.OwnFill:
+def show_fill(fill: AccountFill, instrument: Instrument) -> schema.OwnFill:
     trade, order = fill.trade, fill.order
     as_no = instrument.names_no(as_no=order.as_no)
     return schema.OwnFill(

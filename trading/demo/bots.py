@@ -16,7 +16,7 @@ import structlog
 from django.conf import settings
 
 from trading.demo.catalogue import TAG
-from trading.demo.secrets_file import Trader
+from trading.demo.secrets_file import DemoTrader
 from web.door import RequestLine
 
 log = structlog.get_logger(__name__)
@@ -27,7 +27,9 @@ KEPT_VARIABLES: Final = ("PATH", "HOME", "LANG", "TZ")
 
 
 @contextlib.asynccontextmanager
-async def demo_bots(traders: Collection[Trader], *, host: str, port: int) -> AsyncIterator[None]:
+async def demo_bots(
+    traders: Collection[DemoTrader], *, host: str, port: int
+) -> AsyncIterator[None]:
     """Let a program trade for each of them while the block runs."""
     leave_out_of_log({trader.account_id for trader in traders})
     url = f"http://{ANY_ADDRESS.get(host, host)}:{port}"
@@ -41,7 +43,7 @@ async def demo_bots(traders: Collection[Trader], *, host: str, port: int) -> Asy
         await asyncio.gather(*map(_stop, processes))
 
 
-async def _start(trader: Trader, url: str) -> asyncio.subprocess.Process:
+async def _start(trader: DemoTrader, url: str) -> asyncio.subprocess.Process:
     kept = {name: os.environ[name] for name in KEPT_VARIABLES if name in os.environ}
     own = {"PREDEX_URL": url, "PREDEX_KEY": trader.key, "PREDEX_FOLLOW": str(os.getpid())}
     return await asyncio.create_subprocess_exec(
@@ -53,7 +55,7 @@ async def _start(trader: Trader, url: str) -> asyncio.subprocess.Process:
     )  # fmt: skip
 
 
-async def _watch(trader: Trader, process: asyncio.subprocess.Process) -> None:
+async def _watch(trader: DemoTrader, process: asyncio.subprocess.Process) -> None:
     """Tell of a program that ended by itself, such as one whose key was revoked."""
     code = await process.wait()
     log.warning("demo_trader_ended", handle=trader.handle, code=code)

@@ -21,7 +21,7 @@ class Person(msgspec.Struct):
     key: str = ""
 
 
-class Trader(msgspec.Struct):
+class DemoTrader(msgspec.Struct):
     """An account of kind system that a program trades for: `python -m bots.<program>`."""
 
     handle: str
@@ -32,12 +32,12 @@ class Trader(msgspec.Struct):
 
 class Demo(msgspec.Struct):
     people: list[Person] = []
-    traders: list[Trader] = []
+    traders: list[DemoTrader] = []
 
     def find_person(self, handle: str) -> Person | None:
         return next((person for person in self.people if person.handle == handle), None)
 
-    def find_trader(self, handle: str) -> Trader | None:
+    def find_trader(self, handle: str) -> DemoTrader | None:
         return next((trader for trader in self.traders if trader.handle == handle), None)
 
 

@@ -21,7 +21,7 @@ from kernel.units import MICROS_PER_CREDIT
 from markets.actions import do_create_market
 from markets.models import Category, Market, Tag
 from trading.demo.catalogue import CATEGORIES, MARKETS, TAG, DemoMarket
-from trading.demo.secrets_file import Demo, Person, Trader, load_demo, save_demo
+from trading.demo.secrets_file import Demo, DemoTrader, Person, load_demo, save_demo
 
 OPERATOR: Final = "olivia"
 PEOPLE: Final = ("alice", "bob")
@@ -94,7 +94,7 @@ def _seed_trader(demo: Demo, handle: str, program: str) -> None:
         do_grant(account, amount_micros=TRADER_MICROS, by=None)
     trader = demo.find_trader(handle)
     if trader is None:
-        trader = Trader(handle, program, "", account.pk)
+        trader = DemoTrader(handle, program, "", account.pk)
         demo.traders.append(trader)
     trader.key, trader.account_id = _keep_key(account, trader.key), account.pk
 

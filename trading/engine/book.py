@@ -6,7 +6,7 @@ One int per side has bit i set when level i has live orders; `best_bid` and `bes
 Ordering invariant: inside a level the order of arrival; best_bid < best_ask, always.
 Removal is lazy: a dead order stays in its queue until it comes to the front or until more than half
 of the queue (and more than 64) is dead, so a cancel costs O(1) and memory stays <= 2x of live.
-An amend that loses its place enters as a new `Order` object; the old object is dead.
+An amend that loses its place enters as a new `EngineOrder` object; the old object is dead.
 """
 
 from collections import deque
@@ -40,7 +40,7 @@ def mutable(struct: type[StructT]) -> type[StructT]:
 
 
 @mutable
-class Order(msgspec.Struct, gc=False):
+class EngineOrder(msgspec.Struct, gc=False):
     """One order while the engine knows it: what was asked, `place`, and what became of it.
 
     `quantity_lots` and `price_pips` are as last amended. `priority` is the sequence number it got
@@ -75,9 +75,9 @@ class Order(msgspec.Struct, gc=False):
         return self.quantity_lots - self.remaining_lots
 
 
-def enter_order(place: Place, ts_us: int, price_pips: int, lots: int) -> Order:
+def enter_order(place: Place, ts_us: int, price_pips: int, lots: int) -> EngineOrder:
     """Return the order that a Place asks for, as it enters at `ts_us`."""
-    return Order(
+    return EngineOrder(
         place,
         place.order_id,
         place.account_id,
@@ -91,13 +91,13 @@ def enter_order(place: Place, ts_us: int, price_pips: int, lots: int) -> Order:
     )
 
 
-class Level:
+class BookLevel:
     """The queue of one price: live orders in order of arrival, with dead ones among them."""
 
     __slots__ = ("changed", "dead", "queue", "total_lots")
 
     def __init__(self) -> None:
-        self.queue: deque[Order] = deque()
+        self.queue: deque[EngineOrder] = deque()
         self.total_lots = 0
         self.dead = 0
         self.changed = False
@@ -109,7 +109,7 @@ class Level:
         self.dead = 0
 
 
-class Book:
+class OrderBook:
     """Both sides of one outcome. Knows prices and quantities, nothing of money."""
 
     __slots__ = ("asks", "best_ask", "best_bid", "bids", "changed", "levels", "tick_pips", "ticks")
@@ -117,7 +117,7 @@ class Book:
     def __init__(self, tick_pips: int) -> None:
         self.tick_pips = tick_pips
         self.ticks = PAYOUT_PIPS // tick_pips
-        self.levels: list[Level | None] = [None] * self.ticks
+        self.levels: list[BookLevel | None] = [None] * self.ticks
         self.bids = 0
         self.asks = 0
         self.best_bid = 0
@@ -125,11 +125,11 @@ class Book:
         self.changed: list[int] = []
         """Ticks whose total may differ from what was last published."""
 
-    def note(self, tick: int) -> Level:
+    def note(self, tick: int) -> BookLevel:
         """Note that a level has changed, or will, and return it."""
         level = self.levels[tick]
         if level is None:
-            level = self.levels[tick] = Level()
+            level = self.levels[tick] = BookLevel()
         if not level.changed:
             level.changed = True
             self.changed.append(tick)
@@ -141,7 +141,7 @@ class Book:
             self.level(tick).changed = False
         self.changed.clear()
 
-    def level(self, tick: int) -> Level:
+    def level(self, tick: int) -> BookLevel:
         """Return the level of a tick that has, or has had, orders."""
         level = self.levels[tick]
         assert level is not None
@@ -152,7 +152,7 @@ class Book:
         level = self.levels[tick]
         return 0 if level is None else level.total_lots
 
-    def add(self, order: Order) -> None:
+    def add(self, order: EngineOrder) -> None:
         """Put `order` last at its price; the caller has made sure that it does not cross."""
         tick = order.price_pips // self.tick_pips
         assert not order.live
@@ -174,7 +174,7 @@ class Book:
         level.total_lots += order.remaining_lots
         order.live = True
 
-    def remove(self, order: Order) -> None:
+    def remove(self, order: EngineOrder) -> None:
         """Take a live order with all that remains of it out of the book."""
         tick = order.price_pips // self.tick_pips
         assert order.live
@@ -200,7 +200,7 @@ class Book:
             if tick == self.best_ask:
                 self.best_ask = (asks & -asks).bit_length() - 1 if asks else self.ticks
 
-    def reduce(self, order: Order, lots: int) -> None:
+    def reduce(self, order: EngineOrder, lots: int) -> None:
         """Lower the remaining quantity of a live order, which keeps its place."""
         tick = order.price_pips // self.tick_pips
         level = self.levels[tick]
@@ -211,7 +211,7 @@ class Book:
         order.remaining_lots -= lots
         assert 0 <= order.remaining_lots <= level.total_lots
 
-    def best_maker(self, taker_side: int, limit_tick: int) -> Order | None:
+    def best_maker(self, taker_side: int, limit_tick: int) -> EngineOrder | None:
         """Return the first order that a taker with this limit meets."""
         if taker_side == BUY:
             tick = self.best_ask  # Beyond the last tick when there is none,
@@ -240,7 +240,7 @@ class Book:
         tick = price_pips // self.tick_pips
         return tick >= self.best_ask if side == BUY else 0 < self.best_bid >= tick
 
-    def orders(self, side: int) -> Iterator[Order]:
+    def orders(self, side: int) -> Iterator[EngineOrder]:
         """Yield the live orders of a side, best first, in order of priority."""
         for tick in self.ticks_of(side):
             for order in self.level(tick).queue:

@@ -6,7 +6,7 @@ from typing import TypeVar
 
 import msgspec
 
-from trading.engine.book import Book, Order
+from trading.engine.book import EngineOrder, OrderBook
 from trading.engine.margin import copy_account
 from trading.engine.state import MarketState
 from trading.engine.types import (
@@ -65,7 +65,7 @@ def copy_touched(market: Market, command: AnyCommand, ts_us: int) -> Market:
     return copy
 
 
-def _touched_orders(market: MarketState, command: AnyCommand, ts_us: int) -> Iterator[Order]:
+def _touched_orders(market: MarketState, command: AnyCommand, ts_us: int) -> Iterator[EngineOrder]:
     """Yield every order that `command` may meet, and those that expire before it."""
     ts_us = max(ts_us, market.ts_us)
     if market.expiries and market.expiries[0][0] <= ts_us:
@@ -88,8 +88,8 @@ def _touched_orders(market: MarketState, command: AnyCommand, ts_us: int) -> Ite
 
 
 def _find_makers(
-    book: Book, side: int, price_pips: int, lots: int, owner_id: int, ts_us: int
-) -> Iterator[Order]:
+    book: OrderBook, side: int, price_pips: int, lots: int, owner_id: int, ts_us: int
+) -> Iterator[EngineOrder]:
     """Yield makers best first until their certain quantity covers `lots`.
 
     Own orders, reduce-only ones and those that expire now may give less than they show.

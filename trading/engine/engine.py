@@ -15,7 +15,7 @@ from typing import Any, Final
 
 import msgspec
 
-from trading.engine.book import Order
+from trading.engine.book import EngineOrder
 from trading.engine.checks import check_amend, check_configure, check_place
 from trading.engine.dry_run import copy_touched
 from trading.engine.margin import add_hold, compute_allowance_lots, copy_account
@@ -78,7 +78,7 @@ class Engine(MarketState):
             if self.expiries and self.expiries[0] == (expires_at_us, order_id):
                 heappop(self.expiries)
 
-    def _end(self, order: Order, status: OrderStatus, reason: Reason) -> None:
+    def _end(self, order: EngineOrder, status: OrderStatus, reason: Reason) -> None:
         self.emit(Ended(order.order_id, status, reason, order.remaining_lots))
 
     # Place
@@ -118,7 +118,7 @@ class Engine(MarketState):
         worst_tick = place.side * (place.side * worst_pips // book.tick_pips)
         return min(max(worst_tick, 1), book.ticks - 1) * book.tick_pips
 
-    def _check_funds(self, order: Order, more_lots: int, old_hold_micros: int) -> bool:
+    def _check_funds(self, order: EngineOrder, more_lots: int, old_hold_micros: int) -> bool:
         """Reject an order that may rest unless its account can hold all that it could cost.
 
         Its hold replaces an earlier one of `old_hold_micros`, and `more_lots` come with it.
@@ -136,7 +136,7 @@ class Engine(MarketState):
         self.emit(Rejected(order.order_id, Reason.INSUFFICIENT_FUNDS, missing_micros))
         return False
 
-    def _take_and_rest(self, order: Order) -> None:
+    def _take_and_rest(self, order: EngineOrder) -> None:
         """Trade what crosses, then rest or end what is left of an order that may rest."""
         stopped, _, trades = match(self, order, False)
         if not order.remaining_lots or stopped is not None:
@@ -147,7 +147,7 @@ class Engine(MarketState):
             price_pips, lots = order.price_pips, order.remaining_lots
             self.emit(Rested(order.order_id, order.outcome, order.side, price_pips, lots))
 
-    def _take(self, order: Order) -> None:
+    def _take(self, order: EngineOrder) -> None:
         """Carry out an order that never rests: market, IOC, FOK."""
         if order.place.tif is FOK and not self._would_fill(order.place):
             self._finish(order, Reason.FOK_NOT_FILLABLE)
@@ -174,14 +174,14 @@ class Engine(MarketState):
         status = OrderStatus.FILLED if is_spent else OrderStatus.CANCELLED
         self.emit(Ended(order.order_id, status, reason, 0))
 
-    def _has_closed_position(self, order: Order, trades: int) -> bool:
+    def _has_closed_position(self, order: EngineOrder, trades: int) -> bool:
         """Return whether a reduce-only order traded until there was nothing left to reduce."""
         options = order.place.options
         if options is None or not options.reduce_only or not trades:
             return False
         return not self._compute_allowance(order)
 
-    def _compute_allowance(self, order: Order) -> int:
+    def _compute_allowance(self, order: EngineOrder) -> int:
         account = self.account(order.account_id)
         return compute_allowance_lots(account, order.outcome, order.side, binary=self.rules.binary)
 
@@ -193,7 +193,7 @@ class Engine(MarketState):
         traded_lots = sum(event.quantity_lots for event in events if isinstance(event, Traded))
         return traded_lots == place.quantity_lots
 
-    def _finish(self, order: Order, reason: Reason | None) -> None:
+    def _finish(self, order: EngineOrder, reason: Reason | None) -> None:
         """End a taker that does not rest: filled, or cancelled for `reason`."""
         if not order.remaining_lots:
             self._end(order, FILLED, IS_FILLED)
@@ -219,7 +219,9 @@ class Engine(MarketState):
         else:
             self._reenter(order, price_pips, total_lots, remaining_lots)
 
-    def _reenter(self, old: Order, price_pips: int, total_lots: int, remaining_lots: int) -> None:
+    def _reenter(
+        self, old: EngineOrder, price_pips: int, total_lots: int, remaining_lots: int
+    ) -> None:
         """Replace a resting order by its amended self, which loses its place and may trade."""
         new = msgspec.structs.replace(
             old, price_pips=price_pips, quantity_lots=total_lots, remaining_lots=remaining_lots
@@ -233,7 +235,7 @@ class Engine(MarketState):
             assert self.incoming is not None
             self._take_and_rest(self.incoming)
 
-    def _check_reenter(self, new: Order, more_lots: int) -> Reason | None:
+    def _check_reenter(self, new: EngineOrder, more_lots: int) -> Reason | None:
         account = self.account(new.account_id)
         if new.place.reduce_only:
             if not self._compute_allowance(new):

@@ -7,7 +7,7 @@ An order keeps two sums, one for the fills it made as maker and one as taker. Th
 from collections.abc import Callable
 from typing import Final
 
-from trading.engine.book import Order
+from trading.engine.book import EngineOrder
 from trading.engine.types import PAYOUT_PIPS, FeeKind, Fees
 
 QUADRATIC_SCALE: Final = 10**10
@@ -18,9 +18,9 @@ RATE_PPM_MAX: Final = 1_000_000
 
 BasisFunction = Callable[[int, int], int]
 """(price_pips, lots) -> what a fill adds to an order's basis."""
-FeeFunction = Callable[[Order, int, int, bool], int]
+FeeFunction = Callable[[EngineOrder, int, int, bool], int]
 """(order, price_pips, lots, is_taker) -> what one more fill is charged, in micros."""
-HoldFunction = Callable[[Order], int]
+HoldFunction = Callable[[EngineOrder], int]
 """order -> the most that its remaining quantity can still be charged, in micros."""
 
 
@@ -55,7 +55,7 @@ def build_fee(fees: Fees) -> FeeFunction:
     is_flat, unit, unit_micros = fees.kind is FeeKind.FLAT, _compute_unit(fees), fees.unit_micros
     round_up_by = unit - 1
 
-    def compute_fee_micros(order: Order, price_pips: int, lots: int, is_taker: bool) -> int:
+    def compute_fee_micros(order: EngineOrder, price_pips: int, lots: int, is_taker: bool) -> int:
         if order.place.fee_free or not (is_taker or maker_ppm or order.taker_basis):
             return 0
         other_pips = PAYOUT_PIPS - price_pips
@@ -85,7 +85,7 @@ def build_hold(fees: Fees) -> HoldFunction:
     round_up_by = unit - 1
     spare_micros = unit_micros if unit_micros > 1 else 0
 
-    def compute_hold_micros(order: Order) -> int:
+    def compute_hold_micros(order: EngineOrder) -> int:
         price_pips, lots = order.price_pips, order.remaining_lots
         other_pips = PAYOUT_PIPS - price_pips
         cost_micros = (price_pips if order.side > 0 else other_pips) * lots
@@ -116,7 +116,7 @@ def bound_hold(fees: Fees) -> tuple[int, int]:
     return most_pips, 2 * fees.unit_micros
 
 
-def _hold_without_fees(order: Order) -> int:
+def _hold_without_fees(order: EngineOrder) -> int:
     if order.side > 0:
         return order.price_pips * order.remaining_lots
     return (PAYOUT_PIPS - order.price_pips) * order.remaining_lots

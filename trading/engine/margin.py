@@ -16,7 +16,7 @@ from typing import Final
 
 import msgspec
 
-from trading.engine.book import Order, mutable
+from trading.engine.book import EngineOrder, mutable
 from trading.engine.types import BUY, PAYOUT_PIPS, POSITION_LOTS_MAX, Config
 
 SAFE_PIPS: Final = 2 * PAYOUT_PIPS
@@ -46,7 +46,7 @@ class AccountState(msgspec.Struct, gc=False):
     held_micros: int = 0
     net_paid_micros: int = 0
     fees_micros: int = 0
-    orders: dict[str, Order] | None = None
+    orders: dict[str, EngineOrder] | None = None
     """Its orders that rest: known from the first time on that somebody asks for all of them."""
 
     def touched(self) -> bool:
@@ -248,7 +248,7 @@ def _close_cost(account: AccountState, outcome: int, signed_lots: int, price_pip
         account.cost_micros[outcome] = cost_micros - direction * part_micros
 
 
-def add_hold(account: AccountState, order: Order, hold_micros: int, lots: int) -> None:
+def add_hold(account: AccountState, order: EngineOrder, hold_micros: int, lots: int) -> None:
     """Change the sums of the account's open orders by one order's hold and quantity."""
     outcome = order.outcome
     if order.side == BUY:

@@ -6,7 +6,7 @@ stops it. It decides and emits; what it emits has happened when the next maker i
 
 from typing import Final
 
-from trading.engine.book import Order
+from trading.engine.book import EngineOrder
 from trading.engine.margin import (
     SAFE_PIPS,
     AccountState,
@@ -43,7 +43,7 @@ Match = tuple[Reason | None, int, int]
 
 def match(
     market: MarketState,
-    order: Order,
+    order: EngineOrder,
     pays_at_once: bool,
     budget_micros: int | None = None,
 ) -> Match:
@@ -102,9 +102,9 @@ def match(
 def _trade(
     market: MarketState,
     index: int,
-    order: Order,
+    order: EngineOrder,
     account: AccountState,
-    maker: Order,
+    maker: EngineOrder,
     lots: int,
     fee_micros: int,
 ) -> None:
@@ -140,22 +140,24 @@ def _trade(
         _end_if_closed(market, maker)
 
 
-def _end_if_closed(market: MarketState, maker: Order) -> None:
+def _end_if_closed(market: MarketState, maker: EngineOrder) -> None:
     """End a reduce-only maker that has nothing left to reduce."""
     if not _compute_allowance(market, maker):
         market.emit(_end(maker, Reason.REDUCE_ONLY))
 
 
-def _end(order: Order, reason: Reason) -> Ended:
+def _end(order: EngineOrder, reason: Reason) -> Ended:
     return Ended(order.order_id, OrderStatus.CANCELLED, reason, order.remaining_lots)
 
 
-def _compute_allowance(market: MarketState, order: Order) -> int:
+def _compute_allowance(market: MarketState, order: EngineOrder) -> int:
     account = market.account(order.account_id)
     return compute_allowance_lots(account, order.outcome, order.side, binary=market.rules.binary)
 
 
-def _prevent_self_trade(market: MarketState, order: Order, maker: Order) -> Reason | None:
+def _prevent_self_trade(
+    market: MarketState, order: EngineOrder, maker: EngineOrder
+) -> Reason | None:
     """Keep an owner from trading with itself; return a reason if that ends the taker."""
     mode = order.place.stp
     if mode is Stp.DECREMENT:
@@ -165,7 +167,7 @@ def _prevent_self_trade(market: MarketState, order: Order, maker: Order) -> Reas
     return Reason.SELF_TRADE if mode is not Stp.CANCEL_OLDEST else None
 
 
-def _decrement(market: MarketState, order: Order, maker: Order) -> Reason | None:
+def _decrement(market: MarketState, order: EngineOrder, maker: EngineOrder) -> Reason | None:
     """Take the smaller quantity from both without a trade; the smaller one dies."""
     lots = min(order.remaining_lots, maker.remaining_lots)
     if lots == maker.remaining_lots:
@@ -179,7 +181,11 @@ def _decrement(market: MarketState, order: Order, maker: Order) -> Reason | None
 
 
 def _clip(
-    market: MarketState, order: Order, maker: Order, lots: int, budget_micros: int | None
+    market: MarketState,
+    order: EngineOrder,
+    maker: EngineOrder,
+    lots: int,
+    budget_micros: int | None,
 ) -> tuple[int, Reason | None]:
     """Return how many of `lots` reduce-only orders and a budget allow; and what ends the taker.
 
@@ -202,7 +208,7 @@ def _clip(
 
 
 def _compute_affordable(
-    market: MarketState, order: Order, price_pips: int, lots: int, budget_micros: int
+    market: MarketState, order: EngineOrder, price_pips: int, lots: int, budget_micros: int
 ) -> int:
     """Return the most of `lots`, in whole steps, that the rest of the budget pays for."""
     compute_fee, step = market.rules.compute_fee, market.rules.lot_step_lots
@@ -225,7 +231,7 @@ def _compute_affordable(
 def _can_pay(
     market: MarketState,
     account: AccountState,
-    order: Order,
+    order: EngineOrder,
     price_pips: int,
     lots: int,
     fee_micros: int,

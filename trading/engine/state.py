@@ -14,7 +14,7 @@ from typing import Any, Final, Self
 
 import msgspec
 
-from trading.engine.book import DEAD_MIN, Book, Order, enter_order
+from trading.engine.book import DEAD_MIN, EngineOrder, OrderBook, enter_order
 from trading.engine.fees import bound_hold, build_basis, build_fee, build_hold
 from trading.engine.margin import (
     AccountState,
@@ -58,7 +58,7 @@ class Snapshot(msgspec.Struct, array_like=True):
     ts_us: int
     status: MarketStatus | None
     config: Config | None
-    orders: list[Order]
+    orders: list[EngineOrder]
     accounts: list[AccountState]
 
 
@@ -114,16 +114,16 @@ class MarketState:
         self.ts_us = 0
         self.status: MarketStatus | None = None
         self.config: Config | None = None
-        self.books: list[Book] = []
-        self.orders: dict[str, Order] = {}
+        self.books: list[OrderBook] = []
+        self.orders: dict[str, EngineOrder] = {}
         self.accounts: dict[int, AccountState] = {}
         self.expiries: list[tuple[int, str]] = []
         """Heap of (expires_at_us, order_id); entries of orders that are gone are skipped, and
         forgotten when they are most of it."""
-        self.dirty_orders: dict[str, Order] = {}
+        self.dirty_orders: dict[str, EngineOrder] = {}
         self.is_timed = True
         """Whether its status or a close time may refuse what comes."""
-        self.incoming: Order | None = None
+        self.incoming: EngineOrder | None = None
         self.funds: dict[int, int] = {}
         self.events: list[AnyEvent] = []
 
@@ -140,7 +140,7 @@ class MarketState:
             account = self.accounts[account_id] = new_account(account_id, len(self.books))
         return account
 
-    def list_orders(self, account: AccountState) -> list[Order]:
+    def list_orders(self, account: AccountState) -> list[EngineOrder]:
         """Return the account's orders that rest, by id.
 
         The first time it goes through all of the market's: most accounts never ask, and to keep
@@ -177,7 +177,7 @@ class MarketState:
         self.incoming = None
         self.events = []
 
-    def enter(self, place: Place, price_pips: int, lots: int) -> Order:
+    def enter(self, place: Place, price_pips: int, lots: int) -> EngineOrder:
         """Make a new order the one that the current command sends through the book."""
         self.incoming = order = enter_order(place, self.ts_us, price_pips, lots)
         return order
@@ -300,11 +300,11 @@ class MarketState:
         self.rules = Rules(config)
         self.is_timed = configured.status is not MarketStatus.OPEN or config.close_at_us is not None
         if old is None:
-            self.books = [Book(config.tick_pips) for _ in range(self.rules.books)]
+            self.books = [OrderBook(config.tick_pips) for _ in range(self.rules.books)]
         elif old.tick_pips != config.tick_pips:
             self.books = [_refined(book, config.tick_pips) for book in self.books]
 
-    def _insert(self, order: Order, account: AccountState) -> None:
+    def _insert(self, order: EngineOrder, account: AccountState) -> None:
         """Put an order into the book and into its account's sums."""
         order_id = order.order_id
         compute_hold, compute_held = self.rules.compute_hold, self.rules.compute_held
@@ -322,7 +322,7 @@ class MarketState:
         if held_micros != account.held_micros:  # Of two sides only the larger one counts.
             self._set_held(account, held_micros)
 
-    def _take_out(self, order: Order) -> None:
+    def _take_out(self, order: EngineOrder) -> None:
         """Take a live order and its share of its account's sums away."""
         account = self.accounts[order.account_id]
         self.books[order.outcome].remove(order)
@@ -339,7 +339,7 @@ class MarketState:
         if options is not None and options.expires_at_us is not None:
             self._trim_expiries()
 
-    def _shrink(self, order: Order, lots: int) -> None:
+    def _shrink(self, order: EngineOrder, lots: int) -> None:
         """Lower a live order's quantity; it keeps its place."""
         account = self.accounts[order.account_id]
         self.books[order.outcome].reduce(order, lots)
@@ -348,7 +348,7 @@ class MarketState:
         self._settle(account, 0)
         self.dirty_orders[order.order_id] = order
 
-    def _rehold(self, account: AccountState, order: Order, lots: int) -> None:
+    def _rehold(self, account: AccountState, order: EngineOrder, lots: int) -> None:
         """Bring a live order's share of the sums up to date after it changed by `lots`."""
         compute_hold = self.rules.compute_hold
         hold_micros = compute_hold(order) if order.remaining_lots else 0
@@ -436,7 +436,7 @@ class MarketState:
         return hashlib.sha256(msgspec.msgpack.encode(self.dump())).hexdigest()
 
 
-def _dump_order(order: Order) -> tuple[Any, ...]:
+def _dump_order(order: EngineOrder) -> tuple[Any, ...]:
     return (
         order.order_id,
         order.account_id,
@@ -464,9 +464,9 @@ def _dump_account(account: AccountState) -> tuple[Any, ...]:
     )
 
 
-def _refined(book: Book, tick_pips: int) -> Book:
+def _refined(book: OrderBook, tick_pips: int) -> OrderBook:
     """Return the same book on a finer ladder."""
-    finer = Book(tick_pips)
+    finer = OrderBook(tick_pips)
     steps = book.tick_pips // tick_pips
     for tick in book.changed:
         finer.note(tick * steps)

@@ -282,11 +282,11 @@ class Tick(Command, tag=6, frozen=True):
 AnyCommand = Place | Amend | Cancel | CancelAll | Configure | Tick
 
 
-class Event(msgspec.Struct, array_like=True, frozen=True, gc=False):
+class EngineEvent(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """Base of the events."""
 
 
-class Rejected(Event, tag=1, frozen=True):
+class Rejected(EngineEvent, tag=1, frozen=True):
     """The command changed nothing. `missing_micros` says how much is lacking when it is funds."""
 
     order_id: str
@@ -294,7 +294,7 @@ class Rejected(Event, tag=1, frozen=True):
     missing_micros: int = 0
 
 
-class Traded(Event, tag=2, frozen=True):
+class Traded(EngineEvent, tag=2, frozen=True):
     """One fill. `*_cash_micros` is what the account's cash changes by, fee not included.
 
     `index` counts the trades of one command from 0. `taker_side` is of `outcome`'s book.
@@ -316,7 +316,7 @@ class Traded(Event, tag=2, frozen=True):
     maker_fee_micros: int
 
 
-class Rested(Event, tag=3, frozen=True):
+class Rested(EngineEvent, tag=3, frozen=True):
     """What is left of an order now stands in the book, last at its price."""
 
     order_id: str
@@ -326,7 +326,7 @@ class Rested(Event, tag=3, frozen=True):
     remaining_lots: int
 
 
-class Amended(Event, tag=4, frozen=True):
+class Amended(EngineEvent, tag=4, frozen=True):
     """An amend was accepted; when it lost its place a Rested or an Ended follows."""
 
     order_id: str
@@ -336,7 +336,7 @@ class Amended(Event, tag=4, frozen=True):
     kept_priority: bool
 
 
-class Decremented(Event, tag=5, frozen=True):
+class Decremented(EngineEvent, tag=5, frozen=True):
     """Self-trade prevention took `by_lots` from the order without a trade."""
 
     order_id: str
@@ -344,7 +344,7 @@ class Decremented(Event, tag=5, frozen=True):
     remaining_lots: int
 
 
-class Ended(Event, tag=6, frozen=True):
+class Ended(EngineEvent, tag=6, frozen=True):
     """The order left the exchange with `remaining_lots` unfilled."""
 
     order_id: str
@@ -353,7 +353,7 @@ class Ended(Event, tag=6, frozen=True):
     remaining_lots: int
 
 
-class Configured(Event, tag=7, frozen=True):
+class Configured(EngineEvent, tag=7, frozen=True):
     """The market has this status and configuration from here on."""
 
     status: MarketStatus

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from kernel.clock import format_time
 from kernel.units import format_amount, format_price, format_quantity
-from trading.engine.book import Order
+from trading.engine.book import EngineOrder
 from trading.engine.margin import compute_position_lots, new_account
 from trading.engine.types import OrderStatus
 from trading.feed import frames
@@ -143,7 +143,7 @@ class AccountFeed:
             watcher.push(self, frame)
 
     def _keep_order(self, change: OrderChange) -> OrderState:
-        order: Order = change.order
+        order: EngineOrder = change.order
         instrument = self._cards[change.market_id]
         shown = show_order(order, instrument, seq=change.seq, updated_at_us=change.ts_us)
         if order.status in OPEN:
@@ -206,7 +206,9 @@ def show_holdings(holdings: Holdings, instrument: Instrument) -> JsonDict:
     }
 
 
-def show_fill(fill: Fill, order: Order, instrument: Instrument, *, seq: int, ts_us: int) -> OwnFill:
+def show_fill(
+    fill: Fill, order: EngineOrder, instrument: Instrument, *, seq: int, ts_us: int
+) -> OwnFill:
     """Show a fill as GET /fills does: side, outcome and price as the order was entered."""
     trade, as_no = fill.trade, instrument.names_no(as_no=order.place.as_no)
     return OwnFill(

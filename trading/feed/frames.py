@@ -13,7 +13,7 @@ from kernel.clock import format_time, from_datetime, now_us
 from kernel.errors import ApiError
 from kernel.units import format_amount, format_price, format_quantity
 from trading.engine.types import BUY
-from trading.feed.reads import ExchangeState, Standing, StatusRow
+from trading.feed.reads import ExchangeState, LifecycleState, StatusRow
 from trading.feed.replica import BookReplica, LevelChange, Lots, Published, TapeTrade
 from trading.feed.watcher import Frame
 from trading.pipeline.instruments import Instrument
@@ -172,14 +172,14 @@ def _price(price_pips: int | None) -> str | None:
 # Lifecycle
 
 
-def lifecycle_snapshot(instrument: Instrument, standing: Standing, seq: int) -> Frame:
+def lifecycle_snapshot(instrument: Instrument, standing: LifecycleState, seq: int) -> Frame:
     return build(
         "lifecycle_snapshot", market=instrument.slug, seq=seq, **_standing(instrument, standing)
     )
 
 
 def lifecycle(
-    instrument: Instrument, standing: Standing, change: StatusRow, *, prev_seq: int, seq: int
+    instrument: Instrument, standing: LifecycleState, change: StatusRow, *, prev_seq: int, seq: int
 ) -> Frame:
     """One change of status; `standing` is how the market stands since."""
     now = {**_standing(instrument, standing), "status": change.to_status}
@@ -195,7 +195,7 @@ def lifecycle(
     )
 
 
-def terms(instrument: Instrument, standing: Standing, *, prev_seq: int, seq: int) -> Frame:
+def terms(instrument: Instrument, standing: LifecycleState, *, prev_seq: int, seq: int) -> Frame:
     """Other terms in the same status."""
     return build(
         "lifecycle",
@@ -212,7 +212,7 @@ def exchange(state: ExchangeState) -> Frame:
     return build("exchange", **state._asdict())
 
 
-def _standing(instrument: Instrument, standing: Standing) -> JsonDict:
+def _standing(instrument: Instrument, standing: LifecycleState) -> JsonDict:
     payouts = None
     if standing.payouts_pips is not None:
         payouts = {

@@ -54,7 +54,7 @@ LIVE_SECONDS: Final = 10.0
 """What can't be read for so long is not followed."""
 
 
-class Wish(NamedTuple):
+class SubscriptionRequest(NamedTuple):
     """What one message subscribes to: an account, channels of some markets, or of all."""
 
     account_id: int | None
@@ -130,7 +130,7 @@ class Hub:
         self.accounts.leave(watcher)
         self.watchers.discard(watcher)
 
-    async def follow(self, watcher: Watcher, wish: Wish, answer: Frame) -> None:
+    async def follow(self, watcher: Watcher, wish: SubscriptionRequest, answer: Frame) -> None:
         """Follow what a client wishes for, and acknowledge it in the moment in which it is live.
 
         Until then nothing has changed for the watcher. From then on each stream begins with its
@@ -153,7 +153,7 @@ class Hub:
         if wish.is_all and LIFECYCLE in wish.channels:
             self.lifecycle.welcome(watcher)
 
-    async def _read_for(self, watcher: Watcher, wish: Wish) -> None:
+    async def _read_for(self, watcher: Watcher, wish: SubscriptionRequest) -> None:
         """Have everything read that a subscription begins with."""
         market_ids = {instrument.id for instrument in wish.instruments}
         await self.markets.wait_until_read(market_ids, is_named=True)
@@ -164,7 +164,7 @@ class Hub:
         if LIFECYCLE in wish.channels:
             await self.lifecycle.look()  # or what the snapshot says already would be told again
 
-    async def _resume(self, wish: Wish) -> dict[Source, Frame]:
+    async def _resume(self, wish: SubscriptionRequest) -> dict[Source, Frame]:
         """Return the frames with which streams go on from where the client has them."""
         if wish.since_seq is None:
             return {}

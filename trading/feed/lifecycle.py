@@ -15,7 +15,7 @@ from trading.feed.accounts import Accounts
 from trading.feed.audience import Audience
 from trading.feed.market import MarketFeed
 from trading.feed.markets import Markets
-from trading.feed.reads import ExchangeState, Standing, StatusRow
+from trading.feed.reads import ExchangeState, LifecycleState, StatusRow
 from trading.feed.stream import LIFECYCLE
 from trading.feed.tasks import in_thread
 from trading.feed.watcher import Watcher
@@ -83,7 +83,7 @@ class Lifecycle:
             if row.to_status in FINAL_STATUSES and row.id in self._seen:
                 await self._accounts.reload_in(row.market_id)
 
-    def _tell(self, feed: MarketFeed, row: StatusRow, standing: Standing) -> None:
+    def _tell(self, feed: MarketFeed, row: StatusRow, standing: LifecycleState) -> None:
         assert feed.instrument is not None
         feed.standing = standing
         stream = feed.streams[LIFECYCLE]

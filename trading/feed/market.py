@@ -4,7 +4,7 @@ import asyncio
 from typing import Final
 
 from trading.feed import frames
-from trading.feed.reads import Standing
+from trading.feed.reads import LifecycleState
 from trading.feed.replica import BookReplica, Published, TapeTrade
 from trading.feed.resume import Key
 from trading.feed.stream import BOOK, CHANNELS, LIFECYCLE, TICKER, TRADES, Stream
@@ -30,7 +30,7 @@ class MarketFeed:
     def __init__(self, market_id: int) -> None:
         self.market_id = market_id
         self.instrument: Instrument | None = None
-        self.standing: Standing | None = None
+        self.standing: LifecycleState | None = None
         self.replica = BookReplica()
         self.is_full = False
         """Somebody follows it by name, so the whole book and the tape are needed."""

@@ -26,7 +26,7 @@ from trading.models import (
     Trade,
 )
 from trading.pipeline.instruments import Instrument, build_instrument
-from trading.pipeline.messages import Level, PositionChange, Top
+from trading.pipeline.messages import DepthLevel, PositionChange, Top
 from trading.pipeline.snapshot import consistent_read
 
 ALL_MARKETS_MAX: Final = 20_000
@@ -62,7 +62,7 @@ _TOPS: Final = """
 """
 
 
-class Standing(NamedTuple):
+class LifecycleState(NamedTuple):
     """A market's row as the lifecycle channel shows it. `payouts_pips` is None until it pays."""
 
     status: str
@@ -79,7 +79,7 @@ class Standing(NamedTuple):
 
 class MarketRead(NamedTuple):
     instrument: Instrument
-    standing: Standing
+    standing: LifecycleState
     image: Image
 
 
@@ -117,7 +117,7 @@ class AccountRead(NamedTuple):
     positions: list[PositionChange]
 
 
-def book_from_database(market_id: int) -> tuple[int, int, list[Level]]:
+def book_from_database(market_id: int) -> tuple[int, int, list[DepthLevel]]:
     """Return (seq, ts_us, levels with their totals); 0, 0 and none before a market's first open."""
     with connection.cursor() as cursor:
         cursor.execute(_BOOK, [market_id])
@@ -125,7 +125,7 @@ def book_from_database(market_id: int) -> tuple[int, int, list[Level]]:
     if not rows:
         return 0, 0, []
     levels = [
-        Level(outcome, price_pips, int(bid_lots), int(ask_lots))
+        DepthLevel(outcome, price_pips, int(bid_lots), int(ask_lots))
         for _, _, outcome, price_pips, bid_lots, ask_lots in rows
         if outcome is not None
     ]
@@ -165,7 +165,7 @@ def read_markets(market_ids: Collection[int]) -> dict[int, MarketRead]:
     }
 
 
-def read_standings(market_ids: Collection[int]) -> dict[int, Standing]:
+def read_standings(market_ids: Collection[int]) -> dict[int, LifecycleState]:
     markets = Market.objects.prefetch_related("outcomes").in_bulk(list(market_ids))
     return {market_id: _standing(market) for market_id, market in markets.items()}
 
@@ -347,11 +347,11 @@ def _lasts_of(tape: Iterable[TapeTrade]) -> dict[int, int]:
     return {trade.outcome: trade.price_pips for trade in tape}
 
 
-def _standing(market: Market) -> Standing:
+def _standing(market: Market) -> LifecycleState:
     instrument = build_instrument(market)
     outcomes = market.outcomes.all()
     payouts = tuple(row.payout_pips for row in outcomes if row.payout_pips is not None)
-    return Standing(
+    return LifecycleState(
         market.status,
         instrument.close_at_us,
         instrument.tick_pips,

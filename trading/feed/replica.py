@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from enum import Enum
 from typing import Final, NamedTuple
 
-from trading.pipeline.messages import Fill, Level, MarketChange, Top
+from trading.pipeline.messages import DepthLevel, Fill, MarketChange, Top
 
 TAPE_SHOWN_MAX: Final = 50
 """Trades in a snapshot of the tape."""
@@ -44,7 +44,7 @@ class Image(NamedTuple):
 
     seq: int
     ts_us: int
-    levels: list[Level] | None
+    levels: list[DepthLevel] | None
     tops: list[Top]
     lasts: dict[int, int]
     tape: list[TapeTrade]
@@ -170,7 +170,7 @@ class BookReplica:
     def _misses_trades(self, image: Image) -> bool:
         return len(image.tape) >= TAPE_READ_MAX and image.tape[0].seq > self.seq
 
-    def _difference(self, levels: list[Level]) -> dict[tuple[int, int], Lots]:
+    def _difference(self, levels: list[DepthLevel]) -> dict[tuple[int, int], Lots]:
         """Return what must be ahead for `levels` to be shown next, prices gone included."""
         if self.levels is None:
             # Nobody watched the book, so no frame has to tell how it came to be.
@@ -245,7 +245,7 @@ def seq_of_trade(trade_id: str) -> int:
     return ((number >> 64 & 0xFFF) << 62 | number & (1 << 62) - 1) >> 40
 
 
-def find_tops(levels: Iterable[Level]) -> list[Top]:
+def find_tops(levels: Iterable[DepthLevel]) -> list[Top]:
     """Return the best prices, with their sizes, of the outcomes that have any order."""
     tops: dict[int, Top] = {}
     for level in levels:
@@ -261,7 +261,7 @@ def _empty_top(outcome: int) -> Top:
     return Top(outcome, None, 0, None, 0)
 
 
-def _by_outcome(levels: Iterable[Level]) -> dict[int, dict[int, Lots]]:
+def _by_outcome(levels: Iterable[DepthLevel]) -> dict[int, dict[int, Lots]]:
     books: dict[int, dict[int, Lots]] = {}
     for level in levels:
         books.setdefault(level.outcome, {})[level.price_pips] = (level.bid_lots, level.ask_lots)

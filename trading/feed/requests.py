@@ -24,11 +24,11 @@ Channel = Literal["book", "trades", "ticker", "lifecycle", "me"]
 Markets = Annotated[list[Slug], Meta(min_length=1, max_length=MARKETS_A_MESSAGE_MAX)]
 
 
-class Request(Struct, kw_only=True, frozen=True, forbid_unknown_fields=True, tag_field="op"):
+class FeedRequest(Struct, kw_only=True, frozen=True, forbid_unknown_fields=True, tag_field="op"):
     id: RequestId = None
 
 
-class Subscribe(Request, frozen=True, tag="subscribe"):
+class Subscribe(FeedRequest, frozen=True, tag="subscribe"):
     """`me` needs no markets; `"all"` is for ticker and lifecycle.
 
     `since_seq`, with one market: the last sequence number that the client has of it.
@@ -39,19 +39,19 @@ class Subscribe(Request, frozen=True, tag="subscribe"):
     since_seq: Annotated[int, Meta(ge=0, le=SEQ_MAX)] | None = None
 
 
-class Unsubscribe(Request, frozen=True, tag="unsubscribe"):
+class Unsubscribe(FeedRequest, frozen=True, tag="unsubscribe"):
     channels: Annotated[list[Channel], Meta(min_length=1, max_length=5)]
     markets: Markets | Literal["all"] | None = None
 
 
-class Auth(Request, frozen=True, tag="auth"):
+class Auth(FeedRequest, frozen=True, tag="auth"):
     """An API key or an access token."""
 
     key: Annotated[str, Meta(min_length=1, max_length=4096)] | None = None
     token: Annotated[str, Meta(min_length=1, max_length=4096)] | None = None
 
 
-class Ping(Request, frozen=True, tag="ping"):
+class Ping(FeedRequest, frozen=True, tag="ping"):
     pass
 
 

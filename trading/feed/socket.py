@@ -16,7 +16,7 @@ from accounts.api.principal import Principal, authenticate, find_credential, req
 from kernel.errors import ApiError, AuthError, too_many_requests
 from trading.feed import frames
 from trading.feed.guard import Guard
-from trading.feed.hub import Hub, Wish
+from trading.feed.hub import Hub, SubscriptionRequest
 from trading.feed.requests import (
     MESSAGE_BYTES_MAX,
     AnyRequest,
@@ -253,7 +253,9 @@ class Socket:
         instruments = await self._find_cards(request.markets) if market_channels else []
         self._check_room(market_channels, instruments, request.markets == ALL)
         is_all = request.markets == ALL
-        wish = Wish(account_id, market_channels, instruments, is_all, request.since_seq)
+        wish = SubscriptionRequest(
+            account_id, market_channels, instruments, is_all, request.since_seq
+        )
         answer = frames.reply("subscribed", request.id, channels=channels, markets=request.markets)
         try:
             await self._hub.follow(self.watcher, wish, answer)

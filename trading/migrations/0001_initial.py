@@ -27,31 +27,56 @@ class Migration(migrations.Migration):
                         related_name="book",
                         serialize=False,
                         to="markets.market",
+                        verbose_name="market",
                     ),
                 ),
-                ("seq", models.BigIntegerField()),
-                ("ts_us", models.BigIntegerField()),
+                ("seq", models.BigIntegerField(verbose_name="sequence number")),
+                ("ts_us", models.BigIntegerField(verbose_name="time, in microseconds")),
                 (
                     "status",
-                    models.SmallIntegerField(choices=[(0, "open"), (1, "halted"), (2, "closed")]),
+                    models.SmallIntegerField(
+                        choices=[(0, "open"), (1, "halted"), (2, "closed")], verbose_name="status"
+                    ),
                 ),
-                ("config", models.BinaryField()),
-                ("journal_hash", models.BinaryField(max_length=32)),
+                ("config", models.BinaryField(verbose_name="settings")),
+                (
+                    "journal_hash",
+                    models.BinaryField(max_length=32, verbose_name="hash of the journal"),
+                ),
             ],
+            options={"verbose_name": "state of a book", "verbose_name_plural": "states of books"},
         ),
         migrations.CreateModel(
             name="Lease",
             fields=[
-                ("shard", models.SmallIntegerField(primary_key=True, serialize=False)),
-                ("epoch", models.BigIntegerField(default=0)),
-                ("owner", models.CharField(blank=True, max_length=120)),
-                ("backend_pid", models.IntegerField(null=True)),
-                ("channel", models.CharField(blank=True, max_length=100)),
-                ("acquired_at_us", models.BigIntegerField(default=0)),
-                ("renewed_at_us", models.BigIntegerField(default=0)),
-                ("committed_at_us", models.BigIntegerField(default=0)),
-                ("queue_depth", models.IntegerField(default=0)),
+                (
+                    "shard",
+                    models.SmallIntegerField(
+                        primary_key=True, serialize=False, verbose_name="shard"
+                    ),
+                ),
+                ("epoch", models.BigIntegerField(default=0, verbose_name="epoch")),
+                ("owner", models.CharField(blank=True, max_length=120, verbose_name="process")),
+                (
+                    "backend_pid",
+                    models.IntegerField(null=True, verbose_name="process of the database"),
+                ),
+                ("channel", models.CharField(blank=True, max_length=100, verbose_name="channel")),
+                (
+                    "acquired_at_us",
+                    models.BigIntegerField(default=0, verbose_name="acquired at, in microseconds"),
+                ),
+                (
+                    "renewed_at_us",
+                    models.BigIntegerField(default=0, verbose_name="renewed at, in microseconds"),
+                ),
+                (
+                    "committed_at_us",
+                    models.BigIntegerField(default=0, verbose_name="committed at, in microseconds"),
+                ),
+                ("queue_depth", models.IntegerField(default=0, verbose_name="queue")),
             ],
+            options={"verbose_name": "lease", "verbose_name_plural": "leases"},
         ),
         migrations.CreateModel(
             name="VerifyRun",
@@ -62,11 +87,15 @@ class Migration(migrations.Migration):
                         auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
                     ),
                 ),
-                ("started_at", models.DateTimeField()),
-                ("finished_at", models.DateTimeField()),
-                ("breaches", models.IntegerField()),
-                ("report", models.JSONField()),
+                ("started_at", models.DateTimeField(verbose_name="started at")),
+                ("finished_at", models.DateTimeField(verbose_name="finished at")),
+                ("breaches", models.IntegerField(verbose_name="breaches")),
+                ("report", models.JSONField(verbose_name="report")),
             ],
+            options={
+                "verbose_name": "check of all invariants",
+                "verbose_name_plural": "checks of all invariants",
+            },
         ),
         migrations.CreateModel(
             name="Candle",
@@ -77,21 +106,30 @@ class Migration(migrations.Migration):
                         auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
                     ),
                 ),
-                ("outcome_index", models.SmallIntegerField()),
-                ("minute", models.BigIntegerField(help_text="Minutes since 1970, UTC.")),
-                ("open_pips", models.SmallIntegerField(null=True)),
-                ("high_pips", models.SmallIntegerField(null=True)),
-                ("low_pips", models.SmallIntegerField(null=True)),
-                ("close_pips", models.SmallIntegerField(null=True)),
-                ("bid_pips", models.SmallIntegerField(null=True)),
-                ("ask_pips", models.SmallIntegerField(null=True)),
-                ("volume_lots", models.BigIntegerField(default=0)),
-                ("open_interest_lots", models.BigIntegerField(default=0)),
-                ("trades", models.IntegerField(default=0)),
+                ("outcome_index", models.SmallIntegerField(verbose_name="place of the outcome")),
+                (
+                    "minute",
+                    models.BigIntegerField(
+                        help_text="Minutes since 1970, UTC.", verbose_name="minute"
+                    ),
+                ),
+                ("open_pips", models.SmallIntegerField(null=True, verbose_name="open, in pips")),
+                ("high_pips", models.SmallIntegerField(null=True, verbose_name="high, in pips")),
+                ("low_pips", models.SmallIntegerField(null=True, verbose_name="low, in pips")),
+                ("close_pips", models.SmallIntegerField(null=True, verbose_name="close, in pips")),
+                ("bid_pips", models.SmallIntegerField(null=True, verbose_name="bid, in pips")),
+                ("ask_pips", models.SmallIntegerField(null=True, verbose_name="ask, in pips")),
+                ("volume_lots", models.BigIntegerField(default=0, verbose_name="volume, in lots")),
+                (
+                    "open_interest_lots",
+                    models.BigIntegerField(default=0, verbose_name="open interest, in lots"),
+                ),
+                ("trades", models.IntegerField(default=0, verbose_name="trades")),
                 (
                     "seq",
                     models.BigIntegerField(
-                        help_text="The journal's sequence number that it reflects."
+                        help_text="The journal's sequence number that it reflects.",
+                        verbose_name="sequence number",
                     ),
                 ),
                 (
@@ -101,10 +139,13 @@ class Migration(migrations.Migration):
                         on_delete=django.db.models.deletion.PROTECT,
                         related_name="+",
                         to="markets.market",
+                        verbose_name="market",
                     ),
                 ),
             ],
             options={
+                "verbose_name": "candle",
+                "verbose_name_plural": "candles",
                 "constraints": [
                     models.UniqueConstraint(
                         fields=("market", "outcome_index", "minute"), name="a_minute_has_one_candle"
@@ -121,12 +162,15 @@ class Migration(migrations.Migration):
                         auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
                     ),
                 ),
-                ("day", models.DateField()),
-                ("cash_micros", models.BigIntegerField()),
-                ("equity_micros", models.BigIntegerField()),
+                ("day", models.DateField(verbose_name="day")),
+                ("cash_micros", models.BigIntegerField(verbose_name="cash, in micros")),
+                ("equity_micros", models.BigIntegerField(verbose_name="equity, in micros")),
                 (
                     "deposited_micros",
-                    models.BigIntegerField(help_text="Grants and deposits less withdrawals."),
+                    models.BigIntegerField(
+                        help_text="Grants and deposits less withdrawals.",
+                        verbose_name="deposited, in micros",
+                    ),
                 ),
                 (
                     "account",
@@ -135,10 +179,13 @@ class Migration(migrations.Migration):
                         on_delete=django.db.models.deletion.PROTECT,
                         related_name="+",
                         to="accounts.account",
+                        verbose_name="account",
                     ),
                 ),
             ],
             options={
+                "verbose_name": "daily equity",
+                "verbose_name_plural": "daily equity",
                 "constraints": [
                     models.UniqueConstraint(fields=("account", "day"), name="a_day_has_one_equity")
                 ],
@@ -153,15 +200,15 @@ class Migration(migrations.Migration):
                         auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
                     ),
                 ),
-                ("seq_first", models.BigIntegerField()),
-                ("seq_last", models.BigIntegerField()),
-                ("shard", models.SmallIntegerField()),
-                ("epoch", models.BigIntegerField()),
-                ("ts_us", models.BigIntegerField()),
-                ("rules_version", models.SmallIntegerField()),
-                ("schema_version", models.SmallIntegerField()),
-                ("body", models.BinaryField()),
-                ("hash", models.BinaryField(max_length=32)),
+                ("seq_first", models.BigIntegerField(verbose_name="first sequence number")),
+                ("seq_last", models.BigIntegerField(verbose_name="last sequence number")),
+                ("shard", models.SmallIntegerField(verbose_name="shard")),
+                ("epoch", models.BigIntegerField(verbose_name="epoch")),
+                ("ts_us", models.BigIntegerField(verbose_name="time, in microseconds")),
+                ("rules_version", models.SmallIntegerField(verbose_name="version of the rules")),
+                ("schema_version", models.SmallIntegerField(verbose_name="version of the schema")),
+                ("body", models.BinaryField(verbose_name="body")),
+                ("hash", models.BinaryField(max_length=32, verbose_name="hash")),
                 (
                     "market",
                     models.ForeignKey(
@@ -169,10 +216,13 @@ class Migration(migrations.Migration):
                         on_delete=django.db.models.deletion.PROTECT,
                         related_name="+",
                         to="markets.market",
+                        verbose_name="market",
                     ),
                 ),
             ],
             options={
+                "verbose_name": "journal row",
+                "verbose_name_plural": "journal rows",
                 "constraints": [
                     models.UniqueConstraint(
                         fields=("market", "seq_first"), name="a_sequence_number_is_journalled_once"
@@ -193,11 +243,17 @@ class Migration(migrations.Migration):
                         auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
                     ),
                 ),
-                ("collateral_lots", models.BigIntegerField()),
-                ("held_micros", models.BigIntegerField()),
-                ("net_paid_micros", models.BigIntegerField()),
-                ("fees_micros", models.BigIntegerField()),
-                ("payout_micros", models.BigIntegerField(null=True)),
+                ("collateral_lots", models.BigIntegerField(verbose_name="collateral, in lots")),
+                ("held_micros", models.BigIntegerField(verbose_name="held, in micros")),
+                (
+                    "net_paid_micros",
+                    models.BigIntegerField(verbose_name="paid in less received, in micros"),
+                ),
+                ("fees_micros", models.BigIntegerField(verbose_name="fees, in micros")),
+                (
+                    "payout_micros",
+                    models.BigIntegerField(null=True, verbose_name="paid out, in micros"),
+                ),
                 (
                     "account",
                     models.ForeignKey(
@@ -205,6 +261,7 @@ class Migration(migrations.Migration):
                         on_delete=django.db.models.deletion.PROTECT,
                         related_name="+",
                         to="accounts.account",
+                        verbose_name="account",
                     ),
                 ),
                 (
@@ -214,10 +271,13 @@ class Migration(migrations.Migration):
                         on_delete=django.db.models.deletion.PROTECT,
                         related_name="+",
                         to="markets.market",
+                        verbose_name="market",
                     ),
                 ),
             ],
             options={
+                "verbose_name": "margin",
+                "verbose_name_plural": "margins",
                 "indexes": [
                     models.Index(fields=["account", "market"], name="margins_of_an_account"),
                     models.Index(
@@ -240,16 +300,27 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="Order",
             fields=[
-                ("id", models.UUIDField(primary_key=True, serialize=False)),
-                ("owner_id", models.BigIntegerField()),
-                ("outcome_index", models.SmallIntegerField()),
-                ("side", models.SmallIntegerField(choices=[(1, "buy"), (-1, "sell")])),
-                ("as_no", models.BooleanField()),
+                ("id", models.UUIDField(primary_key=True, serialize=False, verbose_name="ID")),
+                ("owner_id", models.BigIntegerField(verbose_name="number of the owner")),
+                ("outcome_index", models.SmallIntegerField(verbose_name="place of the outcome")),
+                (
+                    "side",
+                    models.SmallIntegerField(
+                        choices=[(1, "buy"), (-1, "sell")], verbose_name="side"
+                    ),
+                ),
+                ("as_no", models.BooleanField(verbose_name="entered as no")),
                 ("is_market", models.BooleanField()),
                 (
                     "tif",
                     models.SmallIntegerField(
-                        choices=[(0, "gtc"), (1, "gtd"), (2, "ioc"), (3, "fok")]
+                        choices=[
+                            (0, "until cancelled (GTC)"),
+                            (1, "until a date (GTD)"),
+                            (2, "immediate or cancel (IOC)"),
+                            (3, "fill or kill (FOK)"),
+                        ],
+                        verbose_name="time in force",
                     ),
                 ),
                 ("post_only", models.BooleanField()),
@@ -258,43 +329,60 @@ class Migration(migrations.Migration):
                     "stp",
                     models.SmallIntegerField(
                         choices=[
-                            (0, "cancel_newest"),
-                            (1, "cancel_oldest"),
-                            (2, "cancel_both"),
-                            (3, "decrement"),
-                        ]
+                            (0, "cancel the newest"),
+                            (1, "cancel the oldest"),
+                            (2, "cancel both"),
+                            (3, "decrement both"),
+                        ],
+                        verbose_name="self-trade prevention",
                     ),
                 ),
-                ("fee_free", models.BooleanField()),
-                ("price_pips", models.SmallIntegerField(null=True)),
-                ("quantity_lots", models.BigIntegerField()),
+                ("fee_free", models.BooleanField(verbose_name="free of fees")),
+                ("price_pips", models.SmallIntegerField(null=True, verbose_name="price, in pips")),
+                ("quantity_lots", models.BigIntegerField(verbose_name="quantity, in lots")),
                 ("budget_micros", models.BigIntegerField(null=True)),
-                ("expires_at_us", models.BigIntegerField(null=True)),
-                ("client_order_id", models.CharField(max_length=64, null=True)),
-                ("remaining_lots", models.BigIntegerField()),
-                ("filled_lots", models.BigIntegerField()),
-                ("filled_micros", models.BigIntegerField()),
-                ("fee_micros", models.BigIntegerField()),
-                ("maker_basis", models.BigIntegerField()),
-                ("taker_basis", models.BigIntegerField()),
+                (
+                    "expires_at_us",
+                    models.BigIntegerField(null=True, verbose_name="expires at, in microseconds"),
+                ),
+                (
+                    "client_order_id",
+                    models.CharField(max_length=64, null=True, verbose_name="client's order ID"),
+                ),
+                ("remaining_lots", models.BigIntegerField(verbose_name="remaining, in lots")),
+                ("filled_lots", models.BigIntegerField(verbose_name="filled, in lots")),
+                ("filled_micros", models.BigIntegerField(verbose_name="filled, in micros")),
+                ("fee_micros", models.BigIntegerField(verbose_name="fee, in micros")),
+                ("maker_basis", models.BigIntegerField(verbose_name="maker's fee basis")),
+                ("taker_basis", models.BigIntegerField(verbose_name="taker's fee basis")),
                 (
                     "status",
                     models.SmallIntegerField(
                         choices=[
                             (0, "open"),
-                            (1, "partially_filled"),
+                            (1, "partly filled"),
                             (2, "filled"),
                             (3, "cancelled"),
                             (4, "expired"),
                             (5, "rejected"),
-                        ]
+                        ],
+                        verbose_name="status",
                     ),
                 ),
-                ("reason", models.CharField(max_length=32, null=True)),
-                ("priority", models.BigIntegerField()),
-                ("created_at_us", models.BigIntegerField()),
-                ("updated_at_us", models.BigIntegerField()),
-                ("updated_seq", models.BigIntegerField()),
+                ("reason", models.CharField(max_length=32, null=True, verbose_name="reason")),
+                ("priority", models.BigIntegerField(verbose_name="priority")),
+                (
+                    "created_at_us",
+                    models.BigIntegerField(verbose_name="created at, in microseconds"),
+                ),
+                (
+                    "updated_at_us",
+                    models.BigIntegerField(verbose_name="updated at, in microseconds"),
+                ),
+                (
+                    "updated_seq",
+                    models.BigIntegerField(verbose_name="sequence number of the last change"),
+                ),
                 (
                     "account",
                     models.ForeignKey(
@@ -302,6 +390,7 @@ class Migration(migrations.Migration):
                         on_delete=django.db.models.deletion.PROTECT,
                         related_name="+",
                         to="accounts.account",
+                        verbose_name="account",
                     ),
                 ),
                 (
@@ -311,10 +400,13 @@ class Migration(migrations.Migration):
                         on_delete=django.db.models.deletion.PROTECT,
                         related_name="+",
                         to="markets.market",
+                        verbose_name="market",
                     ),
                 ),
             ],
             options={
+                "verbose_name": "order",
+                "verbose_name_plural": "orders",
                 "indexes": [
                     models.Index(fields=["account", "id"], name="orders_of_an_account"),
                     models.Index(
@@ -390,14 +482,17 @@ class Migration(migrations.Migration):
                         auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
                     ),
                 ),
-                ("outcome_index", models.SmallIntegerField()),
-                ("last_pips", models.SmallIntegerField(null=True)),
-                ("bid_pips", models.SmallIntegerField(null=True)),
-                ("ask_pips", models.SmallIntegerField(null=True)),
-                ("volume_lots", models.BigIntegerField(default=0)),
-                ("trades", models.BigIntegerField(default=0)),
-                ("open_interest_lots", models.BigIntegerField(default=0)),
-                ("seq", models.BigIntegerField(default=0)),
+                ("outcome_index", models.SmallIntegerField(verbose_name="place of the outcome")),
+                ("last_pips", models.SmallIntegerField(null=True, verbose_name="last, in pips")),
+                ("bid_pips", models.SmallIntegerField(null=True, verbose_name="bid, in pips")),
+                ("ask_pips", models.SmallIntegerField(null=True, verbose_name="ask, in pips")),
+                ("volume_lots", models.BigIntegerField(default=0, verbose_name="volume, in lots")),
+                ("trades", models.BigIntegerField(default=0, verbose_name="trades")),
+                (
+                    "open_interest_lots",
+                    models.BigIntegerField(default=0, verbose_name="open interest, in lots"),
+                ),
+                ("seq", models.BigIntegerField(default=0, verbose_name="sequence number")),
                 (
                     "market",
                     models.ForeignKey(
@@ -405,10 +500,13 @@ class Migration(migrations.Migration):
                         on_delete=django.db.models.deletion.PROTECT,
                         related_name="+",
                         to="markets.market",
+                        verbose_name="market",
                     ),
                 ),
             ],
             options={
+                "verbose_name": "statistics of an outcome",
+                "verbose_name_plural": "statistics of outcomes",
                 "constraints": [
                     models.UniqueConstraint(
                         fields=("market", "outcome_index"),
@@ -426,10 +524,10 @@ class Migration(migrations.Migration):
                         auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
                     ),
                 ),
-                ("outcome_index", models.SmallIntegerField()),
-                ("net_lots", models.BigIntegerField()),
-                ("cost_micros", models.BigIntegerField()),
-                ("realised_micros", models.BigIntegerField()),
+                ("outcome_index", models.SmallIntegerField(verbose_name="place of the outcome")),
+                ("net_lots", models.BigIntegerField(verbose_name="net, in lots")),
+                ("cost_micros", models.BigIntegerField(verbose_name="cost, in micros")),
+                ("realised_micros", models.BigIntegerField(verbose_name="realised, in micros")),
                 (
                     "account",
                     models.ForeignKey(
@@ -437,6 +535,7 @@ class Migration(migrations.Migration):
                         on_delete=django.db.models.deletion.PROTECT,
                         related_name="+",
                         to="accounts.account",
+                        verbose_name="account",
                     ),
                 ),
                 (
@@ -446,10 +545,13 @@ class Migration(migrations.Migration):
                         on_delete=django.db.models.deletion.PROTECT,
                         related_name="+",
                         to="markets.market",
+                        verbose_name="market",
                     ),
                 ),
             ],
             options={
+                "verbose_name": "position",
+                "verbose_name_plural": "positions",
                 "indexes": [
                     models.Index(fields=["account", "market"], name="positions_of_an_account")
                 ],
@@ -470,10 +572,13 @@ class Migration(migrations.Migration):
                         auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
                     ),
                 ),
-                ("key", models.CharField(max_length=80)),
-                ("body_hash", models.BinaryField(max_length=32)),
-                ("answer", models.BinaryField()),
-                ("created_at_us", models.BigIntegerField()),
+                ("key", models.CharField(max_length=80, verbose_name="key")),
+                ("body_hash", models.BinaryField(max_length=32, verbose_name="hash of the body")),
+                ("answer", models.BinaryField(verbose_name="answer")),
+                (
+                    "created_at_us",
+                    models.BigIntegerField(verbose_name="created at, in microseconds"),
+                ),
                 (
                     "account",
                     models.ForeignKey(
@@ -481,10 +586,13 @@ class Migration(migrations.Migration):
                         on_delete=django.db.models.deletion.PROTECT,
                         related_name="+",
                         to="accounts.account",
+                        verbose_name="account",
                     ),
                 ),
             ],
             options={
+                "verbose_name": "order receipt",
+                "verbose_name_plural": "order receipts",
                 "constraints": [
                     models.UniqueConstraint(
                         fields=("account", "key"), name="a_key_is_answered_once"
@@ -495,24 +603,40 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="Trade",
             fields=[
-                ("id", models.UUIDField(primary_key=True, serialize=False)),
-                ("seq", models.BigIntegerField()),
-                ("outcome_index", models.SmallIntegerField()),
-                ("taker_side", models.SmallIntegerField(choices=[(1, "buy"), (-1, "sell")])),
-                ("price_pips", models.SmallIntegerField()),
-                ("quantity_lots", models.BigIntegerField()),
-                ("amount_micros", models.BigIntegerField()),
+                ("id", models.UUIDField(primary_key=True, serialize=False, verbose_name="ID")),
+                ("seq", models.BigIntegerField(verbose_name="sequence number")),
+                ("outcome_index", models.SmallIntegerField(verbose_name="place of the outcome")),
+                (
+                    "taker_side",
+                    models.SmallIntegerField(
+                        choices=[(1, "buy"), (-1, "sell")], verbose_name="taker's side"
+                    ),
+                ),
+                ("price_pips", models.SmallIntegerField(verbose_name="price, in pips")),
+                ("quantity_lots", models.BigIntegerField(verbose_name="quantity, in lots")),
+                ("amount_micros", models.BigIntegerField(verbose_name="amount, in micros")),
                 (
                     "kind",
-                    models.SmallIntegerField(choices=[(0, "direct"), (1, "mint"), (2, "merge")]),
+                    models.SmallIntegerField(
+                        choices=[(0, "direct"), (1, "mint"), (2, "merge")], verbose_name="kind"
+                    ),
                 ),
-                ("taker_order_id", models.UUIDField()),
-                ("maker_order_id", models.UUIDField()),
-                ("taker_cash_micros", models.BigIntegerField()),
-                ("maker_cash_micros", models.BigIntegerField()),
-                ("taker_fee_micros", models.BigIntegerField()),
-                ("maker_fee_micros", models.BigIntegerField()),
-                ("created_at_us", models.BigIntegerField()),
+                ("taker_order_id", models.UUIDField(verbose_name="taker's order")),
+                ("maker_order_id", models.UUIDField(verbose_name="maker's order")),
+                (
+                    "taker_cash_micros",
+                    models.BigIntegerField(verbose_name="taker's change of cash, in micros"),
+                ),
+                (
+                    "maker_cash_micros",
+                    models.BigIntegerField(verbose_name="maker's change of cash, in micros"),
+                ),
+                ("taker_fee_micros", models.BigIntegerField(verbose_name="taker's fee, in micros")),
+                ("maker_fee_micros", models.BigIntegerField(verbose_name="maker's fee, in micros")),
+                (
+                    "created_at_us",
+                    models.BigIntegerField(verbose_name="created at, in microseconds"),
+                ),
                 (
                     "maker_account",
                     models.ForeignKey(
@@ -520,6 +644,7 @@ class Migration(migrations.Migration):
                         on_delete=django.db.models.deletion.PROTECT,
                         related_name="+",
                         to="accounts.account",
+                        verbose_name="maker's account",
                     ),
                 ),
                 (
@@ -529,6 +654,7 @@ class Migration(migrations.Migration):
                         on_delete=django.db.models.deletion.PROTECT,
                         related_name="+",
                         to="markets.market",
+                        verbose_name="market",
                     ),
                 ),
                 (
@@ -538,10 +664,13 @@ class Migration(migrations.Migration):
                         on_delete=django.db.models.deletion.PROTECT,
                         related_name="+",
                         to="accounts.account",
+                        verbose_name="taker's account",
                     ),
                 ),
             ],
             options={
+                "verbose_name": "trade",
+                "verbose_name_plural": "trades",
                 "indexes": [
                     models.Index(fields=["market", "id"], name="trades_of_a_market"),
                     models.Index(fields=["taker_account", "id"], name="trades_of_a_taker"),

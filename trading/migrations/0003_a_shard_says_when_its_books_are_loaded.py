@@ -10,6 +10,10 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name="lease",
             name="loaded_at_us",
-            field=models.BigIntegerField(default=0, help_text="0 until its books are loaded."),
+            field=models.BigIntegerField(
+                default=0,
+                help_text="0 until its books are loaded.",
+                verbose_name="loaded at, in microseconds",
+            ),
         ),
     ]

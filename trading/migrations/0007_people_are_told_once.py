@@ -37,20 +37,27 @@ class Migration(migrations.Migration):
                             ("decided", "Operators decided on a market that you proposed"),
                         ],
                         max_length=10,
+                        verbose_name="kind",
                     ),
                 ),
-                ("told_margin_id", models.BigIntegerField(default=0)),
-                ("finished_at", models.DateTimeField(null=True)),
+                (
+                    "told_margin_id",
+                    models.BigIntegerField(default=0, verbose_name="told up to margin"),
+                ),
+                ("finished_at", models.DateTimeField(null=True, verbose_name="finished at")),
                 (
                     "market",
                     models.ForeignKey(
                         on_delete=django.db.models.deletion.CASCADE,
                         related_name="+",
                         to="markets.market",
+                        verbose_name="market",
                     ),
                 ),
             ],
             options={
+                "verbose_name": "notice",
+                "verbose_name_plural": "notices",
                 "constraints": [
                     models.UniqueConstraint(
                         fields=("market", "kind"), name="a_market_s_holders_are_told_once"
@@ -68,6 +75,7 @@ class Migration(migrations.Migration):
                         editable=False,
                         primary_key=True,
                         serialize=False,
+                        verbose_name="ID",
                     ),
                 ),
                 (
@@ -82,16 +90,24 @@ class Migration(migrations.Migration):
                             ("decided", "Operators decided on a market that you proposed"),
                         ],
                         max_length=10,
+                        verbose_name="kind",
                     ),
                 ),
-                ("subject", models.CharField(blank=True, max_length=32)),
-                ("facts", models.JSONField(default=dict)),
-                ("created_at", models.DateTimeField(default=django.utils.timezone.now)),
-                ("read_at", models.DateTimeField(null=True)),
+                ("subject", models.CharField(blank=True, max_length=32, verbose_name="subject")),
+                ("facts", models.JSONField(default=dict, verbose_name="facts")),
+                (
+                    "created_at",
+                    models.DateTimeField(
+                        default=django.utils.timezone.now, verbose_name="created at"
+                    ),
+                ),
+                ("read_at", models.DateTimeField(null=True, verbose_name="read at")),
                 (
                     "mail",
                     models.SmallIntegerField(
-                        choices=[(0, "Unwanted"), (1, "Due"), (2, "Sent")], default=0
+                        choices=[(0, "Unwanted"), (1, "Due"), (2, "Sent")],
+                        default=0,
+                        verbose_name="mail",
                     ),
                 ),
                 (
@@ -101,6 +117,7 @@ class Migration(migrations.Migration):
                         on_delete=django.db.models.deletion.PROTECT,
                         related_name="+",
                         to="markets.market",
+                        verbose_name="market",
                     ),
                 ),
                 (
@@ -110,10 +127,13 @@ class Migration(migrations.Migration):
                         on_delete=django.db.models.deletion.CASCADE,
                         related_name="notifications",
                         to=settings.AUTH_USER_MODEL,
+                        verbose_name="user",
                     ),
                 ),
             ],
             options={
+                "verbose_name": "notification",
+                "verbose_name_plural": "notifications",
                 "indexes": [
                     models.Index(fields=["user", "id"], name="notifications_of_a_user"),
                     models.Index(
@@ -148,20 +168,24 @@ class Migration(migrations.Migration):
                             ("decided", "Operators decided on a market that you proposed"),
                         ],
                         max_length=10,
+                        verbose_name="kind",
                     ),
                 ),
-                ("on_site", models.BooleanField(default=True)),
-                ("by_mail", models.BooleanField(default=False)),
+                ("on_site", models.BooleanField(default=True, verbose_name="on the site")),
+                ("by_mail", models.BooleanField(default=False, verbose_name="by mail")),
                 (
                     "user",
                     models.ForeignKey(
                         on_delete=django.db.models.deletion.CASCADE,
                         related_name="+",
                         to=settings.AUTH_USER_MODEL,
+                        verbose_name="user",
                     ),
                 ),
             ],
             options={
+                "verbose_name": "choice of notifications",
+                "verbose_name_plural": "choices of notifications",
                 "constraints": [
                     models.UniqueConstraint(
                         fields=("user", "kind"), name="a_user_chooses_once_for_each_kind"

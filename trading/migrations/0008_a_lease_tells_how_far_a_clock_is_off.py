@@ -13,14 +13,18 @@ class Migration(migrations.Migration):
             model_name="lease",
             name="books_ahead_us",
             field=models.BigIntegerField(
-                default=0, help_text="How far the latest time in its books lies ahead of the clock."
+                default=0,
+                help_text="How far the latest time in its books lies ahead of the clock.",
+                verbose_name="books ahead of the clock, in microseconds",
             ),
         ),
         migrations.AddField(
             model_name="lease",
             name="clock_ahead_us",
             field=models.BigIntegerField(
-                default=0, help_text="The engine's clock minus the database's."
+                default=0,
+                help_text="The engine's clock minus the database's.",
+                verbose_name="clock ahead, in microseconds",
             ),
         ),
     ]

@@ -25,6 +25,7 @@ class Migration(migrations.Migration):
                     ("dispute", "For operators: a result is disputed"),
                 ],
                 max_length=10,
+                verbose_name="kind",
             ),
         ),
         migrations.AlterField(
@@ -43,6 +44,7 @@ class Migration(migrations.Migration):
                     ("dispute", "For operators: a result is disputed"),
                 ],
                 max_length=10,
+                verbose_name="kind",
             ),
         ),
         migrations.AlterField(
@@ -61,6 +63,7 @@ class Migration(migrations.Migration):
                     ("dispute", "For operators: a result is disputed"),
                 ],
                 max_length=10,
+                verbose_name="kind",
             ),
         ),
     ]

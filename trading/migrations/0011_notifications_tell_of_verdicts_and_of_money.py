@@ -34,6 +34,7 @@ class Migration(migrations.Migration):
                     ("dispute", "For operators: a result is disputed"),
                 ],
                 max_length=10,
+                verbose_name="kind",
             ),
         ),
         migrations.AlterField(
@@ -54,6 +55,7 @@ class Migration(migrations.Migration):
                     ("dispute", "For operators: a result is disputed"),
                 ],
                 max_length=10,
+                verbose_name="kind",
             ),
         ),
         migrations.AlterField(
@@ -65,6 +67,7 @@ class Migration(migrations.Migration):
                 on_delete=django.db.models.deletion.PROTECT,
                 related_name="+",
                 to="markets.market",
+                verbose_name="market",
             ),
         ),
         migrations.RunPython(migrations.RunPython.noop, forget_those_about_money),
@@ -86,6 +89,7 @@ class Migration(migrations.Migration):
                     ("dispute", "For operators: a result is disputed"),
                 ],
                 max_length=10,
+                verbose_name="kind",
             ),
         ),
     ]

@@ -50,7 +50,9 @@ class Migration(migrations.Migration):
     dependencies = [("trading", "0011_notifications_tell_of_verdicts_and_of_money")]
 
     operations = [
-        migrations.AddField("order", "options", models.TextField(null=True)),
+        migrations.AddField(
+            "order", "options", models.TextField(null=True, verbose_name="options")
+        ),
         # Nullable for the way back, on which they are there before they are filled.
         migrations.AlterField("order", "is_market", models.BooleanField(null=True)),
         migrations.AlterField("order", "post_only", models.BooleanField(null=True)),

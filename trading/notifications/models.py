@@ -43,20 +43,33 @@ class MailState(models.IntegerChoices):
 class Notification(models.Model):
     """`subject` names what it is about (an order): while it is unread, more of it is added."""
 
-    id = models.UUIDField(primary_key=True, default=new_uuid, editable=False)
+    id = models.UUIDField(_("ID"), primary_key=True, default=new_uuid, editable=False)
     user = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.CASCADE, related_name="notifications", db_index=False
+        settings.AUTH_USER_MODEL,
+        models.CASCADE,
+        verbose_name=_("user"),
+        related_name="notifications",
+        db_index=False,
     )
-    kind = models.CharField(max_length=10, choices=NotificationKind)
+    kind = models.CharField(_("kind"), max_length=10, choices=NotificationKind)
     # None where it is about money of theirs.
-    market = models.ForeignKey(Market, models.PROTECT, null=True, related_name="+", db_index=False)
-    subject = models.CharField(max_length=32, blank=True)
-    facts = models.JSONField(default=dict)
-    created_at = models.DateTimeField(default=timezone.now)
-    read_at = models.DateTimeField(null=True)
-    mail = models.SmallIntegerField(choices=MailState, default=MailState.UNWANTED)
+    market = models.ForeignKey(
+        Market,
+        models.PROTECT,
+        verbose_name=_("market"),
+        null=True,
+        related_name="+",
+        db_index=False,
+    )
+    subject = models.CharField(_("subject"), max_length=32, blank=True)
+    facts = models.JSONField(_("facts"), default=dict)
+    created_at = models.DateTimeField(_("created at"), default=timezone.now)
+    read_at = models.DateTimeField(_("read at"), null=True)
+    mail = models.SmallIntegerField(_("mail"), choices=MailState, default=MailState.UNWANTED)
 
     class Meta:
+        verbose_name = _("notification")
+        verbose_name_plural = _("notifications")
         indexes = (
             models.Index(fields=("user", "id"), name="notifications_of_a_user"),
             models.Index(
@@ -76,12 +89,16 @@ class Notification(models.Model):
 class NotificationChoice(models.Model):
     """What a user wants to hear of one kind, and where; without a row: on the site, no mail."""
 
-    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="+")
-    kind = models.CharField(max_length=10, choices=NotificationKind)
-    on_site = models.BooleanField(default=True)
-    by_mail = models.BooleanField(default=False)
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.CASCADE, verbose_name=_("user"), related_name="+"
+    )
+    kind = models.CharField(_("kind"), max_length=10, choices=NotificationKind)
+    on_site = models.BooleanField(_("on the site"), default=True)
+    by_mail = models.BooleanField(_("by mail"), default=False)
 
     class Meta:
+        verbose_name = _("choice of notifications")
+        verbose_name_plural = _("choices of notifications")
         constraints = (
             models.UniqueConstraint(
                 fields=("user", "kind"), name="a_user_chooses_once_for_each_kind"
@@ -95,12 +112,14 @@ class NotificationChoice(models.Model):
 class Notice(models.Model):
     """How far a market's holders have been told of something that concerns all of them."""
 
-    market = models.ForeignKey(Market, models.CASCADE, related_name="+")
-    kind = models.CharField(max_length=10, choices=NotificationKind)
-    told_margin_id = models.BigIntegerField(default=0)
-    finished_at = models.DateTimeField(null=True)
+    market = models.ForeignKey(Market, models.CASCADE, verbose_name=_("market"), related_name="+")
+    kind = models.CharField(_("kind"), max_length=10, choices=NotificationKind)
+    told_margin_id = models.BigIntegerField(_("told up to margin"), default=0)
+    finished_at = models.DateTimeField(_("finished at"), null=True)
 
     class Meta:
+        verbose_name = _("notice")
+        verbose_name_plural = _("notices")
         constraints = (
             models.UniqueConstraint(
                 fields=("market", "kind"), name="a_market_s_holders_are_told_once"

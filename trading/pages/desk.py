@@ -15,7 +15,7 @@ from trading.pages.words import FIELDS, explain
 from trading.wire.commands import mirror_pips
 
 
-class Choice(NamedTuple):
+class ContractChoice(NamedTuple):
     """A contract that can be chosen, and what it trades at for somebody who buys or sells."""
 
     code: str
@@ -52,14 +52,14 @@ def build_ticket_context(
     }
 
 
-def _list_answers(market: Market, ticket: Ticket, outcome: OutcomeNow) -> list[Choice]:
+def _list_answers(market: Market, ticket: Ticket, outcome: OutcomeNow) -> list[ContractChoice]:
     """Return YES and NO: of the market, or of the chosen one of several outcomes."""
     is_binary = market.kind == Market.Kind.BINARY
     said = ticket.outcome if is_binary else ticket.answer
     yes, no = ("YES", "NO") if is_binary else ("yes", "no")
     return [
-        Choice(yes, _("Yes"), outcome.bid_pips, outcome.ask_pips, said == yes),
-        Choice(
+        ContractChoice(yes, _("Yes"), outcome.bid_pips, outcome.ask_pips, said == yes),
+        ContractChoice(
             no,
             _("No"),
             mirror_pips(outcome.ask_pips, as_no=True),

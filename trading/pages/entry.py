@@ -1,22 +1,20 @@
-"""The door of pages to the order operations: what a form says goes the way of every API call.
-
-It takes the same tokens and asks the same questions as door one, and calls the one handler.
-"""
+"""The door of pages to the order operations: what a form asks goes the way of every API call."""
 
 from collections.abc import Mapping
 from typing import Any, cast
 
 from asgiref.sync import async_to_sync
 from django.http import HttpRequest
+from msgspec import Struct
 
+from accounts.api.admission import admit_sync
 from accounts.api.permissions import get_address
-from accounts.api.principal import Principal, principal_of_user, require_scope
+from accounts.api.principal import Principal, principal_of_user
 from accounts.models import User
-from accounts.policy import get_policy
-from trading.api.operations import BY_NAME, WRITE
+from trading.order_entry.handler import handle
+from trading.order_entry.operations import BY_NAME
 from trading.pipeline.gateway import give_back_connection
-from trading.pipeline.order_entry import handle
-from web import limits
+from trading.wire.schema import PlaceOrder, PreviewAnswer
 
 
 def get_principal(request: HttpRequest) -> Principal:
@@ -24,29 +22,23 @@ def get_principal(request: HttpRequest) -> Principal:
     return principal_of_user(cast("User", request.user))
 
 
-def carry_out(request: HttpRequest, operation: str, body: bytes = b"", **params: str) -> bytes:
-    """Return the answer's JSON; raise ApiError where the operation is refused."""
+def send(request: HttpRequest, operation: str, asked: Struct | None = None, **params: str) -> Any:
+    """Return the operation's answer, a struct; raise ApiError where it is refused."""
     principal = get_principal(request)
-    scope = BY_NAME[operation].scope
-    assert scope is not None, "what anybody may ask is read, not carried out"
-    require_scope(principal, scope)
-    wait_seconds = limits.take_sync(principal.account_id, WRITE, principal.write_rate)
-    limits.refuse_over_limit(wait_seconds)
-    return _handle(principal, operation, body, params)
+    admit_sync(principal, BY_NAME[operation].bucket, *BY_NAME[operation].scopes)
+    return _handle(principal, operation, asked, params)
 
 
-def preview(request: HttpRequest, body: bytes) -> bytes:
-    """Return the preview's JSON: for the viewer's account, or for a stranger, who has none yet."""
+def preview(request: HttpRequest, order: PlaceOrder) -> PreviewAnswer:
+    """Return what the order would do for the viewer, or for somebody without an account yet."""
     if request.user.is_authenticated:
-        return carry_out(request, "preview", body)
-    rate = limits.Rate(*get_policy().rate_limits["anonymous"][WRITE])
-    limits.refuse_over_limit(limits.take_sync(f"address:{get_address(request)}", WRITE, rate))
-    return _handle(None, "preview", body, {})
+        return send(request, "preview", order)
+    admit_sync(None, BY_NAME["preview"].bucket, address=get_address(request))
+    return _handle(None, "preview", order, {})
 
 
 def _handle(
-    principal: Principal | None, operation: str, body: bytes, params: Mapping[str, str]
-) -> bytes:
+    principal: Principal | None, operation: str, asked: Struct | None, params: Mapping[str, str]
+) -> Any:
     give_back_connection()
-    answer: Any = async_to_sync(handle)(principal, operation, body, params)
-    return bytes(answer.body)
+    return async_to_sync(handle)(principal, operation, asked, params).answer

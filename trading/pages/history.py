@@ -66,7 +66,7 @@ _LINES: Final = """
 """
 
 
-class History(NamedTuple):
+class PriceHistory(NamedTuple):
     """`times` are Unix milliseconds; `lines` has half pips by outcome, None before its first."""
 
     times: list[int]
@@ -101,7 +101,7 @@ def _write_body(key: tuple[Instrument, str]) -> bytes:
     return msgspec.json.encode({"market": instrument.slug, "range": name, **shown})
 
 
-def show_history(read: History, instrument: Instrument) -> dict[str, object]:
+def show_history(read: PriceHistory, instrument: Instrument) -> dict[str, object]:
     return {
         "times": [time_ms / 1000 for time_ms in read.times],
         "outcomes": [
@@ -117,19 +117,19 @@ def read_history(
     *,
     outcomes: Collection[int] | None = None,
     points_max: int = POINTS_MAX,
-) -> History:
+) -> PriceHistory:
     """Read the lines of a range, of these outcomes if not of all, in two to four queries."""
     wanted = range(instrument.book_count) if outcomes is None else sorted(outcomes)
     points_max = min(points_max, VALUES_MAX // len(wanted))
     grid = _find_grid(instrument, RANGES[range_name], points_max)
     if grid is None:
-        return History([], {outcome: [] for outcome in wanted})
+        return PriceHistory([], {outcome: [] for outcome in wanted})
     points = _read_points(instrument, grid, wanted)
     if grid.end - grid.first <= YOUNG_MINUTES:
         points = _weave(points, _list_trades(instrument, grid, wanted, points_max - len(points)))
     known = [point for point in points if any(value is not None for value in point.values)]
     lines = zip(*(point.values for point in known), strict=True) if known else ([] for _ in wanted)
-    return History(
+    return PriceHistory(
         [point.time_ms for point in known],
         {outcome: list(line) for outcome, line in zip(wanted, lines, strict=True)},
     )

@@ -30,7 +30,7 @@ class Look(NamedTuple):
     dash: str
 
 
-class Figures(NamedTuple):
+class LineRange(NamedTuple):
     """A line in four numbers, in half pips; None without any."""
 
     first: int | None
@@ -61,11 +61,11 @@ def choose_look(rank: int) -> Look:
     return Look(COLOURS[rank % len(COLOURS)], DASHES[(rank + rounds) % len(DASHES)])
 
 
-def sum_up(line: Line) -> Figures:
+def sum_up(line: Line) -> LineRange:
     known = [value for value in line if value is not None]
     if not known:
-        return Figures(None, None, None, None)
-    return Figures(known[0], known[-1], min(known), max(known))
+        return LineRange(None, None, None, None)
+    return LineRange(known[0], known[-1], min(known), max(known))
 
 
 def draw(times: Sequence[int], lines: Iterable[tuple[Look, Line]]) -> Drawing:

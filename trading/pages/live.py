@@ -31,10 +31,10 @@ from trading.models import Order, Trade
 from trading.pages import lines
 from trading.pages.history import RANGES, read_history
 from trading.pages.ladder import Ladder, build_ladder
-from trading.pages.lines import Drawing, Figures, Look
+from trading.pages.lines import Drawing, LineRange, Look
 from trading.pages.words import name_contract
 from trading.pipeline.instruments import Instrument, build_instrument
-from trading.pipeline.messages import Level, Top
+from trading.pipeline.messages import DepthLevel, Top
 from trading.pipeline.snapshot import consistent_read
 from trading.readmodels.market_data import split_levels
 from trading.readmodels.marks import compute_mark
@@ -86,14 +86,14 @@ class ChartView(NamedTuple):
     range: str
     ranges: list[tuple[str, str, str]]
     drawing: Drawing
-    figures: list[tuple[OutcomeNow, Figures]]
+    figures: list[tuple[OutcomeNow, LineRange]]
 
     @property
     def is_empty(self) -> bool:
         return not any(line for _, line in self.drawing.polylines)
 
 
-class BookView(NamedTuple):
+class BookPanel(NamedTuple):
     """`nobody` says by side why nothing is there."""
 
     outcome: OutcomeNow
@@ -113,7 +113,7 @@ class Live(NamedTuple):
     seq: int
     outcomes: list[OutcomeNow]
     chart: ChartView
-    book: BookView
+    book: BookPanel
     tape: list[TapeRow]
     summary: str
     url: str
@@ -125,7 +125,7 @@ class _Moment(NamedTuple):
     """A market at one sequence number."""
 
     seq: int
-    levels: list[Level]
+    levels: list[DepthLevel]
     lasts: dict[int, int]
     trades: list[Trade]
 
@@ -344,14 +344,14 @@ def _name_range(name: str) -> tuple[str, str]:
 
 def _build_book(
     request: HttpRequest, market: Market, moment: _Moment, outcomes: Sequence[OutcomeNow]
-) -> BookView:
+) -> BookPanel:
     code = request.GET.get("book", "")
     chosen = next((outcome for outcome in outcomes if outcome.code == code), outcomes[0])
     bids, asks = split_levels(moment.levels, market.book_count)[chosen.index]
     as_no = request.GET.get("view", "") == NO_VIEW
     own = _read_own_lots(request.user, market, chosen.index)
     nobody = describe_empty(find_book_status(request, market))
-    return BookView(chosen, as_no, build_ladder(bids, asks, own, as_no=as_no), nobody)
+    return BookPanel(chosen, as_no, build_ladder(bids, asks, own, as_no=as_no), nobody)
 
 
 def _read_own_lots(user: Any, market: Market, outcome: int) -> dict[tuple[int, int], int]:

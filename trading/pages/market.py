@@ -14,7 +14,7 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_safe
 
 from accounts.admin_base import link_to_list
-from accounts.models import User
+from accounts.models import FeeType, User
 from kernel.clock import from_datetime
 from kernel.units import MICROS_PER_CREDIT
 from markets.actions import may_manage_markets
@@ -196,10 +196,10 @@ def build_about_context(request: HttpRequest, market: Market) -> dict[str, Any]:
 def describe_fees(market: Market) -> str:
     """Say what trading costs, in a sentence or two."""
     maker, taker = market.fee_maker_rate, market.fee_taker_rate
-    if market.fee_kind == Market.FeeKind.NONE or not (maker or taker):
+    if market.fee_kind == FeeType.NONE or not (maker or taker):
         return _("Trading is free.")
     said = {"taker": show_exact(taker), "maker": show_exact(maker)}
-    if market.fee_kind == Market.FeeKind.FLAT:
+    if market.fee_kind == FeeType.FLAT:
         if not maker:
             return _("Takers pay %(taker)s per contract; makers pay nothing.") % said
         return _("Takers pay %(taker)s per contract; makers pay %(maker)s.") % said

@@ -18,7 +18,8 @@ from accounts.actions import (
     do_request_deposit,
     do_request_withdrawal,
 )
-from accounts.api.principal import Principal, require_scope, require_verified
+from accounts.api.admission import admit_sync
+from accounts.api.principal import Principal, require_verified
 from accounts.idempotency import run_once
 from accounts.models import Account, DepositRequest, User, WithdrawalRequest
 from accounts.numbers import read_number
@@ -27,10 +28,8 @@ from kernel.ids import check_id, new_id
 from kernel.texts import validate_text
 from kernel.units import UnitError, parse_amount_micros
 from markets.actions import check_not_in_maintenance
-from trading.api.operations import WRITE
 from trading.pages.entry import get_principal
 from trading.pages.portfolio import read_head
-from web import limits
 
 REQUESTS_SHOWN: Final = 50
 KINDS: Final[dict[str, tuple[Any, Callable[..., Any], Callable[..., Any]]]] = {
@@ -40,7 +39,7 @@ KINDS: Final[dict[str, tuple[Any, Callable[..., Any], Callable[..., Any]]]] = {
 """What may be asked for: its model, how it is asked, how it is taken back."""
 
 
-class AmountField(forms.CharField):
+class LocalizedAmountField(forms.CharField):
     """An exact amount, typed in the page's language; its value is micros."""
 
     def clean(self, value: Any) -> int:
@@ -56,7 +55,7 @@ class MoneyForm(forms.Form):
 
     kind = forms.ChoiceField(choices=[(name, name) for name in KINDS], widget=forms.HiddenInput)
     key = forms.CharField(max_length=64, widget=forms.HiddenInput)
-    amount = AmountField(
+    amount = LocalizedAmountField(
         label=gettext_lazy("Amount"),
         max_length=30,
         strip=True,
@@ -164,8 +163,6 @@ def _ask(request: HttpRequest, form: MoneyForm) -> bool:
 
 def _check_may_ask(principal: Principal) -> None:
     """Refuse what the API would: the same scope, limits and maintenance."""
-    require_scope(principal, "manage")
     require_verified(principal)
     check_not_in_maintenance()
-    wait_seconds = limits.take_sync(principal.account_id, WRITE, principal.write_rate)
-    limits.refuse_over_limit(wait_seconds)
+    admit_sync(principal, "write", "manage")

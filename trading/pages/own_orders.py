@@ -6,7 +6,6 @@ page's script fetches what has changed.
 
 from typing import Any
 
-import msgspec
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
@@ -31,7 +30,8 @@ from trading.pages.place import OWN_CHANGED, RESTING
 from trading.pages.standing import describe_bet
 from trading.pages.ticket import read_field, read_price
 from trading.pages.words import Contract, describe_order, explain, is_buy, name_contract
-from trading.wire.schema import CancelledOrders, OrderAnswer
+from trading.wire.fields import number_in
+from trading.wire.schema import AmendOrder, CancelledOrders, OrderAnswer
 
 NUMBER_LENGTH_MAX = 30
 
@@ -50,10 +50,9 @@ def cancel(request: HttpRequest, slug: str, order_id: str) -> HttpResponse:
     """Cancel what is left of an own order; a page may be named as `next`."""
     market = get_market(slug, user=request.user)
     try:
-        answer = entry.carry_out(request, "cancel", order_id=order_id)
+        order: OrderAnswer = entry.send(request, "cancel", order_id=order_id)
     except ApiError as refusal:
         return _answer(request, market, Toast(explain(refusal, market).text, "error"))
-    order = msgspec.json.decode(answer, type=OrderAnswer)
     said = {
         "quantity": show_lots(parse_quantity_lots(order.remaining)),
         "outcome": _find_contract(request, market, order).label,
@@ -67,11 +66,11 @@ def cancel_all(request: HttpRequest, slug: str) -> HttpResponse:
     """Cancel all own orders of this market."""
     market = get_market(slug, user=request.user)
     try:
-        answer = entry.carry_out(request, "cancel_all", market=slug)
+        answer: CancelledOrders = entry.send(request, "cancel_all", market=slug)
     except ApiError as refusal:
         return _answer(request, market, Toast(explain(refusal, market).text, "error"))
-    count = msgspec.json.decode(answer, type=CancelledOrders).count
-    text = ngettext("%(n)d order cancelled.", "%(n)d orders cancelled.", count) % {"n": count}
+    n = answer.count
+    text = ngettext("%(n)d order cancelled.", "%(n)d orders cancelled.", n) % {"n": n}
     return _answer(request, market, Toast(text))
 
 
@@ -83,15 +82,14 @@ def amend(request: HttpRequest, slug: str, order_id: str) -> HttpResponse:
     price, quantity = _read(request, "price"), _read(request, "quantity")
     is_mirrored = request.POST.get("answer") == "no"
     try:
-        body = {
-            "price": read_price(price, is_mirrored=is_mirrored) or None,
-            "quantity": read_field(quantity, "quantity") or None,
-        }
-        answer = entry.carry_out(request, "amend", msgspec.json.encode(body), order_id=order_id)
+        wanted = AmendOrder(
+            price=number_in(read_price(price, is_mirrored=is_mirrored)),
+            quantity=number_in(read_field(quantity, "quantity")),
+        )
+        order: OrderAnswer = entry.send(request, "amend", wanted, order_id=order_id)
     except ApiError as refusal:
         errors = show_errors(refusal, market)
         return _show_again(request, market, Amending(order_id, price, quantity, errors))
-    order = msgspec.json.decode(answer, type=OrderAnswer)
     contract = _find_contract(request, market, order)
     text = describe_order(order, contract)
     if not is_buy(order.side, contract) and order.average_price is not None:

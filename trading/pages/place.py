@@ -3,7 +3,6 @@
 from typing import Any, Final, cast
 from urllib.parse import urlencode
 
-import msgspec
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -19,11 +18,11 @@ from trading.pages import entry
 from trading.pages.desk import Toast, build_ticket_context, show_errors
 from trading.pages.live import read_outcomes
 from trading.pages.market import show_market
-from trading.pages.standing import Standing, describe_bet, find_most, read_standing
+from trading.pages.standing import ContractPosition, describe_bet, find_most, read_standing
 from trading.pages.summary import Summary, build_summary
-from trading.pages.ticket import Ticket, build_body, find_contract, read_ticket, write_link
+from trading.pages.ticket import Ticket, build_order, find_contract, read_ticket, write_link
 from trading.pages.words import FIELDS, describe_order
-from trading.wire.schema import OrderAnswer, PreviewAnswer
+from trading.wire.schema import OrderAnswer
 
 RESTING: Final = ("open", "partially_filled")
 OWN_CHANGED: Final = "own-changed"
@@ -70,13 +69,14 @@ def _preview(request: HttpRequest, market: Market, ticket: Ticket) -> dict[str, 
     return told
 
 
-def _summarise(request: HttpRequest, market: Market, ticket: Ticket, standing: Standing) -> Summary:
-    answer = entry.preview(request, build_body(ticket, market))
-    told = msgspec.json.decode(answer, type=PreviewAnswer)
-    return build_summary(told, ticket, market, standing)
+def _summarise(
+    request: HttpRequest, market: Market, ticket: Ticket, standing: ContractPosition
+) -> Summary:
+    answer = entry.preview(request, build_order(ticket, market))
+    return build_summary(answer, ticket, market, standing)
 
 
-def _read_standing(request: HttpRequest, market: Market, ticket: Ticket) -> Standing:
+def _read_standing(request: HttpRequest, market: Market, ticket: Ticket) -> ContractPosition:
     is_known = request.user.is_authenticated
     account_id = entry.get_principal(request).account_id if is_known else None
     return read_standing(market, find_contract(ticket, market), account_id)
@@ -93,10 +93,11 @@ def place(request: HttpRequest, slug: str) -> HttpResponse:
     if not request.user.is_authenticated:
         return _ask_for_login(request, market, ticket)
     try:
-        answer = entry.carry_out(request, "place", build_body(ticket, market), answer=ticket.answer)
+        order = build_order(ticket, market)
+        answer: OrderAnswer = entry.send(request, "place", order, answer=ticket.answer)
     except ApiError as refusal:
         return _show_refusal(request, market, ticket, refusal)
-    return _show_placed(request, market, ticket, msgspec.json.decode(answer, type=OrderAnswer))
+    return _show_placed(request, market, ticket, answer)
 
 
 def _show_placed(

@@ -18,7 +18,6 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST, require_safe
-from msgspec import json
 
 from accounts.context import json_for_script
 from accounts.models import Account, Transfer
@@ -29,7 +28,7 @@ from markets.models import Market
 from trading.engine.types import OrderStatus
 from trading.models import OPEN_STATUSES, Margin, Order
 from trading.pages import rows
-from trading.pages.entry import carry_out, get_principal
+from trading.pages.entry import get_principal, send
 from trading.pages.exports import list_settled
 from trading.pipeline.instruments import build_instrument
 from trading.readmodels import queries
@@ -203,7 +202,7 @@ def transfers(request: HttpRequest) -> HttpResponse:
 @login_required
 def cancel_order(request: HttpRequest, order_id: str) -> HttpResponse:
     try:
-        carry_out(request, "cancel", order_id=order_id)
+        send(request, "cancel", order_id=order_id)
     except ApiError as error:
         messages.error(request, describe(error, "order"))
     else:
@@ -215,7 +214,7 @@ def cancel_order(request: HttpRequest, order_id: str) -> HttpResponse:
 @login_required
 def cancel_orders(request: HttpRequest) -> HttpResponse:
     try:
-        count = json.decode(carry_out(request, "cancel_all"))["count"]
+        count = send(request, "cancel_all").count
     except ApiError as error:
         messages.error(request, describe(error, "order"))
     else:

@@ -29,7 +29,7 @@ from trading.pages.words import (
 )
 from trading.readmodels.holdings import Holding
 from trading.readmodels.marks import HALF_PIPS_PER_CONTRACT
-from trading.readmodels.queries import OwnFill
+from trading.readmodels.queries import AccountFill
 from trading.wire.commands import NO, mirror_pips
 from trading.wire.render import PIP_IN_AVERAGE, SIDE_NAMES
 
@@ -288,7 +288,7 @@ def _shows_no(order: Order, market: Market, *, as_api: bool) -> bool:
 class FillRow(NamedTuple):
     """`as_no`: shown as a trade of NO."""
 
-    fill: OwnFill
+    fill: AccountFill
     market: Market
     as_no: bool
 
@@ -326,11 +326,11 @@ class FillRow(NamedTuple):
         return moved - self.fee_micros
 
 
-def build_fill(fill: OwnFill, market: Market, *, as_api: bool = False) -> FillRow:
+def build_fill(fill: AccountFill, market: Market, *, as_api: bool = False) -> FillRow:
     return FillRow(fill, market, _shows_no(fill.order, market, as_api=as_api))
 
 
-def build_fills(fills: Iterable[OwnFill], *, as_api: bool = False) -> list[FillRow]:
+def build_fills(fills: Iterable[AccountFill], *, as_api: bool = False) -> list[FillRow]:
     fills = list(fills)
     markets = read_markets({fill.trade.market_id for fill in fills})
     return [build_fill(fill, markets[fill.trade.market_id], as_api=as_api) for fill in fills]

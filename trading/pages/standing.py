@@ -19,7 +19,7 @@ from trading.pipeline.instruments import build_instrument
 from trading.readmodels.holdings import Holding, list_holdings, list_margins
 
 
-class Standing(NamedTuple):
+class ContractPosition(NamedTuple):
     """Prices of the contract; contracts owned of it, below 0: of what is against it; credits.
 
     `paid_micros` is what those contracts cost, with their share of the fees paid in this market,
@@ -44,7 +44,7 @@ class Most(NamedTuple):
     credits: str
 
 
-def read_standing(market: Market, contract: Contract, account_id: int | None) -> Standing:
+def read_standing(market: Market, contract: Contract, account_id: int | None) -> ContractPosition:
     """Read what the contract trades at and what the account has, in 5 queries; 1 for nobody."""
     instrument = build_instrument(market)
     is_no = contract.is_mirrored or (instrument.binary and contract.code == instrument.codes[1])
@@ -55,14 +55,16 @@ def read_standing(market: Market, contract: Contract, account_id: int | None) ->
     if is_no:
         bid_pips, ask_pips = mirror(ask_pips), mirror(bid_pips)
     if account_id is None:
-        return Standing(bid_pips, ask_pips)
+        return ContractPosition(bid_pips, ask_pips)
     available_micros = Account.objects.get(pk=account_id).available_micros
     holding = find_holding(account_id, market)
     if holding is None:
-        return Standing(bid_pips, ask_pips, available_micros=available_micros)
+        return ContractPosition(bid_pips, ask_pips, available_micros=available_micros)
     lots = holding.position_lots[outcome]
     paid_micros = holding.paid_of(outcome)
-    return Standing(bid_pips, ask_pips, -lots if is_no else lots, paid_micros, available_micros)
+    return ContractPosition(
+        bid_pips, ask_pips, -lots if is_no else lots, paid_micros, available_micros
+    )
 
 
 def describe_bet(market: Market, contract: Contract, account_id: int) -> str:
@@ -84,7 +86,7 @@ def find_holding(account_id: int, market: Market) -> Holding | None:
     return holdings[0] if holdings else None
 
 
-def find_most(ticket: Ticket, market: Market, standing: Standing) -> Most | None:
+def find_most(ticket: Ticket, market: Market, standing: ContractPosition) -> Most | None:
     """Return the most that the ticket can be written for: what is owned, or can be paid."""
     if standing.available_micros is None:
         return None
@@ -102,7 +104,7 @@ def find_most(ticket: Ticket, market: Market, standing: Standing) -> Most | None
     return Most(write_lots(lots) if lots else "", write_cents(standing.available_micros))
 
 
-def _find_price_pips(ticket: Ticket, standing: Standing) -> int | None:
+def _find_price_pips(ticket: Ticket, standing: ContractPosition) -> int | None:
     if ticket.type == "market":
         return standing.ask_pips
     try:

@@ -13,7 +13,7 @@ from kernel.units import parse_amount_micros, parse_price_pips, parse_quantity_l
 from markets.models import Market
 from trading.engine.types import PAYOUT_PIPS
 from trading.pages.numbers import show_average, show_data, show_exact, show_lots, show_money
-from trading.pages.standing import Standing
+from trading.pages.standing import ContractPosition
 from trading.pages.ticket import Ticket, find_contract, mirror
 from trading.pages.words import (
     MICROS_PER_PIP,
@@ -28,7 +28,7 @@ from trading.wire.schema import PreviewAnswer
 RESTING: Final = ("open", "partially_filled")
 
 
-class Line(NamedTuple):
+class SummaryLine(NamedTuple):
     """One line of the summary; `name` is for scripts and tests."""
 
     name: str
@@ -42,7 +42,7 @@ class Summary(NamedTuple):
 
     headline: str
     note: str
-    lines: list[Line]
+    lines: list[SummaryLine]
     warnings: list[str]
 
 
@@ -56,7 +56,7 @@ class Effect(NamedTuple):
     ticket: Ticket
     contract: Contract
     bet: Contract
-    standing: Standing
+    standing: ContractPosition
     filled_lots: int
     rest_lots: int
     cost_micros: int
@@ -101,7 +101,7 @@ class Effect(NamedTuple):
 
 
 def build_summary(
-    told: PreviewAnswer, ticket: Ticket, market: Market, standing: Standing
+    told: PreviewAnswer, ticket: Ticket, market: Market, standing: ContractPosition
 ) -> Summary:
     """Tell a preview's answer. `standing` is as of just before it."""
     effect = _read_effect(told, ticket, market, standing)
@@ -119,7 +119,9 @@ def build_summary(
     )
 
 
-def _read_effect(told: PreviewAnswer, ticket: Ticket, market: Market, standing: Standing) -> Effect:
+def _read_effect(
+    told: PreviewAnswer, ticket: Ticket, market: Market, standing: ContractPosition
+) -> Effect:
     contract = find_contract(ticket, market)
     return Effect(
         told,
@@ -180,45 +182,45 @@ def _describe_bet(effect: Effect) -> str:
     return _("You own none: this bets on %(bet)s.") % said
 
 
-def _list_money(effect: Effect) -> Iterable[Line]:
+def _list_money(effect: Effect) -> Iterable[SummaryLine]:
     cost_micros = effect.cost_micros
     if effect.told.average_price is not None:
         average_micros = parse_amount_micros(effect.told.average_price)
         if effect.ticket.is_mirrored:
             average_micros = PAYOUT_PIPS * MICROS_PER_PIP - average_micros
-        yield Line("average_price", _("Average price"), show_average(average_micros))
+        yield SummaryLine("average_price", _("Average price"), show_average(average_micros))
         if cost_micros < 0:
-            yield Line("cost", _("You receive"), show_data(-cost_micros))
+            yield SummaryLine("cost", _("You receive"), show_data(-cost_micros))
         else:
-            yield Line("cost", _("Cost"), show_data(cost_micros))
+            yield SummaryLine("cost", _("Cost"), show_data(cost_micros))
         label = _("Fee") if cost_micros < 0 else _("Fee, in the cost")
-        yield Line("fees", label, show_data(effect.fees_micros))
+        yield SummaryLine("fees", label, show_data(effect.fees_micros))
     if effect.rest_lots:
         yield from _list_hold(effect)
 
 
-def _list_hold(effect: Effect) -> Iterable[Line]:
+def _list_hold(effect: Effect) -> Iterable[SummaryLine]:
     """What is held beyond the price of what rests is for its fee."""
     if effect.hold_micros:
         label = _("Held while it waits")
     else:
         label = _("Held while it waits: covered by your contracts and orders")
-    yield Line("hold", label, show_data(effect.hold_micros))
+    yield SummaryLine("hold", label, show_data(effect.hold_micros))
     fee_micros = effect.hold_micros - effect.rest_risk_pips * effect.rest_lots
     if fee_micros > 0:
-        yield Line("fee_hold", _("Of which for the fee, at most"), show_data(fee_micros))
+        yield SummaryLine("fee_hold", _("Of which for the fee, at most"), show_data(fee_micros))
 
 
-def _list_gain(effect: Effect, market: Market) -> Iterable[Line]:
+def _list_gain(effect: Effect, market: Market) -> Iterable[SummaryLine]:
     """What it pays and if what; the profit only where nothing of it closes a position."""
     if effect.rest_closes_lots:
         brings_micros = effect.ticket.price_pips * effect.rest_closes_lots
         label = _("You receive when it fills, before fees")
-        yield Line("receives", label, show_data(brings_micros))
+        yield SummaryLine("receives", label, show_data(brings_micros))
     pays_micros = PAYOUT_PIPS * (effect.opened_lots + effect.rest_opens_lots)
     if not pays_micros:
         return
-    yield Line("pays_if_right", name_payout(market, effect.bet), show_data(pays_micros))
+    yield SummaryLine("pays_if_right", name_payout(market, effect.bet), show_data(pays_micros))
     if effect.opened_lots != effect.filled_lots or effect.rest_closes_lots:
         return
     spent_micros = effect.cost_micros
@@ -228,10 +230,10 @@ def _list_gain(effect: Effect, market: Market) -> Iterable[Line]:
     if spent_micros > 0 and profit_micros >= 0:
         share = show_percent((200 * profit_micros + spent_micros) // (2 * spent_micros))
         text = f"{show_money(profit_micros)} (+{share})"
-        yield Line("profit", _("Profit if right"), text, "yes")
+        yield SummaryLine("profit", _("Profit if right"), text, "yes")
 
 
-def _list_result(effect: Effect) -> Iterable[Line]:
+def _list_result(effect: Effect) -> Iterable[SummaryLine]:
     """Profit or loss of what it closes: what that brings, less what it cost, fees in both."""
     closed_lots, paid_micros = effect.closed_lots, effect.standing.paid_micros
     if not closed_lots or paid_micros is None:
@@ -240,12 +242,12 @@ def _list_result(effect: Effect) -> Iterable[Line]:
     brought_micros = brought_micros * closed_lots // effect.filled_lots
     result_micros = brought_micros - paid_micros * closed_lots // abs(effect.standing.position_lots)
     if result_micros < 0:
-        yield Line("result", _("Loss, fees included"), show_data(result_micros), "no")
+        yield SummaryLine("result", _("Loss, fees included"), show_data(result_micros), "no")
     else:
-        yield Line("result", _("Profit, fees included"), show_data(result_micros), "yes")
+        yield SummaryLine("result", _("Profit, fees included"), show_data(result_micros), "yes")
 
 
-def _list_prices(effect: Effect) -> Iterable[Line]:
+def _list_prices(effect: Effect) -> Iterable[SummaryLine]:
     """The best price on the side it trades with, and on its own side if it becomes the best."""
     told, standing = effect.told, effect.standing
     bid_pips, ask_pips = _parse(told.best_bid), _parse(told.best_ask)
@@ -258,15 +260,17 @@ def _list_prices(effect: Effect) -> Iterable[Line]:
         if before_pips != after_pips:
             said = {"before": _show(before_pips), "after": _show(after_pips)}
             text = _("%(before)s → %(after)s") % said
-            yield Line(f"effect_{name}", label, text)
+            yield SummaryLine(f"effect_{name}", label, text)
         elif name == "met" and told.average_price is not None:
-            yield Line("effect_met", label, _("stays %(price)s") % {"price": _show(after_pips)})
+            yield SummaryLine(
+                "effect_met", label, _("stays %(price)s") % {"price": _show(after_pips)}
+            )
 
 
-def _list_available(effect: Effect) -> Iterable[Line]:
+def _list_available(effect: Effect) -> Iterable[SummaryLine]:
     if effect.standing.available_micros is not None:
         left_micros = effect.standing.available_micros - effect.cost_micros - effect.hold_micros
-        yield Line("available", _("Available afterwards"), show_data(left_micros), "muted")
+        yield SummaryLine("available", _("Available afterwards"), show_data(left_micros), "muted")
 
 
 def _warn_unfilled(told: PreviewAnswer, ticket: Ticket) -> str:

@@ -1,4 +1,4 @@
-"""The order ticket: a form that becomes the API's own PlaceOrder, previewed and placed by it.
+"""The order ticket: a form that becomes a PlaceOrder, previewed and placed as on the API.
 
 A ticket speaks of contracts. In a binary market these are YES and NO, as in the API. In a market
 of several outcomes each has YES and NO too, and NO of one is a sale of it at 1 less the price.
@@ -14,8 +14,8 @@ from datetime import datetime
 from typing import Any, Final, NamedTuple
 from urllib.parse import urlencode
 
-import msgspec
 from django.utils import timezone
+from msgspec import Raw
 
 from accounts.numbers import read_number, write_number
 from kernel.errors import ApiError, RefusedError
@@ -34,7 +34,9 @@ from trading.engine.types import PAYOUT_PIPS, FeeKind, Fees, Reason
 from trading.pages.words import Contract, name_contract
 from trading.pipeline.config import fees_of
 from trading.wire.commands import mirror_pips
+from trading.wire.fields import number_in
 from trading.wire.refusals import build_refusal
+from trading.wire.schema import PlaceOrder
 
 SIDES: Final = ("buy", "sell")
 ANSWERS: Final = ("yes", "no")
@@ -143,12 +145,12 @@ def _to_plain(text: str) -> str:
 # --- from the form to the API ------------------------------------------------------------------
 
 
-def build_body(ticket: Ticket, market: Market) -> bytes:
-    """Return the PlaceOrder that the ticket means; ApiError for what can't be one."""
+def build_order(ticket: Ticket, market: Market) -> PlaceOrder:
+    """Return the order that the ticket means; ApiError for what can't be one."""
     side = ticket.side
     if ticket.is_mirrored:
         side = "sell" if side == "buy" else "buy"
-    body = {
+    fields: dict[str, Any] = {
         "market": market.slug,
         "outcome": ticket.outcome,
         "side": side,
@@ -156,26 +158,26 @@ def build_body(ticket: Ticket, market: Market) -> bytes:
         "client_order_id": ticket.client_order_id,
         "post_only": ticket.post_only and ticket.type == "limit",
         "reduce_only": ticket.reduce_only,
-        **_build_price(ticket),
+        "price": number_in(_find_price(ticket)),
         **_build_amount(ticket, market),
         **_build_time(ticket),
     }
-    return msgspec.json.encode(body)
+    return PlaceOrder(**fields)
 
 
-def _build_price(ticket: Ticket) -> dict[str, str]:
+def _find_price(ticket: Ticket) -> str:
     if ticket.type == "market" or not ticket.price:
-        return {}
-    return {"price": format_price(mirror_pips(_read_price(ticket), as_no=ticket.is_mirrored))}
+        return ""
+    return format_price(mirror_pips(_read_price(ticket), as_no=ticket.is_mirrored))
 
 
-def _build_amount(ticket: Ticket, market: Market) -> dict[str, str]:
+def _build_amount(ticket: Ticket, market: Market) -> dict[str, Raw]:
     if ticket.measure == "contracts":
-        return {"quantity": _read_amount(ticket, "quantity")} if ticket.amount else {}
+        return {"quantity": number_in(_read_amount(ticket, "quantity"))} if ticket.amount else {}
     if ticket.side == "sell":
         raise RefusedError("sale_by_credits", "quantity")
     if ticket.type == "market":
-        return {"budget": _read_amount(ticket, "budget")} if ticket.amount else {}
+        return {"budget": number_in(_read_amount(ticket, "budget"))} if ticket.amount else {}
     if not ticket.price:
         raise build_refusal(Reason.PRICE_MISSING)
     lots = compute_affordable_lots(
@@ -186,7 +188,7 @@ def _build_amount(ticket: Ticket, market: Market) -> dict[str, str]:
     )
     if not lots:
         raise RefusedError("budget_too_small", "budget")
-    return {"quantity": format_quantity(lots)}
+    return {"quantity": number_in(format_quantity(lots))}
 
 
 def _build_time(ticket: Ticket) -> dict[str, Any]:

@@ -1,14 +1,9 @@
 """What the engine knows of a market, taken from the market's row."""
 
+from accounts.models import FeeType
 from kernel.clock import from_datetime
 from markets.models import Market
 from trading.engine.types import Config, FeeKind, Fees
-
-FEE_KINDS = {
-    Market.FeeKind.NONE: FeeKind.NONE,
-    Market.FeeKind.FLAT: FeeKind.FLAT,
-    Market.FeeKind.QUADRATIC: FeeKind.QUADRATIC,
-}
 
 
 def config_of(market: Market) -> Config:
@@ -28,7 +23,7 @@ def config_of(market: Market) -> Config:
 def fees_of(market: Market) -> Fees:
     """Return the market's fee schedule."""
     return Fees(
-        FEE_KINDS[Market.FeeKind(market.fee_kind)],
+        FeeKind[FeeType(market.fee_kind).name],
         market.fee_maker_rate,
         market.fee_taker_rate,
         market.fee_unit_micros,

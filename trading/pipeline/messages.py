@@ -10,7 +10,7 @@ from typing import Final
 
 import msgspec
 
-from trading.engine.book import Order
+from trading.engine.book import EngineOrder
 from trading.engine.types import AnyCommand, Config, MarketStatus, Traded
 
 FEED_GROUP: Final = "feed"
@@ -67,7 +67,7 @@ class Result(msgspec.Struct, array_like=True, gc=False):
     market_id: int
     seq: int
     ts_us: int
-    order: Order | None = None
+    order: EngineOrder | None = None
     fills: list[Fill] = []
     reason: str | None = None
     missing_micros: int = 0
@@ -76,7 +76,7 @@ class Result(msgspec.Struct, array_like=True, gc=False):
     repeated: bool = False
 
 
-class Level(msgspec.Struct, array_like=True, gc=False):
+class DepthLevel(msgspec.Struct, array_like=True, gc=False):
     """The totals now standing at a price that changed; 0 is an empty level."""
 
     outcome: int
@@ -102,7 +102,7 @@ class MarketChange(msgspec.Struct, array_like=True, gc=False):
     prev_seq: int
     seq: int
     ts_us: int
-    levels: list[Level] = []
+    levels: list[DepthLevel] = []
     tops: list[Top] = []
     fills: list[Fill] = []
     status: MarketStatus | None = None
@@ -115,7 +115,7 @@ class OrderChange(msgspec.Struct, array_like=True, gc=False):
     market_id: int
     seq: int
     ts_us: int
-    order: Order
+    order: EngineOrder
 
 
 class PositionChange(msgspec.Struct, array_like=True, gc=False):

@@ -11,7 +11,7 @@ from typing import Any, Final, cast
 import msgspec
 
 from kernel import bulk
-from trading.engine.book import Order
+from trading.engine.book import EngineOrder
 from trading.engine.types import OrderOptions, OrderStatus, Place, Reason, Stp, Tif
 
 TABLE: Final = bulk.Table(
@@ -77,7 +77,7 @@ def decode_options(text: str | None) -> OrderOptions | None:
     return None if text is None else OrderOptions(**_decode(text))
 
 
-def build_row(order: Order, *, market_id: int, ts_us: int, seq: int) -> tuple[Any, ...]:
+def build_row(order: EngineOrder, *, market_id: int, ts_us: int, seq: int) -> tuple[Any, ...]:
     """Return the row of an order that command `seq` changed last, at `ts_us`."""
     place = order.place
     return (
@@ -111,7 +111,7 @@ def build_row(order: Order, *, market_id: int, ts_us: int, seq: int) -> tuple[An
     )
 
 
-def read_order(row: Any, order_id: str) -> Order:
+def read_order(row: Any, order_id: str) -> EngineOrder:
     """Return the engine's order of a row: one with its columns as attributes.
 
     Its Place has the price and quantity that it was last amended to.
@@ -131,7 +131,7 @@ def read_order(row: Any, order_id: str) -> Order:
         row.client_order_id,
         decode_options(row.options),
     )
-    return Order(
+    return EngineOrder(
         place,
         order_id,
         row.account_id,
@@ -152,7 +152,7 @@ def read_order(row: Any, order_id: str) -> Order:
     )
 
 
-def read_open_orders(market_id: int) -> Iterator[Order]:
+def read_open_orders(market_id: int) -> Iterator[EngineOrder]:
     """Yield a market's open orders in order of priority."""
     cursor = bulk.open_cursor()
     order_id = "replace(id::text, '-', '')" if bulk.is_postgresql() else "id"

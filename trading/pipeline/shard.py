@@ -39,8 +39,8 @@ from trading.pipeline.journal import GENESIS, JournalEntry
 from trading.pipeline.loading import load_engine, read_accounts
 from trading.pipeline.messages import (
     AccountChange,
+    DepthLevel,
     Fill,
-    Level,
     MarketChange,
     OrderChange,
     PositionChange,
@@ -51,7 +51,7 @@ from trading.pipeline.messages import (
     encode,
 )
 from trading.pipeline.status import record_configured
-from trading.pipeline.writer import AccountsLockedError, Batch, LiveMarket, MarketPart, Wanted
+from trading.pipeline.writer import AccountsLockedError, Batch, LiveMarket, MarketPart, Prefetch
 
 BATCH_TASKS_MAX: Final = 512
 ACCOUNTS_CACHED_MAX: Final = 100_000
@@ -181,8 +181,8 @@ class Shard:
         self._load_accounts(tasks)
         return batch
 
-    def _find_wanted(self, batch: Batch, tasks: Sequence[Task], *, leaves_locked: bool) -> Wanted:
-        wanted = Wanted(set(), set(), set())
+    def _find_wanted(self, batch: Batch, tasks: Sequence[Task], *, leaves_locked: bool) -> Prefetch:
+        wanted = Prefetch(set(), set(), set())
         for task in tasks:
             command = task.command
             if task.key is not None:
@@ -403,7 +403,9 @@ def _market_change(part: MarketPart) -> MarketChange:
             lots = book.total_lots(tick)
             is_bid = tick <= book.best_bid
             levels.append(
-                Level(outcome, tick * book.tick_pips, lots if is_bid else 0, 0 if is_bid else lots)
+                DepthLevel(
+                    outcome, tick * book.tick_pips, lots if is_bid else 0, 0 if is_bid else lots
+                )
             )
     return MarketChange(
         engine.market_id,

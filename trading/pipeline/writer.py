@@ -104,7 +104,7 @@ class Batch:
         self.shard = shard
         self.epoch = epoch
         self.ts_us = ts_us
-        self.balances: dict[int, ledger.Balance] = {}
+        self.balances: dict[int, ledger.LockedBalance] = {}
         self.funds: dict[int, int] = {}
         self.busy: set[int] = set()
         self.stopped: dict[int, bool] = {}
@@ -147,7 +147,7 @@ _MORE_POSTGRESQL: Final = (
 _LEASE_POSTGRESQL: Final = _LEASE.format(more=_MORE_POSTGRESQL, mark="%s") + " FOR KEY SHARE OF l"
 
 
-class Wanted(NamedTuple):
+class Prefetch(NamedTuple):
     """What a batch reads and locks before it begins.
 
     `takers` are the accounts that send orders, `leaves_locked` says not to wait for accounts.
@@ -159,7 +159,7 @@ class Wanted(NamedTuple):
     leaves_locked: bool = False
 
 
-def prefetch(batch: Batch, wanted: Wanted) -> None:
+def prefetch(batch: Batch, wanted: Prefetch) -> None:
     """Check the lease, lock the accounts in order of id, read earlier answers and the halt.
 
     Raises LeaseLostError, and AccountsLockedError unless the batch leaves locked accounts alone.

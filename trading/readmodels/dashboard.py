@@ -47,7 +47,7 @@ STATES = {
 }
 
 
-class Line(NamedTuple):
+class DashboardLine(NamedTuple):
     text: str
     url: str
     detail: Any
@@ -58,7 +58,7 @@ class Box(NamedTuple):
 
     title: Any
     how_many: int
-    lines: list[Line]
+    lines: list[DashboardLine]
     url: str
     empty: Any
     is_more: bool = False
@@ -79,7 +79,7 @@ class ShardState(NamedTuple):
         return not self.fault
 
 
-class Bar(NamedTuple):
+class ChartBar(NamedTuple):
     day: date
     value: int
     x: int
@@ -90,7 +90,7 @@ class Bar(NamedTuple):
 class Chart(NamedTuple):
     title: Any
     unit: str  # "money" or "count": how its values are shown
-    bars: list[Bar]
+    bars: list[ChartBar]
     total: int
 
     @property
@@ -142,7 +142,7 @@ def _market_list(**filters: Any) -> str:
 
 def _market_box(title: Any, empty: Any, markets: QuerySet, count: int, url: str) -> Box:
     lines = [
-        Line(market.title, find_url(market), when(market.close_at))
+        DashboardLine(market.title, find_url(market), when(market.close_at))
         for market in markets.only("title", "close_at")[:LINES_MAX]
     ]
     return Box(title, count, lines, url, empty)
@@ -188,7 +188,7 @@ def _list_boxes(user: User, counts: dict[str, int], now: datetime) -> Iterable[B
         yield _read_newest_users()
 
 
-def _box(title: Any, empty: Any, rows: Sequence[Line], url: str) -> Box:
+def _box(title: Any, empty: Any, rows: Sequence[DashboardLine], url: str) -> Box:
     is_more = len(rows) >= COUNT_MAX
     return Box(title, len(rows), list(rows[:LINES_MAX]), url, empty, is_more)
 
@@ -199,7 +199,7 @@ def _read_unapproved() -> Box:
         withdrawn_at=None, market__status=Status.RESOLVING
     ).select_related("market", "proposed_by")
     lines = [
-        Line(row.market.title, find_url(row), when(row.final_at))
+        DashboardLine(row.market.title, find_url(row), when(row.final_at))
         for row in standing.order_by("final_at")[:COUNT_MAX]
     ]
     url = _market_list(status__exact=Status.RESOLVING)
@@ -210,7 +210,7 @@ def _read_disputes() -> Box:
     waiting = Dispute.objects.filter(decision="", resolution__withdrawn_at=None)
     rows = waiting.select_related("resolution__market", "raised_by").order_by("raised_at")
     lines = [
-        Line(row.resolution.market.title, find_url(row), row.raised_by.handle)
+        DashboardLine(row.resolution.market.title, find_url(row), row.raised_by.handle)
         for row in rows[:COUNT_MAX]
     ]
     url = reverse("admin:markets_dispute_changelist")
@@ -220,7 +220,7 @@ def _read_disputes() -> Box:
 def _read_requests(model: Any, title: Any, empty: Any) -> Box:
     waiting = model.objects.filter(status="requested").order_by("requested_at")
     lines = [
-        Line(str(row.account), find_url(row), money(row.amount_micros))
+        DashboardLine(str(row.account), find_url(row), money(row.amount_micros))
         for row in waiting.select_related("account__owner")[:COUNT_MAX]
     ]
     url = reverse(f"admin:accounts_{model._meta.model_name}_changelist")
@@ -233,7 +233,7 @@ def _read_reports() -> Box:
     ).select_related("comment__market", "reporter")
     url = reverse("admin:markets_commentreport_changelist")
     lines = [
-        Line(row.comment.text[:80], url, row.reporter.handle)
+        DashboardLine(row.comment.text[:80], url, row.reporter.handle)
         for row in reports.order_by("-pk")[:COUNT_MAX]
     ]
     return _box(_("Reported comments"), _("No reported comments."), lines, url)
@@ -241,7 +241,7 @@ def _read_reports() -> Box:
 
 def _read_newest_users() -> Box:
     users = User.objects.order_by("-pk").only("handle", "created_at")[:LINES_MAX]
-    lines = [Line(user.handle, find_url(user), when(user.created_at)) for user in users]
+    lines = [DashboardLine(user.handle, find_url(user), when(user.created_at)) for user in users]
     url = reverse("admin:accounts_user_changelist")
     return Box(_("Newest users"), 0, lines, url, _("No users yet."))
 
@@ -315,10 +315,10 @@ def read_charts(now: datetime) -> list[Chart]:
     ]
 
 
-def _draw(days: list[date], values: list[int]) -> list[Bar]:
+def _draw(days: list[date], values: list[int]) -> list[ChartBar]:
     most = max(*values, 1)
     heights = [-(-value * BAR_HEIGHT_MAX // most) for value in values]
     return [
-        Bar(day, value, number * BAR_WIDTH, BAR_HEIGHT_MAX - height, height)
+        ChartBar(day, value, number * BAR_WIDTH, BAR_HEIGHT_MAX - height, height)
         for number, (day, value, height) in enumerate(zip(days, values, heights, strict=True))
     ]

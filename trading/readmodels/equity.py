@@ -35,7 +35,7 @@ ID_SLACK: Final = timedelta(hours=1)
 """How far an id's time may stand from its row's: clocks of hosts differ."""
 
 
-class Holding(NamedTuple):
+class NetPosition(NamedTuple):
     """What an account bought minus sold in one market, by book."""
 
     market_id: int
@@ -189,7 +189,7 @@ def _read_kinds(end: datetime) -> dict[int, bool]:
     return {market_id: kind == Market.Kind.BINARY for market_id, kind in kinds}
 
 
-def _read_holdings(end: datetime) -> Iterator[Holding]:
+def _read_holdings(end: datetime) -> Iterator[NetPosition]:
     """Yield positions less what was traded since."""
     lots: dict[tuple[int, int], dict[int, int]] = defaultdict(dict)
     for market_id, account_id, outcome, net_lots in _query(
@@ -209,7 +209,7 @@ def _read_holdings(end: datetime) -> Iterator[Holding]:
     for (market_id, account_id), by_outcome in lots.items():
         net = tuple(by_outcome.get(i, 0) for i in range(books[market_id]))
         if any(net):
-            yield Holding(market_id, account_id, net)
+            yield NetPosition(market_id, account_id, net)
 
 
 def _count_books(market_ids: set[int]) -> dict[int, int]:

@@ -41,7 +41,7 @@ MEMBERS_MAX: Final = 10_000
 """Users of a board of their own."""
 
 
-class Figures(NamedTuple):
+class PeriodFigures(NamedTuple):
     """An account's figures in a period."""
 
     account_id: int
@@ -49,7 +49,7 @@ class Figures(NamedTuple):
     equity_micros: int
 
 
-class Place(NamedTuple):
+class LeaderboardPlace(NamedTuple):
     rank: int
     user: User
     profit_micros: int
@@ -63,8 +63,8 @@ class Leaderboard(NamedTuple):
     by: str
     since: datetime | None
     as_of: datetime
-    places: list[Place]
-    own: Place | None
+    places: list[LeaderboardPlace]
+    own: LeaderboardPlace | None
     ranked: int
 
 
@@ -110,7 +110,7 @@ def read_board(period: str, by: str, *, owner_ids: list[int] | None = None) -> B
 def _build_board(everybody: Everybody, period: str, by: str) -> Board:
     index = list(PERIOD_DAYS).index(period)
     rows = [
-        Figures(account_id, worth - deposited - starts[index], worth)
+        PeriodFigures(account_id, worth - deposited - starts[index], worth)
         for account_id, worth, deposited, *starts in everybody.rows
     ]
     rows.sort(
@@ -156,7 +156,7 @@ def _find_own(board: Board, user: Any) -> int | None:
         return None
 
 
-def _build_places(board: Board, by: str, indexes: list[int]) -> list[Place | None]:
+def _build_places(board: Board, by: str, indexes: list[int]) -> list[LeaderboardPlace | None]:
     values = board.profits_micros if by == "profit" else board.equities_micros
     ids = [board.account_ids[index] for index in indexes]
     users = {
@@ -169,11 +169,11 @@ def _build_places(board: Board, by: str, indexes: list[int]) -> list[Place | Non
     ]
 
 
-def _build_place(board: Board, index: int, rank: int, user: User | None) -> Place | None:
+def _build_place(board: Board, index: int, rank: int, user: User | None) -> LeaderboardPlace | None:
     """Return None for who opted out or was suspended since the board was made."""
     if user is None:
         return None
-    return Place(rank, user, board.profits_micros[index], board.equities_micros[index])
+    return LeaderboardPlace(rank, user, board.profits_micros[index], board.equities_micros[index])
 
 
 def _count_above(values: "array[int]", value: int) -> int:

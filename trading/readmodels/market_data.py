@@ -13,7 +13,7 @@ from kernel.units import format_quantity
 from trading.feed.reads import book_from_database, read_live_listed
 from trading.pipeline import instruments
 from trading.pipeline.instruments import Instrument
-from trading.pipeline.messages import Level
+from trading.pipeline.messages import DepthLevel
 from trading.readmodels import queries
 from trading.readmodels.queries import OutcomeSummary
 from trading.wire.reading import read_limit
@@ -26,10 +26,10 @@ TICKERS_MAX: Final = 1_000
 _ORDER: Final = ("market", "outcome")
 _ALL: Final = "all"
 
-_books: SharedRead[int, tuple[int, int, list[Level]]] = SharedRead(book_from_database)
+_books: SharedRead[int, tuple[int, int, list[DepthLevel]]] = SharedRead(book_from_database)
 
 
-async def read_book(market_id: int) -> tuple[int, int, list[Level]]:
+async def read_book(market_id: int) -> tuple[int, int, list[DepthLevel]]:
     """Return (seq, ts_us, levels) as of the last commit."""
     return await _books.get(market_id)
 
@@ -39,7 +39,7 @@ async def get_book(instrument: Instrument) -> BookAnswer:
     return show_book(instrument, seq, ts_us, split_levels(levels, instrument.book_count))
 
 
-def split_levels(levels: list[Level], book_count: int) -> list[tuple[Levels, Levels]]:
+def split_levels(levels: list[DepthLevel], book_count: int) -> list[tuple[Levels, Levels]]:
     """Return (bids, asks) of each book, best first."""
     books: list[tuple[Levels, Levels]] = [([], []) for _ in range(book_count)]
     for level in sorted(levels, key=lambda level: level.price_pips):

@@ -22,7 +22,7 @@ DAY_MINUTES: Final = 24 * 60
 """How many trades the statistics are at most behind."""
 
 
-class OwnFill(NamedTuple):
+class AccountFill(NamedTuple):
     """A trade from the side of one account."""
 
     trade: Trade
@@ -52,7 +52,7 @@ def list_fills(
     since_us: int | None = None,
     beyond: UUID | None = None,
     count: int,
-) -> list[OwnFill]:
+) -> list[AccountFill]:
     """Return up to `count` of an account's fills, newest first, or with `since_us` oldest first.
 
     `beyond` is the last trade of the page before. Two index scans, merged: one condition with OR
@@ -79,12 +79,12 @@ def list_fills(
     return pair_with_orders(sides[:count])
 
 
-def pair_with_orders(sides: Sequence[tuple[Trade, bool]]) -> list[OwnFill]:
+def pair_with_orders(sides: Sequence[tuple[Trade, bool]]) -> list[AccountFill]:
     """Return trades, each with whether it is taken, as the fills of their orders."""
     ids = [trade.taker_order_id if is_taker else trade.maker_order_id for trade, is_taker in sides]
     orders = Order.objects.in_bulk(set(ids))
     return [
-        OwnFill(trade, orders[order_id], is_taker)
+        AccountFill(trade, orders[order_id], is_taker)
         for (trade, is_taker), order_id in zip(sides, ids, strict=True)
     ]
 

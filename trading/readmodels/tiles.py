@@ -40,7 +40,7 @@ Key = tuple[int, int]
 """(market, outcome)."""
 
 
-class History(NamedTuple):
+class MarkHistory(NamedTuple):
     """How a mark moved: over the last week or since its first candle, and where it was a day ago.
 
     Points are pips, oldest first. What no longer trades has no day ago.
@@ -50,7 +50,7 @@ class History(NamedTuple):
     day_ago_half_pips: int | None
 
 
-NO_HISTORY: Final = History([], None)
+NO_HISTORY: Final = MarkHistory([], None)
 
 
 class OutcomeTile:
@@ -256,7 +256,7 @@ class _Point(NamedTuple):
     half_pips: int
 
 
-def read_histories(shown: Sequence[tuple[int, int, int]]) -> dict[Key, History]:
+def read_histories(shown: Sequence[tuple[int, int, int]]) -> dict[Key, MarkHistory]:
     """Return histories by market and outcome, of (market, outcome, last minute)."""
     if not shown:
         return {}
@@ -277,12 +277,12 @@ def read_histories(shown: Sequence[tuple[int, int, int]]) -> dict[Key, History]:
     }
 
 
-def _build_history(known: Sequence[_Point], day_ago_minute: int) -> History:
+def _build_history(known: Sequence[_Point], day_ago_minute: int) -> MarkHistory:
     """`known` are points by minute; a market younger than a day is compared with its first one."""
     earlier = [point.half_pips for point in known if point.minute <= day_ago_minute]
     reference_half_pips = earlier[-1] if earlier else known[0].half_pips
     points_pips = [point.half_pips // 2 for point in known if 0 <= point.step < SPARK_STEPS - 1]
-    return History(points_pips, reference_half_pips)
+    return MarkHistory(points_pips, reference_half_pips)
 
 
 def describe_closing(close_at: datetime, now: datetime) -> str:

@@ -34,7 +34,7 @@ Book = dict[str, int]
 """Quantity by level: {"yes41": 32573, "no57": 100}, as checkpoints have it."""
 
 
-class Operation(NamedTuple):
+class RecordedOperation(NamedTuple):
     """One row of a session. `cents` and `lots` are 0 where the row has none."""
 
     number: int
@@ -70,12 +70,12 @@ class Recording:
         self.expectation = msgspec.json.decode(expected.read_bytes(), type=Expectation)
         self.checkpoints = {point.i: point.book for point in self.expectation.checkpoints}
 
-    def operations(self) -> Iterator[Operation]:
+    def operations(self) -> Iterator[RecordedOperation]:
         with gzip.open(self.path, "rt", newline="") as rows:
             reader = csv.reader(rows)
             next(reader)
             for index, _, kind, side, cents, lots in reader:
-                yield Operation(int(index), kind, side, int(cents or 0), int(lots or 0))
+                yield RecordedOperation(int(index), kind, side, int(cents or 0), int(lots or 0))
 
     def metadata(self) -> dict[str, Any]:
         """Return the recorded market: title, rules, result, as its venue described it."""
@@ -101,7 +101,7 @@ class Sweeps:
         self.volume_lots = 0
         self._hash = hashlib.sha256()
 
-    def add(self, operation: Operation, fills: list[tuple[int, int]]) -> None:
+    def add(self, operation: RecordedOperation, fills: list[tuple[int, int]]) -> None:
         """Add a taker's fills, [(price_pips, lots)] best first."""
         by_level: dict[int, int] = {}
         for price_pips, lots in fills:
@@ -116,7 +116,7 @@ class Sweeps:
         return self._hash.hexdigest()
 
 
-class Trader:
+class RecordedTrader:
     """Turns operations into the commands of three accounts: who bids YES, who bids NO, who takes.
 
     It knows its resting orders as any trader does, from the answers it gets: `placed`, `took`.
@@ -128,7 +128,7 @@ class Trader:
         self.resting: dict[str, list[list[Any]]] = {}
         """By level: [order id, total lots, remaining lots], oldest first."""
 
-    def commands(self, operation: Operation) -> list[Any]:
+    def commands(self, operation: RecordedOperation) -> list[Any]:
         if operation.kind == "reset":
             self.resting.clear()
             return [CancelAll(account_id) for account_id in self.makers.values()]
@@ -138,7 +138,7 @@ class Trader:
             return self._cancel(operation)
         return [self._take(operation)]
 
-    def took(self, operation: Operation, fills: list[tuple[str, int, int]]) -> None:
+    def took(self, operation: RecordedOperation, fills: list[tuple[str, int, int]]) -> None:
         """Learn what a taker met: [(maker order id, price_pips, lots)]."""
         for order_id, price_pips, lots in fills:
             level = level_of(price_pips, operation.side)
@@ -149,11 +149,11 @@ class Trader:
             if not first[2]:
                 self.resting[level].pop(0)
 
-    def _pips(self, operation: Operation) -> int:
+    def _pips(self, operation: RecordedOperation) -> int:
         pips = operation.cents * PIPS_PER_CENT
         return pips if operation.side == "yes" else PAYOUT_PIPS - pips
 
-    def _place(self, operation: Operation) -> Place:
+    def _place(self, operation: RecordedOperation) -> Place:
         account_id = self.makers[operation.side]
         order_id = new_id()
         level = f"{operation.side}{operation.cents}"
@@ -163,7 +163,7 @@ class Trader:
             order_id, account_id, account_id, 0, side, self._pips(operation), operation.lots
         )
 
-    def _cancel(self, operation: Operation) -> list[Any]:
+    def _cancel(self, operation: RecordedOperation) -> list[Any]:
         account_id = self.makers[operation.side]
         orders = self.resting.get(f"{operation.side}{operation.cents}", [])
         commands: list[Any] = []
@@ -179,7 +179,7 @@ class Trader:
             left_lots -= min(left_lots, remaining_lots)
         return commands
 
-    def _take(self, operation: Operation) -> Place:
+    def _take(self, operation: RecordedOperation) -> Place:
         side = SELL if operation.side == "yes" else BUY
         account_id = self.taker_account
         return Place(

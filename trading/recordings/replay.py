@@ -22,7 +22,14 @@ from trading.engine.types import (
 )
 from trading.pipeline.gateway import Gateway
 from trading.pipeline.messages import Result, Task
-from trading.recordings.recording import Book, Operation, Recording, Sweeps, Trader, level_of
+from trading.recordings.recording import (
+    Book,
+    RecordedOperation,
+    RecordedTrader,
+    Recording,
+    Sweeps,
+    level_of,
+)
 
 CHUNK_OPERATIONS: Final = 100
 ENGINE_ONLY_FUNDS_MICROS: Final = 10**15
@@ -34,7 +41,7 @@ LEVELS: Final = (
 Progress = Callable[[int], None]
 
 
-class Outcome(msgspec.Struct):
+class ReplayResult(msgspec.Struct):
     """What one session came to, beside what was expected of it."""
 
     window: str
@@ -67,10 +74,10 @@ class Score:
         self.operations = self.checkpoints = self.equal = 0
         self.started_at = time.perf_counter()
 
-    def add_sweep(self, operation: Operation, fills: list[tuple[str, int, int]]) -> None:
+    def add_sweep(self, operation: RecordedOperation, fills: list[tuple[str, int, int]]) -> None:
         self.sweeps.add(operation, [(price_pips, lots) for _, price_pips, lots in fills])
 
-    def add_book(self, operation: Operation, book: Book) -> None:
+    def add_book(self, operation: RecordedOperation, book: Book) -> None:
         self.checkpoints += 1
         self.equal += book == self.recording.checkpoints[operation.number]
 
@@ -78,10 +85,10 @@ class Score:
         self.operations += operations
         self.progress(self.operations)
 
-    def outcome(self, path: str) -> Outcome:
+    def outcome(self, path: str) -> ReplayResult:
         seconds = time.perf_counter() - self.started_at
         expected = self.recording.expectation
-        return Outcome(
+        return ReplayResult(
             expected.window,
             path,
             self.operations,
@@ -96,11 +103,11 @@ class Score:
         )
 
 
-def replay_engine_only(recording: Recording, progress: Progress) -> Outcome:
+def replay_engine_only(recording: Recording, progress: Progress) -> ReplayResult:
     """Trade a session on a bare engine."""
     engine, score = Engine(1), Score(recording, progress)
     engine.execute(Configure(MarketStatus.OPEN, Config(True, 2, 100, 1)), 0, {})
-    trader = Trader(yes_account=1, no_account=2, taker_account=3)
+    trader = RecordedTrader(yes_account=1, no_account=2, taker_account=3)
     funds = dict.fromkeys((1, 2, 3), ENGINE_ONLY_FUNDS_MICROS)
     for operation in recording.operations():
         for command in trader.commands(operation):
@@ -136,10 +143,10 @@ async def replay_real_path(
     recording: Recording,
     gateway: Gateway,
     market_id: int,
-    trader: Trader,
+    trader: RecordedTrader,
     read_book: Callable[[int], Any],
     progress: Progress,
-) -> Outcome:
+) -> ReplayResult:
     """Trade a session through the gateway in a market that is open.
 
     Operations travel a hundred at a time; each taker ends a message, because what it met decides
@@ -161,9 +168,9 @@ async def replay_real_path(
     return score.outcome("gateway")
 
 
-def _chunks(recording: Recording) -> Iterator[list[Operation]]:
+def _chunks(recording: Recording) -> Iterator[list[RecordedOperation]]:
     """Yield operations in groups that end with a taker, a reset or a checkpoint, or are full."""
-    chunk: list[Operation] = []
+    chunk: list[RecordedOperation] = []
     for operation in recording.operations():
         chunk.append(operation)
         ends = operation.kind in ("take", "reset") or operation.number in recording.checkpoints

@@ -2,6 +2,7 @@
 
 from typing import Annotated, Literal
 
+import msgspec
 from msgspec import Meta, Raw, Struct
 
 CLIENT_ORDER_ID_PATTERN = "^[\x20-\x7e]{1,64}$"
@@ -11,6 +12,11 @@ ABSENT = b"null"
 
 def absent() -> Raw:
     return Raw(ABSENT)
+
+
+def number_in(text: str) -> Raw:
+    """Return a plain number as a request has it; "" is an absent one."""
+    return Raw(msgspec.json.encode(text)) if text else absent()
 
 
 def _number(description: str, example: str) -> Meta:
@@ -64,5 +70,5 @@ Id = Annotated[str, Meta(examples=["0197c2f51c8e7d0c9a41b2c3d4e5f607"])]
 Time = Annotated[str, Meta(examples=["2026-07-01T12:00:00.000000Z"])]
 
 
-class Request(Struct, forbid_unknown_fields=True):
+class RequestBody(Struct, forbid_unknown_fields=True):
     """A body that is taken."""

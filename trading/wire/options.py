@@ -11,11 +11,11 @@ from msgspec import Struct
 from kernel.clock import format_time
 from kernel.units import format_amount, parse_amount_micros
 from trading.engine.types import OrderOptions
-from trading.wire.fields import Amount, BudgetIn, Request, Time, TimeIn, absent
+from trading.wire.fields import Amount, BudgetIn, RequestBody, Time, TimeIn, absent
 from trading.wire.reading import read_time_us, read_units
 
 
-class OptionsIn(Request, kw_only=True):
+class OptionsIn(RequestBody, kw_only=True):
     """What an order may ask for besides market, side, price and quantity."""
 
     budget: BudgetIn = msgspec.field(default_factory=absent)

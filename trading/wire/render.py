@@ -9,7 +9,7 @@ from typing import Final
 
 from kernel.clock import format_time
 from kernel.units import format_amount, format_price, format_quantity
-from trading.engine.book import Order
+from trading.engine.book import EngineOrder
 from trading.engine.types import BUY, PAYOUT_PIPS, OrderOptions, OrderStatus, Stp, Tif, Traded
 from trading.pipeline.instruments import Instrument
 from trading.pipeline.messages import Fill, Result
@@ -44,7 +44,9 @@ _PLAIN: Final = OrderOptions()
 _STATUS_NAMES: Final = tuple(member.name.lower() for member in OrderStatus)
 
 
-def show_order(order: Order, instrument: Instrument, *, seq: int, updated_at_us: int) -> OrderState:
+def show_order(
+    order: EngineOrder, instrument: Instrument, *, seq: int, updated_at_us: int
+) -> OrderState:
     return OrderState(**_order_fields(order, instrument, seq, updated_at_us))
 
 
@@ -59,7 +61,7 @@ def show_answer(result: Result, instrument: Instrument) -> OrderAnswer:
     )
 
 
-def show_own_trade(fill: Fill, order: Order, instrument: Instrument) -> OrderTrade:
+def show_own_trade(fill: Fill, order: EngineOrder, instrument: Instrument) -> OrderTrade:
     trade, as_no = fill.trade, instrument.names_no(as_no=order.place.as_no)
     return OrderTrade(
         id=fill.trade_id,
@@ -74,7 +76,7 @@ def find_fee_micros(trade: Traded, order_id: str) -> int:
     return trade.taker_fee_micros if is_taker else trade.maker_fee_micros
 
 
-def _order_fields(order: Order, instrument: Instrument, seq: int, updated_at_us: int) -> dict:
+def _order_fields(order: EngineOrder, instrument: Instrument, seq: int, updated_at_us: int) -> dict:
     asked = order.place
     as_no, options = instrument.names_no(as_no=asked.as_no), asked.options or _PLAIN
     price_pips = order.price_pips or None

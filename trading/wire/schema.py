@@ -22,7 +22,7 @@ from trading.wire.fields import (
     PriceSource,
     Quantity,
     QuantityIn,
-    Request,
+    RequestBody,
     Role,
     SelfTradePrevention,
     ShownName,
@@ -60,7 +60,7 @@ class PlaceOrder(OptionsIn, kw_only=True):
     currency: str | None = None
 
 
-class PlaceBatch(Request, kw_only=True):
+class PlaceBatch(RequestBody, kw_only=True):
     """Up to 100 orders, carried out in this order, each accepted or refused by itself."""
 
     orders: Annotated[
@@ -69,7 +69,7 @@ class PlaceBatch(Request, kw_only=True):
     ]
 
 
-class AmendOrder(Request, kw_only=True):
+class AmendOrder(RequestBody, kw_only=True):
     """A new price, a new total quantity (its filled part included), or both."""
 
     price: PriceIn = msgspec.field(default_factory=absent)

@@ -30,9 +30,9 @@ from trading.engine.types import PAYOUT_PIPS
 from trading.pipeline.filelock import EngineAlreadyRunningError, engine_file_lock
 from trading.pipeline.gateway import Gateway, get_gateway
 from trading.pipeline.worker import run_worker
-from trading.recordings.recording import Recording, Trader
+from trading.recordings.recording import RecordedTrader, Recording
 from trading.recordings.replay import (
-    Outcome,
+    ReplayResult,
     read_committed_book,
     replay_engine_only,
     replay_real_path,
@@ -50,7 +50,7 @@ class Session(NamedTuple):
     """What a recording needs on the exchange: its market, its accounts, who runs it."""
 
     market: Market
-    trader: Trader
+    trader: RecordedTrader
     operator: User
 
 
@@ -88,7 +88,7 @@ class Command(BaseCommand):
         async with engine_at_hand() as gateway:
             return [self.report(await self.replay(recording, gateway)) for recording in recordings]
 
-    async def replay(self, recording: Recording, gateway: Gateway) -> Outcome:
+    async def replay(self, recording: Recording, gateway: Gateway) -> ReplayResult:
         session = await sync_to_async(prepare)(recording)
         outcome = await replay_real_path(
             recording,
@@ -105,7 +105,7 @@ class Command(BaseCommand):
         if operations % PROGRESS_STEPS == 0 or self.stderr.isatty():
             self.stderr.write(f"\r{operations:,} operations", ending="")
 
-    def report(self, outcome: Outcome) -> bool:
+    def report(self, outcome: ReplayResult) -> bool:
         equal = outcome.is_equal()
         self.stderr.write("\r", ending="")
         line = {**msgspec.to_builtins(outcome), "equal": equal}
@@ -164,7 +164,9 @@ def prepare(recording: Recording) -> Session:
     )
     do_open_market(market, by=operator, reason="a recorded session")
     yes_account, no_account, taker_account = (account.pk for account in accounts)
-    trader = Trader(yes_account=yes_account, no_account=no_account, taker_account=taker_account)
+    trader = RecordedTrader(
+        yes_account=yes_account, no_account=no_account, taker_account=taker_account
+    )
     return Session(market, trader, operator)
 
 

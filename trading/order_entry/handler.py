@@ -1,25 +1,24 @@
-"""The one handler of every order operation, behind both doors.
+"""The one handler of every order operation, behind all doors.
 
-A door authenticates, takes the caller's tokens and calls `handle`; everything else about an
-operation happens here. Refusals are raised as ApiError, which both doors answer alike. Where there
-is a key (a client order id, an Idempotency-Key), nothing is refused before the engine that could
-have been accepted when the key was first sent: a repeat must find its first answer.
+A door has authenticated and admitted the caller; everything else about an operation happens here.
+Refusals are raised as ApiError, which all doors answer alike. Where there is a key (a client order
+id, an Idempotency-Key), nothing is refused before the engine that could have been accepted when
+the key was first sent: a repeat must find its first answer.
 """
 
 import hashlib
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, Generic, NamedTuple, TypeVar
 
 import msgspec
 from channels.db import database_sync_to_async
 
+from accounts.api import admission
 from accounts.api.principal import Principal
 from accounts.models.account import AccountKind
 from kernel.clock import now_us
 from kernel.errors import ApiError, not_found
 from kernel.ids import new_id
-from trading.api import preview
-from trading.api.operations import BY_NAME, WRITE
 from trading.engine.types import (
     NO_ACCOUNT,
     Amend,
@@ -30,6 +29,8 @@ from trading.engine.types import (
     Reason,
 )
 from trading.models import Order, Receipt
+from trading.order_entry import preview
+from trading.order_entry.operations import BY_NAME, WRITE
 from trading.pipeline import instruments
 from trading.pipeline.gateway import (
     EngineAway,
@@ -53,7 +54,6 @@ from trading.wire.reading import (
     decode,
     read_idempotency_key,
     read_order_id,
-    unexpected_body,
 )
 from trading.wire.schema import (
     AmendOrder,
@@ -65,7 +65,6 @@ from trading.wire.schema import (
     PlaceBatch,
     PlaceOrder,
 )
-from web import limits
 from web.limits import Rate
 
 REPEATED: Final = {"Idempotent-Replayed": "true"}
@@ -83,46 +82,44 @@ NOBODY: Final = Principal(
 )
 """Who previews an order on a page before they have an account: they own nothing and can pay."""
 
-_place_decoder = msgspec.json.Decoder(PlaceOrder)
-_batch_decoder = msgspec.json.Decoder(PlaceBatch)
-_amend_decoder = msgspec.json.Decoder(AmendOrder)
-_encode_json = msgspec.json.Encoder().encode
+_order_decoder = msgspec.json.Decoder(PlaceOrder)
+Request = TypeVar("Request")
 
 
-class Response(NamedTuple):
-    """An answer in JSON."""
+class Reply(NamedTuple):
+    """What an operation answers: a struct of `wire.schema`, which the door encodes."""
 
     status: int
-    body: bytes
+    answer: Any
     headers: Mapping[str, str] = {}
 
 
-class Call(NamedTuple):
+class Call(NamedTuple, Generic[Request]):
     """One request, as its door understood it. `params`: of path and query."""
 
     principal: Principal | None
-    body: bytes
+    request: Request
     params: Mapping[str, str]
     key: str | None
 
     @property
     def caller(self) -> Principal:
-        assert self.principal is not None, "the door lets nobody in without a credential here"
+        assert self.principal is not None, "a door admits nobody without a credential here"
         return self.principal
 
 
 async def handle(
     principal: Principal | None,
     operation: str,
-    body: bytes,
+    request: msgspec.Struct | None,
     params: Mapping[str, str],
     *,
     idempotency_key: str | None = None,
-) -> Response:
-    """Carry out one operation of `trading.api.operations`; raise ApiError where it is refused."""
+) -> Reply:
+    """Carry out an operation of `order_entry.operations`; raise ApiError where it is refused."""
     if BY_NAME[operation].scope == "trade":
         await instruments.check_writable()
-    call = Call(principal, body, params, read_idempotency_key(idempotency_key))
+    call = Call(principal, request, params, read_idempotency_key(idempotency_key))
     try:
         return await _HANDLERS[operation](call)
     except (EngineAway, Overloaded, TimedOut, MarketUnknown) as fault:
@@ -132,29 +129,30 @@ async def handle(
 # --- placing ----------------------------------------------------------------------------------
 
 
-async def _place(call: Call) -> Response:
-    order = decode(_place_decoder, call.body)
+async def _place(call: Call[PlaceOrder]) -> Reply:
+    order = call.request
     instrument = await instruments.get_instrument(order.market, call.caller.user_id)
     is_mirrored = call.params.get("answer") == "no"  # only pages say so
     place = build_place(order, instrument, call.caller, new_id(), is_mirrored=is_mirrored)
     key = _order_key(place) or _request_key(call)
     [answer] = await get_gateway().send([_place_task(place, instrument, key)])
     result = _read_answer(answer, place)
-    return _respond(201, _show_order(result, instrument), [result])
+    return _reply(201, _show_order(result, instrument), [result])
 
 
-async def _place_batch(call: Call) -> Response:
+async def _place_batch(call: Call[PlaceBatch]) -> Reply:
     """Carry out each order by itself: one that is refused stops no other."""
-    raws = decode(_batch_decoder, call.body).orders
-    await _take_more(call.caller, len(raws) - 1)
+    raws = call.request.orders
+    if len(raws) > 1:  # a door takes the tokens of one
+        await admission.take_tokens(call.caller, WRITE, len(raws) - 1)
     if call.key is not None:
-        await _claim(call.caller.account_id, f"request:{call.key}", _hash_batch(call.body))
+        await _claim(call.caller.account_id, f"request:{call.key}", _hash_batch(call.request))
     entries = [await _prepare(call, raw, index) for index, raw in enumerate(raws)]
     tasks = [entry.task for entry in entries if not isinstance(entry, ApiError)]
     answers = iter(await get_gateway().send_each(tasks) if tasks else [])
     results: list[Result] = []
     items = [_show_item(entry, answers, results) for entry in entries]
-    return _respond(200, BatchAnswer(results=items), results)
+    return _reply(200, BatchAnswer(results=items), results)
 
 
 class _Entry(NamedTuple):
@@ -165,9 +163,9 @@ class _Entry(NamedTuple):
     task: Task
 
 
-async def _prepare(call: Call, raw: msgspec.Raw, index: int) -> _Entry | ApiError:
+async def _prepare(call: Call[PlaceBatch], raw: msgspec.Raw, index: int) -> _Entry | ApiError:
     try:
-        order = decode(_place_decoder, raw)
+        order = decode(_order_decoder, raw)
         instrument = await instruments.get_instrument(order.market, call.caller.user_id)
         place = build_place(order, instrument, call.caller, new_id())
     except ApiError as error:
@@ -199,26 +197,26 @@ def _order_key(place: Place) -> str | None:
     return None if place.client_order_id is None else f"order:{place.client_order_id}"
 
 
-def _request_key(call: Call) -> str | None:
+def _request_key(call: Call[Any]) -> str | None:
     return None if call.key is None else f"request:{call.key}"
 
 
-async def _preview(call: Call) -> Response:
-    order = decode(_place_decoder, call.body)
+async def _preview(call: Call[PlaceOrder]) -> Reply:
+    order = call.request
     instrument = await instruments.get_instrument(order.market, _user_id(call))
     place = build_place(order, instrument, call.principal or NOBODY, new_id())
     [answer] = await get_gateway().send([Task(0, instrument.id, place, quote=True)])
     result = _read_answer(answer, place)
     _, _, levels = await market_data.read_book(instrument.id)
-    return _respond(200, preview.show_preview(result, instrument, levels))
+    return _reply(200, preview.show_preview(result, instrument, levels))
 
 
 # --- changing ---------------------------------------------------------------------------------
 
 
-async def _amend(call: Call) -> Response:
+async def _amend(call: Call[AmendOrder]) -> Reply:
     order_id = read_order_id(call.params["order_id"])
-    numbers = read_amend(decode(_amend_decoder, call.body))
+    numbers = read_amend(call.request)
     own = await _get_own_order(order_id, call.caller)
     instrument = await instruments.get_visible_instrument(own.market_id, call.caller.user_id)
     as_no = instrument.names_no(as_no=own.as_no)
@@ -226,15 +224,14 @@ async def _amend(call: Call) -> Response:
     return await _change(call, instrument, amend)
 
 
-async def _cancel(call: Call) -> Response:
-    _refuse_body(call)
+async def _cancel(call: Call[Any]) -> Reply:
     order_id = read_order_id(call.params["order_id"])
     own = await _get_own_order(order_id, call.caller)
     instrument = await instruments.get_own_instrument(own.market_id)
     return await _change(call, instrument, Cancel(order_id, call.caller.account_id))
 
 
-async def _change(call: Call, instrument: Instrument, command: Amend | Cancel) -> Response:
+async def _change(call: Call[Any], instrument: Instrument, command: Amend | Cancel) -> Reply:
     """Send an amend or cancel of the caller's own order."""
     name = f"{type(command).__name__} {command.order_id}"
     body_hash = compute_body_hash(name, instrument.id, command)
@@ -249,11 +246,10 @@ async def _change(call: Call, instrument: Instrument, command: Amend | Cancel) -
         refusal = refusals.order_not_open(await _read_status(command.order_id))
         refusal.headers |= error.headers
         raise refusal from None
-    return _respond(200, _show_order(result, instrument), [result])
+    return _reply(200, _show_order(result, instrument), [result])
 
 
-async def _cancel_all(call: Call) -> Response:
-    _refuse_body(call)
+async def _cancel_all(call: Call[Any]) -> Reply:
     slug = call.params.get("market")
     market_id = None if slug is None else await _find_own_market(slug, call.caller)
     command = CancelAll(call.caller.account_id)
@@ -261,7 +257,7 @@ async def _cancel_all(call: Call) -> Response:
     task = Task(0, market_id, command, _request_key(call), body_hash)
     results = [_read_answer(answer) for answer in await get_gateway().send([task])]
     order_ids = [order_id for result in results for order_id in result.order_ids]
-    return _respond(200, CancelledOrders(cancelled=order_ids, count=len(order_ids)), results)
+    return _reply(200, CancelledOrders(cancelled=order_ids, count=len(order_ids)), results)
 
 
 async def _find_own_market(slug: str, caller: Principal) -> int:
@@ -281,25 +277,19 @@ async def _get_own_order(order_id: str, caller: Principal) -> OrderInstrument:
     return own
 
 
-def _refuse_body(call: Call) -> None:
-    """A body that meant to say what to cancel must not be overlooked."""
-    if call.body:
-        raise unexpected_body()
-
-
 # --- reading ----------------------------------------------------------------------------------
 
 
-async def _book(call: Call) -> Response:
+async def _book(call: Call[Any]) -> Reply:
     instrument = await instruments.get_instrument(call.params["slug"], _user_id(call))
-    return _respond(200, await market_data.get_book(instrument))
+    return _reply(200, await market_data.get_book(instrument))
 
 
-async def _tickers(call: Call) -> Response:
-    return _respond(200, await market_data.get_tickers(call.params, _user_id(call)))
+async def _tickers(call: Call[Any]) -> Reply:
+    return _reply(200, await market_data.get_tickers(call.params, _user_id(call)))
 
 
-def _user_id(call: Call) -> int | None:
+def _user_id(call: Call[Any]) -> int | None:
     return None if call.principal is None else call.principal.user_id
 
 
@@ -336,16 +326,17 @@ def _show_order(result: Result, instrument: Instrument) -> OrderAnswer:
     return render.show_answer(result, instrument)
 
 
-def _respond(status: int, answer: Any, results: Sequence[Result] = ()) -> Response:
+def _reply(status: int, answer: Any, results: Sequence[Result] = ()) -> Reply:
     is_repeat = bool(results) and all(result.repeated for result in results)
-    return Response(status, _encode_json(answer), REPEATED if is_repeat else {})
+    return Reply(status, answer, REPEATED if is_repeat else {})
 
 
 # --- the database, off the event loop ---------------------------------------------------------
 
 
-def _hash_batch(body: bytes) -> bytes:
+def _hash_batch(batch: PlaceBatch) -> bytes:
     """The batch's text without white space: numbers stay as they were written."""
+    body = msgspec.json.encode(batch)
     return hashlib.sha256(b"batch" + msgspec.json.format(body, indent=-1)).digest()
 
 
@@ -369,14 +360,7 @@ _claim = database_sync_to_async(_claim_now, thread_sensitive=False)
 _read_status = database_sync_to_async(_read_status_now, thread_sensitive=False)
 
 
-async def _take_more(caller: Principal, cost: int) -> None:
-    """Take the tokens that an operation costs beyond the one its door took."""
-    if cost > 0:
-        wait_seconds = await limits.take(caller.account_id, WRITE, caller.write_rate, cost)
-        limits.refuse_over_limit(wait_seconds)
-
-
-_HANDLERS: Final[dict[str, Callable[[Call], Awaitable[Response]]]] = {
+_HANDLERS: Final[dict[str, Callable[[Call[Any]], Awaitable[Reply]]]] = {
     "place": _place,
     "place_batch": _place_batch,
     "preview": _preview,

@@ -1,4 +1,8 @@
-"""Words that the admin's packages print and have no German for: ours has it, and is asked first."""
+"""Texts of Django and django-unfold that their own German catalogues lack.
+
+`locale/` comes before the catalogues of packages (`LOCALE_PATHS`), so its translations are shown.
+`make messages` keeps only texts that stand in our code, so they stand here.
+"""
 
 # ruff: noqa: RUF001 - the apostrophes are theirs
 
@@ -6,7 +10,7 @@ from typing import Final
 
 from django.utils.translation import gettext_noop as _
 
-WORDS: Final = (
+TEXTS: Final = (
     # django-unfold's
     _("After you've created a user, you’ll be able to edit more user options."),
     _("All applications"),

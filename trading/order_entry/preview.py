@@ -5,10 +5,10 @@ from typing import Final
 
 from kernel.clock import now_us
 from kernel.units import format_amount, format_quantity
-from trading.engine.book import Order
+from trading.engine.book import EngineOrder
 from trading.engine.types import BUY, PAYOUT_PIPS, OrderStatus, Traded
 from trading.pipeline.instruments import Instrument
-from trading.pipeline.messages import Level, Result
+from trading.pipeline.messages import DepthLevel, Result
 from trading.wire.commands import NO, mirror_pips
 from trading.wire.render import SIDE_NAMES, show_average, show_price
 from trading.wire.schema import PreviewAnswer, Warned
@@ -19,7 +19,9 @@ CLOSES_SOON_US: Final = 60_000_000
 RESTING: Final = (OrderStatus.OPEN, OrderStatus.PARTIALLY_FILLED)
 
 
-def show_preview(result: Result, instrument: Instrument, levels: Iterable[Level]) -> PreviewAnswer:
+def show_preview(
+    result: Result, instrument: Instrument, levels: Iterable[DepthLevel]
+) -> PreviewAnswer:
     """`levels` is the book as it stands: a quote knows only what the order can reach."""
     order = result.order
     assert order is not None, "a quote that was not refused has its order"
@@ -49,7 +51,7 @@ def show_preview(result: Result, instrument: Instrument, levels: Iterable[Level]
 
 
 def find_best_after(
-    order: Order, trades: Iterable[Traded], levels: Iterable[Level]
+    order: EngineOrder, trades: Iterable[Traded], levels: Iterable[DepthLevel]
 ) -> tuple[int | None, int | None]:
     """Return the best bid and ask of the order's book once it has traded and rests."""
     own: dict[int, int] = {}
@@ -69,7 +71,7 @@ def find_best_after(
     )
 
 
-def find_warnings(order: Order, trades: list[Traded], instrument: Instrument) -> list[Warned]:
+def find_warnings(order: EngineOrder, trades: list[Traded], instrument: Instrument) -> list[Warned]:
     found = []
     if order.status not in RESTING and order.status is not OrderStatus.FILLED:
         by_budget = order.place.budget_micros is not None
@@ -86,12 +88,12 @@ def find_warnings(order: Order, trades: list[Traded], instrument: Instrument) ->
     return found
 
 
-def _find_hold_micros(result: Result, order: Order) -> int:
+def _find_hold_micros(result: Result, order: EngineOrder) -> int:
     """What trades may free is no hold of this order's."""
     return max(0, result.held_change_micros) if order.status in RESTING else 0
 
 
-def _compute_payout_micros(order: Order, trades: list[Traded]) -> int:
+def _compute_payout_micros(order: EngineOrder, trades: list[Traded]) -> int:
     """Return what one gets if right: for the contracts that trades open, and for what rests.
 
     A sale's rest counts nothing: whether it will open or close depends on what happens before.
@@ -113,5 +115,5 @@ def _opened_lots(trade: Traded) -> int:
     return more_collateral_lots + (bought_lots if trade.taker_side == BUY else 0)
 
 
-def _entered_side(order: Order) -> int:
+def _entered_side(order: EngineOrder) -> int:
     return -order.side if order.place.as_no else order.side

@@ -1,0 +1,46 @@
+"""Whether a caller may do it, and has not asked too often: what every door asks first.
+
+The scope comes first, then the tokens: of the account's bucket, or of the caller's network while
+nobody is logged in.
+"""
+
+from accounts.api.principal import Principal, no_credential, require_scope
+from accounts.policy import get_policy
+from web import limits
+from web.limits import Rate
+
+
+async def admit(caller: Principal | None, bucket: str, *scopes: str) -> None:
+    """Raise AuthError without one of `scopes` (none: public), ApiError (429) over the limit."""
+    _check_scopes(caller, scopes)
+    await take_tokens(caller, bucket)
+
+
+def admit_sync(
+    caller: Principal | None, bucket: str, *scopes: str, cost: int = 1, address: str = ""
+) -> None:
+    """The same from sync code. `address`: of whoever has no account."""
+    _check_scopes(caller, scopes)
+    subject, rate = find_bucket(caller, bucket, address)
+    limits.refuse_over_limit(limits.take_sync(subject, bucket, rate, cost))
+
+
+async def take_tokens(caller: Principal | None, bucket: str, cost: int = 1) -> None:
+    subject, rate = find_bucket(caller, bucket)
+    limits.refuse_over_limit(await limits.take(subject, bucket, rate, cost))
+
+
+def find_bucket(caller: Principal | None, bucket: str, address: str = "") -> tuple[int | str, Rate]:
+    """Return whose bucket a request takes from, and how large it is."""
+    if caller is None:
+        rate = Rate(*get_policy().rate_limits["anonymous"][bucket])
+        return f"address:{limits.find_network(address)}", rate
+    return caller.account_id, caller.read_rate if bucket == "read" else caller.write_rate
+
+
+def _check_scopes(caller: Principal | None, scopes: tuple[str, ...]) -> None:
+    if not scopes:
+        return
+    if caller is None:
+        raise no_credential()
+    require_scope(caller, *scopes)

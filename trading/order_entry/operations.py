@@ -1,0 +1,69 @@
+"""The table of order operations: one row per operation, served by all doors.
+
+`urls.py` makes the routes of DRF's views of it, `predex.order_app` those of programs. A path's
+`{name}` is a parameter of one segment; `query` names what the query string may carry.
+"""
+
+import re
+from typing import Final, NamedTuple
+
+import msgspec
+from msgspec import Struct
+
+from trading.wire.reading import decode, unexpected_body
+from trading.wire.schema import AmendOrder, PlaceBatch, PlaceOrder
+
+READ: Final = "read"
+WRITE: Final = "write"
+_PARAMETER = re.compile(r"{(\w+)}")
+
+
+class Operation(NamedTuple):
+    """`scope` is what a credential must allow (None: public), `bucket` whose tokens it takes.
+
+    `request` is the struct of its body; None: it takes no body.
+    """
+
+    name: str
+    method: str
+    path: str
+    scope: str | None
+    bucket: str
+    request: type[Struct] | None = None
+    query: tuple[str, ...] = ()
+
+    @property
+    def scopes(self) -> tuple[str, ...]:
+        return () if self.scope is None else (self.scope,)
+
+
+OPERATIONS: Final = (
+    Operation("place", "POST", "orders", "trade", WRITE, PlaceOrder),
+    Operation("place_batch", "POST", "orders/batch", "trade", WRITE, PlaceBatch),
+    Operation("preview", "POST", "orders/preview", "read", WRITE, PlaceOrder),
+    Operation("amend", "PATCH", "orders/{order_id}", "trade", WRITE, AmendOrder),
+    Operation("cancel", "DELETE", "orders/{order_id}", "trade", WRITE),
+    Operation("cancel_all", "DELETE", "orders", "trade", WRITE, query=("market",)),
+    Operation("book", "GET", "markets/{slug}/book", None, READ),
+    Operation("tickers", "GET", "tickers", None, READ, query=("market", "limit", "cursor")),
+)
+BY_NAME: Final = {operation.name: operation for operation in OPERATIONS}
+_DECODERS: Final = {
+    operation.request: msgspec.json.Decoder(operation.request)
+    for operation in OPERATIONS
+    if operation.request is not None
+}
+
+
+def read_request(operation: Operation, body: bytes) -> Struct | None:
+    """Return the operation's request; ApiError (400) for a body that is none, or not expected."""
+    if operation.request is not None:
+        return decode(_DECODERS[operation.request], body)
+    if body:  # one that meant to say what to cancel must not be overlooked
+        raise unexpected_body()
+    return None
+
+
+def compile_path(operation: Operation, prefix: str) -> re.Pattern[str]:
+    """Return the pattern of whole paths, with the parameters as groups."""
+    return re.compile(prefix + _PARAMETER.sub(r"(?P<\1>[^/]+)", operation.path))
