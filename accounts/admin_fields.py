@@ -5,14 +5,13 @@ from typing import Any, ClassVar
 
 from django import forms
 from django.core.exceptions import ValidationError
-from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminTextInputWidget
 
 from accounts.models import User
 from accounts.models.policy import FEE_RATE_PPM_MAX
 from accounts.numbers import read_number, write_number
-from accounts.refusals import describe
+from kernel.errors import describe
 from kernel.units import (
     LOTS_PER_CONTRACT,
     UnitError,
@@ -48,7 +47,7 @@ def format_seconds(seconds: int) -> str:
 def parse_whole(text: str) -> int:
     lots = parse_quantity_lots(text)
     if lots % LOTS_PER_CONTRACT:
-        raise UnitError("too_many_decimals", gettext("Enter a whole number."))
+        raise UnitError("not_whole")
     return lots // LOTS_PER_CONTRACT
 
 
@@ -57,7 +56,7 @@ def _parse_part(part: str) -> int:
     if part == "0":
         return 0
     if unit not in SECONDS_PER or not (number.isascii() and number.isdecimal()):
-        raise UnitError("not_a_duration", gettext("Use a form like 1h, 2d 12h or 90s."))
+        raise UnitError("not_a_duration")
     return int(number[:12]) * SECONDS_PER[unit]
 
 

@@ -15,7 +15,7 @@ REASON_LENGTH_MAX = 500
 def check_reason(reason: str, field: str = "reason") -> None:
     """Refuse a reason that is longer than what is kept of it: nothing is cut."""
     if len(reason) > REASON_LENGTH_MAX:
-        raise RefusedError("too_long", f"at most {REASON_LENGTH_MAX} characters", field)
+        raise RefusedError("too_long", field, detail=f"at most {REASON_LENGTH_MAX} characters")
 
 
 def excerpt(text: str) -> str:

@@ -4,12 +4,11 @@ from typing import Any
 
 from allauth.core import context
 from django import forms
-from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from accounts.actions import check_sign_up
 from accounts.policy import get_policy
-from kernel.errors import RefusedError
+from kernel.errors import RefusedError, describe
 
 INVITE = "invite"
 """The link's parameter; kept in the session, because single sign-on leads away and back."""
@@ -36,8 +35,7 @@ class SignupForm(forms.Form):
             self.invite = check_sign_up(cleaned.get("invite_code", ""))
         except RefusedError as refusal:
             field = "invite_code" if "invite_code" in self.fields else None
-            message = gettext("This invitation is not valid, has expired or was used up.")
-            self.add_error(field, forms.ValidationError(message, code=refusal.code))
+            self.add_error(field, forms.ValidationError(describe(refusal), code=refusal.code))
         return cleaned
 
     def signup(self, request: Any, user: Any) -> None:

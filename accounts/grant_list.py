@@ -12,8 +12,7 @@ from django.utils.translation import gettext as _
 
 from accounts.actions import check_issue_by_operator
 from accounts.models import Account, User
-from accounts.refusals import describe
-from kernel.errors import RefusedError
+from kernel.errors import RefusedError, describe
 from kernel.units import UnitError, format_amount, parse_amount_micros
 
 ROWS_MAX = 500

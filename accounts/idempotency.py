@@ -35,9 +35,7 @@ def run_once(
     if key is None:
         return effect()
     if not _KEY.fullmatch(key):
-        raise ApiError(
-            400, "bad_idempotency_key", "an Idempotency-Key has 1 to 64 ASCII characters"
-        )
+        raise ApiError("bad_idempotency_key")
     digest = _compute_digest(operation, body)
     with transaction.atomic():
         request, is_new = IdempotentRequest.objects.get_or_create(
@@ -67,12 +65,12 @@ def run_once(
 
 def _repeat(request: IdempotentRequest, digest: str) -> Answer:
     if request.body_digest != digest:
-        raise ApiError(
-            409, "idempotency_key_reused", "this key was used for another request already"
-        )
+        raise ApiError("idempotency_key_reused")
     if request.status >= 400:
         answer = request.answer
-        raise ApiError(request.status, answer["code"], answer["message"], answer["field"])
+        refusal = ApiError(answer["code"], answer["field"], detail=answer["message"])
+        refusal.status = request.status
+        raise refusal
     return request.status, request.answer
 
 

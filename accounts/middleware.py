@@ -22,7 +22,7 @@ from accounts.api.permissions import get_address
 from accounts.second_factor import browser_may_operate
 from kernel.errors import ApiError
 from web import door, limits
-from web.errors import PAGE_ERRORS, error_response
+from web.errors import error_response, find_page_error
 
 # The page that tries something, what it tries, and which of its fields names the account.
 _FORMS = [
@@ -182,9 +182,9 @@ def _is_page_error(context: door.RequestContext, response: HttpResponseBase) -> 
 
 
 def _replace_page(context: door.RequestContext, page: HttpResponseBase) -> HttpResponse:
-    code, message = PAGE_ERRORS.get(page.status_code, ("bad_request", "this request failed"))
-    context.code = code
-    response = error_response(ApiError(page.status_code, code, message), context.request_id)
+    error = find_page_error(page.status_code)
+    context.code = error.code
+    response = error_response(error, context.request_id)
     for name in ("Allow", "Retry-After"):
         if page.has_header(name):
             response[name] = page[name]

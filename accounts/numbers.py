@@ -9,14 +9,12 @@ from typing import Final
 
 from django.utils import formats
 from django.utils.functional import lazy
-from django.utils.translation import gettext as _
 from django.utils.translation import pgettext
 
 from accounts.policy import get_policy
 from kernel.units import UnitError
 
 MINUS: Final = "\N{MINUS SIGN}"
-AMBIGUOUS: Final = "ambiguous_number"
 _PLAIN: Final = re.compile(r"-?[0-9]+(?:\.[0-9]+)?", re.ASCII)
 _SPACES: Final = " \N{NO-BREAK SPACE}\N{THIN SPACE}\N{NARROW NO-BREAK SPACE}"
 
@@ -85,10 +83,9 @@ def _join(sign: str, whole: str, fraction: str | None) -> str:
 
 
 def _ambiguous(typed: str, separator: str, point: str) -> UnitError:
-    said = {
-        "typed": typed,
-        "thousands": typed.replace(separator, ""),
-        "decimals": typed.replace(separator, point),
-    }
-    text = _("“%(typed)s” is ambiguous. Enter %(thousands)s or %(decimals)s.") % said
-    return UnitError(AMBIGUOUS, text)
+    return UnitError(
+        "ambiguous_number",
+        typed=typed,
+        thousands=typed.replace(separator, ""),
+        decimals=typed.replace(separator, point),
+    )

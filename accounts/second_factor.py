@@ -48,8 +48,10 @@ def no_right(by: User, refusal: RefusedError | None = None) -> RefusedError:
     not carry theirs is told that.
     """
     if by.is_staff and not by.may_operate:
-        message = "operators act by a log-in with the second factor, or a key with scope operate"
-        return RefusedError("missing_scope", message, status=403)
+        return RefusedError(
+            "missing_scope",
+            detail="operators act by a log-in with the second factor, or a key with scope operate",
+        )
     if refusal is not None:
         return refusal
-    return RefusedError("not_an_operator", "this needs an operator with that right", status=403)
+    return RefusedError("not_an_operator")

@@ -11,7 +11,7 @@ from kernel.errors import AuthError
 def check_may_act(user: User) -> None:
     """Raise AuthError for a suspended or closed user."""
     if user.suspended_at is not None:
-        raise AuthError("account_suspended", "this account is suspended", status=403)
+        raise AuthError("account_suspended")
     if not user.is_active:
         raise account_closed()
 
@@ -26,4 +26,4 @@ def check_may_trade(account_id: int) -> None:
 
 
 def account_closed() -> AuthError:
-    return AuthError("account_closed", "this account is closed", status=403)
+    return AuthError("account_closed")

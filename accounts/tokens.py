@@ -50,11 +50,11 @@ def read_token(text: str, *, use: str) -> Token:
         number = int(claims.get("num", 0))
         token = Token(uuid.UUID(claims["sid"]), int(claims["exp"]), number)
     except jwt.ExpiredSignatureError:
-        raise AuthError("token_expired", "this token has expired: refresh it") from None
+        raise AuthError("token_expired") from None
     except (jwt.InvalidTokenError, ValueError, TypeError, AttributeError):
-        raise AuthError("invalid_credentials", "this token is not valid") from None
+        raise AuthError("invalid_credentials", detail="this token is not valid") from None
     if claims["use"] != use:
-        raise AuthError("invalid_credentials", f"this is no {use} token")
+        raise AuthError("invalid_credentials", detail=f"this is no {use} token")
     return token
 
 

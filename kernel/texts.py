@@ -69,5 +69,4 @@ def _is_visible(character: str) -> bool:
 
 
 def _refuse(field: str) -> RefusedError:
-    message = "control characters are not allowed here"
-    return RefusedError("invalid_value", message, field, status=400)
+    return RefusedError("invalid_value", field, detail="control characters are not allowed here")

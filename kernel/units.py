@@ -12,8 +12,12 @@ A result always fits a signed 64-bit column. Signs are the caller's business: "-
 """
 
 import re
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import msgspec
+
+from kernel.errors import ApiError
 
 PIPS_PER_CREDIT = 10_000
 LOTS_PER_CONTRACT = 100
@@ -21,21 +25,25 @@ MICROS_PER_CREDIT = 1_000_000
 
 INT64_MAX = 2**63 - 1
 
-NOT_A_NUMBER = "send a number, or a decimal as a string"
 # ASCII digits only: \d would take Arabic or full-width ones, which int() would even understand.
 _NUMBER = re.compile(r"(-?)([0-9]{1,18})(?:\.([0-9]+))?", re.ASCII)
 _TOO_LONG = re.compile(r"-?[0-9]{19,}(?:\.[0-9]+)?", re.ASCII)
 
 Number = str | int | msgspec.Raw
+Value = TypeVar("Value")
 
 
-class UnitError(ValueError):
-    """A text that is no exact number of the unit: `code` is stable, `message` is for people."""
+class UnitError(ApiError, ValueError):
+    """A text that is no exact number of the unit."""
 
-    def __init__(self, code: str, message: str) -> None:
-        super().__init__(message)
-        self.code = code
-        self.message = message
+
+def parse_field(parse: Callable[[Any], Value], value: Any, field: str) -> Value:
+    """Return what `parse` makes of a value; its UnitError names the field."""
+    try:
+        return parse(value)
+    except UnitError as fault:
+        fault.field = field
+        raise
 
 
 def parse_price_pips(value: Number) -> int:
@@ -75,10 +83,10 @@ def _parse(value: Number, *, decimals: int) -> int:
     sign, whole, fraction = match.groups()
     fraction = fraction or ""
     if len(fraction) > decimals:
-        raise UnitError("too_many_decimals", f"at most {decimals} decimals are allowed here")
+        raise UnitError("too_many_decimals", decimals=decimals)
     units = int(whole + fraction.ljust(decimals, "0"))
     if units > INT64_MAX:
-        raise UnitError("number_too_large", "this number is too large")
+        raise UnitError("number_too_large")
     return -units if sign else units
 
 
@@ -90,21 +98,21 @@ def _text(value: Number) -> str:
         return str(value) if -(10**19) < value < 10**19 else "9" * 20
     if type(value) is msgspec.Raw:
         return _raw_text(bytes(value))
-    raise UnitError("not_a_number", NOT_A_NUMBER)
+    raise UnitError("not_a_number")
 
 
 def _raw_text(raw: bytes) -> str:
     try:
         text = raw.decode("ascii")
     except UnicodeDecodeError:
-        raise UnitError("not_a_number", NOT_A_NUMBER) from None
+        raise UnitError("not_a_number") from None
     return text[1:-1] if len(text) > 1 and text[0] == text[-1] == '"' else text
 
 
 def _reason_not_a_number(text: str) -> UnitError:
     if _TOO_LONG.fullmatch(text):
-        return UnitError("number_too_large", "this number is too large")
-    return UnitError("not_a_number", NOT_A_NUMBER)
+        return UnitError("number_too_large")
+    return UnitError("not_a_number")
 
 
 def _format(units: int, *, decimals: int) -> str:

@@ -14,12 +14,10 @@ class MarketsConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from accounts import refusals, registry
+        from accounts import registry
         from markets.own_data import TABLES, forget_user
-        from markets.refusals import SENTENCES
 
         registry.register(data_tables=TABLES, forget_user=forget_user)
-        refusals.add_sentences(SENTENCES)
         post_migrate.connect(create_exchange, sender=self)
 
 

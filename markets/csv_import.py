@@ -19,8 +19,7 @@ from django.utils.translation import gettext_lazy
 
 from accounts.admin_fields import AmountFormField, PriceFormField, QuantityFormField, SecondsField
 from accounts.models import FeeType, User
-from accounts.refusals import describe
-from kernel.errors import RefusedError
+from kernel.errors import RefusedError, describe
 from markets.actions import OutcomePair, check_create_market
 from markets.models import Category, Event, Group, Market, Tag
 from markets.outcome_codes import make_codes

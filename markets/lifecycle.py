@@ -39,17 +39,11 @@ class IllegalStatusChangeError(RefusedError):
     """The market is not in a status from which this change is legal (any more)."""
 
     def __init__(self, from_status: str, to_status: str) -> None:
-        message = f"a market that is {from_status} can't become {to_status}"
-        super().__init__("illegal_status_change", message, status=409)
-        self.from_status = from_status
-        self.to_status = to_status
+        super().__init__("illegal_status_change", from_status=from_status, to_status=to_status)
 
 
 class PayoutError(RefusedError):
     """A vector that can't be paid."""
-
-    def __init__(self, code: str, message: str) -> None:
-        super().__init__(code, message, "payout")
 
 
 def check_status_change(from_status: str, to_status: str) -> None:
@@ -102,17 +96,15 @@ def record_status(
 def check_payout_vector(payout_pips: Sequence[int], *, outcome_count: int) -> None:
     """Raise PayoutError unless it has a price for each outcome, together exactly one credit."""
     if not isinstance(payout_pips, list | tuple):
-        raise PayoutError("payout_not_a_list", "a payout is a list of prices, one per outcome")
+        raise PayoutError("payout_not_a_list")
     if len(payout_pips) != outcome_count:
-        raise PayoutError(
-            "payout_wrong_length", f"expected {outcome_count} payouts, got {len(payout_pips)}"
-        )
+        raise PayoutError("payout_wrong_length")
     if any(type(pips) is not int for pips in payout_pips):
-        raise PayoutError("payout_not_whole_pips", "a payout is a whole number of pips")
+        raise PayoutError("payout_not_whole_pips")
     if any(pips < 0 for pips in payout_pips):
-        raise PayoutError("payout_negative", "no outcome can pay less than 0")
+        raise PayoutError("payout_negative")
     if sum(payout_pips) != PIPS_PER_CREDIT:
-        raise PayoutError("payout_sum_not_one", "the payouts must add up to exactly 1 credit")
+        raise PayoutError("payout_sum_not_one")
 
 
 def binary_payout(yes_pips: int) -> list[int]:
@@ -129,9 +121,9 @@ def equal_payout(winners: Collection[int], *, outcome_count: int) -> list[int]:
     """
     distinct = sorted(set(winners))
     if not distinct:
-        raise PayoutError("payout_without_winner", "name at least one winning outcome")
+        raise PayoutError("payout_without_winner")
     if distinct[0] < 0 or distinct[-1] >= outcome_count:
-        raise PayoutError("payout_unknown_outcome", "there is no outcome with that index")
+        raise PayoutError("payout_unknown_outcome")
     share_pips, remaining_pips = divmod(PIPS_PER_CREDIT, len(distinct))
     payout_pips = [0] * outcome_count
     for rank, index in enumerate(distinct):

@@ -22,7 +22,7 @@ from trading.order_entry.handler import handle
 from trading.order_entry.operations import OPERATIONS, Operation, compile_path, read_request
 from trading.wire.reading import check_content_type, read_query
 from web import door, limits
-from web.errors import PAGE_ERRORS, error_body, find_error
+from web.errors import error_body, find_error
 
 log = structlog.get_logger(__name__)
 
@@ -80,7 +80,7 @@ class OrderApp:
         """Call Django when the body is there and it is this address's turn."""
         try:
             body = await door.read_body(receive) if _has_body(scope) else b""
-            give_back = await self._turns.take(_find_address(scope))
+            give_back = await self._turns.acquire(_find_address(scope))
         except ApiError as error:
             await _refuse_early(error, scope, send)
             return
@@ -155,7 +155,7 @@ def _refuse(exception: Exception, context: door.RequestContext) -> Response:
     error = find_error(exception)
     if error is None:
         log.exception("operation_failed", path=context.path)
-        error = ApiError(500, *PAGE_ERRORS[500])
+        error = ApiError("internal_error")
     context.code = error.code
     body = encode_json(error_body(error, context.request_id))
     return Response(error.status, body, error.headers)

@@ -9,12 +9,11 @@ class TradingConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from accounts import refusals, registry
+        from accounts import registry
         from trading.api.own_data import TABLES, cancel_orders, forget_user
         from trading.notifications.notify import tell_of_money
         from trading.pipeline.instruments import name_markets
         from trading.readmodels.holdings import value_positions
-        from trading.refusals import SENTENCES
         from trading.roles import create_roles
 
         registry.register(
@@ -25,6 +24,5 @@ class TradingConfig(AppConfig):
             data_tables=TABLES,
             forget_user=forget_user,
         )
-        refusals.add_sentences(SENTENCES)
         # The last app to be migrated: the permissions of all of them are there.
         post_migrate.connect(create_roles, sender=self)

@@ -68,10 +68,10 @@ class Connections:
         if not self.count_max:
             return None
         if len(self._peers) > self.count_max:
-            return ApiError(503, "unavailable", "too many connections: try again later")
+            return ApiError("unavailable", detail="too many connections: try again later")
         per_peer = min(settings.CONNECTIONS_PER_ADDRESS_MAX, self.count_max // 2)
         if not is_proxy and self._counts[network] > per_peer:
-            return ApiError(429, "too_many_connections", "too many connections of this address")
+            return ApiError("too_many_connections", detail="too many connections of this address")
         return None
 
     def leave(self, transport: Any) -> None:
@@ -175,7 +175,7 @@ class HttpConnection(HttpToolsProtocol):
 
     def _expire(self) -> None:
         if self._fed or self._is_receiving:
-            self._refuse(ApiError(408, "request_timeout", "the request did not arrive in time"))
+            self._refuse(ApiError("request_timeout"))
         else:
             self._close()
 
@@ -210,7 +210,7 @@ class HttpConnection(HttpToolsProtocol):
     # Refusing
 
     def send_400_response(self, msg: str) -> None:
-        self._refuse(self._fault or ApiError(400, "bad_request", "this is no HTTP request"))
+        self._refuse(self._fault or ApiError("bad_request", detail="this is no HTTP request"))
 
     def _refuse(self, fault: ApiError) -> None:
         """Answer in the place of the application, and close soon."""
@@ -252,9 +252,7 @@ class SocketConnection(WebSocketsSansIOProtocol):
 
 
 def _head_too_large() -> ApiError:
-    return ApiError(
-        431, "headers_too_large", f"a request's head has at most {HEAD_BYTES_MAX} bytes"
-    )
+    return ApiError("headers_too_large", bytes=HEAD_BYTES_MAX)
 
 
 def _build_answer(fault: ApiError, target: tuple[str, str], peer: str) -> bytes:

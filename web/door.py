@@ -95,12 +95,12 @@ def check_request(headers: Headers) -> None:
     """Raise ApiError for a host that is not ours or a body that says it is too long."""
     host = headers.get("host", "")
     if not _is_our_host(host, _allowed_hosts()):
-        raise ApiError(400, "host_not_allowed", "this host name is not served here")
+        raise ApiError("host_not_allowed")
     length = headers.get("content-length")
     if length is None:
         return
     if not _LENGTH.fullmatch(length):
-        raise ApiError(400, "bad_content_length", "Content-Length is no number")
+        raise ApiError("bad_content_length")
     if int(length) > settings.BODY_BYTES_MAX:
         raise body_too_large()
 
@@ -172,9 +172,8 @@ def find_allowed_origin(path: str, headers: Headers) -> str:
 
 
 def body_too_large() -> ApiError:
-    return ApiError(
-        413, "body_too_large", f"a body has at most {settings.BODY_BYTES_MAX} bytes here"
-    )
+    detail = f"a body has at most {settings.BODY_BYTES_MAX} bytes here"
+    return ApiError("body_too_large", detail=detail)
 
 
 async def read_body(receive: Receive) -> bytes:
@@ -184,7 +183,7 @@ async def read_body(receive: Receive) -> bytes:
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":
-            raise ApiError(400, "disconnected", "the request ended in the middle of its body")
+            raise ApiError("disconnected")
         chunk = message.get("body", b"")
         length += len(chunk)
         if length > settings.BODY_BYTES_MAX:

@@ -10,26 +10,23 @@ import msgspec
 import structlog
 from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation
 from django.http import Http404, HttpResponse
-from rest_framework import exceptions, status
+from rest_framework import exceptions
 from rest_framework.response import Response
 
 from kernel.database import DATABASE_AWAY
-from kernel.errors import ApiError, AuthError, RefusedError, not_found, too_many_requests
+from kernel.errors import ApiError, AuthError, not_found, too_many_requests
 
 log = structlog.get_logger(__name__)
 
-# What Django or a server answers by itself, as a page.
+# The codes of what Django or a server answers by itself, as a page.
 PAGE_ERRORS = {
-    400: ("bad_request", "this request cannot be understood"),
-    401: ("not_authenticated", "log in, or send an API key or a token"),
-    403: ("forbidden", "this is not allowed"),
-    404: ("not_found", "this was not found"),
-    405: ("method_not_allowed", "this method is not allowed here"),
-    413: ("body_too_large", "this body is too large"),
-    415: ("wrong_content_type", "send JSON with Content-Type: application/json"),
-    429: ("too_many_requests", "too many requests: try again later"),
-    500: ("internal_error", "this failed on our side; the request id helps us to find out why"),
-    503: ("unavailable", "this is not available now: try again"),
+    401: "not_authenticated",
+    403: "forbidden",
+    405: "method_not_allowed",
+    413: "body_too_large",
+    415: "wrong_content_type",
+    500: "internal_error",
+    503: "unavailable",
 }
 # DRF's codes of field errors -> ours, where theirs say less.
 FIELD_CODES = {
@@ -91,11 +88,11 @@ def find_error(exception: Exception) -> ApiError | None:
     if isinstance(exception, DATABASE_AWAY):
         return _database_away(exception)
     if isinstance(exception, RequestDataTooBig):
-        return _page_error(413)
+        return find_page_error(413)
     if isinstance(exception, SuspiciousOperation):
-        return _page_error(400)
+        return find_page_error(400)
     if isinstance(exception, PermissionDenied):
-        return _page_error(403)
+        return find_page_error(403)
     if isinstance(exception, exceptions.APIException):
         return _find_rest_error(exception)
     return None
@@ -105,14 +102,14 @@ def _find_rest_error(exception: exceptions.APIException) -> ApiError:
     if isinstance(exception, exceptions.ValidationError):
         return _find_field_error(exception.detail)
     if isinstance(exception, exceptions.NotAuthenticated):
-        return AuthError("not_authenticated", PAGE_ERRORS[401][1])
+        return AuthError("not_authenticated")
     if isinstance(exception, exceptions.Throttled):
         return too_many_requests(getattr(exception, "wait", None) or 1)
     if isinstance(exception, exceptions.PermissionDenied) and "CSRF" in str(exception.detail):
-        return AuthError("csrf_failed", str(exception.detail), status=status.HTTP_403_FORBIDDEN)
+        return AuthError("csrf_failed", detail=str(exception.detail))
     if isinstance(exception, exceptions.ParseError):
-        return ApiError(400, "bad_json", str(exception.detail))
-    return _page_error(exception.status_code)
+        return ApiError("bad_json", detail=str(exception.detail))
+    return find_page_error(exception.status_code)
 
 
 def _find_field_error(detail: Any, path: tuple[str, ...] = ()) -> ApiError:
@@ -125,31 +122,21 @@ def _find_field_error(detail: Any, path: tuple[str, ...] = ()) -> ApiError:
         index = next((i for i, item in enumerate(detail) if item), 0)
         nested = isinstance(detail[index], dict | list)
         return _find_field_error(detail[index], (*path, str(index)) if nested else path)
-    code = FIELD_CODES.get(getattr(detail, "code", ""), getattr(detail, "code", "invalid_value"))
-    return ApiError(400, code, str(detail), ".".join(path) or None)
+    code = getattr(detail, "code", "invalid")
+    return ApiError(FIELD_CODES.get(code, code), ".".join(path) or None, detail=str(detail))
 
 
-def _page_error(status_code: int) -> ApiError:
-    code, message = PAGE_ERRORS.get(status_code, ("bad_request", "this request was refused"))
-    return ApiError(status_code, code, message)
+def find_page_error(status: int) -> ApiError:
+    if status == 404:
+        return not_found()
+    if status == 429:
+        return too_many_requests(1)
+    error = ApiError(PAGE_ERRORS.get(status, "bad_request"))
+    error.status = status
+    return error
 
 
 def _database_away(exception: Exception) -> ApiError:
     log.error("database_away", fault=str(exception))
-    return ApiError(
-        503,
-        "unavailable",
-        "the database is away, so the outcome may be unknown: send it again under the same key",
-        headers={"Retry-After": "1"},
-    )
-
-
-__all__ = [
-    "ApiError",
-    "AuthError",
-    "RefusedError",
-    "answer_exception",
-    "error_body",
-    "error_response",
-    "find_error",
-]
+    detail = "the database is away, so the outcome may be unknown: send it again under the same key"
+    return ApiError("unavailable", detail=detail, retry_after_seconds=1)

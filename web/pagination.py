@@ -83,7 +83,7 @@ def decode_cursor(cursor: str, order: Sequence[str]) -> list[Any]:
 
 
 def bad_cursor() -> ApiError:
-    return ApiError(400, "bad_cursor", "this cursor is not one of ours for this list", "cursor")
+    return ApiError("bad_cursor")
 
 
 def _is_plain(value: Any) -> bool:

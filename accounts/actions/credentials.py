@@ -33,13 +33,13 @@ def check_create_api_key(
 ) -> None:
     check_line(name, "name")
     if account.owner_id is None:
-        raise RefusedError("not_a_trading_account", "this account has no owner")
+        raise RefusedError("not_a_trading_account")
     if "operate" in scopes and by is not None and not (by.is_staff and by.may_operate):
         raise no_right(by)
     if expires_at is not None and expires_at <= timezone.now():
-        raise RefusedError("already_expired", "this time has passed", "expires_at", status=400)
+        raise RefusedError("already_expired", "expires_at")
     if account.api_keys.live().count() >= KEYS_MAX:
-        raise RefusedError("too_many_keys", f"an account has at most {KEYS_MAX} keys")
+        raise RefusedError("too_many_keys", count=KEYS_MAX)
 
 
 def do_create_api_key(
@@ -132,7 +132,7 @@ def do_refresh_login(login: LoginSession, *, number: int) -> LoginSession:
         with transaction.atomic():
             do_end_login(login, by=login.user)
             record_audit("refresh_token_came_again", login, by=None)
-        raise AuthError("invalid_credentials", "this refresh token was used: log in again")
+        raise AuthError("invalid_credentials", detail="this refresh token was used: log in again")
     login.refreshes = number + 1
     return login
 
@@ -140,8 +140,7 @@ def do_refresh_login(login: LoginSession, *, number: int) -> LoginSession:
 def check_help_user(user: User, *, by: User) -> None:
     """Refuse to touch how an operator logs in, unless `by` has every right anyway."""
     if user.is_staff and user != by and not by.is_superuser:
-        message = "this needs an operator with every right"
-        raise RefusedError("is_an_operator", message, status=403)
+        raise RefusedError("is_an_operator")
 
 
 def do_end_browser(browser: UserSession, *, by: User) -> None:
@@ -173,7 +172,7 @@ def do_reset_mfa(user: User, *, by: User, reason: str) -> None:
         factors = Authenticator.objects.filter(user=user)
         kinds = sorted(factors.values_list("type", flat=True))
         if not kinds:
-            raise RefusedError("no_second_factor", "this user has none", status=409)
+            raise RefusedError("no_second_factor")
         factors.delete()
         record_audit("reset_mfa", user, by=by, before={"factors": kinds}, reason=reason)
         tell_on_commit(user, "factors_reset", by=by)

@@ -33,9 +33,9 @@ class Issue(NamedTuple):
 
 def check_issue(account: Account, *, amount_micros: int) -> None:
     if amount_micros <= 0:
-        raise RefusedError("amount_not_positive", "send an amount above 0", "amount", status=400)
+        raise RefusedError("amount_not_positive", "amount")
     if account.kind not in {"user", "system", "house"}:
-        raise RefusedError("not_a_trading_account", "only accounts that trade get credits")
+        raise RefusedError("not_a_trading_account")
 
 
 def check_issue_by_operator(account: Account, *, amount_micros: int, by: User) -> None:
@@ -84,13 +84,12 @@ def check_request_withdrawal(
     account: Account, *, amount_micros: int, available_micros: int
 ) -> None:
     if amount_micros <= 0:
-        raise RefusedError("amount_not_positive", "send an amount above 0", "amount", status=400)
+        raise RefusedError("amount_not_positive", "amount")
     missing_micros = amount_micros - available_micros
     if missing_micros > 0:
-        message = f"{format_amount(missing_micros)} more would be needed"
-        raise RefusedError("insufficient_funds", message, "amount")
+        raise RefusedError("insufficient_funds", "amount", missing=format_amount(missing_micros))
     if account.withdrawals.filter(status="requested").count() >= WITHDRAWALS_OPEN_MAX:
-        raise RefusedError("too_many_withdrawals", "wait until earlier ones are decided")
+        raise RefusedError("too_many_withdrawals")
 
 
 def do_request_withdrawal(
@@ -149,7 +148,7 @@ def do_cancel_withdrawal(request: WithdrawalRequest, *, by: User) -> WithdrawalR
 def check_request_deposit(account: Account, *, amount_micros: int) -> None:
     check_issue(account, amount_micros=amount_micros)
     if account.deposits.filter(status="requested").count() >= DEPOSITS_OPEN_MAX:
-        raise RefusedError("too_many_deposits", "wait until earlier ones are decided")
+        raise RefusedError("too_many_deposits")
 
 
 def do_request_deposit(
@@ -207,7 +206,7 @@ def _take_decision(request: Request, *, status: str, by: User, reason: str = "")
         status=status, decided_at=timezone.now(), decided_by=by, reason=reason
     )
     if not decided:
-        raise RefusedError("already_decided", "this request is decided already", status=409)
+        raise RefusedError("already_decided")
     return kind.objects.select_related("account").get(pk=request.pk)
 
 
@@ -216,7 +215,7 @@ def _issue(issues: Sequence[Issue], kind: str, references: Sequence[str | None])
     issuer = ledger.lock([issuer_id, *(issue.account.pk for issue in issues)])[issuer_id]
     total_micros = sum(issue.amount_micros for issue in issues)
     if issuer.cash_micros - total_micros < -ISSUED_MICROS_MAX:
-        raise RefusedError("too_much_issued", "so many credits cannot exist", "amount")
+        raise RefusedError("too_much_issued", "amount")
     ledger.post(
         [
             Entry(issuer_id, issue.account.pk, issue.amount_micros, kind, reference)
@@ -238,8 +237,7 @@ def _tell(done: Sequence[tuple[Account, str, int]], reason: str) -> None:
 
 def _check_second_person(account: Account, by: User) -> None:
     if account.owner_id == by.pk and get_policy().two_person_rule:
-        message = "the two-person rule asks for another operator here"
-        raise RefusedError("second_person_needed", message, status=403)
+        raise RefusedError("second_person_needed")
 
 
 def _show_amount(amount_micros: int) -> dict[str, str]:

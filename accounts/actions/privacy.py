@@ -23,13 +23,12 @@ NO_MAIL_DOMAIN = "deleted.invalid"  # RFC 2606: nobody gets mail there
 
 def check_delete_user(user: User) -> None:
     if user.is_deleted:
-        raise RefusedError("account_closed", "this account is closed already", status=409)
+        raise RefusedError("account_closed.already")
     others = User.objects.filter(is_superuser=True, is_active=True).exclude(pk=user.pk)
     if user.is_superuser and not others.exists():
-        message = "you are the only operator with every right: give them to somebody else first"
-        raise RefusedError("last_operator", message, status=409)
+        raise RefusedError("last_operator")
     if user.accounts.filter(withdrawing_micros__gt=0).exists():
-        raise RefusedError("withdrawal_is_open", "a withdrawal is not decided yet")
+        raise RefusedError("withdrawal_is_open")
 
 
 def do_delete_user(user: User) -> None:

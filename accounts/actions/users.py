@@ -30,13 +30,11 @@ def check_create_user(*, email: str, handle: str, display_name: str = "") -> Non
     try:
         validate_handle(handle)
     except ValidationError as error:
-        raise RefusedError(
-            error.code or "bad_handle", str(error.message), "handle", status=400
-        ) from None
+        raise RefusedError(error.code or "bad_handle", "handle") from None
     if User.objects.filter(handle=handle).exists() or is_retired(handle):
-        raise RefusedError("handle_taken", "this handle is taken", "handle", status=409)
+        raise RefusedError("handle_taken", "handle")
     if User.objects.filter(email=email.lower()).exists():
-        raise RefusedError("email_taken", "this e-mail has an account", "email", status=409)
+        raise RefusedError("email_taken", "email")
 
 
 def is_retired(handle: str) -> bool:
@@ -50,10 +48,10 @@ def check_sign_up(invite_code: str) -> InviteCode | None:
     if sign_up == "open":
         return None
     if sign_up == "closed":
-        raise RefusedError("sign_up_closed", "sign-up is closed", status=403)
+        raise RefusedError("sign_up_closed")
     invite = InviteCode.objects.filter(code=invite_code, uses__lt=F("uses_max")).first()
     if invite is None or (invite.expires_at and invite.expires_at <= timezone.now()):
-        raise RefusedError("invite_needed", "a valid invite code is needed", "invite_code")
+        raise RefusedError("invite_needed", "invite_code")
     return invite
 
 
@@ -122,7 +120,7 @@ def do_welcome_user(user: User, *, invite: InviteCode | None) -> None:
     if invite is not None:
         used = InviteCode.objects.filter(pk=invite.pk, uses__lt=F("uses_max"))
         if not used.update(uses=F("uses") + 1):
-            raise RefusedError("invite_needed", "this invite has been used up", "invite_code")
+            raise RefusedError("invite_needed", "invite_code")
     amount_micros = Policy.objects.get(pk=1).sign_up_grant_micros
     if amount_micros:
         do_grant(user.accounts.get(number=1), amount_micros=amount_micros, by=None)
@@ -159,13 +157,13 @@ def do_suspend_user(user: User, *, by: User, reason: str) -> None:
     over within a second.
     """
     if user == by:
-        raise RefusedError("own_account", "nobody suspends themselves", status=403)
+        raise RefusedError("own_account")
     check_help_user(user, by=by)
     with transaction.atomic():
         account_ids = lock_accounts(user)
         user = _lock_user(user.pk)
         if user.suspended_at is not None:
-            raise RefusedError("already_suspended", "this user is suspended already", status=409)
+            raise RefusedError("already_suspended")
         user.suspended_at = timezone.now()
         user.save(update_fields=["suspended_at"])
         record_audit("suspend_user", user, by=by, reason=reason)
@@ -188,7 +186,7 @@ def do_reinstate_user(user: User, *, by: User, reason: str) -> None:
     with transaction.atomic():
         user = _lock_user(user.pk)
         if user.suspended_at is None:
-            raise RefusedError("not_suspended", "this user is not suspended", status=409)
+            raise RefusedError("not_suspended")
         user.suspended_at = None
         user.save(update_fields=["suspended_at"])
         record_audit("reinstate_user", user, by=by, reason=reason)
@@ -196,11 +194,11 @@ def do_reinstate_user(user: User, *, by: User, reason: str) -> None:
 
 def check_close_account(account: Account) -> None:
     if account.closed_at is not None:
-        raise RefusedError("account_closed", "this account is closed already", status=409)
+        raise RefusedError("account_closed.already")
     if account.held_micros:
-        raise RefusedError("orders_are_open", "cancel the account's orders first")
+        raise RefusedError("orders_are_open")
     if account.withdrawing_micros:
-        raise RefusedError("withdrawal_is_open", "a withdrawal is not decided yet")
+        raise RefusedError("withdrawal_is_open")
 
 
 def do_close_account(account: Account, *, by: User, reason: str = "") -> None:

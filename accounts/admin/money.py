@@ -58,7 +58,7 @@ class GrantAction(AdminAction):
         self.fields["reason"].help_text = _("The owner sees it. Kept in the audit log.")
 
     @classmethod
-    def fits(cls, row: Account) -> bool:
+    def is_available(cls, row: Account) -> bool:
         return row.kind in {*OWNED_KINDS, "house"} and row.closed_at is None
 
     def describe(self) -> Iterable[tuple[Any, Any]]:
@@ -88,7 +88,7 @@ def do_once(
     """Do what a form asks for, once for its key, which the operator's own account keeps."""
     own_account = by.accounts.order_by("number").values_list("pk", flat=True).first()
     if own_account is None:
-        raise RefusedError("no_account", "you have no account that could keep the key")
+        raise RefusedError("no_account")
     run_once(own_account, key, operation, body, effect)
 
 
@@ -104,7 +104,7 @@ class CloseAccountAction(AdminAction):
     needs_reason = True
 
     @classmethod
-    def fits(cls, row: Account) -> bool:
+    def is_available(cls, row: Account) -> bool:
         return row.kind in OWNED_KINDS and row.closed_at is None
 
     def do(self, row: Account, *, by: User, reason: str) -> None:

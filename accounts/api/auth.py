@@ -58,7 +58,7 @@ class LogInView(PublicView):
         limits.check_attempt("log_in", address=address, account=email)
         user = authenticate(request._request, email=email, password=body["password"])
         if user is None:
-            raise AuthError("invalid_credentials", "wrong e-mail or password")
+            raise AuthError("invalid_credentials", detail="wrong e-mail or password")
         check_may_act(user)
         used_second_factor = _check_second_factor(user, body["totp"])
         limits.forgive_attempt("log_in", address=address, account=email)
@@ -93,7 +93,7 @@ class LogOutView(ApiView):
         """End the log-in of the `refresh` token sent, or else of the access token used."""
         login = self._find_login(self.read_body(schemas.LogOut)["refresh"])
         if login is None:
-            raise AuthError("not_authenticated", "send the refresh token or an access token")
+            raise AuthError("not_authenticated", detail="send the refresh token or an access token")
         do_end_login(login, by=login.user)
         return Response(status=204)
 
@@ -111,8 +111,8 @@ def _check_password(body: dict[str, str]) -> None:
     try:
         validate_password(body["password"], User(email=body["email"], handle=body["handle"]))
     except ValidationError as error:
-        message = " ".join(error.messages)
-        raise RefusedError("password_too_weak", message, "password", status=400) from None
+        detail = " ".join(error.messages)
+        raise RefusedError("password_too_weak", "password", detail=detail) from None
 
 
 def _check_second_factor(user: User, code: str) -> bool:
@@ -121,12 +121,11 @@ def _check_second_factor(user: User, code: str) -> bool:
     if all(factor.type == Authenticator.Type.RECOVERY_CODES for factor in factors):
         return False
     if not code:
-        message = "send the code of your authenticator, or a recovery code, as totp"
-        raise AuthError("totp_required", message)
+        raise AuthError("totp_required")
     limits.check_attempt("second_factor", address="", account=str(user.pk))
     typed = [factor for factor in factors if factor.type != Authenticator.Type.WEBAUTHN]
     if not any(factor.wrap().validate_code(code) for factor in typed):
-        raise AuthError("totp_invalid", "this code is wrong or was used already")
+        raise AuthError("totp_invalid")
     limits.forgive_attempt("second_factor", address="", account=str(user.pk))
     return True
 

@@ -41,7 +41,7 @@ class ApiView(APIView):
         """Return the validated query string; unknown and repeated names are refused too."""
         for name, values in self.request.query_params.lists():
             if len(values) > 1:
-                raise ApiError(400, "repeated_field", "send this once", name[:60])
+                raise ApiError("repeated_field", name[:60])
         return _validate(serializer, self.request.query_params.dict(), {"is_query": True})
 
 

@@ -47,7 +47,7 @@ class MeView(ApiView):
         password = self.read_body(schemas.Deletion)["password"]
         limits.check_attempt("log_in", address=get_address(request), account=self.user.email)
         if not self.user.check_password(password):
-            raise RefusedError("wrong_password", "wrong password", "password", status=403)
+            raise RefusedError("wrong_password", "password")
         do_delete_user(User.objects.get(pk=self.user.pk))
         return Response(status=204)
 

@@ -74,8 +74,7 @@ def check_recent_log_in(request: Request) -> None:
         logins = LoginSession.objects.filter(pk=principal.credential_id, created_at__gt=since)
         is_recent = principal.credential == "jwt" and logins.exists()
     if not is_recent:
-        message = "this needs a log-in of the last minutes: log in again"
-        raise AuthError("log_in_again", message, status=403)
+        raise AuthError("log_in_again")
 
 
 def get_address(request: Any) -> str:

@@ -10,9 +10,8 @@ from django.shortcuts import render
 from django.template.loader import get_template
 from django.utils.translation import gettext as _
 
-from accounts.refusals import describe, describe_wait
 from kernel.database import DATABASE_AWAY
-from kernel.errors import ApiError
+from kernel.errors import ApiError, describe, describe_wait
 from web.door import API_PREFIX
 
 log = structlog.get_logger(__name__)
@@ -46,6 +45,8 @@ class PageErrors:
             return _show_away(request, error)
         if not isinstance(error, ApiError):
             return None
+        if error.code == "too_many_requests":
+            return _show_refusal(request, error)
         message = "" if error.status == NOT_FOUND else describe(error).removesuffix(".")
         return show_error(request, error.status, message, headers=error.headers)
 

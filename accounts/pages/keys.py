@@ -20,8 +20,7 @@ from accounts.api.permissions import get_address
 from accounts.api.principal import principal_of_user
 from accounts.models import Account, ApiKey, User
 from accounts.notices import tell_on_commit
-from accounts.refusals import describe
-from kernel.errors import RefusedError, not_found
+from kernel.errors import RefusedError, describe, not_found
 from kernel.texts import validate_line
 from web import limits
 from web.pagination import paginate

@@ -22,8 +22,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from accounts.actions import check_delete_user, do_delete_user, record_audit
 from accounts.models import User
 from accounts.own_data import write_archive
-from accounts.refusals import describe
-from kernel.errors import RefusedError
+from kernel.errors import RefusedError, describe
 from web import limits
 
 CHUNK_BYTES = 256 * 1024

@@ -13,8 +13,7 @@ from django.views.decorators.http import require_http_methods
 from accounts.actions import check_setup_key, do_make_first_operator
 from accounts.handles import HANDLE_LENGTH_MAX, VALIDATORS
 from accounts.models import User
-from accounts.refusals import describe
-from kernel.errors import RefusedError
+from kernel.errors import RefusedError, describe
 
 UNPROCESSABLE = 422
 BACKEND = "accounts.backends.Backend"

@@ -26,7 +26,7 @@ def check_propose_market(market: Market, *, by: User) -> None:
     check_may_edit(market, by)
     check_is_draft(market)
     if market.is_approved:
-        raise RefusedError("already_approved", "this market is approved already", status=409)
+        raise RefusedError("already_approved")
     check_is_complete(market)
 
 
@@ -60,7 +60,7 @@ def do_approve_market(market: Market, *, by: User, reason: str = "") -> Market:
 def check_reject_market(market: Market, *, by: User, reason: str) -> None:
     _check_may_decide(market, by)
     if not reason.strip():
-        raise RefusedError("blank", "say what has to change", "note", status=400)
+        raise RefusedError("blank.note")
 
 
 def do_reject_market(market: Market, *, by: User, reason: str) -> Market:
@@ -77,7 +77,7 @@ def check_ready_to_open(market: Market) -> None:
     """Refuse a market that can't start trading: unapproved, incomplete or past its close."""
     check_is_draft(market)
     if not market.is_approved:
-        raise RefusedError("not_approved", "an operator has to approve this market", status=409)
+        raise RefusedError("not_approved")
     check_is_complete(market)
 
 
@@ -85,4 +85,4 @@ def _check_may_decide(market: Market, by: User) -> None:
     if not may_manage_markets(by):
         raise no_right(by)
     if market.status != Market.Status.PROPOSED:
-        raise RefusedError("not_proposed", "this market is not proposed", status=409)
+        raise RefusedError("not_proposed")

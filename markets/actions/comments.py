@@ -19,16 +19,16 @@ def check_comment(market: Market, *, by: User, text: str, parent: Comment | None
     """Return the text as it will stand; `market` is one that `by` may see."""
     check_not_in_maintenance()
     if not principal_of_user(by).is_verified:
-        raise RefusedError("email_not_verified", "verify your e-mail address first", status=403)
+        raise RefusedError("email_not_verified")
     if market.status in HIDDEN_STATUSES:
-        raise RefusedError("market_not_public", "nobody else can see this market yet", status=409)
+        raise RefusedError("market_not_public")
     if parent is not None and (parent.market_id != market.pk or parent.parent_id is not None):
         raise not_found("this comment")
     text = text.replace("\r\n", "\n").strip()
     if not text:
-        raise RefusedError("blank", "write something first", "text")
+        raise RefusedError("blank.comment")
     if len(text) > TEXT_LENGTH_MAX:
-        raise RefusedError("too_long", f"at most {TEXT_LENGTH_MAX} characters", "text")
+        raise RefusedError("too_long", "text")
     check_text(text, "text")
     return text
 
@@ -53,7 +53,7 @@ def do_withdraw_comment(comment: Comment, *, by: User) -> None:
 def do_report_comment(comment: Comment, *, by: User) -> None:
     """Ask moderators to look at it; once is enough."""
     if comment.author_id == by.pk:
-        raise RefusedError("own_comment", "withdraw your own comment instead")
+        raise RefusedError("own_comment")
     check_not_in_maintenance()
     limits.check_attempt("comment", address="", account=str(by.pk))
     CommentReport.objects.get_or_create(comment=comment, reporter=by)
@@ -61,7 +61,7 @@ def do_report_comment(comment: Comment, *, by: User) -> None:
 
 def check_may_moderate(by: User) -> None:
     if not may_moderate(by):
-        refusal = RefusedError("not_a_moderator", "this needs a moderator", status=403)
+        refusal = RefusedError("not_a_moderator")
         raise no_right(by, refusal)
 
 
@@ -74,9 +74,9 @@ def do_hide_comment(comment: Comment, *, by: User, reason: str) -> None:
     check_may_moderate(by)
     reason = reason.strip()
     if not reason:
-        raise RefusedError("blank", "say why", "reason")
+        raise RefusedError("blank.reason")
     if len(reason) > REASON_LENGTH_MAX:
-        raise RefusedError("too_long", f"at most {REASON_LENGTH_MAX} characters", "reason")
+        raise RefusedError("too_long", "reason")
     hidden = {"hidden_at": timezone.now(), "hidden_by": by, "hidden_reason": reason}
     _decide(comment, "hide_comment", by=by, reason=reason, **hidden)
 

@@ -50,8 +50,7 @@ def may_create_markets(user: User) -> bool:
 
 def check_may_create_markets(user: User) -> None:
     if not may_create_markets(user):
-        message = "only operators create markets"
-        raise no_right(user, RefusedError("may_not_create_markets", message, status=403))
+        raise no_right(user, RefusedError("may_not_create_markets"))
 
 
 def check_create_market(

@@ -13,12 +13,11 @@ from markets.models import Exchange
 def check_not_in_maintenance() -> None:
     """Refuse every write while the exchange is read-only."""
     if Exchange.objects.filter(maintenance=True).exists():
-        raise ApiError(
-            503,
-            "maintenance",
-            "the exchange is in maintenance: reading only",
-            headers={"Retry-After": "30"},
-        )
+        raise in_maintenance()
+
+
+def in_maintenance() -> ApiError:
+    return ApiError("maintenance", retry_after_seconds=30)
 
 
 def do_edit_exchange(exchange: Exchange, *, by: User, reason: str = "") -> Exchange:

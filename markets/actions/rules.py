@@ -57,22 +57,21 @@ def may_resolve_markets(user: User) -> bool:
 
 def check_may_edit(market: Market, by: User) -> None:
     if market.creator_id != by.pk and not may_manage_markets(by):
-        message = "only its creator and operators may"
-        raise no_right(by, RefusedError("not_your_market", message, status=403))
+        raise no_right(by, RefusedError("not_your_market"))
 
 
 def check_operator_fields(by: User, fields: Mapping[str, Any]) -> None:
     named = sorted(OPERATOR_FIELDS.intersection(fields))
     if named and not may_manage_markets(by):
-        message = "only operators set this"
-        raise no_right(by, RefusedError("operators_only", message, named[0], status=403))
+        raise no_right(by, RefusedError("operators_only", named[0]))
 
 
 def check_may_change_resolver(market: Market, by: User) -> None:
     """Who resolves is fixed when trading begins, but for operators who might resolve it anyway."""
     if market.status not in HIDDEN_STATUSES and not may_resolve_markets(by):
-        message = "this needs an operator who resolves markets"
-        raise RefusedError("not_an_operator", message, "resolver", status=403)
+        raise RefusedError(
+            "not_an_operator", "resolver", detail="this needs an operator who resolves markets"
+        )
 
 
 def check_is_editable(market: Market, by: User) -> None:
@@ -83,14 +82,14 @@ def check_is_editable(market: Market, by: User) -> None:
 
 def check_is_draft(market: Market) -> None:
     if market.status != Market.Status.DRAFT:
-        raise RefusedError("not_a_draft", "this market is no draft any more", status=409)
+        raise RefusedError("not_a_draft")
 
 
 def check_is_complete(market: Market) -> None:
     if market.outcomes.count() < OUTCOMES_MIN:
-        raise RefusedError("outcome_count", "attach its outcomes first", "outcomes")
+        raise RefusedError("outcome_count", "outcomes", least=OUTCOMES_MIN, most=OUTCOMES_MAX)
     if market.close_at <= timezone.now():
-        raise RefusedError("close_in_the_past", "the close time has passed", "close_at")
+        raise RefusedError("close_in_the_past", "close_at")
 
 
 # --- the market ------------------------------------------------------------------------------
@@ -106,9 +105,9 @@ def check_details(market: Market, fields: Mapping[str, Any], *, by: User) -> Non
         _check_group(market, by)
     resolver = market.resolver
     if "resolver" in fields and resolver and (resolver.is_suspended or not resolver.is_active):
-        raise RefusedError("resolver_stopped", "this user can't act now", "resolver")
+        raise RefusedError("resolver_stopped", "resolver")
     if len(fields.get("tags", ())) > TAGS_MAX:
-        raise RefusedError("too_many_tags", f"a market has at most {TAGS_MAX} tags", "tags")
+        raise RefusedError("too_many_tags", "tags", count=TAGS_MAX)
 
 
 def _check_texts(fields: Mapping[str, Any]) -> None:
@@ -121,62 +120,54 @@ def _check_texts(fields: Mapping[str, Any]) -> None:
 def _check_times(market: Market, fields: Mapping[str, Any]) -> None:
     now = timezone.now()
     if "close_at" in fields and market.close_at <= now:
-        raise RefusedError("close_in_the_past", "the close time has passed", "close_at")
+        raise RefusedError("close_in_the_past", "close_at")
     if market.open_at is not None and market.open_at >= market.close_at:
-        raise RefusedError("close_before_open", "a market closes after it opens", "close_at")
+        raise RefusedError("close_before_open", "close_at")
     if market.expected_settle_at is not None and market.expected_settle_at < market.close_at:
-        raise RefusedError(
-            "settles_before_close", "a market settles after it closes", "expected_settle_at"
-        )
+        raise RefusedError("settles_before_close", "expected_settle_at")
     if not 0 <= market.dispute_seconds <= DISPUTE_SECONDS_MAX:
-        raise RefusedError(
-            "bad_dispute_window", "a dispute window is at most 90 days", "dispute_seconds"
-        )
+        raise RefusedError("bad_dispute_window", "dispute_seconds")
 
 
 def _check_trading_terms(market: Market) -> None:
     if market.tick_pips not in TICKS_PIPS:
-        message = "a tick divides 1 and lies between 0.0010 and 0.5000"
-        raise RefusedError("bad_tick", message, "tick")
+        raise RefusedError("bad_tick", "tick")
     if not 1 <= market.lot_step_lots <= LOT_STEP_LOTS_MAX:
-        raise RefusedError("bad_lot_step", "a lot step lies between 0.01 and 10000.00", "lot_step")
+        raise RefusedError("bad_lot_step", "lot_step")
     limit_lots = market.position_limit_lots
     if limit_lots is not None and not 1 <= limit_lots <= POSITION_LIMIT_LOTS_MAX:
-        raise RefusedError(
-            "bad_position_limit", "a position limit is above 0, at most 10^10", "position_limit"
-        )
+        raise RefusedError("bad_position_limit", "position_limit")
 
 
 def _check_fees(market: Market) -> None:
     for name in ("fee_maker_rate", "fee_taker_rate"):
         if not 0 <= getattr(market, name) <= FEE_RATE_PPM_MAX:
-            raise RefusedError("bad_fee_rate", "a rate lies between 0 and 1", name)
+            raise RefusedError("bad_fee_rate", name)
         if market.fee_kind == FeeType.NONE and getattr(market, name):
-            raise RefusedError("fee_rate_without_kind", "without fees there is no rate", name)
+            raise RefusedError("fee_rate_without_kind", name)
     if market.fee_unit_micros not in FEE_UNITS_MICROS:
-        raise RefusedError("bad_fee_unit", "a fee unit is 0.000001 or 0.01", "fee_unit")
+        raise RefusedError("bad_fee_unit", "fee_unit")
 
 
 def _check_group(market: Market, by: User) -> None:
     if market.visibility == Market.Visibility.GROUP and market.group is None:
-        raise RefusedError("group_missing", "name the group that sees it", "group")
+        raise RefusedError("group_missing", "group")
     if market.group is None or may_manage_markets(by):
         return
     if not GroupMember.objects.filter(group=market.group, user=by).exists():
         # As if there were no such group: who is in which is nobody else's business.
-        raise RefusedError("unknown_group", "there is no such group", "group", status=400)
+        raise RefusedError("unknown_group", "group")
 
 
 def check_slug(slug: str) -> None:
     if not SLUG_PATTERN.fullmatch(slug):
-        message = "an address has 1 to 80 of a-z, 0-9 and inner dashes"
-        raise RefusedError("bad_slug", message, "slug")
+        raise RefusedError("bad_slug", "slug")
     if Market.objects.filter(slug=slug).exists():
         raise slug_taken()
 
 
 def slug_taken() -> RefusedError:
-    return RefusedError("slug_taken", "another market has this address", "slug", status=409)
+    return RefusedError("slug_taken", "slug")
 
 
 # --- its outcomes ----------------------------------------------------------------------------
@@ -186,24 +177,20 @@ def check_outcomes(kind: str, outcomes: Sequence[OutcomePair]) -> None:
     """2 to 50, codes and names unique however they are written; YES and NO for a binary market."""
     codes = [code for code, _ in outcomes]
     if kind == Market.Kind.BINARY and codes != ["YES", "NO"]:
-        raise RefusedError(
-            "outcomes_not_binary", "a binary market has the outcomes YES and NO", "outcomes"
-        )
+        raise RefusedError("outcomes_not_binary", "outcomes")
     if not OUTCOMES_MIN <= len(outcomes) <= OUTCOMES_MAX:
-        message = f"a market has {OUTCOMES_MIN} to {OUTCOMES_MAX} outcomes"
-        raise RefusedError("outcome_count", message, "outcomes")
+        raise RefusedError("outcome_count", "outcomes", least=OUTCOMES_MIN, most=OUTCOMES_MAX)
     if not all(CODE_PATTERN.fullmatch(code) for code in codes):
-        message = "a code has 1 to 32 of A-Z, 0-9, dot, dash and underscore"
-        raise RefusedError("bad_outcome_code", message, "outcomes")
+        raise RefusedError("bad_outcome_code", "outcomes")
     if len(set(codes)) < len(codes):
-        raise RefusedError("duplicate_outcome_code", "each code is used once", "outcomes")
+        raise RefusedError("duplicate_outcome_code", "outcomes")
     names = [_fold(name) for _, name in outcomes]
     if not all(names):
-        raise RefusedError("blank", "each outcome has a name", "outcomes", status=400)
+        raise RefusedError("blank.outcomes")
     for _, name in outcomes:
         check_line(name, "outcomes")
     if len(set(names)) < len(names):
-        raise RefusedError("duplicate_outcome_name", "each name is used once", "outcomes")
+        raise RefusedError("duplicate_outcome_name", "outcomes")
 
 
 def tidy(name: str) -> str:

@@ -15,9 +15,8 @@ from accounts.admin_fields import (
     UserField,
 )
 from accounts.models import User
-from accounts.refusals import describe
 from accounts.templatetags.predex import price
-from kernel.errors import RefusedError
+from kernel.errors import RefusedError, describe
 from markets.actions import (
     OutcomePair,
     check_create_market,

@@ -17,9 +17,8 @@ from django.utils.translation import ngettext
 from unfold.widgets import UnfoldAdminFileFieldWidget, UnfoldAdminRadioSelectWidget
 
 from accounts.admin_base import ModelAdmin, get_operator
-from accounts.refusals import describe
-from kernel.errors import RefusedError
-from markets.actions import ImportedMarket, do_import_markets
+from kernel.errors import RefusedError, describe
+from markets.actions.importing import ImportedMarket, do_import_markets
 from markets.csv_import import (
     BYTES_MAX,
     COLUMNS,

@@ -11,10 +11,8 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
-from accounts import refusals
 from accounts.models import User
-from accounts.refusals import TOO_MANY_REQUESTS
-from kernel.errors import ApiError, not_found
+from kernel.errors import ApiError, describe, not_found
 from markets.actions import (
     do_comment,
     do_hide_comment,
@@ -84,7 +82,7 @@ def write(request: HttpRequest, slug: str) -> HttpResponse:
     try:
         do_comment(market, by=cast("User", request.user), text=text, parent=parent)
     except ApiError as refusal:
-        if refusal.status not in (409, 422, 429):
+        if refusal.status not in (400, 409, 422, 429):
             raise
         error = describe(refusal)
         context = build_context(request, market, draft=text, parent=parent_id, error=error)
@@ -108,13 +106,6 @@ def act(request: HttpRequest, slug: str, comment_id: str, action: str) -> HttpRe
     else:
         do_show_comment(comment, by=user, reason=request.POST.get("reason", ""))
     return _answer(request, market)
-
-
-def describe(refusal: ApiError) -> str:
-    """Return a refusal in the viewer's words."""
-    if refusal.code == TOO_MANY_REQUESTS:
-        return _("You are posting too fast. Wait a minute, then try again.")
-    return refusals.describe(refusal)
 
 
 def _find(comment_id: str, market: Market) -> Comment:

@@ -9,8 +9,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from accounts.models import User
-from accounts.refusals import describe
-from kernel.errors import ApiError
+from kernel.errors import ApiError, describe
 from kernel.texts import validate_line, validate_text
 from markets.actions import TAGS_MAX, OutcomePair, may_manage_markets
 from markets.models import OUTCOMES_MAX, OUTCOMES_MIN, Category, Group, Market, Tag

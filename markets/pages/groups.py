@@ -12,10 +12,8 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
-from accounts import refusals
 from accounts.models import User
-from accounts.refusals import TOO_MANY_REQUESTS
-from kernel.errors import ApiError, RefusedError, not_found
+from kernel.errors import ApiError, RefusedError, describe, not_found
 from markets.actions import (
     do_create_group,
     do_invite,
@@ -123,14 +121,6 @@ def find_group(slug: str, user: User) -> tuple[Group, GroupMember | None]:
     if group is None or (own is None and not may_manage_markets(user)):
         raise not_found("this group")
     return group, own
-
-
-def describe(refusal: ApiError) -> str:
-    if refusal.code == TOO_MANY_REQUESTS:
-        return _("You have created several groups. Wait a while, then try again.")
-    if refusal.code == "last_owner":
-        return _("You are the only owner. Make someone else an owner first.")
-    return refusals.describe(refusal)
 
 
 def _invite(request: HttpRequest, group: Group, user: User) -> str:

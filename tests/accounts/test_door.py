@@ -310,7 +310,7 @@ def test_a_refusal_of_the_moment_is_no_answer_for_ever(alice, log_in, monkeypatc
     session = log_in(alice)
 
     def away(*_, **__):
-        raise ApiError(503, "engine_away", "try again")
+        raise ApiError("engine_away")
 
     with monkeypatch.context() as patched:
         patched.setattr("accounts.api.money.do_request_deposit", away)

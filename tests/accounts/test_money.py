@@ -139,7 +139,7 @@ def test_a_refusal_is_repeated_too(alice, log_in):
     program = log_in(alice)
     first = program.post("withdrawals", {"amount": "101"}, Idempotency_Key="w1")
     assert_error(first, 422, "insufficient_funds", "amount")
-    assert first.json()["message"] == "1.000000 more would be needed"
+    assert first.json()["message"] == "1.000000 more is needed"
     do_grant(main_account(alice), amount_micros=50 * CREDIT, by=None)
     again = program.post("withdrawals", {"amount": "101"}, Idempotency_Key="w1")
     assert_error(again, 422, "insufficient_funds", "amount")
@@ -201,7 +201,7 @@ def test_what_orders_hold_cannot_be_withdrawn(alice, log_in):
     Account.objects.filter(owner=alice).update(held_micros=90 * CREDIT)
     response = log_in(alice).post("withdrawals", {"amount": "10.000001"})
     assert_error(response, 422, "insufficient_funds", "amount")
-    assert response.json()["message"] == "0.000001 more would be needed"
+    assert response.json()["message"] == "0.000001 more is needed"
 
 
 def test_the_ledger_shows_own_transfers_in_pages_without_gaps(alice, operator, log_in):
@@ -285,8 +285,7 @@ def test_who_is_stopped_in_another_process_can_change_nothing_here(
     alice, operator, log_in, stop, code, monkeypatch
 ):
     """This process has found their credential right a moment ago."""
-    kept = principal._cache
-    monkeypatch.setattr(principal, "_find_fresh", lambda text: kept.get(text, (0, None))[1])
+    monkeypatch.setattr(principal._cache, "_seconds", 60)
     monkeypatch.setattr(registry, "_cancel_orders", None)  # there is no engine here
     person = log_in(alice)
     asked = person.post("deposits", {"amount": "1"}).json()

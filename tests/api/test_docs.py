@@ -1,18 +1,23 @@
 """docs/api.md is the API's promise: its table of codes is the program's, to the last one."""
 
 import re
+from string import Formatter
 
 import pytest
 from drf_spectacular.generators import SchemaGenerator
 
-from tests.api.codes import find_codes, find_passed_on
+from kernel.error_codes import ERROR_CODES, list_api_codes
+from tests.api.codes import APPS, find_raised
 from tests.exchange import ROOT
 from trading.engine.types import ORDER_LOTS_MAX, Reason
-from trading.wire.refusals import REFUSALS
 from trading.wire.schema import BATCH_ORDERS_MAX
 
 TEXT = (ROOT / "docs" / "api.md").read_text()
 ROWS = dict(re.findall(r"^\| `([a-z_*]+)` \| ([0-9, ]+) \|", TEXT, re.MULTILINE))
+
+
+BY_THE_TICKET = {"tick", "step"}
+"""Put in by `trading.pages.words.explain`."""
 
 
 @pytest.fixture(scope="module")
@@ -20,49 +25,48 @@ def schema():
     return SchemaGenerator().get_schema(public=True)
 
 
-def test_the_table_of_error_codes_is_the_programs():
-    codes = find_codes()
-    assert codes - ROWS.keys() == set(), "in the program, not in docs/api.md"
-    assert ROWS.keys() - codes == set(), "in docs/api.md, not in the program"
+def test_the_table_of_error_codes_is_the_catalogue():
+    statuses: dict[str, set[str]] = {}
+    for name, said in ERROR_CODES.items():
+        if said.message is not None and not name.startswith("unknown_"):
+            statuses.setdefault(name.partition(".")[0], set()).add(str(said.status))
+    table = {code: set(row.split(", ")) for code, row in ROWS.items()}
+    assert {code: row for code, row in table.items() if not code.startswith("unknown_")} == statuses
+    assert list(ROWS) == sorted(ROWS)
 
 
-# A code that was given a name where it was made, or in one of the tables that `find_codes` reads.
-PASSED_ON = {
-    ("accounts/actions/users.py", "error.code or 'bad_handle'"),
-    ("web/errors.py", "code"),
-    ("web/fields.py", "error.code"),
-    ("accounts/forms.py", "refusal.code"),
-    ("accounts/idempotency.py", "answer['code']"),
-    ("accounts/middleware.py", "code"),
-    ("accounts/models/user.py", "refusal.code"),
-    ("accounts/numbers.py", "AMBIGUOUS"),  # of pages: the API's numbers are plain
-    ("kernel/texts.py", "_CODE"),
-    ("trading/wire/reading.py", "code"),
-    ("trading/wire/reading.py", "fault.code"),
-    ("trading/wire/refusals.py", "answer.status"),
-    ("trading/wire/refusals.py", "reason"),
-    ("trading/pipeline/instruments.py", "refusal.code"),
-    ("trading/feed/socket.py", "fault.code"),
-    ("predex/order_app.py", "*PAGE_ERRORS[500]"),
-}
+def test_unknown_things_are_in_one_row_of_the_table():
+    named = re.findall(r"`(unknown_[a-z]+)`", TEXT.split("| `unknown_*`")[1].split("\n")[0])
+    unknown = {code for code in list_api_codes() if code.startswith("unknown_")}
+    assert {*named, "unknown_field"} == unknown
 
 
-def test_no_code_is_hidden_from_the_table():
-    assert find_passed_on() <= PASSED_ON
+def test_whatever_is_raised_is_in_the_catalogue_with_what_its_texts_name():
+    for path, code, field, values in find_raised():
+        assert code in ERROR_CODES, (path, code)
+        assert " " not in field, (path, code, field)
+        texts = [ERROR_CODES[code].message, ERROR_CODES[code].page_text]
+        for text in texts if "detail" not in values else texts[1:]:
+            named = {name for _, name, _, _ in Formatter().parse(str(text or "")) if name}
+            assert named - BY_THE_TICKET <= values, (path, code, text)
+
+
+def test_whatever_is_in_the_catalogue_can_be_raised():
+    source = "".join(
+        path.read_text()
+        for app in APPS
+        for path in (ROOT / app).rglob("*.py")
+        if path.name != "error_codes.py"
+    )
+    raised = {name for name in ERROR_CODES if f'"{name}"' in source}
+    cases = {f"{name}.order" for name in ("not_found", "timed_out", "missing_field")}
+    families = {f"unknown_{noun}" for noun in ("category", "tag", "event")}
+    assert ERROR_CODES.keys() - raised == cases | families
 
 
 def test_the_schema_names_every_code_that_can_be_answered(schema):
     named = schema["components"]["schemas"]["Error"]["properties"]["code"]["enum"]
-    unknown = re.findall(r"`(unknown_[a-z]+)`", TEXT.split("| `unknown_*`")[1].split("\n")[0])
-    codes = find_codes() - {"unknown_*"} | set(unknown)
-    assert set(named) == codes
-    assert named == sorted(named)
-
-
-def test_the_table_is_sorted_and_names_the_statuses_of_refused_orders():
-    assert list(ROWS) == sorted(ROWS)
-    for reason, refusal in REFUSALS.items():
-        assert ROWS[reason] == str(refusal.status), reason
+    assert named == list_api_codes()
 
 
 def test_every_reason_of_the_engine_is_a_refusal_or_a_documented_end():
@@ -73,7 +77,8 @@ def test_every_reason_of_the_engine_is_a_refusal_or_a_documented_end():
         Reason.CONFIGURATION_INVALID,
         Reason.CONFIGURATION_STALE,
     }
-    assert {*ends, *REFUSALS, *never_shown} == set(Reason)
+    assert set(Reason) - ends - never_shown <= ERROR_CODES.keys()
+    assert ends | never_shown <= set(Reason)
 
 
 def test_the_codes_with_an_unknown_outcome_are_named_and_all_others_changed_nothing():
@@ -88,3 +93,6 @@ def test_the_codes_with_an_unknown_outcome_are_named_and_all_others_changed_noth
 def test_the_bounds_that_are_named_are_the_programs():
     assert f"places 1 to {BATCH_ORDERS_MAX} orders" in TEXT
     assert f"at most {ORDER_LOTS_MAX // 100:,} contracts" in TEXT
+    assert f"at most {ORDER_LOTS_MAX // 100:,} c" in str(
+        ERROR_CODES["quantity_too_large"].page_text
+    )

@@ -194,7 +194,7 @@ def test_a_market_s_page_offers_what_its_status_allows(site, traded, operator):
 def test_a_result_is_proposed_and_what_is_refused_is_said(site, traded, operator):
     sent = {"payout_0": "1", "payout_1": "0", "evidence_text": "It happened."}
     assert ask(site, traded, "resolve", **sent) == {
-        "__all__": ["Only a closed market has a result, and this one is not closed (any more)."]
+        "__all__": ["Only a closed market can have a result, and this one is not closed."]
     }
     ask(site, traded, "close", reason="Test")
     wrong = ask(site, traded, "resolve", **{**sent, "payout_1": "0.5"})
@@ -295,7 +295,7 @@ def test_a_result_is_approved_by_a_second_operator_and_withdrawn(site, resolving
     assert ask(site, resolving, "withdraw-result", reason="Too early") == {}
     result.refresh_from_db()
     assert (result.approved_by, result.withdrawn_reason) == (colleague, "Too early")
-    assert ask(site, result, "approve") == {"__all__": ["There is no proposed result any more."]}
+    assert ask(site, result, "approve") == {"__all__": ["No result has been proposed yet."]}
 
 
 def test_a_lone_operator_pays_now_with_a_reason(site, resolving):

@@ -127,7 +127,7 @@ def test_one_market_that_cannot_be_done_keeps_no_other_waiting(shard, operator, 
 
     def open_market(market, **options):
         if market == first:
-            raise ApiError(503, "engine_away", "away")
+            raise ApiError("engine_away")
         plain(market, **options)
 
     monkeypatch.setattr(tasks, "do_open_market", open_market)

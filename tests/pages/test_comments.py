@@ -89,7 +89,7 @@ def test_the_seventh_comment_in_a_minute_waits(client, market, alice):
         assert write(client, market, f"number {number}").status_code == 200
     response = write(client, market, "number 7")
     assert response.status_code == 422
-    assert "Wait a minute" in response.content.decode()
+    assert "Too many requests" in response.content.decode()
     assert "number 7</textarea>" in response.content.decode()
 
 
@@ -125,7 +125,7 @@ def test_only_a_moderator_hides_with_a_reason_and_an_audit_row(client, market, a
     alice.save()
     alice.user_permissions.add(Permission.objects.get(codename="moderate_comments"))
     for reason in (" ", "x" * 501):
-        assert client.post(hide, {"reason": reason}).status_code == 422
+        assert client.post(hide, {"reason": reason}).status_code == 400
     assert client.post(hide, {"reason": "rude"}).status_code == 302
     assert "rude words" in show(client, market)
     client.logout()

@@ -168,7 +168,7 @@ async def test_what_has_ended_or_is_anothers_is_said_and_nothing_else(inside, al
     assert (await get(order["id"])).status == 0
     await alice.cancel(order["id"])
     again = await send(alice, market, f"orders/{order['id']}/cancel/")
-    assert read_toast(again.text) == "This order has ended already."
+    assert read_toast(again.text) == "This order has already ended."
 
 
 async def test_after_a_cancel_one_comes_back_to_where_one_was_but_nowhere_else(inside, alice):

@@ -201,7 +201,7 @@ async def test_an_order_is_cancelled_and_said_so(inside):
     assert "Order cancelled." in answer.text
     assert "No open orders" in answer.text
     answer = await post(trader, f"orders/{order['id']}/cancel/")
-    assert "This order has ended already." in answer.text
+    assert "This order has already ended." in answer.text
     page = (await trader.http.get(url("orders/?status=cancelled"))).text
     assert "you cancelled it" in page
     assert "Buy No" in page
@@ -243,7 +243,7 @@ async def test_without_an_engine_it_says_so(inside):
     answer = await post(trader, f"orders/{order['id']}/cancel/")
     await inside.start_engine()
     assert answer.status_code == 200
-    assert "Nothing was cancelled" in answer.text or "No answer came" in answer.text
+    assert "Nothing was changed" in answer.text or "No answer came" in answer.text
 
 
 def test_orders_are_filtered_and_paged(shard, alice):
@@ -286,7 +286,7 @@ def test_a_withdrawal_is_set_aside_and_can_be_taken_back(alice):
     assert request.decided_by == alice.owner
     assert AuditEvent.objects.filter(action="cancel_withdrawal").exists()
     page = browser.post(f"/portfolio/money/withdrawals/{request.pk.hex}/cancel/", follow=True)
-    assert "This request is decided already." in text_of(page)
+    assert "This has already been decided." in text_of(page)
 
 
 def test_a_deposit_is_asked_for_decided_and_explained(alice):
@@ -328,7 +328,7 @@ def test_a_form_that_is_sent_twice_asks_once(alice):
     assert DepositRequest.objects.count() == 1
     again = browser.post("/portfolio/money/", {**body, "amount": "6"})
     assert again.status_code == 422
-    assert "was sent before" in again.content.decode()
+    assert "was already sent" in again.content.decode()
 
 
 @pytest.mark.parametrize(

@@ -305,7 +305,7 @@ async def test_strangers_previews_are_bounded_by_their_address(inside, monkeypat
     monkeypatch.setattr(limits, "take_sync", take_sync)
     answer = await send(stranger, market, "preview/", **LIMIT, amount="5", price="0.40")
     assert taken[1:] == [("address:127.0.0.1", "write", limits.Rate(5, 20))]  # after the page's
-    assert read_errors(answer.text) == {"": "Too many requests. Wait a moment, then try again."}
+    assert read_errors(answer.text) == {"": "Too many requests. Try again in 3 seconds."}
 
 
 @pytest.mark.parametrize("enter_by", ["log_in", "sign_up"])
@@ -461,7 +461,7 @@ async def test_a_ticket_takes_the_tokens_that_the_api_takes(inside, alice, monke
     ticket = {**LIMIT, "amount": "5", "price": "0.40", "client_order_id": "mine"}
     answer = await send(alice, market, "orders/", **ticket)
     assert taken == [(alice.account.pk, "write")]
-    assert read_errors(answer.text) == {"": "Too many requests. Wait a moment, then try again."}
+    assert read_errors(answer.text) == {"": "Too many requests. Try again in 3 seconds."}
     assert read_key(answer.text) == "mine"
 
 

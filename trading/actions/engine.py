@@ -58,8 +58,9 @@ def send(tasks: Sequence[Task]) -> list[Answer]:
     try:
         answers = send_sync(tasks)
     except TimedOut:
-        message = "the outcome is unknown: look at the market, then try again"
-        raise ApiError(504, "timed_out", message) from None
+        raise ApiError(
+            "timed_out", detail="the outcome is unknown: look at the market, then try again"
+        ) from None
     except (EngineAway, Overloaded, MarketUnknown) as fault:
         raise build_gateway_error(fault) from None
     for answer in answers:
@@ -71,8 +72,6 @@ def _check(answer: Answer) -> None:
     assert answer.status == "done", answer.status
     assert isinstance(answer.result, Result)
     if answer.result.reason == Reason.CONFIGURATION_STALE:
-        message = "the market has changed meanwhile: look again"
-        raise RefusedError("changed_meanwhile", message, status=409)
+        raise RefusedError("changed_meanwhile")
     if answer.result.reason is not None:
-        message = "the engine does not take these terms in the market's state"
-        raise RefusedError(Reason.CONFIGURATION_INVALID, message, status=409)
+        raise RefusedError("configuration_invalid")

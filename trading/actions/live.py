@@ -102,12 +102,11 @@ def do_close_to_void(market: Market, *, by: User, reason: str) -> None:
 def check_change_close_time(market: Market, *, by: User | None, close_at: datetime) -> None:
     _check_may_manage(by)
     if market.status not in TRADING_STATUSES:
-        raise RefusedError("not_trading", "this market is neither open nor halted", status=409)
+        raise RefusedError("not_trading")
     if close_at <= timezone.now():
-        raise RefusedError("close_in_the_past", "this time has passed", "close_at")
+        raise RefusedError("close_in_the_past", "close_at")
     if market.expected_settle_at is not None and market.expected_settle_at < close_at:
-        message = "a market settles after it closes"
-        raise RefusedError("settles_before_close", message, "close_at")
+        raise RefusedError("settles_before_close", "close_at")
 
 
 def do_change_close_time(
@@ -124,7 +123,7 @@ def check_refine_tick(market: Market, *, by: User | None, tick_pips: int) -> Non
     _check_halted(market)
     is_finer = tick_pips in TICKS_PIPS and tick_pips < market.tick_pips
     if not is_finer or market.tick_pips % tick_pips:
-        raise RefusedError("bad_tick", "a finer tick divides the present one", "tick")
+        raise RefusedError("bad_tick", "tick", detail="a finer tick divides the present one")
 
 
 def do_refine_tick(market: Market, *, by: User | None, tick_pips: int, reason: str) -> None:
@@ -150,7 +149,7 @@ def _check_trades(market: Market) -> None:
 
 def _check_halted(market: Market) -> None:
     if market.status != Status.HALTED:
-        raise RefusedError("not_halted", "this market is not halted", status=409)
+        raise RefusedError("not_halted")
 
 
 def _change(

@@ -13,7 +13,7 @@ def check_cancel_orders(account: Account, *, by: User | None) -> None:
     if by is not None and not (by.is_staff and by.has_perm("accounts.suspend_users")):
         raise no_right(by)
     if account.owner_id is None:
-        raise RefusedError("not_a_trading_account", "this account has no orders")
+        raise RefusedError("not_a_trading_account")
 
 
 def do_cancel_orders(account: Account, *, by: User | None, reason: str = "") -> int:

@@ -47,10 +47,10 @@ def check_resolve_market(
 ) -> None:
     _check_may_resolve(market, by)
     if market.status != Status.CLOSED:
-        raise RefusedError("not_closed", "only a closed market has a result", status=409)
+        raise RefusedError("not_closed")
     check_payout_vector(payout_pips, outcome_count=market.outcomes.count())
     if not (evidence_text.strip() or evidence_url):
-        raise RefusedError("evidence_missing", "say or link what shows it", "evidence_text")
+        raise RefusedError("evidence_missing", "evidence_text")
 
 
 def do_resolve_market(
@@ -94,14 +94,13 @@ def check_dispute_result(market: Market, *, by: User) -> Resolution:
     """Return the result that may be disputed: by who traded in the market or runs it."""
     result = _find_standing(market)
     if result.payout_pips is None:
-        raise RefusedError("market_is_voided", "a void is not disputed", status=409)
+        raise RefusedError("market_is_voided")
     if result.final_at <= timezone.now():
-        raise RefusedError("dispute_window_over", "this result is final", status=409)
+        raise RefusedError("dispute_window_over")
     if not _is_concerned(by, market):
-        message = "only those who traded in this market dispute its result"
-        raise RefusedError("not_concerned", message, status=403)
+        raise RefusedError("not_concerned")
     if result.disputes.filter(raised_by=by).exists():
-        raise RefusedError("already_disputed", "your dispute stands already", status=409)
+        raise RefusedError("already_disputed")
     return result
 
 
@@ -123,9 +122,9 @@ def check_decide_dispute(market: Market, *, by: User, raised_by: str) -> Dispute
     if dispute is None:
         raise not_found("this dispute")
     if dispute.decision:
-        raise RefusedError("already_decided", "this dispute is decided already", status=409)
+        raise RefusedError("already_decided")
     if dispute.raised_by_id == by.pk:
-        raise RefusedError("own_dispute", "nobody decides their own dispute", status=403)
+        raise RefusedError("own_dispute")
     if result.proposed_by_id == by.pk and get_policy().two_person_rule:
         raise _second_person_needed()
     return dispute
@@ -175,7 +174,7 @@ def check_approve_result(market: Market, *, by: User, reason: str = "") -> Resol
     if result.proposed_by_id == by.pk:
         return check_pay_result(market, by=by, reason=reason)
     if result.approved_at is not None:
-        raise RefusedError("already_approved", "this result is approved already", status=409)
+        raise RefusedError("already_approved")
     return result
 
 
@@ -202,11 +201,11 @@ def check_pay_result(market: Market, *, by: User, reason: str) -> Resolution:
     if get_policy().two_person_rule and result.approved_at is None:
         raise _second_person_needed()
     if result.final_at <= timezone.now():
-        raise RefusedError("dispute_window_over", "this result is final", status=409)
+        raise RefusedError("dispute_window_over")
     if result.disputes.filter(decision="").exists():
-        raise RefusedError("dispute_undecided", "decide on its disputes first", status=409)
+        raise RefusedError("dispute_undecided")
     if not reason.strip():
-        raise RefusedError("blank", "say why it is paid early", "reason", status=400)
+        raise RefusedError("blank.reason")
     return result
 
 
@@ -228,17 +227,16 @@ def check_void_market(market: Market, *, by: User, house_cover_micros: int) -> N
     """Refuse unless the operator has confirmed at least what the house would pay now."""
     _check_may_void(by)
     if house_cover_micros < 0:
-        raise RefusedError("amount_negative", "send 0 or more", "house_cover", status=400)
+        raise RefusedError("amount_negative", "house_cover")
     if market.status not in (*TRADING_STATUSES, Status.CLOSED, Status.RESOLVING):
-        raise RefusedError("not_trading", "only a market that has traded is voided", status=409)
+        raise RefusedError("not_trading", detail="only a market that has traded is voided")
     result = Resolution.objects.filter(market=market, withdrawn_at=None).first()
     if result is not None and result.payout_pips is not None:
         _check_unpaid(market)
     needed_micros = settlement.compute_house_cover_micros(market.pk)
     if needed_micros > house_cover_micros:
         amount = format_amount(needed_micros)
-        message = f"gains made here are gone: the house would pay {amount}; confirm that amount"
-        raise RefusedError("house_cover_needed", message, "house_cover", status=409)
+        raise RefusedError("house_cover_needed", "house_cover", amount=amount)
 
 
 def do_void_market(
@@ -288,7 +286,7 @@ def _lock(market: Market) -> Market:
 def _find_standing(market: Market) -> Resolution:
     result = Resolution.objects.filter(market=market, withdrawn_at=None).first()
     if result is None or market.status != Status.RESOLVING:
-        raise RefusedError("not_resolving", "no result of this market stands", status=409)
+        raise RefusedError("not_resolving")
     return result
 
 
@@ -305,13 +303,12 @@ def _withdraw(market: Market, result: Resolution, *, by: User, reason: str) -> N
 
 def _check_unpaid(market: Market) -> None:
     if Margin.objects.filter(market=market, payout_micros__isnull=False).exists():
-        raise RefusedError("already_paid", "this result is being paid already", status=409)
+        raise RefusedError("already_paid")
 
 
 def _check_may_resolve(market: Market, by: User) -> None:
     if not may_resolve(by, market):
-        message = "this needs the market's resolver or an operator with that right"
-        raise no_right(by, RefusedError("may_not_resolve", message, status=403))
+        raise no_right(by, RefusedError("may_not_resolve"))
 
 
 def _check_may_void(by: User) -> None:
@@ -326,8 +323,7 @@ def _is_concerned(user: User, market: Market) -> bool:
 
 
 def _second_person_needed() -> RefusedError:
-    message = "the two-person rule asks for another person here"
-    return RefusedError("second_person_needed", message, status=403)
+    return RefusedError("second_person_needed")
 
 
 def _show(result: Resolution) -> dict[str, object]:

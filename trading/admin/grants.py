@@ -36,9 +36,8 @@ from accounts.grant_list import (
     write_lines,
 )
 from accounts.models import User
-from accounts.refusals import describe
 from accounts.templatetags.predex import money
-from kernel.errors import ApiError
+from kernel.errors import ApiError, describe
 from kernel.ids import new_id
 from markets.models import Group
 

@@ -7,7 +7,7 @@ import msgspec
 from drf_spectacular.extensions import OpenApiSerializerExtension
 from drf_spectacular.plumbing import ResolvedComponent
 
-from trading.wire.codes import CODES
+from kernel.error_codes import list_api_codes
 
 REFERENCE = "#/components/schemas/{name}"
 ERROR = {
@@ -16,7 +16,7 @@ ERROR = {
     "properties": {
         "code": {
             "type": "string",
-            "enum": list(CODES),
+            "enum": list_api_codes(),
             "description": "Their meanings are in docs/api.md. A later version may have more.",
         },
         "message": {"type": "string"},

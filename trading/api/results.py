@@ -217,8 +217,7 @@ def _user(request: Request) -> User:
 def _read_payout(body: dict[str, Any], market: Market) -> list[int]:
     given = [name for name in ("payout", "yes", "winners") if name in body]
     if len(given) != 1:
-        message = "send exactly one of payout, yes and winners"
-        raise ApiError(400, "payout_unclear", message, "payout")
+        raise ApiError("payout_unclear", "payout")
     outcomes = list(market.outcomes.all())
     if "payout" in body:
         return list(body["payout"])
@@ -227,7 +226,7 @@ def _read_payout(body: dict[str, Any], market: Market) -> list[int]:
             [_find_index(code, outcomes) for code in body["winners"]], outcome_count=len(outcomes)
         )
     if market.kind != Market.Kind.BINARY:
-        raise ApiError(400, "market_not_binary", "only a binary market has a YES", "yes")
+        raise ApiError("market_not_binary", "yes")
     return binary_payout(body["yes"])
 
 
@@ -235,7 +234,7 @@ def _find_index(code: str, outcomes: list[Any]) -> int:
     for outcome in outcomes:
         if outcome.code == code:
             return int(outcome.index)
-    raise ApiError(400, "outcome_unknown", "the market has no such outcome", "winners")
+    raise ApiError("outcome_unknown.winners")
 
 
 def _show_resolution(slug: str, user: Any) -> dict[str, Any]:

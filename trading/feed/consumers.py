@@ -18,7 +18,7 @@ from django.urls import re_path
 from kernel.errors import ApiError, not_found
 from trading.feed.guard import get_guard
 from trading.feed.hub import get_hub
-from trading.feed.socket import CLOSING_SECONDS, OUR_FAULT, Receive, Send, Socket
+from trading.feed.socket import CLOSING_SECONDS, Receive, Send, Socket
 from web import door
 from web.connections import HttpConnection, SocketConnection
 from web.errors import error_body, find_error
@@ -90,7 +90,7 @@ def check_origin(headers: Mapping[str, str]) -> bool:
     allowed = settings.CORS_ALLOWED_ORIGINS
     if "*" in allowed or origin in allowed:
         return False
-    raise ApiError(403, "origin_not_allowed", "pages of this origin may not connect here")
+    raise ApiError("origin_not_allowed")
 
 
 def _start_request(scope: Scope, headers: Mapping[str, str]) -> door.RequestContext:
@@ -105,7 +105,7 @@ async def _refuse(
     fault = find_error(exception)
     if fault is None:
         log.error("handshake_failed", request_id=context.request_id, exc_info=exception)
-        fault = ApiError(500, "internal_error", OUR_FAULT)
+        fault = ApiError("internal_error")
     context.code = fault.code
     headers = [*fault.headers.items(), *door.finish_request(context, fault.status)]
     if "websocket.http.response" not in (scope.get("extensions") or {}):

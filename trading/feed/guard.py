@@ -51,7 +51,7 @@ class Guard:
     def enter(self, socket: Guarded) -> None:
         """Count a socket in, or raise ApiError (429, 503) where there are too many."""
         if len(self.sockets) >= SOCKETS_MAX:
-            raise ApiError(503, "unavailable", "too many connections: try again later")
+            raise ApiError("unavailable", detail="too many connections: try again later")
         network = find_network(socket.address)
         if self._addresses[network] >= _per_address_max():
             raise _too_many("address")
@@ -110,7 +110,7 @@ def _per_address_max() -> int:
 
 
 def _too_many(what: str) -> ApiError:
-    return ApiError(429, "too_many_connections", f"too many connections of this {what}")
+    return ApiError("too_many_connections", what=what)
 
 
 _guards: WeakKeyDictionary[Hub, Guard] = WeakKeyDictionary()

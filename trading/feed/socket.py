@@ -46,7 +46,6 @@ STRIKES_SECONDS: Final = 60.0
 CLOSING_SECONDS: Final = 2.0
 FRAMES_A_TURN: Final = 64
 """Frames that one socket is sent before others have their turn."""
-OUR_FAULT: Final = "this failed on our side"
 ME: Final = "me"
 ALL: Final = "all"
 
@@ -117,7 +116,9 @@ class Socket:
                 log.error("socket_fault", request_id=self.request_id, exc_info=fault)
 
     def stop(self) -> None:
-        fault = AuthError("invalid_credentials", "what you logged in with is no longer valid")
+        fault = AuthError(
+            "invalid_credentials", detail="what you logged in with is no longer valid"
+        )
         self._end(fault, CLOSE_NOT_AUTHENTICATED)
 
     def abort(self) -> None:
@@ -179,25 +180,25 @@ class Socket:
             message = await self._receive()
             if message["type"] == "websocket.disconnect":
                 return
-            await self._take(message.get("text"))
+            await self._handle_message(message.get("text"))
             await self.watcher.wait_for_room()
 
-    async def _take(self, text: str | None) -> None:
-        wait_seconds = self._pace.take()
+    async def _handle_message(self, text: str | None) -> None:
+        wait_seconds = self._pace.take_token()
         if wait_seconds > 0:
             self._strike(too_many_requests(wait_seconds), text)
             await asyncio.sleep(wait_seconds)
             return
         try:
             _check_text(text)
-            await self._carry_out(decode_request(text or ""))
+            await self._dispatch(decode_request(text or ""))
         except AuthError as exception:
             self._strike(exception, text)
         except Exception as exception:
             expected = find_error(exception)
             if expected is None:
                 log.exception("socket_message_failed", request_id=self.request_id)
-            self._refuse(expected or ApiError(500, "internal_error", OUR_FAULT), text)
+            self._refuse(expected or ApiError("internal_error"), text)
 
     def _refuse(self, fault: ApiError, text: str | None) -> None:
         is_readable = text is not None and len(text) <= MESSAGE_BYTES_MAX
@@ -212,7 +213,7 @@ class Socket:
         if self._strikes >= STRIKES_MAX:
             self._end(None, CLOSE_TOO_MANY, fault.code)
 
-    async def _carry_out(self, request: AnyRequest) -> None:
+    async def _dispatch(self, request: AnyRequest) -> None:
         if isinstance(request, Subscribe):
             await self._subscribe(request)
         elif isinstance(request, Unsubscribe):
@@ -228,13 +229,13 @@ class Socket:
     async def _authenticate(self, request: Auth) -> None:
         credential = request.key or request.token
         if credential is None or (request.key and request.token):
-            raise ApiError(400, "missing_field", "send a key or a token", "key")
+            raise ApiError("missing_field", "key", detail="send a key or a token")
         principal = await authenticate({"authorization": f"Bearer {credential}"})
         require_scope(principal, "read")
         if self.principal is None:
             self._guard.enter_account(principal.account_id)
         elif self.principal.account_id != principal.account_id:
-            raise ApiError(409, "already_authenticated", "this connection is another account's")
+            raise ApiError("already_authenticated")
         self.principal, self.login = principal, None
         self.watcher.user_id = principal.user_id
         scopes = sorted(principal.scopes)
@@ -252,15 +253,16 @@ class Socket:
         instruments = await self._find_cards(request.markets) if market_channels else []
         self._check_room(market_channels, instruments, request.markets == ALL)
         is_all = request.markets == ALL
-        wish = SubscriptionRequest(
+        asked = SubscriptionRequest(
             account_id, market_channels, instruments, is_all, request.since_seq
         )
         answer = frames.reply("subscribed", request.id, channels=channels, markets=request.markets)
         try:
-            await self._hub.follow(self.watcher, wish, answer)
+            await self._hub.follow(self.watcher, asked, answer)
         except TimeoutError:
-            message = "the feed can't be read at the moment: subscribe again"
-            raise ApiError(503, "unavailable", message) from None
+            raise ApiError(
+                "unavailable", detail="the feed can't be read at the moment: subscribe again"
+            ) from None
         self._market_ids |= {instrument.slug: instrument.id for instrument in instruments}
 
     def _unsubscribe(self, request: Unsubscribe) -> None:
@@ -279,7 +281,7 @@ class Socket:
 
     def _check_me(self) -> int:
         if self.principal is None:
-            raise AuthError("not_authenticated", "log in, or send an auth message first")
+            raise AuthError("not_authenticated", detail="log in, or send an auth message first")
         require_scope(self.principal, "read")
         return self.principal.account_id
 
@@ -290,8 +292,8 @@ class Socket:
             try:
                 instruments.append(await get_instrument(slug, self.watcher.user_id))
             except ApiError as fault:
-                field = f"markets.{index}"
-                raise ApiError(fault.status, fault.code, fault.message, field) from None
+                fault.field = f"markets.{index}"
+                raise
         return list({instrument.id: instrument for instrument in instruments}.values())
 
     def _check_room(self, channels: list[str], instruments: list[Instrument], is_all: bool) -> None:
@@ -304,18 +306,14 @@ class Socket:
         if is_all:
             new += sum(channel not in self.watcher.all_channels for channel in channels)
         if self.watcher.subscriptions + new > SUBSCRIPTIONS_MAX:
-            raise ApiError(
-                429,
-                "too_many_subscriptions",
-                f"one connection follows at most {SUBSCRIPTIONS_MAX} channels of markets",
-            )
+            raise ApiError("too_many_subscriptions", count=SUBSCRIPTIONS_MAX)
 
 
 def _check_text(text: str | None) -> None:
     if text is None:
-        raise ApiError(400, "bad_json", "send JSON in text frames")
+        raise ApiError("bad_json", detail="send JSON in text frames")
     if len(text) > MESSAGE_BYTES_MAX:
-        raise ApiError(413, "message_too_large", f"a message has at most {MESSAGE_BYTES_MAX} bytes")
+        raise ApiError("message_too_large", bytes=MESSAGE_BYTES_MAX)
 
 
 class Pace:
@@ -325,7 +323,7 @@ class Pace:
         self._tokens = float(MESSAGES_BURST)
         self._at = time.monotonic()
 
-    def take(self) -> float:
+    def take_token(self) -> float:
         """Return 0, or the seconds until a message would be taken."""
         now = time.monotonic()
         earned = (now - self._at) * MESSAGES_PER_SECOND
@@ -340,13 +338,15 @@ def _check_channels(channels: Sequence[str], markets: list[str] | str | None) ->
     """Return the channels that are of markets; ApiError where the markets don't fit them."""
     market_channels = [channel for channel in channels if channel != ME]
     if market_channels and markets is None:
-        raise ApiError(400, "missing_field", "name the markets", "markets")
+        raise ApiError("missing_field", "markets", detail="name the markets")
     if markets == ALL and any(channel not in CHANNELS_OF_ALL for channel in market_channels):
         raise ApiError(
-            400, "invalid_choice", "all markets can be followed by ticker and lifecycle", "markets"
+            "invalid_choice",
+            "markets",
+            detail="all markets can be followed by ticker and lifecycle",
         )
     if not market_channels and markets is not None:
-        raise ApiError(400, "invalid_value", "me is of no market", "markets")
+        raise ApiError("invalid_value", "markets", detail="me is of no market")
     return market_channels
 
 
@@ -354,4 +354,4 @@ def _check_since(request: Subscribe) -> None:
     if request.since_seq is None:
         return
     if not isinstance(request.markets, list) or len(request.markets) != 1:
-        raise ApiError(400, "invalid_value", "a sequence number is of one market", "since_seq")
+        raise ApiError("invalid_value", "since_seq", detail="a sequence number is of one market")

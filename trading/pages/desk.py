@@ -11,7 +11,7 @@ from markets.models import Market
 from trading.pages.live import OutcomeNow
 from trading.pages.obstacles import find_obstacle
 from trading.pages.ticket import Ticket, find_contract
-from trading.pages.words import FIELDS, Fault, explain
+from trading.pages.words import FIELDS, explain
 from trading.wire.commands import mirror_pips
 
 
@@ -78,13 +78,5 @@ def show_errors(refusal: ApiError, market: Market) -> dict[str, str]:
     """Return the refusal's words by field; raise it again if it is no fault of the form."""
     if refusal.code in ("not_found", "wrong_type"):
         raise refusal
-    fault = _explain(refusal, market)
+    fault = explain(refusal, market)
     return {fault.field: fault.text}
-
-
-def _explain(refusal: ApiError, market: Market) -> Fault:
-    if refusal.code == "sale_by_credits":
-        return Fault("amount", _("When you sell, enter the number of contracts."))
-    if refusal.code == "budget_too_small":
-        return Fault("amount", _("That is not enough for one contract at this price."))
-    return explain(refusal, market)

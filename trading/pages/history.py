@@ -85,11 +85,11 @@ def history(request: HttpRequest, slug: str) -> HttpResponse:
     market = get_market(slug, user=request.user)
     name = request.GET.get("range", "ALL")
     if name not in RANGES:
-        raise ApiError(400, "invalid_choice", "there is no such range", "range")
+        raise ApiError("invalid_choice", "range", detail="there is no such range")
     try:
         body = _bodies.get_alone((build_instrument(market), name), wait_seconds=WAIT_SECONDS)
     except TimeoutError:
-        raise ApiError(503, "unavailable", "too many charts are read now: try again") from None
+        raise ApiError("unavailable", detail="too many charts are read now: try again") from None
     answer = HttpResponse(body, content_type="application/json")
     answer["Cache-Control"] = f"private, max-age={FRESH_SECONDS}"
     return answer

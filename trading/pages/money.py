@@ -23,7 +23,7 @@ from accounts.api.principal import Principal, require_verified
 from accounts.idempotency import run_once
 from accounts.models import Account, DepositRequest, User, WithdrawalRequest
 from accounts.numbers import read_number
-from kernel.errors import ApiError, not_found
+from kernel.errors import ApiError, describe, not_found
 from kernel.ids import check_id, new_id
 from kernel.texts import validate_text
 from kernel.units import UnitError, parse_amount_micros
@@ -37,27 +37,6 @@ KINDS: Final[dict[str, tuple[Any, Callable[..., Any], Callable[..., Any]]]] = {
     "deposit": (DepositRequest, do_request_deposit, do_cancel_deposit),
 }
 """What may be asked for: its model, how it is asked, how it is taken back."""
-REFUSALS: Final = {
-    "amount_not_positive": gettext_lazy("Enter an amount above 0."),
-    "insufficient_funds": gettext_lazy("That is more than is available."),
-    "too_many_withdrawals": gettext_lazy("Wait until your earlier requests are decided."),
-    "too_many_deposits": gettext_lazy("Wait until your earlier requests are decided."),
-    "email_not_verified": gettext_lazy("Confirm your e-mail address first."),
-    "maintenance": gettext_lazy(
-        "The exchange is in maintenance: nothing can be changed right now."
-    ),
-    "too_many_requests": gettext_lazy("Too many requests. Wait a moment, then try again."),
-    "already_decided": gettext_lazy("This request is decided already."),
-    "idempotency_key_reused": gettext_lazy(
-        "This form was sent before with other values. Check your requests below, then send it "
-        "again if you still want it."
-    ),
-}
-FAULTS: Final = {
-    "not_a_number": gettext_lazy("Enter a number, like 25 or 25.50."),
-    "too_many_decimals": gettext_lazy("At most 6 decimals."),
-    "number_too_large": gettext_lazy("That number is too large."),
-}
 
 
 class LocalizedAmountField(forms.CharField):
@@ -68,8 +47,7 @@ class LocalizedAmountField(forms.CharField):
         try:
             return parse_amount_micros(read_number(text))
         except UnitError as fault:
-            words = FAULTS.get(fault.code, fault.message)
-            raise forms.ValidationError(words, code=fault.code) from None
+            raise forms.ValidationError(describe(fault), code=fault.code) from None
 
 
 class MoneyForm(forms.Form):
@@ -127,7 +105,7 @@ def cancel_request(request: HttpRequest, kind: str, request_id: str) -> HttpResp
         _check_may_ask(principal)
         do_cancel(row, by=cast("User", request.user))
     except ApiError as error:
-        messages.error(request, _explain(error))
+        messages.error(request, describe(error))
     else:
         messages.success(request, _("Request withdrawn."))
     return redirect("portfolio_money")
@@ -178,7 +156,7 @@ def _ask(request: HttpRequest, form: MoneyForm) -> bool:
         _check_may_ask(principal)
         run_once(account.pk, asked["key"], f"page_{asked['kind']}", body, effect)
     except ApiError as error:
-        form.add_error("amount" if error.field == "amount" else None, _explain(error))
+        form.add_error("amount" if error.field == "amount" else None, describe(error))
         return False
     return True
 
@@ -188,7 +166,3 @@ def _check_may_ask(principal: Principal) -> None:
     require_verified(principal)
     check_not_in_maintenance()
     admit_sync(principal, "write", "manage")
-
-
-def _explain(error: ApiError) -> str:
-    return str(REFUSALS.get(error.code, _("That did not work. Try again in a moment.")))

@@ -8,7 +8,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from accounts.api.principal import principal_of_user
-from kernel.errors import AuthError
+from kernel.errors import AuthError, describe
 from markets import context as exchange_context
 from markets.models import Market
 from trading import context as trading_context
@@ -69,9 +69,7 @@ def _find_of_user(user: Any) -> Obstacle | None:
     try:
         principal = principal_of_user(user)
     except AuthError as refusal:
-        if refusal.code == "account_suspended":
-            return Obstacle(refusal.code, _("Your account is suspended."))
-        return Obstacle(refusal.code, _("This account is closed."))
+        return Obstacle(refusal.code, describe(refusal))
     if not principal.is_verified:
         text = _("Confirm your e-mail address before you trade.")
         return Obstacle("email_not_verified", text, reverse("account_email"), _("Confirm it now"))

@@ -22,7 +22,7 @@ from django.views.decorators.http import require_POST, require_safe
 from accounts.context import json_for_script
 from accounts.models import Account, Transfer
 from accounts.queries import list_transfers
-from kernel.errors import ApiError
+from kernel.errors import ApiError, describe
 from kernel.units import format_amount, format_quantity
 from markets.models import Market
 from trading.engine.types import OrderStatus
@@ -30,6 +30,7 @@ from trading.models import OPEN_STATUSES, Margin, Order
 from trading.pages import rows
 from trading.pages.entry import get_principal, send
 from trading.pages.exports import list_settled
+from trading.pages.home import Choice
 from trading.pipeline.instruments import build_instrument
 from trading.readmodels import queries
 from trading.readmodels.holdings import Holding, list_holdings, list_margins
@@ -52,18 +53,12 @@ STATUSES: Final = {
 }
 
 
-class Tab(NamedTuple):
-    label: str
-    href: str
-    is_current: bool
-
-
 class Head(NamedTuple):
     """What stands above every list. `curve` and `live` are JSON for the page's script."""
 
     account: Account
     performance: Performance
-    tabs: list[Tab]
+    tabs: list[Choice]
     export_href: str
     curve: SafeString
     points: Sequence[Point]
@@ -139,7 +134,8 @@ def orders(request: HttpRequest) -> HttpResponse:
         "orders": rows.build_orders(page.rows),
         "status": status,
         "filters": [
-            Tab(label, f"?status={name}", name == status) for name, label in _name_filters().items()
+            Choice(label, f"?status={name}", name == status)
+            for name, label in _name_filters().items()
         ],
         "more_href": _find_more(page.next_cursor, status=status),
     }
@@ -204,7 +200,7 @@ def cancel_order(request: HttpRequest, order_id: str) -> HttpResponse:
     try:
         send(request, "cancel", order_id=order_id)
     except ApiError as error:
-        _tell_refusal(request, error)
+        messages.error(request, describe(error, "order"))
     else:
         messages.success(request, _("Order cancelled."))
     return redirect("portfolio_orders")
@@ -216,24 +212,11 @@ def cancel_orders(request: HttpRequest) -> HttpResponse:
     try:
         count = send(request, "cancel_all").count
     except ApiError as error:
-        _tell_refusal(request, error)
+        messages.error(request, describe(error, "order"))
     else:
         text = ngettext("%(count)s order cancelled.", "%(count)s orders cancelled.", count)
         messages.success(request, text % {"count": count})
     return redirect("portfolio_orders")
-
-
-def _tell_refusal(request: HttpRequest, error: ApiError) -> None:
-    texts = {
-        "order_not_open": _("This order has ended already."),
-        "not_found": _("This order was not found."),
-        "engine_away": _("The matching engine is away. Nothing was cancelled; try again."),
-        "timed_out": _("No answer came in time. Look at your orders, and try again."),
-        "maintenance": _("The exchange is in maintenance: nothing can be changed right now."),
-        "too_many_requests": _("Too many requests. Wait a moment, then try again."),
-        "email_not_verified": _("Confirm your e-mail address first."),
-    }
-    messages.error(request, texts.get(error.code, _("That did not work. Try again in a moment.")))
 
 
 # --- the head ------------------------------------------------------------------------------------
@@ -261,7 +244,7 @@ def read_head(request: HttpRequest, current: str) -> Head:
     )
 
 
-def _build_tabs(current: str) -> list[Tab]:
+def _build_tabs(current: str) -> list[Choice]:
     tabs = {
         "positions": (_("Positions"), "portfolio"),
         "orders": (_("Orders"), "portfolio_orders"),
@@ -270,7 +253,7 @@ def _build_tabs(current: str) -> list[Tab]:
         "transfers": (_("Transfers"), "portfolio_transfers"),
         "money": (_("Deposit and withdraw"), "portfolio_money"),
     }
-    return [Tab(label, reverse(url), name == current) for name, (label, url) in tabs.items()]
+    return [Choice(label, reverse(url), name == current) for name, (label, url) in tabs.items()]
 
 
 def _build_curve(performance: Performance) -> dict[str, Any]:

@@ -14,10 +14,9 @@ from django.views.decorators.http import require_POST
 
 from accounts.models import User
 from accounts.numbers import read_number
-from accounts.refusals import describe
-from kernel.errors import ApiError, RefusedError
-from kernel.units import UnitError, parse_price_pips
-from markets.lifecycle import PayoutError, binary_payout, equal_payout
+from kernel.errors import ApiError, RefusedError, describe
+from kernel.units import parse_field, parse_price_pips
+from markets.lifecycle import binary_payout, equal_payout
 from markets.models import Market
 from markets.queries import get_market
 from trading import actions
@@ -57,7 +56,7 @@ def dispute(request: HttpRequest, slug: str) -> HttpResponse:
     def act(user: User) -> str:
         text = _read(request, "text")
         if not text:
-            raise RefusedError("blank", "say what is wrong", "text")
+            raise RefusedError("blank.dispute")
         actions.do_dispute_result(market, by=user, text=text)
         return _("You have disputed this result. An operator will decide before anything is paid.")
 
@@ -68,7 +67,7 @@ def _act(request: HttpRequest, market: Market, act: Callable[[User], str]) -> Ht
     try:
         done = act(cast("User", request.user))
     except ApiError as refusal:
-        words = {refusal.field or "": _explain(refusal)}
+        words = {refusal.field or "": describe(refusal)}
         context = build_result_context(request, market, refused=words)
         return show_market(request, market, context, status=422)
     messages.success(request, done)
@@ -78,7 +77,7 @@ def _act(request: HttpRequest, market: Market, act: Callable[[User], str]) -> Ht
 def _read(request: HttpRequest, name: str, *, length_max: int = EVIDENCE_LENGTH_MAX) -> str:
     text = request.POST.get(name, "").strip()
     if len(text) > length_max:
-        raise RefusedError("too_long", f"at most {length_max} characters", name)
+        raise RefusedError("too_long", name)
     return text
 
 
@@ -88,7 +87,7 @@ def _read_url(request: HttpRequest) -> str:
         if url:
             _web_address(url)
     except ValidationError:
-        raise RefusedError("bad_url", "this is no web address", "evidence_url") from None
+        raise RefusedError("bad_url", "evidence_url") from None
     return url
 
 
@@ -97,18 +96,11 @@ def _read_payout(request: HttpRequest, market: Market) -> list[int]:
     outcomes = list(market.outcomes.all())
     share = request.POST.get("yes", "").strip()
     if share and market.kind == Market.Kind.BINARY:
-        try:
-            return binary_payout(parse_price_pips(read_number(share)))
-        except UnitError as fault:
-            raise PayoutError(fault.code, fault.message) from None
+        return binary_payout(parse_field(_parse_typed_pips, share, "payout"))
     named = set(request.POST.getlist("winners"))
     winners = [row.index for row in outcomes if row.code in named]
     return equal_payout(winners, outcome_count=len(outcomes))
 
 
-def _explain(refusal: ApiError) -> str:
-    return {
-        "blank": _("Say what is wrong with this result."),
-        "payout_negative": _("Yes pays between 0 and 1."),
-        "not_a_number": _("Yes pays between 0 and 1, like 0.5."),
-    }.get(refusal.code) or describe(refusal)
+def _parse_typed_pips(text: str) -> int:
+    return parse_price_pips(read_number(text))

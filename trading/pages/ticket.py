@@ -9,9 +9,9 @@ Each rendered ticket has a client order id. It changes with each definite answer
 the outcome is unknown, so that a double click, a form sent again or a retry places one order.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, Final, NamedTuple, TypeVar
+from typing import Any, Final, NamedTuple
 from urllib.parse import urlencode
 
 from django.utils import timezone
@@ -25,6 +25,7 @@ from kernel.units import (
     format_price,
     format_quantity,
     parse_amount_micros,
+    parse_field,
     parse_price_pips,
 )
 from markets.models import Market
@@ -44,8 +45,6 @@ MEASURES: Final = ("contracts", "credits")
 TIMES: Final = ("gtc", "gtd", "ioc", "fok")
 TEXT_LENGTH_MAX: Final = 40
 KEY_LENGTH_MAX: Final = 64
-
-T = TypeVar("T")
 
 
 class Ticket(NamedTuple):
@@ -176,21 +175,19 @@ def _build_amount(ticket: Ticket, market: Market) -> dict[str, Raw]:
     if ticket.measure == "contracts":
         return {"quantity": number_in(_read_amount(ticket, "quantity"))} if ticket.amount else {}
     if ticket.side == "sell":
-        message = "a sale is of a number of contracts"
-        raise RefusedError("sale_by_credits", message, "quantity")
+        raise RefusedError("sale_by_credits", "quantity")
     if ticket.type == "market":
         return {"budget": number_in(_read_amount(ticket, "budget"))} if ticket.amount else {}
     if not ticket.price:
         raise build_refusal(Reason.PRICE_MISSING)
     lots = compute_affordable_lots(
-        _read(parse_amount_micros, _read_amount(ticket, "budget"), "budget"),
+        parse_field(parse_amount_micros, _read_amount(ticket, "budget"), "budget"),
         _read_price(ticket),
         fees=fees_of(market),
         step_lots=market.lot_step_lots,
     )
     if not lots:
-        message = "this does not pay for one contract"
-        raise RefusedError("budget_too_small", message, "budget")
+        raise RefusedError("budget_too_small", "budget")
     return {"quantity": number_in(format_quantity(lots))}
 
 
@@ -210,8 +207,9 @@ def _read_time(text: str) -> str:
         if timezone.is_naive(moment):
             moment = timezone.make_aware(moment)
     except ValueError:
-        message = "send a time like 2026-07-01T12:00"
-        raise ApiError(400, "invalid_time", message, "expires_at") from None
+        raise ApiError(
+            "invalid_time", "expires_at", detail="send a time like 2026-07-01T12:00"
+        ) from None
     return moment.isoformat()
 
 
@@ -221,7 +219,7 @@ def mirror(price_pips: int | None) -> int | None:
 
 
 def _read_price(ticket: Ticket) -> int:
-    return _read(parse_price_pips, read_field(ticket.price, "price"), "price")
+    return parse_field(parse_price_pips, read_field(ticket.price, "price"), "price")
 
 
 def _read_amount(ticket: Ticket, field: str) -> str:
@@ -230,7 +228,7 @@ def _read_amount(ticket: Ticket, field: str) -> str:
 
 def read_field(text: str, field: str) -> str:
     """Return the plain number that was typed; ApiError if it can be two."""
-    return _read(read_number, text, field)
+    return parse_field(read_number, text, field)
 
 
 def read_price(text: str, *, is_mirrored: bool) -> str:
@@ -238,14 +236,7 @@ def read_price(text: str, *, is_mirrored: bool) -> str:
     plain = read_field(text, "price")
     if not (plain and is_mirrored):
         return plain
-    return format_price(mirror_pips(_read(parse_price_pips, plain, "price"), as_no=True))
-
-
-def _read(parse: Callable[[str], T], text: str, field: str) -> T:
-    try:
-        return parse(text)
-    except UnitError as fault:
-        raise ApiError(400, fault.code, fault.message, field) from None
+    return format_price(mirror_pips(parse_field(parse_price_pips, plain, "price"), as_no=True))
 
 
 def compute_affordable_lots(

@@ -7,8 +7,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from accounts.numbers import AMBIGUOUS
-from kernel.errors import ApiError
+from kernel.errors import ApiError, describe
 from kernel.units import (
     LOTS_PER_CONTRACT,
     format_quantity,
@@ -17,7 +16,7 @@ from kernel.units import (
     parse_quantity_lots,
 )
 from markets.models import Market
-from trading.engine.types import ORDER_LOTS_MAX, PAYOUT_PIPS
+from trading.engine.types import PAYOUT_PIPS
 from trading.pages.numbers import show_average, show_exact, show_lots, show_money
 from trading.wire.refusals import InsufficientFundsError
 from trading.wire.schema import OrderAnswer, OrderState, OrderTrade
@@ -40,7 +39,7 @@ class Contract(NamedTuple):
     is_mirrored: bool = False
 
 
-class Fault(NamedTuple):
+class FieldMessage(NamedTuple):
     """A refusal in words, and the field beside which it stands."""
 
     field: str
@@ -76,91 +75,18 @@ def name_payout(market: Market, contract: Contract) -> str:
 
 # --- refusals ---------------------------------------------------------------------------------
 
-_CLOCK_WRONG: Final = gettext_lazy(
-    "The exchange's clock is wrong, so no orders are accepted right now. Nothing was placed."
-)
-_LATER: Final = gettext_lazy("Nothing was sent. Try again in a moment.")
-_REFUSALS: Final[Mapping[str, str | Promise]] = {
-    "market_not_open": gettext_lazy("This market is not open for trading."),
-    "market_closed": gettext_lazy("Trading in this market has ended."),
-    "exchange_halted": gettext_lazy("Trading is halted on the whole exchange."),
-    "maintenance": gettext_lazy(
-        "The exchange is in maintenance: nothing can be changed right now."
-    ),
-    "engine_away": gettext_lazy("The matching engine is away. Nothing was sent; try again."),
-    "overloaded": _LATER,
-    "account_busy": _LATER,
-    "clock_wrong": _CLOCK_WRONG,
-    "too_many_requests": gettext_lazy("Too many requests. Wait a moment, then try again."),
-    "timed_out": gettext_lazy(
-        "No answer came in time. Send the same order again: it is placed once at most."
-    ),
-    "client_order_id_reused": gettext_lazy(
-        "This form was sent before with other values, and that order may be open. Check your "
-        "orders, then send this one again if you still want it."
-    ),
-    "email_not_verified": gettext_lazy("Confirm your e-mail address first."),
-    "account_suspended": gettext_lazy("Your account is suspended."),
-    "account_closed": gettext_lazy("This account is closed."),
-    "outcome_unknown": gettext_lazy("Choose one of the outcomes."),
-    "price_missing": gettext_lazy("A limit order needs a price."),
-    "price_out_of_range": gettext_lazy("The price must lie between 0 and 1."),
-    "budget_invalid": gettext_lazy(
-        "The amount to spend must be above 0, and can't be combined with “fill or kill”."
-    ),
-    "post_only_invalid": gettext_lazy("Only a limit order that may wait can be post-only."),
-    "post_only_would_cross": gettext_lazy(
-        "At this price it would fill immediately, which a post-only order must not."
-    ),
-    "expiry_invalid": gettext_lazy("Choose a time in the future."),
-    "invalid_time": gettext_lazy("Choose a day and a time."),
-    "reduce_only_no_position": gettext_lazy("You have no position that this order would reduce."),
-    "position_limit": gettext_lazy(
-        "Together with your open orders this would exceed the market's position limit."
-    ),
-    "not_a_number": gettext_lazy("Enter a number, like 0.55 or 10."),
-    "too_many_decimals": gettext_lazy("That has too many decimals."),
-    "number_too_large": gettext_lazy("That number is too large."),
-    "nothing_to_amend": gettext_lazy("The order already has this price and quantity."),
-    "order_not_open": gettext_lazy("This order has ended already."),
-    "not_found": gettext_lazy("This order was not found."),
-}
-_OF_QUANTITY: Final = frozenset({"quantity_not_positive", "missing_field"})
 
-
-def explain(error: ApiError, market: Market) -> Fault:
-    """Return a refusal as it is told beside the ticket."""
-    field = _FIELD_OF.get(error.field or "", "")
+def explain(error: ApiError, market: Market) -> FieldMessage:
+    """Return a refusal as it is told beside the ticket, with the market's own numbers."""
     if isinstance(error, InsufficientFundsError):
         missing = show_money(error.missing_micros)
-        return Fault(
-            "amount", _("You need %(missing)s more for this order.") % {"missing": missing}
-        )
-    return Fault(field, _explain_terms(error, market) or str(_REFUSALS.get(error.code, _LATER)))
-
-
-def _explain_terms(error: ApiError, market: Market) -> str:
-    """Say it with the market's own numbers, where they matter."""
-    if error.code == "price_off_tick":
-        tick = show_exact(market.tick_pips * MICROS_PER_PIP)
-        return _("The price must be a multiple of %(tick)s.") % {"tick": tick}
-    if error.code == "quantity_off_step":
-        step = show_lots(market.lot_step_lots)
-        if market.lot_step_lots == LOTS_PER_CONTRACT:
-            return _("Whole contracts only.")
-        return _("The number of contracts must be a multiple of %(step)s.") % {"step": step}
-    if error.code == "quantity_too_large":
-        most = show_lots(ORDER_LOTS_MAX)
-        return _("An order has at most %(most)s contracts.") % {"most": most}
-    if error.code == AMBIGUOUS:
-        return error.message
-    if error.code in _OF_QUANTITY:
-        return (
-            _("Enter the number of contracts.")
-            if error.field != "budget"
-            else _("Enter an amount.")
-        )
-    return ""
+        text = _("You need %(missing)s more for this order.") % {"missing": missing}
+        return FieldMessage("amount", text)
+    if error.code == "quantity_off_step" and market.lot_step_lots == LOTS_PER_CONTRACT:
+        return FieldMessage("amount", _("Whole contracts only."))
+    tick = show_exact(market.tick_pips * MICROS_PER_PIP)
+    text = describe(error, "order", tick=tick, step=show_lots(market.lot_step_lots))
+    return FieldMessage(_FIELD_OF.get(error.field or "", ""), text)
 
 
 # --- what became of an order ------------------------------------------------------------------

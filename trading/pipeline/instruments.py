@@ -14,8 +14,8 @@ from accounts.models import User
 from kernel.cache import FreshCache
 from kernel.clock import from_datetime
 from kernel.errors import ApiError, not_found
-from markets.actions import check_not_in_maintenance
-from markets.models import Market
+from markets.actions.exchange import in_maintenance
+from markets.models import Exchange, Market
 from markets.queries import SLUG_PATTERN
 from trading.models import Order
 
@@ -88,9 +88,8 @@ def remember_order(order_id: str, instrument: OrderInstrument) -> None:
 
 async def check_writable() -> None:
     """Refuse writes while the exchange is in maintenance, as of a second ago at most."""
-    refusal = await _exchange.get("maintenance")
-    if isinstance(refusal, ApiError):
-        raise ApiError(refusal.status, refusal.code, refusal.message, headers=refusal.headers)
+    if await _exchange.get("maintenance"):
+        raise in_maintenance()
 
 
 async def _get_visible(name: str | int, user_id: int | None) -> Instrument:
@@ -140,12 +139,8 @@ def _find_order(order_id: str) -> OrderInstrument | None:
     return None if row is None else OrderInstrument(*row)
 
 
-def _find_refusal(_: str) -> ApiError | bool:
-    try:
-        check_not_in_maintenance()
-    except ApiError as refusal:
-        return refusal
-    return False
+def _is_in_maintenance(_: str) -> bool:
+    return Exchange.objects.filter(maintenance=True).exists()
 
 
 _public: FreshCache[str | int, Instrument] = FreshCache(_find_public, seconds=FRESH_SECONDS)
@@ -154,4 +149,4 @@ _private: FreshCache[tuple[str | int, int], Instrument] = FreshCache(
 )
 _cards: FreshCache[int, Instrument] = FreshCache(_find_any, seconds=FRESH_SECONDS)
 _orders: FreshCache[str, OrderInstrument] = FreshCache(_find_order, seconds=ORDER_SECONDS)
-_exchange: FreshCache[str, ApiError | bool] = FreshCache(_find_refusal, seconds=FRESH_SECONDS)
+_exchange: FreshCache[str, ApiError | bool] = FreshCache(_is_in_maintenance, seconds=FRESH_SECONDS)

@@ -97,7 +97,7 @@ def _read_cursor(cursor: str | None) -> tuple[int, int]:
         return (0, -1)
     values: Any = decode_cursor(cursor, _ORDER)
     if not all(type(value) is int for value in values):
-        raise ApiError(400, "bad_cursor", "this cursor is not one of ours for this list", "cursor")
+        raise ApiError("bad_cursor")
     return values[0], values[1]
 
 

@@ -60,7 +60,7 @@ def build_place(
     quantity_lots = read_units(parse_quantity_lots, order.quantity, "quantity")
     options = read_options(order, is_market=is_market)
     if quantity_lots is None and options.budget_micros is None:
-        raise ApiError(400, "missing_field", "this field is needed", "quantity")
+        raise ApiError("missing_field", "quantity")
     return Place(
         order_id,
         principal.account_id,
@@ -109,7 +109,7 @@ def find_outcome(code: str | None, instrument: Instrument) -> tuple[int, bool]:
     if code is None:
         if instrument.binary:
             return 0, False
-        raise ApiError(400, "missing_field", "this field is needed", "outcome")
+        raise ApiError("missing_field", "outcome")
     if code not in instrument.codes:
         raise build_refusal(Reason.OUTCOME_UNKNOWN)
     index = instrument.codes.index(code)
@@ -152,6 +152,4 @@ def _find_tif(order: PlaceOrder) -> Tif:
 
 def _check_currency(currency: str | None, instrument: Instrument) -> None:
     if currency is not None and currency != instrument.currency:
-        raise RefusedError(
-            "wrong_currency", f"this market trades in {instrument.currency}", "currency"
-        )
+        raise RefusedError("wrong_currency", currency=instrument.currency)

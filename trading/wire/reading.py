@@ -14,7 +14,7 @@ from rest_framework.serializers import ValidationError
 from kernel.clock import from_datetime
 from kernel.errors import ApiError, not_found
 from kernel.ids import check_id
-from kernel.units import UnitError
+from kernel.units import parse_field
 from trading.wire.fields import ABSENT, CLIENT_ORDER_ID_PATTERN
 from web.fields import TimeField
 
@@ -24,16 +24,13 @@ IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,64}", re.ASCII)
 # Without its ends: fullmatch is used, because Python's "$" lets a line break pass.
 _CLIENT_ORDER_ID = re.compile(CLIENT_ORDER_ID_PATTERN.strip("^$"), re.ASCII)
 _FAULTS = (
-    (re.compile(r"Object missing required field `(?P<field>.*)`"), "missing_field",
-     "this field is needed"),
-    (re.compile(r"Object contains unknown field `(?P<field>.*)`"), "unknown_field",
-     "this field is unknown"),
-    (re.compile(r"Invalid enum value (?P<value>.*)"), "invalid_choice",
-     "this is not a choice here"),
-    (re.compile(r"Expected `(str|array)` of length >= .*"), "too_short", "this is too short"),
-    (re.compile(r"Expected `(str|array)` of length <= .*"), "too_long", "this is too long"),
-    (re.compile(r"Expected .*"), "wrong_type", "this is of a wrong type"),
-)  # fmt: skip
+    (re.compile(r"Object missing required field `(?P<field>.*)`"), "missing_field"),
+    (re.compile(r"Object contains unknown field `(?P<field>.*)`"), "unknown_field"),
+    (re.compile(r"Invalid enum value (?P<value>.*)"), "invalid_choice"),
+    (re.compile(r"Expected `(str|array)` of length >= .*"), "too_short"),
+    (re.compile(r"Expected `(str|array)` of length <= .*"), "too_long"),
+    (re.compile(r"Expected .*"), "wrong_type"),
+)
 _LIMIT = re.compile(r"[0-9]{1,9}", re.ASCII)
 _TIMES = TimeField()
 _PATH = re.compile(r"(?P<fault>.*?)(?: - at `\$\.?(?P<path>.*)`)?", re.DOTALL)
@@ -51,17 +48,12 @@ def decode(decoder: "msgspec.json.Decoder[Struct]", body: bytes | msgspec.Raw) -
         raise _explain(str(fault)) from None
     # ValueError: bad UTF-8; RecursionError: nested too deeply.
     except (msgspec.DecodeError, ValueError, RecursionError):
-        raise ApiError(400, "bad_json", "the body is no valid JSON") from None
+        raise ApiError("bad_json") from None
 
 
 def read_units(parse: Callable[[msgspec.Raw], int], raw: msgspec.Raw, field: str) -> int | None:
     """Return a number in its unit, None where it is absent or null."""
-    if bytes(raw) == ABSENT:
-        return None
-    try:
-        return parse(raw)
-    except UnitError as fault:
-        raise ApiError(400, fault.code, fault.message, field) from None
+    return None if bytes(raw) == ABSENT else parse_field(parse, raw, field)
 
 
 def read_time_us(text: str | None, field: str) -> int | None:
@@ -71,19 +63,13 @@ def read_time_us(text: str | None, field: str) -> int | None:
     try:
         return from_datetime(_TIMES.to_internal_value(text))
     except ValidationError:
-        message = "send a time like 2026-07-01T12:00:00Z"
-        raise ApiError(400, "invalid_time", message, field) from None
+        raise ApiError("invalid_time", field) from None
 
 
 def read_client_order_id(text: str | None) -> str | None:
     if text is None or _CLIENT_ORDER_ID.fullmatch(text):
         return text
-    raise ApiError(
-        400,
-        "bad_client_order_id",
-        "a client order id has 1 to 64 printable ASCII characters",
-        "client_order_id",
-    )
+    raise ApiError("bad_client_order_id")
 
 
 def read_order_id(text: str) -> str:
@@ -98,9 +84,7 @@ def read_idempotency_key(key: str | None) -> str | None:
     """Return the header's key, or raise ApiError."""
     if key is None or IDEMPOTENCY_KEY.fullmatch(key):
         return key
-    raise ApiError(
-        400, "bad_idempotency_key", "an Idempotency-Key has 1 to 64 ASCII characters, no spaces"
-    )
+    raise ApiError("bad_idempotency_key")
 
 
 def read_query(query: str, known: tuple[str, ...]) -> dict[str, str]:
@@ -110,9 +94,9 @@ def read_query(query: str, known: tuple[str, ...]) -> dict[str, str]:
         return values
     for name, value in parse_qsl(query, keep_blank_values=True):
         if name not in known:
-            raise ApiError(400, "unknown_field", "this field is unknown", name[:FIELD_LENGTH_MAX])
+            raise ApiError("unknown_field", name[:FIELD_LENGTH_MAX])
         if name in values:
-            raise ApiError(400, "repeated_field", "send this once", name)
+            raise ApiError("repeated_field", name)
         values[name] = value
     return values
 
@@ -122,30 +106,30 @@ def read_limit(text: str | None, *, default: int, most: int) -> int:
     if text is None:
         return default
     if not _LIMIT.fullmatch(text):
-        raise ApiError(400, "wrong_type", "send a whole number", "limit")
+        raise ApiError("wrong_type", "limit", detail="send a whole number")
     if not 1 <= int(text) <= most:
         code = "too_large" if int(text) else "too_small"
-        raise ApiError(400, code, f"send 1 to {most}", "limit")
+        raise ApiError(code, "limit", detail=f"send 1 to {most}")
     return int(text)
 
 
 def check_content_type(content_type: str) -> None:
     """Refuse bodies that don't say that they are JSON."""
     if content_type.partition(";")[0].strip().lower() != "application/json":
-        raise ApiError(415, "wrong_content_type", "send JSON with Content-Type: application/json")
+        raise ApiError("wrong_content_type")
 
 
 def unexpected_body() -> ApiError:
-    return ApiError(400, "unexpected_body", "this takes no body")
+    return ApiError("unexpected_body")
 
 
 def _explain(message: str) -> ApiError:
     fault, path = _PATH.fullmatch(message).group("fault", "path")  # type: ignore[union-attr]
     path = _INDEX.sub(r".\1", path or "").lstrip(".")
-    for pattern, code, words in _FAULTS:
+    for pattern, code in _FAULTS:
         match = pattern.fullmatch(fault)
         if match is not None:
             named = match.groupdict().get("field")
             field = ".".join(part for part in (path, named) if part)
-            return ApiError(400, code, words, field[:FIELD_LENGTH_MAX] or None)
-    return ApiError(400, "invalid_value", "this value can't be used", path or None)
+            return ApiError(code, field[:FIELD_LENGTH_MAX] or None)
+    return ApiError("invalid_value", path or None)
