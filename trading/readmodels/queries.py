@@ -86,6 +86,7 @@ def pair_with_orders(sides: Sequence[tuple[Trade, bool]]) -> list[AccountFill]:
     return [
         AccountFill(trade, orders[order_id], is_taker)
         for (trade, is_taker), order_id in zip(sides, ids, strict=True)
+        if order_id is not None  # the house's, between the legs of a match
     ]
 
 
