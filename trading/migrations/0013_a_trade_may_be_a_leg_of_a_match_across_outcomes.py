@@ -4,7 +4,6 @@ import uuid
 
 from django.db import migrations, models
 
-
 NOBODY = uuid.UUID(int=0)
 """In place of the house's order where there has to be one."""
 
