@@ -36,11 +36,6 @@ def bob():
 
 
 @pytest.fixture
-def operator():
-    return world.make_user("oscar", staff=True)
-
-
-@pytest.fixture
 def carol():
     return world.make_account()
 
