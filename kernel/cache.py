@@ -8,16 +8,22 @@ new row is seen at once. Async code and threads share it.
 import asyncio
 import threading
 import time
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Mapping
 from typing import Generic, TypeVar
+from weakref import WeakKeyDictionary
 
+import structlog
 from channels.db import database_sync_to_async
 from django.db import connection
+
+log = structlog.get_logger(__name__)
 
 Key = TypeVar("Key", bound=Hashable)
 Value = TypeVar("Value")
 
 ENTRIES_MAX = 100_000
+GATHER_SECONDS = 0.1
+"""How long a value that is still fresh waits for others that fall due."""
 _caches: "list[FreshCache]" = []
 
 
@@ -89,7 +95,7 @@ class FreshCache(Generic[Key, Value]):
         if entry is None or now >= entry[0]:
             return await asyncio.shield(self._start_read(key))
         if now >= entry[0] - self._seconds / 2:
-            self._start_read(key)
+            self._renew(key)
         return entry[1]
 
     def put(self, key: Key, value: Value, *, since: float | None = None) -> None:
@@ -98,8 +104,14 @@ class FreshCache(Generic[Key, Value]):
             self._entries.clear()
         self._entries[key] = ((time.monotonic() if since is None else since) + self._seconds, value)
 
+    def drop(self, key: Key) -> None:
+        self._entries.pop(key, None)
+
     def forget(self) -> None:
         self._entries.clear()
+
+    def _renew(self, key: Key) -> None:
+        self._start_read(key)
 
     def _start_read(self, key: Key) -> "asyncio.Future[Value | None]":
         pending = self._pending.get(key)
@@ -112,17 +124,67 @@ class FreshCache(Generic[Key, Value]):
     def _read(self, key: Key) -> Value | None:
         since = time.monotonic()
         value = self._look_up(key)
+        self._keep(key, value, since)
+        return value
+
+    def _keep(self, key: Key, value: Value | None, since: float) -> None:
         if value is None:
-            self._entries.pop(key, None)
+            self.drop(key)
         else:
             self.put(key, value, since=since)
-        return value
 
     def _end(self, key: Key, done: "asyncio.Future[Value | None]") -> None:
         if self._pending.get(key) is done:
             del self._pending[key]
         if not done.cancelled():
             done.exception()  # every waiter has it; none left is no fault
+
+
+class BatchCache(FreshCache[Key, Value]):
+    """Renews all that falls due within GATHER_SECONDS in one look-up, for many busy keys."""
+
+    def __init__(
+        self,
+        look_up: Callable[[Key], Value | None],
+        look_up_many: Callable[[list[Key]], Mapping[Key, Value | None]],
+        *,
+        seconds: float,
+        entries_max: int = ENTRIES_MAX,
+    ) -> None:
+        super().__init__(look_up, seconds=seconds, entries_max=entries_max)
+        self._look_up_many = look_up_many
+        self._due: WeakKeyDictionary[asyncio.AbstractEventLoop, set[Key]] = WeakKeyDictionary()
+
+    def renew(self, keys: list[Key]) -> None:
+        since = time.monotonic()
+        for key, value in self._look_up_many(keys).items():
+            self._keep(key, value, since)
+
+    def _renew(self, key: Key) -> None:
+        loop = asyncio.get_running_loop()
+        due = self._due.setdefault(loop, set())
+        if not due:
+            loop.call_later(GATHER_SECONDS, self._start_renewal, loop, due)
+        due.add(key)
+
+    def _start_renewal(self, loop: asyncio.AbstractEventLoop, due: set[Key]) -> None:
+        taken = list(due)  # they stay due, so that nobody asks for them a second time meanwhile
+        renew = database_sync_to_async(self.renew, thread_sensitive=False)
+        renewal = asyncio.ensure_future(renew(taken))
+        renewal.add_done_callback(lambda done: self._end_renewal(loop, due, taken, done))
+
+    def _end_renewal(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        due: set[Key],
+        taken: list[Key],
+        done: "asyncio.Future[None]",
+    ) -> None:
+        due.difference_update(taken)
+        if due:
+            loop.call_later(GATHER_SECONDS, self._start_renewal, loop, due)
+        if not done.cancelled() and (fault := done.exception()):
+            log.warning("cache_not_renewed", fault=str(fault))
 
 
 class SharedRead(Generic[Key, Value]):

@@ -1,5 +1,3 @@
 """The project: settings, URLs, the ASGI application and Celery. Its apps never import it."""
 
 from predex.celery import app as celery_app
-
-__all__ = ["celery_app"]

@@ -72,13 +72,11 @@ def touches_database(item: pytest.Item) -> bool:
 @pytest.fixture(autouse=True)
 def forget_caches() -> None:
     """Nothing that a process or thread keeps (principals, policy, language) outlives a test."""
-    from accounts.api import principal
     from kernel import cache
     from web import limits
 
     translation.deactivate()
     limits.reset()
-    principal.forget_all()
     cache.forget_all()
 
 

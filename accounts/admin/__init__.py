@@ -3,16 +3,3 @@
 from accounts.admin import audit, credentials, invites, policy, requests, rights, users
 from accounts.admin.money import AccountAdmin
 from accounts.admin.users import SuspendAction, UserAdmin
-
-__all__ = [
-    "AccountAdmin",
-    "SuspendAction",
-    "UserAdmin",
-    "audit",  # these are imported for what importing them registers
-    "credentials",
-    "invites",
-    "policy",
-    "requests",
-    "rights",
-    "users",
-]

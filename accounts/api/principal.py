@@ -5,17 +5,14 @@ so a revoked key, a log-out, a new password or a suspension stops everywhere wit
 hit costs one dict lookup. `headers` are always a mapping with lower-case names.
 """
 
-import asyncio
 import hmac
 import time
 from collections.abc import Iterable, Mapping
-from typing import Any, cast
-from weakref import WeakKeyDictionary
+from math import inf
+from typing import Any, TypeGuard, cast
 
 import msgspec
-import structlog
 from allauth.account.models import EmailAddress
-from channels.db import database_sync_to_async
 from django.conf import settings
 from django.db.models import Exists, OuterRef
 from django.utils import timezone
@@ -26,20 +23,18 @@ from accounts.policy import get_policy
 from accounts.second_factor import may_operate
 from accounts.standing import account_closed, check_may_act
 from accounts.tokens import compute_password_stamp, read_token
+from kernel.cache import BatchCache, FreshCache
 from kernel.errors import AuthError
 from web.limits import Rate
 
 CACHE_SECONDS = 0.9  # of the second that a stop may take
 CACHE_ENTRIES_MAX = 50_000
-GATHER_SECONDS = 0.1  # how long one that is still fresh waits for others that fall due
 LAST_USED_SECONDS = 60  # how exact `ApiKey.last_used_at` is
 # Keys, passwords and withdrawals are managed by somebody who logged in, never by a key.
 LOGIN_SCOPES = frozenset({"read", "trade", "manage"})
 OPERATE = "operate"  # an operator's acts, see `accounts.second_factor`
 
 Headers = Mapping[str, str]
-
-log = structlog.get_logger(__name__)
 
 
 class Principal(msgspec.Struct, frozen=True):
@@ -53,11 +48,7 @@ class Principal(msgspec.Struct, frozen=True):
     is_verified: bool  # may trade and withdraw: the e-mail address is known to be theirs
     read_rate: Rate
     write_rate: Rate
-
-
-_cache: dict[str, tuple[float, Principal]] = {}
-_lookups: dict[str, "asyncio.Future[Principal]"] = {}
-_due: "WeakKeyDictionary[asyncio.AbstractEventLoop, set[str]]" = WeakKeyDictionary()
+    expires_at: float = inf  # seconds of Unix time
 
 
 def find_credential(headers: Headers) -> str | None:
@@ -76,91 +67,33 @@ def find_credential(headers: Headers) -> str | None:
     return credential.strip()
 
 
-def find_cached(headers: Headers) -> Principal | None:
-    """Return the principal if it is known without input and output."""
-    credential = find_credential(headers)
-    return _find_fresh(credential) if credential else None
-
-
 def authenticate_headers(headers: Headers) -> Principal:
     """Return the principal or raise AuthError; may read the database."""
     credential = _require_credential(headers)
-    return _find_fresh(credential) or _look_up(credential)
+    principal = _cache.get_sync(credential)
+    return principal if _is_current(principal) else _look_up(credential)
 
 
 async def authenticate(headers: Headers) -> Principal:
-    """The same from async code: a miss is looked up once, whoever else waits for it.
-
-    From half its age on a principal is looked up again in the background, so that a busy caller
-    never waits for it.
-    """
+    """The same from async code."""
     credential = _require_credential(headers)
-    principal = _find_fresh(credential)
-    if principal is None:
-        return await asyncio.shield(_start_lookup(credential))
-    if time.monotonic() > _cache[credential][0] - CACHE_SECONDS / 2:
-        _renew_soon(credential)
-    return principal
+    principal = await _cache.get(credential)
+    if not _is_current(principal):
+        _cache.drop(credential)
+        principal = await _cache.get(credential)
+    return cast("Principal", principal)
 
 
-def _renew_soon(credential: str) -> None:
-    """Look up again, together with all others that fall due within GATHER_SECONDS."""
-    loop = asyncio.get_running_loop()
-    due = _due.get(loop)
-    if due is None:
-        due = _due[loop] = set()
-    if not due:
-        loop.call_later(GATHER_SECONDS, _start_renewal, loop, due)
-    due.add(credential)
-
-
-def _start_renewal(loop: asyncio.AbstractEventLoop, due: set[str]) -> None:
-    taken = list(due)  # they stay due, so that nobody asks for them a second time meanwhile
-    renew = database_sync_to_async(_look_up_again, thread_sensitive=False)
-    renewal = asyncio.ensure_future(renew(taken))
-    renewal.add_done_callback(lambda done: _end_renewal(loop, due, taken, done))
-
-
-def _end_renewal(
-    loop: asyncio.AbstractEventLoop, due: set[str], taken: list[str], done: "asyncio.Future[None]"
-) -> None:
-    due.difference_update(taken)
-    if due:
-        loop.call_later(GATHER_SECONDS, _start_renewal, loop, due)
-    if not done.cancelled() and (fault := done.exception()):
-        log.warning("principals_not_renewed", fault=str(fault))
-
-
-def _start_lookup(credential: str) -> "asyncio.Future[Principal]":
-    lookup = _lookups.get(credential)
-    if lookup is None or lookup.get_loop() is not asyncio.get_running_loop():
-        look_up = database_sync_to_async(_look_up, thread_sensitive=False)
-        lookup = asyncio.ensure_future(look_up(credential))
-        _lookups[credential] = lookup
-        lookup.add_done_callback(lambda done: _end_lookup(credential, done))
-    return lookup
-
-
-def _name_of(user_id: int, *, operates: bool) -> str:
-    return f"user {user_id} {operates}"  # no credential has a space in it
+def _is_current(principal: Principal | None) -> TypeGuard[Principal]:
+    """Whether its credential has not expired since it was read."""
+    return principal is not None and time.time() < principal.expires_at
 
 
 def principal_of_user(user: User) -> Principal:
     """Return the principal of a browser's session; AuthError for a stopped user."""
     check_may_act(user)
     operates = user.is_staff and user.may_operate
-    name = _name_of(user.pk, operates=operates)
-    principal = _find_fresh(name)
-    if principal is not None:
-        return principal
-    started = time.monotonic()
-    account = Account.objects.filter(owner=user, number=1).first()
-    if account is None or account.closed_at:
-        raise account_closed()
-    verified = not settings.EMAIL_VERIFICATION_REQUIRED or _verified_emails(user.pk).exists()
-    scopes = LOGIN_SCOPES | {OPERATE} if operates else LOGIN_SCOPES
-    principal = _build(account, scopes, "session", str(user.pk), is_verified=verified)
-    return _keep(name, principal, started)
+    return cast("Principal", _sessions.get_sync((user.pk, operates)))
 
 
 def require_scope(principal: Principal, scope: str, *others: str) -> None:
@@ -200,12 +133,7 @@ def find_stopped(principals: Iterable[Principal]) -> set[Principal]:
 def forget_user(user_id: int) -> None:
     """Let a user's next page see at once what they have just changed about themselves."""
     for operates in (True, False):
-        _cache.pop(_name_of(user_id, operates=operates), None)
-
-
-def forget_all() -> None:
-    """Drop this process's cache: for tests, and where a stop must show at once."""
-    _cache.clear()
+        _sessions.drop((user_id, operates))
 
 
 def _require_credential(headers: Headers) -> str:
@@ -216,26 +144,7 @@ def _require_credential(headers: Headers) -> str:
 
 
 def no_credential() -> AuthError:
-    return AuthError("not_authenticated")
-
-
-def _find_fresh(credential: str) -> Principal | None:
-    entry = _cache.get(credential)
-    return entry[1] if entry is not None and time.monotonic() < entry[0] else None
-
-
-def _keep(credential: str, principal: Principal, started: float, seconds: float = 1.0) -> Principal:
-    if len(_cache) >= CACHE_ENTRIES_MAX:
-        _cache.clear()
-    _cache[credential] = (started + min(CACHE_SECONDS, seconds), principal)
-    return principal
-
-
-def _end_lookup(credential: str, done: "asyncio.Future[Principal]") -> None:
-    if _lookups.get(credential) is done:
-        del _lookups[credential]
-    if not done.cancelled():
-        done.exception()  # every waiter has it; none left is no fault
+    return AuthError("not_authenticated", detail="send an API key or a token")
 
 
 def _look_up(credential: str) -> Principal:
@@ -243,27 +152,26 @@ def _look_up(credential: str) -> Principal:
     return _look_up_key(credential, prefix) if prefix else _look_up_token(credential)
 
 
-def _look_up_again(credentials: list[str]) -> None:
-    """Renew what is known of credentials: all keys in one query.
+def _look_up_many(credentials: list[str]) -> dict[str, Principal | None]:
+    """Return what is known of credentials, all keys read in one query.
 
-    One that does not stand any more is forgotten; whoever sends it next is told why.
+    One that does not stand any more is None; whoever sends it next is told why.
     """
-    started = time.monotonic()
     prefixes = {credential: find_prefix(credential) for credential in credentials}
     keys = {key.prefix: key for key in _select_keys().filter(prefix__in=set(prefixes.values()))}
+    found: dict[str, Principal | None] = {}
     for credential, prefix in prefixes.items():
         try:
-            if prefix:
-                _accept_key(credential, keys.get(prefix), started)
-            else:
-                _look_up_token(credential)
+            found[credential] = (
+                _accept_key(credential, keys.get(prefix)) if prefix else _look_up_token(credential)
+            )
         except AuthError:
-            _cache.pop(credential, None)
+            found[credential] = None
+    return found
 
 
 def _look_up_key(credential: str, prefix: str) -> Principal:
-    started = time.monotonic()
-    return _accept_key(credential, _select_keys().filter(prefix=prefix).first(), started)
+    return _accept_key(credential, _select_keys().filter(prefix=prefix).first())
 
 
 def _select_keys() -> Any:
@@ -271,13 +179,13 @@ def _select_keys() -> Any:
     return ApiKey.objects.select_related("account__owner").annotate(verified=verified)
 
 
-def _accept_key(credential: str, key: Any, started: float) -> Principal:
+def _accept_key(credential: str, key: Any) -> Principal:
     if key is None or not hmac.compare_digest(key.digest, compute_digest(credential)):
         raise AuthError("invalid_credentials", detail="this key is not valid")
     if key.revoked_at is not None:
         raise AuthError("invalid_credentials", detail="this key was revoked")
-    seconds = (key.expires_at - timezone.now()).total_seconds() if key.expires_at else 1.0
-    if seconds <= 0:
+    expires_at = key.expires_at.timestamp() if key.expires_at else inf
+    if expires_at <= time.time():
         raise AuthError("invalid_credentials", detail="this key has expired")
     _check_account(key.account)
     scopes = frozenset(key.scopes)
@@ -290,13 +198,13 @@ def _accept_key(credential: str, key: Any, started: float) -> Principal:
     # A key outlives a role and a second factor; the right to operate does not.
     if not may_operate(key.account.owner, used_second_factor=True):
         scopes -= {OPERATE}
-    principal = _build(key.account, scopes, "key", str(key.pk), is_verified=_verified(key))
-    return _keep(credential, principal, started, seconds)
+    return _build(
+        key.account, scopes, "key", str(key.pk), is_verified=_verified(key), expires_at=expires_at
+    )
 
 
 def _look_up_token(credential: str) -> Principal:
     token = read_token(credential, use="access")
-    started = time.monotonic()
     login = (
         LoginSession.objects.select_related("user")
         .annotate(verified=Exists(_verified_emails(OuterRef("user"))))
@@ -308,8 +216,18 @@ def _look_up_token(credential: str) -> Principal:
     account = _check_account(account)
     operates = may_operate(login.user, used_second_factor=login.used_second_factor)
     scopes = LOGIN_SCOPES | {OPERATE} if operates else LOGIN_SCOPES
-    principal = _build(account, scopes, "jwt", str(login.pk), is_verified=_verified(login))
-    return _keep(credential, principal, started, token.expires_at - time.time())
+    verified, ends = _verified(login), token.expires_at
+    return _build(account, scopes, "jwt", str(login.pk), is_verified=verified, expires_at=ends)
+
+
+def _look_up_session(user: tuple[int, bool]) -> Principal:
+    user_id, operates = user
+    account = Account.objects.filter(owner=user_id, number=1).first()
+    if account is None or account.closed_at:
+        raise account_closed()
+    verified = not settings.EMAIL_VERIFICATION_REQUIRED or _verified_emails(user_id).exists()
+    scopes = LOGIN_SCOPES | {OPERATE} if operates else LOGIN_SCOPES
+    return _build(account, scopes, "session", str(user_id), is_verified=verified)
 
 
 def check_login(login: Any) -> Any:
@@ -346,6 +264,7 @@ def _build(
     credential_id: str,
     *,
     is_verified: bool,
+    expires_at: float = inf,
 ) -> Principal:
     limits = get_policy().rate_limits
     rates = limits.get(account.kind, limits["user"])
@@ -361,6 +280,7 @@ def _build(
         is_verified=is_verified,
         read_rate=Rate(*rates["read"]),
         write_rate=Rate(*rates["write"]),
+        expires_at=expires_at,
     )
 
 
@@ -374,3 +294,12 @@ def _note_use(key: ApiKey) -> None:
     now = timezone.now()
     if key.last_used_at is None or (now - key.last_used_at).total_seconds() > LAST_USED_SECONDS:
         ApiKey.objects.filter(pk=key.pk).update(last_used_at=now)
+
+
+_cache: BatchCache[str, Principal] = BatchCache(
+    _look_up, _look_up_many, seconds=CACHE_SECONDS, entries_max=CACHE_ENTRIES_MAX
+)
+# A cache of its own: whatever text a request carries as its key, it never names a session.
+_sessions: FreshCache[tuple[int, bool], Principal] = FreshCache(
+    _look_up_session, seconds=CACHE_SECONDS, entries_max=CACHE_ENTRIES_MAX
+)

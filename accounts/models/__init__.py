@@ -6,22 +6,3 @@ from accounts.models.credentials import ApiKey, LoginSession, SetupKey
 from accounts.models.policy import FeeType, InviteCode, Policy
 from accounts.models.records import AuditEvent, IdempotentRequest
 from accounts.models.user import RetiredHandle, User
-
-__all__ = [
-    "Account",
-    "ApiKey",
-    "AppendOnly",
-    "AppendOnlyError",
-    "AuditEvent",
-    "DepositRequest",
-    "FeeType",
-    "IdempotentRequest",
-    "InviteCode",
-    "LoginSession",
-    "Policy",
-    "RetiredHandle",
-    "SetupKey",
-    "Transfer",
-    "User",
-    "WithdrawalRequest",
-]

@@ -18,7 +18,7 @@ from unfold.widgets import UnfoldAdminFileFieldWidget, UnfoldAdminRadioSelectWid
 
 from accounts.admin_base import ModelAdmin, get_operator
 from kernel.errors import RefusedError, describe
-from markets.actions import ImportedMarket, do_import_markets
+from markets.actions.importing import ImportedMarket, do_import_markets
 from markets.csv_import import (
     BYTES_MAX,
     COLUMNS,

@@ -15,6 +15,7 @@ from django.utils import timezone
 from accounts.actions import do_edit_policy, do_suspend_user
 from accounts.api import principal
 from accounts.models import AuditEvent, InviteCode, LoginSession, Policy, Transfer, User
+from kernel import cache
 from tests.accounts.api import Api, assert_error
 from tests.accounts.conftest import PASSWORD, main_account
 
@@ -30,7 +31,7 @@ def edit_policy(**changes):
 
 def stop_shows():
     """What a process knew of a credential is older than its second."""
-    principal.forget_all()
+    cache.forget_all()
 
 
 def test_sign_up_gives_an_account_with_the_grant_and_asks_to_verify_the_address(
@@ -222,7 +223,7 @@ def test_tokens_are_not_exchangeable_and_not_forgeable(api, alice, log_in, setti
 
 def test_a_token_survives_a_restart(alice, log_in):
     program = log_in(alice)
-    principal.forget_all()
+    cache.forget_all()
     assert program.get("me").status_code == 200
 
 

@@ -155,8 +155,14 @@ def test_a_known_principal_costs_no_query(alice, with_key, django_assert_num_que
     known = principal.authenticate_headers(headers)
     with django_assert_num_queries(0):
         assert principal.authenticate_headers(headers) is known
-        assert principal.find_cached(headers) is known
-    assert principal.find_cached({}) is None
+
+
+def test_no_key_names_the_session_of_a_browser(alice):
+    principal.principal_of_user(alice)
+    for text in (f"user {alice.pk} False", f"({alice.pk}, False)", str(alice.pk)):
+        for headers in ({"x-api-key": text}, {"authorization": f"Bearer {text}"}):
+            with pytest.raises(principal.AuthError):
+                principal.authenticate_headers(headers)
 
 
 def test_open_sockets_learn_which_credentials_no_longer_stand(
@@ -198,7 +204,7 @@ async def test_async_lookups_of_one_credential_are_one_query(close_connections, 
         lookups.append(credential)
         return look_up(credential)
 
-    monkeypatch.setattr(principal, "_look_up", count)
+    monkeypatch.setattr(principal._cache, "_look_up", count)
     found = await asyncio.gather(
         *(principal.authenticate({"x-api-key": secret}) for _ in range(20))
     )
@@ -218,7 +224,7 @@ def test_keys_that_fall_due_together_are_one_query(alice, django_assert_num_quer
     known = [principal.authenticate_headers({"x-api-key": secret}) for secret in secrets]
     do_revoke_api_key(pairs[1][0], by=None)
     with django_assert_num_queries(1):
-        principal._look_up_again(secrets)
-    found = [principal.find_cached({"x-api-key": secret}) for secret in secrets]
+        principal._cache.renew(secrets)
+    found = [principal._cache.find_fresh(secret) for secret in secrets]
     assert found == [known[0], None, known[2]]
     assert found[0] is not known[0]

@@ -285,8 +285,7 @@ def test_who_is_stopped_in_another_process_can_change_nothing_here(
     alice, operator, log_in, stop, code, monkeypatch
 ):
     """This process has found their credential right a moment ago."""
-    kept = principal._cache
-    monkeypatch.setattr(principal, "_find_fresh", lambda text: kept.get(text, (0, None))[1])
+    monkeypatch.setattr(principal._cache, "_seconds", 60)
     monkeypatch.setattr(registry, "_cancel_orders", None)  # there is no engine here
     person = log_in(alice)
     asked = person.post("deposits", {"amount": "1"}).json()

@@ -6,8 +6,8 @@ from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
 from django.test import Client
 
 from accounts.actions import do_create_api_key, do_request_withdrawal
-from accounts.api import principal
 from accounts.models import Transfer
+from kernel import cache
 from tests.accounts.api import Api, assert_error
 from tests.accounts.conftest import PASSWORD, main_account
 
@@ -75,7 +75,7 @@ def test_a_key_operates_only_with_the_scope_that_such_a_log_in_gives(
     assert statuses == [200, 200, 201, 200, 200, 200]
     assert_error(operating.post("keys", KEY), 403, "missing_scope")
     Authenticator.objects.filter(user=operator).delete()
-    principal.forget_all()
+    cache.forget_all()
     assert_error(operating.post("operator/deposits", DEPOSIT), 403, "missing_scope")
 
 
@@ -85,7 +85,7 @@ def test_a_key_made_without_the_setting_is_refused_with_it(operator, with_key, s
     made = do_create_api_key(main_account(operator), name="x", scopes=["operate"], by=operator)
     assert older.post("operator/deposits", DEPOSIT).status_code == 404  # nobody is called alice
     settings.ADMIN_REQUIRE_MFA = True
-    principal.forget_all()
+    cache.forget_all()
     Authenticator.objects.create(user=operator, type=Authenticator.Type.TOTP, data={})
     for caller in (older, Api(Client(), bearer=made[1])):
         answer = caller.post("operator/deposits", DEPOSIT)

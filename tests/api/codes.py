@@ -14,6 +14,7 @@ SERIALIZER_ERRORS = {"ValidationError", "ErrorDetail"}
 class Raised(NamedTuple):
     path: str
     code: str
+    field: str
     values: frozenset[str]
 
 
@@ -25,7 +26,9 @@ def find_raised() -> list[Raised]:
             for call in ast.walk(ast.parse(path.read_text())):
                 if isinstance(call, ast.Call):
                     values = frozenset(keyword.arg or "" for keyword in call.keywords)
-                    found += [Raised(name, code, values) for code in _read_codes(call)]
+                    fields = list(_texts(call.args[1])) if len(call.args) > 1 else []
+                    field = fields[0] if fields else ""
+                    found += [Raised(name, code, field, values) for code in _read_codes(call)]
     return found
 
 

@@ -42,8 +42,9 @@ def test_unknown_things_are_in_one_row_of_the_table():
 
 
 def test_whatever_is_raised_is_in_the_catalogue_with_what_its_texts_name():
-    for path, code, values in find_raised():
+    for path, code, field, values in find_raised():
         assert code in ERROR_CODES, (path, code)
+        assert " " not in field, (path, code, field)
         texts = [ERROR_CODES[code].message, ERROR_CODES[code].page_text]
         for text in texts if "detail" not in values else texts[1:]:
             named = {name for _, name, _, _ in Formatter().parse(str(text or "")) if name}

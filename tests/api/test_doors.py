@@ -7,9 +7,9 @@ from asgiref.sync import sync_to_async
 from django.utils import timezone
 
 from accounts.actions import do_suspend_user
-from accounts.api import principal
 from accounts.models import ApiKey, Policy
 from accounts.policy import forget
+from kernel import cache
 from predex import order_app
 from tests.api.exchange import make_key, order
 from trading.order_entry import handler
@@ -69,7 +69,7 @@ async def test_a_suspended_user_is_stopped_within_a_second(inside, alice, door):
     await alice.placed(market, "buy 1 YES @ 0.40")
     owner = await sync_to_async(lambda: alice.account.owner)()
     await sync_to_async(do_suspend_user)(owner, by=None, reason="test")
-    principal.forget_all()
+    cache.forget_all()
     answer = await alice.place(market, "buy 1 YES @ 0.40")
     # A session ends with the suspension, a key is told why it is refused.
     expected = (401, "not_authenticated") if door == "session" else (403, "account_suspended")
@@ -121,7 +121,7 @@ def set_user_rates(**rates):
     policy.rate_limits["user"] = rates
     policy.save()
     forget()
-    principal.forget_all()
+    cache.forget_all()
     limits.reset()
 
 

@@ -17,7 +17,7 @@ from trading.engine.lmsr import (
 )
 from trading.engine.types import BUY, PAYOUT_PIPS, SELL
 
-RUNS = [40, pytest.param(2_000, marks=pytest.mark.soak)]
+RUNS = [40, pytest.param(1_000, marks=pytest.mark.soak)]
 TICK_PIPS, STEP_LOTS = 100, 10
 PRIORS = ((1, 1), (3, 1), (1, 1, 1), (5, 3, 1, 1), (1,) * 6)
 

@@ -58,7 +58,7 @@ def ceil(number: Decimal) -> int:
     return int(number.to_integral_value(ROUND_CEILING, CONTEXT))
 
 
-class Table(dict[int, Decimal]):
+class ExactTable(dict[int, Decimal]):
     """Values of a function at whole numbers, each computed when it is first needed."""
 
     def __init__(self, compute: Callable[[int], Decimal]) -> None:
@@ -70,16 +70,16 @@ class Table(dict[int, Decimal]):
         return value
 
 
-def _tabulate_exp(places: int) -> Table:
-    return Table(lambda index: _WORK.exp(Decimal(index).scaleb(-places, WIDE_CONTEXT)))
+def _tabulate_exp(places: int) -> ExactTable:
+    return ExactTable(lambda index: _WORK.exp(Decimal(index).scaleb(-places, WIDE_CONTEXT)))
 
 
-def _tabulate_ln(places: int) -> Table:
-    return Table(lambda index: _WORK.ln(_invert(index, places)))
+def _tabulate_ln(places: int) -> ExactTable:
+    return ExactTable(lambda index: _WORK.ln(_invert(index, places)))
 
 
-def _tabulate_inverse(places: int) -> Table:
-    return Table(lambda index: _invert(index, places))
+def _tabulate_inverse(places: int) -> ExactTable:
+    return ExactTable(lambda index: _invert(index, places))
 
 
 def _invert(index: int, places: int) -> Decimal:

@@ -326,7 +326,7 @@ def list_levels(
     near_tick = floor(divide(price_pips, tick_pips))
     last_tick = PAYOUT_PIPS // tick_pips - 1
     if side == BUY:
-        ticks = range(min(near_tick + 1, last_tick), 0, -1)
+        ticks = range(min(near_tick, last_tick), 0, -1)
     else:
         ticks = range(max(near_tick, 1), last_tick + 1)
     log_odds, seen_lots = compute_log_odds(lmsr, outcome), 0

@@ -25,8 +25,6 @@ from trading.verify.findings import Finding, merge
 from trading.verify.journals import check_journals
 from trading.verify.laws import LAWS, check_law, check_times
 
-__all__ = ["Finding", "Stopped", "check_everything", "keep_report", "record_run"]
-
 
 class Stopped(Exception):  # noqa: N818 - asked for, not a fault
     """The process is to end; nothing was found out."""
