@@ -77,7 +77,7 @@ def _issue_by_operator(issues: Sequence[Issue], kind: str, *, by: User, reason: 
             )
             references.append(event.pk.hex)
         _issue(issues, kind, references)
-        _tell([(issue.account, kind, issue.amount_micros) for issue in issues], reason)
+        _notify_owners([(issue.account, kind, issue.amount_micros) for issue in issues], reason)
 
 
 def check_request_withdrawal(
@@ -130,7 +130,7 @@ def do_decide_withdrawal(
         record_audit(
             action, request, by=by, after=_show_amount(request.amount_micros), reason=reason
         )
-        _tell([(request.account, action, request.amount_micros)], reason)
+        _notify_owners([(request.account, action, request.amount_micros)], reason)
     return request
 
 
@@ -182,7 +182,7 @@ def do_decide_deposit(
             action, request, by=by, after=_show_amount(request.amount_micros), reason=reason
         )
         if not approve:
-            _tell([(request.account, action, request.amount_micros)], reason)
+            _notify_owners([(request.account, action, request.amount_micros)], reason)
     return request
 
 
@@ -224,9 +224,9 @@ def _issue(issues: Sequence[Issue], kind: str, references: Sequence[str | None])
     )
 
 
-def _tell(done: Sequence[tuple[Account, str, int]], reason: str) -> None:
+def _notify_owners(done: Sequence[tuple[Account, str, int]], reason: str) -> None:
     """Tell people what was done about their money: account, what, how much."""
-    registry.tell_of_money(
+    registry.notify_of_money(
         [
             registry.MoneyNews(account.owner_id, what, amount_micros, reason)
             for account, what, amount_micros in done
