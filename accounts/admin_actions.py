@@ -70,11 +70,11 @@ class AdminAction(forms.Form):
         """Set what depends on the rows."""
 
     @classmethod
-    def may(cls, user: User) -> bool:
+    def has_permission(cls, user: User) -> bool:
         return user.is_staff and user.has_perm(cls.permission)
 
     @classmethod
-    def fits(cls, row: Any) -> bool:
+    def is_available(cls, row: Any) -> bool:
         """Say whether it is offered on the page of this row; `do` has the last word."""
         return True
 
@@ -114,7 +114,7 @@ class ActionsAdmin(ModelAdmin):
         if "_popup" in request.GET:
             return actions
         for name, act in self.acts.items():
-            if act.takes_many and act.may(request.user):  # type: ignore[arg-type]
+            if act.takes_many and act.has_permission(request.user):  # type: ignore[arg-type]
                 actions[name] = (partial(_choose, name=name), name, act.title)
         return actions
 
@@ -127,7 +127,7 @@ class ActionsAdmin(ModelAdmin):
         return super().render_change_form(request, context, *args, **kwargs)
 
     def list_offered(self, request: HttpRequest, row: Any) -> list[dict[str, Any]]:
-        """Return the acts that fit this row, for who may do them."""
+        """Return the actions available for this row that the user has the permission for."""
         url = f"admin:{self.opts.app_label}_{self.opts.model_name}_do"
         return [
             {
@@ -137,7 +137,7 @@ class ActionsAdmin(ModelAdmin):
                 "is_harmful": act.is_harmful,
             }
             for name, act in self.acts.items()
-            if act.may(request.user) and act.fits(row)  # type: ignore[arg-type]
+            if act.has_permission(request.user) and act.is_available(row)  # type: ignore[arg-type]
         ]
 
     def act_view(self, request: HttpRequest, name: str, object_id: str = "") -> HttpResponse:
@@ -145,12 +145,12 @@ class ActionsAdmin(ModelAdmin):
         act, by = self.acts.get(name), request.user
         if act is None:
             raise Http404
-        if not (self.has_view_permission(request) and act.may(by)):  # type: ignore[arg-type]
+        if not (self.has_view_permission(request) and act.has_permission(by)):  # type: ignore[arg-type]
             raise PermissionDenied
         rows = self._find_rows(request, [object_id] if object_id else request.GET.getlist("row"))
         sent = (request.POST, request.FILES) if request.method == "POST" else ()
         form = act(*sent, rows=rows, by=by)  # type: ignore[arg-type]
-        if sent and form.is_valid() and self._carry_out(request, form):
+        if sent and form.is_valid() and self._run_action(request, form):
             return redirect(self._find_page(request, rows))
         return self._show_form(request, form)
 
@@ -163,7 +163,7 @@ class ActionsAdmin(ModelAdmin):
             raise Http404
         return rows
 
-    def _carry_out(self, request: HttpRequest, form: AdminAction) -> bool:
+    def _run_action(self, request: HttpRequest, form: AdminAction) -> bool:
         """Do it to each row; False when there was one row and it was refused."""
         said = {"by": form.by, "reason": form.cleaned_data.get("reason", "")}
         count = 0

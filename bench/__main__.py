@@ -17,7 +17,16 @@ import msgspec
 from bench.figures import Figure, Sizes, describe_machine, read_load
 from tests.servers import ServerNotFoundError
 
-BENCHES: Final = ("engine", "orders", "sockets", "settlement", "restart", "pages", "suspension")
+BENCHES: Final = (
+    "engine",
+    "lmsr",
+    "orders",
+    "sockets",
+    "settlement",
+    "restart",
+    "pages",
+    "suspension",
+)
 RUNS: Final = 3
 
 

@@ -2,8 +2,8 @@
 
 Reads a `LoadPlan` as JSON from standard input. Each connection is an HTTP/1.1 keep-alive connection
 over loopback with one request under way at a time. Prints `{"started": ...}` when the warm-up is
-over and a `LoadReport` when the measured seconds are. The first answer that is not what the plan wants
-ends the run: a figure made of errors would be worth nothing.
+over and a `LoadReport` when the measured seconds are. The first answer that is not what the plan
+wants ends the run: a figure made of errors would be worth nothing.
 """
 
 import asyncio

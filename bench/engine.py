@@ -111,7 +111,7 @@ def _build_segment(config: Config, resting: int, commands: int, *, seed: int) ->
     places: dict[tuple[str, int], int] = {}
     trades = 0
 
-    def carry_out(command: AnyCommand) -> AnyCommand:
+    def execute(command: AnyCommand) -> AnyCommand:
         nonlocal trades
         for event in engine.execute(command, 1, funds):
             assert not isinstance(event, Rejected), event
@@ -124,7 +124,7 @@ def _build_segment(config: Config, resting: int, commands: int, *, seed: int) ->
         return command
 
     books = len(engine.books)
-    filling = [carry_out(_build_limit(rng, next(ids), books)) for _ in range(resting)]
+    filling = [execute(_build_limit(rng, next(ids), books)) for _ in range(resting)]
     stream = []
     for _ in range(commands):
         kind = rng.random()
@@ -134,7 +134,7 @@ def _build_segment(config: Config, resting: int, commands: int, *, seed: int) ->
             command = Cancel(*rng.choice(live))
         else:
             command = _build_crossing(rng, next(ids), books)
-        stream.append(carry_out(command))
+        stream.append(execute(command))
     return Segment(_encode(filling), _encode(stream), commands, trades)
 
 

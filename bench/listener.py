@@ -1,9 +1,10 @@
 """A thousand sockets that listen: `python -m bench.listener`, a process of its own.
 
-Reads a `ListenPlan` as JSON, one line, from standard input; opens its sockets, follows the book of one
-market on each, and prints `{"listening": ...}` when every one of them has its snapshot. When
-standard input ends it prints a `ListenReport`. Time is from a frame's `ts`, the commit's, to its receipt
-here. Connections come from several loopback addresses, as a server allows only so many of one.
+Reads a `ListenPlan` as JSON, one line, from standard input; opens its sockets, follows the book of
+one market on each, and prints `{"listening": ...}` when every one of them has its snapshot. When
+standard input ends it prints a `ListenReport`. Time is from a frame's `ts`, the commit's, to its
+receipt here. Connections come from several loopback addresses, as a server allows only so many of
+one.
 """
 
 import asyncio
@@ -136,7 +137,7 @@ class ListeningSocket(asyncio.Protocol):
         while (frame := split_frame(self.unread)) is not None:
             opcode, payload, whole = frame
             self.unread = self.unread[len(whole) :]
-            self._take(opcode, payload, whole)
+            self._handle_frame(opcode, payload, whole)
 
     def connection_lost(self, exc: Exception | None) -> None:
         if not self.audience.is_over:
@@ -153,13 +154,13 @@ class ListeningSocket(asyncio.Protocol):
         self.transport.write(build_subscription(self.audience.plan.market))
         return True
 
-    def _take(self, opcode: int, payload: bytes, whole: bytes) -> None:
+    def _handle_frame(self, opcode: int, payload: bytes, whole: bytes) -> None:
         if opcode == PING:
             self.transport.write(build_frame(PONG, payload))
         elif opcode == TEXT:
-            self._take_text(_decode(payload), whole)
+            self._handle_text(_decode(payload), whole)
 
-    def _take_text(self, frame: ReceivedFrame, whole: bytes) -> None:
+    def _handle_text(self, frame: ReceivedFrame, whole: bytes) -> None:
         if frame.type == "error":
             sys.exit(f"listener: {whole[:500]!r}")
         if frame.type == "book_snapshot":

@@ -31,7 +31,7 @@ class LoadProfile(NamedTuple):
     name: str
     connections: int
     batch: int
-    figures: tuple["Wanted", ...]
+    figures: tuple["FigureTarget", ...]
 
 
 class FigureTarget(NamedTuple):

@@ -44,7 +44,7 @@ class RequestRefusedError(Exception):
 
 
 class Client:
-    """One account's keep-alive connection. Raises RefusedError, OSError, HTTPException."""
+    """One account's keep-alive connection. Raises RequestRefusedError, OSError, HTTPException."""
 
     def __init__(self, url: str, key: str) -> None:
         address = urlsplit(url)

@@ -1,6 +1,6 @@
 """A client of the live feed that re-syncs by itself: books, and whatever else it subscribes to.
 
-    async with Feed("ws://127.0.0.1:8000/ws/v1", books=["some-market"]) as feed:
+    async with FeedConnection("ws://127.0.0.1:8000/ws/v1", books=["some-market"]) as feed:
         async for frame in feed:
             book = feed.books["some-market"]
             print(book.best_bid("YES"), book.best_ask("YES"))
@@ -57,7 +57,7 @@ class LocalBook:
         return min(self.asks.get(outcome, ()), default=None)
 
 
-class Feed:
+class FeedConnection:
     """A connection that comes back. `books` are kept; `subscriptions` are further messages."""
 
     def __init__(
@@ -75,7 +75,7 @@ class Feed:
         self._key = key
         self._connection: ClientConnection | None = None
 
-    async def __aenter__(self) -> "Feed":
+    async def __aenter__(self) -> "FeedConnection":
         await self._connect()
         return self
 
@@ -87,7 +87,7 @@ class Feed:
         while True:
             try:
                 frame = json.loads(await self.connection.recv())
-                if await self._take(frame):
+                if await self._handle_frame(frame):
                     yield frame
             except (WebSocketException, OSError):
                 await self._reconnect()
@@ -95,7 +95,7 @@ class Feed:
     @property
     def connection(self) -> ClientConnection:
         if self._connection is None:
-            raise RuntimeError("enter the feed first: async with Feed(...) as feed")
+            raise RuntimeError("enter the feed first: async with FeedConnection(...) as feed")
         return self._connection
 
     async def send(self, message: Frame) -> None:
@@ -129,7 +129,7 @@ class Feed:
             message["since_seq"] = self.books[slug].seq
         await self.send(message)
 
-    async def _take(self, frame: Frame) -> bool:
+    async def _handle_frame(self, frame: Frame) -> bool:
         """Bring the books up to date; False for a frame that came after one that is missing."""
         if frame["type"] in ("book", "book_snapshot") and frame["market"] in self.books:
             if self.books[frame["market"]].apply(frame):

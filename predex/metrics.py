@@ -44,7 +44,7 @@ class Requests(Collector):
         yield family
 
 
-class FeedCollector(Collector):
+class Feed(Collector):
     def collect(self) -> Iterator[Metric]:
         yield GaugeMetricFamily(
             "predex_feed_sockets", "Open connections to the feed", value=count_sockets()
@@ -102,7 +102,7 @@ class Times(Collector):
 
 def _build_registry() -> CollectorRegistry:
     registry = CollectorRegistry()
-    for collector in (Requests(), FeedCollector(), Shards(), Times()):
+    for collector in (Requests(), Feed(), Shards(), Times()):
         registry.register(collector)
     ProcessCollector(registry=registry)
     GCCollector(registry=registry)

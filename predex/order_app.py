@@ -80,7 +80,7 @@ class OrderApp:
         """Call Django when the body is there and it is this address's turn."""
         try:
             body = await door.read_body(receive) if _has_body(scope) else b""
-            give_back = await self._turns.take(_find_address(scope))
+            give_back = await self._turns.acquire(_find_address(scope))
         except ApiError as error:
             await _refuse_early(error, scope, send)
             return

@@ -26,7 +26,7 @@ class Turns:
         self._free = at_once
         self._waiting: dict[str, deque[asyncio.Future[None]]] = {}  # the next address first
 
-    async def take(self, address: str) -> Callable[[], None]:
+    async def acquire(self, address: str) -> Callable[[], None]:
         """Wait for a turn; return what gives it back, once. ApiError (503) after a long wait."""
         if self._free:
             self._free -= 1

@@ -25,6 +25,17 @@ FIGURES = {
         )
         for figure in ("1000_resting", "100000_resting", "slowdown_100000_to_1000")
     },
+    "lmsr": {
+        f"lmsr_{quote}_{outcomes}_outcomes"
+        for quote in (
+            "trade",
+            "lots_to_limit",
+            "lots_for_budget",
+            "ten_levels",
+            "change_of_liquidity",
+        )
+        for outcomes in (2, 50)
+    },
     "orders": {
         "orders_1_connection_p50",
         "orders_32_connections",
@@ -82,11 +93,12 @@ def check_figure(figure: Any) -> None:
     assert figure["is_met"] in (True, False, None)
 
 
-def test_the_engine_is_measured_without_any_server() -> None:
-    document = run_bench("engine", "--quick")
+@pytest.mark.parametrize("name", ["engine", "lmsr"])
+def test_the_engine_is_measured_without_any_server(name: str) -> None:
+    document = run_bench(name, "--quick")
     assert document["quick"] is True
     assert document["machine"]["cores"] >= 1
-    assert {figure["name"] for figure in document["figures"]} == FIGURES["engine"]
+    assert {figure["name"] for figure in document["figures"]} == FIGURES[name]
     for figure in document["figures"]:
         check_figure(figure)
         assert figure["median"] > 0

@@ -20,10 +20,10 @@ async def begin(takes):
 
 async def test_an_address_with_many_waiting_delays_another_by_one():
     line, order = Turns(1), []
-    give_back = await line.take("a")
+    give_back = await line.acquire("a")
 
     async def work(name, address):
-        give_back = await line.take(address)
+        give_back = await line.acquire(address)
         order.append(name)
         give_back()
 
@@ -34,13 +34,13 @@ async def test_an_address_with_many_waiting_delays_another_by_one():
     give_back()  # a second time changes nothing
     await asyncio.gather(*tasks)
     assert order == ["a1", "b1", "c1", "a2", "a3"]
-    assert callable(await line.take("d"))
+    assert callable(await line.acquire("d"))
 
 
 async def test_who_leaves_while_waiting_keeps_nobody_else_waiting():
     line = Turns(1)
-    give_back = await line.take("a")
-    [left, stays, late] = await begin([line.take("a"), line.take("a"), line.take("b")])
+    give_back = await line.acquire("a")
+    [left, stays, late] = await begin([line.acquire("a"), line.acquire("a"), line.acquire("b")])
     left.cancel()
     await asyncio.sleep(0)
     give_back()
@@ -87,13 +87,13 @@ async def test_a_long_wait_and_a_long_queue_are_refused(monkeypatch):
     monkeypatch.setattr(turns, "WAIT_SECONDS_MAX", 0.01)
     monkeypatch.setattr(turns, "WAITING_MAX", 2)
     line = Turns(1)
-    give_back = await line.take("a")
-    waiting = await begin([line.take("b"), line.take("b"), line.take("b")])
+    give_back = await line.acquire("a")
+    waiting = await begin([line.acquire("b"), line.acquire("b"), line.acquire("b")])
     faults = await asyncio.gather(*waiting, return_exceptions=True)
     assert [fault.status for fault in faults] == [503, 503, 503]
     assert all(isinstance(fault, ApiError) for fault in faults)
     give_back()
-    assert callable(await line.take("b"))
+    assert callable(await line.acquire("b"))
 
 
 def test_a_stranger_s_pages_are_counted_with_the_reads_of_the_api(db):

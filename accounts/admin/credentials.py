@@ -18,7 +18,7 @@ class RevokeCredentialAction(AdminAction):
     reason = None  # the actions keep none
 
     @classmethod
-    def fits(cls, row: ApiKey | LoginSession) -> bool:
+    def is_available(cls, row: ApiKey | LoginSession) -> bool:
         return row.revoked_at is None
 
 

@@ -58,7 +58,7 @@ class GrantAction(AdminAction):
         self.fields["reason"].help_text = _("The owner sees it. Kept in the audit log.")
 
     @classmethod
-    def fits(cls, row: Account) -> bool:
+    def is_available(cls, row: Account) -> bool:
         return row.kind in {*OWNED_KINDS, "house"} and row.closed_at is None
 
     def describe(self) -> Iterable[tuple[Any, Any]]:
@@ -104,7 +104,7 @@ class CloseAccountAction(AdminAction):
     needs_reason = True
 
     @classmethod
-    def fits(cls, row: Account) -> bool:
+    def is_available(cls, row: Account) -> bool:
         return row.kind in OWNED_KINDS and row.closed_at is None
 
     def do(self, row: Account, *, by: User, reason: str) -> None:

@@ -22,7 +22,7 @@ class DecideRequestAction(AdminAction):
     reason_length_max = 200
 
     @classmethod
-    def fits(cls, row: Any) -> bool:
+    def is_available(cls, row: Any) -> bool:
         return bool(row.is_open)
 
     def describe(self) -> Iterable[tuple[Any, Any]]:

@@ -62,7 +62,7 @@ class SuspendAction(UserAction):
     is_harmful = True
 
     @classmethod
-    def fits(cls, row: User) -> bool:
+    def is_available(cls, row: User) -> bool:
         return row.is_active and not row.is_suspended
 
     def do(self, row: User, *, by: User, reason: str) -> None:
@@ -75,7 +75,7 @@ class ReinstateAction(UserAction):
     explanation = _("Lets a suspended user log in and trade again.")
 
     @classmethod
-    def fits(cls, row: User) -> bool:
+    def is_available(cls, row: User) -> bool:
         return row.is_suspended
 
     def do(self, row: User, *, by: User, reason: str) -> None:

@@ -110,19 +110,23 @@ def _decide(view: ApiView, rows: QuerySet, do_decide: Callable[..., Any], what: 
 class SuspendView(ApiView):
     operator_permission = "accounts.suspend_users"
 
-    @extend_schema(request=schemas.Reason, responses=schemas.ShownStanding)
+    @extend_schema(request=schemas.SuspensionReason, responses=schemas.ShownStanding)
     def post(self, request: Request, handle: str) -> Response:
         """Stop a user's every credential within a second."""
-        do_suspend_user(_find_user(handle), by=self.user, **self.read_body(schemas.Reason))
+        do_suspend_user(
+            _find_user(handle), by=self.user, **self.read_body(schemas.SuspensionReason)
+        )
         return Response(schemas.ShownStanding(_find_user(handle)).data)
 
 
 class ReinstateView(ApiView):
     operator_permission = "accounts.suspend_users"
 
-    @extend_schema(request=schemas.Reason, responses=schemas.ShownStanding)
+    @extend_schema(request=schemas.SuspensionReason, responses=schemas.ShownStanding)
     def post(self, request: Request, handle: str) -> Response:
-        do_reinstate_user(_find_user(handle), by=self.user, **self.read_body(schemas.Reason))
+        do_reinstate_user(
+            _find_user(handle), by=self.user, **self.read_body(schemas.SuspensionReason)
+        )
         return Response(schemas.ShownStanding(_find_user(handle)).data)
 
 

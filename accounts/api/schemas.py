@@ -1,5 +1,6 @@
 """What the calls of this app take and show."""
 
+from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
 
 from accounts.models.account import RequestStatus, TransferKind
@@ -89,7 +90,8 @@ class Decision(StrictSerializer):
     reason = TextField(max_length=200, default="", allow_blank=True)
 
 
-class Reason(StrictSerializer):
+@extend_schema_serializer(component_name="Reason")
+class SuspensionReason(StrictSerializer):
     reason = TextField(max_length=200)
 
 

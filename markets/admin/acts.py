@@ -17,7 +17,7 @@ class MarketAction(AdminAction):
 
 class DecideProposalAction(MarketAction):
     @classmethod
-    def fits(cls, row: Market) -> bool:
+    def is_available(cls, row: Market) -> bool:
         return row.status == Market.Status.PROPOSED
 
     def describe(self) -> Iterable[tuple[Any, Any]]:
@@ -69,7 +69,7 @@ class FeatureAction(MarketAction):
     is_featured = True
 
     @classmethod
-    def fits(cls, row: Market) -> bool:
+    def is_available(cls, row: Market) -> bool:
         return row.featured != cls.is_featured
 
     def do(self, row: Market, *, by: User, reason: str) -> None:

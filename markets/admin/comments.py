@@ -36,7 +36,7 @@ class HideAction(ModerateAction):
     needs_reason = True
 
     @classmethod
-    def fits(cls, row: Comment) -> bool:
+    def is_available(cls, row: Comment) -> bool:
         return row.is_shown
 
     def do(self, row: Comment, *, by: User, reason: str) -> None:
@@ -48,7 +48,7 @@ class ShowAction(ModerateAction):
     done = _("The comment is shown again.")
 
     @classmethod
-    def fits(cls, row: Comment) -> bool:
+    def is_available(cls, row: Comment) -> bool:
         return row.hidden_at is not None
 
     def do(self, row: Comment, *, by: User, reason: str) -> None:

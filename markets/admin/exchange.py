@@ -29,7 +29,7 @@ class SwitchAction(AdminAction):
     to: ClassVar[bool]
 
     @classmethod
-    def fits(cls, row: Exchange) -> bool:
+    def is_available(cls, row: Exchange) -> bool:
         return bool(getattr(row, cls.switch) != cls.to)
 
     def do(self, row: Exchange, *, by: User, reason: str) -> None:

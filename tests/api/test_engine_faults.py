@@ -34,13 +34,13 @@ async def test_without_an_engine_it_is_503_at_once(inside, alice, monkeypatch):
 
 async def test_a_silent_engine_is_504_and_a_retry_learns_the_outcome(inside, alice, monkeypatch):
     market = await inside.open_market()
-    real_take = get_gateway()._take
-    monkeypatch.setattr(get_gateway(), "_take", lambda answer: None)
+    real_resolve = get_gateway()._resolve
+    monkeypatch.setattr(get_gateway(), "_resolve", lambda answer: None)
     monkeypatch.setattr(gateway, "ANSWER_SECONDS", 0.3)
     answer = await alice.place(market, "buy 1 YES @ 0.40", client_order_id="a")
     assert (answer.status_code, answer.json()["code"]) == (504, "timed_out")
     assert "same client order id" in answer.json()["message"]
-    monkeypatch.setattr(get_gateway(), "_take", real_take)
+    monkeypatch.setattr(get_gateway(), "_resolve", real_resolve)
     again = await alice.place(market, "buy 1 YES @ 0.40", client_order_id="a")
     assert again.status_code == 201
     assert again.headers["Idempotent-Replayed"] == "true"
@@ -57,13 +57,13 @@ async def test_an_overloaded_gateway_is_503_with_retry_after(inside, alice, monk
 
 async def test_an_order_of_a_batch_that_found_no_room_stops_no_other(inside, alice, monkeypatch):
     market = await inside.open_market()
-    take, seen = get_gateway()._take, []
+    resolve, seen = get_gateway()._resolve, []
 
     def refuse_the_second(answer):
         seen.append(answer)
-        take(Answer(answer.ticket, "overloaded") if len(seen) == 2 else answer)
+        resolve(Answer(answer.ticket, "overloaded") if len(seen) == 2 else answer)
 
-    monkeypatch.setattr(get_gateway(), "_take", refuse_the_second)
+    monkeypatch.setattr(get_gateway(), "_resolve", refuse_the_second)
     orders = [order(market, f"buy 1 YES @ 0.4{digit}") for digit in range(3)]
     answer = await alice.send("POST", "orders/batch", {"orders": orders})
     items = answer.json()["results"]

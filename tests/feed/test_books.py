@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from bots.feed import BEFORE_ANY, Feed, LocalBook
+from bots.feed import BEFORE_ANY, FeedConnection, LocalBook
 from tests.feed.conftest import Client, Floor, Site
 from tests.trading.world import buy, cancel, make_market, sell
 from trading.engine.types import MarketStatus
@@ -387,7 +387,7 @@ async def test_a_bot_s_feed_comes_back_by_itself_after_its_connection_is_lost(
 ) -> None:
     await floor.open()
     slug = floor.market.slug
-    async with Feed(site.url, books=[slug]) as feed:
+    async with FeedConnection(site.url, books=[slug]) as feed:
         frames = aiter(feed)
         while feed.books[slug].seq == BEFORE_ANY:
             await anext(frames)

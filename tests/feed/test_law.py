@@ -200,7 +200,7 @@ def test_a_snapshot_and_the_frames_after_it_are_the_later_snapshot(seed: int) ->
                 read(frames.book_snapshot(market.instrument, replica, replica.published_seq))
             )
         assert follow(replica, market, market.batch()) is Fit.NEXT
-        shown = replica.take() if market.random.random() < 0.6 else None
+        shown = replica.publish() if market.random.random() < 0.6 else None
         if shown is not None:
             frame = read(frames.book(market.instrument, shown, shown.prev_seq))
             assert all(client.apply(frame) for client in clients)
@@ -233,7 +233,7 @@ def test_closing_empties_the_book_of_every_client() -> None:
     assert any(client.bids.values())
     change = market.commit([Configure(MarketStatus.CLOSED, market.engine.config)])
     assert replica.apply(change) is Fit.NEXT
-    shown = replica.take()
+    shown = replica.publish()
     assert client.apply(read(frames.book(market.instrument, shown, shown.prev_seq)))
     assert not any(client.bids.values())
     assert not any(client.asks.values())
@@ -247,7 +247,7 @@ def test_tickers_and_the_tape_follow_the_same_law(seed: int) -> None:
     tape = list(replica.tape)
     for _ in range(120):
         follow(replica, market, market.batch())
-        if market.random.random() < 0.5 and (shown := replica.take()):
+        if market.random.random() < 0.5 and (shown := replica.publish()):
             if shown.outcomes:
                 frame = read(frames.ticker(market.instrument, replica, shown, 0))
                 tickers.update({row["outcome"]: row for row in frame["tickers"]})
@@ -276,11 +276,11 @@ def test_a_gap_is_found_and_healed_by_an_image_in_one_ordinary_frame(seed: int) 
             continue  # this publication is lost
         if follow(replica, market, change) is Fit.GAP:
             assert replica.load(market.image())
-        if shown := replica.take():
+        if shown := replica.publish():
             trades += shown.trades
             assert client.apply(read(frames.book(market.instrument, shown, shown.prev_seq)))
     replica.load(market.image())
-    if shown := replica.take():
+    if shown := replica.publish():
         trades += shown.trades
         assert client.apply(read(frames.book(market.instrument, shown, shown.prev_seq)))
     expected = LocalBook()
@@ -333,7 +333,7 @@ def test_any_interleaving_of_loss_images_and_frames_keeps_the_chain(data: st.Dat
         act = data.draw(st.sampled_from(["publish", "lose", "repeat", "image", "show"]))
         if act == "image":
             replica.load(market.image())
-        elif act == "show" and (shown := replica.take()):
+        elif act == "show" and (shown := replica.publish()):
             assert client.apply(read(frames.book(market.instrument, shown, shown.prev_seq)))
         elif act == "repeat" and waiting:
             assert replica.apply(data.draw(st.sampled_from(waiting))) is not Fit.NEXT
@@ -343,7 +343,7 @@ def test_any_interleaving_of_loss_images_and_frames_keeps_the_chain(data: st.Dat
                 waiting.append(change)
                 follow(replica, market, change)
     replica.load(market.image())
-    if shown := replica.take():
+    if shown := replica.publish():
         assert client.apply(read(frames.book(market.instrument, shown, shown.prev_seq)))
     expected = LocalBook()
     expected.apply(snapshot_of(market))
@@ -359,7 +359,7 @@ def test_an_image_from_before_what_was_shown_asks_for_snapshots() -> None:
     assert not replica.load(market.image())
     assert not replica.load(old), "a restored database can't be told as a frame"
     assert replica.published_seq == old.seq
-    assert replica.take() is None
+    assert replica.publish() is None
 
 
 def test_levels_of_one_price_that_come_and_go_between_frames_are_not_sent() -> None:
@@ -369,7 +369,7 @@ def test_levels_of_one_price_that_come_and_go_between_frames_are_not_sent() -> N
     gone = MarketChange(7, replica.seq + 1, replica.seq + 2, 1, levels=[DepthLevel(0, 4_000, 0, 0)])
     assert replica.apply(change) is Fit.NEXT
     assert replica.apply(gone) is Fit.NEXT
-    shown = replica.take()
+    shown = replica.publish()
     assert shown.levels == []
     assert shown.seq == shown.prev_seq + 2
 

@@ -47,7 +47,7 @@ class LiveAction(MarketAction):
     act: ClassVar[Callable[..., Any]]
 
     @classmethod
-    def fits(cls, row: Market) -> bool:
+    def is_available(cls, row: Market) -> bool:
         return row.status in cls.statuses
 
     def do(self, row: Market, *, by: User, reason: str) -> None:
@@ -62,8 +62,8 @@ class OpenAction(LiveAction):
     act = staticmethod(do_open_market)
 
     @classmethod
-    def fits(cls, row: Market) -> bool:
-        return super().fits(row) and row.is_approved
+    def is_available(cls, row: Market) -> bool:
+        return super().is_available(row) and row.is_approved
 
 
 class ApproveAndOpenAction(LiveAction):
@@ -260,8 +260,8 @@ class ApproveResultAction(ResultAction):
     act = staticmethod(do_approve_result)
 
     @classmethod
-    def fits(cls, row: Market) -> bool:
-        return super().fits(row) and get_policy().two_person_rule
+    def is_available(cls, row: Market) -> bool:
+        return super().is_available(row) and get_policy().two_person_rule
 
 
 class PayResultAction(ResultAction):
@@ -277,8 +277,8 @@ class PayResultAction(ResultAction):
     act = staticmethod(do_pay_result)
 
     @classmethod
-    def fits(cls, row: Market) -> bool:
-        return super().fits(row) and _is_disputable(row) and not _is_disputed(row)
+    def is_available(cls, row: Market) -> bool:
+        return super().is_available(row) and _is_disputable(row) and not _is_disputed(row)
 
 
 class WithdrawResultAction(ResultAction):

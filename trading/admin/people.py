@@ -43,7 +43,7 @@ class CancelOrdersAction(AdminAction):
     needs_reason = True
 
     @classmethod
-    def fits(cls, row: Account) -> bool:
+    def is_available(cls, row: Account) -> bool:
         return row.kind in OWNED_KINDS
 
     def do(self, row: Account, *, by: User, reason: str) -> None:

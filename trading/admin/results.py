@@ -28,7 +28,7 @@ class StandingAction(AdminAction):
     permission = "markets.resolve_markets"
 
     @classmethod
-    def fits(cls, row: Resolution) -> bool:
+    def is_available(cls, row: Resolution) -> bool:
         return row.withdrawn_at is None and row.market.status == Market.Status.RESOLVING
 
     def describe(self) -> Iterable[tuple[Any, Any]]:
@@ -42,8 +42,10 @@ class ApproveResolutionAction(StandingAction):
     explanation = ApproveResultAction.explanation
 
     @classmethod
-    def fits(cls, row: Resolution) -> bool:
-        return super().fits(row) and row.approved_at is None and get_policy().two_person_rule
+    def is_available(cls, row: Resolution) -> bool:
+        return (
+            super().is_available(row) and row.approved_at is None and get_policy().two_person_rule
+        )
 
     def do(self, row: Resolution, *, by: User, reason: str) -> None:
         do_approve_result(_get_market(row), by=by, reason=reason)
@@ -57,8 +59,8 @@ class PayResolutionAction(StandingAction):
     needs_reason = True
 
     @classmethod
-    def fits(cls, row: Resolution) -> bool:
-        return super().fits(row) and row.final_at > timezone.now()
+    def is_available(cls, row: Resolution) -> bool:
+        return super().is_available(row) and row.final_at > timezone.now()
 
     def do(self, row: Resolution, *, by: User, reason: str) -> None:
         do_pay_result(_get_market(row), by=by, reason=reason)
@@ -90,7 +92,7 @@ class DecideDisputeAction(AdminAction):
     uphold: bool
 
     @classmethod
-    def fits(cls, row: Dispute) -> bool:
+    def is_available(cls, row: Dispute) -> bool:
         return not row.decision and row.resolution.withdrawn_at is None
 
     def describe(self) -> Iterable[tuple[Any, Any]]:

@@ -91,7 +91,7 @@ def enter_order(place: Place, ts_us: int, price_pips: int, lots: int) -> EngineO
     )
 
 
-class BookLevel:
+class PriceLevel:
     """The queue of one price: live orders in order of arrival, with dead ones among them."""
 
     __slots__ = ("changed", "dead", "queue", "total_lots")
@@ -117,7 +117,7 @@ class OrderBook:
     def __init__(self, tick_pips: int) -> None:
         self.tick_pips = tick_pips
         self.ticks = PAYOUT_PIPS // tick_pips
-        self.levels: list[BookLevel | None] = [None] * self.ticks
+        self.levels: list[PriceLevel | None] = [None] * self.ticks
         self.bids = 0
         self.asks = 0
         self.best_bid = 0
@@ -125,11 +125,11 @@ class OrderBook:
         self.changed: list[int] = []
         """Ticks whose total may differ from what was last published."""
 
-    def note(self, tick: int) -> BookLevel:
+    def note(self, tick: int) -> PriceLevel:
         """Note that a level has changed, or will, and return it."""
         level = self.levels[tick]
         if level is None:
-            level = self.levels[tick] = BookLevel()
+            level = self.levels[tick] = PriceLevel()
         if not level.changed:
             level.changed = True
             self.changed.append(tick)
@@ -141,7 +141,7 @@ class OrderBook:
             self.level(tick).changed = False
         self.changed.clear()
 
-    def level(self, tick: int) -> BookLevel:
+    def level(self, tick: int) -> PriceLevel:
         """Return the level of a tick that has, or has had, orders."""
         level = self.levels[tick]
         assert level is not None

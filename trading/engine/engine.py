@@ -93,19 +93,19 @@ class Engine(MarketState):
             price_pips = self._compute_collar(place)
         options, tif = place.options, place.tif
         if options is not None and options.budget_micros is not None:
-            self._take_budget(place, price_pips, options.budget_micros)
+            self._match_budget(place, price_pips, options.budget_micros)
             return
         lots, rules = place.quantity_lots, self.rules
         assert lots is not None
         order = self.enter(place, price_pips, lots)
         if tif is IOC or tif is FOK or (options is not None and options.is_market):
-            self._take(order)
+            self._match_and_end(order)
             return
         safe_micros = rules.safe_hold_pips * lots + rules.safe_hold_micros
         if self.funds[place.account_id] < safe_micros and not self._check_funds(order, lots, 0):
             return
         if self.books[place.outcome].crosses(place.side, price_pips):
-            self._take_and_rest(order)
+            self._match_and_rest(order)
         else:
             self.emit(Rested(place.order_id, place.outcome, place.side, price_pips, lots))
 
@@ -136,7 +136,7 @@ class Engine(MarketState):
         self.emit(Rejected(order.order_id, Reason.INSUFFICIENT_FUNDS, missing_micros))
         return False
 
-    def _take_and_rest(self, order: EngineOrder) -> None:
+    def _match_and_rest(self, order: EngineOrder) -> None:
         """Trade what crosses, then rest or end what is left of an order that may rest."""
         stopped, _, trades = match(self, order, False)
         if not order.remaining_lots or stopped is not None:
@@ -147,7 +147,7 @@ class Engine(MarketState):
             price_pips, lots = order.price_pips, order.remaining_lots
             self.emit(Rested(order.order_id, order.outcome, order.side, price_pips, lots))
 
-    def _take(self, order: EngineOrder) -> None:
+    def _match_and_end(self, order: EngineOrder) -> None:
         """Carry out an order that never rests: market, IOC, FOK."""
         if order.place.tif is FOK and not self._would_fill(order.place):
             self._finish(order, Reason.FOK_NOT_FILLABLE)
@@ -158,7 +158,7 @@ class Engine(MarketState):
             reason = Reason.REDUCE_ONLY if is_closed else _name_remainder(makers)
         self._finish(order, reason)
 
-    def _take_budget(self, place: Place, price_pips: int, budget_micros: int) -> None:
+    def _match_budget(self, place: Place, price_pips: int, budget_micros: int) -> None:
         """Spend at most the budget; an order by budget ends with the quantity that it filled."""
         lots = ORDER_LOTS_MAX
         if not place.reduce_only:
@@ -233,7 +233,7 @@ class Engine(MarketState):
         elif self._check_funds(new, more_lots, old.hold_micros):
             self.emit(Amended(new.order_id, price_pips, total_lots, remaining_lots, False))
             assert self.incoming is not None
-            self._take_and_rest(self.incoming)
+            self._match_and_rest(self.incoming)
 
     def _check_reenter(self, new: EngineOrder, more_lots: int) -> Reason | None:
         account = self.account(new.account_id)

@@ -104,7 +104,7 @@ class AccountFeed:
         for watcher in self.watchers:
             watcher.owe(self)
 
-    def apply(self, change: AccountChange, instruments: Cards) -> None:
+    def publish(self, change: AccountChange, instruments: Cards) -> None:
         """Take what one commit did and tell the watchers; what is known already is no news."""
         self.applied += 1
         known, self._cards = self._seqs, instruments

@@ -72,7 +72,7 @@ class Accounts:
         feed = self.feeds.get(watcher.account_id) if watcher.account_id is not None else None
         return None if feed is None or watcher.is_due(feed) else feed.seq
 
-    def apply(self, change: AccountChange) -> None:
+    def dispatch(self, change: AccountChange) -> None:
         feed = self.feeds.get(change.account_id)
         if feed is None:
             return
@@ -80,7 +80,7 @@ class Accounts:
             feed.keep(change)
             self._read(feed, is_whole=feed.is_loading)
             return
-        feed.apply(change, self._cards)
+        feed.publish(change, self._cards)
 
     def reload(self, account_ids: Iterable[int] | None = None) -> None:
         """Read accounts again, all if none are named: something of theirs was lost."""
@@ -154,7 +154,7 @@ class Accounts:
         if feed.is_stale:
             self._read(feed)
         for change in changes:
-            self.apply(change)
+            self.dispatch(change)
 
     async def _learn(self, market_ids: set[int]) -> None:
         missing = market_ids - self._cards.keys()

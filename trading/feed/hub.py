@@ -130,48 +130,48 @@ class Hub:
         self.accounts.leave(watcher)
         self.watchers.discard(watcher)
 
-    async def follow(self, watcher: Watcher, wish: SubscriptionRequest, answer: Frame) -> None:
-        """Follow what a client wishes for, and acknowledge it in the moment in which it is live.
+    async def follow(self, watcher: Watcher, asked: SubscriptionRequest, answer: Frame) -> None:
+        """Follow what a client asks for, and acknowledge it in the moment in which it is live.
 
         Until then nothing has changed for the watcher. From then on each stream begins with its
         snapshot (or the one frame that leads from `since_seq` to now) and misses nothing.
         """
         async with asyncio.timeout(LIVE_SECONDS):
-            await self._read_for(watcher, wish)
-            resumed = await self._resume(wish)
-            if wish.account_id is not None:
-                await self.accounts.wait_until_read(wish.account_id)
+            await self._read_for(watcher, asked)
+            resumed = await self._resume(asked)
+            if asked.account_id is not None:
+                await self.accounts.wait_until_read(asked.account_id)
         # In one step from here: whatever is published next finds the watcher among the followers.
         sources: list[Source] = []
-        if wish.account_id is not None:
-            sources.append(self.accounts.follow(watcher, wish.account_id))
-        for instrument in wish.instruments:
-            sources += self._follow_market(watcher, instrument, wish.channels)
-        if wish.is_all:
-            sources += self._follow_all(watcher, wish.channels)
+        if asked.account_id is not None:
+            sources.append(self.accounts.follow(watcher, asked.account_id))
+        for instrument in asked.instruments:
+            sources += self._follow_market(watcher, instrument, asked.channels)
+        if asked.is_all:
+            sources += self._follow_all(watcher, asked.channels)
         watcher.begin(answer, sources, resumed)
-        if wish.is_all and LIFECYCLE in wish.channels:
+        if asked.is_all and LIFECYCLE in asked.channels:
             self.lifecycle.welcome(watcher)
 
-    async def _read_for(self, watcher: Watcher, wish: SubscriptionRequest) -> None:
+    async def _read_for(self, watcher: Watcher, asked: SubscriptionRequest) -> None:
         """Have everything read that a subscription begins with."""
-        market_ids = {instrument.id for instrument in wish.instruments}
+        market_ids = {instrument.id for instrument in asked.instruments}
         await self.markets.wait_until_read(market_ids, is_named=True)
-        if wish.is_all:
+        if asked.is_all:
             await self.audience.welcome(watcher)
             listed = self.audience.public | watcher.also_listed
             await self.markets.wait_until_read(listed, is_named=False)
-        if LIFECYCLE in wish.channels:
+        if LIFECYCLE in asked.channels:
             await self.lifecycle.look()  # or what the snapshot says already would be told again
 
-    async def _resume(self, wish: SubscriptionRequest) -> dict[Source, Frame]:
+    async def _resume(self, asked: SubscriptionRequest) -> dict[Source, Frame]:
         """Return the frames with which streams go on from where the client has them."""
-        if wish.since_seq is None:
+        if asked.since_seq is None:
             return {}
-        [instrument] = wish.instruments
+        [instrument] = asked.instruments
         feed = self.markets.ensure(instrument.id, is_named=True)
-        channels = [channel for channel in wish.channels if channel in RESUMABLE]
-        frames_now = await self.markets.resume(feed, channels, wish.since_seq)
+        channels = [channel for channel in asked.channels if channel in RESUMABLE]
+        frames_now = await self.markets.resume(feed, channels, asked.since_seq)
         return {feed.streams[channel]: frame for channel, frame in frames_now.items()}
 
     def _follow_market(
@@ -241,7 +241,7 @@ class Hub:
     def _hear(self, message: dict[str, Any]) -> None:
         try:
             if message["type"] == "feed.publication":
-                self._take(decode_publication(message["data"]))
+                self._handle_publication(decode_publication(message["data"]))
             elif message["type"] == "engine.heartbeat":
                 self._note(decode_heartbeat(message["data"]))
         except msgspec.MsgspecError as fault:
@@ -252,15 +252,15 @@ class Hub:
             log.exception("feed_message_not_taken")
             self._reload_all()
 
-    def _take(self, publication: Publication) -> None:
+    def _handle_publication(self, publication: Publication) -> None:
         for market in publication.markets:
             if not self.progress.follow(market.market_id, market.prev_seq, market.seq):
                 self.tasks.spawn(self.accounts.reload_in(market.market_id))
-            self.markets.apply(market)
+            self.markets.dispatch(market)
             if market.status is not None:
                 self.tasks.spawn(self.lifecycle.look())
         for account in publication.accounts:
-            self.accounts.apply(account)
+            self.accounts.dispatch(account)
 
     def _note(self, heartbeat: Heartbeat) -> None:
         now = time.monotonic()

@@ -65,7 +65,7 @@ class MarketFeed:
 
     def show(self, tickers: list[Watcher]) -> None:
         """Send what is ahead as one frame per stream; `tickers` follow all markets' tickers."""
-        shown = self.replica.take()
+        shown = self.replica.publish()
         if shown is None or self.instrument is None:
             return
         book, trades, ticker = (self.streams[name] for name in (BOOK, TRADES, TICKER))

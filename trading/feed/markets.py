@@ -45,7 +45,7 @@ class Markets:
         """Markets whose best prices are to be read, together, by the one reader of them."""
         self._is_reading_light = False
 
-    def apply(self, change: MarketChange) -> None:
+    def dispatch(self, change: MarketChange) -> None:
         """Bring a market forward by a publication."""
         feed = self.feeds.get(change.market_id)
         if feed is None:

@@ -130,7 +130,7 @@ class BookReplica:
         self.seq, self.ts_us = change.seq, change.ts_us
         return Fit.NEXT
 
-    def take(self) -> Published | None:
+    def publish(self) -> Published | None:
         """Show what is ahead and return it; None when nothing is."""
         if self.seq == self.published_seq:
             return None

@@ -180,18 +180,18 @@ class Socket:
             message = await self._receive()
             if message["type"] == "websocket.disconnect":
                 return
-            await self._take(message.get("text"))
+            await self._handle_message(message.get("text"))
             await self.watcher.wait_for_room()
 
-    async def _take(self, text: str | None) -> None:
-        wait_seconds = self._pace.take()
+    async def _handle_message(self, text: str | None) -> None:
+        wait_seconds = self._pace.take_token()
         if wait_seconds > 0:
             self._strike(too_many_requests(wait_seconds), text)
             await asyncio.sleep(wait_seconds)
             return
         try:
             _check_text(text)
-            await self._carry_out(decode_request(text or ""))
+            await self._dispatch(decode_request(text or ""))
         except AuthError as exception:
             self._strike(exception, text)
         except Exception as exception:
@@ -213,7 +213,7 @@ class Socket:
         if self._strikes >= STRIKES_MAX:
             self._end(None, CLOSE_TOO_MANY, fault.code)
 
-    async def _carry_out(self, request: AnyRequest) -> None:
+    async def _dispatch(self, request: AnyRequest) -> None:
         if isinstance(request, Subscribe):
             await self._subscribe(request)
         elif isinstance(request, Unsubscribe):
@@ -253,12 +253,12 @@ class Socket:
         instruments = await self._find_cards(request.markets) if market_channels else []
         self._check_room(market_channels, instruments, request.markets == ALL)
         is_all = request.markets == ALL
-        wish = SubscriptionRequest(
+        asked = SubscriptionRequest(
             account_id, market_channels, instruments, is_all, request.since_seq
         )
         answer = frames.reply("subscribed", request.id, channels=channels, markets=request.markets)
         try:
-            await self._hub.follow(self.watcher, wish, answer)
+            await self._hub.follow(self.watcher, asked, answer)
         except TimeoutError:
             raise ApiError(
                 "unavailable", detail="the feed can't be read at the moment: subscribe again"
@@ -323,7 +323,7 @@ class Pace:
         self._tokens = float(MESSAGES_BURST)
         self._at = time.monotonic()
 
-    def take(self) -> float:
+    def take_token(self) -> float:
         """Return 0, or the seconds until a message would be taken."""
         now = time.monotonic()
         earned = (now - self._at) * MESSAGES_PER_SECOND

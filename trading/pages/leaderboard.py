@@ -3,8 +3,6 @@
 `?group=` is the board of a group's members, for its members.
 """
 
-from typing import NamedTuple
-
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils.translation import gettext as _
@@ -13,13 +11,8 @@ from django.views.decorators.http import require_safe
 from kernel.errors import not_found
 from markets.models import Group
 from markets.pages.groups import find_group
+from trading.pages.home import Choice
 from trading.readmodels.leaderboard import ORDERS, PERIOD_DAYS, get_leaderboard, get_leaderboard_of
-
-
-class Choice(NamedTuple):
-    label: str
-    href: str
-    is_current: bool
 
 
 @require_safe

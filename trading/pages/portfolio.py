@@ -30,6 +30,7 @@ from trading.models import OPEN_STATUSES, Margin, Order
 from trading.pages import rows
 from trading.pages.entry import get_principal, send
 from trading.pages.exports import list_settled
+from trading.pages.home import Choice
 from trading.pipeline.instruments import build_instrument
 from trading.readmodels import queries
 from trading.readmodels.holdings import Holding, list_holdings, list_margins
@@ -52,18 +53,12 @@ STATUSES: Final = {
 }
 
 
-class Tab(NamedTuple):
-    label: str
-    href: str
-    is_current: bool
-
-
 class Head(NamedTuple):
     """What stands above every list. `curve` and `live` are JSON for the page's script."""
 
     account: Account
     performance: Performance
-    tabs: list[Tab]
+    tabs: list[Choice]
     export_href: str
     curve: SafeString
     points: Sequence[Point]
@@ -139,7 +134,8 @@ def orders(request: HttpRequest) -> HttpResponse:
         "orders": rows.build_orders(page.rows),
         "status": status,
         "filters": [
-            Tab(label, f"?status={name}", name == status) for name, label in _name_filters().items()
+            Choice(label, f"?status={name}", name == status)
+            for name, label in _name_filters().items()
         ],
         "more_href": _find_more(page.next_cursor, status=status),
     }
@@ -248,7 +244,7 @@ def read_head(request: HttpRequest, current: str) -> Head:
     )
 
 
-def _build_tabs(current: str) -> list[Tab]:
+def _build_tabs(current: str) -> list[Choice]:
     tabs = {
         "positions": (_("Positions"), "portfolio"),
         "orders": (_("Orders"), "portfolio_orders"),
@@ -257,7 +253,7 @@ def _build_tabs(current: str) -> list[Tab]:
         "transfers": (_("Transfers"), "portfolio_transfers"),
         "money": (_("Deposit and withdraw"), "portfolio_money"),
     }
-    return [Tab(label, reverse(url), name == current) for name, (label, url) in tabs.items()]
+    return [Choice(label, reverse(url), name == current) for name, (label, url) in tabs.items()]
 
 
 def _build_curve(performance: Performance) -> dict[str, Any]:

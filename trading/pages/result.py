@@ -23,7 +23,7 @@ class Paid(NamedTuple):
     name: str
 
 
-class ShownResult(NamedTuple):
+class MarketResult(NamedTuple):
     """The result that stands, or stood: what each outcome pays, none for a void."""
 
     resolution: Resolution | None
@@ -61,7 +61,7 @@ def build_result_context(
     }
 
 
-def _read_result(market: Market, user: Any) -> ShownResult | None:
+def _read_result(market: Market, user: Any) -> MarketResult | None:
     if market.status not in (Status.RESOLVING, Status.SETTLED, Status.VOIDED):
         return None
     resolution = find_resolution(market)
@@ -80,12 +80,12 @@ def _read_result(market: Market, user: Any) -> ShownResult | None:
         and user.is_authenticated
         and own_dispute is None
     )
-    return ShownResult(
+    return MarketResult(
         resolution, paid, market.status != Status.RESOLVING, is_disputable, own_dispute
     )
 
 
-def describe_result(result: ShownResult) -> str:
+def describe_result(result: MarketResult) -> str:
     """Say in a sentence what was, or will be, paid."""
     if not result.paid:
         return _("Every trade was undone.")

@@ -39,7 +39,7 @@ class Contract(NamedTuple):
     is_mirrored: bool = False
 
 
-class Fault(NamedTuple):
+class FieldMessage(NamedTuple):
     """A refusal in words, and the field beside which it stands."""
 
     field: str
@@ -76,17 +76,17 @@ def name_payout(market: Market, contract: Contract) -> str:
 # --- refusals ---------------------------------------------------------------------------------
 
 
-def explain(error: ApiError, market: Market) -> Fault:
+def explain(error: ApiError, market: Market) -> FieldMessage:
     """Return a refusal as it is told beside the ticket, with the market's own numbers."""
     if isinstance(error, InsufficientFundsError):
         missing = show_money(error.missing_micros)
         text = _("You need %(missing)s more for this order.") % {"missing": missing}
-        return Fault("amount", text)
+        return FieldMessage("amount", text)
     if error.code == "quantity_off_step" and market.lot_step_lots == LOTS_PER_CONTRACT:
-        return Fault("amount", _("Whole contracts only."))
+        return FieldMessage("amount", _("Whole contracts only."))
     tick = show_exact(market.tick_pips * MICROS_PER_PIP)
     text = describe(error, "order", tick=tick, step=show_lots(market.lot_step_lots))
-    return Fault(_FIELD_OF.get(error.field or "", ""), text)
+    return FieldMessage(_FIELD_OF.get(error.field or "", ""), text)
 
 
 # --- what became of an order ------------------------------------------------------------------

@@ -246,9 +246,9 @@ class Gateway:
         while True:
             message = await self.layer.receive(self._reply_channel)
             for answer in decode_answers(message["data"]):
-                self._take(answer)
+                self._resolve(answer)
 
-    def _take(self, answer: Answer) -> None:
+    def _resolve(self, answer: Answer) -> None:
         waiting = self._waiting.pop(answer.ticket, None)
         if waiting is None:
             return

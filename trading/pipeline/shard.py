@@ -57,7 +57,7 @@ class ClockWrongError(Exception):
     """This machine's clock and the database's disagree; nothing was done."""
 
 
-class Reply(msgspec.Struct, array_like=True, gc=False):
+class EncodedAnswer(msgspec.Struct, array_like=True, gc=False):
     """An `Answer` whose result is encoded already; the same bytes go into the receipt."""
 
     ticket: int
@@ -71,7 +71,7 @@ class Committed(NamedTuple):
     Encoded at once, because the next batch goes on with the same orders.
     """
 
-    replies: list[Reply]
+    replies: list[EncodedAnswer]
     publication: bytes | None
 
 
@@ -114,14 +114,14 @@ class Shard:
         except AccountsLockedError:
             return self._run(tasks, leaves_locked=True)
         except ClockWrongError:
-            return Committed([Reply(task.ticket, "clock_wrong") for task in tasks], None)
+            return Committed([EncodedAnswer(task.ticket, "clock_wrong") for task in tasks], None)
 
     def _run(self, tasks: Sequence[Task], *, leaves_locked: bool = False) -> Committed:
         try:
             with transaction.atomic():
                 batch = self._begin(tasks, leaves_locked=leaves_locked)
                 # All that can fail comes before the commit: after it, nothing may be done again.
-                done = Committed(self._apply_all(batch, tasks), None)
+                done = Committed(self._execute_all(batch, tasks), None)
                 if batch.parts:
                     self._conclude(batch)
                     told = writer.write(
@@ -219,54 +219,56 @@ class Shard:
             engine = self.markets[market_id].engine
             engine.accounts.update(read_accounts(market_id, len(engine.books), account_ids))
 
-    # Carrying out
+    # Execution
 
-    def _apply_all(self, batch: Batch, tasks: Sequence[Task]) -> list[Reply]:
-        replies: list[Reply] = []
+    def _execute_all(self, batch: Batch, tasks: Sequence[Task]) -> list[EncodedAnswer]:
+        replies: list[EncodedAnswer] = []
         for task in tasks:
-            reply = self._known(batch, task) or self._carry_out(batch, task)
+            reply = self._known(batch, task) or self._execute(batch, task)
             if reply is None:
                 assert replies, "the first task of a batch has all it can touch locked"
                 break
             replies.append(reply)
         return replies
 
-    def _known(self, batch: Batch, task: Task) -> Reply | None:
+    def _known(self, batch: Batch, task: Task) -> EncodedAnswer | None:
         """Answer a task whose key was answered before, or that can't be carried out now."""
         command = task.command
         if task.key is not None:
             found = batch.receipts.get((command.account_id, task.key))
             if found is not None:
                 if found[0] != task.body_hash:
-                    return Reply(task.ticket, "key_reused")
-                return Reply(task.ticket, "repeated", msgspec.Raw(found[1]))
+                    return EncodedAnswer(task.ticket, "key_reused")
+                return EncodedAnswer(task.ticket, "repeated", msgspec.Raw(found[1]))
         if not isinstance(command, TAKERS):
             return None
         if command.account_id in batch.stopped:
             is_suspended = batch.stopped[command.account_id]
-            return Reply(task.ticket, "account_suspended" if is_suspended else "account_closed")
-        return Reply(task.ticket, "exchange_halted") if batch.halted else None
+            return EncodedAnswer(
+                task.ticket, "account_suspended" if is_suspended else "account_closed"
+            )
+        return EncodedAnswer(task.ticket, "exchange_halted") if batch.halted else None
 
-    def _carry_out(self, batch: Batch, task: Task) -> Reply | None:
+    def _execute(self, batch: Batch, task: Task) -> EncodedAnswer | None:
         """Apply one task; None when it may touch an account that this batch has not locked."""
         targets = self._targets(task)
         if task.market_id is not None and not targets:
-            return Reply(task.ticket, "market_unknown")
+            return EncodedAnswer(task.ticket, "market_unknown")
         for live in targets:
             touched = _find_touched(batch, live, task) - {NO_ACCOUNT}
             if batch.busy and not batch.busy.isdisjoint({*touched, live.escrow_id, live.fees_id}):
-                return Reply(task.ticket, "account_busy")
+                return EncodedAnswer(task.ticket, "account_busy")
             if not touched <= batch.balances.keys():
                 return None
         if task.quote:
-            return Reply(task.ticket, "done", msgspec.Raw(encode(self._quote(batch, task))))
+            return EncodedAnswer(task.ticket, "done", msgspec.Raw(encode(self._quote(batch, task))))
         result = Result(task.market_id or 0, 0, batch.ts_us)
         for live in targets:
-            result = self._apply(batch, live, task, result)
+            result = self._execute_in_market(batch, live, task, result)
         encoded = encode(result)
         if task.key is not None:
             batch.add_receipt(task.command.account_id, task.key, task.body_hash, encoded)
-        return Reply(task.ticket, "done", msgspec.Raw(encoded))
+        return EncodedAnswer(task.ticket, "done", msgspec.Raw(encoded))
 
     def _quote(self, batch: Batch, task: Task) -> Result:
         """Try the command on a copy of what it can reach. Who has no account can pay anything."""
@@ -282,7 +284,9 @@ class Shard:
         result.held_change_micros = _held(trial, account_id) - held_before
         return result
 
-    def _apply(self, batch: Batch, live: LiveMarket, task: Task, result: Result) -> Result:
+    def _execute_in_market(
+        self, batch: Batch, live: LiveMarket, task: Task, result: Result
+    ) -> Result:
         part = batch.part(live)
         engine, command = live.engine, task.command
         account_id = command.account_id

@@ -38,7 +38,7 @@ from trading.pipeline.messages import (
     decode_tasks,
     encode,
 )
-from trading.pipeline.shard import BATCH_TASKS_MAX, Committed, Reply, Shard
+from trading.pipeline.shard import BATCH_TASKS_MAX, Committed, EncodedAnswer, Shard
 from trading.pipeline.writer import LeaseLostError
 
 log = structlog.get_logger(__name__)
@@ -56,7 +56,7 @@ OUTBOX_MAX: Final = 1_000
 SESSION_FAULTS: Final = (LeaseLostError, *DATABASE_AWAY)
 """What ends an engine's ownership: it gives up what it has in memory and waits for the lease."""
 
-Done = tuple[list[tuple[str, Reply]], bytes | None]
+Done = tuple[list[tuple[str, EncodedAnswer]], bytes | None]
 """Channels with replies to their tasks, and the publication, of one commit."""
 Returned = TypeVar("Returned")
 
@@ -146,7 +146,7 @@ class ShardWorker(Worker):
             await self._in_thread(self.queue.clear)
 
     async def _serve(self) -> None:
-        carry_out_all = partial(self._carry_out_all, asyncio.get_running_loop())
+        run_batches = partial(self._run_batches, asyncio.get_running_loop())
         while True:
             if not self.queue:
                 self.arrived.clear()
@@ -158,9 +158,9 @@ class ShardWorker(Worker):
             if self.outbox.qsize() > OUTBOX_MAX:
                 await self.outbox.join()
             if self.queue:
-                await self._in_thread(carry_out_all)
+                await self._in_thread(run_batches)
 
-    def _carry_out_all(self, loop: asyncio.AbstractEventLoop) -> None:
+    def _run_batches(self, loop: asyncio.AbstractEventLoop) -> None:
         """Run batch after batch until nothing waits or the lease is due.
 
         The thread goes on by itself, because to wake it for each batch takes as long as a fifth of
@@ -172,13 +172,13 @@ class ShardWorker(Worker):
                 return
             count = min(len(self.queue), BATCH_TASKS_MAX)
             taken = [self.queue.popleft() for _ in range(count)]
-            done, left = self._carry_out(taken)
+            done, left = self._run_batch(taken)
             self.queue.extendleft(reversed(left))
             self.active_at = time.monotonic()
             for one in done:
                 loop.call_soon_threadsafe(self.outbox.put_nowait, one)
 
-    def _carry_out(
+    def _run_batch(
         self, taken: list[tuple[str, Task]]
     ) -> tuple[list[Done], list[tuple[str, Task]]]:
         """Run a batch; when it fails, run its tasks one by one, so that one can't fail them all."""
@@ -188,20 +188,20 @@ class ShardWorker(Worker):
             if _ends_ownership(fault):
                 raise
             log.exception("batch_failed", shard=self.number, tasks=len(taken))
-            return [self._carry_out_alone(*one) for one in taken], []
+            return [self._run_alone(*one) for one in taken], []
         count = len(committed.replies)
         channels = [channel for channel, _ in taken[:count]]
         replies = list(zip(channels, committed.replies, strict=True))
         return [(replies, committed.publication)], taken[count:]
 
-    def _carry_out_alone(self, channel: str, task: Task) -> Done:
+    def _run_alone(self, channel: str, task: Task) -> Done:
         try:
             committed = self._run([task])
         except Exception as fault:
             if _ends_ownership(fault):
                 raise
             log.exception("task_failed", shard=self.number, command=type(task.command).__name__)
-            return [(channel, Reply(task.ticket, "retry"))], None
+            return [(channel, EncodedAnswer(task.ticket, "retry"))], None
         return [(channel, committed.replies[0])], committed.publication
 
     def _run(self, tasks: list[Task]) -> Committed:
@@ -258,7 +258,9 @@ class ShardWorker(Worker):
             channel = message["reply_channel"]
             for task in decode_tasks(message["data"]):
                 if len(self.queue) >= QUEUE_TASKS_MAX:
-                    await self.outbox.put(([(channel, Reply(task.ticket, "overloaded"))], None))
+                    await self.outbox.put(
+                        ([(channel, EncodedAnswer(task.ticket, "overloaded"))], None)
+                    )
                 else:
                     self.queue.append((channel, task))
             self.arrived.set()
@@ -272,8 +274,10 @@ class ShardWorker(Worker):
             finally:
                 self.outbox.task_done()
 
-    async def _tell(self, replies: list[tuple[str, Reply]], publication: bytes | None) -> None:
-        by_channel: dict[str, list[Reply]] = {}
+    async def _tell(
+        self, replies: list[tuple[str, EncodedAnswer]], publication: bytes | None
+    ) -> None:
+        by_channel: dict[str, list[EncodedAnswer]] = {}
         for channel, reply in replies:
             by_channel.setdefault(channel, []).append(reply)
         for channel, mine in by_channel.items():

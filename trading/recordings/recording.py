@@ -136,7 +136,7 @@ class RecordedTrader:
             return [self._place(operation)]
         if operation.kind == "cancel":
             return self._cancel(operation)
-        return [self._take(operation)]
+        return [self._build_taker(operation)]
 
     def took(self, operation: RecordedOperation, fills: list[tuple[str, int, int]]) -> None:
         """Learn what a taker met: [(maker order id, price_pips, lots)]."""
@@ -179,7 +179,7 @@ class RecordedTrader:
             left_lots -= min(left_lots, remaining_lots)
         return commands
 
-    def _take(self, operation: RecordedOperation) -> Place:
+    def _build_taker(self, operation: RecordedOperation) -> Place:
         side = SELL if operation.side == "yes" else BUY
         account_id = self.taker_account
         return Place(
