@@ -104,9 +104,7 @@ class MarketFeed:
         """Return the frame that leads from `since_seq` to now, by the prices that changed."""
         assert self.instrument is not None
         assert self.replica.levels is not None
-        levels = self.replica.changes_at(keys | collector.keys)
-        replica = self.replica
-        shown = Published(since_seq, replica.published_seq, replica.published_ts_us, levels, [], [])
+        shown = self.replica.show_since(since_seq, keys | collector.keys)
         return frames.book(self.instrument, shown, since_seq)
 
     def trades_since(self, tape: list[TapeTrade], since_seq: int, collector: Collector) -> Frame:
