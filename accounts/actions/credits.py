@@ -5,7 +5,7 @@ The issuer stands for the outside world: what it lacks is what exists.
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple, TypeVar
+from typing import Final, NamedTuple, TypeVar
 
 from django.db import transaction
 from django.utils import timezone
@@ -77,7 +77,7 @@ def _issue_by_operator(issues: Sequence[Issue], kind: str, *, by: User, reason: 
             )
             references.append(event.pk.hex)
         _issue(issues, kind, references)
-        _tell([(issue.account, kind, issue.amount_micros) for issue in issues], reason)
+        _notify_owners([(issue.account, kind, issue.amount_micros) for issue in issues], reason)
 
 
 def check_request_withdrawal(
@@ -102,12 +102,8 @@ def do_request_withdrawal(
         check_request_withdrawal(
             account, amount_micros=amount_micros, available_micros=balance.available_micros
         )
-        request = WithdrawalRequest.objects.create(
-            account=account, amount_micros=amount_micros, note=note
-        )
         ledger.post([], withdrawing={account.pk: amount_micros})
-        record_audit("request_withdrawal", request, by=by, after=_show_amount(amount_micros))
-    return request
+        return _record_request(WithdrawalRequest, account, amount_micros, by=by, note=note)
 
 
 def do_decide_withdrawal(
@@ -118,19 +114,14 @@ def do_decide_withdrawal(
     issuer_id = get_issuer_id()
     with transaction.atomic():
         ledger.lock([request.account_id, issuer_id])
-        request = _take_decision(
-            request, status="approved" if approve else "rejected", by=by, reason=reason
-        )
+        request = _decide(request, "approve" if approve else "reject", by=by, reason=reason)
         paid = Entry(
             request.account_id, issuer_id, request.amount_micros, "withdrawal", request.pk.hex
         )
         released = {request.account_id: -request.amount_micros}
         ledger.post([paid] if approve else [], withdrawing=released)
-        action = "approve_withdrawal" if approve else "reject_withdrawal"
-        record_audit(
-            action, request, by=by, after=_show_amount(request.amount_micros), reason=reason
-        )
-        _tell([(request.account, action, request.amount_micros)], reason)
+        what = "approve_withdrawal" if approve else "reject_withdrawal"
+        _notify_owners([(request.account, what, request.amount_micros)], reason)
     return request
 
 
@@ -139,9 +130,8 @@ def do_cancel_withdrawal(request: WithdrawalRequest, *, by: User) -> WithdrawalR
     with transaction.atomic():
         ledger.lock([request.account_id])
         check_may_trade(request.account_id)
-        request = _take_decision(request, status="cancelled", by=by)
+        request = _decide(request, "cancel", by=by)
         ledger.post([], withdrawing={request.account_id: -request.amount_micros})
-        record_audit("cancel_withdrawal", request, by=by, after=_show_amount(request.amount_micros))
     return request
 
 
@@ -159,11 +149,7 @@ def do_request_deposit(
         ledger.lock([account.pk])  # of two at once, the second counts the first
         check_may_trade(account.pk)
         check_request_deposit(account, amount_micros=amount_micros)
-        request = DepositRequest.objects.create(
-            account=account, amount_micros=amount_micros, note=note
-        )
-        record_audit("request_deposit", request, by=by, after=_show_amount(amount_micros))
-    return request
+        return _record_request(DepositRequest, account, amount_micros, by=by, note=note)
 
 
 def do_decide_deposit(
@@ -172,17 +158,11 @@ def do_decide_deposit(
     """Book the amount as a deposit, or decline it."""
     _check_second_person(request.account, by)
     with transaction.atomic():
-        request = _take_decision(
-            request, status="approved" if approve else "rejected", by=by, reason=reason
-        )
+        request = _decide(request, "approve" if approve else "reject", by=by, reason=reason)
         if approve:
             do_deposit(request.account, amount_micros=request.amount_micros, by=by, reason=reason)
-        action = "approve_deposit" if approve else "reject_deposit"
-        record_audit(
-            action, request, by=by, after=_show_amount(request.amount_micros), reason=reason
-        )
-        if not approve:
-            _tell([(request.account, action, request.amount_micros)], reason)
+        else:
+            _notify_owners([(request.account, "reject_deposit", request.amount_micros)], reason)
     return request
 
 
@@ -191,23 +171,39 @@ def do_cancel_deposit(request: DepositRequest, *, by: User) -> DepositRequest:
     with transaction.atomic():
         ledger.lock([request.account_id])
         check_may_trade(request.account_id)
-        request = _take_decision(request, status="cancelled", by=by)
-        record_audit("cancel_deposit", request, by=by, after=_show_amount(request.amount_micros))
-    return request
+        return _decide(request, "cancel", by=by)
 
 
 Request = TypeVar("Request", WithdrawalRequest, DepositRequest)
+REQUEST_NAMES: Final = {WithdrawalRequest: "withdrawal", DepositRequest: "deposit"}
+STATUS_AFTER: Final = {"approve": "approved", "reject": "rejected", "cancel": "cancelled"}
 
 
-def _take_decision(request: Request, *, status: str, by: User, reason: str = "") -> Request:
+def _record_request(
+    model: type[Request], account: Account, amount_micros: int, *, by: User, note: str
+) -> Request:
+    request = model.objects.create(account=account, amount_micros=amount_micros, note=note)
+    _record_act("request", request, by=by)
+    return request
+
+
+def _decide(request: Request, verb: str, *, by: User, reason: str = "") -> Request:
     # The conditional update is the lock: of two deciders only one finds it still requested.
-    kind = type(request)
-    decided = kind.objects.filter(pk=request.pk, status="requested").update(
-        status=status, decided_at=timezone.now(), decided_by=by, reason=reason
+    model = type(request)
+    decided = model.objects.filter(pk=request.pk, status="requested").update(
+        status=STATUS_AFTER[verb], decided_at=timezone.now(), decided_by=by, reason=reason
     )
     if not decided:
         raise RefusedError("already_decided")
-    return kind.objects.select_related("account").get(pk=request.pk)
+    request = model.objects.select_related("account").get(pk=request.pk)
+    _record_act(verb, request, by=by, reason=reason)
+    return request
+
+
+def _record_act(verb: str, request: Request, *, by: User, reason: str = "") -> None:
+    action = f"{verb}_{REQUEST_NAMES[type(request)]}"
+    amount = _show_amount(request.amount_micros)
+    record_audit(action, request, by=by, after=amount, reason=reason)
 
 
 def _issue(issues: Sequence[Issue], kind: str, references: Sequence[str | None]) -> None:
@@ -224,9 +220,9 @@ def _issue(issues: Sequence[Issue], kind: str, references: Sequence[str | None])
     )
 
 
-def _tell(done: Sequence[tuple[Account, str, int]], reason: str) -> None:
+def _notify_owners(done: Sequence[tuple[Account, str, int]], reason: str) -> None:
     """Tell people what was done about their money: account, what, how much."""
-    registry.tell_of_money(
+    registry.notify_of_money(
         [
             registry.MoneyNews(account.owner_id, what, amount_micros, reason)
             for account, what, amount_micros in done

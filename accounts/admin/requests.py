@@ -18,7 +18,7 @@ NAMED_MAX = 20
 
 class DecideRequestAction(AdminAction):
     decide: ClassVar[Callable[..., Any]]
-    is_approval: ClassVar[bool]
+    is_approval: ClassVar[bool] = True
     reason_length_max = 200
 
     @classmethod
@@ -34,24 +34,26 @@ class DecideRequestAction(AdminAction):
         type(self).decide(row, approve=self.is_approval, by=by, reason=reason)
 
 
+class RejectRequestAction(DecideRequestAction):
+    is_approval = False
+    is_harmful = True
+    needs_reason = True
+
+
 class ApproveWithdrawalAction(DecideRequestAction):
     title = _("Approve withdrawal")
     done = _("The withdrawal is approved.")
     permission = "accounts.decide_withdrawals"
     explanation = _("The amount leaves the exchange: pay out its value.")
     decide = staticmethod(do_decide_withdrawal)
-    is_approval = True
 
 
-class RejectWithdrawalAction(DecideRequestAction):
+class RejectWithdrawalAction(RejectRequestAction):
     title = _("Reject withdrawal")
     done = _("The withdrawal is rejected.")
     permission = "accounts.decide_withdrawals"
     explanation = _("The amount is released. The owner sees the reason.")
     decide = staticmethod(do_decide_withdrawal)
-    is_approval = False
-    is_harmful = True
-    needs_reason = True
 
 
 class ApproveDepositAction(DecideRequestAction):
@@ -60,18 +62,14 @@ class ApproveDepositAction(DecideRequestAction):
     permission = "accounts.decide_deposits"
     explanation = _("Books the amount. Make sure the payment has arrived.")
     decide = staticmethod(do_decide_deposit)
-    is_approval = True
 
 
-class RejectDepositAction(DecideRequestAction):
+class RejectDepositAction(RejectRequestAction):
     title = _("Reject deposit")
     done = _("The deposit is rejected.")
     permission = "accounts.decide_deposits"
     explanation = _("Nothing is booked. The owner sees the reason.")
     decide = staticmethod(do_decide_deposit)
-    is_approval = False
-    is_harmful = True
-    needs_reason = True
 
 
 class RequestAdmin(HexRecordAdmin):

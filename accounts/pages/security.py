@@ -55,10 +55,7 @@ def security(request: HttpRequest) -> HttpResponse:
 @require_POST
 def end_browser(request: HttpRequest, session_id: int) -> HttpResponse:
     user = cast("User", request.user)
-    browser = UserSession.objects.filter(pk=session_id, user=user).first()
-    if browser is None:
-        raise not_found("this log-in")
-    do_end_browser(browser, by=user)
+    do_end_browser(_find_own(UserSession, session_id, user), by=user)
     messages.success(request, _("That browser has been logged out."))
     return redirect("account_security")
 
@@ -67,12 +64,16 @@ def end_browser(request: HttpRequest, session_id: int) -> HttpResponse:
 @require_POST
 def end_program(request: HttpRequest, login_id: UUID) -> HttpResponse:
     user = cast("User", request.user)
-    login = LoginSession.objects.filter(pk=login_id, user=user).first()
-    if login is None:
-        raise not_found("this log-in")
-    do_end_login(login, by=user)
+    do_end_login(_find_own(LoginSession, login_id, user), by=user)
     messages.success(request, _("That program has been logged out."))
     return redirect("account_security")
+
+
+def _find_own(model: Any, pk: int | UUID, user: User) -> Any:
+    row = model.objects.filter(pk=pk, user=user).first()
+    if row is None:
+        raise not_found("this log-in")
+    return row
 
 
 @login_required

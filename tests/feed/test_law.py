@@ -52,7 +52,7 @@ from trading.feed.resume import fold_entries
 from trading.pipeline.instruments import Instrument
 from trading.pipeline.journal import JournalEntry
 from trading.pipeline.messages import DepthLevel, MarketChange
-from trading.pipeline.shard import _market_change, _tops
+from trading.pipeline.publication import build_market_change, find_changed_tops
 from trading.pipeline.writer import LiveMarket, MarketPart
 
 KINDS = {Amended, Configured, Decremented, Ended, Rejected, Rested, Traded}
@@ -91,13 +91,13 @@ class Market:
             for event in events:
                 self.seen[type(event)] += 1
                 if isinstance(event, Traded):
-                    part.add_trade(event)
+                    part.add_match([event])
                 if isinstance(event, Ended | Rejected):
                     self.seen[event.reason] += 1
             if isinstance(command, Configure) and not isinstance(events[-1], Rejected):
                 part.status = command.status
-        part.tops = _tops(self.engine)
-        change = _market_change(part)
+        part.tops = find_changed_tops(self.engine)
+        change = build_market_change(part)
         for book in self.engine.books:
             book.forget_changes()
         self.rows.append((part.seq_before, entries))
@@ -311,10 +311,8 @@ def test_resuming_from_any_number_leads_to_the_same_book(seed: int) -> None:
             continue
         resumed += 1
         keys = fold.keys | {places[order_id] for order_id in fold.orders}
-        shown = replica.changes_at(keys)
-        frame = frames.build("book", seq=replica.published_seq, prev_seq=client.seq, ts_us=0,
-                             books=frames._changed_books(market.instrument, shown))  # fmt: skip
-        assert client.apply(read(frame))
+        shown = replica.show_since(client.seq, keys)
+        assert client.apply(read(frames.book(market.instrument, shown, client.seq)))
         assert levels_of(client) == levels_of(expected)
     assert resumed > 5
 

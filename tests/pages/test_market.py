@@ -6,7 +6,6 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from accounts.api import principal
 from accounts.models import Account, User
 from kernel import cache
 from markets.lifecycle import record_status
@@ -385,8 +384,7 @@ def test_what_became_of_a_dispute_is_seen_by_who_raised_it_and_in_the_history(pe
 def count_queries(django_assert_max_num_queries, market, account, most):
     browser = browser_of(account)
     browser.get(f"/markets/{market.slug}/")  # templates are read here
-    for kept in (cache, principal):
-        kept.forget_all()  # what is kept for a second is read in each of the counted requests
+    cache.forget_all()  # what is kept for a second is read in each of the counted requests
     with django_assert_max_num_queries(most) as queries:
         browser.get(f"/markets/{market.slug}/")
     return len(queries)

@@ -15,6 +15,7 @@ from trading.models import BookState, JournalRow, Margin, Order, Position, Recei
 from trading.pipeline.config import config_of
 from trading.pipeline.loading import load_engine
 from trading.pipeline.messages import Task, decode_publication
+from trading.pipeline.publication import build_publication
 from trading.pipeline.replay import replay
 from trading.pipeline.shard import Shard
 from trading.pipeline.tables import RECEIPTS
@@ -153,14 +154,13 @@ def test_a_failed_commit_leaves_no_trace_and_the_books_are_loaded_again(
 def test_a_commit_that_the_database_refuses_leaves_no_trace(shard, market, alice, bob, monkeypatch):
     """A receipt of an account that is not there is found out by the COMMIT itself."""
     run(shard, sell(market, alice, 60, 1000))
-    encode = Shard._publication
 
-    def spoil(self, batch):
+    def spoil(*args, **named):
         RECEIPTS.insert(bulk.open_cursor(), [(10**9, "nobody's", b"", b"", 1)])
-        return encode(self, batch)
+        return build_publication(*args, **named)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Shard, "_publication", spoil)
+        patch.setattr("trading.pipeline.shard.build_publication", spoil)
         with pytest.raises(DATABASE_FAULTS):
             shard.run([buy(market, bob, 60, 1000)])
     assert shard.markets == {}
@@ -172,7 +172,7 @@ def test_a_commit_that_the_database_refuses_leaves_no_trace(shard, market, alice
 
 def test_what_can_not_be_told_is_not_committed(shard, market, alice, monkeypatch):
     with monkeypatch.context() as patch:
-        patch.setattr(Shard, "_publication", lambda *_: 1 // 0)
+        patch.setattr("trading.pipeline.shard.build_publication", lambda *_, **__: 1 // 0)
         with pytest.raises(ZeroDivisionError):
             shard.run([buy(market, alice, 60, 1000)])
     assert Order.objects.count() == 0

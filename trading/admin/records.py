@@ -4,7 +4,7 @@ These tables grow without end; see `accounts.admin_base.RecordAdmin` for how the
 """
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, ClassVar
 
 from django.contrib import admin
 from django.db.models import Q, QuerySet
@@ -85,6 +85,12 @@ outcome.short_description = _("outcome")  # type: ignore[attr-defined]
 class OutcomeRecordAdmin(MarketRecordAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet:
         return super().get_queryset(request).prefetch_related("market__outcomes")
+
+
+class OutcomeFigureAdmin(OutcomeRecordAdmin):
+    list_select_related: ClassVar[Any] = ["market"]
+    account_keys = ()
+    search_help_text = _("Exact id or market address")
 
 
 @admin.register(Order)
@@ -252,7 +258,7 @@ class JournalRowAdmin(MarketRecordAdmin):
 
 
 @admin.register(Candle)
-class CandleAdmin(OutcomeRecordAdmin):
+class CandleAdmin(OutcomeFigureAdmin):
     list_display = [
         link_to("market", _("market")),
         outcome,
@@ -265,10 +271,7 @@ class CandleAdmin(OutcomeRecordAdmin):
         "trades",
         "seq",
     ]
-    list_select_related = ["market"]
-    account_keys = ()
     found_order = ("-outcome_index", "-minute")
-    search_help_text = _("Exact id or market address")
 
     @admin.display(description=_("time"))
     def time(self, row: Candle) -> str:
@@ -276,7 +279,7 @@ class CandleAdmin(OutcomeRecordAdmin):
 
 
 @admin.register(OutcomeStats)
-class OutcomeStatsAdmin(OutcomeRecordAdmin):
+class OutcomeStatsAdmin(OutcomeFigureAdmin):
     list_display = [
         link_to("market", _("market")),
         outcome,
@@ -288,9 +291,6 @@ class OutcomeStatsAdmin(OutcomeRecordAdmin):
         "trades",
         "seq",
     ]
-    list_select_related = ["market"]
-    account_keys = ()
-    search_help_text = _("Exact id or market address")
 
     @admin.display(description=_("open interest"))
     def open_interest(self, row: OutcomeStats) -> str:

@@ -147,13 +147,14 @@ class BookReplica:
         self._pending_trades = []
         return shown
 
-    def changes_at(self, keys: Iterable[tuple[int, int]]) -> list[LevelChange]:
-        """Return how these prices (outcome, pips) stand in what is shown."""
+    def show_since(self, seq: int, keys: Iterable[tuple[int, int]]) -> Published:
+        """Return what leads from `seq` to what is shown, by the prices that changed since."""
         levels = self.levels or {}
-        return [
+        changes = [
             LevelChange(outcome, price_pips, *levels.get(outcome, {}).get(price_pips, NOTHING))
             for outcome, price_pips in keys
         ]
+        return Published(seq, self.published_seq, self.published_ts_us, changes, [], [])
 
     def _restart(self, image: Image) -> None:
         self.is_loaded = True

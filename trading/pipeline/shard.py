@@ -8,7 +8,7 @@ transaction, the books in memory are thrown away and loaded again: the database 
 
 import gc
 from collections.abc import Sequence
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import msgspec
 from django.db import transaction
@@ -18,9 +18,7 @@ from markets.models import Market
 from trading.engine.dry_run import copy_touched, find_touched_accounts
 from trading.engine.engine import Engine
 from trading.engine.types import (
-    BUY,
     NO_ACCOUNT,
-    SELL,
     Amend,
     AnyEvent,
     Cancel,
@@ -40,18 +38,11 @@ from trading.pipeline import clock, writer
 from trading.pipeline.journal import GENESIS, JournalEntry
 from trading.pipeline.loading import load_engine, read_accounts
 from trading.pipeline.messages import (
-    AccountChange,
-    DepthLevel,
-    Fill,
-    MarketChange,
-    OrderChange,
-    PositionChange,
-    Publication,
     Result,
     Task,
-    Top,
     encode,
 )
+from trading.pipeline.publication import build_publication, find_changed_tops
 from trading.pipeline.status import record_configured
 from trading.pipeline.writer import AccountsLockedError, Batch, LiveMarket, MarketPart, Prefetch
 
@@ -135,7 +126,12 @@ class Shard:
                 done = Committed(self._execute_all(batch, tasks), None)
                 if batch.parts:
                     self._conclude(batch)
-                    told = writer.write(batch, lambda: encode(self._publication(batch)))
+                    told = writer.write(
+                        batch,
+                        lambda: encode(
+                            build_publication(batch, shard=self.number, epoch=self.epoch)
+                        ),
+                    )
                     done = Committed(done.replies, told)
         except (AccountsLockedError, ClockWrongError):  # before anything was applied
             raise
@@ -317,25 +313,7 @@ class Shard:
                 if isinstance(entry.command, Configure):
                     part.status = entry.command.status
                     record_configured(market_id, entry.command)
-            part.tops = _tops(engine)
-
-    # Telling
-
-    def _publication(self, batch: Batch) -> Publication:
-        accounts: dict[int, AccountChange] = {}
-        for account_id in _touched_accounts(batch):
-            balance = batch.balances[account_id]
-            accounts[account_id] = AccountChange(
-                account_id,
-                balance.cash_micros + batch.cash_changes.get(account_id, 0),
-                balance.held_micros + batch.held_changes.get(account_id, 0),
-                balance.withdrawing_micros,
-            )
-        markets = []
-        for part in batch.parts.values():
-            markets.append(_market_change(part))
-            _add_account_changes(accounts, part)
-        return Publication(self.number, self.epoch, markets, list(accounts.values()))
+            part.tops = find_changed_tops(engine)
 
 
 def _find_touched(batch: Batch, live: LiveMarket, task: Task) -> set[int]:
@@ -394,77 +372,3 @@ def _fill_in(result: Result, task: Task, part: MarketPart, events: list[AnyEvent
         order = engine.dirty_orders.get(command.order_id) or engine.orders.get(command.order_id)
         if order is not None and order.account_id == command.account_id:
             result.order = order
-
-
-def _tops(engine: Engine) -> list[Top]:
-    tops = []
-    for outcome, book in enumerate(engine.books):
-        if book.changed:
-            tops.append(Top(outcome, *book.top(BUY), *book.top(SELL)))
-    return tops
-
-
-def _market_change(part: MarketPart) -> MarketChange:
-    engine = part.live.engine
-    levels = []
-    for outcome, book in enumerate(engine.books):
-        for tick in sorted(book.changed):
-            lots = book.total_lots(tick)
-            is_bid = tick <= book.best_bid
-            levels.append(
-                DepthLevel(
-                    outcome, tick * book.tick_pips, lots if is_bid else 0, 0 if is_bid else lots
-                )
-            )
-    return MarketChange(
-        engine.market_id,
-        part.seq_before,
-        engine.seq,
-        engine.ts_us,
-        levels,
-        part.tops,
-        [fill for _, fill in part.fills],
-        part.status,
-        engine.config if part.status is not None else None,
-    )
-
-
-def _touched_accounts(batch: Batch) -> list[int]:
-    return sorted(
-        {
-            order.account_id
-            for part in batch.parts.values()
-            for order in part.live.engine.dirty_orders.values()
-        }
-    )
-
-
-def _add_account_changes(accounts: dict[int, AccountChange], part: MarketPart) -> None:
-    engine = part.live.engine
-    market_id, seq, ts_us = engine.market_id, engine.seq, engine.ts_us
-    for order in engine.dirty_orders.values():
-        change: Any = OrderChange(market_id, part.order_seqs[order.order_id], ts_us, order)
-        accounts[order.account_id].orders.append(change)
-    for fill_seq, fill in part.fills:
-        _add_fill(accounts, market_id, fill_seq, ts_us, fill)
-    for account_id, outcome in sorted(part.traded):
-        if account_id not in accounts:  # the house, between the legs of a match
-            continue
-        account = engine.accounts[account_id]
-        accounts[account_id].positions.append(
-            PositionChange(
-                market_id,
-                seq,
-                outcome,
-                account.net_lots[outcome],
-                account.cost_micros[outcome],
-                account.realised_micros[outcome],
-            )
-        )
-
-
-def _add_fill(
-    accounts: dict[int, AccountChange], market_id: int, seq: int, ts_us: int, fill: Fill
-) -> None:
-    for account_id in {fill.trade.taker_account_id, fill.trade.maker_account_id} & accounts.keys():
-        accounts[account_id].fills.append((market_id, seq, ts_us, fill))

@@ -1,0 +1,113 @@
+"""What a batch changed, for the feed: of each market, and of each account that it touched.
+
+Pure: read from the batch after it was applied, before its engines forget what was dirty.
+"""
+
+from typing import Any
+
+from trading.engine.engine import Engine
+from trading.engine.types import BUY, SELL
+from trading.pipeline.messages import (
+    AccountChange,
+    DepthLevel,
+    Fill,
+    MarketChange,
+    OrderChange,
+    PositionChange,
+    Publication,
+    Top,
+)
+from trading.pipeline.writer import Batch, MarketPart
+
+
+def build_publication(batch: Batch, *, shard: int, epoch: int) -> Publication:
+    accounts: dict[int, AccountChange] = {}
+    for account_id in _touched_accounts(batch):
+        balance = batch.balances[account_id]
+        accounts[account_id] = AccountChange(
+            account_id,
+            balance.cash_micros + batch.cash_changes.get(account_id, 0),
+            balance.held_micros + batch.held_changes.get(account_id, 0),
+            balance.withdrawing_micros,
+        )
+    markets = []
+    for part in batch.parts.values():
+        markets.append(build_market_change(part))
+        _add_account_changes(accounts, part)
+    return Publication(shard, epoch, markets, list(accounts.values()))
+
+
+def find_changed_tops(engine: Engine) -> list[Top]:
+    """Return the best prices of the books that a batch changed."""
+    tops = []
+    for outcome, book in enumerate(engine.books):
+        if book.changed:
+            tops.append(Top(outcome, *book.top(BUY), *book.top(SELL)))
+    return tops
+
+
+def build_market_change(part: MarketPart) -> MarketChange:
+    """Return what a batch changed in one market; its engine still knows which prices."""
+    engine = part.live.engine
+    levels = []
+    for outcome, book in enumerate(engine.books):
+        for tick in sorted(book.changed):
+            lots = book.total_lots(tick)
+            is_bid = tick <= book.best_bid
+            levels.append(
+                DepthLevel(
+                    outcome, tick * book.tick_pips, lots if is_bid else 0, 0 if is_bid else lots
+                )
+            )
+    return MarketChange(
+        engine.market_id,
+        part.seq_before,
+        engine.seq,
+        engine.ts_us,
+        levels,
+        part.tops,
+        [fill for _, fill in part.fills],
+        part.status,
+        engine.config if part.status is not None else None,
+    )
+
+
+def _touched_accounts(batch: Batch) -> list[int]:
+    return sorted(
+        {
+            order.account_id
+            for part in batch.parts.values()
+            for order in part.live.engine.dirty_orders.values()
+        }
+    )
+
+
+def _add_account_changes(accounts: dict[int, AccountChange], part: MarketPart) -> None:
+    engine = part.live.engine
+    market_id, seq, ts_us = engine.market_id, engine.seq, engine.ts_us
+    for order in engine.dirty_orders.values():
+        change: Any = OrderChange(market_id, part.order_seqs[order.order_id], ts_us, order)
+        accounts[order.account_id].orders.append(change)
+    for fill_seq, fill in part.fills:
+        _add_fill(accounts, market_id, fill_seq, ts_us, fill)
+    for account_id, outcome in sorted(part.traded):
+        if account_id not in accounts:  # the house, between the legs of a match
+            continue
+        account = engine.accounts[account_id]
+        accounts[account_id].positions.append(
+            PositionChange(
+                market_id,
+                seq,
+                outcome,
+                account.net_lots[outcome],
+                account.cost_micros[outcome],
+                account.realised_micros[outcome],
+            )
+        )
+
+
+def _add_fill(
+    accounts: dict[int, AccountChange], market_id: int, seq: int, ts_us: int, fill: Fill
+) -> None:
+    for account_id in {fill.trade.taker_account_id, fill.trade.maker_account_id} & accounts.keys():
+        accounts[account_id].fills.append((market_id, seq, ts_us, fill))
