@@ -24,7 +24,7 @@ class Migration(migrations.Migration):
     dependencies = [
         ("accounts", "0010_a_key_that_operates_says_how_it_was_made"),
         ("markets", "0003_books_of_a_market_are_matched_with_one_another"),
-        ("trading", "0012_what_an_order_asks_for_is_one_column"),
+        ("trading", "0013_notifications_have_preferences_and_progress"),
     ]
 
     operations = [
