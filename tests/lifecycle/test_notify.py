@@ -23,12 +23,13 @@ from markets.models import Market, Resolution
 from tests.trading import world
 from tests.trading.world import CREDIT, buy, cancel, run, sell
 from trading import actions
+from trading.api import own_data
 from trading.engine.types import OrderOptions, Tif
 from trading.models import MailState, Notification, NotificationChoice, NotificationKind
 from trading.notifications import notify
 from trading.notifications.mails import send_due
 from trading.notifications.sentences import describe
-from trading.readmodels import own_data, projections
+from trading.readmodels import projections
 from trading.settlement.payments import settle_market
 
 CR = "\N{NO-BREAK SPACE}cr"
