@@ -23,7 +23,7 @@ from accounts.actions import (
 )
 from accounts.api.principal import forget_user
 from accounts.models import ApiKey, User
-from accounts.notices import find_addresses, tell
+from accounts.notices import find_addresses, notify
 from accounts.pages.errors import show_error
 from accounts.policy import get_policy
 from accounts.sign_on import require_recent_sign_on
@@ -172,7 +172,7 @@ class AccountAdapter(DefaultAccountAdapter):
             do_revoke_api_keys(user, by=user)
             self._note_log_in(self.request, user.email)
         addresses = find_addresses(user, filter(None, [email, said.get("deleted_email")]))
-        tell(user, what, addresses, request=self.request, detail=_describe_change(said))
+        notify(user, what, addresses, request=self.request, detail=_describe_change(said))
 
 
 def _describe_change(said: dict[str, Any]) -> str:

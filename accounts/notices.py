@@ -50,7 +50,7 @@ _TITLES: Final[dict[str, str | Promise]] = {
 }
 
 
-def tell_on_commit(
+def notify_on_commit(
     user: User, what: str, *, by: User | None, detail: str = "", also_to: Collection[str] = ()
 ) -> None:
     """Tell the user when the transaction has committed; nothing where no person did it."""
@@ -59,7 +59,7 @@ def tell_on_commit(
         return
     addresses = find_addresses(user, also_to)
     transaction.on_commit(
-        lambda: tell(user, what, addresses, request=request, detail=detail, by=by)
+        lambda: notify(user, what, addresses, request=request, detail=detail, by=by)
     )
 
 
@@ -68,7 +68,7 @@ def find_addresses(user: User, also_to: Iterable[str] = ()) -> list[str]:
     return list(dict.fromkeys([primary, *also_to]))
 
 
-def tell(
+def notify(
     user: User,
     what: str,
     addresses: Collection[str],

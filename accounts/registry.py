@@ -35,7 +35,7 @@ class MoneyNews(NamedTuple):
 _value_positions: Callable[[int], Valuation] | None = None
 _name_markets: Callable[[Collection[int]], Mapping[int, str]] | None = None
 _cancel_orders: Callable[[int, bool], None] | None = None
-_tell_of_money: Callable[[Sequence[MoneyNews]], None] | None = None
+_notify_of_money: Callable[[Sequence[MoneyNews]], None] | None = None
 _data_tables: dict[str, DataTable] = {}
 _forget_user: list[Callable[[int], None]] = []
 
@@ -45,23 +45,23 @@ def register(
     value_positions: Callable[[int], Valuation] | None = None,
     name_markets: Callable[[Collection[int]], Mapping[int, str]] | None = None,
     cancel_orders: Callable[[int, bool], None] | None = None,
-    tell_of_money: Callable[[Sequence[MoneyNews]], None] | None = None,
+    notify_of_money: Callable[[Sequence[MoneyNews]], None] | None = None,
     data_tables: Sequence[DataTable] = (),
     forget_user: Callable[[int], None] | None = None,
 ) -> None:
     """`value_positions(account_id)`, and `name_markets(market_ids)` -> {market_id: slug}.
 
     `cancel_orders(account_id, by_operator)` ends every open order, outside of a transaction.
-    `tell_of_money(news)` notifies owners, in the transaction of what it tells.
+    `notify_of_money(news)` notifies owners, in the transaction of what it is about.
     `data_tables` are for whoever wants their data; `forget_user(user_id)` wipes what is personal in
     an app's own tables, inside the transaction that deletes the user. These two may come from
     several apps.
     """
-    global _value_positions, _name_markets, _cancel_orders, _tell_of_money
+    global _value_positions, _name_markets, _cancel_orders, _notify_of_money
     _value_positions = value_positions or _value_positions
     _name_markets = name_markets or _name_markets
     _cancel_orders = cancel_orders or _cancel_orders
-    _tell_of_money = tell_of_money or _tell_of_money
+    _notify_of_money = notify_of_money or _notify_of_money
     _data_tables.update({table.name: table for table in data_tables})
     if forget_user is not None and forget_user not in _forget_user:
         _forget_user.append(forget_user)
@@ -80,9 +80,9 @@ def cancel_orders(account_id: int, *, by_operator: bool = False) -> None:
         _cancel_orders(account_id, by_operator)
 
 
-def tell_of_money(news: Sequence[MoneyNews]) -> None:
-    if _tell_of_money is not None and news:
-        _tell_of_money(news)
+def notify_of_money(news: Sequence[MoneyNews]) -> None:
+    if _notify_of_money is not None and news:
+        _notify_of_money(news)
 
 
 def list_data_tables() -> list[DataTable]:

@@ -53,7 +53,7 @@ def run_bench(name: str, sizes: Sizes) -> list[Any]:
     try:
         for figure in importlib.import_module(f"bench.{name}").measure(sizes):
             figures.append(msgspec.to_builtins(figure))
-            _tell(figure)
+            _print(figure)
     except ServerNotFoundError as fault:
         figures.append({"name": name, "skipped": str(fault)})
     except Exception as fault:
@@ -72,7 +72,7 @@ def parse_options() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _tell(figure: Figure) -> None:
+def _print(figure: Figure) -> None:
     verdict = {True: "met", False: "NOT MET", None: ""}[figure.is_met]
     print(
         f"  {figure.name}: {figure.median:,} {figure.unit} ({figure.min:,} to {figure.max:,})"

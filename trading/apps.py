@@ -11,7 +11,7 @@ class TradingConfig(AppConfig):
     def ready(self) -> None:
         from accounts import registry
         from trading.api.own_data import TABLES, cancel_orders, forget_user
-        from trading.notifications.notify import tell_of_money
+        from trading.notifications.notify import notify_of_money
         from trading.pipeline.instruments import name_markets
         from trading.readmodels.holdings import value_positions
         from trading.roles import create_roles
@@ -20,7 +20,7 @@ class TradingConfig(AppConfig):
             value_positions=value_positions,
             name_markets=name_markets,
             cancel_orders=cancel_orders,
-            tell_of_money=tell_of_money,
+            notify_of_money=notify_of_money,
             data_tables=TABLES,
             forget_user=forget_user,
         )

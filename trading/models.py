@@ -21,10 +21,10 @@ from markets.models import Market
 from trading.engine import types
 from trading.notifications.models import OPERATORS_KINDS as OPERATORS_KINDS
 from trading.notifications.models import MailState as MailState
-from trading.notifications.models import Notice as Notice
 from trading.notifications.models import Notification as Notification
-from trading.notifications.models import NotificationChoice as NotificationChoice
 from trading.notifications.models import NotificationKind as NotificationKind
+from trading.notifications.models import NotificationPreference as NotificationPreference
+from trading.notifications.models import NotificationProgress as NotificationProgress
 from trading.pipeline.clock import is_wrong
 from trading.pipeline.order_rows import decode_options
 

@@ -188,7 +188,7 @@ def record_activity() -> None:
 @if_the_clock_is_right
 def notify_due() -> None:
     """Tell people of markets that close soon or became final; send the mails that are due."""
-    notify.tell_due()
+    notify.notify_due()
     mails.send_due()
 
 

@@ -13,7 +13,7 @@ from django.utils import timezone
 from accounts import keys, ledger
 from accounts.audit import record_audit
 from accounts.models import Account, ApiKey, LoginSession, User
-from accounts.notices import tell_on_commit
+from accounts.notices import notify_on_commit
 from accounts.second_factor import has_shown_factor, no_right
 from accounts.standing import check_may_act, check_may_trade
 from accounts.tokens import compute_password_stamp
@@ -69,7 +69,7 @@ def do_create_api_key(
         after = {"name": name, "prefix": prefix, "scopes": key.scopes}
         record_audit("create_api_key", key, by=by, after=after)
         if account.owner is not None:
-            tell_on_commit(account.owner, "key_created", by=by, detail=_name_key(key))
+            notify_on_commit(account.owner, "key_created", by=by, detail=_name_key(key))
     return key, text
 
 
@@ -77,7 +77,7 @@ def do_revoke_api_key(key: ApiKey, *, by: User | None) -> None:
     """Stop a key within a second; revoking it again changes nothing."""
     with transaction.atomic():
         if _revoke(key, by=by) and key.account.owner is not None:
-            tell_on_commit(key.account.owner, "key_revoked", by=by, detail=_name_key(key))
+            notify_on_commit(key.account.owner, "key_revoked", by=by, detail=_name_key(key))
 
 
 def do_revoke_api_keys(user: User, *, by: User | None) -> None:
@@ -175,4 +175,4 @@ def do_reset_mfa(user: User, *, by: User, reason: str) -> None:
             raise RefusedError("no_second_factor")
         factors.delete()
         record_audit("reset_mfa", user, by=by, before={"factors": kinds}, reason=reason)
-        tell_on_commit(user, "factors_reset", by=by)
+        notify_on_commit(user, "factors_reset", by=by)

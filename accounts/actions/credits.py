@@ -77,7 +77,7 @@ def _issue_by_operator(issues: Sequence[Issue], kind: str, *, by: User, reason: 
             )
             references.append(event.pk.hex)
         _issue(issues, kind, references)
-        _tell([(issue.account, kind, issue.amount_micros) for issue in issues], reason)
+        _notify_owners([(issue.account, kind, issue.amount_micros) for issue in issues], reason)
 
 
 def check_request_withdrawal(
@@ -121,7 +121,7 @@ def do_decide_withdrawal(
         released = {request.account_id: -request.amount_micros}
         ledger.post([paid] if approve else [], withdrawing=released)
         what = "approve_withdrawal" if approve else "reject_withdrawal"
-        _tell([(request.account, what, request.amount_micros)], reason)
+        _notify_owners([(request.account, what, request.amount_micros)], reason)
     return request
 
 
@@ -162,7 +162,7 @@ def do_decide_deposit(
         if approve:
             do_deposit(request.account, amount_micros=request.amount_micros, by=by, reason=reason)
         else:
-            _tell([(request.account, "reject_deposit", request.amount_micros)], reason)
+            _notify_owners([(request.account, "reject_deposit", request.amount_micros)], reason)
     return request
 
 
@@ -220,9 +220,9 @@ def _issue(issues: Sequence[Issue], kind: str, references: Sequence[str | None])
     )
 
 
-def _tell(done: Sequence[tuple[Account, str, int]], reason: str) -> None:
+def _notify_owners(done: Sequence[tuple[Account, str, int]], reason: str) -> None:
     """Tell people what was done about their money: account, what, how much."""
-    registry.tell_of_money(
+    registry.notify_of_money(
         [
             registry.MoneyNews(account.owner_id, what, amount_micros, reason)
             for account, what, amount_micros in done

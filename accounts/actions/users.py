@@ -16,7 +16,7 @@ from accounts.actions.credits import do_grant
 from accounts.audit import record_audit
 from accounts.handles import compute_retired_digest, validate_handle
 from accounts.models import Account, InviteCode, Policy, RetiredHandle, User
-from accounts.notices import tell_on_commit
+from accounts.notices import notify_on_commit
 from accounts.policy import get_policy
 from accounts.standing import check_may_act
 from kernel.errors import ApiError, RefusedError, not_found
@@ -133,7 +133,9 @@ def do_move_email(user: User, *, old: str, by: User) -> None:
     has shown yet that it is theirs, unless it was a further address that they had confirmed.
     """
     with transaction.atomic():
-        tell_on_commit(user, "email_changed", by=by, detail=f"{old} → {user.email}", also_to=[old])
+        notify_on_commit(
+            user, "email_changed", by=by, detail=f"{old} → {user.email}", also_to=[old]
+        )
         rows = EmailAddress.objects.filter(user=user)
         rows.filter(email__iexact=old).delete()
         rows.update(primary=False)

@@ -27,7 +27,7 @@ from accounts.admin.rights import NamingRights, describe_permission, describe_ro
 from accounts.admin_actions import AdminAction
 from accounts.admin_base import Link, ModelAdmin, find_url, get_operator, link_to_list
 from accounts.models import User
-from accounts.notices import tell_on_commit
+from accounts.notices import notify_on_commit
 from accounts.templatetags.predex import money
 
 RIGHTS = ["is_staff", "is_superuser", "groups", "user_permissions"]
@@ -190,7 +190,7 @@ class UserAdmin(NamingRights, ModelAdmin, DjangoUserAdmin):
             by = get_operator(request)
             record_audit("set_password", obj, by=by)
             do_revoke_api_keys(obj, by=by)
-            tell_on_commit(obj, "password_reset", by=by)
+            notify_on_commit(obj, "password_reset", by=by)
         return super().log_change(request, obj, message)
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:

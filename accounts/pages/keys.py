@@ -19,7 +19,7 @@ from accounts.actions import do_create_api_key, do_revoke_api_key, do_revoke_api
 from accounts.api.permissions import get_address
 from accounts.api.principal import principal_of_user
 from accounts.models import Account, ApiKey, User
-from accounts.notices import tell_on_commit
+from accounts.notices import notify_on_commit
 from kernel.errors import RefusedError, describe, not_found
 from kernel.texts import validate_line
 from web import limits
@@ -119,7 +119,7 @@ def revoke(request: HttpRequest, key_id: UUID) -> HttpResponse:
 def revoke_all(request: HttpRequest) -> HttpResponse:
     user = cast("User", request.user)
     do_revoke_api_keys(user, by=user)
-    tell_on_commit(user, "keys_revoked", by=user)
+    notify_on_commit(user, "keys_revoked", by=user)
     messages.success(request, _("All keys have been revoked."))
     return redirect("account_keys")
 

@@ -109,7 +109,7 @@ def _create(admin: ModelAdmin, request: HttpRequest) -> HttpResponse:
     if refused and all_or_none:
         choice.add_error(None, _("Nothing was created: correct the rows below, then upload again."))
         return _show_page(admin, request, choice=choice, rows=rows, status=REFUSED)
-    _tell(request, created=len(done) - refused, left=len(rows) - len(done) + refused)
+    _report(request, created=len(done) - refused, left=len(rows) - len(done) + refused)
     return redirect("admin:markets_market_changelist")
 
 
@@ -123,7 +123,7 @@ def _note_refusals(rows: list[CheckedRow], done: list[Any]) -> int:
     return count
 
 
-def _tell(request: HttpRequest, *, created: int, left: int) -> None:
+def _report(request: HttpRequest, *, created: int, left: int) -> None:
     done = ngettext("%d market created.", "%d markets created.", created) % created
     messages.success(request, done)
     if left:

@@ -25,7 +25,7 @@ from tests.trading.world import CREDIT, buy, cancel, run, sell
 from trading import actions
 from trading.api import own_data
 from trading.engine.types import OrderOptions, Tif
-from trading.models import MailState, Notification, NotificationChoice, NotificationKind
+from trading.models import MailState, Notification, NotificationKind, NotificationPreference
 from trading.notifications import notify
 from trading.notifications.mails import send_due
 from trading.notifications.sentences import describe
@@ -44,7 +44,7 @@ def told(account):
 
 
 def choose(account, kind, *, on_site=True, by_mail=False):
-    NotificationChoice.objects.create(
+    NotificationPreference.objects.create(
         user_id=account.owner_id, kind=kind, on_site=on_site, by_mail=by_mail
     )
 
@@ -135,7 +135,7 @@ def test_holders_are_told_once_that_trading_ends_soon(shard, market, alice, bob)
     run(shard, sell(market, bob, 60, 1_000), buy(market, alice, 60, 400))
     Market.objects.filter(pk=market.pk).update(close_at=timezone.now() + timedelta(hours=3))
     for _ in range(3):
-        notify.tell_due()
+        notify.notify_due()
     [title] = told(alice)
     assert title.startswith("Trading ends soon: ")
     assert len(told(bob)) == 1
@@ -148,7 +148,7 @@ def test_a_result_tells_each_holder_what_was_paid_and_the_profit(
     run(shard, sell(market, bob, 60, 1_000), buy(market, alice, 60, 1_000))
     settle(market, operator, [10_000, 0])
     for _ in range(3):
-        notify.tell_due()
+        notify.notify_due()
     assert told(alice) == [f"Resolved: you were paid 10.00{CR}, profit +4.00{CR}"]
     assert told(bob) == [f"Resolved: nothing was paid to you, profit \N{MINUS SIGN}4.00{CR}"]
 
@@ -162,7 +162,7 @@ def test_holders_are_told_in_steps_that_may_stop_anywhere(
     monkeypatch.setattr(notify, "SECONDS_MAX", -1.0)
     counts = []
     for _ in range(4):
-        notify.tell_due()
+        notify.notify_due()
         counts.append(Notification.objects.count())
     assert counts == [1, 2, 2, 2]
 
@@ -172,7 +172,7 @@ def test_a_void_says_what_came_back(shard, market, alice, bob, operator):
     actions.do_void_market(market, by=operator, reason="the question was unclear")
     Resolution.objects.update(final_at=timezone.now())
     assert settle_market(market.pk)
-    notify.tell_due()
+    notify.notify_due()
     assert told(alice) == [f"Voided: every trade was undone, you got 6.00{CR} back"]
 
 
@@ -184,7 +184,7 @@ def test_a_void_says_what_was_taken_back_and_no_amount_where_there_is_none(
     actions.do_void_market(market, by=operator, reason="the question was unclear")
     Resolution.objects.update(final_at=timezone.now())
     assert settle_market(market.pk)
-    notify.tell_due()
+    notify.notify_due()
     assert told(alice) == [
         "Voided: every trade was undone, 0.10\N{NO-BREAK SPACE}cr was taken back"
     ]
@@ -203,12 +203,12 @@ def test_what_operators_say_of_a_proposal_reaches_its_proposer_once(shard, opera
     do_propose_market(draft, by=alice.owner)
     do_reject_market(draft, by=operator, reason="Say which airport.")
     for _ in range(2):
-        notify.tell_due()
+        notify.notify_due()
     assert told(alice) == ["Your market needs changes"]
     assert "Say which airport." in describe(Notification.objects.get()).detail
     do_propose_market(draft, by=alice.owner)
     do_approve_market(draft, by=operator)
-    notify.tell_due()
+    notify.notify_due()
     assert told(alice) == ["Your market needs changes", "Your market was approved"]
 
 
@@ -221,15 +221,15 @@ def test_holders_are_told_of_a_proposed_result_while_they_may_dispute_it_and_of_
     say = {"by": operator, "evidence_text": "seen"}
     actions.do_resolve_market(market, payout_pips=[10_000, 0], **say)
     for _ in range(2):
-        notify.tell_due()
+        notify.notify_due()
     assert told(alice) == told(bob) == ["Result proposed: Yes"]
     row = Notification.objects.filter(user=alice.owner_id).get()
     assert "You can dispute it until " in describe(row).detail
     actions.do_withdraw_result(market, by=operator, reason="too early")
-    notify.tell_due()
+    notify.notify_due()
     actions.do_resolve_market(market, payout_pips=[5_000, 5_000], **say)
     for _ in range(2):
-        notify.tell_due()
+        notify.notify_due()
     assert told(bob)[1:] == ["A result is proposed: several outcomes share the payout"]
 
 
@@ -242,10 +242,12 @@ def test_nobody_is_told_of_a_result_that_is_final_or_withdrawn_at_once(
     actions.do_resolve_market(market, by=operator, payout_pips=[10_000, 0], evidence_text="seen")
     waiting = notify._find_proposed()
     actions.do_withdraw_result(market, by=operator, reason="too early")
-    assert not notify._tell_some(*waiting[0])  # it was withdrawn between the look and the step
+    assert not notify._notify_next_holders(
+        *waiting[0]
+    )  # it was withdrawn between the look and the step
     Market.objects.filter(pk=market.pk).update(dispute_seconds=0)
     actions.do_resolve_market(market, by=operator, payout_pips=[10_000, 0], evidence_text="seen")
-    notify.tell_due()
+    notify.notify_due()
     assert told(alice) == []
 
 
@@ -270,7 +272,7 @@ def test_operators_hear_of_what_waits_for_them_and_nobody_else_does(
     actions.do_resolve_market(market, by=operator, payout_pips=[10_000, 0], evidence_text="seen")
     actions.do_dispute_result(market, by=bob.owner, text="It was no.")
     for _ in range(2):
-        notify.tell_due()
+        notify.notify_due()
     rows = Notification.objects.exclude(kind="result").values_list("user__handle", "kind")
     assert sorted(rows) == [
         ("mona", "proposal"), ("opera", "dispute"), ("opera", "proposal"), ("rosa", "dispute"),
@@ -305,7 +307,7 @@ def test_who_disputed_a_result_is_told_once_what_was_decided_and_why(
         market, by=operator, raised_by="bob", uphold=uphold, note="The record is clear."
     )
     for _ in range(2):
-        notify.tell_due()
+        notify.notify_due()
         send_due()
     row = Notification.objects.get(kind="verdict")
     assert (row.user, row.read_at) == (bob.owner, None)
@@ -322,7 +324,7 @@ def test_who_disputed_a_result_that_is_withdrawn_undecided_is_told_so(
     run(shard, sell(market, bob, 60, 1_000), buy(market, alice, 60, 1_000))
     dispute(market, operator, bob)
     actions.do_withdraw_result(market, by=operator, reason="bob is right")
-    notify.tell_due()
+    notify.notify_due()
     row = Notification.objects.get(kind="verdict")
     assert describe(row).title == "The result that you disputed was withdrawn"
     assert describe(row).detail.endswith("bob is right")
@@ -364,7 +366,7 @@ def test_a_proposal_that_was_opened_at_once_is_said_to_be_open(shard, operator, 
     draft.refresh_from_db()
     do_propose_market(draft, by=alice.owner)
     actions.do_approve_and_open_market(draft, by=operator)
-    notify.tell_due()
+    notify.notify_due()
     assert told(alice) == ["Your market was approved and opened"]
 
 
@@ -425,10 +427,10 @@ def test_old_ones_are_forgotten(shard, market, alice, monkeypatch):
 
 def test_notifications_are_part_of_one_s_data_and_leave_with_their_user(market, alice):
     row = Notification.objects.create(user_id=alice.owner_id, kind="voided", market=market)
-    NotificationChoice.objects.create(user_id=alice.owner_id, kind="fill", by_mail=True)
+    NotificationPreference.objects.create(user_id=alice.owner_id, kind="fill", by_mail=True)
     [shown] = own_data.list_notifications(alice.owner_id)
     assert shown.keys() == set(own_data.NOTIFICATION_COLUMNS)
     assert shown["title"] == describe(row).title
     own_data.forget_user(alice.owner_id)
     assert not Notification.objects.exists()
-    assert not NotificationChoice.objects.exists()
+    assert not NotificationPreference.objects.exists()

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.trading.world import make_market, make_user
-from trading.models import Notification, NotificationChoice
+from trading.models import Notification, NotificationPreference
 
 pytestmark = pytest.mark.django_db
 
@@ -66,7 +66,9 @@ def test_older_ones_are_a_page_away_at_a_constant_cost(
 def test_choices_are_kept(client, alice):
     assert client.get("/account/notifications/").status_code == 200
     client.post("/account/notifications/", {"fill-mail": "on", "resolved-site": "on"})
-    chosen = NotificationChoice.objects.filter(user=alice).values_list("kind", "on_site", "by_mail")
+    chosen = NotificationPreference.objects.filter(user=alice).values_list(
+        "kind", "on_site", "by_mail"
+    )
     assert ("fill", False, True) in chosen
     assert ("resolved", True, False) in chosen
     assert ("voided", False, False) in chosen

@@ -23,7 +23,7 @@ from markets.actions import may_resolve_markets
 from markets.lifecycle import check_payout_vector, record_status
 from markets.models import Dispute, Market, Resolution, acts_as_operator, is_operator
 from trading.actions.live import TRADING_STATUSES, do_close_to_void
-from trading.models import Margin, Notice, NotificationKind
+from trading.models import Margin, NotificationKind, NotificationProgress
 from trading.settlement import payments as settlement
 
 Status = Market.Status
@@ -298,7 +298,7 @@ def _withdraw(market: Market, result: Resolution, *, by: User, reason: str) -> N
     result.save(update_fields=["withdrawn_at", "withdrawn_by", "withdrawn_reason"])
     record_status(market, Status.CLOSED, by=by, reason=reason)
     # Holders were told of this result, as far as that had come; they are told of the next one too.
-    Notice.objects.filter(market=market, kind=NotificationKind.RESULT).delete()
+    NotificationProgress.objects.filter(market=market, kind=NotificationKind.RESULT).delete()
 
 
 def _check_unpaid(market: Market) -> None:

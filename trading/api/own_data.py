@@ -13,7 +13,7 @@ from markets.actions import check_not_in_maintenance
 from trading.actions import do_cancel_orders, do_cancel_own_orders
 from trading.api.show_own import show_amount, show_fill, show_row
 from trading.feed.reads import read_cards
-from trading.models import Margin, Notification, NotificationChoice, Order, Position
+from trading.models import Margin, Notification, NotificationPreference, Order, Position
 from trading.notifications.sentences import describe_all
 from trading.pipeline.instruments import Instrument
 from trading.readmodels.queries import list_fills
@@ -93,7 +93,7 @@ def list_notifications(user_id: int) -> Rows:
 def forget_user(user_id: int) -> None:
     """Delete what they were told and what they wanted to hear of."""
     Notification.objects.filter(user=user_id).delete()
-    NotificationChoice.objects.filter(user=user_id).delete()
+    NotificationPreference.objects.filter(user=user_id).delete()
 
 
 def cancel_orders(account_id: int, by_operator: bool) -> None:

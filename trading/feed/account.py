@@ -123,9 +123,9 @@ class AccountFeed:
         for market_id, seq in seqs:
             known[market_id] = max(seq, known.get(market_id, 0))
         balance = Balance(change.cash_micros, change.held_micros, change.withdrawing_micros)
-        self.tell(balance, {name: items for name, items in parts.items() if items})
+        self.announce(balance, {name: items for name, items in parts.items() if items})
 
-    def tell(
+    def announce(
         self, balance: Balance, parts: Mapping[str, list[Any]], *, unread: int | None = None
     ) -> None:
         """Send one frame with what is new; none if nothing is."""

@@ -112,7 +112,7 @@ class Accounts:
                 continue
             # What an engine did meanwhile is newer than the balance that was read.
             is_newest = feed.applied == before[account_id]
-            feed.tell(balance if is_newest else feed.balance, {}, unread=unread[account_id])
+            feed.announce(balance if is_newest else feed.balance, {}, unread=unread[account_id])
 
     def _read(self, feed: AccountFeed, *, is_whole: bool = True) -> None:
         if feed.is_loading:

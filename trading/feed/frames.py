@@ -172,17 +172,17 @@ def _price(price_pips: int | None) -> str | None:
 # Lifecycle
 
 
-def lifecycle_snapshot(instrument: Instrument, standing: LifecycleState, seq: int) -> Frame:
+def lifecycle_snapshot(instrument: Instrument, state: LifecycleState, seq: int) -> Frame:
     return build(
-        "lifecycle_snapshot", market=instrument.slug, seq=seq, **_standing(instrument, standing)
+        "lifecycle_snapshot", market=instrument.slug, seq=seq, **_show_state(instrument, state)
     )
 
 
 def lifecycle(
-    instrument: Instrument, standing: LifecycleState, change: StatusRow, *, prev_seq: int, seq: int
+    instrument: Instrument, state: LifecycleState, change: StatusRow, *, prev_seq: int, seq: int
 ) -> Frame:
-    """One change of status; `standing` is how the market stands since."""
-    now = {**_standing(instrument, standing), "status": change.to_status}
+    """One change of status; `state` is how the market is since."""
+    now = {**_show_state(instrument, state), "status": change.to_status}
     return build(
         "lifecycle",
         market=instrument.slug,
@@ -195,16 +195,16 @@ def lifecycle(
     )
 
 
-def terms(instrument: Instrument, standing: LifecycleState, *, prev_seq: int, seq: int) -> Frame:
+def terms(instrument: Instrument, state: LifecycleState, *, prev_seq: int, seq: int) -> Frame:
     """Other terms in the same status."""
     return build(
         "lifecycle",
         market=instrument.slug,
         seq=seq,
         prev_seq=prev_seq,
-        from_status=standing.status,
+        from_status=state.status,
         reason="",
-        **_standing(instrument, standing),
+        **_show_state(instrument, state),
     )
 
 
@@ -212,18 +212,18 @@ def exchange(state: ExchangeState) -> Frame:
     return build("exchange", **state._asdict())
 
 
-def _standing(instrument: Instrument, standing: LifecycleState) -> JsonDict:
+def _show_state(instrument: Instrument, state: LifecycleState) -> JsonDict:
     payouts = None
-    if standing.payouts_pips is not None:
+    if state.payouts_pips is not None:
         payouts = {
             code: format_price(pips)
-            for code, pips in zip(instrument.codes, standing.payouts_pips, strict=True)
+            for code, pips in zip(instrument.codes, state.payouts_pips, strict=True)
         }
     return {
-        "status": standing.status,
-        "close_at": format_time(standing.close_at_us),
-        "tick": format_price(standing.tick_pips),
-        "lot_step": format_quantity(standing.lot_step_lots),
+        "status": state.status,
+        "close_at": format_time(state.close_at_us),
+        "tick": format_price(state.tick_pips),
+        "lot_step": format_quantity(state.lot_step_lots),
         "payouts": payouts,
     }
 

@@ -61,34 +61,34 @@ class Lifecycle:
         rows = await in_thread(reads.read_status_changes, _look_back_id(self._looked_at_us))
         news = [row for row in rows if row.id not in self._seen]
         if news:
-            await self._tell_all(news)
+            await self._publish_all(news)
         self._seen &= {row.id for row in rows}
         self._looked_at_us = looking_at_us
         await self._look_at_exchange()
 
-    async def _tell_all(self, rows: list[StatusRow]) -> None:
+    async def _publish_all(self, rows: list[StatusRow]) -> None:
         assert self._seen is not None
         await self._audience.refresh(is_due=True)
         self._markets.follow_all()
-        standings = await in_thread(reads.read_standings, {row.market_id for row in rows})
+        states = await in_thread(reads.read_lifecycle_states, {row.market_id for row in rows})
         for row in rows:
             feed = self._markets.feeds.get(row.market_id)
             if feed is None:
                 self._seen.add(row.id)
-            elif feed.is_ready and row.market_id in standings:
+            elif feed.is_ready and row.market_id in states:
                 self._seen.add(row.id)
-                self._tell(feed, row, standings[row.market_id])
+                self._publish(feed, row, states[row.market_id])
             # Else it is being read, maybe from before this change: told at the next look.
         for row in rows:
             if row.to_status in FINAL_STATUSES and row.id in self._seen:
                 await self._accounts.reload_in(row.market_id)
 
-    def _tell(self, feed: MarketFeed, row: StatusRow, standing: LifecycleState) -> None:
+    def _publish(self, feed: MarketFeed, row: StatusRow, state: LifecycleState) -> None:
         assert feed.instrument is not None
-        feed.standing = standing
+        feed.state = state
         stream = feed.streams[LIFECYCLE]
         seq = max(stream.seq, feed.replica.seq)
-        frame = frames.lifecycle(feed.instrument, standing, row, prev_seq=stream.seq, seq=seq)
+        frame = frames.lifecycle(feed.instrument, state, row, prev_seq=stream.seq, seq=seq)
         stream.publish(frame, seq, self._audience.followers(LIFECYCLE, feed.market_id))
 
     async def _look_at_exchange(self) -> None:

@@ -30,7 +30,7 @@ class MarketFeed:
     def __init__(self, market_id: int) -> None:
         self.market_id = market_id
         self.instrument: Instrument | None = None
-        self.standing: LifecycleState | None = None
+        self.state: LifecycleState | None = None
         self.replica = BookReplica()
         self.is_full = False
         """Somebody follows it by name, so the whole book and the tape are needed."""
@@ -84,13 +84,13 @@ class MarketFeed:
             collector.keys.update((level.outcome, level.price_pips) for level in shown.levels)
             collector.trades.extend(shown.trades)
 
-    def tell_terms(self, others: list[Watcher]) -> None:
+    def publish_terms(self, others: list[Watcher]) -> None:
         """Send what the market's terms are now, its status being as before."""
         assert self.instrument is not None
-        assert self.standing is not None
+        assert self.state is not None
         stream = self.streams[LIFECYCLE]
         seq = max(stream.seq, self.replica.seq)
-        frame = frames.terms(self.instrument, self.standing, prev_seq=stream.seq, seq=seq)
+        frame = frames.terms(self.instrument, self.state, prev_seq=stream.seq, seq=seq)
         stream.publish(frame, seq, others)
 
     def restart(self, others: dict[str, list[Watcher]]) -> None:
@@ -145,6 +145,6 @@ class MarketFeed:
         return frames.ticker_snapshot(self.instrument, self.replica, seq)
 
     def _render_lifecycle(self, seq: int) -> Frame | None:
-        if self.instrument is None or self.standing is None:
+        if self.instrument is None or self.state is None:
             return None
-        return frames.lifecycle_snapshot(self.instrument, self.standing, seq)
+        return frames.lifecycle_snapshot(self.instrument, self.state, seq)

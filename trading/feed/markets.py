@@ -176,20 +176,18 @@ class Markets:
         if read is None:  # a draft that was deleted
             feed.was_read.set()
             return
-        was_ready, before = feed.is_ready, feed.standing
-        feed.instrument, feed.standing = read.instrument, read.standing
+        was_ready, before = feed.is_ready, feed.state
+        feed.instrument, feed.state = read.instrument, read.state
         if was_ready and before is not None:  # a change of status is `Lifecycle`'s to tell, once
-            feed.standing = read.standing._replace(
-                status=before.status, payouts_pips=before.payouts_pips
-            )
+            feed.state = read.state._replace(status=before.status, payouts_pips=before.payouts_pips)
         is_told = feed.replica.load(read.image) and was_ready
         feed.show(self._audience.followers(TICKER, feed.market_id))
         if not is_told:
             feed.restart(
                 {name: self._audience.followers(name, feed.market_id) for name in CHANNELS_OF_ALL}
             )
-        elif before is not None and before.terms != read.standing.terms:
-            feed.tell_terms(self._audience.followers(LIFECYCLE, feed.market_id))
+        elif before is not None and before.terms != read.state.terms:
+            feed.publish_terms(self._audience.followers(LIFECYCLE, feed.market_id))
         for change in changes:
             self._fit(feed, change)
         self._progress.stand(feed.market_id, feed.replica.seq)

@@ -79,7 +79,7 @@ class LifecycleState(NamedTuple):
 
 class MarketRead(NamedTuple):
     instrument: Instrument
-    standing: LifecycleState
+    state: LifecycleState
     image: Image
 
 
@@ -146,7 +146,7 @@ def _read_market(market_id: int) -> MarketRead | None:
     tape = read_tape(market_id, until_seq=seq)
     lasts = {**read_lasts({market_id: seq})[market_id], **_lasts_of(tape)}
     image = Image(seq, ts_us, levels, find_tops(levels), lasts, tape)
-    return MarketRead(build_instrument(market), _standing(market), image)
+    return MarketRead(build_instrument(market), _build_state(market), image)
 
 
 def read_markets(market_ids: Collection[int]) -> dict[int, MarketRead]:
@@ -158,16 +158,16 @@ def read_markets(market_ids: Collection[int]) -> dict[int, MarketRead]:
     return {
         market_id: MarketRead(
             build_instrument(market),
-            _standing(market),
+            _build_state(market),
             images[market_id]._replace(lasts=lasts[market_id]),
         )
         for market_id, market in markets.items()
     }
 
 
-def read_standings(market_ids: Collection[int]) -> dict[int, LifecycleState]:
+def read_lifecycle_states(market_ids: Collection[int]) -> dict[int, LifecycleState]:
     markets = Market.objects.prefetch_related("outcomes").in_bulk(list(market_ids))
-    return {market_id: _standing(market) for market_id, market in markets.items()}
+    return {market_id: _build_state(market) for market_id, market in markets.items()}
 
 
 def read_cards(market_ids: Collection[int]) -> dict[int, Instrument]:
@@ -347,7 +347,7 @@ def _lasts_of(tape: Iterable[TapeTrade]) -> dict[int, int]:
     return {trade.outcome: trade.price_pips for trade in tape}
 
 
-def _standing(market: Market) -> LifecycleState:
+def _build_state(market: Market) -> LifecycleState:
     instrument = build_instrument(market)
     outcomes = market.outcomes.all()
     payouts = tuple(row.payout_pips for row in outcomes if row.payout_pips is not None)

@@ -86,7 +86,7 @@ class Notification(models.Model):
         return f"{self.kind} for {self.user_id}"
 
 
-class NotificationChoice(models.Model):
+class NotificationPreference(models.Model):
     """What a user wants to hear of one kind, and where; without a row: on the site, no mail."""
 
     user = models.ForeignKey(
@@ -97,8 +97,8 @@ class NotificationChoice(models.Model):
     by_mail = models.BooleanField(_("by mail"), default=False)
 
     class Meta:
-        verbose_name = _("choice of notifications")
-        verbose_name_plural = _("choices of notifications")
+        verbose_name = _("notification preference")
+        verbose_name_plural = _("notification preferences")
         constraints = (
             models.UniqueConstraint(
                 fields=("user", "kind"), name="a_user_chooses_once_for_each_kind"
@@ -109,17 +109,17 @@ class NotificationChoice(models.Model):
         return f"{self.user_id} on {self.kind}"
 
 
-class Notice(models.Model):
+class NotificationProgress(models.Model):
     """How far a market's holders have been told of something that concerns all of them."""
 
     market = models.ForeignKey(Market, models.CASCADE, verbose_name=_("market"), related_name="+")
     kind = models.CharField(_("kind"), max_length=10, choices=NotificationKind)
-    told_margin_id = models.BigIntegerField(_("told up to margin"), default=0)
+    last_margin_id = models.BigIntegerField(_("last margin"), default=0)
     finished_at = models.DateTimeField(_("finished at"), null=True)
 
     class Meta:
-        verbose_name = _("notice")
-        verbose_name_plural = _("notices")
+        verbose_name = _("progress of a notification")
+        verbose_name_plural = _("progress of notifications")
         constraints = (
             models.UniqueConstraint(
                 fields=("market", "kind"), name="a_market_s_holders_are_told_once"

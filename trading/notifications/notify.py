@@ -18,16 +18,16 @@ from trading.engine.types import Ended, OrderStatus, Traded
 from trading.models import (
     MailState,
     Margin,
-    Notice,
     Notification,
-    NotificationChoice,
     NotificationKind,
+    NotificationPreference,
+    NotificationProgress,
     Order,
 )
 from trading.pipeline.journal import JournalBody
 
 CLOSING_SOON: Final = timedelta(hours=24)
-TOLD_LATE_MAX: Final = timedelta(days=7)
+NEWS_AGE_MAX: Final = timedelta(days=7)
 """What became final longer ago is no news."""
 MARGINS_A_STEP: Final = 2_000
 SECONDS_MAX: Final = 3.0
@@ -37,18 +37,13 @@ KEPT_MAX: Final = 1_000
 KEPT_FOR: Final = timedelta(days=180)
 
 
-class Wish(NamedTuple):
-    on_site: bool
-    by_mail: bool
-
-
-UNASKED: Final = Wish(on_site=True, by_mail=False)
+DEFAULT_PREFERENCE: Final = NotificationPreference()
 
 
 # --- from the journal --------------------------------------------------------------------------
 
 
-def tell_of(market_id: int, bodies: Iterable[JournalBody]) -> None:
+def notify_of_orders(market_id: int, bodies: Iterable[JournalBody]) -> None:
     """Tell owners of resting orders of fills and expiries; in the transaction of the fold."""
     fills: dict[str, list[Traded]] = {}
     expired: list[str] = []
@@ -65,9 +60,9 @@ def tell_of(market_id: int, bodies: Iterable[JournalBody]) -> None:
     if not expired and not Account.objects.filter(pk__in=makers, kind=AccountKind.USER).exists():
         return
     orders = _read_orders([*fills, *expired])
-    wishes = _read_wishes({order.owner_id for order in orders.values()})
-    _tell_of_fills(market_id, fills, orders, wishes)
-    _tell_of_expiries(market_id, expired, orders, wishes)
+    preferences = _read_preferences({order.owner_id for order in orders.values()})
+    _notify_of_fills(market_id, fills, orders, preferences)
+    _notify_of_expiries(market_id, expired, orders, preferences)
 
 
 def _read_orders(order_ids: Collection[str]) -> dict[str, Order]:
@@ -76,11 +71,11 @@ def _read_orders(order_ids: Collection[str]) -> dict[str, Order]:
     return {row.id.hex: row for row in rows}
 
 
-def _tell_of_fills(
+def _notify_of_fills(
     market_id: int,
     fills: dict[str, list[Traded]],
     orders: dict[str, Order],
-    wishes: dict[tuple[int, str], Wish],
+    preferences: dict[tuple[int, str], NotificationPreference],
 ) -> None:
     unread = {
         row.subject: row
@@ -106,21 +101,21 @@ def _tell_of_fills(
             continue
         facts = {**_facts_of(order), "lots": lots, "micros": micros}
         new.append((order.owner_id, NotificationKind.FILL, order_id, facts))
-    _insert(market_id, new, wishes)
+    _insert(market_id, new, preferences)
 
 
-def _tell_of_expiries(
+def _notify_of_expiries(
     market_id: int,
     expired: list[str],
     orders: dict[str, Order],
-    wishes: dict[tuple[int, str], Wish],
+    preferences: dict[tuple[int, str], NotificationPreference],
 ) -> None:
     new = [
         (orders[order_id].owner_id, NotificationKind.EXPIRED, order_id, _facts_of(orders[order_id]))
         for order_id in expired
         if order_id in orders
     ]
-    _insert(market_id, new, wishes)
+    _insert(market_id, new, preferences)
 
 
 def _facts_of(order: Order) -> dict[str, Any]:
@@ -137,25 +132,25 @@ def _facts_of(order: Order) -> dict[str, Any]:
 # --- what concerns whole markets ----------------------------------------------------------------
 
 
-def tell_due() -> None:
+def notify_due() -> None:
     """Tell holders of markets that close soon, have a result proposed or became final; proposers
     and disputers of decisions; operators of what waits for them.
     """
     end = time.monotonic() + SECONDS_MAX
-    _tell_once(NotificationKind.DECIDED, _list_decisions())
-    _tell_once(NotificationKind.VERDICT, _list_verdicts())
-    _tell_once(NotificationKind.PROPOSAL, _list_proposals())
-    _tell_once(NotificationKind.DISPUTE, _list_disputes())
+    _notify_once(NotificationKind.DECIDED, _list_decisions())
+    _notify_once(NotificationKind.VERDICT, _list_verdicts())
+    _notify_once(NotificationKind.PROPOSAL, _list_proposals())
+    _notify_once(NotificationKind.DISPUTE, _list_disputes())
     for market, kind in [*_find_final(), *_find_proposed(), *_find_closing()]:
-        while _tell_some(market, kind):
+        while _notify_next_holders(market, kind):
             if time.monotonic() >= end:
                 return
 
 
 def _find_final() -> list[tuple[Market, str]]:
-    recent = timezone.now() - TOLD_LATE_MAX
+    recent = timezone.now() - NEWS_AGE_MAX
     final = Market.objects.filter(status__in=FINAL_STATUSES, settled_at__gte=recent)
-    told = Notice.objects.filter(finished_at__isnull=False)
+    told = NotificationProgress.objects.filter(finished_at__isnull=False)
     kinds = {Market.Status.SETTLED: NotificationKind.RESOLVED,
              Market.Status.VOIDED: NotificationKind.VOIDED}  # fmt: skip
     return [
@@ -173,14 +168,16 @@ def _find_closing() -> list[tuple[Market, str]]:
         status__in=(Market.Status.OPEN, Market.Status.HALTED),
         close_at__range=(now, now + CLOSING_SOON),
     )
-    told = Notice.objects.filter(kind=NotificationKind.CLOSING, finished_at__isnull=False)
+    told = NotificationProgress.objects.filter(
+        kind=NotificationKind.CLOSING, finished_at__isnull=False
+    )
     rest = closing.exclude(pk__in=told.values("market"))
     return [(market, NotificationKind.CLOSING) for market in rest]
 
 
 def _find_proposed() -> list[tuple[Market, str]]:
     standing = _list_disputable().exclude(
-        market__in=Notice.objects.filter(
+        market__in=NotificationProgress.objects.filter(
             kind=NotificationKind.RESULT, finished_at__isnull=False
         ).values("market")
     )
@@ -199,20 +196,22 @@ def _list_disputable() -> QuerySet[Resolution]:
 
 
 @transaction.atomic
-def _tell_some(market: Market, kind: str) -> bool:
+def _notify_next_holders(market: Market, kind: str) -> bool:
     """Tell the next holders; return whether there may be more."""
-    Notice.objects.get_or_create(market=market, kind=kind)
-    notice = Notice.objects.select_for_update().get(market=market, kind=kind)
+    NotificationProgress.objects.get_or_create(market=market, kind=kind)
+    progress = NotificationProgress.objects.select_for_update().get(market=market, kind=kind)
     facts = _facts_of_market(market, kind)
-    if notice.finished_at is not None or facts is None:
+    if progress.finished_at is not None or facts is None:
         return False
     margins = list(
-        Margin.objects.filter(market=market, pk__gt=notice.told_margin_id)
+        Margin.objects.filter(market=market, pk__gt=progress.last_margin_id)
         .select_related("account")
         .order_by("pk")[:MARGINS_A_STEP]
     )
     people = [margin for margin in margins if _concerns(margin, kind)]
-    wishes = _read_wishes({margin.account.owner_id for margin in people if margin.account.owner_id})
+    preferences = _read_preferences(
+        {margin.account.owner_id for margin in people if margin.account.owner_id}
+    )
     _insert(
         market.pk,
         [
@@ -220,13 +219,13 @@ def _tell_some(market: Market, kind: str) -> bool:
             for margin in people
             if margin.account.owner_id
         ],
-        wishes,
+        preferences,
     )
     if margins:
-        notice.told_margin_id = margins[-1].pk
+        progress.last_margin_id = margins[-1].pk
     else:
-        notice.finished_at = timezone.now()
-    notice.save(update_fields=["told_margin_id", "finished_at"])
+        progress.finished_at = timezone.now()
+    progress.save(update_fields=["last_margin_id", "finished_at"])
     return bool(margins)
 
 
@@ -310,7 +309,7 @@ def _list_disputes() -> list[News]:
         Dispute.objects.filter(
             decision="",
             resolution__withdrawn_at=None,
-            raised_at__gte=timezone.now() - TOLD_LATE_MAX,
+            raised_at__gte=timezone.now() - NEWS_AGE_MAX,
         ).select_related("resolution", "raised_by")
     )
     operators = _list_operators("resolve_markets") if disputes else set()
@@ -327,7 +326,7 @@ def _list_disputes() -> list[News]:
 
 def _list_verdicts() -> list[News]:
     """What became of disputes, for who raised them: decided, or their result taken back."""
-    since = timezone.now() - TOLD_LATE_MAX
+    since = timezone.now() - NEWS_AGE_MAX
     disputes = Dispute.objects.filter(
         Q(decided_at__gte=since) | Q(decision="", resolution__withdrawn_at__gte=since)
     ).select_related("resolution")
@@ -346,7 +345,7 @@ def _list_verdicts() -> list[News]:
 
 
 def _list_changes(**conditions: Any) -> QuerySet[StatusChange]:
-    since = timezone.now() - TOLD_LATE_MAX
+    since = timezone.now() - NEWS_AGE_MAX
     return StatusChange.objects.filter(created_at__gte=since, **conditions).order_by("id")
 
 
@@ -360,7 +359,7 @@ def _list_operators(codename: str) -> set[int]:
 
 
 @transaction.atomic
-def _tell_once(kind: str, news: Sequence[News]) -> None:
+def _notify_once(kind: str, news: Sequence[News]) -> None:
     user_ids = {user_id for one in news for user_id in one.user_ids}
     if not user_ids:
         return
@@ -369,16 +368,16 @@ def _tell_once(kind: str, news: Sequence[News]) -> None:
             kind=kind, user__in=user_ids, subject__in=[one.subject for one in news]
         ).values_list("user_id", "subject")
     )
-    wishes = _read_wishes(user_ids)
+    preferences = _read_preferences(user_ids)
     for one in news:
         fresh = [user_id for user_id in one.user_ids if (user_id, one.subject) not in told]
         rows = [(user_id, kind, one.subject, one.facts) for user_id in sorted(fresh)]
-        _insert(one.market_id, rows, wishes)
+        _insert(one.market_id, rows, preferences)
 
 
-def tell_of_money(news: Sequence[MoneyNews]) -> None:
+def notify_of_money(news: Sequence[MoneyNews]) -> None:
     """Tell owners what operators did about their money; in the transaction in which they did it."""
-    wishes = _read_wishes({one.user_id for one in news})
+    preferences = _read_preferences({one.user_id for one in news})
     rows = [
         (
             one.user_id,
@@ -388,28 +387,28 @@ def tell_of_money(news: Sequence[MoneyNews]) -> None:
         )
         for one in news
     ]
-    _insert(None, rows, wishes)
+    _insert(None, rows, preferences)
 
 
 # --- rows --------------------------------------------------------------------------------------
 
 
-def _read_wishes(user_ids: Collection[int]) -> dict[tuple[int, str], Wish]:
-    rows = NotificationChoice.objects.filter(user__in=user_ids)
-    return {(row.user_id, row.kind): Wish(row.on_site, row.by_mail) for row in rows}
+def _read_preferences(user_ids: Collection[int]) -> dict[tuple[int, str], NotificationPreference]:
+    rows = NotificationPreference.objects.filter(user__in=user_ids)
+    return {(row.user_id, row.kind): row for row in rows}
 
 
 def _insert(
     market_id: int | None,
     rows: Iterable[tuple[int, str, str, dict[str, Any]]],
-    wishes: dict[tuple[int, str], Wish],
+    preferences: dict[tuple[int, str], NotificationPreference],
 ) -> None:
     """`rows` are (user, kind, subject, facts). What is only mailed is read from the start."""
     now = timezone.now()
     notifications = []
     for user_id, kind, subject, facts in rows:
-        wish = wishes.get((user_id, kind), UNASKED)
-        if not wish.on_site and not wish.by_mail:
+        preference = preferences.get((user_id, kind), DEFAULT_PREFERENCE)
+        if not preference.on_site and not preference.by_mail:
             continue
         notifications.append(
             Notification(
@@ -419,8 +418,8 @@ def _insert(
                 subject=subject,
                 facts=facts,
                 created_at=now,
-                read_at=None if wish.on_site else now,
-                mail=MailState.DUE if wish.by_mail else MailState.UNWANTED,
+                read_at=None if preference.on_site else now,
+                mail=MailState.DUE if preference.by_mail else MailState.UNWANTED,
             )
         )
     Notification.objects.bulk_create(notifications, batch_size=500)

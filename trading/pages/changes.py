@@ -52,7 +52,7 @@ def name_changes(
         Change(row.created_at, _("Approved") if row is approval else _name(row), row.by, row.reason)
         for row in rows
     ]
-    changes += [change for dispute in disputes for change in _tell_dispute(dispute)]
+    changes += [change for dispute in disputes for change in _list_dispute_changes(dispute)]
     return sorted(changes, key=lambda change: change.at, reverse=True)
 
 
@@ -60,7 +60,7 @@ def _name(row: StatusChange) -> str | Promise:
     return _STEPS.get((row.from_status, row.to_status)) or _REACHED[row.to_status]
 
 
-def _tell_dispute(dispute: Dispute) -> Iterable[Change]:
+def _list_dispute_changes(dispute: Dispute) -> Iterable[Change]:
     if dispute.decided_at is not None:
         verdict = _VERDICTS[dispute.decision]
         yield Change(dispute.decided_at, verdict, dispute.decided_by, dispute.note)

@@ -14,8 +14,8 @@ from accounts.models import User
 from trading.models import (
     OPERATORS_KINDS,
     Notification,
-    NotificationChoice,
     NotificationKind,
+    NotificationPreference,
 )
 from trading.notifications.sentences import describe_all
 from web.pagination import paginate
@@ -61,7 +61,7 @@ def choices(request: HttpRequest) -> HttpResponse:
     kinds = [kind for kind in NotificationKind if user.is_staff or kind not in OPERATORS_KINDS]
     if request.method == "POST":
         for kind in kinds:
-            NotificationChoice.objects.update_or_create(
+            NotificationPreference.objects.update_or_create(
                 user=user,
                 kind=kind,
                 defaults={
@@ -71,10 +71,10 @@ def choices(request: HttpRequest) -> HttpResponse:
             )
         messages.success(request, _("Saved."))
         return redirect("notification_settings")
-    chosen = {row.kind: row for row in NotificationChoice.objects.filter(user=user)}
+    chosen = {row.kind: row for row in NotificationPreference.objects.filter(user=user)}
     rows: list[dict[str, Any]] = []
     for kind in kinds:
-        choice = chosen.get(kind) or NotificationChoice(kind=kind)
+        choice = chosen.get(kind) or NotificationPreference(kind=kind)
         said = {"kind": kind.value, "label": kind.label}
         rows.append({**said, "site": choice.on_site, "mail": choice.by_mail})
     return render(

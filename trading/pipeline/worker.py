@@ -270,11 +270,11 @@ class ShardWorker(Worker):
         while True:
             done = await self.outbox.get()
             try:
-                await self._tell(*done)
+                await self._deliver(*done)
             finally:
                 self.outbox.task_done()
 
-    async def _tell(
+    async def _deliver(
         self, replies: list[tuple[str, EncodedAnswer]], publication: bytes | None
     ) -> None:
         by_channel: dict[str, list[EncodedAnswer]] = {}

@@ -165,7 +165,7 @@ def _project_some(market: Market) -> bool:
         for row, body in rows:
             derived.add(row, body)
         _store(derived, list(derived.changed.values()))
-        notify.tell_of(market.pk, (body for _row, body in rows))
+        notify.notify_of_orders(market.pk, (body for _row, body in rows))
     return len(rows) == ROWS_MAX
 
 

@@ -152,12 +152,12 @@ def _check_receipts(story: Story, answered: list[Answered]) -> Finding:
     broken = [
         f"receipt {receipt.receipt_id}"
         for receipt in answered
-        if not _is_told(receipt, story.commands.get(receipt.seq))
+        if not _is_in_journal(receipt, story.commands.get(receipt.seq))
     ]
     return found("d", "what was acknowledged is in the journal", len(answered), broken)
 
 
-def _is_told(receipt: Answered, command: tuple[int, str | None] | None) -> bool:
+def _is_in_journal(receipt: Answered, command: tuple[int, str | None] | None) -> bool:
     """Return whether the journal has the command that a receipt answers."""
     if command is None:
         return False

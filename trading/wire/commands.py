@@ -120,17 +120,17 @@ def compute_body_hash(operation: str, market_id: int | None, *commands: Command)
     """Return what a repeat under the same key must share. Fields at their default don't count,
     so that a later version with more fields still recognises an old request.
     """
-    told = [_told_fields(command) for command in commands]
-    return hashlib.sha256(msgspec.json.encode([operation, market_id, told])).digest()
+    given = [_list_given(command) for command in commands]
+    return hashlib.sha256(msgspec.json.encode([operation, market_id, given])).digest()
 
 
-def _told_fields(told: msgspec.Struct) -> dict[str, Any]:
+def _list_given(given: msgspec.Struct) -> dict[str, Any]:
     return {
         _HASHED_AS.get(name, name): (
-            _told_fields(value) if isinstance(value, OrderOptions) else value
+            _list_given(value) if isinstance(value, OrderOptions) else value
         )
-        for name, default in _list_fields(type(told))
-        if (value := getattr(told, name)) != default
+        for name, default in _list_fields(type(given))
+        if (value := getattr(given, name)) != default
     }
 
 
