@@ -34,8 +34,7 @@ def run_once(
     """
     if key is None:
         return effect()
-    if not _KEY.fullmatch(key):
-        raise ApiError("bad_idempotency_key")
+    check_key(key)
     digest = _compute_digest(operation, body)
     with transaction.atomic():
         request, is_new = IdempotentRequest.objects.get_or_create(
@@ -61,6 +60,11 @@ def run_once(
     if refusal is not None:
         raise refusal
     return request.status, request.answer
+
+
+def check_key(key: str) -> None:
+    if not _KEY.fullmatch(key):
+        raise ApiError("bad_idempotency_key")
 
 
 def _repeat(request: IdempotentRequest, digest: str) -> Answer:

@@ -40,11 +40,11 @@ _TITLES: Final[dict[str, str | Promise]] = {
     "totp_deactivated": gettext_lazy("The authenticator app was removed from your account"),
     "webauthn_added": gettext_lazy("A passkey or security key was added to your account"),
     "webauthn_removed": gettext_lazy("A passkey or security key was removed from your account"),
-    "recovery_codes_generated": gettext_lazy("New recovery codes were made for your account"),
+    "recovery_codes_generated": gettext_lazy("New recovery codes were created for your account"),
     "factors_reset": gettext_lazy("Your second factor was removed"),
     "account_connected": gettext_lazy("Single sign-on was connected to your account"),
     "account_disconnected": gettext_lazy("Single sign-on was disconnected from your account"),
-    "key_created": gettext_lazy("An API key was made for your account"),
+    "key_created": gettext_lazy("An API key was created for your account"),
     "key_revoked": gettext_lazy("An API key of your account was revoked"),
     "keys_revoked": gettext_lazy("All API keys of your account were revoked"),
 }

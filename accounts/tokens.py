@@ -54,7 +54,7 @@ def read_token(text: str, *, use: str) -> Token:
     except (jwt.InvalidTokenError, ValueError, TypeError, AttributeError):
         raise AuthError("invalid_credentials", detail="this token is not valid") from None
     if claims["use"] != use:
-        raise AuthError("invalid_credentials", detail=f"this is no {use} token")
+        raise AuthError("invalid_credentials", detail=f"this is not an {use} token")
     return token
 
 

@@ -1,4 +1,4 @@
-"""What is refused, as one exception that knows its code; all else stands in `kernel.error_codes`.
+"""What is refused, as one exception that names its code; `kernel.error_codes` says the rest.
 
 The API answers it as `{"code", "message", "field", "request_id"}`; pages say what
 `describe` returns.

@@ -30,9 +30,9 @@ CELL_LENGTH_MAX = 20_000
 
 # Name: what it means, and an example.
 COLUMNS: dict[str, tuple[Any, str]] = {
-    "title": (gettext_lazy("The question. Needed."), "Will it rain in Oslo on 1 June?"),
+    "title": (gettext_lazy("The question. Required."), "Will it rain in Oslo on 1 June?"),
     "close_at": (
-        gettext_lazy("No order is taken from then on: ISO 8601, UTC unless it says. Needed."),
+        gettext_lazy("When trading ends: ISO 8601, in UTC unless it says otherwise. Required."),
         "2030-06-01T00:00Z",
     ),
     "outcomes": (
@@ -43,19 +43,19 @@ COLUMNS: dict[str, tuple[Any, str]] = {
     ),
     "description": (gettext_lazy("What it is about."), "Any rain that the station measures."),
     "rules": (gettext_lazy("What decides each outcome, in full."), "Yes if at least 0.1 mm fall."),
-    "resolution_source": (gettext_lazy("Who says so."), "https://www.yr.no"),
-    "category": (gettext_lazy("The address (slug) of one that exists."), ""),
-    "tags": (gettext_lazy("Addresses of tags that exist, separated by semicolons."), ""),
-    "event": (gettext_lazy("The address of one that exists."), ""),
-    "resolver": (gettext_lazy("The handle of who may resolve it besides operators."), ""),
+    "resolution_source": (gettext_lazy("Where the result can be looked up."), "https://www.yr.no"),
+    "category": (gettext_lazy("The address (slug) of an existing one."), ""),
+    "tags": (gettext_lazy("Addresses of existing tags, separated by semicolons."), ""),
+    "event": (gettext_lazy("The address of an existing one."), ""),
+    "resolver": (gettext_lazy("The handle of the user who may resolve it, besides operators."), ""),
     "visibility": (gettext_lazy("public, unlisted or group."), "public"),
     "group": (gettext_lazy("The address of the private group that sees it."), ""),
-    "slug": (gettext_lazy("Its own address; empty: made from the title."), ""),
+    "slug": (gettext_lazy("Its own address; leave empty to make it from the title."), ""),
     "open_at": (gettext_lazy("Opens by itself then; empty: opened by hand."), ""),
     "expected_settle_at": (gettext_lazy("When the result should be known."), ""),
     "dispute_window": (gettext_lazy("Like 1h or 2d 12h."), "1h"),
     "tick": (gettext_lazy("The smallest step between prices."), "0.01"),
-    "lot_step": (gettext_lazy("Orders are for multiples of so many contracts."), "1"),
+    "lot_step": (gettext_lazy("Orders must be a multiple of this many contracts."), "1"),
     "fee_kind": (gettext_lazy("none, flat or quadratic."), ""),
     "fee_maker_rate": (gettext_lazy("Like 0.07, with a point."), ""),
     "fee_taker_rate": (gettext_lazy("Like 0.07, with a point."), ""),
@@ -164,7 +164,7 @@ def _check_names(names: list[str]) -> None:
     if missing:
         raise FileRefused(_("Missing columns: %s.") % ", ".join(missing))
     if len(set(names)) < len(names):
-        raise FileRefused(_("A column is there twice."))
+        raise FileRefused(_("A column appears twice."))
 
 
 # --- checking ------------------------------------------------------------------------------------

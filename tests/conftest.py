@@ -18,7 +18,6 @@ from django.utils import translation
 from tests import settings as test_settings
 from tests.databases import PostgresDatabases, SqliteDatabases
 from tests.exchange import ROOT, Exchange
-from tests.flush import let_flush_pass
 from tests.servers import PostgresServer, RedisServer, ServerNotFoundError
 from tests.skips import (
     RECORDED_DATA_ABSENT,
@@ -27,8 +26,6 @@ from tests.skips import (
 )
 
 __all__ = ["pytest_make_collect_report", "pytest_runtest_makereport"]
-
-let_flush_pass()
 
 LOG_CHARACTERS_SHOWN = 4_000
 LONGEST = (

@@ -109,20 +109,40 @@ class Child:
         return self.read_log()[-4000:]
 
 
-class PostgresServer:
-    """One PostgreSQL; `url` is a superuser's. `new_database` makes an empty or cloned database."""
+class Server:
+    """A server with a folder and a port of its own; `start` it again after `kill`."""
+
+    child: Child
+    quick_end = signal.SIGTERM
+
+    def __init__(self) -> None:
+        self.home = Path(tempfile.mkdtemp(prefix="predex-server-"))
+        self.port = find_free_port()
+
+    def kill(self) -> None:
+        self.child.kill()
+
+    def stop(self) -> None:
+        self.child.stop(with_signal=self.quick_end)
+        shutil.rmtree(self.home, ignore_errors=True)
+
+
+class PostgresServer(Server):
+    """One PostgreSQL; `url` is a superuser's."""
+
+    quick_end = signal.SIGINT  # "fast": ends sessions, then itself
 
     def __init__(self, *, is_durable: bool = False) -> None:
+        super().__init__()
         self.user = UNPRIVILEGED_USER if os.getuid() == 0 else None
-        self.home = Path(tempfile.mkdtemp(prefix="predex-postgres-"))
         self.bin = _reachable(find_postgres_bin(), self.home, self.user)
-        self.port = find_free_port()
         self.is_durable = is_durable
-        self.child: Child | None = None
         if self.user:
             shutil.chown(self.home, self.user)
-        self._run("initdb", "-D", self.home / "db", "-U", "postgres", "-A", "trust", "-E", "UTF8",
-                  "--locale=C", "--no-sync")  # fmt: skip
+        initdb = self._spawn("initdb", "-U", "postgres", "-A", "trust", "-E", "UTF8",
+                             "--locale=C", "--no-sync")  # fmt: skip
+        if initdb.process.wait(START_SECONDS) != 0:
+            raise RuntimeError(f"initdb failed:\n{initdb.read_log()}")
         self.start()
 
     @property
@@ -142,41 +162,24 @@ class PostgresServer:
             "jit": durable,  # a query of a test is over sooner than it is compiled
         }
         options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
-        self.child = Child(
-            [self.bin / "postgres", "-D", self.home / "db", *options],
-            log_path=self.home / "log",
-            environment=self._environment(),
-            user=self.user,
-        )
+        self.child = self._spawn("postgres", *options)
         self.child.wait_until(lambda: _answers(lambda: psycopg.connect(self.url).close()))
 
-    def stop(self) -> None:
-        if self.child:
-            self.child.stop(with_signal=signal.SIGINT)  # "fast": ends sessions, then itself
-        shutil.rmtree(self.home, ignore_errors=True)
-
-    def _run(self, program: str, *arguments: str | Path) -> None:
-        child = Child(
-            [self.bin / program, *arguments],
+    def _spawn(self, program: str, *arguments: str) -> Child:
+        return Child(
+            [self.bin / program, "-D", self.home / "db", *arguments],
             log_path=self.home / "log",
-            environment=self._environment(),
+            environment={"PATH": os.defpath, "HOME": str(self.home), "LC_ALL": "C", "TZ": "UTC"},
             user=self.user,
         )
-        if child.process.wait(START_SECONDS) != 0:
-            raise RuntimeError(f"{program} failed:\n{child.read_log()}")
-
-    def _environment(self) -> dict[str, str]:
-        return {"PATH": os.defpath, "HOME": str(self.home), "LC_ALL": "C", "TZ": "UTC"}
 
 
-class RedisServer:
+class RedisServer(Server):
     """One Redis without persistence; it can be killed and started again on the same port."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.binary = find_redis_binary()
-        self.home = Path(tempfile.mkdtemp(prefix="predex-redis-"))
-        self.port = find_free_port()
-        self.child: Child | None = None
         self.start()
 
     @property
@@ -190,15 +193,6 @@ class RedisServer:
             log_path=self.home / "log",
         )  # fmt: skip
         self.child.wait_until(lambda: _answers(lambda: redis.Redis.from_url(self.url).ping()))
-
-    def kill(self) -> None:
-        if self.child:
-            self.child.kill()
-
-    def stop(self) -> None:
-        if self.child:
-            self.child.stop()
-        shutil.rmtree(self.home, ignore_errors=True)
 
 
 def find_postgres_bin() -> Path:

@@ -34,8 +34,9 @@ if not IS_POSTGRES_RUN:
     os.environ["REDIS_URL"] = ""
 
 from predex.settings import *  # noqa: E402, F403
-from predex.settings import DATABASES  # noqa: E402
+from predex.settings import DATABASES, INSTALLED_APPS  # noqa: E402
 
+INSTALLED_APPS = [*INSTALLED_APPS, "tests"]  # for its `flush`, between transactional tests
 # Each test client is a server of its own: it looks for a static file when it is asked for one.
 WHITENOISE_AUTOREFRESH = True
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]

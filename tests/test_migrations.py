@@ -6,6 +6,7 @@ import sys
 
 import pytest
 from django.apps import apps
+from django.contrib.auth.models import Permission
 from django.db import connection
 from django.db.migrations.loader import MigrationLoader
 
@@ -50,3 +51,16 @@ def test_a_currency_symbol_that_was_chosen_stays_where_it_stood(symbol, is_now):
     found[key].operations[-1].code(apps, connection.schema_editor())
     policy = Policy.objects.get()
     assert (policy.currency_symbol, policy.currency_place) == is_now
+
+
+@pytest.mark.django_db
+def test_a_renamed_model_leaves_no_permission_under_its_old_name():
+    kept = Permission.objects.select_related("content_type").get(codename="view_notification")
+    old = Permission.objects.create(
+        content_type=kept.content_type, codename="view_notice", name="Can view notice"
+    )
+    found = MigrationLoader(connection).disk_migrations
+    [key] = [key for key in found if key[1].endswith("_have_preferences_and_progress")]
+    found[key].operations[-1].code(apps, connection.schema_editor())
+    assert not Permission.objects.filter(pk=old.pk).exists()
+    assert Permission.objects.filter(pk=kept.pk).exists()

@@ -210,7 +210,7 @@ class HttpConnection(HttpToolsProtocol):
     # Refusing
 
     def send_400_response(self, msg: str) -> None:
-        self._refuse(self._fault or ApiError("bad_request", detail="this is no HTTP request"))
+        self._refuse(self._fault or ApiError("bad_request", detail="this is not an HTTP request"))
 
     def _refuse(self, fault: ApiError) -> None:
         """Answer in the place of the application, and close soon."""

@@ -22,7 +22,7 @@ class ExactJSONParser(BaseParser):
             )
         # RecursionError: nested too deeply; ValueError: bad UTF-8, bad JSON, an endless integer.
         except (ValueError, RecursionError):
-            raise ParseError("the body is no valid JSON") from None
+            raise ParseError("the body is not valid JSON") from None
 
 
 class ExactJSONRenderer(BaseRenderer):

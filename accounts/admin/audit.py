@@ -49,7 +49,7 @@ class AuditEventAdmin(HexRecordAdmin):
     ]
     list_select_related = ["actor"]
     list_filter = [ActionFilter]
-    search_help_text = _("Exact: a handle, an event or request id, or a subject like market:17")
+    search_help_text = _("An exact handle, event or request id, or a subject like market:17")
     fields = [
         "id", "created_at", "actor", "action", "subject", "reason", "request_id",
         "before_shown", "after_shown",

@@ -17,7 +17,7 @@ USES_MAX = 2**31 - 1
 
 
 class InviteCodeForm(forms.ModelForm):
-    uses_max = WholeField(label=_("How often it may be used"), units_max=USES_MAX)
+    uses_max = WholeField(label=_("How many times it can be used"), units_max=USES_MAX)
 
 
 @admin.register(InviteCode)

@@ -65,14 +65,14 @@ class NamingRights(admin.ModelAdmin):
     ) -> Any:
         field: Any = super().formfield_for_manytomany(db_field, request, **kwargs)
         if db_field.name == "groups":
-            field.label, field.help_text = _("roles"), _("What the roles allow, this user may do.")
+            field.label, field.help_text = _("roles"), _("This user may do what the roles allow.")
             field.label_from_instance = describe_role
         elif db_field.name in ("permissions", "user_permissions"):
             field.queryset = field.queryset.select_related("content_type")
             field.label_from_instance = describe_permission
         if db_field.name == "user_permissions":
             field.label = _("single permissions")
-            field.help_text = _("What this user may do besides what the roles allow.")
+            field.help_text = _("What this user may do in addition to the roles.")
         return field
 
 

@@ -110,7 +110,7 @@ def require_verified(principal: Principal) -> None:
 
 
 def find_stopped(principals: Iterable[Principal]) -> set[Principal]:
-    """Return those whose credential no longer stands: for sockets that stay open.
+    """Return those whose credential is no longer valid: for sockets that stay open.
 
     Three queries whatever the number; call it at most a second apart and close what it names.
     """
@@ -155,7 +155,7 @@ def _look_up(credential: str) -> Principal:
 def _look_up_many(credentials: list[str]) -> dict[str, Principal | None]:
     """Return what is known of credentials, all keys read in one query.
 
-    One that does not stand any more is None; whoever sends it next is told why.
+    One that is no longer valid is None; whoever sends it next gets the reason.
     """
     prefixes = {credential: find_prefix(credential) for credential in credentials}
     keys = {key.prefix: key for key in _select_keys().filter(prefix__in=set(prefixes.values()))}
@@ -231,7 +231,7 @@ def _look_up_session(user: tuple[int, bool]) -> Principal:
 
 
 def check_login(login: Any) -> Any:
-    """Return the log-in behind a token; AuthError unless it is there and still stands."""
+    """Return the log-in behind a token; AuthError unless it is there and still valid."""
     if login is None or login.revoked_at is not None:
         raise AuthError("invalid_credentials", detail="this log-in has ended")
     if not hmac.compare_digest(login.password_stamp, compute_password_stamp(login.user)):

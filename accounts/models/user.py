@@ -8,8 +8,8 @@ from django.core.exceptions import ValidationError
 from django.db import models, transaction
 from django.db.models.functions import Lower
 from django.utils import timezone
-from django.utils.translation import gettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from accounts.handles import DELETED_PREFIX, VALIDATORS
 from kernel.errors import RefusedError
@@ -127,11 +127,6 @@ class User(AbstractBaseUser, PermissionsMixin):
     @property
     def is_deleted(self) -> bool:
         return self.deleted_at is not None
-
-    @property
-    def public_name(self) -> str:
-        """How others see them: the name they gave themselves, else their handle."""
-        return gettext("deleted user") if self.is_deleted else self.display_name or self.handle
 
 
 class RetiredHandle(models.Model):

@@ -31,7 +31,7 @@ class ModerateAction(AdminAction):
 class HideAction(ModerateAction):
     title = _("Hide")
     done = _("The comment is hidden.")
-    explanation = _("Only moderators see its text then; its place and replies stay.")
+    explanation = _("From then on only moderators see its text; replies stay.")
     is_harmful = True
     needs_reason = True
 

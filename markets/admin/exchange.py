@@ -40,7 +40,7 @@ class SwitchAction(AdminAction):
 class HaltExchangeAction(SwitchAction):
     title = _("Halt all trading")
     done = _("All trading is halted.")
-    explanation = _("No market accepts orders from now on. Cancelling stays possible.")
+    explanation = _("No market accepts orders from now on. Orders can still be cancelled.")
     is_harmful = True
     switch, to = "trading_halted", True
 
@@ -73,7 +73,7 @@ class AnnounceAction(AdminAction):
     title = _("Announce")
     done = _("The announcement is saved.")
     permission = "markets.run_exchange"
-    explanation = _("Shown on every page at once. Empty: nothing is announced.")
+    explanation = _("Shown on every page at once. Leave empty to announce nothing.")
     takes_many = False
     reason = None  # the audit event has the text
 

@@ -51,7 +51,7 @@ class MarketAdminForm(forms.ModelForm):
     resolver = UserField(
         label=_("Resolver"),
         required=False,
-        help_text=_("The handle of who may resolve it besides operators."),
+        help_text=_("The handle of the user who may resolve it, besides operators."),
     )
     dispute_seconds = SecondsField(
         label=_("Dispute window"),
@@ -67,7 +67,7 @@ class MarketAdminForm(forms.ModelForm):
     lot_step_lots = QuantityFormField(
         label=_("Lot step"),
         units_max=LOT_STEP_LOTS_MAX,
-        help_text=_("Orders are for multiples of so many contracts."),
+        help_text=_("Orders must be a multiple of this many contracts."),
     )
     fee_maker_rate = FeeRateField(label=_("Maker's rate"), help_text=FEE_RATE_HELP)
     fee_taker_rate = FeeRateField(label=_("Taker's rate"))
@@ -81,7 +81,9 @@ class MarketAdminForm(forms.ModelForm):
         label=_("Position limit"),
         required=False,
         units_max=POSITION_LIMIT_LOTS_MAX,
-        help_text=_("Most contracts that one account may hold of an outcome; empty: no limit."),
+        help_text=_(
+            "The most contracts of one outcome that an account may hold; leave empty for no limit."
+        ),
     )
 
     class Meta:
@@ -92,7 +94,7 @@ class MarketAdminForm(forms.ModelForm):
         super().__init__(*args, **kwargs)
         if "slug" in self.fields:
             self.fields["slug"].required = False
-            self.fields["slug"].help_text = _("Its address; empty: made from the title.")
+            self.fields["slug"].help_text = _("Leave empty to make it from the title.")
 
     def clean(self) -> dict[str, Any]:
         # Not super(): its checks of uniqueness and constraints are the actions' too, with names.

@@ -54,7 +54,7 @@ class ChoiceForm(forms.Form):
         label=_("Create them as"),
         choices=[
             ("draft", _("approved drafts: they open at their open time, or by hand")),
-            ("proposed", _("proposals: another operator's approval is asked for")),
+            ("proposed", _("proposals that another operator has to approve")),
         ],
         initial="draft",
         widget=UnfoldAdminRadioSelectWidget,

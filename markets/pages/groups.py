@@ -145,7 +145,7 @@ def _remove(request: HttpRequest, group: Group, user: User) -> str:
 
 def _make_owner(request: HttpRequest, group: Group, user: User) -> str:
     do_make_owner(group, _find_member(request), by=user)
-    return _("The group has another owner.")
+    return _("The group has a new owner.")
 
 
 def _leave(request: HttpRequest, group: Group, user: User) -> str:

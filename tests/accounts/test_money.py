@@ -252,7 +252,7 @@ def test_nobody_sees_the_money_of_others(alice, make_user, with_key):
 def test_an_account_closes_only_when_nothing_is_pending(alice, operator):
     account = main_account(alice)
     withdrawal = do_request_withdrawal(account, amount_micros=1, by=alice)
-    with pytest.raises(RefusedError, match="not decided"):
+    with pytest.raises(RefusedError, match="still pending"):
         do_close_account(account, by=operator)
     do_decide_withdrawal(withdrawal, approve=False, by=operator)
     Account.objects.filter(pk=account.pk).update(held_micros=1)

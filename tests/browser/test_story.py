@@ -151,9 +151,7 @@ def find_in_admin(admin: Page) -> None:
 
 def act(admin: Page, name: str, *, done: str, reason: str = "") -> None:
     """Do something to the row whose page is shown; come back to that page."""
-    admin.get_by_role("list", name="What can be done").get_by_role(
-        "link", name=name, exact=True
-    ).click()
+    admin.get_by_role("list", name="Actions").get_by_role("link", name=name, exact=True).click()
     if reason:
         admin.get_by_label("Reason").fill(reason)
     admin.get_by_role("button", name=name).click()
@@ -162,9 +160,7 @@ def act(admin: Page, name: str, *, done: str, reason: str = "") -> None:
 
 def propose_result(admin: Page) -> None:
     name = "Propose a result"
-    admin.get_by_role("list", name="What can be done").get_by_role(
-        "link", name=name, exact=True
-    ).click()
+    admin.get_by_role("list", name="Actions").get_by_role("link", name=name, exact=True).click()
     admin.get_by_label("Yes", exact=True).check()
     admin.get_by_label("Evidence", exact=True).fill("Cars drive over it.")
     admin.get_by_role("button", name=name).click()

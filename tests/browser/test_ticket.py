@@ -231,7 +231,7 @@ def amend(page: Page, *, price: str, quantity: str) -> None:
     if not field.is_visible():
         own.get_by_text("Change", exact=True).click()
     field.fill(price)
-    own.get_by_label("Contracts in all").fill(quantity)
+    own.get_by_label("Total contracts").fill(quantity)
     own.get_by_role("button", name="Save").click()
 
 

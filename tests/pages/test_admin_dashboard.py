@@ -80,7 +80,7 @@ def test_what_waits_is_shown_oldest_first_with_links(operator):
         "Waiting for approval": 2,
         "Due to close within 24 hours": 2,
         "Waiting for a result": 2,
-        "Results that are not paid yet": 2,
+        "Unpaid results": 2,
         "Disputes": 2,
         "Withdrawals": 2,
         "Deposit requests": 2,
@@ -175,7 +175,7 @@ def test_days_are_counted_from_the_trades_and_shown(shard, operator):  # noqa: F
     [
         ("operator", {"Waiting for approval", "Due to close within 24 hours"},
          {"exchange", "states", "shards", "charts", "shows_verify"}),
-        ("resolver", {"Waiting for a result", "Results that are not paid yet", "Disputes"},
+        ("resolver", {"Waiting for a result", "Unpaid results", "Disputes"},
          {"states"}),
         ("finance", {"Withdrawals", "Deposit requests"}, {"charts", "shows_verify"}),
         ("moderator", {"Newest users"}, set()),

@@ -155,7 +155,7 @@ def test_markets_may_wait_for_a_colleague_s_approval(site):
         (b"title,close_at\nA\0?,2030-01-01\n", "not a text file"),
         (b"title,when\nOne?,2030-01-01\n", "Unknown columns: when."),
         (b"title\nOne?\n", "Missing columns: close_at."),
-        (b"title,title,close_at\nOne?,Two?,2030-01-01\n", "there twice"),
+        (b"title,title,close_at\nOne?,Two?,2030-01-01\n", "appears twice"),
         (b"title,close_at\nOne?,2030-01-01,more\n", "3 cells, but there are 2 columns"),
         (b'title,close_at\n"One?,2030-01-01\n', "can't be read"),
         (b"title,close_at\n" + b"One?,2030-01-01\n" * (ROWS_MAX + 1), "Too many rows"),

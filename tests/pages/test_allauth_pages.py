@@ -104,7 +104,7 @@ def test_an_invitation_link_fills_the_code_in(client, db):
     InviteCode.objects.create(code="welcome")
     page = client.get("/accounts/signup/?invite=welcome").content.decode()
     assert re.search(r'name="invite_code"[^>]*value="welcome"', page)
-    assert "by invitation" in page
+    assert "by invitation only" in page
 
 
 def test_a_wrong_invitation_is_said_beside_its_field(client, db):

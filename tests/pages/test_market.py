@@ -185,7 +185,7 @@ def test_a_settled_market_shows_its_result_and_what_was_paid(people, alive):
     assert "Profit +4.00\N{NO-BREAK SPACE}cr" in page
     assert "It did." in page
     assert "Profit \N{MINUS SIGN}4.00\N{NO-BREAK SPACE}cr" in see(market, bob)
-    assert "Each contract of Yes was paid 1.00." in see(market)
+    assert "Each Yes contract paid 1.00." in see(market)
 
 
 def test_a_voided_market_says_what_came_back_and_what_was_taken(people, alive):

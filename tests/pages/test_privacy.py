@@ -175,7 +175,7 @@ def test_a_deleted_user_leaves_nothing_personal(trader, market):
     assert "alice" not in trader.email
     assert (trader.display_name, trader.bio, trader.is_active) == ("", "", False)
     assert (trader.public_profile, trader.on_leaderboards) == (False, False)
-    assert trader.public_name == "deleted user"
+    assert trader.is_deleted
     for model in (EmailAddress, Authenticator, SocialAccount, UserSession):
         assert not model.objects.filter(user=trader).exists()
     key = ApiKey.objects.get()

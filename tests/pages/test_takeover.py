@@ -119,9 +119,9 @@ def test_so_is_every_change_of_password_factor_and_key(
         fresh.post(reverse("account_change_password"), {"oldpassword": PASSWORD, **NEW_PASSWORDS})
     assert sorted(told()) == [
         "An API key of your account was revoked",
-        "An API key was made for your account",
+        "An API key was created for your account",
         "An authenticator app was added to your account",
-        "New recovery codes were made for your account",
+        "New recovery codes were created for your account",
         "The authenticator app was removed from your account",
         "Your password was changed",
     ]

@@ -70,9 +70,8 @@ class ApproveAndOpenAction(LiveAction):
     title = _("Approve and open")
     done = _("The market is approved and open.")
     explanation = _(
-        "It accepts orders from now on. Its question and terms are then fixed. The proposer "
-        "hears of it"
-        " and sees the note in the market's history."
+        "It accepts orders from now on. Its question and terms are then fixed. The proposer is "
+        "notified and sees the note in the market's history."
     )
     statuses = (Status.PROPOSED,)
     act = staticmethod(do_approve_and_open_market)
@@ -141,7 +140,9 @@ class CloseTimeAction(LiveAction):
 class TickAction(LiveAction):
     title = _("Refine the tick")
     done = _("The tick is refined.")
-    explanation = _("Prices may be finer from now on. Resting orders keep price and place.")
+    explanation = _(
+        "Prices may be finer from now on. Resting orders keep their price and place in the queue."
+    )
     statuses = (Status.HALTED,)
     needs_reason = True
     takes_many = False
@@ -298,8 +299,8 @@ class VoidAction(ResultAction):
     title = _("Void")
     done = _("The market is being voided.")
     explanation = _(
-        "Undoes the market: everybody gets back what they paid in, and pays back what they gained."
-        " For gains that are gone the house pays."
+        "Undoes every trade: everyone gets back what they paid and returns what they gained. The "
+        "house pays for gains that have been withdrawn."
     )
     statuses = (Status.OPEN, Status.HALTED, Status.CLOSED, Status.RESOLVING)
     takes_many = False

@@ -75,7 +75,7 @@ class GrantForm(forms.Form):
         label=_("Reason"),
         validators=[MaxLengthValidator(REASON_LENGTH_MAX)],  # a browser would cut what is pasted
         widget=UnfoldAdminTextareaWidget({"rows": 2}),
-        help_text=_("Everybody who gets credits sees it. Kept in the audit log."),
+        help_text=_("Everyone who gets credits sees it. Kept in the audit log."),
     )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

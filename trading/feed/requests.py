@@ -71,7 +71,7 @@ def decode_request(text: str) -> AnyRequest:
     try:
         body = text.encode()
     except UnicodeEncodeError:
-        raise ApiError("bad_json", detail="the message is no valid JSON") from None
+        raise ApiError("bad_json", detail="the message is not valid JSON") from None
     return decode(_decoder, body)
 
 

@@ -290,7 +290,7 @@ def build_words() -> dict[str, Any]:
         "sell": _("Sell"),
         "nobody": {status: describe_empty(status) for status in Market.Status.values},
         "row": _("{price}, {total} contracts at this price or better"),
-        "own": _("{quantity} of it yours"),
+        "own": _("{quantity} of them yours"),
         "spread": _("Spread {spread}"),
         "depth": _("{total} contracts at {price} or better"),
         "candle": _("open {open}, high {high}, low {low}, close {close}, volume {volume}"),

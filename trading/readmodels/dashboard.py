@@ -203,7 +203,7 @@ def _read_unapproved() -> Box:
         for row in standing.order_by("final_at")[:COUNT_MAX]
     ]
     url = _market_list(status__exact=Status.RESOLVING)
-    return _box(_("Results that are not paid yet"), _("Every result is paid."), lines, url)
+    return _box(_("Unpaid results"), _("Every result is paid."), lines, url)
 
 
 def _read_disputes() -> Box:

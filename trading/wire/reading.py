@@ -11,6 +11,7 @@ from urllib.parse import parse_qsl
 import msgspec
 from rest_framework.serializers import ValidationError
 
+from accounts.idempotency import check_key
 from kernel.clock import from_datetime
 from kernel.errors import ApiError, not_found
 from kernel.ids import check_id
@@ -19,7 +20,6 @@ from trading.wire.fields import ABSENT, CLIENT_ORDER_ID_PATTERN
 from web.fields import TimeField
 
 FIELD_LENGTH_MAX = 60
-IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,64}", re.ASCII)
 
 # Without its ends: fullmatch is used, because Python's "$" lets a line break pass.
 _CLIENT_ORDER_ID = re.compile(CLIENT_ORDER_ID_PATTERN.strip("^$"), re.ASCII)
@@ -82,9 +82,9 @@ def read_order_id(text: str) -> str:
 
 def read_idempotency_key(key: str | None) -> str | None:
     """Return the header's key, or raise ApiError."""
-    if key is None or IDEMPOTENCY_KEY.fullmatch(key):
-        return key
-    raise ApiError("bad_idempotency_key")
+    if key is not None:
+        check_key(key)
+    return key
 
 
 def read_query(query: str, known: tuple[str, ...]) -> dict[str, str]:
