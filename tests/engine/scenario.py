@@ -79,8 +79,8 @@ def play(engine: Any, story: str, *, introduce: bool = False) -> None:
     """
     stage = Stage(engine, introduce=introduce)
     story = re.sub(r"#.*", "", story)
-    # A line that starts with -> or ; goes on with the one before.
-    for line in re.sub(r"\s*\n\s*(?=->|;)", " ", story).splitlines():
+    # A line that starts with ->, ; or "with" goes on with the one before.
+    for line in re.sub(r"\s*\n\s*(?=->|;|with )", " ", story).splitlines():
         if line.strip():
             stage.run(line.strip())
 
