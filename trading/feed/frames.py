@@ -151,6 +151,7 @@ def _trade(instrument: Instrument, trade: TapeTrade) -> JsonDict:
         "taker_side": "buy" if trade.taker_side == BUY else "sell",
         "seq": trade.seq,
         "created_at": format_time(trade.ts_us),
+        "match_id": trade.match_id,
     }
 
 

@@ -340,6 +340,9 @@ class PublicTrade(Struct, kw_only=True):
     taker_side: ShownSide
     seq: int
     created_at: Time
+    match_id: Annotated[
+        str, Meta(description="Shared by the legs of a match across outcomes; else its own id.")
+    ]
 
 
 class PublicTradePage(Struct, kw_only=True):
