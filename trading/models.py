@@ -181,6 +181,8 @@ class Trade(models.Model):
     """One fill. Its id is a function of time, market, sequence and index, so a replay gives it too.
 
     `taker_cash_micros` and `maker_cash_micros` are what their cash changed by, fees not included.
+    A leg of a match across books (`engine.cross`) is a trade with the house, which has no order.
+    `match_id` is the id of the match's first leg, for most trades their own; NULL in old rows.
     """
 
     id = models.UUIDField(_("ID"), primary_key=True)
@@ -194,13 +196,16 @@ class Trade(models.Model):
     kind = models.SmallIntegerField(_("kind"), choices=TRADE_KINDS)
     taker_account = account_key(_("taker's account"))
     maker_account = account_key(_("maker's account"))
-    taker_order_id = models.UUIDField(_("taker's order"))
-    maker_order_id = models.UUIDField(_("maker's order"))
+    taker_order_id = models.UUIDField(_("taker's order"), null=True)
+    maker_order_id = models.UUIDField(_("maker's order"), null=True)
     taker_cash_micros = models.BigIntegerField(_("taker's change of cash, in micros"))
     maker_cash_micros = models.BigIntegerField(_("maker's change of cash, in micros"))
     taker_fee_micros = models.BigIntegerField(_("taker's fee, in micros"))
     maker_fee_micros = models.BigIntegerField(_("maker's fee, in micros"))
     created_at_us = models.BigIntegerField(_("created at, in microseconds"))
+    match_id = models.UUIDField(
+        _("match"), null=True, help_text=_("What the legs of a match across outcomes share.")
+    )
 
     class Meta:
         verbose_name = pgettext_lazy("one", "trade")
@@ -220,6 +225,10 @@ class Trade(models.Model):
             models.CheckConstraint(
                 name="a_trade_amount_is_price_times_quantity",
                 condition=Q(amount_micros=F("price_pips") * F("quantity_lots")),
+            ),
+            models.CheckConstraint(
+                name="a_trade_is_an_order_s_with_another_s_or_the_house",
+                condition=Q(taker_order_id__isnull=False) | Q(maker_order_id__isnull=False),
             ),
         )
 

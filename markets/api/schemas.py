@@ -91,6 +91,7 @@ class MarketEdit(StrictSerializer):
     fee_unit = AmountField(source="fee_unit_micros", required=False)
     position_limit = QuantityField(source="position_limit_lots", allow_null=True, required=False)
     strict_refund = BooleanField(required=False)
+    matches_across_outcomes = BooleanField(required=False)
     featured = BooleanField(required=False)
 
 
@@ -178,6 +179,7 @@ class ShownMarketRow(serializers.Serializer):
     fee_unit = AmountField(source="fee_unit_micros")
     position_limit = QuantityField(source="position_limit_lots", allow_null=True)
     strict_refund = serializers.BooleanField()
+    matches_across_outcomes = serializers.BooleanField()
     currency = serializers.CharField()
     featured = serializers.BooleanField()
     volume = QuantityField(source="stats.volume_lots")

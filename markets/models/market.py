@@ -203,6 +203,13 @@ class Market(models.Model):
         default=False,
         help_text=_("Gains stay in the market until it is final; a void costs no one."),
     )
+    matches_across_outcomes = models.BooleanField(
+        _("matched across outcomes"),
+        default=True,
+        help_text=_(
+            "Of several outcomes: orders that together make a complete set trade with each other."
+        ),
+    )
     currency = models.CharField(_("currency"), max_length=12, default=CURRENCY)
 
     featured = models.BooleanField(_("featured"), default=False)

@@ -74,6 +74,8 @@ def trade_in(shard, market, alice, bob):
     run(shard, Task(0, market.pk, amend, key=f"request:{named}", body_hash=b"a"))
     run(shard, cancel(market, alice, first.order.order_id))
     run(shard, sell(market, alice, 30, 100, stp=Stp.DECREMENT, tif=Tif.IOC))
+    if market.kind == "categorical":
+        run(shard, buy(market, alice, 45, 200, outcome=1), buy(market, bob, 60, 300, outcome=2))
 
 
 def broken() -> set[str]:
@@ -406,6 +408,12 @@ CORRUPTIONS: list[tuple[str, Callable[[Market], Any]]] = [
     (
         "a settled market pays exactly 1 credit for a set",
         lambda live: first(Outcome.objects.filter(market__status="settled")).update(payout_pips=2),
+    ),
+    (
+        "the legs of a match across outcomes make whole sets, and the house nothing",
+        lambda live: first(Trade.objects.filter(taker_order_id=None)).update(
+            taker_cash_micros=F("taker_cash_micros") + 1
+        ),
     ),
     (
         "no book's time lies ahead of the clock",

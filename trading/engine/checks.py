@@ -192,6 +192,7 @@ def _fixed_part(config: Config) -> tuple[object, ...]:
         config.lot_step_lots,
         config.fees,
         config.strict_refund,
+        config.house_account_id,
     )
 
 

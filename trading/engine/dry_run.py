@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from heapq import heappush
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import msgspec
 
@@ -77,25 +77,51 @@ def _touched_orders(market: MarketState, command: AnyCommand, ts_us: int) -> Ite
         if price_pips is None or not 0 < price_pips < PAYOUT_PIPS:
             price_pips = PAYOUT_PIPS - 1 if command.side == BUY else 1
         lots = ORDER_LOTS_MAX if command.quantity_lots is None else command.quantity_lots
-        book = market.books[command.outcome]
-        yield from _find_makers(book, command.side, price_pips, lots, command.owner_id, ts_us)
+        taker = _Taker(command.outcome, command.side, price_pips, lots, command.owner_id)
     elif isinstance(command, Amend):
         order, price_pips = market.orders.get(command.order_id), command.price_pips
-        if order is not None and price_pips is not None and 0 < price_pips < PAYOUT_PIPS:
-            lots = command.quantity_lots or order.quantity_lots
-            book = market.books[order.outcome]
-            yield from _find_makers(book, order.side, price_pips, lots, order.owner_id, ts_us)
+        if order is None or price_pips is None or not 0 < price_pips < PAYOUT_PIPS:
+            return
+        lots = command.quantity_lots or order.quantity_lots
+        taker = _Taker(order.outcome, order.side, price_pips, lots, order.owner_id)
+    else:
+        return
+    if market.books[taker.outcome].crosses(taker.side, taker.price_pips):
+        yield from _find_makers(market.books[taker.outcome], taker, ts_us)
+        if market.rules.crosses_books:
+            yield from _find_makers_across(market, taker, ts_us)
 
 
-def _find_makers(
-    book: OrderBook, side: int, price_pips: int, lots: int, owner_id: int, ts_us: int
-) -> Iterator[EngineOrder]:
+class _Taker(NamedTuple):
+    outcome: int
+    side: int
+    price_pips: int
+    lots: int
+    owner_id: int
+
+
+def _find_makers_across(market: MarketState, taker: _Taker, ts_us: int) -> Iterator[EngineOrder]:
+    """Yield the makers of the other books that a match at the taker's limit can reach.
+
+    None may be further from its book's best than the implied price is from the limit.
+    """
+    book, side = market.books[taker.outcome], taker.side
+    spare_ticks = side * (taker.price_pips // book.tick_pips - book.implied_tick(side))
+    for outcome, other in enumerate(market.books):
+        best_tick = other.best_bid if side == BUY else other.best_ask
+        if spare_ticks < 0 or outcome == taker.outcome or not other.has(side):
+            continue
+        limit_tick = min(max(best_tick - side * spare_ticks, 1), other.ticks - 1)
+        limit_pips = limit_tick * other.tick_pips
+        yield from _find_makers(other, taker._replace(side=-side, price_pips=limit_pips), ts_us)
+
+
+def _find_makers(book: OrderBook, taker: _Taker, ts_us: int) -> Iterator[EngineOrder]:
     """Yield makers best first until their certain quantity covers `lots`.
 
     Own orders, reduce-only ones and those that expire now may give less than they show.
     """
-    if not book.crosses(side, price_pips):
-        return
+    _, side, price_pips, lots, owner_id = taker
     met = 0
     for maker in book.orders(-side):
         beyond = maker.price_pips > price_pips if side == BUY else maker.price_pips < price_pips

@@ -22,7 +22,6 @@ from trading.engine.margin import add_hold, compute_allowance_lots, copy_account
 from trading.engine.matcher import match
 from trading.engine.state import MarketState
 from trading.engine.types import (
-    BUY,
     COLLAR_PIPS,
     ORDER_LOTS_MAX,
     Amend,
@@ -42,7 +41,7 @@ from trading.engine.types import (
     Rested,
     Tick,
     Tif,
-    Traded,
+    list_trades,
 )
 
 # A member of an enum is an attribute of a class, which costs as much as a call.
@@ -112,7 +111,7 @@ class Engine(MarketState):
     def _compute_collar(self, place: Place) -> int:
         """Return the worst price of a market order: COLLAR_PIPS from the best one."""
         book = self.books[place.outcome]
-        best_tick = book.best_ask if place.side == BUY else book.best_bid
+        best_tick = book.find_taking_tick(place.side)
         worst_pips = best_tick * book.tick_pips + place.side * COLLAR_PIPS
         # To the tick on the best price's side of it: down for a buyer, up for a seller.
         worst_tick = place.side * (place.side * worst_pips // book.tick_pips)
@@ -190,7 +189,12 @@ class Engine(MarketState):
         attempt = msgspec.structs.replace(place, tif=Tif.IOC)
         events = self.quote(attempt, self.ts_us, self.funds)
         # Not by how it ends: self-trade prevention may have decremented it on the way.
-        traded_lots = sum(event.quantity_lots for event in events if isinstance(event, Traded))
+        traded_lots = sum(
+            trade.quantity_lots
+            for event in events
+            for trade in list_trades(event)
+            if trade.taker_order_id == place.order_id
+        )
         return traded_lots == place.quantity_lots
 
     def _finish(self, order: EngineOrder, reason: Reason | None) -> None:

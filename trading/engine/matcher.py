@@ -1,12 +1,14 @@
-"""One taker against the book: price-time priority, self-trade prevention, clipping, budgets.
+"""One taker against the books: price-time priority, self-trade prevention, clipping, budgets.
 
 `match` takes makers best first until the order is filled, its limit is reached, or something
-stops it. It decides and emits; what it emits has happened when the next maker is met.
+stops it; where all other outcomes together are cheaper than the best maker of its own (`cross`),
+it trades with those. It decides and emits; what it emits has happened when the next maker is met.
 """
 
 from typing import Final
 
 from trading.engine.book import EngineOrder
+from trading.engine.cross import list_makers, trade_across
 from trading.engine.margin import (
     SAFE_PIPS,
     AccountState,
@@ -53,53 +55,87 @@ def match(
     at or above zero. `budget_micros`: what it may spend in all, fees included.
     """
     book = market.books[order.outcome]
-    account = market.account(order.account_id)
     side, owner_id = order.side, order.owner_id
     limit_tick = order.price_pips // book.tick_pips
-    compute_fee, has_fees = market.rules.compute_fee, market.rules.has_fees
-    options = order.place.options
-    is_clipped = options is not None and (options.reduce_only or budget_micros is not None)
-    makers = trades = 0
+    crosses_books = market.rules.crosses_books
+    met = trades = 0
     while order.remaining_lots:
-        maker = book.best_maker(side, limit_tick)
-        if maker is None:
-            break
-        if makers == MAKERS_MET_MAX:
-            return Reason.MATCH_LIMIT, makers, trades
-        makers += 1
-        if maker.owner_id == owner_id:
-            if (stopped := _prevent_self_trade(market, order, maker)) is not None:
-                return stopped, makers, trades
-            continue
-        lots, maker_lots = order.remaining_lots, maker.remaining_lots
-        if maker_lots < lots:
-            lots = maker_lots
-        if is_clipped or maker.place.options is not None:
-            lots, stopped = _clip(market, order, maker, lots, budget_micros)
-            if stopped is not None:
-                return stopped, makers, trades
-            if not lots:
-                continue
-        price_pips = maker.price_pips
-        fee_micros = compute_fee(order, price_pips, lots, True) if has_fees else 0
-        if (
-            pays_at_once
-            and market.funds[order.account_id] < SAFE_PIPS * lots + fee_micros
-            and not _can_pay(market, account, order, price_pips, lots, fee_micros)
-        ):
-            return Reason.INSUFFICIENT_FUNDS, makers, trades
-        _trade(market, trades, order, account, maker, lots, fee_micros)
-        trades += 1
-        # Whoever comes next asks no less: a budget is spent by what it has bought, whether or not
-        # another maker stands behind.
-        if budget_micros is not None and not _compute_affordable(
-            market, order, price_pips, market.rules.lot_step_lots, budget_micros
-        ):
-            return Reason.BUDGET_SPENT, makers, trades
-    return None, makers, trades
+        if crosses_books and book.is_implied_better(side, limit_tick):
+            makers = list_makers(market, order)
+            price_pips = book.implied_tick(side) * book.tick_pips
+        else:
+            maker = book.best_maker(side, limit_tick)
+            if maker is None:
+                break
+            makers, price_pips = [maker], maker.price_pips
+        if met >= MAKERS_MET_MAX:
+            return Reason.MATCH_LIMIT, met, trades
+        met += len(makers)
+        if makers[0].owner_id == owner_id and all(m.owner_id == owner_id for m in makers):
+            stopped = _prevent_self_trade(market, order, makers)
+        else:
+            stopped, legs = _trade(
+                market, trades, order, makers, price_pips, pays_at_once, budget_micros
+            )
+            trades += legs
+        if stopped is not None:
+            return stopped, met, trades
+    return None, met, trades
 
 
 def _trade(
+    market: MarketState,
+    index: int,
+    order: EngineOrder,
+    makers: list[EngineOrder],
+    price_pips: int,
+    pays_at_once: bool,
+    budget_micros: int | None,
+) -> tuple[Reason | None, int]:
+    """Trade once with these makers, as much as all allow; return what stops it, and the trades.
+
+    A maker that only reduces and has nothing left to reduce is ended instead.
+    """
+    lots = order.remaining_lots
+    for maker in makers:
+        if maker.remaining_lots < lots:
+            lots = maker.remaining_lots
+        if maker.place.options is not None and maker.place.reduce_only:
+            lots = min(lots, _compute_allowance(market, maker))
+            if not lots:
+                market.emit(_end(maker, Reason.REDUCE_ONLY))
+                return None, 0
+    if order.place.options is not None:
+        lots, stopped = _clip(market, order, price_pips, lots, budget_micros)
+        if stopped is not None:
+            return stopped, 0
+    rules, account = market.rules, market.account(order.account_id)
+    fee_micros = rules.compute_fee(order, price_pips, lots, True) if rules.has_fees else 0
+    if (
+        pays_at_once
+        and market.funds[order.account_id] < SAFE_PIPS * lots + fee_micros
+        and not _can_pay(market, account, order, price_pips, lots, fee_micros)
+    ):
+        return Reason.INSUFFICIENT_FUNDS, 0
+    if makers[0].outcome == order.outcome:
+        _trade_directly(market, index, order, account, makers[0], lots, fee_micros)
+        legs = 1
+    else:
+        trade_across(market, index, order, makers, price_pips, lots, fee_micros)
+        legs = 1 + len(makers)
+    for maker in makers:
+        if not maker.remaining_lots or maker.place.options is not None:
+            _end_if_done(market, maker)
+    # Whoever comes next asks no less: a budget is spent by what it has bought, whether or not
+    # another maker stands behind.
+    if budget_micros is not None and not _compute_affordable(
+        market, order, price_pips, rules.lot_step_lots, budget_micros
+    ):
+        return Reason.BUDGET_SPENT, legs
+    return None, legs
+
+
+def _trade_directly(
     market: MarketState,
     index: int,
     order: EngineOrder,
@@ -134,15 +170,13 @@ def _trade(
             compute_fee(maker, price_pips, lots, False) if rules.has_fees else 0,
         )
     )
+
+
+def _end_if_done(market: MarketState, maker: EngineOrder) -> None:
+    """End a maker that is filled, or that only reduces and has nothing left to reduce."""
     if not maker.remaining_lots:
         market.emit(Ended(maker.order_id, FILLED, IS_FILLED, 0))
-    elif maker.place.options is not None and maker.place.reduce_only:
-        _end_if_closed(market, maker)
-
-
-def _end_if_closed(market: MarketState, maker: EngineOrder) -> None:
-    """End a reduce-only maker that has nothing left to reduce."""
-    if not _compute_allowance(market, maker):
+    elif maker.place.reduce_only and not _compute_allowance(market, maker):
         market.emit(_end(maker, Reason.REDUCE_ONLY))
 
 
@@ -156,24 +190,26 @@ def _compute_allowance(market: MarketState, order: EngineOrder) -> int:
 
 
 def _prevent_self_trade(
-    market: MarketState, order: EngineOrder, maker: EngineOrder
+    market: MarketState, order: EngineOrder, makers: list[EngineOrder]
 ) -> Reason | None:
-    """Keep an owner from trading with itself; return a reason if that ends the taker."""
+    """Keep an owner from trading with itself alone; return a reason if that ends the taker."""
     mode = order.place.stp
     if mode is Stp.DECREMENT:
-        return _decrement(market, order, maker)
+        return _decrement(market, order, makers)
     if mode is not Stp.CANCEL_NEWEST:
-        market.emit(_end(maker, Reason.SELF_TRADE))
+        for maker in makers:
+            market.emit(_end(maker, Reason.SELF_TRADE))
     return Reason.SELF_TRADE if mode is not Stp.CANCEL_OLDEST else None
 
 
-def _decrement(market: MarketState, order: EngineOrder, maker: EngineOrder) -> Reason | None:
-    """Take the smaller quantity from both without a trade; the smaller one dies."""
-    lots = min(order.remaining_lots, maker.remaining_lots)
-    if lots == maker.remaining_lots:
-        market.emit(_end(maker, Reason.SELF_TRADE))
-    else:
-        market.emit(Decremented(maker.order_id, lots, maker.remaining_lots - lots))
+def _decrement(market: MarketState, order: EngineOrder, makers: list[EngineOrder]) -> Reason | None:
+    """Take the smallest quantity from all of them without a trade; the smallest one dies."""
+    lots = min(order.remaining_lots, *(maker.remaining_lots for maker in makers))
+    for maker in makers:
+        if lots == maker.remaining_lots:
+            market.emit(_end(maker, Reason.SELF_TRADE))
+        else:
+            market.emit(Decremented(maker.order_id, lots, maker.remaining_lots - lots))
     if lots == order.remaining_lots:
         return Reason.SELF_TRADE
     market.emit(Decremented(order.order_id, lots, order.remaining_lots - lots))
@@ -181,27 +217,15 @@ def _decrement(market: MarketState, order: EngineOrder, maker: EngineOrder) -> R
 
 
 def _clip(
-    market: MarketState,
-    order: EngineOrder,
-    maker: EngineOrder,
-    lots: int,
-    budget_micros: int | None,
+    market: MarketState, order: EngineOrder, price_pips: int, lots: int, budget_micros: int | None
 ) -> tuple[int, Reason | None]:
-    """Return how many of `lots` reduce-only orders and a budget allow; and what ends the taker.
-
-    A reduce-only maker with nothing left to reduce is ended.
-    """
-    if maker.place.reduce_only:
-        lots = min(lots, _compute_allowance(market, maker))
-        if not lots:
-            market.emit(_end(maker, Reason.REDUCE_ONLY))
-            return 0, None
+    """Return how many of `lots` reduce-only and the budget allow at a price; or what ends it."""
     if order.place.reduce_only:
         lots = min(lots, _compute_allowance(market, order))
         if not lots:
             return 0, Reason.REDUCE_ONLY
     if budget_micros is not None:
-        lots = _compute_affordable(market, order, maker.price_pips, lots, budget_micros)
+        lots = _compute_affordable(market, order, price_pips, lots, budget_micros)
         if not lots:
             return 0, Reason.BUDGET_SPENT
     return lots, None

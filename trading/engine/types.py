@@ -81,7 +81,10 @@ class FeeKind(IntEnum):
 
 
 class TradeKind(IntEnum):
-    """What a trade did to the number of contracts in being: kept, created or redeemed them."""
+    """What a trade did to the number of contracts in being: kept, created or redeemed them.
+
+    The legs of a match across books all have the kind of the match.
+    """
 
     DIRECT = 0
     MINT = 1
@@ -148,6 +151,8 @@ class Config(msgspec.Struct, frozen=True, array_like=True):
     Binary: outcomes == 2 with one book, for outcome 0 (YES). Categorical: a book per outcome.
     `close_at_us`, when given, binds by itself: at that instant and
     after it orders are refused. `position_limit_lots` bounds position and open orders per outcome.
+    `house_account_id` stands between the books of a categorical market that are matched with one
+    another (see `cross`); None: each book is matched by itself.
     """
 
     binary: bool
@@ -158,6 +163,7 @@ class Config(msgspec.Struct, frozen=True, array_like=True):
     close_at_us: int | None = None
     position_limit_lots: int | None = None
     strict_refund: bool = False
+    house_account_id: int | None = None
 
 
 class Command(msgspec.Struct, array_like=True, frozen=True, gc=False):
@@ -297,7 +303,8 @@ class Rejected(EngineEvent, tag=1, frozen=True):
 class Traded(EngineEvent, tag=2, frozen=True):
     """One fill. `*_cash_micros` is what the account's cash changes by, fee not included.
 
-    `index` counts the trades of one command from 0. `taker_side` is of `outcome`'s book.
+    `index` counts the trades of one command from 0. `taker_side` is of `outcome`'s book. In a leg
+    of a match across books one side is the house: its order id is "" and it pays no fee.
     """
 
     index: int
@@ -360,4 +367,25 @@ class Configured(EngineEvent, tag=7, frozen=True):
     config: Config
 
 
-AnyEvent = Rejected | Traded | Rested | Amended | Decremented | Ended | Configured
+class CrossMatched(EngineEvent, tag=8, frozen=True):
+    """One match across the books of a market, all of it at once.
+
+    A taker of one outcome traded `quantity_lots` with the best orders of the other outcomes, which
+    together made (MINT) or redeemed (MERGE) complete sets. `trades` are its legs: the taker's at
+    the implied price, then the makers' by outcome, each with the house on its other side. The
+    house pays for sets with the first leg or is paid for them with the last: in all its cash is 0.
+    """
+
+    kind: TradeKind
+    quantity_lots: int
+    trades: tuple[Traded, ...]
+
+
+AnyEvent = Rejected | Traded | Rested | Amended | Decremented | Ended | Configured | CrossMatched
+
+
+def list_trades(event: AnyEvent) -> tuple[Traded, ...]:
+    """Return the trades that an event is made of."""
+    if isinstance(event, Traded):
+        return (event,)
+    return event.trades if isinstance(event, CrossMatched) else ()

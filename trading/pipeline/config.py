@@ -1,5 +1,6 @@
 """What the engine knows of a market, taken from the market's row."""
 
+from accounts.actions.credits import get_house_id
 from accounts.models import FeeType
 from kernel.clock import from_datetime
 from markets.models import Market
@@ -17,7 +18,14 @@ def config_of(market: Market) -> Config:
         close_at_us=from_datetime(market.close_at),
         position_limit_lots=market.position_limit_lots,
         strict_refund=market.strict_refund,
+        house_account_id=_find_house(market),
     )
+
+
+def _find_house(market: Market) -> int | None:
+    """Return the account between books that are matched with one another."""
+    is_crossing = market.matches_across_outcomes and market.kind == Market.Kind.CATEGORICAL
+    return get_house_id(market.currency) if is_crossing else None
 
 
 def fees_of(market: Market) -> Fees:

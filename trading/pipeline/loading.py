@@ -30,6 +30,8 @@ def load_engine(market_id: int, *, all_accounts: bool = True) -> Engine:
     config = _decode_config(bytes(state.config))
     books = 1 if config.binary else config.outcomes
     trading = {order.account_id for order in orders}
+    if config.house_account_id is not None:
+        trading.add(config.house_account_id)
     account_ids = None if all_accounts or len(trading) > ACCOUNTS_BY_ID_MAX else trading
     return Engine.load(
         Snapshot(

@@ -50,10 +50,11 @@ class Answer(msgspec.Struct, array_like=True, gc=False):
 
 
 class Fill(msgspec.Struct, array_like=True, gc=False):
-    """A trade with its id."""
+    """A trade with its id, and the id that it shares with the other legs of its match."""
 
     trade_id: str
     trade: Traded
+    match_id: str = ""
 
 
 class Result(msgspec.Struct, array_like=True, gc=False):

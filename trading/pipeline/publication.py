@@ -91,6 +91,8 @@ def _add_account_changes(accounts: dict[int, AccountChange], part: MarketPart) -
     for fill_seq, fill in part.fills:
         _add_fill(accounts, market_id, fill_seq, ts_us, fill)
     for account_id, outcome in sorted(part.traded):
+        if account_id not in accounts:  # the house, between the legs of a match
+            continue
         account = engine.accounts[account_id]
         accounts[account_id].positions.append(
             PositionChange(
@@ -107,5 +109,5 @@ def _add_account_changes(accounts: dict[int, AccountChange], part: MarketPart) -
 def _add_fill(
     accounts: dict[int, AccountChange], market_id: int, seq: int, ts_us: int, fill: Fill
 ) -> None:
-    for account_id in {fill.trade.taker_account_id, fill.trade.maker_account_id}:
+    for account_id in {fill.trade.taker_account_id, fill.trade.maker_account_id} & accounts.keys():
         accounts[account_id].fills.append((market_id, seq, ts_us, fill))

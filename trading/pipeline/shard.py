@@ -25,11 +25,13 @@ from trading.engine.types import (
     CancelAll,
     Configure,
     Configured,
+    CrossMatched,
     Ended,
     MarketStatus,
     Place,
     Rejected,
     Traded,
+    list_trades,
 )
 from trading.models import BookState
 from trading.pipeline import clock, writer
@@ -336,9 +338,11 @@ def _clean(batch: Batch) -> None:
         for book in engine.books:
             book.forget_changes()
         if len(engine.accounts) > ACCOUNTS_CACHED_MAX + len(engine.orders):
+            house_id = None if engine.config is None else engine.config.house_account_id
             idle = [key for key, account in engine.accounts.items() if not account.open_orders]
             for account_id in idle:
-                del engine.accounts[account_id]
+                if account_id != house_id:  # whom no command names, so that it would be missed
+                    del engine.accounts[account_id]
 
 
 def _held(engine: Engine, account_id: int) -> int:
@@ -354,8 +358,9 @@ def _fill_in(result: Result, task: Task, part: MarketPart, events: list[AnyEvent
     """Put what the events say about the task's own order (or orders) into its result."""
     command, engine = task.command, part.live.engine
     for event in events:
-        if isinstance(event, Traded):
-            result.fills.append(part.add_trade(event))
+        if isinstance(event, (Traded, CrossMatched)):
+            # A command's own order is the taker, of all its trades' first legs.
+            result.fills.append(part.add_match(list_trades(event))[0])
         elif isinstance(event, Rejected):
             result.reason = event.reason.value
             result.missing_micros = event.missing_micros

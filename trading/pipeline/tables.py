@@ -25,6 +25,7 @@ TRADES: Final = bulk.Table(
         "taker_fee_micros": "bigint",
         "maker_fee_micros": "bigint",
         "created_at_us": "bigint",
+        "match_id": "uuid",
     },
 )
 MARGINS: Final = bulk.Table(

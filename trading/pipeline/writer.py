@@ -5,7 +5,7 @@ write and commit) and SQLite (`executemany`). `Batch` collects; `prefetch` locks
 persists. Nothing here decides anything: the engine has decided, the database's constraints check.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final, NamedTuple, TypeVar
 
 import psycopg
@@ -80,16 +80,21 @@ class MarketPart:
         self.tops: list[Top] = []
         self.status: MarketStatus | None = None
 
-    def add_trade(self, trade: Traded) -> Fill:
-        """Remember a trade of the engine's current command; return it with its id."""
+    def add_match(self, trades: Sequence[Traded]) -> list[Fill]:
+        """Remember a match of the engine's current command; return its trades with their ids."""
         engine = self.live.engine
-        self.order_seqs[trade.taker_order_id] = engine.seq
-        self.order_seqs[trade.maker_order_id] = engine.seq
-        fill = Fill(trade_id(engine.market_id, engine.ts_us, engine.seq, trade.index), trade)
-        self.fills.append((engine.seq, fill))
-        self.traded.add((trade.taker_account_id, trade.outcome))
-        self.traded.add((trade.maker_account_id, trade.outcome))
-        return fill
+        ids = [
+            trade_id(engine.market_id, engine.ts_us, engine.seq, trade.index) for trade in trades
+        ]
+        fills = [Fill(name, trade, ids[0]) for name, trade in zip(ids, trades, strict=True)]
+        for fill in fills:
+            trade = fill.trade
+            self.fills.append((engine.seq, fill))
+            self.order_seqs[trade.taker_order_id] = engine.seq
+            self.order_seqs[trade.maker_order_id] = engine.seq
+            self.traded.add((trade.taker_account_id, trade.outcome))
+            self.traded.add((trade.maker_account_id, trade.outcome))
+        return fills
 
 
 class Batch:
@@ -271,13 +276,14 @@ def _write_trades(cursor: Any, part: MarketPart) -> None:
                 trade.kind.value,
                 trade.taker_account_id,
                 trade.maker_account_id,
-                trade.taker_order_id,
-                trade.maker_order_id,
+                trade.taker_order_id or None,
+                trade.maker_order_id or None,
                 trade.taker_cash_micros,
                 trade.maker_cash_micros,
                 trade.taker_fee_micros,
                 trade.maker_fee_micros,
                 engine.ts_us,
+                fill.match_id,
             )
             for seq, fill in part.fills
             for trade in (fill.trade,)
@@ -287,11 +293,12 @@ def _write_trades(cursor: Any, part: MarketPart) -> None:
 
 def _write_accounts(cursor: Any, part: MarketPart) -> None:
     engine = part.live.engine
+    traders = {account_id for account_id, _ in part.traded}  # the house is among them, if need be
     MARGINS.upsert(
         cursor,
         [
             _margin_row(engine.market_id, engine.accounts[account_id])
-            for account_id in engine.list_dirty_accounts()
+            for account_id in sorted(traders.union(engine.list_dirty_accounts()))
         ],
     )
     POSITIONS.upsert(
@@ -359,15 +366,31 @@ def _write_journal(cursor: Any, batch: Batch, part: MarketPart) -> None:
 
 
 def _transfers(part: MarketPart) -> Iterable[ledger.Entry]:
-    """Yield a trade's transfers: per side one between account and escrow, and one for its fee."""
+    """Yield a trade's transfers: per side one between account and escrow, and one for its fee.
+
+    None for the house between the legs of a match: what it pays and is paid there is nothing in
+    all, and its account need not be locked.
+    """
     live = part.live
     market_id = live.engine.market_id
     for _, fill in part.fills:
         trade = fill.trade
-        for account_id, cash_micros, fee_micros in (
-            (trade.taker_account_id, trade.taker_cash_micros, trade.taker_fee_micros),
-            (trade.maker_account_id, trade.maker_cash_micros, trade.maker_fee_micros),
+        for order_id, account_id, cash_micros, fee_micros in (
+            (
+                trade.taker_order_id,
+                trade.taker_account_id,
+                trade.taker_cash_micros,
+                trade.taker_fee_micros,
+            ),
+            (
+                trade.maker_order_id,
+                trade.maker_account_id,
+                trade.maker_cash_micros,
+                trade.maker_fee_micros,
+            ),
         ):
+            if not order_id:
+                continue
             if cash_micros < 0:
                 yield ledger.Entry(
                     account_id, live.escrow_id, -cash_micros, "trade", fill.trade_id, market_id

@@ -8,7 +8,7 @@ from markets.models import FINAL_STATUSES, Market
 from trading.engine.engine import Engine
 from trading.engine.state import MarketState
 from trading.engine.trade_ids import trade_id
-from trading.engine.types import BUY, Amended, AnyCommand, Place, Rejected, Traded
+from trading.engine.types import BUY, Amended, AnyCommand, Place, Rejected, Traded, list_trades
 from trading.models import JournalRow, Margin, Order, Receipt, Trade
 from trading.pipeline.journal import JournalEntry, JournalError, read_rows
 from trading.pipeline.loading import load_engine
@@ -53,9 +53,9 @@ class Story:
             for entry in body.entries:
                 self._add(entry.command, seq)
                 for event in entry.events:
-                    if isinstance(event, Traded):
-                        name = trade_id(self.market_id, row.ts_us, seq, event.index)
-                        self.trades[name] = _trade_values(seq, event)
+                    for trade in list_trades(event):
+                        name = trade_id(self.market_id, row.ts_us, seq, trade.index)
+                        self.trades[name] = _trade_values(seq, trade)
                 if isinstance(entry.command, Place) and not _is_rejected(entry.events):
                     self._add_order(entry.command.order_id, seq)
                 seq += 1
@@ -206,10 +206,14 @@ def find_limit_breaches(market: MarketState, entry: JournalEntry) -> Iterator[st
     for event in entry.events:
         if isinstance(event, Amended):
             limit_pips = event.price_pips
-        elif isinstance(event, Traded):
-            if event.price_pips != market.orders[event.maker_order_id].price_pips:
+        for trade in list_trades(event):
+            maker = market.orders[trade.maker_order_id] if trade.maker_order_id else None
+            if maker is not None and trade.price_pips != maker.price_pips:
                 yield f"{where}: a trade away from its maker's price"
-            if limit_pips is not None and (event.price_pips - limit_pips) * event.taker_side > 0:
+            is_worse = limit_pips is not None and (
+                (trade.price_pips - limit_pips) * trade.taker_side > 0
+            )
+            if trade.taker_order_id and is_worse:
                 yield f"{where}: a trade worse than its taker's limit"
 
 

@@ -177,14 +177,18 @@ LAWS: Final = (
         "c",
         "collateral covers the worst position",
         "SELECT g.id AS subject, g.collateral_lots, CASE WHEN p.lowest < 0 OR"
-        " (m.kind = 'categorical' AND p.outcomes = o.outcomes) THEN -p.lowest ELSE 0 END AS wanted"
-        " FROM trading_margin g JOIN markets_market m ON m.id = g.market_id"
+        " (m.kind = 'categorical' AND p.outcomes = o.outcomes) THEN -p.lowest ELSE 0 END AS wanted,"
+        " CASE WHEN a.kind = 'house' THEN 1 ELSE 0 END AS is_house"
+        " FROM trading_margin g JOIN accounts_account a ON a.id = g.account_id"
+        " JOIN markets_market m ON m.id = g.market_id"
         " JOIN (SELECT market_id, COUNT(*) AS outcomes FROM markets_outcome GROUP BY market_id)"
         "  AS o ON o.market_id = g.market_id"
         " LEFT JOIN (SELECT market_id, account_id, MIN(net_lots) AS lowest, COUNT(*) AS outcomes"
         "  FROM trading_position GROUP BY market_id, account_id) AS p"
         "  ON p.market_id = g.market_id AND p.account_id = g.account_id",
-        "collateral_lots <> wanted",
+        # The house, between books that are matched with one another, keeps its contracts as they
+        # are: sets among them are paid with the result.
+        "collateral_lots <> wanted AND NOT (collateral_lots > wanted AND is_house = 1)",
     ),
     Law(
         "c",
@@ -255,14 +259,28 @@ LAWS: Final = (
         "f",
         "a trade is between two orders that may meet",
         "SELECT CAST(t.id AS text) AS subject, CASE WHEN"
-        " a.market_id = t.market_id AND b.market_id = t.market_id"
-        " AND a.outcome_index = t.outcome_index AND b.outcome_index = t.outcome_index"
-        " AND a.account_id = t.taker_account_id AND b.account_id = t.maker_account_id"
-        " AND a.side = t.taker_side AND b.side = -t.taker_side AND a.owner_id <> b.owner_id"
+        " (a.market_id = t.market_id AND a.outcome_index = t.outcome_index"
+        "  AND a.account_id = t.taker_account_id AND a.side = t.taker_side OR a.id IS NULL)"
+        " AND (b.market_id = t.market_id AND b.outcome_index = t.outcome_index"
+        "  AND b.account_id = t.maker_account_id AND b.side = -t.taker_side OR b.id IS NULL)"
+        " AND (a.id IS NOT NULL OR t.taker_order_id IS NULL)"
+        " AND (b.id IS NOT NULL OR t.maker_order_id IS NULL)"
+        " AND (a.owner_id <> b.owner_id OR"
+        "  t.kind <> 0 AND (t.taker_order_id IS NULL OR t.maker_order_id IS NULL))"
         " AND t.amount_micros = t.price_pips * t.quantity_lots THEN 1 ELSE 0 END AS fits"
         " FROM trading_trade t LEFT JOIN trading_order a ON a.id = t.taker_order_id"
         " LEFT JOIN trading_order b ON b.id = t.maker_order_id",
         "fits = 0",
+    ),
+    Law(
+        "f",
+        "the legs of a match across outcomes make whole sets, and the house nothing",
+        "SELECT CAST(match_id AS text) AS subject, SUM(price_pips) AS pips,"
+        " MIN(quantity_lots) AS least, MAX(quantity_lots) AS most, SUM(CASE WHEN"
+        " taker_order_id IS NULL THEN taker_cash_micros ELSE maker_cash_micros END) AS house"
+        " FROM trading_trade WHERE taker_order_id IS NULL OR maker_order_id IS NULL"
+        " GROUP BY match_id",
+        "pips <> 10000 OR least <> most OR house <> 0",
     ),
     Law(
         "g",
