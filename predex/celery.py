@@ -1,7 +1,7 @@
 """Celery triggers what is due. Due times live in database rows: a task run twice is harmless.
 
 A worker and one beat run in production (`celery -A predex worker`, `celery -A predex beat`).
-Embedded there is no broker: `trading.settlement.scheduler` calls the same functions inside the one
+Embedded there is no broker: `trading.management.scheduler` calls the same functions inside the one
 process.
 """
 

@@ -25,6 +25,7 @@ from accounts.templatetags.predex import percent
 from kernel.clock import to_datetime
 from markets import context as exchange_context
 from markets.models import HIDDEN_STATUSES, Market
+from trading.contracts import name_contract
 from trading.feed.reads import book_from_database, read_lasts
 from trading.feed.replica import find_tops
 from trading.models import Order, Trade
@@ -32,7 +33,6 @@ from trading.pages import lines
 from trading.pages.history import RANGES, read_history
 from trading.pages.ladder import Ladder, build_ladder
 from trading.pages.lines import Drawing, LineRange, Look
-from trading.pages.words import name_contract
 from trading.pipeline.instruments import Instrument, build_instrument
 from trading.pipeline.messages import DepthLevel, Top
 from trading.pipeline.snapshot import consistent_read

@@ -11,18 +11,12 @@ from django.utils.translation import gettext as _
 from accounts.numbers import read_number, show_percent
 from kernel.units import parse_amount_micros, parse_price_pips, parse_quantity_lots
 from markets.models import Market
+from trading.contracts import Contract, name_opposite, name_payout
 from trading.engine.types import PAYOUT_PIPS
 from trading.pages.numbers import show_average, show_data, show_exact, show_lots, show_money
 from trading.pages.standing import ContractPosition
 from trading.pages.ticket import Ticket, find_contract, mirror
-from trading.pages.words import (
-    MICROS_PER_PIP,
-    Contract,
-    describe_end,
-    describe_unspent,
-    name_opposite,
-    name_payout,
-)
+from trading.pages.words import MICROS_PER_PIP, describe_end, describe_unspent
 from trading.wire.schema import PreviewAnswer
 
 RESTING: Final = ("open", "partially_filled")

@@ -13,6 +13,7 @@ from typing import Final, NamedTuple
 import msgspec
 from django.db import transaction
 
+from kernel import database_clock
 from kernel.clock import now_us
 from markets.models import Market
 from trading.engine.dry_run import copy_touched, find_touched_accounts
@@ -34,7 +35,7 @@ from trading.engine.types import (
     list_trades,
 )
 from trading.models import BookState
-from trading.pipeline import clock, writer
+from trading.pipeline import writer
 from trading.pipeline.journal import GENESIS, JournalEntry
 from trading.pipeline.loading import load_engine, read_accounts
 from trading.pipeline.messages import (
@@ -171,8 +172,8 @@ class Shard:
         batch = Batch(shard=self.number, epoch=self.epoch, ts_us=max(self.ts_us, began_us))
         wanted = self._find_wanted(batch, tasks, leaves_locked=leaves_locked)
         writer.prefetch(batch, wanted)
-        ahead_us = clock.compute_least_ahead_us(began_us, batch.database_us, now_us())
-        if clock.is_wrong(ahead_us):
+        ahead_us = database_clock.compute_least_ahead_us(began_us, batch.database_us, now_us())
+        if database_clock.is_wrong(ahead_us):
             raise ClockWrongError(f"the clock is {ahead_us / 1_000_000:.1f} s ahead")
         self.ts_us = batch.ts_us
         self.busy = (self.busy - wanted.account_ids) | batch.busy

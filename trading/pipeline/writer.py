@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple, TypeVar
 import psycopg
 
 from accounts import ledger
-from kernel import bulk
+from kernel import bulk, database_clock
 from trading.engine.engine import Engine
 from trading.engine.margin import AccountState
 from trading.engine.trade_ids import trade_id
@@ -21,7 +21,7 @@ from trading.engine.types import (
     MarketStatus,
     Traded,
 )
-from trading.pipeline import clock, order_rows
+from trading.pipeline import order_rows
 from trading.pipeline.journal import JournalBody, JournalEntry, chain_hash, encode_body
 from trading.pipeline.messages import Fill, Top
 from trading.pipeline.tables import (
@@ -145,7 +145,7 @@ _LEASE: Final = (
 )
 _LEASE_SQLITE: Final = _LEASE.format(more="", mark="?")
 _MORE_POSTGRESQL: Final = (
-    f", {clock.NOW_SQL}, set_config('lock_timeout', '{LOCK_TIMEOUT}', true),"
+    f", {database_clock.NOW_SQL}, set_config('lock_timeout', '{LOCK_TIMEOUT}', true),"
     f" set_config('idle_in_transaction_session_timeout', '{IDLE_TIMEOUT}', true),"
     f" {bulk.LOOK_UP_BY_INDEX}"
 )
@@ -191,7 +191,7 @@ def prefetch(batch: Batch, wanted: Prefetch) -> None:
     if row is None or row[0] != batch.epoch:
         raise LeaseLostError(f"shard {batch.shard}: epoch {batch.epoch} is over")
     batch.halted = bool(row[1])
-    batch.database_us = row[2] if bulk.is_postgresql() else clock.database_now_us()
+    batch.database_us = row[2] if bulk.is_postgresql() else database_clock.database_now_us()
     if wanted.account_ids:
         batch.balances = ledger.read_lock(locks)
         batch.busy = wanted.account_ids - batch.balances.keys()

@@ -9,9 +9,9 @@ from typing import Final, NamedTuple
 
 from django.db import connection
 
+from kernel.database_clock import AHEAD_US_MAX, database_now_us
 from markets.lifecycle import LEGAL
 from trading.models import BookState
-from trading.pipeline.clock import AHEAD_US_MAX, database_now_us
 from trading.pipeline.snapshot import consistent_read
 from trading.verify.findings import EXAMPLES_MAX, Finding
 

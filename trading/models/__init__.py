@@ -17,16 +17,15 @@ from django.utils.translation import pgettext_lazy
 from accounts.models import Account
 from accounts.models.append_only import AppendOnly
 from kernel.clock import to_datetime
+from kernel.database_clock import is_wrong
 from markets.models import Market
 from trading.engine import types
-from trading.notifications.models import OPERATORS_KINDS as OPERATORS_KINDS
-from trading.notifications.models import MailState as MailState
-from trading.notifications.models import Notification as Notification
-from trading.notifications.models import NotificationKind as NotificationKind
-from trading.notifications.models import NotificationPreference as NotificationPreference
-from trading.notifications.models import NotificationProgress as NotificationProgress
-from trading.pipeline.clock import is_wrong
-from trading.pipeline.order_rows import decode_options
+from trading.models.notifications import OPERATORS_KINDS as OPERATORS_KINDS
+from trading.models.notifications import MailState as MailState
+from trading.models.notifications import Notification as Notification
+from trading.models.notifications import NotificationKind as NotificationKind
+from trading.models.notifications import NotificationPreference as NotificationPreference
+from trading.models.notifications import NotificationProgress as NotificationProgress
 
 OPEN_STATUSES = (types.OrderStatus.OPEN, types.OrderStatus.PARTIALLY_FILLED)
 
@@ -166,11 +165,6 @@ class Order(models.Model):
 
     def __str__(self) -> str:
         return f"order {self.id.hex}"
-
-    @property
-    def asked(self) -> types.OrderOptions:
-        """What it asks for besides price and quantity."""
-        return decode_options(self.options) or types.OrderOptions()
 
     @property
     def created_at(self) -> datetime:

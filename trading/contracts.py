@@ -1,0 +1,50 @@
+"""What people call what they trade: an outcome, or NO of one, in the viewer's language."""
+
+from typing import NamedTuple
+
+from django.utils.translation import gettext as _
+
+from markets.models import Market, Outcome
+
+NO = 1
+"""The place of NO among the outcomes of a binary market."""
+
+
+class Contract(NamedTuple):
+    """What is traded, as it is shown. `is_mirrored`: NO of a choice, booked as a sale of it."""
+
+    code: str
+    label: str
+    is_mirrored: bool = False
+
+
+def get_outcome(market: Market, index: int, *, as_no: bool) -> Outcome:
+    is_binary = market.kind == Market.Kind.BINARY
+    return list(market.outcomes.all())[NO if as_no and is_binary else index]
+
+
+def name_contract(market: Market, code: str, *, is_mirrored: bool = False) -> Contract:
+    """Return how people are told of an outcome's contract, as the buttons that trade it say."""
+    if market.kind == Market.Kind.BINARY:
+        return Contract(code, _("Yes") if code == "YES" else _("No"))
+    name = next((row.name for row in market.outcomes.all() if row.code == code), code)
+    if is_mirrored:
+        return Contract(code, _("No on %(outcome)s") % {"outcome": name}, is_mirrored=True)
+    return Contract(code, name)
+
+
+def name_opposite(market: Market, contract: Contract) -> Contract:
+    """Return what somebody bets on who sells a contract without owning it."""
+    if market.kind == Market.Kind.BINARY:
+        return name_contract(market, "NO" if contract.code == "YES" else "YES")
+    return name_contract(market, contract.code, is_mirrored=not contract.is_mirrored)
+
+
+def name_payout(market: Market, contract: Contract) -> str:
+    """Say in which case a contract pays."""
+    if market.kind == Market.Kind.BINARY:
+        return _("Pays if Yes") if contract.code == "YES" else _("Pays if No")
+    outcome = {"outcome": name_contract(market, contract.code).label}
+    if contract.is_mirrored:
+        return _("Pays if not %(outcome)s") % outcome
+    return _("Pays if %(outcome)s") % outcome
