@@ -91,6 +91,21 @@ def test_a_seller_of_the_last_outcome_of_a_set_needs_no_money_to_merge(play: Pla
     """)
 
 
+def test_what_an_ioc_s_own_leg_costs_is_held_already(play: Play) -> None:
+    play("""
+        market of A B C, matched across
+        alice buys 10 A @ 0.30
+        bob buys 10 B @ 0.45
+        alice starts with 2.49
+        alice buys 10 C @ 0.30 ioc -> alice2 cancelled with 10 left: insufficient_funds
+        alice starts with 2.50
+        alice buys 10 C @ 0.30 ioc
+            -> alice3 buys 10 @ 0.25, minted with alice1 @ 0.30 and bob1 @ 0.45
+             ; alice1 filled; bob1 filled; alice3 filled
+        alice has 0.00 free, 0.00 held, 10 A, 10 C
+    """)
+
+
 # Post-only, market orders, budgets.
 
 

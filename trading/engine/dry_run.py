@@ -107,9 +107,11 @@ def _find_makers_across(market: MarketState, taker: _Taker, ts_us: int) -> Itera
     """
     book, side = market.books[taker.outcome], taker.side
     spare_ticks = side * (taker.price_pips // book.tick_pips - book.implied_tick(side))
+    if spare_ticks < 0:
+        return
     for outcome, other in enumerate(market.books):
         best_tick = other.best_bid if side == BUY else other.best_ask
-        if spare_ticks < 0 or outcome == taker.outcome or not other.has(side):
+        if outcome == taker.outcome or not other.has(side):
             continue
         limit_tick = min(max(best_tick - side * spare_ticks, 1), other.ticks - 1)
         limit_pips = limit_tick * other.tick_pips
