@@ -8,6 +8,20 @@ import pytest
 
 from tests.engine.conftest import Play
 from tests.engine.pair import MODULES_THAT_COUNT_MAKERS
+from tests.engine.scenario import HOUSE
+from trading.engine.dry_run import find_touched_accounts
+from trading.engine.engine import Engine
+from trading.engine.types import (
+    BUY,
+    SELL,
+    Config,
+    Configure,
+    Ended,
+    MarketStatus,
+    OrderOptions,
+    Place,
+    Reason,
+)
 
 # Fill or kill, immediate or cancel.
 
@@ -165,6 +179,25 @@ def test_a_budget_is_spent_in_the_book_and_across_fees_included(play: Play) -> N
              ; dave1 filled: budget_spent
         dave has 998.72 free, 0.00 held, 5 C
     """)
+
+
+def test_an_order_by_budget_touches_no_more_than_its_budget_can_buy() -> None:
+    """The accounts are locked in the database, and a budget is what most people name."""
+    engine, funds = Engine(1), dict.fromkeys(range(1, 40), 10**9)
+    config = Config(False, 3, 100, 100, house_account_id=HOUSE)
+    engine.execute(Configure(MarketStatus.OPEN, config), 1, funds)
+    for k in range(1, 31):  # ten each: bids for A and B, at 0.30 and 0.45; asks for C, from 0.40 on
+        outcome, side, price_pips = ((0, BUY, 3_000), (1, BUY, 4_500), (2, SELL, 4_000 + 100 * k))[
+            k % 3
+        ]
+        engine.execute(Place(f"order{k:02}", k, k, outcome, side, price_pips, 100), 1, funds)
+    options = OrderOptions(is_market=True, budget_micros=500_000)  # two at 0.25
+    place = Place("budget", 39, 39, 2, BUY, options=options)
+    assert find_touched_accounts(engine, place, 1) == {39, 2, 5, 3, 6, 1, 4}
+    quoted = engine.quote(place, 1, {39: 10**9})
+    assert engine.execute(place, 1, {39: 10**9}) == quoted
+    assert isinstance(quoted[-1], Ended)
+    assert quoted[-1].reason is Reason.BUDGET_SPENT
 
 
 def test_an_amend_may_cross_books(play: Play) -> None:
