@@ -367,7 +367,8 @@ class NaiveEngine(NaiveState):
             its_pips = price_pips if order is taker else order.price_pips
             leg = _leg(order, its_pips, lots, is_maker=order is not taker)
             self.legs = (*self.legs, leg)
-            if not taker.rests and self._available(taker.place.account_id) < 0:
+            is_short = order is taker and self._available(taker.place.account_id) < 0
+            if is_short and not taker.rests:  # what rests holds enough for its own legs
                 self.legs = legs_before
                 return Reason.INSUFFICIENT_FUNDS
             changes.append(self._change(order.place.account_id, before))

@@ -64,7 +64,7 @@ STPS: Final = {
     "decrement": Stp.DECREMENT,
 }
 HOUSE: Final = 100
-"""The house's account: that of `house`, who may also trade."""
+"""The account of `house`, who trades like anybody where it is not between the books."""
 STATUSES: Final = {
     "opens": MarketStatus.OPEN,
     "halts": MarketStatus.HALTED,

@@ -8,6 +8,20 @@ import pytest
 
 from tests.engine.conftest import Play
 from tests.engine.pair import MODULES_THAT_COUNT_MAKERS
+from tests.engine.scenario import HOUSE
+from trading.engine.dry_run import find_touched_accounts
+from trading.engine.engine import Engine
+from trading.engine.types import (
+    BUY,
+    SELL,
+    Config,
+    Configure,
+    Ended,
+    MarketStatus,
+    OrderOptions,
+    Place,
+    Reason,
+)
 
 # Fill or kill, immediate or cancel.
 
@@ -91,6 +105,21 @@ def test_a_seller_of_the_last_outcome_of_a_set_needs_no_money_to_merge(play: Pla
     """)
 
 
+def test_what_an_ioc_s_own_leg_costs_is_held_already(play: Play) -> None:
+    play("""
+        market of A B C, matched across
+        alice buys 10 A @ 0.30
+        bob buys 10 B @ 0.45
+        alice starts with 2.49
+        alice buys 10 C @ 0.30 ioc -> alice2 cancelled with 10 left: insufficient_funds
+        alice starts with 2.50
+        alice buys 10 C @ 0.30 ioc
+            -> alice3 buys 10 @ 0.25, minted with alice1 @ 0.30 and bob1 @ 0.45
+             ; alice1 filled; bob1 filled; alice3 filled
+        alice has 0.00 free, 0.00 held, 10 A, 10 C
+    """)
+
+
 # Post-only, market orders, budgets.
 
 
@@ -150,6 +179,25 @@ def test_a_budget_is_spent_in_the_book_and_across_fees_included(play: Play) -> N
              ; dave1 filled: budget_spent
         dave has 998.72 free, 0.00 held, 5 C
     """)
+
+
+def test_an_order_by_budget_touches_no_more_than_its_budget_can_buy() -> None:
+    """The accounts are locked in the database, and a budget is what most people name."""
+    engine, funds = Engine(1), dict.fromkeys(range(1, 40), 10**9)
+    config = Config(False, 3, 100, 100, house_account_id=HOUSE)
+    engine.execute(Configure(MarketStatus.OPEN, config), 1, funds)
+    for k in range(1, 31):  # ten each: bids for A and B, at 0.30 and 0.45; asks for C, from 0.40 on
+        outcome, side, price_pips = ((0, BUY, 3_000), (1, BUY, 4_500), (2, SELL, 4_000 + 100 * k))[
+            k % 3
+        ]
+        engine.execute(Place(f"order{k:02}", k, k, outcome, side, price_pips, 100), 1, funds)
+    options = OrderOptions(is_market=True, budget_micros=500_000)  # two at 0.25
+    place = Place("budget", 39, 39, 2, BUY, options=options)
+    assert find_touched_accounts(engine, place, 1) == {39, 2, 5, 3, 6, 1, 4}
+    quoted = engine.quote(place, 1, {39: 10**9})
+    assert engine.execute(place, 1, {39: 10**9}) == quoted
+    assert isinstance(quoted[-1], Ended)
+    assert quoted[-1].reason is Reason.BUDGET_SPENT
 
 
 def test_an_amend_may_cross_books(play: Play) -> None:

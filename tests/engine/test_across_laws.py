@@ -2,7 +2,6 @@
 
 from collections import Counter
 
-import numpy as np
 import pytest
 from scipy.optimize import linprog
 
@@ -80,13 +79,16 @@ def find_riskless_lots(engine: Engine) -> float:
     orders = list_orders(engine)
     if not orders:
         return 0.0
-    # What a lot taken of each order (a column) pays if each outcome (a row) wins, in credits.
-    pays = np.empty((len(engine.books), len(orders)))
-    for column, (outcome, side, _, price_pips, _) in enumerate(orders):
-        pays[:, column] = side * price_pips / PAYOUT_PIPS
-        pays[outcome, column] -= side
+    # What a lot taken of each order costs if each outcome wins, in credits.
+    costs = [
+        [
+            side * ((outcome == winner) - price_pips / PAYOUT_PIPS)
+            for outcome, side, _, price_pips, _ in orders
+        ]
+        for winner in range(len(engine.books))
+    ]
     bounds = [(0, lots) for *_, lots in orders]
-    solved = linprog(-np.ones(len(orders)), A_ub=-pays, b_ub=np.zeros(len(pays)), bounds=bounds)
+    solved = linprog([-1] * len(orders), A_ub=costs, b_ub=[0] * len(costs), bounds=bounds)
     assert solved.status == 0, solved.message
     return float(-solved.fun)
 

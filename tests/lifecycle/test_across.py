@@ -9,7 +9,7 @@ from tests.trading import world
 from tests.trading.world import CREDIT, buy, run, sell
 from trading import actions
 from trading.engine.types import OrderStatus, Tif, TradeKind
-from trading.models import JournalRow, Margin, OutcomeStats, Position, Trade
+from trading.models import JournalRow, Margin, Order, OutcomeStats, Position, Trade
 from trading.pipeline.config import config_of
 from trading.pipeline.loading import load_engine
 from trading.pipeline.replay import replay
@@ -128,6 +128,20 @@ def test_a_shard_that_starts_again_knows_what_the_house_holds(shard, race, alice
     assert positions(race)[house().pk, A] == -500
     replayed = replay(race.pk)
     assert replayed.engine.state_hash() == load_engine(race.pk).state_hash()
+    assert_sound()
+
+
+def test_verify_names_books_that_would_make_or_redeem_a_set(shard, race, alice):
+    for outcome in (A, B, C):
+        run(shard, buy(race, alice, 30, 500, outcome=outcome))
+        run(shard, sell(race, alice, 40, 500, outcome=outcome))
+    assert_sound()
+    for side, before_pips, wrong_pips in ((1, 3_000, 3_400), (-1, 4_000, 3_300)):
+        orders = Order.objects.filter(market=race, side=side)
+        orders.update(price_pips=wrong_pips)
+        broken = [finding.what for finding in check_everything() if finding.breaches]
+        assert "books that are matched with one another leave no set" in broken
+        orders.update(price_pips=before_pips)
     assert_sound()
 
 

@@ -329,6 +329,12 @@ CORRUPTIONS: list[tuple[str, Callable[[Market], Any]]] = [
         lambda live: first(open_orders(live).filter(side=1)).update(price_pips=6_000),
     ),
     (
+        "books that are matched with one another leave no set",
+        lambda live: Order.objects.filter(
+            market__kind="categorical", remaining_lots__gt=0, side=1
+        ).update(status=0, price_pips=5_000),
+    ),
+    (
         "an order is filled and left as its status says",
         lambda live: first(open_orders(live)).update(remaining_lots=F("remaining_lots") + 1),
     ),

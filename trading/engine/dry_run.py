@@ -76,7 +76,9 @@ def _touched_orders(market: MarketState, command: AnyCommand, ts_us: int) -> Ite
         price_pips = command.price_pips
         if price_pips is None or not 0 < price_pips < PAYOUT_PIPS:
             price_pips = PAYOUT_PIPS - 1 if command.side == BUY else 1
-        lots = ORDER_LOTS_MAX if command.quantity_lots is None else command.quantity_lots
+        lots = command.quantity_lots
+        if lots is None:
+            lots = _bound_lots(market.books[command.outcome], command)
         taker = _Taker(command.outcome, command.side, price_pips, lots, command.owner_id)
     elif isinstance(command, Amend):
         order, price_pips = market.orders.get(command.order_id), command.price_pips
@@ -90,6 +92,15 @@ def _touched_orders(market: MarketState, command: AnyCommand, ts_us: int) -> Ite
         yield from _find_makers(market.books[taker.outcome], taker, ts_us)
         if market.rules.crosses_books:
             yield from _find_makers_across(market, taker, ts_us)
+
+
+def _bound_lots(book: OrderBook, place: Place) -> int:
+    """Return what a budget buys at the best price, at least 1: whoever is first is met."""
+    if place.budget_micros is None:
+        return ORDER_LOTS_MAX
+    best_pips = book.find_taking_tick(place.side) * book.tick_pips
+    unit_pips = best_pips if place.side == BUY else PAYOUT_PIPS - best_pips
+    return max(1, place.budget_micros // unit_pips)
 
 
 class _Taker(NamedTuple):
@@ -107,9 +118,11 @@ def _find_makers_across(market: MarketState, taker: _Taker, ts_us: int) -> Itera
     """
     book, side = market.books[taker.outcome], taker.side
     spare_ticks = side * (taker.price_pips // book.tick_pips - book.implied_tick(side))
+    if spare_ticks < 0:
+        return
     for outcome, other in enumerate(market.books):
         best_tick = other.best_bid if side == BUY else other.best_ask
-        if spare_ticks < 0 or outcome == taker.outcome or not other.has(side):
+        if outcome == taker.outcome or not other.has(side):
             continue
         limit_tick = min(max(best_tick - side * spare_ticks, 1), other.ticks - 1)
         limit_pips = limit_tick * other.tick_pips

@@ -152,7 +152,7 @@ class Config(msgspec.Struct, frozen=True, array_like=True):
     `close_at_us`, when given, binds by itself: at that instant and
     after it orders are refused. `position_limit_lots` bounds position and open orders per outcome.
     `house_account_id` stands between the books of a categorical market that are matched with one
-    another (see `cross`); None: each book is matched by itself.
+    another (see `cross`), and enters no orders there; None: each book is matched by itself.
     """
 
     binary: bool

@@ -236,6 +236,19 @@ LAWS: Final = (
     ),
     Law(
         "f",
+        "books that are matched with one another leave no set",
+        "SELECT m.id AS subject, SUM(b.bid) AS bids, SUM(b.ask) AS asks, COUNT(b.ask) AS asked,"
+        " (SELECT COUNT(*) FROM markets_outcome o WHERE o.market_id = m.id) AS outcomes"
+        " FROM markets_market m LEFT JOIN (SELECT market_id, outcome_index,"
+        " MAX(CASE WHEN side = 1 THEN price_pips END) AS bid,"
+        " MIN(CASE WHEN side = -1 THEN price_pips END) AS ask"
+        " FROM trading_order WHERE status IN (0, 1) GROUP BY market_id, outcome_index) AS b"
+        " ON b.market_id = m.id WHERE m.kind = 'categorical' AND m.matches_across_outcomes"
+        " GROUP BY m.id",
+        "bids >= 10000 OR (asked = outcomes AND asks <= 10000)",
+    ),
+    Law(
+        "f",
         "an order is filled and left as its status says",
         "SELECT CAST(id AS text) AS subject, status, reason, quantity_lots, filled_lots,"
         " remaining_lots FROM trading_order",
