@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 
 from kernel.database import DATABASE_AWAY
 from kernel.errors import ApiError, describe, describe_wait
-from web.door import API_PREFIX
+from web.request_context import API_PREFIX
 
 log = structlog.get_logger(__name__)
 
