@@ -1,8 +1,8 @@
-"""Django's side of the door: request id, host, body length, CORS, log line, limits on log-in forms.
+"""Middleware: request id, host, body length, CORS, log line, limits on log-in forms.
 
-Errors under /api/ are JSON of one shape, even those that Django itself answers as a page. Nothing
-here reads the database, so under ASGI it runs on the event loop. Who tries too often is told so by
-a page, which does: `PageErrors`, further in, shows it instead of calling the view.
+Errors under /api/ are JSON of one shape, even those that Django itself would render as a page.
+Nothing here reads the database, so under ASGI it runs on the event loop. The page for too many
+attempts does read it: `PageErrors`, an inner middleware, shows it instead of calling the view.
 """
 
 from collections.abc import Awaitable, Callable
@@ -24,7 +24,7 @@ from kernel.errors import ApiError
 from web import limits, request_context
 from web.errors import error_response, find_page_error
 
-# The page that tries something, what it tries, and which of its fields names the account.
+# The form's page, the attempt's kind, and the form's field that names the account.
 _FORMS = [
     ("account_login", "log_in", "login"),
     ("admin:login", "log_in", "username"),
@@ -36,7 +36,7 @@ _FORMS = [
 
 
 class SessionUser(AuthenticationMiddleware):
-    """Django's, whose user knows whether this browser's log-in may act as an operator."""
+    """Django's, with a user that knows whether this session may act as an operator."""
 
     def process_request(self, request: HttpRequest) -> None:
         super().process_request(request)
@@ -88,7 +88,7 @@ class Door:
 
 
 class StrangersPace:
-    """Pages shown to an address without a log-in are counted with its reads of the API."""
+    """Counts anonymous page views of an address together with its API reads."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response
@@ -108,7 +108,7 @@ def _is_strangers_page(request: HttpRequest) -> bool:
         request_context.API_PREFIX
     ):
         return False
-    # Without the cookie nothing is asked of the session: such a page may be kept by caches.
+    # Without the cookie the session is not accessed, so that such a page stays cacheable.
     return settings.SESSION_COOKIE_NAME not in request.COOKIES or not request.user.is_authenticated
 
 

@@ -150,7 +150,7 @@ def is_trusted_proxy(peer: str) -> bool:
 
 
 def find_address(peer: str, forwarded_for: str) -> str:
-    """Return the nearest address that is not a trusted proxy; only trusted proxies may forward one."""
+    """Return the nearest address that is not a trusted proxy's; only those may name another."""
     address = _unmap(peer)
     if not forwarded_for:
         return address
