@@ -1,7 +1,7 @@
-"""From the engine's results to what the API answers: orders as entered, decimals, ISO times.
+"""Converts the engine's results to API replies: orders as entered, decimals, ISO times.
 
-Everything shown of an order is of the outcome that was named when it was entered; `booked` says
-how it stands in the book.
+All fields of an order refer to the outcome named when it was entered; `booked` is the order as it
+is in the book.
 """
 
 from functools import lru_cache
@@ -33,7 +33,7 @@ Levels = list[tuple[int, int]]
 """[(price_pips, quantity_lots)], best first."""
 
 
-# The orders of a batch share their time, and most prices and quantities come again and again.
+# The orders of a batch share their time, and most prices and quantities recur.
 _show_time: Final = lru_cache(1_024)(format_time)
 _show_price: Final = lru_cache(PAYOUT_PIPS)(format_price)
 _show_quantity: Final = lru_cache(8_192)(format_quantity)
@@ -51,7 +51,7 @@ def show_order(
 
 
 def show_answer(result: Result, instrument: Instrument) -> OrderAnswer:
-    """Show the order of a result, right after matching."""
+    """Return the order of a result, right after matching."""
     order = result.order
     assert order is not None, "a result that was not rejected has its order"
     return OrderAnswer(
@@ -123,7 +123,7 @@ def show_average(filled_micros: int, filled_lots: int, *, as_no: bool = False) -
 def show_book(
     instrument: Instrument, seq: int, ts_us: int, books: list[tuple[Levels, Levels]]
 ) -> BookAnswer:
-    """Show (bids, asks) of each book; a binary market also as NO sees it."""
+    """Return (bids, asks) of each book; for a binary market also those of NO."""
     shown = [
         _show_side_by_side(instrument.codes[index], bids, asks)
         for index, (bids, asks) in enumerate(books)
