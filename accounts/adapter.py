@@ -1,4 +1,4 @@
-"""How allauth's pages act on our users: sign-up by policy, with account and grant; no suspended."""
+"""allauth's adapters: sign-up by policy with account and grant; suspended users stay out."""
 
 from typing import Any, NamedTuple, cast
 
@@ -36,7 +36,7 @@ SIGN_UP_BACK = "sign_up_back"
 
 
 class Site(NamedTuple):
-    """What mails say of the site, in the shape of django.contrib.sites; `domain` is its address."""
+    """The site's name and address for mails, with django.contrib.sites' interface."""
 
     name: str
     domain: str
@@ -47,7 +47,7 @@ class AccountAdapter(DefaultAccountAdapter):
         return get_policy().sign_up != "closed"
 
     def get_client_ip(self, request: HttpRequest) -> str:
-        # The door has already found the address behind trusted proxies.
+        # The middleware has already found the address behind trusted proxies.
         return request.META.get("REMOTE_ADDR") or UNKNOWN_IP
 
     def clean_username(self, username: str, shallow: bool = False) -> str:
@@ -60,7 +60,7 @@ class AccountAdapter(DefaultAccountAdapter):
         try:
             with transaction.atomic():
                 return self._save_user(request, user, form, commit)
-        except IntegrityError:  # somebody else took the name meanwhile
+        except IntegrityError:  # another user took the name meanwhile
             check_create_user(email=user.email, handle=user.handle)
             raise
 
@@ -90,8 +90,8 @@ class AccountAdapter(DefaultAccountAdapter):
         return is_required
 
     def pre_authenticate(self, request: HttpRequest, **credentials: Any) -> None:
-        """Nothing: the door has counted the try, and not by the account alone as allauth does,
-        which would let anybody lock out anybody.
+        """No-op: the middleware has counted the attempt. allauth counts by account alone, which
+        would let anyone lock out any user.
         """
 
     def reauthenticate(self, user: User, password: str) -> bool:
@@ -121,12 +121,12 @@ class AccountAdapter(DefaultAccountAdapter):
         return response
 
     def get_email_verification_redirect_url(self, email_address: EmailAddress) -> str:
-        """Go on where the sign-up led, if it was in this browser."""
+        """Continue to the sign-up's target page, if it happened in this browser."""
         back = self.request.session.pop(SIGN_UP_BACK, "")
         return back or str(super().get_email_verification_redirect_url(email_address))
 
     def _welcome(self, request: HttpRequest, user: User, back: str) -> None:
-        """Let the next page begin with `partials/welcome.html`."""
+        """Show `partials/welcome.html` at the top of the next page."""
         is_confirmed = EmailAddress.objects.filter(user=user, verified=True).exists()
         if not is_confirmed:
             request.session[SIGN_UP_BACK] = back
@@ -146,7 +146,7 @@ class AccountAdapter(DefaultAccountAdapter):
         super().send_mail(template_prefix, email, {**context, "current_site": site})
 
     def get_password_change_redirect_url(self, request: HttpRequest) -> str:
-        """A new password ends log-ins, but no key: whoever changes it is shown them."""
+        """A new password ends sessions but not API keys, so the user is shown the keys."""
         keys = ApiKey.objects.live().filter(account__owner=cast("User", request.user)).count()
         if not keys:
             return str(super().get_password_change_redirect_url(request))
@@ -165,10 +165,10 @@ class AccountAdapter(DefaultAccountAdapter):
         context: dict[str, Any] | None = None,
         email: str | None = None,
     ) -> None:
-        """Called after each change of password, address or second factor: recorded, and told."""
+        """Called after each change of password, address or second factor: audit and notify."""
         what, said = template_prefix.rsplit("/", 1)[-1], context or {}
         record_audit(what, user, by=user)
-        if what == "password_reset":  # somebody else may have made keys with the old one
+        if what == "password_reset":  # an intruder may have created keys with the old one
             do_revoke_api_keys(user, by=user)
             self._note_log_in(self.request, user.email)
         addresses = find_addresses(user, filter(None, [email, said.get("deleted_email")]))
@@ -176,7 +176,7 @@ class AccountAdapter(DefaultAccountAdapter):
 
 
 def _describe_change(said: dict[str, Any]) -> str:
-    """What changed, of what allauth knows of it."""
+    """Return what changed, from allauth's context."""
     if "to_email" in said:
         return f"{said['from_email']} → {said['to_email']}"
     provider = said.get("provider")
@@ -189,5 +189,5 @@ class MfaAdapter(DefaultMFAAdapter):
         return get_policy().site_name
 
     def get_public_key_credential_rp_entity(self) -> dict[str, str]:
-        """The name that browsers show when they ask for a passkey."""
+        """Return the relying party, whose name browsers show when they ask for a passkey."""
         return {**super().get_public_key_credential_rp_entity(), "name": get_policy().site_name}

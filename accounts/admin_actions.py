@@ -1,9 +1,9 @@
-"""What operators do to rows: asked on a page of its own, then done in their name.
+"""Operators' actions on rows: confirmed on a separate page, then executed in their name.
 
-An `AdminAction` is a form: who may, to which rows, what has to be said first. `ActionsAdmin`
-offers a model's acts in its list (for the rows selected) and on the page of each row, shows the
-form with what will happen, and calls `do` for each row. Nothing of it runs inside a transaction:
-what an act calls, a `do_` of some `actions`, has its own, checks again and leaves the audit event.
+An `AdminAction` is a form with a permission, the rows it applies to, and its input. `ActionsAdmin`
+offers a model's actions in its list (for the selected rows) and on the page of each row, shows the
+form with the effect, and calls `do` for each row. None of this runs inside a transaction: the `do_`
+function that an action calls has its own, checks again and writes the audit event.
 """
 
 from collections.abc import Iterable, Mapping
@@ -35,9 +35,7 @@ REFUSED = 422
 
 
 class AdminAction(forms.Form):
-    """One thing that may be done to rows. `title` is also what its button says; `done` is the
-    sentence that says it has been done.
-    """
+    """One action on rows. `title` is also the button's label; `done` is the message of success."""
 
     title: ClassVar[Any]
     done: ClassVar[Any]
@@ -67,7 +65,7 @@ class AdminAction(forms.Form):
         self.prepare()
 
     def prepare(self) -> None:
-        """Set what depends on the rows."""
+        """Set up what depends on the rows."""
 
     @classmethod
     def has_permission(cls, user: User) -> bool:
@@ -75,15 +73,15 @@ class AdminAction(forms.Form):
 
     @classmethod
     def is_available(cls, row: Any) -> bool:
-        """Say whether it is offered on the page of this row; `do` has the last word."""
+        """Return whether it is offered on the page of this row; `do` checks again."""
         return True
 
     def describe(self) -> Iterable[tuple[Any, Any]]:
-        """Return facts to decide by, as pairs of name and value."""
+        """Return the facts that the decision needs, as pairs of name and value."""
         return ()
 
     def do(self, row: Any, *, by: User, reason: str) -> None:
-        """Do it; raises ApiError where it is refused."""
+        """Execute it; raises ApiError where it is refused."""
         raise NotImplementedError
 
     def clean_reason(self) -> str:
@@ -93,7 +91,7 @@ class AdminAction(forms.Form):
         return reason
 
     def find_field(self, name: str | None) -> str | None:
-        """Return which field a refusal is about: the API's `tick` may be `tick_pips` here."""
+        """Return the form's field of a refusal: the API's `tick` may be `tick_pips` here."""
         return next((ours for ours in self.fields if name and ours.startswith(name)), None)
 
 
@@ -127,7 +125,7 @@ class ActionsAdmin(ModelAdmin):
         return super().render_change_form(request, context, *args, **kwargs)
 
     def list_offered(self, request: HttpRequest, row: Any) -> list[dict[str, Any]]:
-        """Return the actions available for this row that the user has the permission for."""
+        """Return the actions available for this row for which the user has permission."""
         url = f"admin:{self.opts.app_label}_{self.opts.model_name}_do"
         return [
             {
@@ -141,7 +139,7 @@ class ActionsAdmin(ModelAdmin):
         ]
 
     def act_view(self, request: HttpRequest, name: str, object_id: str = "") -> HttpResponse:
-        """Ask what an act needs to know, and do it."""
+        """Show an action's form, and execute it when submitted."""
         act, by = self.acts.get(name), request.user
         if act is None:
             raise Http404
@@ -164,7 +162,7 @@ class ActionsAdmin(ModelAdmin):
         return rows
 
     def _run_action(self, request: HttpRequest, form: AdminAction) -> bool:
-        """Do it to each row; False when there was one row and it was refused."""
+        """Execute it for each row; False if there was one row and it was refused."""
         said = {"by": form.by, "reason": form.cleaned_data.get("reason", "")}
         count = 0
         for row in form.rows:
@@ -186,7 +184,7 @@ class ActionsAdmin(ModelAdmin):
         return True
 
     def _find_page(self, request: HttpRequest, rows: list[Model]) -> str:
-        """Return where the act was begun: a page of the site that says so, else the rows' own."""
+        """Return the page to go back to: the one given in the request, else the rows' own."""
         begun = request.GET.get("next", "")
         if url_has_allowed_host_and_scheme(begun, allowed_hosts=None):
             return begun
@@ -210,7 +208,7 @@ class ActionsAdmin(ModelAdmin):
 
 
 def _choose(admin: ModelAdmin, request: HttpRequest, rows: QuerySet, *, name: str) -> Any:
-    """The action of a list: go and ask about the selected rows."""
+    """The list's action: redirect to the form for the selected rows."""
     query = QueryDict(mutable=True)
     query.setlist("row", [str(key) for key in rows.values_list("pk", flat=True)[:ROWS_MAX]])
     options = admin.opts

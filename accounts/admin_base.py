@@ -1,7 +1,7 @@
-"""The base of every ModelAdmin of ours: one place for the admin's look and for audit events.
+"""The base of all our ModelAdmins: one place for the admin's appearance and audit events.
 
-Tables that grow without end are `RecordAdmin`s: searched by whole values for which there is an
-index, sorted as an index sorts them, neither filtered by what a column holds nor counted.
+Tables that grow without bound use `RecordAdmin`: searched by exact values that have an index,
+sorted in an index's order, neither filtered by a column's values nor counted.
 """
 
 from collections.abc import Callable, Iterable
@@ -36,14 +36,14 @@ Column = Callable[[Any], Any]
 
 
 class Link(NamedTuple):
-    """From the page of one row to what belongs to it."""
+    """A link from the page of a row to related ones."""
 
     title: Any
     url: str
 
 
 class CheapPaginator(Paginator):
-    """Counts no further than people page: a count(*) of a big table takes seconds."""
+    """Caps its count: a count(*) of a big table takes seconds."""
 
     @cached_property
     def count(self) -> int:
@@ -51,8 +51,8 @@ class CheapPaginator(Paginator):
 
 
 class TakesWholeTexts:
-    """Fields take a text of any length: a browser would cut one that is pasted without a word, and
-    the form says what is too long.
+    """Renders no maxlength: browsers silently truncate pasted texts, while the form reports what
+    is too long.
     """
 
     def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
@@ -63,10 +63,10 @@ class TakesWholeTexts:
 
 
 class TabularInline(TakesWholeTexts, unfold.TabularInline):
-    media = Media()  # its rows come and go by unfold's own script, which every page has
+    media = Media()  # rows are added and removed by unfold's own script, which is on every page
 
     def get_formset(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> Any:
-        """Return the rows' form set; a column's heading is no label of the fields below it."""
+        """Return the rows' form set with a label on each field: a column heading is not one."""
         formset: Any = super().get_formset(request, obj, **kwargs)
         for field in formset.form.base_fields.values():
             if field.label:
@@ -75,13 +75,13 @@ class TabularInline(TakesWholeTexts, unfold.TabularInline):
 
 
 class ModelAdmin(ActionsAdmin, TakesWholeTexts, unfold.ModelAdmin):
-    # Django's own are jQuery and what needs it, for widgets that no page of ours has.
+    # Django's own are jQuery and dependants, for widgets that we do not use.
     media = Media(
         js=["admin/js/actions.js", Script("js/admin-related.js", type="module")]  # type: ignore[list-item]
     )
     paginator = CheapPaginator
     show_full_result_count = False
-    show_facets = ShowFacets.NEVER  # a count for each value of each filter
+    show_facets = ShowFacets.NEVER  # would count the rows of each filter's values
     list_per_page = 50
     list_disable_select_all = True
     list_fullwidth = True
@@ -96,11 +96,11 @@ class ModelAdmin(ActionsAdmin, TakesWholeTexts, unfold.ModelAdmin):
         return field
 
     def get_links(self, row: Any) -> Iterable[Link]:
-        """Return where the page of this row leads besides its own fields."""
+        """Return the links shown on the page of this row."""
         return ()
 
     def get_facts(self, request: HttpRequest, row: Any) -> Iterable[tuple[Any, Any]]:
-        """Return what the page of this row says above its fields, as pairs of name and value."""
+        """Return the facts shown above the row's fields, as pairs of name and value."""
         return ()
 
     def render_change_form(
@@ -133,12 +133,12 @@ class ModelAdmin(ActionsAdmin, TakesWholeTexts, unfold.ModelAdmin):
 
 
 class ReadOnlyAdmin(ModelAdmin):
-    """Shows and searches; changes nothing, whatever the permissions."""
+    """View and search only, whatever the permissions."""
 
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
     ) -> Any:
-        context["show_history"] = False  # it lists what forms changed: nothing here
+        context["show_history"] = False  # it lists changes made by forms, of which there are none
         return super().render_change_form(request, context, *args, **kwargs)
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
@@ -152,11 +152,11 @@ class ReadOnlyAdmin(ModelAdmin):
 
 
 class RecordAdmin(ReadOnlyAdmin):
-    """`account_keys` say by which columns an account's rows are found, `found_order` how sorted."""
+    """`account_keys` are the columns that find an account's rows, `found_order` their order."""
 
     ordering = ["-pk"]
     sortable_by = ()
-    search_fields = ["pk"]  # what is found is up to `find`; this only shows the search box
+    search_fields = ["pk"]  # `find` does the search; this only shows the search box
     account_keys: tuple[str, ...] = ("account",)
     found_order: tuple[str, ...] = ("-pk",)
 
@@ -171,17 +171,17 @@ class RecordAdmin(ReadOnlyAdmin):
         return queryset.filter(wanted).order_by(*self.found_order), False
 
     def find(self, term: str) -> Iterable[Q]:
-        """Yield conditions, each of which one index answers; rows that meet any are found."""
+        """Yield conditions that each use one index; rows that meet any are found."""
         yield from self.find_by_id(term)
         yield from self.find_by_account(term)
 
     def find_by_id(self, term: str) -> Iterable[Q]:
-        """Yield what finds a row by its number, if it is one."""
+        """Yield the condition for a row's number, if the term is one."""
         if is_number(term):
             yield Q(pk=int(term))
 
     def find_by_account(self, handle: str) -> Iterable[Q]:
-        """Yield what finds the rows of a user's accounts, if there is such a user."""
+        """Yield the conditions for the rows of a user's accounts, if there is such a user."""
         if not self.account_keys:
             return
         ids = list(Account.objects.filter(owner__handle=handle).values_list("pk", flat=True))
@@ -189,9 +189,9 @@ class RecordAdmin(ReadOnlyAdmin):
             yield from (Q(**{f"{key}__in": ids}) for key in self.account_keys)
 
     def _find_any(self, conditions: list[Q]) -> Q:
-        """Return what finds the newest rows that meet each condition.
+        """Return a condition for the newest rows that meet any of the conditions.
 
-        As one condition with OR, the database might read the whole table for them.
+        As a single condition with OR, the database might scan the whole table.
         """
         rows = self.model._default_manager.order_by("-pk").values_list("pk", flat=True)
         return Q(
@@ -207,7 +207,7 @@ class HexRecordAdmin(RecordAdmin):
 
 
 class KnownValuesFilter(SimpleListFilter):
-    """A filter by one of the values that are known beforehand: nothing is looked up for it."""
+    """A filter by one of a fixed set of values, without a query to list them."""
 
     values: Iterable[tuple[str, str | Promise]] = ()
 
@@ -220,7 +220,7 @@ class KnownValuesFilter(SimpleListFilter):
 
 
 def find_by_hex(term: str) -> Iterable[Q]:
-    """Yield what finds a row by its UUID, if it is one."""
+    """Yield the condition for a row's UUID, if the term is one."""
     try:
         yield Q(pk=check_id(term))
     except ValueError:
@@ -232,7 +232,7 @@ def is_number(text: str) -> bool:
 
 
 def get_operator(request: HttpRequest) -> User:
-    """Return who uses the admin, which lets nobody in without a log-in."""
+    """Return the admin's user, who is always logged in."""
     return cast("User", request.user)
 
 
@@ -240,7 +240,7 @@ def get_operator(request: HttpRequest) -> User:
 
 
 def show_amount(field: str, title: Any = None) -> Column:
-    """A column of micros, exact: 2 decimals, or as many as it takes."""
+    """A column of micros, exact: 2 decimals, or more if needed."""
     return _show(field, _exact_amount, title)
 
 
@@ -268,7 +268,7 @@ def show_duration(field: str, title: Any) -> Column:
 
 
 def show_id(field: str = "id", title: Any = "ID") -> Column:
-    """A column of UUIDs, on one line: how it begins and ends, the whole as a tooltip."""
+    """A column of UUIDs, abbreviated to one line, with the full value as a tooltip."""
 
     def show_short(row: Model) -> Any:
         text = str(getattr(row, field) or "")
@@ -278,11 +278,11 @@ def show_id(field: str = "id", title: Any = "ID") -> Column:
 
 
 def link_to(field: str, title: Any) -> Column:
-    """A column of a foreign key that leads to the page of the row it names."""
+    """A column of a foreign key that links to the page of its row."""
 
     def link(row: Model) -> Any:
         target = getattr(row, field)
-        # A market's title is a sentence; its address says it in a column's width.
+        # A market's title is a sentence; its slug fits into a column.
         return None if target is None else link_to_row(target, getattr(target, "slug", None))
 
     return _describe(link, field, title)
@@ -298,7 +298,7 @@ def find_url(row: Model) -> str:
 
 
 def link_to_list(model: str, term: str) -> str:
-    """Return the address of a list ("trading_trade") in which `term` was searched."""
+    """Return the URL of a list ("trading_trade") searched for `term`."""
     return f"{reverse(f'admin:{model}_changelist')}?q={term}"
 
 
@@ -314,7 +314,7 @@ def _exact_amount(micros: int | None) -> str:
 
 
 def _show(field: str, format_units: Callable[[int | None], str], title: Any) -> Column:
-    """A column that shows integer units as the decimal that people know."""
+    """A column that shows integer units as decimals."""
 
     def show_units(row: Model) -> str:
         return format_units(getattr(row, field))

@@ -1,4 +1,4 @@
-"""Form fields that take what people write and give the integers that we keep."""
+"""Form fields that convert what people type to the integers that we store."""
 
 from collections.abc import Callable
 from typing import Any, ClassVar
@@ -61,10 +61,10 @@ def _parse_part(part: str) -> int:
 
 
 class UnitFormField(forms.Field):
-    """A decimal, exactly; its value is a whole number of units.
+    """An exact decimal; its value is an integer number of units.
 
-    It is written in the page's language, or as programs do if it is not localized. `parse` gives
-    the units that a plain text says, or raises UnitError; `show` is its inverse.
+    It is typed in the page's language, or in plain notation if not localized. `parse` converts a
+    plain text to units or raises UnitError; `show` is its inverse.
     """
 
     parse: ClassVar[Callable[..., int]]
@@ -101,7 +101,7 @@ class UnitFormField(forms.Field):
 
     def prepare_value(self, value: Any) -> Any:
         if not isinstance(value, int):
-            return value  # what was typed, shown again
+            return value  # an invalid input, shown again
         text = type(self).show(value)
         whole, _dot, fraction = text.partition(".")
         text = f"{whole}.{fraction.rstrip('0')}".rstrip(".")
@@ -115,7 +115,7 @@ class UnitFormField(forms.Field):
 
 
 class UserField(forms.Field):
-    """A user, by handle: a list of all of them to choose from would have no end."""
+    """A user, by handle: a drop-down list of all users would be too long."""
 
     widget = UnfoldAdminTextInputWidget
 
@@ -173,7 +173,7 @@ class SecondsField(UnitFormField):
 
 
 class WholeField(UnitFormField):
-    """A whole number of whatever its label says."""
+    """A whole number; its label names the unit."""
 
     parse, show = staticmethod(parse_whole), staticmethod(str)
 

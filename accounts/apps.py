@@ -17,16 +17,16 @@ class AccountsConfig(AppConfig):
     def ready(self) -> None:
         from django.contrib.auth.models import Group
 
-        # A proxy of Django's model would have addresses and permissions of its own.
+        # A proxy of Django's model would have different admin URLs and permissions.
         Group._meta.verbose_name = pgettext_lazy("of permissions", "role")
         Group._meta.verbose_name_plural = pgettext_lazy("of permissions", "roles")
         post_migrate.connect(create_founding_rows, sender=self)
 
 
 def create_founding_rows(*, using: str, apps: Any = registry, **kwargs: Any) -> None:
-    """Create the policy row, the issuer and the house, unless they are there.
+    """Create the policy row, the issuer and the house, unless they exist.
 
-    `apps` is the state migrated to (a flush names none): after a migration backward it lacks these
+    `apps` is the migrated state (None on a flush): after a backward migration it may lack these
     models.
     """
     try:

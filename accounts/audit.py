@@ -1,4 +1,4 @@
-"""Audit events: one row for every act of an operator and every security-relevant act of a user."""
+"""Audit events: one row per operator action and per security-relevant user action."""
 
 from typing import Any
 
@@ -13,13 +13,13 @@ REASON_LENGTH_MAX = 500
 
 
 def check_reason(reason: str, field: str = "reason") -> None:
-    """Refuse a reason that is longer than what is kept of it: nothing is cut."""
+    """Refuse a reason that is too long to store: nothing is truncated."""
     if len(reason) > REASON_LENGTH_MAX:
         raise RefusedError("too_long", field, detail=f"at most {REASON_LENGTH_MAX} characters")
 
 
 def excerpt(text: str) -> str:
-    """Return the beginning of a text that is kept whole elsewhere, as a reason."""
+    """Return the beginning of a text that is stored in full elsewhere, as a reason."""
     return Truncator(text).chars(REASON_LENGTH_MAX)
 
 
@@ -32,9 +32,9 @@ def record_audit(
     after: dict[str, Any] | None = None,
     reason: str = "",
 ) -> AuditEvent:
-    """Write who did what to `subject`; in the caller's transaction, so both stand or neither.
+    """Record who did what to `subject`, atomically with the caller's transaction.
 
-    The request id is the one bound by the door (or by a task) to the log's context.
+    The request id is the one that the middleware (or a task) bound to the log's context.
     """
     check_reason(reason)
     return AuditEvent.objects.create(

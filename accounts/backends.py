@@ -1,4 +1,4 @@
-"""Log-in by e-mail and password; a suspended user's session is nobody's from the next request."""
+"""Log-in by e-mail and password; a suspended user's session is anonymous from the next request."""
 
 from allauth.account.auth_backends import AuthenticationBackend
 

@@ -1,4 +1,4 @@
-"""What every page shows of the site and of who looks at it."""
+"""The template context of every page: site and viewer."""
 
 import json
 from typing import Any, Final
@@ -21,7 +21,7 @@ PREVIEW: Final = "preview.png"
 AMOUNT: Final = "{amount}"
 """What scripts replace by an amount (static/js/format.js)."""
 
-# Inside a script element only "<" could end it; as \\u003c it is the same JSON.
+# "<" could end the script element; escaped as \\u003c it is the same JSON.
 _ESCAPES = {ord("<"): "\\u003c", ord(">"): "\\u003e", ord("&"): "\\u0026"}
 
 
@@ -45,7 +45,7 @@ def site(request: HttpRequest) -> dict[str, Any]:
 
 
 def find_back_query(request: HttpRequest) -> str:
-    """Return `next` as a query; "" on log-in's own pages, and on what answers a form."""
+    """Return `next` as a query; "" on the log-in pages and on answers to forms."""
     is_entrance = request.path.startswith(reverse("account_login").removesuffix("login/"))
     return (
         ""
@@ -55,7 +55,7 @@ def find_back_query(request: HttpRequest) -> str:
 
 
 def find_account(request: HttpRequest) -> Account | None:
-    """Return the account with which the viewer trades, read once for each request."""
+    """Return the viewer's trading account, read once per request."""
     user = getattr(request, "user", None)
     if user is None or not user.is_authenticated:
         return None
@@ -63,7 +63,7 @@ def find_account(request: HttpRequest) -> Account | None:
 
 
 def build_words() -> dict[str, str]:
-    """What the site's script says by itself. Pages bring their own words in their own markup."""
+    """Texts of the site-wide script. Page-specific texts are in the pages' markup."""
     return {
         "connection_lost": _("Connection lost. Prices may be old; connecting again…"),
         "connection_back": _("Connected again. Everything is up to date."),

@@ -1,4 +1,4 @@
-"""What sign-up on the website asks beyond allauth's own fields."""
+"""Sign-up fields of the website in addition to allauth's."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ INVITE_LENGTH_MAX = 40
 
 
 class SignupForm(forms.Form):
-    """allauth puts its e-mail, handle and password fields beside these."""
+    """allauth adds its e-mail, handle and password fields."""
 
     invite_code = forms.CharField(
         label=_("Invitation code"), max_length=INVITE_LENGTH_MAX, required=False, strip=True

@@ -1,7 +1,7 @@
-"""Who gets how many credits, as a list of lines or a CSV file says it.
+"""Parses a list of grants from lines of text or a CSV file.
 
-A line is a handle, or a handle, a comma (or semicolon or tab) and an amount; the first may be the
-names of the columns. An account is the user's first. Nothing here writes.
+A line is a handle, or a handle, a comma (or semicolon or tab) and an amount; the first line may
+contain column names. The account is the user's first. Nothing here writes to the database.
 """
 
 import re
@@ -24,11 +24,11 @@ _HEADINGS = frozenset({"handle", "user", "name"})
 class GrantLine(NamedTuple):
     number: int
     handle: str
-    amount_text: str  # "" where the line names none
+    amount_text: str  # "" if the line has none
 
 
 class CheckedLine(NamedTuple):
-    """`error` says in words what is wrong, "" where the account gets the amount."""
+    """`error` is the reason for people, "" if the line is valid."""
 
     number: int
     handle: str
@@ -50,7 +50,7 @@ def read_lines(text: str) -> list[GrantLine]:
 def check_lines(
     lines: Sequence[GrantLine], *, default_micros: int | None, by: User
 ) -> list[CheckedLine]:
-    """Return each line with its account and amount, or with what is wrong with it."""
+    """Return each line with its account and amount, or with its error."""
     handles = {line.handle for line in lines}
     rows = Account.objects.filter(owner__handle__in=handles, number=1).select_related("owner")
     accounts = {row.owner.handle: row for row in rows if row.owner is not None}
@@ -78,5 +78,5 @@ def check_lines(
 
 
 def write_lines(checked: Iterable[CheckedLine]) -> str:
-    """Return a list that says the same, each line with its amount."""
+    """Return an equivalent list with an explicit amount on each line."""
     return "\n".join(f"{row.handle},{format_amount(row.amount_micros)}" for row in checked)

@@ -21,7 +21,7 @@ RESERVED = frozenset({
 
 
 def validate_handle(handle: str) -> None:
-    """Raise ValidationError unless `handle` may become somebody's name."""
+    """Raise ValidationError unless `handle` is allowed as a new handle."""
     if not HANDLE_PATTERN.fullmatch(handle):
         raise ValidationError(
             _("A handle has 3 to 30 lower-case letters, digits or underscores."),
@@ -32,7 +32,7 @@ def validate_handle(handle: str) -> None:
 
 
 def compute_retired_digest(handle: str) -> str:
-    """Return what is kept of a deleted user's handle: enough to know it again, no more."""
+    """Return the keyed hash of a deleted user's handle: enough to recognise it, no more."""
     return salted_hmac(
         "accounts.RetiredHandle", handle, secret=settings.API_KEY_PEPPER, algorithm="sha256"
     ).hexdigest()

@@ -1,8 +1,8 @@
-"""`Idempotency-Key`: for ever, per account, one effect and one answer.
+"""`Idempotency-Key`: one effect and one answer per account and key, for ever.
 
-The key is written in the transaction of its effect. A repeat gets the first answer, a refusal too;
+The key is stored in the transaction of its effect. A repeat gets the first answer, even a refusal;
 the same key with another body or for another operation is a 409. A concurrent repeat waits in the
-database for the first to finish.
+database until the first has finished.
 """
 
 import hashlib
@@ -30,7 +30,7 @@ def run_once(
 ) -> Answer:
     """Return `effect`'s (status, JSON) or the first answer to this key; without a key just run it.
 
-    `body` is what the request said, of plain values: it decides whether a repeat is the same.
+    `body` is the request's content as plain values, by which a repeat is recognised as the same.
     """
     if key is None:
         return effect()
@@ -48,10 +48,12 @@ def run_once(
         try:
             with transaction.atomic():
                 request.status, request.answer = effect()
-        except AuthError:  # who is let in again may send it again
+        except AuthError:  # after authenticating again the caller may retry it
             raise
         except ApiError as error:
-            if error.status >= 500:  # what is so now is no answer for ever
+            if (
+                error.status >= 500
+            ):  # a temporary condition must not be stored as the answer for ever
                 raise
             refusal = error
             request.status = error.status

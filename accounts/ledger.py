@@ -1,11 +1,11 @@
-"""The only door to money: locks on balances, transfers, holds.
+"""The only module that moves money: locks on balances, transfers, holds.
 
 Double entry: a transfer moves `amount_micros` > 0 from the debit to the credit account, so the sum
-over all accounts never changes. Balances are kept beside their transfers and changed with them, in
-one statement per account and call. The database refuses any balance that breaks a law.
+over all accounts never changes. Balances are stored with their transfers and updated together, in
+one statement per account and call. Constraints in the database refuse an illegal balance.
 
-The caller holds a transaction and has locked every account it moves, in one call of `lock`: that
-takes the rows in order of id, so two callers never wait for each other in a circle.
+The caller holds a transaction and has locked all accounts involved, in one call of `lock`: that
+locks rows in order of id, so callers cannot deadlock.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -42,7 +42,7 @@ BALANCES = bulk.Table(
 
 
 class Entry(NamedTuple):
-    """One transfer to be made. `reference` is the id of what caused it (32 hex)."""
+    """A transfer to make. `reference` is the id of its cause (32 hex)."""
 
     debit_account_id: int
     credit_account_id: int
@@ -53,7 +53,7 @@ class Entry(NamedTuple):
 
 
 class LockedBalance(NamedTuple):
-    """A locked account's money, micros. `withdrawing` is asked for and not yet decided."""
+    """A locked account's money in micros. `withdrawing` is requested and not yet decided."""
 
     cash_micros: int
     held_micros: int
@@ -72,9 +72,9 @@ _LOCK = (
 
 
 def send_lock(cursor: Any, account_ids: Iterable[int], *, skip_locked: bool = False) -> None:
-    """Ask for the lock; `read_lock` takes the answer (so that others can be asked meanwhile).
+    """Send the lock statement; `read_lock` reads its result (others can be sent meanwhile).
 
-    `skip_locked` waits for nobody: accounts that others have locked are not in the answer.
+    `skip_locked` does not wait: accounts locked by others are missing in the result.
     """
     lock = _LOCK
     if bulk.is_postgresql():
@@ -94,16 +94,16 @@ _STOPPED = (
 
 
 def send_stopped(cursor: Any, account_ids: Iterable[int]) -> None:
-    """Ask which of these locked accounts may do nothing any more; `read_stopped` takes the answer.
+    """Query which of these locked accounts are stopped; `read_stopped` reads the result.
 
-    A statement of its own, because that of the lock does not see what was committed while it
-    waited. Closing an account and suspending its owner happen under the account's lock.
+    A separate statement, because the lock's own does not see what was committed while it waited.
+    Closing an account and suspending its owner happen under the account's lock.
     """
     bulk.select(cursor, _STOPPED, sorted(set(account_ids)), "bigint")
 
 
 def read_stopped(cursor: Any) -> dict[int, bool]:
-    """Return the stopped accounts: True where the owner is suspended, False where it is closed."""
+    """Return the stopped accounts: True if the owner is suspended, False if it is closed."""
     return {row[0]: bool(row[1]) for row in cursor.fetchall()}
 
 
@@ -124,7 +124,7 @@ def post(
     """Make transfers and change holds (by account id, by how much), all or nothing.
 
     Raises django.db.IntegrityError (psycopg's or sqlite3's own on a raw cursor) when a balance
-    would break a law of the database.
+    would violate a constraint.
     """
     cursor = cursor or bulk.open_cursor()
     created_at = _timestamp()
@@ -144,12 +144,12 @@ def post(
 
 
 def lock_set(query: str, values: Mapping[str, Any], *, also: Sequence[int]) -> None:
-    """Lock the accounts whose ids a query selects, and some more, in order of id.
+    """Lock the accounts whose ids a query selects, and further ones, in order of id.
 
-    The query is SQL of this code base; `values` are its named parameters.
+    The query is SQL from this code base; `values` are its named parameters.
     """
     if not bulk.is_postgresql():
-        return  # A transaction on SQLite has the whole database locked.
+        return  # A transaction on SQLite locks the whole database.
     wanted = f"{query} UNION SELECT unnest(%(also)s::bigint[])"
     with connection.cursor() as cursor:
         cursor.execute(
@@ -169,10 +169,10 @@ def post_set(
     reference: str,
     market_id: int,
 ) -> int:
-    """Make one transfer for each row that a query selects, all or nothing; return their sum.
+    """Make one transfer per row that a query selects, all or nothing; return their sum.
 
-    The query gives distinct (account_id, amount_micros, released_micros): what moves from the pot
-    to the account, or into the pot, and by how much the account's hold falls.
+    The query returns distinct (account_id, amount_micros, released_micros): what moves from the pot
+    to the account or into the pot, and by how much the account's hold is reduced.
     """
     values = {
         **values,
@@ -210,14 +210,14 @@ def post_set(
     return total_micros
 
 
-# A new id with its last 12 digits replaced by the account's, behind a mask of this call: unique, as
-# each account has one row, and no counter of accounts to those who see it.
+# A new id whose last 12 digits are the account's id, masked per call: unique, because each account
+# has one row, and it does not reveal account ids.
 _MASKED = "((account_id | %(mask)s) - (account_id & %(mask)s))"
 _NEW_ID_POSTGRESQL = f"(%(id)s || lpad(to_hex({_MASKED}), 12, '0'))::uuid"
 _NEW_ID_SQLITE = f"%(id)s || printf('%%012x', {_MASKED})"
 
 
 def _timestamp() -> Any:
-    """Return now in the form that the database's driver takes without conversion."""
+    """Return the current time in the form that the driver takes without conversion."""
     moment = to_datetime(now_us())
     return moment if bulk.is_postgresql() else moment.replace(tzinfo=None).isoformat(" ")

@@ -1,8 +1,8 @@
-"""Django's side of the door: request id, host, body length, CORS, log line, limits on log-in forms.
+"""Middleware: request id, host, body length, CORS, log line, limits on log-in forms.
 
-Errors under /api/ are JSON of one shape, even those that Django itself answers as a page. Nothing
-here reads the database, so under ASGI it runs on the event loop. Who tries too often is told so by
-a page, which does: `PageErrors`, further in, shows it instead of calling the view.
+Errors under /api/ are JSON of one shape, even those that Django itself would render as a page.
+Nothing here reads the database, so under ASGI it runs on the event loop. The page for too many
+attempts does read it: `PageErrors`, an inner middleware, shows it instead of calling the view.
 """
 
 from collections.abc import Awaitable, Callable
@@ -21,10 +21,10 @@ from accounts.api.admission import admit_sync
 from accounts.api.permissions import get_address
 from accounts.second_factor import browser_may_operate
 from kernel.errors import ApiError
-from web import door, limits
+from web import limits, request_context
 from web.errors import error_response, find_page_error
 
-# The page that tries something, what it tries, and which of its fields names the account.
+# The form's page, the attempt's kind, and the form's field that names the account.
 _FORMS = [
     ("account_login", "log_in", "login"),
     ("admin:login", "log_in", "username"),
@@ -36,7 +36,7 @@ _FORMS = [
 
 
 class SessionUser(AuthenticationMiddleware):
-    """Django's, whose user knows whether this browser's log-in may act as an operator."""
+    """Django's, with a user that knows whether this session may act as an operator."""
 
     def process_request(self, request: HttpRequest) -> None:
         super().process_request(request)
@@ -88,7 +88,7 @@ class Door:
 
 
 class StrangersPace:
-    """Pages shown to an address without a log-in are counted with its reads of the API."""
+    """Counts anonymous page views of an address together with its API reads."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response
@@ -104,18 +104,20 @@ class StrangersPace:
 
 
 def _is_strangers_page(request: HttpRequest) -> bool:
-    if request.path in door.PROBES or request.path.startswith(door.API_PREFIX):
+    if request.path in request_context.PROBES or request.path.startswith(
+        request_context.API_PREFIX
+    ):
         return False
-    # Without the cookie nothing is asked of the session: such a page may be kept by caches.
+    # Without the cookie the session is not accessed, so that such a page stays cacheable.
     return settings.SESSION_COOKIE_NAME not in request.COOKIES or not request.user.is_authenticated
 
 
-def _start(request: HttpRequest) -> tuple[door.RequestContext, dict[str, str]]:
+def _start(request: HttpRequest) -> tuple[request_context.RequestContext, dict[str, str]]:
     headers = {name.lower(): value for name, value in request.headers.items()}
     headers.setdefault("host", request.META.get("SERVER_NAME", ""))
     peer = request.META.get("REMOTE_ADDR", "")
-    context = door.start_request(request.method or "", request.path, headers, peer)
-    if not door.is_trusted_proxy(peer):
+    context = request_context.start_request(request.method or "", request.path, headers, peer)
+    if not request_context.is_trusted_proxy(peer):
         for name in [name for name in request.META if name.startswith("HTTP_X_FORWARDED_")]:
             del request.META[name]
     request.META["REMOTE_ADDR"] = context.address
@@ -124,23 +126,27 @@ def _start(request: HttpRequest) -> tuple[door.RequestContext, dict[str, str]]:
     return context, headers
 
 
-def _answer_early(context: door.RequestContext, headers: dict[str, str]) -> HttpResponse | None:
-    door.check_request(headers)
-    preflight = door.answer_preflight(context, headers)
+def _answer_early(
+    context: request_context.RequestContext, headers: dict[str, str]
+) -> HttpResponse | None:
+    request_context.check_request(headers)
+    preflight = request_context.answer_preflight(context, headers)
     return None if preflight is None else HttpResponse(status=204, headers=dict(preflight))
 
 
-def _finish(context: door.RequestContext, response: HttpResponseBase) -> HttpResponseBase:
+def _finish(
+    context: request_context.RequestContext, response: HttpResponseBase
+) -> HttpResponseBase:
     if _is_page_error(context, response):
         response = _replace_page(context, response)
-    for name, value in door.finish_request(context, response.status_code):
+    for name, value in request_context.finish_request(context, response.status_code):
         if name == "Vary" and response.has_header("Vary"):
             value = f"{response['Vary']}, {value}"
         response[name] = value
     return response
 
 
-def _check_attempts(context: door.RequestContext, request: HttpRequest) -> None:
+def _check_attempts(context: request_context.RequestContext, request: HttpRequest) -> None:
     try:
         for action, account in _find_attempts(request):
             limits.check_attempt(action, address=context.address, account=account)
@@ -148,7 +154,7 @@ def _check_attempts(context: door.RequestContext, request: HttpRequest) -> None:
         _note_refusal(context, request, error)
 
 
-async def _acheck_attempts(context: door.RequestContext, request: HttpRequest) -> None:
+async def _acheck_attempts(context: request_context.RequestContext, request: HttpRequest) -> None:
     try:
         for action, account in _find_attempts(request):
             await limits.acheck_attempt(action, address=context.address, account=account)
@@ -156,14 +162,16 @@ async def _acheck_attempts(context: door.RequestContext, request: HttpRequest) -
         _note_refusal(context, request, error)
 
 
-def _note_refusal(context: door.RequestContext, request: HttpRequest, error: ApiError) -> None:
+def _note_refusal(
+    context: request_context.RequestContext, request: HttpRequest, error: ApiError
+) -> None:
     context.code = error.code
     request.refusal = error  # type: ignore[attr-defined]
 
 
-def _refuse(context: door.RequestContext, error: ApiError) -> HttpResponse:
+def _refuse(context: request_context.RequestContext, error: ApiError) -> HttpResponse:
     context.code = error.code
-    if context.path.startswith(door.API_PREFIX):
+    if context.path.startswith(request_context.API_PREFIX):
         return error_response(error, context.request_id)
     return HttpResponse(
         f"{error.message}\n",
@@ -173,15 +181,15 @@ def _refuse(context: door.RequestContext, error: ApiError) -> HttpResponse:
     )
 
 
-def _is_page_error(context: door.RequestContext, response: HttpResponseBase) -> bool:
+def _is_page_error(context: request_context.RequestContext, response: HttpResponseBase) -> bool:
     return (
         response.status_code >= 400
-        and context.path.startswith(door.API_PREFIX)
+        and context.path.startswith(request_context.API_PREFIX)
         and "json" not in response.get("Content-Type", "")
     )
 
 
-def _replace_page(context: door.RequestContext, page: HttpResponseBase) -> HttpResponse:
+def _replace_page(context: request_context.RequestContext, page: HttpResponseBase) -> HttpResponse:
     error = find_page_error(page.status_code)
     context.code = error.code
     response = error_response(error, context.request_id)

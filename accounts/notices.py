@@ -1,8 +1,8 @@
-"""Mails about the safety of an account: each change of address, password, factor or key is told.
+"""Security mails: sent after each change of address, password, second factor or key.
 
-They go to the address that was the user's before the change, so that who takes an account over
-cannot do it unseen. A mail that can't be handed over is logged and stops nothing: the change has
-been made.
+They go to the address that the user had before the change, so that taking over an account cannot
+go unnoticed. A mail that cannot be sent is logged without further effect: the change is already
+made.
 """
 
 import smtplib
@@ -53,7 +53,7 @@ _TITLES: Final[dict[str, str | Promise]] = {
 def notify_on_commit(
     user: User, what: str, *, by: User | None, detail: str = "", also_to: Collection[str] = ()
 ) -> None:
-    """Tell the user when the transaction has committed; nothing where no person did it."""
+    """Notify the user after the commit; not of changes that no person made."""
     request = context.request
     if by is None or request is None:
         return
@@ -77,7 +77,7 @@ def notify(
     detail: str = "",
     by: User | None = None,
 ) -> None:
-    """Send the notice now, one mail to each address."""
+    """Send the notice now, one mail per address."""
     site, title = get_policy().site_name, str(_TITLES[what])
     text = render_to_string(
         "accounts/notice.txt",

@@ -1,6 +1,6 @@
-"""Numbers as people read and write them: in the page's language, money with the currency's sign.
+"""Localized numbers: formatting and parsing in the page's language, money with its symbol.
 
-What programs read (API, CSV, links, data in the markup) is the plain text of `kernel.units`.
+For programs (API, CSV, links, data attributes) there are the plain texts of `kernel.units`.
 """
 
 import re
@@ -24,7 +24,7 @@ def show_number(value: Decimal, decimals: int) -> str:
 
 
 def show_money(number: str, *, is_negative: bool = False) -> str:
-    """Give a shown number, without its sign, the currency's: -P2.50, 9,985.43 pts."""
+    """Add the currency symbol and the sign to a formatted number: -P2.50, 9,985.43 pts."""
     return f"{MINUS if is_negative else ''}{get_policy().add_symbol(number)}"
 
 
@@ -36,16 +36,16 @@ currency_name: Final = lazy(lambda: get_policy().currency, str)()
 """The currency's name, for texts that are made before there is a policy to ask."""
 
 
-# --- what is typed -------------------------------------------------------------------------------
+# --- parsing -------------------------------------------------------------------------------------
 
 
 def read_number(text: str) -> str:
-    """Return the plain text of a number that was typed in the page's language.
+    """Return the plain notation of a number typed in the page's language.
 
     On a German page "1234,5", "1.234,5" and "1 234,5" are all "1234.5". The other language's
-    decimal sign is understood where it can be nothing else: "0.5". What can be two numbers, as
-    "1.234" there, raises UnitError. What is none comes back as it is, for its unit to refuse.
-    static/js/numbers.js reads the same.
+    decimal sign is accepted where it is unambiguous: "0.5". An ambiguous text, as "1.234" there,
+    raises UnitError. Anything else is returned unchanged, for its unit to refuse.
+    static/js/numbers.js follows the same rules.
     """
     sign, typed = "", text.strip().replace(MINUS, "-")
     if typed.startswith("-"):
@@ -68,12 +68,12 @@ def read_number(text: str) -> str:
 
 
 def write_number(text: str) -> str:
-    """Return a plain number as a field of a form takes it: 0,55 on a German page."""
+    """Return a plain number in the notation of form fields: 0,55 on a German page."""
     return text.replace(".", _find_signs()[0]) if _PLAIN.fullmatch(text) else text
 
 
 def _find_signs() -> tuple[str, str]:
-    """Return the language's decimal sign, and the one that may separate thousands."""
+    """Return the language's decimal sign and thousands separator."""
     point = str(formats.get_format("DECIMAL_SEPARATOR"))
     return point, "." if point == "," else ","
 

@@ -1,7 +1,7 @@
-"""What the exchange keeps of a user, as a zip of CSV and JSON files for that user.
+"""The export of a user's data, as a zip of CSV and JSON files.
 
-Amounts are exact decimals, times UTC. Tables are read in chunks and written as they come, so a long
-history needs no more memory than a short one. Other apps add their tables by `accounts.registry`.
+Amounts are exact decimals, times UTC. Tables are streamed in chunks, so a long history needs no
+more memory than a short one. Other apps add their tables through `accounts.registry`.
 """
 
 import csv
@@ -56,7 +56,7 @@ def write_archive(target: IO[bytes], user: User) -> None:
 
 
 def _write_table(archive: ZipFile, table: DataTable, user_id: int) -> None:
-    """Write both files while reading once: the JSON waits beside the archive."""
+    """Write both files in one pass: the JSON is buffered in a temporary file."""
     with tempfile.TemporaryFile("w+b") as waiting:
         with archive.open(f"{table.name}.csv", "w", force_zip64=True) as entry:
             text = io.TextIOWrapper(entry, encoding="utf-8", newline="")
@@ -76,14 +76,14 @@ def _write_table(archive: ZipFile, table: DataTable, user_id: int) -> None:
 
 
 def _as_cell(value: Any) -> Any:
-    """Return what a spreadsheet shows as it is: text that would be a formula gets a quote."""
+    """Return a cell's value; a text that would be a formula gets a leading apostrophe."""
     if isinstance(value, dict | list):
         return json.dumps(value)
     return as_cell(value) if isinstance(value, str) and not _NUMBER.fullmatch(value) else value
 
 
 def read_in_chunks(rows: QuerySet) -> Iterator[Any]:
-    """Yield rows by primary key, a chunk per query, without holding a cursor open between them."""
+    """Yield rows by primary key, one query per chunk, without a cursor that stays open."""
     rows = rows.order_by("pk")
     chunk = list(rows[:CHUNK_ROWS])
     while chunk:
@@ -150,7 +150,7 @@ REQUEST_COLUMNS = ("id", "amount", "note", "status", "reason", "requested_at", "
 
 
 def _list_transfers(user_id: int) -> Iterator[Mapping[str, Any]]:
-    """Newest first: that is how both of their indexes are read together."""
+    """Newest first, the order in which both indexes can be merged."""
     for account in Account.objects.filter(owner=user_id).order_by("number"):
         before = None
         while chunk := list_transfers(account.pk, before=before, count=CHUNK_ROWS):

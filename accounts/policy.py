@@ -1,4 +1,4 @@
-"""The policy row as every process sees it: at most a second old, or fresh where money moves."""
+"""Cached access to the policy row: at most a second old; fresh reads where money moves."""
 
 from typing import cast
 
@@ -14,9 +14,9 @@ _policies: FreshCache[int, Policy] = FreshCache(
 
 def get_policy() -> Policy:
     """Return the policy, at most a second old. Not for changing: see `do_edit_policy`."""
-    return cast("Policy", _policies.get_sync(1))  # its reader raises when there is no row
+    return cast("Policy", _policies.get_sync(1))  # the look-up raises when there is no row
 
 
 def forget() -> None:
-    """Drop the copy, so that this process sees an edit at once."""
+    """Drop the cached copy, so that this process sees an edit at once."""
     _policies.forget()

@@ -1,4 +1,4 @@
-"""Reads of the ledger that more than one door uses."""
+"""Ledger queries shared by the API, pages and admin."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from uuid import UUID
@@ -12,7 +12,7 @@ def list_transfers(
 ) -> Sequence[Transfer]:
     """Return up to `count` transfers of an account, newest first, `before` an id if given.
 
-    Two index scans, merged here: one condition with OR would sort an account's whole history.
+    Merges two index scans: one condition with OR would sort an account's whole history.
     """
     transfers = Transfer.objects.select_related("debit_account", "credit_account")
     transfers = transfers.order_by("-id")
@@ -27,7 +27,7 @@ def list_transfers(
 
 
 def read_reasons(transfers: Iterable[Transfer]) -> Mapping[UUID, str]:
-    """Return why operators moved money, by the transfer's id; not those that have no reason."""
+    """Return operators' reasons for transfers, by transfer id, where there is one."""
     acts = {TransferKind.GRANT, TransferKind.DEPOSIT, TransferKind.WITHDRAWAL}
     caused = {row.pk: row.reference for row in transfers if row.kind in acts and row.reference}
     if not caused:

@@ -1,6 +1,6 @@
-"""What accounts shows but only apps above it know. They register a function when they are ready.
+"""Functions that higher apps register with accounts when Django starts.
 
-One function each, and a plain answer without it: accounts runs, and is tested, alone.
+Each has a default, so accounts also runs, and is tested, alone.
 """
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -9,13 +9,13 @@ from typing import Any, NamedTuple
 
 class Valuation(NamedTuple):
     locked_collateral_micros: int
-    positions_micros: int | None  # None: some position has no known price
+    positions_micros: int | None  # None: a position has no known price
 
 
 class DataTable(NamedTuple):
-    """One table of what is kept of a user: `rows(user_id)` reads it in chunks, oldest first.
+    """A table of a user's data export: `rows(user_id)` reads it in chunks, oldest first.
 
-    Values are what CSV and JSON can say: texts (exact decimals), whole numbers, booleans, None.
+    Values are of types common to CSV and JSON: texts (exact decimals), integers, booleans, None.
     """
 
     name: str
@@ -24,7 +24,7 @@ class DataTable(NamedTuple):
 
 
 class MoneyNews(NamedTuple):
-    """What operators did about a user's money; `what` is a transfer's kind or an audit action."""
+    """An operator's action on a user's money; `what` is a transfer's kind or an audit action."""
 
     user_id: int
     what: str
@@ -51,11 +51,10 @@ def register(
 ) -> None:
     """`value_positions(account_id)`, and `name_markets(market_ids)` -> {market_id: slug}.
 
-    `cancel_orders(account_id, by_operator)` ends every open order, outside of a transaction.
-    `notify_of_money(news)` notifies owners, in the transaction of what it is about.
-    `data_tables` are for whoever wants their data; `forget_user(user_id)` wipes what is personal in
-    an app's own tables, inside the transaction that deletes the user. These two may come from
-    several apps.
+    `cancel_orders(account_id, by_operator)` cancels every open order, outside of a transaction.
+    `notify_of_money(news)` notifies owners, in the transaction of the change.
+    `data_tables` are added to data exports; `forget_user(user_id)` wipes personal data in an app's
+    own tables, inside the transaction that deletes the user. Several apps may register these two.
     """
     global _value_positions, _name_markets, _cancel_orders, _notify_of_money
     _value_positions = value_positions or _value_positions

@@ -1,9 +1,9 @@
-"""The second factor: who has one, which log-in used one, and what operators may do without.
+"""The second factor: who has one, which log-in used one, and when operators need one.
 
-With ADMIN_REQUIRE_MFA an operator's rights are worth something only where the second factor was
-used: in a browser whose log-in used it, with a token of such a log-in, or with an API key of the
-scope `operate`, which only such a log-in makes. Everywhere else an operator is an ordinary user:
-`User.may_operate` is False, and so is every `has_perm`.
+With ADMIN_REQUIRE_MFA an operator's rights are effective only where the second factor was used: in
+a browser session that used it, with a token of such a log-in, or with an API key of the scope
+`operate`, which only such a log-in can create. Everywhere else an operator is an ordinary user:
+`User.may_operate` and every `has_perm` are False.
 """
 
 from allauth.account.internal.flows.login import get_authentication_records
@@ -23,7 +23,7 @@ def has_second_factor(user: User) -> bool:
 
 
 def may_operate(user: User, *, used_second_factor: bool) -> bool:
-    """Whether an operator's credential carries their rights. False for everybody else."""
+    """Whether an operator's credential carries their rights. False for all other users."""
     if not user.is_staff:
         return False
     if not settings.ADMIN_REQUIRE_MFA:
@@ -32,20 +32,20 @@ def may_operate(user: User, *, used_second_factor: bool) -> bool:
 
 
 def has_shown_factor(user: User) -> bool:
-    """Whether this operator's credential can be known to be one that used the second factor."""
+    """Whether this operator's credential is known to have used the second factor."""
     return settings.ADMIN_REQUIRE_MFA and user.is_staff and user.may_operate
 
 
 def browser_may_operate(request: HttpRequest, user: User) -> bool:
-    """The same of a browser's log-in, which remembers how it was made."""
+    """`may_operate` for a browser's session, which records how the user logged in."""
     records = get_authentication_records(request, user)
     used = any(record.get("method") == "mfa" for record in records)
     return may_operate(user, used_second_factor=used)
 
 
 def no_right(by: User, refusal: RefusedError | None = None) -> RefusedError:
-    """Return `refusal` of an act that needs an operator's right; an operator whose credential does
-    not carry theirs is told that.
+    """Return `refusal` for a missing operator's right, or the more specific error for an operator
+    whose credential does not carry it.
     """
     if by.is_staff and not by.may_operate:
         return RefusedError(

@@ -1,8 +1,7 @@
 """Sign-up and log-in by OpenID Connect, under the same policy as by password.
 
-What the provider says is believed as far as it says so: an address counts as verified only with
-`email_verified`. An existing account is never taken over by its address; its owner connects the
-two while logged in.
+An address counts as verified only if the provider asserts `email_verified`. An existing account is
+never taken over by its address; its owner connects the two while logged in.
 """
 
 import re
@@ -33,10 +32,10 @@ _NO_HANDLE = re.compile(r"[^a-z0-9_]+", re.ASCII)
 class SignOnAdapter(DefaultSocialAccountAdapter):
     def pre_social_login(self, request: HttpRequest, sociallogin: Any) -> None:
         for address in sociallogin.email_addresses:
-            address.verified = address.verified in (True, "true")  # some send a text
+            address.verified = address.verified in (True, "true")  # some providers send a text
         said = sociallogin.account.extra_data
         subjects = {part["sub"] for part in said.values() if isinstance(part, dict)}
-        if len(subjects) > 1:  # OpenID Connect Core 5.3.2: these must be of one person
+        if len(subjects) > 1:  # OpenID Connect Core 5.3.2: both must have the same subject
             raise ImmediateHttpResponse(show_error(request, 403))
 
     def populate_user(self, request: HttpRequest, sociallogin: Any, data: dict[str, Any]) -> User:
@@ -50,15 +49,15 @@ class SignOnAdapter(DefaultSocialAccountAdapter):
 
     @transaction.atomic
     def save_user(self, request: HttpRequest, sociallogin: Any, form: Any = None) -> User:
-        """Account, grant and audit event are made by `AccountAdapter.save_user`, inside."""
+        """`AccountAdapter.save_user`, called by super(), creates account, grant and audit event."""
         user: User = super().save_user(request, sociallogin, form)
         return user
 
 
 def require_recent_sign_on(request: HttpRequest) -> None:
-    """Send who can show only by single sign-on that it is they who are here to the provider.
+    """Redirect users who can reauthenticate only by single sign-on to the provider.
 
-    allauth asks for a password or a second factor; of who has neither it asks nothing.
+    allauth asks for a password or a second factor, and lets users with neither pass.
     """
     user = cast("User", request.user)
     account = SocialAccount.objects.filter(user=user).first()
@@ -74,5 +73,5 @@ def require_recent_sign_on(request: HttpRequest) -> None:
 
 
 def suggest_handle(name: str) -> str:
-    """Return a handle made of the provider's name for somebody; it may be taken or too short."""
+    """Return a handle made from the provider's user name; it may be taken or too short."""
     return _NO_HANDLE.sub("_", name.partition("@")[0].lower()).strip("_")[:HANDLE_LENGTH_MAX]

@@ -1,7 +1,7 @@
-"""Who may still act: neither suspended nor closed.
+"""Checks that a user is not suspended and an account not closed.
 
-Suspending and closing lock the user's accounts. So what moves money asks here once it has locked
-the account itself, and nothing that was stopped can begin any more, in whichever process.
+Suspending and closing lock the user's accounts. So code that moves money checks here after it has
+locked the account itself; then nothing can start for a stopped account, in any process.
 """
 
 from accounts.models import Account, User
@@ -17,7 +17,7 @@ def check_may_act(user: User) -> None:
 
 
 def check_may_trade(account_id: int) -> None:
-    """Raise AuthError for an account that is closed or whose owner is stopped; it is locked."""
+    """Raise AuthError for a closed account or a suspended owner; the caller holds the lock."""
     account = Account.objects.select_related("owner").get(pk=account_id)
     if account.owner is not None:
         check_may_act(account.owner)

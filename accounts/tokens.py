@@ -1,9 +1,9 @@
 """JSON Web Tokens of programs that logged in with a password.
 
-A token carries no claim about its user: only the id of a `LoginSession` row, which is looked up
-(cached for a second), so that a log-out, a new password or a suspension ends it at once. A refresh
-token also says how many came before it: it works once, and gives way to the next. HS256 with
-`JWT_SIGNING_KEY` from the environment: tokens survive restarts and work on every host.
+A token has no claims about its user, only the id of a `LoginSession` row, which is looked up
+(cached for a second), so that a log-out, a new password or a suspension revokes it. A refresh token
+also contains its sequence number: it can be used once and is replaced by the next. HS256 with
+`JWT_SIGNING_KEY` from the environment, so tokens survive restarts and are valid on every host.
 """
 
 import time
@@ -25,7 +25,7 @@ ISSUER = "predex"
 class Token(NamedTuple):
     session_id: uuid.UUID
     expires_at: int  # Unix seconds
-    number: int  # of a refresh token: how many came before it
+    number: int  # a refresh token's sequence number
 
 
 def issue_access_token(session: LoginSession) -> str:

@@ -1,10 +1,10 @@
-"""What the bots share: a connection to the HTTP API, and a loop that outlives any trouble.
+"""Shared by the bots: an HTTP API client, and a main loop that survives errors.
 
     client = Client("http://127.0.0.1:8000", "pdx_...")
     client.call("POST", "orders", {"market": "some-market", "side": "buy", ...})
 
-Standard library only. A bot says what it does in `begin` (from nothing) and `step` (again and
-again); whenever the exchange is away, busy or silent, `run` waits and lets it begin anew.
+Standard library only. A bot implements `begin` (initialise) and `step` (repeated); whenever the
+exchange is unreachable, busy or silent, `run` waits and starts again with `begin`.
 """
 
 import http.client
@@ -27,7 +27,7 @@ Json = dict[str, Any]
 
 
 class RequestRefusedError(Exception):
-    """The exchange refused a request: its status, code, and how long to wait if it says so."""
+    """The exchange refused a request: its status, code and Retry-After, if any."""
 
     def __init__(
         self, status: int, code: str, message: str, retry_after_seconds: float = 0
@@ -39,7 +39,7 @@ class RequestRefusedError(Exception):
 
     @property
     def is_trouble(self) -> bool:
-        """Whether the exchange is at its limits, rather than the request wrong."""
+        """Whether the exchange is overloaded or failing, rather than the request wrong."""
         return self.status in TROUBLES
 
 
@@ -62,7 +62,7 @@ class Client:
             answer = self.connection.getresponse()
             content = answer.read()
         except (OSError, http.client.HTTPException):
-            self.connection.close()  # the next call opens it again
+            self.connection.close()  # the next call reconnects
             raise
         if answer.status < 400:
             return json.loads(content)
@@ -81,14 +81,14 @@ class Client:
 
 class Bot(Protocol):
     def begin(self) -> None:
-        """Take stock: what was known of the exchange may be wrong."""
+        """Read the exchange's state from scratch: what was known may be outdated."""
 
     def step(self) -> float:
-        """Do a little; return the seconds to wait before the next step."""
+        """Do one unit of work; return the seconds to wait before the next step."""
 
 
 def run(bot: Bot) -> None:
-    """Let a bot trade until it is interrupted, is no longer allowed to, or its starter is gone."""
+    """Run a bot until it is interrupted, loses its permission, or its parent process ends."""
     pause_seconds = PAUSE_SECONDS_MIN
     while not is_orphan():
         try:
@@ -103,19 +103,19 @@ def run(bot: Bot) -> None:
                 sys.exit(f"{sys.argv[0]}: {refusal}")
             pause_seconds = max(pause_seconds, refusal.retry_after_seconds)
         except (OSError, http.client.HTTPException):
-            pass  # the exchange is away: it will be back
+            pass  # the exchange is unreachable: try again
         time.sleep(pause_seconds)
         pause_seconds = min(2 * pause_seconds, PAUSE_SECONDS_MAX)
 
 
 def is_orphan() -> bool:
-    """Whether the process that started this one, and asked to be followed, has ended."""
+    """Whether the parent process has ended, if it asked to be followed."""
     followed = os.environ.get("PREDEX_FOLLOW")
     return followed is not None and os.getppid() != int(followed)
 
 
 def connect_from_environment() -> Client:
-    """Return a client for PREDEX_URL (this machine if absent) with PREDEX_KEY."""
+    """Return a client for PREDEX_URL (default: this machine) with PREDEX_KEY."""
     if "PREDEX_KEY" not in os.environ:
         sys.exit("set PREDEX_KEY to an API key that may trade")
     return Client(os.environ.get("PREDEX_URL", "http://127.0.0.1:8000"), os.environ["PREDEX_KEY"])

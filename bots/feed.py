@@ -1,12 +1,12 @@
-"""A client of the live feed that re-syncs by itself: books, and whatever else it subscribes to.
+"""A client of the live feed with automatic resync: books and any other subscriptions.
 
     async with FeedConnection("ws://127.0.0.1:8000/ws/v1", books=["some-market"]) as feed:
         async for frame in feed:
             book = feed.books["some-market"]
             print(book.best_bid("YES"), book.best_ask("YES"))
 
-Frames come in order. When the connection is lost, or a sequence number is missing, the feed
-connects or subscribes again by itself, from the last number that it has of each book.
+Frames come in order. When the connection is lost or a sequence number is missing, the feed
+reconnects or resubscribes by itself, from the last number that it has of each book.
 """
 
 import asyncio
@@ -31,7 +31,7 @@ BEFORE_ANY = -1
 
 
 class LocalBook:
-    """One market's price levels as of `seq`, which is BEFORE_ANY before the first snapshot."""
+    """One market's price levels as of `seq`; BEFORE_ANY until the first snapshot."""
 
     def __init__(self) -> None:
         self.seq = BEFORE_ANY
@@ -39,11 +39,11 @@ class LocalBook:
         self.asks: dict[str, Side] = {}
 
     def apply(self, frame: Frame) -> bool:
-        """Take a frame of the channel `book`. False: something before it is missing."""
+        """Apply a frame of the channel `book`. False: an earlier one is missing."""
         if frame["type"] == "book_snapshot":
             self.bids, self.asks = {}, {}
         elif frame["prev_seq"] != self.seq:
-            return frame["seq"] <= self.seq  # old news are no gap
+            return frame["seq"] <= self.seq  # an old frame is no gap
         for book in frame["books"]:
             _set(self.bids.setdefault(book["outcome"], {}), book["bids"])
             _set(self.asks.setdefault(book["outcome"], {}), book["asks"])
@@ -58,7 +58,7 @@ class LocalBook:
 
 
 class FeedConnection:
-    """A connection that comes back. `books` are kept; `subscriptions` are further messages."""
+    """A connection that reconnects. It maintains `books`; `subscriptions` are further messages."""
 
     def __init__(
         self,
@@ -130,7 +130,7 @@ class FeedConnection:
         await self.send(message)
 
     async def _handle_frame(self, frame: Frame) -> bool:
-        """Bring the books up to date; False for a frame that came after one that is missing."""
+        """Update the books; False for a frame that follows a missing one."""
         if frame["type"] in ("book", "book_snapshot") and frame["market"] in self.books:
             if self.books[frame["market"]].apply(frame):
                 return True

@@ -2,9 +2,9 @@
 
     PREDEX_KEY=pdx_... python -m bots.maker [--tag TAG]
 
-It knows nothing about the world: its fair values start at the market's prices and wander. At each
-step it draws a book, lets the market's fair values drift, and moves its quotes there: an order that
-rests is amended, one that is gone is placed again, one that has no room left is cancelled.
+It has no information: its fair values start at the market's prices and follow a random walk. At
+each step it picks a book at random, lets the market's fair values drift, and updates its quotes:
+an order that rests is amended, one that is gone is replaced, one without room is cancelled.
 """
 
 import argparse
@@ -29,7 +29,7 @@ WEIGHT_MAX = 1.8
 
 
 class DesiredQuote(NamedTuple):
-    """What is wanted at one place of a book. `price` None: there is no room for it."""
+    """The wanted quote at one position of a book. `price` None: there is no room for it."""
 
     side: str
     level: int
@@ -47,9 +47,9 @@ Place = tuple[str, str, int]
 
 
 class QuotedMarket:
-    """A market, what the maker believes of it, and what it has in its books.
+    """A market, the maker's belief about it, and its orders there.
 
-    A belief is a weight per outcome; fair values are their shares (see `find_fair`).
+    A belief is a weight per outcome; fair values are the weights' shares (see `find_fair`).
     """
 
     def __init__(self, market: Json, prices: Sequence[Json], dice: random.Random) -> None:
@@ -76,7 +76,7 @@ class Maker:
         self.refresh()
 
     def step(self) -> float:
-        """Quote a book that has no quotes yet, else move those of any book."""
+        """Quote a book without quotes, if any, else update a random book's."""
         self.steps += 1
         if self.steps % REFRESH_STEPS == 0 or not self.views:
             self.refresh()
@@ -92,7 +92,7 @@ class Maker:
         return STEP_SECONDS
 
     def refresh(self) -> None:
-        """Take up markets that have opened, leave those that have closed."""
+        """Start quoting markets that have opened, stop in those that have closed."""
         markets = {market["slug"]: market for market in self.client.list("markets", **self.filter)}
         self.views = {slug: view for slug, view in self.views.items() if slug in markets}
         for slug, market in markets.items():
@@ -100,7 +100,7 @@ class Maker:
                 self.views[slug] = self.take_up(market)
 
     def take_up(self, market: Json) -> QuotedMarket:
-        """Start with empty hands in a market: what became of earlier orders is not known."""
+        """Start in a market without orders: the state of earlier ones is unknown."""
         slug = market["slug"]
         prices = self.client.call("GET", f"markets/{slug}/prices")["prices"]
         self.client.call("DELETE", "orders", market=slug)
@@ -110,7 +110,7 @@ class Maker:
         fair = find_fair(view.weights)[view.codes.index(code)]
         quotes = build_quotes(fair, tick=view.tick, dice=self.dice)
         if fair > view.quoted.get(code, fair):
-            quotes.reverse()  # sells make room before buys follow
+            quotes.reverse()  # sells first, to make room for buys
         view.quoted[code] = fair
         for quote in quotes:
             place = (code, quote.side, quote.level)
@@ -122,7 +122,7 @@ class Maker:
     def move(
         self, slug: str, code: str, quote: DesiredQuote, resting: Resting | None
     ) -> Resting | None:
-        """Bring one order to where it is wanted; return what rests there afterwards."""
+        """Place, amend or cancel one order as wanted; return what rests there afterwards."""
         try:
             if resting is None:
                 return self.place(build_order(slug, code, quote)) if quote.price else None
@@ -144,7 +144,7 @@ class Maker:
 
 
 def read_resting(order: Json) -> Resting | None:
-    """Return what is left of an order in the book."""
+    """Return what rests of an order in the book."""
     is_open = order["status"] in ("open", "partially_filled")
     return Resting(order["id"], Decimal(order["filled"])) if is_open else None
 
@@ -153,7 +153,7 @@ def read_resting(order: Json) -> Resting | None:
 
 
 def start_weights(prices: Sequence[str | None], dice: random.Random) -> list[float]:
-    """Return weights whose shares are the known prices, and something where none is known."""
+    """Return weights whose shares are the known prices, with a default where none is known."""
     if all(price is None for price in prices):
         return [dice.gauss(0, 0.7) for _ in prices]
     floor = 1 / (10 * len(prices))
@@ -165,13 +165,13 @@ def drift(weights: Sequence[float], dice: random.Random) -> list[float]:
 
 
 def find_fair(weights: Sequence[float]) -> list[float]:
-    """Return fair values: above 0, together 1."""
+    """Return fair values: above 0, with sum 1."""
     shares = [math.exp(weight) for weight in weights]
     return [share / sum(shares) for share in shares]
 
 
 def _bounded(weights: Iterable[float]) -> list[float]:
-    """Centre weights on 0 and keep every outcome possible."""
+    """Centre weights on 0 and bound them, so that every outcome keeps a probability."""
     weights = list(weights)
     middle = sum(weights) / len(weights)
     return [max(-WEIGHT_MAX, min(WEIGHT_MAX, weight - middle)) for weight in weights]

@@ -1,8 +1,8 @@
-"""A noise trader: takes a little of a random book, or leaves a small order there for a while.
+"""A noise trader: takes a little liquidity of a random book, or rests a small order there.
 
     PREDEX_KEY=pdx_... python -m bots.noise [--tag TAG]
 
-It knows nothing and wants nothing; over time it pays the spread to those who do.
+It has no information and no goal; over time it pays the spread to traders who do.
 """
 
 import argparse
@@ -49,11 +49,11 @@ class Noise:
                 self.client.call("POST", "orders", {"market": slug, **order})
         except RequestRefusedError as refusal:
             if refusal.is_trouble:
-                raise  # anything else was just no good idea
+                raise  # any other refusal is harmless: try something else
 
 
 def choose_order(book: Json, dice: random.Random, now: datetime) -> Json | None:
-    """Return a small order for one outcome's book, None where it has not both sides."""
+    """Return a small order for one outcome's book, or None if it lacks one of the sides."""
     if not book["bids"] or not book["asks"]:
         return None
     side = dice.choice(["buy", "sell"])

@@ -1,1 +1,1 @@
-"""What every part is built on: units, time, ids, errors, texts, caches, bulk SQL. No domain."""
+"""Shared building blocks, free of domain logic: units, time, ids, errors, texts, caches, SQL."""

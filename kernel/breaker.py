@@ -1,6 +1,6 @@
-"""A circuit breaker: what has failed is asked by one caller in a while, and the others go on.
+"""A circuit breaker: after a failure only one caller now and then retries; others skip the call.
 
-So a server that hangs costs one caller its timeout now and then, not everybody each time.
+So a server that hangs costs an occasional caller its timeout instead of every caller.
 """
 
 import threading
@@ -16,15 +16,15 @@ RETRY_SECONDS: Final = 1.0
 
 
 class Breaker:
-    """Threads and event loops share it."""
+    """Safe to share between threads and event loops."""
 
     def __init__(self, *, retry_seconds: float = RETRY_SECONDS) -> None:
         self._retry_seconds = retry_seconds
-        self._retry_at = 0.0  # 0: it answers
+        self._retry_at = 0.0  # 0: closed (the server answers)
         self._lock = threading.Lock()
 
     def allows(self) -> bool:
-        """Whether to ask now; while it is away only one caller at a time is told so."""
+        """Whether to call now; while the circuit is open, True for only one caller at a time."""
         if self._retry_at == 0.0:
             return True
         with self._lock:

@@ -1,11 +1,11 @@
-"""Whole lists of rows in one statement, on PostgreSQL and SQLite, for the paths where time counts.
+"""Bulk statements for the hot paths, on PostgreSQL and SQLite: many rows in one statement.
 
 A `Table` names a table's columns with their PostgreSQL types; rows are tuples in that order. On
 PostgreSQL a list travels as one array per column (`unnest`), with parameters bound by the server;
 on SQLite it is `executemany`. The caller holds the transaction. Ids are 32-hex strings on both.
 """
 
-# ruff: noqa: S608 - statements are built from the names in this code base; every value is bound
+# ruff: noqa: S608 - statements are built only from names in this code; every value is bound
 
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -60,8 +60,8 @@ def pipeline() -> AbstractContextManager[Any]:
 def keep_plans() -> None:
     """Let PostgreSQL parse and plan each of `execute`'s statements once for this connection.
 
-    For a session of one's own, in a transaction with `LOOK_UP_BY_INDEX`. Django's statements,
-    which never come twice, are not kept.
+    For a dedicated session, in a transaction with `LOOK_UP_BY_INDEX`. Django's statements, whose
+    text rarely repeats, are not prepared.
     """
     if is_postgresql():
         connection.ensure_connection()
@@ -76,8 +76,8 @@ def owns_transaction() -> bool:
 def begin() -> None:
     """Open the transaction of a new, outermost `atomic` block inside the pipeline.
 
-    The driver would open it in a round trip of its own. Where the block has read something already,
-    or is not the outermost, there is nothing to do.
+    The driver would open it in a separate round trip. Does nothing when the block has already read
+    something or is not the outermost.
     """
     if not owns_transaction():
         return
@@ -105,7 +105,7 @@ def committing_pipeline() -> Iterator[None]:
 
 
 def execute(cursor: Any, statement: str, values: Sequence[Any]) -> None:
-    """Execute a statement that comes again and again."""
+    """Execute a statement that is repeated often, so that it is worth preparing."""
     if is_postgresql():
         cursor.execute(statement, values, prepare=True)
     else:
@@ -117,7 +117,7 @@ def placeholder() -> str:
 
 
 class Table:
-    """A table as bulk statements see it. `key` names the columns that tell rows apart."""
+    """A table as bulk statements see it. `key` names the columns that identify a row."""
 
     def __init__(self, name: str, columns: dict[str, str], *, key: Sequence[str] = ("id",)) -> None:
         self.name = name
@@ -129,7 +129,7 @@ class Table:
         self._run(cursor, "insert", tuple(self.columns), rows)
 
     def upsert(self, cursor: Any, rows: Sequence[Row]) -> None:
-        """Insert rows, or overwrite all other columns of those whose key is there."""
+        """Insert rows; where the key already exists, overwrite all other columns."""
         self._run(cursor, "upsert", tuple(self.columns), rows)
 
     def update(self, cursor: Any, columns: Sequence[str], rows: Sequence[Row]) -> None:
@@ -254,14 +254,14 @@ _LITERALS: dict[str, Callable[[Any], str]] = {
 
 
 def _in_sqlite_order(kind: str, rows: Sequence[Row], keys: int) -> Iterable[Row]:
-    """In SQLite's UPDATE the key's values stand last."""
+    """Put the key's values last, as SQLite's UPDATE expects them."""
     if kind in ("insert", "upsert"):
         return rows
     return [(*row[keys:], *row[:keys]) for row in rows]
 
 
 def select(cursor: Any, statement: str, values: Sequence[Any], cast: str) -> None:
-    """Execute a SELECT with an `IN {values}`, a list: an array on PostgreSQL, marks on SQLite.
+    """Execute a SELECT with `IN {values}`: an array on PostgreSQL, placeholders on SQLite.
 
     SQLite takes up to 250,000 values.
     """

@@ -1,8 +1,8 @@
-"""A small cache of rows for one process: each value at most `seconds` old.
+"""A small in-process cache of rows: each value is at most `seconds` old.
 
-A miss is looked up once, whoever else waits for it; from half its age on a value is looked up again
-in the background, so that on a busy key nobody waits. What was not found (None) is not kept, so a
-new row is seen at once. Async code and threads share it.
+Concurrent misses share one look-up; from half its age on a value is refreshed in the background, so
+that a busy key never blocks. A row that was not found (None) is not cached, so a new row is seen at
+once. Async code and threads share it.
 """
 
 import asyncio
@@ -28,7 +28,7 @@ _caches: "list[FreshCache]" = []
 
 
 class FreshCache(Generic[Key, Value]):
-    """`look_up(key)` reads the database; it runs in a thread when asked for from async code."""
+    """`look_up(key)` reads the database; from async code it runs in a thread."""
 
     def __init__(
         self,
@@ -46,7 +46,7 @@ class FreshCache(Generic[Key, Value]):
         _caches.append(self)
 
     def find_fresh(self, key: Key) -> Value | None:
-        """Return the value if it is known without input and output."""
+        """Return the value if it is cached and fresh, without I/O."""
         entry = self._entries.get(key)
         return entry[1] if entry is not None and time.monotonic() < entry[0] else None
 
@@ -55,9 +55,9 @@ class FreshCache(Generic[Key, Value]):
         return self._read(key) if value is None else value
 
     def get_shared(self, key: Key) -> Value | None:
-        """Like `get_sync`, for what takes long: one thread reads at a time.
+        """Like `get_sync`, for slow look-ups: one thread reads at a time.
 
-        Meanwhile the others get what was last known; who comes before anything was waits.
+        Meanwhile the others get the last known value, or wait when there is none yet.
         """
         value = self.find_fresh(key)
         if value is not None:
@@ -73,7 +73,7 @@ class FreshCache(Generic[Key, Value]):
             self._reading.release()
 
     def get_alone(self, key: Key, *, wait_seconds: float) -> Value | None:
-        """Like `get_sync`, for what is heavy and must be fresh: one thread reads at a time.
+        """Like `get_sync`, for heavy look-ups that must be fresh: one thread reads at a time.
 
         The others wait, without a connection to the database; TimeoutError when it takes too long.
         """
@@ -99,7 +99,7 @@ class FreshCache(Generic[Key, Value]):
         return entry[1]
 
     def put(self, key: Key, value: Value, *, since: float | None = None) -> None:
-        """Keep what is known; `since` is the moment at which it was true."""
+        """Store a value; `since` is the moment at which it was true."""
         if len(self._entries) >= self._entries_max:
             self._entries.clear()
         self._entries[key] = ((time.monotonic() if since is None else since) + self._seconds, value)
@@ -137,11 +137,11 @@ class FreshCache(Generic[Key, Value]):
         if self._pending.get(key) is done:
             del self._pending[key]
         if not done.cancelled():
-            done.exception()  # every waiter has it; none left is no fault
+            done.exception()  # every waiter receives it; having no waiters left is no error
 
 
 class BatchCache(FreshCache[Key, Value]):
-    """Renews all that falls due within GATHER_SECONDS in one look-up, for many busy keys."""
+    """Refreshes all values due within GATHER_SECONDS in one look-up, for many busy keys."""
 
     def __init__(
         self,
@@ -168,7 +168,7 @@ class BatchCache(FreshCache[Key, Value]):
         due.add(key)
 
     def _start_renewal(self, loop: asyncio.AbstractEventLoop, due: set[Key]) -> None:
-        taken = list(due)  # they stay due, so that nobody asks for them a second time meanwhile
+        taken = list(due)  # marked as due, so that they are not requested twice
         renew = database_sync_to_async(self.renew, thread_sensitive=False)
         renewal = asyncio.ensure_future(renew(taken))
         renewal.add_done_callback(lambda done: self._end_renewal(loop, due, taken, done))
@@ -188,9 +188,9 @@ class BatchCache(FreshCache[Key, Value]):
 
 
 class SharedRead(Generic[Key, Value]):
-    """Reads of the database that many ask for at once: one at a time for each key.
+    """Database reads with many concurrent callers: one at a time for each key.
 
-    Whoever asks gets a read that began after the asking, so it shows all that was committed before.
+    A caller gets a read that began after its call, so it shows everything committed before.
     """
 
     def __init__(self, look_up: Callable[[Key], Value]) -> None:

@@ -1,7 +1,7 @@
-"""The operator's accent colour, made readable: on light and dark ground, with a text colour on it.
+"""The operator's accent colour, adjusted to be readable on a light and on a dark background.
 
-Contrast is WCAG 2.2's: (L1 + 0.05) / (L2 + 0.05) of relative luminances, at least 4.5 for text.
-Channels are whole numbers 0..255.
+Contrast follows WCAG 2.2: (L1 + 0.05) / (L2 + 0.05) of relative luminances, at least 4.5 for text.
+Channels are integers 0..255.
 """
 
 from functools import lru_cache
@@ -17,7 +17,7 @@ Colour = tuple[int, int, int]
 
 
 class Accents(NamedTuple):
-    """Colours as #rrggbb, each with that of a text on it."""
+    """Colours as #rrggbb, each with the colour of text on it."""
 
     light: str
     on_light: str
@@ -27,7 +27,7 @@ class Accents(NamedTuple):
 
 @lru_cache(maxsize=16)
 def compute_accents(accent: str) -> Accents | None:
-    """Return the accent for both themes; None for the default, which the style sheet has."""
+    """Return the accent for both themes; None for the default, which the style sheet contains."""
     if accent == DEFAULT_ACCENT:
         return None
     colour = _parse(accent)
@@ -42,7 +42,7 @@ def compute_contrast(one: Colour, other: Colour) -> float:
 
 
 def _readable(colour: Colour, ground: Colour, towards: Colour) -> Colour:
-    """Move the colour towards black or white until it can be read on the ground."""
+    """Move the colour towards black or white until it is readable on the background."""
     for step in range(STEPS + 1):
         mixed = _mix(colour, towards, step)
         if compute_contrast(mixed, ground) >= CONTRAST_MIN:

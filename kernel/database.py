@@ -1,4 +1,4 @@
-"""What the database raises, whichever it is: statements in bulk raise its driver's own errors, all
+"""The database's exceptions on either backend: bulk statements raise the driver's own errors, all
 others Django's.
 """
 

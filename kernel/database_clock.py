@@ -1,8 +1,8 @@
-"""The time by the database's clock, and how far this machine's is from it.
+"""The database's clock, and this machine's deviation from it.
 
-Hosts need not agree on the time: the database's counts. On SQLite, which has no clock but this
-machine's, that is held against the time that has passed since the process began: a jump is believed
-only when it has stood for BELIEVED_AFTER_SECONDS, as it does when somebody has corrected the clock.
+Hosts need not agree on the time: the database's counts. SQLite has only this machine's clock,
+which is compared with the monotonic time since the process started: a jump is accepted only after
+it has lasted BELIEVED_AFTER_SECONDS, as it does when the clock was corrected.
 """
 
 import time
@@ -16,12 +16,12 @@ AHEAD_US_MAX: Final = 5_000_000
 BELIEVED_AFTER_SECONDS: Final = 60
 NOW_SQL: Final = "(extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
 
-# Where there is a choice, the one that goes on while the machine sleeps.
+# The monotonic clock that runs on during suspend, where available.
 _STEADY: Final = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
 
 class JumpGuard:
-    """What the time would be if nobody had set the clock. `read_us` never jumps with it."""
+    """Time that does not follow sudden changes of the system clock; `read_us` never jumps."""
 
     def __init__(self) -> None:
         self.offset_us = now_us() - steady_us()
@@ -32,7 +32,7 @@ class JumpGuard:
         steady = steady_us()
         offset_us = now_us() - steady
         if abs(offset_us - self.offset_us) <= AHEAD_US_MAX:
-            self.offset_us, self.other_us = offset_us, None  # a clock is kept right in small steps
+            self.offset_us, self.other_us = offset_us, None  # follow small corrections (NTP)
         elif self.other_us is None or abs(offset_us - self.other_us) > AHEAD_US_MAX:
             self.other_us, self.other_since_us = offset_us, steady
         elif steady - self.other_since_us >= BELIEVED_AFTER_SECONDS * 1_000_000:
@@ -45,7 +45,7 @@ def steady_us() -> int:
 
 
 def database_now_us() -> int:
-    """Return the time that counts."""
+    """Return the authoritative time."""
     if not bulk.is_postgresql():
         return _guard.read_us()
     cursor = bulk.open_cursor()
@@ -61,9 +61,9 @@ def compute_ahead_us() -> int:
 
 
 def compute_least_ahead_us(before_us: int, database_us: int, after_us: int) -> int:
-    """Return the least difference that the three times, read one after the other, allow for.
+    """Return the smallest difference consistent with three times read one after the other.
 
-    However long the database took to answer, that is no fault of a clock.
+    So the database's response time does not count as a deviation.
     """
     if before_us > database_us:
         return before_us - database_us

@@ -1,10 +1,10 @@
-"""Every error code: its HTTP status, what the API says, what pages say, the field at fault.
+"""Every error code: its HTTP status, its text in the API and on pages, the field at fault.
 
-Codes and statuses are promises (docs/api.md lists them); texts are for people. A code without a
-text of the API is answered by pages only, one without a text of pages by the API only. `{name}` is
-put in by whoever raises it. `code.case` is a code with a status or a text of its own in some case.
+Codes and statuses are stable (docs/api.md lists them); texts are for people. A code without an API
+text occurs on pages only, one without a page text in the API only. `{name}` is filled in by the
+code that raises it. `code.case` is a variant of a code with its own status or text.
 
-400 and 422: the request itself is wrong. 409: it depends on a state, and may be right later.
+400 and 422: the request itself is wrong. 409: it conflicts with a state, and may succeed later.
 """
 
 from typing import Final, NamedTuple
@@ -37,7 +37,7 @@ _WAIT: Final = _("Wait until your earlier requests have been decided.")
 
 # fmt: off
 ERROR_CODES: Final[dict[str, ErrorCode]] = {
-    # --- requests, whatever they ask for ---
+    # --- any request ---
     "bad_content_length": _C(400, "Content-Length is not a number"),
     "bad_cursor": _C(400, "this cursor is not one of ours for this list",
                      _("This link no longer works. Start again at the first page."), "cursor"),
@@ -93,7 +93,7 @@ ERROR_CODES: Final[dict[str, ErrorCode]] = {
     "too_small": _C(400, "this is too small"),
     "unknown_field": _C(400, "this field is unknown"),
     "wrong_type": _C(400, "this has the wrong type"),
-    # --- who asks ---
+    # --- authentication and permission ---
     "account_closed": _C(403, "this account is closed", _("This account is closed.")),
     "account_closed.already": _C(409, "this account is already closed",
                                  _("This account is already closed.")),
@@ -208,7 +208,7 @@ ERROR_CODES: Final[dict[str, ErrorCode]] = {
     "unknown_event": _C(400, "there is no such event"),
     "unknown_group": _C(400, "there is no such group", _("You are not in this group.")),
     "unknown_tag": _C(400, "there is no such tag"),
-    # --- comments and groups, which only pages have ---
+    # --- comments and groups (pages only) ---
     "bad_duration": _C(422, None, _("An invitation holds for 1 to 90 days.")),
     "bad_number": _C(422, None, _("An invitation is for 1 to 10,000 people.")),
     "last_owner": _C(409, None, _("You are the only owner. Make someone else an owner first.")),
@@ -342,7 +342,7 @@ ERROR_CODES: Final[dict[str, ErrorCode]] = {
 
 
 def list_api_codes() -> list[str]:
-    """Return the codes that the API answers, for its schema."""
+    """Return the codes that the API can answer with, for its schema."""
     return sorted(
         code for code, said in ERROR_CODES.items() if said.message is not None and "." not in code
     )

@@ -1,7 +1,7 @@
-"""What is refused, as one exception that names its code; `kernel.error_codes` says the rest.
+"""The exceptions for refusals: each names its code, and `kernel.error_codes` has the rest.
 
-The API answers it as `{"code", "message", "field", "request_id"}`; pages say what
-`describe` returns.
+The API renders them as `{"code", "message", "field", "request_id"}`; pages show what `describe`
+returns.
 """
 
 from typing import Any
@@ -13,7 +13,7 @@ from kernel.error_codes import ERROR_CODES
 
 
 class ApiError(Exception):
-    """`detail` is for what the API's text of the code cannot know; `values` are put into texts."""
+    """`detail` extends the code's API text with specifics; `values` are put into the texts."""
 
     def __init__(
         self,
@@ -40,15 +40,15 @@ class ApiError(Exception):
 
 
 class RefusedError(ApiError):
-    """A rule of the exchange says no: nothing has changed."""
+    """A rule of the exchange refuses the request; nothing has changed."""
 
 
 class AuthError(ApiError):
-    """Who asks is unknown (401), or may not ask this (403)."""
+    """The caller is not authenticated (401) or lacks permission (403)."""
 
 
 def not_found(what: str = "this") -> ApiError:
-    """Unknown, foreign and invisible things are answered alike."""
+    """The same answer for unknown, foreign and invisible objects, so that none can be probed."""
     return ApiError("not_found", what=what)
 
 
@@ -58,7 +58,7 @@ def too_many_requests(retry_after_seconds: float) -> ApiError:
 
 
 def describe(error: ApiError, case: str = "", **values: Any) -> str:
-    """Return what a page says of it, in the viewer's language: a sentence with its full stop."""
+    """Return the page's text for it in the viewer's language: a sentence with its full stop."""
     if error.code == "too_many_requests":
         return f"{_('Too many requests')}. {describe_wait(error)}."
     found = ERROR_CODES.get(f"{error.code}.{case}")

@@ -3,7 +3,7 @@
 Layout (RFC 9562): 48 bits of Unix milliseconds, version 7, 12 bits of the millisecond's fraction,
 variant, 62 random bits. So ids sort by time to a quarter of a microsecond, and a clock that steps
 back can repeat the time but not the randomness. Everywhere, in JSON and in the engine, an id is a
-string of 32 lower-case hex digits; both databases take that text for a UUID column as it is.
+string of 32 lower-case hex digits; both databases accept that text for a UUID column.
 """
 
 import os
@@ -35,7 +35,7 @@ def new_uuid() -> uuid.UUID:
 
 
 def check_id(text: str) -> str:
-    """Return the id as 32 lower-case hex digits; dashes may stand in it. ValueError otherwise."""
+    """Return the id as 32 lower-case hex digits; it may contain dashes. ValueError otherwise."""
     if not _WRITTEN.fullmatch(text):
         raise ValueError("not an id")
     return text.replace("-", "").lower()

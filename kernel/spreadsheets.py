@@ -1,18 +1,18 @@
-"""Texts in CSV files that people open in a spreadsheet: shown there as they are, never run."""
+"""Guards texts in CSV files against being run as formulas when opened in a spreadsheet."""
 
 import unicodedata
 from typing import Final
 
 _STARTS: Final = frozenset("=+-@\u2212|%")
-# Skipped by some programs before they look whether a formula begins: spaces, controls, marks.
+# Some programs skip these before they check for a formula: spaces, control characters, marks.
 _SKIPPED: Final = frozenset("CZ")
 
 
 def as_cell(text: str) -> str:
-    """Return the text, with an apostrophe in front where it could be taken for a formula.
+    """Return the text, prefixed with an apostrophe where it could be taken for a formula.
 
-    Full-width and other variants count as what they stand for, and what a program may skip does
-    not hide what follows it.
+    Full-width and other variants count as the characters that they represent, and characters that a
+    program may skip do not hide what follows them.
     """
     for character in text:
         if unicodedata.category(character)[0] in _SKIPPED:

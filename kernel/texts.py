@@ -1,8 +1,8 @@
-"""What a text may hold: one rule for every door (API, pages, admin, import).
+"""What a text may contain: one rule for every entry point (API, pages, admin, import).
 
-A line (a title, a name) is read as one: no control characters, so no line breaks, and nothing that
-turns the direction of what follows it, so that it can't pass for another. A text of several lines
-may have line breaks and tabs beside.
+A line (a title, a name) has no control characters, so no line breaks, and nothing that changes the
+writing direction of what follows, so that it can't be made to look like another. A text of several
+lines may also contain line breaks and tabs.
 """
 
 import unicodedata
@@ -13,17 +13,17 @@ from django.utils.translation import gettext_lazy as _
 
 from kernel.errors import RefusedError
 
-# Controls, halves of characters, line and paragraph separators.
+# Control characters, surrogates, line and paragraph separators.
 _NOT_IN_A_LINE: Final = frozenset({"Cc", "Cs", "Zl", "Zp"})
 _TURNING: Final = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 _LAYOUT: Final = str.maketrans("", "", "\n\r\t")
-# Shown as nothing, though they are letters or symbols to Unicode.
+# Rendered as nothing, although Unicode calls them letters or symbols.
 _FILLERS: Final = frozenset("\u115f\u1160\u2800\u3164\uffa0")
 _CODE: Final = "invalid_value"
 
 
 def is_line(text: str) -> bool:
-    """Whether this may stand as one line, in which there is something to see."""
+    """Whether this is allowed as one line and contains something visible."""
     return (not text or any(map(_is_visible, text))) and not any(map(_is_forbidden, text))
 
 
@@ -32,7 +32,7 @@ def is_text(text: str) -> bool:
 
 
 def validate_line(text: str) -> None:
-    """Raise ValidationError: for form fields."""
+    """Raise ValidationError; for form fields."""
     if not is_line(text):
         raise ValidationError(_("Control characters are not allowed here."), code=_CODE)
 
@@ -43,7 +43,7 @@ def validate_text(text: str) -> None:
 
 
 def check_line(text: str, field: str) -> None:
-    """Raise RefusedError: for actions, where all doors meet."""
+    """Raise RefusedError; for actions, which every entry point calls."""
     if not is_line(text):
         raise _refuse(field)
 
@@ -54,7 +54,7 @@ def check_text(text: str, field: str) -> None:
 
 
 def make_line(text: str) -> str:
-    """Return the text as one line, without what a line can't have: of what others say of users."""
+    """Return the text as one line without forbidden characters; for names from other systems."""
     kept = "".join(" " if c.isspace() else c for c in text if c.isspace() or not _is_forbidden(c))
     line = " ".join(kept.split())
     return line if is_line(line) else ""

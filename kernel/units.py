@@ -7,8 +7,8 @@
 | money    | micro | 1,000,000 micros       | 6        |
 
 pips x lots = micros, exactly. Parsing takes the text of a number, an `int`, or a `msgspec.Raw` (a
-JSON value as it was sent: a number or a quoted string); nothing here ever passes a binary float.
-A result always fits a signed 64-bit column. Signs are the caller's business: "-0.5" is a number.
+JSON value as it was sent: a number or a quoted string); no binary float is ever involved.
+A result always fits a signed 64-bit column. The caller checks signs: "-0.5" is a valid number.
 """
 
 import re
@@ -25,7 +25,7 @@ MICROS_PER_CREDIT = 1_000_000
 
 INT64_MAX = 2**63 - 1
 
-# ASCII digits only: \d would take Arabic or full-width ones, which int() would even understand.
+# ASCII digits only: \d would also match Arabic or full-width digits, which int() accepts.
 _NUMBER = re.compile(r"(-?)([0-9]{1,18})(?:\.([0-9]+))?", re.ASCII)
 _TOO_LONG = re.compile(r"-?[0-9]{19,}(?:\.[0-9]+)?", re.ASCII)
 
@@ -34,11 +34,11 @@ Value = TypeVar("Value")
 
 
 class UnitError(ApiError, ValueError):
-    """A text that is no exact number of the unit."""
+    """The text is not an exact multiple of the unit."""
 
 
 def parse_field(parse: Callable[[Any], Value], value: Any, field: str) -> Value:
-    """Return what `parse` makes of a value; its UnitError names the field."""
+    """Return the parsed value; a UnitError gets the field's name."""
     try:
         return parse(value)
     except UnitError as fault:

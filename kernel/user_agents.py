@@ -1,13 +1,13 @@
-"""Which browser and system a User-Agent header names, as people know them.
+"""Browser and system from a User-Agent header, under the names that people know.
 
-It is what a program says of itself: good enough to recognise one's own, and no more.
+A program can claim anything here: good enough to recognise one's own devices, and no more.
 """
 
 from typing import Final
 
 from django.utils.translation import gettext as _
 
-# The first mark that is there names it: most browsers say that they are others as well.
+# The first token found wins: most browsers also claim to be others.
 _BROWSERS: Final = (
     ("Edg", "Edge"),
     ("OPR/", "Opera"),
@@ -31,7 +31,7 @@ _SYSTEMS: Final = (
 
 
 def describe_user_agent(text: str) -> str:
-    """Return "Firefox on Linux"; of other programs the name and version that they begin with."""
+    """Return "Firefox on Linux"; for other programs the leading name and version."""
     browser, system = _find(text, _BROWSERS), _find(text, _SYSTEMS)
     if browser and system:
         return _("%(browser)s on %(system)s") % {"browser": browser, "system": system}

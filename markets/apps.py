@@ -22,7 +22,7 @@ class MarketsConfig(AppConfig):
 
 
 def create_exchange(*, using: str, apps: Any = registry, **kwargs: Any) -> None:
-    """Create the one row, unless it is there or the state migrated to has no such model."""
+    """Create the row, unless it exists or the migrated state has no such model."""
     try:
         exchange = apps.get_model("markets.Exchange")
     except LookupError:

@@ -1,4 +1,4 @@
-"""What every page shows of the exchange as a whole, and whether it offers to create a market."""
+"""The template context of every page: the exchange's state, and whether to offer "create"."""
 
 from typing import Any
 

@@ -1,8 +1,8 @@
-"""Markets from a CSV file: what its columns mean, and what is wrong with each row.
+"""Markets from a CSV file: its columns, and validation of each row.
 
 The file is UTF-8, with or without a byte order mark, separated by commas or semicolons; its first
-line names the columns, in any order. An empty cell is the default. Times without a zone are UTC.
-Nothing here writes: `actions.do_import_markets` does.
+line names the columns, in any order. An empty cell means the default. Times without a zone are UTC.
+Nothing here writes to the database: `actions.do_import_markets` does.
 """
 
 import csv
@@ -28,7 +28,7 @@ ROWS_MAX = 200
 BYTES_MAX = 96 * 1024
 CELL_LENGTH_MAX = 20_000
 
-# Name: what it means, and an example.
+# Name: its description, and an example.
 COLUMNS: dict[str, tuple[Any, str]] = {
     "title": (gettext_lazy("The question. Required."), "Will it rain in Oslo on 1 June?"),
     "close_at": (
@@ -68,7 +68,7 @@ COLUMNS: dict[str, tuple[Any, str]] = {
     "featured": (gettext_lazy("yes: shown first on the front page."), ""),
 }
 NEEDED = ("title", "close_at")
-# Columns whose field of a market has another name.
+# Columns whose model field has another name.
 FIELDS = {
     "dispute_window": "dispute_seconds",
     "tick": "tick_pips",
@@ -78,19 +78,19 @@ FIELDS = {
 YES, NO = frozenset({"yes", "true", "1", "x"}), frozenset({"no", "false", "0"})
 
 
-class FileRefused(Exception):  # noqa: N818 - said to a person, not a fault
-    """The file as a whole can't be read: why, in a sentence."""
+class FileRefused(Exception):  # noqa: N818 - a message for a person, not an error
+    """The file as a whole cannot be read; the reason as a sentence."""
 
 
 class Row(NamedTuple):
-    """`line` is that of the file on which the row begins."""
+    """`line` is the line of the file on which the row begins."""
 
     line: int
     cells: dict[str, str]
 
 
 class CheckedRow(NamedTuple):
-    """`errors` are by column; "" is the row as a whole. Without any, the rest can be created."""
+    """`errors` are by column, "" for the row as a whole. Without errors it can be created."""
 
     line: int
     cells: dict[str, str]
@@ -175,7 +175,7 @@ def _check_names(names: list[str]) -> None:
 
 
 class Known(NamedTuple):
-    """What the cells of a file name, by slug or handle, read in a query for each kind."""
+    """The rows that a file refers to, by slug or handle, read in one query per kind."""
 
     category: Mapping[str, Category]
     tags: Mapping[str, Tag]
@@ -203,7 +203,7 @@ def _text(length_max: int) -> forms.CharField:
 
 
 class RowForm(forms.Form):
-    """The cells of one row, each by its column's name."""
+    """The cells of one row, by column name."""
 
     title = forms.CharField(max_length=200)
     close_at = forms.DateTimeField()
@@ -283,7 +283,7 @@ class RowForm(forms.Form):
 
 
 def check_rows(rows: Iterable[Row], *, by: User) -> list[CheckedRow]:
-    """Check each row as if it alone were created, and that no two want the same address."""
+    """Check each row independently, and that no two have the same slug."""
     rows = list(rows)
     known = find_known(rows)
     with timezone.override(UTC):

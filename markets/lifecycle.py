@@ -1,10 +1,10 @@
-"""The life of a market: which status may follow which, and what a result may pay.
+"""The life cycle of a market: its legal status changes, and valid payout vectors.
 
     draft -> (proposed -> draft, approved) -> open <-> halted -> closed -> resolving -> settled
                                                and from open to resolving also -> voided
 
-`LEGAL` is the one table of it. `record_status` is the one door: a conditional UPDATE, so that of
-two racing changes only one wins, with a `StatusChange` row (who, when, why) in its transaction.
+`LEGAL` is the table of transitions. Only `record_status` changes a status: a conditional UPDATE, so
+that one of two racing changes wins, with a `StatusChange` row (who, when, why) in its transaction.
 
 A payout vector is a list of pips by outcome index: each at least 0, together exactly 10,000.
 """
@@ -36,18 +36,18 @@ LEGAL: dict[str, frozenset[str]] = {
 
 
 class IllegalStatusChangeError(RefusedError):
-    """The market is not in a status from which this change is legal (any more)."""
+    """The change is not legal from the market's current status."""
 
     def __init__(self, from_status: str, to_status: str) -> None:
         super().__init__("illegal_status_change", from_status=from_status, to_status=to_status)
 
 
 class PayoutError(RefusedError):
-    """A vector that can't be paid."""
+    """An invalid payout vector."""
 
 
 def check_status_change(from_status: str, to_status: str) -> None:
-    """Raise IllegalStatusChangeError unless the table has this step."""
+    """Raise IllegalStatusChangeError unless the table has this transition."""
     if to_status not in LEGAL.get(from_status, ()):
         raise IllegalStatusChangeError(from_status, to_status)
 
@@ -62,9 +62,9 @@ def record_status(
 ) -> StatusChange:
     """Move `market` to `to_status`, or raise IllegalStatusChangeError and change nothing.
 
-    `by` is the user who decided it, None for the exchange itself. `only_from` narrows the table:
-    a resume is `only_from={"halted"}`, so that it never opens a draft. The status read is the
-    database's, not that of the instance, which is brought up to date.
+    `by` is the user who decided it, None for the exchange itself. `only_from` restricts the table:
+    a resume is `only_from={"halted"}`, so that it never opens a draft. The status is read from the
+    database, and the instance is updated.
     """
     check_reason(reason)
     with transaction.atomic():
@@ -94,7 +94,7 @@ def record_status(
 
 
 def check_payout_vector(payout_pips: Sequence[int], *, outcome_count: int) -> None:
-    """Raise PayoutError unless it has a price for each outcome, together exactly one credit."""
+    """Raise PayoutError unless it has a price per outcome and they sum to exactly one credit."""
     if not isinstance(payout_pips, list | tuple):
         raise PayoutError("payout_not_a_list")
     if len(payout_pips) != outcome_count:
@@ -115,7 +115,7 @@ def binary_payout(yes_pips: int) -> list[int]:
 
 
 def equal_payout(winners: Collection[int], *, outcome_count: int) -> list[int]:
-    """Share 1 credit equally among the outcomes with these indexes.
+    """Split 1 credit equally among the outcomes with these indexes.
 
     1/k is floored to a pip; the remaining pips go one each to the winners in outcome order.
     """

@@ -1,4 +1,4 @@
-"""Short codes for outcomes that people gave only names: "Team Ångström" -> TEAM-ANGSTROM."""
+"""Short codes for outcomes made from their names: "Team Ångström" -> TEAM-ANGSTROM."""
 
 import re
 import unicodedata

@@ -1,4 +1,4 @@
-"""What markets keep of a user, for `accounts.own_data`, and how they let go of one who leaves."""
+"""A user's data in this app, for `accounts.own_data`, and its removal when they leave."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -32,7 +32,7 @@ def list_groups(user_id: int) -> Rows:
 
 
 def forget_user(user_id: int) -> None:
-    """Leave every group; who owns one stays its owner, as somebody without a name."""
+    """Leave every group, except owned ones: there the user stays owner, anonymised."""
     GroupMember.objects.filter(user=user_id, is_owner=False).delete()
 
 

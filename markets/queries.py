@@ -1,4 +1,4 @@
-"""Reads of markets that more than one door uses."""
+"""Market queries shared by the API, pages and feed."""
 
 import re
 from collections.abc import Collection
@@ -26,7 +26,7 @@ from markets.search import search_markets
 
 SLUG_PATTERN = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,78}[a-z0-9])?", re.ASCII)
 
-# The last field of each order is unique, and no order shows a market's internal id.
+# The last field of each order is unique, and none reveals a market's internal id.
 ORDERS = {
     "newest": ["-created_at", "slug"],
     "volume": ["-volume_lots", "slug"],
@@ -37,7 +37,7 @@ ORDERS = {
 
 
 def get_market(slug: str, *, user: Any) -> Market:
-    """Return the market with all that its page shows; the same 404 if unknown or invisible."""
+    """Return the market with everything on its page; the same 404 if unknown or invisible."""
     if not SLUG_PATTERN.fullmatch(slug):
         raise not_found("this market")
     market = with_details(Market.objects.visible_to(user)).filter(slug=slug).first()
@@ -57,7 +57,7 @@ def list_markets(
     search: str = "",
     sort: str = "newest",
 ) -> QuerySet[Market]:
-    """Return what `user` finds with these filters (slugs; "" = any), to be sorted by ORDERS."""
+    """Return `user`'s matches for these filters (slugs; "" = any), to be sorted by ORDERS."""
     markets = Market.objects.listed_for(user)
     if statuses:
         markets = markets.filter(status__in=statuses)
@@ -73,24 +73,24 @@ def list_markets(
     return search_markets(with_details(markets), search)
 
 
-# --- what groups markets ------------------------------------------------------------------------
+# --- the catalogue ------------------------------------------------------------------------------
 
-# How a market leads to the row of a query around it.
+# How a market refers to the row of the outer query.
 _OF: dict[type[Model], str] = {Tag: "tags", Event: "event", Series: "event__series"}
 
 
 def list_shown(rows: QuerySet, user: Any) -> QuerySet:
-    """Return those tags, events or series that lists show to `user`.
+    """Return the tags, events or series that lists show to `user`.
 
-    A name that only markets have which the user does not find would tell of them: it is left out.
-    What no market has is nobody's secret.
+    A name that is used only by markets hidden from the user would reveal them, so it is left out.
+    An unused name reveals nothing.
     """
     hidden = Market.objects.exclude(visibility=Market.Visibility.PUBLIC)
     return _without_secrets(rows, user, Market.objects.listed_for(user), hidden)
 
 
 def list_reachable(rows: QuerySet, user: Any) -> QuerySet:
-    """Return those that `user` may look at by address: those of unlisted markets too."""
+    """Return those that `user` may open by URL, including those of unlisted markets."""
     hidden = Market.objects.filter(visibility=Market.Visibility.GROUP)
     return _without_secrets(rows, user, Market.objects.visible_to(user), hidden)
 
@@ -105,7 +105,7 @@ CATALOGUE: dict[str, type[Model]] = {
 
 
 def get_catalogue_row(kind: str, slug: str, *, user: Any) -> Any:
-    """Return the category, tag, event or series; the same 404 if unknown or a secret."""
+    """Return the category, tag, event or series; the same 404 if unknown or hidden."""
     model = CATALOGUE[kind]
     rows = model._default_manager.all()
     if model in _OF:
@@ -126,9 +126,9 @@ def _without_secrets(
 
 
 def with_details(markets: QuerySet[Market]) -> QuerySet[Market]:
-    """Read what a market's public face names in three queries, however many markets.
+    """Prefetch the related rows of markets' public views, in three queries for any number.
 
-    `volume_lots` and `volume_24h_lots` are there to sort by.
+    `volume_lots` and `volume_24h_lots` are annotated for sorting.
     """
     return (
         markets.select_related("category", "event__series", "group", "creator", "resolver", "stats")
@@ -138,7 +138,7 @@ def with_details(markets: QuerySet[Market]) -> QuerySet[Market]:
 
 
 def list_status_changes(market: Market, *, user: Any) -> QuerySet[StatusChange]:
-    """Return a market's history; what was said of the draft only to whom it was said."""
+    """Return a market's history; notes on the draft only for its creator and operators."""
     changes = market.status_changes.select_related("by")
     if is_operator(user) or (
         user is not None and user.pk in (market.creator_id, market.resolver_id)
@@ -148,7 +148,7 @@ def list_status_changes(market: Market, *, user: Any) -> QuerySet[StatusChange]:
 
 
 def find_closing_time(market: Market) -> datetime:
-    """Return when trading ends, or ended: an operator may have closed it before its time."""
+    """Return when trading ends or ended: an operator may have closed it early."""
     trading = (Market.Status.OPEN, Market.Status.HALTED)
     ends = market.status_changes.filter(from_status__in=trading).exclude(to_status__in=trading)
     closed = ends.order_by("-id").first()
@@ -156,15 +156,13 @@ def find_closing_time(market: Market) -> datetime:
 
 
 def list_disputes(market: Market) -> QuerySet[Dispute]:
-    """Return every objection to any result that a market has had, newest first."""
+    """Return the disputes of all results that a market has had, newest first."""
     disputes = Dispute.objects.filter(resolution__market=market)
     return disputes.select_related("raised_by", "decided_by").order_by("-raised_at")
 
 
 def find_resolution(market: Market) -> Resolution | None:
-    """Return the result that stands, proposed or final, with its `dispute_count`, and how many of
-    them are `undecided_count`.
-    """
+    """Return the active result, proposed or final, with `dispute_count` and `undecided_count`."""
     standing = Resolution.objects.filter(market=market, withdrawn_at=None)
     counts = {
         "dispute_count": Count("disputes"),
@@ -174,5 +172,5 @@ def find_resolution(market: Market) -> Resolution | None:
 
 
 def get_exchange() -> Exchange:
-    """Return the one row of the exchange's state."""
+    """Return the single row of the exchange's state."""
     return Exchange.objects.get(pk=1)

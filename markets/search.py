@@ -1,9 +1,9 @@
-"""Finding markets by words: where a word may stand, and which find comes first.
+"""Search for markets by words: the fields searched, and the ranking.
 
-A market is found when each word stands in its title, in the name of one of its outcomes, on one of
-its labels (tag, category, event, series) or in its description or rules; part of a word is enough.
-Its relevance is the sum, over the words, of the weight of the best place in which each stands.
-Only markets are searched, never rows beside them: who may not see a market does not find it.
+A market matches when each word occurs in its title, an outcome's name, a label (tag, category,
+event, series), its description or rules; part of a word is enough. Its relevance is the sum, over
+the words, of the weight of the best field in which each occurs. Only visible markets are searched,
+never related rows by themselves, so that hidden markets cannot be found.
 """
 
 from typing import Final
@@ -26,7 +26,7 @@ SAID_OF_EVERY_BINARY: Final = ("Yes", "No")
 
 
 def search_markets(markets: QuerySet[Market], text: str) -> QuerySet[Market]:
-    """Return the markets that have all the words, with their `relevance`; 0 without any word."""
+    """Return the markets that match all words, with their `relevance`; 0 without words."""
     relevance: Expression = Value(0)
     for word in text.split()[:WORDS_MAX]:
         places = _list_places(word)
@@ -43,14 +43,14 @@ def search_markets(markets: QuerySet[Market], text: str) -> QuerySet[Market]:
 
 
 def count_words(name: str, text: str) -> int:
-    """Return how many of the words that are searched for stand in the name of an outcome."""
+    """Return how many of the search words occur in the name of an outcome."""
     words = text.split()[:WORDS_MAX]
     return sum(word.casefold() in name.casefold() for word in words)
 
 
 def _list_places(word: str) -> list[tuple[int, Q]]:
-    """Return (weight, condition), the weightiest first: what is cheap to look at is."""
-    # Each list is made once: to look for its rows market by market takes longer.
+    """Return (weight, condition), highest weight first, which also is cheapest first."""
+    # Each subquery is evaluated once: a look-up per market takes longer.
     named = Outcome.objects.exclude(name__in=SAID_OF_EVERY_BINARY).filter(_contains("name", word))
     tagged = Market.tags.through.objects.filter(_contains("tag__name", word))
     return [
@@ -69,7 +69,7 @@ def _list_places(word: str) -> list[tuple[int, Q]]:
 
 
 def _begins_in_title(word: str) -> Q:
-    """A word of the title begins with it: "rain" is meant rather by Rain than by Ukraine."""
+    """A word of the title begins with it, so that "rain" ranks Rain above Ukraine."""
     condition = Q()
     for spelling in _list_spellings(word):
         condition |= Q(title__istartswith=spelling) | Q(title__icontains=f" {spelling}")
@@ -84,5 +84,5 @@ def _contains(field: str, word: str) -> Q:
 
 
 def _list_spellings(word: str) -> set[str]:
-    """SQLite, and PostgreSQL with the locale C, know upper and lower case of ASCII letters only."""
+    """SQLite, and PostgreSQL with locale C, fold the case of ASCII letters only."""
     return {word} if word.isascii() else {word, word.lower(), word.upper(), word.capitalize()}

@@ -1,13 +1,13 @@
-"""Shades for the admin from one accent: its hue and strength, at the lightness that each shade has.
+"""The admin's colour scale: the accent's hue and chroma at each shade's fixed lightness.
 
-Lightness decides contrast, so white text stays readable on shade 600 whatever the accent. The
-space is OKLCH (Björn Ottosson, "A perceptual color space for image processing", 2020).
+Contrast depends on lightness, so white text stays readable on shade 600 with any accent. The
+colour space is OKLCH (Björn Ottosson, "A perceptual color space for image processing", 2020).
 """
 
 from functools import lru_cache
 from math import atan2, degrees, hypot
 
-# Shade: its lightness, and how much of the accent's chroma it keeps.
+# Shade: lightness, and the fraction of the accent's chroma.
 _SHADES = {
     "50": (0.971, 0.06),
     "100": (0.936, 0.15),

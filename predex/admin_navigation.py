@@ -1,4 +1,4 @@
-"""The admin's sidebar: each operator sees only what they may look at."""
+"""The admin's sidebar: operators see only what they have permission to view."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -11,9 +11,9 @@ from django.utils.translation import gettext_lazy as _
 
 
 class NavigationLink(NamedTuple):
-    """A link to a list (`model` as "app.name") or to a page (`url`), for who has `permission`.
+    """A link to a list (`model` as "app.name") or a page (`url`), for users with `permission`.
 
-    Without a permission it is that of looking at the model.
+    The default is the view permission of the model.
     """
 
     title: Any
@@ -101,7 +101,7 @@ GROUPS: list[tuple[Any, list[NavigationLink]]] = [
 
 
 def build_navigation(request: HttpRequest) -> list[dict[str, Any]]:
-    """Return unfold's groups of links; a group of which nothing may be seen is not there."""
+    """Return unfold's groups of links, without groups in which nothing is visible."""
     may = request.user.has_perm
     overview = {"title": _("Overview"), "icon": "dashboard", "link": reverse("admin:index")}
     groups: list[dict[str, Any]] = [{"title": None, "items": [overview]}]
@@ -114,7 +114,7 @@ def build_navigation(request: HttpRequest) -> list[dict[str, Any]]:
 
 
 def _mark_active(items: list[dict[str, Any]], path: str) -> None:
-    """Mark the one item whose page this is, or is below: the longest link that begins the path."""
+    """Mark the active item: the one whose link is the longest prefix of the path."""
     overview, *others = items
     above = [item for item in others if path.startswith(item["link"])]
     active = max(above, key=lambda item: len(item["link"]), default=None)
@@ -124,7 +124,7 @@ def _mark_active(items: list[dict[str, Any]], path: str) -> None:
 
 
 def _link(entry: NavigationLink, may: Callable[[str], bool]) -> list[dict[str, Any]]:
-    """Return the entry's link, none if it may not be seen or the admin has no such list."""
+    """Return the entry's link; none without permission or when the admin has no such list."""
     url, permission = entry.url, entry.permission
     if entry.model:
         app, name = entry.model.split(".")

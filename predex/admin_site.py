@@ -1,7 +1,7 @@
-"""How the operators' admin looks: its name, colours, sidebar and front page, for django-unfold.
+"""The admin's appearance for django-unfold: name, colours, sidebar and front page.
 
-What depends on the policy row or on who looks is a function of the request. Nothing here may
-import a model at import time: the settings import it.
+What depends on the policy row or on the viewer is a function of the request. Nothing here may
+import a model at import time, because the settings import it.
 """
 
 from typing import Any
@@ -18,10 +18,10 @@ from predex.admin_navigation import build_navigation
 
 
 class AdminConfig(DjangoAdminConfig):
-    """Django's admin, with a site of ours: see `admin_door`."""
+    """Django's admin with our own site: see `admin_access`."""
 
     default = False
-    default_site = "predex.admin_door.OperatorsSite"
+    default_site = "predex.admin_access.OperatorsSite"
 
 
 def get_site_name(request: HttpRequest) -> str:
@@ -31,7 +31,7 @@ def get_site_name(request: HttpRequest) -> str:
 
 
 def get_logo(request: HttpRequest) -> str:
-    """Return the address of the policy's logo, or of the site's own icon."""
+    """Return the URL of the policy's logo, or of the site's own icon."""
     from accounts.policy import get_policy
 
     return get_policy().logo_url or static("icon.svg")
@@ -44,9 +44,9 @@ def get_colours(request: HttpRequest) -> dict[str, dict[str, str]]:
 
 
 def get_environment(request: HttpRequest) -> list[Any] | None:
-    """Return the label in the header: what keeps people from trading, or that this is no real site.
+    """Return the header's label: why trading is not possible, or that this is no production site.
 
-    None where all is well: then there is no label.
+    None when there is nothing to report.
     """
     from markets.queries import get_exchange
 
@@ -61,7 +61,7 @@ def get_environment(request: HttpRequest) -> list[Any] | None:
 
 
 def show_dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
-    """Add what the front page of the admin shows this operator."""
+    """Add the context of the admin's front page for this operator."""
     from accounts.admin_base import get_operator
     from trading.readmodels.dashboard import read_dashboard
 

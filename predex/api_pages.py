@@ -1,7 +1,7 @@
-"""`/api/schema/` and `/api/docs/`: the same for everybody, whoever asks and with what credential.
+"""`/api/schema/` and `/api/docs/`: the same for every caller and credential.
 
-The schema is built once in a process. Building takes more than a second, keeps others waiting, and
-drf-spectacular does not bear two builds at a time.
+The schema is built once per process: a build takes more than a second, blocks other requests, and
+drf-spectacular is not safe for two builds at a time.
 """
 
 import threading
@@ -45,7 +45,7 @@ def _build() -> Schema:
 
 @require_safe
 def schema(request: HttpRequest) -> HttpResponse:
-    """Answer in JSON to who asks for that by `Accept` or `format`, else in YAML."""
+    """Answer in JSON if `Accept` or `format` asks for it, else in YAML."""
     wanted = request.GET.get("format") or request.headers.get("Accept", "")
     is_json = "json" in wanted
     body = get_schema().as_json if is_json else get_schema().as_yaml
@@ -55,7 +55,7 @@ def schema(request: HttpRequest) -> HttpResponse:
     return response
 
 
-# Swagger's page has some styles in it.
+# Swagger's page has inline styles.
 @csp_update({"style-src": [SELF, UNSAFE_INLINE]})
 @require_safe
 def docs(request: HttpRequest) -> HttpResponse:

@@ -1,4 +1,4 @@
-"""Who serves which request: the order app order operations, Django other HTTP, the feed sockets."""
+"""ASGI routing: order operations to the order app, other HTTP to Django, sockets to the feed."""
 
 import os
 
@@ -7,7 +7,7 @@ from django.core.asgi import get_asgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "predex.settings")
 
-django = get_asgi_application()  # before what is imported below, which needs Django's apps
+django = get_asgi_application()  # before the imports below, which need Django's apps
 
 from predex.order_app import OrderApp  # noqa: E402
 from trading.feed.consumers import websocket_application  # noqa: E402

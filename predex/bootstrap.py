@@ -1,7 +1,7 @@
 """Writes a `.env` with generated secrets, once: `python -m predex.bootstrap [PATH]`.
 
-An existing file is never touched, so that log-ins and API keys survive a restart. DEBUG is on in
-it: it is for trying predex on one's own machine (see docs for what a public site sets).
+An existing file is never touched, so that sessions and API keys survive a restart. It turns DEBUG
+on: it is for trying predex on one's own machine (see docs for a public site's settings).
 """
 
 import os
@@ -20,7 +20,7 @@ SECRETS = ("SECRET_KEY", "API_KEY_PEPPER", "JWT_SIGNING_KEY")
 
 
 def write_env_once(path: Path) -> bool:
-    """Create `path`, readable by its owner only; return False when it was there already."""
+    """Create `path`, readable by its owner only; return False when it already exists."""
     text = TEMPLATE.format(**{name: secrets.token_urlsafe(48) for name in SECRETS})
     try:
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

@@ -1,7 +1,7 @@
-"""What browsers may do with our pages: the content security policy.
+"""The content security policy of our pages.
 
 Strict: scripts and styles are our own files, inline only with the request's nonce; nothing from
-other hosts. The admin (`admin_door`) and the API's documentation (`urls`) relax it for their pages.
+other hosts. The admin (`admin_access`) and the API's documentation (`urls`) relax it for theirs.
 """
 
 from csp.constants import NONCE, NONE, SELF

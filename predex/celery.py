@@ -1,8 +1,8 @@
-"""Celery triggers what is due. Due times live in database rows: a task run twice is harmless.
+"""Celery triggers due work. Due times live in database rows, so a task may safely run twice.
 
-A worker and one beat run in production (`celery -A predex worker`, `celery -A predex beat`).
-Embedded there is no broker: `trading.management.scheduler` calls the same functions inside the one
-process.
+Production runs a worker and one beat (`celery -A predex worker`, `celery -A predex beat`).
+An embedded exchange has no broker: `trading.management.scheduler` calls the same functions inside
+its one process.
 """
 
 import os
@@ -25,7 +25,7 @@ app.autodiscover_tasks()
 
 @app.on_configure.connect
 def refuse_unsafe_settings(**_: Any) -> None:
-    """`celery` is no `manage.py`, which says the same."""
+    """Exit with the reason as one sentence, as `manage.py` does, instead of a traceback."""
     try:
         settings.INSTALLED_APPS  # noqa: B018 - the first use reads them all
     except ImproperlyConfigured as fault:

@@ -1,7 +1,7 @@
-"""Refuses to start on settings that would be unsafe with DEBUG off.
+"""Refuses to start with settings that would be unsafe with DEBUG off.
 
 `compute_faults` is pure: settings in, sentences out, each naming the variable to set.
-`refuse_unsafe` is called at the end of `settings.py`, so no process escapes it.
+`refuse_unsafe` is called at the end of `settings.py`, so every process runs it.
 """
 
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ from django.core.exceptions import ImproperlyConfigured
 SECRETS = ("SECRET_KEY", "API_KEY_PEPPER", "JWT_SIGNING_KEY")
 SECRET_LENGTH_MIN = 32
 TOKEN_LENGTH_MIN = 16
-DEBUG_SECRET_PREFIX = "insecure-"  # noqa: S105 - a mark of what is not a secret
+DEBUG_SECRET_PREFIX = "insecure-"  # noqa: S105 - marks a value that is not a secret
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
@@ -25,7 +25,7 @@ def compute_faults(values: Mapping[str, Any]) -> list[str]:
 
 
 def refuse_unsafe(values: Mapping[str, Any]) -> None:
-    """Raise ImproperlyConfigured with the first fault's sentence."""
+    """Raise ImproperlyConfigured with the first fault."""
     faults = compute_faults(values)
     if faults:
         raise ImproperlyConfigured(faults[0])

@@ -1,4 +1,4 @@
-"""Reads settings from the environment: what has no sense gets a sentence, not a traceback."""
+"""Reads settings from the environment: an invalid value gets a sentence, not a traceback."""
 
 import ipaddress
 import warnings
@@ -15,7 +15,7 @@ LOG_LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
 
 class Environment(environ.Env):
-    """django-environ's. Its additions raise ImproperlyConfigured with what to set."""
+    """django-environ's Env with more types, which raise ImproperlyConfigured with what to set."""
 
     def count(self, name: str, *, default: int, at_least: int = 1) -> int:
         text = self.str(name, default=str(default)).strip()
@@ -30,7 +30,7 @@ class Environment(environ.Env):
         return text in YES
 
     def networks(self, name: str) -> list[str]:
-        """Return IP addresses and networks; names are refused, nobody would look them up."""
+        """Return IP addresses and networks; host names are refused, as they are never resolved."""
         found: list[str] = [text.strip() for text in self.list(name, default=[])]
         for text in found:
             try:
@@ -43,7 +43,7 @@ class Environment(environ.Env):
         return found
 
     def folder(self, name: str, *, default: Path) -> Path:
-        """Return a folder, made when it is not there."""
+        """Return a folder, created if missing."""
         path = Path(self.str(name, default=str(default)))
         try:
             path.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -54,22 +54,22 @@ class Environment(environ.Env):
         return path
 
     def database(self, url: str) -> dict[str, Any]:
-        """Return Django's entry for the database at this address."""
-        with warnings.catch_warnings(action="ignore"):  # about what the caller refuses
+        """Return Django's settings for the database at this URL."""
+        with warnings.catch_warnings(action="ignore"):  # about values that the caller refuses
             try:
                 return {"ENGINE": "", **self.db_url_config(url)}
             except ValueError:
                 return {"ENGINE": ""}
 
     def redis(self, name: str) -> str:
-        """Return the address of a Redis, or "" for none."""
+        """Return the URL of a Redis, or "" for none."""
         url = self.str(name, default="").strip()
         if url and not url.startswith(REDIS_SCHEMES):
             raise ImproperlyConfigured(f"set {name} to a redis:// address, or unset it.")
         return url
 
     def mail(self, name: str, *, default: str) -> dict[str, Any]:
-        """Return Django's settings for the mail server at this address."""
+        """Return Django's settings for the mail server at this URL."""
         try:
             return dict(self.email_url(name, default=default))
         except (ValueError, ImproperlyConfigured):

@@ -1,6 +1,6 @@
-"""`/health`: this process answers. `/ready`: what it depends on answers, each part by name.
+"""`/health`: this process answers. `/ready`: so does each of its dependencies, by name.
 
-Neither needs a log-in; neither tells more than "ok", a short reason and, for shards, lag.
+Neither needs a log-in; neither reveals more than "ok", a short reason and, for shards, lag.
 """
 
 from typing import Any
@@ -26,20 +26,21 @@ log = structlog.get_logger(__name__)
 
 
 def health(request: HttpRequest) -> JsonResponse:
-    """200 as long as the process can answer at all."""
+    """200 as long as the process is able to answer."""
     return JsonResponse({"status": "ok", "version": settings.VERSION})
 
 
 def ready(request: HttpRequest) -> JsonResponse:
-    """200 when everything needed to trade is there, 503 otherwise.
+    """200 when everything that trading needs is available, 503 otherwise.
 
-    `tasks` is told, not counted: without it nothing opens, closes or pays, but orders are taken.
+    `tasks` is reported but does not count: without it nothing opens, closes or pays out, but orders
+    are accepted.
     """
     parts = {"database": check_database(), "clock": check_clock(), "shards": check_shards()}
     if settings.REDIS_URL:
         parts["redis"] = check_redis()
     is_ready = all(part["ok"] for part in parts.values())
-    parts["tasks"] = check_tasks()  # trading goes on without them
+    parts["tasks"] = check_tasks()
     body = {"status": "ok" if is_ready else "unready", "version": settings.VERSION, **parts}
     return JsonResponse(body, status=200 if is_ready else 503)
 
@@ -54,7 +55,7 @@ def check_database() -> dict[str, Any]:
 
 
 def check_clock() -> dict[str, Any]:
-    """Hold this process's clock against the database's."""
+    """Compare this process's clock with the database's."""
     try:
         ahead_us = compute_ahead_us()
     except DATABASE_FAULTS as fault:
@@ -77,10 +78,10 @@ def check_redis() -> dict[str, Any]:
 
 
 def check_shards() -> dict[str, Any]:
-    """Ready when the engine of every shard has loaded its books and was heard of a moment ago.
+    """Ready when every shard's engine has loaded its books and has recently shown signs of life.
 
-    Heard of by the database, where it has a session and renews its lease, and by this process if
-    that has sent orders.
+    To the database, where it has a session and renews its lease, and to this process if that has
+    sent orders.
     """
     try:
         at_us = database_now_us()
@@ -94,7 +95,7 @@ def check_shards() -> dict[str, Any]:
 
 
 def check_tasks() -> dict[str, Any]:
-    """Whether Celery's beat sends triggers and its worker takes them: the age of the last one."""
+    """Whether Celery's beat and worker run: the age of the last trigger that was executed."""
     try:
         age_seconds = tasks.find_tick_age_seconds()
     except (redis.RedisError, *DATABASE_FAULTS) as fault:
@@ -104,7 +105,7 @@ def check_tasks() -> dict[str, Any]:
 
 
 def describe_lease(lease: Lease, at_us: int) -> dict[str, Any]:
-    """Return what `/ready` tells of one shard; lag is the time since the engine's last sign."""
+    """Return one shard's part of `/ready`; lag is the time since the lease was renewed."""
     lag_ms = max(0, at_us - lease.renewed_at_us) // 1000
     return {
         "ok": lease.loaded_at_us > 0
@@ -121,6 +122,6 @@ def describe_lease(lease: Lease, at_us: int) -> dict[str, Any]:
 
 
 def _failed(part: str, fault: Exception) -> dict[str, Any]:
-    # The reason stays in the log: an address or a user name in it is nobody else's business.
+    # Only the log gets the reason, because it may contain an address or a user name.
     log.warning("not_ready", part=part, fault=str(fault))
     return {"ok": False, "reason": type(fault).__name__}

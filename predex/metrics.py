@@ -1,8 +1,7 @@
-"""`/metrics` in Prometheus' text format, for who sends `Authorization: Bearer METRICS_TOKEN`.
+"""`/metrics` in Prometheus' text format; needs `Authorization: Bearer METRICS_TOKEN`.
 
-Requests, sockets, memory and clock are those of the process that answers; leases and ticks are the
-whole exchange's.
-Without METRICS_TOKEN in the environment there is no such page.
+Requests, sockets, memory and clock are those of the process that answers; leases and ticks are
+those of the whole exchange. Without METRICS_TOKEN in the environment the page does not exist.
 """
 
 import hmac
@@ -81,7 +80,7 @@ class Shards(Collector):
 
 
 class Times(Collector):
-    """What isn't known (the database is away, nothing ever ticked) is not there."""
+    """Unknown values (no database, no tick yet) are left out."""
 
     def collect(self) -> Iterator[Metric]:
         ahead_ms = check_clock().get("ahead_ms")

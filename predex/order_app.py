@@ -1,8 +1,8 @@
-"""Order operations and hot reads of programs straight from ASGI, past Django's handler.
+"""The order app: order operations and hot reads of programs as plain ASGI, bypassing Django.
 
-Taken if and only if the request carries a key or token in its headers and is one of the operations
-of `trading.order_entry`; everything else goes on to Django, whose views call the same handler.
-Nothing here decides anything: it authenticates, admits, calls `handle` and answers.
+It serves a request if and only if that has a key or token in its headers and is an operation of
+`trading.order_entry`; everything else is passed to Django, whose views call the same handler.
+It makes no decisions: it authenticates, admits, calls `handle` and encodes the response.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ from predex.turns import Turns, releasing
 from trading.order_entry.handler import handle
 from trading.order_entry.operations import OPERATIONS, Operation, compile_path, read_request
 from trading.wire.reading import check_content_type, read_query
-from web import door, limits
+from web import limits, request_context
 from web.errors import error_body, find_error
 
 log = structlog.get_logger(__name__)
@@ -53,7 +53,7 @@ encode_json: Final = msgspec.json.Encoder().encode
 
 
 class Response(NamedTuple):
-    """An answer in JSON."""
+    """A JSON response."""
 
     status: int
     body: bytes
@@ -61,7 +61,7 @@ class Response(NamedTuple):
 
 
 class OrderApp:
-    """An ASGI application for HTTP that hands on what is not its own."""
+    """An ASGI application for HTTP that passes all other requests to Django."""
 
     def __init__(self, django: App) -> None:
         self.django = django
@@ -71,15 +71,15 @@ class OrderApp:
         found = find_operation(scope)
         if found is not None:
             await serve(*found, scope, receive, send)
-        elif scope["path"] in door.PROBES:
+        elif scope["path"] in request_context.PROBES:
             await self.django(scope, receive, send)
         else:
             await self._pass_on(scope, receive, send)
 
     async def _pass_on(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Call Django when the body is there and it is this address's turn."""
+        """Call Django once the body has arrived and it is this address's turn."""
         try:
-            body = await door.read_body(receive) if _has_body(scope) else b""
+            body = await request_context.read_body(receive) if _has_body(scope) else b""
             give_back = await self._turns.acquire(_find_address(scope))
         except ApiError as error:
             await _refuse_early(error, scope, send)
@@ -91,7 +91,7 @@ class OrderApp:
 
 
 def find_operation(scope: Scope) -> tuple[Operation, dict[str, str]] | None:
-    """Return the operation and its path's parameters when the request is this app's, else None."""
+    """Return the operation and its path parameters if this app serves the request, else None."""
     path: str = scope["path"]
     if not path.startswith(PREFIX) or not _has_credential(scope):
         return None
@@ -99,7 +99,7 @@ def find_operation(scope: Scope) -> tuple[Operation, dict[str, str]] | None:
     operation = _EXACT.get((method, path))
     if operation is not None:
         return operation, {}
-    if path in _EXACT_PATHS:  # "orders/batch" is no order's id
+    if path in _EXACT_PATHS:  # "orders/batch" is not an order's id
         return None
     for own_method, pattern, operation in _PATTERNS:
         match = pattern.fullmatch(path) if method == own_method else None
@@ -111,15 +111,15 @@ def find_operation(scope: Scope) -> tuple[Operation, dict[str, str]] | None:
 async def serve(
     operation: Operation, params: dict[str, str], scope: Scope, receive: Receive, send: Send
 ) -> None:
-    headers = door.read_headers(scope["headers"])
+    headers = request_context.read_headers(scope["headers"])
     context = _start_request(scope, headers)
-    # Never unbound: the server gives each request a task, which has a context of its own.
+    # Never unbound: the server runs each request in its own task, which has its own context.
     structlog.contextvars.bind_contextvars(request_id=context.request_id)
     try:
         answer = await _answer(operation, params, scope, headers, receive, context)
-    except Exception as exception:  # whatever it is, the caller gets one JSON error
+    except Exception as exception:  # the caller always gets a JSON error
         answer = _refuse(exception, context)
-    extra = door.finish_request(context, answer.status)
+    extra = request_context.finish_request(context, answer.status)
     await _send(answer, extra, send)
 
 
@@ -129,29 +129,29 @@ async def _answer(
     scope: Scope,
     headers: dict[str, str],
     receive: Receive,
-    context: door.RequestContext,
+    context: request_context.RequestContext,
 ) -> Response:
-    door.check_request(headers)
+    request_context.check_request(headers)
     principal = await authenticate(headers)
     context.account_id = principal.account_id
     await admit(principal, operation.bucket, *operation.scopes)
     params |= read_query(scope["query_string"].decode("latin-1"), operation.query)
     if operation.request is not None:
         check_content_type(headers.get("content-type", ""))
-    request = read_request(operation, await door.read_body(receive))
+    request = read_request(operation, await request_context.read_body(receive))
     key = headers.get("idempotency-key")
     reply = await handle(principal, operation.name, request, params, idempotency_key=key)
     return Response(reply.status, encode_json(reply.answer), reply.headers)
 
 
 async def _refuse_early(error: ApiError, scope: Scope, send: Send) -> None:
-    headers = door.read_headers(scope["headers"])
+    headers = request_context.read_headers(scope["headers"])
     context = _start_request(scope, headers)
     answer = _refuse(error, context)
-    await _send(answer, door.finish_request(context, answer.status), send)
+    await _send(answer, request_context.finish_request(context, answer.status), send)
 
 
-def _refuse(exception: Exception, context: door.RequestContext) -> Response:
+def _refuse(exception: Exception, context: request_context.RequestContext) -> Response:
     error = find_error(exception)
     if error is None:
         log.exception("operation_failed", path=context.path)
@@ -169,15 +169,17 @@ async def _send(answer: Response, extra: list[tuple[str, str]], send: Send) -> N
     await send({"type": "http.response.body", "body": answer.body})
 
 
-def _start_request(scope: Scope, headers: dict[str, str]) -> door.RequestContext:
+def _start_request(scope: Scope, headers: dict[str, str]) -> request_context.RequestContext:
     client = scope.get("client")
-    return door.start_request(scope["method"], scope["path"], headers, client[0] if client else "")
+    return request_context.start_request(
+        scope["method"], scope["path"], headers, client[0] if client else ""
+    )
 
 
 def _find_address(scope: Scope) -> str:
     client = scope.get("client")
-    forwarded_for = door.read_headers(scope["headers"]).get("x-forwarded-for", "")
-    address = door.find_address(client[0] if client else "", forwarded_for)
+    forwarded_for = request_context.read_headers(scope["headers"]).get("x-forwarded-for", "")
+    address = request_context.find_address(client[0] if client else "", forwarded_for)
     return limits.find_network(address)
 
 
@@ -186,10 +188,10 @@ def _has_body(scope: Scope) -> bool:
 
 
 def _repeat(body: bytes) -> Receive:
-    """Return what receives this body and nothing more: a client that leaves ends no work.
+    """Return an ASGI `receive` of this body that never reports a disconnect.
 
-    Django would drop the request, but not the thread that works on it, and its turn would be over
-    before the work is.
+    On a disconnect Django would drop the request but not the thread that works on it, and its turn
+    would end before the work does.
     """
     messages = [{"type": "http.request", "body": body, "more_body": False}]
 

@@ -1,7 +1,7 @@
-"""Texts of Django and django-unfold that their own German catalogues lack.
+"""Texts of Django and django-unfold that are missing in their German catalogues.
 
-`locale/` comes before the catalogues of packages (`LOCALE_PATHS`), so its translations are shown.
-`make messages` keeps only texts that stand in our code, so they stand here.
+`locale/` takes precedence over the packages' catalogues (`LOCALE_PATHS`), so it can translate them.
+`make messages` keeps only texts that occur in our code, so they are listed here.
 """
 
 # ruff: noqa: RUF001 - the apostrophes are theirs

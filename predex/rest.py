@@ -1,4 +1,4 @@
-"""The REST API: what DRF asks of each call, and how drf-spectacular describes them."""
+"""The REST API's settings for DRF and drf-spectacular."""
 
 from typing import Any
 

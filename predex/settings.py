@@ -42,7 +42,7 @@ CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[SITE_URL])
 
 
 def _secret(name: str) -> str:
-    """A secret from the environment; while DEBUG is on, one that everybody knows."""
+    """A secret from the environment; with DEBUG on, the default is a publicly known one."""
     return env.str(name, default=f"{DEBUG_SECRET_PREFIX}{name.lower()}" * 2 if DEBUG else "")
 
 
@@ -69,7 +69,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 CHANNEL_LAYERS = configure_channel_layers(REDIS_URL, prefix=REDIS_PREFIX)
 CACHES = configure_caches(REDIS_URL, prefix=REDIS_PREFIX)
 
-# --- the engine and the doors -----------------------------------------------------------------
+# --- the engine and the entry points ----------------------------------------------------------
 ENGINE_SHARDS = env.count("ENGINE_SHARDS", default=1)
 BODY_BYTES_MAX = env.count("BODY_BYTES_MAX", default=256 * 1024)
 DATA_UPLOAD_MAX_MEMORY_SIZE = BODY_BYTES_MAX
@@ -90,7 +90,7 @@ CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_ACKS_LATE = True
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
-CELERY_BROKER_CHANNEL_ERROR_RETRY = True  # a Redis that is full is waited for, as one that is away
+CELERY_BROKER_CHANNEL_ERROR_RETRY = True  # wait for a Redis that is full, as for one that is down
 CELERY_TIMEZONE = "UTC"
 
 # --- Django -----------------------------------------------------------------------------------
@@ -165,7 +165,7 @@ FORMAT_MODULE_PATH = "predex.formats"
 TIME_ZONE = "UTC"
 USE_TZ = True
 
-# With a manifest, pages name hashed files that `manage.py collectstatic` made; else as they lie.
+# With a manifest, pages refer to the hashed files made by `manage.py collectstatic`.
 STATIC_MANIFEST = env.flag("STATIC_MANIFEST", default=not DEBUG and not EMBEDDED)
 STATIC_URL = "static/"
 STATIC_ROOT = env.str("STATIC_ROOT", default=str(DATA_DIR / "static")) if STATIC_MANIFEST else None
@@ -208,7 +208,7 @@ ACCOUNT_USER_MODEL_USERNAME_FIELD = "handle"
 ACCOUNT_USERNAME_VALIDATORS = "accounts.handles.VALIDATORS"
 ACCOUNT_EMAIL_VERIFICATION = "optional"  # for log-in; trading asks for it:
 EMAIL_VERIFICATION_REQUIRED = env.flag("EMAIL_VERIFICATION_REQUIRED", default=not EMBEDDED)
-ACCOUNT_REAUTHENTICATION_REQUIRED = True  # before a change of address, password, factor or key
+ACCOUNT_REAUTHENTICATION_REQUIRED = True  # before address, password, factor or key change
 # ATTEMPT_LIMITS replace allauth's of the same names; its others (second factor) stay.
 ACCOUNT_RATE_LIMITS = {"login": False, "signup": False, "reset_password": False}
 ACCOUNT_DEFAULT_HTTP_PROTOCOL = urlsplit(SITE_URL).scheme
@@ -221,7 +221,7 @@ MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = not SITE_IS_HTTPS
 SOCIALACCOUNT_ADAPTER = "accounts.sign_on.SignOnAdapter"
 SOCIALACCOUNT_FORMS = {"signup": "accounts.pages.allauth_forms.SignOnForm"}
 SOCIALACCOUNT_AUTO_SIGNUP = False  # people choose their handle
-SOCIALACCOUNT_LOGIN_ON_GET = True  # a form that leads to another host is against our CSP
+SOCIALACCOUNT_LOGIN_ON_GET = True  # our CSP forbids forms that redirect to another host
 SOCIALACCOUNT_PROVIDERS = configure_sign_on(
     name=env.str("OIDC_NAME", default="single sign-on"),
     server_url=env.str("OIDC_SERVER_URL", default=""),
@@ -229,15 +229,15 @@ SOCIALACCOUNT_PROVIDERS = configure_sign_on(
     secret=env.str("OIDC_CLIENT_SECRET", default=""),
 )
 
-EMAIL_TIMEOUT = 10  # seconds; a mail server that hangs keeps a page waiting no longer
+EMAIL_TIMEOUT = 10  # seconds that a page waits for a mail server that hangs
 vars().update(env.mail("EMAIL_URL", default="consolemail://"))
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default=f"predex@{urlsplit(SITE_URL).hostname}")
 
-# Operators log in with a second factor where the site is for real: reached by https.
+# Operators need a second factor on a real site, which is one reached by https.
 ADMIN_REQUIRE_MFA = env.flag("ADMIN_REQUIRE_MFA", default=SITE_IS_HTTPS and not DEBUG)
 
-# --- what browsers may do ---------------------------------------------------------------------
-if TRUSTED_PROXIES:  # the Door drops this header unless it comes from one of them
+# --- browser security -------------------------------------------------------------------------
+if TRUSTED_PROXIES:  # the middleware drops this header unless one of them sent it
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SITE_IS_HTTPS
 SECURE_HSTS_SECONDS = env.count("HSTS_SECONDS", default=3600, at_least=0) if SITE_IS_HTTPS else 0

@@ -1,4 +1,4 @@
-"""Single sign-on: one OpenID Connect provider beside log-in by password, when it is named."""
+"""Single sign-on: an optional OpenID Connect provider beside log-in by password."""
 
 from typing import Any
 

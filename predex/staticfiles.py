@@ -1,9 +1,9 @@
-"""Where static files are kept for production: compressed, under names that change with them."""
+"""Storage of static files in production: compressed, under names that contain their hash."""
 
 from whitenoise.storage import CompressedManifestStaticFilesStorage
 
 
 class HashedStaticFiles(CompressedManifestStaticFilesStorage):
-    """Static files under hashed names, which the imports of our ES modules name too."""
+    """Static files under hashed names, which imports in our ES modules use too."""
 
     support_js_module_import_aggregation = True

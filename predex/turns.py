@@ -1,10 +1,10 @@
-"""Whose turn it is in Django: a few requests at once, each address's in its turn.
+"""Fair queueing before Django: a few requests at once, addresses in round-robin order.
 
-A page takes tens of milliseconds of a thread, which shares the interpreter with the event loop on
-which orders travel. So only DJANGO_AT_ONCE requests are worked on; the others wait without a
-thread or a database connection, and one address with many waiting delays the others by one at most.
-Embedded it is one: with two, orders beside 32 readers of a page take half as long again, and these
-readers hardly gain.
+A page takes tens of milliseconds of a thread, which shares the interpreter with the event loop that
+handles orders. So only DJANGO_AT_ONCE requests run at a time; the others wait without a thread or a
+database connection, and an address with many waiting requests delays the others by one at most.
+Embedded the limit is one: with two, orders beside 32 readers of a page take half as long again, and
+the readers hardly gain.
 """
 
 import asyncio
@@ -20,14 +20,14 @@ WAITING_MAX: Final = 100
 
 
 class Turns:
-    """Turns of one event loop."""
+    """The turns of one event loop."""
 
     def __init__(self, at_once: int) -> None:
         self._free = at_once
-        self._waiting: dict[str, deque[asyncio.Future[None]]] = {}  # the next address first
+        self._waiting: dict[str, deque[asyncio.Future[None]]] = {}  # the next first
 
     async def acquire(self, address: str) -> Callable[[], None]:
-        """Wait for a turn; return what gives it back, once. ApiError (503) after a long wait."""
+        """Wait for a turn; return the function that ends it. ApiError (503) after a long wait."""
         if self._free:
             self._free -= 1
         else:
@@ -60,7 +60,7 @@ class Turns:
 
     def _give_up(self, address: str, turn: asyncio.Future[None]) -> None:
         if turn.done() and not turn.cancelled():
-            self._hand_on()  # it came in the same moment
+            self._hand_on()  # it was granted at the same moment
             return
         queue = self._waiting[address]
         queue.remove(turn)
@@ -86,7 +86,7 @@ def _too_busy() -> ApiError:
 
 
 def releasing(send: Any, give_back: Callable[[], None]) -> Any:
-    """Wrap ASGI's `send`: the turn ends with the work, not when a slow client has read it all."""
+    """Wrap ASGI's `send`: the turn ends with the work, not once a slow client has read it all."""
 
     async def send_and_release(message: Any) -> None:
         give_back()

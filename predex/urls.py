@@ -1,4 +1,4 @@
-"""Which view answers which path. The order app for programs comes before it, in `asgi.py`."""
+"""The URL configuration. The order app for programs comes before it, in `asgi.py`."""
 
 from django.contrib import admin
 from django.urls import include, path

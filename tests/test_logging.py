@@ -7,7 +7,7 @@ import pytest
 import structlog
 
 from predex.logging import RequestFormatter, build_logging
-from web.door import RequestLine
+from web.request_context import RequestLine
 
 
 @pytest.fixture

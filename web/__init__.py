@@ -1,1 +1,1 @@
-"""What every request needs, whoever serves it: door, limits, fields, pagination, errors."""
+"""What every HTTP request needs: its context, rate limits, fields, pagination, errors."""

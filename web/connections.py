@@ -1,10 +1,10 @@
-"""What a connection may take before its request is whole: time, bytes, and a place among others.
+"""Bounds on connections: the time and bytes to receive a request, and how many may be open.
 
-uvicorn waits without end for the rest of a head or body and keeps what it has. Here a request is
-received within REQUEST_SECONDS_MAX (408; in silence where nothing was sent), its head has at most
-HEAD_BYTES_MAX (431), an answer of which nothing is taken for REQUEST_SECONDS_MAX ends its
-connection, and connections are bounded for each peer and in all, below the process's limit of open
-files, so that one more of them never keeps the exchange from opening its database.
+uvicorn waits indefinitely for the rest of a head or body and buffers what it has. Here a request
+must arrive within REQUEST_SECONDS_MAX (else 408; closed silently if nothing was sent), its head has
+at most HEAD_BYTES_MAX (else 431), a client that reads nothing of a response for REQUEST_SECONDS_MAX
+is disconnected, and connections are bounded per peer and in total, below the process's limit of
+open files, so that they never keep the exchange from opening its database.
 """
 
 import resource
@@ -18,7 +18,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from kernel.errors import ApiError
-from web import door
+from web import request_context
 from web.errors import error_body
 from web.limits import find_network
 
@@ -34,9 +34,9 @@ CONNECTIONS_MIN: Final = 64
 
 
 def compute_connections_max() -> int:
-    """Return how many connections fit below the limit of open files, raised as far as it goes.
+    """Raise the limit of open files as far as possible; return how many connections fit below it.
 
-    At most CONNECTIONS_MAX; less than CONNECTIONS_MIN when the limit is too low to serve.
+    At most CONNECTIONS_MAX; below CONNECTIONS_MIN when the limit is too low to serve.
     """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = FILES_WANTED if hard == resource.RLIM_INFINITY else min(FILES_WANTED, hard)
@@ -48,7 +48,7 @@ def compute_connections_max() -> int:
 
 
 class Connections:
-    """The open connections of this process, counted in all and by peer."""
+    """The open connections of this process, counted in total and by peer."""
 
     def __init__(self) -> None:
         self._peers: dict[Any, str] = {}
@@ -60,8 +60,8 @@ class Connections:
         return len(self._peers)
 
     def enter(self, transport: Any, peer: str) -> ApiError | None:
-        """Count a connection in; return why it must go where there are too many."""
-        is_proxy = door.is_trusted_proxy(peer)  # behind it are many clients
+        """Count a new connection; return the error when there are too many."""
+        is_proxy = request_context.is_trusted_proxy(peer)  # shared by many clients
         network = "" if is_proxy else find_network(peer)
         self._peers[transport] = network
         self._counts[network] += 1
@@ -87,14 +87,14 @@ connections: Final = Connections()
 
 
 class HttpConnection(HttpToolsProtocol):
-    """uvicorn's connection, which waits for nothing longer than it must."""
+    """uvicorn's connection with bounds on every wait."""
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
         self._deadline: Any = None
         self._end: Any = None
-        self._is_receiving = False  # a request has begun and is not whole
-        self._fed = 0  # bytes of a request that is not whole, and how many of them are its body
+        self._is_receiving = False  # a request has begun and is incomplete
+        self._fed = 0  # bytes of an incomplete request, and how many of them are its body
         self._body_bytes = 0
         self._fault: ApiError | None = None
         self._is_refused = False
@@ -129,7 +129,7 @@ class HttpConnection(HttpToolsProtocol):
         is_busy = cycle is not None and not cycle.response_complete
         if is_busy and not self._is_receiving:
             return
-        # Not body, and not the little that says how long each part of it is.
+        # Neither body nor chunk-size lines.
         overhead = self._fed - self._body_bytes * (1 + FRAMING_PER_BODY_BYTE)
         if overhead > HEAD_BYTES_MAX:
             self._refuse(_head_too_large())
@@ -137,7 +137,7 @@ class HttpConnection(HttpToolsProtocol):
             self._start_deadline()
 
     def _has_ended(self) -> bool:
-        """Whether it was refused, or has become a WebSocket."""
+        """Whether it was refused or has become a WebSocket."""
         return self._is_refused or self.transport.get_protocol() is not self
 
     def on_message_begin(self) -> None:
@@ -163,7 +163,7 @@ class HttpConnection(HttpToolsProtocol):
     def _head_bytes(self) -> int:
         return len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
 
-    # Bounds in time
+    # Timeouts
 
     def _start_deadline(self) -> None:
         self._deadline = self.loop.call_later(settings.REQUEST_SECONDS_MAX, self._expire)
@@ -198,7 +198,7 @@ class HttpConnection(HttpToolsProtocol):
             self._end = None
 
     def _close(self) -> None:
-        """Close once what was answered is read, or is not read in time."""
+        """Close once the client has read the response or its time is up."""
         self._stop_deadline()
         self.transport.close()
         self._end_later()
@@ -207,16 +207,16 @@ class HttpConnection(HttpToolsProtocol):
         if self._end is None:
             self._end = self.loop.call_later(settings.REQUEST_SECONDS_MAX, self.transport.abort)
 
-    # Refusing
+    # Refusals
 
     def send_400_response(self, msg: str) -> None:
         self._refuse(self._fault or ApiError("bad_request", detail="this is not an HTTP request"))
 
     def _refuse(self, fault: ApiError) -> None:
-        """Answer in the place of the application, and close soon."""
+        """Answer instead of the application, and close soon."""
         cycle: Any = self.cycle  # None before the first request
         if cycle is not None and not cycle.response_complete:
-            cycle.disconnected = True  # what it still sends goes nowhere
+            cycle.disconnected = True  # whatever it still sends is discarded
             cycle.message_event.set()
             if cycle.response_started or self.pipeline:
                 self.transport.abort()
@@ -231,7 +231,7 @@ class HttpConnection(HttpToolsProtocol):
         self.transport.write(_build_answer(fault, self._read_target(), self._peer()))
 
     def _read_target(self) -> tuple[str, str]:
-        """Return method and path as far as they are known."""
+        """Return method and path as far as they have been received."""
         try:
             method = self.parser.get_method().decode("ascii")
             return method, httptools.parse_url(self.url).path.decode("ascii")
@@ -244,7 +244,7 @@ class HttpConnection(HttpToolsProtocol):
 
 
 class SocketConnection(WebSocketsSansIOProtocol):
-    """What an HTTP connection becomes with a WebSocket's handshake: it keeps its place."""
+    """An HTTP connection after a WebSocket handshake; it stays counted."""
 
     def connection_lost(self, exc: Exception | None) -> None:
         connections.leave(self.transport)
@@ -256,14 +256,14 @@ def _head_too_large() -> ApiError:
 
 
 def _build_answer(fault: ApiError, target: tuple[str, str], peer: str) -> bytes:
-    visit = door.start_request(*target, {}, peer)
-    visit.code = fault.code
-    body = msgspec.json.encode(error_body(fault, visit.request_id))
+    context = request_context.start_request(*target, {}, peer)
+    context.code = fault.code
+    body = msgspec.json.encode(error_body(fault, context.request_id))
     headers = {
         "Content-Type": "application/json",
         "Content-Length": str(len(body)),
         "Connection": "close",
-        **dict(door.finish_request(visit, fault.status)),
+        **dict(request_context.finish_request(context, fault.status)),
     }
     head = "".join(f"{name.lower()}: {value}\r\n" for name, value in headers.items())
     return STATUS_LINE[fault.status] + head.encode("latin-1") + b"\r\n" + body

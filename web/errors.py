@@ -1,7 +1,7 @@
-"""Every error of the API as `{"code", "message", "field", "request_id"}`, never a page or a trace.
+"""Every API error as `{"code", "message", "field", "request_id"}`, never a page or a traceback.
 
 `answer_exception` is DRF's exception handler; the order app uses `error_body` with the same errors.
-Codes are promises (see docs/api.md); messages are for people.
+Codes are stable (see docs/api.md); messages are for people.
 """
 
 from typing import Any
@@ -18,7 +18,7 @@ from kernel.errors import ApiError, AuthError, not_found, too_many_requests
 
 log = structlog.get_logger(__name__)
 
-# The codes of what Django or a server answers by itself, as a page.
+# Codes for the errors that Django or a server would answer with a page of its own.
 PAGE_ERRORS = {
     401: "not_authenticated",
     403: "forbidden",
@@ -28,7 +28,7 @@ PAGE_ERRORS = {
     500: "internal_error",
     503: "unavailable",
 }
-# DRF's codes of field errors -> ours, where theirs say less.
+# DRF's codes of field errors -> ours, where theirs are less specific.
 FIELD_CODES = {
     "required": "missing_field",
     "null": "wrong_type",
@@ -57,7 +57,7 @@ def error_body(error: ApiError, request_id: str) -> dict[str, str | None]:
 
 
 def error_response(error: ApiError, request_id: str) -> HttpResponse:
-    """The error as a plain Django response, for what fails outside DRF's views."""
+    """The error as a plain Django response, for failures outside DRF's views."""
     return HttpResponse(
         msgspec.json.encode(error_body(error, request_id)),
         status=error.status,
@@ -67,7 +67,7 @@ def error_response(error: ApiError, request_id: str) -> HttpResponse:
 
 
 def answer_exception(exception: Exception, context: dict[str, Any]) -> Response | None:
-    """DRF's EXCEPTION_HANDLER. None (a bug of ours) goes on to Django, which logs it."""
+    """DRF's EXCEPTION_HANDLER. None (a bug) is left to Django, which logs it."""
     error = find_error(exception)
     if error is None:
         return None
@@ -80,7 +80,7 @@ def answer_exception(exception: Exception, context: dict[str, Any]) -> Response 
 
 
 def find_error(exception: Exception) -> ApiError | None:
-    """Return what an expected exception means to the caller; None for an unexpected one."""
+    """Return the ApiError of an expected exception; None for an unexpected one."""
     if isinstance(exception, ApiError):
         return exception
     if isinstance(exception, Http404):

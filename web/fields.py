@@ -1,6 +1,6 @@
-"""Serializer fields that take exactly one type, and serializers that refuse unknown fields.
+"""Serializer fields that accept exactly one type, and serializers that refuse unknown fields.
 
-DRF's own are generous: "yes" is true to them, 1 is text, and Arabic digits are a number.
+DRF's own are lenient: they take "yes" for true, 1 for text, and Arabic digits for a number.
 """
 
 import re
@@ -35,7 +35,7 @@ _TIME = re.compile(
 
 
 class StrictSerializer(serializers.Serializer):
-    """Refuses what it doesn't know, so that a misspelt field is never silently ignored."""
+    """Refuses unknown fields, so that a misspelt one is never silently ignored."""
 
     def to_internal_value(self, data: Any) -> Any:
         if not isinstance(data, Mapping):
@@ -50,7 +50,7 @@ class StrictSerializer(serializers.Serializer):
 
 
 class SecretField(serializers.CharField):
-    """Text only, and any; a number is not taken for its digits."""
+    """Any text; a number is not converted to its digits."""
 
     def to_internal_value(self, data: Any) -> str:
         if not isinstance(data, str):
@@ -59,7 +59,7 @@ class SecretField(serializers.CharField):
 
 
 class TextField(SecretField):
-    """Text that people read, of any number of lines."""
+    """Text for people, of any number of lines."""
 
     is_valid_text = staticmethod(is_text)
 
@@ -72,13 +72,13 @@ class TextField(SecretField):
 
 
 class LineField(TextField):
-    """One line of text, that can't pass for another one by invisible characters."""
+    """One line of text without invisible characters that could make it look like another."""
 
     is_valid_text = staticmethod(is_line)
 
 
 class IntegerField(serializers.IntegerField):
-    """A whole JSON number, or ASCII digits in a query string; 32 bits unless told otherwise."""
+    """An integer in JSON, or ASCII digits in a query string; 32 bits by default."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**{"min_value": -INT32_MAX, "max_value": INT32_MAX, **kwargs})
@@ -105,7 +105,7 @@ class BooleanField(serializers.BooleanField):
 
 
 class IdField(serializers.CharField):
-    """A UUID as every id is shown: 32 hex digits."""
+    """A UUID in the form of every id: 32 hex digits."""
 
     def to_representation(self, value: Any) -> str:
         return UUID(str(value)).hex
@@ -131,7 +131,7 @@ class TimeField(serializers.Field):
 
 @extend_schema_field({"type": "string", "format": "decimal"})
 class UnitField(serializers.Field):
-    """An exact decimal <-> its integer of units."""
+    """An exact decimal <-> its integer number of units."""
 
     parse: Callable[[Any], int]
     format: Callable[[int], str]

@@ -1,7 +1,7 @@
-"""Django's cache in Redis; while Redis is away, hangs or refuses, in the memory of this process.
+"""Django's cache in Redis, with this process's memory as fallback while Redis fails.
 
-What is kept here are hints (codes that were used, attempts, who checks tonight), so a Redis that
-does not answer is a miss. Each process then has its own, which is looser but never an error.
+It only holds hints (used codes, attempts, which process runs the nightly check), so an unreachable
+Redis counts as a miss. Each process then has its own, which is less strict but never an error.
 """
 
 from collections.abc import Callable
@@ -16,7 +16,7 @@ from kernel.breaker import REDIS_TIMEOUT_SECONDS, Breaker
 
 log = structlog.get_logger(__name__)
 
-_breaker = Breaker()  # of the process: Django makes a cache for each request
+_breaker = Breaker()  # one per process, because Django makes a cache for each request
 
 
 def _ask(name: str) -> Callable[..., Any]:

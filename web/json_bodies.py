@@ -1,4 +1,4 @@
-"""JSON in and out for DRF. Numbers with a fraction arrive as `msgspec.Raw`, their exact text."""
+"""DRF's JSON parser and renderer. Fractional numbers arrive as `msgspec.Raw`, their exact text."""
 
 import json
 from typing import Any, NoReturn

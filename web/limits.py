@@ -1,10 +1,10 @@
-"""Token buckets: how much an account may ask per second, and how often somebody may try a log-in.
+"""Token buckets: request rates per account, and attempts per log-in.
 
-A bucket is one number, the time until which it is spent ("theoretical arrival time" of GCRA, equal
-to a token bucket that starts full): taking `cost` tokens moves it by cost / per_second, and is
-allowed while it stays within burst / per_second of now. With REDIS_URL the numbers live in Redis,
-are moved by one Lua script on Redis' clock, and so are exact across processes and hosts; the takes
-of one event-loop tick travel together. Without it, or while Redis is away, they live in process.
+A bucket is one number, the "theoretical arrival time" of GCRA (equal to a token bucket that starts
+full): taking `cost` tokens moves it forward by cost / per_second, and is allowed while it stays
+within burst / per_second of now. With REDIS_URL the numbers live in Redis and are updated by one
+Lua script on Redis' clock, so they are exact across processes and hosts; the takes of one
+event-loop tick are sent together. Without it, or while Redis is unreachable, they live in process.
 """
 
 import asyncio
@@ -29,7 +29,7 @@ from kernel.errors import too_many_requests
 
 LOCAL_BUCKETS_MAX = 100_000
 IPV6_PREFIX = 64
-KNOWN_US = 30 * 24 * 3600 * 1_000_000  # how long the address of a log-in is an account's own
+KNOWN_US = 30 * 24 * 3600 * 1_000_000  # how long a log-in's address stays known
 
 log = structlog.get_logger(__name__)
 
@@ -51,24 +51,24 @@ class Taken(NamedTuple):
 
 
 async def take(subject: int | str, bucket: str, rate: Rate, cost: int = 1) -> float | None:
-    """Take `cost` tokens; None when allowed, else seconds until they would be."""
+    """Take `cost` tokens; None when allowed, else the seconds to wait."""
     return _seconds(await _take_one(_build_take(subject, bucket, rate, cost)))
 
 
 def take_sync(subject: int | str, bucket: str, rate: Rate, cost: int = 1) -> float | None:
-    """The same from sync code."""
+    """`take` for sync code."""
     return _seconds(_take_all_sync([_build_take(subject, bucket, rate, cost)])[0])
 
 
 def count_remaining(subject: int | str, bucket: str, rate: Rate) -> int:
-    """Return the whole tokens left in a bucket."""
+    """Return the number of whole tokens left in a bucket."""
     request = _build_take(subject, bucket, rate, 0)
     ahead_us = _take_all_sync([request])[0].ahead_us
     return max(0, math.floor((request.burst_us - ahead_us) * rate.per_second / 1_000_000))
 
 
 def check_attempt(action: str, *, address: str, account: str = "") -> None:
-    """Count a try at `action` (ATTEMPT_LIMITS) by this address on this account; 429 when over."""
+    """Count an attempt at `action` (ATTEMPT_LIMITS) by address and account; 429 over the limit."""
     attempt = Attempt(action, address, account)
     is_known = attempt.counts_elsewhere and _take_all_sync([attempt.look_up()])[0].ahead_us > 0
     for take_ in attempt.build_takes(is_known=is_known):
@@ -76,7 +76,7 @@ def check_attempt(action: str, *, address: str, account: str = "") -> None:
 
 
 async def acheck_attempt(action: str, *, address: str, account: str = "") -> None:
-    """The same from async code."""
+    """`check_attempt` for async code."""
     attempt = Attempt(action, address, account)
     is_known = attempt.counts_elsewhere and (await _take_one(attempt.look_up())).ahead_us > 0
     for take_ in attempt.build_takes(is_known=is_known):
@@ -84,7 +84,7 @@ async def acheck_attempt(action: str, *, address: str, account: str = "") -> Non
 
 
 def forgive_attempt(action: str, *, address: str, account: str) -> None:
-    """Give back the account's try: it succeeded, so it was no guess, and the address is theirs."""
+    """Refund the account's attempt after a success, and remember the address as a known one."""
     attempt = Attempt(action, address, account)
     is_known = attempt.counts_elsewhere and _take_all_sync([attempt.look_up()])[0].ahead_us > 0
     takes = attempt.build_takes(is_known=is_known, but="address")
@@ -94,7 +94,7 @@ def forgive_attempt(action: str, *, address: str, account: str) -> None:
 
 @lru_cache(maxsize=4096)
 def find_network(address: str) -> str:
-    """Return whom a limit by address counts: the /64 of an IPv6 address, which one caller has."""
+    """Return what limits by address count: for IPv6 the /64, which a single client controls."""
     try:
         ip = ipaddress.ip_address(address)
     except ValueError:
@@ -115,9 +115,9 @@ def reset() -> None:
 
 
 class Attempt:
-    """One try by an address on an account, and the buckets that it takes from.
+    """One attempt by an address on an account, and the buckets that it takes from.
 
-    That the account logged in from there is kept as a bucket too: while it is not full again.
+    A past log-in from the address is a bucket too: it is remembered until that is full again.
     """
 
     def __init__(self, action: str, address: str, account: str) -> None:
@@ -148,7 +148,7 @@ class Attempt:
 
     def remember(self) -> Take:
         both = self.subjects["address_and_account"]
-        # A second log-in while one is remembered moves the time on, up to twice as far.
+        # A second log-in extends the time, to twice as long at most.
         return Take(f"{self.action}:known:{both}", KNOWN_US, 2 * KNOWN_US)
 
     def _build(self, kind: str, count: int, seconds: int) -> Take:
@@ -158,7 +158,7 @@ class Attempt:
 
 def _build_take(subject: int | str, bucket: str, rate: Rate, cost: int) -> Take:
     token_us = 1_000_000 / rate.per_second
-    # More than the bucket holds would never be allowed: such a request empties it instead.
+    # A cost above the bucket's size could never be allowed: such a request empties it instead.
     cost_us = math.ceil(min(cost, rate.burst) * token_us)
     return Take(f"{bucket}:{subject}", cost_us, math.ceil(rate.burst * token_us))
 
@@ -177,7 +177,7 @@ def _refuse_when_over(taken: Taken) -> None:
 
 
 class _LocalBuckets:
-    """The buckets of one process. Threads share them, so each take holds the lock."""
+    """The buckets of one process, shared by its threads under a lock."""
 
     def __init__(self) -> None:
         self._spent_until: dict[str, int] = {}
@@ -209,8 +209,8 @@ class _LocalBuckets:
 
 _local = _LocalBuckets()
 
-# ARGV[1], msgpack: for each bucket its key, its cost and its burst in microseconds. Answers
-# {wait, ahead}s. One argument, because the client spends microseconds on each.
+# ARGV[1], msgpack: each bucket's key, cost and burst in microseconds. Returns a list of
+# {wait, ahead}. A single argument, because the client spends microseconds on each.
 _SCRIPT = """
 local takes = cmsgpack.unpack(ARGV[1])
 local time = redis.call('TIME')
@@ -258,7 +258,7 @@ def _redis_is_used() -> bool:
 
 
 def _note_redis_away(fault: Exception) -> None:
-    """Limits are then counted per process: looser, but never off and never an error."""
+    """Log the fallback: limits are counted per process, less strict but never off or an error."""
     _breaker.note_fault()
     log.warning("limits_counted_in_process", fault=str(fault))
 
@@ -286,7 +286,7 @@ def _take_all_sync(takes: Sequence[Take]) -> list[Taken]:
 
 
 class _TickBatch:
-    """Gathers the takes of one event-loop tick and sends them as one script call."""
+    """Batches the takes of one event-loop tick into one script call."""
 
     def __init__(self, url: str) -> None:
         self._client: Any = redis.asyncio.Redis.from_url(
@@ -342,6 +342,6 @@ def _tick_batch() -> _TickBatch:
 
 
 def refuse_over_limit(retry_after_seconds: float | None) -> None:
-    """Turn a take's answer into the 429 that both doors give."""
+    """Raise the 429 for a take that was not allowed."""
     if retry_after_seconds is not None:
         raise too_many_requests(retry_after_seconds)

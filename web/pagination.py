@@ -1,8 +1,8 @@
-"""Cursor pages: `{results, next_cursor}`, each page starting after the last row of the one before.
+"""Cursor pagination: `{results, next_cursor}`; a page starts after the last row of the previous.
 
-A cursor is that row's values of the sort fields, as opaque text; so pages stay right while rows
-come and go, and cost the same at any depth. A cursor that was damaged, made up, or made for
-another order is a 400 `bad_cursor`, never an error of the database.
+A cursor is that row's values of the sort fields, as opaque text; so pages stay correct while rows
+are added and removed, and cost the same at any depth. A damaged or invented cursor, or one made for
+another sort order, is a 400 `bad_cursor`, never a database error.
 """
 
 import base64
@@ -34,7 +34,7 @@ class Page(NamedTuple):
 
 
 class PageQuery(StrictSerializer):
-    """The query of every list; lists with filters inherit from it."""
+    """The query parameters of every list; lists with filters inherit from it."""
 
     limit = IntegerField(default=PAGE_SIZE, min_value=1, max_value=PAGE_SIZE_MAX)
     cursor = TextField(default="", allow_blank=True, max_length=CURSOR_LENGTH_MAX)
@@ -43,8 +43,8 @@ class PageQuery(StrictSerializer):
 def paginate(queryset: QuerySet, *, order: Sequence[str], cursor: str, limit: int) -> Page:
     """Return the page after `cursor` ("" = the first).
 
-    `order` names model fields or annotations that are never null, "-" first for descending; the
-    last one is unique.
+    `order` names model fields or annotations that are never null, with "-" for descending; the last
+    one is unique.
     """
     fields = [name.removeprefix("-") for name in order]
     if cursor:
@@ -57,7 +57,7 @@ def paginate(queryset: QuerySet, *, order: Sequence[str], cursor: str, limit: in
 def build_page(
     rows: Sequence[Any], limit: int, key: Callable[[Any], Sequence[Value]], order: Sequence[str]
 ) -> Page:
-    """Return the page of `rows`, sorted and read one further than `limit`."""
+    """Return the page of `rows`, which are sorted and contain one more than `limit`."""
     if len(rows) <= limit:
         return Page(list(rows), None)
     return Page(list(rows[:limit]), encode_cursor(key(rows[limit - 1]), order))
@@ -102,7 +102,7 @@ def _convert(queryset: QuerySet, fields: Sequence[str], values: Sequence[Any]) -
         field = model_fields.get(name)
         try:
             converted.append(int(value) if field is None else field.to_python(value))
-        except Exception:  # each kind of field has its own way to say no
+        except Exception:  # each field class raises a different exception
             raise bad_cursor() from None
     return converted
 
@@ -116,7 +116,7 @@ def _after(order: Sequence[str], values: Sequence[Any]) -> Q:
         beyond = Q(**{f"{name}__{comparison}": values[position]})
         same = Q(**{name: values[position]})
         condition = beyond | (same & condition) if condition else beyond
-    # It follows from the rest, but only so does the database begin to read at that value.
+    # Redundant, but it lets the database start its index scan at that value.
     first = order[0].removeprefix("-")
     comparison = "lte" if order[0].startswith("-") else "gte"
     return Q(**{f"{first}__{comparison}": values[0]}) & condition

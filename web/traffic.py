@@ -1,4 +1,4 @@
-"""How many requests this process answered and how long each took: counted where all leave."""
+"""Counts of this process's requests and their durations."""
 
 from bisect import bisect_left
 from typing import Final
@@ -8,7 +8,7 @@ LIMITS_SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5
 
 
 class Durations:
-    """A histogram: `counts[i]` answers took up to `LIMITS_SECONDS[i]`, the last ones longer."""
+    """A histogram: `counts[i]` requests took up to `LIMITS_SECONDS[i]`, the last ones longer."""
 
     __slots__ = ("counts", "sum_seconds")
 

@@ -1,7 +1,7 @@
-"""Who looks at a page, and how: time zone and language, for the length of one request.
+"""The viewer's time zone and language, active for one request.
 
-Both come from cookies, because they are of the browser and not of the person; the site's script
-sets `tz` to the browser's zone. What is unknown or not one of ours is UTC and the site's language.
+Both come from cookies, because they belong to the browser and not to the user; the site's script
+sets `tz` to the browser's zone. The defaults are UTC and the site's language.
 """
 
 from collections.abc import Callable
@@ -13,7 +13,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.middleware.locale import LocaleMiddleware
 from django.utils import timezone, translation
 
-from web.door import API_PREFIX
+from web.request_context import API_PREFIX
 
 ZONE_COOKIE = "tz"
 THEME_COOKIE = "theme"
@@ -22,11 +22,11 @@ ZONE_LENGTH_MAX = 64
 
 
 class ViewerLanguage(LocaleMiddleware):
-    """Pages speak the viewer's language; the API always the same."""
+    """Pages use the viewer's language; the API always uses the same one."""
 
     def process_request(self, request: HttpRequest) -> None:
         if request.path_info.startswith(API_PREFIX):
-            translation.activate(settings.LANGUAGE_CODE)  # not that of the thread's last page
+            translation.activate(settings.LANGUAGE_CODE)  # not that of the previous request
         else:
             super().process_request(request)
 
@@ -56,11 +56,11 @@ def find_zone(name: str) -> ZoneInfo:
         return ZoneInfo("UTC")
     try:
         return ZoneInfo(name)
-    except (KeyError, ValueError, OSError):  # unknown, no zone, or a path that leads elsewhere
+    except (KeyError, ValueError, OSError):  # unknown, not a zone, or a path outside the database
         return ZoneInfo("UTC")
 
 
 def find_theme(request: HttpRequest) -> str:
-    """Return "light" or "dark", or "" for whatever the system prefers."""
+    """Return "light" or "dark", or "" for the system's preference."""
     theme = request.COOKIES.get(THEME_COOKIE, "")
     return theme if theme in THEMES else ""

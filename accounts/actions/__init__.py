@@ -1,7 +1,7 @@
-"""What happens to users, accounts and credits, in pairs: `check_` may refuse, `do_` writes.
+"""Actions on users, accounts and credits, in pairs: `check_` may refuse, `do_` writes.
 
-A `do_` runs its check inside its transaction, under the locks, so that two at once cannot both
-pass. Amounts are micros. A refusal is a `RefusedError` with a stable code, and changes nothing.
+A `do_` runs its check inside its transaction, under the locks, so that two concurrent ones cannot
+both pass. Amounts are micros. A refusal is a `RefusedError` with a stable code; it changes nothing.
 """
 
 from accounts.actions.credentials import (

@@ -1,4 +1,4 @@
-"""API keys and the log-ins behind tokens: made, and stopped."""
+"""Creating and revoking API keys and the log-ins behind tokens."""
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
@@ -50,11 +50,13 @@ def do_create_api_key(
     by: User | None,
     expires_at: datetime | None = None,
 ) -> tuple[ApiKey, str]:
-    """Return the key's row and its secret text, which is stored nowhere."""
+    """Return the key's row and its secret, which is not stored."""
     scopes = sorted(set(scopes))
     text, prefix, digest = keys.make_key()
     with transaction.atomic():
-        ledger.lock([account.pk])  # two at once would both fit
+        ledger.lock(
+            [account.pk]
+        )  # locked, or two concurrent requests could both fit below the limit
         check_may_trade(account.pk)
         check_create_api_key(account, name=name, scopes=scopes, by=by, expires_at=expires_at)
         key = ApiKey.objects.create(
@@ -74,14 +76,14 @@ def do_create_api_key(
 
 
 def do_revoke_api_key(key: ApiKey, *, by: User | None) -> None:
-    """Stop a key within a second; revoking it again changes nothing."""
+    """Revoke a key, effective within a second; revoking it again changes nothing."""
     with transaction.atomic():
         if _revoke(key, by=by) and key.account.owner is not None:
             notify_on_commit(key.account.owner, "key_revoked", by=by, detail=_name_key(key))
 
 
 def do_revoke_api_keys(user: User, *, by: User | None) -> None:
-    """Stop every key of a user; the caller tells them."""
+    """Revoke every key of a user; the caller notifies them."""
     with transaction.atomic():
         for key in ApiKey.objects.live().filter(account__owner=user):
             _revoke(key, by=by)
@@ -109,9 +111,9 @@ def do_end_login(login: LoginSession, *, by: User | None) -> None:
 def do_log_in(
     user: User, *, address: str, user_agent: str, used_second_factor: bool = False
 ) -> LoginSession:
-    """Start the log-in that a program's tokens stand for; the caller has checked who it is."""
+    """Start the log-in that a program's tokens refer to; the caller has authenticated the user."""
     with transaction.atomic():
-        # Locked, so that no log-in begins while the user is being stopped.
+        # Locked, so that no log-in begins while the user is being suspended.
         check_may_act(User.objects.select_for_update(no_key=True).get(pk=user.pk))
         login = LoginSession.objects.create(
             user=user,
@@ -126,7 +128,7 @@ def do_log_in(
 
 
 def do_refresh_login(login: LoginSession, *, number: int) -> LoginSession:
-    """Count a refresh by token number `number`; a token that comes again ends the log-in."""
+    """Count a refresh with token number `number`; a reused token ends the log-in."""
     newest = LoginSession.objects.filter(pk=login.pk, revoked_at=None, refreshes=number)
     if not newest.update(refreshes=F("refreshes") + 1):
         with transaction.atomic():
@@ -138,13 +140,13 @@ def do_refresh_login(login: LoginSession, *, number: int) -> LoginSession:
 
 
 def check_help_user(user: User, *, by: User) -> None:
-    """Refuse to touch how an operator logs in, unless `by` has every right anyway."""
+    """Refuse to change an operator's means of log-in unless `by` is a superuser."""
     if user.is_staff and user != by and not by.is_superuser:
         raise RefusedError("is_an_operator")
 
 
 def do_end_browser(browser: UserSession, *, by: User) -> None:
-    """End one browser's log-in, at its next request."""
+    """End one browser's session, effective at its next request."""
     with transaction.atomic():
         browser.end()
         record_audit("end_session", browser, by=by)
@@ -153,7 +155,7 @@ def do_end_browser(browser: UserSession, *, by: User) -> None:
 def do_end_sessions(user: User, *, by: User, reason: str = "", but: str | None = None) -> None:
     """Log a user out everywhere: browsers at once, programs within a second. Keys stay.
 
-    `but` is the session key of the one browser that stays.
+    `but` is the session key of the one browser that stays logged in.
     """
     check_help_user(user, by=by)
     with transaction.atomic():
@@ -166,7 +168,7 @@ def do_end_sessions(user: User, *, by: User, reason: str = "", but: str | None =
 
 
 def do_reset_mfa(user: User, *, by: User, reason: str) -> None:
-    """Forget a user's second factors, of whatever kind; the password still holds."""
+    """Delete a user's second factors of every kind; the password stays valid."""
     check_help_user(user, by=by)
     with transaction.atomic():
         factors = Authenticator.objects.filter(user=user)

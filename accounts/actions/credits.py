@@ -1,7 +1,6 @@
-"""Credits that come and go: grants, deposits, withdrawals, and what owners ask for of these; the
-accounts that a market needs.
+"""Grants, deposits and withdrawals, the owners' requests for these, and the accounts of a market.
 
-The issuer stands for the outside world: what it lacks is what exists.
+The issuer represents the outside world: its negative balance is the sum of all credits.
 """
 
 from collections.abc import Sequence
@@ -25,7 +24,7 @@ DEPOSITS_OPEN_MAX = 20
 
 
 class Issue(NamedTuple):
-    """Credits that come into being on an account."""
+    """New credits for an account."""
 
     account: Account
     amount_micros: int
@@ -55,17 +54,17 @@ def do_grant(account: Account, *, amount_micros: int, by: User | None, reason: s
 
 
 def do_grant_many(issues: Sequence[Issue], *, by: User, reason: str) -> None:
-    """Give new credits to several accounts: to all of them or to none."""
+    """Give new credits to several accounts, all or none."""
     _issue_by_operator(issues, "grant", by=by, reason=reason)
 
 
 def do_deposit(account: Account, *, amount_micros: int, by: User, reason: str = "") -> None:
-    """Book credits that an operator received outside, for whatever they stand."""
+    """Book credits for a value that an operator received outside."""
     _issue_by_operator([Issue(account, amount_micros)], "deposit", by=by, reason=reason)
 
 
 def _issue_by_operator(issues: Sequence[Issue], kind: str, *, by: User, reason: str) -> None:
-    """Each transfer refers to its audit event, which says why; owners are told."""
+    """Each transfer refers to its audit event, which has the reason; owners are notified."""
     for issue in issues:
         check_issue_by_operator(issue.account, amount_micros=issue.amount_micros, by=by)
     with transaction.atomic():
@@ -95,7 +94,7 @@ def check_request_withdrawal(
 def do_request_withdrawal(
     account: Account, *, amount_micros: int, by: User, note: str = ""
 ) -> WithdrawalRequest:
-    """Ask to take credits out; until an operator decides they are the account's, but not free."""
+    """Request a withdrawal; until the decision the credits are the account's, but reserved."""
     with transaction.atomic():
         balance = ledger.lock([account.pk])[account.pk]
         check_may_trade(account.pk)
@@ -109,7 +108,7 @@ def do_request_withdrawal(
 def do_decide_withdrawal(
     request: WithdrawalRequest, *, approve: bool, by: User, reason: str = ""
 ) -> WithdrawalRequest:
-    """Pay the amount out (to the issuer, the outside world), or set it free again."""
+    """Pay the amount out (to the issuer, the outside world), or release it."""
     _check_second_person(request.account, by)
     issuer_id = get_issuer_id()
     with transaction.atomic():
@@ -126,7 +125,7 @@ def do_decide_withdrawal(
 
 
 def do_cancel_withdrawal(request: WithdrawalRequest, *, by: User) -> WithdrawalRequest:
-    """Take back one's own request; what was set aside is free again."""
+    """Cancel one's own request and release the reserved amount."""
     with transaction.atomic():
         ledger.lock([request.account_id])
         check_may_trade(request.account_id)
@@ -144,9 +143,9 @@ def check_request_deposit(account: Account, *, amount_micros: int) -> None:
 def do_request_deposit(
     account: Account, *, amount_micros: int, by: User, note: str = ""
 ) -> DepositRequest:
-    """Ask operators to book credits for what they get outside; nothing moves until they do."""
+    """Request a deposit for a value given outside; no money moves until an operator approves."""
     with transaction.atomic():
-        ledger.lock([account.pk])  # of two at once, the second counts the first
+        ledger.lock([account.pk])  # of two concurrent ones, the second counts the first
         check_may_trade(account.pk)
         check_request_deposit(account, amount_micros=amount_micros)
         return _record_request(DepositRequest, account, amount_micros, by=by, note=note)
@@ -167,7 +166,7 @@ def do_decide_deposit(
 
 
 def do_cancel_deposit(request: DepositRequest, *, by: User) -> DepositRequest:
-    """Take back one's own request."""
+    """Cancel one's own request."""
     with transaction.atomic():
         ledger.lock([request.account_id])
         check_may_trade(request.account_id)
@@ -188,7 +187,7 @@ def _record_request(
 
 
 def _decide(request: Request, verb: str, *, by: User, reason: str = "") -> Request:
-    # The conditional update is the lock: of two deciders only one finds it still requested.
+    # The conditional update is the lock: of two concurrent decisions only one finds it requested.
     model = type(request)
     decided = model.objects.filter(pk=request.pk, status="requested").update(
         status=STATUS_AFTER[verb], decided_at=timezone.now(), decided_by=by, reason=reason
@@ -221,7 +220,7 @@ def _issue(issues: Sequence[Issue], kind: str, references: Sequence[str | None])
 
 
 def _notify_owners(done: Sequence[tuple[Account, str, int]], reason: str) -> None:
-    """Tell people what was done about their money: account, what, how much."""
+    """Notify owners of what was done about their money: account, kind, amount."""
     registry.notify_of_money(
         [
             registry.MoneyNews(account.owner_id, what, amount_micros, reason)
@@ -253,7 +252,7 @@ def _founding_id(kind: str, currency: str) -> int:
 
 
 def do_open_market_accounts(market_id: int, currency: str = CURRENCY) -> tuple[Account, Account]:
-    """Return the market's escrow and fees account, made unless they are there."""
+    """Return the market's escrow and fee accounts, created if missing."""
     escrow, _ = Account.objects.get_or_create(
         market_id=market_id, kind="escrow", defaults={"currency": currency}
     )

@@ -11,7 +11,7 @@ LINES = ("site_name", "currency_name", "currency_symbol")
 
 
 def do_edit_policy(policy: Policy, *, by: User | None, reason: str = "") -> None:
-    """Save an edited policy and what changed. Raises ValidationError for values it can't have."""
+    """Save an edited policy with an audit event. Raises ValidationError for invalid values."""
     policy.full_clean()
     for name in LINES:
         validate_line(getattr(policy, name))

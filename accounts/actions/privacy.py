@@ -1,7 +1,7 @@
-"""A user who leaves: what is theirs is wiped, what was traded stays, under an opaque name.
+"""Deleting a user: personal data is wiped, trades stay under an opaque name.
 
-The ledger, orders and trades belong to others too, so the account stays; it is closed, and nothing
-says any more whose it was. What its positions still pay is paid, and its credits stay on it.
+The ledger, orders and trades concern others too, so the account stays: closed, and no longer
+traceable to its owner. Payouts of its positions are still booked, and its credits stay on it.
 """
 
 from allauth.account.models import EmailAddress
@@ -18,7 +18,7 @@ from accounts.handles import DELETED_PREFIX, compute_retired_digest
 from accounts.models import Account, ApiKey, RetiredHandle, User
 from kernel.errors import RefusedError
 
-NO_MAIL_DOMAIN = "deleted.invalid"  # RFC 2606: nobody gets mail there
+NO_MAIL_DOMAIN = "deleted.invalid"  # RFC 2606: mail to it goes nowhere
 
 
 def check_delete_user(user: User) -> None:
@@ -32,17 +32,17 @@ def check_delete_user(user: User) -> None:
 
 
 def do_delete_user(user: User) -> None:
-    """Delete oneself. Not inside a transaction: the engine, which cancels orders, needs locks.
+    """Delete the user. Not inside a transaction: the engine, which cancels orders, needs locks.
 
-    A program may go on placing orders meanwhile: once the accounts are closed none is taken, and
-    what was placed until then is cancelled.
+    A program may place orders meanwhile: once the accounts are closed none is accepted, and those
+    placed until then are cancelled.
     """
     check_delete_user(user)
     for account_id in user.accounts.values_list("pk", flat=True):
         registry.cancel_orders(account_id)
     with transaction.atomic():
         account_ids = lock_accounts(user)
-        # Of two last operators who leave at once, one finds the other gone.
+        # Of the last two operators leaving concurrently, one finds the other gone.
         superusers = User.objects.filter(is_superuser=True).order_by("pk")
         list(superusers.select_for_update(no_key=True))
         user = User.objects.select_for_update(no_key=True).get(pk=user.pk)

@@ -1,7 +1,7 @@
-"""The first operator, made without a shell: by an address that only the console shows.
+"""The first operator, created without a shell through a URL that only the console shows.
 
-While nobody has every right, each start of the web server offers a key. It is good for one
-operator, for a day, and for nothing once there is an operator.
+While there is no superuser, each start of the web server offers a key. It creates one operator, is
+valid for a day, and is useless once there is an operator.
 """
 
 import secrets
@@ -25,7 +25,7 @@ def has_operator() -> bool:
 
 
 def do_offer_setup() -> str | None:
-    """Return a new key's text, which is stored nowhere; None where there is an operator."""
+    """Return a new key, which is not stored; None where there is an operator."""
     if has_operator():
         return None
     now = timezone.now()
@@ -36,16 +36,18 @@ def do_offer_setup() -> str | None:
 
 
 def check_setup_key(text: str) -> None:
-    """Raise the 404 that a wrong, used or expired key gets."""
+    """Raise a 404 for a wrong, used or expired key."""
     live = SetupKey.objects.filter(pk=compute_digest(text), expires_at__gt=timezone.now())
     if has_operator() or not live.exists():
         raise not_found("this address")
 
 
 def do_make_first_operator(key: str, *, email: str, handle: str, password: str) -> User:
-    """Create the operator and use up the key; a refusal leaves it good."""
+    """Create the operator and use up the key; after a refusal the key stays valid."""
     with transaction.atomic():
-        Policy.objects.select_for_update().get(pk=1)  # of two at once, the second finds the first
+        Policy.objects.select_for_update().get(
+            pk=1
+        )  # of two concurrent ones, the second finds the first
         check_setup_key(key)
         user = do_create_operator(email=email, handle=handle, password=password)
         SetupKey.objects.all().delete()

@@ -43,7 +43,7 @@ def is_retired(handle: str) -> bool:
 
 
 def check_sign_up(invite_code: str) -> InviteCode | None:
-    """Return the invite to be used up, None where sign-up is open; refuses otherwise."""
+    """Return the invite to use, None where sign-up is open; refuses otherwise."""
     sign_up = get_policy().sign_up
     if sign_up == "open":
         return None
@@ -58,7 +58,7 @@ def check_sign_up(invite_code: str) -> InviteCode | None:
 def do_sign_up(
     *, email: str, handle: str, password: str, display_name: str = "", invite_code: str = ""
 ) -> User:
-    """Create a user as policy allows, with the grant that policy gives."""
+    """Create a user if the policy allows it, with the policy's grant."""
     invite = check_sign_up(invite_code)
     with transaction.atomic():
         user = do_create_user(
@@ -79,7 +79,7 @@ def do_create_user(
     is_email_verified: bool = False,
     is_operator: bool = False,
 ) -> User:
-    """Create a user and account number 1, without a grant. `is_operator` gives every right."""
+    """Create a user and account number 1, without a grant. `is_operator` makes a superuser."""
     check_create_user(email=email, handle=handle, display_name=display_name)
     try:
         with transaction.atomic():
@@ -96,7 +96,7 @@ def do_create_user(
                 user=user, email=user.email, primary=True, verified=is_email_verified
             )
             record_audit("create_user", user, by=by, after={"handle": handle, "kind": kind})
-    except IntegrityError:  # somebody else took the name meanwhile
+    except IntegrityError:  # another user took the name meanwhile
         check_create_user(email=email, handle=handle)
         raise
     return user
@@ -105,7 +105,7 @@ def do_create_user(
 def do_create_operator(
     *, email: str, handle: str, password: str | None, display_name: str = ""
 ) -> User:
-    """Create an operator with every right, who gets what everybody gets that signs up."""
+    """Create a superuser, with the same grant as everyone who signs up."""
     with transaction.atomic():
         user = do_create_user(
             email=email, handle=handle, password=password, display_name=display_name, by=None,
@@ -127,10 +127,10 @@ def do_welcome_user(user: User, *, invite: InviteCode | None) -> None:
 
 
 def do_move_email(user: User, *, old: str, by: User) -> None:
-    """Let log-in, mails and password resets follow the address that an operator gave a user.
+    """Move log-in, mails and password resets to an address that an operator set for a user.
 
-    The old one opens nothing any more, and is told. The new one is as verified as it was: nobody
-    has shown yet that it is theirs, unless it was a further address that they had confirmed.
+    The old one is no longer valid for anything, and is notified. The new one is unverified, unless
+    it was already a confirmed further address of the user.
     """
     with transaction.atomic():
         notify_on_commit(
@@ -143,20 +143,20 @@ def do_move_email(user: User, *, old: str, by: User) -> None:
 
 
 def do_change_profile(user_id: int, **fields: Any) -> User:
-    """Change what others see of a user, unless somebody has stopped them meanwhile."""
+    """Change a user's public profile, unless they have been suspended meanwhile."""
     with transaction.atomic():
         user = _lock_user(user_id)
         check_may_act(user)
-        # Only these columns: the rest of the row may have changed meanwhile.
+        # Only these columns: others may have changed meanwhile.
         User.objects.filter(pk=user_id).update(**fields)
     return User.objects.get(pk=user_id)
 
 
 def do_suspend_user(user: User, *, by: User, reason: str) -> None:
-    """Stop a user at once, and end their orders; balances and positions stay theirs.
+    """Suspend a user and cancel their orders; they keep balances and positions.
 
-    Nothing that takes their account's lock after this moves its money for them; what only reads is
-    over within a second.
+    Nothing that locks their account after this moves its money for them; read access ends within a
+    second.
     """
     if user == by:
         raise RefusedError("own_account")
@@ -173,9 +173,9 @@ def do_suspend_user(user: User, *, by: User, reason: str) -> None:
 
 
 def cancel_what_rests(account_ids: Iterable[int], *, by_operator: bool) -> None:
-    """End the open orders of accounts that have just been stopped, if the engine is there.
+    """Cancel the open orders of accounts that were just stopped, if the engine is available.
 
-    If it is not, the task does so that looks for what stopped accounts have in the books.
+    Otherwise the periodic task does that looks for orders of stopped accounts.
     """
     for account_id in account_ids:
         try:
@@ -204,7 +204,7 @@ def check_close_account(account: Account) -> None:
 
 
 def do_close_account(account: Account, *, by: User, reason: str = "") -> None:
-    """Close an account for good. What its positions still pay is paid; the rest stays on it.
+    """Close an account permanently. Payouts of its positions are still booked to it.
 
     A user whose last account closes cannot log in any more.
     """
@@ -228,19 +228,19 @@ def close_locked(account: Account, *, by: User, reason: str = "") -> None:
 
 
 def lock_accounts(user: User) -> list[int]:
-    """Lock a user's accounts, before anything else of theirs: money is what others wait for."""
+    """Lock a user's accounts before their other rows: the same lock order everywhere."""
     account_ids = list(user.accounts.order_by("pk").values_list("pk", flat=True))
     ledger.lock(account_ids)
     return account_ids
 
 
 def _lock_user(user_id: int) -> User:
-    # Not FOR UPDATE: rows that refer to the user may be inserted meanwhile, as trading does.
+    # Not FOR UPDATE: inserts of rows that refer to the user, as trading does, must not block.
     return User.objects.select_for_update(of=("self",), no_key=True).get(pk=user_id)
 
 
 def find_account(handle: str, number: int = 1) -> Account:
-    """Return a user's account by public names, or raise the 404 that hides what exists."""
+    """Return a user's account by public names, or raise the uniform 404."""
     account = (
         Account.objects.select_related("owner").filter(owner__handle=handle, number=number).first()
     )

@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy as _
 from accounts.admin_base import HexRecordAdmin, KnownValuesFilter, show_id
 from accounts.models import AuditEvent, User
 
-# `configure_market` is what opening, halting, resuming and closing were once recorded as.
+# Opening, halting, resuming and closing were formerly recorded as `configure_market`.
 ACTIONS = (
     "add_in_admin", "approve_deposit", "approve_market", "approve_result",
     "approve_withdrawal", "cancel_deposit", "cancel_orders", "cancel_withdrawal",

@@ -1,4 +1,4 @@
-"""API keys and API sessions: shown without their secrets, and stopped."""
+"""API keys and API sessions: shown without their secrets, and revoked."""
 
 from collections.abc import Iterable
 

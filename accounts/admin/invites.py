@@ -40,4 +40,4 @@ class InviteCodeAdmin(ModelAdmin):
         super().save_model(request, obj, form, change)
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False  # let it expire: who came by it stays known
+        return False  # let it expire: the record of who used it is kept

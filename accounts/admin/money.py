@@ -1,4 +1,4 @@
-"""Accounts and transfers: read-only. Credits come in by an act, with its audit event."""
+"""Accounts and transfers: read-only. Credits are added by an action with an audit event."""
 
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, ClassVar
@@ -72,7 +72,7 @@ class GrantAction(AdminAction):
             do_grant(row, amount_micros=amount_micros, by=by, reason=reason)
             return 201, {}
 
-        # The page's own key: sent twice, by a double click or a reload, it is done once.
+        # The page's idempotency key: submitted twice (double click, reload), it takes effect once.
         body = {"account": row.pk, "amount": amount_micros, "reason": reason}
         key = (
             self.cleaned_data["key"]
@@ -85,7 +85,7 @@ class GrantAction(AdminAction):
 def do_once(
     key: str, operation: str, body: dict[str, Any], effect: Callable[[], Answer], *, by: User
 ) -> None:
-    """Do what a form asks for, once for its key, which the operator's own account keeps."""
+    """Execute a form's action once per key, which is stored with the operator's own account."""
     own_account = by.accounts.order_by("number").values_list("pk", flat=True).first()
     if own_account is None:
         raise RefusedError("no_account")
@@ -113,7 +113,7 @@ class CloseAccountAction(AdminAction):
 
 
 class KindFilter(KnownValuesFilter):
-    """Whose accounts; people's until others are asked for or an account is searched."""
+    """Filter by kind of account; users' accounts by default, unless an account is searched."""
 
     title = _("whose")
     parameter_name = "whose"

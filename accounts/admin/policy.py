@@ -76,7 +76,7 @@ class PolicyForm(RateForm, forms.ModelForm):  # type: ignore[misc, valid-type]
 
     class Meta:
         model = Policy
-        exclude = ("rate_limits",)  # noqa: DJ006 - whatever else the policy gets is shown
+        exclude = ("rate_limits",)  # noqa: DJ006 - fields added later are shown too
         widgets = {"accent_colour": UnfoldAdminColorInputWidget}
         labels = {
             "sign_up": _("Sign-up"),

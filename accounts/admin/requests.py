@@ -1,4 +1,4 @@
-"""What owners of accounts ask for: withdrawals and deposits, decided here."""
+"""Owners' requests for withdrawals and deposits, decided here."""
 
 from collections.abc import Callable, Iterable
 from typing import Any, ClassVar

@@ -1,6 +1,6 @@
-"""Roles: groups of permissions. And what other packages register that is not for operators.
+"""Roles (groups of permissions), and unregistering other packages' models.
 
-Their pages would show or change log-ins, second factors and tokens past our actions and audit.
+Their pages would show or change sessions, second factors and tokens past our actions and audit.
 """
 
 from typing import Any, Final
@@ -24,7 +24,7 @@ admin.site.unregister(
     [Group, EmailAddress, Authenticator, SocialAccount, SocialApp, SocialToken, UserSession]
 )
 
-# Those that every exchange has (`trading.roles`), by the name in the database.
+# The built-in ones (`trading.roles`), by the name in the database.
 ROLES: Final = {
     "operator": pgettext_lazy("a role", "operator"),
     "resolver": pgettext_lazy("a role", "resolver"),
@@ -44,7 +44,7 @@ def describe_role(role: Group) -> str:
 
 
 def describe_permission(permission: Permission) -> str:
-    """Say it like "Market: view". Needs `permission.content_type`."""
+    """Return a text like "Market: view". Needs `permission.content_type`."""
     kind = permission.content_type
     model = kind.model_class()
     verb, _joint, name = permission.codename.partition("_")
@@ -78,7 +78,7 @@ class NamingRights(admin.ModelAdmin):
 
 @admin.register(Group)
 class RoleAdmin(NamingRights, ModelAdmin, GroupAdmin):
-    """Only who has every right edits rights, whatever permissions somebody was given."""
+    """Only superusers edit permissions, whatever permissions another operator has."""
 
     list_display = ["show_name"]
     filter_horizontal = ()

@@ -1,4 +1,4 @@
-"""Users: who they are and how they stand. Their money and trades are elsewhere, linked."""
+"""Users: profile and status, with links to their money and trades."""
 
 from collections.abc import Iterable
 from typing import Any, ClassVar
@@ -122,7 +122,7 @@ class UserAdmin(NamingRights, ModelAdmin, DjangoUserAdmin):
     search_help_text = _("Beginning of a handle or e-mail address")
     sortable_by = ()
     ordering = ["-id"]
-    filter_horizontal = ()  # plain lists: the double ones are out of a screen reader's reach
+    filter_horizontal = ()  # plain lists: Django's double ones are inaccessible to screen readers
     readonly_fields = STANDING
     fieldsets: ClassVar[Any] = [
         (None, {"fields": ["email", "handle", "display_name", "password"]}),
@@ -157,7 +157,7 @@ class UserAdmin(NamingRights, ModelAdmin, DjangoUserAdmin):
             yield _("Account %d") % account.number, text % said
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        # Who may edit users must not thereby give themselves every right.
+        # Permission to edit users must not suffice to become a superuser.
         fields = super().get_readonly_fields(request, obj)
         return fields if request.user.is_superuser else [*fields, *RIGHTS, *SHOWN_RIGHTS]
 
@@ -178,7 +178,7 @@ class UserAdmin(NamingRights, ModelAdmin, DjangoUserAdmin):
 
     def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
         super().save_model(request, obj, form, change)
-        if not change:  # what everybody gets that signs up
+        if not change:  # the same grant as on sign-up
             obj.accounts.create()
             EmailAddress.objects.create(user=obj, email=obj.email, primary=True)
             do_welcome_user(obj, invite=None)
@@ -195,8 +195,8 @@ class UserAdmin(NamingRights, ModelAdmin, DjangoUserAdmin):
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         may_change = super().has_change_permission(request, obj)
-        # Their password or address would be the way to their rights.
+        # Their password or address would give access to their rights.
         return may_change and (obj is None or not obj.is_staff or request.user.is_superuser)
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False  # a user's money and acts stay; accounts are closed instead
+        return False  # a user's money and records stay; accounts are closed instead

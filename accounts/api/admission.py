@@ -1,7 +1,7 @@
-"""Whether a caller may do it, and has not asked too often: what every door asks first.
+"""Admission of a request by scope and rate limit: the first step of every entry point.
 
-The scope comes first, then the tokens: of the account's bucket, or of the caller's network while
-nobody is logged in.
+The scope is checked first, then tokens are taken: from the account's bucket, or from the bucket of
+the caller's network without a log-in.
 """
 
 from accounts.api.principal import Principal, no_credential, require_scope
@@ -11,7 +11,7 @@ from web.limits import Rate
 
 
 async def admit(caller: Principal | None, bucket: str, *scopes: str) -> None:
-    """Raise AuthError without one of `scopes` (none: public), ApiError (429) over the limit."""
+    """Raise AuthError without one of `scopes` (empty: public), ApiError (429) over the limit."""
     _check_scopes(caller, scopes)
     await take_tokens(caller, bucket)
 
@@ -19,7 +19,7 @@ async def admit(caller: Principal | None, bucket: str, *scopes: str) -> None:
 def admit_sync(
     caller: Principal | None, bucket: str, *scopes: str, cost: int = 1, address: str = ""
 ) -> None:
-    """The same from sync code. `address`: of whoever has no account."""
+    """`admit` for sync code. `address` is used for callers without an account."""
     _check_scopes(caller, scopes)
     subject, rate = find_bucket(caller, bucket, address)
     limits.refuse_over_limit(limits.take_sync(subject, bucket, rate, cost))
@@ -31,7 +31,7 @@ async def take_tokens(caller: Principal | None, bucket: str, cost: int = 1) -> N
 
 
 def find_bucket(caller: Principal | None, bucket: str, address: str = "") -> tuple[int | str, Rate]:
-    """Return whose bucket a request takes from, and how large it is."""
+    """Return the bucket that a request takes from, and its size."""
     if caller is None:
         rate = Rate(*get_policy().rate_limits["anonymous"][bucket])
         return f"address:{limits.find_network(address)}", rate

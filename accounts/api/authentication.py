@@ -1,7 +1,7 @@
 """DRF's three credentials: API key or JWT in a header, or a browser's session with CSRF.
 
-`request.user` is the `User`, `request.auth` the `Principal`. A header that is there must be right:
-a bad key is refused, not overlooked in favour of a cookie.
+`request.user` is the `User`, `request.auth` the `Principal`. A header that is present must be
+valid: a bad key is refused, not ignored in favour of a cookie.
 """
 
 from typing import Any
@@ -31,7 +31,7 @@ class HeaderAuthentication(authentication.BaseAuthentication):
             return None
         principal = authenticate_headers(headers)
         _note_account(request, principal)
-        # Most views need only the principal; those that need the user load it then.
+        # Most views need only the principal; the user is loaded on first use.
         return SimpleLazyObject(lambda: _load_user(principal)), principal
 
     def authenticate_header(self, request: Request) -> str:
@@ -68,7 +68,7 @@ class SessionScheme(OpenApiAuthenticationExtension):
 
 
 def _load_user(principal: Principal) -> User:
-    """Return the user as they are now, who may have been stopped since the principal was read."""
+    """Return the current user row; they may have been stopped since the principal was read."""
     user = User.objects.get(pk=principal.user_id)
     check_may_act(user)
     user.may_operate = OPERATE in principal.scopes

@@ -26,7 +26,7 @@ class ApiView(APIView):
 
     @property
     def principal(self) -> Principal:
-        """Who asks; there is one wherever the scope is not None."""
+        """The caller; always there when the scope is not None."""
         return cast("Principal", self.request.auth)
 
     @property

@@ -1,4 +1,4 @@
-"""What DRF asks before each call: may they (scope, operator's right), and how often (limits)."""
+"""DRF's permission and throttle checks: scope, operator's permission, rate limits."""
 
 from datetime import timedelta
 from typing import Any, cast
@@ -21,8 +21,8 @@ UNKNOWN_ADDRESS = "unknown"
 
 
 class Admission(BasePermission):
-    """The principal has what the view's scope names, is an operator where that is needed, and has
-    not asked too often.
+    """The principal has the view's scope and operator permission, if any, and is within the rate
+    limit.
     """
 
     def has_permission(self, request: Request, view: Any) -> bool:
@@ -43,12 +43,12 @@ class Admission(BasePermission):
 
 
 def _find_scopes(principal: Any, view: Any, attribute: str) -> tuple[str, ...]:
-    """Return the scopes of which one is needed; none where anybody may ask."""
+    """Return the scopes of which one is needed; empty for public views."""
     scope = getattr(view, attribute, "manage")
     if scope is None:
         return ()
     if getattr(view, "operator_permission", "") and principal is not None:
-        # A key needs the scope; whoever is logged in is asked for their right.
+        # A key needs the scope; a logged-in user needs the permission.
         return (OPERATE,) if principal.credential == "key" else ()
     if getattr(view, "operators_call", False) and attribute == "write_scope":
         return scope, OPERATE
@@ -56,18 +56,18 @@ def _find_scopes(principal: Any, view: Any, attribute: str) -> tuple[str, ...]:
 
 
 def require_operator(user: User, permission: str) -> None:
-    """Raise RefusedError (403) unless the user is an operator with this right, and acts as one."""
+    """Raise RefusedError (403) unless the user has this permission and acts as an operator."""
     if not (user.is_staff and user.has_perm(permission)):
         raise no_right(user)
 
 
 def check_recent_log_in(request: Request) -> None:
-    """Raise AuthError (403) unless they showed a short time ago that it is they who are here."""
+    """Raise AuthError (403) without a recent (re)authentication."""
     principal: Any = request.auth
     if principal.credential == "session":
         try:
             is_recent = not is_reauthentication_required(request._request, app="")
-        except ImmediateHttpResponse:  # single sign-on would be asked, which leads away
+        except ImmediateHttpResponse:  # it would redirect to the single sign-on provider
             is_recent = False
     else:
         since = timezone.now() - timedelta(seconds=app_settings.REAUTHENTICATION_TIMEOUT)

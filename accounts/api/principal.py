@@ -1,8 +1,8 @@
-"""Who asks: from the headers of a request (or a browser's user) to a `Principal`.
+"""Authentication: from a request's headers (or a browser's user) to a `Principal`.
 
-Both doors use this. A principal is read from the database once and kept for less than a second,
-so a revoked key, a log-out, a new password or a suspension stops everywhere within a second; a
-hit costs one dict lookup. `headers` are always a mapping with lower-case names.
+The API views and the order app both use this. A principal is cached for less than a second, so a
+revoked key, a log-out, a new password or a suspension takes effect everywhere within a second; a
+cache hit costs one dict lookup. `headers` are always a mapping with lower-case names.
 """
 
 import hmac
@@ -27,12 +27,12 @@ from kernel.cache import BatchCache, FreshCache
 from kernel.errors import AuthError
 from web.limits import Rate
 
-CACHE_SECONDS = 0.9  # of the second that a stop may take
+CACHE_SECONDS = 0.9  # part of the second that revocation may take
 CACHE_ENTRIES_MAX = 50_000
-LAST_USED_SECONDS = 60  # how exact `ApiKey.last_used_at` is
-# Keys, passwords and withdrawals are managed by somebody who logged in, never by a key.
+LAST_USED_SECONDS = 60  # precision of `ApiKey.last_used_at`
+# Keys, passwords and withdrawals are managed by a logged-in user, never with a key.
 LOGIN_SCOPES = frozenset({"read", "trade", "manage"})
-OPERATE = "operate"  # an operator's acts, see `accounts.second_factor`
+OPERATE = "operate"  # operators' actions, see `accounts.second_factor`
 
 Headers = Mapping[str, str]
 
@@ -45,14 +45,14 @@ class Principal(msgspec.Struct, frozen=True):
     scopes: frozenset[str]
     credential: str  # "session", "key" or "jwt"
     credential_id: str
-    is_verified: bool  # may trade and withdraw: the e-mail address is known to be theirs
+    is_verified: bool  # may trade and withdraw: the e-mail address is verified
     read_rate: Rate
     write_rate: Rate
-    expires_at: float = inf  # seconds of Unix time
+    expires_at: float = inf  # Unix seconds
 
 
 def find_credential(headers: Headers) -> str | None:
-    """Return the key or token that a request carries, if any; AuthError for another scheme."""
+    """Return the key or token of a request, if any; AuthError for another scheme."""
     key = headers.get("x-api-key")
     if key:
         return key
@@ -75,7 +75,7 @@ def authenticate_headers(headers: Headers) -> Principal:
 
 
 async def authenticate(headers: Headers) -> Principal:
-    """The same from async code."""
+    """`authenticate_headers` for async code."""
     credential = _require_credential(headers)
     principal = await _cache.get(credential)
     if not _is_current(principal):
@@ -85,7 +85,7 @@ async def authenticate(headers: Headers) -> Principal:
 
 
 def _is_current(principal: Principal | None) -> TypeGuard[Principal]:
-    """Whether its credential has not expired since it was read."""
+    """Whether its credential is still unexpired."""
     return principal is not None and time.time() < principal.expires_at
 
 
@@ -97,7 +97,7 @@ def principal_of_user(user: User) -> Principal:
 
 
 def require_scope(principal: Principal, scope: str, *others: str) -> None:
-    """Raise AuthError (403) unless the principal may do what needs `scope`, or one of others."""
+    """Raise AuthError (403) unless the principal has `scope` or one of the others."""
     if principal.scopes.isdisjoint((scope, *others)):
         raise AuthError("missing_scope", scope=scope)
     if scope == "trade":
@@ -110,9 +110,9 @@ def require_verified(principal: Principal) -> None:
 
 
 def find_stopped(principals: Iterable[Principal]) -> set[Principal]:
-    """Return those whose credential is no longer valid: for sockets that stay open.
+    """Return those whose credential is no longer valid; for long-lived sockets.
 
-    Three queries whatever the number; call it at most a second apart and close what it names.
+    Three queries for any number of them; call it at least every second and close what it returns.
     """
     principals = set(principals)
     now = timezone.now()
@@ -131,7 +131,7 @@ def find_stopped(principals: Iterable[Principal]) -> set[Principal]:
 
 
 def forget_user(user_id: int) -> None:
-    """Let a user's next page see at once what they have just changed about themselves."""
+    """Drop a user from the cache, so that their next page shows what they have just changed."""
     for operates in (True, False):
         _sessions.drop((user_id, operates))
 
@@ -153,9 +153,9 @@ def _look_up(credential: str) -> Principal:
 
 
 def _look_up_many(credentials: list[str]) -> dict[str, Principal | None]:
-    """Return what is known of credentials, all keys read in one query.
+    """Look up credentials, all keys in one query.
 
-    One that is no longer valid is None; whoever sends it next gets the reason.
+    An invalid one is None; the next request with it gets the reason.
     """
     prefixes = {credential: find_prefix(credential) for credential in credentials}
     keys = {key.prefix: key for key in _select_keys().filter(prefix__in=set(prefixes.values()))}
@@ -195,7 +195,7 @@ def _accept_key(credential: str, key: Any) -> Principal:
             detail="this key operates and was made without the second factor: make a new one",
         )
     _note_use(key)
-    # A key outlives a role and a second factor; the right to operate does not.
+    # A key may outlive its owner's role and second factor; its right to operate must not.
     if not may_operate(key.account.owner, used_second_factor=True):
         scopes -= {OPERATE}
     return _build(
@@ -231,7 +231,7 @@ def _look_up_session(user: tuple[int, bool]) -> Principal:
 
 
 def check_login(login: Any) -> Any:
-    """Return the log-in behind a token; AuthError unless it is there and still valid."""
+    """Return the log-in behind a token; AuthError unless it exists and is still valid."""
     if login is None or login.revoked_at is not None:
         raise AuthError("invalid_credentials", detail="this log-in has ended")
     if not hmac.compare_digest(login.password_stamp, compute_password_stamp(login.user)):
@@ -299,7 +299,7 @@ def _note_use(key: ApiKey) -> None:
 _cache: BatchCache[str, Principal] = BatchCache(
     _look_up, _look_up_many, seconds=CACHE_SECONDS, entries_max=CACHE_ENTRIES_MAX
 )
-# A cache of its own: whatever text a request carries as its key, it never names a session.
+# A separate cache, so that no text sent as a key can ever name a session.
 _sessions: FreshCache[tuple[int, bool], Principal] = FreshCache(
     _look_up_session, seconds=CACHE_SECONDS, entries_max=CACHE_ENTRIES_MAX
 )

@@ -1,4 +1,4 @@
-"""What the calls of this app take and show."""
+"""Serializers of this app's API."""
 
 from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
@@ -19,7 +19,7 @@ from web.pagination import PageQuery
 
 PASSWORD_LENGTH_MAX = 256
 
-# --- taken ------------------------------------------------------------------------------------
+# --- input ------------------------------------------------------------------------------------
 
 
 class EmailField(TextField, serializers.EmailField):
@@ -27,7 +27,7 @@ class EmailField(TextField, serializers.EmailField):
 
 
 class ChoiceField(serializers.ChoiceField):
-    """One of the named texts; nothing else is turned into text."""
+    """One of the named texts; other types are not converted."""
 
     def to_internal_value(self, data: object) -> str:
         if not isinstance(data, str):
@@ -103,7 +103,7 @@ class RequestQuery(PageQuery):
     status = ChoiceField(choices=RequestStatus.choices, default=None)
 
 
-# --- shown ------------------------------------------------------------------------------------
+# --- output -----------------------------------------------------------------------------------
 
 
 class ShownError(serializers.Serializer):

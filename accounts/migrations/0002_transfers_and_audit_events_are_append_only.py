@@ -1,4 +1,4 @@
-"""Makes the databases themselves refuse to change or delete a transfer or an audit event."""
+"""Makes the database itself refuse to change or delete a transfer or an audit event."""
 
 from django.db import migrations
 
@@ -41,7 +41,7 @@ def backward(apps, schema_editor):
 
 def _execute(schema_editor, statements):
     for statement in statements:
-        schema_editor.execute(statement, params=None)  # a % in it is no placeholder
+        schema_editor.execute(statement, params=None)  # a % in it is not a placeholder
 
 
 _POSTGRESQL_FUNCTION = """

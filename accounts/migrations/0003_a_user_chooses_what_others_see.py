@@ -1,4 +1,4 @@
-"""Who opted out of profile or leaderboards is not shown; positions are shown only on request."""
+"""Users may opt out of profile and leaderboards; showing positions is opt-in."""
 
 from django.db import migrations, models
 

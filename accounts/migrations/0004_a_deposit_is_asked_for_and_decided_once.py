@@ -1,4 +1,4 @@
-"""Requests for deposits, and requests of either kind that their owner has cancelled."""
+"""Requests for deposits, and cancelled requests of either kind."""
 
 import django.db.models.deletion
 import django.utils.timezone

@@ -1,4 +1,4 @@
-"""Deleted users: when, what of them is gone, and handles that nobody else may take."""
+"""Deleted users: time of deletion, and their handles, which cannot be taken again."""
 
 from django.db import migrations, models
 

@@ -4,8 +4,8 @@ OLD_SYMBOL, NEW_SYMBOL = "¤", "cr"
 
 
 def keep_what_was_chosen(apps, schema_editor):
-    """A symbol that an operator chose stays where it stood; the old default, which many fonts draw
-    like a broken glyph, gives way to the new one."""
+    """A symbol that an operator chose keeps its place; the old default, which many fonts render
+    like a broken glyph, is replaced by the new one."""
     policies = apps.get_model("accounts", "Policy").objects.using(schema_editor.connection.alias)
     policies.exclude(currency_symbol=OLD_SYMBOL).update(currency_place="before")
     policies.filter(currency_symbol=OLD_SYMBOL).update(currency_symbol=NEW_SYMBOL)

@@ -1,4 +1,4 @@
-"""Users, their accounts and credentials, the ledger's rows, and what operators decide."""
+"""Users, their accounts and credentials, the ledger's rows, and the policy."""
 
 from accounts.models.account import Account, DepositRequest, Transfer, WithdrawalRequest
 from accounts.models.append_only import AppendOnly, AppendOnlyError

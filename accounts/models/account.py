@@ -1,8 +1,8 @@
-"""Accounts, the transfers between them, and requests to take money out or to get some.
+"""Accounts, transfers between them, and requests for withdrawals and deposits.
 
-Everything that trades is an account. A transfer moves money from `debit_account` to
-`credit_account`; balances are the sums of transfers, kept beside them for speed. All amounts are
-micros (1/1,000,000 credit). Only `accounts.ledger` changes `cash_micros` or writes transfers.
+Every trader is an account. A transfer moves money from `debit_account` to `credit_account`;
+balances are the sums of transfers, denormalised for speed. All amounts are micros (1/1,000,000
+credit). Only `accounts.ledger` changes `cash_micros` or writes transfers.
 """
 
 from django.conf import settings
@@ -42,7 +42,7 @@ class Account(models.Model):
         null=True,
         blank=True,
         related_name="accounts",
-        db_index=False,  # the unique constraint on (owner, number) is the index
+        db_index=False,  # the unique constraint on (owner, number) serves as the index
     )
     number = models.PositiveSmallIntegerField(_("number"), default=1)
     kind = models.CharField(_("kind"), max_length=6, choices=AccountKind, default=AccountKind.USER)
@@ -168,7 +168,7 @@ class RequestStatus(models.TextChoices):
 
 
 class MoneyRequest(models.Model):
-    """What its account's owner asked for and an operator decides, unless the owner cancels it."""
+    """A request by an account's owner, decided by an operator unless the owner cancels it."""
 
     id = models.UUIDField(_("ID"), primary_key=True, default=new_uuid)
     amount_micros = models.BigIntegerField(_("amount, in micros"))
@@ -240,7 +240,7 @@ class WithdrawalRequest(MoneyRequest):
 
 
 class DepositRequest(MoneyRequest):
-    """Asks operators to book credits for what they get outside. No money moves until they do."""
+    """A request to book credits for a value given outside. No money moves until it is approved."""
 
     account = models.ForeignKey(
         Account, models.PROTECT, verbose_name=_("account"), related_name="deposits", db_index=False

@@ -1,4 +1,4 @@
-"""Rows that are written once. Database triggers hold the same law against everything else."""
+"""Append-only rows. Database triggers enforce the same against other writers."""
 
 from typing import Any, NoReturn
 
@@ -6,7 +6,7 @@ from django.db import models
 
 
 class AppendOnlyError(Exception):
-    """Somebody tried to change or delete a row that is never changed or deleted."""
+    """An attempt to change or delete an append-only row."""
 
 
 class AppendOnlyQuerySet(models.QuerySet):

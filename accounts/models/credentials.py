@@ -1,6 +1,6 @@
-"""What programs show instead of a browser's session: API keys, and log-ins behind JWTs.
+"""Programs' credentials: API keys, and the log-ins behind JWTs.
 
-Of a key only a keyed hash is stored. A log-in row makes a JWT revocable: every token names one.
+Only a keyed hash of a key is stored. Every JWT names a log-in row, which makes it revocable.
 """
 
 from django.conf import settings
@@ -28,7 +28,7 @@ class ApiKey(models.Model):
     digest = models.CharField(_("digest"), max_length=64)
     name = models.CharField(_("name"), max_length=60)
     scopes = models.JSONField(_("scopes"), default=list)
-    # Of one that operates: whether ADMIN_REQUIRE_MFA was on, so that its maker had to use a factor.
+    # For scope `operate`: whether ADMIN_REQUIRE_MFA was on, so a second factor created it.
     used_second_factor = models.BooleanField(_("with the second factor"), default=False)
     created_at = models.DateTimeField(_("created at"), default=timezone.now)
     expires_at = models.DateTimeField(_("expires at"), null=True, blank=True)
@@ -59,7 +59,7 @@ class LoginSession(models.Model):
     address = models.GenericIPAddressField(_("IP address"), null=True)
     user_agent = models.CharField(_("program"), max_length=200, blank=True)
     used_second_factor = models.BooleanField(_("with the second factor"), default=False)
-    # How often it was refreshed: of its refresh tokens, only the newest counts.
+    # The number of refreshes: only the newest refresh token is valid.
     refreshes = models.PositiveIntegerField(_("refreshes"), default=0)
     created_at = models.DateTimeField(_("created at"), default=timezone.now)
     expires_at = models.DateTimeField(_("expires at"))
@@ -74,7 +74,7 @@ class LoginSession(models.Model):
 
 
 class SetupKey(models.Model):
-    """What the console shows so that somebody makes the first operator with it. Only a hash."""
+    """The one-time key for creating the first operator, as a hash; the console shows the key."""
 
     digest = models.CharField(_("digest"), max_length=64, primary_key=True)
     expires_at = models.DateTimeField(_("expires at"))

@@ -1,4 +1,4 @@
-"""What the operator decides: one row, edited in the admin, every edit an audit event."""
+"""The operators' settings: one row, edited in the admin, every edit an audit event."""
 
 from typing import Any
 
@@ -68,7 +68,7 @@ class FeeType(models.TextChoices):
 
 
 class CurrencyPlace(models.TextChoices):
-    """Where the currency's sign stands beside an amount."""
+    """Whether the currency symbol precedes or follows an amount."""
 
     BEFORE = "before", _("Before the amount: $5")
     BEFORE_SPACED = "before_spaced", _("Before the amount, with a space: $ 5")
@@ -158,11 +158,11 @@ class Policy(models.Model):
 
     @property
     def currency(self) -> str:
-        """The currency's name in texts: as the operator wrote it, the default's translated."""
+        """The currency's name in texts: the operator's, or the translated default."""
         return gettext("credits") if self.currency_name == CURRENCY_NAME else self.currency_name
 
     def add_symbol(self, number: str) -> str:
-        """Return an amount with the currency's symbol at its place; a space there never breaks."""
+        """Return an amount with the currency symbol at its place; a space there is non-breaking."""
         space = "\N{NO-BREAK SPACE}" if self.currency_place.endswith("_spaced") else ""
         if self.currency_place.startswith("before"):
             return f"{self.currency_symbol}{space}{number}"

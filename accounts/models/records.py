@@ -1,4 +1,4 @@
-"""Audit events, and the first answers to requests that carried an Idempotency-Key."""
+"""Audit events, and the stored answers to requests with an Idempotency-Key."""
 
 from django.conf import settings
 from django.core.serializers.json import DjangoJSONEncoder
@@ -54,7 +54,7 @@ class AuditEvent(AppendOnly):
 
 
 class IdempotentRequest(models.Model):
-    """Written in the transaction of its effect and kept for ever, so a repeat has one effect."""
+    """Written in the transaction of its effect and kept for ever, so a repeat changes nothing."""
 
     account = models.ForeignKey(
         Account, models.PROTECT, verbose_name=_("account"), related_name="+", db_index=False

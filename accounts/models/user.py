@@ -34,7 +34,7 @@ class UserManager(BaseUserManager["User"]):
     def create_superuser(
         self, email: str, handle: str, password: str | None = None, **fields: Any
     ) -> "User":
-        """Create an operator. Who may run the command needs no mail to prove the address."""
+        """Create an operator. Access to the command line suffices to verify the address."""
         from accounts.actions import do_create_operator  # which refers to this model
 
         try:
@@ -81,8 +81,8 @@ class User(AbstractBaseUser, PermissionsMixin):
     )
     suspended_at = models.DateTimeField(_("suspended at"), null=True, blank=True)
     deleted_at = models.DateTimeField(_("deleted at"), null=True, blank=True)
-    # No column: whether the credential behind this request carries the rights of an operator.
-    # Those who let people in set it (`accounts.second_factor`); inside, nothing is asked for.
+    # Not a column: whether this request's credential carries an operator's rights. Authentication
+    # sets it (`accounts.second_factor`); internal callers are not restricted.
     may_operate = True
     created_at = models.DateTimeField(_("created at"), default=timezone.now)
 
@@ -130,7 +130,7 @@ class User(AbstractBaseUser, PermissionsMixin):
 
 
 class RetiredHandle(models.Model):
-    """That a deleted user had some handle, as a keyed hash: nobody else may pass for them."""
+    """A deleted user's handle as a keyed hash, so that no one can impersonate them."""
 
     digest = models.CharField(_("digest"), max_length=64, primary_key=True)
 

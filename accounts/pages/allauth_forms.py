@@ -1,4 +1,4 @@
-"""allauth's forms in our words: log-in, sign-up (also after single sign-on), address, passkey."""
+"""allauth's forms with our texts: log-in, sign-up (also after single sign-on), address, passkey."""
 
 from typing import Any
 
@@ -49,7 +49,7 @@ class AddEmailForm(by_password.AddEmailForm):
 
 
 class PasskeyForm(AddWebAuthnForm):
-    """A key that can log in alone, unless it is said to be a second factor only."""
+    """A passkey that can log in alone, unless it is chosen as a second factor only."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

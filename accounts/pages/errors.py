@@ -1,4 +1,4 @@
-"""What a page view refuses becomes a page: the same errors that the API answers as JSON."""
+"""Error pages for the same errors that the API answers as JSON."""
 
 import sys
 from collections.abc import Callable, Mapping
@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 
 from kernel.database import DATABASE_AWAY
 from kernel.errors import ApiError, describe, describe_wait
-from web.door import API_PREFIX
+from web.request_context import API_PREFIX
 
 log = structlog.get_logger(__name__)
 
@@ -20,9 +20,9 @@ NOT_FOUND = 404
 
 
 class PageErrors:
-    """An ApiError that leaves a page view is shown as an error page of its status.
+    """Renders an ApiError raised by a page view as an error page with its status.
 
-    So is the door's refusal of a try too many (`request.refusal`): then no view is called.
+    So is the middleware's refusal after too many attempts (`request.refusal`), without a view.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
@@ -35,7 +35,7 @@ class PageErrors:
         response = self.get_response(request)
         is_developers_page = response.status_code == NOT_FOUND and not hasattr(response, "shown")
         if settings.DEBUG and is_developers_page and not request.path.startswith(API_PREFIX):
-            return show_error(request, NOT_FOUND)  # `make run` shows what visitors would see
+            return show_error(request, NOT_FOUND)  # `make run` shows the pages of production
         return response
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
@@ -63,9 +63,9 @@ def show_error(
     heading: str = "",
     headers: Mapping[str, str] | None = None,
 ) -> HttpResponse:
-    """Answer with the page of this status; `message` is one sentence without its full stop.
+    """Render the page of this status; `message` is one sentence without its full stop.
 
-    `heading` is for what the status alone does not say.
+    `heading` replaces the status' default one.
     """
     context = {"status": status, "message": message, "heading": heading}
     response = render(request, "error.html", context, status=status)
@@ -88,7 +88,7 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def too_many(request: HttpRequest) -> HttpResponse:
-    """What allauth shows where its own limits are exceeded."""
+    """The page that allauth shows when its own limits are exceeded."""
     return show_error(request, 429)
 
 
@@ -98,7 +98,7 @@ def csrf_failed(request: HttpRequest, reason: str = "") -> HttpResponse:
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """What failed may be the database, also where no view was called yet or any more."""
+    """Handler of 500, and of database failures outside of views."""
     error = sys.exc_info()[1]
     if isinstance(error, DATABASE_AWAY):
         return _show_away(request, error)
@@ -113,6 +113,6 @@ def _show_away(request: HttpRequest, error: BaseException) -> HttpResponse:
 
 
 def _show_plain(request: HttpRequest, status: int) -> HttpResponse:
-    """A page that needs neither the database nor the request's user: they may be what failed."""
+    """Render a page without the database or the request's user, as either may have failed."""
     context = {"request_id": getattr(request, "request_id", ""), "status": status}
     return HttpResponse(get_template("500.html").render(context), status=status)

@@ -29,7 +29,7 @@ def show(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 def api(request: HttpRequest) -> HttpResponse:
-    """Examples name this site's own address; the bot is the one that the tests run."""
+    """Examples use this site's own address; the tests run the bot that is shown."""
     site = settings.SITE_URL
     names = {"site": site, "ws": site.replace("http", "ws", 1)}
     examples = {

@@ -1,4 +1,4 @@
-"""API keys: made, shown once, listed, revoked."""
+"""API keys: create, show once, list, revoke."""
 
 from datetime import timedelta
 from typing import Any, cast
@@ -70,7 +70,7 @@ class KeyForm(forms.Form):
 @reauthentication_required(allow_get=True)
 @require_http_methods(["GET", "POST"])
 def keys(request: HttpRequest) -> HttpResponse:
-    """The secret is in the answer to the form and nowhere else, so this does not redirect."""
+    """The secret is only in the response to the form, so this does not redirect."""
     user = cast("User", request.user)
     form = KeyForm(request.POST or None, user=user)
     secret, status = None, 200
@@ -125,7 +125,7 @@ def revoke_all(request: HttpRequest) -> HttpResponse:
 
 
 def _create(request: HttpRequest, form: KeyForm) -> str | None:
-    """Return the new key's secret; None where it is refused, which the form then says."""
+    """Return the new key's secret; None with an error on the form if refused."""
     user, data = cast("User", request.user), form.cleaned_data
     account = Account.objects.get(pk=principal_of_user(user).account_id)
     limits.check_attempt("key_creation", address=get_address(request), account=str(account.pk))

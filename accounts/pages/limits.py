@@ -1,4 +1,4 @@
-"""What an account may use, in words and numbers."""
+"""The page of an account's rate limits."""
 
 from typing import Any, cast
 

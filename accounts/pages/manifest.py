@@ -1,4 +1,4 @@
-"""What a browser needs to install the site as an app: its name, colours and icons."""
+"""The web app manifest: name, colours and icons."""
 
 from django.http import HttpRequest, JsonResponse
 from django.templatetags.static import static
@@ -8,7 +8,7 @@ from accounts.policy import get_policy
 from kernel.colours import DEFAULT_ACCENT, compute_accents
 
 MAX_AGE_SECONDS = 300
-BACKGROUND = "#f5f6f8"  # the light theme's ground
+BACKGROUND = "#f5f6f8"  # the light theme's background
 
 
 @require_safe

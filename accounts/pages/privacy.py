@@ -1,4 +1,4 @@
-"""A user's data, given out whole or wiped."""
+"""Exporting and deleting a user's data."""
 
 import tempfile
 from collections.abc import AsyncIterator
@@ -30,7 +30,7 @@ UNPROCESSABLE = 422
 
 
 class DeletionForm(forms.Form):
-    """The handle typed out: nobody deletes an account by one wrong click."""
+    """Asks for the handle, so that a wrong click cannot delete an account."""
 
     handle = forms.CharField(
         label=gettext_lazy("Type your handle to confirm"),
@@ -57,7 +57,7 @@ def privacy(request: HttpRequest) -> HttpResponse:
 @login_required
 @require_POST
 def export(request: HttpRequest) -> HttpResponseBase:
-    """The archive is whole before its first byte leaves: what fails is a page that says so."""
+    """Send the archive once it is complete, so that a failure can still be an error page."""
     user = cast("User", request.user)
     if is_reauthentication_required(request, app=""):
         messages.info(request, _("You can download your data now."))

@@ -1,4 +1,4 @@
-"""What others see of a user, as the user edits it."""
+"""Editing one's public profile."""
 
 from typing import Any, cast
 

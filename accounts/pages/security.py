@@ -1,4 +1,4 @@
-"""How a user logs in, and where somebody is logged in as them."""
+"""A user's means of log-in and active sessions."""
 
 import hmac
 from typing import Any, NamedTuple, cast
@@ -26,7 +26,7 @@ SESSIONS_SHOWN_MAX = 50
 
 
 class Factors(NamedTuple):
-    """What a user has beside the password."""
+    """A user's authentication factors beside the password."""
 
     has_totp: bool
     keys: int
@@ -97,7 +97,7 @@ def find_factors(user: User) -> Factors:
 
 
 def _list_browsers(request: HttpRequest, user: User) -> list[Any]:
-    """Return log-ins whose session still stands, the newest first."""
+    """Return log-ins with an active session, newest first."""
     rows = UserSession.objects.filter(user=user).order_by("-created_at")[:SESSIONS_SHOWN_MAX]
     keys = [row.session_key for row in rows]
     live = Session.objects.filter(session_key__in=keys, expire_date__gt=timezone.now())

@@ -1,4 +1,4 @@
-"""The page behind the one-time address that the console shows: it makes the first operator."""
+"""The page at the one-time URL from the console, which creates the first operator."""
 
 from typing import Any
 
@@ -54,7 +54,7 @@ class SetupForm(forms.Form):
 @never_cache
 @require_http_methods(["GET", "POST"])
 def setup(request: HttpRequest) -> HttpResponse:
-    """Ask who the first operator is, make and log them in; a 404 to who has no good key."""
+    """Create the first operator from a form and log them in; a 404 without a valid key."""
     if request.method != "POST":
         key = request.GET.get("key", "")
         check_setup_key(key)

@@ -1,4 +1,4 @@
-"""The pages of this app. Some stand in front of allauth's own of the same address."""
+"""The pages of this app. Some override allauth's own at the same path."""
 
 from allauth.account.decorators import reauthentication_required
 from allauth.account.views import password_set
@@ -32,7 +32,7 @@ urlpatterns = [
     path("account/privacy/export/", privacy.export, name="account_export"),
     path("account/privacy/delete/", privacy.delete, name="account_delete"),
     path("accounts/2fa/", to_security),
-    # Who has no password yet sets one here, which allauth lets any browser of theirs do.
+    # Users without a password set one here; allauth would not ask for reauthentication.
     path("accounts/password/set/", reauthentication_required(password_set)),
     path("accounts/sessions/", to_security),
     path("setup/", setup.setup, name="setup"),

@@ -1,4 +1,4 @@
-"""Form controls in the site's look, for forms whose widgets are not ours."""
+"""Form controls in the site's style, for forms whose widgets are not ours."""
 
 from typing import Any
 
@@ -19,10 +19,10 @@ INPUT_CLASS = "input w-full"
 
 @register.simple_tag
 def control(field: BoundField, css: str = "") -> SafeString:
-    """The field's control alone. Its label stands beside it, so it needs no placeholder.
+    """Render the field's control alone. It has a separate label, so it needs no placeholder.
 
-    It takes a text of any length: a browser would cut one that is pasted without a word, and the
-    form says what is too long.
+    It has no maxlength: browsers silently truncate pasted texts, while the form reports what is too
+    long.
     """
     css = css or CLASSES.get(field.widget_type, INPUT_CLASS)
     if field.errors and css == INPUT_CLASS:

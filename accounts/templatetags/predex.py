@@ -1,6 +1,6 @@
-"""How pages show money, prices, quantities, times and icons: exact, in the viewer's language.
+"""Template filters and tags for money, prices, quantities, times and icons, localized.
 
-Filters take integer units (micros, pips, lots, half pips) and show a dash where nothing is known.
+Filters take integer units (micros, pips, lots, half pips) and render a dash for None.
 """
 
 from datetime import datetime
@@ -27,7 +27,7 @@ HALF_PIPS_PER_PERCENT = 200
 
 @register.filter
 def amount(micros: int | None, decimals: int = 2) -> str:
-    """Micros as credits, rounded to cents: 1,234.50. Exact figures are the API's and the CSVs'."""
+    """Micros as credits, rounded to cents: 1,234.50. The API and CSV files have exact figures."""
     if micros is None:
         return NOTHING
     credit = Decimal(micros) / MICROS_PER_CREDIT
@@ -36,7 +36,7 @@ def amount(micros: int | None, decimals: int = 2) -> str:
 
 @register.filter
 def money(micros: int | None, decimals: int = 2) -> str:
-    """The same with the currency's symbol."""
+    """`amount` with the currency symbol."""
     if micros is None:
         return NOTHING
     return show_money(amount(abs(micros), decimals), is_negative=micros < 0)
@@ -44,7 +44,7 @@ def money(micros: int | None, decimals: int = 2) -> str:
 
 @register.filter
 def signed_money(micros: int | None) -> str:
-    """Gains with a plus."""
+    """`money` with a plus sign for gains."""
     return f"+{money(micros)}" if micros is not None and micros > 0 else money(micros)
 
 
@@ -68,7 +68,7 @@ def contracts(lots: int | None) -> str:
 
 @register.filter
 def short_contracts(lots: int | None) -> str:
-    """A big number of contracts at a glance: 1.2K, 34M."""
+    """Lots as abbreviated contracts: 1.2K, 34M."""
     if lots is None:
         return NOTHING
     whole = lots // LOTS_PER_CONTRACT
@@ -123,7 +123,7 @@ def moment(at: datetime, style: str = "minute") -> str:
 
 @register.simple_tag
 def when(at: datetime | int | None, style: str = "minute") -> str:
-    """The same as an element that the page's script can put into another zone.
+    """`moment` as an element that the page's script can convert to another zone.
 
     `at` is a datetime or UTC microseconds.
     """
@@ -138,7 +138,7 @@ def when(at: datetime | int | None, style: str = "minute") -> str:
 
 @register.simple_tag
 def icon(name: str, label: str = "", css: str = "") -> SafeString:
-    """An icon of the sprite. With a label it is an image that says it, else decoration."""
+    """An icon of the sprite. With a label it is an image with that text, else decorative."""
     described = (
         format_html('role="img" aria-label="{}"', label)
         if label
@@ -177,5 +177,5 @@ register.filter("program", describe_user_agent)
 
 @register.filter
 def get(mapping: Any, key: Any) -> Any:
-    """`mapping[key]`, None if it is not there: templates can't look up by a variable."""
+    """`mapping[key]` or None: templates cannot look up by a variable."""
     return mapping.get(key)

@@ -1,9 +1,9 @@
-"""What happens to a market before it trades, in pairs: `check_` may refuse, `do_` writes.
+"""Actions on a market before it trades, in pairs: `check_` may refuse, `do_` writes.
 
 A `do_` runs its check inside its transaction, on the locked row, so that a market can't be edited
-and opened at once. A refusal is a `RefusedError` with a stable code, and changes nothing. `fields`
-are names and values of the model's own fields, plus `tags` (a list of Tag); outcomes are pairs of
-code and name.
+and opened concurrently. A refusal is a `RefusedError` with a stable code; it changes nothing.
+`fields` are names and values of the model's own fields, plus `tags` (a list of Tag); outcomes are
+pairs of code and name.
 """
 
 from markets.actions.approval import (

@@ -1,7 +1,7 @@
-"""Approval: a draft is opened only after an operator's word.
+"""Approval: a draft needs an operator's approval before it can be opened.
 
-An operator's own draft has it from the start; anybody else's is proposed and approved, and loses
-it when its creator edits it again.
+An operator's own draft is approved from the start; anyone else's is proposed and approved, and
+loses the approval when its creator edits it again.
 """
 
 from django.db import transaction
@@ -31,7 +31,7 @@ def check_propose_market(market: Market, *, by: User) -> None:
 
 
 def do_propose_market(market: Market, *, by: User) -> Market:
-    """Hand a finished draft to the operators."""
+    """Submit a finished draft to the operators."""
     with transaction.atomic():
         market = lock_market(market)
         check_propose_market(market, by=by)
@@ -64,7 +64,7 @@ def check_reject_market(market: Market, *, by: User, reason: str) -> None:
 
 
 def do_reject_market(market: Market, *, by: User, reason: str) -> Market:
-    """Give a proposed market back to its creator, with a note in its history."""
+    """Return a proposed market to its creator, with a note in its history."""
     with transaction.atomic():
         market = lock_market(market)
         check_reject_market(market, by=by, reason=reason)

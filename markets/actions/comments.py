@@ -16,7 +16,7 @@ from web import limits
 
 
 def check_comment(market: Market, *, by: User, text: str, parent: Comment | None = None) -> str:
-    """Return the text as it will stand; `market` is one that `by` may see."""
+    """Return the text as it will be stored; `by` must be allowed to see `market`."""
     check_not_in_maintenance()
     if not principal_of_user(by).is_verified:
         raise RefusedError("email_not_verified")
@@ -34,14 +34,14 @@ def check_comment(market: Market, *, by: User, text: str, parent: Comment | None
 
 
 def do_comment(market: Market, *, by: User, text: str, parent: Comment | None = None) -> Comment:
-    """Write a comment; 429 where somebody writes too many in a short time."""
+    """Write a comment; 429 when the author writes too many in a short time."""
     text = check_comment(market, by=by, text=text, parent=parent)
     limits.check_attempt("comment", address="", account=str(by.pk))
     return Comment.objects.create(market=market, author=by, parent=parent, text=text)
 
 
 def do_withdraw_comment(comment: Comment, *, by: User) -> None:
-    """Take back one's own comment: its text is gone, its place stays."""
+    """Withdraw one's own comment: its text is deleted, its place in the thread stays."""
     if comment.author_id != by.pk:
         raise not_found("this comment")
     check_not_in_maintenance()
@@ -51,7 +51,7 @@ def do_withdraw_comment(comment: Comment, *, by: User) -> None:
 
 
 def do_report_comment(comment: Comment, *, by: User) -> None:
-    """Ask moderators to look at it; once is enough."""
+    """Report a comment to the moderators; repeats have no effect."""
     if comment.author_id == by.pk:
         raise RefusedError("own_comment")
     check_not_in_maintenance()
@@ -70,7 +70,7 @@ def may_moderate(user: User) -> bool:
 
 
 def do_hide_comment(comment: Comment, *, by: User, reason: str) -> None:
-    """Hide a comment from everybody but moderators; its text stays on record."""
+    """Hide a comment from everyone but moderators; its text is kept."""
     check_may_moderate(by)
     reason = reason.strip()
     if not reason:

@@ -1,4 +1,4 @@
-"""Creating a market: a draft with its outcomes, accounts, statistics and first line of history."""
+"""Creating a market: a draft with its outcomes, accounts, statistics and first history row."""
 
 import secrets
 from collections.abc import Mapping, Sequence
@@ -78,7 +78,7 @@ def do_create_market(
     """Create a draft with its history, statistics, and escrow and fee accounts.
 
     Without `outcomes` a binary market gets YES and NO, a categorical one none yet. An operator's
-    draft is approved from the start, unless they want somebody else's word (`is_approved` False).
+    draft is approved from the start, unless they want another's approval (`is_approved` False).
     """
     with transaction.atomic():
         market = check_create_market(by=by, fields=fields, outcomes=outcomes)
@@ -100,7 +100,7 @@ def do_create_market(
 
 
 def _defaults(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """What the policy says of a market with these fields; another fee kind has its own rates."""
+    """Return the policy's defaults for a market with these fields; each fee kind has its rates."""
     terms = get_default_terms()
     if "fee_kind" in fields:
         return {"dispute_seconds": terms["dispute_seconds"]}
@@ -108,7 +108,7 @@ def _defaults(fields: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _insert_with_slug(market: Market) -> None:
-    """Insert under the given slug, or under one made from the title that nobody has yet."""
+    """Insert with the given slug, or with an unused one made from the title."""
     if market.slug:
         if not _insert(market):
             raise slug_taken()
@@ -122,7 +122,7 @@ def _insert_with_slug(market: Market) -> None:
 
 
 def _insert(market: Market) -> bool:
-    """Insert the market; False when somebody has its slug."""
+    """Insert the market; False when its slug is taken."""
     try:
         with transaction.atomic():
             market.save(force_insert=True)

@@ -1,4 +1,4 @@
-"""Editing a draft, or a proposal as an operator; and mending at any time what only describes."""
+"""Editing drafts, proposals (operators), and descriptive fields at any time (operators)."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -25,12 +25,12 @@ from markets.models import Market, Outcome
 
 
 def lock_market(market: Market) -> Market:
-    """Return the row as it is now, locked until the transaction ends."""
+    """Return the current row, locked until the transaction ends."""
     return Market.objects.select_for_update(no_key=True).get(pk=market.pk)
 
 
 def check_edit_market(market: Market, *, by: User, fields: Mapping[str, Any]) -> None:
-    """Refuse what `by` may not change now. Drafts: creator and operators; later: operators only."""
+    """Refuse what `by` may not change now. Drafts: creator and operators; later: only operators."""
     check_may_edit(market, by)
     is_mending = may_manage_markets(by) and fields.keys() <= DESCRIPTIVE_FIELDS
     if not is_mending:
@@ -91,7 +91,7 @@ def insert_outcomes(market: Market, outcomes: Sequence[OutcomePair]) -> None:
 
 
 def _edited(market: Market, fields: Mapping[str, Any]) -> Market:
-    """A copy, not to be saved, as the market would be."""
+    """Return an unsaved copy of the market with the changes."""
     values = {field.attname: getattr(market, field.attname) for field in market._meta.fields}
     copy = Market(**values)
     for name, value in without_tags(fields).items():
@@ -100,7 +100,7 @@ def _edited(market: Market, fields: Mapping[str, Any]) -> Market:
 
 
 def _touch(market: Market, *, by: User, update_fields: Mapping[str, Any] | None = None) -> None:
-    """Save an edit; what an operator approved is not what a creator has changed since."""
+    """Save an edit; a creator's edit invalidates an operator's approval."""
     if not may_manage_markets(by):
         market.approved_by = market.approved_at = None
     market.updated_at = timezone.now()
@@ -120,7 +120,7 @@ def _values(market: Market, fields: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def show_values(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Values as an audit event keeps them."""
+    """Return values in the form of audit events."""
     return {name: _plain(value) for name, value in values.items()}
 
 

@@ -1,4 +1,4 @@
-"""The state of the whole exchange: halted, in maintenance, what it announces."""
+"""The state of the whole exchange: halted, in maintenance, its announcement."""
 
 from django.db import transaction
 from django.utils import timezone
@@ -21,7 +21,7 @@ def in_maintenance() -> ApiError:
 
 
 def do_edit_exchange(exchange: Exchange, *, by: User, reason: str = "") -> Exchange:
-    """Save the edited state of the exchange, with what changed."""
+    """Save the edited state of the exchange, with an audit event of the changes."""
     check_text(exchange.announcement, "announcement")
     names = ("trading_halted", "maintenance", "announcement")
     with transaction.atomic():

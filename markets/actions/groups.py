@@ -1,4 +1,4 @@
-"""Groups: made by anybody, joined by invitation, run by their owners."""
+"""Groups: created by any user, joined by invitation, managed by their owners."""
 
 import secrets
 from datetime import timedelta
@@ -26,7 +26,7 @@ INVITATION_USES_MAX = 10_000
 
 
 def check_create_group(*, by: User, name: str, description: str = "") -> str:
-    """Return the name as it will stand."""
+    """Return the name as it will be stored."""
     check_not_in_maintenance()
     if not principal_of_user(by).is_verified:
         raise RefusedError("email_not_verified")
@@ -61,7 +61,7 @@ def do_create_group(*, by: User, name: str, description: str = "") -> Group:
 
 
 def check_may_run_group(group: Group, *, by: User) -> None:
-    """Its owners and operators may; to others there is no such group."""
+    """Only owners and operators may; others get a 404."""
     if may_manage_markets(by):
         return
     if not GroupMember.objects.filter(group=group, user=by, is_owner=True).exists():
@@ -69,7 +69,7 @@ def check_may_run_group(group: Group, *, by: User) -> None:
 
 
 def do_invite(group: Group, *, by: User, days: int = 7, uses_max: int = 20) -> GroupInvitation:
-    """Create a link that so many people may follow for so many days."""
+    """Create an invitation link with limited uses and lifetime."""
     check_not_in_maintenance()
     check_may_run_group(group, by=by)
     if not 1 <= days <= INVITATION_DAYS_MAX:
@@ -93,7 +93,7 @@ def do_withdraw_invitation(invitation: GroupInvitation, *, by: User) -> None:
 
 
 def find_invitation(code: str) -> GroupInvitation:
-    """Return the invitation if it still lets somebody in; the same 404 for all others."""
+    """Return the invitation if it is still valid; the same 404 for all others."""
     usable = GroupInvitation.objects.filter(
         code=code, withdrawn_at=None, expires_at__gt=timezone.now(), uses__lt=F("uses_max")
     )
@@ -105,7 +105,7 @@ def find_invitation(code: str) -> GroupInvitation:
 
 @transaction.atomic
 def do_join(invitation: GroupInvitation, *, by: User) -> Group:
-    """Become a member; who is one already uses nothing up."""
+    """Become a member; an existing member does not use up the invitation."""
     check_not_in_maintenance()
     group = invitation.group
     if GroupMember.objects.filter(group=group, user=by).exists():
@@ -120,7 +120,7 @@ def do_join(invitation: GroupInvitation, *, by: User) -> Group:
 
 @transaction.atomic
 def do_leave(group: Group, *, by: User) -> None:
-    """Leave; the last owner has to make another one first, or be the last member."""
+    """Leave; the last owner has to appoint another first, or be the last member."""
     check_not_in_maintenance()
     members = GroupMember.objects.select_for_update().filter(group=group)
     own = members.filter(user=by).first()
@@ -146,7 +146,7 @@ def do_remove_member(group: Group, user: User, *, by: User) -> None:
 
 @transaction.atomic
 def do_make_owner(group: Group, user: User, *, by: User) -> None:
-    """Let another member run the group too."""
+    """Make another member an owner too."""
     check_not_in_maintenance()
     check_may_run_group(group, by=by)
     if not GroupMember.objects.filter(group=group, user=user).update(is_owner=True):

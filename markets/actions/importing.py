@@ -1,4 +1,4 @@
-"""Many markets at once, from rows that were checked."""
+"""Bulk creation of markets from checked rows."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
@@ -22,11 +22,10 @@ class ImportedMarket(NamedTuple):
 def do_import_markets(
     rows: Sequence[ImportedMarket], *, by: User, all_or_none: bool, propose: bool
 ) -> list[Market | RefusedError]:
-    """Create each row's market; return it, or why not, in the order of the rows.
+    """Create each row's market; return markets or refusals in the order of the rows.
 
-    With `all_or_none` one refusal undoes all of them: then it is the only thing that is returned
-    at its place, and the others are of no effect. `propose`: they wait for somebody's approval,
-    even where `by` might have given it.
+    With `all_or_none` one refusal rolls back all of them and is the only one returned. `propose`:
+    they wait for approval, even where `by` might approve them.
     """
     try:
         with transaction.atomic():

@@ -1,4 +1,4 @@
-"""What a market must be, and who may do what to it: one ladder of named refusals each."""
+"""Rules of valid markets and of permissions on them: each a ladder of named refusals."""
 
 import re
 import unicodedata
@@ -32,12 +32,12 @@ OutcomePair = tuple[str, str]
 CODE_PATTERN = re.compile(r"[A-Z0-9][A-Z0-9._-]{0,31}", re.ASCII)
 TAGS_MAX = 20
 
-# What a market costs and where it shows is the operators' to say; others get the policy's.
+# Fees and visibility are set by operators; others get the policy's.
 OPERATOR_FIELDS = frozenset({
     "slug", "featured", "dispute_seconds",
     "fee_kind", "fee_maker_rate", "fee_taker_rate", "fee_unit_micros",
 })  # fmt: skip
-# What describes a market and moves no order: operators may mend it at any time.
+# Descriptive fields, which affect no order: operators may correct them at any time.
 DESCRIPTIVE_FIELDS = frozenset({
     "description", "resolution_source", "category", "tags", "event", "resolver", "featured",
     "expected_settle_at",
@@ -52,7 +52,7 @@ def may_resolve_markets(user: User) -> bool:
     return acts_as_operator(user) and user.has_perm("markets.resolve_markets")
 
 
-# --- the person and the moment -----------------------------------------------------------------
+# --- permissions and status --------------------------------------------------------------------
 
 
 def check_may_edit(market: Market, by: User) -> None:
@@ -67,7 +67,7 @@ def check_operator_fields(by: User, fields: Mapping[str, Any]) -> None:
 
 
 def check_may_change_resolver(market: Market, by: User) -> None:
-    """Who resolves is fixed when trading begins, but for operators who might resolve it anyway."""
+    """The resolver is fixed when trading begins, except for operators who may resolve anyway."""
     if market.status not in HIDDEN_STATUSES and not may_resolve_markets(by):
         raise RefusedError(
             "not_an_operator", "resolver", detail="this needs an operator who resolves markets"
@@ -75,7 +75,7 @@ def check_may_change_resolver(market: Market, by: User) -> None:
 
 
 def check_is_editable(market: Market, by: User) -> None:
-    """A draft is its creator's and the operators'; of a proposal only operators mend something."""
+    """A draft is edited by its creator and operators; a proposal only by operators."""
     if market.status != Market.Status.PROPOSED or not may_manage_markets(by):
         check_is_draft(market)
 
@@ -96,7 +96,7 @@ def check_is_complete(market: Market) -> None:
 
 
 def check_details(market: Market, fields: Mapping[str, Any], *, by: User) -> None:
-    """Check the market as it would be; `fields` are what this request sets."""
+    """Check the market as it would be saved; `fields` are those that this request sets."""
     _check_texts(fields)
     _check_times(market, fields)
     _check_trading_terms(market)
@@ -155,7 +155,7 @@ def _check_group(market: Market, by: User) -> None:
     if market.group is None or may_manage_markets(by):
         return
     if not GroupMember.objects.filter(group=market.group, user=by).exists():
-        # As if there were no such group: who is in which is nobody else's business.
+        # As if there were no such group: membership is private.
         raise RefusedError("unknown_group", "group")
 
 
@@ -174,7 +174,7 @@ def slug_taken() -> RefusedError:
 
 
 def check_outcomes(kind: str, outcomes: Sequence[OutcomePair]) -> None:
-    """2 to 50, codes and names unique however they are written; YES and NO for a binary market."""
+    """2 to 50, with codes and names unique after normalisation; YES and NO for a binary market."""
     codes = [code for code, _ in outcomes]
     if kind == Market.Kind.BINARY and codes != ["YES", "NO"]:
         raise RefusedError("outcomes_not_binary", "outcomes")
@@ -198,5 +198,5 @@ def tidy(name: str) -> str:
 
 
 def _fold(name: str) -> str:
-    """Names that look alike are the same name."""
+    """Normalise a name, so that names that look alike are equal."""
     return tidy(unicodedata.normalize("NFKC", name).casefold())

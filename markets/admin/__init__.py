@@ -1,4 +1,4 @@
-"""Markets in the admin. Forms show what `markets.actions` refuses; saving calls its `do_`."""
+"""Markets in the admin. Forms show refusals of `markets.actions`; saving calls its `do_`."""
 
 from markets.admin import catalogue, comments, exchange, history
 from markets.admin.market import MarketAdmin

@@ -1,4 +1,4 @@
-"""What operators do to markets that need no engine: approving, rejecting, featuring."""
+"""Operators' actions on markets without the engine: approve, reject, feature."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -25,7 +25,7 @@ class DecideProposalAction(MarketAction):
 
 
 def describe_proposal(markets: Sequence[Market]) -> Iterable[tuple[Any, Any]]:
-    """Return what a proposal is decided by; of several the titles have to do."""
+    """Return the facts for deciding on a proposal; for several only the titles."""
     if len(markets) > 1:
         return
     [market] = markets
@@ -65,7 +65,7 @@ class FeatureAction(MarketAction):
     title = _("Feature")
     done = _("The market is featured.")
     explanation = _("Shows it first on the front page.")
-    reason = None  # the audit event says what was edited
+    reason = None  # the audit event records the edit
     is_featured = True
 
     @classmethod

@@ -1,4 +1,4 @@
-"""What groups markets, and groups of people."""
+"""Categories, tags, series and events of markets, and groups of users."""
 
 from typing import Any
 

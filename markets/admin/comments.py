@@ -84,7 +84,7 @@ class CommentAdmin(MarketHistoryAdmin):
 
 @admin.register(CommentReport)
 class CommentReportAdmin(RecordAdmin):
-    """What users reported, of comments that are still shown."""
+    """Users' reports of comments that are still shown."""
 
     list_display = ["comment_text", "reporter", "created_at"]
     list_select_related = ["comment", "reporter"]

@@ -1,4 +1,4 @@
-"""The exchange as a whole: halted, in maintenance, what it announces. Changed by acts."""
+"""The exchange as a whole: halted, in maintenance, its announcement. Changed by actions."""
 
 from typing import Any, ClassVar
 
@@ -75,7 +75,7 @@ class AnnounceAction(AdminAction):
     permission = "markets.run_exchange"
     explanation = _("Shown on every page at once. Leave empty to announce nothing.")
     takes_many = False
-    reason = None  # the audit event has the text
+    reason = None  # the audit event records the text
 
     announcement = forms.CharField(
         label=_("Announcement"),

@@ -1,4 +1,4 @@
-"""The form of a market and of its outcomes, in contracts and credits instead of lots and pips."""
+"""The forms of a market and its outcomes, in contracts and credits instead of lots and pips."""
 
 from typing import Any
 
@@ -46,7 +46,7 @@ FEE_UNITS = [(1, _("a millionth")), (10_000, _("a hundredth"))]
 
 
 class MarketAdminForm(forms.ModelForm):
-    user: User  # set on the class that is made for each request
+    user: User  # set on the class that is created for each request
 
     resolver = UserField(
         label=_("Resolver"),
@@ -97,7 +97,7 @@ class MarketAdminForm(forms.ModelForm):
             self.fields["slug"].help_text = _("Leave empty to make it from the title.")
 
     def clean(self) -> dict[str, Any]:
-        # Not super(): its checks of uniqueness and constraints are the actions' too, with names.
+        # Not super(): the actions check uniqueness and constraints too, with named codes.
         if not self.errors:
             try:
                 self._check()
@@ -106,7 +106,7 @@ class MarketAdminForm(forms.ModelForm):
         return self.cleaned_data
 
     def get_changes(self) -> dict[str, Any]:
-        """Return what the action is to set: all of a new market, what changed of another."""
+        """Return the fields for the action: all of a new market, the changed ones otherwise."""
         is_new = self.instance.pk is None
         names = [name for name in self.cleaned_data if is_new or name in self.changed_data]
         changes = {name: self.cleaned_data[name] for name in names}
@@ -123,13 +123,13 @@ class MarketAdminForm(forms.ModelForm):
             check_edit_market(self.instance, by=self.user, fields=self.get_changes())
 
     def _find_field(self, name: str | None) -> str | None:
-        """The API's `tick` is `tick_pips` here."""
+        """Return the form's field: the API's `tick` is `tick_pips` here."""
         return next((ours for ours in self.fields if name and ours.startswith(name)), None)
 
 
 class OutcomeForm(forms.ModelForm):
     def clean(self) -> dict[str, Any]:
-        return self.cleaned_data  # uniqueness is checked over all of them, after the change
+        return self.cleaned_data  # the action checks uniqueness over all of them, after the change
 
 
 class OutcomeFormSet(forms.BaseInlineFormSet):

@@ -1,4 +1,4 @@
-"""What happened to markets: every change of status, who made it and why."""
+"""The history of markets: every change of status, who made it and why."""
 
 from collections.abc import Iterable
 from typing import Any, ClassVar
@@ -14,13 +14,13 @@ from markets.models import Market, StatusChange
 
 @admin.display(description=_("from status"))
 def show_from_status(row: StatusChange) -> str:
-    """Name it as the field it comes from does, for itself has no choices: "" is its creation."""
+    """Return the label of the status, as this field has no choices; "" is the creation."""
     names = dict(StatusChange._meta.get_field("to_status").flatchoices)
     return str(names.get(row.from_status, NOTHING))
 
 
 class MarketHistoryAdmin(HexRecordAdmin):
-    """Rows of one market each, found by its address too. `market_key` leads to the market."""
+    """Rows of a market, also found by its slug. `market_key` is the path to the market."""
 
     account_keys = ()
     market_key = "market"

@@ -1,6 +1,6 @@
-"""The page that creates markets from a CSV file: upload, preview with errors per row, create.
+"""Creating markets from a CSV file: upload, preview with errors per row, create.
 
-Between the steps the file travels inside the page and is checked again, so nothing is kept here.
+Between the steps the page carries the file, which is checked again, so nothing is stored.
 """
 
 from typing import Any
@@ -114,7 +114,7 @@ def _create(admin: ModelAdmin, request: HttpRequest) -> HttpResponse:
 
 
 def _note_refusals(rows: list[CheckedRow], done: list[Any]) -> int:
-    """Add to each row why it was refused at the last moment; return how many were."""
+    """Add the refusals of the creation to the rows; return their number."""
     count = 0
     for row, result in zip(rows, done, strict=True):
         if isinstance(result, RefusedError):

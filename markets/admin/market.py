@@ -1,4 +1,4 @@
-"""Markets: described and timed here, opened, closed and paid by acts."""
+"""Markets: description and times are edited, actions open, close and pay out."""
 
 from collections.abc import Iterable
 from datetime import timedelta
@@ -180,7 +180,7 @@ class MarketAdmin(ModelAdmin):
         yield Link(_("Audit log"), link_to_list("accounts_auditevent", f"market:{row.pk}"))
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
-        """Return the form's fields; what stands fixed is shown in credits and contracts."""
+        """Return the form's fields; read-only ones are shown in credits and contracts."""
         fixed = set(self._list_fixed(request, obj))
 
         def named(names: list[str]) -> list[str]:
@@ -244,4 +244,4 @@ class MarketAdmin(ModelAdmin):
 
 
 def _user(request: HttpRequest) -> User:
-    return cast("User", request.user)  # nobody else gets into the admin
+    return cast("User", request.user)  # only operators reach the admin

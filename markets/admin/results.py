@@ -1,4 +1,4 @@
-"""Results and disputes: shown here; what is decided on them are the trading app's acts."""
+"""Results and disputes: shown here; the trading app's actions decide on them."""
 
 from collections.abc import Iterable
 from typing import Any, ClassVar

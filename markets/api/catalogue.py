@@ -40,7 +40,7 @@ class CategoriesView(CatalogueView):
     shown = schemas.ShownCategory
 
     def list_rows(self) -> QuerySet:
-        return self.rows.all()  # the site's shelves, the empty ones too
+        return self.rows.all()  # all of the site's categories, including empty ones
 
 
 @extend_schema(parameters=[PageQuery], responses=page_of(schemas.ShownTag))

@@ -1,4 +1,4 @@
-"""What the calls of this app take and show. Whether values make sense is `markets.actions`' say."""
+"""Serializers of this app's API. The rules for values are in `markets.actions`."""
 
 from typing import Any
 
@@ -26,7 +26,7 @@ from web.pagination import PageQuery
 
 TEXT_LENGTH_MAX = 20_000
 
-# --- taken ------------------------------------------------------------------------------------
+# --- input ------------------------------------------------------------------------------------
 
 
 class ReferenceField(TextField):
@@ -38,7 +38,7 @@ class ReferenceField(TextField):
         self.lookup = lookup
 
     def run_validation(self, data: Any = empty) -> Any:
-        # Looked up only after the field's validators, which keep NUL bytes from the database.
+        # Looked up only after the field's validators, which refuse NUL bytes.
         text = super().run_validation(data)
         if text is None:
             return None
@@ -139,7 +139,7 @@ class MarketQuery(PageQuery):
     )
 
 
-# --- shown ------------------------------------------------------------------------------------
+# --- output -----------------------------------------------------------------------------------
 
 
 class ShownOutcome(serializers.Serializer):

@@ -1,10 +1,10 @@
-"""The calls of this app, under /api/v1/. What changes a live market is in trading's."""
+"""This app's API, under /api/v1/. Calls that change a live market are in trading's."""
 
 from django.urls import path
 
 from markets.api import catalogue, markets
 
-# Any text is taken for a slug, so that an impossible one gets the same answer as an unknown one.
+# Any text matches as a slug, so that an invalid one gets the same answer as an unknown one.
 urlpatterns = [
     path("markets", markets.MarketsView.as_view()),
     path("markets/<str:slug>", markets.MarketView.as_view()),

@@ -1,4 +1,4 @@
-"""Markets, what groups and records them, their results, and the exchange as a whole."""
+"""Markets, their catalogue and history, their results, and the exchange as a whole."""
 
 from markets.models.catalogue import Category, Event, Series, Tag
 from markets.models.comment import Comment, CommentReport

@@ -1,4 +1,4 @@
-"""What markets are found by: categories, tags, series, events."""
+"""The catalogue of markets: categories, tags, series, events."""
 
 from django.db import models
 from django.utils.translation import gettext_lazy as _
@@ -6,7 +6,7 @@ from django.utils.translation import pgettext_lazy
 
 
 class Category(models.Model):
-    """One shelf of the site: a market stands on at most one."""
+    """A category of the site; a market has at most one."""
 
     slug = models.SlugField(pgettext_lazy("on the site", "address"), max_length=60, unique=True)
     name = models.CharField(_("name"), max_length=80, unique=True)
@@ -37,7 +37,7 @@ class Tag(models.Model):
 
 
 class Series(models.Model):
-    """Events that repeat: 'Gold, every 15 minutes'."""
+    """Recurring events: 'Gold, every 15 minutes'."""
 
     slug = models.SlugField(pgettext_lazy("on the site", "address"), max_length=80, unique=True)
     title = models.CharField(_("title"), max_length=200)

@@ -1,4 +1,4 @@
-"""What people say about a market: plain text, in threads one reply deep, moderated."""
+"""Comments on a market: plain text, in threads one reply deep, moderated."""
 
 from django.conf import settings
 from django.db import models
@@ -80,7 +80,7 @@ class Comment(models.Model):
 
 
 class CommentReport(models.Model):
-    """Somebody who finds that a moderator should look at a comment."""
+    """A user's report of a comment to the moderators."""
 
     comment = models.ForeignKey(
         Comment, models.CASCADE, verbose_name=_("comment"), related_name="reports"

@@ -1,4 +1,4 @@
-"""What holds for every market at once."""
+"""State that applies to all markets."""
 
 from django.db import models
 from django.db.models import Q

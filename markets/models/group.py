@@ -1,4 +1,4 @@
-"""Groups of people who share markets that nobody else sees, and how one gets into them."""
+"""Groups of users with private markets, and invitations to them."""
 
 from django.conf import settings
 from django.db import models
@@ -29,7 +29,7 @@ class Group(models.Model):
 
 
 class GroupMember(models.Model):
-    """`is_owner`: may invite, remove members and hand the ownership on."""
+    """`is_owner`: may invite, remove members and make other members owners."""
 
     group = models.ForeignKey(
         Group, models.CASCADE, verbose_name=_("group"), related_name="memberships"
@@ -54,7 +54,7 @@ class GroupMember(models.Model):
 
 
 class GroupInvitation(models.Model):
-    """A link that lets whoever has it join, until it is used up, too old or withdrawn."""
+    """A link whose holders may join, until it is used up, expired or withdrawn."""
 
     code = models.CharField(_("code"), max_length=40, unique=True)
     group = models.ForeignKey(

@@ -1,11 +1,11 @@
-"""Markets, who sees them, their outcomes and their history.
+"""Markets, their visibility, outcomes and history.
 
 A market is one question with its outcomes; nothing here holds money, orders or trades. Prices are
 pips (10,000 = one credit), quantities lots (100 = one contract), rates and fee units micros of a
-credit (1,000,000 = one credit). A market's `id` is internal: outside it is known by its `slug`.
+credit (1,000,000 = one credit). A market's `id` is internal; its public identifier is its `slug`.
 
 Rows are changed by `markets.actions` (and the trading app through `markets.lifecycle`), never by
-`save()` logic; the laws that must hold whoever writes are constraints in the database.
+`save()` logic; invariants for every writer are constraints in the database.
 """
 
 from typing import Any
@@ -36,18 +36,18 @@ DISPUTE_SECONDS_MAX = 90 * 24 * 3600
 
 
 def is_operator(user: Any) -> bool:
-    """An operator sees every market; what they may do to it is a matter of permissions."""
+    """Whether the user is an operator, who sees every market; permissions govern the rest."""
     return bool(user is not None and user.is_authenticated and user.is_active and user.is_staff)
 
 
 def acts_as_operator(user: Any) -> bool:
-    """Whether this credential of theirs carries an operator's rights."""
+    """Whether this user's credential carries an operator's rights."""
     return is_operator(user) and user.may_operate
 
 
 class MarketQuerySet(models.QuerySet):
     def visible_to(self, user: Any) -> "MarketQuerySet":
-        """THE rule of who sees which market, for every page, API, feed and search.
+        """The one rule of market visibility, for every page, API, feed and search.
 
         `user` is a User, AnonymousUser or None. Operators see all. A creator and a resolver see
         their own. Everyone else sees no draft and no proposal, and a group's market only as a
@@ -58,7 +58,7 @@ class MarketQuerySet(models.QuerySet):
         return self.filter(_managed_by(user) | (Q(status__in=PUBLIC_STATUSES) & _open_to(user)))
 
     def listed_for(self, user: Any) -> "MarketQuerySet":
-        """What lists show: visible ones, less the unlisted ones of other people."""
+        """Markets for lists: visible ones without other people's unlisted ones."""
         visible = self.visible_to(user)
         if is_operator(user):
             return visible
@@ -417,9 +417,9 @@ class StatusChange(AppendOnly):
 
 
 class MarketStats(models.Model):
-    """Figures that lists show and sort by. The trading app writes them; nothing is decided by them.
+    """Figures for lists and sorting. The trading app writes them; no decision depends on them.
 
-    `last_price_pips` is that of the book at index 0, null as long as nothing has traded.
+    `last_price_pips` is that of the book at index 0, null until the first trade.
     """
 
     market = models.OneToOneField(

@@ -13,7 +13,7 @@ from markets.models.market import Market
 
 
 class Resolution(models.Model):
-    """A proposed result. At most one stands at a time; a withdrawn one stays as history.
+    """A proposed result. At most one is active at a time; withdrawn ones stay as history.
 
     `payout_pips` is the vector over the outcomes by index (see `lifecycle.check_payout_vector`);
     null voids the market: everyone gets back what they paid in.
@@ -97,7 +97,7 @@ class Resolution(models.Model):
         return f"{self.market}: {self.describe_payout()}"
 
     def describe_payout(self) -> str:
-        """Say who won, or what each outcome pays that pays something, like "Yes 0.25, No 0.75"."""
+        """Return the winner, or the payouts above zero, like "Yes 0.25, No 0.75"."""
         if self.payout_pips is None:
             return gettext("void: everybody gets back what they paid in")
         paid = [
@@ -111,7 +111,7 @@ class Resolution(models.Model):
 
 
 class Dispute(models.Model):
-    """Somebody's objection to a proposed result, and what an operator made of it."""
+    """A user's objection to a proposed result, and an operator's decision on it."""
 
     class Decision(models.TextChoices):
         UPHELD = "upheld", pgettext_lazy("a dispute", "Upheld")

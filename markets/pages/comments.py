@@ -1,4 +1,4 @@
-"""A market's comments: a section of its page that also answers by itself."""
+"""A market's comments: a section of its page, also served separately."""
 
 from typing import Any, NamedTuple, cast
 
@@ -38,9 +38,9 @@ class Thread(NamedTuple):
 def build_context(
     request: HttpRequest, market: Market, *, draft: str = "", parent: str = "", error: str = ""
 ) -> dict[str, Any]:
-    """Return what `markets/comments.html` shows: a page of threads, newest first.
+    """Return the context of `markets/comments.html`: a page of threads, newest first.
 
-    `draft`, `parent` and `error` are of a comment that was refused.
+    `draft`, `parent` and `error` belong to a refused comment.
     """
     top = Comment.objects.filter(market=market, parent=None).select_related("author")
     page = paginate(
@@ -68,7 +68,7 @@ def _with_replies(comments: list[Comment]) -> list[Thread]:
 
 @require_safe
 def show(request: HttpRequest, slug: str) -> HttpResponse:
-    """The section by itself: for "older comments" and after a change."""
+    """The section alone: for "older comments" and after a change."""
     market = get_market(slug, user=request.user)
     return render(request, "markets/comments_page.html", build_context(request, market))
 
@@ -93,7 +93,7 @@ def write(request: HttpRequest, slug: str) -> HttpResponse:
 @require_POST
 @login_required
 def act(request: HttpRequest, slug: str, comment_id: str, action: str) -> HttpResponse:
-    """Withdraw one's own, report another's, hide or show as a moderator."""
+    """Withdraw one's own comment, report another's, hide or show as a moderator."""
     market = get_market(slug, user=request.user)
     comment, user = _find(comment_id, market), cast("User", request.user)
     if action == "withdraw":
@@ -111,7 +111,7 @@ def act(request: HttpRequest, slug: str, comment_id: str, action: str) -> HttpRe
 def _find(comment_id: str, market: Market) -> Comment:
     try:
         comment = Comment.objects.filter(pk=comment_id, market=market).first()
-    except ValidationError:  # a text that is no UUID
+    except ValidationError:  # not a UUID
         comment = None
     if comment is None:
         raise not_found("this comment")

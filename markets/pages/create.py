@@ -1,4 +1,4 @@
-"""Making a market: form, preview, draft; and its creator's way back to the form."""
+"""Creating a market: form, preview, draft; and editing the draft."""
 
 from typing import Any, cast
 
@@ -33,7 +33,7 @@ CREATE, PREVIEW = "create", "preview"
 
 @login_required
 def create(request: HttpRequest) -> HttpResponse:
-    """The form; with a preview when asked for; a draft (proposed to the operators) at the end."""
+    """The form, with a preview on request; submitting it creates and proposes a draft."""
     user = cast("User", request.user)
     check_may_create_markets(user)
     if request.method != "POST":
@@ -57,7 +57,7 @@ def create(request: HttpRequest) -> HttpResponse:
 
 @login_required
 def edit(request: HttpRequest, slug: str) -> HttpResponse:
-    """The same form for a draft; for operators also for a proposal, which stays one."""
+    """The same form for a draft, and for operators also for a proposal."""
     user = cast("User", request.user)
     market = get_market(slug, user=user)
     check_may_edit(market, user)
@@ -84,7 +84,7 @@ def edit(request: HttpRequest, slug: str) -> HttpResponse:
 @require_POST
 @login_required
 def propose(request: HttpRequest, slug: str) -> HttpResponse:
-    """Hand a draft to the operators."""
+    """Propose a draft to the operators."""
     user = cast("User", request.user)
     check_not_in_maintenance()
     do_propose_market(get_market(slug, user=user), by=user)

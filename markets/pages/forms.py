@@ -1,4 +1,4 @@
-"""What people fill in to make a market. What is allowed is `markets.actions`' say."""
+"""The form for creating a market. The rules are in `markets.actions`."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -19,7 +19,7 @@ from markets.queries import list_shown
 TEXT_LENGTH_MAX = 20_000
 NAME_LENGTH_MAX = 120
 BINARY: list[OutcomePair] = [("YES", "Yes"), ("NO", "No")]
-# The browser's own field for a moment: without a zone, so of the viewer's.
+# The browser's datetime input has no zone, so it is in the viewer's.
 MOMENT = "%Y-%m-%dT%H:%M"
 # A refusal's field -> the form's, where the names differ.
 _FIELDS = {"tick": "close_at"}
@@ -115,7 +115,7 @@ class MarketForm(forms.Form):
         tags: Any = self.fields["tags"]
         tags.queryset = list_shown(Tag.objects.all(), user)
         groups: Any = self.fields["group"]
-        # Who corrects somebody else's proposal need not be in its group.
+        # An operator who corrects a proposal need not be a member of its group.
         is_manager = may_manage_markets(user)
         groups.queryset = Group.objects.all() if is_manager else Group.objects.filter(members=user)
         if market is not None:
@@ -151,7 +151,7 @@ class MarketForm(forms.Form):
         return list(zip(make_codes(names), names, strict=True))
 
     def fields_of_market(self) -> dict[str, Any]:
-        """Return what the valid form says, as `do_create_market` and `do_edit_market` take it."""
+        """Return the valid form's data, as `do_create_market` and `do_edit_market` take it."""
         values = {
             name: value for name, value in self.cleaned_data.items() if name != "outcomes_text"
         }
@@ -162,14 +162,14 @@ class MarketForm(forms.Form):
         return values
 
     def build_preview(self) -> Market:
-        """Return the market as the valid form would have it, unsaved."""
+        """Return an unsaved market with the valid form's data."""
         values = self.fields_of_market()
         values.pop("tags")
         return Market(kind=self.cleaned_data["kind"], **values)
 
 
 def add_refusal(form: forms.Form, refusal: ApiError) -> None:
-    """Show what the exchange refuses beside the field it is about, in the viewer's words."""
+    """Show a refusal beside its field, in the viewer's language."""
     field = _FIELDS.get(refusal.field or "", refusal.field)
     field = "outcomes_text" if field == "outcomes" else field
     form.add_error(field if field in form.fields else None, describe(refusal))

@@ -1,4 +1,4 @@
-"""Groups: one's own, one of them with its markets and people, and the way in."""
+"""Groups: a user's groups, a group's page, and joining one."""
 
 from typing import Any, cast
 
@@ -34,7 +34,7 @@ MARKETS_SHOWN_MAX = 100
 
 @login_required
 def index(request: HttpRequest) -> HttpResponse:
-    """One's groups, and a form for a new one."""
+    """The user's groups, and a form for a new one."""
     user = cast("User", request.user)
     context: dict[str, Any] = {"groups": list_groups(user), "name": "", "description": ""}
     if request.method != "POST":
@@ -104,7 +104,7 @@ def act(request: HttpRequest, slug: str, action: str) -> HttpResponse:
 
 @login_required
 def join(request: HttpRequest, code: str) -> HttpResponse:
-    """What one is invited to; and by the button, into it."""
+    """The page of an invitation, whose button joins the group."""
     invitation = find_invitation(code)
     if request.method != "POST":
         return render(request, "markets/group_join.html", {"invitation": invitation})
@@ -115,7 +115,7 @@ def join(request: HttpRequest, code: str) -> HttpResponse:
 
 
 def find_group(slug: str, user: User) -> tuple[Group, GroupMember | None]:
-    """Return the group and the viewer's membership; 404 alike for unknown and other people's."""
+    """Return the group and the viewer's membership; the same 404 for unknown and foreign ones."""
     group = Group.objects.filter(slug=slug).first()
     own = None if group is None else GroupMember.objects.filter(group=group, user=user).first()
     if group is None or (own is None and not may_manage_markets(user)):
@@ -161,7 +161,7 @@ def _find_member(request: HttpRequest) -> User:
 
 
 def _read_number(text: str) -> int:
-    """Return a whole number, 0 for everything that is none of a reasonable size."""
+    """Return a positive integer of reasonable size, 0 for anything else."""
     return int(text) if text.isascii() and text.isdecimal() and len(text) < 10 else 0
 
 

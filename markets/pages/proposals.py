@@ -1,4 +1,4 @@
-"""What somebody proposed: each market with how it stands and what operators said of it."""
+"""A user's proposals: each market with its status and the operators' notes."""
 
 from typing import cast
 
@@ -23,9 +23,9 @@ def proposals(request: HttpRequest) -> HttpResponse:
 
 
 def list_proposals(user: User) -> QuerySet[Market]:
-    """Return the markets that `user` proposed or may propose, with the operators' last `note`.
+    """Return the markets that `user` proposed or may propose, with the last `note` of operators.
 
-    What an operator made and approved in one act never was a proposal.
+    A market that an operator created and approved in one step was never a proposal.
     """
     decisions = StatusChange.objects.filter(
         market=OuterRef("pk"), from_status=Market.Status.PROPOSED, to_status=Market.Status.DRAFT

@@ -1,4 +1,4 @@
-"""How dates and times are written, for each language: one way everywhere, pages and admin alike.
+"""Formats of dates and times for each language, the same on pages and in the admin.
 
-What a browser writes by itself (`static/js/site.js`) is Intl's "medium" date, which these are.
+They equal Intl's "medium" style, which the browser uses in `static/js/site.js`.
 """

@@ -6,14 +6,14 @@ from tests.api.exchange import Caller, ExchangeInside, run_exchange
 
 
 @pytest.fixture(params=["session", "key"])
-def door(request: pytest.FixtureRequest) -> str:
+def credential(request: pytest.FixtureRequest) -> str:
     return request.param
 
 
 @pytest.fixture
-async def inside(door: str, transactional_db: None) -> AsyncIterator[ExchangeInside]:
-    """An exchange in this test's event loop, once for each door."""
-    async with run_exchange(door) as exchange:
+async def inside(credential: str, transactional_db: None) -> AsyncIterator[ExchangeInside]:
+    """An exchange in this test's event loop, once for each kind of credential."""
+    async with run_exchange(credential) as exchange:
         yield exchange
 
 

@@ -1,7 +1,7 @@
 """A whole exchange inside the test: engine, ASGI application and callers in one event loop.
 
-A `Caller` speaks HTTP through one of the two doors: "session" (cookie and CSRF, Django's views) or
-"key" (X-API-Key, the order app).
+A `Caller` authenticates with one of two credentials: "session" (cookie and CSRF, answered by
+Django's views) or "key" (X-API-Key, answered by the order app).
 """
 
 import asyncio
@@ -33,7 +33,7 @@ API = "http://testserver/api/v1/"
 
 
 class Caller:
-    """An account and the door through which it calls. Methods return httpx responses."""
+    """An account and the credential with which it calls. Methods return httpx responses."""
 
     def __init__(self, account: Account | None, headers: dict[str, str], cookies: dict[str, str]):
         self.account = account
@@ -98,10 +98,10 @@ def order(market: Market, text: str, **fields: Any) -> dict[str, Any]:
 
 
 class ExchangeInside:
-    """Makes markets and callers; `door` is the one its callers come through."""
+    """Makes markets and callers; `credential` is what its callers use by default."""
 
-    def __init__(self, door: str) -> None:
-        self.door = door
+    def __init__(self, credential: str) -> None:
+        self.credential = credential
         self.stop = asyncio.Event()
         self.engine: asyncio.Task[None] | None = None
         self.callers: list[Caller] = []
@@ -120,10 +120,10 @@ class ExchangeInside:
         return await self.call_as(account, scopes=scopes)
 
     async def call_as(
-        self, account: Account, *, scopes: tuple[str, ...] = ("read", "trade"), door: str = ""
+        self, account: Account, *, scopes: tuple[str, ...] = ("read", "trade"), credential: str = ""
     ) -> Caller:
         await sync_to_async(verify_email)(account)
-        if (door or self.door) == "session":
+        if (credential or self.credential) == "session":
             session = await sync_to_async(log_in)(account)
             cookies = {"sessionid": session, "csrftoken": CSRF}
             caller = Caller(account, {"X-CSRFToken": CSRF}, cookies)
@@ -151,8 +151,8 @@ class ExchangeInside:
 
 
 @contextlib.asynccontextmanager
-async def run_exchange(door: str) -> AsyncIterator[ExchangeInside]:
-    exchange = ExchangeInside(door)
+async def run_exchange(credential: str) -> AsyncIterator[ExchangeInside]:
+    exchange = ExchangeInside(credential)
     await exchange.start_engine()
     try:
         yield exchange

@@ -123,7 +123,7 @@ async def test_an_invisible_market_is_answered_like_an_unknown_one(inside, alice
             assert answer.json()["message"] == "this market was not found"
 
 
-async def test_its_creator_sees_a_draft_but_cannot_trade_on_it(inside, door):
+async def test_its_creator_sees_a_draft_but_cannot_trade_on_it(inside, credential):
     draft = await sync_to_async(world.make_market)()
     creator = await User.objects.aget(pk=draft.creator_id)
     account = await creator.accounts.afirst()

@@ -15,7 +15,7 @@ from trading.models import Candle, Order
 from trading.readmodels.market_data import _listed, _summaries
 from trading.readmodels.projections import project_market
 
-pytestmark = pytest.mark.parametrize("door", ["session"], indirect=True)
+pytestmark = pytest.mark.parametrize("credential", ["session"], indirect=True)
 
 
 async def trade(market, buyer, seller, price, quantity):
@@ -175,7 +175,7 @@ async def test_fills_since_a_time_are_listed_oldest_first(inside, alice, bob):
     assert answer.json()["code"] == "bad_cursor"
 
 
-def test_what_changed_since_is_found_by_index(db, door):
+def test_what_changed_since_is_found_by_index(db, credential):
     if connection.vendor != "sqlite":
         return  # there the planner reads a table of no rows as it likes
     orders = Order.objects.filter(account=1, updated_at_us__gte=5)

@@ -17,7 +17,7 @@ from django.conf import settings
 
 from trading.demo.catalogue import TAG
 from trading.demo.secrets_file import DemoTrader
-from web.door import RequestLine
+from web.request_context import RequestLine
 
 log = structlog.get_logger(__name__)
 

@@ -19,7 +19,7 @@ from kernel.errors import ApiError, not_found
 from trading.feed.guard import get_guard
 from trading.feed.hub import get_hub
 from trading.feed.socket import CLOSING_SECONDS, Receive, Send, Socket
-from web import door
+from web import request_context
 from web.connections import HttpConnection, SocketConnection
 from web.errors import error_body, find_error
 
@@ -44,19 +44,19 @@ async def feed_application(scope: Scope, receive: Receive, send: Send) -> None:
     message = await receive()
     if message["type"] != "websocket.connect":
         return
-    headers = door.read_headers(scope["headers"])
+    headers = request_context.read_headers(scope["headers"])
     context = _start_request(scope, headers)
     hub = get_hub()
     guard = get_guard(hub)
     socket = Socket(hub, guard, context.address, context.request_id, receive, send)
     try:
-        door.check_request(headers)
+        request_context.check_request(headers)
         await socket.recognise(headers, takes_cookies=check_origin(headers))
         guard.enter(socket)
     except Exception as exception:
         await _refuse(scope, receive, send, context, exception)
         return
-    answer_headers = door.finish_request(context, 101)
+    answer_headers = request_context.finish_request(context, 101)
     try:
         await send({"type": "websocket.accept", "headers": _encode_headers(answer_headers)})
         await socket.run()
@@ -67,7 +67,7 @@ async def feed_application(scope: Scope, receive: Receive, send: Send) -> None:
 async def unknown_path(scope: Scope, receive: Receive, send: Send) -> None:
     """Refuse a WebSocket to anywhere else."""
     await receive()
-    context = _start_request(scope, door.read_headers(scope["headers"]))
+    context = _start_request(scope, request_context.read_headers(scope["headers"]))
     await _refuse(scope, receive, send, context, not_found())
 
 
@@ -93,13 +93,17 @@ def check_origin(headers: Mapping[str, str]) -> bool:
     raise ApiError("origin_not_allowed")
 
 
-def _start_request(scope: Scope, headers: Mapping[str, str]) -> door.RequestContext:
+def _start_request(scope: Scope, headers: Mapping[str, str]) -> request_context.RequestContext:
     client = scope.get("client")
-    return door.start_request("GET", scope["path"], headers, client[0] if client else "")
+    return request_context.start_request("GET", scope["path"], headers, client[0] if client else "")
 
 
 async def _refuse(
-    scope: Scope, receive: Receive, send: Send, context: door.RequestContext, exception: Exception
+    scope: Scope,
+    receive: Receive,
+    send: Send,
+    context: request_context.RequestContext,
+    exception: Exception,
 ) -> None:
     """Answer the handshake with an error as HTTP, where the server can; else with a bare 403."""
     fault = find_error(exception)
@@ -107,7 +111,7 @@ async def _refuse(
         log.error("handshake_failed", request_id=context.request_id, exc_info=exception)
         fault = ApiError("internal_error")
     context.code = fault.code
-    headers = [*fault.headers.items(), *door.finish_request(context, fault.status)]
+    headers = [*fault.headers.items(), *request_context.finish_request(context, fault.status)]
     if "websocket.http.response" not in (scope.get("extensions") or {}):
         await send({"type": "websocket.close"})
         return

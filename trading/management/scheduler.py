@@ -1,7 +1,7 @@
-"""Celery's place in an embedded exchange: the same tasks, triggered inside the one process.
+"""The scheduler of an embedded exchange: triggers Celery's tasks inside its one process.
 
-Each task has a loop of its own, so that a long settlement delays no closing. The work is done in
-threads; what it sends to the engine goes through the gateway of this event loop.
+Each task has its own loop, so that a long settlement does not delay closings. Tasks run in threads
+and send to the engine through the gateway of this event loop.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ THREADS_MAX: Final = 3
 
 
 async def run_scheduler(stop: asyncio.Event) -> None:
-    """Trigger every task at its interval until `stop`; then wait for those that run."""
+    """Trigger every task at its interval until `stop`; then wait for running ones."""
     tasks.stopping.clear()
     threads = ThreadPoolExecutor(THREADS_MAX, thread_name_prefix="scheduler")
     loops = [
@@ -53,7 +53,7 @@ async def _repeat(
 
 
 def _run(task: Callable[[], Any]) -> None:
-    """Run a task; whatever it dies of, the next trigger comes."""
+    """Run a task; after any failure the next trigger runs it again."""
     close_old_connections()
     try:
         task()

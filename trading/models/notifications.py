@@ -1,7 +1,7 @@
-"""What people are told: rows of their own, read on the site, sent by mail to who wants that.
+"""Notifications: rows per user, shown on the site and sent by mail to users who opted in.
 
-A notification is made in the transaction of the progress that made it (the fold of the journal, a
-step through a market's holders), so each is made once. It says in `facts` what its sentence needs:
+A notification is created in the transaction that records the progress (the fold of the journal, a
+step through a market's holders), so each is created once. `facts` has the values of its text:
 prices in pips, quantities in lots, money in micros.
 """
 
@@ -41,7 +41,7 @@ class MailState(models.IntegerChoices):
 
 
 class Notification(models.Model):
-    """`subject` names what it is about (an order): while it is unread, more of it is added."""
+    """`subject` is the id of its object (an order); while unread, further events are merged."""
 
     id = models.UUIDField(_("ID"), primary_key=True, default=new_uuid, editable=False)
     user = models.ForeignKey(
@@ -52,7 +52,7 @@ class Notification(models.Model):
         db_index=False,
     )
     kind = models.CharField(_("kind"), max_length=10, choices=NotificationKind)
-    # None where it is about money of theirs.
+    # None if it is about the user's money.
     market = models.ForeignKey(
         Market,
         models.PROTECT,
@@ -87,7 +87,7 @@ class Notification(models.Model):
 
 
 class NotificationPreference(models.Model):
-    """What a user wants to hear of one kind, and where; without a row: on the site, no mail."""
+    """A user's channels for one kind of notification; without a row: on the site, no mail."""
 
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.CASCADE, verbose_name=_("user"), related_name="+"
@@ -110,7 +110,7 @@ class NotificationPreference(models.Model):
 
 
 class NotificationProgress(models.Model):
-    """How far a market's holders have been told of something that concerns all of them."""
+    """How far a market's holders have been notified of an event that concerns all of them."""
 
     market = models.ForeignKey(Market, models.CASCADE, verbose_name=_("market"), related_name="+")
     kind = models.CharField(_("kind"), max_length=10, choices=NotificationKind)

@@ -1,4 +1,4 @@
-"""Notifications by mail, to those who asked for them: one mail a person and run."""
+"""Notifications by mail, for users who opted in: one mail per user and run."""
 
 from itertools import groupby
 from typing import Final
@@ -22,7 +22,7 @@ SUBJECT_LENGTH_MAX: Final = 180
 
 
 def send_due() -> None:
-    """Claim what is due and send it; a mail that can't be handed over now is due again."""
+    """Claim what is due and send it; a mail that cannot be sent now becomes due again."""
     due = Notification.objects.filter(mail=MailState.DUE).order_by("id")
     rows = list(
         due.select_related("user", "market").prefetch_related("market__outcomes")[:MAILS_A_RUN]
@@ -36,7 +36,7 @@ def _send(rows: list[Notification]) -> None:
     ids = [row.pk for row in rows]
     claimed = Notification.objects.filter(pk__in=ids, mail=MailState.DUE)
     if claimed.update(mail=MailState.SENT) < len(ids):
-        return  # somebody else is at it
+        return  # claimed by another process
     user = rows[0].user
     if not user.is_active or not user.email:
         return
@@ -50,9 +50,9 @@ def _send(rows: list[Notification]) -> None:
 def build_mail(address: str, rows: list[Notification]) -> EmailMultiAlternatives:
     with override(settings.LANGUAGE_CODE):
         site = get_policy().site_name
-        told = describe_all(rows)
-        subject = told[0].title if len(told) == 1 else _("Updates from your markets")
-        context = {"told": told, "site_name": site, "site_url": settings.SITE_URL}
+        texts = describe_all(rows)
+        subject = texts[0].title if len(texts) == 1 else _("Updates from your markets")
+        context = {"texts": texts, "site_name": site, "site_url": settings.SITE_URL}
         text = render_to_string("trading/mail.txt", context)
     return EmailMultiAlternatives(
         Truncator(f"{site}: {subject}").chars(SUBJECT_LENGTH_MAX), text, to=[address]

@@ -1,4 +1,4 @@
-"""Makes notifications: from the journal as it is folded, and from what concerns whole markets."""
+"""Creates notifications: from the journal as it is folded, and from events of whole markets."""
 
 import time
 from collections.abc import Collection, Iterable, Sequence
@@ -44,7 +44,7 @@ DEFAULT_PREFERENCE: Final = NotificationPreference()
 
 
 def notify_of_orders(market_id: int, bodies: Iterable[JournalBody]) -> None:
-    """Tell owners of resting orders of fills and expiries; in the transaction of the fold."""
+    """Notify owners of resting orders of fills and expiries; in the transaction of the fold."""
     fills: dict[str, list[Traded]] = {}
     expired: list[str] = []
     for body in bodies:
@@ -67,7 +67,7 @@ def notify_of_orders(market_id: int, bodies: Iterable[JournalBody]) -> None:
 
 
 def _read_orders(order_ids: Collection[str]) -> dict[str, Order]:
-    """Return those of people; programs of the exchange itself are told nothing."""
+    """Return users' orders; the exchange's own programs are not notified."""
     rows = Order.objects.filter(pk__in=order_ids, account__kind=AccountKind.USER)
     return {row.id.hex: row for row in rows}
 
@@ -130,12 +130,12 @@ def _facts_of(order: Order) -> dict[str, Any]:
     }
 
 
-# --- what concerns whole markets ----------------------------------------------------------------
+# --- events of whole markets --------------------------------------------------------------------
 
 
 def notify_due() -> None:
-    """Tell holders of markets that close soon, have a result proposed or became final; proposers
-    and disputers of decisions; operators of what waits for them.
+    """Notify holders of markets that close soon, have a proposed result or became final; proposers
+    and disputers of decisions; operators of pending tasks.
     """
     end = time.monotonic() + SECONDS_MAX
     _notify_once(NotificationKind.DECIDED, _list_decisions())
@@ -151,14 +151,14 @@ def notify_due() -> None:
 def _find_final() -> list[tuple[Market, str]]:
     recent = timezone.now() - NEWS_AGE_MAX
     final = Market.objects.filter(status__in=FINAL_STATUSES, settled_at__gte=recent)
-    told = NotificationProgress.objects.filter(finished_at__isnull=False)
+    notified = NotificationProgress.objects.filter(finished_at__isnull=False)
     kinds = {Market.Status.SETTLED: NotificationKind.RESOLVED,
              Market.Status.VOIDED: NotificationKind.VOIDED}  # fmt: skip
     return [
         (market, kind)
         for status, kind in kinds.items()
         for market in final.filter(status=status).exclude(
-            pk__in=told.filter(kind=kind).values("market")
+            pk__in=notified.filter(kind=kind).values("market")
         )
     ]
 
@@ -169,10 +169,10 @@ def _find_closing() -> list[tuple[Market, str]]:
         status__in=(Market.Status.OPEN, Market.Status.HALTED),
         close_at__range=(now, now + CLOSING_SOON),
     )
-    told = NotificationProgress.objects.filter(
+    notified = NotificationProgress.objects.filter(
         kind=NotificationKind.CLOSING, finished_at__isnull=False
     )
-    rest = closing.exclude(pk__in=told.values("market"))
+    rest = closing.exclude(pk__in=notified.values("market"))
     return [(market, NotificationKind.CLOSING) for market in rest]
 
 
@@ -187,7 +187,7 @@ def _find_proposed() -> list[tuple[Market, str]]:
 
 
 def _list_disputable() -> QuerySet[Resolution]:
-    """Return the results that stand and may still be disputed."""
+    """Return the active results that may still be disputed."""
     return Resolution.objects.filter(
         withdrawn_at=None,
         payout_pips__isnull=False,
@@ -198,7 +198,7 @@ def _list_disputable() -> QuerySet[Resolution]:
 
 @transaction.atomic
 def _notify_next_holders(market: Market, kind: str) -> bool:
-    """Tell the next holders; return whether there may be more."""
+    """Notify the next holders; return whether there may be more."""
     NotificationProgress.objects.get_or_create(market=market, kind=kind)
     progress = NotificationProgress.objects.select_for_update().get(market=market, kind=kind)
     facts = _facts_of_market(market, kind)
@@ -231,7 +231,7 @@ def _notify_next_holders(market: Market, kind: str) -> bool:
 
 
 def _facts_of_market(market: Market, kind: str) -> dict[str, Any] | None:
-    """Return what all holders are told alike; None where there is nothing to tell any more."""
+    """Return the facts for all holders; None if the notification is no longer relevant."""
     if kind == NotificationKind.CLOSING:
         return {"close_at": market.close_at.isoformat()}
     if kind != NotificationKind.RESULT:
@@ -243,7 +243,7 @@ def _facts_of_market(market: Market, kind: str) -> dict[str, Any] | None:
 
 
 def _concerns(margin: Margin, kind: str) -> bool:
-    """Whether the account is a person's who has, or had when it was paid, something at stake."""
+    """Whether the account is a user's and has, or had at the payout, a stake in the market."""
     if margin.account.kind != AccountKind.USER:
         return False
     if kind in (NotificationKind.CLOSING, NotificationKind.RESULT):
@@ -257,11 +257,11 @@ def _money_of(margin: Margin) -> dict[str, int]:
     return {"payout_micros": margin.payout_micros, "net_paid_micros": margin.net_paid_micros}
 
 
-# --- what waits and what was decided -------------------------------------------------------------
+# --- pending tasks and decisions -----------------------------------------------------------------
 
 
 class News(NamedTuple):
-    """`subject` is the id of what happened: nobody is told of it twice."""
+    """`subject` is the id of the event, so that users are notified of it only once."""
 
     subject: str
     market_id: int
@@ -270,7 +270,7 @@ class News(NamedTuple):
 
 
 def _list_decisions() -> list[News]:
-    """What operators said of proposals, for their proposers."""
+    """Operators' decisions on proposals, for the proposers."""
     changes = _list_changes(
         from_status=Market.Status.PROPOSED, to_status=Market.Status.DRAFT
     ).select_related("market")
@@ -286,7 +286,7 @@ def _list_decisions() -> list[News]:
 
 
 def _list_proposals() -> list[News]:
-    """Markets that wait for approval, for operators who may give it."""
+    """Markets pending approval, for operators who may approve them."""
     changes = list(
         _list_changes(
             to_status=Market.Status.PROPOSED, market__status=Market.Status.PROPOSED
@@ -305,7 +305,7 @@ def _list_proposals() -> list[News]:
 
 
 def _list_disputes() -> list[News]:
-    """Disputes that wait for a decision, for operators who may take it and who proposed."""
+    """Undecided disputes, for operators who may decide, and for the result's proposer."""
     disputes = list(
         Dispute.objects.filter(
             decision="",
@@ -326,7 +326,7 @@ def _list_disputes() -> list[News]:
 
 
 def _list_verdicts() -> list[News]:
-    """What became of disputes, for who raised them: decided, or their result taken back."""
+    """Outcomes of disputes, for the disputers: decided, or the result withdrawn."""
     since = timezone.now() - NEWS_AGE_MAX
     disputes = Dispute.objects.filter(
         Q(decided_at__gte=since) | Q(decision="", resolution__withdrawn_at__gte=since)
@@ -351,7 +351,7 @@ def _list_changes(**conditions: Any) -> QuerySet[StatusChange]:
 
 
 def _list_operators(codename: str) -> set[int]:
-    """Return who has this right over markets, by a role, by itself or with every right."""
+    """Return users with this permission on markets: by role, directly, or as superusers."""
     having = Permission.objects.filter(content_type__app_label="markets", codename=codename)
     rows = User.objects.filter(is_staff=True, is_active=True, suspended_at=None).filter(
         Q(is_superuser=True) | Q(user_permissions__in=having) | Q(groups__permissions__in=having)
@@ -364,20 +364,20 @@ def _notify_once(kind: str, news: Sequence[News]) -> None:
     user_ids = {user_id for one in news for user_id in one.user_ids}
     if not user_ids:
         return
-    told = set(
+    notified = set(
         Notification.objects.filter(
             kind=kind, user__in=user_ids, subject__in=[one.subject for one in news]
         ).values_list("user_id", "subject")
     )
     preferences = _read_preferences(user_ids)
     for one in news:
-        fresh = [user_id for user_id in one.user_ids if (user_id, one.subject) not in told]
+        fresh = [user_id for user_id in one.user_ids if (user_id, one.subject) not in notified]
         rows = [(user_id, kind, one.subject, one.facts) for user_id in sorted(fresh)]
         _insert(one.market_id, rows, preferences)
 
 
 def notify_of_money(news: Sequence[MoneyNews]) -> None:
-    """Tell owners what operators did about their money; in the transaction in which they did it."""
+    """Notify owners of operators' actions on their money, in the transaction of the action."""
     preferences = _read_preferences({one.user_id for one in news})
     rows = [
         (
@@ -404,7 +404,7 @@ def _insert(
     rows: Iterable[tuple[int, str, str, dict[str, Any]]],
     preferences: dict[tuple[int, str], NotificationPreference],
 ) -> None:
-    """`rows` are (user, kind, subject, facts). What is only mailed is read from the start."""
+    """`rows` are (user, kind, subject, facts). Mail-only ones are inserted as read."""
     now = timezone.now()
     notifications = []
     for user_id, kind, subject, facts in rows:
@@ -427,7 +427,7 @@ def _insert(
 
 
 def forget_old() -> None:
-    """Delete what is older than KEPT_FOR, and what a user has beyond KEPT_MAX."""
+    """Delete rows older than KEPT_FOR, and a user's oldest beyond KEPT_MAX."""
     Notification.objects.filter(created_at__lt=timezone.now() - KEPT_FOR).delete()
     for user in User.objects.filter(notifications__isnull=False).distinct().iterator():
         rows = Notification.objects.filter(user=user).order_by("-id")

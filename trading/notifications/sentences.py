@@ -1,4 +1,4 @@
-"""Notifications in words, in the viewer's language."""
+"""The texts of notifications, in the viewer's language."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -14,33 +14,33 @@ from trading.engine.types import BUY, PAYOUT_PIPS
 from trading.models import Notification, NotificationKind, Order
 
 
-class Told(NamedTuple):
-    """`title` is one sentence, `detail` more of it (or ""), `url` a path on the site."""
+class NotificationText(NamedTuple):
+    """`title` is one sentence, `detail` a further text or "", `url` a path on the site."""
 
     title: str
     detail: str
     url: str
 
 
-def describe(row: Notification) -> Told:
-    """Needs `row.market` with its outcomes, if it is about one."""
+def describe(row: Notification) -> NotificationText:
+    """Render a notification; needs `row.market` with its outcomes, if there is one."""
     return describe_all([row])[0]
 
 
-def describe_all(rows: Sequence[Notification]) -> list[Told]:
-    """Say what happened, and of orders what is left of them in the book now."""
+def describe_all(rows: Sequence[Notification]) -> list[NotificationText]:
+    """Render notifications; those about orders mention what still rests in the book."""
     fills = [row.subject for row in rows if row.kind == NotificationKind.FILL and row.subject]
     open_orders = Order.objects.filter(pk__in=fills).open() if fills else Order.objects.none()
     resting = {pk.hex: lots for pk, lots in open_orders.values_list("pk", "remaining_lots")}
     return [_describe(row, resting.get(row.subject, 0)) for row in rows]
 
 
-def _describe(row: Notification, resting_lots: int) -> Told:
+def _describe(row: Notification, resting_lots: int) -> NotificationText:
     facts = {**row.facts, "resting_lots": resting_lots}
     if row.market is None:
         return _money(facts)
     title, detail = _WORDS[NotificationKind(row.kind)](row.market, facts)
-    return Told(title, detail, reverse("market", args=[row.market.slug]))
+    return NotificationText(title, detail, reverse("market", args=[row.market.slug]))
 
 
 def _fill(market: Market, facts: dict[str, Any]) -> tuple[str, str]:
@@ -112,7 +112,7 @@ def _resolved(market: Market, facts: dict[str, Any]) -> tuple[str, str]:
 
 
 def _voided(market: Market, facts: dict[str, Any]) -> tuple[str, str]:
-    """Who had gained pays that back; who was even there is told no amount."""
+    """Gains are paid back; without gain or loss no amount is named."""
     payout_micros = facts.get("payout_micros", 0)
     amount = {"amount": money(abs(payout_micros))}
     if payout_micros > 0:
@@ -142,8 +142,8 @@ def _verdict(market: Market, facts: dict[str, Any]) -> tuple[str, str]:
     return title, f"{market.title} · {facts['note']}" if facts["note"] else market.title
 
 
-def _money(facts: dict[str, Any]) -> Told:
-    """What operators did about money, with what they said; where to see it on the site."""
+def _money(facts: dict[str, Any]) -> NotificationText:
+    """An operator's action on money with the reason, and a link to it."""
     amount = {"amount": money(facts["micros"])}
     title = {
         "grant": _("You were granted %(amount)s"),
@@ -153,7 +153,7 @@ def _money(facts: dict[str, Any]) -> Told:
         "reject_deposit": _("Your request for a deposit of %(amount)s was declined"),
     }[facts["what"]]
     page = "portfolio_transfers" if facts["what"] in ("grant", "deposit") else "portfolio_money"
-    return Told(title % amount, facts["reason"], reverse(page))
+    return NotificationText(title % amount, facts["reason"], reverse(page))
 
 
 def _paid(facts: dict[str, Any]) -> dict[str, str]:

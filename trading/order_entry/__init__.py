@@ -1,5 +1,5 @@
-"""Order entry: the operations that programs and pages ask for, and the one handler of them all.
+"""Order entry: the order operations of programs and pages, with one handler for all of them.
 
-A door (the order app, a DRF view, a page) authenticates, calls `admit` and reads the request into
-its struct; `handle` takes and returns structs; the door encodes the answer.
+An entry point (the order app, a DRF view, a page) authenticates, calls `admit` and decodes the
+request into its struct; `handle` takes and returns structs; the entry point encodes the reply.
 """

@@ -1,9 +1,9 @@
-"""The one handler of every order operation, behind all doors.
+"""The one handler of every order operation, shared by all entry points.
 
-A door has authenticated and admitted the caller; everything else about an operation happens here.
-Refusals are raised as ApiError, which all doors answer alike. Where there is a key (a client order
-id, an Idempotency-Key), nothing is refused before the engine that could have been accepted when
-the key was first sent: a repeat must find its first answer.
+The entry point has authenticated and admitted the caller; everything else happens here. Refusals
+are raised as ApiError, which all entry points render alike. With a key (client order id or
+Idempotency-Key), nothing that could have been accepted when the key was first sent is refused
+before it reaches the engine: a repeat must find its first answer.
 """
 
 import hashlib
@@ -87,7 +87,7 @@ Request = TypeVar("Request")
 
 
 class Reply(NamedTuple):
-    """What an operation answers: a struct of `wire.schema`, which the door encodes."""
+    """An operation's reply: a struct of `wire.schema`, which the entry point encodes."""
 
     status: int
     answer: Any
@@ -95,7 +95,7 @@ class Reply(NamedTuple):
 
 
 class Call(NamedTuple, Generic[Request]):
-    """One request, as its door understood it. `params`: of path and query."""
+    """One decoded request. `params` are those of path and query."""
 
     principal: Principal | None
     request: Request
@@ -116,7 +116,7 @@ async def handle(
     *,
     idempotency_key: str | None = None,
 ) -> Reply:
-    """Carry out an operation of `order_entry.operations`; raise ApiError where it is refused."""
+    """Execute an operation of `order_entry.operations`; raise ApiError where it is refused."""
     if BY_NAME[operation].scope == "trade":
         await instruments.check_writable()
     call = Call(principal, request, params, read_idempotency_key(idempotency_key))
@@ -132,7 +132,7 @@ async def handle(
 async def _place(call: Call[PlaceOrder]) -> Reply:
     order = call.request
     instrument = await instruments.get_instrument(order.market, call.caller.user_id)
-    is_mirrored = call.params.get("answer") == "no"  # only pages say so
+    is_mirrored = call.params.get("answer") == "no"  # only pages set this
     place = build_place(order, instrument, call.caller, new_id(), is_mirrored=is_mirrored)
     key = _order_key(place) or _request_key(call)
     [answer] = await get_gateway().send([_place_task(place, instrument, key)])
@@ -141,9 +141,9 @@ async def _place(call: Call[PlaceOrder]) -> Reply:
 
 
 async def _place_batch(call: Call[PlaceBatch]) -> Reply:
-    """Carry out each order by itself: one that is refused stops no other."""
+    """Execute each order independently: a refused one does not stop the others."""
     raws = call.request.orders
-    if len(raws) > 1:  # a door takes the tokens of one
+    if len(raws) > 1:  # `admit` has taken the tokens of one
         await admission.take_tokens(call.caller, WRITE, len(raws) - 1)
     if call.key is not None:
         await _claim(call.caller.account_id, f"request:{call.key}", _hash_batch(call.request))
@@ -156,7 +156,7 @@ async def _place_batch(call: Call[PlaceBatch]) -> Reply:
 
 
 class _Entry(NamedTuple):
-    """An order of a batch that is ready to be sent."""
+    """An order of a batch, ready to send."""
 
     place: Place
     instrument: Instrument
@@ -170,7 +170,7 @@ async def _prepare(call: Call[PlaceBatch], raw: msgspec.Raw, index: int) -> _Ent
         place = build_place(order, instrument, call.caller, new_id())
     except ApiError as error:
         return error
-    # A space can't be part of an Idempotency-Key, so this is nobody else's key.
+    # An Idempotency-Key cannot contain a space, so this cannot collide with one.
     key = _order_key(place) or (call.key and f"request:{call.key} {index}")
     return _Entry(place, instrument, _place_task(place, instrument, key))
 
@@ -242,7 +242,7 @@ async def _change(call: Call[Any], instrument: Instrument, command: Amend | Canc
     except ApiError as error:
         if error.code != "not_found":
             raise
-        # It is the caller's own, so it was there: the engine forgets what has ended.
+        # The caller's own order exists, but the engine forgets orders that have ended.
         refusal = refusals.order_not_open(await _read_status(command.order_id))
         refusal.headers |= error.headers
         raise refusal from None
@@ -261,7 +261,7 @@ async def _cancel_all(call: Call[Any]) -> Reply:
 
 
 async def _find_own_market(slug: str, caller: Principal) -> int:
-    """Return a market that the caller sees or has orders in; the same 404 for any other."""
+    """Return a market that the caller may see or has orders in; the same 404 for any other."""
     try:
         return (await instruments.get_instrument(slug, caller.user_id)).id
     except ApiError:
@@ -297,7 +297,7 @@ def _user_id(call: Call[Any]) -> int | None:
 
 
 def _read_answer(answer: Answer, place: Place | None = None) -> Result:
-    """Return what the command did, or raise why it did nothing."""
+    """Return the command's result, or raise the reason for which it did nothing."""
     try:
         raise_fault(answer)
     except (EngineAway, Overloaded) as fault:
@@ -306,7 +306,7 @@ def _read_answer(answer: Answer, place: Place | None = None) -> Result:
         named = place is not None and place.client_order_id is not None
         raise refusals.client_order_id_reused() if named else refusals.idempotency_key_reused()
     refusals.refuse_undone(answer)
-    if answer.status == "market_unknown":  # a draft: no engine has it yet
+    if answer.status == "market_unknown":  # a draft is not loaded by any engine yet
         raise refusals.build_refusal(Reason.MARKET_NOT_OPEN)
     result = answer.result
     assert result is not None, f"an answer that is {answer.status} has a result"
@@ -335,14 +335,14 @@ def _reply(status: int, answer: Any, results: Sequence[Result] = ()) -> Reply:
 
 
 def _hash_batch(batch: PlaceBatch) -> bytes:
-    """The batch's text without white space: numbers stay as they were written."""
+    """Hash the batch's text without white space; numbers count in their original notation."""
     body = msgspec.json.encode(batch)
     return hashlib.sha256(b"batch" + msgspec.json.format(body, indent=-1)).digest()
 
 
 def _claim_now(account_id: int, key: str, body_hash: bytes) -> None:
-    """Bind a batch's key to its body. Its orders have receipts of their own, so that a batch sent
-    again goes on where it was cut off and repeats no order.
+    """Bind a batch's key to its body. Its orders have their own receipts, so that a batch sent
+    again continues where it was interrupted and repeats no order.
     """
     nothing = encode(Result(0, 0, now_us()))
     defaults = {"body_hash": body_hash, "answer": nothing, "created_at_us": now_us()}

@@ -1,7 +1,7 @@
-"""The table of order operations: one row per operation, served by all doors.
+"""The table of order operations: one row per operation, served by all entry points.
 
-`urls.py` makes the routes of DRF's views of it, `predex.order_app` those of programs. A path's
-`{name}` is a parameter of one segment; `query` names what the query string may carry.
+`urls.py` builds the routes of the DRF views from it, `predex.order_app` those of programs. A
+path's `{name}` is a parameter of one segment; `query` lists the allowed query parameters.
 """
 
 import re
@@ -19,9 +19,9 @@ _PARAMETER = re.compile(r"{(\w+)}")
 
 
 class Operation(NamedTuple):
-    """`scope` is what a credential must allow (None: public), `bucket` whose tokens it takes.
+    """`scope` is required of the credential (None: public), `bucket` is where tokens come from.
 
-    `request` is the struct of its body; None: it takes no body.
+    `request` is the struct of its body; None: it has no body.
     """
 
     name: str
@@ -56,14 +56,14 @@ _DECODERS: Final = {
 
 
 def read_request(operation: Operation, body: bytes) -> Struct | None:
-    """Return the operation's request; ApiError (400) for a body that is none, or not expected."""
+    """Return the decoded request; ApiError (400) for an invalid or unexpected body."""
     if operation.request is not None:
         return decode(_DECODERS[operation.request], body)
-    if body:  # one that meant to say what to cancel must not be overlooked
+    if body:  # a body meant to narrow a cancellation must not be ignored
         raise unexpected_body()
     return None
 
 
 def compile_path(operation: Operation, prefix: str) -> re.Pattern[str]:
-    """Return the pattern of whole paths, with the parameters as groups."""
+    """Return a pattern for whole paths, with the parameters as groups."""
     return re.compile(prefix + _PARAMETER.sub(r"(?P<\1>[^/]+)", operation.path))

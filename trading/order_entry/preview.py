@@ -1,4 +1,4 @@
-"""What an order would do, told from the engine's quote: money, prices afterwards, warnings."""
+"""Preview of an order from the engine's quote: money, prices afterwards, warnings."""
 
 from collections.abc import Iterable
 from typing import Final
@@ -22,7 +22,7 @@ RESTING: Final = (OrderStatus.OPEN, OrderStatus.PARTIALLY_FILLED)
 def show_preview(
     result: Result, instrument: Instrument, levels: Iterable[DepthLevel]
 ) -> PreviewAnswer:
-    """`levels` is the book as it stands: a quote knows only what the order can reach."""
+    """`levels` is the current book: a quote covers only what the order can reach."""
     order = result.order
     assert order is not None, "a quote that was not refused has its order"
     trades = [fill.trade for fill in result.fills]
@@ -94,14 +94,14 @@ def find_warnings(order: EngineOrder, trades: list[Traded], instrument: Instrume
 
 
 def _find_hold_micros(result: Result, order: EngineOrder) -> int:
-    """What trades may free is no hold of this order's."""
+    """Funds that trades may free are not part of this order's hold."""
     return max(0, result.held_change_micros) if order.status in RESTING else 0
 
 
 def _compute_payout_micros(order: EngineOrder, trades: list[Traded]) -> int:
-    """Return what one gets if right: for the contracts that trades open, and for what rests.
+    """Return the payout if right: for contracts opened by fills, and for what rests.
 
-    A sale's rest counts nothing: whether it will open or close depends on what happens before.
+    A sale's rest counts 0: whether it will open or close depends on what happens before.
     """
     opened_lots = sum(_opened_lots(trade) for trade in trades)
     if order.status in RESTING and _entered_side(order) == BUY:
@@ -110,7 +110,7 @@ def _compute_payout_micros(order: EngineOrder, trades: list[Traded]) -> int:
 
 
 def _opened_lots(trade: Traded) -> int:
-    """Return how much of a fill opened a position for its taker, instead of closing one.
+    """Return how much of a fill opened the taker's position rather than closed one.
 
     Cash moves by -price x bought - D x more collateral; selling what is not owned adds collateral.
     """

@@ -35,7 +35,7 @@ def notifications(request: HttpRequest) -> HttpResponse:
         limit=PAGE_SIZE,
     )
     context = {
-        "told": list(zip(page.rows, describe_all(page.rows), strict=True)),
+        "notifications": list(zip(page.rows, describe_all(page.rows), strict=True)),
         "next_cursor": page.next_cursor,
     }
     response = render(request, "trading/notifications.html", context)

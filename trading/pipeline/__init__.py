@@ -1,1 +1,1 @@
-"""The path of an order: handler, gateway, worker, shard, writer, journal, lease."""
+"""The path of an order: gateway, worker, shard, writer, journal, lease."""

@@ -1,4 +1,4 @@
-"""What the engine knows of a market, taken from the market's row."""
+"""The engine's configuration of a market, from the market's row."""
 
 from accounts.actions.credits import get_house_id
 from accounts.models import FeeType

@@ -1,7 +1,7 @@
-"""One engine per SQLite database, kept by a lock of the operating system on a file beside it.
+"""One engine per SQLite database, enforced by an OS lock on a file next to it.
 
-The kernel drops the lock with the process, however it dies: there is no stale lock to clean up.
-PostgreSQL needs none of this, it has leases with epochs.
+The kernel releases the lock with the process, however it dies, so there are no stale locks.
+PostgreSQL uses leases with epochs instead.
 """
 
 import fcntl
@@ -15,13 +15,13 @@ from django.db import connection
 
 
 class EngineAlreadyRunningError(Exception):
-    """Another process runs the engine on this database; the message is a sentence for people."""
+    """Another process runs the engine on this database; the message is for people."""
 
 
 def get_lock_path() -> Path | None:
-    """Return the lock file of the configured database; None when it is not an SQLite file.
+    """Return the configured database's lock file; None when it is not an SQLite file.
 
-    It lies beside the file itself, whichever link leads there.
+    Symbolic links are resolved, so that every path to the database has the same lock.
     """
     name = str(settings.DATABASES["default"]["NAME"])
     if connection.vendor != "sqlite" or ":memory:" in name or "mode=memory" in name:

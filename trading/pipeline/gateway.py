@@ -1,9 +1,9 @@
-"""The web side of the path of an order: send commands to their engines and await the answers.
+"""The web side of the order path: sends commands to their engines and awaits the answers.
 
-One gateway per process and event loop. Tasks of one turn of the loop travel in one message per
-shard. Waiting is bounded: too many tasks under way raise Overloaded, an engine that is not heard of
-EngineAway at once, an answer that does not come TimedOut. A task may then have been carried out all
-the same: sent again under its key it is answered, not repeated.
+One gateway per process and event loop. Tasks of one loop iteration share one message per shard.
+Waiting is bounded: too many pending tasks raise Overloaded, an engine without heartbeats EngineAway
+at once, a missing answer TimedOut. After that a task may still have been executed: sent again with
+its key it gets its first answer and is not repeated.
 """
 
 import asyncio
@@ -46,8 +46,8 @@ FIRST_HEARTBEAT_SECONDS: Final = 1.0
 LISTEN_AGAIN_SECONDS: Final = 0.5
 
 
-class EngineAway(Exception):  # noqa: N818 - a state of the exchange, not a fault of the caller
-    """The shard's engine is not heard of; nothing was sent."""
+class EngineAway(Exception):  # noqa: N818 - a state of the exchange, not the caller's error
+    """The shard's engine sends no heartbeats; nothing was sent."""
 
     def __init__(self, retry_after_seconds: int = 1) -> None:
         super().__init__("the matching engine is away")
@@ -55,7 +55,7 @@ class EngineAway(Exception):  # noqa: N818 - a state of the exchange, not a faul
 
 
 class Overloaded(Exception):  # noqa: N818
-    """Too much is under way already; nothing was sent."""
+    """Too many tasks are pending; nothing was sent."""
 
     def __init__(self, retry_after_seconds: int = 1) -> None:
         super().__init__("too many commands are under way")
@@ -71,7 +71,7 @@ class MarketUnknown(Exception):  # noqa: N818
 
 
 class _Waiter:
-    """The answers to one call of `send`, as they come in. `engines` are the epochs it went to."""
+    """Collects the answers to one call of `send`. `engines` are the epochs that it was sent to."""
 
     __slots__ = ("answers", "done", "engines", "left")
 
@@ -100,7 +100,7 @@ class Gateway:
         self._listens_again_at = 0.0
 
     async def send(self, tasks: Sequence[Task]) -> list[Answer]:
-        """Carry out tasks and return their answers in the same order.
+        """Send tasks and return their answers in the same order.
 
         A task for every market of an account (`market_id` None) gives one answer per shard, at
         the end. Raises EngineAway, Overloaded, TimedOut, MarketUnknown.
@@ -111,7 +111,7 @@ class Gateway:
         return answers
 
     async def send_each(self, tasks: Sequence[Task]) -> list[Answer]:
-        """The same, but what became of one task is no matter of the others': see `raise_fault`."""
+        """Like `send`, but one task's fault does not affect the others: see `raise_fault`."""
         if not self._listeners:
             await self.start()
         routed: list[tuple[int, Task]] = []
@@ -124,7 +124,7 @@ class Gateway:
         loop = asyncio.get_running_loop()
         waiter = _Waiter(len(routed), loop.create_future(), epochs)
         tickets = [self._post(shard, task, waiter, i) for i, (shard, task) in enumerate(routed)]
-        # asyncio.timeout would cost each order more than all of the above.
+        # asyncio.timeout would cost more per order than all of the above.
         bound = loop.call_later(ANSWER_SECONDS, _give_up, (waiter,))
         try:
             await waiter.done
@@ -145,7 +145,7 @@ class Gateway:
         return bool(self._listeners)
 
     def is_away(self, shard: int) -> bool:
-        """Return whether nothing was heard of the shard's engine for too long."""
+        """Return whether the shard's engine has sent no heartbeat for too long."""
         seen = self.engines.get(shard)
         if seen is None or not seen[0].channel:
             return True
@@ -154,7 +154,7 @@ class Gateway:
     # Sending
 
     async def _route(self, task: Task) -> list[tuple[int, Task]]:
-        """Return the shards that a task goes to; a receipt for all shards is one for each."""
+        """Return the shards for a task; one for all shards gets a receipt in each."""
         if task.market_id is None:
             return [
                 (shard, msgspec.structs.replace(task, key=task.key and f"{task.key}/{shard}"))
@@ -207,7 +207,7 @@ class Gateway:
     # Listening
 
     async def start(self) -> None:
-        """Begin to listen; `send` does so by itself."""
+        """Start listening; `send` does so implicitly."""
         async with self._starting:
             if self._listeners:
                 return
@@ -222,7 +222,7 @@ class Gateway:
                 await self._wait_for_first()
 
     async def _open_channels(self) -> str:
-        """Open the channel of answers; return that of heartbeats. Raises EngineAway."""
+        """Open the channel for answers; return the one for heartbeats. Raises EngineAway."""
         if time.monotonic() < self._listens_again_at:
             raise EngineAway
         try:
@@ -274,7 +274,7 @@ class Gateway:
             self.heard.set()
 
     def _give_up_on_former(self, heartbeat: Heartbeat) -> None:
-        """A new engine is there: what the former one has not answered it never will."""
+        """Fail the tasks that a superseded engine has not answered and never will."""
         waiters = {waiter for waiter, _ in self._waiting.values()}
         shard, epoch = heartbeat.shard, heartbeat.epoch
         _give_up({waiter for waiter in waiters if waiter.engines.get(shard, epoch) < epoch})
@@ -287,7 +287,7 @@ def _give_up(waiters: Iterable[_Waiter]) -> None:
 
 
 def raise_fault(answer: Answer) -> None:
-    """Raise Overloaded or EngineAway where the worker says that it did nothing for that reason."""
+    """Raise Overloaded or EngineAway if the worker did nothing for that reason."""
     if answer.status == "overloaded":
         raise Overloaded
     if answer.status == "retry":
@@ -295,7 +295,7 @@ def raise_fault(answer: Answer) -> None:
 
 
 def _checked(answer: Answer) -> Answer:
-    """Turn a repeated answer into the one that it repeats."""
+    """Restore the original answer from a repeated one."""
     if answer.status == "repeated":
         assert isinstance(answer.result, Result)
         answer.status = "done"
@@ -311,14 +311,14 @@ def _find_shard_now(market_id: int) -> int:
 
 
 def _read_leases_now() -> list[Heartbeat]:
-    """Return the engines that the database knows to be alive, as if they had been heard."""
+    """Return heartbeats of the engines that are alive according to the database."""
     alive_since_us = database_now_us() - LEASE_SECONDS * 1_000_000
     leases = Lease.objects.filter(renewed_at_us__gte=alive_since_us, loaded_at_us__gt=0)
     leases = leases.exclude(channel="")
     return [Heartbeat(row.shard, row.epoch, row.channel, row.renewed_at_us, 0) for row in leases]
 
 
-# Not a plain sync_to_async: its thread would keep a connection, dead or alive, for good.
+# Not a plain sync_to_async: its thread would keep its connection open, even a dead one.
 _find_shard = database_sync_to_async(_find_shard_now, thread_sensitive=False)
 _read_leases = database_sync_to_async(_read_leases_now, thread_sensitive=False)
 
@@ -336,7 +336,7 @@ def get_gateway() -> Gateway:
 
 
 def find_away() -> set[int]:
-    """Return the shards whose engines are not heard of in this process, where it listens to any."""
+    """Return the shards without heartbeats in this process, if it listens to any."""
     running = [gateway for loop, gateway in list(_gateways.items()) if loop.is_running()]
     gateways = [gateway for gateway in running if gateway.is_listening]
     shards = range(settings.ENGINE_SHARDS)
@@ -344,10 +344,9 @@ def find_away() -> set[int]:
 
 
 def give_back_connection() -> None:
-    """Let others have this thread's database connection while it waits for the engine.
+    """Return this thread's database connection to the pool while it waits for the engine.
 
-    Otherwise as many waiting requests as the pool has connections would keep out the very reads
-    that they wait for.
+    Otherwise waiting requests could exhaust the pool and block the very reads that they wait for.
     """
     if not connection.in_atomic_block:
         connection.close()
@@ -361,7 +360,7 @@ def send_sync(tasks: Sequence[Task]) -> list[Answer]:
 
 
 async def _send_once(tasks: Sequence[Task]) -> list[Answer]:
-    """Use the server's own gateway where there is one, else one for this call alone."""
+    """Use the server's gateway if there is one, else a temporary one."""
     gateway = _gateways.get(asyncio.get_running_loop())
     if gateway is not None:
         return await gateway.send(tasks)

@@ -1,7 +1,7 @@
-"""What the path of an order needs to know of its market: a instrument, at most a second old.
+"""Instruments: the data of a market that order entry needs, cached for at most a second.
 
-Who may see a market is `Market.objects.visible_to`'s say alone. What anybody may see is kept once;
-what only some may see is kept for each of them.
+`Market.objects.visible_to` alone decides who may see a market. Public markets are cached once,
+restricted ones per user.
 """
 
 from collections.abc import Collection, Mapping
@@ -25,7 +25,7 @@ ORDER_SECONDS: Final = 24 * 3600.0
 
 
 class Instrument(Struct, frozen=True):
-    """A market as its orders see it. A binary market has codes YES and NO and one book."""
+    """A market as order entry sees it. A binary market has codes YES and NO and one book."""
 
     id: int
     slug: str
@@ -44,12 +44,12 @@ class Instrument(Struct, frozen=True):
         return 1 if self.binary else len(self.codes)
 
     def names_no(self, *, as_no: bool) -> bool:
-        """Whether the API names an order for NO so: of several outcomes none has a code for it."""
+        """Whether the API has a code for NO: only in binary markets."""
         return as_no and self.binary
 
 
 class OrderInstrument(NamedTuple):
-    """What never changes of an order."""
+    """The immutable properties of an order."""
 
     market_id: int
     account_id: int
@@ -64,7 +64,7 @@ async def get_instrument(slug: str, user_id: int | None) -> Instrument:
 
 
 async def get_visible_instrument(market_id: int, user_id: int | None) -> Instrument:
-    """The same by the internal id."""
+    """`get_instrument` by the internal id."""
     return await _get_visible(market_id, user_id)
 
 
@@ -76,7 +76,7 @@ async def get_own_instrument(market_id: int) -> Instrument:
 
 
 def name_markets(market_ids: Collection[int]) -> Mapping[int, str]:
-    """What `accounts` asks of this app: slugs by market."""
+    """Return slugs by market id (see `accounts.registry`)."""
     return dict(Market.objects.filter(pk__in=market_ids).values_list("pk", "slug"))
 
 
@@ -89,7 +89,7 @@ def remember_order(order_id: str, instrument: OrderInstrument) -> None:
 
 
 async def check_writable() -> None:
-    """Refuse writes while the exchange is in maintenance, as of a second ago at most."""
+    """Refuse writes while the exchange is in maintenance (cached for at most a second)."""
     if await _exchange.get("maintenance"):
         raise in_maintenance()
 

@@ -1,8 +1,8 @@
-"""The journal: what every market was told, what it read, and what happened, hash-chained.
+"""The journal: the commands of every market, their inputs and their events, hash-chained.
 
-A row holds the commands that one commit carried out in one market. Each command stands with the
-available funds of its account, the only input besides the row's time, and with its events. So a
-market replays alone, from nothing, to the same events and the same state.
+A row holds the commands that one commit executed in one market. Each command is stored with the
+available funds of its account, its only input besides the row's time, and with its events. So a
+market can be replayed alone, from an empty state, to the same events and the same state.
 """
 
 import hashlib
@@ -25,7 +25,7 @@ ROWS_A_TIME: Final = 500
 
 
 class JournalEntry(msgspec.Struct, array_like=True, gc=False):
-    """One command with what it read and what it did."""
+    """One command with its inputs and its events."""
 
     command: AnyCommand
     funds_micros: int
@@ -33,7 +33,7 @@ class JournalEntry(msgspec.Struct, array_like=True, gc=False):
 
 
 class JournalBody(msgspec.Struct, array_like=True, gc=False):
-    """A row's commands in order, and the best prices after them of the books that changed."""
+    """A row's commands in order, and the best prices of the changed books after them."""
 
     entries: list[JournalEntry]
     tops: list[Top]
@@ -44,11 +44,11 @@ decode_body = msgspec.msgpack.Decoder(JournalBody).decode
 
 
 class JournalError(Exception):
-    """The journal contradicts itself or the engine: market, sequence number and what differs."""
+    """The journal is inconsistent or contradicts the engine: market, seq and the difference."""
 
 
 def chain_hash(previous: bytes, body: bytes) -> bytes:
-    """Return the hash of a row: SHA-256 over the hash before it and its body."""
+    """Return the hash of a row: SHA-256 over the previous hash and its body."""
     return hashlib.sha256(previous + body).digest()
 
 
@@ -68,7 +68,7 @@ def read_rows(market_id: int, after_seq: int = 0) -> Iterator[tuple[JournalRow, 
 
 
 def check_row(engine: Engine, row: JournalRow, previous: bytes) -> None:
-    """Raise JournalError unless the row comes next, unaltered, in a layout that is known."""
+    """Raise JournalError unless the row is next, unaltered, and of a known layout."""
     where = f"market {engine.market_id}, sequence {row.seq_first}"
     if row.seq_first != engine.seq + 1:
         raise JournalError(f"{where}: the row before ends at {engine.seq}")
@@ -79,7 +79,7 @@ def check_row(engine: Engine, row: JournalRow, previous: bytes) -> None:
 
 
 def replay_entry(engine: Engine, entry: JournalEntry, ts_us: int) -> None:
-    """Carry a command out again; raise JournalError unless the same happens."""
+    """Execute a command again; raise JournalError unless the events are equal."""
     events = engine.execute(entry.command, ts_us, {entry.command.account_id: entry.funds_micros})
     if events != entry.events:
         raise JournalError(

@@ -1,10 +1,10 @@
-"""Who may write a shard: a row with an epoch that grows with each owner.
+"""The right to write a shard: a row with an epoch that increases with each owner.
 
-Every transaction of an engine reads its epoch under a lock and gives up when it is over, so two
-engines never write one shard, whatever either believes. An owner that stopped renewing for
-LEASE_SECONDS, or whose database session is gone, is superseded; one that is frozen inside a
-transaction still holds that lock, so its session is ended first (PostgreSQL). On SQLite the
-engine's file lock has already seen to it that there is one.
+Every transaction of an engine reads its epoch under a lock and gives up if it was superseded, so
+two engines never write one shard, even if both believe to own it. An owner that has not renewed
+for LEASE_SECONDS, or whose database session is gone, is superseded; one frozen inside a transaction
+still holds that lock, so its session is terminated first (PostgreSQL). On SQLite the engine's file
+lock already ensures that there is only one.
 """
 
 from typing import Any, Final
@@ -24,7 +24,7 @@ LOCK_TIMEOUT: Final = "500ms"
 
 
 def acquire(shard: int, *, owner: str, channel: str) -> int | None:
-    """Make `owner` the shard's engine, reading `channel`: the new epoch, or None if it is taken."""
+    """Make `owner`, reading `channel`, the shard's engine; return its epoch, None if taken."""
     lease, _ = Lease.objects.get_or_create(shard=shard)
     if not _is_free(lease, owner):
         return None
@@ -41,7 +41,7 @@ def _take_over(seen: Lease, owner: str, channel: str) -> int | None:
     with transaction.atomic():
         if bulk.is_postgresql():
             _execute(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'")
-            # Transactions share the row's key: this waits for them, a renewal does not.
+            # Transactions hold a key-share lock on the row: this waits for them, renewals do not.
             Lease.objects.select_for_update().get(shard=seen.shard)
         taken = Lease.objects.filter(shard=seen.shard, epoch=seen.epoch).update(
             epoch=seen.epoch + 1,
@@ -56,7 +56,7 @@ def _take_over(seen: Lease, owner: str, channel: str) -> int | None:
 
 
 def renew(shard: int, epoch: int, *, books_us: int, **signs: int) -> bool:
-    """Say that the owner is alive; False when somebody else owns the shard now.
+    """Renew the lease; False when another engine owns the shard now.
 
     `books_us` is the latest time in its books; `signs` are columns of the lease.
     """
@@ -74,13 +74,13 @@ def renew(shard: int, epoch: int, *, books_us: int, **signs: int) -> bool:
 
 
 def note_loaded(shard: int, epoch: int) -> None:
-    """Say that the owner has loaded its books: from now on it can answer."""
+    """Record that the owner has loaded its books and can answer."""
     now = database_now_us()
     Lease.objects.filter(shard=shard, epoch=epoch).update(loaded_at_us=now, renewed_at_us=now)
 
 
 def release(shard: int, epoch: int) -> None:
-    """Let the next engine start at once."""
+    """Release the lease, so that the next engine starts at once."""
     Lease.objects.filter(shard=shard, epoch=epoch).update(renewed_at_us=0)
 
 
@@ -93,7 +93,7 @@ def _is_free(lease: Lease, owner: str) -> bool:
 
 
 def has_session(lease: Lease) -> bool:
-    """Return whether the owner's database session is there: a killed engine's is gone at once."""
+    """Return whether the owner's database session exists; a killed engine's ends at once."""
     if not bulk.is_postgresql():
         return True
     alive = _execute(
@@ -108,7 +108,7 @@ def _backend_pid() -> int | None:
 
 
 def _end_session(backend_pid: int | None) -> None:
-    """End the database session of a former owner that is frozen inside a transaction."""
+    """Terminate the database session of a former owner frozen inside a transaction."""
     _execute("SELECT pg_terminate_backend(%s)", (backend_pid,))
 
 

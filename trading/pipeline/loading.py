@@ -1,4 +1,4 @@
-"""Engines built from the database's rows: at a start, after a failed commit, for verification."""
+"""Builds engines from database rows: at a start, after a failed commit, for verification."""
 
 from collections.abc import Iterable
 from typing import Final

@@ -1,9 +1,9 @@
-"""What web processes, engines and feeds tell each other. msgpack bytes inside Channels messages.
+"""Messages between web processes, engines and feeds: msgpack bytes inside Channels messages.
 
-gateway -> engine: a list of `Task`s, answered to `reply_channel` by a list of `Answer`s once what
-they did is committed. engine -> everybody: one `Publication` per commit (group `FEED_GROUP`) and a
-`Heartbeat` several times a second (group `HEARTBEAT_GROUP`). Every message is a hint that may be
-lost: publications carry sequence numbers, tasks may be sent again under the same key.
+gateway -> engine: a list of `Task`s, answered on `reply_channel` by a list of `Answer`s once their
+effects are committed. engine -> all: one `Publication` per commit (group `FEED_GROUP`) and a
+`Heartbeat` several times a second (group `HEARTBEAT_GROUP`). Any message may be lost: publications
+carry sequence numbers, and tasks may be sent again with the same key.
 """
 
 from typing import Final
@@ -22,9 +22,9 @@ HEARTBEAT_LOST_SECONDS: Final = 1.5
 class Task(msgspec.Struct, array_like=True, gc=False):
     """One command for one market.
 
-    `key` is the receipt it is answered under for ever ("order:<client order id>" or
-    "request:<Idempotency-Key>"), `body_hash` what must then be the same; `quote` asks what would
-    happen, also to an order of NO_ACCOUNT. `market_id` None: every market of the shard in which
+    `key` identifies its permanent receipt ("order:<client order id>" or
+    "request:<Idempotency-Key>"), `body_hash` must be equal on repeats; `quote` asks for a dry run,
+    also of an order of NO_ACCOUNT. `market_id` None: every market of the shard in which
     `command.account_id` has orders (CancelAll only).
     """
 
@@ -37,11 +37,11 @@ class Task(msgspec.Struct, array_like=True, gc=False):
 
 
 class Answer(msgspec.Struct, array_like=True, gc=False):
-    """What became of a task.
+    """The outcome of a task.
 
     status: "done" (see `result`), "key_reused" (same key, other body), "market_unknown",
-    "exchange_halted", "account_closed", "account_suspended"; and, for now and with nothing changed,
-    "account_busy", "clock_wrong", "retry" (the engine is starting again), "overloaded".
+    "exchange_halted", "account_closed", "account_suspended"; and temporarily, with nothing changed,
+    "account_busy", "clock_wrong", "retry" (the engine is restarting), "overloaded".
     """
 
     ticket: int
@@ -58,11 +58,11 @@ class Fill(msgspec.Struct, array_like=True, gc=False):
 
 
 class Result(msgspec.Struct, array_like=True, gc=False):
-    """What a command did, after matching. Kept in the receipt as it is.
+    """The effects of a command, after matching. Stored unchanged in the receipt.
 
-    `reason` and `missing_micros`: why it was rejected; there may still be an `order` (an amend's).
-    `fills` are those of the command's own order. `order_ids` are the orders a cancel-all ended.
-    `held_change_micros` is what the account's hold changed by: the order's own hold in a quote.
+    `reason` and `missing_micros` are set if it was rejected; an `order` may still be given.
+    `fills` are those of the command's own order. `order_ids` are the orders that a cancel-all ended.
+    `held_change_micros` is the change of the account's hold: in a quote, the order's own hold.
     """
 
     market_id: int
@@ -78,7 +78,7 @@ class Result(msgspec.Struct, array_like=True, gc=False):
 
 
 class DepthLevel(msgspec.Struct, array_like=True, gc=False):
-    """The totals now standing at a price that changed; 0 is an empty level."""
+    """The new totals at a price that changed; 0 is an empty level."""
 
     outcome: int
     price_pips: int
@@ -87,7 +87,7 @@ class DepthLevel(msgspec.Struct, array_like=True, gc=False):
 
 
 class Top(msgspec.Struct, array_like=True, gc=False):
-    """Best prices and their sizes of one outcome; None and 0 where a side is empty."""
+    """One outcome's best prices and sizes; None and 0 where a side is empty."""
 
     outcome: int
     bid_pips: int | None
@@ -97,7 +97,7 @@ class Top(msgspec.Struct, array_like=True, gc=False):
 
 
 class MarketChange(msgspec.Struct, array_like=True, gc=False):
-    """What a commit did to one market; `prev_seq` is the sequence number it started from."""
+    """A commit's changes to one market; `prev_seq` is the sequence number before it."""
 
     market_id: int
     prev_seq: int
@@ -111,7 +111,7 @@ class MarketChange(msgspec.Struct, array_like=True, gc=False):
 
 
 class OrderChange(msgspec.Struct, array_like=True, gc=False):
-    """An order as it now is; `seq` is the number of the command that last changed it."""
+    """An order's new state; `seq` is the number of the command that last changed it."""
 
     market_id: int
     seq: int
@@ -120,7 +120,7 @@ class OrderChange(msgspec.Struct, array_like=True, gc=False):
 
 
 class PositionChange(msgspec.Struct, array_like=True, gc=False):
-    """An account's position in one outcome as it now is."""
+    """An account's new position in one outcome."""
 
     market_id: int
     seq: int
@@ -131,7 +131,7 @@ class PositionChange(msgspec.Struct, array_like=True, gc=False):
 
 
 class AccountChange(msgspec.Struct, array_like=True, gc=False):
-    """What a commit did to one account. Fills name the market beside the trade."""
+    """A commit's changes to one account. Fills have the market's id with the trade."""
 
     account_id: int
     cash_micros: int

@@ -1,7 +1,7 @@
-"""An order's row: its columns, and how the engine's order becomes one and is read from one.
+"""An order's row: its columns, and the conversion from and to the engine's order.
 
-What was asked besides price and quantity (`OrderOptions`) is one column, JSON of what is not at
-its default; NULL for a plain order. `expires_at_us` stands beside it because it is searched for.
+The `OrderOptions` are one column, JSON of the fields that differ from their defaults; NULL for a
+plain order. `expires_at_us` is a separate column because it is queried.
 """
 
 from collections import namedtuple
@@ -61,7 +61,7 @@ _encode, _decode = msgspec.json.Encoder().encode, msgspec.json.Decoder(dict[str,
 
 
 def encode_options(options: OrderOptions | None) -> str | None:
-    """Return what the column `options` holds."""
+    """Return the value of the column `options`."""
     if options is None:
         return None
     asked = {
@@ -73,12 +73,12 @@ def encode_options(options: OrderOptions | None) -> str | None:
 
 
 def decode_options(text: str | None) -> OrderOptions | None:
-    """Return what the column `options` says."""
+    """Return the options from the column's value."""
     return None if text is None else OrderOptions(**_decode(text))
 
 
 def build_row(order: EngineOrder, *, market_id: int, ts_us: int, seq: int) -> tuple[Any, ...]:
-    """Return the row of an order that command `seq` changed last, at `ts_us`."""
+    """Return the row of an order that was last changed by command `seq` at `ts_us`."""
     place = order.place
     return (
         order.order_id,
@@ -112,7 +112,7 @@ def build_row(order: EngineOrder, *, market_id: int, ts_us: int, seq: int) -> tu
 
 
 def read_order(row: Any, order_id: str) -> EngineOrder:
-    """Return the engine's order of a row: one with its columns as attributes.
+    """Return the engine's order from a row, which has the columns as attributes.
 
     Its Place has the price and quantity that it was last amended to.
     """

@@ -1,6 +1,6 @@
-"""What a batch changed, for the feed: of each market, and of each account that it touched.
+"""The changes of a batch for the feed, by market and by account.
 
-Pure: read from the batch after it was applied, before its engines forget what was dirty.
+Pure: read from the batch after it was applied, before its engines clear their dirty sets.
 """
 
 from typing import Any
@@ -47,7 +47,7 @@ def find_changed_tops(engine: Engine) -> list[Top]:
 
 
 def build_market_change(part: MarketPart) -> MarketChange:
-    """Return what a batch changed in one market; its engine still knows which prices."""
+    """Return a batch's changes to one market; its engine still knows the dirty prices."""
     engine = part.live.engine
     levels = []
     for outcome, book in enumerate(engine.books):

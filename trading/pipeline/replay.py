@@ -1,7 +1,7 @@
-"""Journal -> state, and whether it is the state that the database has.
+"""Replays a journal to a state, and compares that with the database's.
 
-Rows of this rules version are carried out again, and must give the same events; rows of an older
-one are replayed from their events alone. Either way the hash chain is checked row by row.
+Commands of this rules version are executed again and must produce the same events; those of older
+versions are replayed from their events alone. Either way the hash chain is checked row by row.
 """
 
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ Row = tuple[JournalRow, JournalBody]
 
 
 class Replayed(NamedTuple):
-    """Where a market's journal leads. `folded` counts the commands of older rules versions."""
+    """The replayed state of a market. `folded` counts the commands of older rules versions."""
 
     engine: Engine
     journal_hash: bytes
@@ -32,10 +32,10 @@ class Replayed(NamedTuple):
 
 
 def replay(market_id: int, rows: Iterator[Row] | None = None) -> Replayed:
-    """Carry a market's journal out from nothing.
+    """Replay a market's journal from an empty state.
 
     Raises JournalError at the first row that is missing, altered, of an unknown layout, or whose
-    events the engine does not give again.
+    events the engine does not reproduce.
     """
     engine = Engine(market_id)
     previous, folded = GENESIS, 0
@@ -53,7 +53,7 @@ def replay(market_id: int, rows: Iterator[Row] | None = None) -> Replayed:
 
 
 def compare_with_live(replayed: Replayed, live: Engine) -> list[str]:
-    """Return how the loaded state differs from the replayed one; both of one snapshot."""
+    """Return the differences of the loaded from the replayed state; both of one snapshot."""
     market_id = replayed.engine.market_id
     state = BookState.objects.filter(market_id=market_id).first()
     if state is None:

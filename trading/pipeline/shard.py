@@ -100,7 +100,7 @@ class Shard:
             self._live(market_id)
         self.is_loaded = True
         gc.collect()
-        gc.freeze()  # A million resting orders need not be looked at again at each collection.
+        gc.freeze()  # A million resting orders need not be traversed at each garbage collection.
 
     def run(self, tasks: Sequence[Task]) -> Committed:
         """Carry out tasks from the front in one transaction; at least one.
@@ -192,12 +192,12 @@ class Shard:
                 wanted.account_ids.update(_find_touched(batch, live, task))
                 wanted.account_ids.update((live.escrow_id, live.fees_id))
         wanted.account_ids.discard(NO_ACCOUNT)
-        # What was locked for long a moment ago is not waited for a second time.
+        # Do not wait again for accounts that just stayed locked for long.
         leaves_locked |= not self.busy.isdisjoint(wanted.account_ids)
         return wanted._replace(leaves_locked=leaves_locked)
 
     def _targets(self, task: Task) -> list[LiveMarket]:
-        """Return the markets that a task is for."""
+        """Return a task's markets."""
         if task.market_id is not None:
             live = self._live(task.market_id)
             return [] if live is None else [live]
@@ -209,7 +209,7 @@ class Shard:
         ]
 
     def _load_accounts(self, tasks: Sequence[Task]) -> None:
-        """Bring accounts that the engines have not met since they started into memory."""
+        """Load accounts that the engines have not seen since they started."""
         missing: dict[int, set[int]] = {}
         for task in tasks:
             account_id = task.command.account_id
@@ -235,7 +235,7 @@ class Shard:
         return replies
 
     def _known(self, batch: Batch, task: Task) -> EncodedAnswer | None:
-        """Answer a task whose key was answered before, or that can't be carried out now."""
+        """Answer a task whose key has a receipt, or that cannot be executed now."""
         command = task.command
         if task.key is not None:
             found = batch.receipts.get((command.account_id, task.key))
@@ -274,7 +274,7 @@ class Shard:
         return EncodedAnswer(task.ticket, "done", msgspec.Raw(encoded))
 
     def _quote(self, batch: Batch, task: Task) -> Result:
-        """Try the command on a copy of what it can reach. Who has no account can pay anything."""
+        """Execute the command on a copy of what it can reach. NO_ACCOUNT has unlimited funds."""
         live = self._targets(task)[0]
         trial = copy_touched(live.engine, task.command, batch.ts_us)
         account_id = task.command.account_id
@@ -305,7 +305,7 @@ class Shard:
         return result
 
     def _conclude(self, batch: Batch) -> None:
-        """Bring markets' rows up to their engines, and note the best prices after the batch."""
+        """Update the markets' rows from their engines, and record the best prices."""
         for market_id, part in batch.parts.items():
             engine = part.live.engine
             for entry in part.entries:
@@ -332,7 +332,7 @@ def _find_touched(batch: Batch, live: LiveMarket, task: Task) -> set[int]:
 
 
 def _clean(batch: Batch) -> None:
-    """Forget what was dirty, and accounts that have done nothing for long."""
+    """Clear the dirty sets, and evict accounts that have been idle for long."""
     for part in batch.parts.values():
         engine = part.live.engine
         engine.dirty_orders.clear()
@@ -356,7 +356,7 @@ def _was_rejected(events: list[AnyEvent]) -> bool:
 
 
 def _fill_in(result: Result, task: Task, part: MarketPart, events: list[AnyEvent]) -> None:
-    """Put what the events say about the task's own order (or orders) into its result."""
+    """Fill a task's result from the events of its own orders."""
     command, engine = task.command, part.live.engine
     for event in events:
         if isinstance(event, (Traded, CrossMatched)):

@@ -1,4 +1,4 @@
-"""One consistent picture of the database for several reads, while others go on writing."""
+"""A consistent snapshot of the database for several reads, while others keep writing."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,16 +8,16 @@ from django.db import connection, transaction
 
 @contextmanager
 def consistent_read() -> Iterator[None]:
-    """Every read inside sees the same moment, and nothing inside can write.
+    """All reads inside see the same snapshot, and writes inside are impossible.
 
-    On SQLite a plain BEGIN: Django's own would take the write lock and stop the exchange. Inside a
-    transaction (as in tests) it is that transaction's picture.
+    On SQLite a plain BEGIN: Django's would take the write lock and stop the exchange. Inside a
+    transaction (as in tests) it is that transaction's snapshot.
     """
     if connection.in_atomic_block:
         yield
     elif connection.vendor == "postgresql":
         with transaction.atomic(), connection.cursor() as cursor:
-            # A picture locks no row, so it may take its time between two reads.
+            # A snapshot locks no rows, so it may idle between reads.
             cursor.execute(
                 "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY;"
                 " SET LOCAL idle_in_transaction_session_timeout = 0"

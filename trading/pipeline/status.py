@@ -1,4 +1,4 @@
-"""A market's row follows its engine: called inside the transaction that journals the command."""
+"""Updates a market's row from its engine, inside the transaction that journals the command."""
 
 from typing import Any
 
@@ -26,10 +26,10 @@ _ACTS = {
 
 
 def record_configured(market_id: int, command: Configure) -> None:
-    """Bring the market's row up to date, with its history and, for an operator, an audit event.
+    """Update the market's row and history; for an operator also write an audit event.
 
     Raises IllegalStatusChangeError, which fails the command: `trading.actions` has checked before
-    it sent it, so only a race comes here (a draft edited meanwhile).
+    sending it, so this happens only in a race (a draft edited meanwhile).
     """
     market = Market.objects.select_for_update(no_key=True).get(pk=market_id)
     status = STATUSES[command.status]
@@ -61,7 +61,7 @@ def _audit(market: Market, command: Configure, before: dict[str, Any]) -> None:
 
 
 def _name_act(before: dict[str, Any], after: dict[str, Any]) -> str:
-    """Say what was done to the market, as it was before and after."""
+    """Return the audit action, from the market before and after."""
     change = (before["status"], after["status"])
     if change == (Market.Status.HALTED, Market.Status.OPEN):
         return "resume_market"

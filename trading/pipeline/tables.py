@@ -1,4 +1,4 @@
-"""The tables that the writer fills besides orders, their columns in the order of its rows."""
+"""The writer's tables besides orders, with their columns in the order of its rows."""
 
 from typing import Final
 

@@ -1,8 +1,8 @@
-"""The engine's process: a Channels worker that receives, drains, commits, answers and publishes.
+"""The engine's process: a Channels worker that receives, commits, answers and publishes.
 
-One `ShardWorker` per shard. Its event loop only moves messages; one thread of its own carries out
-the batches, so whatever arrives while a batch commits makes the next one (group commit). The books
-live in that thread's `Shard`, not in a consumer. An engine without the lease waits as a standby.
+One `ShardWorker` per shard. Its event loop only moves messages; a dedicated thread executes the
+batches, so tasks that arrive while a batch commits form the next one (group commit). The books live
+in that thread's `Shard`, not in a consumer. An engine without the lease waits as a standby.
 """
 
 import asyncio
@@ -80,7 +80,7 @@ class ShardWorker(Worker):
         self.channel = ""
 
     async def handle(self) -> None:
-        """Own the shard, lose it, wait for it, until cancelled."""
+        """Wait for the lease and serve the shard, repeatedly, until cancelled."""
         try:
             while True:
                 await self._stand_by()
@@ -133,7 +133,7 @@ class ShardWorker(Worker):
         try:
             async with self._lease_kept():
                 ended, _ = await asyncio.wait(parts, return_when=asyncio.FIRST_COMPLETED)
-            for part in ended:  # an engine that can't listen or answer must not look alive
+            for part in ended:  # an engine that cannot listen or answer must not appear alive
                 part.result()
         except SESSION_FAULTS as fault:
             log.warning("engine_stops", shard=self.number, because=str(fault))
@@ -161,10 +161,10 @@ class ShardWorker(Worker):
                 await self._in_thread(run_batches)
 
     def _run_batches(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Run batch after batch until nothing waits or the lease is due.
+        """Run batches until the queue is empty or the lease is due for renewal.
 
-        The thread goes on by itself, because to wake it for each batch takes as long as a fifth of
-        the batch. Only it takes from the queue's front, only the event loop adds at its end.
+        The thread loops by itself, because waking it for each batch costs a fifth of the batch's
+        time. Only it takes from the queue's front, and only the event loop appends.
         """
         until = self.renewed_at + RENEW_SECONDS
         while self.queue and self.is_serving and time.monotonic() < until:
@@ -225,9 +225,9 @@ class ShardWorker(Worker):
 
     @asynccontextmanager
     async def _lease_kept(self) -> AsyncIterator[None]:
-        """Renew the lease through another session whenever the engine's thread is long at work.
+        """Renew the lease through another session while the engine's thread is busy for long.
 
-        Loading a million orders or closing their market takes longer than a lease lasts.
+        Loading a million orders or closing their market takes longer than the lease's duration.
         """
         keeping = asyncio.create_task(self._keep_lease())
         try:
@@ -237,14 +237,14 @@ class ShardWorker(Worker):
 
     async def _keep_lease(self) -> None:
         if not bulk.is_postgresql():
-            return  # there the engine's file lock is what counts
+            return  # there the engine's file lock decides
         while True:
             await asyncio.sleep(RENEW_SECONDS / 2)
             if time.monotonic() - self.renewed_at > LATE_SECONDS:
                 await sync_to_async(self._renew_aside, thread_sensitive=False)()
 
     def _renew_aside(self) -> None:
-        """Whatever comes of it, the engine's own thread finds out for itself."""
+        """Try to renew; a failure is noticed by the engine's own thread."""
         try:
             self._renew()
         except SESSION_FAULTS as fault:
@@ -266,7 +266,7 @@ class ShardWorker(Worker):
             self.arrived.set()
 
     async def _send(self) -> None:
-        """Answer, then publish, commit by commit. What Redis loses, clients ask for again."""
+        """Answer, then publish, commit by commit. Clients recover what Redis loses."""
         while True:
             done = await self.outbox.get()
             try:
@@ -288,14 +288,14 @@ class ShardWorker(Worker):
             await self._try(self.channel_layer.group_send(FEED_GROUP, message))
 
     async def _beat(self) -> None:
-        """Announce the engine while its thread is alive."""
+        """Send heartbeats while the engine's thread is alive."""
         while True:
             if time.monotonic() - self.active_at < STALLED_SECONDS:
                 await self._announce(self.channel)
             await asyncio.sleep(HEARTBEAT_SECONDS)
 
     async def _announce(self, channel: str) -> None:
-        """Say where this engine reads; an empty channel says that it reads no more."""
+        """Send a heartbeat with this engine's channel; an empty channel: it has stopped reading."""
         assert self.shard is not None
         seqs = {key: live.engine.seq for key, live in list(self.shard.markets.items())}
         beat = Heartbeat(self.number, self.shard.epoch, channel, now_us(), len(self.queue), seqs)
@@ -312,7 +312,7 @@ class ShardWorker(Worker):
         return await asyncio.get_running_loop().run_in_executor(self.thread, work)
 
     async def _leave(self) -> None:
-        """Give the lease back, so that the next engine starts at once."""
+        """Release the lease, so that the next engine starts at once."""
         if self.shard is not None:
             shard = self.shard
             await self._in_thread(lambda: lease.release(shard.number, shard.epoch))
@@ -322,12 +322,12 @@ class ShardWorker(Worker):
 
 
 def _close_connection() -> None:
-    """Close the connection of the thread that this runs in."""
+    """Close the current thread's connection."""
     connection.close()
 
 
 def _ends_ownership(fault: Exception) -> bool:
-    """Return whether the lease or the session is gone; a lock that took too long ends neither."""
+    """Return whether the lease or the session is lost; a lock timeout loses neither."""
     locked = isinstance(fault, LockNotAvailable) or isinstance(fault.__cause__, LockNotAvailable)
     return isinstance(fault, SESSION_FAULTS) and not locked
 
@@ -341,7 +341,7 @@ async def _wait(event: asyncio.Event, seconds: float) -> None:
 
 
 async def run_worker(shards: list[int], *, stop: asyncio.Event) -> None:
-    """Run the engines of these shards until `stop`; raise what one of them died of."""
+    """Run the engines of these shards until `stop`; raise the first engine's failure."""
     layer = get_channel_layer()
     workers = [
         asyncio.create_task(ShardWorker(shard, layer).handle(), name=f"engine-{shard}")

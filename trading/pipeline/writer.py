@@ -40,15 +40,15 @@ UNBOUNDED_MICROS: Final = 2**62
 
 
 class LeaseLostError(Exception):
-    """Another engine owns the shard now: nothing of this one may be committed any more."""
+    """Another engine owns the shard now: this one must not commit any more."""
 
 
 class AccountsLockedError(Exception):
-    """An account that the batch needs stayed locked for too long; nothing was done yet."""
+    """An account that the batch needs stayed locked for too long; nothing was done."""
 
 
 class LiveMarket:
-    """A market in the memory of its engine's process, with what its rows need besides."""
+    """A market in its engine's process, with further data for its rows."""
 
     __slots__ = ("config_bytes", "engine", "escrow_id", "fees_id", "journal_hash")
 
@@ -61,7 +61,7 @@ class LiveMarket:
 
 
 class MarketPart:
-    """What a batch did to one market so far."""
+    """A batch's changes to one market so far."""
 
     __slots__ = (
         "entries", "fills", "live", "new_orders", "order_seqs", "seq_before", "status", "tops",
@@ -81,7 +81,7 @@ class MarketPart:
         self.status: MarketStatus | None = None
 
     def add_match(self, trades: Sequence[Traded]) -> list[Fill]:
-        """Remember a match of the engine's current command; return its trades with their ids."""
+        """Add a match of the engine's current command; return its trades with their ids."""
         engine = self.live.engine
         ids = [
             trade_id(engine.market_id, engine.ts_us, engine.seq, trade.index) for trade in trades
@@ -98,7 +98,7 @@ class MarketPart:
 
 
 class Batch:
-    """Everything that goes into one transaction of one shard.
+    """The contents of one transaction of one shard.
 
     `funds` is available micros by account for each locked account; the engine keeps it up to date.
     `busy` are accounts that others have locked, `stopped` those of takers that may not trade.
@@ -153,7 +153,7 @@ _LEASE_POSTGRESQL: Final = _LEASE.format(more=_MORE_POSTGRESQL, mark="%s") + " F
 
 
 class Prefetch(NamedTuple):
-    """What a batch reads and locks before it begins.
+    """A batch's reads and locks before it begins.
 
     `takers` are the accounts that send orders, `leaves_locked` says not to wait for accounts.
     """
@@ -366,7 +366,7 @@ def _write_journal(cursor: Any, batch: Batch, part: MarketPart) -> None:
 
 
 def _transfers(part: MarketPart) -> Iterable[ledger.Entry]:
-    """Yield a trade's transfers: per side one between account and escrow, and one for its fee.
+    """Yield a trade's transfers: per side one between account and escrow, and one for the fee.
 
     None for the house between the legs of a match: what it pays and is paid there is nothing in
     all, and its account need not be locked.
@@ -406,7 +406,7 @@ def _transfers(part: MarketPart) -> Iterable[ledger.Entry]:
 
 
 def _sum_changes(batch: Batch, entries: list[ledger.Entry]) -> None:
-    """Derive by how much each account's cash and hold changed from its funds and transfers."""
+    """Compute the change of each account's cash and hold from its funds and transfers."""
     cash = batch.cash_changes
     for entry in entries:
         cash[entry.debit_account_id] = cash.get(entry.debit_account_id, 0) - entry.amount_micros

@@ -1,1 +1,1 @@
-"""What is derived from trades and rows to be read: statistics, equity, leaderboards, tiles."""
+"""Read models derived from trades and rows: statistics, equity, leaderboards, tiles."""

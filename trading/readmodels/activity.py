@@ -1,7 +1,7 @@
-"""What was traded on each UTC day, kept for the operators' dashboard.
+"""Trading activity per UTC day, for the operators' dashboard.
 
 Counted from the trades, whose ids begin with their time: a day is one range of the primary key. A
-day is counted again until a while after it is over; then its row stands.
+day is recounted until some time after its end; then its row is final.
 """
 
 from datetime import UTC, date, datetime, timedelta
@@ -21,7 +21,7 @@ SETTLED_DOWN: Final = timedelta(minutes=10)
 
 
 def record_days() -> None:
-    """Count today, and each of the last days that was not counted after its end."""
+    """Count today, and each recent day that was not counted after its end."""
     today = timezone.now().astimezone(UTC).date()
     for day in _list_unfinished(today):
         count_day(day)
@@ -72,5 +72,5 @@ def _end_of(day: date) -> datetime:
 
 
 def _first_id(moment: datetime) -> UUID:
-    """Return the lowest id that a trade of this moment may have (see `engine.trade_ids`)."""
+    """Return the lowest id of a trade at this moment (see `engine.trade_ids`)."""
     return UUID(int=(from_datetime(moment) // 1_000) << 80)

@@ -1,7 +1,7 @@
-"""Finding markets: the filters of the markets page, as its addresses name them, and their finds.
+"""Browsing markets: the filters of the markets page, their URL parameters and results.
 
-Addresses can be made up by anybody: an order or a status that is none of ours counts as left out,
-an unknown category, tag, event or series is not found.
+URLs are untrusted: an unknown order or status is ignored, an unknown category, tag, event or series
+is a 404.
 """
 
 from collections.abc import Mapping
@@ -43,7 +43,7 @@ PARAMETERS: Final = {
 
 
 class Filters(msgspec.Struct, frozen=True):
-    """What somebody looks for. Without anything it is what the front page shows."""
+    """The filters of a search. The default is the front page's list."""
 
     search: str = ""
     category: str = ""
@@ -60,7 +60,7 @@ class Filters(msgspec.Struct, frozen=True):
 
     @property
     def sorts(self) -> tuple[str, ...]:
-        """The orders that make sense here, the one that goes without saying first."""
+        """The applicable sort orders, the default first."""
         sorts = SORTS if self.status == "open" else tuple(s for s in SORTS if s != SORT_OF_OPEN)
         return (SORT_OF_SEARCH, *sorts) if self.search else sorts
 
@@ -68,7 +68,7 @@ class Filters(msgspec.Struct, frozen=True):
         return msgspec.structs.replace(self, **changes)
 
     def build_query(self, *, cursor: str = "") -> str:
-        """Return the address's query, without what goes without saying: "?q=rain" or ""."""
+        """Return the URL's query without defaults: "?q=rain" or ""."""
         query = {
             PARAMETERS[name]: value
             for name, value in msgspec.structs.asdict(self).items()
@@ -92,7 +92,7 @@ def read_filters(query: Mapping[str, str]) -> Filters:
 
 
 def find_page(user: Any, filters: Filters, *, cursor: str) -> Page:
-    """Return a page of markets that `user` finds; nothing asked for, the featured ones first."""
+    """Return a page of `user`'s matches; without filters the featured markets come first."""
     sort = filters.sort or filters.sorts[0]
     markets = list_markets(
         user,
@@ -112,12 +112,12 @@ def find_page(user: Any, filters: Filters, *, cursor: str) -> Page:
 
 
 def _without_texts(markets: QuerySet[Market]) -> QuerySet[Market]:
-    """Leave out what cards don't show: it would be carried through every sort."""
+    """Defer texts that cards don't show, as they would be carried through every sort."""
     return markets.defer("description", "rules", "resolution_source")
 
 
 def list_busy_tags(user: Any) -> QuerySet[Tag]:
-    """Return the tags that most of the open markets have which `user` finds."""
+    """Return the most frequent tags of open markets visible to `user`."""
     found = Market.objects.listed_for(user).filter(status__in=STATUSES["open"])
     counted = Tag.objects.filter(markets__in=found).annotate(market_count=Count("markets"))
     return counted.order_by("-market_count", "name")[:TAGS_SHOWN_MAX]

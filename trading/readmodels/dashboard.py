@@ -1,7 +1,7 @@
-"""The front page of the admin: what waits for whom, how the engines are, how much is traded.
+"""The front page of the admin: pending tasks, state of the engines, trading activity.
 
-Each operator reads only what their permissions are about. The number of queries is constant, none
-of them counts a table that grows without end, and each list is cut where people stop reading.
+Operators see only what their permissions cover. The number of queries is constant, none of them
+counts a table that grows without bound, and each list is short.
 """
 
 from collections.abc import Iterable, Sequence
@@ -54,7 +54,7 @@ class DashboardLine(NamedTuple):
 
 
 class Box(NamedTuple):
-    """What waits: the first lines of it, how many there are (`is_more`: at least), and all."""
+    """Pending tasks: the first of them, their number (`is_more`: at least), and a link to all."""
 
     title: Any
     how_many: int
@@ -66,13 +66,13 @@ class Box(NamedTuple):
 
 class ShardState(NamedTuple):
     number: int
-    fault: Any  # "" while all is well
+    fault: Any  # "" if there is no problem
     owner: str
     epoch: int
     committed_at: datetime | None
     queue_depth: int
     lag_ms: int | None
-    ahead: str = ""  # "+2:00:00", by how much a clock is wrong
+    ahead: str = ""  # "+2:00:00", the deviation of a clock
 
     @property
     def is_ok(self) -> bool:
@@ -89,7 +89,7 @@ class ChartBar(NamedTuple):
 
 class Chart(NamedTuple):
     title: Any
-    unit: str  # "money" or "count": how its values are shown
+    unit: str  # "money" or "count": the format of its values
     bars: list[ChartBar]
     total: int
 
@@ -99,7 +99,7 @@ class Chart(NamedTuple):
 
 
 def read_dashboard(user: User) -> dict[str, Any]:
-    """Return what this operator is shown; parts that are not theirs are empty or None."""
+    """Return this operator's dashboard; parts without permission are empty or None."""
     may = user.has_perm
     now = timezone.now()
     counts = _count_markets(now) if may("markets.view_market") else None
@@ -119,7 +119,7 @@ def read_dashboard(user: User) -> dict[str, Any]:
 
 
 def _count_markets(now: datetime) -> dict[str, int]:
-    """Return how many markets are in each state, and how many are due to close."""
+    """Return the number of markets by state, and of those due to close."""
     each = {status.value: Count("pk", filter=Q(status=status)) for status in Status}
     return Market.objects.aggregate(**each, due=Count("pk", filter=_due(now)))
 
@@ -194,7 +194,7 @@ def _box(title: Any, empty: Any, rows: Sequence[DashboardLine], url: str) -> Box
 
 
 def _read_unapproved() -> Box:
-    """Results that stand, with the end of their dispute window."""
+    """Active results, with the end of their dispute window."""
     standing = Resolution.objects.filter(
         withdrawn_at=None, market__status=Status.RESOLVING
     ).select_related("market", "proposed_by")
@@ -250,7 +250,7 @@ def _read_newest_users() -> Box:
 
 
 def read_shards() -> list[ShardState]:
-    """Return the state of every shard's engine; one that never started has no owner."""
+    """Return the state of every shard's engine; one that has never started has no owner."""
     now_us = database_now_us()
     leases = {lease.shard: lease for lease in Lease.objects.all()}
     numbers = sorted({*range(settings.ENGINE_SHARDS), *leases})
@@ -282,7 +282,7 @@ def _describe(number: int, lease: Lease | None, now_us: int) -> ShardState:
 
 
 def _show_ahead(lease: Lease) -> str:
-    """Say by how much a clock or the books are wrong, where they are."""
+    """Return the deviation of a clock or the books, if any."""
     ahead_us = lease.clock_ahead_us if lease.has_wrong_clock else lease.books_ahead_us
     if not is_wrong(ahead_us):
         return ""
@@ -303,7 +303,7 @@ def _read_verify(now: datetime) -> dict[str, Any]:
 
 
 def read_charts(now: datetime) -> list[Chart]:
-    """Return volume and traders of the last days, today included."""
+    """Return volume and traders of the last days, including today."""
     today = now.astimezone(UTC).date()
     days = [today - timedelta(days=ago) for ago in reversed(range(DAYS))]
     rows = {row.day: row for row in ExchangeDay.objects.filter(day__gte=days[0])}

@@ -1,8 +1,8 @@
-"""What every account was worth at the end of each UTC day, for charts and leaderboards.
+"""Every account's equity at the end of each UTC day, for charts and leaderboards.
 
-All of it is computed as of the day's last instant, from rows that never change: today's balances
-less later transfers, today's positions less later trades, and the candles before that instant. So
-it may be computed late, or again, with the same outcome. A market counts until it is final.
+It is computed as of the day's last instant, from immutable rows: today's balances minus later
+transfers, today's positions minus later trades, and the candles before that instant. So it may be
+computed late, or again, with the same result. A market counts until it is final.
 """
 
 from collections import defaultdict
@@ -36,7 +36,7 @@ ID_SLACK: Final = timedelta(hours=1)
 
 
 class NetPosition(NamedTuple):
-    """What an account bought minus sold in one market, by book."""
+    """An account's lots bought minus sold in one market, by book."""
 
     market_id: int
     account_id: int
@@ -44,7 +44,7 @@ class NetPosition(NamedTuple):
 
 
 def record_days() -> int:
-    """Record every day that is over and has no rows yet, oldest first; return how many."""
+    """Record every past day without rows, oldest first; return their number."""
     today = (timezone.now() - SETTLED_DOWN).date()
     day = _first_unrecorded()
     count = 0
@@ -56,7 +56,7 @@ def record_days() -> int:
 
 
 def record_day(day: date) -> None:
-    """Record a day; an account that has a row for it keeps it."""
+    """Record a day; existing rows are kept."""
     DailyEquity.objects.bulk_create(compute_day(day), batch_size=ROWS_A_TIME, ignore_conflicts=True)
 
 
@@ -65,7 +65,7 @@ def list_recorded_days() -> list[date]:
 
 
 def rebuild_day(day: date) -> int:
-    """Make a recorded day's rows again; return how many of the stored ones differed."""
+    """Recompute a recorded day's rows; return how many of the stored ones differed."""
     fields = ("account_id", "cash_micros", "equity_micros", "deposited_micros")
     stored = set(DailyEquity.objects.filter(day=day).values_list(*fields))
     computed = compute_day(day)
@@ -79,7 +79,7 @@ def rebuild_day(day: date) -> int:
 
 
 def compute_day(day: date) -> list[DailyEquity]:
-    """Return the rows of a day, by account, unsaved."""
+    """Return a day's unsaved rows by account."""
     end = datetime(day.year, day.month, day.day, tzinfo=UTC) + timedelta(days=1)
     with consistent_read():
         cash = _read_cash(end)
@@ -105,9 +105,9 @@ def compute_day(day: date) -> list[DailyEquity]:
 
 
 def value(net_lots: tuple[int, ...], marks: list[Mark | None], *, binary: bool) -> int:
-    """Return what a holding is worth, as `trading.readmodels.holdings` has it.
+    """Return the value of a holding, as defined in `trading.readmodels.holdings`.
 
-    Outcomes that never traded have no mark; together they are worth what the others leave of 1.
+    Outcomes that never traded have no mark; together they are worth 1 minus the others.
     """
     collateral_lots = max(0, -net_lots[0]) if binary else -min(net_lots)
     flat_lots = 0 if binary else min(max(0, min(net_lots)), max(net_lots))
@@ -130,14 +130,14 @@ def _first_unrecorded() -> date | None:
 
 
 def floor_id(moment: datetime) -> str:
-    """Return an id at or below that of any row made at `moment` or later."""
+    """Return an id not above that of any row created at `moment` or later."""
     milliseconds = from_datetime(moment - ID_SLACK) // 1_000
     number = UUID(int=milliseconds << 80)
     return number.hex if connection.vendor == "sqlite" else str(number)
 
 
 def adapt(moment: datetime) -> Any:
-    """Return the moment as the database's own rows have it."""
+    """Return the moment in the database's representation."""
     return connection.ops.adapt_datetimefield_value(moment)
 
 
@@ -148,7 +148,7 @@ def _query(statement: str, values: dict[str, Any]) -> list[tuple[Any, ...]]:
 
 
 def _read_cash(end: datetime) -> dict[int, int]:
-    """Return cash by account of those that trade and were there."""
+    """Return cash by account, of trading accounts that existed."""
     accounts = Account.objects.filter(kind__in=OWNED_KINDS, created_at__lt=end)
     cash = dict(accounts.values_list("pk", "cash_micros"))
     later = _query(
@@ -167,7 +167,7 @@ def _read_cash(end: datetime) -> dict[int, int]:
 
 
 def _read_deposited(end: datetime) -> dict[int, int]:
-    """Return what each account got from outside, less what it took out."""
+    """Return each account's deposits minus withdrawals."""
     rows = _query(
         "SELECT account_id, SUM(micros) FROM ("
         " SELECT credit_account_id AS account_id, amount_micros AS micros FROM accounts_transfer"
@@ -183,14 +183,14 @@ def _read_deposited(end: datetime) -> dict[int, int]:
 
 
 def _read_kinds(end: datetime) -> dict[int, bool]:
-    """Return which markets were not final yet, and whether they are binary."""
+    """Return the markets that were not final yet, and whether they are binary."""
     markets = Market.objects.exclude(status__in=HIDDEN_STATUSES).exclude(settled_at__lt=end)
     kinds = markets.values_list("pk", "kind")
     return {market_id: kind == Market.Kind.BINARY for market_id, kind in kinds}
 
 
 def _read_holdings(end: datetime) -> Iterator[NetPosition]:
-    """Yield positions less what was traded since."""
+    """Yield positions minus later trades."""
     lots: dict[tuple[int, int], dict[int, int]] = defaultdict(dict)
     for market_id, account_id, outcome, net_lots in _query(
         "SELECT market_id, account_id, outcome_index, SUM(lots) FROM ("
@@ -218,7 +218,7 @@ def _count_books(market_ids: set[int]) -> dict[int, int]:
 
 
 def _read_marks(end: datetime) -> dict[tuple[int, int], Mark]:
-    """Return marks by (market, book), of the last candle before `end` and the last trade."""
+    """Return marks by (market, book), from the last candle before `end` and the last trade."""
     minute = from_datetime(end) // MINUTE_US
     rows = _query(
         "SELECT c.market_id, c.outcome_index, c.bid_pips, c.ask_pips, t.close_pips FROM ("

@@ -1,4 +1,4 @@
-"""What an operator with every right does first, on a site where no market was ever opened."""
+"""A superuser's first steps, on a site where no market was ever opened."""
 
 from typing import Any, NamedTuple
 
@@ -18,7 +18,7 @@ class Step(NamedTuple):
 
 
 def list_first_steps(user: User) -> list[Step]:
-    """Return the steps, in order; none to other operators, or once a market has been opened."""
+    """Return the steps in order; none for other operators, or once a market was opened."""
     if not user.is_superuser or Market.objects.filter(status__in=PUBLIC_STATUSES).exists():
         return []
     draft = Market.objects.order_by("-pk").only("slug").first()

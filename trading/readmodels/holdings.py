@@ -1,9 +1,9 @@
-"""What accounts own in markets that are not paid yet, as people are shown it, and its worth.
+"""Accounts' holdings in markets that are not paid out yet, and their value.
 
 Per market: s_j lots bought less sold of outcome j, collateral c, so h_j = s_j + c contracts owned.
 Position d_j = s_j - t with t = 0 clamped into [min s, max s]: complete sets are flat. Locked
-collateral is D x (c + t). The worth is that and the sum of d_j x mark_j: complete sets are worth 1
-whatever the marks. It is unknown while an outcome with h_j > 0 has no mark.
+collateral is D x (c + t). The value is that plus the sum of d_j x mark_j: complete sets are worth 1
+at any marks. It is unknown while an outcome with h_j > 0 has no mark.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -26,7 +26,7 @@ UNKNOWN: Final = Mark(None, None, is_wide=True)
 
 
 class Holding(NamedTuple):
-    """An account in a market. Lists are by book: a binary market has one, for YES."""
+    """An account's holding in a market. Lists are by book: a binary market has one, for YES."""
 
     market_id: int
     instrument: Instrument
@@ -62,19 +62,19 @@ class Holding(NamedTuple):
 
     @property
     def unrealised_micros(self) -> int | None:
-        """What would be gained by closing at the marks."""
+        """The gain from closing at the marks."""
         return sum_known(self.unrealised_of(outcome) for outcome in range(len(self.net_lots)))
 
     @property
     def profit_micros(self) -> int | None:
-        """What this market has brought so far, at the marks: realised or not, all fees paid."""
+        """The profit in this market at the marks: realised and unrealised, after all fees."""
         value_micros = self.value_micros
         return None if value_micros is None else value_micros - self.margin.net_paid_micros
 
     def paid_of(self, outcome: int) -> int | None:
-        """What the position in an outcome cost, with its share, by contracts, of all fees paid.
+        """The cost of the position in an outcome, with its share of all fees, by contracts.
 
-        None where contracts are against the outcome only because all others were bought.
+        None if contracts are against the outcome only because all others were bought.
         """
         lots, net_lots = self.position_lots[outcome], self.net_lots[outcome]
         if lots * net_lots <= 0:
@@ -94,24 +94,24 @@ class Holding(NamedTuple):
 def value_sets(
     sets_micros: int, position_lots: Sequence[int], half_pips: Sequence[int | None]
 ) -> int:
-    """Return complete sets and positions at their marks in micros, rounded down, at least 0."""
+    """Return the value of complete sets and positions in micros, rounded down, at least 0."""
     parts = zip(position_lots, half_pips, strict=True)
     return max(0, (2 * sets_micros + sum(lots * (worth or 0) for lots, worth in parts)) // 2)
 
 
 def value_half_pips(lots: int, half_pips: int | None) -> int | None:
-    """Return micros, rounded down."""
+    """Return the value in micros, rounded down."""
     return None if half_pips is None else lots * half_pips // 2
 
 
 def list_margins(account_id: int) -> QuerySet[Margin]:
-    """Return the account's margins in markets where it has a position, or had one when paid."""
+    """Return the account's margins in markets with a position, also one held at the payout."""
     positions = Position.objects.filter(account=account_id, market=OuterRef("market"))
     return Margin.objects.filter(Exists(positions.exclude(net_lots=0)), account=account_id)
 
 
 def list_open_holdings(account_id: int) -> list[Holding]:
-    """Return what the account has in markets that are not paid yet."""
+    """Return the account's holdings in markets that are not paid out yet."""
     margins = list(list_margins(account_id).filter(payout_micros=None))
     return list_holdings(margins, read_cards({margin.market_id for margin in margins}))
 
@@ -119,7 +119,7 @@ def list_open_holdings(account_id: int) -> list[Holding]:
 def list_holdings(
     margins: Collection[Margin], instruments: Mapping[int, Instrument]
 ) -> list[Holding]:
-    """Return the holdings of one account's margins, in their order, in few queries."""
+    """Return the holdings of one account's margins, in the same order, in few queries."""
     market_ids = [margin.market_id for margin in margins]
     if not market_ids:
         return []
@@ -138,7 +138,7 @@ def list_holdings(
 
 
 def read_marks(market_ids: Collection[int]) -> dict[tuple[int, int], Mark]:
-    """Return marks by (market, book), as of the statistics: a moment behind the book."""
+    """Return marks by (market, book), from the statistics, which lag the book slightly."""
     rows = OutcomeStats.objects.filter(market_id__in=market_ids).values_list(
         "market_id", "outcome_index", "bid_pips", "ask_pips", "last_pips"
     )
@@ -151,7 +151,7 @@ def _read_live_marks(instrument: Instrument) -> list[Mark]:
 
 
 def value_positions(account_id: int) -> Valuation:
-    """What `accounts` asks of this app (see `accounts.registry`)."""
+    """Registered with `accounts` (see `accounts.registry`)."""
     return value_holdings(list_open_holdings(account_id))
 
 

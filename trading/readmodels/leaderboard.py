@@ -1,18 +1,18 @@
-"""Who gained most, and who is worth most: exact integers, one statement for all accounts.
+"""Leaderboards by profit and by equity: exact integers, one statement for all accounts.
 
-Ranked are the first accounts of users (neither programs nor house nor makers) that have traded, are
-open, not suspended and have not opted out. An account's profit in a period is
+Ranked are users' first accounts (not programs, house or makers) that have traded, are open, not
+suspended and not opted out. An account's profit in a period is
 
     equity now - equity at the period's start - (deposited now - deposited at the start)
 
-where `deposited` is what it got from outside less what it took out, and the start is a midnight
-UTC: today's, that of 6 or of 29 days ago, or before everything. Equity at a midnight, and what was
-deposited until then, are the rows of `readmodels.equity`; an account without one had nothing. What
-is since the last recorded midnight is live: cash, transfers from and to outside, and positions in
-markets that are not paid yet at the marks that statistics know, valued as `readmodels.equity` does.
+where `deposited` is deposits minus withdrawals, and the start is a midnight UTC: today's, that of 6
+or of 29 days ago, or the beginning. Equity and deposits at a midnight are the rows of
+`readmodels.equity`; an account without one had nothing. Figures since the last recorded midnight
+are live: cash, external transfers, and positions in markets that are not paid out yet at the marks
+of the statistics, valued as in `readmodels.equity`.
 
-Equal figures share a place; among them the older account stands first. All boards are made of one
-read, kept for `FRESH_SECONDS`; one's own place beyond the top is found there too.
+Equal figures share a place; among them the older account comes first. All boards are built from one
+read, cached for `FRESH_SECONDS`, which also has the viewer's own place beyond the top.
 """
 
 from array import array
@@ -57,7 +57,7 @@ class LeaderboardPlace(NamedTuple):
 
 
 class Leaderboard(NamedTuple):
-    """The best places, and the asker's own wherever it is (None: they are not ranked)."""
+    """The top places, and the viewer's own (None: not ranked)."""
 
     period: str
     by: str
@@ -79,8 +79,8 @@ class Board(NamedTuple):
 
 
 class Everybody(NamedTuple):
-    """What all boards are made of: rows of (account, equity now, deposited now, and for each period
-    its equity less what was deposited by its start), and when the periods start.
+    """The source of all boards: rows of (account, equity now, deposited now, and per period equity
+    minus deposits at its start), and the starts of the periods.
     """
 
     as_of: datetime
@@ -89,7 +89,7 @@ class Everybody(NamedTuple):
 
 
 def get_leaderboard(period: str, by: str, *, user: Any = None) -> Leaderboard:
-    """Return a board about `FRESH_SECONDS` old, with the place of `user` if they have one."""
+    """Return a board at most about `FRESH_SECONDS` old, with the place of `user`, if any."""
     board = _boards.get_shared((period, by))
     assert board is not None
     return _show(board, period, by, user)
@@ -98,7 +98,7 @@ def get_leaderboard(period: str, by: str, *, user: Any = None) -> Leaderboard:
 def get_leaderboard_of(
     members: QuerySet[User], period: str, by: str, *, user: Any = None
 ) -> Leaderboard:
-    """Return the board of these users alone, as of now; the same rules say who is ranked."""
+    """Return the current board of these users only, under the same rules."""
     ids = list(members.order_by("pk").values_list("pk", flat=True)[:MEMBERS_MAX])
     return _show(read_board(period, by, owner_ids=ids), period, by, user)
 
@@ -170,14 +170,14 @@ def _build_places(board: Board, by: str, indexes: list[int]) -> list[Leaderboard
 
 
 def _build_place(board: Board, index: int, rank: int, user: User | None) -> LeaderboardPlace | None:
-    """Return None for who opted out or was suspended since the board was made."""
+    """Return None for users who opted out or were suspended since the board was built."""
     if user is None:
         return None
     return LeaderboardPlace(rank, user, board.profits_micros[index], board.equities_micros[index])
 
 
 def _count_above(values: "array[int]", value: int) -> int:
-    """Return how many of the values, which fall, are greater."""
+    """Return how many of the values, sorted descending, are greater."""
     return bisect_left(values, -value, key=lambda other: -other)
 
 
@@ -289,7 +289,7 @@ def _read_all(owner_ids: list[int] | None = None) -> Everybody:
 def _find_start(since: date | None, last_day: date | None) -> date | None:
     """Return the recorded day at whose end the period starts.
 
-    In the first minutes of a day the one before is not recorded yet: the last recorded stands in.
+    In the first minutes of a day the previous one is not recorded yet: use the last recorded.
     """
     if since is None or last_day is None:
         return None

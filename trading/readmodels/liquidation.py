@@ -1,8 +1,8 @@
-"""What holdings would bring if they were sold now: against the books as they stand, fees paid.
+"""The liquidation value of holdings: sold now against the current books, after fees.
 
-A mark is what the market thinks a contract is worth; nobody may be there to pay it. Here each
-position is sold to the best bids (contracts against an outcome: to its asks) as a taker. The
-account's own orders and those of its owner are not there to trade with.
+A mark is the market's estimate, for which there may be no buyer. Here each position is sold to the
+best bids (contracts against an outcome: to its asks) as a taker. Orders of the account and of its
+owner's other accounts are left out.
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -27,9 +27,9 @@ _NONE: Final[Levels] = []
 def value_sold(
     account: Account, holdings: Collection[Holding], markets: Mapping[int, Market]
 ) -> dict[int, int]:
-    """Return what the holding in each market would bring, in micros, in one query.
+    """Return the liquidation value of the holding in each market, in micros, in one query.
 
-    Left out are markets that don't trade, and those whose books don't take all of it.
+    Markets that don't trade, and those whose books can't take all of it, are left out.
     """
     trading = [row for row in holdings if _is_trading(markets[row.market_id])]
     books = _read_books(account, [row.market_id for row in trading])
@@ -47,7 +47,7 @@ def _is_trading(market: Market) -> bool:
 def _read_books(
     account: Account, market_ids: Collection[int]
 ) -> dict[tuple[int, int, int], Levels]:
-    """Return who would buy, by (market, book, side of the order)."""
+    """Return the levels to sell to, by (market, book, side of the order)."""
     orders = Order.objects.filter(market__in=market_ids).open().exclude(owner_id=account.owner_id)
     rows = orders.values_list("market_id", "outcome_index", "side", "price_pips")
     books: dict[tuple[int, int, int], Levels] = {}
@@ -62,7 +62,7 @@ def _read_books(
 def _value_holding(
     holding: Holding, books: Mapping[tuple[int, int, int], Levels], fees: Fees
 ) -> int | None:
-    """Contracts against an outcome are in `locked_micros` at 1 each: of that, what they bring."""
+    """Contracts against an outcome are in `locked_micros` at 1 each, of which they yield a part."""
     total_micros = holding.locked_micros
     for outcome, lots in enumerate(holding.position_lots):
         levels = books.get((holding.market_id, outcome, BUY if lots > 0 else SELL), _NONE)
@@ -74,7 +74,7 @@ def _value_holding(
 
 
 def compute_sale_micros(lots: int, levels: Iterable[tuple[int, int]], fees: Fees) -> int | None:
-    """Return what the sale of all lots brings, less its fee; None if there are too few buyers."""
+    """Return the proceeds of selling all lots after fees; None if the book is too thin."""
     gross_micros = basis = fee_micros = 0
     for price_pips, offered_lots in levels:
         if not lots:

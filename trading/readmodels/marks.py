@@ -1,8 +1,8 @@
-"""What an outcome is worth now, where that is known at all.
+"""The mark price of an outcome, if it is known.
 
-The middle between best bid and best ask; while they are further apart than `WIDE_PIPS`, or one is
-missing, the last price instead; without that, nothing: 0.5 is never made up. In half pips, so that
-every middle is exact.
+The midpoint of best bid and best ask; while their spread exceeds `WIDE_PIPS`, or one is missing,
+the last price instead; without that, None: 0.5 is never invented. In half pips, so that every
+midpoint is exact.
 """
 
 from typing import Final, NamedTuple
@@ -14,7 +14,7 @@ HALF_PIPS_PER_CONTRACT: Final = 2 * PAYOUT_PIPS
 
 
 class Mark(NamedTuple):
-    """`source` is "mid" or "last"; both fields are None where nothing is known."""
+    """`source` is "mid" or "last"; both fields are None if there is no mark."""
 
     half_pips: int | None
     source: str | None

@@ -1,4 +1,4 @@
-"""What an account is worth, was worth, and has gained: the portfolio's headline and its curve."""
+"""An account's equity, its history, and profit: the portfolio's headline and chart."""
 
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
@@ -16,7 +16,7 @@ DAYS_SHOWN_MAX: Final = 730
 
 
 class Point(NamedTuple):
-    """What an account was worth at the end of a day, and what it had got from outside by then."""
+    """An account's equity at the end of a day, and its net deposits by then."""
 
     day: date
     equity_micros: int
@@ -24,10 +24,10 @@ class Point(NamedTuple):
 
 
 class Performance(NamedTuple):
-    """An account now. `None` where a price it needs is unknown.
+    """An account's current figures. `None` if a needed price is unknown.
 
-    Profit is what equity grew by, less what came from outside meanwhile: in all, and since the last
-    recorded midnight (UTC).
+    Profit is the growth of equity minus net deposits: in total, and since the last recorded
+    midnight (UTC).
     """
 
     account: Account
@@ -73,7 +73,7 @@ def list_points(account_id: int) -> list[Point]:
 
 
 def _read_deposited(account_id: int, points: Sequence[Point]) -> int:
-    """Return what the account has got from outside: the last day's, and what came since."""
+    """Return the account's net deposits: the last recorded day's, plus those since."""
     issuer_id = get_issuer_id()
     outside = Transfer.objects.filter(
         Q(credit_account=account_id, debit_account=issuer_id)

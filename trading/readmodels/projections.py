@@ -1,11 +1,11 @@
-"""Folds the journal into what charts, tickers and lists show: candles and statistics.
+"""Projections of the journal for charts, tickers and lists: candles and statistics.
 
-Candles are one-minute rows per book; a minute in which nothing happened has none. Prices are those
-of the trades; best prices and open interest are those at the minute's end, open interest being the
-market's (contracts in being: escrow / 10,000). Every row says which journal sequence number it
-reflects, and the rows of a market change in one transaction: so deriving may stop anywhere, run
-twice, and go on later, and `rebuild` gives the same rows from nothing. The same fold, once for each
-row of the journal, tells people of their fills (`trading.notifications.notify`).
+Candles are one-minute rows per book; an inactive minute has none. Prices are those of trades; best
+prices and open interest are those at the minute's end, open interest being the market's
+(outstanding contracts: escrow / 10,000). Every row has the journal sequence number that it
+reflects, and the rows of a market change in one transaction: so projecting may stop anywhere, run
+twice and resume later, and `rebuild` yields the same rows from scratch. The same pass, once per row
+of the journal, notifies users of their fills (`trading.notifications.notify`).
 """
 
 from collections.abc import Iterable, Iterator
@@ -45,7 +45,7 @@ Key = tuple[int, int]
 
 
 class Projection:
-    """A market's candles and statistics while rows of its journal are added, in order."""
+    """A market's candles and statistics, to which rows of its journal are added in order."""
 
     def __init__(self, stats: list[OutcomeStats], candles: Iterable[Candle] = ()) -> None:
         self.stats = stats
@@ -92,7 +92,7 @@ class Projection:
             row.trades += 1
         if minute > self._today:
             self.today_lots += trade.quantity_lots
-        # What both sides pay in together is what escrow grows by.
+        # Escrow grows by the sum of both sides' payments.
         more_lots = -(trade.taker_cash_micros + trade.maker_cash_micros) // PAYOUT_PIPS
         for stats in self.stats:
             stats.open_interest_lots += more_lots
@@ -106,7 +106,7 @@ class Projection:
         return candle
 
     def _end_minute(self, candle: Candle, stats: OutcomeStats) -> None:
-        """Bring what a candle shows of the end of its minute up to date."""
+        """Update the candle's values at the end of its minute."""
         candle.bid_pips, candle.ask_pips = stats.bid_pips, stats.ask_pips
         candle.open_interest_lots = stats.open_interest_lots
         candle.seq = stats.seq
@@ -114,7 +114,7 @@ class Projection:
 
 
 class Difference(NamedTuple):
-    """A stored row that is not what the journal says; None where there is none."""
+    """A stored row that differs from the journal's; None where a row is missing."""
 
     what: str
     stored: tuple[object, ...] | None
@@ -125,7 +125,7 @@ class Difference(NamedTuple):
 
 
 def list_behind(count_max: int) -> list[int]:
-    """Return markets whose journal has rows that are not derived yet."""
+    """Return markets whose journal has rows that are not projected yet."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT b.market_id FROM trading_bookstate b LEFT JOIN trading_outcomestats s"
@@ -137,7 +137,7 @@ def list_behind(count_max: int) -> list[int]:
 
 
 def project_market(market_id: int) -> None:
-    """Derive everything that the journal of a market has by now."""
+    """Project all current rows of a market's journal."""
     market = Market.objects.get(pk=market_id)
     _ensure_rows(market)
     while _project_some(market):
@@ -152,7 +152,7 @@ def _ensure_rows(market: Market) -> None:
 
 
 def _project_some(market: Market) -> bool:
-    """Fold some rows in one transaction; return whether there may be more."""
+    """Project some rows in one transaction; return whether there may be more."""
     with transaction.atomic():
         stats = list(
             OutcomeStats.objects.select_for_update().filter(market=market).order_by("outcome_index")
@@ -187,7 +187,7 @@ def _store(derived: Projection, candles: list[Candle]) -> None:
 
 
 def _day_ago() -> int:
-    """Return the last minute that is not of the last day any more."""
+    """Return the latest minute that is more than a day ago."""
     return from_datetime(timezone.now()) // MINUTE_US - DAY_MINUTES
 
 
@@ -198,7 +198,7 @@ def _count_traders() -> Coalesce:
 
 
 def refresh_stats(market_ids: Iterable[int] | None = None) -> None:
-    """Count traders and the last day's volume, of markets where something happened lately."""
+    """Count traders and the last day's volume of recently active markets."""
     if market_ids is None:
         since_us = from_datetime(timezone.now() - REFRESHED_FOR)
         moved = BookState.objects.filter(ts_us__gt=since_us)
@@ -207,18 +207,18 @@ def refresh_stats(market_ids: Iterable[int] | None = None) -> None:
     volume = today.values("market_id").annotate(n=Sum("volume_lots"))
     rows = MarketStats.objects.filter(market_id__in=market_ids)
     with transaction.atomic():
-        # Locked first: what is counted then has all that was folded before.
+        # Locked first, so that the count includes everything projected before.
         list(rows.select_for_update().order_by("market_id").values_list("market_id", flat=True))
         rows.update(
             volume_24h_lots=Coalesce(Subquery(volume.values("n")), 0), traders=_count_traders()
         )
 
 
-# --- from nothing --------------------------------------------------------------------------------
+# --- rebuilding ----------------------------------------------------------------------------------
 
 
 def rebuild_market(market_id: int) -> list[Difference]:
-    """Make a market's rows again from nothing, then go on; return where the stored ones differed.
+    """Rebuild a market's rows from scratch, then continue; return where stored ones differed.
 
     They are compared at the sequence number that they reflect.
     """

@@ -1,4 +1,4 @@
-"""Reads of orders, fills, candles and market figures that more than one caller needs."""
+"""Shared queries of orders, fills, candles and market figures."""
 
 import time
 from collections.abc import Collection, Sequence
@@ -24,7 +24,7 @@ DAY_MINUTES: Final = 24 * 60
 
 
 class AccountFill(NamedTuple):
-    """A trade from the side of one account."""
+    """A trade from one account's perspective."""
 
     trade: Trade
     order: Order
@@ -32,7 +32,7 @@ class AccountFill(NamedTuple):
 
 
 def find_own_market(slug: str, *, account_id: int, user_id: int | None) -> int:
-    """Return a market that the user may see, or once traded in; the same 404 for any other."""
+    """Return a market that the user may see or has traded in; the same 404 for any other."""
     found = None
     if SLUG_PATTERN.fullmatch(slug):
         found = Market.objects.filter(slug=slug).values_list("pk", flat=True).first()
@@ -56,10 +56,10 @@ def list_fills(
 ) -> list[AccountFill]:
     """Return up to `count` of an account's fills, newest first, or with `since_us` oldest first.
 
-    `beyond` is the last trade of the page before. Two index scans, merged: one condition with OR
-    would sort an account's whole history. The account's index is to lead, whichever market is
-    asked for: most accounts made few of a market's trades. So the market is compared as a number
-    of no index.
+    `beyond` is the last trade of the previous page. Two index scans, merged: one condition with OR
+    would sort an account's whole history. The planner should use the account's index even when
+    filtering by market, as most accounts made few of a market's trades; so the market is compared
+    as an expression that matches no index.
     """
     is_forward = since_us is not None
     trades = Trade.objects.order_by("id" if is_forward else "-id")
@@ -81,7 +81,7 @@ def list_fills(
 
 
 def pair_with_orders(sides: Sequence[tuple[Trade, bool]]) -> list[AccountFill]:
-    """Return trades, each with whether it is taken, as the fills of their orders."""
+    """Return the fills of orders: trades with whether the order was the taker."""
     ids = [trade.taker_order_id if is_taker else trade.maker_order_id for trade, is_taker in sides]
     orders = Order.objects.in_bulk(set(ids))
     return [
@@ -95,9 +95,9 @@ def pair_with_orders(sides: Sequence[tuple[Trade, bool]]) -> list[AccountFill]:
 
 
 class Bar(NamedTuple):
-    """Candles of one outcome put together: `start` and the width are minutes.
+    """Aggregated candles of one outcome: `start` and the width are minutes.
 
-    Without a trade its prices are the last one before it, and it `is_carried`.
+    Without a trade its prices are the last one before, and `is_carried` is set.
     """
 
     start: int
@@ -119,7 +119,7 @@ def list_bars(
 ) -> list[Bar]:
     """Return up to `count` bars of `width` minutes that begin in [start, before), newest first.
 
-    The first interval from `start` on has one even if nothing happened in it, but did before.
+    The first interval from `start` on always has one if anything happened before.
     """
     candles = Candle.objects.filter(market_id=market_id, outcome_index=outcome)
     first_minute, last_minute = -(-(start or 0) // width) * width, -(-before // width) * width
@@ -171,7 +171,7 @@ def _build_bar(group: dict[str, Any], rows: dict[int, Candle], width: int) -> Ba
 
 
 def _carry_in(candles: QuerySet[Candle], minute: int) -> list[Bar]:
-    """Return a bar at `minute` of what was so before it, if anything was."""
+    """Return a bar at `minute` carried over from before, if there was anything."""
     earlier = candles.filter(minute__lt=minute).select_related("market")
     known = earlier.order_by("-minute").first()
     if known is None:
@@ -183,7 +183,7 @@ def _carry_in(candles: QuerySet[Candle], minute: int) -> list[Bar]:
 
 
 def _carry_prices(candles: QuerySet[Candle], bars: list[Bar]) -> list[Bar]:
-    """Give bars without a trade the last price before them."""
+    """Set the prices of bars without a trade to the last price before."""
     if not any(bar.is_carried for bar in bars):
         return bars
     earlier = candles.filter(minute__lt=bars[-1].start, close_pips__isnull=False)
@@ -203,7 +203,7 @@ def _carry_prices(candles: QuerySet[Candle], bars: list[Bar]) -> list[Bar]:
 
 
 class Day(NamedTuple):
-    """An outcome's last 24 hours, as of the statistics; the change is of the last price."""
+    """An outcome's last 24 hours from the statistics; the change is that of the last price."""
 
     last_pips: int | None
     volume_lots: int
@@ -215,7 +215,7 @@ QUIET_DAY: Final = Day(None, 0, None, 0)
 
 
 class OutcomeSummary(NamedTuple):
-    """An outcome's book and last day at a glance; `seq` is the book's."""
+    """Summary of an outcome's book and last day; `seq` is the book's."""
 
     instrument: Instrument
     top: Top
@@ -225,7 +225,7 @@ class OutcomeSummary(NamedTuple):
 
 
 def list_outcome_summaries() -> list[OutcomeSummary]:
-    """Return every outcome of every market that is public and not final, by market and outcome."""
+    """Return the outcomes of all public markets that are not final, by market and outcome."""
     live = Market.objects.exclude(status__in=(*FINAL_STATUSES, *HIDDEN_STATUSES))
     markets = read_markets(list(live.values_list("pk", flat=True)))
     days = _read_days(markets.keys())
@@ -275,15 +275,15 @@ def _change(last_pips: int | None, reference_pips: int | None) -> int | None:
 
 
 def read_open_interest(market: Market) -> int:
-    """Return how many contracts of the market are outstanding: none once it was paid."""
+    """Return the market's outstanding contracts; 0 after the payout."""
     if market.status in FINAL_STATUSES:
         return 0
     rows = OutcomeStats.objects.filter(market=market).values_list("open_interest_lots", flat=True)
-    return rows.first() or 0  # each row has the market's
+    return rows.first() or 0  # every row has the market's figure
 
 
 class Quote(NamedTuple):
-    """Best prices and the last one of a book; None where there is none."""
+    """Best and last prices of a book; None where there is none."""
 
     bid_pips: int | None
     ask_pips: int | None

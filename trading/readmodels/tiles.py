@@ -1,8 +1,8 @@
-"""Markets at a glance, as cards show them: probability, how it moved, figures, what comes next.
+"""Market cards: probability and its history, figures, the next event.
 
-`build_tiles` reads what any number of markets need in two queries. A probability is the mark of
-`readmodels.marks`; history is read from candles at single minutes by index, never as a range, so it
-costs the same however much was traded.
+`build_tiles` needs two queries for any number of markets. A probability is the mark of
+`readmodels.marks`; history is read from candles at single minutes by index, never as a range, so
+its cost does not depend on trading volume.
 """
 
 import time
@@ -41,9 +41,9 @@ Key = tuple[int, int]
 
 
 class MarkHistory(NamedTuple):
-    """How a mark moved: over the last week or since its first candle, and where it was a day ago.
+    """A mark's history: over the last week or since its first candle, and the mark a day ago.
 
-    Points are pips, oldest first. What no longer trades has no day ago.
+    Points are pips, oldest first. Markets that no longer trade have no mark a day ago.
     """
 
     points_pips: list[int]
@@ -54,9 +54,9 @@ NO_HISTORY: Final = MarkHistory([], None)
 
 
 class OutcomeTile:
-    """An outcome as a card shows it. That of a binary market is YES.
+    """An outcome of a card. That of a binary market is YES.
 
-    `found_words` are those of a search that stand in its name.
+    `found_words` is the number of search words in its name.
     """
 
     def __init__(self, outcome: Outcome, quote: Quote, found_words: int) -> None:
@@ -72,14 +72,14 @@ class OutcomeTile:
 
     @property
     def change_pips(self) -> int | None:
-        """How far the mark moved in the last 24 hours."""
+        """The mark's change in the last 24 hours."""
         if self.half_pips is None or self.history.day_ago_half_pips is None:
             return None
         return (self.half_pips - self.history.day_ago_half_pips) // 2
 
     @property
     def points_pips(self) -> list[int]:
-        """The line to draw: it ends at the mark."""
+        """The points of the sparkline, which ends at the mark."""
         points = self.history.points_pips
         return [*points, self.half_pips // 2] if points and self.half_pips is not None else points
 
@@ -93,8 +93,8 @@ class OutcomeTile:
 
 
 class MarketTile:
-    """A market as a card shows it. `outcomes` are its books: YES alone, or those first that a
-    search named, then the likeliest.
+    """A market card. `outcomes` are its books: YES alone, or those that match a search first, then
+    by probability.
     """
 
     def __init__(
@@ -116,7 +116,7 @@ class MarketTile:
 
     @property
     def status(self) -> str:
-        """The market's status; an open one whose time has come is closed already."""
+        """The market's status; an open one past its closing time counts as closed."""
         if self.market.status in LIVE_STATUSES and self.market.close_at <= self.now:
             return Market.Status.CLOSED
         return self.market.status
@@ -136,7 +136,7 @@ class MarketTile:
 
     @property
     def top(self) -> list[OutcomeTile]:
-        """The outcomes that a card has room for; of a settled choice those that were paid."""
+        """The outcomes that fit on a card; of a settled categorical market those that were paid."""
         if self.market.status == Market.Status.SETTLED and not self.is_binary:
             return [outcome for outcome in self.outcomes if outcome.is_winner][:TOP_OUTCOMES]
         return self.outcomes[:TOP_OUTCOMES]
@@ -147,7 +147,7 @@ class MarketTile:
 
     @property
     def yes_price_pips(self) -> int | None:
-        """What YES costs right now."""
+        """The current price of YES."""
         return self.yes.quote.ask_pips
 
     @property
@@ -162,11 +162,11 @@ class MarketTile:
 
     @property
     def timing(self) -> str:
-        """What comes next and when, or what was last."""
+        """The next event and its time, or the last one."""
         if self.is_live:
             return describe_closing(self.market.close_at, self.now)
         if self.ended_at > self.now:
-            return _("trading has ended")  # before its time
+            return _("trading has ended")  # closed early
         day = {"day": moment(self.ended_at, "day")}
         if self.status == Market.Status.SETTLED:
             return _("settled on %(day)s") % day
@@ -176,7 +176,7 @@ class MarketTile:
 
     @property
     def live_json(self) -> str:
-        """What tickers don't say of the outcomes: [code, name, half pips a day ago, words]."""
+        """Outcomes' data that tickers lack: [code, name, half pips a day ago, words]."""
         facts = [
             (tile.code, tile.name, tile.history.day_ago_half_pips, tile.found_words)
             for tile in self.outcomes
@@ -203,7 +203,7 @@ def build_tiles(markets: Iterable[Market], *, search: str = "") -> list[MarketTi
 
 
 def read_quotes(market_ids: Collection[int]) -> dict[Key, Quote]:
-    """Return best and last prices by market and outcome, as of the statistics."""
+    """Return best and last prices by market and outcome, from the statistics."""
     rows = OutcomeStats.objects.filter(market_id__in=market_ids).values_list(
         "market_id", "outcome_index", "bid_pips", "ask_pips", "last_pips"
     )
@@ -211,9 +211,9 @@ def read_quotes(market_ids: Collection[int]) -> dict[Key, Quote]:
 
 
 # Step -1 is a day before the last minute; steps 0 to n go from the first minute to the last one.
-# What was known at a minute is one look into the index of candles, or two: the middle of the last
-# candle by then (a mark, see `readmodels.marks`), else the last price. No table is ever joined:
-# a planner might then read all of it.
+# The value at a minute takes one or two look-ups in the candles' index: the midpoint of the last
+# candle by then (a mark, see `readmodels.marks`), else the last price. Tables are never joined,
+# because a planner might then scan all of it.
 _HISTORIES: Final = """
 WITH shown(market_id, outcome_index, last_minute) AS (VALUES {shown}),
 steps(step) AS (VALUES {steps}),
@@ -278,7 +278,7 @@ def read_histories(shown: Sequence[tuple[int, int, int]]) -> dict[Key, MarkHisto
 
 
 def _build_history(known: Sequence[_Point], day_ago_minute: int) -> MarkHistory:
-    """`known` are points by minute; a market younger than a day is compared with its first one."""
+    """`known` are points by minute; a market younger than a day is compared with its first."""
     earlier = [point.half_pips for point in known if point.minute <= day_ago_minute]
     reference_half_pips = earlier[-1] if earlier else known[0].half_pips
     points_pips = [point.half_pips // 2 for point in known if 0 <= point.step < SPARK_STEPS - 1]
@@ -286,7 +286,7 @@ def _build_history(known: Sequence[_Point], day_ago_minute: int) -> MarkHistory:
 
 
 def describe_closing(close_at: datetime, now: datetime) -> str:
-    """Say when trading ends, in whole days, hours or minutes; "" when it has ended."""
+    """Return when trading ends, in whole days, hours or minutes; "" after the end."""
     left = close_at - now
     if left <= timedelta(0):
         return ""

@@ -1,21 +1,21 @@
-"""How well somebody forecast: what became of the positions that they held to the end.
+"""A user's forecasting record, from the positions that they held to the end.
 
-A *forecast* is a position that an account held when its market was paid: so many contracts of one
-outcome, or of its contrary (NO), complete sets not counted. Its probability is the average price
-that was paid for them: who holds YES bought at 0.60 said 60% for YES, who holds NO bought at 0.30
-said 30% for NO (70% for YES: the score is the same). What happened is what the contract paid: 1, 0,
-or a part where the result was split. Voided markets, and markets left before the end, say nothing.
+A *forecast* is a position that an account held when its market was paid out: contracts of one
+outcome, or of its complement (NO), without complete sets. Its probability is the average price
+paid: YES bought at 0.60 is a forecast of 60% for YES, NO bought at 0.30 is one of 30% for NO (70%
+for YES: the score is the same). The outcome is the contract's payout: 1, 0, or a part where the
+result was split. Voided markets, and markets left before the end, do not count.
 
-- Brier score: the mean over forecasts of (probability - what happened)^2. 0 is perfect; who says
-  50% to everything gets 0.25. (G. W. Brier, Verification of forecasts expressed in terms of
+- Brier score: the mean over forecasts of (probability - outcome)^2. 0 is perfect; forecasting 50%
+  every time scores 0.25. (G. W. Brier, Verification of forecasts expressed in terms of
   probability, 1950; each outcome held is one forecast of yes or no.)
 - Calibration: forecasts in ten bins of 10 points; of those in a bin, the mean probability and the
-  share that happened. On the diagonal both are the same. A price is the least that a buyer thought,
-  so above the diagonal means: bought for less than it was worth.
+  share that happened. On the diagonal both are equal. A price is a lower bound of the buyer's
+  belief, so above the diagonal means: bought for less than it was worth.
 
 Each forecast counts once, however large it was, so that one big bet does not decide the record.
-Profit is over all markets that were paid, voided ones and those left early included: what they paid
-in the end less what had been paid in, fees included.
+Profit is over all markets that were paid out, including voided ones and those left early: payouts
+minus payments, fees included.
 """
 
 from collections.abc import Iterable, Sequence
@@ -40,7 +40,7 @@ class Forecast(NamedTuple):
     happened_ppm: int
 
     def mirror(self) -> "Forecast":
-        """Return the same of the contrary."""
+        """Return the forecast of the complement."""
         return Forecast(ONE_PPM - self.probability_ppm, ONE_PPM - self.happened_ppm)
 
     @property
@@ -53,7 +53,7 @@ class Forecast(NamedTuple):
 
 
 class Bin(NamedTuple):
-    """Forecasts of [low, high) percent; the means are None where there are none."""
+    """Forecasts of [low, high) percent; the means are None if there are none."""
 
     low: int
     high: int
@@ -63,7 +63,7 @@ class Bin(NamedTuple):
 
 
 class TrackRecord(NamedTuple):
-    """Without a forecast `brier` and means are None. Markets: all in which something was traded."""
+    """Without forecasts `brier` and means are None. `markets` counts all that were traded."""
 
     markets: int
     profit_micros: int
@@ -75,7 +75,7 @@ class TrackRecord(NamedTuple):
 
 
 def read_track_record(account_id: int) -> TrackRecord:
-    """Read it in four queries."""
+    """Return the track record, in four queries."""
     paid = Margin.objects.filter(account=account_id, market__settled_at__isnull=False)
     paid = paid.exclude(net_paid_micros=0, payout_micros=0, fees_micros=0)
     sums = paid.aggregate(

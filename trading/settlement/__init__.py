@@ -1,1 +1,1 @@
-"""Paying results and voids, and the schedule of what falls due."""
+"""Payouts of results and voids, and the scheduler of due tasks."""

@@ -1,18 +1,18 @@
-"""Pays the result of a market, or undoes the market: set by set, exactly once.
+"""Pays out the result of a market, or voids the market: in steps, exactly once.
 
-A market to be paid is `resolving` and its standing result is *due*: the dispute window is over, no
-dispute is undecided, a second person has approved where the policy asks for it.
+Such a market is `resolving` and its active result is *due*: the dispute window is over, no dispute
+is undecided, and a second person has approved where the policy requires it.
 
 Each step is one transaction under the lock of the market's row. It takes the next few thousand
 margins with payout_micros null, in order of id, sets their payout and moves the money, accounts
-locked in order of id. So a step happens whole or not at all: whoever runs it, however often, and
-wherever it is killed, the next step starts behind the last one that committed.
+locked in order of id. So a step is atomic: no matter which process runs it, how often, and where
+it is killed, the next step continues after the last one that committed.
 
 With s lots bought minus sold, collateral c and payouts v (pips), an account gets
 D x c + sum of v x s, and escrow ends at exactly 0; then the market's fees are the house's.
-Void, with N all that was paid minus all that was received, fees included: first N is collected
+Void, with N all that an account paid minus all it received, fees included: first N is collected
 where it is negative (the house pays what such an account lacks, up to the amount that an operator
-confirmed); then the fees go back to escrow and everybody else gets N.
+confirmed); then the fees go back to escrow and all other accounts get N.
 """
 
 # ruff: noqa: S608 - statements are built from the names in this module; every value is bound
@@ -45,20 +45,20 @@ _GAINERS: Final = "m.net_paid_micros < 0"
 _OTHERS: Final = "m.net_paid_micros >= 0"
 _EVERYBODY: Final = "TRUE"
 
-# What of an account's cash is free once this market's hold on it is released.
+# An account's available cash once this market's hold on it is released.
 _FREE: Final = "a.cash_micros - a.withdrawing_micros - a.held_micros + m.held_micros"
 
 
 class SettlementError(Exception):
-    """A market's pot does not come out at exactly 0: nothing is final until it is understood."""
+    """A market's escrow does not end at exactly 0: it is not finalised until that is resolved."""
 
 
-class CoverNeeded(Exception):  # noqa: N818 - a state, not a fault
-    """Gains went away since the operator confirmed what the house pays for them."""
+class CoverNeeded(Exception):  # noqa: N818 - a state, not an error
+    """The house would have to pay more than the operator confirmed."""
 
 
 class Payment(NamedTuple):
-    """A market being paid, locked, with its result and the accounts that its money is on."""
+    """A locked market being paid out, with its result and its escrow and fee accounts."""
 
     market: Market
     result: Resolution
@@ -69,11 +69,11 @@ class Payment(NamedTuple):
     house_id: int
 
 
-# --- from outside --------------------------------------------------------------------------------
+# --- public --------------------------------------------------------------------------------------
 
 
 def list_due() -> QuerySet[Resolution]:
-    """Return the results that are to be paid now."""
+    """Return the results that are due for payout."""
     due = Resolution.objects.filter(
         withdrawn_at=None, final_at__lte=timezone.now(), market__status=Market.Status.RESOLVING
     ).exclude(pk__in=Dispute.objects.filter(decision="").values("resolution"))
@@ -85,9 +85,9 @@ def list_due() -> QuerySet[Resolution]:
 def settle_market(
     market_id: int, *, until: float | None = None, chunk: int = CHUNK_MARGINS_MAX
 ) -> bool:
-    """Pay a market, at least a step and as far as `until` (time.monotonic) allows.
+    """Pay out a market: at least one step, and more while `until` (time.monotonic) allows.
 
-    Returns whether it is final now.
+    Returns whether the market is final now.
     """
     last_id: int | None = 0
     while last_id is not None:
@@ -102,7 +102,7 @@ def settle_market(
 
 
 def compute_house_cover_micros(market_id: int) -> int:
-    """Return what the house would pay in all if the market were voided at this moment."""
+    """Return what the house would pay in total if the market were voided now."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT SUM(lacking) FROM (SELECT CASE"
@@ -120,7 +120,7 @@ def compute_house_cover_micros(market_id: int) -> int:
 
 
 def _step(market_id: int, *, after_id: int, chunk: int) -> int | None:
-    """Pay the next margins and return the last one's id; None when there was nothing to do."""
+    """Pay the next margins and return the last one's id; None if there was nothing to do."""
     with transaction.atomic():
         _prefer_indexes()
         payment = _claim(market_id)
@@ -138,14 +138,14 @@ def _step(market_id: int, *, after_id: int, chunk: int) -> int | None:
 
 
 def _prefer_indexes() -> None:
-    """A few thousand accounts are found one by one; PostgreSQL would rather read all of them."""
+    """Make PostgreSQL look up a few thousand accounts by index instead of scanning all."""
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
             cursor.execute("SET LOCAL enable_seqscan = off")
 
 
 def _claim(market_id: int) -> Payment | None:
-    """Lock the market, unless its result is not due (any more)."""
+    """Lock the market and return its payment, or None if its result is not due."""
     market = Market.objects.select_for_update(no_key=True).get(pk=market_id)
     result = list_due().filter(market=market).first()
     if result is None:
@@ -163,7 +163,7 @@ def _claim(market_id: int) -> Payment | None:
 
 
 def _plan(payment: Payment) -> list[tuple[str, Callable[[Payment, dict[str, int]], None]]]:
-    """Return who is paid in which order, and how."""
+    """Return the phases of the payout in order."""
     if payment.payout_pips is None:
         return [(_GAINERS, _collect), (_OTHERS, _pay_back)]
     return [(_EVERYBODY, _pay_result)]
@@ -172,7 +172,7 @@ def _plan(payment: Payment) -> list[tuple[str, Callable[[Payment, dict[str, int]
 def _next_window(
     payment: Payment, condition: str, *, after_id: int, chunk: int
 ) -> dict[str, int] | None:
-    """Return the range of ids of the next margins to be paid."""
+    """Return the id range of the next margins to pay."""
     market_id = payment.market.pk
     with connection.cursor() as cursor:
         cursor.execute(
@@ -186,7 +186,7 @@ def _next_window(
 
 
 def _pay_result(payment: Payment, window: dict[str, int]) -> None:
-    """Pay each account of the window what its positions are worth now."""
+    """Pay each account of the window the payout of its positions."""
     assert payment.payout_pips is not None
     _lock_accounts(payment, window, _EVERYBODY)
     pips = " ".join(
@@ -203,7 +203,7 @@ def _pay_result(payment: Payment, window: dict[str, int]) -> None:
 
 
 def _collect(payment: Payment, window: dict[str, int]) -> None:
-    """Take back what accounts gained; the house pays what they lack, as far as confirmed."""
+    """Collect accounts' gains; the house covers what they lack, up to the confirmed amount."""
     _lock_accounts(payment, window, _GAINERS, payment.house_id)
     _set_payout(
         window,
@@ -222,7 +222,7 @@ def _collect(payment: Payment, window: dict[str, int]) -> None:
 
 
 def _pay_back(payment: Payment, window: dict[str, int]) -> None:
-    """Give everybody else back what they paid; the market's fees come back first."""
+    """Refund all other accounts; first the market's fees return to escrow."""
     _lock_accounts(payment, window, _OTHERS, payment.fees_id)
     _empty_fees(payment, payment.escrow_id, "fee_refund")
     _set_payout(window, _OTHERS, "m.net_paid_micros")
@@ -230,7 +230,7 @@ def _pay_back(payment: Payment, window: dict[str, int]) -> None:
 
 
 def _finish(payment: Payment) -> None:
-    """Give the fees to the house, and the market its last status."""
+    """Transfer the fees to the house, and set the market's final status."""
     market, escrow_id, fees_id = payment.market, payment.escrow_id, payment.fees_id
     accounts = ledger.lock([escrow_id, fees_id, payment.house_id])
     if payment.payout_pips is not None:
@@ -261,7 +261,7 @@ def _lock_accounts(payment: Payment, window: dict[str, int], condition: str, *al
 
 
 def _set_payout(window: dict[str, int], condition: str, payout: str) -> None:
-    """Claim the margins of a window: their payout is set here, once."""
+    """Claim the margins of a window by setting their payout, once."""
     with connection.cursor() as cursor:
         cursor.execute(
             f"UPDATE trading_margin AS m SET payout_micros = {payout}"
@@ -282,7 +282,7 @@ def _move(
     kind: str,
     into_escrow: bool = False,
 ) -> None:
-    """Move what the margins of a window say, and end this market's holds on their accounts."""
+    """Transfer the payouts of a window's margins, and release this market's holds."""
     amount = "-m.payout_micros" if into_escrow else "m.payout_micros"
     ledger.post_set(
         f"SELECT m.account_id, {amount} AS amount_micros, m.held_micros AS released_micros"

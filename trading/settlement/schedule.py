@@ -1,6 +1,6 @@
 """How often each task of `trading.tasks` is triggered: by Celery's beat, or inside `serve`.
 
-A trigger that comes twice, late or never is harmless: what is due stands in database rows.
+A duplicate, late or lost trigger is harmless: due work is recorded in database rows.
 """
 
 from typing import Any, Final
@@ -23,7 +23,7 @@ SECONDS: Final[dict[str, float]] = {
 
 
 def build_beat_schedule() -> dict[str, dict[str, Any]]:
-    """Return Celery's: a trigger that has waited for its whole interval is dropped."""
+    """Return Celery's schedule; a trigger that has waited for a whole interval is dropped."""
     return {
         name: {
             "task": f"trading.tasks.{name}",

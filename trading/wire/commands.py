@@ -1,7 +1,7 @@
-"""From what a caller sent to engine commands: NO becomes YES from the other side, text integers.
+"""Requests to engine commands: NO becomes YES on the other side, texts become integers.
 
-Only what depends on the body and the market's fixed terms is refused here; the rest is the engine's
-say, so that a repeat of an order always meets its first answer.
+Only what depends on the body and the market's fixed terms is refused here; the engine decides on
+the rest, so that a repeat of an order always gets its first answer.
 """
 
 import hashlib
@@ -48,9 +48,9 @@ def build_place(
     *,
     is_mirrored: bool = False,
 ) -> Place:
-    """Return the command for an order as booked; ApiError for what can never be one.
+    """Return the command for the order as booked; ApiError if it can never be valid.
 
-    `is_mirrored`: a page named it by NO of one of several outcomes, and remembers that.
+    `is_mirrored`: a page entered it as NO of one of several outcomes, which is recorded.
     """
     _check_currency(order.currency, instrument)
     outcome, as_no = find_outcome(order.outcome, instrument)
@@ -79,7 +79,7 @@ def build_place(
 
 
 def read_amend(body: AmendOrder) -> dict[str, int | None]:
-    """Return the amend's numbers; the price is still of the outcome as entered."""
+    """Return the amend's numbers; the price is that of the outcome as entered."""
     return {
         "price_pips": read_units(parse_price_pips, body.price, "price"),
         "quantity_lots": read_units(parse_quantity_lots, body.quantity, "quantity"),
@@ -105,7 +105,7 @@ def mirror_pips(price_pips: int | None, *, as_no: bool) -> int | None:
 
 
 def find_outcome(code: str | None, instrument: Instrument) -> tuple[int, bool]:
-    """Return (book, whether it was named as its mirror NO)."""
+    """Return the book, and whether it was named as NO."""
     if code is None:
         if instrument.binary:
             return 0, False
@@ -117,8 +117,8 @@ def find_outcome(code: str | None, instrument: Instrument) -> tuple[int, bool]:
 
 
 def compute_body_hash(operation: str, market_id: int | None, *commands: Command) -> bytes:
-    """Return what a repeat under the same key must share. Fields at their default don't count,
-    so that a later version with more fields still recognises an old request.
+    """Return the hash by which a repeat with the same key is recognised. Fields at their default
+    are left out, so that a later version with more fields still recognises an old request.
     """
     given = [_list_given(command) for command in commands]
     return hashlib.sha256(msgspec.json.encode([operation, market_id, given])).digest()
@@ -136,7 +136,7 @@ def _list_given(given: msgspec.Struct) -> dict[str, Any]:
 
 @cache
 def _list_fields(kind: type[msgspec.Struct]) -> list[tuple[str, Any]]:
-    """Return the fields that are told, with their defaults."""
+    """Return the fields that are hashed, with their defaults."""
     names, some = kind.__struct_fields__, kind.__struct_defaults__
     defaults = (msgspec.NODEFAULT,) * (len(names) - len(some)) + some
     pairs = zip(names, defaults, strict=True)

@@ -1,4 +1,4 @@
-"""Types of the fields of order calls, in requests and answers, as the schema says them."""
+"""Types of the fields of order operations, in requests and replies, as in the schema."""
 
 from typing import Annotated, Literal
 
@@ -15,7 +15,7 @@ def absent() -> Raw:
 
 
 def number_in(text: str) -> Raw:
-    """Return a plain number as a request has it; "" is an absent one."""
+    """Return a plain number as a request field; "" is an absent one."""
     return Raw(msgspec.json.encode(text)) if text else absent()
 
 
@@ -52,7 +52,7 @@ SelfTradePrevention = Annotated[
     Literal["cancel_newest", "cancel_oldest", "cancel_both", "decrement"], _TEXT
 ]
 
-# In answers new values may appear, so these are open texts.
+# New values may appear in replies, so these are open texts.
 ShownSide = Annotated[str, Meta(description="buy or sell.", examples=["buy"])]
 ShownType = Annotated[str, Meta(description="limit or market.", examples=["limit"])]
 ShownStatus = Annotated[
@@ -71,4 +71,4 @@ Time = Annotated[str, Meta(examples=["2026-07-01T12:00:00.000000Z"])]
 
 
 class RequestBody(Struct, forbid_unknown_fields=True):
-    """A body that is taken."""
+    """The body of a request."""

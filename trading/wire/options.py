@@ -1,6 +1,6 @@
-"""The options of an order on the API: what requests may ask for, and what answers show of it.
+"""The options of an order on the API, in requests and replies.
 
-An option stands here and in `OrderOptions`; its row, the loader and all doors follow from that.
+An option is defined here and in `OrderOptions`; row, loader and all entry points follow.
 """
 
 from typing import Any
@@ -35,7 +35,7 @@ class OptionsOut(Struct, kw_only=True):
 
 
 def read_options(order: OptionsIn, *, is_market: bool) -> OrderOptions:
-    """Return the options of a request; ApiError for what can't be read."""
+    """Return the options of a request; ApiError for invalid values."""
     return OrderOptions(
         is_market=is_market,
         budget_micros=read_units(parse_amount_micros, order.budget, "budget"),

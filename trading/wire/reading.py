@@ -1,6 +1,6 @@
-"""From a request's bytes to schema structs, exact numbers and times; a 400 that names the field.
+"""Decodes requests to schema structs, exact numbers and times; errors are a 400 with the field.
 
-msgspec says what is wrong in words only; `_FAULTS` turns them into the API's stable codes.
+msgspec reports errors only as texts; `_FAULTS` maps them to the API's stable codes.
 """
 
 import re
@@ -21,7 +21,7 @@ from web.fields import TimeField
 
 FIELD_LENGTH_MAX = 60
 
-# Without its ends: fullmatch is used, because Python's "$" lets a line break pass.
+# Not anchored: fullmatch is used, because Python's "$" allows a trailing line break.
 _CLIENT_ORDER_ID = re.compile(CLIENT_ORDER_ID_PATTERN.strip("^$"), re.ASCII)
 _FAULTS = (
     (re.compile(r"Object missing required field `(?P<field>.*)`"), "missing_field"),
@@ -41,7 +41,7 @@ Struct = TypeVar("Struct")
 
 
 def decode(decoder: "msgspec.json.Decoder[Struct]", body: bytes | msgspec.Raw) -> Struct:
-    """Return the body as a struct, or raise ApiError (400) saying which field is wrong."""
+    """Return the body as a struct, or raise ApiError (400) with the field at fault."""
     try:
         return decoder.decode(body)
     except msgspec.ValidationError as fault:
@@ -52,7 +52,7 @@ def decode(decoder: "msgspec.json.Decoder[Struct]", body: bytes | msgspec.Raw) -
 
 
 def read_units(parse: Callable[[msgspec.Raw], int], raw: msgspec.Raw, field: str) -> int | None:
-    """Return a number in its unit, None where it is absent or null."""
+    """Return a number in its unit, None if it is absent or null."""
     return None if bytes(raw) == ABSENT else parse_field(parse, raw, field)
 
 
@@ -73,7 +73,7 @@ def read_client_order_id(text: str | None) -> str | None:
 
 
 def read_order_id(text: str) -> str:
-    """Return the id as 32 hex digits; what is no id is an order that was not found."""
+    """Return the id as 32 hex digits; an invalid id is a 404, as an unknown one."""
     try:
         return check_id(text)
     except ValueError:
@@ -88,7 +88,7 @@ def read_idempotency_key(key: str | None) -> str | None:
 
 
 def read_query(query: str, known: tuple[str, ...]) -> dict[str, str]:
-    """Return a query string's values; names that are unknown or said twice are refused."""
+    """Return a query string's values; unknown and repeated names are refused."""
     values: dict[str, str] = {}
     if not query:
         return values
@@ -114,7 +114,7 @@ def read_limit(text: str | None, *, default: int, most: int) -> int:
 
 
 def check_content_type(content_type: str) -> None:
-    """Refuse bodies that don't say that they are JSON."""
+    """Refuse bodies not declared as JSON."""
     if content_type.partition(";")[0].strip().lower() != "application/json":
         raise ApiError("wrong_content_type")
 

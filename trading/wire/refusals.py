@@ -1,4 +1,4 @@
-"""What the reasons of the engine, and the faults of its gateway, mean to the caller."""
+"""Maps the engine's reasons and the gateway's faults to API errors."""
 
 from kernel.errors import ApiError, RefusedError, not_found
 from kernel.units import format_amount
@@ -8,7 +8,7 @@ from trading.pipeline.messages import Answer
 
 
 class InsufficientFundsError(RefusedError):
-    """An order that costs more than is available, and by how much."""
+    """An order that costs more than is available, with the missing amount."""
 
     def __init__(self, missing_micros: int) -> None:
         super().__init__("insufficient_funds", missing=format_amount(missing_micros))
@@ -16,7 +16,7 @@ class InsufficientFundsError(RefusedError):
 
 
 def build_refusal(reason: str, *, missing_micros: int = 0) -> ApiError:
-    """Return the error for one of the engine's reasons to reject a command."""
+    """Return the error for one of the engine's rejection reasons."""
     if reason == Reason.ORDER_UNKNOWN:
         return not_found("this order")
     if reason == Reason.INSUFFICIENT_FUNDS:
@@ -25,7 +25,7 @@ def build_refusal(reason: str, *, missing_micros: int = 0) -> ApiError:
 
 
 def order_not_open(status: str) -> ApiError:
-    """The order is the caller's own, and has ended."""
+    """Return the error for the caller's own order that has ended."""
     return RefusedError("order_not_open", status=status)
 
 
@@ -38,7 +38,7 @@ def idempotency_key_reused() -> ApiError:
 
 
 def refuse_undone(answer: Answer) -> None:
-    """Raise what an answer's status means to the caller, where nothing was done."""
+    """Raise the error of an answer's status, if nothing was done."""
     if answer.status in ("exchange_halted", "account_closed", "account_suspended"):
         raise ApiError(answer.status)
     if answer.status in ("account_busy", "clock_wrong"):
@@ -49,7 +49,7 @@ GatewayFault = EngineAway | Overloaded | TimedOut | MarketUnknown
 
 
 def build_gateway_error(fault: GatewayFault) -> ApiError:
-    """Return what a fault of the gateway means to the caller."""
+    """Return the error for a fault of the gateway."""
     if isinstance(fault, MarketUnknown):
         return not_found("this market")
     if isinstance(fault, EngineAway):

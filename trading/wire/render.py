@@ -1,7 +1,7 @@
-"""From the engine's results to what the API answers: orders as entered, decimals, ISO times.
+"""Converts the engine's results to API replies: orders as entered, decimals, ISO times.
 
-Everything shown of an order is of the outcome that was named when it was entered; `booked` says
-how it stands in the book.
+All fields of an order refer to the outcome named when it was entered; `booked` is the order as it
+is in the book.
 """
 
 from functools import lru_cache
@@ -48,7 +48,7 @@ def show_order(
 
 
 def show_answer(result: Result, instrument: Instrument) -> OrderAnswer:
-    """Show the order of a result, right after matching."""
+    """Return the order of a result, right after matching."""
     order = result.order
     assert order is not None, "a result that was not rejected has its order"
     return OrderAnswer(
@@ -120,7 +120,7 @@ def show_average(filled_micros: int, filled_lots: int, *, as_no: bool = False) -
 def show_book(
     instrument: Instrument, seq: int, ts_us: int, books: list[tuple[Levels, Levels]]
 ) -> BookAnswer:
-    """Show (bids, asks) of each book; a binary market also as NO sees it."""
+    """Return (bids, asks) of each book; for a binary market also those of NO."""
     shown = [
         _show_side_by_side(instrument.codes[index], bids, asks)
         for index, (bids, asks) in enumerate(books)

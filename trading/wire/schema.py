@@ -1,4 +1,4 @@
-"""The one schema of order operations: what they take and what they answer, behind both doors.
+"""The schema of order operations, requests and replies, for all entry points.
 
 OpenAPI is made from these structs (see `openapi.py`). Requests refuse unknown fields. Numbers are
 kept as the text that was sent (`Raw`) and read exactly, as a JSON number or a decimal in a string;
@@ -42,7 +42,7 @@ BATCH_ORDERS_MAX = 100
 PLACE_ORDER = "#/components/schemas/PlaceOrderRequest"
 
 
-# --- taken ------------------------------------------------------------------------------------
+# --- requests ---------------------------------------------------------------------------------
 
 
 class PlaceOrder(OptionsIn, kw_only=True):
@@ -77,7 +77,7 @@ class AmendOrder(RequestBody, kw_only=True):
     valid_until: TimeIn | None = None
 
 
-# --- answered ---------------------------------------------------------------------------------
+# --- replies ----------------------------------------------------------------------------------
 
 
 class Booked(Struct):
@@ -249,7 +249,7 @@ class TickerPage(Struct, kw_only=True):
     next_cursor: str | None
 
 
-# --- answered by lists ------------------------------------------------------------------------
+# --- rows of lists ----------------------------------------------------------------------------
 
 
 class OrderPage(Struct, kw_only=True):

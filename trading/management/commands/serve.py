@@ -97,7 +97,7 @@ def build_config(host: str, port: int) -> uvicorn.Config:
         log_config=None,
         access_log=False,
         server_header=False,
-        proxy_headers=False,  # web.door reads them, for both doors
+        proxy_headers=False,  # web.request_context reads them, for both doors
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=GRACE_SECONDS,
     )

@@ -1,10 +1,9 @@
-"""The admin's site: who gets in, and what its pages may do in a browser.
+"""The admin site's access control and content security policy.
 
-The log-in is allauth's, which knows the second factor and the rate limit. Where the setting
-ADMIN_REQUIRE_MFA says so, an operator without a second factor gets no further than a page that
-says how to set one up, and one whose log-in did not use it is asked for it now. Unfold's pages work
-with Alpine, which evaluates expressions: they, and only they, are allowed 'unsafe-eval' and inline
-styles.
+Log-in is allauth's, which handles the second factor and rate limits. With ADMIN_REQUIRE_MFA an
+operator without a second factor only reaches a page that explains how to set one up, and one whose
+log-in did not use it is asked for it now. Unfold's pages use Alpine, which evaluates expressions:
+only they are allowed 'unsafe-eval' and inline styles.
 """
 
 from collections.abc import Callable
@@ -35,7 +34,7 @@ class OperatorsSite(UnfoldAdminSite):
         return answer
 
     def password_change(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
-        return redirect("account_change_password")  # which asks again who it is, and is audited
+        return redirect("account_change_password")  # which asks for reauthentication and is audited
 
     def admin_view(self, view: Callable[..., Any], cacheable: bool = False) -> Callable[..., Any]:
         inner = relax_policy(super().admin_view(view, cacheable))

@@ -49,8 +49,8 @@ async def test_wrong_credentials_are_refused_on_every_operation(inside):
             assert answer.json()["code"] == "invalid_credentials"
 
 
-async def test_a_key_without_the_scope_is_refused(inside, door):
-    if door == "session":
+async def test_a_key_without_the_scope_is_refused(inside, credential):
+    if credential == "session":
         return  # a session has every scope
     reader = await inside.join(scopes=("read",))
     for operation in OPERATIONS:
@@ -64,7 +64,7 @@ async def test_a_key_without_the_scope_is_refused(inside, door):
     assert answer.json()["code"] == "missing_scope"
 
 
-async def test_a_suspended_user_is_stopped_within_a_second(inside, alice, door):
+async def test_a_suspended_user_is_stopped_within_a_second(inside, alice, credential):
     market = await inside.open_market()
     await alice.placed(market, "buy 1 YES @ 0.40")
     owner = await sync_to_async(lambda: alice.account.owner)()
@@ -72,12 +72,12 @@ async def test_a_suspended_user_is_stopped_within_a_second(inside, alice, door):
     cache.forget_all()
     answer = await alice.place(market, "buy 1 YES @ 0.40")
     # A session ends with the suspension, a key is told why it is refused.
-    expected = (401, "not_authenticated") if door == "session" else (403, "account_suspended")
+    expected = (401, "not_authenticated") if credential == "session" else (403, "account_suspended")
     assert (answer.status_code, answer.json()["code"]) == expected
 
 
-async def test_a_revoked_key_stops_within_a_second(inside, door):
-    if door == "session":
+async def test_a_revoked_key_stops_within_a_second(inside, credential):
+    if credential == "session":
         return
     alice = await inside.join()
     assert (await alice.get("tickers")).status_code == 200
@@ -86,8 +86,8 @@ async def test_a_revoked_key_stops_within_a_second(inside, door):
     assert (await alice.get("tickers")).json()["code"] == "invalid_credentials"
 
 
-async def test_a_session_without_the_csrf_token_changes_nothing(inside, door):
-    if door == "key":
+async def test_a_session_without_the_csrf_token_changes_nothing(inside, credential):
+    if credential == "key":
         return
     alice, market = await inside.join(), await inside.open_market()
     del alice.http.headers["X-CSRFToken"]
@@ -160,11 +160,11 @@ async def test_a_bug_of_ours_is_one_500_of_the_same_shape(inside, alice, monkeyp
     assert answer.json()["request_id"] == answer.headers["X-Request-ID"]
 
 
-async def test_the_same_request_is_answered_alike_by_both_doors(inside, alice, door):
-    if door == "key":
+async def test_the_same_request_is_answered_alike_by_both_doors(inside, alice, credential):
+    if credential == "key":
         return
     market = await inside.open_market()
-    other = await inside.call_as(alice.account, door="key")
+    other = await inside.call_as(alice.account, credential="key")
     placed = await alice.placed(market, "buy 1 YES @ 0.40", client_order_id="a")
     again = await other.place(market, "buy 1 YES @ 0.40", client_order_id="a")
     assert again.json() == placed
@@ -221,8 +221,8 @@ def test_the_lane_takes_only_its_operations_and_only_with_a_credential(
     assert (found and found[0].name) == operation
 
 
-async def test_a_key_made_for_one_account_never_acts_for_another(inside, alice, bob, door):
-    if door == "session":
+async def test_a_key_made_for_one_account_never_acts_for_another(inside, alice, bob, credential):
+    if credential == "session":
         return
     market = await inside.open_market()
     placed = await alice.placed(market, "buy 1 YES @ 0.40")

@@ -12,11 +12,11 @@ from psycopg_pool import PoolTimeout
 from kernel.errors import ApiError
 from predex.order_app import OrderApp
 from tests.accounts.api import Api, assert_error
-from web import door
+from web import request_context
 
 
 def visit(headers=None, *, method="GET", path="/api/v1/me", peer="203.0.113.5"):
-    return door.start_request(method, path, headers or {}, peer)
+    return request_context.start_request(method, path, headers or {}, peer)
 
 
 def test_a_harmless_request_id_is_kept_and_a_wild_one_replaced():
@@ -42,17 +42,17 @@ def test_a_forwarded_address_is_believed_only_from_a_trusted_proxy(settings):
 def test_other_hosts_are_refused(settings, host):
     settings.ALLOWED_HOSTS = ["localhost"]
     with pytest.raises(ApiError) as refusal:
-        door.check_request({"host": host})
+        request_context.check_request({"host": host})
     assert (refusal.value.status, refusal.value.code) == (400, "host_not_allowed")
-    door.check_request({"host": "localhost:8000"})
+    request_context.check_request({"host": "localhost:8000"})
 
 
 def test_a_long_body_is_refused_before_it_is_read(settings):
     settings.BODY_BYTES_MAX = 10
-    door.check_request({"host": "localhost", "content-length": "10"})
+    request_context.check_request({"host": "localhost", "content-length": "10"})
     for length, status in (("11", 413), ("9" * 30, 400), ("-1", 400), ("ten", 400)):
         with pytest.raises(ApiError) as refusal:
-            door.check_request({"host": "localhost", "content-length": length})
+            request_context.check_request({"host": "localhost", "content-length": length})
         assert refusal.value.status == status
 
 
@@ -71,13 +71,13 @@ def test_a_body_that_hides_its_length_is_cut_off(settings):
         return {"type": "http.request", "body": body, "more_body": more}
 
     whole = receiver(chunk(b"12345", more=True), chunk(b"67890", more=False))
-    assert asyncio.run(door.read_body(whole)) == b"1234567890"
+    assert asyncio.run(request_context.read_body(whole)) == b"1234567890"
     too_long = receiver(chunk(b"12345", more=True), chunk(b"678901", more=True))
     with pytest.raises(ApiError) as refusal:
-        asyncio.run(door.read_body(too_long))
+        asyncio.run(request_context.read_body(too_long))
     assert refusal.value.status == 413
     with pytest.raises(ApiError):
-        asyncio.run(door.read_body(receiver({"type": "http.disconnect"})))
+        asyncio.run(request_context.read_body(receiver({"type": "http.disconnect"})))
 
 
 async def test_django_under_asgi_never_stores_a_body_over_the_limit(settings):
@@ -110,7 +110,11 @@ async def test_django_under_asgi_never_stores_a_body_over_the_limit(settings):
 
 def test_headers_of_asgi_become_a_mapping_in_lower_case():
     raw = [(b"Host", b"a"), (b"x-forwarded-for", b"1"), (b"X-Forwarded-For", b"2"), (b"n", b"\xe9")]
-    assert door.read_headers(raw) == {"host": "a", "x-forwarded-for": "1,2", "n": "\u00e9"}
+    assert request_context.read_headers(raw) == {
+        "host": "a",
+        "x-forwarded-for": "1,2",
+        "n": "\u00e9",
+    }
 
 
 def test_other_sites_may_read_the_api_only_when_a_setting_names_them(api, db, settings):

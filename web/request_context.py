@@ -1,9 +1,9 @@
-"""What happens to every request before and after its operation, whichever door it came through.
+"""The part of the request pipeline that Django's middleware and the order app share.
 
-`start_request` gives the request its id and finds the caller's address behind trusted proxies;
-`check_request` checks host and length; `leave` writes the log line and returns the headers to add.
-Plain functions over method, path and headers (a mapping with lower-case names), which Django's
-middleware and the order app both call. None reads a database.
+`start_request` assigns the request id and finds the client's address behind trusted proxies;
+`check_request` checks host and length; `finish_request` writes the log line and returns the headers
+to add. Plain functions over method, path and headers (a mapping with lower-case names); none reads
+the database.
 """
 
 import ipaddress
@@ -41,20 +41,20 @@ _RECORD = vars(_log.makeRecord(_log.name, logging.INFO, __file__, 0, None, (), N
 
 
 class RequestContext(msgspec.Struct):
-    """One request on its way; whoever learns the account writes it here for the log line."""
+    """One request in progress; authentication records the account here for the log line."""
 
     method: str
     path: str
     request_id: str
-    address: str  # the caller's, "" when unknown (a Unix socket)
-    origin: str  # of a cross-origin request to the API that is allowed, else ""
+    address: str  # the client's, "" when unknown (a Unix socket)
+    origin: str  # the Origin of an allowed cross-origin request to the API, else ""
     started: float
     account_id: int | None = None
-    code: str | None = None  # the error code answered
+    code: str | None = None  # the error code of the response
 
 
 class RequestLine(msgspec.Struct):
-    """What is logged of each request. `predex.logging` writes it out: a line costs microseconds."""
+    """The log line of a request. `predex.logging` formats it cheaply, in microseconds."""
 
     timestamp: str
     request_id: str
@@ -79,7 +79,7 @@ def read_headers(raw: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
 
 
 def start_request(method: str, path: str, headers: Headers, peer: str) -> RequestContext:
-    """Never fails, so that even a refused request has an id and a log line."""
+    """Start a context. Never fails, so that even a refused request has an id and a log line."""
     sent_id = headers.get("x-request-id", "")
     return RequestContext(
         method=method,
@@ -92,7 +92,7 @@ def start_request(method: str, path: str, headers: Headers, peer: str) -> Reques
 
 
 def check_request(headers: Headers) -> None:
-    """Raise ApiError for a host that is not ours or a body that says it is too long."""
+    """Raise ApiError for a host that is not ours or a declared body length over the limit."""
     host = headers.get("host", "")
     if not _is_our_host(host, _allowed_hosts()):
         raise ApiError("host_not_allowed")
@@ -106,7 +106,7 @@ def check_request(headers: Headers) -> None:
 
 
 def finish_request(context: RequestContext, status: int) -> list[tuple[str, str]]:
-    """Count the answer and write the log line; return the headers that every answer carries."""
+    """Count the response and write the log line; return the headers that every response carries."""
     seconds = time.perf_counter() - context.started
     count_answer(context.method, status, seconds)
     if _log.isEnabledFor(logging.INFO):
@@ -126,14 +126,14 @@ def finish_request(context: RequestContext, status: int) -> list[tuple[str, str]
 
 
 def _build_record(line: RequestLine) -> logging.LogRecord:
-    """Return what `_log.info` would make of a line, without looking for thread, file and caller."""
+    """Build the LogRecord of `_log.info` without its costly look-up of thread, file and caller."""
     record = logging.LogRecord.__new__(logging.LogRecord)
     record.__dict__.update(_RECORD, msg=line, created=time.time())
     return record
 
 
 def answer_preflight(context: RequestContext, headers: Headers) -> list[tuple[str, str]] | None:
-    """Return the headers of a 204 when this is a browser's preflight for the API, else None."""
+    """Return the headers of a 204 for a browser's CORS preflight to the API, else None."""
     if context.method != "OPTIONS" or not context.origin:
         return None
     if "access-control-request-method" not in headers:
@@ -150,7 +150,7 @@ def is_trusted_proxy(peer: str) -> bool:
 
 
 def find_address(peer: str, forwarded_for: str) -> str:
-    """Return the nearest address that is no trusted proxy; the header is believed only from one."""
+    """Return the nearest address that is not a trusted proxy's; only those may name another."""
     address = _unmap(peer)
     if not forwarded_for:
         return address
@@ -198,7 +198,7 @@ def _cors_headers(context: RequestContext) -> list[tuple[str, str]]:
         return []
     if not context.origin:
         return [("Vary", "Origin")]
-    # Never with credentials: other sites use keys and tokens, not this site's cookies.
+    # Never with credentials: other sites use API keys and tokens, not this site's cookies.
     return [
         ("Vary", "Origin"),
         ("Access-Control-Allow-Origin", context.origin),
@@ -232,7 +232,7 @@ def _is_in(address: str, networks: tuple[Any, ...]) -> bool:
 
 @lru_cache(maxsize=4096)
 def _unmap(address: str) -> str:
-    """Return the IPv4 address that a socket for both families shows as ::ffff:192.0.2.1."""
+    """Return the IPv4 address that a dual-stack socket shows as ::ffff:192.0.2.1."""
     ip = ipaddress.ip_address(address) if _is_address(address) else None
     mapped = getattr(ip, "ipv4_mapped", None)
     return str(mapped) if mapped else address
