@@ -1,6 +1,6 @@
-"""One market as its watchers know it, and how publications bring it forward. Pure.
+"""A replica of one market, updated by publications. Pure.
 
-Two states in one. *Published* is what frames have said: `levels`, `tops`, `lasts`, `tape` at
+Two states in one. *Published* is what frames have sent: `levels`, `tops`, `lasts`, `tape` at
 `published_seq`; snapshots are made of it. *Pending* is what publications have added since, up to
 `seq`. `take` publishes what is pending and returns the difference, so that any number of commits
 make one frame: snapshot(published_seq) + frame == snapshot(seq).
@@ -37,7 +37,7 @@ class TapeTrade(NamedTuple):
 
 
 class Image(NamedTuple):
-    """A market as the database has it at `seq`.
+    """A market's state in the database at `seq`.
 
     `levels` is None where only best prices were read. `tape` is the latest trades, oldest first.
     """
@@ -60,7 +60,7 @@ class LevelChange(NamedTuple):
 
 
 class Published(NamedTuple):
-    """What `take` showed: the difference between the market at `prev_seq` and at `seq`."""
+    """What was published: the difference between the market at `prev_seq` and at `seq`."""
 
     prev_seq: int
     seq: int
@@ -95,7 +95,7 @@ class BookReplica:
         self._pending_trades: list[TapeTrade] = []
 
     def load(self, image: Image) -> bool:
-        """Take the database's word. Return whether `take` can tell the difference as a frame.
+        """Replace the state by an image. Return whether the difference can be sent as a frame.
 
         Otherwise (a first image, one from before what was shown, or more trades missed than an
         image has) the image is shown at once and watchers need snapshots.
@@ -114,7 +114,7 @@ class BookReplica:
         return True
 
     def apply(self, change: MarketChange) -> Fit:
-        """Bring the replica forward by one commit, if it follows the last one."""
+        """Apply one commit, if it follows the last one."""
         if change.seq <= self.seq:
             return Fit.OLD
         if change.prev_seq != self.seq:
@@ -131,7 +131,7 @@ class BookReplica:
         return Fit.NEXT
 
     def publish(self) -> Published | None:
-        """Show what is ahead and return it; None when nothing is."""
+        """Publish what is pending and return it; None if nothing is."""
         if self.seq == self.published_seq:
             return None
         shown = Published(
@@ -148,7 +148,7 @@ class BookReplica:
         return shown
 
     def show_since(self, seq: int, keys: Iterable[tuple[int, int]]) -> Published:
-        """Return what leads from `seq` to what is shown, by the prices that changed since."""
+        """Return the difference from `seq` to the published state, from the prices that changed."""
         levels = self.levels or {}
         changes = [
             LevelChange(outcome, price_pips, *levels.get(outcome, {}).get(price_pips, NOTHING))
@@ -172,9 +172,9 @@ class BookReplica:
         return len(image.tape) >= TAPE_READ_MAX and image.tape[0].seq > self.seq
 
     def _difference(self, levels: list[DepthLevel]) -> dict[tuple[int, int], Lots]:
-        """Return what must be ahead for `levels` to be shown next, prices gone included."""
+        """Return the pending changes that lead to `levels`, including removed prices."""
         if self.levels is None:
-            # Nobody watched the book, so no frame has to tell how it came to be.
+            # Nobody watched the book, so no frame is needed.
             self.levels = _by_outcome(levels)
             return {}
         ahead = {
@@ -247,7 +247,7 @@ def seq_of_trade(trade_id: str) -> int:
 
 
 def find_tops(levels: Iterable[DepthLevel]) -> list[Top]:
-    """Return the best prices, with their sizes, of the outcomes that have any order."""
+    """Return the best prices and sizes of the outcomes that have orders."""
     tops: dict[int, Top] = {}
     for level in levels:
         top = tops.setdefault(level.outcome, _empty_top(level.outcome))
