@@ -1,4 +1,4 @@
-"""Results and disputes, with what is decided on them."""
+"""Results and disputes, with the decisions on them."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -126,7 +126,7 @@ class LiveDisputeAdmin(DisputeAdmin):
 
 
 def _get_market(result: Resolution) -> Market:
-    """Return the market of a result that stands: decisions are about no other one."""
+    """Return the market of an active result: only those can be decided on."""
     if result.withdrawn_at is not None:
         raise RefusedError("not_resolving")
     return result.market
