@@ -1,6 +1,6 @@
-"""The order operations as DRF views: for browsers, with session and CSRF. The work is `handle`'s.
+"""The order operations as DRF views: for browsers, with session and CSRF. `handle` does the work.
 
-Programs that send a key or token come through `predex.order_app` instead; the answers are the same.
+`predex.order_app` serves programs with a key or token instead; the replies are the same.
 """
 
 from typing import Any
@@ -33,7 +33,7 @@ IDEMPOTENCY_KEY = OpenApiParameter(
 
 
 class RawParser(BaseParser):
-    """Leaves the body as it came: the handler reads it."""
+    """Leaves the body undecoded for the handler."""
 
     media_type = "*/*"
 
@@ -46,7 +46,7 @@ class OperationView(ApiView):
     parser_classes = [RawParser]
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
-        # Before authentication, whose CSRF check would look for a form in the body.
+        # Before authentication, whose CSRF check would parse the body as a form.
         if request.method not in self.allowed_methods:
             raise MethodNotAllowed(request.method or "")
         if request.method in METHODS_WITH_BODY:
@@ -57,7 +57,7 @@ class OperationView(ApiView):
 
     def read_raw_body(self) -> bytes:
         data: Any = self.request.data
-        return data or b""  # DRF has {} for no body at all
+        return data or b""  # DRF returns {} without a body
 
     def carry_out(self, request: Request, name: str, **params: str) -> HttpResponse:
         operation = BY_NAME[name]

@@ -1,4 +1,4 @@
-"""One book as a ladder: prices, quantities and running totals of both sides, best first.
+"""One book as a ladder: prices, quantities and cumulative totals of both sides, best first.
 
 The book of an outcome can be read from either end: NO's asks are YES's bids at 1 less their price.
 """
@@ -14,11 +14,11 @@ ROWS_MAX: Final = 12
 """Of a side."""
 
 OwnLots = Mapping[tuple[int, int], int]
-"""What of a book is the viewer's, by (side, price in pips)."""
+"""The viewer's own quantity in a book, by (side, price in pips)."""
 
 
 class LadderRow(NamedTuple):
-    """A price; `total_lots` is what stands at it or better, `share` its percentage of the most."""
+    """A price; `total_lots` is the quantity at it or better, `share` its percentage of the most."""
 
     price_pips: int
     quantity_lots: int
@@ -32,7 +32,7 @@ class LadderRow(NamedTuple):
 
     @property
     def price(self) -> str:
-        """As a form sends it, whatever the language."""
+        """The price in a form's plain notation, in any language."""
         return format_price(self.price_pips)
 
     @property
@@ -49,7 +49,7 @@ class Ladder(NamedTuple):
 
 
 def build_ladder(bids: Levels, asks: Levels, own: OwnLots, *, as_no: bool) -> Ladder:
-    """Build the ladder of a book's levels, from NO's side if so wished."""
+    """Build the ladder of a book's levels, from NO's side on request."""
     if as_no:
         bids, asks = _mirror(asks), _mirror(bids)
         own = {(-side, PAYOUT_PIPS - pips): lots for (side, pips), lots in own.items()}

@@ -1,4 +1,4 @@
-"""Previewing and placing a ticket's order: fragments for htmx, whole pages without it."""
+"""Previewing and placing a ticket's order: fragments with htmx, whole pages without it."""
 
 from typing import Any, Final, cast
 from urllib.parse import urlencode
@@ -26,7 +26,7 @@ from trading.wire.schema import OrderAnswer
 
 RESTING: Final = ("open", "partially_filled")
 OWN_CHANGED: Final = "own-changed"
-"""What the page's script hears when something of the viewer's own has changed."""
+"""The event for the page's script when the viewer's own orders or position changed."""
 SENT_AGAIN: Final = frozenset(
     {
         "timed_out",
@@ -37,7 +37,7 @@ SENT_AGAIN: Final = frozenset(
         "clock_wrong",
     }
 )
-"""Refusals after which the same client order id is sent again."""
+"""Refusals after which a retry uses the same client order id."""
 
 
 # --- preview -----------------------------------------------------------------------------------
@@ -45,7 +45,7 @@ SENT_AGAIN: Final = frozenset(
 
 @require_POST
 def preview(request: HttpRequest, slug: str) -> HttpResponse:
-    """Say what the ticket would do."""
+    """Show a preview of the ticket's order."""
     market = get_market(slug, user=request.user)
     ticket = read_ticket(request.POST.dict(), market)
     told = _preview(request, market, ticket)
@@ -57,7 +57,7 @@ def preview(request: HttpRequest, slug: str) -> HttpResponse:
 
 
 def _preview(request: HttpRequest, market: Market, ticket: Ticket) -> dict[str, Any]:
-    """Return `summary` (None while there is too little to say), `most`, and `errors` by field."""
+    """Return `summary` (None for an incomplete ticket), `most`, and `errors` by field."""
     told: dict[str, Any] = {"summary": None, "most": None, "errors": {}}
     try:
         standing = _read_standing(request, market, ticket)
@@ -87,7 +87,7 @@ def _read_standing(request: HttpRequest, market: Market, ticket: Ticket) -> Cont
 
 @require_POST
 def place(request: HttpRequest, slug: str) -> HttpResponse:
-    """Place the ticket's order: once, however often the form is sent."""
+    """Place the ticket's order, once, however often the form is submitted."""
     market = get_market(slug, user=request.user)
     ticket = read_ticket(request.POST.dict(), market)
     if not request.user.is_authenticated:
@@ -137,7 +137,7 @@ def _show_refusal(
 
 
 def _ask_for_login(request: HttpRequest, market: Market, ticket: Ticket) -> HttpResponse:
-    """Lead to log-in or sign-up, as the button says, and from there back to this ticket."""
+    """Redirect to log-in or sign-up, depending on the button, and then back to this ticket."""
     page = "account_signup" if request.POST.get("enter") == "sign_up" else "account_login"
     back = reverse("market", args=[market.slug]) + write_link(ticket)
     url = f"{reverse(page)}?{urlencode({'next': back}, safe='/')}"

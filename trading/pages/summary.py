@@ -1,6 +1,6 @@
-"""What a previewed order would do, for people: money, prices before and after, words of warning.
+"""The summary of a previewed order: money, prices before and after, warnings.
 
-Every number is the preview's own, exact, told of the contract that the ticket names.
+All numbers are exact ones of the preview, in terms of the ticket's contract.
 """
 
 from collections.abc import Iterable
@@ -38,7 +38,7 @@ class SummaryLine(NamedTuple):
 
 
 class Summary(NamedTuple):
-    """`note` says what a sale bets on that sells more than is owned."""
+    """`note` explains what a sale of more than is owned bets on."""
 
     headline: str
     note: str
@@ -47,9 +47,9 @@ class Summary(NamedTuple):
 
 
 class Effect(NamedTuple):
-    """A preview's answer in integers, and what it is compared with.
+    """A preview in integers, with the position that it is compared with.
 
-    `opened_lots` are of `bet`: what the ticket names, or what is against it where it is sold.
+    `opened_lots` are of `bet`: the ticket's contract, or its opposite for a sale.
     """
 
     told: PreviewAnswer
@@ -70,32 +70,32 @@ class Effect(NamedTuple):
 
     @property
     def closed_lots(self) -> int:
-        """How much of what trades closes what is owned: of the contract, or against it."""
+        """How much of the fills closes a position, in the contract or its opposite."""
         held_lots = self.standing.position_lots * (1 if self.is_sale else -1)
         return min(self.filled_lots, max(0, held_lots))
 
     @property
     def opened_lots(self) -> int:
-        """How much of what trades does not; what rests of a purchase is paid for as well."""
+        """How much of the fills opens a position, plus the rest of a purchase."""
         return self.pays_micros // PAYOUT_PIPS - (0 if self.is_sale else self.rest_lots)
 
     @property
     def rest_closes_lots(self) -> int:
-        """How much of what rests of a sale would sell what is owned, as things are."""
+        """How much of a sale's rest would sell owned contracts, as of now."""
         if not self.is_sale:
             return 0
         return min(self.rest_lots, max(0, self.standing.owned_lots - self.filled_lots))
 
     @property
     def rest_opens_lots(self) -> int:
-        """How much of what rests would be paid for, as things are."""
+        """How much of the rest would open a position, as of now."""
         if self.is_sale and self.ticket.reduce_only:
             return 0
         return self.rest_lots - self.rest_closes_lots
 
     @property
     def rest_risk_pips(self) -> int:
-        """What a contract that is opened by what rests costs."""
+        """The cost per contract that the rest opens."""
         price_pips = self.ticket.price_pips
         return PAYOUT_PIPS - price_pips if self.is_sale else price_pips
 
@@ -103,7 +103,7 @@ class Effect(NamedTuple):
 def build_summary(
     told: PreviewAnswer, ticket: Ticket, market: Market, standing: ContractPosition
 ) -> Summary:
-    """Tell a preview's answer. `standing` is as of just before it."""
+    """Return the summary of a preview. `standing` is the position just before it."""
     effect = _read_effect(told, ticket, market, standing)
     return Summary(
         _describe(told, ticket, effect.contract),
@@ -165,7 +165,7 @@ def _describe(told: PreviewAnswer, ticket: Ticket, contract: Contract) -> str:
 
 
 def _describe_bet(effect: Effect) -> str:
-    """Say that a sale of more than is owned bets on the opposite; "" where it is none."""
+    """Return the note that a sale of more than is owned bets on the opposite, or ""."""
     owned_lots = effect.standing.owned_lots
     more_lots = effect.filled_lots + effect.rest_lots - owned_lots
     if not effect.is_sale or more_lots <= 0 or effect.ticket.reduce_only:
@@ -200,7 +200,7 @@ def _list_money(effect: Effect) -> Iterable[SummaryLine]:
 
 
 def _list_hold(effect: Effect) -> Iterable[SummaryLine]:
-    """What is held beyond the price of what rests is for its fee."""
+    """The hold beyond the price of the rest is for its fee."""
     if effect.hold_micros:
         label = _("Held while it waits")
     else:
@@ -212,7 +212,7 @@ def _list_hold(effect: Effect) -> Iterable[SummaryLine]:
 
 
 def _list_gain(effect: Effect, market: Market) -> Iterable[SummaryLine]:
-    """What it pays and if what; the profit only where nothing of it closes a position."""
+    """The payout and its condition; the profit only if no part closes a position."""
     if effect.rest_closes_lots:
         brings_micros = effect.ticket.price_pips * effect.rest_closes_lots
         label = _("You receive when it fills, before fees")
@@ -234,7 +234,7 @@ def _list_gain(effect: Effect, market: Market) -> Iterable[SummaryLine]:
 
 
 def _list_result(effect: Effect) -> Iterable[SummaryLine]:
-    """Profit or loss of what it closes: what that brings, less what it cost, fees in both."""
+    """Profit or loss of the closed part: proceeds minus cost, both with fees."""
     closed_lots, paid_micros = effect.closed_lots, effect.standing.paid_micros
     if not closed_lots or paid_micros is None:
         return
@@ -248,7 +248,7 @@ def _list_result(effect: Effect) -> Iterable[SummaryLine]:
 
 
 def _list_prices(effect: Effect) -> Iterable[SummaryLine]:
-    """The best price on the side it trades with, and on its own side if it becomes the best."""
+    """The opposite side's best price, and its own side's if it becomes the best."""
     told, standing = effect.told, effect.standing
     bid_pips, ask_pips = _parse(told.best_bid), _parse(told.best_ask)
     if effect.contract.is_mirrored:

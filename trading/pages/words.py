@@ -1,4 +1,4 @@
-"""What pages say of orders: their contracts, what became of them, and why one was refused."""
+"""Pages' texts about orders: contracts, outcomes of orders, refusals."""
 
 from collections.abc import Mapping
 from typing import Final, NamedTuple
@@ -27,12 +27,12 @@ PAYOUT_MICROS: Final = PAYOUT_PIPS * MICROS_PER_PIP
 
 FIELDS: Final = ("outcome", "price", "amount", "time_in_force", "expires_at", "post_only",
                  "reduce_only")  # fmt: skip
-"""Where a fault of an order is shown; "" is beside the button."""
+"""The field at which an error of an order is shown; "" is beside the button."""
 _FIELD_OF: Final = {"quantity": "amount", "budget": "amount", **{name: name for name in FIELDS}}
 
 
 class Contract(NamedTuple):
-    """What is traded, as it is shown. `is_mirrored`: NO of a choice, booked as a sale of it."""
+    """A contract as displayed. `is_mirrored`: NO of one of several outcomes, booked as a sale."""
 
     code: str
     label: str
@@ -40,14 +40,14 @@ class Contract(NamedTuple):
 
 
 class FieldMessage(NamedTuple):
-    """A refusal in words, and the field beside which it stands."""
+    """The text of a refusal, and its field."""
 
     field: str
     text: str
 
 
 def name_contract(market: Market, code: str, *, is_mirrored: bool = False) -> Contract:
-    """Return how people are told of an outcome's contract, as the buttons that trade it say."""
+    """Return the display name of an outcome's contract, as on the buttons that trade it."""
     if market.kind == Market.Kind.BINARY:
         return Contract(code, _("Yes") if code == "YES" else _("No"))
     name = next((row.name for row in market.outcomes.all() if row.code == code), code)
@@ -57,14 +57,14 @@ def name_contract(market: Market, code: str, *, is_mirrored: bool = False) -> Co
 
 
 def name_opposite(market: Market, contract: Contract) -> Contract:
-    """Return what somebody bets on who sells a contract without owning it."""
+    """Return the name of what a sale of a contract that is not owned bets on."""
     if market.kind == Market.Kind.BINARY:
         return name_contract(market, "NO" if contract.code == "YES" else "YES")
     return name_contract(market, contract.code, is_mirrored=not contract.is_mirrored)
 
 
 def name_payout(market: Market, contract: Contract) -> str:
-    """Say in which case a contract pays."""
+    """Return the condition under which a contract pays."""
     if market.kind == Market.Kind.BINARY:
         return _("Pays if Yes") if contract.code == "YES" else _("Pays if No")
     outcome = {"outcome": name_contract(market, contract.code).label}
@@ -77,7 +77,7 @@ def name_payout(market: Market, contract: Contract) -> str:
 
 
 def explain(error: ApiError, market: Market) -> FieldMessage:
-    """Return a refusal as it is told beside the ticket, with the market's own numbers."""
+    """Return the ticket's text for a refusal, with the market's own numbers."""
     if isinstance(error, InsufficientFundsError):
         missing = show_money(error.missing_micros)
         text = _("You need %(missing)s more for this order.") % {"missing": missing}
@@ -89,7 +89,7 @@ def explain(error: ApiError, market: Market) -> FieldMessage:
     return FieldMessage(_FIELD_OF.get(error.field or "", ""), text)
 
 
-# --- what became of an order ------------------------------------------------------------------
+# --- outcomes of orders -----------------------------------------------------------------------
 
 _ENDS: Final[Mapping[str, str | Promise]] = {
     "immediate_remainder": gettext_lazy("there are no more offers at this price"),
@@ -110,12 +110,12 @@ _ENDS: Final[Mapping[str, str | Promise]] = {
 
 
 def describe_end(reason: str | None) -> str:
-    """Say in half a sentence why (the rest of) an order ended."""
+    """Return a phrase for why (the rest of) an order ended."""
     return str(_ENDS.get(reason or "", gettext_lazy("it was cancelled")))
 
 
 def describe_unspent(spent_micros: int, budget_micros: int, reason: str | None) -> str:
-    """Say why an order by credits spends less than it may."""
+    """Return why an order by credits spends less than its budget."""
     said = {
         "spent": show_money(spent_micros),
         "budget": show_money(budget_micros),
@@ -125,7 +125,7 @@ def describe_unspent(spent_micros: int, budget_micros: int, reason: str | None) 
 
 
 def mirror_micros(micros: int, contract: Contract) -> int:
-    """Return a price of the order as one of the contract that is shown."""
+    """Convert a price of the order to one of the displayed contract."""
     return PAYOUT_MICROS - micros if contract.is_mirrored else micros
 
 
@@ -134,7 +134,7 @@ def is_buy(side: str, contract: Contract) -> bool:
 
 
 def describe_order(order: OrderState, contract: Contract) -> str:
-    """Say what became of an order, in a sentence or two."""
+    """Return the outcome of an order, in one or two sentences."""
     parts = [_describe_fills(order, contract)] if order.average_price is not None else []
     left = {"quantity": show_lots(parse_quantity_lots(order.remaining)), "outcome": contract.label}
     if order.status in ("open", "partially_filled"):
@@ -156,7 +156,7 @@ def describe_order(order: OrderState, contract: Contract) -> str:
 
 
 def _compute_cost_micros(trade: OrderTrade, contract: Contract) -> int:
-    """Return what a trade cost who bought the contract, its fee included."""
+    """Return a trade's cost for the contract's buyer, including the fee."""
     price_micros = mirror_micros(parse_price_pips(trade.price) * MICROS_PER_PIP, contract)
     lots = parse_quantity_lots(trade.quantity)
     return price_micros * lots // LOTS_PER_CONTRACT + parse_amount_micros(trade.fee)
