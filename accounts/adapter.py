@@ -32,7 +32,7 @@ from web import limits
 
 UNKNOWN_IP = "::"
 SIGN_UP_BACK = "sign_up_back"
-"""In the session: where somebody was led after their sign-up, and is again after the mail."""
+"""Session key of the page to continue to after sign-up, and again after the mail."""
 
 
 class Site(NamedTuple):

@@ -101,7 +101,7 @@ CATALOGUE: dict[str, type[Model]] = {
     "event": Event,
     "series": Series,
 }
-"""What lists of markets are filtered by, as filters are called."""
+"""The names of the filters of lists of markets."""
 
 
 def get_catalogue_row(kind: str, slug: str, *, user: Any) -> Any:

@@ -22,7 +22,7 @@ from markets.models import Market, Outcome
 
 WORDS_MAX: Final = 8
 SAID_OF_EVERY_BINARY: Final = ("Yes", "No")
-"""Names of outcomes that tell no market from another."""
+"""Names of outcomes that do not distinguish markets."""
 
 
 def search_markets(markets: QuerySet[Market], text: str) -> QuerySet[Market]:

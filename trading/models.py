@@ -333,7 +333,7 @@ class BookState(models.Model):
 class JournalRow(models.Model):
     """The commands of one commit in one market, with their inputs and events.
 
-    `body` is msgpack (see `pipeline.journal`); `hash` is SHA-256 over the previous one and this body.
+    `body` is msgpack (see `pipeline.journal`); `hash` is SHA-256 over the last one and this body.
     """
 
     market = market_key()

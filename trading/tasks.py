@@ -35,20 +35,20 @@ from trading.settlement import payments as settlement
 log = structlog.get_logger(__name__)
 
 SETTLE_SECONDS_MAX: Final = 60.0
-"""One call of `settle_due` pays for so long; what is left is for the next."""
+"""The time budget of one call of `settle_due`; the next call continues."""
 SETTLE_SLICE_SECONDS: Final = 2.0
-"""Markets that are paid at the same time take turns of so long."""
+"""The time slice of each market when several are paid out."""
 DUE_MAX: Final = 1_000
 TICK_KEY: Final = "trading.tick"
 TICK_SECONDS_MAX: Final = 90.0
-"""A tick older than this says that nothing opens, closes or pays; one call may take a minute."""
+"""A tick older than this means that nothing opens, closes or pays out; a call may take a minute."""
 VERIFY_HOUR_UTC: Final = 3
 VERIFY_SECONDS_MAX: Final = 6 * 3600
 
 Row = TypeVar("Row")
 
 stopping = threading.Event()
-"""Set when the process is to end: long work then stops at its next safe point."""
+"""Set when the process is stopping: long work then stops at its next safe point."""
 
 
 def unless_in_maintenance(task: Callable[[], None]) -> Callable[[], None]:

@@ -10,7 +10,7 @@ Pair = tuple[str, str]
 
 CATEGORIES: Final = ("Weather", "Finance", "Science", "Technology", "Culture")
 TAG: Final = "demo"
-"""On every market of the demo; its traders trade where they find it."""
+"""The tag of every demo market, by which its traders find them."""
 
 
 class DemoMarket(NamedTuple):

@@ -40,14 +40,14 @@ class AccountFeed:
         self.seq = 0
         self.was_read = asyncio.Event()
         self.waiting = 0
-        """Those about to follow it."""
+        """The number of watchers about to follow it."""
         self.is_loading = False
         self.is_stale = False
         self.changes: list[AccountChange] = []
         self.balance = Balance(0, 0, 0)
         self.unread = 0
         self.applied = 0
-        """How many changes were applied: tells a slow read that it is out of date."""
+        """The number of applied changes, by which a slow read notices that it is outdated."""
         self._seqs: dict[int, int] = {}
         self._orders: dict[str, OrderState] = {}
         self._has_more_orders = False

@@ -15,7 +15,7 @@ from trading.feed.watcher import Watcher
 
 FRESH_SECONDS: Final = 2.0
 SECONDS_PER_USER: Final = 0.02
-"""With many users who follow all markets, each one's own list is read less often."""
+"""With many watchers of all markets, each one's own list is read less often."""
 
 
 class Audience:

@@ -26,7 +26,7 @@ from web.errors import error_body, find_error
 log = structlog.get_logger(__name__)
 
 SERVER_MESSAGE_BYTES_MAX: Final = 64 * 1024
-"""Up to here a message that is too long gets an error; from here on the server closes."""
+"""Too long a message up to this size gets an error; above it the server closes the socket."""
 SERVER_OPTIONS: Final[dict[str, Any]] = {
     "http": HttpConnection,
     "ws": SocketConnection,
@@ -34,7 +34,7 @@ SERVER_OPTIONS: Final[dict[str, Any]] = {
     # A compression window per socket would cost more memory than the frames, and delay each.
     "ws_per_message_deflate": False,
 }
-"""How uvicorn must serve these sockets, and the HTTP connections that they begin as."""
+"""uvicorn's options for these sockets, and for the HTTP connections that they begin as."""
 
 Scope = Mapping[str, Any]
 

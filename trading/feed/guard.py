@@ -21,9 +21,9 @@ from web.limits import find_network
 log = structlog.get_logger(__name__)
 
 CHECK_SECONDS: Final = 0.4
-"""Of the second in which a revoked key, a log-out or a suspension must end a socket."""
+"""Part of the second in which a revoked key, a log-out or a suspension must end a socket."""
 SLOW_SECONDS: Final = 20.0
-"""A socket that has taken nothing for so long is dropped."""
+"""A socket that has read nothing for so long is dropped."""
 SOCKETS_MAX: Final = 10_000
 SOCKETS_PER_ACCOUNT_MAX: Final = 50
 

@@ -51,7 +51,7 @@ REVIEW_SECONDS: Final = 2.0
 BEAT_SECONDS: Final = 2.0
 RESUMABLE: Final = (BOOK, TRADES)
 LIVE_SECONDS: Final = 10.0
-"""What can't be read for so long is not followed."""
+"""A subscription that cannot be loaded in this time is refused."""
 
 
 class SubscriptionRequest(NamedTuple):

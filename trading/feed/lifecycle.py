@@ -33,7 +33,7 @@ class Lifecycle:
         self.exchange: ExchangeState | None = None
         self._looked_at_us = 0
         self._begun = self._done = 0
-        """The numbers of the last look that has begun, and of the last one that is done."""
+        """The numbers of the last look that has begun, and of the last one that has finished."""
         self._lock = asyncio.Lock()
 
     async def begin(self) -> None:

@@ -13,7 +13,7 @@ from trading.pipeline.instruments import Instrument
 from trading.pipeline.messages import MarketChange
 
 CHANGES_KEPT_MAX: Final = 10_000
-"""Publications kept while an image is being read; more of them are a gap."""
+"""Publications buffered while an image is being read; more of them count as a gap."""
 
 
 class Collector:
@@ -23,7 +23,7 @@ class Collector:
         self.keys: set[Key] = set()
         self.trades: list[TapeTrade] = []
         self.is_broken = False
-        """The market began anew meanwhile, so what was collected is not all."""
+        """The market was reloaded meanwhile, so what was collected is incomplete."""
 
 
 class MarketFeed:
@@ -33,7 +33,7 @@ class MarketFeed:
         self.state: LifecycleState | None = None
         self.replica = BookReplica()
         self.is_full = False
-        """Somebody follows it by name, so the whole book and the tape are needed."""
+        """It is watched by name, so the whole book and the tape are needed."""
         self.is_loading = False
         self.is_stale = False
         self.changes: list[MarketChange] = []

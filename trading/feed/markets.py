@@ -30,7 +30,7 @@ log = structlog.get_logger(__name__)
 
 RETRY_SECONDS: Final = 0.5
 UNWATCHED_SECONDS: Final = 30.0
-"""A market that nobody watches any more is kept for so long: people reload pages."""
+"""How long a market without watchers is kept, as people reload pages."""
 
 Past = Callable[[int, Collector], Frame]
 
@@ -42,7 +42,7 @@ class Markets:
         self._audience = audience
         self._tasks = tasks
         self._light: set[int] = set()
-        """Markets whose best prices are to be read, together, by the one reader of them."""
+        """Markets whose best prices will be read together in one query."""
         self._is_reading_light = False
 
     def dispatch(self, change: MarketChange) -> None:

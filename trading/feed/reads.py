@@ -30,10 +30,10 @@ from trading.pipeline.messages import DepthLevel, PositionChange, Top
 from trading.pipeline.snapshot import consistent_read
 
 ALL_MARKETS_MAX: Final = 20_000
-"""Markets that "all" means at most, newest first."""
+"""The maximum number of markets in "all", newest first."""
 FINAL_MARKETS_SHOWN_FOR: Final = timedelta(hours=1)
 RECENT_TRADES_MAX: Final = 100
-"""How many trades the statistics are at most behind."""
+"""The maximum number of trades by which the statistics lag."""
 OPEN_ORDERS_MAX: Final = 500
 """Open orders in a private snapshot, newest first; the rest is in GET /orders."""
 

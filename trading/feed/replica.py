@@ -19,7 +19,7 @@ from trading.pipeline.messages import DepthLevel, Fill, MarketChange, Top
 TAPE_SHOWN_MAX: Final = 50
 """Trades in a snapshot of the tape."""
 TAPE_READ_MAX: Final = 500
-"""Latest trades in an image: a gap with more of them can't be told trade by trade."""
+"""Latest trades in an image: a gap with more of them cannot be sent trade by trade."""
 
 Lots = tuple[int, int]
 """Bid and ask totals of a price; at least one of them is 0."""
@@ -67,7 +67,7 @@ class Published(NamedTuple):
     ts_us: int
     levels: list[LevelChange]
     outcomes: list[int]
-    """Whose best prices, sizes or last price changed."""
+    """Outcomes whose best prices, sizes or last price changed."""
     trades: list[TapeTrade]
 
 
@@ -85,7 +85,7 @@ class BookReplica:
         self.published_seq = 0
         self.published_ts_us = 0
         self.levels: dict[int, dict[int, Lots]] | None = None
-        """By outcome, then price; None while nobody watches the whole book."""
+        """By outcome, then price; None while the whole book is not watched."""
         self.tops: dict[int, Top] = {}
         self.lasts: dict[int, int] = {}
         self.tape: deque[TapeTrade] = deque(maxlen=TAPE_SHOWN_MAX)

@@ -24,7 +24,7 @@ class Login(NamedTuple):
     key: str
     principal: Principal
     stamp: tuple[str, str]
-    """The session's row and the password's hash: while both are the same, it still stands."""
+    """The session's row and the password's hash: while both are unchanged, it is valid."""
 
 
 def find_session_key(cookie_header: str) -> str | None:

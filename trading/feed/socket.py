@@ -40,12 +40,12 @@ SUBSCRIPTIONS_MAX: Final = 500
 MESSAGES_PER_SECOND: Final = 20.0
 MESSAGES_BURST: Final = 60
 STRIKES_MAX: Final = 50
-"""Messages over the rate, or log-ins that fail, after which a socket is closed."""
+"""Messages over the rate, or failed log-ins, after which a socket is closed."""
 STRIKES_SECONDS: Final = 60.0
-"""Strikes are forgotten after so long without another one."""
+"""Strikes are reset after so long without another one."""
 CLOSING_SECONDS: Final = 2.0
 FRAMES_A_TURN: Final = 64
-"""Frames that one socket is sent before others have their turn."""
+"""Frames sent to one socket before it yields to others."""
 ME: Final = "me"
 ALL: Final = "all"
 

@@ -15,7 +15,7 @@ TICKER: Final = "ticker"
 LIFECYCLE: Final = "lifecycle"
 CHANNELS: Final = (BOOK, TRADES, TICKER, LIFECYCLE)
 CHANNELS_OF_ALL: Final = (TICKER, LIFECYCLE)
-"""What may be followed for all markets at once."""
+"""Channels available for all markets at once."""
 
 
 class Stream:

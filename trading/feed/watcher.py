@@ -15,9 +15,9 @@ from typing import Any, Final, NamedTuple, Protocol
 QUEUE_BYTES_MAX: Final = 256 * 1024
 QUEUE_FRAMES_MAX: Final = 1_000
 OPENING_BYTES_MAX: Final = QUEUE_BYTES_MAX // 2
-"""Snapshots that a subscription queues: the other half is for the frames that follow them."""
+"""Bytes of snapshots that a subscription queues; the other half is for the frames after them."""
 REPLIES_MAX: Final = 32
-"""From here on a socket's messages are not read until it has taken the replies to earlier ones."""
+"""Above this a socket's messages are not read until it has read the replies to earlier ones."""
 
 
 class Frame(NamedTuple):
@@ -44,7 +44,7 @@ class Watcher:
         """Channels by market, as subscribed by name."""
         self.all_channels: set[str] = set()
         self.also_listed: frozenset[int] = frozenset()
-        """Markets that lists show to this user and not to everybody."""
+        """Markets listed for this user but not publicly."""
         self.ended = False
         self._replies: deque[Frame] = deque()
         self._queue: deque[tuple[Source | None, Frame]] = deque()

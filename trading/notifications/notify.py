@@ -28,12 +28,12 @@ from trading.pipeline.journal import JournalBody
 
 CLOSING_SOON: Final = timedelta(hours=24)
 NEWS_AGE_MAX: Final = timedelta(days=7)
-"""What became final longer ago is no news."""
+"""No notifications about markets that became final longer ago."""
 MARGINS_A_STEP: Final = 2_000
 SECONDS_MAX: Final = 3.0
-"""Of one run: whoever comes after it goes on."""
+"""Per run; the next one continues."""
 KEPT_MAX: Final = 1_000
-"""Notifications of one user; older ones are forgotten."""
+"""Notifications kept per user; older ones are deleted."""
 KEPT_FOR: Final = timedelta(days=180)
 
 

@@ -80,7 +80,7 @@ NOBODY: Final = Principal(
     read_rate=Rate(0, 0),
     write_rate=Rate(0, 0),
 )
-"""Who previews an order on a page before they have an account: they own nothing and can pay."""
+"""The principal of anonymous previews on pages: no positions, unlimited funds."""
 
 _order_decoder = msgspec.json.Decoder(PlaceOrder)
 Request = TypeVar("Request")

@@ -33,12 +33,12 @@ from trading.readmodels import equity
 from trading.readmodels.marks import WIDE_PIPS
 
 PERIOD_DAYS: Final = {"day": 1, "week": 7, "month": 30, "all": None}
-"""How many UTC days a period has, today included; None is all of them."""
+"""The UTC days of a period, including today; None is all."""
 ORDERS: Final = ("profit", "equity")
 PLACES_SHOWN: Final = 50
 FRESH_SECONDS: Final = 30.0
 MEMBERS_MAX: Final = 10_000
-"""Users of a board of their own."""
+"""Users of a separate board."""
 
 
 class PeriodFigures(NamedTuple):

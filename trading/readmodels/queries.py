@@ -19,7 +19,7 @@ from trading.pipeline.instruments import Instrument
 from trading.pipeline.messages import Top
 
 DAY_MINUTES: Final = 24 * 60
-"""How many trades the statistics are at most behind."""
+"""The maximum number of trades by which the statistics lag."""
 
 
 class AccountFill(NamedTuple):

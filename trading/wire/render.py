@@ -27,7 +27,7 @@ from trading.wire.schema import (
 
 SIDE_NAMES: Final = {BUY: "buy", -BUY: "sell"}
 PIP_IN_AVERAGE: Final = 100
-"""A pip in the millionths that averages are shown in."""
+"""A pip in millionths, the unit of averages."""
 
 Levels = list[tuple[int, int]]
 """[(price_pips, quantity_lots)], best first."""
