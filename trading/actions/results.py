@@ -92,7 +92,7 @@ def do_resolve_market(
 
 def check_dispute_result(market: Market, *, by: User) -> Resolution:
     """Return the disputable result; traders of the market and its operators may dispute it."""
-    result = _find_standing(market)
+    result = _find_active(market)
     if result.payout_pips is None:
         raise RefusedError("market_is_voided")
     if result.final_at <= timezone.now():
@@ -117,7 +117,7 @@ def do_dispute_result(market: Market, *, by: User, text: str) -> Dispute:
 def check_decide_dispute(market: Market, *, by: User, raised_by: str) -> Dispute:
     """Return the undecided dispute of the user with this handle, if `by` may decide on it."""
     _check_may_void(by)
-    result = _find_standing(market)
+    result = _find_active(market)
     dispute = result.disputes.filter(raised_by__handle=raised_by).first()
     if dispute is None:
         raise not_found("this dispute")
@@ -150,7 +150,7 @@ def do_decide_dispute(market: Market, *, by: User, raised_by: str, uphold: bool,
 
 
 def check_withdraw_result(market: Market, *, by: User) -> Resolution:
-    result = _find_standing(market)
+    result = _find_active(market)
     if result.proposed_by_id == by.pk:
         _check_may_resolve(market, by)
     else:
@@ -169,7 +169,7 @@ def do_withdraw_result(market: Market, *, by: User, reason: str) -> None:
 
 
 def check_approve_result(market: Market, *, by: User, reason: str = "") -> Resolution:
-    result = _find_standing(market)
+    result = _find_active(market)
     _check_may_resolve(market, by)
     if result.proposed_by_id == by.pk:
         return check_pay_result(market, by=by, reason=reason)
@@ -196,7 +196,7 @@ def do_approve_result(market: Market, *, by: User, reason: str = "") -> None:
 
 def check_pay_result(market: Market, *, by: User, reason: str) -> Resolution:
     """Return the result whose dispute window an operator may end."""
-    result = _find_standing(market)
+    result = _find_active(market)
     _check_may_void(by)
     if get_policy().two_person_rule and result.approved_at is None:
         raise _second_person_needed()
@@ -260,14 +260,14 @@ def do_void_market(
             _withdraw(market, result, by=by, reason=reason)
             result = None
         if result is None:
-            result = _stand_void(market, by=by, reason=reason)
+            result = _create_void(market, by=by, reason=reason)
         result.house_cover_micros = house_cover_micros
         result.save(update_fields=["house_cover_micros"])
         record_audit("void_market", market, by=by, after=_show(result), reason=reason)
     return result
 
 
-def _stand_void(market: Market, *, by: User, reason: str) -> Resolution:
+def _create_void(market: Market, *, by: User, reason: str) -> Resolution:
     now = timezone.now()
     record_status(market, Status.RESOLVING, by=by, reason=reason)
     return Resolution.objects.create(
@@ -283,7 +283,7 @@ def _lock(market: Market) -> Market:
     return Market.objects.select_for_update(no_key=True).get(pk=market.pk)
 
 
-def _find_standing(market: Market) -> Resolution:
+def _find_active(market: Market) -> Resolution:
     result = Resolution.objects.filter(market=market, withdrawn_at=None).first()
     if result is None or market.status != Status.RESOLVING:
         raise RefusedError("not_resolving")

@@ -332,8 +332,8 @@ class VoidAction(ResultAction):
 
 
 def _is_disputable(market: Market) -> bool:
-    standing = Resolution.objects.filter(market=market, withdrawn_at=None)
-    return standing.filter(final_at__gt=timezone.now()).exists()
+    active = Resolution.objects.filter(market=market, withdrawn_at=None)
+    return active.filter(final_at__gt=timezone.now()).exists()
 
 
 def _is_disputed(market: Market) -> bool:

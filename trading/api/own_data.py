@@ -85,9 +85,9 @@ def list_markets_entered(user_id: int) -> Rows:
 def list_notifications(user_id: int) -> Rows:
     found = Notification.objects.filter(user=user_id).select_related("market")
     rows = list(read_in_chunks(found.prefetch_related("market__outcomes")))  # so many are kept
-    for row, told in zip(rows, describe_all(rows), strict=True):
+    for row, text in zip(rows, describe_all(rows), strict=True):
         shown = {name: show_value(getattr(row, name)) for name in NOTIFICATION_COLUMNS[:-2]}
-        yield {**shown, "title": told.title, "detail": told.detail}
+        yield {**shown, "title": text.title, "detail": text.detail}
 
 
 def forget_user(user_id: int) -> None:

@@ -176,12 +176,12 @@ def _find_closing() -> list[tuple[Market, str]]:
 
 
 def _find_proposed() -> list[tuple[Market, str]]:
-    standing = _list_disputable().exclude(
+    active = _list_disputable().exclude(
         market__in=NotificationProgress.objects.filter(
             kind=NotificationKind.RESULT, finished_at__isnull=False
         ).values("market")
     )
-    rows = standing.select_related("market")
+    rows = active.select_related("market")
     return [(row.market, NotificationKind.RESULT) for row in rows]
 
 

@@ -77,7 +77,7 @@ def money(request: HttpRequest) -> HttpResponse:
     money_forms = {kind: _build_form(kind) for kind in KINDS}
     if asked in KINDS:
         form = MoneyForm(request.POST, prefix=None, auto_id=f"{asked}_%s")
-        if form.is_valid() and _ask(request, form):
+        if form.is_valid() and _submit(request, form):
             messages.success(request, _("Your request is with the operators."))
             return redirect("portfolio_money")
         money_forms[asked] = form
@@ -139,7 +139,7 @@ def _build_form(kind: str) -> MoneyForm:
     return MoneyForm(initial={"kind": kind, "key": new_id()}, auto_id=f"{kind}_%s")
 
 
-def _ask(request: HttpRequest, form: MoneyForm) -> bool:
+def _submit(request: HttpRequest, form: MoneyForm) -> bool:
     """Make the request, once per key; if refused, return False with errors on the form."""
     asked = form.cleaned_data
     body = {"amount": asked["amount"], "note": asked["note"]}

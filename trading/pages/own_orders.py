@@ -27,7 +27,7 @@ from trading.pages.market import show_market
 from trading.pages.numbers import show_lots
 from trading.pages.own import Amending, build_own_context
 from trading.pages.place import OWN_CHANGED, RESTING
-from trading.pages.standing import describe_bet
+from trading.pages.position import describe_bet
 from trading.pages.ticket import read_field, read_price
 from trading.pages.words import Contract, describe_order, explain, is_buy, name_contract
 from trading.wire.fields import number_in

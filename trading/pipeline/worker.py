@@ -241,9 +241,9 @@ class ShardWorker(Worker):
         while True:
             await asyncio.sleep(RENEW_SECONDS / 2)
             if time.monotonic() - self.renewed_at > LATE_SECONDS:
-                await sync_to_async(self._renew_aside, thread_sensitive=False)()
+                await sync_to_async(self._renew_in_own_session, thread_sensitive=False)()
 
-    def _renew_aside(self) -> None:
+    def _renew_in_own_session(self) -> None:
         """Try to renew; a failure is noticed by the engine's own thread."""
         try:
             self._renew()

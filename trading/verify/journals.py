@@ -167,9 +167,9 @@ def _is_in_journal(receipt: Answered, command: tuple[int, str | None] | None) ->
 
 def _check_book(story: Story) -> Finding:
     """Compare the levels that follow from the events with those of the open orders."""
-    told: dict[tuple[int, int, int], int] = defaultdict(int)
+    levels: dict[tuple[int, int, int], int] = defaultdict(int)
     for order in story.folded.orders.values():
-        told[order.outcome, order.side, order.price_pips] += order.remaining_lots
+        levels[order.outcome, order.side, order.price_pips] += order.remaining_lots
     rows: dict[tuple[int, int, int], int] = defaultdict(int)
     orders = Order.objects.filter(market_id=story.market_id).open()
     for outcome, side, price_pips, lots in orders.values_list(
@@ -178,8 +178,8 @@ def _check_book(story: Story) -> Finding:
         rows[outcome, side, price_pips] += lots
     broken = [
         f"market {story.market_id}, outcome {outcome}, {'bid' if side == BUY else 'ask'} {price}"
-        for outcome, side, price in sorted(told.keys() | rows.keys())
-        if told[outcome, side, price] != rows[outcome, side, price]
+        for outcome, side, price in sorted(levels.keys() | rows.keys())
+        if levels[outcome, side, price] != rows[outcome, side, price]
     ]
     return found("h", "the book told is the book there is", len(rows), broken)
 

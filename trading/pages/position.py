@@ -44,7 +44,7 @@ class Most(NamedTuple):
     credits: str
 
 
-def read_standing(market: Market, contract: Contract, account_id: int | None) -> ContractPosition:
+def read_position(market: Market, contract: Contract, account_id: int | None) -> ContractPosition:
     """Read the contract's prices and the account's position, in 5 queries; 1 if anonymous."""
     instrument = build_instrument(market)
     is_no = contract.is_mirrored or (instrument.binary and contract.code == instrument.codes[1])
@@ -69,11 +69,11 @@ def read_standing(market: Market, contract: Contract, account_id: int | None) ->
 
 def describe_bet(market: Market, contract: Contract, account_id: int) -> str:
     """Return a text of what is owned after a sale of contracts that were not owned."""
-    standing = read_standing(market, contract, account_id)
-    if standing.position_lots >= 0:
+    position = read_position(market, contract, account_id)
+    if position.position_lots >= 0:
         return ""
     said = {
-        "quantity": show_lots(-standing.position_lots),
+        "quantity": show_lots(-position.position_lots),
         "outcome": name_opposite(market, contract).label,
     }
     return _("You now own %(quantity)s %(outcome)s.") % said
@@ -86,27 +86,27 @@ def find_holding(account_id: int, market: Market) -> Holding | None:
     return holdings[0] if holdings else None
 
 
-def find_most(ticket: Ticket, market: Market, standing: ContractPosition) -> Most | None:
+def find_most(ticket: Ticket, market: Market, position: ContractPosition) -> Most | None:
     """Return the ticket's maximum: what is owned, or what can be paid."""
-    if standing.available_micros is None:
+    if position.available_micros is None:
         return None
     if ticket.side == "sell":
-        return Most(write_lots(standing.owned_lots) if standing.owned_lots else "", "")
-    price_pips = _find_price_pips(ticket, standing)
+        return Most(write_lots(position.owned_lots) if position.owned_lots else "", "")
+    price_pips = _find_price_pips(ticket, position)
     lots = 0
     if price_pips is not None:
         lots = compute_affordable_lots(
-            standing.available_micros,
+            position.available_micros,
             price_pips,
             fees=fees_of(market),
             step_lots=market.lot_step_lots,
         )
-    return Most(write_lots(lots) if lots else "", write_cents(standing.available_micros))
+    return Most(write_lots(lots) if lots else "", write_cents(position.available_micros))
 
 
-def _find_price_pips(ticket: Ticket, standing: ContractPosition) -> int | None:
+def _find_price_pips(ticket: Ticket, position: ContractPosition) -> int | None:
     if ticket.type == "market":
-        return standing.ask_pips
+        return position.ask_pips
     try:
         return ticket.price_pips
     except ValueError:
