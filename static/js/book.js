@@ -1,6 +1,6 @@
-// The mirror of a market's book: a snapshot, then frames of what changed. Law: a snapshot at n with
-// the frames from n to m is the snapshot at m. Prices and quantities are the feed's own texts, which
-// have a fixed number of decimals, so prices sort as texts.
+// A replica of a market's book: a snapshot, then frames of changes. Invariant: a snapshot at n with
+// the frames from n to m equals the snapshot at m. Prices and quantities are the feed's own texts,
+// which have a fixed number of decimals, so prices sort as texts.
 import { mirror } from "./units.js";
 
 export const BEFORE_ANY = -1;
@@ -12,10 +12,10 @@ export class Book {
     this.sides = new Map(); // outcome -> {bids: Map(price -> quantity), asks: ...}
   }
 
-  /** Take a frame of the channel `book`. False: something before it is missing. */
+  /** Apply a frame of the channel `book`. False: an earlier one is missing. */
   apply(frame) {
     if (frame.type === "book_snapshot") this.sides.clear();
-    else if (frame.prev_seq !== this.seq) return frame.seq <= this.seq; // old news are no gap
+    else if (frame.prev_seq !== this.seq) return frame.seq <= this.seq; // an old frame is no gap
     for (const { outcome, bids, asks } of frame.books) {
       if (!this.sides.has(outcome)) this.sides.set(outcome, { bids: new Map(), asks: new Map() });
       const side = this.sides.get(outcome);
@@ -26,7 +26,7 @@ export class Book {
     return true;
   }
 
-  /** Both sides of an outcome's book as [[price, quantity]], best first; from NO's end if asked. */
+  /** Both sides of an outcome's book as [[price, quantity]], best first; from NO's side on request. */
   levels(outcome, { asNo = false } = {}) {
     const { bids, asks } = this.sides.get(outcome) ?? { bids: new Map(), asks: new Map() };
     if (asNo) return { bids: sort(mirrored(asks), -1), asks: sort(mirrored(bids), 1) };
