@@ -32,7 +32,7 @@ from web import limits
 
 UNKNOWN_IP = "::"
 SIGN_UP_BACK = "sign_up_back"
-"""In the session: where somebody was led after their sign-up, and is again after the mail."""
+"""Session key of the page to continue to after sign-up, and again after the mail."""
 
 
 class Site(NamedTuple):
@@ -150,12 +150,12 @@ class AccountAdapter(DefaultAccountAdapter):
         keys = ApiKey.objects.live().filter(account__owner=cast("User", request.user)).count()
         if not keys:
             return str(super().get_password_change_redirect_url(request))
-        told = ngettext(
+        message = ngettext(
             "%(count)d API key still works. Revoke it if you don't recognise it.",
             "%(count)d API keys still work. Revoke any you don't recognise.",
             keys,
         )
-        messages.warning(request, told % {"count": keys})
+        messages.warning(request, message % {"count": keys})
         return reverse("account_keys")
 
     def send_notification_mail(

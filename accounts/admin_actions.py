@@ -41,7 +41,7 @@ class AdminAction(forms.Form):
     done: ClassVar[Any]
     permission: ClassVar[str]
     explanation: ClassVar[Any] = ""
-    """What it means, in words, above the form."""
+    """Its explanation above the form."""
     is_harmful: ClassVar[bool] = False
     takes_many: ClassVar[bool] = True
     needs_reason: ClassVar[bool] = False

@@ -19,7 +19,7 @@ from web.viewer import find_theme
 
 PREVIEW: Final = "preview.png"
 AMOUNT: Final = "{amount}"
-"""What scripts replace by an amount (static/js/format.js)."""
+"""The placeholder that scripts replace by an amount (static/js/format.js)."""
 
 # "<" could end the script element; escaped as \\u003c it is the same JSON.
 _ESCAPES = {ord("<"): "\\u003c", ord(">"): "\\u003e", ord("&"): "\\u0026"}

@@ -11,7 +11,7 @@ from accounts.policy import get_policy
 from kernel.errors import RefusedError, describe
 
 INVITE = "invite"
-"""The link's parameter; kept in the session, because single sign-on leads away and back."""
+"""The link's parameter; kept in the session across the redirects of single sign-on."""
 INVITE_LENGTH_MAX = 40
 
 

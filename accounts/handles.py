@@ -8,7 +8,7 @@ from django.utils.crypto import salted_hmac
 from django.utils.translation import gettext_lazy as _
 
 DELETED_PREFIX = "deleted_"
-"""Begins the opaque handles of deleted users; nobody can choose one."""
+"""The prefix of deleted users' opaque handles, which users cannot choose."""
 HANDLE_LENGTH_MAX = 30
 HANDLE_PATTERN = re.compile(r"[a-z0-9_]{3,30}", re.ASCII)
 # fmt: off

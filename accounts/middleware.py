@@ -50,7 +50,7 @@ def _mark(request: HttpRequest, user: Any) -> Any:
     return user
 
 
-class Door:
+class RequestMiddleware:
     sync_capable = True
     async_capable = True
 
@@ -87,14 +87,14 @@ class Door:
             return _finish(context, response)
 
 
-class StrangersPace:
+class AnonymousRateLimit:
     """Counts anonymous page views of an address together with its API reads."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        if not _is_strangers_page(request):
+        if not _is_anonymous_page(request):
             return self.get_response(request)
         try:
             admit_sync(None, "read", address=get_address(request))
@@ -103,7 +103,7 @@ class StrangersPace:
         return self.get_response(request)
 
 
-def _is_strangers_page(request: HttpRequest) -> bool:
+def _is_anonymous_page(request: HttpRequest) -> bool:
     if request.path in request_context.PROBES or request.path.startswith(
         request_context.API_PREFIX
     ):

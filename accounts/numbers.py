@@ -33,7 +33,7 @@ def show_percent(number: int | str) -> str:
 
 
 currency_name: Final = lazy(lambda: get_policy().currency, str)()
-"""The currency's name, for texts that are made before there is a policy to ask."""
+"""The currency's name, for texts built before the policy exists."""
 
 
 # --- parsing -------------------------------------------------------------------------------------

@@ -1,5 +1,5 @@
 """Measurements: `python -m bench [NAME...] [--quick]` prints one JSON document.
 
-Each bench starts the servers that it needs, durable, and stops them; load comes from processes of
-its own, over loopback. `python -m bench.profile` shows where the processor time of an order goes.
+Each bench starts the servers that it needs, with durable settings, and stops them; load comes from
+separate processes over loopback. `python -m bench.profile` shows an order's CPU time by function.
 """

@@ -1,7 +1,7 @@
 """`python -m bench [NAME...] [--quick] [--runs N]`: measure and print one JSON document.
 
-Progress goes to standard error. The exit code is 1 when a measurement failed to run; a target that
-is not met is a finding, not a failure.
+Progress goes to standard error. The exit code is 1 when a measurement failed to run; a missed
+target is a finding, not a failure.
 """
 
 import argparse
@@ -32,7 +32,9 @@ RUNS: Final = 3
 
 def main() -> int:
     options = parse_options()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit("bench: ended"))  # and stop the servers
+    signal.signal(
+        signal.SIGTERM, lambda *_: sys.exit("bench: ended")
+    )  # the signal also stops the servers
     sizes = Sizes(is_quick=options.quick, runs=options.runs or (1 if options.quick else RUNS))
     document: dict[str, Any] = {
         "machine": describe_machine(),
@@ -47,7 +49,7 @@ def main() -> int:
 
 
 def run_bench(name: str, sizes: Sizes) -> list[Any]:
-    """Return the bench's figures; what stopped it stands at their end, in place of the rest."""
+    """Return the bench's figures; after a failure the last entry is the error."""
     started = time.monotonic()
     figures: list[Any] = []
     try:

@@ -1,9 +1,9 @@
-"""The load generator: `python -m bench.client`, a process of its own.
+"""The load generator: `python -m bench.client`, a separate process.
 
 Reads a `LoadPlan` as JSON from standard input. Each connection is an HTTP/1.1 keep-alive connection
-over loopback with one request under way at a time. Prints `{"started": ...}` when the warm-up is
-over and a `LoadReport` when the measured seconds are. The first answer that is not what the plan
-wants ends the run: a figure made of errors would be worth nothing.
+over loopback with one request at a time. Prints `{"started": ...}` after the warm-up and a
+`LoadReport` after the measured seconds. The first unexpected response ends the run: a figure made
+of errors would be worthless.
 """
 
 import asyncio
@@ -27,7 +27,7 @@ _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 
 
 class LoadPlan(msgspec.Struct, kw_only=True):
-    """What to send: `name` makes the client order ids unique, keys are shared out in turn."""
+    """What to send: `name` makes client order ids unique, keys are assigned round-robin."""
 
     port: int
     market: str
@@ -40,7 +40,7 @@ class LoadPlan(msgspec.Struct, kw_only=True):
 
 
 class LoadReport(msgspec.Struct, kw_only=True):
-    """Orders, requests and latencies (milliseconds) of the measured time; `accepted` of all."""
+    """Orders, requests and latencies (milliseconds) of the measured time; `accepted` in total."""
 
     orders: int
     requests: int
@@ -54,7 +54,7 @@ class LoadReport(msgspec.Struct, kw_only=True):
 
 
 class LoadGenerator:
-    """All connections together: what they have measured, and when they are to stop."""
+    """All connections: their measurements, and when to stop."""
 
     def __init__(self, plan: LoadPlan) -> None:
         self.plan = plan
@@ -66,7 +66,7 @@ class LoadGenerator:
         self.reset()
 
     def reset(self) -> None:
-        """Begin the measured time."""
+        """Start the measured time."""
         self.started = time.perf_counter()
         self.processor_started = time.process_time()
         self.orders = 0
@@ -112,7 +112,7 @@ class LoadGenerator:
 
 
 class Connection(asyncio.Protocol):
-    """Sends a request when the one before it is answered."""
+    """Sends a request when the previous one is answered."""
 
     def __init__(self, load: LoadGenerator, trader: LoadTrader) -> None:
         self.load = load
@@ -191,7 +191,7 @@ async def _connect(load: LoadGenerator, number: int) -> None:
 
 
 async def _wait(load: LoadGenerator, seconds: float, *, until_done: bool = False) -> None:
-    """Let the load run for so long; raise when it fails, or is to end and does not."""
+    """Let the load run for a time; raise when it fails or does not end in time."""
     try:
         async with asyncio.timeout(seconds):
             await load.done.wait()
@@ -203,7 +203,7 @@ async def _wait(load: LoadGenerator, seconds: float, *, until_done: bool = False
 
 
 def run_loop(main: Any) -> None:
-    """Run a coroutine on uvloop where it is there, else on asyncio's own loop."""
+    """Run a coroutine on uvloop if installed, else on asyncio's own loop."""
     loop_factory: Any = asyncio.new_event_loop
     with contextlib.suppress(ImportError):
         loop_factory = importlib.import_module("uvloop").new_event_loop

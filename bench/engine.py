@@ -1,10 +1,10 @@
 """The pure engine: a mixed stream of commands on books that keep their size, in five markets.
 
 60% limit orders that rest, 30% cancels of live orders, 10% orders that cross. Such a stream lets a
-book grow, so it comes in segments as long as the book is deep, each on a fresh book: what is
-measured at 1,000 resting orders never meets more than about 1,300. Commands come as the shard
-gets them: up to 512 are decoded from their bytes, then carried out, then what is dirty is cleared.
-Time is that of the processor while commands are carried out and while dirty sets are cleared.
+book grow, so it is split into segments as long as the book is deep, each on a fresh book: a
+measurement at 1,000 resting orders never has more than about 1,300. Commands arrive as in the
+shard: up to 512 are decoded from bytes, then executed, then dirty sets are cleared. The time is
+CPU time of executing commands and clearing dirty sets.
 
 Where books are matched with one another, prices lie around 1 / outcomes and orders that cross stop
 before they would trade across: what that costs those who never do is measured against the same
@@ -42,7 +42,7 @@ from trading.engine.types import (
 )
 
 BATCH_COMMANDS: Final = 512
-"""As many as a shard carries out before it clears what is dirty."""
+"""As many as a shard executes before it clears dirty sets."""
 MAKERS: Final = 200
 TAKERS: Final = 200
 FUNDS_MICROS: Final = 10**15
@@ -68,12 +68,12 @@ MINT_OUTCOMES: Final = 50
 MINT_MICROSECONDS_MAX: Final = 40
 """How much longer a mint of 50 outcomes may take than 50 fills in one book."""
 SLOWDOWN_MAX: Final = 1.6
-"""How many times slower a command may be at 100,000 resting orders than at 1,000."""
+"""The maximum slowdown of a command at 100,000 resting orders relative to 1,000."""
 _decode = msgspec.msgpack.Decoder(list[AnyCommand]).decode
 
 
 class Segment(NamedTuple):
-    """Commands that fill a book, and those that are measured on it, with the trades they make.
+    """Commands that fill a book, and the measured ones, with the number of their trades.
 
     Both are encoded, `BATCH_COMMANDS` together.
     """
@@ -187,7 +187,7 @@ def build_segments(config: Config, resting: int, *, commands: int) -> list[Segme
 
 
 def _build_segment(config: Config, resting: int, commands: int, *, seed: int) -> Segment:
-    """Make the commands by running them, so that each cancel is of an order that is live then."""
+    """Generate the commands by running them, so that each cancel is of a live order."""
     rng = random.Random(seed)
     ids = (f"{number:032x}" for number in range(1, 10**9))
     engine, funds = _open_engine(config)

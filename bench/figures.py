@@ -1,4 +1,4 @@
-"""What a measurement says: one figure with its target, median and spread, and what it ran on."""
+"""A measurement's figures, with target, median, spread and environment."""
 
 import os
 import platform
@@ -16,7 +16,7 @@ IN_MEMORY: Final = "nothing: it is all in memory"
 
 
 class Sizes(msgspec.Struct, frozen=True):
-    """How much to measure: `is_quick` shows that everything works, and little else."""
+    """How much to measure: `is_quick` only shows that everything works."""
 
     is_quick: bool
     runs: int
@@ -28,8 +28,8 @@ class Sizes(msgspec.Struct, frozen=True):
 class Figure(msgspec.Struct, kw_only=True):
     """One measured number. `is_met` compares the median with the target; null without one.
 
-    `durable` says what survives what: the settings of the database that the run really had.
-    `load` is the machine's load average (1, 5, 15 minutes) when the figure was complete.
+    `durable` has the database's actual durability settings. `load` is the machine's load average
+    (1, 5, 15 minutes) when the figure was complete.
     """
 
     name: str
@@ -104,7 +104,7 @@ def _is_met(median: float, at_least: float | None, at_most: float | None) -> boo
 
 
 def _round(value: float) -> float:
-    """Keep four significant digits or all whole ones: more would be noise."""
+    """Keep four significant digits or all integer digits: more would be noise."""
     return round(value) if abs(value) >= 1_000 else float(f"{value:.4g}")
 
 

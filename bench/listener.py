@@ -1,10 +1,10 @@
-"""A thousand sockets that listen: `python -m bench.listener`, a process of its own.
+"""A thousand listening sockets: `python -m bench.listener`, a separate process.
 
 Reads a `ListenPlan` as JSON, one line, from standard input; opens its sockets, follows the book of
 one market on each, and prints `{"listening": ...}` when every one of them has its snapshot. When
 standard input ends it prints a `ListenReport`. Time is from a frame's `ts`, the commit's, to its
-receipt here. Connections come from several loopback addresses, as a server allows only so many of
-one.
+receipt here. Connections come from several loopback addresses, as a server limits connections per
+address.
 """
 
 import asyncio
@@ -38,7 +38,7 @@ class ListenPlan(msgspec.Struct, kw_only=True):
 class ListenReport(msgspec.Struct, kw_only=True):
     """`frames`: how often each book frame [prev_seq, seq] was received, on all sockets together.
 
-    `snapshots` came after the first ones: somebody lost frames. Latencies in milliseconds.
+    `snapshots` beyond the first ones mean lost frames. Latencies in milliseconds.
     """
 
     frames: list[tuple[int, int, int]]
@@ -50,7 +50,7 @@ class ListenReport(msgspec.Struct, kw_only=True):
 
 
 class ReceivedFrame(msgspec.Struct):
-    """What is read of a frame."""
+    """The decoded part of a frame."""
 
     type: str
     seq: int | None = None
@@ -69,7 +69,7 @@ _decode = msgspec.json.Decoder(ReceivedFrame).decode
 
 
 class ListeningSockets:
-    """All sockets together."""
+    """All sockets and their measurements."""
 
     def __init__(self, plan: ListenPlan) -> None:
         self.plan = plan
@@ -81,7 +81,7 @@ class ListeningSockets:
         self.is_over = False
 
     def begin(self) -> None:
-        """Start to count anew."""
+        """Reset the counters."""
         self.spans: Counter[tuple[int, int]] = Counter()
         self.seconds: list[float] = []
         self.snapshots = 0

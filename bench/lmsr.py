@@ -1,4 +1,4 @@
-"""The automated maker's mathematics alone: what one quote of it costs, on a warm table.
+"""The automated maker's mathematics alone: the time of one quote, on a warm table.
 
 A trade is what each fill against it needs: its cost, and the maker after it.
 """

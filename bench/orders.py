@@ -1,8 +1,8 @@
-"""Durable orders over HTTP: what a bot with keep-alive connections gets answered, and how fast.
+"""Durable orders over HTTP: throughput and latency of a bot with keep-alive connections.
 
-PostgreSQL and Redis with web and engine in processes of their own, then the embedded exchange on
-SQLite. An order counts when it was answered 201, which the exchange does after the commit; what the
-database holds at the end is compared with what was answered.
+PostgreSQL and Redis with web and engine in separate processes, then the embedded exchange on
+SQLite. An order counts when it was answered 201, which happens after the commit; at the end the
+database is compared with the answers.
 """
 
 import contextlib
@@ -22,11 +22,11 @@ from tests.exchange import ROOT
 TRADERS: Final = 32
 BATCH_CONNECTIONS: Final = 8
 MORE_SECONDS: Final = 60
-"""A client that takes so much longer than it should is ended."""
+"""A client that takes so much longer than planned is stopped."""
 
 
 class LoadProfile(NamedTuple):
-    """A way to send orders, and the figures that it gives: name, unit, target, how to compute."""
+    """A load profile, and its figures: name, unit, target, computation."""
 
     name: str
     connections: int
@@ -162,7 +162,7 @@ def run_load(
     number: int,
     at_start: Callable[[int], None] | None = None,
 ) -> LoadReport:
-    """Run one client to its end. `at_start` gets its process id when the measured time begins."""
+    """Run one client. `at_start` gets its process id when the measured time begins."""
     plan = LoadPlan(
         port=scene.stage.exchange.port,
         market=scene.market["slug"],

@@ -1,9 +1,9 @@
-"""How long the server takes for its busiest pages and searches.
+"""Response times of the server's busiest pages and searches.
 
-There are 2,000 markets and 1,000,000 trades. Asked over HTTP, one request at a time, of the real
+There are 2,000 markets and 1,000,000 trades. Requests go over HTTP, one at a time, to the real
 server on SQLite and on PostgreSQL; a run's figure is the median of its requests. The time is that
-of the whole answer, as a client sees it; beside it stands the processor time, which another
-program on the machine does not lengthen.
+of the whole response, as seen by a client; also given is the CPU time, which does not depend on
+other programs on the machine.
 """
 
 import statistics
@@ -75,7 +75,7 @@ def measure_on(kind: Kind, sizes: Sizes) -> Iterator[Figure]:
 def time_page(
     client: httpx.Client, path: str, requests: int, pids: dict[str, int]
 ) -> dict[str, Any]:
-    """Return median and spread of the time that a page takes, and of processors what it costs."""
+    """Return median and spread of a page's response time and CPU time."""
     milliseconds = []
     for _ in range(WARM_UP_REQUESTS):
         client.get(path).raise_for_status()

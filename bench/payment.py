@@ -13,11 +13,11 @@ from trading.settlement.payments import CHUNK_MARGINS_MAX, settle_market
 from trading.verify.laws import LAWS, check_law
 
 CHECKED: Final = frozenset("abcj")
-"""What generated rows can obey; the journal, which the others read, has none of them."""
+"""The checks that generated rows can pass; the others read the journal, which lacks them."""
 
 
 def close_market() -> int:
-    """Make a market that has traded and is closed; return its id."""
+    """Create a closed market with trades; return its id."""
     market = make_market()
     for status in (Market.Status.OPEN, Market.Status.CLOSED):
         record_status(market, status, by=get_operator(), reason="bench")
@@ -32,7 +32,7 @@ def resolve_market(market_id: int) -> None:
 
 
 def settle(market_id: int) -> dict[str, Any]:
-    """Pay the market; return how long that took and what the checks found afterwards."""
+    """Pay out the market; return the duration and the findings of the checks afterwards."""
     started, processor_started = time.perf_counter(), time.process_time()
     assert settle_market(market_id), "the market is final"
     seconds = time.perf_counter() - started

@@ -1,4 +1,4 @@
-"""What processes cost, read from /proc: processor time and memory, a process with its children."""
+"""CPU time and memory of processes, read from /proc, each with its children."""
 
 import os
 from pathlib import Path
@@ -10,7 +10,7 @@ _COMMAND, _PARENT, _USER_TICKS, _SYSTEM_TICKS = 1, 3, 13, 14
 
 
 class Spent(NamedTuple):
-    """Processor seconds in the program's own code and in the kernel for it."""
+    """CPU seconds in user mode and in the kernel."""
 
     user_seconds: float
     system_seconds: float
@@ -26,20 +26,20 @@ class Spent(NamedTuple):
 
 
 def read_spent(pids: dict[str, int]) -> dict[str, Spent]:
-    """Return what each process has spent so far, with its living children."""
+    """Return each process's CPU time so far, including live children."""
     parents = _read_parents()
     return {name: _sum(pid, parents) for name, pid in pids.items()}
 
 
 def read_busy_seconds() -> float:
-    """Return the processor seconds that the whole machine has worked, not counting waiting."""
+    """Return the busy CPU seconds of the whole machine."""
     fields = Path("/proc/stat").read_text().split(maxsplit=9)
     user, nice, system, _idle, _iowait, irq, softirq, steal = map(int, fields[1:9])
     return (user + nice + system + irq + softirq + steal) / TICKS_PER_SECOND
 
 
 def read_memory_bytes(pid: int) -> int:
-    """Return what a process has in memory (resident set)."""
+    """Return a process's resident set size."""
     for line in Path(f"/proc/{pid}/status").read_text().splitlines():
         if line.startswith("VmRSS:"):
             return int(line.split()[1]) * KIB
@@ -71,7 +71,7 @@ def _read_parents() -> dict[int, int]:
 
 
 def _read_stat(pid: int) -> list[str] | None:
-    """Return the fields of /proc/PID/stat; the command's name may hold spaces and brackets."""
+    """Return the fields of /proc/PID/stat; the command's name may contain spaces and brackets."""
     try:
         text = Path(f"/proc/{pid}/stat").read_text()
     except (FileNotFoundError, ProcessLookupError):

@@ -1,10 +1,10 @@
-"""`python -m bench.profile [--connections N] [--batch N]`: where the time of an order goes.
+"""`python -m bench.profile [--connections N] [--batch N]`: CPU time of an order by function.
 
-Two runs of the same load on PostgreSQL and Redis. The first is left alone: the processor time of
-each process per order, from /proc. In the second web and engine run under cProfile, which makes
-them slower and small functions dearer than they are: compare its lines with one another. Each line
-is the processor time of a function itself and, with all that it called, of the calls it made; a
-coroutine that waits is charged with some of what others do meanwhile, so trust its own time only.
+Two runs of the same load on PostgreSQL and Redis. The first is unprofiled: each process's CPU time
+per order, from /proc. In the second web and engine run under cProfile, which slows them down and
+exaggerates small functions: only compare its lines with one another. Each line has the CPU time of
+a function itself and including its callees; a waiting coroutine is charged with some of the others'
+time, so only its own time is reliable.
 """
 
 import argparse
@@ -28,7 +28,7 @@ MICROSECONDS: Final = 1_000_000
 
 
 class ProfiledExchange(Exchange):
-    """Web and engine under cProfile; each leaves its lines in the exchange's folder."""
+    """Web and engine under cProfile; each writes its lines to the exchange's folder."""
 
     def _command(self, role: str) -> list[str | Path]:
         python, *rest = super()._command(role)
@@ -48,7 +48,7 @@ def main() -> None:
 
 
 def show_processes(scene: OrderScene, load: LoadProfile, seconds: float) -> None:
-    """Print what each process spends on an order; "others" is all else on this machine."""
+    """Print each process's CPU time per order; "others" is the rest of this machine."""
     before: dict[str, Spent] = {}
     clock: dict[str, float] = {}
     pids = scene.stage.find_processes()
@@ -92,7 +92,7 @@ def show_functions(load: LoadProfile, seconds: float) -> None:
 def profiled_run(
     load: LoadProfile, seconds: float
 ) -> Iterator[tuple[int, dict[str, list[ProfileLine]]]]:
-    """Give the block the orders of a run, and the lines of web and engine."""
+    """Yield the orders of a run, and the lines of web and engine."""
     with open_scene("postgres", exchange_class=ProfiledExchange) as scene:
         exchange: Any = scene.stage.exchange
 
@@ -111,7 +111,7 @@ def profiled_run(
 
 
 def _list_threads(lines: list[ProfileLine]) -> list[str]:
-    """Return the threads that did anything to speak of, the busiest first."""
+    """Return the threads with notable CPU time, the busiest first."""
     own: dict[str, float] = {}
     for line in lines:
         own[line.thread] = own.get(line.thread, 0.0) + line.own_seconds

@@ -1,8 +1,8 @@
 """`python -m bench.profiled OUTPUT SCRIPT ARGUMENT...`: run a script under cProfile, every thread.
 
-Time is each thread's processor time, so that waiting counts nothing. SIGUSR1 begins what is
-measured: what was spent before it (imports, start) is subtracted. At the end OUTPUT holds, as JSON,
-a list of `ProfileLine`s.
+Time is each thread's CPU time, so waiting does not count. SIGUSR1 starts the measurement: time
+spent before (imports, start) is subtracted. At the end OUTPUT contains a JSON list of
+`ProfileLine`s.
 """
 
 import cProfile
@@ -19,11 +19,11 @@ import msgspec
 
 MAIN: Final = "main"
 Spent = tuple[int, float, float]
-"""Calls, seconds in the function itself, seconds with what it called."""
+"""Calls, seconds in the function itself, seconds including callees."""
 
 
 class ProfileLine(msgspec.Struct, array_like=True):
-    """What one function of one thread has spent."""
+    """The time of one function in one thread."""
 
     thread: str
     function: str
@@ -33,7 +33,7 @@ class ProfileLine(msgspec.Struct, array_like=True):
 
 
 class Profiles:
-    """The profile of each thread, and what it said when the measured time began."""
+    """The profile of each thread, and its state at the start of the measured time."""
 
     def __init__(self) -> None:
         self.by_thread: dict[str, cProfile.Profile] = {}
@@ -41,10 +41,10 @@ class Profiles:
 
     def begin(self, *_: object) -> None:
         alive = {MAIN, *(thread.name for thread in threading.enumerate())}
-        by_thread = list(self.by_thread.items())  # threads come meanwhile
+        by_thread = list(self.by_thread.items())  # threads may start meanwhile
         by_thread = [(name, profile) for name, profile in by_thread if name in alive]
         self.by_thread = dict(by_thread)
-        gc.disable()  # what a collection calls would change a profile while it is being read
+        gc.disable()  # a garbage collection would change a profile while it is read
         self.before = {name: profile.getstats() for name, profile in by_thread}
         gc.enable()
 
@@ -90,7 +90,7 @@ def main() -> None:
 
 
 def _sum(entries: list[Any]) -> dict[str, Spent]:
-    """Return a profile's entries by function; of several at one line the sums."""
+    """Return a profile's entries by function, summed over those at one line."""
     spent: dict[str, Spent] = {}
     for entry in entries:
         name = _name(entry.code)

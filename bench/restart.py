@@ -1,8 +1,8 @@
-"""An engine that starts with 1,000,000 resting orders: how long until it answers an order.
+"""Restart of an engine with 1,000,000 resting orders: time until it answers an order.
 
-The orders are generated rows; the market was opened by a real shard. The clock runs from the start
-of the `runengine` process, whose forerunner was killed, to the 201 of an order that the web process
-sends on as soon as it can.
+The orders are generated rows; the market was opened by a real shard. The time is from the start of
+the `runengine` process, whose predecessor was killed, to the 201 of an order that the web process
+forwards as soon as it can.
 """
 
 import time
@@ -63,7 +63,7 @@ def start_web(exchange: Exchange) -> None:
 def start_engine(
     exchange: Exchange, client: httpx.Client, slug: str, number: int
 ) -> dict[str, Any]:
-    """Start the engine; return the seconds until an order was accepted and /ready said yes."""
+    """Start the engine; return the seconds until an order was accepted and /ready was 200."""
     order = {
         "market": slug,
         "side": "buy",
@@ -93,7 +93,7 @@ def start_engine(
 
 
 def check_book(stage: Stage, client: httpx.Client, market: dict[str, Any]) -> None:
-    """Raise unless the book that is shown has every lot that rests in the database."""
+    """Raise unless the API's book has every lot that rests in the database."""
     answer = client.get(f"/api/v1/markets/{market['slug']}/book")
     answer.raise_for_status()
     yes = answer.json()["books"][0]

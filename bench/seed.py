@@ -1,7 +1,7 @@
-"""What the exchange needs before it can be measured: traders with keys, markets that are open.
+"""Setup of an exchange for measuring: traders with keys, open markets.
 
-Called inside Django through `Stage.call`, while no engine runs: a market is opened by a shard of
-this process, with the same transaction that the engine's own process would make.
+Called inside Django through `Stage.call`, while no engine runs: a shard in this process opens a
+market, with the same transaction as the engine's own process.
 """
 
 from datetime import timedelta
@@ -28,7 +28,7 @@ OPEN_FOR: Final = timedelta(days=30)
 
 
 def make_traders(count: int) -> list[str]:
-    """Make accounts of kind system, rich and without a rate limit; return a key of each."""
+    """Create funded system accounts without a rate limit; return a key of each."""
     policy = Policy.objects.get(pk=1)
     unlimited = {"read": [RATE_MAX, RATE_MAX], "write": [RATE_MAX, RATE_MAX]}
     policy.rate_limits = {**policy.rate_limits, "system": unlimited}
@@ -38,14 +38,14 @@ def make_traders(count: int) -> list[str]:
 
 
 def make_operator_key() -> str:
-    """Return a key with which the operator operates."""
+    """Return a key of an operator with the scope `operate`."""
     account = get_operator().accounts.get(number=1)
     _, secret = do_create_api_key(account, name="bench", scopes=["operate"], by=None)
     return secret
 
 
 def open_market(tick_pips: int = 100) -> dict[str, Any]:
-    """Make and open a binary market without fees; return its id and slug."""
+    """Create and open a binary market without fees; return its id and slug."""
     market = make_market(tick_pips=tick_pips)
     epoch = lease.acquire(market.shard, owner="bench", channel="")
     assert epoch is not None, "no engine may run yet"
@@ -59,7 +59,7 @@ def open_market(tick_pips: int = 100) -> dict[str, Any]:
 
 
 def make_market(*, tick_pips: int = 100) -> Market:
-    """Make a binary market without fees, not open yet."""
+    """Create a binary market without fees, not open yet."""
     fields = {
         "title": "Does the bench come to an end?",
         "close_at": timezone.now() + OPEN_FOR,
@@ -75,7 +75,7 @@ def count_orders() -> int:
 
 
 def describe_sqlite() -> str:
-    """Say what a commit survives, asking a connection made as the exchange makes its own."""
+    """Return the durability settings of a connection that is opened as the exchange does."""
     with connection.cursor() as cursor:
         cursor.execute("PRAGMA journal_mode")
         mode = cursor.fetchone()[0]

@@ -1,4 +1,4 @@
-"""Paying 1,000,000 positions by the real `trading.settlement.payments`, on PostgreSQL.
+"""Paying out 1,000,000 positions with the real `trading.settlement.payments`, on PostgreSQL.
 
 The positions are generated rows with trades, transfers and escrow to match. Each run pays a fresh
 copy of that database, then checks the invariants of money, positions and payouts on it.

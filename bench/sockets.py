@@ -1,12 +1,12 @@
 """The feed under load: 1,000 sockets on one book, and sockets that never read.
 
 First ten book changes a second to a thousand readers. A change is delivered to a socket by a frame
-whose (prev_seq, seq] holds it; what a socket missed and learnt by a snapshot counts as lost.
+whose (prev_seq, seq] contains it; a change only received through a snapshot counts as lost.
 
-Then wide changes (a hundred prices at a time) to a hundred readers, without and with sockets beside
-them that subscribe and never read. These have a small receive buffer and packets of the size of the
-Internet's, so that what they don't read waits in the server and not in this machine's kernel. The
-memory of one is what the web process grew by more than without them, divided by their number.
+Then wide changes (a hundred prices at a time) to a hundred readers, without and with further
+sockets that subscribe and never read. These have a small receive buffer and packets of Internet
+size, so that unread data waits in the server and not in this machine's kernel. The memory of one is
+the additional growth of the web process with them, divided by their number.
 """
 
 import contextlib
@@ -47,7 +47,7 @@ class SocketScene(NamedTuple):
 
 
 class Heard(NamedTuple):
-    """What a crowd of sockets got of the changes that were made."""
+    """The changes that a set of sockets received."""
 
     share: float
     changes: int
@@ -116,7 +116,7 @@ def _hear(
     *,
     per_second: float = CHANGES_PER_SECOND,
 ) -> Heard:
-    """Make changes at a steady pace while sockets listen."""
+    """Make changes at a steady rate while sockets listen."""
     plan = ListenPlan(port=scene.exchange.port, market=market, sockets=sockets)
     with _listening(plan) as listener:
         started = time.monotonic()
@@ -138,7 +138,7 @@ def _hear(
 
 @contextlib.contextmanager
 def _listening(plan: ListenPlan) -> Iterator["subprocess.Popen[str]"]:
-    """Run a listener, all of whose sockets have their first snapshot."""
+    """Run a listener once all its sockets have their first snapshot."""
     listener = subprocess.Popen(
         [sys.executable, "-m", "bench.listener"],
         stdin=subprocess.PIPE,
@@ -183,7 +183,7 @@ def _describe_latency(heard: list[Heard]) -> dict[str, Any]:
 
 
 class Burdened(NamedTuple):
-    """The same load without and with sockets that never read, and what the web process grew by."""
+    """The same load without and with sockets that never read, and the web process's growth."""
 
     without: Heard
     beside: Heard
@@ -194,7 +194,7 @@ class Burdened(NamedTuple):
 
 def measure_never_reading(scene: SocketScene, market: str, sizes: Sizes) -> Iterator[Figure]:
     silent, readers, seconds = sizes.choose((20, 100, 14.0), (4, 10, 2.0))
-    _wide_load(scene, market, readers, seconds / 2)  # what is allocated once is allocated now
+    _wide_load(scene, market, readers, seconds / 2)  # do one-time allocations now
     runs = [_burden(scene, market, silent, readers, seconds) for _ in range(sizes.runs)]
     details = {
         "sockets_that_never_read": silent,
@@ -256,7 +256,7 @@ def _change_many_prices(scene: SocketScene, market: str, number: int) -> int:
 
 
 def _open_silent(port: int, market: str) -> socket.socket:
-    """Open a socket that subscribes and reads nothing but the answer to its handshake."""
+    """Open a socket that subscribes and reads only the answer to its handshake."""
     silent = socket.socket()
     silent.settimeout(10)
     silent.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER_BYTES)
@@ -272,7 +272,7 @@ def _open_silent(port: int, market: str) -> socket.socket:
 
 
 def _has_run_over(silent: socket.socket) -> bool:
-    """Read at last: a second snapshot, or the end, says that the server threw frames away."""
+    """Finally read: a second snapshot or the end shows that the server dropped frames."""
     silent.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, MIB)
     silent.settimeout(DRAIN_SECONDS)
     give_up_at = time.monotonic() + DRAIN_SECONDS

@@ -1,8 +1,8 @@
-"""The real program on real, durable servers, for as long as a measurement lasts.
+"""The real program on real, durable servers, for the duration of a measurement.
 
-`open_stage("postgres")` starts PostgreSQL and Redis of its own and migrates a database there;
-`open_stage("sqlite")` is the embedded exchange. Nothing is served before `start`. Whatever was
-started is stopped at the end, and the kernel ends it should this process die.
+`open_stage("postgres")` starts its own PostgreSQL and Redis and migrates a database there;
+`open_stage("sqlite")` is the embedded exchange. Nothing is served before `start`. Everything
+started is stopped at the end, and killed by the kernel should this process die.
 """
 
 import contextlib
@@ -30,12 +30,12 @@ Kind = Literal["postgres", "sqlite"]
 CALL_SECONDS: Final = 900
 COMMITS: Final = 101
 FILES_MAX: Final = 8_192
-"""A thousand sockets need as many files, here and in the server that inherits the limit."""
+"""A thousand sockets need as many open files, here and in the server, which inherits the limit."""
 DURABLE_SETTINGS: Final = ("fsync", "synchronous_commit", "full_page_writes")
 
 
 class Stage:
-    """An exchange that can be started, with what belongs to it.
+    """An exchange that can be started, with its servers.
 
     `postgres` and `redis` are None embedded.
     """
@@ -66,7 +66,7 @@ class Stage:
         return json.loads(done.stdout)
 
     def read_number(self, statement: str) -> int:
-        """Return the one number that a query on PostgreSQL gives."""
+        """Return the single number of a query on PostgreSQL."""
         with psycopg.connect(self.database_url) as connection:
             row = connection.execute(statement.encode()).fetchone()
         assert row is not None
@@ -79,7 +79,7 @@ class Stage:
                 connection.execute(statement.encode())
 
     def describe_durability(self) -> str:
-        """Say what a commit survives, asking the database itself."""
+        """Return the durability settings, as reported by the database."""
         if self.postgres is None:
             return str(self.call("bench.seed:describe_sqlite"))
         with psycopg.connect(self.database_url) as connection:
@@ -92,7 +92,7 @@ class Stage:
         return f"PostgreSQL {version}: {shown}; Redis holds nothing that must last"
 
     def measure_commit_ms(self) -> float | None:
-        """Return what a commit of one row takes on this disk, at the median; None embedded."""
+        """Return the median time to commit one row on this disk; None embedded."""
         if self.postgres is None:
             return None
         milliseconds = []
@@ -106,7 +106,7 @@ class Stage:
         return round(statistics.median(milliseconds), 2)
 
     def find_processes(self) -> dict[str, int]:
-        """Return the processes that work, by role; PostgreSQL's is the parent of its sessions."""
+        """Return the working processes by role; PostgreSQL's is the parent of its sessions."""
         found = {name: child.pid for name, child in self.exchange.children.items()}
         for name, server in (("postgres", self.postgres), ("redis", self.redis)):
             if server is not None and server.child is not None:
@@ -126,7 +126,7 @@ class Stage:
 def open_stage(
     kind: Kind = "postgres", exchange_class: type[Exchange] = Exchange
 ) -> Iterator[Stage]:
-    """Make a stage with a migrated database; stop and remove all of it after the block."""
+    """Create a stage with a migrated database; stop and remove all of it after the block."""
     raise_file_limit()
     folder = Path(tempfile.mkdtemp(prefix="predex-bench-"))
     with contextlib.ExitStack() as stack:
@@ -151,7 +151,7 @@ def open_stage(
 
 @contextlib.contextmanager
 def cloned(stage: Stage, number: int) -> Iterator[Stage]:
-    """Give the block a copy of the stage's database, which nobody may be using."""
+    """Yield a copy of the stage's database, which must have no connections."""
     assert stage.postgres is not None
     name = f"bench_clone_{number}"
     template = stage.database_url.rpartition("/")[2]

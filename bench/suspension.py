@@ -1,8 +1,8 @@
-"""A user is suspended while programs of theirs trade: how long until none of their orders is left.
+"""Suspension of a user whose programs are trading: time until none of their orders is left.
 
-Each round is another trader, who keeps placing orders that rest, in several markets, on several
-connections. The clock runs from the operator's request to the first look into the database that
-finds no open order of theirs; looks begin when the request is answered.
+Each round is another trader, who keeps placing resting orders in several markets on several
+connections. The time is from the operator's request to the first database query that finds no open
+order of theirs; queries start when the request is answered.
 """
 
 import asyncio
@@ -29,7 +29,7 @@ OPEN: Final = """
 
 
 class Stop(NamedTuple):
-    """One suspension: orders open when it was asked for, and what then took how long."""
+    """One suspension: open orders at the request, and the durations."""
 
     orders: int
     answer_ms: float

@@ -1,8 +1,8 @@
-"""What one trader of the load sends: orders that mostly rest and sometimes cross, then cancels.
+"""One trader's load: orders that mostly rest and sometimes cross, then cancels.
 
-Request bytes are made before the clock runs; only the number inside a client order id is filled in.
-Every order has such an id, as a bot that wants to be able to try again sends it. After every
-`CANCEL_EVERY` orders a trader cancels all of its own, so that books stay as deep as they are.
+Request bytes are built before the measurement; only the number inside a client order id is filled
+in. Every order has such an id, as from a bot that can retry. After every `CANCEL_EVERY` orders a
+trader cancels all of its own, so that books keep their depth.
 """
 
 import random
@@ -29,7 +29,7 @@ class OrderTemplate(NamedTuple):
 
 
 class LoadTrader:
-    """Makes the requests of one connection, one after another, for ever."""
+    """Generates the requests of one connection, endlessly."""
 
     def __init__(self, *, host: str, market: str, key: str, name: str, batch: int) -> None:
         rng = random.Random(name)
@@ -77,7 +77,7 @@ class LoadTrader:
 
 
 def find_fault(request: LoadRequest, status: int, body: bytes) -> str | None:
-    """Return what is wrong with an answer: every order must have been accepted."""
+    """Return the fault of a response, if any: every order must have been accepted."""
     if request.orders == 1 and status == 201:
         return None
     if request.orders == 0 and status == 200:

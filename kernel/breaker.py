@@ -10,7 +10,7 @@ from typing import Final
 import redis
 
 REDIS_AWAY: Final = (redis.RedisError, OSError)
-"""What a Redis that is away, full or too slow raises, also through the channel layer."""
+"""Exceptions of a Redis that is down, full or too slow, also through the channel layer."""
 REDIS_TIMEOUT_SECONDS: Final = 1.0
 RETRY_SECONDS: Final = 1.0
 

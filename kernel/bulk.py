@@ -19,7 +19,7 @@ from django.db import connection
 Row = Sequence[Any]
 
 NEVER_BY_ITSELF = 2**31
-"""Executions after which the driver would keep a statement that did not ask for it."""
+"""Executions after which the driver would prepare a statement on its own."""
 _LOCAL = {
     "plan_cache_mode": "force_generic_plan",
     "enable_seqscan": "off",

@@ -23,7 +23,7 @@ Value = TypeVar("Value")
 
 ENTRIES_MAX = 100_000
 GATHER_SECONDS = 0.1
-"""How long a value that is still fresh waits for others that fall due."""
+"""How long the refresh of a value that is still fresh waits for others that fall due."""
 _caches: "list[FreshCache]" = []
 
 

@@ -16,6 +16,6 @@ DATABASE_AWAY: Final = (
     sqlite3.OperationalError,
     sqlite3.InterfaceError,
 )
-"""A session that has ended, a lock that took too long, a pool that is empty: later it may work."""
+"""Temporary failures: a session that has ended, a lock timeout, an exhausted pool."""
 DATABASE_FAULTS: Final = (DatabaseError, InterfaceError, psycopg.Error, sqlite3.Error)
-"""That, and what is wrong with a statement."""
+"""These and errors of statements."""

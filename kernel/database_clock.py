@@ -12,7 +12,7 @@ from kernel import bulk
 from kernel.clock import now_us
 
 AHEAD_US_MAX: Final = 5_000_000
-"""How far a clock may be from the database's, either way."""
+"""The maximum deviation of a clock from the database's, in either direction."""
 BELIEVED_AFTER_SECONDS: Final = 60
 NOW_SQL: Final = "(extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
 

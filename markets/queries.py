@@ -101,7 +101,7 @@ CATALOGUE: dict[str, type[Model]] = {
     "event": Event,
     "series": Series,
 }
-"""What lists of markets are filtered by, as filters are called."""
+"""The names of the filters of lists of markets."""
 
 
 def get_catalogue_row(kind: str, slug: str, *, user: Any) -> Any:
@@ -163,12 +163,12 @@ def list_disputes(market: Market) -> QuerySet[Dispute]:
 
 def find_resolution(market: Market) -> Resolution | None:
     """Return the active result, proposed or final, with `dispute_count` and `undecided_count`."""
-    standing = Resolution.objects.filter(market=market, withdrawn_at=None)
+    active = Resolution.objects.filter(market=market, withdrawn_at=None)
     counts = {
         "dispute_count": Count("disputes"),
         "undecided_count": Count("disputes", filter=Q(disputes__decision="")),
     }
-    return standing.select_related("proposed_by").annotate(**counts).first()
+    return active.select_related("proposed_by").annotate(**counts).first()
 
 
 def get_exchange() -> Exchange:

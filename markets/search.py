@@ -22,7 +22,7 @@ from markets.models import Market, Outcome
 
 WORDS_MAX: Final = 8
 SAID_OF_EVERY_BINARY: Final = ("Yes", "No")
-"""Names of outcomes that tell no market from another."""
+"""Names of outcomes that do not distinguish markets."""
 
 
 def search_markets(markets: QuerySet[Market], text: str) -> QuerySet[Market]:
@@ -31,11 +31,11 @@ def search_markets(markets: QuerySet[Market], text: str) -> QuerySet[Market]:
     for word in text.split()[:WORDS_MAX]:
         places = _list_places(word)
         anywhere = Q()
-        for _weight, stands_there in places:
-            anywhere |= stands_there
+        for _weight, matches in places:
+            anywhere |= matches
         markets = markets.filter(anywhere)
         relevance += Case(
-            *(When(stands_there, then=Value(weight)) for weight, stands_there in places),
+            *(When(matches, then=Value(weight)) for weight, matches in places),
             default=Value(0),
             output_field=IntegerField(),
         )

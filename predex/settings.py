@@ -121,7 +121,7 @@ INSTALLED_APPS = [
     "trading",
 ]
 MIDDLEWARE = [
-    "accounts.middleware.Door",
+    "accounts.middleware.RequestMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
@@ -131,7 +131,7 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "accounts.middleware.SessionUser",
-    "accounts.middleware.StrangersPace",
+    "accounts.middleware.AnonymousRateLimit",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",

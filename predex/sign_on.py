@@ -6,7 +6,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 PROVIDER = "openid_connect"
 PROVIDER_ID = "sso"
-"""The provider sends people back to /accounts/oidc/sso/login/callback/."""
+"""The provider redirects users to /accounts/oidc/sso/login/callback/."""
 
 
 def configure_sign_on(

@@ -16,7 +16,7 @@ from kernel.errors import ApiError
 
 WAIT_SECONDS_MAX: Final = 10
 WAITING_MAX: Final = 100
-"""Requests of one address that may wait; those whose client has left are among them."""
+"""Waiting requests per address, including those whose client has left."""
 
 
 class Turns:

@@ -24,5 +24,5 @@ class TradingConfig(AppConfig):
             data_tables=TABLES,
             forget_user=forget_user,
         )
-        # The last app to be migrated: the permissions of all of them are there.
+        # The last app to be migrated: all permissions exist by then.
         post_migrate.connect(create_roles, sender=self)

@@ -1,4 +1,4 @@
-"""What every page shows of trading: whether some market's engine is away; unread notifications."""
+"""The template context of every page: whether an engine is down; unread notifications."""
 
 from typing import Any, Final
 
@@ -31,7 +31,7 @@ def count_unread(request: HttpRequest) -> int | str:
 
 
 def is_any_away(_: str = _ALL) -> bool:
-    """Return whether some shard's engine has given no sign for longer than its lease."""
+    """Return whether a shard's engine has not renewed its lease in time."""
     alive_since_us = database_now_us() - LEASE_SECONDS * 1_000_000
     alive = Lease.objects.filter(
         renewed_at_us__gte=alive_since_us, shard__lt=settings.ENGINE_SHARDS

@@ -1,4 +1,4 @@
-"""What people call what they trade: an outcome, or NO of one, in the viewer's language."""
+"""Display names of contracts: an outcome, or NO of one, in the viewer's language."""
 
 from typing import NamedTuple
 
@@ -11,7 +11,7 @@ NO = 1
 
 
 class Contract(NamedTuple):
-    """What is traded, as it is shown. `is_mirrored`: NO of a choice, booked as a sale of it."""
+    """A contract as displayed. `is_mirrored`: NO of one of several outcomes, booked as a sale."""
 
     code: str
     label: str
@@ -24,7 +24,7 @@ def get_outcome(market: Market, index: int, *, as_no: bool) -> Outcome:
 
 
 def name_contract(market: Market, code: str, *, is_mirrored: bool = False) -> Contract:
-    """Return how people are told of an outcome's contract, as the buttons that trade it say."""
+    """Return the display name of an outcome's contract, as on the buttons that trade it."""
     if market.kind == Market.Kind.BINARY:
         return Contract(code, _("Yes") if code == "YES" else _("No"))
     name = next((row.name for row in market.outcomes.all() if row.code == code), code)
@@ -34,14 +34,14 @@ def name_contract(market: Market, code: str, *, is_mirrored: bool = False) -> Co
 
 
 def name_opposite(market: Market, contract: Contract) -> Contract:
-    """Return what somebody bets on who sells a contract without owning it."""
+    """Return the name of what a sale of a contract that is not owned bets on."""
     if market.kind == Market.Kind.BINARY:
         return name_contract(market, "NO" if contract.code == "YES" else "YES")
     return name_contract(market, contract.code, is_mirrored=not contract.is_mirrored)
 
 
 def name_payout(market: Market, contract: Contract) -> str:
-    """Say in which case a contract pays."""
+    """Return the condition under which a contract pays."""
     if market.kind == Market.Kind.BINARY:
         return _("Pays if Yes") if contract.code == "YES" else _("Pays if No")
     outcome = {"outcome": name_contract(market, contract.code).label}

@@ -1,7 +1,7 @@
-"""The roles that every exchange has: groups of permissions for operators, made after migrating.
+"""The built-in roles: groups of permissions for operators, created after migrating.
 
-They are kept exactly as written here. Whoever needs another cut makes a group of their own. The
-policy and other people's rights belong to those who have every right (superusers) alone.
+They are kept exactly as defined here; other roles are separate groups. Only superusers edit the
+policy and other users' permissions.
 """
 
 from typing import Any, Final
@@ -52,7 +52,7 @@ ROLES: Final[dict[str, set[str]]] = {
 
 
 def create_roles(*, using: str, apps: Any = registry, **kwargs: Any) -> None:
-    """Make each role what it is, unless the state migrated to does not know all of it yet."""
+    """Create or update each role, unless the migrated state lacks some of its permissions."""
     try:
         group_model = apps.get_model("auth.Group")
         permission_model = apps.get_model("auth.Permission")

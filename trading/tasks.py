@@ -1,8 +1,8 @@
-"""What is done when its time has come. Celery's beat triggers it; embedded, `management.scheduler`.
+"""Scheduled tasks, triggered by Celery's beat or, embedded, by `management.scheduler`.
 
-Each task looks up what is due in the database and does it; what cannot be done now (the engine is
-away, somebody else did it) is left to the next trigger. Running a task twice, concurrently, or
-killing it anywhere changes nothing.
+Each task looks up due work in the database and does it; what cannot be done now (the engine is
+down, another process is doing it) is left to the next trigger. It is safe to run a task twice,
+concurrently, or to kill it anywhere.
 """
 
 import threading
@@ -35,24 +35,24 @@ from trading.settlement import payments as settlement
 log = structlog.get_logger(__name__)
 
 SETTLE_SECONDS_MAX: Final = 60.0
-"""One call of `settle_due` pays for so long; what is left is for the next."""
+"""The time budget of one call of `settle_due`; the next call continues."""
 SETTLE_SLICE_SECONDS: Final = 2.0
-"""Markets that are paid at the same time take turns of so long."""
+"""The time slice of each market when several are paid out."""
 DUE_MAX: Final = 1_000
 TICK_KEY: Final = "trading.tick"
 TICK_SECONDS_MAX: Final = 90.0
-"""A tick older than this says that nothing opens, closes or pays; one call may take a minute."""
+"""A tick older than this means that nothing opens, closes or pays out; a call may take a minute."""
 VERIFY_HOUR_UTC: Final = 3
 VERIFY_SECONDS_MAX: Final = 6 * 3600
 
 Row = TypeVar("Row")
 
 stopping = threading.Event()
-"""Set when the process is to end: long work then stops at its next safe point."""
+"""Set when the process is stopping: long work then stops at its next safe point."""
 
 
 def unless_in_maintenance(task: Callable[[], None]) -> Callable[[], None]:
-    """Leave an exchange alone that is to be read only."""
+    """Skip the task while the exchange is in maintenance, which is read-only."""
 
     @wraps(task)
     def guarded() -> None:
@@ -63,7 +63,7 @@ def unless_in_maintenance(task: Callable[[], None]) -> Callable[[], None]:
 
 
 def if_the_clock_is_right(task: Callable[[], None]) -> Callable[[], None]:
-    """Leave to the next trigger what this machine would do at the wrong time."""
+    """Skip the task while this machine's clock is wrong; the next trigger retries."""
 
     @wraps(task)
     def guarded() -> None:
@@ -78,12 +78,12 @@ def if_the_clock_is_right(task: Callable[[], None]) -> Callable[[], None]:
 
 @shared_task
 def tick() -> None:
-    """Note that triggers are sent and carried out: /ready tells how long ago that was."""
+    """Record that triggers are sent and executed; /ready reports how long ago."""
     cache.set(TICK_KEY, database_clock.database_now_us(), timeout=None)
 
 
 def find_tick_age_seconds() -> float | None:
-    """Return how long ago the last tick was; None when nothing is known of any."""
+    """Return how long ago the last tick was; None if unknown."""
     ticked_at_us = cache.get(TICK_KEY)
     if ticked_at_us is None:
         return None
@@ -94,7 +94,7 @@ def find_tick_age_seconds() -> float | None:
 @unless_in_maintenance
 @if_the_clock_is_right
 def open_due() -> None:
-    """Open approved drafts whose time has come."""
+    """Open approved drafts that are due."""
     now = timezone.now()
     due = (
         Market.objects.filter(
@@ -113,7 +113,7 @@ def open_due() -> None:
 @unless_in_maintenance
 @if_the_clock_is_right
 def close_due() -> None:
-    """Close markets whose time has come; their engines refuse orders since then anyway."""
+    """Close markets that are due; their engines already refuse orders since that time."""
     due = Market.objects.filter(
         status__in=(Market.Status.OPEN, Market.Status.HALTED), close_at__lte=timezone.now()
     )
@@ -123,7 +123,7 @@ def close_due() -> None:
 @shared_task
 @unless_in_maintenance
 def expire_due() -> None:
-    """Make engines without other commands look at the clock when an order of theirs is due."""
+    """Trigger the expiry of due orders in engines that get no other commands."""
     due = Order.objects.open().filter(expires_at_us__lte=now_us())
     _for_each(due.values_list("market_id", flat=True).distinct()[:DUE_MAX], do_pass_time)
 
@@ -131,7 +131,7 @@ def expire_due() -> None:
 @shared_task
 @unless_in_maintenance
 def cancel_stopped() -> None:
-    """Cancel what suspended users and closed accounts have in the books."""
+    """Cancel the resting orders of suspended users and closed accounts."""
     stopped = Account.objects.filter(
         Q(owner__suspended_at__isnull=False) | Q(closed_at__isnull=False),
         Exists(Order.objects.open().filter(account=OuterRef("pk"))),
@@ -143,7 +143,7 @@ def cancel_stopped() -> None:
 @unless_in_maintenance
 @if_the_clock_is_right
 def settle_due() -> None:
-    """Pay results that are final, and voids."""
+    """Pay out final results and voids."""
     end = time.monotonic() + SETTLE_SECONDS_MAX
     waiting = deque(settlement.list_due().values_list("market_id", flat=True)[:DUE_MAX])
 
@@ -159,35 +159,35 @@ def settle_due() -> None:
 
 @shared_task
 def derive_due() -> None:
-    """Bring candles and statistics up to date with the journal."""
+    """Project the journal to candles and statistics."""
     _for_each(projections.list_behind(DUE_MAX), projections.project_market)
 
 
 @shared_task
 @if_the_clock_is_right
 def refresh_stats() -> None:
-    """Bring figures up to date that change with the clock, not with the journal."""
+    """Refresh figures that depend on the clock rather than on the journal."""
     projections.refresh_stats()
 
 
 @shared_task
 @if_the_clock_is_right
 def record_equity() -> None:
-    """Record what every account was worth at the end of each day that is over."""
+    """Record every account's equity at the end of each past day."""
     equity.record_days()
 
 
 @shared_task
 @if_the_clock_is_right
 def record_activity() -> None:
-    """Count what was traded today, and on days that were not counted since they ended."""
+    """Count trading activity of today, and of days not counted since they ended."""
     activity.record_days()
 
 
 @shared_task
 @if_the_clock_is_right
 def notify_due() -> None:
-    """Tell people of markets that close soon or became final; send the mails that are due."""
+    """Notify users of markets that close soon or became final; send due mails."""
     notify.notify_due()
     mails.send_due()
 
@@ -195,17 +195,17 @@ def notify_due() -> None:
 @shared_task
 @if_the_clock_is_right
 def forget_notifications() -> None:
-    """Delete what nobody will read any more."""
+    """Delete old notifications."""
     notify.forget_old()
 
 
 @shared_task
 def verify_nightly() -> None:
-    """Check all invariants once after VERIFY_HOUR_UTC of each day, and keep the report."""
+    """Check all invariants once a day after VERIFY_HOUR_UTC, and store the report."""
     night = _last_night(timezone.now())
     if VerifyRun.objects.filter(started_at__gte=night).exists():
         return
-    # Only a hint against two at once; both would be right.
+    # Only avoids duplicate work; two concurrent runs would both be correct.
     if not cache.add("trading.verify_nightly", "running", VERIFY_SECONDS_MAX):
         return
     try:
@@ -222,7 +222,7 @@ def _last_night(now: datetime) -> datetime:
 
 
 def _for_each(rows: Iterable[Row], act: Callable[[Row], Any]) -> None:
-    """AdminAction on each row; one that can't be done now does not keep the others waiting."""
+    """Run an action on each row; one that fails temporarily does not stop the others."""
     for row in rows:
         try:
             act(row)

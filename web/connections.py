@@ -24,12 +24,12 @@ from web.limits import find_network
 
 HEAD_BYTES_MAX: Final = 32 * 1024
 FRAMING_PER_BODY_BYTE: Final = 8
-"""A body sent in chunks of one byte has five bytes around each."""
+"""A body in chunks of one byte has five bytes of framing around each."""
 LINGER_SECONDS: Final = 2
-"""Of a refused request so much more is read and dropped: a close amid it would undo the answer."""
+"""Bytes of a refused request still read and dropped, as a close amid it would lose the answer."""
 FILES_WANTED: Final = 65_536
 FILES_KEPT: Final = 192
-"""Open files that are no client's: databases, Redis, modules, static files on their way."""
+"""Open files other than clients': databases, Redis, modules, static files being sent."""
 CONNECTIONS_MIN: Final = 64
 
 
@@ -54,7 +54,7 @@ class Connections:
         self._peers: dict[Any, str] = {}
         self._counts: Counter[str] = Counter()
         self.count_max = 0
-        """Set by `serve`; nothing is refused before."""
+        """Set by `serve`; without it nothing is refused."""
 
     def __len__(self) -> int:
         return len(self._peers)

@@ -19,22 +19,22 @@ log = structlog.get_logger(__name__)
 _breaker = Breaker()  # one per process, because Django makes a cache for each request
 
 
-def _ask(name: str) -> Callable[..., Any]:
-    ask_redis, ask_here = getattr(RedisCache, name), getattr(LocMemCache, name)
+def _with_fallback(name: str) -> Callable[..., Any]:
+    call_redis, call_here = getattr(RedisCache, name), getattr(LocMemCache, name)
 
-    def ask(self: "HintCache", *args: Any, **kwargs: Any) -> Any:
+    def call(self: "HintCache", *args: Any, **kwargs: Any) -> Any:
         if _breaker.allows():
             try:
-                answer = ask_redis(self, *args, **kwargs)
+                answer = call_redis(self, *args, **kwargs)
             except redis.RedisError as fault:
                 _breaker.note_fault()
                 log.warning("cached_in_process", fault=str(fault))
             else:
                 _breaker.note_answer()
                 return answer
-        return ask_here(self.here, *args, **kwargs)
+        return call_here(self.here, *args, **kwargs)
 
-    return ask
+    return call
 
 
 class HintCache(RedisCache):
@@ -46,14 +46,14 @@ class HintCache(RedisCache):
         super().__init__(server, {**params, "OPTIONS": options})
         self.here = LocMemCache("redis-away", params)
 
-    add = _ask("add")
-    get = _ask("get")
-    set = _ask("set")
-    touch = _ask("touch")
-    delete = _ask("delete")
-    has_key = _ask("has_key")
-    incr = _ask("incr")
-    get_many = _ask("get_many")
-    set_many = _ask("set_many")
-    delete_many = _ask("delete_many")
-    clear = _ask("clear")
+    add = _with_fallback("add")
+    get = _with_fallback("get")
+    set = _with_fallback("set")
+    touch = _with_fallback("touch")
+    delete = _with_fallback("delete")
+    has_key = _with_fallback("has_key")
+    incr = _with_fallback("incr")
+    get_many = _with_fallback("get_many")
+    set_many = _with_fallback("set_many")
+    delete_many = _with_fallback("delete_many")
+    clear = _with_fallback("clear")

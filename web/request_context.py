@@ -25,7 +25,7 @@ from web.traffic import count_answer
 
 API_PREFIX = "/api/"
 PROBES = frozenset({"/health", "/ready", "/metrics"})
-"""Others decide by these whether the process lives: they wait for nobody and are not counted."""
+"""Paths for monitoring, which are neither queued nor rate limited."""
 CORS_MAX_AGE_SECONDS = 600
 CORS_METHODS = "GET, POST, PATCH, PUT, DELETE"
 CORS_REQUEST_HEADERS = "authorization, content-type, idempotency-key, x-api-key, x-request-id"

@@ -18,7 +18,7 @@ class Durations:
 
 
 answered: dict[tuple[str, int], Durations] = {}
-"""(method, status) -> durations. Methods that HTTP does not know count as "OTHER"."""
+"""(method, status) -> durations. Unknown methods count as "OTHER"."""
 
 
 def count_answer(method: str, status: int, seconds: float) -> None:

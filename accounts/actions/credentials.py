@@ -15,7 +15,7 @@ from accounts.audit import record_audit
 from accounts.models import Account, ApiKey, LoginSession, User
 from accounts.notices import notify_on_commit
 from accounts.second_factor import has_shown_factor, no_right
-from accounts.standing import check_may_act, check_may_trade
+from accounts.status import check_may_act, check_may_trade
 from accounts.tokens import compute_password_stamp
 from kernel.errors import AuthError, RefusedError
 from kernel.texts import check_line

@@ -15,7 +15,7 @@ from accounts.ledger import Entry
 from accounts.models import Account, DepositRequest, User, WithdrawalRequest
 from accounts.models.account import CURRENCY, ISSUED_MICROS_MAX, AccountKind
 from accounts.policy import get_policy
-from accounts.standing import check_may_trade
+from accounts.status import check_may_trade
 from kernel.errors import RefusedError
 from kernel.units import format_amount
 

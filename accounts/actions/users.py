@@ -18,7 +18,7 @@ from accounts.handles import compute_retired_digest, validate_handle
 from accounts.models import Account, InviteCode, Policy, RetiredHandle, User
 from accounts.notices import notify_on_commit
 from accounts.policy import get_policy
-from accounts.standing import check_may_act
+from accounts.status import check_may_act
 from kernel.errors import ApiError, RefusedError, not_found
 from kernel.texts import check_line
 

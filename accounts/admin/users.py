@@ -32,7 +32,7 @@ from accounts.templatetags.predex import money
 
 RIGHTS = ["is_staff", "is_superuser", "groups", "user_permissions"]
 SHOWN_RIGHTS = ["is_staff", "is_superuser", "show_roles", "show_permissions"]  # named, not edited
-STANDING = ["is_active", "suspended_at", "created_at", "last_login"]
+STATUS_FIELDS = ["is_active", "suspended_at", "created_at", "last_login"]
 
 
 class NewUserForm(UserCreationForm):
@@ -123,10 +123,10 @@ class UserAdmin(NamingRights, ModelAdmin, DjangoUserAdmin):
     sortable_by = ()
     ordering = ["-id"]
     filter_horizontal = ()  # plain lists: Django's double ones are inaccessible to screen readers
-    readonly_fields = STANDING
+    readonly_fields = STATUS_FIELDS
     fieldsets: ClassVar[Any] = [
         (None, {"fields": ["email", "handle", "display_name", "password"]}),
-        (_("Standing"), {"fields": STANDING}),
+        (_("Standing"), {"fields": STATUS_FIELDS}),
         (_("Rights"), {"fields": RIGHTS}),
     ]
     add_fieldsets = [

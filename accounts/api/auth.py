@@ -20,7 +20,7 @@ from accounts.api.base import ApiView
 from accounts.api.permissions import get_address
 from accounts.api.principal import check_login
 from accounts.models import LoginSession, User
-from accounts.standing import check_may_act
+from accounts.status import check_may_act
 from accounts.tokens import issue_access_token, issue_refresh_token, read_token
 from kernel.errors import AuthError, RefusedError
 from web import limits

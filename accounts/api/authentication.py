@@ -18,7 +18,7 @@ from accounts.api.principal import (
     principal_of_user,
 )
 from accounts.models import User
-from accounts.standing import check_may_act
+from accounts.status import check_may_act
 
 
 class HeaderAuthentication(authentication.BaseAuthentication):

@@ -72,7 +72,7 @@ class WithdrawalsView(ApiView):
 
         With an `Idempotency-Key` header a repeat gets the first answer.
         """
-        return _ask(self, "withdrawal", do_request_withdrawal)
+        return _request(self, "withdrawal", do_request_withdrawal)
 
 
 class WithdrawalView(ApiView):
@@ -97,7 +97,7 @@ class DepositRequestsView(ApiView):
 
         With an `Idempotency-Key` header a repeat gets the first answer.
         """
-        return _ask(self, "deposit_request", do_request_deposit)
+        return _request(self, "deposit_request", do_request_deposit)
 
 
 class DepositRequestView(ApiView):
@@ -116,7 +116,7 @@ def _list_requests(view: ApiView, rows: QuerySet) -> Response:
     return Response(page.to_json(lambda row: schemas.ShownWithdrawal(row).data))
 
 
-def _ask(view: ApiView, operation: str, do_request: Callable[..., Any]) -> Response:
+def _request(view: ApiView, operation: str, do_request: Callable[..., Any]) -> Response:
     body = view.read_body(schemas.NewRequest)
     require_verified(view.principal)
     account = Account.objects.get(pk=view.principal.account_id)

@@ -21,7 +21,7 @@ from accounts.keys import compute_digest, find_prefix
 from accounts.models import Account, ApiKey, LoginSession, User
 from accounts.policy import get_policy
 from accounts.second_factor import may_operate
-from accounts.standing import account_closed, check_may_act
+from accounts.status import account_closed, check_may_act
 from accounts.tokens import compute_password_stamp, read_token
 from kernel.cache import BatchCache, FreshCache
 from kernel.errors import AuthError
@@ -118,13 +118,13 @@ def find_stopped(principals: Iterable[Principal]) -> set[Principal]:
     now = timezone.now()
     accounts = Account.objects.filter(pk__in={p.account_id for p in principals}, closed_at=None)
     accounts = accounts.filter(owner__is_active=True, owner__suspended_at=None)
-    standing = set(accounts.values_list("pk", flat=True))
-    keys = _standing(ApiKey, principals, "key", now)
-    logins = _standing(LoginSession, principals, "jwt", now)
+    active = set(accounts.values_list("pk", flat=True))
+    keys = _find_valid(ApiKey, principals, "key", now)
+    logins = _find_valid(LoginSession, principals, "jwt", now)
     return {
         p
         for p in principals
-        if p.account_id not in standing
+        if p.account_id not in active
         or (p.credential == "key" and p.credential_id not in keys)
         or (p.credential == "jwt" and p.credential_id not in logins)
     }
@@ -284,7 +284,7 @@ def _build(
     )
 
 
-def _standing(model: Any, principals: set[Principal], credential: str, now: Any) -> set[str]:
+def _find_valid(model: Any, principals: set[Principal], credential: str, now: Any) -> set[str]:
     ids = {p.credential_id for p in principals if p.credential == credential}
     rows = model.objects.filter(pk__in=ids, revoked_at=None).exclude(expires_at__lte=now)
     return {str(pk) for pk in rows.values_list("pk", flat=True)}

@@ -43,8 +43,8 @@ class SignOnForm(by_sign_on.SignupForm):
 class AddEmailForm(by_password.AddEmailForm):
     def save(self, request: HttpRequest) -> EmailAddress:
         address: EmailAddress = super().save(request)
-        told = {"address": address.email}
-        get_adapter(request).send_notification_mail("email_added", self.user, told)
+        context = {"address": address.email}
+        get_adapter(request).send_notification_mail("email_added", self.user, context)
         return address
 
 

@@ -101,8 +101,8 @@ def _list_browsers(request: HttpRequest, user: User) -> list[Any]:
     rows = UserSession.objects.filter(user=user).order_by("-created_at")[:SESSIONS_SHOWN_MAX]
     keys = [row.session_key for row in rows]
     live = Session.objects.filter(session_key__in=keys, expire_date__gt=timezone.now())
-    standing = set(live.values_list("session_key", flat=True))
-    browsers = [row for row in rows if row.session_key in standing]
+    live_keys = set(live.values_list("session_key", flat=True))
+    browsers = [row for row in rows if row.session_key in live_keys]
     for browser in browsers:
         browser.is_here = browser.session_key == request.session.session_key
     return browsers

@@ -41,7 +41,7 @@ TERMS: list[Any] = [
 ]  # fmt: skip
 FIXED_AT_CREATION: list[Any] = ["kind", "slug"]
 show_price = lazy(price, str)
-"""In the language of who looks, not of who imports."""
+"""Lazy, so that it is in the viewer's language."""
 FEE_UNITS = [(1, _("a millionth")), (10_000, _("a hundredth"))]
 
 

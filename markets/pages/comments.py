@@ -27,7 +27,7 @@ from web.pagination import paginate
 
 THREADS_A_PAGE = 20
 REPLIES_MAX = 500
-"""Of one page's threads together, so that a page stays a page."""
+"""The maximum over all threads of one page."""
 
 
 class Thread(NamedTuple):

@@ -137,11 +137,11 @@ class MarketForm(forms.Form):
 
     def _check_names(self, names: Sequence[str]) -> None:
         if not OUTCOMES_MIN <= len(names) <= OUTCOMES_MAX:
-            told = _("Enter %(least)s to %(most)s outcomes, one per line.")
-            self.add_error("outcomes_text", told % {"least": OUTCOMES_MIN, "most": OUTCOMES_MAX})
+            message = _("Enter %(least)s to %(most)s outcomes, one per line.")
+            self.add_error("outcomes_text", message % {"least": OUTCOMES_MIN, "most": OUTCOMES_MAX})
         if any(len(name) > NAME_LENGTH_MAX for name in names):
-            told = _("An outcome's name has at most %(most)s characters.")
-            self.add_error("outcomes_text", told % {"most": NAME_LENGTH_MAX})
+            message = _("An outcome's name has at most %(most)s characters.")
+            self.add_error("outcomes_text", message % {"most": NAME_LENGTH_MAX})
 
     def outcomes(self) -> list[OutcomePair]:
         """Return (code, name) pairs of the valid form."""

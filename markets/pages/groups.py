@@ -92,13 +92,13 @@ def act(request: HttpRequest, slug: str, action: str) -> HttpResponse:
     user = cast("User", request.user)
     group, _own = find_group(slug, user)
     try:
-        told = _ACTIONS[action](request, group, user)
+        message = _ACTIONS[action](request, group, user)
     except RefusedError as refusal:
         if refusal.status == 403:
             raise
         messages.error(request, describe(refusal))
         return redirect("group", slug)
-    messages.success(request, told)
+    messages.success(request, message)
     return redirect("groups") if action == "leave" else redirect("group", slug)
 
 
@@ -109,8 +109,8 @@ def join(request: HttpRequest, code: str) -> HttpResponse:
     if request.method != "POST":
         return render(request, "markets/group_join.html", {"invitation": invitation})
     group = do_join(invitation, by=cast("User", request.user))
-    told = _("You are now a member of %(name)s.") % {"name": group.name}
-    messages.success(request, told)
+    message = _("You are now a member of %(name)s.") % {"name": group.name}
+    messages.success(request, message)
     return redirect("group", group.slug)
 
 

@@ -1,7 +1,7 @@
-// On the pages of the account: what goes wrong with a passkey is said; the present tab is in sight.
+// On the account's pages: reports passkey errors, and scrolls the current tab into view.
 import { toast } from "./toast.js";
 
-// allauth's script tells of a passkey that was not used, or not to be had, by this event.
+// allauth's script sends this event when a passkey was not used or is unavailable.
 document.addEventListener("allauth.error", (event) => {
   const said = document.getElementById("passkey-words");
   if (said === null) return;
@@ -9,5 +9,5 @@ document.addEventListener("allauth.error", (event) => {
   toast(said.dataset.failed, "error");
 });
 
-// On a narrow screen the present tab may be out of sight.
+// On a narrow screen the current tab may be out of view.
 document.querySelector(".tab-bar [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });

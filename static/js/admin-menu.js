@@ -1,4 +1,4 @@
-// The admin's menu: what is typed into its search hides the other links; Enter opens the first.
+// The admin's menu: its search hides links that do not match; Enter opens the first.
 const menu = document.getElementById("menu");
 const search = document.getElementById("menu-search");
 const TYPED_INTO = "input, select, textarea, [contenteditable]";

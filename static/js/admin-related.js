@@ -1,8 +1,8 @@
-// The links below a list of choices: a row is added, changed or deleted in a window of its own, and
-// the list here knows of it. That window's popup_response.js, which is Django's, calls what is given
-// to `window` below.
+// The links below a select field: a row is added, changed or deleted in a separate window, and the
+// field here is updated. That window's popup_response.js, which is Django's, calls the functions
+// assigned to `window` below.
 const WINDOW = "width=1024,height=768";
-const askers = new Map(); // each window that is open -> the list that it was opened for
+const askers = new Map(); // each open window -> the field that it was opened for
 
 function pointLinks(list) {
   for (const link of list.closest(".related-widget-wrapper").querySelectorAll("[data-href-template]")) {

@@ -1,4 +1,4 @@
-// A new row's address is made from its name while that is written, until somebody writes another.
+// Derives a new row's slug from its name while that is typed, until the slug itself is edited.
 const fields = JSON.parse(document.getElementById("slug-sources").dataset.fields);
 
 function makeSlug(text, lengthMax) {

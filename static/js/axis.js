@@ -1,10 +1,10 @@
-// The time axis of a chart: labels that are seen whole and never twice.
+// The time axis of a chart: labels that are never cut off and never repeat.
 const MINUTE_SECONDS = 60;
 const DAY_SECONDS = 86400;
 const MONTH_SECONDS = 28 * DAY_SECONDS;
-const YEAR_SECONDS = 300 * DAY_SECONDS; // from here on the same day may come twice
+const YEAR_SECONDS = 300 * DAY_SECONDS; // above this the same day may occur twice
 const SPAN_MIN_SECONDS = 20;
-const LABEL_GAP = 8; // uPlot's own, and a little
+const LABEL_GAP = 8; // slightly more than uPlot's own
 export const FONT = "12px system-ui, sans-serif";
 
 const language = document.documentElement.lang || "en";
@@ -24,12 +24,12 @@ export const namePercent = (value) => showTick.format(value / 100);
 
 const ruler = document.createElement("canvas").getContext("2d");
 
-/** What uPlot draws of time: twenty seconds at least, so that a young chart has whole labels too. */
+/** uPlot's time range: at least twenty seconds, so that a young chart has whole labels too. */
 export function findTimes(_, first, last) {
   return first === null ? [first, last] : [Math.min(first, last - SPAN_MIN_SECONDS), last];
 }
 
-/** How wide an axis is that has room for its labels, whatever the language writes there. */
+/** The width of an axis with room for its labels, in any language. */
 export function fitLabels(least) {
   return (_, labels) => {
     ruler.font = FONT;
@@ -50,7 +50,7 @@ export function nameTimes(plot, seconds, axis, space, increment) {
   });
 }
 
-/** Days at midnight and where ticks are days apart, with their year in a long chart. */
+/** Days at midnight or where ticks are days apart, with the year in a long chart. */
 function nameTime(moment, increment, span) {
   if (increment >= MONTH_SECONDS && span >= YEAR_SECONDS) return showMonth.format(moment);
   const isDay = moment.getHours() + moment.getMinutes() + moment.getSeconds() === 0;

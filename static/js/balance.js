@@ -1,5 +1,5 @@
 // Keeps every [data-balance="available"] (or cash, held) on the page equal to the account's, and the
-// bell's number of unread notifications; where they are listed, "unread-grown" calls for the new ones.
+// bell's number of unread notifications; where they are listed, "unread-grown" loads the new ones.
 import { money } from "./format.js";
 import { toMicros } from "./units.js";
 

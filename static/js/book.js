@@ -1,6 +1,6 @@
-// The mirror of a market's book: a snapshot, then frames of what changed. Law: a snapshot at n with
-// the frames from n to m is the snapshot at m. Prices and quantities are the feed's own texts, which
-// have a fixed number of decimals, so prices sort as texts.
+// A replica of a market's book: a snapshot, then frames of changes. Invariant: a snapshot at n with
+// the frames from n to m equals the snapshot at m. Prices and quantities are the feed's own texts,
+// which have a fixed number of decimals, so prices sort as texts.
 import { PAYOUT_PIPS, mirror, toLots, toPips, writeLots, writePips } from "./units.js";
 
 export const BEFORE_ANY = -1;
@@ -16,10 +16,10 @@ export class Book {
     this.sides = new Map(); // outcome -> {bids: Map(price -> quantity), asks: ...}
   }
 
-  /** Take a frame of the channel `book`. False: something before it is missing. */
+  /** Apply a frame of the channel `book`. False: an earlier one is missing. */
   apply(frame) {
     if (frame.type === "book_snapshot") this.sides.clear();
-    else if (frame.prev_seq !== this.seq) return frame.seq <= this.seq; // old news are no gap
+    else if (frame.prev_seq !== this.seq) return frame.seq <= this.seq; // an old frame is no gap
     for (const { outcome, bids, asks } of frame.books) {
       if (!this.sides.has(outcome)) this.sides.set(outcome, { bids: new Map(), asks: new Map() });
       const side = this.sides.get(outcome);
@@ -31,8 +31,8 @@ export class Book {
   }
 
   /**
-   * Both sides of an outcome as [[price, quantity, of which implied]], best first; from NO's end if
-   * asked. Implied is what the books of all other outcomes offer at once (trading/wire/levels.py).
+   * Both sides of an outcome as [[price, quantity, of which implied]], best first; from NO's side on
+   * request. Implied is what the books of all other outcomes offer at once (trading/wire/levels.py).
    */
   levels(outcome, { asNo = false } = {}) {
     const { bids, asks } = this.sides.get(outcome) ?? { bids: new Map(), asks: new Map() };

@@ -1,4 +1,4 @@
-// Candles with volume, by lightweight-charts, which is loaded when somebody wants to see them.
+// Candles with volume, by lightweight-charts, which is loaded on first use.
 import {
   CandlestickSeries,
   HistogramSeries,
@@ -21,13 +21,13 @@ const BAR_PX_MAX = 32;
 const showPrice = (value) => pricePips(Math.round(value * PAYOUT_PIPS));
 const nameTick = (value) => (value < 0 || value > 1 ? "" : showPrice(value));
 
-/** Draw candles in `box`; returns {load, follow, paint, remove}. `getOutcome` says of what. */
+/** Draw candles in `box`; returns {load, follow, paint, remove}. `getOutcome` returns their outcome. */
 export function startCandles(box, config, getOutcome) {
   const chart = createChart(box, {
     autoSize: true,
     layout: { attributionLogo: false, fontSize: 12, fontFamily: "system-ui, sans-serif" },
     localization: { locale: language, timeFormatter: (time) => showMoment.format(time * 1000) },
-    // With fixed edges the first and the last time are moved to where all of them is seen.
+    // With fixed edges the first and last labels are shifted until they are fully visible.
     timeScale: { timeVisible: true, maxBarSpacing: BAR_PX_MAX, tickMarkFormatter: (time, kind) => TICKS[kind].format(time * 1000), fixLeftEdge: true, fixRightEdge: true },
     handleScroll: { vertTouchDrag: false },
   });
@@ -52,7 +52,7 @@ export function startCandles(box, config, getOutcome) {
   let loads = 0;
   let colours = readColours();
 
-  /** Load what the lines show: the range until the last of their times. */
+  /** Load the lines' range, until their last time. */
   async function load(range, times) {
     const end = times.at(-1) ?? Date.now() / 1000;
     const start = RANGE_SECONDS[range] ? end - RANGE_SECONDS[range] : (times[0] ?? end) - 60;
@@ -102,7 +102,7 @@ export function startCandles(box, config, getOutcome) {
     say(bars.at(-1));
   }
 
-  /** The minutes since the last candle, in which nobody traded. */
+  /** The minutes without trades since the last candle. */
   function carry(last, time) {
     for (const bar of fill([last], width, time).slice(1)) {
       bars.push(bar);
@@ -111,7 +111,7 @@ export function startCandles(box, config, getOutcome) {
     }
   }
 
-  /** Take new trades into the last candle. */
+  /** Add new trades to the last candle. */
   function follow(frame) {
     if (frame.type !== "trades") return;
     for (const trade of frame.trades) {
@@ -163,7 +163,7 @@ const readBar = (candle) => ({
   lots: toLots(candle.volume),
 });
 
-/** Carry each price on through the intervals without a trade, until `end`. */
+/** Carry each price over intervals without a trade, until `end`. */
 function fill(bars, width, end) {
   const whole = [];
   for (const [place, bar] of bars.entries()) {
@@ -176,7 +176,7 @@ function fill(bars, width, end) {
 
 const stay = (price, time) => ({ time, open: price, high: price, low: price, close: price, lots: 0n });
 
-/** As the lines': prices at least ten cents apart, and none below 0 or above 1. */
+/** Like the lines': a range of at least ten cents, within 0 and 1. */
 function widen(info) {
   if (!info?.priceRange) return info;
   const { minValue, maxValue } = info.priceRange;

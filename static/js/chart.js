@@ -9,7 +9,7 @@ const LIVE = new Set(["open", "halted"]);
 const POINTS = 500;
 const HALF_PIPS_PER_PERCENT = 200;
 const STILL_MS = 15000; // a quiet market's line still reaches until now
-const AGAIN_MS = 5000; // the server is busy: what it drew stays meanwhile
+const AGAIN_MS = 5000; // retry when the server is busy; its drawing stays meanwhile
 
 /** Follow a market in `root`; returns {reload, take, onTrades}. */
 export function startChart(root, config) {
@@ -20,7 +20,7 @@ export function startChart(root, config) {
   const kinds = root.querySelector("[data-chart-kinds]");
   const shown = new Set(config.outcomes.filter((outcome) => outcome.shown).map(({ code }) => code));
   const lines = new Map(config.outcomes.map(({ code }) => [code, []]));
-  const marks = new Map(); // code -> worth now, in per cent
+  const marks = new Map(); // code -> current mark in per cent
   let times = [];
   let range = root.dataset.range;
   let chart = null;
@@ -28,9 +28,9 @@ export function startChart(root, config) {
   let loads = 0;
   let isLoaded = false;
   let waiting = false;
-  let until = null; // the last second in which this page saw the market trade
+  let until = null; // the last second in which the market was open for trading, as far as this page knows
 
-  // --- what is drawn
+  // --- data
 
   async function reload() {
     const load = (loads += 1);
@@ -51,7 +51,7 @@ export function startChart(root, config) {
     candles?.load(range, times);
   }
 
-  /** Let the lines end now, or when trading ended, with what is known: the history follows later. */
+  /** End the lines now, or when trading ended, with the known marks; the history follows later. */
   function extend() {
     if (LIVE.has(config.status)) until = Date.now() / 1000;
     if (times.length === 0) {
@@ -136,7 +136,7 @@ export function startChart(root, config) {
           width: 2,
           dash: dash === "" ? undefined : dash.split(" ").map(Number),
           fill: only ? `${colour}18` : undefined,
-          // What was known last only has no line.
+          // A single last value has no line.
           points: { show: (_, place) => countKnown(place) === 1, size: 6, fill: colour },
         })),
       ],
@@ -183,7 +183,7 @@ export function startChart(root, config) {
       });
   }
 
-  // --- in words
+  // --- texts
 
   function showFigures() {
     const body = root.querySelector("[data-figures]");
@@ -207,7 +207,7 @@ export function startChart(root, config) {
     body.replaceChildren(...rows);
   }
 
-  // --- what the viewer does
+  // --- user input
 
   root.addEventListener("submit", (event) => event.preventDefault());
   root.addEventListener("click", (event) => {
@@ -253,10 +253,10 @@ export function startChart(root, config) {
 
   picker.addEventListener("change", () => candles?.load(range, times));
 
-  // --- what happens by itself
+  // --- updates
 
   function take(code, halfPips) {
-    if (halfPips === null && !LIVE.has(config.status)) return; // what it was worth at the end stays
+    if (halfPips === null && !LIVE.has(config.status)) return; // the final mark stays
     marks.set(code, halfPips === null ? null : halfPips / HALF_PIPS_PER_PERCENT);
     if (waiting || !isLoaded) return;
     waiting = true;
@@ -300,7 +300,7 @@ function press(buttons, chosen) {
   for (const button of buttons) button.setAttribute("aria-pressed", String(button === chosen));
 }
 
-/** As the server's drawing: whole fives of per cent around the lines, at least ten apart. */
+/** Like the server's drawing: multiples of 5% around the lines, at least ten apart. */
 function findBounds(low, high) {
   if (low === null || high === null) return [0, 100];
   const missing = Math.max(0, 10 - (high + 4 - (low - 4))) / 2;

@@ -1,8 +1,8 @@
-// The theme's colours for what is drawn on a canvas, and word of when they change.
+// The theme's colours for canvas drawings, and a notification when they change.
 const dark = matchMedia("(prefers-color-scheme: dark)");
 const paper = matchMedia("print");
 
-/** Paper is white: what was drawn for the dark is turned over in print (site.css). */
+/** Paper is white: dark drawings are inverted in print (site.css). */
 export function readColours() {
   const page = document.documentElement;
   const style = getComputedStyle(page);
@@ -25,6 +25,6 @@ export function readColours() {
 export function onThemeChange(redraw) {
   addEventListener("themechange", redraw);
   dark.addEventListener("change", redraw);
-  // What was drawn while it was printed has the colours of paper.
+  // Drawings made during printing have the colours for paper.
   paper.addEventListener("change", () => paper.matches || redraw());
 }

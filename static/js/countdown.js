@@ -1,5 +1,5 @@
-// Counts down to the moment of each [data-countdown], in the units that matter. With seconds only in
-// the last hour, so that nothing ticks that nobody watches.
+// Counts down to the time of each [data-countdown], in suitable units. Seconds are shown only in the
+// last hour, to avoid needless updates.
 const language = document.documentElement.lang || "en";
 const SIZES = [["day", 86400], ["hour", 3600], ["minute", 60], ["second", 1]];
 // English has "4d 16h"; German's narrow units are of two kinds ("4 T", "16h"), its short ones of one.

@@ -1,5 +1,5 @@
-// The form for a market: fields that concern another kind of market are out of the way. Without
-// this script all of them are there, and the server knows which ones count.
+// The form for a market: hides fields of other kinds of market. Without this script all fields are
+// shown, and the server ignores irrelevant ones.
 const form = document.getElementById("market-form");
 
 function arrange() {

@@ -1,4 +1,4 @@
-// How much stands in the book down to each price: running totals of both sides, by uPlot.
+// The depth of the book: cumulative quantities of both sides by price, by uPlot.
 import uPlot from "../vendor/uplot/uPlot.min.mjs";
 import { FONT, fitLabels } from "./axis.js";
 import { onThemeChange, readColours } from "./colours.js";
@@ -10,7 +10,7 @@ const LOTS_PER_CONTRACT = 100;
 const SIDE_AFTER = 1;
 const SIDE_BEFORE = -1;
 
-/** Draw a book's depth in `box`; returns {update}, which draws if the box can be seen. */
+/** Draw a book's depth in `box`; returns {update}, which draws if the box is visible. */
 export function startDepth(box, config, book, choice) {
   let chart = null;
   let waiting = false;
@@ -91,11 +91,11 @@ export function startDepth(box, config, book, choice) {
   return { update };
 }
 
-/** What uPlot has as floats, to draw them, in the words of the page. */
+/** Formats uPlot's floats in the page's language. */
 const showPrice = (value) => pricePips(Math.round(value * PAYOUT_PIPS));
 const showContracts = (value) => showLots(BigInt(Math.round(value * LOTS_PER_CONTRACT)));
 
-/** [prices upwards, contracts bid at each price or more, contracts asked at it or less]. */
+/** [ascending prices, contracts bid at each price or more, contracts asked at it or less]. */
 function collect({ bids, asks }) {
   const sum = (levels) => {
     let lots = 0n;

@@ -1,4 +1,4 @@
-// The small frame on other pages: its figures follow the feed where it can be reached.
+// The frame embedded in other pages: its figures follow the feed if that is reachable.
 import { subscribe } from "./feed.js";
 import { startTicker } from "./ticker.js";
 

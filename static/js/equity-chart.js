@@ -1,5 +1,5 @@
-// The equity curve: an account's worth at the end of each day, and now. Drawn with uPlot in the
-// colours of the page; the table below it has the same figures.
+// The equity curve: an account's equity at the end of each day, and now. Drawn with uPlot in the
+// page's colours; the table below it has the same figures.
 import uPlot from "../vendor/uplot/uPlot.min.mjs";
 import { FONT, fitLabels, nameTimes } from "./axis.js";
 import { onThemeChange, readColours } from "./colours.js";
@@ -8,7 +8,7 @@ import { toMicros } from "./units.js";
 
 const DAY_SECONDS = 86_400;
 const MICROS = 1e6;
-const HALF_A_DATE = 28; // px: the last one stands under the end of the curve
+const HALF_A_DATE = 28; // px: the last one is below the end of the curve
 const language = document.documentElement.lang || "en";
 const days = new Intl.DateTimeFormat(language, { dateStyle: "medium" });
 
@@ -56,7 +56,7 @@ function buildOptions(place, getShown) {
     legend: { show: false },
     cursor: { y: false },
     padding: [8, HALF_A_DATE, 0, 0],
-    plugins: [{ hooks: { setCursor: (plot) => tell(plot, place, getShown()) } }],
+    plugins: [{ hooks: { setCursor: (plot) => showPoint(plot, place, getShown()) } }],
     axes: [
       { ...axis, space: 70, size: 26, values: nameTimes },
       { ...axis, size: fitLabels(66), values: (_, values) => values.map((value) => shorten(value)) },
@@ -74,8 +74,8 @@ function shorten(value) {
   return short.format(value);
 }
 
-/** What the pointer is over stands in the chart's title. */
-function tell(plot, place, shown) {
+/** Show the point under the pointer in the chart's title. */
+function showPoint(plot, place, shown) {
   const point = shown[plot.cursor.idx];
   place.title = point === undefined ? "" : `${days.format(point[0] * 1000)}: ${money(point[1])}`;
 }

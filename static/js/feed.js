@@ -1,12 +1,12 @@
-// The live feed (docs/feed.md): one socket for the page, which comes back by itself. Whoever
-// subscribes gets a snapshot first, then frames without a gap; after a gap or a lost connection the
-// stream begins anew with a snapshot.
+// The live feed (docs/feed.md): one socket for the page, which reconnects by itself. A subscriber gets
+// a snapshot first, then frames without a gap; after a gap or a lost connection the stream restarts
+// with a snapshot.
 //
 //   subscribe("book", slug, (frame) => ...);   // also "trades", "ticker", "lifecycle"
 //   subscribe("me", null, (frame) => ...);     // the viewer's own account
 //   subscribe("lifecycle", "all", ...);        // ticker and lifecycle of every listed market
 //   onState(({ connected, engine, exchange }) => ...);   // engine: "up" or "away"
-//       // exchange: the JSON of how the whole exchange stands, "" until that is known
+//       // exchange: the state of the whole exchange as JSON, "" until known
 const RECONNECT_MS = [250, 500, 1000, 2000, 4000];
 const SILENCE_MS = 6000; // three heartbeats
 const CHANNEL_OF = { exchange: "lifecycle", me: "me" };
@@ -22,7 +22,7 @@ let flush = 0;
 const waiting = new Set();
 const leaving = new Set();
 
-/** Call `handler(frame)` for every frame of a channel; returns a function that ends it. */
+/** Call `handler(frame)` for every frame of a channel; returns a function that unsubscribes. */
 export function subscribe(channel, market, handler) {
   const key = `${channel} ${market}`;
   let stream = streams.get(key);
@@ -31,7 +31,7 @@ export function subscribe(channel, market, handler) {
     streams.set(key, stream);
     request(stream);
   } else {
-    request(stream); // whoever comes later needs a snapshot too
+    request(stream); // a later subscriber needs a snapshot too
   }
   stream.handlers.add(handler);
   if (socket === null) connect();
@@ -63,13 +63,13 @@ function change(news) {
 }
 
 function connect() {
-  if (socket !== null) return; // somebody who could not wait for the next attempt was first
+  if (socket !== null) return; // an immediate attempt came first
   const url = new URL("/ws/v1", location.href);
   url.protocol = url.protocol.replace("http", "ws");
   socket = new WebSocket(url);
   socket.addEventListener("open", () => {
     attempts = 0;
-    leaving.clear(); // a new connection follows nothing yet
+    leaving.clear(); // a new connection has no subscriptions yet
     for (const stream of streams.values()) {
       stream.seqs.clear();
       waiting.add(stream);
@@ -94,7 +94,7 @@ function lose() {
   setTimeout(connect, pause * (0.75 + Math.random() / 2));
 }
 
-/** A connection that says nothing for longer than its heartbeats is as good as lost. */
+/** A connection that is silent for longer than its heartbeats counts as lost. */
 function listen() {
   clearTimeout(silence);
   silence = setTimeout(() => {
@@ -158,7 +158,7 @@ function take(frame) {
   }
 }
 
-/** Whether a frame continues its chain; a gap asks for a new snapshot. */
+/** Whether a frame continues its chain; a gap requests a new snapshot. */
 function follows(stream, frame) {
   if (frame.seq === null) return true;
   const known = stream.seqs.get(frame.market);
@@ -179,7 +179,7 @@ function compare(frame) {
   }
 }
 
-/** A page that the browser kept aside and shows again has missed everything meanwhile. */
+/** A page restored from the back/forward cache has missed everything meanwhile. */
 function resume({ persisted }) {
   if (!persisted || streams.size === 0) return;
   clearTimeout(silence);

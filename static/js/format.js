@@ -1,5 +1,5 @@
-// Numbers as the server's templates show them, in the page's language. They come as the API's plain
-// texts or as whole units (units.js) and are shown digit by digit: none becomes a binary float.
+// Formats numbers like the server's templates, in the page's language. Inputs are the API's plain
+// texts or integer units (units.js), formatted digit by digit: none becomes a binary float.
 import { POINT } from "./numbers.js";
 import { PAYOUT_PIPS, parse, toPips, write, writeShort } from "./units.js";
 
@@ -29,7 +29,7 @@ export function price(text) {
   return text === null ? NOTHING : show(writeShort(parse(text, 4), 4, 2));
 }
 
-/** The same of whole pips. */
+/** The same for pips. */
 export function pricePips(pips) {
   return pips === null ? NOTHING : show(writeShort(BigInt(pips), 4, 2));
 }
@@ -44,7 +44,7 @@ export function contracts(text) {
   return text === null ? NOTHING : lots(parse(text, 2));
 }
 
-/** The same of whole lots. */
+/** The same for lots. */
 export function lots(count) {
   return show(writeShort(count, 2));
 }
@@ -57,14 +57,14 @@ export function amount(micros) {
   return (micros < 0n ? MINUS : "") + show(write(cents + (isUp ? 1n : 0n), 2));
 }
 
-/** The same with the currency's symbol at its place. */
+/** The same with the currency symbol at its place. */
 export function money(micros) {
   if (micros === null) return NOTHING;
   const text = amount(micros < 0n ? -micros : micros);
   return (micros < 0n ? MINUS : "") + moneyPattern.replace("{amount}", () => text);
 }
 
-/** Gains with a plus. */
+/** The same with a plus sign for gains. */
 export function signedMoney(micros) {
   return (micros !== null && micros > 0n ? "+" : "") + money(micros);
 }
@@ -79,7 +79,7 @@ export function percent(halfPips) {
 
 /** A whole number of per cent. */
 export function showPercent(count) {
-  return percents.format(count / 100); // shown without decimals, so as whole as it came
+  return percents.format(count / 100); // formatted without decimals, so it stays exact
 }
 
 /** A change of a price, in half pips, in percentage points: +3, −12, 0. */
@@ -90,7 +90,7 @@ export function points(change) {
   return size === 0 ? "0" : `${pips > 0 ? "+" : MINUS}${size}`;
 }
 
-/** Like the server's mark, in half pips: the middle of bid and ask while they are near, else the last. */
+/** Like the server's mark, in half pips: the midpoint of a narrow spread, else the last price. */
 export function mark({ bid, ask, last }) {
   if (bid !== null && ask !== null && toPips(ask) - toPips(bid) <= WIDE_PIPS) {
     return toPips(bid) + toPips(ask);

@@ -1,4 +1,4 @@
-// The markets page: live cards, and what a search found said aloud.
+// The markets page: live cards, and search results announced to screen readers.
 import "./market-cards.js";
 
 document.addEventListener("htmx:afterSwap", () => {

@@ -1,5 +1,5 @@
-// The order book as a ladder. It draws at most once a frame of the screen, into rows that stay: only
-// texts and widths change, so nothing jumps however fast the book moves.
+// The order book as a ladder. It draws at most once per animation frame, into fixed rows: only texts
+// and widths change, so nothing jumps however fast the book moves.
 import { lots as showLots, price as showPrice, pricePips } from "./format.js";
 import { mirror, toLots, toPips, writeLots } from "./units.js";
 
@@ -28,7 +28,7 @@ export function startLadder(root, config, book) {
   });
   const spread = root.querySelector("[data-spread]");
 
-  /** Tell the ticket of a row: who takes an ask buys, who takes a bid sells. */
+  /** Fill the ticket from a row: taking an ask buys, taking a bid sells. */
   function fill(side, row) {
     const detail = {
       outcome: config.binary && choice.asNo ? "NO" : choice.outcome,
@@ -106,7 +106,7 @@ export function startLadder(root, config, book) {
     mark.title = text;
   }
 
-  /** What stands in this book of the viewer's own, by "side price" as shown. */
+  /** The viewer's own quantities in this book, by "side price" as displayed. */
   function sumOwn() {
     const sums = new Map();
     for (const { outcome, side, price, lots } of own.values()) {
@@ -118,12 +118,12 @@ export function startLadder(root, config, book) {
     return sums;
   }
 
-  /** Say why nothing is there, by the status in which orders are taken or not. */
+  /** Show why the book is empty, by the effective status for orders. */
   function showStatus(status) {
     for (const { side, nobody } of sides) write(nobody, config.words.nobody[status][side]);
   }
 
-  /** Take a frame of the viewer's own account. */
+  /** Apply a frame of the viewer's own account. */
   function follow(frame) {
     if (frame.type === "me_snapshot") own.clear();
     for (const order of frame.orders ?? []) {

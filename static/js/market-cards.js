@@ -1,13 +1,13 @@
-// Keeps cards of markets live (templates/trading/market_card.html): probabilities, what changed in a
-// day, the order of the likeliest outcomes, prices on the buttons. When a market's status changes its
-// card is drawn anew by the server. Only cards near the window listen, however many there are.
+// Keeps market cards live (templates/trading/market_card.html): probabilities, changes within a day,
+// the order of the likeliest outcomes, prices on the buttons. When a market's status changes, the
+// server renders its card again. Only cards near the viewport subscribe, however many there are.
 import { subscribe } from "./feed.js";
 import { mark, percent, points, price } from "./format.js";
 import { showLiveState } from "./site.js";
 import { mirror } from "./units.js";
 
 const NEAR = "600px";
-const LINE_MS = 2000; // by then the server's statistics know what the ticker told
+const LINE_MS = 2000; // by then the server's statistics include the ticker's values
 const cards = new WeakMap(); // card -> {outcomes: Map(code -> {name, dayAgo, found, ticker}), status, stop}
 
 const observer = new IntersectionObserver(
@@ -58,7 +58,7 @@ async function fetchCard(element) {
   return new DOMParser().parseFromString(await answer.text(), "text/html").querySelector("article");
 }
 
-/** Another status has other badges, buttons and words: the server knows them. */
+/** Another status has other badges, buttons and texts, which the server renders. */
 async function follow(element, { status }) {
   const card = cards.get(element);
   if (status === card.status) return;
@@ -96,7 +96,7 @@ function setPrice(element, value) {
   if (element !== null) element.textContent = value === null ? "" : price(value);
 }
 
-/** The rows stay where they are; what was searched for and the likeliest outcomes move through them. */
+/** The rows are fixed; outcomes that match the search and the likeliest ones move through them. */
 function showTop(list, outcomes) {
   const sorted = outcomes.sort((a, b) => b.found - a.found || (b.mark ?? 0) - (a.mark ?? 0));
   const rows = [...list.children];
@@ -115,13 +115,13 @@ function rename(row, { code, name }) {
   row.dataset.outcome = code;
   label.textContent = name;
   label.title = name;
-  row.querySelector("[data-spark]").replaceChildren(); // whose line it was is gone from here
+  row.querySelector("[data-spark]").replaceChildren(); // it was another outcome's line
   setTimeout(drawLine, LINE_MS, row);
   row.querySelector("[data-mark]").textContent = "";
   return row;
 }
 
-/** The line of an outcome that came into the card, which the server alone draws. */
+/** Load the line of an outcome that entered the card, as only the server draws lines. */
 async function drawLine(row) {
   const { outcome } = row.dataset;
   const fresh = await fetchCard(row.closest("[data-market]"));
@@ -150,7 +150,7 @@ function showChange(element, { mark: now, dayAgo }) {
 
 function flash(element, difference) {
   element.classList.remove("flash-up", "flash-down");
-  void element.offsetWidth; // begins the animation anew
+  void element.offsetWidth; // restarts the animation
   element.classList.add(difference < 0 ? "flash-down" : "flash-up");
 }
 

@@ -1,6 +1,6 @@
-// A market's page, live: one book, one tape, one chart, and the figures that follow the feed. Every
-// stream begins with a snapshot, and begins anew after a lost connection, so what is shown is
-// replaced as a whole.
+// A market's live page: one book, one tape, one chart, and figures that follow the feed. Every stream
+// starts with a snapshot, and restarts after a lost connection, so displayed data is replaced as a
+// whole.
 import { Book } from "./book.js";
 import { startChart } from "./chart.js";
 import { startDepth } from "./depth.js";
@@ -30,7 +30,7 @@ if (showTrades || chart) {
 }
 
 let wasLost = false;
-let isStopped = null; // on the whole exchange; null until that is known
+let isStopped = null; // on the whole exchange; null until known
 onState(({ connected, exchange, everConnected }) => {
   if (connected && wasLost) chart?.reload();
   wasLost = everConnected && !connected;
@@ -41,7 +41,7 @@ onState(({ connected, exchange, everConnected }) => {
 });
 
 function showBookStatus() {
-  if (isStopped === null) return; // as the server wrote it
+  if (isStopped === null) return; // as the server rendered it
   const open = config.is_over ? "closed" : isStopped ? "halted" : "open";
   ladder?.showStatus(config.status === "open" ? open : config.status);
 }
@@ -78,7 +78,7 @@ function startShapes(root, depth) {
   });
 }
 
-/** Say a change of status; the ticket renews itself and what else it changes (ticket.js). */
+/** Announce a change of status; the ticket reloads itself and other affected parts (ticket.js). */
 function showStatus(frame) {
   if (frame.status === config.status) return;
   config.status = frame.status;

@@ -1,5 +1,5 @@
-// Numbers as they are typed in the page's language: read into plain texts and written back, by the
-// same rules as the server's (accounts/numbers.py), which has the last word on what it is sent.
+// Parses numbers typed in the page's language to plain texts and formats them back, by the same rules
+// as the server (accounts/numbers.py), which validates what it is sent.
 const language = document.documentElement.lang || "en";
 export const POINT = new Intl.NumberFormat(language).formatToParts(1.5)
   .find(({ type }) => type === "decimal").value;
@@ -9,7 +9,7 @@ const GROUPED = new RegExp(`^([1-9]\\d{0,2}(?:([${SEPARATOR}${SPACES}])\\d{3})(?
 const UNGROUPED = /^(\d*)[.,](\d+)$/;
 const WHOLE = /^\d+$/;
 
-/** The plain text of a number; null for what is none, or can be two ("1.234" on a German page). */
+/** The plain text of a number; null if invalid or ambiguous ("1.234" on a German page). */
 export function readNumber(text) {
   const typed = text.trim().replace("−", "-");
   const [sign, digits] = typed.startsWith("-") ? ["-", typed.slice(1)] : ["", typed];
@@ -25,5 +25,5 @@ export function readNumber(text) {
   return ungrouped === null ? null : `${sign}${ungrouped[1] || "0"}.${ungrouped[2]}`;
 }
 
-/** A plain text as a field takes it: 0,55 on a German page. */
+/** A plain text in the notation of form fields: 0,55 on a German page. */
 export const writeNumber = (text) => text.replace(".", POINT);

@@ -1,5 +1,5 @@
-// The viewer's own things on a market's page: fetched anew when the account's feed says that they
-// have changed, worth what the market's prices say, and a word about what others have filled.
+// The viewer's own orders and position on a market's page: reloaded when the account's feed reports a
+// change, valued at the market's prices, with a message about fills.
 import { subscribe } from "./feed.js";
 import { contracts, mark, money, price as showPrice, signedMoney } from "./format.js";
 import { toast } from "./toast.js";
@@ -30,7 +30,7 @@ function fetchSoon() {
   timer = setTimeout(fetchNow, FETCH_MS);
 }
 
-/** An order that is being changed stays until that is done. */
+/** An order that is being edited is not replaced meanwhile. */
 function fetchNow() {
   const own = document.getElementById("own");
   const isWriting = own.querySelector("details[data-amend][open]")?.contains(document.activeElement);
@@ -48,12 +48,12 @@ document.body.addEventListener("own-changed", () => {
   fetchSoon();
 });
 
-/** What a sale would bring is known to the server: asked again a while after prices moved. */
+/** The server computes the liquidation value: requested again a while after prices moved. */
 function valueSoon() {
   if (valuing !== 0 || document.querySelector("[data-sold]") === null) return;
   valuing = setTimeout(() => {
     valuing = 0;
-    const isUsed = document.activeElement?.closest("#own, #own-position"); // which would be drawn anew
+    const isUsed = document.activeElement?.closest("#own, #own-position"); // which would be replaced
     if (!document.hidden && !isUsed) fetchSoon();
   }, VALUED_MS);
 }
@@ -64,15 +64,15 @@ function isOfThisMarket(frame) {
 
 if (isSignedIn) {
   subscribe("me", null, (frame) => {
-    // A snapshot does not tell what happened between the page, or a lost connection, and itself.
+    // A snapshot does not include events since the page was rendered or the connection was lost.
     if (frame.type === "me_snapshot" || isOfThisMarket(frame)) fetchSoon();
     const fills = (frame.fills ?? []).filter(({ market, role }) => market === slug && role === "maker");
-    fills.slice(0, TOASTS_MAX).forEach(tell);
+    fills.slice(0, TOASTS_MAX).forEach(notify);
   });
 }
 
-/** As the order was entered: the feed names NO of one of several outcomes as a sale, the row says so. */
-function tell({ order_id: id, side, outcome, quantity, price }) {
+/** As entered: the feed reports NO of one of several outcomes as a sale, so the row says what it was. */
+function notify({ order_id: id, side, outcome, quantity, price }) {
   const own = document.getElementById("own");
   const isMirrored = own.querySelector(`[data-order="${CSS.escape(id)}"]`)?.dataset.answer === "no";
   const words = ((side === "buy") !== isMirrored ? own.dataset.fillBuy : own.dataset.fillSell)
@@ -88,11 +88,11 @@ function nameContract(outcome, isMirrored, { yes, no, noOn }) {
   return isMirrored ? noOn.replace("{outcome}", () => name) : name;
 }
 
-// --- worth, in whole micros ----------------------------------------------------------------------
+// --- value, in micros ----------------------------------------------------------------------------
 
 const marks = new Map(); // outcome -> its price in half pips
 
-/** Of the whole market: complete sets at 1 each, positions at their marks; profit beyond what was paid in. */
+/** Of the whole market: complete sets at 1 each, positions at their marks; profit above payments. */
 function showWorth() {
   const panel = document.getElementById("own-position");
   const rows = [...panel.querySelectorAll("[data-position]")];

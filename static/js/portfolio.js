@@ -19,7 +19,7 @@ let chart = null;
 let reloading = 0;
 let valuing = 0;
 
-/** A figure of the head. Its text is what the server drew until something changes. */
+/** A figure of the head. It keeps the server's text until something changes. */
 function figure(name) {
   return document.querySelector(`[data-figure="${name}"]`);
 }
@@ -82,7 +82,7 @@ function showPrices(market, tickers) {
   row.value = value;
 }
 
-/** As the server: complete sets are worth 1, positions their marks; null where one is unknown. */
+/** Like the server: complete sets are worth 1, positions their marks; null if one is unknown. */
 function computeValue({ sets, positions }, known) {
   let halves = 2n * toMicros(sets);
   for (const [code, quantity] of Object.entries(positions)) {
@@ -99,7 +99,7 @@ function showLine(body, line, worth) {
   row.querySelector('[data-cell="price"]').textContent = markPrice(line.mirrored ? mirrorMark(worth) : worth);
 }
 
-/** Equity, the positions' worth and profits move together. */
+/** Update equity, the positions' value and profits together. */
 function addToEquity(change) {
   if (equity === null || change === 0n) return;
   equity += change;
@@ -123,7 +123,7 @@ function showAccount(frame) {
   if (frame.type === "me" || !isShown(frame)) reloadSoon();
 }
 
-/** Whether the page was drawn after all that a snapshot tells: no fill leaves cash and hold alone. */
+/** Whether the page includes all of a snapshot: every fill changes cash or hold. */
 function isShown({ balance }) {
   const isEqual = (name) => toMicros(figure(name).dataset.value) === toMicros(balance[name]);
   return document.getElementById("orders") === null && isEqual("cash") && isEqual("held");
@@ -133,17 +133,17 @@ function reloadSoon() {
   if (reloading === 0) reloading = setTimeout(reload, RELOAD_MS);
 }
 
-/** What a sale would bring is known to the server: asked again a while after prices moved. */
+/** The server computes the liquidation value: requested again a while after prices moved. */
 function valueSoon() {
   if (valuing !== 0) return;
   valuing = setTimeout(() => {
     valuing = 0;
-    const isUsed = document.activeElement?.closest("#positions"); // which would be drawn anew
+    const isUsed = document.activeElement?.closest("#positions"); // which would be replaced
     if (!document.hidden && !isUsed) reload();
   }, VALUED_MS);
 }
 
-/** What is held or ordered has changed: the server draws the page's changing parts anew. */
+/** Positions or orders have changed: the server renders the page's dynamic parts again. */
 async function reload() {
   reloading = 0;
   if (document.activeElement?.matches("main input, main select")) return;

@@ -1,4 +1,4 @@
-// On every page: theme, time zone, htmx, the bars that say when the page is not live, menus.
+// On every page: theme, time zone, htmx, the bars shown when the page is not live, menus.
 import { onState, subscribe } from "./feed.js";
 import { toast } from "./toast.js";
 import { words } from "./words.js";
@@ -10,7 +10,7 @@ function setCookie(name, value) {
   document.cookie = `${name}=${value}; Path=/; Max-Age=${YEAR_SECONDS}; SameSite=Lax${secure}`;
 }
 
-// The server writes times in the zone that the cookie names; a first visit's are put right here.
+// The server renders times in the cookie's zone; on a first visit they are converted here.
 const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
 const CLOCKS = { minute: "short", second: "medium" };
 
@@ -27,7 +27,7 @@ function showInZone(time) {
   time.textContent = `${day}, ${clock} ${nameZone(moment)}`;
 }
 
-/** The zone's short name as the server has it: American English knows EST but not CET, British English the reverse. */
+/** The zone's short name, like the server's: en-US has EST but not CET, en-GB the reverse. */
 function nameZone(moment) {
   const names = ["en-US", "en-GB"].map((lang) => {
     const parts = new Intl.DateTimeFormat(lang, { timeZoneName: "short" }).formatToParts(moment);
@@ -51,7 +51,7 @@ for (const button of document.querySelectorAll("[data-set-theme]")) {
   });
 }
 
-// A menu closes when the focus or a click goes elsewhere, and with Escape.
+// A menu closes when the focus leaves it, on a click elsewhere, and with Escape.
 for (const menu of document.querySelectorAll("details[data-menu]")) {
   addEventListener("click", (event) => { if (!menu.contains(event.target)) menu.open = false; });
   menu.addEventListener("focusout", (event) => {
@@ -80,7 +80,7 @@ export function showLiveState() {
   });
 }
 
-/** What concerns everybody may change while the page is open. */
+/** Site-wide notices may change while the page is open. */
 function showExchange({ trading_halted: isHalted, maintenance, announcement }) {
   const [announced, maintained, halted] = ["announcement", "maintenance", "halted"].map(
     (name) => document.querySelector(`[data-bar="${name}"]`));
@@ -90,7 +90,7 @@ function showExchange({ trading_halted: isHalted, maintenance, announcement }) {
   halted.hidden = !isHalted || maintenance;
 }
 
-// The viewer's balance, wherever it is shown, follows their account.
+// Every display of the viewer's balance follows their account.
 if (document.querySelector("[data-balance]") !== null) {
   showLiveState();
   import("./balance.js").then(({ showBalance }) => subscribe("me", null, showBalance));

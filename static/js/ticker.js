@@ -1,9 +1,9 @@
-// What each outcome is worth now, wherever the page shows it: [data-ticker="<outcome code>"].
+// Keeps the current marks on the page up to date: [data-ticker="<outcome code>"].
 import { mark, mirrorMark, percent } from "./format.js";
 
 const NO = "NO";
 
-/** Returns the handler of a market's ticker frames; `onMark(code, half pips)` hears of each. */
+/** Returns the handler of a market's ticker frames; it calls `onMark(code, half pips)` for each. */
 export function startTicker({ binary, market }, onMark = () => {}) {
   return (frame) => {
     if (frame.market !== market) return;

@@ -1,5 +1,5 @@
-// The order ticket: previews it as one writes, fills it from the book and from links, keeps its
-// prices live, and on a phone opens it as a sheet. Without this it is a form like any other.
+// The order ticket: previews it on input, fills it from the book and from links, keeps its prices
+// live, and on a phone opens it as a sheet. Without this script it is an ordinary form.
 import "./countdown.js";
 import { onState, subscribe } from "./feed.js";
 import { price as showPrice, pricePips } from "./format.js";
@@ -8,7 +8,7 @@ import { MICRO_DECIMALS, PAYOUT_PIPS, mirror, parse, toPips, writePrice, writeSh
 
 const WRITING_MS = 200;
 const MOVING_MS = 1500;
-const REMEMBERED_MS = 1500; // longer than a server remembers how the exchange stands
+const REMEMBERED_MS = 1500; // longer than a server caches the state of the exchange
 const MICROS_PER_PIP = 100;
 const NUMBERS = new Set(["amount", "price"]);
 
@@ -28,8 +28,8 @@ const checked = (name) => find(`[name=${name}]:checked`)?.value;
 let timer = 0;
 
 /**
- * Ask for a preview soon. What one writes oneself is read out, what the market moves is not, and
- * that leaves faults beside their fields until somebody writes.
+ * Request a preview soon. One caused by input is read out by screen readers; one caused by the market
+ * is not, and it keeps the errors beside their fields until the next input.
  */
 function preview(pause, isWritten) {
   clearTimeout(timer);
@@ -42,7 +42,7 @@ function preview(pause, isWritten) {
   }, pause);
 }
 
-/** A preview that comes back to a ticket that is not there any more says nothing. */
+/** Ignore a preview for a ticket that has been replaced. */
 function dropLate(event) {
   if (!event.target.isConnected) event.preventDefault();
 }
@@ -63,7 +63,7 @@ addEventListener("htmx:afterSettle", (event) => {
   if (id === "ticket") setTimeout(compareState, REMEMBERED_MS);
 });
 
-/** A field is marked as wrong while words stand beside it. */
+/** A field is marked as invalid while it has an error text. */
 function showFaults() {
   for (const field of form().querySelectorAll("[aria-describedby]")) {
     const isWrong = field.getAttribute("aria-describedby").split(" ").some(
@@ -88,7 +88,7 @@ function findMost() {
   return checked("measure") === "credits" ? known.dataset.mostCredits : known.dataset.mostContracts;
 }
 
-// --- prices and words of the form ----------------------------------------------------------------
+// --- prices and texts of the form ----------------------------------------------------------------
 
 function begin() {
   find("[data-ticket-close]").hidden = !sheet.open;
@@ -99,7 +99,7 @@ function begin() {
   show();
 }
 
-/** The two answers at what they trade at for this side, and the button with what it would do. */
+/** The two answers with this side's prices, and the button's label. */
 function show() {
   if (form() === null) return;
   const side = checked("side");
@@ -124,7 +124,7 @@ function setQuote(element, { bid, ask }, isNo) {
   element.dataset.ask = isNo ? mirrorPips(bid) : ask;
 }
 
-/** Pips of the markup: "" where there is no price. */
+/** Pips from the markup, "" if there is no price. */
 const mirrorPips = (pips) => (pips === "" ? "" : PAYOUT_PIPS - pips);
 const quotePips = (text) => (text === null ? "" : toPips(text));
 
@@ -148,7 +148,7 @@ function write(element, text) {
 
 subscribe("ticker", slug, (frame) => frame.tickers.forEach(follow));
 
-// --- writing -------------------------------------------------------------------------------------
+// --- input ---------------------------------------------------------------------------------------
 
 document.addEventListener("input", (event) => {
   if (event.target.form?.id !== "ticket-form") return;
@@ -179,14 +179,14 @@ function step(ticks) {
   const tick = Number(field.dataset.tick);
   const input = find(".ticket-answer input:checked");
   const known = checked("side") === "sell" ? input.dataset.bid : input.dataset.ask;
-  const written = parse(readNumber(field.value) ?? "", MICRO_DECIMALS); // also a price that is too fine
-  if (field.value && written === null) return preview(0, true); // that is no number, says the server
+  const written = parse(readNumber(field.value) ?? "", MICRO_DECIMALS); // also a price off the tick
+  if (field.value && written === null) return preview(0, true); // the server reports that it is no number
   const from = field.value ? Number(written) / MICROS_PER_PIP : Number(known || PAYOUT_PIPS / 2);
   const next = (Math.round(from / tick) + (field.value ? ticks : 0)) * tick;
   setField(field, writePrice(Math.min(Math.max(next, tick), PAYOUT_PIPS - tick)));
 }
 
-/** So many more, exactly; what is no number stays, and the server says so. */
+/** Add exactly; an invalid number stays, and the server reports it. */
 function add(more) {
   const field = find("#ticket-amount");
   const written = parse(readNumber(field.value || "0") ?? "", MICRO_DECIMALS);
@@ -194,7 +194,7 @@ function add(more) {
   setField(field, writeShort(written + parse(more, MICRO_DECIMALS), MICRO_DECIMALS));
 }
 
-/** Write a plain number as the page's language has it. */
+/** Write a plain number in the page's language. */
 function setField(field, text) {
   field.value = writeNumber(text);
   preview(WRITING_MS, true);
@@ -205,7 +205,7 @@ function choose(name, value) {
   if (input) input.checked = true;
 }
 
-/** Write values, numbers in plain text, by the names of the fields; true if there is a ticket to be written. */
+/** Write values, with numbers as plain texts, by field name; true if there is an editable ticket. */
 function fill(values) {
   if (form() === null) return false;
   for (const [name, value] of Object.entries(values)) {
@@ -239,7 +239,7 @@ document.addEventListener("click", (event) => {
 
 // --- the sheet -----------------------------------------------------------------------------------
 
-/** Go on where the ticket is to be gone on with: who has said how much sees what comes of it. */
+/** Scroll to the next step of the ticket: once an amount is given, the summary. */
 function openFilled() {
   const amount = find("#ticket-amount");
   open(amount?.value ? form().querySelector("button:not([type])") : amount);
@@ -266,13 +266,13 @@ sheet.addEventListener("close", () => {
 });
 sheet.addEventListener("click", (event) => { if (event.target === sheet) sheet.close(); });
 wide.addEventListener("change", () => sheet.close());
-document.body.addEventListener("own-changed", () => sheet.close()); // what came of it is told behind
+document.body.addEventListener("own-changed", () => sheet.close()); // the result is shown behind it
 
-// --- what changes the whole ticket ---------------------------------------------------------------
+// --- replacing the whole ticket ------------------------------------------------------------------
 
 let written = location.search;
 
-/** What the form says, as a link does; what it said last while there is none. */
+/** The form's contents as a link's query; the last ones while there is no form. */
 function writeDown() {
   if (form() === null) return written;
   const fields = new URLSearchParams(new FormData(form()));
@@ -283,7 +283,7 @@ function writeDown() {
   return `?${fields}`;
 }
 
-/** Trading has stopped or begun: the page as it is now has another ticket, header, position and rules. */
+/** Trading has stopped or started: reload ticket, header, position and rules. */
 function renew() {
   clearTimeout(timer);
   written = writeDown();
@@ -299,8 +299,8 @@ subscribe("lifecycle", slug, (frame) => {
   renew();
 });
 
-// The ticket says for which state it was drawn: what changed before this page could listen counts
-// too, and so does a ticket that was drawn from what a server remembered a second ago.
+// The ticket records the state for which it was rendered, so that changes before this page was
+// subscribed count too, and so does a ticket rendered from a server's cached state.
 let state = null;
 
 function compareState() {
@@ -321,6 +321,6 @@ onState((now) => {
 
 begin();
 preview(0, false);
-// A link from elsewhere: "Yes 0.60" on a card, "Close" in the portfolio, back from log-in. Until the
-// page is loaded the browser itself goes to the fragment, and takes the focus away.
+// A link from another page: "Yes 0.60" on a card, "Close" in the portfolio, back from log-in. While the
+// page loads, the browser itself scrolls to the fragment and takes the focus away.
 if (location.hash === "#ticket") addEventListener("load", openFilled);

@@ -1,5 +1,5 @@
-// Short messages at the edge of the page, read out by screen readers. Server-made ones arrive in the
-// same region (`partials/toast.html`); each leaves by itself, or by its button.
+// Short messages at the edge of the page, read out by screen readers. The server's arrive in the same
+// region (`partials/toast.html`); each disappears by itself or by its button.
 import { words } from "./words.js";
 
 const SHOWN_MS = 7000;

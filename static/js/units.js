@@ -1,13 +1,13 @@
-// Exact numbers, as accounts/units.py has them: prices in whole pips (10,000 make one), quantities in
-// lots (100), money in micros (1,000,000). A plain text, as the API and the markup have it, is made an
-// integer by its digits, never by a binary float; only what is drawn may become one.
+// Exact numbers, like kernel/units.py: prices in pips (1/10,000), quantities in lots (1/100), money in
+// micros (1/1,000,000). A plain text from the API or the markup is converted to an integer digit by
+// digit, never through a binary float; only drawings use floats.
 export const PAYOUT_PIPS = 10000;
 export const LOT_DECIMALS = 2;
 export const MICRO_DECIMALS = 6;
 const PIP_DECIMALS = 4;
 const PLAIN = /^(-?)(\d+)(?:\.(\d+))?$/;
 
-/** "12.5" with 2 decimals is 1250n; null for what is no such number. */
+/** "12.5" with 2 decimals is 1250n; null for an invalid number. */
 export function parse(text, decimals) {
   const [, sign, whole, fraction = ""] = PLAIN.exec(text) ?? [];
   if (whole === undefined || fraction.length > decimals) return null;
@@ -22,7 +22,7 @@ export function write(units, decimals) {
   return units < 0n ? `-${text}` : text;
 }
 
-/** The same without zeros at the end, but with so many decimals at least. */
+/** The same without trailing zeros, but with at least so many decimals. */
 export function writeShort(units, decimals, least = 0) {
   let [whole, fraction] = write(units, decimals).split(".");
   while (fraction.length > least && fraction.endsWith("0")) fraction = fraction.slice(0, -1);

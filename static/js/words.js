@@ -1,2 +1,2 @@
-// What the site's script says by itself, in the page's language (`accounts/context.py`).
+// The site-wide script's texts, in the page's language (`accounts/context.py`).
 export const words = JSON.parse(document.getElementById("words").textContent);

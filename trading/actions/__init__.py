@@ -1,8 +1,8 @@
-"""What happens to markets that trade, in pairs: `check_` may refuse, `do_` acts.
+"""Actions on markets that trade, in pairs: `check_` may refuse, `do_` executes.
 
 Status and terms of a live market change through its engine (`live`), the result in the database
-(`results`). `by` is the user who decides; None is the exchange itself, when a time has come. None
-of the `do_` of `live` and `orders` may run inside a transaction: the engine waits for locks too.
+(`results`). `by` is the user who decides; None is the exchange itself, at a scheduled time. The
+`do_` of `live` and `orders` must not run inside a transaction: the engine needs locks too.
 """
 
 from trading.actions.live import (

@@ -1,4 +1,4 @@
-"""Commands to a market's engine from code that waits for the answer: admin, API, Celery."""
+"""Synchronous commands to a market's engine: from the admin, the API and Celery."""
 
 from collections.abc import Sequence
 
@@ -21,7 +21,7 @@ _decode_config = msgspec.msgpack.Decoder(Config).decode
 
 
 def look(market: Market) -> Seen:
-    """Bring `market` up to date; return what its engine has had so far: None, None at first.
+    """Refresh `market`; return its engine's status and configuration, None at first.
 
     The engine's state is read first: if it changes before the row is read, `configure` refuses.
     """
@@ -35,7 +35,7 @@ def look(market: Market) -> Seen:
 def configure(
     market: Market, status: MarketStatus, config: Config, *, seen: Seen, by: User | None, why: str
 ) -> None:
-    """Give the engine a status and configuration, unless they aren't what was `seen` any more.
+    """Set the engine's status and configuration, if they are still as `seen`.
 
     The market's row, its history and the audit event are written with the engine's commit.
     """
@@ -54,7 +54,7 @@ def configure(
 
 
 def send(tasks: Sequence[Task]) -> list[Answer]:
-    """Carry out tasks; an engine that is away, can't do it now or is silent is a 503 or 504."""
+    """Execute tasks; an engine that is down, busy or silent is a 503 or 504."""
     try:
         answers = send_sync(tasks)
     except TimedOut:

@@ -1,4 +1,4 @@
-"""Opening, halting, resuming and closing a market, and the terms that may change meanwhile."""
+"""Opening, halting, resuming and closing a market, and changing the terms of a live one."""
 
 from datetime import datetime
 from typing import Any
@@ -27,7 +27,7 @@ TRADING_STATUSES = (Status.OPEN, Status.HALTED)
 
 
 def check_open_market(market: Market, *, by: User | None) -> None:
-    """A draft opens when it is complete and an operator has approved it."""
+    """A draft can be opened when it is complete and approved by an operator."""
     _check_may_manage(by)
     check_ready_to_open(market)
 
@@ -46,9 +46,9 @@ def check_approve_and_open_market(market: Market, *, by: User) -> None:
 
 
 def do_approve_and_open_market(market: Market, *, by: User, reason: str = "") -> None:
-    """Approve a proposal and open it. If its engine is away it stays an approved draft.
+    """Approve a proposal and open it. If its engine is down it stays an approved draft.
 
-    Asked again then, it only opens the market.
+    A repeat then only opens the market.
     """
     market.refresh_from_db()
     check_approve_and_open_market(market, by=by)
@@ -63,7 +63,7 @@ def check_halt_market(market: Market, *, by: User | None) -> None:
 
 
 def do_halt_market(market: Market, *, by: User | None, reason: str) -> None:
-    """Take no orders until it is resumed; those that rest stay, and may be cancelled."""
+    """Accept no orders until resumed; resting ones stay and may be cancelled."""
     seen = look(market)
     check_halt_market(market, by=by)
     _change(market, seen, status=MarketStatus.HALTED, by=by, why=reason)
@@ -86,14 +86,14 @@ def check_close_market(market: Market, *, by: User | None) -> None:
 
 
 def do_close_market(market: Market, *, by: User | None, reason: str = "") -> None:
-    """Take no more orders for good: those that rest are cancelled, their holds released."""
+    """End trading: resting orders are cancelled and their holds released."""
     seen = look(market)
     check_close_market(market, by=by)
     _change(market, seen, status=MarketStatus.CLOSED, by=by, why=reason)
 
 
 def do_close_to_void(market: Market, *, by: User, reason: str) -> None:
-    """Close a market for a void that `by` was found to have the right to: they need no other."""
+    """Close a market for a void, for which `by` has been authorised."""
     seen = look(market)
     _check_trades(market)
     _change(market, seen, status=MarketStatus.CLOSED, by=by, why=reason)
@@ -112,7 +112,7 @@ def check_change_close_time(market: Market, *, by: User | None, close_at: dateti
 def do_change_close_time(
     market: Market, *, by: User | None, close_at: datetime, reason: str
 ) -> None:
-    """Move the instant from which the engine refuses orders, earlier or later."""
+    """Change the time from which the engine refuses orders, to earlier or later."""
     seen = look(market)
     check_change_close_time(market, by=by, close_at=close_at)
     _change(market, seen, by=by, why=reason, close_at_us=from_datetime(close_at))
@@ -127,13 +127,13 @@ def check_refine_tick(market: Market, *, by: User | None, tick_pips: int) -> Non
 
 
 def do_refine_tick(market: Market, *, by: User | None, tick_pips: int, reason: str) -> None:
-    """Let prices be finer from now on; resting orders keep price and place."""
+    """Refine the tick; resting orders keep price and priority."""
     seen = look(market)
     check_refine_tick(market, by=by, tick_pips=tick_pips)
     _change(market, seen, by=by, why=reason, tick_pips=tick_pips)
 
 
-# --- small parts ---------------------------------------------------------------------------------
+# --- helpers -------------------------------------------------------------------------------------
 
 
 def _check_may_manage(by: User | None) -> None:
@@ -142,7 +142,7 @@ def _check_may_manage(by: User | None) -> None:
 
 
 def _check_trades(market: Market) -> None:
-    # The table knows a way from resolving back to closed too, but that is a withdrawal's.
+    # The table also allows resolving -> closed, but only for withdrawing a result.
     if market.status not in TRADING_STATUSES:
         raise IllegalStatusChangeError(market.status, Status.CLOSED)
 
@@ -161,7 +161,7 @@ def _change(
     status: MarketStatus | None = None,
     **terms: Any,
 ) -> None:
-    """Change status or terms of a market that trades; the rest stays as it was seen."""
+    """Change status or terms of a market that trades; the rest stays as seen."""
     old_status, old_config = seen
     assert old_status is not None
     assert old_config is not None

@@ -1,4 +1,4 @@
-"""Orders that the exchange itself ends: those of an account an operator stops, and those due."""
+"""Ending orders by the exchange: those of stopped accounts, and expired ones."""
 
 from accounts.actions import record_audit
 from accounts.models import Account, User
@@ -17,7 +17,7 @@ def check_cancel_orders(account: Account, *, by: User | None) -> None:
 
 
 def do_cancel_orders(account: Account, *, by: User | None, reason: str = "") -> int:
-    """Cancel every open order of an account, on all shards; return how many there were."""
+    """Cancel every open order of an account, on all shards; return their number."""
     check_cancel_orders(account, by=by)
     answers = send([Task(0, None, CancelAll(account.pk, by_operator=True))])
     cancelled = sum(
@@ -29,11 +29,11 @@ def do_cancel_orders(account: Account, *, by: User | None, reason: str = "") -> 
 
 
 def do_cancel_own_orders(account: Account) -> None:
-    """Cancel every open order of an account for its owner, who wants to have none."""
+    """Cancel every open order of an account on behalf of its owner."""
     check_cancel_orders(account, by=None)
     send([Task(0, None, CancelAll(account.pk))])
 
 
 def do_pass_time(market_id: int) -> None:
-    """Let a market's engine look at the clock, so that what is due expires."""
+    """Let a market's engine process the current time, so that due orders expire."""
     send([Task(0, market_id, Tick())])

@@ -1,10 +1,10 @@
 """The result of a closed market: proposed, disputed, approved, withdrawn; or the market voided.
 
-    closed -> resolving (a result stands; its dispute window runs) -> settled or voided
+    closed -> resolving (a result is active; its dispute window runs) -> settled or voided
 
-Paying is `trading.settlement`'s. It starts when the window is over, no dispute is undecided and,
-where the policy asks for it, a second person has approved. From the first payment on nothing can
-be taken back. All of it is decided under the lock of the market's row.
+`trading.settlement` pays out. It starts when the window is over, no dispute is undecided and,
+where the policy requires it, a second person has approved. After the first payment nothing can be
+withdrawn. All decisions are made under the lock of the market's row.
 """
 
 from collections.abc import Sequence
@@ -30,9 +30,9 @@ Status = Market.Status
 
 
 def may_resolve(user: User, market: Market) -> bool:
-    """The market's resolver (where the policy lets resolvers), and operators with that right.
+    """Whether the user is the market's resolver (if the policy allows it) or a permitted operator.
 
-    An operator resolves by that right alone: who edits markets could name themselves otherwise.
+    Operators need the permission, because those who edit markets could name themselves resolver.
     """
     if is_operator(user):
         return may_resolve_markets(user)
@@ -61,7 +61,7 @@ def do_resolve_market(
     evidence_text: str = "",
     evidence_url: str = "",
 ) -> Resolution:
-    """Propose what each outcome pays. It is paid after the market's dispute window."""
+    """Propose the payout of each outcome. It is paid after the market's dispute window."""
     with transaction.atomic():
         market = _lock(market)
         check_resolve_market(
@@ -87,12 +87,12 @@ def do_resolve_market(
     return result
 
 
-# --- objecting -----------------------------------------------------------------------------------
+# --- disputes ------------------------------------------------------------------------------------
 
 
 def check_dispute_result(market: Market, *, by: User) -> Resolution:
-    """Return the result that may be disputed: by who traded in the market or runs it."""
-    result = _find_standing(market)
+    """Return the disputable result; traders of the market and its operators may dispute it."""
+    result = _find_active(market)
     if result.payout_pips is None:
         raise RefusedError("market_is_voided")
     if result.final_at <= timezone.now():
@@ -105,7 +105,7 @@ def check_dispute_result(market: Market, *, by: User) -> Resolution:
 
 
 def do_dispute_result(market: Market, *, by: User, text: str) -> Dispute:
-    """Object to a proposed result; it is not paid before an operator has decided on that."""
+    """Dispute a proposed result; it is not paid before an operator has decided on the dispute."""
     with transaction.atomic():
         market = _lock(market)
         result = check_dispute_result(market, by=by)
@@ -115,9 +115,9 @@ def do_dispute_result(market: Market, *, by: User, text: str) -> Dispute:
 
 
 def check_decide_dispute(market: Market, *, by: User, raised_by: str) -> Dispute:
-    """Return the standing dispute of the user with this handle, if `by` may decide on it."""
+    """Return the undecided dispute of the user with this handle, if `by` may decide on it."""
     _check_may_void(by)
-    result = _find_standing(market)
+    result = _find_active(market)
     dispute = result.disputes.filter(raised_by__handle=raised_by).first()
     if dispute is None:
         raise not_found("this dispute")
@@ -131,7 +131,7 @@ def check_decide_dispute(market: Market, *, by: User, raised_by: str) -> Dispute
 
 
 def do_decide_dispute(market: Market, *, by: User, raised_by: str, uphold: bool, note: str) -> None:
-    """Dismiss a dispute, or uphold it: then the result is withdrawn and the market closed again."""
+    """Dismiss a dispute, or uphold it, which withdraws the result and returns to closed."""
     check_reason(note, "note")
     with transaction.atomic():
         market = _lock(market)
@@ -146,11 +146,11 @@ def do_decide_dispute(market: Market, *, by: User, raised_by: str, uphold: bool,
             _withdraw(market, dispute.resolution, by=by, reason=note)
 
 
-# --- second thoughts and second persons ----------------------------------------------------------
+# --- withdrawal and approval ---------------------------------------------------------------------
 
 
 def check_withdraw_result(market: Market, *, by: User) -> Resolution:
-    result = _find_standing(market)
+    result = _find_active(market)
     if result.proposed_by_id == by.pk:
         _check_may_resolve(market, by)
     else:
@@ -160,7 +160,7 @@ def check_withdraw_result(market: Market, *, by: User) -> Resolution:
 
 
 def do_withdraw_result(market: Market, *, by: User, reason: str) -> None:
-    """Take back a result of which nothing has been paid; the market is closed again."""
+    """Withdraw a result before its first payment; the market is closed again."""
     with transaction.atomic():
         market = _lock(market)
         result = check_withdraw_result(market, by=by)
@@ -169,7 +169,7 @@ def do_withdraw_result(market: Market, *, by: User, reason: str) -> None:
 
 
 def check_approve_result(market: Market, *, by: User, reason: str = "") -> Resolution:
-    result = _find_standing(market)
+    result = _find_active(market)
     _check_may_resolve(market, by)
     if result.proposed_by_id == by.pk:
         return check_pay_result(market, by=by, reason=reason)
@@ -179,9 +179,9 @@ def check_approve_result(market: Market, *, by: User, reason: str = "") -> Resol
 
 
 def do_approve_result(market: Market, *, by: User, reason: str = "") -> None:
-    """Confirm a result as the second person that the policy may ask for.
+    """Confirm a result as the second person that the policy may require.
 
-    Where it asks for none, who proposed the result may say so too: then it is paid now.
+    If it requires none, the proposer may confirm too; then it is paid now.
     """
     with transaction.atomic():
         market = _lock(market)
@@ -195,8 +195,8 @@ def do_approve_result(market: Market, *, by: User, reason: str = "") -> None:
 
 
 def check_pay_result(market: Market, *, by: User, reason: str) -> Resolution:
-    """Return the result whose time for disputes an operator may end."""
-    result = _find_standing(market)
+    """Return the result whose dispute window an operator may end."""
+    result = _find_active(market)
     _check_may_void(by)
     if get_policy().two_person_rule and result.approved_at is None:
         raise _second_person_needed()
@@ -210,7 +210,7 @@ def check_pay_result(market: Market, *, by: User, reason: str) -> Resolution:
 
 
 def do_pay_result(market: Market, *, by: User, reason: str) -> None:
-    """End the time for disputes: the result is paid now, not at the end of its window."""
+    """End the dispute window early: the result is paid now."""
     with transaction.atomic():
         market = _lock(market)
         result = check_pay_result(market, by=by, reason=reason)
@@ -242,10 +242,10 @@ def check_void_market(market: Market, *, by: User, house_cover_micros: int) -> N
 def do_void_market(
     market: Market, *, by: User, reason: str, house_cover_micros: int = 0
 ) -> Resolution:
-    """Undo a market: everybody gets back what they paid in, and pays back what they gained.
+    """Void a market: payments are refunded, and gains paid back.
 
-    `house_cover_micros` is the most that the house pays for gains that are gone by now. A market
-    that trades is closed first. Called again with more for a void that waits for it, it goes on.
+    `house_cover_micros` is the most that the house pays for gains that are no longer there. A live
+    market is closed first. A void that waits for more cover continues when called again with more.
     """
     check_reason(reason)
     market.refresh_from_db()
@@ -260,14 +260,14 @@ def do_void_market(
             _withdraw(market, result, by=by, reason=reason)
             result = None
         if result is None:
-            result = _stand_void(market, by=by, reason=reason)
+            result = _create_void(market, by=by, reason=reason)
         result.house_cover_micros = house_cover_micros
         result.save(update_fields=["house_cover_micros"])
         record_audit("void_market", market, by=by, after=_show(result), reason=reason)
     return result
 
 
-def _stand_void(market: Market, *, by: User, reason: str) -> Resolution:
+def _create_void(market: Market, *, by: User, reason: str) -> Resolution:
     now = timezone.now()
     record_status(market, Status.RESOLVING, by=by, reason=reason)
     return Resolution.objects.create(
@@ -275,15 +275,15 @@ def _stand_void(market: Market, *, by: User, reason: str) -> Resolution:
     )
 
 
-# --- small parts ---------------------------------------------------------------------------------
+# --- helpers -------------------------------------------------------------------------------------
 
 
 def _lock(market: Market) -> Market:
-    # Not FOR UPDATE: rows that refer to the market may be inserted meanwhile, as trading does.
+    # Not FOR UPDATE: inserts of rows that refer to the market, as trading does, must not block.
     return Market.objects.select_for_update(no_key=True).get(pk=market.pk)
 
 
-def _find_standing(market: Market) -> Resolution:
+def _find_active(market: Market) -> Resolution:
     result = Resolution.objects.filter(market=market, withdrawn_at=None).first()
     if result is None or market.status != Status.RESOLVING:
         raise RefusedError("not_resolving")
@@ -297,7 +297,7 @@ def _withdraw(market: Market, result: Resolution, *, by: User, reason: str) -> N
     result.withdrawn_reason = reason
     result.save(update_fields=["withdrawn_at", "withdrawn_by", "withdrawn_reason"])
     record_status(market, Status.CLOSED, by=by, reason=reason)
-    # Holders were told of this result, as far as that had come; they are told of the next one too.
+    # Reset, so that holders are notified of the next result too.
     NotificationProgress.objects.filter(market=market, kind=NotificationKind.RESULT).delete()
 
 

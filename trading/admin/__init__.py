@@ -1,3 +1,3 @@
-"""Trading in the admin: what happened is shown, never edited; what may happen calls a `do_`."""
+"""Trading in the admin: records are read-only; actions call a `do_`."""
 
 from trading.admin import markets, people, records, results

@@ -1,4 +1,4 @@
-"""What operators do to markets that trade: asked with a form, done by `trading.actions`."""
+"""Operators' actions on markets that trade: forms that call `trading.actions`."""
 
 from collections.abc import Callable, Collection, Iterable
 from typing import Any, ClassVar
@@ -41,7 +41,7 @@ Status = Market.Status
 
 
 class LiveAction(MarketAction):
-    """`statuses` are those of markets for which it is offered."""
+    """An action for live markets in one of `statuses`."""
 
     statuses: ClassVar[Collection[str]]
     act: ClassVar[Callable[..., Any]]
@@ -169,7 +169,7 @@ class ResultAction(LiveAction):
 
 
 class ResolveAction(ResultAction):
-    """Either who won, sharing equally, or what each pays: the fields `payout_0`, `payout_1`, ..."""
+    """Either the winners, sharing equally, or each payout: fields `payout_0`, `payout_1`, ..."""
 
     title = _("Propose a result")
     done = _("The result is proposed.")
@@ -179,7 +179,7 @@ class ResolveAction(ResultAction):
     )
     statuses = (Status.CLOSED,)
     takes_many = False
-    reason = None  # the evidence is the reason
+    reason = None  # the evidence serves as the reason
 
     winners = forms.TypedMultipleChoiceField(
         label=_("What happened"),
@@ -215,7 +215,9 @@ class ResolveAction(ResultAction):
         evidence = {name: self.fields.pop(name) for name in ("evidence_text", "evidence_url")}
         self.fields.update(payouts)
         self.fields.update(evidence)
-        for field in self.fields.values():  # one of each kind is needed, so none is optional
+        for (
+            field
+        ) in self.fields.values():  # the form needs one of either kind, so no field is optional
             field.is_one_of_several = True  # type: ignore[attr-defined]
 
     def describe(self) -> Iterable[tuple[Any, Any]]:
@@ -240,10 +242,12 @@ class ResolveAction(ResultAction):
         )
 
     def find_field(self, name: str | None) -> str | None:
-        return None if name == "payout" else super().find_field(name)  # it is about all of them
+        return (
+            None if name == "payout" else super().find_field(name)
+        )  # the error concerns all of them
 
     def _list_paid(self) -> list[int]:
-        """Return what each outcome pays, nothing where none was said."""
+        """Return the payout of each outcome, none if none was entered."""
         values = [self.cleaned_data.get(f"payout_{row.index}") for row in self.outcomes]
         if all(pips is None for pips in values):
             return []
@@ -328,8 +332,8 @@ class VoidAction(ResultAction):
 
 
 def _is_disputable(market: Market) -> bool:
-    standing = Resolution.objects.filter(market=market, withdrawn_at=None)
-    return standing.filter(final_at__gt=timezone.now()).exists()
+    active = Resolution.objects.filter(market=market, withdrawn_at=None)
+    return active.filter(final_at__gt=timezone.now()).exists()
 
 
 def _is_disputed(market: Market) -> bool:

@@ -1,7 +1,7 @@
-"""The page that grants credits to many: a list, a group or a CSV file; a preview; then all of it.
+"""Granting credits to many accounts: a list, group or CSV file; a preview; then all or none.
 
-Between the two steps the list travels inside the page with its own key and is checked again: sent
-twice, by a double click or a reload, it is booked once.
+Between the steps the page carries the list with an idempotency key, and it is checked again:
+submitted twice, by a double click or a reload, it is booked once.
 """
 
 from typing import Any
@@ -45,7 +45,7 @@ PERMISSION = "accounts.deposit_credits"
 
 
 class GrantForm(forms.Form):
-    """Who gets credits: at least one of `people`, `group` and `file` says it."""
+    """The recipients: at least one of `people`, `group` and `file` is needed."""
 
     people = forms.CharField(
         label=_("People"),
@@ -73,7 +73,7 @@ class GrantForm(forms.Form):
     )
     reason = forms.CharField(
         label=_("Reason"),
-        validators=[MaxLengthValidator(REASON_LENGTH_MAX)],  # a browser would cut what is pasted
+        validators=[MaxLengthValidator(REASON_LENGTH_MAX)],  # a browser would truncate pasted text
         widget=UnfoldAdminTextareaWidget({"rows": 2}),
         help_text=_("Everyone who gets credits sees it. Kept in the audit log."),
     )

@@ -1,4 +1,4 @@
-"""Markets as the markets app shows them, with what can be done to those that trade."""
+"""The markets app's admin of markets, with the actions on those that trade."""
 
 from collections.abc import Iterable
 

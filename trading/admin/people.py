@@ -1,4 +1,4 @@
-"""Users and accounts, with what concerns their orders."""
+"""Users and accounts, with actions on their orders."""
 
 from typing import Any
 
@@ -19,7 +19,7 @@ admin.site.unregister([Account, User])
 
 
 class SuspendAndCancelAction(SuspendAction):
-    """Suspends, and cancels what rests in the books: now if the engines answer, else soon."""
+    """Suspends a user and cancels resting orders: now if the engines answer, else soon."""
 
     def do(self, row: User, *, by: User, reason: str) -> None:
         super().do(row, by=by, reason=reason)

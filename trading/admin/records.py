@@ -1,6 +1,6 @@
-"""Orders, trades, positions and what the engine left behind: read-only, linked to one another.
+"""Orders, trades, positions and the engine's records: read-only, linked to one another.
 
-These tables grow without end; see `accounts.admin_base.RecordAdmin` for how they stay fast.
+These tables grow without bound; see `accounts.admin_base.RecordAdmin` for how they stay fast.
 """
 
 from collections.abc import Iterable
@@ -55,7 +55,7 @@ US_PER_MINUTE = 60_000_000
 
 
 class MarketRecordAdmin(RecordAdmin):
-    """Rows of one market each, found by its address too."""
+    """Rows of a market, also found by its slug."""
 
     search_help_text = _("Exact id, handle or market address")
 
@@ -74,7 +74,7 @@ class MarketRecordAdmin(RecordAdmin):
 
 
 def outcome(row: Any) -> str:
-    """Name the outcome of a row whose market and outcomes were read with it."""
+    """Return the outcome's name of a row that was read with its market and outcomes."""
     names = {one.index: one.name for one in row.market.outcomes.all()}
     return names.get(row.outcome_index, str(row.outcome_index))
 

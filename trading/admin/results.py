@@ -1,4 +1,4 @@
-"""Results and disputes, with what is decided on them."""
+"""Results and disputes, with the decisions on them."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -24,7 +24,7 @@ from trading.admin.acts import ApproveResultAction, PayResultAction, WithdrawRes
 admin.site.unregister([Dispute, Resolution])
 
 
-class StandingAction(AdminAction):
+class ActiveResultAction(AdminAction):
     permission = "markets.resolve_markets"
 
     @classmethod
@@ -36,7 +36,7 @@ class StandingAction(AdminAction):
             yield _("Evidence"), f"{result.evidence_text}\n{result.evidence_url}"
 
 
-class ApproveResolutionAction(StandingAction):
+class ApproveResolutionAction(ActiveResultAction):
     title = ApproveResultAction.title
     done = ApproveResultAction.done
     explanation = ApproveResultAction.explanation
@@ -51,7 +51,7 @@ class ApproveResolutionAction(StandingAction):
         do_approve_result(_get_market(row), by=by, reason=reason)
 
 
-class PayResolutionAction(StandingAction):
+class PayResolutionAction(ActiveResultAction):
     title = PayResultAction.title
     done = PayResultAction.done
     explanation = PayResultAction.explanation
@@ -66,7 +66,7 @@ class PayResolutionAction(StandingAction):
         do_pay_result(_get_market(row), by=by, reason=reason)
 
 
-class WithdrawResolutionAction(StandingAction):
+class WithdrawResolutionAction(ActiveResultAction):
     title = WithdrawResultAction.title
     done = WithdrawResultAction.done
     explanation = WithdrawResultAction.explanation
@@ -126,7 +126,7 @@ class LiveDisputeAdmin(DisputeAdmin):
 
 
 def _get_market(result: Resolution) -> Market:
-    """Return the market of a result that stands: decisions are about no other one."""
+    """Return the market of an active result: only those can be decided on."""
     if result.withdrawn_at is not None:
         raise RefusedError("not_resolving")
     return result.market

@@ -1,4 +1,4 @@
-"""GET /leaderboard: who gained most, who is worth most. Public."""
+"""GET /leaderboard: boards by profit and by equity. Public."""
 
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers

@@ -1,7 +1,7 @@
-"""Opening, halting, closing markets, their terms, and the whole exchange: operators' calls.
+"""Operators' calls: opening, halting, closing markets, their terms, and the whole exchange.
 
-What is done to a market goes through its engine: it is answered when that has committed, and asking
-again for what is so already is a 409. Results are in `results`.
+Changes of a market go through its engine and are answered after its commit; a repeat of a change is
+a 409. Results are in `results`.
 """
 
 from collections.abc import Callable
@@ -33,7 +33,7 @@ from web.fields import (
 EVIDENCE_LENGTH_MAX = 5_000
 DISPUTES_MAX = 200
 
-# --- taken ------------------------------------------------------------------------------------
+# --- input ------------------------------------------------------------------------------------
 
 
 class OptionalReason(StrictSerializer):
@@ -59,7 +59,7 @@ class ExchangeEdit(StrictSerializer):
     reason = TextField(max_length=REASON_LENGTH_MAX, default="", allow_blank=True)
 
 
-# --- shown ------------------------------------------------------------------------------------
+# --- output -----------------------------------------------------------------------------------
 
 
 class ShownExchange(serializers.Serializer):
@@ -78,7 +78,7 @@ class ShownCancelled(serializers.Serializer):
 
 class _LiveView(MarketApiView):
     def act(self, slug: str, do: Callable[..., Any], **what: Any) -> Response:
-        """Do something to a market that the caller may see, and show it as it is then."""
+        """Apply an action to a market that the caller may see, and return its new state."""
         user = _user(self.request)
         do(get_market(slug, user=user), by=user, **what)
         return Response(ShownMarket(get_market(slug, user=user)).data)
@@ -141,7 +141,7 @@ class TickView(_LiveView):
         return self.act(slug, actions.do_refine_tick, tick_pips=body["tick"], reason=body["reason"])
 
 
-# --- the whole exchange, other people's orders ------------------------------------------------
+# --- the whole exchange, other users' orders --------------------------------------------------
 
 
 class ExchangeView(ApiView):
@@ -179,7 +179,7 @@ class CancelOrdersView(ApiView):
         return Response({"cancelled": cancelled})
 
 
-# --- small parts ------------------------------------------------------------------------------
+# --- helpers ----------------------------------------------------------------------------------
 
 
 def _user(request: Request) -> User:

@@ -1,4 +1,4 @@
-"""What anybody who may see a market reads of it: trades, candles, prices. Names no account."""
+"""Public data of visible markets: trades, candles, prices, without accounts."""
 
 from datetime import datetime
 from typing import Any
@@ -168,7 +168,7 @@ def show_outcome_price(
 
 
 def _minute(moment: datetime) -> int:
-    """Return the first whole minute that does not begin before the moment."""
+    """Round the moment up to a whole minute."""
     return -(-from_datetime(moment) // MINUTE_US)
 
 

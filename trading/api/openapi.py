@@ -1,4 +1,4 @@
-"""OpenAPI from the msgspec structs: importing this teaches drf-spectacular to read them."""
+"""OpenAPI from the msgspec structs: importing this registers a drf-spectacular extension."""
 
 import sys
 from typing import Any
@@ -28,7 +28,7 @@ ERROR = {
 
 
 class StructExtension(OpenApiSerializerExtension):
-    """Requests and answers given as structs become components, with all that they refer to."""
+    """Turns structs of requests and replies into components, with all that they refer to."""
 
     target_class = "msgspec.Struct"
     match_subclasses = True
@@ -52,12 +52,12 @@ class StructExtension(OpenApiSerializerExtension):
 
 
 def _tidy(schema: dict[str, Any]) -> dict[str, Any]:
-    """A struct's title only repeats its name."""
+    """Remove a struct's title, which only repeats its name."""
     return {name: value for name, value in schema.items() if name != "title"}
 
 
 def add_errors(result: dict[str, Any], **_: Any) -> dict[str, Any]:
-    """drf-spectacular's hook: every operation may answer the one error."""
+    """drf-spectacular's hook: adds the error response to every operation."""
     result["components"]["schemas"]["Error"] = ERROR
     answer = {
         "description": "An error: its codes are in docs/api.md.",

@@ -1,6 +1,6 @@
-"""The order operations as DRF views: for browsers, with session and CSRF. The work is `handle`'s.
+"""The order operations as DRF views: for browsers, with session and CSRF. `handle` does the work.
 
-Programs that send a key or token come through `predex.order_app` instead; the answers are the same.
+`predex.order_app` serves programs with a key or token instead; the replies are the same.
 """
 
 from typing import Any
@@ -33,7 +33,7 @@ IDEMPOTENCY_KEY = OpenApiParameter(
 
 
 class RawParser(BaseParser):
-    """Leaves the body as it came: the handler reads it."""
+    """Leaves the body undecoded for the handler."""
 
     media_type = "*/*"
 
@@ -46,7 +46,7 @@ class OperationView(ApiView):
     parser_classes = [RawParser]
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
-        # Before authentication, whose CSRF check would look for a form in the body.
+        # Before authentication, whose CSRF check would parse the body as a form.
         if request.method not in self.allowed_methods:
             raise MethodNotAllowed(request.method or "")
         if request.method in METHODS_WITH_BODY:
@@ -57,15 +57,15 @@ class OperationView(ApiView):
 
     def read_raw_body(self) -> bytes:
         data: Any = self.request.data
-        return data or b""  # DRF has {} for no body at all
+        return data or b""  # DRF returns {} without a body
 
-    def carry_out(self, request: Request, name: str, **params: str) -> HttpResponse:
+    def execute(self, request: Request, name: str, **params: str) -> HttpResponse:
         operation = BY_NAME[name]
         params |= read_query(request.META.get("QUERY_STRING", ""), operation.query)
-        asked = read_request(operation, self.read_raw_body())
+        body = read_request(operation, self.read_raw_body())
         give_back_connection()
         key = request.headers.get("Idempotency-Key")
-        reply = async_to_sync(handle)(self.principal, name, asked, params, idempotency_key=key)
+        reply = async_to_sync(handle)(self.principal, name, body, params, idempotency_key=key)
         return HttpResponse(
             msgspec.json.encode(reply.answer),
             status=reply.status,
@@ -86,7 +86,7 @@ class OrdersView(OperationView, own.OwnOrdersView):
 
         With a client order id, a repeat gets the first answer and makes no second order.
         """
-        return self.carry_out(request, "place")
+        return self.execute(request, "place")
 
     @extend_schema(
         operation_id="orders_cancel_all",
@@ -95,7 +95,7 @@ class OrdersView(OperationView, own.OwnOrdersView):
     )
     def delete(self, request: Request) -> HttpResponse:
         """Cancel all own orders, in one market or everywhere."""
-        return self.carry_out(request, "cancel_all")
+        return self.execute(request, "cancel_all")
 
 
 class OrderView(OperationView, own.OwnOrderView):
@@ -107,7 +107,7 @@ class OrderView(OperationView, own.OwnOrderView):
     )
     def patch(self, request: Request, order_id: str) -> HttpResponse:
         """Change price or total quantity. Less quantity alone keeps the place in the queue."""
-        return self.carry_out(request, "amend", order_id=order_id)
+        return self.execute(request, "amend", order_id=order_id)
 
     @extend_schema(
         operation_id="orders_cancel",
@@ -116,7 +116,7 @@ class OrderView(OperationView, own.OwnOrderView):
     )
     def delete(self, request: Request, order_id: str) -> HttpResponse:
         """Cancel what is left of an order."""
-        return self.carry_out(request, "cancel", order_id=order_id)
+        return self.execute(request, "cancel", order_id=order_id)
 
 
 class BatchView(OperationView):
@@ -128,7 +128,7 @@ class BatchView(OperationView):
     )
     def post(self, request: Request) -> HttpResponse:
         """Place up to 100 orders in one go. One that is refused stops no other."""
-        return self.carry_out(request, "place_batch")
+        return self.execute(request, "place_batch")
 
 
 class PreviewView(OperationView):
@@ -141,7 +141,7 @@ class PreviewView(OperationView):
     )
     def post(self, request: Request) -> HttpResponse:
         """Say what an order would do, changing nothing. Refusals are those of the order."""
-        return self.carry_out(request, "preview")
+        return self.execute(request, "preview")
 
 
 class BookView(OperationView):
@@ -150,7 +150,7 @@ class BookView(OperationView):
     @extend_schema(operation_id="markets_book", responses=schema.BookAnswer)
     def get(self, request: Request, slug: str) -> HttpResponse:
         """Show all price levels of a market, best first."""
-        return self.carry_out(request, "book", slug=slug)
+        return self.execute(request, "book", slug=slug)
 
 
 class TickersView(OperationView):
@@ -167,4 +167,4 @@ class TickersView(OperationView):
     )
     def get(self, request: Request) -> HttpResponse:
         """Show every outcome of every live market at a glance, at most a second old."""
-        return self.carry_out(request, "tickers")
+        return self.execute(request, "tickers")

@@ -1,4 +1,4 @@
-"""What an account reads of itself: orders, fills, positions, portfolio. Newest first."""
+"""An account's own orders, fills, positions and portfolio. Newest first."""
 
 import uuid
 from collections.abc import Sequence
@@ -176,7 +176,7 @@ def _find_order(text: str | None, account_id: int) -> str | None:
 
 
 def _read_since(moment: datetime | None) -> int | None:
-    """Return UTC microseconds; what is from before 1970 is as far back as anything."""
+    """Return UTC microseconds; times before 1970 count as 0."""
     return None if moment is None else max(from_datetime(moment), 0)
 
 

@@ -1,4 +1,4 @@
-"""What trading keeps of a user, for `accounts.own_data`, and how it lets go of one who leaves."""
+"""A user's data in this app, for `accounts.own_data`, and its removal when they leave."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
@@ -29,7 +29,7 @@ NOTIFICATION_COLUMNS: Final = ("kind", "created_at", "read_at", "title", "detail
 
 
 class _Cards:
-    """Markets' instruments, each read once."""
+    """Instruments of markets, each read once."""
 
     def __init__(self) -> None:
         self._known: dict[int, Instrument] = {}
@@ -47,7 +47,7 @@ def list_orders(user_id: int) -> Rows:
 
 
 def list_own_fills(user_id: int) -> Rows:
-    """Newest first: that is how both of their indexes are read together."""
+    """Newest first, the order in which both indexes can be merged."""
     instruments = _Cards()
     for account_id in _accounts(user_id):
         before = None
@@ -85,19 +85,19 @@ def list_markets_entered(user_id: int) -> Rows:
 def list_notifications(user_id: int) -> Rows:
     found = Notification.objects.filter(user=user_id).select_related("market")
     rows = list(read_in_chunks(found.prefetch_related("market__outcomes")))  # so many are kept
-    for row, told in zip(rows, describe_all(rows), strict=True):
+    for row, text in zip(rows, describe_all(rows), strict=True):
         shown = {name: show_value(getattr(row, name)) for name in NOTIFICATION_COLUMNS[:-2]}
-        yield {**shown, "title": told.title, "detail": told.detail}
+        yield {**shown, "title": text.title, "detail": text.detail}
 
 
 def forget_user(user_id: int) -> None:
-    """Delete what they were told and what they wanted to hear of."""
+    """Delete the user's notifications and preferences."""
     Notification.objects.filter(user=user_id).delete()
     NotificationPreference.objects.filter(user=user_id).delete()
 
 
 def cancel_orders(account_id: int, by_operator: bool) -> None:
-    """End an account's open orders because its owner leaves, or is stopped by an operator."""
+    """Cancel an account's open orders because its owner leaves or was stopped by an operator."""
     check_not_in_maintenance()
     account = Account.objects.get(pk=account_id)
     if by_operator:

@@ -1,6 +1,6 @@
 """The result of a market: proposed, disputed, approved, withdrawn; or the market voided.
 
-The exchange pays it by itself when the dispute window is over: see `trading.actions.results`.
+The exchange pays it out automatically after the dispute window: see `trading.actions.results`.
 """
 
 from collections.abc import Callable
@@ -29,7 +29,7 @@ from web.fields import AmountField, PriceField, StrictSerializer, TextField, Tim
 EVIDENCE_LENGTH_MAX = 5_000
 DISPUTES_MAX = 200
 
-# --- taken ------------------------------------------------------------------------------------
+# --- input ------------------------------------------------------------------------------------
 
 
 class NewResult(StrictSerializer):
@@ -67,7 +67,7 @@ class Verdict(StrictSerializer):
     note = TextField(max_length=REASON_LENGTH_MAX)
 
 
-# --- shown ------------------------------------------------------------------------------------
+# --- output -----------------------------------------------------------------------------------
 
 
 class ShownDispute(serializers.Serializer):
@@ -207,7 +207,7 @@ class VoidView(_ResultView):
         )
 
 
-# --- small parts ------------------------------------------------------------------------------
+# --- helpers ----------------------------------------------------------------------------------
 
 
 def _user(request: Request) -> User:

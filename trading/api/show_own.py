@@ -1,4 +1,4 @@
-"""An account's own orders, fills and holdings, as the API shows them."""
+"""API representation of an account's own orders, fills and holdings."""
 
 from collections.abc import Sequence
 

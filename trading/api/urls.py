@@ -1,10 +1,10 @@
-"""The calls of this app, under /api/v1/. Those of `operations.OPERATIONS` have a second door."""
+"""This app's API, under /api/v1/. `predex.order_app` also serves `operations.OPERATIONS`."""
 
 from django.urls import path
 
 from trading.api import leaderboard, lifecycle, market_views, openapi, order_views, own, results
 
-__all__ = ["openapi", "urlpatterns"]  # imported for what importing it does
+__all__ = ["openapi", "urlpatterns"]  # imported for its side effect
 
 urlpatterns = [
     path("orders", order_views.OrdersView.as_view()),

@@ -1,1 +1,1 @@
-"""A site to try predex on: markets, people, and programs that trade. Only while DEBUG is on."""
+"""A demo site: markets, users, and bots that trade. Only while DEBUG is on."""

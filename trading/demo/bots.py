@@ -1,7 +1,7 @@
-"""The demo's traders beside the server: programs of `bots`, each a process of its own.
+"""The demo's traders beside the server: programs of `bots`, each in its own process.
 
-They speak HTTP like anybody's, so nothing they do can stop the server; they end with it, also when
-it is killed (they follow their parent).
+They use HTTP like any client, so they cannot stop the server; they end with it, even when it is
+killed (they watch their parent).
 """
 
 import asyncio
@@ -30,7 +30,7 @@ KEPT_VARIABLES: Final = ("PATH", "HOME", "LANG", "TZ")
 async def demo_bots(
     traders: Collection[DemoTrader], *, host: str, port: int
 ) -> AsyncIterator[None]:
-    """Let a program trade for each of them while the block runs."""
+    """Run a program for each of the traders while the block runs."""
     leave_out_of_log({trader.account_id for trader in traders})
     url = f"http://{ANY_ADDRESS.get(host, host)}:{port}"
     processes = [await _start(trader, url) for trader in traders]
@@ -51,12 +51,12 @@ async def _start(trader: DemoTrader, url: str) -> asyncio.subprocess.Process:
         cwd=settings.BASE_DIR,
         env={**kept, **own},
         stdin=asyncio.subprocess.DEVNULL,
-        start_new_session=True,  # Ctrl-C is the server's to hear
+        start_new_session=True,  # the server handles Ctrl-C
     )  # fmt: skip
 
 
 async def _watch(trader: DemoTrader, process: asyncio.subprocess.Process) -> None:
-    """Tell of a program that ended by itself, such as one whose key was revoked."""
+    """Report a program that ended by itself, such as one whose key was revoked."""
     code = await process.wait()
     log.warning("demo_trader_ended", handle=trader.handle, code=code)
 
@@ -73,7 +73,7 @@ async def _stop(process: asyncio.subprocess.Process) -> None:
 
 
 def leave_out_of_log(account_ids: set[int]) -> None:
-    """Log these accounts' requests only where the server failed: a newcomer looks for others."""
+    """Log these accounts' requests only on server errors, to keep the log readable."""
 
     def is_of_interest(record: logging.LogRecord) -> bool:
         line: Any = record.msg

@@ -1,6 +1,6 @@
-"""The demo's markets, as data: questions that anybody can check, whenever the demo is made.
+"""The demo's markets as data: questions that anyone can check, whenever the demo is created.
 
-Texts name two days: `{opening}`, on which the demo was made, and `{day}`, at whose first moment
+Texts refer to two days: `{opening}`, on which the demo was created, and `{day}`, at whose start
 (UTC) trading ends.
 """
 
@@ -10,11 +10,11 @@ Pair = tuple[str, str]
 
 CATEGORIES: Final = ("Weather", "Finance", "Science", "Technology", "Culture")
 TAG: Final = "demo"
-"""On every market of the demo; its traders trade where they find it."""
+"""The tag of every demo market, by which its traders find them."""
 
 
 class DemoMarket(NamedTuple):
-    """Without `outcomes` the question is answered by yes or no. `terms` are fields of the model."""
+    """Without `outcomes` it is a yes/no question. `terms` are fields of the model."""
 
     slug: str
     title: str

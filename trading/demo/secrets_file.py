@@ -1,6 +1,6 @@
 """`DATA_DIR/demo.json`: the log-ins and keys of the demo, readable by its owner only.
 
-The database keeps hashes of them, so this is the one place from which they can be shown again.
+The database stores only hashes, so they can only be shown again from here.
 """
 
 import os
@@ -13,7 +13,7 @@ FILE_MODE = 0o600
 
 
 class Person(msgspec.Struct):
-    """Somebody to log in as. `key` is an API key, "" for who has none."""
+    """A demo user to log in as. `key` is an API key, "" for none."""
 
     handle: str
     email: str
@@ -22,7 +22,7 @@ class Person(msgspec.Struct):
 
 
 class DemoTrader(msgspec.Struct):
-    """An account of kind system that a program trades for: `python -m bots.<program>`."""
+    """An account of kind system for a program: `python -m bots.<program>`."""
 
     handle: str
     program: str
@@ -46,7 +46,7 @@ def get_path() -> Path:
 
 
 def load_demo() -> Demo | None:
-    """Return what was written, None before that."""
+    """Return the saved demo, None if there is none."""
     try:
         return msgspec.json.decode(get_path().read_bytes(), type=Demo)
     except FileNotFoundError:
@@ -54,7 +54,7 @@ def load_demo() -> Demo | None:
 
 
 def save_demo(demo: Demo) -> None:
-    """Replace the file in one step, so that it is never half written or open to others."""
+    """Replace the file atomically, so that it is never incomplete or readable by others."""
     path = get_path()
     path.parent.mkdir(parents=True, exist_ok=True)
     new = path.with_suffix(".new")

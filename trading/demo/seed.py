@@ -1,7 +1,7 @@
-"""Makes what the demo lacks: people, traders, open markets. What is there stays as it is.
+"""Creates the missing parts of the demo: users, traders, open markets. Existing ones are kept.
 
-Passwords and keys are random; they are kept in `secrets_file` and nowhere else. Where that file or
-the database is lost, the other one is completed: same people, new passwords or keys.
+Passwords and keys are random; they are stored only in `secrets_file`. If that file or the database
+is lost, the other one is completed: same users, new passwords or keys.
 """
 
 import hmac
@@ -34,7 +34,7 @@ PASSWORD_BYTES: Final = 12
 
 
 def do_seed_demo() -> Demo:
-    """Make what is missing, in one transaction; return the log-ins and keys."""
+    """Create what is missing, in one transaction; return the log-ins and keys."""
     demo = load_demo() or Demo()
     with transaction.atomic():
         for handle in (OPERATOR, *PEOPLE):
@@ -42,11 +42,11 @@ def do_seed_demo() -> Demo:
         for handle, program in TRADERS.items():
             _seed_trader(demo, handle, program)
         _seed_markets(User.objects.get(handle=OPERATOR))
-        save_demo(demo)  # before the commit: a key in the database alone would be lost
+        save_demo(demo)  # before the commit: a key stored only in the database would be lost
     return demo
 
 
-# --- people and programs -------------------------------------------------------------------------
+# --- users and programs --------------------------------------------------------------------------
 
 
 def _seed_person(demo: Demo, handle: str) -> None:
@@ -73,7 +73,7 @@ def _seed_person(demo: Demo, handle: str) -> None:
 
 
 def _set_password(user: User, password: str) -> None:
-    """Give a user a new password, because the old one was lost with the file."""
+    """Set a new password, because the old one was lost with the file."""
     user.set_password(password)
     user.save(update_fields=["password"])
     record_audit("set_password", user, by=None, reason="demo")
@@ -100,7 +100,7 @@ def _seed_trader(demo: Demo, handle: str, program: str) -> None:
 
 
 def _keep_key(account: Account, text: str) -> str:
-    """Return the key if the account still has it, else a new one."""
+    """Return the key if the account still has it, else create a new one."""
     row = ApiKey.objects.filter(
         account=account, prefix=keys.find_prefix(text) or "", revoked_at=None
     ).first()
@@ -114,7 +114,7 @@ def _keep_key(account: Account, text: str) -> str:
 
 
 def _seed_markets(operator: User) -> None:
-    """Make each market of the catalogue anew once its last one is past its close."""
+    """Create each market of the catalogue, and again once its last one is past its close."""
     now = timezone.now()
     for market in MARKETS:
         fields = _build(market, now)
@@ -127,7 +127,7 @@ def _seed_markets(operator: User) -> None:
 
 
 def _build(market: DemoMarket, now: datetime) -> dict[str, Any]:
-    """Return the fields of a market that is due to open now: the scheduler opens it."""
+    """Return the fields of a market that is due to open, which the scheduler does."""
     midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
     close_at = midnight + timedelta(days=market.closes_in_days)
     days = {"opening": _show_day(now), "day": _show_day(close_at)}

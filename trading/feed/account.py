@@ -40,14 +40,14 @@ class AccountFeed:
         self.seq = 0
         self.was_read = asyncio.Event()
         self.waiting = 0
-        """Those about to follow it."""
+        """The number of watchers about to follow it."""
         self.is_loading = False
         self.is_stale = False
         self.changes: list[AccountChange] = []
         self.balance = Balance(0, 0, 0)
         self.unread = 0
         self.applied = 0
-        """How many changes were applied: tells a slow read that it is out of date."""
+        """The number of applied changes, by which a slow read notices that it is outdated."""
         self._seqs: dict[int, int] = {}
         self._orders: dict[str, OrderState] = {}
         self._has_more_orders = False
@@ -75,14 +75,14 @@ class AccountFeed:
         )
 
     def keep(self, change: AccountChange) -> None:
-        """Keep a publication for when the database has been read."""
+        """Buffer a publication until the database has been read."""
         if len(self.changes) < CHANGES_KEPT_MAX:
             self.changes.append(change)
         else:
             self.is_stale = True
 
     def load(self, read: AccountRead, instruments: Cards) -> None:
-        """Begin anew from the database: every watcher gets a snapshot."""
+        """Restart from the database: every watcher gets a snapshot."""
         self.was_read.set()
         self._seqs = dict(read.seqs)
         self.balance = read.balance
@@ -105,14 +105,14 @@ class AccountFeed:
             watcher.owe(self)
 
     def publish(self, change: AccountChange, instruments: Cards) -> None:
-        """Take what one commit did and tell the watchers; what is known already is no news."""
+        """Apply one commit's changes and send them to the watchers, unless already known."""
         self.applied += 1
         known, self._cards = self._seqs, instruments
         orders = [item for item in change.orders if item.seq > known.get(item.market_id, 0)]
         positions = [item for item in change.positions if item.seq > known.get(item.market_id, 0)]
         fills = [item for item in change.fills if item[1] > known.get(item[0], 0)]
         if markets_of(change) and not (orders or positions or fills):
-            return  # from before what was read: its balance is old as well
+            return  # older than the read: its balance is outdated as well
         parts: dict[str, list[Any]] = {
             "orders": [self._keep_order(item) for item in orders],
             "fills": self._show_fills(fills, orders),
@@ -128,7 +128,7 @@ class AccountFeed:
     def announce(
         self, balance: Balance, parts: Mapping[str, list[Any]], *, unread: int | None = None
     ) -> None:
-        """Send one frame with what is new; none if nothing is."""
+        """Send one frame with the changes, if any."""
         body: JsonDict = dict(parts)
         if unread is not None and unread != self.unread:
             self.unread = body["unread"] = unread
@@ -163,7 +163,7 @@ class AccountFeed:
     def _show_fills(
         self, fills: list[tuple[int, int, int, Fill]], orders: list[OrderChange]
     ) -> list[OwnFill]:
-        """Show fills of own orders; the commit that made them changed those orders as well."""
+        """Render fills of own orders, which the same commit changed as well."""
         own = {item.order.order_id: item.order for item in orders}
         return [
             show_fill(fill, own[order_id], self._cards[market_id], seq=seq, ts_us=ts_us)
@@ -174,7 +174,7 @@ class AccountFeed:
 
 
 def markets_of(change: AccountChange) -> set[int]:
-    """Return the markets that a change speaks of."""
+    """Return the markets of a change."""
     return (
         {item.market_id for item in change.orders}
         | {position.market_id for position in change.positions}
@@ -183,7 +183,7 @@ def markets_of(change: AccountChange) -> set[int]:
 
 
 def show_holdings(holdings: Holdings, instrument: Instrument) -> JsonDict:
-    """Show positions in a market like GET /positions does, without what depends on prices."""
+    """Render positions in a market like GET /positions, without price-dependent values."""
     state = new_account(0, instrument.book_count)
     for outcome, position in holdings.items():
         state.net_lots[outcome] = position.net_lots
@@ -209,7 +209,7 @@ def show_holdings(holdings: Holdings, instrument: Instrument) -> JsonDict:
 def show_fill(
     fill: Fill, order: EngineOrder, instrument: Instrument, *, seq: int, ts_us: int
 ) -> OwnFill:
-    """Show a fill as GET /fills does: side, outcome and price as the order was entered."""
+    """Render a fill like GET /fills: side, outcome and price as the order was entered."""
     trade, as_no = fill.trade, instrument.names_no(as_no=order.place.as_no)
     return OwnFill(
         id=fill.trade_id,

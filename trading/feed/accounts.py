@@ -1,4 +1,4 @@
-"""The accounts whose owners listen: read when somebody does, then followed by publications.
+"""The accounts with subscribers: read on subscription, then updated by publications.
 
 Balances also change where no engine is (deposits, withdrawals, settlement), and so does the number
 of unread notifications: those of the accounts that are listened to are looked at every second.
@@ -32,7 +32,7 @@ class Accounts:
         """Slugs and outcome codes, which never change once a market is open."""
 
     async def wait_until_read(self, account_id: int) -> None:
-        """Return when the account is followed; the caller must `follow` it in the same step."""
+        """Return once the account is loaded; the caller must `follow` it without awaiting."""
         feed = self.feeds.get(account_id)
         if feed is None:
             feed = self.feeds[account_id] = AccountFeed(account_id)
@@ -68,7 +68,7 @@ class Accounts:
             self.feeds.pop(feed.account_id, None)
 
     def find_seq(self, watcher: Watcher) -> int | None:
-        """Return how far the watcher's private stream has come, if it has one."""
+        """Return the sequence number of the watcher's private stream, if it has one."""
         feed = self.feeds.get(watcher.account_id) if watcher.account_id is not None else None
         return None if feed is None or watcher.is_due(feed) else feed.seq
 
@@ -83,7 +83,7 @@ class Accounts:
         feed.publish(change, self._cards)
 
     def reload(self, account_ids: Iterable[int] | None = None) -> None:
-        """Read accounts again, all if none are named: something of theirs was lost."""
+        """Reload accounts, by default all, after a message was lost."""
         for account_id in list(self.feeds) if account_ids is None else account_ids:
             feed = self.feeds.get(account_id)
             if feed is not None:
@@ -91,7 +91,7 @@ class Accounts:
                 self._read(feed)
 
     async def reload_in(self, market_id: int) -> None:
-        """Read those accounts again that ever traded in a market."""
+        """Reload the accounts that ever traded in a market."""
         if not self.feeds:
             return
         try:
@@ -100,7 +100,7 @@ class Accounts:
             self.reload()
 
     async def check_balances(self) -> None:
-        """Tell what changed beside the engines."""
+        """Send changes that engines did not make."""
         before = {key: feed.applied for key, feed in self.feeds.items() if feed.is_loaded}
         if not before:
             return
@@ -110,7 +110,7 @@ class Accounts:
             feed = self.feeds.get(account_id)
             if feed is None or not feed.is_loaded:
                 continue
-            # What an engine did meanwhile is newer than the balance that was read.
+            # An engine's later change is newer than the balance that was read.
             is_newest = feed.applied == before[account_id]
             feed.announce(balance if is_newest else feed.balance, {}, unread=unread[account_id])
 
@@ -139,7 +139,7 @@ class Accounts:
         self._finish(feed)
 
     async def _catch_up(self, feed: AccountFeed) -> None:
-        """Learn of markets that the account is new in, then apply what was kept meanwhile."""
+        """Load markets that are new to the account, then apply the buffered publications."""
         try:
             await self._learn({m for change in feed.changes for m in markets_of(change)})
         except DATABASE_FAULTS:

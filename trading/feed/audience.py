@@ -1,4 +1,4 @@
-"""Which markets "all" means to whom: what lists show everybody, and what only to some users.
+"""The meaning of "all" markets per user: publicly listed ones, and those for some users only.
 
 Who sees what is `Market.objects`' say (through `reads`); this keeps the answers for a few seconds.
 """
@@ -15,7 +15,7 @@ from trading.feed.watcher import Watcher
 
 FRESH_SECONDS: Final = 2.0
 SECONDS_PER_USER: Final = 0.02
-"""With many users who follow all markets, each one's own list is read less often."""
+"""With many watchers of all markets, each one's own list is read less often."""
 
 
 class Audience:
@@ -35,7 +35,7 @@ class Audience:
         self.watchers[channel].discard(watcher)
 
     def followers(self, channel: str, market_id: int) -> list[Watcher]:
-        """Return those who follow the channel of all markets and see this one."""
+        """Return the watchers of the channel for all markets that may see this one."""
         watchers = self.watchers[channel]
         if market_id in self.public:
             return list(watchers)
@@ -45,14 +45,14 @@ class Audience:
         return set().union(*self.watchers.values())
 
     def market_ids(self) -> set[int]:
-        """Return the markets that somebody who follows all of them sees."""
+        """Return the markets visible to any watcher of all markets."""
         everybody = self.everybody()
         if not everybody:
             return set()
         return self.public.union(*(watcher.also_listed for watcher in everybody))
 
     async def refresh(self, *, is_due: bool = False) -> None:
-        """Read again what has become old (or may have changed), while anybody follows all."""
+        """Refresh outdated lists while anyone follows all markets."""
         everybody = self.everybody()
         if not everybody:
             return
@@ -64,7 +64,7 @@ class Audience:
             await self._read_users(everybody)
 
     async def welcome(self, watcher: Watcher) -> None:
-        """Find out what one more watcher sees, before it is added."""
+        """Load what a new watcher may see, before it is added."""
         await self._read_public()
         await self._read_users([watcher])
 

@@ -1,4 +1,4 @@
-"""The WebSocket `/ws/v1`: who may connect. What is said there is `trading.feed.socket`'s.
+"""The WebSocket `/ws/v1`: its handshake. `trading.feed.socket` implements the protocol.
 
 A plain ASGI application under Channels' routing, not a stock consumer: those make a thread hop per
 message, which costs ten times the delivery itself. docs/feed.md is the protocol.
@@ -26,15 +26,15 @@ from web.errors import error_body, find_error
 log = structlog.get_logger(__name__)
 
 SERVER_MESSAGE_BYTES_MAX: Final = 64 * 1024
-"""Up to here a message that is too long gets an error; from here on the server closes."""
+"""Too long a message up to this size gets an error; above it the server closes the socket."""
 SERVER_OPTIONS: Final[dict[str, Any]] = {
     "http": HttpConnection,
     "ws": SocketConnection,
     "ws_max_size": SERVER_MESSAGE_BYTES_MAX,
-    # A compressor's window per socket costs more than the frames, and the time of each delivery.
+    # A compression window per socket would cost more memory than the frames, and delay each.
     "ws_per_message_deflate": False,
 }
-"""How uvicorn must serve these sockets, and the HTTP connections that they begin as."""
+"""uvicorn's options for these sockets, and for the HTTP connections that they begin as."""
 
 Scope = Mapping[str, Any]
 
@@ -65,7 +65,7 @@ async def feed_application(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 async def unknown_path(scope: Scope, receive: Receive, send: Send) -> None:
-    """Refuse a WebSocket to anywhere else."""
+    """Refuse a WebSocket to any other path."""
     await receive()
     context = _start_request(scope, request_context.read_headers(scope["headers"]))
     await _refuse(scope, receive, send, context, not_found())
@@ -76,7 +76,7 @@ websocket_application = URLRouter([re_path(pattern, app) for pattern, app in _RO
 
 
 def check_origin(headers: Mapping[str, str]) -> bool:
-    """Return whether the session cookie counts; ApiError (403) for a page of a strange site.
+    """Return whether the session cookie counts; ApiError (403) for a page of a foreign site.
 
     Browsers name the page's origin; programs name none. Pages of other sites that CORS_ALLOWED_
     ORIGINS lets read the API must log in with a key or token: the cookie is not theirs to use.
@@ -84,7 +84,7 @@ def check_origin(headers: Mapping[str, str]) -> bool:
     origin, host = headers.get("origin"), headers.get("host")
     if origin is None or origin in settings.CSRF_TRUSTED_ORIGINS:
         return True
-    # Either scheme: behind a proxy that ends TLS this side can't know which one the page has.
+    # Either scheme: behind a proxy that terminates TLS the page's scheme is unknown here.
     if origin in (f"http://{host}", f"https://{host}"):
         return True
     allowed = settings.CORS_ALLOWED_ORIGINS
@@ -125,7 +125,7 @@ async def _refuse(
     )
     body = msgspec.json.encode(error_body(fault, context.request_id))
     await send({"type": "websocket.http.response.body", "body": body})
-    # uvicorn calls it an error to return before the connection is gone; it is at the second word.
+    # uvicorn treats a return before the disconnect as an error, which is the second message.
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(CLOSING_SECONDS):
             await receive()

@@ -200,7 +200,7 @@ def lifecycle_snapshot(instrument: Instrument, state: LifecycleState, seq: int) 
 def lifecycle(
     instrument: Instrument, state: LifecycleState, change: StatusRow, *, prev_seq: int, seq: int
 ) -> Frame:
-    """One change of status; `state` is how the market is since."""
+    """One change of status; `state` is the market's state after it."""
     now = {**_show_state(instrument, state), "status": change.to_status}
     return build(
         "lifecycle",
@@ -215,7 +215,7 @@ def lifecycle(
 
 
 def terms(instrument: Instrument, state: LifecycleState, *, prev_seq: int, seq: int) -> Frame:
-    """Other terms in the same status."""
+    """Changed terms in the same status."""
     return build(
         "lifecycle",
         market=instrument.slug,

@@ -1,4 +1,4 @@
-"""What open sockets may cost, and whether those who opened them may still be here.
+"""Limits on open sockets, and checks that their credentials are still valid.
 
 One guard per hub. Counts are of this process: with several web processes each allows as many.
 """
@@ -21,9 +21,9 @@ from web.limits import find_network
 log = structlog.get_logger(__name__)
 
 CHECK_SECONDS: Final = 0.4
-"""Of the second in which a revoked key, a log-out or a suspension must end a socket."""
+"""Part of the second in which a revoked key, a log-out or a suspension must end a socket."""
 SLOW_SECONDS: Final = 20.0
-"""A socket that has taken nothing for so long is dropped."""
+"""A socket that has read nothing for so long is dropped."""
 SOCKETS_MAX: Final = 10_000
 SOCKETS_PER_ACCOUNT_MAX: Final = 50
 
@@ -35,10 +35,10 @@ class Guarded(Protocol):
     sending_since: float | None
 
     def stop(self) -> None:
-        """End it: its credential stands no more."""
+        """Close it: its credential is no longer valid."""
 
     def abort(self) -> None:
-        """Drop the connection; the client does not read what it is sent."""
+        """Drop the connection, as the client does not read."""
 
 
 class Guard:
@@ -49,7 +49,7 @@ class Guard:
         hub.tasks.every(CHECK_SECONDS, self._check)
 
     def enter(self, socket: Guarded) -> None:
-        """Count a socket in, or raise ApiError (429, 503) where there are too many."""
+        """Register a socket, or raise ApiError (429, 503) if there are too many."""
         if len(self.sockets) >= SOCKETS_MAX:
             raise ApiError("unavailable", detail="too many connections: try again later")
         network = find_network(socket.address)
@@ -122,7 +122,7 @@ def count_sockets() -> int:
 
 
 def get_guard(hub: Hub) -> Guard:
-    """Return the guard of a hub; it begins to check with its first socket."""
+    """Return a hub's guard, which starts checking with its first socket."""
     guard = _guards.get(hub)
     if guard is None:
         guard = _guards[hub] = Guard(hub)

@@ -51,11 +51,11 @@ REVIEW_SECONDS: Final = 2.0
 BEAT_SECONDS: Final = 2.0
 RESUMABLE: Final = (BOOK, TRADES)
 LIVE_SECONDS: Final = 10.0
-"""What can't be read for so long is not followed."""
+"""A subscription that cannot be loaded in this time is refused."""
 
 
 class SubscriptionRequest(NamedTuple):
-    """What one message subscribes to: an account, channels of some markets, or of all."""
+    """A message's subscription: to an account, channels of some markets, or of all."""
 
     account_id: int | None
     channels: Sequence[str]
@@ -65,7 +65,7 @@ class SubscriptionRequest(NamedTuple):
 
 
 class Hub:
-    """Everything that the sockets of one event loop share. Get it from `get_hub`."""
+    """State shared by the sockets of one event loop. Use `get_hub`."""
 
     def __init__(self) -> None:
         self.watchers: set[Watcher] = set()
@@ -83,7 +83,7 @@ class Hub:
         self._looked_at = 0.0
 
     async def start(self) -> None:
-        """Begin to listen; returns at once when it has begun already."""
+        """Start listening; returns at once if already started."""
         async with self._starting:
             if self._is_started:
                 return
@@ -98,7 +98,7 @@ class Hub:
             await self._begin()
 
     async def _begin(self) -> None:
-        """Wait until publications are heard, so that none falls between image and first frame."""
+        """Wait until publications arrive, so that none is lost between image and first frame."""
         try:
             async with asyncio.timeout(JOIN_SECONDS):
                 await self._joined.wait()
@@ -114,14 +114,14 @@ class Hub:
         for watcher in self.watchers:
             watcher.end()
 
-    # What a socket asks for
+    # Requests of sockets
 
     async def join(self, watcher: Watcher) -> None:
         await self.start()
         self.watchers.add(watcher)
 
     def leave(self, watcher: Watcher) -> None:
-        """Forget a socket and all that it followed."""
+        """Remove a socket and all its subscriptions."""
         for market_id in list(watcher.named):
             for channel in list(watcher.named.get(market_id, ())):
                 self.unfollow(watcher, market_id, channel)
@@ -131,7 +131,7 @@ class Hub:
         self.watchers.discard(watcher)
 
     async def follow(self, watcher: Watcher, asked: SubscriptionRequest, answer: Frame) -> None:
-        """Follow what a client asks for, and acknowledge it in the moment in which it is live.
+        """Subscribe a client, and acknowledge at the moment in which the streams are live.
 
         Until then nothing has changed for the watcher. From then on each stream begins with its
         snapshot (or the one frame that leads from `since_seq` to now) and misses nothing.
@@ -141,7 +141,7 @@ class Hub:
             resumed = await self._resume(asked)
             if asked.account_id is not None:
                 await self.accounts.wait_until_read(asked.account_id)
-        # In one step from here: whatever is published next finds the watcher among the followers.
+        # No await from here on: the next publication finds the watcher among the followers.
         sources: list[Source] = []
         if asked.account_id is not None:
             sources.append(self.accounts.follow(watcher, asked.account_id))
@@ -154,7 +154,7 @@ class Hub:
             self.lifecycle.welcome(watcher)
 
     async def _read_for(self, watcher: Watcher, asked: SubscriptionRequest) -> None:
-        """Have everything read that a subscription begins with."""
+        """Load everything that a subscription begins with."""
         market_ids = {instrument.id for instrument in asked.instruments}
         await self.markets.wait_until_read(market_ids, is_named=True)
         if asked.is_all:
@@ -162,10 +162,10 @@ class Hub:
             listed = self.audience.public | watcher.also_listed
             await self.markets.wait_until_read(listed, is_named=False)
         if LIFECYCLE in asked.channels:
-            await self.lifecycle.look()  # or what the snapshot says already would be told again
+            await self.lifecycle.look()  # or the snapshot's contents would be sent again
 
     async def _resume(self, asked: SubscriptionRequest) -> dict[Source, Frame]:
-        """Return the frames with which streams go on from where the client has them."""
+        """Return the frames with which streams resume from the client's sequence numbers."""
         if asked.since_seq is None:
             return {}
         [instrument] = asked.instruments
@@ -185,7 +185,7 @@ class Hub:
         return list(streams)
 
     def _follow_all(self, watcher: Watcher, channels: Sequence[str]) -> list[Source]:
-        """Follow channels of every market that lists show to this user."""
+        """Follow channels of every market listed for this user."""
         for channel in channels:
             watcher.all_channels.add(channel)
             self.audience.add(watcher, channel)
@@ -215,7 +215,7 @@ class Hub:
             if watcher not in stream.watchers:
                 watcher.forget(stream)
 
-    # What the engines say
+    # Messages of the engines
 
     async def _listen(self) -> None:
         while True:
@@ -245,10 +245,10 @@ class Hub:
             elif message["type"] == "engine.heartbeat":
                 self._note(decode_heartbeat(message["data"]))
         except msgspec.MsgspecError as fault:
-            # Of another version, for instance: what it told is found missing soon.
+            # For instance of another version: the gap will be detected soon.
             log.warning("feed_message_not_understood", because=str(fault))
         except Exception:
-            # One message must not end the feed for everybody; what it told is read again.
+            # A bad message must not end the feed; its content is read from the database.
             log.exception("feed_message_not_taken")
             self._reload_all()
 
@@ -279,10 +279,10 @@ class Hub:
         within = HEARTBEAT_LOST_SECONDS
         return self.progress.is_heard(settings.ENGINE_SHARDS, now, within_seconds=within)
 
-    # What is looked after
+    # Periodic checks
 
     async def _check(self) -> None:
-        """Read again what was announced and never came."""
+        """Reload what was announced but never arrived."""
         late = self.progress.find_late(time.monotonic())
         if late:
             log.warning("feed_lost_publications", markets=len(late))
@@ -294,13 +294,13 @@ class Hub:
             await self._look_at_database()
 
     async def _look_at_database(self) -> None:
-        """Without heartbeats the database says how far the markets have come."""
+        """Without heartbeats, read the markets' sequence numbers from the database."""
         watched = [market_id for market_id, feed in self.markets.feeds.items() if feed.is_ready]
         if watched:
             self.progress.announce(await in_thread(reads.read_seqs, watched), time.monotonic())
 
     async def _review(self) -> None:
-        """Take away what watchers may not see any more; find markets that are new."""
+        """Remove what watchers may no longer see; find new markets."""
         self.markets.drop_unwatched()
         await self.audience.refresh()
         self.markets.follow_all()
@@ -327,7 +327,7 @@ class Hub:
                 watcher.reply(frames.unsubscribed(None, channels, [feed.instrument.slug]))
 
     async def _beat(self) -> None:
-        """Tell every socket how far its streams have come, and how the exchange stands."""
+        """Send every socket its streams' sequence numbers and the state of the exchange."""
         is_up = self.is_engine_up()
         shared: dict[tuple[frozenset[tuple[int, str]], int | None], Frame] = {}
         for watcher in self.watchers:
@@ -366,7 +366,7 @@ _hubs: WeakKeyDictionary[asyncio.AbstractEventLoop, Hub] = WeakKeyDictionary()
 
 
 def get_hub() -> Hub:
-    """Return the hub of the running event loop; it begins to listen with its first watcher."""
+    """Return the running event loop's hub, which starts listening with its first watcher."""
     loop = asyncio.get_running_loop()
     hub = _hubs.get(loop)
     if hub is None:

@@ -1,4 +1,4 @@
-"""Changes of markets' status, told one by one: rows of `StatusChange`, whoever wrote them.
+"""Markets' changes of status, sent one by one: rows of `StatusChange` from any writer.
 
 Opening, halting and closing go through the engine, the rest (resolving, settled, voided) does not,
 so the rows are read: at once when an engine says that a status changed, else every second. Ids sort
@@ -33,18 +33,18 @@ class Lifecycle:
         self.exchange: ExchangeState | None = None
         self._looked_at_us = 0
         self._begun = self._done = 0
-        """The numbers of the last look that has begun, and of the last one that is done."""
+        """The numbers of the last look that has begun, and of the last one that has finished."""
         self._lock = asyncio.Lock()
 
     async def begin(self) -> None:
-        """Note what there is: markets read from now on show it already."""
+        """Record the current position: markets read from now on already include earlier changes."""
         self._looked_at_us = now_us()
         rows = await in_thread(reads.read_status_changes, _look_back_id(self._looked_at_us))
         self.exchange = await in_thread(reads.read_exchange)
         self._seen = {row.id for row in rows}
 
     async def look(self) -> None:
-        """Tell what has changed since the last look. Those who ask meanwhile share the next one."""
+        """Send the changes since the last look. Concurrent callers share the next one."""
         wanted = self._begun + 1
         async with self._lock:
             if self._done >= wanted:
@@ -78,7 +78,7 @@ class Lifecycle:
             elif feed.is_ready and row.market_id in states:
                 self._seen.add(row.id)
                 self._publish(feed, row, states[row.market_id])
-            # Else it is being read, maybe from before this change: told at the next look.
+            # Else it is being read, maybe from before this change: sent at the next look.
         for row in rows:
             if row.to_status in FINAL_STATUSES and row.id in self._seen:
                 await self._accounts.reload_in(row.market_id)
@@ -101,7 +101,7 @@ class Lifecycle:
             watcher.push(None, frame)
 
     def welcome(self, watcher: Watcher) -> None:
-        """Tell one more follower of all markets how the exchange stands."""
+        """Send the state of the exchange to a new follower of all markets."""
         if self.exchange is not None:
             watcher.push(None, frames.exchange(self.exchange))
 

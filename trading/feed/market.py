@@ -1,4 +1,4 @@
-"""One market that somebody watches: its replica, its streams, and when the next frame is due."""
+"""A watched market: its replica, its streams, and when the next frame is due."""
 
 import asyncio
 from typing import Final
@@ -13,17 +13,17 @@ from trading.pipeline.instruments import Instrument
 from trading.pipeline.messages import MarketChange
 
 CHANGES_KEPT_MAX: Final = 10_000
-"""Publications kept while an image is being read; more of them are a gap."""
+"""Publications buffered while an image is being read; more of them count as a gap."""
 
 
 class Collector:
-    """What was shown while somebody reads what was before it."""
+    """Collects what is published while the earlier changes are being read."""
 
     def __init__(self) -> None:
         self.keys: set[Key] = set()
         self.trades: list[TapeTrade] = []
         self.is_broken = False
-        """The market began anew meanwhile, so what was collected is not all."""
+        """The market was reloaded meanwhile, so what was collected is incomplete."""
 
 
 class MarketFeed:
@@ -33,7 +33,7 @@ class MarketFeed:
         self.state: LifecycleState | None = None
         self.replica = BookReplica()
         self.is_full = False
-        """Somebody follows it by name, so the whole book and the tape are needed."""
+        """It is watched by name, so the whole book and the tape are needed."""
         self.is_loading = False
         self.is_stale = False
         self.changes: list[MarketChange] = []
@@ -51,7 +51,7 @@ class MarketFeed:
 
     @property
     def is_ready(self) -> bool:
-        """Return whether all that its watchers asked for has been read."""
+        """Return whether everything that its watchers need has been loaded."""
         return self.replica.is_loaded and (not self.is_full or self.replica.levels is not None)
 
     @property
@@ -59,12 +59,12 @@ class MarketFeed:
         return any(stream.watchers for stream in self.streams.values())
 
     def keep(self, change: MarketChange) -> None:
-        """Keep a publication for when the image is there."""
+        """Buffer a publication until the image is loaded."""
         if len(self.changes) < CHANGES_KEPT_MAX:
             self.changes.append(change)
 
     def show(self, tickers: list[Watcher]) -> None:
-        """Send what is ahead as one frame per stream; `tickers` follow all markets' tickers."""
+        """Send what is pending as one frame per stream; `tickers` follow all markets' tickers."""
         shown = self.replica.publish()
         if shown is None or self.instrument is None:
             return
@@ -85,7 +85,7 @@ class MarketFeed:
             collector.trades.extend(shown.trades)
 
     def publish_terms(self, others: list[Watcher]) -> None:
-        """Send what the market's terms are now, its status being as before."""
+        """Send the market's changed terms, with the same status."""
         assert self.instrument is not None
         assert self.state is not None
         stream = self.streams[LIFECYCLE]
@@ -94,14 +94,14 @@ class MarketFeed:
         stream.publish(frame, seq, others)
 
     def restart(self, others: dict[str, list[Watcher]]) -> None:
-        """Begin every stream anew from what the replica shows now."""
+        """Restart every stream from the replica's published state."""
         for collector in self.collectors:
             collector.is_broken = True
         for name in CHANNELS:
             self.streams[name].restart(self.replica.published_seq, others.get(name, ()))
 
     def book_since(self, keys: set[Key], since_seq: int, collector: Collector) -> Frame:
-        """Return the frame that leads from `since_seq` to now, by the prices that changed."""
+        """Return the frame from `since_seq` to now, from the prices that changed."""
         assert self.instrument is not None
         assert self.replica.levels is not None
         shown = self.replica.show_since(since_seq, keys | collector.keys)

@@ -1,4 +1,4 @@
-"""The markets that somebody watches: reading their images, applying publications, showing frames.
+"""The watched markets: loading images, applying publications, publishing frames.
 
 A market followed by name is read whole; one that is only among "all" with its best prices. While an
 image is being read, publications are kept and applied after it. Frames of a market leave at most
@@ -30,7 +30,7 @@ log = structlog.get_logger(__name__)
 
 RETRY_SECONDS: Final = 0.5
 UNWATCHED_SECONDS: Final = 30.0
-"""A market that nobody watches any more is kept for so long: people reload pages."""
+"""How long a market without watchers is kept, as people reload pages."""
 
 Past = Callable[[int, Collector], Frame]
 
@@ -42,11 +42,11 @@ class Markets:
         self._audience = audience
         self._tasks = tasks
         self._light: set[int] = set()
-        """Markets whose best prices are to be read, together, by the one reader of them."""
+        """Markets whose best prices will be read together in one query."""
         self._is_reading_light = False
 
     def dispatch(self, change: MarketChange) -> None:
-        """Bring a market forward by a publication."""
+        """Apply a publication to a market."""
         feed = self.feeds.get(change.market_id)
         if feed is None:
             return
@@ -58,7 +58,7 @@ class Markets:
             self.reload([feed.market_id])  # its terms are in its row
 
     def ensure(self, market_id: int, *, is_named: bool) -> MarketFeed:
-        """Return the market's feed, which begins to be read if it is not there yet."""
+        """Return the market's feed; a missing one starts loading."""
         feed = self.feeds.get(market_id)
         if feed is None:
             feed = self.feeds[market_id] = MarketFeed(market_id)
@@ -71,7 +71,7 @@ class Markets:
         return feed
 
     def reload(self, market_ids: Iterable[int]) -> None:
-        """Read markets again: something of theirs was lost."""
+        """Reload markets after a message was lost."""
         for market_id in market_ids:
             feed = self.feeds.get(market_id)
             if feed is not None:
@@ -79,7 +79,7 @@ class Markets:
                 self._read(feed)
 
     def follow_all(self) -> None:
-        """Let every market that "all" means to anybody have its feed."""
+        """Create the feeds of all markets that any watcher of "all" sees."""
         for market_id in self._audience.market_ids():
             if market_id not in self.feeds:
                 self.ensure(market_id, is_named=False)
@@ -98,7 +98,7 @@ class Markets:
                 del self.feeds[market_id]
 
     async def wait_until_read(self, market_ids: Iterable[int], *, is_named: bool) -> None:
-        """Return when these markets are followed, whole if they are named."""
+        """Return once these markets are loaded, with the whole book if named."""
         feeds = [self.ensure(market_id, is_named=is_named) for market_id in market_ids]
         for feed in feeds:
             await feed.was_read.wait()
@@ -153,7 +153,7 @@ class Markets:
         self._install(feed, read)
 
     async def _read_light(self) -> None:
-        await asyncio.sleep(0)  # let whoever adds markets in this turn of the loop finish
+        await asyncio.sleep(0)  # let other code add markets in this iteration of the loop
         while self._light:
             wanted = set(self._light)
             for market_id in wanted:
@@ -170,7 +170,7 @@ class Markets:
         self._is_reading_light = False
 
     def _install(self, feed: MarketFeed, read: MarketRead | None) -> None:
-        """Take an image, then what was published while it was read."""
+        """Load an image, then apply what was published while it was read."""
         feed.is_loading = False
         changes, feed.changes = feed.changes, []
         if read is None:  # a draft that was deleted
@@ -178,7 +178,7 @@ class Markets:
             return
         was_ready, before = feed.is_ready, feed.state
         feed.instrument, feed.state = read.instrument, read.state
-        if was_ready and before is not None:  # a change of status is `Lifecycle`'s to tell, once
+        if was_ready and before is not None:  # `Lifecycle` sends changes of status, once
             feed.state = read.state._replace(status=before.status, payouts_pips=before.payouts_pips)
         is_told = feed.replica.load(read.image) and was_ready
         feed.show(self._audience.followers(TICKER, feed.market_id))
@@ -203,7 +203,7 @@ class Markets:
         elif fit is Fit.GAP:
             self.reload([feed.market_id])
 
-    # Showing
+    # Publishing
 
     def _schedule(self, feed: MarketFeed) -> None:
         if feed.timer is not None:
@@ -220,7 +220,7 @@ class Markets:
     # Resuming
 
     async def _read_past(self, feed: MarketFeed, channel: str, since_seq: int) -> Past | None:
-        """Return what makes the frame from `since_seq` to now; None where that can't be told."""
+        """Return the contents of the frame from `since_seq` to now; None if unknown."""
         if channel == BOOK:
             keys = await in_thread(read_changed, feed.market_id, since_seq)
             return None if keys is None else partial(feed.book_since, keys)

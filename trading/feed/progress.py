@@ -1,4 +1,4 @@
-"""Where every market stands, by what the engines say: finds out that something was lost. Pure.
+"""Detects lost messages from the sequence numbers that engines announce. Pure.
 
 Publications say what has happened; heartbeats (and looks at the database) only how far it has come.
 A heartbeat may run ahead of its publication, or even of a commit that then fails, so a number is
@@ -19,24 +19,24 @@ class Progress:
         self._heard: dict[int, float] = {}
 
     def follow(self, market_id: int, prev_seq: int, seq: int) -> bool:
-        """Note a publication; return False when one before it never came."""
+        """Record a publication; return False if an earlier one is missing."""
         known = self._seqs.get(market_id)
         self._seqs[market_id] = max(seq, known or 0)
         return known is None or prev_seq <= known
 
     def stand(self, market_id: int, seq: int) -> None:
-        """Note where a market stands that was just read from the database."""
+        """Record the sequence number of a market just read from the database."""
         self._seqs[market_id] = seq
 
     def announce(self, seqs: Mapping[int, int], now: float) -> None:
-        """Note how far markets have come, as somebody says."""
+        """Record announced sequence numbers of markets."""
         for market_id, seq in seqs.items():
             known = self._seqs.setdefault(market_id, seq)
             if seq > known and market_id not in self._announced:
                 self._announced[market_id] = (seq, now)
 
     def find_late(self, now: float) -> list[int]:
-        """Return markets of which something announced has not come; each once."""
+        """Return markets with an announced number that has not arrived; each once."""
         late = []
         for market_id, (seq, since) in list(self._announced.items()):
             if self._seqs[market_id] >= seq:
@@ -48,19 +48,19 @@ class Progress:
         return late
 
     def hear(self, shard: int, epoch: int, now: float) -> bool:
-        """Note a heartbeat; return whether it is a new engine's, after another one's."""
+        """Record a heartbeat; return whether it is from a new engine that follows another."""
         self._heard[shard] = now
         before = self._epochs.get(shard)
         self._epochs[shard] = max(epoch, before or 0)
         return before is not None and epoch > before
 
     def is_heard(self, shards: int, now: float, *, within_seconds: float) -> bool:
-        """Return whether every shard's engine was heard of lately."""
+        """Return whether every shard's engine has sent a recent heartbeat."""
         return all(
             now - self._heard.get(shard, float("-inf")) < within_seconds for shard in range(shards)
         )
 
     def forget(self) -> None:
-        """Believe nothing of before: a new engine may even stand behind (a restored database)."""
+        """Reset: a new engine may even be behind (a restored database)."""
         self._seqs.clear()
         self._announced.clear()

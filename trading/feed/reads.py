@@ -1,4 +1,4 @@
-"""What the feed reads of the database: images of markets and accounts, and what to check them by.
+"""The feed's database reads: images of markets and accounts, and sequence numbers.
 
 Synchronous; the hub calls these in threads. An image is of one moment whatever commits meanwhile:
 the book's levels and its sequence number come from ONE statement, the rest from the same snapshot.
@@ -30,10 +30,10 @@ from trading.pipeline.messages import DepthLevel, PositionChange, Top
 from trading.pipeline.snapshot import consistent_read
 
 ALL_MARKETS_MAX: Final = 20_000
-"""Markets that "all" means at most, newest first."""
+"""The maximum number of markets in "all", newest first."""
 FINAL_MARKETS_SHOWN_FOR: Final = timedelta(hours=1)
 RECENT_TRADES_MAX: Final = 100
-"""How many trades the statistics are at most behind."""
+"""The maximum number of trades by which the statistics lag."""
 OPEN_ORDERS_MAX: Final = 500
 """Open orders in a private snapshot, newest first; the rest is in GET /orders."""
 
@@ -63,7 +63,7 @@ _TOPS: Final = """
 
 
 class LifecycleState(NamedTuple):
-    """A market's row as the lifecycle channel shows it. `payouts_pips` is None until it pays."""
+    """A market's row for the lifecycle channel. `payouts_pips` is None until it pays out."""
 
     status: str
     close_at_us: int
@@ -73,7 +73,7 @@ class LifecycleState(NamedTuple):
 
     @property
     def terms(self) -> tuple[int, int, int]:
-        """What an operator may change without a change of status."""
+        """The terms that an operator may change without a change of status."""
         return self.close_at_us, self.tick_pips, self.lot_step_lots
 
 
@@ -195,12 +195,12 @@ def read_tape(market_id: int, *, until_seq: int) -> list[TapeTrade]:
 
 
 def read_seqs(market_ids: Collection[int]) -> dict[int, int]:
-    """Return where the database stands."""
+    """Return the database's sequence numbers."""
     states = BookState.objects.filter(market_id__in=list(market_ids))
     return dict(states.values_list("market_id", "seq"))
 
 
-# Who sees what: `Market.objects` alone knows.
+# Visibility: decided by `Market.objects` alone.
 
 
 def read_visible(user_id: int | None, market_ids: Collection[int]) -> set[int]:
@@ -210,7 +210,7 @@ def read_visible(user_id: int | None, market_ids: Collection[int]) -> set[int]:
 
 
 def read_live_listed(user_id: int | None) -> set[int]:
-    """Return the markets that lists show to this user, without those final for a while."""
+    """Return the markets listed for this user, except those final for some time."""
     listed = (
         Market.objects.listed_for(_user(user_id))
         .exclude(status__in=HIDDEN_STATUSES)
@@ -291,7 +291,7 @@ def read_balances(account_ids: Collection[int]) -> dict[int, Balance]:
 
 
 def read_unread(account_ids: Collection[int]) -> dict[int, int]:
-    """Return how many notifications the owners of these accounts have not read."""
+    """Return the numbers of unread notifications of these accounts' owners."""
     unread = Notification.objects.filter(
         read_at=None, user__accounts__in=list(account_ids), user__accounts__number=1
     )
@@ -306,7 +306,7 @@ def read_accounts_in(market_id: int, account_ids: Collection[int]) -> set[int]:
 
 
 def read_lasts(seqs: Mapping[int, int]) -> dict[int, dict[int, int]]:
-    """Return last prices by market and book: the statistics', or those of trades after them."""
+    """Return last prices by market and book: from later trades, else from the statistics."""
     lasts: dict[int, dict[int, int]] = {market_id: {} for market_id in seqs}
     known = dict.fromkeys(seqs, 0)
     rows = OutcomeStats.objects.filter(market_id__in=list(seqs)).values_list(

@@ -1,6 +1,6 @@
-"""One market as its watchers know it, and how publications bring it forward. Pure.
+"""A replica of one market, updated by publications. Pure.
 
-Two states in one. *Published* is what frames have said: `levels`, `tops`, `lasts`, `tape` at
+Two states in one. *Published* is what frames have sent: `levels`, `tops`, `lasts`, `tape` at
 `published_seq`; snapshots are made of it. *Pending* is what publications have added since, up to
 `seq`. `take` publishes what is pending and returns the difference, so that any number of commits
 make one frame: snapshot(published_seq) + frame == snapshot(seq).
@@ -19,7 +19,7 @@ from trading.pipeline.messages import DepthLevel, Fill, MarketChange, Top
 TAPE_SHOWN_MAX: Final = 50
 """Trades in a snapshot of the tape."""
 TAPE_READ_MAX: Final = 500
-"""Latest trades in an image: a gap with more of them can't be told trade by trade."""
+"""Latest trades in an image: a gap with more of them cannot be sent trade by trade."""
 
 Lots = tuple[int, int]
 """Bid and ask totals of a price; at least one of them is 0."""
@@ -38,7 +38,7 @@ class TapeTrade(NamedTuple):
 
 
 class Image(NamedTuple):
-    """A market as the database has it at `seq`.
+    """A market's state in the database at `seq`.
 
     `levels` is None where only best prices were read. `tape` is the latest trades, oldest first.
     """
@@ -61,14 +61,14 @@ class LevelChange(NamedTuple):
 
 
 class Published(NamedTuple):
-    """What `take` showed: the difference between the market at `prev_seq` and at `seq`."""
+    """What was published: the difference between the market at `prev_seq` and at `seq`."""
 
     prev_seq: int
     seq: int
     ts_us: int
     levels: list[LevelChange]
     outcomes: list[int]
-    """Whose best prices, sizes or last price changed."""
+    """Outcomes whose best prices, sizes or last price changed."""
     trades: list[TapeTrade]
 
 
@@ -86,7 +86,7 @@ class BookReplica:
         self.published_seq = 0
         self.published_ts_us = 0
         self.levels: dict[int, dict[int, Lots]] | None = None
-        """By outcome, then price; None while nobody watches the whole book."""
+        """By outcome, then price; None while the whole book is not watched."""
         self.tops: dict[int, Top] = {}
         self.lasts: dict[int, int] = {}
         self.tape: deque[TapeTrade] = deque(maxlen=TAPE_SHOWN_MAX)
@@ -96,7 +96,7 @@ class BookReplica:
         self._pending_trades: list[TapeTrade] = []
 
     def load(self, image: Image) -> bool:
-        """Take the database's word. Return whether `take` can tell the difference as a frame.
+        """Replace the state by an image. Return whether the difference can be sent as a frame.
 
         Otherwise (a first image, one from before what was shown, or more trades missed than an
         image has) the image is shown at once and watchers need snapshots.
@@ -115,7 +115,7 @@ class BookReplica:
         return True
 
     def apply(self, change: MarketChange) -> Fit:
-        """Bring the replica forward by one commit, if it follows the last one."""
+        """Apply one commit, if it follows the last one."""
         if change.seq <= self.seq:
             return Fit.OLD
         if change.prev_seq != self.seq:
@@ -132,7 +132,7 @@ class BookReplica:
         return Fit.NEXT
 
     def publish(self) -> Published | None:
-        """Show what is ahead and return it; None when nothing is."""
+        """Publish what is pending and return it; None if nothing is."""
         if self.seq == self.published_seq:
             return None
         shown = Published(
@@ -149,7 +149,7 @@ class BookReplica:
         return shown
 
     def show_since(self, seq: int, keys: Iterable[tuple[int, int]]) -> Published:
-        """Return what leads from `seq` to what is shown, by the prices that changed since."""
+        """Return the difference from `seq` to the published state, from the prices that changed."""
         levels = self.levels or {}
         changes = [
             LevelChange(outcome, price_pips, *levels.get(outcome, {}).get(price_pips, NOTHING))
@@ -173,9 +173,9 @@ class BookReplica:
         return len(image.tape) >= TAPE_READ_MAX and image.tape[0].seq > self.seq
 
     def _difference(self, levels: list[DepthLevel]) -> dict[tuple[int, int], Lots]:
-        """Return what must be ahead for `levels` to be shown next, prices gone included."""
+        """Return the pending changes that lead to `levels`, including removed prices."""
         if self.levels is None:
-            # Nobody watched the book, so no frame has to tell how it came to be.
+            # Nobody watched the book, so no frame is needed.
             self.levels = _by_outcome(levels)
             return {}
         ahead = {
@@ -249,7 +249,7 @@ def seq_of_trade(trade_id: str) -> int:
 
 
 def find_tops(levels: Iterable[DepthLevel]) -> list[Top]:
-    """Return the best prices, with their sizes, of the outcomes that have any order."""
+    """Return the best prices and sizes of the outcomes that have orders."""
     tops: dict[int, Top] = {}
     for level in levels:
         top = tops.setdefault(level.outcome, _empty_top(level.outcome))

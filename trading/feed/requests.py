@@ -1,6 +1,6 @@
-"""What clients send: one JSON object per message, told apart by `op`. Unknown fields are refused.
+"""Clients' messages: one JSON object each, distinguished by `op`. Unknown fields are refused.
 
-`id` is the client's own name for a message; it is in the answer and in the error.
+`id` is the client's own id of a message, repeated in the answer or error.
 """
 
 from typing import Annotated, Any, Final, Literal
@@ -67,7 +67,7 @@ _named = msgspec.json.Decoder(_Named)
 
 
 def decode_request(text: str) -> AnyRequest:
-    """Return what a client asks for, or raise ApiError (400) saying which field is wrong."""
+    """Return the decoded message, or raise ApiError (400) with the field at fault."""
     try:
         body = text.encode()
     except UnicodeEncodeError:
@@ -76,7 +76,7 @@ def decode_request(text: str) -> AnyRequest:
 
 
 def find_id(text: str) -> int | str | None:
-    """Return the `id` of a message that may be wrong otherwise, to name it in the error."""
+    """Return the `id` of a possibly invalid message, for use in the error."""
     try:
         request_id = _named.decode(text.encode()).id
     except (msgspec.MsgspecError, ValueError, RecursionError):

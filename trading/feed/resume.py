@@ -1,4 +1,4 @@
-"""Which prices of a book changed since a sequence number, folded from the journal's events.
+"""The prices of a book that changed since a sequence number, from the journal's events.
 
 Events name a price where an order rests or trades; of one that ends or shrinks only the id. Its
 price is known if it came to rest inside the fold, else its row has it. An order from before the
@@ -39,9 +39,9 @@ class Fold(NamedTuple):
 
 
 def read_changed(market_id: int, since_seq: int) -> set[Key] | None:
-    """Return the prices that changed after `since_seq` (or a little before it), up to now.
+    """Return the prices that changed since `since_seq` (or slightly earlier).
 
-    None if that is too long ago, or can't be told.
+    None if that is too long ago, or cannot be determined.
     """
     first = (
         JournalRow.objects.filter(market_id=market_id, seq_first__lte=since_seq + 1)
@@ -85,8 +85,8 @@ def fold_entries(entries: Iterable[JournalEntry]) -> Fold | None:
 def _fold_entry(
     command: AnyCommand, events: Sequence[AnyEvent], fold: Fold, places: dict[str, Key]
 ) -> bool:
-    """Fold one command; False when a price that changed can't be known."""
-    # The command's own order while it is on its way: what happens to it then is in no level.
+    """Fold one command; False if a changed price cannot be determined."""
+    # The command's own order before it rests: its events then affect no level.
     taker_id = command.order_id if isinstance(command, Place) else None
     for event in events:
         for trade in list_trades(event):

@@ -1,4 +1,4 @@
-"""A browser's log-in behind its session cookie, and whether it still stands while a socket is open.
+"""A browser's session, and checks that it is still valid while a socket is open.
 
 Read without changing the session: `django.contrib.auth.get_user` may rotate its key, and a socket
 has no answer in which to send a new cookie.
@@ -19,12 +19,12 @@ from accounts.models import User
 
 
 class Login(NamedTuple):
-    """A session that stood when it was read; `stamp` is what it stood on."""
+    """A session that was valid when read; `stamp` changes when it may have ended."""
 
     key: str
     principal: Principal
     stamp: tuple[str, str]
-    """The session's row and the password's hash: while both are the same, it still stands."""
+    """The session's row and the password's hash: while both are unchanged, it is valid."""
 
 
 def find_session_key(cookie_header: str) -> str | None:
@@ -36,7 +36,7 @@ def find_session_key(cookie_header: str) -> str | None:
 
 
 def read_login(key: str) -> Login | None:
-    """Return the log-in of a session, None for a stranger's; AuthError for a stopped user."""
+    """Return a session's log-in, None for an anonymous one; AuthError for a stopped user."""
     row = _rows([key]).get(key)
     if row is None:
         return None
@@ -48,7 +48,7 @@ def read_login(key: str) -> Login | None:
 
 
 def find_ended(logins: Iterable[Login]) -> set[Login]:
-    """Return those that no longer stand: logged out, expired, or of another password."""
+    """Return those that have ended: logged out, expired, or the password was changed."""
     logins = set(logins)
     rows = _rows([login.key for login in logins])
     passwords = dict(
@@ -65,7 +65,7 @@ def find_ended(logins: Iterable[Login]) -> set[Login]:
 
 
 def _stands(login: Login) -> bool:
-    """Look closer at a session whose row changed: it may only have been used."""
+    """Check a session whose row changed: it may only have been used."""
     now = read_login(login.key)
     return now is not None and now.principal.account_id == login.principal.account_id
 

@@ -1,4 +1,4 @@
-"""One open socket: its client's messages on one side, what its `Watcher` is owed on the other.
+"""One open socket: reads its client's messages and writes its `Watcher`'s frames.
 
 Two tasks: one reads messages, one writes frames and waits where the transport says that the client
 does not read. Whatever is wrong gets one error frame of the API's shape and changes nothing.
@@ -40,12 +40,12 @@ SUBSCRIPTIONS_MAX: Final = 500
 MESSAGES_PER_SECOND: Final = 20.0
 MESSAGES_BURST: Final = 60
 STRIKES_MAX: Final = 50
-"""Messages over the rate, or log-ins that fail, after which a socket is closed."""
+"""Messages over the rate, or failed log-ins, after which a socket is closed."""
 STRIKES_SECONDS: Final = 60.0
-"""Strikes are forgotten after so long without another one."""
+"""Strikes are reset after so long without another one."""
 CLOSING_SECONDS: Final = 2.0
 FRAMES_A_TURN: Final = 64
-"""Frames that one socket is sent before others have their turn."""
+"""Frames sent to one socket before it yields to others."""
 ME: Final = "me"
 ALL: Final = "all"
 
@@ -58,7 +58,7 @@ Send = Callable[[dict[str, Any]], Awaitable[None]]
 
 
 class Socket:
-    """Made before the handshake is answered; `run` serves it until either side ends."""
+    """Created before the handshake is answered; `run` serves it until either side ends."""
 
     def __init__(
         self,
@@ -87,7 +87,7 @@ class Socket:
         self._close_reason = ""
 
     async def recognise(self, headers: Mapping[str, str], *, takes_cookies: bool) -> None:
-        """Find out who connects: by a key or token in a header, else by the session cookie."""
+        """Authenticate by a key or token in a header, else by the session cookie."""
         if find_credential(headers) is not None:
             self.principal = await authenticate(headers)
         elif takes_cookies and "cookie" in headers:
@@ -98,7 +98,7 @@ class Socket:
             self.watcher.user_id = self.principal.user_id
 
     async def run(self) -> None:
-        """Read and write until either ends."""
+        """Read and write until either task ends."""
         await self._hub.join(self.watcher)
         reader = asyncio.create_task(self._read())
         writer = asyncio.create_task(self._write())
@@ -164,7 +164,7 @@ class Socket:
         await self._send({"type": "websocket.close", **close})
 
     def _end(self, fault: ApiError | None, code: int, reason: str = "") -> None:
-        """Close the connection after a last word, if the client takes it; else cut it."""
+        """Close the connection after a last message if the client reads it, else drop it."""
         if self.watcher.ended:
             return
         self._close_code, self._close_reason = code, reason or (fault.code if fault else "")
@@ -286,7 +286,7 @@ class Socket:
         return self.principal.account_id
 
     async def _find_cards(self, slugs: list[str] | str | None) -> list[Instrument]:
-        """Return the markets, all of which this client must be able to see."""
+        """Return the markets, all of which must be visible to this client."""
         instruments = []
         for index, slug in enumerate(slugs if isinstance(slugs, list) else ()):
             try:
@@ -317,14 +317,14 @@ def _check_text(text: str | None) -> None:
 
 
 class Pace:
-    """A token bucket of one socket's messages."""
+    """A token bucket for one socket's messages."""
 
     def __init__(self) -> None:
         self._tokens = float(MESSAGES_BURST)
         self._at = time.monotonic()
 
     def take_token(self) -> float:
-        """Return 0, or the seconds until a message would be taken."""
+        """Return 0, or the seconds until a message would be accepted."""
         now = time.monotonic()
         earned = (now - self._at) * MESSAGES_PER_SECOND
         self._tokens, self._at = min(MESSAGES_BURST, self._tokens + earned), now
@@ -335,7 +335,7 @@ class Pace:
 
 
 def _check_channels(channels: Sequence[str], markets: list[str] | str | None) -> list[str]:
-    """Return the channels that are of markets; ApiError where the markets don't fit them."""
+    """Return the channels of markets; ApiError if the markets don't match them."""
     market_channels = [channel for channel in channels if channel != ME]
     if market_channels and markets is None:
         raise ApiError("missing_field", "markets", detail="name the markets")

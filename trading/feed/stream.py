@@ -1,4 +1,4 @@
-"""One channel of one market: its chain of frames, and who gets them.
+"""One channel of one market: its chain of frames, and its watchers.
 
 Each frame's `prev_seq` is the `seq` of the frame (or snapshot) before it in the same stream. The
 snapshot is serialised once as well, and kept until the next frame.
@@ -15,11 +15,11 @@ TICKER: Final = "ticker"
 LIFECYCLE: Final = "lifecycle"
 CHANNELS: Final = (BOOK, TRADES, TICKER, LIFECYCLE)
 CHANNELS_OF_ALL: Final = (TICKER, LIFECYCLE)
-"""What may be followed for all markets at once."""
+"""Channels available for all markets at once."""
 
 
 class Stream:
-    """`render(seq)` makes the snapshot's frame, or None while there is nothing to make it of."""
+    """`render(seq)` builds the snapshot's frame, None while there is no data."""
 
     def __init__(self, render: Callable[[int], Frame | None]) -> None:
         self.seq = 0
@@ -42,12 +42,12 @@ class Stream:
                 watcher.push(self, frame)
 
     def move(self, seq: int) -> None:
-        """Let the chain go on at `seq`, where nobody watched what happened."""
+        """Continue the chain at `seq`, after changes that nobody watched."""
         self.seq = seq
         self._snapshot = None
 
     def restart(self, seq: int, others: Iterable[Watcher] = ()) -> None:
-        """Begin a new chain: every watcher gets a snapshot."""
+        """Start a new chain: every watcher gets a snapshot."""
         self.move(seq)
         for watcher in {*self.watchers, *others}:
             watcher.owe(self)

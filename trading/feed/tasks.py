@@ -1,4 +1,4 @@
-"""The hub's background work: tasks that end with it, and reads of the database in threads."""
+"""The hub's background tasks, which end with it, and database reads in threads."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
@@ -18,14 +18,14 @@ Returned = TypeVar("Returned")
 async def in_thread(
     function: Callable[Parameters, Returned], *args: Parameters.args, **kwargs: Parameters.kwargs
 ) -> Returned:
-    """Call a function that reads the database."""
+    """Call a function that reads the database in a thread."""
     call = database_sync_to_async(function, thread_sensitive=False)
     returned: Returned = await call(*args, **kwargs)
     return returned
 
 
 class Tasks:
-    """Tasks of one owner. None dies in silence."""
+    """Tasks of one owner, whose failures are logged."""
 
     def __init__(self) -> None:
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -36,7 +36,7 @@ class Tasks:
         task.add_done_callback(self._end)
 
     def every(self, seconds: float, work: Callable[[], Awaitable[None]]) -> None:
-        """Do this again and again; a fault is logged and does not end it."""
+        """Repeat a function; an error is logged and does not end the loop."""
         self.spawn(self._repeat(seconds, work))
 
     async def close(self) -> None:

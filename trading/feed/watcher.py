@@ -1,4 +1,4 @@
-"""What one socket is owed, and the streams it follows. No input or output, and no clock.
+"""One socket's queue of frames, and the streams it follows. No I/O and no clock.
 
 A socket that does not read costs a bounded queue. When that is full the queue is thrown away and
 every stream in it is *due*: its frames are withheld until the socket has taken a fresh snapshot,
@@ -15,27 +15,27 @@ from typing import Any, Final, NamedTuple, Protocol
 QUEUE_BYTES_MAX: Final = 256 * 1024
 QUEUE_FRAMES_MAX: Final = 1_000
 OPENING_BYTES_MAX: Final = QUEUE_BYTES_MAX // 2
-"""Snapshots that a subscription queues: the other half is for the frames that follow them."""
+"""Bytes of snapshots that a subscription queues; the other half is for the frames after them."""
 REPLIES_MAX: Final = 32
-"""From here on a socket's messages are not read until it has taken the replies to earlier ones."""
+"""Above this a socket's messages are not read until it has read the replies to earlier ones."""
 
 
 class Frame(NamedTuple):
-    """A frame, serialised once: the ASGI message that every socket is sent, and its length."""
+    """A frame, serialised once: the ASGI message for every socket, and its length."""
 
     message: dict[str, Any]
     size: int
 
 
 class Source(Protocol):
-    """Where frames come from: a stream that can always say how things stand now."""
+    """A source of frames that can always produce a current snapshot."""
 
     def snapshot(self) -> Frame | None:
         """Return everything up to the last frame; None while that is being loaded."""
 
 
 class Watcher:
-    """One socket's side of the feed. `user_id` decides what it may see; None is a stranger."""
+    """One socket's side of the feed. `user_id` decides what it may see; None is anonymous."""
 
     def __init__(self) -> None:
         self.user_id: int | None = None
@@ -44,7 +44,7 @@ class Watcher:
         """Channels by market, as subscribed by name."""
         self.all_channels: set[str] = set()
         self.also_listed: frozenset[int] = frozenset()
-        """Markets that lists show to this user and not to everybody."""
+        """Markets listed for this user but not publicly."""
         self.ended = False
         self._replies: deque[Frame] = deque()
         self._queue: deque[tuple[Source | None, Frame]] = deque()
@@ -71,7 +71,7 @@ class Watcher:
         self.wake()
 
     def owe(self, source: Source) -> None:
-        """Begin a stream (again): a snapshot, then its frames."""
+        """(Re)start a stream: a snapshot, then its frames."""
         if self.ended:
             return
         self._drop(source)
@@ -81,7 +81,7 @@ class Watcher:
     def begin(
         self, answer: Frame, sources: Iterable[Source], resumed: Mapping[Source, Frame]
     ) -> None:
-        """Acknowledge a subscription: whatever happens from now on is in a frame of its streams.
+        """Acknowledge a subscription: everything from now on is in a frame of its streams.
 
         So their snapshots are made now. One that is made later would swallow what frames tell and
         snapshots don't: fills, and orders that have ended. `resumed` streams begin with a frame.
@@ -101,7 +101,7 @@ class Watcher:
         )
 
     def forget(self, source: Source) -> None:
-        """End a stream: nothing of it is sent any more."""
+        """End a stream: none of its frames is sent any more."""
         self._drop(source)
         self._due.pop(source, None)
 
@@ -111,7 +111,7 @@ class Watcher:
         self.wake()
 
     def end(self) -> None:
-        """Let the writer send the answers that wait, and stop."""
+        """Let the writer send pending replies, and stop."""
         self.ended = True
         self._queue.clear()
         self._due.clear()
@@ -121,7 +121,7 @@ class Watcher:
         return source in self._due
 
     def wake(self) -> None:
-        """Let the writer look again: there may be something to send now."""
+        """Wake the writer, as there may be something to send."""
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
 
@@ -136,7 +136,7 @@ class Watcher:
     # The writer's side
 
     def next(self) -> Frame | None:
-        """Take what is to be sent next; None when nothing is."""
+        """Return what to send next; None if there is nothing."""
         if self._replies:
             self._taken.set()
             return self._replies.popleft()
@@ -152,14 +152,14 @@ class Watcher:
         return None
 
     async def wait(self) -> None:
-        """Return when there may be something to send."""
+        """Return once there may be something to send."""
         if self.ended or self._replies or self._queue:
             return
         self._waiter = asyncio.get_running_loop().create_future()
         await self._waiter
 
     async def wait_for_room(self) -> None:
-        """Return when the client has taken enough of the replies to its messages."""
+        """Return once the client has read enough of the replies to its messages."""
         while len(self._replies) >= REPLIES_MAX:
             self._taken.clear()
             await self._taken.wait()

@@ -1,4 +1,4 @@
-"""Commands that work on an exchange's database."""
+"""The base of commands that use the exchange's database."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from django.db.migrations.executor import MigrationExecutor
 
 
 class MigratedCommand(BaseCommand):
-    """Refuses a database that is not as this version makes it: there, any answer would be wrong."""
+    """Refuses a database with missing migrations, on which any result would be wrong."""
 
     requires_migrations_checks = False
 

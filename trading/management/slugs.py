@@ -8,7 +8,7 @@ from markets.models import Market
 
 
 def find_market_ids(slugs: Sequence[str]) -> list[int]:
-    """Return the ids of the markets with these slugs, in their order; of all without any."""
+    """Return the ids of the markets with these slugs in order; of all markets without slugs."""
     if not slugs:
         return list(Market.objects.order_by("pk").values_list("pk", flat=True))
     ids = dict(Market.objects.filter(slug__in=slugs).values_list("slug", "pk"))

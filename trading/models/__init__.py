@@ -1,9 +1,9 @@
-"""Orders, trades, positions, and the records that make the path of an order safe.
+"""Orders, trades, positions, and the records that make the order path safe.
 
 Written by `trading.pipeline.writer` (and, after a market's close, by `trading.settlement`), in
 bulk; read through the ORM. Prices are pips, quantities lots, money micros, times microseconds UTC.
-Ids of orders and trades sort by time. Tables that grow without end are read by (market or account,
-id) alone.
+Ids of orders and trades sort by time. Tables that grow without bound are only read by (market or
+account, id).
 """
 
 from datetime import datetime
@@ -85,11 +85,11 @@ class OrderQuerySet(models.QuerySet):
 
 
 class Order(models.Model):
-    """An order as booked; `as_no` says that it was entered as its mirror image, for NO (which of
-    several outcomes only pages have).
+    """An order as booked; `as_no`: it was entered as its mirror image for NO (with several
+    outcomes only on pages).
 
-    `priority` is the sequence number at which it got its place in the queue. `filled_micros` is
-    the sum of price x quantity of its fills, in YES prices; the bases are exact fee sums.
+    `priority` is the sequence number that determines its place in the queue. `filled_micros` is the
+    sum of price x quantity of its fills, in YES prices; the bases are exact fee sums.
     """
 
     id = models.UUIDField(_("ID"), primary_key=True)
@@ -104,9 +104,9 @@ class Order(models.Model):
     fee_free = models.BooleanField(_("free of fees"))
     price_pips = models.SmallIntegerField(_("price, in pips"), null=True)
     quantity_lots = models.BigIntegerField(_("quantity, in lots"))
-    options = models.TextField(_("options"), null=True)  # noqa: DJ001 - a plain order has none
+    options = models.TextField(_("options"), null=True)  # noqa: DJ001 - NULL for a plain order
     expires_at_us = models.BigIntegerField(_("expires at, in microseconds"), null=True)
-    client_order_id = models.CharField(_("client's order ID"), max_length=64, null=True)  # noqa: DJ001 - none is no id
+    client_order_id = models.CharField(_("client's order ID"), max_length=64, null=True)  # noqa: DJ001 - NULL without an id
     remaining_lots = models.BigIntegerField(_("remaining, in lots"))
     filled_lots = models.BigIntegerField(_("filled, in lots"))
     filled_micros = models.BigIntegerField(_("filled, in micros"))
@@ -114,7 +114,7 @@ class Order(models.Model):
     maker_basis = models.BigIntegerField(_("maker's fee basis"))
     taker_basis = models.BigIntegerField(_("taker's fee basis"))
     status = models.SmallIntegerField(_("status"), choices=ORDER_STATUSES)
-    reason = models.CharField(_("reason"), max_length=32, null=True)  # noqa: DJ001 - none while it is open
+    reason = models.CharField(_("reason"), max_length=32, null=True)  # noqa: DJ001 - NULL while it is open
     priority = models.BigIntegerField(_("priority"))
     created_at_us = models.BigIntegerField(_("created at, in microseconds"))
     updated_at_us = models.BigIntegerField(_("updated at, in microseconds"))
@@ -172,9 +172,9 @@ class Order(models.Model):
 
 
 class Trade(models.Model):
-    """One fill. Its id is a function of time, market, sequence and index, so a replay gives it too.
+    """One fill. Its id is a function of time, market, sequence and index, so replays reproduce it.
 
-    `taker_cash_micros` and `maker_cash_micros` are what their cash changed by, fees not included.
+    `taker_cash_micros` and `maker_cash_micros` are the changes of their cash without fees.
     A leg of a match across books (`engine.cross`) is a trade with the house, which has no order.
     `match_id` is the id of the match's first leg, for most trades their own; NULL in old rows.
     """
@@ -231,7 +231,7 @@ class Trade(models.Model):
 
 
 class Position(models.Model):
-    """What an account bought minus sold of one outcome, and its cost (see engine.margin)."""
+    """An account's lots bought minus sold of an outcome, and their cost (see engine.margin)."""
 
     market = market_key()
     account = account_key()
@@ -256,9 +256,9 @@ class Position(models.Model):
 
 
 class Margin(models.Model):
-    """An account in a market: collateral, hold, and what it has paid in less what it received.
+    """An account in a market: collateral, hold, and payments minus receipts.
 
-    `payout_micros` is set once, when the market's result (or its voiding) has been paid.
+    `payout_micros` is set once, when the market's result (or void) is paid out.
     """
 
     market = market_key()
@@ -294,7 +294,7 @@ class Margin(models.Model):
 
 
 class Receipt(models.Model):
-    """The first answer to a client order id or idempotency key: the only one it will ever get."""
+    """The first answer to a client order id or idempotency key, repeated for ever."""
 
     account = account_key()
     key = models.CharField(pgettext_lazy("of a request", "key"), max_length=80)
@@ -314,7 +314,7 @@ class Receipt(models.Model):
 
 
 class BookState(models.Model):
-    """Where a market's engine stands: what it needs, with the open orders, to start again."""
+    """A market's engine state: with the open orders, all that is needed to restart it."""
 
     market = models.OneToOneField(
         Market, models.PROTECT, verbose_name=_("market"), primary_key=True, related_name="book"
@@ -334,9 +334,9 @@ class BookState(models.Model):
 
 
 class JournalRow(models.Model):
-    """The commands of one commit in one market, with all that they read and all that they did.
+    """The commands of one commit in one market, with their inputs and events.
 
-    `body` is msgpack (see `pipeline.journal`); `hash` is SHA-256 over the row before and this body.
+    `body` is msgpack (see `pipeline.journal`); `hash` is SHA-256 over the last one and this body.
     """
 
     market = market_key()
@@ -367,7 +367,7 @@ class JournalRow(models.Model):
 
 
 class Lease(models.Model):
-    """Who may write a shard. Its epoch grows with each owner; every transaction checks it."""
+    """The right to write a shard. Its epoch grows with each owner; every transaction checks it."""
 
     shard = models.SmallIntegerField(_("shard"), primary_key=True)
     epoch = models.BigIntegerField(_("epoch"), default=0)
@@ -401,12 +401,12 @@ class Lease(models.Model):
 
     @property
     def has_wrong_clock(self) -> bool:
-        """Whether the engine takes no orders because its clock is not the database's."""
+        """Whether the engine refuses orders because its clock deviates from the database's."""
         return is_wrong(self.clock_ahead_us)
 
     @property
     def has_future_books(self) -> bool:
-        """Whether orders were taken by a clock that was ahead."""
+        """Whether orders were accepted by a clock that was ahead."""
         return is_wrong(self.books_ahead_us)
 
 
@@ -450,7 +450,7 @@ class Candle(models.Model):
 
 
 class OutcomeStats(models.Model):
-    """What tickers show of an outcome besides the live book; derived from the journal."""
+    """An outcome's ticker data besides the live book; derived from the journal."""
 
     market = market_key()
     outcome_index = models.SmallIntegerField(_("place of the outcome"))
@@ -499,7 +499,7 @@ class DailyEquity(models.Model):
 
 
 class ExchangeDay(models.Model):
-    """What was traded on one UTC day (see `readmodels.activity`). `traders` are users' accounts."""
+    """Activity on one UTC day (see `readmodels.activity`). `traders` are users' accounts."""
 
     day = models.DateField(_("day"), unique=True)
     volume_lots = models.BigIntegerField(_("volume, in lots"), default=0)
@@ -517,7 +517,7 @@ class ExchangeDay(models.Model):
 
 
 class VerifyRun(AppendOnly):
-    """What a check of all invariants found."""
+    """The findings of a check of all invariants."""
 
     started_at = models.DateTimeField(_("started at"))
     finished_at = models.DateTimeField(_("finished at"))

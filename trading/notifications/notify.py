@@ -28,12 +28,12 @@ from trading.pipeline.journal import JournalBody
 
 CLOSING_SOON: Final = timedelta(hours=24)
 NEWS_AGE_MAX: Final = timedelta(days=7)
-"""What became final longer ago is no news."""
+"""No notifications about markets that became final longer ago."""
 MARGINS_A_STEP: Final = 2_000
 SECONDS_MAX: Final = 3.0
-"""Of one run: whoever comes after it goes on."""
+"""Per run; the next one continues."""
 KEPT_MAX: Final = 1_000
-"""Notifications of one user; older ones are forgotten."""
+"""Notifications kept per user; older ones are deleted."""
 KEPT_FOR: Final = timedelta(days=180)
 
 
@@ -177,12 +177,12 @@ def _find_closing() -> list[tuple[Market, str]]:
 
 
 def _find_proposed() -> list[tuple[Market, str]]:
-    standing = _list_disputable().exclude(
+    active = _list_disputable().exclude(
         market__in=NotificationProgress.objects.filter(
             kind=NotificationKind.RESULT, finished_at__isnull=False
         ).values("market")
     )
-    rows = standing.select_related("market")
+    rows = active.select_related("market")
     return [(row.market, NotificationKind.RESULT) for row in rows]
 
 

@@ -68,7 +68,7 @@ from trading.wire.schema import (
 from web.limits import Rate
 
 REPEATED: Final = {"Idempotent-Replayed": "true"}
-NOBODY: Final = Principal(
+ANONYMOUS: Final = Principal(
     user_id=NO_ACCOUNT,
     account_id=NO_ACCOUNT,
     owner_id=NO_ACCOUNT,
@@ -80,7 +80,7 @@ NOBODY: Final = Principal(
     read_rate=Rate(0, 0),
     write_rate=Rate(0, 0),
 )
-"""Who previews an order on a page before they have an account: they own nothing and can pay."""
+"""The principal of anonymous previews on pages: no positions, unlimited funds."""
 
 _order_decoder = msgspec.json.Decoder(PlaceOrder)
 Request = TypeVar("Request")
@@ -104,7 +104,7 @@ class Call(NamedTuple, Generic[Request]):
 
     @property
     def caller(self) -> Principal:
-        assert self.principal is not None, "a door admits nobody without a credential here"
+        assert self.principal is not None, "entry points require a credential here"
         return self.principal
 
 
@@ -204,7 +204,7 @@ def _request_key(call: Call[Any]) -> str | None:
 async def _preview(call: Call[PlaceOrder]) -> Reply:
     order = call.request
     instrument = await instruments.get_instrument(order.market, _user_id(call))
-    place = build_place(order, instrument, call.principal or NOBODY, new_id())
+    place = build_place(order, instrument, call.principal or ANONYMOUS, new_id())
     [answer] = await get_gateway().send([Task(0, instrument.id, place, quote=True)])
     result = _read_answer(answer, place)
     _, _, levels = await market_data.read_book(instrument.id)

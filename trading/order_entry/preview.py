@@ -14,7 +14,7 @@ from trading.wire.render import SIDE_NAMES, show_average, show_price
 from trading.wire.schema import PreviewAnswer, Warned
 
 PRICE_IMPACT_PIPS: Final = 500
-"""From best to worst price of the fills: more than this is worth a word."""
+"""A larger distance from best to worst price of the fills is a warning."""
 CLOSES_SOON_US: Final = 60_000_000
 RESTING: Final = (OrderStatus.OPEN, OrderStatus.PARTIALLY_FILLED)
 

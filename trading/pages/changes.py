@@ -1,4 +1,4 @@
-"""A market's history in words: what each change of its status was, and what became of disputes."""
+"""Texts of a market's history: its changes of status and the outcomes of disputes."""
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
@@ -44,9 +44,9 @@ class Change(NamedTuple):
 def name_changes(
     market: Market, rows: Sequence[StatusChange], disputes: Iterable[Dispute] = ()
 ) -> list[Change]:
-    """Name changes and disputes, newest first; `rows` are sorted so already."""
+    """Return texts of changes and disputes, newest first, which is the order of `rows`."""
     back = [row for row in rows if (row.from_status, row.to_status) == _BACK]
-    # An approval and a rejection lead to the same status: approved is what was not sent back since.
+    # Approval and rejection lead to the same status: an approval is not followed by a rejection.
     approval = back[0] if back and market.is_approved else None
     changes = [
         Change(row.created_at, _("Approved") if row is approval else _name(row), row.by, row.reason)

@@ -1,4 +1,4 @@
-"""What the ticket shows: its choices with their prices, what stands in the way, faults in words."""
+"""The ticket's context: choices with prices, obstacles to trading, texts of errors."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -16,7 +16,7 @@ from trading.wire.commands import mirror_pips
 
 
 class ContractChoice(NamedTuple):
-    """A contract that can be chosen, and what it trades at for somebody who buys or sells."""
+    """A selectable contract, with its prices for buying and selling."""
 
     code: str
     label: str
@@ -26,7 +26,7 @@ class ContractChoice(NamedTuple):
 
 
 class Toast(NamedTuple):
-    """The result of an act; `order_id` of an order that can be cancelled beside it."""
+    """The message after an action; `order_id` is an order that can be cancelled from it."""
 
     text: str
     kind: str = "success"
@@ -36,7 +36,7 @@ class Toast(NamedTuple):
 def build_ticket_context(
     request: HttpRequest, market: Market, ticket: Ticket, outcomes: Sequence[OutcomeNow]
 ) -> dict[str, Any]:
-    """Return what `ticket.html` needs. `outcomes` are those with a book, most probable first."""
+    """Return the context of `ticket.html`. `outcomes` have a book, most probable first."""
     chosen = next((row for row in outcomes if row.code == ticket.outcome), outcomes[0])
     return {
         "market": market,
@@ -53,7 +53,7 @@ def build_ticket_context(
 
 
 def _list_answers(market: Market, ticket: Ticket, outcome: OutcomeNow) -> list[ContractChoice]:
-    """Return YES and NO: of the market, or of the chosen one of several outcomes."""
+    """Return YES and NO of the market, or of the chosen one of several outcomes."""
     is_binary = market.kind == Market.Kind.BINARY
     said = ticket.outcome if is_binary else ticket.answer
     yes, no = ("YES", "NO") if is_binary else ("yes", "no")
@@ -70,12 +70,12 @@ def _list_answers(market: Market, ticket: Ticket, outcome: OutcomeNow) -> list[C
 
 
 def choose_type(outcomes: Sequence[OutcomeNow]) -> str:
-    """A market order to begin with, where there is somebody to trade with."""
+    """Return the default type: a market order if there is an order to trade with."""
     return "market" if outcomes[0].ask_pips or outcomes[0].bid_pips else "limit"
 
 
 def show_errors(refusal: ApiError, market: Market) -> dict[str, str]:
-    """Return the refusal's words by field; raise it again if it is no fault of the form."""
+    """Return the refusal's text by field; raise it again if it does not concern the form."""
     if refusal.code in ("not_found", "wrong_type"):
         raise refusal
     fault = explain(refusal, market)

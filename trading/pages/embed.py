@@ -1,7 +1,7 @@
-"""`/embed/<slug>/`: a market in a small frame on somebody else's page.
+"""`/embed/<slug>/`: a market in a small frame on another site's page.
 
-Only what everybody may see is shown, whoever looks: no cookie is read or set, so the same answer
-serves everybody, and any page may frame it.
+It shows only public data to everyone: no cookie is read or set, so the response is the same for all
+viewers, and any page may frame it.
 """
 
 from typing import Final

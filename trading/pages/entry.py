@@ -1,4 +1,4 @@
-"""The door of pages to the order operations: what a form asks goes the way of every API call."""
+"""Pages' access to the order operations, through the same handler as API calls."""
 
 from collections.abc import Mapping
 from typing import Any, cast
@@ -18,19 +18,19 @@ from trading.wire.schema import PlaceOrder, PreviewAnswer
 
 
 def get_principal(request: HttpRequest) -> Principal:
-    """Return who trades; AuthError for a stopped user. The view asks for a log-in."""
+    """Return the trading principal; AuthError for a stopped user. The view requires a log-in."""
     return principal_of_user(cast("User", request.user))
 
 
 def send(request: HttpRequest, operation: str, asked: Struct | None = None, **params: str) -> Any:
-    """Return the operation's answer, a struct; raise ApiError where it is refused."""
+    """Return the operation's reply, a struct; raise ApiError where it is refused."""
     principal = get_principal(request)
     admit_sync(principal, BY_NAME[operation].bucket, *BY_NAME[operation].scopes)
     return _handle(principal, operation, asked, params)
 
 
 def preview(request: HttpRequest, order: PlaceOrder) -> PreviewAnswer:
-    """Return what the order would do for the viewer, or for somebody without an account yet."""
+    """Return the order's preview for the viewer, who may have no account yet."""
     if request.user.is_authenticated:
         return send(request, "preview", order)
     admit_sync(None, BY_NAME["preview"].bucket, address=get_address(request))

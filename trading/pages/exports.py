@@ -1,11 +1,10 @@
 """The portfolio's lists as CSV files: every row, oldest first, exact.
 
 Amounts have 6 decimals, prices 4, quantities 2; times are ISO 8601 in UTC. A text that a
-spreadsheet would take for a formula gets an apostrophe in front; numbers never do. Rows are read a
-chunk at a time, each starting after the last row of the one before, and sent as they come, so a
-file has no size limit.
+spreadsheet would take for a formula gets a leading apostrophe; numbers never do. Rows are streamed
+in chunks, each starting after the last row of the previous one, so a file has no size limit.
 
-Sums: transfers' `amount` add up to the account's cash, and the last `cash_after` is it. Fills'
+Sums: transfers' `amount` add up to the account's cash, which the last `cash_after` equals. Fills'
 `cash_change` add up to its transfers of kinds trade and fee, settlements' `payout` to those of
 kinds settlement and void.
 """
@@ -41,10 +40,10 @@ from trading.readmodels.queries import pair_with_orders
 CHUNK_ROWS: Final = 1_000
 
 Key = Any
-"""Of the last row read: the next chunk starts after it. None before the first."""
+"""The key of the last row read, after which the next chunk starts. None before the first."""
 Lines = list[list[str]]
 Chunk = tuple[Lines, Key]
-"""Lines of the file, and the key after which to go on (None: that was all)."""
+"""Lines of the file, and the key after which to continue (None: at the end)."""
 
 
 @require_safe
@@ -70,7 +69,7 @@ async def _write(columns: Sequence[str], read: Callable[[Key], Chunk]) -> AsyncI
     while True:
         lines, key = await sync_to_async(read)(
             key
-        )  # the thread of the request, which ends its connection
+        )  # the request's thread, which closes its connection
         if lines:
             yield _encode(lines)
         if key is None:
@@ -84,7 +83,7 @@ def _encode(lines: Iterable[Sequence[str]]) -> bytes:
 
 
 def _text(value: str | None) -> str:
-    """Return a text that no spreadsheet runs."""
+    """Return a text that no spreadsheet runs as a formula."""
     return as_cell(value or "")
 
 
@@ -123,7 +122,7 @@ POSITIONS: Final = (
 
 
 def _read_positions(account_id: int, key: Key) -> Chunk:
-    """A market's own figures stand in its first line only, so that every column can be summed."""
+    """A market's totals are in its first line only, so that every column can be summed."""
     margins = _after(list_margins(account_id).filter(payout_micros=None), key)
     markets = rows.read_markets([margin.market_id for margin in margins])
     instruments = {market.pk: build_instrument(market) for market in markets.values()}
@@ -204,7 +203,7 @@ FILLS: Final = (
 
 
 def _read_fills(account_id: int, key: Key) -> Chunk:
-    """A trade with oneself is two fills: the taker's stands first."""
+    """A trade with oneself is two fills, the taker's first."""
     trades = _merge(
         Trade.objects.filter(taker_account=account_id),
         Trade.objects.filter(maker_account=account_id),
@@ -253,7 +252,7 @@ SETTLEMENTS: Final = (
 
 
 def list_settled(account_id: int) -> QuerySet[Margin]:
-    """Return the account's margins in markets that paid it, took back from it, or cost it."""
+    """Return the account's margins in markets with a payout, a collection or a cost."""
     paid = Margin.objects.filter(account=account_id, payout_micros__isnull=False)
     return paid.exclude(net_paid_micros=0, payout_micros=0, fees_micros=0)
 
@@ -286,7 +285,7 @@ TRANSFERS: Final = (
 
 
 def _read_transfers(account_id: int, key: tuple[UUID, int] | None) -> Chunk:
-    """The key also carries the cash so far."""
+    """The key also contains the running cash balance."""
     after, cash_micros = key or (None, 0)
     found = Transfer.objects.select_related("debit_account", "credit_account")
     transfers = _merge(

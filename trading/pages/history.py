@@ -1,9 +1,9 @@
-"""What each outcome of a market was worth over time, as charts draw it: one grid, a line each.
+"""Price history of a market's outcomes for charts: one grid of times, a line per outcome.
 
-A point is the worth (`readmodels.marks`, half pips) as of its time: of the last candle before it,
-and of the last trade before it while the spread is wide. Every point is found by index, so the work
-grows with the points drawn, not with the age of the market. A chart of few minutes has a point for
-each trade too, because a candle only knows the end of its minute.
+A point is the mark (`readmodels.marks`, half pips) at its time: from the last candle before it, or
+from the last trade before it while the spread is wide. Every point is an index look-up, so the cost
+grows with the points drawn, not with the age of the market. A chart of a few minutes also has a
+point per trade, because a candle only has the end of its minute.
 """
 
 from collections.abc import Collection, Sequence
@@ -32,7 +32,7 @@ VALUES_MAX: Final = 10_000
 """Of all lines together, so that fifty outcomes have shorter lines than two."""
 FRESH_SECONDS: Final = 10
 WAIT_SECONDS: Final = 5
-"""Charts are read one after the other, so that they leave the database to those who trade."""
+"""Charts are read one at a time, so that they leave the database to trading."""
 BODIES_MAX: Final = 256
 STEPS: Final = (1, 2, 3, 5, 10, 15, 30, 60, 120, 180, 360, 720, 1440)
 YOUNG_MINUTES: Final = 15
@@ -41,8 +41,8 @@ MINUTE_US: Final = 60_000_000
 HALF_PIPS_PER_PIP: Final = 2
 LIVE_STATUSES: Final = (Market.Status.OPEN, Market.Status.HALTED)
 
-# Three look-ups for each point, and no join: a planner that began with the candles would read them
-# all, once for every point.
+# Three look-ups per point, and no join: a planner that started from the candles would scan them
+# all, once per point.
 _LINES: Final = """
     WITH RECURSIVE grid(point) AS (
         SELECT CAST(%(first)s AS bigint)
@@ -81,7 +81,7 @@ class _Grid(NamedTuple):
 
 @require_safe
 def history(request: HttpRequest, slug: str) -> HttpResponse:
-    """Answer the lines of all outcomes: times in Unix seconds, values in half pips."""
+    """Return the lines of all outcomes: times in Unix seconds, values in half pips."""
     market = get_market(slug, user=request.user)
     name = request.GET.get("range", "ALL")
     if name not in RANGES:
@@ -118,7 +118,7 @@ def read_history(
     outcomes: Collection[int] | None = None,
     points_max: int = POINTS_MAX,
 ) -> PriceHistory:
-    """Read the lines of a range, of these outcomes if not of all, in two to four queries."""
+    """Return the lines of a range, of these or all outcomes, in two to four queries."""
     wanted = range(instrument.book_count) if outcomes is None else sorted(outcomes)
     points_max = min(points_max, VALUES_MAX // len(wanted))
     grid = _find_grid(instrument, RANGES[range_name], points_max)
@@ -136,7 +136,7 @@ def read_history(
 
 
 class _Point(NamedTuple):
-    """What each line is worth at a time, in the order of the outcomes that are wanted."""
+    """The lines' values at one time, in the order of the requested outcomes."""
 
     time_ms: int
     values: list[int | None]
@@ -162,7 +162,7 @@ def _read_points(instrument: Instrument, grid: _Grid, wanted: Sequence[int]) -> 
 def _list_trades(
     instrument: Instrument, grid: _Grid, wanted: Sequence[int], trades_max: int
 ) -> list[tuple[int, int, int]]:
-    """Return (milliseconds, place of the line, price) of the latest trades, oldest first."""
+    """Return (milliseconds, index of the line, price) of the latest trades, oldest first."""
     places = {outcome: place for place, outcome in enumerate(wanted)}
     trades = Trade.objects.filter(
         market=instrument.id,
@@ -175,7 +175,7 @@ def _list_trades(
 
 
 def _weave(points: list[_Point], trades: list[tuple[int, int, int]]) -> list[_Point]:
-    """Put a point at each trade between those of the grid."""
+    """Insert a point for each trade between those of the grid."""
     woven: list[_Point] = []
     waiting = iter(points)
     following = next(waiting, None)
@@ -191,7 +191,7 @@ def _weave(points: list[_Point], trades: list[tuple[int, int, int]]) -> list[_Po
 
 
 def _find_grid(instrument: Instrument, minutes: int | None, points_max: int) -> _Grid | None:
-    """Return the times of the points: whole steps and the end; None where nothing happened."""
+    """Return the times of the points: whole steps and the end; None without any data."""
     candles = Candle.objects.filter(
         market_id=OuterRef("market_id"), outcome_index=OuterRef("outcome_index")
     ).values("minute")
@@ -208,7 +208,7 @@ def _find_grid(instrument: Instrument, minutes: int | None, points_max: int) -> 
 
 
 def _find_end_us(instrument: Instrument) -> int:
-    """Return until when the market traded: now, or when its trading ended."""
+    """Return the end of the chart: now, or when trading ended."""
     if instrument.status in LIVE_STATUSES:
         return now_us()
     ended = StatusChange.objects.filter(market=instrument.id, from_status__in=LIVE_STATUSES)

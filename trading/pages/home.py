@@ -1,7 +1,7 @@
-"""The markets page, `/`: cards of markets, found by search, category, tag, status and order.
+"""The markets page, `/`: cards of markets by search, category, tag, status and sort order.
 
-One view answers three questions: the whole page; for htmx the part that a filter changes
-(`#browse`); and for htmx the cards that follow a cursor (`#more`). Another answers a single card.
+One view serves the whole page, for htmx the part that a filter changes (`#browse`), and for htmx
+the cards after a cursor (`#more`). Another serves a single card.
 """
 
 from typing import Any, NamedTuple
@@ -27,7 +27,7 @@ MORE_TARGET = "more"
 
 
 class Choice(NamedTuple):
-    """One of several things to choose, as a link; `value` is what a form sends for it."""
+    """One of several options, as a link; `value` is its value in a form."""
 
     label: str
     href: str
@@ -62,14 +62,14 @@ def home(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 def card(request: HttpRequest, slug: str) -> HttpResponse:
-    """One market's card as it is now, for a page that heard of a change."""
+    """One market's current card, for a page that was notified of a change."""
     search = browse.read_filters(request.GET).search
     [tile] = build_tiles([get_market(slug, user=request.user)], search=search)
     return render(request, "trading/market_card.html", {"tile": tile})
 
 
 def find_target(request: HttpRequest) -> str:
-    """Return which part of the page htmx asks for, "" for all of it."""
+    """Return the part of the page that htmx requests, "" for all of it."""
     htmx = request.htmx  # type: ignore[attr-defined]
     if not htmx or htmx.boosted or htmx.history_restore_request:
         return ""
@@ -77,7 +77,7 @@ def find_target(request: HttpRequest) -> str:
 
 
 def build_choices(filters: Filters, user: Any) -> dict[str, Any]:
-    """Return what can be chosen next, and the event or series that is being looked at."""
+    """Return the available filters, and the selected event or series."""
     event = get_catalogue_row("event", filters.event, user=user) if filters.event else None
     series = get_catalogue_row("series", filters.series, user=user) if filters.series else None
     return {
@@ -93,7 +93,7 @@ def build_choices(filters: Filters, user: Any) -> dict[str, Any]:
 
 
 def list_kept(filters: Filters) -> list[tuple[str, str]]:
-    """Return (name, value) of what the search form sends besides its own fields."""
+    """Return (name, value) of the search form's hidden fields."""
     names = ("category", "tag", "event", "series", "status")
     pairs = [(browse.PARAMETERS[name], getattr(filters, name)) for name in names]
     return [(name, value) for name, value in pairs if value]
@@ -108,7 +108,7 @@ def list_category_choices(filters: Filters) -> list[Choice]:
 
 
 def list_tag_choices(filters: Filters, user: Any) -> list[Choice]:
-    """Return the busiest tags, the chosen one first if it is not among them; it goes by a click."""
+    """Return the busiest tags, and the selected one first if missing; a click deselects it."""
     tags = list(browse.list_busy_tags(user))
     if filters.tag and filters.tag not in {tag.slug for tag in tags}:
         tags = [get_catalogue_row("tag", filters.tag, user=user), *tags]
@@ -154,7 +154,7 @@ def _choose(filters: Filters, name: str, value: str, label: str) -> Choice:
 
 
 def announce(tiles: list[MarketTile], next_cursor: str | None) -> str:
-    """Say what was found, for those who don't see the cards change."""
+    """Return the number of results as a text for screen readers."""
     count = len(tiles)
     if not count:
         return _("No market found")

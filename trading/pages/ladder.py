@@ -1,4 +1,4 @@
-"""One book as a ladder: prices, quantities and running totals of both sides, best first.
+"""One book as a ladder: prices, quantities and cumulative totals of both sides, best first.
 
 The book of an outcome can be read from either end: NO's asks are YES's bids at 1 less their price.
 What a taker gets from the books of all other outcomes at once stands among its prices, marked.
@@ -15,11 +15,11 @@ ROWS_MAX: Final = 12
 """Of a side."""
 
 OwnLots = Mapping[tuple[int, int], int]
-"""What of a book is the viewer's, by (side, price in pips)."""
+"""The viewer's own quantity in a book, by (side, price in pips)."""
 
 
 class LadderRow(NamedTuple):
-    """A price; `total_lots` is what stands at it or better, `share` its percentage of the most.
+    """A price; `total_lots` is the quantity at it or better, `share` its percentage of the most.
 
     `implied_lots` of its quantity are in the books of the other outcomes.
     """
@@ -37,7 +37,7 @@ class LadderRow(NamedTuple):
 
     @property
     def price(self) -> str:
-        """As a form sends it, whatever the language."""
+        """The price in a form's plain notation, in any language."""
         return format_price(self.price_pips)
 
     @property
@@ -61,7 +61,7 @@ def build_ladder(
     as_no: bool,
     matches_across: bool,
 ) -> Ladder:
-    """Build an outcome's ladder from (bids, asks) of each book, from NO's side if so wished."""
+    """Build an outcome's ladder from (bids, asks) of each book, from NO's side on request."""
     bids, asks = books[outcome]
     implied: tuple[Levels, Levels] = ([], [])
     if matches_across:

@@ -1,4 +1,4 @@
-"""`/leaderboard/`: who gained most and who is worth most, and where the viewer stands.
+"""`/leaderboard/`: boards by profit and by equity, with the viewer's own place.
 
 `?group=` is the board of a group's members, for its members.
 """
@@ -43,7 +43,7 @@ def leaderboard(request: HttpRequest) -> HttpResponse:
 
 
 def find_viewers_group(request: HttpRequest) -> Group | None:
-    """Return the group that is asked for; the same 404 for unknown and other people's groups."""
+    """Return the requested group; the same 404 for unknown and foreign groups."""
     slug = request.GET.get("group", "")
     if not slug:
         return None

@@ -1,8 +1,8 @@
-"""The lines of a chart: what each outcome's looks like, and the server's own drawing of them.
+"""The lines of a chart: their styles, and the server-side drawing.
 
 Colours have a contrast of at least 3 on the panels of both themes, and no two of the first eight
-lines share colour and dashes, so nothing is told by colour alone. The browser draws the same looks
-(static/js/chart.js); the drawing here is what is seen before it, or without it.
+lines share colour and dashes, so no information depends on colour alone. The browser draws the same
+styles (static/js/chart.js); the drawing here is shown before that, or without scripts.
 """
 
 from collections.abc import Iterable, Sequence
@@ -22,7 +22,7 @@ TOP: Final = 100 * PERCENT
 DASH_SHARE: Final = 50
 
 Line = Sequence[int | None]
-"""Half pips, oldest first; None where nothing was known."""
+"""Half pips, oldest first; None where unknown."""
 
 
 class Look(NamedTuple):
@@ -31,7 +31,7 @@ class Look(NamedTuple):
 
 
 class LineRange(NamedTuple):
-    """A line in four numbers, in half pips; None without any."""
+    """A line's summary of four numbers, in half pips; None without data."""
 
     first: int | None
     last: int | None
@@ -40,7 +40,7 @@ class LineRange(NamedTuple):
 
 
 class Drawing(NamedTuple):
-    """Polylines in a box of WIDTH x HEIGHT whose bottom and top are these half pips."""
+    """Polylines in a box of WIDTH x HEIGHT with these half pips at bottom and top."""
 
     bottom: int
     top: int
@@ -56,7 +56,7 @@ class Drawing(NamedTuple):
 
 
 def choose_look(rank: int) -> Look:
-    """Return the look of the line at this rank, the most probable outcome's being 0."""
+    """Return the style of the line at this rank; the most probable outcome has rank 0."""
     rounds = rank // len(COLOURS)
     return Look(COLOURS[rank % len(COLOURS)], DASHES[(rank + rounds) % len(DASHES)])
 
@@ -69,7 +69,7 @@ def sum_up(line: Line) -> LineRange:
 
 
 def draw(times: Sequence[int], lines: Iterable[tuple[Look, Line]]) -> Drawing:
-    """`times` are those of the values of each line, ascending."""
+    """Return the drawing; `times` are those of each line's values, ascending."""
     lines = list(lines)
     bottom, top = find_bounds(value for _, line in lines for value in line if value is not None)
     drawn = [(look, _place(times, line, bottom, top)) for look, line in lines]
@@ -77,7 +77,7 @@ def draw(times: Sequence[int], lines: Iterable[tuple[Look, Line]]) -> Drawing:
 
 
 def find_bounds(values: Iterable[int]) -> tuple[int, int]:
-    """Return a bottom and top around the values: whole fives of per cent, inside 0 and 100."""
+    """Return a bottom and top around the values: multiples of 5%, within 0 and 100%."""
     known = list(values) or [0, TOP]
     low, high = min(known) - MARGIN, max(known) + MARGIN
     missing = max(0, SPAN_MIN - (high - low))
@@ -87,7 +87,7 @@ def find_bounds(values: Iterable[int]) -> tuple[int, int]:
 
 
 def _place(times: Sequence[int], line: Line, bottom: int, top: int) -> str:
-    """Return the points of a polyline; what was known last only is a dash at its end."""
+    """Return the points of a polyline; a single last value becomes a dash at its end."""
     points = [(time, value) for time, value in zip(times, line, strict=True) if value is not None]
     first, span = (times[0], max(1, times[-1] - times[0])) if times else (0, 1)
     if len(points) == 1:

@@ -1,7 +1,7 @@
-"""The live parts of a market's page as the server first draws them: chart, book, tape, shares.
+"""The live parts of a market's page as rendered by the server: chart, book, tape, shares.
 
 `build_context` reads it all in a constant number of queries. The browser takes over from there:
-static/js/market-live.js follows the feed and draws the same markup anew.
+static/js/market-live.js follows the feed and renders the same markup again.
 """
 
 from collections.abc import Sequence
@@ -50,7 +50,7 @@ NO_VIEW: Final = "no"
 
 
 class OutcomeNow(Struct, frozen=True):
-    """An outcome with a book, its prices now, and its line; `rank` 0 is the most probable."""
+    """An outcome with a book, current prices, and its line; `rank` 0 is the most probable."""
 
     index: int
     code: str
@@ -94,7 +94,7 @@ class ChartView(NamedTuple):
 
 
 class BookPanel(NamedTuple):
-    """`nobody` says by side why nothing is there."""
+    """`nobody` explains by side why it is empty."""
 
     outcome: OutcomeNow
     as_no: bool
@@ -105,7 +105,7 @@ class BookPanel(NamedTuple):
 class Live(NamedTuple):
     """`outcomes` are those with a book, most probable first; `summary` is one line of plain text.
 
-    `config` is what the scripts need to know, as JSON for a script element.
+    `config` is the scripts' configuration, as JSON for a script element.
     """
 
     market: Market
@@ -208,7 +208,7 @@ def build_chart(
 
 
 def summarise(market: Market, outcomes: Sequence[OutcomeNow]) -> str:
-    """Say in a line what the market thinks, for previews of its link."""
+    """Return the market's prices in one line, for previews of its link."""
     known = [outcome for outcome in outcomes if outcome.half_pips is not None]
     if not known:
         return _("No price yet. Be the first to trade.")
@@ -222,12 +222,12 @@ def summarise(market: Market, outcomes: Sequence[OutcomeNow]) -> str:
 
 
 def is_embeddable(market: Market) -> bool:
-    """Return whether everybody may see the market, and so on whatever page."""
+    """Return whether the market is public, and so may be embedded on any page."""
     return market.visibility != Market.Visibility.GROUP and market.status not in HIDDEN_STATUSES
 
 
 def build_embed_code(market: Market) -> str:
-    """Return the <iframe> that shows the market elsewhere; "" if it may not be shown there."""
+    """Return the <iframe> that embeds the market; "" if that is not allowed."""
     if not is_embeddable(market):
         return ""
     source = settings.SITE_URL.rstrip("/") + reverse("embed", args=[market.slug])
@@ -279,7 +279,7 @@ def build_config(
 
 
 def build_words() -> dict[str, Any]:
-    """What the scripts say by themselves; texts in braces are filled in there."""
+    """Return the scripts' texts, which fill in the placeholders in braces."""
     return {
         "changes": {
             "open": _("This market is open: you can trade now."),
@@ -303,7 +303,7 @@ def build_words() -> dict[str, Any]:
 
 
 def describe_empty(status: str) -> dict[str, str]:
-    """Say why a side of the book may be empty, by side: asks, then bids."""
+    """Return why a side of the book may be empty, by side: asks, then bids."""
     if status == Market.Status.OPEN:
         return {
             "ask": _("No sell orders. Place a buy order and wait for a seller."),
@@ -324,7 +324,7 @@ def describe_empty(status: str) -> dict[str, str]:
 
 
 def find_book_status(request: HttpRequest, market: Market) -> str:
-    """Return the status by which orders are taken now: of the market, its hour, the exchange."""
+    """Return the effective status for orders: from market, closing time and exchange."""
     if market.status == Market.Status.OPEN:
         if market.close_at <= timezone.now():
             return Market.Status.CLOSED
@@ -335,7 +335,7 @@ def find_book_status(request: HttpRequest, market: Market) -> str:
 
 
 def _name_range(name: str) -> tuple[str, str]:
-    """Return a range in short, for its button, and in words."""
+    """Return a range's short label for its button, and its name."""
     names = {
         "1H": (pgettext("range", "1H"), _("Last hour")),
         "6H": (pgettext("range", "6H"), _("Last 6 hours")),

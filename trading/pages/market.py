@@ -1,4 +1,4 @@
-"""A market's page: what it asks, what it trades at, the ticket, one's own things, its rules."""
+"""A market's page: question, prices, ticket, the viewer's own orders, rules."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, cast
@@ -38,11 +38,11 @@ OPERATORS_ACTS = frozenset({
     "approve-and-open", "approve", "reject", "open", "halt", "resume", "close", "resolve",
     "approve-result", "pay-result", "withdraw-result",
 })  # fmt: skip
-"""What operators do from day to day; the rest is on the market's page in the admin."""
+"""Operators' frequent actions; the others are on the market's page in the admin."""
 
 
 class OutcomeRow(NamedTuple):
-    """An outcome in the header: what it trades at, and how far it moved within a day."""
+    """An outcome in the header: its price, and the change within a day."""
 
     now: OutcomeNow
     change_pips: int | None
@@ -61,7 +61,7 @@ def market(request: HttpRequest, slug: str) -> HttpResponse:
 def show_market(
     request: HttpRequest, market: Market, shown: Mapping[str, Any], *, status: int = 200
 ) -> HttpResponse:
-    """Answer with the page; `shown` replaces parts of its context: a form that was refused."""
+    """Render the page; `shown` overrides parts of its context, such as a refused form."""
     context = live.build_context(request, market)
     outcomes = context["live"].outcomes
     ticket = shown.get("ticket") or read_link(
@@ -106,7 +106,7 @@ def build_header_context(
 
 
 def list_outcome_rows(market: Market, outcomes: Sequence[OutcomeNow]) -> list[OutcomeRow]:
-    """Return the outcomes that have a book, in their order, with a day's change of their marks."""
+    """Return the outcomes with a book, in order, with a day's change of their marks."""
     end_us = min(from_datetime(timezone.now()), from_datetime(market.close_at))
     minute = end_us // tiles.MINUTE_US
     shown = [(market.pk, row.index, minute) for row in outcomes[:OUTCOMES_SHOWN]]
@@ -133,7 +133,7 @@ class OperatorsLink(NamedTuple):
 
 
 def list_operators_links(request: HttpRequest, market: Market) -> list[OperatorsLink]:
-    """Return what this operator may do to the market now, as the admin offers it, and its page."""
+    """Return links to the admin's actions available to this operator, and to its page."""
     pages = admin.site.get_model_admin(Market)
     if not (is_operator(request.user) and pages.has_view_permission(request)):
         return []
@@ -155,7 +155,7 @@ def list_operators_links(request: HttpRequest, market: Market) -> list[Operators
 
 
 def list_verdict_links(request: HttpRequest, market: Market) -> list[OperatorsLink]:
-    """Return where this operator decides what keeps the market's result from being paid."""
+    """Return links to the decisions that delay the payout of the market's result."""
     pages = admin.site.get_model_admin(Dispute)
     waiting = Dispute.objects.filter(
         decision="", resolution__market=market, resolution__withdrawn_at=None
@@ -194,7 +194,7 @@ def build_about_context(request: HttpRequest, market: Market) -> dict[str, Any]:
 
 
 def describe_fees(market: Market) -> str:
-    """Say what trading costs, in a sentence or two."""
+    """Return a text of what trading costs."""
     maker, taker = market.fee_maker_rate, market.fee_taker_rate
     if market.fee_kind == FeeType.NONE or not (maker or taker):
         return _("Trading is free.")
@@ -214,7 +214,7 @@ def describe_fees(market: Market) -> str:
 
 
 def describe_time(seconds: int) -> str:
-    """Say a dispute window in whole days, hours, minutes or seconds."""
+    """Return a dispute window in whole days, hours, minutes or seconds."""
     if not seconds:
         return _("none: the result is final at once")
     if seconds % 86_400 == 0:

@@ -1,4 +1,4 @@
-"""`/portfolio/money/`: ask for credits or to take some out, see what became of it, take it back."""
+"""`/portfolio/money/`: request deposits and withdrawals, see their status, cancel them."""
 
 from collections.abc import Callable
 from typing import Any, Final, cast
@@ -36,7 +36,7 @@ KINDS: Final[dict[str, tuple[Any, Callable[..., Any], Callable[..., Any]]]] = {
     "withdrawal": (WithdrawalRequest, do_request_withdrawal, do_cancel_withdrawal),
     "deposit": (DepositRequest, do_request_deposit, do_cancel_deposit),
 }
-"""What may be asked for: its model, how it is asked, how it is taken back."""
+"""Kind of request: its model, its action, its cancellation."""
 
 
 class LocalizedAmountField(forms.CharField):
@@ -51,7 +51,7 @@ class LocalizedAmountField(forms.CharField):
 
 
 class MoneyForm(forms.Form):
-    """`key` makes a form that was sent twice one request."""
+    """`key` makes a form that is submitted twice one request."""
 
     kind = forms.ChoiceField(choices=[(name, name) for name in KINDS], widget=forms.HiddenInput)
     key = forms.CharField(max_length=64, widget=forms.HiddenInput)
@@ -77,7 +77,7 @@ def money(request: HttpRequest) -> HttpResponse:
     money_forms = {kind: _build_form(kind) for kind in KINDS}
     if asked in KINDS:
         form = MoneyForm(request.POST, prefix=None, auto_id=f"{asked}_%s")
-        if form.is_valid() and _ask(request, form):
+        if form.is_valid() and _submit(request, form):
             messages.success(request, _("Your request is with the operators."))
             return redirect("portfolio_money")
         money_forms[asked] = form
@@ -139,8 +139,8 @@ def _build_form(kind: str) -> MoneyForm:
     return MoneyForm(initial={"kind": kind, "key": new_id()}, auto_id=f"{kind}_%s")
 
 
-def _ask(request: HttpRequest, form: MoneyForm) -> bool:
-    """Make the request, once for each key; return False with the form's errors where refused."""
+def _submit(request: HttpRequest, form: MoneyForm) -> bool:
+    """Make the request, once per key; if refused, return False with errors on the form."""
     asked = form.cleaned_data
     body = {"amount": asked["amount"], "note": asked["note"]}
     principal = get_principal(request)
@@ -162,7 +162,7 @@ def _ask(request: HttpRequest, form: MoneyForm) -> bool:
 
 
 def _check_may_ask(principal: Principal) -> None:
-    """Refuse what the API would: the same scope, limits and maintenance."""
+    """Apply the API's checks: scope, limits and maintenance."""
     require_verified(principal)
     check_not_in_maintenance()
     admit_sync(principal, "write", "manage")

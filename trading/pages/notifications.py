@@ -1,4 +1,4 @@
-"""Notifications: the list behind the bell, and what one wants to hear of."""
+"""Notifications: the list behind the bell, and preferences."""
 
 from typing import Any, cast
 
@@ -26,7 +26,7 @@ PAGE_SIZE = 30
 @require_safe
 @login_required
 def notifications(request: HttpRequest) -> HttpResponse:
-    """The viewer's, newest first; those on the page are read from now on."""
+    """The viewer's notifications, newest first; those on the page become read."""
     rows = Notification.objects.filter(user=cast("User", request.user)).select_related("market")
     page = paginate(
         rows.prefetch_related("market__outcomes"),
@@ -56,7 +56,7 @@ def read_all(request: HttpRequest) -> HttpResponse:
 
 @login_required
 def choices(request: HttpRequest) -> HttpResponse:
-    """For each kind: on the site, by mail, both or neither."""
+    """Preferences for each kind: on the site, by mail, both or neither."""
     user = cast("User", request.user)
     kinds = [kind for kind in NotificationKind if user.is_staff or kind not in OPERATORS_KINDS]
     if request.method == "POST":

@@ -1,7 +1,7 @@
-"""Exact numbers for people: every decimal that is not a zero, in the viewer's language.
+"""Exact numbers in the viewer's language, without trailing zeros.
 
-What the ticket says is what the API says and what is booked, so nothing here is rounded; but for
-averages of prices, which need not end.
+The ticket shows the same numbers as the API and the ledger, so nothing is rounded, except averages
+of prices, whose decimals may not terminate.
 """
 
 from decimal import Decimal
@@ -40,12 +40,12 @@ def show_average(micros: int) -> str:
 
 
 def show_money(micros: int) -> str:
-    """Exact micros with the currency's symbol."""
+    """Exact micros with the currency symbol."""
     return numbers.show_money(show_exact(abs(micros)), is_negative=micros < 0)
 
 
 def show_data(micros: int) -> str:
-    """The same, with the API's own text for programs."""
+    """`show_money` with the API's text as a data attribute."""
     return format_html('<data value="{}">{}</data>', format_amount(micros), show_money(micros))
 
 
@@ -56,18 +56,18 @@ def show_lots(lots: int) -> str:
 
 
 def write_lots(lots: int) -> str:
-    """Lots as links and scripts have them: 1250 or 0.5, whatever the language."""
+    """Lots in plain notation for links and scripts: 1250 or 0.5, in any language."""
     return _trim(format_quantity(lots))
 
 
 def write_price(price_pips: int) -> str:
-    """Pips as links and scripts have them, with 2 decimals at least."""
+    """Pips in plain notation for links and scripts, with at least 2 decimals."""
     text = format_price(price_pips)
     return text[:-2] + text[-2:].rstrip("0")
 
 
 def write_cents(micros: int) -> str:
-    """Micros as links and scripts have them, rounded down to cents."""
+    """Micros in plain notation for links and scripts, rounded down to cents."""
     return _trim(format_amount(micros // CENT_MICROS * CENT_MICROS))
 
 

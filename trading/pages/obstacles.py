@@ -1,4 +1,4 @@
-"""Why somebody can't trade in a market right now, in words, and what they can do about it."""
+"""Why the viewer can't trade in a market right now, and what they can do about it."""
 
 from typing import Any, NamedTuple
 
@@ -26,9 +26,9 @@ class Obstacle(NamedTuple):
 
 
 def find_obstacle(request: HttpRequest, market: Market) -> Obstacle | None:
-    """Return what stands in the way of an order, None if nothing does.
+    """Return the obstacle to placing an order, None if there is none.
 
-    To be unknown (`sign_up`) is none for looking: the ticket is shown, only its button differs.
+    A missing log-in (`sign_up`) does not hide the ticket; only its button differs.
     """
     return _find_of_market(market) or _find_of_exchange(request) or _find_of_user(request.user)
 

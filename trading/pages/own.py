@@ -1,4 +1,4 @@
-"""What the viewer has in one market: position, open orders, latest fills, and what it was paid."""
+"""The viewer's position, open orders, latest fills and payout in one market."""
 
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
@@ -33,7 +33,7 @@ FILLS_MAX: Final = 20
 
 
 class OwnPosition(NamedTuple):
-    """A position; `code` and `lots` are the book's, for the script's live figures."""
+    """A position; `code` and `lots` are those of the book, for the script's live figures."""
 
     line: PositionLine
     code: str
@@ -42,12 +42,12 @@ class OwnPosition(NamedTuple):
 
     @property
     def pays_micros(self) -> int:
-        """What the contracts pay if they are right."""
+        """The payout of the contracts if they are right."""
         return self.line.shown_lots * PIPS_PER_CREDIT
 
 
 class OwnOrder(NamedTuple):
-    """An open order; the texts are what the form that amends it begins with."""
+    """An open order; the texts are the initial values of its amend form."""
 
     row: OrderRow
     price_text: str
@@ -68,7 +68,7 @@ class Own(NamedTuple):
 
     @property
     def taken_micros(self) -> int:
-        """What a void took back from who had gained."""
+        """The gain that a void collected."""
         return max(0, -(self.payout_micros or 0))
 
     @property
@@ -83,7 +83,7 @@ class Own(NamedTuple):
 
 
 class Amending(NamedTuple):
-    """An amend that was refused, to be shown again in its place."""
+    """A refused amend, to show again in its place."""
 
     order_id: str
     price: str
@@ -97,7 +97,7 @@ NOTHING: Final = Own([], None, [], has_more_orders=False, fills=[], margin=None)
 def build_own_context(
     request: HttpRequest, market: Market, *, amending: Amending | None = None
 ) -> dict[str, Any]:
-    """Return `own`; NOTHING for a stranger. At most 8 queries."""
+    """Return `own`; NOTHING for anonymous viewers. At most 8 queries."""
     account = find_account(request)
     own = NOTHING if account is None else _read(account, market)
     return {"own": own, "amending": amending}
@@ -111,7 +111,7 @@ def _read(account: Account, market: Market) -> Own:
         _build_order(build_order(order, market))
         for order in orders.order_by("-id")[: ORDERS_MAX + 1]
     ]
-    # Who never traded here has no margin, and the search for their fills would be a long one.
+    # An account that never traded here has no margin; searching its fills would be slow.
     fills = list_fills(account_id, market_id=market.pk, count=FILLS_MAX) if margin else []
     row = _read_position(account, market, margin)
     return Own(

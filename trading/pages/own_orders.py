@@ -1,6 +1,6 @@
-"""The viewer's own orders in a market: shown anew, amended, cancelled.
+"""The viewer's own orders in a market: refresh, amend, cancel.
 
-Without htmx each act answers with the market's page. With it an act answers with a toast, and the
+Without htmx each action returns the market's page. With it an action returns a toast, and the
 page's script fetches what has changed.
 """
 
@@ -28,7 +28,7 @@ from trading.pages.market import show_market
 from trading.pages.numbers import show_lots
 from trading.pages.own import Amending, build_own_context
 from trading.pages.place import OWN_CHANGED, RESTING
-from trading.pages.standing import describe_bet
+from trading.pages.position import describe_bet
 from trading.pages.ticket import read_field, read_price
 from trading.pages.words import describe_order, explain, is_buy
 from trading.wire.fields import number_in
@@ -101,7 +101,7 @@ def amend(request: HttpRequest, slug: str, order_id: str) -> HttpResponse:
 
 
 def _find_contract(request: HttpRequest, market: Market, order: OrderAnswer) -> Contract:
-    """Return the contract that the form's order was named by: the API knows no NO of a choice."""
+    """Return the contract of the form's order, as the API has no NO of a single outcome."""
     is_mirrored = request.POST.get("answer") == "no"
     return name_contract(market, order.outcome, is_mirrored=is_mirrored)
 

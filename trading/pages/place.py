@@ -1,4 +1,4 @@
-"""Previewing and placing a ticket's order: fragments for htmx, whole pages without it."""
+"""Previewing and placing a ticket's order: fragments with htmx, whole pages without it."""
 
 from typing import Any, Final, cast
 from urllib.parse import urlencode
@@ -18,7 +18,7 @@ from trading.pages import entry
 from trading.pages.desk import Toast, build_ticket_context, show_errors
 from trading.pages.live import read_outcomes
 from trading.pages.market import show_market
-from trading.pages.standing import ContractPosition, describe_bet, find_most, read_standing
+from trading.pages.position import ContractPosition, describe_bet, find_most, read_position
 from trading.pages.summary import Summary, build_summary
 from trading.pages.ticket import Ticket, build_order, find_contract, read_ticket, write_link
 from trading.pages.words import FIELDS, describe_order
@@ -26,7 +26,7 @@ from trading.wire.schema import OrderAnswer
 
 RESTING: Final = ("open", "partially_filled")
 OWN_CHANGED: Final = "own-changed"
-"""What the page's script hears when something of the viewer's own has changed."""
+"""The event for the page's script when the viewer's own orders or position changed."""
 SENT_AGAIN: Final = frozenset(
     {
         "timed_out",
@@ -37,7 +37,7 @@ SENT_AGAIN: Final = frozenset(
         "clock_wrong",
     }
 )
-"""Refusals after which the same client order id is sent again."""
+"""Refusals after which a retry uses the same client order id."""
 
 
 # --- preview -----------------------------------------------------------------------------------
@@ -45,41 +45,41 @@ SENT_AGAIN: Final = frozenset(
 
 @require_POST
 def preview(request: HttpRequest, slug: str) -> HttpResponse:
-    """Say what the ticket would do."""
+    """Show a preview of the ticket's order."""
     market = get_market(slug, user=request.user)
     ticket = read_ticket(request.POST.dict(), market)
-    told = _preview(request, market, ticket)
+    result = _preview(request, market, ticket)
     if request.htmx:  # type: ignore[attr-defined]
-        context = {"market": market, "ticket": ticket, "fields": FIELDS, **told}
+        context = {"market": market, "ticket": ticket, "fields": FIELDS, **result}
         return render(request, "trading/market/ticket_preview.html", context)
-    status = 422 if told["errors"] else 200
-    return show_market(request, market, {"ticket": ticket, **told}, status=status)
+    status = 422 if result["errors"] else 200
+    return show_market(request, market, {"ticket": ticket, **result}, status=status)
 
 
 def _preview(request: HttpRequest, market: Market, ticket: Ticket) -> dict[str, Any]:
-    """Return `summary` (None while there is too little to say), `most`, and `errors` by field."""
-    told: dict[str, Any] = {"summary": None, "most": None, "errors": {}}
+    """Return `summary` (None for an incomplete ticket), `most`, and `errors` by field."""
+    result: dict[str, Any] = {"summary": None, "most": None, "errors": {}}
     try:
-        standing = _read_standing(request, market, ticket)
-        told["most"] = find_most(ticket, market, standing)
+        position = _read_position(request, market, ticket)
+        result["most"] = find_most(ticket, market, position)
         if ticket.is_complete:
-            told["summary"] = _summarise(request, market, ticket, standing)
+            result["summary"] = _summarise(request, market, ticket, position)
     except ApiError as refusal:
-        told["errors"] = show_errors(refusal, market)
-    return told
+        result["errors"] = show_errors(refusal, market)
+    return result
 
 
 def _summarise(
-    request: HttpRequest, market: Market, ticket: Ticket, standing: ContractPosition
+    request: HttpRequest, market: Market, ticket: Ticket, position: ContractPosition
 ) -> Summary:
     answer = entry.preview(request, build_order(ticket, market))
-    return build_summary(answer, ticket, market, standing)
+    return build_summary(answer, ticket, market, position)
 
 
-def _read_standing(request: HttpRequest, market: Market, ticket: Ticket) -> ContractPosition:
+def _read_position(request: HttpRequest, market: Market, ticket: Ticket) -> ContractPosition:
     is_known = request.user.is_authenticated
     account_id = entry.get_principal(request).account_id if is_known else None
-    return read_standing(market, find_contract(ticket, market), account_id)
+    return read_position(market, find_contract(ticket, market), account_id)
 
 
 # --- placing -----------------------------------------------------------------------------------
@@ -87,7 +87,7 @@ def _read_standing(request: HttpRequest, market: Market, ticket: Ticket) -> Cont
 
 @require_POST
 def place(request: HttpRequest, slug: str) -> HttpResponse:
-    """Place the ticket's order: once, however often the form is sent."""
+    """Place the ticket's order, once, however often the form is submitted."""
     market = get_market(slug, user=request.user)
     ticket = read_ticket(request.POST.dict(), market)
     if not request.user.is_authenticated:
@@ -132,12 +132,12 @@ def _show_refusal(
     context = build_ticket_context(request, market, ticket, read_outcomes(market))
     context["errors"] = errors
     if not isinstance(refusal, AuthError):
-        context["most"] = find_most(ticket, market, _read_standing(request, market, ticket))
+        context["most"] = find_most(ticket, market, _read_position(request, market, ticket))
     return render(request, "trading/market/ticket_form.html", context, status=422)
 
 
 def _ask_for_login(request: HttpRequest, market: Market, ticket: Ticket) -> HttpResponse:
-    """Lead to log-in or sign-up, as the button says, and from there back to this ticket."""
+    """Redirect to log-in or sign-up, depending on the button, and then back to this ticket."""
     page = "account_signup" if request.POST.get("enter") == "sign_up" else "account_login"
     back = reverse("market", args=[market.slug]) + write_link(ticket)
     url = f"{reverse(page)}?{urlencode({'next': back}, safe='/')}"

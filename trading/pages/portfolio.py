@@ -1,7 +1,7 @@
-"""The portfolio, `/portfolio/`: what the viewer is worth, holds, ordered, traded, was paid.
+"""The portfolio, `/portfolio/`: equity, positions, orders, fills, settlements, transfers.
 
-One page for each list, by links; each has the same head and a CSV file (`trading.pages.exports`).
-Lists go by cursor. Orders are cancelled from here through the one handler.
+One page per list, each with the same head and a CSV file (`trading.pages.exports`). Lists are
+paginated by cursor. Orders are cancelled through the common handler.
 """
 
 from collections.abc import Sequence
@@ -42,7 +42,7 @@ NEWEST_FIRST: Final = ["-id"]
 ROWS_SHOWN: Final = 50
 POSITIONS_SHOWN: Final = 200
 LIVE_MARKETS_MAX: Final = 100
-"""Markets whose prices the page follows; those of the others stand as they were."""
+"""Markets whose prices the page follows live; the others' stay as rendered."""
 OPEN: Final = "open"
 STATUSES: Final = {
     OPEN: OPEN_STATUSES,
@@ -54,7 +54,7 @@ STATUSES: Final = {
 
 
 class Head(NamedTuple):
-    """What stands above every list. `curve` and `live` are JSON for the page's script."""
+    """The head above every list. `curve` and `live` are JSON for the page's script."""
 
     account: Account
     performance: Performance
@@ -92,7 +92,7 @@ def portfolio(request: HttpRequest) -> HttpResponse:
 
 
 def _show_live(row: rows.PositionRow) -> dict[str, Any]:
-    """Return what the script needs to value the position at other prices."""
+    """Return the script's data for valuing the position at other prices."""
     holding = row.holding
     codes = [outcome.code for outcome in row.market.outcomes.all()]
     return {
@@ -223,7 +223,7 @@ def cancel_orders(request: HttpRequest) -> HttpResponse:
 
 
 def read_head(request: HttpRequest, current: str) -> Head:
-    """Return what stands above every list, in a constant number of queries."""
+    """Return the head above every list, in a constant number of queries."""
     account = Account.objects.get(pk=get_principal(request).account_id)
     margins: list[Margin] = list(
         list_margins(account.pk).filter(payout_micros=None).order_by("-id")
@@ -257,7 +257,7 @@ def _build_tabs(current: str) -> list[Choice]:
 
 
 def _build_curve(performance: Performance) -> dict[str, Any]:
-    """Return the curve as [seconds since 1970, equity in credits], a point for each day's end."""
+    """Return the curve as [Unix seconds, equity in credits], a point per end of day."""
     points = [
         [_seconds_at_end(point), format_amount(point.equity_micros)] for point in performance.points
     ]

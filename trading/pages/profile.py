@@ -1,4 +1,4 @@
-"""`/@<handle>/`: what anybody may know of a user: markets they made, and how well they forecast."""
+"""`/@<handle>/`: a user's public profile: their markets and forecasting record."""
 
 from collections.abc import Sequence
 from typing import Final, NamedTuple
@@ -29,7 +29,7 @@ RADIUS_MAX: Final = 14
 
 
 class Dot(NamedTuple):
-    """A bin of the calibration plot, in its drawing's units."""
+    """A bin of the calibration plot, in units of the drawing."""
 
     x: int
     y: int
@@ -38,7 +38,7 @@ class Dot(NamedTuple):
 
 
 class Plot(NamedTuple):
-    """The calibration plot: a square of `size`, with `margin` left and below for the numbers."""
+    """The calibration plot: a square of `size`, with a `margin` left and below for labels."""
 
     dots: list[Dot]
     ticks: list[tuple[int, int, int]]  # (percent, x, y)
@@ -95,7 +95,7 @@ def profile(request: HttpRequest, handle: str) -> HttpResponse:
 
 
 def is_shown(person: User) -> bool:
-    """Return whether others see the profile: unknown, gone, suspended and private are all alike."""
+    """Return whether others see it: unknown, deleted, suspended and private are treated alike."""
     return person.public_profile and person.is_active and not person.is_suspended
 
 
@@ -108,7 +108,7 @@ def draw_plot(record: TrackRecord) -> Plot:
 
 
 def _draw_dot(one: Bin, most: int) -> Dot:
-    """Its area grows with the number of forecasts."""
+    """Return a dot whose area grows with the number of forecasts."""
     assert one.mean_probability is not None
     assert one.share_happened is not None
     share: float = (one.forecasts / most) ** 0.5
@@ -123,7 +123,7 @@ def _place(x: float, y: float) -> tuple[int, int]:
 def _list_positions(
     request: HttpRequest, person: User, account: Account | None
 ) -> Sequence[rows.PositionRow]:
-    """Return the latest positions in markets that the viewer finds in lists, if they are shared."""
+    """Return the latest shared positions in markets listed for the viewer."""
     if account is None or not person.shares_positions:
         return []
     margins: QuerySet[Margin] = (

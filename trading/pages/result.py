@@ -1,4 +1,4 @@
-"""The result of a market as its page shows it, and what the viewer may do about it."""
+"""The result of a market on its page, and the viewer's possible actions."""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -24,7 +24,7 @@ class Paid(NamedTuple):
 
 
 class MarketResult(NamedTuple):
-    """The result that stands, or stood: what each outcome pays, none for a void."""
+    """The active or final result: the payout of each outcome, none for a void."""
 
     resolution: Resolution | None
     paid: list[Paid]
@@ -35,7 +35,7 @@ class MarketResult(NamedTuple):
 
     @property
     def winner(self) -> Outcome | None:
-        """The outcome that is paid all of it, if there is one."""
+        """The outcome with the full payout, if there is one."""
         return next((row.outcome for row in self.paid if row.payout_pips == PAYOUT_PIPS), None)
 
     @property
@@ -46,7 +46,7 @@ class MarketResult(NamedTuple):
 def build_result_context(
     request: HttpRequest, market: Market, *, refused: Mapping[str, str] | None = None
 ) -> dict[str, Any]:
-    """Return `result` (None before there is one) and what the viewer may do about it."""
+    """Return `result` (None if there is none yet) and the viewer's possible actions."""
     user = request.user
     may_propose = (
         market.status == Status.CLOSED
@@ -86,7 +86,7 @@ def _read_result(market: Market, user: Any) -> MarketResult | None:
 
 
 def describe_result(result: MarketResult) -> str:
-    """Say in a sentence what was, or will be, paid."""
+    """Return a sentence about the payout."""
     if not result.paid:
         return _("Every trade was undone.")
     if result.winner is not None:

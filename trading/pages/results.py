@@ -1,4 +1,4 @@
-"""What people do about a result: a market's resolver proposes it, who traded there disputes it."""
+"""Proposing a result as a market's resolver, and disputing it as a trader."""
 
 from collections.abc import Callable
 from typing import Final, cast
@@ -50,7 +50,7 @@ def propose(request: HttpRequest, slug: str) -> HttpResponse:
 @require_POST
 @login_required
 def dispute(request: HttpRequest, slug: str) -> HttpResponse:
-    """Object to a proposed result."""
+    """Dispute a proposed result."""
     market = get_market(slug, user=request.user)
 
     def act(user: User) -> str:
@@ -92,7 +92,7 @@ def _read_url(request: HttpRequest) -> str:
 
 
 def _read_payout(request: HttpRequest, market: Market) -> list[int]:
-    """Winners share 1 credit; a binary market may pay YES anything between 0 and 1 instead."""
+    """Winners share 1 credit; alternatively a binary market pays YES any amount from 0 to 1."""
     outcomes = list(market.outcomes.all())
     share = request.POST.get("yes", "").strip()
     if share and market.kind == Market.Kind.BINARY:

@@ -1,8 +1,8 @@
-"""What an account holds, ordered, traded and was paid, row by row, for pages and exports alike.
+"""Rows of an account's positions, orders, fills, settlements and transfers, for pages and exports.
 
-Rows name the outcome as their owner knows it: a position or an order on NO is of NO, with NO's
-prices; NO of one of several outcomes on pages alone, as exports speak as the API does. All fields
-are integers of units; who shows them makes texts of them.
+Rows name the outcome as its owner sees it: a position or order on NO is of NO, with NO's prices; NO
+of one of several outcomes only on pages, as exports follow the API. All fields are integers of
+units, which the callers format.
 """
 
 from collections.abc import Collection, Iterable
@@ -38,13 +38,13 @@ def read_markets(market_ids: Collection[int]) -> dict[int, Market]:
 
 
 def find_contract(market: Market, order: Order) -> Contract:
-    """Return the contract that an order named when it was entered."""
+    """Return the contract for which an order was entered."""
     outcome = get_outcome(market, order.outcome_index, as_no=order.as_no)
     return name_contract(market, outcome.code, is_mirrored=order.as_no)
 
 
 def compute_average_micros(micros: int, lots: int) -> int:
-    """Return the price of a contract that so many lots cost so much, rounded half up."""
+    """Return the average price of a contract, rounded half up."""
     return (2 * micros * PIP_IN_AVERAGE + lots) // (2 * lots) if lots else 0
 
 
@@ -52,11 +52,11 @@ def compute_average_micros(micros: int, lots: int) -> int:
 
 
 class PositionLine(NamedTuple):
-    """A position in one outcome; below 0 contracts it was sold without being owned.
+    """A position in one outcome; below 0 contracts were sold without being owned.
 
-    `cost_micros` is what its contracts cost (below 0: brought in), and profit what they are worth
-    beyond that. `price_micros` is a contract's worth now. `sold` is the contract that was sold
-    where the position came of a sale, the name by which its owner knows it; else None.
+    `cost_micros` is the cost of its contracts (below 0: proceeds), profit their value minus that.
+    `price_micros` is a contract's current value. `sold` is the contract that was sold, under its
+    owner's name for it, if the position arose from a sale; else None.
     """
 
     key: str
@@ -80,7 +80,7 @@ class PositionLine(NamedTuple):
 
     @property
     def close_link(self) -> str:
-        """Return the link to the ticket, on the market's page, that sells all of it."""
+        """Return the link to a ticket on the market's page that sells all of it."""
         ticket = Ticket(
             outcome=self.contract.code,
             client_order_id="",
@@ -100,10 +100,10 @@ class PositionLine(NamedTuple):
 
 
 class PositionRow(NamedTuple):
-    """A market in which something is held.
+    """A market with a position.
 
-    Its worth is at the marks, and `sold_micros` if all were sold now: None where it can't be, or
-    nobody asked. Profits are of the whole market: realised or not, all fees paid.
+    Its value is at the marks; `sold_micros` is the liquidation value, None if it can't be sold or
+    was not requested. Profits are of the whole market: realised and unrealised, after all fees.
     """
 
     market: Market
@@ -136,7 +136,7 @@ def build_position(
     sold_micros: int | None = None,
     sales: Collection[tuple[int, int]] = (),
 ) -> PositionRow:
-    """`sales` are the books, by (market, outcome), in which the position came of a sale."""
+    """`sales` are the books, by (market, outcome), in which the position arose from a sale."""
     lines = [
         _build_line(holding, market, outcome, lots, is_sale=(market.pk, outcome) in sales)
         for outcome, lots in enumerate(holding.position_lots)
@@ -146,7 +146,7 @@ def build_position(
 
 
 def find_sales(holdings: Collection[Holding]) -> set[tuple[int, int]]:
-    """Return the books in which what is held came of a sale of its opposite, in one query.
+    """Return the books in which the position arose from a sale of its opposite, in one query.
 
     The latest order that traded towards the position tells how it was entered.
     """
@@ -255,7 +255,7 @@ class OrderRow(NamedTuple):
 
     @property
     def end_text(self) -> str:
-        """Why what is left of it was never traded; "" where nothing is left, or it still may be."""
+        """Why its rest was not traded; "" if nothing is left, or it is still open."""
         return "" if self.is_open or self.status == "filled" else describe_end(self.order.reason)
 
 
@@ -270,7 +270,7 @@ def build_orders(orders: Iterable[Order], *, as_api: bool = False) -> list[Order
 
 
 def _shows_no(order: Order, market: Market, *, as_api: bool) -> bool:
-    """The API has a code for NO of a binary market alone."""
+    """Return whether to show NO: the API has a code for it only in binary markets."""
     return order.as_no and not (as_api and market.kind != Market.Kind.BINARY)
 
 
@@ -309,7 +309,7 @@ class FillRow(NamedTuple):
 
     @property
     def cash_micros(self) -> int:
-        """What the account's cash changed by, the fee included."""
+        """The change of the account's cash, including the fee."""
         trade = self.fill.trade
         moved = trade.taker_cash_micros if self.fill.is_taker else trade.maker_cash_micros
         return moved - self.fee_micros
@@ -329,7 +329,7 @@ def build_fills(fills: Iterable[AccountFill], *, as_api: bool = False) -> list[F
 
 
 class SettlementRow(NamedTuple):
-    """What a market paid in the end. Paid is all that went in less all that came out before."""
+    """A market's final payout. "Paid" is all payments minus receipts before it."""
 
     margin: Margin
     market: Market
@@ -353,7 +353,7 @@ class SettlementRow(NamedTuple):
 
     @property
     def taken_micros(self) -> int:
-        """What a void took back from who had gained."""
+        """The gain that a void collected."""
         return max(0, -self.payout_micros)
 
     @property

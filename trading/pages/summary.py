@@ -1,6 +1,6 @@
-"""What a previewed order would do, for people: money, prices before and after, words of warning.
+"""The summary of a previewed order: money, prices before and after, warnings.
 
-Every number is the preview's own, exact, told of the contract that the ticket names.
+All numbers are exact ones of the preview, in terms of the ticket's contract.
 """
 
 from collections.abc import Iterable
@@ -14,7 +14,7 @@ from markets.models import Market
 from trading.contracts import Contract, name_opposite, name_payout
 from trading.engine.types import PAYOUT_PIPS
 from trading.pages.numbers import show_average, show_data, show_exact, show_lots, show_money
-from trading.pages.standing import ContractPosition
+from trading.pages.position import ContractPosition
 from trading.pages.ticket import Ticket, find_contract, mirror
 from trading.pages.words import MICROS_PER_PIP, describe_end, describe_unspent
 from trading.wire.schema import PreviewAnswer
@@ -32,7 +32,7 @@ class SummaryLine(NamedTuple):
 
 
 class Summary(NamedTuple):
-    """`note` says what a sale bets on that sells more than is owned."""
+    """`note` explains what a sale of more than is owned bets on."""
 
     headline: str
     note: str
@@ -41,16 +41,16 @@ class Summary(NamedTuple):
 
 
 class Effect(NamedTuple):
-    """A preview's answer in integers, and what it is compared with.
+    """A preview in integers, with the position that it is compared with.
 
-    `opened_lots` are of `bet`: what the ticket names, or what is against it where it is sold.
+    `opened_lots` are of `bet`: the ticket's contract, or its opposite for a sale.
     """
 
-    told: PreviewAnswer
+    preview: PreviewAnswer
     ticket: Ticket
     contract: Contract
     bet: Contract
-    standing: ContractPosition
+    position: ContractPosition
     filled_lots: int
     rest_lots: int
     cost_micros: int
@@ -64,43 +64,43 @@ class Effect(NamedTuple):
 
     @property
     def closed_lots(self) -> int:
-        """How much of what trades closes what is owned: of the contract, or against it."""
-        held_lots = self.standing.position_lots * (1 if self.is_sale else -1)
+        """How much of the fills closes a position, in the contract or its opposite."""
+        held_lots = self.position.position_lots * (1 if self.is_sale else -1)
         return min(self.filled_lots, max(0, held_lots))
 
     @property
     def opened_lots(self) -> int:
-        """How much of what trades does not; what rests of a purchase is paid for as well."""
+        """How much of the fills opens a position, plus the rest of a purchase."""
         return self.pays_micros // PAYOUT_PIPS - (0 if self.is_sale else self.rest_lots)
 
     @property
     def rest_closes_lots(self) -> int:
-        """How much of what rests of a sale would sell what is owned, as things are."""
+        """How much of a sale's rest would sell owned contracts, as of now."""
         if not self.is_sale:
             return 0
-        return min(self.rest_lots, max(0, self.standing.owned_lots - self.filled_lots))
+        return min(self.rest_lots, max(0, self.position.owned_lots - self.filled_lots))
 
     @property
     def rest_opens_lots(self) -> int:
-        """How much of what rests would be paid for, as things are."""
+        """How much of the rest would open a position, as of now."""
         if self.is_sale and self.ticket.reduce_only:
             return 0
         return self.rest_lots - self.rest_closes_lots
 
     @property
     def rest_risk_pips(self) -> int:
-        """What a contract that is opened by what rests costs."""
+        """The cost per contract that the rest opens."""
         price_pips = self.ticket.price_pips
         return PAYOUT_PIPS - price_pips if self.is_sale else price_pips
 
 
 def build_summary(
-    told: PreviewAnswer, ticket: Ticket, market: Market, standing: ContractPosition
+    preview: PreviewAnswer, ticket: Ticket, market: Market, position: ContractPosition
 ) -> Summary:
-    """Tell a preview's answer. `standing` is as of just before it."""
-    effect = _read_effect(told, ticket, market, standing)
+    """Return the summary of a preview. `position` is the position just before it."""
+    effect = _read_effect(preview, ticket, market, position)
     return Summary(
-        _describe(told, ticket, effect.contract),
+        _describe(preview, ticket, effect.contract),
         _describe_bet(effect),
         [
             *_list_money(effect),
@@ -109,49 +109,49 @@ def build_summary(
             *_list_prices(effect),
             *_list_available(effect),
         ],
-        [_WARNINGS[one.code](told, ticket) for one in told.warnings if one.code in _WARNINGS],
+        [_WARNINGS[one.code](preview, ticket) for one in preview.warnings if one.code in _WARNINGS],
     )
 
 
 def _read_effect(
-    told: PreviewAnswer, ticket: Ticket, market: Market, standing: ContractPosition
+    preview: PreviewAnswer, ticket: Ticket, market: Market, position: ContractPosition
 ) -> Effect:
     contract = find_contract(ticket, market)
     return Effect(
-        told,
+        preview,
         ticket,
         contract,
         contract if ticket.side == "buy" else name_opposite(market, contract),
-        standing,
-        parse_quantity_lots(told.filled),
-        parse_quantity_lots(told.remaining) if told.status in RESTING else 0,
-        parse_amount_micros(told.cost),
-        parse_amount_micros(told.fees),
-        parse_amount_micros(told.hold),
-        parse_amount_micros(told.pays_if_right),
+        position,
+        parse_quantity_lots(preview.filled),
+        parse_quantity_lots(preview.remaining) if preview.status in RESTING else 0,
+        parse_amount_micros(preview.cost),
+        parse_amount_micros(preview.fees),
+        parse_amount_micros(preview.hold),
+        parse_amount_micros(preview.pays_if_right),
     )
 
 
-def _describe(told: PreviewAnswer, ticket: Ticket, contract: Contract) -> str:
+def _describe(preview: PreviewAnswer, ticket: Ticket, contract: Contract) -> str:
     said = {
-        "filled": show_lots(parse_quantity_lots(told.filled)),
-        "rest": show_lots(parse_quantity_lots(told.remaining)),
+        "filled": show_lots(parse_quantity_lots(preview.filled)),
+        "rest": show_lots(parse_quantity_lots(preview.remaining)),
         "outcome": contract.label,
         "price": show_exact(ticket.price_pips * MICROS_PER_PIP) if ticket.type == "limit" else "",
     }
-    if told.status == "open":
+    if preview.status == "open":
         return _("%(rest)s %(outcome)s would rest in the book at %(price)s.") % said
-    if told.average_price is None:
+    if preview.average_price is None:
         return _("Nothing would be traded.")
     is_sale = ticket.side == "sell"
-    if told.status == "partially_filled":
+    if preview.status == "partially_filled":
         if is_sale:
             text = _("You sell %(filled)s %(outcome)s now; %(rest)s would rest at %(price)s.")
         else:
             text = _("You buy %(filled)s %(outcome)s now; %(rest)s would rest at %(price)s.")
     elif is_sale:
         text = _("You sell %(filled)s %(outcome)s now.")
-    elif parse_amount_micros(told.cost) < 0:
+    elif parse_amount_micros(preview.cost) < 0:
         text = _("You buy %(filled)s %(outcome)s now, which closes your position against it.")
     else:
         text = _("You buy %(filled)s %(outcome)s now.")
@@ -159,8 +159,8 @@ def _describe(told: PreviewAnswer, ticket: Ticket, contract: Contract) -> str:
 
 
 def _describe_bet(effect: Effect) -> str:
-    """Say that a sale of more than is owned bets on the opposite; "" where it is none."""
-    owned_lots = effect.standing.owned_lots
+    """Return the note that a sale of more than is owned bets on the opposite, or ""."""
+    owned_lots = effect.position.owned_lots
     more_lots = effect.filled_lots + effect.rest_lots - owned_lots
     if not effect.is_sale or more_lots <= 0 or effect.ticket.reduce_only:
         return ""
@@ -178,8 +178,8 @@ def _describe_bet(effect: Effect) -> str:
 
 def _list_money(effect: Effect) -> Iterable[SummaryLine]:
     cost_micros = effect.cost_micros
-    if effect.told.average_price is not None:
-        average_micros = parse_amount_micros(effect.told.average_price)
+    if effect.preview.average_price is not None:
+        average_micros = parse_amount_micros(effect.preview.average_price)
         if effect.ticket.is_mirrored:
             average_micros = PAYOUT_PIPS * MICROS_PER_PIP - average_micros
         yield SummaryLine("average_price", _("Average price"), show_average(average_micros))
@@ -198,7 +198,7 @@ def _list_money(effect: Effect) -> Iterable[SummaryLine]:
 
 
 def _list_hold(effect: Effect) -> Iterable[SummaryLine]:
-    """What is held beyond the price of what rests is for its fee."""
+    """The hold beyond the price of the rest is for its fee."""
     if effect.hold_micros:
         label = _("Held while it waits")
     else:
@@ -210,7 +210,7 @@ def _list_hold(effect: Effect) -> Iterable[SummaryLine]:
 
 
 def _list_gain(effect: Effect, market: Market) -> Iterable[SummaryLine]:
-    """What it pays and if what; the profit only where nothing of it closes a position."""
+    """The payout and its condition; the profit only if no part closes a position."""
     if effect.rest_closes_lots:
         brings_micros = effect.ticket.price_pips * effect.rest_closes_lots
         label = _("You receive when it fills, before fees")
@@ -232,13 +232,13 @@ def _list_gain(effect: Effect, market: Market) -> Iterable[SummaryLine]:
 
 
 def _list_result(effect: Effect) -> Iterable[SummaryLine]:
-    """Profit or loss of what it closes: what that brings, less what it cost, fees in both."""
-    closed_lots, paid_micros = effect.closed_lots, effect.standing.paid_micros
+    """Profit or loss of the closed part: proceeds minus cost, both with fees."""
+    closed_lots, paid_micros = effect.closed_lots, effect.position.paid_micros
     if not closed_lots or paid_micros is None:
         return
     brought_micros = PAYOUT_PIPS * effect.opened_lots - effect.cost_micros
     brought_micros = brought_micros * closed_lots // effect.filled_lots
-    result_micros = brought_micros - paid_micros * closed_lots // abs(effect.standing.position_lots)
+    result_micros = brought_micros - paid_micros * closed_lots // abs(effect.position.position_lots)
     if result_micros < 0:
         yield SummaryLine("result", _("Loss, fees included"), show_data(result_micros), "no")
     else:
@@ -246,51 +246,51 @@ def _list_result(effect: Effect) -> Iterable[SummaryLine]:
 
 
 def _list_prices(effect: Effect) -> Iterable[SummaryLine]:
-    """The best price on the side it trades with, and on its own side if it becomes the best."""
-    told, standing = effect.told, effect.standing
-    bid_pips, ask_pips = _parse(told.best_bid), _parse(told.best_ask)
+    """The opposite side's best price, and its own side's if it becomes the best."""
+    preview, position = effect.preview, effect.position
+    bid_pips, ask_pips = _parse(preview.best_bid), _parse(preview.best_ask)
     if effect.contract.is_mirrored:
         bid_pips, ask_pips = mirror(ask_pips), mirror(bid_pips)
-    asks = (_("Best price to buy"), standing.ask_pips, ask_pips)
-    bids = (_("Best price to sell"), standing.bid_pips, bid_pips)
+    asks = (_("Best price to buy"), position.ask_pips, ask_pips)
+    bids = (_("Best price to sell"), position.bid_pips, bid_pips)
     met, own = (bids, asks) if effect.is_sale else (asks, bids)
     for name, (label, before_pips, after_pips) in (("met", met), ("own", own)):
         if before_pips != after_pips:
             said = {"before": _show(before_pips), "after": _show(after_pips)}
             text = _("%(before)s → %(after)s") % said
             yield SummaryLine(f"effect_{name}", label, text)
-        elif name == "met" and told.average_price is not None:
+        elif name == "met" and preview.average_price is not None:
             yield SummaryLine(
                 "effect_met", label, _("stays %(price)s") % {"price": _show(after_pips)}
             )
 
 
 def _list_available(effect: Effect) -> Iterable[SummaryLine]:
-    if effect.standing.available_micros is not None:
-        left_micros = effect.standing.available_micros - effect.cost_micros - effect.hold_micros
+    if effect.position.available_micros is not None:
+        left_micros = effect.position.available_micros - effect.cost_micros - effect.hold_micros
         yield SummaryLine("available", _("Available afterwards"), show_data(left_micros), "muted")
 
 
-def _warn_unfilled(told: PreviewAnswer, ticket: Ticket) -> str:
+def _warn_unfilled(preview: PreviewAnswer, ticket: Ticket) -> str:
     if ticket.measure == "credits" and ticket.type == "market":
         budget_micros = parse_amount_micros(read_number(ticket.amount))
-        return describe_unspent(parse_amount_micros(told.cost), budget_micros, told.reason)
+        return describe_unspent(parse_amount_micros(preview.cost), budget_micros, preview.reason)
     said = {
-        "rest": show_lots(parse_quantity_lots(told.remaining)),
-        "reason": describe_end(told.reason),
+        "rest": show_lots(parse_quantity_lots(preview.remaining)),
+        "reason": describe_end(preview.reason),
     }
     return _("%(rest)s would not be traded: %(reason)s.") % said
 
 
-def _warn_nothing(told: PreviewAnswer, _ticket: Ticket) -> str:
-    return _("Nothing would be traded: %(reason)s.") % {"reason": describe_end(told.reason)}
+def _warn_nothing(preview: PreviewAnswer, _ticket: Ticket) -> str:
+    return _("Nothing would be traded: %(reason)s.") % {"reason": describe_end(preview.reason)}
 
 
-def _warn_impact(_told: PreviewAnswer, _ticket: Ticket) -> str:
+def _warn_impact(_preview: PreviewAnswer, _ticket: Ticket) -> str:
     return _("The last contract would trade more than 5 cents from the first one's price.")
 
 
-def _warn_closing(_told: PreviewAnswer, _ticket: Ticket) -> str:
+def _warn_closing(_preview: PreviewAnswer, _ticket: Ticket) -> str:
     return _("The market closes within a minute.")
 
 

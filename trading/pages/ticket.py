@@ -1,12 +1,12 @@
 """The order ticket: a form that becomes a PlaceOrder, previewed and placed as on the API.
 
-A ticket speaks of contracts. In a binary market these are YES and NO, as in the API. In a market
-of several outcomes each has YES and NO too, and NO of one is a sale of it at 1 less the price.
-Credits to spend are a market order's budget; of a limit order they are made contracts here, as many
-as they pay for at its price, fees included, rounded down.
+A ticket is for contracts. In a binary market these are YES and NO, as in the API. In a market of
+several outcomes each has YES and NO too, and NO of one is a sale of it at 1 minus the price.
+Credits to spend are a market order's budget; for a limit order they are converted to as many
+contracts as they pay for at its price, fees included, rounded down.
 
-Each rendered ticket has a client order id. It changes with each definite answer and stays where
-the outcome is unknown, so that a double click, a form sent again or a retry places one order.
+Each rendered ticket has a client order id. It changes after each definite answer and stays if the
+outcome is unknown, so that a double click, a resubmission or a retry places only one order.
 """
 
 from collections.abc import Mapping
@@ -48,7 +48,7 @@ KEY_LENGTH_MAX: Final = 64
 
 
 class Ticket(NamedTuple):
-    """What the form says, as it was written. `answer` is of a market with several outcomes."""
+    """The form's fields as typed. `answer` is used in markets with several outcomes."""
 
     outcome: str
     client_order_id: str
@@ -69,12 +69,12 @@ class Ticket(NamedTuple):
 
     @property
     def is_complete(self) -> bool:
-        """Whether there is enough to ask for a preview."""
+        """Whether it is complete enough for a preview."""
         return bool(self.amount) and (self.type == "market" or bool(self.price))
 
     @property
     def price_pips(self) -> int:
-        """The price as it was meant; UnitError where it is none."""
+        """The parsed price; UnitError if it is invalid."""
         return parse_price_pips(read_number(self.price))
 
 
@@ -85,7 +85,7 @@ def read_ticket(
     default_type: str = "limit",
     default_outcome: str = "",
 ) -> Ticket:
-    """Read a form or a link; what is not one of the choices is the first one, unless said."""
+    """Read a form or a link; an invalid choice becomes the first one, unless given."""
     codes = [outcome.code for outcome in market.outcomes.all()]
     is_binary = market.kind == Market.Kind.BINARY
 
@@ -113,7 +113,7 @@ def read_ticket(
 
 
 def read_link(values: Mapping[str, str], market: Market, **defaults: str) -> Ticket:
-    """Read a link, whose numbers are plain: they are written as the form's are."""
+    """Read a link and convert its plain numbers to the form's notation."""
     ticket = read_ticket(values, market, **defaults)
     return ticket._replace(amount=write_number(ticket.amount), price=write_number(ticket.price))
 
@@ -123,7 +123,7 @@ def find_contract(ticket: Ticket, market: Market) -> Contract:
 
 
 def write_link(ticket: Ticket) -> str:
-    """Return the part of a link to the market's page that fills the ticket in as it is here."""
+    """Return the query of a link to the market's page that restores this ticket."""
     ticket = ticket._replace(amount=_to_plain(ticket.amount), price=_to_plain(ticket.price))
     defaults = Ticket._field_defaults
     said = {
@@ -135,7 +135,7 @@ def write_link(ticket: Ticket) -> str:
 
 
 def _to_plain(text: str) -> str:
-    """Return a typed number as links have it; what is none, or can be two, stays as it is."""
+    """Return a typed number in plain notation; an invalid or ambiguous text is unchanged."""
     try:
         return read_number(text)
     except UnitError:
@@ -146,7 +146,7 @@ def _to_plain(text: str) -> str:
 
 
 def build_order(ticket: Ticket, market: Market) -> PlaceOrder:
-    """Return the order that the ticket means; ApiError for what can't be one."""
+    """Return the ticket's order; ApiError if it cannot be valid."""
     side = ticket.side
     if ticket.is_mirrored:
         side = "sell" if side == "buy" else "buy"
@@ -192,7 +192,7 @@ def _build_amount(ticket: Ticket, market: Market) -> dict[str, Raw]:
 
 
 def _build_time(ticket: Ticket) -> dict[str, Any]:
-    """A market order never waits, so there only what forbids parts of it has a meaning."""
+    """Return the time in force; of a market order, which never rests, only FOK is relevant."""
     if ticket.type == "market" and ticket.time_in_force != "fok":
         return {}
     if ticket.time_in_force != "gtd":
@@ -201,7 +201,7 @@ def _build_time(ticket: Ticket) -> dict[str, Any]:
 
 
 def _read_time(text: str) -> str:
-    """Return the ISO text of a moment in the viewer's zone."""
+    """Return the ISO text of a time in the viewer's zone."""
     try:
         moment = datetime.fromisoformat(text)
         if timezone.is_naive(moment):
@@ -214,7 +214,7 @@ def _read_time(text: str) -> str:
 
 
 def mirror(price_pips: int | None) -> int | None:
-    """Return a price of a contract as one of what is against it, and back."""
+    """Convert a contract's price to that of its opposite, and back."""
     return mirror_pips(price_pips, as_no=True)
 
 
@@ -227,12 +227,12 @@ def _read_amount(ticket: Ticket, field: str) -> str:
 
 
 def read_field(text: str, field: str) -> str:
-    """Return the plain number that was typed; ApiError if it can be two."""
+    """Return the typed number in plain notation; ApiError if it is ambiguous."""
     return parse_field(read_number, text, field)
 
 
 def read_price(text: str, *, is_mirrored: bool) -> str:
-    """Return the typed price of a contract as the plain one of its outcome; "" if none was."""
+    """Return a contract's typed price as its outcome's in plain notation; "" if empty."""
     plain = read_field(text, "price")
     if not (plain and is_mirrored):
         return plain
@@ -242,9 +242,9 @@ def read_price(text: str, *, is_mirrored: bool) -> str:
 def compute_affordable_lots(
     budget_micros: int, price_pips: int, *, fees: Fees, step_lots: int
 ) -> int:
-    """Return the most lots, a multiple of the step, that never cost more than the budget.
+    """Return the most lots, a multiple of the step, that cannot cost more than the budget.
 
-    That is what the engine may hold for them: price x lots and the higher of both fee rates.
+    The cost is the engine's hold for them: price x lots and the higher of both fee rates.
     """
     if not 0 < price_pips < PAYOUT_PIPS or budget_micros <= 0:
         return 0

@@ -1,4 +1,4 @@
-"""What pages say of orders: their contracts, what became of them, and why one was refused."""
+"""Pages' texts about orders: contracts, outcomes of orders, refusals."""
 
 from collections.abc import Mapping
 from typing import Final, NamedTuple
@@ -28,12 +28,12 @@ PAYOUT_MICROS: Final = PAYOUT_PIPS * MICROS_PER_PIP
 
 FIELDS: Final = ("outcome", "price", "amount", "time_in_force", "expires_at", "post_only",
                  "reduce_only")  # fmt: skip
-"""Where a fault of an order is shown; "" is beside the button."""
+"""The field at which an error of an order is shown; "" is beside the button."""
 _FIELD_OF: Final = {"quantity": "amount", "budget": "amount", **{name: name for name in FIELDS}}
 
 
 class FieldMessage(NamedTuple):
-    """A refusal in words, and the field beside which it stands."""
+    """The text of a refusal, and its field."""
 
     field: str
     text: str
@@ -43,7 +43,7 @@ class FieldMessage(NamedTuple):
 
 
 def explain(error: ApiError, market: Market) -> FieldMessage:
-    """Return a refusal as it is told beside the ticket, with the market's own numbers."""
+    """Return the ticket's text for a refusal, with the market's own numbers."""
     if isinstance(error, InsufficientFundsError):
         missing = show_money(error.missing_micros)
         text = _("You need %(missing)s more for this order.") % {"missing": missing}
@@ -55,7 +55,7 @@ def explain(error: ApiError, market: Market) -> FieldMessage:
     return FieldMessage(_FIELD_OF.get(error.field or "", ""), text)
 
 
-# --- what became of an order ------------------------------------------------------------------
+# --- outcomes of orders -----------------------------------------------------------------------
 
 _ENDS: Final[Mapping[str, str | Promise]] = {
     "immediate_remainder": gettext_lazy("there are no more offers at this price"),
@@ -76,12 +76,12 @@ _ENDS: Final[Mapping[str, str | Promise]] = {
 
 
 def describe_end(reason: str | None) -> str:
-    """Say in half a sentence why (the rest of) an order ended."""
+    """Return a phrase for why (the rest of) an order ended."""
     return str(_ENDS.get(reason or "", gettext_lazy("it was cancelled")))
 
 
 def describe_unspent(spent_micros: int, budget_micros: int, reason: str | None) -> str:
-    """Say why an order by credits spends less than it may."""
+    """Return why an order by credits spends less than its budget."""
     said = {
         "spent": show_money(spent_micros),
         "budget": show_money(budget_micros),
@@ -91,7 +91,7 @@ def describe_unspent(spent_micros: int, budget_micros: int, reason: str | None) 
 
 
 def mirror_micros(micros: int, contract: Contract) -> int:
-    """Return a price of the order as one of the contract that is shown."""
+    """Convert a price of the order to one of the displayed contract."""
     return PAYOUT_MICROS - micros if contract.is_mirrored else micros
 
 
@@ -100,7 +100,7 @@ def is_buy(side: str, contract: Contract) -> bool:
 
 
 def describe_order(order: OrderState, contract: Contract) -> str:
-    """Say what became of an order, in a sentence or two."""
+    """Return the outcome of an order, in one or two sentences."""
     parts = [_describe_fills(order, contract)] if order.average_price is not None else []
     left = {"quantity": show_lots(parse_quantity_lots(order.remaining)), "outcome": contract.label}
     if order.status in ("open", "partially_filled"):
@@ -122,7 +122,7 @@ def describe_order(order: OrderState, contract: Contract) -> str:
 
 
 def _compute_cost_micros(trade: OrderTrade, contract: Contract) -> int:
-    """Return what a trade cost who bought the contract, its fee included."""
+    """Return a trade's cost for the contract's buyer, including the fee."""
     price_micros = mirror_micros(parse_price_pips(trade.price) * MICROS_PER_PIP, contract)
     lots = parse_quantity_lots(trade.quantity)
     return price_micros * lots // LOTS_PER_CONTRACT + parse_amount_micros(trade.fee)

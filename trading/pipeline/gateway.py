@@ -40,7 +40,7 @@ from trading.pipeline.messages import (
 log = structlog.get_logger(__name__)
 
 TASKS_MAX: Final = 20_000
-"""Tasks of one process under way at once."""
+"""Pending tasks per process."""
 ANSWER_SECONDS: Final = 5.0
 FIRST_HEARTBEAT_SECONDS: Final = 1.0
 LISTEN_AGAIN_SECONDS: Final = 0.5

@@ -13,7 +13,7 @@ from trading.models import BookState, Margin, Position
 from trading.pipeline.order_rows import read_open_orders
 
 ACCOUNTS_BY_ID_MAX: Final = 5_000
-"""From here on it is cheaper to read all of a market's accounts than to name those wanted."""
+"""Above this it is cheaper to read all of a market's accounts than selected ones."""
 _decode_config = msgspec.msgpack.Decoder(Config).decode
 
 

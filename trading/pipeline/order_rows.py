@@ -48,7 +48,7 @@ TABLE: Final = bulk.Table(
 )
 COLUMNS: Final = tuple(TABLE.columns)
 FIXED: Final = COLUMNS.index("price_pips")
-"""As many columns, from the first, never change."""
+"""The number of leading columns that never change."""
 CHANGING: Final = COLUMNS[FIXED:]
 Row = cast("Any", namedtuple("Row", COLUMNS))
 _OPEN: Final = (

@@ -49,11 +49,11 @@ from trading.pipeline.writer import AccountsLockedError, Batch, LiveMarket, Mark
 
 BATCH_TASKS_MAX: Final = 512
 ACCOUNTS_CACHED_MAX: Final = 100_000
-"""Accounts without open orders that a market keeps in memory beyond this are forgotten."""
+"""The maximum number of accounts without open orders that a market keeps in memory."""
 
 
 TAKERS: Final = (Place, Amend)
-"""Commands that may trade; the others only take away or look."""
+"""Commands that may trade; the others only cancel or read."""
 
 
 class ClockWrongError(Exception):
@@ -88,7 +88,7 @@ class Shard:
         self.markets: dict[int, LiveMarket] = {}
         self.is_loaded = False
         self.busy: set[int] = set()
-        """Accounts that were locked for too long when they were last needed."""
+        """Accounts that stayed locked for too long when last needed."""
 
     def load(self) -> None:
         """Load every market that trades; others are loaded when somebody asks for them."""

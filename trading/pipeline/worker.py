@@ -46,15 +46,15 @@ log = structlog.get_logger(__name__)
 STANDBY_SECONDS: Final = 0.4
 RENEW_SECONDS: Final = 1.0
 LATE_SECONDS: Final = 1.2
-"""A lease not renewed for so long is renewed beside the engine's thread."""
+"""A lease not renewed for so long is renewed outside the engine's thread."""
 STALLED_SECONDS: Final = 3.0
 """An engine thread silent for so long is not announced as alive."""
 QUEUE_TASKS_MAX: Final = 50_000
 OUTBOX_MAX: Final = 1_000
-"""Once more commits than these are still to be told of, the engine waits."""
+"""With more unsent commits than this the engine waits."""
 
 SESSION_FAULTS: Final = (LeaseLostError, *DATABASE_AWAY)
-"""What ends an engine's ownership: it gives up what it has in memory and waits for the lease."""
+"""Failures that end an engine's ownership: it drops its memory and waits for the lease."""
 
 Done = tuple[list[tuple[str, EncodedAnswer]], bytes | None]
 """Channels with replies to their tasks, and the publication, of one commit."""
@@ -241,9 +241,9 @@ class ShardWorker(Worker):
         while True:
             await asyncio.sleep(RENEW_SECONDS / 2)
             if time.monotonic() - self.renewed_at > LATE_SECONDS:
-                await sync_to_async(self._renew_aside, thread_sensitive=False)()
+                await sync_to_async(self._renew_in_own_session, thread_sensitive=False)()
 
-    def _renew_aside(self) -> None:
+    def _renew_in_own_session(self) -> None:
         """Try to renew; a failure is noticed by the engine's own thread."""
         try:
             self._renew()

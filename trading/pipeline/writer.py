@@ -75,7 +75,7 @@ class MarketPart:
         self.fills: list[tuple[int, Fill]] = []
         self.new_orders: set[str] = set()
         self.order_seqs: dict[str, int] = {}
-        """By order the number of the command that last changed it."""
+        """By order, the number of the command that last changed it."""
         self.traded: set[tuple[int, int]] = set()
         self.tops: list[Top] = []
         self.status: MarketStatus | None = None
@@ -121,7 +121,7 @@ class Batch:
         self.held_changes: dict[int, int] = {}
         self.halted = False
         self.touched: dict[tuple[int, int], tuple[int, set[int]]] = {}
-        """By task (its id) and market: the accounts it can touch, and as of which command."""
+        """By task (its id) and market: the accounts that it can touch, as of which command."""
 
     def part(self, live: LiveMarket) -> MarketPart:
         part = self.parts.get(live.engine.market_id)
@@ -135,7 +135,7 @@ class Batch:
 
 
 LOCK_TIMEOUT: Final = "500ms"
-"""How long a batch waits for accounts that others have locked before it goes on without them."""
+"""How long a batch waits for accounts locked by others before it continues without them."""
 IDLE_TIMEOUT: Final = "60s"
 """The engine computes inside its transactions; one that is frozen there loses its lease anyway."""
 

@@ -17,7 +17,7 @@ from trading.models import ExchangeDay, Trade
 
 DAYS_MAX: Final = 31
 SETTLED_DOWN: Final = timedelta(minutes=10)
-"""After midnight, until whatever was stamped before it has committed everywhere."""
+"""The time after midnight until everything stamped before it has committed."""
 
 
 def record_days() -> None:

@@ -24,7 +24,7 @@ STATUSES: Final[dict[str, tuple[str, ...]]] = {
 SORTS: Final = ("volume", "trending", "newest", "closing")
 SORT_OF_SEARCH: Final = "relevance"
 SORT_OF_OPEN: Final = "closing"
-"""Only what is open will close."""
+"""Only open markets have an upcoming close."""
 FEATURED_ORDER: Final = ("-featured_rank", *ORDERS["volume"])
 SEARCH_LENGTH_MAX: Final = 100
 PAGE_MARKETS: Final = 24
@@ -39,7 +39,7 @@ PARAMETERS: Final = {
     "status": "status",
     "sort": "sort",
 }
-"""Field of `Filters` -> its name in an address."""
+"""Field of `Filters` -> its URL parameter."""
 
 
 class Filters(msgspec.Struct, frozen=True):
@@ -52,7 +52,7 @@ class Filters(msgspec.Struct, frozen=True):
     series: str = ""
     status: str = "open"
     sort: str = ""
-    """"" is the first of `sorts`: what a search means, the most traded otherwise."""
+    """"" is the first of `sorts`: by relevance in a search, else by volume."""
 
     @property
     def is_plain(self) -> bool:

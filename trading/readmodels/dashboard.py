@@ -195,12 +195,12 @@ def _box(title: Any, empty: Any, rows: Sequence[DashboardLine], url: str) -> Box
 
 def _read_unapproved() -> Box:
     """Active results, with the end of their dispute window."""
-    standing = Resolution.objects.filter(
+    active = Resolution.objects.filter(
         withdrawn_at=None, market__status=Status.RESOLVING
     ).select_related("market", "proposed_by")
     lines = [
         DashboardLine(row.market.title, find_url(row), when(row.final_at))
-        for row in standing.order_by("final_at")[:COUNT_MAX]
+        for row in active.order_by("final_at")[:COUNT_MAX]
     ]
     url = _market_list(status__exact=Status.RESOLVING)
     return _box(_("Unpaid results"), _("Every result is paid."), lines, url)

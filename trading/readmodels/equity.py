@@ -28,11 +28,11 @@ from trading.readmodels.marks import Mark, compute_mark
 from trading.readmodels.projections import MINUTE_US
 
 SETTLED_DOWN: Final = timedelta(minutes=5)
-"""After midnight, until whatever was stamped before it has committed everywhere."""
+"""The time after midnight until everything stamped before it has committed."""
 DAYS_MAX: Final = 400
 ROWS_A_TIME: Final = 5_000
 ID_SLACK: Final = timedelta(hours=1)
-"""How far an id's time may stand from its row's: clocks of hosts differ."""
+"""The maximum deviation of an id's time from its row's, as hosts' clocks differ."""
 
 
 class NetPosition(NamedTuple):

@@ -21,7 +21,7 @@ from trading.readmodels.marks import Mark, compute_mark
 from trading.readmodels.queries import read_quotes
 
 LIVE_MARKETS_MAX: Final = 20
-"""Markets whose books are asked where the statistics, which follow, know no price yet."""
+"""The maximum number of markets whose books are read when the statistics lack a price."""
 UNKNOWN: Final = Mark(None, None, is_wide=True)
 
 

@@ -33,12 +33,12 @@ from trading.readmodels import equity
 from trading.readmodels.marks import WIDE_PIPS
 
 PERIOD_DAYS: Final = {"day": 1, "week": 7, "month": 30, "all": None}
-"""How many UTC days a period has, today included; None is all of them."""
+"""The UTC days of a period, including today; None is all."""
 ORDERS: Final = ("profit", "equity")
 PLACES_SHOWN: Final = 50
 FRESH_SECONDS: Final = 30.0
 MEMBERS_MAX: Final = 10_000
-"""Users of a board of their own."""
+"""Users of a separate board."""
 
 
 class PeriodFigures(NamedTuple):
@@ -78,7 +78,7 @@ class Board(NamedTuple):
     equities_micros: "array[int]"
 
 
-class Everybody(NamedTuple):
+class RankedAccounts(NamedTuple):
     """The source of all boards: rows of (account, equity now, deposited now, and per period equity
     minus deposits at its start), and the starts of the periods.
     """
@@ -107,19 +107,19 @@ def read_board(period: str, by: str, *, owner_ids: list[int] | None = None) -> B
     return _build_board(_read_all(owner_ids), period, by)
 
 
-def _build_board(everybody: Everybody, period: str, by: str) -> Board:
+def _build_board(ranked: RankedAccounts, period: str, by: str) -> Board:
     index = list(PERIOD_DAYS).index(period)
     rows = [
         PeriodFigures(account_id, worth - deposited - starts[index], worth)
-        for account_id, worth, deposited, *starts in everybody.rows
+        for account_id, worth, deposited, *starts in ranked.rows
     ]
     rows.sort(
         key=lambda row: (-row.profit_micros if by == "profit" else -row.equity_micros, row[0])
     )
-    since = everybody.starts[index]
+    since = ranked.starts[index]
     return Board(
         None if since is None else _midnight(since),
-        everybody.as_of,
+        ranked.as_of,
         array("q", [row.account_id for row in rows]),
         array("q", [row.profit_micros for row in rows]),
         array("q", [row.equity_micros for row in rows]),
@@ -254,7 +254,7 @@ _JOIN: Final = (
 )
 
 
-def _read_all(owner_ids: list[int] | None = None) -> Everybody:
+def _read_all(owner_ids: list[int] | None = None) -> RankedAccounts:
     now = timezone.now()
     today = now.astimezone(UTC).date()
     starts = [
@@ -283,7 +283,7 @@ def _read_all(owner_ids: list[int] | None = None) -> Everybody:
     with connection.cursor() as cursor:
         cursor.execute(statement, values)
         rows = [tuple(map(int, row)) for row in cursor.fetchall()]
-    return Everybody(now, starts, rows)
+    return RankedAccounts(now, starts, rows)
 
 
 def _find_start(since: date | None, last_day: date | None) -> date | None:
@@ -296,13 +296,15 @@ def _find_start(since: date | None, last_day: date | None) -> date | None:
     return min(since - timedelta(days=1), last_day)
 
 
-_everybody: FreshCache[str, Everybody] = FreshCache(lambda _key: _read_all(), seconds=FRESH_SECONDS)
+_ranked: FreshCache[str, RankedAccounts] = FreshCache(
+    lambda _key: _read_all(), seconds=FRESH_SECONDS
+)
 _boards: FreshCache[tuple[str, str], Board] = FreshCache(
-    lambda key: _build_board(_get_everybody(), *key), seconds=FRESH_SECONDS
+    lambda key: _build_board(_get_ranked(), *key), seconds=FRESH_SECONDS
 )
 
 
-def _get_everybody() -> Everybody:
-    everybody = _everybody.get_shared("all")
-    assert everybody is not None
-    return everybody
+def _get_ranked() -> RankedAccounts:
+    ranked = _ranked.get_shared("all")
+    assert ranked is not None
+    return ranked

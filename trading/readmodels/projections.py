@@ -26,11 +26,11 @@ from trading.notifications import notify
 from trading.pipeline.journal import JournalBody, read_rows
 
 ROWS_MAX: Final = 500
-"""Journal rows folded in one transaction."""
+"""Journal rows projected per transaction."""
 MINUTE_US: Final = 60_000_000
 DAY_MINUTES: Final = 24 * 60
 REFRESHED_FOR: Final = timedelta(hours=25)
-"""A market without commands for so long has no volume of the last 24 hours any more."""
+"""A market without commands for so long has no 24-hour volume."""
 
 CANDLE_FIELDS: Final = (
     "open_pips", "high_pips", "low_pips", "close_pips", "bid_pips", "ask_pips", "volume_lots",
@@ -54,7 +54,7 @@ class Projection:
             self.candles[candle.outcome_index, candle.minute] = candle
         self.changed: dict[Key, Candle] = {}
         self.today_lots = 0
-        """Of what was added, the volume of the last day."""
+        """The last day's volume of the added rows."""
         self._today = _day_ago()
 
     @classmethod

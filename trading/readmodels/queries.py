@@ -20,7 +20,7 @@ from trading.pipeline.messages import Top
 from trading.wire.levels import compute_implied_tops
 
 DAY_MINUTES: Final = 24 * 60
-"""How many trades the statistics are at most behind."""
+"""The maximum number of trades by which the statistics lag."""
 
 
 class AccountFill(NamedTuple):

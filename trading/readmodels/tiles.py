@@ -32,7 +32,7 @@ DAY_MINUTES: Final = 24 * 60
 SPARK_STEPS: Final = 28
 MINUTE_US: Final = 60_000_000
 DATE_FROM_DAYS: Final = 60
-"""From here on a card names the day of the close instead of counting days."""
+"""Above this a card shows the date of the close instead of the number of days."""
 LIVE_STATUSES: Final = (Market.Status.OPEN, Market.Status.HALTED)
 NO_QUOTE: Final = Quote(None, None, None)
 

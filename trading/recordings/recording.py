@@ -1,10 +1,10 @@
-"""Recorded sessions of a real venue as input: operations to trade again and what must come out.
+"""Recorded sessions of a real venue: operations to replay, and expected results.
 
 A session is a CSV of operations (`i,ts_ms,op,side,price_cents,qty_hundredths`), with a JSON file of
 expectations beside it. `side` is the side of the resting bids: a bid for YES at p is our buy at p,
 one for NO at p our sell at 1 - p. Operations: `reset` empties the book, `init` and `place` rest a
 bid, `cancel` takes quantity from a level, newest first, `take` lets a taker hit a side best first
-down to a price. Quantities are lots (1/100 contract) as they stand.
+down to a price. Quantities are lots (1/100 contract).
 """
 
 import csv
@@ -52,7 +52,7 @@ class Checkpoint(msgspec.Struct):
 
 
 class Expectation(msgspec.Struct):
-    """What a session's replay must come to."""
+    """The expected results of a session's replay."""
 
     window: str
     volume_hundredths: int
@@ -78,7 +78,7 @@ class Recording:
                 yield RecordedOperation(int(index), kind, side, int(cents or 0), int(lots or 0))
 
     def metadata(self) -> dict[str, Any]:
-        """Return the recorded market: title, rules, result, as its venue described it."""
+        """Return the recorded market's title, rules and result, as described by its venue."""
         event = self.expectation.window.rsplit("-", 1)[0]
         text = (self.path.parent.parent / "metadata" / f"{event}.json").read_text()
         markets = json.loads(text)["response"]["markets"]
@@ -89,13 +89,13 @@ class Recording:
 
 
 def level_of(price_pips: int, side: str) -> str:
-    """Return a level's name from the price of its orders in our YES book."""
+    """Return a level's name for a price in our YES book."""
     pips = price_pips if side == "yes" else PAYOUT_PIPS - price_pips
     return f"{side}{pips // PIPS_PER_CENT}"
 
 
 class Sweeps:
-    """The tape of takers: quantity per operation and level, hashed in order."""
+    """A hash of the takers' fills: quantity per operation and level, in order."""
 
     def __init__(self) -> None:
         self.volume_lots = 0
@@ -117,9 +117,9 @@ class Sweeps:
 
 
 class RecordedTrader:
-    """Turns operations into the commands of three accounts: who bids YES, who bids NO, who takes.
+    """Converts operations to commands of three accounts: a YES bidder, a NO bidder, a taker.
 
-    It knows its resting orders as any trader does, from the answers it gets: `placed`, `took`.
+    It tracks its resting orders as any trader does, from the answers: `placed`, `took`.
     """
 
     def __init__(self, *, yes_account: int, no_account: int, taker_account: int) -> None:
@@ -139,7 +139,7 @@ class RecordedTrader:
         return [self._build_taker(operation)]
 
     def took(self, operation: RecordedOperation, fills: list[tuple[str, int, int]]) -> None:
-        """Learn what a taker met: [(maker order id, price_pips, lots)]."""
+        """Record a taker's fills: [(maker order id, price_pips, lots)]."""
         for order_id, price_pips, lots in fills:
             level = level_of(price_pips, operation.side)
             first = self.resting[level][0]

@@ -1,7 +1,7 @@
-"""Recorded sessions traded again: through the pure engine, or through the whole path of an order.
+"""Replays recorded sessions: through the pure engine, or through the whole order path.
 
-The real path is the one of any order: accounts of the session's own, gateway, engine, database.
-What is compared is what the exchange says: fills from its answers, books from its committed orders.
+The whole path is that of any order: dedicated accounts, gateway, engine, database. Compared are the
+fills of the answers and the books of the committed orders.
 """
 
 import time
@@ -42,7 +42,7 @@ Progress = Callable[[int], None]
 
 
 class ReplayResult(msgspec.Struct):
-    """What one session came to, beside what was expected of it."""
+    """A session's results beside the expected ones."""
 
     window: str
     path: str
@@ -65,7 +65,7 @@ class ReplayResult(msgspec.Struct):
 
 
 class Score:
-    """Counts and compares while a session runs."""
+    """Accumulates and compares results while a session runs."""
 
     def __init__(self, recording: Recording, progress: Progress) -> None:
         self.recording = recording
@@ -104,7 +104,7 @@ class Score:
 
 
 def replay_engine_only(recording: Recording, progress: Progress) -> ReplayResult:
-    """Trade a session on a bare engine."""
+    """Replay a session on the engine alone."""
     engine, score = Engine(1), Score(recording, progress)
     engine.execute(Configure(MarketStatus.OPEN, Config(True, 2, 100, 1)), 0, {})
     trader = RecordedTrader(yes_account=1, no_account=2, taker_account=3)
@@ -130,7 +130,7 @@ def _engine_book(engine: Engine) -> Book:
 
 
 def read_committed_book(market_id: int) -> Book:
-    """Return a market's book as its committed open orders make it."""
+    """Return a market's book from its committed open orders."""
     cursor = bulk.open_cursor()
     cursor.execute(LEVELS.format(mark=bulk.placeholder()), (market_id,))
     return {
@@ -147,10 +147,10 @@ async def replay_real_path(
     read_book: Callable[[int], Any],
     progress: Progress,
 ) -> ReplayResult:
-    """Trade a session through the gateway in a market that is open.
+    """Replay a session through the gateway in an open market.
 
-    Operations travel a hundred at a time; each taker ends a message, because what it met decides
-    which orders later cancels name. `read_book` is `read_committed_book` made awaitable.
+    Operations are sent a hundred at a time; each taker ends a message, because its fills determine
+    the orders of later cancels. `read_book` is an awaitable `read_committed_book`.
     """
     score = Score(recording, progress)
     for chunk in _chunks(recording):
@@ -169,7 +169,7 @@ async def replay_real_path(
 
 
 def _chunks(recording: Recording) -> Iterator[list[RecordedOperation]]:
-    """Yield operations in groups that end with a taker, a reset or a checkpoint, or are full."""
+    """Yield operations in groups that end with a taker, a reset, a checkpoint, or when full."""
     chunk: list[RecordedOperation] = []
     for operation in recording.operations():
         chunk.append(operation)

@@ -38,7 +38,7 @@ from markets.models import FINAL_STATUSES, Dispute, Market, Resolution
 log = structlog.get_logger(__name__)
 
 CHUNK_MARGINS_MAX: Final = 5_000
-"""Margins paid in one transaction: their accounts can't trade elsewhere while it lasts."""
+"""Margins paid per transaction, during which their accounts cannot trade elsewhere."""
 
 _RANGE: Final = "m.market_id = %(market_id)s AND m.id BETWEEN %(first)s AND %(last)s"
 _GAINERS: Final = "m.net_paid_micros < 0"

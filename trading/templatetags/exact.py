@@ -1,5 +1,5 @@
-"""How the portfolio shows money: to the micro where it is accounted for, with its sign in words of
-colour and in the figure itself.
+"""Template filters for the portfolio's money: exact to the micro, with the sign as a colour and in
+the figure.
 """
 
 from django import template
@@ -22,7 +22,7 @@ def exact_money(micros: int | None) -> str:
 
 @register.filter
 def exact_signed(micros: int | None) -> str:
-    """The same, gains with a plus."""
+    """`exact_money` with a plus sign for gains."""
     return f"+{exact_money(micros)}" if micros is not None and micros > 0 else exact_money(micros)
 
 
@@ -34,7 +34,7 @@ def rounded(micros: int | None) -> str:
 
 @register.filter
 def plain_amount(micros: int | None) -> str:
-    """Micros as the API has them, for scripts."""
+    """Micros in the API's notation, for scripts."""
     return "" if micros is None else format_amount(micros)
 
 
@@ -46,7 +46,7 @@ def sign(micros: int | None) -> str:
 
 @register.filter
 def share(part: float | None) -> str:
-    """A part of 1 as a percentage."""
+    """A fraction of 1 as a percentage."""
     return NOTHING if part is None else show_percent(round(100 * part))
 
 

@@ -1,16 +1,16 @@
 """Checks every invariant of the exchange, while it runs: a. to i. in this order, and j.
 
-a. transfers balance; what exists is what was issued less what was withdrawn
-b. nobody's available balance is negative; holds are the sum of the markets', by the formula
-c. escrow is what is owed whatever wins, 0 at the end; positions of an outcome sum to 0
+a. transfers balance; total credits equal those issued minus those withdrawn
+b. no available balance is negative; holds are the sum of the markets', by the formula
+c. escrow covers the payout of any result, and is 0 at the end; positions of an outcome sum to 0
 d. every acknowledged command, order and trade is in the journal exactly once, without gaps
 e. the journal replays to the live state; so do its events alone
 f. books are not crossed, orders filled by their trades, none worse than its limit
 g. only legal changes of status
-h. the book that the events tell of is the book there is
+h. the book that follows from the events equals the actual book
 i. epochs of leases only grow
 j. each position is settled exactly once
-k. no command was carried out at a time that is still to come
+k. no command was executed at a time in the future
 
 `laws` are statements over rows, `journals` replays market by market. Each check reads one snapshot.
 """
@@ -26,8 +26,8 @@ from trading.verify.journals import check_journals
 from trading.verify.laws import LAWS, check_law, check_times
 
 
-class Stopped(Exception):  # noqa: N818 - asked for, not a fault
-    """The process is to end; nothing was found out."""
+class Stopped(Exception):  # noqa: N818 - requested, not an error
+    """The process is stopping; there is no result."""
 
 
 def _never() -> bool:
@@ -37,7 +37,7 @@ def _never() -> bool:
 def check_everything(
     market_ids: list[int] | None = None, *, should_stop: Callable[[], bool] = _never
 ) -> list[Finding]:
-    """Return one finding for each check, in order. `market_ids`: replay only these journals."""
+    """Return one finding per check, in order. `market_ids`: replay only these journals."""
     return merge(_check(market_ids, should_stop))
 
 
@@ -54,7 +54,7 @@ def _check(market_ids: list[int] | None, should_stop: Callable[[], bool]) -> Ite
 
 
 def record_run(*, should_stop: Callable[[], bool] = _never) -> VerifyRun | None:
-    """Check everything and keep the report; None when it was stopped."""
+    """Check everything and store the report; None if stopped."""
     started_at = timezone.now()
     try:
         findings = check_everything(should_stop=should_stop)
@@ -64,7 +64,7 @@ def record_run(*, should_stop: Callable[[], bool] = _never) -> VerifyRun | None:
 
 
 def keep_report(findings: list[Finding], *, started_at: datetime) -> VerifyRun:
-    """Keep what a run over everything has found."""
+    """Store the findings of a full run."""
     return VerifyRun.objects.create(
         started_at=started_at,
         finished_at=timezone.now(),

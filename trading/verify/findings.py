@@ -1,4 +1,4 @@
-"""What a check found."""
+"""The findings of checks."""
 
 from collections.abc import Iterable
 from typing import Final, NamedTuple
@@ -7,7 +7,7 @@ EXAMPLES_MAX: Final = 5
 
 
 class Finding(NamedTuple):
-    """`checked` rows of which `breaches` break the law; some of them by name."""
+    """Of `checked` rows `breaches` violate the invariant; some of them are named."""
 
     invariant: str
     what: str
@@ -21,7 +21,7 @@ def found(invariant: str, what: str, checked: int, broken: list[str]) -> Finding
 
 
 def merge(findings: Iterable[Finding]) -> list[Finding]:
-    """Add up findings of the same check, and put them in order of the invariants."""
+    """Sum up the findings of each check, in the order of the invariants."""
     merged: dict[tuple[str, str], Finding] = {}
     for finding in findings:
         key = finding.invariant, finding.what

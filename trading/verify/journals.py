@@ -1,4 +1,4 @@
-"""What only a replay can show: market by market, its journal against its rows."""
+"""Checks that need a replay: each market's journal against its rows."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
@@ -35,7 +35,7 @@ class Answered(NamedTuple):
 
 
 class Story:
-    """What a market's journal tells: every order and trade, every command's account."""
+    """The contents of a market's journal: every order and trade, every command's account."""
 
     def __init__(self, market_id: int) -> None:
         self.market_id = market_id
@@ -47,7 +47,7 @@ class Story:
         self.breaches: list[str] = []
 
     def listen(self, rows: Iterable[Row]) -> Iterator[Row]:
-        """Yield the rows on, and remember them."""
+        """Pass the rows on, and record them."""
         for row, body in rows:
             seq = row.seq_first
             for entry in body.entries:
@@ -76,7 +76,7 @@ class Story:
 
 
 def check_journals(market_ids: list[int] | None) -> Iterator[list[Finding]]:
-    """Yield the findings of each market that has a journal, or of those named."""
+    """Yield the findings of each market with a journal, or of the given ones."""
     answered = _read_receipts()
     if market_ids is None:
         journals = JournalRow.objects.values_list("market_id", flat=True)
@@ -93,7 +93,7 @@ def _check_market(market_id: int, answered: list[Answered]) -> Iterator[Finding]
     try:
         replayed = replay(market_id, story.listen(read_rows(market_id)))
     except (JournalError, AssertionError, KeyError, ValueError) as fault:
-        # A journal that was tampered with may be told in any way: the first contradiction counts.
+        # A tampered journal may fail in any way: report the first contradiction.
         yield found("e", "the journal replays to the live state", 1, [_name(market_id, fault)])
         return
     differences = compare_with_live(replayed, live)
@@ -107,7 +107,7 @@ def _check_market(market_id: int, answered: list[Answered]) -> Iterator[Finding]
 
 
 def _check_holds(live: Engine) -> Finding:
-    """Loading computes every hold anew, by the formula."""
+    """Compare holds with those computed from the formula on loading."""
     what = "a hold is what the formula says"
     if Market.objects.filter(pk=live.market_id, status__in=FINAL_STATUSES).exists():
         live_holds: dict[int, int] = defaultdict(int)
@@ -158,7 +158,7 @@ def _check_receipts(story: Story, answered: list[Answered]) -> Finding:
 
 
 def _is_in_journal(receipt: Answered, command: tuple[int, str | None] | None) -> bool:
-    """Return whether the journal has the command that a receipt answers."""
+    """Return whether the journal has a receipt's command."""
     if command is None:
         return False
     account_id, order_id = command
@@ -166,10 +166,10 @@ def _is_in_journal(receipt: Answered, command: tuple[int, str | None] | None) ->
 
 
 def _check_book(story: Story) -> Finding:
-    """The levels that follow from the events, against those of the open orders."""
-    told: dict[tuple[int, int, int], int] = defaultdict(int)
+    """Compare the levels that follow from the events with those of the open orders."""
+    levels: dict[tuple[int, int, int], int] = defaultdict(int)
     for order in story.folded.orders.values():
-        told[order.outcome, order.side, order.price_pips] += order.remaining_lots
+        levels[order.outcome, order.side, order.price_pips] += order.remaining_lots
     rows: dict[tuple[int, int, int], int] = defaultdict(int)
     orders = Order.objects.filter(market_id=story.market_id).open()
     for outcome, side, price_pips, lots in orders.values_list(
@@ -178,14 +178,14 @@ def _check_book(story: Story) -> Finding:
         rows[outcome, side, price_pips] += lots
     broken = [
         f"market {story.market_id}, outcome {outcome}, {'bid' if side == BUY else 'ask'} {price}"
-        for outcome, side, price in sorted(told.keys() | rows.keys())
-        if told[outcome, side, price] != rows[outcome, side, price]
+        for outcome, side, price in sorted(levels.keys() | rows.keys())
+        if levels[outcome, side, price] != rows[outcome, side, price]
     ]
     return found("h", "the book told is the book there is", len(rows), broken)
 
 
 def _read_receipts() -> dict[int, list[Answered]]:
-    """Return receipts by market; those of many markets at once have no sequence number."""
+    """Return receipts by market; those for several markets have no sequence number."""
     answered: dict[int, list[Answered]] = defaultdict(list)
     with consistent_read():
         rows = Receipt.objects.values_list("id", "account_id", "answer")
@@ -200,7 +200,7 @@ def _read_receipts() -> dict[int, list[Answered]]:
 
 
 def find_limit_breaches(market: MarketState, entry: JournalEntry) -> Iterator[str]:
-    """Name the fills of the market's next command that are worse than their orders' limits."""
+    """Return the fills of the market's next command that are worse than their orders' limits."""
     where = f"market {market.market_id}, sequence {market.seq + 1}"
     limit_pips = entry.command.price_pips if isinstance(entry.command, Place) else None
     for event in entry.events:

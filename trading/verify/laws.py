@@ -1,9 +1,9 @@
-"""The invariants that rows alone can show, as statements for both databases.
+"""Invariants that can be checked on rows alone, as SQL for both databases.
 
-A law selects rows, each with a `subject` to name it by, and says when one is `broken`.
+A law selects rows, each with a `subject` as its name and a flag `broken`.
 """
 
-# ruff: noqa: S608 - every statement is made of the text in this file
+# ruff: noqa: S608 - every statement is built from texts in this file
 
 from typing import Final, NamedTuple
 
@@ -24,7 +24,7 @@ class Law(NamedTuple):
 
 
 def check_law(law: Law) -> Finding:
-    """Count the rows that a law is about, and those that break it."""
+    """Count the rows of a law, and those that violate it."""
     with consistent_read(), connection.cursor() as cursor:
         cursor.execute(
             f"SELECT COUNT(*), COALESCE(SUM(CASE WHEN {law.broken} THEN 1 ELSE 0 END), 0)"
@@ -63,7 +63,7 @@ _FILLS: Final = (
     " -taker_side * quantity_lots, quantity_lots, amount_micros, maker_fee_micros,"
     " maker_cash_micros FROM trading_trade"
 )
-# A market with its pots, its margins added up, and whether it is being voided.
+# A market with its escrow and fees, the sum of its margins, and whether it is being voided.
 _MARKETS: Final = (
     "SELECT m.id AS subject, m.status, e.cash_micros AS escrow, f.cash_micros AS fees,"
     " COALESCE(g.collateral, 0) AS collateral, COALESCE(g.net, 0) AS net,"

@@ -36,7 +36,7 @@ SIDES: Final = {"buy": BUY, "sell": SELL}
 NO: Final = 1
 _FEE_FREE_KINDS: Final = frozenset({AccountKind.HOUSE.value, AccountKind.MAKER.value})
 _HASHED_AS: Final = {"options": "terms"}
-"""A field that was renamed: repeats of requests from before must find their answers."""
+"""Renamed fields: repeats of older requests must still find their answers."""
 _IDENTITY: Final = frozenset({"order_id", "account_id", "owner_id"})
 
 

@@ -28,7 +28,7 @@ from trading.wire.schema import (
 
 SIDE_NAMES: Final = {BUY: "buy", -BUY: "sell"}
 PIP_IN_AVERAGE: Final = 100
-"""A pip in the millionths that averages are shown in."""
+"""A pip in millionths, the unit of averages."""
 
 # The orders of a batch share their time, and most prices and quantities come again and again.
 _show_time: Final = lru_cache(1_024)(format_time)

@@ -1,7 +1,7 @@
-"""`manage.py dev`: daphne's runserver, which reloads changed code, with the engine inside it.
+"""`manage.py dev`: daphne's runserver, which reloads changed code, with an embedded engine.
 
-For working on predex only. Embedded, engine and scheduler start with the first request; with
-REDIS_URL they are processes of their own, as in production.
+For development only. Embedded, engine and scheduler start with the first request; with REDIS_URL
+they are separate processes, as in production.
 """
 
 import asyncio

@@ -1,6 +1,6 @@
-"""`manage.py rebuild [SLUG...]`: candles and statistics made again from the journal.
+"""`manage.py rebuild [SLUG...]`: rebuilds candles and statistics from the journal.
 
-Prints where the stored rows differed, row by row, and puts them right; exit 1 if any did.
+Prints each stored row that differed and corrects it; exit 1 if any did.
 """
 
 import sys

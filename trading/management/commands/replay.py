@@ -1,4 +1,4 @@
-"""`manage.py replay [SLUG...]`: journals carried out again lead to the state that the database has.
+"""`manage.py replay [SLUG...]`: replays journals and compares the state with the database's.
 
 Prints a line per market with both hashes; exit 1 where they differ or a hash chain is broken.
 """

@@ -1,8 +1,8 @@
-"""`manage.py replay_recording FILE...`: trade recorded sessions again and compare every figure.
+"""`manage.py replay_recording FILE...`: replays recorded sessions and compares every figure.
 
 Each FILE is a `<window>.ops.csv.gz` with its `<window>.expect.json` beside it. It is traded
-through the real path by accounts of its own in a market of its own, which is then closed, resolved
-by the recorded result and paid. Prints one JSON line per file; exits 1 when anything differs.
+through the real order path with dedicated accounts in a new market, which is then closed, resolved
+with the recorded result and paid out. Prints one JSON line per file; exits 1 on any difference.
 """
 
 import asyncio
@@ -47,7 +47,7 @@ PROGRESS_STEPS: Final = 20_000
 
 
 class Session(NamedTuple):
-    """What a recording needs on the exchange: its market, its accounts, who runs it."""
+    """A recording's setup on the exchange: market, accounts, operator."""
 
     market: Market
     trader: RecordedTrader
@@ -115,7 +115,7 @@ class Command(BaseCommand):
 
 @asynccontextmanager
 async def engine_at_hand() -> AsyncIterator[Gateway]:
-    """Give the gateway to the engines that run; where none does, run them here meanwhile."""
+    """Return the gateway to running engines; if there are none, run them here meanwhile."""
     gateway = get_gateway()
     shards = list(range(settings.ENGINE_SHARDS))
     await gateway.start()
@@ -147,7 +147,7 @@ async def _wait_until_alive(gateway: Gateway, shards: list[int]) -> None:
 
 
 def prepare(recording: Recording) -> Session:
-    """Create the session's market, open, with three rich accounts."""
+    """Create the session's open market and three funded accounts."""
     operator = _get_user(OPERATOR, is_operator=True)
     accounts = [_get_rich_account(handle) for handle in ROLES]
     recorded = recording.metadata()
@@ -171,7 +171,7 @@ def prepare(recording: Recording) -> Session:
 
 
 def settle(recording: Recording, session: Session) -> None:
-    """Close the market and pay it by the recorded result."""
+    """Close the market and pay out the recorded result."""
     market, operator = session.market, session.operator
     result = recording.metadata()["result"]
     do_close_market(market, by=operator, reason="the recording ends")

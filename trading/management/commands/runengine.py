@@ -32,7 +32,7 @@ class Command(MigratedCommand):
         return super().execute(*args, **options)
 
     def handle(self, *, shards: list[int] | None, **options: Any) -> None:
-        connection.close()  # each shard opens its own
+        connection.close()  # each shard opens its own connection
         shards = check_shards(shards)
         self.stderr.write(f"engine of shards {shards} (Ctrl-C stops it)")
         try:
@@ -55,7 +55,7 @@ def parse_shards(text: str) -> list[int]:
 
 
 def check_shards(shards: list[int] | None) -> list[int]:
-    """Return the shards to run; refuse numbers that no market can have."""
+    """Return the shards to run; refuse numbers out of range."""
     known = range(settings.ENGINE_SHARDS)
     if shards is None:
         return list(known)

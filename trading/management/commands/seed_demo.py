@@ -1,7 +1,6 @@
-"""`manage.py seed_demo`: markets, people and traders to try predex with; prints the log-ins.
+"""`manage.py seed_demo`: demo markets, users and traders; prints the log-ins.
 
-Run again it changes nothing and prints the same. Only while DEBUG is on: what it prints is for
-one's own machine.
+It is idempotent and prints the same again. Only while DEBUG is on, as it prints secrets.
 """
 
 from typing import Any
@@ -33,7 +32,7 @@ class Command(MigratedCommand):
 
 
 def describe(demo: Demo) -> list[str]:
-    """Return the lines that tell a newcomer what there is, and how to get in."""
+    """Return lines that describe the demo and how to log in."""
     count = Market.objects.filter(tags__slug=TAG).count()
     lines = [f"{count} demo markets, {len(demo.traders)} demo traders. Log in as:"]
     lines += [
@@ -46,6 +45,6 @@ def describe(demo: Demo) -> list[str]:
 
 
 def show_password(person: Person) -> str:
-    """A password that was changed on the site is nobody's to show."""
+    """Return the password, or a note if it was changed on the site."""
     encoded = User.objects.values_list("password", flat=True).get(handle=person.handle)
     return person.password if check_password(person.password, encoded) else "(changed since)"

@@ -30,9 +30,9 @@ from trading.pipeline.filelock import EngineAlreadyRunningError, engine_file_loc
 from web.connections import CONNECTIONS_MIN, compute_connections_max, connections
 
 GRACE_SECONDS = 10
-KEEP_ALIVE_SECONDS = 75  # a bot's connection outlives the pauses between its orders
+KEEP_ALIVE_SECONDS = 75  # longer than a bot's pauses between orders
 BACKLOG_MAX = 2048
-WILDCARDS = ("0.0.0.0", "::", "")  # noqa: S104 - addresses of every interface, not of a site
+WILDCARDS = ("0.0.0.0", "::", "")  # noqa: S104 - every interface's addresses, not a site's
 GC_ALLOCATIONS = 20_000
 
 log = structlog.get_logger(__name__)
@@ -49,7 +49,7 @@ class Command(MigratedCommand):
         )
 
     def handle(self, *, host: str, port: int, demo: bool, **options: Any) -> None:
-        connection.close()  # each part and thread opens its own
+        connection.close()  # each part and thread opens its own connection
         connections.count_max = choose_connections_max()
         name_site(host, port)
         beside = find_demo_bots(host, port) if demo else contextlib.nullcontext()
@@ -64,9 +64,9 @@ class Command(MigratedCommand):
             raise CommandError(f"predex cannot start: {fault}") from None
 
     def offer_setup(self, own_url: str) -> None:
-        """Where nobody is an operator yet, show the console how to become it: nobody else is told.
+        """If there is no operator yet, print the one-time setup URL, only to the console.
 
-        The address is the site's own, or this server's where the environment names none.
+        It has the site's address, or this server's if the environment names none.
         """
         key = do_offer_setup()
         connection.close()
@@ -80,7 +80,7 @@ class Command(MigratedCommand):
 
 
 class Server(uvicorn.Server):
-    """uvicorn without its own signal handling: it must stop before the engine that answers it."""
+    """uvicorn without signal handling: it must stop before the engine that answers it."""
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -97,7 +97,7 @@ def build_config(host: str, port: int) -> uvicorn.Config:
         log_config=None,
         access_log=False,
         server_header=False,
-        proxy_headers=False,  # web.request_context reads them, for both doors
+        proxy_headers=False,  # web.request_context reads them
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=GRACE_SECONDS,
     )
@@ -124,8 +124,8 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 def run(main: Coroutine[Any, Any, None], *, config: uvicorn.Config) -> None:
-    # What was imported stays for good, and a request makes hundreds of short-lived objects: looking
-    # at them all every 700 allocations would cost a tenth of the processor's time.
+    # Imported objects stay for good, and a request makes hundreds of short-lived ones: collecting
+    # every 700 allocations would take a tenth of the CPU time.
     gc.collect()
     gc.freeze()
     gc.set_threshold(GC_ALLOCATIONS, 20, 20)
@@ -136,9 +136,9 @@ def run(main: Coroutine[Any, Any, None], *, config: uvicorn.Config) -> None:
 async def serve_all(
     server: uvicorn.Server, listener: socket.socket, beside: AbstractAsyncContextManager[None]
 ) -> None:
-    """Serve until a signal, or until one part ends; then stop the web first, the engine last.
+    """Serve until a signal or until one part ends; then stop the web first, the engine last.
 
-    What runs `beside` is entered and left while all of it serves.
+    The context manager `beside` is active while all parts serve.
     """
     stop_web, stop_engine = asyncio.Event(), asyncio.Event()
     stop_on_signals(stop_web)
@@ -159,7 +159,7 @@ async def serve_all(
 
 
 def name_site(host: str, port: int) -> None:
-    """Where the environment does not name it, the site is reached where this process listens."""
+    """Set the site's address to where this process listens, unless the environment names it."""
     if not settings.SITE_URL_IS_SET:
         reached = "127.0.0.1" if host in WILDCARDS else f"[{host}]" if ":" in host else host
         settings.SITE_URL = f"http://{reached}:{port}"
@@ -175,7 +175,7 @@ def find_demo_bots(host: str, port: int) -> AbstractAsyncContextManager[None]:
 
 
 def embedded_parts(stop: asyncio.Event) -> list[tuple[str, Coroutine[Any, Any, None]]]:
-    """Return what shares the process with the web server; nothing in production."""
+    """Return the parts that share the web server's process; none in production."""
     if not settings.EMBEDDED:
         return []
     from trading.management.scheduler import run_scheduler
@@ -191,7 +191,7 @@ def stop_on_signals(stop: asyncio.Event) -> None:
 
 
 def raise_first_fault(tasks: list[asyncio.Task[None]]) -> None:
-    """Raise what a part died of; a part that does not stop in time is cancelled and named."""
+    """Raise a part's failure; a part that does not stop in time is cancelled and named."""
     for task in tasks:
         if not task.done():
             task.cancel()

@@ -1,8 +1,8 @@
-"""`manage.py verify [SLUG...]`: all invariants, as a table; exit 1 on any breach.
+"""`manage.py verify [SLUG...]`: checks all invariants and prints a table; exit 1 on a breach.
 
-It may run while the exchange does: each check reads one snapshot. With slugs only the journals of
-these markets are replayed; the statements always read everything. All it writes is its own report,
-which the operators' dashboard shows, of a run over all markets.
+It may run while the exchange does: each check reads one snapshot. With slugs only these markets'
+journals are replayed; the SQL checks always read everything. It writes nothing but its report of a
+run over all markets, for the operators' dashboard.
 """
 
 import sys

@@ -1,6 +1,6 @@
-"""What somebody has before an order, told of the contract that the ticket names.
+"""The account's position before an order, in terms of the ticket's contract.
 
-Strangers have nothing, and see what the contract trades at.
+Anonymous viewers have none, but see the contract's prices.
 """
 
 from typing import NamedTuple
@@ -20,10 +20,10 @@ from trading.readmodels.holdings import Holding, list_holdings, list_margins
 
 
 class ContractPosition(NamedTuple):
-    """Prices of the contract; contracts owned of it, below 0: of what is against it; credits.
+    """Prices of the contract; contracts owned (below 0: of its opposite); available credits.
 
-    `paid_micros` is what those contracts cost, with their share of the fees paid in this market,
-    None where that is not known; `available_micros` is None for a stranger.
+    `paid_micros` is the cost of those contracts with their share of the fees in this market, None
+    if unknown; `available_micros` is None for anonymous viewers.
     """
 
     bid_pips: int | None
@@ -38,14 +38,14 @@ class ContractPosition(NamedTuple):
 
 
 class Most(NamedTuple):
-    """What the ticket's button "max" writes; "" where there is nothing to say."""
+    """The values that the ticket's button "max" fills in; "" if there are none."""
 
     contracts: str
     credits: str
 
 
-def read_standing(market: Market, contract: Contract, account_id: int | None) -> ContractPosition:
-    """Read what the contract trades at and what the account has, in 5 queries; 1 for nobody."""
+def read_position(market: Market, contract: Contract, account_id: int | None) -> ContractPosition:
+    """Read the contract's prices and the account's position, in 5 queries; 1 if anonymous."""
     instrument = build_instrument(market)
     is_no = contract.is_mirrored or (instrument.binary and contract.code == instrument.codes[1])
     outcome = 0 if instrument.binary else instrument.codes.index(contract.code)
@@ -68,45 +68,45 @@ def read_standing(market: Market, contract: Contract, account_id: int | None) ->
 
 
 def describe_bet(market: Market, contract: Contract, account_id: int) -> str:
-    """Say after a sale what is owned now, if the contract was sold without being owned."""
-    standing = read_standing(market, contract, account_id)
-    if standing.position_lots >= 0:
+    """Return a text of what is owned after a sale of contracts that were not owned."""
+    position = read_position(market, contract, account_id)
+    if position.position_lots >= 0:
         return ""
     said = {
-        "quantity": show_lots(-standing.position_lots),
+        "quantity": show_lots(-position.position_lots),
         "outcome": name_opposite(market, contract).label,
     }
     return _("You now own %(quantity)s %(outcome)s.") % said
 
 
 def find_holding(account_id: int, market: Market) -> Holding | None:
-    """Return what the account has in the market; None if it never had anything."""
+    """Return the account's holding in the market; None if it never had one."""
     margins = list(list_margins(account_id).filter(market=market))
     holdings = list_holdings(margins, {market.pk: build_instrument(market)})
     return holdings[0] if holdings else None
 
 
-def find_most(ticket: Ticket, market: Market, standing: ContractPosition) -> Most | None:
-    """Return the most that the ticket can be written for: what is owned, or can be paid."""
-    if standing.available_micros is None:
+def find_most(ticket: Ticket, market: Market, position: ContractPosition) -> Most | None:
+    """Return the ticket's maximum: what is owned, or what can be paid."""
+    if position.available_micros is None:
         return None
     if ticket.side == "sell":
-        return Most(write_lots(standing.owned_lots) if standing.owned_lots else "", "")
-    price_pips = _find_price_pips(ticket, standing)
+        return Most(write_lots(position.owned_lots) if position.owned_lots else "", "")
+    price_pips = _find_price_pips(ticket, position)
     lots = 0
     if price_pips is not None:
         lots = compute_affordable_lots(
-            standing.available_micros,
+            position.available_micros,
             price_pips,
             fees=fees_of(market),
             step_lots=market.lot_step_lots,
         )
-    return Most(write_lots(lots) if lots else "", write_cents(standing.available_micros))
+    return Most(write_lots(lots) if lots else "", write_cents(position.available_micros))
 
 
-def _find_price_pips(ticket: Ticket, standing: ContractPosition) -> int | None:
+def _find_price_pips(ticket: Ticket, position: ContractPosition) -> int | None:
     if ticket.type == "market":
-        return standing.ask_pips
+        return position.ask_pips
     try:
         return ticket.price_pips
     except ValueError:
