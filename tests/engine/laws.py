@@ -111,7 +111,7 @@ class Witness:
         _check_not_crossed(orders, config)
 
     def _find_collar(self) -> int:
-        """The collar is from the best price shown, which a maker may be up to a tick better than."""
+        """The collar is from the best price shown, than which a maker may be a tick better."""
         has_maker = self.config is not None and self.config.maker is not None
         return COLLAR_PIPS + (self.config.tick_pips if self.config and has_maker else 0)
 

@@ -5,6 +5,7 @@ Status and terms of a live market change through its engine (`live`), the result
 of the `do_` of `live` and `orders` may run inside a transaction: the engine waits for locks too.
 """
 
+from trading.actions.liquidity import check_change_liquidity, do_change_liquidity
 from trading.actions.live import (
     check_approve_and_open_market,
     check_change_close_time,

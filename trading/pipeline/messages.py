@@ -11,7 +11,7 @@ from typing import Final
 import msgspec
 
 from trading.engine.book import EngineOrder
-from trading.engine.types import AnyCommand, Config, MarketStatus, Traded
+from trading.engine.types import AnyCommand, Config, LiquidityChanged, MarketStatus, Traded
 
 FEED_GROUP: Final = "feed"
 HEARTBEAT_GROUP: Final = "engines"
@@ -63,6 +63,7 @@ class Result(msgspec.Struct, array_like=True, gc=False):
     `reason` and `missing_micros`: why it was rejected; there may still be an `order` (an amend's).
     `fills` are those of the command's own order. `order_ids` are the orders a cancel-all ended.
     `held_change_micros` is what the account's hold changed by: the order's own hold in a quote.
+    `liquidity` is what became of the maker's.
     """
 
     market_id: int
@@ -75,6 +76,7 @@ class Result(msgspec.Struct, array_like=True, gc=False):
     order_ids: list[str] = []
     held_change_micros: int = 0
     repeated: bool = False
+    liquidity: LiquidityChanged | None = None
 
 
 class DepthLevel(msgspec.Struct, array_like=True, gc=False):
