@@ -24,6 +24,7 @@ from markets.actions.editing import (
 from markets.actions.rules import (
     OutcomePair,
     check_details,
+    check_maker_priors,
     check_operator_fields,
     check_outcomes,
     check_slug,
@@ -70,6 +71,7 @@ def check_create_market(
         check_slug(market.slug)
     if outcomes is not None:
         check_outcomes(market.kind, outcomes)
+        check_maker_priors(market, len(outcomes))
     return market
 
 

@@ -93,7 +93,7 @@ def check_is_complete(market: Market) -> None:
         raise RefusedError("outcome_count", "outcomes", least=OUTCOMES_MIN, most=OUTCOMES_MAX)
     if market.close_at <= timezone.now():
         raise RefusedError("close_in_the_past", "close_at")
-    check_maker_priors(market)
+    check_maker_priors(market, market.outcomes.count())
 
 
 # --- the market ------------------------------------------------------------------------------
@@ -155,7 +155,7 @@ def _check_fees(market: Market) -> None:
 
 
 def _check_maker(market: Market) -> None:
-    """Check an automated maker; whether its odds are for each outcome is seen when it opens."""
+    """Check an automated maker, whatever the outcomes are."""
     b_lots, priors = market.maker_b_lots, market.maker_priors
     if b_lots is None:
         if priors is not None or market.maker_alone or market.maker_funded_by_house:
@@ -174,10 +174,10 @@ def is_priors(priors: Any) -> bool:
     )
 
 
-def check_maker_priors(market: Market) -> None:
-    """A maker's odds are one for each outcome."""
+def check_maker_priors(market: Market, outcomes: int) -> None:
+    """A maker's odds are one for each of so many outcomes."""
     priors = market.maker_priors
-    if priors is not None and len(priors) != market.outcomes.count():
+    if priors is not None and len(priors) != outcomes:
         raise RefusedError("bad_maker_priors", "maker_priors")
 
 

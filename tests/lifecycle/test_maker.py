@@ -142,9 +142,12 @@ def test_several_outcomes_are_swept_and_settled(shard, creator, alice, bob, oper
     run(shard, buy(market, bob, 24, 500, outcome=1), sell(market, bob, 60, 500, outcome=2))
     [result] = run(shard, buy(market, alice, 80, 4_000, outcome=0))
     assert {fill.trade.taker_order_id for fill in result.fills} == {result.order.order_id}
-    swept = Trade.objects.get(market=market, taker_order_id=None)
-    assert (swept.outcome_index, swept.price_pips, swept.maker_account_id) == (1, 2_400, bob.pk)
-    assert swept.taker_account_id == maker_of(market).pk
+    swept = Trade.objects.filter(market=market, taker_order_id=None)
+    assert sum(trade.quantity_lots for trade in swept) == 500
+    assert {(trade.outcome_index, trade.price_pips, trade.maker_account_id) for trade in swept} == {
+        (1, 2_400, bob.pk)
+    }
+    assert {trade.taker_account_id for trade in swept} == {maker_of(market).pk}
     projections.project_market(market.pk)
     notify_of_orders(market.pk, [body for _, body in read_rows(market.pk)])
     assert_sound()

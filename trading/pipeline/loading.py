@@ -82,8 +82,8 @@ def read_accounts(
 
 def read_maker_funding(market_id: int) -> dict[int, int]:
     """Return who has paid what for a market's maker, first of all who did when it opened."""
-    state = BookState.objects.filter(market_id=market_id).exclude(maker=None).first()
-    if state is None:
+    state = BookState.objects.filter(market_id=market_id).first()
+    if state is None or state.maker is None:
         return {}
     terms, maker = _decode_config(bytes(state.config)).maker, _decode_maker(bytes(state.maker))
     assert terms is not None

@@ -73,7 +73,7 @@ def build_market_change(part: MarketPart) -> MarketChange:
 
 
 def _touched_accounts(batch: Batch) -> list[int]:
-    touched = set()
+    touched: set[int] = set()
     for part in batch.parts.values():
         touched.update(order.account_id for order in part.live.engine.dirty_orders.values())
         touched.update(change.account_id for change in part.liquidity)
