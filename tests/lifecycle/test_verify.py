@@ -57,6 +57,9 @@ def trading_day(shard, operator, alice, bob):
     assert settle_market(voided.pk)
     actions.do_resolve_market(paying, by=operator, payout_pips=[5_000, 5_000, 0], evidence_text="x")
     do_request_withdrawal(alice, amount_micros=CREDIT, by=alice.owner)
+    made = world.make_market(maker_b_lots=10_000, maker_funded_by_house=True)
+    world.open_market(shard, made)
+    run(shard, buy(made, alice, 60, 400))
     return live
 
 
@@ -414,6 +417,14 @@ CORRUPTIONS: list[tuple[str, Callable[[Market], Any]]] = [
     (
         "a settled market pays exactly 1 credit for a set",
         lambda live: first(Outcome.objects.filter(market__status="settled")).update(payout_pips=2),
+    ),
+    (
+        "a maker has sold what it is short of",
+        lambda market: Position.objects.filter(account__kind="maker").update(net_lots=-300),
+    ),
+    (
+        "a maker has what it was funded with less what its trades cost, and in the end nothing",
+        lambda market: Account.objects.filter(kind="maker").update(cash_micros=1),
     ),
     (
         "the legs of a match across outcomes make whole sets, and the house nothing",

@@ -58,6 +58,7 @@ TRADE_KINDS: Final = [
     (types.TradeKind.DIRECT.value, pgettext_lazy("a trade", "direct")),
     (types.TradeKind.MINT.value, pgettext_lazy("a trade", "mint")),
     (types.TradeKind.MERGE.value, pgettext_lazy("a trade", "merge")),
+    (types.TradeKind.MAKER.value, pgettext_lazy("a trade", "market maker")),
 ]
 BOOK_STATUSES: Final = [
     (types.MarketStatus.OPEN.value, pgettext_lazy("a book", "open")),
@@ -89,7 +90,7 @@ class Order(models.Model):
     outcomes only on pages).
 
     `priority` is the sequence number that determines its place in the queue. `filled_micros` is the
-    sum of price x quantity of its fills, in YES prices; the bases are exact fee sums.
+    sum of its fills' amounts, in YES prices; the bases are exact fee sums.
     """
 
     id = models.UUIDField(_("ID"), primary_key=True)
@@ -175,7 +176,8 @@ class Trade(models.Model):
     """One fill. Its id is a function of time, market, sequence and index, so replays reproduce it.
 
     `taker_cash_micros` and `maker_cash_micros` are the changes of their cash without fees.
-    A leg of a match across books (`engine.cross`) is a trade with the house, which has no order.
+    A leg of a match across books (`engine.cross`) is a trade with the house, which has no order;
+    nor has an automated maker (`engine.blend`), whose trades' amount is exact and price rounded.
     `match_id` is the id of the match's first leg, for most trades their own; NULL in old rows.
     """
 
@@ -218,7 +220,12 @@ class Trade(models.Model):
             ),
             models.CheckConstraint(
                 name="a_trade_amount_is_price_times_quantity",
-                condition=Q(amount_micros=F("price_pips") * F("quantity_lots")),
+                condition=Q(amount_micros=F("price_pips") * F("quantity_lots"))
+                | Q(
+                    kind=types.TradeKind.MAKER.value,
+                    amount_micros__gt=(F("price_pips") - 1) * F("quantity_lots"),
+                    amount_micros__lt=(F("price_pips") + 1) * F("quantity_lots"),
+                ),
             ),
             models.CheckConstraint(
                 name="a_trade_is_an_order_s_with_another_s_or_the_house",
@@ -323,6 +330,7 @@ class BookState(models.Model):
     ts_us = models.BigIntegerField(_("time, in microseconds"))
     status = models.SmallIntegerField(_("status"), choices=BOOK_STATUSES)
     config = models.BinaryField(_("settings"))
+    maker = models.BinaryField(_("automated maker"), null=True)
     journal_hash = models.BinaryField(_("hash of the journal"), max_length=32)
 
     class Meta:

@@ -93,7 +93,7 @@ def _notify_of_fills(
         if order is None:
             continue
         lots = sum(trade.quantity_lots for trade in trades)
-        micros = sum(trade.price_pips * trade.quantity_lots for trade in trades)
+        micros = sum(trade.paid_micros for trade in trades)
         known = unread.get(order_id)
         if known is not None:
             known.facts["lots"] += lots

@@ -115,7 +115,7 @@ def _opened_lots(trade: Traded) -> int:
     Cash moves by -price x bought - D x more collateral; selling what is not owned adds collateral.
     """
     bought_lots = trade.taker_side * trade.quantity_lots
-    cash_micros = trade.price_pips * bought_lots + trade.taker_cash_micros
+    cash_micros = trade.taker_side * trade.paid_micros + trade.taker_cash_micros
     more_collateral_lots = -cash_micros // PAYOUT_PIPS
     return more_collateral_lots + (bought_lots if trade.taker_side == BUY else 0)
 

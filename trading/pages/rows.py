@@ -300,7 +300,9 @@ class FillRow(NamedTuple):
 
     @property
     def amount_micros(self) -> int:
-        return self.price_pips * self.fill.trade.quantity_lots
+        trade = self.fill.trade
+        payout_micros = PAYOUT_PIPS * trade.quantity_lots
+        return payout_micros - trade.amount_micros if self.as_no else trade.amount_micros
 
     @property
     def fee_micros(self) -> int:
@@ -372,6 +374,7 @@ _IN: Final = {
     "fee_refund": gettext_lazy("Fees returned"),
     "fee_income": gettext_lazy("Fees"),
     "house_cover": gettext_lazy("Cover"),
+    "liquidity": gettext_lazy("Liquidity"),
 }
 _OUT: Final = {
     **_IN,

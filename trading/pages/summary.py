@@ -183,7 +183,7 @@ def _list_money(effect: Effect) -> Iterable[SummaryLine]:
         if effect.ticket.is_mirrored:
             average_micros = PAYOUT_PIPS * MICROS_PER_PIP - average_micros
         yield SummaryLine("average_price", _("Average price"), show_average(average_micros))
-        across_lots = parse_quantity_lots(effect.told.filled_across)
+        across_lots = parse_quantity_lots(effect.preview.filled_across)
         if across_lots:
             label = _("Traded with orders for the other outcomes")
             yield SummaryLine("filled_across", label, show_lots(across_lots))

@@ -11,7 +11,7 @@ from typing import Final
 import msgspec
 
 from trading.engine.book import EngineOrder
-from trading.engine.types import AnyCommand, Config, MarketStatus, Traded
+from trading.engine.types import AnyCommand, Config, LiquidityChanged, MarketStatus, Traded
 
 FEED_GROUP: Final = "feed"
 HEARTBEAT_GROUP: Final = "engines"
@@ -63,6 +63,7 @@ class Result(msgspec.Struct, array_like=True, gc=False):
     `reason` and `missing_micros` are set if it was rejected; an `order` may still be given.
     `fills` are those of the command's own order. `order_ids` are those that a cancel-all ended.
     `held_change_micros` is the change of the account's hold: in a quote, the order's own hold.
+    `liquidity` is the result of a change of the maker's liquidity.
     """
 
     market_id: int
@@ -75,6 +76,7 @@ class Result(msgspec.Struct, array_like=True, gc=False):
     order_ids: list[str] = []
     held_change_micros: int = 0
     repeated: bool = False
+    liquidity: LiquidityChanged | None = None
 
 
 class DepthLevel(msgspec.Struct, array_like=True, gc=False):

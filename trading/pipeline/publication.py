@@ -73,13 +73,11 @@ def build_market_change(part: MarketPart) -> MarketChange:
 
 
 def _touched_accounts(batch: Batch) -> list[int]:
-    return sorted(
-        {
-            order.account_id
-            for part in batch.parts.values()
-            for order in part.live.engine.dirty_orders.values()
-        }
-    )
+    touched: set[int] = set()
+    for part in batch.parts.values():
+        touched.update(order.account_id for order in part.live.engine.dirty_orders.values())
+        touched.update(change.account_id for change in part.liquidity)
+    return sorted(touched)
 
 
 def _add_account_changes(accounts: dict[int, AccountChange], part: MarketPart) -> None:
@@ -91,7 +89,7 @@ def _add_account_changes(accounts: dict[int, AccountChange], part: MarketPart) -
     for fill_seq, fill in part.fills:
         _add_fill(accounts, market_id, fill_seq, ts_us, fill)
     for account_id, outcome in sorted(part.traded):
-        if account_id not in accounts:  # the house, between the legs of a match
+        if account_id not in accounts:  # the house, between the legs of a match, or a maker
             continue
         account = engine.accounts[account_id]
         accounts[account_id].positions.append(

@@ -24,10 +24,12 @@ from trading.engine.types import (
     AnyEvent,
     Cancel,
     CancelAll,
+    ChangeLiquidity,
     Configure,
     Configured,
     CrossMatched,
     Ended,
+    LiquidityChanged,
     MarketStatus,
     Place,
     Rejected,
@@ -52,8 +54,8 @@ ACCOUNTS_CACHED_MAX: Final = 100_000
 """The maximum number of accounts without open orders that a market keeps in memory."""
 
 
-TAKERS: Final = (Place, Amend)
-"""Commands that may trade; the others only cancel or read."""
+TAKERS: Final = (Place, Amend, ChangeLiquidity)
+"""Commands that may trade or pay; the others only cancel or read."""
 
 
 class ClockWrongError(Exception):
@@ -339,11 +341,19 @@ def _clean(batch: Batch) -> None:
         for book in engine.books:
             book.forget_changes()
         if len(engine.accounts) > ACCOUNTS_CACHED_MAX + len(engine.orders):
-            house_id = None if engine.config is None else engine.config.house_account_id
+            kept = _find_unnamed(engine)
             idle = [key for key, account in engine.accounts.items() if not account.open_orders]
             for account_id in idle:
-                if account_id != house_id:  # whom no command names, so that it would be missed
+                if account_id not in kept:
                     del engine.accounts[account_id]
+
+
+def _find_unnamed(engine: Engine) -> set[int | None]:
+    """Return the accounts that trade though no command names them, so that they would be missed."""
+    config = engine.config
+    if config is None:
+        return set()
+    return {config.house_account_id, None if config.maker is None else config.maker.account_id}
 
 
 def _held(engine: Engine, account_id: int) -> int:
@@ -361,7 +371,12 @@ def _fill_in(result: Result, task: Task, part: MarketPart, events: list[AnyEvent
     for event in events:
         if isinstance(event, (Traded, CrossMatched)):
             # A command's own order is the taker, of all its trades' first legs.
-            result.fills.append(part.add_match(list_trades(event))[0])
+            fill = part.add_match(list_trades(event))[0]
+            if fill.trade.taker_order_id:  # else an automated maker came to an order that rests
+                result.fills.append(fill)
+        elif isinstance(event, LiquidityChanged):
+            part.liquidity.append(event)
+            result.liquidity = event
         elif isinstance(event, Rejected):
             result.reason = event.reason.value
             result.missing_micros = event.missing_micros

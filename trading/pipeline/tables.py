@@ -85,6 +85,7 @@ BOOK_STATES: Final = bulk.Table(
         "ts_us": "bigint",
         "status": "smallint",
         "config": "bytea",
+        "maker": "bytea",
         "journal_hash": "bytea",
     },
     key=("market_id",),

@@ -18,8 +18,10 @@ from trading.engine.trade_ids import trade_id
 from trading.engine.types import (
     RULES_VERSION,
     SCHEMA_VERSION,
+    LiquidityChanged,
     MarketStatus,
     Traded,
+    TradeKind,
 )
 from trading.pipeline import order_rows
 from trading.pipeline.journal import JournalBody, JournalEntry, chain_hash, encode_body
@@ -64,8 +66,8 @@ class MarketPart:
     """A batch's changes to one market so far."""
 
     __slots__ = (
-        "entries", "fills", "live", "new_orders", "order_seqs", "seq_before", "status", "tops",
-        "traded",
+        "entries", "fills", "liquidity", "live", "new_orders", "order_seqs", "seq_before", "status",
+        "tops", "traded",
     )  # fmt: skip
 
     def __init__(self, live: LiveMarket) -> None:
@@ -73,6 +75,7 @@ class MarketPart:
         self.seq_before = live.engine.seq
         self.entries: list[JournalEntry] = []
         self.fills: list[tuple[int, Fill]] = []
+        self.liquidity: list[LiquidityChanged] = []
         self.new_orders: set[str] = set()
         self.order_seqs: dict[str, int] = {}
         """By order, the number of the command that last changed it."""
@@ -272,7 +275,7 @@ def _write_trades(cursor: Any, part: MarketPart) -> None:
                 trade.taker_side,
                 trade.price_pips,
                 trade.quantity_lots,
-                trade.price_pips * trade.quantity_lots,
+                trade.paid_micros,
                 trade.kind.value,
                 trade.taker_account_id,
                 trade.maker_account_id,
@@ -293,7 +296,7 @@ def _write_trades(cursor: Any, part: MarketPart) -> None:
 
 def _write_accounts(cursor: Any, part: MarketPart) -> None:
     engine = part.live.engine
-    traders = {account_id for account_id, _ in part.traded}  # the house is among them, if need be
+    traders = {account_id for account_id, _ in part.traded}  # also the house and the maker
     MARGINS.upsert(
         cursor,
         [
@@ -359,6 +362,7 @@ def _write_journal(cursor: Any, batch: Batch, part: MarketPart) -> None:
                 engine.ts_us,
                 engine.status.value,
                 live.config_bytes,
+                None if engine.maker is None else encode_body(engine.maker.save()),
                 live.journal_hash,
             )
         ],
@@ -369,10 +373,16 @@ def _transfers(part: MarketPart) -> Iterable[ledger.Entry]:
     """Yield a trade's transfers: per side one between account and escrow, and one for the fee.
 
     None for the house between the legs of a match: what it pays and is paid there is nothing in
-    all, and its account need not be locked.
+    all, and its account need not be locked. A maker's liquidity goes before its trades.
     """
     live = part.live
     market_id = live.engine.market_id
+    for change in part.liquidity:
+        ends = (change.account_id, change.maker_account_id)
+        if change.amount_micros < 0:
+            ends = ends[::-1]
+        if change.amount_micros:
+            yield ledger.Entry(*ends, abs(change.amount_micros), "liquidity", None, market_id)
     for _, fill in part.fills:
         trade = fill.trade
         for order_id, account_id, cash_micros, fee_micros in (
@@ -389,7 +399,7 @@ def _transfers(part: MarketPart) -> Iterable[ledger.Entry]:
                 trade.maker_fee_micros,
             ),
         ):
-            if not order_id:
+            if not order_id and trade.kind is not TradeKind.MAKER:
                 continue
             if cash_micros < 0:
                 yield ledger.Entry(
@@ -405,6 +415,16 @@ def _transfers(part: MarketPart) -> Iterable[ledger.Entry]:
                 )
 
 
+def _list_dirty_accounts(part: MarketPart) -> list[int]:
+    """Return the accounts whose holds may have changed; a maker has no orders, but trades."""
+    engine = part.live.engine
+    dirty = set(engine.list_dirty_accounts())
+    if engine.config is not None and engine.config.maker is not None:
+        maker_id = engine.config.maker.account_id
+        dirty.update(maker_id for account_id, _ in part.traded if account_id == maker_id)
+    return sorted(dirty)
+
+
 def _sum_changes(batch: Batch, entries: list[ledger.Entry]) -> None:
     """Compute the change of each account's cash and hold from its funds and transfers."""
     cash = batch.cash_changes
@@ -412,7 +432,7 @@ def _sum_changes(batch: Batch, entries: list[ledger.Entry]) -> None:
         cash[entry.debit_account_id] = cash.get(entry.debit_account_id, 0) - entry.amount_micros
         cash[entry.credit_account_id] = cash.get(entry.credit_account_id, 0) + entry.amount_micros
     for part in batch.parts.values():
-        for account_id in part.live.engine.list_dirty_accounts():
+        for account_id in _list_dirty_accounts(part):
             balance = batch.balances[account_id]
             before = UNBOUNDED_MICROS if balance.kind == "house" else balance.available_micros
             change = cash.get(account_id, 0) - (batch.funds[account_id] - before)

@@ -19,7 +19,7 @@ from trading.verify.findings import Finding, found
 
 RECEIPTS_A_TIME: Final = 5_000
 TRADE_FIELDS: Final = (
-    "seq", "outcome_index", "taker_side", "price_pips", "quantity_lots", "kind",
+    "seq", "outcome_index", "taker_side", "price_pips", "quantity_lots", "amount_micros", "kind",
     "taker_account_id", "maker_account_id", "taker_cash_micros", "maker_cash_micros",
     "taker_fee_micros", "maker_fee_micros",
 )  # fmt: skip
@@ -104,6 +104,7 @@ def _check_market(market_id: int, answered: list[Answered]) -> Iterator[Finding]
     yield _check_receipts(story, answered)
     yield found("f", "no fill is worse than its limit", len(story.trades), story.breaches)
     yield _check_book(story)
+    yield _check_maker(live)
 
 
 def _check_holds(live: Engine) -> Finding:
@@ -121,6 +122,21 @@ def _check_holds(live: Engine) -> Finding:
         if live_holds[account_id] != micros
     ]
     return found("b", what, len(rows), broken)
+
+
+def _check_maker(live: Engine) -> Finding:
+    """An automated maker's curve stands where its trades have brought it."""
+    what = "a maker has sold what it is short of"
+    if live.maker is None or live.config is None or live.config.maker is None:
+        return found("c", what, 0, [])
+    sold_lots = live.maker.lmsr.state.sold_lots
+    net_lots = live.account(live.config.maker.account_id).net_lots
+    broken = [
+        f"market {live.market_id}, outcome {outcome}"
+        for outcome, lots in enumerate(net_lots)
+        if sold_lots[outcome] != -lots
+    ]
+    return found("c", what, len(net_lots), broken)
 
 
 def _check_fold(story: Story, live: Engine) -> Finding:
@@ -224,6 +240,7 @@ def _trade_values(seq: int, trade: Traded) -> tuple[Any, ...]:
         trade.taker_side,
         trade.price_pips,
         trade.quantity_lots,
+        trade.paid_micros,
         trade.kind.value,
         trade.taker_account_id,
         trade.maker_account_id,

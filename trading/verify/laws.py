@@ -280,7 +280,9 @@ LAWS: Final = (
         " AND (b.id IS NOT NULL OR t.maker_order_id IS NULL)"
         " AND (a.owner_id <> b.owner_id OR"
         "  t.kind <> 0 AND (t.taker_order_id IS NULL OR t.maker_order_id IS NULL))"
-        " AND t.amount_micros = t.price_pips * t.quantity_lots THEN 1 ELSE 0 END AS fits"
+        " AND (t.amount_micros = t.price_pips * t.quantity_lots OR t.kind = 3 AND"
+        "  ABS(t.amount_micros - t.price_pips * t.quantity_lots) < t.quantity_lots)"
+        " THEN 1 ELSE 0 END AS fits"
         " FROM trading_trade t LEFT JOIN trading_order a ON a.id = t.taker_order_id"
         " LEFT JOIN trading_order b ON b.id = t.maker_order_id",
         "fits = 0",
@@ -291,9 +293,23 @@ LAWS: Final = (
         "SELECT CAST(match_id AS text) AS subject, SUM(price_pips) AS pips,"
         " MIN(quantity_lots) AS least, MAX(quantity_lots) AS most, SUM(CASE WHEN"
         " taker_order_id IS NULL THEN taker_cash_micros ELSE maker_cash_micros END) AS house"
-        " FROM trading_trade WHERE taker_order_id IS NULL OR maker_order_id IS NULL"
+        " FROM trading_trade WHERE kind <> 3"
+        " AND (taker_order_id IS NULL OR maker_order_id IS NULL)"
         " GROUP BY match_id",
         "pips <> 10000 OR least <> most OR house <> 0",
+    ),
+    Law(
+        "c",
+        "a maker has what it was funded with less what its trades cost, and in the end nothing",
+        "SELECT a.id AS subject, m.status, a.cash_micros, COALESCE((SELECT SUM(CASE WHEN"
+        " t.credit_account_id = a.id THEN t.amount_micros ELSE -t.amount_micros END)"
+        " FROM accounts_transfer t WHERE t.kind = 'liquidity' AND t.market_id = m.id"
+        " AND a.id IN (t.credit_account_id, t.debit_account_id)), 0)"
+        " - COALESCE(g.net_paid_micros, 0) + COALESCE(g.payout_micros, 0) AS left_over"
+        " FROM accounts_account a JOIN markets_market m ON m.id = a.market_id"
+        " LEFT JOIN trading_margin g ON g.market_id = m.id AND g.account_id = a.id"
+        " WHERE a.kind = 'maker'",
+        f"cash_micros <> left_over OR ({_IS_FINAL} AND cash_micros <> 0)",
     ),
     Law(
         "g",
