@@ -533,9 +533,9 @@ class MarketState:
 
     def state_hash(self) -> str:
         """Return the SHA-256 of the canonical form, as hex."""
-        seq, ts_us, status, config, orders, accounts = self.dump()
-        said = (seq, ts_us, status, _dump_config(config), orders, accounts)
-        return hashlib.sha256(msgspec.msgpack.encode(said)).hexdigest()
+        seq, ts_us, status, config, *rest = self.dump()
+        hashed = (seq, ts_us, status, _dump_config(config), *rest)
+        return hashlib.sha256(msgspec.msgpack.encode(hashed)).hexdigest()
 
 
 def _dump_config(config: Config | None) -> tuple[Any, ...] | None:
