@@ -36,6 +36,7 @@ class Instrument(Struct, frozen=True):
     tick_pips: int
     lot_step_lots: int
     close_at_us: int
+    has_maker: bool = False
 
     @property
     def book_count(self) -> int:
@@ -131,6 +132,7 @@ def build_instrument(market: Market) -> Instrument:
         tick_pips=market.tick_pips,
         lot_step_lots=market.lot_step_lots,
         close_at_us=from_datetime(market.close_at),
+        has_maker=market.maker_b_lots is not None,
     )
 
 

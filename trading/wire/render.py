@@ -121,9 +121,16 @@ def show_average(filled_micros: int, filled_lots: int, *, as_no: bool = False) -
 
 
 def show_book(
-    instrument: Instrument, seq: int, ts_us: int, books: list[tuple[Levels, Levels]]
+    instrument: Instrument,
+    seq: int,
+    ts_us: int,
+    books: list[tuple[Levels, Levels]],
+    ladders: list[tuple[Levels, Levels]] | None = None,
 ) -> BookAnswer:
-    """Show (bids, asks) of each book; a binary market also as NO sees it."""
+    """Show (bids, asks) of each book; a binary market also as NO sees it.
+
+    `ladders` are those of an automated maker, by book.
+    """
     shown = [
         _show_side_by_side(instrument.codes[index], bids, asks)
         for index, (bids, asks) in enumerate(books)
@@ -131,6 +138,11 @@ def show_book(
     if instrument.binary:
         bids, asks = books[0]
         shown.append(_show_side_by_side(instrument.codes[NO], _mirror(asks), _mirror(bids)))
+        if ladders:
+            bids, asks = ladders[0]
+            ladders = [*ladders, (_mirror(asks), _mirror(bids))]
+    for book, (bids, asks) in zip(shown, ladders or (), strict=False):
+        book.maker_bids, book.maker_asks = _show_levels(bids), _show_levels(asks)
     return BookAnswer(market=instrument.slug, seq=seq, ts=_show_time(ts_us), books=shown)
 
 

@@ -197,12 +197,18 @@ class BookLevel(Struct, array_like=True):
     quantity: Quantity
 
 
-class OutcomeBook(Struct, kw_only=True):
-    """One outcome's levels, best first. NO of a binary market is YES seen from the other side."""
+class OutcomeBook(Struct, kw_only=True, omit_defaults=True):
+    """One outcome's levels, best first. NO of a binary market is YES seen from the other side.
+
+    `maker_bids` and `maker_asks`, in a market that has one, are its automated maker's beside those
+    of orders, 50 at most: an order trades with the cheaper of both.
+    """
 
     outcome: str
     bids: list[BookLevel]
     asks: list[BookLevel]
+    maker_bids: list[BookLevel] | None = None
+    maker_asks: list[BookLevel] | None = None
 
 
 class BookAnswer(Struct, kw_only=True):
