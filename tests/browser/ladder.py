@@ -38,7 +38,7 @@ def ask_book(person: Person, slug: str, *, outcome: str = "YES") -> Levels:
     levels: Levels = {}
     for side in ("asks", "bids"):
         quantities: dict[Decimal, Decimal] = {}
-        for price, quantity in map(_read, (*book[side], *book[f"implied_{side}"])):
+        for price, quantity in map(_read, (*book[side], *book.get(f"implied_{side}", []))):
             quantities[price] = quantities.get(price, Decimal(0)) + quantity
         levels[side] = sorted(quantities.items(), reverse=side == "bids")
     return levels

@@ -12,6 +12,9 @@ from tests.exchange import Exchange
 pytestmark = pytest.mark.timeout(200)
 
 GRANT = 10_000
+EVERYBODY_MAY_CREATE = (
+    "from accounts.models import Policy; Policy.objects.update(who_may_create='everyone')"
+)
 
 
 def test_people_sign_up_trade_and_are_paid_also_when_suspended_before_the_result(
@@ -36,6 +39,59 @@ def test_people_sign_up_trade_and_are_paid_also_when_suspended_before_the_result
     wait_for(lambda: carol.http.get("account").status_code == 200)
     assert carol.available() == money(GRANT + 2 * 0.45)
     exchange.manage("verify")
+
+
+def test_one_makes_a_market_with_a_maker_and_another_buys_and_is_paid(
+    make_exchange: ExchangeFactory, database_kind: str
+):
+    """The textbook's story: two users, a market by LMSR, a purchase, its result."""
+    exchange = make_exchange(database_kind)
+    operator = make_operator(exchange)
+    exchange.manage("shell", "-c", EVERYBODY_MAY_CREATE)
+    alice, bob = Person(exchange, "alice"), Person(exchange, "bob")
+    for person in (alice, bob):
+        person.register()
+        person.log_in()
+    market = open_market_with_maker(alice, operator)
+    assert alice.available() == money(GRANT - 69.314719)  # 100 ln 2, rounded up
+    bought = bob.call("POST", "orders", {
+        "market": market, "side": "buy", "outcome": "YES", "type": "market", "quantity": "20",
+    }, status=201)  # fmt: skip
+    assert (bought["status"], bought["average_price"]) == ("filled", "0.524958")
+    assert bob.available() == money(GRANT - 10.499169)
+    [held] = bob.call("GET", "positions")["results"]
+    assert [(row["outcome"], row["position"]) for row in held["outcomes"]] == [("YES", "20.00")]
+    book = bob.call("GET", f"markets/{market}/book")["books"]
+    assert (book[0]["maker_bids"][0][0], book[0]["maker_asks"][0][0]) == ("0.5400", "0.5600")
+    assert book[1]["maker_bids"][0] == ["0.4400", book[0]["maker_asks"][0][1]]
+    assert book[0]["bids"] == book[0]["asks"] == []
+    operator.call("POST", f"markets/{market}/close", {})
+    operator.call("POST", f"markets/{market}/resolve", {"yes": "1", "evidence_text": "seen"})
+    operator.call("POST", f"markets/{market}/resolution/pay", {"reason": "a test"})
+    wait_for(lambda: bob.call("GET", f"markets/{market}")["status"] == "settled")
+    assert bob.available() == money(GRANT + 20 - 10.499169)
+    assert alice.available() == money(GRANT - 20 + 10.499169)
+    exchange.manage("verify")
+
+
+def open_market_with_maker(creator: Person, operator: Person) -> str:
+    """A user drafts and proposes it, an operator opens it; another user adds and takes out."""
+    body = {
+        "title": "Does it rain on Monday?",
+        "close_at": (datetime.now(UTC) + timedelta(days=1)).isoformat(),
+        "maker_liquidity": "100",
+    }
+    market = creator.call("POST", "markets", body, status=201)["slug"]
+    creator.call("POST", f"markets/{market}/propose", {})
+    shown = operator.call("POST", f"markets/{market}/approve-and-open", {})
+    assert (shown["status"], shown["maker_liquidity"]) == ("open", "100.00")
+    added = creator.call("POST", f"markets/{market}/liquidity", {"quantity": "50"})
+    assert added["liquidity"] == "150.00"
+    taken = creator.call(
+        "POST", f"markets/{market}/liquidity", {"quantity": "50", "take_out": True}
+    )
+    assert (taken["liquidity"], taken["paid"]) == ("100.00", f"-{added['paid']}")
+    return market
 
 
 def see_a_fill(market: str, alice: Person, bob: Person, socket: Listener) -> str:

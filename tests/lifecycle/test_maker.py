@@ -180,14 +180,14 @@ def test_a_market_that_nobody_traded_in_returns_all_of_it(market, creator, opera
 
 def test_a_shard_that_starts_again_knows_where_the_maker_stands(shard, market, alice, bob):
     run(shard, buy(market, alice, 60, 2_000))
-    before = shard.markets[market.pk].engine.state_hash()
+    actions.do_change_liquidity(market, bob, by_lots=5_000)
+    before = shard.markets[market.pk].engine.maker.save()
+    [quoted] = run(shard, sell(market, bob, 40, 2_000, quote=True))
     shard.markets.clear()
     [result] = run(shard, sell(market, bob, 40, 2_000, quote=True))
-    assert shard.markets[market.pk].engine.state_hash() == before
-    [again] = run(shard, sell(market, bob, 40, 2_000))
-    assert [fill.trade for fill in again.fills] == [
-        fill.trade for fill in result.fills
-    ] or again.fills[0].trade.amount_micros == result.fills[0].trade.amount_micros
+    assert shard.markets[market.pk].engine.maker.save() == before
+    assert result.fills[0].trade.amount_micros == quoted.fills[0].trade.amount_micros
+    run(shard, sell(market, bob, 40, 2_000))
     assert replay(market.pk).engine.state_hash() == load_engine(market.pk).state_hash()
     assert_sound()
 
@@ -196,9 +196,10 @@ def test_liquidity_is_added_by_anybody_and_what_is_left_is_shared(
     shard, market, creator, alice, bob, operator
 ):
     added = actions.do_change_liquidity(market, bob, by_lots=B_LOTS, key="request:a")
-    assert (added.b_lots, added.amount_micros) == (2 * B_LOTS, WORST_LOSS_MICROS)
+    assert added.b_lots == 2 * B_LOTS
+    assert abs(added.amount_micros - WORST_LOSS_MICROS) <= 1  # each is rounded up
     assert actions.do_change_liquidity(market, bob, by_lots=B_LOTS, key="request:a") == added
-    assert cash(bob) == START_MICROS - WORST_LOSS_MICROS
+    assert cash(bob) == START_MICROS - added.amount_micros
     with pytest.raises(ApiError) as refused:
         actions.do_change_liquidity(market, bob, by_lots=B_LOTS - 1, key="request:a")
     assert refused.value.code == "idempotency_key_reused"
@@ -208,7 +209,7 @@ def test_liquidity_is_added_by_anybody_and_what_is_left_is_shared(
     settle(market, operator, [0, 10_000])
     gained = START_MICROS - cash(alice)
     assert cash(creator) + cash(bob) == 2 * START_MICROS + gained
-    assert 0 <= cash(creator) - cash(bob) <= 1
+    assert abs(cash(creator) - cash(bob)) <= 2
     assert_sound()
 
 

@@ -173,8 +173,12 @@ def _trade_with_maker(
     ):
         return Reason.INSUFFICIENT_FUNDS, 0
     blend.trade(market, index, order, lots, paid_micros, fee_micros)
-    swept = blend.sweep(market, side, index + 1) if len(market.books) > 1 else 0
-    return None, 1 + swept
+    legs = 1 + (blend.sweep(market, side, index + 1) if len(market.books) > 1 else 0)
+    if budget_micros is not None and not _compute_affordable(
+        market, order, price_pips, rules.lot_step_lots, budget_micros
+    ):
+        return Reason.BUDGET_SPENT, legs
+    return None, legs
 
 
 def _trade_directly(

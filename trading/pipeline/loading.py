@@ -6,13 +6,16 @@ from typing import Final
 import msgspec
 
 from trading.engine.engine import Engine
+from trading.engine.lmsr import Lmsr, list_levels
 from trading.engine.maker import MakerState
 from trading.engine.margin import AccountState, new_account, set_position
 from trading.engine.state import Snapshot
-from trading.engine.types import Config, MarketStatus
+from trading.engine.types import BUY, SELL, Config, MarketStatus
 from trading.models import BookState, Margin, Position
 from trading.pipeline.order_rows import read_open_orders
 
+Levels = list[tuple[int, int]]
+"""[(price_pips, lots)], best first."""
 ACCOUNTS_BY_ID_MAX: Final = 5_000
 """Above this it is cheaper to read all of a market's accounts than selected ones."""
 _decode_config = msgspec.msgpack.Decoder(Config).decode
@@ -78,6 +81,21 @@ def read_accounts(
     ).iterator(chunk_size=10_000):
         set_position(accounts[account_id], outcome, net_lots, cost_micros, realised_micros)
     return accounts
+
+
+def read_ladders(market_id: int, *, levels_max: int) -> list[tuple[Levels, Levels]]:
+    """Return [(bids, asks)] of a market's maker by book, best first; none before it opens."""
+    state = BookState.objects.filter(market_id=market_id).first()
+    if state is None or state.maker is None:
+        return []
+    config, saved = _decode_config(bytes(state.config)), _decode_maker(bytes(state.maker))
+    lmsr = Lmsr.load(saved.lmsr, step_lots=config.lot_step_lots)
+
+    def list_side(outcome: int, side: int) -> Levels:
+        return list_levels(lmsr, outcome, side, tick_pips=config.tick_pips, levels_max=levels_max)
+
+    books = 1 if config.binary else config.outcomes
+    return [(list_side(outcome, BUY), list_side(outcome, SELL)) for outcome in range(books)]
 
 
 def read_maker_funding(market_id: int) -> dict[int, int]:

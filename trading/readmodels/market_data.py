@@ -13,7 +13,9 @@ from kernel.units import format_quantity
 from trading.feed.reads import book_from_database, read_live_listed
 from trading.pipeline import instruments
 from trading.pipeline.instruments import Instrument
+from trading.pipeline.loading import read_ladders
 from trading.pipeline.messages import DepthLevel
+from trading.pipeline.snapshot import consistent_read
 from trading.readmodels import queries
 from trading.readmodels.queries import OutcomeSummary
 from trading.wire.levels import split_levels
@@ -26,18 +28,34 @@ FRESH_SECONDS: Final = 0.9
 TICKERS_MAX: Final = 1_000
 _ORDER: Final = ("market", "outcome")
 _ALL: Final = "all"
+LADDER_MAX: Final = 50
+"""Levels of a side that are shown of an automated maker, which may have one at every tick."""
+Book = tuple[int, int, list[DepthLevel]]
+"""(seq, ts_us, levels) as of the last commit."""
 
-_books: SharedRead[int, tuple[int, int, list[DepthLevel]]] = SharedRead(book_from_database)
+_books: SharedRead[int, Book] = SharedRead(book_from_database)
 
 
-async def read_book(market_id: int) -> tuple[int, int, list[DepthLevel]]:
-    """Return (seq, ts_us, levels) as of the last commit."""
+async def read_book(market_id: int) -> Book:
     return await _books.get(market_id)
 
 
 async def get_book(instrument: Instrument) -> BookAnswer:
-    seq, ts_us, levels = await read_book(instrument.id)
-    return show_book(instrument, seq, ts_us, split_levels(levels, instrument.book_count))
+    """Return the book; beside it, where there is one, the automated maker's ladder."""
+    if not instrument.has_maker:
+        seq, ts_us, levels = await read_book(instrument.id)
+        return show_book(instrument, seq, ts_us, split_levels(levels, instrument.book_count))
+    (seq, ts_us, levels), ladders = await _blended.get(instrument.id)
+    books = split_levels(levels, instrument.book_count)
+    return show_book(instrument, seq, ts_us, books, ladders)
+
+
+def _read_blended(market_id: int) -> tuple[Book, list[tuple[Levels, Levels]]]:
+    with consistent_read():
+        return book_from_database(market_id), read_ladders(market_id, levels_max=LADDER_MAX)
+
+
+_blended: SharedRead[int, tuple[Book, list[tuple[Levels, Levels]]]] = SharedRead(_read_blended)
 
 
 async def get_tickers(params: Mapping[str, str], user_id: int | None) -> TickerPage:

@@ -118,9 +118,16 @@ def show_average(filled_micros: int, filled_lots: int, *, as_no: bool = False) -
 
 
 def show_book(
-    instrument: Instrument, seq: int, ts_us: int, books: list[tuple[Levels, Levels]]
+    instrument: Instrument,
+    seq: int,
+    ts_us: int,
+    books: list[tuple[Levels, Levels]],
+    ladders: list[tuple[Levels, Levels]] | None = None,
 ) -> BookAnswer:
-    """Return (bids, asks) of each book; for a binary market also those of NO."""
+    """Return (bids, asks) of each book; for a binary market also those of NO.
+
+    `ladders` are those of an automated maker, by book.
+    """
     shown = [
         _show_side_by_side(instrument.codes[index], bids, asks)
         for index, (bids, asks) in enumerate(books)
@@ -130,10 +137,15 @@ def show_book(
         shown.append(
             _show_side_by_side(instrument.codes[NO], mirror_levels(asks), mirror_levels(bids))
         )
+        if ladders:
+            bids, asks = ladders[0]
+            ladders = [*ladders, (mirror_levels(asks), mirror_levels(bids))]
     if instrument.matches_across:
         for index, book in enumerate(shown):
             implied_bids, implied_asks = compute_implied_levels(books, index)
             book.implied_bids, book.implied_asks = map(_show_levels, (implied_bids, implied_asks))
+    for book, (bids, asks) in zip(shown, ladders or (), strict=False):
+        book.maker_bids, book.maker_asks = _show_levels(bids), _show_levels(asks)
     return BookAnswer(market=instrument.slug, seq=seq, ts=_show_time(ts_us), books=shown)
 
 

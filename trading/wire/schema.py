@@ -200,18 +200,22 @@ class BookLevel(Struct, array_like=True):
     quantity: Quantity
 
 
-class OutcomeBook(Struct, kw_only=True):
+class OutcomeBook(Struct, kw_only=True, omit_defaults=True):
     """One outcome's levels, best first. NO of a binary market is YES seen from the other side.
 
     The implied levels, at most 10 of a side, are what a taker of this outcome gets from the books
     of all others at once, where the market is matched across outcomes; they are in no book.
+    `maker_bids` and `maker_asks`, in a market that has one, are its automated maker's beside those
+    of orders, 50 at most: an order trades with the cheaper of both.
     """
 
     outcome: str
     bids: list[BookLevel]
     asks: list[BookLevel]
-    implied_bids: list[BookLevel] = []
-    implied_asks: list[BookLevel] = []
+    implied_bids: list[BookLevel] | None = None
+    implied_asks: list[BookLevel] | None = None
+    maker_bids: list[BookLevel] | None = None
+    maker_asks: list[BookLevel] | None = None
 
 
 class BookAnswer(Struct, kw_only=True):
