@@ -18,7 +18,7 @@ from trading.pipeline.messages import DepthLevel
 from trading.pipeline.snapshot import consistent_read
 from trading.readmodels import queries
 from trading.readmodels.queries import OutcomeSummary
-from trading.wire.levels import split_levels
+from trading.wire.levels import Levels, split_levels
 from trading.wire.reading import read_limit
 from trading.wire.render import show_book, show_price
 from trading.wire.schema import BookAnswer, Ticker, TickerPage
