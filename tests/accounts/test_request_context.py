@@ -181,7 +181,7 @@ def test_a_forged_forwarded_protocol_is_dropped(client, db, settings):
 
 
 @pytest.mark.django_db(transaction=True)
-async def test_the_door_is_the_same_under_asgi(settings, close_connections):
+async def test_the_middleware_is_the_same_under_asgi(settings, close_connections):
     client = AsyncClient()
     response = await client.get("/api/v1/limits", headers={"X-Request-ID": "trace-1234"})
     assert (response.status_code, response["X-Request-ID"]) == (200, "trace-1234")

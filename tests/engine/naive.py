@@ -96,7 +96,7 @@ class NaiveEngine(NaiveState):
         if reason:
             return self._reject(place.order_id, reason)
         order = self._order(place)
-        reason = self._standing_refusal(order, self.orders)
+        reason = self._position_refusal(order, self.orders)
         if reason:
             return self._reject(place.order_id, reason)
         missing_micros = self._missing_micros(order, self.orders)
@@ -109,7 +109,7 @@ class NaiveEngine(NaiveState):
     def _place_refusal(self, place: Place) -> Reason | None:
         if self._open_order(place.order_id):
             return Reason.DUPLICATE_ORDER_ID
-        reason = self._door_refusal(place.valid_until_us)
+        reason = self._entry_refusal(place.valid_until_us)
         if reason:
             return reason
         if place.outcome not in range(self._books()):
@@ -141,7 +141,7 @@ class NaiveEngine(NaiveState):
 
     def _amend(self, amend: Amend) -> None:
         order = self._open_order(amend.order_id)
-        reason = self._door_refusal(amend.valid_until_us)
+        reason = self._entry_refusal(amend.valid_until_us)
         if reason:
             return self._reject(amend.order_id, reason)
         if order is None or order.place.account_id != amend.account_id:
@@ -172,7 +172,7 @@ class NaiveEngine(NaiveState):
 
     def _requeue(self, old: Order, new: Order) -> None:
         order_id, others = old.place.order_id, [o for o in self.orders if o is not old]
-        reason = self._standing_refusal(new, others)
+        reason = self._position_refusal(new, others)
         if reason:
             return self._reject(order_id, reason)
         missing_micros = self._missing_micros(new, others)

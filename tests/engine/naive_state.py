@@ -143,7 +143,7 @@ class NaiveState:
 
     # Refusals.
 
-    def _door_refusal(self, valid_until_us: int | None) -> Reason | None:
+    def _entry_refusal(self, valid_until_us: int | None) -> Reason | None:
         close_at_us = self.config.close_at_us if self.config else None
         past_close = close_at_us is not None and self.ts_us >= close_at_us
         if self.status == MarketStatus.CLOSED or past_close:
@@ -204,7 +204,7 @@ class NaiveState:
             rooms.append(limit_lots - side * self._ledger().position(account_id, outcome))
         return min(rooms) - sum(order.remaining_lots for order in mine)
 
-    def _standing_refusal(self, order: Order, others: list[Order]) -> Reason | None:
+    def _position_refusal(self, order: Order, others: list[Order]) -> Reason | None:
         """What position and book say to an order about to sweep, the account's `others` open."""
         place, lots = order.place, order.remaining_lots
         if place.reduce_only and not self._allowance(place):

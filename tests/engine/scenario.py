@@ -101,7 +101,7 @@ class Stage:
             raise AssertionError(f"nobody knows how to play {said!r}")
         if answer is None:
             return
-        events = "; ".join(map(tell, answer))
+        events = "; ".join(map(describe, answer))
         expected = re.sub(r"\s*;\s*", "; ", expected)
         if expected:
             assert events == expected, f"{said}\n  expected {expected}\n  got      {events}"
@@ -256,17 +256,17 @@ class Stage:
         assert " | ".join(sides) == levels, f"book {outcome}: {' | '.join(sides)}, not {levels}"
 
 
-def tell(event: AnyEvent) -> str:
+def describe(event: AnyEvent) -> str:
     """One event in words."""
-    return TELLERS[type(event)](event)
+    return DESCRIBERS[type(event)](event)
 
 
-def _tell_rejected(event: Rejected) -> str:
+def _describe_rejected(event: Rejected) -> str:
     missing = f", {credits_text(event.missing_micros)} missing" if event.missing_micros else ""
     return f"refused: {event.reason}{missing}"
 
 
-def _tell_traded(event: Traded) -> str:
+def _describe_traded(event: Traded) -> str:
     verb, to = ("buys", "from") if event.taker_side == BUY else ("sells", "to")
     what = f"{contracts_text(event.quantity_lots)} @ {price_text(event.price_pips)}"
     note = {TradeKind.DIRECT: "", TradeKind.MINT: ", minted", TradeKind.MERGE: ", merged"}
@@ -276,24 +276,24 @@ def _tell_traded(event: Traded) -> str:
     return ", ".join([said, *fees])
 
 
-def _tell_rested(event: Rested) -> str:
+def _describe_rested(event: Rested) -> str:
     verb = "bids" if event.side == BUY else "asks"
     what = f"{contracts_text(event.remaining_lots)} @ {price_text(event.price_pips)}"
     return f"{event.order_id} {verb} {what}"
 
 
-def _tell_amended(event: Amended) -> str:
+def _describe_amended(event: Amended) -> str:
     place = "keeps" if event.kept_priority else "loses"
     what = f"{contracts_text(event.quantity_lots)} @ {price_text(event.price_pips)}"
     return f"{event.order_id} amended to {what}, {place} its place"
 
 
-def _tell_decremented(event: Decremented) -> str:
+def _describe_decremented(event: Decremented) -> str:
     by, left = contracts_text(event.by_lots), contracts_text(event.remaining_lots)
     return f"{event.order_id} shrinks by {by} to {left}"
 
 
-def _tell_ended(event: Ended) -> str:
+def _describe_ended(event: Ended) -> str:
     left = f" with {contracts_text(event.remaining_lots)} left" if event.remaining_lots else ""
     obvious = event.reason in (Reason.FILLED, Reason.EXPIRED)
     return f"{event.order_id} {event.status.name.lower()}{left}" + (
@@ -301,13 +301,13 @@ def _tell_ended(event: Ended) -> str:
     )
 
 
-TELLERS: Final[dict[type[Any], Callable[[Any], str]]] = {
-    Rejected: _tell_rejected,
-    Traded: _tell_traded,
-    Rested: _tell_rested,
-    Amended: _tell_amended,
-    Decremented: _tell_decremented,
-    Ended: _tell_ended,
+DESCRIBERS: Final[dict[type[Any], Callable[[Any], str]]] = {
+    Rejected: _describe_rejected,
+    Traded: _describe_traded,
+    Rested: _describe_rested,
+    Amended: _describe_amended,
+    Decremented: _describe_decremented,
+    Ended: _describe_ended,
     Configured: lambda event: f"market {event.status.name.lower()}",
 }
 

@@ -107,8 +107,8 @@ def _follows(row: OrderRow, state: dict[str, Any]) -> bool:
         return False
     if state["status"] not in ENDED:
         return row.filled_lots >= _lots(state["filled"])
-    told = (state["status"], _lots(state["filled"]), _lots(state["remaining"]))
-    return told == (OrderStatus(row.status).name.lower(), row.filled_lots, row.remaining_lots)
+    stored = (state["status"], _lots(state["filled"]), _lots(state["remaining"]))
+    return stored == (OrderStatus(row.status).name.lower(), row.filled_lots, row.remaining_lots)
 
 
 def _lots(text: str) -> int:

@@ -50,7 +50,7 @@ def test_frames_before_the_snapshot_was_taken_are_in_it() -> None:
     assert take_all(watcher) == ["book snapshot 5"]
 
 
-def test_a_snapshot_is_made_once_for_everybody() -> None:
+def test_a_snapshot_is_made_once_for_all_watchers() -> None:
     made: list[int] = []
 
     def render(seq: int) -> Frame:

@@ -189,7 +189,7 @@ def test_each_role_sees_its_own_boxes(role, boxes, parts):
     assert {name for name in names if shown.get(name)} == parts
 
 
-def test_staff_without_a_role_are_told_so():
+def test_staff_without_a_role_see_that_they_have_none():
     user = make_user("nobody_yet")
     user.is_staff = True
     user.save()

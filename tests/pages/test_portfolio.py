@@ -344,7 +344,7 @@ def test_a_form_that_is_sent_twice_asks_once(alice):
         ("1000.000001", "That is more than is available."),
     ],
 )
-def test_a_wrong_amount_is_told_beside_its_field(alice, amount, message):
+def test_a_wrong_amount_is_shown_beside_its_field(alice, amount, message):
     response = ask(browser_of(alice), kind="withdrawal", amount=amount, note="kept")
     assert response.status_code == 422
     page = response.content.decode()

@@ -186,7 +186,7 @@ def test_a_deleted_user_leaves_nothing_personal(trader, market):
     assert "looks likely" in page
 
 
-def test_log_in_fails_after_deletion_by_every_door(alice, api, with_key):
+def test_log_in_fails_after_deletion_at_every_entry_point(alice, api, with_key):
     program = with_key(alice)
     email = alice.email
     do_delete_user(alice)
