@@ -1,4 +1,4 @@
-"""What the bots decide, as pure functions; and that trouble never ends them."""
+"""The bots' decisions, as pure functions; and that errors never end a bot."""
 
 import random
 from datetime import UTC, datetime

@@ -1,4 +1,4 @@
-"""What a newcomer gets: demo data, made once; traders beside the server; README's bot."""
+"""The demo: data created once, traders beside the server, README's bot."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""/health says that the process answers, /ready that everything it needs does."""
+"""/health: the process answers; /ready: so do its dependencies."""
 
 import pytest
 from django.db import DatabaseError, connection

@@ -1,4 +1,4 @@
-"""Django's turns: a few at once, address by address; strangers' pages have a limit."""
+"""Django's turns: a few at once, address by address; anonymous page views are limited."""
 
 import asyncio
 

@@ -30,7 +30,7 @@ def edit_policy(**changes):
 
 
 def stop_shows():
-    """What a process knew of a credential is older than its second."""
+    """Age the cached credentials beyond their second."""
     cache.forget_all()
 
 

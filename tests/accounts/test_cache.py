@@ -1,4 +1,4 @@
-"""The caches on the path of an order: fresh, shared, and never behind what was committed."""
+"""The caches on the order path: fresh, shared, and never behind a commit."""
 
 import asyncio
 import signal
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 class Clock:
-    """Stands in for `time`: it goes on when a test says so."""
+    """Replaces `time`; tests advance it."""
 
     now = 1_000.0
 

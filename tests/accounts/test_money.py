@@ -284,7 +284,7 @@ def test_a_closed_account_keeps_its_money_and_can_still_be_paid(alice, operator,
 def test_who_is_stopped_in_another_process_can_change_nothing_here(
     alice, operator, log_in, stop, code, monkeypatch
 ):
-    """This process has found their credential right a moment ago."""
+    """This process has just cached their credential as valid."""
     monkeypatch.setattr(principal._cache, "_seconds", 60)
     monkeypatch.setattr(registry, "_cancel_orders", None)  # there is no engine here
     person = log_in(alice)

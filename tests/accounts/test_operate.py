@@ -1,4 +1,4 @@
-"""Operators' acts over the API: a log-in that used the second factor, or a key that it made."""
+"""Operators' calls need a log-in with the second factor, or a key created by one."""
 
 import pytest
 from allauth.mfa.models import Authenticator

@@ -281,7 +281,7 @@ def test_an_operator_adds_a_user_with_an_account(desk):
 
 
 def policy_form(browser, **changes):
-    """What the browser would send back, with other limits for everybody, and with the changes."""
+    """The browser's form data, with other limits for all accounts, and with the changes."""
     path = reverse("admin:accounts_policy_change", args=[1])
     form = browser.get(path).context["adminform"].form
     values = {name: form[name].value() for name in form.fields}

@@ -1,4 +1,4 @@
-"""The first operator: made once, by an address that only the console showed."""
+"""The first operator: created once, through a URL that only the console shows."""
 
 from datetime import timedelta
 

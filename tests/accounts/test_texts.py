@@ -1,4 +1,4 @@
-"""One rule for what a text may hold, at every door; and none is run by a spreadsheet."""
+"""One rule for texts at every entry point, and none is run by a spreadsheet."""
 
 import csv
 import io

@@ -1,4 +1,4 @@
-"""Who is let in, how often, and what every answer carries: the same behind both doors."""
+"""Authentication, rate limits and headers: the same in Django's views and in the order app."""
 
 import asyncio
 
@@ -71,7 +71,7 @@ async def test_a_suspended_user_is_stopped_within_a_second(inside, alice, creden
     await sync_to_async(do_suspend_user)(owner, by=None, reason="test")
     cache.forget_all()
     answer = await alice.place(market, "buy 1 YES @ 0.40")
-    # A session ends with the suspension, a key is told why it is refused.
+    # A session ends with the suspension, a key gets the reason of its refusal.
     expected = (401, "not_authenticated") if credential == "session" else (403, "account_suspended")
     assert (answer.status_code, answer.json()["code"]) == expected
 

@@ -1,4 +1,4 @@
-"""GET /leaderboard: public, exact, one's own place, and nobody who does not want to be named."""
+"""GET /leaderboard: public, exact, with one's own place, without users who opted out."""
 
 import pytest
 from django.test import Client

@@ -1,4 +1,4 @@
-"""What accounts read of themselves and everybody of markets."""
+"""Reads of an account's own data, and of public market data."""
 
 from datetime import timedelta
 

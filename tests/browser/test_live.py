@@ -1,4 +1,4 @@
-"""What one person does, another one's page shows at once, and again after a lost connection."""
+"""One user's actions appear on another one's page at once, also after a lost connection."""
 
 import pytest
 from playwright.sync_api import Page, expect

@@ -1,4 +1,4 @@
-"""The ticket says what the API's preview says, and the order that comes of it is that one."""
+"""The ticket shows the API's preview, and places that order."""
 
 import re
 from collections.abc import Callable
@@ -134,7 +134,7 @@ def check(visit: VisitorFactory, person: Person, slug: str, case: Case) -> None:
 
 
 def see_preview(ticket: Ticket, preview: dict[str, Any], *, is_against: bool) -> None:
-    """The ticket shows the preview's numbers, preview of the contract that it names."""
+    """The ticket shows the preview's numbers, in terms of its contract."""
     amounts = {"pays_if_right": preview["pays_if_right"]}
     if preview["average_price"] is not None:
         average = Decimal(preview["average_price"])
@@ -150,7 +150,7 @@ def see_preview(ticket: Ticket, preview: dict[str, Any], *, is_against: bool) ->
 
 
 def compare(preview: dict[str, Any], order: dict[str, Any]) -> None:
-    """The order is what the preview said it would be."""
+    """The order matches the preview."""
     for name in ("status", "filled", "remaining", "average_price", "fees"):
         assert preview[name] == order[name], name
     rests = order["status"] in ("open", "partially_filled")

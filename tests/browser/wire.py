@@ -1,4 +1,4 @@
-"""The line between a page and the feed. A test cuts and restores it."""
+"""The connection between a page and the feed, which a test can cut and restore."""
 
 import re
 

@@ -91,7 +91,7 @@ def open_market(operator: Person) -> str:
 
 
 def stop(operator: Person, person: Person) -> None:
-    """Suspend somebody: their key stops within a second."""
+    """Suspend a user: their key stops working within a second."""
     reason = {"reason": "a test"}
     operator.call("POST", f"operator/users/{person.handle}/suspend", reason)
     refused: httpx.Response = wait_for(

@@ -44,7 +44,7 @@ class Known(msgspec.Struct):
 
 
 class Witness:
-    """Sees every command and its events; whoever changes funds otherwise tells it by `bring`."""
+    """Sees every command and its events; other changes of funds are reported by `bring`."""
 
     def __init__(self) -> None:
         self.config: Config | None = None

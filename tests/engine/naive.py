@@ -1,10 +1,10 @@
 """The obvious slow engine, against which the fast one is checked.
 
-It remembers only what cannot be worked out: the open orders and the two legs of every fill.
-Queues are lists sorted on each use; positions, collateral, fees, cost and holds are computed anew
-from the legs (see `naive_ledger`); a fill is tried by adding it and taken back when it is
-unaffordable; fill-or-kill is rehearsed on a copy. It takes time in proportion to everything that
-ever traded, so keep its markets small.
+It stores only what cannot be computed: the open orders and the two legs of every fill. Queues are
+lists sorted on each use; positions, collateral, fees, cost and holds are recomputed from the legs
+(see `naive_ledger`); a fill is tried by adding it and removed when it is unaffordable; fill-or-kill
+is tried on a copy. Its running time is proportional to everything that ever traded, so keep its
+markets small.
 """
 
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""What the naive engine remembers, and what it works out from that: holds, queues, refusals."""
+"""The naive engine's state, and what follows from it: holds, queues, refusals."""
 
 from typing import Any
 
@@ -41,7 +41,7 @@ class Order(msgspec.Struct):
 
 
 class NaiveState:
-    """Open orders and the legs of all fills; everything else is worked out when it is asked for."""
+    """Open orders and the legs of all fills; everything else is computed on demand."""
 
     def __init__(self, market_id: int) -> None:
         self.market_id = market_id
@@ -205,7 +205,7 @@ class NaiveState:
         return min(rooms) - sum(order.remaining_lots for order in mine)
 
     def _position_refusal(self, order: Order, others: list[Order]) -> Reason | None:
-        """What position and book say to an order about to sweep, the account's `others` open."""
+        """An incoming order's refusal by position or book, with the account's `others` open."""
         place, lots = order.place, order.remaining_lots
         if place.reduce_only and not self._allowance(place):
             return Reason.REDUCE_ONLY_NO_POSITION

@@ -1,10 +1,10 @@
-"""Plays stories that a trader can read against an engine, and compares what it answers.
+"""Plays scenarios that a trader can read on an engine, and compares its events.
 
     alice buys 10 YES @ 0.62                -> alice1 bids 10 @ 0.62
     bob sells 4 YES @ 0.60                  -> bob1 sells 4 @ 0.62 to alice1, minted; bob1 filled
     alice has 990.28 free, 3.72 held, 4 YES
 
-Orders are named after who placed them, in turn. Left of `->` stands a command, right of it all of
+Orders are named after their owner, numbered. Left of `->` is a command, right of it all of
 its events, in order; a command without `->` must be accepted, whatever else happens. Everyone
 starts with 1,000 credits; `alice/2` is alice's second account; the house pays no fees. All forms
 of a line are in `LINES`.
@@ -257,7 +257,7 @@ class Stage:
 
 
 def describe(event: AnyEvent) -> str:
-    """One event in words."""
+    """Return one event as text."""
     return DESCRIBERS[type(event)](event)
 
 

@@ -1,4 +1,4 @@
-"""Who may connect, who is who, and how soon somebody who was stopped is out."""
+"""Who may connect, authentication, and how soon a stopped user is disconnected."""
 
 import asyncio
 import time

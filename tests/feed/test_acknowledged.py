@@ -1,4 +1,4 @@
-"""Acknowledged means live: what happens after `subscribed` is told, once, on every channel."""
+"""Acknowledged means live: what happens after `subscribed` is sent once, on every channel."""
 
 import asyncio
 import json
@@ -80,7 +80,7 @@ async def place(
 
 @pytest.fixture
 def slow_reads(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Reads of the feed that take so long that anything may happen before they end."""
+    """Slow reads of the feed, during which anything may happen."""
     for name in ("read_account", "read_market", "read_markets"):
         monkeypatch.setattr(reads, name, slowly(getattr(reads, name)))
 

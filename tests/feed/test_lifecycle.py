@@ -1,4 +1,4 @@
-"""Status changes of markets, one frame each, whoever makes them; and what "all" means."""
+"""Status changes of markets, one frame each, from any writer; and the meaning of "all"."""
 
 import asyncio
 from typing import Any

@@ -1,4 +1,4 @@
-"""The channel `me`: what an account's owner hears, and only the owner."""
+"""The channel `me`: an account's private data, sent only to its owner."""
 
 import asyncio
 from typing import Any

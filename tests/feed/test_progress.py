@@ -1,4 +1,4 @@
-"""Finding out that something was lost, from what engines and the database announce."""
+"""Detecting lost messages from what engines and the database announce."""
 
 from trading.feed.progress import LATE_SECONDS, Progress
 

@@ -1,4 +1,4 @@
-"""A socket that does not read: what it costs, what it gets when it reads again, how it ends."""
+"""A socket that does not read: its cost, its recovery when it reads again, its end."""
 
 import asyncio
 import contextlib

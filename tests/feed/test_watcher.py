@@ -1,4 +1,4 @@
-"""What a socket is owed: bounded whatever it does, and whole again when it reads."""
+"""A socket's queue: always bounded, and complete again when the client reads."""
 
 import asyncio
 import tracemalloc

@@ -1,4 +1,4 @@
-"""Candles and statistics follow from the journal alone, at once or bit by bit."""
+"""Candles and statistics follow from the journal alone, in one pass or incrementally."""
 
 import random
 from collections import defaultdict

@@ -1,4 +1,4 @@
-"""What accounts were worth at the end of each day, computed whenever."""
+"""Accounts' equity at the end of each day, computed at any later time."""
 
 from datetime import UTC, date, datetime, timedelta
 

@@ -1,4 +1,4 @@
-"""People are told of what happened to them: once, where they want it, in their words."""
+"""Users are notified of events once, on their preferred channels, in their language."""
 
 from datetime import timedelta
 
@@ -256,7 +256,7 @@ def test_a_result_that_is_final_or_withdrawn_at_once_is_not_notified(
 def test_only_operators_are_notified_of_pending_tasks(
     shard, market, alice, bob, operator, colleague
 ):
-    """Each by their right; who did it is not told, nor is a suspended operator."""
+    """By permission; not the person who did it, nor suspended operators."""
     managers, resolvers = world.make_user("mona", staff=True), world.make_user("rosa", staff=True)
     for user, role in ((managers, "operator"), (resolvers, "resolver")):
         User.objects.filter(pk=user.pk).update(is_superuser=False)

@@ -1,4 +1,4 @@
-"""A result is proposed, disputed, approved, withdrawn, paid; or the market is voided."""
+"""A result is proposed, disputed, approved, withdrawn, paid out; or the market is voided."""
 
 import pytest
 from django.contrib.auth.models import Group

@@ -1,4 +1,4 @@
-"""What the database refuses, whoever writes."""
+"""Constraints of the database, which hold for every writer."""
 
 from datetime import timedelta
 

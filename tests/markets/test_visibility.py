@@ -1,4 +1,4 @@
-"""Who sees which market: the function, and every door that has to ask it."""
+"""Visibility of markets: the function, and every entry point that must use it."""
 
 import pytest
 
@@ -161,7 +161,7 @@ def test_notes_on_a_draft_are_shown_only_to_creator_and_operators(people, make_t
 
 
 def test_names_that_only_a_group_s_markets_have_are_shown_to_those_who_see_them(people):
-    """On every door: the catalogue, the front page, its filters, the form, a market's fields."""
+    """At every entry point: catalogue, front page, its filters, the form, a market's fields."""
     let_everyone_create()
     group = make_group(people["member"])
     tags, events = {}, {}

@@ -21,7 +21,7 @@ LISTS = {
     "moderator": ["accounts/user", "accounts/invitecode", "accounts/apikey"],
 }  # fmt: skip
 ALL_LISTS = sorted({name for names in LISTS.values() for name in names} | {"auth/group"})
-# What may be posted, and who may: everybody else is answered 403.
+# Forms and the roles that may post them: everyone else gets a 403.
 ACTS = {
     "markets/market/{market}/do/feature": {"operator"},
     "markets/market/{market}/do/halt": {"operator"},

@@ -1,4 +1,4 @@
-"""The small frame: on any page, for anybody, without cookies."""
+"""The embedded frame: on any page, for all viewers, without cookies."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Groups: made, joined by a link, run by their owners; invisible to everybody else."""
+"""Groups: created, joined by a link, managed by their owners; invisible to others."""
 
 from datetime import timedelta
 

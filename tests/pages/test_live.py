@@ -1,4 +1,4 @@
-"""The live parts of a market's page as the server first draws them, and its chart's history."""
+"""The live parts of a market's page as rendered by the server, and its chart's history."""
 
 import json
 import re

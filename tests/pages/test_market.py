@@ -1,4 +1,4 @@
-"""A market's page: what it says in each status, to whom, and what it costs to make."""
+"""A market's page in each status and for each viewer, and its number of queries."""
 
 import re
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""Public profiles: who is shown, the track record and its scores, what is shared."""
+"""Public profiles: visibility, the track record and its scores, shared positions."""
 
 import re
 

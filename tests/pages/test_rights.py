@@ -1,7 +1,7 @@
 """The table of roles in docs/operators.md, over every act of the admin and every call of the API.
 
-`DOES` has the table's own words with what stands behind each. What is new in the program is in
-none of them, and fails until somebody says whose it is.
+`DOES` maps the table's texts to actions and calls. A new action or call is in none of them, and
+fails until it is assigned to a role.
 """
 
 import re
@@ -123,7 +123,7 @@ DOES = {
 }  # fmt: skip
 # Acts on the page of an account, which moderators don't see and finance has no right to.
 SUPERUSER_ACTS = {"account/close", "account/cancel-orders"}
-# Calls that are a matter of one's own account, whoever one is.
+# Calls on one's own account, which need no role.
 OWN_CALLS = re.compile(r"(auth|me|keys|withdrawals|deposits|orders)\b.*|markets/<str:slug>/dispute")
 REFUSED = {"not_an_operator", "may_not_resolve", "not_your_market", "may_not_create_markets"}
 

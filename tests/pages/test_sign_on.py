@@ -98,7 +98,7 @@ def test_an_address_that_the_provider_does_not_vouch_for_is_not_verified(
 
 def test_another_address_than_the_providers_is_not_verified_either(client, db, provider):
     sign_up(client, provider, email="else@example.org")
-    assert User.objects.get().email == DORA["email"]  # the one that is known to be theirs
+    assert User.objects.get().email == DORA["email"]  # the verified one
     assert not EmailAddress.objects.get(email="else@example.org").verified
 
 

@@ -1,4 +1,4 @@
-"""Who finds a browser logged in can't take the account over, and its owner hears of any try."""
+"""A stolen session does not suffice to take over an account, and its owner is notified."""
 
 import re
 import time
@@ -43,7 +43,7 @@ def key(alice):
 
 
 def notices_of(address=OLD):
-    """The titles of the notices that an address got."""
+    """The titles of the notices sent to an address."""
     return [m.subject.partition("] ")[2] for m in mail.outbox if m.to == [address]]
 
 

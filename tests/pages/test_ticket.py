@@ -1,4 +1,4 @@
-"""The order ticket: what it says before, what it places, how often, and what it says after."""
+"""The order ticket: preview, placing once, and the result."""
 
 import re
 from datetime import datetime, timedelta
@@ -344,7 +344,7 @@ async def test_a_sale_of_what_is_not_owned_says_what_it_bets_on(inside, alice, b
     placed = await send(alice, market, "orders/", **sale)
     assert read_toast(placed.text).endswith("You now own 10 No.")
     assert "by selling Yes" in await see(alice, market)
-    # Who owns some is told of the rest alone, and reduce-only bets on nothing.
+    # With owned contracts only the rest is mentioned, and reduce-only bets on nothing.
     sale = {**sale, "side": "sell", "outcome": "NO", "type": "limit", "price": "0.45"}
     preview = await send(alice, market, "preview/", **sale | {"amount": "15"})
     assert read_note(preview.text) == "You own 10: the other 5 bet on Yes."
