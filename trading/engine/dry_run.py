@@ -28,7 +28,7 @@ Market = TypeVar("Market", bound=MarketState)
 
 
 def find_touched_accounts(market: MarketState, command: AnyCommand, ts_us: int) -> set[int]:
-    """Return a superset of the accounts that carrying out `command` would touch now."""
+    """Return a superset of the accounts that executing `command` would touch now."""
     if isinstance(command, Configure):
         return {order.account_id for order in market.orders.values()}
     touched = {order.account_id for order in _touched_orders(market, command, ts_us)}

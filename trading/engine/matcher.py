@@ -90,8 +90,8 @@ def match(
             return Reason.INSUFFICIENT_FUNDS, makers, trades
         _trade(market, trades, order, account, maker, lots, fee_micros)
         trades += 1
-        # Whoever comes next asks no less: a budget is spent by what it has bought, whether or not
-        # another maker stands behind.
+        # The next maker is no cheaper: a budget counts as spent by what it has bought,
+        # whether or not another maker follows.
         if budget_micros is not None and not _compute_affordable(
             market, order, price_pips, market.rules.lot_step_lots, budget_micros
         ):

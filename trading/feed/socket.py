@@ -127,7 +127,7 @@ class Socket:
 
     def _cut(self) -> None:
         # ASGI has no word for it, and a close would wait behind what is not read. Where the
-        # transport can't be reached, the server's own pings find that nobody is there.
+        # transport can't be reached, the server's own pings detect the dead connection.
         transport = getattr(getattr(self._send, "__self__", None), "transport", None)
         if transport is not None:
             transport.abort()

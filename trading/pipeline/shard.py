@@ -88,7 +88,7 @@ class Shard:
         """Accounts that stayed locked for too long when last needed."""
 
     def load(self) -> None:
-        """Load every market that trades; others are loaded when somebody asks for them."""
+        """Load every market that trades; others are loaded on first use."""
         self.markets.clear()
         states = BookState.objects.filter(
             market__shard=self.number, status__in=(MarketStatus.OPEN, MarketStatus.HALTED)

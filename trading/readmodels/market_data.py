@@ -1,6 +1,6 @@
 """Books and tickers as the API answers them: whole, of one moment each, never naming an account.
 
-A book is as of the last commit. Tickers are put together once a second at most, for everybody; who
+A book is as of the last commit. Tickers are built once a second at most, for all callers; who
 gets which of them is `Market.objects`' say.
 """
 
