@@ -163,6 +163,10 @@ ERROR_CODES: Final[dict[str, ErrorCode]] = {
     "bad_fee_rate": _C(422, "a rate lies between 0 and 1", _("A rate lies between 0 and 1.")),
     "bad_fee_unit": _C(422, "a fee unit is 0.000001 or 0.01",
                        _("A fee unit is 0.000001 or 0.01.")),
+    "bad_maker_liquidity": _C(422, "a market maker's liquidity lies between 1 and 10^8",
+                              _("A market maker's liquidity lies between 1 and 100,000,000.")),
+    "bad_maker_priors": _C(422, "first odds are one whole number above 0 for each outcome",
+                           _("Enter one whole number above 0 for each outcome.")),
     "bad_lot_step": _C(422, "a lot step lies between 0.01 and 10000.00",
                        _("A lot step lies between 0.01 and 10,000.")),
     "bad_outcome_code": _C(422, "a code has 1 to 32 of A-Z, 0-9, dot, dash and underscore",
@@ -183,6 +187,10 @@ ERROR_CODES: Final[dict[str, ErrorCode]] = {
     "group_missing": _C(422, "name the group that sees it", _("Choose a group.")),
     "illegal_status_change": _C(409, "a market that is {from_status} can't become {to_status}",
                                 _NOT_NOW),
+    "maker_missing": _C(422, "without liquidity there is no market maker",
+                        _("Without liquidity there is no market maker.")),
+    "maker_not_funded": _C(422, "whoever funds the market maker lacks {missing}",
+                           _("Whoever funds the market maker lacks {missing}.")),
     "may_not_create_markets": _C(403, "only operators can create markets",
                                  _("Only operators can create markets here.")),
     "not_a_draft": _C(409, "this market is no longer a draft",
@@ -242,6 +250,10 @@ ERROR_CODES: Final[dict[str, ErrorCode]] = {
                           _("Trading is halted on the whole exchange.")),
     "expiry_invalid": _C(422, "gtd limit orders, and only they, have an expires_at in the future",
                          _("Choose a time in the future."), "expires_at"),
+    "liquidity_invalid": _C(
+        422, "the market has no market maker, or it can't have this liquidity, or this account has "
+        "not added as much",
+        _("There is no market maker here, or you take out more than you have added."), "quantity"),
     "market_closed": _C(409, "the market is closed", _("Trading in this market has ended."),
                         "market"),
     "market_not_open": _C(409, "the market is not open", _("This market is not open for trading."),
@@ -276,6 +288,9 @@ ERROR_CODES: Final[dict[str, ErrorCode]] = {
     "reduce_only_no_position": _C(422, "there is no position that this order would reduce",
                                   _("You have no position that this order would reduce."),
                                   "reduce_only"),
+    "resting_refused": _C(
+        422, "no order rests in this market: send a market order, or a limit order with ioc or fok",
+        _("No order waits in this market. Choose one that trades at once."), "tif"),
     "sale_by_credits": _C(422, None, _("When you sell, enter the number of contracts.")),
     "timed_out": _C(
         504, "the outcome is unknown: retry with the same client order id (or Idempotency-Key)",

@@ -61,6 +61,20 @@ COLUMNS: dict[str, tuple[Any, str]] = {
     "fee_taker_rate": (gettext_lazy("Like 0.07, with a point."), ""),
     "position_limit": (gettext_lazy("Most contracts of an outcome in one account."), ""),
     "strict_refund": (gettext_lazy("yes: gains stay in the market until it is final."), ""),
+    "matches_across_outcomes": (
+        gettext_lazy("no: the books of several outcomes are each matched by themselves."),
+        "yes",
+    ),
+    "maker_liquidity": (
+        gettext_lazy("Contracts of liquidity of an automated market maker; empty: none."),
+        "",
+    ),
+    "maker_priors": (
+        gettext_lazy("The maker's first odds, a whole number for each outcome, like 3; 1."),
+        "",
+    ),
+    "maker_alone": (gettext_lazy("yes: no order rests, everybody trades with the maker."), ""),
+    "maker_funded_by_house": (gettext_lazy("yes: the house funds the maker, not you."), ""),
     "featured": (gettext_lazy("yes: shown first on the front page."), ""),
 }
 NEEDED = ("title", "close_at")
@@ -70,6 +84,7 @@ FIELDS = {
     "tick": "tick_pips",
     "lot_step": "lot_step_lots",
     "position_limit": "position_limit_lots",
+    "maker_liquidity": "maker_b_lots",
 }
 YES, NO = frozenset({"yes", "true", "1", "x"}), frozenset({"no", "false", "0"})
 
@@ -224,6 +239,11 @@ class RowForm(forms.Form):
     fee_taker_rate = AmountFormField(required=False, localize=False)
     position_limit = QuantityFormField(required=False, localize=False)
     strict_refund = _text(10)
+    matches_across_outcomes = _text(10)
+    maker_liquidity = QuantityFormField(required=False, localize=False)
+    maker_priors = _text(1_000)
+    maker_alone = _text(10)
+    maker_funded_by_house = _text(10)
     featured = _text(10)
 
     def __init__(self, cells: Mapping[str, str], *, known: Known) -> None:
@@ -254,6 +274,21 @@ class RowForm(forms.Form):
 
     def clean_strict_refund(self) -> bool | None:
         return self._read_yes("strict_refund")
+
+    def clean_matches_across_outcomes(self) -> bool | None:
+        return self._read_yes("matches_across_outcomes")
+
+    def clean_maker_priors(self) -> list[int] | None:
+        parts = _split(self.cleaned_data["maker_priors"])
+        if not all(part.isdecimal() for part in parts):
+            raise ValidationError(_("Enter one whole number above 0 for each outcome."))
+        return [int(part) for part in parts] or None
+
+    def clean_maker_alone(self) -> bool | None:
+        return self._read_yes("maker_alone")
+
+    def clean_maker_funded_by_house(self) -> bool | None:
+        return self._read_yes("maker_funded_by_house")
 
     def clean_featured(self) -> bool | None:
         return self._read_yes("featured")

@@ -1,7 +1,7 @@
 """Celery triggers due work. Due times live in database rows, so a task may safely run twice.
 
 Production runs a worker and one beat (`celery -A predex worker`, `celery -A predex beat`).
-An embedded exchange has no broker: `trading.settlement.scheduler` calls the same functions inside
+An embedded exchange has no broker: `trading.management.scheduler` calls the same functions inside
 its one process.
 """
 

@@ -12,9 +12,9 @@ from django.db import connection
 from django.http import HttpRequest, JsonResponse
 
 from kernel.database import DATABASE_FAULTS
+from kernel.database_clock import compute_ahead_us, database_now_us, is_wrong
 from trading import tasks
 from trading.models import Lease
-from trading.pipeline.clock import compute_ahead_us, database_now_us, is_wrong
 from trading.pipeline.gateway import find_away
 from trading.pipeline.lease import has_session
 

@@ -7,8 +7,8 @@ from django.http import HttpRequest
 from django.utils.functional import SimpleLazyObject
 
 from kernel.cache import FreshCache
+from kernel.database_clock import database_now_us
 from trading.models import Lease, Notification
-from trading.pipeline.clock import database_now_us
 from trading.pipeline.lease import LEASE_SECONDS
 
 FRESH_SECONDS: Final = 0.9

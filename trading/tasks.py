@@ -1,4 +1,4 @@
-"""Scheduled tasks, triggered by Celery's beat or, embedded, by `settlement.scheduler`.
+"""Scheduled tasks, triggered by Celery's beat or, embedded, by `management.scheduler`.
 
 Each task looks up due work in the database and does it; what cannot be done now (the engine is
 down, another process is doing it) is left to the next trigger. It is safe to run a task twice,
@@ -20,6 +20,7 @@ from django.db.models import Count, Exists, OuterRef, Q
 from django.utils import timezone
 
 from accounts.models import Account
+from kernel import database_clock
 from kernel.clock import now_us
 from kernel.errors import ApiError
 from markets.models import OUTCOMES_MIN, Market
@@ -28,7 +29,6 @@ from trading import verify
 from trading.actions import do_cancel_orders, do_close_market, do_open_market, do_pass_time
 from trading.models import Order, VerifyRun
 from trading.notifications import mails, notify
-from trading.pipeline import clock
 from trading.readmodels import activity, equity, projections
 from trading.settlement import payments as settlement
 
@@ -67,8 +67,8 @@ def if_the_clock_is_right(task: Callable[[], None]) -> Callable[[], None]:
 
     @wraps(task)
     def guarded() -> None:
-        ahead_us = clock.compute_ahead_us()
-        if clock.is_wrong(ahead_us):
+        ahead_us = database_clock.compute_ahead_us()
+        if database_clock.is_wrong(ahead_us):
             log.error("clock_wrong", task=task.__name__, ahead_seconds=ahead_us / 1_000_000)
         else:
             task()
@@ -79,7 +79,7 @@ def if_the_clock_is_right(task: Callable[[], None]) -> Callable[[], None]:
 @shared_task
 def tick() -> None:
     """Record that triggers are sent and executed; /ready reports how long ago."""
-    cache.set(TICK_KEY, clock.database_now_us(), timeout=None)
+    cache.set(TICK_KEY, database_clock.database_now_us(), timeout=None)
 
 
 def find_tick_age_seconds() -> float | None:
@@ -87,7 +87,7 @@ def find_tick_age_seconds() -> float | None:
     ticked_at_us = cache.get(TICK_KEY)
     if ticked_at_us is None:
         return None
-    return max(0, clock.database_now_us() - ticked_at_us) / 1_000_000
+    return max(0, database_clock.database_now_us() - ticked_at_us) / 1_000_000
 
 
 @shared_task

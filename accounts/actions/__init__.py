@@ -30,6 +30,7 @@ from accounts.actions.credits import (
     do_deposit,
     do_grant,
     do_grant_many,
+    do_open_maker_account,
     do_open_market_accounts,
     do_request_deposit,
     do_request_withdrawal,

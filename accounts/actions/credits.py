@@ -260,3 +260,11 @@ def do_open_market_accounts(market_id: int, currency: str = CURRENCY) -> tuple[A
         market_id=market_id, kind="fees", defaults={"currency": currency}
     )
     return escrow, fees
+
+
+def do_open_maker_account(market_id: int, currency: str = CURRENCY) -> Account:
+    """Return the account of the market's automated maker, made unless it is there."""
+    account, _ = Account.objects.get_or_create(
+        market_id=market_id, kind="maker", defaults={"currency": currency}
+    )
+    return account

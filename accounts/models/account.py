@@ -118,6 +118,7 @@ class TransferKind(models.TextChoices):
     FEE_REFUND = "fee_refund", pgettext_lazy("a transfer", "Fee refund")
     FEE_INCOME = "fee_income", pgettext_lazy("a transfer", "Fee income")
     HOUSE_COVER = "house_cover", pgettext_lazy("a transfer", "House cover")
+    LIQUIDITY = "liquidity", pgettext_lazy("a transfer", "Liquidity")
 
 
 class Transfer(AppendOnly):

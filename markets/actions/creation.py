@@ -15,10 +15,16 @@ from accounts.models import User
 from accounts.policy import get_policy
 from accounts.second_factor import no_right
 from kernel.errors import RefusedError
-from markets.actions.editing import insert_outcomes, show_values, without_tags
+from markets.actions.editing import (
+    insert_outcomes,
+    open_maker_account,
+    show_values,
+    without_tags,
+)
 from markets.actions.rules import (
     OutcomePair,
     check_details,
+    check_maker_priors,
     check_operator_fields,
     check_outcomes,
     check_slug,
@@ -65,6 +71,7 @@ def check_create_market(
         check_slug(market.slug)
     if outcomes is not None:
         check_outcomes(market.kind, outcomes)
+        check_maker_priors(market, len(outcomes))
     return market
 
 
@@ -89,6 +96,7 @@ def do_create_market(
         escrow, fees = do_open_market_accounts(market.pk, market.currency)
         market.escrow_account_id, market.fees_account_id = escrow.pk, fees.pk
         market.save(update_fields=["shard", "escrow_account_id", "fees_account_id"])
+        open_maker_account(market)
         market.tags.set(fields.get("tags", ()))
         if outcomes is None:
             outcomes = BINARY_OUTCOMES if market.kind == Market.Kind.BINARY else ()

@@ -7,6 +7,7 @@ from typing import Any
 from django.db import transaction
 from django.utils import timezone
 
+from accounts.actions import do_open_maker_account
 from accounts.audit import record_audit
 from accounts.models import User
 from markets.actions.rules import (
@@ -54,6 +55,7 @@ def do_edit_market(market: Market, *, by: User, fields: Mapping[str, Any]) -> Ma
         if "tags" in fields:
             market.tags.set(fields["tags"])
         _touch(market, by=by, update_fields=without_tags(fields))
+        open_maker_account(market)
         record_audit("edit_market", market, by=by, before=before, after=show_values(fields))
     return market
 
@@ -81,6 +83,13 @@ def do_set_outcomes(market: Market, *, by: User, outcomes: Sequence[OutcomePair]
             after={"outcomes": [list(pair) for pair in outcomes]},
         )
     return market
+
+
+def open_maker_account(market: Market) -> None:
+    """Give a market with an automated maker the account that it trades on."""
+    if market.maker_b_lots is not None and market.maker_account_id is None:
+        market.maker_account_id = do_open_maker_account(market.pk, market.currency).pk
+        market.save(update_fields=["maker_account_id"])
 
 
 def insert_outcomes(market: Market, outcomes: Sequence[OutcomePair]) -> None:

@@ -17,6 +17,9 @@ from markets.models import (
     FEE_UNITS_MICROS,
     HIDDEN_STATUSES,
     LOT_STEP_LOTS_MAX,
+    MAKER_LIQUIDITY_LOTS_MAX,
+    MAKER_LIQUIDITY_LOTS_MIN,
+    MAKER_PRIOR_MAX,
     OUTCOMES_MAX,
     OUTCOMES_MIN,
     POSITION_LIMIT_LOTS_MAX,
@@ -35,7 +38,7 @@ TAGS_MAX = 20
 # Fees and visibility are set by operators; others get the policy's.
 OPERATOR_FIELDS = frozenset({
     "slug", "featured", "dispute_seconds",
-    "fee_kind", "fee_maker_rate", "fee_taker_rate", "fee_unit_micros",
+    "fee_kind", "fee_maker_rate", "fee_taker_rate", "fee_unit_micros", "maker_funded_by_house",
 })  # fmt: skip
 # Descriptive fields, which affect no order: operators may correct them at any time.
 DESCRIPTIVE_FIELDS = frozenset({
@@ -90,6 +93,7 @@ def check_is_complete(market: Market) -> None:
         raise RefusedError("outcome_count", "outcomes", least=OUTCOMES_MIN, most=OUTCOMES_MAX)
     if market.close_at <= timezone.now():
         raise RefusedError("close_in_the_past", "close_at")
+    check_maker_priors(market, market.outcomes.count())
 
 
 # --- the market ------------------------------------------------------------------------------
@@ -101,6 +105,7 @@ def check_details(market: Market, fields: Mapping[str, Any], *, by: User) -> Non
     _check_times(market, fields)
     _check_trading_terms(market)
     _check_fees(market)
+    _check_maker(market)
     if "visibility" in fields or "group" in fields:
         _check_group(market, by)
     resolver = market.resolver
@@ -147,6 +152,33 @@ def _check_fees(market: Market) -> None:
             raise RefusedError("fee_rate_without_kind", name)
     if market.fee_unit_micros not in FEE_UNITS_MICROS:
         raise RefusedError("bad_fee_unit", "fee_unit")
+
+
+def _check_maker(market: Market) -> None:
+    """Check an automated maker, whatever the outcomes are."""
+    b_lots, priors = market.maker_b_lots, market.maker_priors
+    if b_lots is None:
+        if priors is not None or market.maker_alone or market.maker_funded_by_house:
+            raise RefusedError("maker_missing", "maker_liquidity")
+        return
+    if not MAKER_LIQUIDITY_LOTS_MIN <= b_lots <= MAKER_LIQUIDITY_LOTS_MAX:
+        raise RefusedError("bad_maker_liquidity", "maker_liquidity")
+    if priors is not None and not is_priors(priors):
+        raise RefusedError("bad_maker_priors", "maker_priors")
+
+
+def is_priors(priors: Any) -> bool:
+    """Return whether these are whole weights above 0, one or more."""
+    return isinstance(priors, list) and all(
+        type(prior) is int and 0 < prior <= MAKER_PRIOR_MAX for prior in priors
+    )
+
+
+def check_maker_priors(market: Market, outcomes: int) -> None:
+    """A maker's odds are one for each of so many outcomes."""
+    priors = market.maker_priors
+    if priors is not None and len(priors) != outcomes:
+        raise RefusedError("bad_maker_priors", "maker_priors")
 
 
 def _check_group(market: Market, by: User) -> None:

@@ -9,7 +9,7 @@ from rest_framework.fields import empty
 from accounts.api.schemas import ChoiceField
 from accounts.models import FeeType, User
 from markets.actions import TAGS_MAX
-from markets.models import Category, Event, Group, Market, Tag
+from markets.models import OUTCOMES_MAX, Category, Event, Group, Market, Tag
 from markets.queries import ORDERS, find_resolution, list_reachable
 from web.fields import (
     AmountField,
@@ -91,6 +91,13 @@ class MarketEdit(StrictSerializer):
     fee_unit = AmountField(source="fee_unit_micros", required=False)
     position_limit = QuantityField(source="position_limit_lots", allow_null=True, required=False)
     strict_refund = BooleanField(required=False)
+    matches_across_outcomes = BooleanField(required=False)
+    maker_liquidity = QuantityField(source="maker_b_lots", allow_null=True, required=False)
+    maker_priors = serializers.ListField(
+        child=IntegerField(), max_length=OUTCOMES_MAX, allow_null=True, required=False
+    )
+    maker_alone = BooleanField(required=False)
+    maker_funded_by_house = BooleanField(required=False)
     featured = BooleanField(required=False)
 
 
@@ -178,6 +185,15 @@ class ShownMarketRow(serializers.Serializer):
     fee_unit = AmountField(source="fee_unit_micros")
     position_limit = QuantityField(source="position_limit_lots", allow_null=True)
     strict_refund = serializers.BooleanField()
+    matches_across_outcomes = serializers.BooleanField()
+    maker_liquidity = QuantityField(
+        source="maker_b_lots", allow_null=True, help_text="With which it opens. Null: no maker."
+    )
+    maker_priors = serializers.ListField(
+        child=serializers.IntegerField(), allow_null=True, help_text="Null: even odds."
+    )
+    maker_alone = serializers.BooleanField(help_text="No order rests.")
+    maker_funded_by_house = serializers.BooleanField()
     currency = serializers.CharField()
     featured = serializers.BooleanField()
     volume = QuantityField(source="stats.volume_lots")

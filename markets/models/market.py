@@ -33,6 +33,9 @@ LOT_STEP_LOTS_MAX = 1_000_000
 FEE_UNITS_MICROS = (1, 10_000)
 POSITION_LIMIT_LOTS_MAX = 10**12
 DISPUTE_SECONDS_MAX = 90 * 24 * 3600
+MAKER_LIQUIDITY_LOTS_MIN = 100
+MAKER_LIQUIDITY_LOTS_MAX = 10**10
+MAKER_PRIOR_MAX = 10**9
 
 
 def is_operator(user: Any) -> bool:
@@ -203,6 +206,35 @@ class Market(models.Model):
         default=False,
         help_text=_("Gains stay in the market until it is final; a void costs no one."),
     )
+    matches_across_outcomes = models.BooleanField(
+        _("matched across outcomes"),
+        default=True,
+        help_text=_(
+            "Of several outcomes: orders that together make a complete set trade with each other."
+        ),
+    )
+    maker_b_lots = models.PositiveBigIntegerField(
+        _("market maker's liquidity, in lots"),
+        null=True,
+        blank=True,
+        help_text=_("Empty: no automated maker. It is funded when the market opens."),
+    )
+    maker_priors = models.JSONField(
+        _("market maker's first odds"),
+        null=True,
+        blank=True,
+        help_text=_("A weight for each outcome; empty: all alike."),
+    )
+    maker_alone = models.BooleanField(
+        _("only with the market maker"),
+        default=False,
+        help_text=_("No order rests: everybody trades with the maker."),
+    )
+    maker_funded_by_house = models.BooleanField(
+        _("the house funds the market maker"),
+        default=False,
+        help_text=_("Else the creator's account pays for it."),
+    )
     currency = models.CharField(_("currency"), max_length=12, default=CURRENCY)
 
     featured = models.BooleanField(_("featured"), default=False)
@@ -212,6 +244,9 @@ class Market(models.Model):
     )
     fees_account_id = models.BigIntegerField(
         _("number of the fees account"), null=True, editable=False
+    )
+    maker_account_id = models.BigIntegerField(
+        _("number of the market maker's account"), null=True, editable=False
     )
     created_at = models.DateTimeField(_("created at"), default=timezone.now, editable=False)
     updated_at = models.DateTimeField(_("updated at"), default=timezone.now, editable=False)
@@ -264,6 +299,15 @@ class Market(models.Model):
                 name="a_position_limit_is_1_to_10_to_the_12_lots",
                 condition=Q(position_limit_lots__isnull=True)
                 | Q(position_limit_lots__range=(1, POSITION_LIMIT_LOTS_MAX)),
+            ),
+            models.CheckConstraint(
+                name="a_maker_has_1_to_10_to_the_8_contracts_of_liquidity",
+                condition=Q(maker_b_lots__isnull=True)
+                | Q(maker_b_lots__range=(MAKER_LIQUIDITY_LOTS_MIN, MAKER_LIQUIDITY_LOTS_MAX)),
+            ),
+            models.CheckConstraint(
+                name="nobody_trades_only_with_a_maker_that_is_not_there",
+                condition=Q(maker_alone=False) | Q(maker_b_lots__isnull=False),
             ),
             models.CheckConstraint(
                 name="a_dispute_window_is_at_most_90_days",

@@ -32,18 +32,24 @@ def read_book(page: Page) -> Levels:
 
 
 def ask_book(person: Person, slug: str, *, outcome: str = "YES") -> Levels:
-    """Return what the REST API says."""
+    """Return what the REST API says, what other outcomes imply included."""
     books: list[dict[str, Any]] = person.call("GET", f"markets/{slug}/book")["books"]
     [book] = [one for one in books if one["outcome"] == outcome]
-    return {side: [_read(level) for level in book[side]] for side in ("asks", "bids")}
+    levels: Levels = {}
+    for side in ("asks", "bids"):
+        quantities: dict[Decimal, Decimal] = {}
+        for price, quantity in map(_read, (*book[side], *book[f"implied_{side}"])):
+            quantities[price] = quantities.get(price, Decimal(0)) + quantity
+        levels[side] = sorted(quantities.items(), reverse=side == "bids")
+    return levels
 
 
-def expect_book(page: Page, person: Person, slug: str) -> None:
+def expect_book(page: Page, person: Person, slug: str, *, outcome: str = "YES") -> None:
     """Wait until the page shows what the REST API says."""
 
     def is_same() -> bool:
         page.wait_for_timeout(20)  # the page's events come in while Playwright waits
-        return read_book(page) == ask_book(person, slug)
+        return read_book(page) == ask_book(person, slug, outcome=outcome)
 
     wait_for(is_same)
 

@@ -96,6 +96,31 @@ def test_a_first_price_appears_where_there_was_none(
     expect(chance).to_have_text("57%")
 
 
+def test_what_other_outcomes_imply_is_in_the_ladder_marked_and_can_be_bought(
+    visit: VisitorFactory, operator: Person, alice: Person, bob: Person, carol: Person
+):
+    slug = open_market(operator, "three", **name_outcomes("Red", "Green", "Blue"))
+    page = visit(bob).open(f"/markets/{slug}/?book=BLUE&outcome=BLUE")
+    carol.place(slug, "buy 10 RED @ 0.30")
+    carol.place(slug, "buy 4 RED @ 0.20")
+    alice.place(slug, "buy 8 GREEN @ 0.40")
+    expect_book(page, bob, slug, outcome="BLUE")
+    assert [(str(price), str(lots)) for price, lots in read_book(page)["asks"]] == [
+        ("0.3000", "8"), ("0.7000", "2"), ("0.8000", "4"),
+    ]  # fmt: skip
+    row = find_book(page).locator("[data-level='0.3000']")
+    expect(row.locator("[data-implied]")).to_have_attribute(
+        "title", "8 of them from the other outcomes"
+    )
+    ticket = Ticket(page)
+    ticket.write(outcome="Blue", price="0.30", amount="5")
+    expect(ticket.find_line("filled_across")).to_have_text("5")
+    ticket.send()
+    expect_toast(page, "Bought 5 Blue at 0.30.")
+    expect_book(page, bob, slug, outcome="BLUE")
+    assert str(read_book(page)["asks"][0][1]) == "3"
+
+
 def test_a_first_trade_just_before_the_close_stays_in_the_chart(
     visit: VisitorFactory, operator: Person, bob: Person, carol: Person
 ):

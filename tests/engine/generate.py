@@ -36,6 +36,7 @@ Target = tuple[str, int, int]
 BYTES_PER_STEP = 20
 OWNER_OF = {11: 1, 12: 1, 21: 2, 22: 2, 31: 3, 41: 4, 51: 5, 61: 6}
 FEE_FREE_ACCOUNT = 61
+HOUSE_ACCOUNT = 99
 ACCOUNTS = tuple(OWNER_OF)
 ORDER_IDS = 240
 CREDIT = 1_000_000
@@ -61,10 +62,10 @@ class Choices:
 
 
 def make_config(c: Choices) -> Config:
-    """One market in four is as plain as can be: the fast engine has a shorter way for those."""
+    """One market in four is as plain as can be; most of several outcomes match across books."""
     if c.one_in(4):
         return Config(True, 2, c.pick((100, 10, 1_000, 500)), c.pick((100, 1)))
-    outcomes = c.pick((2, 3, 2, 4, 2, 5))
+    outcomes = c.pick((2, 3, 2, 4, 3, 6))
     fees = Fees(
         c.pick((FeeKind.NONE, FeeKind.QUADRATIC, FeeKind.FLAT, FeeKind.QUADRATIC)),
         c.pick((0, 10_000, 70_000, 1_000_000)),
@@ -81,6 +82,7 @@ def make_config(c: Choices) -> Config:
         fees=fees,
         position_limit_lots=None if limit_steps is None else limit_steps * step,
         strict_refund=c.one_in(3),
+        house_account_id=c.pick((HOUSE_ACCOUNT, HOUSE_ACCOUNT, None)),
     )
 
 
@@ -92,7 +94,8 @@ def make_price_pips(c: Choices, config: Config, lean: int = 0) -> int:
         return (0, PAYOUT_PIPS, -tick, tick + 1, 3 * PAYOUT_PIPS, 7)[odd - 250]
     if odd >= 242:
         return tick if odd % 2 else last * tick
-    middle = PAYOUT_PIPS // tick // 2
+    crosses_books = config.house_account_id is not None and not config.binary
+    middle = PAYOUT_PIPS // tick // (config.outcomes if crosses_books else 2)
     return min(max(1, middle + (near + lean) * scale), last) * tick
 
 

@@ -22,12 +22,16 @@ from trading.engine.types import (
     AnyEvent,
     Config,
     Configure,
+    CrossMatched,
     Decremented,
     FeeKind,
     Fees,
+    LiquidityChanged,
     Place,
     Rejected,
     Traded,
+    TradeKind,
+    list_trades,
 )
 
 Row = tuple[Any, ...]
@@ -53,6 +57,7 @@ class Witness:
         self.lots: dict[int, list[int]] = {}
         self.orders: dict[str, Known] = {}
         self.escrow_micros = 0
+        self.house_sets_lots = 0
         self.fees_micros = 0
 
     def bring(self, account_id: int, amount_micros: int) -> None:
@@ -61,14 +66,23 @@ class Witness:
     def see(self, command: AnyCommand, events: Sequence[AnyEvent]) -> None:
         if not any(isinstance(event, Rejected) for event in events):
             self._see_command(command)
-        trades = [event for event in events if isinstance(event, Traded)]
+        trades = [trade for event in events for trade in list_trades(event)]
         assert [trade.index for trade in trades] == list(range(len(trades)))
         if isinstance(command, Place) and command.price_pips is None:
-            prices = [trade.price_pips for trade in trades]
-            assert not prices or max(prices) - min(prices) <= COLLAR_PIPS
+            own = [trade for trade in trades if trade.taker_order_id == command.order_id]
+            prices = [trade.price_pips for trade in own]
+            reach_pips = self._find_collar()
+            assert all((price - prices[0]) * command.side <= reach_pips for price in prices)
         for event in events:
-            if isinstance(event, Traded):
+            if isinstance(event, LiquidityChanged):
+                self.bring(event.account_id, -event.amount_micros)
+                self.bring(event.maker_account_id, event.amount_micros)
+            elif isinstance(event, Traded) and event.kind == TradeKind.MAKER:
+                self._see_trade_with_maker(event)
+            elif isinstance(event, Traded):
                 self._see_trade(event)
+            elif isinstance(event, CrossMatched):
+                self._see_match(event)
             elif isinstance(event, Amended):
                 known = self.orders[event.order_id]
                 known.price_pips, known.quantity_lots = event.price_pips, event.quantity_lots
@@ -81,7 +95,7 @@ class Witness:
 
     def check(self, dump: Row, funds: dict[int, int]) -> None:
         """Hold the engine's state against all laws. `funds` has every account."""
-        _, _, _, config, orders, accounts = dump
+        _, _, _, config, orders, accounts = dump[:6]
         if config is None:
             return
         held = {row[0]: row[2] for row in accounts}
@@ -94,7 +108,12 @@ class Witness:
         self._check_accounts(accounts, 1 if config.binary else config.outcomes)
         self._check_money()
         self._check_orders(orders)
-        _check_not_crossed(orders)
+        _check_not_crossed(orders, config)
+
+    def _find_collar(self) -> int:
+        """The collar is from the best price shown, than which a maker may be a tick better."""
+        has_maker = self.config is not None and self.config.maker is not None
+        return COLLAR_PIPS + (self.config.tick_pips if self.config and has_maker else 0)
 
     def _see_command(self, command: AnyCommand) -> None:
         if isinstance(command, Configure):
@@ -113,13 +132,72 @@ class Witness:
         self._see_leg(taker, trade, trade.taker_cash_micros, trade.taker_fee_micros)
         self._see_leg(maker, trade, trade.maker_cash_micros, trade.maker_fee_micros)
 
+    def _see_trade_with_maker(self, trade: Traded) -> None:
+        """One side is an order, at most at its limit; the other the maker, which pays no fee."""
+        assert self.config is not None
+        assert self.config.maker is not None
+        is_taker = trade.maker_order_id == ""
+        assert is_taker != (trade.taker_order_id == "")
+        known = self.orders[trade.taker_order_id or trade.maker_order_id]
+        mine = (trade.taker_account_id, trade.taker_cash_micros, trade.taker_fee_micros)
+        maker = (trade.maker_account_id, trade.maker_cash_micros, trade.maker_fee_micros)
+        if not is_taker:
+            mine, maker = maker, mine
+            assert trade.amount_micros == 0, "a resting order trades at its price"
+        side, lots = known.place.side, trade.quantity_lots
+        assert (known.place.account_id, trade.taker_side) == (mine[0], side if is_taker else -side)
+        assert (maker[0], maker[2]) == (self.config.maker.account_id, 0)
+        rounded_micros = side * (trade.price_pips * lots - trade.paid_micros)
+        assert 0 <= rounded_micros < lots, "the price is the average, against the taker"
+        self._see_leg(known, trade, *mine[1:])
+        self.gained_micros[maker[0]] += maker[1]
+        self.escrow_micros -= maker[1]
+        maker_lots = self.lots.setdefault(maker[0], [0] * self.config.outcomes)
+        maker_lots[trade.outcome] -= side * lots
+
+    def _see_match(self, match: CrossMatched) -> None:
+        """Of every outcome that somebody bid for, or of all, the same quantity; the rest is law."""
+        assert self.config is not None
+        taken, *made = match.trades
+        side = taken.taker_side
+        assert match.kind == (TradeKind.MINT if side == BUY else TradeKind.MERGE)
+        outcomes = [trade.outcome for trade in match.trades]
+        assert len(set(outcomes)) == len(outcomes) >= 2
+        if side == SELL:
+            assert len(outcomes) == self.config.outcomes
+        assert sum(trade.price_pips for trade in match.trades) == PAYOUT_PIPS
+        self.house_sets_lots += side * match.quantity_lots
+        orders = [self.orders[taken.taker_order_id]]
+        orders += [self.orders[trade.maker_order_id] for trade in made]
+        assert len({known.place.owner_id for known in orders}) > 1, "an owner traded with itself"
+        house_micros = 0
+        for known, trade in zip(orders, match.trades, strict=True):
+            place, is_taker = known.place, trade is taken
+            assert (place.side, trade.quantity_lots) == (side, match.quantity_lots)
+            mine = (trade.taker_account_id, trade.taker_cash_micros, trade.taker_fee_micros)
+            house = (trade.maker_account_id, trade.maker_cash_micros, trade.maker_fee_micros)
+            if not is_taker:
+                mine, house = house, mine
+            assert place.account_id == mine[0]
+            assert (house[0], house[2]) == (self.config.house_account_id, 0)
+            house_micros += house[1]
+            assert (mine[1] + house[1]) % PAYOUT_PIPS == 0
+            assert trade.taker_side == (side if is_taker else -side)
+            self._see_leg(known, trade, *mine[1:])
+            house_lots = self.lots.setdefault(house[0], [0] * self.config.outcomes)
+            house_lots[trade.outcome] -= side * trade.quantity_lots
+        assert house_micros == 0
+
     def _see_leg(self, known: Known, trade: Traded, cash_micros: int, fee_micros: int) -> None:
         place, lots, price_pips = known.place, trade.quantity_lots, trade.price_pips
         self.gained_micros[place.account_id] += cash_micros - fee_micros
         self.escrow_micros -= cash_micros
         self.fees_micros += fee_micros
         known.filled_lots += lots
-        known.spent_micros += unit_pips(place.side, price_pips) * lots + fee_micros
+        paid_micros = trade.paid_micros
+        if place.side == SELL:
+            paid_micros = PAYOUT_PIPS * lots - paid_micros
+        known.spent_micros += paid_micros + fee_micros
         cap_micros = 0 if place.fee_free else min(price_pips, PAYOUT_PIPS - price_pips) * lots
         assert 0 <= fee_micros <= cap_micros
         if known.price_pips is not None:
@@ -150,7 +228,11 @@ class Witness:
         assert sum(row[4] for row in rows.values()) == self.fees_micros
 
     def _check_money(self) -> None:
-        sets_lots = sum(-min(lots) for lots in self.lots.values())
+        house = None if self.config is None else self.config.house_account_id
+        sets_lots = sum(-min(lots) for key, lots in self.lots.items() if key != house)
+        sets_lots += self.house_sets_lots
+        if house in self.lots:
+            assert min(self.lots[house]) + self.house_sets_lots >= 0, "the house owes contracts"
         assert self.escrow_micros == PAYOUT_PIPS * sets_lots >= 0
         assert sum(self.gained_micros.values()) + self.escrow_micros + self.fees_micros == 0
 
@@ -210,7 +292,7 @@ def compute_fee_to_come(
     return ceil(units) * fees.unit_micros - fee_micros + spare_micros
 
 
-def _check_not_crossed(orders: Iterable[Row]) -> None:
+def _check_not_crossed(orders: Iterable[Row], config: Config) -> None:
     bids: dict[int, int] = {}
     asks: dict[int, int] = {}
     for _, _, outcome, side, price_pips, *_ in orders:
@@ -220,3 +302,8 @@ def _check_not_crossed(orders: Iterable[Row]) -> None:
             asks[outcome] = min(price_pips, asks.get(outcome, PAYOUT_PIPS))
     for outcome in bids.keys() & asks.keys():
         assert bids[outcome] < asks[outcome], f"book {outcome} is crossed"
+    if config.house_account_id is None or config.binary:
+        return
+    assert sum(bids.values()) < PAYOUT_PIPS, "bids that would mint"
+    if len(asks) == config.outcomes:
+        assert sum(asks.values()) > PAYOUT_PIPS, "asks that would merge"

@@ -9,10 +9,9 @@ markets small.
 
 from collections.abc import Callable
 from copy import copy
-from itertools import takewhile
 from typing import Any, Final
 
-from tests.engine.naive_ledger import Ledger, Leg
+from tests.engine.naive_ledger import HOUSE, Ledger, Leg
 from tests.engine.naive_state import NaiveState, Order
 from trading.engine.types import (
     BUY,
@@ -31,6 +30,7 @@ from trading.engine.types import (
     Config,
     Configure,
     Configured,
+    CrossMatched,
     Decremented,
     Ended,
     MarketStatus,
@@ -44,12 +44,15 @@ from trading.engine.types import (
     Tif,
     Traded,
     TradeKind,
+    list_trades,
 )
 
 RATE_MAX: Final = 1_000_000
+Change = tuple[int, int, int]
+"""Sets formed, cash gained (the fee aside), fee paid."""
 
 
-def _leg(order: Order, maker: Order, *, lots: int, is_maker: bool) -> Leg:
+def _leg(order: Order, price_pips: int, lots: int, *, is_maker: bool) -> Leg:
     place = order.place
     return Leg(
         place.account_id,
@@ -58,7 +61,7 @@ def _leg(order: Order, maker: Order, *, lots: int, is_maker: bool) -> Leg:
         place.fee_free,
         place.outcome,
         place.side,
-        maker.price_pips,
+        price_pips,
         lots,
     )
 
@@ -134,7 +137,9 @@ class NaiveEngine(NaiveState):
         if place.price_pips is not None:
             return place.price_pips
         tick = self._rules().tick_pips
-        best_pips = next((o.price_pips for o in self._opposite(place)), tick)
+        offers = [maker.price_pips for maker in self._opposite(place)[:1]]
+        offers += map(_implied_pips, self._firsts_of_others(place))
+        best_pips = min(offers, key=lambda pips: place.side * pips, default=tick)
         reach_pips = best_pips + place.side * COLLAR_PIPS
         on_tick = reach_pips // tick * tick if place.side == BUY else -(-reach_pips // tick) * tick
         return max(tick, min(PAYOUT_PIPS - tick, on_tick))
@@ -269,57 +274,66 @@ class NaiveEngine(NaiveState):
     def _sweep(self, taker: Order) -> tuple[int, Reason | None]:
         """Meet the other side, best first: how many were met, and what stopped it, if anything."""
         met = 0
-        while maker := self._next_maker(taker):
-            if met == MAKERS_MET_MAX:
+        while makers := self._next_makers(taker):
+            if met >= MAKERS_MET_MAX:
                 return met, Reason.MATCH_LIMIT
-            met += 1
-            stop = self._meet(taker, maker)
+            met += len(makers)
+            stop = self._meet(taker, makers)
             if stop:
                 return met, stop
         return met, None
 
-    def _next_maker(self, taker: Order) -> Order | None:
+    def _next_makers(self, taker: Order) -> list[Order]:
+        """The next order in its own book, or the first of each other book if that is better."""
         if taker.remaining_lots == 0:
-            return None
-        side, limit_pips = taker.place.side, taker.price_pips
-        queue = self._opposite(taker.place)
-        within = takewhile(lambda maker: (limit_pips - maker.price_pips) * side >= 0, queue)
-        return next(within, None)
+            return []
+        place, limit_pips = taker.place, taker.price_pips
+        offers = [([maker], maker.price_pips) for maker in self._opposite(place)[:1]]
+        offers += [(makers, _implied_pips(makers)) for makers in self._firsts_of_others(place)]
+        within = [offer for offer in offers if (limit_pips - offer[1]) * place.side >= 0]
+        makers, _ = min(within, key=lambda offer: place.side * offer[1], default=([], 0))
+        return makers
 
-    def _meet(self, taker: Order, maker: Order) -> Reason | None:
+    def _meet(self, taker: Order, makers: list[Order]) -> Reason | None:
         """One step of a sweep; the reason when the taker goes no further."""
-        if maker.place.owner_id == taker.place.owner_id:
-            return self._meet_own(taker, maker)
-        if maker.place.reduce_only and not self._allowance(maker.place):
-            self._end(maker, OrderStatus.CANCELLED, Reason.REDUCE_ONLY)
-            return None
+        if all(maker.place.owner_id == taker.place.owner_id for maker in makers):
+            return self._meet_own(taker, makers)
+        for maker in makers:
+            if maker.place.reduce_only and not self._allowance(maker.place):
+                self._end(maker, OrderStatus.CANCELLED, Reason.REDUCE_ONLY)
+                return None
         if taker.place.reduce_only and not self._allowance(taker.place):
             return Reason.REDUCE_ONLY
-        reducing = [o.place for o in (taker, maker) if o.place.reduce_only]
-        lots = min(taker.remaining_lots, maker.remaining_lots, *map(self._allowance, reducing))
+        everyone = [taker, *makers]
+        reducing = [o.place for o in everyone if o.place.reduce_only]
+        lots = min([o.remaining_lots for o in everyone] + [*map(self._allowance, reducing)])
+        is_direct = makers[0].place.outcome == taker.place.outcome
+        price_pips = makers[0].price_pips if is_direct else _implied_pips(makers)
         if taker.place.budget_micros is None:
-            return self._fill(taker, maker, lots)
-        lots = self._affordable(taker, maker, lots)
-        stop = self._fill(taker, maker, lots) if lots else Reason.BUDGET_SPENT
-        if stop or self._affordable(taker, maker, self._rules().lot_step_lots):
+            return self._fill(taker, makers, price_pips, lots)
+        lots = self._affordable(taker, price_pips, lots)
+        stop = self._fill(taker, makers, price_pips, lots) if lots else Reason.BUDGET_SPENT
+        if stop or self._affordable(taker, price_pips, self._rules().lot_step_lots):
             return stop
         return Reason.BUDGET_SPENT
 
-    def _meet_own(self, taker: Order, maker: Order) -> Reason | None:
+    def _meet_own(self, taker: Order, makers: list[Order]) -> Reason | None:
         stp = taker.place.stp
         if stp == Stp.CANCEL_NEWEST:
             return Reason.SELF_TRADE
         if stp == Stp.DECREMENT:
-            return self._decrement(taker, maker)
-        self._end(maker, OrderStatus.CANCELLED, Reason.SELF_TRADE)
+            return self._decrement(taker, makers)
+        for maker in makers:
+            self._end(maker, OrderStatus.CANCELLED, Reason.SELF_TRADE)
         return Reason.SELF_TRADE if stp == Stp.CANCEL_BOTH else None
 
-    def _decrement(self, taker: Order, maker: Order) -> Reason | None:
-        lots = min(taker.remaining_lots, maker.remaining_lots)
-        if lots == maker.remaining_lots:
-            self._end(maker, OrderStatus.CANCELLED, Reason.SELF_TRADE)
-        else:
-            self._shrink(maker, lots)
+    def _decrement(self, taker: Order, makers: list[Order]) -> Reason | None:
+        lots = min(order.remaining_lots for order in (taker, *makers))
+        for maker in makers:
+            if lots == maker.remaining_lots:
+                self._end(maker, OrderStatus.CANCELLED, Reason.SELF_TRADE)
+            else:
+                self._shrink(maker, lots)
         if lots == taker.remaining_lots:
             return Reason.SELF_TRADE
         self._shrink(taker, lots)
@@ -330,7 +344,7 @@ class NaiveEngine(NaiveState):
         order.remaining_lots -= lots
         self.events.append(Decremented(order.place.order_id, lots, order.remaining_lots))
 
-    def _affordable(self, taker: Order, maker: Order, lots_max: int) -> int:
+    def _affordable(self, taker: Order, price_pips: int, lots_max: int) -> int:
         """The most lots, in steps, that the rest of the budget pays for."""
         ledger, step = self._ledger(), self._rules().lot_step_lots
         assert taker.place.budget_micros is not None
@@ -338,44 +352,83 @@ class NaiveEngine(NaiveState):
         enough, too_many = 0, lots_max // step + 1
         while too_many - enough > 1:
             middle = (enough + too_many) // 2
-            leg = _leg(taker, maker, lots=middle * step, is_maker=False)
+            leg = _leg(taker, price_pips, middle * step, is_maker=False)
             if ledger.cost(leg) <= left_micros:
                 enough = middle
             else:
                 too_many = middle
         return enough * step
 
-    def _fill(self, taker: Order, maker: Order, lots: int) -> Reason | None:
-        legs_before, before = self.legs, self._ledger()
-        taker_leg = _leg(taker, maker, lots=lots, is_maker=False)
-        maker_leg = _leg(maker, maker, lots=lots, is_maker=True)
-        self.legs = (*legs_before, taker_leg, maker_leg)
-        if not taker.rests and self._available(taker.place.account_id) < 0:
-            self.legs = legs_before
-            return Reason.INSUFFICIENT_FUNDS
-        taker.remaining_lots -= lots
-        maker.remaining_lots -= lots
-        self.events.append(self._traded(taker, maker, lots, before))
-        if maker.remaining_lots == 0:
-            self._end(maker, OrderStatus.FILLED, Reason.FILLED)
-        elif maker.place.reduce_only and not self._allowance(maker.place):
-            self._end(maker, OrderStatus.CANCELLED, Reason.REDUCE_ONLY)
+    def _fill(self, taker: Order, makers: list[Order], price_pips: int, lots: int) -> Reason | None:
+        """Add the taker's leg, then the makers' one by one, each with what it changed."""
+        legs_before, changes = self.legs, []
+        for order in (taker, *makers):
+            before = self._ledger()
+            its_pips = price_pips if order is taker else order.price_pips
+            leg = _leg(order, its_pips, lots, is_maker=order is not taker)
+            self.legs = (*self.legs, leg)
+            is_short = order is taker and self._available(taker.place.account_id) < 0
+            if is_short and not taker.rests:  # what rests holds enough for its own legs
+                self.legs = legs_before
+                return Reason.INSUFFICIENT_FUNDS
+            changes.append(self._change(order.place.account_id, before))
+        for order in (taker, *makers):
+            order.remaining_lots -= lots
+        if makers[0].place.outcome == taker.place.outcome:
+            self.events.append(self._traded(taker, makers[0], lots, changes))
+        else:
+            self._match_across(taker, makers, price_pips, lots, changes)
+        for maker in makers:
+            if maker.remaining_lots == 0:
+                self._end(maker, OrderStatus.FILLED, Reason.FILLED)
+            elif maker.place.reduce_only and not self._allowance(maker.place):
+                self._end(maker, OrderStatus.CANCELLED, Reason.REDUCE_ONLY)
         return None
 
-    def _traded(self, taker: Order, maker: Order, lots: int, before: Ledger) -> Traded:
-        taker_sets, taker_cash, taker_fee = self._change(taker.place.account_id, before)
-        maker_sets, maker_cash, maker_fee = self._change(maker.place.account_id, before)
+    def _traded(self, taker: Order, maker: Order, lots: int, changes: list[Change]) -> Traded:
+        (taker_sets, taker_cash, taker_fee), (maker_sets, maker_cash, maker_fee) = changes
         sets = taker_sets + maker_sets
         kind = TradeKind.MINT if sets > 0 else TradeKind.MERGE if sets < 0 else TradeKind.DIRECT
         return Traded(
-            sum(isinstance(event, Traded) for event in self.events),
+            self._next_index(),
             *(taker.place.outcome, taker.place.side, maker.price_pips, lots, kind),
             *(taker.place.order_id, maker.place.order_id),
             *(taker.place.account_id, maker.place.account_id),
             *(taker_cash, maker_cash, taker_fee, maker_fee),
         )
 
-    def _change(self, account_id: int, before: Ledger) -> tuple[int, int, int]:
+    def _match_across(
+        self,
+        taker: Order,
+        makers: list[Order],
+        price_pips: int,
+        lots: int,
+        changes: list[Change],
+    ) -> None:
+        """Add the house's legs, and the event of all of them."""
+        kind = TradeKind.MINT if taker.place.side == BUY else TradeKind.MERGE
+        house, index, trades = self._rules().house_account_id, self._next_index(), []
+        assert house is not None
+        for order, (_, cash, fee) in zip((taker, *makers), changes, strict=True):
+            place, is_taker = order.place, order is taker
+            its_pips = price_pips if is_taker else order.price_pips
+            leg = Leg(house, HOUSE, not is_taker, True, place.outcome, -place.side, its_pips, lots)
+            self.legs = (*self.legs, leg)
+            ids, mine = (place.order_id, ""), (place.account_id, house)
+            sets = is_taker if kind == TradeKind.MINT else -(order is makers[-1])
+            house_cash = place.side * its_pips * lots - PAYOUT_PIPS * sets * lots
+            numbers = (cash, house_cash, fee, 0)
+            if not is_taker:
+                ids, mine, numbers = ids[::-1], mine[::-1], (house_cash, cash, 0, fee)
+            side = place.side if is_taker else -place.side
+            start = (index + len(trades), place.outcome, side, its_pips, lots, kind)
+            trades.append(Traded(*start, *ids, *mine, *numbers))
+        self.events.append(CrossMatched(kind, lots, tuple(trades)))
+
+    def _next_index(self) -> int:
+        return sum(len(list_trades(event)) for event in self.events)
+
+    def _change(self, account_id: int, before: Ledger) -> Change:
         """Sets formed, cash gained (the fee aside) and fee paid by an account since `before`."""
         old, new = before.account(account_id), self._ledger().account(account_id)
         fee_micros = new.fees_micros - old.fees_micros
@@ -383,10 +436,14 @@ class NaiveEngine(NaiveState):
         return new.sets_lots - old.sets_lots, cash_micros, fee_micros
 
 
+def _implied_pips(makers: list[Order]) -> int:
+    return PAYOUT_PIPS - sum(maker.price_pips for maker in makers)
+
+
 def _fixed(config: Config) -> tuple[Any, ...]:
     return (
         *(config.binary, config.outcomes, config.lot_step_lots),
-        *(config.fees, config.strict_refund),
+        *(config.fees, config.strict_refund, config.house_account_id),
     )
 
 

@@ -12,6 +12,8 @@ import msgspec
 from trading.engine.types import BUY, PAYOUT_PIPS, Config, FeeKind
 
 LOTS_PER_CONTRACT: Final = 100
+HOUSE: Final = -1
+"""In place of an entry: the house has no orders."""
 
 
 class Leg(msgspec.Struct, frozen=True):
@@ -116,6 +118,8 @@ class Ledger:
 
     def _add(self, leg: Leg) -> None:
         account = self.accounts.setdefault(leg.account_id, self.account(leg.account_id))
+        if leg.entry == HOUSE:  # It pays nothing: the other legs pay for the sets, or are paid.
+            return _move(account, leg)
         charge = self.charges.setdefault(leg.entry, Charge())
         fee_micros, cost_micros = self.fee(leg), self.cost(leg)
         sets_before = account.sets_lots

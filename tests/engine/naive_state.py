@@ -131,8 +131,25 @@ class NaiveState:
     def _opposite(self, place: Place) -> list[Order]:
         return self._queue(place.outcome, -place.side)
 
+    def _firsts_of_others(self, place: Place) -> list[list[Order]]:
+        """The orders that a match across books would take: one list of them, or none.
+
+        They make a complete set with what the taker buys or sells, at a price inside the ladder.
+        """
+        rules = self._rules()
+        if rules.binary or rules.house_account_id is None:
+            return []
+        others = [book for book in range(self._books()) if book != place.outcome]
+        firsts = [first for book in others for first in self._queue(book, place.side)[:1]]
+        is_whole = len(firsts) == len(others) if place.side == SELL else bool(firsts)
+        implied_pips = PAYOUT_PIPS - sum(first.price_pips for first in firsts)
+        return [firsts] if is_whole and 0 < implied_pips < PAYOUT_PIPS else []
+
     def _crosses(self, place: Place, price_pips: int) -> bool:
-        return any((price_pips - o.price_pips) * place.side >= 0 for o in self._opposite(place))
+        offers = [o.price_pips for o in self._opposite(place)]
+        for firsts in self._firsts_of_others(place):
+            offers += [PAYOUT_PIPS - sum(first.price_pips for first in firsts)]
+        return any((price_pips - offer) * place.side >= 0 for offer in offers)
 
     def _allowance(self, place: Place) -> int:
         position = self._ledger().position(place.account_id, place.outcome)

@@ -37,6 +37,7 @@ from trading.engine.types import (
     AnyCommand,
     Configure,
     Configured,
+    CrossMatched,
     Decremented,
     Ended,
     MarketStatus,
@@ -45,6 +46,7 @@ from trading.engine.types import (
     Rested,
     Tick,
     Traded,
+    list_trades,
 )
 from trading.feed import frames
 from trading.feed.replica import BookReplica, Fit, Image, TapeTrade, find_tops, tape_trade
@@ -55,7 +57,7 @@ from trading.pipeline.messages import DepthLevel, MarketChange
 from trading.pipeline.publication import build_market_change, find_changed_tops
 from trading.pipeline.writer import LiveMarket, MarketPart
 
-KINDS = {Amended, Configured, Decremented, Ended, Rejected, Rested, Traded}
+KINDS = {Amended, Configured, CrossMatched, Decremented, Ended, Rejected, Rested, Traded}
 
 
 class Market:
@@ -90,8 +92,8 @@ class Market:
             entries.append(JournalEntry(command, 0, events))
             for event in events:
                 self.seen[type(event)] += 1
-                if isinstance(event, Traded):
-                    part.add_trade(event)
+                if trades := list_trades(event):
+                    part.add_match(trades)
                 if isinstance(event, Ended | Rejected):
                     self.seen[event.reason] += 1
             if isinstance(command, Configure) and not isinstance(events[-1], Rejected):

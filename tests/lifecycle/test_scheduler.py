@@ -14,11 +14,11 @@ from markets.models import Market
 from tests.trading import world
 from trading import tasks
 from trading.actions import do_resolve_market
+from trading.management.scheduler import run_scheduler
 from trading.models import OutcomeStats
 from trading.pipeline.gateway import get_gateway
 from trading.pipeline.worker import run_worker
 from trading.settlement import schedule
-from trading.settlement.scheduler import run_scheduler
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

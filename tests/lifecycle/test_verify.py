@@ -57,6 +57,9 @@ def trading_day(shard, operator, alice, bob):
     assert settle_market(voided.pk)
     actions.do_resolve_market(paying, by=operator, payout_pips=[5_000, 5_000, 0], evidence_text="x")
     do_request_withdrawal(alice, amount_micros=CREDIT, by=alice.owner)
+    made = world.make_market(maker_b_lots=10_000, maker_funded_by_house=True)
+    world.open_market(shard, made)
+    run(shard, buy(made, alice, 60, 400))
     return live
 
 
@@ -74,6 +77,8 @@ def trade_in(shard, market, alice, bob):
     run(shard, Task(0, market.pk, amend, key=f"request:{named}", body_hash=b"a"))
     run(shard, cancel(market, alice, first.order.order_id))
     run(shard, sell(market, alice, 30, 100, stp=Stp.DECREMENT, tif=Tif.IOC))
+    if market.kind == "categorical":
+        run(shard, buy(market, alice, 45, 200, outcome=1), buy(market, bob, 60, 300, outcome=2))
 
 
 def broken() -> set[str]:
@@ -327,6 +332,12 @@ CORRUPTIONS: list[tuple[str, Callable[[Market], Any]]] = [
         lambda live: first(open_orders(live).filter(side=1)).update(price_pips=6_000),
     ),
     (
+        "books that are matched with one another leave no set",
+        lambda live: Order.objects.filter(
+            market__kind="categorical", remaining_lots__gt=0, side=1
+        ).update(status=0, price_pips=5_000),
+    ),
+    (
         "an order is filled and left as its status says",
         lambda live: first(open_orders(live)).update(remaining_lots=F("remaining_lots") + 1),
     ),
@@ -406,6 +417,20 @@ CORRUPTIONS: list[tuple[str, Callable[[Market], Any]]] = [
     (
         "a settled market pays exactly 1 credit for a set",
         lambda live: first(Outcome.objects.filter(market__status="settled")).update(payout_pips=2),
+    ),
+    (
+        "a maker has sold what it is short of",
+        lambda market: Position.objects.filter(account__kind="maker").update(net_lots=-300),
+    ),
+    (
+        "a maker has what it was funded with less what its trades cost, and in the end nothing",
+        lambda market: Account.objects.filter(kind="maker").update(cash_micros=1),
+    ),
+    (
+        "the legs of a match across outcomes make whole sets, and the house nothing",
+        lambda live: first(Trade.objects.filter(taker_order_id=None)).update(
+            taker_cash_micros=F("taker_cash_micros") + 1
+        ),
     ),
     (
         "no book's time lies ahead of the clock",

@@ -68,6 +68,7 @@ EVERYTHING = {
     "fee_unit": "0.01",
     "position_limit": 1000,
     "strict_refund": True,
+    "matches_across_outcomes": False,
     "featured": True,
     "outcomes": [{"code": code, "name": name} for code, name in THREE_OUTCOMES],
 }
@@ -103,6 +104,7 @@ EVERYTHING_SHOWN = {
     "fee_unit": "0.010000",
     "position_limit": "1000.00",
     "strict_refund": True,
+    "matches_across_outcomes": False,
     "currency": "CREDIT",
     "featured": True,
     "volume": "0.00",

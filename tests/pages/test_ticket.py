@@ -24,7 +24,9 @@ from tests.pages.desk import (
     see,
     send,
 )
+from trading.engine.types import OrderOptions
 from trading.models import Order
+from trading.pipeline.order_rows import decode_options
 from web import limits
 
 __all__ = ["alice", "bob", "inside"]
@@ -210,7 +212,7 @@ async def test_credits_of_a_market_order_are_its_budget(inside, alice, bob):
         measure="credits", amount="10",
     )  # fmt: skip
     [order] = await orders_of(alice)
-    assert order.asked.budget_micros == 10_000_000
+    assert decode_options(order.options) == OrderOptions(is_market=True, budget_micros=10_000_000)
     assert read_toast(placed.text).startswith("Bought 23 No at 0.40, fee 0.3864.")
 
 

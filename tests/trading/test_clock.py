@@ -2,6 +2,7 @@
 
 import pytest
 
+from kernel import database_clock
 from kernel.clock import now_us
 from predex import health
 from tests.trading import world
@@ -9,20 +10,20 @@ from tests.trading.world import buy, run
 from trading import tasks
 from trading.engine.types import OrderStatus
 from trading.models import BookState, JournalRow, Lease
-from trading.pipeline import clock, lease
+from trading.pipeline import lease
 from trading.readmodels import dashboard
 from trading.verify import check_everything
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 HOURS = 3600 * 1_000_000
-MODULES = ("trading.pipeline.clock.now_us", "trading.pipeline.shard.now_us")
+MODULES = ("kernel.database_clock.now_us", "trading.pipeline.shard.now_us")
 
 
 @pytest.fixture
 def shift(monkeypatch):
     """Set this machine's clock: `shift(us)` ahead of what it was at first."""
-    monkeypatch.setattr(clock, "_guard", clock.JumpGuard())
+    monkeypatch.setattr(database_clock, "_guard", database_clock.JumpGuard())
 
     def set_clock(ahead_us):
         for name in MODULES:
@@ -51,7 +52,7 @@ def test_an_engine_takes_no_order_while_its_clock_is_wrong(shard, market, shift,
     shift(0)
     [result] = run(shard, order)
     assert result.order.status == OrderStatus.OPEN
-    assert abs(BookState.objects.get().ts_us - now_us()) < clock.AHEAD_US_MAX
+    assert abs(BookState.objects.get().ts_us - now_us()) < database_clock.AHEAD_US_MAX
 
 
 @pytest.mark.usefixtures("all_holds")
@@ -66,7 +67,7 @@ def test_a_clock_that_is_kept_right_in_small_steps_is_followed(shard, market, sh
 @pytest.mark.usefixtures("all_holds")
 def test_a_wrong_clock_shows_in_ready_and_in_the_overview(shard, market, shift, client):
     shift(2 * HOURS)
-    described = health.describe_lease(renew(shard), clock.database_now_us())
+    described = health.describe_lease(renew(shard), database_clock.database_now_us())
     assert not described["ok"]
     assert 2 * 3600_000 - 5_000 < described["clock_ahead_ms"] < 2 * 3600_000 + 5_000
     ready = client.get("/ready")
@@ -84,11 +85,11 @@ def test_a_wrong_clock_shows_in_ready_and_in_the_overview(shard, market, shift, 
 
 def test_books_that_were_written_ahead_of_time_show(shard, market, shift, client, monkeypatch):
     with monkeypatch.context() as unguarded:
-        unguarded.setattr(clock, "is_wrong", lambda ahead_us: False)
+        unguarded.setattr(database_clock, "is_wrong", lambda ahead_us: False)
         shift(2 * HOURS)
         run(shard, buy(market, world.make_account(), 40, 100))
     shift(0)
-    described = health.describe_lease(renew(shard), clock.database_now_us())
+    described = health.describe_lease(renew(shard), database_clock.database_now_us())
     assert not described["ok"]
     assert described["books_ahead_ms"] > 2 * 3600_000 - 10_000
     assert client.get("/ready").status_code == 503
@@ -115,17 +116,17 @@ def test_what_is_due_waits_while_the_clock_of_its_process_is_wrong(shift, monkey
 def test_a_jump_is_believed_when_it_has_stood_for_a_minute(monkeypatch):
     """Where the database has no clock of its own."""
     times = {"wall": 1_000 * HOURS, "steady": 0}
-    monkeypatch.setattr("trading.pipeline.clock.now_us", lambda: times["wall"])
-    monkeypatch.setattr("trading.pipeline.clock.steady_us", lambda: times["steady"])
+    monkeypatch.setattr("kernel.database_clock.now_us", lambda: times["wall"])
+    monkeypatch.setattr("kernel.database_clock.steady_us", lambda: times["steady"])
 
     def pass_seconds(seconds, jump_us=0):
         times["wall"] += seconds * 1_000_000 + jump_us
         times["steady"] += seconds * 1_000_000
 
-    guard = clock.JumpGuard()
+    guard = database_clock.JumpGuard()
     pass_seconds(10, jump_us=2 * HOURS)
     assert guard.read_us() == times["wall"] - 2 * HOURS
-    pass_seconds(clock.BELIEVED_AFTER_SECONDS - 1)
+    pass_seconds(database_clock.BELIEVED_AFTER_SECONDS - 1)
     assert guard.read_us() == times["wall"] - 2 * HOURS
     pass_seconds(1)
     assert guard.read_us() == times["wall"]
@@ -137,6 +138,8 @@ def test_a_jump_is_believed_when_it_has_stood_for_a_minute(monkeypatch):
 
 def test_a_slow_database_is_no_wrong_clock():
     second = 1_000_000
-    assert clock.compute_least_ahead_us(0, 5 * second, 20 * second) == 0
-    assert clock.compute_least_ahead_us(0, 30 * second, 20 * second) == -10 * second
-    assert clock.compute_least_ahead_us(30 * second, 10 * second, 40 * second) == 20 * second
+    assert database_clock.compute_least_ahead_us(0, 5 * second, 20 * second) == 0
+    assert database_clock.compute_least_ahead_us(0, 30 * second, 20 * second) == -10 * second
+    assert (
+        database_clock.compute_least_ahead_us(30 * second, 10 * second, 40 * second) == 20 * second
+    )

@@ -104,7 +104,7 @@ def run(shard: Shard, *tasks: Task) -> list[Result | str]:
 def set_clock(monkeypatch: pytest.MonkeyPatch, read_us: Callable[[], int]) -> None:
     """Let engines live at another time, as if the database's clock said the same."""
     monkeypatch.setattr("trading.pipeline.shard.now_us", read_us)
-    monkeypatch.setattr("trading.pipeline.clock.is_wrong", lambda ahead_us: False)
+    monkeypatch.setattr("kernel.database_clock.is_wrong", lambda ahead_us: False)
 
 
 def open_market(shard: Shard, market: Market) -> None:

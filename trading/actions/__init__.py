@@ -5,6 +5,7 @@ Status and terms of a live market change through its engine (`live`), the result
 `do_` of `live` and `orders` must not run inside a transaction: the engine needs locks too.
 """
 
+from trading.actions.liquidity import check_change_liquidity, do_change_liquidity
 from trading.actions.live import (
     check_approve_and_open_market,
     check_change_close_time,

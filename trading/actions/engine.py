@@ -8,6 +8,7 @@ from structlog.contextvars import get_contextvars
 from accounts.audit import check_reason
 from accounts.models import User
 from kernel.errors import ApiError, RefusedError
+from kernel.units import format_amount
 from markets.models import Market
 from trading.engine.types import Config, Configure, MarketStatus, Reason
 from trading.models import BookState
@@ -73,5 +74,8 @@ def _check(answer: Answer) -> None:
     assert isinstance(answer.result, Result)
     if answer.result.reason == Reason.CONFIGURATION_STALE:
         raise RefusedError("changed_meanwhile")
+    if answer.result.reason == Reason.INSUFFICIENT_FUNDS:
+        missing = format_amount(answer.result.missing_micros)
+        raise RefusedError("maker_not_funded", missing=missing)
     if answer.result.reason is not None:
         raise RefusedError("configuration_invalid")

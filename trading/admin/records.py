@@ -157,6 +157,8 @@ class TradeAdmin(OutcomeRecordAdmin):
             (_("Taker's order"), row.taker_order_id),
             (_("Maker's order"), row.maker_order_id),
         ):
+            if key is None:  # the house's
+                continue
             yield Link(title, reverse("admin:trading_order_change", args=[key]))
         for title, account in (
             (_("Taker"), row.taker_account),

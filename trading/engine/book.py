@@ -4,6 +4,8 @@ Layout: `levels[i]` holds the orders at tick i (price = i x tick); bids and asks
 One int per side has bit i set when level i has live orders; `best_bid` and `best_ask` are ticks,
 0 and `ticks` when that side is empty. A level is a FIFO with its total quantity.
 Ordering invariant: inside a level the order of arrival; best_bid < best_ask, always.
+Books of one market that are matched with one another share their `Tops`, from which the price
+follows that a taker can have from all other books at once (see `cross`).
 Removal is lazy: a dead order stays in its queue until it comes to the front or until more than half
 of the queue (and more than 64) is dead, so a cancel costs O(1) and memory stays <= 2x of live.
 An amend that loses its place enters as a new `EngineOrder` object; the old object is dead.
@@ -18,6 +20,7 @@ import msgspec
 from trading.engine.types import (
     BUY,
     PAYOUT_PIPS,
+    SELL,
     OrderStatus,
     Place,
     Reason,
@@ -109,14 +112,28 @@ class PriceLevel:
         self.dead = 0
 
 
+class Tops:
+    """The sums of the best ticks of several books: 0 for a missing bid, all ticks for an ask."""
+
+    __slots__ = ("ask_ticks", "bid_ticks")
+
+    def __init__(self, books: int, tick_pips: int) -> None:
+        self.bid_ticks = 0
+        self.ask_ticks = books * (PAYOUT_PIPS // tick_pips)
+
+
 class OrderBook:
     """Both sides of one outcome. Knows prices and quantities, nothing of money."""
 
-    __slots__ = ("asks", "best_ask", "best_bid", "bids", "changed", "levels", "tick_pips", "ticks")
+    __slots__ = (
+        "asks", "best_ask", "best_bid", "bids", "changed", "levels", "tick_pips", "ticks", "tops",
+    )  # fmt: skip
 
-    def __init__(self, tick_pips: int) -> None:
+    def __init__(self, tick_pips: int, tops: Tops | None = None) -> None:
         self.tick_pips = tick_pips
         self.ticks = PAYOUT_PIPS // tick_pips
+        # A book by itself stands beside one that is always empty: nothing is implied.
+        self.tops = Tops(2, tick_pips) if tops is None else tops
         self.levels: list[PriceLevel | None] = [None] * self.ticks
         self.bids = 0
         self.asks = 0
@@ -164,11 +181,13 @@ class OrderBook:
                 assert tick < self.best_ask
                 self.bids |= BIT[tick]
                 if tick > self.best_bid:
+                    self.tops.bid_ticks += tick - self.best_bid
                     self.best_bid = tick
             else:
                 assert tick > self.best_bid
                 self.asks |= BIT[tick]
                 if tick < self.best_ask:
+                    self.tops.ask_ticks += tick - self.best_ask
                     self.best_ask = tick
         level.queue.append(order)
         level.total_lots += order.remaining_lots
@@ -195,10 +214,12 @@ class OrderBook:
             self.bids ^= BIT[tick]
             if tick == self.best_bid:
                 self.best_bid = self.bids.bit_length() - 1 if self.bids else 0
+                self.tops.bid_ticks += self.best_bid - tick
         else:
             self.asks = asks = self.asks ^ BIT[tick]
             if tick == self.best_ask:
                 self.best_ask = (asks & -asks).bit_length() - 1 if asks else self.ticks
+                self.tops.ask_ticks += self.best_ask - tick
 
     def reduce(self, order: EngineOrder, lots: int) -> None:
         """Lower the remaining quantity of a live order, which keeps its place."""
@@ -236,9 +257,35 @@ class OrderBook:
         return bool(self.bids if side == BUY else self.asks)
 
     def crosses(self, side: int, price_pips: int) -> bool:
-        """Return whether an order at this price would meet the other side."""
+        """Return whether an order at this price would trade, in this book or across books."""
         tick = price_pips // self.tick_pips
-        return tick >= self.best_ask if side == BUY else 0 < self.best_bid >= tick
+        if side == BUY:
+            return tick >= self.best_ask or tick >= self.ticks - self.tops.bid_ticks + self.best_bid
+        return 0 < self.best_bid >= tick or self.ticks - self.tops.ask_ticks + self.best_ask >= tick
+
+    def implied_tick(self, side: int) -> int:
+        """Return the price at which a taker trades across books: outside the ladder if it can't."""
+        if side == BUY:
+            return self.ticks - self.tops.bid_ticks + self.best_bid
+        return self.ticks - self.tops.ask_ticks + self.best_ask
+
+    def is_implied_better(self, side: int, limit_tick: int) -> bool:
+        """Return whether a taker with this limit trades across books first. The book wins ties."""
+        if side == BUY:
+            tick = self.ticks - self.tops.bid_ticks + self.best_bid
+            return tick < self.best_ask and tick <= limit_tick
+        tick = self.ticks - self.tops.ask_ticks + self.best_ask
+        return tick > self.best_bid and tick >= limit_tick
+
+    def find_taking_tick(self, side: int) -> int:
+        """Return the best price for a taker: all ticks for a buyer, 0 for a seller without any."""
+        if side == BUY:
+            return min(self.best_ask, self.implied_tick(BUY))
+        return max(self.best_bid, self.implied_tick(SELL))
+
+    def front(self, side: int) -> EngineOrder | None:
+        """Return the order of this side that is first in line."""
+        return self.best_maker(-side, 1 if side == BUY else self.ticks - 1)
 
     def orders(self, side: int) -> Iterator[EngineOrder]:
         """Yield the live orders of a side, best first, in order of priority."""

@@ -2,22 +2,28 @@
 
 from collections.abc import Iterator
 from heapq import heappush
-from typing import TypeVar
+from typing import Final, NamedTuple, TypeVar
 
 import msgspec
 
+from trading.engine.blend import crosses_any
 from trading.engine.book import EngineOrder, OrderBook
+from trading.engine.lmsr import change_liquidity
 from trading.engine.margin import copy_account
 from trading.engine.state import MarketState
 from trading.engine.types import (
     BUY,
     MAKERS_MET_MAX,
+    NO_ACCOUNT,
     ORDER_LOTS_MAX,
     PAYOUT_PIPS,
+    SELL,
     Amend,
     AnyCommand,
     Cancel,
     CancelAll,
+    ChangeLiquidity,
+    Config,
     Configure,
     Configured,
     Place,
@@ -27,14 +33,29 @@ from trading.engine.types import (
 Market = TypeVar("Market", bound=MarketState)
 
 
+TRADING: Final = (Place, Amend, ChangeLiquidity)
+"""Commands after which an automated maker may trade."""
+
+
 def find_touched_accounts(market: MarketState, command: AnyCommand, ts_us: int) -> set[int]:
     """Return a superset of the accounts that executing `command` would touch now."""
     if isinstance(command, Configure):
-        return {order.account_id for order in market.orders.values()}
+        touched = {order.account_id for order in market.orders.values()}
+        touched |= _find_maker_accounts(command.config)
+        if market.config is None:
+            touched.add(command.account_id)  # who funds the maker, if there is one
+        return touched - {NO_ACCOUNT}
     touched = {order.account_id for order in _touched_orders(market, command, ts_us)}
     if not isinstance(command, Tick):
         touched.add(command.account_id)
+    if market.maker is not None and isinstance(command, TRADING):
+        assert market.config is not None
+        touched |= _find_maker_accounts(market.config)
     return touched
+
+
+def _find_maker_accounts(config: Config) -> set[int]:
+    return set() if config.maker is None else {config.maker.account_id}
 
 
 def copy_touched(market: Market, command: AnyCommand, ts_us: int) -> Market:
@@ -43,6 +64,8 @@ def copy_touched(market: Market, command: AnyCommand, ts_us: int) -> Market:
     copy.seq, copy.ts_us = market.seq, market.ts_us
     if market.status is None or market.config is None:
         return copy
+    if market.maker is not None:
+        copy.maker = market.maker.copy()
     copy.apply(Configured(market.status, market.config))
     if isinstance(command, Configure):
         orders = market.orders
@@ -54,6 +77,7 @@ def copy_touched(market: Market, command: AnyCommand, ts_us: int) -> Market:
         own = market.list_orders(market.accounts[command.account_id])
         orders.update((order.order_id, order) for order in own)
     account_ids = {order.account_id for order in orders.values()} | {command.account_id}
+    account_ids |= _find_maker_accounts(market.config)
     for account_id in account_ids & market.accounts.keys():
         copy.accounts[account_id] = copy_account(market.accounts[account_id])
     for order in sorted(orders.values(), key=lambda order: order.priority):
@@ -72,30 +96,103 @@ def _touched_orders(market: MarketState, command: AnyCommand, ts_us: int) -> Ite
         for expires_at_us, order_id in market.expiries:
             if expires_at_us <= ts_us and order_id in market.orders:
                 yield market.orders[order_id]
+    if isinstance(command, ChangeLiquidity):
+        yield from _find_swept_by_liquidity(market, command)
+    taker = _find_taker(market, command)
+    if taker is None:
+        return
+    if market.maker is not None and len(market.books) > 1:
+        yield from _find_swept(market, taker)
+    if market.books[taker.outcome].crosses(taker.side, taker.price_pips):
+        yield from _find_makers(market.books[taker.outcome], taker, ts_us)
+        if market.rules.crosses_books:
+            yield from _find_makers_across(market, taker, ts_us)
+
+
+class _Taker(NamedTuple):
+    outcome: int
+    side: int
+    price_pips: int
+    lots: int
+    owner_id: int
+
+
+def _find_taker(market: MarketState, command: AnyCommand) -> _Taker | None:
+    """Return the order that `command` may send through the books, with a bound of its quantity."""
     if isinstance(command, Place) and 0 <= command.outcome < len(market.books):
         price_pips = command.price_pips
         if price_pips is None or not 0 < price_pips < PAYOUT_PIPS:
             price_pips = PAYOUT_PIPS - 1 if command.side == BUY else 1
-        lots = ORDER_LOTS_MAX if command.quantity_lots is None else command.quantity_lots
-        book = market.books[command.outcome]
-        yield from _find_makers(book, command.side, price_pips, lots, command.owner_id, ts_us)
-    elif isinstance(command, Amend):
+        lots = command.quantity_lots
+        if lots is None:
+            lots = _bound_lots(market, command)
+        return _Taker(command.outcome, command.side, price_pips, lots, command.owner_id)
+    if isinstance(command, Amend):
         order, price_pips = market.orders.get(command.order_id), command.price_pips
         if order is not None and price_pips is not None and 0 < price_pips < PAYOUT_PIPS:
             lots = command.quantity_lots or order.quantity_lots
-            book = market.books[order.outcome]
-            yield from _find_makers(book, order.side, price_pips, lots, order.owner_id, ts_us)
+            return _Taker(order.outcome, order.side, price_pips, lots, order.owner_id)
+    return None
 
 
-def _find_makers(
-    book: OrderBook, side: int, price_pips: int, lots: int, owner_id: int, ts_us: int
-) -> Iterator[EngineOrder]:
+def _bound_lots(market: MarketState, place: Place) -> int:
+    """Return what a budget buys at the best price, at least 1: whoever is first is met."""
+    if place.budget_micros is None or market.maker is not None:
+        return ORDER_LOTS_MAX
+    book = market.books[place.outcome]
+    best_pips = book.find_taking_tick(place.side) * book.tick_pips
+    unit_pips = best_pips if place.side == BUY else PAYOUT_PIPS - best_pips
+    return max(1, place.budget_micros // unit_pips)
+
+
+def _find_makers_across(market: MarketState, taker: _Taker, ts_us: int) -> Iterator[EngineOrder]:
+    """Yield the makers of the other books that a match at the taker's limit can reach.
+
+    None may be further from its book's best than the implied price is from the limit.
+    """
+    book, side = market.books[taker.outcome], taker.side
+    spare_ticks = side * (taker.price_pips // book.tick_pips - book.implied_tick(side))
+    if spare_ticks < 0:
+        return
+    for outcome, other in enumerate(market.books):
+        best_tick = other.best_bid if side == BUY else other.best_ask
+        if outcome == taker.outcome or not other.has(side):
+            continue
+        limit_tick = min(max(best_tick - side * spare_ticks, 1), other.ticks - 1)
+        limit_pips = limit_tick * other.tick_pips
+        yield from _find_makers(other, taker._replace(side=-side, price_pips=limit_pips), ts_us)
+
+
+def _find_swept(market: MarketState, taker: _Taker) -> Iterator[EngineOrder]:
+    """Yield all orders of the taker's side if an automated maker may come to the first of them.
+
+    What it sells to the taker it sells within the limit; unless that brings it to an order of
+    another outcome it sells nothing else.
+    """
+    assert market.maker is not None
+    _, side, price_pips, taker_lots, _ = taker
+    lots = min(taker_lots, market.maker.count_lots(taker.outcome, side, price_pips))
+    if lots > 0 and crosses_any(market, market.maker.lmsr.move(taker.outcome, side * lots), side):
+        for book in market.books:
+            yield from book.orders(side)
+
+
+def _find_swept_by_liquidity(market: MarketState, change: ChangeLiquidity) -> Iterator[EngineOrder]:
+    """Yield all orders if an automated maker with more liquidity comes to the first of them."""
+    if market.maker is None or market.maker.compute_change(change.by_lots) is None:
+        return
+    lmsr = market.maker.lmsr
+    _, changed = change_liquidity(lmsr, lmsr.state.b_lots + change.by_lots)
+    if crosses_any(market, changed, BUY) or crosses_any(market, changed, SELL):
+        yield from market.orders.values()
+
+
+def _find_makers(book: OrderBook, taker: _Taker, ts_us: int) -> Iterator[EngineOrder]:
     """Yield makers best first until their certain quantity covers `lots`.
 
     Own orders, reduce-only ones and those that expire now may give less than they show.
     """
-    if not book.crosses(side, price_pips):
-        return
+    _, side, price_pips, lots, owner_id = taker
     met = 0
     for maker in book.orders(-side):
         beyond = maker.price_pips > price_pips if side == BUY else maker.price_pips < price_pips

@@ -1,27 +1,24 @@
-"""One taker against the book: price-time priority, self-trade prevention, clipping, budgets.
+"""One taker against the books: price-time priority, self-trade prevention, clipping, budgets.
 
 `match` takes makers best first until the order is filled, its limit is reached, or something
-stops it. It decides and emits; what it emits has happened when the next maker is met.
+stops it; where all other outcomes together are cheaper than the best maker of its own (`cross`),
+or an automated maker is (`blend`), it trades with those. It decides and emits; what it emits has
+happened when the next maker is met.
 """
 
 from typing import Final
 
+from trading.engine import blend
 from trading.engine.book import EngineOrder
-from trading.engine.margin import (
-    SAFE_PIPS,
-    AccountState,
-    add_fill,
-    compute_allowance_lots,
-    copy_account,
-)
+from trading.engine.cross import list_makers, trade_across
+from trading.engine.margin import SAFE_PIPS, AccountState, add_fill, copy_account
+from trading.engine.resting import cancel, compute_allowance, end_if_done
 from trading.engine.state import MarketState
 from trading.engine.types import (
     BUY,
     MAKERS_MET_MAX,
     PAYOUT_PIPS,
     Decremented,
-    Ended,
-    OrderStatus,
     Reason,
     Stp,
     Traded,
@@ -32,8 +29,6 @@ from trading.engine.types import (
 MINT: Final = TradeKind.MINT
 MERGE: Final = TradeKind.MERGE
 DIRECT: Final = TradeKind.DIRECT
-FILLED: Final = OrderStatus.FILLED
-IS_FILLED: Final = Reason.FILLED
 
 
 Match = tuple[Reason | None, int, int]
@@ -53,53 +48,136 @@ def match(
     at or above zero. `budget_micros`: what it may spend in all, fees included.
     """
     book = market.books[order.outcome]
-    account = market.account(order.account_id)
     side, owner_id = order.side, order.owner_id
     limit_tick = order.price_pips // book.tick_pips
-    compute_fee, has_fees = market.rules.compute_fee, market.rules.has_fees
-    options = order.place.options
-    is_clipped = options is not None and (options.reduce_only or budget_micros is not None)
-    makers = trades = 0
+    crosses_books, has_maker = market.rules.crosses_books, market.maker is not None
+    met = trades = 0
     while order.remaining_lots:
-        maker = book.best_maker(side, limit_tick)
-        if maker is None:
-            break
-        if makers == MAKERS_MET_MAX:
-            return Reason.MATCH_LIMIT, makers, trades
-        makers += 1
-        if maker.owner_id == owner_id:
-            if (stopped := _prevent_self_trade(market, order, maker)) is not None:
-                return stopped, makers, trades
-            continue
-        lots, maker_lots = order.remaining_lots, maker.remaining_lots
-        if maker_lots < lots:
-            lots = maker_lots
-        if is_clipped or maker.place.options is not None:
-            lots, stopped = _clip(market, order, maker, lots, budget_micros)
+        if has_maker and (offered_lots := blend.count_offered_lots(market, order)):
+            if met >= MAKERS_MET_MAX:
+                return Reason.MATCH_LIMIT, met, trades
+            stopped, legs = _trade_with_maker(
+                market, trades, order, offered_lots, pays_at_once, budget_micros
+            )
+            met, trades = met + max(legs, 1), trades + legs
             if stopped is not None:
-                return stopped, makers, trades
-            if not lots:
-                continue
-        price_pips = maker.price_pips
-        fee_micros = compute_fee(order, price_pips, lots, True) if has_fees else 0
-        if (
-            pays_at_once
-            and market.funds[order.account_id] < SAFE_PIPS * lots + fee_micros
-            and not _can_pay(market, account, order, price_pips, lots, fee_micros)
-        ):
-            return Reason.INSUFFICIENT_FUNDS, makers, trades
-        _trade(market, trades, order, account, maker, lots, fee_micros)
-        trades += 1
-        # The next maker is no cheaper: a budget counts as spent by what it has bought,
-        # whether or not another maker follows.
-        if budget_micros is not None and not _compute_affordable(
-            market, order, price_pips, market.rules.lot_step_lots, budget_micros
-        ):
-            return Reason.BUDGET_SPENT, makers, trades
-    return None, makers, trades
+                return stopped, met, trades
+            continue
+        if crosses_books and book.is_implied_better(side, limit_tick):
+            makers = list_makers(market, order)
+            price_pips = book.implied_tick(side) * book.tick_pips
+        else:
+            maker = book.best_maker(side, limit_tick)
+            if maker is None:
+                break
+            makers, price_pips = [maker], maker.price_pips
+        if met >= MAKERS_MET_MAX:
+            return Reason.MATCH_LIMIT, met, trades
+        met += len(makers)
+        if makers[0].owner_id == owner_id and all(m.owner_id == owner_id for m in makers):
+            stopped = _prevent_self_trade(market, order, makers)
+        else:
+            stopped, legs = _trade(
+                market, trades, order, makers, price_pips, pays_at_once, budget_micros
+            )
+            trades += legs
+        if stopped is not None:
+            return stopped, met, trades
+    return None, met, trades
 
 
 def _trade(
+    market: MarketState,
+    index: int,
+    order: EngineOrder,
+    makers: list[EngineOrder],
+    price_pips: int,
+    pays_at_once: bool,
+    budget_micros: int | None,
+) -> tuple[Reason | None, int]:
+    """Trade once with these makers, as much as all allow; return what stops it, and the trades.
+
+    A maker that only reduces and has nothing left to reduce is ended instead.
+    """
+    lots = order.remaining_lots
+    for maker in makers:
+        if maker.remaining_lots < lots:
+            lots = maker.remaining_lots
+        if maker.place.options is not None and maker.place.reduce_only:
+            lots = min(lots, compute_allowance(market, maker))
+            if not lots:
+                cancel(market, maker, Reason.REDUCE_ONLY)
+                return None, 0
+    if order.place.options is not None:
+        lots, stopped = _clip(market, order, price_pips, lots, budget_micros)
+        if stopped is not None:
+            return stopped, 0
+    rules, account = market.rules, market.account(order.account_id)
+    fee_micros = rules.compute_fee(order, price_pips, lots, True) if rules.has_fees else 0
+    if (
+        pays_at_once
+        and market.funds[order.account_id] < SAFE_PIPS * lots + fee_micros
+        and not _can_pay(market, account, order, order.side * price_pips * lots, lots, fee_micros)
+    ):
+        return Reason.INSUFFICIENT_FUNDS, 0
+    if makers[0].outcome == order.outcome:
+        _trade_directly(market, index, order, account, makers[0], lots, fee_micros)
+        legs = 1
+    else:
+        trade_across(market, index, order, makers, price_pips, lots, fee_micros)
+        legs = 1 + len(makers)
+    for maker in makers:
+        if not maker.remaining_lots or maker.place.options is not None:
+            end_if_done(market, maker)
+    # Whoever comes next asks no less: a budget is spent by what it has bought, whether or not
+    # another maker stands behind.
+    if budget_micros is not None and not _compute_affordable(
+        market, order, price_pips, rules.lot_step_lots, budget_micros
+    ):
+        return Reason.BUDGET_SPENT, legs
+    return None, legs
+
+
+def _trade_with_maker(
+    market: MarketState,
+    index: int,
+    order: EngineOrder,
+    lots: int,
+    pays_at_once: bool,
+    budget_micros: int | None,
+) -> tuple[Reason | None, int]:
+    """Trade at most `lots` with the automated maker; return what stops it, and the trades.
+
+    Those of other orders that the maker then sweeps are among them.
+    """
+    maker, rules, side = market.maker, market.rules, order.side
+    assert maker is not None
+    if order.place.reduce_only:
+        lots = min(lots, compute_allowance(market, order))
+        if not lots:
+            return Reason.REDUCE_ONLY, 0
+    if budget_micros is not None:
+        left_micros = _compute_left(order, budget_micros)
+        lots = blend.count_affordable_lots(market, order, lots, left_micros)
+        if not lots:
+            return Reason.BUDGET_SPENT, 0
+    paid_micros, compute_fee = maker.quote(order.outcome, side * lots), rules.compute_fee
+    price_pips = blend.compute_price(paid_micros, lots)
+    fee_micros = compute_fee(order, price_pips, lots, True) if rules.has_fees else 0
+    if (
+        pays_at_once
+        and market.funds[order.account_id] < SAFE_PIPS * lots + fee_micros
+        and not _can_pay(
+            market, market.account(order.account_id), order, paid_micros, lots, fee_micros
+        )
+    ):
+        return Reason.INSUFFICIENT_FUNDS, 0
+    blend.trade(market, index, order, lots, paid_micros, fee_micros)
+    swept = blend.sweep(market, side, index + 1) if len(market.books) > 1 else 0
+    return None, 1 + swept
+
+
+def _trade_directly(
     market: MarketState,
     index: int,
     order: EngineOrder,
@@ -134,46 +212,29 @@ def _trade(
             compute_fee(maker, price_pips, lots, False) if rules.has_fees else 0,
         )
     )
-    if not maker.remaining_lots:
-        market.emit(Ended(maker.order_id, FILLED, IS_FILLED, 0))
-    elif maker.place.options is not None and maker.place.reduce_only:
-        _end_if_closed(market, maker)
-
-
-def _end_if_closed(market: MarketState, maker: EngineOrder) -> None:
-    """End a reduce-only maker that has nothing left to reduce."""
-    if not _compute_allowance(market, maker):
-        market.emit(_end(maker, Reason.REDUCE_ONLY))
-
-
-def _end(order: EngineOrder, reason: Reason) -> Ended:
-    return Ended(order.order_id, OrderStatus.CANCELLED, reason, order.remaining_lots)
-
-
-def _compute_allowance(market: MarketState, order: EngineOrder) -> int:
-    account = market.account(order.account_id)
-    return compute_allowance_lots(account, order.outcome, order.side, binary=market.rules.binary)
 
 
 def _prevent_self_trade(
-    market: MarketState, order: EngineOrder, maker: EngineOrder
+    market: MarketState, order: EngineOrder, makers: list[EngineOrder]
 ) -> Reason | None:
-    """Keep an owner from trading with itself; return a reason if that ends the taker."""
+    """Keep an owner from trading with itself alone; return a reason if that ends the taker."""
     mode = order.place.stp
     if mode is Stp.DECREMENT:
-        return _decrement(market, order, maker)
+        return _decrement(market, order, makers)
     if mode is not Stp.CANCEL_NEWEST:
-        market.emit(_end(maker, Reason.SELF_TRADE))
+        for maker in makers:
+            cancel(market, maker, Reason.SELF_TRADE)
     return Reason.SELF_TRADE if mode is not Stp.CANCEL_OLDEST else None
 
 
-def _decrement(market: MarketState, order: EngineOrder, maker: EngineOrder) -> Reason | None:
-    """Take the smaller quantity from both without a trade; the smaller one dies."""
-    lots = min(order.remaining_lots, maker.remaining_lots)
-    if lots == maker.remaining_lots:
-        market.emit(_end(maker, Reason.SELF_TRADE))
-    else:
-        market.emit(Decremented(maker.order_id, lots, maker.remaining_lots - lots))
+def _decrement(market: MarketState, order: EngineOrder, makers: list[EngineOrder]) -> Reason | None:
+    """Take the smallest quantity from all of them without a trade; the smallest one dies."""
+    lots = min(order.remaining_lots, *(maker.remaining_lots for maker in makers))
+    for maker in makers:
+        if lots == maker.remaining_lots:
+            cancel(market, maker, Reason.SELF_TRADE)
+        else:
+            market.emit(Decremented(maker.order_id, lots, maker.remaining_lots - lots))
     if lots == order.remaining_lots:
         return Reason.SELF_TRADE
     market.emit(Decremented(order.order_id, lots, order.remaining_lots - lots))
@@ -181,27 +242,15 @@ def _decrement(market: MarketState, order: EngineOrder, maker: EngineOrder) -> R
 
 
 def _clip(
-    market: MarketState,
-    order: EngineOrder,
-    maker: EngineOrder,
-    lots: int,
-    budget_micros: int | None,
+    market: MarketState, order: EngineOrder, price_pips: int, lots: int, budget_micros: int | None
 ) -> tuple[int, Reason | None]:
-    """Return how many of `lots` reduce-only orders and a budget allow; and what ends the taker.
-
-    A reduce-only maker with nothing left to reduce is ended.
-    """
-    if maker.place.reduce_only:
-        lots = min(lots, _compute_allowance(market, maker))
-        if not lots:
-            market.emit(_end(maker, Reason.REDUCE_ONLY))
-            return 0, None
+    """Return how many of `lots` reduce-only and the budget allow at a price; or what ends it."""
     if order.place.reduce_only:
-        lots = min(lots, _compute_allowance(market, order))
+        lots = min(lots, compute_allowance(market, order))
         if not lots:
             return 0, Reason.REDUCE_ONLY
     if budget_micros is not None:
-        lots = _compute_affordable(market, order, maker.price_pips, lots, budget_micros)
+        lots = _compute_affordable(market, order, price_pips, lots, budget_micros)
         if not lots:
             return 0, Reason.BUDGET_SPENT
     return lots, None
@@ -213,10 +262,7 @@ def _compute_affordable(
     """Return the most of `lots`, in whole steps, that the rest of the budget pays for."""
     compute_fee, step = market.rules.compute_fee, market.rules.lot_step_lots
     unit_pips = price_pips if order.side == BUY else PAYOUT_PIPS - price_pips
-    spent_micros = order.filled_micros
-    if order.side != BUY:
-        spent_micros = PAYOUT_PIPS * order.filled_lots - spent_micros
-    left_micros = budget_micros - spent_micros - order.fee_micros
+    left_micros = _compute_left(order, budget_micros)
     low, high = 0, min(lots, left_micros // unit_pips) // step
     while low < high:
         steps = (low + high + 1) // 2
@@ -228,11 +274,19 @@ def _compute_affordable(
     return low * step
 
 
+def _compute_left(order: EngineOrder, budget_micros: int) -> int:
+    """Return what an order's fills have left of its budget."""
+    spent_micros = order.filled_micros
+    if order.side != BUY:
+        spent_micros = PAYOUT_PIPS * order.filled_lots - spent_micros
+    return budget_micros - spent_micros - order.fee_micros
+
+
 def _can_pay(
     market: MarketState,
     account: AccountState,
     order: EngineOrder,
-    price_pips: int,
+    paid_micros: int,
     lots: int,
     fee_micros: int,
 ) -> bool:
@@ -240,8 +294,8 @@ def _can_pay(
     available_micros = market.funds[account.account_id]
     signed_lots, rules = order.side * lots, market.rules
     sets_lots = rules.compute_sets(account, order.outcome, signed_lots)
-    cash_micros = -price_pips * signed_lots - PAYOUT_PIPS * sets_lots
+    cash_micros = -paid_micros - PAYOUT_PIPS * sets_lots
     after = copy_account(account)
-    add_fill(after, order.outcome, signed_lots, price_pips, cash_micros, fee_micros)
+    add_fill(after, order.outcome, signed_lots, paid_micros, cash_micros, fee_micros)
     more_held_micros = rules.compute_held(after) - account.held_micros
     return available_micros + cash_micros - fee_micros - more_held_micros >= 0

@@ -14,8 +14,9 @@ from typing import Any, Final, Self
 
 import msgspec
 
-from trading.engine.book import DEAD_MIN, EngineOrder, OrderBook, enter_order
+from trading.engine.book import DEAD_MIN, EngineOrder, OrderBook, Tops, enter_order
 from trading.engine.fees import bound_hold, build_basis, build_fee, build_hold
+from trading.engine.maker import AutomatedMaker, MakerState
 from trading.engine.margin import (
     AccountState,
     add_fill,
@@ -35,19 +36,23 @@ from trading.engine.types import (
     AnyEvent,
     Config,
     Configured,
+    CrossMatched,
     Decremented,
     Ended,
     FeeKind,
+    LiquidityChanged,
     MarketStatus,
     OrderStatus,
     Place,
     Rejected,
     Rested,
     Traded,
+    TradeKind,
 )
 
 # A member of an enum is an attribute of a class, which costs as much as a call.
 PARTIALLY_FILLED: Final = OrderStatus.PARTIALLY_FILLED
+MAKER: Final = TradeKind.MAKER
 
 
 class Snapshot(msgspec.Struct, array_like=True):
@@ -60,6 +65,7 @@ class Snapshot(msgspec.Struct, array_like=True):
     config: Config | None
     orders: list[EngineOrder]
     accounts: list[AccountState]
+    maker: MakerState | None = None
 
 
 class Rules:
@@ -74,10 +80,12 @@ class Rules:
         "compute_held",
         "compute_hold",
         "compute_sets",
+        "crosses_books",
         "has_fees",
         "lot_step_lots",
         "outcomes",
         "prices",
+        "rests_refused",
         "safe_hold_micros",
         "safe_hold_pips",
     )  # fmt: skip
@@ -87,6 +95,8 @@ class Rules:
         self.books = 1 if config.binary else config.outcomes
         self.outcomes = frozenset(range(self.books))
         self.prices = frozenset(range(config.tick_pips, PAYOUT_PIPS, config.tick_pips))
+        self.crosses_books = config.house_account_id is not None and not config.binary
+        self.rests_refused = config.maker is not None and config.maker.rests_refused
         self.lot_step_lots = config.lot_step_lots
         self.has_fees = config.fees.kind is not FeeKind.NONE
         self.compute_basis = build_basis(config.fees)
@@ -115,6 +125,7 @@ class MarketState:
         self.status: MarketStatus | None = None
         self.config: Config | None = None
         self.books: list[OrderBook] = []
+        self.maker: AutomatedMaker | None = None
         self.orders: dict[str, EngineOrder] = {}
         self.accounts: dict[int, AccountState] = {}
         self.expiries: list[tuple[int, str]] = []
@@ -155,6 +166,13 @@ class MarketState:
                 if order.account_id == account.account_id
             }
         return [order for _, order in sorted(account.orders.items())]
+
+    def crosses(self, outcome: int, side: int, price_pips: int) -> bool:
+        """Return whether an order at this price would trade, with whomever."""
+        maker = self.maker
+        return self.books[outcome].crosses(side, price_pips) or (
+            maker is not None and maker.count_lots(outcome, side, price_pips) > 0
+        )
 
     def list_dirty_accounts(self) -> list[int]:
         """Return the accounts that changed, by id: those of dirty orders that rested or traded."""
@@ -205,39 +223,101 @@ class MarketState:
         """Nothing changed."""
 
     def _apply_traded(self, trade: Traded) -> None:
-        taker, maker = self.incoming, self.orders[trade.maker_order_id]
+        if trade.kind is MAKER:
+            self._apply_traded_with_maker(trade)
+            return
+        taker = self.incoming
         assert taker is not None
-        outcome, price_pips, lots = trade.outcome, trade.price_pips, trade.quantity_lots
-        signed_lots = lots if trade.taker_side == BUY else -lots
-        account, maker_account = self.accounts[taker.account_id], self.accounts[maker.account_id]
-        cash_micros, maker_cash_micros = trade.taker_cash_micros, trade.maker_cash_micros
-        fee_micros, maker_fee_micros = trade.taker_fee_micros, trade.maker_fee_micros
-        add_fill(account, outcome, signed_lots, price_pips, cash_micros, fee_micros)
-        add_fill(
-            maker_account, outcome, -signed_lots, price_pips, maker_cash_micros, maker_fee_micros
-        )
-        self.books[outcome].reduce(maker, lots)
-        taker.remaining_lots -= lots
-        assert taker.remaining_lots >= 0
-        micros = price_pips * lots
-        taker.filled_micros += micros
-        maker.filled_micros += micros
+        self._fill_taker(taker, trade)
+        self._fill_maker(self.orders[trade.maker_order_id], trade)
+
+    def _apply_traded_with_maker(self, trade: Traded) -> None:
+        """Carry out a trade of which one side, without an order, is the automated maker."""
+        maker, taker = self.maker, self.incoming
+        assert maker is not None
+        bought_lots, paid_micros = -trade.taker_side * trade.quantity_lots, trade.paid_micros
+        account_id, cash_micros = trade.maker_account_id, trade.maker_cash_micros
+        if trade.taker_order_id:
+            assert taker is not None
+            self._fill_taker(taker, trade)
+        else:
+            self._fill_maker(self.orders[trade.maker_order_id], trade)
+            account_id, cash_micros = trade.taker_account_id, trade.taker_cash_micros
+            bought_lots = -bought_lots
+        account = self.account(account_id)
+        signed_micros = paid_micros if bought_lots > 0 else -paid_micros
+        add_fill(account, trade.outcome, bought_lots, signed_micros, cash_micros, 0)
+        self._settle(account, cash_micros)
+        maker.sell(trade.outcome, -bought_lots)
+        maker.check_cash(account.net_paid_micros, account.collateral_lots)
+
+    def _apply_liquidity_changed(self, change: LiquidityChanged) -> None:
+        maker, amount_micros = self.maker, change.amount_micros
+        assert maker is not None
+        maker.fund(change.account_id, amount_micros, change.b_lots)
+        account = self.account(change.maker_account_id)
+        maker.check_cash(account.net_paid_micros, account.collateral_lots)
+        if change.account_id in self.funds:
+            self.funds[change.account_id] -= amount_micros
+        if change.maker_account_id in self.funds:
+            self.funds[change.maker_account_id] += amount_micros
+
+    def _apply_cross_matched(self, match: CrossMatched) -> None:
+        """Carry out all legs; the house is the other side of each."""
+        assert self.config is not None
+        assert self.config.house_account_id is not None
+        house, taker = self.account(self.config.house_account_id), self.incoming
+        for trade in match.trades:
+            signed_lots = trade.taker_side * trade.quantity_lots
+            if trade.maker_order_id:
+                self._fill_maker(self.orders[trade.maker_order_id], trade)
+                cash_micros = trade.taker_cash_micros
+            else:
+                assert taker is not None
+                self._fill_taker(taker, trade)
+                signed_lots, cash_micros = -signed_lots, trade.maker_cash_micros
+            paid_micros = trade.price_pips * signed_lots
+            add_fill(house, trade.outcome, signed_lots, paid_micros, cash_micros, 0)
+
+    def _fill_taker(self, order: EngineOrder, trade: Traded) -> None:
+        account = self.accounts[order.account_id]
+        price_pips, lots, fee_micros = trade.price_pips, trade.quantity_lots, trade.taker_fee_micros
+        cash_micros = trade.taker_cash_micros
+        amount_micros = trade.amount_micros or price_pips * lots
+        if trade.taker_side == BUY:
+            add_fill(account, trade.outcome, lots, amount_micros, cash_micros, fee_micros)
+        else:
+            add_fill(account, trade.outcome, -lots, -amount_micros, cash_micros, fee_micros)
+        order.remaining_lots -= lots
+        assert order.remaining_lots >= 0
+        order.filled_micros += amount_micros
         rules = self.rules
         if rules.has_fees:
             compute_basis = rules.compute_basis
-            basis = compute_basis(price_pips, lots)
-            taker.fee_micros += fee_micros
-            maker.fee_micros += maker_fee_micros
-            if not taker.place.fee_free:
-                taker.taker_basis += basis
-            if not maker.place.fee_free:
-                maker.maker_basis += basis
-        maker.status = PARTIALLY_FILLED
-        self._rehold(maker_account, maker, -lots)
+            order.fee_micros += fee_micros
+            if not order.place.fee_free:
+                order.taker_basis += compute_basis(price_pips, lots)
         self._settle(account, cash_micros - fee_micros)
-        self._settle(maker_account, maker_cash_micros - maker_fee_micros)
-        self.dirty_orders[taker.order_id] = taker
-        self.dirty_orders[maker.order_id] = maker
+        self.dirty_orders[order.order_id] = order
+
+    def _fill_maker(self, order: EngineOrder, trade: Traded) -> None:
+        account = self.accounts[order.account_id]
+        price_pips, lots, fee_micros = trade.price_pips, trade.quantity_lots, trade.maker_fee_micros
+        outcome, cash_micros = trade.outcome, trade.maker_cash_micros
+        signed_lots = -lots if trade.taker_side == BUY else lots
+        add_fill(account, outcome, signed_lots, price_pips * signed_lots, cash_micros, fee_micros)
+        self.books[outcome].reduce(order, lots)
+        order.filled_micros += price_pips * lots
+        rules = self.rules
+        if rules.has_fees:
+            compute_basis = rules.compute_basis
+            order.fee_micros += fee_micros
+            if not order.place.fee_free:
+                order.maker_basis += compute_basis(price_pips, lots)
+        order.status = PARTIALLY_FILLED
+        self._rehold(account, order, -lots)
+        self._settle(account, cash_micros - fee_micros)
+        self.dirty_orders[order.order_id] = order
 
     def _apply_rested(self, rested: Rested) -> None:
         order = self.incoming
@@ -300,9 +380,19 @@ class MarketState:
         self.rules = Rules(config)
         self.is_timed = configured.status is not MarketStatus.OPEN or config.close_at_us is not None
         if old is None:
-            self.books = [OrderBook(config.tick_pips) for _ in range(self.rules.books)]
+            self.books = self._build_books(config.tick_pips)
+            if config.maker is not None and self.maker is None:
+                self.maker = AutomatedMaker.start(config.maker, config.lot_step_lots)
         elif old.tick_pips != config.tick_pips:
-            self.books = [_refined(book, config.tick_pips) for book in self.books]
+            finer = self._build_books(config.tick_pips)
+            for book, finer_book in zip(self.books, finer, strict=True):
+                _move_orders(book, finer_book)
+            self.books = finer
+
+    def _build_books(self, tick_pips: int) -> list[OrderBook]:
+        rules = self.rules
+        tops = Tops(rules.books, tick_pips) if rules.crosses_books else None
+        return [OrderBook(tick_pips, tops) for _ in range(rules.books)]
 
     def _insert(self, order: EngineOrder, account: AccountState) -> None:
         """Put an order into the book and into its account's sums."""
@@ -390,6 +480,8 @@ class MarketState:
         if snapshot.status is None or snapshot.config is None:
             return state
         state.apply(Configured(snapshot.status, snapshot.config))
+        if snapshot.maker is not None:
+            state.maker = AutomatedMaker.load(snapshot.maker, snapshot.config.lot_step_lots)
         for account in snapshot.accounts:
             state.accounts[account.account_id] = account
         for order in snapshot.orders:
@@ -412,7 +504,14 @@ class MarketState:
         ]
         return msgspec.msgpack.encode(
             Snapshot(
-                self.market_id, self.seq, self.ts_us, self.status, self.config, orders, accounts
+                self.market_id,
+                self.seq,
+                self.ts_us,
+                self.status,
+                self.config,
+                orders,
+                accounts,
+                None if self.maker is None else self.maker.save(),
             )
         )
 
@@ -429,11 +528,24 @@ class MarketState:
             for _, account in sorted(self.accounts.items())
             if account.touched()
         )
-        return (self.seq, self.ts_us, self.status, self.config, orders, accounts)
+        dump = (self.seq, self.ts_us, self.status, self.config, orders, accounts)
+        return dump if self.maker is None else (*dump, self.maker.save())
 
     def state_hash(self) -> str:
         """Return the SHA-256 of the canonical form, as hex."""
-        return hashlib.sha256(msgspec.msgpack.encode(self.dump())).hexdigest()
+        seq, ts_us, status, config, orders, accounts = self.dump()
+        said = (seq, ts_us, status, _dump_config(config), orders, accounts)
+        return hashlib.sha256(msgspec.msgpack.encode(said)).hexdigest()
+
+
+def _dump_config(config: Config | None) -> tuple[Any, ...] | None:
+    """Return its fields up to the last that is set, so that a new one changes no old hash."""
+    if config is None:
+        return None
+    fields = msgspec.structs.astuple(config)
+    while fields[-1] is None:
+        fields = fields[:-1]
+    return fields
 
 
 def _dump_order(order: EngineOrder) -> tuple[Any, ...]:
@@ -464,17 +576,15 @@ def _dump_account(account: AccountState) -> tuple[Any, ...]:
     )
 
 
-def _refined(book: OrderBook, tick_pips: int) -> OrderBook:
-    """Return the same book on a finer ladder."""
-    finer = OrderBook(tick_pips)
-    steps = book.tick_pips // tick_pips
+def _move_orders(book: OrderBook, finer: OrderBook) -> None:
+    """Put the orders of a book on a finer ladder."""
+    steps = book.tick_pips // finer.tick_pips
     for tick in book.changed:
         finer.note(tick * steps)
     for side in (BUY, -BUY):
         for order in book.orders(side):
             order.live = False
             finer.add(order)
-    return finer
 
 
 # By function, not by bound method: a market has no reference cycles and goes when it is dropped.
@@ -486,4 +596,6 @@ _APPLIERS: Final[dict[type[Any], Callable[..., None]]] = {
     Decremented: MarketState._apply_decremented,
     Ended: MarketState._apply_ended,
     Configured: MarketState._apply_configured,
+    CrossMatched: MarketState._apply_cross_matched,
+    LiquidityChanged: MarketState._apply_liquidity_changed,
 }

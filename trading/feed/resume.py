@@ -19,7 +19,7 @@ from trading.engine.types import (
     Ended,
     Place,
     Rested,
-    Traded,
+    list_trades,
 )
 from trading.models import JournalRow, Order
 from trading.pipeline.journal import JournalEntry, decode_body
@@ -89,9 +89,9 @@ def _fold_entry(
     # The command's own order before it rests: its events then affect no level.
     taker_id = command.order_id if isinstance(command, Place) else None
     for event in events:
-        if isinstance(event, Traded):
-            fold.keys.add((event.outcome, event.price_pips))
-        elif isinstance(event, Rested):
+        for trade in list_trades(event):
+            fold.keys.add((trade.outcome, trade.price_pips))
+        if isinstance(event, Rested):
             places[event.order_id] = (event.outcome, event.price_pips)
             fold.keys.add(places[event.order_id])
         elif isinstance(event, Amended) and not event.kept_priority:

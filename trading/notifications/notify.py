@@ -14,7 +14,7 @@ from accounts.models import Account, User
 from accounts.models.account import AccountKind
 from accounts.registry import MoneyNews
 from markets.models import FINAL_STATUSES, Dispute, Market, Resolution, StatusChange
-from trading.engine.types import Ended, OrderStatus, Traded
+from trading.engine.types import Ended, OrderStatus, Traded, list_trades
 from trading.models import (
     MailState,
     Margin,
@@ -50,9 +50,10 @@ def notify_of_orders(market_id: int, bodies: Iterable[JournalBody]) -> None:
     for body in bodies:
         for entry in body.entries:
             for event in entry.events:
-                if isinstance(event, Traded):
-                    fills.setdefault(event.maker_order_id, []).append(event)
-                elif isinstance(event, Ended) and event.status is OrderStatus.EXPIRED:
+                for trade in list_trades(event):
+                    if trade.maker_order_id:
+                        fills.setdefault(trade.maker_order_id, []).append(trade)
+                if isinstance(event, Ended) and event.status is OrderStatus.EXPIRED:
                     expired.append(event.order_id)
     if not fills and not expired:
         return
@@ -92,7 +93,7 @@ def _notify_of_fills(
         if order is None:
             continue
         lots = sum(trade.quantity_lots for trade in trades)
-        micros = sum(trade.price_pips * trade.quantity_lots for trade in trades)
+        micros = sum(trade.paid_micros for trade in trades)
         known = unread.get(order_id)
         if known is not None:
             known.facts["lots"] += lots

@@ -9,10 +9,9 @@ from django.utils.translation import gettext as _
 
 from accounts.templatetags.predex import contracts, moment, money, price, signed_money
 from markets.models import HIDDEN_STATUSES, Dispute, Market
+from trading.contracts import get_outcome, name_contract
 from trading.engine.types import BUY, PAYOUT_PIPS
 from trading.models import Notification, NotificationKind, Order
-from trading.pages.rows import get_outcome
-from trading.pages.words import name_contract
 
 
 class NotificationText(NamedTuple):

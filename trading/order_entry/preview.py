@@ -45,6 +45,9 @@ def show_preview(
         pays_if_right=format_amount(_compute_payout_micros(order, trades)),
         best_bid=show_price(bid_pips),
         best_ask=show_price(ask_pips),
+        filled_across=format_quantity(
+            sum(trade.quantity_lots for trade in trades if not trade.maker_order_id)
+        ),
         warnings=find_warnings(order, trades, instrument),
         seq=result.seq,
     )
@@ -61,6 +64,8 @@ def find_best_after(
             bid, ask = (own, other) if order.side == BUY else (other, own)
             bid[level.price_pips], ask[level.price_pips] = level.bid_lots, level.ask_lots
     for trade in trades:
+        if not trade.maker_order_id:  # across books: it takes nothing from this one
+            continue
         other[trade.price_pips] = other.get(trade.price_pips, 0) - trade.quantity_lots
     if order.status in RESTING:
         own[order.price_pips] = own.get(order.price_pips, 0) + order.remaining_lots
@@ -110,7 +115,7 @@ def _opened_lots(trade: Traded) -> int:
     Cash moves by -price x bought - D x more collateral; selling what is not owned adds collateral.
     """
     bought_lots = trade.taker_side * trade.quantity_lots
-    cash_micros = trade.price_pips * bought_lots + trade.taker_cash_micros
+    cash_micros = trade.taker_side * trade.paid_micros + trade.taker_cash_micros
     more_collateral_lots = -cash_micros // PAYOUT_PIPS
     return more_collateral_lots + (bought_lots if trade.taker_side == BUY else 0)
 

@@ -28,10 +28,12 @@ from kernel.clock import format_time, from_datetime
 from kernel.errors import not_found
 from kernel.spreadsheets import as_cell
 from kernel.units import format_amount, format_price, format_quantity
+from trading.engine.types import OrderOptions
 from trading.models import Margin, Order, Trade
 from trading.pages import rows
 from trading.pages.entry import get_principal
 from trading.pipeline.instruments import build_instrument
+from trading.pipeline.order_rows import decode_options
 from trading.readmodels.holdings import list_holdings, list_margins
 from trading.readmodels.queries import pair_with_orders
 
@@ -170,6 +172,7 @@ def _read_orders(account_id: int, key: Key) -> Chunk:
 
 def _write_order(row: rows.OrderRow) -> list[str]:
     order = row.order
+    asked = decode_options(order.options) or OrderOptions()
     return [
         order.id.hex,
         _text(order.client_order_id),
@@ -179,10 +182,10 @@ def _write_order(row: rows.OrderRow) -> list[str]:
         _text(row.market.title),
         _text(row.outcome.code),
         row.side,
-        "market" if order.asked.is_market else "limit",
+        "market" if asked.is_market else "limit",
         _price(row.price_pips),
         format_quantity(order.quantity_lots),
-        _amount(order.asked.budget_micros),
+        _amount(asked.budget_micros),
         format_quantity(order.filled_lots),
         format_quantity(order.remaining_lots),
         _amount(row.average_micros),

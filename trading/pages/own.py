@@ -10,6 +10,7 @@ from accounts.models import Account
 from accounts.numbers import write_number
 from kernel.units import PIPS_PER_CREDIT
 from markets.models import Market
+from trading.contracts import name_payout
 from trading.models import Margin, Order
 from trading.pages.numbers import write_lots, write_price
 from trading.pages.rows import (
@@ -22,7 +23,6 @@ from trading.pages.rows import (
     build_position,
     find_sales,
 )
-from trading.pages.words import name_payout
 from trading.pipeline.instruments import build_instrument
 from trading.readmodels.holdings import list_holdings, list_margins
 from trading.readmodels.liquidation import value_sold

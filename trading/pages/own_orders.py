@@ -21,6 +21,7 @@ from kernel.errors import ApiError
 from kernel.units import parse_quantity_lots
 from markets.models import Market
 from markets.queries import get_market
+from trading.contracts import Contract, name_contract
 from trading.pages import entry
 from trading.pages.desk import Toast, show_errors
 from trading.pages.market import show_market
@@ -29,7 +30,7 @@ from trading.pages.own import Amending, build_own_context
 from trading.pages.place import OWN_CHANGED, RESTING
 from trading.pages.position import describe_bet
 from trading.pages.ticket import read_field, read_price
-from trading.pages.words import Contract, describe_order, explain, is_buy, name_contract
+from trading.pages.words import describe_order, explain, is_buy
 from trading.wire.fields import number_in
 from trading.wire.schema import AmendOrder, CancelledOrders, OrderAnswer
 

@@ -9,11 +9,11 @@ from django.utils.translation import gettext as _
 
 from accounts.models import Account
 from markets.models import Market
+from trading.contracts import Contract, name_opposite
 from trading.feed.reads import book_from_database
 from trading.feed.replica import find_tops
 from trading.pages.numbers import show_lots, write_cents, write_lots
 from trading.pages.ticket import Ticket, compute_affordable_lots, mirror
-from trading.pages.words import Contract, name_opposite
 from trading.pipeline.config import fees_of
 from trading.pipeline.instruments import build_instrument
 from trading.readmodels.holdings import Holding, list_holdings, list_margins

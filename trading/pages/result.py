@@ -11,8 +11,8 @@ from django.utils.translation import ngettext
 from markets.models import Dispute, Market, Outcome, Resolution
 from markets.queries import find_resolution
 from trading import actions
+from trading.contracts import name_contract
 from trading.engine.types import PAYOUT_PIPS
-from trading.pages.words import name_contract
 
 Status = Market.Status
 

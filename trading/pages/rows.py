@@ -15,22 +15,16 @@ from django.utils.translation import gettext_lazy
 from accounts.models import Transfer
 from accounts.queries import read_reasons
 from markets.models import Market, Outcome
+from trading.contracts import Contract, get_outcome, name_contract, name_opposite
 from trading.engine.types import BUY, PAYOUT_PIPS, OrderStatus
 from trading.models import OPEN_STATUSES, Margin, Order
 from trading.pages.numbers import write_lots
 from trading.pages.ticket import Ticket, write_link
-from trading.pages.words import (
-    PAYOUT_MICROS,
-    Contract,
-    describe_end,
-    mirror_micros,
-    name_contract,
-    name_opposite,
-)
+from trading.pages.words import PAYOUT_MICROS, describe_end, mirror_micros
 from trading.readmodels.holdings import Holding
 from trading.readmodels.marks import HALF_PIPS_PER_CONTRACT
 from trading.readmodels.queries import AccountFill
-from trading.wire.commands import NO, mirror_pips
+from trading.wire.commands import mirror_pips
 from trading.wire.render import PIP_IN_AVERAGE, SIDE_NAMES
 
 MICROS_PER_HALF_PIP = 50
@@ -41,11 +35,6 @@ def read_markets(market_ids: Collection[int]) -> dict[int, Market]:
     """Return markets with their outcomes, in two queries."""
     markets = Market.objects.filter(pk__in=set(market_ids)).prefetch_related("outcomes")
     return {market.pk: market for market in markets}
-
-
-def get_outcome(market: Market, index: int, *, as_no: bool) -> Outcome:
-    is_binary = market.kind == Market.Kind.BINARY
-    return list(market.outcomes.all())[NO if as_no and is_binary else index]
 
 
 def find_contract(market: Market, order: Order) -> Contract:
@@ -311,7 +300,9 @@ class FillRow(NamedTuple):
 
     @property
     def amount_micros(self) -> int:
-        return self.price_pips * self.fill.trade.quantity_lots
+        trade = self.fill.trade
+        payout_micros = PAYOUT_PIPS * trade.quantity_lots
+        return payout_micros - trade.amount_micros if self.as_no else trade.amount_micros
 
     @property
     def fee_micros(self) -> int:
@@ -383,6 +374,7 @@ _IN: Final = {
     "fee_refund": gettext_lazy("Fees returned"),
     "fee_income": gettext_lazy("Fees"),
     "house_cover": gettext_lazy("Cover"),
+    "liquidity": gettext_lazy("Liquidity"),
 }
 _OUT: Final = {
     **_IN,

@@ -11,18 +11,12 @@ from django.utils.translation import gettext as _
 from accounts.numbers import read_number, show_percent
 from kernel.units import parse_amount_micros, parse_price_pips, parse_quantity_lots
 from markets.models import Market
+from trading.contracts import Contract, name_opposite, name_payout
 from trading.engine.types import PAYOUT_PIPS
 from trading.pages.numbers import show_average, show_data, show_exact, show_lots, show_money
 from trading.pages.position import ContractPosition
 from trading.pages.ticket import Ticket, find_contract, mirror
-from trading.pages.words import (
-    MICROS_PER_PIP,
-    Contract,
-    describe_end,
-    describe_unspent,
-    name_opposite,
-    name_payout,
-)
+from trading.pages.words import MICROS_PER_PIP, describe_end, describe_unspent
 from trading.wire.schema import PreviewAnswer
 
 RESTING: Final = ("open", "partially_filled")
@@ -189,6 +183,10 @@ def _list_money(effect: Effect) -> Iterable[SummaryLine]:
         if effect.ticket.is_mirrored:
             average_micros = PAYOUT_PIPS * MICROS_PER_PIP - average_micros
         yield SummaryLine("average_price", _("Average price"), show_average(average_micros))
+        across_lots = parse_quantity_lots(effect.preview.filled_across)
+        if across_lots:
+            label = _("Traded with orders for the other outcomes")
+            yield SummaryLine("filled_across", label, show_lots(across_lots))
         if cost_micros < 0:
             yield SummaryLine("cost", _("You receive"), show_data(-cost_micros))
         else:

@@ -29,9 +29,9 @@ from kernel.units import (
     parse_price_pips,
 )
 from markets.models import Market
+from trading.contracts import Contract, name_contract
 from trading.engine.fees import compute_basis, round_up
 from trading.engine.types import PAYOUT_PIPS, FeeKind, Fees, Reason
-from trading.pages.words import Contract, name_contract
 from trading.pipeline.config import fees_of
 from trading.wire.commands import mirror_pips
 from trading.wire.fields import number_in

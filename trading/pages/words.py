@@ -16,6 +16,7 @@ from kernel.units import (
     parse_quantity_lots,
 )
 from markets.models import Market
+from trading.contracts import Contract
 from trading.engine.types import PAYOUT_PIPS
 from trading.pages.numbers import show_average, show_exact, show_lots, show_money
 from trading.wire.refusals import InsufficientFundsError
@@ -31,46 +32,11 @@ FIELDS: Final = ("outcome", "price", "amount", "time_in_force", "expires_at", "p
 _FIELD_OF: Final = {"quantity": "amount", "budget": "amount", **{name: name for name in FIELDS}}
 
 
-class Contract(NamedTuple):
-    """A contract as displayed. `is_mirrored`: NO of one of several outcomes, booked as a sale."""
-
-    code: str
-    label: str
-    is_mirrored: bool = False
-
-
 class FieldMessage(NamedTuple):
     """The text of a refusal, and its field."""
 
     field: str
     text: str
-
-
-def name_contract(market: Market, code: str, *, is_mirrored: bool = False) -> Contract:
-    """Return the display name of an outcome's contract, as on the buttons that trade it."""
-    if market.kind == Market.Kind.BINARY:
-        return Contract(code, _("Yes") if code == "YES" else _("No"))
-    name = next((row.name for row in market.outcomes.all() if row.code == code), code)
-    if is_mirrored:
-        return Contract(code, _("No on %(outcome)s") % {"outcome": name}, is_mirrored=True)
-    return Contract(code, name)
-
-
-def name_opposite(market: Market, contract: Contract) -> Contract:
-    """Return the name of what a sale of a contract that is not owned bets on."""
-    if market.kind == Market.Kind.BINARY:
-        return name_contract(market, "NO" if contract.code == "YES" else "YES")
-    return name_contract(market, contract.code, is_mirrored=not contract.is_mirrored)
-
-
-def name_payout(market: Market, contract: Contract) -> str:
-    """Return the condition under which a contract pays."""
-    if market.kind == Market.Kind.BINARY:
-        return _("Pays if Yes") if contract.code == "YES" else _("Pays if No")
-    outcome = {"outcome": name_contract(market, contract.code).label}
-    if contract.is_mirrored:
-        return _("Pays if not %(outcome)s") % outcome
-    return _("Pays if %(outcome)s") % outcome
 
 
 # --- refusals ---------------------------------------------------------------------------------

@@ -1,9 +1,10 @@
 """The engine's configuration of a market, from the market's row."""
 
-from accounts.models import FeeType
+from accounts.actions.credits import get_house_id
+from accounts.models import Account, FeeType
 from kernel.clock import from_datetime
 from markets.models import Market
-from trading.engine.types import Config, FeeKind, Fees
+from trading.engine.types import Config, FeeKind, Fees, MakerTerms
 
 
 def config_of(market: Market) -> Config:
@@ -17,7 +18,41 @@ def config_of(market: Market) -> Config:
         close_at_us=from_datetime(market.close_at),
         position_limit_lots=market.position_limit_lots,
         strict_refund=market.strict_refund,
+        house_account_id=_find_house(market),
+        maker=_find_maker(market),
     )
+
+
+def _find_house(market: Market) -> int | None:
+    """Return the account between books that are matched with one another.
+
+    An automated maker has a price for complete sets already: beside it no books are matched.
+    """
+    is_crossing = market.matches_across_outcomes and market.kind == Market.Kind.CATEGORICAL
+    is_alone = market.maker_b_lots is None
+    return get_house_id(market.currency) if is_crossing and is_alone else None
+
+
+def _find_maker(market: Market) -> MakerTerms | None:
+    """Return the automated maker that the market opens with."""
+    if market.maker_b_lots is None:
+        return None
+    assert market.maker_account_id is not None
+    outcomes = len(market.outcomes.all())
+    return MakerTerms(
+        market.maker_account_id,
+        _find_funder(market),
+        market.maker_b_lots,
+        tuple(market.maker_priors or (1,) * outcomes),
+        rests_refused=market.maker_alone,
+    )
+
+
+def _find_funder(market: Market) -> int:
+    if market.maker_funded_by_house:
+        return get_house_id(market.currency)
+    accounts = Account.objects.filter(owner=market.creator_id, number=1)
+    return accounts.values_list("pk", flat=True).get()
 
 
 def fees_of(market: Market) -> Fees:

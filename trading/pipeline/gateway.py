@@ -21,9 +21,9 @@ from django.conf import settings
 from django.db import connection
 
 from kernel.breaker import REDIS_AWAY
+from kernel.database_clock import database_now_us
 from markets.models import Market
 from trading.models import Lease
-from trading.pipeline.clock import database_now_us
 from trading.pipeline.lease import LEASE_SECONDS
 from trading.pipeline.messages import (
     HEARTBEAT_GROUP,

@@ -14,8 +14,8 @@ import structlog
 from django.db import OperationalError, connection, transaction
 
 from kernel import bulk
+from kernel.database_clock import compute_ahead_us, database_now_us, is_wrong
 from trading.models import Lease
-from trading.pipeline.clock import compute_ahead_us, database_now_us, is_wrong
 
 log = structlog.get_logger(__name__)
 

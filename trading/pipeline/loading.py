@@ -6,6 +6,7 @@ from typing import Final
 import msgspec
 
 from trading.engine.engine import Engine
+from trading.engine.maker import MakerState
 from trading.engine.margin import AccountState, new_account, set_position
 from trading.engine.state import Snapshot
 from trading.engine.types import Config, MarketStatus
@@ -15,13 +16,15 @@ from trading.pipeline.order_rows import read_open_orders
 ACCOUNTS_BY_ID_MAX: Final = 5_000
 """Above this it is cheaper to read all of a market's accounts than selected ones."""
 _decode_config = msgspec.msgpack.Decoder(Config).decode
+_decode_maker = msgspec.msgpack.Decoder(MakerState).decode
 
 
 def load_engine(market_id: int, *, all_accounts: bool = True) -> Engine:
     """Return a market's engine as of its last commit; a fresh one if it never had any.
 
     `all_accounts`: every account that ever traded here; else only those with open orders, the
-    others being added by `add_accounts` when they come.
+    others being added by `add_accounts` when they come. An automated maker is as the row says:
+    what it sold would follow from its positions, its liquidity and who paid for it would not.
     """
     state = BookState.objects.filter(market_id=market_id).first()
     if state is None:
@@ -30,6 +33,10 @@ def load_engine(market_id: int, *, all_accounts: bool = True) -> Engine:
     config = _decode_config(bytes(state.config))
     books = 1 if config.binary else config.outcomes
     trading = {order.account_id for order in orders}
+    if config.house_account_id is not None:
+        trading.add(config.house_account_id)
+    if config.maker is not None:
+        trading.add(config.maker.account_id)
     account_ids = None if all_accounts or len(trading) > ACCOUNTS_BY_ID_MAX else trading
     return Engine.load(
         Snapshot(
@@ -40,6 +47,7 @@ def load_engine(market_id: int, *, all_accounts: bool = True) -> Engine:
             config,
             orders,
             list(read_accounts(market_id, books, account_ids).values()),
+            None if state.maker is None else _decode_maker(bytes(state.maker)),
         )
     )
 
@@ -70,3 +78,13 @@ def read_accounts(
     ).iterator(chunk_size=10_000):
         set_position(accounts[account_id], outcome, net_lots, cost_micros, realised_micros)
     return accounts
+
+
+def read_maker_funding(market_id: int) -> dict[int, int]:
+    """Return who has paid what for a market's maker, first of all who did when it opened."""
+    state = BookState.objects.filter(market_id=market_id).first()
+    if state is None or state.maker is None:
+        return {}
+    terms, maker = _decode_config(bytes(state.config)).maker, _decode_maker(bytes(state.maker))
+    assert terms is not None
+    return {terms.funder_account_id: 0, **dict(maker.funded_micros)}

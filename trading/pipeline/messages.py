@@ -11,7 +11,7 @@ from typing import Final
 import msgspec
 
 from trading.engine.book import EngineOrder
-from trading.engine.types import AnyCommand, Config, MarketStatus, Traded
+from trading.engine.types import AnyCommand, Config, LiquidityChanged, MarketStatus, Traded
 
 FEED_GROUP: Final = "feed"
 HEARTBEAT_GROUP: Final = "engines"
@@ -50,10 +50,11 @@ class Answer(msgspec.Struct, array_like=True, gc=False):
 
 
 class Fill(msgspec.Struct, array_like=True, gc=False):
-    """A trade with its id."""
+    """A trade with its id, and the id that it shares with the other legs of its match."""
 
     trade_id: str
     trade: Traded
+    match_id: str = ""
 
 
 class Result(msgspec.Struct, array_like=True, gc=False):
@@ -62,6 +63,7 @@ class Result(msgspec.Struct, array_like=True, gc=False):
     `reason` and `missing_micros` are set if it was rejected; an `order` may still be given.
     `fills` are those of the command's own order. `order_ids` are those ended by a cancel-all.
     `held_change_micros` is the change of the account's hold: in a quote, the order's own hold.
+    `liquidity` is the result of a change of the maker's liquidity.
     """
 
     market_id: int
@@ -74,6 +76,7 @@ class Result(msgspec.Struct, array_like=True, gc=False):
     order_ids: list[str] = []
     held_change_micros: int = 0
     repeated: bool = False
+    liquidity: LiquidityChanged | None = None
 
 
 class DepthLevel(msgspec.Struct, array_like=True, gc=False):

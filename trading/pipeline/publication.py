@@ -73,13 +73,11 @@ def build_market_change(part: MarketPart) -> MarketChange:
 
 
 def _touched_accounts(batch: Batch) -> list[int]:
-    return sorted(
-        {
-            order.account_id
-            for part in batch.parts.values()
-            for order in part.live.engine.dirty_orders.values()
-        }
-    )
+    touched: set[int] = set()
+    for part in batch.parts.values():
+        touched.update(order.account_id for order in part.live.engine.dirty_orders.values())
+        touched.update(change.account_id for change in part.liquidity)
+    return sorted(touched)
 
 
 def _add_account_changes(accounts: dict[int, AccountChange], part: MarketPart) -> None:
@@ -91,6 +89,8 @@ def _add_account_changes(accounts: dict[int, AccountChange], part: MarketPart) -
     for fill_seq, fill in part.fills:
         _add_fill(accounts, market_id, fill_seq, ts_us, fill)
     for account_id, outcome in sorted(part.traded):
+        if account_id not in accounts:  # the house, between the legs of a match, or a maker
+            continue
         account = engine.accounts[account_id]
         accounts[account_id].positions.append(
             PositionChange(
@@ -107,5 +107,5 @@ def _add_account_changes(accounts: dict[int, AccountChange], part: MarketPart) -
 def _add_fill(
     accounts: dict[int, AccountChange], market_id: int, seq: int, ts_us: int, fill: Fill
 ) -> None:
-    for account_id in {fill.trade.taker_account_id, fill.trade.maker_account_id}:
+    for account_id in {fill.trade.taker_account_id, fill.trade.maker_account_id} & accounts.keys():
         accounts[account_id].fills.append((market_id, seq, ts_us, fill))

@@ -13,6 +13,7 @@ from typing import Final, NamedTuple
 import msgspec
 from django.db import transaction
 
+from kernel import database_clock
 from kernel.clock import now_us
 from markets.models import Market
 from trading.engine.dry_run import copy_touched, find_touched_accounts
@@ -23,16 +24,20 @@ from trading.engine.types import (
     AnyEvent,
     Cancel,
     CancelAll,
+    ChangeLiquidity,
     Configure,
     Configured,
+    CrossMatched,
     Ended,
+    LiquidityChanged,
     MarketStatus,
     Place,
     Rejected,
     Traded,
+    list_trades,
 )
 from trading.models import BookState
-from trading.pipeline import clock, writer
+from trading.pipeline import writer
 from trading.pipeline.journal import GENESIS, JournalEntry
 from trading.pipeline.loading import load_engine, read_accounts
 from trading.pipeline.messages import (
@@ -49,8 +54,8 @@ ACCOUNTS_CACHED_MAX: Final = 100_000
 """The maximum number of accounts without open orders that a market keeps in memory."""
 
 
-TAKERS: Final = (Place, Amend)
-"""Commands that may trade; the others only cancel or read."""
+TAKERS: Final = (Place, Amend, ChangeLiquidity)
+"""Commands that may trade or pay; the others only cancel or read."""
 
 
 class ClockWrongError(Exception):
@@ -169,8 +174,8 @@ class Shard:
         batch = Batch(shard=self.number, epoch=self.epoch, ts_us=max(self.ts_us, began_us))
         wanted = self._find_wanted(batch, tasks, leaves_locked=leaves_locked)
         writer.prefetch(batch, wanted)
-        ahead_us = clock.compute_least_ahead_us(began_us, batch.database_us, now_us())
-        if clock.is_wrong(ahead_us):
+        ahead_us = database_clock.compute_least_ahead_us(began_us, batch.database_us, now_us())
+        if database_clock.is_wrong(ahead_us):
             raise ClockWrongError(f"the clock is {ahead_us / 1_000_000:.1f} s ahead")
         self.ts_us = batch.ts_us
         self.busy = (self.busy - wanted.account_ids) | batch.busy
@@ -336,9 +341,19 @@ def _clean(batch: Batch) -> None:
         for book in engine.books:
             book.forget_changes()
         if len(engine.accounts) > ACCOUNTS_CACHED_MAX + len(engine.orders):
+            kept = _find_unnamed(engine)
             idle = [key for key, account in engine.accounts.items() if not account.open_orders]
             for account_id in idle:
-                del engine.accounts[account_id]
+                if account_id not in kept:
+                    del engine.accounts[account_id]
+
+
+def _find_unnamed(engine: Engine) -> set[int | None]:
+    """Return the accounts that trade though no command names them, so that they would be missed."""
+    config = engine.config
+    if config is None:
+        return set()
+    return {config.house_account_id, None if config.maker is None else config.maker.account_id}
 
 
 def _held(engine: Engine, account_id: int) -> int:
@@ -354,8 +369,14 @@ def _fill_in(result: Result, task: Task, part: MarketPart, events: list[AnyEvent
     """Fill a task's result from the events of its own orders."""
     command, engine = task.command, part.live.engine
     for event in events:
-        if isinstance(event, Traded):
-            result.fills.append(part.add_trade(event))
+        if isinstance(event, (Traded, CrossMatched)):
+            # A command's own order is the taker, of all its trades' first legs.
+            fill = part.add_match(list_trades(event))[0]
+            if fill.trade.taker_order_id:  # else an automated maker came to an order that rests
+                result.fills.append(fill)
+        elif isinstance(event, LiquidityChanged):
+            part.liquidity.append(event)
+            result.liquidity = event
         elif isinstance(event, Rejected):
             result.reason = event.reason.value
             result.missing_micros = event.missing_micros

@@ -25,6 +25,7 @@ TRADES: Final = bulk.Table(
         "taker_fee_micros": "bigint",
         "maker_fee_micros": "bigint",
         "created_at_us": "bigint",
+        "match_id": "uuid",
     },
 )
 MARGINS: Final = bulk.Table(
@@ -84,6 +85,7 @@ BOOK_STATES: Final = bulk.Table(
         "ts_us": "bigint",
         "status": "smallint",
         "config": "bytea",
+        "maker": "bytea",
         "journal_hash": "bytea",
     },
     key=("market_id",),

@@ -5,23 +5,25 @@ write and commit) and SQLite (`executemany`). `Batch` collects; `prefetch` locks
 persists. Nothing here decides anything: the engine has decided, the database's constraints check.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final, NamedTuple, TypeVar
 
 import psycopg
 
 from accounts import ledger
-from kernel import bulk
+from kernel import bulk, database_clock
 from trading.engine.engine import Engine
 from trading.engine.margin import AccountState
 from trading.engine.trade_ids import trade_id
 from trading.engine.types import (
     RULES_VERSION,
     SCHEMA_VERSION,
+    LiquidityChanged,
     MarketStatus,
     Traded,
+    TradeKind,
 )
-from trading.pipeline import clock, order_rows
+from trading.pipeline import order_rows
 from trading.pipeline.journal import JournalBody, JournalEntry, chain_hash, encode_body
 from trading.pipeline.messages import Fill, Top
 from trading.pipeline.tables import (
@@ -64,8 +66,8 @@ class MarketPart:
     """A batch's changes to one market so far."""
 
     __slots__ = (
-        "entries", "fills", "live", "new_orders", "order_seqs", "seq_before", "status", "tops",
-        "traded",
+        "entries", "fills", "liquidity", "live", "new_orders", "order_seqs", "seq_before", "status",
+        "tops", "traded",
     )  # fmt: skip
 
     def __init__(self, live: LiveMarket) -> None:
@@ -73,6 +75,7 @@ class MarketPart:
         self.seq_before = live.engine.seq
         self.entries: list[JournalEntry] = []
         self.fills: list[tuple[int, Fill]] = []
+        self.liquidity: list[LiquidityChanged] = []
         self.new_orders: set[str] = set()
         self.order_seqs: dict[str, int] = {}
         """By order, the number of the command that last changed it."""
@@ -80,16 +83,21 @@ class MarketPart:
         self.tops: list[Top] = []
         self.status: MarketStatus | None = None
 
-    def add_trade(self, trade: Traded) -> Fill:
-        """Add a trade of the engine's current command; return it with its id."""
+    def add_match(self, trades: Sequence[Traded]) -> list[Fill]:
+        """Add a match of the engine's current command; return its trades with their ids."""
         engine = self.live.engine
-        self.order_seqs[trade.taker_order_id] = engine.seq
-        self.order_seqs[trade.maker_order_id] = engine.seq
-        fill = Fill(trade_id(engine.market_id, engine.ts_us, engine.seq, trade.index), trade)
-        self.fills.append((engine.seq, fill))
-        self.traded.add((trade.taker_account_id, trade.outcome))
-        self.traded.add((trade.maker_account_id, trade.outcome))
-        return fill
+        ids = [
+            trade_id(engine.market_id, engine.ts_us, engine.seq, trade.index) for trade in trades
+        ]
+        fills = [Fill(name, trade, ids[0]) for name, trade in zip(ids, trades, strict=True)]
+        for fill in fills:
+            trade = fill.trade
+            self.fills.append((engine.seq, fill))
+            self.order_seqs[trade.taker_order_id] = engine.seq
+            self.order_seqs[trade.maker_order_id] = engine.seq
+            self.traded.add((trade.taker_account_id, trade.outcome))
+            self.traded.add((trade.maker_account_id, trade.outcome))
+        return fills
 
 
 class Batch:
@@ -140,7 +148,7 @@ _LEASE: Final = (
 )
 _LEASE_SQLITE: Final = _LEASE.format(more="", mark="?")
 _MORE_POSTGRESQL: Final = (
-    f", {clock.NOW_SQL}, set_config('lock_timeout', '{LOCK_TIMEOUT}', true),"
+    f", {database_clock.NOW_SQL}, set_config('lock_timeout', '{LOCK_TIMEOUT}', true),"
     f" set_config('idle_in_transaction_session_timeout', '{IDLE_TIMEOUT}', true),"
     f" {bulk.LOOK_UP_BY_INDEX}"
 )
@@ -186,7 +194,7 @@ def prefetch(batch: Batch, wanted: Prefetch) -> None:
     if row is None or row[0] != batch.epoch:
         raise LeaseLostError(f"shard {batch.shard}: epoch {batch.epoch} is over")
     batch.halted = bool(row[1])
-    batch.database_us = row[2] if bulk.is_postgresql() else clock.database_now_us()
+    batch.database_us = row[2] if bulk.is_postgresql() else database_clock.database_now_us()
     if wanted.account_ids:
         batch.balances = ledger.read_lock(locks)
         batch.busy = wanted.account_ids - batch.balances.keys()
@@ -267,17 +275,18 @@ def _write_trades(cursor: Any, part: MarketPart) -> None:
                 trade.taker_side,
                 trade.price_pips,
                 trade.quantity_lots,
-                trade.price_pips * trade.quantity_lots,
+                trade.paid_micros,
                 trade.kind.value,
                 trade.taker_account_id,
                 trade.maker_account_id,
-                trade.taker_order_id,
-                trade.maker_order_id,
+                trade.taker_order_id or None,
+                trade.maker_order_id or None,
                 trade.taker_cash_micros,
                 trade.maker_cash_micros,
                 trade.taker_fee_micros,
                 trade.maker_fee_micros,
                 engine.ts_us,
+                fill.match_id,
             )
             for seq, fill in part.fills
             for trade in (fill.trade,)
@@ -287,11 +296,12 @@ def _write_trades(cursor: Any, part: MarketPart) -> None:
 
 def _write_accounts(cursor: Any, part: MarketPart) -> None:
     engine = part.live.engine
+    traders = {account_id for account_id, _ in part.traded}  # also the house and the maker
     MARGINS.upsert(
         cursor,
         [
             _margin_row(engine.market_id, engine.accounts[account_id])
-            for account_id in engine.list_dirty_accounts()
+            for account_id in sorted(traders.union(engine.list_dirty_accounts()))
         ],
     )
     POSITIONS.upsert(
@@ -352,6 +362,7 @@ def _write_journal(cursor: Any, batch: Batch, part: MarketPart) -> None:
                 engine.ts_us,
                 engine.status.value,
                 live.config_bytes,
+                None if engine.maker is None else encode_body(engine.maker.save()),
                 live.journal_hash,
             )
         ],
@@ -359,15 +370,37 @@ def _write_journal(cursor: Any, batch: Batch, part: MarketPart) -> None:
 
 
 def _transfers(part: MarketPart) -> Iterable[ledger.Entry]:
-    """Yield a trade's transfers: per side one between account and escrow, and one for the fee."""
+    """Yield a trade's transfers: per side one between account and escrow, and one for the fee.
+
+    None for the house between the legs of a match: what it pays and is paid there is nothing in
+    all, and its account need not be locked. A maker's liquidity goes before its trades.
+    """
     live = part.live
     market_id = live.engine.market_id
+    for change in part.liquidity:
+        ends = (change.account_id, change.maker_account_id)
+        if change.amount_micros < 0:
+            ends = ends[::-1]
+        if change.amount_micros:
+            yield ledger.Entry(*ends, abs(change.amount_micros), "liquidity", None, market_id)
     for _, fill in part.fills:
         trade = fill.trade
-        for account_id, cash_micros, fee_micros in (
-            (trade.taker_account_id, trade.taker_cash_micros, trade.taker_fee_micros),
-            (trade.maker_account_id, trade.maker_cash_micros, trade.maker_fee_micros),
+        for order_id, account_id, cash_micros, fee_micros in (
+            (
+                trade.taker_order_id,
+                trade.taker_account_id,
+                trade.taker_cash_micros,
+                trade.taker_fee_micros,
+            ),
+            (
+                trade.maker_order_id,
+                trade.maker_account_id,
+                trade.maker_cash_micros,
+                trade.maker_fee_micros,
+            ),
         ):
+            if not order_id and trade.kind is not TradeKind.MAKER:
+                continue
             if cash_micros < 0:
                 yield ledger.Entry(
                     account_id, live.escrow_id, -cash_micros, "trade", fill.trade_id, market_id
@@ -382,6 +415,16 @@ def _transfers(part: MarketPart) -> Iterable[ledger.Entry]:
                 )
 
 
+def _list_dirty_accounts(part: MarketPart) -> list[int]:
+    """Return the accounts whose holds may have changed; a maker has no orders, but trades."""
+    engine = part.live.engine
+    dirty = set(engine.list_dirty_accounts())
+    if engine.config is not None and engine.config.maker is not None:
+        maker_id = engine.config.maker.account_id
+        dirty.update(maker_id for account_id, _ in part.traded if account_id == maker_id)
+    return sorted(dirty)
+
+
 def _sum_changes(batch: Batch, entries: list[ledger.Entry]) -> None:
     """Compute the change of each account's cash and hold from its funds and transfers."""
     cash = batch.cash_changes
@@ -389,7 +432,7 @@ def _sum_changes(batch: Batch, entries: list[ledger.Entry]) -> None:
         cash[entry.debit_account_id] = cash.get(entry.debit_account_id, 0) - entry.amount_micros
         cash[entry.credit_account_id] = cash.get(entry.credit_account_id, 0) + entry.amount_micros
     for part in batch.parts.values():
-        for account_id in part.live.engine.list_dirty_accounts():
+        for account_id in _list_dirty_accounts(part):
             balance = batch.balances[account_id]
             before = UNBOUNDED_MICROS if balance.kind == "house" else balance.available_micros
             change = cash.get(account_id, 0) - (batch.funds[account_id] - before)

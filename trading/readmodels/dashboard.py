@@ -19,10 +19,10 @@ from accounts.admin_base import find_url
 from accounts.models import DepositRequest, User, WithdrawalRequest
 from accounts.templatetags.predex import money, when
 from kernel.clock import to_datetime
+from kernel.database_clock import database_now_us, is_wrong
 from markets.models import CommentReport, Dispute, Market, Resolution
 from markets.queries import get_exchange
 from trading.models import ExchangeDay, Lease, VerifyRun
-from trading.pipeline.clock import database_now_us, is_wrong
 from trading.pipeline.lease import LEASE_SECONDS
 from trading.readmodels.first_steps import list_first_steps
 

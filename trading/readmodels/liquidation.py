@@ -2,7 +2,7 @@
 
 A mark is the market's estimate, for which there may be no buyer. Here each position is sold to the
 best bids (contracts against an outcome: to its asks) as a taker. Orders of the account and of its
-owner's other accounts are left out.
+owner's other accounts are left out, and so is what the books of other outcomes imply.
 """
 
 from collections.abc import Collection, Iterable, Mapping

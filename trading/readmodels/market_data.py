@@ -16,8 +16,9 @@ from trading.pipeline.instruments import Instrument
 from trading.pipeline.messages import DepthLevel
 from trading.readmodels import queries
 from trading.readmodels.queries import OutcomeSummary
+from trading.wire.levels import split_levels
 from trading.wire.reading import read_limit
-from trading.wire.render import Levels, show_book, show_price
+from trading.wire.render import show_book, show_price
 from trading.wire.schema import BookAnswer, Ticker, TickerPage
 from web.pagination import build_page, decode_cursor
 
@@ -37,20 +38,6 @@ async def read_book(market_id: int) -> tuple[int, int, list[DepthLevel]]:
 async def get_book(instrument: Instrument) -> BookAnswer:
     seq, ts_us, levels = await read_book(instrument.id)
     return show_book(instrument, seq, ts_us, split_levels(levels, instrument.book_count))
-
-
-def split_levels(levels: list[DepthLevel], book_count: int) -> list[tuple[Levels, Levels]]:
-    """Return (bids, asks) of each book, best first."""
-    books: list[tuple[Levels, Levels]] = [([], []) for _ in range(book_count)]
-    for level in sorted(levels, key=lambda level: level.price_pips):
-        bids, asks = books[level.outcome]
-        if level.bid_lots:
-            bids.append((level.price_pips, level.bid_lots))
-        if level.ask_lots:
-            asks.append((level.price_pips, level.ask_lots))
-    for bids, _ in books:
-        bids.reverse()
-    return books
 
 
 async def get_tickers(params: Mapping[str, str], user_id: int | None) -> TickerPage:
@@ -81,6 +68,10 @@ def show_ticker(row: OutcomeSummary) -> Ticker:
         bid_quantity=format_quantity(top.bid_lots),
         ask=show_price(top.ask_pips),
         ask_quantity=format_quantity(top.ask_lots),
+        implied_bid=show_price(row.implied.bid_pips),
+        implied_bid_quantity=format_quantity(row.implied.bid_lots),
+        implied_ask=show_price(row.implied.ask_pips),
+        implied_ask_quantity=format_quantity(row.implied.ask_lots),
         volume_24h=format_quantity(day.volume_lots),
         change_24h=show_price(day.change_pips),
         open_interest=format_quantity(day.open_interest_lots),

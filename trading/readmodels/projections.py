@@ -20,7 +20,7 @@ from django.utils import timezone
 
 from kernel.clock import from_datetime
 from markets.models import Market, MarketStats
-from trading.engine.types import PAYOUT_PIPS, Traded
+from trading.engine.types import PAYOUT_PIPS, Traded, list_trades
 from trading.models import BookState, Candle, JournalRow, OutcomeStats, Position
 from trading.notifications import notify
 from trading.pipeline.journal import JournalBody, read_rows
@@ -288,5 +288,4 @@ def _replace(market: Market, stored: list[OutcomeStats], derived: Projection) ->
 def _trades(body: JournalBody) -> Iterator[Traded]:
     for entry in body.entries:
         for event in entry.events:
-            if isinstance(event, Traded):
-                yield event
+            yield from list_trades(event)

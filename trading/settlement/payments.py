@@ -9,7 +9,8 @@ locked in order of id. So a step is atomic: no matter which process runs it, how
 it is killed, the next step continues after the last one that committed.
 
 With s lots bought minus sold, collateral c and payouts v (pips), an account gets
-D x c + sum of v x s, and escrow ends at exactly 0; then the market's fees are the house's.
+D x c + sum of v x s, and escrow ends at exactly 0; then the market's fees are the house's, and what
+an automated maker has left goes back to those who funded it.
 Void, with N all that an account paid minus all it received, fees included: first N is collected
 where it is negative (the house pays what such an account lacks, up to the amount that an operator
 confirmed); then the fees go back to escrow and all other accounts get N.
@@ -18,7 +19,7 @@ confirmed); then the fees go back to escrow and all other accounts get N.
 # ruff: noqa: S608 - statements are built from the names in this module; every value is bound
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple
 
 import structlog
@@ -34,6 +35,7 @@ from accounts.models.policy import Policy
 from kernel.units import PIPS_PER_CREDIT, format_amount
 from markets.lifecycle import record_status
 from markets.models import FINAL_STATUSES, Dispute, Market, Resolution
+from trading.pipeline.loading import read_maker_funding
 
 log = structlog.get_logger(__name__)
 
@@ -230,9 +232,13 @@ def _pay_back(payment: Payment, window: dict[str, int]) -> None:
 
 
 def _finish(payment: Payment) -> None:
-    """Transfer the fees to the house, and set the market's final status."""
+    """Transfer fees to the house and a maker's rest to its funders; set the final status."""
     market, escrow_id, fees_id = payment.market, payment.escrow_id, payment.fees_id
-    accounts = ledger.lock([escrow_id, fees_id, payment.house_id])
+    maker_id, funding = market.maker_account_id, read_maker_funding(market.pk)
+    makers = [] if maker_id is None else [maker_id]
+    accounts = ledger.lock([escrow_id, fees_id, payment.house_id, *makers, *funding])
+    if maker_id is not None:
+        _return_liquidity(payment, maker_id, accounts[maker_id].cash_micros, funding)
     if payment.payout_pips is not None:
         _empty_fees(payment, payment.house_id, "fee_income")
     elif accounts[fees_id].cash_micros:
@@ -247,6 +253,25 @@ def _finish(payment: Payment) -> None:
         outcome.payout_pips = payment.payout_pips[outcome.index]
         outcome.save(update_fields=["payout_pips"])
     record_status(market, Market.Status.SETTLED, by=None)
+
+
+def _return_liquidity(
+    payment: Payment, maker_id: int, left_micros: int, funding: Mapping[int, int]
+) -> None:
+    """Give what a maker has left to those who funded it, each a share by what they paid.
+
+    What does not divide goes to the first: who funded it when the market opened.
+    """
+    total_micros = sum(funding.values())
+    shares = {
+        account_id: left_micros * funded_micros // total_micros if total_micros else 0
+        for account_id, funded_micros in funding.items()
+    }
+    if shares:
+        shares[next(iter(shares))] += left_micros - sum(shares.values())
+    for account_id, share_micros in shares.items():
+        if share_micros:
+            _post(payment, maker_id, account_id, share_micros, "liquidity")
 
 
 # --- statements ----------------------------------------------------------------------------------

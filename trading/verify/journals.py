@@ -8,7 +8,7 @@ from markets.models import FINAL_STATUSES, Market
 from trading.engine.engine import Engine
 from trading.engine.state import MarketState
 from trading.engine.trade_ids import trade_id
-from trading.engine.types import BUY, Amended, AnyCommand, Place, Rejected, Traded
+from trading.engine.types import BUY, Amended, AnyCommand, Place, Rejected, Traded, list_trades
 from trading.models import JournalRow, Margin, Order, Receipt, Trade
 from trading.pipeline.journal import JournalEntry, JournalError, read_rows
 from trading.pipeline.loading import load_engine
@@ -19,7 +19,7 @@ from trading.verify.findings import Finding, found
 
 RECEIPTS_A_TIME: Final = 5_000
 TRADE_FIELDS: Final = (
-    "seq", "outcome_index", "taker_side", "price_pips", "quantity_lots", "kind",
+    "seq", "outcome_index", "taker_side", "price_pips", "quantity_lots", "amount_micros", "kind",
     "taker_account_id", "maker_account_id", "taker_cash_micros", "maker_cash_micros",
     "taker_fee_micros", "maker_fee_micros",
 )  # fmt: skip
@@ -53,9 +53,9 @@ class Story:
             for entry in body.entries:
                 self._add(entry.command, seq)
                 for event in entry.events:
-                    if isinstance(event, Traded):
-                        name = trade_id(self.market_id, row.ts_us, seq, event.index)
-                        self.trades[name] = _trade_values(seq, event)
+                    for trade in list_trades(event):
+                        name = trade_id(self.market_id, row.ts_us, seq, trade.index)
+                        self.trades[name] = _trade_values(seq, trade)
                 if isinstance(entry.command, Place) and not _is_rejected(entry.events):
                     self._add_order(entry.command.order_id, seq)
                 seq += 1
@@ -104,6 +104,7 @@ def _check_market(market_id: int, answered: list[Answered]) -> Iterator[Finding]
     yield _check_receipts(story, answered)
     yield found("f", "no fill is worse than its limit", len(story.trades), story.breaches)
     yield _check_book(story)
+    yield _check_maker(live)
 
 
 def _check_holds(live: Engine) -> Finding:
@@ -121,6 +122,21 @@ def _check_holds(live: Engine) -> Finding:
         if live_holds[account_id] != micros
     ]
     return found("b", what, len(rows), broken)
+
+
+def _check_maker(live: Engine) -> Finding:
+    """An automated maker's curve stands where its trades have brought it."""
+    what = "a maker has sold what it is short of"
+    if live.maker is None or live.config is None or live.config.maker is None:
+        return found("c", what, 0, [])
+    sold_lots = live.maker.lmsr.state.sold_lots
+    net_lots = live.account(live.config.maker.account_id).net_lots
+    broken = [
+        f"market {live.market_id}, outcome {outcome}"
+        for outcome, lots in enumerate(net_lots)
+        if sold_lots[outcome] != -lots
+    ]
+    return found("c", what, len(net_lots), broken)
 
 
 def _check_fold(story: Story, live: Engine) -> Finding:
@@ -206,10 +222,14 @@ def find_limit_breaches(market: MarketState, entry: JournalEntry) -> Iterator[st
     for event in entry.events:
         if isinstance(event, Amended):
             limit_pips = event.price_pips
-        elif isinstance(event, Traded):
-            if event.price_pips != market.orders[event.maker_order_id].price_pips:
+        for trade in list_trades(event):
+            maker = market.orders[trade.maker_order_id] if trade.maker_order_id else None
+            if maker is not None and trade.price_pips != maker.price_pips:
                 yield f"{where}: a trade away from its maker's price"
-            if limit_pips is not None and (event.price_pips - limit_pips) * event.taker_side > 0:
+            is_worse = limit_pips is not None and (
+                (trade.price_pips - limit_pips) * trade.taker_side > 0
+            )
+            if trade.taker_order_id and is_worse:
                 yield f"{where}: a trade worse than its taker's limit"
 
 
@@ -220,6 +240,7 @@ def _trade_values(seq: int, trade: Traded) -> tuple[Any, ...]:
         trade.taker_side,
         trade.price_pips,
         trade.quantity_lots,
+        trade.paid_micros,
         trade.kind.value,
         trade.taker_account_id,
         trade.maker_account_id,

@@ -9,9 +9,9 @@ from typing import Final, NamedTuple
 
 from django.db import connection
 
+from kernel.database_clock import AHEAD_US_MAX, database_now_us
 from markets.lifecycle import LEGAL
 from trading.models import BookState
-from trading.pipeline.clock import AHEAD_US_MAX, database_now_us
 from trading.pipeline.snapshot import consistent_read
 from trading.verify.findings import EXAMPLES_MAX, Finding
 
@@ -177,14 +177,18 @@ LAWS: Final = (
         "c",
         "collateral covers the worst position",
         "SELECT g.id AS subject, g.collateral_lots, CASE WHEN p.lowest < 0 OR"
-        " (m.kind = 'categorical' AND p.outcomes = o.outcomes) THEN -p.lowest ELSE 0 END AS wanted"
-        " FROM trading_margin g JOIN markets_market m ON m.id = g.market_id"
+        " (m.kind = 'categorical' AND p.outcomes = o.outcomes) THEN -p.lowest ELSE 0 END AS wanted,"
+        " CASE WHEN a.kind = 'house' THEN 1 ELSE 0 END AS is_house"
+        " FROM trading_margin g JOIN accounts_account a ON a.id = g.account_id"
+        " JOIN markets_market m ON m.id = g.market_id"
         " JOIN (SELECT market_id, COUNT(*) AS outcomes FROM markets_outcome GROUP BY market_id)"
         "  AS o ON o.market_id = g.market_id"
         " LEFT JOIN (SELECT market_id, account_id, MIN(net_lots) AS lowest, COUNT(*) AS outcomes"
         "  FROM trading_position GROUP BY market_id, account_id) AS p"
         "  ON p.market_id = g.market_id AND p.account_id = g.account_id",
-        "collateral_lots <> wanted",
+        # The house, between books that are matched with one another, keeps its contracts as they
+        # are: sets among them are paid with the result.
+        "collateral_lots <> wanted AND NOT (collateral_lots > wanted AND is_house = 1)",
     ),
     Law(
         "c",
@@ -232,6 +236,19 @@ LAWS: Final = (
     ),
     Law(
         "f",
+        "books that are matched with one another leave no set",
+        "SELECT m.id AS subject, SUM(b.bid) AS bids, SUM(b.ask) AS asks, COUNT(b.ask) AS asked,"
+        " (SELECT COUNT(*) FROM markets_outcome o WHERE o.market_id = m.id) AS outcomes"
+        " FROM markets_market m LEFT JOIN (SELECT market_id, outcome_index,"
+        " MAX(CASE WHEN side = 1 THEN price_pips END) AS bid,"
+        " MIN(CASE WHEN side = -1 THEN price_pips END) AS ask"
+        " FROM trading_order WHERE status IN (0, 1) GROUP BY market_id, outcome_index) AS b"
+        " ON b.market_id = m.id WHERE m.kind = 'categorical' AND m.matches_across_outcomes"
+        " GROUP BY m.id",
+        "bids >= 10000 OR (asked = outcomes AND asks <= 10000)",
+    ),
+    Law(
+        "f",
         "an order is filled and left as its status says",
         "SELECT CAST(id AS text) AS subject, status, reason, quantity_lots, filled_lots,"
         " remaining_lots FROM trading_order",
@@ -255,14 +272,44 @@ LAWS: Final = (
         "f",
         "a trade is between two orders that may meet",
         "SELECT CAST(t.id AS text) AS subject, CASE WHEN"
-        " a.market_id = t.market_id AND b.market_id = t.market_id"
-        " AND a.outcome_index = t.outcome_index AND b.outcome_index = t.outcome_index"
-        " AND a.account_id = t.taker_account_id AND b.account_id = t.maker_account_id"
-        " AND a.side = t.taker_side AND b.side = -t.taker_side AND a.owner_id <> b.owner_id"
-        " AND t.amount_micros = t.price_pips * t.quantity_lots THEN 1 ELSE 0 END AS fits"
+        " (a.market_id = t.market_id AND a.outcome_index = t.outcome_index"
+        "  AND a.account_id = t.taker_account_id AND a.side = t.taker_side OR a.id IS NULL)"
+        " AND (b.market_id = t.market_id AND b.outcome_index = t.outcome_index"
+        "  AND b.account_id = t.maker_account_id AND b.side = -t.taker_side OR b.id IS NULL)"
+        " AND (a.id IS NOT NULL OR t.taker_order_id IS NULL)"
+        " AND (b.id IS NOT NULL OR t.maker_order_id IS NULL)"
+        " AND (a.owner_id <> b.owner_id OR"
+        "  t.kind <> 0 AND (t.taker_order_id IS NULL OR t.maker_order_id IS NULL))"
+        " AND (t.amount_micros = t.price_pips * t.quantity_lots OR t.kind = 3 AND"
+        "  ABS(t.amount_micros - t.price_pips * t.quantity_lots) < t.quantity_lots)"
+        " THEN 1 ELSE 0 END AS fits"
         " FROM trading_trade t LEFT JOIN trading_order a ON a.id = t.taker_order_id"
         " LEFT JOIN trading_order b ON b.id = t.maker_order_id",
         "fits = 0",
+    ),
+    Law(
+        "f",
+        "the legs of a match across outcomes make whole sets, and the house nothing",
+        "SELECT CAST(match_id AS text) AS subject, SUM(price_pips) AS pips,"
+        " MIN(quantity_lots) AS least, MAX(quantity_lots) AS most, SUM(CASE WHEN"
+        " taker_order_id IS NULL THEN taker_cash_micros ELSE maker_cash_micros END) AS house"
+        " FROM trading_trade WHERE kind <> 3"
+        " AND (taker_order_id IS NULL OR maker_order_id IS NULL)"
+        " GROUP BY match_id",
+        "pips <> 10000 OR least <> most OR house <> 0",
+    ),
+    Law(
+        "c",
+        "a maker has what it was funded with less what its trades cost, and in the end nothing",
+        "SELECT a.id AS subject, m.status, a.cash_micros, COALESCE((SELECT SUM(CASE WHEN"
+        " t.credit_account_id = a.id THEN t.amount_micros ELSE -t.amount_micros END)"
+        " FROM accounts_transfer t WHERE t.kind = 'liquidity' AND t.market_id = m.id"
+        " AND a.id IN (t.credit_account_id, t.debit_account_id)), 0)"
+        " - COALESCE(g.net_paid_micros, 0) + COALESCE(g.payout_micros, 0) AS left_over"
+        " FROM accounts_account a JOIN markets_market m ON m.id = a.market_id"
+        " LEFT JOIN trading_margin g ON g.market_id = m.id AND g.account_id = a.id"
+        " WHERE a.kind = 'maker'",
+        f"cash_micros <> left_over OR ({_IS_FINAL} AND cash_micros <> 0)",
     ),
     Law(
         "g",

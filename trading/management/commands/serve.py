@@ -178,8 +178,8 @@ def embedded_parts(stop: asyncio.Event) -> list[tuple[str, Coroutine[Any, Any, N
     """Return the parts that share the web server's process; none in production."""
     if not settings.EMBEDDED:
         return []
+    from trading.management.scheduler import run_scheduler
     from trading.pipeline.worker import run_worker
-    from trading.settlement.scheduler import run_scheduler
 
     shards = list(range(settings.ENGINE_SHARDS))
     return [("engine", run_worker(shards, stop=stop)), ("scheduler", run_scheduler(stop))]

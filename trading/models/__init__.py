@@ -17,16 +17,15 @@ from django.utils.translation import pgettext_lazy
 from accounts.models import Account
 from accounts.models.append_only import AppendOnly
 from kernel.clock import to_datetime
+from kernel.database_clock import is_wrong
 from markets.models import Market
 from trading.engine import types
-from trading.notifications.models import OPERATORS_KINDS as OPERATORS_KINDS
-from trading.notifications.models import MailState as MailState
-from trading.notifications.models import Notification as Notification
-from trading.notifications.models import NotificationKind as NotificationKind
-from trading.notifications.models import NotificationPreference as NotificationPreference
-from trading.notifications.models import NotificationProgress as NotificationProgress
-from trading.pipeline.clock import is_wrong
-from trading.pipeline.order_rows import decode_options
+from trading.models.notifications import OPERATORS_KINDS as OPERATORS_KINDS
+from trading.models.notifications import MailState as MailState
+from trading.models.notifications import Notification as Notification
+from trading.models.notifications import NotificationKind as NotificationKind
+from trading.models.notifications import NotificationPreference as NotificationPreference
+from trading.models.notifications import NotificationProgress as NotificationProgress
 
 OPEN_STATUSES = (types.OrderStatus.OPEN, types.OrderStatus.PARTIALLY_FILLED)
 
@@ -59,6 +58,7 @@ TRADE_KINDS: Final = [
     (types.TradeKind.DIRECT.value, pgettext_lazy("a trade", "direct")),
     (types.TradeKind.MINT.value, pgettext_lazy("a trade", "mint")),
     (types.TradeKind.MERGE.value, pgettext_lazy("a trade", "merge")),
+    (types.TradeKind.MAKER.value, pgettext_lazy("a trade", "market maker")),
 ]
 BOOK_STATUSES: Final = [
     (types.MarketStatus.OPEN.value, pgettext_lazy("a book", "open")),
@@ -90,7 +90,7 @@ class Order(models.Model):
     outcomes only on pages).
 
     `priority` is the sequence number that determines its place in the queue. `filled_micros` is the
-    sum of price x quantity of its fills, in YES prices; the bases are exact fee sums.
+    sum of its fills' amounts, in YES prices; the bases are exact fee sums.
     """
 
     id = models.UUIDField(_("ID"), primary_key=True)
@@ -168,11 +168,6 @@ class Order(models.Model):
         return f"order {self.id.hex}"
 
     @property
-    def asked(self) -> types.OrderOptions:
-        """Its options besides price and quantity."""
-        return decode_options(self.options) or types.OrderOptions()
-
-    @property
     def created_at(self) -> datetime:
         return to_datetime(self.created_at_us)
 
@@ -181,6 +176,9 @@ class Trade(models.Model):
     """One fill. Its id is a function of time, market, sequence and index, so replays reproduce it.
 
     `taker_cash_micros` and `maker_cash_micros` are the changes of their cash without fees.
+    A leg of a match across books (`engine.cross`) is a trade with the house, which has no order;
+    nor has an automated maker (`engine.blend`), whose trades' amount is exact and price rounded.
+    `match_id` is the id of the match's first leg, for most trades their own; NULL in old rows.
     """
 
     id = models.UUIDField(_("ID"), primary_key=True)
@@ -194,13 +192,16 @@ class Trade(models.Model):
     kind = models.SmallIntegerField(_("kind"), choices=TRADE_KINDS)
     taker_account = account_key(_("taker's account"))
     maker_account = account_key(_("maker's account"))
-    taker_order_id = models.UUIDField(_("taker's order"))
-    maker_order_id = models.UUIDField(_("maker's order"))
+    taker_order_id = models.UUIDField(_("taker's order"), null=True)
+    maker_order_id = models.UUIDField(_("maker's order"), null=True)
     taker_cash_micros = models.BigIntegerField(_("taker's change of cash, in micros"))
     maker_cash_micros = models.BigIntegerField(_("maker's change of cash, in micros"))
     taker_fee_micros = models.BigIntegerField(_("taker's fee, in micros"))
     maker_fee_micros = models.BigIntegerField(_("maker's fee, in micros"))
     created_at_us = models.BigIntegerField(_("created at, in microseconds"))
+    match_id = models.UUIDField(
+        _("match"), null=True, help_text=_("What the legs of a match across outcomes share.")
+    )
 
     class Meta:
         verbose_name = pgettext_lazy("one", "trade")
@@ -219,7 +220,16 @@ class Trade(models.Model):
             ),
             models.CheckConstraint(
                 name="a_trade_amount_is_price_times_quantity",
-                condition=Q(amount_micros=F("price_pips") * F("quantity_lots")),
+                condition=Q(amount_micros=F("price_pips") * F("quantity_lots"))
+                | Q(
+                    kind=types.TradeKind.MAKER.value,
+                    amount_micros__gt=(F("price_pips") - 1) * F("quantity_lots"),
+                    amount_micros__lt=(F("price_pips") + 1) * F("quantity_lots"),
+                ),
+            ),
+            models.CheckConstraint(
+                name="a_trade_is_an_order_s_with_another_s_or_the_house",
+                condition=Q(taker_order_id__isnull=False) | Q(maker_order_id__isnull=False),
             ),
         )
 
@@ -320,6 +330,7 @@ class BookState(models.Model):
     ts_us = models.BigIntegerField(_("time, in microseconds"))
     status = models.SmallIntegerField(_("status"), choices=BOOK_STATUSES)
     config = models.BinaryField(_("settings"))
+    maker = models.BinaryField(_("automated maker"), null=True)
     journal_hash = models.BinaryField(_("hash of the journal"), max_length=32)
 
     class Meta:
