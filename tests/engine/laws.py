@@ -156,7 +156,7 @@ class Witness:
         maker_lots[trade.outcome] -= side * lots
 
     def _see_match(self, match: CrossMatched) -> None:
-        """Of every outcome that somebody bid for, or of all, the same quantity; the rest is law."""
+        """The same quantity of every outcome with a bid, or of all; the other laws apply too."""
         assert self.config is not None
         taken, *made = match.trades
         side = taken.taker_side

@@ -64,7 +64,7 @@ STPS: Final = {
     "decrement": Stp.DECREMENT,
 }
 HOUSE: Final = 100
-"""The account of `house`, who trades like anybody where it is not between the books."""
+"""The account of `house`, which trades like any other unless it is between the books."""
 STATUSES: Final = {
     "opens": MarketStatus.OPEN,
     "halts": MarketStatus.HALTED,

@@ -136,7 +136,7 @@ def _find_taker(market: MarketState, command: AnyCommand) -> _Taker | None:
 
 
 def _bound_lots(market: MarketState, place: Place) -> int:
-    """Return what a budget buys at the best price, at least 1: whoever is first is met."""
+    """Return what a budget buys at the best price, at least 1, as the first maker is always met."""
     if place.budget_micros is None or market.maker is not None:
         return ORDER_LOTS_MAX
     book = market.books[place.outcome]

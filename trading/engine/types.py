@@ -153,7 +153,7 @@ class MakerTerms(msgspec.Struct, frozen=True, array_like=True):
     """The automated maker that a market opens with (see `lmsr` and `blend`).
 
     `priors` are weights of the outcomes, of any scale. The funder pays for its worst loss when the
-    market opens. `rests_refused`: no order may rest, everybody trades with the maker.
+    market opens. `rests_refused`: no order may rest, all trade with the maker.
     """
 
     account_id: int
