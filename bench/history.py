@@ -120,7 +120,7 @@ def make_tape(first_market_id: int, *, markets: int, trades: int, traders: int) 
     `place` is a market's rank by activity: the third power of a uniform distribution. `turn` counts
     the rounds over all markets, so that nothing else depends on the rank.
     """
-    assert traders % 2 == 0, "else somebody would trade with themselves"
+    assert traders % 2 == 0, "else an account would trade with itself"
     end_us = now_us()
     step_us = DAYS * 24 * 3600 * 1_000_000 // trades
     even = f"(n * 7919 % {markets})"

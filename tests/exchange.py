@@ -104,7 +104,7 @@ class Exchange:
             child.stop()
 
     def end(self) -> None:
-        """SIGKILL every role: nobody waits for what a polite stop still does."""
+        """SIGKILL every role, without waiting for a graceful stop."""
         for child in self.children.values():
             child.kill_group()
 

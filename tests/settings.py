@@ -1,8 +1,8 @@
 """The project's settings for in-process tests: no `.env`, fixed secrets, fast passwords.
 
 They run on SQLite, embedded. `PREDEX_TEST_DB=postgres` (`python -m tests.suite postgres` sets it)
-runs them on the PostgreSQL and Redis of DATABASE_URL and REDIS_URL; else these two only tell the
-fixtures which servers to use.
+runs them on the PostgreSQL and Redis of DATABASE_URL and REDIS_URL; else these two only name the
+servers for the fixtures.
 """
 
 import os

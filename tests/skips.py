@@ -1,7 +1,7 @@
 """With CI=true a skipped test is a failed one: what could not run was not tested.
 
 The one exception is recorded data, which is not part of the repository: where it lies it must
-run (`data_dir` only skips when the folder is absent), where it does not, the skip stands.
+run (`data_dir` only skips when the folder is absent), where it does not, the skip is allowed.
 """
 
 import os

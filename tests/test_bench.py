@@ -1,4 +1,4 @@
-"""Every bench runs, in small sizes, and says what it found; how much is not looked at here."""
+"""Every bench runs in small sizes and reports its figures, which are not checked here."""
 
 import json
 import subprocess

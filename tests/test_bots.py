@@ -1,4 +1,4 @@
-"""What the bots decide, as pure functions; and that trouble never ends them."""
+"""The bots' decisions, as pure functions; and that errors never end a bot."""
 
 import random
 from datetime import UTC, datetime
@@ -94,7 +94,7 @@ def pauses(monkeypatch):
     return seen
 
 
-def test_trouble_makes_a_bot_wait_longer_and_begin_anew(pauses):
+def test_trouble_makes_a_bot_wait_longer_and_start_over(pauses):
     busy = RequestRefusedError(429, "rate_limited", "too fast", retry_after_seconds=7)
     bot = Script(0.1, ConnectionRefusedError(), busy, 0.2, OSError(), KeyboardInterrupt())
     client.run(bot)

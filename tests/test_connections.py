@@ -120,7 +120,7 @@ def test_a_head_that_comes_in_drops_is_ended(impatient, begin, piece):
     assert seconds < PATIENCE_SECONDS + 1
 
 
-def test_patience_begins_anew_with_each_request_of_a_connection(impatient):
+def test_the_timeout_restarts_with_each_request_of_a_connection(impatient):
     with httpx.Client(base_url=impatient.base_url) as client:
         for _ in range(3):
             assert client.get("/health").status_code == 200
@@ -165,7 +165,7 @@ def test_a_head_that_is_too_large_is_refused_by_name(impatient):
     assert usual.status_code == 200
 
 
-def test_an_answer_that_nobody_reads_is_given_up(impatient):
+def test_an_answer_that_is_not_read_is_given_up(impatient):
     name = "drf_spectacular_sidecar/swagger-ui-dist/swagger-ui-bundle.js"
     with socket.socket() as connection:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
@@ -199,7 +199,7 @@ def test_one_address_can_not_take_every_connection(make_exchange):
     exchange.manage("verify")
 
 
-def test_more_idle_connections_than_open_files_cut_nobody_off(make_exchange):
+def test_more_idle_connections_than_open_files_lock_no_one_out(make_exchange):
     exchange = make_exchange("sqlite", files_max=FILES)
     with ExitStack() as stack:
         for _ in range(FILES + 50):

@@ -1,4 +1,4 @@
-"""What a newcomer gets: demo data, made once; traders beside the server; README's bot."""
+"""The demo: data created once, traders beside the server, README's bot."""
 
 import json
 import re
@@ -47,7 +47,7 @@ def count_everything():
     return [model.objects.count() for model in models]
 
 
-def test_the_demo_is_made_once_and_told_again(seed, folder):
+def test_the_demo_is_made_once_and_described_again(seed, folder):
     first, made = seed(), count_everything()
     assert seed() == first
     assert count_everything() == made

@@ -1,4 +1,4 @@
-"""/health says that the process answers, /ready that everything it needs does."""
+"""/health: the process answers; /ready: so do its dependencies."""
 
 import pytest
 from django.db import DatabaseError, connection
@@ -58,7 +58,7 @@ def test_a_shard_whose_books_are_not_loaded_yet_is_not_ready(client, lease):
     assert response.json()["shards"]["states"]["0"]["ok"] is False
 
 
-def test_a_shard_that_this_process_does_not_hear_is_not_ready(client, lease, monkeypatch):
+def test_a_shard_without_heartbeats_in_this_process_is_not_ready(client, lease, monkeypatch):
     monkeypatch.setattr(health, "find_away", lambda: {0})
     assert client.get("/ready").json()["shards"]["ok"] is False
     monkeypatch.setattr(health, "find_away", lambda: {1})

@@ -1,4 +1,4 @@
-"""/metrics tells a monitor, and nobody else, what this process does and how the engines are."""
+"""/metrics: figures of this process and of the engines, only for monitoring."""
 
 import re
 

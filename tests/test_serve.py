@@ -38,7 +38,7 @@ def test_serve_answers_is_back_after_a_kill_and_stops_when_asked(exchange):
 
 
 def test_serve_shows_the_console_alone_how_to_become_the_first_operator(embedded):
-    """DEBUG is off; the address is the site's; once somebody is the operator there is none."""
+    """DEBUG is off; the address is the site's; once there is an operator it is not shown."""
     exchange = embedded
     [address] = re.findall(r"^ +(http\S+)$", exchange.log(), re.MULTILINE)
     assert address.startswith(f"{exchange.base_url}/setup/?key=")

@@ -1,4 +1,4 @@
-"""The servers that other tests stand on: real, fresh, and gone when their owner is."""
+"""The servers of other tests: real, fresh, and gone with their owner."""
 
 import os
 import subprocess

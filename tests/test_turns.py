@@ -1,4 +1,4 @@
-"""Django's turns: a few at once, address by address; strangers' pages have a limit."""
+"""Django's turns: a few at once, address by address; anonymous page views are limited."""
 
 import asyncio
 
@@ -37,7 +37,7 @@ async def test_an_address_with_many_waiting_delays_another_by_one():
     assert callable(await line.acquire("d"))
 
 
-async def test_who_leaves_while_waiting_keeps_nobody_else_waiting():
+async def test_a_client_that_leaves_while_waiting_keeps_no_one_else_waiting():
     line = Turns(1)
     give_back = await line.acquire("a")
     [left, stays, late] = await begin([line.acquire("a"), line.acquire("a"), line.acquire("b")])

@@ -41,7 +41,7 @@ def test_every_answer_has_a_request_id(client):
     )
 
 
-def test_the_front_door_is_the_markets_page(client):
+def test_the_front_page_is_the_markets_page(client):
     page = client.get("/")
     assert page.status_code == 200
     assert "<h1>Markets</h1>" in page.content.decode()

@@ -1,4 +1,4 @@
-"""The operators' settings: one row, edited in the admin, every edit an audit event."""
+"""The operators' settings: one row, edited in the admin, every edit with an audit event."""
 
 from typing import Any
 

@@ -85,7 +85,7 @@ def main_account(user: User) -> Account:
 
 @pytest.fixture
 async def close_connections():
-    """Gives back the connection of the thread that runs sync code for async tests."""
+    """Closes the connection of the thread that runs sync code for async tests."""
     yield
     await sync_to_async(lambda: connection.close())()  # of that thread, not of this one
 
@@ -110,7 +110,7 @@ def check_conservation(request):
 
 @pytest.fixture
 def authenticator(monkeypatch) -> Callable[[str], str]:
-    """The code that somebody's app shows for a secret: it does not turn while they type it."""
+    """The authenticator's code for a secret, which does not change while it is typed."""
     now = time.time()
     monkeypatch.setattr(totp, "time", SimpleNamespace(time=lambda: now))
 

@@ -30,7 +30,7 @@ def edit_policy(**changes):
 
 
 def stop_shows():
-    """What a process knew of a credential is older than its second."""
+    """Age the cached credentials beyond their second."""
     cache.forget_all()
 
 
@@ -162,7 +162,7 @@ def test_a_log_in_needs_the_second_factor_once_it_is_on(api, alice, authenticato
     assert_error(api.post("auth/login", {**body, "totp": code}), 401, "totp_invalid")
 
 
-def test_a_recovery_code_stands_in_for_the_authenticator_once(api, alice):
+def test_a_recovery_code_replaces_the_authenticator_once(api, alice):
     TOTP.activate(alice, generate_totp_secret())
     code = RecoveryCodes.activate(alice).get_unused_codes()[0]
     body = {"email": alice.email, "password": PASSWORD, "totp": code}

@@ -1,4 +1,4 @@
-"""Whatever is sent, the answer is JSON of one shape, never a 500, and nothing changes."""
+"""Every invalid request gets JSON of one shape, never a 500, and changes nothing."""
 
 import pytest
 from django.test import Client

@@ -1,4 +1,4 @@
-"""The caches on the path of an order: fresh, shared, and never behind what was committed."""
+"""The caches on the order path: fresh, shared, and never behind a commit."""
 
 import asyncio
 import signal
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 class Clock:
-    """Stands in for `time`: it goes on when a test says so."""
+    """Replaces `time`; tests advance it."""
 
     now = 1_000.0
 
@@ -36,7 +36,7 @@ async def end_reads(cache):
     await asyncio.gather(*cache._pending.values())
 
 
-async def test_a_miss_is_looked_up_once_whoever_waits():
+async def test_a_miss_is_looked_up_once_for_all_waiters():
     looked_up = []
 
     def look_up(key):
@@ -69,7 +69,7 @@ async def test_a_value_is_kept_no_longer_than_said(clock):
     assert await cache.get("a") == 2
 
 
-async def test_a_value_in_use_is_renewed_before_anybody_has_to_wait(clock):
+async def test_a_value_in_use_is_renewed_before_any_caller_has_to_wait(clock):
     numbers = iter(range(10))
     cache: FreshCache[str, int] = FreshCache(lambda _: next(numbers) + 1, seconds=1)
     assert await cache.get("a") == 1
@@ -92,7 +92,7 @@ async def test_what_is_gone_is_forgotten_as_soon_as_that_is_known(clock):
     assert cache.find_fresh("a") is None
 
 
-def test_what_is_heavy_is_read_by_one_thread_and_nobody_waits_for_ever():
+def test_heavy_look_ups_run_in_one_thread_and_waiting_is_bounded():
     started, go_on = threading.Event(), threading.Event()
 
     def read(key):

@@ -21,12 +21,12 @@ def test_ids_sort_by_the_time_they_were_made():
     assert earlier < new_id()
 
 
-def test_an_id_tells_its_millisecond():
+def test_an_id_contains_its_millisecond():
     before = time.time_ns() // 1_000_000
     assert before <= int(new_id(), 16) >> 80 <= time.time_ns() // 1_000_000
 
 
-def test_ids_are_unique_when_the_clock_stands_still(monkeypatch):
+def test_ids_are_unique_when_the_clock_stops(monkeypatch):
     monkeypatch.setattr(ids.time, "time_ns", lambda: 1_700_000_000_000_000_000)
     assert len({new_id() for _ in range(5_000)}) == 5_000
 

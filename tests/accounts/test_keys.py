@@ -127,7 +127,7 @@ def test_a_malformed_key_request_is_refused(alice, log_in, change, code, field):
     assert not ApiKey.objects.exists()
 
 
-def test_nobody_sees_or_revokes_the_keys_of_others(alice, make_user, log_in):
+def test_keys_are_seen_and_revoked_only_by_their_owner(alice, make_user, log_in):
     created = log_in(alice).post("keys", NEW_KEY).json()
     other = log_in(make_user("bob"))
     assert other.get("keys").json()["results"] == []

@@ -1,4 +1,4 @@
-"""The laws that the database keeps by itself, and the migrations that make them."""
+"""Constraints and triggers of the database, and their migrations."""
 
 from importlib import import_module
 

@@ -25,7 +25,7 @@ def store(request, settings) -> str:
     return request.param
 
 
-def test_a_bucket_starts_full_and_then_tells_how_long_to_wait(store):
+def test_a_bucket_starts_full_and_then_returns_how_long_to_wait(store):
     assert [limits.take_sync(1, "read", SLOW) for _ in range(5)] == [None] * 5
     wait_seconds = limits.take_sync(1, "read", SLOW) or 0
     assert 999 < wait_seconds <= 1_000
@@ -163,7 +163,7 @@ def test_guessing_from_everywhere_is_bounded_and_the_owner_gets_in_from_where_th
         assert log_in_by_page(address, RIGHT) == 302
 
 
-def test_codes_of_a_second_factor_are_guessed_by_nobody(alice, settings):
+def test_codes_of_a_second_factor_cannot_be_guessed(alice, settings):
     TOTP.activate(alice, generate_totp_secret())
     body = {**RIGHT, "totp": "000000"}
     codes = [log_in_from(f"10.0.0.{number}", body).json()["code"] for number in range(6)]

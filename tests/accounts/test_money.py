@@ -46,7 +46,7 @@ def test_the_account_shows_every_part_of_the_balance(alice, with_key):
     }
 
 
-def test_trading_tells_what_positions_lock_and_are_worth(alice, with_key, monkeypatch):
+def test_trading_sends_what_positions_lock_and_are_worth(alice, with_key, monkeypatch):
     monkeypatch.setattr(registry, "_value_positions", lambda account_id: Valuation(CREDIT, -CREDIT))
     answer = with_key(alice).get("account").json()
     assert (answer["locked_collateral"], answer["equity"]) == ("1.000000", "99.000000")
@@ -240,7 +240,7 @@ def test_the_ledger_names_markets_by_their_slug(alice, with_key, monkeypatch):
     assert [row["market"] for row in rows] == ["rain-tomorrow", None]
 
 
-def test_nobody_sees_the_money_of_others(alice, make_user, with_key):
+def test_money_is_seen_only_by_its_owner(alice, make_user, with_key):
     bob = make_user("bob", credits=0)
     do_request_withdrawal(main_account(alice), amount_micros=1, by=alice)
     other = with_key(bob)
@@ -284,7 +284,7 @@ def test_a_closed_account_keeps_its_money_and_can_still_be_paid(alice, operator,
 def test_who_is_stopped_in_another_process_can_change_nothing_here(
     alice, operator, log_in, stop, code, monkeypatch
 ):
-    """This process has found their credential right a moment ago."""
+    """This process has just cached their credential as valid."""
     monkeypatch.setattr(principal._cache, "_seconds", 60)
     monkeypatch.setattr(registry, "_cancel_orders", None)  # there is no engine here
     person = log_in(alice)

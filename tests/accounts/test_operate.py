@@ -1,4 +1,4 @@
-"""Operators' acts over the API: a log-in that used the second factor, or a key that it made."""
+"""Operators' calls need a log-in with the second factor, or a key created by one."""
 
 import pytest
 from allauth.mfa.models import Authenticator
@@ -97,7 +97,7 @@ def test_a_key_made_without_the_setting_is_refused_with_it(operator, with_key, s
     assert Api(Client(), bearer=text).post("operator/deposits", DEPOSIT).status_code == 404
 
 
-def test_nobody_else_makes_a_key_that_operates(alice, log_in_with_code):
+def test_only_operators_make_a_key_that_operates(alice, log_in_with_code):
     assert_error(log_in_with_code(alice).post("keys", KEY), 403, "not_an_operator")
 
 

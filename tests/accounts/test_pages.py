@@ -91,7 +91,7 @@ def test_log_in_by_e_mail_and_log_out(client, alice):
     assert client.get("/api/v1/me").status_code == 401
 
 
-def test_a_suspended_user_is_told_so_at_log_in(client, alice, operator):
+def test_a_suspended_user_gets_the_reason_at_log_in(client, alice, operator):
     do_suspend_user(alice, by=operator, reason="test")
     response = client.post("/accounts/login/", {"login": alice.email, "password": PASSWORD})
     assert response.status_code == 403
@@ -281,7 +281,7 @@ def test_an_operator_adds_a_user_with_an_account(desk):
 
 
 def policy_form(browser, **changes):
-    """What the browser would send back, with other limits for everybody, and with the changes."""
+    """The browser's form data, with other limits for all accounts, and with the changes."""
     path = reverse("admin:accounts_policy_change", args=[1])
     form = browser.get(path).context["adminform"].form
     values = {name: form[name].value() for name in form.fields}

@@ -30,7 +30,7 @@ def test_a_forwarded_address_is_believed_only_from_a_trusted_proxy(settings):
     assert visit(headers).address == "203.0.113.5"
     settings.TRUSTED_PROXIES = ["203.0.113.0/24", "10.0.0.0/8"]
     assert visit(headers).address == "198.51.100.7"
-    # What stands left of the first untrusted hop was written by the caller.
+    # Anything left of the first untrusted hop was written by the client.
     chain = {"x-forwarded-for": "1.1.1.1, 198.51.100.7, 10.0.0.3"}
     assert visit(chain).address == "198.51.100.7"
     assert visit({"x-forwarded-for": "nonsense, 10.0.0.3"}).address == "10.0.0.3"
@@ -181,7 +181,7 @@ def test_a_forged_forwarded_protocol_is_dropped(client, db, settings):
 
 
 @pytest.mark.django_db(transaction=True)
-async def test_the_door_is_the_same_under_asgi(settings, close_connections):
+async def test_the_middleware_is_the_same_under_asgi(settings, close_connections):
     client = AsyncClient()
     response = await client.get("/api/v1/limits", headers={"X-Request-ID": "trace-1234"})
     assert (response.status_code, response["X-Request-ID"]) == (200, "trace-1234")
@@ -223,7 +223,7 @@ DRIVER_FAULTS = [
 
 @pytest.fixture(params=DRIVER_FAULTS)
 def cannot_write(request, monkeypatch):
-    """Every statement that would change something fails with an error of the driver."""
+    """Every statement that writes fails with an error of the driver."""
     fault = request.param("the connection is closed")
 
     def refuse(*_):

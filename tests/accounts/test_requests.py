@@ -1,4 +1,4 @@
-"""Requests for deposits, and requests of either kind that are taken back."""
+"""Requests for deposits, and cancelled requests of either kind."""
 
 import pytest
 from django.db import IntegrityError, transaction

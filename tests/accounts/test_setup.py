@@ -1,4 +1,4 @@
-"""The first operator: made once, by an address that only the console showed."""
+"""The first operator: created once, through a URL that only the console shows."""
 
 from datetime import timedelta
 
@@ -21,7 +21,7 @@ def post(client, key, **changes):
     return client.post("/setup/", {"key": key, **WHO, **changes})
 
 
-def test_the_address_makes_one_operator_who_has_what_everybody_has_and_leads_to_the_admin(settings):
+def test_the_address_makes_one_operator_with_the_usual_grant_and_leads_to_the_admin(settings):
     settings.DEBUG = False
     client, key = Client(), do_offer_setup()
     assert "Become the operator" in client.get("/setup/", {"key": key}).content.decode()

@@ -1,4 +1,4 @@
-"""One rule for what a text may hold, at every door; and none is run by a spreadsheet."""
+"""One rule for texts at every entry point, and none is run by a spreadsheet."""
 
 import csv
 import io
@@ -44,7 +44,7 @@ def test_what_others_say_of_users_is_made_a_line():
 
 
 @pytest.mark.parametrize("name", ["a\nb", "a\u202eb"])
-def test_names_are_lines_at_every_door(api, alice, log_in, name):
+def test_names_are_lines_at_every_entry_point(api, alice, log_in, name):
     new = {"email": "b@example.org", "handle": "bobby", "password": PASSWORD, "display_name": name}
     assert_error(api.post("auth/register", new), 400, "invalid_value", "display_name")
     program = log_in(alice)

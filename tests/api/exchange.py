@@ -165,7 +165,7 @@ async def run_exchange(credential: str) -> AsyncIterator[ExchangeInside]:
 
 
 def verify_email(account: Account) -> None:
-    """Outside an embedded exchange nobody trades before that."""
+    """Needed for trading, except in an embedded exchange."""
     user = account.owner
     assert user is not None
     EmailAddress.objects.update_or_create(user=user, email=user.email, defaults={"verified": True})

@@ -1,4 +1,4 @@
-"""Whatever is wrong gets one JSON error with a code and a field, over both doors; never a 500."""
+"""Every invalid request gets one JSON error with a code and a field, never a 500."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What callers are told while the engine is away, busy, silent or told to stop."""
+"""Answers to callers while the engine is down, busy, silent or stopping."""
 
 import asyncio
 

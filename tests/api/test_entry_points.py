@@ -1,4 +1,4 @@
-"""Who is let in, how often, and what every answer carries: the same behind both doors."""
+"""Authentication, rate limits and headers: the same in Django's views and in the order app."""
 
 import asyncio
 
@@ -25,7 +25,7 @@ async def call(caller, operation, **options):
     return await caller.send(operation.method, path, body, **options)
 
 
-async def test_nobody_trades_without_a_credential(inside):
+async def test_trading_needs_a_credential(inside):
     stranger = inside.stranger()
     for operation in OPERATIONS_WITH_ACCOUNT:
         answer = await call(stranger, operation)
@@ -71,7 +71,7 @@ async def test_a_suspended_user_is_stopped_within_a_second(inside, alice, creden
     await sync_to_async(do_suspend_user)(owner, by=None, reason="test")
     cache.forget_all()
     answer = await alice.place(market, "buy 1 YES @ 0.40")
-    # A session ends with the suspension, a key is told why it is refused.
+    # A session ends with the suspension, a key gets the reason of its refusal.
     expected = (401, "not_authenticated") if credential == "session" else (403, "account_suspended")
     assert (answer.status_code, answer.json()["code"]) == expected
 
@@ -160,7 +160,7 @@ async def test_a_bug_of_ours_is_one_500_of_the_same_shape(inside, alice, monkeyp
     assert answer.json()["request_id"] == answer.headers["X-Request-ID"]
 
 
-async def test_the_same_request_is_answered_alike_by_both_doors(inside, alice, credential):
+async def test_the_same_request_is_answered_alike_by_both_entry_points(inside, alice, credential):
     if credential == "key":
         return
     market = await inside.open_market()
@@ -214,7 +214,7 @@ COOKIES_AND_PAGES = {
         ("GET", "/", [(b"authorization", b"Bearer k")], None),
     ],
 )
-def test_the_lane_takes_only_its_operations_and_only_with_a_credential(
+def test_the_order_app_serves_only_its_operations_and_only_with_a_credential(
     method, path, headers, operation
 ):
     found = order_app.find_operation({"method": method, "path": path, "headers": headers})

@@ -1,4 +1,4 @@
-"""GET /leaderboard: public, exact, one's own place, and nobody who does not want to be named."""
+"""GET /leaderboard: public, exact, with one's own place, without users who opted out."""
 
 import pytest
 from django.test import Client
@@ -40,7 +40,7 @@ def test_strangers_read_it(people):
     assert [row["rank"] for row in answer["results"]] == [1, 2, 2]
 
 
-def test_it_says_where_the_caller_stands(people):
+def test_it_returns_the_callers_own_place(people):
     answer = key_of(people[2]).get("leaderboard?by=equity").json()
     assert (answer["period"], answer["me"]["rank"], answer["me"]["handle"]) == ("week", 2, "cat")
     assert answer["since"].endswith("T00:00:00.000000Z")

@@ -1,4 +1,4 @@
-"""Every order operation, over both doors, against the real engine."""
+"""Every order operation, through Django and the order app, against the real engine."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""What accounts read of themselves and everybody of markets."""
+"""Reads of an account's own data, and of public market data."""
 
 from datetime import timedelta
 
@@ -270,7 +270,7 @@ async def positions(caller):
     return shown["outcomes"]
 
 
-async def test_a_price_nobody_knows_is_null_and_never_made_up(inside, alice, bob):
+async def test_an_unknown_price_is_null_and_never_invented(inside, alice, bob):
     market = await inside.open_market(outcomes=3)
     await bob.placed(market, "sell 5 O0 @ 0.30")
     await alice.placed(market, "buy 5 O0 @ 0.30")
@@ -284,7 +284,7 @@ async def test_a_price_nobody_knows_is_null_and_never_made_up(inside, alice, bob
 # --- markets ----------------------------------------------------------------------------------
 
 
-async def test_trades_are_public_and_name_nobody(inside, alice, bob):
+async def test_trades_are_public_without_accounts(inside, alice, bob):
     market = await inside.open_market()
     await trade(market, alice, bob, "0.40", 10)
     await bob.placed(market, "buy 4 YES @ 0.35")

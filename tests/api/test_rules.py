@@ -57,7 +57,7 @@ def test_an_average_is_rounded_half_up_and_mirrored():
     assert show_average(10_000, 3, as_no=True) == "0.666667"
 
 
-def test_a_body_hash_tells_requests_apart_and_not_their_ids():
+def test_a_body_hash_distinguishes_requests_but_not_their_ids():
     place = Place("a" * 32, 1, 1, 0, 1, 5_000, 100, client_order_id="x")
     again = Place("b" * 32, 1, 1, 0, 1, 5_000, 100, client_order_id="x")
     other = Place("a" * 32, 1, 1, 0, 1, 5_001, 100, client_order_id="x")

@@ -1,4 +1,4 @@
-"""The OpenAPI schema: it is valid, covers both doors, and no request made from it is a 500."""
+"""The OpenAPI schema: it is valid, covers all operations, and no request from it is a 500."""
 
 import json
 from concurrent.futures import ThreadPoolExecutor
@@ -34,7 +34,7 @@ def test_the_schema_is_valid_and_free_of_warnings(tmp_path):
     )
 
 
-def test_every_operation_of_the_lane_is_a_view_of_django_too(schema):
+def test_every_operation_of_the_order_app_is_a_view_of_django_too(schema):
     validate_schema(schema)
     for operation in OPERATIONS:
         shown = schema["paths"][f"/api/v1/{operation.path}"][operation.method.lower()]
@@ -138,7 +138,7 @@ def test_the_schema_is_built_once_however_many_ask_at_once(monkeypatch):
     assert len(built) == 1
 
 
-def test_docs_and_schema_answer_anybody_alike(client, db):
+def test_docs_and_schema_are_the_same_for_every_caller(client, db):
     account = world.make_account()
     _, secret = do_create_api_key(account, name="k", scopes=["read"], by=None)
     User.objects.filter(pk=account.owner_id).update(is_active=False)

@@ -42,7 +42,7 @@ def site(
     sqlite_databases: SqliteDatabases,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Exchange]:
-    """The whole exchange in one process, as `make run` has it, with nobody and nothing in it."""
+    """The whole exchange in one process, as with `make run`, without users or markets."""
     folder = tmp_path_factory.mktemp("site")
     database_url = sqlite_databases.make(folder)
     environment = {**UNHURRIED, **site_environment}
@@ -68,7 +68,7 @@ def operator(site: Exchange) -> Person:
 
 @pytest.fixture(scope="module")
 def join(site: Exchange) -> Join:
-    """`join("alice")`: somebody new, with an API key."""
+    """`join("alice")`: a new user with an API key."""
 
     def make(handle: str) -> Person:
         person = Person(site, handle)
@@ -92,7 +92,7 @@ def bob(join: Join) -> Person:
 
 @pytest.fixture(scope="module")
 def sessions() -> dict[str, Any]:
-    """Handle -> the cookies of who has logged in: nobody logs in twice."""
+    """Handle -> cookies of logged-in users, so that each logs in only once."""
     return {}
 
 

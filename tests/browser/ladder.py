@@ -1,4 +1,4 @@
-"""The order book of a market's page, as it is drawn, and as the REST API tells it."""
+"""The order book of a market's page, as displayed and as in the REST API."""
 
 from decimal import Decimal
 from typing import Any

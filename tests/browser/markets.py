@@ -40,7 +40,7 @@ def name_outcomes(*names: str) -> dict[str, Any]:
 
 
 def settle_market(operator: Person, slug: str, **result: Any) -> None:
-    """Close it, say the result (`yes="1"`, or `payout=[...]`), wait until everybody is paid."""
+    """Close it, resolve it (`yes="1"` or `payout=[...]`), wait until it is paid out."""
     operator.call("POST", f"markets/{slug}/close", {})
     operator.call("POST", f"markets/{slug}/resolve", {**EVIDENCE, **result})
     wait_for(lambda: operator.call("GET", f"markets/{slug}")["status"] == "settled")

@@ -276,7 +276,7 @@ def take(browser: Browser, site: DemoSite, states: dict[str, Any], shot: Shot) -
         storage_state=states.get(shot.viewer),
     )
     page = context.new_page()
-    page.goto(shot.path)  # the first visit tells the site the viewer's time zone
+    page.goto(shot.path)  # the first visit sets the viewer's time zone
     page.goto(shot.path)
     if shot.act is not None:
         shot.act(page)

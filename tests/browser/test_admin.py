@@ -114,7 +114,7 @@ def test_filters_open_and_narrow_the_list(admin: Page, operator: Person):
     expect(admin.locator("#result_list")).to_be_visible()
 
 
-def test_a_sorted_list_keeps_nobody_out(visit: VisitorFactory, operator: Person):
+def test_a_sorted_list_is_accessible(visit: VisitorFactory, operator: Person):
     visitor = visit(operator)
     visitor.open("/admin/markets/category/?o=1")
     expect(visitor.page.get_by_title("Toggle sorting")).to_be_visible()

@@ -15,7 +15,7 @@ from tests.e2e.people import PASSWORD, Person
 TITLE = "Can one trade without a mouse?"
 TABS_MAX = 120
 
-# Where the focus is: what it is called, and whether it, or what it stands in, has an outline.
+# The focused element: its name, and whether it or an ancestor has an outline.
 FIND_FOCUS = """
 () => {
   const element = document.activeElement;
@@ -165,7 +165,7 @@ def go_to(page: Page, name: str) -> None:
 
 
 def go_back_to_amount(page: Page) -> None:
-    """From what stands behind it."""
+    """Go back from the element after it."""
     for _ in range(TABS_MAX):
         if page.evaluate("document.activeElement.name") == "amount":
             return

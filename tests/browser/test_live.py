@@ -1,4 +1,4 @@
-"""What one person does, another one's page shows at once, and again after a lost connection."""
+"""One user's actions appear on another one's page at once, also after a lost connection."""
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -216,7 +216,7 @@ def test_a_page_that_comes_back_from_the_cache_follows_again_at_once(
     expect_book(page, carol, market)
     page.evaluate(TURN_PAGE, "pagehide")
     wire.cut()
-    wire.mend()
+    wire.restore()
     carol.place(market, "buy 5 YES @ 0.55")
     before = wire.tries
     page.evaluate(TURN_PAGE, "pageshow")
@@ -257,7 +257,7 @@ def test_what_happened_before_a_page_could_listen_shows_as_soon_as_it_does(
     page = visitor.open(path.format(market))
     expect_tries(page, wire, 1)
     order_id = alice.place(market, "buy 3 YES @ 0.31")["id"]
-    wire.mend()
+    wire.restore()
     expect(page.locator(f"[data-order='{order_id}']")).to_be_visible()
 
 
@@ -271,7 +271,7 @@ def test_money_that_came_before_a_portfolio_could_listen_shows_as_soon_as_it_doe
     expect_tries(page, wire, 1)
     alice.place(market, "buy 3 YES @ 0.62")
     expect(page.locator(f"[data-position='{market}']")).to_have_count(0)
-    wire.mend()
+    wire.restore()
     expect(page.locator(f"[data-position='{market}']")).to_be_visible()
 
 
@@ -281,9 +281,9 @@ def test_a_notification_appears_where_they_are_listed(
     bob.place(market, "buy 4 YES @ 0.57")
     page = visit(bob).open("/notifications/")
     carol.place(market, "sell 4 YES @ 0.57")
-    told = page.get_by_role("listitem").filter(has_text="Bought 4 Yes at 0.57")
-    expect(told).to_be_visible()
-    expect(told).to_contain_text("New")
+    entry = page.get_by_role("listitem").filter(has_text="Bought 4 Yes at 0.57")
+    expect(entry).to_be_visible()
+    expect(entry).to_contain_text("New")
     expect(page.locator("[data-unread]").first).to_be_hidden()  # it has been seen
 
 
@@ -305,7 +305,7 @@ def test_a_dropped_socket_says_so_and_syncs_again_by_itself(
     assert read_book(page) == shown
     expect(page.get_by_text(BACK)).to_have_count(0)
 
-    wire.mend()
+    wire.restore()
     expect_toast(page, BACK)
     expect(page.get_by_text(LOST)).to_be_hidden()
     expect_book(page, carol, market)

@@ -1,5 +1,5 @@
-"""Every page in both themes, on a phone and on a desk: it answers, nobody complains, nothing sticks
-out, nobody is kept out (axe, WCAG 2.2 AA), and it is light.
+"""Every page in both themes, on a phone and on a desktop: it answers without errors or overflow, is
+accessible (axe, WCAG 2.2 AA), and is light.
 """
 
 from collections.abc import Iterator, Mapping

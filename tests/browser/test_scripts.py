@@ -1,4 +1,4 @@
-"""A script that somebody writes into a field of text is shown as text, wherever it shows.
+"""A script that a user writes into a text field is displayed as text everywhere.
 
 The windows here ignore the content security policy: the pages themselves have to be right.
 """

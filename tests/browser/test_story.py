@@ -220,10 +220,10 @@ def test_the_csv_files_open_with_the_right_sums(
 
 def download(page: Page, folder: Path) -> list[Row]:
     """Click on "CSV" and read what comes."""
-    with page.expect_download(timeout=WAIT_MS) as told:
+    with page.expect_download(timeout=WAIT_MS) as download:
         page.get_by_role("link", name="CSV").click()
-    path = folder / told.value.suggested_filename
-    told.value.save_as(path)
+    path = folder / download.value.suggested_filename
+    download.value.save_as(path)
     with path.open(newline="") as file:
         return list(csv.DictReader(file))
 

@@ -1,4 +1,4 @@
-"""The ticket says what the API's preview says, and the order that comes of it is that one."""
+"""The ticket shows the API's preview, and places that order."""
 
 import re
 from collections.abc import Callable
@@ -117,45 +117,45 @@ def test_the_numbers_of_a_market_with_several_outcomes_are_too(
 
 
 def check(visit: VisitorFactory, person: Person, slug: str, case: Case) -> None:
-    told = person.call("POST", "orders/preview", {"market": slug, **case.order})
+    preview = person.call("POST", "orders/preview", {"market": slug, **case.order})
     before = person.call("GET", "account")
     page = visit(person).open(f"/markets/{slug}/")
     ticket = Ticket(page)
     ticket.write(**case.written)
     is_against = {"outcome", "answer"} <= set(case.written)  # one of several outcomes
-    see_preview(ticket, told, is_against=is_against)
+    see_preview(ticket, preview, is_against=is_against)
     ticket.send()
     expect_toast(page, re.compile("Bought|Sold|Resting"))
     [order] = person.call("GET", f"orders?market={slug}")["results"]
-    compare(told, order)
+    compare(preview, order)
     after = person.call("GET", "account")
-    assert Decimal(before["cash"]) - Decimal(after["cash"]) == Decimal(told["cost"])
-    assert Decimal(after["held"]) - Decimal(before["held"]) == Decimal(told["hold"])
+    assert Decimal(before["cash"]) - Decimal(after["cash"]) == Decimal(preview["cost"])
+    assert Decimal(after["held"]) - Decimal(before["held"]) == Decimal(preview["hold"])
 
 
-def see_preview(ticket: Ticket, told: dict[str, Any], *, is_against: bool) -> None:
-    """The ticket shows the preview's numbers, told of the contract that it names."""
-    amounts = {"pays_if_right": told["pays_if_right"]}
-    if told["average_price"] is not None:
-        average = Decimal(told["average_price"])
+def see_preview(ticket: Ticket, preview: dict[str, Any], *, is_against: bool) -> None:
+    """The ticket shows the preview's numbers, in terms of its contract."""
+    amounts = {"pays_if_right": preview["pays_if_right"]}
+    if preview["average_price"] is not None:
+        average = Decimal(preview["average_price"])
         average = (1 - average if is_against else average).quantize(
             Decimal("0.0001"), ROUND_HALF_UP
         )
         shown = show(average)
         expect(ticket.find_line("average_price")).to_have_text(shown)
-        amounts |= {"cost": told["cost"], "fees": told["fees"]}
-    if Decimal(told["hold"]):
-        amounts["hold"] = told["hold"]
+        amounts |= {"cost": preview["cost"], "fees": preview["fees"]}
+    if Decimal(preview["hold"]):
+        amounts["hold"] = preview["hold"]
     ticket.expect_amounts(**amounts)
 
 
-def compare(told: dict[str, Any], order: dict[str, Any]) -> None:
-    """The order is what the preview said it would be."""
+def compare(preview: dict[str, Any], order: dict[str, Any]) -> None:
+    """The order matches the preview."""
     for name in ("status", "filled", "remaining", "average_price", "fees"):
-        assert told[name] == order[name], name
+        assert preview[name] == order[name], name
     rests = order["status"] in ("open", "partially_filled")
     traded = Decimal(order["filled"]) + (Decimal(order["remaining"]) if rests else 0)
-    assert Decimal(told["pays_if_right"]) == traded
+    assert Decimal(preview["pays_if_right"]) == traded
 
 
 def show(number: Decimal) -> str:
@@ -185,7 +185,7 @@ def test_a_double_click_places_one_order(
 # --- own orders -----------------------------------------------------------------------------------
 
 
-def test_an_order_is_amended_and_cancelled_where_it_stands(
+def test_an_order_is_amended_and_cancelled_in_its_row(
     visit: VisitorFactory, bob: Person, make_book: MarketFactory
 ):
     slug = make_book()
@@ -214,7 +214,7 @@ def test_an_order_is_amended_and_cancelled_where_it_stands(
     assert page.evaluate("window.isSamePage")
 
 
-def test_what_rests_can_be_cancelled_from_the_message_that_tells_of_it(
+def test_what_rests_can_be_cancelled_from_its_message(
     visit: VisitorFactory, bob: Person, make_book: MarketFactory
 ):
     slug = make_book()
@@ -253,7 +253,7 @@ def find_open(person: Person, slug: str) -> list[tuple[str, str]]:
         ({"amount": "1"}, "price", "A limit order needs a price."),
     ],
 )
-def test_a_fault_stands_beside_its_field_in_words(
+def test_an_error_is_shown_as_text_beside_its_field(
     visit: VisitorFactory,
     bob: Person,
     make_book: MarketFactory,
@@ -272,7 +272,7 @@ def test_a_fault_stands_beside_its_field_in_words(
     visitor.forgive_status(422)
 
 
-def test_who_has_too_little_is_told_how_much_is_missing(
+def test_insufficient_funds_show_how_much_is_missing(
     visit: VisitorFactory, bob: Person, make_book: MarketFactory
 ):
     visitor = visit(bob)
@@ -322,7 +322,7 @@ def test_on_a_phone_links_from_other_pages_open_the_ticket_filled_in(
     expect(ticket.amount).to_be_focused()
 
 
-def test_a_ticket_stands_as_it_was_when_trading_goes_on_after_a_halt(
+def test_a_ticket_is_restored_when_trading_resumes_after_a_halt(
     visit: VisitorFactory, operator: Person, bob: Person, make_book: MarketFactory
 ):
     slug = make_book()
@@ -338,7 +338,7 @@ def test_a_ticket_stands_as_it_was_when_trading_goes_on_after_a_halt(
     ticket.expect_amounts(hold="2.800000")
 
 
-def test_a_preview_that_comes_after_its_ticket_was_drawn_anew_is_dropped(
+def test_a_preview_that_comes_after_its_ticket_was_replaced_is_dropped(
     visit: VisitorFactory, operator: Person, bob: Person, make_book: MarketFactory
 ):
     slug = make_book()

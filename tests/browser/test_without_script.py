@@ -49,7 +49,7 @@ def test_a_search_and_a_filter_find(visit: VisitorFactory, market: str):
 
 
 @pytest.mark.parametrize("viewport", [DESKTOP, PHONE], ids=["desktop", "phone"])
-def test_somebody_logs_in_places_an_order_and_cancels_it(
+def test_a_user_logs_in_places_an_order_and_cancels_it(
     visit: VisitorFactory, bob: Person, market: str, viewport: dict[str, int]
 ):
     visitor = visit(viewport=viewport, **PLAIN)

@@ -1,4 +1,4 @@
-"""The order ticket of a market's page, as somebody fills it in."""
+"""The order ticket of a market's page, as a user fills it in."""
 
 import re
 from typing import Any
@@ -27,7 +27,7 @@ class Ticket:
         price: str = "",
         amount: str = "",
     ) -> None:
-        """Fill it in, in the order in which it stands on the page."""
+        """Fill it in, in the order of the page."""
         self.choose(side)
         if outcome:
             self.root.get_by_label("Outcome").select_option(label=outcome)
@@ -54,13 +54,13 @@ class Ticket:
             expect(self.find_line(name).locator("data")).to_have_attribute("value", text)
 
     def expect_fault(self, field: Locator, words: str) -> None:
-        """See the fault beside its field, and tied to it for who can't see."""
+        """Expect the error beside its field, and linked to it for screen readers."""
         expect(self.root.get_by_text(words)).to_be_visible()
         expect(field).to_have_accessible_description(re.compile(re.escape(words)))
         expect(field).to_have_attribute("aria-invalid", "true")
 
     def send(self, **values: Any) -> None:
-        """Write it, if anything is said, and place it; return when the page has said what came."""
+        """Fill it in if fields are given, and place it; return once the page shows the result."""
         if values:
             self.write(**values)
         with self.page.expect_response(lambda answer: answer.url.endswith("/orders/")):

@@ -1,4 +1,4 @@
-"""Somebody with a browser: what they see and do, and every fault that their browser notes."""
+"""A user with a browser, and every error that the browser reports."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -73,7 +73,7 @@ def wait_until(page: Page, expression: str) -> Any:
 
 
 class Visitor:
-    """One browser window with cookies of its own. `faults` are those that nobody expected."""
+    """One browser window with its own cookies. `faults` are the unexpected errors."""
 
     def __init__(self, browser: Browser, base_url: str, **context: Any) -> None:
         options = {"viewport": DESKTOP, "locale": "en-GB", "timezone_id": "Europe/Berlin"}
@@ -95,7 +95,7 @@ class Visitor:
         return self.page
 
     def forgive_status(self, status: int) -> None:
-        """Chromium notes each answer of an error's status as a fault; this one was wanted."""
+        """Chromium reports each response with an error status; this one was expected."""
         self.faults = [fault for fault in self.faults if f"status of {status}" not in fault]
 
     def log_in(self, person: Person) -> None:
@@ -107,7 +107,7 @@ class Visitor:
         page.wait_for_url(lambda url: "/accounts/login" not in url)
 
     def confirm_password(self) -> None:
-        """Say once more that it is them, as pages that concern the account's safety ask."""
+        """Reauthenticate, as security pages require."""
         page = self.page
         page.get_by_label("Password").fill(PASSWORD)
         page.get_by_role("button", name="Continue").click()
@@ -126,7 +126,7 @@ class Visitor:
         return [f"{rule}: {target}: {why}" for rule, target, why in found]
 
     def describe(self) -> str:
-        """Return what the window shows, in words: for who reads of a failed test."""
+        """Return what the window shows as text, for reports of failed tests."""
         try:
             text = self.page.locator("body").inner_text(timeout=POLL_MS * 50)
         except Error as fault:
@@ -142,7 +142,7 @@ class Visitor:
 
 
 class Windows:
-    """One window at a time, which stays for all pages that somebody looks at."""
+    """One window at a time, kept for all pages of one user."""
 
     def __init__(self, open_one: Callable[[str], Visitor]) -> None:
         self._open_one = open_one

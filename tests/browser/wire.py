@@ -1,4 +1,4 @@
-"""The line between a page and the feed. A test cuts it, and mends it."""
+"""The connection between a page and the feed, which a test can cut and restore."""
 
 import re
 
@@ -22,7 +22,7 @@ class Wire:
             end.close()
         self._ends.clear()
 
-    def mend(self) -> None:
+    def restore(self) -> None:
         self.is_cut = False
 
     def _connect(self, page_end: WebSocketRoute) -> None:

@@ -1,4 +1,4 @@
-"""People who know nothing of the exchange but its address and its public API."""
+"""Users who only know the exchange's address and its public API."""
 
 import contextlib
 import json
@@ -18,7 +18,7 @@ FRAME_SECONDS = 5
 
 
 class Person:
-    """Somebody with a log-in and, after `make_key`, an API key with which they trade."""
+    """A user with a log-in and, after `make_key`, an API key for trading."""
 
     def __init__(self, exchange: Exchange, handle: str) -> None:
         self.exchange = exchange

@@ -103,8 +103,8 @@ def see_a_fill(market: str, alice: Person, bob: Person, socket: Listener) -> str
     bought = bob.place(market, "buy 4 YES @ 0.65")
     assert (bought["status"], bought["average_price"]) == ("filled", "0.600000")
 
-    told = socket.wait(lambda frame: frame["type"] == "me" and frame.get("fills"))
-    [fill] = told["fills"]
+    frame = socket.wait(lambda frame: frame["type"] == "me" and frame.get("fills"))
+    [fill] = frame["fills"]
     assert (fill["order_id"], fill["quantity"], fill["role"]) == (asked["id"], "4.00", "maker")
     tape = socket.wait(lambda frame: frame["type"] == "trades" and frame["trades"])
     assert fill["id"] == tape["trades"][0]["id"] == bought["trades"][0]["id"]
@@ -147,7 +147,7 @@ def open_market(operator: Person) -> str:
 
 
 def stop(operator: Person, person: Person) -> None:
-    """Suspend somebody: their key stops within a second."""
+    """Suspend a user: their key stops working within a second."""
     reason = {"reason": "a test"}
     operator.call("POST", f"operator/users/{person.handle}/suspend", reason)
     refused: httpx.Response = wait_for(

@@ -48,7 +48,7 @@ class Known(msgspec.Struct):
 
 
 class Witness:
-    """Sees every command and its events; whoever changes funds otherwise tells it by `bring`."""
+    """Sees every command and its events; other changes of funds are reported by `bring`."""
 
     def __init__(self) -> None:
         self.config: Config | None = None
@@ -156,7 +156,7 @@ class Witness:
         maker_lots[trade.outcome] -= side * lots
 
     def _see_match(self, match: CrossMatched) -> None:
-        """Of every outcome that somebody bid for, or of all, the same quantity; the rest is law."""
+        """The same quantity of every outcome with a bid, or of all; the other laws apply too."""
         assert self.config is not None
         taken, *made = match.trades
         side = taken.taker_side

@@ -20,7 +20,7 @@ CONTEXT = Context(prec=50, Emin=-999_999, Emax=999_999)
 class Fill(NamedTuple):
     """`side` is what the taker or, where the maker sweeps, the resting order did in the outcome.
 
-    `against` is a resting order's id, or None: the maker. `amount_micros` is paid by whoever buys.
+    `against` is a resting order's id, or None: the maker. `amount_micros` is paid by the buyer.
     """
 
     taker_id: str | None

@@ -1,10 +1,10 @@
 """The obvious slow engine, against which the fast one is checked.
 
-It remembers only what cannot be worked out: the open orders and the two legs of every fill.
-Queues are lists sorted on each use; positions, collateral, fees, cost and holds are computed anew
-from the legs (see `naive_ledger`); a fill is tried by adding it and taken back when it is
-unaffordable; fill-or-kill is rehearsed on a copy. It takes time in proportion to everything that
-ever traded, so keep its markets small.
+It stores only what cannot be computed: the open orders and the two legs of every fill. Queues are
+lists sorted on each use; positions, collateral, fees, cost and holds are recomputed from the legs
+(see `naive_ledger`); a fill is tried by adding it and removed when it is unaffordable; fill-or-kill
+is tried on a copy. Its running time is proportional to everything that ever traded, so keep its
+markets small.
 """
 
 from collections.abc import Callable
@@ -99,7 +99,7 @@ class NaiveEngine(NaiveState):
         if reason:
             return self._reject(place.order_id, reason)
         order = self._order(place)
-        reason = self._standing_refusal(order, self.orders)
+        reason = self._position_refusal(order, self.orders)
         if reason:
             return self._reject(place.order_id, reason)
         missing_micros = self._missing_micros(order, self.orders)
@@ -112,7 +112,7 @@ class NaiveEngine(NaiveState):
     def _place_refusal(self, place: Place) -> Reason | None:
         if self._open_order(place.order_id):
             return Reason.DUPLICATE_ORDER_ID
-        reason = self._door_refusal(place.valid_until_us)
+        reason = self._entry_refusal(place.valid_until_us)
         if reason:
             return reason
         if place.outcome not in range(self._books()):
@@ -146,7 +146,7 @@ class NaiveEngine(NaiveState):
 
     def _amend(self, amend: Amend) -> None:
         order = self._open_order(amend.order_id)
-        reason = self._door_refusal(amend.valid_until_us)
+        reason = self._entry_refusal(amend.valid_until_us)
         if reason:
             return self._reject(amend.order_id, reason)
         if order is None or order.place.account_id != amend.account_id:
@@ -177,7 +177,7 @@ class NaiveEngine(NaiveState):
 
     def _requeue(self, old: Order, new: Order) -> None:
         order_id, others = old.place.order_id, [o for o in self.orders if o is not old]
-        reason = self._standing_refusal(new, others)
+        reason = self._position_refusal(new, others)
         if reason:
             return self._reject(order_id, reason)
         missing_micros = self._missing_micros(new, others)

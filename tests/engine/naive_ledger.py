@@ -1,6 +1,6 @@
-"""What follows from the fills of a market: positions, cash, cost and fees, folded leg by leg.
+"""Positions, cash, cost and fees of a market, folded from the legs of its fills.
 
-The naive engine's half about money. Nothing is kept between two looks: a `Ledger` is built anew
+The naive engine's money half. Nothing is kept between two uses: a `Ledger` is rebuilt
 from all legs whenever there is one more. Fees are exact fractions until they are rounded up.
 """
 
@@ -141,7 +141,7 @@ def unit_cost(side: int, price_pips: int) -> int:
 
 
 def _move(account: Account, leg: Leg) -> None:
-    """Change position, cost and realised profit: first close what is there, then start anew."""
+    """Change position, cost and realised profit: first close the old position, then open anew."""
     j, held = leg.outcome, account.lots[leg.outcome]
     closed = min(leg.lots, abs(held)) if held * leg.side < 0 else 0
     if closed:

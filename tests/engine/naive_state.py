@@ -1,4 +1,4 @@
-"""What the naive engine remembers, and what it works out from that: holds, queues, refusals."""
+"""The naive engine's state, and what follows from it: holds, queues, refusals."""
 
 from typing import Any
 
@@ -41,7 +41,7 @@ class Order(msgspec.Struct):
 
 
 class NaiveState:
-    """Open orders and the legs of all fills; everything else is worked out when it is asked for."""
+    """Open orders and the legs of all fills; everything else is computed on demand."""
 
     def __init__(self, market_id: int) -> None:
         self.market_id = market_id
@@ -160,7 +160,7 @@ class NaiveState:
 
     # Refusals.
 
-    def _door_refusal(self, valid_until_us: int | None) -> Reason | None:
+    def _entry_refusal(self, valid_until_us: int | None) -> Reason | None:
         close_at_us = self.config.close_at_us if self.config else None
         past_close = close_at_us is not None and self.ts_us >= close_at_us
         if self.status == MarketStatus.CLOSED or past_close:
@@ -221,8 +221,8 @@ class NaiveState:
             rooms.append(limit_lots - side * self._ledger().position(account_id, outcome))
         return min(rooms) - sum(order.remaining_lots for order in mine)
 
-    def _standing_refusal(self, order: Order, others: list[Order]) -> Reason | None:
-        """What position and book say to an order about to sweep, the account's `others` open."""
+    def _position_refusal(self, order: Order, others: list[Order]) -> Reason | None:
+        """An incoming order's refusal by position or book, with the account's `others` open."""
         place, lots = order.place, order.remaining_lots
         if place.reduce_only and not self._allowance(place):
             return Reason.REDUCE_ONLY_NO_POSITION

@@ -49,7 +49,7 @@ RESTORE_EVERY: Final = 23
 
 
 class Pair:
-    """One market in both engines. `transcript()` tells how it came to where it is."""
+    """One market in both engines. `transcript()` returns the calls that led to its state."""
 
     def __init__(self, config: Config) -> None:
         self.fast, self.naive, self.witness = Engine(7), NaiveEngine(7), Witness()
@@ -128,7 +128,7 @@ class Pair:
         return events
 
     def restore(self) -> None:
-        """Go on with a copy restored from a snapshot, whose sums are worked out anew."""
+        """Continue with a copy restored from a snapshot, whose sums are recomputed."""
         old = self.fast
         self.fast = Engine.restore(old.snapshot())
         assert self.fast.state_hash() == old.state_hash()

@@ -1,10 +1,10 @@
-"""Plays stories that a trader can read against an engine, and compares what it answers.
+"""Plays scenarios that a trader can read on an engine, and compares its events.
 
     alice buys 10 YES @ 0.62                -> alice1 bids 10 @ 0.62
     bob sells 4 YES @ 0.60                  -> bob1 sells 4 @ 0.62 to alice1, minted; bob1 filled
     alice has 990.28 free, 3.72 held, 4 YES
 
-Orders are named after who placed them, in turn. Left of `->` stands a command, right of it all of
+Orders are named after their owner, numbered. Left of `->` is a command, right of it all of
 its events, in order; a command without `->` must be accepted, whatever else happens. Everyone
 starts with 1,000 credits; `alice/2` is alice's second account; the house pays no fees. All forms
 of a line are in `LINES`.
@@ -64,7 +64,7 @@ STPS: Final = {
     "decrement": Stp.DECREMENT,
 }
 HOUSE: Final = 100
-"""The account of `house`, who trades like anybody where it is not between the books."""
+"""The account of `house`, which trades like any other unless it is between the books."""
 STATUSES: Final = {
     "opens": MarketStatus.OPEN,
     "halts": MarketStatus.HALTED,
@@ -113,7 +113,7 @@ class Stage:
             raise AssertionError(f"nobody knows how to play {said!r}")
         if answer is None:
             return
-        events = "; ".join(map(tell, answer))
+        events = "; ".join(map(describe, answer))
         expected = re.sub(r"\s*;\s*", "; ", expected)
         if expected:
             assert events == expected, f"{said}\n  expected {expected}\n  got      {events}"
@@ -268,17 +268,17 @@ class Stage:
         assert " | ".join(sides) == levels, f"book {outcome}: {' | '.join(sides)}, not {levels}"
 
 
-def tell(event: AnyEvent) -> str:
-    """One event in words."""
-    return TELLERS[type(event)](event)
+def describe(event: AnyEvent) -> str:
+    """Return one event as text."""
+    return DESCRIBERS[type(event)](event)
 
 
-def _tell_rejected(event: Rejected) -> str:
+def _describe_rejected(event: Rejected) -> str:
     missing = f", {credits_text(event.missing_micros)} missing" if event.missing_micros else ""
     return f"refused: {event.reason}{missing}"
 
 
-def _tell_traded(event: Traded) -> str:
+def _describe_traded(event: Traded) -> str:
     verb, to = ("buys", "from") if event.taker_side == BUY else ("sells", "to")
     what = f"{contracts_text(event.quantity_lots)} @ {price_text(event.price_pips)}"
     note = {TradeKind.DIRECT: "", TradeKind.MINT: ", minted", TradeKind.MERGE: ", merged"}
@@ -288,7 +288,7 @@ def _tell_traded(event: Traded) -> str:
     return ", ".join([said, *fees])
 
 
-def _tell_match(event: CrossMatched) -> str:
+def _describe_match(event: CrossMatched) -> str:
     taken, *made = event.trades
     is_mint = event.kind is TradeKind.MINT
     verb, result = ("buys", "minted") if is_mint else ("sells", "merged")
@@ -305,24 +305,24 @@ def _fee_text(fee_micros: int) -> str:
     return f" ({credits_text(fee_micros)} fee)" if fee_micros else ""
 
 
-def _tell_rested(event: Rested) -> str:
+def _describe_rested(event: Rested) -> str:
     verb = "bids" if event.side == BUY else "asks"
     what = f"{contracts_text(event.remaining_lots)} @ {price_text(event.price_pips)}"
     return f"{event.order_id} {verb} {what}"
 
 
-def _tell_amended(event: Amended) -> str:
+def _describe_amended(event: Amended) -> str:
     place = "keeps" if event.kept_priority else "loses"
     what = f"{contracts_text(event.quantity_lots)} @ {price_text(event.price_pips)}"
     return f"{event.order_id} amended to {what}, {place} its place"
 
 
-def _tell_decremented(event: Decremented) -> str:
+def _describe_decremented(event: Decremented) -> str:
     by, left = contracts_text(event.by_lots), contracts_text(event.remaining_lots)
     return f"{event.order_id} shrinks by {by} to {left}"
 
 
-def _tell_ended(event: Ended) -> str:
+def _describe_ended(event: Ended) -> str:
     left = f" with {contracts_text(event.remaining_lots)} left" if event.remaining_lots else ""
     obvious = event.reason in (Reason.FILLED, Reason.EXPIRED)
     return f"{event.order_id} {event.status.name.lower()}{left}" + (
@@ -330,14 +330,14 @@ def _tell_ended(event: Ended) -> str:
     )
 
 
-TELLERS: Final[dict[type[Any], Callable[[Any], str]]] = {
-    Rejected: _tell_rejected,
-    Traded: _tell_traded,
-    CrossMatched: _tell_match,
-    Rested: _tell_rested,
-    Amended: _tell_amended,
-    Decremented: _tell_decremented,
-    Ended: _tell_ended,
+DESCRIBERS: Final[dict[type[Any], Callable[[Any], str]]] = {
+    Rejected: _describe_rejected,
+    Traded: _describe_traded,
+    CrossMatched: _describe_match,
+    Rested: _describe_rested,
+    Amended: _describe_amended,
+    Decremented: _describe_decremented,
+    Ended: _describe_ended,
     Configured: lambda event: f"market {event.status.name.lower()}",
 }
 

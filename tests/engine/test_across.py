@@ -1,7 +1,7 @@
 """Every kind of order against books that are matched with one another.
 
 Stories for the fast engine and the naive one, in the language of `scenario`; what a match across
-books is stands in `scenarios/across_*.txt`, what it must always be in `test_across_laws`.
+books is defined in `scenarios/across_*.txt`, its invariants in `test_across_laws`.
 """
 
 import pytest

@@ -92,7 +92,7 @@ def test_a_restored_snapshot_goes_on_as_if_never_interrupted(
     assert restored.snapshot() == straight.snapshot()
 
 
-def test_the_state_hash_tells_states_apart(journal: list[JournalEntry]) -> None:
+def test_the_state_hash_distinguishes_states(journal: list[JournalEntry]) -> None:
     engine, hashes = Engine(MARKET_ID), set()
     for entry in journal:
         run_journal(engine, [entry])
@@ -107,7 +107,7 @@ def everything(engine: Engine) -> tuple[Any, ...]:
     return engine.snapshot(), engine.dump(), marks, dirty, tuple(engine.expiries)
 
 
-def test_a_quote_tells_what_execute_will_do_and_changes_nothing(
+def test_a_quote_returns_what_execute_will_do_and_changes_nothing(
     journal: list[JournalEntry],
 ) -> None:
     engine = Engine(MARKET_ID)

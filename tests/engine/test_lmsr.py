@@ -134,7 +134,7 @@ def test_it_stays_exact_where_a_quantity_is_a_million_times_the_liquidity() -> N
                     assert cost_micros <= exact + 1 + Decimal("1e-12")
 
 
-def test_nobody_pays_more_than_the_pay_out_or_receives_less_than_nothing() -> None:
+def test_no_trade_costs_more_than_the_payout_or_brings_less_than_nothing() -> None:
     maker = at(100, (10**8, 0))
     assert trade_lots(maker, 0, 5)[0] == 5 * PAYOUT_PIPS
     assert trade_lots(maker, 0, -5)[0] == -5 * PAYOUT_PIPS + 1

@@ -59,11 +59,9 @@ class InWholeFills(BlendedMarket):
         if not lots:
             return 0
         for other in range(len(self.priors)):
-            standing = self.best(other, side)
-            if other != outcome and standing is not None:
-                to_cross = count_lots_to_cross(
-                    self.maker, outcome, side, other, standing.price_pips
-                )
+            resting = self.best(other, side)
+            if other != outcome and resting is not None:
+                to_cross = count_lots_to_cross(self.maker, outcome, side, other, resting.price_pips)
                 lots = lots if to_cross is None else min(lots, to_cross)
         cost_micros, self.maker = trade_lots(self.maker, outcome, side * lots)
         self.fills.append(Fill(order_id, None, outcome, side, lots, side * cost_micros))

@@ -52,7 +52,7 @@ def load_lmsr_on(decimals: Any, **replaced: Any) -> Any:
     return load_copy(engine_lmsr, **{"trading.engine.decimals": decimals}, **replaced)
 
 
-def tell_a_story(module: Any, seed: int, steps: int) -> list[Any]:
+def trade_at_random(module: Any, seed: int, steps: int) -> list[Any]:
     """Trade at random with a maker of that module, and return every integer on the way."""
     randomness = random.Random(seed)
     priors = randomness.choice(PRIORS)
@@ -81,8 +81,8 @@ def test_decimal_in_c_and_in_python_give_identical_states_and_numbers() -> None:
     in_python = load_lmsr_on(load_copy(decimals, decimal=_pydecimal), decimal=_pydecimal)
     assert in_python.Decimal is not Decimal
     for seed in range(8):
-        numbers, maker = tell_a_story(engine_lmsr, seed, 6)
-        other_numbers, other = tell_a_story(in_python, seed, 6)
+        numbers, maker = trade_at_random(engine_lmsr, seed, 6)
+        other_numbers, other = trade_at_random(in_python, seed, 6)
         assert numbers == other_numbers
         assert maker.potential == other.potential
         assert [*map(str, maker.state.anchors)] == [*map(str, other.state.anchors)]
@@ -96,14 +96,14 @@ def test_fifty_digits_and_decimal_s_own_exp_and_ln_change_no_integer() -> None:
     fifty_digits.exp, fifty_digits.ln = context.exp, context.ln
     finer = load_lmsr_on(fifty_digits)
     for seed in range(60):
-        assert tell_a_story(engine_lmsr, seed, 10)[0] == tell_a_story(finer, seed, 10)[0]
+        assert trade_at_random(engine_lmsr, seed, 10)[0] == trade_at_random(finer, seed, 10)[0]
 
 
 def test_the_thread_s_own_context_is_never_used() -> None:
-    numbers = tell_a_story(engine_lmsr, 1, 5)[0]
+    numbers = trade_at_random(engine_lmsr, 1, 5)[0]
     with localcontext(Context(prec=1, traps=[Inexact, Rounded, Clamped])):
         again = load_lmsr_on(load_copy(decimals))
-        assert tell_a_story(again, 1, 5)[0] == numbers
+        assert trade_at_random(again, 1, 5)[0] == numbers
 
 
 def test_a_state_that_was_written_and_read_is_the_same_maker() -> None:

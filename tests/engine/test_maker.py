@@ -63,10 +63,10 @@ RICH = 10**15
 
 
 class Market:
-    """One engine with every law checked after every command, and its events told to a second."""
+    """One engine with every law checked after every command, and its events also replayed."""
 
     def __init__(self, config: Config, *, available_micros: int = 20 * CREDIT) -> None:
-        self.engine, self.told, self.witness = Engine(7), MarketState(7), Witness()
+        self.engine, self.replayed, self.witness = Engine(7), MarketState(7), Witness()
         self.ts_us = 1_000_000
         self.funds = {MAKER: 0}
         self.events: list[AnyEvent] = []
@@ -104,7 +104,7 @@ class Market:
         assert quoted == events
         changed = {a for a, micros in self.funds.items() if micros != before[a]}
         assert changed <= touched, f"{touched} lacks {changed - touched}"
-        self.told.replay_events(command, self.ts_us, events)
+        self.replayed.replay_events(command, self.ts_us, events)
         self.witness.see(command, events)
         self.witness.check(self.engine.dump(), self.funds)
         self.events += events
@@ -117,9 +117,9 @@ class Market:
                 assert not blend.crosses_any(self.engine, self.maker.lmsr, side)
 
     def assert_equal_in_every_way(self) -> None:
-        """A restored, a replayed and a told market are the same; the journal stays as bytes."""
+        """Restored and replayed markets are equal, also after a round trip of the journal."""
         assert Engine.restore(self.engine.snapshot()).state_hash() == self.engine.state_hash()
-        assert self.told.state_hash() == self.engine.state_hash()
+        assert self.replayed.state_hash() == self.engine.state_hash()
         journal = msgspec.msgpack.decode(
             msgspec.msgpack.encode(self.journal),
             type=list[tuple[AnyCommand, int, dict[int, int]]],

@@ -174,7 +174,7 @@ def test_a_budget_buys_what_it_pays_for_and_no_more(play: Play) -> None:
     """)
 
 
-def test_a_budget_that_is_spent_says_so_whatever_stands_behind(play: Play) -> None:
+def test_a_spent_budget_is_the_reason_whatever_rests_behind(play: Play) -> None:
     play("""
         bob sells 1 YES @ 0.30
         alice spends 0.30 on YES

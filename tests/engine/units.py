@@ -3,7 +3,7 @@
 A book is a list of single lots for each side, the best price first, the older first at one price.
 Each lot of a taker goes to the better of two offers, to its own book when they are equal: the first
 lot there, or the first lots of all other books together, at what is missing to a pay-out. A mint
-does without the books that nobody bids in (one bid is enough), a merge needs an ask in all others.
+does without the books that have no bid (one bid is enough), a merge needs an ask in all others.
 Nothing here knows of money, holds, owners or options.
 """
 

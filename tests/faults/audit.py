@@ -1,4 +1,4 @@
-"""What was acknowledged against what the database has: nothing lost, nothing twice."""
+"""Compares acknowledgements with the database: nothing is lost or duplicated."""
 
 from decimal import Decimal
 from typing import Any, NamedTuple
@@ -95,9 +95,9 @@ def _compare(placed: Placed, row: OrderRow | None, trades: dict[tuple[str, str],
 
 
 def _follows(row: OrderRow, state: dict[str, Any]) -> bool:
-    """Later fills and an end may have come; what was told stays true.
+    """Later fills and an end are possible; the answer must still be consistent.
 
-    A row carries the number of the last command of its commit, so it may be above the answer's.
+    A row has the number of the last command of its commit, so it may be above the answer's.
     """
     same_terms = row.market == state["market"] and row.quantity_lots == _lots(state["quantity"])
     if state["price"] is not None:
@@ -107,8 +107,8 @@ def _follows(row: OrderRow, state: dict[str, Any]) -> bool:
         return False
     if state["status"] not in ENDED:
         return row.filled_lots >= _lots(state["filled"])
-    told = (state["status"], _lots(state["filled"]), _lots(state["remaining"]))
-    return told == (OrderStatus(row.status).name.lower(), row.filled_lots, row.remaining_lots)
+    stored = (state["status"], _lots(state["filled"]), _lots(state["remaining"]))
+    return stored == (OrderStatus(row.status).name.lower(), row.filled_lots, row.remaining_lots)
 
 
 def _lots(text: str) -> int:

@@ -27,7 +27,7 @@ BATCH_ORDERS = 5
 AGAIN = (429, 503, 504)
 ENDED = ("filled", "cancelled", "expired")
 OVER = ("order_not_open", "market_not_open", "market_closed")
-"""Refusals that tell of an order's or a market's end."""
+"""Refusals because an order or a market has ended."""
 
 
 class Placed:
@@ -141,7 +141,7 @@ class Load:
             session.connection.close()
 
     def note(self, sent_at: float, reply: Reply) -> None:
-        """Count a settled request; those that went through tell when trading was back."""
+        """Count a settled request; successful ones show when trading was back."""
         self.counts["acknowledged"] += 1
         if reply.status in (200, 201):
             if len(self._settled) > 100:
@@ -247,7 +247,7 @@ class Session:
     # Asking and remembering
 
     async def _settle(self, method: str, path: str, body: Any = None, *, key: str = "") -> Reply:
-        """Ask until the outcome is known."""
+        """Retry until the outcome is known."""
         headers = {"Idempotency-Key": key} if key else {}
         give_up_at = time.monotonic() + SETTLE_SECONDS_MAX
         last: object = None

@@ -13,7 +13,7 @@ from tests.faults.rows import Database
 
 pytestmark = pytest.mark.paired
 
-# Filled at once, and told so: one that had rested may have been told that it is open.
+# Filled at once, and answered so: one that had rested may have been answered as open.
 ONE = (
     "(SELECT max(id) FROM trading_order WHERE status = 2"
     " AND id NOT IN (SELECT maker_order_id FROM trading_trade))"

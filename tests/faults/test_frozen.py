@@ -3,7 +3,7 @@
 Of two engines on one shard there is never a second writer: what is frozen outside a transaction
 finds its lease gone when it wakes; what is frozen inside one still holds the lease's lock, so its
 successor ends its database session first. A web process that is frozen with an account locked
-keeps nobody from trading but that account, and that one only until the database ends its session.
+blocks only that account, and only until the database ends its session.
 """
 
 import asyncio

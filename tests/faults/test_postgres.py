@@ -84,7 +84,7 @@ async def test_a_process_whose_sessions_were_all_ended_works_on_at_once(set_stag
 def test_who_waits_for_a_connection_gets_one_soon_after_the_database_is_back(
     postgres_server: PostgresServer,
 ):
-    """Also who began to wait before the pool gave up: nobody else need ask for one."""
+    """Including callers that began to wait before the pool gave up, without new requests."""
     parsed = {"ENGINE": "django.db.backends.postgresql"}
     options = configure_database(parsed, pool_connections_max=4)["OPTIONS"]["pool"]
     postgres_server.child.stop(with_signal=signal.SIGINT)

@@ -1,4 +1,4 @@
-"""Who may connect, who is who, and how soon somebody who was stopped is out."""
+"""Who may connect, authentication, and how soon a stopped user is disconnected."""
 
 import asyncio
 import time
@@ -108,7 +108,7 @@ async def test_a_cookie_that_is_no_session_is_a_stranger_s(
     assert (await client.get_error())["code"] == "not_authenticated"
 
 
-async def test_me_needs_somebody(site: Site, floor: Floor) -> None:
+async def test_me_needs_a_log_in(site: Site, floor: Floor) -> None:
     client = await site.connect()
     await client.send("subscribe", id="x", channels=["me"])
     fault = await client.get_error()
@@ -137,7 +137,9 @@ async def test_a_wrong_credential_is_refused_and_the_socket_stays(
     await client.get("pong")
 
 
-async def test_a_wrong_key_in_a_header_is_refused_at_the_door(site: Site, floor: Floor) -> None:
+async def test_a_wrong_key_in_a_header_is_refused_in_the_handshake(
+    site: Site, floor: Floor
+) -> None:
     with pytest.raises(InvalidStatus) as refused:
         await site.connect(additional_headers={"X-API-Key": "nonsense"})
     answer = refused.value.response
@@ -354,7 +356,7 @@ async def test_an_address_opens_so_many_sockets_and_no_more(
     await site.connect()
 
 
-async def test_addresses_behind_a_trusted_proxy_are_told_apart(
+async def test_addresses_behind_a_trusted_proxy_are_distinguished(
     site: Site, floor: Floor, settings
 ) -> None:
     settings.FEED_SOCKETS_PER_ADDRESS_MAX = 1

@@ -1,4 +1,4 @@
-"""Acknowledged means live: what happens after `subscribed` is told, once, on every channel."""
+"""Acknowledged means live: what happens after `subscribed` is sent once, on every channel."""
 
 import asyncio
 import json
@@ -21,7 +21,7 @@ ROUNDS = 40
 SECONDS = 10
 
 
-async def test_what_happens_after_subscribed_is_told_once_on_the_real_servers(
+async def test_what_happens_after_subscribed_is_sent_once_on_the_real_servers(
     make_exchange: Callable[..., Exchange], database_kind: str
 ) -> None:
     worlds: list[World] = []
@@ -80,7 +80,7 @@ async def place(
 
 @pytest.fixture
 def slow_reads(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Reads of the feed that take so long that anything may happen before they end."""
+    """Slow reads of the feed, during which anything may happen."""
     for name in ("read_account", "read_market", "read_markets"):
         monkeypatch.setattr(reads, name, slowly(getattr(reads, name)))
 
@@ -94,7 +94,7 @@ def slowly(read: Callable[..., Any]) -> Callable[..., Any]:
 
 
 @pytest.mark.django_db(transaction=True)
-async def test_an_order_that_fills_at_once_on_subscribed_is_told(
+async def test_an_order_that_fills_at_once_on_subscribed_is_sent(
     floor: Floor, site: Site, make_key, slow_reads: None
 ) -> None:
     await floor.open()
@@ -109,7 +109,7 @@ async def test_an_order_that_fills_at_once_on_subscribed_is_told(
 
 
 @pytest.mark.django_db(transaction=True)
-async def test_what_was_done_before_subscribed_is_not_told_again(
+async def test_what_was_done_before_subscribed_is_not_sent_again(
     floor: Floor, site: Site, make_key, slow_reads: None
 ) -> None:
     await floor.open()
@@ -124,7 +124,7 @@ async def test_what_was_done_before_subscribed_is_not_told_again(
 
 
 @pytest.mark.django_db(transaction=True)
-async def test_a_change_of_status_after_subscribed_is_told_as_a_frame(
+async def test_a_change_of_status_after_subscribed_is_sent_as_a_frame(
     floor: Floor, site: Site, slow_reads: None
 ) -> None:
     await floor.open()

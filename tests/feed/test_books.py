@@ -249,7 +249,7 @@ async def test_heartbeats_say_how_far_each_stream_has_come(
         heartbeat = await client.get("heartbeat")
 
 
-async def test_a_second_subscription_begins_the_stream_anew(site: Site, floor: Floor) -> None:
+async def test_a_second_subscription_restarts_the_stream(site: Site, floor: Floor) -> None:
     await floor.open()
     client = await site.connect()
     await book_of(client, floor.market.slug)

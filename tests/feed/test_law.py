@@ -1,4 +1,4 @@
-"""The law of the feed: snapshot(n) + frames(n..m) == snapshot(m), for every kind of event.
+"""The invariant of the feed: snapshot(n) + frames(n..m) == snapshot(m), for all kinds of event.
 
 Random commands go through the real engine in batches; what the shard would publish of them goes
 into a replica, whose frames, as JSON, go into the client that bots use.
@@ -113,7 +113,7 @@ class Market:
         return self.commit([self._command() for _ in range(self.random.choice((1, 1, 2, 5, 12)))])
 
     def image(self) -> Image:
-        """What the database would say."""
+        """The image that the database would have."""
         levels: dict[tuple[int, int], list[int]] = {}
         for outcome, book in enumerate(self.engine.books):
             for index, side in enumerate((BUY, SELL)):

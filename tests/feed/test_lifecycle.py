@@ -1,4 +1,4 @@
-"""Status changes of markets, one frame each, whoever makes them; and what "all" means."""
+"""Status changes of markets, one frame each, from any writer; and the meaning of "all"."""
 
 import asyncio
 from typing import Any
@@ -19,7 +19,7 @@ async def get_markets(client: Client, type_: str, count: int) -> set[str]:
     return {(await client.get(type_))["market"] for _ in range(count)}
 
 
-async def test_a_follower_learns_how_the_market_stands(site: Site, floor: Floor) -> None:
+async def test_a_follower_gets_the_state_of_the_market(site: Site, floor: Floor) -> None:
     await floor.open()
     client = await site.connect()
     await client.subscribe("lifecycle", markets=[floor.market.slug])
@@ -38,16 +38,16 @@ async def test_each_change_of_status_is_a_frame_of_its_own(site: Site, floor: Fl
     seq = (await client.get("lifecycle_snapshot"))["seq"]
     for status in (MarketStatus.HALTED, MarketStatus.OPEN, MarketStatus.HALTED):
         await floor.configure(status)
-    told = []
+    sent = []
     for _ in range(3):
         frame = await client.get("lifecycle")
         assert frame["prev_seq"] == seq
         seq = frame["seq"]
-        told.append((frame["from_status"], frame["status"]))
-    assert told == [("open", "halted"), ("halted", "open"), ("open", "halted")]
+        sent.append((frame["from_status"], frame["status"]))
+    assert sent == [("open", "halted"), ("halted", "open"), ("open", "halted")]
 
 
-async def test_new_terms_in_the_same_status_are_told(site: Site, floor: Floor) -> None:
+async def test_new_terms_in_the_same_status_are_sent(site: Site, floor: Floor) -> None:
     await floor.open()
     await floor.configure(MarketStatus.HALTED)
     client = await site.connect()
@@ -60,7 +60,7 @@ async def test_new_terms_in_the_same_status_are_told(site: Site, floor: Floor) -
     assert await client.hears_nothing()
 
 
-async def test_a_change_that_no_engine_made_is_told_within_two_seconds(
+async def test_a_change_that_no_engine_made_is_sent_within_two_seconds(
     site: Site, floor: Floor
 ) -> None:
     await floor.open()
@@ -85,7 +85,7 @@ def settle(market: Market) -> None:
     record_status(market, "settled", by=None)
 
 
-async def test_the_result_is_told_with_what_each_outcome_pays(site: Site, floor: Floor) -> None:
+async def test_the_result_is_sent_with_each_outcomes_payout(site: Site, floor: Floor) -> None:
     await floor.open()
     await floor.configure(MarketStatus.CLOSED)
     one, everything = await site.connect(), await site.connect()
@@ -117,7 +117,7 @@ async def test_all_means_every_listed_market_and_new_ones_as_they_open(
     assert await get_markets(client, "ticker", 2) == {floor.market.slug, other.slug}
 
 
-async def test_followers_of_all_markets_never_hear_of_hidden_ones(
+async def test_followers_of_all_markets_never_get_hidden_ones(
     site: Site, floor: Floor, make_key
 ) -> None:
     unlisted, group_market = await in_thread(make_hidden, floor)
@@ -199,7 +199,9 @@ async def test_a_market_hidden_from_the_public_is_taken_from_strangers(
     assert await client.hears_nothing()
 
 
-async def test_the_exchange_itself_is_told_to_followers_of_all(site: Site, floor: Floor) -> None:
+async def test_the_state_of_the_exchange_is_sent_to_followers_of_all(
+    site: Site, floor: Floor
+) -> None:
     await floor.open()
     client = await site.connect()
     await client.subscribe("lifecycle", markets="all")
@@ -211,7 +213,7 @@ async def test_the_exchange_itself_is_told_to_followers_of_all(site: Site, floor
     assert frame["announcement"] == "Back at noon."
 
 
-async def test_every_connection_hears_by_heartbeat_how_the_exchange_stands(
+async def test_every_connection_gets_the_state_of_the_exchange_with_heartbeats(
     site: Site, floor: Floor
 ) -> None:
     await floor.open()
@@ -231,7 +233,7 @@ def set_exchange(**fields: Any) -> None:
     Exchange.objects.update_or_create(pk=1, defaults=fields)
 
 
-async def test_a_follower_of_one_and_of_all_hears_each_frame_once(site: Site, floor: Floor) -> None:
+async def test_a_follower_of_one_and_of_all_gets_each_frame_once(site: Site, floor: Floor) -> None:
     await floor.open()
     client = await site.connect()
     await client.subscribe("ticker", markets="all")

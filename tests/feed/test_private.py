@@ -1,4 +1,4 @@
-"""The channel `me`: what an account's owner hears, and only the owner."""
+"""The channel `me`: an account's private data, sent only to its owner."""
 
 import asyncio
 from typing import Any
@@ -79,7 +79,7 @@ async def test_an_account_begins_with_its_money_orders_and_positions(floor: Floo
     ]
 
 
-async def test_a_fill_is_told_to_both_sides_and_to_nobody_else(floor: Floor, listen) -> None:
+async def test_a_fill_is_sent_only_to_both_sides(floor: Floor, listen) -> None:
     await floor.open()
     alice, _ = await listen(floor.alice)
     bob, _ = await listen(floor.bob)
@@ -116,7 +116,7 @@ async def test_an_order_in_a_frame_is_what_the_api_shows_of_it(floor: Floor, lis
     assert fill == (await in_thread(get_as, floor.alice, "/api/v1/fills"))["results"][0]
 
 
-async def test_each_order_of_a_commit_is_told_with_the_seq_of_its_own_last_change(
+async def test_each_order_of_a_commit_is_sent_with_the_seq_of_its_own_last_change(
     floor: Floor, listen
 ) -> None:
     await floor.open()
@@ -128,10 +128,10 @@ async def test_each_order_of_a_commit_is_told_with_the_seq_of_its_own_last_chang
         sell(market, floor.bob, 41, 100),
         buy(market, floor.alice, 30, 100),
     )
-    told = {order["id"]: order["seq"] for order in (await client.get("me"))["orders"]}
+    sent = {order["id"]: order["seq"] for order in (await client.get("me"))["orders"]}
     first, second, taker, last = (result.order.order_id for result in results)
-    assert told == {first: results[0].seq, second: results[2].seq, last: results[3].seq}
-    for order_id, seq in told.items():
+    assert sent == {first: results[0].seq, second: results[2].seq, last: results[3].seq}
+    for order_id, seq in sent.items():
         assert (await in_thread(get_as, floor.alice, f"/api/v1/orders/{order_id}"))["seq"] == seq
     shown = await in_thread(get_as, floor.bob, f"/api/v1/orders/{taker}")
     assert shown["seq"] == results[2].seq
@@ -145,7 +145,7 @@ def get_as(account: Account, path: str) -> dict[str, Any]:
     return answer.json()
 
 
-async def test_an_order_entered_for_no_is_told_as_entered(floor: Floor, listen) -> None:
+async def test_an_order_entered_for_no_is_sent_as_entered(floor: Floor, listen) -> None:
     await floor.open()
     await floor.run(buy(floor.market, floor.bob, 60, 500))
     client, _ = await listen(floor.alice)
@@ -194,7 +194,7 @@ async def test_a_position_in_complete_sets_is_flat_as_in_the_api(floor: Floor, l
     assert [row["position"] for row in shown] == ["0.00", "0.00", "0.00"]
 
 
-async def test_money_that_moves_beside_the_engine_is_told_within_two_seconds(
+async def test_money_that_moves_outside_the_engine_is_sent_within_two_seconds(
     floor: Floor, listen
 ) -> None:
     client, _ = await listen(floor.alice)
@@ -233,7 +233,7 @@ async def test_a_lost_publication_is_found_by_heartbeats_too(floor: Floor, liste
                 return
 
 
-async def test_settlement_is_heard_as_money_and_as_a_position_that_is_gone(
+async def test_settlement_is_sent_as_money_and_as_a_position_that_is_gone(
     floor: Floor, listen
 ) -> None:
     await floor.open()
@@ -303,7 +303,7 @@ async def test_me_ends_with_unsubscribe(floor: Floor, listen) -> None:
     assert await in_thread(Order.objects.count) == 1
 
 
-async def test_two_sockets_of_one_account_hear_the_same(floor: Floor, listen) -> None:
+async def test_two_sockets_of_one_account_get_the_same(floor: Floor, listen) -> None:
     await floor.open()
     one, _ = await listen(floor.alice)
     two, _ = await listen(floor.alice)

@@ -1,4 +1,4 @@
-"""Finding out that something was lost, from what engines and the database announce."""
+"""Detecting lost messages from what engines and the database announce."""
 
 from trading.feed.progress import LATE_SECONDS, Progress
 
@@ -53,7 +53,7 @@ def test_a_busy_market_that_is_always_a_little_behind_is_not_late() -> None:
         now += LATE_SECONDS / 10
 
 
-def test_the_first_heartbeat_only_says_where_a_market_stands() -> None:
+def test_the_first_heartbeat_only_sets_a_markets_sequence_number() -> None:
     progress = Progress()
     progress.announce({1: 50}, now=0.0)
     assert progress.find_late(99.0) == []
@@ -70,7 +70,7 @@ def test_a_new_epoch_is_noticed_after_the_first_one() -> None:
     assert not progress.hear(0, 6, now=0.6)
 
 
-def test_engines_are_heard_when_all_shards_are() -> None:
+def test_engines_count_as_alive_when_all_shards_send_heartbeats() -> None:
     progress = Progress()
     progress.hear(0, 1, now=10.0)
     assert progress.is_heard(1, 11.0, within_seconds=1.5)
@@ -80,7 +80,7 @@ def test_engines_are_heard_when_all_shards_are() -> None:
     assert not progress.is_heard(2, 12.0, within_seconds=1.5)
 
 
-def test_a_market_that_was_read_stands_where_it_was_read() -> None:
+def test_a_market_that_was_read_has_the_sequence_number_of_the_read() -> None:
     progress = Progress()
     progress.stand(1, 4)
     progress.announce({1: 5}, now=0.0)

@@ -34,7 +34,7 @@ async def test_a_gap_is_healed_by_the_next_publication_in_one_frame(
     await expect_book(client, book, 3, {4_000: 100, 4_100: 100})
 
 
-async def test_the_trades_of_a_lost_publication_are_told_all_the_same(
+async def test_the_trades_of_a_lost_publication_are_sent_all_the_same(
     site: Site, floor: Floor
 ) -> None:
     await floor.open()
@@ -131,7 +131,7 @@ async def test_a_new_engine_makes_the_hub_read_everything_again(site: Site, floo
     await expect_book(client, book, 2, {4_000: 100})
 
 
-async def test_a_restored_database_that_stands_behind_is_believed(site: Site, floor: Floor) -> None:
+async def test_a_restored_database_that_is_behind_is_accepted(site: Site, floor: Floor) -> None:
     await floor.open()
     await floor.run(buy(floor.market, floor.alice, 40, 100))
     client = await site.connect()

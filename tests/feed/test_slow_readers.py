@@ -1,4 +1,4 @@
-"""A socket that does not read: what it costs, what it gets when it reads again, how it ends."""
+"""A socket that does not read: its cost, its recovery when it reads again, its end."""
 
 import asyncio
 import contextlib
@@ -109,7 +109,7 @@ async def wait_for_watchers(site: Site, count: int) -> None:
     await wait_until(lambda: sum(bool(one.named) for one in site.hub.watchers) == count)
 
 
-async def test_sockets_that_never_read_cost_less_than_a_megabyte_and_slow_nobody(
+async def test_sockets_that_never_read_cost_less_than_a_megabyte_and_do_not_slow_others(
     site: Site, floor: Floor, storm: Storm
 ) -> None:
     reader = await site.connect()

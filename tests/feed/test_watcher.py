@@ -1,4 +1,4 @@
-"""What a socket is owed: bounded whatever it does, and whole again when it reads."""
+"""A socket's queue: always bounded, and complete again when the client reads."""
 
 import asyncio
 import tracemalloc
@@ -50,7 +50,7 @@ def test_frames_before_the_snapshot_was_taken_are_in_it() -> None:
     assert take_all(watcher) == ["book snapshot 5"]
 
 
-def test_a_snapshot_is_made_once_for_everybody() -> None:
+def test_a_snapshot_is_made_once_for_all_watchers() -> None:
     made: list[int] = []
 
     def render(seq: int) -> Frame:

@@ -1,4 +1,4 @@
-"""Operators act on live markets in the admin, and look at what trading wrote, read-only."""
+"""Operators' actions on live markets in the admin, and trading's read-only records."""
 
 import re
 
@@ -44,7 +44,7 @@ def traded(shard, market, alice, bob):
 
 @pytest.fixture
 def resolving(traded, operator, shard):
-    """Closed, with a result that anybody who traded may dispute for an hour."""
+    """Closed, with a result that traders may dispute for an hour."""
     Market.objects.filter(pk=traded.pk).update(dispute_seconds=3_600)
     do_close_market(traded, by=operator, reason="test")
     do_resolve_market(traded, by=operator, payout_pips=[10_000, 0], evidence_text="It happened.")

@@ -276,7 +276,7 @@ def test_an_engine_that_is_silent_is_a_504(site, draft, monkeypatch):
     assert (code, body["code"]) == (504, "timed_out")
 
 
-def test_operators_halt_the_whole_exchange_and_everybody_sees_it(site, visitor):
+def test_operators_halt_the_whole_exchange_and_everyone_sees_it(site, visitor):
     code, shown = site.send(
         "PATCH", "exchange", {"trading_halted": True, "announcement": "back at noon"}
     )

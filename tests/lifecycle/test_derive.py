@@ -1,4 +1,4 @@
-"""Candles and statistics follow from the journal alone, at once or bit by bit."""
+"""Candles and statistics follow from the journal alone, in one pass or incrementally."""
 
 import random
 from collections import defaultdict
@@ -229,7 +229,7 @@ def test_rebuild_finds_rows_as_they_should_be(clock, shard, market, alice, bob, 
     assert stored() == before
 
 
-def test_rebuild_mends_what_differs_and_says_so(clock, shard, market, alice, bob, capsys):
+def test_rebuild_corrects_and_reports_differences(clock, shard, market, alice, bob, capsys):
     play(shard, clock, market, [alice, bob], random.Random(2), 30)
     projections.project_market(market.pk)
     projections.refresh_stats()

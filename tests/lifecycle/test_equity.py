@@ -1,4 +1,4 @@
-"""What accounts were worth at the end of each day, computed whenever."""
+"""Accounts' equity at the end of each day, computed at any later time."""
 
 from datetime import UTC, date, datetime, timedelta
 
@@ -100,7 +100,7 @@ def test_each_day_that_is_over_is_recorded_once(people, monkeypatch, yesterday):
         assert rows_of(YESTERDAY)[account.pk] == rows_of(TODAY)[account.pk]
 
 
-def test_rebuild_mends_a_day(people, capsys):
+def test_rebuild_corrects_a_day(people, capsys):
     equity.record_day(YESTERDAY)
     before = rows_of(YESTERDAY)
     _, alice, bob = people

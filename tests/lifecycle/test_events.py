@@ -31,13 +31,13 @@ RECORDED = sorted((Path(__file__).parents[1] / "engine" / "journals").glob("*.ms
 @pytest.mark.parametrize("seed", range(12))
 def test_events_alone_give_the_engines_state_after_every_command(seed):
     pair = run_random_market(seed, STEPS)
-    engine, told = Engine(7), MarketState(7)
+    engine, replayed = Engine(7), MarketState(7)
     trades = 0
     for command, ts_us, funds in pair.journal:
         events = engine.execute(command, ts_us, dict(funds))
-        assert list(find_limit_breaches(told, JournalEntry(command, 0, events))) == []
-        told.replay_events(command, ts_us, events)
-        assert told.dump() == engine.dump()
+        assert list(find_limit_breaches(replayed, JournalEntry(command, 0, events))) == []
+        replayed.replay_events(command, ts_us, events)
+        assert replayed.dump() == engine.dump()
         trades += sum(isinstance(event, Traded) for event in events)
     assert trades > 0
 
@@ -46,28 +46,28 @@ def test_a_fill_that_is_worse_than_its_orders_limit_is_named():
     opening = Configure(MarketStatus.OPEN, Config(True, 2, 100, 100))
     maker = Place("0" * 32, 1, 1, 0, SELL, 4_000, 100)
     taker = Place("1" * 32, 2, 2, 0, BUY, 4_000, 100, tif=Tif.IOC)
-    engine, told = Engine(7), MarketState(7)
+    engine, replayed = Engine(7), MarketState(7)
     for command in (opening, maker):
-        told.replay_events(command, 1, engine.execute(command, 1, {1: CREDIT, 2: CREDIT}))
+        replayed.replay_events(command, 1, engine.execute(command, 1, {1: CREDIT, 2: CREDIT}))
     events = engine.execute(taker, 1, {1: CREDIT, 2: CREDIT})
     stricter = msgspec.structs.replace(taker, price_pips=3_900)
-    [breach] = find_limit_breaches(told, JournalEntry(stricter, 0, events))
+    [breach] = find_limit_breaches(replayed, JournalEntry(stricter, 0, events))
     assert "sequence 3: a trade worse than its taker's limit" in breach
 
 
 @pytest.mark.parametrize("path", RECORDED, ids=lambda path: path.stem)
 def test_journals_of_earlier_versions_lead_to_the_states_of_their_time(path):
     recorded = msgspec.msgpack.decode(path.read_bytes(), type=Recorded)
-    engine, told, met = Engine(7), MarketState(7), set()
+    engine, replayed, met = Engine(7), MarketState(7), set()
     for ts_us, command, funds_micros, events in recorded.entries:
-        told.replay_events(command, ts_us, events)
+        replayed.replay_events(command, ts_us, events)
         if recorded.rules_version == RULES_VERSION:
             assert engine.execute(command, ts_us, {command.account_id: funds_micros}) == events
         met |= set(find_features(command, events))
-    assert told.state_hash() == recorded.state_hash
+    assert replayed.state_hash() == recorded.state_hash
     if recorded.rules_version == RULES_VERSION:
         assert engine.state_hash() == recorded.state_hash
-    assert list_features(told.config) <= met
+    assert list_features(replayed.config) <= met
 
 
 def test_there_is_a_journal_of_each_rules_version_and_kind_of_market():

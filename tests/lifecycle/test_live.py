@@ -109,7 +109,7 @@ def test_closing_cancels_resting_orders_and_releases_their_holds(shard, market, 
     assert Order.objects.get().reason == "market_closed"
 
 
-def test_a_market_past_its_close_time_refuses_orders_though_nobody_closed_it(
+def test_a_market_past_its_close_time_refuses_orders_before_it_is_closed(
     shard, market, alice, monkeypatch
 ):
     world.set_clock(monkeypatch, lambda: from_datetime(market.close_at))

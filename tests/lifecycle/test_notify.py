@@ -1,4 +1,4 @@
-"""People are told of what happened to them: once, where they want it, in their words."""
+"""Users are notified of events once, on their preferred channels, in their language."""
 
 from datetime import timedelta
 
@@ -37,7 +37,7 @@ CR = "\N{NO-BREAK SPACE}cr"
 pytestmark = pytest.mark.django_db
 
 
-def told(account):
+def titles_of(account):
     """Titles of an account's notifications, oldest first."""
     rows = Notification.objects.filter(user=account.owner_id).order_by("id")
     return [describe(row).title for row in rows.select_related("market")]
@@ -56,11 +56,11 @@ def settle(market, operator, payout_pips):
     assert settle_market(market.pk)
 
 
-def test_whose_order_rested_is_told_of_its_fills_and_who_took_is_not(shard, market, alice, bob):
+def test_makers_are_notified_of_fills_and_takers_are_not(shard, market, alice, bob):
     run(shard, sell(market, bob, 60, 1_000), buy(market, alice, 60, 400))
     projections.project_market(market.pk)
-    assert told(bob) == ["Sold 4 Yes at 0.60"]
-    assert told(alice) == []
+    assert titles_of(bob) == ["Sold 4 Yes at 0.60"]
+    assert titles_of(alice) == []
 
 
 def test_more_fills_of_one_order_are_one_notification_until_it_is_read(shard, market, alice, bob):
@@ -68,12 +68,12 @@ def test_more_fills_of_one_order_are_one_notification_until_it_is_read(shard, ma
     projections.project_market(market.pk)
     run(shard, buy(market, alice, 60, 100))
     projections.project_market(market.pk)
-    assert told(bob) == ["Sold 5 Yes at 0.60"]
+    assert titles_of(bob) == ["Sold 5 Yes at 0.60"]
     assert "5 still in the book" in describe(Notification.objects.get()).detail
     Notification.objects.update(read_at=timezone.now())
     run(shard, buy(market, alice, 60, 500))
     projections.project_market(market.pk)
-    assert told(bob) == ["Sold 5 Yes at 0.60", "Sold 5 Yes at 0.60"]
+    assert titles_of(bob) == ["Sold 5 Yes at 0.60", "Sold 5 Yes at 0.60"]
 
 
 def test_what_is_said_to_be_in_the_book_is_there_when_it_is_read(shard, market, alice, bob):
@@ -86,74 +86,74 @@ def test_what_is_said_to_be_in_the_book_is_there_when_it_is_read(shard, market, 
     rested, *_ = run(shard, sell(market, bob, 60, 1_000), buy(market, alice, 60, 400))
     run(shard, cancel(market, bob, rested.order.order_id))
     projections.project_market(market.pk)
-    assert told(bob) == ["Sold 4 Yes at 0.60"]
+    assert titles_of(bob) == ["Sold 4 Yes at 0.60"]
     assert describe(Notification.objects.get()).detail == market.title
 
 
-def test_an_order_for_no_is_told_as_it_was_entered(shard, market, alice, bob):
+def test_an_order_for_no_is_notified_as_it_was_entered(shard, market, alice, bob):
     run(shard, sell(market, bob, 60, 1_000, as_no=True), buy(market, alice, 60, 1_000))
     projections.project_market(market.pk)
-    assert told(bob) == ["Bought 10 No at 0.40"]
+    assert titles_of(bob) == ["Bought 10 No at 0.40"]
 
 
-def test_an_order_for_no_of_one_of_several_outcomes_is_told_as_it_was_entered(shard, alice, bob):
+def test_an_order_for_no_of_one_of_several_outcomes_is_notified_as_it_was_entered(
+    shard, alice, bob
+):
     market = world.make_market(outcomes=3)
     world.open_market(shard, market)
     run(shard, sell(market, bob, 60, 1_000, outcome=1, as_no=True))
     run(shard, buy(market, alice, 60, 1_000, outcome=1))
     projections.project_market(market.pk)
-    assert told(bob) == ["Bought 10 No on Outcome 1 at 0.40"]
+    assert titles_of(bob) == ["Bought 10 No on Outcome 1 at 0.40"]
 
 
-def test_deriving_twice_and_rebuilding_tell_nobody_again(shard, market, alice, bob):
+def test_projecting_twice_and_rebuilding_notify_no_one_again(shard, market, alice, bob):
     run(shard, sell(market, bob, 60, 1_000), buy(market, alice, 60, 400))
     projections.project_market(market.pk)
     projections.project_market(market.pk)
     projections.rebuild_market(market.pk)
-    assert told(bob) == ["Sold 4 Yes at 0.60"]
+    assert titles_of(bob) == ["Sold 4 Yes at 0.60"]
 
 
-def test_an_order_that_expires_is_told(shard, market, alice, monkeypatch):
+def test_an_order_that_expires_is_notified(shard, market, alice, monkeypatch):
     soon = now_us() + 1_000_000
     order = buy(market, alice, 40, 500, tif=Tif.GTD, options=OrderOptions(expires_at_us=soon))
     run(shard, order)
     world.set_clock(monkeypatch, lambda: soon + 1)
     actions.do_pass_time(market.pk)
     projections.project_market(market.pk)
-    assert told(alice) == ["Your order to buy 5 Yes at 0.40 expired"]
+    assert titles_of(alice) == ["Your order to buy 5 Yes at 0.40 expired"]
 
 
-def test_programs_of_the_exchange_are_told_nothing(shard, market, alice, bob):
+def test_programs_of_the_exchange_are_not_notified(shard, market, alice, bob):
     Account.objects.filter(pk=bob.pk).update(kind="system")
     run(shard, sell(market, bob, 60, 1_000), buy(market, alice, 60, 400))
     projections.project_market(market.pk)
     assert not Notification.objects.exists()
 
 
-def test_holders_are_told_once_that_trading_ends_soon(shard, market, alice, bob):
+def test_holders_are_notified_once_that_trading_ends_soon(shard, market, alice, bob):
     carol = world.make_account(name="carol")
     run(shard, sell(market, bob, 60, 1_000), buy(market, alice, 60, 400))
     Market.objects.filter(pk=market.pk).update(close_at=timezone.now() + timedelta(hours=3))
     for _ in range(3):
         notify.notify_due()
-    [title] = told(alice)
+    [title] = titles_of(alice)
     assert title.startswith("Trading ends soon: ")
-    assert len(told(bob)) == 1
-    assert told(carol) == []
+    assert len(titles_of(bob)) == 1
+    assert titles_of(carol) == []
 
 
-def test_a_result_tells_each_holder_what_was_paid_and_the_profit(
-    shard, market, alice, bob, operator
-):
+def test_a_result_notifies_each_holder_of_payout_and_profit(shard, market, alice, bob, operator):
     run(shard, sell(market, bob, 60, 1_000), buy(market, alice, 60, 1_000))
     settle(market, operator, [10_000, 0])
     for _ in range(3):
         notify.notify_due()
-    assert told(alice) == [f"Resolved: you were paid 10.00{CR}, profit +4.00{CR}"]
-    assert told(bob) == [f"Resolved: nothing was paid to you, profit \N{MINUS SIGN}4.00{CR}"]
+    assert titles_of(alice) == [f"Resolved: you were paid 10.00{CR}, profit +4.00{CR}"]
+    assert titles_of(bob) == [f"Resolved: nothing was paid to you, profit \N{MINUS SIGN}4.00{CR}"]
 
 
-def test_holders_are_told_in_steps_that_may_stop_anywhere(
+def test_holders_are_notified_in_steps_that_may_stop_anywhere(
     shard, market, alice, bob, operator, monkeypatch
 ):
     run(shard, sell(market, bob, 60, 1_000), buy(market, alice, 60, 1_000))
@@ -173,7 +173,7 @@ def test_a_void_says_what_came_back(shard, market, alice, bob, operator):
     Resolution.objects.update(final_at=timezone.now())
     assert settle_market(market.pk)
     notify.notify_due()
-    assert told(alice) == [f"Voided: every trade was undone, you got 6.00{CR} back"]
+    assert titles_of(alice) == [f"Voided: every trade was undone, you got 6.00{CR} back"]
 
 
 def test_a_void_says_what_was_taken_back_and_no_amount_where_there_is_none(
@@ -185,10 +185,12 @@ def test_a_void_says_what_was_taken_back_and_no_amount_where_there_is_none(
     Resolution.objects.update(final_at=timezone.now())
     assert settle_market(market.pk)
     notify.notify_due()
-    assert told(alice) == [
+    assert titles_of(alice) == [
         "Voided: every trade was undone, 0.10\N{NO-BREAK SPACE}cr was taken back"
     ]
-    assert told(bob) == ["Voided: every trade was undone, you got 0.10\N{NO-BREAK SPACE}cr back"]
+    assert titles_of(bob) == [
+        "Voided: every trade was undone, you got 0.10\N{NO-BREAK SPACE}cr back"
+    ]
     row = Notification.objects.get(user=alice.owner_id)
     row.facts |= {"payout_micros": 0}
     assert describe(row).title == "Voided: every trade was undone"
@@ -204,15 +206,15 @@ def test_what_operators_say_of_a_proposal_reaches_its_proposer_once(shard, opera
     do_reject_market(draft, by=operator, reason="Say which airport.")
     for _ in range(2):
         notify.notify_due()
-    assert told(alice) == ["Your market needs changes"]
+    assert titles_of(alice) == ["Your market needs changes"]
     assert "Say which airport." in describe(Notification.objects.get()).detail
     do_propose_market(draft, by=alice.owner)
     do_approve_market(draft, by=operator)
     notify.notify_due()
-    assert told(alice) == ["Your market needs changes", "Your market was approved"]
+    assert titles_of(alice) == ["Your market needs changes", "Your market was approved"]
 
 
-def test_holders_are_told_of_a_proposed_result_while_they_may_dispute_it_and_of_the_next_one(
+def test_holders_are_notified_of_a_proposed_result_while_they_may_dispute_it_and_of_the_next_one(
     shard, market, alice, bob, operator
 ):
     run(shard, sell(market, bob, 60, 1_000), buy(market, alice, 60, 1_000))
@@ -222,7 +224,7 @@ def test_holders_are_told_of_a_proposed_result_while_they_may_dispute_it_and_of_
     actions.do_resolve_market(market, payout_pips=[10_000, 0], **say)
     for _ in range(2):
         notify.notify_due()
-    assert told(alice) == told(bob) == ["Result proposed: Yes"]
+    assert titles_of(alice) == titles_of(bob) == ["Result proposed: Yes"]
     row = Notification.objects.filter(user=alice.owner_id).get()
     assert "You can dispute it until " in describe(row).detail
     actions.do_withdraw_result(market, by=operator, reason="too early")
@@ -230,10 +232,10 @@ def test_holders_are_told_of_a_proposed_result_while_they_may_dispute_it_and_of_
     actions.do_resolve_market(market, payout_pips=[5_000, 5_000], **say)
     for _ in range(2):
         notify.notify_due()
-    assert told(bob)[1:] == ["A result is proposed: several outcomes share the payout"]
+    assert titles_of(bob)[1:] == ["A result is proposed: several outcomes share the payout"]
 
 
-def test_nobody_is_told_of_a_result_that_is_final_or_withdrawn_at_once(
+def test_a_result_that_is_final_or_withdrawn_at_once_is_not_notified(
     shard, market, alice, bob, operator, monkeypatch
 ):
     run(shard, sell(market, bob, 60, 1_000), buy(market, alice, 60, 1_000))
@@ -248,13 +250,13 @@ def test_nobody_is_told_of_a_result_that_is_final_or_withdrawn_at_once(
     Market.objects.filter(pk=market.pk).update(dispute_seconds=0)
     actions.do_resolve_market(market, by=operator, payout_pips=[10_000, 0], evidence_text="seen")
     notify.notify_due()
-    assert told(alice) == []
+    assert titles_of(alice) == []
 
 
-def test_operators_hear_of_what_waits_for_them_and_nobody_else_does(
+def test_only_operators_are_notified_of_pending_tasks(
     shard, market, alice, bob, operator, colleague
 ):
-    """Each by their right; who did it is not told, nor is a suspended operator."""
+    """By permission; not the person who did it, nor suspended operators."""
     managers, resolvers = world.make_user("mona", staff=True), world.make_user("rosa", staff=True)
     for user, role in ((managers, "operator"), (resolvers, "resolver")):
         User.objects.filter(pk=user.pk).update(is_superuser=False)
@@ -297,7 +299,7 @@ def dispute(market, operator, account):
         (False, "Your dispute was dismissed: the result stands"),
     ],
 )
-def test_who_disputed_a_result_is_told_once_what_was_decided_and_why(
+def test_disputers_are_notified_once_of_the_decision_and_its_reason(
     shard, market, alice, bob, operator, uphold, title
 ):
     run(shard, sell(market, bob, 60, 1_000), buy(market, alice, 60, 1_000))
@@ -318,7 +320,7 @@ def test_who_disputed_a_result_is_told_once_what_was_decided_and_why(
     assert (message.to, message.subject) == (["bob@example.com"], f"predex: {title}")
 
 
-def test_who_disputed_a_result_that_is_withdrawn_undecided_is_told_so(
+def test_disputers_are_notified_when_a_result_is_withdrawn_undecided(
     shard, market, alice, bob, operator
 ):
     run(shard, sell(market, bob, 60, 1_000), buy(market, alice, 60, 1_000))
@@ -330,7 +332,7 @@ def test_who_disputed_a_result_that_is_withdrawn_undecided_is_told_so(
     assert describe(row).detail.endswith("bob is right")
 
 
-def test_who_is_granted_credits_or_gets_a_decision_is_told_why(alice, bob, operator):
+def test_grants_and_decisions_are_notified_with_their_reason(alice, bob, operator):
     choose(alice, NotificationKind.MONEY, by_mail=True)
     do_grant(alice, amount_micros=25 * CREDIT, by=operator, reason="A new season")
     do_deposit(alice, amount_micros=2 * CREDIT, by=operator)
@@ -340,7 +342,7 @@ def test_who_is_granted_credits_or_gets_a_decision_is_told_why(alice, bob, opera
     for approve in (True, False):
         request = do_request_deposit(alice, amount_micros=3 * CREDIT, by=alice.owner)
         do_decide_deposit(request, approve=approve, by=operator, reason="Not seen")
-    assert [title.replace(CR, " cr") for title in told(alice)] == [
+    assert [title.replace(CR, " cr") for title in titles_of(alice)] == [
         "You were granted 25.00 cr",
         "A deposit of 2.00 cr was credited to you",
         "Your withdrawal of 1.00 cr was approved",
@@ -348,7 +350,7 @@ def test_who_is_granted_credits_or_gets_a_decision_is_told_why(alice, bob, opera
         "A deposit of 3.00 cr was credited to you",
         "Your request for a deposit of 3.00 cr was declined",
     ]
-    assert told(bob) == []
+    assert titles_of(bob) == []
     row = Notification.objects.order_by("id")[0]
     assert describe(row)[1:] == ("A new season", "/portfolio/transfers/")
     send_due()
@@ -367,7 +369,7 @@ def test_a_proposal_that_was_opened_at_once_is_said_to_be_open(shard, operator, 
     do_propose_market(draft, by=alice.owner)
     actions.do_approve_and_open_market(draft, by=operator)
     notify.notify_due()
-    assert told(alice) == ["Your market was approved and opened"]
+    assert titles_of(alice) == ["Your market was approved and opened"]
 
 
 def test_who_wants_none_gets_none_and_who_wants_mail_gets_one(shard, market, alice, bob):
@@ -377,7 +379,7 @@ def test_who_wants_none_gets_none_and_who_wants_mail_gets_one(shard, market, ali
     run(shard, sell(market, bob, 60, 100), sell(market, carol, 61, 100))
     run(shard, buy(market, alice, 61, 200))
     projections.project_market(market.pk)
-    assert told(carol) == []
+    assert titles_of(carol) == []
     assert Notification.objects.get().read_at is not None
     send_due()
     send_due()
@@ -404,7 +406,7 @@ def test_a_mail_that_can_not_be_handed_over_is_due_again(shard, market, alice, b
     assert len(mail.outbox) == 1
 
 
-def test_an_operator_chooses_what_to_hear_of_and_others_are_not_asked(alice, operator):
+def test_only_operators_choose_notifications_for_operators(alice, operator):
     def offered(user):
         client = Client()
         client.force_login(user, backend="accounts.backends.Backend")

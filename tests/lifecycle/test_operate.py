@@ -1,4 +1,4 @@
-"""A key that trades is no operator's, whoever's it is; one with the scope `operate` is."""
+"""Operators' calls need a key with the scope `operate`; one that trades is not enough."""
 
 import pytest
 from django.test import Client

@@ -1,4 +1,4 @@
-"""A journal leads to the state that the database has, whatever rules its rows were made under."""
+"""A journal replays to the database's state, whatever rules version wrote its rows."""
 
 import pytest
 from django.core.management import CommandError, call_command

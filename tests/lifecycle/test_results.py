@@ -1,4 +1,4 @@
-"""A result is proposed, disputed, approved, withdrawn, paid; or the market is voided."""
+"""A result is proposed, disputed, approved, withdrawn, paid out; or the market is voided."""
 
 import pytest
 from django.contrib.auth.models import Group
@@ -230,7 +230,7 @@ def test_only_those_concerned_dispute_once_and_in_time(proposed, alice, operator
     refuse("dispute_window_over", actions.do_dispute_result, proposed, by=operator, text="hm")
 
 
-def test_nobody_decides_their_own_dispute_nor_without_the_right(proposed, bob, operator):
+def test_deciding_a_dispute_needs_the_right_and_another_person(proposed, bob, operator):
     actions.do_dispute_result(proposed, by=operator, text="a typing error")
     actions.do_dispute_result(proposed, by=bob.owner, text="no")
     decide = {"uphold": False, "note": "x"}
@@ -264,7 +264,7 @@ def two_persons(db):
     set_policy(two_person_rule=True)
 
 
-def test_by_the_two_person_rule_a_result_waits_for_somebody_else(
+def test_by_the_two_person_rule_a_result_waits_for_a_second_person(
     two_persons, closed, operator, colleague, alice
 ):
     actions.do_resolve_market(closed, by=operator, payout_pips=YES, evidence_text="seen")

@@ -93,7 +93,7 @@ async def test_a_task_that_fails_comes_again_and_stops_no_other(quick, monkeypat
     await asyncio.wait_for(scheduler, 10)
 
 
-async def test_stopping_tells_long_work_to_stop_and_waits_for_it(quick, monkeypatch):
+async def test_stopping_signals_long_work_to_stop_and_waits_for_it(quick, monkeypatch):
     ended = []
 
     def work_long():

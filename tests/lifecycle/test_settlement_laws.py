@@ -1,4 +1,4 @@
-"""Whatever was traded: paying or voiding a market conserves every micro and leaves no debt."""
+"""After any trades, settling or voiding a market conserves every micro and leaves no debt."""
 
 from collections import defaultdict
 

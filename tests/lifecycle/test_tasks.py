@@ -1,4 +1,4 @@
-"""What is due is done by whoever looks, once, however often they look."""
+"""Due work is done once, by any process, however often tasks run."""
 
 from datetime import timedelta
 from itertools import pairwise

@@ -1,4 +1,4 @@
-"""An exchange as it should be has no breach; every law that is broken in it is reported."""
+"""A correct exchange has no breach; every violated invariant is reported."""
 
 from collections.abc import Callable
 from itertools import pairwise

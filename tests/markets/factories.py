@@ -61,7 +61,7 @@ def in_days(days: float) -> Any:
 def make_market(
     *, by: User | None = None, status: str = "draft", outcomes: Any = None, **fields: Any
 ) -> Market:
-    """A market of an operator (unless told whose), taken to `status` by legal steps."""
+    """A market, by default an operator's, taken to `status` by legal steps."""
     by = by or User.objects.filter(is_superuser=True).first() or make_user(operator=True)
     fields = {"title": f"Question {next(_numbers)}?", "close_at": in_days(30), **fields}
     market = do_create_market(by=by, fields=fields, outcomes=outcomes)

@@ -92,7 +92,7 @@ def test_every_title_has_a_slug(operator, title, slug):
     assert create(operator, title=title).slug == slug
 
 
-def test_an_operator_chooses_a_slug_that_nobody_has(operator):
+def test_an_operator_chooses_an_unused_slug(operator):
     assert create(operator, slug="kxgold15m-26aug102130-30").slug == "kxgold15m-26aug102130-30"
     with refusing("slug_taken", 409, "slug"):
         create(operator, slug="kxgold15m-26aug102130-30")
@@ -357,7 +357,7 @@ def test_operators_correct_a_proposal_before_they_approve_it_and_its_creator_doe
 
 
 @pytest.mark.parametrize("status", LATER)
-def test_later_only_operators_mend_and_only_what_describes(operator, alice, status):
+def test_later_only_operators_edit_and_only_descriptive_fields(operator, alice, status):
     let_everyone_create()
     market = make_market(by=operator, status=status)
     Market.objects.filter(pk=market.pk).update(creator=alice)
@@ -388,7 +388,7 @@ def draft(alice):
     return create(alice)
 
 
-def test_somebody_s_market_opens_only_after_approval(operator, alice, draft):
+def test_a_users_market_opens_only_after_approval(operator, alice, draft):
     with refusing("not_approved", 409):
         check_ready_to_open(draft)
     market = do_propose_market(draft, by=alice)

@@ -155,7 +155,7 @@ def test_a_binary_market_needs_a_title_and_a_close_time_only(api):
     assert [outcome["code"] for outcome in shown["outcomes"]] == ["YES", "NO"]
 
 
-def test_nobody_creates_anonymously_or_with_a_key_that_only_reads(operator):
+def test_creating_needs_a_log_in_or_a_key_that_trades(operator):
     assert_error(api_of().post("markets", NEW), 401, "not_authenticated")
     assert_error(api_with_key(operator, "read").post("markets", NEW), 403, "missing_scope")
     assert Market.objects.count() == 0
@@ -225,7 +225,7 @@ def test_outcomes_are_put_as_a_whole(api):
     assert [outcome["code"] for outcome in response.json()["outcomes"]] == ["RED", "GREEN", "BLUE"]
 
 
-def test_the_way_of_somebody_s_market_to_approval(operator, alice):
+def test_a_users_market_goes_through_approval(operator, alice):
     let_everyone_create()
     hers, operators = api_of(alice), api_of(operator)
     slug = hers.post("markets", NEW).json()["slug"]

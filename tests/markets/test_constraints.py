@@ -1,4 +1,4 @@
-"""What the database refuses, whoever writes."""
+"""Constraints of the database, which hold for every writer."""
 
 from datetime import timedelta
 
@@ -86,7 +86,7 @@ def test_a_user_is_in_a_group_once(alice):
         GroupMember.objects.create(group=group, user=alice)
 
 
-def test_one_result_stands_at_a_time_and_withdrawn_ones_stay(operator):
+def test_one_result_is_active_at_a_time_and_withdrawn_ones_stay(operator):
     market = make_market(status="resolving")
     first = propose(market, operator)
     with pytest.raises(IntegrityError), transaction.atomic():

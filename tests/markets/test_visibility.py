@@ -1,4 +1,4 @@
-"""Who sees which market: the function, and every door that has to ask it."""
+"""Visibility of markets: the function, and every entry point that must use it."""
 
 import pytest
 
@@ -80,7 +80,7 @@ def test_everyone_sees_exactly_what_they_should(people, make_their_market, visib
 @pytest.mark.parametrize("status", ["draft", "open"])
 @pytest.mark.parametrize("visibility", Market.Visibility.values)
 @pytest.mark.parametrize("person", PEOPLE)
-def test_every_door_shows_what_the_function_says(
+def test_every_entry_point_shows_what_the_function_returns(
     people, make_their_market, person, visibility, status
 ):
     market = make_their_market(visibility, status)
@@ -149,7 +149,7 @@ def test_a_market_is_listed_once_for_who_is_creator_resolver_and_member_at_once(
     assert list(Market.objects.visible_to(creator)) == [market]
 
 
-def test_what_was_said_of_a_draft_is_told_to_its_people_only(people, make_their_market):
+def test_notes_on_a_draft_are_shown_only_to_creator_and_operators(people, make_their_market):
     market = make_their_market("public", "open")
 
     def history(person):
@@ -161,7 +161,7 @@ def test_what_was_said_of_a_draft_is_told_to_its_people_only(people, make_their_
 
 
 def test_names_that_only_a_group_s_markets_have_are_shown_to_those_who_see_them(people):
-    """On every door: the catalogue, the front page, its filters, the form, a market's fields."""
+    """At every entry point: catalogue, front page, its filters, the form, a market's fields."""
     let_everyone_create()
     group = make_group(people["member"])
     tags, events = {}, {}

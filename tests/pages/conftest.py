@@ -27,5 +27,5 @@ def slow_clocks(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(autouse=True)
 def no_limits_of_allauth(settings: Any) -> None:
-    """Its counts are kept by the user's number, which each test begins anew."""
+    """Its counts are keyed by user id, which restarts with each test."""
     settings.ACCOUNT_RATE_LIMITS = False

@@ -112,7 +112,7 @@ def test_a_programs_log_in_is_shown_and_ended(browser, alice):
     assert "bot 1" not in browser.get(reverse("account_security")).content.decode()
 
 
-def test_nobody_ends_somebody_elses_log_in(browser, make_user):
+def test_a_log_in_is_ended_only_by_its_owner(browser, make_user):
     bob = make_user("bob")
     login = do_log_in(bob, address="", user_agent="bot")
     Client().post("/accounts/login/", {"login": bob.email, "password": PASSWORD})

@@ -1,4 +1,4 @@
-"""Who gets into the admin, and what its pages may do in a browser."""
+"""Access to the admin, and the content security policy of its pages."""
 
 import pytest
 from allauth.mfa.models import Authenticator

@@ -1,4 +1,4 @@
-"""The front page of the admin: what waits for whom, in few queries however much there is."""
+"""The front page of the admin: pending tasks by permission, in few queries for any number."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -102,7 +102,7 @@ def test_the_number_of_queries_does_not_grow_with_what_waits(operator):
         fill(operator, 3)
         with CaptureQueriesContext(connection) as queries:
             assert site.get("/admin/").status_code == 200
-        # The policy and the exchange's state are read once a second, whoever looks.
+        # The policy and the exchange's state are read once a second, for all viewers.
         counts.append(
             sum(
                 "accounts_policy" not in one["sql"] and "markets_exchange" not in one["sql"]
@@ -189,7 +189,7 @@ def test_each_role_sees_its_own_boxes(role, boxes, parts):
     assert {name for name in names if shown.get(name)} == parts
 
 
-def test_staff_without_a_role_are_told_so():
+def test_staff_without_a_role_see_that_they_have_none():
     user = make_user("nobody_yet")
     user.is_staff = True
     user.save()

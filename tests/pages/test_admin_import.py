@@ -187,7 +187,7 @@ def test_the_list_of_markets_leads_to_the_import(site):
 
 
 @pytest.mark.parametrize("turned", ["Rain\u202eniaR", "two\nlines", "a\x07b"])
-def test_texts_are_what_every_other_door_takes(site, turned):
+def test_texts_follow_the_rule_of_every_other_entry_point(site, turned):
     page = upload(
         site,
         "title,close_at,outcomes,description\n"

@@ -184,7 +184,7 @@ def test_who_may_not_give_rights_reads_their_names(client):
 
 
 @pytest.mark.django_db
-def test_a_permission_that_nobody_named_keeps_its_own_name():
+def test_a_permission_without_a_label_keeps_its_own_name():
     known = Permission.objects.select_related("content_type").get(codename="view_market")
     permission = Permission(content_type=known.content_type, codename="x", name="Can x")
     with translation.override("en"):

@@ -63,8 +63,8 @@ def test_credits_are_granted_once_however_often_the_form_is_sent(site, account, 
     event = AuditEvent.objects.get(action="grant_credits")
     assert (event.actor, event.reason) == (operator, "Paid in cash")
     other = ask(site, account, "grant", **{**sent, "amount": "13"})
-    [told] = other["__all__"]
-    assert told.startswith("This form was already sent with other values.")
+    [message] = other["__all__"]
+    assert message.startswith("This form was already sent with other values.")
     assert Transfer.objects.filter(kind="grant", reference=event.pk).count() == 1
 
 

@@ -21,7 +21,7 @@ LISTS = {
     "moderator": ["accounts/user", "accounts/invitecode", "accounts/apikey"],
 }  # fmt: skip
 ALL_LISTS = sorted({name for names in LISTS.values() for name in names} | {"auth/group"})
-# What may be posted, and who may: everybody else is answered 403.
+# Forms and the roles that may post them: everyone else gets a 403.
 ACTS = {
     "markets/market/{market}/do/feature": {"operator"},
     "markets/market/{market}/do/halt": {"operator"},
@@ -67,7 +67,7 @@ def test_roles_have_exactly_the_permissions_that_are_written_down():
         assert {f"{row.content_type.app_label}.{row.codename}" for row in rows} == permissions
 
 
-def test_migrating_again_mends_a_role_and_leaves_other_groups_alone():
+def test_migrating_again_repairs_a_role_and_leaves_other_groups_alone():
     group = Group.objects.get(name="resolver")
     group.permissions.add(Permission.objects.get(codename="deposit_credits"))
     own = Group.objects.create(name="auditors")
@@ -109,7 +109,7 @@ def test_a_moderator_makes_invitation_codes():
     assert site.post(f"/admin/accounts/invitecode/{code.pk}/delete/").status_code == 403
 
 
-def test_nobody_without_every_right_touches_how_an_operator_logs_in():
+def test_only_superusers_change_how_an_operator_logs_in():
     admin = make_user("olivia", operator=True)
     site = log_in("moderator")
     for name in ("suspend", "end-sessions", "reset-mfa"):

@@ -50,7 +50,7 @@ def assert_is_ours(page):
 
 
 @pytest.mark.parametrize("name", OPEN_PAGES)
-def test_pages_for_everybody(client, db, name):
+def test_public_pages(client, db, name):
     assert_is_ours(client.get(reverse(name)).content.decode())
 
 
@@ -170,7 +170,7 @@ def test_a_second_factor_from_set_up_to_log_in(fresh, alice, authenticator):
     assert re.search(r'name="code"[^>]*autocomplete="one-time-code"', page)
 
 
-def test_tries_too_many_are_told_by_a_page(client, alice, settings):
+def test_too_many_attempts_are_answered_with_a_page(client, alice, settings):
     settings.ATTEMPT_LIMITS = {**settings.ATTEMPT_LIMITS, "log_in": {"address": (1, 60)}}
     form = {"login": alice.email, "password": "wrong"}
     client.post("/accounts/login/", form)
@@ -183,7 +183,7 @@ def test_tries_too_many_are_told_by_a_page(client, alice, settings):
 
 
 @pytest.mark.django_db(transaction=True)
-async def test_tries_too_many_are_told_by_a_page_under_asgi(settings, async_client):
+async def test_too_many_attempts_are_answered_with_a_page_under_asgi(settings, async_client):
     settings.ATTEMPT_LIMITS = {**settings.ATTEMPT_LIMITS, "log_in": {"address": (1, 60)}}
     await async_client.post("/accounts/login/", {"login": "a"})
     response = await async_client.post("/accounts/login/", {"login": "a"})
@@ -191,7 +191,7 @@ async def test_tries_too_many_are_told_by_a_page_under_asgi(settings, async_clie
     assert b"<h1" in response.content
 
 
-def test_a_form_without_its_token_is_told_by_a_page(db):
+def test_a_form_without_its_token_is_refused_with_a_page(db):
     client = Client(enforce_csrf_checks=True)
     response = client.post("/accounts/login/", {"login": "a"})
     assert response.status_code == 403
@@ -210,7 +210,7 @@ def test_a_bug_of_ours_is_a_page_that_needs_no_database(alice, monkeypatch):
     assert 'href="/static/css/site.css"' in page
 
 
-def test_allauths_own_limits_are_told_by_a_page_too(fresh, settings):
+def test_allauths_own_limits_are_answered_with_a_page_too(fresh, settings):
     settings.ACCOUNT_RATE_LIMITS = {"reauthenticate": "1/m/user"}
     for _ in range(2):
         response = fresh.post("/accounts/reauthenticate/", {"password": "wrong"})

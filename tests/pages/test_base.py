@@ -70,7 +70,7 @@ def test_words_for_the_script_can_not_end_their_element(client, monkeypatch):
     assert json.loads(words) == {"x": "</script><script>alert(1)"}
 
 
-def test_somebody_logged_in_sees_their_available_credits(client):
+def test_a_logged_in_viewer_sees_their_available_credits(client):
     client.force_login(User.objects.create_user("alice@example.com", "alice", "a-Pass-w0rd"))
     assert re.search(r'data-balance="available">[\d,]+\.\d\d\scr<', get(client))
 

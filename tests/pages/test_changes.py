@@ -1,4 +1,4 @@
-"""The history of a market says what happened, not only which status came of it."""
+"""The history of a market names the actions, not only the resulting status."""
 
 import pytest
 from django.utils import timezone

@@ -64,7 +64,7 @@ def test_a_reply_to_a_reply_and_to_another_market_s_comment_are_refused(client, 
     assert write(client, market, "three", parent="no-uuid").status_code == 404
 
 
-def test_a_script_is_text_and_a_link_is_a_link_nobody_vouches_for(client, market, alice):
+def test_a_script_is_text_and_a_link_is_nofollow(client, market, alice):
     page = write(
         client, market, "<script>alert(1)</script> see https://example.com/a"
     ).content.decode()
@@ -93,7 +93,7 @@ def test_the_seventh_comment_in_a_minute_waits(client, market, alice):
     assert "number 7</textarea>" in response.content.decode()
 
 
-def test_an_author_withdraws_and_nobody_else(client, market, alice):
+def test_only_an_author_withdraws(client, market, alice):
     comment = do_comment(market, by=alice, text="a secret")
     other = do_comment(market, by=make_user("bob"), text="bob's")
     withdraw = f"/markets/{market.slug}/comments/%s/withdraw/"
@@ -141,7 +141,7 @@ def test_without_a_log_in_there_is_a_way_to_one(client, market):
     assert (response.status_code, response.url.split("?")[0]) == (302, "/accounts/login/")
 
 
-def test_a_market_that_nobody_may_see_has_no_comments_either(client, market, alice):
+def test_an_invisible_market_has_no_comments_either(client, market, alice):
     Market.objects.filter(pk=market.pk).update(status="draft")
     assert write(client, market, "psst").status_code == 404
 

@@ -143,7 +143,7 @@ def test_without_a_log_in_there_is_the_log_in_page(client):
     assert client.get("/create/").url == "/accounts/login/?next=/create/"
 
 
-def test_a_draft_is_edited_by_its_creator_and_by_nobody_else(client, operator):
+def test_a_draft_is_edited_only_by_its_creator(client, operator):
     post(client, kind="categorical", outcomes_text="A\nB")
     market = Market.objects.get()
     edit = f"/markets/{market.slug}/edit/"

@@ -1,4 +1,4 @@
-"""The small frame: on any page, for anybody, without cookies."""
+"""The embedded frame: on any page, for all viewers, without cookies."""
 
 import pytest
 
@@ -27,7 +27,7 @@ def test_it_needs_and_sets_no_cookie(client):
     assert answer.headers["Cache-Control"] == "public, max-age=15"
 
 
-def test_it_shows_what_everybody_may_see_whoever_looks(client):
+def test_it_shows_only_public_data_to_every_viewer(client):
     member, operator = make_user(), make_user(operator=True)
     group = make_group(member)
     make_market(status="open", slug="secret", visibility="group", group=group)

@@ -1,4 +1,4 @@
-"""Groups: made, joined by a link, run by their owners; invisible to everybody else."""
+"""Groups: created, joined by a link, managed by their owners; invisible to others."""
 
 from datetime import timedelta
 
@@ -34,7 +34,7 @@ def group(alice):
     return do_create_group(by=alice, name="Insiders", description="We know")
 
 
-def test_whoever_makes_a_group_owns_it(client, alice):
+def test_the_creator_of_a_group_owns_it(client, alice):
     client.force_login(alice)
     response = client.post("/groups/", {"name": "  Rain   makers ", "description": ""})
     group = Group.objects.get()
@@ -85,7 +85,7 @@ def test_a_withdrawn_or_old_link_is_a_404(client, group, alice, bob, fields):
     assert client.post(f"/groups/join/{invitation.code}/").status_code == 404
 
 
-def test_a_group_is_a_404_to_everybody_else(client, group, bob):
+def test_a_group_is_a_404_to_everyone_else(client, group, bob):
     client.force_login(bob)
     assert client.get("/groups/insiders/").status_code == 404
     assert client.post("/groups/insiders/leave/").status_code == 404

@@ -83,7 +83,7 @@ def test_a_settled_market_shows_its_result(client, payouts, said):
     assert "settled on" in words
 
 
-def test_a_settled_choice_shows_who_won_and_nobody_else(client):
+def test_a_settled_choice_shows_only_the_winner(client):
     market = make_market("Who wins?", status="settled", **CHOICE)
     pay(market, 0, 10_000, 0)
     words = read(client.get("/?status=settled"))
@@ -141,7 +141,7 @@ def test_a_long_title_is_there_in_full_and_nothing_in_it_is_markup(client):
     assert 'title="&lt;script&gt;alert(1)&lt;/script&gt; xxx' in page
 
 
-def test_a_card_tells_the_script_what_tickers_do_not():
+def test_a_card_gives_the_script_what_tickers_lack():
     market = make_market("Who wins?", **CHOICE)
     quote(market, 3_000, 3_200, outcome=1)
     candle(market, 2 * DAY, 2_500, outcome=1)
@@ -230,7 +230,7 @@ def test_everyone_sees_open_markets_only_unless_they_ask(client):
     assert len(titles(client.get("/?status=all"))) == 5
 
 
-def test_nobody_finds_what_they_may_not_see(client):
+def test_search_finds_only_visible_markets(client):
     alice, bob = factories.make_user("alice"), factories.make_user("bob")
     group = factories.make_group(alice)
     make_market("Ours alone", visibility="group", group=group)
@@ -375,7 +375,7 @@ def test_going_back_never_shows_a_part_as_if_it_were_the_page(client):
 # --- whom it greets -----------------------------------------------------------------------------
 
 
-def test_a_stranger_is_told_what_a_contract_is_and_where_to_sign_up(client):
+def test_an_anonymous_viewer_sees_what_a_contract_is_and_where_to_sign_up(client):
     greeting = "so a price of"
     assert greeting in read(client.get("/"))
     assert greeting not in read(client.get("/?q=rain"))
@@ -424,6 +424,6 @@ def test_any_number_of_markets_costs_the_same_queries(
         client.get(path)
 
 
-def test_nobody_in_particular_finds_public_markets():
+def test_an_anonymous_search_finds_public_markets():
     market = make_market()
     assert browse.find_page(AnonymousUser(), Filters(), cursor="").rows == [market]

@@ -22,7 +22,7 @@ PLACEHOLDER = re.compile(r"%\(\w+\)[sd]|%[sd]|%%|\{\w*\}|</?\w+")
 SPACE = "\N{NO-BREAK SPACE}"
 NO_GETTEXT = "gettext is not installed here (msgfmt): see .ci/run"
 # Words that the English pages show and the German ones must not.
-TELLING = [
+REVEALING = [
     "Log in", "Log out", "Search markets", "Order book", "Leaderboard", "How it works",
     "Latest trades", "Sort by", "Your position", "Save", "Comments", "Notifications",
 ]  # fmt: skip
@@ -114,7 +114,7 @@ def test_pages_speak_german(client):
         assert '<html lang="de"' in page, path
         seen = re.sub(r"<(script|style).*?</\1>", " ", page, flags=re.DOTALL)
         seen = re.sub(r"<[^>]*>", " ", seen)
-        assert [word for word in TELLING if word in seen] == [], path
+        assert [word for word in REVEALING if word in seen] == [], path
     assert "0,00" in client.get("/portfolio/").content.decode()
 
 

@@ -168,7 +168,7 @@ def test_who_opts_out_vanishes_from_a_board_that_is_kept(shard):
     assert (places[0].user, places[0].rank) == (second.owner, 2)
 
 
-def test_equal_figures_share_a_place_and_the_older_account_stands_first(shard):
+def test_equal_figures_share_a_place_and_the_older_account_comes_first(shard):
     accounts = [world.make_trader(credits) for credits in (3, 5, 5, 2)]
     places = get_leaderboard("all", "equity").places
     order = [(place.rank, place.user.pk) for place in places]
@@ -176,7 +176,7 @@ def test_equal_figures_share_a_place_and_the_older_account_stands_first(shard):
     assert order == [(1, owners[1]), (1, owners[2]), (3, owners[0]), (4, owners[3])]
 
 
-def test_ones_own_place_is_told_below_the_top(shard, monkeypatch):
+def test_the_viewers_own_place_is_shown_below_the_top(shard, monkeypatch):
     monkeypatch.setattr(leaderboard, "PLACES_SHOWN", 2)
     accounts = [world.make_trader(credits) for credits in (9, 8, 7, 6)]
     board = get_leaderboard("all", "equity", user=accounts[3].owner)

@@ -1,4 +1,4 @@
-"""The live parts of a market's page as the server first draws them, and its chart's history."""
+"""The live parts of a market's page as rendered by the server, and its chart's history."""
 
 import json
 import re
@@ -365,7 +365,7 @@ def test_the_history_is_for_those_who_see_the_market(client):
 # --- lines ----------------------------------------------------------------------------------------
 
 
-def test_lines_can_be_seen_on_both_themes_and_told_apart_without_colour():
+def test_lines_can_be_seen_on_both_themes_and_distinguished_without_colour():
     for colour in lines.COLOURS:
         channels = tuple(int(colour[start : start + 2], 16) for start in (1, 3, 5))
         assert all(compute_contrast(channels, ground) >= 3 for ground in WHITE_AND_DARK)

@@ -1,4 +1,4 @@
-"""A market's page: what it says in each status, to whom, and what it costs to make."""
+"""A market's page in each status and for each viewer, and its number of queries."""
 
 import re
 from datetime import timedelta
@@ -164,7 +164,7 @@ def test_an_engine_that_is_away_stops_the_ticket_and_not_the_page(shard):
     assert "Rules" in page
 
 
-def test_who_may_not_trade_is_told_what_to_do(people, settings):
+def test_a_viewer_who_may_not_trade_sees_what_to_do(people, settings):
     alice, _, market = people
     settings.EMAIL_VERIFICATION_REQUIRED = True
     page = see(market, alice)
@@ -246,7 +246,7 @@ def test_an_empty_book_says_what_is_true(alive, status, words):
     assert empty[1].startswith(words)
 
 
-def test_an_empty_book_invites_nobody_while_all_trading_stands_still(alive):
+def test_an_empty_book_invites_no_orders_while_the_exchange_is_halted(alive):
     market = factories.make_market(status="open")
     for fields in ({"trading_halted": True}, {"maintenance": True, "trading_halted": False}):
         Exchange.objects.update(**fields)
@@ -291,7 +291,7 @@ def test_a_draft_is_its_creators_and_the_operators(alive):
     see(market, world.make_account(), status=404)
 
 
-def test_the_story_of_a_market_is_told(people):
+def test_the_history_of_a_market_is_shown(people):
     alice, _, market = people
     operator = User.objects.filter(is_staff=True).first()
     actions.do_halt_market(market, by=operator, reason="The source is being checked.")

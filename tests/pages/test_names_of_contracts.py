@@ -33,8 +33,8 @@ async def test_an_order_for_no_of_one_of_several_outcomes_is_named_so_on_pages_a
     for seen in (await see(alice, market), await visit(alice, "/portfolio/orders/")):
         text = " ".join(re.sub(r"<[^>]+>", " ", seen).split())
         assert re.search(r"Buy (4 )?No on Outcome 1 (at )?0\.70", text)
-    told = (await alice.http.get(f"{SITE}/api/v1/orders/{order.pk.hex}")).json()
-    assert (told["outcome"], told["side"], told["price"]) == ("O1", "sell", "0.3000")
+    shown = (await alice.http.get(f"{SITE}/api/v1/orders/{order.pk.hex}")).json()
+    assert (shown["outcome"], shown["side"], shown["price"]) == ("O1", "sell", "0.3000")
     csv = await visit(alice, "/portfolio/orders.csv")
     assert ",O1,sell,limit,0.3000," in csv
     act, form = f"orders/{order.pk.hex}/", {"answer": "no"}

@@ -20,7 +20,7 @@ def alice(client):
     return user
 
 
-def tell(user, count=1):
+def notify(user, count=1):
     market = make_market()
     return Notification.objects.bulk_create(
         Notification(user=user, kind="fill", market=market, facts=FILL) for _ in range(count)
@@ -28,17 +28,17 @@ def tell(user, count=1):
 
 
 def test_the_bell_counts_what_is_unread(client, alice):
-    tell(alice, 3)
+    notify(alice, 3)
     assert "data-unread>3<" in client.get("/groups/").content.decode()
     client.get("/notifications/")
     assert "data-unread hidden>" in client.get("/groups/").content.decode()
 
 
 def test_what_is_shown_is_read_from_then_on_and_only_one_s_own(client, alice):
-    tell(make_user("bob"))
+    notify(make_user("bob"))
     page = client.get("/notifications/").content.decode()
     assert "Nothing yet" in page
-    tell(alice)
+    notify(alice)
     page = client.get("/notifications/").content.decode()
     assert "Bought 10 Yes at 0.60" in page
     assert "New" in page
@@ -47,7 +47,7 @@ def test_what_is_shown_is_read_from_then_on_and_only_one_s_own(client, alice):
 
 
 def test_all_are_marked_as_read_at_once(client, alice):
-    tell(alice, 40)
+    notify(alice, 40)
     assert client.post("/notifications/read/").url == "/notifications/"
     assert not Notification.objects.filter(read_at=None).exists()
 
@@ -55,7 +55,7 @@ def test_all_are_marked_as_read_at_once(client, alice):
 def test_older_ones_are_a_page_away_at_a_constant_cost(
     client, alice, django_assert_max_num_queries
 ):
-    tell(alice, 70)
+    notify(alice, 70)
     with django_assert_max_num_queries(20):
         page = client.get("/notifications/").content.decode()
     cursor = page.split("?cursor=")[1].split('"')[0]

@@ -90,7 +90,7 @@ def test_the_head_adds_up(shard, alice):
 
 
 def test_a_positions_profit_is_what_the_account_gained_and_closing_only_reduces(shard, alice):
-    """10 YES bought at 0.60 for a fee of 0.168; the best bid of somebody else is 0.45."""
+    """10 YES bought at 0.60 for a fee of 0.168; the best bid of another account is 0.45."""
     [market] = trade(shard, alice, fee_kind="quadratic", fee_taker_rate=70_000)
     run(shard, buy(market, world.make_account(), 45, 1000))
     projections.project_market(market.pk)
@@ -344,7 +344,7 @@ def test_a_form_that_is_sent_twice_asks_once(alice):
         ("1000.000001", "That is more than is available."),
     ],
 )
-def test_a_wrong_amount_is_told_beside_its_field(alice, amount, message):
+def test_a_wrong_amount_is_shown_beside_its_field(alice, amount, message):
     response = ask(browser_of(alice), kind="withdrawal", amount=amount, note="kept")
     assert response.status_code == 422
     page = response.content.decode()

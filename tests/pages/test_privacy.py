@@ -1,4 +1,4 @@
-"""A user's data given out whole, and a user who leaves."""
+"""Export of a user's data, and deletion of a user."""
 
 import csv
 import io
@@ -186,7 +186,7 @@ def test_a_deleted_user_leaves_nothing_personal(trader, market):
     assert "looks likely" in page
 
 
-def test_log_in_fails_after_deletion_by_every_door(alice, api, with_key):
+def test_log_in_fails_after_deletion_at_every_entry_point(alice, api, with_key):
     program = with_key(alice)
     email = alice.email
     do_delete_user(alice)
@@ -231,7 +231,7 @@ def test_open_orders_are_cancelled_and_positions_still_paid(trader, market):
 
 @pytest.mark.usefixtures("all_holds")
 def test_an_order_that_comes_in_between_does_not_stop_the_deletion(trader, monkeypatch):
-    """A program goes on placing orders until the account is closed; those are cancelled after."""
+    """A program keeps placing orders until the account is closed; these are then cancelled."""
     closed = []
 
     def cancel(account_id, *, by_operator=False):

@@ -1,4 +1,4 @@
-"""Public profiles: who is shown, the track record and its scores, what is shared."""
+"""Public profiles: visibility, the track record and its scores, shared positions."""
 
 import re
 
@@ -85,7 +85,7 @@ def test_unknown_hidden_suspended_and_deleted_users_are_the_same_404(alice, bob,
         assert handle not in re.sub(r"<a .*?</a>|<input.*?>", "", response.content.decode())
 
 
-def test_who_hides_sees_their_own_and_is_told(alice):
+def test_a_hidden_profile_is_shown_to_its_owner_with_a_note(alice):
     User.objects.filter(pk=alice.owner_id).update(public_profile=False)
     assert "Only you see this page" in browser_of(alice).get("/@alice/").content.decode()
     User.objects.filter(pk=alice.owner_id).update(public_profile=True)

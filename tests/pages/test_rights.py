@@ -1,7 +1,7 @@
 """The table of roles in docs/operators.md, over every act of the admin and every call of the API.
 
-`DOES` has the table's own words with what stands behind each. What is new in the program is in
-none of them, and fails until somebody says whose it is.
+`DOES` maps the table's texts to actions and calls. A new action or call is in none of them, and
+fails until it is assigned to a role.
 """
 
 import re
@@ -122,11 +122,9 @@ DOES = {
     },
 }  # fmt: skip
 # Acts on the page of an account, which moderators don't see and finance has no right to.
-NOBODYS_ACTS = {"account/close", "account/cancel-orders"}
-# Calls that are a matter of one's own account, whoever one is.
-EVERYBODYS = re.compile(
-    r"(auth|me|keys|withdrawals|deposits|orders)\b.*|markets/<str:slug>/dispute"
-)
+SUPERUSER_ACTS = {"account/close", "account/cancel-orders"}
+# Calls on one's own account, which need no role.
+OWN_CALLS = re.compile(r"(auth|me|keys|withdrawals|deposits|orders)\b.*|markets/<str:slug>/dispute")
 REFUSED = {"not_an_operator", "may_not_resolve", "not_your_market", "may_not_create_markets"}
 
 
@@ -166,13 +164,13 @@ def test_every_act_and_every_call_is_somebodys():
         for model, pages in admin.site._registry.items()
         for name in getattr(pages, "acts", ())
     }
-    assert acts == who_may(0).keys() | NOBODYS_ACTS
+    assert acts == who_may(0).keys() | SUPERUSER_ACTS
     known = {re.sub(r"{[a-z]+}", "<>", call) for call in who_may(1)}
     for resolver in get_resolver().url_patterns:
         if str(resolver.pattern) == "api/v1/":
             for pattern in resolver.url_patterns:
                 route = str(pattern.pattern)
-                if EVERYBODYS.fullmatch(route):
+                if OWN_CALLS.fullmatch(route):
                     continue
                 for verb in ("post", "put", "patch", "delete"):
                     if hasattr(pattern.callback.cls, verb):
@@ -244,9 +242,9 @@ def test_a_role_does_what_is_its_own_over_the_api_and_nothing_else(role, names):
             assert refusal in {(403, code) for code in REFUSED}, call
 
 
-def test_what_no_role_has_nobody_but_a_superuser_does():
+def test_what_no_role_has_only_a_superuser_does():
     for role in ROLES:
         site = make_operator(role)
-        for act in NOBODYS_ACTS:
+        for act in SUPERUSER_ACTS:
             model, name = act.split("/")
             assert site.post(f"/admin/accounts/{model}/1/do/{name}/", {}).status_code == 403

@@ -60,7 +60,7 @@ def test_a_phone_can_show_all_tags_where_there_are_more(client):
     assert page.count("chip-tag") == 5
 
 
-def test_an_outcome_that_was_searched_for_stands_first_on_the_card(client):
+def test_an_outcome_that_was_searched_for_comes_first_on_the_card(client):
     outcomes = [(f"C{index}", f"Candidate {index}") for index in range(4)]
     market = make_market("Who wins?", kind="categorical", outcomes=[*outcomes, ("MAD", "Madrid")])
     for index in range(5):

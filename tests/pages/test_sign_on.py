@@ -98,7 +98,7 @@ def test_an_address_that_the_provider_does_not_vouch_for_is_not_verified(
 
 def test_another_address_than_the_providers_is_not_verified_either(client, db, provider):
     sign_up(client, provider, email="else@example.org")
-    assert User.objects.get().email == DORA["email"]  # the one that is known to be theirs
+    assert User.objects.get().email == DORA["email"]  # the verified one
     assert not EmailAddress.objects.get(email="else@example.org").verified
 
 
@@ -139,7 +139,7 @@ def test_a_handle_that_cannot_be_is_said_beside_the_field(client, alice, provide
     assert User.objects.count() == 1
 
 
-def test_nobody_takes_over_an_account_by_its_address(client, alice, provider):
+def test_an_account_is_not_taken_over_by_its_address(client, alice, provider):
     provider.claims["email"] = alice.email
     sign_up(client, provider, email=alice.email)
     assert client.get("/api/v1/me").status_code == 401

@@ -1,4 +1,4 @@
-"""Who finds a browser logged in can't take the account over, and its owner hears of any try."""
+"""A stolen session does not suffice to take over an account, and its owner is notified."""
 
 import re
 import time
@@ -42,8 +42,8 @@ def key(alice):
     return do_create_api_key(main_account(alice), name="bot", scopes=["read"], by=None)[0]
 
 
-def told(address=OLD):
-    """The titles of the notices that an address got."""
+def notices_of(address=OLD):
+    """The titles of the notices sent to an address."""
     return [m.subject.partition("] ")[2] for m in mail.outbox if m.to == [address]]
 
 
@@ -86,7 +86,7 @@ def test_a_program_s_old_log_in_makes_no_key_either(alice, api, log_in, settings
         assert_error(Api(Client(), bearer=again).post("keys", body), 403, "log_in_again")
 
 
-def test_every_change_of_address_is_told_to_the_old_one(fresh, alice):
+def test_every_change_of_address_is_notified_to_the_old_one(fresh, alice):
     form = {"email": THIEF}
     fresh.post(reverse("account_email"), {"action_add": "", **form})
     EmailAddress.objects.filter(email=THIEF).update(verified=True)
@@ -94,7 +94,7 @@ def test_every_change_of_address_is_told_to_the_old_one(fresh, alice):
     fresh.post(reverse("account_email"), {"action_primary": "", **form})
     fresh.post(reverse("account_email"), {"action_remove": "", "email": OLD})
     assert not EmailAddress.objects.filter(email=OLD).exists()
-    assert told() == [
+    assert notices_of() == [
         "An e-mail address was added to your account",
         "The e-mail address of your account was changed",
         "An e-mail address was removed from your account",
@@ -117,7 +117,7 @@ def test_so_is_every_change_of_password_factor_and_key(
         fresh.post(reverse("mfa_generate_recovery_codes"))
         fresh.post(reverse("mfa_deactivate_totp"))
         fresh.post(reverse("account_change_password"), {"oldpassword": PASSWORD, **NEW_PASSWORDS})
-    assert sorted(told()) == [
+    assert sorted(notices_of()) == [
         "An API key of your account was revoked",
         "An API key was created for your account",
         "An authenticator app was added to your account",
@@ -127,7 +127,7 @@ def test_so_is_every_change_of_password_factor_and_key(
     ]
 
 
-def test_and_what_operators_do_to_how_somebody_gets_in(
+def test_changes_by_operators_of_a_users_log_in_are_notified(
     alice, operator, key, django_capture_on_commit_callbacks
 ):
     TOTP.activate(alice, generate_totp_secret())
@@ -140,7 +140,7 @@ def test_and_what_operators_do_to_how_somebody_gets_in(
         desk.post(act, {"reason": "lost phone"})
         form = {"email": THIEF, "handle": "alice"}
         desk.post(reverse("admin:accounts_user_change", args=[alice.pk]), form)
-    assert sorted(told()) == [
+    assert sorted(notices_of()) == [
         "The e-mail address of your account was changed",
         "Your password was reset, and your API keys were revoked",
         "Your second factor was removed",
@@ -199,7 +199,7 @@ def test_a_forgotten_password_takes_the_keys_with_it(client, alice, key):
     client.post(form.redirect_chain[-1][0], NEW_PASSWORDS)
     key.refresh_from_db()
     assert key.revoked_at is not None
-    assert told()[-1] == "Your password was reset, and your API keys were revoked"
+    assert notices_of()[-1] == "Your password was reset, and your API keys were revoked"
 
 
 def test_a_new_password_leads_to_the_keys_that_still_work(fresh, alice, key):
@@ -213,7 +213,7 @@ def test_a_new_password_leads_to_the_keys_that_still_work(fresh, alice, key):
     assert key.revoked_at is not None
 
 
-def test_the_factor_of_somebody_else_is_reset_without_a_request_to_tell_of(alice, operator):
+def test_a_factor_reset_outside_a_request_sends_no_mail(alice, operator):
     TOTP.activate(alice, generate_totp_secret())
     do_reset_mfa(alice, by=operator, reason="from a shell")
     assert not mail.outbox

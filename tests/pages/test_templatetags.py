@@ -91,8 +91,8 @@ def test_changes_have_a_sign(pips, shown):
 def test_money_carries_the_site_s_symbol_at_its_place(symbol, place, shown):
     Policy.objects.update(currency_symbol=symbol, currency_place=place)
     template = Template("{% load predex %}{{ gain|signed_money }} {{ loss|signed_money }}")
-    told = template.render(Context({"gain": 9_985_430_000, "loss": -9_985_430_000}))
-    assert told == f"+{shown} \N{MINUS SIGN}{shown}"
+    text = template.render(Context({"gain": 9_985_430_000, "loss": -9_985_430_000}))
+    assert text == f"+{shown} \N{MINUS SIGN}{shown}"
 
 
 def test_times_are_in_the_viewer_s_zone_with_its_name():

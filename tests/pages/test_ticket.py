@@ -1,4 +1,4 @@
-"""The order ticket: what it says before, what it places, how often, and what it says after."""
+"""The order ticket: preview, placing once, and the result."""
 
 import re
 from datetime import datetime, timedelta
@@ -49,11 +49,11 @@ async def test_the_summary_is_the_preview_and_the_order_that_follows(inside, ali
     before = await Account.objects.aget(pk=alice.account.pk)
     lines = read_lines((await send(alice, market, "preview/", **ticket)).text)
     body = {"market": market.slug, "side": "buy", "price": "0.63", "quantity": "25"}
-    told = (await alice.send("POST", "orders/preview", body)).json()
+    expected = (await alice.send("POST", "orders/preview", body)).json()
     for name in ("cost", "fees", "hold", "pays_if_right"):
-        assert lines[name] == told[name], name
+        assert lines[name] == expected[name], name
     assert lines["average_price"] == "0.615"
-    assert told["average_price"] == "0.615000"
+    assert expected["average_price"] == "0.615000"
     assert lines["effect_met"] == "0.60 → none"
     assert lines["effect_own"] == "none → 0.63"
 
@@ -62,8 +62,8 @@ async def test_the_summary_is_the_preview_and_the_order_that_follows(inside, ali
     [order] = await orders_of(alice)
     assert (order.filled_lots, order.remaining_lots) == (2000, 500)
     after = await Account.objects.aget(pk=alice.account.pk)
-    assert f"{(before.cash_micros - after.cash_micros) / 1e6:.6f}" == told["cost"]
-    assert f"{after.held_micros / 1e6:.6f}" == told["hold"]
+    assert f"{(before.cash_micros - after.cash_micros) / 1e6:.6f}" == expected["cost"]
+    assert f"{after.held_micros / 1e6:.6f}" == expected["hold"]
     assert f"{after.available_micros / 1e6:.6f}" == lines["available"]
     fee = f"{order.fee_micros / 1e6:.6f}".rstrip("0")
     assert read_toast(placed.text) == (
@@ -112,7 +112,7 @@ async def test_the_same_form_with_other_values_is_no_second_order(inside, alice)
     assert len(await orders_of(alice)) == 1
 
 
-async def test_without_script_an_order_is_placed_and_told_on_the_page(inside, alice):
+async def test_without_script_an_order_is_placed_and_confirmed_on_the_page(inside, alice):
     market = await inside.open_market()
     key = read_key(await see(alice, market))
     answer = await send(
@@ -163,7 +163,7 @@ async def test_without_script_a_preview_is_the_page_with_the_summary(inside, ali
          "That is not enough for one contract at this price."),
     ],
 )  # fmt: skip
-async def test_a_fault_stands_beside_its_field_in_words(inside, alice, bob, fields, field, words):
+async def test_an_error_is_shown_as_text_beside_its_field(inside, alice, bob, fields, field, words):
     market = await inside.open_market()
     await bob.placed(market, "sell 10 YES @ 0.60")
     ticket = {**LIMIT, "price": "0.50", "client_order_id": "k", **fields}
@@ -281,7 +281,7 @@ async def test_a_stranger_sees_the_ticket_and_is_asked_to_sign_up(inside):
     assert sent.headers["Location"].startswith("/accounts/login/?next=/markets/")
 
 
-async def test_a_stranger_previews_what_somebody_who_owns_nothing_would_see(inside, alice, bob):
+async def test_an_anonymous_preview_is_that_of_an_account_without_positions(inside, alice, bob):
     market = await inside.open_market(**FEES)
     await bob.placed(market, "sell 100 YES @ 0.60")
     stranger = await enter(inside, market)
@@ -311,7 +311,7 @@ async def test_strangers_previews_are_bounded_by_their_address(inside, monkeypat
 
 
 @pytest.mark.parametrize("enter_by", ["log_in", "sign_up"])
-async def test_a_ticket_stands_as_it_was_after_log_in_and_sign_up(inside, enter_by):
+async def test_a_ticket_is_restored_after_log_in_and_sign_up(inside, enter_by):
     market = await inside.open_market(outcomes=3)
     stranger = await enter(inside, market)
     ticket = {
@@ -346,7 +346,7 @@ async def test_a_sale_of_what_is_not_owned_says_what_it_bets_on(inside, alice, b
     placed = await send(alice, market, "orders/", **sale)
     assert read_toast(placed.text).endswith("You now own 10 No.")
     assert "by selling Yes" in await see(alice, market)
-    # Who owns some is told of the rest alone, and reduce-only bets on nothing.
+    # With owned contracts only the rest is mentioned, and reduce-only bets on nothing.
     sale = {**sale, "side": "sell", "outcome": "NO", "type": "limit", "price": "0.45"}
     preview = await send(alice, market, "preview/", **sale | {"amount": "15"})
     assert read_note(preview.text) == "You own 10: the other 5 bet on Yes."
@@ -384,13 +384,13 @@ async def test_what_pays_is_named_by_its_outcome(inside, alice, bob):
     market = await inside.open_market(outcomes=3)
     await bob.placed(market, "buy 30 O1 @ 0.40")
     await bob.placed(market, "sell 30 O1 @ 0.45")
-    told = []
+    conditions = []
     for answer, side in (("yes", "buy"), ("no", "buy"), ("yes", "sell"), ("no", "sell")):
         ticket = {"outcome": "O1", "answer": answer, "side": side, "type": "market"}
         preview = await send(alice, market, "preview/", **ticket, amount="5")
-        told.append(re.search(r"Pays if [\w ]+", preview.text)[0])
+        conditions.append(re.search(r"Pays if [\w ]+", preview.text)[0])
     yes, no = "Pays if Outcome 1", "Pays if not Outcome 1"
-    assert told == [yes, no, no, yes]
+    assert conditions == [yes, no, no, yes]
 
 
 def read_note(text):
@@ -398,20 +398,20 @@ def read_note(text):
     return found[1] if found else ""
 
 
-async def test_credits_that_are_not_spent_are_told_as_credits(inside, alice, bob):
+async def test_unspent_credits_are_shown_as_credits(inside, alice, bob):
     market = await inside.open_market()
     await bob.placed(market, "sell 10 YES @ 0.60")
     ticket = {"type": "market", "side": "buy", "outcome": "YES", "measure": "credits"}
     spent = "6.00\N{NO-BREAK SPACE}cr of 700.00\N{NO-BREAK SPACE}cr is spent"
-    told = f"{spent}: there are no more offers at this price."
+    note = f"{spent}: there are no more offers at this price."
     preview = await send(alice, market, "preview/", **ticket, amount="700")
-    assert told in preview.text
+    assert note in preview.text
     assert "0 would not be traded" not in preview.text
     body = {"market": market.slug, "side": "buy", "type": "market", "budget": "700"}
     [warned] = (await alice.send("POST", "orders/preview", body)).json()["warnings"]
     assert warned["message"].startswith("the whole budget would not be spent")
     placed = await send(alice, market, "orders/", **ticket, amount="700")
-    assert read_toast(placed.text) == f"Bought 10 Yes at 0.60. {told}"
+    assert read_toast(placed.text) == f"Bought 10 Yes at 0.60. {note}"
 
 
 async def test_what_is_held_for_a_fee_is_said_apart(inside, alice):

@@ -1,4 +1,4 @@
-"""A shard of this process, an open market on it, and somebody who trades there."""
+"""A shard in this process, an open market on it, and a trader."""
 
 import pytest
 

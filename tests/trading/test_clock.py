@@ -1,4 +1,4 @@
-"""A clock that is wrong: no order is taken by it, and everybody who watches is told."""
+"""A wrong clock: no order is accepted with it, and monitoring reports it."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""An account that something else keeps locked: who needs it is told so, all others trade on."""
+"""An account that another session keeps locked: its tasks are refused, all others go on."""
 
 import contextlib
 import time

@@ -127,7 +127,7 @@ async def test_an_engine_that_stopped_is_followed_by_the_next_one(layer, gateway
 
 
 async def test_an_engine_that_is_long_at_work_keeps_its_lease(layer, gateway, monkeypatch):
-    """A standby takes a lease that nobody renews; a slow load is no reason to lose it."""
+    """A standby takes a lease that is not renewed; a slow load must not lose it."""
     load = Shard.load
 
     def slow_load(shard):

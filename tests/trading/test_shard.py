@@ -170,7 +170,7 @@ def test_a_commit_that_the_database_refuses_leaves_no_trace(shard, market, alice
     assert (result.seq, result.order.filled_lots) == (3, 1000)
 
 
-def test_what_can_not_be_told_is_not_committed(shard, market, alice, monkeypatch):
+def test_what_cannot_be_encoded_is_not_committed(shard, market, alice, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr("trading.pipeline.shard.build_publication", lambda *_, **__: 1 // 0)
         with pytest.raises(ZeroDivisionError):
@@ -250,7 +250,7 @@ def test_commands_for_unknown_markets_and_other_shards_are_named(shard, market, 
     assert run(shard, missing) == ["market_unknown"]
 
 
-def test_the_house_may_go_below_zero_but_nobody_else(shard, market, bob):
+def test_only_the_house_may_go_below_zero(shard, market, bob):
     house = Account.objects.get(kind="house")
     run(shard, sell(market, bob, 60, 1000))
     task = buy(market, bob, 60, 1000)
@@ -267,7 +267,7 @@ def test_a_shard_loads_only_its_own_markets(shard, market):
     assert other.markets == {}
 
 
-def test_a_level_that_empties_while_the_tick_is_refined_is_told(shard, market, alice):
+def test_a_level_that_empties_while_the_tick_is_refined_is_published(shard, market, alice):
     order_id = run(shard, buy(market, alice, 60, 1000))[0].order.order_id
     config = config_of(market)
     finer = msgspec.structs.replace(config, tick_pips=10)

@@ -47,7 +47,7 @@ def make_account(credits: int = 10_000, name: str = "") -> Account:
 
 
 def make_trader(credits: int = 10_000, name: str = "") -> Account:
-    """The same, of somebody who once bought and sold at one price: nothing of it is left."""
+    """The same, after buying and selling at one price, so that no position is left."""
     account = make_account(credits, name)
     market = Market.objects.filter(title=TRADED_ONCE).first() or make_market(title=TRADED_ONCE)
     Position.objects.create(

@@ -1,4 +1,4 @@
-"""More or less liquidity for a market's automated maker, paid for by whoever wants it."""
+"""Changing the liquidity of a market's automated maker, paid by the account that asks for it."""
 
 import msgspec
 
@@ -12,7 +12,7 @@ from trading.wire.refusals import build_refusal, idempotency_key_reused
 
 
 def check_change_liquidity(market: Market, *, by_lots: int) -> None:
-    """Refuse what no maker can do; the engine knows its liquidity and who added how much."""
+    """Refuse impossible changes; the engine checks liquidity and contributions."""
     if market.maker_b_lots is None or not by_lots or abs(by_lots) > MAKER_LIQUIDITY_LOTS_MAX:
         raise RefusedError("liquidity_invalid")
 
@@ -22,8 +22,8 @@ def do_change_liquidity(
 ) -> LiquidityChanged:
     """Add liquidity, or take out (`by_lots` < 0) some of what the account has added.
 
-    Prices stay. The account pays for the greater worst loss, or has back what is free then; under
-    the same `key` it is done once.
+    Prices stay. The account pays for the increase of the worst loss, or is refunded its decrease;
+    with the same `key` it is done once.
     """
     check_change_liquidity(market, by_lots=by_lots)
     command = ChangeLiquidity(account.pk, by_lots)

@@ -1,4 +1,4 @@
-"""Liquidity of a market's automated maker: anybody who trades may add some."""
+"""Liquidity of a market's automated maker: any trader may add some."""
 
 from typing import cast
 

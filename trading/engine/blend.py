@@ -1,8 +1,8 @@
-"""A market's automated maker beside its book: what a taker has from it, and whom it crosses.
+"""A market's automated maker beside its book: fills of takers, and sweeps of crossed orders.
 
-A taker takes from the maker as long as that is cheaper than the best resting order, which wins
-ties, and than its own limit; then from the book; and so on, to the lot as if it asked for one step
-after another. Consecutive steps are one trade: its amount is the maker's exact cost, rounded up to
+A taker trades with the maker as long as that is cheaper than the best resting order, which wins
+ties, and within its own limit; then with the book; and so on, exactly as if it took one step after
+another. Consecutive steps are one trade: its amount is the maker's exact cost, rounded up to
 the micro for a buyer and down for a seller, and its price the average, rounded to the pip against
 the taker. So no price is worse than the taker's limit, and fees are charged at that price.
 
@@ -37,7 +37,7 @@ def find_maker(market: MarketState) -> tuple[AutomatedMaker, AccountState]:
 
 
 def count_offered_lots(market: MarketState, order: EngineOrder) -> int:
-    """Return how much of what remains of a taker the maker fills next; 0: the book's turn."""
+    """Return how much of a taker's rest the maker fills next; 0: the book is next."""
     outcome, side, limit_pips = order.outcome, order.side, order.price_pips
     maker, book = market.maker, market.books[outcome]
     assert maker is not None
@@ -67,9 +67,9 @@ def compute_price(paid_micros: int, lots: int) -> int:
 def count_affordable_lots(
     market: MarketState, order: EngineOrder, lots: int, left_micros: int
 ) -> int:
-    """Return how many of `lots`, in whole steps, what is left of a budget pays for.
+    """Return how many of `lots`, in whole steps, the rest of a budget pays for.
 
-    Fees included: the most steps that a bisection finds.
+    Fees are included; the number is found by bisection.
     """
     maker, outcome, side = market.maker, order.outcome, order.side
     step = market.rules.lot_step_lots
@@ -90,7 +90,7 @@ def count_affordable_lots(
 
 
 def _compute_spent(market: MarketState, order: EngineOrder, lots: int) -> int:
-    """Return what a budget is charged for `lots` from the maker, fee included."""
+    """Return the amount that a budget is charged for `lots` from the maker, fee included."""
     maker, side, rules = market.maker, order.side, market.rules
     assert maker is not None
     paid_micros = maker.quote(order.outcome, side * lots)
@@ -189,7 +189,7 @@ def _trade_with_resting(market: MarketState, index: int, order: EngineOrder, lot
 
 
 def crosses_any(market: MarketState, lmsr: Lmsr, side: int) -> bool:
-    """Return whether a maker that stood here would trade with a resting order of `side`."""
+    """Return whether a maker in this state would trade with a resting order of `side`."""
     maker = AutomatedMaker(lmsr, {})
     for outcome, book in enumerate(market.books):
         if book.has(side):
@@ -200,9 +200,9 @@ def crosses_any(market: MarketState, lmsr: Lmsr, side: int) -> bool:
 
 
 def sweep_both(market: MarketState) -> None:
-    """Let the maker trade with whom it crosses after its liquidity changed.
+    """Let the maker trade with crossed orders after its liquidity changed.
 
-    A greater liquidity brings its asks down and its bids up, at the same price between them.
+    More liquidity lowers its asks and raises its bids, around the same price.
     """
     index = sweep(market, BUY, 0)
     sweep(market, SELL, index)

@@ -132,7 +132,7 @@ class OrderBook:
     def __init__(self, tick_pips: int, tops: Tops | None = None) -> None:
         self.tick_pips = tick_pips
         self.ticks = PAYOUT_PIPS // tick_pips
-        # A book by itself stands beside one that is always empty: nothing is implied.
+        # A single book implies nothing: treat the others as always empty.
         self.tops = Tops(2, tick_pips) if tops is None else tops
         self.levels: list[PriceLevel | None] = [None] * self.ticks
         self.bids = 0

@@ -1,8 +1,8 @@
 """Matching across the books of a categorical market: one taker against all other outcomes at once.
 
-One contract of each outcome is a complete set, which is worth a pay-out. So buying outcome k is
-also to be had by *minting*: where all others are bid for, sets are created, the bidders get their
-outcomes at their own prices, and the taker gets k for what is missing, the implied ask
+One contract of each outcome is a complete set, which is worth a payout. So outcome k can also be
+bought by *minting*: where all others have bids, sets are created, the bidders get their outcomes
+at their own prices, and the taker gets k for the difference, the implied ask
 
     pay-out - sum over j != k of the best bid of j (0 where nobody bids)
 
@@ -28,7 +28,7 @@ HOUSE_ORDER_ID: Final = ""
 
 
 def list_makers(market: MarketState, order: EngineOrder) -> list[EngineOrder]:
-    """Return the orders that a match across books takes, by outcome; none for a missing bid."""
+    """Return the makers of a match across books, by outcome; none for a missing bid."""
     makers = []
     for outcome, book in enumerate(market.books):
         maker = None if outcome == order.outcome else book.front(order.side)
@@ -46,7 +46,7 @@ def trade_across(
     lots: int,
     fee_micros: int,
 ) -> None:
-    """Emit the match. The taker's leg is the first, with `index`, `fee_micros` and the price."""
+    """Emit the match. The taker's leg comes first, with `index`, `fee_micros` and the price."""
     rules, side, config = market.rules, order.side, market.config
     assert config is not None
     assert config.house_account_id is not None
@@ -84,7 +84,7 @@ def trade_across(
 
 
 def _find_accounts(market: MarketState, orders: list[EngineOrder]) -> Mapping[int, AccountState]:
-    """Return the accounts to compute legs by: copies where one account has several of them."""
+    """Return the accounts for computing legs: copies where one account has several of them."""
     account_ids = {order.account_id for order in orders}
     if len(account_ids) == len(orders):
         return market.accounts
@@ -98,7 +98,7 @@ def _compute_cash(
     price_pips: int,
     lots: int,
 ) -> int:
-    """Return what a leg changes its account's cash by, after the legs before it."""
+    """Return the change of an account's cash by a leg, after the legs before it."""
     account, signed_lots = accounts[order.account_id], order.side * lots
     sets_lots = market.rules.compute_sets(account, order.outcome, signed_lots)
     cash_micros = -price_pips * signed_lots - PAYOUT_PIPS * sets_lots

@@ -83,7 +83,7 @@ def _tabulate_inverse(places: int) -> ExactTable:
 
 
 def _invert(index: int, places: int) -> Decimal:
-    """Return 1 / (index x 10^-places), short: what it is multiplied with keeps its digits."""
+    """Return 1 / (index x 10^-places), with few digits, so that products lose no digits."""
     return build_context(places + 3).divide(10**places, index)
 
 

@@ -38,7 +38,7 @@ TRADING: Final = (Place, Amend, ChangeLiquidity)
 
 
 def find_touched_accounts(market: MarketState, command: AnyCommand, ts_us: int) -> set[int]:
-    """Return a superset of the accounts that carrying out `command` would touch now."""
+    """Return a superset of the accounts that executing `command` would touch now."""
     if isinstance(command, Configure):
         touched = {order.account_id for order in market.orders.values()}
         touched |= _find_maker_accounts(command.config)
@@ -136,7 +136,7 @@ def _find_taker(market: MarketState, command: AnyCommand) -> _Taker | None:
 
 
 def _bound_lots(market: MarketState, place: Place) -> int:
-    """Return what a budget buys at the best price, at least 1: whoever is first is met."""
+    """Return what a budget buys at the best price, at least 1, as the first maker is always met."""
     if place.budget_micros is None or market.maker is not None:
         return ORDER_LOTS_MAX
     book = market.books[place.outcome]

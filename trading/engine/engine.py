@@ -6,7 +6,7 @@ command's own account must be in it. It is kept up to date in place: after a com
 in it has changed by exactly its cash, fees and hold. Commands that are refused give one `Rejected`.
 
 The functions here read the state and decide; what they decide they emit as an event, which
-`MarketState.apply` has carried out before they read on.
+`MarketState.apply` has applied before they continue.
 """
 
 from collections.abc import Callable
@@ -67,7 +67,7 @@ class Engine(MarketState):
     """A market that takes commands."""
 
     def execute(self, command: AnyCommand, ts_us: int, funds: dict[int, int]) -> list[AnyEvent]:
-        """Carry out one command at `ts_us` (or the latest time seen) and return what happened."""
+        """Execute one command at `ts_us` (or the latest time seen) and return its events."""
         self.begin(ts_us, funds)
         if self.expiries and self.expiries[0][0] <= self.ts_us:
             self._expire()
@@ -161,7 +161,7 @@ class Engine(MarketState):
             self.emit(Rested(order.order_id, order.outcome, order.side, price_pips, lots))
 
     def _match_and_end(self, order: EngineOrder) -> None:
-        """Carry out an order that never rests: market, IOC, FOK."""
+        """Execute an order that never rests: market, IOC, FOK."""
         if order.place.tif is FOK and not self._would_fill(order.place):
             self._finish(order, Reason.FOK_NOT_FILLABLE)
             return

@@ -97,7 +97,7 @@ class Curve(dict[int, Decimal]):
 
 
 class Lmsr:
-    """A maker where it stands, with what its state implies. Never changed: a trade makes another.
+    """A maker's state with what follows from it. Immutable: a trade returns another one.
 
     `potential` is in units (`UNIT`), the rest are the terms of the module's text.
     """
@@ -209,7 +209,7 @@ def trade_lots(lmsr: Lmsr, outcome: int, lots: int) -> tuple[int, Lmsr]:
     """
     moved = lmsr.move(outcome, lots)
     cost_micros = (moved.potential - lmsr.potential + SLACK_UNITS) // UNIT + 1
-    # At the ends of the scale the exact cost is as good as the pay-out, or as nothing; nobody pays
+    # At the ends of the scale the exact cost is nearly the payout, or nearly nothing; no taker pays
     # more than the one or receives less than the other.
     return min(cost_micros, max(lots, 0) * PAYOUT_PIPS), moved
 
@@ -315,7 +315,7 @@ def count_lots_to_cross(
     return lots
 
 
-# What people see
+# The displayed ladder
 
 
 def list_levels(

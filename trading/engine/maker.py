@@ -1,11 +1,11 @@
-"""The automated maker of one market: where it stands on its curve (`lmsr`), and who paid for it.
+"""The automated maker of one market: its position on the curve (`lmsr`), and its funding.
 
-Its account pays and is paid like any other, complete sets included. What it was funded with covers
-its worst loss, so its cash never falls below zero, whatever trades come:
+Its account pays and is paid like any other, complete sets included. Its funding covers the worst
+loss, so its cash never falls below zero:
 
-    funded - paid into the market + 10,000 x collateral >= what `compute_required_micros` says
+    funded - paid into the market + 10,000 x collateral >= `compute_required_micros`
 
-which is at least the pay-out of the outcome that it sold most of, its collateral.
+which is at least the payout of the outcome that it sold most of, its collateral.
 """
 
 from typing import Final, Self
@@ -32,7 +32,7 @@ PRIOR_MAX: Final = 10**9
 
 
 class MakerState(msgspec.Struct, frozen=True, array_like=True):
-    """All there is to know of a maker; `funded_micros` by account, in order of id."""
+    """The complete state of a maker; `funded_micros` by account, in order of id."""
 
     lmsr: LmsrState
     funded_micros: tuple[tuple[int, int], ...] = ()
@@ -61,19 +61,19 @@ class AutomatedMaker:
         return MakerState(self.lmsr.state, tuple(sorted(self.funded_micros.items())))
 
     def copy(self) -> Self:
-        """Return a copy to try a command on."""
+        """Return a copy for a dry run."""
         return type(self)(self.lmsr, dict(self.funded_micros))
 
-    # What it would do
+    # Quotes
 
     def quote(self, outcome: int, lots: int) -> int:
-        """Return what a taker pays for `lots` of an outcome, or -what it is paid for -`lots`."""
+        """Return a taker's cost of `lots` of an outcome; negative proceeds for negative `lots`."""
         cost_micros, moved = trade_lots(self.lmsr, outcome, lots)
         self._quoted = (self.lmsr, outcome, lots, cost_micros, moved)
         return cost_micros
 
     def count_lots(self, outcome: int, side: int, limit_pips: int) -> int:
-        """Return how much a taker of this side has from it within a limit."""
+        """Return how much a taker of this side can trade with it within a limit."""
         return count_lots_to_limit(self.lmsr, outcome, side, limit_pips)
 
     def find_price(self, outcome: int, side: int, tick_pips: int) -> int | None:
@@ -82,29 +82,29 @@ class AutomatedMaker:
         return levels[0][0] if levels else None
 
     def compute_change(self, by_lots: int) -> int | None:
-        """Return what a change of liquidity costs (pays back if negative); None: out of bounds."""
+        """Return the cost of a change of liquidity (refunded if negative); None: out of bounds."""
         b_lots = self.lmsr.state.b_lots + by_lots
         if not by_lots or not LIQUIDITY_LOTS_MIN <= b_lots <= LIQUIDITY_LOTS_MAX:
             return None
         return change_liquidity(self.lmsr, b_lots)[0]
 
     def may_fund(self, account_id: int, amount_micros: int) -> bool:
-        """Return whether an account may pay this, or has paid as much as it is to have back."""
+        """Return whether an account may pay this, or has paid at least the refund."""
         funded_micros = self.funded_micros.get(account_id, 0)
         if amount_micros < 0:
             return funded_micros + amount_micros >= 0
         return funded_micros > 0 or len(self.funded_micros) < FUNDERS_MAX
 
-    # What changes it
+    # Changes
 
     def sell(self, outcome: int, lots: int) -> None:
-        """Move by what was sold (bought: -`lots`)."""
+        """Move by the sold lots (negative if bought)."""
         quoted = self._quoted
         is_known = quoted is not None and quoted[0] is self.lmsr and quoted[1:3] == (outcome, lots)
         self.lmsr = quoted[4] if quoted and is_known else self.lmsr.move(outcome, lots)
 
     def fund(self, account_id: int, amount_micros: int, b_lots: int) -> None:
-        """Take liquidity `b_lots` for what an account pays, or has back."""
+        """Set the liquidity to `b_lots` for an account's payment or refund."""
         if b_lots != self.lmsr.state.b_lots:
             _, self.lmsr = change_liquidity(self.lmsr, b_lots)
         funded_micros = self.funded_micros.pop(account_id, 0) + amount_micros
@@ -113,7 +113,7 @@ class AutomatedMaker:
             self.funded_micros[account_id] = funded_micros
 
     def check_cash(self, net_paid_micros: int, collateral_lots: int) -> None:
-        """Assert that what its account has left pays every result."""
+        """Assert that its account's remaining cash covers every result."""
         cash_micros = sum(self.funded_micros.values()) - net_paid_micros
         assert cash_micros >= 0, "the maker has less than nothing"
         covered_micros = cash_micros + PAYOUT_PIPS * collateral_lots
@@ -121,7 +121,7 @@ class AutomatedMaker:
 
 
 def is_possible(terms: MakerTerms, outcomes: int) -> bool:
-    """Return whether a market of so many outcomes can open with this maker."""
+    """Return whether a market with this number of outcomes can open with this maker."""
     return (
         LIQUIDITY_LOTS_MIN <= terms.b_lots <= LIQUIDITY_LOTS_MAX
         and len(terms.priors) == outcomes

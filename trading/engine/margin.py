@@ -25,7 +25,7 @@ SAFE_PIPS: Final = 2 * PAYOUT_PIPS
 
 @mutable
 class AccountState(msgspec.Struct, gc=False):
-    """What the market knows of an account. Lists have one entry per book.
+    """An account's state in the market. Lists have one entry per book.
 
     `net_paid_micros`: all that it paid into this market minus all it received, fees included.
     `cost_micros` has the sign of the position and its average cost; fees are not in it.
@@ -47,7 +47,7 @@ class AccountState(msgspec.Struct, gc=False):
     net_paid_micros: int = 0
     fees_micros: int = 0
     orders: dict[str, EngineOrder] | None = None
-    """Its orders that rest: known from the first time on that somebody asks for all of them."""
+    """Its resting orders, known once all of them have been requested for the first time."""
 
     def touched(self) -> bool:
         """Return whether there is any number to remember."""
@@ -235,7 +235,7 @@ def add_fill(
 
 
 def _close_cost(account: AccountState, outcome: int, signed_lots: int, paid_micros: int) -> None:
-    """Keep average cost: closing realises, crossing zero starts anew."""
+    """Keep average cost: closing realises, crossing zero starts a new average."""
     held_lots = account.net_lots[outcome]
     direction = 1 if held_lots > 0 else -1
     held_lots *= direction

@@ -129,8 +129,8 @@ def _trade(
     for maker in makers:
         if not maker.remaining_lots or maker.place.options is not None:
             end_if_done(market, maker)
-    # Whoever comes next asks no less: a budget is spent by what it has bought, whether or not
-    # another maker stands behind.
+    # The next maker is no cheaper: a budget counts as spent by what it has bought, whether or not
+    # another maker follows.
     if budget_micros is not None and not _compute_affordable(
         market, order, price_pips, rules.lot_step_lots, budget_micros
     ):

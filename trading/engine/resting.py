@@ -1,4 +1,4 @@
-"""What becomes of resting orders when somebody trades with them."""
+"""Ending and limiting resting orders that were traded with."""
 
 from typing import Final
 
@@ -19,7 +19,7 @@ def compute_allowance(market: MarketState, order: EngineOrder) -> int:
 
 
 def cancel(market: MarketState, order: EngineOrder, reason: Reason) -> None:
-    """End an order with what remains of it."""
+    """End an order with its rest."""
     market.emit(Ended(order.order_id, OrderStatus.CANCELLED, reason, order.remaining_lots))
 
 

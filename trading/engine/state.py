@@ -206,11 +206,11 @@ class MarketState:
         _APPLIERS[type(event)](self, event)
 
     def apply(self, event: AnyEvent) -> None:
-        """Carry what happened into the state."""
+        """Apply an event to the state."""
         _APPLIERS[type(event)](self, event)
 
     def replay_events(self, command: AnyCommand, ts_us: int, events: Iterable[AnyEvent]) -> None:
-        """Carry out a command whose events are known, without deciding anything."""
+        """Apply a command's known events, without deciding anything."""
         self.begin(ts_us, {})
         if isinstance(command, Place):
             self.account(command.account_id)
@@ -373,7 +373,7 @@ class MarketState:
         assert order.remaining_lots == decremented.remaining_lots
 
     def _apply_configured(self, configured: Configured) -> None:
-        """Set status and configuration; a finer tick lays the books out anew."""
+        """Set status and configuration; a finer tick rebuilds the books."""
         old, config = self.config, configured.config
         self.status = configured.status
         self.config = config
@@ -473,7 +473,7 @@ class MarketState:
 
     @classmethod
     def load(cls, snapshot: Snapshot) -> Self:
-        """Build a market from its parts; holds and sums are computed anew from the orders."""
+        """Build a market from its parts; holds and sums are recomputed from the orders."""
         state = cls(snapshot.market_id)
         state.seq = snapshot.seq
         state.ts_us = snapshot.ts_us

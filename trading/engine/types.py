@@ -29,7 +29,7 @@ COLLAR_PIPS: Final = 1_000
 """A market order without a collar of its own reaches 10 cents from the best price."""
 
 NO_ACCOUNT: Final = 0
-"""Stands where a command comes from the exchange itself, or a preview from nobody."""
+"""Used for commands of the exchange itself, and for anonymous previews."""
 
 BUY: Final = 1
 SELL: Final = -1
@@ -153,7 +153,7 @@ class MakerTerms(msgspec.Struct, frozen=True, array_like=True):
     """The automated maker that a market opens with (see `lmsr` and `blend`).
 
     `priors` are weights of the outcomes, of any scale. The funder pays for its worst loss when the
-    market opens. `rests_refused`: no order may rest, everybody trades with the maker.
+    market opens. `rests_refused`: no order may rest, all trade with the maker.
     """
 
     account_id: int
@@ -213,7 +213,7 @@ class Place(Command, tag=1, frozen=True):
     """Enter an order, as booked: `side` is BUY or SELL of `outcome`'s book.
 
     A limit order has a price and a quantity; a market order, which never rests, one of quantity
-    and budget. `options` is None for a plain order: one look tells. `as_no` only remembers that it
+    and budget. `options` is None for a plain order, for speed. `as_no` only records that it
     was entered as its mirror (NO). `fee_free`: house and automated makers.
     """
 
@@ -365,7 +365,7 @@ class Traded(EngineEvent, tag=2, frozen=True):
 
 
 class Rested(EngineEvent, tag=3, frozen=True):
-    """What is left of an order now stands in the book, last at its price."""
+    """What is left of an order now rests in the book, last at its price."""
 
     order_id: str
     outcome: int

@@ -1,7 +1,7 @@
 """One account's private stream: balance, open orders, fills and positions as they change.
 
 Its frames are not conflated: one per commit that touched the account. They are numbered by the
-stream itself, from its snapshot on, because an account has no sequence of its own; what they tell
+stream itself, from its snapshot on, because an account has no sequence of its own; data
 of a market carries that market's `seq`.
 """
 

@@ -1,6 +1,6 @@
 """The meaning of "all" markets per user: publicly listed ones, and those for some users only.
 
-Who sees what is `Market.objects`' say (through `reads`); this keeps the answers for a few seconds.
+`Market.objects` decides on visibility (through `reads`); this caches the answers for a few seconds.
 """
 
 import asyncio

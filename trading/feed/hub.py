@@ -1,7 +1,7 @@
 """The hub: one reader of the engines' publications per process and event loop.
 
-It joins FEED_GROUP and HEARTBEAT_GROUP with a receive loop of its own. What it is told are hints.
-Lost ones show as a gap in the sequence, as a heartbeat (or, while none is heard, a look at the
+It joins FEED_GROUP and HEARTBEAT_GROUP with its own receive loop. Messages may be lost.
+Lost ones show as a gap in the sequence, as a heartbeat (or, without any, a look at the
 database) that stays ahead, or as a new engine: then it reads the database again, and watchers see
 an ordinary frame. All state belongs to the event loop; the database is read in threads.
 """

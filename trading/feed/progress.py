@@ -1,6 +1,6 @@
 """Detects lost messages from the sequence numbers that engines announce. Pure.
 
-Publications say what has happened; heartbeats (and looks at the database) only how far it has come.
+Publications contain changes; heartbeats (and looks at the database) only sequence numbers.
 A heartbeat may run ahead of its publication, or even of a commit that then fails, so a number is
 missed only after it was announced for LATE_SECONDS.
 """

@@ -2,11 +2,11 @@
 
 Two states in one. *Published* is what frames have sent: `levels`, `tops`, `lasts`, `tape` at
 `published_seq`; snapshots are made of it. *Pending* is what publications have added since, up to
-`seq`. `take` publishes what is pending and returns the difference, so that any number of commits
-make one frame: snapshot(published_seq) + frame == snapshot(seq).
+`seq`. `publish` makes what is pending published and returns the difference, so that any number of
+commits make one frame: snapshot(published_seq) + frame == snapshot(seq).
 
 Totals are absolute, so folding keeps the last of each price. A publication fits only if it starts
-where the replica stands; one that does not means something was lost, and a new image is needed.
+at the replica's `seq`; one that does not means something was lost, and a new image is needed.
 """
 
 from collections import deque

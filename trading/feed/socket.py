@@ -126,8 +126,8 @@ class Socket:
         self._cut()
 
     def _cut(self) -> None:
-        # ASGI has no word for it, and a close would wait behind what is not read. Where the
-        # transport can't be reached, the server's own pings find that nobody is there.
+        # ASGI has no message for it, and a close would wait behind unread data. Where the
+        # transport can't be reached, the server's own pings detect the dead connection.
         transport = getattr(getattr(self._send, "__self__", None), "transport", None)
         if transport is not None:
             transport.abort()

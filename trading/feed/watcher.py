@@ -2,7 +2,7 @@
 
 A socket that does not read costs a bounded queue. When that is full the queue is thrown away and
 every stream in it is *due*: its frames are withheld until the socket has taken a fresh snapshot,
-which is made when it is taken and never queued. So whatever a client does, what waits for it is at
+which is built when it is taken and never queued. So for any client the queued data is at
 most QUEUE_BYTES_MAX. A new subscription begins with the snapshots of the moment in which it is
 acknowledged, as far as they fit.
 """

@@ -1,7 +1,7 @@
 """One book as a ladder: prices, quantities and cumulative totals of both sides, best first.
 
 The book of an outcome can be read from either end: NO's asks are YES's bids at 1 less their price.
-What a taker gets from the books of all other outcomes at once stands among its prices, marked.
+Prices implied by the books of all other outcomes are shown among its own, marked.
 """
 
 from collections.abc import Mapping, Sequence

@@ -148,7 +148,7 @@ def build_position(
 def find_sales(holdings: Collection[Holding]) -> set[tuple[int, int]]:
     """Return the books in which the position arose from a sale of its opposite, in one query.
 
-    The latest order that traded towards the position tells how it was entered.
+    The latest order that traded towards the position determines how it was entered.
     """
     if not holdings:
         return set()

@@ -61,7 +61,7 @@ class Result(msgspec.Struct, array_like=True, gc=False):
     """The effects of a command, after matching. Stored unchanged in the receipt.
 
     `reason` and `missing_micros` are set if it was rejected; an `order` may still be given.
-    `fills` are those of the command's own order. `order_ids` are those that a cancel-all ended.
+    `fills` are those of the command's own order. `order_ids` are those ended by a cancel-all.
     `held_change_micros` is the change of the account's hold: in a quote, the order's own hold.
     `liquidity` is the result of a change of the maker's liquidity.
     """

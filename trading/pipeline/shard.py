@@ -1,9 +1,9 @@
 """The markets of one shard: commands in, one committed transaction, answers and changes out.
 
-Synchronous and used by one thread. `run` takes tasks from the front of the queue and says how many
-it carried out: a task that may touch an account which is not locked yet waits for the next batch,
-so locks are always taken in one statement, in order of id. Whatever goes wrong inside a
-transaction, the books in memory are thrown away and loaded again: the database is the truth.
+Synchronous and used by one thread. `run` takes tasks from the front of the queue and returns how
+many it executed: a task that may touch an account which is not locked yet waits for the next batch,
+so locks are always taken in one statement, in order of id. After any failure inside a transaction
+the books in memory are dropped and reloaded: the database is the source of truth.
 """
 
 import gc
@@ -71,9 +71,9 @@ class EncodedAnswer(msgspec.Struct, array_like=True, gc=False):
 
 
 class Committed(NamedTuple):
-    """What `run` did: replies to the first tasks, in order, and what changed, encoded.
+    """The result of `run`: replies to the first tasks, in order, and the changes, encoded.
 
-    Encoded at once, because the next batch goes on with the same orders.
+    Encoded at once, because the next batch changes the same orders.
     """
 
     replies: list[EncodedAnswer]
@@ -93,7 +93,7 @@ class Shard:
         """Accounts that stayed locked for too long when last needed."""
 
     def load(self) -> None:
-        """Load every market that trades; others are loaded when somebody asks for them."""
+        """Load every market that trades; others are loaded on first use."""
         self.markets.clear()
         states = BookState.objects.filter(
             market__shard=self.number, status__in=(MarketStatus.OPEN, MarketStatus.HALTED)
@@ -105,7 +105,7 @@ class Shard:
         gc.freeze()  # A million resting orders need not be traversed at each garbage collection.
 
     def run(self, tasks: Sequence[Task]) -> Committed:
-        """Carry out tasks from the front in one transaction; at least one.
+        """Execute tasks from the front in one transaction; at least one.
 
         Tasks that need an account which stays locked are answered "account_busy", all are answered
         "clock_wrong" while the clocks disagree: nothing was done, all may be sent again. Raises

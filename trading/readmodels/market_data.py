@@ -1,7 +1,7 @@
 """Books and tickers as the API answers them: whole, of one moment each, never naming an account.
 
-A book is as of the last commit. Tickers are put together once a second at most, for everybody; who
-gets which of them is `Market.objects`' say.
+A book is as of the last commit. Tickers are built once a second at most, for all callers; who
+may see which of them is decided by `Market.objects`.
 """
 
 from collections.abc import Mapping

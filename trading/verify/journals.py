@@ -125,7 +125,7 @@ def _check_holds(live: Engine) -> Finding:
 
 
 def _check_maker(live: Engine) -> Finding:
-    """An automated maker's curve stands where its trades have brought it."""
+    """Check that an automated maker's curve matches its trades."""
     what = "a maker has sold what it is short of"
     if live.maker is None or live.config is None or live.config.maker is None:
         return found("c", what, 0, [])

@@ -1,8 +1,8 @@
-"""Price levels of books, those in them and those that other books imply.
+"""Price levels of books, actual and implied by other books.
 
 Where the books of a market are matched with one another (`engine.cross`), bids for all other
-outcomes are also an offer of this one, and asks for all others a bid for it. Such prices are in no
-book; they are computed here from those that are, and shown beside them, marked as implied.
+outcomes are also an offer of this one, and asks for all others a bid for it. Such prices are not in
+any book; they are computed here from the books and shown with them, marked as implied.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -33,7 +33,7 @@ def split_levels(levels: Iterable[DepthLevel], books: int) -> list[tuple[Levels,
 
 
 def mirror_levels(levels: Levels) -> Levels:
-    """Return levels of an outcome as those of what is against it."""
+    """Return levels of an outcome as those of its opposite."""
     return [(PAYOUT_PIPS - pips, lots) for pips, lots in levels]
 
 
@@ -66,7 +66,7 @@ def compute_implied_tops(instrument: Instrument, tops: Mapping[int, Top]) -> dic
 
 
 def _find_best(tops: Levels, outcome: int) -> tuple[int | None, int]:
-    """Return the price that the others leave to this outcome, and the least of their sizes."""
+    """Return the price implied by the others for this outcome, and the least of their sizes."""
     others = [top for index, top in enumerate(tops) if index != outcome]
     price_pips = PAYOUT_PIPS - sum(pips for pips, _ in others)
     if not 0 < price_pips < PAYOUT_PIPS:
@@ -75,9 +75,9 @@ def _find_best(tops: Levels, outcome: int) -> tuple[int | None, int]:
 
 
 def _walk(sides: list[Levels], *, needs_all: bool) -> Levels:
-    """Take the best level of each side, as much as all have, until there is nothing to take.
+    """Walk the best levels of all outcomes by their common quantity until nothing is left.
 
-    A side without an order counts 0, unless there has to be one on each.
+    An outcome without orders counts 0, unless each must have one.
     """
     left = [list(reversed(side)) for side in sides]
     levels: Levels = []
