@@ -12,6 +12,7 @@ export class Book {
   constructor({ outcomes = [], matchesAcross = false } = {}) {
     this.outcomes = outcomes;
     this.matchesAcross = matchesAcross;
+    this.maker = new Map();
     this.seq = BEFORE_ANY;
     this.sides = new Map(); // outcome -> {bids: Map(price -> quantity), asks: ...}
   }
@@ -31,20 +32,33 @@ export class Book {
   }
 
   /**
-   * Both sides of an outcome as [[price, quantity, of which implied]], best first; from NO's side on
-   * request. Implied is what the books of all other outcomes offer at once (trading/wire/levels.py).
+   * Both sides of an outcome as [[price, quantity, of which beside the book]], best first; from NO's
+   * side on request. Beside it is what the books of all other outcomes offer at once, or a maker.
    */
   levels(outcome, { asNo = false } = {}) {
     const { bids, asks } = this.sides.get(outcome) ?? { bids: new Map(), asks: new Map() };
-    const found = { bids: merge(bids, this.implied(outcome, "asks")), asks: merge(asks, this.implied(outcome, "bids")) };
+    const found = { bids: merge(bids, this.beside(outcome, "bids")), asks: merge(asks, this.beside(outcome, "asks")) };
     if (asNo) return { bids: sort(mirrored(found.asks), -1), asks: sort(mirrored(found.bids), 1) };
     return { bids: sort(found.bids, -1), asks: sort(found.asks, 1) };
   }
 
-  /** What an outcome gets from one side of all other books: Map(price -> lots). */
+  /** Take the levels of an automated maker, as GET /markets/{slug}/book has them. */
+  setMaker(books) {
+    const side = (levels = []) => new Map(levels.map(([price, total]) => [price, toLots(total)]));
+    this.maker = new Map(
+      books.map((book) => [book.outcome, { bids: side(book.maker_bids), asks: side(book.maker_asks) }]),
+    );
+  }
+
+  /** What is offered beside one side of a book: Map(price -> lots). */
+  beside(outcome, name) {
+    if (this.matchesAcross) return this.implied(outcome, name === "bids" ? "asks" : "bids");
+    return this.maker.get(outcome)?.[name] ?? new Map();
+  }
+
+  /** What an outcome gets from one side of all other books (trading/wire/levels.py). */
   implied(outcome, name) {
     const levels = new Map();
-    if (!this.matchesAcross) return levels;
     const others = this.outcomes.filter((other) => other !== outcome);
     const best = name === "bids" ? -1 : 1;
     const left = others.map((other) =>
@@ -66,10 +80,10 @@ export class Book {
   }
 }
 
-/** Quantities of a side with what is implied: [[price, quantity, of which implied]]. */
-function merge(side, implied) {
+/** Quantities of a side with those beside it: [[price, quantity, of which beside it]]. */
+function merge(side, beside) {
   const rows = [...side].map(([price, total]) => [price, total, 0n]);
-  for (const [price, lots] of implied) {
+  for (const [price, lots] of beside) {
     const row = rows.find(([known]) => known === price);
     if (row === undefined) rows.push([price, writeLots(lots), lots]);
     else row.splice(1, 2, writeLots(toLots(row[1]) + lots), lots);

@@ -74,10 +74,10 @@ export function startLadder(root, config, book) {
     rows.forEach((row, place) => {
       row.hidden = place >= shown.length;
       if (row.hidden) return;
-      const [price, text, implied] = shown[place];
+      const [price, text, beside] = shown[place];
       total += toLots(text);
       drawRow(row, price, toLots(text), total, most, mine.get(`${side} ${price}`) ?? 0n);
-      note(row.querySelector("[data-implied]"), config.words.implied, implied);
+      note(row.querySelector("[data-beside]"), config.words.beside[config.beside] ?? "", beside);
     });
     nobody.hidden = shown.length > 0;
   }

@@ -29,6 +29,7 @@ if (showTrades || chart) {
   });
 }
 
+const MAKER_READ_MS = 300;
 let wasLost = false;
 let isStopped = null; // on the whole exchange; null until known
 onState(({ connected, exchange, everConnected }) => {
@@ -49,7 +50,7 @@ function showBookStatus() {
 function startBook(root) {
   const book = new Book({
     outcomes: config.outcomes.map(({ code }) => code),
-    matchesAcross: config.matches_across,
+    matchesAcross: config.beside === "implied",
   });
   const ladder = startLadder(root, config, book);
   const depth = startDepth(root.querySelector("[data-depth]"), config, book, ladder.choice);
@@ -57,7 +58,22 @@ function startBook(root) {
     if (!book.apply(frame)) return;
     ladder.update();
     depth.update();
+    if (config.beside === "maker") readMaker();
   });
+
+  /** The maker's levels are no part of the feed: they are read when something has traded. */
+  let reading = null;
+  function readMaker() {
+    reading ??= setTimeout(async () => {
+      const answer = await fetch(config.book_url);
+      reading = null;
+      if (!answer.ok) return;
+      book.setMaker((await answer.json()).books);
+      ladder.update();
+      depth.update();
+    }, MAKER_READ_MS);
+  }
+
   if (config.signed_in) subscribe("me", null, ladder.follow);
   ladder.onChoice(depth.update);
   startShapes(root, depth);

@@ -1,5 +1,7 @@
 """One user's actions appear on another one's page at once, also after a lost connection."""
 
+import re
+
 import pytest
 from playwright.sync_api import Page, expect
 
@@ -109,7 +111,7 @@ def test_what_other_outcomes_imply_is_in_the_ladder_marked_and_can_be_bought(
         ("0.3000", "8"), ("0.7000", "2"), ("0.8000", "4"),
     ]  # fmt: skip
     row = find_book(page).locator("[data-level='0.3000']")
-    expect(row.locator("[data-implied]")).to_have_attribute(
+    expect(row.locator("[data-beside]")).to_have_attribute(
         "title", "8 of them from the other outcomes"
     )
     ticket = Ticket(page)
@@ -119,6 +121,24 @@ def test_what_other_outcomes_imply_is_in_the_ladder_marked_and_can_be_bought(
     expect_toast(page, "Bought 5 Blue at 0.30.")
     expect_book(page, bob, slug, outcome="BLUE")
     assert str(read_book(page)["asks"][0][1]) == "3"
+
+
+def test_a_market_with_a_maker_has_a_price_at_once_and_its_ladder_follows_trades(
+    visit: VisitorFactory, operator: Person, bob: Person, carol: Person
+):
+    terms = {"maker_liquidity": "100", "maker_funded_by_house": True}
+    slug = open_market(operator, "made", title="Is there always a price?", **terms)
+    page = visit(bob).open(f"/markets/{slug}/")
+    expect(page.locator("[data-ticker=YES]").first).to_have_text("50%")
+    book = find_book(page)
+    best = book.locator("[data-side=ask] tr[data-level='0.5100']")
+    expect(best.locator("[data-beside]")).to_have_attribute("title", re.compile("the market maker"))
+    Ticket(page).send(kind="Market", amount="20")
+    expect_toast(page, re.compile("^Bought 20 Yes at 0.5"))
+    expect(page.locator("[data-ticker=YES]").first).not_to_have_text("50%")
+    expect(best).to_be_hidden()
+    carol.place(slug, "buy 10 YES @ 0.54")
+    expect(book.locator("[data-side=bid] tr[data-level='0.5400']")).to_be_visible()
 
 
 def test_a_first_trade_just_before_the_close_stays_in_the_chart(

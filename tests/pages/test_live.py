@@ -124,7 +124,7 @@ def test_the_book_shown_is_the_one_asked_for_else_the_most_probable(shard):
     assert live.book.outcome.code == "O1"
     bids = build(market, book="O2").book.ladder.bids
     # 1 - 0.22 - 0.62 is what sellers of the other two leave to a seller of this one.
-    assert [(row.price_pips, row.quantity_lots, row.implied_lots) for row in bids] == [
+    assert [(row.price_pips, row.quantity_lots, row.beside_lots) for row in bids] == [
         (1600, LOTS, LOTS),
         (1000, LOTS, 0),
     ]

@@ -1,15 +1,16 @@
 """One book as a ladder: prices, quantities and cumulative totals of both sides, best first.
 
 The book of an outcome can be read from either end: NO's asks are YES's bids at 1 less their price.
-Prices implied by the books of all other outcomes are shown among its own, marked.
+What is offered beside it is shown among its prices, marked: what the books of all other outcomes
+imply, or an automated maker's levels.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Final, NamedTuple
 
 from kernel.units import format_price, format_quantity
 from trading.engine.types import BUY, PAYOUT_PIPS, SELL
-from trading.wire.levels import Levels, compute_implied_levels, mirror_levels
+from trading.wire.levels import Levels, mirror_levels
 
 ROWS_MAX: Final = 12
 """Of a side."""
@@ -21,7 +22,8 @@ OwnLots = Mapping[tuple[int, int], int]
 class LadderRow(NamedTuple):
     """A price; `total_lots` is the quantity at it or better, `share` its percentage of the most.
 
-    `implied_lots` of its quantity are in the books of the other outcomes.
+    `beside_lots` of its quantity are in no order of this book, but implied by the other outcomes'
+    books or an automated maker's.
     """
 
     price_pips: int
@@ -29,7 +31,7 @@ class LadderRow(NamedTuple):
     total_lots: int
     share: int
     own_lots: int
-    implied_lots: int
+    beside_lots: int
 
     @property
     def rest(self) -> int:
@@ -54,42 +56,35 @@ class Ladder(NamedTuple):
 
 
 def build_ladder(
-    books: Sequence[tuple[Levels, Levels]],
-    outcome: int,
-    own: OwnLots,
-    *,
-    as_no: bool,
-    matches_across: bool,
+    book: tuple[Levels, Levels], beside: tuple[Levels, Levels], own: OwnLots, *, as_no: bool
 ) -> Ladder:
-    """Build an outcome's ladder from (bids, asks) of each book, from NO's side on request."""
-    bids, asks = books[outcome]
-    implied: tuple[Levels, Levels] = ([], [])
-    if matches_across:
-        implied = compute_implied_levels(books, outcome)
-    implied_bids, implied_asks = implied
+    """Build a ladder of (bids, asks) of a book and those beside it, from NO's side on request."""
     if as_no:
-        bids, asks = mirror_levels(asks), mirror_levels(bids)
-        implied_bids, implied_asks = mirror_levels(implied_asks), mirror_levels(implied_bids)
+        book, beside = _mirror(book), _mirror(beside)
         own = {(-side, PAYOUT_PIPS - pips): lots for (side, pips), lots in own.items()}
-    sides = [
-        _merge(levels, dict(implied_levels), side)[:ROWS_MAX]
-        for side, levels, implied_levels in ((BUY, bids, implied_bids), (SELL, asks, implied_asks))
-    ]
-    most_lots = max(sum(lots for _, lots, _ in side) for side in sides)
-    shown_bids, shown_asks = sides
+    bids, asks = (
+        _merge(levels, more, side)[:ROWS_MAX]
+        for side, levels, more in zip((BUY, SELL), book, beside, strict=True)
+    )
+    most_lots = max(sum(lots for _, lots, _ in side) for side in (bids, asks))
     return Ladder(
-        _build_rows(shown_bids, BUY, most_lots, own),
-        _build_rows(shown_asks, SELL, most_lots, own),
-        shown_asks[0][0] - shown_bids[0][0] if shown_bids and shown_asks else None,
+        _build_rows(bids, BUY, most_lots, own),
+        _build_rows(asks, SELL, most_lots, own),
+        asks[0][0] - bids[0][0] if bids and asks else None,
     )
 
 
-def _merge(levels: Levels, implied: dict[int, int], side: int) -> list[tuple[int, int, int]]:
-    """Return [(price_pips, lots in all, of which implied)], best first."""
-    direct = dict(levels)
+def _mirror(book: tuple[Levels, Levels]) -> tuple[Levels, Levels]:
+    bids, asks = book
+    return mirror_levels(asks), mirror_levels(bids)
+
+
+def _merge(levels: Levels, more: Levels, side: int) -> list[tuple[int, int, int]]:
+    """Return [(price_pips, lots in all, of which beside the book)], best first."""
+    direct, beside = dict(levels), dict(more)
     return [
-        (pips, direct.get(pips, 0) + implied.get(pips, 0), implied.get(pips, 0))
-        for pips in sorted(direct.keys() | implied.keys(), reverse=side == BUY)
+        (pips, direct.get(pips, 0) + beside.get(pips, 0), beside.get(pips, 0))
+        for pips in sorted(direct.keys() | beside.keys(), reverse=side == BUY)
     ]
 
 
@@ -97,9 +92,9 @@ def _build_rows(
     levels: list[tuple[int, int, int]], side: int, most_lots: int, own: OwnLots
 ) -> list[LadderRow]:
     rows, total_lots = [], 0
-    for price_pips, lots, implied_lots in levels:
+    for price_pips, lots, beside_lots in levels:
         total_lots += lots
         share = total_lots * 100 // most_lots
         own_lots = own.get((side, price_pips), 0)
-        rows.append(LadderRow(price_pips, lots, total_lots, share, own_lots, implied_lots))
+        rows.append(LadderRow(price_pips, lots, total_lots, share, own_lots, beside_lots))
     return rows

@@ -31,13 +31,14 @@ from trading.feed.replica import find_tops
 from trading.models import Order, Trade
 from trading.pages import lines
 from trading.pages.history import RANGES, read_history
-from trading.pages.ladder import Ladder, build_ladder
+from trading.pages.ladder import ROWS_MAX, Ladder, build_ladder
 from trading.pages.lines import Drawing, LineRange, Look
 from trading.pipeline.instruments import Instrument, build_instrument
+from trading.pipeline.loading import read_ladders
 from trading.pipeline.messages import DepthLevel, Top
 from trading.pipeline.snapshot import consistent_read
 from trading.readmodels.marks import compute_mark
-from trading.wire.levels import split_levels
+from trading.wire.levels import Levels, compute_implied_levels, split_levels
 from trading.wire.render import SIDE_NAMES
 
 LINES_SHOWN: Final = 4
@@ -110,7 +111,7 @@ class Live(NamedTuple):
 
     market: Market
     binary: bool
-    matches_across: bool
+    beside: str
     seq: int
     outcomes: list[OutcomeNow]
     chart: ChartView
@@ -129,6 +130,8 @@ class _Moment(NamedTuple):
     levels: list[DepthLevel]
     lasts: dict[int, int]
     trades: list[Trade]
+    ladders: list[tuple[Levels, Levels]]
+    """The automated maker's, by book, if there is one."""
 
 
 def build_context(request: HttpRequest, market: Market) -> dict[str, Any]:
@@ -138,14 +141,14 @@ def build_context(request: HttpRequest, market: Market) -> dict[str, Any]:
     """
     instrument = build_instrument(market)
     with consistent_read():
-        moment = _read_moment(market.pk)
+        moment = _read_moment(market)
     outcomes = list_outcomes(market, moment)
     by_index = {outcome.index: outcome for outcome in outcomes}
     url = settings.SITE_URL.rstrip("/") + reverse("market", args=[market.slug])
     live = Live(
         market=market,
         binary=instrument.binary,
-        matches_across=instrument.matches_across,
+        beside=_name_beside(instrument),
         seq=moment.seq,
         outcomes=outcomes,
         chart=build_chart(instrument, outcomes, request.GET.get("range", DEFAULT_RANGE)),
@@ -171,7 +174,7 @@ def build_context(request: HttpRequest, market: Market) -> dict[str, Any]:
 def read_outcomes(market: Market) -> list[OutcomeNow]:
     """Return the outcomes that have a book, most probable first, as of the last commit."""
     with consistent_read():
-        moment = _read_moment(market.pk)
+        moment = _read_moment(market)
     return list_outcomes(market, moment)
 
 
@@ -180,12 +183,19 @@ def list_outcomes(market: Market, moment: _Moment) -> list[OutcomeNow]:
     found = []
     for outcome in list(market.outcomes.all())[: market.book_count]:
         top = tops.get(outcome.index) or Top(outcome.index, None, 0, None, 0)
-        prices = (top.bid_pips, top.ask_pips, moment.lasts.get(outcome.index))
+        bids, asks = moment.ladders[outcome.index] if moment.ladders else ([], [])
+        bid_pips = max((pips for pips in (top.bid_pips, *_best(bids)) if pips), default=None)
+        ask_pips = min((pips for pips in (top.ask_pips, *_best(asks)) if pips), default=None)
+        prices = (bid_pips, ask_pips, moment.lasts.get(outcome.index))
         worth = compute_mark(*prices).half_pips
         name = name_contract(market, outcome.code).label
         found.append(OutcomeNow(outcome.index, outcome.code, name, *prices, worth))
     found.sort(key=lambda outcome: -(outcome.half_pips or 0))
     return [replace(outcome, rank=rank) for rank, outcome in enumerate(found)]
+
+
+def _best(levels: Levels) -> list[int]:
+    return [pips for pips, _lots in levels[:1]]
 
 
 def build_chart(
@@ -257,7 +267,8 @@ def build_config(
         {
             "market": market.slug,
             "binary": market.kind == Market.Kind.BINARY,
-            "matches_across": build_instrument(market).matches_across,
+            "beside": _name_beside(build_instrument(market)),
+            "book_url": f"/api/v1/markets/{market.slug}/book",
             "status": market.status,
             "is_over": market.close_at <= timezone.now(),
             "outcomes": [
@@ -294,7 +305,10 @@ def build_words() -> dict[str, Any]:
         "nobody": {status: describe_empty(status) for status in Market.Status.values},
         "row": _("{price}, {total} contracts at this price or better"),
         "own": _("{quantity} of them yours"),
-        "implied": _("{quantity} of them from the other outcomes"),
+        "beside": {
+            "implied": _("{quantity} of them from the other outcomes"),
+            "maker": _("{quantity} of them from the market maker"),
+        },
         "spread": _("Spread {spread}"),
         "depth": _("{total} contracts at {price} or better"),
         "candle": _("open {open}, high {high}, low {low}, close {close}, volume {volume}"),
@@ -354,14 +368,28 @@ def _build_book(
     as_no = request.GET.get("view", "") == NO_VIEW
     own = _read_own_lots(request.user, market, chosen.index)
     nobody = describe_empty(find_book_status(request, market))
-    ladder = build_ladder(
-        split_levels(moment.levels, market.book_count),
-        chosen.index,
-        own,
-        as_no=as_no,
-        matches_across=build_instrument(market).matches_across,
-    )
+    books = split_levels(moment.levels, market.book_count)
+    beside = _find_beside(build_instrument(market), books, moment, chosen.index)
+    ladder = build_ladder(books[chosen.index], beside, own, as_no=as_no)
     return BookPanel(chosen, as_no, ladder, nobody)
+
+
+def _name_beside(instrument: Instrument) -> str:
+    """Return what there is beside the orders of a book: "implied" prices, a "maker", or nothing."""
+    if instrument.has_maker:
+        return "maker"
+    return "implied" if instrument.matches_across else ""
+
+
+def _find_beside(
+    instrument: Instrument,
+    books: Sequence[tuple[Levels, Levels]],
+    moment: _Moment,
+    outcome: int,
+) -> tuple[Levels, Levels]:
+    if instrument.matches_across:
+        return compute_implied_levels(books, outcome)
+    return moment.ladders[outcome] if moment.ladders else ([], [])
 
 
 def _read_own_lots(user: Any, market: Market, outcome: int) -> dict[tuple[int, int], int]:
@@ -372,8 +400,11 @@ def _read_own_lots(user: Any, market: Market, outcome: int) -> dict[tuple[int, i
     return {(side, pips): lots for side, pips, lots in rows.annotate(lots=Sum("remaining_lots"))}
 
 
-def _read_moment(market_id: int) -> _Moment:
-    seq, _ts_us, levels = book_from_database(market_id)
-    lasts = read_lasts({market_id: seq})[market_id]
-    trades = list(Trade.objects.filter(market_id=market_id).order_by("-id")[:TAPE_MAX])
-    return _Moment(seq, levels, lasts, trades)
+def _read_moment(market: Market) -> _Moment:
+    seq, _ts_us, levels = book_from_database(market.pk)
+    lasts = read_lasts({market.pk: seq})[market.pk]
+    trades = list(Trade.objects.filter(market=market).order_by("-id")[:TAPE_MAX])
+    ladders = []
+    if market.maker_b_lots is not None:
+        ladders = read_ladders(market.pk, levels_max=ROWS_MAX)
+    return _Moment(seq, levels, lasts, trades, ladders)
