@@ -26,6 +26,7 @@ from trading.engine.types import (
     Decremented,
     FeeKind,
     Fees,
+    LiquidityChanged,
     Place,
     Rejected,
     Traded,
@@ -70,9 +71,15 @@ class Witness:
         if isinstance(command, Place) and command.price_pips is None:
             own = [trade for trade in trades if trade.taker_order_id == command.order_id]
             prices = [trade.price_pips for trade in own]
-            assert not prices or max(prices) - min(prices) <= COLLAR_PIPS
+            reach_pips = self._find_collar()
+            assert all((price - prices[0]) * command.side <= reach_pips for price in prices)
         for event in events:
-            if isinstance(event, Traded):
+            if isinstance(event, LiquidityChanged):
+                self.bring(event.account_id, -event.amount_micros)
+                self.bring(event.maker_account_id, event.amount_micros)
+            elif isinstance(event, Traded) and event.kind == TradeKind.MAKER:
+                self._see_trade_with_maker(event)
+            elif isinstance(event, Traded):
                 self._see_trade(event)
             elif isinstance(event, CrossMatched):
                 self._see_match(event)
@@ -88,7 +95,7 @@ class Witness:
 
     def check(self, dump: Row, funds: dict[int, int]) -> None:
         """Hold the engine's state against all laws. `funds` has every account."""
-        _, _, _, config, orders, accounts = dump
+        _, _, _, config, orders, accounts = dump[:6]
         if config is None:
             return
         held = {row[0]: row[2] for row in accounts}
@@ -102,6 +109,11 @@ class Witness:
         self._check_money()
         self._check_orders(orders)
         _check_not_crossed(orders, config)
+
+    def _find_collar(self) -> int:
+        """The collar is from the best price shown, which a maker may be up to a tick better than."""
+        has_maker = self.config is not None and self.config.maker is not None
+        return COLLAR_PIPS + (self.config.tick_pips if self.config and has_maker else 0)
 
     def _see_command(self, command: AnyCommand) -> None:
         if isinstance(command, Configure):
@@ -119,6 +131,29 @@ class Witness:
         assert taker.place.side == trade.taker_side == -maker.place.side
         self._see_leg(taker, trade, trade.taker_cash_micros, trade.taker_fee_micros)
         self._see_leg(maker, trade, trade.maker_cash_micros, trade.maker_fee_micros)
+
+    def _see_trade_with_maker(self, trade: Traded) -> None:
+        """One side is an order, at most at its limit; the other the maker, which pays no fee."""
+        assert self.config is not None
+        assert self.config.maker is not None
+        is_taker = trade.maker_order_id == ""
+        assert is_taker != (trade.taker_order_id == "")
+        known = self.orders[trade.taker_order_id or trade.maker_order_id]
+        mine = (trade.taker_account_id, trade.taker_cash_micros, trade.taker_fee_micros)
+        maker = (trade.maker_account_id, trade.maker_cash_micros, trade.maker_fee_micros)
+        if not is_taker:
+            mine, maker = maker, mine
+            assert trade.amount_micros == 0, "a resting order trades at its price"
+        side, lots = known.place.side, trade.quantity_lots
+        assert (known.place.account_id, trade.taker_side) == (mine[0], side if is_taker else -side)
+        assert (maker[0], maker[2]) == (self.config.maker.account_id, 0)
+        rounded_micros = side * (trade.price_pips * lots - trade.paid_micros)
+        assert 0 <= rounded_micros < lots, "the price is the average, against the taker"
+        self._see_leg(known, trade, *mine[1:])
+        self.gained_micros[maker[0]] += maker[1]
+        self.escrow_micros -= maker[1]
+        maker_lots = self.lots.setdefault(maker[0], [0] * self.config.outcomes)
+        maker_lots[trade.outcome] -= side * lots
 
     def _see_match(self, match: CrossMatched) -> None:
         """Of every outcome that somebody bid for, or of all, the same quantity; the rest is law."""
@@ -159,7 +194,10 @@ class Witness:
         self.escrow_micros -= cash_micros
         self.fees_micros += fee_micros
         known.filled_lots += lots
-        known.spent_micros += unit_pips(place.side, price_pips) * lots + fee_micros
+        paid_micros = trade.paid_micros
+        if place.side == SELL:
+            paid_micros = PAYOUT_PIPS * lots - paid_micros
+        known.spent_micros += paid_micros + fee_micros
         cap_micros = 0 if place.fee_free else min(price_pips, PAYOUT_PIPS - price_pips) * lots
         assert 0 <= fee_micros <= cap_micros
         if known.price_pips is not None:

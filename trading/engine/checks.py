@@ -3,6 +3,7 @@
 from typing import Final
 
 from trading.engine.fees import RATE_PPM_MAX
+from trading.engine.maker import is_possible
 from trading.engine.margin import AccountState, compute_allowance_lots
 from trading.engine.state import MarketState
 from trading.engine.types import (
@@ -10,8 +11,10 @@ from trading.engine.types import (
     OUTCOMES_MAX,
     PAYOUT_PIPS,
     Amend,
+    ChangeLiquidity,
     Config,
     Configure,
+    MakerTerms,
     MarketStatus,
     Place,
     Reason,
@@ -25,6 +28,7 @@ FEE_UNITS_MICROS: Final = (1, 10_000)
 BUDGET_MICROS_MAX: Final = ORDER_LOTS_MAX * PAYOUT_PIPS
 # A member of an enum is an attribute of a class, which costs as much as a call.
 GTD: Final = Tif.GTD
+RESTING: Final = (Tif.GTC, Tif.GTD)
 
 
 def check_time(market: MarketState, valid_until_us: int | None) -> Reason | None:
@@ -54,6 +58,8 @@ def check_place(market: MarketState, place: Place) -> Reason | None:
     price_pips = place.price_pips
     if price_pips not in rules.prices and not (price_pips is None and place.is_market):
         return check_price(market, price_pips)
+    if rules.rests_refused and not place.is_market and place.tif in RESTING:
+        return Reason.RESTING_REFUSED
     if options is not None or place.tif is GTD:
         return check_options(market, place)
     if lots is None or lots % rules.lot_step_lots or not 0 < lots <= ORDER_LOTS_MAX:
@@ -79,7 +85,7 @@ def check_post_only(market: MarketState, place: Place) -> Reason | None:
     """Refuse an order that must not take and would."""
     if not place.post_only or place.price_pips is None:
         return None
-    crosses = market.books[place.outcome].crosses(place.side, place.price_pips)
+    crosses = market.crosses(place.outcome, place.side, place.price_pips)
     return Reason.POST_ONLY_WOULD_CROSS if crosses else None
 
 
@@ -166,6 +172,19 @@ def check_amend(market: MarketState, amend: Amend) -> Reason | None:
     return None
 
 
+def check_change_liquidity(market: MarketState, change: ChangeLiquidity) -> Reason | None:
+    """Refuse what the maker can't have, or what its account has not paid and would have back."""
+    reason = check_time(market, None)
+    if reason is not None:
+        return reason
+    amount_micros = None if market.maker is None else market.maker.compute_change(change.by_lots)
+    if market.maker is None or amount_micros is None:
+        return Reason.LIQUIDITY_INVALID
+    if not market.maker.may_fund(change.account_id, amount_micros):
+        return Reason.LIQUIDITY_INVALID
+    return None
+
+
 def check_configure(market: MarketState, configure: Configure) -> Reason | None:
     """Refuse configurations that can't be, or that change what is fixed once a market is open."""
     new = configure.config
@@ -193,6 +212,7 @@ def _fixed_part(config: Config) -> tuple[object, ...]:
         config.fees,
         config.strict_refund,
         config.house_account_id,
+        config.maker,
     )
 
 
@@ -207,4 +227,9 @@ def _is_possible(config: Config) -> bool:
         and 0 <= fees.taker_rate_ppm <= RATE_PPM_MAX
         and fees.unit_micros in FEE_UNITS_MICROS
         and (config.position_limit_lots is None or config.position_limit_lots > 0)
+        and (config.maker is None or _is_possible_maker(config, config.maker))
     )
+
+
+def _is_possible_maker(config: Config, maker: MakerTerms) -> bool:
+    return config.house_account_id is None and is_possible(maker, config.outcomes)

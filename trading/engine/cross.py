@@ -103,5 +103,5 @@ def _compute_cash(
     sets_lots = market.rules.compute_sets(account, order.outcome, signed_lots)
     cash_micros = -price_pips * signed_lots - PAYOUT_PIPS * sets_lots
     if accounts is not market.accounts:
-        add_fill(account, order.outcome, signed_lots, price_pips, cash_micros, 0)
+        add_fill(account, order.outcome, signed_lots, price_pips * signed_lots, cash_micros, 0)
     return cash_micros

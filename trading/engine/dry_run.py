@@ -2,22 +2,28 @@
 
 from collections.abc import Iterator
 from heapq import heappush
-from typing import NamedTuple, TypeVar
+from typing import Final, NamedTuple, TypeVar
 
 import msgspec
 
+from trading.engine.blend import crosses_any
 from trading.engine.book import EngineOrder, OrderBook
+from trading.engine.lmsr import change_liquidity
 from trading.engine.margin import copy_account
 from trading.engine.state import MarketState
 from trading.engine.types import (
     BUY,
     MAKERS_MET_MAX,
+    NO_ACCOUNT,
     ORDER_LOTS_MAX,
     PAYOUT_PIPS,
+    SELL,
     Amend,
     AnyCommand,
     Cancel,
     CancelAll,
+    ChangeLiquidity,
+    Config,
     Configure,
     Configured,
     Place,
@@ -27,14 +33,29 @@ from trading.engine.types import (
 Market = TypeVar("Market", bound=MarketState)
 
 
+TRADING: Final = (Place, Amend, ChangeLiquidity)
+"""Commands after which an automated maker may trade."""
+
+
 def find_touched_accounts(market: MarketState, command: AnyCommand, ts_us: int) -> set[int]:
     """Return a superset of the accounts that carrying out `command` would touch now."""
     if isinstance(command, Configure):
-        return {order.account_id for order in market.orders.values()}
+        touched = {order.account_id for order in market.orders.values()}
+        touched |= _find_maker_accounts(command.config)
+        if market.config is None:
+            touched.add(command.account_id)  # who funds the maker, if there is one
+        return touched - {NO_ACCOUNT}
     touched = {order.account_id for order in _touched_orders(market, command, ts_us)}
     if not isinstance(command, Tick):
         touched.add(command.account_id)
+    if market.maker is not None and isinstance(command, TRADING):
+        assert market.config is not None
+        touched |= _find_maker_accounts(market.config)
     return touched
+
+
+def _find_maker_accounts(config: Config) -> set[int]:
+    return set() if config.maker is None else {config.maker.account_id}
 
 
 def copy_touched(market: Market, command: AnyCommand, ts_us: int) -> Market:
@@ -43,6 +64,8 @@ def copy_touched(market: Market, command: AnyCommand, ts_us: int) -> Market:
     copy.seq, copy.ts_us = market.seq, market.ts_us
     if market.status is None or market.config is None:
         return copy
+    if market.maker is not None:
+        copy.maker = market.maker.copy()
     copy.apply(Configured(market.status, market.config))
     if isinstance(command, Configure):
         orders = market.orders
@@ -54,6 +77,7 @@ def copy_touched(market: Market, command: AnyCommand, ts_us: int) -> Market:
         own = market.list_orders(market.accounts[command.account_id])
         orders.update((order.order_id, order) for order in own)
     account_ids = {order.account_id for order in orders.values()} | {command.account_id}
+    account_ids |= _find_maker_accounts(market.config)
     for account_id in account_ids & market.accounts.keys():
         copy.accounts[account_id] = copy_account(market.accounts[account_id])
     for order in sorted(orders.values(), key=lambda order: order.priority):
@@ -85,7 +109,11 @@ def _touched_orders(market: MarketState, command: AnyCommand, ts_us: int) -> Ite
         lots = command.quantity_lots or order.quantity_lots
         taker = _Taker(order.outcome, order.side, price_pips, lots, order.owner_id)
     else:
+        if isinstance(command, ChangeLiquidity):
+            yield from _find_swept_by_liquidity(market, command)
         return
+    if market.maker is not None and len(market.books) > 1:
+        yield from _find_swept(market, taker)
     if market.books[taker.outcome].crosses(taker.side, taker.price_pips):
         yield from _find_makers(market.books[taker.outcome], taker, ts_us)
         if market.rules.crosses_books:
@@ -114,6 +142,30 @@ def _find_makers_across(market: MarketState, taker: _Taker, ts_us: int) -> Itera
         limit_tick = min(max(best_tick - side * spare_ticks, 1), other.ticks - 1)
         limit_pips = limit_tick * other.tick_pips
         yield from _find_makers(other, taker._replace(side=-side, price_pips=limit_pips), ts_us)
+
+
+def _find_swept(market: MarketState, taker: _Taker) -> Iterator[EngineOrder]:
+    """Yield all orders of the taker's side if an automated maker may come to the first of them.
+
+    What it sells to the taker it sells within the limit; unless that brings it to an order of
+    another outcome it sells nothing else.
+    """
+    assert market.maker is not None
+    _, side, price_pips, taker_lots, _ = taker
+    lots = min(taker_lots, market.maker.count_lots(taker.outcome, side, price_pips))
+    if lots > 0 and crosses_any(market, market.maker.lmsr.move(taker.outcome, side * lots), side):
+        for book in market.books:
+            yield from book.orders(side)
+
+
+def _find_swept_by_liquidity(market: MarketState, change: ChangeLiquidity) -> Iterator[EngineOrder]:
+    """Yield all orders if an automated maker with more liquidity comes to the first of them."""
+    if market.maker is None or market.maker.compute_change(change.by_lots) is None:
+        return
+    lmsr = market.maker.lmsr
+    _, changed = change_liquidity(lmsr, lmsr.state.b_lots + change.by_lots)
+    if crosses_any(market, changed, BUY) or crosses_any(market, changed, SELL):
+        yield from market.orders.values()
 
 
 def _find_makers(book: OrderBook, taker: _Taker, ts_us: int) -> Iterator[EngineOrder]:

@@ -15,11 +15,19 @@ from typing import Any, Final
 
 import msgspec
 
+from trading.engine.blend import sweep_both
 from trading.engine.book import EngineOrder
-from trading.engine.checks import check_amend, check_configure, check_place
+from trading.engine.checks import (
+    check_amend,
+    check_change_liquidity,
+    check_configure,
+    check_place,
+)
 from trading.engine.dry_run import copy_touched
-from trading.engine.margin import add_hold, compute_allowance_lots, copy_account
+from trading.engine.lmsr import compute_worst_loss_micros
+from trading.engine.margin import add_hold, copy_account
 from trading.engine.matcher import match
+from trading.engine.resting import compute_allowance
 from trading.engine.state import MarketState
 from trading.engine.types import (
     COLLAR_PIPS,
@@ -30,9 +38,11 @@ from trading.engine.types import (
     AnyEvent,
     Cancel,
     CancelAll,
+    ChangeLiquidity,
     Configure,
     Configured,
     Ended,
+    LiquidityChanged,
     MarketStatus,
     OrderStatus,
     Place,
@@ -103,7 +113,7 @@ class Engine(MarketState):
         safe_micros = rules.safe_hold_pips * lots + rules.safe_hold_micros
         if self.funds[place.account_id] < safe_micros and not self._check_funds(order, lots, 0):
             return
-        if self.books[place.outcome].crosses(place.side, price_pips):
+        if self.maker is not None or self.books[place.outcome].crosses(place.side, price_pips):
             self._match_and_rest(order)
         else:
             self.emit(Rested(place.order_id, place.outcome, place.side, price_pips, lots))
@@ -111,8 +121,12 @@ class Engine(MarketState):
     def _compute_collar(self, place: Place) -> int:
         """Return the worst price of a market order: COLLAR_PIPS from the best one."""
         book = self.books[place.outcome]
-        best_tick = book.find_taking_tick(place.side)
-        worst_pips = best_tick * book.tick_pips + place.side * COLLAR_PIPS
+        best_pips = book.find_taking_tick(place.side) * book.tick_pips
+        if self.maker is not None:
+            maker_pips = self.maker.find_price(place.outcome, place.side, book.tick_pips)
+            if maker_pips is not None and place.side * maker_pips < place.side * best_pips:
+                best_pips = maker_pips
+        worst_pips = best_pips + place.side * COLLAR_PIPS
         # To the tick on the best price's side of it: down for a buyer, up for a seller.
         worst_tick = place.side * (place.side * worst_pips // book.tick_pips)
         return min(max(worst_tick, 1), book.ticks - 1) * book.tick_pips
@@ -178,11 +192,7 @@ class Engine(MarketState):
         options = order.place.options
         if options is None or not options.reduce_only or not trades:
             return False
-        return not self._compute_allowance(order)
-
-    def _compute_allowance(self, order: EngineOrder) -> int:
-        account = self.account(order.account_id)
-        return compute_allowance_lots(account, order.outcome, order.side, binary=self.rules.binary)
+        return not compute_allowance(self, order)
 
     def _would_fill(self, place: Place) -> bool:
         """Try a fill-or-kill order as IOC on a copy of what it can touch."""
@@ -242,11 +252,11 @@ class Engine(MarketState):
     def _check_reenter(self, new: EngineOrder, more_lots: int) -> Reason | None:
         account = self.account(new.account_id)
         if new.place.reduce_only:
-            if not self._compute_allowance(new):
+            if not compute_allowance(self, new):
                 return Reason.REDUCE_ONLY_NO_POSITION
         elif more_lots > self.rules.compute_headroom(account, new.outcome, new.side):
             return Reason.POSITION_LIMIT
-        if new.place.post_only and self.books[new.outcome].crosses(new.side, new.price_pips):
+        if new.place.post_only and self.crosses(new.outcome, new.side, new.price_pips):
             return Reason.POST_ONLY_WOULD_CROSS
         return None
 
@@ -272,11 +282,45 @@ class Engine(MarketState):
         if reason is not None:
             self.emit(Rejected("", reason))
             return
+        terms, is_new = command.config.maker, self.config is None
+        if terms is not None and is_new:
+            worst_loss_micros = compute_worst_loss_micros(terms.b_lots, terms.priors)
+            if not self._check_payment(terms.funder_account_id, worst_loss_micros):
+                return
         self.emit(Configured(command.status, command.config))
+        if terms is not None and is_new:
+            self.emit(
+                LiquidityChanged(
+                    terms.funder_account_id, terms.account_id, terms.b_lots, worst_loss_micros
+                )
+            )
         if command.status is MarketStatus.CLOSED:
             for order_id in sorted(self.orders):
                 order = self.orders[order_id]
                 self._end(order, OrderStatus.CANCELLED, Reason.MARKET_CLOSED)
+
+    def _check_payment(self, account_id: int, amount_micros: int) -> bool:
+        """Reject the command unless the account has what it is to pay."""
+        missing_micros = amount_micros - self.funds[account_id]
+        if missing_micros > 0:
+            self.emit(Rejected("", Reason.INSUFFICIENT_FUNDS, missing_micros))
+        return missing_micros <= 0
+
+    def _change_liquidity(self, command: ChangeLiquidity) -> None:
+        reason = check_change_liquidity(self, command)
+        if reason is not None:
+            self.emit(Rejected("", reason))
+            return
+        assert self.maker is not None
+        assert self.config is not None
+        assert self.config.maker is not None
+        amount_micros = self.maker.compute_change(command.by_lots)
+        assert amount_micros is not None
+        if self._check_payment(command.account_id, amount_micros):
+            b_lots = self.maker.lmsr.state.b_lots + command.by_lots
+            maker_id = self.config.maker.account_id
+            self.emit(LiquidityChanged(command.account_id, maker_id, b_lots, amount_micros))
+            sweep_both(self)
 
     def _tick(self, command: Tick) -> None:
         """Time has passed; what was due has expired already."""
@@ -294,4 +338,5 @@ _DECISIONS: Final[dict[type[Any], Callable[..., None]]] = {
     CancelAll: Engine._cancel_all,
     Configure: Engine._configure,
     Tick: Engine._tick,
+    ChangeLiquidity: Engine._change_liquidity,
 }

@@ -210,17 +210,19 @@ def add_fill(
     account: AccountState,
     outcome: int,
     signed_lots: int,
-    price_pips: int,
+    paid_micros: int,
     cash_micros: int,
     fee_micros: int,
 ) -> None:
-    """Book a fill that changed the account's cash by `cash_micros`, fee not included."""
-    paid_micros = price_pips * signed_lots
+    """Book a fill for which the account paid (sold: -received) `paid_micros`.
+
+    Its cash changed by `cash_micros`, complete sets included and the fee not.
+    """
     net_lots = account.net_lots
     if net_lots[outcome] * signed_lots >= 0:
         account.cost_micros[outcome] += paid_micros
     else:
-        _close_cost(account, outcome, signed_lots, price_pips)
+        _close_cost(account, outcome, signed_lots, paid_micros)
     net_lots[outcome] += signed_lots
     account.exposure_micros[outcome] -= PAYOUT_PIPS * signed_lots
     sets_micros = -cash_micros - paid_micros
@@ -232,7 +234,7 @@ def add_fill(
     account.fees_micros += fee_micros
 
 
-def _close_cost(account: AccountState, outcome: int, signed_lots: int, price_pips: int) -> None:
+def _close_cost(account: AccountState, outcome: int, signed_lots: int, paid_micros: int) -> None:
     """Keep average cost: closing realises, crossing zero starts anew."""
     held_lots = account.net_lots[outcome]
     direction = 1 if held_lots > 0 else -1
@@ -241,9 +243,11 @@ def _close_cost(account: AccountState, outcome: int, signed_lots: int, price_pip
     closed_lots = -direction * signed_lots - opened_lots
     cost_micros = account.cost_micros[outcome]
     part_micros = direction * cost_micros * closed_lots // held_lots
-    account.realised_micros[outcome] += direction * (price_pips * closed_lots - part_micros)
+    amount_micros = -direction * paid_micros
+    closed_micros = amount_micros * closed_lots // (opened_lots + closed_lots)
+    account.realised_micros[outcome] += direction * (closed_micros - part_micros)
     if opened_lots:
-        account.cost_micros[outcome] = -direction * price_pips * opened_lots
+        account.cost_micros[outcome] = -direction * (amount_micros - closed_micros)
     else:
         account.cost_micros[outcome] = cost_micros - direction * part_micros
 

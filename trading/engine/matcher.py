@@ -2,28 +2,23 @@
 
 `match` takes makers best first until the order is filled, its limit is reached, or something
 stops it; where all other outcomes together are cheaper than the best maker of its own (`cross`),
-it trades with those. It decides and emits; what it emits has happened when the next maker is met.
+or an automated maker is (`blend`), it trades with those. It decides and emits; what it emits has
+happened when the next maker is met.
 """
 
 from typing import Final
 
+from trading.engine import blend
 from trading.engine.book import EngineOrder
 from trading.engine.cross import list_makers, trade_across
-from trading.engine.margin import (
-    SAFE_PIPS,
-    AccountState,
-    add_fill,
-    compute_allowance_lots,
-    copy_account,
-)
+from trading.engine.margin import SAFE_PIPS, AccountState, add_fill, copy_account
+from trading.engine.resting import cancel, compute_allowance, end_if_done
 from trading.engine.state import MarketState
 from trading.engine.types import (
     BUY,
     MAKERS_MET_MAX,
     PAYOUT_PIPS,
     Decremented,
-    Ended,
-    OrderStatus,
     Reason,
     Stp,
     Traded,
@@ -34,8 +29,6 @@ from trading.engine.types import (
 MINT: Final = TradeKind.MINT
 MERGE: Final = TradeKind.MERGE
 DIRECT: Final = TradeKind.DIRECT
-FILLED: Final = OrderStatus.FILLED
-IS_FILLED: Final = Reason.FILLED
 
 
 Match = tuple[Reason | None, int, int]
@@ -57,9 +50,19 @@ def match(
     book = market.books[order.outcome]
     side, owner_id = order.side, order.owner_id
     limit_tick = order.price_pips // book.tick_pips
-    crosses_books = market.rules.crosses_books
+    crosses_books, has_maker = market.rules.crosses_books, market.maker is not None
     met = trades = 0
     while order.remaining_lots:
+        if has_maker and (offered_lots := blend.count_offered_lots(market, order)):
+            if met >= MAKERS_MET_MAX:
+                return Reason.MATCH_LIMIT, met, trades
+            stopped, legs = _trade_with_maker(
+                market, trades, order, offered_lots, pays_at_once, budget_micros
+            )
+            met, trades = met + max(legs, 1), trades + legs
+            if stopped is not None:
+                return stopped, met, trades
+            continue
         if crosses_books and book.is_implied_better(side, limit_tick):
             makers = list_makers(market, order)
             price_pips = book.implied_tick(side) * book.tick_pips
@@ -101,9 +104,9 @@ def _trade(
         if maker.remaining_lots < lots:
             lots = maker.remaining_lots
         if maker.place.options is not None and maker.place.reduce_only:
-            lots = min(lots, _compute_allowance(market, maker))
+            lots = min(lots, compute_allowance(market, maker))
             if not lots:
-                market.emit(_end(maker, Reason.REDUCE_ONLY))
+                cancel(market, maker, Reason.REDUCE_ONLY)
                 return None, 0
     if order.place.options is not None:
         lots, stopped = _clip(market, order, price_pips, lots, budget_micros)
@@ -114,7 +117,7 @@ def _trade(
     if (
         pays_at_once
         and market.funds[order.account_id] < SAFE_PIPS * lots + fee_micros
-        and not _can_pay(market, account, order, price_pips, lots, fee_micros)
+        and not _can_pay(market, account, order, order.side * price_pips * lots, lots, fee_micros)
     ):
         return Reason.INSUFFICIENT_FUNDS, 0
     if makers[0].outcome == order.outcome:
@@ -125,7 +128,7 @@ def _trade(
         legs = 1 + len(makers)
     for maker in makers:
         if not maker.remaining_lots or maker.place.options is not None:
-            _end_if_done(market, maker)
+            end_if_done(market, maker)
     # Whoever comes next asks no less: a budget is spent by what it has bought, whether or not
     # another maker stands behind.
     if budget_micros is not None and not _compute_affordable(
@@ -133,6 +136,45 @@ def _trade(
     ):
         return Reason.BUDGET_SPENT, legs
     return None, legs
+
+
+def _trade_with_maker(
+    market: MarketState,
+    index: int,
+    order: EngineOrder,
+    lots: int,
+    pays_at_once: bool,
+    budget_micros: int | None,
+) -> tuple[Reason | None, int]:
+    """Trade at most `lots` with the automated maker; return what stops it, and the trades.
+
+    Those of other orders that the maker then sweeps are among them.
+    """
+    maker, rules, side = market.maker, market.rules, order.side
+    assert maker is not None
+    if order.place.reduce_only:
+        lots = min(lots, compute_allowance(market, order))
+        if not lots:
+            return Reason.REDUCE_ONLY, 0
+    if budget_micros is not None:
+        left_micros = _compute_left(order, budget_micros)
+        lots = blend.count_affordable_lots(market, order, lots, left_micros)
+        if not lots:
+            return Reason.BUDGET_SPENT, 0
+    paid_micros, compute_fee = maker.quote(order.outcome, side * lots), rules.compute_fee
+    price_pips = blend.compute_price(paid_micros, lots)
+    fee_micros = compute_fee(order, price_pips, lots, True) if rules.has_fees else 0
+    if (
+        pays_at_once
+        and market.funds[order.account_id] < SAFE_PIPS * lots + fee_micros
+        and not _can_pay(
+            market, market.account(order.account_id), order, paid_micros, lots, fee_micros
+        )
+    ):
+        return Reason.INSUFFICIENT_FUNDS, 0
+    blend.trade(market, index, order, lots, paid_micros, fee_micros)
+    swept = blend.sweep(market, side, index + 1) if len(market.books) > 1 else 0
+    return None, 1 + swept
 
 
 def _trade_directly(
@@ -172,23 +214,6 @@ def _trade_directly(
     )
 
 
-def _end_if_done(market: MarketState, maker: EngineOrder) -> None:
-    """End a maker that is filled, or that only reduces and has nothing left to reduce."""
-    if not maker.remaining_lots:
-        market.emit(Ended(maker.order_id, FILLED, IS_FILLED, 0))
-    elif maker.place.reduce_only and not _compute_allowance(market, maker):
-        market.emit(_end(maker, Reason.REDUCE_ONLY))
-
-
-def _end(order: EngineOrder, reason: Reason) -> Ended:
-    return Ended(order.order_id, OrderStatus.CANCELLED, reason, order.remaining_lots)
-
-
-def _compute_allowance(market: MarketState, order: EngineOrder) -> int:
-    account = market.account(order.account_id)
-    return compute_allowance_lots(account, order.outcome, order.side, binary=market.rules.binary)
-
-
 def _prevent_self_trade(
     market: MarketState, order: EngineOrder, makers: list[EngineOrder]
 ) -> Reason | None:
@@ -198,7 +223,7 @@ def _prevent_self_trade(
         return _decrement(market, order, makers)
     if mode is not Stp.CANCEL_NEWEST:
         for maker in makers:
-            market.emit(_end(maker, Reason.SELF_TRADE))
+            cancel(market, maker, Reason.SELF_TRADE)
     return Reason.SELF_TRADE if mode is not Stp.CANCEL_OLDEST else None
 
 
@@ -207,7 +232,7 @@ def _decrement(market: MarketState, order: EngineOrder, makers: list[EngineOrder
     lots = min(order.remaining_lots, *(maker.remaining_lots for maker in makers))
     for maker in makers:
         if lots == maker.remaining_lots:
-            market.emit(_end(maker, Reason.SELF_TRADE))
+            cancel(market, maker, Reason.SELF_TRADE)
         else:
             market.emit(Decremented(maker.order_id, lots, maker.remaining_lots - lots))
     if lots == order.remaining_lots:
@@ -221,7 +246,7 @@ def _clip(
 ) -> tuple[int, Reason | None]:
     """Return how many of `lots` reduce-only and the budget allow at a price; or what ends it."""
     if order.place.reduce_only:
-        lots = min(lots, _compute_allowance(market, order))
+        lots = min(lots, compute_allowance(market, order))
         if not lots:
             return 0, Reason.REDUCE_ONLY
     if budget_micros is not None:
@@ -237,10 +262,7 @@ def _compute_affordable(
     """Return the most of `lots`, in whole steps, that the rest of the budget pays for."""
     compute_fee, step = market.rules.compute_fee, market.rules.lot_step_lots
     unit_pips = price_pips if order.side == BUY else PAYOUT_PIPS - price_pips
-    spent_micros = order.filled_micros
-    if order.side != BUY:
-        spent_micros = PAYOUT_PIPS * order.filled_lots - spent_micros
-    left_micros = budget_micros - spent_micros - order.fee_micros
+    left_micros = _compute_left(order, budget_micros)
     low, high = 0, min(lots, left_micros // unit_pips) // step
     while low < high:
         steps = (low + high + 1) // 2
@@ -252,11 +274,19 @@ def _compute_affordable(
     return low * step
 
 
+def _compute_left(order: EngineOrder, budget_micros: int) -> int:
+    """Return what an order's fills have left of its budget."""
+    spent_micros = order.filled_micros
+    if order.side != BUY:
+        spent_micros = PAYOUT_PIPS * order.filled_lots - spent_micros
+    return budget_micros - spent_micros - order.fee_micros
+
+
 def _can_pay(
     market: MarketState,
     account: AccountState,
     order: EngineOrder,
-    price_pips: int,
+    paid_micros: int,
     lots: int,
     fee_micros: int,
 ) -> bool:
@@ -264,8 +294,8 @@ def _can_pay(
     available_micros = market.funds[account.account_id]
     signed_lots, rules = order.side * lots, market.rules
     sets_lots = rules.compute_sets(account, order.outcome, signed_lots)
-    cash_micros = -price_pips * signed_lots - PAYOUT_PIPS * sets_lots
+    cash_micros = -paid_micros - PAYOUT_PIPS * sets_lots
     after = copy_account(account)
-    add_fill(after, order.outcome, signed_lots, price_pips, cash_micros, fee_micros)
+    add_fill(after, order.outcome, signed_lots, paid_micros, cash_micros, fee_micros)
     more_held_micros = rules.compute_held(after) - account.held_micros
     return available_micros + cash_micros - fee_micros - more_held_micros >= 0

@@ -16,6 +16,7 @@ import msgspec
 
 from trading.engine.book import DEAD_MIN, EngineOrder, OrderBook, Tops, enter_order
 from trading.engine.fees import bound_hold, build_basis, build_fee, build_hold
+from trading.engine.maker import AutomatedMaker, MakerState
 from trading.engine.margin import (
     AccountState,
     add_fill,
@@ -39,16 +40,19 @@ from trading.engine.types import (
     Decremented,
     Ended,
     FeeKind,
+    LiquidityChanged,
     MarketStatus,
     OrderStatus,
     Place,
     Rejected,
     Rested,
     Traded,
+    TradeKind,
 )
 
 # A member of an enum is an attribute of a class, which costs as much as a call.
 PARTIALLY_FILLED: Final = OrderStatus.PARTIALLY_FILLED
+MAKER: Final = TradeKind.MAKER
 
 
 class Snapshot(msgspec.Struct, array_like=True):
@@ -61,6 +65,7 @@ class Snapshot(msgspec.Struct, array_like=True):
     config: Config | None
     orders: list[EngineOrder]
     accounts: list[AccountState]
+    maker: MakerState | None = None
 
 
 class Rules:
@@ -80,6 +85,7 @@ class Rules:
         "lot_step_lots",
         "outcomes",
         "prices",
+        "rests_refused",
         "safe_hold_micros",
         "safe_hold_pips",
     )  # fmt: skip
@@ -90,6 +96,7 @@ class Rules:
         self.outcomes = frozenset(range(self.books))
         self.prices = frozenset(range(config.tick_pips, PAYOUT_PIPS, config.tick_pips))
         self.crosses_books = config.house_account_id is not None and not config.binary
+        self.rests_refused = config.maker is not None and config.maker.rests_refused
         self.lot_step_lots = config.lot_step_lots
         self.has_fees = config.fees.kind is not FeeKind.NONE
         self.compute_basis = build_basis(config.fees)
@@ -118,6 +125,7 @@ class MarketState:
         self.status: MarketStatus | None = None
         self.config: Config | None = None
         self.books: list[OrderBook] = []
+        self.maker: AutomatedMaker | None = None
         self.orders: dict[str, EngineOrder] = {}
         self.accounts: dict[int, AccountState] = {}
         self.expiries: list[tuple[int, str]] = []
@@ -158,6 +166,13 @@ class MarketState:
                 if order.account_id == account.account_id
             }
         return [order for _, order in sorted(account.orders.items())]
+
+    def crosses(self, outcome: int, side: int, price_pips: int) -> bool:
+        """Return whether an order at this price would trade, with whomever."""
+        maker = self.maker
+        return self.books[outcome].crosses(side, price_pips) or (
+            maker is not None and maker.count_lots(outcome, side, price_pips) > 0
+        )
 
     def list_dirty_accounts(self) -> list[int]:
         """Return the accounts that changed, by id: those of dirty orders that rested or traded."""
@@ -208,10 +223,44 @@ class MarketState:
         """Nothing changed."""
 
     def _apply_traded(self, trade: Traded) -> None:
+        if trade.kind is MAKER:
+            self._apply_traded_with_maker(trade)
+            return
         taker = self.incoming
         assert taker is not None
         self._fill_taker(taker, trade)
         self._fill_maker(self.orders[trade.maker_order_id], trade)
+
+    def _apply_traded_with_maker(self, trade: Traded) -> None:
+        """Carry out a trade of which one side, without an order, is the automated maker."""
+        maker, taker = self.maker, self.incoming
+        assert maker is not None
+        bought_lots, paid_micros = -trade.taker_side * trade.quantity_lots, trade.paid_micros
+        account_id, cash_micros = trade.maker_account_id, trade.maker_cash_micros
+        if trade.taker_order_id:
+            assert taker is not None
+            self._fill_taker(taker, trade)
+        else:
+            self._fill_maker(self.orders[trade.maker_order_id], trade)
+            account_id, cash_micros = trade.taker_account_id, trade.taker_cash_micros
+            bought_lots = -bought_lots
+        account = self.account(account_id)
+        signed_micros = paid_micros if bought_lots > 0 else -paid_micros
+        add_fill(account, trade.outcome, bought_lots, signed_micros, cash_micros, 0)
+        self._settle(account, cash_micros)
+        maker.sell(trade.outcome, -bought_lots)
+        maker.check_cash(account.net_paid_micros, account.collateral_lots)
+
+    def _apply_liquidity_changed(self, change: LiquidityChanged) -> None:
+        maker, amount_micros = self.maker, change.amount_micros
+        assert maker is not None
+        maker.fund(change.account_id, amount_micros, change.b_lots)
+        account = self.account(change.maker_account_id)
+        maker.check_cash(account.net_paid_micros, account.collateral_lots)
+        if change.account_id in self.funds:
+            self.funds[change.account_id] -= amount_micros
+        if change.maker_account_id in self.funds:
+            self.funds[change.maker_account_id] += amount_micros
 
     def _apply_cross_matched(self, match: CrossMatched) -> None:
         """Carry out all legs; the house is the other side of each."""
@@ -227,17 +276,21 @@ class MarketState:
                 assert taker is not None
                 self._fill_taker(taker, trade)
                 signed_lots, cash_micros = -signed_lots, trade.maker_cash_micros
-            add_fill(house, trade.outcome, signed_lots, trade.price_pips, cash_micros, 0)
+            paid_micros = trade.price_pips * signed_lots
+            add_fill(house, trade.outcome, signed_lots, paid_micros, cash_micros, 0)
 
     def _fill_taker(self, order: EngineOrder, trade: Traded) -> None:
         account = self.accounts[order.account_id]
         price_pips, lots, fee_micros = trade.price_pips, trade.quantity_lots, trade.taker_fee_micros
         cash_micros = trade.taker_cash_micros
-        signed_lots = lots if trade.taker_side == BUY else -lots
-        add_fill(account, trade.outcome, signed_lots, price_pips, cash_micros, fee_micros)
+        amount_micros = trade.amount_micros or price_pips * lots
+        if trade.taker_side == BUY:
+            add_fill(account, trade.outcome, lots, amount_micros, cash_micros, fee_micros)
+        else:
+            add_fill(account, trade.outcome, -lots, -amount_micros, cash_micros, fee_micros)
         order.remaining_lots -= lots
         assert order.remaining_lots >= 0
-        order.filled_micros += price_pips * lots
+        order.filled_micros += amount_micros
         rules = self.rules
         if rules.has_fees:
             compute_basis = rules.compute_basis
@@ -252,7 +305,7 @@ class MarketState:
         price_pips, lots, fee_micros = trade.price_pips, trade.quantity_lots, trade.maker_fee_micros
         outcome, cash_micros = trade.outcome, trade.maker_cash_micros
         signed_lots = -lots if trade.taker_side == BUY else lots
-        add_fill(account, outcome, signed_lots, price_pips, cash_micros, fee_micros)
+        add_fill(account, outcome, signed_lots, price_pips * signed_lots, cash_micros, fee_micros)
         self.books[outcome].reduce(order, lots)
         order.filled_micros += price_pips * lots
         rules = self.rules
@@ -328,6 +381,8 @@ class MarketState:
         self.is_timed = configured.status is not MarketStatus.OPEN or config.close_at_us is not None
         if old is None:
             self.books = self._build_books(config.tick_pips)
+            if config.maker is not None and self.maker is None:
+                self.maker = AutomatedMaker.start(config.maker, config.lot_step_lots)
         elif old.tick_pips != config.tick_pips:
             finer = self._build_books(config.tick_pips)
             for book, finer_book in zip(self.books, finer, strict=True):
@@ -425,6 +480,8 @@ class MarketState:
         if snapshot.status is None or snapshot.config is None:
             return state
         state.apply(Configured(snapshot.status, snapshot.config))
+        if snapshot.maker is not None:
+            state.maker = AutomatedMaker.load(snapshot.maker, snapshot.config.lot_step_lots)
         for account in snapshot.accounts:
             state.accounts[account.account_id] = account
         for order in snapshot.orders:
@@ -447,7 +504,14 @@ class MarketState:
         ]
         return msgspec.msgpack.encode(
             Snapshot(
-                self.market_id, self.seq, self.ts_us, self.status, self.config, orders, accounts
+                self.market_id,
+                self.seq,
+                self.ts_us,
+                self.status,
+                self.config,
+                orders,
+                accounts,
+                None if self.maker is None else self.maker.save(),
             )
         )
 
@@ -464,7 +528,8 @@ class MarketState:
             for _, account in sorted(self.accounts.items())
             if account.touched()
         )
-        return (self.seq, self.ts_us, self.status, self.config, orders, accounts)
+        dump = (self.seq, self.ts_us, self.status, self.config, orders, accounts)
+        return dump if self.maker is None else (*dump, self.maker.save())
 
     def state_hash(self) -> str:
         """Return the SHA-256 of the canonical form, as hex."""
@@ -532,4 +597,5 @@ _APPLIERS: Final[dict[type[Any], Callable[..., None]]] = {
     Ended: MarketState._apply_ended,
     Configured: MarketState._apply_configured,
     CrossMatched: MarketState._apply_cross_matched,
+    LiquidityChanged: MarketState._apply_liquidity_changed,
 }

@@ -83,12 +83,14 @@ class FeeKind(IntEnum):
 class TradeKind(IntEnum):
     """What a trade did to the number of contracts in being: kept, created or redeemed them.
 
-    The legs of a match across books all have the kind of the match.
+    The legs of a match across books all have the kind of the match. MAKER: with the market's
+    automated maker, whatever it did to that number.
     """
 
     DIRECT = 0
     MINT = 1
     MERGE = 2
+    MAKER = 3
 
 
 class Reason(StrEnum):
@@ -117,6 +119,8 @@ class Reason(StrEnum):
     NOTHING_TO_AMEND = "nothing_to_amend"
     CONFIGURATION_INVALID = "configuration_invalid"
     CONFIGURATION_STALE = "configuration_stale"
+    RESTING_REFUSED = "resting_refused"
+    LIQUIDITY_INVALID = "liquidity_invalid"
     # Ends.
     FILLED = "filled"
     CANCELLED_BY_OWNER = "cancelled_by_owner"
@@ -145,6 +149,20 @@ class Fees(msgspec.Struct, frozen=True, array_like=True):
     unit_micros: int = 1
 
 
+class MakerTerms(msgspec.Struct, frozen=True, array_like=True):
+    """The automated maker that a market opens with (see `lmsr` and `blend`).
+
+    `priors` are weights of the outcomes, of any scale. The funder pays for its worst loss when the
+    market opens. `rests_refused`: no order may rest, everybody trades with the maker.
+    """
+
+    account_id: int
+    funder_account_id: int
+    b_lots: int
+    priors: tuple[int, ...]
+    rests_refused: bool = False
+
+
 class Config(msgspec.Struct, frozen=True, array_like=True):
     """What the engine knows of its market.
 
@@ -152,7 +170,8 @@ class Config(msgspec.Struct, frozen=True, array_like=True):
     `close_at_us`, when given, binds by itself: at that instant and
     after it orders are refused. `position_limit_lots` bounds position and open orders per outcome.
     `house_account_id` stands between the books of a categorical market that are matched with one
-    another (see `cross`); None: each book is matched by itself.
+    another (see `cross`); None: each book is matched by itself. So are those of a market with a
+    `maker`, which has one price for a complete set already: it has no house account.
     """
 
     binary: bool
@@ -164,6 +183,7 @@ class Config(msgspec.Struct, frozen=True, array_like=True):
     position_limit_lots: int | None = None
     strict_refund: bool = False
     house_account_id: int | None = None
+    maker: MakerTerms | None = None
 
 
 class Command(msgspec.Struct, array_like=True, frozen=True, gc=False):
@@ -266,7 +286,7 @@ class Configure(Command, tag=5, frozen=True):
     A finer tick is taken only while halted, and must divide the old one. `by_user_id` (None: the
     exchange itself), `why` and `request_id` are for the record. `seen` is the status and
     configuration (None, None: none yet) that the sender decided upon: of two who decide at once
-    the later is refused.
+    the later is refused. The first one of a market with a maker is paid for by its funder.
     """
 
     status: MarketStatus
@@ -276,7 +296,10 @@ class Configure(Command, tag=5, frozen=True):
     seen: tuple[MarketStatus | None, Config | None] | None = None
     request_id: str = ""
 
-    account_id: ClassVar[int] = NO_ACCOUNT
+    @property
+    def account_id(self) -> int:
+        maker = self.config.maker
+        return NO_ACCOUNT if maker is None else maker.funder_account_id
 
 
 class Tick(Command, tag=6, frozen=True):
@@ -285,7 +308,17 @@ class Tick(Command, tag=6, frozen=True):
     account_id: ClassVar[int] = NO_ACCOUNT
 
 
-AnyCommand = Place | Amend | Cancel | CancelAll | Configure | Tick
+class ChangeLiquidity(Command, tag=7, frozen=True):
+    """Let the market's maker have `by_lots` more liquidity, or less; prices stay.
+
+    The account pays for the greater worst loss, or has back, of what it paid, what is free then.
+    """
+
+    account_id: int
+    by_lots: int
+
+
+AnyCommand = Place | Amend | Cancel | CancelAll | Configure | Tick | ChangeLiquidity
 
 
 class EngineEvent(msgspec.Struct, array_like=True, frozen=True, gc=False):
@@ -304,7 +337,9 @@ class Traded(EngineEvent, tag=2, frozen=True):
     """One fill. `*_cash_micros` is what the account's cash changes by, fee not included.
 
     `index` counts the trades of one command from 0. `taker_side` is of `outcome`'s book. In a leg
-    of a match across books one side is the house: its order id is "" and it pays no fee.
+    of a match across books one side is the house, in a trade of kind MAKER it is the automated
+    maker: its order id is "" and it pays no fee. `amount_micros` is 0 where it is price x quantity;
+    else the price is its average, rounded to the pip against the taker.
     """
 
     index: int
@@ -321,6 +356,12 @@ class Traded(EngineEvent, tag=2, frozen=True):
     maker_cash_micros: int
     taker_fee_micros: int
     maker_fee_micros: int
+    amount_micros: int = 0
+
+    @property
+    def paid_micros(self) -> int:
+        """What the buyer pays the seller."""
+        return self.amount_micros or self.price_pips * self.quantity_lots
 
 
 class Rested(EngineEvent, tag=3, frozen=True):
@@ -381,7 +422,29 @@ class CrossMatched(EngineEvent, tag=8, frozen=True):
     trades: tuple[Traded, ...]
 
 
-AnyEvent = Rejected | Traded | Rested | Amended | Decremented | Ended | Configured | CrossMatched
+class LiquidityChanged(EngineEvent, tag=9, frozen=True):
+    """The maker has liquidity `b_lots` from here on; the account paid it `amount_micros`.
+
+    The amount is negative for what the account has back.
+    """
+
+    account_id: int
+    maker_account_id: int
+    b_lots: int
+    amount_micros: int
+
+
+AnyEvent = (
+    Rejected
+    | Traded
+    | Rested
+    | Amended
+    | Decremented
+    | Ended
+    | Configured
+    | CrossMatched
+    | LiquidityChanged
+)
 
 
 def list_trades(event: AnyEvent) -> tuple[Traded, ...]:

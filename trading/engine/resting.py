@@ -1,0 +1,31 @@
+"""What becomes of resting orders when somebody trades with them."""
+
+from typing import Final
+
+from trading.engine.book import EngineOrder
+from trading.engine.margin import compute_allowance_lots
+from trading.engine.state import MarketState
+from trading.engine.types import Ended, OrderStatus, Reason
+
+# A member of an enum is an attribute of a class, which costs as much as a call.
+FILLED: Final = OrderStatus.FILLED
+IS_FILLED: Final = Reason.FILLED
+
+
+def compute_allowance(market: MarketState, order: EngineOrder) -> int:
+    """Return how much a reduce-only order may still trade."""
+    account = market.account(order.account_id)
+    return compute_allowance_lots(account, order.outcome, order.side, binary=market.rules.binary)
+
+
+def cancel(market: MarketState, order: EngineOrder, reason: Reason) -> None:
+    """End an order with what remains of it."""
+    market.emit(Ended(order.order_id, OrderStatus.CANCELLED, reason, order.remaining_lots))
+
+
+def end_if_done(market: MarketState, order: EngineOrder) -> None:
+    """End an order that is filled, or that only reduces and has nothing left to reduce."""
+    if not order.remaining_lots:
+        market.emit(Ended(order.order_id, FILLED, IS_FILLED, 0))
+    elif order.place.reduce_only and not compute_allowance(market, order):
+        cancel(market, order, Reason.REDUCE_ONLY)
