@@ -488,7 +488,9 @@ class NaiveEngine(NaiveState):
             its_pips = price_pips if order is taker else order.price_pips
             leg = _leg(order, its_pips, lots, is_maker=order is not taker)
             self.legs = (*self.legs, leg)
-            if not taker.rests and self._available(taker.place.account_id) < 0:
+            # Only of the taker's leg: an own maker among the others still holds what it trades.
+            is_taker = order is taker
+            if is_taker and not taker.rests and self._available(taker.place.account_id) < 0:
                 self.legs = legs_before
                 return Reason.INSUFFICIENT_FUNDS
             changes.append(self._change(order.place.account_id, before))

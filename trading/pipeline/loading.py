@@ -10,7 +10,7 @@ from trading.engine.margin import AccountState, new_account, set_position
 from trading.engine.state import Snapshot
 from trading.engine.types import Config, MarketStatus
 from trading.models import BookState, Margin, Position
-from trading.pipeline.order_rows import read_open_orders
+from trading.pipeline.order_rows import read_open_orders, read_untriggered_orders
 
 ACCOUNTS_BY_ID_MAX: Final = 5_000
 """From here on it is cheaper to read all of a market's accounts than to name those wanted."""
@@ -20,16 +20,19 @@ _decode_config = msgspec.msgpack.Decoder(Config).decode
 def load_engine(market_id: int, *, all_accounts: bool = True) -> Engine:
     """Return a market's engine as of its last commit; a fresh one if it never had any.
 
-    `all_accounts`: every account that ever traded here; else only those with open orders, the
+    `all_accounts`: every account that ever traded here; else only those with orders, the
     others being added by `add_accounts` when they come.
     """
     state = BookState.objects.filter(market_id=market_id).first()
     if state is None:
         return Engine(market_id)
-    orders = list(read_open_orders(market_id))
+    orders, untriggered = (
+        list(read_open_orders(market_id)),
+        list(read_untriggered_orders(market_id)),
+    )
     config = _decode_config(bytes(state.config))
     books = 1 if config.binary else config.outcomes
-    trading = {order.account_id for order in orders}
+    trading = {order.account_id for order in (*orders, *untriggered)}
     if config.house_account_id is not None:
         trading.add(config.house_account_id)
     account_ids = None if all_accounts or len(trading) > ACCOUNTS_BY_ID_MAX else trading
@@ -42,6 +45,7 @@ def load_engine(market_id: int, *, all_accounts: bool = True) -> Engine:
             config,
             orders,
             list(read_accounts(market_id, books, account_ids).values()),
+            untriggered=untriggered,
         )
     )
 

@@ -73,19 +73,24 @@ def build_market_change(part: MarketPart) -> MarketChange:
 
 
 def _touched_accounts(batch: Batch) -> list[int]:
-    return sorted(
-        {
-            order.account_id
-            for part in batch.parts.values()
-            for order in part.live.engine.dirty_orders.values()
-        }
-    )
+    """Return the accounts whose orders changed; without those that others triggered only.
+
+    Nothing of theirs was locked or changed. Their orders are fired next, which is told.
+    """
+    touched = {
+        order.account_id
+        for part in batch.parts.values()
+        for order in part.live.engine.dirty_orders.values()
+    }
+    return sorted(touched & batch.balances.keys())
 
 
 def _add_account_changes(accounts: dict[int, AccountChange], part: MarketPart) -> None:
     engine = part.live.engine
     market_id, seq, ts_us = engine.market_id, engine.seq, engine.ts_us
     for order in engine.dirty_orders.values():
+        if order.account_id not in accounts:  # it waits, and was triggered or moved
+            continue
         change: Any = OrderChange(market_id, part.order_seqs[order.order_id], ts_us, order)
         accounts[order.account_id].orders.append(change)
     for fill_seq, fill in part.fills:

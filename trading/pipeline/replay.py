@@ -66,11 +66,13 @@ def compare_with_live(replayed: Replayed, live: Engine) -> list[str]:
     return differences
 
 
-PARTS: Final = ("sequence number", "time", "status", "configuration", "orders", "accounts")
+PARTS: Final = (
+    "sequence number", "time", "status", "configuration", "orders", "accounts", "orders that wait",
+)  # fmt: skip
 
 
 def _name_difference(replayed: Engine, live: Engine) -> str:
-    for part, wanted, found in zip(PARTS, replayed.dump(), live.dump(), strict=True):
+    for part, wanted, found in zip(PARTS, replayed.dump(), live.dump(), strict=False):
         if wanted != found:
             return f"replay and database differ in {part}: {_first(wanted, found)}"
     raise JournalError("equal dumps with different hashes")
