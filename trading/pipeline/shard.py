@@ -431,6 +431,6 @@ def _fill_in(result: Result, task: Task, part: MarketPart, events: list[AnyEvent
             if isinstance(event, Ended) and isinstance(command, CancelAll):
                 result.order_ids.append(event.order_id)
     if isinstance(command, (Place, Amend, Cancel)):
-        order = engine.dirty_orders.get(command.order_id) or engine.orders.get(command.order_id)
+        order = engine.dirty_orders.get(command.order_id) or engine.find_order(command.order_id)
         if order is not None and order.account_id == command.account_id:
             result.order = order
