@@ -124,8 +124,9 @@ def close_due() -> None:
 @unless_in_maintenance
 def expire_due() -> None:
     """Trigger the expiry of due orders in engines that get no other commands."""
-    due = Order.objects.open().filter(expires_at_us__lte=now_us())
-    _for_each(due.values_list("market_id", flat=True).distinct()[:DUE_MAX], do_pass_time)
+    orders = Order.objects.filter(expires_at_us__lte=now_us())
+    due = orders.open().values("market_id").union(orders.untriggered().values("market_id"))
+    _for_each([row["market_id"] for row in due[:DUE_MAX]], do_pass_time)
 
 
 @shared_task
@@ -134,7 +135,8 @@ def cancel_stopped() -> None:
     """Cancel the resting orders of suspended users and closed accounts."""
     stopped = Account.objects.filter(
         Q(owner__suspended_at__isnull=False) | Q(closed_at__isnull=False),
-        Exists(Order.objects.open().filter(account=OuterRef("pk"))),
+        Exists(Order.objects.open().filter(account=OuterRef("pk")))
+        | Exists(Order.objects.untriggered().filter(account=OuterRef("pk"))),
     )
     _for_each(stopped[:DUE_MAX], lambda account: do_cancel_orders(account, by=None))
 

@@ -27,13 +27,16 @@ from trading.engine.types import (
     Place,
     Stp,
     Tif,
+    Trigger,
+    TriggerKind,
+    TriggerOn,
 )
 
 Option = TypeVar("Option")
 Target = tuple[str, int, int]
 """order_id, account_id, quantity_lots of an open order."""
 
-BYTES_PER_STEP = 20
+BYTES_PER_STEP = 28
 OWNER_OF = {11: 1, 12: 1, 21: 2, 22: 2, 31: 3, 41: 4, 51: 5, 61: 6}
 FEE_FREE_ACCOUNT = 61
 HOUSE_ACCOUNT = 99
@@ -142,6 +145,7 @@ def make_place(
         reduce_only=reduce_only,
         expires_at_us=(ts_us + later if later < 58 else 0) if expires else None,
         valid_until_us=(ts_us + 3 - later if later < 30 else 0) if odd in (249, 250) else None,
+        trigger=make_trigger(c, config) if c.one_in(6) else None,
     )
     return Place(
         order_id,
@@ -155,6 +159,20 @@ def make_place(
         stp,
         options=options.or_none(),
         fee_free=account_id == FEE_FREE_ACCOUNT,
+    )
+
+
+def make_trigger(c: Choices, config: Config) -> Trigger:
+    """Mostly one that a trade or two away will reach; now and then one that can't be."""
+    kind, on, odd = c.pick(tuple(TriggerKind)), c.pick(tuple(TriggerOn)), c.below(256)
+    trail_pips = c.pick((1, 2, 4)) * config.tick_pips
+    is_trailing = kind is TriggerKind.TRAILING_STOP
+    price_pips = make_price_pips(c, config)
+    return Trigger(
+        kind,
+        None if (is_trailing and odd % 2) or odd == 254 else price_pips,
+        on,
+        trail_pips if is_trailing != (odd == 255) else None,
     )
 
 
@@ -177,6 +195,7 @@ def make_amend(c: Choices, config: Config, ts_us: int, open_orders: Sequence[Tar
         None if what in (1, 2, 3, 7) else price_pips,
         None if what in (0, 4, 7) else lots,
         ts_us - 1 if c.rarely() else None,
+        make_price_pips(c, config) if c.one_in(3) else None,
     )
 
 

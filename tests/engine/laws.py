@@ -26,6 +26,7 @@ from trading.engine.types import (
     Decremented,
     FeeKind,
     Fees,
+    Fired,
     LiquidityChanged,
     Place,
     Rejected,
@@ -85,8 +86,15 @@ class Witness:
                 self._see_match(event)
             elif isinstance(event, Amended):
                 known = self.orders[event.order_id]
-                known.price_pips, known.quantity_lots = event.price_pips, event.quantity_lots
+                known.price_pips, known.quantity_lots = (
+                    event.price_pips or None,
+                    event.quantity_lots,
+                )
                 assert event.remaining_lots == event.quantity_lots - known.filled_lots
+            elif isinstance(event, Fired):
+                known = self.orders[event.order_id]
+                assert known.price_pips in (None, event.price_pips)
+                known.price_pips = event.price_pips
             elif isinstance(event, Decremented):
                 known = self.orders[event.order_id]
                 assert known.quantity_lots is not None

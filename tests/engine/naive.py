@@ -11,8 +11,10 @@ from collections.abc import Callable
 from copy import copy
 from typing import Any, Final
 
+import msgspec
+
 from tests.engine.naive_ledger import HOUSE, Ledger, Leg
-from tests.engine.naive_state import NaiveState, Order
+from tests.engine.naive_state import NaiveState, Order, arrival
 from trading.engine.types import (
     BUY,
     COLLAR_PIPS,
@@ -20,6 +22,7 @@ from trading.engine.types import (
     ORDER_LOTS_MAX,
     OUTCOMES_MAX,
     PAYOUT_PIPS,
+    SELL,
     Amend,
     Amended,
     AnyCommand,
@@ -33,6 +36,8 @@ from trading.engine.types import (
     CrossMatched,
     Decremented,
     Ended,
+    Fire,
+    Fired,
     MarketStatus,
     OrderStatus,
     Place,
@@ -44,6 +49,11 @@ from trading.engine.types import (
     Tif,
     Traded,
     TradeKind,
+    Triggered,
+    TriggerKind,
+    TriggerMoved,
+    TriggerOn,
+    Waited,
     list_trades,
 )
 
@@ -83,8 +93,10 @@ class NaiveEngine(NaiveState):
             CancelAll: self._cancel_all,
             Configure: self._configure,
             Tick: lambda _: None,
+            Fire: self._fire,
         }
         handlers[type(command)](command)
+        self._watch()
         for account_id in funds:
             funds[account_id] = self._available(account_id)
         return self.events
@@ -98,6 +110,13 @@ class NaiveEngine(NaiveState):
         reason = self._place_refusal(place)
         if reason:
             return self._reject(place.order_id, reason)
+        trigger = place.options.trigger if place.options else None
+        if trigger is not None:
+            lots, pips = place.quantity_lots, trigger.price_pips
+            assert lots is not None
+            order = Order(place, self.seq, place.price_pips or 0, lots, lots, 0, pips, self.ts_us)
+            self.waiting.append(order)
+            return self.events.append(Waited(place.order_id, pips, lots))
         order = self._order(place)
         reason = self._position_refusal(order, self.orders)
         if reason:
@@ -110,7 +129,7 @@ class NaiveEngine(NaiveState):
         return self._take(order)
 
     def _place_refusal(self, place: Place) -> Reason | None:
-        if self._open_order(place.order_id):
+        if self._open_order(place.order_id) or self._waiting_order(place.order_id):
             return Reason.DUPLICATE_ORDER_ID
         reason = self._entry_refusal(place.valid_until_us)
         if reason:
@@ -123,7 +142,90 @@ class NaiveEngine(NaiveState):
             self._price_refusal(place.price_pips)
             or self._size_refusal(place)
             or self._flags_refusal(place)
+            or self._trigger_refusal(place)
         )
+
+    # Triggers.
+
+    def _watch(self) -> None:
+        """Which triggers the prices of this command reach, and where the others move."""
+        if self._door_refusal(None):
+            return
+        for order in sorted(self.waiting, key=arrival):
+            trigger = order.place.options.trigger if order.place.options else None
+            assert trigger is not None
+            if order.triggered:
+                continue
+            prices = [
+                trade.price_pips
+                for event in self.events
+                for trade in list_trades(event)
+                if trade.outcome == order.place.outcome
+            ]
+            if trigger.on == TriggerOn.BEST:
+                prices = self._offers(order.place)
+                prices = prices and [min(prices, key=lambda pips: order.place.side * pips)]
+            if any(self._reaches(order, trigger.kind, pips) for pips in prices):
+                order.triggered = self.seq
+                self.events.append(Triggered(order.place.order_id))
+            elif trigger.trail_pips is not None:
+                self._trail(order, trigger.trail_pips, prices)
+
+    def find_next_fire(self) -> Fire | None:
+        due = [order for order in self.waiting if order.triggered]
+        if not due or self._door_refusal(None):
+            return None
+        place = min(due, key=lambda order: (order.triggered, *arrival(order))).place
+        return Fire(place.order_id, place.account_id)
+
+    def _offers(self, place: Place) -> list[int]:
+        offers = [maker.price_pips for maker in self._opposite(place)]
+        return [*offers, *map(_implied_pips, self._firsts_of_others(place))]
+
+    def _reaches(self, order: Order, kind: TriggerKind, pips: int) -> bool:
+        if order.trigger_pips is None:
+            return False
+        rises = (kind == TriggerKind.TAKE_PROFIT) == (order.place.side == SELL)
+        return pips >= order.trigger_pips if rises else pips <= order.trigger_pips
+
+    def _trail(self, order: Order, trail_pips: int, prices: list[int]) -> None:
+        if not prices:
+            return
+        is_sale = order.place.side == SELL
+        wanted = max(prices) - trail_pips if is_sale else min(prices) + trail_pips
+        stands = order.trigger_pips is not None and (
+            wanted <= order.trigger_pips if is_sale else wanted >= order.trigger_pips
+        )
+        if not stands and 0 < wanted < PAYOUT_PIPS:
+            order.trigger_pips = wanted
+            self.events.append(TriggerMoved(order.place.order_id, wanted))
+
+    def _fire(self, fire: Fire) -> None:
+        order = self._waiting_order(fire.order_id)
+        is_mine = order is not None and order.place.account_id == fire.account_id
+        if order is None or not is_mine or not order.triggered:
+            return self._reject(fire.order_id, Reason.ORDER_UNKNOWN)
+        reason = self._door_refusal(None)
+        if reason:
+            return self._reject(fire.order_id, reason)
+        self.waiting.remove(order)
+        # From here on it is as if it came now.
+        limit = order.price_pips or None
+        place = msgspec.structs.replace(
+            order.place, price_pips=limit, quantity_lots=order.quantity_lots
+        )
+        order = self._order(place)
+        self.events.append(Fired(fire.order_id, order.price_pips))
+        reason = self._standing_refusal(order, self.orders)
+        if not reason and self._missing_micros(order, self.orders):
+            reason = Reason.INSUFFICIENT_FUNDS
+        if reason:
+            return self._end(order, OrderStatus.REJECTED, reason)
+        if place.tif == Tif.FOK and not self._fills_entirely(order):
+            return self._end(order, OrderStatus.CANCELLED, Reason.FOK_NOT_FILLABLE)
+        return self._take(order)
+
+    # Orders.
 
     def _order(self, place: Place) -> Order:
         lots = place.quantity_lots
@@ -139,18 +241,24 @@ class NaiveEngine(NaiveState):
         tick = self._rules().tick_pips
         offers = [maker.price_pips for maker in self._opposite(place)[:1]]
         offers += map(_implied_pips, self._firsts_of_others(place))
-        best_pips = min(offers, key=lambda pips: place.side * pips, default=tick)
+        worst_pips = PAYOUT_PIPS if place.side == BUY else 0
+        best_pips = min(offers, key=lambda pips: place.side * pips, default=worst_pips)
         reach_pips = best_pips + place.side * COLLAR_PIPS
         on_tick = reach_pips // tick * tick if place.side == BUY else -(-reach_pips // tick) * tick
         return max(tick, min(PAYOUT_PIPS - tick, on_tick))
 
     def _amend(self, amend: Amend) -> None:
-        order = self._open_order(amend.order_id)
+        waiting = self._waiting_order(amend.order_id)
+        order = waiting or self._open_order(amend.order_id)
         reason = self._entry_refusal(amend.valid_until_us)
         if reason:
             return self._reject(amend.order_id, reason)
         if order is None or order.place.account_id != amend.account_id:
             return self._reject(amend.order_id, Reason.ORDER_UNKNOWN)
+        if amend.trigger_pips is not None and (
+            waiting is None or waiting.triggered or self._price_refusal(amend.trigger_pips)
+        ):
+            return self._reject(amend.order_id, Reason.TRIGGER_INVALID)
         reason = self._price_refusal(amend.price_pips)
         if not reason and amend.quantity_lots is not None:
             reason = self._lots_refusal(amend.quantity_lots)
@@ -158,7 +266,17 @@ class NaiveEngine(NaiveState):
             return self._reject(amend.order_id, reason)
         price_pips = order.price_pips if amend.price_pips is None else amend.price_pips
         total_lots = order.quantity_lots if amend.quantity_lots is None else amend.quantity_lots
-        return self._amend_to(order, price_pips, total_lots)
+        if waiting is None:
+            return self._amend_to(order, price_pips, total_lots)
+        trigger_pips = amend.trigger_pips or order.trigger_pips
+        wanted = (price_pips, total_lots, trigger_pips)
+        if wanted == (order.price_pips, order.quantity_lots, order.trigger_pips):
+            return self._reject(amend.order_id, Reason.NOTHING_TO_AMEND)
+        order.price_pips, order.quantity_lots, order.trigger_pips = wanted
+        order.remaining_lots = total_lots
+        return self.events.append(
+            Amended(amend.order_id, price_pips, total_lots, total_lots, True, trigger_pips)
+        )
 
     def _amend_to(self, order: Order, price_pips: int, total_lots: int) -> None:
         order_id = order.place.order_id
@@ -190,14 +308,15 @@ class NaiveEngine(NaiveState):
         return self._take(new)
 
     def _cancel(self, cancel: Cancel) -> None:
-        order = self._open_order(cancel.order_id)
+        order = self._open_order(cancel.order_id) or self._waiting_order(cancel.order_id)
         if order is None or order.place.account_id != cancel.account_id:
             return self._reject(cancel.order_id, Reason.ORDER_UNKNOWN)
         return self._end(order, OrderStatus.CANCELLED, Reason.CANCELLED_BY_OWNER)
 
     def _cancel_all(self, command: CancelAll) -> None:
         by_operator, by_owner = Reason.CANCELLED_BY_OPERATOR, Reason.CANCELLED_BY_OWNER
-        mine = [o for o in self.orders if o.place.account_id == command.account_id]
+        everyone = [*self.orders, *self.waiting]
+        mine = [o for o in everyone if o.place.account_id == command.account_id]
         self._end_all(mine, by_operator if command.by_operator else by_owner)
 
     def _configure(self, command: Configure) -> None:
@@ -209,7 +328,7 @@ class NaiveEngine(NaiveState):
         self._folded = None
         self.events.append(Configured(command.status, command.config))
         if command.status == MarketStatus.CLOSED:
-            self._end_all(self.orders, Reason.MARKET_CLOSED)
+            self._end_all([*self.orders, *self.waiting], Reason.MARKET_CLOSED)
         return None
 
     def _may_become(self, new: Config) -> bool:
@@ -224,13 +343,15 @@ class NaiveEngine(NaiveState):
     # Trading.
 
     def _expire(self) -> None:
-        dated = [(o.place.expires_at_us, o.place.order_id, o) for o in self.orders]
+        everyone = [*self.orders, *self.waiting]
+        dated = [(o.place.expires_at_us, o.place.order_id, o) for o in everyone]
         due = [(at, name, o) for at, name, o in dated if at is not None and at <= self.ts_us]
         for _, _, order in sorted(due, key=lambda row: row[:2]):
             self._end(order, OrderStatus.EXPIRED, Reason.EXPIRED)
 
     def _end(self, order: Order, status: OrderStatus, reason: Reason) -> None:
         self.orders = [other for other in self.orders if other is not order]
+        self.waiting = [other for other in self.waiting if other is not order]
         lots = 0 if order.place.quantity_lots is None else order.remaining_lots
         self.events.append(Ended(order.place.order_id, status, reason, lots))
 

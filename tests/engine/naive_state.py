@@ -11,6 +11,7 @@ from trading.engine.types import (
     PAYOUT_PIPS,
     POSITION_LOTS_MAX,
     SELL,
+    TRIGGERS_MAX,
     AnyEvent,
     Config,
     MarketStatus,
@@ -18,6 +19,7 @@ from trading.engine.types import (
     Reason,
     Stp,
     Tif,
+    TriggerKind,
 )
 
 
@@ -34,6 +36,9 @@ class Order(msgspec.Struct):
     quantity_lots: int
     remaining_lots: int
     rested: int = 0
+    trigger_pips: int | None = None
+    arrived_us: int = 0
+    triggered: int = 0
 
     @property
     def rests(self) -> bool:
@@ -50,6 +55,8 @@ class NaiveState:
         self.status: MarketStatus | None = None
         self.config: Config | None = None
         self.orders: list[Order] = []
+        self.waiting: list[Order] = []
+        """Orders that wait for their triggers or, once `triggered`, to be fired."""
         self.legs: tuple[Leg, ...] = ()
         self.events: list[AnyEvent] = []
         self._folded: tuple[tuple[Leg, ...], Ledger] | None = None
@@ -62,7 +69,9 @@ class NaiveState:
         ids = {order.place.account_id for order in self.orders} | set(self._ledger().accounts)
         accounts = (self._dump_account(account_id) for account_id in sorted(ids))
         kept = tuple(row for row in accounts if any(row[2:5]) or any(map(any, (row[1], *row[5:]))))
-        return (self.seq, self.ts_us, self.status, self.config, orders, kept)
+        waiting = tuple(map(_dump_waiting, sorted(self.waiting, key=arrival)))
+        dump = (self.seq, self.ts_us, self.status, self.config, orders, kept)
+        return (*dump, waiting) if waiting else dump
 
     def _dump_order(self, order: Order) -> tuple[Any, ...]:
         place, charge = order.place, self._ledger().charge(order.entry)
@@ -158,6 +167,9 @@ class NaiveState:
     def _open_order(self, order_id: str) -> Order | None:
         return next((o for o in self.orders if o.place.order_id == order_id), None)
 
+    def _waiting_order(self, order_id: str) -> Order | None:
+        return next((o for o in self.waiting if o.place.order_id == order_id), None)
+
     # Refusals.
 
     def _entry_refusal(self, valid_until_us: int | None) -> Reason | None:
@@ -207,6 +219,20 @@ class NaiveState:
             return Reason.EXPIRY_INVALID
         return None
 
+    def _trigger_refusal(self, place: Place) -> Reason | None:
+        trigger = place.options.trigger if place.options else None
+        if trigger is None:
+            return None
+        trails = trigger.kind == TriggerKind.TRAILING_STOP
+        odd = place.budget_micros is not None or (trigger.trail_pips is None) == trails
+        odd = odd or (trigger.price_pips is None and not trails)
+        for pips in (trigger.price_pips, trigger.trail_pips):
+            odd = odd or (pips is not None and bool(self._price_refusal(pips)))
+        if odd:
+            return Reason.TRIGGER_INVALID
+        mine = [o for o in self.waiting if o.place.account_id == place.account_id]
+        return Reason.TOO_MANY_TRIGGERS if len(mine) >= TRIGGERS_MAX else None
+
     def _room(self, place: Place, others: list[Order]) -> int:
         """Lots that the position limits leave with `others` open; reduce-only knows no limit."""
         if place.reduce_only:
@@ -238,3 +264,15 @@ class NaiveState:
         grown_micros = self._held(account_id, [*others, order])
         grown_micros -= self._held(account_id, self.orders)
         return max(0, grown_micros - self._available(account_id)) if order.rests else 0
+
+
+def arrival(order: Order) -> tuple[int, str]:
+    return order.arrived_us, order.place.order_id
+
+
+def _dump_waiting(order: Order) -> tuple[Any, ...]:
+    place = order.place
+    return (
+        *(place.order_id, place.account_id, place.outcome, place.side, order.price_pips),
+        *(order.quantity_lots, order.trigger_pips, order.triggered),
+    )

@@ -65,8 +65,12 @@ def find_features(command: AnyCommand, events: list[AnyEvent]) -> Iterator[Any]:
             yield "kept_priority", event.kept_priority
 
 
-def list_features(config: Config) -> set[Any]:
-    """All that a journal of such a market should show."""
+OF_TRIGGERS: Final = {"Fire", "Waited", "TriggerMoved", "Triggered", "Fired", ("trigger", True)}
+OF_MAKERS: Final = {"ChangeLiquidity", "LiquidityChanged", TradeKind.MAKER}
+
+
+def list_features(config: Config, *, has_triggers: bool = False) -> set[Any]:
+    """All that a journal of such a market should show: older ones were made without triggers."""
     names = ("as_no", "fee_free", "client_order_id", "by_operator", "kept_priority")
     flags = {
         (name, value)
@@ -78,14 +82,16 @@ def list_features(config: Config) -> set[Any]:
     across = {("across", TradeKind.MINT), ("across", TradeKind.MERGE)}
     if config.house_account_id is None:
         events, across = events - {CrossMatched.__name__}, set()
-    return flags | commands | events | across | set(Tif) | set(Stp) | set(TradeKind)
+    absent = set() if has_triggers else OF_TRIGGERS
+    absent |= OF_MAKERS if config.maker is None else set()
+    return (flags | commands | events | across | set(Tif) | set(Stp) | set(TradeKind)) - absent
 
 
 def record(config: Config, seed: int) -> Recorded:
     """Run random steps until everything was met."""
     randomness = random.Random(seed)
     pair = RecordingPair(config, randomness)
-    missing = list_features(config)
+    missing = list_features(config, has_triggers=True)
     for entry in pair.entries:
         missing -= set(find_features(entry[1], entry[3]))
     while missing:
@@ -137,6 +143,7 @@ def main(folder: str) -> None:
         "categorical-flat": find_config(binary=False, kind=FeeKind.FLAT),
         "categorical-quadratic": find_config(binary=False, kind=FeeKind.QUADRATIC),
         "categorical-across": find_config(binary=False, kind=FeeKind.QUADRATIC, across=True),
+        "categorical-triggers": find_config(binary=False, kind=FeeKind.QUADRATIC, across=True),
     }
     for name, config in wanted.items():
         for seed in range(200):

@@ -9,6 +9,10 @@ its events, in order; a command without `->` must be accepted, whatever else hap
 starts with 1,000 credits; `alice/2` is alice's second account; the house pays no fees. All forms
 of a line are in `LINES`.
 
+An order may wait for a price: `stop=0.40`, `take-profit=0.70`, `trail=0.05` as words, of its last
+trade or, `by-best`, of the best offer. What a command triggers is fired right after it, which is
+told with it.
+
 Books are matched by themselves unless the market says otherwise; a match is then one event:
 
     market of A B C, matched across
@@ -43,6 +47,7 @@ from trading.engine.types import (
     Ended,
     FeeKind,
     Fees,
+    Fired,
     MarketStatus,
     OrderOptions,
     Place,
@@ -54,6 +59,12 @@ from trading.engine.types import (
     Tif,
     Traded,
     TradeKind,
+    Trigger,
+    Triggered,
+    TriggerKind,
+    TriggerMoved,
+    TriggerOn,
+    Waited,
 )
 
 TIFS: Final = {"gtc": Tif.GTC, "gtd": Tif.GTD, "ioc": Tif.IOC, "fok": Tif.FOK}
@@ -147,6 +158,8 @@ class Stage:
         if self.strangers and command.account_id not in self.known | {NO_ACCOUNT}:
             self.introduce(command.account_id)
         events: list[AnyEvent] = self.engine.execute(command, self.ts_us, self.funds)
+        while fire := self.engine.find_next_fire():
+            events += self.engine.execute(fire, self.ts_us, self.funds)
         return events
 
     def introduce(self, account_id: int) -> None:
@@ -204,6 +217,7 @@ class Stage:
             "reduce-only" in words,
             int(given["until"]) if "until" in given else None,
             int(given["valid"]) if "valid" in given else None,
+            read_trigger(given, "by-best" in words, mirrored=mirrored),
         )
         place = Place(
             given.get("id", f"{who}{self.counts[who]}"),
@@ -222,11 +236,19 @@ class Stage:
         return self.send(place)
 
     def amend(
-        self, who: str, order_id: str, quantity: str | None, price: str | None
+        self,
+        who: str,
+        order_id: str,
+        quantity: str | None,
+        price: str | None,
+        trigger: str | None,
     ) -> list[AnyEvent]:
         total_lots = None if quantity is None else lots(quantity)
         price_pips = None if price is None else pips(price)
-        return self.send(Amend(order_id, self.account(who), price_pips, total_lots))
+        trigger_pips = None if trigger is None else pips(trigger)
+        return self.send(
+            Amend(order_id, self.account(who), price_pips, total_lots, None, trigger_pips)
+        )
 
     def cancel(self, who: str, order_id: str) -> list[AnyEvent]:
         return self.send(Cancel(order_id, self.account(who)))
@@ -266,6 +288,21 @@ class Stage:
             texts = (f"{row[0]} {contracts_text(row[6])} @ {price_text(row[4])}" for row in rows)
             sides.append(", ".join(texts) or "-")
         assert " | ".join(sides) == levels, f"book {outcome}: {' | '.join(sides)}, not {levels}"
+
+
+def read_trigger(given: dict[str, str], by_best: bool, *, mirrored: bool) -> Trigger | None:
+    """`stop=0.40`, `take-profit=0.70`, `trail=0.05` (from the first price) or both; `by-best`."""
+    if not given.keys() & {"stop", "take-profit", "trail"}:
+        return None
+    kind = TriggerKind.TAKE_PROFIT if "take-profit" in given else TriggerKind.STOP
+    kind = TriggerKind.TRAILING_STOP if "trail" in given else kind
+    price = given.get("stop", given.get("take-profit"))
+    price_pips = None if price is None else pips(price)
+    if mirrored and price_pips is not None:
+        price_pips = PAYOUT_PIPS - price_pips
+    trail_pips = pips(given["trail"]) if "trail" in given else None
+    on = TriggerOn.BEST if by_best else TriggerOn.LAST
+    return Trigger(kind, price_pips, on, trail_pips)
 
 
 def describe(event: AnyEvent) -> str:
@@ -313,7 +350,10 @@ def _describe_rested(event: Rested) -> str:
 
 def _describe_amended(event: Amended) -> str:
     place = "keeps" if event.kept_priority else "loses"
-    what = f"{contracts_text(event.quantity_lots)} @ {price_text(event.price_pips)}"
+    what = contracts_text(event.quantity_lots)
+    what += f" @ {price_text(event.price_pips)}" if event.price_pips else ""
+    if event.trigger_pips is not None:
+        return f"{event.order_id} amended to {what}, waits for {price_text(event.trigger_pips)}"
     return f"{event.order_id} amended to {what}, {place} its place"
 
 
@@ -330,6 +370,11 @@ def _describe_ended(event: Ended) -> str:
     )
 
 
+def _describe_waited(event: Waited) -> str:
+    price = "a price" if event.trigger_pips is None else price_text(event.trigger_pips)
+    return f"{event.order_id} waits for {price}"
+
+
 DESCRIBERS: Final[dict[type[Any], Callable[[Any], str]]] = {
     Rejected: _describe_rejected,
     Traded: _describe_traded,
@@ -339,6 +384,10 @@ DESCRIBERS: Final[dict[type[Any], Callable[[Any], str]]] = {
     Decremented: _describe_decremented,
     Ended: _describe_ended,
     Configured: lambda event: f"market {event.status.name.lower()}",
+    Waited: _describe_waited,
+    TriggerMoved: lambda event: f"{event.order_id} follows to {price_text(event.trigger_pips)}",
+    Triggered: lambda event: f"{event.order_id} triggered",
+    Fired: lambda event: f"{event.order_id} fires @ {price_text(event.price_pips)}",
 }
 
 
@@ -396,7 +445,7 @@ OPTIONS: Final[dict[str, Callable[..., dict[str, Any]]]] = {
 _WHO: Final = r"(?P<who>[a-z]+(/\d)?)"
 _NUMBER: Final = r"-?[\d,]*\.?\d+"
 _PRICE: Final = rf"( (@|up to|down to) (?P<price>{_NUMBER}))?"
-_WORDS: Final = r"(?P<words>( [a-z][-a-z=0-9]*)*)"
+_WORDS: Final = r"(?P<words>( [a-z][-a-z=0-9.]*)*)"
 LINES: Final[tuple[tuple[str, Callable[..., list[AnyEvent] | None]], ...]] = (
     (r"market (?P<kind>binary|of)(?P<outcomes>[A-Z ]*),? ?(?P<options>.*)", Stage.set_market),
     (rf"{_WHO} starts with (?P<amount>{_NUMBER})", Stage.set_money),
@@ -411,7 +460,7 @@ LINES: Final[tuple[tuple[str, Callable[..., list[AnyEvent] | None]], ...]] = (
     ),
     (
         rf"{_WHO} amends (?P<order_id>\S+)( to (?P<quantity>{_NUMBER}))?"
-        rf"( @ (?P<price>{_NUMBER}))?",
+        rf"( @ (?P<price>{_NUMBER}))?( with its trigger at (?P<trigger>{_NUMBER}))?",
         Stage.amend,
     ),
     (rf"{_WHO} cancels all", Stage.cancel_all),

@@ -13,13 +13,24 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_sta
 
 from tests.engine.generate import BYTES_PER_STEP, Choices, make_config
 from tests.engine.pair import MODULES_THAT_COUNT_MAKERS, Pair, run_random_market
-from trading.engine.types import Amended, Configured, Decremented, Reason, Rested, Traded
+from trading.engine.types import (
+    Amended,
+    Configured,
+    Decremented,
+    Fired,
+    Reason,
+    Rested,
+    Traded,
+    Triggered,
+    TriggerMoved,
+    Waited,
+)
 
 IS_SOAK = os.environ.get("PREDEX_SOAK") == "1"
 COMMANDS_MIN = 50_000
 ROUNDS = 20 if IS_SOAK else 1  # of COMMANDS_MIN each: hypothesis remembers all of a round
 RULES_PER_MARKET = 60
-MARKETS = COMMANDS_MIN // (60 if IS_SOAK else 65)  # how long each gets is chance
+MARKETS = COMMANDS_MIN // (60 if IS_SOAK else 63)  # how long each gets is chance
 LONG_MARKETS, LONG_MARKET_STEPS = (50, 2_000) if IS_SOAK else (4, 1_000)
 
 one_step = st.binary(min_size=BYTES_PER_STEP, max_size=BYTES_PER_STEP)
@@ -58,6 +69,10 @@ class EnginesAgree(RuleBasedStateMachine):
     @rule(data=one_step)
     def pass_time(self, data: bytes) -> None:
         self.pair.step_time(data)
+
+    @rule(data=one_step)
+    def fire(self, data: bytes) -> None:
+        self.pair.step_fire(data)
 
     @rule(data=one_step)
     def move_money(self, data: bytes) -> None:
@@ -108,6 +123,7 @@ def test_random_markets_reach_every_reason_and_kind_of_event() -> None:
     for seed in range(2_000, 2_025):
         pair = run_random_market(seed, 200)
         met |= {getattr(event, "reason", type(event)) for event in pair.events}
-    expected = {Amended, Configured, Decremented, Rested, Traded, *Reason}
+    of_triggers = {Waited, TriggerMoved, Triggered, Fired}
+    expected = {Amended, Configured, Decremented, Rested, Traded, *of_triggers, *Reason}
     of_makers = {Reason.RESTING_REFUSED, Reason.LIQUIDITY_INVALID}
-    assert expected - met == {Reason.MATCH_LIMIT, *of_makers}
+    assert expected - met == {Reason.MATCH_LIMIT, Reason.TOO_MANY_TRIGGERS, *of_makers}

@@ -8,11 +8,24 @@ from django.db.transaction import TransactionManagementError
 from accounts.models import Account, Transfer
 from kernel import bulk
 from kernel.database import DATABASE_FAULTS
+from markets.models import Exchange
 from tests.trading import world
 from tests.trading.world import CREDIT, buy, cancel, run, sell
-from trading.engine.types import BUY, CancelAll, Configure, MarketStatus, OrderStatus, Place
+from trading.engine.types import (
+    BUY,
+    CancelAll,
+    Configure,
+    Fired,
+    MarketStatus,
+    OrderOptions,
+    OrderStatus,
+    Place,
+    Trigger,
+    TriggerKind,
+)
 from trading.models import BookState, JournalRow, Margin, Order, Position, Receipt, Trade
 from trading.pipeline.config import config_of
+from trading.pipeline.journal import decode_body
 from trading.pipeline.loading import load_engine
 from trading.pipeline.messages import Task, decode_publication
 from trading.pipeline.publication import build_publication
@@ -281,3 +294,108 @@ def test_a_level_that_empties_while_the_tick_is_refined_is_published(shard, mark
     [change] = decode_publication(committed.publication).markets
     assert [(level.price_pips, level.bid_lots) for level in change.levels] == [(6000, 0)]
     assert [(top.outcome, top.bid_pips) for top in change.tops] == [(0, None)]
+
+
+# Triggers.
+
+
+def stop(market, account, price, lots, *, at, **options):
+    """A buy stop-limit on the last trade."""
+    trigger = Trigger(TriggerKind.STOP, at * 100, **options)
+    return buy(market, account, price, lots, options=OrderOptions(trigger=trigger))
+
+
+def trade_at(shard, market, price, maker, taker):
+    return run(shard, sell(market, maker, price, 100), buy(market, taker, price, 100))
+
+
+def test_an_order_that_waits_has_a_row_holds_nothing_and_is_loaded_again(shard, market, alice):
+    [result] = run(shard, stop(market, alice, 70, 500, at=60))
+    assert result.order.status == OrderStatus.UNTRIGGERED
+    assert balances(alice) == (10_000 * CREDIT, 0)
+    row = Order.objects.get()
+    assert (row.status, row.trigger_pips, row.priority) == (OrderStatus.UNTRIGGERED, 6000, 0)
+    loaded = load_engine(market.id, all_accounts=False)
+    assert list(loaded.untriggered) == [row.id.hex]
+    assert loaded.state_hash() == shard.markets[market.id].engine.state_hash()
+    assert loaded.state_hash() == replay(market.id).engine.state_hash()
+
+
+def test_what_a_trade_triggers_is_fired_by_the_shard_and_told(shard, market, alice, bob):
+    carol = world.make_account()
+    [waiting] = run(shard, stop(market, carol, 70, 500, at=60))
+    trade_at(shard, market, 60, alice, bob)
+    while shard.due:  # its account was not locked by the trade's batch
+        publication = decode_publication(shard.run([]).publication)
+    row = Order.objects.get(pk=waiting.order.order_id)
+    assert (row.status, row.trigger_pips, row.price_pips) == (OrderStatus.OPEN, None, 7000)
+    assert balances(carol) == (10_000 * CREDIT, 350 * CREDIT // 100)
+    [told] = [change for change in publication.accounts if change.account_id == carol.id]
+    assert told.held_micros == 350 * CREDIT // 100
+    assert [change.order.status for change in told.orders] == [OrderStatus.OPEN]
+    assert load_engine(market.id).state_hash() == replay(market.id).engine.state_hash()
+
+
+def test_a_shard_that_starts_again_fires_once_what_was_due(shard, market, alice, bob):
+    """As after a kill -9: some of a thousand are fired already, some are due, some still wait."""
+    watchers = [world.make_account(100) for _ in range(5)]
+    stops = [
+        stop(market, watchers[number % 5], 70, 100, at=60 if number % 3 else 90)
+        for number in range(300)
+    ]
+    run(shard, *stops)
+    trade_at(shard, market, 60, alice, bob)
+    shard.run([])
+    fired = Order.objects.exclude(priority=0).filter(status=OrderStatus.OPEN).count()
+    assert 0 < fired < 200
+    restarted = world.own_shard()
+    assert restarted.due == {market.id}
+    while restarted.due:
+        restarted.run([])
+    assert Order.objects.untriggered().count() == 100
+    assert Order.objects.filter(id__in=[task.command.order_id for task in stops]).count() == 300
+    fires = [
+        event.order_id
+        for row in JournalRow.objects.filter(market=market)
+        for entry in decode_body(bytes(row.body)).entries
+        for event in entry.events
+        if isinstance(event, Fired)
+    ]
+    assert len(fires) == len(set(fires)) == 200
+    assert load_engine(market.id).state_hash() == replay(market.id).engine.state_hash()
+
+
+def test_a_triggered_order_whose_account_is_locked_waits_and_stops_nobody(
+    shard, market, alice, bob
+):
+    carol = world.make_account()
+    run(shard, stop(market, carol, 70, 500, at=60))
+    shard.busy.add(carol.id)  # as if it had just been waited for in vain
+    trade_at(shard, market, 60, alice, bob)
+    assert shard.due == {market.id}
+    [result] = run(shard, buy(market, bob, 10, 100))
+    assert result.order.status == OrderStatus.OPEN
+    while shard.due:
+        shard.run([])
+    assert balances(carol)[1] == 350 * CREDIT // 100
+
+
+def test_nothing_is_fired_while_the_whole_exchange_is_halted(shard, market, alice, bob):
+    carol = world.make_account()
+    run(shard, stop(market, carol, 70, 500, at=60))
+    trade_at(shard, market, 60, alice, bob)
+    Exchange.objects.update_or_create(pk=1, defaults={"trading_halted": True})
+    shard.run([])
+    assert (shard.due, shard.is_stuck) == ({market.id}, True)
+    assert Order.objects.untriggered().count() == 1
+    Exchange.objects.update(trading_halted=False)
+    shard.run([])
+    assert (shard.due, Order.objects.untriggered().count()) == (set(), 0)
+
+
+def test_a_cancel_of_all_reaches_what_waits_in_every_market(shard, market, alice):
+    run(shard, stop(market, alice, 70, 500, at=60))
+    [result] = run(shard, Task(0, None, CancelAll(alice.id)))
+    assert len(result.order_ids) == 1
+    row = Order.objects.get()
+    assert (row.status, row.reason) == (OrderStatus.CANCELLED, "cancelled_by_owner")

@@ -31,7 +31,7 @@ from web.pagination import PageQuery, bad_cursor, build_page, decode_cursor, pag
 NEWEST_FIRST = ["-id"]
 OLDEST_FIRST = ["id"]
 OLDEST_CHANGE_FIRST = ["updated_at_us", "id"]
-STATUSES = [status.name.lower() for status in OrderStatus if status is not OrderStatus.REJECTED]
+STATUSES = [status.name.lower() for status in OrderStatus]
 OPEN = "open"
 
 

@@ -48,8 +48,9 @@ class EngineOrder(msgspec.Struct, gc=False):
 
     `quantity_lots` and `price_pips` are as last amended. `priority` is the sequence number it got
     its place at. `hold_micros` is its share of its account's sums; 0 while it does not rest.
-    `fee_micros` is what it was charged; the bases are in `fees`. Refers to its account by id, so
-    that a book has no reference cycles to collect.
+    `trigger_pips` is where its trigger is while it waits; its `priority` then is 0, or the number
+    of the command that reached it. `fee_micros` is what it was charged; the bases are in `fees`.
+    Refers to its account by id, so that a book has no reference cycles to collect.
     """
 
     place: Place
@@ -71,6 +72,7 @@ class EngineOrder(msgspec.Struct, gc=False):
     fee_micros: int = 0
     maker_basis: int = 0
     taker_basis: int = 0
+    trigger_pips: int | None = None
 
     @property
     def filled_lots(self) -> int:

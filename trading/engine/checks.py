@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from trading.engine.book import EngineOrder
 from trading.engine.fees import RATE_PPM_MAX
 from trading.engine.maker import is_possible
 from trading.engine.margin import AccountState, compute_allowance_lots
@@ -10,16 +11,20 @@ from trading.engine.types import (
     ORDER_LOTS_MAX,
     OUTCOMES_MAX,
     PAYOUT_PIPS,
+    TRIGGERS_MAX,
     Amend,
     ChangeLiquidity,
     Config,
     Configure,
     MakerTerms,
     MarketStatus,
+    OrderStatus,
     Place,
     Reason,
     Stp,
     Tif,
+    Trigger,
+    TriggerKind,
 )
 
 TICK_PIPS_MIN: Final = 10
@@ -45,7 +50,9 @@ def check_time(market: MarketState, valid_until_us: int | None) -> Reason | None
 
 def check_place(market: MarketState, place: Place) -> Reason | None:
     """Refuse an order that can't enter this market now, whatever its account can pay."""
-    if place.order_id in market.orders:
+    if place.order_id in market.orders or (
+        market.untriggered and place.order_id in market.untriggered
+    ):
         return Reason.DUPLICATE_ORDER_ID
     options = place.options
     if options is not None or market.is_timed:
@@ -72,21 +79,48 @@ def check_place(market: MarketState, place: Place) -> Reason | None:
 
 
 def check_options(market: MarketState, place: Place) -> Reason | None:
-    """Refuse an order for its quantity, its options, its position or what it would take."""
-    return (
-        check_size(market, place)
-        or check_flags(market, place)
-        or check_position(market, market.account(place.account_id), place)
-        or check_post_only(market, place)
+    """Refuse an order for its quantity, its options, its position or what it would take.
+
+    Position and book say what they have to say to one with a trigger when it is fired.
+    """
+    reason = check_size(market, place) or check_flags(market, place)
+    if reason is not None:
+        return reason
+    if place.trigger is not None:
+        return check_trigger(market, place, place.trigger)
+    return check_position(
+        market, market.account(place.account_id), place, place.quantity_lots
+    ) or check_post_only(market, place, place.price_pips)
+
+
+def check_fired(market: MarketState, order: EngineOrder) -> Reason | None:
+    """Refuse a triggered order for its position or what it would take."""
+    account = market.account(order.account_id)
+    return check_position(market, account, order.place, order.quantity_lots) or check_post_only(
+        market, order.place, order.price_pips
     )
 
 
-def check_post_only(market: MarketState, place: Place) -> Reason | None:
+def check_post_only(market: MarketState, place: Place, price_pips: int | None) -> Reason | None:
     """Refuse an order that must not take and would."""
-    if not place.post_only or place.price_pips is None:
+    if not place.post_only or price_pips is None:
         return None
-    crosses = market.crosses(place.outcome, place.side, place.price_pips)
+    crosses = market.crosses(place.outcome, place.side, price_pips)
     return Reason.POST_ONLY_WOULD_CROSS if crosses else None
+
+
+def check_trigger(market: MarketState, place: Place, trigger: Trigger) -> Reason | None:
+    """Refuse a trigger that can't be, with an order by budget, or beyond what one may have."""
+    is_trailing = trigger.kind is TriggerKind.TRAILING_STOP
+    trail_pips, prices = trigger.trail_pips, market.rules.prices
+    if place.budget_micros is not None or is_trailing != (trail_pips is not None):
+        return Reason.TRIGGER_INVALID
+    if trail_pips is not None and trail_pips not in prices:
+        return Reason.TRIGGER_INVALID
+    if trigger.price_pips not in prices and not (is_trailing and trigger.price_pips is None):
+        return Reason.TRIGGER_INVALID
+    is_too_many = len(market.list_untriggered(place.account_id)) >= TRIGGERS_MAX
+    return Reason.TOO_MANY_TRIGGERS if is_too_many else None
 
 
 def check_price(market: MarketState, price_pips: int | None) -> Reason | None:
@@ -138,14 +172,15 @@ def check_flags(market: MarketState, place: Place) -> Reason | None:
     return None
 
 
-def check_position(market: MarketState, account: AccountState, place: Place) -> Reason | None:
+def check_position(
+    market: MarketState, account: AccountState, place: Place, wanted_lots: int | None
+) -> Reason | None:
     """Refuse a reduce-only order without a position, and orders over the position limits."""
     if place.reduce_only:
         allowance_lots = compute_allowance_lots(
             account, place.outcome, place.side, binary=market.rules.binary
         )
         return None if allowance_lots else Reason.REDUCE_ONLY_NO_POSITION
-    wanted_lots = place.quantity_lots
     if wanted_lots is None:
         wanted_lots = market.rules.lot_step_lots
     headroom_lots = market.rules.compute_headroom(account, place.outcome, place.side)
@@ -157,9 +192,14 @@ def check_amend(market: MarketState, amend: Amend) -> Reason | None:
     reason = check_time(market, amend.valid_until_us)
     if reason is not None:
         return reason
-    order = market.orders.get(amend.order_id)
+    order = market.find_order(amend.order_id)
     if order is None or order.account_id != amend.account_id:
         return Reason.ORDER_UNKNOWN
+    if amend.trigger_pips is not None:
+        # One that was reached already will be fired.
+        is_waiting = order.status is OrderStatus.UNTRIGGERED and not order.priority
+        if not is_waiting or amend.trigger_pips not in market.rules.prices:
+            return Reason.TRIGGER_INVALID
     if amend.price_pips is not None:
         reason = check_price(market, amend.price_pips)
     if reason is None and amend.quantity_lots is not None:
@@ -167,7 +207,8 @@ def check_amend(market: MarketState, amend: Amend) -> Reason | None:
     if reason is not None:
         return reason
     same_price = amend.price_pips in (None, order.price_pips)
-    if same_price and amend.quantity_lots in (None, order.quantity_lots):
+    same_trigger = amend.trigger_pips in (None, order.trigger_pips)
+    if same_price and same_trigger and amend.quantity_lots in (None, order.quantity_lots):
         return Reason.NOTHING_TO_AMEND
     return None
 

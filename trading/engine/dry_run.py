@@ -26,6 +26,7 @@ from trading.engine.types import (
     Config,
     Configure,
     Configured,
+    Fire,
     Place,
     Tick,
 )
@@ -33,7 +34,7 @@ from trading.engine.types import (
 Market = TypeVar("Market", bound=MarketState)
 
 
-TRADING: Final = (Place, Amend, ChangeLiquidity)
+TRADING: Final = (Place, Amend, ChangeLiquidity, Fire)
 """Commands after which an automated maker may trade."""
 
 
@@ -41,11 +42,13 @@ def find_touched_accounts(market: MarketState, command: AnyCommand, ts_us: int) 
     """Return a superset of the accounts that executing `command` would touch now."""
     if isinstance(command, Configure):
         touched = {order.account_id for order in market.orders.values()}
+        touched |= {order.account_id for order in market.untriggered.values()}
         touched |= _find_maker_accounts(command.config)
         if market.config is None:
             touched.add(command.account_id)  # who funds the maker, if there is one
         return touched - {NO_ACCOUNT}
     touched = {order.account_id for order in _touched_orders(market, command, ts_us)}
+    touched |= {order.account_id for order in _find_expiring(market.untriggered, market, ts_us)}
     if not isinstance(command, Tick):
         touched.add(command.account_id)
     if market.maker is not None and isinstance(command, TRADING):
@@ -61,7 +64,7 @@ def _find_maker_accounts(config: Config) -> set[int]:
 def copy_touched(market: Market, command: AnyCommand, ts_us: int) -> Market:
     """Return a market with as much of this one as `command` can touch."""
     copy = type(market)(market.market_id)
-    copy.seq, copy.ts_us = market.seq, market.ts_us
+    copy.seq, copy.ts_us, copy.is_trial = market.seq, market.ts_us, True
     if market.status is None or market.config is None:
         return copy
     if market.maker is not None:
@@ -76,7 +79,9 @@ def copy_touched(market: Market, command: AnyCommand, ts_us: int) -> Market:
     if isinstance(command, CancelAll) and command.account_id in market.accounts:
         own = market.list_orders(market.accounts[command.account_id])
         orders.update((order.order_id, order) for order in own)
-    account_ids = {order.account_id for order in orders.values()} | {command.account_id}
+    untriggered = _find_untriggered(market, command, ts_us)
+    account_ids = {order.account_id for order in (*orders.values(), *untriggered)}
+    account_ids.add(command.account_id)
     account_ids |= _find_maker_accounts(market.config)
     for account_id in account_ids & market.accounts.keys():
         copy.accounts[account_id] = copy_account(market.accounts[account_id])
@@ -86,16 +91,41 @@ def copy_touched(market: Market, command: AnyCommand, ts_us: int) -> Market:
         copy.orders[order.order_id] = copied
         if order.place.expires_at_us is not None:
             heappush(copy.expiries, (order.place.expires_at_us, order.order_id))
+    for order in untriggered:
+        copy.wait(msgspec.structs.replace(order))
     return copy
+
+
+def _find_untriggered(market: MarketState, command: AnyCommand, ts_us: int) -> list[EngineOrder]:
+    """Return the orders outside the books that `command` is about, and those that expire."""
+    if not market.untriggered:
+        return []
+    if isinstance(command, Configure):
+        return list(market.untriggered.values())
+    found = {order.order_id: order for order in _find_expiring(market.untriggered, market, ts_us)}
+    if isinstance(command, (Place, Amend, Cancel, Fire)):
+        named = market.untriggered.get(command.order_id)
+        found |= {} if named is None else {command.order_id: named}
+    elif isinstance(command, CancelAll):
+        own = market.list_untriggered(command.account_id)
+        found |= {order.order_id: order for order in own}
+    return list(found.values())
+
+
+def _find_expiring(
+    orders: dict[str, EngineOrder], market: MarketState, ts_us: int
+) -> Iterator[EngineOrder]:
+    """Yield those of the orders that expire now."""
+    if orders and market.expiries and market.expiries[0][0] <= max(ts_us, market.ts_us):
+        for expires_at_us, order_id in market.expiries:
+            if expires_at_us <= max(ts_us, market.ts_us) and order_id in orders:
+                yield orders[order_id]
 
 
 def _touched_orders(market: MarketState, command: AnyCommand, ts_us: int) -> Iterator[EngineOrder]:
     """Yield every order that `command` may meet, and those that expire before it."""
     ts_us = max(ts_us, market.ts_us)
-    if market.expiries and market.expiries[0][0] <= ts_us:
-        for expires_at_us, order_id in market.expiries:
-            if expires_at_us <= ts_us and order_id in market.orders:
-                yield market.orders[order_id]
+    yield from _find_expiring(market.orders, market, ts_us)
     if isinstance(command, ChangeLiquidity):
         yield from _find_swept_by_liquidity(market, command)
     taker = _find_taker(market, command)
@@ -132,6 +162,9 @@ def _find_taker(market: MarketState, command: AnyCommand) -> _Taker | None:
         if order is not None and price_pips is not None and 0 < price_pips < PAYOUT_PIPS:
             lots = command.quantity_lots or order.quantity_lots
             return _Taker(order.outcome, order.side, price_pips, lots, order.owner_id)
+    if isinstance(command, Fire) and (due := market.due.get(command.order_id)) is not None:
+        price_pips = due.price_pips or (PAYOUT_PIPS - 1 if due.side == BUY else 1)
+        return _Taker(due.outcome, due.side, price_pips, due.remaining_lots, due.owner_id)
     return None
 
 

@@ -18,10 +18,13 @@ import msgspec
 from trading.engine.blend import sweep_both
 from trading.engine.book import EngineOrder
 from trading.engine.checks import (
+    RESTING,
     check_amend,
     check_change_liquidity,
     check_configure,
+    check_fired,
     check_place,
+    check_time,
 )
 from trading.engine.dry_run import copy_touched
 from trading.engine.lmsr import compute_worst_loss_micros
@@ -29,9 +32,12 @@ from trading.engine.margin import add_hold, copy_account
 from trading.engine.matcher import match
 from trading.engine.resting import compute_allowance
 from trading.engine.state import MarketState
+from trading.engine.triggers import watch
 from trading.engine.types import (
+    BUY,
     COLLAR_PIPS,
     ORDER_LOTS_MAX,
+    PAYOUT_PIPS,
     Amend,
     Amended,
     AnyCommand,
@@ -42,6 +48,8 @@ from trading.engine.types import (
     Configure,
     Configured,
     Ended,
+    Fire,
+    Fired,
     LiquidityChanged,
     MarketStatus,
     OrderStatus,
@@ -51,6 +59,8 @@ from trading.engine.types import (
     Rested,
     Tick,
     Tif,
+    Trigger,
+    Waited,
     list_trades,
 )
 
@@ -59,6 +69,7 @@ IOC: Final = Tif.IOC
 FOK: Final = Tif.FOK
 FILLED: Final = OrderStatus.FILLED
 CANCELLED: Final = OrderStatus.CANCELLED
+UNTRIGGERED: Final = OrderStatus.UNTRIGGERED
 IS_FILLED: Final = Reason.FILLED
 BY_OWNER: Final = Reason.CANCELLED_BY_OWNER
 
@@ -72,16 +83,25 @@ class Engine(MarketState):
         if self.expiries and self.expiries[0][0] <= self.ts_us:
             self._expire()
         _DECISIONS[type(command)](self, command)
+        if self.untriggered and not self.is_trial:
+            watch(self)
         return self.events
 
     def quote(self, command: AnyCommand, ts_us: int, funds: dict[int, int]) -> list[AnyEvent]:
-        """Return what `execute` would return now, changing nothing."""
+        """Return what `execute` would return now, changing nothing; but not what triggers see."""
         return copy_touched(self, command, ts_us).execute(command, ts_us, dict(funds))
+
+    def find_next_fire(self) -> Fire | None:
+        """Return the command that carries out the first triggered order, if it can be sent now."""
+        if not self.due or self.status is not MarketStatus.OPEN or self.past_close():
+            return None
+        order = next(iter(self.due.values()))
+        return Fire(order.order_id, order.account_id)
 
     def _expire(self) -> None:
         while self.expiries and self.expiries[0][0] <= self.ts_us:
             expires_at_us, order_id = self.expiries[0]
-            order = self.orders.get(order_id)
+            order = self.find_order(order_id)
             if order is not None and order.place.expires_at_us == expires_at_us:
                 self._end(order, OrderStatus.EXPIRED, Reason.EXPIRED)
             if self.expiries and self.expiries[0] == (expires_at_us, order_id):
@@ -97,10 +117,12 @@ class Engine(MarketState):
         if reason is not None:
             self.emit(Rejected(place.order_id, reason))
             return
-        price_pips = place.price_pips
+        options, tif, price_pips = place.options, place.tif, place.price_pips
+        if options is not None and options.trigger is not None:
+            self._wait_for(place, options.trigger)
+            return
         if price_pips is None:
-            price_pips = self._compute_collar(place)
-        options, tif = place.options, place.tif
+            price_pips = self._compute_collar(place.outcome, place.side)
         if options is not None and options.budget_micros is not None:
             self._match_budget(place, price_pips, options.budget_micros)
             return
@@ -118,36 +140,36 @@ class Engine(MarketState):
         else:
             self.emit(Rested(place.order_id, place.outcome, place.side, price_pips, lots))
 
-    def _compute_collar(self, place: Place) -> int:
+    def _compute_collar(self, outcome: int, side: int) -> int:
         """Return the worst price of a market order: COLLAR_PIPS from the best one."""
-        book = self.books[place.outcome]
-        best_pips = book.find_taking_tick(place.side) * book.tick_pips
-        if self.maker is not None:
-            maker_pips = self.maker.find_price(place.outcome, place.side, book.tick_pips)
-            if maker_pips is not None and place.side * maker_pips < place.side * best_pips:
-                best_pips = maker_pips
-        worst_pips = best_pips + place.side * COLLAR_PIPS
+        book, best_pips = self.books[outcome], self.find_best_pips(outcome, side)
+        if best_pips is None:
+            best_pips = PAYOUT_PIPS if side == BUY else 0
+        worst_pips = best_pips + side * COLLAR_PIPS
         # To the tick on the best price's side of it: down for a buyer, up for a seller.
-        worst_tick = place.side * (place.side * worst_pips // book.tick_pips)
+        worst_tick = side * (side * worst_pips // book.tick_pips)
         return min(max(worst_tick, 1), book.ticks - 1) * book.tick_pips
 
     def _check_funds(self, order: EngineOrder, more_lots: int, old_hold_micros: int) -> bool:
-        """Reject an order that may rest unless its account can hold all that it could cost.
+        """Reject an order that may rest unless its account can hold all that it could cost."""
+        missing_micros = self._find_missing(order, more_lots, old_hold_micros)
+        if missing_micros > 0:
+            self.emit(Rejected(order.order_id, Reason.INSUFFICIENT_FUNDS, missing_micros))
+        return missing_micros <= 0
+
+    def _find_missing(self, order: EngineOrder, more_lots: int, old_hold_micros: int) -> int:
+        """Return what its account lacks for all that an order could cost; at most 0: nothing.
 
         Its hold replaces an earlier one of `old_hold_micros`, and `more_lots` come with it.
         """
         account, available_micros = self.account(order.account_id), self.funds[order.account_id]
         more_micros = self.rules.compute_hold(order) - old_hold_micros
         if more_micros <= available_micros:
-            return True  # What an account holds grows by no more than its orders do.
+            return 0  # What an account holds grows by no more than its orders do.
         after = copy_account(account)
         add_hold(after, order, more_micros, more_lots)
         more_held_micros = self.rules.compute_held(after) - account.held_micros
-        missing_micros = more_held_micros - available_micros
-        if missing_micros <= 0:
-            return True
-        self.emit(Rejected(order.order_id, Reason.INSUFFICIENT_FUNDS, missing_micros))
-        return False
+        return more_held_micros - available_micros
 
     def _match_and_rest(self, order: EngineOrder) -> None:
         """Trade what crosses, then rest or end what is left of an order that may rest."""
@@ -162,7 +184,7 @@ class Engine(MarketState):
 
     def _match_and_end(self, order: EngineOrder) -> None:
         """Execute an order that never rests: market, IOC, FOK."""
-        if order.place.tif is FOK and not self._would_fill(order.place):
+        if order.place.tif is FOK and not self._would_fill(order):
             self._finish(order, Reason.FOK_NOT_FILLABLE)
             return
         reason, makers, trades = match(self, order, True)
@@ -194,9 +216,15 @@ class Engine(MarketState):
             return False
         return not compute_allowance(self, order)
 
-    def _would_fill(self, place: Place) -> bool:
+    def _would_fill(self, order: EngineOrder) -> bool:
         """Try a fill-or-kill order as IOC on a copy of what it can touch."""
-        attempt = msgspec.structs.replace(place, tif=Tif.IOC)
+        place, price_pips, lots = order.place, order.price_pips, order.quantity_lots
+        options = place.options
+        if options is not None and options.trigger is not None:
+            options = msgspec.structs.replace(options, trigger=None)
+        attempt = msgspec.structs.replace(
+            place, price_pips=price_pips, quantity_lots=lots, tif=Tif.IOC, options=options
+        )
         events = self.quote(attempt, self.ts_us, self.funds)
         # Not by how it ends: self-trade prevention may have decremented it on the way.
         traded_lots = sum(
@@ -205,7 +233,7 @@ class Engine(MarketState):
             for trade in list_trades(event)
             if trade.taker_order_id == place.order_id
         )
-        return traded_lots == place.quantity_lots
+        return traded_lots == lots
 
     def _finish(self, order: EngineOrder, reason: Reason | None) -> None:
         """End a taker that does not rest: filled, or cancelled for `reason`."""
@@ -215,6 +243,44 @@ class Engine(MarketState):
             assert reason is not None
             self._end(order, CANCELLED, reason)
 
+    # Triggers
+
+    def _wait_for(self, place: Place, trigger: Trigger) -> None:
+        """Let an order wait outside the books until its trigger is reached."""
+        lots = place.quantity_lots
+        assert lots is not None
+        self.enter(place, place.price_pips or 0, lots)
+        self.emit(Waited(place.order_id, trigger.price_pips, lots))
+
+    def _fire(self, fire: Fire) -> None:
+        """Carry out a triggered order: what would refuse it as a new one ends it."""
+        order, reason = self.due.get(fire.order_id), check_time(self, None)
+        if order is None or order.account_id != fire.account_id:
+            reason = Reason.ORDER_UNKNOWN
+        if order is None or reason is not None:
+            assert reason is not None
+            self.emit(Rejected(fire.order_id, reason))
+            return
+        collar_pips = order.price_pips or self._compute_collar(order.outcome, order.side)
+        self.emit(Fired(order.order_id, collar_pips))
+        place, lots = order.place, order.remaining_lots
+        rests = place.tif in RESTING and not place.is_market
+        reason = check_fired(self, order)
+        if reason is None and rests and self._find_missing(order, lots, 0) > 0:
+            reason = Reason.INSUFFICIENT_FUNDS
+        if reason is not None:
+            self._end(order, OrderStatus.REJECTED, reason)
+        elif rests:
+            self._match_and_rest(order)
+        else:
+            self._match_and_end(order)
+
+    def _amend_untriggered(self, amend: Amend, order: EngineOrder) -> None:
+        price_pips = order.price_pips if amend.price_pips is None else amend.price_pips
+        lots = order.quantity_lots if amend.quantity_lots is None else amend.quantity_lots
+        trigger_pips = order.trigger_pips if amend.trigger_pips is None else amend.trigger_pips
+        self.emit(Amended(order.order_id, price_pips, lots, lots, True, trigger_pips))
+
     # Amend
 
     def _amend(self, amend: Amend) -> None:
@@ -222,7 +288,11 @@ class Engine(MarketState):
         if reason is not None:
             self.emit(Rejected(amend.order_id, reason))
             return
-        order = self.orders[amend.order_id]
+        order = self.find_order(amend.order_id)
+        assert order is not None
+        if order.status is UNTRIGGERED:
+            self._amend_untriggered(amend, order)
+            return
         price_pips = order.price_pips if amend.price_pips is None else amend.price_pips
         total_lots = order.quantity_lots if amend.quantity_lots is None else amend.quantity_lots
         remaining_lots = total_lots - order.filled_lots
@@ -263,7 +333,7 @@ class Engine(MarketState):
     # The others
 
     def _cancel(self, cancel: Cancel) -> None:
-        order = self.orders.get(cancel.order_id)
+        order = self.find_order(cancel.order_id)
         if order is None or order.account_id != cancel.account_id:
             self.emit(Rejected(cancel.order_id, Reason.ORDER_UNKNOWN))
             return
@@ -274,7 +344,8 @@ class Engine(MarketState):
         if account is None:
             return
         reason = Reason.CANCELLED_BY_OPERATOR if command.by_operator else Reason.CANCELLED_BY_OWNER
-        for order in self.list_orders(account):
+        orders = self.list_orders(account) + self.list_untriggered(command.account_id)
+        for order in sorted(orders, key=lambda order: order.order_id):
             self._end(order, OrderStatus.CANCELLED, reason)
 
     def _configure(self, command: Configure) -> None:
@@ -295,8 +366,7 @@ class Engine(MarketState):
                 )
             )
         if command.status is MarketStatus.CLOSED:
-            for order_id in sorted(self.orders):
-                order = self.orders[order_id]
+            for _, order in sorted({**self.orders, **self.untriggered}.items()):
                 self._end(order, OrderStatus.CANCELLED, Reason.MARKET_CLOSED)
 
     def _check_payment(self, account_id: int, amount_micros: int) -> bool:
@@ -339,4 +409,5 @@ _DECISIONS: Final[dict[type[Any], Callable[..., None]]] = {
     Configure: Engine._configure,
     Tick: Engine._tick,
     ChangeLiquidity: Engine._change_liquidity,
+    Fire: Engine._fire,
 }

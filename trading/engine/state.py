@@ -40,6 +40,7 @@ from trading.engine.types import (
     Decremented,
     Ended,
     FeeKind,
+    Fired,
     LiquidityChanged,
     MarketStatus,
     OrderStatus,
@@ -48,15 +49,20 @@ from trading.engine.types import (
     Rested,
     Traded,
     TradeKind,
+    Triggered,
+    TriggerMoved,
+    Waited,
 )
 
 # A member of an enum is an attribute of a class, which costs as much as a call.
+OPEN: Final = OrderStatus.OPEN
 PARTIALLY_FILLED: Final = OrderStatus.PARTIALLY_FILLED
+UNTRIGGERED: Final = OrderStatus.UNTRIGGERED
 MAKER: Final = TradeKind.MAKER
 
 
 class Snapshot(msgspec.Struct, array_like=True):
-    """All of a market's state, orders in order of priority."""
+    """All of a market's state, orders in order of priority, those without triggers apart."""
 
     market_id: int
     seq: int
@@ -66,6 +72,7 @@ class Snapshot(msgspec.Struct, array_like=True):
     orders: list[EngineOrder]
     accounts: list[AccountState]
     maker: MakerState | None = None
+    untriggered: list[EngineOrder] = []
 
 
 class Rules:
@@ -128,12 +135,18 @@ class MarketState:
         self.maker: AutomatedMaker | None = None
         self.orders: dict[str, EngineOrder] = {}
         self.accounts: dict[int, AccountState] = {}
+        self.untriggered: dict[str, EngineOrder] = {}
+        """Orders that wait for their triggers, or to be fired."""
+        self.due: dict[str, EngineOrder] = {}
+        """Those to be fired, in the order in which they will be."""
         self.expiries: list[tuple[int, str]] = []
         """Heap of (expires_at_us, order_id); entries of orders that are gone are skipped, and
         forgotten when they are most of it."""
         self.dirty_orders: dict[str, EngineOrder] = {}
         self.is_timed = True
         """Whether its status or a close time may refuse what comes."""
+        self.is_trial = False
+        """Whether it is a part of a market, to try a command on: no trigger sees its prices."""
         self.incoming: EngineOrder | None = None
         self.funds: dict[int, int] = {}
         self.events: list[AnyEvent] = []
@@ -167,6 +180,27 @@ class MarketState:
             }
         return [order for _, order in sorted(account.orders.items())]
 
+    def list_untriggered(self, account_id: int) -> list[EngineOrder]:
+        """Return the account's orders that wait for their triggers, in order of arrival."""
+        own = (order for order in self.untriggered.values() if order.account_id == account_id)
+        return sorted(own, key=order_of_arrival)
+
+    def find_order(self, order_id: str) -> EngineOrder | None:
+        """Return an order that rests or waits for its trigger."""
+        return self.orders.get(order_id) or self.untriggered.get(order_id)
+
+    def find_best_pips(self, outcome: int, side: int) -> int | None:
+        """Return the best price that an order could trade at now, with whomever."""
+        book = self.books[outcome]
+        tick = book.find_taking_tick(side)
+        best_pips = tick * book.tick_pips if 0 < tick < book.ticks else None
+        if self.maker is None:
+            return best_pips
+        maker_pips = self.maker.find_price(outcome, side, book.tick_pips)
+        if best_pips is None or maker_pips is None:
+            return maker_pips if best_pips is None else best_pips
+        return side * min(side * best_pips, side * maker_pips)
+
     def crosses(self, outcome: int, side: int, price_pips: int) -> bool:
         """Return whether an order at this price would trade, with whomever."""
         maker = self.maker
@@ -180,7 +214,7 @@ class MarketState:
             {
                 order.account_id
                 for order in self.dirty_orders.values()
-                if order.priority or order.filled_lots
+                if order.status is not UNTRIGGERED and (order.priority or order.filled_lots)
             }
         )
 
@@ -333,7 +367,8 @@ class MarketState:
         order_id = ended.order_id
         order = self.orders.get(order_id)
         if order is None:
-            order = self.incoming
+            is_waiting = self.untriggered and order_id in self.untriggered
+            order = self._pop_untriggered(order_id) if is_waiting else self.incoming
             assert order is not None
             assert order.order_id == order_id
             # An order by budget ends with the quantity that it filled.
@@ -346,7 +381,53 @@ class MarketState:
         order.reason = ended.reason
         self.dirty_orders[order_id] = order
 
+    def _apply_waited(self, waited: Waited) -> None:
+        order = self.incoming
+        assert order is not None
+        assert order.remaining_lots == waited.remaining_lots
+        order.status, order.trigger_pips = UNTRIGGERED, waited.trigger_pips
+        self.wait(order)
+        self.dirty_orders[order.order_id] = order
+
+    def wait(self, order: EngineOrder) -> None:
+        """Let an order wait outside the books; it has a heap entry for its expiry as others do."""
+        self.account(order.account_id)
+        self.untriggered[order.order_id] = order
+        if order.priority:
+            self.due[order.order_id] = order
+        if order.place.expires_at_us is not None:
+            heappush(self.expiries, (order.place.expires_at_us, order.order_id))
+
+    def _pop_untriggered(self, order_id: str) -> EngineOrder:
+        """Let an order wait no more."""
+        self.due.pop(order_id, None)
+        order = self.untriggered.pop(order_id)
+        order.priority, order.trigger_pips = 0, None
+        return order
+
+    def _apply_trigger_moved(self, moved: TriggerMoved) -> None:
+        order = self.untriggered[moved.order_id]
+        order.trigger_pips = moved.trigger_pips
+        self.dirty_orders[order.order_id] = order
+
+    def _apply_triggered(self, triggered: Triggered) -> None:
+        order = self.untriggered[triggered.order_id]
+        assert not order.priority
+        order.priority = self.seq
+        self.due[order.order_id] = self.dirty_orders[order.order_id] = order
+
+    def _apply_fired(self, fired: Fired) -> None:
+        order = self.incoming = self._pop_untriggered(fired.order_id)
+        order.status, order.price_pips = OPEN, fired.price_pips
+        self.dirty_orders[order.order_id] = order
+
     def _apply_amended(self, amended: Amended) -> None:
+        if amended.order_id in self.untriggered:
+            order = self.untriggered[amended.order_id]
+            order.price_pips, order.trigger_pips = amended.price_pips, amended.trigger_pips
+            order.quantity_lots = order.remaining_lots = amended.quantity_lots
+            self.dirty_orders[order.order_id] = order
+            return
         order = self.orders[amended.order_id]
         if amended.kept_priority:
             self._shrink(order, order.remaining_lots - amended.remaining_lots)
@@ -461,10 +542,10 @@ class MarketState:
 
     def _trim_expiries(self) -> None:
         """Forget the entries of orders that are gone before they are most of the heap."""
-        if len(self.expiries) > 2 * len(self.orders) + DEAD_MIN:
+        if len(self.expiries) > 2 * (len(self.orders) + len(self.untriggered)) + DEAD_MIN:
             self.expiries = [
                 (order.place.expires_at_us, order.order_id)
-                for order in self.orders.values()
+                for order in (*self.orders.values(), *self.untriggered.values())
                 if order.place.expires_at_us is not None
             ]
             heapify(self.expiries)
@@ -486,6 +567,9 @@ class MarketState:
             state.accounts[account.account_id] = account
         for order in snapshot.orders:
             state._insert(order, state.account(order.account_id))
+        for order in sorted(snapshot.untriggered, key=order_of_arrival):
+            state.wait(order)
+        state.due = dict(sorted(state.due.items(), key=lambda item: item[1].priority))
         for account in state.accounts.values():
             account.held_micros = state.rules.compute_held(account)
         return state
@@ -512,6 +596,7 @@ class MarketState:
                 orders,
                 accounts,
                 None if self.maker is None else self.maker.save(),
+                sorted(self.untriggered.values(), key=order_of_arrival),
             )
         )
 
@@ -528,8 +613,13 @@ class MarketState:
             for _, account in sorted(self.accounts.items())
             if account.touched()
         )
-        dump = (self.seq, self.ts_us, self.status, self.config, orders, accounts)
-        return dump if self.maker is None else (*dump, self.maker.save())
+        dump: tuple[Any, ...] = (self.seq, self.ts_us, self.status, self.config, orders, accounts)
+        if self.maker is not None:
+            dump = (*dump, self.maker.save())
+        if self.untriggered:
+            waiting = sorted(self.untriggered.values(), key=order_of_arrival)
+            dump = (*dump, tuple(map(_dump_untriggered, waiting)))
+        return dump
 
     def state_hash(self) -> str:
         """Return the SHA-256 of the canonical form, as hex."""
@@ -562,6 +652,24 @@ def _dump_order(order: EngineOrder) -> tuple[Any, ...]:
         order.taker_basis,
         order.filled_micros,
     )
+
+
+def _dump_untriggered(order: EngineOrder) -> tuple[Any, ...]:
+    return (
+        order.order_id,
+        order.account_id,
+        order.outcome,
+        order.side,
+        order.price_pips,
+        order.quantity_lots,
+        order.trigger_pips,
+        order.priority,
+    )
+
+
+def order_of_arrival(order: EngineOrder) -> tuple[int, str]:
+    """Sort orders by when they arrived; ids, which begin with the time, decide between equals."""
+    return order.created_at_us, order.order_id
 
 
 def _dump_account(account: AccountState) -> tuple[Any, ...]:
@@ -598,4 +706,8 @@ _APPLIERS: Final[dict[type[Any], Callable[..., None]]] = {
     Configured: MarketState._apply_configured,
     CrossMatched: MarketState._apply_cross_matched,
     LiquidityChanged: MarketState._apply_liquidity_changed,
+    Waited: MarketState._apply_waited,
+    TriggerMoved: MarketState._apply_trigger_moved,
+    Triggered: MarketState._apply_triggered,
+    Fired: MarketState._apply_fired,
 }

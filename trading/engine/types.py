@@ -25,6 +25,8 @@ POSITION_LOTS_MAX: Final = 10**12
 OUTCOMES_MAX: Final = 50
 MAKERS_MET_MAX: Final = 10_000
 """Resting orders that one taker may meet; what is left of it then is cancelled."""
+TRIGGERS_MAX: Final = 200
+"""Orders of one account that may wait for their triggers in a market at a time."""
 COLLAR_PIPS: Final = 1_000
 """A market order without a collar of its own reaches 10 cents from the best price."""
 
@@ -54,7 +56,7 @@ class Stp(IntEnum):
 
 
 class OrderStatus(IntEnum):
-    """State of an order; the ones from FILLED on are final."""
+    """State of an order; FILLED to REJECTED are final. UNTRIGGERED: it waits for its trigger."""
 
     OPEN = 0
     PARTIALLY_FILLED = 1
@@ -62,6 +64,24 @@ class OrderStatus(IntEnum):
     CANCELLED = 3
     EXPIRED = 4
     REJECTED = 5
+    UNTRIGGERED = 6
+
+
+class TriggerKind(IntEnum):
+    """What a trigger waits for: a price that is worse for the order, better, or worse by a distance
+    than the best one since."""
+
+    STOP = 0
+    TAKE_PROFIT = 1
+    TRAILING_STOP = 2
+
+
+class TriggerOn(IntEnum):
+    """The price that a trigger looks at: that of each trade, or the best one that the order could
+    trade at."""
+
+    LAST = 0
+    BEST = 1
 
 
 class MarketStatus(IntEnum):
@@ -121,6 +141,8 @@ class Reason(StrEnum):
     CONFIGURATION_STALE = "configuration_stale"
     RESTING_REFUSED = "resting_refused"
     LIQUIDITY_INVALID = "liquidity_invalid"
+    TRIGGER_INVALID = "trigger_invalid"
+    TOO_MANY_TRIGGERS = "too_many_triggers"
     # Ends.
     FILLED = "filled"
     CANCELLED_BY_OWNER = "cancelled_by_owner"
@@ -190,11 +212,23 @@ class Command(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """Base of the commands."""
 
 
+class Trigger(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """What an order waits for before it trades or rests (see `triggers`).
+
+    A trailing stop has its distance, and may leave its first price to the market.
+    """
+
+    kind: TriggerKind
+    price_pips: int | None = None
+    on: TriggerOn = TriggerOn.LAST
+    trail_pips: int | None = None
+
+
 class OrderOptions(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """What most orders do not ask for. With `is_market` the price is a collar, or None.
 
     A budget is what may be spent in place of a quantity, fees included, at p a lot when buying and
-    10,000 - p when selling (that is, buying NO).
+    10,000 - p when selling (that is, buying NO). With a `trigger` the order waits outside the book.
     """
 
     is_market: bool = False
@@ -203,6 +237,7 @@ class OrderOptions(msgspec.Struct, array_like=True, frozen=True, gc=False):
     reduce_only: bool = False
     expires_at_us: int | None = None
     valid_until_us: int | None = None
+    trigger: Trigger | None = None
 
     def or_none(self) -> Self | None:
         """Return None for the options of a plain order."""
@@ -255,15 +290,23 @@ class Place(Command, tag=1, frozen=True):
     def valid_until_us(self) -> int | None:
         return None if self.options is None else self.options.valid_until_us
 
+    @property
+    def trigger(self) -> Trigger | None:
+        return None if self.options is None else self.options.trigger
+
 
 class Amend(Command, tag=2, frozen=True):
-    """Change price and/or total quantity (filled part included) of a resting order."""
+    """Change price and/or total quantity (filled part included) of a resting order.
+
+    Of one that waits for its trigger the price of that too.
+    """
 
     order_id: str
     account_id: int
     price_pips: int | None = None
     quantity_lots: int | None = None
     valid_until_us: int | None = None
+    trigger_pips: int | None = None
 
 
 class Cancel(Command, tag=3, frozen=True):
@@ -318,7 +361,17 @@ class ChangeLiquidity(Command, tag=7, frozen=True):
     by_lots: int
 
 
-AnyCommand = Place | Amend | Cancel | CancelAll | Configure | Tick | ChangeLiquidity
+class Fire(Command, tag=8, frozen=True):
+    """Carry out an order of the account whose trigger price was reached.
+
+    The exchange sends it, soon after the command that reached the price.
+    """
+
+    order_id: str
+    account_id: int
+
+
+AnyCommand = Place | Amend | Cancel | CancelAll | Configure | Tick | ChangeLiquidity | Fire
 
 
 class EngineEvent(msgspec.Struct, array_like=True, frozen=True, gc=False):
@@ -375,13 +428,18 @@ class Rested(EngineEvent, tag=3, frozen=True):
 
 
 class Amended(EngineEvent, tag=4, frozen=True):
-    """An amend was accepted; when it lost its place a Rested or an Ended follows."""
+    """An amend was accepted; when it lost its place a Rested or an Ended follows.
+
+    Of an order that waits for its trigger the price is 0 if it has none; `trigger_pips` is as it is
+    from here on.
+    """
 
     order_id: str
     price_pips: int
     quantity_lots: int
     remaining_lots: int
     kept_priority: bool
+    trigger_pips: int | None = None
 
 
 class Decremented(EngineEvent, tag=5, frozen=True):
@@ -434,6 +492,34 @@ class LiquidityChanged(EngineEvent, tag=9, frozen=True):
     amount_micros: int
 
 
+class Waited(EngineEvent, tag=10, frozen=True):
+    """The order waits for its trigger from here on, outside the book."""
+
+    order_id: str
+    trigger_pips: int | None
+    remaining_lots: int
+
+
+class TriggerMoved(EngineEvent, tag=11, frozen=True):
+    """A trailing stop's price has followed the market."""
+
+    order_id: str
+    trigger_pips: int
+
+
+class Triggered(EngineEvent, tag=12, frozen=True):
+    """The order's trigger price was reached: it will be fired, whatever prices do until then."""
+
+    order_id: str
+
+
+class Fired(EngineEvent, tag=13, frozen=True):
+    """The order waits no more and trades as any other, with this limit."""
+
+    order_id: str
+    price_pips: int
+
+
 AnyEvent = (
     Rejected
     | Traded
@@ -444,6 +530,10 @@ AnyEvent = (
     | Configured
     | CrossMatched
     | LiquidityChanged
+    | Waited
+    | TriggerMoved
+    | Triggered
+    | Fired
 )
 
 

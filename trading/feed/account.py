@@ -25,7 +25,7 @@ from trading.wire.render import SIDE_NAMES, find_fee_micros, show_average, show_
 from trading.wire.schema import OrderState, OwnFill
 
 CHANGES_KEPT_MAX: Final = 10_000
-OPEN: Final = (OrderStatus.OPEN, OrderStatus.PARTIALLY_FILLED)
+OPEN: Final = (OrderStatus.OPEN, OrderStatus.PARTIALLY_FILLED, OrderStatus.UNTRIGGERED)
 
 Cards = Mapping[int, Instrument]
 JsonDict = dict[str, Any]

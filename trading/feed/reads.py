@@ -256,9 +256,12 @@ def read_account(account_id: int) -> AccountRead | None:
 def _read_account(account_id: int) -> AccountRead | None:
     unpaid = Margin.objects.filter(account_id=account_id, payout_micros=None)
     seqs = read_seqs(set(unpaid.values_list("market_id", flat=True)))
-    orders = list(
-        Order.objects.filter(account_id=account_id).open().order_by("-id")[: OPEN_ORDERS_MAX + 1]
-    )
+    own = Order.objects.filter(account_id=account_id)
+    orders = [
+        *own.open().order_by("-id")[: OPEN_ORDERS_MAX + 1],
+        *own.untriggered().order_by("-id")[: OPEN_ORDERS_MAX + 1],
+    ]
+    orders.sort(key=lambda order: order.id, reverse=True)
     positions = Position.objects.filter(account_id=account_id, market_id__in=seqs.keys())
     balances = read_balances([account_id])
     if account_id not in balances:

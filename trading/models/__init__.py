@@ -28,7 +28,8 @@ from trading.models.notifications import NotificationPreference as NotificationP
 from trading.models.notifications import NotificationProgress as NotificationProgress
 
 OPEN_STATUSES = (types.OrderStatus.OPEN, types.OrderStatus.PARTIALLY_FILLED)
-
+"""Of orders that rest in a book."""
+UNTRIGGERED = types.OrderStatus.UNTRIGGERED
 
 SIDES: Final = [
     (types.BUY, pgettext_lazy("side of an order", "buy")),
@@ -53,6 +54,7 @@ ORDER_STATUSES: Final = [
     (types.OrderStatus.CANCELLED.value, pgettext_lazy("an order", "cancelled")),
     (types.OrderStatus.EXPIRED.value, pgettext_lazy("an order", "expired")),
     (types.OrderStatus.REJECTED.value, pgettext_lazy("an order", "rejected")),
+    (types.OrderStatus.UNTRIGGERED.value, pgettext_lazy("an order", "waiting for its trigger")),
 ]
 TRADE_KINDS: Final = [
     (types.TradeKind.DIRECT.value, pgettext_lazy("a trade", "direct")),
@@ -84,6 +86,10 @@ class OrderQuerySet(models.QuerySet):
     def open(self) -> "OrderQuerySet":
         return self.filter(status__in=OPEN_STATUSES)
 
+    def untriggered(self) -> "OrderQuerySet":
+        """Return those outside the books, that wait for their triggers or to be fired."""
+        return self.filter(status=UNTRIGGERED)
+
 
 class Order(models.Model):
     """An order as booked; `as_no`: it was entered as its mirror image for NO (with several
@@ -91,6 +97,8 @@ class Order(models.Model):
 
     `priority` is the sequence number that determines its place in the queue. `filled_micros` is the
     sum of its fills' amounts, in YES prices; the bases are exact fee sums.
+    While an order waits for its trigger `trigger_pips` is its price, and `priority` is 0, or the
+    sequence number at which it was reached.
     """
 
     id = models.UUIDField(_("ID"), primary_key=True)
@@ -117,6 +125,7 @@ class Order(models.Model):
     status = models.SmallIntegerField(_("status"), choices=ORDER_STATUSES)
     reason = models.CharField(_("reason"), max_length=32, null=True)  # noqa: DJ001 - NULL while it is open
     priority = models.BigIntegerField(_("priority"))
+    trigger_pips = models.SmallIntegerField(_("trigger price, in pips"), null=True)
     created_at_us = models.BigIntegerField(_("created at, in microseconds"))
     updated_at_us = models.BigIntegerField(_("updated at, in microseconds"))
     updated_seq = models.BigIntegerField(_("sequence number of the last change"))
@@ -143,6 +152,16 @@ class Order(models.Model):
                 fields=("expires_at_us",),
                 name="open_orders_by_expiry",
                 condition=Q(status__in=OPEN_STATUSES, expires_at_us__isnull=False),
+            ),
+            models.Index(
+                fields=("market",),
+                name="untriggered_orders_of_a_market",
+                condition=Q(status=UNTRIGGERED),
+            ),
+            models.Index(
+                fields=("account",),
+                name="untriggered_orders_of_account",
+                condition=Q(status=UNTRIGGERED),
             ),
             models.Index(
                 fields=("account", "client_order_id"),

@@ -12,7 +12,7 @@ from trading.engine.margin import AccountState, new_account, set_position
 from trading.engine.state import Snapshot
 from trading.engine.types import BUY, SELL, Config, MarketStatus
 from trading.models import BookState, Margin, Position
-from trading.pipeline.order_rows import read_open_orders
+from trading.pipeline.order_rows import read_open_orders, read_untriggered_orders
 
 Levels = list[tuple[int, int]]
 """[(price_pips, lots)], best first."""
@@ -25,17 +25,20 @@ _decode_maker = msgspec.msgpack.Decoder(MakerState).decode
 def load_engine(market_id: int, *, all_accounts: bool = True) -> Engine:
     """Return a market's engine as of its last commit; a fresh one if it never had any.
 
-    `all_accounts`: every account that ever traded here; else only those with open orders, the
+    `all_accounts`: every account that ever traded here; else only those with orders, the
     others being added by `add_accounts` when they come. An automated maker is as the row says:
     what it sold would follow from its positions, its liquidity and who paid for it would not.
     """
     state = BookState.objects.filter(market_id=market_id).first()
     if state is None:
         return Engine(market_id)
-    orders = list(read_open_orders(market_id))
+    orders, untriggered = (
+        list(read_open_orders(market_id)),
+        list(read_untriggered_orders(market_id)),
+    )
     config = _decode_config(bytes(state.config))
     books = 1 if config.binary else config.outcomes
-    trading = {order.account_id for order in orders}
+    trading = {order.account_id for order in (*orders, *untriggered)}
     if config.house_account_id is not None:
         trading.add(config.house_account_id)
     if config.maker is not None:
@@ -51,6 +54,7 @@ def load_engine(market_id: int, *, all_accounts: bool = True) -> Engine:
             orders,
             list(read_accounts(market_id, books, account_ids).values()),
             None if state.maker is None else _decode_maker(bytes(state.maker)),
+            untriggered=untriggered,
         )
     )
 

@@ -12,7 +12,7 @@ import msgspec
 
 from kernel import bulk
 from trading.engine.book import EngineOrder
-from trading.engine.types import OrderOptions, OrderStatus, Place, Reason, Stp, Tif
+from trading.engine.types import OrderOptions, OrderStatus, Place, Reason, Stp, Tif, Trigger
 
 TABLE: Final = bulk.Table(
     "trading_order",
@@ -42,6 +42,7 @@ TABLE: Final = bulk.Table(
         "status": "smallint",
         "reason": "text",
         "priority": "bigint",
+        "trigger_pips": "smallint",
         "updated_at_us": "bigint",
         "updated_seq": "bigint",
     },
@@ -54,6 +55,9 @@ Row = cast("Any", namedtuple("Row", COLUMNS))
 _OPEN: Final = (
     "SELECT {columns} FROM trading_order"
     " WHERE market_id = {mark} AND status IN (0, 1) ORDER BY priority"
+)
+_UNTRIGGERED: Final = (
+    "SELECT {columns} FROM trading_order WHERE market_id = {mark} AND status = 6 ORDER BY id"
 )
 _TIFS, _STPS, _STATUSES = tuple(Tif), tuple(Stp), tuple(OrderStatus)
 _DEFAULTS: Final = OrderOptions()
@@ -74,7 +78,12 @@ def encode_options(options: OrderOptions | None) -> str | None:
 
 def decode_options(text: str | None) -> OrderOptions | None:
     """Return the options from the column's value."""
-    return None if text is None else OrderOptions(**_decode(text))
+    if text is None:
+        return None
+    asked = _decode(text)
+    if "trigger" in asked:
+        asked["trigger"] = msgspec.convert(asked["trigger"], Trigger)
+    return OrderOptions(**asked)
 
 
 def build_row(order: EngineOrder, *, market_id: int, ts_us: int, seq: int) -> tuple[Any, ...]:
@@ -106,6 +115,7 @@ def build_row(order: EngineOrder, *, market_id: int, ts_us: int, seq: int) -> tu
         order.status.value,
         order.reason,
         order.priority,
+        order.trigger_pips,
         ts_us,
         seq,
     )
@@ -149,13 +159,23 @@ def read_order(row: Any, order_id: str) -> EngineOrder:
         fee_micros=row.fee_micros,
         maker_basis=row.maker_basis,
         taker_basis=row.taker_basis,
+        trigger_pips=row.trigger_pips,
     )
 
 
 def read_open_orders(market_id: int) -> Iterator[EngineOrder]:
     """Yield a market's open orders in order of priority."""
+    return _read_orders(_OPEN, market_id)
+
+
+def read_untriggered_orders(market_id: int) -> Iterator[EngineOrder]:
+    """Yield a market's orders that wait for their triggers or to be fired."""
+    return _read_orders(_UNTRIGGERED, market_id)
+
+
+def _read_orders(statement: str, market_id: int) -> Iterator[EngineOrder]:
     cursor = bulk.open_cursor()
     order_id = "replace(id::text, '-', '')" if bulk.is_postgresql() else "id"
     columns = ", ".join((order_id, *COLUMNS[1:]))
-    cursor.execute(_OPEN.format(columns=columns, mark=bulk.placeholder()), (market_id,))
+    cursor.execute(statement.format(columns=columns, mark=bulk.placeholder()), (market_id,))
     return (read_order(row, row.id) for row in map(Row._make, cursor))

@@ -73,17 +73,23 @@ def build_market_change(part: MarketPart) -> MarketChange:
 
 
 def _touched_accounts(batch: Batch) -> list[int]:
+    """Return the accounts whose orders changed; without those that others triggered only.
+
+    Nothing of theirs was locked or changed. Their orders are fired next, which is published.
+    """
     touched: set[int] = set()
     for part in batch.parts.values():
         touched.update(order.account_id for order in part.live.engine.dirty_orders.values())
         touched.update(change.account_id for change in part.liquidity)
-    return sorted(touched)
+    return sorted(touched & batch.balances.keys())
 
 
 def _add_account_changes(accounts: dict[int, AccountChange], part: MarketPart) -> None:
     engine = part.live.engine
     market_id, seq, ts_us = engine.market_id, engine.seq, engine.ts_us
     for order in engine.dirty_orders.values():
+        if order.account_id not in accounts:  # it waits, and was triggered or moved
+            continue
         change: Any = OrderChange(market_id, part.order_seqs[order.order_id], ts_us, order)
         accounts[order.account_id].orders.append(change)
     for fill_seq, fill in part.fills:

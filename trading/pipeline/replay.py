@@ -67,7 +67,8 @@ def compare_with_live(replayed: Replayed, live: Engine) -> list[str]:
 
 
 PARTS: Final = (
-    "sequence number", "time", "status", "configuration", "orders", "accounts", "automated maker",
+    "sequence number", "time", "status", "configuration", "orders", "accounts",
+    "automated maker", "orders that wait",
 )  # fmt: skip
 
 

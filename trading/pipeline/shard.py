@@ -3,11 +3,13 @@
 Synchronous and used by one thread. `run` takes tasks from the front of the queue and returns how
 many it executed: a task that may touch an account which is not locked yet waits for the next batch,
 so locks are always taken in one statement, in order of id. After any failure inside a transaction
-the books in memory are dropped and reloaded: the database is the source of truth.
+the books in memory are dropped and reloaded: the database is the source of truth. What a task
+triggers is fired right after it, or by the next batch if that has to lock other accounts for it.
 """
 
 import gc
 from collections.abc import Sequence
+from itertools import islice
 from typing import Final, NamedTuple
 
 import msgspec
@@ -29,6 +31,7 @@ from trading.engine.types import (
     Configured,
     CrossMatched,
     Ended,
+    Fire,
     LiquidityChanged,
     MarketStatus,
     Place,
@@ -50,6 +53,8 @@ from trading.pipeline.status import record_configured
 from trading.pipeline.writer import AccountsLockedError, Batch, LiveMarket, MarketPart, Prefetch
 
 BATCH_TASKS_MAX: Final = 512
+FIRES_MAX: Final = 64
+"""Triggered orders that one batch fires, so that a cascade lets other tasks through."""
 ACCOUNTS_CACHED_MAX: Final = 100_000
 """The maximum number of accounts without open orders that a market keeps in memory."""
 
@@ -91,10 +96,15 @@ class Shard:
         self.is_loaded = False
         self.busy: set[int] = set()
         """Accounts that stayed locked for too long when last needed."""
+        self.due: set[int] = set()
+        """Markets with triggered orders that can be fired."""
+        self.is_stuck = False
+        """Whether the last batch fired none of them."""
 
     def load(self) -> None:
         """Load every market that trades; others are loaded on first use."""
         self.markets.clear()
+        self.due.clear()
         states = BookState.objects.filter(
             market__shard=self.number, status__in=(MarketStatus.OPEN, MarketStatus.HALTED)
         )
@@ -105,7 +115,9 @@ class Shard:
         gc.freeze()  # A million resting orders need not be traversed at each garbage collection.
 
     def run(self, tasks: Sequence[Task]) -> Committed:
-        """Execute tasks from the front in one transaction; at least one.
+        """Execute tasks from the front in one transaction, and fire what is due.
+
+        At least one task is executed unless something was fired; there need not be any.
 
         Tasks that need an account which stays locked are answered "account_busy", all are answered
         "clock_wrong" while the clocks disagree: nothing was done, all may be sent again. Raises
@@ -141,6 +153,7 @@ class Shard:
         except BaseException:
             self.markets.clear()
             self.is_loaded = False
+            self.is_stuck = True
             raise
         _clean(batch)
         return done
@@ -167,7 +180,15 @@ class Shard:
         state = BookState.objects.filter(market_id=market_id).first()
         journal_hash = GENESIS if state is None else bytes(state.journal_hash)
         live = self.markets[market_id] = LiveMarket(engine, row[0], row[1], journal_hash)
+        self._note_due(live)
         return live
+
+    def _note_due(self, live: LiveMarket) -> None:
+        """Note whether a market has triggered orders that can be fired."""
+        if live.engine.due and live.engine.find_next_fire() is not None:
+            self.due.add(live.engine.market_id)
+        else:
+            self.due.discard(live.engine.market_id)
 
     def _begin(self, tasks: Sequence[Task], *, leaves_locked: bool) -> Batch:
         began_us = now_us()
@@ -193,6 +214,8 @@ class Shard:
             for live in self._targets(task):
                 wanted.account_ids.update(_find_touched(batch, live, task))
                 wanted.account_ids.update((live.escrow_id, live.fees_id))
+        for market_id in sorted(self.due):
+            wanted.account_ids.update(_find_touched_by_fires(self.markets[market_id], batch.ts_us))
         wanted.account_ids.discard(NO_ACCOUNT)
         # Do not wait again for accounts that just stayed locked for long.
         leaves_locked |= not self.busy.isdisjoint(wanted.account_ids)
@@ -207,7 +230,8 @@ class Shard:
         return [
             live
             for _, live in sorted(self.markets.items())
-            if (account := live.engine.accounts.get(account_id)) and account.open_orders
+            if ((account := live.engine.accounts.get(account_id)) and account.open_orders)
+            or live.engine.list_untriggered(account_id)
         ]
 
     def _load_accounts(self, tasks: Sequence[Task]) -> None:
@@ -228,13 +252,33 @@ class Shard:
 
     def _execute_all(self, batch: Batch, tasks: Sequence[Task]) -> list[EncodedAnswer]:
         replies: list[EncodedAnswer] = []
+        was_due = bool(self.due)
+        for market_id in sorted(self.due):
+            self._fire(batch, self.markets[market_id])
         for task in tasks:
             reply = self._known(batch, task) or self._execute(batch, task)
             if reply is None:
-                assert replies, "the first task of a batch has all it can touch locked"
+                has_begun = replies or batch.fires
+                assert has_begun, "the first task of a batch has all it can touch locked"
                 break
             replies.append(reply)
+        self.is_stuck = was_due and not batch.fires
         return replies
+
+    def _fire(self, batch: Batch, live: LiveMarket) -> None:
+        """Carry out triggered orders of a market, while this batch has locked who they touch."""
+        engine = live.engine
+        while not batch.halted and batch.fires < FIRES_MAX:
+            fire = engine.find_next_fire()
+            if fire is None:
+                break
+            touched = find_touched_accounts(engine, fire, batch.ts_us)
+            if not touched | {live.escrow_id, live.fees_id} <= batch.balances.keys():
+                break
+            task = Task(0, engine.market_id, fire)
+            self._execute_in_market(batch, live, task, Result(engine.market_id, 0, batch.ts_us))
+            batch.fires += 1
+        self._note_due(live)
 
     def _known(self, batch: Batch, task: Task) -> EncodedAnswer | None:
         """Answer a task whose key has a receipt, or that cannot be executed now."""
@@ -273,6 +317,9 @@ class Shard:
         encoded = encode(result)
         if task.key is not None:
             batch.add_receipt(task.command.account_id, task.key, task.body_hash, encoded)
+        for live in targets:
+            if live.engine.due:
+                self._fire(batch, live)
         return EncodedAnswer(task.ticket, "done", msgspec.Raw(encoded))
 
     def _quote(self, batch: Batch, task: Task) -> Result:
@@ -311,7 +358,7 @@ class Shard:
         for market_id, part in batch.parts.items():
             engine = part.live.engine
             for entry in part.entries:
-                if isinstance(entry.events and entry.events[-1], Rejected):
+                if _was_rejected(entry.events):
                     continue
                 if isinstance(entry.command, Configure):
                     part.status = entry.command.status
@@ -333,6 +380,15 @@ def _find_touched(batch: Batch, live: LiveMarket, task: Task) -> set[int]:
     return found
 
 
+def _find_touched_by_fires(live: LiveMarket, ts_us: int) -> set[int]:
+    """Return the accounts that the triggered orders of a market can touch, as it is now."""
+    touched = {live.escrow_id, live.fees_id}
+    for order in islice(live.engine.due.values(), FIRES_MAX):
+        fire = Fire(order.order_id, order.account_id)
+        touched |= find_touched_accounts(live.engine, fire, ts_us)
+    return touched
+
+
 def _clean(batch: Batch) -> None:
     """Clear the dirty sets, and evict accounts that have been idle for long."""
     for part in batch.parts.values():
@@ -342,7 +398,12 @@ def _clean(batch: Batch) -> None:
             book.forget_changes()
         if len(engine.accounts) > ACCOUNTS_CACHED_MAX + len(engine.orders):
             kept = _find_unnamed(engine)
-            idle = [key for key, account in engine.accounts.items() if not account.open_orders]
+            waiting = {order.account_id for order in engine.untriggered.values()}
+            idle = [
+                key
+                for key, account in engine.accounts.items()
+                if not account.open_orders and key not in waiting
+            ]
             for account_id in idle:
                 if account_id not in kept:
                     del engine.accounts[account_id]
@@ -362,7 +423,7 @@ def _held(engine: Engine, account_id: int) -> int:
 
 
 def _was_rejected(events: list[AnyEvent]) -> bool:
-    return bool(events) and isinstance(events[-1], Rejected)
+    return any(isinstance(event, Rejected) for event in events)
 
 
 def _fill_in(result: Result, task: Task, part: MarketPart, events: list[AnyEvent]) -> None:
@@ -385,6 +446,6 @@ def _fill_in(result: Result, task: Task, part: MarketPart, events: list[AnyEvent
             if isinstance(event, Ended) and isinstance(command, CancelAll):
                 result.order_ids.append(event.order_id)
     if isinstance(command, (Place, Amend, Cancel)):
-        order = engine.dirty_orders.get(command.order_id) or engine.orders.get(command.order_id)
+        order = engine.dirty_orders.get(command.order_id) or engine.find_order(command.order_id)
         if order is not None and order.account_id == command.account_id:
             result.order = order

@@ -47,6 +47,8 @@ STANDBY_SECONDS: Final = 0.4
 RENEW_SECONDS: Final = 1.0
 LATE_SECONDS: Final = 1.2
 """A lease not renewed for so long is renewed outside the engine's thread."""
+FIRE_AGAIN_SECONDS: Final = 0.25
+"""How long triggered orders wait that could not be fired: their accounts are locked elsewhere."""
 STALLED_SECONDS: Final = 3.0
 """An engine thread silent for so long is not announced as alive."""
 QUEUE_TASKS_MAX: Final = 50_000
@@ -151,14 +153,25 @@ class ShardWorker(Worker):
             if not self.queue:
                 self.arrived.clear()
                 due_at = self.renewed_at + RENEW_SECONDS
-                await _wait(self.arrived, due_at - time.monotonic())
+                await _wait(self.arrived, min(due_at - time.monotonic(), self._find_pause()))
             if time.monotonic() - self.renewed_at >= RENEW_SECONDS:
                 await self._in_thread(self._renew)
                 self.renewed_at = self.active_at = time.monotonic()
             if self.outbox.qsize() > OUTBOX_MAX:
                 await self.outbox.join()
-            if self.queue:
+            if self.queue or self._has_due():
                 await self._in_thread(run_batches)
+
+    def _has_due(self) -> bool:
+        """Return whether triggered orders are to be fired, tasks or no tasks."""
+        return self.shard is not None and bool(self.shard.due)
+
+    def _find_pause(self) -> float:
+        """Return how long to wait for tasks at most: what can't be fired is tried again later."""
+        if not self._has_due():
+            return RENEW_SECONDS
+        assert self.shard is not None
+        return FIRE_AGAIN_SECONDS if self.shard.is_stuck else 0
 
     def _run_batches(self, loop: asyncio.AbstractEventLoop) -> None:
         """Run batches until the queue is empty or the lease is due for renewal.
@@ -167,7 +180,12 @@ class ShardWorker(Worker):
         time. Only it takes from the queue's front, and only the event loop appends.
         """
         until = self.renewed_at + RENEW_SECONDS
-        while self.queue and self.is_serving and time.monotonic() < until:
+        is_first = True
+        while self.is_serving and time.monotonic() < until:
+            # Without tasks what is due is fired once: if it can't be, others have its accounts.
+            if not self.queue and not (is_first and self._has_due()):
+                return
+            is_first = False
             if self.outbox.qsize() > OUTBOX_MAX:
                 return
             count = min(len(self.queue), BATCH_TASKS_MAX)
@@ -202,7 +220,9 @@ class ShardWorker(Worker):
                 raise
             log.exception("task_failed", shard=self.number, command=type(task.command).__name__)
             return [(channel, EncodedAnswer(task.ticket, "retry"))], None
-        return [(channel, committed.replies[0])], committed.publication
+        # Without a reply it only fired what was due before it.
+        replies = committed.replies or [EncodedAnswer(task.ticket, "retry")]
+        return [(channel, replies[0])], committed.publication
 
     def _run(self, tasks: list[Task]) -> Committed:
         assert self.shard is not None

@@ -123,6 +123,8 @@ class Batch:
         self.cash_changes: dict[int, int] = {}
         self.held_changes: dict[int, int] = {}
         self.halted = False
+        self.fires = 0
+        """How many triggered orders it has fired."""
         self.touched: dict[tuple[int, int], tuple[int, set[int]]] = {}
         """By task (its id) and market: the accounts that it can touch, as of which command."""
 

@@ -8,7 +8,16 @@ from markets.models import FINAL_STATUSES, Market
 from trading.engine.engine import Engine
 from trading.engine.state import MarketState
 from trading.engine.trade_ids import trade_id
-from trading.engine.types import BUY, Amended, AnyCommand, Place, Rejected, Traded, list_trades
+from trading.engine.types import (
+    BUY,
+    Amended,
+    AnyCommand,
+    Fired,
+    Place,
+    Rejected,
+    Traded,
+    list_trades,
+)
 from trading.models import JournalRow, Margin, Order, Receipt, Trade
 from trading.pipeline.journal import JournalEntry, JournalError, read_rows
 from trading.pipeline.loading import load_engine
@@ -220,7 +229,7 @@ def find_limit_breaches(market: MarketState, entry: JournalEntry) -> Iterator[st
     where = f"market {market.market_id}, sequence {market.seq + 1}"
     limit_pips = entry.command.price_pips if isinstance(entry.command, Place) else None
     for event in entry.events:
-        if isinstance(event, Amended):
+        if isinstance(event, (Amended, Fired)):
             limit_pips = event.price_pips
         for trade in list_trades(event):
             maker = market.orders[trade.maker_order_id] if trade.maker_order_id else None
@@ -252,7 +261,7 @@ def _trade_values(seq: int, trade: Traded) -> tuple[Any, ...]:
 
 
 def _is_rejected(events: list[Any]) -> bool:
-    return bool(events) and isinstance(events[-1], Rejected)
+    return any(isinstance(event, Rejected) for event in events)
 
 
 def _name(market_id: int, fault: Exception) -> str:

@@ -255,8 +255,9 @@ LAWS: Final = (
         "filled_lots + remaining_lots <> quantity_lots OR filled_lots < 0 OR remaining_lots < 0"
         " OR (status = 0 AND filled_lots <> 0) OR (status = 1 AND filled_lots = 0)"
         " OR (status = 2 AND remaining_lots <> 0)"
-        " OR (status IN (0, 1) AND (remaining_lots = 0 OR reason IS NOT NULL))"
-        " OR (status > 1 AND reason IS NULL) OR status NOT IN (0, 1, 2, 3, 4)",
+        " OR (status IN (0, 1, 6) AND (remaining_lots = 0 OR reason IS NOT NULL))"
+        " OR (status = 6 AND filled_lots <> 0)"
+        " OR (status NOT IN (0, 1, 6) AND reason IS NULL) OR status NOT IN (0, 1, 2, 3, 4, 5, 6)",
     ),
     Law(
         "f",
