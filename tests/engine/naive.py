@@ -149,7 +149,7 @@ class NaiveEngine(NaiveState):
 
     def _watch(self) -> None:
         """Which triggers the prices of this command reach, and where the others move."""
-        if self._door_refusal(None):
+        if self._entry_refusal(None):
             return
         for order in sorted(self.waiting, key=arrival):
             trigger = order.place.options.trigger if order.place.options else None
@@ -173,7 +173,7 @@ class NaiveEngine(NaiveState):
 
     def find_next_fire(self) -> Fire | None:
         due = [order for order in self.waiting if order.triggered]
-        if not due or self._door_refusal(None):
+        if not due or self._entry_refusal(None):
             return None
         place = min(due, key=lambda order: (order.triggered, *arrival(order))).place
         return Fire(place.order_id, place.account_id)
@@ -205,7 +205,7 @@ class NaiveEngine(NaiveState):
         is_mine = order is not None and order.place.account_id == fire.account_id
         if order is None or not is_mine or not order.triggered:
             return self._reject(fire.order_id, Reason.ORDER_UNKNOWN)
-        reason = self._door_refusal(None)
+        reason = self._entry_refusal(None)
         if reason:
             return self._reject(fire.order_id, reason)
         self.waiting.remove(order)
@@ -216,7 +216,7 @@ class NaiveEngine(NaiveState):
         )
         order = self._order(place)
         self.events.append(Fired(fire.order_id, order.price_pips))
-        reason = self._standing_refusal(order, self.orders)
+        reason = self._position_refusal(order, self.orders)
         if not reason and self._missing_micros(order, self.orders):
             reason = Reason.INSUFFICIENT_FUNDS
         if reason:

@@ -9,7 +9,7 @@ class Migration(migrations.Migration):
     dependencies = [
         ("accounts", "0010_a_key_that_operates_says_how_it_was_made"),
         ("markets", "0003_books_of_a_market_are_matched_with_one_another"),
-        ("trading", "0014_a_trade_may_be_a_leg_of_a_match_across_outcomes"),
+        ("trading", "0015_an_automated_maker_trades_at_exact_amounts"),
     ]
 
     operations = [
