@@ -63,7 +63,8 @@ class Result(msgspec.Struct, array_like=True, gc=False):
     `reason` and `missing_micros`: why it was rejected; there may still be an `order` (an amend's).
     `fills` are those of the command's own order. `order_ids` are the orders a cancel-all ended.
     `held_change_micros` is what the account's hold changed by: the order's own hold in a quote.
-    `liquidity` is what became of the maker's.
+    `liquidity` is what became of the maker's. `maker_prices`: in a quote, its bid and ask of the
+    order's outcome afterwards.
     """
 
     market_id: int
@@ -77,6 +78,7 @@ class Result(msgspec.Struct, array_like=True, gc=False):
     held_change_micros: int = 0
     repeated: bool = False
     liquidity: LiquidityChanged | None = None
+    maker_prices: tuple[int | None, int | None] | None = None
 
 
 class DepthLevel(msgspec.Struct, array_like=True, gc=False):
