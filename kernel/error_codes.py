@@ -290,7 +290,7 @@ ERROR_CODES: Final[dict[str, ErrorCode]] = {
                                   "reduce_only"),
     "resting_refused": _C(
         422, "no order rests in this market: send a market order, or a limit order with ioc or fok",
-        _("No order waits in this market. Choose one that trades at once."), "tif"),
+        _("No order waits in this market. Choose one that trades at once."), "time_in_force"),
     "sale_by_credits": _C(422, None, _("When you sell, enter the number of contracts.")),
     "timed_out": _C(
         504, "the outcome is unknown: retry with the same client order id (or Idempotency-Key)",

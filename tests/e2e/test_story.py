@@ -54,9 +54,11 @@ def test_one_makes_a_market_with_a_maker_and_another_buys_and_is_paid(
         person.log_in()
     market = open_market_with_maker(alice, operator)
     assert alice.available() == money(GRANT - 69.314719)  # 100 ln 2, rounded up
-    bought = bob.call("POST", "orders", {
-        "market": market, "side": "buy", "outcome": "YES", "type": "market", "quantity": "20",
-    }, status=201)  # fmt: skip
+    order = {"market": market, "side": "buy", "outcome": "YES", "type": "market", "quantity": "20"}
+    preview = bob.call("POST", "orders/preview", order)
+    assert (preview["cost"], preview["pays_if_right"]) == ("10.499169", "20.000000")
+    assert (preview["best_bid"], preview["best_ask"]) == ("0.5400", "0.5600")
+    bought = bob.call("POST", "orders", order, status=201)
     assert (bought["status"], bought["average_price"]) == ("filled", "0.524958")
     assert bob.available() == money(GRANT - 10.499169)
     [held] = bob.call("GET", "positions")["results"]

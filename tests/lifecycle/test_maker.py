@@ -6,6 +6,7 @@ from django.db import IntegrityError, transaction
 from accounts.models import Account, Transfer
 from kernel.errors import ApiError
 from markets.actions import do_edit_market
+from markets.csv_import import Row, check_rows
 from markets.models import Market
 from tests.trading import world
 from tests.trading.world import CREDIT, buy, run, sell
@@ -259,3 +260,27 @@ def test_a_maker_trades_with_everybody_and_never_has_less_than_nothing(
     assert_sound()
     settle(market, operator, [4_000, 6_000])
     assert_sound()
+
+
+def test_a_file_of_markets_names_their_makers(operator):
+    cells = {
+        "title": "Which one?",
+        "close_at": "2090-06-01T00:00Z",
+        "outcomes": "Red; Green; Blue",
+        "maker_liquidity": "100",
+        "maker_priors": "2; 1; 1",
+        "maker_alone": "yes",
+    }
+    right, wrong, odd = check_rows(
+        [
+            Row(2, cells),
+            Row(3, {**cells, "maker_priors": "2; 1"}),
+            Row(4, {**cells, "maker_liquidity": ""}),
+        ],
+        by=operator,
+    )
+    assert right.errors == {}
+    assert (right.fields["maker_b_lots"], right.fields["maker_priors"]) == (B_LOTS, [2, 1, 1])
+    assert right.fields["maker_alone"] is True
+    assert list(wrong.errors) == ["maker_priors"]
+    assert list(odd.errors) == ["maker_liquidity"]

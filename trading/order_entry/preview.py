@@ -26,7 +26,9 @@ def show_preview(
     order = result.order
     assert order is not None, "a quote that was not refused has its order"
     trades = [fill.trade for fill in result.fills]
-    bid_pips, ask_pips = find_best_after(order, trades, levels)
+    book, maker = find_best_after(order, trades, levels), result.maker_prices or (None, None)
+    bid_pips = max((pips for pips in (book[0], maker[0]) if pips is not None), default=None)
+    ask_pips = min((pips for pips in (book[1], maker[1]) if pips is not None), default=None)
     if order.place.as_no:
         bid_pips, ask_pips = mirror_pips(ask_pips, as_no=True), mirror_pips(bid_pips, as_no=True)
     fees_micros = sum(trade.taker_fee_micros for trade in trades)
@@ -64,7 +66,7 @@ def find_best_after(
             bid, ask = (own, other) if order.side == BUY else (other, own)
             bid[level.price_pips], ask[level.price_pips] = level.bid_lots, level.ask_lots
     for trade in trades:
-        if not trade.maker_order_id:  # across books: it takes nothing from this one
+        if not trade.maker_order_id:  # across books, or with a maker: nothing of this one
             continue
         other[trade.price_pips] = other.get(trade.price_pips, 0) - trade.quantity_lots
     if order.status in RESTING:

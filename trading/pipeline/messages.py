@@ -64,6 +64,7 @@ class Result(msgspec.Struct, array_like=True, gc=False):
     `fills` are those of the command's own order. `order_ids` are those ended by a cancel-all.
     `held_change_micros` is the change of the account's hold: in a quote, the order's own hold.
     `liquidity` is the result of a change of the maker's liquidity.
+    `maker_prices`: in a quote, the maker's bid and ask of the order's outcome afterwards.
     """
 
     market_id: int
@@ -77,6 +78,7 @@ class Result(msgspec.Struct, array_like=True, gc=False):
     held_change_micros: int = 0
     repeated: bool = False
     liquidity: LiquidityChanged | None = None
+    maker_prices: tuple[int | None, int | None] | None = None
 
 
 class DepthLevel(msgspec.Struct, array_like=True, gc=False):

@@ -21,7 +21,9 @@ from markets.models import Market
 from trading.engine.dry_run import copy_touched, find_touched_accounts
 from trading.engine.engine import Engine
 from trading.engine.types import (
+    BUY,
     NO_ACCOUNT,
+    SELL,
     Amend,
     AnyEvent,
     Cancel,
@@ -334,6 +336,8 @@ class Shard:
         result = Result(live.engine.market_id, live.engine.seq, trial.ts_us)
         _fill_in(result, task, part, events)
         result.held_change_micros = _held(trial, account_id) - held_before
+        if result.order is not None:
+            result.maker_prices = _find_maker_prices(trial, result.order.outcome)
         return result
 
     def _execute_in_market(
@@ -415,6 +419,15 @@ def _find_unnamed(engine: Engine) -> set[int | None]:
     if config is None:
         return set()
     return {config.house_account_id, None if config.maker is None else config.maker.account_id}
+
+
+def _find_maker_prices(engine: Engine, outcome: int) -> tuple[int | None, int | None] | None:
+    """Return an automated maker's bid and ask, on the tick; None without one."""
+    maker, config = engine.maker, engine.config
+    if maker is None or config is None:
+        return None
+    bid_pips, ask_pips = (maker.find_price(outcome, side, config.tick_pips) for side in (SELL, BUY))
+    return bid_pips, ask_pips
 
 
 def _held(engine: Engine, account_id: int) -> int:

@@ -1,0 +1,45 @@
+"""What a market's configuration comes to, worked out once so that no command works it out again."""
+
+from trading.engine.fees import bound_hold, build_basis, build_fee, build_hold
+from trading.engine.margin import build_headroom, build_held, build_sets
+from trading.engine.types import PAYOUT_PIPS, Config, FeeKind
+
+
+class Rules:
+    """What follows from a market's configuration alone, worked out when it is configured."""
+
+    __slots__ = (
+        "binary",
+        "books",
+        "compute_basis",
+        "compute_fee",
+        "compute_headroom",
+        "compute_held",
+        "compute_hold",
+        "compute_sets",
+        "crosses_books",
+        "has_fees",
+        "lot_step_lots",
+        "outcomes",
+        "prices",
+        "rests_refused",
+        "safe_hold_micros",
+        "safe_hold_pips",
+    )  # fmt: skip
+
+    def __init__(self, config: Config) -> None:
+        self.binary = config.binary
+        self.books = 1 if config.binary else config.outcomes
+        self.outcomes = frozenset(range(self.books))
+        self.prices = frozenset(range(config.tick_pips, PAYOUT_PIPS, config.tick_pips))
+        self.crosses_books = config.house_account_id is not None and not config.binary
+        self.rests_refused = config.maker is not None and config.maker.rests_refused
+        self.lot_step_lots = config.lot_step_lots
+        self.has_fees = config.fees.kind is not FeeKind.NONE
+        self.compute_basis = build_basis(config.fees)
+        self.compute_fee = build_fee(config.fees)
+        self.compute_hold = build_hold(config.fees)
+        self.compute_held = build_held(config)
+        self.compute_sets = build_sets(config)
+        self.compute_headroom = build_headroom(config)
+        self.safe_hold_pips, self.safe_hold_micros = bound_hold(config.fees)
