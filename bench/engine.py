@@ -1,14 +1,19 @@
-"""The pure engine: a mixed stream of commands on books that keep their size, in four markets.
+"""The pure engine: a mixed stream of commands on books that keep their size, in five markets.
 
 60% limit orders that rest, 30% cancels of live orders, 10% orders that cross. Such a stream lets a
 book grow, so it comes in segments as long as the book is deep, each on a fresh book: what is
 measured at 1,000 resting orders never meets more than about 1,300. Commands come as the shard
 gets them: up to 512 are decoded from their bytes, then carried out, then what is dirty is cleared.
 Time is that of the processor while commands are carried out and while dirty sets are cleared.
+
+Where books are matched with one another, prices lie around 1 / outcomes and orders that cross stop
+before they would trade across: what that costs those who never do is measured against the same
+commands on books by themselves, and one match across all books against fills in one.
 """
 
 import gc
 import random
+import statistics
 import time
 from collections.abc import Iterator
 from typing import Final, NamedTuple
@@ -25,6 +30,7 @@ from trading.engine.types import (
     Cancel,
     Config,
     Configure,
+    CrossMatched,
     Ended,
     FeeKind,
     Fees,
@@ -44,12 +50,23 @@ LIMIT_SHARE: Final = 0.6
 CANCEL_SHARE: Final = 0.3
 FEES: Final = Fees(FeeKind.QUADRATIC, 0, 70_000, 10_000)
 PLAIN: Final = Config(binary=True, outcomes=2, tick_pips=100, lot_step_lots=100)
+HOUSE: Final = MAKERS + TAKERS + 1
+ACROSS: Final = replace(PLAIN, binary=False, house_account_id=HOUSE)
 MARKETS: Final = {
     "binary": PLAIN,
     "binary_with_fees_and_limit": replace(PLAIN, fees=FEES, position_limit_lots=10**9),
     "categorical_5_with_fees": replace(PLAIN, binary=False, outcomes=5, fees=FEES),
     "binary_with_strict_refund": replace(PLAIN, strict_refund=True),
+    "categorical_5_across": replace(ACROSS, outcomes=5, tick_pips=40),
 }
+TICKS_ACROSS: Final = {2: 100, 10: 20, 50: 10}
+"""Outcomes -> tick in pips: as many prices below 1 / outcomes as the other markets have below 1/2,
+but for 50."""
+ACROSS_SLOWDOWN_MAX: Final = 1.25
+"""How many times longer commands may take in books that could be matched with one another."""
+MINT_OUTCOMES: Final = 50
+MINT_MICROSECONDS_MAX: Final = 40
+"""How much longer a mint of 50 outcomes may take than 50 fills in one book."""
 SLOWDOWN_MAX: Final = 1.6
 """How many times slower a command may be at 100,000 resting orders than at 1,000."""
 _decode = msgspec.msgpack.Decoder(list[AnyCommand]).decode
@@ -95,6 +112,73 @@ def measure(sizes: Sizes) -> Iterator[Figure]:
             at_most=SLOWDOWN_MAX,
             details={"resting_orders": [1_000, deep]},
         )
+    for outcomes in TICKS_ACROSS:
+        yield measure_matching_across(outcomes, sizes)
+    yield measure_mint(sizes)
+
+
+def measure_matching_across(outcomes: int, sizes: Sizes) -> Figure:
+    """Time commands that never match across books where they could, and where they can't."""
+    across = replace(ACROSS, outcomes=outcomes, tick_pips=TICKS_ACROSS[outcomes])
+    alone = replace(across, house_account_id=None)
+    segments = build_segments(across, 1_000, commands=sizes.choose(100_000, 5_000))
+    gc.collect()
+    gc.freeze()
+    timings = [(_time(alone, segments), _time(across, segments)) for _ in range(sizes.runs)]
+    gc.unfreeze()
+    return build_figure(
+        f"engine_across_slowdown_{outcomes}_outcomes",
+        [_rate(one) / _rate(other) for one, other in timings],
+        unit="times",
+        durable=IN_MEMORY,
+        at_most=ACROSS_SLOWDOWN_MAX,
+        details={
+            "commands": timings[0][0].commands,
+            "trades": sum(segment.trades for segment in segments),
+            "commands_per_second_alone": [round(_rate(alone)) for alone, _ in timings],
+        },
+    )
+
+
+def measure_mint(sizes: Sizes) -> Figure:
+    """Time an order that trades with the bids of 49 other outcomes, and one with 50 asks.
+
+    Each maker is another account's and is filled: both are one command with 50 legs or 50 fills.
+    """
+    config = replace(ACROSS, outcomes=MINT_OUTCOMES, tick_pips=10)
+    makers, last = range(1, MINT_OUTCOMES + 1), MINT_OUTCOMES - 1
+    bids = [Place(f"bid{k}", k, k, k - 1, BUY, 100, 100) for k in makers if k <= last]
+    asks = [Place(f"ask{k}", k, k, last, SELL, 5_000, 100) for k in makers]
+    taker = Place("taker", MAKERS + 1, MAKERS + 1, last, BUY, 5_200, 100, tif=Tif.IOC)
+    sweeper = replace(taker, quantity_lots=100 * MINT_OUTCOMES)
+    rounds = sizes.choose(2_000, 100)
+    mints = [_time_order(config, bids, taker, rounds) for _ in range(sizes.runs)]
+    fills = [_time_order(config, asks, sweeper, rounds) for _ in range(sizes.runs)]
+    return build_figure(
+        f"engine_mint_{MINT_OUTCOMES}_outcomes_beside_{MINT_OUTCOMES}_fills",
+        [mint - fill for mint, fill in zip(mints, fills, strict=True)],
+        unit="microseconds more",
+        durable=IN_MEMORY,
+        at_most=MINT_MICROSECONDS_MAX,
+        details={
+            "mint_microseconds": [round(mint, 1) for mint in mints],
+            "fills_microseconds": [round(fill, 1) for fill in fills],
+        },
+    )
+
+
+def _time_order(config: Config, makers: list[Place], taker: Place, rounds: int) -> float:
+    """Return the median microseconds that a taker's command takes, all makers filled."""
+    taken = []
+    for _ in range(rounds):
+        engine, funds = _open_engine(config)
+        for maker in makers:
+            engine.execute(maker, 1, funds)
+        started = time.perf_counter()
+        engine.execute(taker, 2, funds)
+        taken.append(time.perf_counter() - started)
+        assert not engine.orders
+    return statistics.median(taken) * 1e6
 
 
 def build_segments(config: Config, resting: int, *, commands: int) -> list[Segment]:
@@ -114,7 +198,7 @@ def _build_segment(config: Config, resting: int, commands: int, *, seed: int) ->
     def execute(command: AnyCommand) -> AnyCommand:
         nonlocal trades
         for event in engine.execute(command, 1, funds):
-            assert not isinstance(event, Rejected), event
+            assert not isinstance(event, (Rejected, CrossMatched)), event
             if isinstance(event, Ended):
                 _forget(event.order_id, engine, live, places)
             trades += isinstance(event, Traded)
@@ -123,17 +207,16 @@ def _build_segment(config: Config, resting: int, commands: int, *, seed: int) ->
             live.append((command.order_id, command.account_id))
         return command
 
-    books = len(engine.books)
-    filling = [execute(_build_limit(rng, next(ids), books)) for _ in range(resting)]
+    filling = [execute(_build_limit(rng, next(ids), engine)) for _ in range(resting)]
     stream = []
     for _ in range(commands):
         kind = rng.random()
         if kind < LIMIT_SHARE:
-            command: AnyCommand = _build_limit(rng, next(ids), books)
+            command: AnyCommand = _build_limit(rng, next(ids), engine)
         elif kind < LIMIT_SHARE + CANCEL_SHARE:
             command = Cancel(*rng.choice(live))
         else:
-            command = _build_crossing(rng, next(ids), books)
+            command = _build_crossing(rng, next(ids), engine)
         stream.append(execute(command))
     return Segment(_encode(filling), _encode(stream), commands, trades)
 
@@ -159,20 +242,33 @@ def _forget(
         places[last] = place
 
 
-def _build_limit(rng: random.Random, order_id: str, books: int) -> Place:
-    side = rng.choice((BUY, SELL))
-    cents = rng.randint(1, 48) if side == BUY else rng.randint(52, 99)
-    account_id = rng.randint(1, MAKERS)
+def _build_limit(rng: random.Random, order_id: str, engine: Engine) -> Place:
+    """An order that rests: bids together stay below a pay-out, asks above.
+
+    Of books that are matched with one another every second is wider: equal ones would leave nothing
+    that is cheaper in them than across.
+    """
+    side, books = rng.choice((BUY, SELL)), len(engine.books)
+    book = engine.books[0]
+    fair_tick = book.ticks // (books if engine.rules.crosses_books else 2)
+    bids, asks = (1, fair_tick * 24 // 25), (-(fair_tick * 26 // -25), 2 * fair_tick - 1)
+    tick, account_id = rng.randint(*(bids if side == BUY else asks)), rng.randint(1, MAKERS)
     lots, outcome = rng.randint(1, 20) * 100, rng.randrange(books)
-    return Place(order_id, account_id, account_id, outcome, side, cents * 100, lots)
+    if engine.rules.crosses_books and outcome % 2:
+        tick = min(max(1, tick - side * fair_tick // 6), book.ticks - 1)
+    price_pips = tick * book.tick_pips
+    return Place(order_id, account_id, account_id, outcome, side, price_pips, lots)
 
 
-def _build_crossing(rng: random.Random, order_id: str, books: int) -> Place:
+def _build_crossing(rng: random.Random, order_id: str, engine: Engine) -> Place:
+    """An order that takes what there is in its own book, at any price that is not had across."""
     side = rng.choice((BUY, SELL))
     account_id = MAKERS + rng.randint(1, TAKERS)
-    cents = 99 if side == BUY else 1
-    lots, outcome = rng.randint(1, 10) * 100, rng.randrange(books)
-    return Place(order_id, account_id, account_id, outcome, side, cents * 100, lots, tif=Tif.IOC)
+    lots, outcome = rng.randint(1, 10) * 100, rng.randrange(len(engine.books))
+    book = engine.books[outcome]
+    tick = min(max(book.implied_tick(side) - side, 1), book.ticks - 1)
+    price_pips = tick * book.tick_pips
+    return Place(order_id, account_id, account_id, outcome, side, price_pips, lots, tif=Tif.IOC)
 
 
 def _open_engine(config: Config) -> tuple[Engine, dict[int, int]]:

@@ -61,6 +61,10 @@ COLUMNS: dict[str, tuple[Any, str]] = {
     "fee_taker_rate": (gettext_lazy("Like 0.07, with a point."), ""),
     "position_limit": (gettext_lazy("Most contracts of an outcome in one account."), ""),
     "strict_refund": (gettext_lazy("yes: gains stay in the market until it is final."), ""),
+    "matches_across_outcomes": (
+        gettext_lazy("no: the books of several outcomes are each matched by themselves."),
+        "yes",
+    ),
     "maker_liquidity": (
         gettext_lazy("Contracts of liquidity of an automated market maker; empty: none."),
         "",
@@ -235,6 +239,7 @@ class RowForm(forms.Form):
     fee_taker_rate = AmountFormField(required=False, localize=False)
     position_limit = QuantityFormField(required=False, localize=False)
     strict_refund = _text(10)
+    matches_across_outcomes = _text(10)
     maker_liquidity = QuantityFormField(required=False, localize=False)
     maker_priors = _text(1_000)
     maker_alone = _text(10)
@@ -269,6 +274,9 @@ class RowForm(forms.Form):
 
     def clean_strict_refund(self) -> bool | None:
         return self._read_yes("strict_refund")
+
+    def clean_matches_across_outcomes(self) -> bool | None:
+        return self._read_yes("matches_across_outcomes")
 
     def clean_maker_priors(self) -> list[int] | None:
         parts = _split(self.cleaned_data["maker_priors"])

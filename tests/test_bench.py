@@ -22,9 +22,12 @@ FIGURES = {
             "binary_with_fees_and_limit",
             "categorical_5_with_fees",
             "binary_with_strict_refund",
+            "categorical_5_across",
         )
         for figure in ("1000_resting", "100000_resting", "slowdown_100000_to_1000")
-    },
+    }
+    | {f"engine_across_slowdown_{outcomes}_outcomes" for outcomes in (2, 10, 50)}
+    | {"engine_mint_50_outcomes_beside_50_fills"},
     "lmsr": {
         f"lmsr_{quote}_{outcomes}_outcomes"
         for quote in (
@@ -101,7 +104,7 @@ def test_the_engine_is_measured_without_any_server(name: str) -> None:
     assert {figure["name"] for figure in document["figures"]} == FIGURES[name]
     for figure in document["figures"]:
         check_figure(figure)
-        assert figure["median"] > 0
+        assert figure["median"] > 0 or figure["unit"] == "microseconds more"
 
 
 @pytest.mark.timeout(SECONDS_MAX + 10)

@@ -37,7 +37,7 @@ DESCRIBED: list[Any] = [
 TIMES: list[Any] = ["open_at", "close_at", "expected_settle_at", "dispute_seconds"]
 TERMS: list[Any] = [
     "tick_pips", "lot_step_lots", "fee_kind", "fee_maker_rate", "fee_taker_rate",
-    "fee_unit_micros", "position_limit_lots", "strict_refund",
+    "fee_unit_micros", "position_limit_lots", "strict_refund", "matches_across_outcomes",
 ]  # fmt: skip
 FIXED_AT_CREATION: list[Any] = ["kind", "slug"]
 show_price = lazy(price, str)

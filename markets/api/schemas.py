@@ -91,6 +91,7 @@ class MarketEdit(StrictSerializer):
     fee_unit = AmountField(source="fee_unit_micros", required=False)
     position_limit = QuantityField(source="position_limit_lots", allow_null=True, required=False)
     strict_refund = BooleanField(required=False)
+    matches_across_outcomes = BooleanField(required=False)
     maker_liquidity = QuantityField(source="maker_b_lots", allow_null=True, required=False)
     maker_priors = serializers.ListField(
         child=IntegerField(), max_length=OUTCOMES_MAX, allow_null=True, required=False
@@ -184,6 +185,7 @@ class ShownMarketRow(serializers.Serializer):
     fee_unit = AmountField(source="fee_unit_micros")
     position_limit = QuantityField(source="position_limit_lots", allow_null=True)
     strict_refund = serializers.BooleanField()
+    matches_across_outcomes = serializers.BooleanField()
     maker_liquidity = QuantityField(
         source="maker_b_lots", allow_null=True, help_text="With which it opens. Null: no maker."
     )

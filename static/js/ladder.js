@@ -74,9 +74,10 @@ export function startLadder(root, config, book) {
     rows.forEach((row, place) => {
       row.hidden = place >= shown.length;
       if (row.hidden) return;
-      const [price, text] = shown[place];
+      const [price, text, implied] = shown[place];
       total += toLots(text);
       drawRow(row, price, toLots(text), total, most, mine.get(`${side} ${price}`) ?? 0n);
+      note(row.querySelector("[data-implied]"), config.words.implied, implied);
     });
     nobody.hidden = shown.length > 0;
   }
@@ -94,11 +95,15 @@ export function startLadder(root, config, book) {
     const bar = row.querySelector("[data-bar]");
     bar.setAttribute("x", `${100 - share}%`);
     bar.setAttribute("width", `${share}%`);
-    const mark = row.querySelector("[data-own]");
-    mark.hidden = ownLots === 0n;
-    const yours = ownLots === 0n ? "" : config.words.own.replace("{quantity}", showLots(ownLots));
-    write(mark.firstElementChild, yours);
-    mark.title = yours;
+    note(row.querySelector("[data-own]"), config.words.own, ownLots);
+  }
+
+  /** Say of a row how many of its contracts are special, or hide the mark. */
+  function note(mark, words, count) {
+    mark.hidden = count === 0n;
+    const text = count === 0n ? "" : words.replace("{quantity}", showLots(count));
+    write(mark.firstElementChild, text);
+    mark.title = text;
   }
 
   /** What stands in this book of the viewer's own, by "side price" as shown. */

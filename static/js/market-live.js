@@ -47,7 +47,10 @@ function showBookStatus() {
 }
 
 function startBook(root) {
-  const book = new Book();
+  const book = new Book({
+    outcomes: config.outcomes.map(({ code }) => code),
+    matchesAcross: config.matches_across,
+  });
   const ladder = startLadder(root, config, book);
   const depth = startDepth(root.querySelector("[data-depth]"), config, book, ladder.choice);
   subscribe("book", market, (frame) => {

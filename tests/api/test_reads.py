@@ -294,7 +294,7 @@ async def test_trades_are_public_and_name_nobody(inside, alice, bob):
     shown = [(row["price"], row["quantity"], row["taker_side"]) for row in answer["results"]]
     assert shown == [("0.3500", "4.00", "sell"), ("0.4000", "10.00", "buy")]
     assert set(answer["results"][0]) == {
-        "id", "outcome", "price", "quantity", "taker_side", "seq", "created_at",
+        "id", "outcome", "price", "quantity", "taker_side", "seq", "created_at", "match_id",
     }  # fmt: skip
     page = (await stranger.get(f"markets/{market.slug}/trades", limit=1)).json()
     assert len(page["results"]) == 1
@@ -307,11 +307,53 @@ async def test_a_book_is_of_one_sequence_number_and_sums_its_levels(inside, alic
     await bob.placed(market, "buy 5 YES @ 0.40")
     last = await bob.placed(market, "sell 3 YES @ 0.45")
     answer = (await inside.stranger().get(f"markets/{market.slug}/book")).json()
+    implied: dict[str, list] = {"implied_bids": [], "implied_asks": []}
     assert answer["seq"] == last["seq"]
     assert answer["books"] == [
-        {"outcome": "YES", "bids": [["0.4000", "15.00"]], "asks": [["0.4500", "3.00"]]},
-        {"outcome": "NO", "bids": [["0.5500", "3.00"]], "asks": [["0.6000", "15.00"]]},
+        {"outcome": "YES", "bids": [["0.4000", "15.00"]], "asks": [["0.4500", "3.00"]], **implied},
+        {"outcome": "NO", "bids": [["0.5500", "3.00"]], "asks": [["0.6000", "15.00"]], **implied},
     ]
+
+
+async def test_what_the_other_outcomes_offer_is_shown_as_implied(inside, alice, bob):
+    market = await inside.open_market(outcomes=3)
+    await alice.placed(market, "buy 10 O0 @ 0.30")
+    await alice.placed(market, "buy 5 O0 @ 0.20")
+    await bob.placed(market, "buy 8 O1 @ 0.40")
+    stranger = inside.stranger()
+    books = (await stranger.get(f"markets/{market.slug}/book")).json()["books"]
+    assert books[2] == {
+        "outcome": "O2",
+        "bids": [],
+        "asks": [],
+        "implied_bids": [],
+        # With both bids; then one of them is used up, and the other pays for a set alone.
+        "implied_asks": [["0.3000", "8.00"], ["0.7000", "2.00"], ["0.8000", "5.00"]],
+    }
+    tickers = (await stranger.get("tickers", market=market.slug)).json()["results"]
+    assert [(row["ask"], row["implied_ask"], row["implied_ask_quantity"]) for row in tickers] == [
+        (None, "0.6000", "8.00"),
+        (None, "0.7000", "10.00"),
+        (None, "0.3000", "8.00"),
+    ]
+    order = {"market": market.slug, "outcome": "O2", "side": "buy", "price": "0.70", "quantity": 9}
+    preview = (await bob.send("POST", "orders/preview", json=order)).json()
+    assert (preview["filled"], preview["filled_across"]) == ("9.00", "9.00")
+    placed = (await bob.send("POST", "orders", json=order)).json()
+    assert [(row["price"], row["quantity"]) for row in placed["trades"]] == [
+        ("0.3000", "8.00"),
+        ("0.7000", "1.00"),
+    ]
+    trades = (await stranger.get(f"markets/{market.slug}/trades")).json()["results"]
+    assert [(row["outcome"], row["price"], row["quantity"]) for row in trades] == [
+        ("O0", "0.3000", "1.00"),
+        ("O2", "0.7000", "1.00"),
+        ("O1", "0.4000", "8.00"),
+        ("O0", "0.3000", "8.00"),
+        ("O2", "0.3000", "8.00"),
+    ]
+    assert {row["match_id"] for row in trades[2:]} == {trades[4]["id"]}
+    assert {row["match_id"] for row in trades[:2]} == {trades[1]["id"]}
 
 
 async def test_tickers_show_every_live_market_at_a_glance(inside, alice, bob):
@@ -330,6 +372,10 @@ async def test_tickers_show_every_live_market_at_a_glance(inside, alice, bob):
         "bid_quantity": "7.00",
         "ask": "0.4700",
         "ask_quantity": "8.00",
+        "implied_bid": None,
+        "implied_bid_quantity": "0.00",
+        "implied_ask": None,
+        "implied_ask_quantity": "0.00",
         "volume_24h": "12.00",
         "change_24h": "0.0500",
         "open_interest": "12.00",

@@ -137,8 +137,10 @@ class Pair:
             assert old.list_orders(account) == sorted(own, key=lambda order: order.order_id)
             account.orders = None  # whether they are known may differ, and nothing else
         assert self.fast.accounts == old.accounts
-        for book in (*old.books, *self.fast.books):
-            check_book(book)
+        for engine in (old, self.fast):
+            for book in engine.books:
+                check_book(book)
+            check_tops(engine)
 
     # Steps, decoded from BYTES_PER_STEP bytes each.
 
@@ -207,6 +209,20 @@ def check_book(book: OrderBook) -> None:
     assert set(book.ticks_of(SELL)) == ticks[SELL]
     assert book.best_bid == max(ticks[BUY], default=0)
     assert book.best_ask == min(ticks[SELL], default=book.ticks)
+
+
+def check_tops(engine: Engine) -> None:
+    """No book is crossed, nor are those that are matched with one another, whose sums are right."""
+    books = engine.books
+    for book in books:
+        assert book.best_bid < book.best_ask
+    if not engine.rules.crosses_books:
+        return
+    bid_ticks, ask_ticks = sum(b.best_bid for b in books), sum(b.best_ask for b in books)
+    for book in books:
+        assert (book.tops.bid_ticks, book.tops.ask_ticks) == (bid_ticks, ask_ticks)
+    assert bid_ticks < books[0].ticks
+    assert ask_ticks > books[0].ticks or not all(book.asks for book in books)
 
 
 def run_random_market(seed: int, steps: int) -> Pair:

@@ -1,7 +1,7 @@
 """Records a market's journal for `tests/engine/journals`: `python -m tests.engine.record FOLDER`.
 
 A journal is a random session in which every command, option of an order, event and kind of trade
-is met, on a binary and on a categorical market; with the state hash that the engine of the day
+is met, on binary and on categorical markets; with the state hash that the engine of the day
 came to. The files are never written again: what they hold must stay readable for ever.
 """
 
@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import msgspec
 
-from tests.engine.generate import BYTES_PER_STEP, Choices, make_config
+from tests.engine.generate import BYTES_PER_STEP, HOUSE_ACCOUNT, Choices, make_config
 from tests.engine.pair import STEPS, Pair
 from trading.engine.types import (
     RULES_VERSION,
@@ -22,6 +22,7 @@ from trading.engine.types import (
     AnyEvent,
     CancelAll,
     Config,
+    CrossMatched,
     FeeKind,
     OrderOptions,
     Place,
@@ -58,12 +59,14 @@ def find_features(command: AnyCommand, events: list[AnyEvent]) -> Iterator[Any]:
         yield type(event).__name__
         if isinstance(event, Traded):
             yield event.kind
+        if isinstance(event, CrossMatched):
+            yield "across", event.kind
         if isinstance(event, Amended):
             yield "kept_priority", event.kept_priority
 
 
-def list_features() -> set[Any]:
-    """All that a journal should show."""
+def list_features(config: Config) -> set[Any]:
+    """All that a journal of such a market should show."""
     names = ("as_no", "fee_free", "client_order_id", "by_operator", "kept_priority")
     flags = {
         (name, value)
@@ -72,14 +75,17 @@ def list_features() -> set[Any]:
     }
     commands = {kind.__name__ for kind in AnyCommand.__args__}
     events = {kind.__name__ for kind in AnyEvent.__args__}
-    return flags | commands | events | set(Tif) | set(Stp) | set(TradeKind)
+    across = {("across", TradeKind.MINT), ("across", TradeKind.MERGE)}
+    if config.house_account_id is None:
+        events, across = events - {CrossMatched.__name__}, set()
+    return flags | commands | events | across | set(Tif) | set(Stp) | set(TradeKind)
 
 
 def record(config: Config, seed: int) -> Recorded:
     """Run random steps until everything was met."""
     randomness = random.Random(seed)
     pair = RecordingPair(config, randomness)
-    missing = list_features()
+    missing = list_features(config)
     for entry in pair.entries:
         missing -= set(find_features(entry[1], entry[3]))
     while missing:
@@ -111,10 +117,12 @@ class RecordingPair(Pair):
         return events
 
 
-def find_config(*, binary: bool, kind: FeeKind) -> Config:
+def find_config(*, binary: bool, kind: FeeKind, across: bool = False) -> Config:
     """Return a generated configuration of this kind whose fees are for makers and takers."""
+    house_account_id = HOUSE_ACCOUNT if across else None
     for seed in range(10_000):
         config = make_config(Choices(random.Random(seed).randbytes(BYTES_PER_STEP)))
+        config = msgspec.structs.replace(config, house_account_id=house_account_id)
         fees = config.fees
         is_wanted = config.binary is binary and fees.kind is kind
         if is_wanted and (kind is FeeKind.NONE or (fees.maker_rate_ppm and fees.taker_rate_ppm)):
@@ -128,6 +136,7 @@ def main(folder: str) -> None:
         "binary-quadratic": find_config(binary=True, kind=FeeKind.QUADRATIC),
         "categorical-flat": find_config(binary=False, kind=FeeKind.FLAT),
         "categorical-quadratic": find_config(binary=False, kind=FeeKind.QUADRATIC),
+        "categorical-across": find_config(binary=False, kind=FeeKind.QUADRATIC, across=True),
     }
     for name, config in wanted.items():
         for seed in range(200):

@@ -8,6 +8,15 @@ Orders are named after who placed them, in turn. Left of `->` stands a command, 
 its events, in order; a command without `->` must be accepted, whatever else happens. Everyone
 starts with 1,000 credits; `alice/2` is alice's second account; the house pays no fees. All forms
 of a line are in `LINES`.
+
+Books are matched by themselves unless the market says otherwise; a match is then one event:
+
+    market of A B C, matched across
+    alice buys 6 A @ 0.30
+    bob buys 6 B @ 0.45
+    carol buys 6 C @ 0.40
+        -> carol1 buys 6 @ 0.25, minted with alice1 @ 0.30 and bob1 @ 0.45
+         ; alice1 filled; bob1 filled; carol1 filled
 """
 
 import re
@@ -29,6 +38,7 @@ from trading.engine.types import (
     Config,
     Configure,
     Configured,
+    CrossMatched,
     Decremented,
     Ended,
     FeeKind,
@@ -53,6 +63,8 @@ STPS: Final = {
     "cancel-both": Stp.CANCEL_BOTH,
     "decrement": Stp.DECREMENT,
 }
+HOUSE: Final = 100
+"""The house's account: that of `house`, who may also trade."""
 STATUSES: Final = {
     "opens": MarketStatus.OPEN,
     "halts": MarketStatus.HALTED,
@@ -67,8 +79,8 @@ def play(engine: Any, story: str, *, introduce: bool = False) -> None:
     """
     stage = Stage(engine, introduce=introduce)
     story = re.sub(r"#.*", "", story)
-    # A line that starts with -> or ; goes on with the one before.
-    for line in re.sub(r"\s*\n\s*(?=->|;)", " ", story).splitlines():
+    # A line that starts with ->, ; or "with" goes on with the one before.
+    for line in re.sub(r"\s*\n\s*(?=->|;|with )", " ", story).splitlines():
         if line.strip():
             stage.run(line.strip())
 
@@ -82,8 +94,8 @@ class Stage:
         self.known: set[int] = set()
         self.outcomes = ["YES", "NO"]
         self.config: dict[str, Any] = {"tick_pips": 100, "lot_step_lots": 100}
-        self.accounts: dict[str, int] = {}
-        self.funds: dict[int, int] = {}
+        self.accounts = {"house": HOUSE}
+        self.funds = {HOUSE: 1_000_000_000}
         self.counts: dict[str, int] = {}
         self.ts_us = 1
 
@@ -276,6 +288,23 @@ def _tell_traded(event: Traded) -> str:
     return ", ".join([said, *fees])
 
 
+def _tell_match(event: CrossMatched) -> str:
+    taken, *made = event.trades
+    is_mint = event.kind is TradeKind.MINT
+    verb, result = ("buys", "minted") if is_mint else ("sells", "merged")
+    what = f"{contracts_text(event.quantity_lots)} @ {price_text(taken.price_pips)}"
+    makers = [
+        f"{leg.maker_order_id} @ {price_text(leg.price_pips)}{_fee_text(leg.maker_fee_micros)}"
+        for leg in made
+    ]
+    said = f"{taken.taker_order_id} {verb} {what}{_fee_text(taken.taker_fee_micros)}"
+    return f"{said}, {result} with {' and '.join(makers)}"
+
+
+def _fee_text(fee_micros: int) -> str:
+    return f" ({credits_text(fee_micros)} fee)" if fee_micros else ""
+
+
 def _tell_rested(event: Rested) -> str:
     verb = "bids" if event.side == BUY else "asks"
     what = f"{contracts_text(event.remaining_lots)} @ {price_text(event.price_pips)}"
@@ -304,6 +333,7 @@ def _tell_ended(event: Ended) -> str:
 TELLERS: Final[dict[type[Any], Callable[[Any], str]]] = {
     Rejected: _tell_rejected,
     Traded: _tell_traded,
+    CrossMatched: _tell_match,
     Rested: _tell_rested,
     Amended: _tell_amended,
     Decremented: _tell_decremented,
@@ -360,6 +390,7 @@ OPTIONS: Final[dict[str, Callable[..., dict[str, Any]]]] = {
     "closes": lambda at: {"close_at_us": int(at)},
     "limit": lambda quantity: {"position_limit_lots": lots(quantity)},
     "strict": lambda _refund: {"strict_refund": True},
+    "matched": lambda _across: {"house_account_id": HOUSE},
 }
 
 _WHO: Final = r"(?P<who>[a-z]+(/\d)?)"

@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
+from accounts.actions.credits import get_house_id
 from accounts.models import AuditEvent
 from kernel.clock import from_datetime
 from kernel.errors import ApiError, RefusedError
@@ -92,6 +93,7 @@ def test_the_engine_gets_the_markets_own_terms(shard, operator):
         close_at_us=from_datetime(market.close_at),
         position_limit_lots=500,
         strict_refund=True,
+        house_account_id=get_house_id(),
     )
     actions.do_open_market(market, by=operator)
     assert look(market) == (MarketStatus.OPEN, config_of(market))

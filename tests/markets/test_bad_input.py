@@ -103,6 +103,7 @@ WRONG_FIELDS = [
     ("dispute_seconds", HUGE, "too_large"),
     ("strict_refund", "yes", "wrong_type"),
     ("strict_refund", 1, "wrong_type"),
+    ("matches_across_outcomes", "yes", "wrong_type"),
     ("featured", None, "wrong_type"),
     ("outcomes", {}, "wrong_type"),
     ("outcomes", None, "wrong_type"),

@@ -122,7 +122,12 @@ def test_the_book_shown_is_the_one_asked_for_else_the_most_probable(shard):
     live = build(market)
     assert [outcome.code for outcome in live.outcomes] == ["O1", "O0", "O2"]
     assert live.book.outcome.code == "O1"
-    assert build(market, book="O2").book.ladder.bids[0].price_pips == 1000
+    bids = build(market, book="O2").book.ladder.bids
+    # 1 - 0.22 - 0.62 is what sellers of the other two leave to a seller of this one.
+    assert [(row.price_pips, row.quantity_lots, row.implied_lots) for row in bids] == [
+        (1600, LOTS, LOTS),
+        (1000, LOTS, 0),
+    ]
     assert build(market, book="nothing", view="x", range="2Y").book.outcome.code == "O1"
 
 

@@ -122,6 +122,7 @@ def show_trade(trade: Trade, instrument: Instrument) -> schema.PublicTrade:
         taker_side=SIDE_NAMES[trade.taker_side],
         seq=trade.seq,
         created_at=format_time(trade.created_at_us),
+        match_id=(trade.match_id or trade.id).hex,
     )
 
 

@@ -488,7 +488,19 @@ class MarketState:
 
     def state_hash(self) -> str:
         """Return the SHA-256 of the canonical form, as hex."""
-        return hashlib.sha256(msgspec.msgpack.encode(self.dump())).hexdigest()
+        seq, ts_us, status, config, *rest = self.dump()
+        said = (seq, ts_us, status, _dump_config(config), *rest)
+        return hashlib.sha256(msgspec.msgpack.encode(said)).hexdigest()
+
+
+def _dump_config(config: Config | None) -> tuple[Any, ...] | None:
+    """Return its fields up to the last that is set, so that a new one changes no old hash."""
+    if config is None:
+        return None
+    fields = msgspec.structs.astuple(config)
+    while fields[-1] is None:
+        fields = fields[:-1]
+    return fields
 
 
 def _dump_order(order: EngineOrder) -> tuple[Any, ...]:

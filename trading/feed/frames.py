@@ -4,7 +4,7 @@ All carry `v`, `type`, `market` (a slug, or null where a frame is of no single m
 `prev_seq` (null in a snapshot) and `ts`. Books, trades and tickers have the API's names.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -18,6 +18,7 @@ from trading.feed.replica import BookReplica, LevelChange, Lots, Published, Tape
 from trading.feed.watcher import Frame
 from trading.pipeline.instruments import Instrument
 from trading.pipeline.messages import Top
+from trading.wire.levels import compute_implied_tops
 
 VERSION: Final = 1
 _encode = msgspec.json.Encoder().encode
@@ -98,7 +99,7 @@ def trades(
 
 
 def ticker_snapshot(instrument: Instrument, replica: BookReplica, seq: int) -> Frame:
-    outcomes = [_ticker(instrument, replica, outcome) for outcome in range(instrument.book_count)]
+    outcomes = _tickers(instrument, replica, range(instrument.book_count))
     return build(
         "ticker_snapshot",
         market=instrument.slug,
@@ -115,7 +116,7 @@ def ticker(instrument: Instrument, replica: BookReplica, shown: Published, prev_
         seq=shown.seq,
         prev_seq=prev_seq,
         ts_us=shown.ts_us,
-        tickers=[_ticker(instrument, replica, outcome) for outcome in shown.outcomes],
+        tickers=_tickers(instrument, replica, shown.outcomes),
     )
 
 
@@ -150,19 +151,37 @@ def _trade(instrument: Instrument, trade: TapeTrade) -> JsonDict:
         "taker_side": "buy" if trade.taker_side == BUY else "sell",
         "seq": trade.seq,
         "created_at": format_time(trade.ts_us),
+        "match_id": trade.match_id,
     }
 
 
-def _ticker(instrument: Instrument, replica: BookReplica, outcome: int) -> JsonDict:
-    top = replica.tops.get(outcome) or Top(outcome, None, 0, None, 0)
-    return {
-        "outcome": instrument.codes[outcome],
-        "last": _price(replica.lasts.get(outcome)),
-        "bid": _price(top.bid_pips),
-        "bid_quantity": format_quantity(top.bid_lots),
-        "ask": _price(top.ask_pips),
-        "ask_quantity": format_quantity(top.ask_lots),
-    }
+def _tickers(
+    instrument: Instrument, replica: BookReplica, changed: Collection[int]
+) -> list[JsonDict]:
+    """Show the outcomes that changed, or all where one book changes what the others imply."""
+    outcomes = range(instrument.book_count) if instrument.matches_across and changed else changed
+    implied = compute_implied_tops(instrument, replica.tops)
+    tickers = []
+    for outcome in outcomes:
+        top = replica.tops.get(outcome) or Top(outcome, None, 0, None, 0)
+        ticker = {
+            "outcome": instrument.codes[outcome],
+            "last": _price(replica.lasts.get(outcome)),
+            "bid": _price(top.bid_pips),
+            "bid_quantity": format_quantity(top.bid_lots),
+            "ask": _price(top.ask_pips),
+            "ask_quantity": format_quantity(top.ask_lots),
+        }
+        if instrument.matches_across:
+            top = implied[outcome]
+            ticker |= {
+                "implied_bid": _price(top.bid_pips),
+                "implied_bid_quantity": format_quantity(top.bid_lots),
+                "implied_ask": _price(top.ask_pips),
+                "implied_ask_quantity": format_quantity(top.ask_lots),
+            }
+        tickers.append(ticker)
+    return tickers
 
 
 def _price(price_pips: int | None) -> str | None:

@@ -182,10 +182,14 @@ def read_tape(market_id: int, *, until_seq: int) -> list[TapeTrade]:
         .order_by("-id")
         .values_list(
             "id", "seq", "created_at_us", "outcome_index", "taker_side", "price_pips",
-            "quantity_lots",
+            "quantity_lots", "match_id",
         )[:TAPE_READ_MAX]
     )  # fmt: skip
-    tape = [TapeTrade(row[0].hex, *row[1:]) for row in rows if row[1] <= until_seq]
+    tape = [
+        TapeTrade(row[0].hex, *row[1:7], (row[7] or row[0]).hex)
+        for row in rows
+        if row[1] <= until_seq
+    ]
     tape.reverse()
     return tape
 

@@ -34,6 +34,7 @@ class TapeTrade(NamedTuple):
     taker_side: int
     price_pips: int
     quantity_lots: int
+    match_id: str
 
 
 class Image(NamedTuple):
@@ -237,6 +238,7 @@ def tape_trade(fill: Fill, ts_us: int) -> TapeTrade:
         trade.taker_side,
         trade.price_pips,
         trade.quantity_lots,
+        fill.match_id,
     )
 
 

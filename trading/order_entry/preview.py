@@ -47,6 +47,9 @@ def show_preview(
         pays_if_right=format_amount(_compute_payout_micros(order, trades)),
         best_bid=show_price(bid_pips),
         best_ask=show_price(ask_pips),
+        filled_across=format_quantity(
+            sum(trade.quantity_lots for trade in trades if not trade.maker_order_id)
+        ),
         warnings=find_warnings(order, trades, instrument),
         seq=result.seq,
     )

@@ -36,8 +36,8 @@ from trading.pages.words import name_contract
 from trading.pipeline.instruments import Instrument, build_instrument
 from trading.pipeline.messages import DepthLevel, Top
 from trading.pipeline.snapshot import consistent_read
-from trading.readmodels.market_data import split_levels
 from trading.readmodels.marks import compute_mark
+from trading.wire.levels import split_levels
 from trading.wire.render import SIDE_NAMES
 
 LINES_SHOWN: Final = 4
@@ -110,6 +110,7 @@ class Live(NamedTuple):
 
     market: Market
     binary: bool
+    matches_across: bool
     seq: int
     outcomes: list[OutcomeNow]
     chart: ChartView
@@ -144,6 +145,7 @@ def build_context(request: HttpRequest, market: Market) -> dict[str, Any]:
     live = Live(
         market=market,
         binary=instrument.binary,
+        matches_across=instrument.matches_across,
         seq=moment.seq,
         outcomes=outcomes,
         chart=build_chart(instrument, outcomes, request.GET.get("range", DEFAULT_RANGE)),
@@ -255,6 +257,7 @@ def build_config(
         {
             "market": market.slug,
             "binary": market.kind == Market.Kind.BINARY,
+            "matches_across": build_instrument(market).matches_across,
             "status": market.status,
             "is_over": market.close_at <= timezone.now(),
             "outcomes": [
@@ -291,6 +294,7 @@ def build_words() -> dict[str, Any]:
         "nobody": {status: describe_empty(status) for status in Market.Status.values},
         "row": _("{price}, {total} contracts at this price or better"),
         "own": _("{quantity} of them yours"),
+        "implied": _("{quantity} of them from the other outcomes"),
         "spread": _("Spread {spread}"),
         "depth": _("{total} contracts at {price} or better"),
         "candle": _("open {open}, high {high}, low {low}, close {close}, volume {volume}"),
@@ -347,11 +351,17 @@ def _build_book(
 ) -> BookPanel:
     code = request.GET.get("book", "")
     chosen = next((outcome for outcome in outcomes if outcome.code == code), outcomes[0])
-    bids, asks = split_levels(moment.levels, market.book_count)[chosen.index]
     as_no = request.GET.get("view", "") == NO_VIEW
     own = _read_own_lots(request.user, market, chosen.index)
     nobody = describe_empty(find_book_status(request, market))
-    return BookPanel(chosen, as_no, build_ladder(bids, asks, own, as_no=as_no), nobody)
+    ladder = build_ladder(
+        split_levels(moment.levels, market.book_count),
+        chosen.index,
+        own,
+        as_no=as_no,
+        matches_across=build_instrument(market).matches_across,
+    )
+    return BookPanel(chosen, as_no, ladder, nobody)
 
 
 def _read_own_lots(user: Any, market: Market, outcome: int) -> dict[tuple[int, int], int]:

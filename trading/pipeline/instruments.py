@@ -36,6 +36,8 @@ class Instrument(Struct, frozen=True):
     tick_pips: int
     lot_step_lots: int
     close_at_us: int
+    matches_across: bool = False
+    """Whether its books are matched with one another."""
     has_maker: bool = False
 
     @property
@@ -132,6 +134,11 @@ def build_instrument(market: Market) -> Instrument:
         tick_pips=market.tick_pips,
         lot_step_lots=market.lot_step_lots,
         close_at_us=from_datetime(market.close_at),
+        matches_across=(
+            market.matches_across_outcomes
+            and market.kind == Market.Kind.CATEGORICAL
+            and market.maker_b_lots is None
+        ),
         has_maker=market.maker_b_lots is not None,
     )
 

@@ -13,13 +13,14 @@ from kernel.units import format_quantity
 from trading.feed.reads import book_from_database, read_live_listed
 from trading.pipeline import instruments
 from trading.pipeline.instruments import Instrument
-from trading.pipeline.loading import read_ladders
+from trading.pipeline.loading import Levels, read_ladders
 from trading.pipeline.messages import DepthLevel
 from trading.pipeline.snapshot import consistent_read
 from trading.readmodels import queries
 from trading.readmodels.queries import OutcomeSummary
+from trading.wire.levels import split_levels
 from trading.wire.reading import read_limit
-from trading.wire.render import Levels, show_book, show_price
+from trading.wire.render import show_book, show_price
 from trading.wire.schema import BookAnswer, Ticker, TickerPage
 from web.pagination import build_page, decode_cursor
 
@@ -57,20 +58,6 @@ def _read_blended(market_id: int) -> tuple[Book, list[tuple[Levels, Levels]]]:
 _blended: SharedRead[int, tuple[Book, list[tuple[Levels, Levels]]]] = SharedRead(_read_blended)
 
 
-def split_levels(levels: list[DepthLevel], book_count: int) -> list[tuple[Levels, Levels]]:
-    """Return (bids, asks) of each book, best first."""
-    books: list[tuple[Levels, Levels]] = [([], []) for _ in range(book_count)]
-    for level in sorted(levels, key=lambda level: level.price_pips):
-        bids, asks = books[level.outcome]
-        if level.bid_lots:
-            bids.append((level.price_pips, level.bid_lots))
-        if level.ask_lots:
-            asks.append((level.price_pips, level.ask_lots))
-    for bids, _ in books:
-        bids.reverse()
-    return books
-
-
 async def get_tickers(params: Mapping[str, str], user_id: int | None) -> TickerPage:
     """Return tickers by market and outcome; of one market (also an unlisted one) if it is named."""
     limit = read_limit(params.get("limit"), default=TICKERS_MAX, most=TICKERS_MAX)
@@ -99,6 +86,10 @@ def show_ticker(row: OutcomeSummary) -> Ticker:
         bid_quantity=format_quantity(top.bid_lots),
         ask=show_price(top.ask_pips),
         ask_quantity=format_quantity(top.ask_lots),
+        implied_bid=show_price(row.implied.bid_pips),
+        implied_bid_quantity=format_quantity(row.implied.bid_lots),
+        implied_ask=show_price(row.implied.ask_pips),
+        implied_ask_quantity=format_quantity(row.implied.ask_lots),
         volume_24h=format_quantity(day.volume_lots),
         change_24h=show_price(day.change_pips),
         open_interest=format_quantity(day.open_interest_lots),

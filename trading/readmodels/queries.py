@@ -17,6 +17,7 @@ from trading.feed.replica import find_tops
 from trading.models import Candle, Margin, Order, OutcomeStats, Trade
 from trading.pipeline.instruments import Instrument
 from trading.pipeline.messages import Top
+from trading.wire.levels import compute_implied_tops
 
 DAY_MINUTES: Final = 24 * 60
 """How many trades the statistics are at most behind."""
@@ -218,6 +219,7 @@ class OutcomeSummary(NamedTuple):
 
     instrument: Instrument
     top: Top
+    implied: Top
     day: Day
     seq: int
 
@@ -230,10 +232,13 @@ def list_outcome_summaries() -> list[OutcomeSummary]:
     summaries = []
     for market_id, market in sorted(markets.items()):
         tops = {top.outcome: top for top in market.image.tops}
+        implied = compute_implied_tops(market.instrument, tops)
         for outcome in range(market.instrument.book_count):
             top = tops.get(outcome) or Top(outcome, None, 0, None, 0)
             day = days.get((market_id, outcome), QUIET_DAY)
-            summaries.append(OutcomeSummary(market.instrument, top, day, market.image.seq))
+            summaries.append(
+                OutcomeSummary(market.instrument, top, implied[outcome], day, market.image.seq)
+            )
     return summaries
 
 

@@ -14,6 +14,7 @@ from trading.engine.types import BUY, PAYOUT_PIPS, OrderOptions, OrderStatus, St
 from trading.pipeline.instruments import Instrument
 from trading.pipeline.messages import Fill, Result
 from trading.wire.commands import NO, mirror_pips
+from trading.wire.levels import Levels, compute_implied_levels, mirror_levels
 from trading.wire.options import show_options
 from trading.wire.schema import (
     BookAnswer,
@@ -28,10 +29,6 @@ from trading.wire.schema import (
 SIDE_NAMES: Final = {BUY: "buy", -BUY: "sell"}
 PIP_IN_AVERAGE: Final = 100
 """A pip in the millionths that averages are shown in."""
-
-Levels = list[tuple[int, int]]
-"""[(price_pips, quantity_lots)], best first."""
-
 
 # The orders of a batch share their time, and most prices and quantities come again and again.
 _show_time: Final = lru_cache(1_024)(format_time)
@@ -137,12 +134,18 @@ def show_book(
     ]
     if instrument.binary:
         bids, asks = books[0]
-        shown.append(_show_side_by_side(instrument.codes[NO], _mirror(asks), _mirror(bids)))
+        shown.append(
+            _show_side_by_side(instrument.codes[NO], mirror_levels(asks), mirror_levels(bids))
+        )
         if ladders:
             bids, asks = ladders[0]
-            ladders = [*ladders, (_mirror(asks), _mirror(bids))]
-    for book, (bids, asks) in zip(shown, ladders or (), strict=False):
-        book.maker_bids, book.maker_asks = _show_levels(bids), _show_levels(asks)
+            ladders = [*ladders, (mirror_levels(asks), mirror_levels(bids))]
+    for shown_book, (bids, asks) in zip(shown, ladders or (), strict=False):
+        shown_book.maker_bids, shown_book.maker_asks = _show_levels(bids), _show_levels(asks)
+    if instrument.matches_across:
+        for index, book in enumerate(shown):
+            implied_bids, implied_asks = compute_implied_levels(books, index)
+            book.implied_bids, book.implied_asks = map(_show_levels, (implied_bids, implied_asks))
     return BookAnswer(market=instrument.slug, seq=seq, ts=_show_time(ts_us), books=shown)
 
 
@@ -152,7 +155,3 @@ def _show_side_by_side(code: str, bids: Levels, asks: Levels) -> OutcomeBook:
 
 def _show_levels(levels: Levels) -> list[BookLevel]:
     return [BookLevel(_show_price(pips), _show_quantity(lots)) for pips, lots in levels]
-
-
-def _mirror(levels: Levels) -> Levels:
-    return [(PAYOUT_PIPS - pips, lots) for pips, lots in levels]

@@ -186,6 +186,9 @@ class PreviewAnswer(Struct, kw_only=True):
     pays_if_right: Amount
     best_bid: Price | None
     best_ask: Price | None
+    filled_across: Annotated[
+        str, Meta(description="What of `filled` would trade with all other outcomes at once.")
+    ]
     warnings: list[Warned]
     seq: int
 
@@ -197,18 +200,22 @@ class BookLevel(Struct, array_like=True):
     quantity: Quantity
 
 
-class OutcomeBook(Struct, kw_only=True, omit_defaults=True):
+class OutcomeBook(Struct, kw_only=True):
     """One outcome's levels, best first. NO of a binary market is YES seen from the other side.
 
-    `maker_bids` and `maker_asks`, in a market that has one, are its automated maker's beside those
-    of orders, 50 at most: an order trades with the cheaper of both.
+    The implied levels, at most 10 of a side, are what a taker of this outcome gets from the books
+    of all others at once, where the market is matched across outcomes; they are in no book. Those
+    of the maker, at most 50 of a side, are an automated maker's, where the market has one: an order
+    trades with the cheaper of it and the book.
     """
 
     outcome: str
     bids: list[BookLevel]
     asks: list[BookLevel]
-    maker_bids: list[BookLevel] | None = None
-    maker_asks: list[BookLevel] | None = None
+    implied_bids: list[BookLevel] = []
+    implied_asks: list[BookLevel] = []
+    maker_bids: list[BookLevel] = []
+    maker_asks: list[BookLevel] = []
 
 
 class BookAnswer(Struct, kw_only=True):
@@ -219,7 +226,10 @@ class BookAnswer(Struct, kw_only=True):
 
 
 class Ticker(Struct, kw_only=True):
-    """One outcome at a glance. `change_24h` is of the last price; null where nothing is known."""
+    """One outcome at a glance. `change_24h` is of the last price; null where nothing is known.
+
+    The implied prices are what a taker gets from the books of all other outcomes at once.
+    """
 
     market: str
     outcome: str
@@ -228,6 +238,10 @@ class Ticker(Struct, kw_only=True):
     bid_quantity: Quantity
     ask: Price | None
     ask_quantity: Quantity
+    implied_bid: Price | None
+    implied_bid_quantity: Quantity
+    implied_ask: Price | None
+    implied_ask_quantity: Quantity
     volume_24h: Quantity
     change_24h: Price | None
     open_interest: Quantity
@@ -330,6 +344,9 @@ class PublicTrade(Struct, kw_only=True):
     taker_side: ShownSide
     seq: int
     created_at: Time
+    match_id: Annotated[
+        str, Meta(description="Shared by the legs of a match across outcomes; else its own id.")
+    ]
 
 
 class PublicTradePage(Struct, kw_only=True):

@@ -1,0 +1,96 @@
+"""Price levels of books, those in them and those that other books imply.
+
+Where the books of a market are matched with one another (`engine.cross`), bids for all other
+outcomes are also an offer of this one, and asks for all others a bid for it. Such prices are in no
+book; they are computed here from those that are, and shown beside them, marked as implied.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
+
+from trading.engine.types import PAYOUT_PIPS
+from trading.pipeline.instruments import Instrument
+from trading.pipeline.messages import DepthLevel, Top
+
+Levels = list[tuple[int, int]]
+"""[(price_pips, quantity_lots)], best first."""
+LEVELS_MAX: Final = 10
+"""Implied levels of a side."""
+
+
+def split_levels(levels: Iterable[DepthLevel], books: int) -> list[tuple[Levels, Levels]]:
+    """Return (bids, asks) of each book."""
+    split: list[tuple[Levels, Levels]] = [([], []) for _ in range(books)]
+    for level in sorted(levels, key=lambda level: level.price_pips):
+        bids, asks = split[level.outcome]
+        if level.bid_lots:
+            bids.append((level.price_pips, level.bid_lots))
+        if level.ask_lots:
+            asks.append((level.price_pips, level.ask_lots))
+    for bids, _ in split:
+        bids.reverse()
+    return split
+
+
+def mirror_levels(levels: Levels) -> Levels:
+    """Return levels of an outcome as those of what is against it."""
+    return [(PAYOUT_PIPS - pips, lots) for pips, lots in levels]
+
+
+def compute_implied_levels(
+    books: Sequence[tuple[Levels, Levels]], outcome: int
+) -> tuple[Levels, Levels]:
+    """Return the implied (bids, asks) of an outcome, best first, from (bids, asks) of each book."""
+    others = [book for index, book in enumerate(books) if index != outcome]
+    return (
+        _walk([asks for _, asks in others], needs_all=True),
+        _walk([bids for bids, _ in others], needs_all=False),
+    )
+
+
+def compute_implied_tops(instrument: Instrument, tops: Mapping[int, Top]) -> dict[int, Top]:
+    """Return the best implied prices by outcome, with their sizes, from the best of each book."""
+    books = instrument.book_count
+    if not instrument.matches_across:
+        return {outcome: Top(outcome, None, 0, None, 0) for outcome in range(books)}
+    bids: Levels = []
+    asks: Levels = []
+    for outcome in range(books):
+        top = tops.get(outcome) or Top(outcome, None, 0, None, 0)
+        bids.append((top.bid_pips or 0, top.bid_lots))
+        asks.append((PAYOUT_PIPS if top.ask_pips is None else top.ask_pips, top.ask_lots))
+    return {
+        outcome: Top(outcome, *_find_best(asks, outcome), *_find_best(bids, outcome))
+        for outcome in range(books)
+    }
+
+
+def _find_best(tops: Levels, outcome: int) -> tuple[int | None, int]:
+    """Return the price that the others leave to this outcome, and the least of their sizes."""
+    others = [top for index, top in enumerate(tops) if index != outcome]
+    price_pips = PAYOUT_PIPS - sum(pips for pips, _ in others)
+    if not 0 < price_pips < PAYOUT_PIPS:
+        return None, 0
+    return price_pips, min(lots for pips, lots in others if lots)
+
+
+def _walk(sides: list[Levels], *, needs_all: bool) -> Levels:
+    """Take the best level of each side, as much as all have, until there is nothing to take.
+
+    A side without an order counts 0, unless there has to be one on each.
+    """
+    left = [list(reversed(side)) for side in sides]
+    levels: Levels = []
+    while len(levels) < LEVELS_MAX:
+        fronts = [side[-1] for side in left if side]
+        price_pips = PAYOUT_PIPS - sum(pips for pips, _ in fronts)
+        if not 0 < price_pips < PAYOUT_PIPS or (needs_all and len(fronts) < len(sides)):
+            break
+        lots = min(lots for _, lots in fronts)
+        levels.append((price_pips, lots))
+        for side in left:
+            if side:
+                pips, side_lots = side.pop()
+                if side_lots > lots:
+                    side.append((pips, side_lots - lots))
+    return levels
