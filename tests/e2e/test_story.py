@@ -45,7 +45,7 @@ def test_one_makes_a_market_with_a_maker_and_another_buys_and_is_paid(
     make_exchange: ExchangeFactory, database_kind: str
 ):
     """The textbook's story: two users, a market by LMSR, a purchase, its result."""
-    exchange = make_exchange(database_kind)
+    exchange = make_exchange(database_kind, environment={"EMAIL_VERIFICATION_REQUIRED": "false"})
     operator = make_operator(exchange)
     exchange.manage("shell", "-c", EVERYBODY_MAY_CREATE)
     alice, bob = Person(exchange, "alice"), Person(exchange, "bob")

@@ -124,7 +124,9 @@ DOES = {
 # Acts on the page of an account, which moderators don't see and finance has no right to.
 SUPERUSER_ACTS = {"account/close", "account/cancel-orders"}
 # Calls on one's own account, which need no role.
-OWN_CALLS = re.compile(r"(auth|me|keys|withdrawals|deposits|orders)\b.*|markets/<str:slug>/dispute")
+OWN_CALLS = re.compile(
+    r"(auth|me|keys|withdrawals|deposits|orders|positions)\b.*|markets/<str:slug>/(dispute|liquidity)"
+)
 REFUSED = {"not_an_operator", "may_not_resolve", "not_your_market", "may_not_create_markets"}
 
 
