@@ -67,6 +67,8 @@ from trading.wire.schema import (
 )
 from web.limits import Rate
 
+LIVE: Final = (OrderStatus.OPEN, OrderStatus.PARTIALLY_FILLED, OrderStatus.UNTRIGGERED)
+"""Orders that may be amended and cancelled."""
 REPEATED: Final = {"Idempotent-Replayed": "true"}
 NOBODY: Final = Principal(
     user_id=NO_ACCOUNT,
@@ -320,7 +322,7 @@ def _read_answer(answer: Answer, place: Place | None = None) -> Result:
 def _show_order(result: Result, instrument: Instrument) -> OrderAnswer:
     order = result.order
     assert order is not None, "a command that was not refused has its order"
-    if order.status in (OrderStatus.OPEN, OrderStatus.PARTIALLY_FILLED):
+    if order.status in LIVE:
         known = OrderInstrument(instrument.id, order.account_id, order.place.as_no)
         instruments.remember_order(order.order_id, known)
     return render.show_answer(result, instrument)
