@@ -526,3 +526,61 @@ async def test_a_preview_says_that_an_order_would_wait(inside, alice):
     body = order(market, "buy 5 YES @ 0.40", trigger=trigger)
     shown = (await alice.send("POST", "orders/preview", body)).json()
     assert (shown["status"], shown["hold"], shown["warnings"]) == ("untriggered", "0.000000", [])
+
+
+# Closing positions.
+
+
+async def close(caller, key="", **named):
+    answer = await caller.send("POST", "positions/close", named, key=key)
+    assert answer.status_code == 200, answer.text
+    return answer
+
+
+async def test_a_position_is_closed_at_once_and_by_no_more_than_it_is(inside, alice, bob):
+    market = await inside.open_market()
+    await bob.placed(market, "sell 10 YES @ 0.60")
+    await alice.placed(market, "buy 10 YES @ 0.60")
+    await bob.placed(market, "buy 100 YES @ 0.55")
+    [item] = (await close(alice, market=market.slug, outcome="YES")).json()["results"]
+    shown = item["order"]
+    assert (item["status"], shown["status"], shown["filled"]) == (201, "filled", "10.00")
+    assert (shown["side"], shown["type"], shown["reduce_only"]) == ("sell", "market", True)
+    assert (await close(alice, market=market.slug)).json()["results"] == []
+
+
+async def test_all_positions_are_closed_in_one_call_each_by_itself(inside, alice, bob):
+    no, several = await inside.open_market(), await inside.open_market(outcomes=3)
+    await bob.placed(no, "buy 5 YES @ 0.60")
+    await alice.placed(no, "buy 5 NO @ 0.40")
+    await bob.placed(several, "sell 4 O1 @ 0.30")
+    await alice.placed(several, "buy 4 O1 @ 0.30")
+    await bob.placed(no, "sell 5 YES @ 0.62")
+    answer = await close(alice, key="f" * 64)
+    orders = [item["order"] for item in answer.json()["results"]]
+    told = [(order["market"], order["outcome"], order["side"], order["status"]) for order in orders]
+    assert told == [
+        (no.slug, "NO", "sell", "filled"),
+        (several.slug, "O1", "sell", "cancelled"),
+    ]
+    assert orders[1]["reason"] == "no_liquidity"
+    await bob.placed(several, "buy 4 O1 @ 0.25")
+    again = await close(alice, key="f" * 64)
+    assert again.json() == answer.json()
+    assert again.headers["Idempotent-Replayed"] == "true"
+    reused = await alice.send("POST", "positions/close", {"market": no.slug}, key="f" * 64)
+    assert (reused.status_code, reused.json()["code"]) == (409, "idempotency_key_reused")
+    [item] = (await close(alice)).json()["results"]
+    assert (item["order"]["status"], item["order"]["filled"]) == ("filled", "4.00")
+
+
+async def test_what_to_close_is_named_by_its_market_first(inside, alice):
+    market = await inside.open_market()
+    for body, expected in (
+        ({"outcome": "YES"}, (400, "missing_field")),
+        ({"market": "nowhere"}, (404, "not_found")),
+        ({"market": market.slug, "outcome": "MAYBE"}, (422, "outcome_unknown")),
+        ({"all": True}, (400, "unknown_field")),
+    ):
+        answer = await alice.send("POST", "positions/close", body)
+        assert (answer.status_code, answer.json()["code"]) == expected

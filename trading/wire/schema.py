@@ -84,6 +84,13 @@ class AmendOrder(RequestBody, kw_only=True):
     trigger_price: PriceIn = msgspec.field(default_factory=absent)
 
 
+class ClosePositions(RequestBody, kw_only=True):
+    """What to close: one position, all of a market, or without a market everything."""
+
+    market: Slug | None = None
+    outcome: OutcomeIn | None = None
+
+
 # --- answered ---------------------------------------------------------------------------------
 
 
