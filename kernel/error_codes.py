@@ -298,6 +298,13 @@ ERROR_CODES: Final[dict[str, ErrorCode]] = {
     "timed_out.order": _C(
         504, None,
         _("No answer came in time. Send it again: nothing is done twice.")),
+    "too_many_triggers": _C(
+        422, "at most 200 orders of an account wait for their triggers in a market",
+        _("Too many of your orders in this market already wait for their triggers."), "trigger"),
+    "trigger_invalid": _C(
+        422, "a trigger has a price on the tick, only a trailing stop has a trail, and an order by "
+        "budget has no trigger; once it was reached it can't be changed",
+        _("The trigger needs a price that is a multiple of the tick."), "trigger"),
     "too_late": _C(422, "it arrived after its valid_until", None, "valid_until"),
     "wrong_currency": _C(422, "this market trades in {currency}", None, "currency"),
     # --- open markets and their results ---

@@ -71,6 +71,18 @@ BAD_ORDERS: list[tuple[dict[str, Any], tuple[int, str, str | None]]] = [
     ({"post_only": True, "time_in_force": "ioc"}, (422, "post_only_invalid", "post_only")),
     ({"post_only": True, "type": "market"}, (422, "post_only_invalid", "post_only")),
     ({"reduce_only": True}, (422, "reduce_only_no_position", "reduce_only")),
+    ({"trigger": {"kind": "stop"}}, (422, "trigger_invalid", "trigger")),
+    ({"trigger": {"kind": "stop", "price": "0.455"}}, (422, "trigger_invalid", "trigger")),
+    ({"trigger": {"kind": "stop", "price": "x"}}, (400, "not_a_number", "trigger.price")),
+    ({"trigger": {"kind": "stop", "price": "0.4", "trail": "0.1"}},
+     (422, "trigger_invalid", "trigger")),
+    ({"trigger": {"kind": "trailing_stop", "trail": 0}}, (422, "trigger_invalid", "trigger")),
+    ({"trigger": {"kind": "limit", "price": "0.4"}}, (400, "invalid_choice", "trigger.kind")),
+    ({"trigger": {"kind": "stop", "price": "0.4", "on": "mid"}},
+     (400, "invalid_choice", "trigger.on")),
+    ({"trigger": {"price": "0.4"}}, (400, "missing_field", "trigger.kind")),
+    ({"trigger": {"kind": "stop", "at": "0.4"}}, (400, "unknown_field", "trigger.at")),
+    ({"trigger": "stop"}, (400, "wrong_type", "trigger")),
     ({"self_trade_prevention": "none"}, (400, "invalid_choice", "self_trade_prevention")),
     ({"client_order_id": ""}, (400, "bad_client_order_id", "client_order_id")),
     ({"client_order_id": "x" * 65}, (400, "bad_client_order_id", "client_order_id")),
@@ -106,6 +118,8 @@ BAD_AMENDS: list[tuple[dict[str, Any], tuple[int, str, str | None]]] = [
     ({"quantity": "4000"}, (422, "insufficient_funds", None)),
     ({"valid_until": "2001-01-01T00:00:00Z"}, (422, "too_late", "valid_until")),
     ({"side": "sell"}, (400, "unknown_field", "side")),
+    ({"trigger_price": "0.50"}, (422, "trigger_invalid", "trigger")),
+    ({"trigger_price": "x"}, (400, "not_a_number", "trigger_price")),
 ]
 
 BAD_BODIES: list[tuple[bytes, str]] = [

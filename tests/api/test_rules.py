@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from kernel.errors import ApiError
 from trading.engine.types import Amend, Place
 from trading.readmodels.marks import HALF_PIPS_PER_CONTRACT, compute_mark
-from trading.wire.commands import compute_body_hash, mirror_pips
+from trading.wire.commands import compute_body_hash
+from trading.wire.options import mirror_pips
 from trading.wire.reading import decode, read_query
 from trading.wire.render import show_average
 from trading.wire.schema import PlaceOrder

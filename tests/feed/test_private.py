@@ -12,7 +12,14 @@ from markets.models import Market
 from tests.feed.conftest import Client, Floor, Site
 from tests.trading.world import buy, cancel, make_market, make_user, sell
 from trading.actions.results import do_resolve_market
-from trading.engine.types import SELL, CancelAll, MarketStatus
+from trading.engine.types import (
+    SELL,
+    CancelAll,
+    MarketStatus,
+    OrderOptions,
+    Trigger,
+    TriggerKind,
+)
 from trading.feed.tasks import in_thread
 from trading.models import Order
 from trading.pipeline.messages import Task
@@ -156,6 +163,23 @@ async def test_an_order_entered_for_no_is_sent_as_entered(floor: Floor, listen) 
     [order], [fill] = frame["orders"], frame["fills"]
     assert (order["outcome"], order["side"], order["price"]) == ("NO", "buy", "0.4000")
     assert (fill["outcome"], fill["side"], fill["price"]) == ("NO", "buy", "0.4000")
+
+
+async def test_an_order_that_waits_is_in_the_snapshot_and_told_when_it_is_fired(
+    floor: Floor, listen
+) -> None:
+    await floor.open()
+    options = OrderOptions(trigger=Trigger(TriggerKind.STOP, 6_000))
+    [waiting] = await floor.run(buy(floor.market, floor.alice, 70, 100, options=options))
+    client, snapshot = await listen(floor.alice)
+    [shown] = snapshot["orders"]
+    assert (shown["status"], shown["trigger"]["price"]) == ("untriggered", "0.6000")
+    await floor.run(sell(floor.market, floor.bob, 60, 200))
+    # Alice trades as well, so that her account is locked where her stop is triggered.
+    await floor.run(buy(floor.market, floor.alice, 60, 100))
+    orders = await collect(client, "orders", 2)
+    told = {order["id"]: order["status"] for order in orders}
+    assert told[waiting.order.order_id] == "filled"
 
 
 async def test_cancelled_orders_leave_the_next_snapshot(floor: Floor, listen) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from itertools import pairwise
 from typing import Any
+from uuid import UUID
 
 import pytest
 from django.core.management import call_command
@@ -16,7 +17,16 @@ from markets.models import Market, Outcome, StatusChange
 from tests.trading import world
 from tests.trading.world import CREDIT, buy, cancel, run, sell
 from trading import actions
-from trading.engine.types import Amend, MarketStatus, Stp, Tif
+from trading.engine.types import (
+    Amend,
+    MarketStatus,
+    OrderOptions,
+    OrderStatus,
+    Stp,
+    Tif,
+    Trigger,
+    TriggerKind,
+)
 from trading.models import (
     BookState,
     JournalRow,
@@ -91,6 +101,36 @@ def test_an_exchange_as_it_should_be_has_no_breach(trading_day):
     assert {finding.invariant for finding in findings} == set("abcdefghijk")
     unchecked = [finding.what for finding in findings if not finding.checked]
     assert unchecked == []
+
+
+def test_orders_that_wait_are_due_were_fired_or_rejected_are_no_breach(shard, alice, bob):
+    market = world.make_market(**FEES)
+    world.open_market(shard, market)
+    stop = OrderOptions(trigger=Trigger(TriggerKind.STOP, 6_000))
+    far = OrderOptions(trigger=Trigger(TriggerKind.STOP, 9_000))
+    trailing = OrderOptions(trigger=Trigger(TriggerKind.TRAILING_STOP, None, trail_pips=500))
+    closing = OrderOptions(reduce_only=True, trigger=Trigger(TriggerKind.STOP, 6_000))
+    carol = world.make_account()
+    waiting = [
+        buy(market, carol, 70, 500, options=stop),
+        buy(market, carol, 95, 500, options=far),
+        sell(market, carol, 40, 500, options=trailing),
+        buy(market, carol, 70, 500, options=closing),
+    ]
+    run(shard, *waiting)
+    run(shard, sell(market, alice, 60, 100), buy(market, bob, 60, 100))
+    assert Order.objects.untriggered().filter(priority__gt=0).exists()
+    assert broken() == set()
+    while shard.due:
+        shard.run([])
+    statuses = dict(Order.objects.filter(account=carol).values_list("id", "status"))
+    assert [OrderStatus(statuses[UUID(task.command.order_id)]).name for task in waiting] == [
+        "OPEN",
+        "UNTRIGGERED",
+        "UNTRIGGERED",
+        "REJECTED",
+    ]
+    assert broken() == set()
 
 
 def test_a_settlement_half_way_has_no_breach(shard, operator):

@@ -19,7 +19,8 @@ from trading.pipeline.instruments import Instrument, build_instrument
 from trading.readmodels.marks import compute_mark
 from trading.readmodels.queries import Bar, list_bars, read_quotes
 from trading.wire import schema
-from trading.wire.commands import NO, find_outcome, mirror_pips
+from trading.wire.commands import NO, find_outcome
+from trading.wire.options import mirror_pips
 from trading.wire.render import SIDE_NAMES, show_price
 from web.fields import IntegerField, TextField, TimeField
 from web.pagination import PageQuery, bad_cursor, build_page, decode_cursor, paginate

@@ -131,6 +131,18 @@ class BatchView(OperationView):
         return self.execute(request, "place_batch")
 
 
+class ClosePositionsView(OperationView):
+    @extend_schema(
+        operation_id="positions_close",
+        request={JSON: schema.ClosePositions},
+        responses=schema.BatchAnswer,
+        parameters=[IDEMPOTENCY_KEY],
+    )
+    def post(self, request: Request) -> HttpResponse:
+        """Close positions by reduce-only market orders, at most 100 of them at a time."""
+        return self.carry_out(request, "close_positions")
+
+
 class PreviewView(OperationView):
     write_scope = "read"
 

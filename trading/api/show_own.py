@@ -11,7 +11,8 @@ from trading.pipeline.order_rows import read_order
 from trading.readmodels.holdings import Holding, sum_known, value_holdings
 from trading.readmodels.queries import AccountFill
 from trading.wire import schema
-from trading.wire.commands import NO, mirror_pips
+from trading.wire.commands import NO
+from trading.wire.options import mirror_pips
 from trading.wire.render import SIDE_NAMES, show_average, show_order
 
 MICROS_PER_HALF_PIP = 50

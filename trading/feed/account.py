@@ -20,7 +20,8 @@ from trading.feed.watcher import Frame, Watcher
 from trading.pipeline.instruments import Instrument
 from trading.pipeline.messages import AccountChange, Fill, OrderChange, PositionChange
 from trading.pipeline.order_rows import read_order
-from trading.wire.commands import NO, mirror_pips
+from trading.wire.commands import NO
+from trading.wire.options import mirror_pips
 from trading.wire.render import SIDE_NAMES, find_fee_micros, show_average, show_order
 from trading.wire.schema import OrderState, OwnFill
 

@@ -8,6 +8,7 @@ before it reaches the engine: a repeat must find its first answer.
 
 import hashlib
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Any, Final, Generic, NamedTuple, TypeVar
 
 import msgspec
@@ -29,7 +30,7 @@ from trading.engine.types import (
     Reason,
 )
 from trading.models import Order, Receipt
-from trading.order_entry import preview
+from trading.order_entry import closing, preview
 from trading.order_entry.operations import BY_NAME, WRITE
 from trading.pipeline import instruments
 from trading.pipeline.gateway import (
@@ -48,6 +49,7 @@ from trading.wire.commands import (
     build_amend,
     build_place,
     compute_body_hash,
+    find_outcome,
     read_amend,
 )
 from trading.wire.reading import (
@@ -56,10 +58,12 @@ from trading.wire.reading import (
     read_order_id,
 )
 from trading.wire.schema import (
+    BATCH_ORDERS_MAX,
     AmendOrder,
     BatchAnswer,
     BatchItem,
     CancelledOrders,
+    ClosePositions,
     Fault,
     OrderAnswer,
     PlaceBatch,
@@ -67,6 +71,8 @@ from trading.wire.schema import (
 )
 from web.limits import Rate
 
+LIVE: Final = (OrderStatus.OPEN, OrderStatus.PARTIALLY_FILLED, OrderStatus.UNTRIGGERED)
+"""Orders that may be amended and cancelled."""
 REPEATED: Final = {"Idempotent-Replayed": "true"}
 ANONYMOUS: Final = Principal(
     user_id=NO_ACCOUNT,
@@ -148,11 +154,7 @@ async def _place_batch(call: Call[PlaceBatch]) -> Reply:
     if call.key is not None:
         await _claim(call.caller.account_id, f"request:{call.key}", _hash_batch(call.request))
     entries = [await _prepare(call, raw, index) for index, raw in enumerate(raws)]
-    tasks = [entry.task for entry in entries if not isinstance(entry, ApiError)]
-    answers = iter(await get_gateway().send_each(tasks) if tasks else [])
-    results: list[Result] = []
-    items = [_show_item(entry, answers, results) for entry in entries]
-    return _reply(200, BatchAnswer(results=items), results)
+    return await _send_entries(entries)
 
 
 class _Entry(NamedTuple):
@@ -173,6 +175,15 @@ async def _prepare(call: Call[PlaceBatch], raw: msgspec.Raw, index: int) -> _Ent
     # An Idempotency-Key cannot contain a space, so this cannot collide with one.
     key = _order_key(place) or (call.key and f"request:{call.key} {index}")
     return _Entry(place, instrument, _place_task(place, instrument, key))
+
+
+async def _send_entries(entries: Sequence[_Entry | ApiError]) -> Reply:
+    """Send those that are ready, and answer with what became of each."""
+    tasks = [entry.task for entry in entries if not isinstance(entry, ApiError)]
+    answers = iter(await get_gateway().send_each(tasks) if tasks else [])
+    results: list[Result] = []
+    items = [_show_item(entry, answers, results) for entry in entries]
+    return _reply(200, BatchAnswer(results=items), results)
 
 
 def _show_item(
@@ -209,6 +220,51 @@ async def _preview(call: Call[PlaceOrder]) -> Reply:
     result = _read_answer(answer, place)
     _, _, levels = await market_data.read_book(instrument.id)
     return _reply(200, preview.show_preview(result, instrument, levels))
+
+
+# --- closing ----------------------------------------------------------------------------------
+
+
+async def _close_positions(call: Call[ClosePositions]) -> Reply:
+    """Send an order for each position, carried out by itself.
+
+    A repeat finds what was closed under its key by the receipts, and closes what was left.
+    """
+    wanted, account_id = call.request, call.caller.account_id
+    if wanted.market is None and wanted.outcome is not None:
+        raise ApiError("missing_field", "market")
+    market_id = (
+        None if wanted.market is None else await _find_own_market(wanted.market, call.caller)
+    )
+    book = None
+    if market_id is not None and wanted.outcome is not None:
+        book, _ = find_outcome(wanted.outcome, await instruments.get_own_instrument(market_id))
+    lots_of: dict[tuple[int, int], int] = {}
+    if call.key is not None:
+        body_hash = hashlib.sha256(b"close" + msgspec.json.encode(wanted)).digest()
+        await _claim(account_id, f"request:{call.key}", body_hash)
+        lots_of = dict.fromkeys(await _find_earlier(account_id, call.key), 0)
+    for holding in await _find_holdings(account_id, market_id):
+        instrument = await instruments.get_own_instrument(holding.market_id)
+        for outcome, lots in closing.compute_positions(holding, instrument).items():
+            if book in (None, outcome):
+                lots_of[holding.market_id, outcome] = lots
+    return await _close_each(call, dict(islice(lots_of.items(), BATCH_ORDERS_MAX)))
+
+
+async def _close_each(call: Call[Any], lots_of: dict[tuple[int, int], int]) -> Reply:
+    if len(lots_of) > 1:
+        await admission.take_tokens(call.caller, WRITE, len(lots_of) - 1)
+    entries: list[_Entry | ApiError] = []
+    for (market_id, outcome), lots in lots_of.items():
+        instrument = await instruments.get_own_instrument(market_id)
+        # What was closed already has an answer, whatever the order says.
+        order = closing.build_order(instrument, outcome, lots or instrument.lot_step_lots)
+        place = build_place(order, instrument, call.caller, new_id())
+        key = call.key and closing.build_key(call.key, market_id, outcome)
+        body_hash = compute_body_hash(f"close {outcome}", market_id)
+        entries.append(_Entry(place, instrument, Task(0, market_id, place, key, body_hash)))
+    return await _send_entries(entries)
 
 
 # --- changing ---------------------------------------------------------------------------------
@@ -320,7 +376,7 @@ def _read_answer(answer: Answer, place: Place | None = None) -> Result:
 def _show_order(result: Result, instrument: Instrument) -> OrderAnswer:
     order = result.order
     assert order is not None, "a command that was not refused has its order"
-    if order.status in (OrderStatus.OPEN, OrderStatus.PARTIALLY_FILLED):
+    if order.status in LIVE:
         known = OrderInstrument(instrument.id, order.account_id, order.place.as_no)
         instruments.remember_order(order.order_id, known)
     return render.show_answer(result, instrument)
@@ -356,6 +412,8 @@ def _read_status_now(order_id: str) -> str:
     return OrderStatus(status).name.lower()
 
 
+_find_holdings = database_sync_to_async(closing.find_holdings, thread_sensitive=False)
+_find_earlier = database_sync_to_async(closing.find_earlier, thread_sensitive=False)
 _claim = database_sync_to_async(_claim_now, thread_sensitive=False)
 _read_status = database_sync_to_async(_read_status_now, thread_sensitive=False)
 
@@ -367,6 +425,7 @@ _HANDLERS: Final[dict[str, Callable[[Call[Any]], Awaitable[Reply]]]] = {
     "amend": _amend,
     "cancel": _cancel,
     "cancel_all": _cancel_all,
+    "close_positions": _close_positions,
     "book": _book,
     "tickers": _tickers,
 }

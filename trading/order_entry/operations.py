@@ -11,7 +11,7 @@ import msgspec
 from msgspec import Struct
 
 from trading.wire.reading import decode, unexpected_body
-from trading.wire.schema import AmendOrder, PlaceBatch, PlaceOrder
+from trading.wire.schema import AmendOrder, ClosePositions, PlaceBatch, PlaceOrder
 
 READ: Final = "read"
 WRITE: Final = "write"
@@ -44,6 +44,7 @@ OPERATIONS: Final = (
     Operation("amend", "PATCH", "orders/{order_id}", "trade", WRITE, AmendOrder),
     Operation("cancel", "DELETE", "orders/{order_id}", "trade", WRITE),
     Operation("cancel_all", "DELETE", "orders", "trade", WRITE, query=("market",)),
+    Operation("close_positions", "POST", "positions/close", "trade", WRITE, ClosePositions),
     Operation("book", "GET", "markets/{slug}/book", None, READ),
     Operation("tickers", "GET", "tickers", None, READ, query=("market", "limit", "cursor")),
 )

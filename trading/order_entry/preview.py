@@ -9,7 +9,8 @@ from trading.engine.book import EngineOrder
 from trading.engine.types import BUY, PAYOUT_PIPS, OrderStatus, Traded
 from trading.pipeline.instruments import Instrument
 from trading.pipeline.messages import DepthLevel, Result
-from trading.wire.commands import NO, mirror_pips
+from trading.wire.commands import NO
+from trading.wire.options import mirror_pips
 from trading.wire.render import SIDE_NAMES, show_average, show_price
 from trading.wire.schema import PreviewAnswer, Warned
 
@@ -80,7 +81,7 @@ def find_best_after(
 
 def find_warnings(order: EngineOrder, trades: list[Traded], instrument: Instrument) -> list[Warned]:
     found = []
-    if order.status not in RESTING and order.status is not OrderStatus.FILLED:
+    if order.status not in (*RESTING, OrderStatus.FILLED, OrderStatus.UNTRIGGERED):
         by_budget = order.place.budget_micros is not None
         unfilled = "the whole budget" if by_budget else format_quantity(order.remaining_lots)
         verb = "spent" if by_budget else "filled"

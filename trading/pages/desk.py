@@ -12,7 +12,7 @@ from trading.pages.live import OutcomeNow
 from trading.pages.obstacles import find_obstacle
 from trading.pages.ticket import Ticket, find_contract
 from trading.pages.words import FIELDS, explain
-from trading.wire.commands import mirror_pips
+from trading.wire.options import mirror_pips
 
 
 class ContractChoice(NamedTuple):

@@ -24,7 +24,7 @@ from trading.pages.words import PAYOUT_MICROS, describe_end, mirror_micros
 from trading.readmodels.holdings import Holding
 from trading.readmodels.marks import HALF_PIPS_PER_CONTRACT
 from trading.readmodels.queries import AccountFill
-from trading.wire.commands import mirror_pips
+from trading.wire.options import mirror_pips
 from trading.wire.render import PIP_IN_AVERAGE, SIDE_NAMES
 
 MICROS_PER_HALF_PIP = 50
@@ -250,13 +250,16 @@ class OrderRow(NamedTuple):
             "filled": _("Filled"),
             "cancelled": _("Cancelled"),
             "expired": _("Expired"),
+            "rejected": _("Rejected"),
+            "untriggered": _("Waiting for its trigger"),
         }
         return names[self.status]
 
     @property
     def end_text(self) -> str:
         """Why its rest was not traded; "" if nothing is left, or it is still open."""
-        return "" if self.is_open or self.status == "filled" else describe_end(self.order.reason)
+        has_reason = self.order.reason is not None and self.status != "filled"
+        return describe_end(self.order.reason) if has_reason else ""
 
 
 def build_order(order: Order, market: Market, *, as_api: bool = False) -> OrderRow:

@@ -33,8 +33,8 @@ from trading.contracts import Contract, name_contract
 from trading.engine.fees import compute_basis, round_up
 from trading.engine.types import PAYOUT_PIPS, FeeKind, Fees, Reason
 from trading.pipeline.config import fees_of
-from trading.wire.commands import mirror_pips
 from trading.wire.fields import number_in
+from trading.wire.options import mirror_pips
 from trading.wire.refusals import build_refusal
 from trading.wire.schema import PlaceOrder
 

@@ -72,6 +72,8 @@ _ENDS: Final[Mapping[str, str | Promise]] = {
     "expired": gettext_lazy("it expired"),
     "cancelled_by_owner": gettext_lazy("you cancelled it"),
     "cancelled_by_operator": gettext_lazy("an operator cancelled it"),
+    "reduce_only_no_position": gettext_lazy("there was nothing to close"),
+    "post_only_would_cross": gettext_lazy("it would have filled immediately"),
 }
 
 
@@ -108,6 +110,8 @@ def describe_order(order: OrderState, contract: Contract) -> str:
         pips_micros = parse_price_pips(order.price) * MICROS_PER_PIP
         left["price"] = show_exact(mirror_micros(pips_micros, contract))
         parts.append(_("Resting: %(quantity)s %(outcome)s at %(price)s.") % left)
+    elif order.status == "untriggered":
+        parts.append(_("Waiting for its trigger: %(quantity)s %(outcome)s.") % left)
     elif order.status != "filled" and not parts:
         why = {"reason": describe_end(order.reason)}
         parts.append(_("Nothing was traded: %(reason)s.") % why)

@@ -13,7 +13,7 @@ from kernel.units import format_quantity
 from trading.feed.reads import book_from_database, read_live_listed
 from trading.pipeline import instruments
 from trading.pipeline.instruments import Instrument
-from trading.pipeline.loading import Levels, read_ladders
+from trading.pipeline.loading import read_ladders
 from trading.pipeline.messages import DepthLevel
 from trading.pipeline.snapshot import consistent_read
 from trading.readmodels import queries

@@ -6,7 +6,7 @@ the rest, so that a repeat of an order always gets its first answer.
 
 import hashlib
 from functools import cache
-from typing import Any, Final, overload
+from typing import Any, Final
 
 import msgspec
 
@@ -16,7 +16,6 @@ from kernel.errors import ApiError, RefusedError
 from kernel.units import parse_price_pips, parse_quantity_lots
 from trading.engine.types import (
     BUY,
-    PAYOUT_PIPS,
     SELL,
     Amend,
     Command,
@@ -25,9 +24,10 @@ from trading.engine.types import (
     Reason,
     Stp,
     Tif,
+    Trigger,
 )
 from trading.pipeline.instruments import Instrument
-from trading.wire.options import read_options
+from trading.wire.options import mirror_pips, read_options
 from trading.wire.reading import read_client_order_id, read_time_us, read_units
 from trading.wire.refusals import build_refusal
 from trading.wire.schema import AmendOrder, PlaceOrder
@@ -58,7 +58,7 @@ def build_place(
     is_market = order.type == "market"
     price_pips = read_units(parse_price_pips, order.price, "price")
     quantity_lots = read_units(parse_quantity_lots, order.quantity, "quantity")
-    options = read_options(order, is_market=is_market)
+    options = read_options(order, is_market=is_market, as_no=as_no)
     if quantity_lots is None and options.budget_micros is None:
         raise ApiError("missing_field", "quantity")
     return Place(
@@ -79,11 +79,12 @@ def build_place(
 
 
 def read_amend(body: AmendOrder) -> dict[str, int | None]:
-    """Return the amend's numbers; the price is that of the outcome as entered."""
+    """Return the amend's numbers; prices are still of the outcome as entered."""
     return {
         "price_pips": read_units(parse_price_pips, body.price, "price"),
         "quantity_lots": read_units(parse_quantity_lots, body.quantity, "quantity"),
         "valid_until_us": read_time_us(body.valid_until, "valid_until"),
+        "trigger_pips": read_units(parse_price_pips, body.trigger_price, "trigger_price"),
     }
 
 
@@ -91,17 +92,13 @@ def build_amend(order_id: str, account_id: int, numbers: dict[str, Any], *, as_n
     """Return the command that amends an order entered as NO (or not)."""
     price_pips = mirror_pips(numbers["price_pips"], as_no=as_no)
     return Amend(
-        order_id, account_id, price_pips, numbers["quantity_lots"], numbers["valid_until_us"]
+        order_id,
+        account_id,
+        price_pips,
+        numbers["quantity_lots"],
+        numbers["valid_until_us"],
+        mirror_pips(numbers["trigger_pips"], as_no=as_no),
     )
-
-
-@overload
-def mirror_pips(price_pips: int, *, as_no: bool) -> int: ...
-@overload
-def mirror_pips(price_pips: int | None, *, as_no: bool) -> int | None: ...
-def mirror_pips(price_pips: int | None, *, as_no: bool) -> int | None:
-    """Return a price of NO as the one of YES, and back."""
-    return PAYOUT_PIPS - price_pips if as_no and price_pips is not None else price_pips
 
 
 def find_outcome(code: str | None, instrument: Instrument) -> tuple[int, bool]:
@@ -127,7 +124,7 @@ def compute_body_hash(operation: str, market_id: int | None, *commands: Command)
 def _list_given(given: msgspec.Struct) -> dict[str, Any]:
     return {
         _HASHED_AS.get(name, name): (
-            _list_given(value) if isinstance(value, OrderOptions) else value
+            _list_given(value) if isinstance(value, (OrderOptions, Trigger)) else value
         )
         for name, default in _list_fields(type(given))
         if (value := getattr(given, name)) != default

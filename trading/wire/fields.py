@@ -51,13 +51,18 @@ TimeInForce = Annotated[Literal["gtc", "gtd", "ioc", "fok"], _TEXT]
 SelfTradePrevention = Annotated[
     Literal["cancel_newest", "cancel_oldest", "cancel_both", "decrement"], _TEXT
 ]
+TriggerKindIn = Annotated[Literal["stop", "take_profit", "trailing_stop"], _TEXT]
+TriggerOnIn = Annotated[Literal["last", "best"], _TEXT]
 
 # New values may appear in replies, so these are open texts.
 ShownSide = Annotated[str, Meta(description="buy or sell.", examples=["buy"])]
 ShownType = Annotated[str, Meta(description="limit or market.", examples=["limit"])]
 ShownStatus = Annotated[
     str,
-    Meta(description="open, partially_filled, filled, cancelled or expired.", examples=["filled"]),
+    Meta(
+        description="open, partially_filled, filled, cancelled, expired, rejected or untriggered.",
+        examples=["filled"],
+    ),
 ]
 ShownName = Annotated[str, Meta(description="As in the request.")]
 PriceSource = Annotated[str, Meta(description="mid or last.", examples=["mid"])]

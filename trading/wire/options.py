@@ -3,16 +3,53 @@
 An option is defined here and in `OrderOptions`; row, loader and all entry points follow.
 """
 
-from typing import Any
+from typing import Any, overload
 
 import msgspec
 from msgspec import Struct
 
 from kernel.clock import format_time
-from kernel.units import format_amount, parse_amount_micros
-from trading.engine.types import OrderOptions
-from trading.wire.fields import Amount, BudgetIn, RequestBody, Time, TimeIn, absent
+from kernel.units import format_amount, format_price, parse_amount_micros, parse_price_pips
+from trading.engine.book import EngineOrder
+from trading.engine.types import PAYOUT_PIPS, OrderOptions, Trigger, TriggerKind, TriggerOn
+from trading.wire.fields import (
+    Amount,
+    BudgetIn,
+    Price,
+    PriceIn,
+    RequestBody,
+    ShownName,
+    Time,
+    TimeIn,
+    TriggerKindIn,
+    TriggerOnIn,
+    absent,
+)
 from trading.wire.reading import read_time_us, read_units
+
+
+class TriggerIn(RequestBody, kw_only=True):
+    """What an order waits for outside the book.
+
+    A `stop` waits for a worse price, at or above `price` to buy, at or below it to sell;
+    `take_profit` for a better one. A `trailing_stop` is a stop whose price follows the best one
+    seen at a distance of `trail`; it may leave its first `price` to the market. `on`: the price of
+    each trade, or the best price that the order could trade at.
+    """
+
+    kind: TriggerKindIn
+    price: PriceIn = msgspec.field(default_factory=absent)
+    on: TriggerOnIn = "last"
+    trail: PriceIn = msgspec.field(default_factory=absent)
+
+
+class TriggerOut(Struct, kw_only=True):
+    """`price` is where it is now, or was asked to be once it has been reached."""
+
+    kind: ShownName
+    price: Price | None
+    on: ShownName
+    trail: Price | None
 
 
 class OptionsIn(RequestBody, kw_only=True):
@@ -23,6 +60,7 @@ class OptionsIn(RequestBody, kw_only=True):
     reduce_only: bool = False
     expires_at: TimeIn | None = None
     valid_until: TimeIn | None = None
+    trigger: TriggerIn | None = None
 
 
 class OptionsOut(Struct, kw_only=True):
@@ -32,9 +70,10 @@ class OptionsOut(Struct, kw_only=True):
     post_only: bool
     reduce_only: bool
     expires_at: Time | None
+    trigger: TriggerOut | None
 
 
-def read_options(order: OptionsIn, *, is_market: bool) -> OrderOptions:
+def read_options(order: OptionsIn, *, is_market: bool, as_no: bool) -> OrderOptions:
     """Return the options of a request; ApiError for invalid values."""
     return OrderOptions(
         is_market=is_market,
@@ -43,10 +82,31 @@ def read_options(order: OptionsIn, *, is_market: bool) -> OrderOptions:
         reduce_only=order.reduce_only,
         expires_at_us=read_time_us(order.expires_at, "expires_at"),
         valid_until_us=read_time_us(order.valid_until, "valid_until"),
+        trigger=None if order.trigger is None else _read_trigger(order.trigger, as_no=as_no),
     )
 
 
-def show_options(asked: OrderOptions) -> dict[str, Any]:
+def _read_trigger(trigger: TriggerIn, *, as_no: bool) -> Trigger:
+    """Return the trigger as booked: one of NO waits for the price of YES that it mirrors."""
+    price_pips = read_units(parse_price_pips, trigger.price, "trigger.price")
+    return Trigger(
+        TriggerKind[trigger.kind.upper()],
+        mirror_pips(price_pips, as_no=as_no),
+        TriggerOn[trigger.on.upper()],
+        read_units(parse_price_pips, trigger.trail, "trigger.trail"),
+    )
+
+
+@overload
+def mirror_pips(price_pips: int, *, as_no: bool) -> int: ...
+@overload
+def mirror_pips(price_pips: int | None, *, as_no: bool) -> int | None: ...
+def mirror_pips(price_pips: int | None, *, as_no: bool) -> int | None:
+    """Return a price of NO as the one of YES, and back."""
+    return PAYOUT_PIPS - price_pips if as_no and price_pips is not None else price_pips
+
+
+def show_options(order: EngineOrder, asked: OrderOptions, *, as_no: bool) -> dict[str, Any]:
     """Return the fields of `OptionsOut`."""
     budget_micros, expires_at_us = asked.budget_micros, asked.expires_at_us
     return {
@@ -54,4 +114,16 @@ def show_options(asked: OrderOptions) -> dict[str, Any]:
         "post_only": asked.post_only,
         "reduce_only": asked.reduce_only,
         "expires_at": None if expires_at_us is None else format_time(expires_at_us),
+        "trigger": None if asked.trigger is None else _show_trigger(order, asked.trigger, as_no),
     }
+
+
+def _show_trigger(order: EngineOrder, trigger: Trigger, as_no: bool) -> TriggerOut:
+    price_pips = trigger.price_pips if order.trigger_pips is None else order.trigger_pips
+    price_pips = mirror_pips(price_pips, as_no=as_no)
+    return TriggerOut(
+        kind=trigger.kind.name.lower(),
+        price=None if price_pips is None else format_price(price_pips),
+        on=trigger.on.name.lower(),
+        trail=None if trigger.trail_pips is None else format_price(trigger.trail_pips),
+    )

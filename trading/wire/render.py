@@ -13,9 +13,9 @@ from trading.engine.book import EngineOrder
 from trading.engine.types import BUY, PAYOUT_PIPS, OrderOptions, OrderStatus, Stp, Tif, Traded
 from trading.pipeline.instruments import Instrument
 from trading.pipeline.messages import Fill, Result
-from trading.wire.commands import NO, mirror_pips
+from trading.wire.commands import NO
 from trading.wire.levels import Levels, compute_implied_levels, mirror_levels
-from trading.wire.options import show_options
+from trading.wire.options import mirror_pips, show_options
 from trading.wire.schema import (
     BookAnswer,
     Booked,
@@ -89,7 +89,7 @@ def _order_fields(order: EngineOrder, instrument: Instrument, seq: int, updated_
         "quantity": _show_quantity(order.quantity_lots),
         "time_in_force": _TIF_NAMES[asked.tif],
         "self_trade_prevention": _STP_NAMES[asked.stp],
-        **show_options(options),
+        **show_options(order, options, as_no=as_no),
         "booked": Booked(
             instrument.codes[order.outcome], SIDE_NAMES[order.side], show_price(price_pips)
         ),

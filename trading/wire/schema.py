@@ -1,6 +1,7 @@
 """The schema of order operations, requests and replies, for all entry points.
 
-OpenAPI is made from these structs (see `openapi.py`). Requests refuse unknown fields. Numbers are
+OpenAPI is made from these structs, and those imported by name, which they refer to (see
+`openapi.py`). Requests refuse unknown fields. Numbers are
 kept as the text that was sent (`Raw`) and read exactly, as a JSON number or a decimal in a string;
 answers carry decimal strings. Prices are of the outcome named beside them.
 """
@@ -37,6 +38,8 @@ from trading.wire.fields import (
     absent,
 )
 from trading.wire.options import OptionsIn, OptionsOut
+from trading.wire.options import TriggerIn as TriggerIn
+from trading.wire.options import TriggerOut as TriggerOut
 
 BATCH_ORDERS_MAX = 100
 PLACE_ORDER = "#/components/schemas/PlaceOrderRequest"
@@ -70,11 +73,22 @@ class PlaceBatch(RequestBody, kw_only=True):
 
 
 class AmendOrder(RequestBody, kw_only=True):
-    """A new price, a new total quantity (its filled part included), or both."""
+    """A new price, a new total quantity (its filled part included), or both.
+
+    While the order waits for its trigger, also where that is.
+    """
 
     price: PriceIn = msgspec.field(default_factory=absent)
     quantity: QuantityIn = msgspec.field(default_factory=absent)
     valid_until: TimeIn | None = None
+    trigger_price: PriceIn = msgspec.field(default_factory=absent)
+
+
+class ClosePositions(RequestBody, kw_only=True):
+    """What to close: one position, all of a market, or without a market everything."""
+
+    market: Slug | None = None
+    outcome: OutcomeIn | None = None
 
 
 # --- replies ----------------------------------------------------------------------------------
@@ -106,7 +120,7 @@ class OrderState(OptionsOut, kw_only=True):
     self_trade_prevention: ShownName
     booked: Booked
     status: ShownStatus
-    reason: Annotated[str, Meta(description="Why it ended; null while it is open.")] | None
+    reason: Annotated[str, Meta(description="Why it ended; null before.")] | None
     filled: Quantity
     remaining: Annotated[str, Meta(description="What is unfilled, or was when it ended.")]
     average_price: Average | None
