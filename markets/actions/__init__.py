@@ -15,6 +15,7 @@ from markets.actions.approval import (
     do_propose_market,
     do_reject_market,
 )
+from markets.actions.clarifying import check_clarify_market, do_clarify_market
 from markets.actions.comments import (
     check_comment,
     do_comment,
@@ -58,10 +59,12 @@ from markets.actions.importing import do_import_markets
 from markets.actions.rules import (
     DESCRIPTIVE_FIELDS,
     TAGS_MAX,
+    TEXT_FIELDS,
     OutcomePair,
     check_is_editable,
     check_may_edit,
     check_outcomes,
+    has_traded,
     may_manage_markets,
     may_resolve_markets,
 )

@@ -15,6 +15,7 @@ from accounts.models import User
 from markets.actions import (
     check_not_in_maintenance,
     do_approve_market,
+    do_clarify_market,
     do_create_market,
     do_edit_market,
     do_propose_market,
@@ -132,6 +133,16 @@ class RejectView(MarketApiView):
         market = get_market(slug, user=request.user)
         note = self.read_body(schemas.Rejection)["note"]
         return Response(_show(do_reject_market(market, by=_user(request), reason=note), request))
+
+
+class ClarificationsView(MarketApiView):
+    @extend_schema(request=schemas.NewClarification, responses={201: schemas.ShownMarket})
+    def post(self, request: Request, slug: str) -> Response:
+        """Add to the rules of a market that trades; who has something at stake is notified."""
+        market = get_market(slug, user=request.user)
+        text = self.read_body(schemas.NewClarification)["text"]
+        do_clarify_market(market, by=_user(request), text=text)
+        return Response(_show(market, request), status=201)
 
 
 class HistoryView(MarketApiView):

@@ -9,7 +9,7 @@ from rest_framework.fields import empty
 from accounts.api.schemas import ChoiceField
 from accounts.models import FeeType, User
 from markets.actions import TAGS_MAX
-from markets.models import Category, Event, Group, Market, Tag
+from markets.models import CLARIFICATION_LENGTH_MAX, Category, Event, Group, Market, Tag
 from markets.queries import ORDERS, find_resolution, list_reachable
 from web.fields import (
     AmountField,
@@ -207,10 +207,23 @@ class ShownResult(serializers.Serializer):
     disputes = serializers.IntegerField(source="dispute_count")
 
 
+class NewClarification(StrictSerializer):
+    text = TextField(max_length=CLARIFICATION_LENGTH_MAX)
+
+
+class ShownClarification(serializers.Serializer):
+    text = serializers.CharField()
+    by = serializers.CharField(source="by.handle")
+    created_at = TimeField()
+
+
 class ShownMarket(ShownMarketRow):
     description = serializers.CharField()
     rules = serializers.CharField()
     resolution_source = serializers.CharField()
+    clarifications = ShownClarification(
+        many=True, help_text="What was added to the rules since, oldest first."
+    )
     result = serializers.SerializerMethodField()
 
     @extend_schema_field(ShownResult(allow_null=True))

@@ -1,6 +1,7 @@
 """Markets, what groups and records them, their results, and the exchange as a whole."""
 
 from markets.models.catalogue import Category, Event, Series, Tag
+from markets.models.clarification import CLARIFICATION_LENGTH_MAX, Clarification
 from markets.models.comment import Comment, CommentReport
 from markets.models.exchange import Exchange
 from markets.models.group import Group, GroupInvitation, GroupMember

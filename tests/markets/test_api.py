@@ -114,6 +114,7 @@ EVERYTHING_SHOWN = {
     "description": "Line one.\nLine two.",
     "rules": "By the station.",
     "resolution_source": "https://weather.example.org",
+    "clarifications": [],
     "result": None,
 }
 

@@ -44,6 +44,7 @@ BODIES = {
     "POST markets/{proposal}/approve": {},
     "POST markets/{proposal}/reject": {"note": "x"},
     "POST markets/{proposal}/approve-and-open": {},
+    "POST markets/{open}/clarifications": {"text": "x"},
     "POST markets/{draft}/open": {},
     "POST markets/{open}/halt": WHY,
     "POST markets/{halted}/resume": {},
@@ -67,11 +68,11 @@ BODIES = {
 # Role: what the table says it does -> the acts, and the calls.
 DOES = {
     "operator": {
-        "creates, imports, corrects, approves and edits markets": (
-            "market/approve market/reject",
+        "creates, imports, corrects, approves, edits and clarifies markets": (
+            "market/approve market/reject market/clarify",
             ["POST markets", "PATCH markets/{draft}", "PUT markets/{draft}/outcomes",
              "POST markets/{draft}/propose", "POST markets/{proposal}/approve",
-             "POST markets/{proposal}/reject"],
+             "POST markets/{proposal}/reject", "POST markets/{open}/clarifications"],
         ),
         "opens, halts, resumes, closes, moves the close time, refines the tick, features": (
             "market/approve-and-open market/open market/halt market/resume market/close"

@@ -77,6 +77,16 @@ def _closing(market: Market, facts: dict[str, Any]) -> tuple[str, str]:
     return _("Trading ends soon: %(when)s") % {"when": _say_when(facts["close_at"])}, market.title
 
 
+def _clarified(market: Market, facts: dict[str, Any]) -> tuple[str, str]:
+    return _("The rules were clarified"), f"{market.title} · {facts['text']}"
+
+
+def _close_time(market: Market, facts: dict[str, Any]) -> tuple[str, str]:
+    when = {"when": _say_when(facts["close_at"]), "before": _say_when(facts["before"])}
+    title = _("Trading now ends on %(when)s instead of %(before)s") % when
+    return title, f"{market.title} · {facts['reason']}" if facts["reason"] else market.title
+
+
 def _result(market: Market, facts: dict[str, Any]) -> tuple[str, str]:
     payout_pips = facts["payout_pips"]
     if PAYOUT_PIPS in payout_pips:
@@ -179,6 +189,8 @@ _WORDS = {
     NotificationKind.RESOLVED: _resolved,
     NotificationKind.VOIDED: _voided,
     NotificationKind.DECIDED: _decided,
+    NotificationKind.CLARIFIED: _clarified,
+    NotificationKind.CLOSE_TIME: _close_time,
     NotificationKind.RESULT: _result,
     NotificationKind.PROPOSAL: _proposal,
     NotificationKind.DISPUTE: _dispute,

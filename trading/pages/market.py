@@ -20,6 +20,7 @@ from kernel.units import MICROS_PER_CREDIT
 from markets.actions import may_manage_markets
 from markets.models import HIDDEN_STATUSES, Dispute, Market, is_operator
 from markets.pages import comments
+from markets.pages.clarify import may_clarify
 from markets.queries import find_closing_time, get_market, list_disputes, list_status_changes
 from trading.pages import live
 from trading.pages.changes import name_changes
@@ -187,6 +188,7 @@ def build_about_context(request: HttpRequest, market: Market) -> dict[str, Any]:
     return {
         "changes": name_changes(market, list(changes), disputes),
         "source_url": source if is_link else "",
+        "may_clarify": may_clarify(market, request),
         "fees": describe_fees(market),
         "limits": list_limits(market),
         "dispute_time": describe_time(market.dispute_seconds),
