@@ -160,6 +160,7 @@ ERROR_CODES: Final[dict[str, ErrorCode]] = {
                           _("That is more than the exchange can issue.")),
     # --- markets ---
     "already_approved": _C(409, "this is already approved", _("This is already approved.")),
+    "already_paused": _C(409, None, _("This is already paused.")),
     "bad_dispute_window": _C(422, "a dispute window is at most 90 days",
                              _("A dispute window is at most 90 days.")),
     "bad_fee_rate": _C(422, "a rate lies between 0 and 1", _("A rate lies between 0 and 1.")),
@@ -193,6 +194,7 @@ ERROR_CODES: Final[dict[str, ErrorCode]] = {
                          _("This market has not opened yet. Edit it instead.")),
     "not_approved": _C(409, "an operator has to approve this market",
                        _("An operator has to approve this market first.")),
+    "not_paused": _C(409, None, _("This is not paused.")),
     "not_proposed": _C(409, "this market is not proposed", _("This market is not proposed.")),
     "not_your_market": _C(403, "only its creator and operators can do this",
                           _("Only its creator and operators can do this.")),

@@ -23,6 +23,7 @@ from accounts.models import Account
 from kernel import database_clock
 from kernel.clock import now_us
 from kernel.errors import ApiError
+from markets.actions import do_make_current_market, list_active_schedules
 from markets.models import OUTCOMES_MIN, Market
 from markets.queries import get_exchange
 from trading import verify
@@ -88,6 +89,15 @@ def find_tick_age_seconds() -> float | None:
     if ticked_at_us is None:
         return None
     return max(0, database_clock.database_now_us() - ticked_at_us) / 1_000_000
+
+
+@shared_task
+@unless_in_maintenance
+@if_the_clock_is_right
+def make_scheduled() -> None:
+    """Make the current markets of series that recur."""
+    now = timezone.now()
+    _for_each(list_active_schedules(), lambda schedule: do_make_current_market(schedule, now=now))
 
 
 @shared_task

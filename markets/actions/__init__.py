@@ -25,6 +25,7 @@ from markets.actions.comments import (
     do_withdraw_comment,
     may_moderate,
 )
+from markets.actions.copying import check_clone_market, do_clone_market
 from markets.actions.creation import (
     check_create_market,
     check_may_create_markets,
@@ -67,4 +68,13 @@ from markets.actions.rules import (
     has_traded,
     may_manage_markets,
     may_resolve_markets,
+)
+from markets.actions.schedules import (
+    check_create_schedule,
+    do_create_schedule,
+    do_make_current_market,
+    do_pause_schedule,
+    do_resume_schedule,
+    fill_in,
+    list_active_schedules,
 )

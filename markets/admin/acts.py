@@ -4,8 +4,10 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from django import forms
+from django.utils import timezone
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
-from unfold.widgets import UnfoldAdminTextareaWidget
+from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
 from accounts.admin_actions import AdminAction
 from accounts.models import User
@@ -13,6 +15,7 @@ from accounts.templatetags.predex import moment
 from markets.actions import (
     do_approve_market,
     do_clarify_market,
+    do_clone_market,
     do_edit_market,
     do_reject_market,
 )
@@ -99,6 +102,33 @@ class ClarifyAction(MarketAction):
         do_clarify_market(row, by=by, text=self.cleaned_data["text"])
 
 
+class CloneAction(MarketAction):
+    title = _("Clone")
+    done = _("The clone is a draft: it is at the top of the list.")
+    explanation = _("Makes a draft with the texts, terms and outcomes of this market.")
+    takes_many = False
+    reason = None  # the audit event says what was created
+
+    new_title = forms.CharField(
+        label=_("Title"), max_length=200, widget=UnfoldAdminTextInputWidget, strip=True
+    )
+    close_at = forms.DateTimeField(
+        label=_("Closes at"),
+        widget=UnfoldAdminTextInputWidget({"type": "datetime-local", "step": "60"}),
+    )
+
+    def prepare(self) -> None:
+        [market] = self.rows
+        self.fields["new_title"].initial = market.title
+        local = timezone.localtime()
+        self.fields["close_at"].help_text = gettext("In your time zone, %s.") % f"{local:%Z}"
+
+    def do(self, row: Market, *, by: User, reason: str) -> None:
+        values = self.cleaned_data
+        fields = {"title": values["new_title"], "close_at": values["close_at"]}
+        do_clone_market(row, by=by, fields=fields)
+
+
 class FeatureAction(MarketAction):
     title = _("Feature")
     done = _("The market is featured.")
@@ -125,6 +155,7 @@ ACTS = {
     "approve": ApproveMarketAction,
     "reject": RejectMarketAction,
     "clarify": ClarifyAction,
+    "clone": CloneAction,
     "feature": FeatureAction,
     "unfeature": UnfeatureAction,
 }

@@ -16,6 +16,7 @@ from markets.actions import (
     check_not_in_maintenance,
     do_approve_market,
     do_clarify_market,
+    do_clone_market,
     do_create_market,
     do_edit_market,
     do_propose_market,
@@ -133,6 +134,16 @@ class RejectView(MarketApiView):
         market = get_market(slug, user=request.user)
         note = self.read_body(schemas.Rejection)["note"]
         return Response(_show(do_reject_market(market, by=_user(request), reason=note), request))
+
+
+class CloneView(MarketApiView):
+    @extend_schema(request=schemas.ClonedMarket, responses={201: schemas.ShownMarket})
+    def post(self, request: Request, slug: str) -> Response:
+        """Create a draft with the texts, terms and outcomes of another market."""
+        market = get_market(slug, user=request.user)
+        fields = self.read_body(schemas.ClonedMarket)
+        clone = do_clone_market(market, by=_user(request), fields=fields)
+        return Response(_show(clone, request), status=201)
 
 
 class ClarificationsView(MarketApiView):

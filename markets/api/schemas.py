@@ -103,6 +103,15 @@ class NewMarket(MarketEdit):
     outcomes = OutcomeInput(many=True, required=False)
 
 
+class ClonedMarket(StrictSerializer):
+    """What is other than in the market that is cloned."""
+
+    title = LineField(max_length=200, required=False)
+    slug = TextField(max_length=80, required=False)
+    open_at = TimeField(allow_null=True, required=False)
+    close_at = TimeField()
+
+
 class Nothing(StrictSerializer):
     pass
 

@@ -12,6 +12,7 @@ urlpatterns = [
     path("markets/<str:slug>/propose", markets.ProposeView.as_view()),
     path("markets/<str:slug>/approve", markets.ApproveView.as_view()),
     path("markets/<str:slug>/reject", markets.RejectView.as_view()),
+    path("markets/<str:slug>/clone", markets.CloneView.as_view()),
     path("markets/<str:slug>/clarifications", markets.ClarificationsView.as_view()),
     path("markets/<str:slug>/history", markets.HistoryView.as_view()),
     path("categories", catalogue.CategoriesView.as_view()),

@@ -25,3 +25,4 @@ from markets.models.market import (
     is_operator,
 )
 from markets.models.resolution import Dispute, Resolution
+from markets.models.schedule import ScheduledMarket, SeriesSchedule

@@ -45,6 +45,7 @@ BODIES = {
     "POST markets/{proposal}/reject": {"note": "x"},
     "POST markets/{proposal}/approve-and-open": {},
     "POST markets/{open}/clarifications": {"text": "x"},
+    "POST markets/{open}/clone": {"close_at": LATER},
     "POST markets/{draft}/open": {},
     "POST markets/{open}/halt": WHY,
     "POST markets/{halted}/resume": {},
@@ -68,11 +69,12 @@ BODIES = {
 # Role: what the table says it does -> the acts, and the calls.
 DOES = {
     "operator": {
-        "creates, imports, corrects, approves, edits and clarifies markets": (
-            "market/approve market/reject market/clarify",
+        "creates, imports, clones, corrects, approves, edits and clarifies markets": (
+            "market/approve market/reject market/clarify market/clone",
             ["POST markets", "PATCH markets/{draft}", "PUT markets/{draft}/outcomes",
              "POST markets/{draft}/propose", "POST markets/{proposal}/approve",
-             "POST markets/{proposal}/reject", "POST markets/{open}/clarifications"],
+             "POST markets/{proposal}/reject", "POST markets/{open}/clarifications",
+             "POST markets/{open}/clone"],
         ),
         "opens, halts, resumes, closes, moves the close time, refines the tick, features": (
             "market/approve-and-open market/open market/halt market/resume market/close"
@@ -82,7 +84,9 @@ DOES = {
              "POST markets/{open}/close", "PUT markets/{open}/close-time",
              "PUT markets/{halted}/tick"],
         ),
-        "categories, tags, events, series, private groups": ("", []),
+        "categories, tags, events, series and their schedules, private groups": (
+            "seriesschedule/pause seriesschedule/resume", []
+        ),
         "halts the exchange, maintenance, announcement": (
             "exchange/announce exchange/halt exchange/resume exchange/start-maintenance"
             " exchange/end-maintenance",

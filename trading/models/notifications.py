@@ -31,9 +31,16 @@ class NotificationKind(models.TextChoices):
     MONEY = "money", _("Operators credited your account or decided on a request of yours")
     PROPOSAL = "proposal", _("For operators: a market is waiting for approval")
     DISPUTE = "dispute", _("For operators: a result is disputed")
+    STOPPED = "stopped", _("For operators: a series stopped")
 
 
-OPERATORS_KINDS: Final = frozenset({NotificationKind.PROPOSAL, NotificationKind.DISPUTE})
+OPERATORS_KINDS: Final = frozenset(
+    {
+        NotificationKind.PROPOSAL,
+        NotificationKind.DISPUTE,
+        NotificationKind.STOPPED,
+    }
+)
 
 
 class MailState(models.IntegerChoices):

@@ -14,7 +14,16 @@ from django.utils.text import Truncator
 from accounts.models import Account, AuditEvent, User
 from accounts.models.account import AccountKind
 from accounts.registry import MoneyNews
-from markets.models import FINAL_STATUSES, Clarification, Dispute, Market, Resolution, StatusChange
+from kernel.clock import from_datetime
+from markets.models import (
+    FINAL_STATUSES,
+    Clarification,
+    Dispute,
+    Market,
+    Resolution,
+    SeriesSchedule,
+    StatusChange,
+)
 from trading.engine.types import Ended, OrderStatus, Traded, list_trades
 from trading.models import (
     MailState,
@@ -155,6 +164,7 @@ def notify_due() -> None:
     _notify_once(NotificationKind.VERDICT, _list_verdicts())
     _notify_once(NotificationKind.PROPOSAL, _list_proposals())
     _notify_once(NotificationKind.DISPUTE, _list_disputes())
+    _notify_once(NotificationKind.STOPPED, _list_stopped())
     for news in [
         *_find_final(),
         *_find_proposed(),
@@ -408,6 +418,24 @@ def _list_verdicts() -> list[News]:
             {dispute.raised_by_id},
         )
         for dispute in disputes
+    ]
+
+
+def _list_stopped() -> list[News]:
+    """Series of which no market can be made, for operators who may make some."""
+    since = timezone.now() - NEWS_AGE_MAX
+    stopped = SeriesSchedule.objects.filter(paused_at__gte=since).exclude(paused_because="")
+    rows = list(stopped.select_related("series"))
+    operators = _list_operators("manage_markets") if rows else set()
+    return [
+        News(
+            f"{row.pk}-{from_datetime(row.paused_at)}",
+            row.template_id,
+            {"series": row.series.title, "because": row.paused_because},
+            operators,
+        )
+        for row in rows
+        if row.paused_at is not None
     ]
 
 

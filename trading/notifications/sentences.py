@@ -109,6 +109,11 @@ def _dispute(market: Market, facts: dict[str, Any]) -> tuple[str, str]:
     return _("A result is disputed"), f"{market.title} · {by}"
 
 
+def _stopped(market: Market, facts: dict[str, Any]) -> tuple[str, str]:
+    title = _("The series “%(series)s” stopped: no market could be made") % facts
+    return title, facts["because"]
+
+
 def _say_when(time: str) -> str:
     return moment(datetime.fromisoformat(time))
 
@@ -194,5 +199,6 @@ _WORDS = {
     NotificationKind.RESULT: _result,
     NotificationKind.PROPOSAL: _proposal,
     NotificationKind.DISPUTE: _dispute,
+    NotificationKind.STOPPED: _stopped,
     NotificationKind.VERDICT: _verdict,
 }

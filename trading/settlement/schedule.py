@@ -7,6 +7,7 @@ from typing import Any, Final
 
 SECONDS: Final[dict[str, float]] = {
     "tick": 5.0,
+    "make_scheduled": 5.0,
     "open_due": 2.0,
     "close_due": 2.0,
     "expire_due": 2.0,
