@@ -27,7 +27,14 @@ from markets.actions import do_make_current_market, list_active_schedules
 from markets.models import OUTCOMES_MIN, Market
 from markets.queries import get_exchange
 from trading import verify
-from trading.actions import do_cancel_orders, do_close_market, do_open_market, do_pass_time
+from trading.actions import (
+    do_cancel_orders,
+    do_close_market,
+    do_open_market,
+    do_pass_time,
+    do_run_resolver,
+    list_due_resolvers,
+)
 from trading.models import Order, VerifyRun
 from trading.notifications import mails, notify
 from trading.readmodels import activity, equity, projections
@@ -40,6 +47,8 @@ SETTLE_SECONDS_MAX: Final = 60.0
 SETTLE_SLICE_SECONDS: Final = 2.0
 """Markets that are paid at the same time take turns of so long."""
 DUE_MAX: Final = 1_000
+RESOLVERS_MAX: Final = 20
+"""Of one run: each may wait for another server."""
 TICK_KEY: Final = "trading.tick"
 TICK_SECONDS_MAX: Final = 90.0
 """A tick older than this says that nothing opens, closes or pays; one call may take a minute."""
@@ -147,6 +156,18 @@ def cancel_stopped() -> None:
         Exists(Order.objects.open().filter(account=OuterRef("pk"))),
     )
     _for_each(stopped[:DUE_MAX], lambda account: do_cancel_orders(account, by=None))
+
+
+@shared_task
+@unless_in_maintenance
+@if_the_clock_is_right
+def resolve_due() -> None:
+    """Let automatic resolvers look at what decides closed markets."""
+    now = timezone.now()
+    _for_each(
+        list_due_resolvers(now)[:RESOLVERS_MAX],
+        lambda resolver: do_run_resolver(resolver, now=timezone.now()),
+    )
 
 
 @shared_task

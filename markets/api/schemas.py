@@ -202,6 +202,17 @@ class ShownMarketRow(serializers.Serializer):
         return [tag.slug for tag in market.tags.all()]
 
 
+class ShownReading(serializers.Serializer):
+    """What an automatic resolver saw: a value, or the market that decided."""
+
+    value = serializers.CharField(allow_null=True)
+    threshold = serializers.CharField(allow_null=True)
+    url = serializers.CharField(allow_null=True)
+    sha256 = serializers.CharField(allow_null=True, help_text="Of the whole answer.")
+    market = serializers.CharField(allow_null=True)
+    at = serializers.CharField()
+
+
 class ShownResult(serializers.Serializer):
     """The proposed or final result; `payout` is null for a void."""
 
@@ -210,6 +221,7 @@ class ShownResult(serializers.Serializer):
     )
     evidence_text = serializers.CharField()
     evidence_url = serializers.CharField()
+    reading = ShownReading(allow_null=True)
     proposed_by = serializers.CharField(source="proposed_by.handle")
     proposed_at = TimeField()
     final_at = TimeField()
@@ -226,6 +238,25 @@ class ShownClarification(serializers.Serializer):
     created_at = TimeField()
 
 
+class ShownResolver(serializers.Serializer):
+    """What resolves a market by itself."""
+
+    kind = serializers.CharField()
+    url = serializers.CharField()
+    value_path = serializers.CharField()
+    comparison = serializers.CharField()
+    threshold = serializers.CharField()
+    threshold_path = serializers.CharField()
+    time_path = serializers.CharField()
+    source = serializers.CharField(source="source.slug", allow_null=True)
+    delay_seconds = serializers.IntegerField()
+    patience_seconds = serializers.IntegerField()
+    set_by = serializers.CharField(source="set_by.handle")
+    approved_by = serializers.CharField(source="approved_by.handle", allow_null=True)
+    state = serializers.CharField(help_text="waiting, proposed, or person: it waits for one.")
+    because = serializers.CharField(help_text="What went wrong last.")
+
+
 class ShownMarket(ShownMarketRow):
     description = serializers.CharField()
     rules = serializers.CharField()
@@ -233,7 +264,13 @@ class ShownMarket(ShownMarketRow):
     clarifications = ShownClarification(
         many=True, help_text="What was added to the rules since, oldest first."
     )
+    automatic_resolver = serializers.SerializerMethodField()
     result = serializers.SerializerMethodField()
+
+    @extend_schema_field(ShownResolver(allow_null=True))
+    def get_automatic_resolver(self, market: Market) -> Any:
+        resolver = getattr(market, "automatic_resolver", None)
+        return None if resolver is None else ShownResolver(resolver).data
 
     @extend_schema_field(ShownResult(allow_null=True))
     def get_result(self, market: Market) -> Any:

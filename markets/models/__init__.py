@@ -25,4 +25,5 @@ from markets.models.market import (
     is_operator,
 )
 from markets.models.resolution import Dispute, Resolution
+from markets.models.resolver import PATIENCE_SECONDS_MAX, AutomaticResolver
 from markets.models.schedule import ScheduledMarket, SeriesSchedule

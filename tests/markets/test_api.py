@@ -115,6 +115,7 @@ EVERYTHING_SHOWN = {
     "rules": "By the station.",
     "resolution_source": "https://weather.example.org",
     "clarifications": [],
+    "automatic_resolver": None,
     "result": None,
 }
 

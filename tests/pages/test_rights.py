@@ -45,6 +45,14 @@ BODIES = {
     "POST markets/{proposal}/reject": {"note": "x"},
     "POST markets/{proposal}/approve-and-open": {},
     "POST markets/{open}/clarifications": {"text": "x"},
+    "POST markets/{open}/resolver/approve": {},
+    "PUT markets/{open}/resolver": {
+        "kind": "threshold",
+        "url": "https://example.org/",
+        "value_path": "x",
+        "threshold": "1",
+    },
+    "DELETE markets/{open}/resolver": "",
     "POST markets/{open}/clone": {"close_at": LATER},
     "POST markets/{draft}/open": {},
     "POST markets/{open}/halt": WHY,
@@ -100,6 +108,11 @@ DOES = {
             ["POST markets/{closed}/resolve", "POST markets/{resolving}/resolution/approve",
              "POST markets/{resolving}/resolution/pay",
              "POST markets/{resolving}/resolution/withdraw"],
+        ),
+        "sets and approves automatic resolvers": (
+            "market/set-resolver market/approve-resolver market/remove-resolver",
+            ["PUT markets/{open}/resolver", "POST markets/{open}/resolver/approve",
+             "DELETE markets/{open}/resolver"],
         ),
         "decides disputes": (
             "dispute/uphold dispute/dismiss", ["POST markets/{resolving}/disputes/{trader}"]

@@ -27,6 +27,15 @@ from trading.actions.orders import (
     do_cancel_own_orders,
     do_pass_time,
 )
+from trading.actions.resolvers import (
+    check_approve_resolver,
+    check_set_resolver,
+    do_approve_resolver,
+    do_remove_resolver,
+    do_run_resolver,
+    do_set_resolver,
+    list_due_resolvers,
+)
 from trading.actions.results import (
     check_approve_result,
     check_decide_dispute,

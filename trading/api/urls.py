@@ -2,7 +2,16 @@
 
 from django.urls import path
 
-from trading.api import leaderboard, lifecycle, market_views, openapi, order_views, own, results
+from trading.api import (
+    leaderboard,
+    lifecycle,
+    market_views,
+    openapi,
+    order_views,
+    own,
+    resolvers,
+    results,
+)
 
 __all__ = ["openapi", "urlpatterns"]  # imported for what importing it does
 
@@ -28,6 +37,8 @@ urlpatterns = [
     path("markets/<str:slug>/close", lifecycle.CloseView.as_view()),
     path("markets/<str:slug>/close-time", lifecycle.CloseTimeView.as_view()),
     path("markets/<str:slug>/tick", lifecycle.TickView.as_view()),
+    path("markets/<str:slug>/resolver", resolvers.ResolverView.as_view()),
+    path("markets/<str:slug>/resolver/approve", resolvers.ApproveResolverView.as_view()),
     path("markets/<str:slug>/resolve", results.ResolveView.as_view()),
     path("markets/<str:slug>/resolution", results.ResolutionView.as_view()),
     path("markets/<str:slug>/resolution/approve", results.ApproveResultView.as_view()),

@@ -17,6 +17,7 @@ from accounts.registry import MoneyNews
 from kernel.clock import from_datetime
 from markets.models import (
     FINAL_STATUSES,
+    AutomaticResolver,
     Clarification,
     Dispute,
     Market,
@@ -164,6 +165,7 @@ def notify_due() -> None:
     _notify_once(NotificationKind.VERDICT, _list_verdicts())
     _notify_once(NotificationKind.PROPOSAL, _list_proposals())
     _notify_once(NotificationKind.DISPUTE, _list_disputes())
+    _notify_once(NotificationKind.UNRESOLVED, _list_unresolved())
     _notify_once(NotificationKind.STOPPED, _list_stopped())
     for news in [
         *_find_final(),
@@ -418,6 +420,26 @@ def _list_verdicts() -> list[News]:
             {dispute.raised_by_id},
         )
         for dispute in disputes
+    ]
+
+
+def _list_unresolved() -> list[News]:
+    """Markets whose automatic resolver gave up, for who may resolve them instead."""
+    waiting = AutomaticResolver.objects.filter(
+        state=AutomaticResolver.State.PERSON,
+        market__status=Market.Status.CLOSED,
+        next_at__gte=timezone.now() - NEWS_AGE_MAX,
+    )
+    rows = list(waiting.select_related("market"))
+    operators = _list_operators("resolve_markets") if rows else set()
+    return [
+        News(
+            f"resolver {row.pk}",
+            row.market_id,
+            {"because": row.because},
+            operators | ({row.market.resolver_id} - {None}),
+        )
+        for row in rows
     ]
 
 

@@ -109,6 +109,11 @@ def _dispute(market: Market, facts: dict[str, Any]) -> tuple[str, str]:
     return _("A result is disputed"), f"{market.title} · {by}"
 
 
+def _unresolved(market: Market, facts: dict[str, Any]) -> tuple[str, str]:
+    title = _("A market waits for a person to decide its result")
+    return title, f"{market.title} · {facts['because']}"
+
+
 def _stopped(market: Market, facts: dict[str, Any]) -> tuple[str, str]:
     title = _("The series “%(series)s” stopped: no market could be made") % facts
     return title, facts["because"]
@@ -200,5 +205,6 @@ _WORDS = {
     NotificationKind.PROPOSAL: _proposal,
     NotificationKind.DISPUTE: _dispute,
     NotificationKind.STOPPED: _stopped,
+    NotificationKind.UNRESOLVED: _unresolved,
     NotificationKind.VERDICT: _verdict,
 }

@@ -12,6 +12,7 @@ SECONDS: Final[dict[str, float]] = {
     "close_due": 2.0,
     "expire_due": 2.0,
     "cancel_stopped": 5.0,
+    "resolve_due": 2.0,
     "settle_due": 2.0,
     "derive_due": 1.0,
     "refresh_stats": 60.0,
