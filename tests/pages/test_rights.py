@@ -84,9 +84,9 @@ DOES = {
              "POST markets/{proposal}/reject", "POST markets/{open}/clarifications",
              "POST markets/{open}/clone"],
         ),
-        "opens, halts, resumes, closes, moves the close time, refines the tick, features": (
+        "opens, halts, clears, resumes, closes, moves the close time, refines the tick, features": (
             "market/approve-and-open market/open market/halt market/resume market/close"
-            " market/close-time market/tick market/feature market/unfeature",
+            " market/close-time market/clear market/tick market/feature market/unfeature",
             ["POST markets/{proposal}/approve-and-open", "POST markets/{draft}/open",
              "POST markets/{open}/halt", "POST markets/{halted}/resume",
              "POST markets/{open}/close", "PUT markets/{open}/close-time",

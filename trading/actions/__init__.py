@@ -8,6 +8,7 @@ of the `do_` of `live` and `orders` may run inside a transaction: the engine wai
 from trading.actions.live import (
     check_approve_and_open_market,
     check_change_close_time,
+    check_clear_market,
     check_close_market,
     check_halt_market,
     check_open_market,
@@ -15,6 +16,7 @@ from trading.actions.live import (
     check_resume_market,
     do_approve_and_open_market,
     do_change_close_time,
+    do_clear_market,
     do_close_market,
     do_halt_market,
     do_open_market,
