@@ -70,6 +70,7 @@ ERROR_CODES: Final[dict[str, ErrorCode]] = {
     "blank": _C(400, "this field may not be blank", _("This can't be empty.")),
     "blank.comment": _C(422, None, _("Write a comment first."), "text"),
     "blank.dispute": _C(422, None, _("Say what is wrong with this result."), "text"),
+    "blank.answers": _C(400, "each answer has a name", _("Each answer has a name."), "answers"),
     "blank.clarification": _C(400, "say what is to be added to the rules",
                               _("Write what is to be added to the rules."), "text"),
     "blank.group": _C(422, None, _("Give the group a name."), "name"),
@@ -163,6 +164,9 @@ ERROR_CODES: Final[dict[str, ErrorCode]] = {
     # --- markets ---
     "already_approved": _C(409, "this is already approved", _("This is already approved.")),
     "already_paused": _C(409, None, _("This is already paused.")),
+    "answer_count": _C(422, "a group has {least} to {most} answers",
+                       _("A group has {least} to {most} answers.")),
+    "answers_or_outcomes": _C(422, None, _("Give answers or outcomes, not both.")),
     "bad_dispute_window": _C(422, "a dispute window is at most 90 days",
                              _("A dispute window is at most 90 days.")),
     "bad_fee_rate": _C(422, "a rate lies between 0 and 1", _("A rate lies between 0 and 1.")),

@@ -44,6 +44,7 @@ from markets.actions.exchange import (
     check_not_in_maintenance,
     do_edit_exchange,
 )
+from markets.actions.grouping import check_create_market_group, do_create_market_group
 from markets.actions.groups import (
     check_create_group,
     check_may_run_group,

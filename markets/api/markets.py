@@ -18,6 +18,7 @@ from markets.actions import (
     do_clarify_market,
     do_clone_market,
     do_create_market,
+    do_create_market_group,
     do_edit_market,
     do_propose_market,
     do_reject_market,
@@ -83,6 +84,28 @@ class MarketsView(MarketApiView):
         body = cast("dict[str, Any]", request.data)
         account_id = cast("Principal", request.auth).account_id
         status, answer = run_once(account_id, key, "create_market", body, effect)
+        return Response(answer, status=status)
+
+
+class MarketGroupsView(MarketApiView):
+    @extend_schema(request=schemas.NewMarketGroup, responses={201: schemas.ShownMarketGroup})
+    def post(self, request: Request) -> Response:
+        """Create a yes-or-no draft for each answer, in one event; any number of them may win.
+
+        With an `Idempotency-Key` header a repeat gets the first answer.
+        """
+        fields = self.read_body(schemas.NewMarketGroup)
+        answers = fields.pop("answers")
+
+        def effect() -> tuple[int, Any]:
+            made = do_create_market_group(by=_user(request), fields=fields, answers=answers)
+            shown = [_show(market, request) for market in made]
+            return 201, {"event": shown[0]["event"], "markets": shown}
+
+        key = request.headers.get("Idempotency-Key")
+        body = cast("dict[str, Any]", request.data)
+        account_id = cast("Principal", request.auth).account_id
+        status, answer = run_once(account_id, key, "create_market_group", body, effect)
         return Response(answer, status=status)
 
 

@@ -9,7 +9,15 @@ from rest_framework.fields import empty
 from accounts.api.schemas import ChoiceField
 from accounts.models import FeeType, User
 from markets.actions import TAGS_MAX
-from markets.models import CLARIFICATION_LENGTH_MAX, Category, Event, Group, Market, Tag
+from markets.models import (
+    CLARIFICATION_LENGTH_MAX,
+    OUTCOMES_MAX,
+    Category,
+    Event,
+    Group,
+    Market,
+    Tag,
+)
 from markets.queries import ORDERS, find_resolution, list_reachable
 from web.fields import (
     AmountField,
@@ -110,6 +118,14 @@ class ClonedMarket(StrictSerializer):
     slug = TextField(max_length=80, required=False)
     open_at = TimeField(allow_null=True, required=False)
     close_at = TimeField()
+
+
+class NewMarketGroup(MarketEdit):
+    """The answer stands for {answer} in title, description and rules, or behind the title."""
+
+    title = LineField(max_length=200)
+    close_at = TimeField()
+    answers = serializers.ListField(child=LineField(max_length=120), max_length=OUTCOMES_MAX)
 
 
 class Nothing(StrictSerializer):
@@ -276,6 +292,11 @@ class ShownMarket(ShownMarketRow):
     def get_result(self, market: Market) -> Any:
         resolution = find_resolution(market)
         return None if resolution is None else ShownResult(resolution).data
+
+
+class ShownMarketGroup(serializers.Serializer):
+    event = serializers.CharField()
+    markets = ShownMarket(many=True)
 
 
 class ShownStatusChange(serializers.Serializer):

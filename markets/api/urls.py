@@ -7,6 +7,7 @@ from markets.api import catalogue, markets
 # Any text is taken for a slug, so that an impossible one gets the same answer as an unknown one.
 urlpatterns = [
     path("markets", markets.MarketsView.as_view()),
+    path("market-groups", markets.MarketGroupsView.as_view()),
     path("markets/<str:slug>", markets.MarketView.as_view()),
     path("markets/<str:slug>/outcomes", markets.OutcomesView.as_view()),
     path("markets/<str:slug>/propose", markets.ProposeView.as_view()),

@@ -44,6 +44,7 @@ BODIES = {
     "POST markets/{proposal}/approve": {},
     "POST markets/{proposal}/reject": {"note": "x"},
     "POST markets/{proposal}/approve-and-open": {},
+    "POST market-groups": {**NEW, "answers": ["Ann", "Bo"]},
     "POST markets/{open}/clarifications": {"text": "x"},
     "POST markets/{open}/resolver/approve": {},
     "PUT markets/{open}/resolver": {
@@ -82,7 +83,7 @@ DOES = {
             ["POST markets", "PATCH markets/{draft}", "PUT markets/{draft}/outcomes",
              "POST markets/{draft}/propose", "POST markets/{proposal}/approve",
              "POST markets/{proposal}/reject", "POST markets/{open}/clarifications",
-             "POST markets/{open}/clone"],
+             "POST markets/{open}/clone", "POST market-groups"],
         ),
         "opens, halts, clears, resumes, closes, moves the close time, refines the tick, features": (
             "market/approve-and-open market/open market/halt market/resume market/close"
