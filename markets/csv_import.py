@@ -20,7 +20,7 @@ from django.utils.translation import gettext_lazy
 from accounts.admin_fields import AmountFormField, PriceFormField, QuantityFormField, SecondsField
 from accounts.models import FeeType, User
 from kernel.errors import RefusedError, describe
-from markets.actions import OutcomePair, check_create_market
+from markets.actions import OutcomePair, check_create_market, check_create_market_group
 from markets.models import Category, Event, Group, Market, Tag
 from markets.outcome_codes import make_codes
 
@@ -38,6 +38,13 @@ COLUMNS: dict[str, tuple[Any, str]] = {
     "outcomes": (
         gettext_lazy(
             "Names separated by semicolons, each with a code before = if you like; empty: Yes/No."
+        ),
+        "",
+    ),
+    "answers": (
+        gettext_lazy(
+            "Names separated by semicolons: a market of its own, yes or no, for each, in one event."
+            " The name stands for {answer} in the title and rules."
         ),
         "",
     ),
@@ -107,6 +114,7 @@ class CheckedRow(NamedTuple):
     cells: dict[str, str]
     fields: dict[str, Any]
     outcomes: list[OutcomePair] | None
+    answers: list[str] | None
     errors: dict[str, list[str]]
 
 
@@ -222,6 +230,7 @@ class RowForm(forms.Form):
     rules = _text(CELL_LENGTH_MAX)
     resolution_source = _text(500)
     outcomes = _text(CELL_LENGTH_MAX)
+    answers = _text(CELL_LENGTH_MAX)
     category = _text(80)
     tags = _text(1_000)
     event = _text(80)
@@ -252,6 +261,9 @@ class RowForm(forms.Form):
 
     def clean_outcomes(self) -> list[OutcomePair] | None:
         return parse_outcomes(self.cleaned_data["outcomes"])
+
+    def clean_answers(self) -> list[str] | None:
+        return _split(self.cleaned_data["answers"]) or None
 
     def clean_category(self) -> Category | None:
         return self._find("category")
@@ -339,21 +351,27 @@ def parse_outcomes(text: str) -> list[OutcomePair] | None:
 def _check(row: Row, known: Known, by: User) -> CheckedRow:
     form = RowForm(row.cells, known=known)
     if not form.is_valid():
-        errors = {name: [str(message) for message in said] for name, said in form.errors.items()}
-        return CheckedRow(row.line, row.cells, {}, None, errors)
+        errors: dict[str, list[str]] = {
+            name: [str(message) for message in said] for name, said in form.errors.items()
+        }
+        return CheckedRow(row.line, row.cells, {}, None, None, errors)
     given = {name for name, cell in row.cells.items() if cell}
     values = {FIELDS.get(name, name): form.cleaned_data[name] for name in given}
     outcomes = values.pop("outcomes", None)
+    answers = values.pop("answers", None)
     if outcomes is not None:
         values["kind"] = Market.Kind.CATEGORICAL
+    errors = {}
     try:
-        check_create_market(by=by, fields=values, outcomes=outcomes)
+        if answers is not None and outcomes is not None:
+            raise RefusedError("answers_or_outcomes", "answers")
+        if answers is not None:
+            check_create_market_group(by=by, fields=values, answers=answers)
+        else:
+            check_create_market(by=by, fields=values, outcomes=outcomes)
     except RefusedError as refusal:
-        column = refusal.field if refusal.field in COLUMNS else ""
-        return CheckedRow(
-            row.line, row.cells, values, outcomes, {column or "": [describe(refusal)]}
-        )
-    return CheckedRow(row.line, row.cells, values, outcomes, {})
+        errors[refusal.field if refusal.field in COLUMNS else ""] = [describe(refusal)]
+    return CheckedRow(row.line, row.cells, values, outcomes, answers, errors)
 
 
 def _split(text: str) -> list[str]:

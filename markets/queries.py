@@ -40,7 +40,13 @@ def get_market(slug: str, *, user: Any) -> Market:
     """Return the market with everything on its page; the same 404 if unknown or invisible."""
     if not SLUG_PATTERN.fullmatch(slug):
         raise not_found("this market")
-    market = with_details(Market.objects.visible_to(user)).filter(slug=slug).first()
+    markets = with_details(Market.objects.visible_to(user)).prefetch_related("clarifications__by")
+    markets = markets.select_related(
+        "automatic_resolver__source",
+        "automatic_resolver__set_by",
+        "automatic_resolver__approved_by",
+    )
+    market = markets.filter(slug=slug).first()
     if market is None:
         raise not_found("this market")
     return market

@@ -40,6 +40,7 @@ GROUPS: list[tuple[Any, list[NavigationLink]]] = [
             NavigationLink(_("Tags"), "sell", "markets.tag"),
             NavigationLink(_("Events"), "event", "markets.event"),
             NavigationLink(_("Series"), "event_repeat", "markets.series"),
+            NavigationLink(_("Schedules of series"), "schedule", "markets.seriesschedule"),
             NavigationLink(_("Private groups"), "groups", "markets.group"),
             NavigationLink(_("Status changes"), "history", "markets.statuschange"),
         ],

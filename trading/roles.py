@@ -11,7 +11,7 @@ from django.apps import apps as registry
 SEES_MARKETS = {
     "markets.view_market", "markets.view_outcome", "markets.view_statuschange",
     "markets.view_category", "markets.view_tag", "markets.view_event", "markets.view_series",
-    "markets.view_group",
+    "markets.view_group", "markets.view_seriesschedule", "markets.view_scheduledmarket",
 }  # fmt: skip
 SEES_RESULTS = {"markets.view_resolution", "markets.view_dispute"}
 SEES_TRADING = {

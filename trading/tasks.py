@@ -23,10 +23,18 @@ from accounts.models import Account
 from kernel import database_clock
 from kernel.clock import now_us
 from kernel.errors import ApiError
+from markets.actions import do_make_current_market, list_active_schedules
 from markets.models import OUTCOMES_MIN, Market
 from markets.queries import get_exchange
 from trading import verify
-from trading.actions import do_cancel_orders, do_close_market, do_open_market, do_pass_time
+from trading.actions import (
+    do_cancel_orders,
+    do_close_market,
+    do_open_market,
+    do_pass_time,
+    do_run_resolver,
+    list_due_resolvers,
+)
 from trading.models import Order, VerifyRun
 from trading.notifications import mails, notify
 from trading.readmodels import activity, equity, projections
@@ -39,6 +47,8 @@ SETTLE_SECONDS_MAX: Final = 60.0
 SETTLE_SLICE_SECONDS: Final = 2.0
 """The time slice of each market when several are paid out."""
 DUE_MAX: Final = 1_000
+RESOLVERS_MAX: Final = 20
+"""Of one run: each may wait for another server."""
 TICK_KEY: Final = "trading.tick"
 TICK_SECONDS_MAX: Final = 90.0
 """A tick older than this means that nothing opens, closes or pays out; a call may take a minute."""
@@ -93,6 +103,15 @@ def find_tick_age_seconds() -> float | None:
 @shared_task
 @unless_in_maintenance
 @if_the_clock_is_right
+def make_scheduled() -> None:
+    """Make the current markets of series that recur."""
+    now = timezone.now()
+    _for_each(list_active_schedules(), lambda schedule: do_make_current_market(schedule, now=now))
+
+
+@shared_task
+@unless_in_maintenance
+@if_the_clock_is_right
 def open_due() -> None:
     """Open approved drafts that are due."""
     now = timezone.now()
@@ -139,6 +158,18 @@ def cancel_stopped() -> None:
         | Exists(Order.objects.untriggered().filter(account=OuterRef("pk"))),
     )
     _for_each(stopped[:DUE_MAX], lambda account: do_cancel_orders(account, by=None))
+
+
+@shared_task
+@unless_in_maintenance
+@if_the_clock_is_right
+def resolve_due() -> None:
+    """Let automatic resolvers look at what decides closed markets."""
+    now = timezone.now()
+    _for_each(
+        list_due_resolvers(now)[:RESOLVERS_MAX],
+        lambda resolver: do_run_resolver(resolver, now=timezone.now()),
+    )
 
 
 @shared_task

@@ -15,6 +15,7 @@ from markets.actions.approval import (
     do_propose_market,
     do_reject_market,
 )
+from markets.actions.clarifying import check_clarify_market, do_clarify_market
 from markets.actions.comments import (
     check_comment,
     do_comment,
@@ -24,6 +25,7 @@ from markets.actions.comments import (
     do_withdraw_comment,
     may_moderate,
 )
+from markets.actions.copying import check_clone_market, do_clone_market
 from markets.actions.creation import (
     check_create_market,
     check_may_create_markets,
@@ -42,6 +44,7 @@ from markets.actions.exchange import (
     check_not_in_maintenance,
     do_edit_exchange,
 )
+from markets.actions.grouping import check_create_market_group, do_create_market_group
 from markets.actions.groups import (
     check_create_group,
     check_may_run_group,
@@ -58,10 +61,21 @@ from markets.actions.importing import do_import_markets
 from markets.actions.rules import (
     DESCRIPTIVE_FIELDS,
     TAGS_MAX,
+    TEXT_FIELDS,
     OutcomePair,
     check_is_editable,
     check_may_edit,
     check_outcomes,
+    has_traded,
     may_manage_markets,
     may_resolve_markets,
+)
+from markets.actions.schedules import (
+    check_create_schedule,
+    do_create_schedule,
+    do_make_current_market,
+    do_pause_schedule,
+    do_resume_schedule,
+    fill_in,
+    list_active_schedules,
 )

@@ -19,6 +19,7 @@ from markets.actions.rules import (
     check_may_edit,
     check_operator_fields,
     check_outcomes,
+    check_texts_may_change,
     may_manage_markets,
     tidy,
 )
@@ -36,6 +37,7 @@ def check_edit_market(market: Market, *, by: User, fields: Mapping[str, Any]) ->
     is_mending = may_manage_markets(by) and fields.keys() <= DESCRIPTIVE_FIELDS
     if not is_mending:
         check_is_editable(market, by)
+    check_texts_may_change(market, fields)
     if "resolver" in fields:
         check_may_change_resolver(market, by)
     check_operator_fields(by, fields)

@@ -10,6 +10,7 @@ from accounts.models import User
 from kernel.errors import RefusedError
 from markets.actions.approval import do_propose_market
 from markets.actions.creation import do_create_market
+from markets.actions.grouping import do_create_market_group
 from markets.actions.rules import OutcomePair
 from markets.models import Market
 
@@ -17,12 +18,14 @@ from markets.models import Market
 class ImportedMarket(NamedTuple):
     fields: Mapping[str, Any]
     outcomes: Sequence[OutcomePair] | None
+    answers: Sequence[str] | None = None
+    """Not None: a group of markets, one for each."""
 
 
 def do_import_markets(
     rows: Sequence[ImportedMarket], *, by: User, all_or_none: bool, propose: bool
-) -> list[Market | RefusedError]:
-    """Create each row's market; return markets or refusals in the order of the rows.
+) -> list[list[Market] | RefusedError]:
+    """Create each row's market or markets; return them, or why not, in the order of the rows.
 
     With `all_or_none` one refusal rolls back all of them and is the only one returned. `propose`:
     they wait for approval, even where `by` might approve them.
@@ -30,8 +33,9 @@ def do_import_markets(
     try:
         with transaction.atomic():
             done = [_create(row, by=by, propose=propose) for row in rows]
-            made = [market.slug for market in done if isinstance(market, Market)]
-            if all_or_none and len(made) < len(rows):
+            created = [markets for markets in done if not isinstance(markets, RefusedError)]
+            made = [market.slug for markets in created for market in markets]
+            if all_or_none and len(created) < len(rows):
                 raise _Undone
             record_audit("import_markets", by, by=by, after={"count": len(made), "slugs": made})
     except _Undone:
@@ -43,12 +47,20 @@ class _Undone(Exception):  # noqa: N818 - rolls a transaction back
     pass
 
 
-def _create(row: ImportedMarket, *, by: User, propose: bool) -> Market | RefusedError:
+def _create(row: ImportedMarket, *, by: User, propose: bool) -> list[Market] | RefusedError:
     try:
         with transaction.atomic():
-            market = do_create_market(
-                by=by, fields=row.fields, outcomes=row.outcomes, is_approved=not propose
-            )
-            return do_propose_market(market, by=by) if propose else market
+            markets = _create_drafts(row, by=by, is_approved=not propose)
+            return [do_propose_market(row, by=by) for row in markets] if propose else markets
     except RefusedError as refusal:
         return refusal
+
+
+def _create_drafts(row: ImportedMarket, *, by: User, is_approved: bool) -> list[Market]:
+    if row.answers is not None:
+        return do_create_market_group(
+            by=by, fields=row.fields, answers=row.answers, is_approved=is_approved
+        )
+    return [
+        do_create_market(by=by, fields=row.fields, outcomes=row.outcomes, is_approved=is_approved)
+    ]

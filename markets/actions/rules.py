@@ -7,7 +7,7 @@ from typing import Any
 
 from django.utils import timezone
 
-from accounts.models import FeeType, User
+from accounts.models import FeeType, Transfer, User
 from accounts.models.policy import FEE_RATE_PPM_MAX
 from accounts.second_factor import no_right
 from kernel.errors import RefusedError
@@ -40,11 +40,13 @@ OPERATOR_FIELDS = frozenset({
     "slug", "featured", "dispute_seconds",
     "fee_kind", "fee_maker_rate", "fee_taker_rate", "fee_unit_micros", "maker_funded_by_house",
 })  # fmt: skip
-# Descriptive fields, which affect no order: operators may correct them at any time.
+# Descriptive fields, which affect no order: operators may correct them at any time, except for the
+# texts that people have traded on.
 DESCRIPTIVE_FIELDS = frozenset({
     "description", "resolution_source", "category", "tags", "event", "resolver", "featured",
     "expected_settle_at",
 })  # fmt: skip
+TEXT_FIELDS = frozenset({"description", "resolution_source"})
 
 
 def may_manage_markets(user: User) -> bool:
@@ -75,6 +77,20 @@ def check_may_change_resolver(market: Market, by: User) -> None:
         raise RefusedError(
             "not_an_operator", "resolver", detail="this needs an operator who resolves markets"
         )
+
+
+def has_traded(market: Market) -> bool:
+    """Whether money has ever moved into its escrow: the first trade of a market moves some."""
+    return Transfer.objects.filter(credit_account=market.escrow_account_id).exists()
+
+
+def check_texts_may_change(market: Market, fields: Mapping[str, Any]) -> None:
+    """Refuse to rewrite what people have traded on: it may only be clarified."""
+    named = sorted(
+        name for name in TEXT_FIELDS.intersection(fields) if fields[name] != getattr(market, name)
+    )
+    if named and has_traded(market):
+        raise RefusedError("texts_are_fixed", named[0])
 
 
 def check_is_editable(market: Market, by: User) -> None:

@@ -3,12 +3,23 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from django import forms
+from django.utils import timezone
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
+from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
 from accounts.admin_actions import AdminAction
 from accounts.models import User
-from markets.actions import do_approve_market, do_edit_market, do_reject_market
-from markets.models import Market
+from accounts.templatetags.predex import moment
+from markets.actions import (
+    do_approve_market,
+    do_clarify_market,
+    do_clone_market,
+    do_edit_market,
+    do_reject_market,
+)
+from markets.models import CLARIFICATION_LENGTH_MAX, FINAL_STATUSES, HIDDEN_STATUSES, Market
 
 
 class MarketAction(AdminAction):
@@ -61,6 +72,63 @@ class RejectMarketAction(DecideProposalAction):
         do_reject_market(row, by=by, reason=reason)
 
 
+class ClarifyAction(MarketAction):
+    title = _("Clarify the rules")
+    done = _("The clarification is published.")
+    explanation = _(
+        "It appears below the rules with its date and can't be changed. People with a position or"
+        " open orders are notified."
+    )
+    takes_many = False
+    reason = None  # the text says it all
+
+    text = forms.CharField(
+        label=_("Clarification"),
+        max_length=CLARIFICATION_LENGTH_MAX,
+        widget=UnfoldAdminTextareaWidget({"rows": 5}),
+    )
+
+    @classmethod
+    def is_available(cls, row: Market) -> bool:
+        return row.status not in (*HIDDEN_STATUSES, *FINAL_STATUSES)
+
+    def describe(self) -> Iterable[tuple[Any, Any]]:
+        [market] = self.rows
+        yield _("Rules"), market.rules or market.description
+        for clarification in market.clarifications.all():
+            yield moment(clarification.created_at), clarification.text
+
+    def do(self, row: Market, *, by: User, reason: str) -> None:
+        do_clarify_market(row, by=by, text=self.cleaned_data["text"])
+
+
+class CloneAction(MarketAction):
+    title = _("Clone")
+    done = _("The clone is a draft: it is at the top of the list.")
+    explanation = _("Makes a draft with the texts, terms and outcomes of this market.")
+    takes_many = False
+    reason = None  # the audit event says what was created
+
+    new_title = forms.CharField(
+        label=_("Title"), max_length=200, widget=UnfoldAdminTextInputWidget, strip=True
+    )
+    close_at = forms.DateTimeField(
+        label=_("Closes at"),
+        widget=UnfoldAdminTextInputWidget({"type": "datetime-local", "step": "60"}),
+    )
+
+    def prepare(self) -> None:
+        [market] = self.rows
+        self.fields["new_title"].initial = market.title
+        local = timezone.localtime()
+        self.fields["close_at"].help_text = gettext("In your time zone, %s.") % f"{local:%Z}"
+
+    def do(self, row: Market, *, by: User, reason: str) -> None:
+        values = self.cleaned_data
+        fields = {"title": values["new_title"], "close_at": values["close_at"]}
+        do_clone_market(row, by=by, fields=fields)
+
+
 class FeatureAction(MarketAction):
     title = _("Feature")
     done = _("The market is featured.")
@@ -86,6 +154,8 @@ class UnfeatureAction(FeatureAction):
 ACTS = {
     "approve": ApproveMarketAction,
     "reject": RejectMarketAction,
+    "clarify": ClarifyAction,
+    "clone": CloneAction,
     "feature": FeatureAction,
     "unfeature": UnfeatureAction,
 }

@@ -100,7 +100,7 @@ def _create(admin: ModelAdmin, request: HttpRequest) -> HttpResponse:
         choice.add_error(None, _("Nothing was created: correct the rows below, then upload again."))
         return _show_page(admin, request, choice=choice, rows=rows, status=REFUSED)
     done = do_import_markets(
-        [ImportedMarket(row.fields, row.outcomes) for row in good],
+        [ImportedMarket(row.fields, row.outcomes, row.answers) for row in good],
         by=by,
         all_or_none=all_or_none,
         propose=choice.cleaned_data["status"] == "proposed",
@@ -109,7 +109,8 @@ def _create(admin: ModelAdmin, request: HttpRequest) -> HttpResponse:
     if refused and all_or_none:
         choice.add_error(None, _("Nothing was created: correct the rows below, then upload again."))
         return _show_page(admin, request, choice=choice, rows=rows, status=REFUSED)
-    _report(request, created=len(done) - refused, left=len(rows) - len(done) + refused)
+    created = sum(len(made) for made in done if not isinstance(made, RefusedError))
+    _report(request, created=created, left=len(rows) - len(done) + refused)
     return redirect("admin:markets_market_changelist")
 
 
@@ -156,6 +157,6 @@ def _present(row: CheckedRow) -> dict[str, Any]:
         "line": row.line,
         "title": row.cells.get("title", ""),
         "close_at": row.fields.get("close_at") or row.cells.get("close_at", ""),
-        "outcomes": [name for _code, name in row.outcomes] if row.outcomes else None,
+        "outcomes": row.answers or ([name for _code, name in row.outcomes or ()] or None),
         "errors": errors,
     }

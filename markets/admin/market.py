@@ -26,10 +26,12 @@ from accounts.admin_base import (
 from accounts.models import User
 from markets.actions import (
     DESCRIPTIVE_FIELDS,
+    TEXT_FIELDS,
     do_create_market,
     do_edit_market,
     do_set_outcomes,
     get_default_terms,
+    has_traded,
     may_manage_markets,
     may_resolve_markets,
 )
@@ -45,7 +47,14 @@ from markets.admin.forms import (
     OutcomeFormSet,
 )
 from markets.admin.history import show_from_status
-from markets.models import HIDDEN_STATUSES, OUTCOMES_MAX, Market, Outcome, StatusChange
+from markets.models import (
+    HIDDEN_STATUSES,
+    OUTCOMES_MAX,
+    Clarification,
+    Market,
+    Outcome,
+    StatusChange,
+)
 
 SHOWN_ONLY: list[Any] = ["status", "creator", "approved_by", "approved_at", "settled_at", "shard"]
 TRADING_STATUSES = (Market.Status.OPEN, Market.Status.HALTED)
@@ -114,6 +123,13 @@ class StatusChangeInline(TabularInline):
         return True
 
 
+class ClarificationInline(StatusChangeInline):
+    model: Any = Clarification
+    fields = ["created_at", "text", "by"]
+    readonly_fields: ClassVar[Any] = fields
+    verbose_name_plural: Any = Clarification._meta.verbose_name_plural
+
+
 class DueFilter(KnownValuesFilter):
     title = _("due to close")
     parameter_name = "due"
@@ -131,7 +147,7 @@ class DueFilter(KnownValuesFilter):
 class MarketAdmin(ModelAdmin):
     form = MarketAdminForm
     acts = ACTS
-    inlines = [OutcomeInline, StatusChangeInline]
+    inlines = [OutcomeInline, ClarificationInline, StatusChangeInline]
     list_display = ["title", "slug", "kind", "show_status", "visibility", "creator", "close_at"]
     list_filter = ["status", DueFilter, "kind", "visibility", "category", "featured"]
     list_select_related = ["creator"]
@@ -204,7 +220,8 @@ class MarketAdmin(ModelAdmin):
             return list(MarketAdminForm.Meta.fields)
         if obj.status in HIDDEN_STATUSES:
             return FIXED_AT_CREATION
-        fixed = [name for name in MarketAdminForm.Meta.fields if name not in DESCRIPTIVE_FIELDS]
+        mended = DESCRIPTIVE_FIELDS - TEXT_FIELDS if has_traded(obj) else DESCRIPTIVE_FIELDS
+        fixed = [name for name in MarketAdminForm.Meta.fields if name not in mended]
         return fixed if may_resolve_markets(_user(request)) else [*fixed, "resolver"]
 
     def get_form(

@@ -25,9 +25,9 @@ class ResolutionAdmin(MarketHistoryAdmin):
     ]
     list_select_related = ["market", "proposed_by", "approved_by"]
     fields = [
-        "market", "payout", "evidence_text", "evidence_url", "proposed_by", "proposed_at",
-        "final_at", "approved_by", "approved_at", "house_cover", "withdrawn_by", "withdrawn_at",
-        "withdrawn_reason",
+        "market", "payout", "evidence_text", "evidence_url", "reading", "proposed_by",
+        "proposed_at", "final_at", "approved_by", "approved_at", "house_cover",
+        "withdrawn_by", "withdrawn_at", "withdrawn_reason",
     ]  # fmt: skip
     readonly_fields: ClassVar[Any] = fields
     house_cover = staticmethod(show_amount("house_cover_micros", _("house pays at most")))

@@ -15,7 +15,10 @@ from accounts.models import User
 from markets.actions import (
     check_not_in_maintenance,
     do_approve_market,
+    do_clarify_market,
+    do_clone_market,
     do_create_market,
+    do_create_market_group,
     do_edit_market,
     do_propose_market,
     do_reject_market,
@@ -84,6 +87,28 @@ class MarketsView(MarketApiView):
         return Response(answer, status=status)
 
 
+class MarketGroupsView(MarketApiView):
+    @extend_schema(request=schemas.NewMarketGroup, responses={201: schemas.ShownMarketGroup})
+    def post(self, request: Request) -> Response:
+        """Create a yes-or-no draft for each answer, in one event; any number of them may win.
+
+        With an `Idempotency-Key` header a repeat gets the first answer.
+        """
+        fields = self.read_body(schemas.NewMarketGroup)
+        answers = fields.pop("answers")
+
+        def effect() -> tuple[int, Any]:
+            made = do_create_market_group(by=_user(request), fields=fields, answers=answers)
+            shown = [_show(market, request) for market in made]
+            return 201, {"event": shown[0]["event"], "markets": shown}
+
+        key = request.headers.get("Idempotency-Key")
+        body = cast("dict[str, Any]", request.data)
+        account_id = cast("Principal", request.auth).account_id
+        status, answer = run_once(account_id, key, "create_market_group", body, effect)
+        return Response(answer, status=status)
+
+
 class MarketView(MarketApiView):
     @extend_schema(responses=schemas.ShownMarket)
     def get(self, request: Request, slug: str) -> Response:
@@ -132,6 +157,26 @@ class RejectView(MarketApiView):
         market = get_market(slug, user=request.user)
         note = self.read_body(schemas.Rejection)["note"]
         return Response(_show(do_reject_market(market, by=_user(request), reason=note), request))
+
+
+class CloneView(MarketApiView):
+    @extend_schema(request=schemas.ClonedMarket, responses={201: schemas.ShownMarket})
+    def post(self, request: Request, slug: str) -> Response:
+        """Create a draft with the texts, terms and outcomes of another market."""
+        market = get_market(slug, user=request.user)
+        fields = self.read_body(schemas.ClonedMarket)
+        clone = do_clone_market(market, by=_user(request), fields=fields)
+        return Response(_show(clone, request), status=201)
+
+
+class ClarificationsView(MarketApiView):
+    @extend_schema(request=schemas.NewClarification, responses={201: schemas.ShownMarket})
+    def post(self, request: Request, slug: str) -> Response:
+        """Add to the rules of a market that trades; who has something at stake is notified."""
+        market = get_market(slug, user=request.user)
+        text = self.read_body(schemas.NewClarification)["text"]
+        do_clarify_market(market, by=_user(request), text=text)
+        return Response(_show(market, request), status=201)
 
 
 class HistoryView(MarketApiView):

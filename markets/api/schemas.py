@@ -9,7 +9,15 @@ from rest_framework.fields import empty
 from accounts.api.schemas import ChoiceField
 from accounts.models import FeeType, User
 from markets.actions import TAGS_MAX
-from markets.models import OUTCOMES_MAX, Category, Event, Group, Market, Tag
+from markets.models import (
+    CLARIFICATION_LENGTH_MAX,
+    OUTCOMES_MAX,
+    Category,
+    Event,
+    Group,
+    Market,
+    Tag,
+)
 from markets.queries import ORDERS, find_resolution, list_reachable
 from web.fields import (
     AmountField,
@@ -107,6 +115,23 @@ class NewMarket(MarketEdit):
     kind = ChoiceField(choices=Market.Kind.choices, required=False)
     slug = TextField(max_length=80, required=False)
     outcomes = OutcomeInput(many=True, required=False)
+
+
+class ClonedMarket(StrictSerializer):
+    """What is other than in the market that is cloned."""
+
+    title = LineField(max_length=200, required=False)
+    slug = TextField(max_length=80, required=False)
+    open_at = TimeField(allow_null=True, required=False)
+    close_at = TimeField()
+
+
+class NewMarketGroup(MarketEdit):
+    """The answer stands for {answer} in title, description and rules, or behind the title."""
+
+    title = LineField(max_length=200)
+    close_at = TimeField()
+    answers = serializers.ListField(child=LineField(max_length=120), max_length=OUTCOMES_MAX)
 
 
 class Nothing(StrictSerializer):
@@ -207,6 +232,17 @@ class ShownMarketRow(serializers.Serializer):
         return [tag.slug for tag in market.tags.all()]
 
 
+class ShownReading(serializers.Serializer):
+    """What an automatic resolver saw: a value, or the market that decided."""
+
+    value = serializers.CharField(allow_null=True)
+    threshold = serializers.CharField(allow_null=True)
+    url = serializers.CharField(allow_null=True)
+    sha256 = serializers.CharField(allow_null=True, help_text="Of the whole answer.")
+    market = serializers.CharField(allow_null=True)
+    at = serializers.CharField()
+
+
 class ShownResult(serializers.Serializer):
     """The proposed or final result; `payout` is null for a void."""
 
@@ -215,22 +251,68 @@ class ShownResult(serializers.Serializer):
     )
     evidence_text = serializers.CharField()
     evidence_url = serializers.CharField()
+    reading = ShownReading(allow_null=True)
     proposed_by = serializers.CharField(source="proposed_by.handle")
     proposed_at = TimeField()
     final_at = TimeField()
     disputes = serializers.IntegerField(source="dispute_count")
 
 
+class NewClarification(StrictSerializer):
+    text = TextField(max_length=CLARIFICATION_LENGTH_MAX)
+
+
+class ShownClarification(serializers.Serializer):
+    text = serializers.CharField()
+    by = serializers.CharField(source="by.handle")
+    created_at = TimeField()
+
+
+class ShownResolver(serializers.Serializer):
+    """What resolves a market by itself."""
+
+    kind = serializers.CharField()
+    url = serializers.CharField()
+    value_path = serializers.CharField()
+    comparison = serializers.CharField()
+    threshold = serializers.CharField()
+    threshold_path = serializers.CharField()
+    time_path = serializers.CharField()
+    source = serializers.CharField(  # type: ignore[assignment]
+        source="source.slug", allow_null=True
+    )
+    delay_seconds = serializers.IntegerField()
+    patience_seconds = serializers.IntegerField()
+    set_by = serializers.CharField(source="set_by.handle")
+    approved_by = serializers.CharField(source="approved_by.handle", allow_null=True)
+    state = serializers.CharField(help_text="waiting, proposed, or person: it waits for one.")
+    because = serializers.CharField(help_text="What went wrong last.")
+
+
 class ShownMarket(ShownMarketRow):
     description = serializers.CharField()
     rules = serializers.CharField()
     resolution_source = serializers.CharField()
+    clarifications = ShownClarification(
+        many=True, help_text="What was added to the rules since, oldest first."
+    )
+    automatic_resolver = serializers.SerializerMethodField()
     result = serializers.SerializerMethodField()
+
+    @extend_schema_field(ShownResolver(allow_null=True))
+    def get_automatic_resolver(self, market: Market) -> Any:
+        resolver = getattr(market, "automatic_resolver", None)
+        return None if resolver is None else ShownResolver(resolver).data
 
     @extend_schema_field(ShownResult(allow_null=True))
     def get_result(self, market: Market) -> Any:
         resolution = find_resolution(market)
         return None if resolution is None else ShownResult(resolution).data
+
+
+class ShownMarketGroup(serializers.Serializer):
+    event = serializers.CharField()
+    markets = ShownMarket(many=True)
 
 
 class ShownStatusChange(serializers.Serializer):

@@ -1,6 +1,7 @@
 """Markets, their catalogue and history, their results, and the exchange as a whole."""
 
 from markets.models.catalogue import Category, Event, Series, Tag
+from markets.models.clarification import CLARIFICATION_LENGTH_MAX, Clarification
 from markets.models.comment import Comment, CommentReport
 from markets.models.exchange import Exchange
 from markets.models.group import Group, GroupInvitation, GroupMember
@@ -27,3 +28,5 @@ from markets.models.market import (
     is_operator,
 )
 from markets.models.resolution import Dispute, Resolution
+from markets.models.resolver import PATIENCE_SECONDS_MAX, AutomaticResolver
+from markets.models.schedule import ScheduledMarket, SeriesSchedule

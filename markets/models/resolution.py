@@ -26,6 +26,12 @@ class Resolution(models.Model):
     payout_pips = models.JSONField(_("payout, in pips"), null=True, blank=True)
     evidence_text = models.TextField(_("evidence"), blank=True)
     evidence_url = models.URLField(_("address of the evidence"), max_length=500, blank=True)
+    reading = models.JSONField(
+        _("reading"),
+        null=True,
+        blank=True,
+        help_text=_("What an automatic resolver saw: value, time, address, hash of the answer."),
+    )
     proposed_by = models.ForeignKey(
         settings.AUTH_USER_MODEL,
         models.PROTECT,

@@ -2,13 +2,14 @@
 
 from django.urls import path, re_path
 
-from markets.pages import comments, create, groups, proposals
+from markets.pages import clarify, comments, create, groups, proposals
 
 urlpatterns = [
     path("create/", create.create, name="create_market"),
     path("proposals/", proposals.proposals, name="proposals"),
     path("markets/<slug:slug>/edit/", create.edit, name="edit_market"),
     path("markets/<slug:slug>/propose/", create.propose, name="propose_market"),
+    path("markets/<slug:slug>/clarify/", clarify.clarify, name="clarify_market"),
     path("markets/<slug:slug>/comments/", comments.show, name="comments"),
     path("markets/<slug:slug>/comments/write/", comments.write, name="comment_write"),
     re_path(

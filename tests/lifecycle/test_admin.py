@@ -181,11 +181,12 @@ def test_a_market_s_page_offers_what_its_status_allows(site, traded, operator):
         page = site.get(f"/admin/markets/market/{traded.pk}/change/")
         return {one["name"] for one in page.context["offered"]}
 
-    assert offered() == {"feature", "halt", "close", "close-time", "void"}
+    always = {"feature", "clarify", "clone", "set-resolver"}
+    assert offered() == {*always, "halt", "close", "close-time", "void"}
     ask(site, traded, "halt", reason="Test")
-    assert offered() == {"feature", "resume", "close", "close-time", "tick", "void"}
+    assert offered() == {*always, "resume", "clear", "close", "close-time", "tick", "void"}
     ask(site, traded, "close", reason="Test")
-    assert offered() == {"feature", "resolve", "void"}
+    assert offered() == {*always, "resolve", "void"}
     url = f"/admin/markets/market/{traded.pk}/do/resolve/"
     assert "Yes pays" in site.get(url).content.decode()
     assert site.get(f"/admin/markets/market/{traded.pk}/do/nothing/").status_code == 404

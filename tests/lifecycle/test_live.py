@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import pytest
+from django.test import Client
 from django.utils import timezone
 
 from accounts.actions.credits import get_house_id
@@ -271,3 +272,49 @@ def test_an_operator_cancels_every_order_of_an_account(shard, market, alice, ope
     assert AuditEvent.objects.get(action="cancel_orders").after == {"cancelled": 2}
     with pytest.raises(RefusedError):
         actions.do_cancel_orders(alice, by=alice.owner)
+
+
+def test_a_halt_keeps_resting_orders_or_cancels_them_by_choice(shard, market, alice, bob, operator):
+    other = world.make_market()
+    actions.do_open_market(other, by=operator)
+    run(shard, buy(market, alice, 30, 100), buy(market, bob, 20, 100), buy(other, alice, 40, 100))
+    actions.do_halt_market(market, by=operator, reason="goal?")
+    assert Order.objects.open().filter(market=market).count() == 2
+    actions.do_resume_market(market, by=operator)
+    actions.do_halt_market(market, by=operator, reason="goal", cancel_orders=True)
+    assert [order.market_id for order in Order.objects.open()] == [other.pk]
+    assert AuditEvent.objects.get(action="clear_market").after == {"cancelled": 2}
+    for account, held in ((alice, 40 * CREDIT // 100), (bob, 0)):
+        account.refresh_from_db()
+        assert account.held_micros == held
+    assert actions.do_clear_market(market, by=operator) == 0
+
+
+def test_only_a_halted_market_is_cleared_and_only_by_operators(shard, market, alice, operator):
+    with pytest.raises(RefusedError) as refusal:
+        actions.do_clear_market(market, by=operator)
+    assert refusal.value.code == "not_halted"
+    with pytest.raises(RefusedError) as refusal:
+        actions.do_clear_market(market, by=alice.owner)
+    assert refusal.value.code == "not_an_operator"
+
+
+def test_the_choice_is_made_in_the_admin_and_over_the_api(shard, market, alice, operator):
+    site = Client()
+    site.force_login(operator, backend="accounts.backends.Backend")
+    admin, api = f"/admin/markets/market/{market.pk}/do", f"/api/v1/markets/{market.slug}"
+    body = {"reason": "x", "cancel_orders": True}
+    halts = [
+        lambda: site.post(f"{admin}/halt/", {"reason": "x", "cancel_orders": "on"}),
+        lambda: site.post(f"{api}/halt", body, content_type="application/json"),
+    ]
+    for halt in halts:
+        run(shard, buy(market, alice, 30, 100))
+        assert halt().status_code in (200, 302)
+        assert not Order.objects.open().exists()
+        actions.do_resume_market(market, by=operator)
+    run(shard, buy(market, alice, 30, 100))
+    site.post(f"{admin}/halt/", {"reason": "x"})
+    assert Order.objects.open().exists()
+    site.post(f"{admin}/clear/", {"reason": "x"})
+    assert not Order.objects.open().exists()

@@ -122,6 +122,8 @@ EVERYTHING_SHOWN = {
     "description": "Line one.\nLine two.",
     "rules": "By the station.",
     "resolution_source": "https://weather.example.org",
+    "clarifications": [],
+    "automatic_resolver": None,
     "result": None,
 }
 

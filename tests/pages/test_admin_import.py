@@ -198,3 +198,20 @@ def test_texts_follow_the_rule_of_every_other_entry_point(site, turned):
     said = "Control characters are not allowed here."
     expected = [[("title", said)], [("outcomes", said)], [("description", said)]]
     assert list(errors_of(page).values()) == (expected[:2] if "\n" in turned else expected)
+
+
+def test_a_row_with_answers_makes_a_group_of_markets(site):
+    text = (
+        "title,close_at,answers,outcomes\n"
+        'Does {answer} get a seat?,2030-06-01,"Ann; Bo",\n'
+        "Dry?,2030-06-01,,\n"
+    )
+    page = upload(site, text.encode())
+    assert errors_of(page) == {}
+    create(site, page, status="proposed")
+    titles = set(Market.objects.values_list("title", flat=True))
+    assert titles == {"Does Ann get a seat?", "Does Bo get a seat?", "Dry?"}
+    assert Market.objects.filter(event__isnull=False, status="proposed").count() == 2
+    both = 'title,close_at,answers,outcomes\nBoth?,2030-06-01,"Ann; Bo","A; B"\n'
+    [said] = errors_of(upload(site, both.encode())).values()
+    assert said == [("answers", "Give answers or outcomes, not both.")]

@@ -44,6 +44,17 @@ BODIES = {
     "POST markets/{proposal}/approve": {},
     "POST markets/{proposal}/reject": {"note": "x"},
     "POST markets/{proposal}/approve-and-open": {},
+    "POST market-groups": {**NEW, "answers": ["Ann", "Bo"]},
+    "POST markets/{open}/clarifications": {"text": "x"},
+    "POST markets/{open}/resolver/approve": {},
+    "PUT markets/{open}/resolver": {
+        "kind": "threshold",
+        "url": "https://example.org/",
+        "value_path": "x",
+        "threshold": "1",
+    },
+    "DELETE markets/{open}/resolver": "",
+    "POST markets/{open}/clone": {"close_at": LATER},
     "POST markets/{draft}/open": {},
     "POST markets/{open}/halt": WHY,
     "POST markets/{halted}/resume": {},
@@ -67,21 +78,24 @@ BODIES = {
 # Role: what the table says it does -> the acts, and the calls.
 DOES = {
     "operator": {
-        "creates, imports, corrects, approves and edits markets": (
-            "market/approve market/reject",
+        "creates, imports, clones, corrects, approves, edits and clarifies markets": (
+            "market/approve market/reject market/clarify market/clone",
             ["POST markets", "PATCH markets/{draft}", "PUT markets/{draft}/outcomes",
              "POST markets/{draft}/propose", "POST markets/{proposal}/approve",
-             "POST markets/{proposal}/reject"],
+             "POST markets/{proposal}/reject", "POST markets/{open}/clarifications",
+             "POST markets/{open}/clone", "POST market-groups"],
         ),
-        "opens, halts, resumes, closes, moves the close time, refines the tick, features": (
+        "opens, halts, clears, resumes, closes, moves the close time, refines the tick, features": (
             "market/approve-and-open market/open market/halt market/resume market/close"
-            " market/close-time market/tick market/feature market/unfeature",
+            " market/close-time market/clear market/tick market/feature market/unfeature",
             ["POST markets/{proposal}/approve-and-open", "POST markets/{draft}/open",
              "POST markets/{open}/halt", "POST markets/{halted}/resume",
              "POST markets/{open}/close", "PUT markets/{open}/close-time",
              "PUT markets/{halted}/tick"],
         ),
-        "categories, tags, events, series, private groups": ("", []),
+        "categories, tags, events, series and their schedules, private groups": (
+            "seriesschedule/pause seriesschedule/resume", []
+        ),
         "halts the exchange, maintenance, announcement": (
             "exchange/announce exchange/halt exchange/resume exchange/start-maintenance"
             " exchange/end-maintenance",
@@ -95,6 +109,11 @@ DOES = {
             ["POST markets/{closed}/resolve", "POST markets/{resolving}/resolution/approve",
              "POST markets/{resolving}/resolution/pay",
              "POST markets/{resolving}/resolution/withdraw"],
+        ),
+        "sets and approves automatic resolvers": (
+            "market/set-resolver market/approve-resolver market/remove-resolver",
+            ["PUT markets/{open}/resolver", "POST markets/{open}/resolver/approve",
+             "DELETE markets/{open}/resolver"],
         ),
         "decides disputes": (
             "dispute/uphold dispute/dismiss", ["POST markets/{resolving}/disputes/{trader}"]

@@ -9,6 +9,7 @@ from trading.actions.liquidity import check_change_liquidity, do_change_liquidit
 from trading.actions.live import (
     check_approve_and_open_market,
     check_change_close_time,
+    check_clear_market,
     check_close_market,
     check_halt_market,
     check_open_market,
@@ -16,6 +17,7 @@ from trading.actions.live import (
     check_resume_market,
     do_approve_and_open_market,
     do_change_close_time,
+    do_clear_market,
     do_close_market,
     do_halt_market,
     do_open_market,
@@ -27,6 +29,15 @@ from trading.actions.orders import (
     do_cancel_orders,
     do_cancel_own_orders,
     do_pass_time,
+)
+from trading.actions.resolvers import (
+    check_approve_resolver,
+    check_set_resolver,
+    do_approve_resolver,
+    do_remove_resolver,
+    do_run_resolver,
+    do_set_resolver,
+    list_due_resolvers,
 )
 from trading.actions.results import (
     check_approve_result,

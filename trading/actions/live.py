@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 from django.utils import timezone
 
+from accounts.audit import record_audit
 from accounts.models import User
 from accounts.second_factor import no_right
 from kernel.clock import from_datetime
@@ -18,12 +19,15 @@ from markets.actions import (
 )
 from markets.lifecycle import IllegalStatusChangeError, check_status_change
 from markets.models import TICKS_PIPS, Market
-from trading.actions.engine import Seen, configure, look
-from trading.engine.types import MarketStatus
+from trading.actions.engine import Seen, configure, look, send
+from trading.engine.types import CancelAll, MarketStatus
+from trading.models import Order
 from trading.pipeline.config import config_of
+from trading.pipeline.messages import Result, Task
 
 Status = Market.Status
 TRADING_STATUSES = (Status.OPEN, Status.HALTED)
+ACCOUNTS_AT_ONCE = 100
 
 
 def check_open_market(market: Market, *, by: User | None) -> None:
@@ -62,11 +66,42 @@ def check_halt_market(market: Market, *, by: User | None) -> None:
     check_status_change(market.status, Status.HALTED)
 
 
-def do_halt_market(market: Market, *, by: User | None, reason: str) -> None:
-    """Accept no orders until resumed; resting ones stay and may be cancelled."""
+def do_halt_market(
+    market: Market, *, by: User | None, reason: str, cancel_orders: bool = False
+) -> None:
+    """Accept no orders until resumed; resting ones stay and may be cancelled.
+
+    `cancel_orders`: they are cancelled now. If that fails half way `do_clear_market` goes on.
+    """
     seen = look(market)
     check_halt_market(market, by=by)
     _change(market, seen, status=MarketStatus.HALTED, by=by, why=reason)
+    if cancel_orders:
+        do_clear_market(market, by=by, reason=reason)
+
+
+def check_clear_market(market: Market, *, by: User | None) -> None:
+    _check_may_manage(by)
+    _check_halted(market)
+
+
+def do_clear_market(market: Market, *, by: User | None, reason: str = "") -> int:
+    """Cancel all resting orders of a halted market; return how many there were."""
+    check_clear_market(market, by=by)
+    resting = Order.objects.open().filter(market=market)
+    account_ids = sorted(set(resting.values_list("account_id", flat=True)))
+    cancelled = 0
+    for first in range(0, len(account_ids), ACCOUNTS_AT_ONCE):
+        some = account_ids[first : first + ACCOUNTS_AT_ONCE]
+        answers = send(
+            [Task(0, market.pk, CancelAll(account_id, by_operator=True)) for account_id in some]
+        )
+        cancelled += sum(
+            len(answer.result.order_ids) for answer in answers if isinstance(answer.result, Result)
+        )
+    if by is not None:
+        record_audit("clear_market", market, by=by, after={"cancelled": cancelled}, reason=reason)
+    return cancelled
 
 
 def check_resume_market(market: Market, *, by: User | None) -> None:

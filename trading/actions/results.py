@@ -9,6 +9,7 @@ withdrawn. All decisions are made under the lock of the market's row.
 
 from collections.abc import Sequence
 from datetime import timedelta
+from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
@@ -71,19 +72,73 @@ def do_resolve_market(
             evidence_text=evidence_text,
             evidence_url=evidence_url,
         )
-        now = timezone.now()
-        result = Resolution.objects.create(
-            market=market,
-            payout_pips=list(payout_pips),
+        return _propose(
+            market,
+            by=by,
+            payout_pips=payout_pips,
             evidence_text=evidence_text,
             evidence_url=evidence_url,
-            proposed_by=by,
-            proposed_at=now,
-            final_at=now + timedelta(seconds=market.dispute_seconds),
         )
-        evidence = excerpt(evidence_text or evidence_url)
-        record_status(market, Status.RESOLVING, by=by, reason=evidence)
-        record_audit("resolve_market", market, by=by, after=_show(result), reason=evidence)
+
+
+def propose_result(
+    market: Market,
+    *,
+    by: User,
+    approved_by: User | None,
+    payout_pips: Sequence[int],
+    evidence_text: str,
+    evidence_url: str = "",
+    reading: dict[str, Any] | None = None,
+) -> Resolution:
+    """Propose what a locked market's resolver or panel says, in the name of `by`, who may say so.
+
+    `approved_by` is the second person that the policy may ask for.
+    """
+    check_resolve_market(
+        market,
+        by=by,
+        payout_pips=payout_pips,
+        evidence_text=evidence_text,
+        evidence_url=evidence_url,
+    )
+    return _propose(
+        market,
+        by=by,
+        payout_pips=payout_pips,
+        evidence_text=evidence_text,
+        evidence_url=evidence_url,
+        approved_by=approved_by,
+        reading=reading,
+    )
+
+
+def _propose(
+    market: Market,
+    *,
+    by: User,
+    payout_pips: Sequence[int],
+    evidence_text: str,
+    evidence_url: str,
+    approved_by: User | None = None,
+    reading: dict[str, Any] | None = None,
+) -> Resolution:
+    now = timezone.now()
+    result = Resolution.objects.create(
+        market=market,
+        payout_pips=list(payout_pips),
+        evidence_text=evidence_text,
+        evidence_url=evidence_url,
+        reading=reading,
+        proposed_by=by,
+        proposed_at=now,
+        final_at=now + timedelta(seconds=market.dispute_seconds),
+        approved_by=approved_by,
+        approved_at=None if approved_by is None else now,
+    )
+    evidence = excerpt(evidence_text or evidence_url)
+    record_status(market, Status.RESOLVING, by=by if reading is None else None, reason=evidence)
+    record_audit("resolve_market", market, by=by, after=_show(result), reason=evidence)
     return result
 
 

@@ -11,6 +11,7 @@ from unfold.widgets import (
     UnfoldAdminSelectWidget,
     UnfoldAdminTextareaWidget,
     UnfoldAdminTextInputWidget,
+    UnfoldBooleanWidget,
 )
 
 from accounts.admin_fields import AmountFormField, PriceFormField
@@ -25,6 +26,7 @@ from trading.actions import (
     do_approve_and_open_market,
     do_approve_result,
     do_change_close_time,
+    do_clear_market,
     do_close_market,
     do_halt_market,
     do_open_market,
@@ -88,7 +90,24 @@ class HaltMarketAction(LiveAction):
     )
     statuses = (Status.OPEN,)
     needs_reason = True
-    act = staticmethod(do_halt_market)
+
+    cancel_orders = forms.BooleanField(
+        label=_("Cancel all resting orders"), required=False, widget=UnfoldBooleanWidget
+    )
+    field_order = ["cancel_orders", "reason"]
+
+    def do(self, row: Market, *, by: User, reason: str) -> None:
+        do_halt_market(row, by=by, reason=reason, cancel_orders=self.cleaned_data["cancel_orders"])
+
+
+class ClearAction(LiveAction):
+    title = _("Cancel all orders")
+    done = _("All resting orders are cancelled.")
+    explanation = _("Cancels every resting order of the halted market, whoever placed it.")
+    statuses = (Status.HALTED,)
+    is_harmful = True
+    needs_reason = True
+    act = staticmethod(do_clear_market)
 
 
 class ResumeMarketAction(LiveAction):
@@ -345,6 +364,7 @@ ACTS = {
     "approve-and-open": ApproveAndOpenAction,
     "open": OpenAction,
     "halt": HaltMarketAction,
+    "clear": ClearAction,
     "resume": ResumeMarketAction,
     "close": CloseAction,
     "close-time": CloseTimeAction,

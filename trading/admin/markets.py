@@ -9,13 +9,14 @@ from accounts.admin_base import Link, link_to_list
 from markets.admin import MarketAdmin
 from markets.models import Market
 from trading.admin.acts import ACTS
+from trading.admin.resolvers import ACTS as RESOLVER_ACTS
 
 admin.site.unregister(Market)
 
 
 @admin.register(Market)
 class LiveMarketAdmin(MarketAdmin):
-    acts = {**MarketAdmin.acts, **ACTS}
+    acts = {**MarketAdmin.acts, **ACTS, **RESOLVER_ACTS}
 
     def get_links(self, row: Market) -> Iterable[Link]:
         for title, model in (

@@ -44,6 +44,10 @@ class NeededReason(StrictSerializer):
     reason = TextField(max_length=REASON_LENGTH_MAX)
 
 
+class NewHalt(NeededReason):
+    cancel_orders = BooleanField(default=False, help_text="Cancel the orders that rest.")
+
+
 class NewCloseTime(NeededReason):
     close_at = TimeField()
 
@@ -102,11 +106,10 @@ class ApproveAndOpenView(_LiveView):
 
 
 class HaltView(_LiveView):
-    @extend_schema(operation_id="markets_halt", request=NeededReason, responses=ShownMarket)
+    @extend_schema(operation_id="markets_halt", request=NewHalt, responses=ShownMarket)
     def post(self, request: Request, slug: str) -> Response:
-        """Take no orders until it is resumed. Those that rest stay, and may be cancelled."""
-        reason = self.read_body(NeededReason)["reason"]
-        return self.act(slug, actions.do_halt_market, reason=reason)
+        """Take no orders until it is resumed. Those that rest stay, or are cancelled by choice."""
+        return self.act(slug, actions.do_halt_market, **self.read_body(NewHalt))
 
 
 class ResumeView(_LiveView):

@@ -140,7 +140,7 @@ class ClosePositionsView(OperationView):
     )
     def post(self, request: Request) -> HttpResponse:
         """Close positions by reduce-only market orders, at most 100 of them at a time."""
-        return self.carry_out(request, "close_positions")
+        return self.execute(request, "close_positions")
 
 
 class PreviewView(OperationView):

@@ -25,13 +25,23 @@ class NotificationKind(models.TextChoices):
     VOIDED = "voided", _("A market in which you traded was voided")
     DECIDED = "decided", _("Operators decided on a market that you proposed")
     RESULT = "result", _("A result was proposed for a market in which you hold contracts")
+    CLARIFIED = "clarified", _("The rules of a market in which you have a stake were clarified")
+    CLOSE_TIME = "close_time", _("The close time of a market in which you have a stake was moved")
     VERDICT = "verdict", _("Operators decided on a dispute of yours")
     MONEY = "money", _("Operators credited your account or decided on a request of yours")
     PROPOSAL = "proposal", _("For operators: a market is waiting for approval")
     DISPUTE = "dispute", _("For operators: a result is disputed")
+    UNRESOLVED = "unresolved", _("A market waits for you to decide its result")
+    STOPPED = "stopped", _("For operators: a series stopped")
 
 
-OPERATORS_KINDS: Final = frozenset({NotificationKind.PROPOSAL, NotificationKind.DISPUTE})
+OPERATORS_KINDS: Final = frozenset(
+    {
+        NotificationKind.PROPOSAL,
+        NotificationKind.DISPUTE,
+        NotificationKind.STOPPED,
+    }
+)
 
 
 class MailState(models.IntegerChoices):
@@ -110,10 +120,14 @@ class NotificationPreference(models.Model):
 
 
 class NotificationProgress(models.Model):
-    """How far a market's holders have been notified of an event that concerns all of them."""
+    """How far a market's holders have been notified of an event that concerns all of them.
+
+    `subject` identifies events that a market can have more than once.
+    """
 
     market = models.ForeignKey(Market, models.CASCADE, verbose_name=_("market"), related_name="+")
     kind = models.CharField(_("kind"), max_length=10, choices=NotificationKind)
+    subject = models.CharField(_("subject"), max_length=32, blank=True)
     last_margin_id = models.BigIntegerField(_("last margin"), default=0)
     finished_at = models.DateTimeField(_("finished at"), null=True)
 
@@ -122,7 +136,7 @@ class NotificationProgress(models.Model):
         verbose_name_plural = _("progress of notifications")
         constraints = (
             models.UniqueConstraint(
-                fields=("market", "kind"), name="a_market_s_holders_are_told_once"
+                fields=("market", "kind", "subject"), name="a_market_s_holders_are_told_once"
             ),
         )
 

@@ -1,7 +1,7 @@
 """Creates notifications: from the journal as it is folded, and from events of whole markets."""
 
 import time
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any, Final, NamedTuple
 
@@ -9,11 +9,22 @@ from django.contrib.auth.models import Permission
 from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
+from django.utils.text import Truncator
 
-from accounts.models import Account, User
+from accounts.models import Account, AuditEvent, User
 from accounts.models.account import AccountKind
 from accounts.registry import MoneyNews
-from markets.models import FINAL_STATUSES, Dispute, Market, Resolution, StatusChange
+from kernel.clock import from_datetime
+from markets.models import (
+    FINAL_STATUSES,
+    AutomaticResolver,
+    Clarification,
+    Dispute,
+    Market,
+    Resolution,
+    SeriesSchedule,
+    StatusChange,
+)
 from trading.engine.types import Ended, OrderStatus, Traded, list_trades
 from trading.models import (
     MailState,
@@ -37,6 +48,18 @@ KEPT_MAX: Final = 1_000
 KEPT_FOR: Final = timedelta(days=180)
 
 
+TRADING_STATUSES: Final = (Market.Status.OPEN, Market.Status.HALTED)
+AT_STAKE_KINDS: Final = frozenset(
+    {
+        NotificationKind.CLOSING,
+        NotificationKind.RESULT,
+        NotificationKind.CLARIFIED,
+        NotificationKind.CLOSE_TIME,
+    }
+)
+"""What concerns who has contracts, open orders or money in a market that is not paid yet."""
+TEXT_LENGTH_MAX: Final = 300
+"""Of a text that stands on the market's page in full."""
 DEFAULT_PREFERENCE: Final = NotificationPreference()
 
 
@@ -142,20 +165,32 @@ def notify_due() -> None:
     _notify_once(NotificationKind.VERDICT, _list_verdicts())
     _notify_once(NotificationKind.PROPOSAL, _list_proposals())
     _notify_once(NotificationKind.DISPUTE, _list_disputes())
-    for market, kind in [*_find_final(), *_find_proposed(), *_find_closing()]:
-        while _notify_next_holders(market, kind):
+    _notify_once(NotificationKind.UNRESOLVED, _list_unresolved())
+    _notify_once(NotificationKind.STOPPED, _list_stopped())
+    for news in [
+        *_find_final(),
+        *_find_proposed(),
+        *_find_closing(),
+        *_find_clarified(),
+        *_find_moved(),
+    ]:
+        while _notify_next_holders(*news):
             if time.monotonic() >= end:
                 return
 
 
-def _find_final() -> list[tuple[Market, str]]:
+HoldersNews = tuple[Market, NotificationKind, str]
+"""What all holders of a market are told: which kind, and which one of its kind."""
+
+
+def _find_final() -> list[HoldersNews]:
     recent = timezone.now() - NEWS_AGE_MAX
     final = Market.objects.filter(status__in=FINAL_STATUSES, settled_at__gte=recent)
     notified = NotificationProgress.objects.filter(finished_at__isnull=False)
     kinds = {Market.Status.SETTLED: NotificationKind.RESOLVED,
              Market.Status.VOIDED: NotificationKind.VOIDED}  # fmt: skip
     return [
-        (market, kind)
+        (market, kind, "")
         for status, kind in kinds.items()
         for market in final.filter(status=status).exclude(
             pk__in=notified.filter(kind=kind).values("market")
@@ -163,27 +198,55 @@ def _find_final() -> list[tuple[Market, str]]:
     ]
 
 
-def _find_closing() -> list[tuple[Market, str]]:
+def _find_closing() -> list[HoldersNews]:
     now = timezone.now()
     closing = Market.objects.filter(
-        status__in=(Market.Status.OPEN, Market.Status.HALTED),
+        status__in=TRADING_STATUSES,
         close_at__range=(now, now + CLOSING_SOON),
     )
     notified = NotificationProgress.objects.filter(
         kind=NotificationKind.CLOSING, finished_at__isnull=False
     )
     rest = closing.exclude(pk__in=notified.values("market"))
-    return [(market, NotificationKind.CLOSING) for market in rest]
+    return [(market, NotificationKind.CLOSING, "") for market in rest]
 
 
-def _find_proposed() -> list[tuple[Market, str]]:
+def _find_proposed() -> list[HoldersNews]:
     active = _list_disputable().exclude(
         market__in=NotificationProgress.objects.filter(
             kind=NotificationKind.RESULT, finished_at__isnull=False
         ).values("market")
     )
     rows = active.select_related("market")
-    return [(row.market, NotificationKind.RESULT) for row in rows]
+    return [(row.market, NotificationKind.RESULT, "") for row in rows]
+
+
+def _find_clarified() -> list[HoldersNews]:
+    recent = Clarification.objects.filter(created_at__gte=timezone.now() - NEWS_AGE_MAX)
+    rows = {row.pk.hex: row.market for row in recent.select_related("market")}
+    return _without_notified(NotificationKind.CLARIFIED, rows)
+
+
+def _find_moved() -> list[HoldersNews]:
+    """Each change of the close time of a market that still trades."""
+    events = {
+        event.pk.hex: int(event.subject_id)
+        for event in AuditEvent.objects.filter(
+            action="change_close_time", created_at__gte=timezone.now() - NEWS_AGE_MAX
+        )
+    }
+    markets = Market.objects.filter(status__in=TRADING_STATUSES).in_bulk(events.values())
+    rows = {subject: markets[pk] for subject, pk in events.items() if pk in markets}
+    return _without_notified(NotificationKind.CLOSE_TIME, rows)
+
+
+def _without_notified(kind: NotificationKind, rows: Mapping[str, Market]) -> list[HoldersNews]:
+    notified = set(
+        NotificationProgress.objects.filter(
+            kind=kind, subject__in=list(rows), finished_at__isnull=False
+        ).values_list("subject", flat=True)
+    )
+    return [(market, kind, subject) for subject, market in rows.items() if subject not in notified]
 
 
 def _list_disputable() -> QuerySet[Resolution]:
@@ -197,11 +260,12 @@ def _list_disputable() -> QuerySet[Resolution]:
 
 
 @transaction.atomic
-def _notify_next_holders(market: Market, kind: str) -> bool:
+def _notify_next_holders(market: Market, kind: str, subject: str) -> bool:
     """Notify the next holders; return whether there may be more."""
-    NotificationProgress.objects.get_or_create(market=market, kind=kind)
-    progress = NotificationProgress.objects.select_for_update().get(market=market, kind=kind)
-    facts = _facts_of_market(market, kind)
+    which: dict[str, Any] = {"market": market, "kind": kind, "subject": subject}
+    NotificationProgress.objects.get_or_create(**which)
+    progress = NotificationProgress.objects.select_for_update().get(**which)
+    facts = _facts_of_market(market, kind, subject)
     if progress.finished_at is not None or facts is None:
         return False
     margins = list(
@@ -216,7 +280,7 @@ def _notify_next_holders(market: Market, kind: str) -> bool:
     _insert(
         market.pk,
         [
-            (margin.account.owner_id, kind, "", {**facts, **_money_of(margin)})
+            (margin.account.owner_id, kind, subject, {**facts, **_money_of(margin)})
             for margin in people
             if margin.account.owner_id
         ],
@@ -230,10 +294,20 @@ def _notify_next_holders(market: Market, kind: str) -> bool:
     return bool(margins)
 
 
-def _facts_of_market(market: Market, kind: str) -> dict[str, Any] | None:
+def _facts_of_market(market: Market, kind: str, subject: str) -> dict[str, Any] | None:
     """Return the facts for all holders; None if the notification is no longer relevant."""
     if kind == NotificationKind.CLOSING:
         return {"close_at": market.close_at.isoformat()}
+    if kind == NotificationKind.CLARIFIED:
+        text = Clarification.objects.get(pk=subject).text
+        return {"text": Truncator(text).chars(TEXT_LENGTH_MAX)}
+    if kind == NotificationKind.CLOSE_TIME:
+        event = AuditEvent.objects.get(pk=subject)
+        return {
+            "before": _close_time(event.before),
+            "close_at": _close_time(event.after),
+            "reason": event.reason,
+        }
     if kind != NotificationKind.RESULT:
         return {}
     result = _list_disputable().filter(market=market).first()
@@ -242,11 +316,15 @@ def _facts_of_market(market: Market, kind: str) -> dict[str, Any] | None:
     return {"payout_pips": result.payout_pips, "final_at": result.final_at.isoformat()}
 
 
+def _close_time(values: dict[str, Any] | None) -> str:
+    return str((values or {})["close_at"]).replace("Z", "+00:00")
+
+
 def _concerns(margin: Margin, kind: str) -> bool:
     """Whether the account is a user's and has, or had at the payout, a stake in the market."""
     if margin.account.kind != AccountKind.USER:
         return False
-    if kind in (NotificationKind.CLOSING, NotificationKind.RESULT):
+    if kind in AT_STAKE_KINDS:
         return bool(margin.collateral_lots or margin.net_paid_micros or margin.held_micros)
     return bool(margin.payout_micros or margin.net_paid_micros)
 
@@ -342,6 +420,44 @@ def _list_verdicts() -> list[News]:
             {dispute.raised_by_id},
         )
         for dispute in disputes
+    ]
+
+
+def _list_unresolved() -> list[News]:
+    """Markets whose automatic resolver gave up, for who may resolve them instead."""
+    waiting = AutomaticResolver.objects.filter(
+        state=AutomaticResolver.State.PERSON,
+        market__status=Market.Status.CLOSED,
+        next_at__gte=timezone.now() - NEWS_AGE_MAX,
+    )
+    rows = list(waiting.select_related("market"))
+    operators = _list_operators("resolve_markets") if rows else set()
+    return [
+        News(
+            f"resolver {row.pk}",
+            row.market_id,
+            {"because": row.because},
+            operators if row.market.resolver_id is None else operators | {row.market.resolver_id},
+        )
+        for row in rows
+    ]
+
+
+def _list_stopped() -> list[News]:
+    """Series of which no market can be made, for operators who may make some."""
+    since = timezone.now() - NEWS_AGE_MAX
+    stopped = SeriesSchedule.objects.filter(paused_at__gte=since).exclude(paused_because="")
+    rows = list(stopped.select_related("series"))
+    operators = _list_operators("manage_markets") if rows else set()
+    return [
+        News(
+            f"{row.pk}-{from_datetime(row.paused_at)}",
+            row.template_id,
+            {"series": row.series.title, "because": row.paused_because},
+            operators,
+        )
+        for row in rows
+        if row.paused_at is not None
     ]
 
 

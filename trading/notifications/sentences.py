@@ -77,6 +77,16 @@ def _closing(market: Market, facts: dict[str, Any]) -> tuple[str, str]:
     return _("Trading ends soon: %(when)s") % {"when": _say_when(facts["close_at"])}, market.title
 
 
+def _clarified(market: Market, facts: dict[str, Any]) -> tuple[str, str]:
+    return _("The rules were clarified"), f"{market.title} · {facts['text']}"
+
+
+def _close_time(market: Market, facts: dict[str, Any]) -> tuple[str, str]:
+    when = {"when": _say_when(facts["close_at"]), "before": _say_when(facts["before"])}
+    title = _("Trading now ends on %(when)s instead of %(before)s") % when
+    return title, f"{market.title} · {facts['reason']}" if facts["reason"] else market.title
+
+
 def _result(market: Market, facts: dict[str, Any]) -> tuple[str, str]:
     payout_pips = facts["payout_pips"]
     if PAYOUT_PIPS in payout_pips:
@@ -97,6 +107,16 @@ def _proposal(market: Market, facts: dict[str, Any]) -> tuple[str, str]:
 def _dispute(market: Market, facts: dict[str, Any]) -> tuple[str, str]:
     by = _("by %(handle)s") % {"handle": facts["by"]}
     return _("A result is disputed"), f"{market.title} · {by}"
+
+
+def _unresolved(market: Market, facts: dict[str, Any]) -> tuple[str, str]:
+    title = _("A market waits for a person to decide its result")
+    return title, f"{market.title} · {facts['because']}"
+
+
+def _stopped(market: Market, facts: dict[str, Any]) -> tuple[str, str]:
+    title = _("The series “%(series)s” stopped: no market could be made") % facts
+    return title, facts["because"]
 
 
 def _say_when(time: str) -> str:
@@ -179,8 +199,12 @@ _WORDS = {
     NotificationKind.RESOLVED: _resolved,
     NotificationKind.VOIDED: _voided,
     NotificationKind.DECIDED: _decided,
+    NotificationKind.CLARIFIED: _clarified,
+    NotificationKind.CLOSE_TIME: _close_time,
     NotificationKind.RESULT: _result,
     NotificationKind.PROPOSAL: _proposal,
     NotificationKind.DISPUTE: _dispute,
+    NotificationKind.STOPPED: _stopped,
+    NotificationKind.UNRESOLVED: _unresolved,
     NotificationKind.VERDICT: _verdict,
 }

@@ -20,7 +20,9 @@ from kernel.units import MICROS_PER_CREDIT
 from markets.actions import may_manage_markets
 from markets.models import HIDDEN_STATUSES, Dispute, Market, is_operator
 from markets.pages import comments
+from markets.pages.clarify import may_clarify
 from markets.queries import find_closing_time, get_market, list_disputes, list_status_changes
+from markets.resolvers import describe_resolver
 from trading.pages import live
 from trading.pages.changes import name_changes
 from trading.pages.desk import build_ticket_context, choose_type
@@ -187,10 +189,18 @@ def build_about_context(request: HttpRequest, market: Market) -> dict[str, Any]:
     return {
         "changes": name_changes(market, list(changes), disputes),
         "source_url": source if is_link else "",
+        "automatic": find_automatic(market),
+        "may_clarify": may_clarify(market, request),
         "fees": describe_fees(market),
         "limits": list_limits(market),
         "dispute_time": describe_time(market.dispute_seconds),
     }
+
+
+def find_automatic(market: Market) -> str:
+    """Say what resolves the market by itself; "" where nothing does."""
+    resolver = getattr(market, "automatic_resolver", None)
+    return "" if resolver is None else describe_resolver(resolver)
 
 
 def describe_fees(market: Market) -> str:

@@ -7,10 +7,12 @@ from typing import Any, Final
 
 SECONDS: Final[dict[str, float]] = {
     "tick": 5.0,
+    "make_scheduled": 5.0,
     "open_due": 2.0,
     "close_due": 2.0,
     "expire_due": 2.0,
     "cancel_stopped": 5.0,
+    "resolve_due": 2.0,
     "settle_due": 2.0,
     "derive_due": 1.0,
     "refresh_stats": 60.0,

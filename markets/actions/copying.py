@@ -1,0 +1,38 @@
+"""A new draft like another market."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from accounts.models import User
+from markets.actions.creation import check_create_market, do_create_market
+from markets.actions.rules import OPERATOR_FIELDS, OutcomePair, may_manage_markets
+from markets.models import Market
+
+COPIED_FIELDS: Final = (
+    "kind", "title", "description", "rules", "resolution_source", "category", "event", "resolver",
+    "visibility", "group", "dispute_seconds", "tick_pips", "lot_step_lots", "fee_kind",
+    "fee_maker_rate", "fee_taker_rate", "fee_unit_micros", "position_limit_lots", "strict_refund",
+    "matches_across_outcomes",
+)  # fmt: skip
+
+
+def copy_market(market: Market, *, by: User) -> tuple[dict[str, Any], list[OutcomePair]]:
+    """Return the fields and outcomes of a market like this one, but for its times.
+
+    What only operators may set is left to the policy where `by` is none.
+    """
+    names = COPIED_FIELDS if may_manage_markets(by) else set(COPIED_FIELDS) - OPERATOR_FIELDS
+    fields = {name: getattr(market, name) for name in names}
+    fields["tags"] = list(market.tags.all())
+    return fields, list(market.outcomes.values_list("code", "name"))
+
+
+def check_clone_market(market: Market, *, by: User, fields: Mapping[str, Any]) -> Market:
+    copied, outcomes = copy_market(market, by=by)
+    return check_create_market(by=by, fields={**copied, **fields}, outcomes=outcomes)
+
+
+def do_clone_market(market: Market, *, by: User, fields: Mapping[str, Any]) -> Market:
+    """Create a draft with the terms, texts and outcomes of `market`; `fields` replace some."""
+    copied, outcomes = copy_market(market, by=by)
+    return do_create_market(by=by, fields={**copied, **fields}, outcomes=outcomes)
