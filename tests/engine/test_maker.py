@@ -437,7 +437,7 @@ def test_an_own_order_behind_the_maker_stops_the_taker() -> None:
     market.apply(place("own", 11, SELL, 5_300, 500))
     events = market.apply(place("buy", 11, BUY, 5_600, 3_000))
     assert [type(event) for event in events] == [Traded, Ended]
-    assert events[-1].reason == Reason.SELF_TRADE  # type: ignore[union-attr]
+    assert events[-1].reason == Reason.SELF_TRADE
 
 
 def test_a_market_order_reaches_ten_cents_from_the_makers_price() -> None:

@@ -125,7 +125,7 @@ DOES = {
 NOBODYS_ACTS = {"account/close", "account/cancel-orders"}
 # Calls that are a matter of one's own account, whoever one is.
 EVERYBODYS = re.compile(
-    r"(auth|me|keys|withdrawals|deposits|orders)\b.*|markets/<str:slug>/dispute"
+    r"(auth|me|keys|withdrawals|deposits|orders|positions)\b.*|markets/<str:slug>/dispute"
 )
 REFUSED = {"not_an_operator", "may_not_resolve", "not_your_market", "may_not_create_markets"}
 
