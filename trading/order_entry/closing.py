@@ -21,14 +21,14 @@ PREFIX: Final = "request:{key} "
 TRADING: Final = (Market.Status.OPEN, Market.Status.HALTED)
 
 
-class Holding(NamedTuple):
+class TradedOutcomes(NamedTuple):
     """The outcomes of one market in which an account has bought or sold, by book."""
 
     market_id: int
     net_lots: dict[int, int]
 
 
-def find_holdings(account_id: int, market_id: int | None) -> list[Holding]:
+def find_holdings(account_id: int, market_id: int | None) -> list[TradedOutcomes]:
     """Return what the account has in the markets that trade, or in one."""
     rows = Position.objects.filter(account_id=account_id, market__status__in=TRADING)
     if market_id is not None:
@@ -37,10 +37,10 @@ def find_holdings(account_id: int, market_id: int | None) -> list[Holding]:
     found = rows.order_by("market_id").values_list("market_id", "outcome_index", "net_lots")
     for found_id, outcome, net_lots in found:
         by_market[found_id][outcome] = net_lots
-    return [Holding(found_id, lots) for found_id, lots in by_market.items()]
+    return [TradedOutcomes(found_id, lots) for found_id, lots in by_market.items()]
 
 
-def compute_positions(holding: Holding, instrument: Instrument) -> dict[int, int]:
+def compute_positions(holding: TradedOutcomes, instrument: Instrument) -> dict[int, int]:
     """Return the lots of each position, as they are shown; below 0 what was sold."""
     state = new_account(0, instrument.book_count)
     for outcome, net_lots in holding.net_lots.items():
