@@ -273,6 +273,16 @@ class ShownResolver(serializers.Serializer):
     because = serializers.CharField(help_text="What went wrong last.")
 
 
+class ShownPanel(serializers.Serializer):
+    """Judges, as many of whose equal verdicts as are needed are proposed as the result."""
+
+    judges = serializers.SerializerMethodField()
+    verdicts_needed = serializers.IntegerField()
+
+    def get_judges(self, panel: Any) -> list[str]:
+        return [judge.user.handle for judge in panel.judges.all()]
+
+
 class ShownMarket(ShownMarketRow):
     description = serializers.CharField()
     rules = serializers.CharField()
@@ -281,7 +291,13 @@ class ShownMarket(ShownMarketRow):
         many=True, help_text="What was added to the rules since, oldest first."
     )
     automatic_resolver = serializers.SerializerMethodField()
+    panel = serializers.SerializerMethodField()
     result = serializers.SerializerMethodField()
+
+    @extend_schema_field(ShownPanel(allow_null=True))
+    def get_panel(self, market: Market) -> Any:
+        panel = getattr(market, "panel", None)
+        return None if panel is None else ShownPanel(panel).data
 
     @extend_schema_field(ShownResolver(allow_null=True))
     def get_automatic_resolver(self, market: Market) -> Any:

@@ -7,7 +7,7 @@ from typing import Any, Final, NamedTuple
 
 from django.contrib.auth.models import Permission
 from django.db import transaction
-from django.db.models import Q, QuerySet
+from django.db.models import Count, Q, QuerySet
 from django.utils import timezone
 from django.utils.text import Truncator
 
@@ -21,6 +21,7 @@ from markets.models import (
     Clarification,
     Dispute,
     Market,
+    Panel,
     Resolution,
     SeriesSchedule,
     StatusChange,
@@ -165,6 +166,7 @@ def notify_due() -> None:
     _notify_once(NotificationKind.VERDICT, _list_verdicts())
     _notify_once(NotificationKind.PROPOSAL, _list_proposals())
     _notify_once(NotificationKind.DISPUTE, _list_disputes())
+    _notify_once(NotificationKind.JUDGE, _list_judged())
     _notify_once(NotificationKind.UNRESOLVED, _list_unresolved())
     _notify_once(NotificationKind.STOPPED, _list_stopped())
     for news in [
@@ -420,6 +422,23 @@ def _list_verdicts() -> list[News]:
             {dispute.raised_by_id},
         )
         for dispute in disputes
+    ]
+
+
+def _list_judged() -> list[News]:
+    """Markets that wait for verdicts, for their judges; again when a result was withdrawn."""
+    panels = Panel.objects.filter(
+        market__status=Market.Status.CLOSED,
+        market__updated_at__gte=timezone.now() - NEWS_AGE_MAX,
+    ).annotate(rounds=Count("market__resolutions"))
+    return [
+        News(
+            f"panel {panel.pk}-{panel.rounds}",
+            panel.market_id,
+            {},
+            {judge.user_id for judge in panel.judges.all()},
+        )
+        for panel in panels.prefetch_related("judges")
     ]
 
 
