@@ -264,7 +264,7 @@ class ShownResolver(serializers.Serializer):
     threshold = serializers.CharField()
     threshold_path = serializers.CharField()
     time_path = serializers.CharField()
-    source = serializers.CharField(source="source.slug", allow_null=True)
+    source: Any = serializers.CharField(source="source.slug", allow_null=True)
     delay_seconds = serializers.IntegerField()
     patience_seconds = serializers.IntegerField()
     set_by = serializers.CharField(source="set_by.handle")

@@ -3,28 +3,21 @@
 import time
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import timedelta
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
-from django.contrib.auth.models import Permission
 from django.db import transaction
-from django.db.models import Count, Q, QuerySet
+from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.text import Truncator
 
 from accounts.models import Account, AuditEvent, User
 from accounts.models.account import AccountKind
 from accounts.registry import MoneyNews
-from kernel.clock import from_datetime
 from markets.models import (
     FINAL_STATUSES,
-    AutomaticResolver,
     Clarification,
-    Dispute,
     Market,
-    Panel,
     Resolution,
-    SeriesSchedule,
-    StatusChange,
 )
 from trading.engine.types import Ended, OrderStatus, Traded, list_trades
 from trading.models import (
@@ -36,11 +29,11 @@ from trading.models import (
     NotificationProgress,
     Order,
 )
+from trading.notifications import news
+from trading.notifications.news import NEWS_AGE_MAX, News
 from trading.pipeline.journal import JournalBody
 
 CLOSING_SOON: Final = timedelta(hours=24)
-NEWS_AGE_MAX: Final = timedelta(days=7)
-"""What became final longer ago is no news."""
 MARGINS_A_STEP: Final = 2_000
 SECONDS_MAX: Final = 3.0
 """Of one run: whoever comes after it goes on."""
@@ -162,21 +155,21 @@ def notify_due() -> None:
     and disputers of decisions; operators of what waits for them.
     """
     end = time.monotonic() + SECONDS_MAX
-    _notify_once(NotificationKind.DECIDED, _list_decisions())
-    _notify_once(NotificationKind.VERDICT, _list_verdicts())
-    _notify_once(NotificationKind.PROPOSAL, _list_proposals())
-    _notify_once(NotificationKind.DISPUTE, _list_disputes())
-    _notify_once(NotificationKind.JUDGE, _list_judged())
-    _notify_once(NotificationKind.UNRESOLVED, _list_unresolved())
-    _notify_once(NotificationKind.STOPPED, _list_stopped())
-    for news in [
+    _notify_once(NotificationKind.DECIDED, news.list_decisions())
+    _notify_once(NotificationKind.VERDICT, news.list_verdicts())
+    _notify_once(NotificationKind.PROPOSAL, news.list_proposals())
+    _notify_once(NotificationKind.DISPUTE, news.list_disputes())
+    _notify_once(NotificationKind.JUDGE, news.list_judged())
+    _notify_once(NotificationKind.UNRESOLVED, news.list_unresolved())
+    _notify_once(NotificationKind.STOPPED, news.list_stopped())
+    for one in [
         *_find_final(),
         *_find_proposed(),
         *_find_closing(),
         *_find_clarified(),
         *_find_moved(),
     ]:
-        while _notify_next_holders(*news):
+        while _notify_next_holders(*one):
             if time.monotonic() >= end:
                 return
 
@@ -264,7 +257,7 @@ def _list_disputable() -> QuerySet[Resolution]:
 @transaction.atomic
 def _notify_next_holders(market: Market, kind: str, subject: str) -> bool:
     """Tell the next holders; return whether there may be more."""
-    which = {"market": market, "kind": kind, "subject": subject}
+    which: dict[str, Any] = {"market": market, "kind": kind, "subject": subject}
     NotificationProgress.objects.get_or_create(**which)
     progress = NotificationProgress.objects.select_for_update().get(**which)
     facts = _facts_of_market(market, kind, subject)
@@ -340,172 +333,18 @@ def _money_of(margin: Margin) -> dict[str, int]:
 # --- what waits and what was decided -------------------------------------------------------------
 
 
-class News(NamedTuple):
-    """`subject` is the id of what happened: nobody is told of it twice."""
-
-    subject: str
-    market_id: int
-    facts: dict[str, Any]
-    user_ids: set[int]
-
-
-def _list_decisions() -> list[News]:
-    """What operators said of proposals, for their proposers."""
-    changes = _list_changes(
-        from_status=Market.Status.PROPOSED, to_status=Market.Status.DRAFT
-    ).select_related("market")
-    return [
-        News(
-            change.pk.hex,
-            change.market_id,
-            {"approved": change.market.is_approved, "note": change.reason},
-            {change.market.creator_id},
-        )
-        for change in changes
-    ]
-
-
-def _list_proposals() -> list[News]:
-    """Markets that wait for approval, for operators who may give it."""
-    changes = list(
-        _list_changes(
-            to_status=Market.Status.PROPOSED, market__status=Market.Status.PROPOSED
-        ).select_related("market__creator")
-    )
-    operators = _list_operators("manage_markets") if changes else set()
-    return [
-        News(
-            change.pk.hex,
-            change.market_id,
-            {"by": change.market.creator.handle},
-            operators - {change.by_id, change.market.creator_id},
-        )
-        for change in {change.market_id: change for change in changes}.values()
-    ]
-
-
-def _list_disputes() -> list[News]:
-    """Disputes that wait for a decision, for operators who may take it and who proposed."""
-    disputes = list(
-        Dispute.objects.filter(
-            decision="",
-            resolution__withdrawn_at=None,
-            raised_at__gte=timezone.now() - NEWS_AGE_MAX,
-        ).select_related("resolution", "raised_by")
-    )
-    operators = _list_operators("resolve_markets") if disputes else set()
-    return [
-        News(
-            dispute.pk.hex,
-            dispute.resolution.market_id,
-            {"by": dispute.raised_by.handle},
-            (operators | {dispute.resolution.proposed_by_id}) - {dispute.raised_by_id},
-        )
-        for dispute in disputes
-    ]
-
-
-def _list_verdicts() -> list[News]:
-    """What became of disputes, for who raised them: decided, or their result taken back."""
-    since = timezone.now() - NEWS_AGE_MAX
-    disputes = Dispute.objects.filter(
-        Q(decided_at__gte=since) | Q(decision="", resolution__withdrawn_at__gte=since)
-    ).select_related("resolution")
-    return [
-        News(
-            dispute.pk.hex,
-            dispute.resolution.market_id,
-            {
-                "decision": dispute.decision,
-                "note": dispute.note if dispute.decision else dispute.resolution.withdrawn_reason,
-            },
-            {dispute.raised_by_id},
-        )
-        for dispute in disputes
-    ]
-
-
-def _list_judged() -> list[News]:
-    """Markets that wait for verdicts, for their judges; again when a result was withdrawn."""
-    panels = Panel.objects.filter(
-        market__status=Market.Status.CLOSED,
-        market__updated_at__gte=timezone.now() - NEWS_AGE_MAX,
-    ).annotate(rounds=Count("market__resolutions"))
-    return [
-        News(
-            f"panel {panel.pk}-{panel.rounds}",
-            panel.market_id,
-            {},
-            {judge.user_id for judge in panel.judges.all()},
-        )
-        for panel in panels.prefetch_related("judges")
-    ]
-
-
-def _list_unresolved() -> list[News]:
-    """Markets whose automatic resolver gave up, for who may resolve them instead."""
-    waiting = AutomaticResolver.objects.filter(
-        state=AutomaticResolver.State.PERSON,
-        market__status=Market.Status.CLOSED,
-        next_at__gte=timezone.now() - NEWS_AGE_MAX,
-    )
-    rows = list(waiting.select_related("market"))
-    operators = _list_operators("resolve_markets") if rows else set()
-    return [
-        News(
-            f"resolver {row.pk}",
-            row.market_id,
-            {"because": row.because},
-            operators | ({row.market.resolver_id} - {None}),
-        )
-        for row in rows
-    ]
-
-
-def _list_stopped() -> list[News]:
-    """Series of which no market can be made, for operators who may make some."""
-    since = timezone.now() - NEWS_AGE_MAX
-    stopped = SeriesSchedule.objects.filter(paused_at__gte=since).exclude(paused_because="")
-    rows = list(stopped.select_related("series"))
-    operators = _list_operators("manage_markets") if rows else set()
-    return [
-        News(
-            f"{row.pk}-{from_datetime(row.paused_at)}",
-            row.template_id,
-            {"series": row.series.title, "because": row.paused_because},
-            operators,
-        )
-        for row in rows
-        if row.paused_at is not None
-    ]
-
-
-def _list_changes(**conditions: Any) -> QuerySet[StatusChange]:
-    since = timezone.now() - NEWS_AGE_MAX
-    return StatusChange.objects.filter(created_at__gte=since, **conditions).order_by("id")
-
-
-def _list_operators(codename: str) -> set[int]:
-    """Return who has this right over markets, by a role, by itself or with every right."""
-    having = Permission.objects.filter(content_type__app_label="markets", codename=codename)
-    rows = User.objects.filter(is_staff=True, is_active=True, suspended_at=None).filter(
-        Q(is_superuser=True) | Q(user_permissions__in=having) | Q(groups__permissions__in=having)
-    )
-    return set(rows.values_list("pk", flat=True))
-
-
 @transaction.atomic
-def _notify_once(kind: str, news: Sequence[News]) -> None:
-    user_ids = {user_id for one in news for user_id in one.user_ids}
+def _notify_once(kind: str, waiting: Sequence[News]) -> None:
+    user_ids = {user_id for one in waiting for user_id in one.user_ids}
     if not user_ids:
         return
     told = set(
         Notification.objects.filter(
-            kind=kind, user__in=user_ids, subject__in=[one.subject for one in news]
+            kind=kind, user__in=user_ids, subject__in=[one.subject for one in waiting]
         ).values_list("user_id", "subject")
     )
     preferences = _read_preferences(user_ids)
-    for one in news:
+    for one in waiting:
         fresh = [user_id for user_id in one.user_ids if (user_id, one.subject) not in told]
         rows = [(user_id, kind, one.subject, one.facts) for user_id in sorted(fresh)]
         _insert(one.market_id, rows, preferences)
