@@ -351,10 +351,8 @@ def parse_outcomes(text: str) -> list[OutcomePair] | None:
 def _check(row: Row, known: Known, by: User) -> CheckedRow:
     form = RowForm(row.cells, known=known)
     if not form.is_valid():
-        errors: dict[str, list[str]] = {
-            name: [str(message) for message in said] for name, said in form.errors.items()
-        }
-        return CheckedRow(row.line, row.cells, {}, None, None, errors)
+        said = {name: [str(text) for text in texts] for name, texts in form.errors.items()}
+        return CheckedRow(row.line, row.cells, {}, None, None, said)
     given = {name for name, cell in row.cells.items() if cell}
     values = {FIELDS.get(name, name): form.cleaned_data[name] for name in given}
     outcomes = values.pop("outcomes", None)

@@ -40,8 +40,11 @@ def get_market(slug: str, *, user: Any) -> Market:
     """Return the market with everything on its page; the same 404 if unknown or invisible."""
     if not SLUG_PATTERN.fullmatch(slug):
         raise not_found("this market")
-    markets = with_details(Market.objects.visible_to(user)).prefetch_related("clarifications__by")
+    markets = with_details(Market.objects.visible_to(user)).prefetch_related(
+        "clarifications__by", "panel__judges__user"
+    )
     markets = markets.select_related(
+        "panel",
         "automatic_resolver__source",
         "automatic_resolver__set_by",
         "automatic_resolver__approved_by",

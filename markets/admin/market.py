@@ -101,12 +101,10 @@ class OutcomeInline(TabularInline):
         return True
 
 
-class StatusChangeInline(TabularInline):
-    model = StatusChange
-    fields = ["created_at", show_from_status, "to_status", "by", "reason"]
-    readonly_fields: ClassVar[Any] = fields
+class RecordInline(TabularInline):
+    """Rows that are shown and never edited."""
+
     ordering = ["id"]
-    verbose_name_plural = _("history")
     hide_title = True
     can_delete = False
 
@@ -123,11 +121,17 @@ class StatusChangeInline(TabularInline):
         return True
 
 
-class ClarificationInline(StatusChangeInline):
-    model: Any = Clarification
+class StatusChangeInline(RecordInline):
+    model = StatusChange
+    fields = ["created_at", show_from_status, "to_status", "by", "reason"]
+    readonly_fields: ClassVar[Any] = fields
+    verbose_name_plural = _("history")
+
+
+class ClarificationInline(RecordInline):
+    model = Clarification
     fields = ["created_at", "text", "by"]
     readonly_fields: ClassVar[Any] = fields
-    verbose_name_plural: Any = Clarification._meta.verbose_name_plural
 
 
 class DueFilter(KnownValuesFilter):

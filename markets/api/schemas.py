@@ -278,15 +278,23 @@ class ShownResolver(serializers.Serializer):
     threshold = serializers.CharField()
     threshold_path = serializers.CharField()
     time_path = serializers.CharField()
-    source = serializers.CharField(  # type: ignore[assignment]
-        source="source.slug", allow_null=True
-    )
+    source: Any = serializers.CharField(source="source.slug", allow_null=True)
     delay_seconds = serializers.IntegerField()
     patience_seconds = serializers.IntegerField()
     set_by = serializers.CharField(source="set_by.handle")
     approved_by = serializers.CharField(source="approved_by.handle", allow_null=True)
     state = serializers.CharField(help_text="waiting, proposed, or person: it waits for one.")
     because = serializers.CharField(help_text="What went wrong last.")
+
+
+class ShownPanel(serializers.Serializer):
+    """Judges, as many of whose equal verdicts as are needed are proposed as the result."""
+
+    judges = serializers.SerializerMethodField()
+    verdicts_needed = serializers.IntegerField()
+
+    def get_judges(self, panel: Any) -> list[str]:
+        return [judge.user.handle for judge in panel.judges.all()]
 
 
 class ShownMarket(ShownMarketRow):
@@ -297,7 +305,13 @@ class ShownMarket(ShownMarketRow):
         many=True, help_text="What was added to the rules since, oldest first."
     )
     automatic_resolver = serializers.SerializerMethodField()
+    panel = serializers.SerializerMethodField()
     result = serializers.SerializerMethodField()
+
+    @extend_schema_field(ShownPanel(allow_null=True))
+    def get_panel(self, market: Market) -> Any:
+        panel = getattr(market, "panel", None)
+        return None if panel is None else ShownPanel(panel).data
 
     @extend_schema_field(ShownResolver(allow_null=True))
     def get_automatic_resolver(self, market: Market) -> Any:

@@ -27,6 +27,7 @@ from markets.models.market import (
     acts_as_operator,
     is_operator,
 )
+from markets.models.panel import JUDGES_MAX, Panel, PanelJudge
 from markets.models.resolution import Dispute, Resolution
 from markets.models.resolver import PATIENCE_SECONDS_MAX, AutomaticResolver
 from markets.models.schedule import ScheduledMarket, SeriesSchedule

@@ -181,7 +181,7 @@ def test_a_market_s_page_offers_what_its_status_allows(site, traded, operator):
         page = site.get(f"/admin/markets/market/{traded.pk}/change/")
         return {one["name"] for one in page.context["offered"]}
 
-    always = {"feature", "clarify", "clone", "set-resolver"}
+    always = {"feature", "clarify", "clone", "set-resolver", "set-panel"}
     assert offered() == {*always, "halt", "close", "close-time", "void"}
     ask(site, traded, "halt", reason="Test")
     assert offered() == {*always, "resume", "clear", "close", "close-time", "tick", "void"}

@@ -124,6 +124,7 @@ EVERYTHING_SHOWN = {
     "resolution_source": "https://weather.example.org",
     "clarifications": [],
     "automatic_resolver": None,
+    "panel": None,
     "result": None,
 }
 

@@ -54,6 +54,8 @@ BODIES = {
         "threshold": "1",
     },
     "DELETE markets/{open}/resolver": "",
+    "PUT markets/{open}/panel": {"judges": ["alice"], "verdicts_needed": 1},
+    "DELETE markets/{open}/panel": "",
     "POST markets/{open}/clone": {"close_at": LATER},
     "POST markets/{draft}/open": {},
     "POST markets/{open}/halt": WHY,
@@ -110,10 +112,12 @@ DOES = {
              "POST markets/{resolving}/resolution/pay",
              "POST markets/{resolving}/resolution/withdraw"],
         ),
-        "sets and approves automatic resolvers": (
-            "market/set-resolver market/approve-resolver market/remove-resolver",
+        "sets and approves automatic resolvers, appoints panels": (
+            "market/set-panel market/remove-panel market/set-resolver"
+            " market/approve-resolver market/remove-resolver",
             ["PUT markets/{open}/resolver", "POST markets/{open}/resolver/approve",
-             "DELETE markets/{open}/resolver"],
+             "DELETE markets/{open}/resolver", "PUT markets/{open}/panel",
+             "DELETE markets/{open}/panel"],
         ),
         "decides disputes": (
             "dispute/uphold dispute/dismiss", ["POST markets/{resolving}/disputes/{trader}"]
@@ -144,7 +148,8 @@ DOES = {
 SUPERUSER_ACTS = {"account/close", "account/cancel-orders"}
 # Calls on one's own account, which need no role.
 OWN_CALLS = re.compile(
-    r"(auth|me|keys|withdrawals|deposits|orders|positions)\b.*|markets/<str:slug>/(dispute|liquidity)"
+    r"(auth|me|keys|withdrawals|deposits|orders|positions)\b.*"
+    r"|markets/<str:slug>/(dispute|liquidity|panel/verdict)"
 )
 REFUSED = {"not_an_operator", "may_not_resolve", "not_your_market", "may_not_create_markets"}
 

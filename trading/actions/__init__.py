@@ -30,6 +30,15 @@ from trading.actions.orders import (
     do_cancel_own_orders,
     do_pass_time,
 )
+from trading.actions.panels import (
+    check_give_verdict,
+    check_set_panel,
+    do_give_verdict,
+    do_remove_panel,
+    do_set_panel,
+    find_judge,
+    list_verdicts,
+)
 from trading.actions.resolvers import (
     check_approve_resolver,
     check_set_resolver,

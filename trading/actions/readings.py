@@ -151,8 +151,8 @@ def _parse_time(value: Any) -> datetime:
 
 
 def _read_market(resolver: AutomaticResolver) -> Reading:
-    assert resolver.source_id is not None, "a resolver of this kind names a market"
-    source = Market.objects.prefetch_related("outcomes").get(pk=resolver.source_id)
+    assert resolver.source is not None, resolver.pk
+    source = resolver.source
     if source.status == Market.Status.VOIDED:
         raise NeverReadableError("the market that decides was voided")
     if source.status != Market.Status.SETTLED:

@@ -20,7 +20,7 @@ from trading.actions.readings import (
     parse_number,
     read,
 )
-from trading.actions.results import propose_result
+from trading.actions.results import check_may_resolve, propose_result
 from web.outbound import OutboundError, check_url
 
 Kind, State = AutomaticResolver.Kind, AutomaticResolver.State
@@ -127,6 +127,7 @@ def _propose(resolver: AutomaticResolver, reading: Reading) -> None:
             current = AutomaticResolver.objects.filter(pk=resolver.pk, state=State.WAITING).first()
             if current is None or market.status != Market.Status.CLOSED:
                 return  # changed, or resolved by a person meanwhile
+            check_may_resolve(market, current.set_by)
             propose_result(
                 market,
                 by=current.set_by,

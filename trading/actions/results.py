@@ -22,7 +22,7 @@ from kernel.errors import RefusedError, not_found
 from kernel.units import format_amount, format_price
 from markets.actions import may_resolve_markets
 from markets.lifecycle import check_payout_vector, record_status
-from markets.models import Dispute, Market, Resolution, acts_as_operator, is_operator
+from markets.models import Dispute, Market, Panel, Resolution, acts_as_operator, is_operator
 from trading.actions.live import TRADING_STATUSES, do_close_to_void
 from trading.models import Margin, NotificationKind, NotificationProgress
 from trading.settlement import payments as settlement
@@ -46,7 +46,18 @@ def may_resolve(user: User, market: Market) -> bool:
 def check_resolve_market(
     market: Market, *, by: User, payout_pips: Sequence[int], evidence_text: str, evidence_url: str
 ) -> None:
-    _check_may_resolve(market, by)
+    check_may_resolve(market, by)
+    if Panel.objects.filter(market=market).exists():
+        raise RefusedError("panel_decides")
+    check_proposal(
+        market, payout_pips=payout_pips, evidence_text=evidence_text, evidence_url=evidence_url
+    )
+
+
+def check_proposal(
+    market: Market, *, payout_pips: Sequence[int], evidence_text: str, evidence_url: str
+) -> None:
+    """Refuse what can't be proposed, whoever proposes it."""
     if market.status != Status.CLOSED:
         raise RefusedError("not_closed")
     check_payout_vector(payout_pips, outcome_count=market.outcomes.count())
@@ -95,12 +106,8 @@ def propose_result(
 
     `approved_by` is the second person that the policy may ask for.
     """
-    check_resolve_market(
-        market,
-        by=by,
-        payout_pips=payout_pips,
-        evidence_text=evidence_text,
-        evidence_url=evidence_url,
+    check_proposal(
+        market, payout_pips=payout_pips, evidence_text=evidence_text, evidence_url=evidence_url
     )
     return _propose(
         market,
@@ -207,7 +214,7 @@ def do_decide_dispute(market: Market, *, by: User, raised_by: str, uphold: bool,
 def check_withdraw_result(market: Market, *, by: User) -> Resolution:
     result = _find_active(market)
     if result.proposed_by_id == by.pk:
-        _check_may_resolve(market, by)
+        check_may_resolve(market, by)
     else:
         _check_may_void(by)
     _check_unpaid(market)
@@ -225,7 +232,7 @@ def do_withdraw_result(market: Market, *, by: User, reason: str) -> None:
 
 def check_approve_result(market: Market, *, by: User, reason: str = "") -> Resolution:
     result = _find_active(market)
-    _check_may_resolve(market, by)
+    check_may_resolve(market, by)
     if result.proposed_by_id == by.pk:
         return check_pay_result(market, by=by, reason=reason)
     if result.approved_at is not None:
@@ -361,7 +368,7 @@ def _check_unpaid(market: Market) -> None:
         raise RefusedError("already_paid")
 
 
-def _check_may_resolve(market: Market, by: User) -> None:
+def check_may_resolve(market: Market, by: User) -> None:
     if not may_resolve(by, market):
         raise no_right(by, RefusedError("may_not_resolve"))
 

@@ -220,6 +220,10 @@ class ResolveAction(ResultAction):
         widget=UnfoldAdminTextInputWidget({"inputmode": "url"}),
     )
 
+    @classmethod
+    def is_available(cls, row: Market) -> bool:
+        return super().is_available(row) and not hasattr(row, "panel")
+
     def prepare(self) -> None:
         [market] = self.rows
         self.outcomes = list(market.outcomes.all())

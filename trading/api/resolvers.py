@@ -30,7 +30,7 @@ class NewResolver(StrictSerializer):
     threshold = TextField(max_length=60, default="", allow_blank=True)
     threshold_path = TextField(max_length=200, default="", allow_blank=True)
     time_path = TextField(max_length=200, default="", allow_blank=True)
-    source = TextField(  # type: ignore[assignment]
+    source: Any = TextField(
         max_length=80, default="", allow_blank=True, help_text="The slug of the deciding market."
     )
     delay_seconds = IntegerField(default=0)

@@ -107,7 +107,7 @@ class ResolveView(MarketApiView):
         user = _user(request)
         market = get_market(slug, user=user)
         body = self.read_body(NewResult)
-        payout_pips = _read_payout(body, market)
+        payout_pips = read_payout(body, market)
 
         def effect() -> tuple[int, Any]:
             actions.do_resolve_market(
@@ -214,7 +214,7 @@ def _user(request: Request) -> User:
     return cast("User", request.user)  # of a call that needs a scope
 
 
-def _read_payout(body: dict[str, Any], market: Market) -> list[int]:
+def read_payout(body: dict[str, Any], market: Market) -> list[int]:
     given = [name for name in ("payout", "yes", "winners") if name in body]
     if len(given) != 1:
         raise ApiError("payout_unclear", "payout")

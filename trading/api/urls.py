@@ -10,6 +10,7 @@ from trading.api import (
     openapi,
     order_views,
     own,
+    panels,
     resolvers,
     results,
 )
@@ -42,6 +43,8 @@ urlpatterns = [
     path("markets/<str:slug>/liquidity", liquidity.LiquidityView.as_view()),
     path("markets/<str:slug>/resolver", resolvers.ResolverView.as_view()),
     path("markets/<str:slug>/resolver/approve", resolvers.ApproveResolverView.as_view()),
+    path("markets/<str:slug>/panel", panels.PanelView.as_view()),
+    path("markets/<str:slug>/panel/verdict", panels.PanelVerdictView.as_view()),
     path("markets/<str:slug>/resolve", results.ResolveView.as_view()),
     path("markets/<str:slug>/resolution", results.ResolutionView.as_view()),
     path("markets/<str:slug>/resolution/approve", results.ApproveResultView.as_view()),

@@ -31,6 +31,7 @@ class NotificationKind(models.TextChoices):
     MONEY = "money", _("Operators credited your account or decided on a request of yours")
     PROPOSAL = "proposal", _("For operators: a market is waiting for approval")
     DISPUTE = "dispute", _("For operators: a result is disputed")
+    JUDGE = "judge", _("A market waits for your verdict as a judge")
     UNRESOLVED = "unresolved", _("A market waits for you to decide its result")
     STOPPED = "stopped", _("For operators: a series stopped")
 

@@ -3,27 +3,21 @@
 import time
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import timedelta
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
-from django.contrib.auth.models import Permission
 from django.db import transaction
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.text import Truncator
 
 from accounts.models import Account, AuditEvent, User
 from accounts.models.account import AccountKind
 from accounts.registry import MoneyNews
-from kernel.clock import from_datetime
 from markets.models import (
     FINAL_STATUSES,
-    AutomaticResolver,
     Clarification,
-    Dispute,
     Market,
     Resolution,
-    SeriesSchedule,
-    StatusChange,
 )
 from trading.engine.types import Ended, OrderStatus, Traded, list_trades
 from trading.models import (
@@ -35,11 +29,11 @@ from trading.models import (
     NotificationProgress,
     Order,
 )
+from trading.notifications import news
+from trading.notifications.news import NEWS_AGE_MAX, News
 from trading.pipeline.journal import JournalBody
 
 CLOSING_SOON: Final = timedelta(hours=24)
-NEWS_AGE_MAX: Final = timedelta(days=7)
-"""No notifications about markets that became final longer ago."""
 MARGINS_A_STEP: Final = 2_000
 SECONDS_MAX: Final = 3.0
 """Per run; the next one continues."""
@@ -161,20 +155,21 @@ def notify_due() -> None:
     and disputers of decisions; operators of pending tasks.
     """
     end = time.monotonic() + SECONDS_MAX
-    _notify_once(NotificationKind.DECIDED, _list_decisions())
-    _notify_once(NotificationKind.VERDICT, _list_verdicts())
-    _notify_once(NotificationKind.PROPOSAL, _list_proposals())
-    _notify_once(NotificationKind.DISPUTE, _list_disputes())
-    _notify_once(NotificationKind.UNRESOLVED, _list_unresolved())
-    _notify_once(NotificationKind.STOPPED, _list_stopped())
-    for news in [
+    _notify_once(NotificationKind.DECIDED, news.list_decisions())
+    _notify_once(NotificationKind.VERDICT, news.list_verdicts())
+    _notify_once(NotificationKind.PROPOSAL, news.list_proposals())
+    _notify_once(NotificationKind.DISPUTE, news.list_disputes())
+    _notify_once(NotificationKind.JUDGE, news.list_judged())
+    _notify_once(NotificationKind.UNRESOLVED, news.list_unresolved())
+    _notify_once(NotificationKind.STOPPED, news.list_stopped())
+    for one in [
         *_find_final(),
         *_find_proposed(),
         *_find_closing(),
         *_find_clarified(),
         *_find_moved(),
     ]:
-        while _notify_next_holders(*news):
+        while _notify_next_holders(*one):
             if time.monotonic() >= end:
                 return
 
@@ -338,155 +333,18 @@ def _money_of(margin: Margin) -> dict[str, int]:
 # --- pending tasks and decisions -----------------------------------------------------------------
 
 
-class News(NamedTuple):
-    """`subject` is the id of the event, so that users are notified of it only once."""
-
-    subject: str
-    market_id: int
-    facts: dict[str, Any]
-    user_ids: set[int]
-
-
-def _list_decisions() -> list[News]:
-    """Operators' decisions on proposals, for the proposers."""
-    changes = _list_changes(
-        from_status=Market.Status.PROPOSED, to_status=Market.Status.DRAFT
-    ).select_related("market")
-    return [
-        News(
-            change.pk.hex,
-            change.market_id,
-            {"approved": change.market.is_approved, "note": change.reason},
-            {change.market.creator_id},
-        )
-        for change in changes
-    ]
-
-
-def _list_proposals() -> list[News]:
-    """Markets pending approval, for operators who may approve them."""
-    changes = list(
-        _list_changes(
-            to_status=Market.Status.PROPOSED, market__status=Market.Status.PROPOSED
-        ).select_related("market__creator")
-    )
-    operators = _list_operators("manage_markets") if changes else set()
-    return [
-        News(
-            change.pk.hex,
-            change.market_id,
-            {"by": change.market.creator.handle},
-            operators - {change.by_id, change.market.creator_id},
-        )
-        for change in {change.market_id: change for change in changes}.values()
-    ]
-
-
-def _list_disputes() -> list[News]:
-    """Undecided disputes, for operators who may decide, and for the result's proposer."""
-    disputes = list(
-        Dispute.objects.filter(
-            decision="",
-            resolution__withdrawn_at=None,
-            raised_at__gte=timezone.now() - NEWS_AGE_MAX,
-        ).select_related("resolution", "raised_by")
-    )
-    operators = _list_operators("resolve_markets") if disputes else set()
-    return [
-        News(
-            dispute.pk.hex,
-            dispute.resolution.market_id,
-            {"by": dispute.raised_by.handle},
-            (operators | {dispute.resolution.proposed_by_id}) - {dispute.raised_by_id},
-        )
-        for dispute in disputes
-    ]
-
-
-def _list_verdicts() -> list[News]:
-    """Outcomes of disputes, for the disputers: decided, or the result withdrawn."""
-    since = timezone.now() - NEWS_AGE_MAX
-    disputes = Dispute.objects.filter(
-        Q(decided_at__gte=since) | Q(decision="", resolution__withdrawn_at__gte=since)
-    ).select_related("resolution")
-    return [
-        News(
-            dispute.pk.hex,
-            dispute.resolution.market_id,
-            {
-                "decision": dispute.decision,
-                "note": dispute.note if dispute.decision else dispute.resolution.withdrawn_reason,
-            },
-            {dispute.raised_by_id},
-        )
-        for dispute in disputes
-    ]
-
-
-def _list_unresolved() -> list[News]:
-    """Markets whose automatic resolver gave up, for who may resolve them instead."""
-    waiting = AutomaticResolver.objects.filter(
-        state=AutomaticResolver.State.PERSON,
-        market__status=Market.Status.CLOSED,
-        next_at__gte=timezone.now() - NEWS_AGE_MAX,
-    )
-    rows = list(waiting.select_related("market"))
-    operators = _list_operators("resolve_markets") if rows else set()
-    return [
-        News(
-            f"resolver {row.pk}",
-            row.market_id,
-            {"because": row.because},
-            operators if row.market.resolver_id is None else operators | {row.market.resolver_id},
-        )
-        for row in rows
-    ]
-
-
-def _list_stopped() -> list[News]:
-    """Series of which no market can be made, for operators who may make some."""
-    since = timezone.now() - NEWS_AGE_MAX
-    stopped = SeriesSchedule.objects.filter(paused_at__gte=since).exclude(paused_because="")
-    rows = list(stopped.select_related("series"))
-    operators = _list_operators("manage_markets") if rows else set()
-    return [
-        News(
-            f"{row.pk}-{from_datetime(row.paused_at)}",
-            row.template_id,
-            {"series": row.series.title, "because": row.paused_because},
-            operators,
-        )
-        for row in rows
-        if row.paused_at is not None
-    ]
-
-
-def _list_changes(**conditions: Any) -> QuerySet[StatusChange]:
-    since = timezone.now() - NEWS_AGE_MAX
-    return StatusChange.objects.filter(created_at__gte=since, **conditions).order_by("id")
-
-
-def _list_operators(codename: str) -> set[int]:
-    """Return users with this permission on markets: by role, directly, or as superusers."""
-    having = Permission.objects.filter(content_type__app_label="markets", codename=codename)
-    rows = User.objects.filter(is_staff=True, is_active=True, suspended_at=None).filter(
-        Q(is_superuser=True) | Q(user_permissions__in=having) | Q(groups__permissions__in=having)
-    )
-    return set(rows.values_list("pk", flat=True))
-
-
 @transaction.atomic
-def _notify_once(kind: str, news: Sequence[News]) -> None:
-    user_ids = {user_id for one in news for user_id in one.user_ids}
+def _notify_once(kind: str, waiting: Sequence[News]) -> None:
+    user_ids = {user_id for one in waiting for user_id in one.user_ids}
     if not user_ids:
         return
     notified = set(
         Notification.objects.filter(
-            kind=kind, user__in=user_ids, subject__in=[one.subject for one in news]
+            kind=kind, user__in=user_ids, subject__in=[one.subject for one in waiting]
         ).values_list("user_id", "subject")
     )
     preferences = _read_preferences(user_ids)
-    for one in news:
+    for one in waiting:
         fresh = [user_id for user_id in one.user_ids if (user_id, one.subject) not in notified]
         rows = [(user_id, kind, one.subject, one.facts) for user_id in sorted(fresh)]
         _insert(one.market_id, rows, preferences)

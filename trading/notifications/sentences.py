@@ -109,6 +109,10 @@ def _dispute(market: Market, facts: dict[str, Any]) -> tuple[str, str]:
     return _("A result is disputed"), f"{market.title} · {by}"
 
 
+def _judge(market: Market, facts: dict[str, Any]) -> tuple[str, str]:
+    return _("Trading has ended: give your verdict as a judge"), market.title
+
+
 def _unresolved(market: Market, facts: dict[str, Any]) -> tuple[str, str]:
     title = _("A market waits for a person to decide its result")
     return title, f"{market.title} · {facts['because']}"
@@ -206,5 +210,6 @@ _WORDS = {
     NotificationKind.DISPUTE: _dispute,
     NotificationKind.STOPPED: _stopped,
     NotificationKind.UNRESOLVED: _unresolved,
+    NotificationKind.JUDGE: _judge,
     NotificationKind.VERDICT: _verdict,
 }

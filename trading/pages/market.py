@@ -190,11 +190,22 @@ def build_about_context(request: HttpRequest, market: Market) -> dict[str, Any]:
         "changes": name_changes(market, list(changes), disputes),
         "source_url": source if is_link else "",
         "automatic": find_automatic(market),
+        "panel_text": describe_panel(market),
         "may_clarify": may_clarify(market, request),
         "fees": describe_fees(market),
         "limits": list_limits(market),
         "dispute_time": describe_time(market.dispute_seconds),
     }
+
+
+def describe_panel(market: Market) -> str:
+    """Say who decides together; "" where nobody does."""
+    panel = getattr(market, "panel", None)
+    if panel is None:
+        return ""
+    handles = [judge.user.handle for judge in panel.judges.all()]
+    values = {"m": panel.verdicts_needed, "n": len(handles), "judges": ", ".join(handles)}
+    return _("%(m)s of %(n)s judges: %(judges)s") % values
 
 
 def find_automatic(market: Market) -> str:

@@ -49,16 +49,22 @@ def build_result_context(
     """Return `result` (None if there is none yet) and the viewer's possible actions."""
     user = request.user
     may_propose = (
-        market.status == Status.CLOSED
-        and user.is_authenticated
-        and actions.may_resolve(user, market)
+        market.status == Status.CLOSED and user.is_authenticated and _may_say(user, market)
     )
     return {
         "result": _read_result(market, user),
         "may_propose": may_propose,
+        "is_panel": hasattr(market, "panel"),
         "result_errors": refused or {},
         "chosen_winners": request.POST.getlist("winners"),
     }
+
+
+def _may_say(user: Any, market: Market) -> bool:
+    """Whether the viewer says what happened: as a judge where there is a panel."""
+    if hasattr(market, "panel"):
+        return actions.find_judge(user, market) is not None
+    return actions.may_resolve(user, market)
 
 
 def _read_result(market: Market, user: Any) -> MarketResult | None:

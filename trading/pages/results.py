@@ -35,13 +35,17 @@ def propose(request: HttpRequest, slug: str) -> HttpResponse:
     market = get_market(slug, user=request.user)
 
     def act(user: User) -> str:
-        actions.do_resolve_market(
+        is_judge = hasattr(market, "panel")
+        say = actions.do_give_verdict if is_judge else actions.do_resolve_market
+        result = say(
             market,
             by=user,
             payout_pips=_read_payout(request, market),
             evidence_text=_read(request, "evidence_text"),
             evidence_url=_read_url(request),
         )
+        if result is None:
+            return _("Your verdict is recorded.")
         return _("The result is proposed.")
 
     return _act(request, market, act)
