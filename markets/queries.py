@@ -12,6 +12,7 @@ from kernel.errors import not_found
 from markets.models import (
     HIDDEN_STATUSES,
     Category,
+    Clarification,
     Dispute,
     Event,
     Exchange,
@@ -40,9 +41,7 @@ def get_market(slug: str, *, user: Any) -> Market:
     """Return the market with everything on its page; the same 404 if unknown or invisible."""
     if not SLUG_PATTERN.fullmatch(slug):
         raise not_found("this market")
-    markets = with_details(Market.objects.visible_to(user)).prefetch_related(
-        "clarifications__by", "panel__judges__user"
-    )
+    markets = with_details(Market.objects.visible_to(user))
     markets = markets.select_related(
         "panel",
         "automatic_resolver__source",
@@ -162,6 +161,11 @@ def find_closing_time(market: Market) -> datetime:
     ends = market.status_changes.filter(from_status__in=trading).exclude(to_status__in=trading)
     closed = ends.order_by("-id").first()
     return market.close_at if closed is None else min(market.close_at, closed.created_at)
+
+
+def list_clarifications(market: Market) -> QuerySet[Clarification]:
+    """Return what was added to the rules, oldest first."""
+    return market.clarifications.select_related("by")
 
 
 def list_disputes(market: Market) -> QuerySet[Dispute]:

@@ -18,7 +18,7 @@ from markets.models import (
     Market,
     Tag,
 )
-from markets.queries import ORDERS, find_resolution, list_reachable
+from markets.queries import ORDERS, find_resolution, list_clarifications, list_reachable
 from web.fields import (
     AmountField,
     BooleanField,
@@ -301,12 +301,16 @@ class ShownMarket(ShownMarketRow):
     description = serializers.CharField()
     rules = serializers.CharField()
     resolution_source = serializers.CharField()
-    clarifications = ShownClarification(
-        many=True, help_text="What was added to the rules since, oldest first."
+    clarifications = serializers.SerializerMethodField(
+        help_text="What was added to the rules since, oldest first."
     )
     automatic_resolver = serializers.SerializerMethodField()
     panel = serializers.SerializerMethodField()
     result = serializers.SerializerMethodField()
+
+    @extend_schema_field(ShownClarification(many=True))
+    def get_clarifications(self, market: Market) -> Any:
+        return ShownClarification(list_clarifications(market), many=True).data
 
     @extend_schema_field(ShownPanel(allow_null=True))
     def get_panel(self, market: Market) -> Any:

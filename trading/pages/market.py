@@ -21,7 +21,13 @@ from markets.actions import may_manage_markets
 from markets.models import HIDDEN_STATUSES, Dispute, Market, is_operator
 from markets.pages import comments
 from markets.pages.clarify import may_clarify
-from markets.queries import find_closing_time, get_market, list_disputes, list_status_changes
+from markets.queries import (
+    find_closing_time,
+    get_market,
+    list_clarifications,
+    list_disputes,
+    list_status_changes,
+)
 from markets.resolvers import describe_resolver
 from trading.pages import live
 from trading.pages.changes import name_changes
@@ -189,6 +195,7 @@ def build_about_context(request: HttpRequest, market: Market) -> dict[str, Any]:
     return {
         "changes": name_changes(market, list(changes), disputes),
         "source_url": source if is_link else "",
+        "clarifications": list_clarifications(market),
         "automatic": find_automatic(market),
         "panel_text": describe_panel(market),
         "may_clarify": may_clarify(market, request),
