@@ -366,7 +366,8 @@ ERROR_CODES: Final[dict[str, ErrorCode]] = {
         _("Some gains have been withdrawn: the house would have to pay more. Confirm the amount "
           "above.")),
     "market_is_voided": _C(409, "a void can't be disputed", _("A void can't be disputed.")),
-    "market_not_binary": _C(400, "only a binary market has a YES"),
+    "market_not_binary": _C(400, "only a binary market has a YES",
+                            _("Only a yes-or-no market can have this.")),
     "may_not_resolve": _C(403, "this needs the market's resolver or an operator with that right",
                           _("This needs the market's resolver or an operator.")),
     "not_closed": _C(409, "only a closed market has a result",

@@ -12,7 +12,7 @@ from accounts.models import AuditEvent
 from markets.actions import do_clarify_market, do_edit_market
 from markets.models import Clarification, Market
 from tests.lifecycle.results import refuse
-from tests.lifecycle.test_notify import choose, told
+from tests.lifecycle.test_notify import choose, titles_of
 from tests.trading import world
 from tests.trading.world import buy, run, sell
 from trading import actions
@@ -94,8 +94,8 @@ def test_who_has_a_position_or_an_order_hears_of_each_clarification_once(
     notify.notify_due()
     notify.notify_due()
     for account in (alice, carol):
-        assert told(account) == ["The rules were clarified"] * 2
-    assert told(dave) == []
+        assert titles_of(account) == ["The rules were clarified"] * 2
+    assert titles_of(dave) == []
     send_due()
     [sent] = mail.outbox
     assert sent.to == [bob.owner.email]
@@ -110,10 +110,10 @@ def test_holders_hear_of_each_move_of_the_close_time(shard, market, alice, bob, 
         actions.do_change_close_time(market, by=operator, close_at=later, reason="postponed")
         notify.notify_due()
         notify.notify_due()
-    first, second = told(alice)
+    first, second = titles_of(alice)
     assert first.startswith("Trading now ends on ")
     assert first != second
-    assert told(bob) == [first, second]
+    assert titles_of(bob) == [first, second]
 
 
 def test_clarifications_stand_below_the_rules_and_on_the_api(shard, market, operator):

@@ -7,7 +7,7 @@ from django.utils import timezone
 from accounts.models import AuditEvent, User
 from markets.models import Market, PanelJudge, Resolution
 from tests.lifecycle.results import end_window, refuse, set_policy
-from tests.lifecycle.test_notify import told
+from tests.lifecycle.test_notify import titles_of
 from tests.markets.factories import make_group
 from tests.trading import world
 from trading import actions, tasks
@@ -109,7 +109,7 @@ def test_judges_are_notified_when_trading_ends_and_when_a_result_is_withdrawn(
 ):
     for _ in range(2):
         notify.notify_due()
-    assert told(judges[0]) == ["Trading has ended: give your verdict as a judge"]
+    assert titles_of(judges[0]) == ["Trading has ended: give your verdict as a judge"]
     say(closed, judges[0], YES)
     say(closed, judges[1], YES)
     actions.do_withdraw_result(closed, by=operator, reason="look again")

@@ -108,7 +108,7 @@ def test_what_is_due_waits_while_the_clock_of_its_process_is_wrong(shift, monkey
     task()
     assert done == [1]
     for name in ("open_due", "close_due", "settle_due", "notify_due", "forget_notifications"):
-        monkeypatch.setattr(tasks.clock, "compute_ahead_us", lambda: 1 / 0)
+        monkeypatch.setattr(tasks.database_clock, "compute_ahead_us", lambda: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             getattr(tasks, name)()
 
