@@ -209,6 +209,21 @@ async def test_an_order_is_cancelled_and_said_so(inside):
     assert "Buy No" in page
 
 
+async def test_an_order_that_waits_for_its_price_is_listed_with_it_and_cancelled(inside):
+    trader = await inside.join()
+    market = await inside.open_market()
+    stop = {"kind": "stop", "price": "0.70"}
+    order = {"market": market.slug, "side": "buy", "type": "market", "quantity": "5"}
+    placed = await trader.send("POST", "orders", json={**order, "trigger": stop})
+    page = (await trader.http.get(url("orders/"))).text
+    assert "Waiting for its trigger" in page
+    assert "Market price" in page
+    assert ">0.70</span>" in page
+    answer = await post(trader, f"orders/{placed.json()['id']}/cancel/")
+    assert "Order cancelled." in answer.text
+    assert "No open orders" in answer.text
+
+
 async def test_other_peoples_orders_are_not_found(inside):
     trader, other = await inside.join(), await inside.join()
     market = await inside.open_market()

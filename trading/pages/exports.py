@@ -28,12 +28,10 @@ from kernel.clock import format_time, from_datetime
 from kernel.errors import not_found
 from kernel.spreadsheets import as_cell
 from kernel.units import format_amount, format_price, format_quantity
-from trading.engine.types import OrderOptions
 from trading.models import Margin, Order, Trade
 from trading.pages import rows
 from trading.pages.entry import get_principal
 from trading.pipeline.instruments import build_instrument
-from trading.pipeline.order_rows import decode_options
 from trading.readmodels.holdings import list_holdings, list_margins
 from trading.readmodels.queries import pair_with_orders
 
@@ -172,7 +170,7 @@ def _read_orders(account_id: int, key: Key) -> Chunk:
 
 def _write_order(row: rows.OrderRow) -> list[str]:
     order = row.order
-    asked = decode_options(order.options) or OrderOptions()
+    asked = row.asked
     return [
         order.id.hex,
         _text(order.client_order_id),

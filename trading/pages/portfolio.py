@@ -45,7 +45,7 @@ LIVE_MARKETS_MAX: Final = 100
 """Markets whose prices the page follows live; the others' stay as rendered."""
 OPEN: Final = "open"
 STATUSES: Final = {
-    OPEN: OPEN_STATUSES,
+    OPEN: (*OPEN_STATUSES, OrderStatus.UNTRIGGERED),
     "all": (),
     "filled": (OrderStatus.FILLED,),
     "cancelled": (OrderStatus.CANCELLED,),

@@ -16,11 +16,12 @@ from accounts.models import Transfer
 from accounts.queries import read_reasons
 from markets.models import Market, Outcome
 from trading.contracts import Contract, get_outcome, name_contract, name_opposite
-from trading.engine.types import BUY, PAYOUT_PIPS, OrderStatus
+from trading.engine.types import BUY, PAYOUT_PIPS, OrderOptions, OrderStatus
 from trading.models import OPEN_STATUSES, Margin, Order
 from trading.pages.numbers import write_lots
 from trading.pages.ticket import Ticket, write_link
 from trading.pages.words import PAYOUT_MICROS, describe_end, mirror_micros
+from trading.pipeline.order_rows import decode_options
 from trading.readmodels.holdings import Holding
 from trading.readmodels.marks import HALF_PIPS_PER_CONTRACT
 from trading.readmodels.queries import AccountFill
@@ -235,8 +236,18 @@ class OrderRow(NamedTuple):
         return PAYOUT_MICROS - average if self.as_no else average
 
     @property
+    def asked(self) -> OrderOptions:
+        return decode_options(self.order.options) or OrderOptions()
+
+    @property
+    def trigger_pips(self) -> int | None:
+        """The price that it waits for."""
+        return mirror_pips(self.order.trigger_pips, as_no=self.as_no)
+
+    @property
     def is_open(self) -> bool:
-        return self.order.status in OPEN_STATUSES
+        """Whether it rests in a book or waits for its trigger: it can be cancelled."""
+        return self.order.status in (*OPEN_STATUSES, OrderStatus.UNTRIGGERED)
 
     @property
     def status(self) -> str:
