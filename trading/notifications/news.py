@@ -1,4 +1,4 @@
-"""What waits for somebody, and what was decided about what somebody asked for: who is told."""
+"""Events that concern single users: pending decisions, and decisions on their requests."""
 
 from datetime import timedelta
 from typing import Any, Final, NamedTuple
@@ -23,7 +23,7 @@ NEWS_AGE_MAX: Final = timedelta(days=7)
 
 
 class News(NamedTuple):
-    """`subject` is the id of what happened: nobody is told of it twice."""
+    """`subject` is the id of the event, so that users are notified of it only once."""
 
     subject: str
     market_id: int

@@ -175,7 +175,7 @@ def notify_due() -> None:
 
 
 HoldersNews = tuple[Market, NotificationKind, str]
-"""What all holders of a market are told: which kind, and which one of its kind."""
+"""A notification for all holders of a market: (market, kind, subject)."""
 
 
 def _find_final() -> list[HoldersNews]:
