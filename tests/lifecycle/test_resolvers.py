@@ -16,7 +16,6 @@ from django.utils import timezone
 from accounts.models import User
 from markets import actions as drafts
 from markets.models import AutomaticResolver, Market, Resolution, Series
-from tests.exchange import ROOT
 from tests.lifecycle.results import end_window, refuse, set_policy
 from tests.trading import world
 from trading import actions, tasks
@@ -26,8 +25,6 @@ from trading.notifications import notify
 from trading.notifications.sentences import describe
 
 pytestmark = pytest.mark.django_db
-
-RECORDED = ROOT.parent / "shared" / "data" / "polymarket_btc5m"
 
 
 @contextmanager
@@ -179,10 +176,11 @@ def test_the_values_own_time_must_be_the_one_that_decides(shard, operator):
             assert resolver_of(market).state == state, seconds
 
 
-@pytest.mark.skipif(not RECORDED.exists(), reason="the recorded markets are not here")
-def test_recorded_markets_resolve_as_officially_recorded_or_wait_for_a_person(shard, operator):
-    ticks = dict(read_ticks(RECORDED))
-    recorded = read_markets(RECORDED)
+def test_recorded_markets_resolve_as_officially_recorded_or_wait_for_a_person(
+    shard, operator, data_dir
+):
+    ticks = dict(read_ticks(data_dir / "polymarket_btc5m"))
+    recorded = read_markets(data_dir / "polymarket_btc5m")
     documents = {
         f"/{row['slug']}": {
             "strike": row["strike_value"] and f"{row['strike_value']}e-18",

@@ -12,6 +12,7 @@ from typing import Any, Final, NamedTuple, NoReturn
 
 from django.utils import timezone
 
+from kernel.clock import to_datetime
 from kernel.units import PIPS_PER_CREDIT
 from markets.models import AutomaticResolver, Market
 from web import outbound
@@ -141,7 +142,7 @@ def _parse_time(value: Any) -> datetime:
     try:
         if isinstance(value, Decimal):
             seconds = value / 1_000 if value > 10**11 else value
-            return datetime.fromtimestamp(float(seconds), UTC)
+            return to_datetime(int(seconds * 1_000_000))
         moment = datetime.fromisoformat(value)
     except (TypeError, ValueError, OverflowError, OSError):
         raise NotReadableError("the value's time can't be read") from None
