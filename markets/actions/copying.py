@@ -10,9 +10,9 @@ from markets.models import Market
 
 COPIED_FIELDS: Final = (
     "kind", "title", "description", "rules", "resolution_source", "category", "event", "resolver",
-    "visibility", "group", "dispute_seconds", "tick_pips", "lot_step_lots", "fee_kind",
-    "fee_maker_rate", "fee_taker_rate", "fee_unit_micros", "position_limit_lots", "strict_refund",
-    "matches_across_outcomes",
+    "visibility", "group", "dispute_seconds", "dispute_bond_micros", "tick_pips", "lot_step_lots",
+    "fee_kind", "fee_maker_rate", "fee_taker_rate", "fee_unit_micros", "position_limit_lots",
+    "strict_refund", "matches_across_outcomes",
 )  # fmt: skip
 
 

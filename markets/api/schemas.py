@@ -91,6 +91,7 @@ class MarketEdit(StrictSerializer):
     close_at = TimeField(required=False)
     expected_settle_at = TimeField(allow_null=True, required=False)
     dispute_seconds = IntegerField(required=False)
+    dispute_bond = AmountField(source="dispute_bond_micros", required=False)
     tick = PriceField(source="tick_pips", required=False)
     lot_step = QuantityField(source="lot_step_lots", required=False)
     fee_kind = ChoiceField(choices=FeeType.choices, required=False)
@@ -202,6 +203,9 @@ class ShownMarketRow(serializers.Serializer):
     expected_settle_at = TimeField(allow_null=True)
     settled_at = TimeField(allow_null=True)
     dispute_seconds = serializers.IntegerField()
+    dispute_bond = AmountField(
+        source="dispute_bond_micros", help_text="Lost if a dispute is dismissed; 0: none."
+    )
     tick = PriceField(source="tick_pips")
     lot_step = QuantityField(source="lot_step_lots")
     fee_kind = serializers.CharField()

@@ -8,11 +8,20 @@ from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from accounts.admin_fields import AmountFormField
 from accounts.models import User
 from kernel.errors import ApiError, describe
 from kernel.texts import validate_line, validate_text
 from markets.actions import TAGS_MAX, OutcomePair, may_manage_markets
-from markets.models import OUTCOMES_MAX, OUTCOMES_MIN, Category, Group, Market, Tag
+from markets.models import (
+    DISPUTE_BOND_MICROS_MAX,
+    OUTCOMES_MAX,
+    OUTCOMES_MIN,
+    Category,
+    Group,
+    Market,
+    Tag,
+)
 from markets.outcome_codes import make_codes
 from markets.queries import list_shown
 
@@ -22,7 +31,7 @@ BINARY: list[OutcomePair] = [("YES", "Yes"), ("NO", "No")]
 # The browser's datetime input has no zone, so it is in the viewer's.
 MOMENT = "%Y-%m-%dT%H:%M"
 # A refusal's field -> the form's, where the names differ.
-_FIELDS = {"tick": "close_at"}
+_FIELDS = {"tick": "close_at", "dispute_bond": "dispute_bond_micros"}
 
 
 class MarketForm(forms.Form):
@@ -107,6 +116,16 @@ class MarketForm(forms.Form):
         empty_label=gettext_lazy("None"),
     )
 
+    dispute_bond_micros = AmountFormField(
+        label=gettext_lazy("Bond of a dispute"),
+        required=False,
+        units_max=DISPUTE_BOND_MICROS_MAX,
+        widget=forms.TextInput,
+        help_text=gettext_lazy(
+            "Held from who disputes a result; lost if the dispute is dismissed. Empty: none."
+        ),
+    )
+
     def __init__(self, *args: Any, user: User, market: Market | None = None, **kwargs: Any) -> None:
         if market is not None:
             kwargs["initial"] = _initial(market)
@@ -118,6 +137,8 @@ class MarketForm(forms.Form):
         # An operator who corrects a proposal need not be a member of its group.
         is_manager = may_manage_markets(user)
         groups.queryset = Group.objects.all() if is_manager else Group.objects.filter(members=user)
+        if not is_manager:
+            del self.fields["dispute_bond_micros"]
         if market is not None:
             self.fields["kind"].disabled = True
 
@@ -126,6 +147,9 @@ class MarketForm(forms.Form):
         if len(tags) > TAGS_MAX:
             raise ValidationError(_("That is too many tags."))
         return tags
+
+    def clean_dispute_bond_micros(self) -> int:
+        return self.cleaned_data["dispute_bond_micros"] or 0
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
@@ -177,7 +201,7 @@ def add_refusal(form: forms.Form, refusal: ApiError) -> None:
 
 def _initial(market: Market) -> dict[str, Any]:
     names = ("kind", "title", "description", "rules", "resolution_source", "category", "close_at",
-             "visibility", "group")  # fmt: skip
+             "visibility", "group", "dispute_bond_micros")  # fmt: skip
     initial = {name: getattr(market, name) for name in names}
     lines = "\n".join(outcome.name for outcome in market.outcomes.all())
     return {**initial, "tags": list(market.tags.all()), "outcomes_text": lines}

@@ -26,6 +26,7 @@ from trading.models.notifications import Notification as Notification
 from trading.models.notifications import NotificationKind as NotificationKind
 from trading.models.notifications import NotificationPreference as NotificationPreference
 from trading.models.notifications import NotificationProgress as NotificationProgress
+from trading.models.settlement import Settlement as Settlement
 
 OPEN_STATUSES = (types.OrderStatus.OPEN, types.OrderStatus.PARTIALLY_FILLED)
 """Of orders that rest in a book."""

@@ -35,6 +35,7 @@ class NotificationKind(models.TextChoices):
     JUDGE = "judge", _("A market waits for your verdict as a judge")
     UNRESOLVED = "unresolved", _("A market waits for you to decide its result")
     STOPPED = "stopped", _("For operators: a series stopped")
+    CORRECTING = "correcting", _("For operators: the correction of a result waits for you")
 
 
 OPERATORS_KINDS: Final = frozenset(
@@ -42,6 +43,7 @@ OPERATORS_KINDS: Final = frozenset(
         NotificationKind.PROPOSAL,
         NotificationKind.DISPUTE,
         NotificationKind.STOPPED,
+        NotificationKind.CORRECTING,
     }
 )
 

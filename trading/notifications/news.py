@@ -100,6 +100,8 @@ def list_verdicts() -> list[News]:
             {
                 "decision": dispute.decision,
                 "note": dispute.note if dispute.decision else dispute.resolution.withdrawn_reason,
+                "bond_micros": dispute.bond_micros,
+                "bond_fate": dispute.bond_fate,
             },
             {dispute.raised_by_id},
         )

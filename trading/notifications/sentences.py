@@ -163,7 +163,12 @@ def _verdict(market: Market, facts: dict[str, Any]) -> tuple[str, str]:
         Dispute.Decision.UPHELD: _("Your dispute was upheld: the result is withdrawn"),
         Dispute.Decision.DISMISSED: _("Your dispute was dismissed: the result stands"),
     }.get(facts["decision"]) or _("The result that you disputed was withdrawn")
-    return title, f"{market.title} · {facts['note']}" if facts["note"] else market.title
+    bond = {"amount": money(facts.get("bond_micros", 0))}
+    bond_text = {
+        "returned": _("You got your bond of %(amount)s back") % bond,
+        "lost": _("Your bond of %(amount)s is lost") % bond,
+    }.get(facts.get("bond_fate", ""))
+    return title, " · ".join(part for part in (market.title, bond_text, facts["note"]) if part)
 
 
 def _money(facts: dict[str, Any]) -> NotificationText:
