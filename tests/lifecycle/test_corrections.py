@@ -1,14 +1,16 @@
 """The result of a market that was paid turns out wrong: it is reversed and settled again."""
 
 import pytest
+from django.db import transaction
 
+from accounts import ledger
 from accounts.actions import do_grant
 from accounts.models import Account, Transfer
 from markets.models import Correction, Outcome, Resolution
-from tests.lifecycle.results import cash, refuse, set_policy, status_of
+from tests.lifecycle.results import breaches, cash, refuse, set_policy, status_of
 from tests.trading import world
 from tests.trading.world import CREDIT, buy, run, sell
-from trading import actions, verify
+from trading import actions
 from trading.models import Margin, Settlement
 from trading.settlement.corrections import correct_market
 from trading.settlement.payments import settle_market
@@ -32,10 +34,6 @@ def settled(shard, alice, bob, operator):
     return market
 
 
-def breaches():
-    return [finding for finding in verify.check_everything() if finding.breaches]
-
-
 def correct(market, operator, payout_pips, **options):
     correction = actions.do_correct_result(
         market, by=operator, payout_pips=payout_pips, evidence_text="it rained", **options
@@ -49,8 +47,6 @@ def spend(account, credits_left):
     """Let an account have only this much, as if the rest had been withdrawn."""
     account.refresh_from_db()
     house = Account.objects.get(kind="house")
-    from accounts import ledger
-
     micros = account.cash_micros - credits_left * CREDIT
     ledger.lock([account.pk, house.pk])
     ledger.post([ledger.Entry(account.pk, house.pk, micros, "fee")])
@@ -125,6 +121,7 @@ def test_a_debtor_who_lacks_funds_stops_a_correction_until_the_house_pays(
     assert correct_market(settled.pk)
     assert (cash(alice), cash(bob), cash(house)) == (10_003_800_000, 0, before - 6 * CREDIT)
     assert Margin.objects.get(account=bob).payout_micros == 6 * CREDIT
+    assert not breaches()
 
 
 def test_what_the_house_covered_returns_to_it_when_the_result_is_corrected_again(
@@ -138,6 +135,7 @@ def test_what_the_house_covered_returns_to_it_when_the_result_is_corrected_again
     assert correct_market(settled.pk)
     correct(settled, operator, NO)
     assert (cash(alice), cash(bob), cash(house)) == (9_993_800_000, 4 * CREDIT, before)
+    assert not breaches()
 
 
 def test_a_correction_waits_and_goes_on_when_debtors_have_the_money(settled, alice, bob, operator):
@@ -186,3 +184,71 @@ def test_what_can_not_be_corrected_is_refused(settled, market, alice, operator):
            payout_pips=YES, evidence_text="x")  # fmt: skip
     actions.do_correct_result(settled, payout_pips=YES, **said)
     refuse("correction_runs", actions.do_correct_result, settled, payout_pips=None, **said)
+
+
+# --- markets of every kind --------------------------------------------------------------------
+
+
+def settle(market, operator, payout_pips):
+    if payout_pips is None:
+        actions.do_void_market(market, by=operator, reason="x")
+    else:
+        actions.do_resolve_market(market, by=operator, payout_pips=payout_pips, evidence_text="x")
+    assert settle_market(market.pk)
+
+
+def read_balances():
+    """Everybody's money; the pots of markets end at nothing."""
+    accounts = Account.objects.filter(kind__in=("user", "house", "maker", "escrow", "fees"))
+    return dict(accounts.values_list("pk", "cash_micros"))
+
+
+def assert_corrected_is_as_paid_at_once(market, operator, *, wrong, right):
+    """A market corrected from one result to the other ends as if that had been paid at once."""
+    with transaction.atomic():
+        settle(market, operator, right)
+        expected = read_balances()
+        transaction.set_rollback(True)
+    market.refresh_from_db()
+    with transaction.atomic():
+        settle(market, operator, wrong)
+        assert read_balances() != expected
+        actions.do_correct_result(market, by=operator, payout_pips=right, evidence_text="x")
+        while not correct_market(market.pk, until=0, chunk=2):
+            assert not breaches()
+        assert Correction.objects.get().state == "done"
+        assert read_balances() == expected
+        assert not breaches()
+        transaction.set_rollback(True)
+    market.refresh_from_db()
+
+
+def make_results(outcomes):
+    split = [10_000 // outcomes] * (outcomes - 1)
+    return [[10_000] + [0] * (outcomes - 1), [*split, 10_000 - sum(split)], None]
+
+
+@pytest.mark.parametrize("outcomes", [2, 3])
+@pytest.mark.parametrize("maker", [False, True])
+def test_a_corrected_market_ends_as_if_the_right_result_had_been_paid_at_once(
+    shard, alice, bob, operator, outcomes, maker
+):
+    set_policy(two_person_rule=False)
+    fees = {"fee_kind": "quadratic", "fee_maker_rate": 10_000, "fee_taker_rate": 70_000}
+    liquidity = {"maker_b_lots": 3_000} if maker else {}
+    do_grant(Account.objects.get(owner=operator), amount_micros=100 * CREDIT, by=None)
+    market = world.make_market(outcomes=outcomes, dispute_seconds=0, **fees, **liquidity)
+    actions.do_open_market(market, by=None)
+    market.refresh_from_db()
+    if maker:
+        actions.do_change_liquidity(market, alice, by_lots=1_701)
+    run(shard, buy(market, alice, 40, 1_000), sell(market, bob, 40, 1_500))
+    run(shard, buy(market, bob, 70, 700), sell(market, alice, 20, 300))
+    if outcomes == 3:
+        run(shard, buy(market, alice, 45, 900, outcome=1), buy(market, bob, 45, 900, outcome=2))
+    actions.do_close_market(market, by=operator)
+    results = make_results(outcomes)
+    for wrong in results:
+        for right in results:
+            if wrong != right:
+                assert_corrected_is_as_paid_at_once(market, operator, wrong=wrong, right=right)

@@ -13,7 +13,7 @@ from django.db.models import F
 from accounts.actions import do_request_withdrawal
 from accounts.models import Account, Transfer
 from kernel.clock import now_us
-from markets.models import Market, Outcome, StatusChange
+from markets.models import Dispute, Market, Outcome, StatusChange
 from tests.trading import world
 from tests.trading.world import CREDIT, buy, cancel, run, sell
 from trading import actions
@@ -35,10 +35,12 @@ from trading.models import (
     Order,
     Position,
     Receipt,
+    Settlement,
     Trade,
     VerifyRun,
 )
 from trading.pipeline.messages import Task, decode_result, encode
+from trading.settlement.corrections import correct_market
 from trading.settlement.payments import settle_market
 from trading.verify import check_everything, journals
 
@@ -49,7 +51,7 @@ FEES = {"fee_kind": "quadratic", "fee_maker_rate": 10_000, "fee_taker_rate": 70_
 
 @pytest.fixture
 def trading_day(shard, operator, alice, bob):
-    """Markets in every status, with orders, trades, receipts, a withdrawal, a void half paid."""
+    """Markets in every status: orders, trades, receipts, a withdrawal, a correction, a bond."""
     live, settled, voided, paying = markets = [
         world.make_market(dispute_seconds=0, **FEES),
         world.make_market(dispute_seconds=0, outcomes=3, **FEES),
@@ -63,9 +65,13 @@ def trading_day(shard, operator, alice, bob):
         actions.do_close_market(market, by=operator)
     actions.do_resolve_market(settled, by=operator, payout_pips=[1, 0, 9_999], evidence_text="x")
     assert settle_market(settled.pk)
+    actions.do_correct_result(settled, by=operator, payout_pips=[1, 9_999, 0], evidence_text="x")
+    assert correct_market(settled.pk)
     actions.do_void_market(voided, by=operator, reason="x", house_cover_micros=10**9)
     assert settle_market(voided.pk)
+    Market.objects.filter(pk=paying.pk).update(dispute_seconds=3600, dispute_bond_micros=CREDIT)
     actions.do_resolve_market(paying, by=operator, payout_pips=[5_000, 5_000, 0], evidence_text="x")
+    actions.do_dispute_result(paying, by=bob.owner, text="x")
     do_request_withdrawal(alice, amount_micros=CREDIT, by=alice.owner)
     made = world.make_market(maker_b_lots=10_000, maker_funded_by_house=True)
     world.open_market(shard, made)
@@ -302,7 +308,7 @@ CORRUPTIONS: list[tuple[str, Callable[[Market], Any]]] = [
         ),
     ),
     (
-        "the pots of a final market are empty",
+        "the pots of a final market are empty but for what a correction has collected",
         lambda live: first(
             Account.objects.filter(
                 kind="escrow", market_id__in=Market.objects.filter(status="settled").values("pk")
@@ -454,6 +460,20 @@ CORRUPTIONS: list[tuple[str, Callable[[Market], Any]]] = [
         lambda live: Margin.objects.filter(market__status="voided").update(payout_micros=1),
     ),
     ("a payout is moved exactly once", pay_twice),
+    (
+        "a correction moves each account's difference exactly once",
+        lambda live: first(Settlement.objects.all()).update(
+            difference_micros=F("difference_micros") + 1
+        ),
+    ),
+    (
+        "a bond is taken once, and returned or lost once",
+        lambda live: Dispute.objects.update(bond_micros=F("bond_micros") + 1),
+    ),
+    (
+        "a market's account of bonds has the bonds of undecided disputes",
+        lambda live: Account.objects.filter(kind="bonds").update(cash_micros=1),
+    ),
     (
         "a settled market pays exactly 1 credit for a set",
         lambda live: first(Outcome.objects.filter(market__status="settled")).update(payout_pips=2),

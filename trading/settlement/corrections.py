@@ -8,8 +8,9 @@ Each step is one transaction under the lock of the market's row, for the next fe
 *Holding* writes a `Settlement` for each account whose payout changes and holds what it owes. If all
 have what they owe, or the house pays the rest as an operator confirmed, the correction collects;
 from then on it can't be withdrawn. Until then it waits and holds what debtors get meanwhile. The
-others are paid last, and in the end the market gets its new result. Each account is moved with its row's `moved_at`, so the next step
-continues after the last one that committed, whoever runs it and wherever it is killed.
+others are paid last, and in the end the market gets its new result. Each account is moved together
+with its row's `moved_at`, so the next step continues after the last one that committed, whoever
+runs it and wherever it is killed.
 
 An account's difference is what the new result pays it less what it was paid so far (after a void:
 less what it was refunded). A market's fees are the house's with a result and the traders' in a

@@ -126,7 +126,7 @@ LAWS: Final = (
     ),
     Law(
         "b",
-        "an account holds what its markets and their corrections hold",
+        "an account holds what its markets hold",
         "SELECT a.id AS subject, a.held_micros, COALESCE(m.held, 0) AS markets_hold"
         " FROM accounts_account a LEFT JOIN (SELECT account_id, SUM(held_micros) AS held FROM"
         " (SELECT account_id, held_micros FROM trading_margin"
