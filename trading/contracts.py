@@ -1,9 +1,11 @@
 """Display names of contracts: an outcome, or NO of one, in the viewer's language."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from django.utils.translation import gettext as _
 
+from accounts.templatetags.predex import price
 from markets.models import Market, Outcome
 
 NO = 1
@@ -48,3 +50,17 @@ def name_payout(market: Market, contract: Contract) -> str:
     if contract.is_mirrored:
         return _("Pays if not %(outcome)s") % outcome
     return _("Pays if %(outcome)s") % outcome
+
+
+def describe_payout(market: Market, payout_pips: Sequence[int] | None) -> str:
+    """Name the outcome with the full payout, or say what each is paid, or that it is a void."""
+    if payout_pips is None:
+        return _("void: every trade is undone")
+    paid = [
+        (name_contract(market, outcome.code).label, pips)
+        for outcome, pips in zip(market.outcomes.all(), payout_pips, strict=True)
+        if pips
+    ]
+    if len(paid) == 1:
+        return paid[0][0]
+    return ", ".join(f"{name} {price(pips)}" for name, pips in paid)

@@ -64,3 +64,8 @@ class Settlement(models.Model):
 
     def __str__(self) -> str:
         return f"settlement {self.number} of account {self.account_id} in market {self.market_id}"
+
+    @property
+    def moved_micros(self) -> int:
+        """What the account got in all, or paid if negative, once it was moved."""
+        return self.difference_micros + self.lacking_micros + self.liquidity_micros

@@ -8,8 +8,8 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from accounts.templatetags.predex import contracts, moment, money, price, signed_money
-from markets.models import HIDDEN_STATUSES, Dispute, Market
-from trading.contracts import get_outcome, name_contract
+from markets.models import HIDDEN_STATUSES, Correction, Dispute, Market
+from trading.contracts import describe_payout, get_outcome, name_contract
 from trading.engine.types import BUY, PAYOUT_PIPS
 from trading.models import Notification, NotificationKind, Order
 
@@ -85,6 +85,23 @@ def _close_time(market: Market, facts: dict[str, Any]) -> tuple[str, str]:
     when = {"when": _say_when(facts["close_at"]), "before": _say_when(facts["before"])}
     title = _("Trading now ends on %(when)s instead of %(before)s") % when
     return title, f"{market.title} · {facts['reason']}" if facts["reason"] else market.title
+
+
+def _corrected(market: Market, facts: dict[str, Any]) -> tuple[str, str]:
+    amount = {"amount": money(abs(facts["micros"]))}
+    if facts["micros"] > 0:
+        title = _("The result was corrected: you got %(amount)s") % amount
+    elif facts["micros"] < 0:
+        title = _("The result was corrected: %(amount)s was taken back") % amount
+    else:
+        title = _("The result was corrected: nothing changes for you")
+    return title, f"{market.title} · {describe_payout(market, facts['payout_pips'])}"
+
+
+def _correcting(market: Market, facts: dict[str, Any]) -> tuple[str, str]:
+    if facts["state"] == Correction.State.PROPOSED:
+        return _("The correction of a result needs a second person"), market.title
+    return _("The correction of a result waits: debtors lack funds"), market.title
 
 
 def _result(market: Market, facts: dict[str, Any]) -> tuple[str, str]:
@@ -211,6 +228,8 @@ _WORDS = {
     NotificationKind.CLARIFIED: _clarified,
     NotificationKind.CLOSE_TIME: _close_time,
     NotificationKind.RESULT: _result,
+    NotificationKind.CORRECTED: _corrected,
+    NotificationKind.CORRECTING: _correcting,
     NotificationKind.PROPOSAL: _proposal,
     NotificationKind.DISPUTE: _dispute,
     NotificationKind.STOPPED: _stopped,
