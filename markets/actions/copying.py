@@ -1,12 +1,14 @@
 """A new draft like another market."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
+
+from django.db import transaction
 
 from accounts.models import User
 from markets.actions.creation import check_create_market, do_create_market
 from markets.actions.rules import OPERATOR_FIELDS, OutcomePair, may_manage_markets
-from markets.models import Market
+from markets.models import AutomaticResolver, Market, Panel, PanelJudge
 
 COPIED_FIELDS: Final = (
     "kind", "title", "description", "rules", "resolution_source", "category", "event", "resolver",
@@ -33,6 +35,32 @@ def check_clone_market(market: Market, *, by: User, fields: Mapping[str, Any]) -
 
 
 def do_clone_market(market: Market, *, by: User, fields: Mapping[str, Any]) -> Market:
-    """Create a draft with the terms, texts and outcomes of `market`; `fields` replace some."""
+    """Create a draft with the terms, texts and outcomes of `market`; `fields` replace some.
+
+    An operator's is also decided as `market` is.
+    """
     copied, outcomes = copy_market(market, by=by)
-    return do_create_market(by=by, fields={**copied, **fields}, outcomes=outcomes)
+    with transaction.atomic():
+        clone = do_create_market(by=by, fields={**copied, **fields}, outcomes=outcomes)
+        if may_manage_markets(by):
+            copy_deciders(market, clone)
+    return clone
+
+
+def copy_deciders(source: Market, market: Market, fill: Callable[[str], str] = str) -> None:
+    """Let a market be decided by a resolver or panel like the source's, in the name of who set it.
+
+    `fill` completes the address that a resolver reads.
+    """
+    resolver = AutomaticResolver.objects.filter(market=source).first()
+    if resolver is not None:
+        resolver.pk, resolver.market = None, market
+        resolver.url = fill(resolver.url)
+        resolver.state, resolver.attempts = AutomaticResolver.State.WAITING, 0
+        resolver.next_at, resolver.because = None, ""
+        resolver.save(force_insert=True)
+    panel = Panel.objects.filter(market=source).first()
+    if panel is not None:
+        judges = panel.judges.values_list("user", flat=True)
+        copied = Panel.objects.create(market=market, verdicts_needed=panel.verdicts_needed)
+        PanelJudge.objects.bulk_create(PanelJudge(panel=copied, user_id=key) for key in judges)
