@@ -16,8 +16,8 @@ READ = (
     "/help/api/", "/markets/rain/", "/markets/capitals/", "/markets/settled/", "/markets/void/",
     "/markets/fifty/", "/markets/long/", "/markets/cheap/", "/markets/dear/", "/markets/empty/",
     "/markets/halted/", "/markets/corrected/", "/markets/closed/", "/markets/resolving/",
-    "/markets/rain/comments/", "/embed/rain/", "/embed/capitals/", "/accounts/login/", "/accounts/signup/",
-    "/accounts/password/reset/", "/accounts/password/reset/done/",
+    "/markets/rain/comments/", "/embed/rain/", "/embed/capitals/", "/accounts/login/",
+    "/accounts/signup/", "/accounts/password/reset/", "/accounts/password/reset/done/",
 )  # fmt: skip
 # What asks again for the password when the log-in is old comes first.
 LOGGED_IN = (
