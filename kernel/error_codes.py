@@ -232,6 +232,16 @@ ERROR_CODES: Final[dict[str, ErrorCode]] = {
                               _("A market of yes and no has the outcomes YES and NO.")),
     "panel_decides": _C(409, "a panel decides this market",
                         _("A panel decides this market.")),
+    "range_missing": _C(422, "a scalar market has a low and a higher high",
+                        _("Enter the lowest and the highest number; the highest is above the "
+                          "lowest.")),
+    "range_of_no_scalar": _C(422, "only a scalar market has low, high and unit",
+                             _("Only a market about a number has a range.")),
+    "range_off_tick": _C(422, "the range must make each tick a number of at most 6 decimals",
+                         _("Choose a range that divides into ticks: a step of the price must be "
+                           "a number with at most 6 decimals.")),
+    "range_too_large": _C(422, "low and high are within a million millions",
+                          _("The range must be within a million millions.")),
     "resolver_stopped": _C(422, "this user can't act now",
                            _("This user is suspended or closed.")),
     "result_is_final": _C(409, "the result of this market is final",
@@ -366,6 +376,10 @@ ERROR_CODES: Final[dict[str, ErrorCode]] = {
         _("Some gains have been withdrawn: the house would have to pay more. Confirm the amount "
           "above.")),
     "market_is_voided": _C(409, "a void can't be disputed", _("A void can't be disputed.")),
+    "market_not_scalar": _C(400, "only a scalar market has a number",
+                            _("Only a market about a number can have this."), "number"),
+    "number_missing": _C(422, "the result of a scalar market is a number: send it alone",
+                         _("Enter the number that was observed."), "number"),
     "market_not_binary": _C(400, "only a binary market has a YES",
                             _("Only a yes-or-no market can have this.")),
     "may_not_resolve": _C(403, "this needs the market's resolver or an operator with that right",

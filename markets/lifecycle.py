@@ -19,6 +19,7 @@ from accounts.audit import check_reason
 from kernel.errors import RefusedError
 from kernel.units import PIPS_PER_CREDIT
 from markets.models import FINAL_STATUSES, Market, StatusChange
+from markets.scalars import read_exact
 
 Status = Market.Status
 
@@ -112,6 +113,16 @@ def binary_payout(yes_pips: int) -> list[int]:
     payout_pips = [yes_pips, PIPS_PER_CREDIT - yes_pips]
     check_payout_vector(payout_pips, outcome_count=2)
     return payout_pips
+
+
+def scalar_payout(market: Market, number: str) -> list[int]:
+    """What a scalar market's YES and NO pay if this number, in plain notation, was observed."""
+    exact = read_exact(number)
+    if exact is None:
+        raise PayoutError("not_a_number", "number")
+    if market.scale is None:
+        raise PayoutError("market_not_scalar", "number")
+    return market.scale.compute_payout(exact)
 
 
 def equal_payout(winners: Collection[int], *, outcome_count: int) -> list[int]:

@@ -19,13 +19,13 @@ class Contract(NamedTuple):
 
 
 def get_outcome(market: Market, index: int, *, as_no: bool) -> Outcome:
-    is_binary = market.kind == Market.Kind.BINARY
+    is_binary = market.has_one_book
     return list(market.outcomes.all())[NO if as_no and is_binary else index]
 
 
 def name_contract(market: Market, code: str, *, is_mirrored: bool = False) -> Contract:
     """Return the display name of an outcome's contract, as on the buttons that trade it."""
-    if market.kind == Market.Kind.BINARY:
+    if market.has_one_book:
         return Contract(code, _("Yes") if code == "YES" else _("No"))
     name = next((row.name for row in market.outcomes.all() if row.code == code), code)
     if is_mirrored:
@@ -35,14 +35,14 @@ def name_contract(market: Market, code: str, *, is_mirrored: bool = False) -> Co
 
 def name_opposite(market: Market, contract: Contract) -> Contract:
     """Return the name of what a sale of a contract that is not owned bets on."""
-    if market.kind == Market.Kind.BINARY:
+    if market.has_one_book:
         return name_contract(market, "NO" if contract.code == "YES" else "YES")
     return name_contract(market, contract.code, is_mirrored=not contract.is_mirrored)
 
 
 def name_payout(market: Market, contract: Contract) -> str:
     """Return the condition under which a contract pays."""
-    if market.kind == Market.Kind.BINARY:
+    if market.has_one_book:
         return _("Pays if Yes") if contract.code == "YES" else _("Pays if No")
     outcome = {"outcome": name_contract(market, contract.code).label}
     if contract.is_mirrored:

@@ -33,7 +33,12 @@ from markets.actions.rules import (
 )
 from markets.models import Market, MarketStats, StatusChange
 
-BINARY_OUTCOMES: tuple[OutcomePair, ...] = (("YES", "Yes"), ("NO", "No"))
+OUTCOMES: dict[str, tuple[OutcomePair, ...]] = {
+    Market.Kind.BINARY: (("YES", "Yes"), ("NO", "No")),
+    Market.Kind.SCALAR: (("YES", "Higher"), ("NO", "Lower")),
+    Market.Kind.CATEGORICAL: (),
+}
+"""The outcomes of a kind of market where none are named."""
 SLUG_TEXT_LENGTH_MAX = 70
 SLUG_TRIES_MAX = 8
 
@@ -84,8 +89,9 @@ def do_create_market(
 ) -> Market:
     """Create a draft with its history, statistics, and escrow and fee accounts.
 
-    Without `outcomes` a binary market gets YES and NO, a categorical one none yet. An operator's
-    draft is approved from the start, unless they want another's approval (`is_approved` False).
+    Without `outcomes` a binary or scalar market gets YES and NO, a categorical one none yet.
+    An operator's draft is approved from the start, unless they want another's approval
+    (`is_approved` False).
     """
     with transaction.atomic():
         market = check_create_market(by=by, fields=fields, outcomes=outcomes)
@@ -99,7 +105,7 @@ def do_create_market(
         open_maker_account(market)
         market.tags.set(fields.get("tags", ()))
         if outcomes is None:
-            outcomes = BINARY_OUTCOMES if market.kind == Market.Kind.BINARY else ()
+            outcomes = OUTCOMES[market.kind]
         insert_outcomes(market, outcomes)
         MarketStats.objects.create(market=market)
         StatusChange.objects.create(market=market, to_status=market.status, by=by)

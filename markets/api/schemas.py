@@ -11,6 +11,7 @@ from accounts.models import FeeType, User
 from markets.actions import TAGS_MAX
 from markets.models import (
     CLARIFICATION_LENGTH_MAX,
+    NUMBER_UNIT_LENGTH_MAX,
     OUTCOMES_MAX,
     Category,
     Event,
@@ -91,6 +92,13 @@ class MarketEdit(StrictSerializer):
     close_at = TimeField(required=False)
     expected_settle_at = TimeField(allow_null=True, required=False)
     dispute_seconds = IntegerField(required=False)
+    low = AmountField(
+        source="low_millionths", required=False, help_text="Of a scalar market, as high and unit."
+    )
+    high = AmountField(source="high_millionths", required=False)
+    unit = LineField(
+        source="number_unit", max_length=NUMBER_UNIT_LENGTH_MAX, allow_blank=True, required=False
+    )
     tick = PriceField(source="tick_pips", required=False)
     lot_step = QuantityField(source="lot_step_lots", required=False)
     fee_kind = ChoiceField(choices=FeeType.choices, required=False)
@@ -249,6 +257,9 @@ class ShownResult(serializers.Serializer):
     payout = serializers.ListField(
         child=PriceField(), source="payout_pips", allow_null=True, help_text="By outcome index."
     )
+    number = serializers.SerializerMethodField(
+        help_text="Of a scalar market: what was observed; the payout follows from it."
+    )
     evidence_text = serializers.CharField()
     evidence_url = serializers.CharField()
     reading = ShownReading(allow_null=True)
@@ -256,6 +267,9 @@ class ShownResult(serializers.Serializer):
     proposed_at = TimeField()
     final_at = TimeField()
     disputes = serializers.IntegerField(source="dispute_count")
+
+    def get_number(self, result: Any) -> str | None:
+        return result.number or None
 
 
 class NewClarification(StrictSerializer):

@@ -14,13 +14,13 @@ from unfold.widgets import (
     UnfoldBooleanWidget,
 )
 
-from accounts.admin_fields import AmountFormField, PriceFormField
+from accounts.admin_fields import AmountFormField, ExactNumberField, PriceFormField
 from accounts.models import User
 from accounts.policy import get_policy
 from accounts.templatetags.predex import money, price, when
 from kernel.units import PIPS_PER_CREDIT
 from markets.admin.acts import MarketAction, describe_proposal
-from markets.lifecycle import equal_payout
+from markets.lifecycle import equal_payout, scalar_payout
 from markets.models import TICKS_PIPS, Dispute, Market, Resolution
 from trading.actions import (
     do_approve_and_open_market,
@@ -206,6 +206,11 @@ class ResolveAction(ResultAction):
         required=False,
         widget=forms.CheckboxSelectMultiple,
     )
+    number = ExactNumberField(
+        label=_("Number"),
+        required=False,
+        help_text=_("What was observed. What Higher and Lower pay follows from it."),
+    )
     evidence_text = forms.CharField(
         label=_("Evidence"),
         required=False,
@@ -227,6 +232,25 @@ class ResolveAction(ResultAction):
     def prepare(self) -> None:
         [market] = self.rows
         self.outcomes = list(market.outcomes.all())
+        if market.is_scalar:
+            del self.fields["winners"]
+            self.fields["number"].required = True
+            self.outcomes = []
+        else:
+            del self.fields["number"]
+        self._arrange()
+
+    def _arrange(self) -> None:
+        """Put a field for the payout of each outcome before those of the evidence."""
+        evidence = {name: self.fields.pop(name) for name in ("evidence_text", "evidence_url")}
+        if self.outcomes:
+            self._ask_for_payouts()
+        self.fields.update(evidence)
+        # The form needs one of either kind, so no field is optional.
+        for field in self.fields.values():
+            field.is_one_of_several = True  # type: ignore[attr-defined]
+
+    def _ask_for_payouts(self) -> None:
         winners: Any = self.fields["winners"]
         winners.choices = [(outcome.index, outcome.name) for outcome in self.outcomes]
         payouts = {
@@ -235,13 +259,7 @@ class ResolveAction(ResultAction):
             )
             for outcome in self.outcomes
         }
-        evidence = {name: self.fields.pop(name) for name in ("evidence_text", "evidence_url")}
         self.fields.update(payouts)
-        self.fields.update(evidence)
-        for (
-            field
-        ) in self.fields.values():  # the form needs one of either kind, so no field is optional
-            field.is_one_of_several = True  # type: ignore[attr-defined]
 
     def describe(self) -> Iterable[tuple[Any, Any]]:
         [market] = self.rows
@@ -250,16 +268,17 @@ class ResolveAction(ResultAction):
 
     def clean(self) -> dict[str, Any]:
         values = super().clean() or {}
-        if not self.errors and bool(values["winners"]) == bool(self._list_paid()):
+        if self.outcomes and not self.errors and bool(values["winners"]) == bool(self._list_paid()):
             self.add_error(None, _("Either tick what happened, or enter what each outcome pays."))
         return values
 
     def do(self, row: Market, *, by: User, reason: str) -> None:
-        winners, paid_pips = self.cleaned_data["winners"], self._list_paid()
+        number = self.cleaned_data.get("number", "")
         do_resolve_market(
             row,
             by=by,
-            payout_pips=paid_pips or equal_payout(winners, outcome_count=len(self.outcomes)),
+            payout_pips=scalar_payout(row, number) if number else self._find_payout(),
+            number=number,
             evidence_text=self.cleaned_data["evidence_text"],
             evidence_url=self.cleaned_data["evidence_url"],
         )
@@ -268,6 +287,10 @@ class ResolveAction(ResultAction):
         return (
             None if name == "payout" else super().find_field(name)
         )  # the error concerns all of them
+
+    def _find_payout(self) -> list[int]:
+        winners = self.cleaned_data["winners"]
+        return self._list_paid() or equal_payout(winners, outcome_count=len(self.outcomes))
 
     def _list_paid(self) -> list[int]:
         """Return the payout of each outcome, none if none was entered."""

@@ -54,7 +54,7 @@ def build_ticket_context(
 
 def _list_answers(market: Market, ticket: Ticket, outcome: OutcomeNow) -> list[ContractChoice]:
     """Return YES and NO of the market, or of the chosen one of several outcomes."""
-    is_binary = market.kind == Market.Kind.BINARY
+    is_binary = market.has_one_book
     said = ticket.outcome if is_binary else ticket.answer
     yes, no = ("YES", "NO") if is_binary else ("yes", "no")
     return [

@@ -222,7 +222,7 @@ def summarise(market: Market, outcomes: Sequence[OutcomeNow]) -> str:
     known = [outcome for outcome in outcomes if outcome.half_pips is not None]
     if not known:
         return _("No price yet. Be the first to trade.")
-    if market.kind == Market.Kind.BINARY:
+    if market.has_one_book:
         return _("%(percent)s chance") % {"percent": percent(known[0].half_pips)}
     return " · ".join(
         _("%(outcome)s %(percent)s")
@@ -266,7 +266,7 @@ def build_config(
     return json_for_script(
         {
             "market": market.slug,
-            "binary": market.kind == Market.Kind.BINARY,
+            "binary": market.has_one_book,
             "beside": _name_beside(build_instrument(market)),
             "book_url": f"/api/v1/markets/{market.slug}/book",
             "status": market.status,

@@ -100,7 +100,7 @@ def build_header_context(
     rows = list_outcome_rows(market, outcomes)
     is_over = market.status == Market.Status.OPEN and market.close_at <= timezone.now()
     return {
-        "binary": market.kind == Market.Kind.BINARY,
+        "binary": market.has_one_book,
         "rows": rows,
         "rows_shown": OUTCOMES_SHOWN,
         "status": Market.Status.CLOSED if is_over else Market.Status(market.status),

@@ -97,7 +97,7 @@ def _show_live(row: rows.PositionRow) -> dict[str, Any]:
     codes = [outcome.code for outcome in row.market.outcomes.all()]
     return {
         "market": row.market.slug,
-        "binary": row.market.kind == Market.Kind.BINARY,
+        "binary": row.market.has_one_book,
         "value": None if row.value_micros is None else format_amount(row.value_micros),
         "sets": format_amount(holding.locked_micros),
         "paid": format_amount(holding.margin.net_paid_micros),

@@ -16,7 +16,7 @@ from accounts.models import User
 from accounts.numbers import read_number
 from kernel.errors import ApiError, RefusedError, describe
 from kernel.units import parse_field, parse_price_pips
-from markets.lifecycle import binary_payout, equal_payout
+from markets.lifecycle import binary_payout, equal_payout, scalar_payout
 from markets.models import Market
 from markets.queries import get_market
 from trading import actions
@@ -35,12 +35,14 @@ def propose(request: HttpRequest, slug: str) -> HttpResponse:
     market = get_market(slug, user=request.user)
 
     def act(user: User) -> str:
+        payout_pips, number = _read_payout(request, market)
         is_judge = hasattr(market, "panel")
         say = actions.do_give_verdict if is_judge else actions.do_resolve_market
         result = say(
             market,
             by=user,
-            payout_pips=_read_payout(request, market),
+            payout_pips=payout_pips,
+            number=number,
             evidence_text=_read(request, "evidence_text"),
             evidence_url=_read_url(request),
         )
@@ -95,7 +97,15 @@ def _read_url(request: HttpRequest) -> str:
     return url
 
 
-def _read_payout(request: HttpRequest, market: Market) -> list[int]:
+def _read_payout(request: HttpRequest, market: Market) -> tuple[list[int], str]:
+    """Return the payout and, of a scalar market, the number that it follows from."""
+    if not market.is_scalar:
+        return _read_shares(request, market), ""
+    number = parse_field(read_number, request.POST.get("number", ""), "number")
+    return scalar_payout(market, number), number
+
+
+def _read_shares(request: HttpRequest, market: Market) -> list[int]:
     """Winners share 1 credit; alternatively a binary market pays YES any amount from 0 to 1."""
     outcomes = list(market.outcomes.all())
     share = request.POST.get("yes", "").strip()

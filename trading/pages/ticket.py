@@ -87,7 +87,7 @@ def read_ticket(
 ) -> Ticket:
     """Read a form or a link; an invalid choice becomes the first one, unless given."""
     codes = [outcome.code for outcome in market.outcomes.all()]
-    is_binary = market.kind == Market.Kind.BINARY
+    is_binary = market.has_one_book
 
     def choose(name: str, choices: Any, default: str) -> str:
         value = values.get(name, "")

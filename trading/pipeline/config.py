@@ -10,7 +10,7 @@ from trading.engine.types import Config, FeeKind, Fees, MakerTerms
 def config_of(market: Market) -> Config:
     """Return the engine's configuration of `market`. Reads its outcomes."""
     return Config(
-        binary=market.kind == Market.Kind.BINARY,
+        binary=market.has_one_book,
         outcomes=len(market.outcomes.all()),
         tick_pips=market.tick_pips,
         lot_step_lots=market.lot_step_lots,

@@ -127,7 +127,7 @@ def build_instrument(market: Market) -> Instrument:
     return Instrument(
         id=market.pk,
         slug=market.slug,
-        binary=market.kind == Market.Kind.BINARY,
+        binary=market.has_one_book,
         codes=tuple(outcome.code for outcome in market.outcomes.all()),
         status=market.status,
         currency=market.currency,

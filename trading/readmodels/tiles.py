@@ -103,7 +103,7 @@ class MarketTile:
         self.market = market
         self.search = search
         self.slug = market.slug
-        self.is_binary = market.kind == Market.Kind.BINARY
+        self.is_binary = market.has_one_book
         self.now = now
         rows = list(market.outcomes.all())
         tiles = [
