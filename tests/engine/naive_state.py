@@ -1,26 +1,29 @@
 """The naive engine's state, and what follows from it: holds, queues, refusals."""
 
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
 from tests.engine.naive_ledger import Ledger, Leg, unit_cost
+from trading.engine.commands import Place
+from trading.engine.events import AnyEvent
 from trading.engine.types import (
     BUY,
     ORDER_LOTS_MAX,
+    OUTCOMES_MAX,
     PAYOUT_PIPS,
     POSITION_LOTS_MAX,
     SELL,
     TRIGGERS_MAX,
-    AnyEvent,
     Config,
     MarketStatus,
-    Place,
     Reason,
     Stp,
     Tif,
     TriggerKind,
 )
+
+RATE_MAX: Final = 1_000_000
 
 
 class Order(msgspec.Struct):
@@ -275,4 +278,36 @@ def _dump_waiting(order: Order) -> tuple[Any, ...]:
     return (
         *(place.order_id, place.account_id, place.outcome, place.side, order.price_pips),
         *(order.quantity_lots, order.trigger_pips, order.triggered),
+    )
+
+    def _may_become(self, new: Config) -> bool:
+        old = self.config
+        if old is None:
+            return True
+        if self.status == MarketStatus.CLOSED or _fixed(old) != _fixed(new):
+            return False
+        finer = self.status == MarketStatus.HALTED and old.tick_pips % new.tick_pips == 0
+        return finer or old.tick_pips == new.tick_pips
+
+
+def _fixed(config: Config) -> tuple[Any, ...]:
+    return (
+        *(config.binary, config.outcomes, config.lot_step_lots),
+        *(config.fees, config.strict_refund, config.house_account_id),
+    )
+
+
+def is_valid(config: Config) -> bool:
+    fees, tick = config.fees, config.tick_pips
+    outcomes_max = 2 if config.binary else OUTCOMES_MAX
+    rates = (fees.maker_rate_ppm, fees.taker_rate_ppm)
+    limit_lots = config.position_limit_lots
+    return (
+        2 <= config.outcomes <= outcomes_max
+        and 10 <= tick <= PAYOUT_PIPS // 2
+        and PAYOUT_PIPS % tick == 0
+        and config.lot_step_lots >= 1
+        and all(0 <= rate <= RATE_MAX for rate in rates)
+        and fees.unit_micros in (1, 10_000)
+        and (limit_lots is None or limit_lots > 0)
     )
