@@ -24,7 +24,7 @@ from kernel.ids import new_uuid
 from kernel.units import PIPS_PER_CREDIT
 from markets.models.catalogue import Category, Event, Tag
 from markets.models.group import Group, GroupMember
-from markets.scalars import Scale
+from markets.scalars import NUMBER_LENGTH_MAX, Scale
 
 OUTCOMES_MIN = 2
 OUTCOMES_MAX = 50
@@ -124,6 +124,9 @@ class Market(models.Model):
         max_length=NUMBER_UNIT_LENGTH_MAX,
         blank=True,
         help_text=_("Like °C or points; it follows the number."),
+    )
+    settled_number = models.CharField(
+        _("number it was settled at"), max_length=NUMBER_LENGTH_MAX, blank=True, editable=False
     )
     slug = models.SlugField(pgettext_lazy("on the site", "address"), max_length=80, unique=True)
     title = models.CharField(_("title"), max_length=200)

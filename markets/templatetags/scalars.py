@@ -8,8 +8,15 @@ from decimal import Decimal
 from django import template
 
 from accounts.numbers import show_quantity_of
-from accounts.templatetags.predex import NOTHING, percent, points, price
-from kernel.units import MICROS_PER_CREDIT, PIPS_PER_CREDIT
+from accounts.templatetags.predex import (
+    HALF_PIPS_PER_PERCENT,
+    NOTHING,
+    percent,
+    percent_of,
+    points,
+    price,
+)
+from kernel.units import MICROS_PER_CREDIT, PIPS_PER_CREDIT, format_price
 from markets.models import Market
 from markets.scalars import write_exact
 
@@ -49,6 +56,14 @@ def chance_in(half_pips: int | None, market: Market) -> str:
 
 
 @register.filter
+def axis_in(percent: int, market: Market) -> str:
+    """A label of a chart's axis, which ends at whole per cent."""
+    if market.scale is None:
+        return percent_of(percent)
+    return show_quantity_of(market.scale.find_number(percent * HALF_PIPS_PER_PERCENT))
+
+
+@register.filter
 def change_in(pips: int | None, market: Market) -> str:
     """A change of the mark: in points, or of the number; "0" if it shows none."""
     if pips is None:
@@ -57,6 +72,20 @@ def change_in(pips: int | None, market: Market) -> str:
         return points(pips)
     distance = market.scale.find_distance(2 * pips)
     return f"{'+' if distance > 0 else ''}{show_quantity_of(distance)}" if distance else "0"
+
+
+@register.filter
+def settled_in(market: Market) -> str:
+    """The number at which a scalar market was settled."""
+    return show_quantity_of(Decimal(market.settled_number), market.number_unit)
+
+
+@register.filter
+def plain_price_in(price_pips: int, market: Market) -> str:
+    """A price of YES for links and forms: 0.6200, or the number 1240, in any language."""
+    if market.scale is None:
+        return format_price(price_pips)
+    return f"{market.scale.find_number(2 * price_pips):f}"
 
 
 @register.filter("range")

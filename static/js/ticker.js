@@ -21,9 +21,9 @@ function show(code, now) {
   const text = percent(now);
   for (const element of document.querySelectorAll(`[data-ticker="${CSS.escape(code)}"]`)) {
     if (element.textContent === text) continue;
-    const was = Number.parseInt(element.textContent, 10);
+    const isUp = now > Number(element.dataset.mark ?? 0);
     element.textContent = text;
-    const isUp = Number.parseInt(text, 10) > was;
+    element.dataset.mark = now;
     element.classList.remove("flash-up", "flash-down");
     element.getAnimations().forEach((animation) => animation.cancel());
     requestAnimationFrame(() => element.classList.add(isUp ? "flash-up" : "flash-down"));

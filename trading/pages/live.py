@@ -25,6 +25,7 @@ from accounts.templatetags.predex import percent
 from kernel.clock import to_datetime
 from markets import context as exchange_context
 from markets.models import HIDDEN_STATUSES, Market
+from markets.templatetags.scalars import chance_in
 from trading.contracts import name_contract
 from trading.feed.reads import book_from_database, read_lasts
 from trading.feed.replica import find_tops
@@ -45,7 +46,11 @@ LINES_SHOWN: Final = 4
 DRAWN_POINTS_MAX: Final = 120
 TAPE_MAX: Final = 50
 NAMED_IN_SUMMARY: Final = 3
-EMBED_HEIGHTS: Final = {Market.Kind.BINARY: 260, Market.Kind.CATEGORICAL: 360}
+EMBED_HEIGHTS: Final = {
+    Market.Kind.BINARY: 260,
+    Market.Kind.SCALAR: 260,
+    Market.Kind.CATEGORICAL: 360,
+}
 DEFAULT_RANGE: Final = "ALL"
 NO_VIEW: Final = "no"
 
@@ -222,6 +227,10 @@ def summarise(market: Market, outcomes: Sequence[OutcomeNow]) -> str:
     known = [outcome for outcome in outcomes if outcome.half_pips is not None]
     if not known:
         return _("No price yet. Be the first to trade.")
+    if market.is_scalar:
+        return _("The market expects %(number)s") % {
+            "number": chance_in(known[0].half_pips, market)
+        }
     if market.has_one_book:
         return _("%(percent)s chance") % {"percent": percent(known[0].half_pips)}
     return " · ".join(

@@ -16,7 +16,6 @@ from django.views.decorators.http import require_safe
 from accounts.admin_base import link_to_list
 from accounts.models import FeeType, User
 from kernel.clock import from_datetime
-from kernel.units import MICROS_PER_CREDIT
 from markets.actions import may_manage_markets
 from markets.models import HIDDEN_STATUSES, Dispute, Market, is_operator
 from markets.pages import comments
@@ -29,6 +28,7 @@ from markets.queries import (
     list_status_changes,
 )
 from markets.resolvers import describe_resolver
+from markets.templatetags.scalars import distance_in, range_of
 from trading.pages import live
 from trading.pages.changes import name_changes
 from trading.pages.desk import build_ticket_context, choose_type
@@ -260,9 +260,11 @@ def describe_time(seconds: int) -> str:
 def list_limits(market: Market) -> list[tuple[str, str]]:
     """Return names and values of the market's terms."""
     terms = [
-        (_("Smallest price step"), show_exact(market.tick_pips * MICROS_PER_CREDIT // 10_000)),
+        (_("Smallest price step"), distance_in(market.tick_pips, market)),
         (_("Contracts in steps of"), show_lots(market.lot_step_lots)),
     ]
+    if market.is_scalar:
+        terms.insert(0, (_("Range"), range_of(market)))
     if market.position_limit_lots is not None:
         limit = _("%(n)s contracts") % {"n": show_lots(market.position_limit_lots)}
         terms.append((_("Position limit"), limit))

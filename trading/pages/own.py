@@ -12,7 +12,7 @@ from kernel.units import PIPS_PER_CREDIT
 from markets.models import Market
 from trading.contracts import name_payout
 from trading.models import Margin, Order
-from trading.pages.numbers import write_lots, write_price
+from trading.pages.numbers import write_contract_price, write_lots
 from trading.pages.rows import (
     FillRow,
     OrderRow,
@@ -126,7 +126,7 @@ def _read(account: Account, market: Market) -> Own:
 
 def _build_order(row: OrderRow) -> OwnOrder:
     price_pips = row.price_pips or 0
-    texts = write_price(price_pips), write_lots(row.order.quantity_lots)
+    texts = write_contract_price(price_pips, row.contract), write_lots(row.order.quantity_lots)
     return OwnOrder(row, *map(write_number, texts))
 
 

@@ -95,6 +95,8 @@ def describe_result(result: MarketResult) -> str:
     """Return a sentence about the payout."""
     if not result.paid:
         return _("Every trade was undone.")
+    if result.resolution is not None and result.resolution.number:
+        return _("Result: %(outcome)s") % {"outcome": result.resolution.describe_payout()}
     if result.winner is not None:
         return _("Result: %(outcome)s") % {"outcome": result.winner_name}
     count = sum(1 for row in result.paid if row.payout_pips)
