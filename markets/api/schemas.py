@@ -210,6 +210,9 @@ class ShownMarketRow(serializers.Serializer):
     expected_settle_at = TimeField(allow_null=True)
     settled_at = TimeField(allow_null=True)
     dispute_seconds = serializers.IntegerField()
+    low = AmountField(source="low_millionths", allow_null=True, help_text="Null: no scalar market.")
+    high = AmountField(source="high_millionths", allow_null=True)
+    unit = serializers.CharField(source="number_unit", help_text="Of the number.")
     tick = PriceField(source="tick_pips")
     lot_step = QuantityField(source="lot_step_lots")
     fee_kind = serializers.CharField()
@@ -232,9 +235,21 @@ class ShownMarketRow(serializers.Serializer):
     volume = QuantityField(source="stats.volume_lots")
     volume_24h = QuantityField(source="stats.volume_24h_lots")
     last_price = PriceField(source="stats.last_price_pips", allow_null=True)
+    last_number = serializers.SerializerMethodField(
+        help_text="Of a scalar market: the number that the last price stands for."
+    )
+    settled_number = serializers.SerializerMethodField(help_text="Of a scalar market, once it is.")
     traders = serializers.IntegerField(source="stats.traders")
     created_at = TimeField()
     updated_at = TimeField()
+
+    def get_last_number(self, market: Market) -> str | None:
+        if market.scale is None or market.stats.last_price_pips is None:
+            return None
+        return f"{market.scale.find_number(2 * market.stats.last_price_pips):f}"
+
+    def get_settled_number(self, market: Market) -> str | None:
+        return market.settled_number or None
 
     def get_tags(self, market: Market) -> list[str]:
         return [tag.slug for tag in market.tags.all()]

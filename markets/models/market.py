@@ -376,6 +376,8 @@ class Market(models.Model):
                 name="a_scalar_market_has_a_range_and_no_other_has",
                 condition=Q(
                     kind="scalar",
+                    low_millionths__isnull=False,
+                    high_millionths__isnull=False,
                     low_millionths__gte=-NUMBER_MILLIONTHS_MAX,
                     low_millionths__lt=F("high_millionths"),
                     high_millionths__lte=NUMBER_MILLIONTHS_MAX,

@@ -119,7 +119,7 @@ function rename(row, { code, name }) {
   label.title = name;
   row.querySelector("[data-spark]").replaceChildren(); // it was another outcome's line
   setTimeout(drawLine, LINE_MS, row);
-  row.querySelector("[data-mark]").textContent = "";
+  row.querySelector("[data-mark]").textContent = row.querySelector("[data-mark]").dataset.mark = "";
   return row;
 }
 
@@ -135,9 +135,9 @@ function show(root, outcome, scale = null) {
   const figure = root.querySelector("[data-mark]");
   const text = percent(outcome.mark, scale);
   if (figure.textContent !== text) {
-    if (figure.textContent !== "") flash(figure, outcome.mark - Number(figure.dataset.mark || 0));
+    if (figure.dataset.mark) flash(figure, outcome.mark - Number(figure.dataset.mark));
     figure.textContent = text;
-    figure.dataset.mark = outcome.mark;
+    figure.dataset.mark = outcome.mark ?? "";
   }
   showChange(root.querySelector("[data-change]"), outcome, scale);
 }

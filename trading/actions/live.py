@@ -11,6 +11,7 @@ from accounts.models import User
 from accounts.second_factor import no_right
 from kernel.clock import from_datetime
 from kernel.errors import RefusedError
+from kernel.units import PIPS_PER_CREDIT
 from markets.actions import (
     check_approve_market,
     check_ready_to_open,
@@ -158,7 +159,9 @@ def check_refine_tick(market: Market, *, by: User | None, tick_pips: int) -> Non
     _check_may_manage(by)
     _check_halted(market)
     is_finer = tick_pips in TICKS_PIPS and tick_pips < market.tick_pips
-    if not is_finer or market.tick_pips % tick_pips:
+    scale = market.scale
+    is_off_range = scale is not None and scale.span_millionths * tick_pips % PIPS_PER_CREDIT
+    if not is_finer or market.tick_pips % tick_pips or is_off_range:
         raise RefusedError("bad_tick", "tick", detail="a finer tick divides the present one")
 
 
