@@ -323,6 +323,9 @@ ERROR_CODES: Final[dict[str, ErrorCode]] = {
     "post_only_would_cross": _C(
         422, "a post-only order would trade at once",
         _("At this price it would fill immediately, which a post-only order must not."), "price"),
+    "outcome_withdrawn": _C(409, "this outcome was withdrawn: its book is closed",
+                            _("This outcome was withdrawn. It takes no orders any more."),
+                            "outcome"),
     "price_missing": _C(422, "a limit order needs a price", _("A limit order needs a price."),
                         "price"),
     "price_off_tick": _C(422, "the price is not a multiple of the market's tick",
