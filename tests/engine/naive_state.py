@@ -271,18 +271,6 @@ class NaiveState:
         grown_micros -= self._held(account_id, self.orders)
         return max(0, grown_micros - self._available(account_id)) if order.rests else 0
 
-
-def arrival(order: Order) -> tuple[int, str]:
-    return order.arrived_us, order.place.order_id
-
-
-def _dump_waiting(order: Order) -> tuple[Any, ...]:
-    place = order.place
-    return (
-        *(place.order_id, place.account_id, place.outcome, place.side, order.price_pips),
-        *(order.quantity_lots, order.trigger_pips, order.triggered),
-    )
-
     def _may_become(self, new: Config) -> bool:
         old = self.config
         if old is None:
@@ -294,6 +282,18 @@ def _dump_waiting(order: Order) -> tuple[Any, ...]:
             return False
         finer = self.status == MarketStatus.HALTED and old.tick_pips % new.tick_pips == 0
         return finer or old.tick_pips == new.tick_pips
+
+
+def arrival(order: Order) -> tuple[int, str]:
+    return order.arrived_us, order.place.order_id
+
+
+def _dump_waiting(order: Order) -> tuple[Any, ...]:
+    place = order.place
+    return (
+        *(place.order_id, place.account_id, place.outcome, place.side, order.price_pips),
+        *(order.quantity_lots, order.trigger_pips, order.triggered),
+    )
 
 
 def _fixed(config: Config) -> tuple[Any, ...]:
