@@ -219,6 +219,20 @@ ERROR_CODES: Final[dict[str, ErrorCode]] = {
                       _("This market is no longer a draft.")),
     "not_opened_yet": _C(409, "this market has not opened yet: edit it instead",
                          _("This market has not opened yet. Edit it instead.")),
+    "bad_discount": _C(422, "a discount is 1 to 100 per cent and ends in the future",
+                       _("Enter 1 to 100 per cent for makers, takers or both, and an end in the "
+                         "future, after the start.")),
+    "no_discount": _C(409, "this market has no fee discount",
+                      _("This market has no fee discount.")),
+    "no_fees": _C(422, "this market has no fees", _("This market has no fees.")),
+    "outcome_stays": _C(
+        422, "of a categorical market's outcomes two remain at least; together withdrawn ones pay "
+        "at most 1", _("Of several outcomes two remain at least, and together the withdrawn ones "
+                       "pay at most 1."), "outcome"),
+    "outcomes_of_maker": _C(
+        409, "an automated maker has prices for all outcomes: none can be withdrawn beside it",
+        _("The automated market maker has prices for all outcomes together, so none can be "
+          "withdrawn. Void the market instead, or let it pay its share with the result.")),
     "not_approved": _C(409, "an operator has to approve this market",
                        _("An operator has to approve this market first.")),
     "not_paused": _C(409, None, _("This is not paused.")),
@@ -408,6 +422,9 @@ ERROR_CODES: Final[dict[str, ErrorCode]] = {
     "payout_unclear": _C(400, "send exactly one of payout, yes and winners"),
     "payout_unknown_outcome": _C(422, "there is no outcome with that index",
                                  _("There is no such outcome."), "payout"),
+    "payout_of_withdrawn": _C(422, "a withdrawn outcome pays what was stated when it was",
+                              _("A withdrawn outcome pays exactly what was stated when it was "
+                                "withdrawn."), "payout"),
     "payout_without_winner": _C(422, "name at least one winning outcome",
                                 _("Choose what has won."), "payout"),
     "payout_wrong_length": _C(422, "a payout has one price per outcome",

@@ -9,7 +9,7 @@ that one of two racing changes wins, with a `StatusChange` row (who, when, why) 
 A payout vector is a list of pips by outcome index: each at least 0, together exactly 10,000.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from django.db import transaction
@@ -125,18 +125,34 @@ def scalar_payout(market: Market, number: str) -> list[int]:
     return market.scale.compute_payout(exact)
 
 
-def equal_payout(winners: Collection[int], *, outcome_count: int) -> list[int]:
+def find_withdrawn(market: Market) -> dict[int, int]:
+    """Return what outcomes that were withdrawn pay, by index."""
+    return {
+        outcome.index: outcome.withdrawn_pips
+        for outcome in market.outcomes.all()
+        if outcome.withdrawn_pips is not None
+    }
+
+
+def equal_payout(
+    winners: Collection[int], *, outcome_count: int, withdrawn: Mapping[int, int] | None = None
+) -> list[int]:
     """Split 1 credit equally among the outcomes with these indexes.
 
     1/k is floored to a pip; the remaining pips go one each to the winners in outcome order.
+    `withdrawn` outcomes pay what was stated, and the winners share what is left of the credit.
     """
+    stated = withdrawn or {}
     distinct = sorted(set(winners))
     if not distinct:
         raise PayoutError("payout_without_winner")
     if distinct[0] < 0 or distinct[-1] >= outcome_count:
         raise PayoutError("payout_unknown_outcome")
-    share_pips, remaining_pips = divmod(PIPS_PER_CREDIT, len(distinct))
-    payout_pips = [0] * outcome_count
+    if stated.keys() & set(distinct):
+        raise PayoutError("payout_of_withdrawn")
+    shared_pips = PIPS_PER_CREDIT - sum(stated.values())
+    share_pips, remaining_pips = divmod(shared_pips, len(distinct))
+    payout_pips = [stated.get(index, 0) for index in range(outcome_count)]
     for rank, index in enumerate(distinct):
         payout_pips[index] = share_pips + (rank < remaining_pips)
     return payout_pips

@@ -5,6 +5,7 @@ from typing import NamedTuple
 from django.utils.translation import gettext as _
 
 from accounts.numbers import show_quantity_of
+from accounts.templatetags.predex import price
 from kernel.units import PIPS_PER_CREDIT, UnitError, parse_amount_micros, parse_price_pips
 from markets.models import Market, Outcome
 from markets.scalars import Scale
@@ -66,6 +67,15 @@ def name_opposite(market: Market, contract: Contract) -> Contract:
     return name_contract(market, contract.code, is_mirrored=not contract.is_mirrored)
 
 
+def find_stated_pips(market: Market, contract: Contract) -> int | None:
+    """Return what a contract of a withdrawn outcome pays for certain."""
+    outcome = next((row for row in market.outcomes.all() if row.code == contract.code), None)
+    if outcome is None or outcome.withdrawn_pips is None:
+        return None
+    pips: int = outcome.withdrawn_pips
+    return PIPS_PER_CREDIT - pips if contract.is_mirrored else pips
+
+
 def name_payout(market: Market, contract: Contract) -> str:
     """Return the condition under which a contract pays, of a scalar market all."""
     if market.scale is not None:
@@ -74,6 +84,9 @@ def name_payout(market: Market, contract: Contract) -> str:
             return _("Pays at %(number)s or above") % {"number": number}
         number = show_quantity_of(market.scale.find_number(0))
         return _("Pays at %(number)s or below") % {"number": number}
+    stated_pips = find_stated_pips(market, contract)
+    if stated_pips is not None:
+        return _("Withdrawn: pays %(price)s") % {"price": price(stated_pips)}
     if market.has_one_book:
         return _("Pays if Yes") if contract.code == "YES" else _("Pays if No")
     outcome = {"outcome": name_contract(market, contract.code).label}

@@ -76,8 +76,8 @@ class OutcomeInline(TabularInline):
     model = Outcome
     form = OutcomeForm
     formset = OutcomeFormSet
-    fields = ["index", "code", "name", "payout_pips"]
-    readonly_fields = ["payout_pips"]
+    fields = ["index", "code", "name", "payout_pips", "withdrawn_pips", "withdrawn_at"]
+    readonly_fields = ["payout_pips", "withdrawn_pips", "withdrawn_at"]
     extra = 0
     max_num = OUTCOMES_MAX
     hide_title = True

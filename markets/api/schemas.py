@@ -186,6 +186,20 @@ class ShownOutcome(serializers.Serializer):
     code = serializers.CharField()
     name = serializers.CharField()
     payout = PriceField(source="payout_pips", allow_null=True)
+    withdrawn_payout = PriceField(
+        source="withdrawn_pips", allow_null=True, help_text="Null: it was not withdrawn."
+    )
+    withdrawn_at = TimeField(allow_null=True)
+
+
+class ShownDiscount(serializers.Serializer):
+    """By how many per cent the market's fees are lower, and when."""
+
+    maker_percent = serializers.IntegerField()
+    taker_percent = serializers.IntegerField()
+    starts_at = TimeField()
+    ends_at = TimeField(allow_null=True)
+    is_applied = serializers.BooleanField(help_text="Whether it is in force now.")
 
 
 class ShownMarketRow(serializers.Serializer):
@@ -330,12 +344,18 @@ class ShownMarket(ShownMarketRow):
     description = serializers.CharField()
     rules = serializers.CharField()
     resolution_source = serializers.CharField()
+    fee_discount = serializers.SerializerMethodField()
     clarifications = serializers.SerializerMethodField(
         help_text="What was added to the rules since, oldest first."
     )
     automatic_resolver = serializers.SerializerMethodField()
     panel = serializers.SerializerMethodField()
     result = serializers.SerializerMethodField()
+
+    @extend_schema_field(ShownDiscount(allow_null=True))
+    def get_fee_discount(self, market: Market) -> Any:
+        discount = getattr(market, "discount", None)
+        return None if discount is None else ShownDiscount(discount).data
 
     @extend_schema_field(ShownClarification(many=True))
     def get_clarifications(self, market: Market) -> Any:

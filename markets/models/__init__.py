@@ -3,6 +3,7 @@
 from markets.models.catalogue import Category, Event, Series, Tag
 from markets.models.clarification import CLARIFICATION_LENGTH_MAX, Clarification
 from markets.models.comment import Comment, CommentReport
+from markets.models.discount import MarketDiscount
 from markets.models.exchange import Exchange
 from markets.models.group import Group, GroupInvitation, GroupMember
 from markets.models.market import (

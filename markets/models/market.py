@@ -453,6 +453,15 @@ class Outcome(models.Model):
         help_text=_("What one contract was paid."),
     )
 
+    withdrawn_pips = models.PositiveSmallIntegerField(
+        _("payout when withdrawn, in pips"),
+        null=True,
+        blank=True,
+        editable=False,
+        help_text=_("Of an outcome that was withdrawn while trading: what it will pay."),
+    )
+    withdrawn_at = models.DateTimeField(_("withdrawn at"), null=True, blank=True, editable=False)
+
     class Meta:
         verbose_name = _("outcome")
         verbose_name_plural = _("outcomes")
@@ -473,6 +482,17 @@ class Outcome(models.Model):
             models.CheckConstraint(
                 name="an_outcome_pays_0_to_10000_pips",
                 condition=Q(payout_pips__isnull=True) | Q(payout_pips__range=(0, PIPS_PER_CREDIT)),
+            ),
+            models.CheckConstraint(
+                name="a_withdrawn_outcome_has_a_time_and_pays_0_to_10000_pips",
+                condition=Q(withdrawn_pips__isnull=True, withdrawn_at__isnull=True)
+                | Q(withdrawn_pips__range=(0, PIPS_PER_CREDIT), withdrawn_at__isnull=False),
+            ),
+            models.CheckConstraint(
+                name="a_withdrawn_outcome_pays_what_was_stated",
+                condition=Q(withdrawn_pips__isnull=True)
+                | Q(payout_pips__isnull=True)
+                | Q(payout_pips=F("withdrawn_pips")),
             ),
         )
 

@@ -21,7 +21,12 @@ from accounts.second_factor import no_right
 from kernel.errors import RefusedError, not_found
 from kernel.units import format_amount, format_price
 from markets.actions import may_resolve_markets
-from markets.lifecycle import check_payout_vector, record_status, scalar_payout
+from markets.lifecycle import (
+    check_payout_vector,
+    find_withdrawn,
+    record_status,
+    scalar_payout,
+)
 from markets.models import Dispute, Market, Panel, Resolution, acts_as_operator, is_operator
 from trading.actions.live import TRADING_STATUSES, do_close_to_void
 from trading.models import Margin, NotificationKind, NotificationProgress
@@ -79,6 +84,8 @@ def check_proposal(
     if market.status != Status.CLOSED:
         raise RefusedError("not_closed")
     check_payout_vector(payout_pips, outcome_count=market.outcomes.count())
+    if any(payout_pips[index] != pips for index, pips in find_withdrawn(market).items()):
+        raise RefusedError("payout_of_withdrawn")
     if market.scale is not None and not number:
         raise RefusedError("number_missing")
     if number and scalar_payout(market, number) != list(payout_pips):

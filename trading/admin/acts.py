@@ -20,8 +20,8 @@ from accounts.policy import get_policy
 from accounts.templatetags.predex import money, price, when
 from kernel.units import PIPS_PER_CREDIT
 from markets.admin.acts import MarketAction, describe_proposal
-from markets.lifecycle import equal_payout, scalar_payout
-from markets.models import TICKS_PIPS, Dispute, Market, Resolution
+from markets.lifecycle import equal_payout, find_withdrawn, scalar_payout
+from markets.models import TICKS_PIPS, Dispute, Market, Outcome, Resolution
 from trading.actions import (
     do_approve_and_open_market,
     do_approve_result,
@@ -35,6 +35,7 @@ from trading.actions import (
     do_resolve_market,
     do_resume_market,
     do_void_market,
+    do_withdraw_outcome,
     do_withdraw_result,
 )
 from trading.settlement.payments import compute_house_cover_micros
@@ -180,6 +181,48 @@ class TickAction(LiveAction):
         do_refine_tick(row, by=by, tick_pips=self.cleaned_data["tick_pips"], reason=reason)
 
 
+class WithdrawOutcomeAction(LiveAction):
+    title = _("Withdraw an outcome")
+    done = _("The outcome is withdrawn.")
+    explanation = _(
+        "For good: its orders are cancelled and its book is closed, and with the result it pays "
+        "what you state here. The others go on. It is added to the rules, and people with a "
+        "position or open orders are notified."
+    )
+    permission = "markets.resolve_markets"
+    statuses = (Status.OPEN, Status.HALTED)
+    is_harmful = True
+    needs_reason = True
+    takes_many = False
+
+    outcome = forms.TypedChoiceField(label=_("Outcome"), coerce=int, widget=UnfoldAdminSelectWidget)
+    pays_pips = PriceFormField(
+        label=_("A contract of it pays"),
+        initial=0,
+        units_max=PIPS_PER_CREDIT,
+        help_text=_("0 as a rule."),
+    )
+    field_order = ["outcome", "pays_pips", "reason"]
+
+    @classmethod
+    def is_available(cls, row: Market) -> bool:
+        return super().is_available(row) and row.kind == Market.Kind.CATEGORICAL
+
+    def prepare(self) -> None:
+        [market] = self.rows
+        field: Any = self.fields["outcome"]
+        remaining = market.outcomes.filter(withdrawn_at=None)
+        field.choices = [(outcome.index, outcome.name) for outcome in remaining]
+
+    def do(self, row: Market, *, by: User, reason: str) -> None:
+        outcome = row.outcomes.get(index=self.cleaned_data["outcome"])
+        pays_pips = self.cleaned_data["pays_pips"]
+        do_withdraw_outcome(row, by=by, outcome=outcome, pays_pips=pays_pips, reason=reason)
+
+    def find_field(self, name: str | None) -> str | None:
+        return "pays_pips" if name == "price" else super().find_field(name)
+
+
 # --- results -------------------------------------------------------------------------------------
 
 
@@ -252,10 +295,17 @@ class ResolveAction(ResultAction):
 
     def _ask_for_payouts(self) -> None:
         winners: Any = self.fields["winners"]
-        winners.choices = [(outcome.index, outcome.name) for outcome in self.outcomes]
+        winners.choices = [
+            (outcome.index, outcome.name)
+            for outcome in self.outcomes
+            if outcome.withdrawn_pips is None
+        ]
         payouts = {
             f"payout_{outcome.index}": PriceFormField(
-                label=gettext("%s pays") % outcome.name, required=False, units_max=PIPS_PER_CREDIT
+                label=gettext("%s pays") % outcome.name,
+                required=False,
+                units_max=PIPS_PER_CREDIT,
+                help_text=_describe_withdrawn(outcome),
             )
             for outcome in self.outcomes
         }
@@ -290,7 +340,11 @@ class ResolveAction(ResultAction):
 
     def _find_payout(self) -> list[int]:
         winners = self.cleaned_data["winners"]
-        return self._list_paid() or equal_payout(winners, outcome_count=len(self.outcomes))
+        [market] = self.rows
+        stated = find_withdrawn(market)
+        return self._list_paid() or equal_payout(
+            winners, outcome_count=len(self.outcomes), withdrawn=stated
+        )
 
     def _list_paid(self) -> list[int]:
         """Return the payout of each outcome, none if none was entered."""
@@ -377,6 +431,12 @@ class VoidAction(ResultAction):
         do_void_market(row, by=by, reason=reason, house_cover_micros=cover_micros)
 
 
+def _describe_withdrawn(outcome: Outcome) -> str:
+    if outcome.withdrawn_pips is None:
+        return ""
+    return gettext("It was withdrawn and pays %s.") % price(outcome.withdrawn_pips)
+
+
 def _is_disputable(market: Market) -> bool:
     active = Resolution.objects.filter(market=market, withdrawn_at=None)
     return active.filter(final_at__gt=timezone.now()).exists()
@@ -396,6 +456,7 @@ ACTS = {
     "close": CloseAction,
     "close-time": CloseTimeAction,
     "tick": TickAction,
+    "withdraw-outcome": WithdrawOutcomeAction,
     "resolve": ResolveAction,
     "approve-result": ApproveResultAction,
     "pay-result": PayResultAction,

@@ -19,7 +19,7 @@ from accounts.models import User
 from kernel.errors import ApiError
 from markets.api.markets import MarketApiView
 from markets.api.schemas import ShownResult
-from markets.lifecycle import binary_payout, equal_payout, scalar_payout
+from markets.lifecycle import binary_payout, equal_payout, find_withdrawn, scalar_payout
 from markets.models import OUTCOMES_MAX, Dispute, Market, Resolution
 from markets.queries import find_resolution, get_market, list_disputes
 from markets.scalars import NUMBER_LENGTH_MAX
@@ -244,7 +244,9 @@ def _read_shares(body: dict[str, Any], market: Market) -> list[int]:
         return list(body["payout"])
     if "winners" in body:
         return equal_payout(
-            [_find_index(code, outcomes) for code in body["winners"]], outcome_count=len(outcomes)
+            [_find_index(code, outcomes) for code in body["winners"]],
+            outcome_count=len(outcomes),
+            withdrawn=find_withdrawn(market),
         )
     if market.kind != Market.Kind.BINARY:
         raise ApiError("market_not_binary", "yes")

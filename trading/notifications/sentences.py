@@ -9,12 +9,15 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from accounts.numbers import show_quantity_of
-from accounts.templatetags.predex import contracts, moment, money, signed_money
+from accounts.templatetags.predex import contracts, moment, money, price, signed_money
 from markets.models import HIDDEN_STATUSES, Dispute, Market
 from markets.templatetags.scalars import no_price_in, price_in
 from trading.contracts import get_outcome, name_contract
 from trading.engine.types import BUY, PAYOUT_PIPS
 from trading.models import Notification, NotificationKind, Order
+
+SHARES_MAX = 4
+"""Of several outcomes that are paid, so many are named."""
 
 
 class NotificationText(NamedTuple):
@@ -101,9 +104,20 @@ def _result(market: Market, facts: dict[str, Any]) -> tuple[str, str]:
         outcome = name_contract(market, code).label
         title = _("Result proposed: %(outcome)s") % {"outcome": outcome}
     else:
-        title = _("A result is proposed: several outcomes share the payout")
+        title = _("Result proposed: %(outcome)s") % {"outcome": _list_shares(market, payout_pips)}
     until = _("You can dispute it until %(when)s") % {"when": _say_when(facts["final_at"])}
     return title, f"{market.title} · {until}"
+
+
+def _list_shares(market: Market, payout_pips: Sequence[int]) -> str:
+    """Return the outcomes that are paid and what each pays: "Red 0.50, Green 0.50"."""
+    paid = [
+        f"{name_contract(market, outcome.code).label} {price(pips)}"
+        for outcome, pips in zip(market.outcomes.all(), payout_pips, strict=True)
+        if pips
+    ]
+    more = [_("%(n)d more") % {"n": len(paid) - SHARES_MAX}] if len(paid) > SHARES_MAX else []
+    return ", ".join([*paid[:SHARES_MAX], *more])
 
 
 def _proposal(market: Market, facts: dict[str, Any]) -> tuple[str, str]:

@@ -44,7 +44,9 @@ def build_ticket_context(
         "ticket": ticket,
         "contract": find_contract(ticket, market),
         "obstacle": find_obstacle(request, market),
-        "choices": sorted(outcomes, key=lambda row: row.index),
+        "choices": sorted(
+            (row for row in outcomes if row.withdrawn_pips is None), key=lambda row: row.index
+        ),
         "answers": _list_answers(market, ticket, chosen),
         "errors": {},
         "summary": None,

@@ -66,6 +66,8 @@ class OutcomeNow(Struct, frozen=True):
     last_pips: int | None
     half_pips: int | None
     rank: int = 0
+    withdrawn_pips: int | None = None
+    """What it pays, of an outcome that was withdrawn."""
 
     @property
     def look(self) -> Look:
@@ -194,8 +196,11 @@ def list_outcomes(market: Market, moment: _Moment) -> list[OutcomeNow]:
         prices = (bid_pips, ask_pips, moment.lasts.get(outcome.index))
         worth = compute_mark(*prices).half_pips
         name = name_contract(market, outcome.code).label
-        found.append(OutcomeNow(outcome.index, outcome.code, name, *prices, worth))
-    found.sort(key=lambda outcome: -(outcome.half_pips or 0))
+        gone_pips = outcome.withdrawn_pips
+        found.append(
+            OutcomeNow(outcome.index, outcome.code, name, *prices, worth, withdrawn_pips=gone_pips)
+        )
+    found.sort(key=lambda row: (row.withdrawn_pips is not None, -(row.half_pips or 0)))
     return [replace(outcome, rank=rank) for rank, outcome in enumerate(found)]
 
 
@@ -396,7 +401,7 @@ def _find_beside(
     moment: _Moment,
     outcome: int,
 ) -> tuple[Levels, Levels]:
-    if instrument.matches_across:
+    if instrument.matches_across and outcome not in instrument.withdrawn_pips:
         return compute_implied_levels(books, outcome)
     return moment.ladders[outcome] if moment.ladders else ([], [])
 

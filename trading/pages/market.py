@@ -14,7 +14,7 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_safe
 
 from accounts.admin_base import link_to_list
-from accounts.models import FeeType, User
+from accounts.models import User
 from kernel.clock import from_datetime
 from markets.actions import may_manage_markets
 from markets.models import HIDDEN_STATUSES, Dispute, Market, is_operator
@@ -32,8 +32,9 @@ from markets.templatetags.scalars import distance_in, range_of
 from trading.pages import live
 from trading.pages.changes import name_changes
 from trading.pages.desk import build_ticket_context, choose_type
+from trading.pages.fees import describe_fees
 from trading.pages.live import OutcomeNow
-from trading.pages.numbers import show_exact, show_lots
+from trading.pages.numbers import show_lots
 from trading.pages.own import build_own_context
 from trading.pages.result import build_result_context, describe_result
 from trading.pages.ticket import read_link
@@ -219,26 +220,6 @@ def find_automatic(market: Market) -> str:
     """Say what resolves the market by itself; "" where nothing does."""
     resolver = getattr(market, "automatic_resolver", None)
     return "" if resolver is None else describe_resolver(resolver)
-
-
-def describe_fees(market: Market) -> str:
-    """Return a text of what trading costs."""
-    maker, taker = market.fee_maker_rate, market.fee_taker_rate
-    if market.fee_kind == FeeType.NONE or not (maker or taker):
-        return _("Trading is free.")
-    said = {"taker": show_exact(taker), "maker": show_exact(maker)}
-    if market.fee_kind == FeeType.FLAT:
-        if not maker:
-            return _("Takers pay %(taker)s per contract; makers pay nothing.") % said
-        return _("Takers pay %(taker)s per contract; makers pay %(maker)s.") % said
-    if not maker:
-        text = _("Takers pay %(taker)s x price x (1 - price) per contract; makers pay nothing.")
-    else:
-        text = _(
-            "Takers pay %(taker)s x price x (1 - price) per contract;"
-            " makers pay %(maker)s x price x (1 - price)."
-        )
-    return text % said
 
 
 def describe_time(seconds: int) -> str:
