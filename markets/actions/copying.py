@@ -11,10 +11,12 @@ from markets.actions.rules import OPERATOR_FIELDS, OutcomePair, may_manage_marke
 from markets.models import AutomaticResolver, Market, Panel, PanelJudge
 
 COPIED_FIELDS: Final = (
-    "kind", "title", "description", "rules", "resolution_source", "category", "event", "resolver",
+    "kind", "low_millionths", "high_millionths", "number_unit", "title", "description", "rules",
+    "resolution_source", "category", "event", "resolver",
     "visibility", "group", "dispute_seconds", "dispute_bond_micros", "tick_pips", "lot_step_lots",
     "fee_kind", "fee_maker_rate", "fee_taker_rate", "fee_unit_micros", "position_limit_lots",
-    "strict_refund", "matches_across_outcomes",
+    "strict_refund", "matches_across_outcomes", "maker_b_lots", "maker_priors", "maker_alone",
+    "maker_funded_by_house",
 )  # fmt: skip
 
 

@@ -9,7 +9,7 @@ import kernel.ids
 class Migration(migrations.Migration):
     dependencies = [
         ("accounts", "0012_bonds_of_disputes_and_corrections_move_money"),
-        ("markets", "0008_panels_of_judges_decide"),
+        ("markets", "0010_outcomes_may_be_withdrawn_and_fees_be_lower_for_a_time"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
@@ -51,6 +51,16 @@ class Migration(migrations.Migration):
                 (
                     "before_pips",
                     models.JSONField(blank=True, null=True, verbose_name="payout before, in pips"),
+                ),
+                (
+                    "before_number",
+                    models.CharField(blank=True, max_length=60, verbose_name="number before"),
+                ),
+                (
+                    "observed_number",
+                    models.CharField(
+                        blank=True, max_length=60, verbose_name="number that was observed"
+                    ),
                 ),
                 (
                     "payout_pips",

@@ -12,6 +12,7 @@ from django.utils.translation import pgettext_lazy
 from kernel.ids import new_uuid
 from markets.models.market import Market
 from markets.models.resolution import describe_payout
+from markets.scalars import NUMBER_LENGTH_MAX
 
 FIRST_NUMBER: Final = 2
 """Of a market's settlements; the first is that of its result."""
@@ -41,7 +42,11 @@ class Correction(models.Model):
     number = models.PositiveSmallIntegerField(_("number of the settlement"))
     state = models.CharField(_("state"), max_length=10, choices=State, default=State.PROPOSED)
     before_pips = models.JSONField(_("payout before, in pips"), null=True, blank=True)
+    before_number = models.CharField(_("number before"), max_length=NUMBER_LENGTH_MAX, blank=True)
     payout_pips = models.JSONField(_("payout, in pips"), null=True, blank=True)
+    observed_number = models.CharField(
+        _("number that was observed"), max_length=NUMBER_LENGTH_MAX, blank=True
+    )
     evidence_text = models.TextField(_("evidence"), blank=True)
     evidence_url = models.URLField(_("address of the evidence"), max_length=500, blank=True)
     proposed_by = models.ForeignKey(
@@ -101,7 +106,7 @@ class Correction(models.Model):
         return f"{self.market}: {self.describe_payout()}"
 
     def describe_payout(self) -> str:
-        return describe_payout(self.market, self.payout_pips)
+        return describe_payout(self.market, self.payout_pips, self.observed_number)
 
     def describe_before(self) -> str:
-        return describe_payout(self.market, self.before_pips)
+        return describe_payout(self.market, self.before_pips, self.before_number)

@@ -1,6 +1,7 @@
 """Results: proposed, disputed, withdrawn, final. The trading app decides on them and pays."""
 
 from collections.abc import Sequence
+from decimal import Decimal
 
 from django.conf import settings
 from django.db import models
@@ -10,9 +11,11 @@ from django.utils.translation import gettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Account
+from accounts.numbers import show_quantity_of
 from accounts.templatetags.predex import price
 from kernel.ids import new_uuid
 from markets.models.market import Market
+from markets.scalars import NUMBER_LENGTH_MAX
 
 
 class Resolution(models.Model):
@@ -27,6 +30,12 @@ class Resolution(models.Model):
         Market, models.PROTECT, verbose_name=_("market"), related_name="resolutions"
     )
     payout_pips = models.JSONField(_("payout, in pips"), null=True, blank=True)
+    number = models.CharField(
+        _("number"),
+        max_length=NUMBER_LENGTH_MAX,
+        blank=True,
+        help_text=_("Of a scalar market: what was observed. The payout follows from it."),
+    )
     evidence_text = models.TextField(_("evidence"), blank=True)
     evidence_url = models.URLField(_("address of the evidence"), max_length=500, blank=True)
     reading = models.JSONField(
@@ -106,13 +115,15 @@ class Resolution(models.Model):
         return f"{self.market}: {self.describe_payout()}"
 
     def describe_payout(self) -> str:
-        return describe_payout(self.market, self.payout_pips)
+        return describe_payout(self.market, self.payout_pips, self.number)
 
 
-def describe_payout(market: Market, payout_pips: Sequence[int] | None) -> str:
-    """Return the winner, or the payouts above zero, like "Yes 0.25, No 0.75"."""
+def describe_payout(market: Market, payout_pips: Sequence[int] | None, number: str = "") -> str:
+    """Return the winner, the payouts above zero, like "Yes 0.25, No 0.75", or a scalar's number."""
     if payout_pips is None:
         return gettext("void: everybody gets back what they paid in")
+    if number:
+        return show_quantity_of(Decimal(number), market.number_unit)
     paid = [
         (outcome.name, pips)
         for outcome, pips in zip(market.outcomes.all(), payout_pips, strict=False)

@@ -17,9 +17,9 @@ from accounts.second_factor import no_right
 from kernel.errors import RefusedError
 from kernel.units import format_amount, format_price
 from markets.actions import lock_market, may_resolve_markets
-from markets.lifecycle import check_payout_vector
 from markets.models import FINAL_STATUSES, Correction, Market
 from markets.models.correction import FIRST_NUMBER
+from trading.actions.results import check_payout
 from trading.settlement import corrections
 
 State = Correction.State
@@ -35,6 +35,7 @@ def check_correct_result(
     *,
     by: User,
     payout_pips: Sequence[int] | None,
+    number: str = "",
     evidence_text: str,
     evidence_url: str,
 ) -> None:
@@ -45,8 +46,8 @@ def check_correct_result(
     if find_correction(market) is not None:
         raise RefusedError("correction_runs")
     if payout_pips is not None:
-        check_payout_vector(payout_pips, outcome_count=market.outcomes.count())
-    if payout_pips == _read_payout(market):
+        check_payout(market, payout_pips, number=number)
+    if (payout_pips, number) == _read_paid(market):
         raise RefusedError("same_result", "payout")
     if not (evidence_text.strip() or evidence_url):
         raise RefusedError("evidence_missing", "evidence_text")
@@ -57,6 +58,7 @@ def do_correct_result(
     *,
     by: User,
     payout_pips: Sequence[int] | None,
+    number: str = "",
     evidence_text: str = "",
     evidence_url: str = "",
 ) -> Correction:
@@ -68,14 +70,17 @@ def do_correct_result(
         market = lock_market(market)
         payout_pips = None if payout_pips is None else list(payout_pips)
         evidence = {"evidence_text": evidence_text, "evidence_url": evidence_url}
-        check_correct_result(market, by=by, payout_pips=payout_pips, **evidence)
+        check_correct_result(market, by=by, payout_pips=payout_pips, number=number, **evidence)
+        before_pips, before_number = _read_paid(market)
         last = market.corrections.aggregate(last=Max("number"))["last"]
         correction = Correction.objects.create(
             market=market,
             number=FIRST_NUMBER if last is None else last + 1,
             state=State.PROPOSED if get_policy().two_person_rule else State.HOLDING,
-            before_pips=_read_payout(market),
+            before_pips=before_pips,
+            before_number=before_number,
             payout_pips=payout_pips,
+            observed_number=number,
             proposed_by=by,
             **evidence,
         )
@@ -167,11 +172,10 @@ def _find(market: Market) -> Correction:
     return correction
 
 
-def _read_payout(market: Market) -> list[int] | None:
-    """Return what the market paid; None if it was voided."""
-    if market.status == Market.Status.VOIDED:
-        return None
-    return [outcome.payout_pips or 0 for outcome in market.outcomes.all()]
+def _read_paid(market: Market) -> tuple[list[int] | None, str]:
+    """Return what the market paid, None if it was voided, and a scalar market's number."""
+    result = market.resolutions.get(withdrawn_at=None)
+    return result.payout_pips, result.number
 
 
 def _show(correction: Correction) -> dict[str, object]:
@@ -179,6 +183,7 @@ def _show(correction: Correction) -> dict[str, object]:
         "number": correction.number,
         "before": _show_payout(correction.before_pips),
         "payout": _show_payout(correction.payout_pips),
+        **({"observed": correction.observed_number} if correction.observed_number else {}),
         "house_cover": format_amount(correction.house_cover_micros),
         "approved": correction.approved_at is not None,
     }

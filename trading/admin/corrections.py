@@ -14,7 +14,7 @@ from accounts.admin_fields import AmountFormField
 from accounts.models import User
 from accounts.templatetags.predex import money
 from markets.admin.history import MarketHistoryAdmin
-from markets.lifecycle import equal_payout
+from markets.lifecycle import scalar_payout
 from markets.models import FINAL_STATUSES, Correction, Market
 from trading.actions import (
     do_approve_correction,
@@ -55,22 +55,29 @@ class CorrectAction(ResolveAction):
         if result is not None:
             yield _("The result that was paid"), result.describe_payout()
 
+    def prepare(self) -> None:
+        super().prepare()
+        if "number" in self.fields:
+            self.fields["number"].required = False
+
     def clean(self) -> dict[str, Any]:
         values = self.cleaned_data
-        said = [values.get("void"), values.get("winners"), self._list_paid()]
-        if not self.errors and sum(map(bool, said)) != 1:
+        said = [values.get(name) for name in ("void", "winners", "number")]
+        if not self.errors and sum(map(bool, [*said, self._list_paid()])) != 1:
             text = _("Tick what happened, enter what each outcome pays, or void the market.")
             self.add_error(None, text)
         return values
 
     def do(self, row: Market, *, by: User, reason: str) -> None:
-        values, paid_pips = self.cleaned_data, self._list_paid()
-        if not values["void"] and not paid_pips:
-            paid_pips = equal_payout(values["winners"], outcome_count=len(self.outcomes))
+        values, number = self.cleaned_data, self.cleaned_data.get("number", "")
+        payout_pips = None
+        if not values["void"]:
+            payout_pips = scalar_payout(row, number) if number else self._find_payout()
         do_correct_result(
             row,
             by=by,
-            payout_pips=None if values["void"] else paid_pips,
+            payout_pips=payout_pips,
+            number=number,
             evidence_text=values["evidence_text"],
             evidence_url=values["evidence_url"],
         )

@@ -52,6 +52,9 @@ class ShownCorrection(serializers.Serializer):
     payout = serializers.ListField(
         child=PriceField(), source="payout_pips", allow_null=True, help_text="Null: a void."
     )
+    observed = serializers.CharField(
+        source="observed_number", help_text="Of a scalar market; else empty."
+    )
     evidence_text = serializers.CharField()
     evidence_url = serializers.CharField()
     proposed_by = serializers.CharField(source="proposed_by.handle")
@@ -90,11 +93,15 @@ class CorrectionView(_CorrectionView):
         """
         body = self.read_body(NewCorrection)
         is_void = body.pop("void")
-        if is_void and any(name in body for name in ("payout", "yes", "winners")):
+        if is_void and any(name in body for name in ("payout", "yes", "winners", "number")):
             raise ApiError("payout_unclear", "payout")
-        payout_pips = None if is_void else read_payout(body, get_market(slug, user=request.user))
+        payout_pips, number = None, ""
+        if not is_void:
+            payout_pips, number = read_payout(body, get_market(slug, user=request.user))
         said = {name: body[name] for name in ("evidence_text", "evidence_url")}
-        return self.act(slug, actions.do_correct_result, payout_pips=payout_pips, **said)
+        return self.act(
+            slug, actions.do_correct_result, payout_pips=payout_pips, number=number, **said
+        )
 
 
 class ApproveCorrectionView(_CorrectionView):

@@ -327,13 +327,21 @@ def _facts_of_market(market: Market, kind: str, subject: str) -> dict[str, Any] 
             "reason": event.reason,
         }
     if kind == NotificationKind.CORRECTED:
-        return {"payout_pips": Correction.objects.get(pk=subject).payout_pips}
+        correction = Correction.objects.get(pk=subject)
+        return {
+            "payout_pips": correction.payout_pips,
+            "number": correction.observed_number,
+        }
     if kind != NotificationKind.RESULT:
         return {}
     result = _list_disputable().filter(market=market).first()
     if result is None:
         return None
-    return {"payout_pips": result.payout_pips, "final_at": result.final_at.isoformat()}
+    return {
+        "payout_pips": result.payout_pips,
+        **({"number": result.number} if result.number else {}),
+        "final_at": result.final_at.isoformat(),
+    }
 
 
 def _close_time(values: dict[str, Any] | None) -> str:

@@ -283,6 +283,7 @@ def _replace_result(correction: Correction) -> None:
     Resolution.objects.create(
         market=correction.market,
         payout_pips=correction.payout_pips,
+        number=correction.observed_number,
         evidence_text=correction.evidence_text,
         evidence_url=correction.evidence_url,
         proposed_by=correction.proposed_by,
