@@ -69,7 +69,7 @@ _MARGINS: Final = bulk.Table(
 )
 
 
-class Change(NamedTuple):
+class SettlementChange(NamedTuple):
     """By how much an account's payout changes, and its share of the maker's rest."""
 
     difference_micros: int
@@ -135,7 +135,7 @@ def _hold(correction: Correction, chunk: int) -> None:
     special = _compute_maker_changes(correction)
     window = _read_differences(correction, chunk)
     changes = {
-        account_id: Change(micros, 0)
+        account_id: SettlementChange(micros, 0)
         for _, account_id, micros in window
         if micros and account_id not in special
     }
@@ -154,7 +154,10 @@ def _hold_more(correction: Correction, chunk: int) -> None:
     rows = list_rows(correction).filter(lacking_micros__gt=0).order_by("id")[:chunk]
     _hold_changes(
         correction,
-        {row.account_id: Change(row.difference_micros, row.liquidity_micros) for row in rows},
+        {
+            row.account_id: SettlementChange(row.difference_micros, row.liquidity_micros)
+            for row in rows
+        },
     )
     _decide(correction)
 
@@ -166,7 +169,7 @@ def _decide(correction: Correction) -> None:
         _move_to(correction, state)
 
 
-def _hold_changes(correction: Correction, changes: Mapping[int, Change]) -> None:
+def _hold_changes(correction: Correction, changes: Mapping[int, SettlementChange]) -> None:
     """Write the accounts' settlements and hold what debtors owe and have."""
     if not changes:
         return
@@ -331,7 +334,7 @@ def _worth(correction: Correction) -> str:
     )
 
 
-def _compute_maker_changes(correction: Correction) -> dict[int, Change]:
+def _compute_maker_changes(correction: Correction) -> dict[int, SettlementChange]:
     """Return the changes of an automated maker and of those who funded it."""
     maker_id, funding = correction.market.maker_account_id, read_maker_funding(correction.market_id)
     if maker_id is None or not funding:
@@ -348,10 +351,10 @@ def _compute_maker_changes(correction: Correction) -> dict[int, Change]:
     maker_micros, gain_micros = rows.pop(maker_id, (0, 0))
     left_micros = sum(funding.values()) + gain_micros
     before, after = (share_out(left_micros + more, funding) for more in (0, maker_micros))
-    changes = {maker_id: Change(maker_micros, -maker_micros)}
+    changes = {maker_id: SettlementChange(maker_micros, -maker_micros)}
     for account_id in funding:
         own_micros, _gain = rows.get(account_id, (0, 0))
-        changes[account_id] = Change(own_micros, after[account_id] - before[account_id])
+        changes[account_id] = SettlementChange(own_micros, after[account_id] - before[account_id])
     return {account_id: change for account_id, change in changes.items() if any(change)}
 
 
