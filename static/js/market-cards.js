@@ -2,7 +2,7 @@
 // the order of the likeliest outcomes, prices on the buttons. When a market's status changes, the
 // server renders its card again. Only cards near the viewport subscribe, however many there are.
 import { subscribe } from "./feed.js";
-import { mark, noPrice, percent, points, price } from "./format.js";
+import { bestPrices, mark, noPrice, percent, points, price } from "./format.js";
 import { readScale } from "./scale.js";
 import { showLiveState } from "./site.js";
 import { mirror } from "./units.js";
@@ -89,7 +89,7 @@ function take(element, frame) {
 
 function showBinary(element, yes, scale) {
   show(element, yes, scale);
-  const { ask, bid } = yes.ticker;
+  const { ask, bid } = bestPrices(yes.ticker);
   setText(element.querySelector("[data-yes-price]"), ask === null ? "" : price(ask, scale));
   setText(element.querySelector("[data-no-price]"), bid === null ? "" : noPrice(mirror(bid), scale));
 }

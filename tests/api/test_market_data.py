@@ -105,6 +105,8 @@ async def test_tickers_show_every_live_market_at_a_glance(inside, alice, bob):
         "implied_bid_quantity": "0.00",
         "implied_ask": None,
         "implied_ask_quantity": "0.00",
+        "maker_bid": None,
+        "maker_ask": None,
         "volume_24h": "12.00",
         "change_24h": "0.0500",
         "open_interest": "12.00",
