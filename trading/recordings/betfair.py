@@ -30,7 +30,7 @@ HANDICAP: Final = "ASIAN_HANDICAP_DOUBLE_LINE"
 OPEN, SUSPENDED, CLOSED = "OPEN", "SUSPENDED", "CLOSED"
 
 
-class Step(NamedTuple):
+class RecordedStep(NamedTuple):
     """What happens next: `halt`, `resume`, `close`, or `withdraw` of the outcome of this index."""
 
     kind: str
@@ -45,7 +45,7 @@ class RecordedMarket(NamedTuple):
     outcomes: list[OutcomePair]
     lines: list[str]
     """Of a handicap: what each of its binary markets asks, in place of outcomes."""
-    steps: list[Step]
+    steps: list[RecordedStep]
     payout_pips: list[int] | None
 
 
@@ -64,7 +64,7 @@ def build_market(market_id: str, definitions: list[dict[str, Any]]) -> RecordedM
         # Lines are pairs: the first side at a handicap, the second at its opposite.
         return RecordedMarket(market_id, "binary", [], runners[::2], [], None)
     places = {runner["id"]: index for index, runner in enumerate(definitions[0]["runners"])}
-    steps: list[Step] = []
+    steps: list[RecordedStep] = []
     for before, after in itertools.pairwise(definitions):
         steps += _find_steps(before, after, places)
     outcomes = [(name, f"Runner {name}") for name in runners]
@@ -74,18 +74,18 @@ def build_market(market_id: str, definitions: list[dict[str, Any]]) -> RecordedM
 
 def _find_steps(
     before: dict[str, Any], after: dict[str, Any], places: dict[int, int]
-) -> Iterator[Step]:
+) -> Iterator[RecordedStep]:
     gone = _list_removed(after) - _list_removed(before)
     for index in sorted(places[runner_id] for runner_id in gone):
-        yield Step("withdraw", index)
+        yield RecordedStep("withdraw", index)
     if before["status"] == after["status"]:
         return
     if after["status"] == SUSPENDED:
-        yield Step("halt")
+        yield RecordedStep("halt")
     elif after["status"] == OPEN:
-        yield Step("resume")
+        yield RecordedStep("resume")
     elif after["status"] == CLOSED:
-        yield Step("close")
+        yield RecordedStep("close")
 
 
 def _list_removed(definition: dict[str, Any]) -> set[int]:
