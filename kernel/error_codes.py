@@ -354,6 +354,9 @@ ERROR_CODES: Final[dict[str, ErrorCode]] = {
                          _("The price must be a multiple of {tick}."), "price"),
     "price_out_of_range": _C(422, "the price must lie between 0 and 1",
                              _("The price must lie between 0 and 1."), "price"),
+    "price_off_tick.number": _C(422, None, _("The number must be on a step of {tick} from the "
+                                             "lowest one."), "price"),
+    "price_out_of_range.number": _C(422, None, _("The number must lie within the range."), "price"),
     "quantity_not_positive": _C(422, "the quantity must be above 0", _ENTER_CONTRACTS, "quantity"),
     "quantity_off_step": _C(422, "the quantity is not a multiple of the market's lot step",
                             _("The number of contracts must be a multiple of {step}."), "quantity"),
