@@ -13,6 +13,15 @@ An order may wait for a price: `stop=0.40`, `take-profit=0.70`, `trail=0.05` as 
 trade or, `by-best`, of the best offer. What a command triggers is fired right after it, which is
 told with it.
 
+An entry may bring legs that close it: `profit=0.60`, `loss=0.30` or `loss-trail=0.05`, at the
+market or, with `profit-limit=` and `loss-limit=`, at a limit. Each is an order, as `alice1.profit`.
+A position can have them too, and they can be amended with their entry:
+
+    alice buys 10 YES @ 0.40 profit=0.60
+        -> alice1 bids 10 @ 0.40; alice1.profit is to close 0 at 0.60
+    alice protects 10 YES with profit=0.60 loss=0.30
+    alice amends alice1 @ 0.41 with loss=0.35 without profit
+
 Books are matched by themselves unless the market says otherwise; a match is then one event:
 
     market of A B C, matched across
@@ -28,7 +37,16 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Any, Final
 
-from trading.engine.commands import Amend, AnyCommand, Cancel, CancelAll, Configure, Place, Tick
+from trading.engine.commands import (
+    Amend,
+    AnyCommand,
+    Attach,
+    Cancel,
+    CancelAll,
+    Configure,
+    Place,
+    Tick,
+)
 from trading.engine.events import (
     Amended,
     AnyEvent,
@@ -37,6 +55,8 @@ from trading.engine.events import (
     Decremented,
     Ended,
     Fired,
+    LegAttached,
+    LegResized,
     Rejected,
     Rested,
     Traded,
@@ -52,6 +72,7 @@ from trading.engine.types import (
     Config,
     FeeKind,
     Fees,
+    Leg,
     MarketStatus,
     OrderOptions,
     Reason,
@@ -214,6 +235,7 @@ class Stage:
             int(given["until"]) if "until" in given else None,
             int(given["valid"]) if "valid" in given else None,
             read_trigger(given, "by-best" in words, mirrored=mirrored),
+            legs=self.read_legs(f"{who}{self.counts[who]}", words, mirrored=mirrored),
         )
         place = Place(
             given.get("id", f"{who}{self.counts[who]}"),
@@ -238,13 +260,58 @@ class Stage:
         quantity: str | None,
         price: str | None,
         trigger: str | None,
+        words: str,
+        without: str,
     ) -> list[AnyEvent]:
         total_lots = None if quantity is None else lots(quantity)
         price_pips = None if price is None else pips(price)
         trigger_pips = None if trigger is None else pips(trigger)
+        kinds = {"profit": TriggerKind.TAKE_PROFIT, "loss": TriggerKind.STOP}
         return self.send(
-            Amend(order_id, self.account(who), price_pips, total_lots, None, trigger_pips)
+            Amend(
+                order_id,
+                self.account(who),
+                price_pips,
+                total_lots,
+                None,
+                trigger_pips,
+                self.read_legs(order_id.split(".")[0], words.split(), mirrored=False),
+                tuple(kinds[word] for word in without.split() if word in kinds),
+            )
         )
+
+    def read_legs(self, bracket_id: str, words: list[str], *, mirrored: bool) -> tuple[Leg, ...]:
+        """`profit=0.60`, `loss=0.30`, `loss-trail=0.05`; `profit-limit=`, `loss-limit=`."""
+        given = {key: pips(value) for key, _, value in (w.partition("=") for w in words) if value}
+        on = TriggerOn.BEST if "by-best" in words else TriggerOn.LAST
+        legs = []
+        for name, kind in (("profit", TriggerKind.TAKE_PROFIT), ("loss", TriggerKind.STOP)):
+            price_pips, trail_pips = given.get(name), given.get(f"{name}-trail")
+            if price_pips is None and trail_pips is None:
+                continue
+            leg_id, limit_pips = f"{bracket_id}.{name}", given.get(f"{name}-limit")
+            self.counts[leg_id] = self.counts.get(leg_id, 0) + 1
+            leg_id += "" if self.counts[leg_id] == 1 else str(self.counts[leg_id])
+            if mirrored:
+                price_pips = None if price_pips is None else PAYOUT_PIPS - price_pips
+                limit_pips = None if limit_pips is None else PAYOUT_PIPS - limit_pips
+            kind = TriggerKind.TRAILING_STOP if trail_pips else kind
+            legs.append(Leg(leg_id, Trigger(kind, price_pips, on, trail_pips), limit_pips))
+        return tuple(legs)
+
+    def protect(self, who: str, quantity: str | None, outcome: str, words: str) -> list[AnyEvent]:
+        self.counts[who] = self.counts.get(who, 0) + 1
+        mirrored, bracket_id = outcome == "NO" and self.binary, f"{who}{self.counts[who]}"
+        attach = Attach(
+            bracket_id,
+            self.account(who),
+            self.account(who.split("/")[0]),
+            0 if mirrored else self.outcomes.index(outcome),
+            self.read_legs(bracket_id, words.split(), mirrored=mirrored),
+            None if quantity is None else lots(quantity),
+            as_no=mirrored,
+        )
+        return self.send(attach)
 
     def cancel(self, who: str, order_id: str) -> list[AnyEvent]:
         return self.send(Cancel(order_id, self.account(who)))
@@ -371,6 +438,13 @@ def _describe_waited(event: Waited) -> str:
     return f"{event.order_id} waits for {price}"
 
 
+def _describe_attached(event: LegAttached) -> str:
+    assert event.leg.trigger is not None
+    at_pips, lots = event.leg.trigger.price_pips, contracts_text(event.remaining_lots)
+    at = "" if at_pips is None else f" at {price_text(at_pips)}"
+    return f"{event.order_id} is to close {lots}{at}"
+
+
 DESCRIBERS: Final[dict[type[Any], Callable[[Any], str]]] = {
     Rejected: _describe_rejected,
     Traded: _describe_traded,
@@ -384,6 +458,8 @@ DESCRIBERS: Final[dict[type[Any], Callable[[Any], str]]] = {
     TriggerMoved: lambda event: f"{event.order_id} follows to {price_text(event.trigger_pips)}",
     Triggered: lambda event: f"{event.order_id} triggered",
     Fired: lambda event: f"{event.order_id} fires @ {price_text(event.price_pips)}",
+    LegAttached: _describe_attached,
+    LegResized: lambda e: f"{e.order_id} is to close {contracts_text(e.remaining_lots)}",
 }
 
 
@@ -456,8 +532,13 @@ LINES: Final[tuple[tuple[str, Callable[..., list[AnyEvent] | None]], ...]] = (
     ),
     (
         rf"{_WHO} amends (?P<order_id>\S+)( to (?P<quantity>{_NUMBER}))?"
-        rf"( @ (?P<price>{_NUMBER}))?( with its trigger at (?P<trigger>{_NUMBER}))?",
+        rf"( @ (?P<price>{_NUMBER}))?( with its trigger at (?P<trigger>{_NUMBER}))?"
+        r"(?P<words>( with( [-a-z]+=[0-9.]+)+)?)(?P<without>( without (profit|loss|profit loss))?)",
         Stage.amend,
+    ),
+    (
+        rf"{_WHO} protects( (?P<quantity>{_NUMBER}))? (?P<outcome>[A-Z]+) with{_WORDS}",
+        Stage.protect,
     ),
     (rf"{_WHO} cancels all", Stage.cancel_all),
     (rf"{_WHO} cancels (?P<order_id>\S+)", Stage.cancel),
