@@ -90,8 +90,24 @@ export function points(change) {
   return size === 0 ? "0" : `${pips > 0 ? "+" : MINUS}${size}`;
 }
 
-/** Like the server's mark, in half pips: the midpoint of a narrow spread, else the last price. */
-export function mark({ bid, ask, last }) {
+const known = (...prices) => prices.filter((price) => price !== null && price !== undefined).sort();
+
+/** The best prices of a ticker for a taker: in the book, implied by other books, or a maker's. */
+export function bestPrices(ticker) {
+  return {
+    bid: known(ticker.bid, ticker.implied_bid, ticker.maker_bid).at(-1) ?? null,
+    ask: known(ticker.ask, ticker.implied_ask, ticker.maker_ask)[0] ?? null,
+  };
+}
+
+/**
+ * Like the server's mark, in half pips: the midpoint of a narrow spread of the book and a maker,
+ * else the last price.
+ */
+export function mark(ticker) {
+  const bid = known(ticker.bid, ticker.maker_bid).at(-1) ?? null;
+  const ask = known(ticker.ask, ticker.maker_ask)[0] ?? null;
+  const { last } = ticker;
   if (bid !== null && ask !== null && toPips(ask) - toPips(bid) <= WIDE_PIPS) {
     return toPips(bid) + toPips(ask);
   }

@@ -2,7 +2,7 @@
 // the order of the likeliest outcomes, prices on the buttons. When a market's status changes, the
 // server renders its card again. Only cards near the viewport subscribe, however many there are.
 import { subscribe } from "./feed.js";
-import { mark, percent, points, price } from "./format.js";
+import { bestPrices, mark, percent, points, price } from "./format.js";
 import { showLiveState } from "./site.js";
 import { mirror } from "./units.js";
 
@@ -87,7 +87,7 @@ function take(element, frame) {
 
 function showBinary(element, yes) {
   show(element, yes);
-  const { ask, bid } = yes.ticker;
+  const { ask, bid } = bestPrices(yes.ticker);
   setPrice(element.querySelector("[data-yes-price]"), ask);
   setPrice(element.querySelector("[data-no-price]"), bid === null ? null : mirror(bid));
 }

@@ -4,12 +4,11 @@ import { mark, mirrorMark, percent } from "./format.js";
 const NO = "NO";
 
 /** Returns the handler of a market's ticker frames; it calls `onMark(code, half pips)` for each. */
-export function startTicker({ binary, market, beside }, onMark = () => {}) {
+export function startTicker({ binary, market }, onMark = () => {}) {
   return (frame) => {
     if (frame.market !== market) return;
     for (const ticker of frame.tickers) {
       const now = mark(ticker);
-      if (now === null && beside === "maker") continue; // its own price, as the server wrote it
       show(ticker.outcome, now);
       if (binary) show(NO, mirrorMark(now));
       onMark(ticker.outcome, now);

@@ -2,7 +2,7 @@
 // live, and on a phone opens it as a sheet. Without this script it is an ordinary form.
 import "./countdown.js";
 import { onState, subscribe } from "./feed.js";
-import { price as showPrice, pricePips } from "./format.js";
+import { bestPrices, price as showPrice, pricePips } from "./format.js";
 import { readNumber, writeNumber } from "./numbers.js";
 import { MICRO_DECIMALS, PAYOUT_PIPS, mirror, parse, toPips, writePrice, writeShort } from "./units.js";
 
@@ -128,7 +128,9 @@ function setQuote(element, { bid, ask }, isNo) {
 const mirrorPips = (pips) => (pips === "" ? "" : PAYOUT_PIPS - pips);
 const quotePips = (text) => (text === null ? "" : toPips(text));
 
-function follow({ outcome, bid, ask }) {
+function follow(ticker) {
+  const { outcome } = ticker;
+  const { bid, ask } = bestPrices(ticker);
   const quote = { bid: quotePips(bid), ask: quotePips(ask) };
   for (const element of document.querySelectorAll(`[data-quote="${CSS.escape(outcome)}"]`)) {
     write(element.querySelector("[data-quote-yes]"), ask === null ? "" : showPrice(ask));

@@ -26,7 +26,8 @@ from trading.models import (
     Trade,
 )
 from trading.pipeline.instruments import Instrument, build_instrument
-from trading.pipeline.messages import DepthLevel, PositionChange, Top
+from trading.pipeline.loading import read_ladders
+from trading.pipeline.messages import DepthLevel, PositionChange, Sides, Top
 from trading.pipeline.snapshot import consistent_read
 
 ALL_MARKETS_MAX: Final = 20_000
@@ -145,7 +146,8 @@ def _read_market(market_id: int) -> MarketRead | None:
     seq, ts_us, levels = book_from_database(market_id)
     tape = read_tape(market_id, until_seq=seq)
     lasts = {**read_lasts({market_id: seq})[market_id], **_lasts_of(tape)}
-    image = Image(seq, ts_us, levels, find_tops(levels), lasts, tape)
+    ladders = _read_best_of_makers([market]).get(market_id, ())
+    image = Image(seq, ts_us, levels, find_tops(levels, ladders), lasts, tape)
     return MarketRead(build_instrument(market), _build_state(market), image)
 
 
@@ -153,7 +155,7 @@ def read_markets(market_ids: Collection[int]) -> dict[int, MarketRead]:
     """Return markets with best prices and last prices only."""
     with consistent_read():
         markets = Market.objects.prefetch_related("outcomes").in_bulk(list(market_ids))
-        images = _read_tops(markets.keys())
+        images = _read_tops(markets.values())
         lasts = read_lasts({market_id: image.seq for market_id, image in images.items()})
     return {
         market_id: MarketRead(
@@ -327,8 +329,13 @@ def read_lasts(seqs: Mapping[int, int]) -> dict[int, dict[int, int]]:
     return lasts
 
 
-def _read_tops(market_ids: Iterable[int]) -> dict[int, Image]:
-    images = {market_id: Image(0, 0, None, [], {}, []) for market_id in market_ids}
+def _read_best_of_makers(markets: Iterable[Market]) -> dict[int, list[Sides]]:
+    with_maker = [market.pk for market in markets if market.maker_b_lots is not None]
+    return read_ladders(with_maker, levels_max=1) if with_maker else {}
+
+
+def _read_tops(markets: Collection[Market]) -> dict[int, Image]:
+    images = {market.pk: Image(0, 0, None, [], {}, []) for market in markets}
     tops: dict[tuple[int, int], Top] = {}
     with connection.cursor() as cursor:
         cursor.execute(_TOPS)
@@ -341,12 +348,20 @@ def _read_tops(market_ids: Iterable[int]) -> dict[int, Image]:
                 continue
             top = tops.get((market_id, outcome))
             if top is None:
-                top = tops[market_id, outcome] = Top(outcome, None, 0, None, 0)
+                top = tops[market_id, outcome] = Top(outcome)
                 images[market_id].tops.append(top)
             if side > 0:
                 top.bid_pips, top.bid_lots = price_pips, int(lots)
             else:
                 top.ask_pips, top.ask_lots = price_pips, int(lots)
+    for market_id, ladders in _read_best_of_makers(markets).items():
+        for of_maker in find_tops([], ladders):
+            top = tops.get((market_id, of_maker.outcome))
+            if top is None:
+                images[market_id].tops.append(of_maker)
+            else:
+                top.maker_bid_pips = of_maker.maker_bid_pips
+                top.maker_ask_pips = of_maker.maker_ask_pips
     return images
 
 

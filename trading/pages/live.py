@@ -35,10 +35,10 @@ from trading.pages.ladder import ROWS_MAX, Ladder, build_ladder
 from trading.pages.lines import Drawing, LineRange, Look
 from trading.pipeline.instruments import Instrument, build_instrument
 from trading.pipeline.loading import read_ladders
-from trading.pipeline.messages import DepthLevel, Top
+from trading.pipeline.messages import DepthLevel, Sides, Top
 from trading.pipeline.snapshot import consistent_read
 from trading.readmodels.marks import compute_mark
-from trading.wire.levels import Levels, compute_implied_levels, split_levels
+from trading.wire.levels import compute_implied_levels, find_best_prices, split_levels
 from trading.wire.render import SIDE_NAMES
 
 LINES_SHOWN: Final = 4
@@ -51,7 +51,7 @@ NO_VIEW: Final = "no"
 
 
 class OutcomeNow(Struct, frozen=True):
-    """An outcome with a book, current prices, and its line; `rank` 0 is the most probable."""
+    """An outcome with a book, a taker's best prices, and its line; `rank` 0 is the likeliest."""
 
     index: int
     code: str
@@ -130,7 +130,7 @@ class _Moment(NamedTuple):
     levels: list[DepthLevel]
     lasts: dict[int, int]
     trades: list[Trade]
-    ladders: list[tuple[Levels, Levels]]
+    ladders: list[Sides]
     """The automated maker's, by book, if there is one."""
 
 
@@ -179,23 +179,21 @@ def read_outcomes(market: Market) -> list[OutcomeNow]:
 
 
 def list_outcomes(market: Market, moment: _Moment) -> list[OutcomeNow]:
-    tops = {top.outcome: top for top in find_tops(moment.levels)}
+    tops = {top.outcome: top for top in find_tops(moment.levels, moment.ladders)}
+    offers = find_best_prices(build_instrument(market), tops)
     found = []
     for outcome in list(market.outcomes.all())[: market.book_count]:
-        top = tops.get(outcome.index) or Top(outcome.index, None, 0, None, 0)
-        bids, asks = moment.ladders[outcome.index] if moment.ladders else ([], [])
-        bid_pips = max((pips for pips in (top.bid_pips, *_best(bids)) if pips), default=None)
-        ask_pips = min((pips for pips in (top.ask_pips, *_best(asks)) if pips), default=None)
-        prices = (bid_pips, ask_pips, moment.lasts.get(outcome.index))
-        worth = compute_mark(*prices).half_pips
+        top, last_pips = (
+            tops.get(outcome.index) or Top(outcome.index),
+            moment.lasts.get(outcome.index),
+        )
+        worth = compute_mark(top.best_bid_pips, top.best_ask_pips, last_pips).half_pips
         name = name_contract(market, outcome.code).label
-        found.append(OutcomeNow(outcome.index, outcome.code, name, *prices, worth))
+        found.append(
+            OutcomeNow(outcome.index, outcome.code, name, *offers[outcome.index], last_pips, worth)
+        )
     found.sort(key=lambda outcome: -(outcome.half_pips or 0))
     return [replace(outcome, rank=rank) for rank, outcome in enumerate(found)]
-
-
-def _best(levels: Levels) -> list[int]:
-    return [pips for pips, _lots in levels[:1]]
 
 
 def build_chart(
@@ -383,10 +381,10 @@ def _name_beside(instrument: Instrument) -> str:
 
 def _find_beside(
     instrument: Instrument,
-    books: Sequence[tuple[Levels, Levels]],
+    books: Sequence[Sides],
     moment: _Moment,
     outcome: int,
-) -> tuple[Levels, Levels]:
+) -> Sides:
     if instrument.matches_across:
         return compute_implied_levels(books, outcome)
     return moment.ladders[outcome] if moment.ladders else ([], [])
@@ -406,5 +404,5 @@ def _read_moment(market: Market) -> _Moment:
     trades = list(Trade.objects.filter(market=market).order_by("-id")[:TAPE_MAX])
     ladders = []
     if market.maker_b_lots is not None:
-        ladders = read_ladders(market.pk, levels_max=ROWS_MAX)
+        ladders = read_ladders([market.pk], levels_max=ROWS_MAX).get(market.pk, [])
     return _Moment(seq, levels, lasts, trades, ladders)

@@ -17,10 +17,9 @@ from trading.engine.fees import compute_basis, round_up
 from trading.engine.types import BUY, PAYOUT_PIPS, SELL, Fees
 from trading.models import Order
 from trading.pipeline.config import fees_of
+from trading.pipeline.messages import Levels
 from trading.readmodels.holdings import Holding
 
-Levels = list[tuple[int, int]]
-"""[(what a contract is sold for in pips, lots)], best first."""
 _NONE: Final[Levels] = []
 
 

@@ -72,7 +72,7 @@ class Projection:
             self._add_trade(trade, minute)
         for top in body.tops:
             stats = self.stats[top.outcome]
-            stats.bid_pips, stats.ask_pips = top.bid_pips, top.ask_pips
+            stats.bid_pips, stats.ask_pips = top.best_bid_pips, top.best_ask_pips
             self._candle(top.outcome, minute)
         for stats in self.stats:
             stats.seq = row.seq_last

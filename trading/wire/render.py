@@ -13,9 +13,9 @@ from trading.engine.book import EngineOrder
 from trading.engine.events import Traded
 from trading.engine.types import BUY, PAYOUT_PIPS, OrderOptions, OrderStatus, Stp, Tif
 from trading.pipeline.instruments import Instrument
-from trading.pipeline.messages import Fill, Result
+from trading.pipeline.messages import Fill, Levels, Result
 from trading.wire.commands import NO
-from trading.wire.levels import Levels, compute_implied_levels, mirror_levels
+from trading.wire.levels import compute_implied_levels, mirror_levels
 from trading.wire.options import mirror_pips, show_options
 from trading.wire.schema import (
     BookAnswer,
