@@ -114,6 +114,27 @@ class UnitFormField(forms.Field):
             return True
 
 
+class WeightsField(forms.Field):
+    """Whole numbers above 0, separated by semicolons; its value is a list, None if it is empty."""
+
+    widget = UnfoldAdminTextInputWidget
+
+    def to_python(self, value: Any) -> list[int] | None:
+        parts = [part.strip() for part in str(value or "").split(";") if part.strip()]
+        if not all(part.isascii() and part.isdecimal() and part.strip("0") for part in parts):
+            raise ValidationError(_("Enter one whole number above 0 for each outcome."))
+        return [int(part[:12]) for part in parts] or None
+
+    def prepare_value(self, value: Any) -> Any:
+        return "; ".join(map(str, value)) if isinstance(value, list) else value
+
+    def has_changed(self, initial: Any, data: Any) -> bool:
+        try:
+            return bool(self.to_python(data) != initial)
+        except ValidationError:
+            return True
+
+
 class UserField(forms.Field):
     """A user, by handle: a drop-down list of all users would be too long."""
 

@@ -17,7 +17,13 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from accounts.admin_fields import AmountFormField, PriceFormField, QuantityFormField, SecondsField
+from accounts.admin_fields import (
+    AmountFormField,
+    PriceFormField,
+    QuantityFormField,
+    SecondsField,
+    WeightsField,
+)
 from accounts.models import FeeType, User
 from kernel.errors import RefusedError, describe
 from markets.actions import OutcomePair, check_create_market, check_create_market_group
@@ -76,6 +82,10 @@ COLUMNS: dict[str, tuple[Any, str]] = {
         gettext_lazy("Contracts of liquidity of an automated market maker; empty: none."),
         "",
     ),
+    "maker_subsidy": (
+        gettext_lazy("Instead of its liquidity: credits that the maker may lose at most."),
+        "",
+    ),
     "maker_priors": (
         gettext_lazy("The maker's first odds, a whole number for each outcome, like 3; 1."),
         "",
@@ -92,6 +102,7 @@ FIELDS = {
     "lot_step": "lot_step_lots",
     "position_limit": "position_limit_lots",
     "maker_liquidity": "maker_b_lots",
+    "maker_subsidy": "maker_subsidy_micros",
 }
 YES, NO = frozenset({"yes", "true", "1", "x"}), frozenset({"no", "false", "0"})
 
@@ -250,7 +261,8 @@ class RowForm(forms.Form):
     strict_refund = _text(10)
     matches_across_outcomes = _text(10)
     maker_liquidity = QuantityFormField(required=False, localize=False)
-    maker_priors = _text(1_000)
+    maker_subsidy = AmountFormField(required=False, localize=False)
+    maker_priors = WeightsField(required=False)
     maker_alone = _text(10)
     maker_funded_by_house = _text(10)
     featured = _text(10)
@@ -289,12 +301,6 @@ class RowForm(forms.Form):
 
     def clean_matches_across_outcomes(self) -> bool | None:
         return self._read_yes("matches_across_outcomes")
-
-    def clean_maker_priors(self) -> list[int] | None:
-        parts = _split(self.cleaned_data["maker_priors"])
-        if not all(part.isdecimal() for part in parts):
-            raise ValidationError(_("Enter one whole number above 0 for each outcome."))
-        return [int(part) for part in parts] or None
 
     def clean_maker_alone(self) -> bool | None:
         return self._read_yes("maker_alone")

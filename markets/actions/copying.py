@@ -12,7 +12,8 @@ COPIED_FIELDS: Final = (
     "kind", "title", "description", "rules", "resolution_source", "category", "event", "resolver",
     "visibility", "group", "dispute_seconds", "tick_pips", "lot_step_lots", "fee_kind",
     "fee_maker_rate", "fee_taker_rate", "fee_unit_micros", "position_limit_lots", "strict_refund",
-    "matches_across_outcomes",
+    "matches_across_outcomes", "maker_b_lots", "maker_priors", "maker_alone",
+    "maker_funded_by_house",
 )  # fmt: skip
 
 

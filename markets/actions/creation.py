@@ -31,6 +31,7 @@ from markets.actions.rules import (
     may_manage_markets,
     slug_taken,
 )
+from markets.actions.subsidy import with_liquidity
 from markets.models import Market, MarketStats, StatusChange
 
 BINARY_OUTCOMES: tuple[OutcomePair, ...] = (("YES", "Yes"), ("NO", "No"))
@@ -65,6 +66,7 @@ def check_create_market(
     """Return the market as it would be created, unsaved."""
     check_may_create_markets(by)
     check_operator_fields(by, fields)
+    fields = with_liquidity(fields, outcomes=_count_outcomes(fields, outcomes))
     market = Market(creator=by, **{**_defaults(fields), **without_tags(fields)})
     check_details(market, fields, by=by)
     if "slug" in fields:
@@ -89,6 +91,7 @@ def do_create_market(
     """
     with transaction.atomic():
         market = check_create_market(by=by, fields=fields, outcomes=outcomes)
+        fields = with_liquidity(fields, outcomes=_count_outcomes(fields, outcomes))
         if is_approved and may_manage_markets(by):
             market.approved_by, market.approved_at = by, timezone.now()
         _insert_with_slug(market)
@@ -105,6 +108,13 @@ def do_create_market(
         StatusChange.objects.create(market=market, to_status=market.status, by=by)
         record_audit("create_market", market, by=by, after=show_values(fields))
     return market
+
+
+def _count_outcomes(fields: Mapping[str, Any], outcomes: Sequence[OutcomePair] | None) -> int:
+    """Return how many a new market will have; 0: they are not known yet."""
+    if outcomes is not None:
+        return len(outcomes)
+    return 2 if fields.get("kind", Market.Kind.BINARY) == Market.Kind.BINARY else 0
 
 
 def _defaults(fields: Mapping[str, Any]) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from accounts.admin_fields import (
     QuantityFormField,
     SecondsField,
     UserField,
+    WeightsField,
 )
 from accounts.models import User
 from accounts.templatetags.predex import price
@@ -25,6 +26,7 @@ from markets.actions import (
 )
 from markets.models import (
     LOT_STEP_LOTS_MAX,
+    MAKER_LIQUIDITY_LOTS_MAX,
     POSITION_LIMIT_LOTS_MAX,
     TICKS_PIPS,
     Market,
@@ -39,6 +41,7 @@ TERMS: list[Any] = [
     "tick_pips", "lot_step_lots", "fee_kind", "fee_maker_rate", "fee_taker_rate",
     "fee_unit_micros", "position_limit_lots", "strict_refund", "matches_across_outcomes",
 ]  # fmt: skip
+MAKER: list[Any] = ["maker_b_lots", "maker_priors", "maker_alone", "maker_funded_by_house"]
 FIXED_AT_CREATION: list[Any] = ["kind", "slug"]
 show_price = lazy(price, str)
 """Lazy, so that it is in the viewer's language."""
@@ -86,9 +89,24 @@ class MarketAdminForm(forms.ModelForm):
         ),
     )
 
+    maker_b_lots = QuantityFormField(
+        label=_("Liquidity"),
+        required=False,
+        units_max=MAKER_LIQUIDITY_LOTS_MAX,
+        help_text=_(
+            "In contracts; leave empty for no automated market maker. It is funded with its largest"
+            " possible loss when the market opens: 0.69 of this with two outcomes and even odds."
+        ),
+    )
+    maker_priors = WeightsField(
+        label=_("First odds"),
+        required=False,
+        help_text=_("A whole number for each outcome, like 3; 1. Leave empty for even odds."),
+    )
+
     class Meta:
         model = Market
-        fields = [*FIXED_AT_CREATION, *DESCRIBED, *TIMES, *TERMS]
+        fields = [*FIXED_AT_CREATION, *DESCRIBED, *TIMES, *TERMS, *MAKER]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

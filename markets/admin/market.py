@@ -40,6 +40,7 @@ from markets.admin.acts import ACTS
 from markets.admin.forms import (
     DESCRIBED,
     FIXED_AT_CREATION,
+    MAKER,
     TERMS,
     TIMES,
     MarketAdminForm,
@@ -60,7 +61,7 @@ SHOWN_ONLY: list[Any] = ["status", "creator", "approved_by", "approved_at", "set
 TRADING_STATUSES = (Market.Status.OPEN, Market.Status.HALTED)
 IN_UNITS = {
     "dispute_seconds", "tick_pips", "lot_step_lots", "fee_maker_rate", "fee_taker_rate",
-    "fee_unit_micros", "position_limit_lots",
+    "fee_unit_micros", "position_limit_lots", "maker_b_lots",
 }  # fmt: skip
 STATUS_COLOURS = {
     Market.Status.DRAFT: "",
@@ -166,6 +167,7 @@ class MarketAdmin(ModelAdmin):
     shown_position_limit_lots = staticmethod(
         show_quantity("position_limit_lots", _("Position limit"))
     )
+    shown_maker_b_lots = staticmethod(show_quantity("maker_b_lots", _("Liquidity")))
     ordering = ["-id"]
     list_before_template = "admin/markets/market/import_link.html"
 
@@ -210,6 +212,7 @@ class MarketAdmin(ModelAdmin):
             (None, {"fields": [*FIXED_AT_CREATION, *DESCRIBED]}),
             (_("Times"), {"fields": named(TIMES)}),
             (_("Terms"), {"fields": named(TERMS)}),
+            (_("Automated market maker"), {"fields": named(MAKER)}),
             (_("Standing"), {"fields": SHOWN_ONLY}),
         ]
 

@@ -8,7 +8,9 @@ from rest_framework.fields import empty
 
 from accounts.api.schemas import ChoiceField
 from accounts.models import FeeType, User
+from kernel.units import format_amount
 from markets.actions import TAGS_MAX
+from markets.actions.subsidy import find_subsidy
 from markets.models import (
     CLARIFICATION_LENGTH_MAX,
     OUTCOMES_MAX,
@@ -101,6 +103,12 @@ class MarketEdit(StrictSerializer):
     strict_refund = BooleanField(required=False)
     matches_across_outcomes = BooleanField(required=False)
     maker_liquidity = QuantityField(source="maker_b_lots", allow_null=True, required=False)
+    maker_subsidy = AmountField(
+        source="maker_subsidy_micros",
+        allow_null=True,
+        required=False,
+        help_text="What the maker may lose at most, in place of its liquidity.",
+    )
     maker_priors = serializers.ListField(
         child=IntegerField(), max_length=OUTCOMES_MAX, allow_null=True, required=False
     )
@@ -214,6 +222,9 @@ class ShownMarketRow(serializers.Serializer):
     maker_liquidity = QuantityField(
         source="maker_b_lots", allow_null=True, help_text="With which it opens. Null: no maker."
     )
+    maker_subsidy = serializers.SerializerMethodField(
+        help_text="What the maker is funded with when it opens: the most that it can lose."
+    )
     maker_priors = serializers.ListField(
         child=serializers.IntegerField(), allow_null=True, help_text="Null: even odds."
     )
@@ -227,6 +238,11 @@ class ShownMarketRow(serializers.Serializer):
     traders = serializers.IntegerField(source="stats.traders")
     created_at = TimeField()
     updated_at = TimeField()
+
+    @extend_schema_field(AmountField(allow_null=True))
+    def get_maker_subsidy(self, market: Market) -> str | None:
+        subsidy_micros = find_subsidy(market)
+        return None if subsidy_micros is None else format_amount(subsidy_micros)
 
     def get_tags(self, market: Market) -> list[str]:
         return [tag.slug for tag in market.tags.all()]

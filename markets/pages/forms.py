@@ -8,10 +8,12 @@ from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from accounts.admin_fields import AmountFormField
 from accounts.models import User
 from kernel.errors import ApiError, describe
 from kernel.texts import validate_line, validate_text
 from markets.actions import TAGS_MAX, OutcomePair, may_manage_markets
+from markets.actions.subsidy import SUBSIDY, find_subsidy
 from markets.models import OUTCOMES_MAX, OUTCOMES_MIN, Category, Group, Market, Tag
 from markets.outcome_codes import make_codes
 from markets.queries import list_shown
@@ -22,7 +24,11 @@ BINARY: list[OutcomePair] = [("YES", "Yes"), ("NO", "No")]
 # The browser's datetime input has no zone, so it is in the viewer's.
 MOMENT = "%Y-%m-%dT%H:%M"
 # A refusal's field -> the form's, where the names differ.
-_FIELDS = {"tick": "close_at"}
+_FIELDS = {
+    "tick": "close_at",
+    "maker_subsidy": "maker_subsidy_micros",
+    "maker_liquidity": "maker_subsidy_micros",
+}
 
 
 class MarketForm(forms.Form):
@@ -90,6 +96,21 @@ class MarketForm(forms.Form):
         label=gettext_lazy("Trading ends"),
         input_formats=[MOMENT, "%Y-%m-%dT%H:%M:%S"],
         widget=forms.DateTimeInput(attrs={"type": "datetime-local"}, format=MOMENT),
+    )
+    maker_subsidy_micros = AmountFormField(
+        label=gettext_lazy("Subsidy for a market maker"),
+        required=False,
+        widget=forms.TextInput,
+        help_text=gettext_lazy(
+            "An automated market maker always offers a price. It gets this amount from you when the"
+            " market opens and gives back what it has left at the end; it may lose all of it."
+        ),
+    )
+    maker_alone = forms.BooleanField(
+        label=gettext_lazy("Trade with the market maker only"),
+        required=False,
+        widget=forms.CheckboxInput({"class": "checkbox checkbox-sm"}),
+        help_text=gettext_lazy("There are no limit orders then: the simplest kind of market."),
     )
     visibility = forms.ChoiceField(
         label=gettext_lazy("Visible to"),
@@ -164,7 +185,8 @@ class MarketForm(forms.Form):
     def build_preview(self) -> Market:
         """Return an unsaved market with the valid form's data."""
         values = self.fields_of_market()
-        values.pop("tags")
+        for name in ("tags", SUBSIDY):
+            values.pop(name)
         return Market(kind=self.cleaned_data["kind"], **values)
 
 
@@ -180,7 +202,8 @@ def _initial(market: Market) -> dict[str, Any]:
              "visibility", "group")  # fmt: skip
     initial = {name: getattr(market, name) for name in names}
     lines = "\n".join(outcome.name for outcome in market.outcomes.all())
-    return {**initial, "tags": list(market.tags.all()), "outcomes_text": lines}
+    maker = {"maker_subsidy_micros": find_subsidy(market), "maker_alone": market.maker_alone}
+    return {**initial, **maker, "tags": list(market.tags.all()), "outcomes_text": lines}
 
 
 def _lines(text: str) -> list[str]:

@@ -5,7 +5,7 @@ from django.db import IntegrityError, transaction
 
 from accounts.models import Account, Transfer
 from kernel.errors import ApiError
-from markets.actions import do_edit_market
+from markets.actions import do_create_market, do_edit_market
 from markets.csv_import import Row, check_rows
 from markets.models import Market
 from tests.trading import world
@@ -304,3 +304,7 @@ def test_a_file_of_markets_names_their_makers(operator):
     assert right.fields["maker_alone"] is True
     assert list(wrong.errors) == ["maker_priors"]
     assert list(odd.errors) == ["maker_liquidity"]
+    subsidised = {**cells, "maker_liquidity": "", "maker_subsidy": "138.629437"}
+    [row] = check_rows([Row(2, subsidised)], by=operator)
+    market = do_create_market(by=operator, fields=row.fields, outcomes=row.outcomes)
+    assert market.maker_b_lots == B_LOTS
