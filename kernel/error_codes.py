@@ -352,6 +352,8 @@ ERROR_CODES: Final[dict[str, ErrorCode]] = {
     "too_many_triggers": _C(
         422, "at most 200 orders of an account wait for their triggers in a market",
         _("Too many of your orders in this market already wait for their triggers."), "trigger"),
+    "trigger_by_credits": _C(
+        422, None, _("For an order that waits for a price, enter the number of contracts.")),
     "trigger_invalid": _C(
         422, "a trigger has a price on the tick, only a trailing stop has a trail, and an order by "
         "budget has no trigger; once it was reached it can't be changed",
