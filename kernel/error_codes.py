@@ -221,6 +221,20 @@ ERROR_CODES: Final[dict[str, ErrorCode]] = {
                       _("This market is no longer a draft.")),
     "not_opened_yet": _C(409, "this market has not opened yet: edit it instead",
                          _("This market has not opened yet. Edit it instead.")),
+    "bad_discount": _C(422, "a discount is 1 to 100 per cent and ends in the future",
+                       _("Enter 1 to 100 per cent for makers, takers or both, and an end in the "
+                         "future, after the start.")),
+    "no_discount": _C(409, "this market has no fee discount",
+                      _("This market has no fee discount.")),
+    "no_fees": _C(422, "this market has no fees", _("This market has no fees.")),
+    "outcome_stays": _C(
+        422, "of a categorical market's outcomes two remain at least; together withdrawn ones pay "
+        "at most 1", _("Of several outcomes two remain at least, and together the withdrawn ones "
+                       "pay at most 1."), "outcome"),
+    "outcomes_of_maker": _C(
+        409, "an automated maker has prices for all outcomes: none can be withdrawn beside it",
+        _("The automated market maker has prices for all outcomes together, so none can be "
+          "withdrawn. Void the market instead, or let it pay its share with the result.")),
     "not_approved": _C(409, "an operator has to approve this market",
                        _("An operator has to approve this market first.")),
     "not_paused": _C(409, None, _("This is not paused.")),
@@ -234,6 +248,16 @@ ERROR_CODES: Final[dict[str, ErrorCode]] = {
                               _("A market of yes and no has the outcomes YES and NO.")),
     "panel_decides": _C(409, "a panel decides this market",
                         _("A panel decides this market.")),
+    "range_missing": _C(422, "a scalar market has a low and a higher high",
+                        _("Enter the lowest and the highest number; the highest is above the "
+                          "lowest.")),
+    "range_of_no_scalar": _C(422, "only a scalar market has low, high and unit",
+                             _("Only a market about a number has a range.")),
+    "range_off_tick": _C(422, "the range must make each tick a number of at most 6 decimals",
+                         _("Choose a range that divides into ticks: a step of the price must be "
+                           "a number with at most 6 decimals.")),
+    "range_too_large": _C(422, "low and high are within a million millions",
+                          _("The range must be within a million millions.")),
     "resolver_stopped": _C(422, "this user can't act now",
                            _("This user is suspended or closed.")),
     "result_is_final": _C(409, "the result of this market is final",
@@ -325,6 +349,9 @@ ERROR_CODES: Final[dict[str, ErrorCode]] = {
     "post_only_would_cross": _C(
         422, "a post-only order would trade at once",
         _("At this price it would fill immediately, which a post-only order must not."), "price"),
+    "outcome_withdrawn": _C(409, "this outcome was withdrawn: its book is closed",
+                            _("This outcome was withdrawn. It takes no orders any more."),
+                            "outcome"),
     "price_missing": _C(422, "a limit order needs a price", _("A limit order needs a price."),
                         "price"),
     "price_off_tick": _C(422, "the price is not a multiple of the market's tick",
@@ -380,6 +407,10 @@ ERROR_CODES: Final[dict[str, ErrorCode]] = {
         _("Some gains have been withdrawn: the house would have to pay more. Confirm the amount "
           "above.")),
     "market_is_voided": _C(409, "a void can't be disputed", _("A void can't be disputed.")),
+    "market_not_scalar": _C(400, "only a scalar market has a number",
+                            _("Only a market about a number can have this."), "number"),
+    "number_missing": _C(422, "the result of a scalar market is a number: send it alone",
+                         _("Enter the number that was observed."), "number"),
     "market_not_binary": _C(400, "only a binary market has a YES",
                             _("Only a yes-or-no market can have this.")),
     "may_not_resolve": _C(403, "this needs the market's resolver or an operator with that right",
@@ -405,6 +436,9 @@ ERROR_CODES: Final[dict[str, ErrorCode]] = {
     "payout_unclear": _C(400, "send exactly one of payout, yes and winners"),
     "payout_unknown_outcome": _C(422, "there is no outcome with that index",
                                  _("There is no such outcome."), "payout"),
+    "payout_of_withdrawn": _C(422, "a withdrawn outcome pays what was stated when it was",
+                              _("A withdrawn outcome pays exactly what was stated when it was "
+                                "withdrawn."), "payout"),
     "payout_without_winner": _C(422, "name at least one winning outcome",
                                 _("Choose what has won."), "payout"),
     "payout_wrong_length": _C(422, "a payout has one price per outcome",

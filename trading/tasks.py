@@ -28,11 +28,13 @@ from markets.models import OUTCOMES_MIN, Market
 from markets.queries import get_exchange
 from trading import verify
 from trading.actions import (
+    do_apply_discount,
     do_cancel_orders,
     do_close_market,
     do_open_market,
     do_pass_time,
     do_run_resolver,
+    list_due_discounts,
     list_due_resolvers,
 )
 from trading.models import Order, VerifyRun
@@ -137,6 +139,14 @@ def close_due() -> None:
         status__in=(Market.Status.OPEN, Market.Status.HALTED), close_at__lte=timezone.now()
     )
     _for_each(due[:DUE_MAX], lambda market: do_close_market(market, by=None, reason="close time"))
+
+
+@shared_task
+@unless_in_maintenance
+@if_the_clock_is_right
+def discount_due() -> None:
+    """Begin and end the discounts on fees that are due."""
+    _for_each(list_due_discounts(), do_apply_discount)
 
 
 @shared_task

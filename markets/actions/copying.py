@@ -9,7 +9,8 @@ from markets.actions.rules import OPERATOR_FIELDS, OutcomePair, may_manage_marke
 from markets.models import Market
 
 COPIED_FIELDS: Final = (
-    "kind", "title", "description", "rules", "resolution_source", "category", "event", "resolver",
+    "kind", "low_millionths", "high_millionths", "number_unit", "title", "description", "rules",
+    "resolution_source", "category", "event", "resolver",
     "visibility", "group", "dispute_seconds", "tick_pips", "lot_step_lots", "fee_kind",
     "fee_maker_rate", "fee_taker_rate", "fee_unit_micros", "position_limit_lots", "strict_refund",
     "matches_across_outcomes", "maker_b_lots", "maker_priors", "maker_alone",

@@ -10,6 +10,7 @@ from unfold.widgets import UnfoldAdminSelectWidget
 from accounts.admin_fields import (
     FEE_RATE_HELP,
     FeeRateField,
+    NumberFormField,
     QuantityFormField,
     SecondsField,
     UserField,
@@ -38,8 +39,9 @@ DESCRIBED: list[Any] = [
 ]  # fmt: skip
 TIMES: list[Any] = ["open_at", "close_at", "expected_settle_at", "dispute_seconds"]
 TERMS: list[Any] = [
-    "tick_pips", "lot_step_lots", "fee_kind", "fee_maker_rate", "fee_taker_rate",
-    "fee_unit_micros", "position_limit_lots", "strict_refund", "matches_across_outcomes",
+    "low_millionths", "high_millionths", "number_unit", "tick_pips", "lot_step_lots", "fee_kind",
+    "fee_maker_rate", "fee_taker_rate", "fee_unit_micros", "position_limit_lots", "strict_refund",
+    "matches_across_outcomes",
 ]  # fmt: skip
 MAKER: list[Any] = ["maker_b_lots", "maker_priors", "maker_alone", "maker_funded_by_house"]
 FIXED_AT_CREATION: list[Any] = ["kind", "slug"]
@@ -59,6 +61,16 @@ class MarketAdminForm(forms.ModelForm):
     dispute_seconds = SecondsField(
         label=_("Dispute window"),
         help_text=_("How long a result can be disputed: like 1h or 2d 12h; 0 for none."),
+    )
+    low_millionths = NumberFormField(
+        label=_("Lowest number"),
+        required=False,
+        help_text=_("Of a scalar market: at this number or below, Lower is paid all."),
+    )
+    high_millionths = NumberFormField(
+        label=_("Highest number"),
+        required=False,
+        help_text=_("At this number or above, Higher is paid all; between, in line."),
     )
     tick_pips = forms.TypedChoiceField(
         label=_("Tick"),
@@ -142,6 +154,7 @@ class MarketAdminForm(forms.ModelForm):
 
     def _find_field(self, name: str | None) -> str | None:
         """Return the form's field: the API's `tick` is `tick_pips` here."""
+        name = "number_unit" if name == "unit" else name
         return next((ours for ours in self.fields if name and ours.startswith(name)), None)
 
 

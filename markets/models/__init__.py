@@ -3,6 +3,7 @@
 from markets.models.catalogue import Category, Event, Series, Tag
 from markets.models.clarification import CLARIFICATION_LENGTH_MAX, Clarification
 from markets.models.comment import Comment, CommentReport
+from markets.models.discount import MarketDiscount
 from markets.models.exchange import Exchange
 from markets.models.group import Group, GroupInvitation, GroupMember
 from markets.models.market import (
@@ -14,6 +15,8 @@ from markets.models.market import (
     MAKER_LIQUIDITY_LOTS_MAX,
     MAKER_LIQUIDITY_LOTS_MIN,
     MAKER_PRIOR_MAX,
+    NUMBER_MILLIONTHS_MAX,
+    NUMBER_UNIT_LENGTH_MAX,
     OUTCOMES_MAX,
     OUTCOMES_MIN,
     POSITION_LIMIT_LOTS_MAX,

@@ -1,5 +1,7 @@
 """Results: proposed, disputed, withdrawn, final. The trading app decides on them and pays."""
 
+from decimal import Decimal
+
 from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
@@ -7,9 +9,11 @@ from django.utils import timezone
 from django.utils.translation import gettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 
+from accounts.numbers import show_quantity_of
 from accounts.templatetags.predex import price
 from kernel.ids import new_uuid
 from markets.models.market import Market
+from markets.scalars import NUMBER_LENGTH_MAX
 
 
 class Resolution(models.Model):
@@ -24,6 +28,12 @@ class Resolution(models.Model):
         Market, models.PROTECT, verbose_name=_("market"), related_name="resolutions"
     )
     payout_pips = models.JSONField(_("payout, in pips"), null=True, blank=True)
+    number = models.CharField(
+        _("number"),
+        max_length=NUMBER_LENGTH_MAX,
+        blank=True,
+        help_text=_("Of a scalar market: what was observed. The payout follows from it."),
+    )
     evidence_text = models.TextField(_("evidence"), blank=True)
     evidence_url = models.URLField(_("address of the evidence"), max_length=500, blank=True)
     reading = models.JSONField(
@@ -106,6 +116,8 @@ class Resolution(models.Model):
         """Return the winner, or the payouts above zero, like "Yes 0.25, No 0.75"."""
         if self.payout_pips is None:
             return gettext("void: everybody gets back what they paid in")
+        if self.number:
+            return show_quantity_of(Decimal(self.number), self.market.number_unit)
         paid = [
             (outcome.name, pips)
             for outcome, pips in zip(self.market.outcomes.all(), self.payout_pips, strict=False)

@@ -8,19 +8,26 @@ from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from accounts.admin_fields import AmountFormField
+from accounts.admin_fields import AmountFormField, NumberFormField
 from accounts.models import User
 from kernel.errors import ApiError, describe
 from kernel.texts import validate_line, validate_text
-from markets.actions import TAGS_MAX, OutcomePair, may_manage_markets
+from markets.actions import OUTCOMES, TAGS_MAX, OutcomePair, may_manage_markets
 from markets.actions.subsidy import SUBSIDY, find_subsidy
-from markets.models import OUTCOMES_MAX, OUTCOMES_MIN, Category, Group, Market, Tag
+from markets.models import (
+    NUMBER_UNIT_LENGTH_MAX,
+    OUTCOMES_MAX,
+    OUTCOMES_MIN,
+    Category,
+    Group,
+    Market,
+    Tag,
+)
 from markets.outcome_codes import make_codes
 from markets.queries import list_shown
 
 TEXT_LENGTH_MAX = 20_000
 NAME_LENGTH_MAX = 120
-BINARY: list[OutcomePair] = [("YES", "Yes"), ("NO", "No")]
 # The browser's datetime input has no zone, so it is in the viewer's.
 MOMENT = "%Y-%m-%dT%H:%M"
 # A refusal's field -> the form's, where the names differ.
@@ -28,7 +35,15 @@ _FIELDS = {
     "tick": "close_at",
     "maker_subsidy": "maker_subsidy_micros",
     "maker_liquidity": "maker_subsidy_micros",
+    "low": "low_millionths",
+    "high": "high_millionths",
+    "unit": "number_unit",
+    "outcomes": "outcomes_text",
 }
+
+
+class NumberField(NumberFormField):
+    widget = forms.TextInput
 
 
 class MarketForm(forms.Form):
@@ -37,6 +52,7 @@ class MarketForm(forms.Form):
         choices=[
             (Market.Kind.BINARY, gettext_lazy("Yes or no")),
             (Market.Kind.CATEGORICAL, gettext_lazy("One of several outcomes")),
+            (Market.Kind.SCALAR, gettext_lazy("A number")),
         ],
         initial=Market.Kind.BINARY,
         widget=forms.RadioSelect({"class": "radio radio-sm"}),
@@ -56,6 +72,23 @@ class MarketForm(forms.Form):
         help_text=gettext_lazy(
             "Exactly one of them will happen. Add “Other” if the list may not be complete."
         ),
+    )
+    low_millionths = NumberField(
+        label=gettext_lazy("Lowest number"),
+        required=False,
+        help_text=gettext_lazy("At this number or below, Lower is paid all."),
+    )
+    high_millionths = NumberField(
+        label=gettext_lazy("Highest number"),
+        required=False,
+        help_text=gettext_lazy("At this number or above, Higher is paid all; between, in line."),
+    )
+    number_unit = forms.CharField(
+        label=gettext_lazy("Unit"),
+        required=False,
+        max_length=NUMBER_UNIT_LENGTH_MAX,
+        validators=[validate_line],
+        help_text=gettext_lazy("Like °C or points; it follows the number."),
     )
     description = forms.CharField(
         label=gettext_lazy("Background"),
@@ -166,8 +199,8 @@ class MarketForm(forms.Form):
 
     def outcomes(self) -> list[OutcomePair]:
         """Return (code, name) pairs of the valid form."""
-        if self.cleaned_data["kind"] == Market.Kind.BINARY:
-            return BINARY
+        if self.cleaned_data["kind"] != Market.Kind.CATEGORICAL:
+            return list(OUTCOMES[self.cleaned_data["kind"]])
         names = _lines(self.cleaned_data["outcomes_text"])
         return list(zip(make_codes(names), names, strict=True))
 
@@ -176,6 +209,8 @@ class MarketForm(forms.Form):
         values = {
             name: value for name, value in self.cleaned_data.items() if name != "outcomes_text"
         }
+        if values["kind"] != Market.Kind.SCALAR:
+            values.update(low_millionths=None, high_millionths=None, number_unit="")
         if values["visibility"] != Market.Visibility.GROUP:
             values["group"] = None
         if self.market is not None:
@@ -193,13 +228,12 @@ class MarketForm(forms.Form):
 def add_refusal(form: forms.Form, refusal: ApiError) -> None:
     """Show a refusal beside its field, in the viewer's language."""
     field = _FIELDS.get(refusal.field or "", refusal.field)
-    field = "outcomes_text" if field == "outcomes" else field
     form.add_error(field if field in form.fields else None, describe(refusal))
 
 
 def _initial(market: Market) -> dict[str, Any]:
     names = ("kind", "title", "description", "rules", "resolution_source", "category", "close_at",
-             "visibility", "group")  # fmt: skip
+             "visibility", "group", "low_millionths", "high_millionths", "number_unit")  # fmt: skip
     initial = {name: getattr(market, name) for name in names}
     lines = "\n".join(outcome.name for outcome in market.outcomes.all())
     maker = {"maker_subsidy_micros": find_subsidy(market), "maker_alone": market.maker_alone}

@@ -47,6 +47,8 @@ from trading.engine.types import (
     MAKERS_MET_MAX,
     ORDER_LOTS_MAX,
     PAYOUT_PIPS,
+    Config,
+    FeeDiscount,
     MarketStatus,
     OrderStatus,
     Reason,
@@ -59,8 +61,8 @@ Change = tuple[int, int, int]
 """Sets formed, cash gained (the fee aside), fee paid."""
 
 
-def _leg(order: Order, price_pips: int, lots: int, *, is_maker: bool) -> Leg:
-    place = order.place
+def _leg(config: Config, order: Order, price_pips: int, lots: int, *, is_maker: bool) -> Leg:
+    place, discount = order.place, config.discount or FeeDiscount()
     return Leg(
         place.account_id,
         order.entry,
@@ -70,6 +72,7 @@ def _leg(order: Order, price_pips: int, lots: int, *, is_maker: bool) -> Leg:
         place.side,
         price_pips,
         lots,
+        discount.maker_percent if is_maker else discount.taker_percent,
     )
 
 
@@ -136,6 +139,8 @@ class NaiveEngine(NaiveBrackets, NaiveTriggers):
             return reason
         if place.outcome not in range(self._books()):
             return Reason.OUTCOME_UNKNOWN
+        if place.outcome in self._gone():
+            return Reason.OUTCOME_WITHDRAWN
         if place.price_pips is None and not place.is_market:
             return Reason.PRICE_MISSING
         return (
@@ -278,11 +283,17 @@ class NaiveEngine(NaiveBrackets, NaiveTriggers):
             return self._reject("", Reason.CONFIGURATION_STALE)
         if not is_valid(command.config) or not self._may_become(command.config):
             return self._reject("", Reason.CONFIGURATION_INVALID)
+        before = self._gone() if self.config else []
         self.status, self.config = command.status, command.config
         self._folded = None
         self.events.append(Configured(command.status, command.config))
         if command.status == MarketStatus.CLOSED:
             self._end_all([*self.orders, *self.waiting], Reason.MARKET_CLOSED)
+            return None
+        new = set(self._gone()) - set(before)
+        everyone = [*self.orders, *self.waiting]
+        out = [order for order in everyone if order.place.outcome in new]
+        self._end_all(out, Reason.OUTCOME_WITHDRAWN)
         return None
 
     # Trading.
@@ -412,7 +423,7 @@ class NaiveEngine(NaiveBrackets, NaiveTriggers):
         enough, too_many = 0, lots_max // step + 1
         while too_many - enough > 1:
             middle = (enough + too_many) // 2
-            leg = _leg(taker, price_pips, middle * step, is_maker=False)
+            leg = _leg(self._rules(), taker, price_pips, middle * step, is_maker=False)
             if ledger.cost(leg) <= left_micros:
                 enough = middle
             else:
@@ -425,7 +436,7 @@ class NaiveEngine(NaiveBrackets, NaiveTriggers):
         for order in (taker, *makers):
             before = self._ledger()
             its_pips = price_pips if order is taker else order.price_pips
-            leg = _leg(order, its_pips, lots, is_maker=order is not taker)
+            leg = _leg(self._rules(), order, its_pips, lots, is_maker=order is not taker)
             self.legs = (*self.legs, leg)
             is_short = order is taker and self._available(taker.place.account_id) < 0
             if is_short and not taker.rests:  # what rests holds enough for its own legs

@@ -102,6 +102,9 @@ class NaiveState:
         assert self.config is not None
         return self.config
 
+    def _gone(self) -> list[int]:
+        return [gone.outcome for gone in self._rules().withdrawn or ()]
+
     def _books(self) -> int:
         return 1 if self._rules().binary else self._rules().outcomes
 
@@ -287,7 +290,10 @@ class NaiveState:
     def _may_become(self, new: Config) -> bool:
         old = self.config
         if old is None:
-            return True
+            return not new.withdrawn
+        gone = list(old.withdrawn or ())
+        if list(new.withdrawn or ())[: len(gone)] != gone:
+            return False
         if self.status == MarketStatus.CLOSED or _fixed(old) != _fixed(new):
             return False
         finer = self.status == MarketStatus.HALTED and old.tick_pips % new.tick_pips == 0
@@ -318,6 +324,16 @@ def is_valid(config: Config) -> bool:
     outcomes_max = 2 if config.binary else OUTCOMES_MAX
     rates = (fees.maker_rate_ppm, fees.taker_rate_ppm)
     limit_lots = config.position_limit_lots
+    off = config.discount
+    gone = config.withdrawn or ()
+    if gone and (config.binary or config.outcomes - len(gone) < 2):
+        return False
+    if len({row.outcome for row in gone} & set(range(config.outcomes))) != len(gone):
+        return False
+    if any(row.pays_pips < 0 for row in gone) or sum(row.pays_pips for row in gone) > PAYOUT_PIPS:
+        return False
+    if off and not all(0 <= part <= 100 for part in (off.maker_percent, off.taker_percent)):
+        return False
     return (
         2 <= config.outcomes <= outcomes_max
         and 10 <= tick <= PAYOUT_PIPS // 2

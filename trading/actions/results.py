@@ -21,7 +21,12 @@ from accounts.second_factor import no_right
 from kernel.errors import RefusedError, not_found
 from kernel.units import format_amount, format_price
 from markets.actions import may_resolve_markets
-from markets.lifecycle import check_payout_vector, record_status
+from markets.lifecycle import (
+    check_payout_vector,
+    find_withdrawn,
+    record_status,
+    scalar_payout,
+)
 from markets.models import Dispute, Market, Panel, Resolution, acts_as_operator, is_operator
 from trading.actions.live import TRADING_STATUSES, do_close_to_void
 from trading.models import Margin, NotificationKind, NotificationProgress
@@ -44,23 +49,47 @@ def may_resolve(user: User, market: Market) -> bool:
 
 
 def check_resolve_market(
-    market: Market, *, by: User, payout_pips: Sequence[int], evidence_text: str, evidence_url: str
+    market: Market,
+    *,
+    by: User,
+    payout_pips: Sequence[int],
+    number: str = "",
+    evidence_text: str,
+    evidence_url: str,
 ) -> None:
     check_may_resolve(market, by)
     if Panel.objects.filter(market=market).exists():
         raise RefusedError("panel_decides")
     check_proposal(
-        market, payout_pips=payout_pips, evidence_text=evidence_text, evidence_url=evidence_url
+        market,
+        payout_pips=payout_pips,
+        number=number,
+        evidence_text=evidence_text,
+        evidence_url=evidence_url,
     )
 
 
 def check_proposal(
-    market: Market, *, payout_pips: Sequence[int], evidence_text: str, evidence_url: str
+    market: Market,
+    *,
+    payout_pips: Sequence[int],
+    number: str = "",
+    evidence_text: str,
+    evidence_url: str,
 ) -> None:
-    """Refuse what can't be proposed, whoever proposes it."""
+    """Refuse what can't be proposed, whoever proposes it.
+
+    The payout of a scalar market is that of a number, in plain notation.
+    """
     if market.status != Status.CLOSED:
         raise RefusedError("not_closed")
     check_payout_vector(payout_pips, outcome_count=market.outcomes.count())
+    if any(payout_pips[index] != pips for index, pips in find_withdrawn(market).items()):
+        raise RefusedError("payout_of_withdrawn")
+    if market.scale is not None and not number:
+        raise RefusedError("number_missing")
+    if number and scalar_payout(market, number) != list(payout_pips):
+        raise RefusedError("number_missing")
     if not (evidence_text.strip() or evidence_url):
         raise RefusedError("evidence_missing", "evidence_text")
 
@@ -70,6 +99,7 @@ def do_resolve_market(
     *,
     by: User,
     payout_pips: Sequence[int],
+    number: str = "",
     evidence_text: str = "",
     evidence_url: str = "",
 ) -> Resolution:
@@ -80,6 +110,7 @@ def do_resolve_market(
             market,
             by=by,
             payout_pips=payout_pips,
+            number=number,
             evidence_text=evidence_text,
             evidence_url=evidence_url,
         )
@@ -87,6 +118,7 @@ def do_resolve_market(
             market,
             by=by,
             payout_pips=payout_pips,
+            number=number,
             evidence_text=evidence_text,
             evidence_url=evidence_url,
         )
@@ -98,6 +130,7 @@ def propose_result(
     by: User,
     approved_by: User | None,
     payout_pips: Sequence[int],
+    number: str = "",
     evidence_text: str,
     evidence_url: str = "",
     reading: dict[str, Any] | None = None,
@@ -107,12 +140,17 @@ def propose_result(
     `approved_by` is the second person that the policy may ask for.
     """
     check_proposal(
-        market, payout_pips=payout_pips, evidence_text=evidence_text, evidence_url=evidence_url
+        market,
+        payout_pips=payout_pips,
+        number=number,
+        evidence_text=evidence_text,
+        evidence_url=evidence_url,
     )
     return _propose(
         market,
         by=by,
         payout_pips=payout_pips,
+        number=number,
         evidence_text=evidence_text,
         evidence_url=evidence_url,
         approved_by=approved_by,
@@ -125,6 +163,7 @@ def _propose(
     *,
     by: User,
     payout_pips: Sequence[int],
+    number: str,
     evidence_text: str,
     evidence_url: str,
     approved_by: User | None = None,
@@ -134,6 +173,7 @@ def _propose(
     result = Resolution.objects.create(
         market=market,
         payout_pips=list(payout_pips),
+        number=number,
         evidence_text=evidence_text,
         evidence_url=evidence_url,
         reading=reading,
@@ -392,6 +432,7 @@ def _show(result: Resolution) -> dict[str, object]:
     payout, cover = result.payout_pips, result.house_cover_micros
     return {
         "payout": None if payout is None else [format_price(pips) for pips in payout],
+        **({"number": result.number} if result.number else {}),
         "final_at": result.final_at,
         "house_cover": None if cover is None else format_amount(cover),
         "approved": result.approved_at is not None,

@@ -40,6 +40,8 @@ urlpatterns = [
     path("markets/<str:slug>/resume", lifecycle.ResumeView.as_view()),
     path("markets/<str:slug>/close", lifecycle.CloseView.as_view()),
     path("markets/<str:slug>/close-time", lifecycle.CloseTimeView.as_view()),
+    path("markets/<str:slug>/withdraw-outcome", lifecycle.WithdrawOutcomeView.as_view()),
+    path("markets/<str:slug>/discount", lifecycle.DiscountView.as_view()),
     path("markets/<str:slug>/tick", lifecycle.TickView.as_view()),
     path("markets/<str:slug>/liquidity", liquidity.LiquidityView.as_view()),
     path("markets/<str:slug>/resolver", resolvers.ResolverView.as_view()),

@@ -309,7 +309,11 @@ def _facts_of_market(market: Market, kind: str, subject: str) -> dict[str, Any] 
     result = _list_disputable().filter(market=market).first()
     if result is None:
         return None
-    return {"payout_pips": result.payout_pips, "final_at": result.final_at.isoformat()}
+    return {
+        "payout_pips": result.payout_pips,
+        **({"number": result.number} if result.number else {}),
+        "final_at": result.final_at.isoformat(),
+    }
 
 
 def _close_time(values: dict[str, Any] | None) -> str:

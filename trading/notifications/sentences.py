@@ -2,16 +2,22 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from decimal import Decimal
 from typing import Any, NamedTuple
 
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
+from accounts.numbers import show_quantity_of
 from accounts.templatetags.predex import contracts, moment, money, price, signed_money
 from markets.models import HIDDEN_STATUSES, Dispute, Market
+from markets.templatetags.scalars import no_price_in, price_in
 from trading.contracts import get_outcome, name_contract
 from trading.engine.types import BUY, PAYOUT_PIPS
 from trading.models import Notification, NotificationKind, Order
+
+SHARES_MAX = 4
+"""Of several outcomes that are paid, so many are named."""
 
 
 class NotificationText(NamedTuple):
@@ -48,7 +54,7 @@ def _fill(market: Market, facts: dict[str, Any]) -> tuple[str, str]:
     lots = facts["lots"]
     average_pips = (2 * facts["micros"] + lots) // (2 * lots)
     shown_pips = PAYOUT_PIPS - average_pips if facts["as_no"] else average_pips
-    values |= {"quantity": contracts(lots), "price": price(shown_pips)}
+    values |= {"quantity": contracts(lots), "price": _show_price(market, shown_pips, values)}
     if values["is_buy"]:
         title = _("Bought %(quantity)s %(outcome)s at %(price)s") % values
     else:
@@ -65,7 +71,8 @@ def _expired(market: Market, facts: dict[str, Any]) -> tuple[str, str]:
     values = _order_values(market, facts)
     pips = facts["price_pips"]
     shown_pips = PAYOUT_PIPS - pips if facts["as_no"] and pips is not None else pips
-    values |= {"quantity": contracts(facts["remaining_lots"]), "price": price(shown_pips)}
+    price_text = _show_price(market, shown_pips, values)
+    values |= {"quantity": contracts(facts["remaining_lots"]), "price": price_text}
     if values["is_buy"]:
         title = _("Your order to buy %(quantity)s %(outcome)s at %(price)s expired") % values
     else:
@@ -89,14 +96,28 @@ def _close_time(market: Market, facts: dict[str, Any]) -> tuple[str, str]:
 
 def _result(market: Market, facts: dict[str, Any]) -> tuple[str, str]:
     payout_pips = facts["payout_pips"]
-    if PAYOUT_PIPS in payout_pips:
+    if facts.get("number"):
+        number = show_quantity_of(Decimal(facts["number"]), market.number_unit)
+        title = _("Result proposed: %(outcome)s") % {"outcome": number}
+    elif PAYOUT_PIPS in payout_pips:
         code = list(market.outcomes.all())[payout_pips.index(PAYOUT_PIPS)].code
         outcome = name_contract(market, code).label
         title = _("Result proposed: %(outcome)s") % {"outcome": outcome}
     else:
-        title = _("A result is proposed: several outcomes share the payout")
+        title = _("Result proposed: %(outcome)s") % {"outcome": _list_shares(market, payout_pips)}
     until = _("You can dispute it until %(when)s") % {"when": _say_when(facts["final_at"])}
     return title, f"{market.title} · {until}"
+
+
+def _list_shares(market: Market, payout_pips: Sequence[int]) -> str:
+    """Return the outcomes that are paid and what each pays: "Red 0.50, Green 0.50"."""
+    paid = [
+        f"{name_contract(market, outcome.code).label} {price(pips)}"
+        for outcome, pips in zip(market.outcomes.all(), payout_pips, strict=True)
+        if pips
+    ]
+    more = [_("%(n)d more") % {"n": len(paid) - SHARES_MAX}] if len(paid) > SHARES_MAX else []
+    return ", ".join([*paid[:SHARES_MAX], *more])
 
 
 def _proposal(market: Market, facts: dict[str, Any]) -> tuple[str, str]:
@@ -188,10 +209,15 @@ def _paid(facts: dict[str, Any]) -> dict[str, str]:
     }
 
 
+def _show_price(market: Market, pips: int | None, values: dict[str, Any]) -> str:
+    return no_price_in(pips, market) if values["is_no"] else price_in(pips, market)
+
+
 def _order_values(market: Market, facts: dict[str, Any]) -> dict[str, Any]:
     outcome = get_outcome(market, facts["outcome"], as_no=facts["as_no"])
     return {
         "outcome": name_contract(market, outcome.code, is_mirrored=facts["as_no"]).label,
+        "is_no": outcome.code == "NO",
         "is_buy": (facts["side"] == BUY) != facts["as_no"],
     }
 

@@ -10,9 +10,9 @@ from accounts.models import Account
 from accounts.numbers import write_number
 from kernel.units import PIPS_PER_CREDIT
 from markets.models import Market
-from trading.contracts import name_payout
+from trading.contracts import find_stated_pips, name_payout
 from trading.models import Margin, Order, OrderQuerySet
-from trading.pages.numbers import write_lots, write_price
+from trading.pages.numbers import write_contract_price, write_lots
 from trading.pages.rows import (
     FillRow,
     OrderRow,
@@ -39,11 +39,13 @@ class OwnPosition(NamedTuple):
     code: str
     lots: int
     pays_text: str
+    stated_pips: int | None
 
     @property
     def pays_micros(self) -> int:
-        """The payout of the contracts if they are right."""
-        return self.line.shown_lots * PIPS_PER_CREDIT
+        """The payout of the contracts if they are right; of a withdrawn outcome for certain."""
+        pips = PIPS_PER_CREDIT if self.stated_pips is None else self.stated_pips
+        return self.line.shown_lots * pips
 
 
 class OwnOrder(NamedTuple):
@@ -131,7 +133,9 @@ def _list_newest(orders: OrderQuerySet) -> list[Order]:
 
 def _build_order(row: OrderRow) -> OwnOrder:
     prices = (row.price_pips, row.trigger_pips)
-    price, trigger = ("" if pips is None else write_price(pips) for pips in prices)
+    price, trigger = (
+        "" if pips is None else write_contract_price(pips, row.contract) for pips in prices
+    )
     texts = price, write_lots(row.order.quantity_lots), trigger
     return OwnOrder(row, *map(write_number, texts))
 
@@ -155,4 +159,5 @@ def _build_position(row: PositionRow, line: PositionLine) -> OwnPosition:
         instrument.codes[index],
         row.holding.position_lots[index],
         name_payout(row.market, line.contract),
+        find_stated_pips(row.market, line.contract),
     )

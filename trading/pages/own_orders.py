@@ -85,14 +85,12 @@ def amend(request: HttpRequest, slug: str, order_id: str) -> HttpResponse:
     market = get_market(slug, user=request.user)
     price, quantity = _read(request, "price"), _read(request, "quantity")
     trigger = _read(request, "trigger_price")
-    is_mirrored = request.POST.get("answer") == "no"
+    contract = _read_contract(request, market)
     try:
         wanted = AmendOrder(
-            price=number_in(read_price(price, is_mirrored=is_mirrored)),
+            price=number_in(read_price(price, contract)),
             quantity=number_in(read_field(quantity, "quantity")),
-            trigger_price=number_in(
-                read_price(trigger, is_mirrored=is_mirrored, field="trigger_price")
-            ),
+            trigger_price=number_in(read_price(trigger, contract, field="trigger_price")),
         )
         order: OrderAnswer = entry.send(request, "amend", wanted, order_id=order_id)
     except ApiError as refusal:
@@ -105,6 +103,12 @@ def amend(request: HttpRequest, slug: str, order_id: str) -> HttpResponse:
         text = f"{text} {bet}".rstrip()
     order_id = order.id if order.status in RESTING else ""
     return show_toast(request, market, Toast(text, order_id=order_id))
+
+
+def _read_contract(request: HttpRequest, market: Market) -> Contract:
+    """Return the contract in whose prices the form is."""
+    is_mirrored = request.POST.get("answer") == "no"
+    return name_contract(market, request.POST.get("outcome", ""), is_mirrored=is_mirrored)
 
 
 def _find_contract(request: HttpRequest, market: Market, order: OrderAnswer) -> Contract:

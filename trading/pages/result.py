@@ -57,7 +57,14 @@ def build_result_context(
         "is_panel": hasattr(market, "panel"),
         "result_errors": refused or {},
         "chosen_winners": request.POST.getlist("winners"),
+        "typed_payouts": list_typed_payouts(request, market),
     }
+
+
+def list_typed_payouts(request: HttpRequest, market: Market) -> dict[int, str]:
+    """Return what the form says that each outcome pays, by index; none where nothing is typed."""
+    typed = {row.index: request.POST.get(f"pays_{row.index}", "") for row in market.outcomes.all()}
+    return {index: text for index, text in typed.items() if text.strip()}
 
 
 def _may_say(user: Any, market: Market) -> bool:
@@ -95,6 +102,8 @@ def describe_result(result: MarketResult) -> str:
     """Return a sentence about the payout."""
     if not result.paid:
         return _("Every trade was undone.")
+    if result.resolution is not None and result.resolution.number:
+        return _("Result: %(outcome)s") % {"outcome": result.resolution.describe_payout()}
     if result.winner is not None:
         return _("Result: %(outcome)s") % {"outcome": result.winner_name}
     count = sum(1 for row in result.paid if row.payout_pips)

@@ -301,7 +301,7 @@ def build_orders(orders: Iterable[Order], *, as_api: bool = False) -> list[Order
 
 def _shows_no(order: Order, market: Market, *, as_api: bool) -> bool:
     """Return whether to show NO: the API has a code for it only in binary markets."""
-    return order.as_no and not (as_api and market.kind != Market.Kind.BINARY)
+    return order.as_no and not (as_api and not market.has_one_book)
 
 
 class FillRow(NamedTuple):

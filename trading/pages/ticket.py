@@ -28,9 +28,9 @@ from kernel.units import (
     format_quantity,
     parse_amount_micros,
     parse_field,
-    parse_price_pips,
 )
 from markets.models import Market
+from markets.scalars import Scale
 from trading.contracts import Contract, name_contract
 from trading.engine.fees import compute_basis, round_up
 from trading.engine.types import PAYOUT_PIPS, FeeKind, Fees, Reason
@@ -54,7 +54,10 @@ KEY_LENGTH_MAX: Final = 64
 
 
 class Ticket(NamedTuple):
-    """The form's fields as typed. `answer` is used in markets with several outcomes."""
+    """The form's fields as typed. `answer` is used in markets with several outcomes.
+
+    In a scalar market, with a `scale`, the price is typed as a number of the range.
+    """
 
     outcome: str
     client_order_id: str
@@ -68,6 +71,7 @@ class Ticket(NamedTuple):
     expires_at: str = ""
     post_only: bool = False
     reduce_only: bool = False
+    scale: Scale | None = None
     trigger: str = "none"
     trigger_price: str = ""
     trail: str = ""
@@ -95,7 +99,8 @@ class Ticket(NamedTuple):
     @property
     def price_pips(self) -> int:
         """The parsed price; UnitError if it is invalid."""
-        return parse_price_pips(read_number(self.price))
+        contract = Contract(self.outcome, "", scale=self.scale)
+        return contract.parse_price(read_number(self.price))
 
 
 def read_ticket(
@@ -107,7 +112,7 @@ def read_ticket(
 ) -> Ticket:
     """Read a form or a link; an invalid choice becomes the first one, unless given."""
     codes = [outcome.code for outcome in market.outcomes.all()]
-    is_binary = market.kind == Market.Kind.BINARY
+    is_binary = market.has_one_book
 
     def choose(name: str, choices: Any, default: str) -> str:
         value = values.get(name, "")
@@ -135,6 +140,7 @@ def read_ticket(
         trigger_on=choose("trigger_on", TRIGGER_PRICES, "last"),
         take_profit=write("take_profit"),
         stop_loss=write("stop_loss"),
+        scale=market.scale,
     )
 
 
@@ -155,7 +161,8 @@ def write_link(ticket: Ticket) -> str:
     said = {
         name: "on" if value is True else value
         for name, value in ticket._asdict().items()
-        if name in ("outcome", "side", "type", "measure") or value != defaults.get(name, value)
+        if name != "scale"
+        and (name in ("outcome", "side", "type", "measure") or value != defaults.get(name, value))
     }
     return f"?{urlencode(said)}#ticket"
 
@@ -215,7 +222,7 @@ def _build_trigger(ticket: Ticket, market: Market) -> dict[str, Any]:
         kind=cast("Any", ticket.trigger),
         price=number_in(_find_trigger_price(ticket, "trigger_price", market)),
         on=cast("Any", ticket.trigger_on),
-        trail=number_in(_read_tick(ticket, "trail", market) if is_trailing else ""),
+        trail=number_in(_find_trail(ticket, market) if is_trailing else ""),
     )
     return {"trigger": trigger}
 
@@ -231,18 +238,31 @@ def _build_legs(ticket: Ticket, market: Market) -> dict[str, Any]:
 
 def _find_trigger_price(ticket: Ticket, name: str, market: Market) -> str:
     """Return a price that is waited for, of the order's outcome; "" if it is empty."""
-    text = _read_tick(ticket, name, market)
-    if not (text and ticket.is_mirrored):
-        return text
-    return format_price(mirror_pips(parse_price_pips(text), as_no=True))
+    parse = find_contract(ticket, market).parse_price
+    price_pips = _parse_on_tick(parse, getattr(ticket, name), name, market)
+    return (
+        ""
+        if price_pips is None
+        else format_price(mirror_pips(price_pips, as_no=ticket.is_mirrored))
+    )
 
 
-def _read_tick(ticket: Ticket, name: str, market: Market) -> str:
-    """Return a typed price in plain notation, "" if it is empty; ApiError off the tick."""
-    plain = read_field(getattr(ticket, name), name)
-    if plain and parse_field(parse_price_pips, plain, name) % market.tick_pips:
-        raise RefusedError("price_off_tick", name)
-    return plain
+def _find_trail(ticket: Ticket, market: Market) -> str:
+    parse = find_contract(ticket, market).parse_distance
+    trail_pips = _parse_on_tick(parse, ticket.trail, "trail", market)
+    return "" if trail_pips is None else format_price(trail_pips)
+
+
+def _parse_on_tick(
+    parse: Callable[[str], int], text: str, field: str, market: Market
+) -> int | None:
+    """Return the pips of a typed price, None if it is empty; ApiError off the tick."""
+    if not text:
+        return None
+    pips = parse_field(parse, read_field(text, field), field)
+    if pips % market.tick_pips:
+        raise RefusedError("price_off_tick", field)
+    return pips
 
 
 def _build_amount(ticket: Ticket, market: Market) -> dict[str, Raw]:
@@ -293,7 +313,7 @@ def mirror(price_pips: int | None) -> int | None:
 
 
 def _read_price(ticket: Ticket) -> int:
-    return parse_field(parse_price_pips, read_field(ticket.price, "price"), "price")
+    return parse_field(lambda _text: ticket.price_pips, ticket.price, "price")
 
 
 def _read_amount(ticket: Ticket, field: str) -> str:
@@ -305,12 +325,13 @@ def read_field(text: str, field: str) -> str:
     return parse_field(read_number, text, field)
 
 
-def read_price(text: str, *, is_mirrored: bool, field: str = "price") -> str:
+def read_price(text: str, contract: Contract, *, field: str = "price") -> str:
     """Return a contract's typed price as its outcome's in plain notation; "" if empty."""
     plain = read_field(text, field)
-    if not (plain and is_mirrored):
+    if not plain or not (contract.is_mirrored or contract.scale):
         return plain
-    return format_price(mirror_pips(parse_field(parse_price_pips, plain, field), as_no=True))
+    price_pips = parse_field(contract.parse_price, plain, field)
+    return format_price(mirror_pips(price_pips, as_no=contract.is_mirrored))
 
 
 def compute_affordable_lots(

@@ -252,6 +252,8 @@ def _finish(payment: Payment) -> None:
     for outcome in market.outcomes.all():
         outcome.payout_pips = payment.payout_pips[outcome.index]
         outcome.save(update_fields=["payout_pips"])
+    if payment.result.number:
+        Market.objects.filter(pk=market.pk).update(settled_number=payment.result.number)
     record_status(market, Market.Status.SETTLED, by=None)
 
 

@@ -152,7 +152,11 @@ def show_book(
             ladders = [*ladders, (mirror_levels(asks), mirror_levels(bids))]
     if instrument.matches_across:
         for index, book in enumerate(shown):
-            implied_bids, implied_asks = compute_implied_levels(books, index)
+            implied_bids, implied_asks = (
+                ([], [])
+                if index in instrument.withdrawn_pips
+                else compute_implied_levels(books, index)
+            )
             book.implied_bids, book.implied_asks = map(_show_levels, (implied_bids, implied_asks))
     for book, (bids, asks) in zip(shown, ladders or (), strict=False):
         book.maker_bids, book.maker_asks = _show_levels(bids), _show_levels(asks)
