@@ -158,6 +158,8 @@ class NaiveBrackets(NaiveState):
         reason = self._entry_refusal(attach.valid_until_us)
         if not reason and attach.outcome not in range(self._books()):
             reason = Reason.OUTCOME_UNKNOWN
+        if not reason and attach.outcome in self._gone():
+            reason = Reason.OUTCOME_WITHDRAWN
         if not reason and self._is_taken(attach.bracket_id):
             reason = Reason.DUPLICATE_ORDER_ID
         if not reason and attach.quantity_lots is not None:

@@ -6,16 +6,18 @@ import pytest
 
 from tests.engine.conftest import Play
 from tests.engine.test_triggers import ALICE, BOB, CAROL, CREDIT, open_market, place, run
-from trading.engine.commands import Attach, Fire, Place
+from trading.engine.commands import Attach, Configure, Fire, Place
 from trading.engine.dry_run import find_touched_accounts
 from trading.engine.engine import Engine
-from trading.engine.events import LegAttached, LegResized, Rejected, Triggered
+from trading.engine.events import LegAttached, LegResized, Rejected
 from trading.engine.types import (
     BUY,
     SELL,
     TRIGGERS_MAX,
+    Config,
     Leg,
     MakerTerms,
+    MarketStatus,
     OrderOptions,
     Reason,
     Tif,
@@ -94,24 +96,14 @@ def test_an_own_order_in_the_way_of_a_leg_is_cancelled(play: Play) -> None:
     play("""
         bob sells 5 YES @ 0.50
         alice buys 5 YES @ 0.50 loss=0.40
-        carol buys 6 YES @ 0.40
-        alice buys 5 YES @ 0.41 id=own
-        dave sells 6 YES @ 0.40
-            -> dave1 sells 5 @ 0.41 to own, minted; own filled
-             ; dave1 sells 1 @ 0.40 to carol1, minted; dave1 filled; alice1.loss triggered
-             ; alice1.loss fires @ 0.30; alice1.loss sells 5 @ 0.40 to carol1; carol1 filled
-             ; alice1.loss filled
-        alice buys 3 YES @ 0.35 loss=0.20
-        alice buys 3 YES @ 0.36
-        bob buys 3 YES @ 0.10
-        dave sells 6 YES @ 0.35
-        alice buys 1 YES @ 0.15 id=low
-        dave buys 1 YES @ 0.21
-        erin sells 2 YES @ 0.15
-            -> erin1 sells 1 @ 0.21 to dave3, merged; dave3 filled
-             ; erin1 sells 1 @ 0.15 to low, minted; low filled; erin1 filled; alice3.loss triggered
-             ; alice3.loss fires @ 0.01; alice3.loss sells 3 @ 0.10 to bob2, merged; bob2 filled
-             ; alice3.loss filled
+        carol buys 1 YES @ 0.40
+        alice buys 5 YES @ 0.38
+        bob buys 5 YES @ 0.35
+        dave sells 1 YES @ 0.40
+            -> dave1 sells 1 @ 0.40 to carol1, minted; carol1 filled; dave1 filled
+             ; alice1.loss triggered
+             ; alice1.loss fires @ 0.28; alice2 cancelled with 5 left: self_trade
+             ; alice1.loss sells 5 @ 0.35 to bob2, merged; bob2 filled; alice1.loss filled
     """)
 
 
@@ -135,31 +127,25 @@ def test_the_id_of_a_bracket_is_taken_as_long_as_it_has_legs() -> None:
 
 def test_legs_close_with_the_automated_maker_what_was_bought_of_it() -> None:
     terms = MakerTerms(98, 99, 10_000, (1, 1), rests_refused=True)
-    engine = open_market(maker=terms)
     funds = dict.fromkeys((ALICE, BOB, CAROL, 98, 99), 1_000 * CREDIT)
+    engine = Engine(7)
+    opening = Configure(MarketStatus.OPEN, Config(True, 2, 100, 100, maker=terms))
+    engine.execute(opening, 1, funds)
 
-    def execute(order: Place) -> list[Any]:
+    def take(order_id: str, account_id: int, side: int, price_pips: int, *legs: Leg) -> list[Any]:
+        options = OrderOptions(legs=legs).or_none()
+        order = Place(
+            *(order_id, account_id, account_id, 0, side, price_pips, 500, Tif.IOC), options=options
+        )
         return engine.execute(order, 1, funds)
 
-    limited = Leg("loss", LOSS.trigger, 2_000)
-    entry = Place("entry", ALICE, ALICE, 0, BUY, 9_000, 500, Tif.IOC)
-    with_legs = Place(
-        *("entry", ALICE, ALICE, 0, BUY, 9_000, 500, Tif.IOC), options=OrderOptions(legs=(limited,))
-    )
-    assert execute(with_legs) == [Rejected("entry", Reason.RESTING_REFUSED)]
-    assert entry.options is None
-    leg = Leg("loss", Trigger(TriggerKind.STOP, 4_900))
-    events = execute(
-        Place(
-            *("entry", ALICE, ALICE, 0, BUY, 9_000, 500, Tif.IOC), options=OrderOptions(legs=(leg,))
-        )
-    )
-    assert events[-1] == LegResized("loss", 500)
+    limited, loss = Leg("loss", LOSS.trigger, 2_000), Leg("loss", Trigger(TriggerKind.STOP, 4_900))
+    refused = take("entry", ALICE, BUY, 9_000, limited)
+    assert refused == [Rejected("entry", Reason.RESTING_REFUSED)]
+    assert take("entry", ALICE, BUY, 9_000, loss)[-1] == LegResized("loss", 500)
     assert engine.state_hash() == Engine.restore(engine.snapshot()).state_hash()
-    events = execute(Place("down", BOB, BOB, 0, SELL, 1_000, 2_000, Tif.IOC))
-    assert events[-1] == Triggered("loss")
-    fire = engine.find_next_fire()
-    assert fire is not None
-    engine.execute(fire, 1, funds)
-    assert engine.accounts[ALICE].net_lots == [0]
-    assert engine.brackets == {}
+    for number in range(4):
+        take(f"down{number}", BOB, SELL, 1_000)
+    assert engine.find_next_fire() == Fire("loss", ALICE)
+    engine.execute(Fire("loss", ALICE), 1, funds)
+    assert (engine.accounts[ALICE].net_lots, engine.brackets) == ([0], {})

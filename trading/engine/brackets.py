@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from trading.engine.book import EngineOrder
-from trading.engine.checks import check_leg, check_quantity, check_time
+from trading.engine.checks import check_leg, check_outcome, check_quantity, check_time
 from trading.engine.commands import Amend, Attach, Place
 from trading.engine.events import Amended, Ended, LegAttached, LegResized, Traded, list_trades
 from trading.engine.margin import compute_allowance_lots, compute_position_lots
@@ -144,11 +144,9 @@ def build_leg(entry: Place, leg: Leg, bracket_id: str) -> Place:
 
 def attach_to_position(market: MarketState, attach: Attach) -> Reason | None:
     """Attach legs to a position, or return why not."""
-    reason = check_time(market, attach.valid_until_us)
+    reason = check_time(market, attach.valid_until_us) or check_outcome(market, attach.outcome)
     if reason is not None:
         return reason
-    if attach.outcome not in market.rules.outcomes:
-        return Reason.OUTCOME_UNKNOWN
     is_taken = attach.bracket_id in market.brackets
     if is_taken or market.find_order(attach.bracket_id) is not None:
         return Reason.DUPLICATE_ORDER_ID

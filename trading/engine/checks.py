@@ -64,8 +64,7 @@ def check_place(market: MarketState, place: Place) -> Reason | None:
             return reason
     rules, outcome, lots = market.rules, place.outcome, place.quantity_lots
     if outcome not in rules.outcomes:
-        is_out = outcome in rules.withdrawn
-        return Reason.OUTCOME_WITHDRAWN if is_out else Reason.OUTCOME_UNKNOWN
+        return check_outcome(market, outcome)
     price_pips = place.price_pips
     if price_pips not in rules.prices and not (price_pips is None and place.is_market):
         return check_price(market, price_pips)
@@ -80,6 +79,14 @@ def check_place(market: MarketState, place: Place) -> Reason | None:
     if lots > compute_headroom(account, outcome, place.side):
         return Reason.POSITION_LIMIT
     return None
+
+
+def check_outcome(market: MarketState, outcome: int) -> Reason | None:
+    """Refuse outcomes that the market does not have, or no more."""
+    if outcome in market.rules.outcomes:
+        return None
+    is_out = outcome in market.rules.withdrawn
+    return Reason.OUTCOME_WITHDRAWN if is_out else Reason.OUTCOME_UNKNOWN
 
 
 def check_options(market: MarketState, place: Place) -> Reason | None:
