@@ -85,7 +85,7 @@ def test_only_a_right_timely_fresh_and_own_signature_is_taken(alice, make_user, 
     "pem", ["", "x", "-----BEGIN PUBLIC KEY-----\nAA==\n-----END PUBLIC KEY-----"]
 )
 def test_what_is_no_public_key_makes_no_key(alice, pem):
-    small = rsa.generate_private_key(public_exponent=65_537, key_size=1_024).public_key()
+    small = rsa.generate_private_key(public_exponent=65_537, key_size=1_024).public_key()  # noqa: S505
     weak = small.public_bytes(
         serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
     ).decode()
