@@ -56,7 +56,8 @@ def explain(error: ApiError, market: Market) -> FieldMessage:
     if error.code == "quantity_off_step" and market.lot_step_lots == LOTS_PER_CONTRACT:
         return FieldMessage("amount", _("Whole contracts only."))
     tick = distance_in(market.tick_pips, market)
-    text = describe(error, "order", tick=tick, step=show_lots(market.lot_step_lots))
+    case = "number" if market.is_scalar and error.code.startswith("price_") else "order"
+    text = describe(error, case, tick=tick, step=show_lots(market.lot_step_lots))
     name = (error.field or "").partition(".")[0]
     return FieldMessage(_FIELD_OF.get(name, ""), text)
 
@@ -75,6 +76,7 @@ _ENDS: Final[Mapping[str, str | Promise]] = {
     "match_limit": gettext_lazy("it matched too many orders at once"),
     "market_closed": gettext_lazy("trading has ended"),
     "amended_to_filled": gettext_lazy("you reduced it to what has been filled"),
+    "outcome_withdrawn": gettext_lazy("this outcome was withdrawn"),
     "expired": gettext_lazy("it expired"),
     "cancelled_by_owner": gettext_lazy("you cancelled it"),
     "cancelled_by_operator": gettext_lazy("an operator cancelled it"),
