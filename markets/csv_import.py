@@ -74,6 +74,10 @@ COLUMNS: dict[str, tuple[Any, str]] = {
     "open_at": (gettext_lazy("Opens by itself then; empty: opened by hand."), ""),
     "expected_settle_at": (gettext_lazy("When the result should be known."), ""),
     "dispute_window": (gettext_lazy("Like 1h or 2d 12h."), "1h"),
+    "dispute_bond": (
+        gettext_lazy("Held from who disputes a result; lost if the dispute is dismissed."),
+        "",
+    ),
     "tick": (gettext_lazy("The smallest step between prices."), "0.01"),
     "lot_step": (gettext_lazy("Orders must be a multiple of this many contracts."), "1"),
     "fee_kind": (gettext_lazy("none, flat or quadratic."), ""),
@@ -105,6 +109,7 @@ NEEDED = ("title", "close_at")
 # Columns whose model field has another name.
 FIELDS = {
     "dispute_window": "dispute_seconds",
+    "dispute_bond": "dispute_bond_micros",
     "low": "low_millionths",
     "high": "high_millionths",
     "unit": "number_unit",
@@ -265,6 +270,7 @@ class RowForm(forms.Form):
     open_at = forms.DateTimeField(required=False)
     expected_settle_at = forms.DateTimeField(required=False)
     dispute_window = SecondsField(required=False)
+    dispute_bond = AmountFormField(required=False, localize=False)
     tick = PriceFormField(required=False, localize=False)
     lot_step = QuantityFormField(required=False, localize=False)
     fee_kind = forms.ChoiceField(required=False, choices=FeeType.choices)

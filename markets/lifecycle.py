@@ -2,6 +2,7 @@
 
     draft -> (proposed -> draft, approved) -> open <-> halted -> closed -> resolving -> settled
                                                and from open to resolving also -> voided
+    settled -> settled, voided and voided -> settled: the result was corrected
 
 `LEGAL` is the table of transitions. Only `record_status` changes a status: a conditional UPDATE, so
 that one of two racing changes wins, with a `StatusChange` row (who, when, why) in its transaction.
@@ -31,8 +32,9 @@ LEGAL: dict[str, frozenset[str]] = {
     Status.CLOSED: frozenset({Status.RESOLVING, Status.VOIDED}),
     # Back to closed: a dispute was upheld or the resolver withdrew the proposal.
     Status.RESOLVING: frozenset({Status.CLOSED, Status.SETTLED, Status.VOIDED}),
-    Status.SETTLED: frozenset(),
-    Status.VOIDED: frozenset(),
+    # A correction of the result that was paid.
+    Status.SETTLED: frozenset({Status.SETTLED, Status.VOIDED}),
+    Status.VOIDED: frozenset({Status.SETTLED}),
 }
 
 

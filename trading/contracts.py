@@ -1,5 +1,7 @@
 """Display names of contracts: an outcome, or NO of one, in the viewer's language."""
 
+from collections.abc import Sequence
+from decimal import Decimal
 from typing import NamedTuple
 
 from django.utils.translation import gettext as _
@@ -12,6 +14,8 @@ from markets.scalars import Scale
 
 NO = 1
 """The place of NO among the outcomes of a binary market."""
+SHARES_MAX = 4
+"""Of several outcomes that are paid, so many are named."""
 MICROS_PER_PIP = 100
 """In prices of one contract."""
 
@@ -93,3 +97,23 @@ def name_payout(market: Market, contract: Contract) -> str:
     if contract.is_mirrored:
         return _("Pays if not %(outcome)s") % outcome
     return _("Pays if %(outcome)s") % outcome
+
+
+def describe_payout(market: Market, payout_pips: Sequence[int] | None, number: str = "") -> str:
+    """Name the outcome with the full payout, a scalar market's number, or "Red 0.50, Green 0.50".
+
+    None is a void.
+    """
+    if payout_pips is None:
+        return _("void: every trade is undone")
+    if number:
+        return show_quantity_of(Decimal(number), market.number_unit)
+    paid = [
+        (name_contract(market, outcome.code).label, pips)
+        for outcome, pips in zip(market.outcomes.all(), payout_pips, strict=True)
+        if pips
+    ]
+    if len(paid) == 1:
+        return paid[0][0]
+    more = [_("%(n)d more") % {"n": len(paid) - SHARES_MAX}] if len(paid) > SHARES_MAX else []
+    return ", ".join([*(f"{name} {price(pips)}" for name, pips in paid[:SHARES_MAX]), *more])

@@ -40,6 +40,7 @@ from trading.actions import (
 from trading.models import Order, VerifyRun
 from trading.notifications import mails, notify
 from trading.readmodels import activity, equity, projections
+from trading.settlement import corrections
 from trading.settlement import payments as settlement
 
 log = structlog.get_logger(__name__)
@@ -186,7 +187,7 @@ def resolve_due() -> None:
 @unless_in_maintenance
 @if_the_clock_is_right
 def settle_due() -> None:
-    """Pay out final results and voids."""
+    """Pay out final results and voids, and carry out corrections."""
     end = time.monotonic() + SETTLE_SECONDS_MAX
     waiting = deque(settlement.list_due().values_list("market_id", flat=True)[:DUE_MAX])
 
@@ -196,6 +197,14 @@ def settle_due() -> None:
         if not is_final and time.monotonic() >= turn_end:
             waiting.append(market_id)
 
+    def correct(market_id: int) -> None:
+        turn_end = time.monotonic() + SETTLE_SLICE_SECONDS
+        if not corrections.correct_market(market_id, until=turn_end):
+            correcting.append(market_id)
+
+    correcting = deque(corrections.list_running().values_list("market_id", flat=True)[:DUE_MAX])
+    while correcting and time.monotonic() < end and not stopping.is_set():
+        _for_each([correcting.popleft()], correct)
     while waiting and time.monotonic() < end and not stopping.is_set():
         _for_each([waiting.popleft()], take_turn)
 

@@ -14,6 +14,7 @@ from kernel.errors import RefusedError
 from kernel.texts import check_line, check_text
 from kernel.units import PIPS_PER_CREDIT
 from markets.models import (
+    DISPUTE_BOND_MICROS_MAX,
     DISPUTE_SECONDS_MAX,
     FEE_UNITS_MICROS,
     HIDDEN_STATUSES,
@@ -39,7 +40,7 @@ TAGS_MAX = 20
 
 # Fees and visibility are set by operators; others get the policy's.
 OPERATOR_FIELDS = frozenset({
-    "slug", "featured", "dispute_seconds",
+    "slug", "featured", "dispute_seconds", "dispute_bond_micros",
     "fee_kind", "fee_maker_rate", "fee_taker_rate", "fee_unit_micros", "maker_funded_by_house",
 })  # fmt: skip
 # Descriptive fields, which affect no order: operators may correct them at any time, except for the
@@ -151,6 +152,8 @@ def _check_times(market: Market, fields: Mapping[str, Any]) -> None:
         raise RefusedError("settles_before_close", "expected_settle_at")
     if not 0 <= market.dispute_seconds <= DISPUTE_SECONDS_MAX:
         raise RefusedError("bad_dispute_window", "dispute_seconds")
+    if not 0 <= market.dispute_bond_micros <= DISPUTE_BOND_MICROS_MAX:
+        raise RefusedError("bad_dispute_bond", "dispute_bond")
 
 
 def _check_trading_terms(market: Market) -> None:

@@ -9,6 +9,7 @@ from unfold.widgets import UnfoldAdminSelectWidget
 
 from accounts.admin_fields import (
     FEE_RATE_HELP,
+    AmountFormField,
     FeeRateField,
     NumberFormField,
     QuantityFormField,
@@ -26,6 +27,7 @@ from markets.actions import (
     check_set_outcomes,
 )
 from markets.models import (
+    DISPUTE_BOND_MICROS_MAX,
     LOT_STEP_LOTS_MAX,
     MAKER_LIQUIDITY_LOTS_MAX,
     POSITION_LIMIT_LOTS_MAX,
@@ -37,7 +39,13 @@ DESCRIBED: list[Any] = [
     "title", "description", "rules", "resolution_source", "category", "tags", "event",
     "resolver", "visibility", "group", "featured",
 ]  # fmt: skip
-TIMES: list[Any] = ["open_at", "close_at", "expected_settle_at", "dispute_seconds"]
+TIMES: list[Any] = [
+    "open_at",
+    "close_at",
+    "expected_settle_at",
+    "dispute_seconds",
+    "dispute_bond_micros",
+]
 TERMS: list[Any] = [
     "low_millionths", "high_millionths", "number_unit", "tick_pips", "lot_step_lots", "fee_kind",
     "fee_maker_rate", "fee_taker_rate", "fee_unit_micros", "position_limit_lots", "strict_refund",
@@ -61,6 +69,12 @@ class MarketAdminForm(forms.ModelForm):
     dispute_seconds = SecondsField(
         label=_("Dispute window"),
         help_text=_("How long a result can be disputed: like 1h or 2d 12h; 0 for none."),
+    )
+    dispute_bond_micros = AmountFormField(
+        label=_("Bond of a dispute"),
+        required=False,
+        units_max=DISPUTE_BOND_MICROS_MAX,
+        help_text=_("Held from who disputes a result; lost if the dispute is dismissed."),
     )
     low_millionths = NumberFormField(
         label=_("Lowest number"),
@@ -134,6 +148,9 @@ class MarketAdminForm(forms.ModelForm):
             except RefusedError as refusal:
                 self.add_error(self._find_field(refusal.field), describe(refusal))
         return self.cleaned_data
+
+    def clean_dispute_bond_micros(self) -> int:
+        return self.cleaned_data["dispute_bond_micros"] or 0
 
     def get_changes(self) -> dict[str, Any]:
         """Return the fields for the action: all of a new market, the changed ones otherwise."""

@@ -60,8 +60,9 @@ from markets.models import (
 SHOWN_ONLY: list[Any] = ["status", "creator", "approved_by", "approved_at", "settled_at", "shard"]
 TRADING_STATUSES = (Market.Status.OPEN, Market.Status.HALTED)
 IN_UNITS = {
-    "dispute_seconds", "tick_pips", "lot_step_lots", "fee_maker_rate", "fee_taker_rate",
-    "fee_unit_micros", "position_limit_lots", "maker_b_lots", "low_millionths", "high_millionths",
+    "dispute_seconds", "dispute_bond_micros", "tick_pips", "lot_step_lots", "fee_maker_rate",
+    "fee_taker_rate", "fee_unit_micros", "position_limit_lots", "maker_b_lots", "low_millionths",
+    "high_millionths",
 }  # fmt: skip
 STATUS_COLOURS = {
     Market.Status.DRAFT: "",
@@ -159,6 +160,9 @@ class MarketAdmin(ModelAdmin):
     search_fields = ["slug", "title", "=creator__handle"]
     search_help_text = _("Words of the title or address, or the creator's handle")
     shown_dispute_seconds = staticmethod(show_duration("dispute_seconds", _("Dispute window")))
+    shown_dispute_bond_micros = staticmethod(
+        show_amount("dispute_bond_micros", _("Bond of a dispute"))
+    )
     shown_low_millionths = staticmethod(show_amount("low_millionths", _("Lowest number")))
     shown_high_millionths = staticmethod(show_amount("high_millionths", _("Highest number")))
     shown_tick_pips = staticmethod(show_price("tick_pips", _("Tick")))

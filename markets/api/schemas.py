@@ -94,6 +94,7 @@ class MarketEdit(StrictSerializer):
     close_at = TimeField(required=False)
     expected_settle_at = TimeField(allow_null=True, required=False)
     dispute_seconds = IntegerField(required=False)
+    dispute_bond = AmountField(source="dispute_bond_micros", required=False)
     low = AmountField(
         source="low_millionths", required=False, help_text="Of a scalar market, as high and unit."
     )
@@ -232,6 +233,9 @@ class ShownMarketRow(serializers.Serializer):
     expected_settle_at = TimeField(allow_null=True)
     settled_at = TimeField(allow_null=True)
     dispute_seconds = serializers.IntegerField()
+    dispute_bond = AmountField(
+        source="dispute_bond_micros", help_text="Lost if a dispute is dismissed; 0: none."
+    )
     low = AmountField(source="low_millionths", allow_null=True, help_text="Null: no scalar market.")
     high = AmountField(source="high_millionths", allow_null=True)
     unit = serializers.CharField(source="number_unit", help_text="Of the number.")

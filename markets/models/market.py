@@ -34,6 +34,7 @@ LOT_STEP_LOTS_MAX = 1_000_000
 FEE_UNITS_MICROS = (1, 10_000)
 POSITION_LIMIT_LOTS_MAX = 10**12
 DISPUTE_SECONDS_MAX = 90 * 24 * 3600
+DISPUTE_BOND_MICROS_MAX = 10**15
 MAKER_LIQUIDITY_LOTS_MIN = 100
 MAKER_LIQUIDITY_LOTS_MAX = 10**10
 MAKER_PRIOR_MAX = 10**9
@@ -207,6 +208,11 @@ class Market(models.Model):
     expected_settle_at = models.DateTimeField(_("expected to settle at"), null=True, blank=True)
     settled_at = models.DateTimeField(_("settled at"), null=True, blank=True, editable=False)
     dispute_seconds = models.PositiveIntegerField(_("dispute window, in seconds"), default=0)
+    dispute_bond_micros = models.PositiveBigIntegerField(
+        _("bond of a dispute, in micros"),
+        default=0,
+        help_text=_("Held from who disputes a result; lost if the dispute is dismissed."),
+    )
 
     tick_pips = models.PositiveSmallIntegerField(_("tick, in pips"), default=100)
     lot_step_lots = models.PositiveIntegerField(_("lot step, in lots"), default=100)
@@ -338,6 +344,10 @@ class Market(models.Model):
             models.CheckConstraint(
                 name="a_dispute_window_is_at_most_90_days",
                 condition=Q(dispute_seconds__range=(0, DISPUTE_SECONDS_MAX)),
+            ),
+            models.CheckConstraint(
+                name="a_dispute_bond_is_at_most_a_billion_credits",
+                condition=Q(dispute_bond_micros__range=(0, DISPUTE_BOND_MICROS_MAX)),
             ),
             models.CheckConstraint(
                 name="a_market_is_settled_or_voided_at_a_time",

@@ -15,6 +15,7 @@ from kernel.texts import validate_line, validate_text
 from markets.actions import OUTCOMES, TAGS_MAX, OutcomePair, may_manage_markets
 from markets.actions.subsidy import SUBSIDY, find_subsidy
 from markets.models import (
+    DISPUTE_BOND_MICROS_MAX,
     NUMBER_UNIT_LENGTH_MAX,
     OUTCOMES_MAX,
     OUTCOMES_MIN,
@@ -33,6 +34,7 @@ MOMENT = "%Y-%m-%dT%H:%M"
 # A refusal's field -> the form's, where the names differ.
 _FIELDS = {
     "tick": "close_at",
+    "dispute_bond": "dispute_bond_micros",
     "maker_subsidy": "maker_subsidy_micros",
     "maker_liquidity": "maker_subsidy_micros",
     "low": "low_millionths",
@@ -161,6 +163,16 @@ class MarketForm(forms.Form):
         empty_label=gettext_lazy("None"),
     )
 
+    dispute_bond_micros = AmountFormField(
+        label=gettext_lazy("Bond of a dispute"),
+        required=False,
+        units_max=DISPUTE_BOND_MICROS_MAX,
+        widget=forms.TextInput,
+        help_text=gettext_lazy(
+            "Held from who disputes a result; lost if the dispute is dismissed. Empty: none."
+        ),
+    )
+
     def __init__(self, *args: Any, user: User, market: Market | None = None, **kwargs: Any) -> None:
         if market is not None:
             kwargs["initial"] = _initial(market)
@@ -172,6 +184,8 @@ class MarketForm(forms.Form):
         # An operator who corrects a proposal need not be a member of its group.
         is_manager = may_manage_markets(user)
         groups.queryset = Group.objects.all() if is_manager else Group.objects.filter(members=user)
+        if not is_manager:
+            del self.fields["dispute_bond_micros"]
         if market is not None:
             self.fields["kind"].disabled = True
 
@@ -180,6 +194,9 @@ class MarketForm(forms.Form):
         if len(tags) > TAGS_MAX:
             raise ValidationError(_("That is too many tags."))
         return tags
+
+    def clean_dispute_bond_micros(self) -> int:
+        return self.cleaned_data["dispute_bond_micros"] or 0
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
@@ -233,7 +250,8 @@ def add_refusal(form: forms.Form, refusal: ApiError) -> None:
 
 def _initial(market: Market) -> dict[str, Any]:
     names = ("kind", "title", "description", "rules", "resolution_source", "category", "close_at",
-             "visibility", "group", "low_millionths", "high_millionths", "number_unit")  # fmt: skip
+             "visibility", "group", "low_millionths", "high_millionths", "number_unit",
+             "dispute_bond_micros")  # fmt: skip
     initial = {name: getattr(market, name) for name in names}
     lines = "\n".join(outcome.name for outcome in market.outcomes.all())
     maker = {"maker_subsidy_micros": find_subsidy(market), "maker_alone": market.maker_alone}

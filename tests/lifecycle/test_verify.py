@@ -9,6 +9,7 @@ from django.db import connection
 
 from accounts.actions import do_request_withdrawal
 from accounts.models import Account
+from markets.models import Market
 from tests.lifecycle.corruptions import CORRUPTIONS, in_sql
 from tests.trading import world
 from tests.trading.world import CREDIT, buy, cancel, run, sell
@@ -28,6 +29,7 @@ from trading.models import (
     VerifyRun,
 )
 from trading.pipeline.messages import Task
+from trading.settlement.corrections import correct_market
 from trading.settlement.payments import settle_market
 from trading.verify import check_everything, journals
 
@@ -38,7 +40,7 @@ FEES = {"fee_kind": "quadratic", "fee_maker_rate": 10_000, "fee_taker_rate": 70_
 
 @pytest.fixture
 def trading_day(shard, operator, alice, bob):
-    """Markets in every status, with orders, trades, receipts, a withdrawal, a void half paid."""
+    """Markets in every status: orders, trades, receipts, a withdrawal, a correction, a bond."""
     live, settled, voided, paying = markets = [
         world.make_market(dispute_seconds=0, **FEES),
         world.make_market(dispute_seconds=0, outcomes=3, **FEES),
@@ -52,9 +54,13 @@ def trading_day(shard, operator, alice, bob):
         actions.do_close_market(market, by=operator)
     actions.do_resolve_market(settled, by=operator, payout_pips=[1, 0, 9_999], evidence_text="x")
     assert settle_market(settled.pk)
+    actions.do_correct_result(settled, by=operator, payout_pips=[1, 9_999, 0], evidence_text="x")
+    assert correct_market(settled.pk)
     actions.do_void_market(voided, by=operator, reason="x", house_cover_micros=10**9)
     assert settle_market(voided.pk)
+    Market.objects.filter(pk=paying.pk).update(dispute_seconds=3600, dispute_bond_micros=CREDIT)
     actions.do_resolve_market(paying, by=operator, payout_pips=[5_000, 5_000, 0], evidence_text="x")
+    actions.do_dispute_result(paying, by=bob.owner, text="x")
     do_request_withdrawal(alice, amount_micros=CREDIT, by=alice.owner)
     made = world.make_market(maker_b_lots=10_000, maker_funded_by_house=True)
     world.open_market(shard, made)

@@ -5,6 +5,17 @@ Status and terms of a live market change through its engine (`live`), the result
 `do_` of `live` and `orders` must not run inside a transaction: the engine needs locks too.
 """
 
+from trading.actions.corrections import (
+    check_approve_correction,
+    check_correct_result,
+    check_cover_correction,
+    check_withdraw_correction,
+    do_approve_correction,
+    do_correct_result,
+    do_cover_correction,
+    do_withdraw_correction,
+    find_correction,
+)
 from trading.actions.discounts import (
     check_set_discount,
     do_apply_discount,

@@ -87,6 +87,8 @@ class ShownDispute(serializers.Serializer):
     by = serializers.CharField(source="raised_by.handle")
     text = serializers.CharField()
     raised_at = TimeField()
+    bond = AmountField(source="bond_micros", help_text="What it cost; 0: nothing.")
+    bond_fate = serializers.CharField(help_text="held, returned, lost, or empty without a bond.")
     decision = serializers.CharField(help_text="upheld, dismissed, or empty: not decided yet.")
     note = serializers.CharField()
     decided_at = TimeField(allow_null=True)
@@ -157,9 +159,24 @@ class _ResultView(MarketApiView):
 class DisputeView(_ResultView):
     @extend_schema(operation_id="markets_dispute", request=NewDispute, responses=ShownResolution)
     def post(self, request: Request, slug: str) -> Response:
-        """Object to a proposed result, as somebody who traded there. It waits for a decision."""
+        """Object to a proposed result, as somebody who traded there. It waits for a decision.
+
+        The market's `dispute_bond` is taken from your account: you get it back unless the dispute
+        is dismissed. With an `Idempotency-Key` header a repeat gets the first answer.
+        """
+        user = _user(request)
+        market = get_market(slug, user=user)
         text = self.read_body(NewDispute)["text"]
-        return self.act(slug, actions.do_dispute_result, text=text)
+        account_id = cast("Principal", request.auth).account_id
+
+        def effect() -> tuple[int, Any]:
+            actions.do_dispute_result(market, by=user, text=text, account_id=account_id)
+            return 200, _show_resolution(slug, user)
+
+        key = request.headers.get("Idempotency-Key")
+        said = {"text": text, "market": slug}
+        status, answer = run_once(account_id, key, "dispute_result", said, effect)
+        return Response(answer, status=status)
 
 
 class VerdictView(_ResultView):

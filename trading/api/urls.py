@@ -3,6 +3,7 @@
 from django.urls import path
 
 from trading.api import (
+    corrections,
     leaderboard,
     lifecycle,
     liquidity,
@@ -52,6 +53,10 @@ urlpatterns = [
     path("markets/<str:slug>/resolution/approve", results.ApproveResultView.as_view()),
     path("markets/<str:slug>/resolution/pay", results.PayResultView.as_view()),
     path("markets/<str:slug>/resolution/withdraw", results.WithdrawResultView.as_view()),
+    path("markets/<str:slug>/correction", corrections.CorrectionView.as_view()),
+    path("markets/<str:slug>/correction/approve", corrections.ApproveCorrectionView.as_view()),
+    path("markets/<str:slug>/correction/cover", corrections.CoverCorrectionView.as_view()),
+    path("markets/<str:slug>/correction/withdraw", corrections.WithdrawCorrectionView.as_view()),
     path("markets/<str:slug>/dispute", results.DisputeView.as_view()),
     path("markets/<str:slug>/disputes/<handle:handle>", results.VerdictView.as_view()),
     path("markets/<str:slug>/void", results.VoidView.as_view()),

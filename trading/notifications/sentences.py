@@ -2,22 +2,17 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from decimal import Decimal
 from typing import Any, NamedTuple
 
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
-from accounts.numbers import show_quantity_of
-from accounts.templatetags.predex import contracts, moment, money, price, signed_money
-from markets.models import HIDDEN_STATUSES, Dispute, Market
+from accounts.templatetags.predex import contracts, moment, money, signed_money
+from markets.models import HIDDEN_STATUSES, Correction, Dispute, Market
 from markets.templatetags.scalars import no_price_in, price_in
-from trading.contracts import get_outcome, name_contract
+from trading.contracts import describe_payout, get_outcome, name_contract
 from trading.engine.types import BUY, PAYOUT_PIPS
 from trading.models import Notification, NotificationKind, Order
-
-SHARES_MAX = 4
-"""Of several outcomes that are paid, so many are named."""
 
 
 class NotificationText(NamedTuple):
@@ -94,30 +89,30 @@ def _close_time(market: Market, facts: dict[str, Any]) -> tuple[str, str]:
     return title, f"{market.title} · {facts['reason']}" if facts["reason"] else market.title
 
 
+def _corrected(market: Market, facts: dict[str, Any]) -> tuple[str, str]:
+    amount = {"amount": money(abs(facts["micros"]))}
+    if facts["micros"] > 0:
+        title = _("The result was corrected: you got %(amount)s") % amount
+    elif facts["micros"] < 0:
+        title = _("The result was corrected: %(amount)s was taken back") % amount
+    else:
+        title = _("The result was corrected: nothing changes for you")
+    result = describe_payout(market, facts["payout_pips"], facts["number"])
+    return title, f"{market.title} · {result}"
+
+
+def _correcting(market: Market, facts: dict[str, Any]) -> tuple[str, str]:
+    if facts["state"] == Correction.State.PROPOSED:
+        return _("The correction of a result needs a second person"), market.title
+    return _("The correction of a result waits: debtors lack funds"), market.title
+
+
 def _result(market: Market, facts: dict[str, Any]) -> tuple[str, str]:
     payout_pips = facts["payout_pips"]
-    if facts.get("number"):
-        number = show_quantity_of(Decimal(facts["number"]), market.number_unit)
-        title = _("Result proposed: %(outcome)s") % {"outcome": number}
-    elif PAYOUT_PIPS in payout_pips:
-        code = list(market.outcomes.all())[payout_pips.index(PAYOUT_PIPS)].code
-        outcome = name_contract(market, code).label
-        title = _("Result proposed: %(outcome)s") % {"outcome": outcome}
-    else:
-        title = _("Result proposed: %(outcome)s") % {"outcome": _list_shares(market, payout_pips)}
+    outcome = describe_payout(market, payout_pips, facts.get("number", ""))
+    title = _("Result proposed: %(outcome)s") % {"outcome": outcome}
     until = _("You can dispute it until %(when)s") % {"when": _say_when(facts["final_at"])}
     return title, f"{market.title} · {until}"
-
-
-def _list_shares(market: Market, payout_pips: Sequence[int]) -> str:
-    """Return the outcomes that are paid and what each pays: "Red 0.50, Green 0.50"."""
-    paid = [
-        f"{name_contract(market, outcome.code).label} {price(pips)}"
-        for outcome, pips in zip(market.outcomes.all(), payout_pips, strict=True)
-        if pips
-    ]
-    more = [_("%(n)d more") % {"n": len(paid) - SHARES_MAX}] if len(paid) > SHARES_MAX else []
-    return ", ".join([*paid[:SHARES_MAX], *more])
 
 
 def _proposal(market: Market, facts: dict[str, Any]) -> tuple[str, str]:
@@ -184,7 +179,12 @@ def _verdict(market: Market, facts: dict[str, Any]) -> tuple[str, str]:
         Dispute.Decision.UPHELD: _("Your dispute was upheld: the result is withdrawn"),
         Dispute.Decision.DISMISSED: _("Your dispute was dismissed: the result stands"),
     }.get(facts["decision"]) or _("The result that you disputed was withdrawn")
-    return title, f"{market.title} · {facts['note']}" if facts["note"] else market.title
+    bond = {"amount": money(facts.get("bond_micros", 0))}
+    bond_text = {
+        "returned": _("You got your bond of %(amount)s back") % bond,
+        "lost": _("Your bond of %(amount)s is lost") % bond,
+    }.get(facts.get("bond_fate", ""))
+    return title, " · ".join(part for part in (market.title, bond_text, facts["note"]) if part)
 
 
 def _money(facts: dict[str, Any]) -> NotificationText:
@@ -232,6 +232,8 @@ _WORDS = {
     NotificationKind.CLARIFIED: _clarified,
     NotificationKind.CLOSE_TIME: _close_time,
     NotificationKind.RESULT: _result,
+    NotificationKind.CORRECTED: _corrected,
+    NotificationKind.CORRECTING: _correcting,
     NotificationKind.PROPOSAL: _proposal,
     NotificationKind.DISPUTE: _dispute,
     NotificationKind.STOPPED: _stopped,

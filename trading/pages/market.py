@@ -45,7 +45,8 @@ CHANGES_MAX = 100
 OUTCOMES_SHOWN = 8
 OPERATORS_ACTS = frozenset({
     "approve-and-open", "approve", "reject", "open", "halt", "resume", "close", "resolve",
-    "approve-result", "pay-result", "withdraw-result",
+    "approve-result", "pay-result", "withdraw-result", "approve-correction", "cover-correction",
+    "withdraw-correction",
 })  # fmt: skip
 """Operators' frequent actions; the others are on the market's page in the admin."""
 

@@ -389,6 +389,10 @@ _IN: Final = {
     "fee_income": gettext_lazy("Fees"),
     "house_cover": gettext_lazy("Cover"),
     "liquidity": gettext_lazy("Liquidity"),
+    "bond": gettext_lazy("Bond of a dispute"),
+    "bond_return": gettext_lazy("Bond of a dispute returned"),
+    "bond_loss": gettext_lazy("Bond of a dismissed dispute"),
+    "correction": gettext_lazy("Result corrected: paid to you"),
 }
 _OUT: Final = {
     **_IN,
@@ -398,6 +402,7 @@ _OUT: Final = {
     "fee": gettext_lazy("Trading fee"),
     "settlement": gettext_lazy("Paid to the market"),
     "void": gettext_lazy("Market voided: gains taken back"),
+    "correction": gettext_lazy("Result corrected: taken back"),
 }
 
 
