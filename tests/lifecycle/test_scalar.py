@@ -14,6 +14,7 @@ from trading import actions, tasks
 from trading.models import Notification
 from trading.notifications import notify
 from trading.notifications.sentences import describe
+from trading.settlement.corrections import correct_market
 from trading.settlement.payments import settle_market
 from trading.verify import check_everything
 
@@ -235,3 +236,22 @@ def test_a_finer_tick_must_be_a_number_too(shard, operator):
     odd.refresh_from_db()
     actions.do_halt_market(odd, by=operator, reason="x")
     refuse("bad_tick", actions.do_refine_tick, odd, by=operator, tick_pips=50, reason="x")
+
+
+def test_a_wrong_number_is_corrected_by_another(shard, points, operator, colleague, alice, bob):
+    trade(shard, points, alice, bob)
+    actions.do_close_market(points, by=operator)
+    propose(points, operator, "1500")
+    pay(points)
+    actions.do_correct_result(
+        points,
+        by=operator,
+        payout_pips=scalar_payout(points, "1240.06"),
+        number="1240.06",
+        evidence_text="The page was wrong.",
+    )
+    correct_market(points.pk)
+    points.refresh_from_db()
+    assert points.settled_number == "1240.06"
+    assert (cash(alice), cash(bob)) == (10_000 * MILLION, 10_000 * MILLION)
+    assert_verified()

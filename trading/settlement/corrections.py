@@ -270,6 +270,7 @@ def _finish(correction: Correction) -> None:
         pips = correction.payout_pips
         outcome.payout_pips = None if pips is None else pips[outcome.index]
         outcome.save(update_fields=["payout_pips"])
+    Market.objects.filter(pk=market.pk).update(settled_number=correction.observed_number)
     is_void = correction.payout_pips is None
     status = Market.Status.VOIDED if is_void else Market.Status.SETTLED
     record_status(market, status, by=correction.proposed_by, reason=_say_why(correction))
