@@ -239,7 +239,7 @@ class ResolveAction(ResultAction):
         "Tick the outcome that happened; several share the payout equally. Or enter what a "
         "contract of each outcome pays. The result is paid after the dispute window."
     )
-    statuses = (Status.CLOSED,)
+    statuses: ClassVar[Collection[str]] = (Status.CLOSED,)
     takes_many = False
     reason = None  # the evidence serves as the reason
 
