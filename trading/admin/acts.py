@@ -373,7 +373,8 @@ class PayResultAction(ResultAction):
     title = _("Pay now")
     done = _("The result is being paid.")
     explanation = _(
-        "Ends the dispute window: the result is paid within seconds and can't be undone."
+        "Ends the dispute window: the result is paid within seconds. After that it can only be "
+        "corrected."
     )
     statuses = (Status.RESOLVING,)
     takes_many = False
