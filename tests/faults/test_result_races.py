@@ -77,6 +77,7 @@ def delivering(stage: Stage) -> Iterator[None]:
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"
         yield
+        assert process.poll() is None, "a task failed"
     finally:
         process.kill()
         process.wait()

@@ -238,20 +238,42 @@ def test_a_finer_tick_must_be_a_number_too(shard, operator):
     refuse("bad_tick", actions.do_refine_tick, odd, by=operator, tick_pips=50, reason="x")
 
 
-def test_a_wrong_number_is_corrected_by_another(shard, points, operator, colleague, alice, bob):
+def test_a_number_that_was_wrong_is_corrected_over_the_api_and_in_the_admin(
+    shard, points, operator, alice, bob
+):
     trade(shard, points, alice, bob)
     actions.do_close_market(points, by=operator)
-    propose(points, operator, "1500")
-    pay(points)
-    actions.do_correct_result(
-        points,
-        by=operator,
-        payout_pips=scalar_payout(points, "1240.06"),
-        number="1240.06",
-        evidence_text="The page was wrong.",
+    actions.do_resolve_market(
+        points, by=operator, payout_pips=[2_400, 7_600], number="1240.06", evidence_text="x"
     )
-    correct_market(points.pk)
-    points.refresh_from_db()
-    assert points.settled_number == "1240.06"
-    assert (cash(alice), cash(bob)) == (10_000 * MILLION, 10_000 * MILLION)
+    pay(points)
+    before = cash(alice), cash(bob)
+    site = Client()
+    site.force_login(operator, backend="accounts.backends.Backend")
+    path = f"/api/v1/markets/{points.slug}/correction"
+    for body, code in (
+        ({"number": "1240.06"}, "same_result"),
+        ({"payout": ["0.5", "0.5"]}, "number_missing"),
+        ({"number": "1500", "void": True}, "payout_unclear"),
+    ):
+        sent = {**body, "evidence_text": "Recounted."}
+        assert site.post(path, sent, content_type="application/json").json()["code"] == code
+    sent = {"number": "1500", "evidence_text": "Recounted."}
+    shown = site.post(path, sent, content_type="application/json").json()
+    assert (shown["observed"], shown["payout"]) == ("1500", ["0.5000", "0.5000"])
+    page = Client().get(f"/markets/{points.slug}/").text.replace("\N{NO-BREAK SPACE}", " ")
+    assert "Operators are correcting this result to: 1,500 points." in page
+    assert correct_market(points.pk)
+    points = Market.objects.get(pk=points.pk)
+    assert (cash(alice) - before[0], cash(bob) - before[1]) == (2_600_000, -2_600_000)
+    assert points.settled_number == "1500"
+    notify.notify_due()
+    notify.notify_due()
+    news = Notification.objects.get(user=alice.owner_id, kind="corrected")
+    assert describe(news).detail == f"{points.title} · 1,500\N{NO-BREAK SPACE}points"
+    url = f"/admin/markets/market/{points.pk}/do/correct/"
+    assert site.get(url).status_code == 200
+    assert site.post(url, {"number": "1000", "evidence_text": "Again."}).status_code == 302
+    assert correct_market(points.pk)
+    assert Market.objects.get(pk=points.pk).settled_number == "1000"
     assert_verified()

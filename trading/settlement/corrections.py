@@ -22,7 +22,7 @@ All of it passes through the market's escrow, which ends at exactly 0.
 # ruff: noqa: S608 - statements are built from the names in this module; every value is bound
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from django.db import connection, transaction
@@ -214,11 +214,11 @@ def _pay(correction: Correction, chunk: int) -> None:
         _finish(correction)
 
 
-def _move(correction: Correction, rows: list[Settlement]) -> None:
+def _move(correction: Correction, rows: Sequence[Settlement]) -> None:
     """Move what these accounts owe or get, and add it to their payouts."""
     escrow_id, house_id = _escrow(correction), _house(correction)
     ledger.lock([escrow_id, house_id, *(row.account_id for row in rows)])
-    entries = []
+    entries: list[ledger.Entry] = []
     for row in rows:
         paid_micros = row.difference_micros + row.lacking_micros
         for micros, kind in (
