@@ -101,6 +101,7 @@ EVERYTHING_SHOWN = {
     "expected_settle_at": "2099-01-02T00:00:00.500000Z",
     "settled_at": None,
     "dispute_seconds": 60,
+    "dispute_bond": "0.000000",
     "low": None,
     "high": None,
     "unit": "",
