@@ -15,7 +15,7 @@ import msgspec
 
 from tests.engine.naive_brackets import NaiveBrackets
 from tests.engine.naive_ledger import HOUSE, Ledger, Leg
-from tests.engine.naive_state import Order, is_valid
+from tests.engine.naive_state import Order, is_valid, make_leg
 from tests.engine.naive_triggers import NaiveTriggers, implied_pips
 from trading.engine.commands import (
     Amend,
@@ -47,8 +47,6 @@ from trading.engine.types import (
     MAKERS_MET_MAX,
     ORDER_LOTS_MAX,
     PAYOUT_PIPS,
-    Config,
-    FeeDiscount,
     MarketStatus,
     OrderStatus,
     Reason,
@@ -59,21 +57,6 @@ from trading.engine.types import (
 
 Change = tuple[int, int, int]
 """Sets formed, cash gained (the fee aside), fee paid."""
-
-
-def _leg(config: Config, order: Order, price_pips: int, lots: int, *, is_maker: bool) -> Leg:
-    place, discount = order.place, config.discount or FeeDiscount()
-    return Leg(
-        place.account_id,
-        order.entry,
-        is_maker,
-        place.fee_free,
-        place.outcome,
-        place.side,
-        price_pips,
-        lots,
-        discount.maker_percent if is_maker else discount.taker_percent,
-    )
 
 
 class NaiveEngine(NaiveBrackets, NaiveTriggers):
@@ -423,7 +406,7 @@ class NaiveEngine(NaiveBrackets, NaiveTriggers):
         enough, too_many = 0, lots_max // step + 1
         while too_many - enough > 1:
             middle = (enough + too_many) // 2
-            leg = _leg(self._rules(), taker, price_pips, middle * step, is_maker=False)
+            leg = make_leg(self._rules(), taker, price_pips, middle * step, is_maker=False)
             if ledger.cost(leg) <= left_micros:
                 enough = middle
             else:
@@ -436,7 +419,7 @@ class NaiveEngine(NaiveBrackets, NaiveTriggers):
         for order in (taker, *makers):
             before = self._ledger()
             its_pips = price_pips if order is taker else order.price_pips
-            leg = _leg(self._rules(), order, its_pips, lots, is_maker=order is not taker)
+            leg = make_leg(self._rules(), order, its_pips, lots, is_maker=order is not taker)
             self.legs = (*self.legs, leg)
             is_short = order is taker and self._available(taker.place.account_id) < 0
             if is_short and not taker.rests:  # what rests holds enough for its own legs

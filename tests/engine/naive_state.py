@@ -16,6 +16,7 @@ from trading.engine.types import (
     SELL,
     TRIGGERS_MAX,
     Config,
+    FeeDiscount,
     MarketStatus,
     OrderStatus,
     Reason,
@@ -48,6 +49,21 @@ class Order(msgspec.Struct):
     @property
     def rests(self) -> bool:
         return not self.place.is_market and self.place.tif in (Tif.GTC, Tif.GTD)
+
+
+def make_leg(config: Config, order: Order, price_pips: int, lots: int, *, is_maker: bool) -> Leg:
+    place, discount = order.place, config.discount or FeeDiscount()
+    return Leg(
+        place.account_id,
+        order.entry,
+        is_maker,
+        place.fee_free,
+        place.outcome,
+        place.side,
+        price_pips,
+        lots,
+        discount.maker_percent if is_maker else discount.taker_percent,
+    )
 
 
 class NaiveState:
