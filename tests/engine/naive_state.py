@@ -205,6 +205,17 @@ class NaiveState:
         lots = 0 if order.place.quantity_lots is None else order.remaining_lots
         self.events.append(Ended(order.place.order_id, status, reason, lots))
 
+    def _expire(self) -> None:
+        everyone = [*self.orders, *self.waiting]
+        dated = [(o.place.expires_at_us, o.place.order_id, o) for o in everyone]
+        due = [(at, name, o) for at, name, o in dated if at is not None and at <= self.ts_us]
+        for _, _, order in sorted(due, key=lambda row: row[:2]):
+            self._end(order, OrderStatus.EXPIRED, Reason.EXPIRED)
+
+    def _end_all(self, orders: list[Order], reason: Reason) -> None:
+        for order in sorted(orders, key=lambda order: order.place.order_id):
+            self._end(order, OrderStatus.CANCELLED, reason)
+
     # Refusals.
 
     def _entry_refusal(self, valid_until_us: int | None) -> Reason | None:
