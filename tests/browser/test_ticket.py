@@ -319,12 +319,18 @@ def test_a_bracket_is_placed_follows_its_fills_and_goes_when_the_position_is_clo
     own.get_by_label("Take profit").fill("0.75")
     own.get_by_role("button", name="Save").click()
     expect(own.get_by_text("Take profit 0.75")).to_be_visible()
+    position = page.get_by_role("region", name="Your position")
+    position.get_by_text("Take profit or stop loss").click()
+    position.get_by_label("Stop loss at").fill("0.40")
     visitor.forgive_status(422)
     assert visitor.find_overflow() == []
     assert visitor.find_barriers() == []
+    position.get_by_role("button", name="Save").click()
+    expect_toast(page, "Stops the loss at 0.40.")
+    expect(own.get_by_text("Stop 0.40")).to_be_visible()
 
     page.on("dialog", lambda dialog: dialog.accept())
-    page.get_by_role("region", name="Your position").get_by_role("button", name="Close Yes").click()
+    position.get_by_role("button", name="Close Yes").click()
     expect_toast(page, "Sold 5 Yes at 0.55.")
     expect(own.get_by_text("Take profit")).to_have_count(0)
     legs = bob.call("GET", f"orders?market={slug}")["results"]
