@@ -22,24 +22,10 @@ import msgspec
 from msgspec.structs import replace
 
 from bench.figures import IN_MEMORY, Figure, Sizes, build_figure
+from trading.engine.commands import AnyCommand, Cancel, Configure, Place
 from trading.engine.engine import Engine
-from trading.engine.types import (
-    BUY,
-    SELL,
-    AnyCommand,
-    Cancel,
-    Config,
-    Configure,
-    CrossMatched,
-    Ended,
-    FeeKind,
-    Fees,
-    MarketStatus,
-    Place,
-    Rejected,
-    Tif,
-    Traded,
-)
+from trading.engine.events import CrossMatched, Ended, Rejected, Traded
+from trading.engine.types import BUY, SELL, Config, FeeKind, Fees, MarketStatus, Tif
 
 BATCH_COMMANDS: Final = 512
 """As many as a shard executes before it clears dirty sets."""

@@ -25,7 +25,8 @@ from kernel.clock import now_us
 from kernel.ids import new_id
 from markets.actions import do_create_market
 from markets.models import Category, Market, MarketStats, Tag
-from trading.engine.types import BUY, SELL, Configure, MarketStatus, Place
+from trading.engine.commands import Configure, Place
+from trading.engine.types import BUY, SELL, MarketStatus
 from trading.models import OutcomeStats
 from trading.pipeline import lease
 from trading.pipeline.config import config_of

@@ -15,7 +15,8 @@ from accounts.models import Policy, User
 from accounts.models.policy import RATE_MAX
 from markets.actions import do_create_market
 from markets.models import Market
-from trading.engine.types import Configure, MarketStatus
+from trading.engine.commands import Configure
+from trading.engine.types import MarketStatus
 from trading.models import Order
 from trading.pipeline import lease
 from trading.pipeline.config import config_of

@@ -22,7 +22,8 @@ from markets.models import Market
 from predex.asgi import application
 from tests.contract import check_answer
 from tests.trading import world
-from trading.engine.types import Configure, MarketStatus
+from trading.engine.commands import Configure
+from trading.engine.types import MarketStatus
 from trading.pipeline.config import config_of
 from trading.pipeline.gateway import get_gateway
 from trading.pipeline.messages import Task

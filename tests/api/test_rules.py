@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kernel.errors import ApiError
-from trading.engine.types import Amend, Place
+from trading.engine.commands import Amend, Place
 from trading.readmodels.marks import HALF_PIPS_PER_CONTRACT, compute_mark
 from trading.wire.commands import compute_body_hash
 from trading.wire.options import mirror_pips

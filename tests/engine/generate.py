@@ -10,21 +10,17 @@ from typing import TypeVar
 
 import msgspec
 
+from trading.engine.commands import Amend, Cancel, CancelAll, Configure, Place
 from trading.engine.types import (
     BUY,
     ORDER_LOTS_MAX,
     PAYOUT_PIPS,
     SELL,
-    Amend,
-    Cancel,
-    CancelAll,
     Config,
-    Configure,
     FeeKind,
     Fees,
     MarketStatus,
     OrderOptions,
-    Place,
     Stp,
     Tif,
     Trigger,

@@ -12,27 +12,27 @@ from typing import Any
 
 import msgspec
 
+from trading.engine.commands import AnyCommand, Configure, Place
+from trading.engine.events import (
+    Amended,
+    AnyEvent,
+    CrossMatched,
+    Decremented,
+    Fired,
+    LiquidityChanged,
+    Rejected,
+    Traded,
+    list_trades,
+)
 from trading.engine.types import (
     BUY,
     COLLAR_PIPS,
     PAYOUT_PIPS,
     SELL,
-    Amended,
-    AnyCommand,
-    AnyEvent,
     Config,
-    Configure,
-    CrossMatched,
-    Decremented,
     FeeKind,
     Fees,
-    Fired,
-    LiquidityChanged,
-    Place,
-    Rejected,
-    Traded,
     TradeKind,
-    list_trades,
 )
 
 Row = tuple[Any, ...]

@@ -5,6 +5,8 @@ from typing import Any
 import msgspec
 
 from tests.engine.naive_ledger import Ledger, Leg, unit_cost
+from trading.engine.commands import Place
+from trading.engine.events import AnyEvent
 from trading.engine.types import (
     BUY,
     ORDER_LOTS_MAX,
@@ -12,10 +14,8 @@ from trading.engine.types import (
     POSITION_LOTS_MAX,
     SELL,
     TRIGGERS_MAX,
-    AnyEvent,
     Config,
     MarketStatus,
-    Place,
     Reason,
     Stp,
     Tif,

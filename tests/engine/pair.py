@@ -23,21 +23,11 @@ from tests.engine.generate import (
 from tests.engine.laws import Witness, compute_position
 from tests.engine.naive import NaiveEngine
 from trading.engine.book import OrderBook
+from trading.engine.commands import AnyCommand, Configure, Fire, Tick
 from trading.engine.dry_run import find_touched_accounts
 from trading.engine.engine import Engine
-from trading.engine.types import (
-    BUY,
-    SELL,
-    AnyCommand,
-    AnyEvent,
-    Config,
-    Configure,
-    Fire,
-    MarketStatus,
-    Tick,
-    Triggered,
-    TriggerMoved,
-)
+from trading.engine.events import AnyEvent, Triggered, TriggerMoved
+from trading.engine.types import BUY, SELL, Config, MarketStatus
 
 MODULES_THAT_COUNT_MAKERS: Final = tuple(
     module

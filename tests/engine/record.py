@@ -15,22 +15,9 @@ import msgspec
 
 from tests.engine.generate import BYTES_PER_STEP, HOUSE_ACCOUNT, Choices, make_config
 from tests.engine.pair import STEPS, Pair
-from trading.engine.types import (
-    RULES_VERSION,
-    Amended,
-    AnyCommand,
-    AnyEvent,
-    CancelAll,
-    Config,
-    CrossMatched,
-    FeeKind,
-    OrderOptions,
-    Place,
-    Stp,
-    Tif,
-    Traded,
-    TradeKind,
-)
+from trading.engine.commands import AnyCommand, CancelAll, Place
+from trading.engine.events import Amended, AnyEvent, CrossMatched, Traded
+from trading.engine.types import RULES_VERSION, Config, FeeKind, OrderOptions, Stp, Tif, TradeKind
 
 STEPS_MAX: Final = 1_500
 

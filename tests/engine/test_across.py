@@ -9,19 +9,11 @@ import pytest
 from tests.engine.conftest import Play
 from tests.engine.pair import MODULES_THAT_COUNT_MAKERS
 from tests.engine.scenario import HOUSE
+from trading.engine.commands import Configure, Place
 from trading.engine.dry_run import find_touched_accounts
 from trading.engine.engine import Engine
-from trading.engine.types import (
-    BUY,
-    SELL,
-    Config,
-    Configure,
-    Ended,
-    MarketStatus,
-    OrderOptions,
-    Place,
-    Reason,
-)
+from trading.engine.events import Ended
+from trading.engine.types import BUY, SELL, Config, MarketStatus, OrderOptions, Reason
 
 # Fill or kill, immediate or cancel.
 

@@ -8,21 +8,10 @@ from scipy.optimize import linprog
 from tests.engine.generate import HOUSE_ACCOUNT
 from tests.engine.pair import check_tops
 from tests.engine.units import Fills, UnitBooks, make_commands
+from trading.engine.commands import Cancel, Configure
 from trading.engine.engine import Engine
-from trading.engine.types import (
-    BUY,
-    PAYOUT_PIPS,
-    SELL,
-    AnyEvent,
-    Cancel,
-    Config,
-    Configure,
-    CrossMatched,
-    MarketStatus,
-    Rejected,
-    TradeKind,
-    list_trades,
-)
+from trading.engine.events import AnyEvent, CrossMatched, Rejected, list_trades
+from trading.engine.types import BUY, PAYOUT_PIPS, SELL, Config, MarketStatus, TradeKind
 
 OUTCOMES = (2, 3, 4, 6, 10)
 TICKS = (100, 500, 10, 1_000, 50, 2_000)

@@ -15,28 +15,20 @@ from tests.engine.generate import ACCOUNTS, CREDIT, HOUSE_ACCOUNT
 from tests.engine.pair import JournalEntry, check_book, run_random_market
 from tests.engine.replay import MARKET_ID, decode_journal, encode_journal, run_journal
 from trading.engine.book import DEAD_MIN, OrderBook
+from trading.engine.commands import Amend, Cancel, Configure, Place, Tick
 from trading.engine.dry_run import find_touched_accounts
 from trading.engine.engine import Engine
+from trading.engine.events import Ended, Traded, Triggered, TriggerMoved, list_trades
 from trading.engine.types import (
     BUY,
     MAKERS_MET_MAX,
     SELL,
-    Amend,
-    Cancel,
     Config,
-    Configure,
-    Ended,
     MarketStatus,
     OrderOptions,
     OrderStatus,
-    Place,
     Reason,
-    Tick,
     Tif,
-    Traded,
-    Triggered,
-    TriggerMoved,
-    list_trades,
 )
 
 SEEDS = range(3_000, 3_004)

@@ -22,40 +22,44 @@ from tests.engine.generate import (
 from tests.engine.laws import Witness, compute_position
 from tests.engine.lmsr_reference import BlendedMarket, Fill
 from trading.engine import blend
+from trading.engine.commands import (
+    Amend,
+    AnyCommand,
+    CancelAll,
+    ChangeLiquidity,
+    Configure,
+    Place,
+    Tick,
+)
 from trading.engine.dry_run import find_touched_accounts
 from trading.engine.engine import Engine
+from trading.engine.events import (
+    AnyEvent,
+    Ended,
+    LiquidityChanged,
+    Rejected,
+    Rested,
+    Traded,
+    Triggered,
+    TriggerMoved,
+)
 from trading.engine.lmsr import compute_worst_loss_micros
 from trading.engine.state import MarketState
 from trading.engine.types import (
     BUY,
     PAYOUT_PIPS,
     SELL,
-    Amend,
-    AnyCommand,
-    AnyEvent,
-    CancelAll,
-    ChangeLiquidity,
     Config,
-    Configure,
-    Ended,
     FeeKind,
     Fees,
-    LiquidityChanged,
     MakerTerms,
     MarketStatus,
     OrderOptions,
     OrderStatus,
-    Place,
     Reason,
-    Rejected,
-    Rested,
     Stp,
-    Tick,
     Tif,
-    Traded,
     TradeKind,
-    Triggered,
-    TriggerMoved,
 )
 
 MAKER, FUNDER, STRANGER = 98, 97, 96

@@ -9,22 +9,10 @@ import pytest
 
 from tests.engine.laws import compute_fee_to_come, unit_pips
 from tests.engine.naive import NaiveEngine
+from trading.engine.commands import Configure, Place
 from trading.engine.engine import Engine
-from trading.engine.types import (
-    BUY,
-    PAYOUT_PIPS,
-    SELL,
-    AnyEvent,
-    Config,
-    Configure,
-    FeeKind,
-    Fees,
-    MarketStatus,
-    Place,
-    Rejected,
-    Tif,
-    Traded,
-)
+from trading.engine.events import AnyEvent, Rejected, Traded
+from trading.engine.types import BUY, PAYOUT_PIPS, SELL, Config, FeeKind, Fees, MarketStatus, Tif
 
 ACCOUNT, COUNTERPARTY = 1, 2
 PLENTY = 10**15

@@ -7,21 +7,18 @@ import pytest
 
 from tests.engine.conftest import Play
 from tests.engine.pair import MODULES_THAT_COUNT_MAKERS
+from trading.engine.commands import Cancel, Configure, Place
 from trading.engine.engine import Engine
+from trading.engine.events import Rejected, Rested
 from trading.engine.types import (
     BUY,
     ORDER_LOTS_MAX,
     POSITION_LOTS_MAX,
     SELL,
-    Cancel,
     Config,
-    Configure,
     MarketStatus,
     OrderOptions,
-    Place,
     Reason,
-    Rejected,
-    Rested,
 )
 
 # 6. Post-only.

@@ -2,8 +2,10 @@
 
 import pytest
 
+from trading.engine.commands import Configure
 from trading.engine.engine import Engine
-from trading.engine.types import BUY, SELL, Config, Configure, MarketStatus, Traded
+from trading.engine.events import Traded
+from trading.engine.types import BUY, SELL, Config, MarketStatus
 from trading.recordings.recording import RecordedTrader, Recording, Sweeps, level_of
 
 RICH_MICROS = 10**15

@@ -13,18 +13,18 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_sta
 
 from tests.engine.generate import BYTES_PER_STEP, Choices, make_config
 from tests.engine.pair import MODULES_THAT_COUNT_MAKERS, Pair, run_random_market
-from trading.engine.types import (
+from trading.engine.events import (
     Amended,
     Configured,
     Decremented,
     Fired,
-    Reason,
     Rested,
     Traded,
     Triggered,
     TriggerMoved,
     Waited,
 )
+from trading.engine.types import Reason
 
 IS_SOAK = os.environ.get("PREDEX_SOAK") == "1"
 COMMANDS_MIN = 50_000

@@ -8,28 +8,22 @@ from typing import Any
 import pytest
 
 from tests.engine.conftest import Play
+from trading.engine.commands import Cancel, Configure, Fire, Place, Tick
 from trading.engine.dry_run import find_touched_accounts
 from trading.engine.engine import Engine
+from trading.engine.events import Rejected, Triggered, Waited
 from trading.engine.types import (
     BUY,
     SELL,
     TRIGGERS_MAX,
-    Cancel,
     Config,
-    Configure,
-    Fire,
     MarketStatus,
     OrderOptions,
-    Place,
     Reason,
-    Rejected,
-    Tick,
     Tif,
     Trigger,
-    Triggered,
     TriggerKind,
     TriggerOn,
-    Waited,
 )
 
 CREDIT = 1_000_000

@@ -13,16 +13,8 @@ from collections.abc import Iterator
 from itertools import groupby
 from typing import NamedTuple
 
-from trading.engine.types import (
-    BUY,
-    PAYOUT_PIPS,
-    SELL,
-    AnyCommand,
-    Cancel,
-    Config,
-    Place,
-    Tif,
-)
+from trading.engine.commands import AnyCommand, Cancel, Place
+from trading.engine.types import BUY, PAYOUT_PIPS, SELL, Config, Tif
 
 Fills = Counter[tuple[str, int]]
 """(order id, price) -> lots."""

@@ -23,7 +23,8 @@ from accounts.models import Account, User
 from kernel.clock import now_us
 from markets.models import Market
 from tests.trading.world import make_account, make_market, own_shard
-from trading.engine.types import Configure, MarketStatus
+from trading.engine.commands import Configure
+from trading.engine.types import MarketStatus
 from trading.feed.consumers import SERVER_OPTIONS, websocket_application
 from trading.feed.hub import Hub, get_hub
 from trading.feed.tasks import in_thread

@@ -29,25 +29,20 @@ from tests.engine.generate import (
     make_configure,
     make_place,
 )
+from trading.engine.commands import AnyCommand, Configure, Tick
 from trading.engine.engine import Engine
-from trading.engine.types import (
-    BUY,
-    SELL,
+from trading.engine.events import (
     Amended,
-    AnyCommand,
-    Configure,
     Configured,
     CrossMatched,
     Decremented,
     Ended,
-    MarketStatus,
-    Reason,
     Rejected,
     Rested,
-    Tick,
     Traded,
     list_trades,
 )
+from trading.engine.types import BUY, SELL, MarketStatus, Reason
 from trading.feed import frames
 from trading.feed.replica import BookReplica, Fit, Image, TapeTrade, find_tops, tape_trade
 from trading.feed.resume import fold_entries

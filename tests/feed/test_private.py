@@ -12,14 +12,8 @@ from markets.models import Market
 from tests.feed.conftest import Client, Floor, Site
 from tests.trading.world import buy, cancel, make_market, make_user, sell
 from trading.actions.results import do_resolve_market
-from trading.engine.types import (
-    SELL,
-    CancelAll,
-    MarketStatus,
-    OrderOptions,
-    Trigger,
-    TriggerKind,
-)
+from trading.engine.commands import CancelAll
+from trading.engine.types import SELL, MarketStatus, OrderOptions, Trigger, TriggerKind
 from trading.feed.tasks import in_thread
 from trading.models import Order
 from trading.pipeline.messages import Task

@@ -8,19 +8,11 @@ import pytest
 from tests.engine.generate import CREDIT
 from tests.engine.pair import run_random_market
 from tests.engine.record import Recorded, find_features, list_features
+from trading.engine.commands import Configure, Place
 from trading.engine.engine import Engine
+from trading.engine.events import Traded
 from trading.engine.state import MarketState
-from trading.engine.types import (
-    BUY,
-    RULES_VERSION,
-    SELL,
-    Config,
-    Configure,
-    MarketStatus,
-    Place,
-    Tif,
-    Traded,
-)
+from trading.engine.types import BUY, RULES_VERSION, SELL, Config, MarketStatus, Tif
 from trading.pipeline.journal import JournalEntry
 from trading.verify.journals import find_limit_breaches
 

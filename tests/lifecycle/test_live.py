@@ -16,7 +16,8 @@ from tests.trading import world
 from tests.trading.world import CREDIT, buy, run
 from trading import actions
 from trading.actions.engine import configure, look
-from trading.engine.types import SELL, Config, FeeKind, Fees, MarketStatus, Place
+from trading.engine.commands import Place
+from trading.engine.types import SELL, Config, FeeKind, Fees, MarketStatus
 from trading.models import BookState, Order
 from trading.pipeline.config import config_of
 from trading.pipeline.gateway import EngineAway, TimedOut

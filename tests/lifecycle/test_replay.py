@@ -8,7 +8,9 @@ from markets.models import Market
 from tests.trading import world
 from tests.trading.world import buy, cancel, run, sell
 from trading import actions
-from trading.engine.types import BUY, Amend, Ended, OrderOptions, OrderStatus, Place, Reason, Tif
+from trading.engine.commands import Amend, Place
+from trading.engine.events import Ended
+from trading.engine.types import BUY, OrderOptions, OrderStatus, Reason, Tif
 from trading.models import BookState, JournalRow, Position
 from trading.pipeline.journal import chain_hash, decode_body, encode_body
 from trading.pipeline.loading import load_engine

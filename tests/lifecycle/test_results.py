@@ -14,7 +14,8 @@ from tests.lifecycle.results import cash, end_window, refuse, set_policy, status
 from tests.trading import world
 from tests.trading.world import CREDIT, buy, run, sell
 from trading import actions
-from trading.engine.types import BUY, SELL, Place
+from trading.engine.commands import Place
+from trading.engine.types import BUY, SELL
 from trading.models import Margin
 from trading.pipeline.messages import Task
 from trading.settlement.payments import list_due, settle_market

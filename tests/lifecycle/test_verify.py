@@ -17,8 +17,8 @@ from markets.models import Market, Outcome, StatusChange
 from tests.trading import world
 from tests.trading.world import CREDIT, buy, cancel, run, sell
 from trading import actions
+from trading.engine.commands import Amend
 from trading.engine.types import (
-    Amend,
     MarketStatus,
     OrderOptions,
     OrderStatus,

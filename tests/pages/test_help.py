@@ -15,8 +15,9 @@ from tests.trading.world import (
     run,
     sell,
 )
+from trading.engine.commands import CancelAll
 from trading.engine.fees import compute_basis, round_up
-from trading.engine.types import CancelAll, FeeKind, Fees
+from trading.engine.types import FeeKind, Fees
 from trading.models import Margin
 from trading.pipeline.messages import Task
 

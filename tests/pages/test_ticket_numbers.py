@@ -17,8 +17,9 @@ from tests.pages.desk import (
     send,
 )
 from trading.engine.book import enter_order
+from trading.engine.commands import Place
 from trading.engine.fees import build_hold
-from trading.engine.types import BUY, FeeKind, Fees, Place
+from trading.engine.types import BUY, FeeKind, Fees
 from trading.models import Order
 from trading.pages.ticket import compute_affordable_lots
 

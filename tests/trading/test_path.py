@@ -12,7 +12,8 @@ from django.db import connection
 from accounts.models import Account
 from tests.trading import world
 from tests.trading.world import CREDIT, buy, sell
-from trading.engine.types import CancelAll, Configure, MarketStatus, OrderStatus
+from trading.engine.commands import CancelAll, Configure
+from trading.engine.types import MarketStatus, OrderStatus
 from trading.models import Order
 from trading.pipeline import lease
 from trading.pipeline.config import config_of

@@ -11,18 +11,9 @@ from kernel.database import DATABASE_FAULTS
 from markets.models import Exchange
 from tests.trading import world
 from tests.trading.world import CREDIT, buy, cancel, run, sell
-from trading.engine.types import (
-    BUY,
-    CancelAll,
-    Configure,
-    Fired,
-    MarketStatus,
-    OrderOptions,
-    OrderStatus,
-    Place,
-    Trigger,
-    TriggerKind,
-)
+from trading.engine.commands import CancelAll, Configure, Place
+from trading.engine.events import Fired
+from trading.engine.types import BUY, MarketStatus, OrderOptions, OrderStatus, Trigger, TriggerKind
 from trading.models import BookState, JournalRow, Margin, Order, Position, Receipt, Trade
 from trading.pipeline.config import config_of
 from trading.pipeline.journal import decode_body

@@ -11,7 +11,7 @@ from accounts.actions.users import lock_accounts
 from accounts.models import Account, User
 from tests.trading import world
 from tests.trading.world import buy, cancel, run
-from trading.engine.types import Amend
+from trading.engine.commands import Amend
 from trading.models import Order
 from trading.pipeline.messages import Task
 

@@ -15,7 +15,8 @@ from accounts.models import Account, User
 from kernel.ids import new_id
 from markets.actions import do_approve_market, do_create_market
 from markets.models import Market
-from trading.engine.types import BUY, SELL, Cancel, Configure, MarketStatus, Place
+from trading.engine.commands import Cancel, Configure, Place
+from trading.engine.types import BUY, SELL, MarketStatus
 from trading.models import Position
 from trading.pipeline import lease
 from trading.pipeline.config import config_of

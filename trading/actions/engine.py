@@ -10,7 +10,8 @@ from accounts.models import User
 from kernel.errors import ApiError, RefusedError
 from kernel.units import format_amount
 from markets.models import Market
-from trading.engine.types import Config, Configure, MarketStatus, Reason
+from trading.engine.commands import Configure
+from trading.engine.types import Config, MarketStatus, Reason
 from trading.models import BookState
 from trading.pipeline.gateway import EngineAway, MarketUnknown, Overloaded, TimedOut, send_sync
 from trading.pipeline.messages import Answer, Result, Task

@@ -6,7 +6,8 @@ from accounts.models import Account
 from kernel.errors import RefusedError
 from markets.models import MAKER_LIQUIDITY_LOTS_MAX, Market
 from trading.actions.engine import send
-from trading.engine.types import ChangeLiquidity, LiquidityChanged
+from trading.engine.commands import ChangeLiquidity
+from trading.engine.events import LiquidityChanged
 from trading.pipeline.messages import Result, Task
 from trading.wire.refusals import build_refusal, idempotency_key_reused
 

@@ -20,7 +20,8 @@ from markets.actions import (
 from markets.lifecycle import IllegalStatusChangeError, check_status_change
 from markets.models import TICKS_PIPS, Market
 from trading.actions.engine import Seen, configure, look, send
-from trading.engine.types import CancelAll, MarketStatus
+from trading.engine.commands import CancelAll
+from trading.engine.types import MarketStatus
 from trading.models import Order
 from trading.pipeline.config import config_of
 from trading.pipeline.messages import Result, Task

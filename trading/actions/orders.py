@@ -5,7 +5,7 @@ from accounts.models import Account, User
 from accounts.second_factor import no_right
 from kernel.errors import RefusedError
 from trading.actions.engine import send
-from trading.engine.types import CancelAll, Tick
+from trading.engine.commands import CancelAll, Tick
 from trading.pipeline.messages import Result, Task
 
 

@@ -17,11 +17,12 @@ from typing import Final
 
 from trading.engine import resting
 from trading.engine.book import EngineOrder
+from trading.engine.events import Traded
 from trading.engine.lmsr import Lmsr, count_lots_for_budget, count_lots_to_cross
 from trading.engine.maker import AutomatedMaker
 from trading.engine.margin import AccountState
 from trading.engine.state import MarketState
-from trading.engine.types import BUY, PAYOUT_PIPS, SELL, Reason, Traded, TradeKind
+from trading.engine.types import BUY, PAYOUT_PIPS, SELL, Reason, TradeKind
 
 MAKER: Final = TradeKind.MAKER
 MAKER_ORDER_ID: Final = ""

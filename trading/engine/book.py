@@ -17,14 +17,8 @@ from typing import Final, TypeVar
 
 import msgspec
 
-from trading.engine.types import (
-    BUY,
-    PAYOUT_PIPS,
-    SELL,
-    OrderStatus,
-    Place,
-    Reason,
-)
+from trading.engine.commands import Place
+from trading.engine.types import BUY, PAYOUT_PIPS, SELL, OrderStatus, Reason
 
 DEAD_MIN: Final = 64
 StructT = TypeVar("StructT", bound=msgspec.Struct)

@@ -3,6 +3,7 @@
 from typing import Final
 
 from trading.engine.book import EngineOrder
+from trading.engine.commands import Amend, ChangeLiquidity, Configure, Place
 from trading.engine.fees import RATE_PPM_MAX
 from trading.engine.maker import is_possible
 from trading.engine.margin import AccountState, compute_allowance_lots
@@ -12,14 +13,10 @@ from trading.engine.types import (
     OUTCOMES_MAX,
     PAYOUT_PIPS,
     TRIGGERS_MAX,
-    Amend,
-    ChangeLiquidity,
     Config,
-    Configure,
     MakerTerms,
     MarketStatus,
     OrderStatus,
-    Place,
     Reason,
     Stp,
     Tif,

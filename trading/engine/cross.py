@@ -19,9 +19,10 @@ from collections.abc import Mapping
 from typing import Final
 
 from trading.engine.book import EngineOrder
+from trading.engine.events import CrossMatched, Traded
 from trading.engine.margin import AccountState, add_fill, copy_account
 from trading.engine.state import MarketState
-from trading.engine.types import BUY, PAYOUT_PIPS, CrossMatched, Traded, TradeKind
+from trading.engine.types import BUY, PAYOUT_PIPS, TradeKind
 
 HOUSE_ORDER_ID: Final = ""
 """The house has no orders: it is on the other side of each leg."""

@@ -8,6 +8,18 @@ import msgspec
 
 from trading.engine.blend import crosses_any
 from trading.engine.book import EngineOrder, OrderBook
+from trading.engine.commands import (
+    Amend,
+    AnyCommand,
+    Cancel,
+    CancelAll,
+    ChangeLiquidity,
+    Configure,
+    Fire,
+    Place,
+    Tick,
+)
+from trading.engine.events import Configured
 from trading.engine.lmsr import change_liquidity
 from trading.engine.margin import copy_account
 from trading.engine.state import MarketState
@@ -18,17 +30,7 @@ from trading.engine.types import (
     ORDER_LOTS_MAX,
     PAYOUT_PIPS,
     SELL,
-    Amend,
-    AnyCommand,
-    Cancel,
-    CancelAll,
-    ChangeLiquidity,
     Config,
-    Configure,
-    Configured,
-    Fire,
-    Place,
-    Tick,
 )
 
 Market = TypeVar("Market", bound=MarketState)

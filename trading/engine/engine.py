@@ -26,7 +26,30 @@ from trading.engine.checks import (
     check_place,
     check_time,
 )
+from trading.engine.commands import (
+    Amend,
+    AnyCommand,
+    Cancel,
+    CancelAll,
+    ChangeLiquidity,
+    Configure,
+    Fire,
+    Place,
+    Tick,
+)
 from trading.engine.dry_run import copy_touched
+from trading.engine.events import (
+    Amended,
+    AnyEvent,
+    Configured,
+    Ended,
+    Fired,
+    LiquidityChanged,
+    Rejected,
+    Rested,
+    Waited,
+    list_trades,
+)
 from trading.engine.lmsr import compute_worst_loss_micros
 from trading.engine.margin import add_hold, copy_account
 from trading.engine.matcher import match
@@ -38,30 +61,11 @@ from trading.engine.types import (
     COLLAR_PIPS,
     ORDER_LOTS_MAX,
     PAYOUT_PIPS,
-    Amend,
-    Amended,
-    AnyCommand,
-    AnyEvent,
-    Cancel,
-    CancelAll,
-    ChangeLiquidity,
-    Configure,
-    Configured,
-    Ended,
-    Fire,
-    Fired,
-    LiquidityChanged,
     MarketStatus,
     OrderStatus,
-    Place,
     Reason,
-    Rejected,
-    Rested,
-    Tick,
     Tif,
     Trigger,
-    Waited,
-    list_trades,
 )
 
 # A member of an enum is an attribute of a class, which costs as much as a call.

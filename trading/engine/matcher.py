@@ -11,19 +11,11 @@ from typing import Final
 from trading.engine import blend
 from trading.engine.book import EngineOrder
 from trading.engine.cross import list_makers, trade_across
+from trading.engine.events import Decremented, Traded
 from trading.engine.margin import SAFE_PIPS, AccountState, add_fill, copy_account
 from trading.engine.resting import cancel, compute_allowance, end_if_done
 from trading.engine.state import MarketState
-from trading.engine.types import (
-    BUY,
-    MAKERS_MET_MAX,
-    PAYOUT_PIPS,
-    Decremented,
-    Reason,
-    Stp,
-    Traded,
-    TradeKind,
-)
+from trading.engine.types import BUY, MAKERS_MET_MAX, PAYOUT_PIPS, Reason, Stp, TradeKind
 
 # A member of an enum is an attribute of a class, which costs as much as a call.
 MINT: Final = TradeKind.MINT

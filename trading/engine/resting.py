@@ -3,9 +3,10 @@
 from typing import Final
 
 from trading.engine.book import EngineOrder
+from trading.engine.events import Ended
 from trading.engine.margin import compute_allowance_lots
 from trading.engine.state import MarketState
-from trading.engine.types import Ended, OrderStatus, Reason
+from trading.engine.types import OrderStatus, Reason
 
 # A member of an enum is an attribute of a class, which costs as much as a call.
 FILLED: Final = OrderStatus.FILLED

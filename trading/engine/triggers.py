@@ -12,16 +12,10 @@ and may reach other triggers as any other order does, and no command has more th
 """
 
 from trading.engine.book import EngineOrder
-from trading.engine.state import MarketState, order_of_arrival
-from trading.engine.types import (
-    PAYOUT_PIPS,
-    MarketStatus,
-    Triggered,
-    TriggerKind,
-    TriggerMoved,
-    TriggerOn,
-    list_trades,
-)
+from trading.engine.events import Triggered, TriggerMoved, list_trades
+from trading.engine.market_books import order_of_arrival
+from trading.engine.state import MarketState
+from trading.engine.types import PAYOUT_PIPS, MarketStatus, TriggerKind, TriggerOn
 
 
 def watch(market: MarketState) -> None:

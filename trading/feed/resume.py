@@ -9,18 +9,9 @@ None, and the client gets a snapshot instead.
 from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
-from trading.engine.types import (
-    SCHEMA_VERSION,
-    Amend,
-    Amended,
-    AnyCommand,
-    AnyEvent,
-    Decremented,
-    Ended,
-    Place,
-    Rested,
-    list_trades,
-)
+from trading.engine.commands import Amend, AnyCommand, Place
+from trading.engine.events import Amended, AnyEvent, Decremented, Ended, Rested, list_trades
+from trading.engine.types import SCHEMA_VERSION
 from trading.models import JournalRow, Order
 from trading.pipeline.journal import JournalEntry, decode_body
 

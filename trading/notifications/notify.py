@@ -19,7 +19,8 @@ from markets.models import (
     Market,
     Resolution,
 )
-from trading.engine.types import Ended, OrderStatus, Traded, list_trades
+from trading.engine.events import Ended, Traded, list_trades
+from trading.engine.types import OrderStatus
 from trading.models import (
     MailState,
     Margin,

@@ -20,15 +20,8 @@ from accounts.models.account import AccountKind
 from kernel.clock import now_us
 from kernel.errors import ApiError, not_found
 from kernel.ids import new_id
-from trading.engine.types import (
-    NO_ACCOUNT,
-    Amend,
-    Cancel,
-    CancelAll,
-    OrderStatus,
-    Place,
-    Reason,
-)
+from trading.engine.commands import Amend, Cancel, CancelAll, Place
+from trading.engine.types import NO_ACCOUNT, OrderStatus, Reason
 from trading.models import Order, Receipt
 from trading.order_entry import closing, preview
 from trading.order_entry.operations import BY_NAME, WRITE

@@ -6,7 +6,8 @@ from typing import Final
 from kernel.clock import now_us
 from kernel.units import format_amount, format_quantity
 from trading.engine.book import EngineOrder
-from trading.engine.types import BUY, PAYOUT_PIPS, OrderStatus, Traded
+from trading.engine.events import Traded
+from trading.engine.types import BUY, PAYOUT_PIPS, OrderStatus
 from trading.pipeline.instruments import Instrument
 from trading.pipeline.messages import DepthLevel, Result
 from trading.wire.commands import NO

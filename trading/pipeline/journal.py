@@ -11,12 +11,10 @@ from typing import Final
 
 import msgspec
 
+from trading.engine.commands import AnyCommand
 from trading.engine.engine import Engine
-from trading.engine.types import (
-    SCHEMA_VERSION,
-    AnyCommand,
-    AnyEvent,
-)
+from trading.engine.events import AnyEvent
+from trading.engine.types import SCHEMA_VERSION
 from trading.models import JournalRow
 from trading.pipeline.messages import Top
 

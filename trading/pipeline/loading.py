@@ -9,7 +9,7 @@ from trading.engine.engine import Engine
 from trading.engine.lmsr import Lmsr, list_levels
 from trading.engine.maker import MakerState
 from trading.engine.margin import AccountState, new_account, set_position
-from trading.engine.state import Snapshot
+from trading.engine.snapshot import Snapshot
 from trading.engine.types import BUY, SELL, Config, MarketStatus
 from trading.models import BookState, Margin, Position
 from trading.pipeline.order_rows import read_open_orders, read_untriggered_orders

@@ -11,7 +11,9 @@ from typing import Final
 import msgspec
 
 from trading.engine.book import EngineOrder
-from trading.engine.types import AnyCommand, Config, LiquidityChanged, MarketStatus, Traded
+from trading.engine.commands import AnyCommand
+from trading.engine.events import LiquidityChanged, Traded
+from trading.engine.types import Config, MarketStatus
 
 FEED_GROUP: Final = "feed"
 HEARTBEAT_GROUP: Final = "engines"

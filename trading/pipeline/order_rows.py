@@ -12,7 +12,8 @@ import msgspec
 
 from kernel import bulk
 from trading.engine.book import EngineOrder
-from trading.engine.types import OrderOptions, OrderStatus, Place, Reason, Stp, Tif, Trigger
+from trading.engine.commands import Place
+from trading.engine.types import OrderOptions, OrderStatus, Reason, Stp, Tif, Trigger
 
 TABLE: Final = bulk.Table(
     "trading_order",

@@ -18,29 +18,28 @@ from django.db import transaction
 from kernel import database_clock
 from kernel.clock import now_us
 from markets.models import Market
-from trading.engine.dry_run import copy_touched, find_touched_accounts
-from trading.engine.engine import Engine
-from trading.engine.types import (
-    BUY,
-    NO_ACCOUNT,
-    SELL,
+from trading.engine.commands import (
     Amend,
-    AnyEvent,
     Cancel,
     CancelAll,
     ChangeLiquidity,
     Configure,
+    Fire,
+    Place,
+)
+from trading.engine.dry_run import copy_touched, find_touched_accounts
+from trading.engine.engine import Engine
+from trading.engine.events import (
+    AnyEvent,
     Configured,
     CrossMatched,
     Ended,
-    Fire,
     LiquidityChanged,
-    MarketStatus,
-    Place,
     Rejected,
     Traded,
     list_trades,
 )
+from trading.engine.types import BUY, NO_ACCOUNT, SELL, MarketStatus
 from trading.models import BookState
 from trading.pipeline import writer
 from trading.pipeline.journal import GENESIS, JournalEntry

@@ -10,7 +10,8 @@ from kernel.clock import to_datetime
 from kernel.units import format_price
 from markets.lifecycle import IllegalStatusChangeError, record_status
 from markets.models import Market
-from trading.engine.types import Configure, MarketStatus
+from trading.engine.commands import Configure
+from trading.engine.types import MarketStatus
 from trading.pipeline.config import config_of
 
 STATUSES = {

@@ -13,16 +13,10 @@ import psycopg
 from accounts import ledger
 from kernel import bulk, database_clock
 from trading.engine.engine import Engine
+from trading.engine.events import LiquidityChanged, Traded
 from trading.engine.margin import AccountState
 from trading.engine.trade_ids import trade_id
-from trading.engine.types import (
-    RULES_VERSION,
-    SCHEMA_VERSION,
-    LiquidityChanged,
-    MarketStatus,
-    Traded,
-    TradeKind,
-)
+from trading.engine.types import RULES_VERSION, SCHEMA_VERSION, MarketStatus, TradeKind
 from trading.pipeline import order_rows
 from trading.pipeline.journal import JournalBody, JournalEntry, chain_hash, encode_body
 from trading.pipeline.messages import Fill, Top

@@ -20,7 +20,8 @@ from django.utils import timezone
 
 from kernel.clock import from_datetime
 from markets.models import Market, MarketStats
-from trading.engine.types import PAYOUT_PIPS, Traded, list_trades
+from trading.engine.events import Traded, list_trades
+from trading.engine.types import PAYOUT_PIPS
 from trading.models import BookState, Candle, JournalRow, OutcomeStats, Position
 from trading.notifications import notify
 from trading.pipeline.journal import JournalBody, read_rows

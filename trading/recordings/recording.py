@@ -18,16 +18,8 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from kernel.ids import new_id
-from trading.engine.types import (
-    BUY,
-    PAYOUT_PIPS,
-    SELL,
-    Amend,
-    Cancel,
-    CancelAll,
-    Place,
-    Tif,
-)
+from trading.engine.commands import Amend, Cancel, CancelAll, Place
+from trading.engine.types import BUY, PAYOUT_PIPS, SELL, Tif
 
 PIPS_PER_CENT: Final = 100
 Book = dict[str, int]

@@ -11,15 +11,10 @@ from typing import Any, Final
 import msgspec
 
 from kernel import bulk
+from trading.engine.commands import Configure
 from trading.engine.engine import Engine
-from trading.engine.types import (
-    BUY,
-    SELL,
-    Config,
-    Configure,
-    MarketStatus,
-    Traded,
-)
+from trading.engine.events import Traded
+from trading.engine.types import BUY, SELL, Config, MarketStatus
 from trading.pipeline.gateway import Gateway
 from trading.pipeline.messages import Result, Task
 from trading.recordings.recording import (

@@ -5,19 +5,12 @@ from collections.abc import Iterable, Iterator
 from typing import Any, Final, NamedTuple
 
 from markets.models import FINAL_STATUSES, Market
+from trading.engine.commands import AnyCommand, Place
 from trading.engine.engine import Engine
+from trading.engine.events import Amended, Fired, Rejected, Traded, list_trades
 from trading.engine.state import MarketState
 from trading.engine.trade_ids import trade_id
-from trading.engine.types import (
-    BUY,
-    Amended,
-    AnyCommand,
-    Fired,
-    Place,
-    Rejected,
-    Traded,
-    list_trades,
-)
+from trading.engine.types import BUY
 from trading.models import JournalRow, Margin, Order, Receipt, Trade
 from trading.pipeline.journal import JournalEntry, JournalError, read_rows
 from trading.pipeline.loading import load_engine

@@ -14,18 +14,8 @@ from accounts.api.principal import Principal
 from accounts.models.account import AccountKind
 from kernel.errors import ApiError, RefusedError
 from kernel.units import parse_price_pips, parse_quantity_lots
-from trading.engine.types import (
-    BUY,
-    SELL,
-    Amend,
-    Command,
-    OrderOptions,
-    Place,
-    Reason,
-    Stp,
-    Tif,
-    Trigger,
-)
+from trading.engine.commands import Amend, Command, Place
+from trading.engine.types import BUY, SELL, OrderOptions, Reason, Stp, Tif, Trigger
 from trading.pipeline.instruments import Instrument
 from trading.wire.options import mirror_pips, read_options
 from trading.wire.reading import read_client_order_id, read_time_us, read_units

@@ -10,7 +10,8 @@ from typing import Final
 from kernel.clock import format_time
 from kernel.units import format_amount, format_price, format_quantity
 from trading.engine.book import EngineOrder
-from trading.engine.types import BUY, PAYOUT_PIPS, OrderOptions, OrderStatus, Stp, Tif, Traded
+from trading.engine.events import Traded
+from trading.engine.types import BUY, PAYOUT_PIPS, OrderOptions, OrderStatus, Stp, Tif
 from trading.pipeline.instruments import Instrument
 from trading.pipeline.messages import Fill, Result
 from trading.wire.commands import NO

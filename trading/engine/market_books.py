@@ -1,0 +1,234 @@
+"""The order books, accounts and funds of one market, and the sums that tie them together.
+
+An order that rests is in its book, in `orders`, in its account's `orders` if those are known, and
+in its account's sums, or in none: what enters, shrinks or leaves does so in all of them at once.
+"""
+
+from heapq import heapify, heappush
+from typing import Final
+
+from trading.engine.book import DEAD_MIN, EngineOrder, OrderBook, Tops
+from trading.engine.events import AnyEvent
+from trading.engine.maker import AutomatedMaker
+from trading.engine.margin import AccountState, add_hold, new_account
+from trading.engine.rules import Rules
+from trading.engine.types import BUY, Config, MarketStatus, OrderStatus
+
+# A member of an enum is an attribute of a class, which costs as much as a call.
+UNTRIGGERED: Final = OrderStatus.UNTRIGGERED
+
+
+class MarketBooks:
+    """Books, orders and accounts of one market, as of command number `seq`.
+
+    `incoming` is the order that the current command sends through the book. `funds` maps accounts
+    to available micros, as the current command was given them, and is kept up to date in place.
+    `events` are those that the current command has had so far.
+    """
+
+    rules: Rules
+
+    def __init__(self, market_id: int) -> None:
+        self.market_id = market_id
+        self.seq = 0
+        self.ts_us = 0
+        self.status: MarketStatus | None = None
+        self.config: Config | None = None
+        self.books: list[OrderBook] = []
+        self.maker: AutomatedMaker | None = None
+        self.orders: dict[str, EngineOrder] = {}
+        self.accounts: dict[int, AccountState] = {}
+        self.untriggered: dict[str, EngineOrder] = {}
+        """Orders that wait for their triggers, or to be fired."""
+        self.due: dict[str, EngineOrder] = {}
+        """Those to be fired, in the order in which they will be."""
+        self.expiries: list[tuple[int, str]] = []
+        """Heap of (expires_at_us, order_id); entries of orders that are gone are skipped, and
+        forgotten when they are most of it."""
+        self.dirty_orders: dict[str, EngineOrder] = {}
+        self.is_timed = True
+        """Whether its status or a close time may refuse what comes."""
+        self.is_trial = False
+        """Whether it is a part of a market, to try a command on: no trigger sees its prices."""
+        self.incoming: EngineOrder | None = None
+        self.funds: dict[int, int] = {}
+        self.events: list[AnyEvent] = []
+
+    def past_close(self) -> bool:
+        """Return whether the close time has come; it binds whatever the status says."""
+        if self.config is None or self.config.close_at_us is None:
+            return False
+        return self.ts_us >= self.config.close_at_us
+
+    def account(self, account_id: int) -> AccountState:
+        """Return the state of an account, made when it is new here."""
+        account = self.accounts.get(account_id)
+        if account is None:
+            account = self.accounts[account_id] = new_account(account_id, len(self.books))
+        return account
+
+    def list_orders(self, account: AccountState) -> list[EngineOrder]:
+        """Return the account's orders that rest, by id.
+
+        The first time it goes through all of the market's: most accounts never ask, and to keep
+        a list for each would cost every command more than a twentieth of its time.
+        """
+        if not account.open_orders:
+            return []
+        if account.orders is None:
+            account.orders = {
+                order.order_id: order
+                for order in self.orders.values()
+                if order.account_id == account.account_id
+            }
+        return [order for _, order in sorted(account.orders.items())]
+
+    def list_untriggered(self, account_id: int) -> list[EngineOrder]:
+        """Return the account's orders that wait for their triggers, in order of arrival."""
+        own = (order for order in self.untriggered.values() if order.account_id == account_id)
+        return sorted(own, key=order_of_arrival)
+
+    def find_order(self, order_id: str) -> EngineOrder | None:
+        """Return an order that rests or waits for its trigger."""
+        return self.orders.get(order_id) or self.untriggered.get(order_id)
+
+    def find_best_pips(self, outcome: int, side: int) -> int | None:
+        """Return the best price that an order could trade at now, with whomever."""
+        book = self.books[outcome]
+        tick = book.find_taking_tick(side)
+        best_pips = tick * book.tick_pips if 0 < tick < book.ticks else None
+        if self.maker is None:
+            return best_pips
+        maker_pips = self.maker.find_price(outcome, side, book.tick_pips)
+        if best_pips is None or maker_pips is None:
+            return maker_pips if best_pips is None else best_pips
+        return side * min(side * best_pips, side * maker_pips)
+
+    def crosses(self, outcome: int, side: int, price_pips: int) -> bool:
+        """Return whether an order at this price would trade, with whomever."""
+        maker = self.maker
+        return self.books[outcome].crosses(side, price_pips) or (
+            maker is not None and maker.count_lots(outcome, side, price_pips) > 0
+        )
+
+    def list_dirty_accounts(self) -> list[int]:
+        """Return the accounts that changed, by id: those of dirty orders that rested or traded."""
+        return sorted(
+            {
+                order.account_id
+                for order in self.dirty_orders.values()
+                if order.status is not UNTRIGGERED and (order.priority or order.filled_lots)
+            }
+        )
+
+    def wait(self, order: EngineOrder) -> None:
+        """Let an order wait outside the books; it has a heap entry for its expiry as others do."""
+        self.account(order.account_id)
+        self.untriggered[order.order_id] = order
+        if order.priority:
+            self.due[order.order_id] = order
+        if order.place.expires_at_us is not None:
+            heappush(self.expiries, (order.place.expires_at_us, order.order_id))
+
+    def _pop_untriggered(self, order_id: str) -> EngineOrder:
+        """Let an order wait no more."""
+        self.due.pop(order_id, None)
+        order = self.untriggered.pop(order_id)
+        order.priority, order.trigger_pips = 0, None
+        return order
+
+    def _build_books(self, tick_pips: int) -> list[OrderBook]:
+        rules = self.rules
+        tops = Tops(rules.books, tick_pips) if rules.crosses_books else None
+        return [OrderBook(tick_pips, tops) for _ in range(rules.books)]
+
+    def _insert(self, order: EngineOrder, account: AccountState) -> None:
+        """Put an order into the book and into its account's sums."""
+        order_id = order.order_id
+        compute_hold, compute_held = self.rules.compute_hold, self.rules.compute_held
+        order.hold_micros = hold_micros = compute_hold(order)
+        add_hold(account, order, hold_micros, order.remaining_lots)
+        account.open_orders += 1
+        self.books[order.outcome].add(order)
+        self.orders[order_id] = order
+        if account.orders is not None:
+            account.orders[order_id] = order
+        options = order.place.options
+        if options is not None and options.expires_at_us is not None:
+            heappush(self.expiries, (options.expires_at_us, order_id))
+        held_micros = compute_held(account)
+        if held_micros != account.held_micros:  # Of two sides only the larger one counts.
+            self._set_held(account, held_micros)
+
+    def _take_out(self, order: EngineOrder) -> None:
+        """Take a live order and its share of its account's sums away."""
+        account = self.accounts[order.account_id]
+        self.books[order.outcome].remove(order)
+        del self.orders[order.order_id]
+        if account.orders is not None:
+            del account.orders[order.order_id]
+        account.open_orders -= 1
+        if order.remaining_lots:  # An order that was filled holds nothing any more.
+            add_hold(account, order, -order.hold_micros, -order.remaining_lots)
+            order.hold_micros = 0
+            self._settle(account, 0)
+        assert account.buys_micros >= 0 <= account.open_orders
+        options = order.place.options
+        if options is not None and options.expires_at_us is not None:
+            self._trim_expiries()
+
+    def _shrink(self, order: EngineOrder, lots: int) -> None:
+        """Lower a live order's quantity; it keeps its place."""
+        account = self.accounts[order.account_id]
+        self.books[order.outcome].reduce(order, lots)
+        order.quantity_lots -= lots
+        self._rehold(account, order, -lots)
+        self._settle(account, 0)
+        self.dirty_orders[order.order_id] = order
+
+    def _rehold(self, account: AccountState, order: EngineOrder, lots: int) -> None:
+        """Bring a live order's share of the sums up to date after it changed by `lots`."""
+        compute_hold = self.rules.compute_hold
+        hold_micros = compute_hold(order) if order.remaining_lots else 0
+        add_hold(account, order, hold_micros - order.hold_micros, lots)
+        order.hold_micros = hold_micros
+
+    def _settle(self, account: AccountState, cash_micros: int) -> None:
+        """Recompute the account's hold, and carry it and a change of cash into its funds."""
+        compute_held = self.rules.compute_held
+        held_micros = compute_held(account)
+        if cash_micros and account.account_id in self.funds:
+            self.funds[account.account_id] += cash_micros
+        if held_micros != account.held_micros:
+            self._set_held(account, held_micros)
+
+    def _set_held(self, account: AccountState, held_micros: int) -> None:
+        if account.account_id in self.funds:
+            self.funds[account.account_id] -= held_micros - account.held_micros
+        account.held_micros = held_micros
+
+    def _trim_expiries(self) -> None:
+        """Forget the entries of orders that are gone before they are most of the heap."""
+        if len(self.expiries) > 2 * (len(self.orders) + len(self.untriggered)) + DEAD_MIN:
+            self.expiries = [
+                (order.place.expires_at_us, order.order_id)
+                for order in (*self.orders.values(), *self.untriggered.values())
+                if order.place.expires_at_us is not None
+            ]
+            heapify(self.expiries)
+
+
+def order_of_arrival(order: EngineOrder) -> tuple[int, str]:
+    """Sort orders by when they arrived; ids, which begin with the time, decide between equals."""
+    return order.created_at_us, order.order_id
+
+
+def move_orders(book: OrderBook, finer: OrderBook) -> None:
+    """Put the orders of a book on a finer ladder."""
+    steps = book.tick_pips // finer.tick_pips
+    for tick in book.changed:
+        finer.note(tick * steps)
+    for side in (BUY, -BUY):
+        for order in book.orders(side):
+            order.live = False
+            finer.add(order)
