@@ -59,6 +59,8 @@ class NaiveState:
         """Orders that wait for their triggers or, once `triggered`, to be fired."""
         self.legs: tuple[Leg, ...] = ()
         self.events: list[AnyEvent] = []
+        self.rooms: dict[str, int] = {}
+        """By order group the lots that it may still fill, here and elsewhere."""
         self._folded: tuple[tuple[Leg, ...], Ledger] | None = None
 
     def dump(self) -> tuple[Any, ...]:

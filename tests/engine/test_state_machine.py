@@ -75,6 +75,10 @@ class EnginesAgree(RuleBasedStateMachine):
         self.pair.step_fire(data)
 
     @rule(data=one_step)
+    def change_a_group(self, data: bytes) -> None:
+        self.pair.step_group(data)
+
+    @rule(data=one_step)
     def move_money(self, data: bytes) -> None:
         self.pair.step_money(data)
 

@@ -74,6 +74,10 @@ class Place(Command, tag=1, frozen=True):
     def trigger(self) -> Trigger | None:
         return None if self.options is None else self.options.trigger
 
+    @property
+    def order_group(self) -> str | None:
+        return None if self.options is None else self.options.order_group
+
 
 class Amend(Command, tag=2, frozen=True):
     """Change price and/or total quantity (filled part included) of a resting order.
@@ -144,11 +148,25 @@ class ChangeLiquidity(Command, tag=7, frozen=True):
 class Fire(Command, tag=8, frozen=True):
     """Carry out an order of the account whose trigger price was reached.
 
-    The exchange sends it, soon after the command that reached the price.
+    The exchange sends it, soon after the command that reached the price. `gives_up`: this failed
+    through a fault of the engine; the order is ended instead.
     """
 
     order_id: str
     account_id: int
+    gives_up: bool = False
 
 
-AnyCommand = Place | Amend | Cancel | CancelAll | Configure | Tick | ChangeLiquidity | Fire
+class CancelGroup(Command, tag=11, frozen=True):
+    """Cancel all orders of a group of the account, which was stopped in another market or by hand.
+
+    Which orders the group takes, and how much, comes with each command (see `order_groups`).
+    """
+
+    order_group: str
+    account_id: int
+
+
+AnyCommand = (
+    Place | Amend | Cancel | CancelAll | Configure | Tick | ChangeLiquidity | Fire | CancelGroup
+)

@@ -31,6 +31,7 @@ from trading.engine.commands import (
     AnyCommand,
     Cancel,
     CancelAll,
+    CancelGroup,
     ChangeLiquidity,
     Configure,
     Fire,
@@ -53,6 +54,7 @@ from trading.engine.events import (
 from trading.engine.lmsr import compute_worst_loss_micros
 from trading.engine.margin import add_hold, copy_account
 from trading.engine.matcher import match
+from trading.engine.order_groups import cancel_group, check_group
 from trading.engine.resting import compute_allowance
 from trading.engine.state import MarketState
 from trading.engine.triggers import watch
@@ -81,9 +83,15 @@ BY_OWNER: Final = Reason.CANCELLED_BY_OWNER
 class Engine(MarketState):
     """A market that takes commands."""
 
-    def execute(self, command: AnyCommand, ts_us: int, funds: dict[int, int]) -> list[AnyEvent]:
+    def execute(
+        self,
+        command: AnyCommand,
+        ts_us: int,
+        funds: dict[int, int],
+        rooms: dict[str, int] | None = None,
+    ) -> list[AnyEvent]:
         """Execute one command at `ts_us` (or the latest time seen) and return its events."""
-        self.begin(ts_us, funds)
+        self.begin(ts_us, funds, rooms)
         if self.expiries and self.expiries[0][0] <= self.ts_us:
             self._expire()
         _DECISIONS[type(command)](self, command)
@@ -91,9 +99,16 @@ class Engine(MarketState):
             watch(self)
         return self.events
 
-    def quote(self, command: AnyCommand, ts_us: int, funds: dict[int, int]) -> list[AnyEvent]:
+    def quote(
+        self,
+        command: AnyCommand,
+        ts_us: int,
+        funds: dict[int, int],
+        rooms: dict[str, int] | None = None,
+    ) -> list[AnyEvent]:
         """Return what `execute` would return now, changing nothing; but not what triggers see."""
-        return copy_touched(self, command, ts_us).execute(command, ts_us, dict(funds))
+        trial = copy_touched(self, command, ts_us)
+        return trial.execute(command, ts_us, dict(funds), dict(rooms or {}))
 
     def find_next_fire(self) -> Fire | None:
         """Return the command that carries out the first triggered order, if it can be sent now."""
@@ -229,7 +244,7 @@ class Engine(MarketState):
         attempt = msgspec.structs.replace(
             place, price_pips=price_pips, quantity_lots=lots, tif=Tif.IOC, options=options
         )
-        events = self.quote(attempt, self.ts_us, self.funds)
+        events = self.quote(attempt, self.ts_us, self.funds, self.rooms)
         # Not by how it ends: self-trade prevention may have decremented it on the way.
         traded_lots = sum(
             trade.quantity_lots
@@ -264,6 +279,9 @@ class Engine(MarketState):
         if order is None or reason is not None:
             assert reason is not None
             self.emit(Rejected(fire.order_id, reason))
+            return
+        if fire.gives_up:
+            self._end(order, OrderStatus.REJECTED, Reason.ENGINE_FAULT)
             return
         collar_pips = order.price_pips or self._compute_collar(order.outcome, order.side)
         self.emit(Fired(order.order_id, collar_pips))
@@ -324,7 +342,9 @@ class Engine(MarketState):
             self._match_and_rest(self.incoming)
 
     def _check_reenter(self, new: EngineOrder, more_lots: int) -> Reason | None:
-        account = self.account(new.account_id)
+        account, reason = self.account(new.account_id), check_group(self, new.place)
+        if reason is not None:
+            return reason
         if new.place.reduce_only:
             if not compute_allowance(self, new):
                 return Reason.REDUCE_ONLY_NO_POSITION
@@ -351,6 +371,9 @@ class Engine(MarketState):
         orders = self.list_orders(account) + self.list_untriggered(command.account_id)
         for order in sorted(orders, key=lambda order: order.order_id):
             self._end(order, OrderStatus.CANCELLED, reason)
+
+    def _cancel_group(self, command: CancelGroup) -> None:
+        cancel_group(self, command.order_group)
 
     def _configure(self, command: Configure) -> None:
         reason = check_configure(self, command)
@@ -414,4 +437,5 @@ _DECISIONS: Final[dict[type[Any], Callable[..., None]]] = {
     Tick: Engine._tick,
     ChangeLiquidity: Engine._change_liquidity,
     Fire: Engine._fire,
+    CancelGroup: Engine._cancel_group,
 }

@@ -143,6 +143,8 @@ class Reason(StrEnum):
     LIQUIDITY_INVALID = "liquidity_invalid"
     TRIGGER_INVALID = "trigger_invalid"
     TOO_MANY_TRIGGERS = "too_many_triggers"
+    ORDER_GROUP_UNKNOWN = "order_group_unknown"
+    ORDER_GROUP_STOPPED = "order_group_stopped"
     # Ends.
     FILLED = "filled"
     CANCELLED_BY_OWNER = "cancelled_by_owner"
@@ -156,6 +158,7 @@ class Reason(StrEnum):
     REDUCE_ONLY = "reduce_only"
     MATCH_LIMIT = "match_limit"
     EXPIRED = "expired"
+    ENGINE_FAULT = "engine_fault"
 
 
 class Fees(msgspec.Struct, frozen=True, array_like=True):
@@ -225,6 +228,7 @@ class OrderOptions(msgspec.Struct, array_like=True, frozen=True, gc=False):
 
     A budget is what may be spent in place of a quantity, fees included, at p a lot when buying and
     10,000 - p when selling (that is, buying NO). With a `trigger` the order waits outside the book.
+    An `order_group`, one of its account's, limits what its orders fill (see `order_groups`).
     """
 
     is_market: bool = False
@@ -234,6 +238,7 @@ class OrderOptions(msgspec.Struct, array_like=True, frozen=True, gc=False):
     expires_at_us: int | None = None
     valid_until_us: int | None = None
     trigger: Trigger | None = None
+    order_group: str | None = None
 
     def or_none(self) -> Self | None:
         """Return None for the options of a plain order."""
