@@ -9,7 +9,7 @@ The functions here read the state and decide; what they decide they emit as an e
 `MarketState.apply` has applied before they continue.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from heapq import heappop
 from typing import Any, Final
 
@@ -110,12 +110,14 @@ class Engine(MarketState):
         trial = copy_touched(self, command, ts_us)
         return trial.execute(command, ts_us, dict(funds), dict(rooms or {}))
 
-    def find_next_fire(self) -> Fire | None:
+    def find_next_fire(self, skipped: Container[str] = ()) -> Fire | None:
         """Return the command that carries out the first triggered order, if it can be sent now."""
         if not self.due or self.status is not MarketStatus.OPEN or self.past_close():
             return None
-        order = next(iter(self.due.values()))
-        return Fire(order.order_id, order.account_id)
+        for order in self.due.values():
+            if order.order_id not in skipped:
+                return Fire(order.order_id, order.account_id)
+        return None
 
     def _expire(self) -> None:
         while self.expiries and self.expiries[0][0] <= self.ts_us:

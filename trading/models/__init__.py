@@ -20,16 +20,24 @@ from kernel.clock import to_datetime
 from kernel.database_clock import is_wrong
 from markets.models import Market
 from trading.engine import types
+from trading.models.cancel_timers import CancelTimer as CancelTimer
+from trading.models.keys import account_key, market_key
 from trading.models.notifications import OPERATORS_KINDS as OPERATORS_KINDS
 from trading.models.notifications import MailState as MailState
 from trading.models.notifications import Notification as Notification
 from trading.models.notifications import NotificationKind as NotificationKind
 from trading.models.notifications import NotificationPreference as NotificationPreference
 from trading.models.notifications import NotificationProgress as NotificationProgress
+from trading.models.order_groups import OrderGroup as OrderGroup
+from trading.models.order_groups import OrderGroupFill as OrderGroupFill
+from trading.models.standing_orders import StandingOrder as StandingOrder
+from trading.models.standing_orders import StandingRefill as StandingRefill
 
 OPEN_STATUSES = (types.OrderStatus.OPEN, types.OrderStatus.PARTIALLY_FILLED)
 """Of orders that rest in a book."""
 UNTRIGGERED = types.OrderStatus.UNTRIGGERED
+LIVE_STATUSES = (*OPEN_STATUSES, UNTRIGGERED)
+"""Of orders that have not ended."""
 
 SIDES: Final = [
     (types.BUY, pgettext_lazy("side of an order", "buy")),
@@ -69,19 +77,6 @@ BOOK_STATUSES: Final = [
 ]
 
 
-def account_key(name: Any = None) -> models.ForeignKey:
-    name = name or _("account")
-    return models.ForeignKey(
-        Account, models.PROTECT, verbose_name=name, related_name="+", db_index=False
-    )
-
-
-def market_key() -> models.ForeignKey:
-    return models.ForeignKey(
-        Market, models.PROTECT, verbose_name=_("market"), related_name="+", db_index=False
-    )
-
-
 class OrderQuerySet(models.QuerySet):
     def open(self) -> "OrderQuerySet":
         return self.filter(status__in=OPEN_STATUSES)
@@ -89,6 +84,10 @@ class OrderQuerySet(models.QuerySet):
     def untriggered(self) -> "OrderQuerySet":
         """Return those outside the books, that wait for their triggers or to be fired."""
         return self.filter(status=UNTRIGGERED)
+
+    def live(self) -> "OrderQuerySet":
+        """Return those that have not ended."""
+        return self.filter(status__in=LIVE_STATUSES)
 
 
 class Order(models.Model):
@@ -124,6 +123,7 @@ class Order(models.Model):
     taker_basis = models.BigIntegerField(_("taker's fee basis"))
     status = models.SmallIntegerField(_("status"), choices=ORDER_STATUSES)
     reason = models.CharField(_("reason"), max_length=32, null=True)  # noqa: DJ001 - NULL while it is open
+    order_group_id = models.UUIDField(_("order group"), null=True)
     priority = models.BigIntegerField(_("priority"))
     trigger_pips = models.SmallIntegerField(_("trigger price, in pips"), null=True)
     created_at_us = models.BigIntegerField(_("created at, in microseconds"))
@@ -162,6 +162,11 @@ class Order(models.Model):
                 fields=("account",),
                 name="untriggered_orders_of_account",
                 condition=Q(status=UNTRIGGERED),
+            ),
+            models.Index(
+                fields=("order_group_id",),
+                name="live_orders_of_a_group",
+                condition=Q(status__in=LIVE_STATUSES, order_group_id__isnull=False),
             ),
             models.Index(
                 fields=("account", "client_order_id"),
