@@ -299,6 +299,11 @@ ERROR_CODES: Final[dict[str, ErrorCode]] = {
                           "market"),
     "nothing_to_amend": _C(422, "the order already has this price and quantity",
                            _("The order already has this price and quantity.")),
+    "order_group_stopped": _C(
+        409, "the order group is stopped: reset it first",
+        _("The order group is stopped: reset it first."), "order_group"),
+    "order_group_unknown": _C(404, "there is no such order group", None, "order_group"),
+    "order_not_resting": _C(409, "only an order that rests has a place in a queue: it is {status}"),
     "order_not_open": _C(409, "the order is already {status}", _("This order has already ended.")),
     "outcome_unknown": _C(422, "the market has no such outcome", _("Choose one of the outcomes."),
                           "outcome"),
@@ -337,6 +342,9 @@ ERROR_CODES: Final[dict[str, ErrorCode]] = {
     "timed_out.order": _C(
         504, None,
         _("No answer came in time. Send it again: nothing is done twice.")),
+    "too_many_order_groups": _C(422, "an account has at most {count} order groups"),
+    "too_many_standing_orders": _C(422, "an account has at most {count} standing orders",
+                                   _("You have as many standing orders as you may.")),
     "too_many_triggers": _C(
         422, "at most 200 orders of an account wait for their triggers in a market",
         _("Too many of your orders in this market already wait for their triggers."), "trigger"),

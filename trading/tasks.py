@@ -28,12 +28,17 @@ from markets.models import OUTCOMES_MIN, Market
 from markets.queries import get_exchange
 from trading import verify
 from trading.actions import (
+    do_cancel_group,
     do_cancel_orders,
     do_close_market,
+    do_fire_cancel_timer,
     do_open_market,
     do_pass_time,
     do_run_resolver,
+    forget_group_fills,
+    list_due_cancel_timers,
     list_due_resolvers,
+    list_stopped_groups,
 )
 from trading.models import Order, VerifyRun
 from trading.notifications import mails, notify
@@ -158,6 +163,23 @@ def cancel_stopped() -> None:
         | Exists(Order.objects.untriggered().filter(account=OuterRef("pk"))),
     )
     _for_each(stopped[:DUE_MAX], lambda account: do_cancel_orders(account, by=None))
+
+
+@shared_task
+@unless_in_maintenance
+def cancel_stopped_groups() -> None:
+    """Cancel the orders that stopped groups still have, where an engine was away or another market
+    stopped them; until then they are in a book, but can't trade.
+    """
+    _for_each(list_stopped_groups()[:DUE_MAX], do_cancel_group)
+    forget_group_fills()
+
+
+@shared_task
+@unless_in_maintenance
+def fire_cancel_timers() -> None:
+    """Cancel the orders of accounts whose timers have run out."""
+    _for_each(list_due_cancel_timers()[:DUE_MAX], do_fire_cancel_timer)
 
 
 @shared_task

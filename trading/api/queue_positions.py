@@ -8,9 +8,7 @@ from accounts.api.base import ApiView
 from kernel.errors import ApiError, not_found
 from kernel.units import format_quantity
 from trading.engine.types import OrderStatus
-from trading.feed.reads import read_cards
 from trading.models import Order
-from trading.pipeline.instruments import Instrument
 from trading.readmodels import queries
 from trading.readmodels.queue_positions import QueuePosition, list_queue_positions
 from trading.wire import schema

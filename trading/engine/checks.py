@@ -81,9 +81,7 @@ def check_options(market: MarketState, place: Place) -> Reason | None:
 
     Position and book say what they have to say to one with a trigger when it is fired.
     """
-    reason = (
-        check_size(market, place) or check_flags(market, place) or check_group(market, place)
-    )
+    reason = check_size(market, place) or check_flags(market, place) or check_group(market, place)
     if reason is not None:
         return reason
     if place.trigger is not None:

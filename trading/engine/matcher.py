@@ -119,13 +119,9 @@ def _trade(
     else:
         trade_across(market, index, order, makers, price_pips, lots, fee_micros)
         legs = 1 + len(makers)
-    for maker in makers:
-        if not maker.remaining_lots or maker.place.options is not None:
-            end_if_done(market, maker)
-    if market.rooms:
-        stop_full_groups(market, (order, *makers))
-        if is_stopped(market, order):
-            return Reason.ORDER_GROUP_STOPPED, legs
+    _end_makers(market, order, makers)
+    if market.rooms and is_stopped(market, order):
+        return Reason.ORDER_GROUP_STOPPED, legs
     # The next maker is no cheaper: a budget counts as spent by what it has bought, whether or not
     # another maker follows.
     if budget_micros is not None and not _compute_affordable(
@@ -133,6 +129,15 @@ def _trade(
     ):
         return Reason.BUDGET_SPENT, legs
     return None, legs
+
+
+def _end_makers(market: MarketState, order: EngineOrder, makers: list[EngineOrder]) -> None:
+    """After a match, end the makers that are done, and the orders of groups that are full."""
+    for maker in makers:
+        if not maker.remaining_lots or maker.place.options is not None:
+            end_if_done(market, maker)
+    if market.rooms:
+        stop_full_groups(market, (order, *makers))
 
 
 def _trade_with_maker(

@@ -1,10 +1,10 @@
 """Order groups: how much an account's orders may fill together within a while.
 
-A group's fills in all markets count, so what it may still fill, its *room*, is no part of a market's
-state: it comes with each command, as funds do (`rooms`: lots by group, 0 or less when the group is
-stopped), and is kept up to date in place. After each match, not only at a command's end, a group
-without room is stopped: its orders in this market are cancelled, also the one that is trading. So a
-sweep fills no more of a group's orders than the match that reaches its limit.
+A group's fills in all markets count, so what it may still fill, its *room*, is no part of a
+market's state: it comes with each command, as funds do (`rooms`: lots by group, 0 or less when the
+group is stopped), and is kept up to date in place. After each match, not only at a command's end, a
+group without room is stopped: its orders in this market are cancelled, also the one that is
+trading. So a sweep fills no more of a group's orders than the match that reaches its limit.
 """
 
 from collections.abc import Iterable

@@ -48,9 +48,7 @@ NO_ROOMS: Final[dict[str, int]] = {}
 class MarketState(MarketBooks):
     """Books, orders and accounts of one market, and the events that change them."""
 
-    def begin(
-        self, ts_us: int, funds: dict[int, int], rooms: dict[str, int] | None = None
-    ) -> None:
+    def begin(self, ts_us: int, funds: dict[int, int], rooms: dict[str, int] | None = None) -> None:
         """Begin the next command, at `ts_us` or the latest time seen."""
         if ts_us > self.ts_us:
             self.ts_us = ts_us

@@ -14,7 +14,8 @@ class StandingOrder(models.Model):
     `budget_micros` buys at the price.
 
     Side, outcome and price as booked, like an order's. It goes on until `until` (None: until the
-    market ends), or until it is stopped for `stop_reason`, a code of the API's or "stopped_by_owner".
+    market ends), or until it is stopped for `stop_reason`: a code of the API's, "ended", or
+    "stopped_by_owner".
     """
 
     id = models.UUIDField(_("ID"), primary_key=True, default=new_uuid, editable=False)

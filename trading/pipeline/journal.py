@@ -2,7 +2,8 @@
 
 A row holds the commands that one commit executed in one market. Each command is stored with the
 available funds of its account and what order groups may fill, its only inputs besides the row's
-time, and with its events. So a market can be replayed alone, from an empty state, to the same events and the same state.
+time, and with its events. So a market can be replayed alone, from an empty state, to the same
+events and the same state.
 """
 
 import hashlib

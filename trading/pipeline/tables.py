@@ -66,9 +66,7 @@ ORDER_GROUP_FILLS: Final = bulk.Table(
     "trading_ordergroupfill",
     {"group_id": "uuid", "filled_at_us": "bigint", "lots": "bigint"},
 )
-STOPPED_GROUPS: Final = bulk.Table(
-    "trading_ordergroup", {"id": "uuid", "stopped_at_us": "bigint"}
-)
+STOPPED_GROUPS: Final = bulk.Table("trading_ordergroup", {"id": "uuid", "stopped_at_us": "bigint"})
 JOURNAL: Final = bulk.Table(
     "trading_journalrow",
     {

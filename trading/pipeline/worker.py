@@ -199,8 +199,9 @@ class ShardWorker(Worker):
     def _run_batch(
         self, taken: list[tuple[str, Task]]
     ) -> tuple[list[Done], list[tuple[str, Task]]]:
-        """Run a batch; when it fails, run its tasks one by one, so that one can't fail them all, and
-        then fire what is due one by one.
+        """Run a batch; when it fails, run its tasks one by one, so that one can't fail them all.
+
+        What is due is then fired one by one too.
         """
         try:
             committed = self._run([task for _, task in taken])

@@ -24,8 +24,8 @@ from trading.pipeline.messages import Fill, Top
 from trading.pipeline.tables import (
     BOOK_STATES,
     JOURNAL,
-    ORDER_GROUP_FILLS,
     MARGINS,
+    ORDER_GROUP_FILLS,
     POSITIONS,
     RECEIPTS,
     STOPPED_GROUPS,
@@ -109,9 +109,7 @@ class Batch:
     date. `fires_max` is how many triggered orders it may fire.
     """
 
-    def __init__(
-        self, *, shard: int, epoch: int, ts_us: int, fires_max: int = FIRES_MAX
-    ) -> None:
+    def __init__(self, *, shard: int, epoch: int, ts_us: int, fires_max: int = FIRES_MAX) -> None:
         self.shard = shard
         self.epoch = epoch
         self.ts_us = ts_us
@@ -214,12 +212,13 @@ def prefetch(batch: Batch, wanted: Prefetch) -> None:
         batch.stopped = ledger.read_stopped(stopped)
     for account_id, key, body_hash, answer in found.fetchall() if wanted.keys else ():
         batch.receipts[account_id, key] = (bytes(body_hash), bytes(answer))
-    for group_id, room_lots in groups.fetchall() if wanted.groups else ():
-        batch.rooms[str(group_id).replace("-", "")] = int(room_lots)
-    batch.rooms_before = dict(batch.rooms)
-    for account_id, balance in batch.balances.items():
-        unbounded = balance.kind == "house"
-        batch.funds[account_id] = UNBOUNDED_MICROS if unbounded else balance.available_micros
+    if wanted.groups:
+        batch.rooms = {_read_id(group_id): int(lots) for group_id, lots in groups.fetchall()}
+        batch.rooms_before = dict(batch.rooms)
+    batch.funds = {
+        account_id: UNBOUNDED_MICROS if balance.kind == "house" else balance.available_micros
+        for account_id, balance in batch.balances.items()
+    }
 
 
 def _send_receipts(cursor: Any, keys: set[tuple[int, str]]) -> None:
@@ -260,6 +259,11 @@ def _send_rooms(cursor: Any, groups: set[str], *, since_us: int) -> None:
         return
     marks = ", ".join("?" for _ in ids)
     cursor.execute(_ROOMS.format(since="?", chosen=f"IN ({marks})"), [since_us, *ids])
+
+
+def _read_id(value: Any) -> str:
+    """Return an id as 32 hex digits; PostgreSQL has a type of its own for it."""
+    return str(value).replace("-", "")
 
 
 def write(batch: Batch, meanwhile: Callable[[], Told]) -> Told:

@@ -12,6 +12,8 @@ SECONDS: Final[dict[str, float]] = {
     "close_due": 2.0,
     "expire_due": 2.0,
     "cancel_stopped": 5.0,
+    "cancel_stopped_groups": 1.0,
+    "fire_cancel_timers": 0.5,
     "resolve_due": 2.0,
     "settle_due": 2.0,
     "derive_due": 1.0,

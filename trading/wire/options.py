@@ -15,6 +15,8 @@ from trading.engine.types import PAYOUT_PIPS, OrderOptions, Trigger, TriggerKind
 from trading.wire.fields import (
     Amount,
     BudgetIn,
+    Id,
+    OrderGroupIn,
     Price,
     PriceIn,
     RequestBody,
@@ -25,7 +27,7 @@ from trading.wire.fields import (
     TriggerOnIn,
     absent,
 )
-from trading.wire.reading import read_time_us, read_units
+from trading.wire.reading import read_group_id, read_time_us, read_units
 
 
 class TriggerIn(RequestBody, kw_only=True):
@@ -61,6 +63,7 @@ class OptionsIn(RequestBody, kw_only=True):
     expires_at: TimeIn | None = None
     valid_until: TimeIn | None = None
     trigger: TriggerIn | None = None
+    order_group: OrderGroupIn | None = None
 
 
 class OptionsOut(Struct, kw_only=True):
@@ -71,6 +74,7 @@ class OptionsOut(Struct, kw_only=True):
     reduce_only: bool
     expires_at: Time | None
     trigger: TriggerOut | None
+    order_group: Id | None
 
 
 def read_options(order: OptionsIn, *, is_market: bool, as_no: bool) -> OrderOptions:
@@ -83,6 +87,7 @@ def read_options(order: OptionsIn, *, is_market: bool, as_no: bool) -> OrderOpti
         expires_at_us=read_time_us(order.expires_at, "expires_at"),
         valid_until_us=read_time_us(order.valid_until, "valid_until"),
         trigger=None if order.trigger is None else _read_trigger(order.trigger, as_no=as_no),
+        order_group=None if order.order_group is None else read_group_id(order.order_group),
     )
 
 
@@ -115,6 +120,7 @@ def show_options(order: EngineOrder, asked: OrderOptions, *, as_no: bool) -> dic
         "reduce_only": asked.reduce_only,
         "expires_at": None if expires_at_us is None else format_time(expires_at_us),
         "trigger": None if asked.trigger is None else _show_trigger(order, asked.trigger, as_no),
+        "order_group": asked.order_group,
     }
 
 
