@@ -59,9 +59,7 @@ def test_a_stopped_group_takes_no_orders_and_its_taker_goes_no_further(shard, ma
     assert (result.order.filled_lots, result.order.reason) == (600, "order_group_stopped")
     [refused] = run(shard, buy(market, alice, 20, 100, **joining(group)))
     assert refused.reason == "order_group_stopped"
-    [unknown] = run(
-        shard, buy(market, alice, 20, 100, options=OrderOptions(order_group=new_id()))
-    )
+    [unknown] = run(shard, buy(market, alice, 20, 100, options=OrderOptions(order_group=new_id())))
     assert unknown.reason == "order_group_unknown"
 
 
