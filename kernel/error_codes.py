@@ -276,7 +276,8 @@ ERROR_CODES: Final[dict[str, ErrorCode]] = {
         "neither fok nor decrement",
         _("The amount to spend must be above 0, and can't be combined with “fill or kill”."),
         "budget"),
-    "budget_too_small": _C(422, None, _("That is not enough for one contract at this price.")),
+    "budget_too_small": _C(422, "that is not enough for one lot step at this price",
+                           _("That is not enough for one contract at this price.")),
     "client_order_id_reused": _C(
         409, "this client order id was used for another order",
         _("This form was sent before with other values, and that order may be open. Check your "
@@ -336,6 +337,8 @@ ERROR_CODES: Final[dict[str, ErrorCode]] = {
         422, "no order rests in this market: send a market order, or a limit order with ioc or fok",
         _("No order waits in this market. Choose one that trades at once."), "time_in_force"),
     "sale_by_credits": _C(422, None, _("When you sell, enter the number of contracts.")),
+    "standing_order_unclear": _C(422, "send a quantity or a daily budget, not both",
+                                 _("Enter a number of contracts or a daily budget, not both.")),
     "timed_out": _C(
         504, "the outcome is unknown: retry with the same client order id (or Idempotency-Key)",
         _("No answer came in time. Check what happened, then try again.")),

@@ -34,10 +34,12 @@ from trading.actions import (
     do_fire_cancel_timer,
     do_open_market,
     do_pass_time,
+    do_refill_standing_order,
     do_run_resolver,
     forget_group_fills,
     list_due_cancel_timers,
     list_due_resolvers,
+    list_due_standing_orders,
     list_stopped_groups,
 )
 from trading.models import Order, VerifyRun
@@ -191,6 +193,18 @@ def resolve_due() -> None:
     _for_each(
         list_due_resolvers(now)[:RESOLVERS_MAX],
         lambda resolver: do_run_resolver(resolver, now=timezone.now()),
+    )
+
+
+@shared_task
+@unless_in_maintenance
+@if_the_clock_is_right
+def refill_standing_orders() -> None:
+    """Place the day's orders of standing orders."""
+    now = timezone.now()
+    _for_each(
+        list_due_standing_orders(now)[:DUE_MAX],
+        lambda standing: do_refill_standing_order(standing, now=now),
     )
 
 

@@ -235,6 +235,7 @@ async def test_rounds_of_the_dead_man_timer_leave_no_order_and_take_none_early(
     """Each round: orders, calls or a connection, then silence, with the firing raced."""
     chance = random.Random(rounds if rounds < 500 else os.urandom(8))
     there = await inside.open_market()
+    key = await make_key(alice.account, ("read", "trade"))
     for _ in range(rounds):
         for place in range(chance.randint(1, 3)):
             await alice.placed(chance.choice((market, there)), f"buy 1 YES @ 0.4{place}")
@@ -243,7 +244,7 @@ async def test_rounds_of_the_dead_man_timer_leave_no_order_and_take_none_early(
             clock.ahead_us += 2 * SECOND_US
             await asyncio.gather(fire_due(), fire_due(), call(alice, chance.choice((0, 30))))
         else:
-            socket = await connect(alice)
+            socket = await Socket(key).open()
             await socket.ask(op="cancel_on_disconnect")
             await fire_due()
             assert await count_open(alice) > 0

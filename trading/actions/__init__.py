@@ -78,3 +78,11 @@ from trading.actions.results import (
     do_withdraw_result,
     may_resolve,
 )
+from trading.actions.standing_orders import (
+    NewStandingOrder,
+    check_create_standing_order,
+    do_create_standing_order,
+    do_refill_standing_order,
+    do_stop_standing_order,
+    list_due_standing_orders,
+)

@@ -121,7 +121,7 @@ def _try_to_cancel(group: OrderGroup) -> None:
 
 
 def _lock(account_id: int) -> None:
-    Account.objects.select_for_update().get(pk=account_id)
+    Account.objects.select_for_update(no_key=True).get(pk=account_id)
 
 
 def _lock_group(group: OrderGroup) -> OrderGroup:

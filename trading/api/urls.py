@@ -16,6 +16,7 @@ from trading.api import (
     queue_positions,
     resolvers,
     results,
+    standing_orders,
 )
 
 __all__ = ["openapi", "urlpatterns"]  # imported for its side effect
@@ -33,6 +34,8 @@ urlpatterns = [
     path("order-groups/<str:group_id>", order_groups.OrderGroupView.as_view()),
     path("order-groups/<str:group_id>/stop", order_groups.StopOrderGroupView.as_view()),
     path("order-groups/<str:group_id>/reset", order_groups.ResetOrderGroupView.as_view()),
+    path("standing-orders", standing_orders.StandingOrdersView.as_view()),
+    path("standing-orders/<str:standing_id>", standing_orders.StandingOrderView.as_view()),
     path("fills", own.FillsView.as_view()),
     path("positions", own.PositionsView.as_view()),
     path("positions/close", order_views.ClosePositionsView.as_view()),

@@ -14,6 +14,7 @@ SECONDS: Final[dict[str, float]] = {
     "cancel_stopped": 5.0,
     "cancel_stopped_groups": 1.0,
     "fire_cancel_timers": 0.5,
+    "refill_standing_orders": 5.0,
     "resolve_due": 2.0,
     "settle_due": 2.0,
     "derive_due": 1.0,

@@ -24,7 +24,7 @@ from trading.wire.schema import AmendOrder, PlaceOrder
 
 SIDES: Final = {"buy": BUY, "sell": SELL}
 NO: Final = 1
-_FEE_FREE_KINDS: Final = frozenset({AccountKind.HOUSE.value, AccountKind.MAKER.value})
+FEE_FREE_KINDS: Final = frozenset({AccountKind.HOUSE.value, AccountKind.MAKER.value})
 _HASHED_AS: Final = {"options": "terms"}
 """Renamed fields: repeats of older requests must still find their answers."""
 _IDENTITY: Final = frozenset({"order_id", "account_id", "owner_id"})
@@ -62,7 +62,7 @@ def build_place(
         _find_tif(order),
         Stp[order.self_trade_prevention.upper()],
         as_no or is_mirrored,
-        principal.account_kind in _FEE_FREE_KINDS,
+        principal.account_kind in FEE_FREE_KINDS,
         read_client_order_id(order.client_order_id),
         options=options.or_none(),
     )
