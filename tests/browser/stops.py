@@ -27,7 +27,8 @@ LOGGED_IN = (
     "/account/limits/", "/account/notifications/", "/accounts/reauthenticate/", "/",
     "/markets/rain/", "/markets/capitals/",
     "/markets/settled/", "/markets/resolving/", "/markets/long/", "/portfolio/",
-    "/portfolio/orders/", "/portfolio/orders/?status=all", "/portfolio/fills/",
+    "/portfolio/orders/", "/portfolio/orders/?status=all", "/portfolio/standing/",
+    "/portfolio/standing/?market=rain", "/portfolio/fills/",
     "/portfolio/settlements/", "/portfolio/transfers/", "/portfolio/money/", "/leaderboard/",
     "/@alice/", "/notifications/", "/proposals/", "/groups/", "/groups/{group}/",
 )  # fmt: skip

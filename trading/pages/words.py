@@ -74,6 +74,8 @@ _ENDS: Final[Mapping[str, str | Promise]] = {
     "cancelled_by_operator": gettext_lazy("an operator cancelled it"),
     "reduce_only_no_position": gettext_lazy("there was nothing to close"),
     "post_only_would_cross": gettext_lazy("it would have filled immediately"),
+    "order_group_stopped": gettext_lazy("its order group was stopped"),
+    "engine_fault": gettext_lazy("it failed on our side"),
 }
 
 
