@@ -75,7 +75,7 @@ class StandingOrdersView(ApiView):
         own = StandingOrder.objects.filter(account=self.principal.account_id)
         page = paginate(own, order=NEWEST_FIRST, **self.read_query(PageQuery))
         cards = read_cards({row.market_id for row in page.rows})
-        return Response(page.to_json(lambda row: _show(row, cards[row.market_id])))
+        return Response(page.to_json(lambda row: show_standing_order(row, cards[row.market_id])))
 
     @extend_schema(
         operation_id="standing_orders_create",
@@ -96,7 +96,7 @@ class StandingOrdersView(ApiView):
         )
         account = Account.objects.get(pk=self.principal.account_id)
         standing = actions.do_create_standing_order(account, market, asked)
-        return Response(_show(standing, read_cards([market.pk])[market.pk]), status=201)
+        return Response(_show_one(standing), status=201)
 
 
 class StandingOrderView(ApiView):
@@ -115,10 +115,15 @@ class StandingOrderView(ApiView):
             raise not_found("this standing order")
         actions.do_stop_standing_order(standing)
         standing.refresh_from_db()
-        return Response(_show(standing, read_cards([standing.market_id])[standing.market_id]))
+        return Response(_show_one(standing))
 
 
-def _show(row: StandingOrder, instrument: Instrument) -> dict[str, Any]:
+def _show_one(row: StandingOrder) -> dict[str, Any]:
+    return show_standing_order(row, read_cards([row.market_id])[row.market_id])
+
+
+def show_standing_order(row: StandingOrder, instrument: Instrument) -> dict[str, Any]:
+    """Return a standing order as the API shows it."""
     as_no = instrument.names_no(as_no=row.as_no)
     shown = {
         "id": row.pk,

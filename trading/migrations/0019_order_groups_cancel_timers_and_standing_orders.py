@@ -136,7 +136,12 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 ("outcome_index", models.SmallIntegerField(verbose_name="place of the outcome")),
-                ("side", models.SmallIntegerField(verbose_name="side")),
+                (
+                    "side",
+                    models.SmallIntegerField(
+                        choices=[(1, "buy"), (-1, "sell")], verbose_name="side"
+                    ),
+                ),
                 ("as_no", models.BooleanField(verbose_name="entered as no")),
                 ("price_pips", models.SmallIntegerField(verbose_name="price, in pips")),
                 (

@@ -21,7 +21,7 @@ from kernel.database_clock import is_wrong
 from markets.models import Market
 from trading.engine import types
 from trading.models.cancel_timers import CancelTimer as CancelTimer
-from trading.models.keys import account_key, market_key
+from trading.models.keys import SIDES, account_key, market_key
 from trading.models.notifications import OPERATORS_KINDS as OPERATORS_KINDS
 from trading.models.notifications import MailState as MailState
 from trading.models.notifications import Notification as Notification
@@ -39,10 +39,6 @@ UNTRIGGERED = types.OrderStatus.UNTRIGGERED
 LIVE_STATUSES = (*OPEN_STATUSES, UNTRIGGERED)
 """Of orders that have not ended."""
 
-SIDES: Final = [
-    (types.BUY, pgettext_lazy("side of an order", "buy")),
-    (types.SELL, pgettext_lazy("side of an order", "sell")),
-]
 TIMES_IN_FORCE: Final = [
     (types.Tif.GTC.value, _("until cancelled (GTC)")),
     (types.Tif.GTD.value, _("until a date (GTD)")),

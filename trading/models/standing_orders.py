@@ -6,7 +6,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
 from kernel.ids import new_uuid
-from trading.models.keys import account_key, market_key
+from trading.models.keys import SIDES, account_key, market_key
 
 
 class StandingOrder(models.Model):
@@ -22,7 +22,7 @@ class StandingOrder(models.Model):
     account = account_key()
     market = market_key()
     outcome_index = models.SmallIntegerField(_("place of the outcome"))
-    side = models.SmallIntegerField(_("side"))
+    side = models.SmallIntegerField(_("side"), choices=SIDES)
     as_no = models.BooleanField(_("entered as no"))
     price_pips = models.SmallIntegerField(_("price, in pips"))
     quantity_lots = models.BigIntegerField(_("quantity, in lots"), null=True)
