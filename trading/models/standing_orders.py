@@ -3,7 +3,6 @@
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import pgettext_lazy
 
 from kernel.ids import new_uuid
 from trading.models.keys import SIDES, account_key, market_key
@@ -30,9 +29,7 @@ class StandingOrder(models.Model):
     until = models.DateTimeField(_("until"), null=True)
     created_at = models.DateTimeField(_("created at"))
     stopped_at = models.DateTimeField(_("stopped at"), null=True)
-    stop_reason = models.CharField(
-        pgettext_lazy("of stopping", "reason"), max_length=40, blank=True
-    )
+    stop_reason = models.CharField(_("reason"), max_length=40, blank=True)
 
     class Meta:
         verbose_name = _("standing order")
