@@ -11,7 +11,7 @@ from typing import Final
 
 import structlog
 from django.db import transaction
-from django.db.models import Exists, OuterRef, Sum
+from django.db.models import Exists, OuterRef, QuerySet, Sum
 
 from accounts.models import Account
 from kernel.database_clock import database_now_us
@@ -92,7 +92,7 @@ def do_cancel_group(group: OrderGroup) -> None:
     send([Task(0, None, CancelGroup(group.pk.hex, group.account_id))])
 
 
-def list_stopped_groups() -> Iterable[OrderGroup]:
+def list_stopped_groups() -> QuerySet[OrderGroup]:
     """Return the stopped groups that still have orders."""
     left = Order.objects.live().filter(order_group_id=OuterRef("pk"))
     return OrderGroup.objects.filter(Exists(left), stopped_at_us__isnull=False)

@@ -4,13 +4,12 @@ A day's order is decided upon in one transaction and sent under its own key afte
 and wherever the task runs, and whatever kills it in between, the day has one order.
 """
 
-from collections.abc import Iterable
 from datetime import datetime
 from typing import Final
 
 import msgspec
 from django.db import transaction
-from django.db.models import Exists, OuterRef, Sum
+from django.db.models import Exists, OuterRef, QuerySet, Sum
 from django.utils import timezone
 
 from accounts.models import Account
@@ -112,7 +111,7 @@ def do_stop_standing_order(standing: StandingOrder) -> None:
         send([Task(0, standing.market_id, cancel) for cancel in cancels])
 
 
-def list_due_standing_orders(now: datetime) -> Iterable[StandingOrder]:
+def list_due_standing_orders(now: datetime) -> QuerySet[StandingOrder]:
     """Return the standing orders that go on and were not filled up today."""
     today = StandingRefill.objects.filter(standing_order=OuterRef("pk"), day=now.date())
     due = StandingOrder.objects.filter(~Exists(today.filter(is_done=True)), stopped_at=None)
