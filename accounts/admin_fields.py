@@ -60,6 +60,22 @@ def _parse_part(part: str) -> int:
     return int(number[:12]) * SECONDS_PER[unit]
 
 
+class ExactNumberField(forms.CharField):
+    """A number of any size and precision, typed in the page's language; its plain notation."""
+
+    widget = UnfoldAdminTextInputWidget
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(max_length=60, **options)
+        self.widget.attrs.setdefault("inputmode", "decimal")
+
+    def clean(self, value: Any) -> str:
+        try:
+            return read_number(super().clean(value))
+        except UnitError as error:
+            raise ValidationError(describe(error), code=error.code) from None
+
+
 class UnitFormField(forms.Field):
     """An exact decimal; its value is an integer number of units.
 
@@ -114,6 +130,27 @@ class UnitFormField(forms.Field):
             return True
 
 
+class WeightsField(forms.Field):
+    """Whole numbers above 0, separated by semicolons; its value is a list, None if it is empty."""
+
+    widget = UnfoldAdminTextInputWidget
+
+    def to_python(self, value: Any) -> list[int] | None:
+        parts = [part.strip() for part in str(value or "").split(";") if part.strip()]
+        if not all(part.isascii() and part.isdecimal() and part.strip("0") for part in parts):
+            raise ValidationError(_("Enter one whole number above 0 for each outcome."))
+        return [int(part[:12]) for part in parts] or None
+
+    def prepare_value(self, value: Any) -> Any:
+        return "; ".join(map(str, value)) if isinstance(value, list) else value
+
+    def has_changed(self, initial: Any, data: Any) -> bool:
+        try:
+            return bool(self.to_python(data) != initial)
+        except ValidationError:
+            return True
+
+
 class UserField(forms.Field):
     """A user, by handle: a drop-down list of all users would be too long."""
 
@@ -141,6 +178,15 @@ class AmountFormField(UnitFormField):
     """Credits; its value is micros."""
 
     parse, show = staticmethod(parse_amount_micros), staticmethod(format_amount)
+
+
+class NumberFormField(UnitFormField):
+    """Any number, below 0 too; its value is millionths."""
+
+    parse, show = staticmethod(parse_amount_micros), staticmethod(format_amount)
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(units_min=1 - 2**63, **options)
 
 
 class FeeRateField(AmountFormField):

@@ -17,11 +17,18 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from accounts.admin_fields import AmountFormField, PriceFormField, QuantityFormField, SecondsField
+from accounts.admin_fields import (
+    AmountFormField,
+    NumberFormField,
+    PriceFormField,
+    QuantityFormField,
+    SecondsField,
+    WeightsField,
+)
 from accounts.models import FeeType, User
 from kernel.errors import RefusedError, describe
 from markets.actions import OutcomePair, check_create_market, check_create_market_group
-from markets.models import Category, Event, Group, Market, Tag
+from markets.models import NUMBER_UNIT_LENGTH_MAX, Category, Event, Group, Market, Tag
 from markets.outcome_codes import make_codes
 
 ROWS_MAX = 200
@@ -48,6 +55,12 @@ COLUMNS: dict[str, tuple[Any, str]] = {
         ),
         "",
     ),
+    "low": (
+        gettext_lazy("Of a market about a number: the lowest one, with a point."),
+        "",
+    ),
+    "high": (gettext_lazy("And the highest one; with both there are no outcomes to name."), ""),
+    "unit": (gettext_lazy("What follows the number, like °C or points."), ""),
     "description": (gettext_lazy("What it is about."), "Any rain that the station measures."),
     "rules": (gettext_lazy("What decides each outcome, in full."), "Yes if at least 0.1 mm fall."),
     "resolution_source": (gettext_lazy("Where the result can be looked up."), "https://www.yr.no"),
@@ -61,6 +74,10 @@ COLUMNS: dict[str, tuple[Any, str]] = {
     "open_at": (gettext_lazy("Opens by itself then; empty: opened by hand."), ""),
     "expected_settle_at": (gettext_lazy("When the result should be known."), ""),
     "dispute_window": (gettext_lazy("Like 1h or 2d 12h."), "1h"),
+    "dispute_bond": (
+        gettext_lazy("Held from who disputes a result; lost if the dispute is dismissed."),
+        "",
+    ),
     "tick": (gettext_lazy("The smallest step between prices."), "0.01"),
     "lot_step": (gettext_lazy("Orders must be a multiple of this many contracts."), "1"),
     "fee_kind": (gettext_lazy("none, flat or quadratic."), ""),
@@ -76,6 +93,10 @@ COLUMNS: dict[str, tuple[Any, str]] = {
         gettext_lazy("Contracts of liquidity of an automated market maker; empty: none."),
         "",
     ),
+    "maker_subsidy": (
+        gettext_lazy("Instead of its liquidity: credits that the maker may lose at most."),
+        "",
+    ),
     "maker_priors": (
         gettext_lazy("The maker's first odds, a whole number for each outcome, like 3; 1."),
         "",
@@ -88,10 +109,15 @@ NEEDED = ("title", "close_at")
 # Columns whose model field has another name.
 FIELDS = {
     "dispute_window": "dispute_seconds",
+    "dispute_bond": "dispute_bond_micros",
+    "low": "low_millionths",
+    "high": "high_millionths",
+    "unit": "number_unit",
     "tick": "tick_pips",
     "lot_step": "lot_step_lots",
     "position_limit": "position_limit_lots",
     "maker_liquidity": "maker_b_lots",
+    "maker_subsidy": "maker_subsidy_micros",
 }
 YES, NO = frozenset({"yes", "true", "1", "x"}), frozenset({"no", "false", "0"})
 
@@ -231,6 +257,9 @@ class RowForm(forms.Form):
     resolution_source = _text(500)
     outcomes = _text(CELL_LENGTH_MAX)
     answers = _text(CELL_LENGTH_MAX)
+    low = NumberFormField(required=False, localize=False)
+    high = NumberFormField(required=False, localize=False)
+    unit = _text(NUMBER_UNIT_LENGTH_MAX)
     category = _text(80)
     tags = _text(1_000)
     event = _text(80)
@@ -241,6 +270,7 @@ class RowForm(forms.Form):
     open_at = forms.DateTimeField(required=False)
     expected_settle_at = forms.DateTimeField(required=False)
     dispute_window = SecondsField(required=False)
+    dispute_bond = AmountFormField(required=False, localize=False)
     tick = PriceFormField(required=False, localize=False)
     lot_step = QuantityFormField(required=False, localize=False)
     fee_kind = forms.ChoiceField(required=False, choices=FeeType.choices)
@@ -250,7 +280,8 @@ class RowForm(forms.Form):
     strict_refund = _text(10)
     matches_across_outcomes = _text(10)
     maker_liquidity = QuantityFormField(required=False, localize=False)
-    maker_priors = _text(1_000)
+    maker_subsidy = AmountFormField(required=False, localize=False)
+    maker_priors = WeightsField(required=False)
     maker_alone = _text(10)
     maker_funded_by_house = _text(10)
     featured = _text(10)
@@ -289,12 +320,6 @@ class RowForm(forms.Form):
 
     def clean_matches_across_outcomes(self) -> bool | None:
         return self._read_yes("matches_across_outcomes")
-
-    def clean_maker_priors(self) -> list[int] | None:
-        parts = _split(self.cleaned_data["maker_priors"])
-        if not all(part.isdecimal() for part in parts):
-            raise ValidationError(_("Enter one whole number above 0 for each outcome."))
-        return [int(part) for part in parts] or None
 
     def clean_maker_alone(self) -> bool | None:
         return self._read_yes("maker_alone")
@@ -359,6 +384,8 @@ def _check(row: Row, known: Known, by: User) -> CheckedRow:
     answers = values.pop("answers", None)
     if outcomes is not None:
         values["kind"] = Market.Kind.CATEGORICAL
+    elif values.keys() & {"low_millionths", "high_millionths", "number_unit"}:
+        values["kind"] = Market.Kind.SCALAR
     errors = {}
     try:
         if answers is not None and outcomes is not None:

@@ -11,6 +11,7 @@ class TradingConfig(AppConfig):
     def ready(self) -> None:
         from accounts import registry
         from trading.api.own_data import TABLES, cancel_orders, forget_user
+        from trading.engine.lmsr import compute_most_liquidity_lots, compute_worst_loss_micros
         from trading.notifications.notify import notify_of_money
         from trading.pipeline.instruments import name_markets
         from trading.readmodels.holdings import value_positions
@@ -21,6 +22,8 @@ class TradingConfig(AppConfig):
             name_markets=name_markets,
             cancel_orders=cancel_orders,
             notify_of_money=notify_of_money,
+            find_liquidity=compute_most_liquidity_lots,
+            find_worst_loss=compute_worst_loss_micros,
             data_tables=TABLES,
             forget_user=forget_user,
         )

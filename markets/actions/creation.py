@@ -31,9 +31,15 @@ from markets.actions.rules import (
     may_manage_markets,
     slug_taken,
 )
+from markets.actions.subsidy import with_liquidity
 from markets.models import Market, MarketStats, StatusChange
 
-BINARY_OUTCOMES: tuple[OutcomePair, ...] = (("YES", "Yes"), ("NO", "No"))
+OUTCOMES: dict[str, tuple[OutcomePair, ...]] = {
+    Market.Kind.BINARY: (("YES", "Yes"), ("NO", "No")),
+    Market.Kind.SCALAR: (("YES", "Higher"), ("NO", "Lower")),
+    Market.Kind.CATEGORICAL: (),
+}
+"""The outcomes of a kind of market where none are named."""
 SLUG_TEXT_LENGTH_MAX = 70
 SLUG_TRIES_MAX = 8
 
@@ -65,6 +71,7 @@ def check_create_market(
     """Return the market as it would be created, unsaved."""
     check_may_create_markets(by)
     check_operator_fields(by, fields)
+    fields = with_liquidity(fields, outcomes=_count_outcomes(fields, outcomes))
     market = Market(creator=by, **{**_defaults(fields), **without_tags(fields)})
     check_details(market, fields, by=by)
     if "slug" in fields:
@@ -84,11 +91,13 @@ def do_create_market(
 ) -> Market:
     """Create a draft with its history, statistics, and escrow and fee accounts.
 
-    Without `outcomes` a binary market gets YES and NO, a categorical one none yet. An operator's
-    draft is approved from the start, unless they want another's approval (`is_approved` False).
+    Without `outcomes` a binary or scalar market gets YES and NO, a categorical one none yet.
+    An operator's draft is approved from the start, unless they want another's approval
+    (`is_approved` False).
     """
     with transaction.atomic():
         market = check_create_market(by=by, fields=fields, outcomes=outcomes)
+        fields = with_liquidity(fields, outcomes=_count_outcomes(fields, outcomes))
         if is_approved and may_manage_markets(by):
             market.approved_by, market.approved_at = by, timezone.now()
         _insert_with_slug(market)
@@ -99,12 +108,19 @@ def do_create_market(
         open_maker_account(market)
         market.tags.set(fields.get("tags", ()))
         if outcomes is None:
-            outcomes = BINARY_OUTCOMES if market.kind == Market.Kind.BINARY else ()
+            outcomes = OUTCOMES[market.kind]
         insert_outcomes(market, outcomes)
         MarketStats.objects.create(market=market)
         StatusChange.objects.create(market=market, to_status=market.status, by=by)
         record_audit("create_market", market, by=by, after=show_values(fields))
     return market
+
+
+def _count_outcomes(fields: Mapping[str, Any], outcomes: Sequence[OutcomePair] | None) -> int:
+    """Return how many a new market will have; 0: they are not known yet."""
+    if outcomes is not None:
+        return len(outcomes)
+    return len(OUTCOMES[fields.get("kind", Market.Kind.BINARY)])
 
 
 def _defaults(fields: Mapping[str, Any]) -> dict[str, Any]:

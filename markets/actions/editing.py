@@ -23,6 +23,7 @@ from markets.actions.rules import (
     may_manage_markets,
     tidy,
 )
+from markets.actions.subsidy import with_liquidity
 from markets.models import Market, Outcome
 
 
@@ -41,6 +42,7 @@ def check_edit_market(market: Market, *, by: User, fields: Mapping[str, Any]) ->
     if "resolver" in fields:
         check_may_change_resolver(market, by)
     check_operator_fields(by, fields)
+    fields = with_liquidity(fields, outcomes=market.outcomes.count(), market=market)
     check_details(_edited(market, fields), fields, by=by)
 
 
@@ -51,6 +53,7 @@ def do_edit_market(market: Market, *, by: User, fields: Mapping[str, Any]) -> Ma
         check_edit_market(market, by=by, fields=fields)
         if not fields:
             return market
+        fields = with_liquidity(fields, outcomes=market.outcomes.count(), market=market)
         before = show_values(_values(market, fields))
         for name, value in without_tags(fields).items():
             setattr(market, name, value)

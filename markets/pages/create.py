@@ -4,6 +4,7 @@ from typing import Any, cast
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
@@ -17,7 +18,6 @@ from markets.actions import (
     check_may_create_markets,
     check_may_edit,
     check_not_in_maintenance,
-    check_outcomes,
     do_create_market,
     do_edit_market,
     do_propose_market,
@@ -44,8 +44,9 @@ def create(request: HttpRequest) -> HttpResponse:
         return _show(request, form, status=422)
     try:
         if request.POST.get("act") != CREATE:
-            draft = check_create_market(by=user, fields=form.fields_of_market())
-            check_outcomes(draft.kind, form.outcomes())
+            draft = check_create_market(
+                by=user, fields=form.fields_of_market(), outcomes=form.outcomes()
+            )
             return _show(request, form, preview=draft)
         market = do_create_market(by=user, fields=form.fields_of_market(), outcomes=form.outcomes())
     except ApiError as refusal:
@@ -71,9 +72,10 @@ def edit(request: HttpRequest, slug: str) -> HttpResponse:
     try:
         if request.POST.get("act") != CREATE:
             return _show(request, form, market=market, preview=form.build_preview())
-        do_edit_market(market, by=user, fields=form.fields_of_market())
-        if market.kind == Market.Kind.CATEGORICAL:
-            do_set_outcomes(market, by=user, outcomes=form.outcomes())
+        with transaction.atomic():
+            if market.kind == Market.Kind.CATEGORICAL:
+                do_set_outcomes(market, by=user, outcomes=form.outcomes())
+            do_edit_market(market, by=user, fields=form.fields_of_market())
     except ApiError as refusal:
         add_refusal(form, refusal)
         return _show(request, form, market=market, status=422)

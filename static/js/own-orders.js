@@ -1,7 +1,7 @@
 // The viewer's own orders and position on a market's page: reloaded when the account's feed reports a
 // change, valued at the market's prices, with a message about fills.
 import { subscribe } from "./feed.js";
-import { contracts, mark, money, price as showPrice, signedMoney } from "./format.js";
+import { contracts, mark, money, noPrice, price as showPrice, signedMoney } from "./format.js";
 import { toast } from "./toast.js";
 import { mirror } from "./units.js";
 
@@ -78,7 +78,7 @@ function notify({ order_id: id, side, outcome, quantity, price }) {
   const words = ((side === "buy") !== isMirrored ? own.dataset.fillBuy : own.dataset.fillSell)
     .replace("{quantity}", contracts(quantity))
     .replace("{outcome}", () => nameContract(outcome, isMirrored, own.dataset))
-    .replace("{price}", showPrice(isMirrored ? mirror(price) : price));
+    .replace("{price}", isBinary && outcome === "NO" ? noPrice(price) : showPrice(isMirrored ? mirror(price) : price));
   toast(words, "success");
 }
 

@@ -28,6 +28,8 @@ from trading.pipeline.config import config_of
 from trading.pipeline.gateway import get_gateway
 from trading.pipeline.messages import Task
 from trading.pipeline.worker import run_worker
+from trading.readmodels.market_data import _listed, _summaries
+from trading.readmodels.projections import project_market
 
 CSRF = "x" * 32
 API = "http://testserver/api/v1/"
@@ -182,3 +184,15 @@ async def make_key(account: Account, scopes: tuple[str, ...]) -> str:
     make = sync_to_async(do_create_api_key)
     _, secret = await make(account, name="test", scopes=scopes, by=None)
     return secret
+
+
+async def trade(market, buyer, seller, price, quantity):
+    await seller.placed(market, f"sell {quantity} YES @ {price}")
+    return await buyer.placed(market, f"buy {quantity} YES @ {price}")
+
+
+@sync_to_async
+def derive(market):
+    project_market(market.pk)
+    _summaries.forget()
+    _listed.forget()

@@ -17,6 +17,7 @@ from trading.engine.types import (
     PAYOUT_PIPS,
     SELL,
     Config,
+    FeeDiscount,
     FeeKind,
     Fees,
     MarketStatus,
@@ -26,6 +27,7 @@ from trading.engine.types import (
     Trigger,
     TriggerKind,
     TriggerOn,
+    Withdrawal,
 )
 
 Option = TypeVar("Option")
@@ -239,6 +241,19 @@ def make_configure(
         changes["position_limit_lots"] = c.pick((None, 5, 20, 0)) and 5 * config.lot_step_lots
     if what == 4:
         changes["close_at_us"] = None if config.close_at_us else ts_us + c.pick((40, 10, 100))
+    if what == 7:
+        changes["discount"] = c.pick(
+            (
+                None,
+                FeeDiscount(100, 0),
+                FeeDiscount(50, 50),
+                FeeDiscount(0, 33),
+                FeeDiscount(101, 0),
+            )
+        )
+    if what == 0 and not config.binary and odd % 4 == 1:
+        gone = Withdrawal(odd % config.outcomes, c.pick((0, 0, 2_500, 9_999)))
+        changes["withdrawn"] = (*(config.withdrawn or ()), gone)
     if odd >= 251:
         changes |= (
             {"outcomes": 51},

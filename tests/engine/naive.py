@@ -9,12 +9,13 @@ markets small.
 
 from collections.abc import Callable
 from copy import copy
-from typing import Any, Final
+from typing import Any
 
 import msgspec
 
 from tests.engine.naive_ledger import HOUSE, Ledger, Leg
-from tests.engine.naive_state import NaiveState, Order, arrival
+from tests.engine.naive_state import Order, is_valid
+from tests.engine.naive_triggers import NaiveTriggers, implied_pips
 from trading.engine.commands import (
     Amend,
     AnyCommand,
@@ -38,8 +39,6 @@ from trading.engine.events import (
     Rejected,
     Rested,
     Traded,
-    Triggered,
-    TriggerMoved,
     Waited,
     list_trades,
 )
@@ -48,27 +47,23 @@ from trading.engine.types import (
     COLLAR_PIPS,
     MAKERS_MET_MAX,
     ORDER_LOTS_MAX,
-    OUTCOMES_MAX,
     PAYOUT_PIPS,
-    SELL,
     Config,
+    FeeDiscount,
     MarketStatus,
     OrderStatus,
     Reason,
     Stp,
     Tif,
     TradeKind,
-    TriggerKind,
-    TriggerOn,
 )
 
-RATE_MAX: Final = 1_000_000
 Change = tuple[int, int, int]
 """Sets formed, cash gained (the fee aside), fee paid."""
 
 
-def _leg(order: Order, price_pips: int, lots: int, *, is_maker: bool) -> Leg:
-    place = order.place
+def _leg(config: Config, order: Order, price_pips: int, lots: int, *, is_maker: bool) -> Leg:
+    place, discount = order.place, config.discount or FeeDiscount()
     return Leg(
         place.account_id,
         order.entry,
@@ -78,10 +73,11 @@ def _leg(order: Order, price_pips: int, lots: int, *, is_maker: bool) -> Leg:
         place.side,
         price_pips,
         lots,
+        discount.maker_percent if is_maker else discount.taker_percent,
     )
 
 
-class NaiveEngine(NaiveState):
+class NaiveEngine(NaiveTriggers):
     """Same commands, events, funds and `dump()` as `Engine`; nothing of its code."""
 
     def execute(
@@ -149,6 +145,8 @@ class NaiveEngine(NaiveState):
             return reason
         if place.outcome not in range(self._books()):
             return Reason.OUTCOME_UNKNOWN
+        if place.outcome in self._gone():
+            return Reason.OUTCOME_WITHDRAWN
         if place.price_pips is None and not place.is_market:
             return Reason.PRICE_MISSING
         return (
@@ -160,59 +158,6 @@ class NaiveEngine(NaiveState):
         )
 
     # Triggers.
-
-    def _watch(self) -> None:
-        """Which triggers the prices of this command reach, and where the others move."""
-        if self._entry_refusal(None):
-            return
-        for order in sorted(self.waiting, key=arrival):
-            trigger = order.place.options.trigger if order.place.options else None
-            assert trigger is not None
-            if order.triggered:
-                continue
-            prices = [
-                trade.price_pips
-                for event in self.events
-                for trade in list_trades(event)
-                if trade.outcome == order.place.outcome
-            ]
-            if trigger.on == TriggerOn.BEST:
-                prices = self._offers(order.place)
-                prices = prices and [min(prices, key=lambda pips: order.place.side * pips)]
-            if any(self._reaches(order, trigger.kind, pips) for pips in prices):
-                order.triggered = self.seq
-                self.events.append(Triggered(order.place.order_id))
-            elif trigger.trail_pips is not None:
-                self._trail(order, trigger.trail_pips, prices)
-
-    def find_next_fire(self) -> Fire | None:
-        due = [order for order in self.waiting if order.triggered]
-        if not due or self._entry_refusal(None):
-            return None
-        place = min(due, key=lambda order: (order.triggered, *arrival(order))).place
-        return Fire(place.order_id, place.account_id)
-
-    def _offers(self, place: Place) -> list[int]:
-        offers = [maker.price_pips for maker in self._opposite(place)]
-        return [*offers, *map(_implied_pips, self._firsts_of_others(place))]
-
-    def _reaches(self, order: Order, kind: TriggerKind, pips: int) -> bool:
-        if order.trigger_pips is None:
-            return False
-        rises = (kind == TriggerKind.TAKE_PROFIT) == (order.place.side == SELL)
-        return pips >= order.trigger_pips if rises else pips <= order.trigger_pips
-
-    def _trail(self, order: Order, trail_pips: int, prices: list[int]) -> None:
-        if not prices:
-            return
-        is_sale = order.place.side == SELL
-        wanted = max(prices) - trail_pips if is_sale else min(prices) + trail_pips
-        stands = order.trigger_pips is not None and (
-            wanted <= order.trigger_pips if is_sale else wanted >= order.trigger_pips
-        )
-        if not stands and 0 < wanted < PAYOUT_PIPS:
-            order.trigger_pips = wanted
-            self.events.append(TriggerMoved(order.place.order_id, wanted))
 
     def _fire(self, fire: Fire) -> None:
         order = self._waiting_order(fire.order_id)
@@ -256,7 +201,7 @@ class NaiveEngine(NaiveState):
             return place.price_pips
         tick = self._rules().tick_pips
         offers = [maker.price_pips for maker in self._opposite(place)[:1]]
-        offers += map(_implied_pips, self._firsts_of_others(place))
+        offers += map(implied_pips, self._firsts_of_others(place))
         worst_pips = PAYOUT_PIPS if place.side == BUY else 0
         best_pips = min(offers, key=lambda pips: place.side * pips, default=worst_pips)
         reach_pips = best_pips + place.side * COLLAR_PIPS
@@ -350,23 +295,20 @@ class NaiveEngine(NaiveState):
     def _configure(self, command: Configure) -> None:
         if command.seen is not None and command.seen != (self.status, self.config):
             return self._reject("", Reason.CONFIGURATION_STALE)
-        if not _is_valid(command.config) or not self._may_become(command.config):
+        if not is_valid(command.config) or not self._may_become(command.config):
             return self._reject("", Reason.CONFIGURATION_INVALID)
+        before = self._gone() if self.config else []
         self.status, self.config = command.status, command.config
         self._folded = None
         self.events.append(Configured(command.status, command.config))
         if command.status == MarketStatus.CLOSED:
             self._end_all([*self.orders, *self.waiting], Reason.MARKET_CLOSED)
+            return None
+        new = set(self._gone()) - set(before)
+        everyone = [*self.orders, *self.waiting]
+        out = [order for order in everyone if order.place.outcome in new]
+        self._end_all(out, Reason.OUTCOME_WITHDRAWN)
         return None
-
-    def _may_become(self, new: Config) -> bool:
-        old = self.config
-        if old is None:
-            return True
-        if self.status == MarketStatus.CLOSED or _fixed(old) != _fixed(new):
-            return False
-        finer = self.status == MarketStatus.HALTED and old.tick_pips % new.tick_pips == 0
-        return finer or old.tick_pips == new.tick_pips
 
     # Trading.
 
@@ -439,7 +381,7 @@ class NaiveEngine(NaiveState):
             return []
         place, limit_pips = taker.place, taker.price_pips
         offers = [([maker], maker.price_pips) for maker in self._opposite(place)[:1]]
-        offers += [(makers, _implied_pips(makers)) for makers in self._firsts_of_others(place)]
+        offers += [(makers, implied_pips(makers)) for makers in self._firsts_of_others(place)]
         within = [offer for offer in offers if (limit_pips - offer[1]) * place.side >= 0]
         makers, _ = min(within, key=lambda offer: place.side * offer[1], default=([], 0))
         return makers
@@ -458,7 +400,7 @@ class NaiveEngine(NaiveState):
         reducing = [o.place for o in everyone if o.place.reduce_only]
         lots = min([o.remaining_lots for o in everyone] + [*map(self._allowance, reducing)])
         is_direct = makers[0].place.outcome == taker.place.outcome
-        price_pips = makers[0].price_pips if is_direct else _implied_pips(makers)
+        price_pips = makers[0].price_pips if is_direct else implied_pips(makers)
         if taker.place.budget_micros is None:
             return self._fill(taker, makers, price_pips, lots)
         lots = self._affordable(taker, price_pips, lots)
@@ -502,7 +444,7 @@ class NaiveEngine(NaiveState):
         enough, too_many = 0, lots_max // step + 1
         while too_many - enough > 1:
             middle = (enough + too_many) // 2
-            leg = _leg(taker, price_pips, middle * step, is_maker=False)
+            leg = _leg(self._rules(), taker, price_pips, middle * step, is_maker=False)
             if ledger.cost(leg) <= left_micros:
                 enough = middle
             else:
@@ -515,7 +457,7 @@ class NaiveEngine(NaiveState):
         for order in (taker, *makers):
             before = self._ledger()
             its_pips = price_pips if order is taker else order.price_pips
-            leg = _leg(order, its_pips, lots, is_maker=order is not taker)
+            leg = _leg(self._rules(), order, its_pips, lots, is_maker=order is not taker)
             self.legs = (*self.legs, leg)
             is_short = order is taker and self._available(taker.place.account_id) < 0
             if is_short and not taker.rests:  # what rests holds enough for its own legs
@@ -595,30 +537,3 @@ class NaiveEngine(NaiveState):
         fee_micros = new.fees_micros - old.fees_micros
         cash_micros = old.paid_micros - new.paid_micros + fee_micros
         return new.sets_lots - old.sets_lots, cash_micros, fee_micros
-
-
-def _implied_pips(makers: list[Order]) -> int:
-    return PAYOUT_PIPS - sum(maker.price_pips for maker in makers)
-
-
-def _fixed(config: Config) -> tuple[Any, ...]:
-    return (
-        *(config.binary, config.outcomes, config.lot_step_lots),
-        *(config.fees, config.strict_refund, config.house_account_id),
-    )
-
-
-def _is_valid(config: Config) -> bool:
-    fees, tick = config.fees, config.tick_pips
-    outcomes_max = 2 if config.binary else OUTCOMES_MAX
-    rates = (fees.maker_rate_ppm, fees.taker_rate_ppm)
-    limit_lots = config.position_limit_lots
-    return (
-        2 <= config.outcomes <= outcomes_max
-        and 10 <= tick <= PAYOUT_PIPS // 2
-        and PAYOUT_PIPS % tick == 0
-        and config.lot_step_lots >= 1
-        and all(0 <= rate <= RATE_MAX for rate in rates)
-        and fees.unit_micros in (1, 10_000)
-        and (limit_lots is None or limit_lots > 0)
-    )

@@ -1,6 +1,6 @@
 """The naive engine's state, and what follows from it: holds, queues, refusals."""
 
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -10,6 +10,7 @@ from trading.engine.events import AnyEvent
 from trading.engine.types import (
     BUY,
     ORDER_LOTS_MAX,
+    OUTCOMES_MAX,
     PAYOUT_PIPS,
     POSITION_LOTS_MAX,
     SELL,
@@ -21,6 +22,8 @@ from trading.engine.types import (
     Tif,
     TriggerKind,
 )
+
+RATE_MAX: Final = 1_000_000
 
 
 class Order(msgspec.Struct):
@@ -96,6 +99,9 @@ class NaiveState:
     def _rules(self) -> Config:
         assert self.config is not None
         return self.config
+
+    def _gone(self) -> list[int]:
+        return [gone.outcome for gone in self._rules().withdrawn or ()]
 
     def _books(self) -> int:
         return 1 if self._rules().binary else self._rules().outcomes
@@ -267,6 +273,18 @@ class NaiveState:
         grown_micros -= self._held(account_id, self.orders)
         return max(0, grown_micros - self._available(account_id)) if order.rests else 0
 
+    def _may_become(self, new: Config) -> bool:
+        old = self.config
+        if old is None:
+            return not new.withdrawn
+        gone = list(old.withdrawn or ())
+        if list(new.withdrawn or ())[: len(gone)] != gone:
+            return False
+        if self.status == MarketStatus.CLOSED or _fixed(old) != _fixed(new):
+            return False
+        finer = self.status == MarketStatus.HALTED and old.tick_pips % new.tick_pips == 0
+        return finer or old.tick_pips == new.tick_pips
+
 
 def arrival(order: Order) -> tuple[int, str]:
     return order.arrived_us, order.place.order_id
@@ -277,4 +295,37 @@ def _dump_waiting(order: Order) -> tuple[Any, ...]:
     return (
         *(place.order_id, place.account_id, place.outcome, place.side, order.price_pips),
         *(order.quantity_lots, order.trigger_pips, order.triggered),
+    )
+
+
+def _fixed(config: Config) -> tuple[Any, ...]:
+    return (
+        *(config.binary, config.outcomes, config.lot_step_lots),
+        *(config.fees, config.strict_refund, config.house_account_id),
+    )
+
+
+def is_valid(config: Config) -> bool:
+    fees, tick = config.fees, config.tick_pips
+    outcomes_max = 2 if config.binary else OUTCOMES_MAX
+    rates = (fees.maker_rate_ppm, fees.taker_rate_ppm)
+    limit_lots = config.position_limit_lots
+    off = config.discount
+    gone = config.withdrawn or ()
+    if gone and (config.binary or config.outcomes - len(gone) < 2):
+        return False
+    if len({row.outcome for row in gone} & set(range(config.outcomes))) != len(gone):
+        return False
+    if any(row.pays_pips < 0 for row in gone) or sum(row.pays_pips for row in gone) > PAYOUT_PIPS:
+        return False
+    if off and not all(0 <= part <= 100 for part in (off.maker_percent, off.taker_percent)):
+        return False
+    return (
+        2 <= config.outcomes <= outcomes_max
+        and 10 <= tick <= PAYOUT_PIPS // 2
+        and PAYOUT_PIPS % tick == 0
+        and config.lot_step_lots >= 1
+        and all(0 <= rate <= RATE_MAX for rate in rates)
+        and fees.unit_micros in (1, 10_000)
+        and (limit_lots is None or limit_lots > 0)
     )

@@ -50,6 +50,7 @@ from trading.engine.types import (
     PAYOUT_PIPS,
     SELL,
     Config,
+    FeeDiscount,
     FeeKind,
     Fees,
     MarketStatus,
@@ -61,6 +62,7 @@ from trading.engine.types import (
     Trigger,
     TriggerKind,
     TriggerOn,
+    Withdrawal,
 )
 
 TIFS: Final = {"gtc": Tif.GTC, "gtd": Tif.GTD, "ioc": Tif.IOC, "fok": Tif.FOK}
@@ -259,6 +261,15 @@ class Stage:
         if tick is not None:
             self.config["tick_pips"] = pips(tick)
         return self.configure(STATUSES[status])
+
+    def withdraw(self, outcome: str, price: str) -> list[AnyEvent]:
+        gone = Withdrawal(self.outcomes.index(outcome), pips(price))
+        self.config["withdrawn"] = (*self.config.get("withdrawn", ()), gone)
+        return self.configure(MarketStatus.OPEN)
+
+    def discount(self, maker: str, taker: str) -> list[AnyEvent]:
+        self.config["discount"] = FeeDiscount(int(maker), int(taker))
+        return self.configure(MarketStatus.OPEN)
 
     # What is so now.
 
@@ -463,6 +474,8 @@ LINES: Final[tuple[tuple[str, Callable[..., list[AnyEvent] | None]], ...]] = (
     (rf"{_WHO} cancels (?P<order_id>\S+)", Stage.cancel),
     (r"time passes", Stage.pass_time),
     (r"market (?P<status>opens|halts|closes)( with tick (?P<tick>\S+))?", Stage.change_status),
+    (rf"(?P<outcome>[A-Z]+) is withdrawn at (?P<price>{_NUMBER})", Stage.withdraw),
+    (r"fees are (?P<maker>\d+)% off for makers, (?P<taker>\d+)% for takers", Stage.discount),
     (
         rf"{_WHO} has (?P<free>{_NUMBER}) free(, (?P<held>{_NUMBER}) held)?(, (?P<positions>.+))?",
         Stage.check_account,

@@ -74,7 +74,7 @@ def test_the_naive_engine_shares_nothing_but_types_with_the_fast_one() -> None:
     names = {name for path in NAIVE for name in imports_of(path)}
     ours = {name for name in names if name.split(".")[0] in ("tests", "trading")}
     types = ("commands", "events", "types")
-    naive = ("tests.engine.naive_ledger", "tests.engine.naive_state")
+    naive = (f"tests.engine.naive_{name}" for name in ("ledger", "state", "triggers"))
     assert ours == {*(f"trading.engine.{name}" for name in types), *naive}
 
 

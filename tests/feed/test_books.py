@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+from functools import partial
 from typing import Any
 
 import pytest
@@ -208,6 +209,18 @@ async def test_a_ticker_shows_best_prices_sizes_and_the_last_price(
     assert frame["tickers"] == [
         {**empty, "last": "0.5000", "ask": "0.5000", "ask_quantity": "6.00"}
     ]
+
+
+async def test_a_ticker_has_the_prices_of_an_automated_maker(site: Site, floor: Floor) -> None:
+    market = await in_thread(partial(make_market, maker_b_lots=10_000, maker_funded_by_house=True))
+    await floor.open(market)
+    client = await site.connect()
+    await client.subscribe("ticker", markets=[market.slug])
+    [before] = (await client.get("ticker_snapshot"))["tickers"]
+    assert (before["maker_bid"], before["maker_ask"]) == ("0.4900", "0.5100")
+    await floor.run(buy(market, floor.alice, 60, 2_000))
+    [after] = (await client.get("ticker"))["tickers"]
+    assert (after["last"], after["maker_bid"], after["maker_ask"]) == ("0.5250", "0.5400", "0.5600")
 
 
 async def test_the_ticker_of_a_new_reader_is_that_of_an_old_one(site: Site, floor: Floor) -> None:

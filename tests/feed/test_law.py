@@ -93,7 +93,7 @@ class Market:
                     self.seen[event.reason] += 1
             if isinstance(command, Configure) and not isinstance(events[-1], Rejected):
                 part.status = command.status
-        part.tops = find_changed_tops(self.engine)
+        part.tops = find_changed_tops(part)
         change = build_market_change(part)
         for book in self.engine.books:
             book.forget_changes()

@@ -5,20 +5,22 @@ from django.db import IntegrityError, transaction
 
 from accounts.models import Account, Transfer
 from kernel.errors import ApiError
-from markets.actions import do_edit_market
+from markets.actions import do_create_market, do_edit_market
 from markets.csv_import import Row, check_rows
 from markets.models import Market
 from tests.trading import world
 from tests.trading.world import CREDIT, buy, run, sell
 from trading import actions
 from trading.engine.lmsr import compute_worst_loss_micros
-from trading.engine.types import OrderStatus, Tif, TradeKind
-from trading.models import BookState, Margin, Trade
+from trading.engine.types import BUY, SELL, OrderStatus, Tif, TradeKind
+from trading.feed.reads import read_market, read_markets
+from trading.models import BookState, Margin, OutcomeStats, Trade
 from trading.notifications.notify import notify_of_orders
 from trading.pipeline.journal import read_rows
 from trading.pipeline.loading import load_engine
 from trading.pipeline.replay import replay
 from trading.readmodels import projections
+from trading.readmodels.tiles import build_tiles
 from trading.settlement.payments import settle_market
 from trading.verify import check_everything
 
@@ -109,6 +111,24 @@ def test_an_order_is_filled_by_the_maker_at_its_exact_cost(shard, market, alice)
     assert cash(alice) == START_MICROS - 10_499_169
     assert cash(maker_of(market)) == WORST_LOSS_MICROS + 10_499_169 - 20 * CREDIT
     assert_sound()
+
+
+def test_the_makers_prices_are_shown_where_a_books_are(shard, market, alice):
+    """Tiles and charts are derived from the journal, tickers read or pushed: all show the same."""
+    run(shard, buy(market, alice, 60, 2_000), buy(market, alice, 54, 100))
+    maker = shard.markets[market.pk].engine.maker
+    prices = (maker.find_price(0, SELL, 100), maker.find_price(0, BUY, 100))
+    assert prices == (5_400, 5_600)
+    projections.project_market(market.pk)
+    [stats] = OutcomeStats.objects.filter(market=market)
+    assert (stats.bid_pips, stats.ask_pips) == prices
+    assert build_tiles([market])[0].yes.quote[:2] == prices
+    whole, [tops_only] = read_market(market.pk).image, read_markets([market.pk]).values()
+    [top] = whole.tops
+    assert (top.maker_bid_pips, top.maker_ask_pips) == prices
+    assert tops_only.image.tops == whole.tops
+    published = list(read_rows(market.pk, 0))[-1][1].tops
+    assert published == whole.tops
 
 
 def test_only_a_makers_trade_has_an_amount_beside_its_price(shard, market, alice):
@@ -284,3 +304,7 @@ def test_a_file_of_markets_names_their_makers(operator):
     assert right.fields["maker_alone"] is True
     assert list(wrong.errors) == ["maker_priors"]
     assert list(odd.errors) == ["maker_liquidity"]
+    subsidised = {**cells, "maker_liquidity": "", "maker_subsidy": "138.629437"}
+    [row] = check_rows([Row(2, subsidised)], by=operator)
+    market = do_create_market(by=operator, fields=row.fields, outcomes=row.outcomes)
+    assert market.maker_b_lots == B_LOTS

@@ -306,3 +306,20 @@ def test_the_exchange_is_halted_and_resumed_with_reasons_and_audit_events(site, 
     assert events[0].reason == "Odd prices"
     assert events.count() == 5
     assert site.get("/admin/markets/exchange/add/").status_code == 403
+
+
+def test_an_operator_gives_a_draft_an_automated_maker(site):
+    market = make_market()
+    sent = form_of(site.get(url_of(market)))
+    terms = {"maker_b_lots": "100", "maker_priors": "3; 1", "maker_alone": "on"}
+    assert (
+        site.post(url_of(market), sent | terms | {"maker_funded_by_house": "on"}).status_code == 302
+    )
+    market.refresh_from_db()
+    assert (market.maker_b_lots, market.maker_priors) == (10_000, [3, 1])
+    assert (market.maker_alone, market.maker_funded_by_house) == (True, True)
+    assert market.maker_account_id is not None
+    page = site.post(url_of(market), sent | {"maker_priors": "3; 0"})
+    assert "one whole number above 0" in page.content.decode()
+    Market.objects.filter(pk=market.pk).update(status="open")
+    assert "100" in str(site.get(url_of(market)).context["adminform"].form.instance.maker_b_lots)

@@ -110,6 +110,7 @@ EVERYTHING_SHOWN = {
     "strict_refund": True,
     "matches_across_outcomes": False,
     "maker_liquidity": "100.00",
+    "maker_subsidy": "138.629437",
     "maker_priors": [2, 1, 1],
     "maker_alone": True,
     "maker_funded_by_house": True,
@@ -397,3 +398,32 @@ def test_the_catalogue_is_public_and_in_order(operator):
     }
     page = api.get("categories?limit=1").json()
     assert slugs(api.get(f"categories?cursor={page['next_cursor']}")) == ["weather"]
+
+
+@pytest.mark.parametrize(
+    ("terms", "code", "field"),
+    [
+        ({"maker_subsidy": "0.69"}, "subsidy_too_small", "maker_subsidy"),
+        ({"maker_subsidy": "5", "maker_liquidity": "5"}, "liquidity_and_subsidy", "maker_subsidy"),
+        ({"maker_subsidy": "5", "kind": "categorical"}, "subsidy_before_outcomes", "maker_subsidy"),
+        ({"maker_subsidy": "5", "maker_priors": [1, 2, 3]}, "bad_maker_priors", "maker_priors"),
+        ({"maker_subsidy": None, "maker_alone": True}, "maker_missing", "maker_liquidity"),
+    ],
+)
+def test_a_subsidy_that_makes_no_maker_is_refused(api, terms, code, field):
+    refused = api.post("markets", {**NEW, **terms})
+    assert_error(refused, 422, code, field)
+    assert not Market.objects.exists()
+
+
+def test_a_subsidy_gives_the_most_liquidity_that_it_covers(api):
+    made = api.post("markets", {**NEW, "maker_subsidy": "50"}).json()
+    assert (made["maker_liquidity"], made["maker_subsidy"]) == ("72.13", "49.996707")
+    url = f"markets/{made['slug']}"
+    # What is shown is what it costs, so that saying it again changes nothing.
+    again = api.patch(url, {"maker_subsidy": made["maker_subsidy"]}).json()
+    assert again["maker_liquidity"] == "72.13"
+    skewed = api.patch(url, {"maker_subsidy": "50", "maker_priors": [9, 1]}).json()
+    assert (skewed["maker_liquidity"], skewed["maker_subsidy"]) == ("21.71", "49.989123")
+    gone = api.patch(url, {"maker_subsidy": None, "maker_priors": None}).json()
+    assert (gone["maker_liquidity"], gone["maker_subsidy"]) == (None, None)

@@ -216,3 +216,29 @@ def test_codes_are_distinct_whatever_the_names():
     codes = make_codes(names)
     assert len(set(codes)) == len(names)
     assert all(0 < len(code) <= 32 for code in codes)
+
+
+def test_a_subsidy_gives_the_market_a_maker_and_is_shown_when_edited(client, operator):
+    lines = "Red\nGreen\nBlue"
+    fields = {"kind": "categorical", "outcomes_text": lines, "maker_subsidy_micros": "50"}
+    assert "50.00" in post(client, **fields, act="preview").content.decode()
+    post(client, **fields, maker_alone="on")
+    market = Market.objects.get()
+    assert (market.maker_b_lots, market.maker_alone) == (4_551, True)
+    path = f"/markets/{market.slug}/edit/"
+    page = client.get(path)
+    assert page.context["form"]["maker_subsidy_micros"].value() == "49.997846"
+    # The liquidity follows from the outcomes that the form has, not from those that it had.
+    post(client, path, **{**fields, "outcomes_text": "Red\nGreen"})
+    market.refresh_from_db()
+    assert (market.maker_b_lots, market.maker_alone) == (7_213, False)
+    post(client, path, **{**fields, "maker_subsidy_micros": ""})
+    market.refresh_from_db()
+    assert market.maker_b_lots is None
+
+
+def test_a_subsidy_that_is_too_small_is_said_beside_it(client, operator):
+    response = post(client, maker_subsidy_micros="0.5")
+    assert response.status_code == 422
+    [error] = response.context["form"].errors["maker_subsidy_micros"]
+    assert error == "A market maker costs 0.693148 at least here."

@@ -15,6 +15,7 @@ from trading.engine.types import (
     PAYOUT_PIPS,
     TRIGGERS_MAX,
     Config,
+    FeeDiscount,
     MakerTerms,
     MarketStatus,
     OrderStatus,
@@ -23,6 +24,7 @@ from trading.engine.types import (
     Tif,
     Trigger,
     TriggerKind,
+    Withdrawal,
 )
 
 TICK_PIPS_MIN: Final = 10
@@ -59,7 +61,8 @@ def check_place(market: MarketState, place: Place) -> Reason | None:
             return reason
     rules, outcome, lots = market.rules, place.outcome, place.quantity_lots
     if outcome not in rules.outcomes:
-        return Reason.OUTCOME_UNKNOWN
+        is_out = outcome in rules.withdrawn
+        return Reason.OUTCOME_WITHDRAWN if is_out else Reason.OUTCOME_UNKNOWN
     price_pips = place.price_pips
     if price_pips not in rules.prices and not (price_pips is None and place.is_market):
         return check_price(market, price_pips)
@@ -233,8 +236,12 @@ def check_configure(market: MarketState, configure: Configure) -> Reason | None:
         return Reason.CONFIGURATION_STALE
     if not _is_possible(new):
         return Reason.CONFIGURATION_INVALID
+    gone = new.withdrawn or ()
     if market.config is None:
-        return None
+        return Reason.CONFIGURATION_INVALID if gone else None
+    before = market.config.withdrawn or ()
+    if gone[: len(before)] != before:  # What is out stays out, at its price.
+        return Reason.CONFIGURATION_INVALID
     if market.status is MarketStatus.CLOSED or _fixed_part(new) != _fixed_part(market.config):
         return Reason.CONFIGURATION_INVALID
     if new.tick_pips == market.config.tick_pips:
@@ -269,6 +276,25 @@ def _is_possible(config: Config) -> bool:
         and fees.unit_micros in FEE_UNITS_MICROS
         and (config.position_limit_lots is None or config.position_limit_lots > 0)
         and (config.maker is None or _is_possible_maker(config, config.maker))
+        and (config.discount is None or _is_possible_discount(config.discount))
+        and (config.withdrawn is None or _is_possible_withdrawal(config, config.withdrawn))
+    )
+
+
+def _is_possible_discount(discount: FeeDiscount) -> bool:
+    return 0 <= discount.maker_percent <= 100 and 0 <= discount.taker_percent <= 100
+
+
+def _is_possible_withdrawal(config: Config, withdrawn: tuple[Withdrawal, ...]) -> bool:
+    """Two outcomes remain at least. A maker's prices would no longer be those of all outcomes."""
+    outcomes = {gone.outcome for gone in withdrawn}
+    return (
+        not config.binary
+        and config.maker is None
+        and outcomes <= set(range(config.outcomes))
+        and len(outcomes) == len(withdrawn) <= config.outcomes - 2
+        and all(gone.pays_pips >= 0 for gone in withdrawn)
+        and sum(gone.pays_pips for gone in withdrawn) <= PAYOUT_PIPS
     )
 
 

@@ -383,6 +383,7 @@ class Engine(MarketState):
             self.emit(Rejected("", reason))
             return
         terms, is_new = command.config.maker, self.config is None
+        remaining = frozenset() if self.config is None else self.rules.outcomes
         if terms is not None and is_new:
             worst_loss_micros = compute_worst_loss_micros(terms.b_lots, terms.priors)
             if not self._check_payment(terms.funder_account_id, worst_loss_micros):
@@ -397,6 +398,14 @@ class Engine(MarketState):
         if command.status is MarketStatus.CLOSED:
             for _, order in sorted({**self.orders, **self.untriggered}.items()):
                 self._end(order, OrderStatus.CANCELLED, Reason.MARKET_CLOSED)
+        else:
+            self._end_withdrawn(remaining - self.rules.outcomes)
+
+    def _end_withdrawn(self, outcomes: frozenset[int]) -> None:
+        """Cancel the orders of outcomes that have just been withdrawn."""
+        for _, order in sorted({**self.orders, **self.untriggered}.items() if outcomes else ()):
+            if order.outcome in outcomes:
+                self._end(order, OrderStatus.CANCELLED, Reason.OUTCOME_WITHDRAWN)
 
     def _check_payment(self, account_id: int, amount_micros: int) -> bool:
         """Reject the command unless the account has what it is to pay."""

@@ -156,7 +156,7 @@ class MarketState(MarketBooks):
         order.filled_micros += amount_micros
         rules = self.rules
         if rules.has_fees:
-            compute_basis = rules.compute_basis
+            compute_basis = rules.compute_taker_basis
             order.fee_micros += fee_micros
             if not order.place.fee_free:
                 order.taker_basis += compute_basis(price_pips, lots)
@@ -175,7 +175,7 @@ class MarketState(MarketBooks):
         order.filled_micros += price_pips * lots
         rules = self.rules
         if rules.has_fees:
-            compute_basis = rules.compute_basis
+            compute_basis = rules.compute_maker_basis
             order.fee_micros += fee_micros
             if not order.place.fee_free:
                 order.maker_basis += compute_basis(price_pips, lots)

@@ -121,6 +121,7 @@ class Reason(StrEnum):
     MARKET_CLOSED = "market_closed"
     TOO_LATE = "too_late"
     OUTCOME_UNKNOWN = "outcome_unknown"
+    OUTCOME_WITHDRAWN = "outcome_withdrawn"
     PRICE_OFF_TICK = "price_off_tick"
     PRICE_OUT_OF_RANGE = "price_out_of_range"
     QUANTITY_NOT_POSITIVE = "quantity_not_positive"
@@ -188,6 +189,24 @@ class MakerTerms(msgspec.Struct, frozen=True, array_like=True):
     rests_refused: bool = False
 
 
+class FeeDiscount(msgspec.Struct, frozen=True, array_like=True):
+    """By how many per cent fees are lower for the time being; the schedule itself is fixed.
+
+    A fill counts for so much less towards its order's fee. Orders hold the fee without it, so that
+    its end takes nothing from anybody.
+    """
+
+    maker_percent: int = 0
+    taker_percent: int = 0
+
+
+class Withdrawal(msgspec.Struct, frozen=True, array_like=True):
+    """An outcome of a categorical market that is out: its book is closed, its payout fixed."""
+
+    outcome: int
+    pays_pips: int
+
+
 class Config(msgspec.Struct, frozen=True, array_like=True):
     """What the engine knows of its market.
 
@@ -196,7 +215,8 @@ class Config(msgspec.Struct, frozen=True, array_like=True):
     after it orders are refused. `position_limit_lots` bounds position and open orders per outcome.
     `house_account_id` stands between the books of a categorical market that are matched with one
     another (see `cross`), and enters no orders there; None: each book is matched by itself. So are
-    those of a market with a `maker`, which has one price for a complete set already.
+    those of a market with a `maker`, which has one price for a complete set already. `withdrawn`
+    outcomes, in the order in which they went, take no orders; their collateral stays as it is.
     """
 
     binary: bool
@@ -209,6 +229,8 @@ class Config(msgspec.Struct, frozen=True, array_like=True):
     strict_refund: bool = False
     house_account_id: int | None = None
     maker: MakerTerms | None = None
+    discount: FeeDiscount | None = None
+    withdrawn: tuple[Withdrawal, ...] | None = None
 
 
 class Trigger(msgspec.Struct, array_like=True, frozen=True, gc=False):

@@ -163,7 +163,7 @@ def _tickers(
     implied = compute_implied_tops(instrument, replica.tops)
     tickers = []
     for outcome in outcomes:
-        top = replica.tops.get(outcome) or Top(outcome, None, 0, None, 0)
+        top = replica.tops.get(outcome) or Top(outcome)
         ticker = {
             "outcome": instrument.codes[outcome],
             "last": _price(replica.lasts.get(outcome)),
@@ -173,12 +173,17 @@ def _tickers(
             "ask_quantity": format_quantity(top.ask_lots),
         }
         if instrument.matches_across:
-            top = implied[outcome]
+            beside = implied[outcome]
             ticker |= {
-                "implied_bid": _price(top.bid_pips),
-                "implied_bid_quantity": format_quantity(top.bid_lots),
-                "implied_ask": _price(top.ask_pips),
-                "implied_ask_quantity": format_quantity(top.ask_lots),
+                "implied_bid": _price(beside.bid_pips),
+                "implied_bid_quantity": format_quantity(beside.bid_lots),
+                "implied_ask": _price(beside.ask_pips),
+                "implied_ask_quantity": format_quantity(beside.ask_lots),
+            }
+        if instrument.has_maker:
+            ticker |= {
+                "maker_bid": _price(top.maker_bid_pips),
+                "maker_ask": _price(top.maker_ask_pips),
             }
         tickers.append(ticker)
     return tickers
@@ -244,6 +249,10 @@ def _show_state(instrument: Instrument, state: LifecycleState) -> JsonDict:
         "tick": format_price(state.tick_pips),
         "lot_step": format_quantity(state.lot_step_lots),
         "payouts": payouts,
+        "withdrawn": {
+            instrument.codes[index]: format_price(pips)
+            for index, pips in state.withdrawn_pips.items()
+        },
     }
 
 

@@ -14,7 +14,7 @@ from django.db.models import Count, Q
 from django.utils import timezone
 
 from accounts.models import Account, User
-from markets.models import HIDDEN_STATUSES, Exchange, Market, StatusChange
+from markets.models import HIDDEN_STATUSES, Exchange, Market, Outcome, StatusChange
 from trading.feed.replica import TAPE_READ_MAX, Image, TapeTrade, find_tops
 from trading.models import (
     BookState,
@@ -26,7 +26,8 @@ from trading.models import (
     Trade,
 )
 from trading.pipeline.instruments import Instrument, build_instrument
-from trading.pipeline.messages import DepthLevel, PositionChange, Top
+from trading.pipeline.loading import read_ladders
+from trading.pipeline.messages import DepthLevel, PositionChange, Sides, Top
 from trading.pipeline.snapshot import consistent_read
 
 ALL_MARKETS_MAX: Final = 20_000
@@ -70,11 +71,12 @@ class LifecycleState(NamedTuple):
     tick_pips: int
     lot_step_lots: int
     payouts_pips: tuple[int, ...] | None
+    withdrawn_pips: dict[int, int]
 
     @property
-    def terms(self) -> tuple[int, int, int]:
+    def terms(self) -> tuple[Any, ...]:
         """The terms that an operator may change without a change of status."""
-        return self.close_at_us, self.tick_pips, self.lot_step_lots
+        return self.close_at_us, self.tick_pips, self.lot_step_lots, self.withdrawn_pips
 
 
 class MarketRead(NamedTuple):
@@ -144,16 +146,19 @@ def _read_market(market_id: int) -> MarketRead | None:
         return None
     seq, ts_us, levels = book_from_database(market_id)
     tape = read_tape(market_id, until_seq=seq)
-    lasts = {**read_lasts({market_id: seq})[market_id], **_lasts_of(tape)}
-    image = Image(seq, ts_us, levels, find_tops(levels), lasts, tape)
-    return MarketRead(build_instrument(market), _build_state(market), image)
+    instrument = build_instrument(market)
+    known = read_lasts({market_id: seq})[market_id]
+    lasts = {**known, **_lasts_of(tape), **instrument.withdrawn_pips}
+    ladders = _read_best_of_makers([market]).get(market_id, ())
+    image = Image(seq, ts_us, levels, find_tops(levels, ladders), lasts, tape)
+    return MarketRead(instrument, _build_state(market), image)
 
 
 def read_markets(market_ids: Collection[int]) -> dict[int, MarketRead]:
     """Return markets with best prices and last prices only."""
     with consistent_read():
         markets = Market.objects.prefetch_related("outcomes").in_bulk(list(market_ids))
-        images = _read_tops(markets.keys())
+        images = _read_tops(markets.values())
         lasts = read_lasts({market_id: image.seq for market_id, image in images.items()})
     return {
         market_id: MarketRead(
@@ -324,11 +329,18 @@ def read_lasts(seqs: Mapping[int, int]) -> dict[int, dict[int, int]]:
             recent = Trade.objects.filter(market_id=market_id).order_by("-id")[:RECENT_TRADES_MAX]
             prices = list(recent.values_list("outcome_index", "price_pips"))
             lasts[market_id].update(reversed(prices))
+            gone = Outcome.objects.filter(market_id=market_id).exclude(withdrawn_pips=None)
+            lasts[market_id].update(gone.values_list("index", "withdrawn_pips"))
     return lasts
 
 
-def _read_tops(market_ids: Iterable[int]) -> dict[int, Image]:
-    images = {market_id: Image(0, 0, None, [], {}, []) for market_id in market_ids}
+def _read_best_of_makers(markets: Iterable[Market]) -> dict[int, list[Sides]]:
+    with_maker = [market.pk for market in markets if market.maker_b_lots is not None]
+    return read_ladders(with_maker, levels_max=1) if with_maker else {}
+
+
+def _read_tops(markets: Collection[Market]) -> dict[int, Image]:
+    images = {market.pk: Image(0, 0, None, [], {}, []) for market in markets}
     tops: dict[tuple[int, int], Top] = {}
     with connection.cursor() as cursor:
         cursor.execute(_TOPS)
@@ -341,12 +353,20 @@ def _read_tops(market_ids: Iterable[int]) -> dict[int, Image]:
                 continue
             top = tops.get((market_id, outcome))
             if top is None:
-                top = tops[market_id, outcome] = Top(outcome, None, 0, None, 0)
+                top = tops[market_id, outcome] = Top(outcome)
                 images[market_id].tops.append(top)
             if side > 0:
                 top.bid_pips, top.bid_lots = price_pips, int(lots)
             else:
                 top.ask_pips, top.ask_lots = price_pips, int(lots)
+    for market_id, ladders in _read_best_of_makers(markets).items():
+        for of_maker in find_tops([], ladders):
+            top = tops.get((market_id, of_maker.outcome))
+            if top is None:
+                images[market_id].tops.append(of_maker)
+            else:
+                top.maker_bid_pips = of_maker.maker_bid_pips
+                top.maker_ask_pips = of_maker.maker_ask_pips
     return images
 
 
@@ -364,4 +384,5 @@ def _build_state(market: Market) -> LifecycleState:
         instrument.tick_pips,
         instrument.lot_step_lots,
         payouts if len(payouts) == len(outcomes) else None,
+        instrument.withdrawn_pips,
     )

@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from enum import Enum
 from typing import Final, NamedTuple
 
-from trading.pipeline.messages import DepthLevel, Fill, MarketChange, Top
+from trading.pipeline.messages import DepthLevel, Fill, MarketChange, Sides, Top
 
 TAPE_SHOWN_MAX: Final = 50
 """Trades in a snapshot of the tape."""
@@ -108,7 +108,7 @@ class BookReplica:
             self._pending_levels = self._difference(image.levels)
         self._pending_tops = {top.outcome: top for top in image.tops}
         for outcome in self.tops.keys() - self._pending_tops.keys():
-            self._pending_tops[outcome] = _empty_top(outcome)
+            self._pending_tops[outcome] = Top(outcome)
         self._pending_lasts = dict(image.lasts)
         self._pending_trades += [trade for trade in image.tape if trade.seq > self.seq]
         self.seq, self.ts_us = image.seq, image.ts_us
@@ -215,7 +215,7 @@ class BookReplica:
         changed = {
             outcome
             for outcome, top in self._pending_tops.items()
-            if self.tops.get(outcome, _empty_top(outcome)) != top
+            if self.tops.get(outcome, Top(outcome)) != top
         }
         changed |= {
             outcome
@@ -248,20 +248,20 @@ def seq_of_trade(trade_id: str) -> int:
     return ((number >> 64 & 0xFFF) << 62 | number & (1 << 62) - 1) >> 40
 
 
-def find_tops(levels: Iterable[DepthLevel]) -> list[Top]:
-    """Return the best prices and sizes of the outcomes that have orders."""
+def find_tops(levels: Iterable[DepthLevel], ladders: Iterable[Sides] = ()) -> list[Top]:
+    """Return the best prices of the outcomes that have orders or a maker (`ladders` by outcome)."""
     tops: dict[int, Top] = {}
     for level in levels:
-        top = tops.setdefault(level.outcome, _empty_top(level.outcome))
+        top = tops.setdefault(level.outcome, Top(level.outcome))
         if level.bid_lots and (top.bid_pips is None or level.price_pips > top.bid_pips):
             top.bid_pips, top.bid_lots = level.price_pips, level.bid_lots
         if level.ask_lots and (top.ask_pips is None or level.price_pips < top.ask_pips):
             top.ask_pips, top.ask_lots = level.price_pips, level.ask_lots
+    for outcome, (bids, asks) in enumerate(ladders):
+        top = tops.setdefault(outcome, Top(outcome))
+        top.maker_bid_pips = bids[0][0] if bids else None
+        top.maker_ask_pips = asks[0][0] if asks else None
     return list(tops.values())
-
-
-def _empty_top(outcome: int) -> Top:
-    return Top(outcome, None, 0, None, 0)
 
 
 def _by_outcome(levels: Iterable[DepthLevel]) -> dict[int, dict[int, Lots]]:

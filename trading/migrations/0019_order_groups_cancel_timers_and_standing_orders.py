@@ -13,11 +13,9 @@ KINDS = [
     ("decided", "Operators decided on a market that you proposed"),
     ("result", "A result was proposed for a market in which you hold contracts"),
     ("clarified", "The rules of a market in which you have a stake were clarified"),
-    (
-        "close_time",
-        "The close time of a market in which you have a stake was moved",
-    ),
+    ("close_time", "The close time of a market in which you have a stake was moved"),
     ("verdict", "Operators decided on a dispute of yours"),
+    ("corrected", "The result of a market in which you traded was corrected"),
     ("money", "Operators credited your account or decided on a request of yours"),
     ("proposal", "For operators: a market is waiting for approval"),
     ("dispute", "For operators: a result is disputed"),
@@ -25,6 +23,7 @@ KINDS = [
     ("unresolved", "A market waits for you to decide its result"),
     ("standing", "A standing order of yours ended"),
     ("stopped", "For operators: a series stopped"),
+    ("correcting", "For operators: the correction of a result waits for you"),
 ]
 
 
@@ -38,7 +37,7 @@ class Migration(migrations.Migration):
     dependencies = [
         ("accounts", "0011_money_may_be_liquidity_of_a_maker"),
         ("markets", "0008_panels_of_judges_decide"),
-        ("trading", "0017_notifications_of_clarifications_series_and_judges"),
+        ("trading", "0021_an_account_is_settled_once_for_each_number"),
     ]
 
     operations = [

@@ -28,7 +28,7 @@ def show_preview(
     order = result.order
     assert order is not None, "a quote that was not refused has its order"
     trades = [fill.trade for fill in result.fills]
-    book, maker = find_best_after(order, trades, levels), result.maker_prices or (None, None)
+    book, maker = find_best_after(order, trades, levels), result.maker_prices
     bid_pips = max((pips for pips in (book[0], maker[0]) if pips is not None), default=None)
     ask_pips = min((pips for pips in (book[1], maker[1]) if pips is not None), default=None)
     if order.place.as_no:

@@ -10,7 +10,8 @@ from typing import Final, NamedTuple
 
 from kernel.units import format_price, format_quantity
 from trading.engine.types import BUY, PAYOUT_PIPS, SELL
-from trading.wire.levels import Levels, mirror_levels
+from trading.pipeline.messages import Levels
+from trading.wire.levels import mirror_levels
 
 ROWS_MAX: Final = 12
 """Of a side."""

@@ -25,6 +25,7 @@ from accounts.templatetags.predex import percent
 from kernel.clock import to_datetime
 from markets import context as exchange_context
 from markets.models import HIDDEN_STATUSES, Market
+from markets.templatetags.scalars import chance_in
 from trading.contracts import name_contract
 from trading.feed.reads import book_from_database, read_lasts
 from trading.feed.replica import find_tops
@@ -35,23 +36,27 @@ from trading.pages.ladder import ROWS_MAX, Ladder, build_ladder
 from trading.pages.lines import Drawing, LineRange, Look
 from trading.pipeline.instruments import Instrument, build_instrument
 from trading.pipeline.loading import read_ladders
-from trading.pipeline.messages import DepthLevel, Top
+from trading.pipeline.messages import DepthLevel, Sides, Top
 from trading.pipeline.snapshot import consistent_read
 from trading.readmodels.marks import compute_mark
-from trading.wire.levels import Levels, compute_implied_levels, split_levels
+from trading.wire.levels import compute_implied_levels, find_best_prices, split_levels
 from trading.wire.render import SIDE_NAMES
 
 LINES_SHOWN: Final = 4
 DRAWN_POINTS_MAX: Final = 120
 TAPE_MAX: Final = 50
 NAMED_IN_SUMMARY: Final = 3
-EMBED_HEIGHTS: Final = {Market.Kind.BINARY: 260, Market.Kind.CATEGORICAL: 360}
+EMBED_HEIGHTS: Final = {
+    Market.Kind.BINARY: 260,
+    Market.Kind.SCALAR: 260,
+    Market.Kind.CATEGORICAL: 360,
+}
 DEFAULT_RANGE: Final = "ALL"
 NO_VIEW: Final = "no"
 
 
 class OutcomeNow(Struct, frozen=True):
-    """An outcome with a book, current prices, and its line; `rank` 0 is the most probable."""
+    """An outcome with a book, a taker's best prices, and its line; `rank` 0 is the likeliest."""
 
     index: int
     code: str
@@ -61,6 +66,8 @@ class OutcomeNow(Struct, frozen=True):
     last_pips: int | None
     half_pips: int | None
     rank: int = 0
+    withdrawn_pips: int | None = None
+    """What it pays, of an outcome that was withdrawn."""
 
     @property
     def look(self) -> Look:
@@ -130,7 +137,7 @@ class _Moment(NamedTuple):
     levels: list[DepthLevel]
     lasts: dict[int, int]
     trades: list[Trade]
-    ladders: list[tuple[Levels, Levels]]
+    ladders: list[Sides]
     """The automated maker's, by book, if there is one."""
 
 
@@ -179,23 +186,29 @@ def read_outcomes(market: Market) -> list[OutcomeNow]:
 
 
 def list_outcomes(market: Market, moment: _Moment) -> list[OutcomeNow]:
-    tops = {top.outcome: top for top in find_tops(moment.levels)}
+    tops = {top.outcome: top for top in find_tops(moment.levels, moment.ladders)}
+    offers = find_best_prices(build_instrument(market), tops)
     found = []
     for outcome in list(market.outcomes.all())[: market.book_count]:
-        top = tops.get(outcome.index) or Top(outcome.index, None, 0, None, 0)
-        bids, asks = moment.ladders[outcome.index] if moment.ladders else ([], [])
-        bid_pips = max((pips for pips in (top.bid_pips, *_best(bids)) if pips), default=None)
-        ask_pips = min((pips for pips in (top.ask_pips, *_best(asks)) if pips), default=None)
-        prices = (bid_pips, ask_pips, moment.lasts.get(outcome.index))
-        worth = compute_mark(*prices).half_pips
+        top, last_pips = (
+            tops.get(outcome.index) or Top(outcome.index),
+            moment.lasts.get(outcome.index),
+        )
+        worth = compute_mark(top.best_bid_pips, top.best_ask_pips, last_pips).half_pips
         name = name_contract(market, outcome.code).label
-        found.append(OutcomeNow(outcome.index, outcome.code, name, *prices, worth))
-    found.sort(key=lambda outcome: -(outcome.half_pips or 0))
+        found.append(
+            OutcomeNow(
+                outcome.index,
+                outcome.code,
+                name,
+                *offers[outcome.index],
+                last_pips,
+                worth,
+                withdrawn_pips=outcome.withdrawn_pips,
+            )
+        )
+    found.sort(key=lambda row: (row.withdrawn_pips is not None, -(row.half_pips or 0)))
     return [replace(outcome, rank=rank) for rank, outcome in enumerate(found)]
-
-
-def _best(levels: Levels) -> list[int]:
-    return [pips for pips, _lots in levels[:1]]
 
 
 def build_chart(
@@ -222,7 +235,11 @@ def summarise(market: Market, outcomes: Sequence[OutcomeNow]) -> str:
     known = [outcome for outcome in outcomes if outcome.half_pips is not None]
     if not known:
         return _("No price yet. Be the first to trade.")
-    if market.kind == Market.Kind.BINARY:
+    if market.is_scalar:
+        return _("The market expects %(number)s") % {
+            "number": chance_in(known[0].half_pips, market)
+        }
+    if market.has_one_book:
         return _("%(percent)s chance") % {"percent": percent(known[0].half_pips)}
     return " · ".join(
         _("%(outcome)s %(percent)s")
@@ -266,7 +283,7 @@ def build_config(
     return json_for_script(
         {
             "market": market.slug,
-            "binary": market.kind == Market.Kind.BINARY,
+            "binary": market.has_one_book,
             "beside": _name_beside(build_instrument(market)),
             "book_url": f"/api/v1/markets/{market.slug}/book",
             "status": market.status,
@@ -383,11 +400,11 @@ def _name_beside(instrument: Instrument) -> str:
 
 def _find_beside(
     instrument: Instrument,
-    books: Sequence[tuple[Levels, Levels]],
+    books: Sequence[Sides],
     moment: _Moment,
     outcome: int,
-) -> tuple[Levels, Levels]:
-    if instrument.matches_across:
+) -> Sides:
+    if instrument.matches_across and outcome not in instrument.withdrawn_pips:
         return compute_implied_levels(books, outcome)
     return moment.ladders[outcome] if moment.ladders else ([], [])
 
@@ -406,5 +423,5 @@ def _read_moment(market: Market) -> _Moment:
     trades = list(Trade.objects.filter(market=market).order_by("-id")[:TAPE_MAX])
     ladders = []
     if market.maker_b_lots is not None:
-        ladders = read_ladders(market.pk, levels_max=ROWS_MAX)
+        ladders = read_ladders([market.pk], levels_max=ROWS_MAX).get(market.pk, [])
     return _Moment(seq, levels, lasts, trades, ladders)

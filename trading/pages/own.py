@@ -10,9 +10,9 @@ from accounts.models import Account
 from accounts.numbers import write_number
 from kernel.units import PIPS_PER_CREDIT
 from markets.models import Market
-from trading.contracts import name_payout
+from trading.contracts import find_stated_pips, name_payout
 from trading.models import Margin, Order
-from trading.pages.numbers import write_lots, write_price
+from trading.pages.numbers import write_contract_price, write_lots
 from trading.pages.rows import (
     FillRow,
     OrderRow,
@@ -39,11 +39,13 @@ class OwnPosition(NamedTuple):
     code: str
     lots: int
     pays_text: str
+    stated_pips: int | None
 
     @property
     def pays_micros(self) -> int:
-        """The payout of the contracts if they are right."""
-        return self.line.shown_lots * PIPS_PER_CREDIT
+        """The payout of the contracts if they are right; of a withdrawn outcome for certain."""
+        pips = PIPS_PER_CREDIT if self.stated_pips is None else self.stated_pips
+        return self.line.shown_lots * pips
 
 
 class OwnOrder(NamedTuple):
@@ -126,7 +128,7 @@ def _read(account: Account, market: Market) -> Own:
 
 def _build_order(row: OrderRow) -> OwnOrder:
     price_pips = row.price_pips or 0
-    texts = write_price(price_pips), write_lots(row.order.quantity_lots)
+    texts = write_contract_price(price_pips, row.contract), write_lots(row.order.quantity_lots)
     return OwnOrder(row, *map(write_number, texts))
 
 
@@ -149,4 +151,5 @@ def _build_position(row: PositionRow, line: PositionLine) -> OwnPosition:
         instrument.codes[index],
         row.holding.position_lots[index],
         name_payout(row.market, line.contract),
+        find_stated_pips(row.market, line.contract),
     )

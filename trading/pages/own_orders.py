@@ -81,10 +81,9 @@ def amend(request: HttpRequest, slug: str, order_id: str) -> HttpResponse:
     """Change the price or the total quantity of an own order."""
     market = get_market(slug, user=request.user)
     price, quantity = _read(request, "price"), _read(request, "quantity")
-    is_mirrored = request.POST.get("answer") == "no"
     try:
         wanted = AmendOrder(
-            price=number_in(read_price(price, is_mirrored=is_mirrored)),
+            price=number_in(read_price(price, _read_contract(request, market))),
             quantity=number_in(read_field(quantity, "quantity")),
         )
         order: OrderAnswer = entry.send(request, "amend", wanted, order_id=order_id)
@@ -98,6 +97,12 @@ def amend(request: HttpRequest, slug: str, order_id: str) -> HttpResponse:
         text = f"{text} {bet}".rstrip()
     order_id = order.id if order.status in RESTING else ""
     return _answer(request, market, Toast(text, order_id=order_id))
+
+
+def _read_contract(request: HttpRequest, market: Market) -> Contract:
+    """Return the contract in whose prices the form is."""
+    is_mirrored = request.POST.get("answer") == "no"
+    return name_contract(market, request.POST.get("outcome", ""), is_mirrored=is_mirrored)
 
 
 def _find_contract(request: HttpRequest, market: Market, order: OrderAnswer) -> Contract:

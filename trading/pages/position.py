@@ -10,13 +10,13 @@ from django.utils.translation import gettext as _
 from accounts.models import Account
 from markets.models import Market
 from trading.contracts import Contract, name_opposite
-from trading.feed.reads import book_from_database
-from trading.feed.replica import find_tops
 from trading.pages.numbers import show_lots, write_cents, write_lots
 from trading.pages.ticket import Ticket, compute_affordable_lots, mirror
 from trading.pipeline.config import fees_of
 from trading.pipeline.instruments import build_instrument
 from trading.readmodels.holdings import Holding, list_holdings, list_margins
+from trading.readmodels.queries import read_tops
+from trading.wire.levels import find_best_prices
 
 
 class ContractPosition(NamedTuple):
@@ -49,9 +49,8 @@ def read_position(market: Market, contract: Contract, account_id: int | None) ->
     instrument = build_instrument(market)
     is_no = contract.is_mirrored or (instrument.binary and contract.code == instrument.codes[1])
     outcome = 0 if instrument.binary else instrument.codes.index(contract.code)
-    _seq, _ts_us, levels = book_from_database(market.pk)
-    top = {top.outcome: top for top in find_tops(levels)}.get(outcome)
-    bid_pips, ask_pips = (top.bid_pips, top.ask_pips) if top else (None, None)
+    _seq, _ts_us, tops = read_tops(instrument)
+    bid_pips, ask_pips = find_best_prices(instrument, tops)[outcome]
     if is_no:
         bid_pips, ask_pips = mirror(ask_pips), mirror(bid_pips)
     if account_id is None:

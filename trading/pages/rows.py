@@ -285,7 +285,7 @@ def build_orders(orders: Iterable[Order], *, as_api: bool = False) -> list[Order
 
 def _shows_no(order: Order, market: Market, *, as_api: bool) -> bool:
     """Return whether to show NO: the API has a code for it only in binary markets."""
-    return order.as_no and not (as_api and market.kind != Market.Kind.BINARY)
+    return order.as_no and not (as_api and not market.has_one_book)
 
 
 class FillRow(NamedTuple):
@@ -389,6 +389,10 @@ _IN: Final = {
     "fee_income": gettext_lazy("Fees"),
     "house_cover": gettext_lazy("Cover"),
     "liquidity": gettext_lazy("Liquidity"),
+    "bond": gettext_lazy("Bond of a dispute"),
+    "bond_return": gettext_lazy("Bond of a dispute returned"),
+    "bond_loss": gettext_lazy("Bond of a dismissed dispute"),
+    "correction": gettext_lazy("Result corrected: paid to you"),
 }
 _OUT: Final = {
     **_IN,
@@ -398,6 +402,7 @@ _OUT: Final = {
     "fee": gettext_lazy("Trading fee"),
     "settlement": gettext_lazy("Paid to the market"),
     "void": gettext_lazy("Market voided: gains taken back"),
+    "correction": gettext_lazy("Result corrected: taken back"),
 }
 
 

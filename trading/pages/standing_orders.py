@@ -18,7 +18,7 @@ from accounts.models import Account, User
 from accounts.numbers import read_number
 from kernel.errors import ApiError, describe, not_found
 from kernel.ids import check_id
-from kernel.units import UnitError, parse_amount_micros, parse_price_pips, parse_quantity_lots
+from kernel.units import UnitError, parse_amount_micros, parse_quantity_lots
 from markets.actions import check_not_in_maintenance
 from markets.models import Market
 from markets.queries import get_market
@@ -91,7 +91,9 @@ class StandingOrderForm(forms.Form):
 
     outcome = forms.ChoiceField(label=gettext_lazy("Outcome"))
     side = forms.ChoiceField(label=gettext_lazy("Side"))
-    price = LocalizedUnitField(parse_price_pips, label=gettext_lazy("Price per contract"))
+    price = forms.CharField(
+        max_length=30, label=gettext_lazy("Price per contract"), widget=forms.TextInput(TEXT)
+    )
     quantity = LocalizedUnitField(
         parse_quantity_lots, required=False, label=gettext_lazy("Contracts to keep in the book")
     )
@@ -106,6 +108,7 @@ class StandingOrderForm(forms.Form):
 
     def __init__(self, market: Market, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.market = market
         self.fields["outcome"].choices = [
             (outcome.code, name_contract(market, outcome.code).label)
             for outcome in market.outcomes.all()
@@ -113,6 +116,17 @@ class StandingOrderForm(forms.Form):
         self.fields["side"].choices = [("buy", _("Buy")), ("sell", _("Sell"))]
         for name in ("outcome", "side"):
             self.fields[name].widget.attrs["class"] = "select w-full"
+
+    def clean(self) -> dict[str, Any]:
+        """Read the price as the outcome's: of a scalar market it is a number of the range."""
+        said = super().clean() or {}
+        if "price" in said and "outcome" in said:
+            contract = name_contract(self.market, said["outcome"])
+            try:
+                said["price"] = contract.parse_price(read_number(said["price"]))
+            except UnitError as fault:
+                self.add_error("price", explain(fault, self.market).text)
+        return said
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

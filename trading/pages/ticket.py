@@ -26,9 +26,9 @@ from kernel.units import (
     format_quantity,
     parse_amount_micros,
     parse_field,
-    parse_price_pips,
 )
 from markets.models import Market
+from markets.scalars import Scale
 from trading.contracts import Contract, name_contract
 from trading.engine.fees import compute_basis, round_up
 from trading.engine.types import PAYOUT_PIPS, FeeKind, Fees, Reason
@@ -48,7 +48,10 @@ KEY_LENGTH_MAX: Final = 64
 
 
 class Ticket(NamedTuple):
-    """The form's fields as typed. `answer` is used in markets with several outcomes."""
+    """The form's fields as typed. `answer` is used in markets with several outcomes.
+
+    In a scalar market, with a `scale`, the price is typed as a number of the range.
+    """
 
     outcome: str
     client_order_id: str
@@ -62,6 +65,7 @@ class Ticket(NamedTuple):
     expires_at: str = ""
     post_only: bool = False
     reduce_only: bool = False
+    scale: Scale | None = None
 
     @property
     def is_mirrored(self) -> bool:
@@ -75,7 +79,8 @@ class Ticket(NamedTuple):
     @property
     def price_pips(self) -> int:
         """The parsed price; UnitError if it is invalid."""
-        return parse_price_pips(read_number(self.price))
+        contract = Contract(self.outcome, "", scale=self.scale)
+        return contract.parse_price(read_number(self.price))
 
 
 def read_ticket(
@@ -87,7 +92,7 @@ def read_ticket(
 ) -> Ticket:
     """Read a form or a link; an invalid choice becomes the first one, unless given."""
     codes = [outcome.code for outcome in market.outcomes.all()]
-    is_binary = market.kind == Market.Kind.BINARY
+    is_binary = market.has_one_book
 
     def choose(name: str, choices: Any, default: str) -> str:
         value = values.get(name, "")
@@ -109,6 +114,7 @@ def read_ticket(
         expires_at=write("expires_at"),
         post_only=bool(values.get("post_only")),
         reduce_only=bool(values.get("reduce_only")),
+        scale=market.scale,
     )
 
 
@@ -129,7 +135,8 @@ def write_link(ticket: Ticket) -> str:
     said = {
         name: "on" if value is True else value
         for name, value in ticket._asdict().items()
-        if name in ("outcome", "side", "type", "measure") or value != defaults.get(name, value)
+        if name != "scale"
+        and (name in ("outcome", "side", "type", "measure") or value != defaults.get(name, value))
     }
     return f"?{urlencode(said)}#ticket"
 
@@ -219,7 +226,7 @@ def mirror(price_pips: int | None) -> int | None:
 
 
 def _read_price(ticket: Ticket) -> int:
-    return parse_field(parse_price_pips, read_field(ticket.price, "price"), "price")
+    return parse_field(lambda _text: ticket.price_pips, ticket.price, "price")
 
 
 def _read_amount(ticket: Ticket, field: str) -> str:
@@ -231,12 +238,13 @@ def read_field(text: str, field: str) -> str:
     return parse_field(read_number, text, field)
 
 
-def read_price(text: str, *, is_mirrored: bool) -> str:
+def read_price(text: str, contract: Contract) -> str:
     """Return a contract's typed price as its outcome's in plain notation; "" if empty."""
     plain = read_field(text, "price")
-    if not (plain and is_mirrored):
+    if not plain or not (contract.is_mirrored or contract.scale):
         return plain
-    return format_price(mirror_pips(parse_field(parse_price_pips, plain, "price"), as_no=True))
+    price_pips = parse_field(contract.parse_price, plain, "price")
+    return format_price(mirror_pips(price_pips, as_no=contract.is_mirrored))
 
 
 def compute_affordable_lots(

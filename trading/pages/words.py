@@ -16,14 +16,13 @@ from kernel.units import (
     parse_quantity_lots,
 )
 from markets.models import Market
-from trading.contracts import Contract
+from markets.templatetags.scalars import distance_in
+from trading.contracts import MICROS_PER_PIP, Contract
 from trading.engine.types import PAYOUT_PIPS
-from trading.pages.numbers import show_average, show_exact, show_lots, show_money
+from trading.pages.numbers import show_exact, show_lots, show_money, show_price
 from trading.wire.refusals import InsufficientFundsError
 from trading.wire.schema import OrderAnswer, OrderState, OrderTrade
 
-MICROS_PER_PIP: Final = 100
-"""In prices of one contract."""
 PAYOUT_MICROS: Final = PAYOUT_PIPS * MICROS_PER_PIP
 
 FIELDS: Final = ("outcome", "price", "amount", "time_in_force", "expires_at", "post_only",
@@ -50,7 +49,7 @@ def explain(error: ApiError, market: Market) -> FieldMessage:
         return FieldMessage("amount", text)
     if error.code == "quantity_off_step" and market.lot_step_lots == LOTS_PER_CONTRACT:
         return FieldMessage("amount", _("Whole contracts only."))
-    tick = show_exact(market.tick_pips * MICROS_PER_PIP)
+    tick = distance_in(market.tick_pips, market)
     text = describe(error, "order", tick=tick, step=show_lots(market.lot_step_lots))
     return FieldMessage(_FIELD_OF.get(error.field or "", ""), text)
 
@@ -110,7 +109,7 @@ def describe_order(order: OrderState, contract: Contract) -> str:
     if order.status in ("open", "partially_filled"):
         assert order.price is not None, "what rests has a price"
         pips_micros = parse_price_pips(order.price) * MICROS_PER_PIP
-        left["price"] = show_exact(mirror_micros(pips_micros, contract))
+        left["price"] = show_price(mirror_micros(pips_micros, contract), contract)
         parts.append(_("Resting: %(quantity)s %(outcome)s at %(price)s.") % left)
     elif order.status == "untriggered":
         parts.append(_("Waiting for its trigger: %(quantity)s %(outcome)s.") % left)
@@ -139,7 +138,9 @@ def _describe_fills(order: OrderState, contract: Contract) -> str:
     said = {
         "quantity": show_lots(parse_quantity_lots(order.filled)),
         "outcome": contract.label,
-        "price": show_average(mirror_micros(parse_amount_micros(order.average_price), contract)),
+        "price": show_price(
+            mirror_micros(parse_amount_micros(order.average_price), contract), contract
+        ),
         "fee": show_exact(parse_amount_micros(order.fees)),
     }
     has_fee = parse_amount_micros(order.fees) > 0

@@ -1,6 +1,7 @@
 """Builds engines from database rows: at a start, after a failed commit, for verification."""
 
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Final
 
 import msgspec
@@ -12,10 +13,9 @@ from trading.engine.margin import AccountState, new_account, set_position
 from trading.engine.snapshot import Snapshot
 from trading.engine.types import BUY, SELL, Config, MarketStatus
 from trading.models import BookState, Margin, Position
+from trading.pipeline.messages import Levels, Sides
 from trading.pipeline.order_rows import read_open_orders, read_untriggered_orders
 
-Levels = list[tuple[int, int]]
-"""[(price_pips, lots)], best first."""
 ACCOUNTS_BY_ID_MAX: Final = 5_000
 """Above this it is cheaper to read all of a market's accounts than selected ones."""
 _decode_config = msgspec.msgpack.Decoder(Config).decode
@@ -87,18 +87,25 @@ def read_accounts(
     return accounts
 
 
-def read_ladders(market_id: int, *, levels_max: int) -> list[tuple[Levels, Levels]]:
-    """Return [(bids, asks)] of a market's maker by book, best first; none before it opens."""
-    state = BookState.objects.filter(market_id=market_id).first()
-    if state is None or state.maker is None:
-        return []
-    config, saved = _decode_config(bytes(state.config)), _decode_maker(bytes(state.maker))
-    lmsr = Lmsr.load(saved.lmsr, step_lots=config.lot_step_lots)
+def read_ladders(market_ids: Iterable[int], *, levels_max: int) -> dict[int, list[Sides]]:
+    """Return [(bids, asks)] of markets' makers by book, best first; none before they open."""
+    states = BookState.objects.filter(market_id__in=list(market_ids), maker__isnull=False)
+    return {
+        market_id: _build_ladders(bytes(config), bytes(maker), levels_max)
+        for market_id, config, maker in states.values_list("market_id", "config", "maker")
+        if maker is not None
+    }
+
+
+@lru_cache(maxsize=1_024)
+def _build_ladders(config: bytes, maker: bytes, levels_max: int) -> list[Sides]:
+    rules, saved = _decode_config(config), _decode_maker(maker)
+    lmsr = Lmsr.load(saved.lmsr, step_lots=rules.lot_step_lots)
 
     def list_side(outcome: int, side: int) -> Levels:
-        return list_levels(lmsr, outcome, side, tick_pips=config.tick_pips, levels_max=levels_max)
+        return list_levels(lmsr, outcome, side, tick_pips=rules.tick_pips, levels_max=levels_max)
 
-    books = 1 if config.binary else config.outcomes
+    books = 1 if rules.binary else rules.outcomes
     return [(list_side(outcome, BUY), list_side(outcome, SELL)) for outcome in range(books)]
 
 

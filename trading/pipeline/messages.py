@@ -80,7 +80,7 @@ class Result(msgspec.Struct, array_like=True, gc=False):
     held_change_micros: int = 0
     repeated: bool = False
     liquidity: LiquidityChanged | None = None
-    maker_prices: tuple[int | None, int | None] | None = None
+    maker_prices: tuple[int | None, int | None] = (None, None)
 
 
 class DepthLevel(msgspec.Struct, array_like=True, gc=False):
@@ -92,14 +92,35 @@ class DepthLevel(msgspec.Struct, array_like=True, gc=False):
     ask_lots: int
 
 
+Levels = list[tuple[int, int]]
+"""[(price_pips, quantity_lots)], best first."""
+Sides = tuple[Levels, Levels]
+"""(bids, asks) of one book."""
+
+
 class Top(msgspec.Struct, array_like=True, gc=False):
-    """One outcome's best prices and sizes; None and 0 where a side is empty."""
+    """One outcome's best prices and sizes in its book; None and 0 where a side is empty.
+
+    Beside them the prices of the market's automated maker, if it has one.
+    """
 
     outcome: int
-    bid_pips: int | None
-    bid_lots: int
-    ask_pips: int | None
-    ask_lots: int
+    bid_pips: int | None = None
+    bid_lots: int = 0
+    ask_pips: int | None = None
+    ask_lots: int = 0
+    maker_bid_pips: int | None = None
+    maker_ask_pips: int | None = None
+
+    @property
+    def best_bid_pips(self) -> int | None:
+        """The better of the book's bid and the maker's."""
+        return max(filter(None, (self.bid_pips, self.maker_bid_pips)), default=None)
+
+    @property
+    def best_ask_pips(self) -> int | None:
+        """The better of the book's ask and the maker's."""
+        return min(filter(None, (self.ask_pips, self.maker_ask_pips)), default=None)
 
 
 class MarketChange(msgspec.Struct, array_like=True, gc=False):

@@ -37,13 +37,25 @@ def build_publication(batch: Batch, *, shard: int, epoch: int) -> Publication:
     return Publication(shard, epoch, markets, list(accounts.values()))
 
 
-def find_changed_tops(engine: Engine) -> list[Top]:
-    """Return the best prices of the books that a batch changed."""
-    tops = []
-    for outcome, book in enumerate(engine.books):
-        if book.changed:
-            tops.append(Top(outcome, *book.top(BUY), *book.top(SELL)))
-    return tops
+def find_changed_tops(part: MarketPart) -> list[Top]:
+    """Return the best prices of the books that a batch changed; all if the maker's may have."""
+    engine, maker = part.live.engine, part.live.engine.maker
+    is_configured = part.status is not None  # It may have a finer tick.
+    has_moved = maker is not None and (is_configured or maker.lmsr is not part.lmsr_before)
+    return [
+        Top(outcome, *book.top(BUY), *book.top(SELL), *find_maker_prices(engine, outcome))
+        for outcome, book in enumerate(engine.books)
+        if book.changed or has_moved
+    ]
+
+
+def find_maker_prices(engine: Engine, outcome: int) -> tuple[int | None, int | None]:
+    """Return the bid and ask of the market's automated maker, on the tick; None without one."""
+    maker, config = engine.maker, engine.config
+    if maker is None or config is None:
+        return None, None
+    bid_pips, ask_pips = (maker.find_price(outcome, side, config.tick_pips) for side in (SELL, BUY))
+    return bid_pips, ask_pips
 
 
 def build_market_change(part: MarketPart) -> MarketChange:

@@ -41,7 +41,7 @@ from trading.engine.events import (
     Traded,
     list_trades,
 )
-from trading.engine.types import BUY, NO_ACCOUNT, SELL, MarketStatus
+from trading.engine.types import NO_ACCOUNT, MarketStatus
 from trading.models import BookState
 from trading.pipeline import writer
 from trading.pipeline.journal import GENESIS, JournalEntry
@@ -51,7 +51,7 @@ from trading.pipeline.messages import (
     Task,
     encode,
 )
-from trading.pipeline.publication import build_publication, find_changed_tops
+from trading.pipeline.publication import build_publication, find_changed_tops, find_maker_prices
 from trading.pipeline.status import record_configured
 from trading.pipeline.writer import (
     FIRES_MAX,
@@ -399,7 +399,7 @@ class Shard:
         _fill_in(result, task, part, events)
         result.held_change_micros = _held(trial, account_id) - held_before
         if result.order is not None:
-            result.maker_prices = _find_maker_prices(trial, result.order.outcome)
+            result.maker_prices = find_maker_prices(trial, result.order.outcome)
         return result
 
     def _execute_in_market(
@@ -423,14 +423,13 @@ class Shard:
     def _conclude(self, batch: Batch) -> None:
         """Update the markets' rows from their engines, and record the best prices."""
         for market_id, part in batch.parts.items():
-            engine = part.live.engine
             for entry in part.entries:
                 if _was_rejected(entry.events):
                     continue
                 if isinstance(entry.command, Configure):
                     part.status = entry.command.status
                     record_configured(market_id, entry.command)
-            part.tops = find_changed_tops(engine)
+            part.tops = find_changed_tops(part)
 
 
 def _find_touched(batch: Batch, live: LiveMarket, task: Task) -> set[int]:
@@ -501,15 +500,6 @@ def _find_unnamed(engine: Engine) -> set[int | None]:
     if config is None:
         return set()
     return {config.house_account_id, None if config.maker is None else config.maker.account_id}
-
-
-def _find_maker_prices(engine: Engine, outcome: int) -> tuple[int | None, int | None] | None:
-    """Return an automated maker's bid and ask, on the tick; None without one."""
-    maker, config = engine.maker, engine.config
-    if maker is None or config is None:
-        return None
-    bid_pips, ask_pips = (maker.find_price(outcome, side, config.tick_pips) for side in (SELL, BUY))
-    return bid_pips, ask_pips
 
 
 def _held(engine: Engine, account_id: int) -> int:

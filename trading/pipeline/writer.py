@@ -65,13 +65,15 @@ class MarketPart:
     """A batch's changes to one market so far."""
 
     __slots__ = (
-        "entries", "fills", "liquidity", "live", "new_orders", "order_seqs", "seq_before", "status",
-        "tops", "traded",
+        "entries", "fills", "liquidity", "live", "lmsr_before", "new_orders", "order_seqs",
+        "seq_before", "status", "tops", "traded",
     )  # fmt: skip
 
     def __init__(self, live: LiveMarket) -> None:
         self.live = live
         self.seq_before = live.engine.seq
+        maker = live.engine.maker
+        self.lmsr_before = None if maker is None else maker.lmsr
         self.entries: list[JournalEntry] = []
         self.fills: list[tuple[int, Fill]] = []
         self.liquidity: list[LiquidityChanged] = []

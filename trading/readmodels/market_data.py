@@ -14,11 +14,11 @@ from trading.feed.reads import book_from_database, read_live_listed
 from trading.pipeline import instruments
 from trading.pipeline.instruments import Instrument
 from trading.pipeline.loading import read_ladders
-from trading.pipeline.messages import DepthLevel
+from trading.pipeline.messages import DepthLevel, Sides
 from trading.pipeline.snapshot import consistent_read
 from trading.readmodels import queries
 from trading.readmodels.queries import OutcomeSummary
-from trading.wire.levels import Levels, split_levels
+from trading.wire.levels import split_levels
 from trading.wire.reading import read_limit
 from trading.wire.render import show_book, show_price
 from trading.wire.schema import BookAnswer, Ticker, TickerPage
@@ -50,12 +50,13 @@ async def get_book(instrument: Instrument) -> BookAnswer:
     return show_book(instrument, seq, ts_us, books, ladders)
 
 
-def _read_blended(market_id: int) -> tuple[Book, list[tuple[Levels, Levels]]]:
+def _read_blended(market_id: int) -> tuple[Book, list[Sides]]:
     with consistent_read():
-        return book_from_database(market_id), read_ladders(market_id, levels_max=LADDER_MAX)
+        ladders = read_ladders([market_id], levels_max=LADDER_MAX)
+        return book_from_database(market_id), ladders.get(market_id, [])
 
 
-_blended: SharedRead[int, tuple[Book, list[tuple[Levels, Levels]]]] = SharedRead(_read_blended)
+_blended: SharedRead[int, tuple[Book, list[Sides]]] = SharedRead(_read_blended)
 
 
 async def get_tickers(params: Mapping[str, str], user_id: int | None) -> TickerPage:
@@ -90,6 +91,8 @@ def show_ticker(row: OutcomeSummary) -> Ticker:
         implied_bid_quantity=format_quantity(row.implied.bid_lots),
         implied_ask=show_price(row.implied.ask_pips),
         implied_ask_quantity=format_quantity(row.implied.ask_lots),
+        maker_bid=show_price(top.maker_bid_pips),
+        maker_ask=show_price(top.maker_ask_pips),
         volume_24h=format_quantity(day.volume_lots),
         change_24h=show_price(day.change_pips),
         open_interest=format_quantity(day.open_interest_lots),

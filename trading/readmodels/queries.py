@@ -16,6 +16,7 @@ from trading.feed.reads import book_from_database, read_lasts, read_markets
 from trading.feed.replica import find_tops
 from trading.models import Candle, Margin, Order, OutcomeStats, Trade
 from trading.pipeline.instruments import Instrument
+from trading.pipeline.loading import read_ladders
 from trading.pipeline.messages import Top
 from trading.wire.levels import compute_implied_tops
 
@@ -234,7 +235,7 @@ def list_outcome_summaries() -> list[OutcomeSummary]:
         tops = {top.outcome: top for top in market.image.tops}
         implied = compute_implied_tops(market.instrument, tops)
         for outcome in range(market.instrument.book_count):
-            top = tops.get(outcome) or Top(outcome, None, 0, None, 0)
+            top = tops.get(outcome) or Top(outcome)
             day = days.get((market_id, outcome), QUIET_DAY)
             summaries.append(
                 OutcomeSummary(market.instrument, top, implied[outcome], day, market.image.seq)
@@ -283,20 +284,28 @@ def read_open_interest(market: Market) -> int:
 
 
 class Quote(NamedTuple):
-    """Best and last prices of a book; None where there is none."""
+    """Best prices of a book and a maker, and the last; None where there is none."""
 
     bid_pips: int | None
     ask_pips: int | None
     last_pips: int | None
 
 
+def read_tops(instrument: Instrument) -> tuple[int, int, dict[int, Top]]:
+    """Return (seq, ts_us, best prices by book) as of the last commit."""
+    seq, ts_us, levels = book_from_database(instrument.id)
+    ladders = read_ladders([instrument.id], levels_max=1) if instrument.has_maker else {}
+    tops = {top.outcome: top for top in find_tops(levels, ladders.get(instrument.id, ()))}
+    books = range(instrument.book_count)
+    return seq, ts_us, {outcome: tops.get(outcome) or Top(outcome) for outcome in books}
+
+
 def read_quotes(instrument: Instrument) -> tuple[int, int, list[Quote]]:
     """Return (seq, ts_us, a quote for each book) as of the last commit."""
-    seq, ts_us, levels = book_from_database(instrument.id)
-    tops = {top.outcome: top for top in find_tops(levels)}
+    seq, ts_us, tops = read_tops(instrument)
     lasts = read_lasts({instrument.id: seq})[instrument.id]
-    quotes = []
-    for outcome in range(instrument.book_count):
-        top = tops.get(outcome) or Top(outcome, None, 0, None, 0)
-        quotes.append(Quote(top.bid_pips, top.ask_pips, lasts.get(outcome)))
+    quotes = [
+        Quote(top.best_bid_pips, top.best_ask_pips, lasts.get(outcome))
+        for outcome, top in tops.items()
+    ]
     return seq, ts_us, quotes

@@ -10,17 +10,17 @@ from typing import Final
 
 from trading.engine.types import PAYOUT_PIPS
 from trading.pipeline.instruments import Instrument
-from trading.pipeline.messages import DepthLevel, Top
+from trading.pipeline.messages import DepthLevel, Levels, Sides, Top
 
-Levels = list[tuple[int, int]]
-"""[(price_pips, quantity_lots)], best first."""
+Quote = tuple[int | None, int | None]
+"""(bid, ask) in pips."""
 LEVELS_MAX: Final = 10
 """Implied levels of a side."""
 
 
-def split_levels(levels: Iterable[DepthLevel], books: int) -> list[tuple[Levels, Levels]]:
+def split_levels(levels: Iterable[DepthLevel], books: int) -> list[Sides]:
     """Return (bids, asks) of each book."""
-    split: list[tuple[Levels, Levels]] = [([], []) for _ in range(books)]
+    split: list[Sides] = [([], []) for _ in range(books)]
     for level in sorted(levels, key=lambda level: level.price_pips):
         bids, asks = split[level.outcome]
         if level.bid_lots:
@@ -37,9 +37,7 @@ def mirror_levels(levels: Levels) -> Levels:
     return [(PAYOUT_PIPS - pips, lots) for pips, lots in levels]
 
 
-def compute_implied_levels(
-    books: Sequence[tuple[Levels, Levels]], outcome: int
-) -> tuple[Levels, Levels]:
+def compute_implied_levels(books: Sequence[Sides], outcome: int) -> tuple[Levels, Levels]:
     """Return the implied (bids, asks) of an outcome, best first, from (bids, asks) of each book."""
     others = [book for index, book in enumerate(books) if index != outcome]
     return (
@@ -52,17 +50,31 @@ def compute_implied_tops(instrument: Instrument, tops: Mapping[int, Top]) -> dic
     """Return the best implied prices by outcome, with their sizes, from the best of each book."""
     books = instrument.book_count
     if not instrument.matches_across:
-        return {outcome: Top(outcome, None, 0, None, 0) for outcome in range(books)}
+        return {outcome: Top(outcome) for outcome in range(books)}
     bids: Levels = []
     asks: Levels = []
     for outcome in range(books):
-        top = tops.get(outcome) or Top(outcome, None, 0, None, 0)
+        top = tops.get(outcome) or Top(outcome)
         bids.append((top.bid_pips or 0, top.bid_lots))
         asks.append((PAYOUT_PIPS if top.ask_pips is None else top.ask_pips, top.ask_lots))
     return {
-        outcome: Top(outcome, *_find_best(asks, outcome), *_find_best(bids, outcome))
+        outcome: Top(outcome, None, 0, None, 0)
+        if outcome in instrument.withdrawn_pips
+        else Top(outcome, *_find_best(asks, outcome), *_find_best(bids, outcome))
         for outcome in range(books)
     }
+
+
+def find_best_prices(instrument: Instrument, tops: Mapping[int, Top]) -> list[Quote]:
+    """Return a taker's best (bid, ask) of each outcome: in its book or beside it."""
+    implied = compute_implied_tops(instrument, tops)
+    quotes = []
+    for outcome in range(instrument.book_count):
+        top, beside = tops.get(outcome) or Top(outcome), implied[outcome]
+        bids = filter(None, (top.best_bid_pips, beside.bid_pips))
+        asks = filter(None, (top.best_ask_pips, beside.ask_pips))
+        quotes.append((max(bids, default=None), min(asks, default=None)))
+    return quotes
 
 
 def _find_best(tops: Levels, outcome: int) -> tuple[int | None, int]:

@@ -13,9 +13,9 @@ from trading.engine.book import EngineOrder
 from trading.engine.events import Traded
 from trading.engine.types import BUY, PAYOUT_PIPS, OrderOptions, OrderStatus, Stp, Tif
 from trading.pipeline.instruments import Instrument
-from trading.pipeline.messages import Fill, Result
+from trading.pipeline.messages import Fill, Levels, Result
 from trading.wire.commands import NO
-from trading.wire.levels import Levels, compute_implied_levels, mirror_levels
+from trading.wire.levels import compute_implied_levels, mirror_levels
 from trading.wire.options import mirror_pips, show_options
 from trading.wire.schema import (
     BookAnswer,
@@ -143,7 +143,11 @@ def show_book(
             ladders = [*ladders, (mirror_levels(asks), mirror_levels(bids))]
     if instrument.matches_across:
         for index, book in enumerate(shown):
-            implied_bids, implied_asks = compute_implied_levels(books, index)
+            implied_bids, implied_asks = (
+                ([], [])
+                if index in instrument.withdrawn_pips
+                else compute_implied_levels(books, index)
+            )
             book.implied_bids, book.implied_asks = map(_show_levels, (implied_bids, implied_asks))
     for book, (bids, asks) in zip(shown, ladders or (), strict=False):
         book.maker_bids, book.maker_asks = _show_levels(bids), _show_levels(asks)

@@ -254,7 +254,8 @@ class BookAnswer(Struct, kw_only=True):
 class Ticker(Struct, kw_only=True):
     """One outcome at a glance. `change_24h` is of the last price; null where nothing is known.
 
-    The implied prices are what a taker gets from the books of all other outcomes at once.
+    The implied prices are what a taker gets from the books of all other outcomes at once, the
+    maker's those of the market's automated maker.
     """
 
     market: str
@@ -268,6 +269,8 @@ class Ticker(Struct, kw_only=True):
     implied_bid_quantity: Quantity
     implied_ask: Price | None
     implied_ask_quantity: Quantity
+    maker_bid: Price | None
+    maker_ask: Price | None
     volume_24h: Quantity
     change_24h: Price | None
     open_interest: Quantity
