@@ -9,7 +9,6 @@ triggers is fired right after it, or by the next batch if that has to lock other
 
 import gc
 from collections.abc import Sequence
-from itertools import islice
 from typing import Final, NamedTuple
 
 import msgspec
@@ -20,7 +19,6 @@ from kernel.clock import now_us
 from markets.models import Market
 from trading.engine.commands import (
     Amend,
-    AnyCommand,
     Cancel,
     CancelAll,
     CancelGroup,
@@ -52,6 +50,7 @@ from trading.pipeline.messages import (
     encode,
 )
 from trading.pipeline.publication import build_publication, find_changed_tops, find_maker_prices
+from trading.pipeline.reach import find_groups, find_rooms, find_touched, find_touched_by_fires
 from trading.pipeline.status import record_configured
 from trading.pipeline.writer import (
     FIRES_MAX,
@@ -243,12 +242,12 @@ class Shard:
                 wanted.groups.add(command.order_group)
             for live in self._targets(task):
                 lives[live.engine.market_id] = live
-                wanted.account_ids.update(_find_touched(batch, live, task))
+                wanted.account_ids.update(find_touched(batch, live, task))
                 wanted.account_ids.update((live.escrow_id, live.fees_id))
         for market_id in sorted(self.due) if batch.fires_max else ():
-            wanted.account_ids.update(_find_touched_by_fires(self.markets[market_id], batch.ts_us))
+            wanted.account_ids.update(find_touched_by_fires(self.markets[market_id], batch.ts_us))
         for live in lives.values():
-            wanted.groups.update(_find_groups(live, wanted.account_ids))
+            wanted.groups.update(find_groups(live, wanted.account_ids))
         wanted.account_ids.discard(NO_ACCOUNT)
         # Do not wait again for accounts that just stayed locked for long.
         leaves_locked |= not self.busy.isdisjoint(wanted.account_ids)
@@ -367,7 +366,7 @@ class Shard:
         if task.market_id is not None and not targets:
             return EncodedAnswer(task.ticket, "market_unknown")
         for live in targets:
-            touched = _find_touched(batch, live, task) - {NO_ACCOUNT}
+            touched = find_touched(batch, live, task) - {NO_ACCOUNT}
             if batch.busy and not batch.busy.isdisjoint({*touched, live.escrow_id, live.fees_id}):
                 return EncodedAnswer(task.ticket, "account_busy")
             if not touched <= batch.balances.keys():
@@ -410,7 +409,7 @@ class Shard:
         account_id = command.account_id
         funds_micros = batch.funds.get(account_id, 0)
         held_before = _held(engine, account_id)
-        rooms = _find_rooms(batch, engine, command) if batch.rooms else {}
+        rooms = find_rooms(batch, engine, command) if batch.rooms else {}
         events = engine.execute(command, batch.ts_us, batch.funds, batch.rooms)
         part.entries.append(JournalEntry(command, funds_micros, events, rooms))
         result.seq, result.ts_us = engine.seq, engine.ts_us
@@ -430,48 +429,6 @@ class Shard:
                     part.status = entry.command.status
                     record_configured(market_id, entry.command)
             part.tops = find_changed_tops(part)
-
-
-def _find_touched(batch: Batch, live: LiveMarket, task: Task) -> set[int]:
-    """Return the accounts that a task can touch in a market, as it is now.
-
-    They were found when the batch began; they are looked for again only if the market has moved.
-    """
-    key, seq = (id(task), live.engine.market_id), live.engine.seq
-    known = batch.touched.get(key)
-    if known is not None and known[0] == seq:
-        return known[1]
-    found = find_touched_accounts(live.engine, task.command, batch.ts_us)
-    batch.touched[key] = (seq, found)
-    return found
-
-
-def _find_touched_by_fires(live: LiveMarket, ts_us: int) -> set[int]:
-    """Return the accounts that the triggered orders of a market can touch, as it is now."""
-    touched = {live.escrow_id, live.fees_id}
-    for order in islice(live.engine.due.values(), FIRES_MAX):
-        fire = Fire(order.order_id, order.account_id)
-        touched |= find_touched_accounts(live.engine, fire, ts_us)
-    return touched
-
-
-def _find_groups(live: LiveMarket, account_ids: set[int]) -> set[str]:
-    """Return the order groups with orders in a market that are of these accounts."""
-    return {
-        order_group
-        for order_group, orders in live.engine.groups.items()
-        if next(iter(orders.values())).account_id in account_ids
-    }
-
-
-def _find_rooms(batch: Batch, engine: Engine, command: AnyCommand) -> dict[str, int]:
-    """Return what matters to a command of what order groups may fill."""
-    named = command.order_group if isinstance(command, Place) else None
-    return {
-        order_group: room_lots
-        for order_group, room_lots in batch.rooms.items()
-        if order_group in engine.groups or order_group == named
-    }
 
 
 def _clean(batch: Batch) -> None:
