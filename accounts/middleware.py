@@ -105,7 +105,7 @@ class AnonymousRateLimit:
 
 def _is_anonymous_page(request: HttpRequest) -> bool:
     if request.path in request_context.PROBES or request.path.startswith(
-        request_context.API_PREFIX
+        request_context.API_PREFIXES
     ):
         return False
     # Without the cookie the session is not accessed, so that such a page stays cacheable.
@@ -171,7 +171,7 @@ def _note_refusal(
 
 def _refuse(context: request_context.RequestContext, error: ApiError) -> HttpResponse:
     context.code = error.code
-    if context.path.startswith(request_context.API_PREFIX):
+    if context.path.startswith(request_context.API_PREFIXES):
         return error_response(error, context.request_id)
     return HttpResponse(
         f"{error.message}\n",
@@ -184,7 +184,7 @@ def _refuse(context: request_context.RequestContext, error: ApiError) -> HttpRes
 def _is_page_error(context: request_context.RequestContext, response: HttpResponseBase) -> bool:
     return (
         response.status_code >= 400
-        and context.path.startswith(request_context.API_PREFIX)
+        and context.path.startswith(request_context.API_PREFIXES)
         and "json" not in response.get("Content-Type", "")
     )
 

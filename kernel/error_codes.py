@@ -303,6 +303,12 @@ ERROR_CODES: Final[dict[str, ErrorCode]] = {
                        _("An account this needs is locked at the moment. Try again.")),
     "bad_client_order_id": _C(400, "a client order id has 1 to 64 printable ASCII characters",
                               field="client_order_id"),
+    "bracket_invalid": _C(
+        422, "an entry has one take-profit and one stop-loss at most, and takes its profit at a "
+        "better price than its loss; an order that only reduces has neither, and the quantity of "
+        "either is what its entry has filled",
+        _("Take profit at a better price than the stop loss; only an order that opens a position "
+          "has them."), "take_profit"),
     "budget_invalid": _C(
         422, "a budget stands in for the quantity of a market order, is above 0, and goes with "
         "neither fok nor decrement",
@@ -360,6 +366,9 @@ ERROR_CODES: Final[dict[str, ErrorCode]] = {
                          _("The price must be a multiple of {tick}."), "price"),
     "price_out_of_range": _C(422, "the price must lie between 0 and 1",
                              _("The price must lie between 0 and 1."), "price"),
+    "price_off_tick.number": _C(422, None, _("The number must be on a step of {tick} from the "
+                                             "lowest one."), "price"),
+    "price_out_of_range.number": _C(422, None, _("The number must lie within the range."), "price"),
     "quantity_not_positive": _C(422, "the quantity must be above 0", _ENTER_CONTRACTS, "quantity"),
     "quantity_off_step": _C(422, "the quantity is not a multiple of the market's lot step",
                             _("The number of contracts must be a multiple of {step}."), "quantity"),
@@ -386,6 +395,8 @@ ERROR_CODES: Final[dict[str, ErrorCode]] = {
     "too_many_triggers": _C(
         422, "at most 200 orders of an account wait for their triggers in a market",
         _("Too many of your orders in this market already wait for their triggers."), "trigger"),
+    "trigger_by_credits": _C(
+        422, None, _("For an order that waits for a price, enter the number of contracts.")),
     "trigger_invalid": _C(
         422, "a trigger has a price on the tick, only a trailing stop has a trail, and an order by "
         "budget has no trigger; once it was reached it can't be changed",

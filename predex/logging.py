@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 import structlog
 
-QUIET = ("daphne", "django.server", "httpx", "uvicorn.access", "uvicorn.error")
+QUIET = ("daphne", "django.server", "httpx", "mcp", "uvicorn.access", "uvicorn.error")
 
 
 def build_logging(*, readable: bool, level: str) -> dict[str, Any]:

@@ -5,12 +5,9 @@ It serves a request if and only if that has a key or token in its headers and is
 It makes no decisions: it authenticates, admits, calls `handle` and encodes the response.
 """
 
-import asyncio
 import re
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
-from typing import Any, Final, NamedTuple
+from typing import Final
 
-import msgspec
 import structlog
 from django.conf import settings
 
@@ -22,19 +19,22 @@ from trading.order_entry.handler import handle
 from trading.order_entry.operations import OPERATIONS, Operation, compile_path, read_request
 from trading.wire.reading import check_content_type, read_query
 from web import limits, request_context
-from web.errors import error_body, find_error
-
-log = structlog.get_logger(__name__)
-
-Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-App = Callable[..., Awaitable[None]]
+from web.asgi import (
+    App,
+    Receive,
+    Response,
+    Scope,
+    Send,
+    encode_json,
+    refuse,
+    repeat_body,
+    send_response,
+    start_request,
+)
 
 PREFIX: Final = "/api/v1/"
 CREDENTIALS: Final = frozenset({b"authorization", b"x-api-key"})
 BODY_HEADERS: Final = frozenset({b"content-length", b"transfer-encoding"})
-JSON: Final = (b"content-type", b"application/json")
 
 _EXACT: Final = {
     (operation.method, PREFIX + operation.path): operation
@@ -47,17 +47,6 @@ _PATTERNS: Final = [
     for operation in OPERATIONS
     if "{" in operation.path
 ]
-
-
-encode_json: Final = msgspec.json.Encoder().encode
-
-
-class Response(NamedTuple):
-    """A JSON response."""
-
-    status: int
-    body: bytes
-    headers: Mapping[str, str] = {}
 
 
 class OrderApp:
@@ -85,7 +74,7 @@ class OrderApp:
             await _refuse_early(error, scope, send)
             return
         try:
-            await self.django(scope, _repeat(body), releasing(send, give_back))
+            await self.django(scope, repeat_body(body), releasing(send, give_back))
         finally:
             give_back()
 
@@ -112,15 +101,14 @@ async def serve(
     operation: Operation, params: dict[str, str], scope: Scope, receive: Receive, send: Send
 ) -> None:
     headers = request_context.read_headers(scope["headers"])
-    context = _start_request(scope, headers)
+    context = start_request(scope, headers)
     # Never unbound: the server runs each request in its own task, which has its own context.
     structlog.contextvars.bind_contextvars(request_id=context.request_id)
     try:
         answer = await _answer(operation, params, scope, headers, receive, context)
     except Exception as exception:  # the caller always gets a JSON error
-        answer = _refuse(exception, context)
-    extra = request_context.finish_request(context, answer.status)
-    await _send(answer, extra, send)
+        answer = refuse(exception, context)
+    await send_response(answer, context, send)
 
 
 async def _answer(
@@ -146,34 +134,8 @@ async def _answer(
 
 async def _refuse_early(error: ApiError, scope: Scope, send: Send) -> None:
     headers = request_context.read_headers(scope["headers"])
-    context = _start_request(scope, headers)
-    answer = _refuse(error, context)
-    await _send(answer, request_context.finish_request(context, answer.status), send)
-
-
-def _refuse(exception: Exception, context: request_context.RequestContext) -> Response:
-    error = find_error(exception)
-    if error is None:
-        log.exception("operation_failed", path=context.path)
-        error = ApiError("internal_error")
-    context.code = error.code
-    body = encode_json(error_body(error, context.request_id))
-    return Response(error.status, body, error.headers)
-
-
-async def _send(answer: Response, extra: list[tuple[str, str]], send: Send) -> None:
-    headers = [JSON, (b"content-length", str(len(answer.body)).encode())]
-    headers += [(name.lower().encode(), value.encode()) for name, value in extra]
-    headers += [(name.lower().encode(), value.encode()) for name, value in answer.headers.items()]
-    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
-    await send({"type": "http.response.body", "body": answer.body})
-
-
-def _start_request(scope: Scope, headers: dict[str, str]) -> request_context.RequestContext:
-    client = scope.get("client")
-    return request_context.start_request(
-        scope["method"], scope["path"], headers, client[0] if client else ""
-    )
+    context = start_request(scope, headers)
+    await send_response(refuse(error, context), context, send)
 
 
 def _find_address(scope: Scope) -> str:
@@ -185,22 +147,6 @@ def _find_address(scope: Scope) -> str:
 
 def _has_body(scope: Scope) -> bool:
     return any(name in BODY_HEADERS for name, _ in scope["headers"])
-
-
-def _repeat(body: bytes) -> Receive:
-    """Return an ASGI `receive` of this body that never reports a disconnect.
-
-    On a disconnect Django would drop the request but not the thread that works on it, and its turn
-    would end before the work does.
-    """
-    messages = [{"type": "http.request", "body": body, "more_body": False}]
-
-    async def receive() -> MutableMapping[str, Any]:
-        if not messages:
-            await asyncio.get_running_loop().create_future()
-        return messages.pop()
-
-    return receive
 
 
 def _has_credential(scope: Scope) -> bool:

@@ -25,6 +25,7 @@ urlpatterns = [
     path("api/v1/", include("accounts.api.urls")),
     path("api/v1/", include("markets.api.urls")),
     path("api/v1/", include("trading.api.urls")),
+    path("poly/", include("compat.polymarket.urls")),
     path("accounts/", include("allauth.urls")),
     path("admin/", admin.site.urls),
 ]

@@ -7,7 +7,7 @@ from collections import defaultdict
 
 from tests.exchange import ROOT
 
-ROOMS = ("predex", "web", "kernel", "accounts", "markets", "trading", "bots", "bench")
+ROOMS = ("predex", "compat", "web", "kernel", "accounts", "markets", "trading", "bots", "bench")
 # Django finds these by their name.
 CONVENTIONAL = {"Command", "Migration"}
 

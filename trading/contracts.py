@@ -45,6 +45,15 @@ class Contract(NamedTuple):
             raise UnitError("price_off_tick")
         return yes_pips if self.code == "YES" else PIPS_PER_CREDIT - yes_pips
 
+    def parse_distance(self, text: str) -> int:
+        """Return pips of a plain distance of prices, or of numbers; raises UnitError."""
+        if self.scale is None:
+            return parse_price_pips(text)
+        pips = self.scale.find_price_pips(self.scale.low_millionths + parse_amount_micros(text))
+        if pips is None:
+            raise UnitError("price_off_tick")
+        return pips
+
 
 def get_outcome(market: Market, index: int, *, as_no: bool) -> Outcome:
     is_binary = market.has_one_book

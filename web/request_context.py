@@ -23,7 +23,8 @@ from kernel.errors import ApiError
 from kernel.ids import new_id
 from web.traffic import count_answer
 
-API_PREFIX = "/api/"
+API_PREFIXES = ("/api/", "/mcp", "/poly/")
+"""Paths for programs: errors are JSON, in one language, and no page counts there."""
 PROBES = frozenset({"/health", "/ready", "/metrics"})
 """Paths for monitoring, which are neither queued nor rate limited."""
 CORS_MAX_AGE_SECONDS = 600
@@ -165,7 +166,7 @@ def find_address(peer: str, forwarded_for: str) -> str:
 def find_allowed_origin(path: str, headers: Headers) -> str:
     """Return the Origin header when CORS_ALLOWED_ORIGINS lets it read the API, else ""."""
     origin = headers.get("origin", "")
-    if not origin or not path.startswith(API_PREFIX):
+    if not origin or not path.startswith(API_PREFIXES):
         return ""
     allowed = settings.CORS_ALLOWED_ORIGINS
     return origin if "*" in allowed or origin in allowed else ""
@@ -194,7 +195,7 @@ async def read_body(receive: Receive) -> bytes:
 
 
 def _cors_headers(context: RequestContext) -> list[tuple[str, str]]:
-    if not settings.CORS_ALLOWED_ORIGINS or not context.path.startswith(API_PREFIX):
+    if not settings.CORS_ALLOWED_ORIGINS or not context.path.startswith(API_PREFIXES):
         return []
     if not context.origin:
         return [("Vary", "Origin")]

@@ -13,7 +13,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.middleware.locale import LocaleMiddleware
 from django.utils import timezone, translation
 
-from web.request_context import API_PREFIX
+from web.request_context import API_PREFIXES
 
 ZONE_COOKIE = "tz"
 THEME_COOKIE = "theme"
@@ -25,7 +25,7 @@ class ViewerLanguage(LocaleMiddleware):
     """Pages use the viewer's language; the API always uses the same one."""
 
     def process_request(self, request: HttpRequest) -> None:
-        if request.path_info.startswith(API_PREFIX):
+        if request.path_info.startswith(API_PREFIXES):
             translation.activate(settings.LANGUAGE_CODE)  # not that of the previous request
         else:
             super().process_request(request)
@@ -33,7 +33,7 @@ class ViewerLanguage(LocaleMiddleware):
     def process_response(
         self, request: HttpRequest, response: HttpResponseBase
     ) -> HttpResponseBase:
-        if request.path_info.startswith(API_PREFIX):
+        if request.path_info.startswith(API_PREFIXES):
             return response
         return super().process_response(request, response)
 

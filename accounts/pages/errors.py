@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 
 from kernel.database import DATABASE_AWAY
 from kernel.errors import ApiError, describe, describe_wait
-from web.request_context import API_PREFIX
+from web.request_context import API_PREFIXES
 
 log = structlog.get_logger(__name__)
 
@@ -34,12 +34,12 @@ class PageErrors:
             return _show_refusal(request, refusal)
         response = self.get_response(request)
         is_developers_page = response.status_code == NOT_FOUND and not hasattr(response, "shown")
-        if settings.DEBUG and is_developers_page and not request.path.startswith(API_PREFIX):
+        if settings.DEBUG and is_developers_page and not request.path.startswith(API_PREFIXES):
             return show_error(request, NOT_FOUND)  # `make run` shows the pages of production
         return response
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
-        if request.path.startswith(API_PREFIX):
+        if request.path.startswith(API_PREFIXES):
             return None
         if isinstance(error, DATABASE_AWAY):
             return _show_away(request, error)

@@ -11,7 +11,7 @@ const WRITING_MS = 200;
 const MOVING_MS = 1500;
 const REMEMBERED_MS = 1500; // longer than a server caches the state of the exchange
 const MICROS_PER_PIP = 100;
-const NUMBERS = new Set(["amount", "price"]);
+const NUMBERS = new Set(["amount", "price", "trigger_price", "trail", "take_profit", "stop_loss"]);
 
 const page = document.querySelector("[data-market-page]");
 const slug = page.dataset.marketPage;

@@ -13,12 +13,14 @@ from typing import Any
 
 import msgspec
 
+from tests.engine.naive_brackets import NaiveBrackets
 from tests.engine.naive_ledger import HOUSE, Ledger, Leg
 from tests.engine.naive_state import Order, is_valid
 from tests.engine.naive_triggers import NaiveTriggers, implied_pips
 from trading.engine.commands import (
     Amend,
     AnyCommand,
+    Attach,
     Cancel,
     CancelAll,
     CancelGroup,
@@ -34,9 +36,7 @@ from trading.engine.events import (
     Configured,
     CrossMatched,
     Decremented,
-    Ended,
     Fired,
-    Rejected,
     Rested,
     Traded,
     Waited,
@@ -77,7 +77,7 @@ def _leg(config: Config, order: Order, price_pips: int, lots: int, *, is_maker: 
     )
 
 
-class NaiveEngine(NaiveTriggers):
+class NaiveEngine(NaiveBrackets, NaiveTriggers):
     """Same commands, events, funds and `dump()` as `Engine`; nothing of its code."""
 
     def execute(
@@ -102,23 +102,26 @@ class NaiveEngine(NaiveTriggers):
             Configure: self._configure,
             Tick: lambda _: None,
             Fire: self._fire,
+            Attach: self._attach,
             CancelGroup: lambda command: self._stop_group(command.order_group),
         }
         handlers[type(command)](command)
-        self._watch()
+        self._watch(self._follow() if self.config else {})
         for account_id in funds:
             funds[account_id] = self._available(account_id)
         return self.events
 
-    def _reject(self, order_id: str, reason: Reason, missing_micros: int = 0) -> None:
-        self.events.append(Rejected(order_id, reason, missing_micros))
-
     # Commands.
 
     def _place(self, place: Place) -> None:
+        if place.legs:
+            assert place.options is not None
+            options = msgspec.structs.replace(place.options, legs=())
+            return self._place_bracket(place, msgspec.structs.replace(place, options=options))
         reason = self._place_refusal(place)
         if reason:
             return self._reject(place.order_id, reason)
+        self.bracket_of.pop(place.order_id, None)
         trigger = place.options.trigger if place.options else None
         if trigger is not None:
             lots, pips = place.quantity_lots, trigger.price_pips
@@ -138,7 +141,7 @@ class NaiveEngine(NaiveTriggers):
         return self._take(order)
 
     def _place_refusal(self, place: Place) -> Reason | None:
-        if self._open_order(place.order_id) or self._waiting_order(place.order_id):
+        if self._is_taken(place.order_id):
             return Reason.DUPLICATE_ORDER_ID
         reason = self._entry_refusal(place.valid_until_us)
         if reason:
@@ -170,6 +173,9 @@ class NaiveEngine(NaiveTriggers):
         if fire.gives_up:
             return self._end(order, OrderStatus.REJECTED, Reason.ENGINE_FAULT)
         self.waiting.remove(order)
+        entry = self._find(order.place.bracket_id or "")
+        if entry:
+            self._end(entry, OrderStatus.CANCELLED, Reason.LEG_FIRED)
         # From here on it is as if it came now.
         limit = order.price_pips or None
         place = msgspec.structs.replace(
@@ -209,6 +215,8 @@ class NaiveEngine(NaiveTriggers):
         return max(tick, min(PAYOUT_PIPS - tick, on_tick))
 
     def _amend(self, amend: Amend) -> None:
+        if amend.legs or amend.removed:
+            return self._amend_bracket(amend, msgspec.structs.replace(amend, legs=(), removed=()))
         waiting = self._waiting_order(amend.order_id)
         order = waiting or self._open_order(amend.order_id)
         reason = self._entry_refusal(amend.valid_until_us)
@@ -216,6 +224,8 @@ class NaiveEngine(NaiveTriggers):
             return self._reject(amend.order_id, reason)
         if order is None or order.place.account_id != amend.account_id:
             return self._reject(amend.order_id, Reason.ORDER_UNKNOWN)
+        if order.place.bracket_id and amend.quantity_lots is not None:
+            return self._reject(amend.order_id, Reason.BRACKET_INVALID)
         if amend.trigger_pips is not None and (
             waiting is None or waiting.triggered or self._price_refusal(amend.trigger_pips)
         ):
@@ -318,12 +328,6 @@ class NaiveEngine(NaiveTriggers):
         due = [(at, name, o) for at, name, o in dated if at is not None and at <= self.ts_us]
         for _, _, order in sorted(due, key=lambda row: row[:2]):
             self._end(order, OrderStatus.EXPIRED, Reason.EXPIRED)
-
-    def _end(self, order: Order, status: OrderStatus, reason: Reason) -> None:
-        self.orders = [other for other in self.orders if other is not order]
-        self.waiting = [other for other in self.waiting if other is not order]
-        lots = 0 if order.place.quantity_lots is None else order.remaining_lots
-        self.events.append(Ended(order.place.order_id, status, reason, lots))
 
     def _end_all(self, orders: list[Order], reason: Reason) -> None:
         for order in sorted(orders, key=lambda order: order.place.order_id):

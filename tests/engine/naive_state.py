@@ -6,7 +6,7 @@ import msgspec
 
 from tests.engine.naive_ledger import Ledger, Leg, unit_cost
 from trading.engine.commands import Place
-from trading.engine.events import AnyEvent
+from trading.engine.events import AnyEvent, Ended, Rejected
 from trading.engine.types import (
     BUY,
     ORDER_LOTS_MAX,
@@ -17,9 +17,11 @@ from trading.engine.types import (
     TRIGGERS_MAX,
     Config,
     MarketStatus,
+    OrderStatus,
     Reason,
     Stp,
     Tif,
+    Trigger,
     TriggerKind,
 )
 
@@ -61,6 +63,8 @@ class NaiveState:
         self.waiting: list[Order] = []
         """Orders that wait for their triggers or, once `triggered`, to be fired."""
         self.legs: tuple[Leg, ...] = ()
+        self.bracket_of: dict[str, str] = {}
+        """By order the bracket of which it is a leg, or was one when its id was last given."""
         self.events: list[AnyEvent] = []
         self.rooms: dict[str, int] = {}
         """By order group the lots that it may still fill, here and elsewhere."""
@@ -178,6 +182,15 @@ class NaiveState:
     def _waiting_order(self, order_id: str) -> Order | None:
         return next((o for o in self.waiting if o.place.order_id == order_id), None)
 
+    def _reject(self, order_id: str, reason: Reason, missing_micros: int = 0) -> None:
+        self.events.append(Rejected(order_id, reason, missing_micros))
+
+    def _end(self, order: Order, status: OrderStatus, reason: Reason) -> None:
+        self.orders = [other for other in self.orders if other is not order]
+        self.waiting = [other for other in self.waiting if other is not order]
+        lots = 0 if order.place.quantity_lots is None else order.remaining_lots
+        self.events.append(Ended(order.place.order_id, status, reason, lots))
+
     # Refusals.
 
     def _entry_refusal(self, valid_until_us: int | None) -> Reason | None:
@@ -231,15 +244,18 @@ class NaiveState:
         trigger = place.options.trigger if place.options else None
         if trigger is None:
             return None
-        trails = trigger.kind == TriggerKind.TRAILING_STOP
-        odd = place.budget_micros is not None or (trigger.trail_pips is None) == trails
-        odd = odd or (trigger.price_pips is None and not trails)
-        for pips in (trigger.price_pips, trigger.trail_pips):
-            odd = odd or (pips is not None and bool(self._price_refusal(pips)))
-        if odd:
+        if place.budget_micros is not None or self._is_odd(trigger):
             return Reason.TRIGGER_INVALID
         mine = [o for o in self.waiting if o.place.account_id == place.account_id]
         return Reason.TOO_MANY_TRIGGERS if len(mine) >= TRIGGERS_MAX else None
+
+    def _is_odd(self, trigger: Trigger) -> bool:
+        trails = trigger.kind == TriggerKind.TRAILING_STOP
+        odd = (trigger.trail_pips is None) == trails
+        odd = odd or (trigger.price_pips is None and not trails)
+        for pips in (trigger.price_pips, trigger.trail_pips):
+            odd = odd or (pips is not None and bool(self._price_refusal(pips)))
+        return odd
 
     def _room(self, place: Place, others: list[Order]) -> int:
         """Lots that the position limits leave with `others` open; reduce-only knows no limit."""

@@ -9,6 +9,7 @@ from django.db import connection
 
 from accounts.actions import do_request_withdrawal
 from accounts.models import Account
+from kernel.ids import new_id
 from markets.models import Market
 from tests.lifecycle.corruptions import CORRUPTIONS, in_sql
 from tests.trading import world
@@ -16,6 +17,7 @@ from tests.trading.world import CREDIT, buy, cancel, run, sell
 from trading import actions
 from trading.engine.commands import Amend
 from trading.engine.types import (
+    Leg,
     OrderOptions,
     OrderStatus,
     Stp,
@@ -105,6 +107,7 @@ def test_orders_that_wait_are_due_were_fired_or_rejected_are_no_breach(shard, al
     far = OrderOptions(trigger=Trigger(TriggerKind.STOP, 9_000))
     trailing = OrderOptions(trigger=Trigger(TriggerKind.TRAILING_STOP, None, trail_pips=500))
     closing = OrderOptions(reduce_only=True, trigger=Trigger(TriggerKind.STOP, 6_000))
+    legs = (Leg(new_id(), Trigger(TriggerKind.STOP, 2_000)),)
     carol = world.make_account()
     waiting = [
         buy(market, carol, 70, 500, options=stop),
@@ -113,8 +116,10 @@ def test_orders_that_wait_are_due_were_fired_or_rejected_are_no_breach(shard, al
         buy(market, carol, 70, 500, options=closing),
     ]
     run(shard, *waiting)
-    run(shard, sell(market, alice, 60, 100), buy(market, bob, 60, 100))
+    run(shard, sell(market, alice, 60, 100))
+    run(shard, buy(market, bob, 60, 100, options=OrderOptions(legs=legs)))
     assert Order.objects.untriggered().filter(priority__gt=0).exists()
+    assert Order.objects.get(pk=legs[0].order_id).quantity_lots == 100
     assert broken() == set()
     while shard.due:
         shard.run([])

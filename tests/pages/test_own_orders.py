@@ -3,7 +3,7 @@
 import re
 
 from accounts.templatetags.predex import NOTHING
-from tests.pages.desk import alice, bob, inside, path, read_lines, read_toast, see, send
+from tests.pages.desk import SITE, alice, bob, inside, path, read_lines, read_toast, see, send
 from trading.models import Order
 from trading.pages.numbers import MINUS
 
@@ -190,7 +190,7 @@ async def test_acts_need_a_log_in(inside, alice):
     stranger.http.headers["X-CSRFToken"] = "x" * 32
     stranger.http.cookies.set("csrftoken", "x" * 32)
     for rest in (f"orders/{order['id']}/cancel/", f"orders/{order['id']}/amend/",
-                 "orders/cancel-all/"):  # fmt: skip
+                 "orders/cancel-all/", "close/", "../../portfolio/close/"):  # fmt: skip
         answer = await send(stranger, market, rest, htmx=False)
         assert answer.headers["Location"].startswith("/accounts/login/")
     assert (await get(order["id"])).status == 0
@@ -210,3 +210,55 @@ async def test_an_order_is_amended_in_german_numbers(inside, alice):
     answer = await send(alice, market, rest, price="0,35", quantity="1.234")
     assert answer.status_code == 422
     assert (await get(order["id"])).quantity_lots == 1_690
+
+
+async def test_what_waits_is_listed_amended_and_cancelled_with_the_rest(inside, alice):
+    market = await inside.open_market()
+    trigger = {"kind": "stop", "price": "0.60"}
+    order = await alice.placed(market, "buy 5 NO", trigger=trigger)
+    page = await see(alice, market)
+    assert "at the market price" in page
+    assert (
+        'name="trigger_price" type="text" inputmode="decimal" maxlength="30" value="0.60"' in page
+    )
+    rest = f"orders/{order['id']}/amend/"
+    answer = await send(alice, market, rest, trigger_price="0.605", quantity="5")
+    assert answer.status_code == 422
+    assert "The trigger needs a price that is a multiple of the tick." in answer.text
+    answer = await send(alice, market, rest, trigger_price="0.65", quantity="6")
+    assert read_toast(answer.text) == "Waiting for its trigger: 6 No."
+    assert (await get(order["id"])).trigger_pips == 3_500
+    answer = await send(alice, market, f"orders/{order['id']}/cancel/")
+    assert read_toast(answer.text) == "Cancelled: 6 No."
+
+
+async def test_a_position_is_closed_by_one_button_and_so_are_all(inside, alice, bob):
+    market, several = await inside.open_market(), await inside.open_market(outcomes=3)
+    await bob.placed(market, "sell 20 YES @ 0.50")
+    await alice.placed(market, "buy 10 YES @ 0.50")
+    page = await see(alice, market)
+    assert f'action="/markets/{market.slug}/close/"' in page
+    answer = await send(alice, market, "close/", outcome="YES")
+    assert read_toast(answer.text) == "Nothing was traded: there are no offers on the other side."
+    await bob.placed(market, "buy 5 YES @ 0.45")
+    answer = await send(alice, market, "close/", outcome="YES")
+    assert read_toast(answer.text).startswith("Sold 5 Yes at 0.45. 5 not traded:")
+    await bob.placed(market, "buy 5 YES @ 0.44")
+    answer = await send(alice, market, "close/", outcome="YES")
+    assert read_toast(answer.text) == "Sold 5 Yes at 0.44."
+    assert "own-changed" in answer.headers["HX-Trigger"]
+    answer = await send(alice, market, "close/", outcome="YES")
+    assert read_toast(answer.text) == "You have no position to close."
+    for outcome in ("O1", "O2"):
+        await bob.placed(several, f"sell 5 {outcome} @ 0.30")
+        await alice.placed(several, f"buy 5 {outcome} @ 0.30")
+        await bob.placed(several, f"buy 5 {outcome} @ 0.25")
+    await alice.placed(market, "buy 5 YES @ 0.50")
+    assert "Close all" in await see(alice, several)
+    await send(alice, several, "close/", htmx=False)
+    assert "2 positions closed." in await see(alice, several)
+    answer = await alice.http.post(f"{SITE}/portfolio/close/")
+    assert answer.headers["Location"] == "/portfolio/"
+    portfolio = (await alice.http.get(f"{SITE}/portfolio/")).text
+    assert "1 position could not be closed completely." in portfolio
+    assert 'action="/portfolio/close/"' in portfolio

@@ -65,6 +65,9 @@ BODIES = {
     "POST markets/{open}/close": {},
     "PUT markets/{open}/close-time": {**WHY, "close_at": LATER},
     "PUT markets/{halted}/tick": {**WHY, "tick": "0.005"},
+    "POST markets/{open}/withdraw-outcome": {**WHY, "outcome": "YES"},
+    "PUT markets/{open}/discount": {"maker_percent": 50},
+    "DELETE markets/{open}/discount": "",
     "PATCH exchange": {"announcement": "x"},
     "POST markets/{closed}/resolve": {"yes": "1", "evidence_text": "x"},
     "POST markets/{resolving}/resolution/approve": {},
@@ -101,6 +104,10 @@ DOES = {
              "POST markets/{open}/close", "PUT markets/{open}/close-time",
              "PUT markets/{halted}/tick"],
         ),
+        "discounts fees": (
+            "market/set-discount market/end-discount",
+            ["PUT markets/{open}/discount", "DELETE markets/{open}/discount"],
+        ),
         "categories, tags, events, series and their schedules, private groups": (
             "seriesschedule/pause seriesschedule/resume", []
         ),
@@ -124,6 +131,9 @@ DOES = {
             ["PUT markets/{open}/resolver", "POST markets/{open}/resolver/approve",
              "DELETE markets/{open}/resolver", "PUT markets/{open}/panel",
              "DELETE markets/{open}/panel"],
+        ),
+        "withdraws outcomes": (
+            "market/withdraw-outcome", ["POST markets/{open}/withdraw-outcome"]
         ),
         "decides disputes": (
             "dispute/uphold dispute/dismiss", ["POST markets/{resolving}/disputes/{trader}"]

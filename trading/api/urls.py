@@ -40,6 +40,7 @@ urlpatterns = [
     path("fills", own.FillsView.as_view()),
     path("positions", own.PositionsView.as_view()),
     path("positions/close", order_views.ClosePositionsView.as_view()),
+    path("positions/protect", order_views.ProtectPositionView.as_view()),
     path("portfolio", own.PortfolioView.as_view()),
     path("leaderboard", leaderboard.LeaderboardView.as_view()),
     path("tickers", order_views.TickersView.as_view()),

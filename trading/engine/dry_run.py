@@ -11,6 +11,7 @@ from trading.engine.book import EngineOrder, OrderBook
 from trading.engine.commands import (
     Amend,
     AnyCommand,
+    Attach,
     Cancel,
     CancelAll,
     CancelGroup,
@@ -74,7 +75,7 @@ def copy_touched(market: Market, command: AnyCommand, ts_us: int) -> Market:
         copy.maker = market.maker.copy()
     copy.apply(Configured(market.status, market.config))
     if isinstance(command, Configure):
-        orders = market.orders
+        orders = dict(market.orders)
     else:
         orders = {order.order_id: order for order in _touched_orders(market, command, ts_us)}
     if isinstance(command, (Place, Amend, Cancel)) and command.order_id in market.orders:
@@ -82,11 +83,14 @@ def copy_touched(market: Market, command: AnyCommand, ts_us: int) -> Market:
     if isinstance(command, CancelAll) and command.account_id in market.accounts:
         own = market.list_orders(market.accounts[command.account_id])
         orders.update((order.order_id, order) for order in own)
-    untriggered = _find_untriggered(market, command, ts_us)
+    untriggered = {o.order_id: o for o in _find_untriggered(market, command, ts_us)}
     _add_groups(market, command, orders, untriggered)
-    account_ids = {order.account_id for order in (*orders.values(), *untriggered)}
+    account_ids = {order.account_id for order in (*orders.values(), *untriggered.values())}
     account_ids.add(command.account_id)
     account_ids |= _find_maker_accounts(market.config)
+    for order in list(_find_bracketed(market, command, account_ids)):
+        (orders if order.live else untriggered)[order.order_id] = order
+        account_ids.add(order.account_id)
     for account_id in account_ids & market.accounts.keys():
         copy.accounts[account_id] = copy_account(market.accounts[account_id])
     for order in sorted(orders.values(), key=lambda order: order.priority):
@@ -94,9 +98,10 @@ def copy_touched(market: Market, command: AnyCommand, ts_us: int) -> Market:
         copy.books[order.outcome].add(copied)
         copy.orders[order.order_id] = copied
         copy.join_group(copied)
+        copy.note_leg(copied)
         if order.place.expires_at_us is not None:
             heappush(copy.expiries, (order.place.expires_at_us, order.order_id))
-    for order in untriggered:
+    for order in untriggered.values():
         copy.wait(msgspec.structs.replace(order))
     return copy
 
@@ -105,22 +110,17 @@ def _add_groups(
     market: MarketState,
     command: AnyCommand,
     orders: dict[str, EngineOrder],
-    untriggered: list[EngineOrder],
+    untriggered: dict[str, EngineOrder],
 ) -> None:
     """Add the orders that are cancelled when a group of one of these is stopped."""
     if not market.groups:
         return
-    touched = (*orders.values(), *untriggered)
-    names = {order.place.order_group for order in touched}
+    names = {order.place.order_group for order in (*orders.values(), *untriggered.values())}
     if isinstance(command, (Place, CancelGroup)):
         names.add(command.order_group)
-    known = {order.order_id for order in touched}
     for name in market.groups.keys() & names:
         for order_id, order in market.groups[name].items():
-            if order_id in market.orders:
-                orders[order_id] = order
-            elif order_id not in known:
-                untriggered.append(order)
+            (orders if order_id in market.orders else untriggered)[order_id] = order
 
 
 def _find_untriggered(market: MarketState, command: AnyCommand, ts_us: int) -> list[EngineOrder]:
@@ -137,6 +137,23 @@ def _find_untriggered(market: MarketState, command: AnyCommand, ts_us: int) -> l
         own = market.list_untriggered(command.account_id)
         found |= {order.order_id: order for order in own}
     return list(found.values())
+
+
+def _find_bracketed(
+    market: MarketState, command: AnyCommand, account_ids: set[int]
+) -> Iterator[EngineOrder]:
+    """Yield the entries and legs of the accounts, and the orders that a command has ids of."""
+    ids = {
+        id_ for key in account_ids & market.bracket_ids.keys() for id_ in market.bracket_ids[key]
+    }
+    if isinstance(command, (Place, Amend, Attach)):
+        ids |= {leg.order_id for leg in command.legs}
+        ids.add(command.bracket_id if isinstance(command, Attach) else command.order_id)
+    for bracket_id in ids:
+        named = market.find_order(bracket_id)
+        if named is not None:
+            yield named
+        yield from market.list_legs(bracket_id)
 
 
 def _find_expiring(

@@ -144,6 +144,7 @@ class Reason(StrEnum):
     LIQUIDITY_INVALID = "liquidity_invalid"
     TRIGGER_INVALID = "trigger_invalid"
     TOO_MANY_TRIGGERS = "too_many_triggers"
+    BRACKET_INVALID = "bracket_invalid"
     ORDER_GROUP_UNKNOWN = "order_group_unknown"
     ORDER_GROUP_STOPPED = "order_group_stopped"
     # Ends.
@@ -159,6 +160,7 @@ class Reason(StrEnum):
     REDUCE_ONLY = "reduce_only"
     MATCH_LIMIT = "match_limit"
     EXPIRED = "expired"
+    LEG_FIRED = "leg_fired"
     ENGINE_FAULT = "engine_fault"
 
 
@@ -245,11 +247,25 @@ class Trigger(msgspec.Struct, array_like=True, frozen=True, gc=False):
     trail_pips: int | None = None
 
 
+class Leg(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """A take-profit or stop-loss that closes what an entry has opened (see `brackets`).
+
+    It is an order of its own, with this id. Without a price it trades at the market when its
+    trigger is reached; with one it may rest there.
+    """
+
+    order_id: str
+    trigger: Trigger
+    price_pips: int | None = None
+
+
 class OrderOptions(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """What most orders do not ask for. With `is_market` the price is a collar, or None.
 
     A budget is what may be spent in place of a quantity, fees included, at p a lot when buying and
     10,000 - p when selling (that is, buying NO). With a `trigger` the order waits outside the book.
+    An entry brings its `legs`, at most one that takes profit and one that stops the loss; a leg has
+    the id of its bracket.
     An `order_group`, one of its account's, limits what its orders fill (see `order_groups`).
     """
 
@@ -260,6 +276,8 @@ class OrderOptions(msgspec.Struct, array_like=True, frozen=True, gc=False):
     expires_at_us: int | None = None
     valid_until_us: int | None = None
     trigger: Trigger | None = None
+    legs: tuple[Leg, ...] = ()
+    bracket_id: str | None = None
     order_group: str | None = None
 
     def or_none(self) -> Self | None:

@@ -41,6 +41,13 @@ Scope = Mapping[str, Any]
 
 async def feed_application(scope: Scope, receive: Receive, send: Send) -> None:
     """Serve one connection of `/ws/v1`."""
+    await serve_socket(Socket, scope, receive, send)
+
+
+async def serve_socket(
+    socket_type: type[Socket], scope: Scope, receive: Receive, send: Send
+) -> None:
+    """Serve one connection, of a feed that speaks as this type of socket does."""
     message = await receive()
     if message["type"] != "websocket.connect":
         return
@@ -48,7 +55,7 @@ async def feed_application(scope: Scope, receive: Receive, send: Send) -> None:
     context = _start_request(scope, headers)
     hub = get_hub()
     guard = get_guard(hub)
-    socket = Socket(hub, guard, context.address, context.request_id, receive, send)
+    socket = socket_type(hub, guard, context.address, context.request_id, receive, send)
     try:
         request_context.check_request(headers)
         await socket.recognise(headers, takes_cookies=check_origin(headers))

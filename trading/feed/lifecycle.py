@@ -6,6 +6,7 @@ by time; a row that commits late is found by looking back LOOK_BACK_SECONDS befo
 """
 
 import asyncio
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from kernel.clock import now_us
@@ -29,6 +30,8 @@ class Lifecycle:
         self._markets = markets
         self._accounts = accounts
         self._audience = audience
+        self.listeners: set[Callable[[Sequence[StatusRow]], None]] = set()
+        """Called with the changes of all markets, watched or not, each once."""
         self._seen: set[str] | None = None
         self.exchange: ExchangeState | None = None
         self._looked_at_us = 0
@@ -79,6 +82,9 @@ class Lifecycle:
                 self._seen.add(row.id)
                 self._publish(feed, row, states[row.market_id])
             # Else it is being read, maybe from before this change: sent at the next look.
+        sent = [row for row in rows if row.id in self._seen]
+        for listener in tuple(self.listeners):
+            listener(sent)
         for row in rows:
             if row.to_status in FINAL_STATUSES and row.id in self._seen:
                 await self._accounts.reload_in(row.market_id)

@@ -1,6 +1,7 @@
 """A watched market: its replica, its streams, and when the next frame is due."""
 
 import asyncio
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from trading.feed import frames
@@ -14,6 +15,9 @@ from trading.pipeline.messages import MarketChange
 
 CHANGES_KEPT_MAX: Final = 10_000
 """Publications buffered while an image is being read; more of them count as a gap."""
+
+
+Listener = Callable[["MarketFeed", Sequence[TapeTrade]], None]
 
 
 class Collector:
@@ -42,6 +46,8 @@ class MarketFeed:
         self.was_read = asyncio.Event()
         self.shown_at = 0.0
         self.unwatched_since: float | None = None
+        self.listeners: set[Listener] = set()
+        """Feeds of other forms: called after each frame with the trades in it."""
         self.streams = {
             BOOK: Stream(self._render_book),
             TRADES: Stream(self._render_trades),
@@ -56,7 +62,7 @@ class MarketFeed:
 
     @property
     def is_named(self) -> bool:
-        return any(stream.watchers for stream in self.streams.values())
+        return bool(self.listeners) or any(stream.watchers for stream in self.streams.values())
 
     def keep(self, change: MarketChange) -> None:
         """Buffer a publication until the image is loaded."""
@@ -83,6 +89,7 @@ class MarketFeed:
         for collector in self.collectors:
             collector.keys.update((level.outcome, level.price_pips) for level in shown.levels)
             collector.trades.extend(shown.trades)
+        self._notify(shown.trades)
 
     def publish_terms(self, others: list[Watcher]) -> None:
         """Send the market's changed terms, with the same status."""
@@ -92,6 +99,7 @@ class MarketFeed:
         seq = max(stream.seq, self.replica.seq)
         frame = frames.terms(self.instrument, self.state, prev_seq=stream.seq, seq=seq)
         stream.publish(frame, seq, others)
+        self._notify(())
 
     def restart(self, others: dict[str, list[Watcher]]) -> None:
         """Restart every stream from the replica's published state."""
@@ -99,6 +107,11 @@ class MarketFeed:
             collector.is_broken = True
         for name in CHANNELS:
             self.streams[name].restart(self.replica.published_seq, others.get(name, ()))
+        self._notify(())
+
+    def _notify(self, trades: Sequence[TapeTrade]) -> None:
+        for listener in tuple(self.listeners):
+            listener(self, trades)
 
     def book_since(self, keys: set[Key], since_seq: int, collector: Collector) -> Frame:
         """Return the frame from `since_seq` to now, from the prices that changed."""

@@ -104,7 +104,7 @@ class Socket:
 
     async def run(self) -> None:
         """Read and write until either task ends."""
-        await self._hub.join(self.watcher)
+        await self._join()
         reader = asyncio.create_task(self._read())
         writer = asyncio.create_task(self._write())
         try:
@@ -115,12 +115,18 @@ class Socket:
             reader.cancel()
             writer.cancel()
             await asyncio.gather(reader, writer, return_exceptions=True)
-            self._hub.leave(self.watcher)
+            self._leave()
             if self.cancel_timer is not None:
                 self._hub.tasks.spawn(disconnects.cancel_orders(self.cancel_timer))
         for task in (reader, writer):
             if not task.cancelled() and (fault := task.exception()) is not None:
                 log.error("socket_fault", request_id=self.request_id, exc_info=fault)
+
+    async def _join(self) -> None:
+        await self._hub.join(self.watcher)
+
+    def _leave(self) -> None:
+        self._hub.leave(self.watcher)
 
     def stop(self) -> None:
         fault = AuthError(
@@ -202,7 +208,7 @@ class Socket:
             return
         try:
             _check_text(text)
-            await self._dispatch(decode_request(text or ""))
+            await self._handle_text(text or "")
         except AuthError as exception:
             self._strike(exception, text)
         except Exception as exception:
@@ -223,6 +229,9 @@ class Socket:
         self._refuse(fault, text)
         if self._strikes >= STRIKES_MAX:
             self._end(None, CLOSE_TOO_MANY, fault.code)
+
+    async def _handle_text(self, text: str) -> None:
+        await self._dispatch(decode_request(text))
 
     async def _dispatch(self, request: AnyRequest) -> None:
         if isinstance(request, Subscribe):

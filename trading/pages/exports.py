@@ -161,7 +161,7 @@ def _write_position(row: rows.PositionRow) -> Iterator[list[str]]:
 ORDERS: Final = (
     "id", "client_order_id", "created_at", "updated_at", "market", "title", "outcome", "side",
     "type", "price", "quantity", "budget", "filled", "remaining", "average_price", "fees", "status",
-    "reason", "expires_at", "order_group",
+    "reason", "expires_at", "trigger", "trigger_price", "bracket", "order_group",
 )  # fmt: skip
 
 
@@ -193,6 +193,9 @@ def _write_order(row: rows.OrderRow) -> list[str]:
         row.status,
         order.reason or "",
         _time(order.expires_at_us),
+        "" if asked.trigger is None else asked.trigger.kind.name.lower(),
+        _price(row.trigger_pips),
+        asked.bracket_id or "",
         asked.order_group or "",
     ]
 

@@ -11,7 +11,7 @@ from accounts.numbers import write_number
 from kernel.units import PIPS_PER_CREDIT
 from markets.models import Market
 from trading.contracts import find_stated_pips, name_payout
-from trading.models import Margin, Order
+from trading.models import Margin, Order, OrderQuerySet
 from trading.pages.numbers import write_contract_price, write_lots
 from trading.pages.rows import (
     FillRow,
@@ -49,11 +49,12 @@ class OwnPosition(NamedTuple):
 
 
 class OwnOrder(NamedTuple):
-    """An open order; the texts are the initial values of its amend form."""
+    """An order that rests or waits; the texts are the initial values of its amend form."""
 
     row: OrderRow
     price_text: str
     quantity_text: str
+    trigger_text: str
 
 
 class Own(NamedTuple):
@@ -90,6 +91,7 @@ class Amending(NamedTuple):
     order_id: str
     price: str
     quantity: str
+    trigger: str
     errors: Mapping[str, str]
 
 
@@ -108,11 +110,10 @@ def build_own_context(
 def _read(account: Account, market: Market) -> Own:
     account_id = account.pk
     margin = Margin.objects.filter(account=account_id, market=market).first()
-    orders = Order.objects.filter(account=account_id, market=market).open()
-    rows = [
-        _build_order(build_order(order, market))
-        for order in orders.order_by("-id")[: ORDERS_MAX + 1]
-    ]
+    orders = Order.objects.filter(account=account_id, market=market)
+    found = [*_list_newest(orders.open()), *_list_newest(orders.untriggered())]
+    found.sort(key=lambda order: order.id, reverse=True)
+    rows = [_build_order(build_order(order, market)) for order in found[: ORDERS_MAX + 1]]
     # An account that never traded here has no margin; searching its fills would be slow.
     fills = list_fills(account_id, market_id=market.pk, count=FILLS_MAX) if margin else []
     row = _read_position(account, market, margin)
@@ -126,9 +127,16 @@ def _read(account: Account, market: Market) -> Own:
     )
 
 
+def _list_newest(orders: OrderQuerySet) -> list[Order]:
+    return list(orders.order_by("-id")[: ORDERS_MAX + 1])
+
+
 def _build_order(row: OrderRow) -> OwnOrder:
-    price_pips = row.price_pips or 0
-    texts = write_contract_price(price_pips, row.contract), write_lots(row.order.quantity_lots)
+    prices = (row.price_pips, row.trigger_pips)
+    price, trigger = (
+        "" if pips is None else write_contract_price(pips, row.contract) for pips in prices
+    )
+    texts = price, write_lots(row.order.quantity_lots), trigger
     return OwnOrder(row, *map(write_number, texts))
 
 

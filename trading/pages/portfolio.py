@@ -86,6 +86,7 @@ def portfolio(request: HttpRequest) -> HttpResponse:
     context = {
         "head": head,
         "positions": positions,
+        "has_several": sum(len(row.lines) for row in positions) > 1,
         "hidden_count": len(head.holdings) - len(shown),
         "live": json_for_script([_show_live(row) for row in positions[:LIVE_MARKETS_MAX]]),
     }

@@ -16,7 +16,7 @@ from accounts.models import Transfer
 from accounts.queries import read_reasons
 from markets.models import Market, Outcome
 from trading.contracts import Contract, get_outcome, name_contract, name_opposite
-from trading.engine.types import BUY, PAYOUT_PIPS, OrderOptions, OrderStatus
+from trading.engine.types import BUY, PAYOUT_PIPS, OrderOptions, OrderStatus, TriggerKind
 from trading.models import OPEN_STATUSES, Margin, Order
 from trading.pages.numbers import write_lots
 from trading.pages.ticket import Ticket, write_link
@@ -243,6 +243,22 @@ class OrderRow(NamedTuple):
     def trigger_pips(self) -> int | None:
         """The price that it waits for."""
         return mirror_pips(self.order.trigger_pips, as_no=self.as_no)
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether it waits for its trigger, and has not been reached."""
+        return self.order.status == OrderStatus.UNTRIGGERED and not self.order.priority
+
+    @property
+    def trigger_text(self) -> str:
+        """What kind of trigger it has."""
+        trigger = self.asked.trigger
+        names = {
+            TriggerKind.STOP: _("Stop"),
+            TriggerKind.TAKE_PROFIT: _("Take profit"),
+            TriggerKind.TRAILING_STOP: _("Trailing stop"),
+        }
+        return "" if trigger is None else names[trigger.kind]
 
     @property
     def is_open(self) -> bool:

@@ -133,7 +133,9 @@ class StandingOrderForm(forms.Form):
 @login_required
 def standing_orders(request: HttpRequest) -> HttpResponse:
     """The list, and with `?market=` the form for that market."""
-    slug, form, market = request.GET.get("market"), None, None
+    slug = request.GET.get("market")
+    form: StandingOrderForm | None = None
+    market: Market | None = None
     if slug is not None:
         market = get_market(slug, user=cast("User", request.user))
         form = StandingOrderForm(market, request.POST if request.method == "POST" else None)

@@ -139,6 +139,8 @@ def _describe(preview: PreviewAnswer, ticket: Ticket, contract: Contract) -> str
         "outcome": contract.label,
         "price": _show(ticket.price_pips, contract) if ticket.type == "limit" else "",
     }
+    if preview.status == "untriggered":
+        return _("%(rest)s %(outcome)s would wait for the price. Nothing is held meanwhile.") % said
     if preview.status == "open":
         return _("%(rest)s %(outcome)s would rest in the book at %(price)s.") % said
     if preview.average_price is None:

@@ -40,8 +40,12 @@ class Instrument(Struct, frozen=True):
     matches_across: bool = False
     """Whether its books are matched with one another."""
     has_maker: bool = False
-    withdrawn_pips: dict[int, int] = {}
-    """What outcomes that were withdrawn pay, by index."""
+    withdrawn: tuple[tuple[int, int], ...] = ()
+    """Outcomes that were withdrawn, with what they pay in pips."""
+
+    @property
+    def withdrawn_pips(self) -> dict[int, int]:
+        return dict(self.withdrawn)
 
     @property
     def book_count(self) -> int:
@@ -148,7 +152,7 @@ def build_instrument(market: Market) -> Instrument:
             and market.maker_b_lots is None
         ),
         has_maker=market.maker_b_lots is not None,
-        withdrawn_pips=find_withdrawn(market),
+        withdrawn=tuple(find_withdrawn(market).items()),
     )
 
 

@@ -100,6 +100,11 @@ def show_ticker(row: OutcomeSummary) -> Ticker:
     )
 
 
+def list_summaries() -> list[OutcomeSummary]:
+    """Return the rows behind the tickers, of private markets too, for sync code."""
+    return _summaries.get_shared(_ALL) or []
+
+
 def _key(row: OutcomeSummary) -> tuple[int, int]:
     return row.instrument.id, row.top.outcome
 

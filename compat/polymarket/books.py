@@ -1,0 +1,162 @@
+"""The book of a token: its levels, best prices, and the summary that readers know, with its hash.
+
+Prices and sizes are plain decimals without trailing zeros. A NO token's book is the YES book
+mirrored: a bid for YES at p is an ask of NO at 1 - p. What an automated maker offers is part of it.
+"""
+
+import hashlib
+from collections.abc import Iterable
+from typing import Any, Final, NamedTuple
+
+import msgspec
+
+from compat.polymarket.names import Leg, Token
+from kernel.units import format_price, format_quantity
+from trading.engine.types import PAYOUT_PIPS
+from trading.feed.reads import book_from_database, read_lasts
+from trading.pipeline.instruments import Instrument
+from trading.pipeline.loading import read_ladders
+from trading.pipeline.messages import Levels, Sides
+from trading.pipeline.snapshot import consistent_read
+from trading.readmodels.market_data import LADDER_MAX
+from trading.wire.levels import mirror_levels, split_levels
+from trading.wire.options import mirror_pips
+
+_encode: Final = msgspec.json.Encoder().encode
+
+
+class TokenBook(NamedTuple):
+    """Levels best first, as of `seq`; prices are the token's own."""
+
+    seq: int
+    ts_us: int
+    bids: Levels
+    asks: Levels
+    last_pips: int | None
+
+    @property
+    def bid_pips(self) -> int | None:
+        return self.bids[0][0] if self.bids else None
+
+    @property
+    def ask_pips(self) -> int | None:
+        return self.asks[0][0] if self.asks else None
+
+    def mirror(self) -> "TokenBook":
+        bids, asks = mirror_levels(self.asks), mirror_levels(self.bids)
+        return self._replace(
+            bids=bids, asks=asks, last_pips=mirror_pips(self.last_pips, as_no=True)
+        )
+
+    def of(self, token: Token) -> "TokenBook":
+        return self.mirror() if token.is_no else self
+
+
+class MarketBooks(NamedTuple):
+    """Every book of a market, of one moment, as those of YES."""
+
+    instrument: Instrument
+    books: list[TokenBook]
+
+
+def read_books(instrument: Instrument) -> MarketBooks:
+    """Return the books as of the last commit."""
+    with consistent_read():
+        seq, ts_us, levels = book_from_database(instrument.id)
+        lasts = read_lasts({instrument.id: seq})[instrument.id]
+        ladders = (
+            read_ladders([instrument.id], levels_max=LADDER_MAX) if instrument.has_maker else {}
+        )
+    sides = split_levels(levels, instrument.book_count)
+    return MarketBooks(
+        instrument,
+        [
+            TokenBook(seq, ts_us, *add_ladder(own, ladder), lasts.get(book))
+            for book, (own, ladder) in enumerate(
+                zip(sides, ladders.get(instrument.id) or [([], [])] * len(sides), strict=True)
+            )
+        ],
+    )
+
+
+def add_ladder(sides: Sides, ladder: Sides) -> Sides:
+    """Return the levels of orders and of an automated maker as one book."""
+    bids = _add(sides[0], ladder[0])
+    return sorted(bids, reverse=True), sorted(_add(sides[1], ladder[1]))
+
+
+def _add(levels: Levels, more: Levels) -> Levels:
+    totals: dict[int, int] = {}
+    for price_pips, lots in (*levels, *more):
+        totals[price_pips] = totals.get(price_pips, 0) + lots
+    return list(totals.items())
+
+
+def show_summary(token: Token, instrument: Instrument, book: TokenBook) -> dict[str, Any]:
+    """Return the book as a reader gets it; the best levels are the last ones.
+
+    `hash` is the SHA-1 of this JSON, compact and in this order, with an empty hash and without
+    `seq`, as readers compute it too.
+    """
+    summary: dict[str, Any] = {
+        "market": token.leg.condition_id,
+        "asset_id": token.id,
+        "timestamp": show_ms(book.ts_us),
+        "hash": "",
+        "bids": _show_levels(reversed(book.bids)),
+        "asks": _show_levels(reversed(book.asks)),
+        "min_order_size": show_size(instrument.lot_step_lots),
+        "tick_size": show_price(instrument.tick_pips),
+        "neg_risk": is_neg_risk(instrument),
+        "last_trade_price": "" if book.last_pips is None else show_price(book.last_pips),
+    }
+    summary["hash"] = hashlib.sha1(_encode(summary), usedforsecurity=False).hexdigest()
+    summary["seq"] = book.seq
+    return summary
+
+
+def _show_levels(levels: Iterable[tuple[int, int]]) -> list[dict[str, str]]:
+    return [{"price": show_price(pips), "size": show_size(lots)} for pips, lots in levels]
+
+
+def is_neg_risk(instrument: Instrument) -> bool:
+    """Whether its books are of outcomes that exclude one another."""
+    return instrument.book_count > 1
+
+
+def show_price(price_pips: int) -> str:
+    return _trim(format_price(price_pips))
+
+
+def show_size(quantity_lots: int) -> str:
+    return _trim(format_quantity(quantity_lots))
+
+
+def show_half_pips(half_pips: int) -> str:
+    """Return an exact price of half a pip's precision, as midpoints have."""
+    return _trim(f"{half_pips * 5 // 100_000}.{half_pips * 5 % 100_000:05}")
+
+
+def show_best(book: TokenBook) -> tuple[str, str]:
+    """Return the best bid and ask; without one nobody bids above 0, and nobody asks below 1."""
+    return (
+        show_price(book.bid_pips or 0),
+        show_price(PAYOUT_PIPS if book.ask_pips is None else book.ask_pips),
+    )
+
+
+def show_ms(us: int) -> str:
+    return str(us // 1_000)
+
+
+def number(text: str) -> msgspec.Raw:
+    """Return a decimal as an exact JSON number."""
+    return msgspec.Raw(text.encode())
+
+
+def _trim(decimal: str) -> str:
+    return decimal.rstrip("0").rstrip(".") if "." in decimal else decimal
+
+
+def list_tokens(leg: Leg) -> tuple[Token, Token]:
+    return Token(leg, False), Token(leg, True)

@@ -1,0 +1,98 @@
+"""What applications on plain ASGI share: they bypass Django, and keep to its request pipeline."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from typing import Any, Final, NamedTuple
+
+import msgspec
+import structlog
+
+from kernel.errors import ApiError
+from web import request_context
+from web.errors import error_body, find_error
+from web.request_context import RequestContext
+
+log = structlog.get_logger(__name__)
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+App = Callable[..., Awaitable[None]]
+
+JSON: Final = "application/json"
+encode_json: Final = msgspec.json.Encoder().encode
+
+
+class Response(NamedTuple):
+    """A response with its whole body."""
+
+    status: int
+    body: bytes
+    headers: Mapping[str, str] = {}
+    content_type: str = JSON
+
+
+def start_request(scope: Scope, headers: Mapping[str, str]) -> RequestContext:
+    client = scope.get("client")
+    return request_context.start_request(
+        scope["method"], scope["path"], headers, client[0] if client else ""
+    )
+
+
+def refuse(exception: Exception, context: RequestContext) -> Response:
+    """Return the error of any exception; an unexpected one is logged."""
+    error = find_error(exception)
+    if error is None:
+        log.exception("request_failed", path=context.path)
+        error = ApiError("internal_error")
+    context.code = error.code
+    body = encode_json(error_body(error, context.request_id))
+    return Response(error.status, body, error.headers)
+
+
+async def send_response(response: Response, context: RequestContext, send: Send) -> None:
+    """Send it with the headers of every response, and write the log line."""
+    extra = request_context.finish_request(context, response.status)
+    named = [
+        ("content-type", response.content_type),
+        ("content-length", str(len(response.body))),
+        *extra,
+        *response.headers.items(),
+    ]
+    headers = [(name.lower().encode(), value.encode()) for name, value in named]
+    await send({"type": "http.response.start", "status": response.status, "headers": headers})
+    await send({"type": "http.response.body", "body": response.body})
+
+
+def repeat_body(body: bytes) -> Receive:
+    """Return an ASGI `receive` of this body that never reports a disconnect.
+
+    On a disconnect Django would drop the request but not the thread that works on it, and its turn
+    would end before the work does.
+    """
+    messages = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def receive() -> MutableMapping[str, Any]:
+        if not messages:
+            await asyncio.get_running_loop().create_future()
+        return messages.pop()
+
+    return receive
+
+
+async def call(app: App, scope: Scope, body: bytes) -> Response:
+    """Return the response of another application in this process."""
+    started: MutableMapping[str, Any] = {}
+    chunks: list[bytes] = []
+
+    async def send(message: MutableMapping[str, Any]) -> None:
+        if message["type"] == "http.response.start":
+            started.update(message)
+        elif message["type"] == "http.response.body":
+            chunks.append(message.get("body", b""))
+
+    await app(scope, repeat_body(body), send)
+    headers = request_context.read_headers(started.get("headers", ()))
+    content_type = headers.pop("content-type", JSON)
+    headers.pop("content-length", None)
+    return Response(started["status"], b"".join(chunks), headers, content_type)
