@@ -82,6 +82,8 @@ class NaiveState:
         self.bracket_of: dict[str, str] = {}
         """By order the bracket of which it is a leg, or was one when its id was last given."""
         self.events: list[AnyEvent] = []
+        self.rooms: dict[str, int] = {}
+        """By order group the lots that it may still fill, here and elsewhere."""
         self._folded: tuple[tuple[Leg, ...], Ledger] | None = None
 
     def dump(self) -> tuple[Any, ...]:
