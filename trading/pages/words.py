@@ -83,6 +83,8 @@ _ENDS: Final[Mapping[str, str | Promise]] = {
     "reduce_only_no_position": gettext_lazy("there was nothing to close"),
     "post_only_would_cross": gettext_lazy("it would have filled immediately"),
     "leg_fired": gettext_lazy("its take-profit or stop-loss was reached"),
+    "order_group_stopped": gettext_lazy("its order group was stopped"),
+    "engine_fault": gettext_lazy("it failed on our side"),
 }
 
 
@@ -132,11 +134,11 @@ def describe_order(order: OrderState, contract: Contract) -> str:
         left["reason"] = describe_end(order.reason)
         parts.append(_("%(quantity)s not traded: %(reason)s.") % left)
     if isinstance(order, OrderAnswer):
-        parts += [_describe_leg(leg, contract) for leg in order.legs]
+        parts += [describe_leg(leg, contract) for leg in order.legs]
     return " ".join(parts)
 
 
-def _describe_leg(leg: OrderState, contract: Contract) -> str:
+def describe_leg(leg: OrderState, contract: Contract) -> str:
     """Return at which price an order that was placed takes its profit or stops its loss."""
     assert leg.trigger is not None
     if leg.trigger.price is None:

@@ -35,7 +35,7 @@ from trading.wire.schema import AmendOrder, PlaceOrder, ProtectPosition
 
 SIDES: Final = {"buy": BUY, "sell": SELL}
 NO: Final = 1
-_FEE_FREE_KINDS: Final = frozenset({AccountKind.HOUSE.value, AccountKind.MAKER.value})
+FEE_FREE_KINDS: Final = frozenset({AccountKind.HOUSE.value, AccountKind.MAKER.value})
 _HASHED_AS: Final = {"options": "terms"}
 """Renamed fields: repeats of older requests must still find their answers."""
 _IDENTITY: Final = frozenset({"order_id", "account_id", "owner_id", "bracket_id"})
@@ -73,7 +73,7 @@ def build_place(
         _find_tif(order),
         Stp[order.self_trade_prevention.upper()],
         as_no or is_mirrored,
-        principal.account_kind in _FEE_FREE_KINDS,
+        principal.account_kind in FEE_FREE_KINDS,
         read_client_order_id(order.client_order_id),
         options=options.or_none(),
     )
@@ -107,8 +107,17 @@ def build_amend(
     )
 
 
-def build_attach(body: ProtectPosition, instrument: Instrument, principal: Principal) -> Attach:
-    """Return the command that attaches legs to a position; ApiError if it can never be valid."""
+def build_attach(
+    body: ProtectPosition,
+    instrument: Instrument,
+    principal: Principal,
+    *,
+    is_mirrored: bool = False,
+) -> Attach:
+    """Return the command that attaches legs to a position; ApiError if it can never be valid.
+
+    `is_mirrored`: a page names the position NO of one of several outcomes, which is recorded.
+    """
     outcome, as_no = find_outcome(body.outcome, instrument)
     if body.take_profit is None and body.stop_loss is None:
         raise ApiError("missing_field", "take_profit")
@@ -119,8 +128,8 @@ def build_attach(body: ProtectPosition, instrument: Instrument, principal: Princ
         outcome,
         read_legs(body.take_profit, body.stop_loss, as_no=as_no),
         read_units(parse_quantity_lots, body.quantity, "quantity"),
-        as_no,
-        principal.account_kind in _FEE_FREE_KINDS,
+        as_no or is_mirrored,
+        principal.account_kind in FEE_FREE_KINDS,
         read_time_us(body.valid_until, "valid_until"),
     )
 
