@@ -12,17 +12,17 @@ from channels.db import database_sync_to_async
 from msgspec import Raw, Struct
 
 from accounts.api import admission
-from compat.kalshi.numbers import SECONDS_MAX, count_fp, dollars, read_price, time_us
+from compat.kalshi.numbers import PIPS_PER_CENT, SECONDS_MAX, count_fp, dollars, read_price, time_us
 from compat.kalshi.portfolio import read_own_order
 from compat.kalshi.requests import Call
 from compat.kalshi.tickers import Ticker, read_ticker
 from kernel.errors import ApiError, not_found
-from kernel.units import UnitError
+from kernel.units import MICROS_PER_CREDIT, UnitError, parse_amount_micros, parse_field
 from trading.engine.types import PAYOUT_PIPS
 from trading.order_entry.handler import handle
 from trading.pipeline import instruments
 from trading.wire import refusals
-from trading.wire.fields import absent, number_in
+from trading.wire.fields import ABSENT, absent, number_in
 from trading.wire.reading import decode as decode
 from trading.wire.reading import read_order_id
 from trading.wire.schema import (
@@ -99,6 +99,7 @@ def build_order(
         post_only=bool(body.post_only),
         reduce_only=bool(body.reduce_only),
         expires_at=None if not expires else _show_expiry(expires),
+        order_group=body.order_group_id or None,
     )
     return Wanted(order, is_mirrored)
 
@@ -130,6 +131,19 @@ def read_text(raw: Raw, field: str) -> str:
         error = UnitError("not_a_number")
         error.field = field
         raise error from None
+
+
+def is_absent(raw: Raw) -> bool:
+    return bytes(raw) == ABSENT
+
+
+def read_cents(raw: Raw, field: str) -> int:
+    """Return pips of a price in cents, which may have decimals."""
+    micros = parse_field(parse_amount_micros, raw, field)
+    pips, rest = divmod(micros * PIPS_PER_CENT, MICROS_PER_CREDIT)
+    if rest or not 0 < pips < PAYOUT_PIPS:
+        raise ApiError("invalid_value", field, detail="send 1 to 99 cents")
+    return pips
 
 
 def read_dollars(raw: Raw, field: str) -> int:
@@ -206,7 +220,7 @@ async def amend(
     if own is None or own.account_id != call.caller.account_id:
         raise not_found("this order")
     instrument = await instruments.get_own_instrument(own.market_id)
-    if read_ticker(ticker).slug != instrument.slug:
+    if ticker and read_ticker(ticker).slug != instrument.slug:
         raise ApiError("invalid_value", "ticker", detail="the order is in another market")
     price = absent()
     if yes_pips is not None:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
-from compat.kalshi import candles, keys, market_data, orders, portfolio
+from compat.kalshi import candles, groups, keys, market_data, orders, portfolio
 from compat.kalshi import legacy_orders as legacy
 from compat.kalshi.market_data import show_nothing
 
@@ -84,6 +84,18 @@ OPERATIONS: Final = (
     _own("portfolio/withdrawals", show_nothing("withdrawals")),
     _own(_ORDERS, portfolio.list_orders),
     _own("historical/orders", portfolio.list_orders),
+    _own(f"{_ORDERS}/queue_positions", groups.list_queue_positions),
+    Operation("POST", f"{_ORDERS}/queue_positions", groups.find_queue_positions, READ),
+    _own(f"{_ORDERS}/{{order_id}}/queue_position", groups.show_queue_position),
+    # --- order groups ---
+    _own("portfolio/order_groups", groups.list_groups),
+    _trade("POST", "portfolio/order_groups/create", groups.create, 201),
+    _own("portfolio/order_groups/{group_id}", groups.show),
+    _trade("DELETE", "portfolio/order_groups/{group_id}", groups.delete),
+    _trade("PUT", "portfolio/order_groups/{group_id}/reset", groups.reset),
+    _trade("POST", "portfolio/order_groups/{group_id}/reset", groups.reset),
+    _trade("PUT", "portfolio/order_groups/{group_id}/trigger", groups.trigger),
+    _trade("PUT", "portfolio/order_groups/{group_id}/limit", groups.change_limit),
     # --- orders, as since 2026 ---
     _trade("POST", _EVENT_ORDERS, orders.create, 201),
     _trade("DELETE", _EVENT_ORDERS, orders.cancel_all, 204),

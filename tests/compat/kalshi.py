@@ -54,9 +54,9 @@ class Program:
         headers = self.sign(method, path)
         return self.http.request(method, path, json=body, params=query or None, headers=headers)
 
-    def call(self, method: str, path: str, body: Any = None, *, status: int = 0, **query: Any):
+    def call(self, method: str, path: str, body: Any = None, *, expect: int = 0, **query: Any):
         answer = self.send(method, path, body, **query)
-        assert answer.status_code == (status or (200, 201)[method == "POST"]), answer.text
+        assert answer.status_code == (expect or (200, 201)[method == "POST"]), answer.text
         return answer.json() if answer.content else None
 
     def get(self, path: str, **query: Any) -> Any:
