@@ -84,10 +84,7 @@ class Town:
     def __init__(self, site: Site) -> None:
         self.site = site
         self.binary = site.market.upper()
-        self.nominee = self.open(
-            "Who is nominated?", kind="categorical",
-            outcomes=[{"code": name.upper(), "name": name} for name in ("Ann", "Bo", "Cy")],
-        )  # fmt: skip
+        self.nominee = self.open_three("Who is nominated?")
         self.void, self.settled = self.open("Is this void?"), self.open("Is this over?")
         self.alice = Program(site, site.world.traders[0].handle)
         self.bob = Program(site, site.world.traders[1].handle, "ed25519")
@@ -108,6 +105,11 @@ class Town:
         slug: str = self.operator.call("POST", "markets", body, status=201)["slug"]
         self.operator.call("POST", f"markets/{slug}/open", {})
         return slug.upper()
+
+    def open_three(self, title: str) -> str:
+        names = ("Ann", "Bo", "Cy")
+        outcomes = [{"code": name.upper(), "name": name} for name in names]
+        return self.open(title, kind="categorical", outcomes=outcomes)
 
     def end(self, ticker: str, result: dict[str, Any]) -> None:
         slug = ticker.lower()

@@ -215,7 +215,7 @@ def test_orders_of_2026_rest_fill_amend_decrease_and_end(town: Town):
 @pytest.mark.parametrize("is_categorical", [False, True])
 def test_orders_of_2025_are_for_yes_or_no_in_cents_or_dollars(town: Town, is_categorical: bool):
     alice, path = town.alice, "portfolio/orders"
-    ticker = f"{town.nominee}_ANN" if is_categorical else town.open("Is this of 2025?")
+    ticker = town.open_three("Who was it?") + "_ANN" if is_categorical else town.open("Was it?")
     body = {"ticker": ticker, "side": "no", "action": "buy", "count": 5, "no_price": 30,
             "client_order_id": str(uuid.uuid4()), "type": "limit"}  # fmt: skip
     order = alice.call("POST", path, body)["order"]
