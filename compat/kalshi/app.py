@@ -36,6 +36,8 @@ from web.request_context import RequestContext
 PREFIX: Final = "/trade-api/v2/"
 READS_AT_ONCE: Final = 4
 OLD_PROGRAM: Final = re.compile(r"OpenAPI-Generator/(?:2\.|3\.[0-2]\.)")
+FIRST_PROGRAM: Final = "OpenAPI-Generator/2."
+"""It knows the answer to a batch by another status."""
 
 log = structlog.get_logger(__name__)
 _PARAMETER: Final = re.compile(r"{(\w+)}")
@@ -91,7 +93,9 @@ class KalshiApp:
         answer = await self._respond(operation, call)
         if operation.status == 204:
             return Response(204, b"")
-        return Response(operation.status, encode_json(answer))
+        is_first = headers.get("user-agent", "").startswith(FIRST_PROGRAM)
+        status = operation.first_status if is_first else None
+        return Response(status or operation.status, encode_json(answer))
 
     async def _respond(self, operation: Operation, call: Call) -> Any:
         if asyncio.iscoroutinefunction(operation.respond):

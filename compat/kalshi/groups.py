@@ -57,7 +57,8 @@ def create(call: Call) -> dict[str, Any]:
     account = Account.objects.get(pk=call.caller.account_id)
     lots = limit.read_lots() or ORDER_LOTS_MAX
     group = actions.do_create_order_group(account, limit_lots=lots)
-    return {"order_group_id": str(group.pk), "subaccount": 0, "exchange_index": 0}
+    shown = {"order_group_id": str(group.pk), "subaccount": 0, "exchange_index": 0}
+    return {**shown, "order_group": _show(group)}
 
 
 def show(call: Call) -> dict[str, Any]:

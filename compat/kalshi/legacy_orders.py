@@ -99,7 +99,8 @@ async def create_batch(call: Call) -> dict[str, Any]:
     raws = call.read_body(_batch).orders
     entry.check_size(len(raws))
     answers = await entry.place_batch(call, [read_each(raw, _order, _build) for raw in raws])
-    return {"orders": [await _show_placed(call, answer) for answer in answers]}
+    shown = [await _show_placed(call, answer) for answer in answers]
+    return {"orders": shown, "responses": shown}
 
 
 async def cancel(call: Call) -> dict[str, Any]:
@@ -112,12 +113,11 @@ async def cancel_batch(call: Call) -> dict[str, Any]:
     named = [order.order_id for order in body.orders or []]
     named += [*(body.ids or []), *(body.order_ids or [])]
     answers = await entry.cancel_batch(call, named)
-    return {
-        "orders": [
-            await _show_cancelled(call, order_id, answer)
-            for order_id, answer in zip(named, answers, strict=True)
-        ]
-    }
+    shown = [
+        await _show_cancelled(call, order_id, answer)
+        for order_id, answer in zip(named, answers, strict=True)
+    ]
+    return {"orders": shown, "responses": shown}
 
 
 async def amend(call: Call) -> dict[str, Any]:

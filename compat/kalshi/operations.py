@@ -22,6 +22,8 @@ class Operation(NamedTuple):
     scope: str | None = None
     bucket: str = READ
     status: int = 200
+    first_status: int | None = None
+    """That of programs of 2025, where it was another."""
 
 
 def _own(path: str, respond: Callable[..., Any]) -> Operation:
@@ -65,7 +67,11 @@ OPERATIONS: Final = (
     Operation("GET", "incentive_programs", show_nothing("incentive_programs")),
     Operation("GET", "milestones", show_nothing("milestones")),
     Operation("GET", "structured_targets", show_nothing("structured_targets")),
-    Operation("GET", "multivariate_event_collections", show_nothing("multivariate_contracts")),
+    Operation(
+        "GET",
+        "multivariate_event_collections",
+        show_nothing("multivariate_contracts", "collections"),
+    ),
     # --- of an account ---
     _own("account/limits", keys.show_limits),
     Operation("GET", "account/endpoint_costs", keys.show_costs),
@@ -106,7 +112,7 @@ OPERATIONS: Final = (
     _trade("POST", f"{_EVENT_ORDERS}/{{order_id}}/decrease", orders.decrease),
     # --- orders, as before ---
     _trade("POST", _ORDERS, legacy.create, 201),
-    _trade("POST", f"{_ORDERS}/batched", legacy.create_batch, 201),
+    _trade("POST", f"{_ORDERS}/batched", legacy.create_batch, 201)._replace(first_status=200),
     _trade("DELETE", f"{_ORDERS}/batched", legacy.cancel_batch),
     _own(f"{_ORDERS}/{{order_id}}", portfolio.show_order),
     _trade("DELETE", f"{_ORDERS}/{{order_id}}", legacy.cancel),

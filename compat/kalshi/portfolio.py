@@ -219,10 +219,12 @@ def list_positions(call: Call) -> dict[str, Any]:
         margins = margins.filter(market__in=[place.market.pk for place in places])
     page = paginate(margins, order=NEWEST_FIRST, cursor=query.cursor, limit=query.limit)
     wanted = {(place.market.pk, place.index) for place in places if place.index is not None}
-    shown = _show_positions(account_id, page.rows)
-    rows = [row for row in shown if not wanted or (row.market.pk, row.index) in wanted]
+    found = _show_positions(account_id, page.rows)
+    rows = [row for row in found if not wanted or (row.market.pk, row.index) in wanted]
+    shown = [row.to_json() for row in rows]
     return {
-        "market_positions": [row.to_json() for row in rows],
+        "market_positions": shown,
+        "positions": shown,
         "event_positions": _show_events(rows),
         "cursor": page.next_cursor or "",
     }
@@ -253,6 +255,12 @@ class BookPosition(NamedTuple):
             **money_fields("realized_pnl", self.realised_micros),
             **money_fields("fees_paid", self.fees_micros),
             "resting_orders_count": self.resting,
+            "resting_order_count": self.resting,
+            "event_ticker": self.market.slug.upper(),
+            "market_result": name_result(
+                self.market, self.market.outcomes.all()[self.index].payout_pips
+            ),
+            "total_cost": money_cents(self.exposure_micros),
             "last_updated_ts": time_us(self.last_us),
             "exchange_index": 0,
         }
@@ -383,6 +391,7 @@ def _show_settlement(row: BookPosition, margin: Margin) -> dict[str, Any]:
         "ticker": row.ticker,
         "event_ticker": row.market.slug.upper(),
         "market_result": name_result(row.market, payout),
+        "result": name_result(row.market, payout),
         "yes_count": count(yes_lots),
         "yes_count_fp": count_fp(yes_lots),
         **money_fields("yes_total_cost", yes_micros),
