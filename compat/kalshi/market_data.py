@@ -46,7 +46,14 @@ def show_status(call: Call) -> dict[str, Any]:
         **states,
         "exchange_estimated_resume_time": None,
         "intra_exchange_transfers_active": False,
-        "exchange_index_statuses": [{"exchange_index": 0, **states}],
+        "exchange_index_statuses": [
+            {
+                "exchange_index": 0,
+                "description": "",
+                "intra_exchange_transfers_active": False,
+                **states,
+            }
+        ],
     }
 
 

@@ -74,7 +74,11 @@ def show_resting_value(call: Call) -> dict[str, Any]:
         "total_resting_order_value": money_cents(held_micros),
         "total_resting_order_value_dollars": money(held_micros),
         "resting_order_value_breakdown": [
-            {"exchange_index": 0, "total_resting_order_value": money_cents(held_micros)}
+            {
+                "exchange_index": 0,
+                "balance": money(held_micros),
+                "total_resting_order_value": money_cents(held_micros),
+            }
         ],
     }
 
@@ -257,9 +261,6 @@ class BookPosition(NamedTuple):
             "resting_orders_count": self.resting,
             "resting_order_count": self.resting,
             "event_ticker": self.market.slug.upper(),
-            "market_result": name_result(
-                self.market, self.market.outcomes.all()[self.index].payout_pips
-            ),
             "total_cost": money_cents(self.exposure_micros),
             "last_updated_ts": time_us(self.last_us),
             "exchange_index": 0,
@@ -391,7 +392,7 @@ def _show_settlement(row: BookPosition, margin: Margin) -> dict[str, Any]:
         "ticker": row.ticker,
         "event_ticker": row.market.slug.upper(),
         "market_result": name_result(row.market, payout),
-        "result": name_result(row.market, payout),
+        "result": {PAYOUT_PIPS: "yes", 0: "no"}.get(-1 if payout is None else payout),
         "yes_count": count(yes_lots),
         "yes_count_fp": count_fp(yes_lots),
         **money_fields("yes_total_cost", yes_micros),

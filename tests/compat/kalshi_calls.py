@@ -23,7 +23,7 @@ class Calls:
         self.sdk = sdk
         self.answers: dict[str, Any] = {}
 
-    def call(self, name: str, *arguments: Any, **fields: Any) -> Any:
+    def call(self, name: str, /, *arguments: Any, **fields: Any) -> Any:
         method = self.find(name)
         try:
             answer = method(*arguments, **fields)
@@ -46,7 +46,7 @@ class Calls:
 
 def read_markets(calls: Calls, market: str, other: str, *, is_first: bool) -> None:
     now = int(time.time())
-    for name in ("get_exchange_status", "get_exchange_schedule", "get_exchange_announcements",
+    for name in ("get_exchange_status", "get_exchange_schedule",
                  "get_user_data_timestamp", "get_milestones", "get_structured_targets",
                  "get_multivariate_event_collections"):  # fmt: skip
         calls.call(name, **({"limit": 10} if name == "get_milestones" else {}))
@@ -60,6 +60,8 @@ def read_markets(calls: Calls, market: str, other: str, *, is_first: bool) -> No
     calls.call("get_trades", ticker=f"{other}_BO", limit=5)
     times = {"start_ts": now - 3_600, "end_ts": now + 60, "period_interval": 1}
     calls.call("get_market_candlesticks", series, f"{other}_BO", **times)
+    if is_first or hasattr(calls.sdk.ExchangeApi, "get_exchange_announcements"):
+        calls.call("get_exchange_announcements")
     if is_first:
         calls.call("get_series")
         calls.call("get_series_by_ticker", series)
@@ -99,6 +101,48 @@ def trade(calls: Calls, market: str, *, is_first: bool) -> None:
     calls.call("batch_cancel_orders", **{"order_ids" if is_first else "ids": ids})
 
 
+def trade_now(calls: Calls, market: str) -> None:
+    """The order operations that are left since 2026."""
+    order = {"ticker": market, "side": "bid", "count": "10.00", "price": "0.2000",
+             "time_in_force": "good_till_canceled",
+             "self_trade_prevention_type": "taker_at_cross"}  # fmt: skip
+    made = calls.call("create_order_v2", **order, client_order_id=str(uuid.uuid4()))
+    order_id = made["order_id"]
+    change = {"ticker": market, "side": "bid", "price": "0.2100", "count": "12.00"}
+    calls.call("amend_order_v2", order_id, **change)
+    calls.call("decrease_order_v2", order_id, reduce_by="2.00")
+    calls.call("get_order", order_id)
+    calls.call("get_order_queue_position", order_id)
+    calls.call("get_order_queue_positions", market_tickers=market)
+    calls.call("get_orders", ticker=market, status="resting")
+    calls.call("cancel_order_v2", order_id)
+    batch = [{**order, "client_order_id": str(uuid.uuid4())} for _ in range(2)]
+    placed = calls.call("batch_create_orders_v2", orders=batch)["orders"]
+    calls.call("batch_cancel_orders_v2", orders=[{"order_id": placed[0]["order_id"]}])
+    calls.call("cancel_all_orders")
+
+
+def run_groups_now(calls: Calls, market: str) -> None:
+    group_id = calls.call("create_order_group", contracts_limit=10)["order_group_id"]
+    calls.call("get_order_groups")
+    calls.call("get_order_group", group_id)
+    calls.call("update_order_group_limit", group_id, contracts_limit=20)
+    calls.call("trigger_order_group", group_id)
+    calls.call("reset_order_group", group_id)
+    calls.call("delete_order_group", group_id)
+
+
+def read_more(calls: Calls, market: str) -> None:
+    """What newer clients have besides."""
+    calls.call("get_market_orderbooks", [market])
+    for name in ("get_account_api_limits", "get_account_endpoint_costs", "get_historical_cutoff",
+                 "get_fills_historical", "get_historical_orders", "get_historical_positions",
+                 "get_historical_markets", "get_trades_historical", "get_deposits",
+                 "get_withdrawals", "get_event_fee_changes"):  # fmt: skip
+        calls.call(name)
+    calls.call("get_historical_market", market)
+
+
 def run_groups(calls: Calls, market: str, *, is_first: bool) -> None:
     limit = {"name": "mine"} if is_first else {"contracts_limit": 10}
     made = calls.call("create_order_group", **limit)
@@ -127,8 +171,13 @@ def main(module: str, host: str, key_id: str, pem: str, market: str, other: str)
     calls = Calls(module, host, key_id, pem)
     is_first = module == "kalshi_python"
     read_markets(calls, market, other, is_first=is_first)
-    trade(calls, market, is_first=is_first)
-    run_groups(calls, market, is_first=is_first)
+    if not is_first and not hasattr(calls.sdk.OrdersApi, "create_order"):
+        trade_now(calls, market)
+        run_groups_now(calls, market)
+        read_more(calls, market)
+    else:
+        trade(calls, market, is_first=is_first)
+        run_groups(calls, market, is_first=is_first)
     read_account(calls, other, is_first=is_first)
     return calls.answers
 

@@ -45,3 +45,19 @@ def test_every_method_of_an_official_client_does_what_it_says(town: Town, client
     by_ticker = {one["ticker"]: one["position"] for one in positions.get("market_positions") or
                  positions["positions"]}  # fmt: skip
     assert by_ticker[f"{town.nominee}_BO"] == -3
+
+
+def test_every_method_of_the_newest_client_does_what_it_says(town: Town):
+    """It asks for a newer Python than ours, so it is only there where its wheel was unpacked."""
+    alice, market = town.alice, town.open("Does the newest work?")
+    answers: dict[str, Any] = run_sdk(
+        "kalshi-python-sync-new", "kalshi_calls", "kalshi_python_sync",
+        town.site.exchange.base_url, alice.key_id, alice.pem, market, town.nominee,
+    )  # fmt: skip
+    assert len(answers) >= 50
+    assert answers["create_order_v2"][0]["remaining_count"] == "10.00"
+    assert answers["decrease_order_v2"][0]["remaining_count"] == "10.00"
+    assert answers["cancel_order_v2"][0]["reduced_by"] == "10.00"
+    assert answers["get_order"][0]["order"]["yes_price_dollars"] == "0.2100"
+    orders = alice.get("portfolio/orders", ticker=market)["orders"]
+    assert [order["status"] for order in orders] == ["canceled"] * 3
