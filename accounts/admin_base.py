@@ -290,9 +290,8 @@ def link_to(field: str, title: Any) -> Column:
         # A market's title is a sentence; its slug fits into a column.
         return None if target is None else link_to_row(target, getattr(target, "slug", None))
 
-    column = _describe(link, field, title)
-    column.is_link = True
-    return column
+    link.is_link = True  # type: ignore[attr-defined]
+    return _describe(link, field, title)
 
 
 def link_to_row(row: Model, text: Any = None) -> Any:
