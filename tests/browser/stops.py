@@ -28,7 +28,8 @@ LOGGED_IN = (
     "/markets/rain/", "/markets/capitals/",
     "/markets/settled/", "/markets/corrected/", "/markets/resolving/", "/markets/long/",
     "/portfolio/",
-    "/portfolio/orders/", "/portfolio/orders/?status=all", "/portfolio/fills/",
+    "/portfolio/orders/", "/portfolio/orders/?status=all", "/portfolio/standing/",
+    "/portfolio/standing/?market=rain", "/portfolio/fills/",
     "/portfolio/settlements/", "/portfolio/transfers/", "/portfolio/money/", "/leaderboard/",
     "/@alice/", "/notifications/", "/proposals/", "/groups/", "/groups/{group}/",
 )  # fmt: skip

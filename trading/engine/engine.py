@@ -9,7 +9,7 @@ The functions here read the state and decide; what they decide they emit as an e
 `MarketState.apply` has applied before they continue.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from heapq import heappop
 from typing import Any, Final
 
@@ -39,6 +39,7 @@ from trading.engine.commands import (
     Attach,
     Cancel,
     CancelAll,
+    CancelGroup,
     ChangeLiquidity,
     Configure,
     Fire,
@@ -61,6 +62,7 @@ from trading.engine.events import (
 from trading.engine.lmsr import compute_worst_loss_micros
 from trading.engine.margin import add_hold, copy_account
 from trading.engine.matcher import match
+from trading.engine.order_groups import cancel_group, check_group
 from trading.engine.resting import compute_allowance
 from trading.engine.state import MarketState
 from trading.engine.triggers import watch
@@ -90,9 +92,15 @@ BY_OWNER: Final = Reason.CANCELLED_BY_OWNER
 class Engine(MarketState):
     """A market that takes commands."""
 
-    def execute(self, command: AnyCommand, ts_us: int, funds: dict[int, int]) -> list[AnyEvent]:
+    def execute(
+        self,
+        command: AnyCommand,
+        ts_us: int,
+        funds: dict[int, int],
+        rooms: dict[str, int] | None = None,
+    ) -> list[AnyEvent]:
         """Execute one command at `ts_us` (or the latest time seen) and return its events."""
-        self.begin(ts_us, funds)
+        self.begin(ts_us, funds, rooms)
         if self.expiries and self.expiries[0][0] <= self.ts_us:
             self._expire()
         _DECISIONS[type(command)](self, command)
@@ -102,16 +110,25 @@ class Engine(MarketState):
             watch(self)
         return self.events
 
-    def quote(self, command: AnyCommand, ts_us: int, funds: dict[int, int]) -> list[AnyEvent]:
+    def quote(
+        self,
+        command: AnyCommand,
+        ts_us: int,
+        funds: dict[int, int],
+        rooms: dict[str, int] | None = None,
+    ) -> list[AnyEvent]:
         """Return what `execute` would return now, changing nothing; but not what triggers see."""
-        return copy_touched(self, command, ts_us).execute(command, ts_us, dict(funds))
+        trial = copy_touched(self, command, ts_us)
+        return trial.execute(command, ts_us, dict(funds), dict(rooms or {}))
 
-    def find_next_fire(self) -> Fire | None:
+    def find_next_fire(self, skipped: Container[str] = ()) -> Fire | None:
         """Return the command that carries out the first triggered order, if it can be sent now."""
         if not self.due or self.status is not MarketStatus.OPEN or self.past_close():
             return None
-        order = next(iter(self.due.values()))
-        return Fire(order.order_id, order.account_id)
+        for order in self.due.values():
+            if order.order_id not in skipped:
+                return Fire(order.order_id, order.account_id)
+        return None
 
     def _expire(self) -> None:
         while self.expiries and self.expiries[0][0] <= self.ts_us:
@@ -250,7 +267,7 @@ class Engine(MarketState):
             tif=Tif.IOC,
             options=options,
         )
-        events = self.quote(attempt, self.ts_us, self.funds)
+        events = self.quote(attempt, self.ts_us, self.funds, self.rooms)
         # Not by how it ends: self-trade prevention may have decremented it on the way.
         traded_lots = sum(
             trade.quantity_lots
@@ -285,6 +302,9 @@ class Engine(MarketState):
         if order is None or reason is not None:
             assert reason is not None
             self.emit(Rejected(fire.order_id, reason))
+            return
+        if fire.gives_up:
+            self._end(order, OrderStatus.REJECTED, Reason.ENGINE_FAULT)
             return
         if order.place.bracket_id is not None:
             self._end_entry(order.place.bracket_id)
@@ -387,7 +407,9 @@ class Engine(MarketState):
             self._match_and_rest(self.incoming)
 
     def _check_reenter(self, new: EngineOrder, more_lots: int) -> Reason | None:
-        account = self.account(new.account_id)
+        account, reason = self.account(new.account_id), check_group(self, new.place)
+        if reason is not None:
+            return reason
         if new.place.reduce_only:
             if not compute_allowance(self, new):
                 return Reason.REDUCE_ONLY_NO_POSITION
@@ -414,6 +436,9 @@ class Engine(MarketState):
         orders = self.list_orders(account) + self.list_untriggered(command.account_id)
         for order in sorted(orders, key=lambda order: order.order_id):
             self._end(order, OrderStatus.CANCELLED, reason)
+
+    def _cancel_group(self, command: CancelGroup) -> None:
+        cancel_group(self, command.order_group)
 
     def _configure(self, command: Configure) -> None:
         reason = check_configure(self, command)
@@ -486,5 +511,6 @@ _DECISIONS: Final[dict[type[Any], Callable[..., None]]] = {
     Tick: Engine._tick,
     ChangeLiquidity: Engine._change_liquidity,
     Fire: Engine._fire,
+    CancelGroup: Engine._cancel_group,
     Attach: Engine._attach,
 }

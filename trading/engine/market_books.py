@@ -22,7 +22,8 @@ class MarketBooks:
     """Books, orders and accounts of one market, as of command number `seq`.
 
     `incoming` is the order that the current command sends through the book. `funds` maps accounts
-    to available micros, as the current command was given them, and is kept up to date in place.
+    to available micros, as the current command was given them, and is kept up to date in place; so
+    are `rooms`, what order groups may still fill in lots.
     `events` are those that the current command has had so far.
     """
 
@@ -49,6 +50,8 @@ class MarketBooks:
         self.expiries: list[tuple[int, str]] = []
         """Heap of (expires_at_us, order_id); entries of orders that are gone are skipped, and
         forgotten when they are most of it."""
+        self.groups: dict[str, dict[str, EngineOrder]] = {}
+        """By order group its orders here, resting or waiting, by id."""
         self.dirty_orders: dict[str, EngineOrder] = {}
         self.is_timed = True
         """Whether its status or a close time may refuse what comes."""
@@ -56,6 +59,7 @@ class MarketBooks:
         """Whether it is a part of a market, to try a command on: no trigger sees its prices."""
         self.incoming: EngineOrder | None = None
         self.funds: dict[int, int] = {}
+        self.rooms: dict[str, int] = {}
         self.events: list[AnyEvent] = []
 
     def past_close(self) -> bool:
@@ -134,6 +138,25 @@ class MarketBooks:
         self.note_leg(order)
         if order.place.expires_at_us is not None:
             heappush(self.expiries, (order.place.expires_at_us, order.order_id))
+        self.join_group(order)
+
+    def join_group(self, order: EngineOrder) -> None:
+        order_group = order.place.order_group
+        if order_group is not None:
+            self.groups.setdefault(order_group, {})[order.order_id] = order
+
+    def _leave_group(self, order: EngineOrder) -> None:
+        order_group = order.place.order_group
+        if order_group is not None:
+            del self.groups[order_group][order.order_id]
+            if not self.groups[order_group]:
+                del self.groups[order_group]
+
+    def _use_room(self, order: EngineOrder, lots: int) -> None:
+        """Count a fill for the order's group."""
+        order_group = order.place.order_group
+        if order_group in self.rooms:
+            self.rooms[order_group] -= lots
 
     def list_legs(self, bracket_id: str) -> list[EngineOrder]:
         """Return the legs of a bracket that wait or rest, by id."""
@@ -164,6 +187,7 @@ class MarketBooks:
         self.due.pop(order_id, None)
         order = self.untriggered.pop(order_id)
         order.priority, order.trigger_pips = 0, None
+        self._leave_group(order)
         return order
 
     def _build_books(self, tick_pips: int) -> list[OrderBook]:
@@ -184,6 +208,7 @@ class MarketBooks:
             account.orders[order_id] = order
         options = order.place.options
         if options is not None:
+            self.join_group(order)
             if options.expires_at_us is not None:
                 heappush(self.expiries, (options.expires_at_us, order_id))
             if options.bracket_id is not None:
@@ -206,8 +231,10 @@ class MarketBooks:
             self._settle(account, 0)
         assert account.buys_micros >= 0 <= account.open_orders
         options = order.place.options
-        if options is not None and options.expires_at_us is not None:
-            self._trim_expiries()
+        if options is not None:
+            self._leave_group(order)
+            if options.expires_at_us is not None:
+                self._trim_expiries()
 
     def _shrink(self, order: EngineOrder, lots: int) -> None:
         """Lower a live order's quantity; it keeps its place."""
