@@ -1,7 +1,8 @@
 """`/portfolio/standing/`: standing orders, to see, create and stop."""
 
 from collections.abc import Callable
-from typing import Any, Final, NamedTuple, cast
+from dataclasses import dataclass
+from typing import Any, Final, cast
 
 from django import forms
 from django.contrib import messages
@@ -40,7 +41,8 @@ FIELD_OF: Final = {"amount": "quantity", "daily_budget": "daily_budget", "until"
 """The form's field of a refusal's, where they have other names."""
 
 
-class StandingRow(NamedTuple):
+@dataclass(frozen=True)
+class StandingRow:
     """A standing order as shown: NO at its own price."""
 
     standing: StandingOrder
