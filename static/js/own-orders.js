@@ -33,7 +33,7 @@ function fetchSoon() {
 /** An order that is being edited is not replaced meanwhile. */
 function fetchNow() {
   const own = document.getElementById("own");
-  const isWriting = own.querySelector("details[data-amend][open]")?.contains(document.activeElement);
+  const isWriting = document.activeElement?.closest("details[data-amend][open]");
   if (!isWanted || isWriting) return;
   isWanted = false;
   window.htmx.trigger(own, "own-fetch");
@@ -43,7 +43,7 @@ document.addEventListener("focusout", (event) => {
   if (isWanted && event.target.closest?.("[data-amend]")) setTimeout(fetchNow, FETCH_MS);
 });
 document.body.addEventListener("own-changed", () => {
-  document.querySelector("#own details[data-amend][open]")?.removeAttribute("open");
+  document.querySelector("details[data-amend][open]")?.removeAttribute("open");
   document.activeElement?.closest("[data-amend]") && document.activeElement.blur();
   fetchSoon();
 });

@@ -8,6 +8,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import VisitorFactory
+from tests.browser.markets import name_outcomes, open_market
 from tests.browser.ticket import Ticket, expect_toast
 from tests.browser.visitors import PHONE
 from tests.e2e.people import Person
@@ -95,8 +96,7 @@ def test_a_market_about_a_number_is_created_traded_and_paid(
         wide = visit(alice, viewport={"width": 1280, "height": 900}, color_scheme=theme)
         shoot(wide.open(f"/markets/{slug}/"), f"wide-{theme}")
         shoot(wide.open("/"), f"home-{theme}")
-    small = visit(bob, viewport=PHONE)
-    card = small.open("/").locator(f"[data-market={slug}]")
+    card = visit(bob, viewport=PHONE).open("/").locator(f"[data-market={slug}]")
     expect(card).to_contain_text(f"1,250{NBSP}points")
     expect(card.get_by_role("link", name="Higher 1,260")).to_be_visible()
     bob.place(slug, "sell 5 YES @ 0.25")
@@ -114,6 +114,26 @@ def test_a_market_about_a_number_is_created_traded_and_paid(
     expect(page.get_by_text(re.compile("You were paid 5.00")).first).to_be_visible()
     shoot(page, "paid")
     assert visitor.find_overflow() == []
+
+
+def test_a_withdrawn_outcome_is_marked_and_takes_no_orders(
+    visit: VisitorFactory, operator: Person, alice: Person
+):
+    slug = open_market(operator, "runners", title="Who wins?", **name_outcomes("Ann", "Ben", "Cat"))
+    visitor = visit(alice, viewport=PHONE)
+    page = visitor.open(f"/markets/{slug}/")
+    outcomes = page.get_by_role("region", name="Outcomes")
+    expect(outcomes.get_by_role("link", name="Buy Yes on Cat")).to_be_visible()
+    body = {"outcome": "CAT", "price": "0.1", "reason": "She is ill."}
+    operator.call("POST", f"markets/{slug}/withdraw-outcome", body)
+    page.reload()
+    expect(outcomes).to_contain_text("Withdrawn, pays 0.10")
+    expect(outcomes.get_by_role("link", name="Buy Yes on Cat")).to_have_count(0)
+    expect(page.locator("#ticket-outcome option")).to_have_text(["Ann", "Ben"])
+    expect(page.get_by_text("“Cat” was withdrawn and pays 0.10. She is ill.")).to_be_visible()
+    assert visitor.find_overflow() == []
+    assert visitor.find_barriers() == []
+    shoot(page, "withdrawn")
 
 
 def shoot(page: Page, name: str) -> None:

@@ -209,12 +209,51 @@ def test_every_field_of_the_recorded_rows_that_readers_use_is_there(town: Town, 
     recorded = json.loads((folder / "gamma_market.json").read_text())
     shown = town.market(town.binary)
     used = set(recorded) & set(
-        "id question conditionId slug description resolutionSource startDate endDate createdAt"
-        " updatedAt outcomes outcomePrices clobTokenIds volume liquidity volumeNum liquidityNum"
-        " volume24hr volumeClob liquidityClob active closed archived new featured restricted"
-        " acceptingOrders enableOrderBook orderPriceMinTickSize orderMinSize bestBid bestAsk spread"
-        " lastTradePrice questionID marketMakerAddress umaResolutionStatuses negRisk negRiskOther"
-        " groupItemThreshold makerBaseFee takerBaseFee events".split()
+        [
+            "id",
+            "question",
+            "conditionId",
+            "slug",
+            "description",
+            "resolutionSource",
+            "startDate",
+            "endDate",
+            "createdAt",
+            "updatedAt",
+            "outcomes",
+            "outcomePrices",
+            "clobTokenIds",
+            "volume",
+            "liquidity",
+            "volumeNum",
+            "liquidityNum",
+            "volume24hr",
+            "volumeClob",
+            "liquidityClob",
+            "active",
+            "closed",
+            "archived",
+            "new",
+            "featured",
+            "restricted",
+            "acceptingOrders",
+            "enableOrderBook",
+            "orderPriceMinTickSize",
+            "orderMinSize",
+            "bestBid",
+            "bestAsk",
+            "spread",
+            "lastTradePrice",
+            "questionID",
+            "marketMakerAddress",
+            "umaResolutionStatuses",
+            "negRisk",
+            "negRiskOther",
+            "groupItemThreshold",
+            "makerBaseFee",
+            "takerBaseFee",
+            "events",
+        ]
     )
     assert len(used) > 35
     for name in used:

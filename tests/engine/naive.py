@@ -15,7 +15,7 @@ import msgspec
 
 from tests.engine.naive_brackets import NaiveBrackets
 from tests.engine.naive_ledger import HOUSE, Ledger, Leg
-from tests.engine.naive_state import Order, is_valid
+from tests.engine.naive_state import Order, is_valid, make_leg
 from tests.engine.naive_triggers import NaiveTriggers, implied_pips
 from trading.engine.commands import (
     Amend,
@@ -48,8 +48,6 @@ from trading.engine.types import (
     MAKERS_MET_MAX,
     ORDER_LOTS_MAX,
     PAYOUT_PIPS,
-    Config,
-    FeeDiscount,
     MarketStatus,
     OrderStatus,
     Reason,
@@ -60,21 +58,6 @@ from trading.engine.types import (
 
 Change = tuple[int, int, int]
 """Sets formed, cash gained (the fee aside), fee paid."""
-
-
-def _leg(config: Config, order: Order, price_pips: int, lots: int, *, is_maker: bool) -> Leg:
-    place, discount = order.place, config.discount or FeeDiscount()
-    return Leg(
-        place.account_id,
-        order.entry,
-        is_maker,
-        place.fee_free,
-        place.outcome,
-        place.side,
-        price_pips,
-        lots,
-        discount.maker_percent if is_maker else discount.taker_percent,
-    )
 
 
 class NaiveEngine(NaiveBrackets, NaiveTriggers):
@@ -322,17 +305,6 @@ class NaiveEngine(NaiveBrackets, NaiveTriggers):
 
     # Trading.
 
-    def _expire(self) -> None:
-        everyone = [*self.orders, *self.waiting]
-        dated = [(o.place.expires_at_us, o.place.order_id, o) for o in everyone]
-        due = [(at, name, o) for at, name, o in dated if at is not None and at <= self.ts_us]
-        for _, _, order in sorted(due, key=lambda row: row[:2]):
-            self._end(order, OrderStatus.EXPIRED, Reason.EXPIRED)
-
-    def _end_all(self, orders: list[Order], reason: Reason) -> None:
-        for order in sorted(orders, key=lambda order: order.place.order_id):
-            self._end(order, OrderStatus.CANCELLED, reason)
-
     def _fills_entirely(self, order: Order) -> bool:
         twin, taker = copy(self), copy(order)
         twin.orders, twin.events = [copy(other) for other in self.orders], []
@@ -448,7 +420,7 @@ class NaiveEngine(NaiveBrackets, NaiveTriggers):
         enough, too_many = 0, lots_max // step + 1
         while too_many - enough > 1:
             middle = (enough + too_many) // 2
-            leg = _leg(self._rules(), taker, price_pips, middle * step, is_maker=False)
+            leg = make_leg(self._rules(), taker, price_pips, middle * step, is_maker=False)
             if ledger.cost(leg) <= left_micros:
                 enough = middle
             else:
@@ -461,7 +433,7 @@ class NaiveEngine(NaiveBrackets, NaiveTriggers):
         for order in (taker, *makers):
             before = self._ledger()
             its_pips = price_pips if order is taker else order.price_pips
-            leg = _leg(self._rules(), order, its_pips, lots, is_maker=order is not taker)
+            leg = make_leg(self._rules(), order, its_pips, lots, is_maker=order is not taker)
             self.legs = (*self.legs, leg)
             is_short = order is taker and self._available(taker.place.account_id) < 0
             if is_short and not taker.rests:  # what rests holds enough for its own legs

@@ -1,9 +1,11 @@
 """Delivers tasks again and again, as if a broker repeated them: `python -m tests.faults.deliver`.
 
-It says "ready", and goes on until it is killed.
+It says "ready", and goes on until it is killed; a task that fails ends it.
 """
 
+import os
 import threading
+import traceback
 
 import django
 
@@ -17,10 +19,14 @@ THREADS = 2
 
 
 def deliver() -> None:
-    while True:
-        tasks.settle_due()
-        tasks.notify_due()
-        connection.close_if_unusable_or_obsolete()
+    try:
+        while True:
+            tasks.settle_due()
+            tasks.notify_due()
+            connection.close_if_unusable_or_obsolete()
+    except Exception:
+        traceback.print_exc()
+        os._exit(1)
 
 
 if __name__ == "__main__":

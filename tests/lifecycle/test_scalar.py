@@ -14,6 +14,7 @@ from trading import actions, tasks
 from trading.models import Notification
 from trading.notifications import notify
 from trading.notifications.sentences import describe
+from trading.settlement.corrections import correct_market
 from trading.settlement.payments import settle_market
 from trading.verify import check_everything
 
@@ -235,3 +236,59 @@ def test_a_finer_tick_must_be_a_number_too(shard, operator):
     odd.refresh_from_db()
     actions.do_halt_market(odd, by=operator, reason="x")
     refuse("bad_tick", actions.do_refine_tick, odd, by=operator, tick_pips=50, reason="x")
+
+
+def test_a_number_that_was_wrong_is_corrected_over_the_api_and_in_the_admin(
+    shard, points, operator, alice, bob
+):
+    trade(shard, points, alice, bob)
+    actions.do_close_market(points, by=operator)
+    actions.do_resolve_market(
+        points, by=operator, payout_pips=[2_400, 7_600], number="1240.06", evidence_text="x"
+    )
+    pay(points)
+    before = cash(alice), cash(bob)
+    site = Client()
+    site.force_login(operator, backend="accounts.backends.Backend")
+    path = f"/api/v1/markets/{points.slug}/correction"
+    for body, code in (
+        ({"number": "1240.06"}, "same_result"),
+        ({"payout": ["0.5", "0.5"]}, "number_missing"),
+        ({"number": "1500", "void": True}, "payout_unclear"),
+    ):
+        sent = {**body, "evidence_text": "Recounted."}
+        assert site.post(path, sent, content_type="application/json").json()["code"] == code
+    sent = {"number": "1500", "evidence_text": "Recounted."}
+    shown = site.post(path, sent, content_type="application/json").json()
+    assert (shown["observed"], shown["payout"]) == ("1500", ["0.5000", "0.5000"])
+    page = Client().get(f"/markets/{points.slug}/").text.replace("\N{NO-BREAK SPACE}", " ")
+    assert "Operators are correcting this result to: 1,500 points." in page
+    assert correct_market(points.pk)
+    points = Market.objects.get(pk=points.pk)
+    assert (cash(alice) - before[0], cash(bob) - before[1]) == (2_600_000, -2_600_000)
+    assert points.settled_number == "1500"
+    notify.notify_due()
+    notify.notify_due()
+    news = Notification.objects.get(user=alice.owner_id, kind="corrected")
+    assert describe(news).detail == f"{points.title} · 1,500\N{NO-BREAK SPACE}points"
+    url = f"/admin/markets/market/{points.pk}/do/correct/"
+    assert site.get(url).status_code == 200
+    assert site.post(url, {"number": "1000", "evidence_text": "Again."}).status_code == 302
+    assert correct_market(points.pk)
+    assert Market.objects.get(pk=points.pk).settled_number == "1000"
+    assert_verified()
+
+
+def test_a_scalar_market_may_have_an_automated_maker(shard, operator, alice):
+    house = {"maker_b_lots": 10_000, "maker_funded_by_house": True}
+    points = world.make_market(**{**POINTS, **house})
+    world.open_market(shard, points)
+    points.refresh_from_db()
+    [bought] = world.run(shard, world.buy(points, alice, 60, 1_000))
+    assert bought.reason is None
+    actions.do_close_market(points, by=operator)
+    before = cash(alice)
+    propose(points, operator, "1750")
+    pay(points)
+    assert cash(alice) - before == 7_500 * 1_000
+    assert_verified()

@@ -10,6 +10,7 @@ from tests.trading.world import buy, run, sell
 from trading import actions
 from trading.engine.types import Reason, TradeKind
 from trading.models import Order, Trade
+from trading.settlement.corrections import correct_market
 from trading.settlement.payments import settle_market
 from trading.verify import check_everything
 
@@ -169,3 +170,18 @@ def test_the_admin_withdraws_an_outcome(shard, race, operator):
     assert race.outcomes.get(index=3).withdrawn_pips == 2_000
     page = client.get(f"/markets/{race.slug}/").content.decode()
     assert "Withdrawn" in page
+
+
+def test_a_correction_leaves_a_withdrawn_outcome_what_was_stated(shard, race, operator, alice, bob):
+    run(shard, sell(race, bob, 30, 1_000, outcome=D), buy(race, alice, 30, 1_000, outcome=D))
+    run(shard, sell(race, bob, 50, 1_000, outcome=A), buy(race, alice, 50, 1_000, outcome=A))
+    withdraw(race, operator, D, 1_000)
+    settle(race, operator, [9_000, 0, 0, 1_000])
+    refuse("payout_of_withdrawn", actions.do_correct_result, race, by=operator,
+           payout_pips=[0, 10_000, 0, 0], evidence_text="x")  # fmt: skip
+    actions.do_correct_result(
+        race, by=operator, payout_pips=[0, 9_000, 0, 1_000], evidence_text="x"
+    )
+    assert correct_market(race.pk)
+    assert race.outcomes.get(index=B).payout_pips == 9_000
+    assert_sound()

@@ -190,7 +190,8 @@ async def test_acts_need_a_log_in(inside, alice):
     stranger.http.headers["X-CSRFToken"] = "x" * 32
     stranger.http.cookies.set("csrftoken", "x" * 32)
     for rest in (f"orders/{order['id']}/cancel/", f"orders/{order['id']}/amend/",
-                 "orders/cancel-all/", "close/", "../../portfolio/close/"):  # fmt: skip
+                 "orders/cancel-all/", "close/", "protect/",
+                 "../../portfolio/close/"):  # fmt: skip
         answer = await send(stranger, market, rest, htmx=False)
         assert answer.headers["Location"].startswith("/accounts/login/")
     assert (await get(order["id"])).status == 0
@@ -262,3 +263,24 @@ async def test_a_position_is_closed_by_one_button_and_so_are_all(inside, alice, 
     portfolio = (await alice.http.get(f"{SITE}/portfolio/")).text
     assert "1 position could not be closed completely." in portfolio
     assert 'action="/portfolio/close/"' in portfolio
+
+
+async def test_a_position_gets_a_take_profit_and_a_stop_loss(inside, alice, bob):
+    market = await inside.open_market(outcomes=3)
+    await bob.placed(market, "buy 5 O1 @ 0.40")
+    await alice.placed(market, "sell 5 O1 @ 0.40")
+    page = await see(alice, market)
+    assert f'action="/markets/{market.slug}/protect/"' in page
+    fields = {"outcome": "O1", "answer": "no", "take_profit": "0.80", "stop_loss": "0.50"}
+    answer = await send(alice, market, "protect/", **fields)
+    assert read_toast(answer.text) == "Takes profit at 0.80. Stops the loss at 0.50."
+    legs = Order.objects.filter(account=alice.account).untriggered().order_by("trigger_pips")
+    found = [(leg.side, leg.as_no, leg.trigger_pips, leg.quantity_lots) async for leg in legs]
+    assert found == [(1, True, 2_000, 500), (1, True, 5_000, 500)]
+    own = await see(alice, market, "own/", htmx=True)
+    assert "No on Outcome 1" in own
+    assert 'Take profit <span class="num font-medium">0.80</span>' in own
+    answer = await send(alice, market, "protect/", htmx=False, outcome="O2", take_profit="0.80")
+    assert "You have no position that this order would reduce." in await see(alice, market)
+    answer = await send(alice, market, "protect/", **{**fields, "stop_loss": "0.505"})
+    assert read_toast(answer.text) == "The trigger needs a price that is a multiple of the tick."

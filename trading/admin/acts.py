@@ -239,7 +239,7 @@ class ResolveAction(ResultAction):
         "Tick the outcome that happened; several share the payout equally. Or enter what a "
         "contract of each outcome pays. The result is paid after the dispute window."
     )
-    statuses = (Status.CLOSED,)
+    statuses: ClassVar[Collection[str]] = (Status.CLOSED,)
     takes_many = False
     reason = None  # the evidence serves as the reason
 
@@ -373,7 +373,8 @@ class PayResultAction(ResultAction):
     title = _("Pay now")
     done = _("The result is being paid.")
     explanation = _(
-        "Ends the dispute window: the result is paid within seconds and can't be undone."
+        "Ends the dispute window: the result is paid within seconds. After that it can only be "
+        "corrected."
     )
     statuses = (Status.RESOLVING,)
     takes_many = False

@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import admin
-from django.utils.translation import gettext as _now
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldBooleanWidget
 
@@ -142,7 +142,7 @@ class CoverCorrectionAction(CorrectionAction):
                 "owed": money(-row.difference_micros - row.liquidity_micros, 6),
                 "lacking": money(row.lacking_micros, 6),
             }
-            yield row.account, _now("owes %(owed)s, lacks %(lacking)s") % amounts
+            yield row.account, gettext("owes %(owed)s, lacks %(lacking)s") % amounts
 
     def do(self, row: Market, *, by: User, reason: str) -> None:
         cover_micros = self.cleaned_data["house_cover"]

@@ -330,7 +330,8 @@ def read_lasts(seqs: Mapping[int, int]) -> dict[int, dict[int, int]]:
             prices = list(recent.values_list("outcome_index", "price_pips"))
             lasts[market_id].update(reversed(prices))
             gone = Outcome.objects.filter(market_id=market_id).exclude(withdrawn_pips=None)
-            lasts[market_id].update(gone.values_list("index", "withdrawn_pips"))
+            for outcome, pips in gone.values_list("index", "withdrawn_pips"):
+                lasts[market_id][outcome] = pips or 0
     return lasts
 
 

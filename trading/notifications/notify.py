@@ -274,9 +274,10 @@ def _notify_next_holders(market: Market, kind: str, subject: str) -> bool:
     """Notify the next holders; return whether there may be more."""
     which: dict[str, Any] = {"market": market, "kind": kind, "subject": subject}
     NotificationProgress.objects.get_or_create(**which)
-    progress = NotificationProgress.objects.select_for_update().get(**which)
+    progress = NotificationProgress.objects.select_for_update().filter(**which).first()
     facts = _facts_of_market(market, kind, subject)
-    if progress.finished_at is not None or facts is None:
+    # The progress is gone if the result was withdrawn meanwhile.
+    if progress is None or progress.finished_at is not None or facts is None:
         return False
     rows = _list_holders(market, kind, subject)
     margins = list(

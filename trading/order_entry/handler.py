@@ -280,7 +280,8 @@ async def _protect(call: Call[ProtectPosition]) -> Reply:
     wanted = call.request
     market_id = await _find_own_market(wanted.market, call.caller)
     instrument = await instruments.get_own_instrument(market_id)
-    attach = build_attach(wanted, instrument, call.caller)
+    is_mirrored = call.params.get("answer") == "no"  # only pages set this
+    attach = build_attach(wanted, instrument, call.caller, is_mirrored=is_mirrored)
     body_hash = compute_body_hash("protect", market_id, attach)
     [answer] = await get_gateway().send([Task(0, market_id, attach, _request_key(call), body_hash)])
     result = _read_answer(answer)

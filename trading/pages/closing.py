@@ -1,7 +1,9 @@
-"""Closing positions at the market: one, all of a market, or everything.
+"""Closing positions at the market: one, all of a market, or everything; or at a price, by itself.
 
 A market's page gets a toast, or itself again without htmx; the portfolio gets itself again.
 """
+
+from typing import TypeVar
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
@@ -15,13 +17,24 @@ from kernel.errors import ApiError, describe
 from kernel.units import format_quantity
 from markets.models import Market
 from markets.queries import get_market
-from trading.contracts import name_contract
+from trading.contracts import Contract, name_contract
 from trading.pages import entry
 from trading.pages.desk import Toast
-from trading.pages.own_orders import show_toast
-from trading.pages.words import describe_order
-from trading.wire.schema import BatchAnswer, BatchItem, ClosePositions
+from trading.pages.own_orders import NUMBER_LENGTH_MAX, show_toast
+from trading.pages.ticket import read_price
+from trading.pages.words import describe_leg, describe_order, explain
+from trading.wire.fields import number_in
+from trading.wire.schema import (
+    BatchAnswer,
+    BatchItem,
+    ClosePositions,
+    LegIn,
+    Protection,
+    ProtectPosition,
+    StopLossIn,
+)
 
+AnyLeg = TypeVar("AnyLeg", LegIn, StopLossIn)
 NOTHING_LEFT = format_quantity(0)
 
 
@@ -45,6 +58,36 @@ def close_in_portfolio(request: HttpRequest) -> HttpResponse:
     )
     messages.add_message(request, level, toast.text)
     return redirect("portfolio")
+
+
+@require_POST
+@login_required
+def protect(request: HttpRequest, slug: str) -> HttpResponse:
+    """Give the viewer's position in an outcome a take-profit, a stop-loss or both."""
+    market = get_market(slug, user=request.user)
+    said = "no" if request.POST.get("answer") == "no" else "yes"
+    contract = name_contract(market, request.POST.get("outcome", ""), is_mirrored=said == "no")
+    try:
+        wanted = ProtectPosition(
+            market=market.slug,
+            outcome=contract.code,
+            take_profit=_read_leg(request, "take_profit", LegIn, contract),
+            stop_loss=_read_leg(request, "stop_loss", StopLossIn, contract),
+        )
+        done: Protection = entry.send(request, "protect", wanted, answer=said)
+    except ApiError as refusal:
+        return show_toast(request, market, Toast(explain(refusal, market).text, "error"))
+    text = " ".join(describe_leg(leg, contract) for leg in done.legs)
+    return show_toast(request, market, Toast(text))
+
+
+def _read_leg(
+    request: HttpRequest, name: str, kind: type[AnyLeg], contract: Contract
+) -> AnyLeg | None:
+    text = request.POST.get(name, "").strip()[:NUMBER_LENGTH_MAX]
+    if not text:
+        return None
+    return kind(price=number_in(read_price(text, contract, field=name)))
 
 
 def _close(request: HttpRequest, market: Market | None) -> Toast:

@@ -305,7 +305,7 @@ def _write_settlement(row: rows.SettlementRow) -> list[str]:
         row.market.slug,
         _text(row.market.title),
         _time(row.market.settled_at),
-        "void" if row.is_void else _text(winners),
+        "void" if row.is_void else row.market.settled_number or _text(winners),
         format_amount(row.margin.net_paid_micros),
         format_amount(row.payout_micros),
         format_amount(row.profit_micros),

@@ -184,9 +184,9 @@ def _list_money(effect: Effect) -> Iterable[SummaryLine]:
         average_micros = parse_amount_micros(effect.preview.average_price)
         if effect.ticket.is_mirrored:
             average_micros = PAYOUT_PIPS * MICROS_PER_PIP - average_micros
-        yield SummaryLine(
-            "average_price", _("Average price"), show_price(average_micros, effect.contract)
-        )
+        is_scalar = effect.contract.scale is not None
+        label = _("Average number") if is_scalar else _("Average price")
+        yield SummaryLine("average_price", label, show_price(average_micros, effect.contract))
         across_lots = parse_quantity_lots(effect.preview.filled_across)
         if across_lots:
             label = _("Traded with orders for the other outcomes")

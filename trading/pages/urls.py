@@ -3,7 +3,7 @@
 from django.urls import URLPattern, path
 
 from trading.pages import money, notifications, portfolio, standing_orders
-from trading.pages.closing import close_in_market, close_in_portfolio
+from trading.pages.closing import close_in_market, close_in_portfolio, protect
 from trading.pages.embed import embed
 from trading.pages.exports import export
 from trading.pages.history import history
@@ -23,6 +23,7 @@ urlpatterns: list[URLPattern] = [
     path("markets/<slug:slug>/orders/", place, name="market_place"),
     path("markets/<slug:slug>/own/", own, name="market_own"),
     path("markets/<slug:slug>/close/", close_in_market, name="market_close"),
+    path("markets/<slug:slug>/protect/", protect, name="market_protect"),
     path("markets/<slug:slug>/orders/cancel-all/", cancel_all, name="market_cancel_all"),
     path("markets/<slug:slug>/orders/<str:order_id>/cancel/", cancel, name="order_cancel"),
     path("markets/<slug:slug>/orders/<str:order_id>/amend/", amend, name="order_amend"),

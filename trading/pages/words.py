@@ -134,11 +134,11 @@ def describe_order(order: OrderState, contract: Contract) -> str:
         left["reason"] = describe_end(order.reason)
         parts.append(_("%(quantity)s not traded: %(reason)s.") % left)
     if isinstance(order, OrderAnswer):
-        parts += [_describe_leg(leg, contract) for leg in order.legs]
+        parts += [describe_leg(leg, contract) for leg in order.legs]
     return " ".join(parts)
 
 
-def _describe_leg(leg: OrderState, contract: Contract) -> str:
+def describe_leg(leg: OrderState, contract: Contract) -> str:
     """Return at which price an order that was placed takes its profit or stops its loss."""
     assert leg.trigger is not None
     if leg.trigger.price is None:

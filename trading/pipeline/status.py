@@ -108,7 +108,7 @@ def _show(market: Market) -> dict[str, Any]:
         "close_at": market.close_at,
         "position_limit_lots": market.position_limit_lots,
         "withdrawn": {
-            code: format_price(pips)
+            code: format_price(pips or 0)
             for code, pips in market.outcomes.exclude(withdrawn_at=None).values_list(
                 "code", "withdrawn_pips"
             )

@@ -22,7 +22,7 @@ All of it passes through the market's escrow, which ends at exactly 0.
 # ruff: noqa: S608 - statements are built from the names in this module; every value is bound
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from django.db import connection, transaction
@@ -214,11 +214,11 @@ def _pay(correction: Correction, chunk: int) -> None:
         _finish(correction)
 
 
-def _move(correction: Correction, rows: list[Settlement]) -> None:
+def _move(correction: Correction, rows: Sequence[Settlement]) -> None:
     """Move what these accounts owe or get, and add it to their payouts."""
     escrow_id, house_id = _escrow(correction), _house(correction)
     ledger.lock([escrow_id, house_id, *(row.account_id for row in rows)])
-    entries = []
+    entries: list[ledger.Entry] = []
     for row in rows:
         paid_micros = row.difference_micros + row.lacking_micros
         for micros, kind in (
@@ -270,6 +270,7 @@ def _finish(correction: Correction) -> None:
         pips = correction.payout_pips
         outcome.payout_pips = None if pips is None else pips[outcome.index]
         outcome.save(update_fields=["payout_pips"])
+    Market.objects.filter(pk=market.pk).update(settled_number=correction.observed_number)
     is_void = correction.payout_pips is None
     status = Market.Status.VOIDED if is_void else Market.Status.SETTLED
     record_status(market, status, by=correction.proposed_by, reason=_say_why(correction))

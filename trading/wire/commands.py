@@ -107,8 +107,17 @@ def build_amend(
     )
 
 
-def build_attach(body: ProtectPosition, instrument: Instrument, principal: Principal) -> Attach:
-    """Return the command that attaches legs to a position; ApiError if it can never be valid."""
+def build_attach(
+    body: ProtectPosition,
+    instrument: Instrument,
+    principal: Principal,
+    *,
+    is_mirrored: bool = False,
+) -> Attach:
+    """Return the command that attaches legs to a position; ApiError if it can never be valid.
+
+    `is_mirrored`: a page names the position NO of one of several outcomes, which is recorded.
+    """
     outcome, as_no = find_outcome(body.outcome, instrument)
     if body.take_profit is None and body.stop_loss is None:
         raise ApiError("missing_field", "take_profit")
@@ -119,7 +128,7 @@ def build_attach(body: ProtectPosition, instrument: Instrument, principal: Princ
         outcome,
         read_legs(body.take_profit, body.stop_loss, as_no=as_no),
         read_units(parse_quantity_lots, body.quantity, "quantity"),
-        as_no,
+        as_no or is_mirrored,
         principal.account_kind in FEE_FREE_KINDS,
         read_time_us(body.valid_until, "valid_until"),
     )
