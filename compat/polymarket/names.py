@@ -31,7 +31,7 @@ class Leg(NamedTuple):
     """YES and NO."""
 
 
-class Token(NamedTuple):
+class OutcomeToken(NamedTuple):
     leg: Leg
     is_no: bool
 
@@ -73,7 +73,7 @@ class Directory:
     def __init__(self) -> None:
         self.legs: dict[tuple[str, str | int], Leg] = {}
         """By (condition | slug | market | event, name); an event leads to its first book."""
-        self.tokens: dict[str, Token] = {}
+        self.tokens: dict[str, OutcomeToken] = {}
         self._market_ids: set[int] = set()
         self._reading = threading.Lock()
 
@@ -99,7 +99,7 @@ class Directory:
         self.legs["market", leg.number] = leg
         self.legs.setdefault(("event", compute_number("event", event_slug)), leg)
         for is_no, token_id in enumerate(leg.token_ids):
-            self.tokens[token_id] = Token(leg, bool(is_no))
+            self.tokens[token_id] = OutcomeToken(leg, bool(is_no))
 
 
 _directories: FreshCache[str, Directory] = FreshCache(lambda _: Directory(), seconds=inf)
@@ -111,7 +111,7 @@ def get_directory() -> Directory:
     return directory
 
 
-def find_token(token_id: str) -> Token | None:
+def find_token(token_id: str) -> OutcomeToken | None:
     directory = get_directory()
     if token_id not in directory.tokens:
         directory.read_new()
@@ -126,7 +126,7 @@ def find_leg(kind: str, name: str | int) -> Leg | None:
     return directory.legs.get((kind, name))
 
 
-def get_token(token_id: str) -> Token:
+def get_token(token_id: str) -> OutcomeToken:
     token = find_token(token_id)
     if token is None:
         raise not_found(ORDER_BOOK)

@@ -12,11 +12,11 @@ from weakref import WeakKeyDictionary
 
 import structlog
 
-from compat.polymarket import frames, listing
-from compat.polymarket.books import TokenBook, read_books
+from compat.polymarket import frames, listing, rows
+from compat.polymarket.books import TokenBook, list_tokens, read_books
 from compat.polymarket.frames import Change
 from compat.polymarket.listing import ShownLeg
-from compat.polymarket.names import Leg, Token
+from compat.polymarket.names import Leg, OutcomeToken
 from kernel.database import DATABASE_FAULTS
 from kernel.errors import not_found
 from markets.models import FINAL_STATUSES, HIDDEN_STATUSES, Market
@@ -34,13 +34,12 @@ from trading.pipeline.instruments import Instrument
 log = structlog.get_logger(__name__)
 
 REVIEW_SECONDS: Final = 2.0
-PPM_PER_BPS: Final = 100
 
 
 class TokenStream:
     """One token's book and its watchers: a source that can always be read again."""
 
-    def __init__(self, token: Token) -> None:
+    def __init__(self, token: OutcomeToken) -> None:
         self.token = token
         self.watchers: set[Watcher] = set()
         self._snapshot: Frame | None = None
@@ -61,7 +60,7 @@ class LegStream:
     """One book: the streams of its two tokens, and what they have shown."""
 
     def __init__(self, leg: Leg) -> None:
-        self.streams = (TokenStream(Token(leg, False)), TokenStream(Token(leg, True)))
+        self.streams = [TokenStream(token) for token in list_tokens(leg)]
         self.book: TokenBook | None = None
         """As last shown, of YES."""
 
@@ -140,7 +139,7 @@ class MarketRelay:
         self.feed = feed
         self.instrument = feed.instrument
         self.legs = {shown.leg.book: LegStream(shown.leg) for shown in legs}
-        self.fee_rate_bps = legs[0].market.fee_taker_rate // PPM_PER_BPS
+        self.fee_rate_bps = legs[0].market.fee_taker_rate // rows.PPM_PER_BPS
         self._relay = relay
         self._trades: list[TapeTrade] = []
         self._is_stale = self._is_reading = False
@@ -217,7 +216,9 @@ class Relay:
         hub.lifecycle.listeners.add(self._hear_statuses)
         hub.tasks.every(REVIEW_SECONDS, self._review)
 
-    async def follow(self, watcher: Watcher, tokens: Sequence[Token], *, with_books: bool) -> None:
+    async def follow(
+        self, watcher: Watcher, tokens: Sequence[OutcomeToken], *, with_books: bool
+    ) -> None:
         """Subscribe to tokens of visible markets; each stream begins with its book."""
         for token in tokens:
             market = await self._get_market(token.leg.market_id)

@@ -16,7 +16,7 @@ from compat.polymarket.books import (
     show_size,
 )
 from compat.polymarket.listing import ShownLeg
-from compat.polymarket.names import Token, compute_hash, compute_number
+from compat.polymarket.names import OutcomeToken, compute_hash, compute_number
 from kernel.clock import format_time, from_datetime
 from kernel.units import MICROS_PER_CREDIT
 from markets.models import FINAL_STATUSES, Market, Tag
@@ -86,7 +86,7 @@ def _show_tokens(shown: ShownLeg) -> list[dict[str, Any]]:
     ]
 
 
-def wins(shown: ShownLeg, token: Token) -> bool:
+def wins(shown: ShownLeg, token: OutcomeToken) -> bool:
     return shown.payout_pips is not None and shown.payout_pips == (
         0 if token.is_no else PAYOUT_PIPS
     )

@@ -2,6 +2,9 @@
 
 import asyncio
 import json
+import os
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -15,6 +18,7 @@ from mcp.shared.exceptions import MCPError
 
 from compat.mcp.tools import TOOLS
 from tests.compat.site import Site
+from tests.exchange import ROOT
 
 TRADING = {"place_order", "amend_order", "cancel_order"}
 MODES = ("legacy", "auto")
@@ -191,6 +195,20 @@ def test_odd_messages_are_refused_and_never_a_500(site: Site, version: str):
         big = http.post(f"{site.exchange.base_url}/mcp", content=b" " * 300_000)
         assert big.status_code == 413
     assert "Traceback" not in site.exchange.log()
+
+
+def test_an_exchange_without_agents_does_not_load_the_sdk():
+    """It takes seconds and 60 MB."""
+    program = (
+        "import sys, predex.asgi, predex.urls;"
+        "print(sorted({'mcp', 'mcp_types', 'pydantic', 'starlette'} & sys.modules.keys()))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=ROOT, env={**os.environ, "DJANGO_SETTINGS_MODULE": "tests.settings"},
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert done.stdout.strip() == "[]"
 
 
 async def test_the_limits_of_the_api_hold(site: Site):
