@@ -60,6 +60,22 @@ def _parse_part(part: str) -> int:
     return int(number[:12]) * SECONDS_PER[unit]
 
 
+class ExactNumberField(forms.CharField):
+    """A number of any size and precision, typed in the page's language; its plain notation."""
+
+    widget = UnfoldAdminTextInputWidget
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(max_length=60, **options)
+        self.widget.attrs.setdefault("inputmode", "decimal")
+
+    def clean(self, value: Any) -> str:
+        try:
+            return read_number(super().clean(value))
+        except UnitError as error:
+            raise ValidationError(describe(error), code=error.code) from None
+
+
 class UnitFormField(forms.Field):
     """An exact decimal; its value is an integer number of units.
 
@@ -162,6 +178,15 @@ class AmountFormField(UnitFormField):
     """Credits; its value is micros."""
 
     parse, show = staticmethod(parse_amount_micros), staticmethod(format_amount)
+
+
+class NumberFormField(UnitFormField):
+    """Any number, below 0 too; its value is millionths."""
+
+    parse, show = staticmethod(parse_amount_micros), staticmethod(format_amount)
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(units_min=1 - 2**63, **options)
 
 
 class FeeRateField(AmountFormField):

@@ -87,7 +87,7 @@ def notify(
             "handle": user.handle,
             "site_name": site,
             "site_url": settings.SITE_URL,
-            "moment": timezone.now(),
+            "at": timezone.now(),
             "is_by_operator": by is not None and by.pk != user.pk,
             "address": request.META.get("REMOTE_ADDR") or _("unknown"),
             "user_agent": request.META.get("HTTP_USER_AGENT", "")[:USER_AGENT_LENGTH_MAX],

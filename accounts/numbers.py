@@ -23,6 +23,15 @@ def show_number(value: Decimal, decimals: int) -> str:
     return formats.number_format(value, decimals, use_l10n=True, force_grouping=True)
 
 
+def show_quantity_of(number: Decimal, unit: str = "") -> str:
+    """A number of any kind, with all its decimals and its unit: 1,240 points or 3.5 °C."""
+    exponent = number.as_tuple().exponent
+    decimals = max(0, -exponent) if isinstance(exponent, int) else 0
+    shown = show_number(abs(number), decimals)
+    shown = f"{MINUS}{shown}" if number < 0 else shown
+    return f"{shown}\N{NO-BREAK SPACE}{unit}" if unit else shown
+
+
 def show_money(number: str, *, is_negative: bool = False) -> str:
     """Add the currency symbol and the sign to a formatted number: -P2.50, 9,985.43 pts."""
     return f"{MINUS if is_negative else ''}{get_policy().add_symbol(number)}"

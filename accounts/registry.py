@@ -34,7 +34,7 @@ class MoneyNews(NamedTuple):
 
 _value_positions: Callable[[int], Valuation] | None = None
 _name_markets: Callable[[Collection[int]], Mapping[int, str]] | None = None
-_cancel_orders: Callable[[int, bool], None] | None = None
+_cancel_orders: Callable[[int, Any, str], None] | None = None
 _notify_of_money: Callable[[Sequence[MoneyNews]], None] | None = None
 _find_liquidity: Callable[[int, Sequence[int]], int] | None = None
 _find_worst_loss: Callable[[int, Sequence[int]], int] | None = None
@@ -46,7 +46,7 @@ def register(
     *,
     value_positions: Callable[[int], Valuation] | None = None,
     name_markets: Callable[[Collection[int]], Mapping[int, str]] | None = None,
-    cancel_orders: Callable[[int, bool], None] | None = None,
+    cancel_orders: Callable[[int, Any, str], None] | None = None,
     notify_of_money: Callable[[Sequence[MoneyNews]], None] | None = None,
     find_liquidity: Callable[[int, Sequence[int]], int] | None = None,
     find_worst_loss: Callable[[int, Sequence[int]], int] | None = None,
@@ -55,7 +55,8 @@ def register(
 ) -> None:
     """`value_positions(account_id)`, and `name_markets(market_ids)` -> {market_id: slug}.
 
-    `cancel_orders(account_id, by_operator)` cancels every open order, outside of a transaction.
+    `cancel_orders(account_id, by, reason)` cancels every open order, outside of a transaction: for
+    the operator `by`, or for the owner if None.
     `notify_of_money(news)` notifies owners, in the transaction of the change.
     `find_liquidity(micros, priors)` is the liquidity in lots of an automated maker that may lose so
     much, `find_worst_loss(lots, priors)` the other way round.
@@ -83,9 +84,9 @@ def name_markets(market_ids: Collection[int]) -> Mapping[int, str]:
     return _name_markets(market_ids) if _name_markets and market_ids else {}
 
 
-def cancel_orders(account_id: int, *, by_operator: bool = False) -> None:
+def cancel_orders(account_id: int, *, by: Any = None, reason: str = "") -> None:
     if _cancel_orders is not None:
-        _cancel_orders(account_id, by_operator)
+        _cancel_orders(account_id, by, reason)
 
 
 def notify_of_money(news: Sequence[MoneyNews]) -> None:

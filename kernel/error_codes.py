@@ -167,6 +167,8 @@ ERROR_CODES: Final[dict[str, ErrorCode]] = {
     "answer_count": _C(422, "a group has {least} to {most} answers",
                        _("A group has {least} to {most} answers.")),
     "answers_or_outcomes": _C(422, None, _("Give answers or outcomes, not both.")),
+    "bad_dispute_bond": _C(422, "a bond is at most a billion credits",
+                           _("A bond is at most a billion.")),
     "bad_dispute_window": _C(422, "a dispute window is at most 90 days",
                              _("A dispute window is at most 90 days.")),
     "bad_fee_rate": _C(422, "a rate lies between 0 and 1", _("A rate lies between 0 and 1.")),
@@ -221,6 +223,20 @@ ERROR_CODES: Final[dict[str, ErrorCode]] = {
                       _("This market is no longer a draft.")),
     "not_opened_yet": _C(409, "this market has not opened yet: edit it instead",
                          _("This market has not opened yet. Edit it instead.")),
+    "bad_discount": _C(422, "a discount is 1 to 100 per cent and ends in the future",
+                       _("Enter 1 to 100 per cent for makers, takers or both, and an end in the "
+                         "future, after the start.")),
+    "no_discount": _C(409, "this market has no fee discount",
+                      _("This market has no fee discount.")),
+    "no_fees": _C(422, "this market has no fees", _("This market has no fees.")),
+    "outcome_stays": _C(
+        422, "of a categorical market's outcomes two remain at least; together withdrawn ones pay "
+        "at most 1", _("Of several outcomes two remain at least, and together the withdrawn ones "
+                       "pay at most 1."), "outcome"),
+    "outcomes_of_maker": _C(
+        409, "an automated maker has prices for all outcomes: none can be withdrawn beside it",
+        _("The automated market maker has prices for all outcomes together, so none can be "
+          "withdrawn. Void the market instead, or let it pay its share with the result.")),
     "not_approved": _C(409, "an operator has to approve this market",
                        _("An operator has to approve this market first.")),
     "not_paused": _C(409, None, _("This is not paused.")),
@@ -234,6 +250,16 @@ ERROR_CODES: Final[dict[str, ErrorCode]] = {
                               _("A market of yes and no has the outcomes YES and NO.")),
     "panel_decides": _C(409, "a panel decides this market",
                         _("A panel decides this market.")),
+    "range_missing": _C(422, "a scalar market has a low and a higher high",
+                        _("Enter the lowest and the highest number; the highest is above the "
+                          "lowest.")),
+    "range_of_no_scalar": _C(422, "only a scalar market has low, high and unit",
+                             _("Only a market about a number has a range.")),
+    "range_off_tick": _C(422, "the range must make each tick a number of at most 6 decimals",
+                         _("Choose a range that divides into ticks: a step of the price must be "
+                           "a number with at most 6 decimals.")),
+    "range_too_large": _C(422, "low and high are within a million millions",
+                          _("The range must be within a million millions.")),
     "resolver_stopped": _C(422, "this user can't act now",
                            _("This user is suspended or closed.")),
     "result_is_final": _C(409, "the result of this market is final",
@@ -277,6 +303,12 @@ ERROR_CODES: Final[dict[str, ErrorCode]] = {
                        _("An account this needs is locked at the moment. Try again.")),
     "bad_client_order_id": _C(400, "a client order id has 1 to 64 printable ASCII characters",
                               field="client_order_id"),
+    "bracket_invalid": _C(
+        422, "an entry has one take-profit and one stop-loss at most, and takes its profit at a "
+        "better price than its loss; an order that only reduces has neither, and the quantity of "
+        "either is what its entry has filled",
+        _("Take profit at a better price than the stop loss; only an order that opens a position "
+          "has them."), "take_profit"),
     "budget_invalid": _C(
         422, "a budget stands in for the quantity of a market order, is above 0, and goes with "
         "neither fok nor decrement",
@@ -319,12 +351,18 @@ ERROR_CODES: Final[dict[str, ErrorCode]] = {
     "post_only_would_cross": _C(
         422, "a post-only order would trade at once",
         _("At this price it would fill immediately, which a post-only order must not."), "price"),
+    "outcome_withdrawn": _C(409, "this outcome was withdrawn: its book is closed",
+                            _("This outcome was withdrawn. It takes no orders any more."),
+                            "outcome"),
     "price_missing": _C(422, "a limit order needs a price", _("A limit order needs a price."),
                         "price"),
     "price_off_tick": _C(422, "the price is not a multiple of the market's tick",
                          _("The price must be a multiple of {tick}."), "price"),
     "price_out_of_range": _C(422, "the price must lie between 0 and 1",
                              _("The price must lie between 0 and 1."), "price"),
+    "price_off_tick.number": _C(422, None, _("The number must be on a step of {tick} from the "
+                                             "lowest one."), "price"),
+    "price_out_of_range.number": _C(422, None, _("The number must lie within the range."), "price"),
     "quantity_not_positive": _C(422, "the quantity must be above 0", _ENTER_CONTRACTS, "quantity"),
     "quantity_off_step": _C(422, "the quantity is not a multiple of the market's lot step",
                             _("The number of contracts must be a multiple of {step}."), "quantity"),
@@ -346,6 +384,8 @@ ERROR_CODES: Final[dict[str, ErrorCode]] = {
     "too_many_triggers": _C(
         422, "at most 200 orders of an account wait for their triggers in a market",
         _("Too many of your orders in this market already wait for their triggers."), "trigger"),
+    "trigger_by_credits": _C(
+        422, None, _("For an order that waits for a price, enter the number of contracts.")),
     "trigger_invalid": _C(
         422, "a trigger has a price on the tick, only a trailing stop has a trail, and an order by "
         "budget has no trigger; once it was reached it can't be changed",
@@ -358,10 +398,19 @@ ERROR_CODES: Final[dict[str, ErrorCode]] = {
     "already_paid": _C(409, "this result is already being paid",
                        _("This result is already being paid.")),
     "bad_url": _C(422, None, _("This is not a web address: it must begin with https://.")),
+    "bond_not_covered": _C(
+        422, "a dispute costs a bond of {bond}: {missing} more is needed",
+        _("You have less available than the bond that a dispute costs here.")),
     "changed_meanwhile": _C(409, "the market has changed in the meantime: read it again",
                             _("The market has changed in the meantime: reload the page.")),
     "configuration_invalid": _C(409, "the engine does not accept these terms in the market's state",
                                 _("The matching engine does not accept these terms.")),
+    "correction_runs": _C(409, "a correction of this result is not finished yet",
+                          _("A correction of this result is not finished yet.")),
+    "debtors_lack": _C(
+        409, "debtors lack {amount}: the house would pay; confirm that amount",
+        _("Debtors lack more than that: the house would have to pay it. Confirm the amount "
+          "above.")),
     "dispute_undecided": _C(409, "decide its disputes first",
                             _("A dispute of this result is still open: decide it first.")),
     "dispute_window_over": _C(409, "this result is final", _("The dispute window has ended.")),
@@ -372,18 +421,28 @@ ERROR_CODES: Final[dict[str, ErrorCode]] = {
         _("Some gains have been withdrawn: the house would have to pay more. Confirm the amount "
           "above.")),
     "market_is_voided": _C(409, "a void can't be disputed", _("A void can't be disputed.")),
+    "market_not_scalar": _C(400, "only a scalar market has a number",
+                            _("Only a market about a number can have this."), "number"),
+    "number_missing": _C(422, "the result of a scalar market is a number: send it alone",
+                         _("Enter the number that was observed."), "number"),
     "market_not_binary": _C(400, "only a binary market has a YES",
                             _("Only a yes-or-no market can have this.")),
     "may_not_resolve": _C(403, "this needs the market's resolver or an operator with that right",
                           _("This needs the market's resolver or an operator.")),
+    "no_correction": _C(409, "no correction of this result is proposed",
+                        _("No correction of this result is proposed.")),
     "not_closed": _C(409, "only a closed market has a result",
                      _("Only a closed market can have a result, and this one is not closed.")),
     "not_concerned": _C(403, "only those who traded in this market can dispute its result",
                         _("Only those who traded in this market can dispute its result.")),
+    "not_final": _C(409, "only a result that was paid, or a void, is corrected",
+                    _("Only a result that was paid, or a void, can be corrected.")),
     "not_halted": _C(409, "this market is not halted", _("This market is not halted.")),
     "not_resolving": _C(409, "no result of this market has been proposed",
                         _("No result has been proposed yet.")),
     "not_trading": _C(409, "this market is neither open nor halted", _NOT_NOW),
+    "nothing_to_cover": _C(409, "no debtor of this correction lacks anything now",
+                           _("No debtor of this correction lacks anything now.")),
     "own_dispute": _C(403, "you can't decide your own dispute",
                       _("You can't decide your own dispute.")),
     "payout_negative": _C(422, "no outcome can pay less than 0",
@@ -397,10 +456,15 @@ ERROR_CODES: Final[dict[str, ErrorCode]] = {
     "payout_unclear": _C(400, "send exactly one of payout, yes and winners"),
     "payout_unknown_outcome": _C(422, "there is no outcome with that index",
                                  _("There is no such outcome."), "payout"),
+    "payout_of_withdrawn": _C(422, "a withdrawn outcome pays what was stated when it was",
+                              _("A withdrawn outcome pays exactly what was stated when it was "
+                                "withdrawn."), "payout"),
     "payout_without_winner": _C(422, "name at least one winning outcome",
                                 _("Choose what has won."), "payout"),
     "payout_wrong_length": _C(422, "a payout has one price per outcome",
                               _("Say what each outcome pays."), "payout"),
+    "same_result": _C(422, "this is the result that was paid",
+                      _("This is the result that was paid."), "payout"),
     # --- the feed ---
     "already_authenticated": _C(409, "this connection is another account's"),
     "message_too_large": _C(413, "a message has at most {bytes} bytes"),

@@ -19,6 +19,7 @@ from django.utils.translation import gettext_lazy
 
 from accounts.admin_fields import (
     AmountFormField,
+    NumberFormField,
     PriceFormField,
     QuantityFormField,
     SecondsField,
@@ -27,7 +28,7 @@ from accounts.admin_fields import (
 from accounts.models import FeeType, User
 from kernel.errors import RefusedError, describe
 from markets.actions import OutcomePair, check_create_market, check_create_market_group
-from markets.models import Category, Event, Group, Market, Tag
+from markets.models import NUMBER_UNIT_LENGTH_MAX, Category, Event, Group, Market, Tag
 from markets.outcome_codes import make_codes
 
 ROWS_MAX = 200
@@ -54,6 +55,12 @@ COLUMNS: dict[str, tuple[Any, str]] = {
         ),
         "",
     ),
+    "low": (
+        gettext_lazy("Of a market about a number: the lowest one, with a point."),
+        "",
+    ),
+    "high": (gettext_lazy("And the highest one; with both there are no outcomes to name."), ""),
+    "unit": (gettext_lazy("What follows the number, like °C or points."), ""),
     "description": (gettext_lazy("What it is about."), "Any rain that the station measures."),
     "rules": (gettext_lazy("What decides each outcome, in full."), "Yes if at least 0.1 mm fall."),
     "resolution_source": (gettext_lazy("Where the result can be looked up."), "https://www.yr.no"),
@@ -67,6 +74,10 @@ COLUMNS: dict[str, tuple[Any, str]] = {
     "open_at": (gettext_lazy("Opens by itself then; empty: opened by hand."), ""),
     "expected_settle_at": (gettext_lazy("When the result should be known."), ""),
     "dispute_window": (gettext_lazy("Like 1h or 2d 12h."), "1h"),
+    "dispute_bond": (
+        gettext_lazy("Held from who disputes a result; lost if the dispute is dismissed."),
+        "",
+    ),
     "tick": (gettext_lazy("The smallest step between prices."), "0.01"),
     "lot_step": (gettext_lazy("Orders must be a multiple of this many contracts."), "1"),
     "fee_kind": (gettext_lazy("none, flat or quadratic."), ""),
@@ -98,6 +109,10 @@ NEEDED = ("title", "close_at")
 # Columns whose model field has another name.
 FIELDS = {
     "dispute_window": "dispute_seconds",
+    "dispute_bond": "dispute_bond_micros",
+    "low": "low_millionths",
+    "high": "high_millionths",
+    "unit": "number_unit",
     "tick": "tick_pips",
     "lot_step": "lot_step_lots",
     "position_limit": "position_limit_lots",
@@ -242,6 +257,9 @@ class RowForm(forms.Form):
     resolution_source = _text(500)
     outcomes = _text(CELL_LENGTH_MAX)
     answers = _text(CELL_LENGTH_MAX)
+    low = NumberFormField(required=False, localize=False)
+    high = NumberFormField(required=False, localize=False)
+    unit = _text(NUMBER_UNIT_LENGTH_MAX)
     category = _text(80)
     tags = _text(1_000)
     event = _text(80)
@@ -252,6 +270,7 @@ class RowForm(forms.Form):
     open_at = forms.DateTimeField(required=False)
     expected_settle_at = forms.DateTimeField(required=False)
     dispute_window = SecondsField(required=False)
+    dispute_bond = AmountFormField(required=False, localize=False)
     tick = PriceFormField(required=False, localize=False)
     lot_step = QuantityFormField(required=False, localize=False)
     fee_kind = forms.ChoiceField(required=False, choices=FeeType.choices)
@@ -365,6 +384,8 @@ def _check(row: Row, known: Known, by: User) -> CheckedRow:
     answers = values.pop("answers", None)
     if outcomes is not None:
         values["kind"] = Market.Kind.CATEGORICAL
+    elif values.keys() & {"low_millionths", "high_millionths", "number_unit"}:
+        values["kind"] = Market.Kind.SCALAR
     errors = {}
     try:
         if answers is not None and outcomes is not None:

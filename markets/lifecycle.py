@@ -2,6 +2,7 @@
 
     draft -> (proposed -> draft, approved) -> open <-> halted -> closed -> resolving -> settled
                                                and from open to resolving also -> voided
+    settled -> settled, voided and voided -> settled: the result was corrected
 
 `LEGAL` is the table of transitions. Only `record_status` changes a status: a conditional UPDATE, so
 that one of two racing changes wins, with a `StatusChange` row (who, when, why) in its transaction.
@@ -9,7 +10,7 @@ that one of two racing changes wins, with a `StatusChange` row (who, when, why) 
 A payout vector is a list of pips by outcome index: each at least 0, together exactly 10,000.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from django.db import transaction
@@ -19,6 +20,7 @@ from accounts.audit import check_reason
 from kernel.errors import RefusedError
 from kernel.units import PIPS_PER_CREDIT
 from markets.models import FINAL_STATUSES, Market, StatusChange
+from markets.scalars import read_exact
 
 Status = Market.Status
 
@@ -30,8 +32,9 @@ LEGAL: dict[str, frozenset[str]] = {
     Status.CLOSED: frozenset({Status.RESOLVING, Status.VOIDED}),
     # Back to closed: a dispute was upheld or the resolver withdrew the proposal.
     Status.RESOLVING: frozenset({Status.CLOSED, Status.SETTLED, Status.VOIDED}),
-    Status.SETTLED: frozenset(),
-    Status.VOIDED: frozenset(),
+    # A correction of the result that was paid.
+    Status.SETTLED: frozenset({Status.SETTLED, Status.VOIDED}),
+    Status.VOIDED: frozenset({Status.SETTLED}),
 }
 
 
@@ -114,18 +117,44 @@ def binary_payout(yes_pips: int) -> list[int]:
     return payout_pips
 
 
-def equal_payout(winners: Collection[int], *, outcome_count: int) -> list[int]:
+def scalar_payout(market: Market, number: str) -> list[int]:
+    """What a scalar market's YES and NO pay if this number, in plain notation, was observed."""
+    exact = read_exact(number)
+    if exact is None:
+        raise PayoutError("not_a_number", "number")
+    if market.scale is None:
+        raise PayoutError("market_not_scalar", "number")
+    return market.scale.compute_payout(exact)
+
+
+def find_withdrawn(market: Market) -> dict[int, int]:
+    """Return what outcomes that were withdrawn pay, by index."""
+    return {
+        outcome.index: outcome.withdrawn_pips
+        for outcome in market.outcomes.all()
+        if outcome.withdrawn_pips is not None
+    }
+
+
+def equal_payout(
+    winners: Collection[int], *, outcome_count: int, withdrawn: Mapping[int, int] | None = None
+) -> list[int]:
     """Split 1 credit equally among the outcomes with these indexes.
 
     1/k is floored to a pip; the remaining pips go one each to the winners in outcome order.
+    `withdrawn` outcomes pay what was stated, and the winners share what is left of the credit.
     """
+    stated = withdrawn or {}
     distinct = sorted(set(winners))
     if not distinct:
         raise PayoutError("payout_without_winner")
     if distinct[0] < 0 or distinct[-1] >= outcome_count:
         raise PayoutError("payout_unknown_outcome")
-    share_pips, remaining_pips = divmod(PIPS_PER_CREDIT, len(distinct))
-    payout_pips = [0] * outcome_count
+    if stated.keys() & set(distinct):
+        raise PayoutError("payout_of_withdrawn")
+    shared_pips = PIPS_PER_CREDIT - sum(stated.values())
+    share_pips, remaining_pips = divmod(shared_pips, len(distinct))
+    payout_pips = [stated.get(index, 0) for index in range(outcome_count)]
     for rank, index in enumerate(distinct):
         payout_pips[index] = share_pips + (rank < remaining_pips)
     return payout_pips

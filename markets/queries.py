@@ -171,7 +171,7 @@ def list_clarifications(market: Market) -> QuerySet[Clarification]:
 def list_disputes(market: Market) -> QuerySet[Dispute]:
     """Return the disputes of all results that a market has had, newest first."""
     disputes = Dispute.objects.filter(resolution__market=market)
-    return disputes.select_related("raised_by", "decided_by").order_by("-raised_at")
+    return disputes.select_related("resolution", "raised_by", "decided_by").order_by("-raised_at")
 
 
 def find_resolution(market: Market) -> Resolution | None:

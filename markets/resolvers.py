@@ -9,6 +9,9 @@ def describe_resolver(resolver: AutomaticResolver) -> str:
     """Say what decides the market."""
     if resolver.source is not None:
         return _("As “%(market)s” is settled") % {"market": resolver.source.title}
+    if resolver.kind == AutomaticResolver.Kind.NUMBER:
+        values = {"path": resolver.value_path, "url": resolver.url}
+        return _("The number is %(path)s at %(url)s") % values
     values = {
         "path": resolver.value_path,
         "url": resolver.url,

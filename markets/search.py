@@ -21,7 +21,7 @@ from django.db.models import (
 from markets.models import Market, Outcome
 
 WORDS_MAX: Final = 8
-SAID_OF_EVERY_BINARY: Final = ("Yes", "No")
+SAID_OF_EVERY_BINARY: Final = ("Yes", "No", "Higher", "Lower")
 """Names of outcomes that do not distinguish markets."""
 
 

@@ -30,6 +30,7 @@ GROUPS: list[tuple[Any, list[NavigationLink]]] = [
             NavigationLink(_("Markets"), "query_stats", "markets.market"),
             NavigationLink(_("Results"), "gavel", "markets.resolution"),
             NavigationLink(_("Disputes"), "report", "markets.dispute"),
+            NavigationLink(_("Corrections"), "undo", "markets.correction"),
             NavigationLink(
                 _("Import from CSV"),
                 "upload_file",
@@ -72,6 +73,7 @@ GROUPS: list[tuple[Any, list[NavigationLink]]] = [
             NavigationLink(_("Transfers"), "swap_horiz", "accounts.transfer"),
             NavigationLink(_("Positions"), "pie_chart", "trading.position"),
             NavigationLink(_("Collateral"), "lock", "trading.margin"),
+            NavigationLink(_("Settlements"), "balance", "trading.settlement"),
             NavigationLink(_("Daily equity"), "show_chart", "trading.dailyequity"),
         ],
     ),

@@ -13,10 +13,12 @@ SEES_MARKETS = {
     "markets.view_category", "markets.view_tag", "markets.view_event", "markets.view_series",
     "markets.view_group", "markets.view_seriesschedule", "markets.view_scheduledmarket",
 }  # fmt: skip
-SEES_RESULTS = {"markets.view_resolution", "markets.view_dispute"}
+SEES_RESULTS = {
+    "markets.view_resolution", "markets.view_dispute", "markets.view_correction",
+}  # fmt: skip
 SEES_TRADING = {
     "trading.view_order", "trading.view_trade", "trading.view_position", "trading.view_margin",
-    "trading.view_journalrow", "trading.view_exchangeday",
+    "trading.view_settlement", "trading.view_journalrow", "trading.view_exchangeday",
 }  # fmt: skip
 SEES_ENGINES = {
     "trading.view_lease", "trading.view_bookstate", "trading.view_outcomestats",

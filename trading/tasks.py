@@ -28,16 +28,19 @@ from markets.models import OUTCOMES_MIN, Market
 from markets.queries import get_exchange
 from trading import verify
 from trading.actions import (
+    do_apply_discount,
     do_cancel_orders,
     do_close_market,
     do_open_market,
     do_pass_time,
     do_run_resolver,
+    list_due_discounts,
     list_due_resolvers,
 )
 from trading.models import Order, VerifyRun
 from trading.notifications import mails, notify
 from trading.readmodels import activity, equity, projections
+from trading.settlement import corrections
 from trading.settlement import payments as settlement
 
 log = structlog.get_logger(__name__)
@@ -141,6 +144,14 @@ def close_due() -> None:
 
 @shared_task
 @unless_in_maintenance
+@if_the_clock_is_right
+def discount_due() -> None:
+    """Begin and end the discounts on fees that are due."""
+    _for_each(list_due_discounts(), do_apply_discount)
+
+
+@shared_task
+@unless_in_maintenance
 def expire_due() -> None:
     """Trigger the expiry of due orders in engines that get no other commands."""
     orders = Order.objects.filter(expires_at_us__lte=now_us())
@@ -176,7 +187,7 @@ def resolve_due() -> None:
 @unless_in_maintenance
 @if_the_clock_is_right
 def settle_due() -> None:
-    """Pay out final results and voids."""
+    """Pay out final results and voids, and carry out corrections."""
     end = time.monotonic() + SETTLE_SECONDS_MAX
     waiting = deque(settlement.list_due().values_list("market_id", flat=True)[:DUE_MAX])
 
@@ -186,6 +197,14 @@ def settle_due() -> None:
         if not is_final and time.monotonic() >= turn_end:
             waiting.append(market_id)
 
+    def correct(market_id: int) -> None:
+        turn_end = time.monotonic() + SETTLE_SLICE_SECONDS
+        if not corrections.correct_market(market_id, until=turn_end):
+            correcting.append(market_id)
+
+    correcting = deque(corrections.list_running().values_list("market_id", flat=True)[:DUE_MAX])
+    while correcting and time.monotonic() < end and not stopping.is_set():
+        _for_each([correcting.popleft()], correct)
     while waiting and time.monotonic() < end and not stopping.is_set():
         _for_each([waiting.popleft()], take_turn)
 

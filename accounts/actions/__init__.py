@@ -4,6 +4,7 @@ A `do_` runs its check inside its transaction, under the locks, so that two conc
 both pass. Amounts are micros. A refusal is a `RefusedError` with a stable code; it changes nothing.
 """
 
+from accounts.actions.bonds import Bond, do_forfeit_bond, do_return_bonds, do_take_bond
 from accounts.actions.credentials import (
     check_create_api_key,
     check_help_user,

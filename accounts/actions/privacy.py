@@ -55,7 +55,7 @@ def do_delete_user(user: User) -> None:
         registry.forget_user(user.pk)
         _wipe_user(user)
         record_audit("delete_user", user, by=user)
-    cancel_what_rests(account_ids, by_operator=False)
+    cancel_what_rests(account_ids, by=None)
 
 
 def _wipe_account(account: Account) -> None:

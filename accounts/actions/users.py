@@ -169,17 +169,20 @@ def do_suspend_user(user: User, *, by: User, reason: str) -> None:
         user.suspended_at = timezone.now()
         user.save(update_fields=["suspended_at"])
         record_audit("suspend_user", user, by=by, reason=reason)
-        transaction.on_commit(lambda: cancel_what_rests(account_ids, by_operator=True), robust=True)
+        transaction.on_commit(
+            lambda: cancel_what_rests(account_ids, by=by, reason=reason), robust=True
+        )
 
 
-def cancel_what_rests(account_ids: Iterable[int], *, by_operator: bool) -> None:
+def cancel_what_rests(account_ids: Iterable[int], *, by: User | None, reason: str = "") -> None:
     """Cancel the open orders of accounts that were just stopped, if the engine is available.
 
-    Otherwise the periodic task does that looks for orders of stopped accounts.
+    `by` is the operator, None the owner. Otherwise the periodic task does that looks for orders
+    of stopped accounts.
     """
     for account_id in account_ids:
         try:
-            registry.cancel_orders(account_id, by_operator=by_operator)
+            registry.cancel_orders(account_id, by=by, reason=reason)
         except ApiError as refusal:
             log.info("left_for_later", account_id=account_id, because=refusal.code)
 

@@ -26,11 +26,12 @@ class AccountKind(models.TextChoices):
     MAKER = "maker", pgettext_lazy("an account", "Maker")
     ESCROW = "escrow", pgettext_lazy("an account", "Escrow")
     FEES = "fees", pgettext_lazy("an account", "Fees")
+    BONDS = "bonds", pgettext_lazy("an account", "Bonds")
     ISSUER = "issuer", pgettext_lazy("an account", "Issuer")
 
 
 OWNED_KINDS = [AccountKind.USER, AccountKind.SYSTEM]
-MARKET_KINDS = [AccountKind.ESCROW, AccountKind.FEES, AccountKind.MAKER]
+MARKET_KINDS = [AccountKind.ESCROW, AccountKind.FEES, AccountKind.MAKER, AccountKind.BONDS]
 FOUNDING_KINDS = [AccountKind.ISSUER, AccountKind.HOUSE]
 
 
@@ -119,6 +120,10 @@ class TransferKind(models.TextChoices):
     FEE_INCOME = "fee_income", pgettext_lazy("a transfer", "Fee income")
     HOUSE_COVER = "house_cover", pgettext_lazy("a transfer", "House cover")
     LIQUIDITY = "liquidity", pgettext_lazy("a transfer", "Liquidity")
+    BOND = "bond", pgettext_lazy("a transfer", "Bond")
+    BOND_RETURN = "bond_return", pgettext_lazy("a transfer", "Bond returned")
+    BOND_LOSS = "bond_loss", pgettext_lazy("a transfer", "Bond lost")
+    CORRECTION = "correction", pgettext_lazy("a transfer", "Correction")
 
 
 class Transfer(AppendOnly):

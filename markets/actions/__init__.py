@@ -27,6 +27,7 @@ from markets.actions.comments import (
 )
 from markets.actions.copying import check_clone_market, do_clone_market
 from markets.actions.creation import (
+    OUTCOMES,
     check_create_market,
     check_may_create_markets,
     do_create_market,

@@ -34,7 +34,12 @@ from markets.actions.rules import (
 from markets.actions.subsidy import with_liquidity
 from markets.models import Market, MarketStats, StatusChange
 
-BINARY_OUTCOMES: tuple[OutcomePair, ...] = (("YES", "Yes"), ("NO", "No"))
+OUTCOMES: dict[str, tuple[OutcomePair, ...]] = {
+    Market.Kind.BINARY: (("YES", "Yes"), ("NO", "No")),
+    Market.Kind.SCALAR: (("YES", "Higher"), ("NO", "Lower")),
+    Market.Kind.CATEGORICAL: (),
+}
+"""The outcomes of a kind of market where none are named."""
 SLUG_TEXT_LENGTH_MAX = 70
 SLUG_TRIES_MAX = 8
 
@@ -86,8 +91,9 @@ def do_create_market(
 ) -> Market:
     """Create a draft with its history, statistics, and escrow and fee accounts.
 
-    Without `outcomes` a binary market gets YES and NO, a categorical one none yet. An operator's
-    draft is approved from the start, unless they want another's approval (`is_approved` False).
+    Without `outcomes` a binary or scalar market gets YES and NO, a categorical one none yet.
+    An operator's draft is approved from the start, unless they want another's approval
+    (`is_approved` False).
     """
     with transaction.atomic():
         market = check_create_market(by=by, fields=fields, outcomes=outcomes)
@@ -102,7 +108,7 @@ def do_create_market(
         open_maker_account(market)
         market.tags.set(fields.get("tags", ()))
         if outcomes is None:
-            outcomes = BINARY_OUTCOMES if market.kind == Market.Kind.BINARY else ()
+            outcomes = OUTCOMES[market.kind]
         insert_outcomes(market, outcomes)
         MarketStats.objects.create(market=market)
         StatusChange.objects.create(market=market, to_status=market.status, by=by)
@@ -114,7 +120,7 @@ def _count_outcomes(fields: Mapping[str, Any], outcomes: Sequence[OutcomePair] |
     """Return how many a new market will have; 0: they are not known yet."""
     if outcomes is not None:
         return len(outcomes)
-    return 2 if fields.get("kind", Market.Kind.BINARY) == Market.Kind.BINARY else 0
+    return len(OUTCOMES[fields.get("kind", Market.Kind.BINARY)])
 
 
 def _defaults(fields: Mapping[str, Any]) -> dict[str, Any]:

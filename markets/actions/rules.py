@@ -12,7 +12,9 @@ from accounts.models.policy import FEE_RATE_PPM_MAX
 from accounts.second_factor import no_right
 from kernel.errors import RefusedError
 from kernel.texts import check_line, check_text
+from kernel.units import PIPS_PER_CREDIT
 from markets.models import (
+    DISPUTE_BOND_MICROS_MAX,
     DISPUTE_SECONDS_MAX,
     FEE_UNITS_MICROS,
     HIDDEN_STATUSES,
@@ -20,6 +22,7 @@ from markets.models import (
     MAKER_LIQUIDITY_LOTS_MAX,
     MAKER_LIQUIDITY_LOTS_MIN,
     MAKER_PRIOR_MAX,
+    NUMBER_MILLIONTHS_MAX,
     OUTCOMES_MAX,
     OUTCOMES_MIN,
     POSITION_LIMIT_LOTS_MAX,
@@ -37,7 +40,7 @@ TAGS_MAX = 20
 
 # Fees and visibility are set by operators; others get the policy's.
 OPERATOR_FIELDS = frozenset({
-    "slug", "featured", "dispute_seconds",
+    "slug", "featured", "dispute_seconds", "dispute_bond_micros",
     "fee_kind", "fee_maker_rate", "fee_taker_rate", "fee_unit_micros", "maker_funded_by_house",
 })  # fmt: skip
 # Descriptive fields, which affect no order: operators may correct them at any time, except for the
@@ -120,6 +123,7 @@ def check_details(market: Market, fields: Mapping[str, Any], *, by: User) -> Non
     _check_texts(fields)
     _check_times(market, fields)
     _check_trading_terms(market)
+    _check_range(market)
     _check_fees(market)
     _check_maker(market)
     if "visibility" in fields or "group" in fields:
@@ -148,6 +152,8 @@ def _check_times(market: Market, fields: Mapping[str, Any]) -> None:
         raise RefusedError("settles_before_close", "expected_settle_at")
     if not 0 <= market.dispute_seconds <= DISPUTE_SECONDS_MAX:
         raise RefusedError("bad_dispute_window", "dispute_seconds")
+    if not 0 <= market.dispute_bond_micros <= DISPUTE_BOND_MICROS_MAX:
+        raise RefusedError("bad_dispute_bond", "dispute_bond")
 
 
 def _check_trading_terms(market: Market) -> None:
@@ -158,6 +164,22 @@ def _check_trading_terms(market: Market) -> None:
     limit_lots = market.position_limit_lots
     if limit_lots is not None and not 1 <= limit_lots <= POSITION_LIMIT_LOTS_MAX:
         raise RefusedError("bad_position_limit", "position_limit")
+
+
+def _check_range(market: Market) -> None:
+    """A scalar market has a range of which each tick is a number of at most 6 decimals."""
+    low, high = market.low_millionths, market.high_millionths
+    if market.kind != Market.Kind.SCALAR:
+        if low is not None or high is not None or market.number_unit:
+            raise RefusedError("range_of_no_scalar", "low")
+        return
+    if low is None or high is None or low >= high:
+        raise RefusedError("range_missing", "low")
+    if max(abs(low), abs(high)) > NUMBER_MILLIONTHS_MAX:
+        raise RefusedError("range_too_large", "high")
+    if (high - low) * market.tick_pips % PIPS_PER_CREDIT:
+        raise RefusedError("range_off_tick", "high")
+    check_line(market.number_unit, "unit")
 
 
 def _check_fees(market: Market) -> None:
@@ -222,9 +244,9 @@ def slug_taken() -> RefusedError:
 
 
 def check_outcomes(kind: str, outcomes: Sequence[OutcomePair]) -> None:
-    """2 to 50, with codes and names unique after normalisation; YES and NO for a binary market."""
+    """2 to 50, with codes and names unique after normalisation; YES and NO of one book."""
     codes = [code for code, _ in outcomes]
-    if kind == Market.Kind.BINARY and codes != ["YES", "NO"]:
+    if kind != Market.Kind.CATEGORICAL and codes != ["YES", "NO"]:
         raise RefusedError("outcomes_not_binary", "outcomes")
     if not OUTCOMES_MIN <= len(outcomes) <= OUTCOMES_MAX:
         raise RefusedError("outcome_count", "outcomes", least=OUTCOMES_MIN, most=OUTCOMES_MAX)

@@ -13,10 +13,10 @@ from accounts.audit import excerpt, record_audit
 from accounts.models import User
 from accounts.second_factor import no_right
 from kernel.errors import ApiError, RefusedError, describe
-from markets.actions.copying import copy_market
+from markets.actions.copying import copy_deciders, copy_market
 from markets.actions.creation import do_create_market
 from markets.actions.rules import check_is_draft, may_manage_markets
-from markets.models import AutomaticResolver, Event, Market, ScheduledMarket, Series, SeriesSchedule
+from markets.models import Event, Market, ScheduledMarket, Series, SeriesSchedule
 
 TITLE_LENGTH_MAX = 200
 PLACEHOLDERS = ("{start}", "{end}", "{date}", "{start_unix}", "{end_unix}")
@@ -145,23 +145,13 @@ def _make(schedule: SeriesSchedule, start: datetime) -> Market:
         fields[name] = fill_in(fields[name], start, end)
     fields |= {"open_at": start, "close_at": end, "event": _find_event(schedule.series)}
     market = do_create_market(by=by, fields=fields, outcomes=outcomes)
-    _copy_resolver(schedule.template, market, start, end)
+    copy_deciders(schedule.template, market, fill=lambda text: fill_in(text, start, end))
     last = schedule.made.order_by("-starts_at").first()
     skipped = 0 if last is None else (start - last.starts_at) // schedule.interval - 1
     ScheduledMarket.objects.create(
         schedule=schedule, starts_at=start, market=market, skipped=skipped
     )
     return market
-
-
-def _copy_resolver(template: Market, market: Market, start: datetime, end: datetime) -> None:
-    """Let the market be resolved as its template says, in the name of who said so there."""
-    resolver = AutomaticResolver.objects.filter(market=template).first()
-    if resolver is None:
-        return
-    resolver.pk, resolver.market = None, market
-    resolver.url = fill_in(resolver.url, start, end)
-    resolver.save(force_insert=True)
 
 
 def _find_event(series: Series) -> Event:

@@ -105,7 +105,10 @@ class ClarifyAction(MarketAction):
 class CloneAction(MarketAction):
     title = _("Clone")
     done = _("The clone is a draft: it is at the top of the list.")
-    explanation = _("Makes a draft with the texts, terms and outcomes of this market.")
+    explanation = _(
+        "Makes a draft with the texts, terms and outcomes of this market, decided by the same "
+        "resolver or panel."
+    )
     takes_many = False
     reason = None  # the audit event says what was created
 

@@ -9,7 +9,9 @@ from unfold.widgets import UnfoldAdminSelectWidget
 
 from accounts.admin_fields import (
     FEE_RATE_HELP,
+    AmountFormField,
     FeeRateField,
+    NumberFormField,
     QuantityFormField,
     SecondsField,
     UserField,
@@ -25,6 +27,7 @@ from markets.actions import (
     check_set_outcomes,
 )
 from markets.models import (
+    DISPUTE_BOND_MICROS_MAX,
     LOT_STEP_LOTS_MAX,
     MAKER_LIQUIDITY_LOTS_MAX,
     POSITION_LIMIT_LOTS_MAX,
@@ -36,10 +39,17 @@ DESCRIBED: list[Any] = [
     "title", "description", "rules", "resolution_source", "category", "tags", "event",
     "resolver", "visibility", "group", "featured",
 ]  # fmt: skip
-TIMES: list[Any] = ["open_at", "close_at", "expected_settle_at", "dispute_seconds"]
+TIMES: list[Any] = [
+    "open_at",
+    "close_at",
+    "expected_settle_at",
+    "dispute_seconds",
+    "dispute_bond_micros",
+]
 TERMS: list[Any] = [
-    "tick_pips", "lot_step_lots", "fee_kind", "fee_maker_rate", "fee_taker_rate",
-    "fee_unit_micros", "position_limit_lots", "strict_refund", "matches_across_outcomes",
+    "low_millionths", "high_millionths", "number_unit", "tick_pips", "lot_step_lots", "fee_kind",
+    "fee_maker_rate", "fee_taker_rate", "fee_unit_micros", "position_limit_lots", "strict_refund",
+    "matches_across_outcomes",
 ]  # fmt: skip
 MAKER: list[Any] = ["maker_b_lots", "maker_priors", "maker_alone", "maker_funded_by_house"]
 FIXED_AT_CREATION: list[Any] = ["kind", "slug"]
@@ -59,6 +69,22 @@ class MarketAdminForm(forms.ModelForm):
     dispute_seconds = SecondsField(
         label=_("Dispute window"),
         help_text=_("How long a result can be disputed: like 1h or 2d 12h; 0 for none."),
+    )
+    dispute_bond_micros = AmountFormField(
+        label=_("Bond of a dispute"),
+        required=False,
+        units_max=DISPUTE_BOND_MICROS_MAX,
+        help_text=_("Held from who disputes a result; lost if the dispute is dismissed."),
+    )
+    low_millionths = NumberFormField(
+        label=_("Lowest number"),
+        required=False,
+        help_text=_("Of a scalar market: at this number or below, Lower is paid all."),
+    )
+    high_millionths = NumberFormField(
+        label=_("Highest number"),
+        required=False,
+        help_text=_("At this number or above, Higher is paid all; between, in line."),
     )
     tick_pips = forms.TypedChoiceField(
         label=_("Tick"),
@@ -123,6 +149,9 @@ class MarketAdminForm(forms.ModelForm):
                 self.add_error(self._find_field(refusal.field), describe(refusal))
         return self.cleaned_data
 
+    def clean_dispute_bond_micros(self) -> int:
+        return self.cleaned_data["dispute_bond_micros"] or 0
+
     def get_changes(self) -> dict[str, Any]:
         """Return the fields for the action: all of a new market, the changed ones otherwise."""
         is_new = self.instance.pk is None
@@ -142,6 +171,7 @@ class MarketAdminForm(forms.ModelForm):
 
     def _find_field(self, name: str | None) -> str | None:
         """Return the form's field: the API's `tick` is `tick_pips` here."""
+        name = "number_unit" if name == "unit" else name
         return next((ours for ours in self.fields if name and ours.startswith(name)), None)
 
 

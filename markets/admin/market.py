@@ -60,8 +60,9 @@ from markets.models import (
 SHOWN_ONLY: list[Any] = ["status", "creator", "approved_by", "approved_at", "settled_at", "shard"]
 TRADING_STATUSES = (Market.Status.OPEN, Market.Status.HALTED)
 IN_UNITS = {
-    "dispute_seconds", "tick_pips", "lot_step_lots", "fee_maker_rate", "fee_taker_rate",
-    "fee_unit_micros", "position_limit_lots", "maker_b_lots",
+    "dispute_seconds", "dispute_bond_micros", "tick_pips", "lot_step_lots", "fee_maker_rate",
+    "fee_taker_rate", "fee_unit_micros", "position_limit_lots", "maker_b_lots", "low_millionths",
+    "high_millionths",
 }  # fmt: skip
 STATUS_COLOURS = {
     Market.Status.DRAFT: "",
@@ -77,8 +78,8 @@ class OutcomeInline(TabularInline):
     model = Outcome
     form = OutcomeForm
     formset = OutcomeFormSet
-    fields = ["index", "code", "name", "payout_pips"]
-    readonly_fields = ["payout_pips"]
+    fields = ["index", "code", "name", "payout_pips", "withdrawn_pips", "withdrawn_at"]
+    readonly_fields = ["payout_pips", "withdrawn_pips", "withdrawn_at"]
     extra = 0
     max_num = OUTCOMES_MAX
     hide_title = True
@@ -159,6 +160,11 @@ class MarketAdmin(ModelAdmin):
     search_fields = ["slug", "title", "=creator__handle"]
     search_help_text = _("Words of the title or address, or the creator's handle")
     shown_dispute_seconds = staticmethod(show_duration("dispute_seconds", _("Dispute window")))
+    shown_dispute_bond_micros = staticmethod(
+        show_amount("dispute_bond_micros", _("Bond of a dispute"))
+    )
+    shown_low_millionths = staticmethod(show_amount("low_millionths", _("Lowest number")))
+    shown_high_millionths = staticmethod(show_amount("high_millionths", _("Highest number")))
     shown_tick_pips = staticmethod(show_price("tick_pips", _("Tick")))
     shown_lot_step_lots = staticmethod(show_quantity("lot_step_lots", _("Lot step")))
     shown_fee_maker_rate = staticmethod(show_amount("fee_maker_rate", _("Maker's rate")))

@@ -1,14 +1,22 @@
 """Results and disputes: shown here; the trading app's actions decide on them."""
 
 from collections.abc import Iterable
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 from django.contrib import admin
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from accounts.admin_base import Link, find_url, link_to, link_to_list, show_amount
 from markets.admin.history import MarketHistoryAdmin
 from markets.models import Dispute, Resolution
+
+BOND_FATES: Final = {
+    "": "",
+    "held": pgettext_lazy("a bond", "held"),
+    "returned": pgettext_lazy("a bond", "returned"),
+    "lost": pgettext_lazy("a bond", "lost to the house"),
+}
 
 
 @admin.register(Resolution)
@@ -51,6 +59,7 @@ class DisputeAdmin(MarketHistoryAdmin):
         link_to("resolution", _("result")),
         "raised_by",
         "text",
+        show_amount("bond_micros", _("bond")),
         "decision",
         "decided_by",
     ]
@@ -58,10 +67,15 @@ class DisputeAdmin(MarketHistoryAdmin):
     list_filter = ["decision"]
     market_key = "resolution__market"
     fields = [
-        "resolution", "raised_by", "raised_at", "text", "decision", "decided_by", "decided_at",
-        "note",
+        "resolution", "raised_by", "raised_at", "text", "bond", "bond_fate", "decision",
+        "decided_by", "decided_at", "note",
     ]  # fmt: skip
     readonly_fields: ClassVar[Any] = fields
+    bond = staticmethod(show_amount("bond_micros", _("bond")))
+
+    @admin.display(description=_("the bond is"))
+    def bond_fate(self, row: Dispute) -> str:
+        return str(BOND_FATES[row.bond_fate])
 
     def get_queryset(self, request: Any) -> Any:
         rows = super().get_queryset(request).select_related("resolution__market")

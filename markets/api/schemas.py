@@ -13,6 +13,7 @@ from markets.actions import TAGS_MAX
 from markets.actions.subsidy import find_subsidy
 from markets.models import (
     CLARIFICATION_LENGTH_MAX,
+    NUMBER_UNIT_LENGTH_MAX,
     OUTCOMES_MAX,
     Category,
     Event,
@@ -93,6 +94,14 @@ class MarketEdit(StrictSerializer):
     close_at = TimeField(required=False)
     expected_settle_at = TimeField(allow_null=True, required=False)
     dispute_seconds = IntegerField(required=False)
+    dispute_bond = AmountField(source="dispute_bond_micros", required=False)
+    low = AmountField(
+        source="low_millionths", required=False, help_text="Of a scalar market, as high and unit."
+    )
+    high = AmountField(source="high_millionths", required=False)
+    unit = LineField(
+        source="number_unit", max_length=NUMBER_UNIT_LENGTH_MAX, allow_blank=True, required=False
+    )
     tick = PriceField(source="tick_pips", required=False)
     lot_step = QuantityField(source="lot_step_lots", required=False)
     fee_kind = ChoiceField(choices=FeeType.choices, required=False)
@@ -186,6 +195,20 @@ class ShownOutcome(serializers.Serializer):
     code = serializers.CharField()
     name = serializers.CharField()
     payout = PriceField(source="payout_pips", allow_null=True)
+    withdrawn_payout = PriceField(
+        source="withdrawn_pips", allow_null=True, help_text="Null: it was not withdrawn."
+    )
+    withdrawn_at = TimeField(allow_null=True)
+
+
+class ShownDiscount(serializers.Serializer):
+    """By how many per cent the market's fees are lower, and when."""
+
+    maker_percent = serializers.IntegerField()
+    taker_percent = serializers.IntegerField()
+    starts_at = TimeField()
+    ends_at = TimeField(allow_null=True)
+    is_applied = serializers.BooleanField(help_text="Whether it is in force now.")
 
 
 class ShownMarketRow(serializers.Serializer):
@@ -210,6 +233,12 @@ class ShownMarketRow(serializers.Serializer):
     expected_settle_at = TimeField(allow_null=True)
     settled_at = TimeField(allow_null=True)
     dispute_seconds = serializers.IntegerField()
+    dispute_bond = AmountField(
+        source="dispute_bond_micros", help_text="Lost if a dispute is dismissed; 0: none."
+    )
+    low = AmountField(source="low_millionths", allow_null=True, help_text="Null: no scalar market.")
+    high = AmountField(source="high_millionths", allow_null=True)
+    unit = serializers.CharField(source="number_unit", help_text="Of the number.")
     tick = PriceField(source="tick_pips")
     lot_step = QuantityField(source="lot_step_lots")
     fee_kind = serializers.CharField()
@@ -235,6 +264,10 @@ class ShownMarketRow(serializers.Serializer):
     volume = QuantityField(source="stats.volume_lots")
     volume_24h = QuantityField(source="stats.volume_24h_lots")
     last_price = PriceField(source="stats.last_price_pips", allow_null=True)
+    last_number = serializers.SerializerMethodField(
+        help_text="Of a scalar market: the number that the last price stands for."
+    )
+    settled_number = serializers.SerializerMethodField(help_text="Of a scalar market, once it is.")
     traders = serializers.IntegerField(source="stats.traders")
     created_at = TimeField()
     updated_at = TimeField()
@@ -243,6 +276,14 @@ class ShownMarketRow(serializers.Serializer):
     def get_maker_subsidy(self, market: Market) -> str | None:
         subsidy_micros = find_subsidy(market)
         return None if subsidy_micros is None else format_amount(subsidy_micros)
+
+    def get_last_number(self, market: Market) -> str | None:
+        if market.scale is None or market.stats.last_price_pips is None:
+            return None
+        return f"{market.scale.find_number(2 * market.stats.last_price_pips):f}"
+
+    def get_settled_number(self, market: Market) -> str | None:
+        return market.settled_number or None
 
     def get_tags(self, market: Market) -> list[str]:
         return [tag.slug for tag in market.tags.all()]
@@ -265,6 +306,9 @@ class ShownResult(serializers.Serializer):
     payout = serializers.ListField(
         child=PriceField(), source="payout_pips", allow_null=True, help_text="By outcome index."
     )
+    number = serializers.SerializerMethodField(
+        help_text="Of a scalar market: what was observed; the payout follows from it."
+    )
     evidence_text = serializers.CharField()
     evidence_url = serializers.CharField()
     reading = ShownReading(allow_null=True)
@@ -272,6 +316,9 @@ class ShownResult(serializers.Serializer):
     proposed_at = TimeField()
     final_at = TimeField()
     disputes = serializers.IntegerField(source="dispute_count")
+
+    def get_number(self, result: Any) -> str | None:
+        return result.number or None
 
 
 class NewClarification(StrictSerializer):
@@ -317,12 +364,18 @@ class ShownMarket(ShownMarketRow):
     description = serializers.CharField()
     rules = serializers.CharField()
     resolution_source = serializers.CharField()
+    fee_discount = serializers.SerializerMethodField()
     clarifications = serializers.SerializerMethodField(
         help_text="What was added to the rules since, oldest first."
     )
     automatic_resolver = serializers.SerializerMethodField()
     panel = serializers.SerializerMethodField()
     result = serializers.SerializerMethodField()
+
+    @extend_schema_field(ShownDiscount(allow_null=True))
+    def get_fee_discount(self, market: Market) -> Any:
+        discount = getattr(market, "discount", None)
+        return None if discount is None else ShownDiscount(discount).data
 
     @extend_schema_field(ShownClarification(many=True))
     def get_clarifications(self, market: Market) -> Any:

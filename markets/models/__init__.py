@@ -3,9 +3,12 @@
 from markets.models.catalogue import Category, Event, Series, Tag
 from markets.models.clarification import CLARIFICATION_LENGTH_MAX, Clarification
 from markets.models.comment import Comment, CommentReport
+from markets.models.correction import Correction
+from markets.models.discount import MarketDiscount
 from markets.models.exchange import Exchange
 from markets.models.group import Group, GroupInvitation, GroupMember
 from markets.models.market import (
+    DISPUTE_BOND_MICROS_MAX,
     DISPUTE_SECONDS_MAX,
     FEE_UNITS_MICROS,
     FINAL_STATUSES,
@@ -14,6 +17,8 @@ from markets.models.market import (
     MAKER_LIQUIDITY_LOTS_MAX,
     MAKER_LIQUIDITY_LOTS_MIN,
     MAKER_PRIOR_MAX,
+    NUMBER_MILLIONTHS_MAX,
+    NUMBER_UNIT_LENGTH_MAX,
     OUTCOMES_MAX,
     OUTCOMES_MIN,
     POSITION_LIMIT_LOTS_MAX,
@@ -28,6 +33,6 @@ from markets.models.market import (
     is_operator,
 )
 from markets.models.panel import JUDGES_MAX, Panel, PanelJudge
-from markets.models.resolution import Dispute, Resolution
+from markets.models.resolution import Dispute, Resolution, describe_payout
 from markets.models.resolver import PATIENCE_SECONDS_MAX, AutomaticResolver
 from markets.models.schedule import ScheduledMarket, SeriesSchedule

@@ -24,6 +24,7 @@ from kernel.ids import new_uuid
 from kernel.units import PIPS_PER_CREDIT
 from markets.models.catalogue import Category, Event, Tag
 from markets.models.group import Group, GroupMember
+from markets.scalars import NUMBER_LENGTH_MAX, Scale
 
 OUTCOMES_MIN = 2
 OUTCOMES_MAX = 50
@@ -33,9 +34,13 @@ LOT_STEP_LOTS_MAX = 1_000_000
 FEE_UNITS_MICROS = (1, 10_000)
 POSITION_LIMIT_LOTS_MAX = 10**12
 DISPUTE_SECONDS_MAX = 90 * 24 * 3600
+DISPUTE_BOND_MICROS_MAX = 10**15
 MAKER_LIQUIDITY_LOTS_MIN = 100
 MAKER_LIQUIDITY_LOTS_MAX = 10**10
 MAKER_PRIOR_MAX = 10**9
+NUMBER_MILLIONTHS_MAX = 10**18
+"""Bounds of a scalar market's range are at most a million millions, in millionths."""
+NUMBER_UNIT_LENGTH_MAX = 20
 
 
 def is_operator(user: Any) -> bool:
@@ -85,6 +90,7 @@ class Market(models.Model):
     class Kind(models.TextChoices):
         BINARY = "binary", pgettext_lazy("a market", "Binary")
         CATEGORICAL = "categorical", pgettext_lazy("a market", "Categorical")
+        SCALAR = "scalar", pgettext_lazy("a market", "Scalar")
 
     class Status(models.TextChoices):
         DRAFT = "draft", pgettext_lazy("a market", "Draft")
@@ -102,6 +108,27 @@ class Market(models.Model):
         GROUP = "group", pgettext_lazy("a market", "Group")
 
     kind = models.CharField(_("kind"), max_length=12, choices=Kind, default=Kind.BINARY)
+    low_millionths = models.BigIntegerField(
+        _("lowest number, in millionths"),
+        null=True,
+        blank=True,
+        help_text=_("Of a scalar market: at this number or below Lower is paid all."),
+    )
+    high_millionths = models.BigIntegerField(
+        _("highest number, in millionths"),
+        null=True,
+        blank=True,
+        help_text=_("Of a scalar market: at this number or above Higher is paid all."),
+    )
+    number_unit = models.CharField(
+        _("unit of the number"),
+        max_length=NUMBER_UNIT_LENGTH_MAX,
+        blank=True,
+        help_text=_("Like °C or points; it follows the number."),
+    )
+    settled_number = models.CharField(
+        _("number it was settled at"), max_length=NUMBER_LENGTH_MAX, blank=True, editable=False
+    )
     slug = models.SlugField(pgettext_lazy("on the site", "address"), max_length=80, unique=True)
     title = models.CharField(_("title"), max_length=200)
     description = models.TextField(_("description"), blank=True)
@@ -181,6 +208,11 @@ class Market(models.Model):
     expected_settle_at = models.DateTimeField(_("expected to settle at"), null=True, blank=True)
     settled_at = models.DateTimeField(_("settled at"), null=True, blank=True, editable=False)
     dispute_seconds = models.PositiveIntegerField(_("dispute window, in seconds"), default=0)
+    dispute_bond_micros = models.PositiveBigIntegerField(
+        _("bond of a dispute, in micros"),
+        default=0,
+        help_text=_("Held from who disputes a result; lost if the dispute is dismissed."),
+    )
 
     tick_pips = models.PositiveSmallIntegerField(_("tick, in pips"), default=100)
     lot_step_lots = models.PositiveIntegerField(_("lot step, in lots"), default=100)
@@ -314,6 +346,10 @@ class Market(models.Model):
                 condition=Q(dispute_seconds__range=(0, DISPUTE_SECONDS_MAX)),
             ),
             models.CheckConstraint(
+                name="a_dispute_bond_is_at_most_a_billion_credits",
+                condition=Q(dispute_bond_micros__range=(0, DISPUTE_BOND_MICROS_MAX)),
+            ),
+            models.CheckConstraint(
                 name="a_market_is_settled_or_voided_at_a_time",
                 condition=Q(status__in=("settled", "voided"), settled_at__isnull=False)
                 | (~Q(status__in=("settled", "voided")) & Q(settled_at__isnull=True)),
@@ -343,8 +379,23 @@ class Market(models.Model):
                 ),
             ),
             models.CheckConstraint(
-                name="a_market_is_binary_or_categorical",
-                condition=Q(kind__in=("binary", "categorical")),
+                name="a_market_is_binary_categorical_or_scalar",
+                condition=Q(kind__in=("binary", "categorical", "scalar")),
+            ),
+            models.CheckConstraint(
+                name="a_scalar_market_has_a_range_and_no_other_has",
+                condition=Q(
+                    kind="scalar",
+                    low_millionths__isnull=False,
+                    high_millionths__isnull=False,
+                    low_millionths__gte=-NUMBER_MILLIONTHS_MAX,
+                    low_millionths__lt=F("high_millionths"),
+                    high_millionths__lte=NUMBER_MILLIONTHS_MAX,
+                )
+                | (
+                    ~Q(kind="scalar")
+                    & Q(low_millionths__isnull=True, high_millionths__isnull=True, number_unit="")
+                ),
             ),
             models.CheckConstraint(
                 name="a_fee_kind_is_none_flat_or_quadratic",
@@ -364,9 +415,27 @@ class Market(models.Model):
         return self.approved_at is not None
 
     @property
+    def has_one_book(self) -> bool:
+        """Whether NO is YES seen from the other side: in binary and scalar markets.
+
+        A categorical market has a book for each outcome.
+        """
+        return self.kind != self.Kind.CATEGORICAL
+
+    @property
+    def is_scalar(self) -> bool:
+        return self.kind == self.Kind.SCALAR
+
+    @property
+    def scale(self) -> Scale | None:
+        """The range of a scalar market."""
+        if self.low_millionths is None or self.high_millionths is None:
+            return None
+        return Scale(self.low_millionths, self.high_millionths, self.tick_pips, self.number_unit)
+
+    @property
     def book_count(self) -> int:
-        """A binary market has one book, for YES; a categorical one a book for each outcome."""
-        return 1 if self.kind == self.Kind.BINARY else len(self.outcomes.all())
+        return 1 if self.has_one_book else len(self.outcomes.all())
 
 
 HIDDEN_STATUSES = (Market.Status.DRAFT, Market.Status.PROPOSED)
@@ -375,7 +444,10 @@ FINAL_STATUSES = (Market.Status.SETTLED, Market.Status.VOIDED)
 
 
 class Outcome(models.Model):
-    """One possible answer. A binary market has YES at index 0 and NO at index 1."""
+    """One possible answer. A binary market has YES at index 0 and NO at index 1.
+
+    So has a scalar market: YES is the higher side, NO the lower one.
+    """
 
     market = models.ForeignKey(
         Market, models.CASCADE, verbose_name=_("market"), related_name="outcomes"
@@ -390,6 +462,15 @@ class Outcome(models.Model):
         editable=False,
         help_text=_("What one contract was paid."),
     )
+
+    withdrawn_pips = models.PositiveSmallIntegerField(
+        _("payout when withdrawn, in pips"),
+        null=True,
+        blank=True,
+        editable=False,
+        help_text=_("Of an outcome that was withdrawn while trading: what it will pay."),
+    )
+    withdrawn_at = models.DateTimeField(_("withdrawn at"), null=True, blank=True, editable=False)
 
     class Meta:
         verbose_name = _("outcome")
@@ -411,6 +492,17 @@ class Outcome(models.Model):
             models.CheckConstraint(
                 name="an_outcome_pays_0_to_10000_pips",
                 condition=Q(payout_pips__isnull=True) | Q(payout_pips__range=(0, PIPS_PER_CREDIT)),
+            ),
+            models.CheckConstraint(
+                name="a_withdrawn_outcome_has_a_time_and_pays_0_to_10000_pips",
+                condition=Q(withdrawn_pips__isnull=True, withdrawn_at__isnull=True)
+                | Q(withdrawn_pips__range=(0, PIPS_PER_CREDIT), withdrawn_at__isnull=False),
+            ),
+            models.CheckConstraint(
+                name="a_withdrawn_outcome_pays_what_was_stated",
+                condition=Q(withdrawn_pips__isnull=True)
+                | Q(payout_pips__isnull=True)
+                | Q(payout_pips=F("withdrawn_pips")),
             ),
         )
 

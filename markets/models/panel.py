@@ -7,6 +7,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from markets.models.market import Market
+from markets.scalars import NUMBER_LENGTH_MAX
 
 JUDGES_MAX = 25
 
@@ -40,6 +41,7 @@ class PanelJudge(models.Model):
         settings.AUTH_USER_MODEL, models.PROTECT, verbose_name=_("judge"), related_name="+"
     )
     payout_pips = models.JSONField(_("payout, in pips"), null=True)
+    number = models.CharField(_("number"), max_length=NUMBER_LENGTH_MAX, blank=True)
     evidence_text = models.TextField(_("evidence"), blank=True)
     evidence_url = models.URLField(_("address of the evidence"), max_length=500, blank=True)
     given_at = models.DateTimeField(_("given at"), null=True)

@@ -1,5 +1,8 @@
 """Results: proposed, disputed, withdrawn, final. The trading app decides on them and pays."""
 
+from collections.abc import Sequence
+from decimal import Decimal
+
 from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
@@ -7,9 +10,12 @@ from django.utils import timezone
 from django.utils.translation import gettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 
+from accounts.models import Account
+from accounts.numbers import show_quantity_of
 from accounts.templatetags.predex import price
 from kernel.ids import new_uuid
 from markets.models.market import Market
+from markets.scalars import NUMBER_LENGTH_MAX
 
 
 class Resolution(models.Model):
@@ -24,6 +30,12 @@ class Resolution(models.Model):
         Market, models.PROTECT, verbose_name=_("market"), related_name="resolutions"
     )
     payout_pips = models.JSONField(_("payout, in pips"), null=True, blank=True)
+    number = models.CharField(
+        _("number"),
+        max_length=NUMBER_LENGTH_MAX,
+        blank=True,
+        help_text=_("Of a scalar market: what was observed. The payout follows from it."),
+    )
     evidence_text = models.TextField(_("evidence"), blank=True)
     evidence_url = models.URLField(_("address of the evidence"), max_length=500, blank=True)
     reading = models.JSONField(
@@ -103,17 +115,23 @@ class Resolution(models.Model):
         return f"{self.market}: {self.describe_payout()}"
 
     def describe_payout(self) -> str:
-        """Return the winner, or the payouts above zero, like "Yes 0.25, No 0.75"."""
-        if self.payout_pips is None:
-            return gettext("void: everybody gets back what they paid in")
-        paid = [
-            (outcome.name, pips)
-            for outcome, pips in zip(self.market.outcomes.all(), self.payout_pips, strict=False)
-            if pips
-        ]
-        if len(paid) == 1:
-            return paid[0][0]
-        return ", ".join(f"{name} {price(pips)}" for name, pips in paid)
+        return describe_payout(self.market, self.payout_pips, self.number)
+
+
+def describe_payout(market: Market, payout_pips: Sequence[int] | None, number: str = "") -> str:
+    """Return the winner, the payouts above zero, like "Yes 0.25, No 0.75", or a scalar's number."""
+    if payout_pips is None:
+        return gettext("void: everybody gets back what they paid in")
+    if number:
+        return show_quantity_of(Decimal(number), market.number_unit)
+    paid = [
+        (outcome.name, pips)
+        for outcome, pips in zip(market.outcomes.all(), payout_pips, strict=False)
+        if pips
+    ]
+    if len(paid) == 1:
+        return paid[0][0]
+    return ", ".join(f"{name} {price(pips)}" for name, pips in paid)
 
 
 class Dispute(models.Model):
@@ -132,6 +150,16 @@ class Dispute(models.Model):
     )
     raised_at = models.DateTimeField(_("raised at"), default=timezone.now)
     text = models.TextField(_("text"))
+    bond_micros = models.PositiveBigIntegerField(_("bond, in micros"), default=0)
+    bond_account = models.ForeignKey(
+        Account,
+        models.PROTECT,
+        verbose_name=_("account of the bond"),
+        null=True,
+        blank=True,
+        related_name="+",
+        db_index=False,
+    )
     decision = models.CharField(_("decision"), max_length=10, choices=Decision, blank=True)
     decided_by = models.ForeignKey(
         settings.AUTH_USER_MODEL,
@@ -159,7 +187,22 @@ class Dispute(models.Model):
                     & Q(decided_by__isnull=False, decided_at__isnull=False)
                 ),
             ),
+            models.CheckConstraint(
+                name="a_bond_is_an_account_s",
+                condition=Q(bond_micros=0, bond_account__isnull=True)
+                | Q(bond_micros__gt=0, bond_account__isnull=False),
+            ),
         )
 
     def __str__(self) -> str:
         return f"{self.raised_by}: {self.decision or 'undecided'}"
+
+    @property
+    def bond_fate(self) -> str:
+        """Return "held", "returned" or "lost"; "" without a bond."""
+        if not self.bond_micros:
+            return ""
+        if self.decision == Dispute.Decision.DISMISSED:
+            return "lost"
+        is_over = self.decision or self.resolution.withdrawn_at is not None
+        return "returned" if is_over else "held"

@@ -21,6 +21,7 @@ class AutomaticResolver(models.Model):
     (or with the value at `threshold_path`), else NO. It is read `delay_seconds` after the close
     time, again and again for `patience_seconds`; then the market waits for a person. Nothing is
     ever guessed. With a `time_path` the value's own time must lie within that span.
+    Number: of a scalar market, the value at `value_path` is the result.
     Market: what `source` paid, outcome by outcome.
 
     Where the policy asks for two persons, its results wait for a second one unless one has
@@ -30,6 +31,7 @@ class AutomaticResolver(models.Model):
     class Kind(models.TextChoices):
         THRESHOLD = "threshold", _("a value compared with a threshold")
         MARKET = "market", _("another market's result")
+        NUMBER = "number", _("a number that is observed")
 
     class Comparison(models.TextChoices):
         AT_LEAST = "ge", _("at least")
@@ -97,7 +99,7 @@ class AutomaticResolver(models.Model):
         constraints = (
             models.CheckConstraint(
                 name="a_resolver_reads_a_value_or_a_market",
-                condition=Q(kind="threshold", source__isnull=True)
+                condition=Q(kind__in=("threshold", "number"), source__isnull=True)
                 | Q(kind="market", source__isnull=False, url=""),
             ),
             models.CheckConstraint(

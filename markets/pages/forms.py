@@ -8,27 +8,44 @@ from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from accounts.admin_fields import AmountFormField
+from accounts.admin_fields import AmountFormField, NumberFormField
 from accounts.models import User
 from kernel.errors import ApiError, describe
 from kernel.texts import validate_line, validate_text
-from markets.actions import TAGS_MAX, OutcomePair, may_manage_markets
+from markets.actions import OUTCOMES, TAGS_MAX, OutcomePair, may_manage_markets
 from markets.actions.subsidy import SUBSIDY, find_subsidy
-from markets.models import OUTCOMES_MAX, OUTCOMES_MIN, Category, Group, Market, Tag
+from markets.models import (
+    DISPUTE_BOND_MICROS_MAX,
+    NUMBER_UNIT_LENGTH_MAX,
+    OUTCOMES_MAX,
+    OUTCOMES_MIN,
+    Category,
+    Group,
+    Market,
+    Tag,
+)
 from markets.outcome_codes import make_codes
 from markets.queries import list_shown
 
 TEXT_LENGTH_MAX = 20_000
 NAME_LENGTH_MAX = 120
-BINARY: list[OutcomePair] = [("YES", "Yes"), ("NO", "No")]
 # The browser's datetime input has no zone, so it is in the viewer's.
 MOMENT = "%Y-%m-%dT%H:%M"
 # A refusal's field -> the form's, where the names differ.
 _FIELDS = {
     "tick": "close_at",
+    "dispute_bond": "dispute_bond_micros",
     "maker_subsidy": "maker_subsidy_micros",
     "maker_liquidity": "maker_subsidy_micros",
+    "low": "low_millionths",
+    "high": "high_millionths",
+    "unit": "number_unit",
+    "outcomes": "outcomes_text",
 }
+
+
+class NumberField(NumberFormField):
+    widget = forms.TextInput
 
 
 class MarketForm(forms.Form):
@@ -37,6 +54,7 @@ class MarketForm(forms.Form):
         choices=[
             (Market.Kind.BINARY, gettext_lazy("Yes or no")),
             (Market.Kind.CATEGORICAL, gettext_lazy("One of several outcomes")),
+            (Market.Kind.SCALAR, gettext_lazy("A number")),
         ],
         initial=Market.Kind.BINARY,
         widget=forms.RadioSelect({"class": "radio radio-sm"}),
@@ -56,6 +74,23 @@ class MarketForm(forms.Form):
         help_text=gettext_lazy(
             "Exactly one of them will happen. Add “Other” if the list may not be complete."
         ),
+    )
+    low_millionths = NumberField(
+        label=gettext_lazy("Lowest number"),
+        required=False,
+        help_text=gettext_lazy("At this number or below, Lower is paid all."),
+    )
+    high_millionths = NumberField(
+        label=gettext_lazy("Highest number"),
+        required=False,
+        help_text=gettext_lazy("At this number or above, Higher is paid all; between, in line."),
+    )
+    number_unit = forms.CharField(
+        label=gettext_lazy("Unit"),
+        required=False,
+        max_length=NUMBER_UNIT_LENGTH_MAX,
+        validators=[validate_line],
+        help_text=gettext_lazy("Like °C or points; it follows the number."),
     )
     description = forms.CharField(
         label=gettext_lazy("Background"),
@@ -128,6 +163,16 @@ class MarketForm(forms.Form):
         empty_label=gettext_lazy("None"),
     )
 
+    dispute_bond_micros = AmountFormField(
+        label=gettext_lazy("Bond of a dispute"),
+        required=False,
+        units_max=DISPUTE_BOND_MICROS_MAX,
+        widget=forms.TextInput,
+        help_text=gettext_lazy(
+            "Held from who disputes a result; lost if the dispute is dismissed. Empty: none."
+        ),
+    )
+
     def __init__(self, *args: Any, user: User, market: Market | None = None, **kwargs: Any) -> None:
         if market is not None:
             kwargs["initial"] = _initial(market)
@@ -139,6 +184,8 @@ class MarketForm(forms.Form):
         # An operator who corrects a proposal need not be a member of its group.
         is_manager = may_manage_markets(user)
         groups.queryset = Group.objects.all() if is_manager else Group.objects.filter(members=user)
+        if not is_manager:
+            del self.fields["dispute_bond_micros"]
         if market is not None:
             self.fields["kind"].disabled = True
 
@@ -147,6 +194,9 @@ class MarketForm(forms.Form):
         if len(tags) > TAGS_MAX:
             raise ValidationError(_("That is too many tags."))
         return tags
+
+    def clean_dispute_bond_micros(self) -> int:
+        return self.cleaned_data["dispute_bond_micros"] or 0
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
@@ -166,8 +216,8 @@ class MarketForm(forms.Form):
 
     def outcomes(self) -> list[OutcomePair]:
         """Return (code, name) pairs of the valid form."""
-        if self.cleaned_data["kind"] == Market.Kind.BINARY:
-            return BINARY
+        if self.cleaned_data["kind"] != Market.Kind.CATEGORICAL:
+            return list(OUTCOMES[self.cleaned_data["kind"]])
         names = _lines(self.cleaned_data["outcomes_text"])
         return list(zip(make_codes(names), names, strict=True))
 
@@ -176,6 +226,8 @@ class MarketForm(forms.Form):
         values = {
             name: value for name, value in self.cleaned_data.items() if name != "outcomes_text"
         }
+        if values["kind"] != Market.Kind.SCALAR:
+            values.update(low_millionths=None, high_millionths=None, number_unit="")
         if values["visibility"] != Market.Visibility.GROUP:
             values["group"] = None
         if self.market is not None:
@@ -193,13 +245,13 @@ class MarketForm(forms.Form):
 def add_refusal(form: forms.Form, refusal: ApiError) -> None:
     """Show a refusal beside its field, in the viewer's language."""
     field = _FIELDS.get(refusal.field or "", refusal.field)
-    field = "outcomes_text" if field == "outcomes" else field
     form.add_error(field if field in form.fields else None, describe(refusal))
 
 
 def _initial(market: Market) -> dict[str, Any]:
     names = ("kind", "title", "description", "rules", "resolution_source", "category", "close_at",
-             "visibility", "group")  # fmt: skip
+             "visibility", "group", "low_millionths", "high_millionths", "number_unit",
+             "dispute_bond_micros")  # fmt: skip
     initial = {name: getattr(market, name) for name in names}
     lines = "\n".join(outcome.name for outcome in market.outcomes.all())
     maker = {"maker_subsidy_micros": find_subsidy(market), "maker_alone": market.maker_alone}

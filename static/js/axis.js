@@ -1,4 +1,7 @@
 // The time axis of a chart: labels that are never cut off and never repeat.
+import { markPrice, pageScale } from "./format.js";
+
+const HALF_PIPS_PER_PERCENT = 200;
 const MINUTE_SECONDS = 60;
 const DAY_SECONDS = 86400;
 const MONTH_SECONDS = 28 * DAY_SECONDS;
@@ -19,8 +22,9 @@ export const showYear = format({ year: "numeric" });
 export const showMoment = format({ day: "numeric", month: "short", ...hours });
 
 const showTick = new Intl.NumberFormat(language, { style: "percent", maximumFractionDigits: 1 });
-/** 62.5 as 62.5%, in the page's language. */
-export const namePercent = (value) => showTick.format(value / 100);
+/** 62.5 as 62.5%, in the page's language; of a scalar market the number there. */
+export const namePercent = (value) =>
+  (pageScale === null ? showTick.format(value / 100) : markPrice(Math.round(value * HALF_PIPS_PER_PERCENT)));
 
 const ruler = document.createElement("canvas").getContext("2d");
 

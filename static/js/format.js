@@ -1,6 +1,7 @@
 // Formats numbers like the server's templates, in the page's language. Inputs are the API's plain
 // texts or integer units (units.js), formatted digit by digit: none becomes a binary float.
 import { POINT } from "./numbers.js";
+import { findDistance, findNumber, readScale } from "./scale.js";
 import { PAYOUT_PIPS, parse, toPips, write, writeShort } from "./units.js";
 
 const page = document.documentElement;
@@ -16,6 +17,8 @@ const CENT_MICROS = 10000n;
 const MINUS = "−";
 
 export const NOTHING = "–";
+/** That of the page's only market, if it is a scalar one: its prices and chances are numbers. */
+export const pageScale = readScale(document.querySelector("[data-page-scale]")?.dataset.pageScale);
 
 /** A plain text with the language's signs: "1250.5" as 1,250.5. */
 function show(text) {
@@ -25,17 +28,33 @@ function show(text) {
 }
 
 /** "0.6200" as 0.62; a finer price keeps its third and fourth decimal. */
-export function price(text) {
-  return text === null ? NOTHING : show(writeShort(parse(text, 4), 4, 2));
+export function price(text, scale = pageScale) {
+  return text === null ? NOTHING : pricePips(toPips(text), scale);
 }
 
 /** The same for pips. */
-export function pricePips(pips) {
-  return pips === null ? NOTHING : show(writeShort(BigInt(pips), 4, 2));
+export function pricePips(pips, scale = pageScale) {
+  if (pips === null) return NOTHING;
+  return show(scale === null ? writeShort(BigInt(pips), 4, 2) : findNumber(scale, 2 * pips));
+}
+
+/** A price of NO: the number is the one at which YES pays the rest. */
+export function noPrice(text, scale = pageScale) {
+  return text === null ? NOTHING : noPricePips(toPips(text), scale);
+}
+
+export function noPricePips(pips, scale = pageScale) {
+  return pricePips(scale === null || pips === null ? pips : PAYOUT_PIPS - pips, scale);
+}
+
+/** A difference between prices. */
+export function distance(pips) {
+  return pageScale === null ? pricePips(pips) : show(findDistance(pageScale, 2 * pips));
 }
 
 /** A mark of half pips as a price, half a pip up. */
-export function markPrice(halfPips) {
+export function markPrice(halfPips, scale = pageScale) {
+  if (scale !== null) return show(findNumber(scale, halfPips));
   return pricePips(Math.floor((halfPips + 1) / 2));
 }
 
@@ -69,9 +88,13 @@ export function signedMoney(micros) {
   return (micros !== null && micros > 0n ? "+" : "") + money(micros);
 }
 
-/** A price of half pips as a probability: 62%, never 0% or 100%. */
-export function percent(halfPips) {
+/** A price of half pips as a probability: 62%, never 0% or 100%; or as a number with its unit. */
+export function percent(halfPips, scale = pageScale) {
   if (halfPips === null) return NOTHING;
+  if (scale !== null) {
+    const number = show(findNumber(scale, halfPips));
+    return scale.unit === "" ? number : `${number}\u00a0${scale.unit}`;
+  }
   if (halfPips < HALF_PIPS_PER_PERCENT) return `<${showPercent(1)}`;
   if (halfPips > 99 * HALF_PIPS_PER_PERCENT) return `>${showPercent(99)}`;
   return showPercent(Math.floor((halfPips + HALF_PIPS_PER_PERCENT / 2) / HALF_PIPS_PER_PERCENT));
@@ -82,10 +105,14 @@ export function showPercent(count) {
   return percents.format(count / 100); // formatted without decimals, so it stays exact
 }
 
-/** A change of a price, in half pips, in percentage points: +3, −12, 0. */
-export function points(change) {
+/** A change of a price, in half pips, in percentage points: +3, −12, 0; or of the number. */
+export function points(change, scale = pageScale) {
   if (change === null) return NOTHING;
   const pips = Math.floor(change / 2);
+  if (scale !== null) {
+    const number = findDistance(scale, 2 * pips);
+    return /[1-9]/.test(number) ? `${pips > 0 ? "+" : MINUS}${show(number)}` : "0";
+  }
   const size = Math.floor((Math.abs(pips) + PIPS_PER_PERCENT / 2) / PIPS_PER_PERCENT);
   return size === 0 ? "0" : `${pips > 0 ? "+" : MINUS}${size}`;
 }

@@ -1,6 +1,6 @@
 // The order book as a ladder. It draws at most once per animation frame, into fixed rows: only texts
 // and widths change, so nothing jumps however fast the book moves.
-import { lots as showLots, price as showPrice, pricePips } from "./format.js";
+import { distance, lots as showLots, price as showPrice } from "./format.js";
 import { mirror, toLots, toPips, writeLots } from "./units.js";
 
 const ROWS_MAX = 12;
@@ -60,7 +60,7 @@ export function startLadder(root, config, book) {
     for (const part of parts) drawSide(part, most, mine);
     const [ask, bid] = [levels.asks[0], levels.bids[0]];
     const gap = ask && bid ? toPips(ask[0]) - toPips(bid[0]) : null;
-    write(spread, gap === null ? "" : config.words.spread.replace("{spread}", pricePips(gap)));
+    write(spread, gap === null ? "" : config.words.spread.replace("{spread}", distance(gap)));
   }
 
   function drawSide({ side, body, template, rows, nobody, shown }, most, mine) {

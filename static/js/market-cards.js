@@ -2,7 +2,8 @@
 // the order of the likeliest outcomes, prices on the buttons. When a market's status changes, the
 // server renders its card again. Only cards near the viewport subscribe, however many there are.
 import { subscribe } from "./feed.js";
-import { bestPrices, mark, percent, points, price } from "./format.js";
+import { bestPrices, mark, noPrice, percent, points, price } from "./format.js";
+import { readScale } from "./scale.js";
 import { showLiveState } from "./site.js";
 import { mirror } from "./units.js";
 
@@ -32,7 +33,8 @@ function begin(element) {
   for (const [code, name, dayAgo, found] of JSON.parse(element.dataset.outcomes ?? "[]")) {
     outcomes.set(code, { code, name, dayAgo, found, mark: null });
   }
-  cards.set(element, { outcomes, status: element.dataset.status, stop: null });
+  const scale = readScale(element.dataset.scale);
+  cards.set(element, { outcomes, scale, status: element.dataset.status, stop: null });
   observer.observe(element);
 }
 
@@ -73,7 +75,7 @@ async function follow(element, { status }) {
 }
 
 function take(element, frame) {
-  const { outcomes } = cards.get(element);
+  const { outcomes, scale } = cards.get(element);
   for (const ticker of frame.tickers) {
     const outcome = outcomes.get(ticker.outcome);
     if (outcome === undefined) continue;
@@ -81,19 +83,19 @@ function take(element, frame) {
     outcome.ticker = ticker;
   }
   const list = element.querySelector("[data-top]");
-  if (list === null) showBinary(element, [...outcomes.values()][0]);
+  if (list === null) showBinary(element, [...outcomes.values()][0], scale);
   else showTop(list, [...outcomes.values()]);
 }
 
-function showBinary(element, yes) {
-  show(element, yes);
+function showBinary(element, yes, scale) {
+  show(element, yes, scale);
   const { ask, bid } = bestPrices(yes.ticker);
-  setPrice(element.querySelector("[data-yes-price]"), ask);
-  setPrice(element.querySelector("[data-no-price]"), bid === null ? null : mirror(bid));
+  setText(element.querySelector("[data-yes-price]"), ask === null ? "" : price(ask, scale));
+  setText(element.querySelector("[data-no-price]"), bid === null ? "" : noPrice(mirror(bid), scale));
 }
 
-function setPrice(element, value) {
-  if (element !== null) element.textContent = value === null ? "" : price(value);
+function setText(element, text) {
+  if (element !== null) element.textContent = text;
 }
 
 /** The rows are fixed; outcomes that match the search and the likeliest ones move through them. */
@@ -117,7 +119,7 @@ function rename(row, { code, name }) {
   label.title = name;
   row.querySelector("[data-spark]").replaceChildren(); // it was another outcome's line
   setTimeout(drawLine, LINE_MS, row);
-  row.querySelector("[data-mark]").textContent = "";
+  row.querySelector("[data-mark]").textContent = row.querySelector("[data-mark]").dataset.mark = "";
   return row;
 }
 
@@ -129,19 +131,20 @@ async function drawLine(row) {
   if (line && row.dataset.outcome === outcome) row.querySelector("[data-spark]").replaceWith(line);
 }
 
-function show(root, outcome) {
+function show(root, outcome, scale = null) {
   const figure = root.querySelector("[data-mark]");
-  const text = percent(outcome.mark);
+  const text = percent(outcome.mark, scale);
   if (figure.textContent !== text) {
-    if (figure.textContent !== "") flash(figure, parseFloat(text) - parseFloat(figure.textContent));
+    if (figure.dataset.mark) flash(figure, outcome.mark - Number(figure.dataset.mark));
     figure.textContent = text;
+    figure.dataset.mark = outcome.mark ?? "";
   }
-  showChange(root.querySelector("[data-change]"), outcome);
+  showChange(root.querySelector("[data-change]"), outcome, scale);
 }
 
-function showChange(element, { mark: now, dayAgo }) {
+function showChange(element, { mark: now, dayAgo }, scale) {
   const change = now === null || dayAgo === null ? null : now - dayAgo;
-  element.textContent = change === null ? "" : points(change);
+  element.textContent = change === null ? "" : points(change, scale);
   const sign = change === null ? 0 : Math.sign(change);
   element.classList.toggle("yes", sign > 0);
   element.classList.toggle("no", sign < 0);

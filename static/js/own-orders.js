@@ -1,7 +1,7 @@
 // The viewer's own orders and position on a market's page: reloaded when the account's feed reports a
 // change, valued at the market's prices, with a message about fills.
 import { subscribe } from "./feed.js";
-import { contracts, mark, money, price as showPrice, signedMoney } from "./format.js";
+import { contracts, mark, money, noPrice, price as showPrice, signedMoney } from "./format.js";
 import { toast } from "./toast.js";
 import { mirror } from "./units.js";
 
@@ -33,7 +33,7 @@ function fetchSoon() {
 /** An order that is being edited is not replaced meanwhile. */
 function fetchNow() {
   const own = document.getElementById("own");
-  const isWriting = own.querySelector("details[data-amend][open]")?.contains(document.activeElement);
+  const isWriting = document.activeElement?.closest("details[data-amend][open]");
   if (!isWanted || isWriting) return;
   isWanted = false;
   window.htmx.trigger(own, "own-fetch");
@@ -43,7 +43,7 @@ document.addEventListener("focusout", (event) => {
   if (isWanted && event.target.closest?.("[data-amend]")) setTimeout(fetchNow, FETCH_MS);
 });
 document.body.addEventListener("own-changed", () => {
-  document.querySelector("#own details[data-amend][open]")?.removeAttribute("open");
+  document.querySelector("details[data-amend][open]")?.removeAttribute("open");
   document.activeElement?.closest("[data-amend]") && document.activeElement.blur();
   fetchSoon();
 });
@@ -78,7 +78,7 @@ function notify({ order_id: id, side, outcome, quantity, price }) {
   const words = ((side === "buy") !== isMirrored ? own.dataset.fillBuy : own.dataset.fillSell)
     .replace("{quantity}", contracts(quantity))
     .replace("{outcome}", () => nameContract(outcome, isMirrored, own.dataset))
-    .replace("{price}", showPrice(isMirrored ? mirror(price) : price));
+    .replace("{price}", isBinary && outcome === "NO" ? noPrice(price) : showPrice(isMirrored ? mirror(price) : price));
   toast(words, "success");
 }
 

@@ -1,6 +1,7 @@
 // The portfolio: the equity curve, and figures that follow prices and the viewer's own account.
 import { onState, subscribe } from "./feed.js";
 import { mark, markPrice, mirrorMark, money, signedMoney } from "./format.js";
+import { readScale } from "./scale.js";
 import { showLiveState } from "./site.js";
 import { toLots, toMicros, writeMicros } from "./units.js";
 
@@ -72,7 +73,7 @@ function showPrices(market, tickers) {
   const body = document.querySelector(`[data-position="${CSS.escape(market)}"]`);
   if (row === undefined || body === null) return;
   if (row.binary) known.set("NO", mirrorMark(known.get("YES")));
-  for (const line of row.lines) showLine(body, line, known.get(line.outcome) ?? null);
+  for (const line of row.lines) showLine(body, line, known.get(line.outcome) ?? null, row.scale);
   const value = computeValue(row, known);
   if (value === null || row.value === null) return;
   body.querySelector('[data-cell="value"]').textContent = money(value);
@@ -93,10 +94,13 @@ function computeValue({ sets, positions }, known) {
   return halves > 0n ? halves / 2n : 0n;
 }
 
-function showLine(body, line, worth) {
+function showLine(body, line, worth, scaleText) {
   const row = body.querySelector(`[data-line="${CSS.escape(line.key)}"]`);
   if (row === null || worth === null) return;
-  row.querySelector('[data-cell="price"]').textContent = markPrice(line.mirrored ? mirrorMark(worth) : worth);
+  const scale = readScale(scaleText);
+  // On a scalar market YES and NO stand for the same number.
+  const isMirrored = scale === null ? line.mirrored : line.outcome === "NO";
+  row.querySelector('[data-cell="price"]').textContent = markPrice(isMirrored ? mirrorMark(worth) : worth, scale);
 }
 
 /** Update equity, the positions' value and profits together. */

@@ -20,9 +20,11 @@ function show(code, now) {
   const text = percent(now);
   for (const element of document.querySelectorAll(`[data-ticker="${CSS.escape(code)}"]`)) {
     if (element.textContent === text) continue;
-    const was = Number.parseInt(element.textContent, 10);
+    const was = element.dataset.halfPips;
     element.textContent = text;
-    const isUp = Number.parseInt(text, 10) > was;
+    element.dataset.halfPips = now ?? "";
+    if (!was || now === null) continue; // the first one differs from the server's by chance alone
+    const isUp = now > Number(was);
     element.classList.remove("flash-up", "flash-down");
     element.getAnimations().forEach((animation) => animation.cancel());
     requestAnimationFrame(() => element.classList.add(isUp ? "flash-up" : "flash-down"));

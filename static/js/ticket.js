@@ -2,15 +2,16 @@
 // live, and on a phone opens it as a sheet. Without this script it is an ordinary form.
 import "./countdown.js";
 import { onState, subscribe } from "./feed.js";
-import { bestPrices, price as showPrice, pricePips } from "./format.js";
+import { bestPrices, noPrice, noPricePips, pageScale, price as showPrice, pricePips } from "./format.js";
 import { readNumber, writeNumber } from "./numbers.js";
+import { findPips, writeNumberAt } from "./scale.js";
 import { MICRO_DECIMALS, PAYOUT_PIPS, mirror, parse, toPips, writePrice, writeShort } from "./units.js";
 
 const WRITING_MS = 200;
 const MOVING_MS = 1500;
 const REMEMBERED_MS = 1500; // longer than a server caches the state of the exchange
 const MICROS_PER_PIP = 100;
-const NUMBERS = new Set(["amount", "price"]);
+const NUMBERS = new Set(["amount", "price", "trigger_price", "trail", "take_profit", "stop_loss"]);
 
 const page = document.querySelector("[data-market-page]");
 const slug = page.dataset.marketPage;
@@ -108,7 +109,8 @@ function show() {
     const input = label.querySelector("input");
     if (chosen) setQuote(input, chosen.dataset, input.value === "no");
     const pips = side === "sell" ? input.dataset.bid : input.dataset.ask;
-    label.querySelector("[data-answer-price]").textContent = pricePips(pips || null);
+    const showPips = input.value === "NO" ? noPricePips : pricePips;
+    label.querySelector("[data-answer-price]").textContent = showPips(pips ? Number(pips) : null);
   }
   const button = document.getElementById("ticket-submit");
   if (button === null) return;
@@ -134,7 +136,7 @@ function follow(ticker) {
   const quote = { bid: quotePips(bid), ask: quotePips(ask) };
   for (const element of document.querySelectorAll(`[data-quote="${CSS.escape(outcome)}"]`)) {
     write(element.querySelector("[data-quote-yes]"), ask === null ? "" : showPrice(ask));
-    write(element.querySelector("[data-quote-no]"), bid === null ? "" : showPrice(mirror(bid)));
+    write(element.querySelector("[data-quote-no]"), bid === null ? "" : noPrice(mirror(bid)));
   }
   if (form() === null) return;
   const option = [...form().querySelectorAll("option[data-bid]")].find(({ value }) => value === outcome);
@@ -183,10 +185,17 @@ function step(ticks) {
   const known = checked("side") === "sell" ? input.dataset.bid : input.dataset.ask;
   const written = parse(readNumber(field.value) ?? "", MICRO_DECIMALS); // also a price off the tick
   if (field.value && written === null) return preview(0, true); // the server reports that it is no number
-  const from = field.value ? Number(written) / MICROS_PER_PIP : Number(known || PAYOUT_PIPS / 2);
+  const isNo = pageScale !== null && input.value === "NO"; // its numbers rise while its price falls
+  const quote = isNo ? mirrorPips(known) : known;
+  const from = field.value ? toYesPips(readNumber(field.value)) : Number(quote || PAYOUT_PIPS / 2);
   const next = (Math.round(from / tick) + (field.value ? ticks : 0)) * tick;
-  setField(field, writePrice(Math.min(Math.max(next, tick), PAYOUT_PIPS - tick)));
+  setField(field, writeField(Math.min(Math.max(next, tick), PAYOUT_PIPS - tick)));
 }
+
+/** What is typed as a price: credits, or the number of a scalar market. */
+const toYesPips = (text) =>
+  (pageScale === null ? Number(parse(text, MICRO_DECIMALS)) / MICROS_PER_PIP : findPips(pageScale, text));
+const writeField = (pips) => (pageScale === null ? writePrice(pips) : writeNumberAt(pageScale, pips));
 
 /** Add exactly; an invalid number stays, and the server reports it. */
 function add(more) {
@@ -226,7 +235,7 @@ document.addEventListener("ticket:fill", ({ detail }) => {
   const answer = isBinary() ? {} : { answer: detail.answer ?? "yes" };
   const isShown = fill({
     outcome: detail.outcome, ...answer, side: detail.side, type: "limit",
-    price: writePrice(toPips(detail.price)), reduce_only: "",
+    price: writeField(toPips(detail.price)), reduce_only: "",
   });
   if (isShown) open(find("#ticket-amount"));
 });

@@ -60,6 +60,7 @@ def test_whatever_is_in_the_catalogue_can_be_raised():
     )
     raised = {name for name in ERROR_CODES if f'"{name}"' in source}
     cases = {f"{name}.order" for name in ("not_found", "timed_out", "missing_field")}
+    cases |= {"price_off_tick.number", "price_out_of_range.number"}
     families = {f"unknown_{noun}" for noun in ("category", "tag", "event")}
     assert ERROR_CODES.keys() - raised == cases | families
 

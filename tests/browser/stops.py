@@ -15,9 +15,9 @@ READ = (
     "/", "/?status=ended", "/?q=nothing+like+it", "/leaderboard/", "/@alice/", "/help/",
     "/help/api/", "/markets/rain/", "/markets/capitals/", "/markets/settled/", "/markets/void/",
     "/markets/fifty/", "/markets/long/", "/markets/cheap/", "/markets/dear/", "/markets/empty/",
-    "/markets/halted/", "/markets/closed/", "/markets/resolving/", "/markets/rain/comments/",
-    "/embed/rain/", "/embed/capitals/", "/accounts/login/", "/accounts/signup/",
-    "/accounts/password/reset/", "/accounts/password/reset/done/",
+    "/markets/halted/", "/markets/corrected/", "/markets/closed/", "/markets/resolving/",
+    "/markets/rain/comments/", "/embed/rain/", "/embed/capitals/", "/accounts/login/",
+    "/accounts/signup/", "/accounts/password/reset/", "/accounts/password/reset/done/",
 )  # fmt: skip
 # What asks again for the password when the log-in is old comes first.
 LOGGED_IN = (
@@ -26,7 +26,8 @@ LOGGED_IN = (
     "/accounts/password/change/", "/accounts/logout/", "/account/", "/account/security/",
     "/account/limits/", "/account/notifications/", "/accounts/reauthenticate/", "/",
     "/markets/rain/", "/markets/capitals/",
-    "/markets/settled/", "/markets/resolving/", "/markets/long/", "/portfolio/",
+    "/markets/settled/", "/markets/corrected/", "/markets/resolving/", "/markets/long/",
+    "/portfolio/",
     "/portfolio/orders/", "/portfolio/orders/?status=all", "/portfolio/fills/",
     "/portfolio/settlements/", "/portfolio/transfers/", "/portfolio/money/", "/leaderboard/",
     "/@alice/", "/notifications/", "/proposals/", "/groups/", "/groups/{group}/",
@@ -44,6 +45,7 @@ ADMIN = (
     "/admin/accounts/transfer/", "/admin/accounts/auditevent/", "/admin/accounts/policy/1/change/",
     "/admin/markets/exchange/1/change/", "/admin/markets/comment/",
     "/admin/trading/order/", "/admin/trading/trade/", "/admin/markets/event/add/",
+    "/admin/markets/correction/", "/admin/trading/settlement/",
     "/admin/markets/group/add/", "/admin/markets/seriesschedule/",
     "/admin/markets/seriesschedule/add/", "/admin/accounts/invitecode/add/",
 )  # fmt: skip

@@ -14,7 +14,7 @@ from tests.browser.conftest import Join, VisitorFactory
 from tests.browser.markets import open_market, settle_market
 from tests.browser.ticket import Ticket, expect_toast
 from tests.browser.visitors import PHONE, WAIT_MS
-from tests.e2e.people import PASSWORD, Person
+from tests.e2e.people import PASSWORD, Person, wait_for
 from tests.exchange import Exchange
 
 pytestmark = pytest.mark.timeout(300)  # a whole site is started and filled first
@@ -184,6 +184,58 @@ def see_payment(page: Page, *, paid: str, profit: str) -> None:
     row = page.get_by_role("row").filter(has_text=TITLE)
     expect(row).to_contain_text(f"{paid}\N{NO-BREAK SPACE}cr")
     expect(row).to_contain_text(profit)
+
+
+# --- a dispute, with its bond ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("verdict", "done", "news", "fate"),
+    [
+        (
+            "Uphold",
+            "The dispute is upheld",
+            "Your dispute was upheld",
+            "You got your bond of 25.00",
+        ),
+        ("Dismiss", "The dispute is dismissed", "Your dispute was dismissed", "is lost"),
+    ],
+)
+def test_a_result_is_disputed_for_a_bond_and_an_operator_decides(
+    visit: VisitorFactory, operator: Person, alice: Person, bob: Person, verdict: str, done: str,
+    news: str, fate: str,
+):  # fmt: skip
+    terms = {"dispute_seconds": 3600, "dispute_bond": "25"}
+    slug = open_market(operator, f"to-{verdict.lower()}", **terms)
+    alice.place(slug, "sell 10 YES @ 0.60")
+    bob.place(slug, "buy 10 YES @ 0.60")
+    had = Decimal(bob.available())
+    operator.call("POST", f"markets/{slug}/close", {})
+    operator.call("POST", f"markets/{slug}/resolve", {"yes": "0", "evidence_text": "Nobody came."})
+
+    visitor = visit(bob)
+    page = visitor.open(f"/markets/{slug}/")
+    page.get_by_text("Dispute this result").click()
+    expect(page.get_by_text("A dispute costs a bond of 25.00")).to_be_visible()
+    page.get_by_label("What is wrong with it?").fill("I was there.")
+    page.get_by_role("button", name="Dispute", exact=True).click()
+    expect_toast(page, "You have disputed this result.")
+    expect(page.get_by_text("Your bond of 25.00")).to_contain_text("is held until then.")
+    assert Decimal(bob.available()) == had - 25
+    assert visitor.find_overflow() == []
+    assert visitor.find_barriers() == []
+
+    admin = visit(operator).open(f"/markets/{slug}/")
+    admin.get_by_role("link", name="Decide the dispute").click()
+    act(admin, verdict, done=done, reason="Looked again.")
+    wait_for(lambda: Decimal(bob.available()) == had - (0 if verdict == "Uphold" else 25))
+    wait_for(lambda: news in visitor.open("/notifications/").content())
+    expect(page.get_by_role("listitem").filter(has_text=news).first).to_contain_text(fate)
+    page.goto("/portfolio/transfers/")
+    expect(page.get_by_role("row").filter(has_text="Bond of a dispute").first).to_be_visible()
+    page.goto(f"/markets/{slug}/")
+    said = "Trading has ended" if verdict == "Uphold" else "Your bond of 25.00"
+    expect(page.get_by_text(said).first).to_be_visible()
 
 
 # --- files ----------------------------------------------------------------------------------------

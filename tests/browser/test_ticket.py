@@ -286,6 +286,79 @@ def test_insufficient_funds_show_how_much_is_missing(
     visitor.forgive_status(422)
 
 
+# --- brackets, and the way out -------------------------------------------------------------------
+
+
+def test_a_bracket_is_placed_follows_its_fills_and_goes_when_the_position_is_closed(
+    visit: VisitorFactory, alice: Person, bob: Person, make_book: MarketFactory
+):
+    slug = make_book()
+    visitor = visit(bob)
+    page = visitor.open(f"/markets/{slug}/")
+    ticket = Ticket(page)
+    take_profit, stop_loss = (
+        ticket.root.get_by_label(name) for name in ("Take profit at", "Stop loss at")
+    )
+    expect(take_profit).to_be_hidden()  # the simple ticket stays simple
+    ticket.root.get_by_text("More", exact=True).click()
+    expect(ticket.root.get_by_label("When the price is")).to_be_hidden()
+    take_profit.fill("0.40")
+    stop_loss.fill("0.45")
+    ticket.write(price="0.57", amount="5")
+    ticket.expect_fault(take_profit, "Take profit at a better price than the stop loss")
+    take_profit.fill("0.70")
+    expect(ticket.root.get_by_text("5 Yes would rest in the book at 0.57.")).to_be_visible()
+    ticket.send()
+    expect_toast(page, "Resting: 5 Yes at 0.57. Takes profit at 0.70. Stops the loss at 0.45.")
+    own = page.get_by_role("region", name="Your orders in this market")
+    expect(own.get_by_text("waits for its order to fill")).to_have_count(2)
+    alice.place(slug, "sell 5 YES @ 0.57")
+    for kind in ("Take profit", "Stop"):
+        expect(own.get_by_role("button", name=f"Cancel {kind} 5 Yes")).to_be_visible()
+    own.locator("li", has_text="Take profit").get_by_text("Change").click()
+    own.get_by_label("Take profit").fill("0.75")
+    own.get_by_role("button", name="Save").click()
+    expect(own.get_by_text("Take profit 0.75")).to_be_visible()
+    position = page.get_by_role("region", name="Your position")
+    position.get_by_text("Take profit or stop loss").click()
+    position.get_by_label("Stop loss at").fill("0.40")
+    visitor.forgive_status(422)
+    assert visitor.find_overflow() == []
+    assert visitor.find_barriers() == []
+    position.get_by_role("button", name="Save").click()
+    expect_toast(page, "Stops the loss at 0.40.")
+    expect(own.get_by_text("Stop 0.40")).to_be_visible()
+
+    page.on("dialog", lambda dialog: dialog.accept())
+    position.get_by_role("button", name="Close Yes").click()
+    expect_toast(page, "Sold 5 Yes at 0.55.")
+    expect(own.get_by_text("Take profit")).to_have_count(0)
+    legs = bob.call("GET", f"orders?market={slug}")["results"]
+    assert {leg["reason"] for leg in legs if leg["bracket"]} == {"reduce_only"}
+
+
+def test_positions_are_closed_in_the_portfolio_one_or_all(
+    visit: VisitorFactory, bob: Person, make_book: MarketFactory
+):
+    slugs = [make_book(), make_book(), make_book()]
+    for slug in slugs:
+        bob.place(slug, "buy 4 YES @ 0.60")
+    visitor = visit(bob, viewport=PHONE)
+    page = visitor.open("/portfolio/")
+    page.on("dialog", lambda dialog: dialog.accept())
+    one = page.locator(f"[data-position={slugs[0]}]")
+    assert visitor.find_overflow() == []
+    assert visitor.find_barriers() == []
+    one.get_by_role("button", name="Close Yes").click()
+    expect_toast(page, "Sold 4 Yes at 0.55.")
+    expect(one).to_have_count(0)
+    page.get_by_role("button", name="Close all").click()
+    expect_toast(page, re.compile("positions closed"))
+    for slug in slugs:
+        positions = bob.call("GET", f"positions?market={slug}")["results"]
+        assert {row["position"] for p in positions for row in p["outcomes"]} <= {"0.00"}
+
+
 # --- from elsewhere, on a phone ------------------------------------------------------------------
 
 
@@ -296,7 +369,7 @@ def test_on_a_phone_links_from_other_pages_open_the_ticket_filled_in(
     bob.place(slug, "buy 4 YES @ 0.60")
     visitor = visit(bob, viewport=PHONE)
     page = visitor.open("/portfolio/")
-    page.locator(f"[data-position={slug}]").get_by_role("link", name="Close Yes").click()
+    page.locator(f"[data-position={slug}]").get_by_role("link", name="Sell Yes").click()
     ticket = Ticket(page)
     expect(page.get_by_role("dialog", name="Trade")).to_be_visible()
     for name in ("Sell", "Yes", "Market"):

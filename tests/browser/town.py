@@ -8,7 +8,7 @@ from playwright.sync_api import Page, expect
 
 from tests.browser.markets import EVIDENCE, make_market, name_outcomes, open_market, settle_market
 from tests.browser.visitors import Visitor
-from tests.e2e.people import Person
+from tests.e2e.people import Person, wait_for
 
 LONG_TITLE = (
     "Will the committee that looks into Donaudampfschifffahrtselektrizitaetenhauptbetriebswerk"
@@ -90,12 +90,16 @@ def trade(
 
 
 def end_markets(town: Town) -> None:
-    """One is paid, one has a result that can be disputed, one waits for it, one is void."""
+    """One is paid, one corrected, one can be disputed, one waits for its result, one is void."""
     operator = town.operator
-    for slug in ("settled", "resolving", "closed", "void"):
+    for slug in ("settled", "corrected", "resolving", "closed", "void"):
         window = 3600 if slug == "resolving" else 0
-        trade(town, open_market(operator, slug, dispute_seconds=window))
-    settle_market(operator, "settled", yes="1")
+        trade(town, open_market(operator, slug, dispute_seconds=window, dispute_bond="5"))
+    for slug in ("settled", "corrected"):
+        settle_market(operator, slug, yes="1")
+    correction = "markets/corrected/correction"
+    operator.call("POST", correction, {**EVIDENCE, "yes": "0.2"})
+    wait_for(lambda: operator.call("GET", correction)["state"] == "done")
     for slug in ("resolving", "closed"):
         operator.call("POST", f"markets/{slug}/close", {})
     operator.call("POST", "markets/resolving/resolve", {**EVIDENCE, "yes": "0.25"})

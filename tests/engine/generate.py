@@ -10,15 +10,17 @@ from typing import TypeVar
 
 import msgspec
 
-from trading.engine.commands import Amend, Cancel, CancelAll, Configure, Place
+from trading.engine.commands import Amend, Attach, Cancel, CancelAll, Configure, Place
 from trading.engine.types import (
     BUY,
     ORDER_LOTS_MAX,
     PAYOUT_PIPS,
     SELL,
     Config,
+    FeeDiscount,
     FeeKind,
     Fees,
+    Leg,
     MarketStatus,
     OrderOptions,
     Stp,
@@ -26,13 +28,14 @@ from trading.engine.types import (
     Trigger,
     TriggerKind,
     TriggerOn,
+    Withdrawal,
 )
 
 Option = TypeVar("Option")
 Target = tuple[str, int, int]
 """order_id, account_id, quantity_lots of an open order."""
 
-BYTES_PER_STEP = 28
+BYTES_PER_STEP = 46
 OWNER_OF = {11: 1, 12: 1, 21: 2, 22: 2, 31: 3, 41: 4, 51: 5, 61: 6}
 FEE_FREE_ACCOUNT = 61
 HOUSE_ACCOUNT = 99
@@ -142,6 +145,7 @@ def make_place(
         expires_at_us=(ts_us + later if later < 58 else 0) if expires else None,
         valid_until_us=(ts_us + 3 - later if later < 30 else 0) if odd in (249, 250) else None,
         trigger=make_trigger(c, config) if c.one_in(6) else None,
+        legs=make_legs(c, config, side) if c.one_in(5) else (),
     )
     return Place(
         order_id,
@@ -172,6 +176,53 @@ def make_trigger(c: Choices, config: Config) -> Trigger:
     )
 
 
+def make_legs(c: Choices, config: Config, side: int) -> tuple[Leg, ...]:
+    """One or two legs of an entry of this side, mostly around the prices of its market."""
+    profit, loss = c.pick(((1, 1), (1, 0), (0, 1), (1, 1), (1, 1))), c.below(256)
+    kind = TriggerKind.TRAILING_STOP if loss % 4 == 3 else TriggerKind.STOP
+    on, tick, odd = c.pick(tuple(TriggerOn)), config.tick_pips, c.below(256)
+    price_pips, far_pips = make_price_pips(c, config), c.pick((1, 2, 3)) * tick * side
+    take_profit = Trigger(TriggerKind.TAKE_PROFIT, price_pips + far_pips, on)
+    stop_loss = Trigger(
+        kind,
+        None if kind is TriggerKind.TRAILING_STOP and loss % 8 == 7 else price_pips - far_pips,
+        TriggerOn.LAST if loss % 3 else TriggerOn.BEST,
+        2 * tick if kind is TriggerKind.TRAILING_STOP else None,
+    )
+    limit_pips = make_price_pips(c, config, -side) if c.one_in(3) else None
+    triggers = [take_profit] * profit[0] + [stop_loss] * profit[1]
+    if odd >= 250:  # both of a kind, none at all, or the wrong way round
+        triggers = ([take_profit] * 2, [stop_loss] * 2, [])[odd % 3]
+    number = c.below(ORDER_IDS)
+    word = "order" if odd == 7 else "leg"
+    return tuple(
+        Leg(f"{word}{number + n:03}", trigger, limit_pips) for n, trigger in enumerate(triggers)
+    )
+
+
+def make_attach(
+    c: Choices, config: Config, ts_us: int, position_of: Callable[[int, int], int]
+) -> Attach:
+    """Legs for a position, mostly one that there is."""
+    account_id, books = c.pick(ACCOUNTS), 1 if config.binary else config.outcomes
+    outcome, odd, quantity = c.below(books), c.below(256), c.below(4)
+    with_position = [a for a in ACCOUNTS if position_of(a, outcome)]
+    if with_position and odd % 8:
+        account_id = with_position[odd % len(with_position)]
+    position = position_of(account_id, outcome)
+    return Attach(
+        f"order{odd:03}" if odd >= 240 else f"bracket{odd:03}",
+        account_id,
+        OWNER_OF[account_id],
+        books if odd == 230 else outcome,
+        make_legs(c, config, BUY if position >= 0 else SELL),
+        make_lots(c, config) if quantity == 3 else None,
+        as_no=config.binary and (position < 0) != (odd == 77),
+        fee_free=account_id == FEE_FREE_ACCOUNT,
+        valid_until_us=ts_us - 1 if odd == 99 else None,
+    )
+
+
 def make_budget_micros(choice: int, lots: int, price_pips: int) -> int:
     """About what the order would cost at its price; now and then odd, nothing or no end of it."""
     most_micros = ORDER_LOTS_MAX * PAYOUT_PIPS
@@ -185,13 +236,19 @@ def make_amend(c: Choices, config: Config, ts_us: int, open_orders: Sequence[Tar
     price_pips, lots, what = make_price_pips(c, config), make_lots(c, config), c.below(8)
     step = config.lot_step_lots
     lots = (lots, quantity_lots + lots, max(step, quantity_lots - lots), quantity_lots)[c.below(4)]
+    valid_until_us = ts_us - 1 if c.rarely() else None
+    trigger_pips, has_legs = make_price_pips(c, config) if c.one_in(3) else None, c.below(5)
+    has_legs = has_legs * (what in (1, 4, 7))
+    kinds = (TriggerKind.TAKE_PROFIT, TriggerKind.STOP)
     return Amend(
         order_id,
         account_id,
         None if what in (1, 2, 3, 7) else price_pips,
-        None if what in (0, 4, 7) else lots,
-        ts_us - 1 if c.rarely() else None,
-        make_price_pips(c, config) if c.one_in(3) else None,
+        None if what in (0, 1, 4, 7) else lots,
+        valid_until_us,
+        trigger_pips,
+        legs=make_legs(c, config, c.pick((BUY, SELL))) if has_legs in (1, 2, 3) else (),
+        removed=c.pick((kinds, kinds[:1], kinds[1:])) if has_legs in (3, 4) else (),
     )
 
 
@@ -227,6 +284,19 @@ def make_configure(
         changes["position_limit_lots"] = c.pick((None, 5, 20, 0)) and 5 * config.lot_step_lots
     if what == 4:
         changes["close_at_us"] = None if config.close_at_us else ts_us + c.pick((40, 10, 100))
+    if what == 7:
+        changes["discount"] = c.pick(
+            (
+                None,
+                FeeDiscount(100, 0),
+                FeeDiscount(50, 50),
+                FeeDiscount(0, 33),
+                FeeDiscount(101, 0),
+            )
+        )
+    if what == 0 and not config.binary and odd % 4 == 1:
+        gone = Withdrawal(odd % config.outcomes, c.pick((0, 0, 2_500, 9_999)))
+        changes["withdrawn"] = (*(config.withdrawn or ()), gone)
     if odd >= 251:
         changes |= (
             {"outcomes": 51},

@@ -19,6 +19,8 @@ from trading.engine.events import (
     CrossMatched,
     Decremented,
     Fired,
+    LegAttached,
+    LegResized,
     LiquidityChanged,
     Rejected,
     Traded,
@@ -84,22 +86,33 @@ class Witness:
                 self._see_trade(event)
             elif isinstance(event, CrossMatched):
                 self._see_match(event)
-            elif isinstance(event, Amended):
-                known = self.orders[event.order_id]
-                known.price_pips, known.quantity_lots = (
-                    event.price_pips or None,
-                    event.quantity_lots,
-                )
-                assert event.remaining_lots == event.quantity_lots - known.filled_lots
-            elif isinstance(event, Fired):
-                known = self.orders[event.order_id]
-                assert known.price_pips in (None, event.price_pips)
-                known.price_pips = event.price_pips
-            elif isinstance(event, Decremented):
-                known = self.orders[event.order_id]
-                assert known.quantity_lots is not None
-                known.quantity_lots -= event.by_lots
-                assert 0 < event.remaining_lots == known.quantity_lots - known.filled_lots
+            else:
+                self._see_change(event)
+
+    def _see_change(self, event: AnyEvent) -> None:
+        """See what became of an order without a trade."""
+        if isinstance(event, Amended):
+            known = self.orders[event.order_id]
+            known.price_pips, known.quantity_lots = (
+                event.price_pips or None,
+                event.quantity_lots,
+            )
+            assert event.remaining_lots == event.quantity_lots - known.filled_lots
+        elif isinstance(event, Fired):
+            known = self.orders[event.order_id]
+            assert known.price_pips in (None, event.price_pips)
+            known.price_pips = event.price_pips
+        elif isinstance(event, LegAttached):
+            lots, pips = event.remaining_lots, event.leg.price_pips
+            self.orders[event.order_id] = Known(event.leg, pips, lots)
+        elif isinstance(event, LegResized):
+            known = self.orders[event.order_id]
+            known.quantity_lots = known.filled_lots + event.remaining_lots
+        elif isinstance(event, Decremented):
+            known = self.orders[event.order_id]
+            assert known.quantity_lots is not None
+            known.quantity_lots -= event.by_lots
+            assert 0 < event.remaining_lots == known.quantity_lots - known.filled_lots
 
     def check(self, dump: Row, funds: dict[int, int]) -> None:
         """Hold the engine's state against all laws. `funds` has every account."""

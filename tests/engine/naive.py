@@ -13,12 +13,14 @@ from typing import Any
 
 import msgspec
 
+from tests.engine.naive_brackets import NaiveBrackets
 from tests.engine.naive_ledger import HOUSE, Ledger, Leg
 from tests.engine.naive_state import Order, is_valid
 from tests.engine.naive_triggers import NaiveTriggers, implied_pips
 from trading.engine.commands import (
     Amend,
     AnyCommand,
+    Attach,
     Cancel,
     CancelAll,
     Command,
@@ -33,9 +35,7 @@ from trading.engine.events import (
     Configured,
     CrossMatched,
     Decremented,
-    Ended,
     Fired,
-    Rejected,
     Rested,
     Traded,
     Waited,
@@ -47,6 +47,8 @@ from trading.engine.types import (
     MAKERS_MET_MAX,
     ORDER_LOTS_MAX,
     PAYOUT_PIPS,
+    Config,
+    FeeDiscount,
     MarketStatus,
     OrderStatus,
     Reason,
@@ -59,8 +61,8 @@ Change = tuple[int, int, int]
 """Sets formed, cash gained (the fee aside), fee paid."""
 
 
-def _leg(order: Order, price_pips: int, lots: int, *, is_maker: bool) -> Leg:
-    place = order.place
+def _leg(config: Config, order: Order, price_pips: int, lots: int, *, is_maker: bool) -> Leg:
+    place, discount = order.place, config.discount or FeeDiscount()
     return Leg(
         place.account_id,
         order.entry,
@@ -70,10 +72,11 @@ def _leg(order: Order, price_pips: int, lots: int, *, is_maker: bool) -> Leg:
         place.side,
         price_pips,
         lots,
+        discount.maker_percent if is_maker else discount.taker_percent,
     )
 
 
-class NaiveEngine(NaiveTriggers):
+class NaiveEngine(NaiveBrackets, NaiveTriggers):
     """Same commands, events, funds and `dump()` as `Engine`; nothing of its code."""
 
     def execute(self, command: AnyCommand, ts_us: int, funds: dict[int, int]) -> list[AnyEvent]:
@@ -91,22 +94,25 @@ class NaiveEngine(NaiveTriggers):
             Configure: self._configure,
             Tick: lambda _: None,
             Fire: self._fire,
+            Attach: self._attach,
         }
         handlers[type(command)](command)
-        self._watch()
+        self._watch(self._follow() if self.config else {})
         for account_id in funds:
             funds[account_id] = self._available(account_id)
         return self.events
 
-    def _reject(self, order_id: str, reason: Reason, missing_micros: int = 0) -> None:
-        self.events.append(Rejected(order_id, reason, missing_micros))
-
     # Commands.
 
     def _place(self, place: Place) -> None:
+        if place.legs:
+            assert place.options is not None
+            options = msgspec.structs.replace(place.options, legs=())
+            return self._place_bracket(place, msgspec.structs.replace(place, options=options))
         reason = self._place_refusal(place)
         if reason:
             return self._reject(place.order_id, reason)
+        self.bracket_of.pop(place.order_id, None)
         trigger = place.options.trigger if place.options else None
         if trigger is not None:
             lots, pips = place.quantity_lots, trigger.price_pips
@@ -126,13 +132,15 @@ class NaiveEngine(NaiveTriggers):
         return self._take(order)
 
     def _place_refusal(self, place: Place) -> Reason | None:
-        if self._open_order(place.order_id) or self._waiting_order(place.order_id):
+        if self._is_taken(place.order_id):
             return Reason.DUPLICATE_ORDER_ID
         reason = self._entry_refusal(place.valid_until_us)
         if reason:
             return reason
         if place.outcome not in range(self._books()):
             return Reason.OUTCOME_UNKNOWN
+        if place.outcome in self._gone():
+            return Reason.OUTCOME_WITHDRAWN
         if place.price_pips is None and not place.is_market:
             return Reason.PRICE_MISSING
         return (
@@ -153,6 +161,9 @@ class NaiveEngine(NaiveTriggers):
         if reason:
             return self._reject(fire.order_id, reason)
         self.waiting.remove(order)
+        entry = self._find(order.place.bracket_id or "")
+        if entry:
+            self._end(entry, OrderStatus.CANCELLED, Reason.LEG_FIRED)
         # From here on it is as if it came now.
         limit = order.price_pips or None
         place = msgspec.structs.replace(
@@ -192,6 +203,8 @@ class NaiveEngine(NaiveTriggers):
         return max(tick, min(PAYOUT_PIPS - tick, on_tick))
 
     def _amend(self, amend: Amend) -> None:
+        if amend.legs or amend.removed:
+            return self._amend_bracket(amend, msgspec.structs.replace(amend, legs=(), removed=()))
         waiting = self._waiting_order(amend.order_id)
         order = waiting or self._open_order(amend.order_id)
         reason = self._entry_refusal(amend.valid_until_us)
@@ -199,6 +212,8 @@ class NaiveEngine(NaiveTriggers):
             return self._reject(amend.order_id, reason)
         if order is None or order.place.account_id != amend.account_id:
             return self._reject(amend.order_id, Reason.ORDER_UNKNOWN)
+        if order.place.bracket_id and amend.quantity_lots is not None:
+            return self._reject(amend.order_id, Reason.BRACKET_INVALID)
         if amend.trigger_pips is not None and (
             waiting is None or waiting.triggered or self._price_refusal(amend.trigger_pips)
         ):
@@ -268,11 +283,17 @@ class NaiveEngine(NaiveTriggers):
             return self._reject("", Reason.CONFIGURATION_STALE)
         if not is_valid(command.config) or not self._may_become(command.config):
             return self._reject("", Reason.CONFIGURATION_INVALID)
+        before = self._gone() if self.config else []
         self.status, self.config = command.status, command.config
         self._folded = None
         self.events.append(Configured(command.status, command.config))
         if command.status == MarketStatus.CLOSED:
             self._end_all([*self.orders, *self.waiting], Reason.MARKET_CLOSED)
+            return None
+        new = set(self._gone()) - set(before)
+        everyone = [*self.orders, *self.waiting]
+        out = [order for order in everyone if order.place.outcome in new]
+        self._end_all(out, Reason.OUTCOME_WITHDRAWN)
         return None
 
     # Trading.
@@ -283,12 +304,6 @@ class NaiveEngine(NaiveTriggers):
         due = [(at, name, o) for at, name, o in dated if at is not None and at <= self.ts_us]
         for _, _, order in sorted(due, key=lambda row: row[:2]):
             self._end(order, OrderStatus.EXPIRED, Reason.EXPIRED)
-
-    def _end(self, order: Order, status: OrderStatus, reason: Reason) -> None:
-        self.orders = [other for other in self.orders if other is not order]
-        self.waiting = [other for other in self.waiting if other is not order]
-        lots = 0 if order.place.quantity_lots is None else order.remaining_lots
-        self.events.append(Ended(order.place.order_id, status, reason, lots))
 
     def _end_all(self, orders: list[Order], reason: Reason) -> None:
         for order in sorted(orders, key=lambda order: order.place.order_id):
@@ -408,7 +423,7 @@ class NaiveEngine(NaiveTriggers):
         enough, too_many = 0, lots_max // step + 1
         while too_many - enough > 1:
             middle = (enough + too_many) // 2
-            leg = _leg(taker, price_pips, middle * step, is_maker=False)
+            leg = _leg(self._rules(), taker, price_pips, middle * step, is_maker=False)
             if ledger.cost(leg) <= left_micros:
                 enough = middle
             else:
@@ -421,7 +436,7 @@ class NaiveEngine(NaiveTriggers):
         for order in (taker, *makers):
             before = self._ledger()
             its_pips = price_pips if order is taker else order.price_pips
-            leg = _leg(order, its_pips, lots, is_maker=order is not taker)
+            leg = _leg(self._rules(), order, its_pips, lots, is_maker=order is not taker)
             self.legs = (*self.legs, leg)
             is_short = order is taker and self._available(taker.place.account_id) < 0
             if is_short and not taker.rests:  # what rests holds enough for its own legs

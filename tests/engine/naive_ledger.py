@@ -27,6 +27,7 @@ class Leg(msgspec.Struct, frozen=True):
     side: int
     price_pips: int
     lots: int
+    percent_off: int = 0
 
 
 class Charge(msgspec.Struct):
@@ -75,11 +76,12 @@ class Ledger:
         lots = self.account(account_id).lots
         return lots[outcome] - max(min(lots), min(max(lots), 0))
 
-    def basis(self, price_pips: int, lots: int) -> int:
+    def basis(self, price_pips: int, lots: int, percent_off: int = 0) -> int:
         kind = self.config.fees.kind
         if kind == FeeKind.NONE:
             return 0
-        return lots if kind == FeeKind.FLAT else price_pips * (PAYOUT_PIPS - price_pips) * lots
+        whole = lots if kind == FeeKind.FLAT else price_pips * (PAYOUT_PIPS - price_pips) * lots
+        return whole * (100 - percent_off) // 100
 
     def round_up(self, rated_basis: int) -> int:
         """Micros that a sum of rate x basis comes to, rounded up to the unit."""
@@ -98,7 +100,9 @@ class Ledger:
             return 0
         charge, fees = self.charge(leg.entry), self.config.fees
         rate_ppm = fees.maker_rate_ppm if leg.is_maker else fees.taker_rate_ppm
-        rated = self.rated(charge) + self.basis(leg.price_pips, leg.lots) * rate_ppm
+        rated = (
+            self.rated(charge) + self.basis(leg.price_pips, leg.lots, leg.percent_off) * rate_ppm
+        )
         cap_micros = min(leg.price_pips, PAYOUT_PIPS - leg.price_pips) * leg.lots
         return min(self.round_up(rated) - charge.fee_micros, cap_micros)
 
@@ -128,7 +132,7 @@ class Ledger:
         minted_micros = PAYOUT_PIPS * (account.sets_lots - sets_before)
         account.paid_micros += leg.side * traded_micros + minted_micros + fee_micros
         account.fees_micros += fee_micros
-        basis = 0 if leg.fee_free else self.basis(leg.price_pips, leg.lots)
+        basis = 0 if leg.fee_free else self.basis(leg.price_pips, leg.lots, leg.percent_off)
         charge.maker_basis += basis if leg.is_maker else 0
         charge.taker_basis += 0 if leg.is_maker else basis
         charge.fee_micros += fee_micros

@@ -6,7 +6,7 @@ import msgspec
 
 from tests.engine.naive_ledger import Ledger, Leg, unit_cost
 from trading.engine.commands import Place
-from trading.engine.events import AnyEvent
+from trading.engine.events import AnyEvent, Ended, Rejected
 from trading.engine.types import (
     BUY,
     ORDER_LOTS_MAX,
@@ -17,9 +17,11 @@ from trading.engine.types import (
     TRIGGERS_MAX,
     Config,
     MarketStatus,
+    OrderStatus,
     Reason,
     Stp,
     Tif,
+    Trigger,
     TriggerKind,
 )
 
@@ -61,6 +63,8 @@ class NaiveState:
         self.waiting: list[Order] = []
         """Orders that wait for their triggers or, once `triggered`, to be fired."""
         self.legs: tuple[Leg, ...] = ()
+        self.bracket_of: dict[str, str] = {}
+        """By order the bracket of which it is a leg, or was one when its id was last given."""
         self.events: list[AnyEvent] = []
         self._folded: tuple[tuple[Leg, ...], Ledger] | None = None
 
@@ -97,6 +101,9 @@ class NaiveState:
     def _rules(self) -> Config:
         assert self.config is not None
         return self.config
+
+    def _gone(self) -> list[int]:
+        return [gone.outcome for gone in self._rules().withdrawn or ()]
 
     def _books(self) -> int:
         return 1 if self._rules().binary else self._rules().outcomes
@@ -173,6 +180,15 @@ class NaiveState:
     def _waiting_order(self, order_id: str) -> Order | None:
         return next((o for o in self.waiting if o.place.order_id == order_id), None)
 
+    def _reject(self, order_id: str, reason: Reason, missing_micros: int = 0) -> None:
+        self.events.append(Rejected(order_id, reason, missing_micros))
+
+    def _end(self, order: Order, status: OrderStatus, reason: Reason) -> None:
+        self.orders = [other for other in self.orders if other is not order]
+        self.waiting = [other for other in self.waiting if other is not order]
+        lots = 0 if order.place.quantity_lots is None else order.remaining_lots
+        self.events.append(Ended(order.place.order_id, status, reason, lots))
+
     # Refusals.
 
     def _entry_refusal(self, valid_until_us: int | None) -> Reason | None:
@@ -226,15 +242,18 @@ class NaiveState:
         trigger = place.options.trigger if place.options else None
         if trigger is None:
             return None
-        trails = trigger.kind == TriggerKind.TRAILING_STOP
-        odd = place.budget_micros is not None or (trigger.trail_pips is None) == trails
-        odd = odd or (trigger.price_pips is None and not trails)
-        for pips in (trigger.price_pips, trigger.trail_pips):
-            odd = odd or (pips is not None and bool(self._price_refusal(pips)))
-        if odd:
+        if place.budget_micros is not None or self._is_odd(trigger):
             return Reason.TRIGGER_INVALID
         mine = [o for o in self.waiting if o.place.account_id == place.account_id]
         return Reason.TOO_MANY_TRIGGERS if len(mine) >= TRIGGERS_MAX else None
+
+    def _is_odd(self, trigger: Trigger) -> bool:
+        trails = trigger.kind == TriggerKind.TRAILING_STOP
+        odd = (trigger.trail_pips is None) == trails
+        odd = odd or (trigger.price_pips is None and not trails)
+        for pips in (trigger.price_pips, trigger.trail_pips):
+            odd = odd or (pips is not None and bool(self._price_refusal(pips)))
+        return odd
 
     def _room(self, place: Place, others: list[Order]) -> int:
         """Lots that the position limits leave with `others` open; reduce-only knows no limit."""
@@ -271,7 +290,10 @@ class NaiveState:
     def _may_become(self, new: Config) -> bool:
         old = self.config
         if old is None:
-            return True
+            return not new.withdrawn
+        gone = list(old.withdrawn or ())
+        if list(new.withdrawn or ())[: len(gone)] != gone:
+            return False
         if self.status == MarketStatus.CLOSED or _fixed(old) != _fixed(new):
             return False
         finer = self.status == MarketStatus.HALTED and old.tick_pips % new.tick_pips == 0
@@ -302,6 +324,16 @@ def is_valid(config: Config) -> bool:
     outcomes_max = 2 if config.binary else OUTCOMES_MAX
     rates = (fees.maker_rate_ppm, fees.taker_rate_ppm)
     limit_lots = config.position_limit_lots
+    off = config.discount
+    gone = config.withdrawn or ()
+    if gone and (config.binary or config.outcomes - len(gone) < 2):
+        return False
+    if len({row.outcome for row in gone} & set(range(config.outcomes))) != len(gone):
+        return False
+    if any(row.pays_pips < 0 for row in gone) or sum(row.pays_pips for row in gone) > PAYOUT_PIPS:
+        return False
+    if off and not all(0 <= part <= 100 for part in (off.maker_percent, off.taker_percent)):
+        return False
     return (
         2 <= config.outcomes <= outcomes_max
         and 10 <= tick <= PAYOUT_PIPS // 2

@@ -25,20 +25,24 @@ def implied_pips(makers: list[Order]) -> int:
 class NaiveTriggers(NaiveState):
     """The naive engine as far as its triggers."""
 
-    def _watch(self) -> None:
-        """Which triggers the prices of this command reach, and where the others move."""
+    def _watch(self, look_from: dict[str, int]) -> None:
+        """Which triggers the prices of this command reach, and where the others move.
+
+        `look_from`: legs that look at its later trades only.
+        """
         if self._entry_refusal(None):
             return
         for order in sorted(self.waiting, key=arrival):
             trigger = order.place.options.trigger if order.place.options else None
             assert trigger is not None
-            if order.triggered:
+            if order.triggered or not order.remaining_lots:
                 continue
             prices = [
                 trade.price_pips
                 for event in self.events
                 for trade in list_trades(event)
                 if trade.outcome == order.place.outcome
+                and trade.index >= look_from.get(order.place.order_id, 0)
             ]
             if trigger.on == TriggerOn.BEST:
                 prices = self._offers(order.place)

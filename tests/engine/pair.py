@@ -14,6 +14,7 @@ from tests.engine.generate import (
     Choices,
     Target,
     make_amend,
+    make_attach,
     make_cancel,
     make_cancel_all,
     make_config,
@@ -88,9 +89,11 @@ class Pair:
         return re.sub(r"<(\w+\.\w+): [^>]*>", r"\1", "\n".join(self.log))
 
     def open_orders(self) -> list[Target]:
+        """Of all that is live, with the brackets of legs whose entries may have ended."""
+        orders = (*self.naive.orders, *self.naive.waiting)
         return [
-            (order.place.order_id, order.place.account_id, order.quantity_lots)
-            for order in (*self.naive.orders, *self.naive.waiting)
+            *((o.place.order_id, o.place.account_id, o.quantity_lots) for o in orders),
+            *self.naive.list_brackets(),
         ]
 
     def position(self, account_id: int, outcome: int) -> int:
@@ -118,6 +121,7 @@ class Pair:
         assert fast_funds == {a: self.funds[a] for a in fast_funds}
         changed = {a for a in ACCOUNTS if self.funds[a] != before[a]}
         assert changed <= touched, f"{touched} lacks {changed - touched}"
+        self.naive.check_legs()
         self.events += events
         self.witness.see(command, events)
         self.witness.check(self.fast.dump(), self.funds)
@@ -170,6 +174,9 @@ class Pair:
         cancel = make_cancel_all(choices) if many else make_cancel(choices, self.open_orders())
         self.apply(cancel, choices.pick((0, 1)))
 
+    def step_attach(self, data: bytes) -> None:
+        self.apply(make_attach(Choices(data), self.config, self.ts_us, self.position))
+
     def step_configure(self, data: bytes) -> None:
         choices = Choices(data)
         self.apply(make_configure(choices, self.config, self.naive.status, self.ts_us))
@@ -196,7 +203,8 @@ class Pair:
 
 STEPS: Final = (
     *(Pair.step_place,) * 24,
-    *(Pair.step_amend,) * 4,
+    *(Pair.step_amend,) * 6,
+    *(Pair.step_attach,) * 2,
     *(Pair.step_cancel, Pair.step_money) * 2,
     *(Pair.step_configure, Pair.step_time),
     *(Pair.step_fire,) * 8,

@@ -41,7 +41,7 @@ def find_features(command: AnyCommand, events: list[AnyEvent]) -> Iterator[Any]:
         yield "client_order_id", command.client_order_id is not None
         options = command.options or OrderOptions()
         for name in OrderOptions.__struct_fields__:
-            yield name, getattr(options, name) not in (None, False)
+            yield name, getattr(options, name) not in (None, False, ())
     for event in events:
         yield type(event).__name__
         if isinstance(event, Traded):
@@ -53,11 +53,20 @@ def find_features(command: AnyCommand, events: list[AnyEvent]) -> Iterator[Any]:
 
 
 OF_TRIGGERS: Final = {"Fire", "Waited", "TriggerMoved", "Triggered", "Fired", ("trigger", True)}
+OF_BRACKETS: Final = {
+    *("Attach", "LegAttached", "LegResized"),
+    *(("legs", True), ("bracket_id", True)),
+}
 OF_MAKERS: Final = {"ChangeLiquidity", "LiquidityChanged", TradeKind.MAKER}
 
 
-def list_features(config: Config, *, has_triggers: bool = False) -> set[Any]:
-    """All that a journal of such a market should show: older ones were made without triggers."""
+def list_features(
+    config: Config, *, has_triggers: bool = False, has_brackets: bool = False
+) -> set[Any]:
+    """All that a journal of such a market should show: older ones were made without triggers.
+
+    A leg comes with its bracket: no Place has the id of one.
+    """
     names = ("as_no", "fee_free", "client_order_id", "by_operator", "kept_priority")
     flags = {
         (name, value)
@@ -69,7 +78,8 @@ def list_features(config: Config, *, has_triggers: bool = False) -> set[Any]:
     across = {("across", TradeKind.MINT), ("across", TradeKind.MERGE)}
     if config.house_account_id is None:
         events, across = events - {CrossMatched.__name__}, set()
-    absent = set() if has_triggers else OF_TRIGGERS
+    absent = {("bracket_id", True)} if has_brackets else set(OF_BRACKETS)
+    absent |= set() if has_triggers or has_brackets else OF_TRIGGERS
     absent |= OF_MAKERS if config.maker is None else set()
     return (flags | commands | events | across | set(Tif) | set(Stp) | set(TradeKind)) - absent
 
@@ -78,7 +88,7 @@ def record(config: Config, seed: int) -> Recorded:
     """Run random steps until everything was met."""
     randomness = random.Random(seed)
     pair = RecordingPair(config, randomness)
-    missing = list_features(config, has_triggers=True)
+    missing = list_features(config, has_brackets=True)
     for entry in pair.entries:
         missing -= set(find_features(entry[1], entry[3]))
     while missing:
@@ -130,7 +140,7 @@ def main(folder: str) -> None:
         "categorical-flat": find_config(binary=False, kind=FeeKind.FLAT),
         "categorical-quadratic": find_config(binary=False, kind=FeeKind.QUADRATIC),
         "categorical-across": find_config(binary=False, kind=FeeKind.QUADRATIC, across=True),
-        "categorical-triggers": find_config(binary=False, kind=FeeKind.QUADRATIC, across=True),
+        "categorical-brackets": find_config(binary=False, kind=FeeKind.QUADRATIC, across=True),
     }
     for name, config in wanted.items():
         for seed in range(200):

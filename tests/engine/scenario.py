@@ -13,6 +13,15 @@ An order may wait for a price: `stop=0.40`, `take-profit=0.70`, `trail=0.05` as 
 trade or, `by-best`, of the best offer. What a command triggers is fired right after it, which is
 told with it.
 
+An entry may bring legs that close it: `profit=0.60`, `loss=0.30` or `loss-trail=0.05`, at the
+market or, with `profit-limit=` and `loss-limit=`, at a limit. Each is an order, as `alice1.profit`.
+A position can have them too, and they can be amended with their entry:
+
+    alice buys 10 YES @ 0.40 profit=0.60
+        -> alice1 bids 10 @ 0.40; alice1.profit is to close 0 at 0.60
+    alice protects 10 YES with profit=0.60 loss=0.30
+    alice amends alice1 @ 0.41 with loss=0.35 without profit
+
 Books are matched by themselves unless the market says otherwise; a match is then one event:
 
     market of A B C, matched across
@@ -25,24 +34,30 @@ Books are matched by themselves unless the market says otherwise; a match is the
 
 import re
 from collections.abc import Callable
-from decimal import Decimal
 from typing import Any, Final
 
-from trading.engine.commands import Amend, AnyCommand, Cancel, CancelAll, Configure, Place, Tick
+from tests.engine.words import (
+    contracts_text,
+    credits_text,
+    describe,
+    lots,
+    micros,
+    pips,
+    price_text,
+)
+from trading.engine.commands import (
+    Amend,
+    AnyCommand,
+    Attach,
+    Cancel,
+    CancelAll,
+    Configure,
+    Place,
+    Tick,
+)
 from trading.engine.events import (
-    Amended,
     AnyEvent,
-    Configured,
-    CrossMatched,
-    Decremented,
-    Ended,
-    Fired,
     Rejected,
-    Rested,
-    Traded,
-    Triggered,
-    TriggerMoved,
-    Waited,
 )
 from trading.engine.types import (
     BUY,
@@ -50,17 +65,18 @@ from trading.engine.types import (
     PAYOUT_PIPS,
     SELL,
     Config,
+    FeeDiscount,
     FeeKind,
     Fees,
+    Leg,
     MarketStatus,
     OrderOptions,
-    Reason,
     Stp,
     Tif,
-    TradeKind,
     Trigger,
     TriggerKind,
     TriggerOn,
+    Withdrawal,
 )
 
 TIFS: Final = {"gtc": Tif.GTC, "gtd": Tif.GTD, "ioc": Tif.IOC, "fok": Tif.FOK}
@@ -214,6 +230,7 @@ class Stage:
             int(given["until"]) if "until" in given else None,
             int(given["valid"]) if "valid" in given else None,
             read_trigger(given, "by-best" in words, mirrored=mirrored),
+            legs=self.read_legs(f"{who}{self.counts[who]}", words, mirrored=mirrored),
         )
         place = Place(
             given.get("id", f"{who}{self.counts[who]}"),
@@ -238,13 +255,59 @@ class Stage:
         quantity: str | None,
         price: str | None,
         trigger: str | None,
+        words: str,
+        without: str,
     ) -> list[AnyEvent]:
         total_lots = None if quantity is None else lots(quantity)
         price_pips = None if price is None else pips(price)
         trigger_pips = None if trigger is None else pips(trigger)
+        kinds = {"profit": TriggerKind.TAKE_PROFIT, "loss": TriggerKind.STOP}
         return self.send(
-            Amend(order_id, self.account(who), price_pips, total_lots, None, trigger_pips)
+            Amend(
+                order_id,
+                self.account(who),
+                price_pips,
+                total_lots,
+                None,
+                trigger_pips,
+                self.read_legs(order_id.split(".")[0], words.split(), mirrored=False),
+                tuple(kinds[word] for word in without.split() if word in kinds),
+            )
         )
+
+    def read_legs(self, bracket_id: str, words: list[str], *, mirrored: bool) -> tuple[Leg, ...]:
+        """`profit=0.60`, `loss=0.30`, `loss-trail=0.05`; `profit-limit=`, `loss-limit=`."""
+        pairs = (word.split("=") for word in words if re.match("(profit|loss)[-a-z]*=", word))
+        given = {name: pips(price) for name, price in pairs}
+        on = TriggerOn.BEST if "by-best" in words else TriggerOn.LAST
+        legs = []
+        for name, kind in (("profit", TriggerKind.TAKE_PROFIT), ("loss", TriggerKind.STOP)):
+            price_pips, trail_pips = given.get(name), given.get(f"{name}-trail")
+            if price_pips is None and trail_pips is None:
+                continue
+            leg_id, limit_pips = f"{bracket_id}.{name}", given.get(f"{name}-limit")
+            self.counts[leg_id] = self.counts.get(leg_id, 0) + 1
+            leg_id += "" if self.counts[leg_id] == 1 else str(self.counts[leg_id])
+            if mirrored:
+                price_pips = None if price_pips is None else PAYOUT_PIPS - price_pips
+                limit_pips = None if limit_pips is None else PAYOUT_PIPS - limit_pips
+            kind = TriggerKind.TRAILING_STOP if trail_pips else kind
+            legs.append(Leg(leg_id, Trigger(kind, price_pips, on, trail_pips), limit_pips))
+        return tuple(legs)
+
+    def protect(self, who: str, quantity: str | None, outcome: str, words: str) -> list[AnyEvent]:
+        self.counts[who] = self.counts.get(who, 0) + 1
+        mirrored, bracket_id = outcome == "NO" and self.binary, f"{who}{self.counts[who]}"
+        attach = Attach(
+            bracket_id,
+            self.account(who),
+            self.account(who.split("/")[0]),
+            0 if mirrored else self.outcomes.index(outcome),
+            self.read_legs(bracket_id, words.split(), mirrored=mirrored),
+            None if quantity is None else lots(quantity),
+            as_no=mirrored,
+        )
+        return self.send(attach)
 
     def cancel(self, who: str, order_id: str) -> list[AnyEvent]:
         return self.send(Cancel(order_id, self.account(who)))
@@ -259,6 +322,15 @@ class Stage:
         if tick is not None:
             self.config["tick_pips"] = pips(tick)
         return self.configure(STATUSES[status])
+
+    def withdraw(self, outcome: str, price: str) -> list[AnyEvent]:
+        gone = Withdrawal(self.outcomes.index(outcome), pips(price))
+        self.config["withdrawn"] = (*self.config.get("withdrawn", ()), gone)
+        return self.configure(MarketStatus.OPEN)
+
+    def discount(self, maker: str, taker: str) -> list[AnyEvent]:
+        self.config["discount"] = FeeDiscount(int(maker), int(taker))
+        return self.configure(MarketStatus.OPEN)
 
     # What is so now.
 
@@ -301,128 +373,6 @@ def read_trigger(given: dict[str, str], by_best: bool, *, mirrored: bool) -> Tri
     return Trigger(kind, price_pips, on, trail_pips)
 
 
-def describe(event: AnyEvent) -> str:
-    """Return one event as text."""
-    return DESCRIBERS[type(event)](event)
-
-
-def _describe_rejected(event: Rejected) -> str:
-    missing = f", {credits_text(event.missing_micros)} missing" if event.missing_micros else ""
-    return f"refused: {event.reason}{missing}"
-
-
-def _describe_traded(event: Traded) -> str:
-    verb, to = ("buys", "from") if event.taker_side == BUY else ("sells", "to")
-    what = f"{contracts_text(event.quantity_lots)} @ {price_text(event.price_pips)}"
-    note = {TradeKind.DIRECT: "", TradeKind.MINT: ", minted", TradeKind.MERGE: ", merged"}
-    roles = {"taker": event.taker_fee_micros, "maker": event.maker_fee_micros}
-    fees = [f"{credits_text(micros)} {role} fee" for role, micros in roles.items() if micros]
-    said = f"{event.taker_order_id} {verb} {what} {to} {event.maker_order_id}{note[event.kind]}"
-    return ", ".join([said, *fees])
-
-
-def _describe_match(event: CrossMatched) -> str:
-    taken, *made = event.trades
-    is_mint = event.kind is TradeKind.MINT
-    verb, result = ("buys", "minted") if is_mint else ("sells", "merged")
-    what = f"{contracts_text(event.quantity_lots)} @ {price_text(taken.price_pips)}"
-    makers = [
-        f"{leg.maker_order_id} @ {price_text(leg.price_pips)}{_fee_text(leg.maker_fee_micros)}"
-        for leg in made
-    ]
-    said = f"{taken.taker_order_id} {verb} {what}{_fee_text(taken.taker_fee_micros)}"
-    return f"{said}, {result} with {' and '.join(makers)}"
-
-
-def _fee_text(fee_micros: int) -> str:
-    return f" ({credits_text(fee_micros)} fee)" if fee_micros else ""
-
-
-def _describe_rested(event: Rested) -> str:
-    verb = "bids" if event.side == BUY else "asks"
-    what = f"{contracts_text(event.remaining_lots)} @ {price_text(event.price_pips)}"
-    return f"{event.order_id} {verb} {what}"
-
-
-def _describe_amended(event: Amended) -> str:
-    place = "keeps" if event.kept_priority else "loses"
-    what = contracts_text(event.quantity_lots)
-    what += f" @ {price_text(event.price_pips)}" if event.price_pips else ""
-    if event.trigger_pips is not None:
-        return f"{event.order_id} amended to {what}, waits for {price_text(event.trigger_pips)}"
-    return f"{event.order_id} amended to {what}, {place} its place"
-
-
-def _describe_decremented(event: Decremented) -> str:
-    by, left = contracts_text(event.by_lots), contracts_text(event.remaining_lots)
-    return f"{event.order_id} shrinks by {by} to {left}"
-
-
-def _describe_ended(event: Ended) -> str:
-    left = f" with {contracts_text(event.remaining_lots)} left" if event.remaining_lots else ""
-    obvious = event.reason in (Reason.FILLED, Reason.EXPIRED)
-    return f"{event.order_id} {event.status.name.lower()}{left}" + (
-        "" if obvious else f": {event.reason}"
-    )
-
-
-def _describe_waited(event: Waited) -> str:
-    price = "a price" if event.trigger_pips is None else price_text(event.trigger_pips)
-    return f"{event.order_id} waits for {price}"
-
-
-DESCRIBERS: Final[dict[type[Any], Callable[[Any], str]]] = {
-    Rejected: _describe_rejected,
-    Traded: _describe_traded,
-    CrossMatched: _describe_match,
-    Rested: _describe_rested,
-    Amended: _describe_amended,
-    Decremented: _describe_decremented,
-    Ended: _describe_ended,
-    Configured: lambda event: f"market {event.status.name.lower()}",
-    Waited: _describe_waited,
-    TriggerMoved: lambda event: f"{event.order_id} follows to {price_text(event.trigger_pips)}",
-    Triggered: lambda event: f"{event.order_id} triggered",
-    Fired: lambda event: f"{event.order_id} fires @ {price_text(event.price_pips)}",
-}
-
-
-def pips(text: str) -> int:
-    return _exact(text, PAYOUT_PIPS)
-
-
-def lots(text: str) -> int:
-    return _exact(text, 100)
-
-
-def micros(text: str) -> int:
-    return _exact(text, 1_000_000)
-
-
-def _exact(text: str, scale: int) -> int:
-    number = Decimal(text.replace(",", "")) * scale
-    assert number == int(number), text
-    return int(number)
-
-
-def price_text(price_pips: int) -> str:
-    return _plain(Decimal(price_pips) / PAYOUT_PIPS, decimals_min=2)
-
-
-def contracts_text(quantity_lots: int) -> str:
-    return _plain(Decimal(quantity_lots) / 100, decimals_min=0)
-
-
-def credits_text(amount_micros: int) -> str:
-    return _plain(Decimal(amount_micros) / 1_000_000, decimals_min=2)
-
-
-def _plain(number: Decimal, decimals_min: int) -> str:
-    whole, _, decimals = f"{number:f}".partition(".")
-    decimals = decimals.rstrip("0").ljust(decimals_min, "0")
-    return f"{whole}.{decimals}" if decimals else whole
-
-
 def _fees(kind: str, maker: str, taker: str, unit: str = "micro") -> dict[str, Any]:
     rates = (micros(maker), micros(taker))
     return {"fees": Fees(FeeKind[kind.upper()], *rates, 10_000 if unit == "cents" else 1)}
@@ -456,13 +406,20 @@ LINES: Final[tuple[tuple[str, Callable[..., list[AnyEvent] | None]], ...]] = (
     ),
     (
         rf"{_WHO} amends (?P<order_id>\S+)( to (?P<quantity>{_NUMBER}))?"
-        rf"( @ (?P<price>{_NUMBER}))?( with its trigger at (?P<trigger>{_NUMBER}))?",
+        rf"( @ (?P<price>{_NUMBER}))?( with its trigger at (?P<trigger>{_NUMBER}))?"
+        r"(?P<words>( with( [-a-z]+=[0-9.]+)+)?)(?P<without>( without (profit|loss|profit loss))?)",
         Stage.amend,
+    ),
+    (
+        rf"{_WHO} protects( (?P<quantity>{_NUMBER}))? (?P<outcome>[A-Z]+) with{_WORDS}",
+        Stage.protect,
     ),
     (rf"{_WHO} cancels all", Stage.cancel_all),
     (rf"{_WHO} cancels (?P<order_id>\S+)", Stage.cancel),
     (r"time passes", Stage.pass_time),
     (r"market (?P<status>opens|halts|closes)( with tick (?P<tick>\S+))?", Stage.change_status),
+    (rf"(?P<outcome>[A-Z]+) is withdrawn at (?P<price>{_NUMBER})", Stage.withdraw),
+    (r"fees are (?P<maker>\d+)% off for makers, (?P<taker>\d+)% for takers", Stage.discount),
     (
         rf"{_WHO} has (?P<free>{_NUMBER}) free(, (?P<held>{_NUMBER}) held)?(, (?P<positions>.+))?",
         Stage.check_account,

@@ -74,7 +74,8 @@ def test_the_naive_engine_shares_nothing_but_types_with_the_fast_one() -> None:
     names = {name for path in NAIVE for name in imports_of(path)}
     ours = {name for name in names if name.split(".")[0] in ("tests", "trading")}
     types = ("commands", "events", "types")
-    naive = (f"tests.engine.naive_{name}" for name in ("ledger", "state", "triggers"))
+    parts = ("brackets", "ledger", "state", "triggers")
+    naive = (f"tests.engine.naive_{part}" for part in parts)
     assert ours == {*(f"trading.engine.{name}" for name in types), *naive}
 
 

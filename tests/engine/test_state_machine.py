@@ -18,6 +18,8 @@ from trading.engine.events import (
     Configured,
     Decremented,
     Fired,
+    LegAttached,
+    LegResized,
     Rested,
     Traded,
     Triggered,
@@ -57,6 +59,10 @@ class EnginesAgree(RuleBasedStateMachine):
     @rule(data=one_step)
     def amend(self, data: bytes) -> None:
         self.pair.step_amend(data)
+
+    @rule(data=one_step)
+    def attach(self, data: bytes) -> None:
+        self.pair.step_attach(data)
 
     @rule(data=one_step)
     def cancel(self, data: bytes) -> None:
@@ -120,10 +126,12 @@ def test_engines_agree_where_a_taker_may_meet_few_makers(
 def test_random_markets_reach_every_reason_and_kind_of_event() -> None:
     """So that the agreement above is about everything the engine can say."""
     met: set[object] = set()
-    for seed in range(2_000, 2_025):
+    for seed in range(2_000, 2_035):
         pair = run_random_market(seed, 200)
         met |= {getattr(event, "reason", type(event)) for event in pair.events}
     of_triggers = {Waited, TriggerMoved, Triggered, Fired}
-    expected = {Amended, Configured, Decremented, Rested, Traded, *of_triggers, *Reason}
+    of_brackets = {LegAttached, LegResized}
+    expected = {Amended, Configured, Decremented, Rested, Traded}
+    expected |= {*of_triggers, *of_brackets, *Reason}
     of_makers = {Reason.RESTING_REFUSED, Reason.LIQUIDITY_INVALID}
     assert expected - met == {Reason.MATCH_LIMIT, Reason.TOO_MANY_TRIGGERS, *of_makers}

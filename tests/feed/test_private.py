@@ -8,12 +8,13 @@ from django.test import Client as Browser
 
 from accounts.actions import do_deposit, do_request_withdrawal
 from accounts.models import Account
+from kernel.ids import new_id
 from markets.models import Market
 from tests.feed.conftest import Client, Floor, Site
 from tests.trading.world import buy, cancel, make_market, make_user, sell
 from trading.actions.results import do_resolve_market
 from trading.engine.commands import CancelAll
-from trading.engine.types import SELL, MarketStatus, OrderOptions, Trigger, TriggerKind
+from trading.engine.types import SELL, Leg, MarketStatus, OrderOptions, Trigger, TriggerKind
 from trading.feed.tasks import in_thread
 from trading.models import Order
 from trading.pipeline.messages import Task
@@ -174,6 +175,21 @@ async def test_an_order_that_waits_is_in_the_snapshot_and_told_when_it_is_fired(
     orders = await collect(client, "orders", 2)
     told = {order["id"]: order["status"] for order in orders}
     assert told[waiting.order.order_id] == "filled"
+
+
+async def test_the_legs_of_an_entry_are_told_as_it_is_filled(floor: Floor, listen) -> None:
+    await floor.open()
+    client, _ = await listen(floor.alice)
+    leg = Leg(new_id(), Trigger(TriggerKind.STOP, 3_000))
+    [entry] = await floor.run(
+        buy(floor.market, floor.alice, 60, 500, options=OrderOptions(legs=(leg,)))
+    )
+    told = {order["id"]: order for order in await collect(client, "orders", 2)}
+    assert told[leg.order_id]["bracket"] == entry.order.order_id
+    assert (told[leg.order_id]["status"], told[leg.order_id]["quantity"]) == ("untriggered", "0.00")
+    await floor.run(sell(floor.market, floor.bob, 60, 200))
+    told = {order["id"]: order for order in await collect(client, "orders", 2)}
+    assert told[leg.order_id]["quantity"] == "2.00"
 
 
 async def test_cancelled_orders_leave_the_next_snapshot(floor: Floor, listen) -> None:

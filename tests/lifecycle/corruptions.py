@@ -8,7 +8,7 @@ from django.db.models import F
 
 from accounts.models import Account, Transfer
 from kernel.clock import now_us
-from markets.models import Market, Outcome, StatusChange
+from markets.models import Dispute, Market, Outcome, StatusChange
 from trading.engine.types import (
     MarketStatus,
 )
@@ -20,6 +20,7 @@ from trading.models import (
     Order,
     Position,
     Receipt,
+    Settlement,
     Trade,
 )
 from trading.pipeline.messages import decode_result, encode
@@ -156,7 +157,7 @@ CORRUPTIONS: list[tuple[str, Callable[[Market], Any]]] = [
         ),
     ),
     (
-        "the pots of a final market are empty",
+        "the pots of a final market are empty but for what a correction has collected",
         lambda live: first(
             Account.objects.filter(
                 kind="escrow", market_id__in=Market.objects.filter(status="settled").values("pk")
@@ -308,6 +309,20 @@ CORRUPTIONS: list[tuple[str, Callable[[Market], Any]]] = [
         lambda live: Margin.objects.filter(market__status="voided").update(payout_micros=1),
     ),
     ("a payout is moved exactly once", pay_twice),
+    (
+        "a correction moves each account's difference exactly once",
+        lambda live: first(Settlement.objects.all()).update(
+            difference_micros=F("difference_micros") + 1
+        ),
+    ),
+    (
+        "a bond is taken once, and returned or lost once",
+        lambda live: Dispute.objects.update(bond_micros=F("bond_micros") + 1),
+    ),
+    (
+        "a market's account of bonds has the bonds of undecided disputes",
+        lambda live: Account.objects.filter(kind="bonds").update(cash_micros=1),
+    ),
     (
         "a settled market pays exactly 1 credit for a set",
         lambda live: first(Outcome.objects.filter(market__status="settled")).update(payout_pips=2),

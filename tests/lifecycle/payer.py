@@ -2,9 +2,9 @@
 
 Each line of standard input, `[PATH, WHAT...]` in JSON, is done by a fork of this process, which
 writes its id and then what it has to say to PATH: nothing is imported again for it. WHAT:
-`prepare COUNT result|void` makes a market to be paid and says its id. `settle ID` says what is
-broken, then a line for each small chunk that it has paid, then what is broken at the end and the
-market's status.
+`prepare COUNT result|void|correction` makes a market to be paid, or one that was paid and is to be
+corrected, and says its id. `settle ID CHUNK` says what is broken, then a line for each chunk that
+it has paid, then what is broken at the end and the market's status.
 """
 
 import json
@@ -23,10 +23,10 @@ from trading import actions  # noqa: E402
 from trading.actions import engine  # noqa: E402
 from trading.models import Margin  # noqa: E402
 from trading.pipeline.messages import Answer, decode_result  # noqa: E402
+from trading.settlement import corrections  # noqa: E402
 from trading.settlement import payments as settlement  # noqa: E402
 from trading.verify.laws import LAWS, check_law  # noqa: E402
-
-CHUNK = 25
+from trading.verify.settlement_laws import SETTLEMENT_LAWS  # noqa: E402
 
 
 def prepare(count: int, how: str) -> int:
@@ -48,20 +48,28 @@ def prepare(count: int, how: str) -> int:
         actions.do_resolve_market(
             market, by=operator, payout_pips=[7_500, 2_500], evidence_text="seen"
         )
+    if how == "correction":
+        assert settlement.settle_market(market.pk)
+        actions.do_correct_result(
+            market, by=operator, payout_pips=[2_500, 7_500], evidence_text="seen again"
+        )
     return market.pk
 
 
-def settle(market_id: int) -> None:
+def settle(market_id: int, chunk: int) -> None:
     say(f"broken: {check(market_id)}")
-    plain_step = settlement._step
+    is_correction = corrections.list_running().filter(market=market_id).exists()
+    room = corrections if is_correction else settlement
+    plain_step = room._step
 
     def step(*arguments, **options):
-        last_id = plain_step(*arguments, **options)
+        last = plain_step(*arguments, **options)
         say("step")
-        return last_id
+        return last
 
-    settlement._step = step
-    settlement.settle_market(market_id, chunk=CHUNK)
+    room._step = step
+    pay = corrections.correct_market if is_correction else settlement.settle_market
+    pay(market_id, chunk=chunk)
     say(f"broken: {check(market_id)}")
     say(Market.objects.get(pk=market_id).status)
 
@@ -75,7 +83,7 @@ def check(market_id: int) -> list[str]:
     status = Market.objects.get(pk=market_id).status
     unpaid = Margin.objects.filter(market_id=market_id, payout_micros=None).count()
     broken = [] if (status == "resolving") or unpaid == 0 else [f"{status}, {unpaid} unpaid"]
-    for law in LAWS:
+    for law in (*LAWS, *SETTLEMENT_LAWS):
         finding = check_law(law)
         if finding.breaches and "trades" not in law.what:
             broken += finding.examples
@@ -98,7 +106,7 @@ def do(what: str, *arguments: str) -> None:
         count, how = arguments
         say(str(prepare(int(count), how)))
     else:
-        settle(int(arguments[0]))
+        settle(*map(int, arguments))
 
 
 if __name__ == "__main__":

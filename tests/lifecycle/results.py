@@ -9,6 +9,7 @@ from accounts import policy
 from accounts.models import Account, Policy
 from kernel.errors import RefusedError
 from markets.models import Market, Resolution
+from trading.verify import check_everything
 
 
 def cash(account):
@@ -36,3 +37,8 @@ def end_window(market):
     Resolution.objects.filter(market=market, withdrawn_at=None).update(
         proposed_at=past, final_at=past
     )
+
+
+def breaches():
+    """What `verify` finds broken."""
+    return [finding for finding in check_everything() if finding.breaches]

@@ -59,11 +59,17 @@ def test_journals_of_earlier_versions_lead_to_the_states_of_their_time(path):
     assert replayed.state_hash() == recorded.state_hash
     if recorded.rules_version == RULES_VERSION:
         assert engine.state_hash() == recorded.state_hash
-    assert list_features(replayed.config, has_triggers=path.stem.endswith("triggers")) <= met
+    name = path.stem
+    features = list_features(
+        replayed.config,
+        has_triggers=name.endswith("triggers"),
+        has_brackets=name.endswith("brackets"),
+    )
+    assert features <= met
 
 
 def test_there_is_a_journal_of_each_rules_version_and_kind_of_market():
     kinds = ("binary-free", "binary-quadratic", "categorical-flat", "categorical-quadratic")
     wanted = {f"rules-{version}-{kind}" for version in (1, 2) for kind in kinds}
-    wanted |= {"rules-2-categorical-across", "rules-2-categorical-triggers"}
+    wanted |= {f"rules-2-categorical-{what}" for what in ("across", "triggers", "brackets")}
     assert {path.stem for path in RECORDED} == wanted

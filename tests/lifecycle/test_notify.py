@@ -232,7 +232,7 @@ def test_holders_are_notified_of_a_proposed_result_while_they_may_dispute_it_and
     actions.do_resolve_market(market, payout_pips=[5_000, 5_000], **say)
     for _ in range(2):
         notify.notify_due()
-    assert titles_of(bob)[1:] == ["A result is proposed: several outcomes share the payout"]
+    assert titles_of(bob)[1:] == ["Result proposed: Yes 0.50, No 0.50"]
 
 
 def test_a_result_that_is_final_or_withdrawn_at_once_is_not_notified(

@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from accounts.models import User
 from markets import actions as drafts
-from markets.models import Market, ScheduledMarket, Series, SeriesSchedule
+from markets.models import AutomaticResolver, Market, ScheduledMarket, Series, SeriesSchedule
 from tests.lifecycle.results import end_window, refuse, set_policy
 from tests.trading import world
 from trading import actions, tasks
@@ -220,6 +220,37 @@ def test_a_market_is_cloned_with_its_texts_terms_and_outcomes(shard, operator, a
     set_policy(who_may_create="everyone")
     own = drafts.do_clone_market(market, by=alice.owner, fields={"close_at": later})
     assert (own.fee_kind, own.is_approved, own.tick_pips) == ("none", False, 50)
+
+
+def test_a_clone_and_each_market_of_a_series_is_decided_as_its_source_is(
+    shard, operator, colleague, series, template, alice, bob
+):
+    judged = world.make_market()
+    judges = [alice.owner, bob.owner]
+    actions.do_set_panel(judged, by=operator, judges=judges, verdicts_needed=2)
+    actions.do_set_resolver(
+        template,
+        by=operator,
+        fields={
+            "kind": "threshold", "url": "https://example.org/{start_unix}", "value_path": "price",
+            "threshold": "1",
+        },
+    )  # fmt: skip
+    actions.do_approve_resolver(template, by=colleague)
+    AutomaticResolver.objects.update(state="person", attempts=9, because="no answer")
+    later = {"close_at": timezone.now() + timedelta(days=9)}
+    panel = drafts.do_clone_market(judged, by=operator, fields=later).panel
+    assert panel.verdicts_needed == 2
+    assert [judge.user for judge in panel.judges.all()] == judges
+    resolver = drafts.do_clone_market(template, by=operator, fields=later).automatic_resolver
+    assert (resolver.url, resolver.state, resolver.attempts, resolver.because) == (
+        "https://example.org/{start_unix}", "waiting", 0, "")  # fmt: skip
+    assert (resolver.set_by, resolver.approved_by) == (operator, colleague)
+    made = make(make_schedule(operator, series, judged), ANCHOR)
+    assert made.panel.judges.count() == 2
+    set_policy(who_may_create="everyone")
+    own = drafts.do_clone_market(template, by=alice.owner, fields=later)
+    assert not AutomaticResolver.objects.filter(market=own).exists()
 
 
 def test_a_market_is_cloned_in_the_admin_and_over_the_api(shard, market, operator):

@@ -13,11 +13,8 @@ import pytest
 
 from tests.exchange import ROOT, program_environment
 
-CHUNK = 25  # as in payer
-
-ACCOUNTS = 2_000
-STEPS = ACCOUNTS // CHUNK
-KILLS = 3
+ACCOUNTS, CHUNK, KILLS = 2_000, 25, 3
+MILLION = pytest.param(1_000_000, 5_000, 20, marks=[pytest.mark.soak, pytest.mark.timeout(3_600)])
 
 
 class Payer:
@@ -39,8 +36,11 @@ class Payer:
 class Payers:
     """Payers of one market in one database."""
 
-    def __init__(self, folder: Path, database_url: str, how: str) -> None:
+    def __init__(
+        self, folder: Path, database_url: str, how: str, accounts: int, chunk: int
+    ) -> None:
         self.folder = folder
+        self.chunk = chunk
         self.count = 0
         self.process = subprocess.Popen(
             [sys.executable, "-m", "tests.lifecycle.payer"],
@@ -49,7 +49,7 @@ class Payers:
             stdin=subprocess.PIPE,
             text=True,
         )
-        [self.market_id] = self.start("prepare", str(ACCOUNTS), how).finish()
+        [self.market_id] = self.start("prepare", str(accounts), how).finish()
 
     def start(self, *what: str) -> Payer:
         self.count += 1
@@ -61,7 +61,7 @@ class Payers:
 
     def start_settling(self) -> Payer:
         """Return a payer that is about to begin; nothing was broken when it came."""
-        payer = self.start("settle", self.market_id)
+        payer = self.start("settle", self.market_id, str(self.chunk))
         assert payer.output.readline() == "broken: []\n"
         return payer
 
@@ -82,9 +82,9 @@ def finish(payer: Payer) -> tuple[int, str]:
 def make_payers(database_kind, request, tmp_path):
     made = []
 
-    def make(how: str) -> Payers:
+    def make(how: str, accounts: int = ACCOUNTS, chunk: int = CHUNK) -> Payers:
         databases = request.getfixturevalue(f"{database_kind}_databases")
-        payers = Payers(tmp_path, databases.make(tmp_path), how)
+        payers = Payers(tmp_path, databases.make(tmp_path), how, accounts, chunk)
         made.append(payers)
         return payers
 
@@ -93,22 +93,32 @@ def make_payers(database_kind, request, tmp_path):
         payers.end()
 
 
-@pytest.mark.parametrize(("how", "final"), [("result", "settled"), ("void", "voided")])
+@pytest.mark.parametrize(
+    ("how", "final", "rounds"),
+    # A correction holds from all, then collects from half of them and pays the others.
+    [("result", "settled", 1), ("void", "voided", 1), ("correction", "settled", 2)],
+)
+@pytest.mark.parametrize(("accounts", "chunk", "kills"), [(ACCOUNTS, CHUNK, KILLS), MILLION])
 def test_a_payer_killed_at_any_moment_leaves_every_position_paid_once_or_not_at_all(
-    make_payers, how, final
+    make_payers, how, final, rounds, accounts, chunk, kills
 ):
-    payers, chance = make_payers(how), random.Random(how)
-    steps_seen = 0
-    for _ in range(KILLS):
+    begun = time.monotonic()
+    payers, chance = make_payers(how, accounts, chunk), random.Random(how)
+    steps_needed, steps_seen = rounds * accounts // chunk, 0
+    prepared = time.monotonic()
+    for _ in range(kills):
         payer = payers.start_settling()
-        for _ in range(chance.randint(1, STEPS // KILLS - 4)):
+        for _ in range(chance.randint(1, steps_needed // kills - 4)):
             assert payer.output.readline() == "step\n"
             steps_seen += 1
         time.sleep(chance.uniform(0, 0.004))
         payer.kill()
     steps, status = finish(payers.start_settling())
     assert status == final
-    assert 1 < steps < STEPS - steps_seen + 3, "it went on where the killed ones had stopped"
+    left = steps_needed - steps_seen
+    assert 1 < steps < left + 3 + 3 * rounds, "it went on where the killed ones had stopped"
+    took = time.monotonic() - prepared
+    print(f"{how} of {accounts} in {took:.0f} s, {kills} kills; made in {prepared - begun:.0f} s")
 
 
 def test_payers_at_the_same_time_pay_every_position_once(make_payers):

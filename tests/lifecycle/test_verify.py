@@ -9,12 +9,15 @@ from django.db import connection
 
 from accounts.actions import do_request_withdrawal
 from accounts.models import Account
+from kernel.ids import new_id
+from markets.models import Market
 from tests.lifecycle.corruptions import CORRUPTIONS, in_sql
 from tests.trading import world
 from tests.trading.world import CREDIT, buy, cancel, run, sell
 from trading import actions
 from trading.engine.commands import Amend
 from trading.engine.types import (
+    Leg,
     OrderOptions,
     OrderStatus,
     Stp,
@@ -28,6 +31,7 @@ from trading.models import (
     VerifyRun,
 )
 from trading.pipeline.messages import Task
+from trading.settlement.corrections import correct_market
 from trading.settlement.payments import settle_market
 from trading.verify import check_everything, journals
 
@@ -38,7 +42,7 @@ FEES = {"fee_kind": "quadratic", "fee_maker_rate": 10_000, "fee_taker_rate": 70_
 
 @pytest.fixture
 def trading_day(shard, operator, alice, bob):
-    """Markets in every status, with orders, trades, receipts, a withdrawal, a void half paid."""
+    """Markets in every status: orders, trades, receipts, a withdrawal, a correction, a bond."""
     live, settled, voided, paying = markets = [
         world.make_market(dispute_seconds=0, **FEES),
         world.make_market(dispute_seconds=0, outcomes=3, **FEES),
@@ -52,9 +56,13 @@ def trading_day(shard, operator, alice, bob):
         actions.do_close_market(market, by=operator)
     actions.do_resolve_market(settled, by=operator, payout_pips=[1, 0, 9_999], evidence_text="x")
     assert settle_market(settled.pk)
+    actions.do_correct_result(settled, by=operator, payout_pips=[1, 9_999, 0], evidence_text="x")
+    assert correct_market(settled.pk)
     actions.do_void_market(voided, by=operator, reason="x", house_cover_micros=10**9)
     assert settle_market(voided.pk)
+    Market.objects.filter(pk=paying.pk).update(dispute_seconds=3600, dispute_bond_micros=CREDIT)
     actions.do_resolve_market(paying, by=operator, payout_pips=[5_000, 5_000, 0], evidence_text="x")
+    actions.do_dispute_result(paying, by=bob.owner, text="x")
     do_request_withdrawal(alice, amount_micros=CREDIT, by=alice.owner)
     made = world.make_market(maker_b_lots=10_000, maker_funded_by_house=True)
     world.open_market(shard, made)
@@ -99,6 +107,7 @@ def test_orders_that_wait_are_due_were_fired_or_rejected_are_no_breach(shard, al
     far = OrderOptions(trigger=Trigger(TriggerKind.STOP, 9_000))
     trailing = OrderOptions(trigger=Trigger(TriggerKind.TRAILING_STOP, None, trail_pips=500))
     closing = OrderOptions(reduce_only=True, trigger=Trigger(TriggerKind.STOP, 6_000))
+    legs = (Leg(new_id(), Trigger(TriggerKind.STOP, 2_000)),)
     carol = world.make_account()
     waiting = [
         buy(market, carol, 70, 500, options=stop),
@@ -107,8 +116,10 @@ def test_orders_that_wait_are_due_were_fired_or_rejected_are_no_breach(shard, al
         buy(market, carol, 70, 500, options=closing),
     ]
     run(shard, *waiting)
-    run(shard, sell(market, alice, 60, 100), buy(market, bob, 60, 100))
+    run(shard, sell(market, alice, 60, 100))
+    run(shard, buy(market, bob, 60, 100, options=OrderOptions(legs=legs)))
     assert Order.objects.untriggered().filter(priority__gt=0).exists()
+    assert Order.objects.get(pk=legs[0].order_id).quantity_lots == 100
     assert broken() == set()
     while shard.due:
         shard.run([])

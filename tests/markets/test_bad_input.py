@@ -39,7 +39,7 @@ WRONG_FIELDS = [
     ("title", "\ud800", "invalid_value"),
     ("description", "a\x00b", "invalid_value"),
     ("description", "x" * 20_001, "too_long"),
-    ("kind", "scalar", "invalid_choice"),
+    ("kind", "vector", "invalid_choice"),
     ("kind", True, "wrong_type"),
     ("slug", 7, "wrong_type"),
     ("slug", "Not a slug", "bad_slug"),

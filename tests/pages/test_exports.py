@@ -9,10 +9,12 @@ import pytest
 
 from accounts.actions import do_request_deposit, do_request_withdrawal
 from accounts.models import Account, Transfer
+from kernel.ids import new_id
 from tests.pages.trading import browser_of, shard
 from tests.trading import world
 from tests.trading.world import CREDIT, buy, run, sell
 from trading import actions
+from trading.engine.types import Leg, OrderOptions, Trigger, TriggerKind
 from trading.models import Margin
 from trading.pages import exports
 from trading.readmodels import projections
@@ -116,6 +118,18 @@ def test_orders_say_what_was_filled(people):
     assert (first["side"], first["outcome"], first["price"]) == ("buy", "YES", "0.6300")
     assert (first["filled"], first["average_price"]) == ("10.00", "0.616000")
     assert {row["status"] for row in rows if row["market"] != markets[0].slug} == {"cancelled"}
+
+
+def test_orders_that_wait_say_for_what_and_of_which_bracket_they_are(shard, people):
+    alice, _, markets = people
+    leg = Leg(new_id(), Trigger(TriggerKind.STOP, 3_000))
+    run(shard, buy(markets[0], alice, 50, 200, options=OrderOptions(legs=(leg,))))
+    found = {row["id"]: row for row in read(alice, "orders")}
+    waiting = found[leg.order_id]
+    entry = found[waiting["bracket"]]
+    assert (waiting["trigger"], waiting["trigger_price"]) == ("stop", "0.3000")
+    assert (waiting["status"], entry["status"]) == ("untriggered", "open")
+    assert (entry["trigger"], entry["trigger_price"], entry["bracket"]) == ("", "", "")
 
 
 def test_positions_are_worth_what_the_portfolio_says(people, client):

@@ -3,7 +3,7 @@
 import re
 
 from accounts.templatetags.predex import NOTHING
-from tests.pages.desk import alice, bob, inside, path, read_lines, read_toast, see, send
+from tests.pages.desk import SITE, alice, bob, inside, path, read_lines, read_toast, see, send
 from trading.models import Order
 from trading.pages.numbers import MINUS
 
@@ -190,7 +190,8 @@ async def test_acts_need_a_log_in(inside, alice):
     stranger.http.headers["X-CSRFToken"] = "x" * 32
     stranger.http.cookies.set("csrftoken", "x" * 32)
     for rest in (f"orders/{order['id']}/cancel/", f"orders/{order['id']}/amend/",
-                 "orders/cancel-all/"):  # fmt: skip
+                 "orders/cancel-all/", "close/", "protect/",
+                 "../../portfolio/close/"):  # fmt: skip
         answer = await send(stranger, market, rest, htmx=False)
         assert answer.headers["Location"].startswith("/accounts/login/")
     assert (await get(order["id"])).status == 0
@@ -210,3 +211,76 @@ async def test_an_order_is_amended_in_german_numbers(inside, alice):
     answer = await send(alice, market, rest, price="0,35", quantity="1.234")
     assert answer.status_code == 422
     assert (await get(order["id"])).quantity_lots == 1_690
+
+
+async def test_what_waits_is_listed_amended_and_cancelled_with_the_rest(inside, alice):
+    market = await inside.open_market()
+    trigger = {"kind": "stop", "price": "0.60"}
+    order = await alice.placed(market, "buy 5 NO", trigger=trigger)
+    page = await see(alice, market)
+    assert "at the market price" in page
+    assert (
+        'name="trigger_price" type="text" inputmode="decimal" maxlength="30" value="0.60"' in page
+    )
+    rest = f"orders/{order['id']}/amend/"
+    answer = await send(alice, market, rest, trigger_price="0.605", quantity="5")
+    assert answer.status_code == 422
+    assert "The trigger needs a price that is a multiple of the tick." in answer.text
+    answer = await send(alice, market, rest, trigger_price="0.65", quantity="6")
+    assert read_toast(answer.text) == "Waiting for its trigger: 6 No."
+    assert (await get(order["id"])).trigger_pips == 3_500
+    answer = await send(alice, market, f"orders/{order['id']}/cancel/")
+    assert read_toast(answer.text) == "Cancelled: 6 No."
+
+
+async def test_a_position_is_closed_by_one_button_and_so_are_all(inside, alice, bob):
+    market, several = await inside.open_market(), await inside.open_market(outcomes=3)
+    await bob.placed(market, "sell 20 YES @ 0.50")
+    await alice.placed(market, "buy 10 YES @ 0.50")
+    page = await see(alice, market)
+    assert f'action="/markets/{market.slug}/close/"' in page
+    answer = await send(alice, market, "close/", outcome="YES")
+    assert read_toast(answer.text) == "Nothing was traded: there are no offers on the other side."
+    await bob.placed(market, "buy 5 YES @ 0.45")
+    answer = await send(alice, market, "close/", outcome="YES")
+    assert read_toast(answer.text).startswith("Sold 5 Yes at 0.45. 5 not traded:")
+    await bob.placed(market, "buy 5 YES @ 0.44")
+    answer = await send(alice, market, "close/", outcome="YES")
+    assert read_toast(answer.text) == "Sold 5 Yes at 0.44."
+    assert "own-changed" in answer.headers["HX-Trigger"]
+    answer = await send(alice, market, "close/", outcome="YES")
+    assert read_toast(answer.text) == "You have no position to close."
+    for outcome in ("O1", "O2"):
+        await bob.placed(several, f"sell 5 {outcome} @ 0.30")
+        await alice.placed(several, f"buy 5 {outcome} @ 0.30")
+        await bob.placed(several, f"buy 5 {outcome} @ 0.25")
+    await alice.placed(market, "buy 5 YES @ 0.50")
+    assert "Close all" in await see(alice, several)
+    await send(alice, several, "close/", htmx=False)
+    assert "2 positions closed." in await see(alice, several)
+    answer = await alice.http.post(f"{SITE}/portfolio/close/")
+    assert answer.headers["Location"] == "/portfolio/"
+    portfolio = (await alice.http.get(f"{SITE}/portfolio/")).text
+    assert "1 position could not be closed completely." in portfolio
+    assert 'action="/portfolio/close/"' in portfolio
+
+
+async def test_a_position_gets_a_take_profit_and_a_stop_loss(inside, alice, bob):
+    market = await inside.open_market(outcomes=3)
+    await bob.placed(market, "buy 5 O1 @ 0.40")
+    await alice.placed(market, "sell 5 O1 @ 0.40")
+    page = await see(alice, market)
+    assert f'action="/markets/{market.slug}/protect/"' in page
+    fields = {"outcome": "O1", "answer": "no", "take_profit": "0.80", "stop_loss": "0.50"}
+    answer = await send(alice, market, "protect/", **fields)
+    assert read_toast(answer.text) == "Takes profit at 0.80. Stops the loss at 0.50."
+    legs = Order.objects.filter(account=alice.account).untriggered().order_by("trigger_pips")
+    found = [(leg.side, leg.as_no, leg.trigger_pips, leg.quantity_lots) async for leg in legs]
+    assert found == [(1, True, 2_000, 500), (1, True, 5_000, 500)]
+    own = await see(alice, market, "own/", htmx=True)
+    assert "No on Outcome 1" in own
+    assert 'Take profit <span class="num font-medium">0.80</span>' in own
+    answer = await send(alice, market, "protect/", htmx=False, outcome="O2", take_profit="0.80")
+    assert "You have no position that this order would reduce." in await see(alice, market)
+    answer = await send(alice, market, "protect/", **{**fields, "stop_loss": "0.505"})
+    assert read_toast(answer.text) == "The trigger needs a price that is a multiple of the tick."

@@ -99,7 +99,7 @@ def test_a_positions_profit_is_what_the_account_gained_and_closing_only_reduces(
     text = text_of(page)
     assert f"Profit, all time {MINUS}0.17 cr" in text
     row = text.replace("if sold now: ", "").replace("if sold now : ", "")
-    assert f"6.00 cr 4.33 cr {MINUS}0.17 cr {MINUS}1.84 cr Close" in " ".join(row.split())
+    assert f"6.00 cr 4.33 cr {MINUS}0.17 cr {MINUS}1.84 cr Sell" in " ".join(row.split())
     assert "&amp;amount=10&amp;reduce_only=on#ticket" in page.content.decode()
 
 

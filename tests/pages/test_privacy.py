@@ -234,10 +234,10 @@ def test_an_order_that_comes_in_between_does_not_stop_the_deletion(trader, monke
     """A program keeps placing orders until the account is closed; these are then cancelled."""
     closed = []
 
-    def cancel(account_id, *, by_operator=False):
+    def cancel(account_id, *, by=None, reason=""):
         closed.append(main_account(trader).closed_at is not None)
         if closed[-1]:
-            cancel_orders(account_id, by_operator)
+            cancel_orders(account_id, by, reason)
 
     monkeypatch.setattr("accounts.registry.cancel_orders", cancel)
     do_delete_user(trader)

@@ -19,12 +19,14 @@ from accounts.models import User
 from markets.actions import do_propose_market
 from markets.models import Market
 from tests.exchange import ROOT
+from tests.lifecycle.results import end_window
 from tests.markets.factories import let_everyone_create, set_policy
 from tests.pages.trading import shard
 from tests.trading import world
 from tests.trading.world import buy, run, sell
 from trading import actions
 from trading.roles import ROLES
+from trading.settlement.payments import settle_market
 
 __all__ = ["shard"]
 
@@ -33,7 +35,7 @@ pytestmark = pytest.mark.django_db
 LATER = (timezone.now() + timedelta(days=9)).isoformat()
 WHY = {"reason": "x"}
 NEW = {"title": "New?", "close_at": LATER}
-# Call: its body. {draft}, {proposal}, {open}, {halted} and {resolving} are markets of others.
+# Call: its body. {draft}, {proposal}, {open}, {halted}, {resolving} and {settled} are of others.
 BODIES = {
     "POST markets": NEW,
     "PATCH markets/{draft}": {"title": "Better?"},
@@ -63,6 +65,9 @@ BODIES = {
     "POST markets/{open}/close": {},
     "PUT markets/{open}/close-time": {**WHY, "close_at": LATER},
     "PUT markets/{halted}/tick": {**WHY, "tick": "0.005"},
+    "POST markets/{open}/withdraw-outcome": {**WHY, "outcome": "YES"},
+    "PUT markets/{open}/discount": {"maker_percent": 50},
+    "DELETE markets/{open}/discount": "",
     "PATCH exchange": {"announcement": "x"},
     "POST markets/{closed}/resolve": {"yes": "1", "evidence_text": "x"},
     "POST markets/{resolving}/resolution/approve": {},
@@ -70,6 +75,10 @@ BODIES = {
     "POST markets/{resolving}/resolution/withdraw": WHY,
     "POST markets/{resolving}/disputes/{trader}": {"decision": "dismissed", "note": "x"},
     "POST markets/{open}/void": WHY,
+    "POST markets/{settled}/correction": {"yes": "0", "evidence_text": "x"},
+    "POST markets/{settled}/correction/approve": {},
+    "POST markets/{settled}/correction/cover": {"house_cover": "1"},
+    "POST markets/{settled}/correction/withdraw": WHY,
     "POST operator/deposits": {"handle": "alice", "amount": "1", **WHY},
     "POST operator/withdrawals/{withdrawal}": {"approve": True},
     "POST operator/deposit-requests/{deposit}": {"approve": True},
@@ -95,6 +104,10 @@ DOES = {
              "POST markets/{open}/close", "PUT markets/{open}/close-time",
              "PUT markets/{halted}/tick"],
         ),
+        "discounts fees": (
+            "market/set-discount market/end-discount",
+            ["PUT markets/{open}/discount", "DELETE markets/{open}/discount"],
+        ),
         "categories, tags, events, series and their schedules, private groups": (
             "seriesschedule/pause seriesschedule/resume", []
         ),
@@ -119,10 +132,20 @@ DOES = {
              "DELETE markets/{open}/resolver", "PUT markets/{open}/panel",
              "DELETE markets/{open}/panel"],
         ),
+        "withdraws outcomes": (
+            "market/withdraw-outcome", ["POST markets/{open}/withdraw-outcome"]
+        ),
         "decides disputes": (
             "dispute/uphold dispute/dismiss", ["POST markets/{resolving}/disputes/{trader}"]
         ),
         "voids markets, those that trade too": ("market/void", ["POST markets/{open}/void"]),
+        "corrects results that were paid": (
+            "market/correct market/approve-correction market/cover-correction"
+            " market/withdraw-correction",
+            ["POST markets/{settled}/correction", "POST markets/{settled}/correction/approve",
+             "POST markets/{settled}/correction/cover",
+             "POST markets/{settled}/correction/withdraw"],
+        ),
     },
     "finance": {
         "grants credits, to one or to many": ("account/grant", ["POST operator/deposits"]),
@@ -224,7 +247,7 @@ def names(shard):
     alice, bob = world.make_account(name="alice"), world.make_account(name="bob")
     chief = world.make_user("chief", staff=True)
     markets = {}
-    for name in ("draft", "proposal", "open", "halted", "closed", "resolving"):
+    for name in ("draft", "proposal", "open", "halted", "closed", "resolving", "settled"):
         market = markets[name] = world.make_market(dispute_seconds=3_600)
         if name in ("draft", "proposal"):
             continue
@@ -232,16 +255,19 @@ def names(shard):
         run(shard, sell(market, bob, 60, 100), buy(market, alice, 60, 100))
         if name == "halted":
             actions.do_halt_market(market, by=chief, reason="x")
-        if name in ("closed", "resolving"):
+        if name in ("closed", "resolving", "settled"):
             actions.do_close_market(market, by=chief)
     Market.objects.filter(pk=markets["proposal"].pk).update(
         creator=alice.owner, approved_at=None, approved_by=None
     )
     markets["proposal"].refresh_from_db()
     do_propose_market(markets["proposal"], by=alice.owner)
-    actions.do_resolve_market(
-        markets["resolving"], by=chief, payout_pips=[10_000, 0], evidence_text="x"
-    )
+    for name in ("resolving", "settled"):
+        actions.do_resolve_market(
+            markets[name], by=chief, payout_pips=[10_000, 0], evidence_text="x"
+        )
+    end_window(markets["settled"])
+    assert settle_market(markets["settled"].pk)
     actions.do_dispute_result(markets["resolving"], by=alice.owner, text="x")
     asked = {"amount_micros": 10**6, "by": alice.owner}
     return {

@@ -102,6 +102,9 @@ def test_every_change_of_address_is_notified_to_the_old_one(fresh, alice):
     [changed] = [m for m in mail.outbox if "changed" in m.subject and m.to == [OLD]]
     assert f"{OLD} → {THIEF}" in changed.body
     assert "/accounts/password/reset/" in changed.body
+    assert re.search(
+        r"^Time: [A-Z][a-z]{2} \d{1,2}, \d{4}, \d\d:\d\d UTC$", changed.body, re.MULTILINE
+    )
 
 
 def test_so_is_every_change_of_password_factor_and_key(

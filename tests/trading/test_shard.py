@@ -8,12 +8,21 @@ from django.db.transaction import TransactionManagementError
 from accounts.models import Account, Transfer
 from kernel import bulk
 from kernel.database import DATABASE_FAULTS
+from kernel.ids import new_id
 from markets.models import Exchange
 from tests.trading import world
 from tests.trading.world import CREDIT, buy, cancel, run, sell
 from trading.engine.commands import CancelAll, Configure, Place
 from trading.engine.events import Fired
-from trading.engine.types import BUY, MarketStatus, OrderOptions, OrderStatus, Trigger, TriggerKind
+from trading.engine.types import (
+    BUY,
+    Leg,
+    MarketStatus,
+    OrderOptions,
+    OrderStatus,
+    Trigger,
+    TriggerKind,
+)
 from trading.models import BookState, JournalRow, Margin, Order, Position, Receipt, Trade
 from trading.pipeline.config import config_of
 from trading.pipeline.journal import decode_body
@@ -325,6 +334,35 @@ def test_what_a_trade_triggers_is_fired_by_the_shard_and_told(shard, market, ali
     assert told.held_micros == 350 * CREDIT // 100
     assert [change.order.status for change in told.orders] == [OrderStatus.OPEN]
     assert load_engine(market.id).state_hash() == replay(market.id).engine.state_hash()
+
+
+def test_the_legs_of_a_bracket_survive_a_restart_and_cancel_one_another(shard, market, alice, bob):
+    carol = world.make_account()
+    profit = Leg(new_id(), Trigger(TriggerKind.TAKE_PROFIT, 7_000), 6_900)
+    loss = Leg(new_id(), Trigger(TriggerKind.STOP, 3_000))
+    options = OrderOptions(legs=(profit, loss))
+    [result] = run(shard, buy(market, carol, 50, 1_000, options=options))
+    assert [leg.remaining_lots for leg in result.legs] == [0, 0]
+    run(shard, sell(market, bob, 50, 400))
+    loaded = load_engine(market.id)
+    assert loaded.brackets == {result.order.order_id: {profit.order_id, loss.order_id}}
+    assert loaded.state_hash() == replay(market.id).engine.state_hash()
+    shard = world.own_shard()
+    trade_at(shard, market, 70, alice, bob)  # fires the take-profit, which rests
+    while shard.due:
+        shard.run([])
+    rows = {row.id.hex: row for row in Order.objects.filter(account=carol)}
+    assert rows[profit.order_id].status == OrderStatus.OPEN
+    assert rows[result.order.order_id].reason == "leg_fired"
+    assert rows[loss.order_id].remaining_lots == 400
+    shard = world.own_shard()
+    run(shard, buy(market, alice, 69, 400))
+    rows = {row.id.hex: row for row in Order.objects.filter(account=carol)}
+    assert rows[profit.order_id].status == OrderStatus.FILLED
+    ended = rows[loss.order_id]
+    assert (ended.status, ended.reason) == (OrderStatus.CANCELLED, "reduce_only")
+    assert load_engine(market.id).state_hash() == replay(market.id).engine.state_hash()
+    assert load_engine(market.id).brackets == {}
 
 
 def test_a_shard_that_starts_again_fires_once_what_was_due(shard, market, alice, bob):

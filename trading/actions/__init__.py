@@ -5,6 +5,24 @@ Status and terms of a live market change through its engine (`live`), the result
 `do_` of `live` and `orders` must not run inside a transaction: the engine needs locks too.
 """
 
+from trading.actions.corrections import (
+    check_approve_correction,
+    check_correct_result,
+    check_cover_correction,
+    check_withdraw_correction,
+    do_approve_correction,
+    do_correct_result,
+    do_cover_correction,
+    do_withdraw_correction,
+    find_correction,
+)
+from trading.actions.discounts import (
+    check_set_discount,
+    do_apply_discount,
+    do_end_discount,
+    do_set_discount,
+    list_due_discounts,
+)
 from trading.actions.liquidity import check_change_liquidity, do_change_liquidity
 from trading.actions.live import (
     check_approve_and_open_market,
@@ -15,6 +33,7 @@ from trading.actions.live import (
     check_open_market,
     check_refine_tick,
     check_resume_market,
+    check_withdraw_outcome,
     do_approve_and_open_market,
     do_change_close_time,
     do_clear_market,
@@ -23,6 +42,7 @@ from trading.actions.live import (
     do_open_market,
     do_refine_tick,
     do_resume_market,
+    do_withdraw_outcome,
 )
 from trading.actions.orders import (
     check_cancel_orders,

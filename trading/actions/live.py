@@ -11,17 +11,19 @@ from accounts.models import User
 from accounts.second_factor import no_right
 from kernel.clock import from_datetime
 from kernel.errors import RefusedError
+from kernel.units import PIPS_PER_CREDIT
 from markets.actions import (
     check_approve_market,
     check_ready_to_open,
     do_approve_market,
     may_manage_markets,
+    may_resolve_markets,
 )
-from markets.lifecycle import IllegalStatusChangeError, check_status_change
-from markets.models import TICKS_PIPS, Market
+from markets.lifecycle import IllegalStatusChangeError, check_status_change, find_withdrawn
+from markets.models import OUTCOMES_MIN, TICKS_PIPS, Market, Outcome
 from trading.actions.engine import Seen, configure, look, send
 from trading.engine.commands import CancelAll
-from trading.engine.types import MarketStatus
+from trading.engine.types import MarketStatus, Withdrawal
 from trading.models import Order
 from trading.pipeline.config import config_of
 from trading.pipeline.messages import Result, Task
@@ -76,7 +78,7 @@ def do_halt_market(
     """
     seen = look(market)
     check_halt_market(market, by=by)
-    _change(market, seen, status=MarketStatus.HALTED, by=by, why=reason)
+    change_terms(market, seen, status=MarketStatus.HALTED, by=by, why=reason)
     if cancel_orders:
         do_clear_market(market, by=by, reason=reason)
 
@@ -113,7 +115,7 @@ def check_resume_market(market: Market, *, by: User | None) -> None:
 def do_resume_market(market: Market, *, by: User | None, reason: str = "") -> None:
     seen = look(market)
     check_resume_market(market, by=by)
-    _change(market, seen, status=MarketStatus.OPEN, by=by, why=reason)
+    change_terms(market, seen, status=MarketStatus.OPEN, by=by, why=reason)
 
 
 def check_close_market(market: Market, *, by: User | None) -> None:
@@ -125,14 +127,14 @@ def do_close_market(market: Market, *, by: User | None, reason: str = "") -> Non
     """End trading: resting orders are cancelled and their holds released."""
     seen = look(market)
     check_close_market(market, by=by)
-    _change(market, seen, status=MarketStatus.CLOSED, by=by, why=reason)
+    change_terms(market, seen, status=MarketStatus.CLOSED, by=by, why=reason)
 
 
 def do_close_to_void(market: Market, *, by: User, reason: str) -> None:
     """Close a market for a void, for which `by` has been authorised."""
     seen = look(market)
     _check_trades(market)
-    _change(market, seen, status=MarketStatus.CLOSED, by=by, why=reason)
+    change_terms(market, seen, status=MarketStatus.CLOSED, by=by, why=reason)
 
 
 def check_change_close_time(market: Market, *, by: User | None, close_at: datetime) -> None:
@@ -151,14 +153,16 @@ def do_change_close_time(
     """Change the time from which the engine refuses orders, to earlier or later."""
     seen = look(market)
     check_change_close_time(market, by=by, close_at=close_at)
-    _change(market, seen, by=by, why=reason, close_at_us=from_datetime(close_at))
+    change_terms(market, seen, by=by, why=reason, close_at_us=from_datetime(close_at))
 
 
 def check_refine_tick(market: Market, *, by: User | None, tick_pips: int) -> None:
     _check_may_manage(by)
     _check_halted(market)
     is_finer = tick_pips in TICKS_PIPS and tick_pips < market.tick_pips
-    if not is_finer or market.tick_pips % tick_pips:
+    scale = market.scale
+    is_off_range = scale is not None and scale.span_millionths * tick_pips % PIPS_PER_CREDIT
+    if not is_finer or market.tick_pips % tick_pips or is_off_range:
         raise RefusedError("bad_tick", "tick", detail="a finer tick divides the present one")
 
 
@@ -166,7 +170,41 @@ def do_refine_tick(market: Market, *, by: User | None, tick_pips: int, reason: s
     """Refine the tick; resting orders keep price and priority."""
     seen = look(market)
     check_refine_tick(market, by=by, tick_pips=tick_pips)
-    _change(market, seen, by=by, why=reason, tick_pips=tick_pips)
+    change_terms(market, seen, by=by, why=reason, tick_pips=tick_pips)
+
+
+def check_withdraw_outcome(
+    market: Market, *, by: User, outcome: Outcome, pays_pips: int
+) -> tuple[Withdrawal, ...]:
+    """Return the market's withdrawn outcomes with this one, the last."""
+    if not may_resolve_markets(by):
+        raise no_right(by)
+    if market.status not in TRADING_STATUSES:
+        raise RefusedError("not_trading")
+    if market.maker_b_lots is not None:
+        raise RefusedError("outcomes_of_maker")
+    gone = find_withdrawn(market)
+    if outcome.index in gone:
+        raise RefusedError("outcome_withdrawn")
+    is_one_book = market.kind != Market.Kind.CATEGORICAL
+    if is_one_book or market.outcomes.count() - len(gone) <= OUTCOMES_MIN:
+        raise RefusedError("outcome_stays")
+    if not 0 <= pays_pips <= PIPS_PER_CREDIT - sum(gone.values()):
+        raise RefusedError("outcome_stays", "price")
+    return (Withdrawal(outcome.index, pays_pips),)
+
+
+def do_withdraw_outcome(
+    market: Market, *, by: User, outcome: Outcome, pays_pips: int, reason: str
+) -> None:
+    """Take an outcome out: its orders are cancelled, it pays this much, and the others go on.
+
+    It is announced as a clarification of the rules, in the same transaction.
+    """
+    seen = look(market)
+    gone = check_withdraw_outcome(market, by=by, outcome=outcome, pays_pips=pays_pips)
+    before = () if seen[1] is None else seen[1].withdrawn or ()
+    change_terms(market, seen, by=by, why=reason, withdrawn=(*before, *gone))
 
 
 # --- helpers -------------------------------------------------------------------------------------
@@ -188,7 +226,7 @@ def _check_halted(market: Market) -> None:
         raise RefusedError("not_halted")
 
 
-def _change(
+def change_terms(
     market: Market,
     seen: Seen,
     *,

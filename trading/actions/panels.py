@@ -71,13 +71,23 @@ def find_judge(user: User, market: Market) -> PanelJudge | None:
 
 
 def check_give_verdict(
-    market: Market, *, by: User, payout_pips: Sequence[int], evidence_text: str, evidence_url: str
+    market: Market,
+    *,
+    by: User,
+    payout_pips: Sequence[int],
+    number: str = "",
+    evidence_text: str,
+    evidence_url: str,
 ) -> PanelJudge:
     judge = find_judge(by, market)
     if judge is None:
         raise RefusedError("not_a_judge")
     check_proposal(
-        market, payout_pips=payout_pips, evidence_text=evidence_text, evidence_url=evidence_url
+        market,
+        payout_pips=payout_pips,
+        number=number,
+        evidence_text=evidence_text,
+        evidence_url=evidence_url,
     )
     return judge
 
@@ -87,6 +97,7 @@ def do_give_verdict(
     *,
     by: User,
     payout_pips: Sequence[int],
+    number: str = "",
     evidence_text: str = "",
     evidence_url: str = "",
 ) -> Resolution | None:
@@ -100,10 +111,12 @@ def do_give_verdict(
             market,
             by=by,
             payout_pips=payout_pips,
+            number=number,
             evidence_text=evidence_text,
             evidence_url=evidence_url,
         )
         judge.payout_pips, judge.given_at = list(payout_pips), timezone.now()
+        judge.number = number
         judge.evidence_text, judge.evidence_url = evidence_text, evidence_url
         judge.save()
         after = {"payout": [format_price(pips) for pips in payout_pips]}
@@ -118,6 +131,7 @@ def do_give_verdict(
             by=by,
             approved_by=others[0] if others else None,
             payout_pips=payout_pips,
+            number=number,
             evidence_text=evidence_text,
             evidence_url=evidence_url,
         )

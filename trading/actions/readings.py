@@ -7,17 +7,18 @@ import hashlib
 import json
 import operator
 from datetime import UTC, datetime
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any, Final, NamedTuple, NoReturn
 
 from django.utils import timezone
 
 from kernel.clock import to_datetime
 from kernel.units import PIPS_PER_CREDIT
-from markets.models import AutomaticResolver, Market
+from markets.lifecycle import scalar_payout
+from markets.models import AutomaticResolver, Market, Resolution
+from markets.scalars import read_exact, write_exact
 from web import outbound
 
-NUMBER_LENGTH_MAX: Final = 60
 _COMPARE: Final = {
     AutomaticResolver.Comparison.AT_LEAST: operator.ge,
     AutomaticResolver.Comparison.ABOVE: operator.gt,
@@ -41,6 +42,8 @@ class Reading(NamedTuple):
     text: str
     url: str
     seen: dict[str, Any]
+    number: str = ""
+    """Of a scalar market: what was observed, in plain notation."""
 
 
 def read(resolver: AutomaticResolver) -> Reading:
@@ -55,11 +58,8 @@ def parse_number(value: Any) -> Decimal:
     if isinstance(value, bool) or not isinstance(value, int | str | Decimal):
         raise NotReadableError("the value is no number")
     text = str(value)
-    try:
-        number = Decimal(text) if len(text) <= NUMBER_LENGTH_MAX else Decimal("NaN")
-    except InvalidOperation:
-        number = Decimal("NaN")
-    if not number.is_finite():
+    number = read_exact(text)
+    if number is None:
         raise NotReadableError("the value is no number")
     return number
 
@@ -88,6 +88,19 @@ def _read_value(resolver: AutomaticResolver) -> Reading:
     document = _decode(body)
     seen_at = _check_time(resolver, document)
     value = parse_number(find_at(document, resolver.value_path))
+    seen: dict[str, Any] = {
+        "value": str(value),
+        "threshold": None,
+        "at": seen_at.isoformat(),
+        "url": resolver.url,
+        "market": None,
+        "sha256": hashlib.sha256(body).hexdigest(),
+    }
+    when = f"Read automatically at {seen_at:%Y-%m-%d %H:%M:%S} UTC"
+    if resolver.kind == AutomaticResolver.Kind.NUMBER:
+        number = write_exact(value)
+        payout_pips = scalar_payout(resolver.market, number)
+        return Reading(payout_pips, f"{when}: {number}.", resolver.url, seen, number)
     if resolver.threshold_path:
         threshold = parse_number(find_at(document, resolver.threshold_path))
     else:
@@ -96,17 +109,9 @@ def _read_value(resolver: AutomaticResolver) -> Reading:
     said = AutomaticResolver.Comparison(resolver.comparison).name.lower().replace("_", " ")
     return Reading(
         [PIPS_PER_CREDIT, 0] if is_yes else [0, PIPS_PER_CREDIT],
-        f"Read automatically at {seen_at:%Y-%m-%d %H:%M:%S} UTC: {value} is"
-        f"{'' if is_yes else ' not'} {said} {threshold}.",
+        f"{when}: {value} is{'' if is_yes else ' not'} {said} {threshold}.",
         resolver.url,
-        {
-            "value": str(value),
-            "threshold": str(threshold),
-            "at": seen_at.isoformat(),
-            "url": resolver.url,
-            "market": None,
-            "sha256": hashlib.sha256(body).hexdigest(),
-        },
+        {**seen, "threshold": str(threshold)},
     )
 
 
@@ -159,6 +164,7 @@ def _read_market(resolver: AutomaticResolver) -> Reading:
     if source.status != Market.Status.SETTLED:
         raise NotReadableError("the market that decides has no final result")
     payout_pips = [outcome.payout_pips or 0 for outcome in source.outcomes.all()]
+    result = Resolution.objects.filter(market=source, withdrawn_at=None).first()
     return Reading(
         payout_pips,
         f"As the market “{source.title}” was settled.",
@@ -168,4 +174,5 @@ def _read_market(resolver: AutomaticResolver) -> Reading:
             "market": source.slug,
             "at": timezone.now().astimezone(UTC).isoformat(),
         },
+        "" if result is None else result.number,
     )

@@ -133,6 +133,7 @@ def _propose(resolver: AutomaticResolver, reading: Reading) -> None:
                 by=current.set_by,
                 approved_by=current.approved_by,
                 payout_pips=reading.payout_pips,
+                number=reading.number,
                 evidence_text=reading.text,
                 evidence_url=reading.url,
                 reading=reading.seen,
@@ -157,7 +158,10 @@ def _check_may_set(market: Market, by: User) -> None:
 
 
 def _check_value(resolver: AutomaticResolver) -> None:
-    if resolver.market.kind != Market.Kind.BINARY:
+    is_number = resolver.kind == Kind.NUMBER
+    if is_number and resolver.market.kind != Market.Kind.SCALAR:
+        raise RefusedError("market_not_scalar", "kind")
+    if not is_number and resolver.market.kind != Market.Kind.BINARY:
         raise RefusedError("market_not_binary", "kind")
     try:
         check_url(resolver.url)
@@ -165,6 +169,9 @@ def _check_value(resolver: AutomaticResolver) -> None:
         raise RefusedError("bad_source_url", "url", detail=str(refusal)) from None
     if not resolver.value_path:
         raise RefusedError("blank.value_path", "value_path")
+    if is_number:
+        resolver.threshold = resolver.threshold_path = ""
+        return
     if bool(resolver.threshold) == bool(resolver.threshold_path):
         raise RefusedError("threshold_unclear", "threshold")
     if resolver.threshold:
@@ -179,6 +186,11 @@ def _check_source(resolver: AutomaticResolver) -> None:
     if source is None or source.pk == market.pk:
         raise RefusedError("source_unfit", "source")
     theirs = list(source.outcomes.values_list("code", flat=True))
+    if (source.low_millionths, source.high_millionths) != (
+        market.low_millionths,
+        market.high_millionths,
+    ):
+        raise RefusedError("source_unfit", "source")
     if theirs != list(market.outcomes.values_list("code", flat=True)):
         raise RefusedError("source_unfit", "source")
 

@@ -7,13 +7,20 @@ where the policy requires it, a second person has approved. After the first paym
 withdrawn. All decisions are made under the lock of the market's row.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
 
+from accounts.actions import (
+    Bond,
+    do_forfeit_bond,
+    do_return_bonds,
+    do_take_bond,
+    find_account,
+)
 from accounts.audit import check_reason, excerpt, record_audit
 from accounts.models import User
 from accounts.policy import get_policy
@@ -21,7 +28,12 @@ from accounts.second_factor import no_right
 from kernel.errors import RefusedError, not_found
 from kernel.units import format_amount, format_price
 from markets.actions import may_resolve_markets
-from markets.lifecycle import check_payout_vector, record_status
+from markets.lifecycle import (
+    check_payout_vector,
+    find_withdrawn,
+    record_status,
+    scalar_payout,
+)
 from markets.models import Dispute, Market, Panel, Resolution, acts_as_operator, is_operator
 from trading.actions.live import TRADING_STATUSES, do_close_to_void
 from trading.models import Margin, NotificationKind, NotificationProgress
@@ -44,25 +56,54 @@ def may_resolve(user: User, market: Market) -> bool:
 
 
 def check_resolve_market(
-    market: Market, *, by: User, payout_pips: Sequence[int], evidence_text: str, evidence_url: str
+    market: Market,
+    *,
+    by: User,
+    payout_pips: Sequence[int],
+    number: str = "",
+    evidence_text: str,
+    evidence_url: str,
 ) -> None:
     check_may_resolve(market, by)
     if Panel.objects.filter(market=market).exists():
         raise RefusedError("panel_decides")
     check_proposal(
-        market, payout_pips=payout_pips, evidence_text=evidence_text, evidence_url=evidence_url
+        market,
+        payout_pips=payout_pips,
+        number=number,
+        evidence_text=evidence_text,
+        evidence_url=evidence_url,
     )
 
 
 def check_proposal(
-    market: Market, *, payout_pips: Sequence[int], evidence_text: str, evidence_url: str
+    market: Market,
+    *,
+    payout_pips: Sequence[int],
+    number: str = "",
+    evidence_text: str,
+    evidence_url: str,
 ) -> None:
-    """Refuse what can't be proposed, whoever proposes it."""
+    """Refuse what can't be proposed, whoever proposes it.
+
+    The payout of a scalar market is that of a number, in plain notation.
+    """
     if market.status != Status.CLOSED:
         raise RefusedError("not_closed")
-    check_payout_vector(payout_pips, outcome_count=market.outcomes.count())
+    check_payout(market, payout_pips, number=number)
     if not (evidence_text.strip() or evidence_url):
         raise RefusedError("evidence_missing", "evidence_text")
+
+
+def check_payout(market: Market, payout_pips: Sequence[int], *, number: str) -> None:
+    """Refuse what the market can't pay, whatever happened."""
+    check_payout_vector(payout_pips, outcome_count=market.outcomes.count())
+    if any(payout_pips[index] != pips for index, pips in find_withdrawn(market).items()):
+        raise RefusedError("payout_of_withdrawn")
+    if market.scale is not None and not number:
+        raise RefusedError("number_missing")
+    if number and scalar_payout(market, number) != list(payout_pips):
+        raise RefusedError("number_missing")
 
 
 def do_resolve_market(
@@ -70,6 +111,7 @@ def do_resolve_market(
     *,
     by: User,
     payout_pips: Sequence[int],
+    number: str = "",
     evidence_text: str = "",
     evidence_url: str = "",
 ) -> Resolution:
@@ -80,6 +122,7 @@ def do_resolve_market(
             market,
             by=by,
             payout_pips=payout_pips,
+            number=number,
             evidence_text=evidence_text,
             evidence_url=evidence_url,
         )
@@ -87,6 +130,7 @@ def do_resolve_market(
             market,
             by=by,
             payout_pips=payout_pips,
+            number=number,
             evidence_text=evidence_text,
             evidence_url=evidence_url,
         )
@@ -98,6 +142,7 @@ def propose_result(
     by: User,
     approved_by: User | None,
     payout_pips: Sequence[int],
+    number: str = "",
     evidence_text: str,
     evidence_url: str = "",
     reading: dict[str, Any] | None = None,
@@ -107,12 +152,17 @@ def propose_result(
     `approved_by` is the second person that the policy may ask for.
     """
     check_proposal(
-        market, payout_pips=payout_pips, evidence_text=evidence_text, evidence_url=evidence_url
+        market,
+        payout_pips=payout_pips,
+        number=number,
+        evidence_text=evidence_text,
+        evidence_url=evidence_url,
     )
     return _propose(
         market,
         by=by,
         payout_pips=payout_pips,
+        number=number,
         evidence_text=evidence_text,
         evidence_url=evidence_url,
         approved_by=approved_by,
@@ -125,6 +175,7 @@ def _propose(
     *,
     by: User,
     payout_pips: Sequence[int],
+    number: str,
     evidence_text: str,
     evidence_url: str,
     approved_by: User | None = None,
@@ -134,6 +185,7 @@ def _propose(
     result = Resolution.objects.create(
         market=market,
         payout_pips=list(payout_pips),
+        number=number,
         evidence_text=evidence_text,
         evidence_url=evidence_url,
         reading=reading,
@@ -153,7 +205,10 @@ def _propose(
 
 
 def check_dispute_result(market: Market, *, by: User) -> Resolution:
-    """Return the disputable result; traders of the market and its operators may dispute it."""
+    """Return the disputable result; traders of the market and its operators may dispute it.
+
+    Whether they can pay the bond is checked when it is taken.
+    """
     result = _find_active(market)
     if result.payout_pips is None:
         raise RefusedError("market_is_voided")
@@ -166,13 +221,30 @@ def check_dispute_result(market: Market, *, by: User) -> Resolution:
     return result
 
 
-def do_dispute_result(market: Market, *, by: User, text: str) -> Dispute:
-    """Dispute a proposed result; it is not paid before an operator has decided on the dispute."""
+def do_dispute_result(
+    market: Market, *, by: User, text: str, account_id: int | None = None
+) -> Dispute:
+    """Dispute a proposed result; it is not paid before an operator has decided on the dispute.
+
+    The market's bond is taken from this account, or from the user's first.
+    """
     with transaction.atomic():
         market = _lock(market)
         result = check_dispute_result(market, by=by)
-        dispute = Dispute.objects.create(resolution=result, raised_by=by, text=text)
-        record_audit("dispute_result", market, by=by, reason=excerpt(text))
+        bond_micros, bond_account_id = market.dispute_bond_micros, None
+        if bond_micros:
+            bond_account_id = account_id or find_account(by.handle).pk
+        dispute = Dispute.objects.create(
+            resolution=result,
+            raised_by=by,
+            text=text,
+            bond_micros=bond_micros,
+            bond_account_id=bond_account_id,
+        )
+        for bond in _list_bonds([dispute]):
+            do_take_bond(bond, market_id=market.pk)
+        after = {"bond": format_amount(bond_micros)} if bond_micros else None
+        record_audit("dispute_result", market, by=by, after=after, reason=excerpt(text))
     return dispute
 
 
@@ -193,7 +265,10 @@ def check_decide_dispute(market: Market, *, by: User, raised_by: str) -> Dispute
 
 
 def do_decide_dispute(market: Market, *, by: User, raised_by: str, uphold: bool, note: str) -> None:
-    """Dismiss a dispute, or uphold it, which withdraws the result and returns to closed."""
+    """Dismiss a dispute, or uphold it, which withdraws the result and returns to closed.
+
+    The bond of a dismissed one is the house's.
+    """
     check_reason(note, "note")
     with transaction.atomic():
         market = _lock(market)
@@ -205,7 +280,11 @@ def do_decide_dispute(market: Market, *, by: User, raised_by: str, uphold: bool,
         after = {"raised_by": raised_by, "decision": str(decision)}
         record_audit("decide_dispute", market, by=by, after=after, reason=note)
         if uphold:
+            do_return_bonds(_list_bonds([dispute]), market_id=market.pk)
             _withdraw(market, dispute.resolution, by=by, reason=note)
+            return
+        for bond in _list_bonds([dispute]):
+            do_forfeit_bond(bond, market_id=market.pk)
 
 
 # --- withdrawal and approval ---------------------------------------------------------------------
@@ -358,9 +437,20 @@ def _withdraw(market: Market, result: Resolution, *, by: User, reason: str) -> N
     result.withdrawn_at, result.withdrawn_by = timezone.now(), by
     result.withdrawn_reason = reason
     result.save(update_fields=["withdrawn_at", "withdrawn_by", "withdrawn_reason"])
+    # What is undecided now never will be: who raised it was not wrong.
+    undecided = result.disputes.filter(decision="")
+    do_return_bonds(_list_bonds(undecided), market_id=market.pk)
     record_status(market, Status.CLOSED, by=by, reason=reason)
     # Reset, so that holders are notified of the next result too.
     NotificationProgress.objects.filter(market=market, kind=NotificationKind.RESULT).delete()
+
+
+def _list_bonds(disputes: Iterable[Dispute]) -> list[Bond]:
+    return [
+        Bond(dispute.bond_account_id, dispute.bond_micros, dispute.pk)
+        for dispute in disputes
+        if dispute.bond_account_id is not None
+    ]
 
 
 def _check_unpaid(market: Market) -> None:
@@ -392,6 +482,7 @@ def _show(result: Resolution) -> dict[str, object]:
     payout, cover = result.payout_pips, result.house_cover_micros
     return {
         "payout": None if payout is None else [format_price(pips) for pips in payout],
+        **({"number": result.number} if result.number else {}),
         "final_at": result.final_at,
         "house_cover": None if cover is None else format_amount(cover),
         "approved": result.approved_at is not None,

@@ -14,14 +14,14 @@ from unfold.widgets import (
     UnfoldBooleanWidget,
 )
 
-from accounts.admin_fields import AmountFormField, PriceFormField
+from accounts.admin_fields import AmountFormField, ExactNumberField, PriceFormField
 from accounts.models import User
 from accounts.policy import get_policy
 from accounts.templatetags.predex import money, price, when
 from kernel.units import PIPS_PER_CREDIT
 from markets.admin.acts import MarketAction, describe_proposal
-from markets.lifecycle import equal_payout
-from markets.models import TICKS_PIPS, Dispute, Market, Resolution
+from markets.lifecycle import equal_payout, find_withdrawn, scalar_payout
+from markets.models import TICKS_PIPS, Dispute, Market, Outcome, Resolution
 from trading.actions import (
     do_approve_and_open_market,
     do_approve_result,
@@ -35,6 +35,7 @@ from trading.actions import (
     do_resolve_market,
     do_resume_market,
     do_void_market,
+    do_withdraw_outcome,
     do_withdraw_result,
 )
 from trading.settlement.payments import compute_house_cover_micros
@@ -180,6 +181,48 @@ class TickAction(LiveAction):
         do_refine_tick(row, by=by, tick_pips=self.cleaned_data["tick_pips"], reason=reason)
 
 
+class WithdrawOutcomeAction(LiveAction):
+    title = _("Withdraw an outcome")
+    done = _("The outcome is withdrawn.")
+    explanation = _(
+        "For good: its orders are cancelled and its book is closed, and with the result it pays "
+        "what you state here. The others go on. It is added to the rules, and people with a "
+        "position or open orders are notified."
+    )
+    permission = "markets.resolve_markets"
+    statuses = (Status.OPEN, Status.HALTED)
+    is_harmful = True
+    needs_reason = True
+    takes_many = False
+
+    outcome = forms.TypedChoiceField(label=_("Outcome"), coerce=int, widget=UnfoldAdminSelectWidget)
+    pays_pips = PriceFormField(
+        label=_("A contract of it pays"),
+        initial=0,
+        units_max=PIPS_PER_CREDIT,
+        help_text=_("0 as a rule."),
+    )
+    field_order = ["outcome", "pays_pips", "reason"]
+
+    @classmethod
+    def is_available(cls, row: Market) -> bool:
+        return super().is_available(row) and row.kind == Market.Kind.CATEGORICAL
+
+    def prepare(self) -> None:
+        [market] = self.rows
+        field: Any = self.fields["outcome"]
+        remaining = market.outcomes.filter(withdrawn_at=None)
+        field.choices = [(outcome.index, outcome.name) for outcome in remaining]
+
+    def do(self, row: Market, *, by: User, reason: str) -> None:
+        outcome = row.outcomes.get(index=self.cleaned_data["outcome"])
+        pays_pips = self.cleaned_data["pays_pips"]
+        do_withdraw_outcome(row, by=by, outcome=outcome, pays_pips=pays_pips, reason=reason)
+
+    def find_field(self, name: str | None) -> str | None:
+        return "pays_pips" if name == "price" else super().find_field(name)
+
+
 # --- results -------------------------------------------------------------------------------------
 
 
@@ -196,7 +239,7 @@ class ResolveAction(ResultAction):
         "Tick the outcome that happened; several share the payout equally. Or enter what a "
         "contract of each outcome pays. The result is paid after the dispute window."
     )
-    statuses = (Status.CLOSED,)
+    statuses: ClassVar[Collection[str]] = (Status.CLOSED,)
     takes_many = False
     reason = None  # the evidence serves as the reason
 
@@ -205,6 +248,11 @@ class ResolveAction(ResultAction):
         coerce=int,
         required=False,
         widget=forms.CheckboxSelectMultiple,
+    )
+    number = ExactNumberField(
+        label=_("Number"),
+        required=False,
+        help_text=_("What was observed. What Higher and Lower pay follows from it."),
     )
     evidence_text = forms.CharField(
         label=_("Evidence"),
@@ -227,21 +275,41 @@ class ResolveAction(ResultAction):
     def prepare(self) -> None:
         [market] = self.rows
         self.outcomes = list(market.outcomes.all())
+        if market.is_scalar:
+            del self.fields["winners"]
+            self.fields["number"].required = True
+            self.outcomes = []
+        else:
+            del self.fields["number"]
+        self._arrange()
+
+    def _arrange(self) -> None:
+        """Put a field for the payout of each outcome before those of the evidence."""
+        evidence = {name: self.fields.pop(name) for name in ("evidence_text", "evidence_url")}
+        if self.outcomes:
+            self._ask_for_payouts()
+        self.fields.update(evidence)
+        # The form needs one of either kind, so no field is optional.
+        for field in self.fields.values():
+            field.is_one_of_several = True  # type: ignore[attr-defined]
+
+    def _ask_for_payouts(self) -> None:
         winners: Any = self.fields["winners"]
-        winners.choices = [(outcome.index, outcome.name) for outcome in self.outcomes]
+        winners.choices = [
+            (outcome.index, outcome.name)
+            for outcome in self.outcomes
+            if outcome.withdrawn_pips is None
+        ]
         payouts = {
             f"payout_{outcome.index}": PriceFormField(
-                label=gettext("%s pays") % outcome.name, required=False, units_max=PIPS_PER_CREDIT
+                label=gettext("%s pays") % outcome.name,
+                required=False,
+                units_max=PIPS_PER_CREDIT,
+                help_text=_describe_withdrawn(outcome),
             )
             for outcome in self.outcomes
         }
-        evidence = {name: self.fields.pop(name) for name in ("evidence_text", "evidence_url")}
         self.fields.update(payouts)
-        self.fields.update(evidence)
-        for (
-            field
-        ) in self.fields.values():  # the form needs one of either kind, so no field is optional
-            field.is_one_of_several = True  # type: ignore[attr-defined]
 
     def describe(self) -> Iterable[tuple[Any, Any]]:
         [market] = self.rows
@@ -250,16 +318,17 @@ class ResolveAction(ResultAction):
 
     def clean(self) -> dict[str, Any]:
         values = super().clean() or {}
-        if not self.errors and bool(values["winners"]) == bool(self._list_paid()):
+        if self.outcomes and not self.errors and bool(values["winners"]) == bool(self._list_paid()):
             self.add_error(None, _("Either tick what happened, or enter what each outcome pays."))
         return values
 
     def do(self, row: Market, *, by: User, reason: str) -> None:
-        winners, paid_pips = self.cleaned_data["winners"], self._list_paid()
+        number = self.cleaned_data.get("number", "")
         do_resolve_market(
             row,
             by=by,
-            payout_pips=paid_pips or equal_payout(winners, outcome_count=len(self.outcomes)),
+            payout_pips=scalar_payout(row, number) if number else self._find_payout(),
+            number=number,
             evidence_text=self.cleaned_data["evidence_text"],
             evidence_url=self.cleaned_data["evidence_url"],
         )
@@ -268,6 +337,14 @@ class ResolveAction(ResultAction):
         return (
             None if name == "payout" else super().find_field(name)
         )  # the error concerns all of them
+
+    def _find_payout(self) -> list[int]:
+        winners = self.cleaned_data["winners"]
+        [market] = self.rows
+        stated = find_withdrawn(market)
+        return self._list_paid() or equal_payout(
+            winners, outcome_count=len(self.outcomes), withdrawn=stated
+        )
 
     def _list_paid(self) -> list[int]:
         """Return the payout of each outcome, none if none was entered."""
@@ -296,7 +373,8 @@ class PayResultAction(ResultAction):
     title = _("Pay now")
     done = _("The result is being paid.")
     explanation = _(
-        "Ends the dispute window: the result is paid within seconds and can't be undone."
+        "Ends the dispute window: the result is paid within seconds. After that it can only be "
+        "corrected."
     )
     statuses = (Status.RESOLVING,)
     takes_many = False
@@ -354,6 +432,12 @@ class VoidAction(ResultAction):
         do_void_market(row, by=by, reason=reason, house_cover_micros=cover_micros)
 
 
+def _describe_withdrawn(outcome: Outcome) -> str:
+    if outcome.withdrawn_pips is None:
+        return ""
+    return gettext("It was withdrawn and pays %s.") % price(outcome.withdrawn_pips)
+
+
 def _is_disputable(market: Market) -> bool:
     active = Resolution.objects.filter(market=market, withdrawn_at=None)
     return active.filter(final_at__gt=timezone.now()).exists()
@@ -373,6 +457,7 @@ ACTS = {
     "close": CloseAction,
     "close-time": CloseTimeAction,
     "tick": TickAction,
+    "withdraw-outcome": WithdrawOutcomeAction,
     "resolve": ResolveAction,
     "approve-result": ApproveResultAction,
     "pay-result": PayResultAction,

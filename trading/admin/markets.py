@@ -9,6 +9,8 @@ from accounts.admin_base import Link, link_to_list
 from markets.admin import MarketAdmin
 from markets.models import Market
 from trading.admin.acts import ACTS
+from trading.admin.corrections import ACTS as CORRECTION_ACTS
+from trading.admin.discounts import ACTS as DISCOUNT_ACTS
 from trading.admin.panels import ACTS as PANEL_ACTS
 from trading.admin.resolvers import ACTS as RESOLVER_ACTS
 
@@ -17,7 +19,10 @@ admin.site.unregister(Market)
 
 @admin.register(Market)
 class LiveMarketAdmin(MarketAdmin):
-    acts = {**MarketAdmin.acts, **ACTS, **RESOLVER_ACTS, **PANEL_ACTS}
+    acts = {
+        **MarketAdmin.acts, **ACTS, **CORRECTION_ACTS, **RESOLVER_ACTS, **PANEL_ACTS,
+        **DISCOUNT_ACTS,
+    }  # fmt: skip
 
     def get_links(self, row: Market) -> Iterable[Link]:
         for title, model in (

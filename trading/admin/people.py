@@ -1,4 +1,4 @@
-"""Users and accounts, with actions on their orders."""
+"""Accounts, with actions on their orders."""
 
 from typing import Any
 
@@ -7,32 +7,14 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, path
 from django.utils.translation import gettext_lazy as _
 
-from accounts.admin import AccountAdmin, SuspendAction, UserAdmin
+from accounts.admin import AccountAdmin
 from accounts.admin_actions import AdminAction
 from accounts.models import Account, User
 from accounts.models.account import OWNED_KINDS
-from kernel.errors import ApiError
 from trading.actions import do_cancel_orders
 from trading.admin import grants
 
-admin.site.unregister([Account, User])
-
-
-class SuspendAndCancelAction(SuspendAction):
-    """Suspends a user and cancels resting orders: now if the engines answer, else soon."""
-
-    def do(self, row: User, *, by: User, reason: str) -> None:
-        super().do(row, by=by, reason=reason)
-        for account in row.accounts.all():
-            try:
-                do_cancel_orders(account, by=by, reason=reason)
-            except ApiError:  # the scheduled task cancels them as soon as the engine is back
-                continue
-
-
-@admin.register(User)
-class TradingUserAdmin(UserAdmin):
-    acts = {**UserAdmin.acts, "suspend": SuspendAndCancelAction}
+admin.site.unregister(Account)
 
 
 class CancelOrdersAction(AdminAction):

@@ -45,6 +45,7 @@ from trading.models import (
     OutcomeStats,
     Position,
     Receipt,
+    Settlement,
     Trade,
     VerifyRun,
 )
@@ -199,6 +200,22 @@ class MarginAdmin(MarketRecordAdmin):
     ]
     list_select_related = ["account__owner", "market"]
     found_order = ("market_id", "account_id")
+
+
+@admin.register(Settlement)
+class SettlementAdmin(MarketRecordAdmin):
+    list_display = [
+        link_to("account", _("account")),
+        link_to("market", _("market")),
+        "number",
+        show_amount("difference_micros", _("difference of the payout")),
+        show_amount("liquidity_micros", _("of the maker's rest")),
+        show_amount("held_micros", _("held")),
+        show_amount("lacking_micros", _("lacking")),
+        "moved_at",
+    ]
+    list_select_related = ["account__owner", "market"]
+    found_order = ("market_id", "number", "account_id")
 
 
 @admin.register(Receipt)

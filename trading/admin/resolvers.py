@@ -47,8 +47,8 @@ class SetResolverAction(ResolverAction):
     done = _("The resolver is set.")
     explanation = _(
         "Resolves the market by itself after its close: by a value that another server publishes "
-        "as JSON, or as another market was settled. What is missing, late or unreadable is left "
-        "to a person."
+        "as JSON (in a market about a number it is the result), or as another market was "
+        "settled. What is missing, late or unreadable is left to a person."
     )
     reason = None  # the audit event says what was set
 

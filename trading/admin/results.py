@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy as _
 from accounts.admin_actions import AdminAction
 from accounts.models import User
 from accounts.policy import get_policy
+from accounts.templatetags.predex import money
 from kernel.errors import RefusedError
 from markets.admin import DisputeAdmin, ResolutionAdmin
 from markets.models import Dispute, Market, Resolution
@@ -98,6 +99,8 @@ class DecideDisputeAction(AdminAction):
     def describe(self) -> Iterable[tuple[Any, Any]]:
         for dispute in self.rows:
             yield dispute.raised_by, dispute.text
+            if dispute.bond_micros:
+                yield _("Bond"), money(dispute.bond_micros, 6)
             yield _("Evidence of the result"), dispute.resolution.evidence_text
 
     def do(self, row: Dispute, *, by: User, reason: str) -> None:
@@ -108,7 +111,10 @@ class DecideDisputeAction(AdminAction):
 class UpholdAction(DecideDisputeAction):
     title = _("Uphold")
     done = _("The dispute is upheld: the result is withdrawn.")
-    explanation = _("The dispute is right: the result is withdrawn and the market closed again.")
+    explanation = _(
+        "The dispute is right: the result is withdrawn and the market closed again. A bond is "
+        "returned."
+    )
     is_harmful = True
     uphold = True
 
@@ -116,7 +122,7 @@ class UpholdAction(DecideDisputeAction):
 class DismissAction(DecideDisputeAction):
     title = _("Dismiss")
     done = _("The dispute is dismissed: the result stands.")
-    explanation = _("The result stands.")
+    explanation = _("The result stands. A bond is lost to the house.")
     uphold = False
 
 

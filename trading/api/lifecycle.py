@@ -17,6 +17,7 @@ from accounts.api.base import ApiView
 from accounts.audit import REASON_LENGTH_MAX
 from accounts.models import User
 from accounts.second_factor import no_right
+from kernel.errors import ApiError
 from markets.actions import do_edit_exchange
 from markets.api.markets import MarketApiView
 from markets.api.schemas import ShownMarket
@@ -24,6 +25,7 @@ from markets.queries import get_exchange, get_market
 from trading import actions
 from web.fields import (
     BooleanField,
+    IntegerField,
     PriceField,
     StrictSerializer,
     TextField,
@@ -54,6 +56,18 @@ class NewCloseTime(NeededReason):
 
 class NewTick(NeededReason):
     tick = PriceField()
+
+
+class NewWithdrawal(NeededReason):
+    outcome = TextField(max_length=32, help_text="Its code.")
+    price = PriceField(default=0, help_text="What a contract of it pays: 0 as a rule.")
+
+
+class NewDiscount(StrictSerializer):
+    maker_percent = IntegerField(default=0, help_text="Off what makers pay: 100 is nothing.")
+    taker_percent = IntegerField(default=0)
+    starts_at = TimeField(required=False, help_text="Left out: now.")
+    ends_at = TimeField(allow_null=True, default=None, help_text="Null: until it is ended.")
 
 
 class ExchangeEdit(StrictSerializer):
@@ -126,6 +140,37 @@ class CloseView(_LiveView):
         """Take no more orders for good: those that rest are cancelled, their holds released."""
         reason = self.read_body(OptionalReason)["reason"]
         return self.act(slug, actions.do_close_market, reason=reason)
+
+
+class WithdrawOutcomeView(_LiveView):
+    @extend_schema(operation_id="markets_withdraw_outcome", request=NewWithdrawal,
+                   responses=ShownMarket)  # fmt: skip
+    def post(self, request: Request, slug: str) -> Response:
+        """Take an outcome of several out while the others go on, as an operator who resolves.
+
+        Its orders are cancelled and its book is closed; with the result it pays the price.
+        """
+        body = self.read_body(NewWithdrawal)
+        market = get_market(slug, user=_user(request))
+        outcome = market.outcomes.filter(code=body["outcome"]).first()
+        if outcome is None:
+            raise ApiError("outcome_unknown")
+        what = {"outcome": outcome, "pays_pips": body["price"], "reason": body["reason"]}
+        return self.act(slug, actions.do_withdraw_outcome, **what)
+
+
+class DiscountView(_LiveView):
+    @extend_schema(operation_id="markets_set_discount", request=NewDiscount, responses=ShownMarket)
+    def put(self, request: Request, slug: str) -> Response:
+        """Lower the market's fees for a time."""
+        return self.act(slug, actions.do_set_discount, fields=self.read_body(NewDiscount))
+
+    @extend_schema(operation_id="markets_end_discount", responses=ShownMarket)
+    def delete(self, request: Request, slug: str) -> Response:
+        """End the market's discount now."""
+        if request.body:
+            raise ApiError("unexpected_body")
+        return self.act(slug, actions.do_end_discount)
 
 
 class CloseTimeView(_LiveView):

@@ -106,7 +106,10 @@ class OrderView(OperationView, own.OwnOrderView):
         parameters=[IDEMPOTENCY_KEY],
     )
     def patch(self, request: Request, order_id: str) -> HttpResponse:
-        """Change price or total quantity. Less quantity alone keeps the place in the queue."""
+        """Change price, total quantity, take-profit or stop-loss.
+
+        Less quantity alone keeps the place in the queue.
+        """
         return self.execute(request, "amend", order_id=order_id)
 
     @extend_schema(
@@ -141,6 +144,18 @@ class ClosePositionsView(OperationView):
     def post(self, request: Request) -> HttpResponse:
         """Close positions by reduce-only market orders, at most 100 of them at a time."""
         return self.execute(request, "close_positions")
+
+
+class ProtectPositionView(OperationView):
+    @extend_schema(
+        operation_id="positions_protect",
+        request={JSON: schema.ProtectPosition},
+        responses={201: schema.Protection},
+        parameters=[IDEMPOTENCY_KEY],
+    )
+    def post(self, request: Request) -> HttpResponse:
+        """Give a position a take-profit, a stop-loss or both; one cancels the other."""
+        return self.execute(request, "protect")
 
 
 class PreviewView(OperationView):

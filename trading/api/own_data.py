@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import msgspec
 
-from accounts.models import Account
+from accounts.models import Account, User
 from accounts.own_data import CHUNK_ROWS, read_in_chunks, show_value
 from accounts.registry import DataTable
 from kernel.units import format_amount, format_quantity
@@ -96,12 +96,12 @@ def forget_user(user_id: int) -> None:
     NotificationPreference.objects.filter(user=user_id).delete()
 
 
-def cancel_orders(account_id: int, by_operator: bool) -> None:
+def cancel_orders(account_id: int, by: User | None, reason: str) -> None:
     """Cancel an account's open orders because its owner leaves or was stopped by an operator."""
     check_not_in_maintenance()
     account = Account.objects.get(pk=account_id)
-    if by_operator:
-        do_cancel_orders(account, by=None)
+    if by is not None:
+        do_cancel_orders(account, by=by, reason=reason)
     else:
         do_cancel_own_orders(account)
 

@@ -49,6 +49,8 @@ class PanelVerdictView(_PanelView):
     def post(self, request: Request, slug: str) -> Response:
         """Say as a judge what each outcome pays, with evidence; again, to change it."""
         body = self.read_body(NewResult)
-        payout_pips = read_payout(body, get_market(slug, user=request.user))
+        payout_pips, number = read_payout(body, get_market(slug, user=request.user))
         said = {name: body[name] for name in ("evidence_text", "evidence_url")}
-        return self.act(slug, actions.do_give_verdict, payout_pips=payout_pips, **said)
+        return self.act(
+            slug, actions.do_give_verdict, payout_pips=payout_pips, number=number, **said
+        )

@@ -19,12 +19,20 @@ from accounts.models import User
 from kernel.errors import ApiError
 from markets.api.markets import MarketApiView
 from markets.api.schemas import ShownResult
-from markets.lifecycle import binary_payout, equal_payout
+from markets.lifecycle import binary_payout, equal_payout, find_withdrawn, scalar_payout
 from markets.models import OUTCOMES_MAX, Dispute, Market, Resolution
 from markets.queries import find_resolution, get_market, list_disputes
+from markets.scalars import NUMBER_LENGTH_MAX
 from trading import actions
 from trading.api.lifecycle import NeededReason, OptionalReason
-from web.fields import AmountField, PriceField, StrictSerializer, TextField, TimeField
+from web.fields import (
+    AmountField,
+    LineField,
+    PriceField,
+    StrictSerializer,
+    TextField,
+    TimeField,
+)
 
 EVIDENCE_LENGTH_MAX = 5_000
 DISPUTES_MAX = 200
@@ -33,7 +41,7 @@ DISPUTES_MAX = 200
 
 
 class NewResult(StrictSerializer):
-    """What each outcome pays, said in one of three ways."""
+    """What each outcome pays, said in one of four ways; of a scalar market, by its number."""
 
     payout = serializers.ListField(
         child=PriceField(),
@@ -42,6 +50,11 @@ class NewResult(StrictSerializer):
         help_text="A price for each outcome, by index; together exactly 1.",
     )
     yes = PriceField(required=False, help_text="Of a binary market: what YES pays; NO the rest.")
+    number = LineField(
+        max_length=NUMBER_LENGTH_MAX,
+        required=False,
+        help_text="Of a scalar market: the number that was observed, as a decimal text.",
+    )
     winners = serializers.ListField(
         child=TextField(max_length=32),
         max_length=OUTCOMES_MAX,
@@ -74,6 +87,8 @@ class ShownDispute(serializers.Serializer):
     by = serializers.CharField(source="raised_by.handle")
     text = serializers.CharField()
     raised_at = TimeField()
+    bond = AmountField(source="bond_micros", help_text="What it cost; 0: nothing.")
+    bond_fate = serializers.CharField(help_text="held, returned, lost, or empty without a bond.")
     decision = serializers.CharField(help_text="upheld, dismissed, or empty: not decided yet.")
     note = serializers.CharField()
     decided_at = TimeField(allow_null=True)
@@ -107,13 +122,14 @@ class ResolveView(MarketApiView):
         user = _user(request)
         market = get_market(slug, user=user)
         body = self.read_body(NewResult)
-        payout_pips = read_payout(body, market)
+        payout_pips, number = read_payout(body, market)
 
         def effect() -> tuple[int, Any]:
             actions.do_resolve_market(
                 market,
                 by=user,
                 payout_pips=payout_pips,
+                number=number,
                 evidence_text=body["evidence_text"],
                 evidence_url=body["evidence_url"],
             )
@@ -143,9 +159,24 @@ class _ResultView(MarketApiView):
 class DisputeView(_ResultView):
     @extend_schema(operation_id="markets_dispute", request=NewDispute, responses=ShownResolution)
     def post(self, request: Request, slug: str) -> Response:
-        """Object to a proposed result, as somebody who traded there. It waits for a decision."""
+        """Object to a proposed result, as somebody who traded there. It waits for a decision.
+
+        The market's `dispute_bond` is taken from your account: you get it back unless the dispute
+        is dismissed. With an `Idempotency-Key` header a repeat gets the first answer.
+        """
+        user = _user(request)
+        market = get_market(slug, user=user)
         text = self.read_body(NewDispute)["text"]
-        return self.act(slug, actions.do_dispute_result, text=text)
+        account_id = cast("Principal", request.auth).account_id
+
+        def effect() -> tuple[int, Any]:
+            actions.do_dispute_result(market, by=user, text=text, account_id=account_id)
+            return 200, _show_resolution(slug, user)
+
+        key = request.headers.get("Idempotency-Key")
+        said = {"text": text, "market": slug}
+        status, answer = run_once(account_id, key, "dispute_result", said, effect)
+        return Response(answer, status=status)
 
 
 class VerdictView(_ResultView):
@@ -214,8 +245,15 @@ def _user(request: Request) -> User:
     return cast("User", request.user)  # of a call that needs a scope
 
 
-def read_payout(body: dict[str, Any], market: Market) -> list[int]:
-    given = [name for name in ("payout", "yes", "winners") if name in body]
+def read_payout(body: dict[str, Any], market: Market) -> tuple[list[int], str]:
+    """Return what each outcome pays, and the number it follows from, "" if from none."""
+    if "number" in body and not {"payout", "yes", "winners"} & body.keys():
+        return scalar_payout(market, body["number"]), body["number"]
+    return _read_shares(body, market), ""
+
+
+def _read_shares(body: dict[str, Any], market: Market) -> list[int]:
+    given = [name for name in ("payout", "yes", "winners", "number") if name in body]
     if len(given) != 1:
         raise ApiError("payout_unclear", "payout")
     outcomes = list(market.outcomes.all())
@@ -223,7 +261,9 @@ def read_payout(body: dict[str, Any], market: Market) -> list[int]:
         return list(body["payout"])
     if "winners" in body:
         return equal_payout(
-            [_find_index(code, outcomes) for code in body["winners"]], outcome_count=len(outcomes)
+            [_find_index(code, outcomes) for code in body["winners"]],
+            outcome_count=len(outcomes),
+            withdrawn=find_withdrawn(market),
         )
     if market.kind != Market.Kind.BINARY:
         raise ApiError("market_not_binary", "yes")

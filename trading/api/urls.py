@@ -3,6 +3,7 @@
 from django.urls import path
 
 from trading.api import (
+    corrections,
     leaderboard,
     lifecycle,
     liquidity,
@@ -26,6 +27,7 @@ urlpatterns = [
     path("fills", own.FillsView.as_view()),
     path("positions", own.PositionsView.as_view()),
     path("positions/close", order_views.ClosePositionsView.as_view()),
+    path("positions/protect", order_views.ProtectPositionView.as_view()),
     path("portfolio", own.PortfolioView.as_view()),
     path("leaderboard", leaderboard.LeaderboardView.as_view()),
     path("tickers", order_views.TickersView.as_view()),
@@ -39,6 +41,8 @@ urlpatterns = [
     path("markets/<str:slug>/resume", lifecycle.ResumeView.as_view()),
     path("markets/<str:slug>/close", lifecycle.CloseView.as_view()),
     path("markets/<str:slug>/close-time", lifecycle.CloseTimeView.as_view()),
+    path("markets/<str:slug>/withdraw-outcome", lifecycle.WithdrawOutcomeView.as_view()),
+    path("markets/<str:slug>/discount", lifecycle.DiscountView.as_view()),
     path("markets/<str:slug>/tick", lifecycle.TickView.as_view()),
     path("markets/<str:slug>/liquidity", liquidity.LiquidityView.as_view()),
     path("markets/<str:slug>/resolver", resolvers.ResolverView.as_view()),
@@ -50,6 +54,10 @@ urlpatterns = [
     path("markets/<str:slug>/resolution/approve", results.ApproveResultView.as_view()),
     path("markets/<str:slug>/resolution/pay", results.PayResultView.as_view()),
     path("markets/<str:slug>/resolution/withdraw", results.WithdrawResultView.as_view()),
+    path("markets/<str:slug>/correction", corrections.CorrectionView.as_view()),
+    path("markets/<str:slug>/correction/approve", corrections.ApproveCorrectionView.as_view()),
+    path("markets/<str:slug>/correction/cover", corrections.CoverCorrectionView.as_view()),
+    path("markets/<str:slug>/correction/withdraw", corrections.WithdrawCorrectionView.as_view()),
     path("markets/<str:slug>/dispute", results.DisputeView.as_view()),
     path("markets/<str:slug>/disputes/<handle:handle>", results.VerdictView.as_view()),
     path("markets/<str:slug>/void", results.VoidView.as_view()),

@@ -14,6 +14,8 @@ from trading.engine.types import (
     PAYOUT_PIPS,
     TRIGGERS_MAX,
     Config,
+    FeeDiscount,
+    Leg,
     MakerTerms,
     MarketStatus,
     OrderStatus,
@@ -22,6 +24,7 @@ from trading.engine.types import (
     Tif,
     Trigger,
     TriggerKind,
+    Withdrawal,
 )
 
 TICK_PIPS_MIN: Final = 10
@@ -47,8 +50,11 @@ def check_time(market: MarketState, valid_until_us: int | None) -> Reason | None
 
 def check_place(market: MarketState, place: Place) -> Reason | None:
     """Refuse an order that can't enter this market now, whatever its account can pay."""
-    if place.order_id in market.orders or (
-        market.untriggered and place.order_id in market.untriggered
+    order_id = place.order_id
+    if (
+        order_id in market.orders
+        or (market.untriggered and order_id in market.untriggered)
+        or (market.brackets and order_id in market.brackets)
     ):
         return Reason.DUPLICATE_ORDER_ID
     options = place.options
@@ -58,7 +64,7 @@ def check_place(market: MarketState, place: Place) -> Reason | None:
             return reason
     rules, outcome, lots = market.rules, place.outcome, place.quantity_lots
     if outcome not in rules.outcomes:
-        return Reason.OUTCOME_UNKNOWN
+        return check_outcome(market, outcome)
     price_pips = place.price_pips
     if price_pips not in rules.prices and not (price_pips is None and place.is_market):
         return check_price(market, price_pips)
@@ -73,6 +79,14 @@ def check_place(market: MarketState, place: Place) -> Reason | None:
     if lots > compute_headroom(account, outcome, place.side):
         return Reason.POSITION_LIMIT
     return None
+
+
+def check_outcome(market: MarketState, outcome: int) -> Reason | None:
+    """Refuse outcomes that the market does not have, or no more."""
+    if outcome in market.rules.outcomes:
+        return None
+    is_out = outcome in market.rules.withdrawn
+    return Reason.OUTCOME_WITHDRAWN if is_out else Reason.OUTCOME_UNKNOWN
 
 
 def check_options(market: MarketState, place: Place) -> Reason | None:
@@ -108,16 +122,34 @@ def check_post_only(market: MarketState, place: Place, price_pips: int | None) -
 
 def check_trigger(market: MarketState, place: Place, trigger: Trigger) -> Reason | None:
     """Refuse a trigger that can't be, with an order by budget, or beyond what one may have."""
-    is_trailing = trigger.kind is TriggerKind.TRAILING_STOP
-    trail_pips, prices = trigger.trail_pips, market.rules.prices
-    if place.budget_micros is not None or is_trailing != (trail_pips is not None):
-        return Reason.TRIGGER_INVALID
-    if trail_pips is not None and trail_pips not in prices:
-        return Reason.TRIGGER_INVALID
-    if trigger.price_pips not in prices and not (is_trailing and trigger.price_pips is None):
+    if place.budget_micros is not None or not is_possible_trigger(market, trigger):
         return Reason.TRIGGER_INVALID
     is_too_many = len(market.list_untriggered(place.account_id)) >= TRIGGERS_MAX
     return Reason.TOO_MANY_TRIGGERS if is_too_many else None
+
+
+def is_possible_trigger(market: MarketState, trigger: Trigger) -> bool:
+    """Return whether a trigger has the prices that its kind needs, and they are on the tick."""
+    is_trailing = trigger.kind is TriggerKind.TRAILING_STOP
+    trail_pips, prices = trigger.trail_pips, market.rules.prices
+    if is_trailing != (trail_pips is not None):
+        return False
+    if trail_pips is not None and trail_pips not in prices:
+        return False
+    return trigger.price_pips in prices or (is_trailing and trigger.price_pips is None)
+
+
+def check_leg(market: MarketState, leg: Leg) -> Reason | None:
+    """Refuse a leg of a bracket for its trigger or its price."""
+    if not is_possible_trigger(market, leg.trigger):
+        return Reason.TRIGGER_INVALID
+    if leg.price_pips is None:
+        return None
+    return (
+        Reason.RESTING_REFUSED
+        if market.rules.rests_refused
+        else check_price(market, leg.price_pips)
+    )
 
 
 def check_price(market: MarketState, price_pips: int | None) -> Reason | None:
@@ -192,6 +224,8 @@ def check_amend(market: MarketState, amend: Amend) -> Reason | None:
     order = market.find_order(amend.order_id)
     if order is None or order.account_id != amend.account_id:
         return Reason.ORDER_UNKNOWN
+    if amend.quantity_lots is not None and order.place.bracket_id is not None:
+        return Reason.BRACKET_INVALID  # a leg has what its entry has filled
     if amend.trigger_pips is not None:
         # One that was reached already will be fired.
         is_waiting = order.status is OrderStatus.UNTRIGGERED and not order.priority
@@ -230,8 +264,12 @@ def check_configure(market: MarketState, configure: Configure) -> Reason | None:
         return Reason.CONFIGURATION_STALE
     if not _is_possible(new):
         return Reason.CONFIGURATION_INVALID
+    gone = new.withdrawn or ()
     if market.config is None:
-        return None
+        return Reason.CONFIGURATION_INVALID if gone else None
+    before = market.config.withdrawn or ()
+    if gone[: len(before)] != before:  # What is out stays out, at its price.
+        return Reason.CONFIGURATION_INVALID
     if market.status is MarketStatus.CLOSED or _fixed_part(new) != _fixed_part(market.config):
         return Reason.CONFIGURATION_INVALID
     if new.tick_pips == market.config.tick_pips:
@@ -266,6 +304,25 @@ def _is_possible(config: Config) -> bool:
         and fees.unit_micros in FEE_UNITS_MICROS
         and (config.position_limit_lots is None or config.position_limit_lots > 0)
         and (config.maker is None or _is_possible_maker(config, config.maker))
+        and (config.discount is None or _is_possible_discount(config.discount))
+        and (config.withdrawn is None or _is_possible_withdrawal(config, config.withdrawn))
+    )
+
+
+def _is_possible_discount(discount: FeeDiscount) -> bool:
+    return 0 <= discount.maker_percent <= 100 and 0 <= discount.taker_percent <= 100
+
+
+def _is_possible_withdrawal(config: Config, withdrawn: tuple[Withdrawal, ...]) -> bool:
+    """Two outcomes remain at least. A maker's prices would no longer be those of all outcomes."""
+    outcomes = {gone.outcome for gone in withdrawn}
+    return (
+        not config.binary
+        and config.maker is None
+        and outcomes <= set(range(config.outcomes))
+        and len(outcomes) == len(withdrawn) <= config.outcomes - 2
+        and all(gone.pays_pips >= 0 for gone in withdrawn)
+        and sum(gone.pays_pips for gone in withdrawn) <= PAYOUT_PIPS
     )
 
 

@@ -12,11 +12,13 @@ import msgspec
 from trading.engine.types import (
     NO_ACCOUNT,
     Config,
+    Leg,
     MarketStatus,
     OrderOptions,
     Stp,
     Tif,
     Trigger,
+    TriggerKind,
 )
 
 
@@ -74,11 +76,21 @@ class Place(Command, tag=1, frozen=True):
     def trigger(self) -> Trigger | None:
         return None if self.options is None else self.options.trigger
 
+    @property
+    def legs(self) -> tuple[Leg, ...]:
+        return () if self.options is None else self.options.legs
+
+    @property
+    def bracket_id(self) -> str | None:
+        return None if self.options is None else self.options.bracket_id
+
 
 class Amend(Command, tag=2, frozen=True):
     """Change price and/or total quantity (filled part included) of a resting order.
 
-    Of one that waits for its trigger the price of that too.
+    Of one that waits for its trigger the price of that too. `legs` are given to its bracket in
+    place of those of their kind, and `removed` are taken from it: TAKE_PROFIT, and STOP for any
+    stop. For these the order may be a leg, or have been filled.
     """
 
     order_id: str
@@ -87,6 +99,13 @@ class Amend(Command, tag=2, frozen=True):
     quantity_lots: int | None = None
     valid_until_us: int | None = None
     trigger_pips: int | None = None
+    legs: tuple[Leg, ...] = ()
+    removed: tuple[TriggerKind, ...] = ()
+
+    @property
+    def names_numbers(self) -> bool:
+        """Whether it changes the order itself."""
+        return (self.price_pips, self.quantity_lots, self.trigger_pips) != (None, None, None)
 
 
 class Cancel(Command, tag=3, frozen=True):
@@ -151,4 +170,22 @@ class Fire(Command, tag=8, frozen=True):
     account_id: int
 
 
-AnyCommand = Place | Amend | Cancel | CancelAll | Configure | Tick | ChangeLiquidity | Fire
+class Attach(Command, tag=9, frozen=True):
+    """Attach a take-profit, a stop-loss or both to a position, of which one cancels the other.
+
+    The position decides their side. `as_no`: it is of NO of a binary market. Without a quantity
+    they close all that it is now.
+    """
+
+    bracket_id: str
+    account_id: int
+    owner_id: int
+    outcome: int
+    legs: tuple[Leg, ...]
+    quantity_lots: int | None = None
+    as_no: bool = False
+    fee_free: bool = False
+    valid_until_us: int | None = None
+
+
+AnyCommand = Place | Amend | Cancel | CancelAll | Configure | Tick | ChangeLiquidity | Fire | Attach

@@ -11,6 +11,7 @@ from trading.engine.book import EngineOrder, OrderBook
 from trading.engine.commands import (
     Amend,
     AnyCommand,
+    Attach,
     Cancel,
     CancelAll,
     ChangeLiquidity,
@@ -73,7 +74,7 @@ def copy_touched(market: Market, command: AnyCommand, ts_us: int) -> Market:
         copy.maker = market.maker.copy()
     copy.apply(Configured(market.status, market.config))
     if isinstance(command, Configure):
-        orders = market.orders
+        orders = dict(market.orders)
     else:
         orders = {order.order_id: order for order in _touched_orders(market, command, ts_us)}
     if isinstance(command, (Place, Amend, Cancel)) and command.order_id in market.orders:
@@ -81,19 +82,23 @@ def copy_touched(market: Market, command: AnyCommand, ts_us: int) -> Market:
     if isinstance(command, CancelAll) and command.account_id in market.accounts:
         own = market.list_orders(market.accounts[command.account_id])
         orders.update((order.order_id, order) for order in own)
-    untriggered = _find_untriggered(market, command, ts_us)
-    account_ids = {order.account_id for order in (*orders.values(), *untriggered)}
+    untriggered = {o.order_id: o for o in _find_untriggered(market, command, ts_us)}
+    account_ids = {order.account_id for order in (*orders.values(), *untriggered.values())}
     account_ids.add(command.account_id)
     account_ids |= _find_maker_accounts(market.config)
+    for order in list(_find_bracketed(market, command, account_ids)):
+        (orders if order.live else untriggered)[order.order_id] = order
+        account_ids.add(order.account_id)
     for account_id in account_ids & market.accounts.keys():
         copy.accounts[account_id] = copy_account(market.accounts[account_id])
     for order in sorted(orders.values(), key=lambda order: order.priority):
         copied = msgspec.structs.replace(order, live=False)
         copy.books[order.outcome].add(copied)
         copy.orders[order.order_id] = copied
+        copy.note_leg(copied)
         if order.place.expires_at_us is not None:
             heappush(copy.expiries, (order.place.expires_at_us, order.order_id))
-    for order in untriggered:
+    for order in untriggered.values():
         copy.wait(msgspec.structs.replace(order))
     return copy
 
@@ -112,6 +117,23 @@ def _find_untriggered(market: MarketState, command: AnyCommand, ts_us: int) -> l
         own = market.list_untriggered(command.account_id)
         found |= {order.order_id: order for order in own}
     return list(found.values())
+
+
+def _find_bracketed(
+    market: MarketState, command: AnyCommand, account_ids: set[int]
+) -> Iterator[EngineOrder]:
+    """Yield the entries and legs of the accounts, and the orders that a command has ids of."""
+    ids = {
+        id_ for key in account_ids & market.bracket_ids.keys() for id_ in market.bracket_ids[key]
+    }
+    if isinstance(command, (Place, Amend, Attach)):
+        ids |= {leg.order_id for leg in command.legs}
+        ids.add(command.bracket_id if isinstance(command, Attach) else command.order_id)
+    for bracket_id in ids:
+        named = market.find_order(bracket_id)
+        if named is not None:
+            yield named
+        yield from market.list_legs(bracket_id)
 
 
 def _find_expiring(

@@ -17,6 +17,13 @@ import msgspec
 
 from trading.engine.blend import sweep_both
 from trading.engine.book import EngineOrder
+from trading.engine.brackets import (
+    Bracket,
+    attach_to_entry,
+    attach_to_position,
+    check_legs,
+    follow,
+)
 from trading.engine.checks import (
     RESTING,
     check_amend,
@@ -29,6 +36,7 @@ from trading.engine.checks import (
 from trading.engine.commands import (
     Amend,
     AnyCommand,
+    Attach,
     Cancel,
     CancelAll,
     ChangeLiquidity,
@@ -62,6 +70,7 @@ from trading.engine.types import (
     ORDER_LOTS_MAX,
     PAYOUT_PIPS,
     MarketStatus,
+    OrderOptions,
     OrderStatus,
     Reason,
     Tif,
@@ -87,7 +96,9 @@ class Engine(MarketState):
         if self.expiries and self.expiries[0][0] <= self.ts_us:
             self._expire()
         _DECISIONS[type(command)](self, command)
-        if self.untriggered and not self.is_trial:
+        if self.brackets:
+            watch(self, follow(self))
+        elif self.untriggered:
             watch(self)
         return self.events
 
@@ -122,9 +133,13 @@ class Engine(MarketState):
             self.emit(Rejected(place.order_id, reason))
             return
         options, tif, price_pips = place.options, place.tif, place.price_pips
-        if options is not None and options.trigger is not None:
-            self._wait_for(place, options.trigger)
-            return
+        if options is not None:
+            if options.legs:
+                self._place_bracket(place, options)
+                return
+            if options.trigger is not None:
+                self._wait_for(place, options.trigger)
+                return
         if price_pips is None:
             price_pips = self._compute_collar(place.outcome, place.side)
         if options is not None and options.budget_micros is not None:
@@ -226,8 +241,14 @@ class Engine(MarketState):
         options = place.options
         if options is not None and options.trigger is not None:
             options = msgspec.structs.replace(options, trigger=None)
+        trial_id = f"{place.order_id} tried"  # the order's own is that of its bracket
         attempt = msgspec.structs.replace(
-            place, price_pips=price_pips, quantity_lots=lots, tif=Tif.IOC, options=options
+            place,
+            order_id=trial_id,
+            price_pips=price_pips,
+            quantity_lots=lots,
+            tif=Tif.IOC,
+            options=options,
         )
         events = self.quote(attempt, self.ts_us, self.funds)
         # Not by how it ends: self-trade prevention may have decremented it on the way.
@@ -235,7 +256,7 @@ class Engine(MarketState):
             trade.quantity_lots
             for event in events
             for trade in list_trades(event)
-            if trade.taker_order_id == place.order_id
+            if trade.taker_order_id == trial_id
         )
         return traded_lots == lots
 
@@ -265,6 +286,8 @@ class Engine(MarketState):
             assert reason is not None
             self.emit(Rejected(fire.order_id, reason))
             return
+        if order.place.bracket_id is not None:
+            self._end_entry(order.place.bracket_id)
         collar_pips = order.price_pips or self._compute_collar(order.outcome, order.side)
         self.emit(Fired(order.order_id, collar_pips))
         place, lots = order.place, order.remaining_lots
@@ -279,15 +302,55 @@ class Engine(MarketState):
         else:
             self._match_and_end(order)
 
+    def _end_entry(self, bracket_id: str) -> None:
+        """Cancel what is left of an entry of which a leg is fired."""
+        entry = self.find_order(bracket_id)
+        if entry is not None:
+            self._end(entry, OrderStatus.CANCELLED, Reason.LEG_FIRED)
+
     def _amend_untriggered(self, amend: Amend, order: EngineOrder) -> None:
         price_pips = order.price_pips if amend.price_pips is None else amend.price_pips
         lots = order.quantity_lots if amend.quantity_lots is None else amend.quantity_lots
         trigger_pips = order.trigger_pips if amend.trigger_pips is None else amend.trigger_pips
         self.emit(Amended(order.order_id, price_pips, lots, lots, True, trigger_pips))
 
+    # Brackets
+
+    def _place_bracket(self, place: Place, options: OrderOptions) -> None:
+        """Enter an order as it would be without its legs, and attach them."""
+        reason = check_legs(self, place, options.legs)
+        if reason is not None:
+            self.emit(Rejected(place.order_id, reason))
+            return
+        alone = msgspec.structs.replace(options, legs=()).or_none()
+        self._place(msgspec.structs.replace(place, options=alone))
+        if not isinstance(self.events[-1], Rejected):
+            attach_to_entry(self, place, options.legs)
+
+    def _attach(self, command: Attach) -> None:
+        reason = attach_to_position(self, command)
+        if reason is not None:
+            self.emit(Rejected(command.bracket_id, reason))
+
+    def _amend_bracket(self, amend: Amend) -> None:
+        """Amend the order as without its legs, and then these; neither if one can't be."""
+        bracket = Bracket(self, amend.order_id)
+        reason = bracket.check(amend)
+        if reason is not None:
+            self.emit(Rejected(amend.order_id, reason))
+            return
+        if amend.names_numbers:
+            self._amend(msgspec.structs.replace(amend, legs=(), removed=()))
+            if isinstance(self.events[-1], Rejected):
+                return
+        bracket.change(amend)
+
     # Amend
 
     def _amend(self, amend: Amend) -> None:
+        if amend.legs or amend.removed:
+            self._amend_bracket(amend)
+            return
         reason = check_amend(self, amend)
         if reason is not None:
             self.emit(Rejected(amend.order_id, reason))
@@ -358,6 +421,7 @@ class Engine(MarketState):
             self.emit(Rejected("", reason))
             return
         terms, is_new = command.config.maker, self.config is None
+        remaining = frozenset() if self.config is None else self.rules.outcomes
         if terms is not None and is_new:
             worst_loss_micros = compute_worst_loss_micros(terms.b_lots, terms.priors)
             if not self._check_payment(terms.funder_account_id, worst_loss_micros):
@@ -372,6 +436,14 @@ class Engine(MarketState):
         if command.status is MarketStatus.CLOSED:
             for _, order in sorted({**self.orders, **self.untriggered}.items()):
                 self._end(order, OrderStatus.CANCELLED, Reason.MARKET_CLOSED)
+        else:
+            self._end_withdrawn(remaining - self.rules.outcomes)
+
+    def _end_withdrawn(self, outcomes: frozenset[int]) -> None:
+        """Cancel the orders of outcomes that have just been withdrawn."""
+        for _, order in sorted({**self.orders, **self.untriggered}.items() if outcomes else ()):
+            if order.outcome in outcomes:
+                self._end(order, OrderStatus.CANCELLED, Reason.OUTCOME_WITHDRAWN)
 
     def _check_payment(self, account_id: int, amount_micros: int) -> bool:
         """Reject the command unless the account has what it is to pay."""
@@ -414,4 +486,5 @@ _DECISIONS: Final[dict[type[Any], Callable[..., None]]] = {
     Tick: Engine._tick,
     ChangeLiquidity: Engine._change_liquidity,
     Fire: Engine._fire,
+    Attach: Engine._attach,
 }

@@ -5,6 +5,7 @@ Msgspec structs laid out as arrays, as commands are; the same holds for their fi
 
 import msgspec
 
+from trading.engine.commands import Place
 from trading.engine.types import Config, MarketStatus, OrderStatus, Reason, TradeKind
 
 
@@ -154,6 +155,24 @@ class Fired(EngineEvent, tag=13, frozen=True):
     price_pips: int
 
 
+class LegAttached(EngineEvent, tag=14, frozen=True):
+    """A leg waits from here on, to close `remaining_lots`: 0 until its entry is filled."""
+
+    leg: Place
+    remaining_lots: int
+
+    @property
+    def order_id(self) -> str:
+        return self.leg.order_id
+
+
+class LegResized(EngineEvent, tag=15, frozen=True):
+    """A leg now has this much to close: its entry was filled, or the other leg, or the position."""
+
+    order_id: str
+    remaining_lots: int
+
+
 AnyEvent = (
     Rejected
     | Traded
@@ -168,6 +187,8 @@ AnyEvent = (
     | TriggerMoved
     | Triggered
     | Fired
+    | LegAttached
+    | LegResized
 )
 
 

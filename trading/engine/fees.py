@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Final
 
 from trading.engine.book import EngineOrder
-from trading.engine.types import PAYOUT_PIPS, FeeKind, Fees
+from trading.engine.types import PAYOUT_PIPS, FeeDiscount, FeeKind, Fees
 
 QUADRATIC_SCALE: Final = 10**10
 """rate_ppm x basis / this = micros: (1e4 pips)^2 x 100 lots x 1e6 ppm / 1e6 micros."""
@@ -24,13 +24,16 @@ HoldFunction = Callable[[EngineOrder], int]
 """order -> the most that its remaining quantity can still be charged, in micros."""
 
 
-def compute_basis(fees: Fees, price_pips: int, lots: int) -> int:
+def compute_basis(fees: Fees, price_pips: int, lots: int, percent_off: int = 0) -> int:
     """What `lots` traded at `price_pips` add to an order's basis."""
-    return build_basis(fees)(price_pips, lots)
+    return build_basis(fees, percent_off)(price_pips, lots)
 
 
-def build_basis(fees: Fees) -> BasisFunction:
-    """Return what computes a fill's share of an order's basis."""
+def build_basis(fees: Fees, percent_off: int = 0) -> BasisFunction:
+    """Return what computes a fill's share of an order's basis, discounted and rounded down."""
+    if percent_off:
+        compute_whole, percent = build_basis(fees), 100 - percent_off
+        return lambda price_pips, lots: compute_whole(price_pips, lots) * percent // 100
     if fees.kind is FeeKind.QUADRATIC:
         return lambda price_pips, lots: price_pips * (PAYOUT_PIPS - price_pips) * lots
     return (lambda price_pips, lots: lots) if fees.kind is FeeKind.FLAT else (lambda *_: 0)
@@ -47,19 +50,23 @@ def _compute_unit(fees: Fees) -> int:
     return scale * fees.unit_micros
 
 
-def build_fee(fees: Fees) -> FeeFunction:
+def build_fee(fees: Fees, discount: FeeDiscount) -> FeeFunction:
     """Return what computes the fee of one more fill; never more than min(p, 1 - p) of it."""
     if fees.kind is FeeKind.NONE:
         return lambda order, price_pips, lots, is_taker: 0
     maker_ppm, taker_ppm = fees.maker_rate_ppm, fees.taker_rate_ppm
     is_flat, unit, unit_micros = fees.kind is FeeKind.FLAT, _compute_unit(fees), fees.unit_micros
     round_up_by = unit - 1
+    maker_percent, taker_percent = 100 - discount.maker_percent, 100 - discount.taker_percent
 
     def compute_fee_micros(order: EngineOrder, price_pips: int, lots: int, is_taker: bool) -> int:
         if order.place.fee_free or not (is_taker or maker_ppm or order.taker_basis):
             return 0
         other_pips = PAYOUT_PIPS - price_pips
         basis = lots if is_flat else price_pips * other_pips * lots
+        percent = taker_percent if is_taker else maker_percent
+        if percent != 100:
+            basis = basis * percent // 100
         rated = (
             order.maker_basis * maker_ppm
             + order.taker_basis * taker_ppm

@@ -42,6 +42,10 @@ class MarketBooks:
         """Orders that wait for their triggers, or to be fired."""
         self.due: dict[str, EngineOrder] = {}
         """Those to be fired, in the order in which they will be."""
+        self.brackets: dict[str, set[str]] = {}
+        """By bracket the ids of its legs that wait or rest."""
+        self.bracket_ids: dict[int, set[str]] = {}
+        """By account those of its brackets."""
         self.expiries: list[tuple[int, str]] = []
         """Heap of (expires_at_us, order_id); entries of orders that are gone are skipped, and
         forgotten when they are most of it."""
@@ -127,8 +131,33 @@ class MarketBooks:
         self.untriggered[order.order_id] = order
         if order.priority:
             self.due[order.order_id] = order
+        self.note_leg(order)
         if order.place.expires_at_us is not None:
             heappush(self.expiries, (order.place.expires_at_us, order.order_id))
+
+    def list_legs(self, bracket_id: str) -> list[EngineOrder]:
+        """Return the legs of a bracket that wait or rest, by id."""
+        found = map(self.find_order, sorted(self.brackets.get(bracket_id, ())))
+        return [leg for leg in found if leg is not None]
+
+    def note_leg(self, order: EngineOrder) -> None:
+        """Know an order as a leg, if it is one."""
+        bracket_id = order.place.bracket_id
+        if bracket_id is not None:
+            self.brackets.setdefault(bracket_id, set()).add(order.order_id)
+            self.bracket_ids.setdefault(order.account_id, set()).add(bracket_id)
+
+    def _forget_leg(self, order: EngineOrder) -> None:
+        bracket_id = order.place.bracket_id
+        if bracket_id is None:
+            return
+        legs, own_ids = self.brackets[bracket_id], self.bracket_ids[order.account_id]
+        legs.remove(order.order_id)
+        if not legs:
+            del self.brackets[bracket_id]
+            own_ids.remove(bracket_id)
+        if not own_ids:
+            del self.bracket_ids[order.account_id]
 
     def _pop_untriggered(self, order_id: str) -> EngineOrder:
         """Let an order wait no more."""
@@ -154,8 +183,11 @@ class MarketBooks:
         if account.orders is not None:
             account.orders[order_id] = order
         options = order.place.options
-        if options is not None and options.expires_at_us is not None:
-            heappush(self.expiries, (options.expires_at_us, order_id))
+        if options is not None:
+            if options.expires_at_us is not None:
+                heappush(self.expiries, (options.expires_at_us, order_id))
+            if options.bracket_id is not None:
+                self.note_leg(order)
         held_micros = compute_held(account)
         if held_micros != account.held_micros:  # Of two sides only the larger one counts.
             self._set_held(account, held_micros)

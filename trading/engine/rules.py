@@ -2,7 +2,7 @@
 
 from trading.engine.fees import bound_hold, build_basis, build_fee, build_hold
 from trading.engine.margin import build_headroom, build_held, build_sets
-from trading.engine.types import PAYOUT_PIPS, Config, FeeKind
+from trading.engine.types import PAYOUT_PIPS, Config, FeeDiscount, FeeKind
 
 
 class Rules:
@@ -11,12 +11,13 @@ class Rules:
     __slots__ = (
         "binary",
         "books",
-        "compute_basis",
         "compute_fee",
         "compute_headroom",
         "compute_held",
         "compute_hold",
+        "compute_maker_basis",
         "compute_sets",
+        "compute_taker_basis",
         "crosses_books",
         "has_fees",
         "lot_step_lots",
@@ -25,19 +26,23 @@ class Rules:
         "rests_refused",
         "safe_hold_micros",
         "safe_hold_pips",
+        "withdrawn",
     )  # fmt: skip
 
     def __init__(self, config: Config) -> None:
         self.binary = config.binary
         self.books = 1 if config.binary else config.outcomes
-        self.outcomes = frozenset(range(self.books))
+        self.withdrawn = frozenset(gone.outcome for gone in config.withdrawn or ())
+        self.outcomes = frozenset(range(self.books)) - self.withdrawn
         self.prices = frozenset(range(config.tick_pips, PAYOUT_PIPS, config.tick_pips))
         self.crosses_books = config.house_account_id is not None and not config.binary
         self.rests_refused = config.maker is not None and config.maker.rests_refused
         self.lot_step_lots = config.lot_step_lots
         self.has_fees = config.fees.kind is not FeeKind.NONE
-        self.compute_basis = build_basis(config.fees)
-        self.compute_fee = build_fee(config.fees)
+        discount = config.discount or FeeDiscount()
+        self.compute_maker_basis = build_basis(config.fees, discount.maker_percent)
+        self.compute_taker_basis = build_basis(config.fees, discount.taker_percent)
+        self.compute_fee = build_fee(config.fees, discount)
         self.compute_hold = build_hold(config.fees)
         self.compute_held = build_held(config)
         self.compute_sets = build_sets(config)

@@ -20,6 +20,8 @@ from trading.engine.events import (
     Decremented,
     Ended,
     Fired,
+    LegAttached,
+    LegResized,
     LiquidityChanged,
     Rejected,
     Rested,
@@ -154,7 +156,7 @@ class MarketState(MarketBooks):
         order.filled_micros += amount_micros
         rules = self.rules
         if rules.has_fees:
-            compute_basis = rules.compute_basis
+            compute_basis = rules.compute_taker_basis
             order.fee_micros += fee_micros
             if not order.place.fee_free:
                 order.taker_basis += compute_basis(price_pips, lots)
@@ -171,7 +173,7 @@ class MarketState(MarketBooks):
         order.filled_micros += price_pips * lots
         rules = self.rules
         if rules.has_fees:
-            compute_basis = rules.compute_basis
+            compute_basis = rules.compute_maker_basis
             order.fee_micros += fee_micros
             if not order.place.fee_free:
                 order.maker_basis += compute_basis(price_pips, lots)
@@ -207,6 +209,8 @@ class MarketState(MarketBooks):
         order.status = ended.status
         order.reason = ended.reason
         self.dirty_orders[order_id] = order
+        if self.brackets:
+            self._forget_leg(order)
 
     def _apply_waited(self, waited: Waited) -> None:
         order = self.incoming
@@ -230,6 +234,23 @@ class MarketState(MarketBooks):
     def _apply_fired(self, fired: Fired) -> None:
         order = self.incoming = self._pop_untriggered(fired.order_id)
         order.status, order.price_pips = OPEN, fired.price_pips
+        self.dirty_orders[order.order_id] = order
+
+    def _apply_leg_attached(self, attached: LegAttached) -> None:
+        leg, lots = attached.leg, attached.remaining_lots
+        order = enter_order(leg, self.ts_us, leg.price_pips or 0, lots)
+        assert leg.trigger is not None
+        order.status, order.trigger_pips = UNTRIGGERED, leg.trigger.price_pips
+        self.wait(order)
+        self.dirty_orders[order.order_id] = order
+
+    def _apply_leg_resized(self, resized: LegResized) -> None:
+        order = self.orders.get(resized.order_id)
+        if order is not None:
+            self._shrink(order, order.remaining_lots - resized.remaining_lots)
+            return
+        order = self.untriggered[resized.order_id]
+        order.quantity_lots = order.remaining_lots = resized.remaining_lots
         self.dirty_orders[order.order_id] = order
 
     def _apply_amended(self, amended: Amended) -> None:
@@ -338,4 +359,6 @@ _APPLIERS: Final[dict[type[Any], Callable[..., None]]] = {
     TriggerMoved: MarketState._apply_trigger_moved,
     Triggered: MarketState._apply_triggered,
     Fired: MarketState._apply_fired,
+    LegAttached: MarketState._apply_leg_attached,
+    LegResized: MarketState._apply_leg_resized,
 }

@@ -11,6 +11,9 @@ of its own that follow, one for each (`Fire`): so each finds its account's funds
 and may reach other triggers as any other order does, and no command has more than its own work.
 """
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 from trading.engine.book import EngineOrder
 from trading.engine.events import Triggered, TriggerMoved, list_trades
 from trading.engine.market_books import order_of_arrival
@@ -18,14 +21,18 @@ from trading.engine.state import MarketState
 from trading.engine.types import PAYOUT_PIPS, MarketStatus, TriggerKind, TriggerOn
 
 
-def watch(market: MarketState) -> None:
-    """Say which triggers the current command has reached, and move those that trail."""
-    if market.status is not MarketStatus.OPEN or market.past_close():
+def watch(market: MarketState, seen_from: Mapping[str, int] = MappingProxyType({})) -> None:
+    """Say which triggers the current command has reached, and move those that trail.
+
+    `seen_from` are the legs that do not see its first trades, with the number of those.
+    """
+    if market.is_trial or market.status is not MarketStatus.OPEN or market.past_close():
         return
-    seen = _SeenPrices(market)
+    seen = _SeenPrices(market, seen_from)
     found: list[tuple[EngineOrder, Triggered | TriggerMoved]] = []
     for order in market.untriggered.values():
-        prices_pips = () if order.priority else seen.find(order)
+        # What was reached already waits to be fired; a leg may have nothing to close yet.
+        prices_pips = () if order.priority or not order.remaining_lots else seen.find(order)
         event = _look(order, prices_pips) if prices_pips else None
         if event is not None:
             found.append((order, event))
@@ -36,17 +43,20 @@ def watch(market: MarketState) -> None:
 class _SeenPrices:
     """The prices of one command, as triggers look at them."""
 
-    def __init__(self, market: MarketState) -> None:
-        self.market = market
+    def __init__(self, market: MarketState, seen_from: Mapping[str, int]) -> None:
+        self.market, self.seen_from = market, seen_from
+        self.trades = [trade for event in market.events for trade in list_trades(event)]
         self.traded: dict[int, list[int]] = {}
         self.best: dict[tuple[int, int], tuple[int, ...]] = {}
-        for event in market.events:
-            for trade in list_trades(event):
-                self.traded.setdefault(trade.outcome, []).append(trade.price_pips)
+        for trade in self.trades:
+            self.traded.setdefault(trade.outcome, []).append(trade.price_pips)
 
     def find(self, order: EngineOrder) -> list[int] | tuple[int, ...]:
         trigger = order.place.trigger
         assert trigger is not None
+        if trigger.on is TriggerOn.LAST and order.order_id in self.seen_from:
+            later = self.trades[self.seen_from[order.order_id] :]
+            return [trade.price_pips for trade in later if trade.outcome == order.outcome]
         if trigger.on is TriggerOn.LAST:
             return self.traded.get(order.outcome, ())
         key = (order.outcome, order.side)

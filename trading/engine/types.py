@@ -121,6 +121,7 @@ class Reason(StrEnum):
     MARKET_CLOSED = "market_closed"
     TOO_LATE = "too_late"
     OUTCOME_UNKNOWN = "outcome_unknown"
+    OUTCOME_WITHDRAWN = "outcome_withdrawn"
     PRICE_OFF_TICK = "price_off_tick"
     PRICE_OUT_OF_RANGE = "price_out_of_range"
     QUANTITY_NOT_POSITIVE = "quantity_not_positive"
@@ -143,6 +144,7 @@ class Reason(StrEnum):
     LIQUIDITY_INVALID = "liquidity_invalid"
     TRIGGER_INVALID = "trigger_invalid"
     TOO_MANY_TRIGGERS = "too_many_triggers"
+    BRACKET_INVALID = "bracket_invalid"
     # Ends.
     FILLED = "filled"
     CANCELLED_BY_OWNER = "cancelled_by_owner"
@@ -156,6 +158,7 @@ class Reason(StrEnum):
     REDUCE_ONLY = "reduce_only"
     MATCH_LIMIT = "match_limit"
     EXPIRED = "expired"
+    LEG_FIRED = "leg_fired"
 
 
 class Fees(msgspec.Struct, frozen=True, array_like=True):
@@ -185,6 +188,24 @@ class MakerTerms(msgspec.Struct, frozen=True, array_like=True):
     rests_refused: bool = False
 
 
+class FeeDiscount(msgspec.Struct, frozen=True, array_like=True):
+    """By how many per cent fees are lower for the time being; the schedule itself is fixed.
+
+    A fill counts for so much less towards its order's fee. Orders hold the fee without it, so that
+    its end takes nothing from anybody.
+    """
+
+    maker_percent: int = 0
+    taker_percent: int = 0
+
+
+class Withdrawal(msgspec.Struct, frozen=True, array_like=True):
+    """An outcome of a categorical market that is out: its book is closed, its payout fixed."""
+
+    outcome: int
+    pays_pips: int
+
+
 class Config(msgspec.Struct, frozen=True, array_like=True):
     """What the engine knows of its market.
 
@@ -193,7 +214,8 @@ class Config(msgspec.Struct, frozen=True, array_like=True):
     after it orders are refused. `position_limit_lots` bounds position and open orders per outcome.
     `house_account_id` stands between the books of a categorical market that are matched with one
     another (see `cross`), and enters no orders there; None: each book is matched by itself. So are
-    those of a market with a `maker`, which has one price for a complete set already.
+    those of a market with a `maker`, which has one price for a complete set already. `withdrawn`
+    outcomes, in the order in which they went, take no orders; their collateral stays as it is.
     """
 
     binary: bool
@@ -206,6 +228,8 @@ class Config(msgspec.Struct, frozen=True, array_like=True):
     strict_refund: bool = False
     house_account_id: int | None = None
     maker: MakerTerms | None = None
+    discount: FeeDiscount | None = None
+    withdrawn: tuple[Withdrawal, ...] | None = None
 
 
 class Trigger(msgspec.Struct, array_like=True, frozen=True, gc=False):
@@ -220,11 +244,25 @@ class Trigger(msgspec.Struct, array_like=True, frozen=True, gc=False):
     trail_pips: int | None = None
 
 
+class Leg(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """A take-profit or stop-loss that closes what an entry has opened (see `brackets`).
+
+    It is an order of its own, with this id. Without a price it trades at the market when its
+    trigger is reached; with one it may rest there.
+    """
+
+    order_id: str
+    trigger: Trigger
+    price_pips: int | None = None
+
+
 class OrderOptions(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """What most orders do not ask for. With `is_market` the price is a collar, or None.
 
     A budget is what may be spent in place of a quantity, fees included, at p a lot when buying and
     10,000 - p when selling (that is, buying NO). With a `trigger` the order waits outside the book.
+    An entry brings its `legs`, at most one that takes profit and one that stops the loss; a leg has
+    the id of its bracket.
     """
 
     is_market: bool = False
@@ -234,6 +272,8 @@ class OrderOptions(msgspec.Struct, array_like=True, frozen=True, gc=False):
     expires_at_us: int | None = None
     valid_until_us: int | None = None
     trigger: Trigger | None = None
+    legs: tuple[Leg, ...] = ()
+    bracket_id: str | None = None
 
     def or_none(self) -> Self | None:
         """Return None for the options of a plain order."""

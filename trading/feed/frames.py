@@ -249,6 +249,10 @@ def _show_state(instrument: Instrument, state: LifecycleState) -> JsonDict:
         "tick": format_price(state.tick_pips),
         "lot_step": format_quantity(state.lot_step_lots),
         "payouts": payouts,
+        "withdrawn": {
+            instrument.codes[index]: format_price(pips)
+            for index, pips in state.withdrawn_pips.items()
+        },
     }
 
 

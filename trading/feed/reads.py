@@ -14,7 +14,7 @@ from django.db.models import Count, Q
 from django.utils import timezone
 
 from accounts.models import Account, User
-from markets.models import HIDDEN_STATUSES, Exchange, Market, StatusChange
+from markets.models import HIDDEN_STATUSES, Exchange, Market, Outcome, StatusChange
 from trading.feed.replica import TAPE_READ_MAX, Image, TapeTrade, find_tops
 from trading.models import (
     BookState,
@@ -71,11 +71,12 @@ class LifecycleState(NamedTuple):
     tick_pips: int
     lot_step_lots: int
     payouts_pips: tuple[int, ...] | None
+    withdrawn_pips: dict[int, int]
 
     @property
-    def terms(self) -> tuple[int, int, int]:
+    def terms(self) -> tuple[Any, ...]:
         """The terms that an operator may change without a change of status."""
-        return self.close_at_us, self.tick_pips, self.lot_step_lots
+        return self.close_at_us, self.tick_pips, self.lot_step_lots, self.withdrawn_pips
 
 
 class MarketRead(NamedTuple):
@@ -145,10 +146,12 @@ def _read_market(market_id: int) -> MarketRead | None:
         return None
     seq, ts_us, levels = book_from_database(market_id)
     tape = read_tape(market_id, until_seq=seq)
-    lasts = {**read_lasts({market_id: seq})[market_id], **_lasts_of(tape)}
+    instrument = build_instrument(market)
+    known = read_lasts({market_id: seq})[market_id]
+    lasts = {**known, **_lasts_of(tape), **instrument.withdrawn_pips}
     ladders = _read_best_of_makers([market]).get(market_id, ())
     image = Image(seq, ts_us, levels, find_tops(levels, ladders), lasts, tape)
-    return MarketRead(build_instrument(market), _build_state(market), image)
+    return MarketRead(instrument, _build_state(market), image)
 
 
 def read_markets(market_ids: Collection[int]) -> dict[int, MarketRead]:
@@ -326,6 +329,9 @@ def read_lasts(seqs: Mapping[int, int]) -> dict[int, dict[int, int]]:
             recent = Trade.objects.filter(market_id=market_id).order_by("-id")[:RECENT_TRADES_MAX]
             prices = list(recent.values_list("outcome_index", "price_pips"))
             lasts[market_id].update(reversed(prices))
+            gone = Outcome.objects.filter(market_id=market_id).exclude(withdrawn_pips=None)
+            for outcome, pips in gone.values_list("index", "withdrawn_pips"):
+                lasts[market_id][outcome] = pips or 0
     return lasts
 
 
@@ -379,4 +385,5 @@ def _build_state(market: Market) -> LifecycleState:
         instrument.tick_pips,
         instrument.lot_step_lots,
         payouts if len(payouts) == len(outcomes) else None,
+        instrument.withdrawn_pips,
     )

@@ -27,6 +27,7 @@ from trading.models.notifications import Notification as Notification
 from trading.models.notifications import NotificationKind as NotificationKind
 from trading.models.notifications import NotificationPreference as NotificationPreference
 from trading.models.notifications import NotificationProgress as NotificationProgress
+from trading.models.settlement import Settlement as Settlement
 from trading.models.statistics import Candle as Candle
 from trading.models.statistics import DailyEquity as DailyEquity
 from trading.models.statistics import ExchangeDay as ExchangeDay

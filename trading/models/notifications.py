@@ -28,12 +28,14 @@ class NotificationKind(models.TextChoices):
     CLARIFIED = "clarified", _("The rules of a market in which you have a stake were clarified")
     CLOSE_TIME = "close_time", _("The close time of a market in which you have a stake was moved")
     VERDICT = "verdict", _("Operators decided on a dispute of yours")
+    CORRECTED = "corrected", _("The result of a market in which you traded was corrected")
     MONEY = "money", _("Operators credited your account or decided on a request of yours")
     PROPOSAL = "proposal", _("For operators: a market is waiting for approval")
     DISPUTE = "dispute", _("For operators: a result is disputed")
     JUDGE = "judge", _("A market waits for your verdict as a judge")
     UNRESOLVED = "unresolved", _("A market waits for you to decide its result")
     STOPPED = "stopped", _("For operators: a series stopped")
+    CORRECTING = "correcting", _("For operators: the correction of a result waits for you")
 
 
 OPERATORS_KINDS: Final = frozenset(
@@ -41,6 +43,7 @@ OPERATORS_KINDS: Final = frozenset(
         NotificationKind.PROPOSAL,
         NotificationKind.DISPUTE,
         NotificationKind.STOPPED,
+        NotificationKind.CORRECTING,
     }
 )
 

@@ -11,6 +11,7 @@ from accounts.models import User
 from kernel.clock import from_datetime
 from markets.models import (
     AutomaticResolver,
+    Correction,
     Dispute,
     Market,
     Panel,
@@ -100,10 +101,32 @@ def list_verdicts() -> list[News]:
             {
                 "decision": dispute.decision,
                 "note": dispute.note if dispute.decision else dispute.resolution.withdrawn_reason,
+                "bond_micros": dispute.bond_micros,
+                "bond_fate": dispute.bond_fate,
             },
             {dispute.raised_by_id},
         )
         for dispute in disputes
+    ]
+
+
+def list_corrections() -> list[News]:
+    """Corrections that wait for a second person or for debtors, for operators who resolve."""
+    since = timezone.now() - NEWS_AGE_MAX
+    waiting = list(
+        Correction.objects.filter(
+            state__in=(Correction.State.PROPOSED, Correction.State.WAITING), proposed_at__gte=since
+        )
+    )
+    operators = _list_operators("resolve_markets") if waiting else set()
+    return [
+        News(
+            f"{row.state} {row.pk.hex[-23:]}",
+            row.market_id,
+            {"state": row.state},
+            operators - {row.proposed_by_id if row.state == Correction.State.PROPOSED else 0},
+        )
+        for row in waiting
     ]
 
 

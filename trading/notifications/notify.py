@@ -16,6 +16,7 @@ from accounts.registry import MoneyNews
 from markets.models import (
     FINAL_STATUSES,
     Clarification,
+    Correction,
     Market,
     Resolution,
 )
@@ -29,6 +30,7 @@ from trading.models import (
     NotificationPreference,
     NotificationProgress,
     Order,
+    Settlement,
 )
 from trading.notifications import news
 from trading.notifications.news import NEWS_AGE_MAX, News
@@ -160,11 +162,13 @@ def notify_due() -> None:
     _notify_once(NotificationKind.VERDICT, news.list_verdicts())
     _notify_once(NotificationKind.PROPOSAL, news.list_proposals())
     _notify_once(NotificationKind.DISPUTE, news.list_disputes())
+    _notify_once(NotificationKind.CORRECTING, news.list_corrections())
     _notify_once(NotificationKind.JUDGE, news.list_judged())
     _notify_once(NotificationKind.UNRESOLVED, news.list_unresolved())
     _notify_once(NotificationKind.STOPPED, news.list_stopped())
     for one in [
         *_find_final(),
+        *_find_corrected(),
         *_find_proposed(),
         *_find_closing(),
         *_find_clarified(),
@@ -182,16 +186,25 @@ HoldersNews = tuple[Market, NotificationKind, str]
 def _find_final() -> list[HoldersNews]:
     recent = timezone.now() - NEWS_AGE_MAX
     final = Market.objects.filter(status__in=FINAL_STATUSES, settled_at__gte=recent)
-    notified = NotificationProgress.objects.filter(finished_at__isnull=False)
     kinds = {Market.Status.SETTLED: NotificationKind.RESOLVED,
              Market.Status.VOIDED: NotificationKind.VOIDED}  # fmt: skip
+    # Of either kind: a corrected market may have been both.
+    notified = NotificationProgress.objects.filter(
+        finished_at__isnull=False, kind__in=kinds.values()
+    )
+    rest = final.exclude(pk__in=notified.values("market"))
     return [
         (market, kind, "")
         for status, kind in kinds.items()
-        for market in final.filter(status=status).exclude(
-            pk__in=notified.filter(kind=kind).values("market")
-        )
+        for market in rest.filter(status=status)
     ]
+
+
+def _find_corrected() -> list[HoldersNews]:
+    done = Correction.objects.filter(finished_at__gte=timezone.now() - NEWS_AGE_MAX)
+    done = done.filter(state=Correction.State.DONE)
+    rows = {row.pk.hex: row.market for row in done.select_related("market")}
+    return _without_notified(NotificationKind.CORRECTED, rows)
 
 
 def _find_closing() -> list[HoldersNews]:
@@ -260,12 +273,14 @@ def _notify_next_holders(market: Market, kind: str, subject: str) -> bool:
     """Notify the next holders; return whether there may be more."""
     which: dict[str, Any] = {"market": market, "kind": kind, "subject": subject}
     NotificationProgress.objects.get_or_create(**which)
-    progress = NotificationProgress.objects.select_for_update().get(**which)
+    progress = NotificationProgress.objects.select_for_update().filter(**which).first()
     facts = _facts_of_market(market, kind, subject)
-    if progress.finished_at is not None or facts is None:
+    # The progress is gone if the result was withdrawn meanwhile.
+    if progress is None or progress.finished_at is not None or facts is None:
         return False
+    rows = _list_holders(market, kind, subject)
     margins = list(
-        Margin.objects.filter(market=market, pk__gt=progress.last_margin_id)
+        rows.filter(pk__gt=progress.last_margin_id)
         .select_related("account")
         .order_by("pk")[:MARGINS_A_STEP]
     )
@@ -290,6 +305,14 @@ def _notify_next_holders(market: Market, kind: str, subject: str) -> bool:
     return bool(margins)
 
 
+def _list_holders(market: Market, kind: str, subject: str) -> QuerySet[Any]:
+    """Return whom it may concern: the margins of a market, or what a correction has moved."""
+    if kind != NotificationKind.CORRECTED:
+        return Margin.objects.filter(market=market)
+    number = Correction.objects.values_list("number", flat=True).get(pk=subject)
+    return Settlement.objects.filter(market=market, number=number)
+
+
 def _facts_of_market(market: Market, kind: str, subject: str) -> dict[str, Any] | None:
     """Return the facts for all holders; None if the notification is no longer relevant."""
     if kind == NotificationKind.CLOSING:
@@ -304,28 +327,42 @@ def _facts_of_market(market: Market, kind: str, subject: str) -> dict[str, Any] 
             "close_at": _close_time(event.after),
             "reason": event.reason,
         }
+    if kind == NotificationKind.CORRECTED:
+        correction = Correction.objects.get(pk=subject)
+        return {
+            "payout_pips": correction.payout_pips,
+            "number": correction.observed_number,
+        }
     if kind != NotificationKind.RESULT:
         return {}
     result = _list_disputable().filter(market=market).first()
     if result is None:
         return None
-    return {"payout_pips": result.payout_pips, "final_at": result.final_at.isoformat()}
+    return {
+        "payout_pips": result.payout_pips,
+        **({"number": result.number} if result.number else {}),
+        "final_at": result.final_at.isoformat(),
+    }
 
 
 def _close_time(values: dict[str, Any] | None) -> str:
     return str((values or {})["close_at"]).replace("Z", "+00:00")
 
 
-def _concerns(margin: Margin, kind: str) -> bool:
+def _concerns(margin: Any, kind: str) -> bool:
     """Whether the account is a user's and has, or had at the payout, a stake in the market."""
     if margin.account.kind != AccountKind.USER:
         return False
+    if kind == NotificationKind.CORRECTED:
+        return True
     if kind in AT_STAKE_KINDS:
         return bool(margin.collateral_lots or margin.net_paid_micros or margin.held_micros)
     return bool(margin.payout_micros or margin.net_paid_micros)
 
 
-def _money_of(margin: Margin) -> dict[str, int]:
+def _money_of(margin: Any) -> dict[str, int]:
+    if isinstance(margin, Settlement):
+        return {"micros": margin.moved_micros}
     if margin.payout_micros is None:
         return {}
     return {"payout_micros": margin.payout_micros, "net_paid_micros": margin.net_paid_micros}

@@ -7,9 +7,10 @@ from typing import Any, NamedTuple
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
-from accounts.templatetags.predex import contracts, moment, money, price, signed_money
-from markets.models import HIDDEN_STATUSES, Dispute, Market
-from trading.contracts import get_outcome, name_contract
+from accounts.templatetags.predex import contracts, moment, money, signed_money
+from markets.models import HIDDEN_STATUSES, Correction, Dispute, Market
+from markets.templatetags.scalars import no_price_in, price_in
+from trading.contracts import describe_payout, get_outcome, name_contract
 from trading.engine.types import BUY, PAYOUT_PIPS
 from trading.models import Notification, NotificationKind, Order
 
@@ -48,7 +49,7 @@ def _fill(market: Market, facts: dict[str, Any]) -> tuple[str, str]:
     lots = facts["lots"]
     average_pips = (2 * facts["micros"] + lots) // (2 * lots)
     shown_pips = PAYOUT_PIPS - average_pips if facts["as_no"] else average_pips
-    values |= {"quantity": contracts(lots), "price": price(shown_pips)}
+    values |= {"quantity": contracts(lots), "price": _show_price(market, shown_pips, values)}
     if values["is_buy"]:
         title = _("Bought %(quantity)s %(outcome)s at %(price)s") % values
     else:
@@ -65,7 +66,8 @@ def _expired(market: Market, facts: dict[str, Any]) -> tuple[str, str]:
     values = _order_values(market, facts)
     pips = facts["price_pips"]
     shown_pips = PAYOUT_PIPS - pips if facts["as_no"] and pips is not None else pips
-    values |= {"quantity": contracts(facts["remaining_lots"]), "price": price(shown_pips)}
+    price_text = _show_price(market, shown_pips, values)
+    values |= {"quantity": contracts(facts["remaining_lots"]), "price": price_text}
     if values["is_buy"]:
         title = _("Your order to buy %(quantity)s %(outcome)s at %(price)s expired") % values
     else:
@@ -87,14 +89,28 @@ def _close_time(market: Market, facts: dict[str, Any]) -> tuple[str, str]:
     return title, f"{market.title} · {facts['reason']}" if facts["reason"] else market.title
 
 
+def _corrected(market: Market, facts: dict[str, Any]) -> tuple[str, str]:
+    amount = {"amount": money(abs(facts["micros"]))}
+    if facts["micros"] > 0:
+        title = _("The result was corrected: you got %(amount)s") % amount
+    elif facts["micros"] < 0:
+        title = _("The result was corrected: %(amount)s was taken back") % amount
+    else:
+        title = _("The result was corrected: nothing changes for you")
+    result = describe_payout(market, facts["payout_pips"], facts["number"])
+    return title, f"{market.title} · {result}"
+
+
+def _correcting(market: Market, facts: dict[str, Any]) -> tuple[str, str]:
+    if facts["state"] == Correction.State.PROPOSED:
+        return _("The correction of a result needs a second person"), market.title
+    return _("The correction of a result waits: debtors lack funds"), market.title
+
+
 def _result(market: Market, facts: dict[str, Any]) -> tuple[str, str]:
     payout_pips = facts["payout_pips"]
-    if PAYOUT_PIPS in payout_pips:
-        code = list(market.outcomes.all())[payout_pips.index(PAYOUT_PIPS)].code
-        outcome = name_contract(market, code).label
-        title = _("Result proposed: %(outcome)s") % {"outcome": outcome}
-    else:
-        title = _("A result is proposed: several outcomes share the payout")
+    outcome = describe_payout(market, payout_pips, facts.get("number", ""))
+    title = _("Result proposed: %(outcome)s") % {"outcome": outcome}
     until = _("You can dispute it until %(when)s") % {"when": _say_when(facts["final_at"])}
     return title, f"{market.title} · {until}"
 
@@ -163,7 +179,12 @@ def _verdict(market: Market, facts: dict[str, Any]) -> tuple[str, str]:
         Dispute.Decision.UPHELD: _("Your dispute was upheld: the result is withdrawn"),
         Dispute.Decision.DISMISSED: _("Your dispute was dismissed: the result stands"),
     }.get(facts["decision"]) or _("The result that you disputed was withdrawn")
-    return title, f"{market.title} · {facts['note']}" if facts["note"] else market.title
+    bond = {"amount": money(facts.get("bond_micros", 0))}
+    bond_text = {
+        "returned": _("You got your bond of %(amount)s back") % bond,
+        "lost": _("Your bond of %(amount)s is lost") % bond,
+    }.get(facts.get("bond_fate", ""))
+    return title, " · ".join(part for part in (market.title, bond_text, facts["note"]) if part)
 
 
 def _money(facts: dict[str, Any]) -> NotificationText:
@@ -188,10 +209,15 @@ def _paid(facts: dict[str, Any]) -> dict[str, str]:
     }
 
 
+def _show_price(market: Market, pips: int | None, values: dict[str, Any]) -> str:
+    return no_price_in(pips, market) if values["is_no"] else price_in(pips, market)
+
+
 def _order_values(market: Market, facts: dict[str, Any]) -> dict[str, Any]:
     outcome = get_outcome(market, facts["outcome"], as_no=facts["as_no"])
     return {
         "outcome": name_contract(market, outcome.code, is_mirrored=facts["as_no"]).label,
+        "is_no": outcome.code == "NO",
         "is_buy": (facts["side"] == BUY) != facts["as_no"],
     }
 
@@ -206,6 +232,8 @@ _WORDS = {
     NotificationKind.CLARIFIED: _clarified,
     NotificationKind.CLOSE_TIME: _close_time,
     NotificationKind.RESULT: _result,
+    NotificationKind.CORRECTED: _corrected,
+    NotificationKind.CORRECTING: _correcting,
     NotificationKind.PROPOSAL: _proposal,
     NotificationKind.DISPUTE: _dispute,
     NotificationKind.STOPPED: _stopped,

@@ -20,6 +20,7 @@ from accounts.models.account import AccountKind
 from kernel.clock import now_us
 from kernel.errors import ApiError, not_found
 from kernel.ids import new_id
+from trading.engine.book import EngineOrder
 from trading.engine.commands import Amend, Cancel, CancelAll, Place
 from trading.engine.types import NO_ACCOUNT, OrderStatus, Reason
 from trading.models import Order, Receipt
@@ -36,10 +37,12 @@ from trading.pipeline.gateway import (
 )
 from trading.pipeline.instruments import Instrument, OrderInstrument
 from trading.pipeline.messages import Answer, Result, Task, encode
+from trading.pipeline.order_rows import read_order
 from trading.readmodels import market_data, queries
 from trading.wire import refusals, render
 from trading.wire.commands import (
     build_amend,
+    build_attach,
     build_place,
     compute_body_hash,
     find_outcome,
@@ -61,6 +64,8 @@ from trading.wire.schema import (
     OrderAnswer,
     PlaceBatch,
     PlaceOrder,
+    Protection,
+    ProtectPosition,
 )
 from web.limits import Rate
 
@@ -260,6 +265,23 @@ async def _close_each(call: Call[Any], lots_of: dict[tuple[int, int], int]) -> R
     return await _send_entries(entries)
 
 
+async def _protect(call: Call[ProtectPosition]) -> Reply:
+    """Attach a take-profit and a stop-loss to a position."""
+    wanted = call.request
+    market_id = await _find_own_market(wanted.market, call.caller)
+    instrument = await instruments.get_own_instrument(market_id)
+    is_mirrored = call.params.get("answer") == "no"  # only pages set this
+    attach = build_attach(wanted, instrument, call.caller, is_mirrored=is_mirrored)
+    body_hash = compute_body_hash("protect", market_id, attach)
+    [answer] = await get_gateway().send([Task(0, market_id, attach, _request_key(call), body_hash)])
+    result = _read_answer(answer)
+    for leg in result.legs:
+        _remember(leg, instrument)
+    [bracket_id] = {leg.place.bracket_id for leg in result.legs}
+    shown = Protection(bracket=bracket_id or "", legs=render.show_legs(result, instrument))
+    return _reply(201, shown, [result])
+
+
 # --- changing ---------------------------------------------------------------------------------
 
 
@@ -269,7 +291,8 @@ async def _amend(call: Call[AmendOrder]) -> Reply:
     own = await _get_own_order(order_id, call.caller)
     instrument = await instruments.get_visible_instrument(own.market_id, call.caller.user_id)
     as_no = instrument.names_no(as_no=own.as_no)
-    amend = build_amend(order_id, call.caller.account_id, numbers, as_no=as_no)
+    account_id = call.caller.account_id
+    amend = build_amend(call.request, order_id, account_id, numbers, as_no=as_no)
     return await _change(call, instrument, amend)
 
 
@@ -295,6 +318,8 @@ async def _change(call: Call[Any], instrument: Instrument, command: Amend | Canc
         refusal = refusals.order_not_open(await _read_status(command.order_id))
         refusal.headers |= error.headers
         raise refusal from None
+    if result.order is None:  # legs were amended by the id of their entry, which has ended
+        result.order = await _read_order(command.order_id)
     return _reply(200, _show_order(result, instrument), [result])
 
 
@@ -369,10 +394,15 @@ def _read_answer(answer: Answer, place: Place | None = None) -> Result:
 def _show_order(result: Result, instrument: Instrument) -> OrderAnswer:
     order = result.order
     assert order is not None, "a command that was not refused has its order"
-    if order.status in LIVE:
-        known = OrderInstrument(instrument.id, order.account_id, order.place.as_no)
-        instruments.remember_order(order.order_id, known)
+    for known in (order, *result.legs):
+        if known.status in LIVE:
+            _remember(known, instrument)
     return render.show_answer(result, instrument)
+
+
+def _remember(order: EngineOrder, instrument: Instrument) -> None:
+    known = OrderInstrument(instrument.id, order.account_id, order.place.as_no)
+    instruments.remember_order(order.order_id, known)
 
 
 def _reply(status: int, answer: Any, results: Sequence[Result] = ()) -> Reply:
@@ -400,6 +430,10 @@ def _claim_now(account_id: int, key: str, body_hash: bytes) -> None:
         raise refusals.idempotency_key_reused()
 
 
+def _read_order_now(order_id: str) -> EngineOrder:
+    return read_order(Order.objects.get(pk=order_id), order_id)
+
+
 def _read_status_now(order_id: str) -> str:
     status = Order.objects.values_list("status", flat=True).get(pk=order_id)
     return OrderStatus(status).name.lower()
@@ -408,6 +442,7 @@ def _read_status_now(order_id: str) -> str:
 _find_holdings = database_sync_to_async(closing.find_holdings, thread_sensitive=False)
 _find_earlier = database_sync_to_async(closing.find_earlier, thread_sensitive=False)
 _claim = database_sync_to_async(_claim_now, thread_sensitive=False)
+_read_order = database_sync_to_async(_read_order_now, thread_sensitive=False)
 _read_status = database_sync_to_async(_read_status_now, thread_sensitive=False)
 
 
@@ -419,6 +454,7 @@ _HANDLERS: Final[dict[str, Callable[[Call[Any]], Awaitable[Reply]]]] = {
     "cancel": _cancel,
     "cancel_all": _cancel_all,
     "close_positions": _close_positions,
+    "protect": _protect,
     "book": _book,
     "tickers": _tickers,
 }

@@ -11,7 +11,7 @@ import msgspec
 from msgspec import Struct
 
 from trading.wire.reading import decode, unexpected_body
-from trading.wire.schema import AmendOrder, ClosePositions, PlaceBatch, PlaceOrder
+from trading.wire.schema import AmendOrder, ClosePositions, PlaceBatch, PlaceOrder, ProtectPosition
 
 READ: Final = "read"
 WRITE: Final = "write"
@@ -45,6 +45,7 @@ OPERATIONS: Final = (
     Operation("cancel", "DELETE", "orders/{order_id}", "trade", WRITE),
     Operation("cancel_all", "DELETE", "orders", "trade", WRITE, query=("market",)),
     Operation("close_positions", "POST", "positions/close", "trade", WRITE, ClosePositions),
+    Operation("protect", "POST", "positions/protect", "trade", WRITE, ProtectPosition),
     Operation("book", "GET", "markets/{slug}/book", None, READ),
     Operation("tickers", "GET", "tickers", None, READ, query=("market", "limit", "cursor")),
 )

@@ -8,6 +8,7 @@ from django.utils.translation import gettext as _
 
 from kernel.errors import ApiError
 from markets.models import Market
+from trading.contracts import name_contract
 from trading.pages.live import OutcomeNow
 from trading.pages.obstacles import find_obstacle
 from trading.pages.ticket import Ticket, find_contract
@@ -43,7 +44,9 @@ def build_ticket_context(
         "ticket": ticket,
         "contract": find_contract(ticket, market),
         "obstacle": find_obstacle(request, market),
-        "choices": sorted(outcomes, key=lambda row: row.index),
+        "choices": sorted(
+            (row for row in outcomes if row.withdrawn_pips is None), key=lambda row: row.index
+        ),
         "answers": _list_answers(market, ticket, chosen),
         "errors": {},
         "summary": None,
@@ -54,19 +57,27 @@ def build_ticket_context(
 
 def _list_answers(market: Market, ticket: Ticket, outcome: OutcomeNow) -> list[ContractChoice]:
     """Return YES and NO of the market, or of the chosen one of several outcomes."""
-    is_binary = market.kind == Market.Kind.BINARY
+    is_binary = market.has_one_book
     said = ticket.outcome if is_binary else ticket.answer
     yes, no = ("YES", "NO") if is_binary else ("yes", "no")
     return [
-        ContractChoice(yes, _("Yes"), outcome.bid_pips, outcome.ask_pips, said == yes),
+        ContractChoice(
+            yes, _name_answer(market, yes), outcome.bid_pips, outcome.ask_pips, said == yes
+        ),
         ContractChoice(
             no,
-            _("No"),
+            _name_answer(market, no),
             mirror_pips(outcome.ask_pips, as_no=True),
             mirror_pips(outcome.bid_pips, as_no=True),
             said == no,
         ),
     ]
+
+
+def _name_answer(market: Market, answer: str) -> str:
+    if market.has_one_book:
+        return name_contract(market, answer).label
+    return _("Yes") if answer == "yes" else _("No")
 
 
 def choose_type(outcomes: Sequence[OutcomeNow]) -> str:

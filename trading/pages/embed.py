@@ -15,7 +15,6 @@ from django.views.decorators.clickjacking import xframe_options_exempt
 from django.views.decorators.http import require_safe
 
 from accounts.context import json_for_script
-from markets.models import Market
 from markets.queries import get_market
 from trading.pages import lines
 from trading.pages.history import read_history
@@ -41,7 +40,7 @@ def embed(request: HttpRequest, slug: str) -> HttpResponse:
         outcomes=[outcome.index for outcome in shown],
         points_max=POINTS_MAX,
     )
-    binary = market.kind == Market.Kind.BINARY
+    binary = market.has_one_book
     theme = request.GET.get("theme", "")
     context = {
         "market": market,

@@ -159,7 +159,7 @@ def _write_position(row: rows.PositionRow) -> Iterator[list[str]]:
 ORDERS: Final = (
     "id", "client_order_id", "created_at", "updated_at", "market", "title", "outcome", "side",
     "type", "price", "quantity", "budget", "filled", "remaining", "average_price", "fees", "status",
-    "reason", "expires_at",
+    "reason", "expires_at", "trigger", "trigger_price", "bracket",
 )  # fmt: skip
 
 
@@ -191,6 +191,9 @@ def _write_order(row: rows.OrderRow) -> list[str]:
         row.status,
         order.reason or "",
         _time(order.expires_at_us),
+        "" if asked.trigger is None else asked.trigger.kind.name.lower(),
+        _price(row.trigger_pips),
+        asked.bracket_id or "",
     ]
 
 
@@ -268,7 +271,7 @@ def _write_settlement(row: rows.SettlementRow) -> list[str]:
         row.market.slug,
         _text(row.market.title),
         _time(row.market.settled_at),
-        "void" if row.is_void else _text(winners),
+        "void" if row.is_void else row.market.settled_number or _text(winners),
         format_amount(row.margin.net_paid_micros),
         format_amount(row.payout_micros),
         format_amount(row.profit_micros),

@@ -25,6 +25,7 @@ from accounts.templatetags.predex import percent
 from kernel.clock import to_datetime
 from markets import context as exchange_context
 from markets.models import HIDDEN_STATUSES, Market
+from markets.templatetags.scalars import chance_in
 from trading.contracts import name_contract
 from trading.feed.reads import book_from_database, read_lasts
 from trading.feed.replica import find_tops
@@ -45,7 +46,11 @@ LINES_SHOWN: Final = 4
 DRAWN_POINTS_MAX: Final = 120
 TAPE_MAX: Final = 50
 NAMED_IN_SUMMARY: Final = 3
-EMBED_HEIGHTS: Final = {Market.Kind.BINARY: 260, Market.Kind.CATEGORICAL: 360}
+EMBED_HEIGHTS: Final = {
+    Market.Kind.BINARY: 260,
+    Market.Kind.SCALAR: 260,
+    Market.Kind.CATEGORICAL: 360,
+}
 DEFAULT_RANGE: Final = "ALL"
 NO_VIEW: Final = "no"
 
@@ -61,6 +66,8 @@ class OutcomeNow(Struct, frozen=True):
     last_pips: int | None
     half_pips: int | None
     rank: int = 0
+    withdrawn_pips: int | None = None
+    """What it pays, of an outcome that was withdrawn."""
 
     @property
     def look(self) -> Look:
@@ -190,9 +197,17 @@ def list_outcomes(market: Market, moment: _Moment) -> list[OutcomeNow]:
         worth = compute_mark(top.best_bid_pips, top.best_ask_pips, last_pips).half_pips
         name = name_contract(market, outcome.code).label
         found.append(
-            OutcomeNow(outcome.index, outcome.code, name, *offers[outcome.index], last_pips, worth)
+            OutcomeNow(
+                outcome.index,
+                outcome.code,
+                name,
+                *offers[outcome.index],
+                last_pips,
+                worth,
+                withdrawn_pips=outcome.withdrawn_pips,
+            )
         )
-    found.sort(key=lambda outcome: -(outcome.half_pips or 0))
+    found.sort(key=lambda row: (row.withdrawn_pips is not None, -(row.half_pips or 0)))
     return [replace(outcome, rank=rank) for rank, outcome in enumerate(found)]
 
 
@@ -220,7 +235,11 @@ def summarise(market: Market, outcomes: Sequence[OutcomeNow]) -> str:
     known = [outcome for outcome in outcomes if outcome.half_pips is not None]
     if not known:
         return _("No price yet. Be the first to trade.")
-    if market.kind == Market.Kind.BINARY:
+    if market.is_scalar:
+        return _("The market expects %(number)s") % {
+            "number": chance_in(known[0].half_pips, market)
+        }
+    if market.has_one_book:
         return _("%(percent)s chance") % {"percent": percent(known[0].half_pips)}
     return " · ".join(
         _("%(outcome)s %(percent)s")
@@ -264,7 +283,7 @@ def build_config(
     return json_for_script(
         {
             "market": market.slug,
-            "binary": market.kind == Market.Kind.BINARY,
+            "binary": market.has_one_book,
             "beside": _name_beside(build_instrument(market)),
             "book_url": f"/api/v1/markets/{market.slug}/book",
             "status": market.status,
@@ -385,7 +404,7 @@ def _find_beside(
     moment: _Moment,
     outcome: int,
 ) -> Sides:
-    if instrument.matches_across:
+    if instrument.matches_across and outcome not in instrument.withdrawn_pips:
         return compute_implied_levels(books, outcome)
     return moment.ladders[outcome] if moment.ladders else ([], [])
 

@@ -14,9 +14,8 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_safe
 
 from accounts.admin_base import link_to_list
-from accounts.models import FeeType, User
+from accounts.models import User
 from kernel.clock import from_datetime
-from kernel.units import MICROS_PER_CREDIT
 from markets.actions import may_manage_markets
 from markets.models import HIDDEN_STATUSES, Dispute, Market, is_operator
 from markets.pages import comments
@@ -29,11 +28,13 @@ from markets.queries import (
     list_status_changes,
 )
 from markets.resolvers import describe_resolver
+from markets.templatetags.scalars import distance_in, range_of
 from trading.pages import live
 from trading.pages.changes import name_changes
 from trading.pages.desk import build_ticket_context, choose_type
+from trading.pages.fees import describe_fees
 from trading.pages.live import OutcomeNow
-from trading.pages.numbers import show_exact, show_lots
+from trading.pages.numbers import show_lots
 from trading.pages.own import build_own_context
 from trading.pages.result import build_result_context, describe_result
 from trading.pages.ticket import read_link
@@ -44,7 +45,8 @@ CHANGES_MAX = 100
 OUTCOMES_SHOWN = 8
 OPERATORS_ACTS = frozenset({
     "approve-and-open", "approve", "reject", "open", "halt", "resume", "close", "resolve",
-    "approve-result", "pay-result", "withdraw-result",
+    "approve-result", "pay-result", "withdraw-result", "approve-correction", "cover-correction",
+    "withdraw-correction",
 })  # fmt: skip
 """Operators' frequent actions; the others are on the market's page in the admin."""
 
@@ -100,7 +102,7 @@ def build_header_context(
     rows = list_outcome_rows(market, outcomes)
     is_over = market.status == Market.Status.OPEN and market.close_at <= timezone.now()
     return {
-        "binary": market.kind == Market.Kind.BINARY,
+        "binary": market.has_one_book,
         "rows": rows,
         "rows_shown": OUTCOMES_SHOWN,
         "status": Market.Status.CLOSED if is_over else Market.Status(market.status),
@@ -221,26 +223,6 @@ def find_automatic(market: Market) -> str:
     return "" if resolver is None else describe_resolver(resolver)
 
 
-def describe_fees(market: Market) -> str:
-    """Return a text of what trading costs."""
-    maker, taker = market.fee_maker_rate, market.fee_taker_rate
-    if market.fee_kind == FeeType.NONE or not (maker or taker):
-        return _("Trading is free.")
-    said = {"taker": show_exact(taker), "maker": show_exact(maker)}
-    if market.fee_kind == FeeType.FLAT:
-        if not maker:
-            return _("Takers pay %(taker)s per contract; makers pay nothing.") % said
-        return _("Takers pay %(taker)s per contract; makers pay %(maker)s.") % said
-    if not maker:
-        text = _("Takers pay %(taker)s x price x (1 - price) per contract; makers pay nothing.")
-    else:
-        text = _(
-            "Takers pay %(taker)s x price x (1 - price) per contract;"
-            " makers pay %(maker)s x price x (1 - price)."
-        )
-    return text % said
-
-
 def describe_time(seconds: int) -> str:
     """Return a dispute window in whole days, hours, minutes or seconds."""
     if not seconds:
@@ -260,9 +242,11 @@ def describe_time(seconds: int) -> str:
 def list_limits(market: Market) -> list[tuple[str, str]]:
     """Return names and values of the market's terms."""
     terms = [
-        (_("Smallest price step"), show_exact(market.tick_pips * MICROS_PER_CREDIT // 10_000)),
+        (_("Smallest price step"), distance_in(market.tick_pips, market)),
         (_("Contracts in steps of"), show_lots(market.lot_step_lots)),
     ]
+    if market.is_scalar:
+        terms.insert(0, (_("Range"), range_of(market)))
     if market.position_limit_lots is not None:
         limit = _("%(n)s contracts") % {"n": show_lots(market.position_limit_lots)}
         terms.append((_("Position limit"), limit))

@@ -18,6 +18,7 @@ from kernel.units import (
     format_price,
     format_quantity,
 )
+from trading.contracts import MICROS_PER_PIP, Contract
 
 CENT_MICROS: Final = MICROS_PER_CREDIT // 100
 AVERAGE_STEP_MICROS: Final = 100
@@ -37,6 +38,25 @@ def show_average(micros: int) -> str:
     """An average of prices with 2 to 4 decimals, rounded half up."""
     steps = (micros + AVERAGE_STEP_MICROS // 2) // AVERAGE_STEP_MICROS
     return show_exact(steps * AVERAGE_STEP_MICROS)
+
+
+def show_price(micros: int, contract: Contract) -> str:
+    """A contract's price or an average of prices; of a scalar market the number that it stands for.
+
+    That is the result at which the contract would pay just that price.
+    """
+    if contract.scale is None:
+        return show_average(micros)
+    number = contract.scale.find_number(contract.find_yes_half_pips(micros))
+    return numbers.show_quantity_of(number)
+
+
+def write_contract_price(price_pips: int, contract: Contract) -> str:
+    """`write_price`, or the number of a scalar market."""
+    if contract.scale is None:
+        return write_price(price_pips)
+    half_pips = contract.find_yes_half_pips(price_pips * MICROS_PER_PIP)
+    return f"{contract.scale.find_number(half_pips):f}"
 
 
 def show_money(micros: int) -> str:

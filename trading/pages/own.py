@@ -10,9 +10,9 @@ from accounts.models import Account
 from accounts.numbers import write_number
 from kernel.units import PIPS_PER_CREDIT
 from markets.models import Market
-from trading.contracts import name_payout
-from trading.models import Margin, Order
-from trading.pages.numbers import write_lots, write_price
+from trading.contracts import find_stated_pips, name_payout
+from trading.models import Margin, Order, OrderQuerySet
+from trading.pages.numbers import write_contract_price, write_lots
 from trading.pages.rows import (
     FillRow,
     OrderRow,
@@ -39,19 +39,22 @@ class OwnPosition(NamedTuple):
     code: str
     lots: int
     pays_text: str
+    stated_pips: int | None
 
     @property
     def pays_micros(self) -> int:
-        """The payout of the contracts if they are right."""
-        return self.line.shown_lots * PIPS_PER_CREDIT
+        """The payout of the contracts if they are right; of a withdrawn outcome for certain."""
+        pips = PIPS_PER_CREDIT if self.stated_pips is None else self.stated_pips
+        return self.line.shown_lots * pips
 
 
 class OwnOrder(NamedTuple):
-    """An open order; the texts are the initial values of its amend form."""
+    """An order that rests or waits; the texts are the initial values of its amend form."""
 
     row: OrderRow
     price_text: str
     quantity_text: str
+    trigger_text: str
 
 
 class Own(NamedTuple):
@@ -88,6 +91,7 @@ class Amending(NamedTuple):
     order_id: str
     price: str
     quantity: str
+    trigger: str
     errors: Mapping[str, str]
 
 
@@ -106,11 +110,10 @@ def build_own_context(
 def _read(account: Account, market: Market) -> Own:
     account_id = account.pk
     margin = Margin.objects.filter(account=account_id, market=market).first()
-    orders = Order.objects.filter(account=account_id, market=market).open()
-    rows = [
-        _build_order(build_order(order, market))
-        for order in orders.order_by("-id")[: ORDERS_MAX + 1]
-    ]
+    orders = Order.objects.filter(account=account_id, market=market)
+    found = [*_list_newest(orders.open()), *_list_newest(orders.untriggered())]
+    found.sort(key=lambda order: order.id, reverse=True)
+    rows = [_build_order(build_order(order, market)) for order in found[: ORDERS_MAX + 1]]
     # An account that never traded here has no margin; searching its fills would be slow.
     fills = list_fills(account_id, market_id=market.pk, count=FILLS_MAX) if margin else []
     row = _read_position(account, market, margin)
@@ -124,9 +127,16 @@ def _read(account: Account, market: Market) -> Own:
     )
 
 
+def _list_newest(orders: OrderQuerySet) -> list[Order]:
+    return list(orders.order_by("-id")[: ORDERS_MAX + 1])
+
+
 def _build_order(row: OrderRow) -> OwnOrder:
-    price_pips = row.price_pips or 0
-    texts = write_price(price_pips), write_lots(row.order.quantity_lots)
+    prices = (row.price_pips, row.trigger_pips)
+    price, trigger = (
+        "" if pips is None else write_contract_price(pips, row.contract) for pips in prices
+    )
+    texts = price, write_lots(row.order.quantity_lots), trigger
     return OwnOrder(row, *map(write_number, texts))
 
 
@@ -149,4 +159,5 @@ def _build_position(row: PositionRow, line: PositionLine) -> OwnPosition:
         instrument.codes[index],
         row.holding.position_lots[index],
         name_payout(row.market, line.contract),
+        find_stated_pips(row.market, line.contract),
     )

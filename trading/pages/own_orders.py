@@ -53,12 +53,15 @@ def cancel(request: HttpRequest, slug: str, order_id: str) -> HttpResponse:
     try:
         order: OrderAnswer = entry.send(request, "cancel", order_id=order_id)
     except ApiError as refusal:
-        return _answer(request, market, Toast(explain(refusal, market).text, "error"))
+        return show_toast(request, market, Toast(explain(refusal, market).text, "error"))
+    left_lots = parse_quantity_lots(order.remaining)
+    if not left_lots:  # a leg of a bracket whose entry was not filled
+        return show_toast(request, market, Toast(_("Order cancelled.")))
     said = {
-        "quantity": show_lots(parse_quantity_lots(order.remaining)),
+        "quantity": show_lots(left_lots),
         "outcome": _find_contract(request, market, order).label,
     }
-    return _answer(request, market, Toast(_("Cancelled: %(quantity)s %(outcome)s.") % said))
+    return show_toast(request, market, Toast(_("Cancelled: %(quantity)s %(outcome)s.") % said))
 
 
 @require_POST
@@ -69,35 +72,43 @@ def cancel_all(request: HttpRequest, slug: str) -> HttpResponse:
     try:
         answer: CancelledOrders = entry.send(request, "cancel_all", market=slug)
     except ApiError as refusal:
-        return _answer(request, market, Toast(explain(refusal, market).text, "error"))
+        return show_toast(request, market, Toast(explain(refusal, market).text, "error"))
     n = answer.count
     text = ngettext("%(n)d order cancelled.", "%(n)d orders cancelled.", n) % {"n": n}
-    return _answer(request, market, Toast(text))
+    return show_toast(request, market, Toast(text))
 
 
 @require_POST
 @login_required
 def amend(request: HttpRequest, slug: str, order_id: str) -> HttpResponse:
-    """Change the price or the total quantity of an own order."""
+    """Change the price, the total quantity or the trigger of an own order."""
     market = get_market(slug, user=request.user)
     price, quantity = _read(request, "price"), _read(request, "quantity")
-    is_mirrored = request.POST.get("answer") == "no"
+    trigger = _read(request, "trigger_price")
+    contract = _read_contract(request, market)
     try:
         wanted = AmendOrder(
-            price=number_in(read_price(price, is_mirrored=is_mirrored)),
+            price=number_in(read_price(price, contract)),
             quantity=number_in(read_field(quantity, "quantity")),
+            trigger_price=number_in(read_price(trigger, contract, field="trigger_price")),
         )
         order: OrderAnswer = entry.send(request, "amend", wanted, order_id=order_id)
     except ApiError as refusal:
         errors = show_errors(refusal, market)
-        return _show_again(request, market, Amending(order_id, price, quantity, errors))
+        return _show_again(request, market, Amending(order_id, price, quantity, trigger, errors))
     contract = _find_contract(request, market, order)
     text = describe_order(order, contract)
     if not is_buy(order.side, contract) and order.average_price is not None:
         bet = describe_bet(market, contract, entry.get_principal(request).account_id)
         text = f"{text} {bet}".rstrip()
     order_id = order.id if order.status in RESTING else ""
-    return _answer(request, market, Toast(text, order_id=order_id))
+    return show_toast(request, market, Toast(text, order_id=order_id))
+
+
+def _read_contract(request: HttpRequest, market: Market) -> Contract:
+    """Return the contract in whose prices the form is."""
+    is_mirrored = request.POST.get("answer") == "no"
+    return name_contract(market, request.POST.get("outcome", ""), is_mirrored=is_mirrored)
 
 
 def _find_contract(request: HttpRequest, market: Market, order: OrderAnswer) -> Contract:
@@ -110,12 +121,14 @@ def _read(request: HttpRequest, name: str) -> str:
     return request.POST.get(name, "").strip()[:NUMBER_LENGTH_MAX]
 
 
-def _answer(request: HttpRequest, market: Market, toast: Toast) -> HttpResponse:
+def show_toast(request: HttpRequest, market: Market, toast: Toast) -> HttpResponse:
+    """Return a toast after which the page's script fetches what changed, or the page."""
     if request.htmx:  # type: ignore[attr-defined]
         context = {"market": market, "toast": toast}
         response = render(request, "trading/market/ticket_toast.html", context)
         return reswap(trigger_client_event(response, OWN_CHANGED), "none")
-    level = messages.ERROR if toast.kind == "error" else messages.SUCCESS
+    levels = {"error": messages.ERROR, "warning": messages.WARNING}
+    level = levels.get(toast.kind, messages.SUCCESS)
     messages.add_message(request, level, toast.text)
     return redirect(_find_next(request) or f"{reverse('market', args=[market.slug])}#own")
 

@@ -25,6 +25,8 @@ from trading.pages.words import FIELDS, describe_order
 from trading.wire.schema import OrderAnswer
 
 RESTING: Final = ("open", "partially_filled")
+LIVE: Final = (*RESTING, "untriggered")
+"""Orders that can be cancelled."""
 OWN_CHANGED: Final = "own-changed"
 """The event for the page's script when the viewer's own orders or position changed."""
 SENT_AGAIN: Final = frozenset(
@@ -108,14 +110,23 @@ def _show_placed(
     if ticket.side == "sell" and order.average_price is not None:
         bet = describe_bet(market, contract, entry.get_principal(request).account_id)
         text = f"{text} {bet}".rstrip()
-    is_resting = order.status in RESTING
-    kind = "success" if is_resting or order.average_price is not None else "warning"
-    toast = Toast(text, kind, order.id if is_resting else "")
+    is_live = order.status in LIVE
+    kind = "success" if is_live or order.average_price is not None else "warning"
+    toast = Toast(text, kind, order.id if is_live else "")
     if not request.htmx:  # type: ignore[attr-defined]
         level = messages.SUCCESS if kind == "success" else messages.WARNING
         messages.add_message(request, level, text)
         return redirect("market", market.slug)
-    fresh = ticket._replace(client_order_id=new_id(), amount="", reduce_only=False)
+    fresh = ticket._replace(
+        client_order_id=new_id(),
+        amount="",
+        reduce_only=False,
+        trigger="none",
+        trigger_price="",
+        trail="",
+        take_profit="",
+        stop_loss="",
+    )
     context = build_ticket_context(request, market, fresh, read_outcomes(market))
     response = render(request, "trading/market/ticket_placed.html", {**context, "toast": toast})
     return trigger_client_event(response, OWN_CHANGED)

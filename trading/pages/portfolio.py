@@ -25,6 +25,7 @@ from accounts.queries import list_transfers
 from kernel.errors import ApiError, describe
 from kernel.units import format_amount, format_quantity
 from markets.models import Market
+from markets.templatetags.scalars import scale_data
 from trading.engine.types import OrderStatus
 from trading.models import OPEN_STATUSES, Margin, Order
 from trading.pages import rows
@@ -85,6 +86,7 @@ def portfolio(request: HttpRequest) -> HttpResponse:
     context = {
         "head": head,
         "positions": positions,
+        "has_several": sum(len(row.lines) for row in positions) > 1,
         "hidden_count": len(head.holdings) - len(shown),
         "live": json_for_script([_show_live(row) for row in positions[:LIVE_MARKETS_MAX]]),
     }
@@ -97,7 +99,8 @@ def _show_live(row: rows.PositionRow) -> dict[str, Any]:
     codes = [outcome.code for outcome in row.market.outcomes.all()]
     return {
         "market": row.market.slug,
-        "binary": row.market.kind == Market.Kind.BINARY,
+        "binary": row.market.has_one_book,
+        "scale": scale_data(row.market),
         "value": None if row.value_micros is None else format_amount(row.value_micros),
         "sets": format_amount(holding.locked_micros),
         "paid": format_amount(holding.margin.net_paid_micros),

@@ -8,11 +8,12 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from markets.models import Dispute, Market, Outcome, Resolution
+from markets.models import Correction, Dispute, Market, Outcome, Resolution
 from markets.queries import find_resolution
 from trading import actions
-from trading.contracts import name_contract
+from trading.contracts import describe_payout, name_contract
 from trading.engine.types import PAYOUT_PIPS
+from trading.models import Settlement
 
 Status = Market.Status
 
@@ -21,6 +22,27 @@ class Paid(NamedTuple):
     outcome: Outcome
     payout_pips: int
     name: str
+
+
+class Corrected(NamedTuple):
+    """A correction of the result, and the viewer's part of it."""
+
+    correction: Correction
+    before: str
+    after: str
+    own: Settlement | None
+
+    @property
+    def is_done(self) -> bool:
+        return self.correction.state == Correction.State.DONE
+
+    @property
+    def own_micros(self) -> int:
+        return 0 if self.own is None or not self.is_done else self.own.moved_micros
+
+    @property
+    def taken_micros(self) -> int:
+        return max(0, -self.own_micros)
 
 
 class MarketResult(NamedTuple):
@@ -32,6 +54,8 @@ class MarketResult(NamedTuple):
     is_disputable: bool
     own_dispute: Dispute | None
     """The viewer's, decided or not."""
+    corrections: list["Corrected"]
+    """What has been corrected, or is to be, newest first."""
 
     @property
     def winner(self) -> Outcome | None:
@@ -57,7 +81,14 @@ def build_result_context(
         "is_panel": hasattr(market, "panel"),
         "result_errors": refused or {},
         "chosen_winners": request.POST.getlist("winners"),
+        "typed_payouts": list_typed_payouts(request, market),
     }
+
+
+def list_typed_payouts(request: HttpRequest, market: Market) -> dict[int, str]:
+    """Return what the form says that each outcome pays, by index; none where nothing is typed."""
+    typed = {row.index: request.POST.get(f"pays_{row.index}", "") for row in market.outcomes.all()}
+    return {index: text for index, text in typed.items() if text.strip()}
 
 
 def _may_say(user: Any, market: Market) -> bool:
@@ -87,14 +118,39 @@ def _read_result(market: Market, user: Any) -> MarketResult | None:
         and own_dispute is None
     )
     return MarketResult(
-        resolution, paid, market.status != Status.RESOLVING, is_disputable, own_dispute
+        resolution,
+        paid,
+        market.status != Status.RESOLVING,
+        is_disputable,
+        own_dispute,
+        _list_corrections(market, user),
     )
+
+
+def _list_corrections(market: Market, user: Any) -> list[Corrected]:
+    gone = (Correction.State.WITHDRAWN, Correction.State.RELEASING)
+    rows = market.corrections.exclude(state__in=gone)
+    own: dict[int, Settlement] = {}
+    if rows and user.is_authenticated:
+        settlements = Settlement.objects.filter(market=market, account__owner=user)
+        own = {row.number: row for row in settlements.order_by("-account__number")}
+    return [
+        Corrected(
+            row,
+            describe_payout(market, row.before_pips, row.before_number),
+            describe_payout(market, row.payout_pips, row.observed_number),
+            own.get(row.number),
+        )
+        for row in rows.order_by("-number")
+    ]
 
 
 def describe_result(result: MarketResult) -> str:
     """Return a sentence about the payout."""
     if not result.paid:
         return _("Every trade was undone.")
+    if result.resolution is not None and result.resolution.number:
+        return _("Result: %(outcome)s") % {"outcome": result.resolution.describe_payout()}
     if result.winner is not None:
         return _("Result: %(outcome)s") % {"outcome": result.winner_name}
     count = sum(1 for row in result.paid if row.payout_pips)

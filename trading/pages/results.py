@@ -16,12 +16,12 @@ from accounts.models import User
 from accounts.numbers import read_number
 from kernel.errors import ApiError, RefusedError, describe
 from kernel.units import parse_field, parse_price_pips
-from markets.lifecycle import binary_payout, equal_payout
+from markets.lifecycle import binary_payout, equal_payout, find_withdrawn, scalar_payout
 from markets.models import Market
 from markets.queries import get_market
 from trading import actions
 from trading.pages.market import show_market
-from trading.pages.result import build_result_context
+from trading.pages.result import build_result_context, list_typed_payouts
 
 EVIDENCE_LENGTH_MAX: Final = 5_000
 URL_LENGTH_MAX: Final = 500
@@ -35,12 +35,14 @@ def propose(request: HttpRequest, slug: str) -> HttpResponse:
     market = get_market(slug, user=request.user)
 
     def act(user: User) -> str:
+        payout_pips, number = _read_payout(request, market)
         is_judge = hasattr(market, "panel")
         say = actions.do_give_verdict if is_judge else actions.do_resolve_market
         result = say(
             market,
             by=user,
-            payout_pips=_read_payout(request, market),
+            payout_pips=payout_pips,
+            number=number,
             evidence_text=_read(request, "evidence_text"),
             evidence_url=_read_url(request),
         )
@@ -95,15 +97,29 @@ def _read_url(request: HttpRequest) -> str:
     return url
 
 
-def _read_payout(request: HttpRequest, market: Market) -> list[int]:
-    """Winners share 1 credit; alternatively a binary market pays YES any amount from 0 to 1."""
+def _read_payout(request: HttpRequest, market: Market) -> tuple[list[int], str]:
+    """Return the payout and, of a scalar market, the number that it follows from."""
+    if not market.is_scalar:
+        return _read_shares(request, market), ""
+    number = parse_field(read_number, request.POST.get("number", ""), "number")
+    return scalar_payout(market, number), number
+
+
+def _read_shares(request: HttpRequest, market: Market) -> list[int]:
+    """Winners share 1 credit; or it is said what each outcome pays, of a binary market what YES."""
     outcomes = list(market.outcomes.all())
     share = request.POST.get("yes", "").strip()
     if share and market.kind == Market.Kind.BINARY:
         return binary_payout(parse_field(_parse_typed_pips, share, "payout"))
+    typed = list_typed_payouts(request, market)
+    if typed and not request.POST.getlist("winners"):
+        pips = {
+            index: parse_field(_parse_typed_pips, text, "payout") for index, text in typed.items()
+        }
+        return [pips.get(row.index, 0) for row in outcomes]
     named = set(request.POST.getlist("winners"))
     winners = [row.index for row in outcomes if row.code in named]
-    return equal_payout(winners, outcome_count=len(outcomes))
+    return equal_payout(winners, outcome_count=len(outcomes), withdrawn=find_withdrawn(market))
 
 
 def _parse_typed_pips(text: str) -> int:

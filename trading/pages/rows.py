@@ -16,7 +16,7 @@ from accounts.models import Transfer
 from accounts.queries import read_reasons
 from markets.models import Market, Outcome
 from trading.contracts import Contract, get_outcome, name_contract, name_opposite
-from trading.engine.types import BUY, PAYOUT_PIPS, OrderOptions, OrderStatus
+from trading.engine.types import BUY, PAYOUT_PIPS, OrderOptions, OrderStatus, TriggerKind
 from trading.models import OPEN_STATUSES, Margin, Order
 from trading.pages.numbers import write_lots
 from trading.pages.ticket import Ticket, write_link
@@ -245,6 +245,22 @@ class OrderRow(NamedTuple):
         return mirror_pips(self.order.trigger_pips, as_no=self.as_no)
 
     @property
+    def is_waiting(self) -> bool:
+        """Whether it waits for its trigger, and has not been reached."""
+        return self.order.status == OrderStatus.UNTRIGGERED and not self.order.priority
+
+    @property
+    def trigger_text(self) -> str:
+        """What kind of trigger it has."""
+        trigger = self.asked.trigger
+        names = {
+            TriggerKind.STOP: _("Stop"),
+            TriggerKind.TAKE_PROFIT: _("Take profit"),
+            TriggerKind.TRAILING_STOP: _("Trailing stop"),
+        }
+        return "" if trigger is None else names[trigger.kind]
+
+    @property
     def is_open(self) -> bool:
         """Whether it rests in a book or waits for its trigger: it can be cancelled."""
         return self.order.status in (*OPEN_STATUSES, OrderStatus.UNTRIGGERED)
@@ -285,7 +301,7 @@ def build_orders(orders: Iterable[Order], *, as_api: bool = False) -> list[Order
 
 def _shows_no(order: Order, market: Market, *, as_api: bool) -> bool:
     """Return whether to show NO: the API has a code for it only in binary markets."""
-    return order.as_no and not (as_api and market.kind != Market.Kind.BINARY)
+    return order.as_no and not (as_api and not market.has_one_book)
 
 
 class FillRow(NamedTuple):
@@ -389,6 +405,10 @@ _IN: Final = {
     "fee_income": gettext_lazy("Fees"),
     "house_cover": gettext_lazy("Cover"),
     "liquidity": gettext_lazy("Liquidity"),
+    "bond": gettext_lazy("Bond of a dispute"),
+    "bond_return": gettext_lazy("Bond of a dispute returned"),
+    "bond_loss": gettext_lazy("Bond of a dismissed dispute"),
+    "correction": gettext_lazy("Result corrected: paid to you"),
 }
 _OUT: Final = {
     **_IN,
@@ -398,6 +418,7 @@ _OUT: Final = {
     "fee": gettext_lazy("Trading fee"),
     "settlement": gettext_lazy("Paid to the market"),
     "void": gettext_lazy("Market voided: gains taken back"),
+    "correction": gettext_lazy("Result corrected: taken back"),
 }
 
 

@@ -11,12 +11,12 @@ from django.utils.translation import gettext as _
 from accounts.numbers import read_number, show_percent
 from kernel.units import parse_amount_micros, parse_price_pips, parse_quantity_lots
 from markets.models import Market
-from trading.contracts import Contract, name_opposite, name_payout
+from trading.contracts import MICROS_PER_PIP, Contract, name_opposite, name_payout
 from trading.engine.types import PAYOUT_PIPS
-from trading.pages.numbers import show_average, show_data, show_exact, show_lots, show_money
+from trading.pages.numbers import show_data, show_lots, show_money, show_price
 from trading.pages.position import ContractPosition
 from trading.pages.ticket import Ticket, find_contract, mirror
-from trading.pages.words import MICROS_PER_PIP, describe_end, describe_unspent
+from trading.pages.words import PAYOUT_MICROS, describe_end, describe_unspent
 from trading.wire.schema import PreviewAnswer
 
 RESTING: Final = ("open", "partially_filled")
@@ -137,8 +137,10 @@ def _describe(preview: PreviewAnswer, ticket: Ticket, contract: Contract) -> str
         "filled": show_lots(parse_quantity_lots(preview.filled)),
         "rest": show_lots(parse_quantity_lots(preview.remaining)),
         "outcome": contract.label,
-        "price": show_exact(ticket.price_pips * MICROS_PER_PIP) if ticket.type == "limit" else "",
+        "price": _show(ticket.price_pips, contract) if ticket.type == "limit" else "",
     }
+    if preview.status == "untriggered":
+        return _("%(rest)s %(outcome)s would wait for the price. Nothing is held meanwhile.") % said
     if preview.status == "open":
         return _("%(rest)s %(outcome)s would rest in the book at %(price)s.") % said
     if preview.average_price is None:
@@ -182,7 +184,9 @@ def _list_money(effect: Effect) -> Iterable[SummaryLine]:
         average_micros = parse_amount_micros(effect.preview.average_price)
         if effect.ticket.is_mirrored:
             average_micros = PAYOUT_PIPS * MICROS_PER_PIP - average_micros
-        yield SummaryLine("average_price", _("Average price"), show_average(average_micros))
+        is_scalar = effect.contract.scale is not None
+        label = _("Average number") if is_scalar else _("Average price")
+        yield SummaryLine("average_price", label, show_price(average_micros, effect.contract))
         across_lots = parse_quantity_lots(effect.preview.filled_across)
         if across_lots:
             label = _("Traded with orders for the other outcomes")
@@ -225,10 +229,15 @@ def _list_gain(effect: Effect, market: Market) -> Iterable[SummaryLine]:
     if effect.rest_opens_lots:
         spent_micros += effect.rest_risk_pips * effect.rest_opens_lots
     profit_micros = pays_micros - spent_micros
+    is_scalar = effect.bet.scale is not None
+    if is_scalar and 0 < spent_micros <= pays_micros:
+        at = show_price(spent_micros * PAYOUT_MICROS // pays_micros, effect.bet)
+        yield SummaryLine("break_even", _("Neither gain nor loss at"), at)
     if spent_micros > 0 and profit_micros >= 0:
         share = show_percent((200 * profit_micros + spent_micros) // (2 * spent_micros))
         text = f"{show_money(profit_micros)} (+{share})"
-        yield SummaryLine("profit", _("Profit if right"), text, "yes")
+        label = _("Profit at most") if is_scalar else _("Profit if right")
+        yield SummaryLine("profit", label, text, "yes")
 
 
 def _list_result(effect: Effect) -> Iterable[SummaryLine]:
@@ -256,13 +265,13 @@ def _list_prices(effect: Effect) -> Iterable[SummaryLine]:
     met, own = (bids, asks) if effect.is_sale else (asks, bids)
     for name, (label, before_pips, after_pips) in (("met", met), ("own", own)):
         if before_pips != after_pips:
-            said = {"before": _show(before_pips), "after": _show(after_pips)}
+            contract = effect.contract
+            said = {"before": _show(before_pips, contract), "after": _show(after_pips, contract)}
             text = _("%(before)s → %(after)s") % said
             yield SummaryLine(f"effect_{name}", label, text)
         elif name == "met" and preview.average_price is not None:
-            yield SummaryLine(
-                "effect_met", label, _("stays %(price)s") % {"price": _show(after_pips)}
-            )
+            text = _("stays %(price)s") % {"price": _show(after_pips, effect.contract)}
+            yield SummaryLine("effect_met", label, text)
 
 
 def _list_available(effect: Effect) -> Iterable[SummaryLine]:
@@ -306,7 +315,7 @@ def _parse(price: str | None) -> int | None:
     return None if price is None else parse_price_pips(price)
 
 
-def _show(price_pips: int | None) -> str:
+def _show(price_pips: int | None, contract: Contract) -> str:
     if price_pips is None:
         return _("none")
-    return show_exact(price_pips * MICROS_PER_PIP)
+    return show_price(price_pips * MICROS_PER_PIP, contract)

@@ -3,15 +3,17 @@
 A ticket is for contracts. In a binary market these are YES and NO, as in the API. In a market of
 several outcomes each has YES and NO too, and NO of one is a sale of it at 1 minus the price.
 Credits to spend are a market order's budget; for a limit order they are converted to as many
-contracts as they pay for at its price, fees included, rounded down.
+contracts as they pay for at its price, fees included, rounded down. A ticket may wait for a price
+(`trigger`), and may bring a take-profit and a stop-loss, which trade at the market; all prices are
+of its contract.
 
 Each rendered ticket has a client order id. It changes after each definite answer and stays if the
 outcome is unknown, so that a double click, a resubmission or a retry places only one order.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, cast
 from urllib.parse import urlencode
 
 from django.utils import timezone
@@ -26,9 +28,9 @@ from kernel.units import (
     format_quantity,
     parse_amount_micros,
     parse_field,
-    parse_price_pips,
 )
 from markets.models import Market
+from markets.scalars import Scale
 from trading.contracts import Contract, name_contract
 from trading.engine.fees import compute_basis, round_up
 from trading.engine.types import PAYOUT_PIPS, FeeKind, Fees, Reason
@@ -36,19 +38,26 @@ from trading.pipeline.config import fees_of
 from trading.wire.fields import number_in
 from trading.wire.options import mirror_pips
 from trading.wire.refusals import build_refusal
-from trading.wire.schema import PlaceOrder
+from trading.wire.schema import LegIn, PlaceOrder, StopLossIn, TriggerIn
 
 SIDES: Final = ("buy", "sell")
 ANSWERS: Final = ("yes", "no")
 TYPES: Final = ("market", "limit")
 MEASURES: Final = ("contracts", "credits")
 TIMES: Final = ("gtc", "gtd", "ioc", "fok")
+TRIGGERS: Final = ("none", "stop", "take_profit", "trailing_stop")
+TRIGGER_PRICES: Final = ("last", "best")
+PRICES: Final = ("price", "trigger_price", "trail", "take_profit", "stop_loss")
+"""The fields with a price; `trail` is a distance."""
 TEXT_LENGTH_MAX: Final = 40
 KEY_LENGTH_MAX: Final = 64
 
 
 class Ticket(NamedTuple):
-    """The form's fields as typed. `answer` is used in markets with several outcomes."""
+    """The form's fields as typed. `answer` is used in markets with several outcomes.
+
+    In a scalar market, with a `scale`, the price is typed as a number of the range.
+    """
 
     outcome: str
     client_order_id: str
@@ -62,6 +71,19 @@ class Ticket(NamedTuple):
     expires_at: str = ""
     post_only: bool = False
     reduce_only: bool = False
+    scale: Scale | None = None
+    trigger: str = "none"
+    trigger_price: str = ""
+    trail: str = ""
+    trigger_on: str = "last"
+    take_profit: str = ""
+    stop_loss: str = ""
+
+    @property
+    def asks_for_more(self) -> bool:
+        """Whether it uses a field that is folded away."""
+        folded = (self.post_only, self.reduce_only, self.take_profit, self.stop_loss)
+        return any(folded) or (self.time_in_force, self.trigger) != ("gtc", "none")
 
     @property
     def is_mirrored(self) -> bool:
@@ -70,12 +92,15 @@ class Ticket(NamedTuple):
     @property
     def is_complete(self) -> bool:
         """Whether it is complete enough for a preview."""
-        return bool(self.amount) and (self.type == "market" or bool(self.price))
+        has_price = self.type == "market" or bool(self.price)
+        has_trigger = self.trigger == "none" or bool(self.trigger_price or self.trail)
+        return bool(self.amount) and has_price and has_trigger
 
     @property
     def price_pips(self) -> int:
         """The parsed price; UnitError if it is invalid."""
-        return parse_price_pips(read_number(self.price))
+        contract = Contract(self.outcome, "", scale=self.scale)
+        return contract.parse_price(read_number(self.price))
 
 
 def read_ticket(
@@ -87,7 +112,7 @@ def read_ticket(
 ) -> Ticket:
     """Read a form or a link; an invalid choice becomes the first one, unless given."""
     codes = [outcome.code for outcome in market.outcomes.all()]
-    is_binary = market.kind == Market.Kind.BINARY
+    is_binary = market.has_one_book
 
     def choose(name: str, choices: Any, default: str) -> str:
         value = values.get(name, "")
@@ -109,13 +134,20 @@ def read_ticket(
         expires_at=write("expires_at"),
         post_only=bool(values.get("post_only")),
         reduce_only=bool(values.get("reduce_only")),
+        trigger=choose("trigger", TRIGGERS, "none"),
+        trigger_price=write("trigger_price"),
+        trail=write("trail"),
+        trigger_on=choose("trigger_on", TRIGGER_PRICES, "last"),
+        take_profit=write("take_profit"),
+        stop_loss=write("stop_loss"),
+        scale=market.scale,
     )
 
 
 def read_link(values: Mapping[str, str], market: Market, **defaults: str) -> Ticket:
     """Read a link and convert its plain numbers to the form's notation."""
     ticket = read_ticket(values, market, **defaults)
-    return ticket._replace(amount=write_number(ticket.amount), price=write_number(ticket.price))
+    return _convert(ticket, write_number)
 
 
 def find_contract(ticket: Ticket, market: Market) -> Contract:
@@ -124,14 +156,21 @@ def find_contract(ticket: Ticket, market: Market) -> Contract:
 
 def write_link(ticket: Ticket) -> str:
     """Return the query of a link to the market's page that restores this ticket."""
-    ticket = ticket._replace(amount=_to_plain(ticket.amount), price=_to_plain(ticket.price))
+    ticket = _convert(ticket, _to_plain)
     defaults = Ticket._field_defaults
     said = {
         name: "on" if value is True else value
         for name, value in ticket._asdict().items()
-        if name in ("outcome", "side", "type", "measure") or value != defaults.get(name, value)
+        if name != "scale"
+        and (name in ("outcome", "side", "type", "measure") or value != defaults.get(name, value))
     }
     return f"?{urlencode(said)}#ticket"
+
+
+def _convert(ticket: Ticket, convert: Callable[[str], str]) -> Ticket:
+    """Return the ticket with its numbers in another notation."""
+    numbers: dict[str, Any] = {name: convert(getattr(ticket, name)) for name in ("amount", *PRICES)}
+    return ticket._replace(**numbers)
 
 
 def _to_plain(text: str) -> str:
@@ -161,6 +200,8 @@ def build_order(ticket: Ticket, market: Market) -> PlaceOrder:
         "price": number_in(_find_price(ticket)),
         **_build_amount(ticket, market),
         **_build_time(ticket),
+        **_build_trigger(ticket, market),
+        **_build_legs(ticket, market),
     }
     return PlaceOrder(**fields)
 
@@ -169,6 +210,59 @@ def _find_price(ticket: Ticket) -> str:
     if ticket.type == "market" or not ticket.price:
         return ""
     return format_price(mirror_pips(_read_price(ticket), as_no=ticket.is_mirrored))
+
+
+def _build_trigger(ticket: Ticket, market: Market) -> dict[str, Any]:
+    if ticket.trigger == "none":
+        return {}
+    if ticket.measure == "credits" and ticket.type == "market":
+        raise RefusedError("trigger_by_credits", "quantity")
+    is_trailing = ticket.trigger == "trailing_stop"
+    trigger = TriggerIn(
+        kind=cast("Any", ticket.trigger),
+        price=number_in(_find_trigger_price(ticket, "trigger_price", market)),
+        on=cast("Any", ticket.trigger_on),
+        trail=number_in(_find_trail(ticket, market) if is_trailing else ""),
+    )
+    return {"trigger": trigger}
+
+
+def _build_legs(ticket: Ticket, market: Market) -> dict[str, Any]:
+    kinds = {"take_profit": LegIn, "stop_loss": StopLossIn}
+    return {
+        name: kind(price=number_in(_find_trigger_price(ticket, name, market)))
+        for name, kind in kinds.items()
+        if getattr(ticket, name)
+    }
+
+
+def _find_trigger_price(ticket: Ticket, name: str, market: Market) -> str:
+    """Return a price that is waited for, of the order's outcome; "" if it is empty."""
+    parse = find_contract(ticket, market).parse_price
+    price_pips = _parse_on_tick(parse, getattr(ticket, name), name, market)
+    return (
+        ""
+        if price_pips is None
+        else format_price(mirror_pips(price_pips, as_no=ticket.is_mirrored))
+    )
+
+
+def _find_trail(ticket: Ticket, market: Market) -> str:
+    parse = find_contract(ticket, market).parse_distance
+    trail_pips = _parse_on_tick(parse, ticket.trail, "trail", market)
+    return "" if trail_pips is None else format_price(trail_pips)
+
+
+def _parse_on_tick(
+    parse: Callable[[str], int], text: str, field: str, market: Market
+) -> int | None:
+    """Return the pips of a typed price, None if it is empty; ApiError off the tick."""
+    if not text:
+        return None
+    pips = parse_field(parse, read_field(text, field), field)
+    if pips % market.tick_pips:
+        raise RefusedError("price_off_tick", field)
+    return pips
 
 
 def _build_amount(ticket: Ticket, market: Market) -> dict[str, Raw]:
@@ -219,7 +313,7 @@ def mirror(price_pips: int | None) -> int | None:
 
 
 def _read_price(ticket: Ticket) -> int:
-    return parse_field(parse_price_pips, read_field(ticket.price, "price"), "price")
+    return parse_field(lambda _text: ticket.price_pips, ticket.price, "price")
 
 
 def _read_amount(ticket: Ticket, field: str) -> str:
@@ -231,12 +325,13 @@ def read_field(text: str, field: str) -> str:
     return parse_field(read_number, text, field)
 
 
-def read_price(text: str, *, is_mirrored: bool) -> str:
+def read_price(text: str, contract: Contract, *, field: str = "price") -> str:
     """Return a contract's typed price as its outcome's in plain notation; "" if empty."""
-    plain = read_field(text, "price")
-    if not (plain and is_mirrored):
+    plain = read_field(text, field)
+    if not plain or not (contract.is_mirrored or contract.scale):
         return plain
-    return format_price(mirror_pips(parse_field(parse_price_pips, plain, "price"), as_no=True))
+    price_pips = parse_field(contract.parse_price, plain, field)
+    return format_price(mirror_pips(price_pips, as_no=contract.is_mirrored))
 
 
 def compute_affordable_lots(

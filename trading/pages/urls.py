@@ -3,6 +3,7 @@
 from django.urls import URLPattern, path
 
 from trading.pages import money, notifications, portfolio
+from trading.pages.closing import close_in_market, close_in_portfolio, protect
 from trading.pages.embed import embed
 from trading.pages.exports import export
 from trading.pages.history import history
@@ -21,6 +22,8 @@ urlpatterns: list[URLPattern] = [
     path("markets/<slug:slug>/preview/", preview, name="market_preview"),
     path("markets/<slug:slug>/orders/", place, name="market_place"),
     path("markets/<slug:slug>/own/", own, name="market_own"),
+    path("markets/<slug:slug>/close/", close_in_market, name="market_close"),
+    path("markets/<slug:slug>/protect/", protect, name="market_protect"),
     path("markets/<slug:slug>/orders/cancel-all/", cancel_all, name="market_cancel_all"),
     path("markets/<slug:slug>/orders/<str:order_id>/cancel/", cancel, name="order_cancel"),
     path("markets/<slug:slug>/orders/<str:order_id>/amend/", amend, name="order_amend"),
@@ -29,6 +32,7 @@ urlpatterns: list[URLPattern] = [
     path("markets/<slug:slug>/history/", history, name="market_history"),
     path("embed/<slug:slug>/", embed, name="embed"),
     path("portfolio/", portfolio.portfolio, name="portfolio"),
+    path("portfolio/close/", close_in_portfolio, name="portfolio_close"),
     path("portfolio/<slug:name>.csv", export, name="portfolio_export"),
     path("portfolio/orders/", portfolio.orders, name="portfolio_orders"),
     path("portfolio/orders/cancel/", portfolio.cancel_orders, name="cancel_orders"),

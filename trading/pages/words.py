@@ -16,20 +16,25 @@ from kernel.units import (
     parse_quantity_lots,
 )
 from markets.models import Market
-from trading.contracts import Contract
+from markets.templatetags.scalars import distance_in
+from trading.contracts import MICROS_PER_PIP, Contract
 from trading.engine.types import PAYOUT_PIPS
-from trading.pages.numbers import show_average, show_exact, show_lots, show_money
+from trading.pages.numbers import show_exact, show_lots, show_money, show_price
 from trading.wire.refusals import InsufficientFundsError
 from trading.wire.schema import OrderAnswer, OrderState, OrderTrade
 
-MICROS_PER_PIP: Final = 100
-"""In prices of one contract."""
 PAYOUT_MICROS: Final = PAYOUT_PIPS * MICROS_PER_PIP
 
 FIELDS: Final = ("outcome", "price", "amount", "time_in_force", "expires_at", "post_only",
-                 "reduce_only")  # fmt: skip
+                 "reduce_only", "trigger", "take_profit", "stop_loss")  # fmt: skip
 """The field at which an error of an order is shown; "" is beside the button."""
-_FIELD_OF: Final = {"quantity": "amount", "budget": "amount", **{name: name for name in FIELDS}}
+_FIELD_OF: Final = {
+    "quantity": "amount",
+    "budget": "amount",
+    "trigger_price": "trigger",
+    "trail": "trigger",
+    **{name: name for name in FIELDS},
+}
 
 
 class FieldMessage(NamedTuple):
@@ -50,9 +55,11 @@ def explain(error: ApiError, market: Market) -> FieldMessage:
         return FieldMessage("amount", text)
     if error.code == "quantity_off_step" and market.lot_step_lots == LOTS_PER_CONTRACT:
         return FieldMessage("amount", _("Whole contracts only."))
-    tick = show_exact(market.tick_pips * MICROS_PER_PIP)
-    text = describe(error, "order", tick=tick, step=show_lots(market.lot_step_lots))
-    return FieldMessage(_FIELD_OF.get(error.field or "", ""), text)
+    tick = distance_in(market.tick_pips, market)
+    case = "number" if market.is_scalar and error.code.startswith("price_") else "order"
+    text = describe(error, case, tick=tick, step=show_lots(market.lot_step_lots))
+    name = (error.field or "").partition(".")[0]
+    return FieldMessage(_FIELD_OF.get(name, ""), text)
 
 
 # --- outcomes of orders -----------------------------------------------------------------------
@@ -69,11 +76,13 @@ _ENDS: Final[Mapping[str, str | Promise]] = {
     "match_limit": gettext_lazy("it matched too many orders at once"),
     "market_closed": gettext_lazy("trading has ended"),
     "amended_to_filled": gettext_lazy("you reduced it to what has been filled"),
+    "outcome_withdrawn": gettext_lazy("this outcome was withdrawn"),
     "expired": gettext_lazy("it expired"),
     "cancelled_by_owner": gettext_lazy("you cancelled it"),
     "cancelled_by_operator": gettext_lazy("an operator cancelled it"),
     "reduce_only_no_position": gettext_lazy("there was nothing to close"),
     "post_only_would_cross": gettext_lazy("it would have filled immediately"),
+    "leg_fired": gettext_lazy("its take-profit or stop-loss was reached"),
 }
 
 
@@ -108,7 +117,7 @@ def describe_order(order: OrderState, contract: Contract) -> str:
     if order.status in ("open", "partially_filled"):
         assert order.price is not None, "what rests has a price"
         pips_micros = parse_price_pips(order.price) * MICROS_PER_PIP
-        left["price"] = show_exact(mirror_micros(pips_micros, contract))
+        left["price"] = show_price(mirror_micros(pips_micros, contract), contract)
         parts.append(_("Resting: %(quantity)s %(outcome)s at %(price)s.") % left)
     elif order.status == "untriggered":
         parts.append(_("Waiting for its trigger: %(quantity)s %(outcome)s.") % left)
@@ -122,7 +131,21 @@ def describe_order(order: OrderState, contract: Contract) -> str:
     elif order.status != "filled" and order.remaining != format_quantity(0):
         left["reason"] = describe_end(order.reason)
         parts.append(_("%(quantity)s not traded: %(reason)s.") % left)
+    if isinstance(order, OrderAnswer):
+        parts += [describe_leg(leg, contract) for leg in order.legs]
     return " ".join(parts)
+
+
+def describe_leg(leg: OrderState, contract: Contract) -> str:
+    """Return at which price an order that was placed takes its profit or stops its loss."""
+    assert leg.trigger is not None
+    if leg.trigger.price is None:
+        return _("A stop loss follows the price.")
+    price_micros = parse_price_pips(leg.trigger.price) * MICROS_PER_PIP
+    said = {"price": show_price(mirror_micros(price_micros, contract), contract)}
+    if leg.trigger.kind == "take_profit":
+        return _("Takes profit at %(price)s.") % said
+    return _("Stops the loss at %(price)s.") % said
 
 
 def _compute_cost_micros(trade: OrderTrade, contract: Contract) -> int:
@@ -137,7 +160,9 @@ def _describe_fills(order: OrderState, contract: Contract) -> str:
     said = {
         "quantity": show_lots(parse_quantity_lots(order.filled)),
         "outcome": contract.label,
-        "price": show_average(mirror_micros(parse_amount_micros(order.average_price), contract)),
+        "price": show_price(
+            mirror_micros(parse_amount_micros(order.average_price), contract), contract
+        ),
         "fee": show_exact(parse_amount_micros(order.fees)),
     }
     has_fee = parse_amount_micros(order.fees) > 0

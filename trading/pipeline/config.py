@@ -3,14 +3,14 @@
 from accounts.actions.credits import get_house_id
 from accounts.models import Account, FeeType
 from kernel.clock import from_datetime
-from markets.models import Market
-from trading.engine.types import Config, FeeKind, Fees, MakerTerms
+from markets.models import Market, MarketDiscount
+from trading.engine.types import Config, FeeDiscount, FeeKind, Fees, MakerTerms
 
 
 def config_of(market: Market) -> Config:
     """Return the engine's configuration of `market`. Reads its outcomes."""
     return Config(
-        binary=market.kind == Market.Kind.BINARY,
+        binary=market.has_one_book,
         outcomes=len(market.outcomes.all()),
         tick_pips=market.tick_pips,
         lot_step_lots=market.lot_step_lots,
@@ -20,7 +20,16 @@ def config_of(market: Market) -> Config:
         strict_refund=market.strict_refund,
         house_account_id=_find_house(market),
         maker=_find_maker(market),
+        discount=find_discount(market),
     )
+
+
+def find_discount(market: Market) -> FeeDiscount | None:
+    """Return by how much the market's fees are lower now."""
+    discount = MarketDiscount.objects.filter(market=market).first()
+    if discount is None or not discount.is_due:
+        return None
+    return FeeDiscount(discount.maker_percent, discount.taker_percent)
 
 
 def _find_house(market: Market) -> int | None:

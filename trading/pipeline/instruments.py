@@ -15,6 +15,7 @@ from kernel.cache import FreshCache
 from kernel.clock import from_datetime
 from kernel.errors import ApiError, not_found
 from markets.actions.exchange import in_maintenance
+from markets.lifecycle import find_withdrawn
 from markets.models import Exchange, Market
 from markets.queries import SLUG_PATTERN
 from trading.models import Order
@@ -39,6 +40,12 @@ class Instrument(Struct, frozen=True):
     matches_across: bool = False
     """Whether its books are matched with one another."""
     has_maker: bool = False
+    withdrawn: tuple[tuple[int, int], ...] = ()
+    """Outcomes that were withdrawn, with what they pay in pips."""
+
+    @property
+    def withdrawn_pips(self) -> dict[int, int]:
+        return dict(self.withdrawn)
 
     @property
     def book_count(self) -> int:
@@ -127,7 +134,7 @@ def build_instrument(market: Market) -> Instrument:
     return Instrument(
         id=market.pk,
         slug=market.slug,
-        binary=market.kind == Market.Kind.BINARY,
+        binary=market.has_one_book,
         codes=tuple(outcome.code for outcome in market.outcomes.all()),
         status=market.status,
         currency=market.currency,
@@ -140,6 +147,7 @@ def build_instrument(market: Market) -> Instrument:
             and market.maker_b_lots is None
         ),
         has_maker=market.maker_b_lots is not None,
+        withdrawn=tuple(find_withdrawn(market).items()),
     )
 
 

@@ -67,6 +67,7 @@ class Result(msgspec.Struct, array_like=True, gc=False):
     `held_change_micros` is the change of the account's hold: in a quote, the order's own hold.
     `liquidity` is the result of a change of the maker's liquidity.
     `maker_prices`: in a quote, the maker's bid and ask of the order's outcome afterwards.
+    `legs` are those of the order's bracket, or of the one that the command made.
     """
 
     market_id: int
@@ -81,6 +82,7 @@ class Result(msgspec.Struct, array_like=True, gc=False):
     repeated: bool = False
     liquidity: LiquidityChanged | None = None
     maker_prices: tuple[int | None, int | None] = (None, None)
+    legs: list[EngineOrder] = []
 
 
 class DepthLevel(msgspec.Struct, array_like=True, gc=False):

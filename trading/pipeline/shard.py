@@ -18,8 +18,10 @@ from django.db import transaction
 from kernel import database_clock
 from kernel.clock import now_us
 from markets.models import Market
+from trading.engine.book import EngineOrder
 from trading.engine.commands import (
     Amend,
+    Attach,
     Cancel,
     CancelAll,
     ChangeLiquidity,
@@ -34,6 +36,7 @@ from trading.engine.events import (
     Configured,
     CrossMatched,
     Ended,
+    LegAttached,
     LiquidityChanged,
     Rejected,
     Traded,
@@ -60,8 +63,8 @@ ACCOUNTS_CACHED_MAX: Final = 100_000
 """The maximum number of accounts without open orders that a market keeps in memory."""
 
 
-TAKERS: Final = (Place, Amend, ChangeLiquidity)
-"""Commands that may trade or pay; the others only cancel or read."""
+TAKERS: Final = (Place, Amend, Attach, ChangeLiquidity)
+"""Commands that may trade or pay, now or later; the others only cancel or read."""
 
 
 class ClockWrongError(Exception):
@@ -447,7 +450,18 @@ def _fill_in(result: Result, task: Task, part: MarketPart, events: list[AnyEvent
             part.order_seqs[event.order_id] = engine.seq
             if isinstance(event, Ended) and isinstance(command, CancelAll):
                 result.order_ids.append(event.order_id)
+            if isinstance(event, LegAttached):
+                part.new_orders.add(event.order_id)
     if isinstance(command, (Place, Amend, Cancel)):
         order = engine.dirty_orders.get(command.order_id) or engine.find_order(command.order_id)
         if order is not None and order.account_id == command.account_id:
             result.order = order
+    if engine.brackets and isinstance(command, (Place, Amend, Attach)) and result.reason is None:
+        result.legs = engine.list_legs(_find_bracket_id(command, result.order))
+
+
+def _find_bracket_id(command: Place | Amend | Attach, order: EngineOrder | None) -> str:
+    """Return the bracket that a command is about: its order is an entry or a leg."""
+    if isinstance(command, Attach):
+        return command.bracket_id
+    return (order and order.place.bracket_id) or command.order_id

@@ -2,16 +2,19 @@
 
 from typing import Any
 
+from django.utils import timezone
+from django.utils.translation import gettext
 from structlog.contextvars import bound_contextvars
 
 from accounts.audit import record_audit
 from accounts.models import User
+from accounts.templatetags.predex import price
 from kernel.clock import to_datetime
 from kernel.units import format_price
 from markets.lifecycle import IllegalStatusChangeError, record_status
-from markets.models import Market
+from markets.models import Clarification, Market
 from trading.engine.commands import Configure
-from trading.engine.types import MarketStatus
+from trading.engine.types import MarketStatus, Withdrawal
 from trading.pipeline.config import config_of
 
 STATUSES = {
@@ -51,6 +54,23 @@ def _take_terms(market: Market, command: Configure) -> None:
     if config.close_at_us is not None:
         market.close_at = to_datetime(config.close_at_us)
     market.save(update_fields=["tick_pips", "position_limit_lots", "close_at"])
+    for gone in config.withdrawn or ():
+        outcomes = market.outcomes.filter(index=gone.outcome, withdrawn_at=None)
+        if outcomes.update(withdrawn_pips=gone.pays_pips, withdrawn_at=timezone.now()):
+            _announce_withdrawn(market, command, gone)
+
+
+def _announce_withdrawn(market: Market, command: Configure, gone: Withdrawal) -> None:
+    """Add to the rules what happened, which who has something at stake is notified of."""
+    by = _find_decider(command)
+    said = {
+        "outcome": market.outcomes.get(index=gone.outcome).name,
+        "price": price(gone.pays_pips),
+        "reason": command.why,
+    }
+    text = gettext("“%(outcome)s” was withdrawn and pays %(price)s. %(reason)s") % said
+    if by is not None:
+        Clarification.objects.create(market=market, by=by, text=text.strip())
 
 
 def _audit(market: Market, command: Configure, before: dict[str, Any]) -> None:
@@ -70,6 +90,8 @@ def _name_act(before: dict[str, Any], after: dict[str, Any]) -> str:
         return _ACTS[after["status"]]
     if before["close_at"] != after["close_at"]:
         return "change_close_time"
+    if before["withdrawn"] != after["withdrawn"]:
+        return "withdraw_outcome"
     return "refine_tick" if before["tick"] != after["tick"] else "configure_market"
 
 
@@ -85,4 +107,10 @@ def _show(market: Market) -> dict[str, Any]:
         "tick": format_price(market.tick_pips),
         "close_at": market.close_at,
         "position_limit_lots": market.position_limit_lots,
+        "withdrawn": {
+            code: format_price(pips or 0)
+            for code, pips in market.outcomes.exclude(withdrawn_at=None).values_list(
+                "code", "withdrawn_pips"
+            )
+        },
     }

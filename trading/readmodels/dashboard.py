@@ -20,7 +20,7 @@ from accounts.models import DepositRequest, User, WithdrawalRequest
 from accounts.templatetags.predex import money, when
 from kernel.clock import to_datetime
 from kernel.database_clock import database_now_us, is_wrong
-from markets.models import CommentReport, Dispute, Market, Resolution
+from markets.models import CommentReport, Correction, Dispute, Market, Resolution
 from markets.queries import get_exchange
 from trading.models import ExchangeDay, Lease, VerifyRun
 from trading.pipeline.lease import LEASE_SECONDS
@@ -178,6 +178,7 @@ def _list_boxes(user: User, counts: dict[str, int], now: datetime) -> Iterable[B
         )
         yield _read_unapproved()
         yield _read_disputes()
+        yield _read_corrections()
     if may("accounts.decide_withdrawals"):
         yield _read_requests(WithdrawalRequest, _("Withdrawals"), _("No withdrawals waiting."))
     if may("accounts.decide_deposits"):
@@ -215,6 +216,17 @@ def _read_disputes() -> Box:
     ]
     url = reverse("admin:markets_dispute_changelist")
     return _box(_("Disputes"), _("No open disputes."), lines, url)
+
+
+def _read_corrections() -> Box:
+    states = (Correction.State.PROPOSED, Correction.State.WAITING)
+    waiting = Correction.objects.filter(state__in=states)
+    lines = [
+        DashboardLine(row.market.title, find_url(row.market), row.get_state_display())
+        for row in waiting.select_related("market").order_by("proposed_at")[:COUNT_MAX]
+    ]
+    url = reverse("admin:markets_correction_changelist")
+    return _box(_("Corrections"), _("No correction waits."), lines, url)
 
 
 def _read_requests(model: Any, title: Any, empty: Any) -> Box:

@@ -183,10 +183,10 @@ def _read_deposited(end: datetime) -> dict[int, int]:
 
 
 def _read_kinds(end: datetime) -> dict[int, bool]:
-    """Return the markets that were not final yet, and whether they are binary."""
+    """Return the markets that were not final yet, and whether they have one book."""
     markets = Market.objects.exclude(status__in=HIDDEN_STATUSES).exclude(settled_at__lt=end)
     kinds = markets.values_list("pk", "kind")
-    return {market_id: kind == Market.Kind.BINARY for market_id, kind in kinds}
+    return {market_id: kind != Market.Kind.CATEGORICAL for market_id, kind in kinds}
 
 
 def _read_holdings(end: datetime) -> Iterator[NetPosition]:

@@ -11,8 +11,8 @@ from typing import Final
 from django.db.models import Sum
 from django.utils import timezone
 
-from accounts.models import Account
-from markets.models import Market
+from accounts.models import Account, FeeType
+from markets.models import Market, MarketDiscount
 from trading.engine.fees import compute_basis, round_up
 from trading.engine.types import BUY, PAYOUT_PIPS, SELL, Fees
 from trading.models import Order
@@ -32,11 +32,23 @@ def value_sold(
     """
     trading = [row for row in holdings if _is_trading(markets[row.market_id])]
     books = _read_books(account, [row.market_id for row in trading])
+    discounts = _read_discounts([markets[row.market_id] for row in trading])
     found = {
-        row.market_id: _value_holding(row, books, fees_of(markets[row.market_id]))
+        row.market_id: _value_holding(
+            row, books, fees_of(markets[row.market_id]), discounts.get(row.market_id, 0)
+        )
         for row in trading
     }
     return {market_id: micros for market_id, micros in found.items() if micros is not None}
+
+
+def _read_discounts(markets: Collection[Market]) -> dict[int, int]:
+    """Return what is off takers' fees now, in per cent, by market."""
+    dear = [market.pk for market in markets if market.fee_kind != FeeType.NONE]
+    if not dear:
+        return {}
+    applied = MarketDiscount.objects.filter(market__in=dear, is_applied=True)
+    return dict(applied.values_list("market_id", "taker_percent"))
 
 
 def _is_trading(market: Market) -> bool:
@@ -59,27 +71,32 @@ def _read_books(
 
 
 def _value_holding(
-    holding: Holding, books: Mapping[tuple[int, int, int], Levels], fees: Fees
+    holding: Holding,
+    books: Mapping[tuple[int, int, int], Levels],
+    fees: Fees,
+    percent_off: int,
 ) -> int | None:
     """Contracts against an outcome are in `locked_micros` at 1 each, of which they yield a part."""
     total_micros = holding.locked_micros
     for outcome, lots in enumerate(holding.position_lots):
         levels = books.get((holding.market_id, outcome, BUY if lots > 0 else SELL), _NONE)
-        brought_micros = compute_sale_micros(abs(lots), levels, fees)
+        brought_micros = compute_sale_micros(abs(lots), levels, fees, percent_off)
         if brought_micros is None:
             return None
         total_micros += brought_micros - max(0, PAYOUT_PIPS * -lots)
     return total_micros
 
 
-def compute_sale_micros(lots: int, levels: Iterable[tuple[int, int]], fees: Fees) -> int | None:
+def compute_sale_micros(
+    lots: int, levels: Iterable[tuple[int, int]], fees: Fees, percent_off: int = 0
+) -> int | None:
     """Return the proceeds of selling all lots after fees; None if the book is too thin."""
     gross_micros = basis = fee_micros = 0
     for price_pips, offered_lots in levels:
         if not lots:
             break
         sold_lots = min(lots, offered_lots)
-        basis += compute_basis(fees, price_pips, sold_lots)
+        basis += compute_basis(fees, price_pips, sold_lots, percent_off)
         due_micros = round_up(fees, fees.taker_rate_ppm * basis) - fee_micros
         fee_micros += min(due_micros, min(price_pips, PAYOUT_PIPS - price_pips) * sold_lots)
         gross_micros += price_pips * sold_lots

@@ -20,8 +20,8 @@ from django.utils import timezone
 
 from kernel.clock import from_datetime
 from markets.models import Market, MarketStats
-from trading.engine.events import Traded, list_trades
-from trading.engine.types import PAYOUT_PIPS
+from trading.engine.events import Configured, Traded, list_trades
+from trading.engine.types import PAYOUT_PIPS, Withdrawal
 from trading.models import BookState, Candle, JournalRow, OutcomeStats, Position
 from trading.notifications import notify
 from trading.pipeline.journal import JournalBody, read_rows
@@ -68,8 +68,12 @@ class Projection:
 
     def add(self, row: JournalRow, body: JournalBody) -> None:
         minute = row.ts_us // MINUTE_US
-        for trade in _trades(body):
-            self._add_trade(trade, minute)
+        for entry in body.entries:
+            for event in entry.events:
+                for trade in list_trades(event):
+                    self._add_trade(trade, minute)
+                if isinstance(event, Configured):
+                    self._add_withdrawn(event.config.withdrawn or (), minute)
         for top in body.tops:
             stats = self.stats[top.outcome]
             stats.bid_pips, stats.ask_pips = top.best_bid_pips, top.best_ask_pips
@@ -83,11 +87,7 @@ class Projection:
     def _add_trade(self, trade: Traded, minute: int) -> None:
         candle, stats = self._candle(trade.outcome, minute), self.stats[trade.outcome]
         price_pips = stats.last_pips = trade.price_pips
-        if candle.open_pips is None:
-            candle.open_pips = price_pips
-        candle.high_pips = max(candle.high_pips or price_pips, price_pips)
-        candle.low_pips = min(candle.low_pips or price_pips, price_pips)
-        candle.close_pips = price_pips
+        self._add_price(candle, price_pips)
         for row in (candle, stats):
             row.volume_lots += trade.quantity_lots
             row.trades += 1
@@ -97,6 +97,23 @@ class Projection:
         more_lots = -(trade.taker_cash_micros + trade.maker_cash_micros) // PAYOUT_PIPS
         for stats in self.stats:
             stats.open_interest_lots += more_lots
+
+    def _add_withdrawn(self, withdrawn: Iterable[Withdrawal], minute: int) -> None:
+        """What an outcome pays that was withdrawn is its last price from then on."""
+        for gone in withdrawn:
+            stats = self.stats[gone.outcome]
+            if stats.last_pips != gone.pays_pips:
+                stats.last_pips = gone.pays_pips
+                self._add_price(self._candle(gone.outcome, minute), gone.pays_pips)
+
+    def _add_price(self, candle: Candle, price_pips: int) -> None:
+        if candle.open_pips is None:
+            candle.open_pips = candle.high_pips = candle.low_pips = price_pips
+        assert candle.high_pips is not None
+        assert candle.low_pips is not None
+        candle.high_pips = max(candle.high_pips, price_pips)
+        candle.low_pips = min(candle.low_pips, price_pips)
+        candle.close_pips = price_pips
 
     def _candle(self, outcome: int, minute: int) -> Candle:
         candle = self.candles.get((outcome, minute))
@@ -284,9 +301,3 @@ def _replace(market: Market, stored: list[OutcomeStats], derived: Projection) ->
     for old, new in zip(stored, derived.stats, strict=True):
         new.pk = old.pk
     _store(derived, list(derived.candles.values()))
-
-
-def _trades(body: JournalBody) -> Iterator[Traded]:
-    for entry in body.entries:
-        for event in entry.events:
-            yield from list_trades(event)

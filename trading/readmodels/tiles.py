@@ -66,6 +66,7 @@ class OutcomeTile:
         self.code = outcome.code
         self.name = outcome.name
         self.payout_pips = outcome.payout_pips
+        self.is_withdrawn = outcome.withdrawn_pips is not None
         self.quote = quote
         self.half_pips = compute_mark(*quote).half_pips
         self.history = NO_HISTORY
@@ -103,7 +104,7 @@ class MarketTile:
         self.market = market
         self.search = search
         self.slug = market.slug
-        self.is_binary = market.kind == Market.Kind.BINARY
+        self.is_binary = market.has_one_book
         self.now = now
         rows = list(market.outcomes.all())
         tiles = [
@@ -180,6 +181,7 @@ class MarketTile:
         facts = [
             (tile.code, tile.name, tile.history.day_ago_half_pips, tile.found_words)
             for tile in self.outcomes
+            if not tile.is_withdrawn
         ]
         return msgspec.json.encode(facts).decode()
 
@@ -302,8 +304,9 @@ def describe_closing(close_at: datetime, now: datetime) -> str:
     return ngettext("closes in %(n)d minute", "closes in %(n)d minutes", count) % {"n": count}
 
 
-def _first_to_show(tile: OutcomeTile) -> tuple[int, int, int, int]:
-    return -(tile.payout_pips or 0), -tile.found_words, -(tile.half_pips or 0), tile.index
+def _first_to_show(tile: OutcomeTile) -> tuple[int, ...]:
+    numbers = (tile.payout_pips or 0, tile.found_words, tile.half_pips or 0)
+    return tile.is_withdrawn, *(-number for number in numbers), tile.index
 
 
 def _last_minute(tile: MarketTile) -> int:

@@ -109,7 +109,9 @@ def list_forecasts(account_id: int) -> list[Forecast]:
         positions.setdefault(row.market_id, {})[row.outcome_index] = row
     held = [market_id for market_id, own in positions.items() if _holds_anything(own.values())]
     binary = set(
-        Market.objects.filter(pk__in=held, kind=Market.Kind.BINARY).values_list("pk", flat=True)
+        Market.objects.filter(pk__in=held)
+        .exclude(kind=Market.Kind.CATEGORICAL)
+        .values_list("pk", flat=True)
     )
     payouts: dict[int, list[int]] = {}
     outcomes = Outcome.objects.filter(market_id__in=held).order_by("market_id", "index")

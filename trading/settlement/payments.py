@@ -252,13 +252,22 @@ def _finish(payment: Payment) -> None:
     for outcome in market.outcomes.all():
         outcome.payout_pips = payment.payout_pips[outcome.index]
         outcome.save(update_fields=["payout_pips"])
+    if payment.result.number:
+        Market.objects.filter(pk=market.pk).update(settled_number=payment.result.number)
     record_status(market, Market.Status.SETTLED, by=None)
 
 
 def _return_liquidity(
     payment: Payment, maker_id: int, left_micros: int, funding: Mapping[int, int]
 ) -> None:
-    """Give what a maker has left to those who funded it, each a share by what they paid.
+    """Give what a maker has left to those who funded it."""
+    for account_id, share_micros in share_out(left_micros, funding).items():
+        if share_micros:
+            _post(payment, maker_id, account_id, share_micros, "liquidity")
+
+
+def share_out(left_micros: int, funding: Mapping[int, int]) -> dict[int, int]:
+    """Divide what a maker has left among those who funded it, as they funded it.
 
     What does not divide goes to the first: who funded it when the market opened.
     """
@@ -269,9 +278,7 @@ def _return_liquidity(
     }
     if shares:
         shares[next(iter(shares))] += left_micros - sum(shares.values())
-    for account_id, share_micros in shares.items():
-        if share_micros:
-            _post(payment, maker_id, account_id, share_micros, "liquidity")
+    return shares
 
 
 # --- statements ----------------------------------------------------------------------------------

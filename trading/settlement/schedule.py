@@ -10,6 +10,7 @@ SECONDS: Final[dict[str, float]] = {
     "make_scheduled": 5.0,
     "open_due": 2.0,
     "close_due": 2.0,
+    "discount_due": 2.0,
     "expire_due": 2.0,
     "cancel_stopped": 5.0,
     "resolve_due": 2.0,

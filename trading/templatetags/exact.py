@@ -5,11 +5,12 @@ the figure.
 from django import template
 
 from accounts.numbers import show_percent
-from accounts.templatetags.predex import NOTHING
+from accounts.templatetags.predex import NOTHING, price
 from kernel.units import format_amount
 from markets.models import Market
+from trading.contracts import MICROS_PER_PIP, Contract
 from trading.pages.live import name_status
-from trading.pages.numbers import show_average, show_money
+from trading.pages.numbers import show_average, show_money, show_price
 
 register = template.Library()
 
@@ -30,6 +31,20 @@ def exact_signed(micros: int | None) -> str:
 def rounded(micros: int | None) -> str:
     """A price or an average of one, in micros, with 2 to 4 decimals."""
     return NOTHING if micros is None else show_average(micros)
+
+
+@register.filter
+def average_of(micros: int | None, contract: Contract) -> str:
+    """`rounded`, or the number that this price of a scalar market's contract stands for."""
+    return NOTHING if micros is None else show_price(micros, contract)
+
+
+@register.filter
+def price_of(pips: int | None, contract: Contract) -> str:
+    """A contract's price: 0.62, or the number that it stands for."""
+    if pips is None or contract.scale is None:
+        return price(pips)
+    return show_price(pips * MICROS_PER_PIP, contract)
 
 
 @register.filter

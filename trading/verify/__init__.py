@@ -9,7 +9,7 @@ f. books are not crossed, orders filled by their trades, none worse than its lim
 g. only legal changes of status
 h. the book that follows from the events equals the actual book
 i. epochs of leases only grow
-j. each position is settled exactly once
+j. each position is settled exactly once, and corrected exactly once; so are bonds
 k. no command was executed at a time in the future
 
 `laws` are statements over rows, `journals` replays market by market. Each check reads one snapshot.
@@ -24,6 +24,7 @@ from trading.models import VerifyRun
 from trading.verify.findings import Finding, merge
 from trading.verify.journals import check_journals
 from trading.verify.laws import LAWS, check_law, check_times
+from trading.verify.settlement_laws import SETTLEMENT_LAWS
 
 
 class Stopped(Exception):  # noqa: N818 - requested, not an error
@@ -42,7 +43,7 @@ def check_everything(
 
 
 def _check(market_ids: list[int] | None, should_stop: Callable[[], bool]) -> Iterator[Finding]:
-    for law in LAWS:
+    for law in (*LAWS, *SETTLEMENT_LAWS):
         if should_stop():
             raise Stopped
         yield check_law(law)

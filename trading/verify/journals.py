@@ -7,7 +7,7 @@ from typing import Any, Final, NamedTuple
 from markets.models import FINAL_STATUSES, Market
 from trading.engine.commands import AnyCommand, Place
 from trading.engine.engine import Engine
-from trading.engine.events import Amended, Fired, Rejected, Traded, list_trades
+from trading.engine.events import Amended, Fired, LegAttached, Rejected, Traded, list_trades
 from trading.engine.state import MarketState
 from trading.engine.trade_ids import trade_id
 from trading.engine.types import BUY
@@ -58,6 +58,8 @@ class Story:
                     for trade in list_trades(event):
                         name = trade_id(self.market_id, row.ts_us, seq, trade.index)
                         self.trades[name] = _trade_values(seq, trade)
+                    if isinstance(event, LegAttached):
+                        self._add_order(event.order_id, seq)
                 if isinstance(entry.command, Place) and not _is_rejected(entry.events):
                     self._add_order(entry.command.order_id, seq)
                 seq += 1

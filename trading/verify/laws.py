@@ -50,7 +50,7 @@ def check_times() -> Finding:
     return Finding("k", what, BookState.objects.count(), ahead.count(), examples)
 
 
-_SIDES: Final = (
+SIDES: Final = (
     "SELECT credit_account_id AS account_id, market_id, kind, amount_micros AS micros"
     " FROM accounts_transfer UNION ALL"
     " SELECT debit_account_id, market_id, kind, -amount_micros FROM accounts_transfer"
@@ -64,7 +64,7 @@ _FILLS: Final = (
     " maker_cash_micros FROM trading_trade"
 )
 # A market with its escrow and fees, the sum of its margins, and whether it is being voided.
-_MARKETS: Final = (
+MARKETS: Final = (
     "SELECT m.id AS subject, m.status, e.cash_micros AS escrow, f.cash_micros AS fees,"
     " COALESCE(g.collateral, 0) AS collateral, COALESCE(g.net, 0) AS net,"
     " COALESCE(g.paid, 0) AS paid, COALESCE(g.paid_net, 0) AS paid_net,"
@@ -81,7 +81,7 @@ _MARKETS: Final = (
     "  SUM(CASE WHEN payout_micros IS NULL THEN 0 ELSE net_paid_micros END) AS paid_net"
     "  FROM trading_margin GROUP BY market_id) AS g ON g.market_id = m.id"
 )
-_IS_FINAL: Final = "status IN ('settled', 'voided')"
+IS_FINAL: Final = "status IN ('settled', 'voided')"
 _IS_BEING_VOIDED: Final = "status = 'resolving' AND is_void = 1"
 
 
@@ -96,7 +96,7 @@ LAWS: Final = (
         "a balance is the sum of its transfers",
         "SELECT a.id AS subject, a.cash_micros, COALESCE(t.micros, 0) AS moved"
         " FROM accounts_account a LEFT JOIN (SELECT account_id, SUM(micros) AS micros"
-        f" FROM ({_SIDES}) AS sides GROUP BY account_id) AS t ON t.account_id = a.id",
+        f" FROM ({SIDES}) AS sides GROUP BY account_id) AS t ON t.account_id = a.id",
         "cash_micros <> moved",
     ),
     Law(
@@ -128,8 +128,10 @@ LAWS: Final = (
         "b",
         "an account holds what its markets hold",
         "SELECT a.id AS subject, a.held_micros, COALESCE(m.held, 0) AS markets_hold"
-        " FROM accounts_account a LEFT JOIN (SELECT account_id, SUM(held_micros) AS held"
-        " FROM trading_margin GROUP BY account_id) AS m ON m.account_id = a.id",
+        " FROM accounts_account a LEFT JOIN (SELECT account_id, SUM(held_micros) AS held FROM"
+        " (SELECT account_id, held_micros FROM trading_margin"
+        "  UNION ALL SELECT account_id, held_micros FROM trading_settlement) AS holds"
+        " GROUP BY account_id) AS m ON m.account_id = a.id",
         "held_micros <> markets_hold",
     ),
     Law(
@@ -144,27 +146,21 @@ LAWS: Final = (
     Law(
         "c",
         "escrow is 1 credit per contract of collateral, less what was paid",
-        _MARKETS,
-        f"NOT ({_IS_BEING_VOIDED}) AND NOT ({_IS_FINAL}) AND escrow <> 10000 * collateral - paid",
+        MARKETS,
+        f"NOT ({_IS_BEING_VOIDED}) AND NOT ({IS_FINAL}) AND escrow <> 10000 * collateral - paid",
     ),
     Law(
         "c",
         "a market's pots hold what was paid in less what was paid out",
-        _MARKETS,
-        f"NOT ({_IS_FINAL}) AND escrow + fees <>"
+        MARKETS,
+        f"NOT ({IS_FINAL}) AND escrow + fees <>"
         " net - CASE WHEN is_void = 1 THEN paid_net ELSE paid END",
     ),
     Law(
         "c",
         "a market's fees wait on their account",
-        _MARKETS,
-        f"NOT ({_IS_BEING_VOIDED}) AND NOT ({_IS_FINAL}) AND fees <> fees_paid",
-    ),
-    Law(
-        "c",
-        "the pots of a final market are empty",
-        _MARKETS,
-        f"{_IS_FINAL} AND (escrow <> 0 OR fees <> 0)",
+        MARKETS,
+        f"NOT ({_IS_BEING_VOIDED}) AND NOT ({IS_FINAL}) AND fees <> fees_paid",
     ),
     Law(
         "c",
@@ -310,7 +306,7 @@ LAWS: Final = (
         " FROM accounts_account a JOIN markets_market m ON m.id = a.market_id"
         " LEFT JOIN trading_margin g ON g.market_id = m.id AND g.account_id = a.id"
         " WHERE a.kind = 'maker'",
-        f"cash_micros <> left_over OR ({_IS_FINAL} AND cash_micros <> 0)",
+        f"cash_micros <> left_over OR ({IS_FINAL} AND cash_micros <> 0)",
     ),
     Law(
         "g",
@@ -349,50 +345,5 @@ LAWS: Final = (
         " SELECT shard, MAX(epoch) AS epoch FROM trading_journalrow GROUP BY shard) AS j"
         " LEFT JOIN trading_lease l ON l.shard = j.shard",
         "epoch > current",
-    ),
-    Law(
-        "j",
-        "everybody in a final market is paid, nobody before its result",
-        _MARKETS,
-        f"({_IS_FINAL} AND unpaid > 0)"
-        f" OR (status <> 'resolving' AND NOT ({_IS_FINAL}) AND paid_margins > 0)",
-    ),
-    Law(
-        "j",
-        "a position is paid what its outcomes are worth",
-        "SELECT g.id AS subject, g.payout_micros, 10000 * g.collateral_lots + COALESCE("
-        "(SELECT SUM(p.net_lots * o.payout_pips) FROM trading_position p JOIN markets_outcome o"
-        ' ON o.market_id = p.market_id AND o."index" = p.outcome_index'
-        " WHERE p.market_id = g.market_id AND p.account_id = g.account_id), 0) AS worth"
-        " FROM trading_margin g JOIN markets_market m ON m.id = g.market_id"
-        " WHERE m.status = 'settled'",
-        "payout_micros <> worth",
-    ),
-    Law(
-        "j",
-        "a void pays back what was paid in",
-        "SELECT g.id AS subject, g.payout_micros, g.net_paid_micros FROM trading_margin g"
-        " JOIN markets_market m ON m.id = g.market_id WHERE m.status = 'voided'",
-        "payout_micros <> net_paid_micros"
-        " AND NOT (payout_micros > net_paid_micros AND payout_micros <= 0)",
-    ),
-    Law(
-        "j",
-        "a payout is moved exactly once",
-        "SELECT g.id AS subject, COALESCE(g.payout_micros, 0) AS payout,"
-        " COALESCE(t.micros, 0) AS moved, COALESCE(t.transfers, 0) AS transfers"
-        " FROM trading_margin g LEFT JOIN (SELECT account_id, market_id, SUM(micros) AS micros,"
-        f" COUNT(*) AS transfers FROM ({_SIDES}) AS sides WHERE kind IN ('settlement', 'void')"
-        " GROUP BY account_id, market_id) AS t"
-        " ON t.account_id = g.account_id AND t.market_id = g.market_id",
-        "payout <> moved OR transfers > 1",
-    ),
-    Law(
-        "j",
-        "a settled market pays exactly 1 credit for a set",
-        "SELECT m.id AS subject, SUM(COALESCE(o.payout_pips, -10000)) AS total"
-        " FROM markets_market m JOIN markets_outcome o ON o.market_id = m.id"
-        " WHERE m.status = 'settled' GROUP BY m.id",
-        "total <> 10000",
     ),
 )

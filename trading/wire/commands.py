@@ -13,21 +13,32 @@ import msgspec
 from accounts.api.principal import Principal
 from accounts.models.account import AccountKind
 from kernel.errors import ApiError, RefusedError
+from kernel.ids import new_id
 from kernel.units import parse_price_pips, parse_quantity_lots
-from trading.engine.commands import Amend, Command, Place
-from trading.engine.types import BUY, SELL, OrderOptions, Reason, Stp, Tif, Trigger
+from trading.engine.commands import Amend, Attach, Command, Place
+from trading.engine.types import (
+    BUY,
+    SELL,
+    Leg,
+    OrderOptions,
+    Reason,
+    Stp,
+    Tif,
+    Trigger,
+    TriggerKind,
+)
 from trading.pipeline.instruments import Instrument
-from trading.wire.options import mirror_pips, read_options
+from trading.wire.options import mirror_pips, read_legs, read_options
 from trading.wire.reading import read_client_order_id, read_time_us, read_units
 from trading.wire.refusals import build_refusal
-from trading.wire.schema import AmendOrder, PlaceOrder
+from trading.wire.schema import AmendOrder, PlaceOrder, ProtectPosition
 
 SIDES: Final = {"buy": BUY, "sell": SELL}
 NO: Final = 1
 _FEE_FREE_KINDS: Final = frozenset({AccountKind.HOUSE.value, AccountKind.MAKER.value})
 _HASHED_AS: Final = {"options": "terms"}
 """Renamed fields: repeats of older requests must still find their answers."""
-_IDENTITY: Final = frozenset({"order_id", "account_id", "owner_id"})
+_IDENTITY: Final = frozenset({"order_id", "account_id", "owner_id", "bracket_id"})
 
 
 def build_place(
@@ -78,9 +89,12 @@ def read_amend(body: AmendOrder) -> dict[str, int | None]:
     }
 
 
-def build_amend(order_id: str, account_id: int, numbers: dict[str, Any], *, as_no: bool) -> Amend:
+def build_amend(
+    body: AmendOrder, order_id: str, account_id: int, numbers: dict[str, Any], *, as_no: bool
+) -> Amend:
     """Return the command that amends an order entered as NO (or not)."""
     price_pips = mirror_pips(numbers["price_pips"], as_no=as_no)
+    asked = {TriggerKind.TAKE_PROFIT: body.take_profit, TriggerKind.STOP: body.stop_loss}
     return Amend(
         order_id,
         account_id,
@@ -88,6 +102,35 @@ def build_amend(order_id: str, account_id: int, numbers: dict[str, Any], *, as_n
         numbers["quantity_lots"],
         numbers["valid_until_us"],
         mirror_pips(numbers["trigger_pips"], as_no=as_no),
+        read_legs(body.take_profit or None, body.stop_loss or None, as_no=as_no),
+        tuple(kind for kind, leg in asked.items() if leg is None),
+    )
+
+
+def build_attach(
+    body: ProtectPosition,
+    instrument: Instrument,
+    principal: Principal,
+    *,
+    is_mirrored: bool = False,
+) -> Attach:
+    """Return the command that attaches legs to a position; ApiError if it can never be valid.
+
+    `is_mirrored`: a page names the position NO of one of several outcomes, which is recorded.
+    """
+    outcome, as_no = find_outcome(body.outcome, instrument)
+    if body.take_profit is None and body.stop_loss is None:
+        raise ApiError("missing_field", "take_profit")
+    return Attach(
+        new_id(),
+        principal.account_id,
+        principal.owner_id,
+        outcome,
+        read_legs(body.take_profit, body.stop_loss, as_no=as_no),
+        read_units(parse_quantity_lots, body.quantity, "quantity"),
+        as_no or is_mirrored,
+        principal.account_kind in _FEE_FREE_KINDS,
+        read_time_us(body.valid_until, "valid_until"),
     )
 
 
@@ -113,12 +156,17 @@ def compute_body_hash(operation: str, market_id: int | None, *commands: Command)
 
 def _list_given(given: msgspec.Struct) -> dict[str, Any]:
     return {
-        _HASHED_AS.get(name, name): (
-            _list_given(value) if isinstance(value, (OrderOptions, Trigger)) else value
-        )
+        _HASHED_AS.get(name, name): _strip(value)
         for name, default in _list_fields(type(given))
         if (value := getattr(given, name)) != default
     }
+
+
+def _strip(value: Any) -> Any:
+    """Return a field's value without what is new in each request, and without defaults."""
+    if isinstance(value, tuple):
+        return [_strip(item) for item in value]
+    return _list_given(value) if isinstance(value, (OrderOptions, Trigger, Leg)) else value
 
 
 @cache

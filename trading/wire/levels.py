@@ -58,7 +58,9 @@ def compute_implied_tops(instrument: Instrument, tops: Mapping[int, Top]) -> dic
         bids.append((top.bid_pips or 0, top.bid_lots))
         asks.append((PAYOUT_PIPS if top.ask_pips is None else top.ask_pips, top.ask_lots))
     return {
-        outcome: Top(outcome, *_find_best(asks, outcome), *_find_best(bids, outcome))
+        outcome: Top(outcome, None, 0, None, 0)
+        if outcome in instrument.withdrawn_pips
+        else Top(outcome, *_find_best(asks, outcome), *_find_best(bids, outcome))
         for outcome in range(books)
     }
 

@@ -9,12 +9,15 @@ import msgspec
 from msgspec import Struct
 
 from kernel.clock import format_time
+from kernel.ids import new_id
 from kernel.units import format_amount, format_price, parse_amount_micros, parse_price_pips
 from trading.engine.book import EngineOrder
-from trading.engine.types import PAYOUT_PIPS, OrderOptions, Trigger, TriggerKind, TriggerOn
+from trading.engine.types import PAYOUT_PIPS, Leg, OrderOptions, Trigger, TriggerKind, TriggerOn
 from trading.wire.fields import (
+    ABSENT,
     Amount,
     BudgetIn,
+    Id,
     Price,
     PriceIn,
     RequestBody,
@@ -52,6 +55,23 @@ class TriggerOut(Struct, kw_only=True):
     trail: Price | None
 
 
+class LegIn(RequestBody, kw_only=True):
+    """A take-profit: an order that closes what the entry has opened, when `price` is reached.
+
+    It trades at the market then; with a `limit` not at a worse price, and may rest there.
+    """
+
+    price: PriceIn = msgspec.field(default_factory=absent)
+    limit: PriceIn = msgspec.field(default_factory=absent)
+    on: TriggerOnIn = "last"
+
+
+class StopLossIn(LegIn, kw_only=True):
+    """A stop-loss. With `trail` it follows the best price seen at that distance."""
+
+    trail: PriceIn = msgspec.field(default_factory=absent)
+
+
 class OptionsIn(RequestBody, kw_only=True):
     """What an order may ask for besides market, side, price and quantity."""
 
@@ -61,16 +81,19 @@ class OptionsIn(RequestBody, kw_only=True):
     expires_at: TimeIn | None = None
     valid_until: TimeIn | None = None
     trigger: TriggerIn | None = None
+    take_profit: LegIn | None = None
+    stop_loss: StopLossIn | None = None
 
 
 class OptionsOut(Struct, kw_only=True):
-    """What an order shows of it."""
+    """What an order shows of it. `bracket`: of a take-profit or stop-loss, its entry's id."""
 
     budget: Amount | None
     post_only: bool
     reduce_only: bool
     expires_at: Time | None
     trigger: TriggerOut | None
+    bracket: Id | None
 
 
 def read_options(order: OptionsIn, *, is_market: bool, as_no: bool) -> OrderOptions:
@@ -83,17 +106,41 @@ def read_options(order: OptionsIn, *, is_market: bool, as_no: bool) -> OrderOpti
         expires_at_us=read_time_us(order.expires_at, "expires_at"),
         valid_until_us=read_time_us(order.valid_until, "valid_until"),
         trigger=None if order.trigger is None else _read_trigger(order.trigger, as_no=as_no),
+        legs=read_legs(order.take_profit, order.stop_loss, as_no=as_no),
     )
 
 
-def _read_trigger(trigger: TriggerIn, *, as_no: bool) -> Trigger:
+def read_legs(
+    take_profit: LegIn | None, stop_loss: StopLossIn | None, *, as_no: bool
+) -> tuple[Leg, ...]:
+    """Return the legs of a request as booked, each as an order with a new id."""
+    legs = []
+    if take_profit is not None:
+        trigger = TriggerIn(kind="take_profit", price=take_profit.price, on=take_profit.on)
+        legs.append(_read_leg(take_profit, trigger, "take_profit", as_no=as_no))
+    if stop_loss is not None:
+        price, on, trail = stop_loss.price, stop_loss.on, stop_loss.trail
+        trigger = TriggerIn(kind="stop", price=price, on=on)
+        if bytes(trail) != ABSENT:
+            trigger = TriggerIn(kind="trailing_stop", price=price, on=on, trail=trail)
+        legs.append(_read_leg(stop_loss, trigger, "stop_loss", as_no=as_no))
+    return tuple(legs)
+
+
+def _read_leg(leg: LegIn, trigger: TriggerIn, field: str, *, as_no: bool) -> Leg:
+    limit_pips = read_units(parse_price_pips, leg.limit, f"{field}.limit")
+    booked = _read_trigger(trigger, as_no=as_no, field=field)
+    return Leg(new_id(), booked, mirror_pips(limit_pips, as_no=as_no))
+
+
+def _read_trigger(trigger: TriggerIn, *, as_no: bool, field: str = "trigger") -> Trigger:
     """Return the trigger as booked: one of NO waits for the price of YES that it mirrors."""
-    price_pips = read_units(parse_price_pips, trigger.price, "trigger.price")
+    price_pips = read_units(parse_price_pips, trigger.price, f"{field}.price")
     return Trigger(
         TriggerKind[trigger.kind.upper()],
         mirror_pips(price_pips, as_no=as_no),
         TriggerOn[trigger.on.upper()],
-        read_units(parse_price_pips, trigger.trail, "trigger.trail"),
+        read_units(parse_price_pips, trigger.trail, f"{field}.trail"),
     )
 
 
@@ -115,6 +162,7 @@ def show_options(order: EngineOrder, asked: OrderOptions, *, as_no: bool) -> dic
         "reduce_only": asked.reduce_only,
         "expires_at": None if expires_at_us is None else format_time(expires_at_us),
         "trigger": None if asked.trigger is None else _show_trigger(order, asked.trigger, as_no),
+        "bracket": asked.bracket_id,
     }
 
 

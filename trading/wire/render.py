@@ -56,7 +56,16 @@ def show_answer(result: Result, instrument: Instrument) -> OrderAnswer:
         **_order_fields(order, instrument, result.seq, result.ts_us),
         trades=[show_own_trade(fill, order, instrument) for fill in result.fills],
         hold=_show_amount(result.held_change_micros),
+        legs=show_legs(result, instrument),
     )
+
+
+def show_legs(result: Result, instrument: Instrument) -> list[OrderState]:
+    """Return the take-profit and stop-loss of a result's bracket."""
+    return [
+        show_order(leg, instrument, seq=result.seq, updated_at_us=result.ts_us)
+        for leg in result.legs
+    ]
 
 
 def show_own_trade(fill: Fill, order: EngineOrder, instrument: Instrument) -> OrderTrade:
@@ -143,7 +152,11 @@ def show_book(
             ladders = [*ladders, (mirror_levels(asks), mirror_levels(bids))]
     if instrument.matches_across:
         for index, book in enumerate(shown):
-            implied_bids, implied_asks = compute_implied_levels(books, index)
+            implied_bids, implied_asks = (
+                ([], [])
+                if index in instrument.withdrawn_pips
+                else compute_implied_levels(books, index)
+            )
             book.implied_bids, book.implied_asks = map(_show_levels, (implied_bids, implied_asks))
     for book, (bids, asks) in zip(shown, ladders or (), strict=False):
         book.maker_bids, book.maker_asks = _show_levels(bids), _show_levels(asks)

@@ -9,7 +9,7 @@ answers carry decimal strings. Prices are of the outcome named beside them.
 from typing import Annotated
 
 import msgspec
-from msgspec import Meta, Raw, Struct
+from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
 from trading.wire.fields import (
     Amount,
@@ -37,7 +37,9 @@ from trading.wire.fields import (
     TimeInForce,
     absent,
 )
+from trading.wire.options import LegIn as LegIn
 from trading.wire.options import OptionsIn, OptionsOut
+from trading.wire.options import StopLossIn as StopLossIn
 from trading.wire.options import TriggerIn as TriggerIn
 from trading.wire.options import TriggerOut as TriggerOut
 
@@ -49,7 +51,10 @@ PLACE_ORDER = "#/components/schemas/PlaceOrderRequest"
 
 
 class PlaceOrder(OptionsIn, kw_only=True):
-    """An order. Limit orders need price and quantity; market orders quantity or budget."""
+    """An order. Limit orders need price and quantity; market orders quantity or budget.
+
+    `take_profit` and `stop_loss` close what it has filled; one cancels the other.
+    """
 
     market: Slug
     outcome: OutcomeIn | None = None
@@ -75,13 +80,16 @@ class PlaceBatch(RequestBody, kw_only=True):
 class AmendOrder(RequestBody, kw_only=True):
     """A new price, a new total quantity (its filled part included), or both.
 
-    While the order waits for its trigger, also where that is.
+    While the order waits for its trigger, also where that is. `take_profit` and `stop_loss` of the
+    order, or of the bracket that it is part of, are replaced, or with null removed.
     """
 
     price: PriceIn = msgspec.field(default_factory=absent)
     quantity: QuantityIn = msgspec.field(default_factory=absent)
     valid_until: TimeIn | None = None
     trigger_price: PriceIn = msgspec.field(default_factory=absent)
+    take_profit: LegIn | UnsetType | None = UNSET
+    stop_loss: StopLossIn | UnsetType | None = UNSET
 
 
 class ClosePositions(RequestBody, kw_only=True):
@@ -89,6 +97,17 @@ class ClosePositions(RequestBody, kw_only=True):
 
     market: Slug | None = None
     outcome: OutcomeIn | None = None
+
+
+class ProtectPosition(RequestBody, kw_only=True):
+    """A take-profit, a stop-loss or both for a position: all of it, or a `quantity`."""
+
+    market: Slug
+    outcome: OutcomeIn | None = None
+    quantity: QuantityIn = msgspec.field(default_factory=absent)
+    take_profit: LegIn | None = None
+    stop_loss: StopLossIn | None = None
+    valid_until: TimeIn | None = None
 
 
 # --- replies ----------------------------------------------------------------------------------
@@ -142,11 +161,20 @@ class OrderTrade(Struct, kw_only=True):
 class OrderAnswer(OrderState, kw_only=True):
     """An order right after matching, with the trades it made in this step.
 
-    `hold` is what available credits were lowered by for what rests (below 0: raised).
+    `hold` is what available credits were lowered by for what rests (below 0: raised). `legs` are
+    the take-profit and stop-loss of its bracket, each an order of its own.
     """
 
     trades: list[OrderTrade]
     hold: Amount
+    legs: list[OrderState]
+
+
+class Protection(Struct, kw_only=True):
+    """The take-profit and stop-loss of a position, each an order of its own."""
+
+    bracket: Id
+    legs: list[OrderState]
 
 
 class Fault(Struct, kw_only=True):
