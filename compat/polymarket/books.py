@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from compat.polymarket.names import Leg, OutcomeToken
+from compat.polymarket.names import BinaryLeg, OutcomeToken
 from kernel.units import format_price, format_quantity
 from trading.engine.types import PAYOUT_PIPS
 from trading.feed.reads import book_from_database, read_lasts
@@ -158,5 +158,5 @@ def _trim(decimal: str) -> str:
     return decimal.rstrip("0").rstrip(".") if "." in decimal else decimal
 
 
-def list_tokens(leg: Leg) -> tuple[OutcomeToken, OutcomeToken]:
+def list_tokens(leg: BinaryLeg) -> tuple[OutcomeToken, OutcomeToken]:
     return OutcomeToken(leg, False), OutcomeToken(leg, True)

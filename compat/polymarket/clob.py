@@ -263,7 +263,7 @@ def show_terms(_: ReadQuery, condition_id: str) -> dict[str, Any]:
         "mbf": market.fee_maker_rate // rows.PPM_PER_BPS,
         "tbf": market.fee_taker_rate // rows.PPM_PER_BPS,
         "nr": is_neg_risk(shown.instrument),
-        "ao": market.status == Market.Status.OPEN,
+        "ao": shown.accepts_orders,
         "fd": rows.show_fees(market),
     }
 

@@ -16,7 +16,7 @@ from compat.polymarket import frames, listing, rows
 from compat.polymarket.books import TokenBook, list_tokens, read_books
 from compat.polymarket.frames import Change
 from compat.polymarket.listing import ShownLeg
-from compat.polymarket.names import Leg, OutcomeToken
+from compat.polymarket.names import BinaryLeg, OutcomeToken
 from kernel.database import DATABASE_FAULTS
 from kernel.errors import not_found
 from markets.models import FINAL_STATUSES, HIDDEN_STATUSES, Market
@@ -59,7 +59,7 @@ class TokenStream:
 class LegStream:
     """One book: the streams of its two tokens, and what they have shown."""
 
-    def __init__(self, leg: Leg) -> None:
+    def __init__(self, leg: BinaryLeg) -> None:
         self.streams = [TokenStream(token) for token in list_tokens(leg)]
         self.book: TokenBook | None = None
         """As last shown, of YES."""

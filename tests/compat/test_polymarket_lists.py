@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from accounts.models import Policy
 from accounts.policy import forget
-from markets.models import Market, Tag
+from markets.models import Market, Outcome, Tag
 from tests.trading import world
 from trading.engine.types import BUY, SELL
 from trading.readmodels.projections import project_market
@@ -86,6 +86,21 @@ def test_markets_are_found_by_tag_time_and_words(markets: list[Market]):
     assert slugs(get("gamma/markets", end_date_min=late)) == [markets[2].slug]
     assert slugs(get("gamma/public-search", q="snow")["events"]) == [markets[2].slug]
     assert get("gamma/public-search", q="weath")["tags"] == [shown]
+
+
+def test_a_withdrawn_outcome_accepts_no_orders_and_has_what_it_paid(markets: list[Market]):
+    withdrawn = markets[1].outcomes.all()[1]
+    Outcome.objects.filter(pk=withdrawn.pk).update(withdrawn_pips=0, withdrawn_at=timezone.now())
+    first, second, _ = get(f"gamma/events/slug/{markets[1].slug}")["markets"]
+    assert (first["acceptingOrders"], first["outcomePrices"]) == (True, None)
+    assert (second["acceptingOrders"], second["outcomePrices"]) == (False, '["0", "1"]')
+
+
+def test_a_scalar_market_is_one_market_of_its_two_sides(markets: list[Market]):
+    market = world.make_market(kind="scalar", low_millionths=0, high_millionths=10**8)
+    Market.objects.filter(pk=market.pk).update(status="open")
+    shown = get(f"gamma/markets/slug/{market.slug}")
+    assert (shown["outcomes"], shown["negRisk"]) == ('["Higher", "Lower"]', False)
 
 
 def test_names_never_change(markets: list[Market]):

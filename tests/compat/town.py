@@ -7,7 +7,7 @@ from typing import Any
 
 import httpx
 
-from compat.polymarket.names import Leg, build_leg
+from compat.polymarket.names import BinaryLeg, build_leg
 from markets.models import Market, Outcome
 from tests.compat.site import Site
 from tests.e2e.people import wait_for
@@ -75,7 +75,7 @@ class Town:
         return yes, no
 
 
-def find_hidden_leg(slug: str) -> Leg:
+def find_hidden_leg(slug: str) -> BinaryLeg:
     """Return the names of a binary market, which anybody can compute who knows its slug."""
     market = Market(pk=0, slug=slug, kind=Market.Kind.BINARY)
     return build_leg(market, Outcome(index=0, code="YES"))
