@@ -151,6 +151,15 @@ def test_without_a_valid_key_nothing_is_answered(site: Site):
         assert answer.json().keys() == {"code", "message", "field", "request_id"}
 
 
+def test_a_browser_of_another_site_is_answered_as_by_the_api(site: Site):
+    """The site names no other origin, so a preflight gets no permission, and no 500."""
+    headers = {"Origin": "https://elsewhere.example", "Access-Control-Request-Method": "POST"}
+    for path in ("mcp", "api/v1/orders"):
+        answer = httpx.options(f"{site.exchange.base_url}/{path}", headers=headers)
+        assert 400 <= answer.status_code < 500
+        assert "Access-Control-Allow-Origin" not in answer.headers
+
+
 ODD = (
     b"", b"{", b"[]", b"[1]", b"null", b'"x"', b"\xff\xfe", b"[" * 10_000, b"1" * 5_000,
     b'{"jsonrpc":"2.0"}', b'{"jsonrpc":"2.0","id":1}', b'{"jsonrpc":"2.0","id":1,"method":1}',

@@ -106,6 +106,10 @@ async def test_best_prices_new_markets_and_results_come_where_they_are_wanted(to
         await place(town, slug, "sell 10 YES @ 0.60")
         best = await listener.get("best_bid_ask")
         assert (best["best_bid"], best["best_ask"], best["spread"]) == ("0", "0.6", "0.6")
+        await asyncio.to_thread(town.open, "Is this one not listed?", visibility="unlisted")
+        await asyncio.to_thread(
+            town.open, "Is this a secret too?", visibility="group", group="friends"
+        )
         other = await asyncio.to_thread(town.open, "Is this one new?")
         new = await listener.get("new_market")
         assert (new["slug"], new["question"], new["outcomes"]) == (
