@@ -55,8 +55,10 @@ class QuotedMarket:
     def __init__(self, market: Json, prices: Sequence[Json], dice: random.Random) -> None:
         self.slug: str = market["slug"]
         self.tick = Decimal(market["tick"])
-        codes = [outcome["code"] for outcome in market["outcomes"]]
-        self.codes = codes[:1] if market["kind"] == "binary" else codes
+        outcomes = [row for row in market["outcomes"] if row["withdrawn_payout"] is None]
+        codes = [outcome["code"] for outcome in outcomes]
+        # Of a binary or scalar market NO is YES seen from the other side.
+        self.codes = codes if market["kind"] == "categorical" else codes[:1]
         known = {price["outcome"]: price["price"] for price in prices}
         self.weights = start_weights([known.get(code) for code in codes], dice)
         self.quoted: dict[str, float] = {}

@@ -314,7 +314,8 @@ ERROR_CODES: Final[dict[str, ErrorCode]] = {
         "neither fok nor decrement",
         _("The amount to spend must be above 0, and can't be combined with “fill or kill”."),
         "budget"),
-    "budget_too_small": _C(422, None, _("That is not enough for one contract at this price.")),
+    "budget_too_small": _C(422, "that is not enough for one lot step at this price",
+                           _("That is not enough for one contract at this price.")),
     "client_order_id_reused": _C(
         409, "this client order id was used for another order",
         _("This form was sent before with other values, and that order may be open. Check your "
@@ -337,6 +338,11 @@ ERROR_CODES: Final[dict[str, ErrorCode]] = {
                           "market"),
     "nothing_to_amend": _C(422, "the order already has this price and quantity",
                            _("The order already has this price and quantity.")),
+    "order_group_stopped": _C(
+        409, "the order group is stopped: reset it first",
+        _("The order group is stopped: reset it first."), "order_group"),
+    "order_group_unknown": _C(404, "there is no such order group", None, "order_group"),
+    "order_not_resting": _C(409, "only an order that rests has a place in a queue: it is {status}"),
     "order_not_open": _C(409, "the order is already {status}", _("This order has already ended.")),
     "outcome_unknown": _C(422, "the market has no such outcome", _("Choose one of the outcomes."),
                           "outcome"),
@@ -375,12 +381,17 @@ ERROR_CODES: Final[dict[str, ErrorCode]] = {
         422, "no order rests in this market: send a market order, or a limit order with ioc or fok",
         _("No order waits in this market. Choose one that trades at once."), "time_in_force"),
     "sale_by_credits": _C(422, None, _("When you sell, enter the number of contracts.")),
+    "standing_order_unclear": _C(422, "send a quantity or a daily budget, not both",
+                                 _("Enter a number of contracts or a daily budget, not both.")),
     "timed_out": _C(
         504, "the outcome is unknown: retry with the same client order id (or Idempotency-Key)",
         _("No answer came in time. Check what happened, then try again.")),
     "timed_out.order": _C(
         504, None,
         _("No answer came in time. Send it again: nothing is done twice.")),
+    "too_many_order_groups": _C(422, "an account has at most {count} order groups"),
+    "too_many_standing_orders": _C(422, "an account has at most {count} standing orders",
+                                   _("You have as many standing orders as you may.")),
     "too_many_triggers": _C(
         422, "at most 200 orders of an account wait for their triggers in a market",
         _("Too many of your orders in this market already wait for their triggers."), "trigger"),

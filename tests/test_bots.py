@@ -118,3 +118,16 @@ def test_a_bot_ends_with_the_process_that_it_follows(pauses, monkeypatch):
     bot = Script()
     client.run(bot)
     assert bot.begun == 0
+
+
+def test_a_maker_quotes_one_book_of_a_number_and_none_of_a_withdrawn_outcome():
+    def quoted(kind, *withdrawn):
+        outcomes = [
+            {"code": code, "withdrawn_payout": "0.0000" if code in withdrawn else None}
+            for code in ("YES", "NO", "MAYBE")
+        ]
+        market = {"slug": "x", "tick": "0.01", "kind": kind, "outcomes": outcomes}
+        return maker.QuotedMarket(market, [], random.Random(1)).codes
+
+    assert quoted("binary") == quoted("scalar") == ["YES"]
+    assert quoted("categorical", "NO") == ["YES", "MAYBE"]

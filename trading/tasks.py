@@ -29,13 +29,20 @@ from markets.queries import get_exchange
 from trading import verify
 from trading.actions import (
     do_apply_discount,
+    do_cancel_group,
     do_cancel_orders,
     do_close_market,
+    do_fire_cancel_timer,
     do_open_market,
     do_pass_time,
+    do_refill_standing_order,
     do_run_resolver,
+    forget_group_fills,
+    list_due_cancel_timers,
     list_due_discounts,
     list_due_resolvers,
+    list_due_standing_orders,
+    list_stopped_groups,
 )
 from trading.models import Order, VerifyRun
 from trading.notifications import mails, notify
@@ -173,6 +180,23 @@ def cancel_stopped() -> None:
 
 @shared_task
 @unless_in_maintenance
+def cancel_stopped_groups() -> None:
+    """Cancel the orders that stopped groups still have, where an engine was away or another market
+    stopped them; until then they are in a book, but can't trade.
+    """
+    _for_each(list_stopped_groups()[:DUE_MAX], do_cancel_group)
+    forget_group_fills()
+
+
+@shared_task
+@unless_in_maintenance
+def fire_cancel_timers() -> None:
+    """Cancel the orders of accounts whose timers have run out."""
+    _for_each(list_due_cancel_timers()[:DUE_MAX], do_fire_cancel_timer)
+
+
+@shared_task
+@unless_in_maintenance
 @if_the_clock_is_right
 def resolve_due() -> None:
     """Let automatic resolvers look at what decides closed markets."""
@@ -180,6 +204,18 @@ def resolve_due() -> None:
     _for_each(
         list_due_resolvers(now)[:RESOLVERS_MAX],
         lambda resolver: do_run_resolver(resolver, now=timezone.now()),
+    )
+
+
+@shared_task
+@unless_in_maintenance
+@if_the_clock_is_right
+def refill_standing_orders() -> None:
+    """Place the day's orders of standing orders."""
+    now = timezone.now()
+    _for_each(
+        list_due_standing_orders(now)[:DUE_MAX],
+        lambda standing: do_refill_standing_order(standing, now=now),
     )
 
 

@@ -26,12 +26,11 @@ from markets.models.market import (
     TICKS_PIPS,
     Market,
     MarketQuerySet,
-    MarketStats,
-    Outcome,
-    StatusChange,
     acts_as_operator,
     is_operator,
 )
+from markets.models.market_records import MarketStats, StatusChange
+from markets.models.outcome import Outcome
 from markets.models.panel import JUDGES_MAX, Panel, PanelJudge
 from markets.models.resolution import Dispute, Resolution, describe_payout
 from markets.models.resolver import PATIENCE_SECONDS_MAX, AutomaticResolver

@@ -9,6 +9,8 @@ from kernel import cache
 from markets.models import Exchange, Market
 from tests.api.exchange import order
 from tests.trading import world
+from trading.engine import engine
+from trading.engine.commands import Fire
 from trading.models import Order
 from trading.pipeline import gateway
 from trading.pipeline.gateway import get_gateway
@@ -160,3 +162,61 @@ def join_group(market, user_id):
         GroupMember.objects.create(group=group, user_id=user_id)
     Market.objects.filter(pk=market.pk).update(visibility="group", group=group)
     cache.forget_all()
+
+
+# --- triggered orders whose firing fails ------------------------------------------------------
+
+
+async def test_an_order_whose_firing_fails_is_ended_and_stops_no_other(
+    inside, alice, bob, monkeypatch
+):
+    market = await inside.open_market()
+    trigger = {"kind": "stop", "price": "0.60"}
+    broken = await alice.placed(market, "buy 1 YES @ 0.20", trigger=trigger)
+    sound = await alice.placed(market, "buy 2 YES @ 0.20", trigger=trigger)
+    fail_to_fire(monkeypatch, broken["id"])
+    await bob.placed(market, "sell 1 YES @ 0.60")
+    carol = await inside.join()
+    await carol.placed(market, "buy 1 YES @ 0.60")
+    ended = await wait_until_fired(alice, broken["id"])
+    assert (ended["status"], ended["reason"]) == ("rejected", "engine_fault")
+    assert (await wait_until_fired(alice, sound["id"]))["status"] == "open"
+    assert (await bob.place(market, "buy 1 YES @ 0.10")).status_code == 201
+
+
+async def test_an_order_that_can_not_even_be_ended_waits_and_stops_no_other(
+    inside, alice, bob, monkeypatch
+):
+    market = await inside.open_market()
+    trigger = {"kind": "stop", "price": "0.60"}
+    broken = await alice.placed(market, "buy 1 YES @ 0.20", trigger=trigger)
+    sound = await alice.placed(market, "buy 2 YES @ 0.20", trigger=trigger)
+    fail_to_fire(monkeypatch, broken["id"], gives_up=True)
+    await bob.placed(market, "sell 1 YES @ 0.60")
+    carol = await inside.join()
+    await carol.placed(market, "buy 1 YES @ 0.60")
+    assert (await wait_until_fired(alice, sound["id"]))["status"] == "open"
+    assert (await alice.get(f"orders/{broken['id']}")).json()["status"] == "untriggered"
+    assert (await bob.place(market, "buy 1 YES @ 0.10")).status_code == 201
+    assert (await alice.cancel(broken["id"])).status_code == 200
+
+
+def fail_to_fire(monkeypatch, order_id, *, gives_up=False):
+    """Let the engine have a bug that only this order meets, also when it `gives_up`."""
+    fire_as_ever = engine._DECISIONS[Fire]
+
+    def fail(market, fire):
+        if fire.order_id == order_id and (gives_up or not fire.gives_up):
+            raise ZeroDivisionError("a bug")
+        fire_as_ever(market, fire)
+
+    monkeypatch.setitem(engine._DECISIONS, Fire, fail)
+
+
+async def wait_until_fired(caller, order_id):
+    async with asyncio.timeout(5):
+        while True:
+            shown = (await caller.get(f"orders/{order_id}")).json()
+            if shown["status"] != "untriggered":
+                return shown
+            await asyncio.sleep(0.02)

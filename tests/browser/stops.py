@@ -28,7 +28,8 @@ LOGGED_IN = (
     "/markets/rain/", "/markets/capitals/",
     "/markets/settled/", "/markets/corrected/", "/markets/resolving/", "/markets/long/",
     "/portfolio/",
-    "/portfolio/orders/", "/portfolio/orders/?status=all", "/portfolio/fills/",
+    "/portfolio/orders/", "/portfolio/orders/?status=all", "/portfolio/standing/",
+    "/portfolio/standing/?market=rain", "/portfolio/fills/",
     "/portfolio/settlements/", "/portfolio/transfers/", "/portfolio/money/", "/leaderboard/",
     "/@alice/", "/notifications/", "/proposals/", "/groups/", "/groups/{group}/",
 )  # fmt: skip
@@ -45,7 +46,7 @@ ADMIN = (
     "/admin/accounts/transfer/", "/admin/accounts/auditevent/", "/admin/accounts/policy/1/change/",
     "/admin/markets/exchange/1/change/", "/admin/markets/comment/",
     "/admin/trading/order/", "/admin/trading/trade/", "/admin/markets/event/add/",
-    "/admin/markets/correction/", "/admin/trading/settlement/",
+    "/admin/markets/correction/", "/admin/trading/settlement/", "/admin/trading/position/",
     "/admin/markets/group/add/", "/admin/markets/seriesschedule/",
     "/admin/markets/seriesschedule/add/", "/admin/accounts/invitecode/add/",
 )  # fmt: skip

@@ -35,11 +35,13 @@ Option = TypeVar("Option")
 Target = tuple[str, int, int]
 """order_id, account_id, quantity_lots of an open order."""
 
-BYTES_PER_STEP = 46
+BYTES_PER_STEP = 50
 OWNER_OF = {11: 1, 12: 1, 21: 2, 22: 2, 31: 3, 41: 4, 51: 5, 61: 6}
 FEE_FREE_ACCOUNT = 61
 HOUSE_ACCOUNT = 99
 ACCOUNTS = tuple(OWNER_OF)
+GROUPS = {account_id: (f"g{account_id}", f"h{account_id}") for account_id in ACCOUNTS}
+"""The order groups of each account."""
 ORDER_IDS = 240
 CREDIT = 1_000_000
 
@@ -147,6 +149,9 @@ def make_place(
         trigger=make_trigger(c, config) if c.one_in(6) else None,
         legs=make_legs(c, config, side) if c.one_in(5) else (),
     )
+    if c.one_in(5):
+        order_group = c.pick((*GROUPS[account_id] * 10, "nobody's"))
+        options = msgspec.structs.replace(options, order_group=order_group)
     return Place(
         order_id,
         account_id,
@@ -268,6 +273,13 @@ def _target(c: Choices, open_orders: Sequence[Target]) -> Target:
 
 def make_cancel_all(c: Choices) -> CancelAll:
     return CancelAll(c.pick(ACCOUNTS), by_operator=c.one_in(3))
+
+
+def make_room(c: Choices, config: Config) -> tuple[int, str, int]:
+    """Return an account, a group of its, and what that may fill from now on: nothing, or some."""
+    account_id = c.pick(ACCOUNTS)
+    lots = c.pick((0, 1, 2, 3, 5, 20, 10**6)) * config.lot_step_lots
+    return account_id, c.pick(GROUPS[account_id]), lots
 
 
 def make_configure(

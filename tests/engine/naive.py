@@ -15,7 +15,7 @@ import msgspec
 
 from tests.engine.naive_brackets import NaiveBrackets
 from tests.engine.naive_ledger import HOUSE, Ledger, Leg
-from tests.engine.naive_state import Order, is_valid
+from tests.engine.naive_state import Order, is_valid, make_leg
 from tests.engine.naive_triggers import NaiveTriggers, implied_pips
 from trading.engine.commands import (
     Amend,
@@ -23,6 +23,7 @@ from trading.engine.commands import (
     Attach,
     Cancel,
     CancelAll,
+    CancelGroup,
     Command,
     Configure,
     Fire,
@@ -47,8 +48,6 @@ from trading.engine.types import (
     MAKERS_MET_MAX,
     ORDER_LOTS_MAX,
     PAYOUT_PIPS,
-    Config,
-    FeeDiscount,
     MarketStatus,
     OrderStatus,
     Reason,
@@ -61,29 +60,21 @@ Change = tuple[int, int, int]
 """Sets formed, cash gained (the fee aside), fee paid."""
 
 
-def _leg(config: Config, order: Order, price_pips: int, lots: int, *, is_maker: bool) -> Leg:
-    place, discount = order.place, config.discount or FeeDiscount()
-    return Leg(
-        place.account_id,
-        order.entry,
-        is_maker,
-        place.fee_free,
-        place.outcome,
-        place.side,
-        price_pips,
-        lots,
-        discount.maker_percent if is_maker else discount.taker_percent,
-    )
-
-
 class NaiveEngine(NaiveBrackets, NaiveTriggers):
     """Same commands, events, funds and `dump()` as `Engine`; nothing of its code."""
 
-    def execute(self, command: AnyCommand, ts_us: int, funds: dict[int, int]) -> list[AnyEvent]:
+    def execute(
+        self,
+        command: AnyCommand,
+        ts_us: int,
+        funds: dict[int, int],
+        rooms: dict[str, int] | None = None,
+    ) -> list[AnyEvent]:
         self.seq += 1
         self.ts_us = max(self.ts_us, ts_us)
         self.events = []
         self.funds = funds
+        self.rooms = {} if rooms is None else rooms
         self.worth_before = {account_id: self._worth(account_id) for account_id in funds}
         self._expire()
         handlers: dict[type[Command], Callable[[Any], None]] = {
@@ -95,6 +86,7 @@ class NaiveEngine(NaiveBrackets, NaiveTriggers):
             Tick: lambda _: None,
             Fire: self._fire,
             Attach: self._attach,
+            CancelGroup: lambda command: self._stop_group(command.order_group),
         }
         handlers[type(command)](command)
         self._watch(self._follow() if self.config else {})
@@ -147,6 +139,7 @@ class NaiveEngine(NaiveBrackets, NaiveTriggers):
             self._price_refusal(place.price_pips)
             or self._size_refusal(place)
             or self._flags_refusal(place)
+            or self._group_refusal(place)
             or self._trigger_refusal(place)
         )
 
@@ -160,6 +153,8 @@ class NaiveEngine(NaiveBrackets, NaiveTriggers):
         reason = self._entry_refusal(None)
         if reason:
             return self._reject(fire.order_id, reason)
+        if fire.gives_up:
+            return self._end(order, OrderStatus.REJECTED, Reason.ENGINE_FAULT)
         self.waiting.remove(order)
         entry = self._find(order.place.bracket_id or "")
         if entry:
@@ -171,7 +166,7 @@ class NaiveEngine(NaiveBrackets, NaiveTriggers):
         )
         order = self._order(place)
         self.events.append(Fired(fire.order_id, order.price_pips))
-        reason = self._position_refusal(order, self.orders)
+        reason = self._group_refusal(place) or self._position_refusal(order, self.orders)
         if not reason and self._missing_micros(order, self.orders):
             reason = Reason.INSUFFICIENT_FUNDS
         if reason:
@@ -254,7 +249,7 @@ class NaiveEngine(NaiveBrackets, NaiveTriggers):
 
     def _requeue(self, old: Order, new: Order) -> None:
         order_id, others = old.place.order_id, [o for o in self.orders if o is not old]
-        reason = self._position_refusal(new, others)
+        reason = self._group_refusal(new.place) or self._position_refusal(new, others)
         if reason:
             return self._reject(order_id, reason)
         missing_micros = self._missing_micros(new, others)
@@ -278,6 +273,18 @@ class NaiveEngine(NaiveBrackets, NaiveTriggers):
         mine = [o for o in everyone if o.place.account_id == command.account_id]
         self._end_all(mine, by_operator if command.by_operator else by_owner)
 
+    def _stop_group(self, order_group: str | None) -> None:
+        everyone = [*self.orders, *self.waiting]
+        group = [order for order in everyone if order.place.order_group == order_group]
+        self._end_all(group, Reason.ORDER_GROUP_STOPPED)
+
+    def _group_refusal(self, place: Place) -> Reason | None:
+        if place.order_group is None:
+            return None
+        if place.order_group not in self.rooms:
+            return Reason.ORDER_GROUP_UNKNOWN
+        return Reason.ORDER_GROUP_STOPPED if self.rooms[place.order_group] <= 0 else None
+
     def _configure(self, command: Configure) -> None:
         if command.seen is not None and command.seen != (self.status, self.config):
             return self._reject("", Reason.CONFIGURATION_STALE)
@@ -298,20 +305,10 @@ class NaiveEngine(NaiveBrackets, NaiveTriggers):
 
     # Trading.
 
-    def _expire(self) -> None:
-        everyone = [*self.orders, *self.waiting]
-        dated = [(o.place.expires_at_us, o.place.order_id, o) for o in everyone]
-        due = [(at, name, o) for at, name, o in dated if at is not None and at <= self.ts_us]
-        for _, _, order in sorted(due, key=lambda row: row[:2]):
-            self._end(order, OrderStatus.EXPIRED, Reason.EXPIRED)
-
-    def _end_all(self, orders: list[Order], reason: Reason) -> None:
-        for order in sorted(orders, key=lambda order: order.place.order_id):
-            self._end(order, OrderStatus.CANCELLED, reason)
-
     def _fills_entirely(self, order: Order) -> bool:
         twin, taker = copy(self), copy(order)
         twin.orders, twin.events = [copy(other) for other in self.orders], []
+        twin.rooms = dict(self.rooms)
         twin._sweep(taker)
         return taker.quantity_lots - taker.remaining_lots == order.quantity_lots
 
@@ -423,7 +420,7 @@ class NaiveEngine(NaiveBrackets, NaiveTriggers):
         enough, too_many = 0, lots_max // step + 1
         while too_many - enough > 1:
             middle = (enough + too_many) // 2
-            leg = _leg(self._rules(), taker, price_pips, middle * step, is_maker=False)
+            leg = make_leg(self._rules(), taker, price_pips, middle * step, is_maker=False)
             if ledger.cost(leg) <= left_micros:
                 enough = middle
             else:
@@ -436,7 +433,7 @@ class NaiveEngine(NaiveBrackets, NaiveTriggers):
         for order in (taker, *makers):
             before = self._ledger()
             its_pips = price_pips if order is taker else order.price_pips
-            leg = _leg(self._rules(), order, its_pips, lots, is_maker=order is not taker)
+            leg = make_leg(self._rules(), order, its_pips, lots, is_maker=order is not taker)
             self.legs = (*self.legs, leg)
             is_short = order is taker and self._available(taker.place.account_id) < 0
             if is_short and not taker.rests:  # what rests holds enough for its own legs
@@ -454,7 +451,18 @@ class NaiveEngine(NaiveBrackets, NaiveTriggers):
                 self._end(maker, OrderStatus.FILLED, Reason.FILLED)
             elif maker.place.reduce_only and not self._allowance(maker.place):
                 self._end(maker, OrderStatus.CANCELLED, Reason.REDUCE_ONLY)
-        return None
+        return self._count_for_groups(taker, makers, lots)
+
+    def _count_for_groups(self, taker: Order, makers: list[Order], lots: int) -> Reason | None:
+        """Stop the groups that have filled all that they may; the reason if the taker's has."""
+        groups = [order.place.order_group for order in (taker, *makers)]
+        for group in groups:
+            if group is not None and group in self.rooms:
+                self.rooms[group] -= lots
+        full = [group for group in groups if group is not None and self.rooms.get(group, 1) <= 0]
+        for group in full:
+            self._stop_group(group)
+        return Reason.ORDER_GROUP_STOPPED if taker.place.order_group in full else None
 
     def _traded(self, taker: Order, maker: Order, lots: int, changes: list[Change]) -> Traded:
         (taker_sets, taker_cash, taker_fee), (maker_sets, maker_cash, maker_fee) = changes

@@ -16,6 +16,7 @@ from trading.engine.types import (
     SELL,
     TRIGGERS_MAX,
     Config,
+    FeeDiscount,
     MarketStatus,
     OrderStatus,
     Reason,
@@ -50,6 +51,21 @@ class Order(msgspec.Struct):
         return not self.place.is_market and self.place.tif in (Tif.GTC, Tif.GTD)
 
 
+def make_leg(config: Config, order: Order, price_pips: int, lots: int, *, is_maker: bool) -> Leg:
+    place, discount = order.place, config.discount or FeeDiscount()
+    return Leg(
+        place.account_id,
+        order.entry,
+        is_maker,
+        place.fee_free,
+        place.outcome,
+        place.side,
+        price_pips,
+        lots,
+        discount.maker_percent if is_maker else discount.taker_percent,
+    )
+
+
 class NaiveState:
     """Open orders and the legs of all fills; everything else is computed on demand."""
 
@@ -66,6 +82,8 @@ class NaiveState:
         self.bracket_of: dict[str, str] = {}
         """By order the bracket of which it is a leg, or was one when its id was last given."""
         self.events: list[AnyEvent] = []
+        self.rooms: dict[str, int] = {}
+        """By order group the lots that it may still fill, here and elsewhere."""
         self._folded: tuple[tuple[Leg, ...], Ledger] | None = None
 
     def dump(self) -> tuple[Any, ...]:
@@ -188,6 +206,17 @@ class NaiveState:
         self.waiting = [other for other in self.waiting if other is not order]
         lots = 0 if order.place.quantity_lots is None else order.remaining_lots
         self.events.append(Ended(order.place.order_id, status, reason, lots))
+
+    def _expire(self) -> None:
+        everyone = [*self.orders, *self.waiting]
+        dated = [(o.place.expires_at_us, o.place.order_id, o) for o in everyone]
+        due = [(at, name, o) for at, name, o in dated if at is not None and at <= self.ts_us]
+        for _, _, order in sorted(due, key=lambda row: row[:2]):
+            self._end(order, OrderStatus.EXPIRED, Reason.EXPIRED)
+
+    def _end_all(self, orders: list[Order], reason: Reason) -> None:
+        for order in sorted(orders, key=lambda order: order.place.order_id):
+            self._end(order, OrderStatus.CANCELLED, reason)
 
     # Refusals.
 

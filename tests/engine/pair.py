@@ -11,6 +11,7 @@ from tests.engine.generate import (
     ACCOUNTS,
     BYTES_PER_STEP,
     CREDIT,
+    GROUPS,
     Choices,
     Target,
     make_amend,
@@ -20,11 +21,12 @@ from tests.engine.generate import (
     make_config,
     make_configure,
     make_place,
+    make_room,
 )
 from tests.engine.laws import Witness, compute_position
 from tests.engine.naive import NaiveEngine
 from trading.engine.book import OrderBook
-from trading.engine.commands import AnyCommand, Configure, Fire, Tick
+from trading.engine.commands import AnyCommand, CancelGroup, Configure, Fire, Tick
 from trading.engine.dry_run import find_touched_accounts
 from trading.engine.engine import Engine
 from trading.engine.events import AnyEvent, Triggered, TriggerMoved
@@ -36,8 +38,8 @@ MODULES_THAT_COUNT_MAKERS: Final = tuple(
     if "engine." in name and hasattr(module, "MAKERS_MET_MAX")
 )
 """Where a test that lowers the limit has to lower it."""
-JournalEntry = tuple[AnyCommand, int, dict[int, int]]
-"""A command, its time and what every account had available before it."""
+JournalEntry = tuple[AnyCommand, int, dict[int, int], dict[str, int]]
+"""A command, its time, what every account had available before it, every group's room."""
 DUMP_EVERY: Final = 8
 RESTORE_EVERY: Final = 23
 
@@ -49,6 +51,7 @@ class Pair:
         self.fast, self.naive, self.witness = Engine(7), NaiveEngine(7), Witness()
         self.ts_us = 1_000_000
         self.funds = dict.fromkeys(ACCOUNTS, 0)
+        self.rooms = {group: 10**6 for groups in GROUPS.values() for group in groups}
         self.log: list[str] = []
         self.journal: list[JournalEntry] = []
         self.events: list[AnyEvent] = []
@@ -68,6 +71,13 @@ class Pair:
         self.witness.bring(account_id, amount_micros - self.funds[account_id])
         self.funds[account_id] = amount_micros
         self.log.append(f"pair.set_available({account_id}, {amount_micros})")
+
+    def set_room(self, account_id: int, order_group: str, lots: int) -> None:
+        """Let a group fill so much, or, as a shard does, stop it."""
+        self.rooms[order_group] = lots
+        self.log.append(f"pair.set_room({account_id}, {order_group!r}, {lots})")
+        if not lots:
+            self.apply(CancelGroup(order_group, account_id))
 
     def apply(self, command: AnyCommand, elapsed_us: int = 0) -> list[AnyEvent]:
         self.log.append(f"pair.apply({command!r}, {elapsed_us})")
@@ -105,17 +115,19 @@ class Pair:
 
     def _apply(self, command: AnyCommand) -> list[AnyEvent]:
         touched = find_touched_accounts(self.fast, command, self.ts_us)
-        before = dict(self.funds)
-        self.journal.append((command, self.ts_us, before))
+        before, rooms = dict(self.funds), dict(self.rooms)
+        self.journal.append((command, self.ts_us, before, dict(rooms)))
         # Every other command the fast engine is given the funds that it asked for, and no others.
         narrow = self.naive.seq % 2 == 1
         asked = touched | ({command.account_id} & before.keys())
         fast_funds = {a: before[a] for a in asked} if narrow else dict(before)
-        quoted = self.fast.quote(command, self.ts_us, fast_funds)
+        quoted = self.fast.quote(command, self.ts_us, fast_funds, rooms)
         assert fast_funds == {a: before[a] for a in fast_funds}, "a quote changed the funds"
-        expected = self.naive.execute(command, self.ts_us, self.funds)
-        events = self.fast.execute(command, self.ts_us, fast_funds)
+        assert rooms == self.rooms, "a quote changed the rooms"
+        expected = self.naive.execute(command, self.ts_us, self.funds, self.rooms)
+        events = self.fast.execute(command, self.ts_us, fast_funds, rooms)
         assert events == expected
+        assert rooms == self.rooms
         seen_by_triggers = (Triggered, TriggerMoved)
         assert quoted == [event for event in events if not isinstance(event, seen_by_triggers)]
         assert fast_funds == {a: self.funds[a] for a in fast_funds}
@@ -141,6 +153,9 @@ class Pair:
             assert old.list_orders(account) == sorted(own, key=lambda order: order.order_id)
             account.orders = None  # whether they are known may differ, and nothing else
         assert self.fast.accounts == old.accounts
+        assert {name: set(group) for name, group in old.groups.items()} == {
+            name: set(group) for name, group in self.fast.groups.items()
+        }
         for engine in (old, self.fast):
             for book in engine.books:
                 check_book(book)
@@ -190,8 +205,13 @@ class Pair:
         if choices.one_in(4) and (targets := self.open_orders()):
             order_id, account_id, _ = choices.pick(targets)
             self.apply(Fire(order_id, choices.pick((account_id, ACCOUNTS[0]))))
+        elif choices.one_in(12) and (fire := self.fast.find_next_fire()):
+            self.apply(msgspec.structs.replace(fire, gives_up=True))
         else:
             self.fire_due()
+
+    def step_group(self, data: bytes) -> None:
+        self.set_room(*make_room(Choices(data), self.config))
 
     def step_money(self, data: bytes) -> None:
         """Withdraw everything, or be left with little, or have money again."""
@@ -205,7 +225,7 @@ STEPS: Final = (
     *(Pair.step_place,) * 24,
     *(Pair.step_amend,) * 6,
     *(Pair.step_attach,) * 2,
-    *(Pair.step_cancel, Pair.step_money) * 2,
+    *(Pair.step_cancel, Pair.step_money, Pair.step_group) * 2,
     *(Pair.step_configure, Pair.step_time),
     *(Pair.step_fire,) * 8,
 )

@@ -23,11 +23,15 @@ STEPS_MAX: Final = 1_500
 
 
 class Recorded(msgspec.Struct):
-    """One market's journal. An entry: time, command, its account's available micros, events."""
+    """One market's journal. An entry: time, command, its account's available micros, events.
+
+    `rooms` has, for each entry, what order groups may fill; older journals have none.
+    """
 
     rules_version: int
     entries: list[tuple[int, AnyCommand, int, list[AnyEvent]]]
     state_hash: str
+    rooms: list[dict[str, int]] = []
 
 
 def find_features(command: AnyCommand, events: list[AnyEvent]) -> Iterator[Any]:
@@ -57,11 +61,16 @@ OF_BRACKETS: Final = {
     *("Attach", "LegAttached", "LegResized"),
     *(("legs", True), ("bracket_id", True)),
 }
+OF_GROUPS: Final = {"CancelGroup", ("order_group", True)}
 OF_MAKERS: Final = {"ChangeLiquidity", "LiquidityChanged", TradeKind.MAKER}
 
 
 def list_features(
-    config: Config, *, has_triggers: bool = False, has_brackets: bool = False
+    config: Config,
+    *,
+    has_triggers: bool = False,
+    has_brackets: bool = False,
+    has_groups: bool = False,
 ) -> set[Any]:
     """All that a journal of such a market should show: older ones were made without triggers.
 
@@ -80,6 +89,7 @@ def list_features(
         events, across = events - {CrossMatched.__name__}, set()
     absent = {("bracket_id", True)} if has_brackets else set(OF_BRACKETS)
     absent |= set() if has_triggers or has_brackets else OF_TRIGGERS
+    absent |= set() if has_groups else OF_GROUPS
     absent |= OF_MAKERS if config.maker is None else set()
     return (flags | commands | events | across | set(Tif) | set(Stp) | set(TradeKind)) - absent
 
@@ -88,7 +98,7 @@ def record(config: Config, seed: int) -> Recorded:
     """Run random steps until everything was met."""
     randomness = random.Random(seed)
     pair = RecordingPair(config, randomness)
-    missing = list_features(config, has_brackets=True)
+    missing = list_features(config, has_brackets=True, has_groups=True)
     for entry in pair.entries:
         missing -= set(find_features(entry[1], entry[3]))
     while missing:
@@ -96,7 +106,7 @@ def record(config: Config, seed: int) -> Recorded:
         randomness.choice(STEPS)(pair, randomness.randbytes(BYTES_PER_STEP))
         missing -= set(find_features(pair.entries[-1][1], pair.entries[-1][3]))
     pair.check_dumps()
-    return Recorded(RULES_VERSION, pair.entries, pair.fast.state_hash())
+    return Recorded(RULES_VERSION, pair.entries, pair.fast.state_hash(), pair.rooms_before)
 
 
 class RecordingPair(Pair):
@@ -105,6 +115,7 @@ class RecordingPair(Pair):
     def __init__(self, config: Config, randomness: random.Random) -> None:
         self.randomness = randomness
         self.entries: list[tuple[int, AnyCommand, int, list[AnyEvent]]] = []
+        self.rooms_before: list[dict[str, int]] = []
         super().__init__(config)
 
     def apply(self, command: AnyCommand, elapsed_us: int = 0) -> list[AnyEvent]:
@@ -114,6 +125,7 @@ class RecordingPair(Pair):
                 "client_order_id": "mine" if self.randomness.random() < 0.3 else None,
             }
             command = msgspec.structs.replace(command, **remembered)
+        self.rooms_before.append(dict(self.rooms))
         funds_micros = self.funds.get(command.account_id, 0)
         events = super().apply(command, elapsed_us)
         self.entries.append((self.ts_us, command, funds_micros, events))
@@ -140,7 +152,7 @@ def main(folder: str) -> None:
         "categorical-flat": find_config(binary=False, kind=FeeKind.FLAT),
         "categorical-quadratic": find_config(binary=False, kind=FeeKind.QUADRATIC),
         "categorical-across": find_config(binary=False, kind=FeeKind.QUADRATIC, across=True),
-        "categorical-brackets": find_config(binary=False, kind=FeeKind.QUADRATIC, across=True),
+        "categorical-groups": find_config(binary=False, kind=FeeKind.QUADRATIC, across=True),
     }
     for name, config in wanted.items():
         for seed in range(200):

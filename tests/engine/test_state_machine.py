@@ -32,7 +32,7 @@ IS_SOAK = os.environ.get("PREDEX_SOAK") == "1"
 COMMANDS_MIN = 50_000
 ROUNDS = 20 if IS_SOAK else 1  # of COMMANDS_MIN each: hypothesis remembers all of a round
 RULES_PER_MARKET = 60
-MARKETS = COMMANDS_MIN // (52 if IS_SOAK else 58)  # how long each gets is chance
+MARKETS = COMMANDS_MIN // (48 if IS_SOAK else 53)  # how long each gets is chance
 LONG_MARKETS, LONG_MARKET_STEPS = (50, 2_000) if IS_SOAK else (4, 1_000)
 
 one_step = st.binary(min_size=BYTES_PER_STEP, max_size=BYTES_PER_STEP)
@@ -79,6 +79,10 @@ class EnginesAgree(RuleBasedStateMachine):
     @rule(data=one_step)
     def fire(self, data: bytes) -> None:
         self.pair.step_fire(data)
+
+    @rule(data=one_step)
+    def change_a_group(self, data: bytes) -> None:
+        self.pair.step_group(data)
 
     @rule(data=one_step)
     def move_money(self, data: bytes) -> None:

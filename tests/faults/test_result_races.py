@@ -44,7 +44,8 @@ async def test_whoever_wins_a_market_has_one_outcome_and_pays_once(
     set_stage: Setter, database_kind: str, rounds: int
 ):
     roles = find_roles(database_kind)
-    stage = set_stage(database_kind, wishes={"traders": 2}, roles=roles)
+    patient = {"JWT_ACCESS_SECONDS": "36000"}
+    stage = set_stage(database_kind, wishes={"traders": 2}, roles=roles, environment=patient)
     people = People(stage, await log_in(stage), await log_in(stage))
     chance, ends = random.Random(rounds), Counter[str]()
     with delivering(stage):

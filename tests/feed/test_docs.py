@@ -30,6 +30,7 @@ from trading.feed.socket import (
     MESSAGES_PER_SECOND,
     SUBSCRIPTIONS_MAX,
 )
+from trading.pipeline.cancel_timers import SOCKET_SECONDS
 
 TEXT = (ROOT / "docs" / "feed.md").read_text()
 EXAMPLES = [json.loads(block) for block in re.findall(r"```json\n(.*?)```", TEXT, re.DOTALL)]
@@ -40,7 +41,8 @@ OTHER_TYPES = {"trades_snapshot", "ticker_snapshot", "lifecycle_snapshot", "unsu
 
 def test_every_example_message_is_taken() -> None:
     messages = [example for example in EXAMPLES if "op" in example]
-    assert {message["op"] for message in messages} == {"subscribe", "unsubscribe", "auth", "ping"}
+    names = {"subscribe", "unsubscribe", "auth", "ping", "cancel_on_disconnect"}
+    assert {message["op"] for message in messages} == names
     for message in messages:
         decode_request(json.dumps(message))
 
@@ -55,6 +57,7 @@ def test_the_numbers_in_the_text_are_those_of_the_code() -> None:
         f"Every {BEAT_SECONDS:.0f} seconds a heartbeat",
         f"the last {TAPE_SHOWN_MAX} trades",
         f"up to {OPEN_ORDERS_MAX} open orders",
+        f"cancelled {SOCKET_SECONDS} seconds",
         *(f"| {code} |" for code in (CLOSE_NOT_AUTHENTICATED, CLOSE_TOO_SLOW, CLOSE_TOO_MANY)),
         f"more than {MESSAGE_BYTES_MAX // 1024} KB",
         f"a message of more than {SERVER_MESSAGE_BYTES_MAX // 1024} KB",
@@ -104,6 +107,7 @@ async def collect_frames(site: Site, floor: Floor, make_key) -> dict[str, dict[s
          "markets": [slug]},
         {"op": "subscribe", "channels": ["me"]},
         {"op": "subscribe", "channels": ["book"], "markets": ["no-such-market"]},
+        {"op": "cancel_on_disconnect", "id": "y"},
         {"op": "ping", "id": "x"},
     ]  # fmt: skip
     for message in messages:

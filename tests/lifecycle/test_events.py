@@ -25,8 +25,8 @@ def test_events_alone_give_the_engines_state_after_every_command(seed):
     pair = run_random_market(seed, STEPS)
     engine, replayed = Engine(7), MarketState(7)
     trades = 0
-    for command, ts_us, funds in pair.journal:
-        events = engine.execute(command, ts_us, dict(funds))
+    for command, ts_us, funds, rooms in pair.journal:
+        events = engine.execute(command, ts_us, dict(funds), dict(rooms))
         assert list(find_limit_breaches(replayed, JournalEntry(command, 0, events))) == []
         replayed.replay_events(command, ts_us, events)
         assert replayed.dump() == engine.dump()
@@ -51,10 +51,12 @@ def test_a_fill_that_is_worse_than_its_orders_limit_is_named():
 def test_journals_of_earlier_versions_lead_to_the_states_of_their_time(path):
     recorded = msgspec.msgpack.decode(path.read_bytes(), type=Recorded)
     engine, replayed, met = Engine(7), MarketState(7), set()
+    rooms = iter(recorded.rooms)
     for ts_us, command, funds_micros, events in recorded.entries:
         replayed.replay_events(command, ts_us, events)
         if recorded.rules_version == RULES_VERSION:
-            assert engine.execute(command, ts_us, {command.account_id: funds_micros}) == events
+            funds = {command.account_id: funds_micros}
+            assert engine.execute(command, ts_us, funds, next(rooms, None)) == events
         met |= set(find_features(command, events))
     assert replayed.state_hash() == recorded.state_hash
     if recorded.rules_version == RULES_VERSION:
@@ -63,7 +65,8 @@ def test_journals_of_earlier_versions_lead_to_the_states_of_their_time(path):
     features = list_features(
         replayed.config,
         has_triggers=name.endswith("triggers"),
-        has_brackets=name.endswith("brackets"),
+        has_brackets=name.endswith(("brackets", "groups")),
+        has_groups=name.endswith("groups"),
     )
     assert features <= met
 
@@ -71,5 +74,7 @@ def test_journals_of_earlier_versions_lead_to_the_states_of_their_time(path):
 def test_there_is_a_journal_of_each_rules_version_and_kind_of_market():
     kinds = ("binary-free", "binary-quadratic", "categorical-flat", "categorical-quadratic")
     wanted = {f"rules-{version}-{kind}" for version in (1, 2) for kind in kinds}
-    wanted |= {f"rules-2-categorical-{what}" for what in ("across", "triggers", "brackets")}
+    wanted |= {
+        f"rules-2-categorical-{what}" for what in ("across", "triggers", "brackets", "groups")
+    }
     assert {path.stem for path in RECORDED} == wanted

@@ -277,3 +277,18 @@ def test_a_number_that_was_wrong_is_corrected_over_the_api_and_in_the_admin(
     assert correct_market(points.pk)
     assert Market.objects.get(pk=points.pk).settled_number == "1000"
     assert_verified()
+
+
+def test_a_scalar_market_may_have_an_automated_maker(shard, operator, alice):
+    house = {"maker_b_lots": 10_000, "maker_funded_by_house": True}
+    points = world.make_market(**{**POINTS, **house})
+    world.open_market(shard, points)
+    points.refresh_from_db()
+    [bought] = world.run(shard, world.buy(points, alice, 60, 1_000))
+    assert bought.reason is None
+    actions.do_close_market(points, by=operator)
+    before = cash(alice)
+    propose(points, operator, "1750")
+    pay(points)
+    assert cash(alice) - before == 7_500 * 1_000
+    assert_verified()

@@ -36,10 +36,11 @@ DESIGNED = {
     ("halted", "voided"),
     ("closed", "voided"),
     ("resolving", "voided"),
-    ("settled", "settled"),  # The result is corrected.
+    ("settled", "settled"),
     ("settled", "voided"),
     ("voided", "settled"),
 }
+"""The last three: the result that was paid is corrected."""
 
 
 # --- the table -------------------------------------------------------------------------------
@@ -55,7 +56,7 @@ def test_a_step_is_legal_exactly_when_it_is_designed(from_status, to_status):
     assert (refusal.value.status, refusal.value.code) == (409, "illegal_status_change")
 
 
-def test_the_table_names_every_status_and_a_final_one_becomes_final_only():
+def test_the_table_names_every_status_and_a_final_one_leads_to_final_ones_only():
     assert set(LEGAL) == set(STATUSES)
     assert LEGAL["settled"] | LEGAL["voided"] == {"settled", "voided"}
 

@@ -33,7 +33,7 @@ __all__ = ["inside", "shard"]
 
 pytestmark = pytest.mark.django_db
 
-TABS = ("", "orders/", "fills/", "settlements/", "transfers/", "money/")
+TABS = ("", "orders/", "standing/", "fills/", "settlements/", "transfers/", "money/")
 LONG = "W" * 190 + "?"
 
 

@@ -44,11 +44,24 @@ from trading.actions.live import (
     do_resume_market,
     do_withdraw_outcome,
 )
+from trading.actions.order_groups import (
+    do_cancel_group,
+    do_change_order_group_limit,
+    do_create_order_group,
+    do_delete_order_group,
+    do_reset_order_group,
+    do_stop_order_group,
+    find_filled_lots,
+    forget_group_fills,
+    list_stopped_groups,
+)
 from trading.actions.orders import (
     check_cancel_orders,
     do_cancel_orders,
     do_cancel_own_orders,
+    do_fire_cancel_timer,
     do_pass_time,
+    list_due_cancel_timers,
 )
 from trading.actions.panels import (
     check_give_verdict,
@@ -84,4 +97,12 @@ from trading.actions.results import (
     do_void_market,
     do_withdraw_result,
     may_resolve,
+)
+from trading.actions.standing_orders import (
+    NewStandingOrder,
+    check_create_standing_order,
+    do_create_standing_order,
+    do_refill_standing_order,
+    do_stop_standing_order,
+    list_due_standing_orders,
 )

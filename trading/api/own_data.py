@@ -8,12 +8,22 @@ import msgspec
 from accounts.models import Account, User
 from accounts.own_data import CHUNK_ROWS, read_in_chunks, show_value
 from accounts.registry import DataTable
+from kernel.clock import format_time
 from kernel.units import format_amount, format_quantity
 from markets.actions import check_not_in_maintenance
 from trading.actions import do_cancel_orders, do_cancel_own_orders
 from trading.api.show_own import show_amount, show_fill, show_row
+from trading.api.standing_orders import ShownStandingOrder, show_standing_order
 from trading.feed.reads import read_cards
-from trading.models import Margin, Notification, NotificationPreference, Order, Position
+from trading.models import (
+    Margin,
+    Notification,
+    NotificationPreference,
+    Order,
+    OrderGroup,
+    Position,
+    StandingOrder,
+)
 from trading.notifications.sentences import describe_all
 from trading.pipeline.instruments import Instrument
 from trading.readmodels.queries import list_fills
@@ -24,6 +34,8 @@ Rows = Iterator[Mapping[str, Any]]
 ORDER_COLUMNS: Final = schema.OrderState.__struct_fields__
 FILL_COLUMNS: Final = schema.OwnFill.__struct_fields__
 POSITION_COLUMNS: Final = ("market", "outcome", "bought_less_sold", "cost", "realised_profit")
+GROUP_COLUMNS: Final = ("id", "limit", "created_at", "stopped_at")
+STANDING_COLUMNS: Final = tuple(ShownStandingOrder().fields)
 MARKET_COLUMNS: Final = ("market", "held", "fees", "net_paid", "payout")
 NOTIFICATION_COLUMNS: Final = ("kind", "created_at", "read_at", "title", "detail")
 
@@ -55,6 +67,22 @@ def list_own_fills(user_id: int) -> Rows:
             for fill in fills:
                 yield msgspec.to_builtins(show_fill(fill, instruments.get(fill.trade.market_id)))
             before = fills[-1].trade.id
+
+
+def list_order_groups(user_id: int) -> Rows:
+    for row in read_in_chunks(OrderGroup.objects.filter(account__in=_accounts(user_id))):
+        yield {
+            "id": row.pk.hex,
+            "limit": format_quantity(row.limit_lots),
+            "created_at": format_time(row.created_at_us),
+            "stopped_at": None if row.stopped_at_us is None else format_time(row.stopped_at_us),
+        }
+
+
+def list_standing_orders(user_id: int) -> Rows:
+    instruments = _Cards()
+    for row in read_in_chunks(StandingOrder.objects.filter(account__in=_accounts(user_id))):
+        yield show_standing_order(row, instruments.get(row.market_id))
 
 
 def list_positions(user_id: int) -> Rows:
@@ -114,6 +142,8 @@ def _accounts(user_id: int) -> list[int]:
 TABLES: Final = (
     DataTable("orders", ORDER_COLUMNS, list_orders),
     DataTable("fills", FILL_COLUMNS, list_own_fills),
+    DataTable("order_groups", GROUP_COLUMNS, list_order_groups),
+    DataTable("standing_orders", STANDING_COLUMNS, list_standing_orders),
     DataTable("positions", POSITION_COLUMNS, list_positions),
     DataTable("markets_entered", MARKET_COLUMNS, list_markets_entered),
     DataTable("notifications", NOTIFICATION_COLUMNS, list_notifications),

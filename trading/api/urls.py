@@ -3,17 +3,21 @@
 from django.urls import path
 
 from trading.api import (
+    cancel_timers,
     corrections,
     leaderboard,
     lifecycle,
     liquidity,
     market_views,
     openapi,
+    order_groups,
     order_views,
     own,
     panels,
+    queue_positions,
     resolvers,
     results,
+    standing_orders,
 )
 
 __all__ = ["openapi", "urlpatterns"]  # imported for its side effect
@@ -22,8 +26,17 @@ urlpatterns = [
     path("orders", order_views.OrdersView.as_view()),
     path("orders/batch", order_views.BatchView.as_view()),
     path("orders/preview", order_views.PreviewView.as_view()),
+    path("orders/queue-positions", queue_positions.QueuePositionsView.as_view()),
+    path("orders/cancel-after", cancel_timers.CancelAfterView.as_view()),
     path("orders/by-client-id/<path:client_order_id>", own.OrderByClientIdView.as_view()),
     path("orders/<str:order_id>", order_views.OrderView.as_view()),
+    path("orders/<str:order_id>/queue-position", queue_positions.QueuePositionView.as_view()),
+    path("order-groups", order_groups.OrderGroupsView.as_view()),
+    path("order-groups/<str:group_id>", order_groups.OrderGroupView.as_view()),
+    path("order-groups/<str:group_id>/stop", order_groups.StopOrderGroupView.as_view()),
+    path("order-groups/<str:group_id>/reset", order_groups.ResetOrderGroupView.as_view()),
+    path("standing-orders", standing_orders.StandingOrdersView.as_view()),
+    path("standing-orders/<str:standing_id>", standing_orders.StandingOrderView.as_view()),
     path("fills", own.FillsView.as_view()),
     path("positions", own.PositionsView.as_view()),
     path("positions/close", order_views.ClosePositionsView.as_view()),

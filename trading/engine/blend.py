@@ -15,7 +15,7 @@ after every command no order rests that the maker would trade with.
 
 from typing import Final
 
-from trading.engine import resting
+from trading.engine import order_groups, resting
 from trading.engine.book import EngineOrder
 from trading.engine.events import Traded
 from trading.engine.lmsr import Lmsr, count_lots_for_budget, count_lots_to_cross
@@ -187,6 +187,7 @@ def _trade_with_resting(market: MarketState, index: int, order: EngineOrder, lot
         )
     )
     resting.end_if_done(market, order)
+    order_groups.stop_full_groups(market, (order,))
 
 
 def crosses_any(market: MarketState, lmsr: Lmsr, side: int) -> bool:

@@ -7,6 +7,7 @@ from trading.engine.commands import Amend, ChangeLiquidity, Configure, Place
 from trading.engine.fees import RATE_PPM_MAX
 from trading.engine.maker import is_possible
 from trading.engine.margin import AccountState, compute_allowance_lots
+from trading.engine.order_groups import check_group
 from trading.engine.state import MarketState
 from trading.engine.types import (
     ORDER_LOTS_MAX,
@@ -94,7 +95,7 @@ def check_options(market: MarketState, place: Place) -> Reason | None:
 
     Position and book say what they have to say to one with a trigger when it is fired.
     """
-    reason = check_size(market, place) or check_flags(market, place)
+    reason = check_size(market, place) or check_flags(market, place) or check_group(market, place)
     if reason is not None:
         return reason
     if place.trigger is not None:
@@ -105,10 +106,12 @@ def check_options(market: MarketState, place: Place) -> Reason | None:
 
 
 def check_fired(market: MarketState, order: EngineOrder) -> Reason | None:
-    """Refuse a triggered order for its position or what it would take."""
-    account = market.account(order.account_id)
-    return check_position(market, account, order.place, order.quantity_lots) or check_post_only(
-        market, order.place, order.price_pips
+    """Refuse a triggered order for its group, its position or what it would take."""
+    account, place = market.account(order.account_id), order.place
+    return (
+        check_group(market, place)
+        or check_position(market, account, place, order.quantity_lots)
+        or check_post_only(market, place, order.price_pips)
     )
 
 

@@ -84,6 +84,10 @@ class Place(Command, tag=1, frozen=True):
     def bracket_id(self) -> str | None:
         return None if self.options is None else self.options.bracket_id
 
+    @property
+    def order_group(self) -> str | None:
+        return None if self.options is None else self.options.order_group
+
 
 class Amend(Command, tag=2, frozen=True):
     """Change price and/or total quantity (filled part included) of a resting order.
@@ -163,11 +167,13 @@ class ChangeLiquidity(Command, tag=7, frozen=True):
 class Fire(Command, tag=8, frozen=True):
     """Carry out an order of the account whose trigger price was reached.
 
-    The exchange sends it, soon after the command that reached the price.
+    The exchange sends it, soon after the command that reached the price. `gives_up`: this failed
+    through a fault of the engine; the order is ended instead.
     """
 
     order_id: str
     account_id: int
+    gives_up: bool = False
 
 
 class Attach(Command, tag=9, frozen=True):
@@ -188,4 +194,25 @@ class Attach(Command, tag=9, frozen=True):
     valid_until_us: int | None = None
 
 
-AnyCommand = Place | Amend | Cancel | CancelAll | Configure | Tick | ChangeLiquidity | Fire | Attach
+class CancelGroup(Command, tag=11, frozen=True):
+    """Cancel all orders of a group of the account, which was stopped in another market or by hand.
+
+    Which orders the group takes, and how much, comes with each command (see `order_groups`).
+    """
+
+    order_group: str
+    account_id: int
+
+
+AnyCommand = (
+    Place
+    | Amend
+    | Cancel
+    | CancelAll
+    | Configure
+    | Tick
+    | ChangeLiquidity
+    | Fire
+    | Attach
+    | CancelGroup
+)

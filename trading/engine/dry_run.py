@@ -14,6 +14,7 @@ from trading.engine.commands import (
     Attach,
     Cancel,
     CancelAll,
+    CancelGroup,
     ChangeLiquidity,
     Configure,
     Fire,
@@ -83,6 +84,7 @@ def copy_touched(market: Market, command: AnyCommand, ts_us: int) -> Market:
         own = market.list_orders(market.accounts[command.account_id])
         orders.update((order.order_id, order) for order in own)
     untriggered = {o.order_id: o for o in _find_untriggered(market, command, ts_us)}
+    _add_groups(market, command, orders, untriggered)
     account_ids = {order.account_id for order in (*orders.values(), *untriggered.values())}
     account_ids.add(command.account_id)
     account_ids |= _find_maker_accounts(market.config)
@@ -95,12 +97,30 @@ def copy_touched(market: Market, command: AnyCommand, ts_us: int) -> Market:
         copied = msgspec.structs.replace(order, live=False)
         copy.books[order.outcome].add(copied)
         copy.orders[order.order_id] = copied
+        copy.join_group(copied)
         copy.note_leg(copied)
         if order.place.expires_at_us is not None:
             heappush(copy.expiries, (order.place.expires_at_us, order.order_id))
     for order in untriggered.values():
         copy.wait(msgspec.structs.replace(order))
     return copy
+
+
+def _add_groups(
+    market: MarketState,
+    command: AnyCommand,
+    orders: dict[str, EngineOrder],
+    untriggered: dict[str, EngineOrder],
+) -> None:
+    """Add the orders that are cancelled when a group of one of these is stopped."""
+    if not market.groups:
+        return
+    names = {order.place.order_group for order in (*orders.values(), *untriggered.values())}
+    if isinstance(command, (Place, CancelGroup)):
+        names.add(command.order_group)
+    for name in market.groups.keys() & names:
+        for order_id, order in market.groups[name].items():
+            (orders if order_id in market.orders else untriggered)[order_id] = order
 
 
 def _find_untriggered(market: MarketState, command: AnyCommand, ts_us: int) -> list[EngineOrder]:
@@ -247,7 +267,8 @@ def _find_swept_by_liquidity(market: MarketState, change: ChangeLiquidity) -> It
 def _find_makers(book: OrderBook, taker: _Taker, ts_us: int) -> Iterator[EngineOrder]:
     """Yield makers best first until their certain quantity covers `lots`.
 
-    Own orders, reduce-only ones and those that expire now may give less than they show.
+    Own orders, reduce-only ones, those of groups and those that expire now may give less than they
+    show.
     """
     _, side, price_pips, lots, owner_id = taker
     met = 0
@@ -260,5 +281,5 @@ def _find_makers(book: OrderBook, taker: _Taker, ts_us: int) -> Iterator[EngineO
         if place.expires_at_us is not None and place.expires_at_us <= ts_us:
             continue
         met += 1
-        if not (maker.owner_id == owner_id or place.reduce_only):
+        if not (maker.owner_id == owner_id or place.reduce_only or place.order_group):
             lots -= maker.remaining_lots

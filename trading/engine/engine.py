@@ -9,7 +9,7 @@ The functions here read the state and decide; what they decide they emit as an e
 `MarketState.apply` has applied before they continue.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from heapq import heappop
 from typing import Any, Final
 
@@ -39,6 +39,7 @@ from trading.engine.commands import (
     Attach,
     Cancel,
     CancelAll,
+    CancelGroup,
     ChangeLiquidity,
     Configure,
     Fire,
@@ -61,14 +62,12 @@ from trading.engine.events import (
 from trading.engine.lmsr import compute_worst_loss_micros
 from trading.engine.margin import add_hold, copy_account
 from trading.engine.matcher import match
+from trading.engine.order_groups import cancel_group, check_group
 from trading.engine.resting import compute_allowance
-from trading.engine.state import MarketState
+from trading.engine.state import MarketState, Rooms
 from trading.engine.triggers import watch
 from trading.engine.types import (
-    BUY,
-    COLLAR_PIPS,
     ORDER_LOTS_MAX,
-    PAYOUT_PIPS,
     MarketStatus,
     OrderOptions,
     OrderStatus,
@@ -90,9 +89,11 @@ BY_OWNER: Final = Reason.CANCELLED_BY_OWNER
 class Engine(MarketState):
     """A market that takes commands."""
 
-    def execute(self, command: AnyCommand, ts_us: int, funds: dict[int, int]) -> list[AnyEvent]:
+    def execute(
+        self, command: AnyCommand, ts_us: int, funds: dict[int, int], rooms: Rooms = None
+    ) -> list[AnyEvent]:
         """Execute one command at `ts_us` (or the latest time seen) and return its events."""
-        self.begin(ts_us, funds)
+        self.begin(ts_us, funds, rooms)
         if self.expiries and self.expiries[0][0] <= self.ts_us:
             self._expire()
         _DECISIONS[type(command)](self, command)
@@ -102,16 +103,21 @@ class Engine(MarketState):
             watch(self)
         return self.events
 
-    def quote(self, command: AnyCommand, ts_us: int, funds: dict[int, int]) -> list[AnyEvent]:
+    def quote(
+        self, command: AnyCommand, ts_us: int, funds: dict[int, int], rooms: Rooms = None
+    ) -> list[AnyEvent]:
         """Return what `execute` would return now, changing nothing; but not what triggers see."""
-        return copy_touched(self, command, ts_us).execute(command, ts_us, dict(funds))
+        trial = copy_touched(self, command, ts_us)
+        return trial.execute(command, ts_us, dict(funds), dict(rooms or {}))
 
-    def find_next_fire(self) -> Fire | None:
+    def find_next_fire(self, skipped: Container[str] = ()) -> Fire | None:
         """Return the command that carries out the first triggered order, if it can be sent now."""
         if not self.due or self.status is not MarketStatus.OPEN or self.past_close():
             return None
-        order = next(iter(self.due.values()))
-        return Fire(order.order_id, order.account_id)
+        for order in self.due.values():
+            if order.order_id not in skipped:
+                return Fire(order.order_id, order.account_id)
+        return None
 
     def _expire(self) -> None:
         while self.expiries and self.expiries[0][0] <= self.ts_us:
@@ -141,7 +147,7 @@ class Engine(MarketState):
                 self._wait_for(place, options.trigger)
                 return
         if price_pips is None:
-            price_pips = self._compute_collar(place.outcome, place.side)
+            price_pips = self.compute_collar(place.outcome, place.side)
         if options is not None and options.budget_micros is not None:
             self._match_budget(place, price_pips, options.budget_micros)
             return
@@ -158,16 +164,6 @@ class Engine(MarketState):
             self._match_and_rest(order)
         else:
             self.emit(Rested(place.order_id, place.outcome, place.side, price_pips, lots))
-
-    def _compute_collar(self, outcome: int, side: int) -> int:
-        """Return the worst price of a market order: COLLAR_PIPS from the best one."""
-        book, best_pips = self.books[outcome], self.find_best_pips(outcome, side)
-        if best_pips is None:
-            best_pips = PAYOUT_PIPS if side == BUY else 0
-        worst_pips = best_pips + side * COLLAR_PIPS
-        # To the tick on the best price's side of it: down for a buyer, up for a seller.
-        worst_tick = side * (side * worst_pips // book.tick_pips)
-        return min(max(worst_tick, 1), book.ticks - 1) * book.tick_pips
 
     def _check_funds(self, order: EngineOrder, more_lots: int, old_hold_micros: int) -> bool:
         """Reject an order that may rest unless its account can hold all that it could cost."""
@@ -250,7 +246,7 @@ class Engine(MarketState):
             tif=Tif.IOC,
             options=options,
         )
-        events = self.quote(attempt, self.ts_us, self.funds)
+        events = self.quote(attempt, self.ts_us, self.funds, self.rooms)
         # Not by how it ends: self-trade prevention may have decremented it on the way.
         traded_lots = sum(
             trade.quantity_lots
@@ -286,9 +282,12 @@ class Engine(MarketState):
             assert reason is not None
             self.emit(Rejected(fire.order_id, reason))
             return
+        if fire.gives_up:
+            self._end(order, OrderStatus.REJECTED, Reason.ENGINE_FAULT)
+            return
         if order.place.bracket_id is not None:
             self._end_entry(order.place.bracket_id)
-        collar_pips = order.price_pips or self._compute_collar(order.outcome, order.side)
+        collar_pips = order.price_pips or self.compute_collar(order.outcome, order.side)
         self.emit(Fired(order.order_id, collar_pips))
         place, lots = order.place, order.remaining_lots
         rests = place.tif in RESTING and not place.is_market
@@ -387,7 +386,9 @@ class Engine(MarketState):
             self._match_and_rest(self.incoming)
 
     def _check_reenter(self, new: EngineOrder, more_lots: int) -> Reason | None:
-        account = self.account(new.account_id)
+        account, reason = self.account(new.account_id), check_group(self, new.place)
+        if reason is not None:
+            return reason
         if new.place.reduce_only:
             if not compute_allowance(self, new):
                 return Reason.REDUCE_ONLY_NO_POSITION
@@ -414,6 +415,9 @@ class Engine(MarketState):
         orders = self.list_orders(account) + self.list_untriggered(command.account_id)
         for order in sorted(orders, key=lambda order: order.order_id):
             self._end(order, OrderStatus.CANCELLED, reason)
+
+    def _cancel_group(self, command: CancelGroup) -> None:
+        cancel_group(self, command.order_group)
 
     def _configure(self, command: Configure) -> None:
         reason = check_configure(self, command)
@@ -486,5 +490,6 @@ _DECISIONS: Final[dict[type[Any], Callable[..., None]]] = {
     Tick: Engine._tick,
     ChangeLiquidity: Engine._change_liquidity,
     Fire: Engine._fire,
+    CancelGroup: Engine._cancel_group,
     Attach: Engine._attach,
 }

@@ -12,7 +12,14 @@ from trading.engine.events import AnyEvent
 from trading.engine.maker import AutomatedMaker
 from trading.engine.margin import AccountState, add_hold, new_account
 from trading.engine.rules import Rules
-from trading.engine.types import BUY, Config, MarketStatus, OrderStatus
+from trading.engine.types import (
+    BUY,
+    COLLAR_PIPS,
+    PAYOUT_PIPS,
+    Config,
+    MarketStatus,
+    OrderStatus,
+)
 
 # A member of an enum is an attribute of a class, which costs as much as a call.
 UNTRIGGERED: Final = OrderStatus.UNTRIGGERED
@@ -22,7 +29,8 @@ class MarketBooks:
     """Books, orders and accounts of one market, as of command number `seq`.
 
     `incoming` is the order that the current command sends through the book. `funds` maps accounts
-    to available micros, as the current command was given them, and is kept up to date in place.
+    to available micros, as the current command was given them, and is kept up to date in place; so
+    are `rooms`, what order groups may still fill in lots.
     `events` are those that the current command has had so far.
     """
 
@@ -49,6 +57,8 @@ class MarketBooks:
         self.expiries: list[tuple[int, str]] = []
         """Heap of (expires_at_us, order_id); entries of orders that are gone are skipped, and
         forgotten when they are most of it."""
+        self.groups: dict[str, dict[str, EngineOrder]] = {}
+        """By order group its orders here, resting or waiting, by id."""
         self.dirty_orders: dict[str, EngineOrder] = {}
         self.is_timed = True
         """Whether its status or a close time may refuse what comes."""
@@ -56,6 +66,7 @@ class MarketBooks:
         """Whether it is a part of a market, to try a command on: no trigger sees its prices."""
         self.incoming: EngineOrder | None = None
         self.funds: dict[int, int] = {}
+        self.rooms: dict[str, int] = {}
         self.events: list[AnyEvent] = []
 
     def past_close(self) -> bool:
@@ -108,6 +119,16 @@ class MarketBooks:
             return maker_pips if best_pips is None else best_pips
         return side * min(side * best_pips, side * maker_pips)
 
+    def compute_collar(self, outcome: int, side: int) -> int:
+        """Return the worst price of a market order: COLLAR_PIPS from the best one."""
+        book, best_pips = self.books[outcome], self.find_best_pips(outcome, side)
+        if best_pips is None:
+            best_pips = PAYOUT_PIPS if side == BUY else 0
+        worst_pips = best_pips + side * COLLAR_PIPS
+        # To the tick on the best price's side of it: down for a buyer, up for a seller.
+        worst_tick = side * (side * worst_pips // book.tick_pips)
+        return min(max(worst_tick, 1), book.ticks - 1) * book.tick_pips
+
     def crosses(self, outcome: int, side: int, price_pips: int) -> bool:
         """Return whether an order at this price would trade, with whomever."""
         maker = self.maker
@@ -134,6 +155,25 @@ class MarketBooks:
         self.note_leg(order)
         if order.place.expires_at_us is not None:
             heappush(self.expiries, (order.place.expires_at_us, order.order_id))
+        self.join_group(order)
+
+    def join_group(self, order: EngineOrder) -> None:
+        order_group = order.place.order_group
+        if order_group is not None:
+            self.groups.setdefault(order_group, {})[order.order_id] = order
+
+    def _leave_group(self, order: EngineOrder) -> None:
+        order_group = order.place.order_group
+        if order_group is not None:
+            del self.groups[order_group][order.order_id]
+            if not self.groups[order_group]:
+                del self.groups[order_group]
+
+    def _use_room(self, order: EngineOrder, lots: int) -> None:
+        """Count a fill for the order's group."""
+        order_group = order.place.order_group
+        if order_group in self.rooms:
+            self.rooms[order_group] -= lots
 
     def list_legs(self, bracket_id: str) -> list[EngineOrder]:
         """Return the legs of a bracket that wait or rest, by id."""
@@ -164,6 +204,7 @@ class MarketBooks:
         self.due.pop(order_id, None)
         order = self.untriggered.pop(order_id)
         order.priority, order.trigger_pips = 0, None
+        self._leave_group(order)
         return order
 
     def _build_books(self, tick_pips: int) -> list[OrderBook]:
@@ -184,6 +225,7 @@ class MarketBooks:
             account.orders[order_id] = order
         options = order.place.options
         if options is not None:
+            self.join_group(order)
             if options.expires_at_us is not None:
                 heappush(self.expiries, (options.expires_at_us, order_id))
             if options.bracket_id is not None:
@@ -206,8 +248,10 @@ class MarketBooks:
             self._settle(account, 0)
         assert account.buys_micros >= 0 <= account.open_orders
         options = order.place.options
-        if options is not None and options.expires_at_us is not None:
-            self._trim_expiries()
+        if options is not None:
+            self._leave_group(order)
+            if options.expires_at_us is not None:
+                self._trim_expiries()
 
     def _shrink(self, order: EngineOrder, lots: int) -> None:
         """Lower a live order's quantity; it keeps its place."""

@@ -13,6 +13,7 @@ from trading.engine.book import EngineOrder
 from trading.engine.cross import list_makers, trade_across
 from trading.engine.events import Decremented, Traded
 from trading.engine.margin import SAFE_PIPS, AccountState, add_fill, copy_account
+from trading.engine.order_groups import is_stopped, stop_full_groups
 from trading.engine.resting import cancel, compute_allowance, end_if_done
 from trading.engine.state import MarketState
 from trading.engine.types import BUY, MAKERS_MET_MAX, PAYOUT_PIPS, Reason, Stp, TradeKind
@@ -118,9 +119,9 @@ def _trade(
     else:
         trade_across(market, index, order, makers, price_pips, lots, fee_micros)
         legs = 1 + len(makers)
-    for maker in makers:
-        if not maker.remaining_lots or maker.place.options is not None:
-            end_if_done(market, maker)
+    _end_makers(market, order, makers)
+    if market.rooms and is_stopped(market, order):
+        return Reason.ORDER_GROUP_STOPPED, legs
     # The next maker is no cheaper: a budget counts as spent by what it has bought, whether or not
     # another maker follows.
     if budget_micros is not None and not _compute_affordable(
@@ -128,6 +129,15 @@ def _trade(
     ):
         return Reason.BUDGET_SPENT, legs
     return None, legs
+
+
+def _end_makers(market: MarketState, order: EngineOrder, makers: list[EngineOrder]) -> None:
+    """After a match, end the makers that are done, and the orders of groups that are full."""
+    for maker in makers:
+        if not maker.remaining_lots or maker.place.options is not None:
+            end_if_done(market, maker)
+    if market.rooms:
+        stop_full_groups(market, (order, *makers))
 
 
 def _trade_with_maker(
@@ -165,7 +175,10 @@ def _trade_with_maker(
     ):
         return Reason.INSUFFICIENT_FUNDS, 0
     blend.trade(market, index, order, lots, paid_micros, fee_micros)
+    stop_full_groups(market, (order,))
     legs = 1 + (blend.sweep(market, side, index + 1) if len(market.books) > 1 else 0)
+    if is_stopped(market, order):
+        return Reason.ORDER_GROUP_STOPPED, legs
     if budget_micros is not None and not _compute_affordable(
         market, order, price_pips, rules.lot_step_lots, budget_micros
     ):

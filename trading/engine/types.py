@@ -145,6 +145,8 @@ class Reason(StrEnum):
     TRIGGER_INVALID = "trigger_invalid"
     TOO_MANY_TRIGGERS = "too_many_triggers"
     BRACKET_INVALID = "bracket_invalid"
+    ORDER_GROUP_UNKNOWN = "order_group_unknown"
+    ORDER_GROUP_STOPPED = "order_group_stopped"
     # Ends.
     FILLED = "filled"
     CANCELLED_BY_OWNER = "cancelled_by_owner"
@@ -159,6 +161,7 @@ class Reason(StrEnum):
     MATCH_LIMIT = "match_limit"
     EXPIRED = "expired"
     LEG_FIRED = "leg_fired"
+    ENGINE_FAULT = "engine_fault"
 
 
 class Fees(msgspec.Struct, frozen=True, array_like=True):
@@ -263,6 +266,7 @@ class OrderOptions(msgspec.Struct, array_like=True, frozen=True, gc=False):
     10,000 - p when selling (that is, buying NO). With a `trigger` the order waits outside the book.
     An entry brings its `legs`, at most one that takes profit and one that stops the loss; a leg has
     the id of its bracket.
+    An `order_group`, one of its account's, limits what its orders fill (see `order_groups`).
     """
 
     is_market: bool = False
@@ -274,6 +278,7 @@ class OrderOptions(msgspec.Struct, array_like=True, frozen=True, gc=False):
     trigger: Trigger | None = None
     legs: tuple[Leg, ...] = ()
     bracket_id: str | None = None
+    order_group: str | None = None
 
     def or_none(self) -> Self | None:
         """Return None for the options of a plain order."""

@@ -13,6 +13,7 @@ from django.conf import settings
 
 from accounts.api.principal import Principal, find_stopped
 from kernel.errors import ApiError
+from trading.feed import disconnects
 from trading.feed.hub import Hub
 from trading.feed.sessions import Login, find_ended
 from trading.feed.tasks import in_thread
@@ -28,7 +29,7 @@ SOCKETS_MAX: Final = 10_000
 SOCKETS_PER_ACCOUNT_MAX: Final = 50
 
 
-class Guarded(Protocol):
+class Guarded(disconnects.Cancelling, Protocol):
     address: str
     principal: Principal | None
     login: Login | None
@@ -47,6 +48,7 @@ class Guard:
         self._addresses: Counter[str] = Counter()
         self._accounts: Counter[int] = Counter()
         hub.tasks.every(CHECK_SECONDS, self._check)
+        hub.tasks.every(disconnects.RENEW_SECONDS, self._renew)
 
     def enter(self, socket: Guarded) -> None:
         """Register a socket, or raise ApiError (429, 503) if there are too many."""
@@ -82,6 +84,9 @@ class Guard:
     async def _check(self) -> None:
         self._drop_stuck()
         await self._stop_ended()
+
+    async def _renew(self) -> None:
+        await disconnects.renew(list(self.sockets))
 
     def _drop_stuck(self) -> None:
         now = asyncio.get_running_loop().time()

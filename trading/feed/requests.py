@@ -55,7 +55,13 @@ class Ping(FeedRequest, frozen=True, tag="ping"):
     pass
 
 
-AnyRequest = Subscribe | Unsubscribe | Auth | Ping
+class CancelOnDisconnect(FeedRequest, frozen=True, tag="cancel_on_disconnect"):
+    """Whether the account's orders are to be cancelled when this connection ends."""
+
+    enabled: bool = True
+
+
+AnyRequest = Subscribe | Unsubscribe | Auth | Ping | CancelOnDisconnect
 
 
 class _Named(Struct):

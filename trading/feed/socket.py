@@ -9,18 +9,20 @@ import contextlib
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Final
+from uuid import UUID
 
 import structlog
 
 from accounts.api.principal import Principal, authenticate, find_credential, require_scope
 from kernel.errors import ApiError, AuthError, too_many_requests
-from trading.feed import frames
+from trading.feed import disconnects, frames
 from trading.feed.guard import Guard
 from trading.feed.hub import Hub, SubscriptionRequest
 from trading.feed.requests import (
     MESSAGE_BYTES_MAX,
     AnyRequest,
     Auth,
+    CancelOnDisconnect,
     Ping,
     Subscribe,
     Unsubscribe,
@@ -31,6 +33,7 @@ from trading.feed.sessions import Login, find_session_key, read_login
 from trading.feed.stream import CHANNELS_OF_ALL
 from trading.feed.tasks import in_thread
 from trading.feed.watcher import Watcher
+from trading.pipeline import cancel_timers
 from trading.pipeline.instruments import Instrument, get_instrument
 from web.errors import find_error
 
@@ -49,6 +52,7 @@ FRAMES_A_TURN: Final = 64
 ME: Final = "me"
 ALL: Final = "all"
 
+CLOSE_FAILED: Final = 1011
 CLOSE_NOT_AUTHENTICATED: Final = 4401
 CLOSE_TOO_SLOW: Final = 4408
 CLOSE_TOO_MANY: Final = 4429
@@ -74,6 +78,7 @@ class Socket:
         self.principal: Principal | None = None
         self.login: Login | None = None
         self.sending_since: float | None = None
+        self.cancel_timer: UUID | None = None
         self.watcher = Watcher()
         self._hub = hub
         self._guard = guard
@@ -111,6 +116,8 @@ class Socket:
             writer.cancel()
             await asyncio.gather(reader, writer, return_exceptions=True)
             self._leave()
+            if self.cancel_timer is not None:
+                self._hub.tasks.spawn(disconnects.cancel_orders(self.cancel_timer))
         for task in (reader, writer):
             if not task.cancelled() and (fault := task.exception()) is not None:
                 log.error("socket_fault", request_id=self.request_id, exc_info=fault)
@@ -126,6 +133,10 @@ class Socket:
             "invalid_credentials", detail="what you logged in with is no longer valid"
         )
         self._end(fault, CLOSE_NOT_AUTHENTICATED)
+
+    def stop_cancelled(self) -> None:
+        fault = ApiError("unavailable", detail="the orders were cancelled: connect again")
+        self._end(fault, CLOSE_FAILED)
 
     def abort(self) -> None:
         self._end(None, CLOSE_TOO_SLOW)
@@ -229,6 +240,8 @@ class Socket:
             self._unsubscribe(request)
         elif isinstance(request, Auth):
             await self._authenticate(request)
+        elif isinstance(request, CancelOnDisconnect):
+            await self._cancel_on_disconnect(request)
         else:
             self._pong(request)
 
@@ -252,6 +265,17 @@ class Socket:
             frames.reply(
                 "authenticated", request.id, credential=principal.credential, scopes=scopes
             )
+        )
+
+    async def _cancel_on_disconnect(self, request: CancelOnDisconnect) -> None:
+        account_id, timer = self._check_me("trade"), self.cancel_timer
+        if request.enabled and timer is None:
+            self.cancel_timer = await in_thread(cancel_timers.set_for_socket, account_id)
+        elif not request.enabled and timer is not None:
+            await in_thread(cancel_timers.end, timer)
+            self.cancel_timer = None
+        self.watcher.reply(
+            frames.reply("cancel_on_disconnect", request.id, enabled=request.enabled)
         )
 
     async def _subscribe(self, request: Subscribe) -> None:
@@ -288,10 +312,10 @@ class Socket:
                     self._hub.unfollow(self.watcher, self._market_ids[slug], channel)
         self.watcher.reply(frames.unsubscribed(request.id, channels, request.markets))
 
-    def _check_me(self) -> int:
+    def _check_me(self, scope: str = "read") -> int:
         if self.principal is None:
             raise AuthError("not_authenticated", detail="log in, or send an auth message first")
-        require_scope(self.principal, "read")
+        require_scope(self.principal, scope)
         return self.principal.account_id
 
     async def _find_cards(self, slugs: list[str] | str | None) -> list[Instrument]:

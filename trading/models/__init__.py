@@ -20,14 +20,19 @@ from kernel.clock import to_datetime
 from kernel.database_clock import is_wrong
 from markets.models import Market
 from trading.engine import types
-from trading.models.keys import account_key, market_key
+from trading.models.cancel_timers import CancelTimer as CancelTimer
+from trading.models.keys import SIDES, account_key, market_key
 from trading.models.notifications import OPERATORS_KINDS as OPERATORS_KINDS
 from trading.models.notifications import MailState as MailState
 from trading.models.notifications import Notification as Notification
 from trading.models.notifications import NotificationKind as NotificationKind
 from trading.models.notifications import NotificationPreference as NotificationPreference
 from trading.models.notifications import NotificationProgress as NotificationProgress
+from trading.models.order_groups import OrderGroup as OrderGroup
+from trading.models.order_groups import OrderGroupFill as OrderGroupFill
 from trading.models.settlement import Settlement as Settlement
+from trading.models.standing_orders import StandingOrder as StandingOrder
+from trading.models.standing_orders import StandingRefill as StandingRefill
 from trading.models.statistics import Candle as Candle
 from trading.models.statistics import DailyEquity as DailyEquity
 from trading.models.statistics import ExchangeDay as ExchangeDay
@@ -36,11 +41,9 @@ from trading.models.statistics import OutcomeStats as OutcomeStats
 OPEN_STATUSES = (types.OrderStatus.OPEN, types.OrderStatus.PARTIALLY_FILLED)
 """Of orders that rest in a book."""
 UNTRIGGERED = types.OrderStatus.UNTRIGGERED
+LIVE_STATUSES = (*OPEN_STATUSES, UNTRIGGERED)
+"""Of orders that have not ended."""
 
-SIDES: Final = [
-    (types.BUY, pgettext_lazy("side of an order", "buy")),
-    (types.SELL, pgettext_lazy("side of an order", "sell")),
-]
 TIMES_IN_FORCE: Final = [
     (types.Tif.GTC.value, _("until cancelled (GTC)")),
     (types.Tif.GTD.value, _("until a date (GTD)")),
@@ -83,6 +86,10 @@ class OrderQuerySet(models.QuerySet):
         """Return those outside the books, that wait for their triggers or to be fired."""
         return self.filter(status=UNTRIGGERED)
 
+    def live(self) -> "OrderQuerySet":
+        """Return those that have not ended."""
+        return self.filter(status__in=LIVE_STATUSES)
+
 
 class Order(models.Model):
     """An order as booked; `as_no`: it was entered as its mirror image for NO (with several
@@ -117,6 +124,7 @@ class Order(models.Model):
     taker_basis = models.BigIntegerField(_("taker's fee basis"))
     status = models.SmallIntegerField(_("status"), choices=ORDER_STATUSES)
     reason = models.CharField(_("reason"), max_length=32, null=True)  # noqa: DJ001 - NULL while it is open
+    order_group_id = models.UUIDField(_("order group"), null=True)
     priority = models.BigIntegerField(_("priority"))
     trigger_pips = models.SmallIntegerField(_("trigger price, in pips"), null=True)
     created_at_us = models.BigIntegerField(_("created at, in microseconds"))
@@ -155,6 +163,11 @@ class Order(models.Model):
                 fields=("account",),
                 name="untriggered_orders_of_account",
                 condition=Q(status=UNTRIGGERED),
+            ),
+            models.Index(
+                fields=("order_group_id",),
+                name="live_orders_of_a_group",
+                condition=Q(status__in=LIVE_STATUSES, order_group_id__isnull=False),
             ),
             models.Index(
                 fields=("account", "client_order_id"),

@@ -34,6 +34,7 @@ class NotificationKind(models.TextChoices):
     DISPUTE = "dispute", _("For operators: a result is disputed")
     JUDGE = "judge", _("A market waits for your verdict as a judge")
     UNRESOLVED = "unresolved", _("A market waits for you to decide its result")
+    STANDING = "standing", _("A standing order of yours ended")
     STOPPED = "stopped", _("For operators: a series stopped")
     CORRECTING = "correcting", _("For operators: the correction of a result waits for you")
 

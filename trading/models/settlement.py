@@ -4,8 +4,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
-from accounts.models import Account
-from markets.models import Market
+from trading.models.keys import account_key, market_key
 
 
 class Settlement(models.Model):
@@ -15,12 +14,8 @@ class Settlement(models.Model):
     `lacking_micros` to it. Accounts for which nothing changes have no row.
     """
 
-    market = models.ForeignKey(
-        Market, models.PROTECT, verbose_name=_("market"), related_name="+", db_index=False
-    )
-    account = models.ForeignKey(
-        Account, models.PROTECT, verbose_name=_("account"), related_name="+", db_index=False
-    )
+    market = market_key()
+    account = account_key()
     number = models.PositiveSmallIntegerField(_("number of the settlement"))
     difference_micros = models.BigIntegerField(_("difference of the payout, in micros"))
     liquidity_micros = models.BigIntegerField(

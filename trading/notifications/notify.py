@@ -31,6 +31,7 @@ from trading.models import (
     NotificationProgress,
     Order,
     Settlement,
+    StandingOrder,
 )
 from trading.notifications import news
 from trading.notifications.news import NEWS_AGE_MAX, News
@@ -401,6 +402,22 @@ def notify_of_money(news: Sequence[MoneyNews]) -> None:
         for one in news
     ]
     _insert(None, rows, preferences)
+
+
+def notify_of_standing_order(standing: StandingOrder) -> None:
+    """Notify the owner of a standing order of its end, in the transaction that stops it."""
+    owner_id = standing.account.owner_id
+    if owner_id is None:
+        return
+    facts = {
+        "outcome": standing.outcome_index,
+        "side": standing.side,
+        "as_no": standing.as_no,
+        "price_pips": standing.price_pips,
+        "reason": standing.stop_reason,
+    }
+    rows = [(owner_id, NotificationKind.STANDING, standing.pk.hex, facts)]
+    _insert(standing.market_id, rows, _read_preferences({owner_id}))
 
 
 # --- rows --------------------------------------------------------------------------------------

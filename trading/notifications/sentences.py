@@ -139,6 +139,22 @@ def _stopped(market: Market, facts: dict[str, Any]) -> tuple[str, str]:
     return title, facts["because"]
 
 
+def _standing(market: Market, facts: dict[str, Any]) -> tuple[str, str]:
+    pips = facts["price_pips"]
+    values = _order_values(market, facts)
+    values["price"] = _show_price(market, PAYOUT_PIPS - pips if facts["as_no"] else pips, values)
+    if values["is_buy"]:
+        title = _("Your standing order to buy %(outcome)s at %(price)s ended") % values
+    else:
+        title = _("Your standing order to sell %(outcome)s at %(price)s ended") % values
+    why = {
+        "ended": _("its last day is over"),
+        "market_closed": _("trading has ended"),
+        "insufficient_funds": _("your balance is too low"),
+    }.get(facts["reason"], _("it could not be placed"))
+    return title, f"{market.title} · {why}"
+
+
 def _say_when(time: str) -> str:
     return moment(datetime.fromisoformat(time))
 
@@ -236,6 +252,7 @@ _WORDS = {
     NotificationKind.CORRECTING: _correcting,
     NotificationKind.PROPOSAL: _proposal,
     NotificationKind.DISPUTE: _dispute,
+    NotificationKind.STANDING: _standing,
     NotificationKind.STOPPED: _stopped,
     NotificationKind.UNRESOLVED: _unresolved,
     NotificationKind.JUDGE: _judge,

@@ -138,6 +138,7 @@ async def _place(call: Call[PlaceOrder]) -> Reply:
     instrument = await instruments.get_instrument(order.market, call.caller.user_id)
     is_mirrored = call.params.get("answer") == "no"  # only pages set this
     place = build_place(order, instrument, call.caller, new_id(), is_mirrored=is_mirrored)
+    await _check_group(place)
     key = _order_key(place) or _request_key(call)
     [answer] = await get_gateway().send([_place_task(place, instrument, key)])
     result = _read_answer(answer, place)
@@ -168,6 +169,7 @@ async def _prepare(call: Call[PlaceBatch], raw: msgspec.Raw, index: int) -> _Ent
         order = decode(_order_decoder, raw)
         instrument = await instruments.get_instrument(order.market, call.caller.user_id)
         place = build_place(order, instrument, call.caller, new_id())
+        await _check_group(place)
     except ApiError as error:
         return error
     # An Idempotency-Key cannot contain a space, so this cannot collide with one.
@@ -198,6 +200,13 @@ def _show_item(
     return BatchItem(status=201, order=_show_order(result, entry.instrument))
 
 
+async def _check_group(place: Place) -> None:
+    """Refuse an order of a group that is not its account's, as if there were none."""
+    group = place.order_group
+    if group is not None and await instruments.find_group_account(group) != place.account_id:
+        raise not_found("this order group")
+
+
 def _place_task(place: Place, instrument: Instrument, key: str | None) -> Task:
     return Task(0, instrument.id, place, key, compute_body_hash("place", instrument.id, place))
 
@@ -214,6 +223,7 @@ async def _preview(call: Call[PlaceOrder]) -> Reply:
     order = call.request
     instrument = await instruments.get_instrument(order.market, _user_id(call))
     place = build_place(order, instrument, call.principal or ANONYMOUS, new_id())
+    await _check_group(place)
     [answer] = await get_gateway().send([Task(0, instrument.id, place, quote=True)])
     result = _read_answer(answer, place)
     _, _, levels = await market_data.read_book(instrument.id)

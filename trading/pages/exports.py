@@ -28,12 +28,14 @@ from kernel.clock import format_time, from_datetime
 from kernel.errors import not_found
 from kernel.spreadsheets import as_cell
 from kernel.units import format_amount, format_price, format_quantity
-from trading.models import Margin, Order, Trade
+from markets.models import Market
+from trading.models import Margin, Order, StandingOrder, Trade
 from trading.pages import rows
 from trading.pages.entry import get_principal
 from trading.pipeline.instruments import build_instrument
 from trading.readmodels.holdings import list_holdings, list_margins
 from trading.readmodels.queries import pair_with_orders
+from trading.wire.render import SIDE_NAMES
 
 CHUNK_ROWS: Final = 1_000
 
@@ -159,7 +161,7 @@ def _write_position(row: rows.PositionRow) -> Iterator[list[str]]:
 ORDERS: Final = (
     "id", "client_order_id", "created_at", "updated_at", "market", "title", "outcome", "side",
     "type", "price", "quantity", "budget", "filled", "remaining", "average_price", "fees", "status",
-    "reason", "expires_at", "trigger", "trigger_price", "bracket",
+    "reason", "expires_at", "trigger", "trigger_price", "bracket", "order_group",
 )  # fmt: skip
 
 
@@ -194,6 +196,38 @@ def _write_order(row: rows.OrderRow) -> list[str]:
         "" if asked.trigger is None else asked.trigger.kind.name.lower(),
         _price(row.trigger_pips),
         asked.bracket_id or "",
+        asked.order_group or "",
+    ]
+
+
+STANDING: Final = (
+    "id", "created_at", "market", "title", "outcome", "side", "price", "quantity",
+    "daily_budget", "until", "stopped_at", "reason",
+)  # fmt: skip
+
+
+def _read_standing(account_id: int, key: Key) -> Chunk:
+    """Outcome, side and price are as booked."""
+    found = _after(StandingOrder.objects.filter(account=account_id), key)
+    markets = rows.read_markets({row.market_id for row in found})
+    return [_write_standing(row, markets[row.market_id]) for row in found], _next_key(found)
+
+
+def _write_standing(row: StandingOrder, market: Market) -> list[str]:
+    lots = row.quantity_lots
+    return [
+        row.id.hex,
+        _time(row.created_at),
+        market.slug,
+        _text(market.title),
+        _text(list(market.outcomes.all())[row.outcome_index].code),
+        SIDE_NAMES[row.side],
+        format_price(row.price_pips),
+        "" if lots is None else format_quantity(lots),
+        _amount(row.budget_micros),
+        _time(row.until),
+        _time(row.stopped_at),
+        row.stop_reason,
     ]
 
 
@@ -347,6 +381,7 @@ Reader = Callable[[int, Key], Chunk]
 FILES: Final[dict[str, tuple[Sequence[str], Reader]]] = {
     "positions": (POSITIONS, _read_positions),
     "orders": (ORDERS, _read_orders),
+    "standing": (STANDING, _read_standing),
     "fills": (FILLS, _read_fills),
     "settlements": (SETTLEMENTS, _read_settlements),
     "transfers": (TRANSFERS, _read_transfers),

@@ -251,6 +251,7 @@ def _build_tabs(current: str) -> list[Choice]:
     tabs = {
         "positions": (_("Positions"), "portfolio"),
         "orders": (_("Orders"), "portfolio_orders"),
+        "standing": (_("Standing orders"), "portfolio_standing"),
         "fills": (_("Fills"), "portfolio_fills"),
         "settlements": (_("Settlements"), "portfolio_settlements"),
         "transfers": (_("Transfers"), "portfolio_transfers"),

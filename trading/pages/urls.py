@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, path
 
-from trading.pages import money, notifications, portfolio
+from trading.pages import money, notifications, portfolio, standing_orders
 from trading.pages.closing import close_in_market, close_in_portfolio, protect
 from trading.pages.embed import embed
 from trading.pages.exports import export
@@ -38,6 +38,12 @@ urlpatterns: list[URLPattern] = [
     path("portfolio/orders/cancel/", portfolio.cancel_orders, name="cancel_orders"),
     path(
         "portfolio/orders/<str:order_id>/cancel/", portfolio.cancel_order, name="portfolio_cancel"
+    ),
+    path("portfolio/standing/", standing_orders.standing_orders, name="portfolio_standing"),
+    path(
+        "portfolio/standing/<str:standing_id>/stop/",
+        standing_orders.stop_standing_order,
+        name="stop_standing_order",
     ),
     path("portfolio/fills/", portfolio.fills, name="portfolio_fills"),
     path("portfolio/settlements/", portfolio.settlements, name="portfolio_settlements"),

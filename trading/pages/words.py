@@ -83,6 +83,8 @@ _ENDS: Final[Mapping[str, str | Promise]] = {
     "reduce_only_no_position": gettext_lazy("there was nothing to close"),
     "post_only_would_cross": gettext_lazy("it would have filled immediately"),
     "leg_fired": gettext_lazy("its take-profit or stop-loss was reached"),
+    "order_group_stopped": gettext_lazy("its order group was stopped"),
+    "engine_fault": gettext_lazy("it failed on our side"),
 }
 
 

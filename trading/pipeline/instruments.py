@@ -18,11 +18,11 @@ from markets.actions.exchange import in_maintenance
 from markets.lifecycle import find_withdrawn
 from markets.models import Exchange, Market
 from markets.queries import SLUG_PATTERN
-from trading.models import Order
+from trading.models import Order, OrderGroup
 
 FRESH_SECONDS: Final = 0.9
 ORDER_SECONDS: Final = 24 * 3600.0
-"""An order never changes its market or account, so this only bounds memory."""
+"""An order never changes its market or account, nor a group its own: this only bounds memory."""
 
 
 class Instrument(Struct, frozen=True):
@@ -92,6 +92,11 @@ async def find_order_instrument(order_id: str) -> OrderInstrument | None:
     return await _orders.get(order_id)
 
 
+async def find_group_account(order_group: str) -> int | None:
+    """Return the account of an order group, deleted or not."""
+    return await _groups.get(order_group)
+
+
 def remember_order(order_id: str, instrument: OrderInstrument) -> None:
     _orders.put(order_id, instrument)
 
@@ -156,6 +161,10 @@ def _find_order(order_id: str) -> OrderInstrument | None:
     return None if row is None else OrderInstrument(*row)
 
 
+def _find_group_account(order_group: str) -> int | None:
+    return OrderGroup.objects.filter(pk=order_group).values_list("account_id", flat=True).first()
+
+
 def _is_in_maintenance(_: str) -> bool:
     return Exchange.objects.filter(maintenance=True).exists()
 
@@ -166,4 +175,5 @@ _private: FreshCache[tuple[str | int, int], Instrument] = FreshCache(
 )
 _cards: FreshCache[int, Instrument] = FreshCache(_find_any, seconds=FRESH_SECONDS)
 _orders: FreshCache[str, OrderInstrument] = FreshCache(_find_order, seconds=ORDER_SECONDS)
+_groups: FreshCache[str, int] = FreshCache(_find_group_account, seconds=ORDER_SECONDS)
 _exchange: FreshCache[str, ApiError | bool] = FreshCache(_is_in_maintenance, seconds=FRESH_SECONDS)

@@ -1,8 +1,9 @@
 """The journal: the commands of every market, their inputs and their events, hash-chained.
 
 A row holds the commands that one commit executed in one market. Each command is stored with the
-available funds of its account, its only input besides the row's time, and with its events. So a
-market can be replayed alone, from an empty state, to the same events and the same state.
+available funds of its account and what order groups may fill, its only inputs besides the row's
+time, and with its events. So a market can be replayed alone, from an empty state, to the same
+events and the same state.
 """
 
 import hashlib
@@ -23,11 +24,15 @@ ROWS_A_TIME: Final = 500
 
 
 class JournalEntry(msgspec.Struct, array_like=True, gc=False):
-    """One command with its inputs and its events."""
+    """One command with its inputs and its events.
+
+    `rooms` is what order groups could fill before it, of those that have orders here or come now.
+    """
 
     command: AnyCommand
     funds_micros: int
     events: list[AnyEvent]
+    rooms: dict[str, int] = {}
 
 
 class JournalBody(msgspec.Struct, array_like=True, gc=False):
@@ -78,7 +83,8 @@ def check_row(engine: Engine, row: JournalRow, previous: bytes) -> None:
 
 def replay_entry(engine: Engine, entry: JournalEntry, ts_us: int) -> None:
     """Execute a command again; raise JournalError unless the events are equal."""
-    events = engine.execute(entry.command, ts_us, {entry.command.account_id: entry.funds_micros})
+    funds = {entry.command.account_id: entry.funds_micros}
+    events = engine.execute(entry.command, ts_us, funds, dict(entry.rooms))
     if events != entry.events:
         raise JournalError(
             f"market {engine.market_id}, sequence {engine.seq}: replay gives {events},"

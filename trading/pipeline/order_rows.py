@@ -1,7 +1,7 @@
 """An order's row: its columns, and the conversion from and to the engine's order.
 
 The `OrderOptions` are one column, JSON of the fields that differ from their defaults; NULL for a
-plain order. `expires_at_us` is a separate column because it is queried.
+plain order. `expires_at_us` and the order group are separate columns too because they are queried.
 """
 
 from collections import namedtuple
@@ -31,6 +31,7 @@ TABLE: Final = bulk.Table(
         "options": "text",
         "expires_at_us": "bigint",
         "client_order_id": "text",
+        "order_group_id": "uuid",
         "created_at_us": "bigint",
         "price_pips": "smallint",
         "quantity_lots": "bigint",
@@ -104,6 +105,7 @@ def build_row(order: EngineOrder, *, market_id: int, ts_us: int, seq: int) -> tu
         encode_options(place.options),
         place.expires_at_us,
         place.client_order_id,
+        place.order_group,
         order.created_at_us,
         order.price_pips or None,
         order.quantity_lots,

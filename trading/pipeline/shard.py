@@ -9,7 +9,6 @@ triggers is fired right after it, or by the next batch if that has to lock other
 
 import gc
 from collections.abc import Sequence
-from itertools import islice
 from typing import Final, NamedTuple
 
 import msgspec
@@ -18,12 +17,10 @@ from django.db import transaction
 from kernel import database_clock
 from kernel.clock import now_us
 from markets.models import Market
-from trading.engine.book import EngineOrder
 from trading.engine.commands import (
     Amend,
     Attach,
-    Cancel,
-    CancelAll,
+    CancelGroup,
     ChangeLiquidity,
     Configure,
     Fire,
@@ -31,17 +28,6 @@ from trading.engine.commands import (
 )
 from trading.engine.dry_run import copy_touched, find_touched_accounts
 from trading.engine.engine import Engine
-from trading.engine.events import (
-    AnyEvent,
-    Configured,
-    CrossMatched,
-    Ended,
-    LegAttached,
-    LiquidityChanged,
-    Rejected,
-    Traded,
-    list_trades,
-)
 from trading.engine.types import NO_ACCOUNT, MarketStatus
 from trading.models import BookState
 from trading.pipeline import writer
@@ -53,12 +39,19 @@ from trading.pipeline.messages import (
     encode,
 )
 from trading.pipeline.publication import build_publication, find_changed_tops, find_maker_prices
+from trading.pipeline.reach import find_groups, find_rooms, find_touched, find_touched_by_fires
+from trading.pipeline.results import fill_in, was_rejected
 from trading.pipeline.status import record_configured
-from trading.pipeline.writer import AccountsLockedError, Batch, LiveMarket, MarketPart, Prefetch
+from trading.pipeline.writer import (
+    FIRES_MAX,
+    AccountsLockedError,
+    Batch,
+    LiveMarket,
+    MarketPart,
+    Prefetch,
+)
 
 BATCH_TASKS_MAX: Final = 512
-FIRES_MAX: Final = 64
-"""Triggered orders that one batch fires, so that a cascade lets other tasks through."""
 ACCOUNTS_CACHED_MAX: Final = 100_000
 """The maximum number of accounts without open orders that a market keeps in memory."""
 
@@ -104,6 +97,12 @@ class Shard:
         """Markets with triggered orders that can be fired."""
         self.is_stuck = False
         """Whether the last batch fired none of them."""
+        self.firing = ""
+        """The order that was fired last, or could not be."""
+        self.unfirable: set[str] = set()
+        """Orders whose firing failed through a fault: they are ended instead."""
+        self.left_alone: set[str] = set()
+        """Those for which even that failed: they wait for another engine."""
 
     def load(self) -> None:
         """Load every market that trades; others are loaded on first use."""
@@ -118,10 +117,11 @@ class Shard:
         gc.collect()
         gc.freeze()  # A million resting orders need not be traversed at each garbage collection.
 
-    def run(self, tasks: Sequence[Task]) -> Committed:
+    def run(self, tasks: Sequence[Task], *, fires_max: int = FIRES_MAX) -> Committed:
         """Execute tasks from the front in one transaction, and fire what is due.
 
-        At least one task is executed unless something was fired; there need not be any.
+        At least one task is executed unless something was fired or a group's orders were cancelled;
+        there need not be any.
 
         Tasks that need an account which stays locked are answered "account_busy", all are answered
         "clock_wrong" while the clocks disagree: nothing was done, all may be sent again. Raises
@@ -131,19 +131,30 @@ class Shard:
         if not self.is_loaded:
             self.load()
         try:
-            return self._run(tasks)
+            return self._run(tasks, fires_max)
         except AccountsLockedError:
-            return self._run(tasks, leaves_locked=True)
+            return self._run(tasks, fires_max, leaves_locked=True)
         except ClockWrongError:
             return Committed([EncodedAnswer(task.ticket, "clock_wrong") for task in tasks], None)
 
-    def _run(self, tasks: Sequence[Task], *, leaves_locked: bool = False) -> Committed:
+    def give_up_firing(self) -> bool:
+        """Note that firing the last order failed; return whether anything is to be tried next."""
+        if not self.firing or self.firing in self.left_alone:
+            return False
+        known = self.left_alone if self.firing in self.unfirable else self.unfirable
+        known.add(self.firing)
+        return True
+
+    def _run(
+        self, tasks: Sequence[Task], fires_max: int, *, leaves_locked: bool = False
+    ) -> Committed:
+        self.firing = ""
         try:
             with transaction.atomic():
-                batch = self._begin(tasks, leaves_locked=leaves_locked)
+                batch = self._begin(tasks, fires_max, leaves_locked=leaves_locked)
                 # All that can fail comes before the commit: after it, nothing may be done again.
                 done = Committed(self._execute_all(batch, tasks), None)
-                if batch.parts:
+                if batch.parts or batch.new_receipts:
                     self._conclude(batch)
                     told = writer.write(
                         batch,
@@ -189,14 +200,15 @@ class Shard:
 
     def _note_due(self, live: LiveMarket) -> None:
         """Note whether a market has triggered orders that can be fired."""
-        if live.engine.due and live.engine.find_next_fire() is not None:
+        if live.engine.due and live.engine.find_next_fire(self.left_alone) is not None:
             self.due.add(live.engine.market_id)
         else:
             self.due.discard(live.engine.market_id)
 
-    def _begin(self, tasks: Sequence[Task], *, leaves_locked: bool) -> Batch:
+    def _begin(self, tasks: Sequence[Task], fires_max: int, *, leaves_locked: bool) -> Batch:
         began_us = now_us()
-        batch = Batch(shard=self.number, epoch=self.epoch, ts_us=max(self.ts_us, began_us))
+        ts_us = max(self.ts_us, began_us)
+        batch = Batch(shard=self.number, epoch=self.epoch, ts_us=ts_us, fires_max=fires_max)
         wanted = self._find_wanted(batch, tasks, leaves_locked=leaves_locked)
         writer.prefetch(batch, wanted)
         ahead_us = database_clock.compute_least_ahead_us(began_us, batch.database_us, now_us())
@@ -208,18 +220,24 @@ class Shard:
         return batch
 
     def _find_wanted(self, batch: Batch, tasks: Sequence[Task], *, leaves_locked: bool) -> Prefetch:
-        wanted = Prefetch(set(), set(), set())
+        wanted = Prefetch(set(), set(), set(), set())
+        lives = {market_id: self.markets[market_id] for market_id in self.due if batch.fires_max}
         for task in tasks:
             command = task.command
             if task.key is not None:
                 wanted.keys.add((command.account_id, task.key))
             if isinstance(command, TAKERS):
                 wanted.takers.add(command.account_id)
+            if isinstance(command, Place) and command.order_group is not None:
+                wanted.groups.add(command.order_group)
             for live in self._targets(task):
-                wanted.account_ids.update(_find_touched(batch, live, task))
+                lives[live.engine.market_id] = live
+                wanted.account_ids.update(find_touched(batch, live, task))
                 wanted.account_ids.update((live.escrow_id, live.fees_id))
-        for market_id in sorted(self.due):
-            wanted.account_ids.update(_find_touched_by_fires(self.markets[market_id], batch.ts_us))
+        for market_id in sorted(self.due) if batch.fires_max else ():
+            wanted.account_ids.update(find_touched_by_fires(self.markets[market_id], batch.ts_us))
+        for live in lives.values():
+            wanted.groups.update(find_groups(live, wanted.account_ids))
         wanted.account_ids.discard(NO_ACCOUNT)
         # Do not wait again for accounts that just stayed locked for long.
         leaves_locked |= not self.busy.isdisjoint(wanted.account_ids)
@@ -230,13 +248,20 @@ class Shard:
         if task.market_id is not None:
             live = self._live(task.market_id)
             return [] if live is None else [live]
-        account_id = task.command.account_id
+        command, account_id = task.command, task.command.account_id
+        if isinstance(command, CancelGroup):
+            return self._list_with_group(command.order_group)
         return [
             live
             for _, live in sorted(self.markets.items())
             if ((account := live.engine.accounts.get(account_id)) and account.open_orders)
             or live.engine.list_untriggered(account_id)
         ]
+
+    def _list_with_group(self, order_group: str) -> list[LiveMarket]:
+        """Return the markets in which a group has orders."""
+        lives = (live for _, live in sorted(self.markets.items()))
+        return [live for live in lives if order_group in live.engine.groups]
 
     def _load_accounts(self, tasks: Sequence[Task]) -> None:
         """Load accounts that the engines have not seen since they started."""
@@ -257,12 +282,13 @@ class Shard:
     def _execute_all(self, batch: Batch, tasks: Sequence[Task]) -> list[EncodedAnswer]:
         replies: list[EncodedAnswer] = []
         was_due = bool(self.due)
+        self._cancel_stopped_groups(batch)
         for market_id in sorted(self.due):
             self._fire(batch, self.markets[market_id])
         for task in tasks:
             reply = self._known(batch, task) or self._execute(batch, task)
             if reply is None:
-                has_begun = replies or batch.fires
+                has_begun = replies or batch.parts
                 assert has_begun, "the first task of a batch has all it can touch locked"
                 break
             replies.append(reply)
@@ -272,17 +298,39 @@ class Shard:
     def _fire(self, batch: Batch, live: LiveMarket) -> None:
         """Carry out triggered orders of a market, while this batch has locked who they touch."""
         engine = live.engine
-        while not batch.halted and batch.fires < FIRES_MAX:
-            fire = engine.find_next_fire()
+        while not batch.halted and batch.fires < batch.fires_max:
+            fire = engine.find_next_fire(self.left_alone)
             if fire is None:
                 break
+            if fire.order_id in self.unfirable:
+                fire = msgspec.structs.replace(fire, gives_up=True)
             touched = find_touched_accounts(engine, fire, batch.ts_us)
             if not touched | {live.escrow_id, live.fees_id} <= batch.balances.keys():
                 break
-            task = Task(0, engine.market_id, fire)
-            self._execute_in_market(batch, live, task, Result(engine.market_id, 0, batch.ts_us))
+            self.firing = fire.order_id
+            self._execute_own(batch, live, fire)
             batch.fires += 1
         self._note_due(live)
+
+    def _execute_own(self, batch: Batch, live: LiveMarket, command: Fire | CancelGroup) -> None:
+        """Carry out a command of the shard's own."""
+        market_id = live.engine.market_id
+        task = Task(0, market_id, command)
+        self._execute_in_market(batch, live, task, Result(market_id, 0, batch.ts_us))
+
+    def _cancel_stopped_groups(self, batch: Batch) -> None:
+        """Cancel the orders of groups that were stopped by hand or in another market.
+
+        Whoever could trade with such an order has its account locked, and so finds it cancelled.
+        """
+        for order_group, room_lots in batch.rooms.items():
+            for live in self._list_with_group(order_group) if room_lots <= 0 else ():
+                order = next(iter(live.engine.groups[order_group].values()))
+                command = CancelGroup(order_group, order.account_id)
+                touched = find_touched_accounts(live.engine, command, batch.ts_us)
+                if touched <= batch.balances.keys():
+                    self._execute_own(batch, live, command)
+                    self._note_due(live)
 
     def _known(self, batch: Batch, task: Task) -> EncodedAnswer | None:
         """Answer a task whose key has a receipt, or that cannot be executed now."""
@@ -308,7 +356,7 @@ class Shard:
         if task.market_id is not None and not targets:
             return EncodedAnswer(task.ticket, "market_unknown")
         for live in targets:
-            touched = _find_touched(batch, live, task) - {NO_ACCOUNT}
+            touched = find_touched(batch, live, task) - {NO_ACCOUNT}
             if batch.busy and not batch.busy.isdisjoint({*touched, live.escrow_id, live.fees_id}):
                 return EncodedAnswer(task.ticket, "account_busy")
             if not touched <= batch.balances.keys():
@@ -318,6 +366,7 @@ class Shard:
         result = Result(task.market_id or 0, 0, batch.ts_us)
         for live in targets:
             result = self._execute_in_market(batch, live, task, result)
+        self._cancel_stopped_groups(batch)
         encoded = encode(result)
         if task.key is not None:
             batch.add_receipt(task.command.account_id, task.key, task.body_hash, encoded)
@@ -333,10 +382,10 @@ class Shard:
         account_id = task.command.account_id
         held_before = _held(trial, account_id)
         funds = {**batch.funds, NO_ACCOUNT: writer.UNBOUNDED_MICROS}
-        events = trial.execute(task.command, batch.ts_us, funds)
+        events = trial.execute(task.command, batch.ts_us, funds, dict(batch.rooms))
         part = MarketPart(LiveMarket(trial, 0, 0, b""))
         result = Result(live.engine.market_id, live.engine.seq, trial.ts_us)
-        _fill_in(result, task, part, events)
+        fill_in(result, task, part, events)
         result.held_change_micros = _held(trial, account_id) - held_before
         if result.order is not None:
             result.maker_prices = find_maker_prices(trial, result.order.outcome)
@@ -350,12 +399,13 @@ class Shard:
         account_id = command.account_id
         funds_micros = batch.funds.get(account_id, 0)
         held_before = _held(engine, account_id)
-        events = engine.execute(command, batch.ts_us, batch.funds)
-        part.entries.append(JournalEntry(command, funds_micros, events))
+        rooms = find_rooms(batch, engine, command) if batch.rooms else {}
+        events = engine.execute(command, batch.ts_us, batch.funds, batch.rooms)
+        part.entries.append(JournalEntry(command, funds_micros, events, rooms))
         result.seq, result.ts_us = engine.seq, engine.ts_us
-        if isinstance(command, Place) and not _was_rejected(events):
+        if isinstance(command, Place) and not was_rejected(events):
             part.new_orders.add(command.order_id)
-        _fill_in(result, task, part, events)
+        fill_in(result, task, part, events)
         result.held_change_micros += _held(engine, account_id) - held_before
         return result
 
@@ -363,35 +413,12 @@ class Shard:
         """Update the markets' rows from their engines, and record the best prices."""
         for market_id, part in batch.parts.items():
             for entry in part.entries:
-                if _was_rejected(entry.events):
+                if was_rejected(entry.events):
                     continue
                 if isinstance(entry.command, Configure):
                     part.status = entry.command.status
                     record_configured(market_id, entry.command)
             part.tops = find_changed_tops(part)
-
-
-def _find_touched(batch: Batch, live: LiveMarket, task: Task) -> set[int]:
-    """Return the accounts that a task can touch in a market, as it is now.
-
-    They were found when the batch began; they are looked for again only if the market has moved.
-    """
-    key, seq = (id(task), live.engine.market_id), live.engine.seq
-    known = batch.touched.get(key)
-    if known is not None and known[0] == seq:
-        return known[1]
-    found = find_touched_accounts(live.engine, task.command, batch.ts_us)
-    batch.touched[key] = (seq, found)
-    return found
-
-
-def _find_touched_by_fires(live: LiveMarket, ts_us: int) -> set[int]:
-    """Return the accounts that the triggered orders of a market can touch, as it is now."""
-    touched = {live.escrow_id, live.fees_id}
-    for order in islice(live.engine.due.values(), FIRES_MAX):
-        fire = Fire(order.order_id, order.account_id)
-        touched |= find_touched_accounts(live.engine, fire, ts_us)
-    return touched
 
 
 def _clean(batch: Batch) -> None:
@@ -425,43 +452,3 @@ def _find_unnamed(engine: Engine) -> set[int | None]:
 def _held(engine: Engine, account_id: int) -> int:
     account = engine.accounts.get(account_id)
     return 0 if account is None else account.held_micros
-
-
-def _was_rejected(events: list[AnyEvent]) -> bool:
-    return any(isinstance(event, Rejected) for event in events)
-
-
-def _fill_in(result: Result, task: Task, part: MarketPart, events: list[AnyEvent]) -> None:
-    """Fill a task's result from the events of its own orders."""
-    command, engine = task.command, part.live.engine
-    for event in events:
-        if isinstance(event, (Traded, CrossMatched)):
-            # A command's own order is the taker, of all its trades' first legs.
-            fill = part.add_match(list_trades(event))[0]
-            if fill.trade.taker_order_id:  # else an automated maker came to an order that rests
-                result.fills.append(fill)
-        elif isinstance(event, LiquidityChanged):
-            part.liquidity.append(event)
-            result.liquidity = event
-        elif isinstance(event, Rejected):
-            result.reason = event.reason.value
-            result.missing_micros = event.missing_micros
-        elif not isinstance(event, Configured):
-            part.order_seqs[event.order_id] = engine.seq
-            if isinstance(event, Ended) and isinstance(command, CancelAll):
-                result.order_ids.append(event.order_id)
-            if isinstance(event, LegAttached):
-                part.new_orders.add(event.order_id)
-    if isinstance(command, (Place, Amend, Cancel)):
-        order = engine.dirty_orders.get(command.order_id) or engine.find_order(command.order_id)
-        if order is not None and order.account_id == command.account_id:
-            result.order = order
-    if engine.brackets and isinstance(command, (Place, Amend, Attach)) and result.reason is None:
-        result.legs = engine.list_legs(_find_bracket_id(command, result.order))
-
-
-def _find_bracket_id(command: Place | Amend | Attach, order: EngineOrder | None) -> str:
-    """Return the bracket that a command is about: its order is an entry or a leg."""
-    if isinstance(command, Attach):
-        return command.bracket_id
-    return (order and order.place.bracket_id) or command.order_id

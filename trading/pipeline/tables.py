@@ -62,6 +62,11 @@ RECEIPTS: Final = bulk.Table(
         "created_at_us": "bigint",
     },
 )
+ORDER_GROUP_FILLS: Final = bulk.Table(
+    "trading_ordergroupfill",
+    {"group_id": "uuid", "filled_at_us": "bigint", "lots": "bigint"},
+)
+STOPPED_GROUPS: Final = bulk.Table("trading_ordergroup", {"id": "uuid", "stopped_at_us": "bigint"})
 JOURNAL: Final = bulk.Table(
     "trading_journalrow",
     {

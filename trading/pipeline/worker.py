@@ -39,7 +39,7 @@ from trading.pipeline.messages import (
     encode,
 )
 from trading.pipeline.shard import BATCH_TASKS_MAX, Committed, EncodedAnswer, Shard
-from trading.pipeline.writer import LeaseLostError
+from trading.pipeline.writer import FIRES_MAX, LeaseLostError
 
 log = structlog.get_logger(__name__)
 
@@ -199,14 +199,17 @@ class ShardWorker(Worker):
     def _run_batch(
         self, taken: list[tuple[str, Task]]
     ) -> tuple[list[Done], list[tuple[str, Task]]]:
-        """Run a batch; when it fails, run its tasks one by one, so that one can't fail them all."""
+        """Run a batch; when it fails, run its tasks one by one, so that one can't fail them all.
+
+        What is due is then fired one by one too.
+        """
         try:
             committed = self._run([task for _, task in taken])
         except Exception as fault:
             if _ends_ownership(fault):
                 raise
             log.exception("batch_failed", shard=self.number, tasks=len(taken))
-            return [self._run_alone(*one) for one in taken], []
+            return [*(self._run_alone(*one) for one in taken), *self._fire_alone()], []
         count = len(committed.replies)
         channels = [channel for channel, _ in taken[:count]]
         replies = list(zip(channels, committed.replies, strict=True))
@@ -214,19 +217,40 @@ class ShardWorker(Worker):
 
     def _run_alone(self, channel: str, task: Task) -> Done:
         try:
-            committed = self._run([task])
+            committed = self._run([task], fires_max=0)
         except Exception as fault:
             if _ends_ownership(fault):
                 raise
             log.exception("task_failed", shard=self.number, command=type(task.command).__name__)
             return [(channel, EncodedAnswer(task.ticket, "retry"))], None
-        # Without a reply it only fired what was due before it.
+        # Without a reply it only cancelled orders of a group that was stopped elsewhere.
         replies = committed.replies or [EncodedAnswer(task.ticket, "retry")]
         return [(channel, replies[0])], committed.publication
 
-    def _run(self, tasks: list[Task]) -> Committed:
+    def _fire_alone(self) -> list[Done]:
+        """Fire what is due order by order: one that fails is ended instead, and stops no other."""
         assert self.shard is not None
-        committed = self.shard.run(tasks)
+        done: list[Done] = []
+        for _ in range(FIRES_MAX):
+            if not self._has_due():
+                break
+            try:
+                committed = self._run([], fires_max=1)
+            except Exception as fault:
+                if _ends_ownership(fault):
+                    raise
+                log.exception("fire_failed", shard=self.number, order=self.shard.firing)
+                if not self.shard.give_up_firing():
+                    break
+                continue
+            done.append(([], committed.publication))
+            if self.shard.is_stuck:
+                break
+        return done
+
+    def _run(self, tasks: list[Task], *, fires_max: int = FIRES_MAX) -> Committed:
+        assert self.shard is not None
+        committed = self.shard.run(tasks, fires_max=fires_max)
         self.committed_at_us = now_us()
         return committed
 

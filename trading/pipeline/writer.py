@@ -17,6 +17,7 @@ from trading.engine.events import LiquidityChanged, Traded
 from trading.engine.margin import AccountState
 from trading.engine.trade_ids import trade_id
 from trading.engine.types import RULES_VERSION, SCHEMA_VERSION, MarketStatus, TradeKind
+from trading.models.order_groups import WINDOW_US
 from trading.pipeline import order_rows
 from trading.pipeline.journal import JournalBody, JournalEntry, chain_hash, encode_body
 from trading.pipeline.messages import Fill, Top
@@ -24,13 +25,17 @@ from trading.pipeline.tables import (
     BOOK_STATES,
     JOURNAL,
     MARGINS,
+    ORDER_GROUP_FILLS,
     POSITIONS,
     RECEIPTS,
+    STOPPED_GROUPS,
     TRADES,
 )
 
 Told = TypeVar("Told")
 
+FIRES_MAX: Final = 64
+"""Triggered orders that one batch fires, so that a cascade lets other tasks through."""
 UNBOUNDED_MICROS: Final = 2**62
 """The available funds of the house: it may go below zero."""
 
@@ -101,10 +106,12 @@ class Batch:
 
     `funds` is available micros by account for each locked account; the engine keeps it up to date.
     `busy` are accounts that others have locked, `stopped` those of takers that may not trade.
-    `receipts` maps (account, key) to (body hash, encoded result), found or made here.
+    `receipts` maps (account, key) to (body hash, encoded result), found or made here. `rooms` is
+    what order groups may fill, in lots, of the accounts that are locked; the engine keeps it up to
+    date. `fires_max` is how many triggered orders it may fire.
     """
 
-    def __init__(self, *, shard: int, epoch: int, ts_us: int) -> None:
+    def __init__(self, *, shard: int, epoch: int, ts_us: int, fires_max: int = FIRES_MAX) -> None:
         self.shard = shard
         self.epoch = epoch
         self.ts_us = ts_us
@@ -119,6 +126,9 @@ class Batch:
         self.cash_changes: dict[int, int] = {}
         self.held_changes: dict[int, int] = {}
         self.halted = False
+        self.rooms: dict[str, int] = {}
+        self.rooms_before: dict[str, int] = {}
+        self.fires_max = fires_max
         self.fires = 0
         """How many triggered orders it has fired."""
         self.touched: dict[tuple[int, int], tuple[int, set[int]]] = {}
@@ -157,11 +167,13 @@ class Prefetch(NamedTuple):
     """A batch's reads and locks before it begins.
 
     `takers` are the accounts that send orders, `leaves_locked` says not to wait for accounts.
+    `groups` are order groups, each of one of the accounts, whose lock is the group's too.
     """
 
     account_ids: set[int]
     takers: set[int]
     keys: set[tuple[int, str]]
+    groups: set[str]
     leaves_locked: bool = False
 
 
@@ -170,7 +182,7 @@ def prefetch(batch: Batch, wanted: Prefetch) -> None:
 
     Raises LeaseLostError, and AccountsLockedError unless the batch leaves locked accounts alone.
     """
-    lease, locks, stopped, found = (bulk.open_cursor() for _ in range(4))
+    lease, locks, stopped, found, groups = (bulk.open_cursor() for _ in range(5))
     bulk.keep_plans()
     try:
         with bulk.pipeline():
@@ -183,6 +195,8 @@ def prefetch(batch: Batch, wanted: Prefetch) -> None:
                 ledger.send_stopped(stopped, wanted.takers)
             if wanted.keys:
                 _send_receipts(found, wanted.keys)
+            if wanted.groups:
+                _send_rooms(groups, wanted.groups, since_us=batch.ts_us - WINDOW_US)
     except psycopg.errors.LockNotAvailable as fault:
         if wanted.leaves_locked:
             raise
@@ -200,9 +214,13 @@ def prefetch(batch: Batch, wanted: Prefetch) -> None:
         batch.stopped = ledger.read_stopped(stopped)
     for account_id, key, body_hash, answer in found.fetchall() if wanted.keys else ():
         batch.receipts[account_id, key] = (bytes(body_hash), bytes(answer))
-    for account_id, balance in batch.balances.items():
-        unbounded = balance.kind == "house"
-        batch.funds[account_id] = UNBOUNDED_MICROS if unbounded else balance.available_micros
+    if wanted.groups:
+        batch.rooms = {_read_id(group_id): int(lots) for group_id, lots in groups.fetchall()}
+        batch.rooms_before = dict(batch.rooms)
+    batch.funds = {
+        account_id: UNBOUNDED_MICROS if balance.kind == "house" else balance.available_micros
+        for account_id, balance in batch.balances.items()
+    }
 
 
 def _send_receipts(cursor: Any, keys: set[tuple[int, str]]) -> None:
@@ -226,6 +244,30 @@ def _send_receipts(cursor: Any, keys: set[tuple[int, str]]) -> None:
     )
 
 
+_ROOMS: Final = (
+    "SELECT g.id, CASE WHEN g.stopped_at_us IS NOT NULL THEN 0 ELSE g.limit_lots - COALESCE(("
+    "SELECT SUM(f.lots) FROM trading_ordergroupfill f"
+    " WHERE f.group_id = g.id AND f.filled_at_us > {since}), 0) END"
+    " FROM trading_ordergroup g WHERE g.id {chosen}"
+)
+
+
+def _send_rooms(cursor: Any, groups: set[str], *, since_us: int) -> None:
+    """Ask what each group may still fill: nothing once it is stopped."""
+    ids = sorted(groups)
+    if bulk.is_postgresql():
+        statement = _ROOMS.format(since="%s", chosen="= ANY(%s::uuid[])")
+        bulk.execute(cursor, statement, [since_us, bulk.array_literal("uuid", ids)])
+        return
+    marks = ", ".join("?" for _ in ids)
+    cursor.execute(_ROOMS.format(since="?", chosen=f"IN ({marks})"), [since_us, *ids])
+
+
+def _read_id(value: Any) -> str:
+    """Return an id as 32 hex digits; PostgreSQL has a type of its own for it."""
+    return str(value).replace("-", "")
+
+
 def write(batch: Batch, meanwhile: Callable[[], Told]) -> Told:
     """Persist all parts of the batch and commit the caller's transaction (PostgreSQL).
 
@@ -239,11 +281,25 @@ def write(batch: Batch, meanwhile: Callable[[], Told]) -> Told:
             _write_accounts(cursor, part)
             _write_journal(cursor, batch, part)
         RECEIPTS.insert(cursor, batch.new_receipts)
+        _write_groups(cursor, batch)
         entries = [entry for part in batch.parts.values() for entry in _transfers(part)]
         _sum_changes(batch, entries)
         ledger.post(entries, holds=batch.held_changes, cursor=cursor)
         told = meanwhile()
     return told
+
+
+def _write_groups(cursor: Any, batch: Batch) -> None:
+    """Record what order groups have filled, and which of them that has stopped."""
+    used = [
+        (group_id, room_lots, batch.rooms[group_id])
+        for group_id, room_lots in batch.rooms_before.items()
+        if batch.rooms[group_id] != room_lots
+    ]
+    fills = [(group_id, batch.ts_us, before - after) for group_id, before, after in used]
+    ORDER_GROUP_FILLS.insert(cursor, fills)
+    stopped = [(group_id, batch.ts_us) for group_id, _, after in used if after <= 0]
+    STOPPED_GROUPS.update(cursor, ("stopped_at_us",), stopped)
 
 
 def _write_orders(cursor: Any, part: MarketPart) -> None:

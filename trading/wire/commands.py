@@ -35,7 +35,7 @@ from trading.wire.schema import AmendOrder, PlaceOrder, ProtectPosition
 
 SIDES: Final = {"buy": BUY, "sell": SELL}
 NO: Final = 1
-_FEE_FREE_KINDS: Final = frozenset({AccountKind.HOUSE.value, AccountKind.MAKER.value})
+FEE_FREE_KINDS: Final = frozenset({AccountKind.HOUSE.value, AccountKind.MAKER.value})
 _HASHED_AS: Final = {"options": "terms"}
 """Renamed fields: repeats of older requests must still find their answers."""
 _IDENTITY: Final = frozenset({"order_id", "account_id", "owner_id", "bracket_id"})
@@ -73,7 +73,7 @@ def build_place(
         _find_tif(order),
         Stp[order.self_trade_prevention.upper()],
         as_no or is_mirrored,
-        principal.account_kind in _FEE_FREE_KINDS,
+        principal.account_kind in FEE_FREE_KINDS,
         read_client_order_id(order.client_order_id),
         options=options.or_none(),
     )
@@ -129,7 +129,7 @@ def build_attach(
         read_legs(body.take_profit, body.stop_loss, as_no=as_no),
         read_units(parse_quantity_lots, body.quantity, "quantity"),
         as_no or is_mirrored,
-        principal.account_kind in _FEE_FREE_KINDS,
+        principal.account_kind in FEE_FREE_KINDS,
         read_time_us(body.valid_until, "valid_until"),
     )
 

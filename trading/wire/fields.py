@@ -35,6 +35,7 @@ OutcomeIn = Annotated[
     str,
     Meta(max_length=32, description="An outcome's code; in a binary market YES (if absent) or NO."),
 ]
+OrderGroupIn = Annotated[str, Meta(max_length=36, description="An order group's id.")]
 ClientOrderId = Annotated[
     str,
     Meta(

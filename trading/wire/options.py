@@ -18,6 +18,7 @@ from trading.wire.fields import (
     Amount,
     BudgetIn,
     Id,
+    OrderGroupIn,
     Price,
     PriceIn,
     RequestBody,
@@ -28,7 +29,7 @@ from trading.wire.fields import (
     TriggerOnIn,
     absent,
 )
-from trading.wire.reading import read_time_us, read_units
+from trading.wire.reading import read_group_id, read_time_us, read_units
 
 
 class TriggerIn(RequestBody, kw_only=True):
@@ -83,6 +84,7 @@ class OptionsIn(RequestBody, kw_only=True):
     trigger: TriggerIn | None = None
     take_profit: LegIn | None = None
     stop_loss: StopLossIn | None = None
+    order_group: OrderGroupIn | None = None
 
 
 class OptionsOut(Struct, kw_only=True):
@@ -94,6 +96,7 @@ class OptionsOut(Struct, kw_only=True):
     expires_at: Time | None
     trigger: TriggerOut | None
     bracket: Id | None
+    order_group: Id | None
 
 
 def read_options(order: OptionsIn, *, is_market: bool, as_no: bool) -> OrderOptions:
@@ -107,6 +110,7 @@ def read_options(order: OptionsIn, *, is_market: bool, as_no: bool) -> OrderOpti
         valid_until_us=read_time_us(order.valid_until, "valid_until"),
         trigger=None if order.trigger is None else _read_trigger(order.trigger, as_no=as_no),
         legs=read_legs(order.take_profit, order.stop_loss, as_no=as_no),
+        order_group=None if order.order_group is None else read_group_id(order.order_group),
     )
 
 
@@ -163,6 +167,7 @@ def show_options(order: EngineOrder, asked: OrderOptions, *, as_no: bool) -> dic
         "expires_at": None if expires_at_us is None else format_time(expires_at_us),
         "trigger": None if asked.trigger is None else _show_trigger(order, asked.trigger, as_no),
         "bracket": asked.bracket_id,
+        "order_group": asked.order_group,
     }
 
 

@@ -80,6 +80,14 @@ def read_order_id(text: str) -> str:
         raise not_found("this order") from None
 
 
+def read_group_id(text: str) -> str:
+    """Return an order group's id as 32 hex digits; an invalid one is a 404, as an unknown one."""
+    try:
+        return check_id(text)
+    except ValueError:
+        raise not_found("this order group") from None
+
+
 def read_idempotency_key(key: str | None) -> str | None:
     """Return the header's key, or raise ApiError."""
     if key is not None:

@@ -177,6 +177,18 @@ class Protection(Struct, kw_only=True):
     legs: list[OrderState]
 
 
+class OrderQueuePosition(Struct, kw_only=True):
+    """What trades before a resting order: `ahead` in all, `ahead_at_price` at its own price."""
+
+    order_id: Id
+    ahead: Quantity
+    ahead_at_price: Quantity
+
+
+class QueuePositions(Struct, kw_only=True):
+    results: list[OrderQueuePosition]
+
+
 class Fault(Struct, kw_only=True):
     code: str
     message: str

@@ -1,0 +1,51 @@
+"""What a batch can reach: the accounts that its commands can touch, and their order groups."""
+
+from itertools import islice
+
+from trading.engine.commands import AnyCommand, Fire, Place
+from trading.engine.dry_run import find_touched_accounts
+from trading.engine.engine import Engine
+from trading.pipeline.messages import Task
+from trading.pipeline.writer import FIRES_MAX, Batch, LiveMarket
+
+
+def find_touched(batch: Batch, live: LiveMarket, task: Task) -> set[int]:
+    """Return the accounts that a task can touch in a market, as it is now.
+
+    They were found when the batch began; they are looked for again only if the market has moved.
+    """
+    key, seq = (id(task), live.engine.market_id), live.engine.seq
+    known = batch.touched.get(key)
+    if known is not None and known[0] == seq:
+        return known[1]
+    found = find_touched_accounts(live.engine, task.command, batch.ts_us)
+    batch.touched[key] = (seq, found)
+    return found
+
+
+def find_touched_by_fires(live: LiveMarket, ts_us: int) -> set[int]:
+    """Return the accounts that the triggered orders of a market can touch, as it is now."""
+    touched = {live.escrow_id, live.fees_id}
+    for order in islice(live.engine.due.values(), FIRES_MAX):
+        fire = Fire(order.order_id, order.account_id)
+        touched |= find_touched_accounts(live.engine, fire, ts_us)
+    return touched
+
+
+def find_groups(live: LiveMarket, account_ids: set[int]) -> set[str]:
+    """Return the order groups with orders in a market that are of these accounts."""
+    return {
+        order_group
+        for order_group, orders in live.engine.groups.items()
+        if next(iter(orders.values())).account_id in account_ids
+    }
+
+
+def find_rooms(batch: Batch, engine: Engine, command: AnyCommand) -> dict[str, int]:
+    """Return what matters to a command of what order groups may fill."""
+    named = command.order_group if isinstance(command, Place) else None
+    return {
+        order_group: room_lots
+        for order_group, room_lots in batch.rooms.items()
+        if order_group in engine.groups or order_group == named
+    }
