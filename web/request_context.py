@@ -23,7 +23,7 @@ from kernel.errors import ApiError
 from kernel.ids import new_id
 from web.traffic import count_answer
 
-API_PREFIXES = ("/api/", "/mcp", "/poly/")
+API_PREFIXES = ("/api/", "/mcp", "/poly/", "/trade-api/")
 """Paths for programs: errors are JSON, in one language, and no page counts there."""
 PROBES = frozenset({"/health", "/ready", "/metrics"})
 """Paths for monitoring, which are neither queued nor rate limited."""
