@@ -15,6 +15,7 @@ from kernel.units import parse_quantity_lots
 from trading import actions
 from trading.engine.types import ORDER_LOTS_MAX
 from trading.models import Order, OrderGroup
+from trading.readmodels.queue_positions import QueuePosition
 from trading.readmodels.queue_positions import list_queue_positions as read_queue
 from trading.wire.fields import absent
 from trading.wire.reading import read_group_id, read_order_id, read_units
@@ -128,7 +129,7 @@ def list_queue_positions(call: Call) -> dict[str, Any]:
     places = find_places(call)
     if places:
         orders = orders.filter(market__in=[place.market.pk for place in places])
-    wanted = {(place.market.pk, place.index) for place in places if place.index is not None}
+    wanted = {(place.market.pk, place.book) for place in places if place.book is not None}
     rows = _read(call, list(orders.order_by("-id")), wanted)
     return {"queue_positions": rows}
 
@@ -156,7 +157,7 @@ def show_queue_position(call: Call) -> dict[str, Any]:
 def _read(call: Call, orders: list[Order], wanted: set[tuple[int, int]]) -> list[dict[str, Any]]:
     market_ids = sorted({order.market_id for order in orders})[:MARKETS_MAX]
     names = name_books(set(market_ids))
-    ahead = {}
+    ahead: dict[str, QueuePosition] = {}
     for market_id in market_ids:
         ahead |= read_queue(market_id, call.caller.account_id)
     return [

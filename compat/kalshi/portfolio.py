@@ -46,7 +46,7 @@ class Place(NamedTuple):
     """A market that a query names, and the book; None: all of its books."""
 
     market: Market
-    index: int | None
+    book: int | None
 
 
 def show_balance(call: Call) -> dict[str, Any]:
@@ -125,7 +125,7 @@ def _filter_places(rows: QuerySet, call: Call) -> QuerySet:
     """Return the rows of the markets that the query names."""
     wanted = Q()
     for place in find_places(call):
-        of_book = Q() if place.index is None else Q(outcome_index=place.index)
+        of_book = Q() if place.book is None else Q(outcome_index=place.book)
         wanted |= Q(market=place.market) & of_book
     return rows.filter(wanted)
 
@@ -172,7 +172,7 @@ def list_fills(call: Call) -> dict[str, Any]:
         fill
         for fill in page.rows
         if fill.trade.created_at_us >= oldest_us
-        and (place is None or place.index in (None, fill.trade.outcome_index))
+        and (place is None or place.book in (None, fill.trade.outcome_index))
     ]
     is_over = bool(page.rows) and page.rows[-1].trade.created_at_us < oldest_us
     cursor = "" if is_over else page.next_cursor or ""
@@ -222,9 +222,9 @@ def list_positions(call: Call) -> dict[str, Any]:
     if places:
         margins = margins.filter(market__in=[place.market.pk for place in places])
     page = paginate(margins, order=NEWEST_FIRST, cursor=query.cursor, limit=query.limit)
-    wanted = {(place.market.pk, place.index) for place in places if place.index is not None}
+    wanted = {(place.market.pk, place.book) for place in places if place.book is not None}
     found = _show_positions(account_id, page.rows)
-    rows = [row for row in found if not wanted or (row.market.pk, row.index) in wanted]
+    rows = [row for row in found if not wanted or (row.market.pk, row.book) in wanted]
     shown = [row.to_json() for row in rows]
     return {
         "market_positions": shown,
@@ -238,7 +238,7 @@ class BookPosition(NamedTuple):
     """What an account has in one book."""
 
     market: Market
-    index: int
+    book: int
     ticker: str
     lots: int
     traded_lots: int
@@ -378,7 +378,7 @@ def list_settlements(call: Call) -> dict[str, Any]:
 
 
 def _show_settlement(row: BookPosition, margin: Margin) -> dict[str, Any]:
-    payout = row.market.outcomes.all()[row.index].payout_pips
+    payout = row.market.outcomes.all()[row.book].payout_pips
     yes_lots, no_lots = max(row.lots, 0), max(-row.lots, 0)
     yes_micros = row.exposure_micros if yes_lots else 0
     no_micros = row.exposure_micros if no_lots else 0

@@ -42,7 +42,7 @@ class Program:
             pss = padding.PSS(padding.MGF1(hashes.SHA256()), salt_length=32)
             signature = self.key.sign(message, pss, hashes.SHA256())
         else:
-            signature = self.key.sign(message)  # type: ignore[call-arg, union-attr]
+            signature = self.key.sign(message)  # type: ignore[call-arg]
         return {
             "KALSHI-ACCESS-KEY": self.key_id,
             "KALSHI-ACCESS-TIMESTAMP": timestamp,

@@ -291,7 +291,7 @@ def test_a_program_makes_lists_and_ends_its_keys(town: Town, kind: str):
     assert listed["api_keys"][0]["scopes"] == ["read", "write"]
     key = alice.call("POST", "api_keys", {
         "name": "third", "scopes": ["read"],
-        "public_key": alice.key.public_key().public_bytes(  # type: ignore[union-attr]
+        "public_key": alice.key.public_key().public_bytes(
             serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
         ).decode(),
     })  # fmt: skip
@@ -377,3 +377,72 @@ def test_a_group_stops_its_orders_and_an_order_knows_its_place(town: Town):
     assert alice.call("DELETE", own) == {}
     assert alice.get("portfolio/order_groups")["order_groups"] == []
     assert bob.send("GET", own).status_code == 404
+
+
+def shape(value: Any) -> Any:
+    """Return the names and types of a reply; of a list those of its first row."""
+    if isinstance(value, dict):
+        return {name: shape(one) for name, one in value.items()}
+    if isinstance(value, list):
+        return [shape(value[0])] if value else []
+    return type(value)
+
+
+def assert_shape(recorded: Any, shown: Any, where: str) -> None:
+    """Everything recorded is there with its type; what is null, or an empty list, may be either."""
+    if isinstance(recorded, dict) and shown is not type(None):
+        missing = recorded.keys() - shown.keys() - ABSENT
+        assert not missing, (where, missing)
+        for name in recorded.keys() - ABSENT:
+            assert_shape(recorded[name], shown[name], f"{where}.{name}")
+    elif isinstance(recorded, list) and shown is not type(None):
+        for one in shown[:1] if recorded else []:
+            assert_shape(recorded[0], one, where)
+    elif type(None) not in (recorded, shown):
+        assert recorded is shown or {recorded, shown} == {int, float}, (where, recorded, shown)
+
+
+ABSENT = {
+    "mve_collection_ticker", "mve_selected_legs", "primary_participant_key", "custom_strike",
+    "floor_strike", "cap_strike", "product_metadata", "cursor",
+}  # fmt: skip
+"""What only markets of other kinds have."""
+
+
+def test_replies_have_the_shapes_that_were_recorded(town: Town, data_dir: Path):
+    alice, day = town.alice, {"start_ts": int(time.time()) - 3_600, "period_interval": 1}
+    ticker = f"{town.nominee}_BO"
+    range_ = {**day, "end_ts": int(time.time()) + 60}
+    wait_for(lambda: alice.get(f"series/X/markets/{ticker}/candlesticks", **range_)["candlesticks"])
+    series = alice.get(f"events/{town.nominee}")["event"]["series_ticker"]
+    reads: dict[str, tuple[str, dict[str, Any]]] = {
+        "exchange_status": ("exchange/status", {}),
+        "exchange_schedule": ("exchange/schedule", {}),
+        "exchange_announcements": ("exchange/announcements", {}),
+        "user_data_timestamp": ("exchange/user_data_timestamp", {}),
+        "series_single": (f"series/{series}", {}),
+        "series_list": ("series", {}),
+        "series_fee_changes": ("series/fee_changes", {}),
+        "events_list": ("events", {}),
+        "event_single": (f"events/{town.nominee}", {}),
+        "event_metadata": (f"events/{town.nominee}/metadata", {}),
+        "markets_list": ("markets", {}),
+        "market_single": (f"markets/{ticker}", {}),
+        "orderbook": (f"markets/{ticker}/orderbook", {}),
+        "trades_list": ("markets/trades", {}),
+        "series_candlesticks": (f"series/{series}/markets/{ticker}/candlesticks", range_),
+        "candlesticks_batch": ("markets/candlesticks", {"market_tickers": ticker, **range_}),
+        "event_candlesticks": (f"series/{series}/events/{town.nominee}/candlesticks", range_),
+        "portfolio_balance": ("portfolio/balance", {}),
+        "portfolio_positions": ("portfolio/positions", {}),
+        "portfolio_orders": ("portfolio/orders", {}),
+        "portfolio_fills": ("portfolio/fills", {}),
+        "portfolio_settlements": ("portfolio/settlements", {}),
+        "order_groups_list": ("portfolio/order_groups", {}),
+        "order_queue_positions": ("portfolio/orders/queue_positions", {"market_tickers": ticker}),
+        "incentive_programs": ("incentive_programs", {}),
+    }
+    for name, (path, query) in reads.items():
+        file = data_dir / "kalshi_golden" / f"{name}_response.json"
+        recorded = json.loads(file.read_text())["response"]
+        assert_shape(shape(recorded), shape(alice.get(path, **query)), name)

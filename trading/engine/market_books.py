@@ -12,7 +12,14 @@ from trading.engine.events import AnyEvent
 from trading.engine.maker import AutomatedMaker
 from trading.engine.margin import AccountState, add_hold, new_account
 from trading.engine.rules import Rules
-from trading.engine.types import BUY, Config, MarketStatus, OrderStatus
+from trading.engine.types import (
+    BUY,
+    COLLAR_PIPS,
+    PAYOUT_PIPS,
+    Config,
+    MarketStatus,
+    OrderStatus,
+)
 
 # A member of an enum is an attribute of a class, which costs as much as a call.
 UNTRIGGERED: Final = OrderStatus.UNTRIGGERED
@@ -23,7 +30,7 @@ class MarketBooks:
 
     `incoming` is the order that the current command sends through the book. `funds` maps accounts
     to available micros, as the current command was given them, and is kept up to date in place; so
-    are `rooms`, what order groups may still fill in lots.
+    are `headroom`, what order groups may still fill in lots.
     `events` are those that the current command has had so far.
     """
 
@@ -59,7 +66,7 @@ class MarketBooks:
         """Whether it is a part of a market, to try a command on: no trigger sees its prices."""
         self.incoming: EngineOrder | None = None
         self.funds: dict[int, int] = {}
-        self.rooms: dict[str, int] = {}
+        self.headroom: dict[str, int] = {}
         self.events: list[AnyEvent] = []
 
     def past_close(self) -> bool:
@@ -112,6 +119,16 @@ class MarketBooks:
             return maker_pips if best_pips is None else best_pips
         return side * min(side * best_pips, side * maker_pips)
 
+    def compute_collar(self, outcome: int, side: int) -> int:
+        """Return the worst price of a market order: COLLAR_PIPS from the best one."""
+        book, best_pips = self.books[outcome], self.find_best_pips(outcome, side)
+        if best_pips is None:
+            best_pips = PAYOUT_PIPS if side == BUY else 0
+        worst_pips = best_pips + side * COLLAR_PIPS
+        # To the tick on the best price's side of it: down for a buyer, up for a seller.
+        worst_tick = side * (side * worst_pips // book.tick_pips)
+        return min(max(worst_tick, 1), book.ticks - 1) * book.tick_pips
+
     def crosses(self, outcome: int, side: int, price_pips: int) -> bool:
         """Return whether an order at this price would trade, with whomever."""
         maker = self.maker
@@ -152,11 +169,11 @@ class MarketBooks:
             if not self.groups[order_group]:
                 del self.groups[order_group]
 
-    def _use_room(self, order: EngineOrder, lots: int) -> None:
+    def _use_headroom(self, order: EngineOrder, lots: int) -> None:
         """Count a fill for the order's group."""
         order_group = order.place.order_group
-        if order_group in self.rooms:
-            self.rooms[order_group] -= lots
+        if order_group in self.headroom:
+            self.headroom[order_group] -= lots
 
     def list_legs(self, bracket_id: str) -> list[EngineOrder]:
         """Return the legs of a bracket that wait or rest, by id."""
