@@ -246,4 +246,4 @@ def name_books(market_ids: set[int]) -> dict[tuple[int, int], str]:
 
 def show_nothing(*names: str) -> Any:
     """Return an operation that answers an empty list under these names."""
-    return lambda _call: {**dict.fromkeys(names, ()), "cursor": ""}
+    return lambda _call: {**dict.fromkeys(names, ()), "cursor": "", "next_cursor": ""}
