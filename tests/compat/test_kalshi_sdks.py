@@ -1,5 +1,6 @@
 """The official Kalshi clients against the running program, each in a process of its own."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -61,3 +62,15 @@ def test_every_method_of_the_newest_client_does_what_it_says(town: Town):
     assert answers["get_order"][0]["order"]["yes_price_dollars"] == "0.2100"
     orders = alice.get("portfolio/orders", ticker=market)["orders"]
     assert [order["status"] for order in orders] == ["canceled"] * 3
+
+
+def test_pykalshi_reads_and_trades(town: Town, tmp_path: Path):
+    alice, market = town.alice, town.open("Does pykalshi work?")
+    pem = tmp_path / "key.pem"
+    pem.write_text(alice.pem)
+    host = town.site.exchange.base_url
+    made = run_sdk("pykalshi", "pykalshi_calls", host, alice.key_id, str(pem), market)
+    assert made["ticker"] == market
+    assert (made["remaining"], made["price"], made["queue"]) == ("10.00", "0.2100", "0.00")
+    assert all(made[name] for name in ("book", "trading", "limits", "amended", "resting"))
+    assert made["balance"] == alice.get("portfolio/balance")["balance"]
