@@ -126,10 +126,9 @@ def refuse_expiry(expires: int | None) -> None:
 def read_each(raw: Raw, decoder: Any, build: Any) -> Any:
     """Return an order of a batch for the handler, or the error with which it is answered."""
     try:
-        wanted: Wanted = build(entry.decode(decoder, raw))
+        return build(entry.decode(decoder, raw))
     except ApiError as error:
         return error
-    return wanted.order
 
 
 def show_each(answer: OrderAnswer | ApiError, show: Any) -> dict[str, Any]:

@@ -251,6 +251,23 @@ def test_orders_of_2025_are_for_yes_or_no_in_cents_or_dollars(town: Town, is_cat
         assert gone["order"]["status"] == "canceled"
 
 
+def test_the_lower_side_of_a_scalar_market_is_its_no(town: Town):
+    title = "How warm is it?"
+    ticker = town.open(title, kind="scalar", low="0", high="40", unit="C")
+    assert town.market(ticker)["market_type"] == "scalar"
+    body = {"ticker": ticker, "side": "no", "action": "buy", "count": 2, "no_price": 30,
+            "type": "limit"}  # fmt: skip
+    order = town.alice.call("POST", "portfolio/orders", body)["order"]
+    assert (order["side"], order["yes_price"]) == ("no", 70)
+    town.alice.call("DELETE", f"portfolio/orders/{order['order_id']}")
+    for wrong in (f"{ticker}_NO", f"{ticker}_X", town.nominee, f"{town.nominee}_X", "NONE"):
+        sent = town.alice.send("POST", "portfolio/orders", body | {"ticker": wrong})
+        assert sent.status_code == 404, (wrong, sent.text)
+    batch = {"orders": [body | {"ticker": town.nominee}]}
+    [refused] = town.alice.call("POST", "portfolio/orders/batched", batch)["orders"]
+    assert refused["error"]["code"] == "not_found"
+
+
 def test_wrong_late_replayed_and_foreign_signatures_are_refused(town: Town):
     alice, path = town.alice, f"{PATH}/portfolio/balance"
 
