@@ -12,7 +12,7 @@ from urllib.parse import unquote
 import structlog
 from channels.db import database_sync_to_async
 
-from accounts.api.admission import admit
+from accounts.api.admission import admit, admit_sync
 from accounts.api.principal import Principal, authenticate, find_credential
 from accounts.api.signatures import SignedRequest, authenticate_signature
 from compat.kalshi.errors import show_error
@@ -36,6 +36,8 @@ from web.request_context import RequestContext
 PREFIX: Final = "/trade-api/v2/"
 READS_AT_ONCE: Final = 4
 OLD_PROGRAM: Final = re.compile(r"OpenAPI-Generator/(?:2\.|3\.[0-2]\.)")
+FIRST_PROGRAM: Final = "OpenAPI-Generator/2."
+"""It knows the answer to a batch by another status."""
 
 log = structlog.get_logger(__name__)
 _PARAMETER: Final = re.compile(r"{(\w+)}")
@@ -80,8 +82,7 @@ class KalshiApp:
         operation, names = find_operation(scope["method"], scope["path"])
         principal = await _authenticate(scope, headers, once=bool(operation.scope))
         context.account_id = None if principal is None else principal.account_id
-        scopes = () if operation.scope is None else (operation.scope,)
-        await admit(principal, operation.bucket, *scopes, address=context.address)
+        await _admit(principal, operation, context.address)
         call = Call(
             principal=principal,
             names=names,
@@ -92,7 +93,9 @@ class KalshiApp:
         answer = await self._respond(operation, call)
         if operation.status == 204:
             return Response(204, b"")
-        return Response(operation.status, encode_json(answer))
+        is_first = headers.get("user-agent", "").startswith(FIRST_PROGRAM)
+        status = operation.first_status if is_first else None
+        return Response(status or operation.status, encode_json(answer))
 
     async def _respond(self, operation: Operation, call: Call) -> Any:
         if asyncio.iscoroutinefunction(operation.respond):
@@ -136,6 +139,16 @@ async def _authenticate(scope: Scope, headers: dict[str, str], *, once: bool) ->
     raw = (scope.get("raw_path") or scope["path"].encode()).decode("latin-1").partition("?")[0]
     method = scope["method"]
     return await authenticate_signature(sent, [method + raw, method + unquote(raw)], once=once)
+
+
+async def _admit(principal: Principal | None, operation: Operation, address: str) -> None:
+    scopes = () if operation.scope is None else (operation.scope,)
+    if principal is not None:
+        await admit(principal, operation.bucket, *scopes)
+        return
+    # In a thread, as the limit of callers without an account may have to be read.
+    admit_anyone = database_sync_to_async(admit_sync, thread_sensitive=False)
+    await admit_anyone(None, operation.bucket, *scopes, address=address)
 
 
 def _refuse(exception: Exception, context: RequestContext) -> Response:

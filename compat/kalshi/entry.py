@@ -12,17 +12,18 @@ from channels.db import database_sync_to_async
 from msgspec import Raw, Struct
 
 from accounts.api import admission
-from compat.kalshi.numbers import SECONDS_MAX, count_fp, dollars, read_price, time_us
+from compat.kalshi.numbers import PIPS_PER_CENT, SECONDS_MAX, count_fp, dollars, read_price, time_us
 from compat.kalshi.portfolio import read_own_order
 from compat.kalshi.requests import Call
-from compat.kalshi.tickers import Ticker, read_ticker
+from compat.kalshi.tickers import MARKET, Ticker, read_ticker
 from kernel.errors import ApiError, not_found
-from kernel.units import UnitError
+from kernel.units import MICROS_PER_CREDIT, UnitError, parse_amount_micros, parse_field
 from trading.engine.types import PAYOUT_PIPS
 from trading.order_entry.handler import handle
 from trading.pipeline import instruments
 from trading.wire import refusals
-from trading.wire.fields import absent, number_in
+from trading.wire.commands import NO
+from trading.wire.fields import ABSENT, absent, number_in
 from trading.wire.reading import decode as decode
 from trading.wire.reading import read_order_id
 from trading.wire.schema import (
@@ -60,10 +61,16 @@ class Options(Struct, kw_only=True):
 
 
 class Wanted(Struct):
-    """An order for the handler; `is_mirrored`: entered for NO of one of several outcomes."""
+    """An order for the handler, of which the outcome is not named yet."""
 
     order: PlaceOrder
-    is_mirrored: bool = False
+    ticker: Ticker
+    is_no: bool
+
+    @property
+    def is_mirrored(self) -> bool:
+        """Whether it was entered for NO of one of several outcomes."""
+        return self.is_no and self.ticker.code is not None
 
 
 def build_order(
@@ -86,7 +93,6 @@ def build_order(
         price_pips = None if price_pips is None else PAYOUT_PIPS - price_pips
     order = PlaceOrder(
         market=ticker.slug,
-        outcome=_name_outcome(ticker, is_no=is_no),
         side="buy" if is_buy else "sell",
         type="market" if is_market else "limit",
         price=absent() if price_pips is None else number_in(dollars(price_pips)),
@@ -99,14 +105,9 @@ def build_order(
         post_only=bool(body.post_only),
         reduce_only=bool(body.reduce_only),
         expires_at=None if not expires else _show_expiry(expires),
+        order_group=body.order_group_id or None,
     )
-    return Wanted(order, is_mirrored)
-
-
-def _name_outcome(ticker: Ticker, *, is_no: bool) -> str | None:
-    if ticker.code is not None:
-        return ticker.code
-    return "NO" if is_no else None
+    return Wanted(order, ticker, is_no)
 
 
 def _find_tif(body: Options, expires: int | None, *, is_market: bool) -> str | None:
@@ -132,6 +133,19 @@ def read_text(raw: Raw, field: str) -> str:
         raise error from None
 
 
+def is_absent(raw: Raw) -> bool:
+    return bytes(raw) == ABSENT
+
+
+def read_cents(raw: Raw, field: str) -> int:
+    """Return pips of a price in cents, which may have decimals."""
+    micros = parse_field(parse_amount_micros, raw, field)
+    pips, rest = divmod(micros * PIPS_PER_CENT, MICROS_PER_CREDIT)
+    if rest or not 0 < pips < PAYOUT_PIPS:
+        raise ApiError("invalid_value", field, detail="send 1 to 99 cents")
+    return pips
+
+
 def read_dollars(raw: Raw, field: str) -> int:
     return read_price(read_text(raw, field), field)
 
@@ -139,10 +153,23 @@ def read_dollars(raw: Raw, field: str) -> int:
 # --- calls of the handler ---------------------------------------------------------------------
 
 
+async def name_outcome(call: Call, wanted: Wanted) -> PlaceOrder:
+    """Return the order for its outcome; 404 for a ticker that is no market's."""
+    ticker, order = wanted.ticker, wanted.order
+    instrument = await instruments.get_instrument(ticker.slug, call.user_id)
+    is_known = ticker.code is None if instrument.binary else ticker.code in instrument.codes
+    if not is_known:
+        raise not_found(MARKET)
+    no_code = instrument.codes[NO] if wanted.is_no else None
+    order.outcome = no_code if instrument.binary else ticker.code
+    return order
+
+
 async def place(call: Call, wanted: Wanted) -> OrderAnswer:
     """Place an order. A client order id is taken once: a repeat is a 409, not the first answer."""
     params = {"answer": "no"} if wanted.is_mirrored else {}
-    reply = await handle(call.caller, "place", wanted.order, params)
+    order = await name_outcome(call, wanted)
+    reply = await handle(call.caller, "place", order, params)
     if reply.headers:
         raise refusals.client_order_id_reused()
     answer: OrderAnswer = reply.answer
@@ -150,10 +177,11 @@ async def place(call: Call, wanted: Wanted) -> OrderAnswer:
 
 
 async def place_batch(
-    call: Call, orders: Sequence[PlaceOrder | ApiError]
+    call: Call, sent: Sequence[Wanted | ApiError]
 ) -> list[OrderAnswer | ApiError]:
     """Place each order by itself; what could not be read is answered with its error."""
-    check_size(len(orders))
+    check_size(len(sent))
+    orders = [await _name_each(call, one) for one in sent]
     ready = [Raw(msgspec.json.encode(order)) for order in orders if not isinstance(order, ApiError)]
     items: list[BatchItem] = []
     if ready:
@@ -161,6 +189,15 @@ async def place_batch(
         items = list(reply.answer.results)
     answers = iter(items)
     return [order if isinstance(order, ApiError) else _read_item(next(answers)) for order in orders]
+
+
+async def _name_each(call: Call, wanted: Wanted | ApiError) -> PlaceOrder | ApiError:
+    if isinstance(wanted, ApiError):
+        return wanted
+    try:
+        return await name_outcome(call, wanted)
+    except ApiError as error:
+        return error
 
 
 def _read_item(item: BatchItem) -> OrderAnswer | ApiError:
@@ -206,7 +243,7 @@ async def amend(
     if own is None or own.account_id != call.caller.account_id:
         raise not_found("this order")
     instrument = await instruments.get_own_instrument(own.market_id)
-    if read_ticker(ticker).slug != instrument.slug:
+    if ticker and read_ticker(ticker).slug != instrument.slug:
         raise ApiError("invalid_value", "ticker", detail="the order is in another market")
     price = absent()
     if yes_pips is not None:

@@ -1,4 +1,4 @@
-"""Order operations as before 2026: buy or sell YES or NO, in cents or dollars; orders as replies."""
+"""Order operations as before 2026: buy or sell YES or NO, in cents or dollars; replies are rows."""
 
 from typing import Any, Final, Literal
 
@@ -6,9 +6,9 @@ import msgspec
 from msgspec import Raw, Struct
 
 from compat.kalshi import entry
-from compat.kalshi.entry import Options, Wanted, build_order, read_dollars
+from compat.kalshi.entry import Options, Wanted, build_order, is_absent, read_cents, read_dollars
 from compat.kalshi.errors import show_error
-from compat.kalshi.numbers import PIPS_PER_CENT, count, from_cents
+from compat.kalshi.numbers import PIPS_PER_CENT, count
 from compat.kalshi.orders import decrease_order, read_each
 from compat.kalshi.requests import Call
 from kernel.errors import ApiError
@@ -19,43 +19,40 @@ from trading.wire.schema import OrderAnswer
 
 Side = Literal["yes", "no"]
 Action = Literal["buy", "sell"]
-CENTS_MAX: Final = 99
 
 
 class Priced(Options, kw_only=True):
-    """What is to be traded: the price in one of four forms, and how many."""
+    """The price in one of four forms, and how many."""
 
-    side: Side
-    action: Action
-    yes_price: int | None = None
-    no_price: int | None = None
-    yes_price_dollars: Raw | None = None
-    no_price_dollars: Raw | None = None
-    count: Raw | None = None
-    count_fp: Raw | None = None
+    yes_price: Raw = msgspec.field(default_factory=absent)
+    no_price: Raw = msgspec.field(default_factory=absent)
+    yes_price_dollars: Raw = msgspec.field(default_factory=absent)
+    no_price_dollars: Raw = msgspec.field(default_factory=absent)
+    count: Raw = msgspec.field(default_factory=absent)
+    count_fp: Raw = msgspec.field(default_factory=absent)
 
     @property
     def quantity(self) -> Raw:
-        sent = self.count if self.count_fp is None else self.count_fp
-        return absent() if sent is None else sent
+        return self.count if is_absent(self.count_fp) else self.count_fp
 
     def read_yes_pips(self) -> int | None:
         """Return the price of YES; ApiError unless there is at most one."""
-        found = [
-            (name, value)
-            for name in ("yes_price", "no_price", "yes_price_dollars", "no_price_dollars")
-            if (value := getattr(self, name)) is not None
-        ]
+        names = ("yes_price", "no_price", "yes_price_dollars", "no_price_dollars")
+        found = [name for name in names if not is_absent(getattr(self, name))]
         if not found:
             return None
         if len(found) > 1:
-            raise ApiError("repeated_field", found[1][0], detail="send one price")
-        [(name, value)] = found
-        pips = read_dollars(value, name) if isinstance(value, Raw) else _from_cents(value, name)
+            raise ApiError("repeated_field", found[1], detail="send one price")
+        [name] = found
+        read = read_dollars if name.endswith("dollars") else read_cents
+        pips = read(getattr(self, name), name)
         return PAYOUT_PIPS - pips if name.startswith("no_") else pips
 
 
 class CreateOrder(Priced, kw_only=True):
+    ticker: str
+    side: Side
+    action: Action
     type: Literal["limit", "market"] = "limit"
     expiration_ts: int | None = None
     buy_max_cost: int | None = None
@@ -79,6 +76,11 @@ class CancelBatch(Struct, kw_only=True):
 
 
 class Amend(Priced, kw_only=True):
+    """Programs of 2025 send no more than the new price and quantity."""
+
+    ticker: str = ""
+    side: Side | None = None
+    action: Action | None = None
     updated_client_order_id: str | None = None
 
 
@@ -97,7 +99,8 @@ async def create_batch(call: Call) -> dict[str, Any]:
     raws = call.read_body(_batch).orders
     entry.check_size(len(raws))
     answers = await entry.place_batch(call, [read_each(raw, _order, _build) for raw in raws])
-    return {"orders": [await _show_placed(call, answer) for answer in answers]}
+    shown = [await _show_placed(call, answer) for answer in answers]
+    return {"orders": shown, "responses": shown}
 
 
 async def cancel(call: Call) -> dict[str, Any]:
@@ -110,12 +113,11 @@ async def cancel_batch(call: Call) -> dict[str, Any]:
     named = [order.order_id for order in body.orders or []]
     named += [*(body.ids or []), *(body.order_ids or [])]
     answers = await entry.cancel_batch(call, named)
-    return {
-        "orders": [
-            await _show_cancelled(call, order_id, answer)
-            for order_id, answer in zip(named, answers, strict=True)
-        ]
-    }
+    shown = [
+        await _show_cancelled(call, order_id, answer)
+        for order_id, answer in zip(named, answers, strict=True)
+    ]
+    return {"orders": shown, "responses": shown}
 
 
 async def amend(call: Call) -> dict[str, Any]:
@@ -196,9 +198,3 @@ def _find_price(body: CreateOrder, pips: int | None) -> int:
     most = (body.buy_max_cost or 0) * PIPS_PER_CENT * 100 // lots
     most -= most % PIPS_PER_CENT
     return min(most, PAYOUT_PIPS - PIPS_PER_CENT if pips is None else pips)
-
-
-def _from_cents(price: int, field: str) -> int:
-    if not 1 <= price <= CENTS_MAX:
-        raise ApiError("invalid_value", field, detail="send 1 to 99 cents")
-    return from_cents(price)

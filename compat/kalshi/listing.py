@@ -60,7 +60,7 @@ def list_markets(call: Call) -> QuerySet[Market]:
     query = call.query
     is_named = query.event_ticker or query.tickers
     see = Market.objects.visible_to if is_named else Market.objects.listed_for
-    markets = see(call.user)
+    markets: QuerySet[Market] = see(call.user)
     if query.event_ticker:
         slugs = [text.lower() for text in read_list(query.event_ticker, "event_ticker")]
         markets = markets.filter(slug__in=slugs)
@@ -136,7 +136,10 @@ def read_books(markets: Collection[Market]) -> list[Book]:
     rows = OutcomeStats.objects.filter(market_id__in=ids).values_list(
         "market_id", "outcome_index", "last_pips", "volume_lots"
     )
-    stats = {(market_id, book): figures for market_id, book, *figures in rows}
+    stats = {
+        (market_id, book): (last_pips, volume_lots)
+        for market_id, book, last_pips, volume_lots in rows
+    }
     books = []
     for market in markets:
         for outcome in list(market.outcomes.all())[: market.book_count]:

@@ -46,7 +46,14 @@ def show_status(call: Call) -> dict[str, Any]:
         **states,
         "exchange_estimated_resume_time": None,
         "intra_exchange_transfers_active": False,
-        "exchange_index_statuses": [{"exchange_index": 0, **states}],
+        "exchange_index_statuses": [
+            {
+                "exchange_index": 0,
+                "description": "",
+                "intra_exchange_transfers_active": False,
+                **states,
+            }
+        ],
     }
 
 
@@ -61,7 +68,8 @@ def show_announcements(call: Call) -> dict[str, Any]:
 
 
 def show_data_timestamp(call: Call) -> dict[str, Any]:
-    return {"as_of_time": time_us(now_us())}
+    now = now_us()
+    return {"as_of_time": time_us(now), "timestamp": now // 1_000_000}
 
 
 def show_cutoff(call: Call) -> dict[str, Any]:
@@ -132,7 +140,8 @@ def show_event(call: Call) -> dict[str, Any]:
 
 def show_event_metadata(call: Call) -> dict[str, Any]:
     market = get_event(call, call.names["event"])
-    return rows.show_event_metadata(market, read_books([market]))
+    shown = rows.show_event_metadata(market, read_books([market]))
+    return {**shown, "metadata": shown}
 
 
 def list_books(call: Call) -> dict[str, Any]:
@@ -235,6 +244,6 @@ def name_books(market_ids: set[int]) -> dict[tuple[int, int], str]:
 # --- what predex has none of ------------------------------------------------------------------
 
 
-def show_nothing(name: str) -> Any:
-    """Return an operation that answers an empty list under this name."""
-    return lambda _call: {name: [], "cursor": ""}
+def show_nothing(*names: str) -> Any:
+    """Return an operation that answers an empty list under these names."""
+    return lambda _call: {**dict.fromkeys(names, ()), "cursor": "", "next_cursor": ""}

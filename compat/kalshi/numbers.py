@@ -88,7 +88,3 @@ def read_price(text: str, field: str) -> int:
     except ApiError as error:
         error.field = field
         raise
-
-
-def from_cents(price_cents: int) -> int:
-    return price_cents * PIPS_PER_CENT

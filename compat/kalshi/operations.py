@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
-from compat.kalshi import candles, keys, market_data, orders, portfolio
+from compat.kalshi import candles, groups, keys, market_data, orders, portfolio
 from compat.kalshi import legacy_orders as legacy
 from compat.kalshi.market_data import show_nothing
 
@@ -22,6 +22,8 @@ class Operation(NamedTuple):
     scope: str | None = None
     bucket: str = READ
     status: int = 200
+    first_status: int | None = None
+    """That of programs of 2025, where it was another."""
 
 
 def _own(path: str, respond: Callable[..., Any]) -> Operation:
@@ -65,7 +67,11 @@ OPERATIONS: Final = (
     Operation("GET", "incentive_programs", show_nothing("incentive_programs")),
     Operation("GET", "milestones", show_nothing("milestones")),
     Operation("GET", "structured_targets", show_nothing("structured_targets")),
-    Operation("GET", "multivariate_event_collections", show_nothing("multivariate_contracts")),
+    Operation(
+        "GET",
+        "multivariate_event_collections",
+        show_nothing("multivariate_contracts", "collections"),
+    ),
     # --- of an account ---
     _own("account/limits", keys.show_limits),
     Operation("GET", "account/endpoint_costs", keys.show_costs),
@@ -84,6 +90,18 @@ OPERATIONS: Final = (
     _own("portfolio/withdrawals", show_nothing("withdrawals")),
     _own(_ORDERS, portfolio.list_orders),
     _own("historical/orders", portfolio.list_orders),
+    _own(f"{_ORDERS}/queue_positions", groups.list_queue_positions),
+    Operation("POST", f"{_ORDERS}/queue_positions", groups.find_queue_positions, READ),
+    _own(f"{_ORDERS}/{{order_id}}/queue_position", groups.show_queue_position),
+    # --- order groups ---
+    _own("portfolio/order_groups", groups.list_groups),
+    _trade("POST", "portfolio/order_groups/create", groups.create, 201),
+    _own("portfolio/order_groups/{group_id}", groups.show),
+    _trade("DELETE", "portfolio/order_groups/{group_id}", groups.delete),
+    _trade("PUT", "portfolio/order_groups/{group_id}/reset", groups.reset),
+    _trade("POST", "portfolio/order_groups/{group_id}/reset", groups.reset),
+    _trade("PUT", "portfolio/order_groups/{group_id}/trigger", groups.trigger),
+    _trade("PUT", "portfolio/order_groups/{group_id}/limit", groups.change_limit),
     # --- orders, as since 2026 ---
     _trade("POST", _EVENT_ORDERS, orders.create, 201),
     _trade("DELETE", _EVENT_ORDERS, orders.cancel_all, 204),
@@ -94,7 +112,7 @@ OPERATIONS: Final = (
     _trade("POST", f"{_EVENT_ORDERS}/{{order_id}}/decrease", orders.decrease),
     # --- orders, as before ---
     _trade("POST", _ORDERS, legacy.create, 201),
-    _trade("POST", f"{_ORDERS}/batched", legacy.create_batch, 201),
+    _trade("POST", f"{_ORDERS}/batched", legacy.create_batch, 201)._replace(first_status=200),
     _trade("DELETE", f"{_ORDERS}/batched", legacy.cancel_batch),
     _own(f"{_ORDERS}/{{order_id}}", portfolio.show_order),
     _trade("DELETE", f"{_ORDERS}/{{order_id}}", legacy.cancel),

@@ -139,7 +139,7 @@ def _show_order(order: Order, ticker: str, taken: Filled, made: Filled) -> dict[
         "self_trade_prevention_type": (
             "maker" if order.stp == Stp.CANCEL_OLDEST else "taker_at_cross"
         ),
-        "order_group_id": None,
+        "order_group_id": None if order.order_group_id is None else str(order.order_group_id),
         "cancel_order_on_pause": False,
         "subaccount_number": 0,
         "exchange_index": 0,

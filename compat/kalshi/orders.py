@@ -13,7 +13,9 @@ from compat.kalshi.order_rows import show_uuid
 from compat.kalshi.requests import Call
 from kernel.clock import now_us
 from kernel.errors import ApiError
-from kernel.units import parse_amount_micros, parse_field, parse_quantity_lots
+from kernel.units import parse_amount_micros, parse_quantity_lots
+from trading.wire.fields import absent
+from trading.wire.reading import read_units
 from trading.wire.schema import OrderAnswer
 
 BookSide = Literal["bid", "ask"]
@@ -49,8 +51,8 @@ class Amend(Struct, kw_only=True):
 
 
 class Decrease(Struct, kw_only=True):
-    reduce_by: Raw | None = None
-    reduce_to: Raw | None = None
+    reduce_by: Raw = msgspec.field(default_factory=absent)
+    reduce_to: Raw = msgspec.field(default_factory=absent)
 
 
 _order: Final = msgspec.json.Decoder(CreateOrder)
@@ -124,10 +126,9 @@ def refuse_expiry(expires: int | None) -> None:
 def read_each(raw: Raw, decoder: Any, build: Any) -> Any:
     """Return an order of a batch for the handler, or the error with which it is answered."""
     try:
-        wanted: Wanted = build(entry.decode(decoder, raw))
+        return build(entry.decode(decoder, raw))
     except ApiError as error:
         return error
-    return wanted.order
 
 
 def show_each(answer: OrderAnswer | ApiError, show: Any) -> dict[str, Any]:
@@ -181,10 +182,8 @@ def _show_cancelled(answer: OrderAnswer) -> dict[str, Any]:
     }
 
 
-def _read_lots(raw: Raw | None, field: str) -> int | None:
-    if raw is None:
-        return None
-    lots = parse_field(parse_quantity_lots, raw, field)
-    if lots < 0:
+def _read_lots(raw: Raw, field: str) -> int | None:
+    lots = read_units(parse_quantity_lots, raw, field)
+    if lots is not None and lots < 0:
         raise ApiError("too_small", field)
     return lots

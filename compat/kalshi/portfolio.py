@@ -46,7 +46,7 @@ class Place(NamedTuple):
     """A market that a query names, and the book; None: all of its books."""
 
     market: Market
-    index: int | None
+    book: int | None
 
 
 def show_balance(call: Call) -> dict[str, Any]:
@@ -74,7 +74,11 @@ def show_resting_value(call: Call) -> dict[str, Any]:
         "total_resting_order_value": money_cents(held_micros),
         "total_resting_order_value_dollars": money(held_micros),
         "resting_order_value_breakdown": [
-            {"exchange_index": 0, "total_resting_order_value": money_cents(held_micros)}
+            {
+                "exchange_index": 0,
+                "balance": money(held_micros),
+                "total_resting_order_value": money_cents(held_micros),
+            }
         ],
     }
 
@@ -121,7 +125,7 @@ def _filter_places(rows: QuerySet, call: Call) -> QuerySet:
     """Return the rows of the markets that the query names."""
     wanted = Q()
     for place in find_places(call):
-        of_book = Q() if place.index is None else Q(outcome_index=place.index)
+        of_book = Q() if place.book is None else Q(outcome_index=place.book)
         wanted |= Q(market=place.market) & of_book
     return rows.filter(wanted)
 
@@ -168,7 +172,7 @@ def list_fills(call: Call) -> dict[str, Any]:
         fill
         for fill in page.rows
         if fill.trade.created_at_us >= oldest_us
-        and (place is None or place.index in (None, fill.trade.outcome_index))
+        and (place is None or place.book in (None, fill.trade.outcome_index))
     ]
     is_over = bool(page.rows) and page.rows[-1].trade.created_at_us < oldest_us
     cursor = "" if is_over else page.next_cursor or ""
@@ -218,11 +222,13 @@ def list_positions(call: Call) -> dict[str, Any]:
     if places:
         margins = margins.filter(market__in=[place.market.pk for place in places])
     page = paginate(margins, order=NEWEST_FIRST, cursor=query.cursor, limit=query.limit)
-    wanted = {(place.market.pk, place.index) for place in places if place.index is not None}
-    shown = _show_positions(account_id, page.rows)
-    rows = [row for row in shown if not wanted or (row.market.pk, row.index) in wanted]
+    wanted = {(place.market.pk, place.book) for place in places if place.book is not None}
+    found = _show_positions(account_id, page.rows)
+    rows = [row for row in found if not wanted or (row.market.pk, row.book) in wanted]
+    shown = [row.to_json() for row in rows]
     return {
-        "market_positions": [row.to_json() for row in rows],
+        "market_positions": shown,
+        "positions": shown,
         "event_positions": _show_events(rows),
         "cursor": page.next_cursor or "",
     }
@@ -232,7 +238,7 @@ class BookPosition(NamedTuple):
     """What an account has in one book."""
 
     market: Market
-    index: int
+    book: int
     ticker: str
     lots: int
     traded_lots: int
@@ -253,6 +259,9 @@ class BookPosition(NamedTuple):
             **money_fields("realized_pnl", self.realised_micros),
             **money_fields("fees_paid", self.fees_micros),
             "resting_orders_count": self.resting,
+            "resting_order_count": self.resting,
+            "event_ticker": self.market.slug.upper(),
+            "total_cost": money_cents(self.exposure_micros),
             "last_updated_ts": time_us(self.last_us),
             "exchange_index": 0,
         }
@@ -369,7 +378,7 @@ def list_settlements(call: Call) -> dict[str, Any]:
 
 
 def _show_settlement(row: BookPosition, margin: Margin) -> dict[str, Any]:
-    payout = row.market.outcomes.all()[row.index].payout_pips
+    payout = row.market.outcomes.all()[row.book].payout_pips
     yes_lots, no_lots = max(row.lots, 0), max(-row.lots, 0)
     yes_micros = row.exposure_micros if yes_lots else 0
     no_micros = row.exposure_micros if no_lots else 0
@@ -383,6 +392,7 @@ def _show_settlement(row: BookPosition, margin: Margin) -> dict[str, Any]:
         "ticker": row.ticker,
         "event_ticker": row.market.slug.upper(),
         "market_result": name_result(row.market, payout),
+        "result": {PAYOUT_PIPS: "yes", 0: "no"}.get(-1 if payout is None else payout),
         "yes_count": count(yes_lots),
         "yes_count_fp": count_fp(yes_lots),
         **money_fields("yes_total_cost", yes_micros),

@@ -22,7 +22,7 @@ from trading.engine.types import BUY, PAYOUT_PIPS
 from trading.models import Trade
 
 _NAMESPACE: Final = uuid.uuid5(uuid.NAMESPACE_URL, "predex:market")
-_STATUSES: Final = {
+_STATUSES: Final[dict[str, str]] = {
     Market.Status.OPEN: "active",
     Market.Status.HALTED: "inactive",
     Market.Status.CLOSED: "closed",

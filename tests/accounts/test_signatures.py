@@ -6,7 +6,7 @@ import uuid
 import pytest
 from asgiref.sync import async_to_sync
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import padding, rsa
+from cryptography.hazmat.primitives.asymmetric import ed25519, padding, rsa
 from django.test import Client
 
 from accounts.actions import do_create_api_key, do_revoke_api_key
@@ -27,6 +27,7 @@ def sign(private_pem: str, message: str) -> str:
     if isinstance(key, rsa.RSAPrivateKey):
         pss = padding.PSS(padding.MGF1(hashes.SHA256()), salt_length=32)
         return base64.b64encode(key.sign(message.encode(), pss, hashes.SHA256())).decode()
+    assert isinstance(key, ed25519.Ed25519PrivateKey)
     return base64.b64encode(key.sign(message.encode())).decode()
 
 

@@ -42,7 +42,7 @@ class Program:
             pss = padding.PSS(padding.MGF1(hashes.SHA256()), salt_length=32)
             signature = self.key.sign(message, pss, hashes.SHA256())
         else:
-            signature = self.key.sign(message)  # type: ignore[call-arg, union-attr]
+            signature = self.key.sign(message)  # type: ignore[call-arg]
         return {
             "KALSHI-ACCESS-KEY": self.key_id,
             "KALSHI-ACCESS-TIMESTAMP": timestamp,
@@ -54,9 +54,9 @@ class Program:
         headers = self.sign(method, path)
         return self.http.request(method, path, json=body, params=query or None, headers=headers)
 
-    def call(self, method: str, path: str, body: Any = None, *, status: int = 0, **query: Any):
+    def call(self, method: str, path: str, body: Any = None, *, expect: int = 0, **query: Any):
         answer = self.send(method, path, body, **query)
-        assert answer.status_code == (status or (200, 201)[method == "POST"]), answer.text
+        assert answer.status_code == (expect or (200, 201)[method == "POST"]), answer.text
         return answer.json() if answer.content else None
 
     def get(self, path: str, **query: Any) -> Any:
@@ -84,10 +84,7 @@ class Town:
     def __init__(self, site: Site) -> None:
         self.site = site
         self.binary = site.market.upper()
-        self.nominee = self.open(
-            "Who is nominated?", kind="categorical",
-            outcomes=[{"code": name.upper(), "name": name} for name in ("Ann", "Bo", "Cy")],
-        )  # fmt: skip
+        self.nominee = self.open_three("Who is nominated?")
         self.void, self.settled = self.open("Is this void?"), self.open("Is this over?")
         self.alice = Program(site, site.world.traders[0].handle)
         self.bob = Program(site, site.world.traders[1].handle, "ed25519")
@@ -108,6 +105,11 @@ class Town:
         slug: str = self.operator.call("POST", "markets", body, status=201)["slug"]
         self.operator.call("POST", f"markets/{slug}/open", {})
         return slug.upper()
+
+    def open_three(self, title: str) -> str:
+        names = ("Ann", "Bo", "Cy")
+        outcomes = [{"code": name.upper(), "name": name} for name in names]
+        return self.open(title, kind="categorical", outcomes=outcomes)
 
     def end(self, ticker: str, result: dict[str, Any]) -> None:
         slug = ticker.lower()

@@ -98,7 +98,6 @@ def test_candles_have_quotes_always_and_prices_where_there_was_a_trade(town: Tow
     first = get(name, **candles())["candlesticks"][0]
     assert_fields("MarketCandlestick", first)
     assert_fields("BidAskDistribution", first["yes_bid"])
-    assert_fields("PriceDistribution", first["price"])
     assert (first["price"]["close"], first["yes_bid"]["close"], first["volume"]) == (60, 40, 3)
     together = get("markets/candlesticks", market_tickers=town.binary, **candles())["markets"]
     assert_fields("MarketCandlesticksResponse", together[0])
@@ -181,14 +180,14 @@ def test_orders_of_2026_rest_fill_amend_decrease_and_end(town: Town):
     assert (taken["fill_count"], taken["average_fill_price"]) == ("4.00", "0.3000")
     own = f"{path}/{placed['order_id']}"
     amended = alice.call("POST", f"{own}/amend", {**again, "price": "0.31", "count": "12"},
-                         status=200)  # fmt: skip
+                         expect=200)  # fmt: skip
     assert_fields("AmendOrderV2Response", amended)
     assert amended["remaining_count"] == "8.00"
     assert alice.order(placed["order_id"])["yes_price_dollars"] == "0.3100"
-    less = alice.call("POST", f"{own}/decrease", {"reduce_by": "3"}, status=200)
+    less = alice.call("POST", f"{own}/decrease", {"reduce_by": "3"}, expect=200)
     assert_fields("DecreaseOrderV2Response", less)
     assert less["remaining_count"] == "5.00"
-    less = alice.call("POST", f"{own}/decrease", {"reduce_to": "2"}, status=200)
+    less = alice.call("POST", f"{own}/decrease", {"reduce_to": "2"}, expect=200)
     assert less["remaining_count"] == "2.00"
     ended = alice.call("DELETE", own)
     assert_fields("CancelOrderV2Response", ended)
@@ -208,7 +207,7 @@ def test_orders_of_2026_rest_fill_amend_decrease_and_end(town: Town):
     later = int(time.time()) + 3_600
     kept = alice.place(market, "ask 1 @ 0.50", expiration_time=later)
     assert alice.order(kept["order_id"])["expiration_time"] is not None
-    assert alice.call("DELETE", path, status=204) is None
+    assert alice.call("DELETE", path, expect=204) is None
     assert alice.order(kept["order_id"])["status"] == "canceled"
     assert alice.get("portfolio/orders", status="resting")["orders"] == []
 
@@ -216,7 +215,7 @@ def test_orders_of_2026_rest_fill_amend_decrease_and_end(town: Town):
 @pytest.mark.parametrize("is_categorical", [False, True])
 def test_orders_of_2025_are_for_yes_or_no_in_cents_or_dollars(town: Town, is_categorical: bool):
     alice, path = town.alice, "portfolio/orders"
-    ticker = f"{town.nominee}_ANN" if is_categorical else town.open("Is this of 2025?")
+    ticker = town.open_three("Who was it?") + "_ANN" if is_categorical else town.open("Was it?")
     body = {"ticker": ticker, "side": "no", "action": "buy", "count": 5, "no_price": 30,
             "client_order_id": str(uuid.uuid4()), "type": "limit"}  # fmt: skip
     order = alice.call("POST", path, body)["order"]
@@ -227,12 +226,12 @@ def test_orders_of_2025_are_for_yes_or_no_in_cents_or_dollars(town: Town, is_cat
     }  # fmt: skip
     own = f"{path}/{order['order_id']}"
     change = {**body, "no_price_dollars": "0.31", "no_price": None, "count": 6}
-    changed = alice.call("POST", f"{own}/amend", change, status=200)
+    changed = alice.call("POST", f"{own}/amend", change, expect=200)
     assert_fields("AmendOrderResponse", changed)
     assert [changed[name]["no_price"] for name in ("old_order", "order")] == [30, 31]
-    less = alice.call("POST", f"{own}/decrease", {"reduce_by": 1}, status=200)
+    less = alice.call("POST", f"{own}/decrease", {"reduce_by": 1}, expect=200)
     assert less["order"]["remaining_count"] == 5
-    dear = {**body, "side": "yes", "no_price": None, "client_order_id": "dear"}
+    dear = {**body, "side": "yes", "no_price": None, "client_order_id": str(uuid.uuid4())}
     bought = town.bob.call("POST", path, {**dear, "buy_max_cost": 200, "yes_price": 99})["order"]
     assert (bought["status"], bought["fill_count"]) == ("canceled", 0)
     taker = {**dear, "type": "market", "count": 2, "client_order_id": None}
@@ -250,6 +249,23 @@ def test_orders_of_2025_are_for_yes_or_no_in_cents_or_dollars(town: Town, is_cat
         [gone] = alice.call("DELETE", f"{path}/batched", form)["orders"]
         assert_fields("BatchCancelOrdersIndividualResponse", gone)
         assert gone["order"]["status"] == "canceled"
+
+
+def test_the_lower_side_of_a_scalar_market_is_its_no(town: Town):
+    title = "How warm is it?"
+    ticker = town.open(title, kind="scalar", low="0", high="40", unit="C")
+    assert town.market(ticker)["market_type"] == "scalar"
+    body = {"ticker": ticker, "side": "no", "action": "buy", "count": 2, "no_price": 30,
+            "type": "limit"}  # fmt: skip
+    order = town.alice.call("POST", "portfolio/orders", body)["order"]
+    assert (order["side"], order["yes_price"]) == ("no", 70)
+    town.alice.call("DELETE", f"portfolio/orders/{order['order_id']}")
+    for wrong in (f"{ticker}_NO", f"{ticker}_X", town.nominee, f"{town.nominee}_X", "NONE"):
+        sent = town.alice.send("POST", "portfolio/orders", body | {"ticker": wrong})
+        assert sent.status_code == 404, (wrong, sent.text)
+    batch = {"orders": [body | {"ticker": town.nominee}]}
+    [refused] = town.alice.call("POST", "portfolio/orders/batched", batch)["orders"]
+    assert refused["error"]["code"] == "not_found"
 
 
 def test_wrong_late_replayed_and_foreign_signatures_are_refused(town: Town):
@@ -292,13 +308,13 @@ def test_a_program_makes_lists_and_ends_its_keys(town: Town, kind: str):
     assert listed["api_keys"][0]["scopes"] == ["read", "write"]
     key = alice.call("POST", "api_keys", {
         "name": "third", "scopes": ["read"],
-        "public_key": alice.key.public_key().public_bytes(  # type: ignore[union-attr]
+        "public_key": alice.key.public_key().public_bytes(
             serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
         ).decode(),
     })  # fmt: skip
     assert_fields("CreateApiKeyResponse", key)
     for key_id in (made["api_key_id"], key["api_key_id"]):
-        alice.call("DELETE", f"api_keys/{key_id}", status=204)
+        alice.call("DELETE", f"api_keys/{key_id}", expect=204)
     assert alice.send("DELETE", f"api_keys/{town.bob.key_id}").status_code == 404
     assert alice.send("POST", "api_keys", {"name": "x", "public_key": "x"}).status_code == 400
 
@@ -334,3 +350,116 @@ def test_odd_input_is_refused_and_never_fails(town: Town):
             assert 400 <= answer.status_code < 500 or path.endswith("batched"), (path, answer.text)
     assert alice.send("PATCH", "markets").status_code == 405
     assert alice.send("GET", "fcm/orders").status_code == 404
+
+
+def test_a_group_stops_its_orders_and_an_order_knows_its_place(town: Town):
+    alice, bob = town.alice, town.bob
+    ticker = town.open("Does a group stop?")
+    bob.place(ticker, "ask 4 @ 0.50")
+    group = alice.call("POST", "portfolio/order_groups/create", {"contracts_limit": 5})
+    assert_fields("CreateOrderGroupResponse", group)
+    own = f"portfolio/order_groups/{group['order_group_id']}"
+    placed = [
+        alice.place(ticker, f"ask 5 @ {price}", order_group_id=group["order_group_id"])
+        for price in ("0.50", "0.60")
+    ]
+    ids = [one["order_id"] for one in placed]
+    shown = alice.get(own)
+    assert_fields("GetOrderGroupResponse", shown)
+    assert (shown["is_auto_cancel_enabled"], sorted(shown["orders"])) == (True, sorted(ids))
+    place = alice.get(f"portfolio/orders/{ids[0]}/queue_position")
+    assert_fields("GetOrderQueuePositionResponse", place)
+    assert place == {"queue_position": 4, "queue_position_fp": "4.00"}
+    places = alice.get("portfolio/orders/queue_positions", market_tickers=ticker)
+    assert_fields("OrderQueuePosition", places["queue_positions"][0])
+    by_id = {one["order_id"]: one["queue_position"] for one in places["queue_positions"]}
+    assert by_id == {ids[0]: 4, ids[1]: 9}
+    of_2025 = alice.call("POST", "portfolio/orders/queue_positions", {"order_ids": ids}, expect=200)
+    assert of_2025["queue_positions"] == by_id
+    bob.place(ticker, "bid 9 @ 0.50", self_trade_prevention_type="maker")
+    wait_for(lambda: alice.order(ids[1])["status"] == "canceled")
+    assert alice.get(own)["is_auto_cancel_enabled"] is False
+    late = {"ticker": ticker, "side": "ask", "count": "1", "price": "0.9",
+            "order_group_id": group["order_group_id"]}  # fmt: skip
+    assert alice.send("POST", "portfolio/events/orders", late).status_code in (409, 422)
+    assert alice.call("PUT", f"{own}/reset", {}) == {}
+    assert alice.call("PUT", f"{own}/limit", {"contracts_limit_fp": "50.00"}) == {}
+    again = alice.call("POST", "portfolio/events/orders", late)["order_id"]
+    assert alice.order(again)["order_group_id"] == group["order_group_id"]
+    assert alice.call("PUT", f"{own}/trigger", {}) == {}
+    wait_for(lambda: alice.order(again)["status"] == "canceled")
+    [row] = alice.get("portfolio/order_groups")["order_groups"]
+    assert_fields("OrderGroup", row)
+    assert row["contracts_limit_fp"] == "50.00"
+    assert alice.call("DELETE", own) == {}
+    assert alice.get("portfolio/order_groups")["order_groups"] == []
+    assert bob.send("GET", own).status_code == 404
+
+
+def shape(value: Any) -> Any:
+    """Return the names and types of a reply; of a list those of its first row."""
+    if isinstance(value, dict):
+        return {name: shape(one) for name, one in value.items()}
+    if isinstance(value, list):
+        return [shape(value[0])] if value else []
+    return type(value)
+
+
+def assert_shape(recorded: Any, shown: Any, where: str) -> None:
+    """Everything recorded is there with its type; what is null, or an empty list, may be either."""
+    if isinstance(recorded, dict) and shown is not type(None):
+        missing = recorded.keys() - shown.keys() - ABSENT
+        assert not missing, (where, missing)
+        for name in recorded.keys() - ABSENT:
+            assert_shape(recorded[name], shown[name], f"{where}.{name}")
+    elif isinstance(recorded, list) and shown is not type(None):
+        for one in shown[:1] if recorded else []:
+            assert_shape(recorded[0], one, where)
+    elif type(None) not in (recorded, shown):
+        assert recorded is shown or {recorded, shown} == {int, float}, (where, recorded, shown)
+
+
+ABSENT = {
+    "mve_collection_ticker", "mve_selected_legs", "primary_participant_key", "custom_strike",
+    "floor_strike", "cap_strike", "product_metadata", "cursor",
+}  # fmt: skip
+"""What only markets of other kinds have."""
+
+
+def test_replies_have_the_shapes_that_were_recorded(town: Town, data_dir: Path):
+    alice, day = town.alice, {"start_ts": int(time.time()) - 3_600, "period_interval": 1}
+    ticker = f"{town.nominee}_BO"
+    range_ = {**day, "end_ts": int(time.time()) + 60}
+    wait_for(lambda: alice.get(f"series/X/markets/{ticker}/candlesticks", **range_)["candlesticks"])
+    series = alice.get(f"events/{town.nominee}")["event"]["series_ticker"]
+    reads: dict[str, tuple[str, dict[str, Any]]] = {
+        "exchange_status": ("exchange/status", {}),
+        "exchange_schedule": ("exchange/schedule", {}),
+        "exchange_announcements": ("exchange/announcements", {}),
+        "user_data_timestamp": ("exchange/user_data_timestamp", {}),
+        "series_single": (f"series/{series}", {}),
+        "series_list": ("series", {}),
+        "series_fee_changes": ("series/fee_changes", {}),
+        "events_list": ("events", {}),
+        "event_single": (f"events/{town.nominee}", {}),
+        "event_metadata": (f"events/{town.nominee}/metadata", {}),
+        "markets_list": ("markets", {}),
+        "market_single": (f"markets/{ticker}", {}),
+        "orderbook": (f"markets/{ticker}/orderbook", {}),
+        "trades_list": ("markets/trades", {}),
+        "series_candlesticks": (f"series/{series}/markets/{ticker}/candlesticks", range_),
+        "candlesticks_batch": ("markets/candlesticks", {"market_tickers": ticker, **range_}),
+        "event_candlesticks": (f"series/{series}/events/{town.nominee}/candlesticks", range_),
+        "portfolio_balance": ("portfolio/balance", {}),
+        "portfolio_positions": ("portfolio/positions", {}),
+        "portfolio_orders": ("portfolio/orders", {}),
+        "portfolio_fills": ("portfolio/fills", {}),
+        "portfolio_settlements": ("portfolio/settlements", {}),
+        "order_groups_list": ("portfolio/order_groups", {}),
+        "order_queue_positions": ("portfolio/orders/queue_positions", {"market_tickers": ticker}),
+        "incentive_programs": ("incentive_programs", {}),
+    }
+    for name, (path, query) in reads.items():
+        file = data_dir / "kalshi_golden" / f"{name}_response.json"
+        recorded = json.loads(file.read_text())["response"]
+        assert_shape(shape(recorded), shape(alice.get(path, **query)), name)

@@ -136,7 +136,7 @@ async def handle(
 async def _place(call: Call[PlaceOrder]) -> Reply:
     order = call.request
     instrument = await instruments.get_instrument(order.market, call.caller.user_id)
-    is_mirrored = call.params.get("answer") == "no"  # only pages set this
+    is_mirrored = call.params.get("answer") == "no"  # no request of the API can set this
     place = build_place(order, instrument, call.caller, new_id(), is_mirrored=is_mirrored)
     await _check_group(place)
     key = _order_key(place) or _request_key(call)
@@ -280,7 +280,7 @@ async def _protect(call: Call[ProtectPosition]) -> Reply:
     wanted = call.request
     market_id = await _find_own_market(wanted.market, call.caller)
     instrument = await instruments.get_own_instrument(market_id)
-    is_mirrored = call.params.get("answer") == "no"  # only pages set this
+    is_mirrored = call.params.get("answer") == "no"  # no request of the API can set this
     attach = build_attach(wanted, instrument, call.caller, is_mirrored=is_mirrored)
     body_hash = compute_body_hash("protect", market_id, attach)
     [answer] = await get_gateway().send([Task(0, market_id, attach, _request_key(call), body_hash)])
