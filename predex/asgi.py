@@ -15,7 +15,7 @@ django = get_asgi_application()  # before the imports below, which need Django's
 from compat.mcp.app import McpApp  # noqa: E402
 from compat.polymarket.socket import market_application  # noqa: E402
 from predex.order_app import OrderApp  # noqa: E402
-from trading.feed.consumers import websocket_application  # noqa: E402
+from trading.order_entry.socket import websocket_application  # noqa: E402
 
 sockets = URLRouter(
     [

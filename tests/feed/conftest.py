@@ -25,10 +25,11 @@ from markets.models import Market
 from tests.trading.world import make_account, make_market, own_shard
 from trading.engine.commands import Configure
 from trading.engine.types import MarketStatus
-from trading.feed.consumers import SERVER_OPTIONS, websocket_application
+from trading.feed.consumers import SERVER_OPTIONS
 from trading.feed.hub import Hub, get_hub
 from trading.feed.tasks import in_thread
 from trading.management.commands.serve import Server
+from trading.order_entry.socket import websocket_application
 from trading.pipeline.config import config_of
 from trading.pipeline.messages import (
     FEED_GROUP,

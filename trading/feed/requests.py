@@ -12,7 +12,7 @@ from kernel.errors import ApiError
 from trading.wire.fields import Slug
 from trading.wire.reading import decode
 
-MESSAGE_BYTES_MAX: Final = 16 * 1024
+MESSAGE_BYTES_MAX: Final = 64 * 1024
 MARKETS_A_MESSAGE_MAX: Final = 100
 ID_LENGTH_MAX: Final = 64
 SEQ_MAX: Final = 2**53
@@ -74,11 +74,14 @@ _named = msgspec.json.Decoder(_Named)
 
 def decode_request(text: str) -> AnyRequest:
     """Return the decoded message, or raise ApiError (400) with the field at fault."""
+    return decode(_decoder, encode_text(text))
+
+
+def encode_text(text: str) -> bytes:
     try:
-        body = text.encode()
+        return text.encode()
     except UnicodeEncodeError:
         raise ApiError("bad_json", detail="the message is not valid JSON") from None
-    return decode(_decoder, body)
 
 
 def find_id(text: str) -> int | str | None:

@@ -77,6 +77,8 @@ class Socket:
         self.request_id = request_id
         self.principal: Principal | None = None
         self.login: Login | None = None
+        self.credential: str | None = None
+        """The key or token of `principal`; None for a session."""
         self.sending_since: float | None = None
         self.cancel_timer: UUID | None = None
         self.watcher = Watcher()
@@ -93,7 +95,8 @@ class Socket:
 
     async def recognise(self, headers: Mapping[str, str], *, takes_cookies: bool) -> None:
         """Authenticate by a key or token in a header, else by the session cookie."""
-        if find_credential(headers) is not None:
+        self.credential = find_credential(headers)
+        if self.credential is not None:
             self.principal = await authenticate(headers)
         elif takes_cookies and "cookie" in headers:
             key = find_session_key(headers["cookie"])
@@ -117,7 +120,7 @@ class Socket:
             await asyncio.gather(reader, writer, return_exceptions=True)
             self._leave()
             if self.cancel_timer is not None:
-                self._hub.tasks.spawn(disconnects.cancel_orders(self.cancel_timer))
+                self._hub.tasks.spawn(self._cancel_orders(self.cancel_timer))
         for task in (reader, writer):
             if not task.cancelled() and (fault := task.exception()) is not None:
                 log.error("socket_fault", request_id=self.request_id, exc_info=fault)
@@ -127,6 +130,9 @@ class Socket:
 
     def _leave(self) -> None:
         self._hub.leave(self.watcher)
+
+    async def _cancel_orders(self, timer: UUID) -> None:
+        await disconnects.cancel_orders(timer)
 
     def stop(self) -> None:
         fault = AuthError(
@@ -212,10 +218,14 @@ class Socket:
         except AuthError as exception:
             self._strike(exception, text)
         except Exception as exception:
-            expected = find_error(exception)
-            if expected is None:
-                log.exception("socket_message_failed", request_id=self.request_id)
-            self._refuse(expected or ApiError("internal_error"), text)
+            self._refuse(self._find_fault(exception), text)
+
+    def _find_fault(self, exception: Exception) -> ApiError:
+        """Return the error to answer with; an unexpected one is logged."""
+        expected = find_error(exception)
+        if expected is None:
+            log.error("socket_message_failed", request_id=self.request_id, exc_info=exception)
+        return expected or ApiError("internal_error")
 
     def _refuse(self, fault: ApiError, text: str | None) -> None:
         is_readable = text is not None and len(text) <= MESSAGE_BYTES_MAX
@@ -223,10 +233,13 @@ class Socket:
         self.watcher.reply(frames.error(fault, request_id, request_id=self.request_id))
 
     def _strike(self, fault: ApiError, text: str | None) -> None:
+        self._refuse(fault, text)
+        self._count_strike(fault)
+
+    def _count_strike(self, fault: ApiError) -> None:
         now = time.monotonic()
         is_late = now - self._struck_at > STRIKES_SECONDS
         self._strikes, self._struck_at = 1 if is_late else self._strikes + 1, now
-        self._refuse(fault, text)
         if self._strikes >= STRIKES_MAX:
             self._end(None, CLOSE_TOO_MANY, fault.code)
 
@@ -258,7 +271,7 @@ class Socket:
             self._guard.enter_account(principal.account_id)
         elif self.principal.account_id != principal.account_id:
             raise ApiError("already_authenticated")
-        self.principal, self.login = principal, None
+        self.principal, self.login, self.credential = principal, None, credential
         self.watcher.user_id = principal.user_id
         scopes = sorted(principal.scopes)
         self.watcher.reply(
@@ -365,6 +378,10 @@ class Pace:
             return (1 - self._tokens) / MESSAGES_PER_SECOND
         self._tokens -= 1
         return 0.0
+
+    def give_back(self) -> None:
+        """Return the token of a message that other limits apply to."""
+        self._tokens += 1
 
 
 def _check_channels(channels: Sequence[str], markets: list[str] | str | None) -> list[str]:
