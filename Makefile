@@ -7,6 +7,8 @@ PORT ?= 8000
 CHECKED := DJANGO_SETTINGS_MODULE=tests.settings
 PYTEST := $(BIN)/python -m pytest -q
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes
+# Clients of other venues, for tests alone: each in a folder of its own, as they may share names.
+SDKS := $(patsubst tests/compat/%.txt,$(VENV)/sdks/%/.installed,$(wildcard tests/compat/*.txt))
 
 .PHONY: help run dev env venv test check soak bench lock assets messages clean
 
@@ -36,9 +38,9 @@ env: $(VENV)/.installed
 	@echo "==> Secrets"
 	@$(BIN)/python -m predex.bootstrap .env
 
-venv: $(VENV)/.installed-dev
+venv: $(VENV)/.installed-dev $(SDKS)
 
-test: $(VENV)/.installed-dev
+test: $(VENV)/.installed-dev $(SDKS)
 	@$(BIN)/python -m tests.suite
 
 check: $(VENV)/.installed-dev
@@ -61,7 +63,7 @@ bench: $(VENV)/.installed-dev
 	@$(BIN)/python -m bench
 
 lock:
-	@for name in requirements requirements-dev; do \
+	@for name in requirements requirements-dev $(basename $(wildcard tests/compat/*.in)); do \
 	  uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	    --no-emit-find-links --custom-compile-command "make lock" $$name.in -o $$name.txt || exit 1; \
 	done
@@ -96,3 +98,9 @@ $(VENV)/.installed-dev: requirements-dev.txt | $(VENV)/bin/python
 	@echo "==> Installing requirements-dev.txt"
 	@$(PIP) -r requirements-dev.txt
 	@touch $@ $(VENV)/.installed
+
+$(VENV)/sdks/%/.installed: tests/compat/%.txt | $(VENV)/.installed-dev
+	@echo "==> Installing $< beside the exchange"
+	@rm -rf $(@D)
+	@$(PIP) --target $(@D) -r $<
+	@touch $@

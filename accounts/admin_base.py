@@ -135,6 +135,11 @@ class ModelAdmin(ActionsAdmin, TakesWholeTexts, unfold.ModelAdmin):
 class ReadOnlyAdmin(ModelAdmin):
     """View and search only, whatever the permissions."""
 
+    def get_list_display_links(self, request: HttpRequest, list_display: Any) -> Any:
+        """Link the first column that is no link itself to the row's page."""
+        plain = [column for column in list_display if not getattr(column, "is_link", False)]
+        return plain[:1]
+
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
     ) -> Any:
@@ -285,6 +290,7 @@ def link_to(field: str, title: Any) -> Column:
         # A market's title is a sentence; its slug fits into a column.
         return None if target is None else link_to_row(target, getattr(target, "slug", None))
 
+    link.is_link = True  # type: ignore[attr-defined]
     return _describe(link, field, title)
 
 

@@ -156,6 +156,8 @@ ERROR_CODES: Final[dict[str, ErrorCode]] = {
     "not_a_trading_account": _C(422, "this account does not trade",
                                 _("Only trading accounts have a balance, keys and orders.")),
     "too_many_deposits": _C(422, "wait until your earlier requests have been decided", _WAIT),
+    "bad_public_key": _C(400, "send a public key as PEM: RSA with 2048 to 8192 bits, or Ed25519",
+                         field="public_key"),
     "too_many_keys": _C(422, "an account has at most {count} keys",
                         _("An account has at most {count} keys.")),
     "too_many_withdrawals": _C(422, "wait until your earlier requests have been decided", _WAIT),

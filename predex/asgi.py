@@ -1,5 +1,5 @@
-"""ASGI routing: messages of agents to `/mcp`, order operations to the order app, other HTTP to
-Django, sockets to the feeds.
+"""ASGI routing: messages of agents to `/mcp`, requests in Kalshi's form to `/trade-api/v2`, order
+operations to the order app, other HTTP to Django, sockets to the feeds.
 """
 
 import os
@@ -12,6 +12,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "predex.settings")
 
 django = get_asgi_application()  # before the imports below, which need Django's apps
 
+from compat.kalshi.app import KalshiApp  # noqa: E402
 from compat.mcp.app import McpApp  # noqa: E402
 from compat.polymarket.socket import market_application  # noqa: E402
 from predex.order_app import OrderApp  # noqa: E402
@@ -23,4 +24,6 @@ sockets = URLRouter(
         re_path(r"", websocket_application),
     ]
 )
-application = ProtocolTypeRouter({"http": McpApp(OrderApp(django)), "websocket": sockets})
+application = ProtocolTypeRouter(
+    {"http": McpApp(KalshiApp(OrderApp(django))), "websocket": sockets}
+)

@@ -23,13 +23,16 @@ from kernel.errors import ApiError
 from kernel.ids import new_id
 from web.traffic import count_answer
 
-API_PREFIXES = ("/api/", "/mcp", "/poly/")
+API_PREFIXES = ("/api/", "/mcp", "/poly/", "/trade-api/")
 """Paths for programs: errors are JSON, in one language, and no page counts there."""
 PROBES = frozenset({"/health", "/ready", "/metrics"})
 """Paths for monitoring, which are neither queued nor rate limited."""
 CORS_MAX_AGE_SECONDS = 600
 CORS_METHODS = "GET, POST, PATCH, PUT, DELETE"
-CORS_REQUEST_HEADERS = "authorization, content-type, idempotency-key, x-api-key, x-request-id"
+CORS_REQUEST_HEADERS = (
+    "authorization, content-type, idempotency-key, mcp-method, mcp-name, mcp-protocol-version,"
+    " x-api-key, x-request-id"
+)
 CORS_ANSWER_HEADERS = "x-request-id, retry-after, idempotent-replayed"
 
 Headers = Mapping[str, str]

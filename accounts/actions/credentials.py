@@ -10,7 +10,7 @@ from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
-from accounts import keys, ledger
+from accounts import keys, ledger, signing
 from accounts.audit import record_audit
 from accounts.models import Account, ApiKey, LoginSession, User
 from accounts.notices import notify_on_commit
@@ -49,10 +49,14 @@ def do_create_api_key(
     scopes: Iterable[str],
     by: User | None,
     expires_at: datetime | None = None,
+    public_key: str = "",
 ) -> tuple[ApiKey, str]:
-    """Return the key's row and its secret, which is not stored."""
+    """Return the key's row and its secret, which is not stored; "" with a `public_key` (PEM)."""
     scopes = sorted(set(scopes))
     text, prefix, digest = keys.make_key()
+    if public_key:
+        public_key = signing.normalise_public_key(public_key)
+        text = digest = ""
     with transaction.atomic():
         ledger.lock(
             [account.pk]
@@ -63,6 +67,7 @@ def do_create_api_key(
             account=account,
             prefix=prefix,
             digest=digest,
+            public_key=public_key,
             name=name,
             scopes=scopes,
             used_second_factor="operate" in scopes and by is not None and has_shown_factor(by),
@@ -97,7 +102,7 @@ def _revoke(key: ApiKey, *, by: User | None) -> bool:
 
 
 def _name_key(key: ApiKey) -> str:
-    return f"{key.name} (pdx_{key.prefix}…): {', '.join(key.scopes)}"
+    return f"{key.name} ({key.shown_name}): {', '.join(key.scopes)}"
 
 
 def do_end_login(login: LoginSession, *, by: User | None) -> None:

@@ -10,23 +10,28 @@ from web import limits
 from web.limits import Rate
 
 
-async def admit(caller: Principal | None, bucket: str, *scopes: str) -> None:
-    """Raise AuthError without one of `scopes` (empty: public), ApiError (429) over the limit."""
+async def admit(caller: Principal | None, bucket: str, *scopes: str, address: str = "") -> None:
+    """Raise AuthError without one of `scopes` (empty: public), ApiError (429) over the limit.
+
+    `address` is used for callers without an account.
+    """
     _check_scopes(caller, scopes)
-    await take_tokens(caller, bucket)
+    await take_tokens(caller, bucket, address=address)
 
 
 def admit_sync(
     caller: Principal | None, bucket: str, *scopes: str, cost: int = 1, address: str = ""
 ) -> None:
-    """`admit` for sync code. `address` is used for callers without an account."""
+    """`admit` for sync code."""
     _check_scopes(caller, scopes)
     subject, rate = find_bucket(caller, bucket, address)
     limits.refuse_over_limit(limits.take_sync(subject, bucket, rate, cost))
 
 
-async def take_tokens(caller: Principal | None, bucket: str, cost: int = 1) -> None:
-    subject, rate = find_bucket(caller, bucket)
+async def take_tokens(
+    caller: Principal | None, bucket: str, cost: int = 1, *, address: str = ""
+) -> None:
+    subject, rate = find_bucket(caller, bucket, address)
     limits.refuse_over_limit(await limits.take(subject, bucket, rate, cost))
 
 

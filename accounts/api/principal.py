@@ -9,7 +9,7 @@ import hmac
 import time
 from collections.abc import Iterable, Mapping
 from math import inf
-from typing import Any, TypeGuard, cast
+from typing import Any, NamedTuple, TypeGuard, cast
 
 import msgspec
 from allauth.account.models import EmailAddress
@@ -21,6 +21,7 @@ from accounts.keys import compute_digest, find_prefix
 from accounts.models import Account, ApiKey, LoginSession, User
 from accounts.policy import get_policy
 from accounts.second_factor import may_operate
+from accounts.signing import PublicKey, load_public_key
 from accounts.status import account_closed, check_may_act
 from accounts.tokens import compute_password_stamp, read_token
 from kernel.cache import BatchCache, FreshCache
@@ -49,6 +50,13 @@ class Principal(msgspec.Struct, frozen=True):
     read_rate: Rate
     write_rate: Rate
     expires_at: float = inf  # Unix seconds
+
+
+class Signer(NamedTuple):
+    """Who signs with a key, and the key's public half."""
+
+    principal: Principal
+    public_key: PublicKey
 
 
 def find_credential(headers: Headers) -> str | None:
@@ -82,6 +90,15 @@ async def authenticate(headers: Headers) -> Principal:
         _cache.drop(credential)
         principal = await _cache.get(credential)
     return cast("Principal", principal)
+
+
+async def get_signer(key_id: str) -> Signer:
+    """Return who signs with this key (a UUID's text), or raise AuthError."""
+    signer = await _signers.get(key_id)
+    if signer is None or not _is_current(signer.principal):
+        _signers.drop(key_id)
+        signer = await _signers.get(key_id)
+    return cast("Signer", signer)
 
 
 def _is_current(principal: Principal | None) -> TypeGuard[Principal]:
@@ -182,6 +199,17 @@ def _select_keys() -> Any:
 def _accept_key(credential: str, key: Any) -> Principal:
     if key is None or not hmac.compare_digest(key.digest, compute_digest(credential)):
         raise AuthError("invalid_credentials", detail="this key is not valid")
+    return _accept_row(key)
+
+
+def _look_up_signer(key_id: str) -> Signer:
+    key = _select_keys().filter(pk=key_id).exclude(public_key="").first()
+    if key is None:
+        raise AuthError("invalid_credentials", detail="there is no key with this id")
+    return Signer(_accept_row(key), load_public_key(key.public_key))
+
+
+def _accept_row(key: Any) -> Principal:
     if key.revoked_at is not None:
         raise AuthError("invalid_credentials", detail="this key was revoked")
     expires_at = key.expires_at.timestamp() if key.expires_at else inf
@@ -302,4 +330,7 @@ _cache: BatchCache[str, Principal] = BatchCache(
 # A separate cache, so that no text sent as a key can ever name a session.
 _sessions: FreshCache[tuple[int, bool], Principal] = FreshCache(
     _look_up_session, seconds=CACHE_SECONDS, entries_max=CACHE_ENTRIES_MAX
+)
+_signers: FreshCache[str, Signer] = FreshCache(
+    _look_up_signer, seconds=CACHE_SECONDS, entries_max=CACHE_ENTRIES_MAX
 )

@@ -1,10 +1,12 @@
 """Programs' credentials: API keys, and the log-ins behind JWTs.
 
-Only a keyed hash of a key is stored. Every JWT names a log-in row, which makes it revocable.
+Only a keyed hash of a key is stored, or the public half of one that signs requests. Every JWT names
+a log-in row, which makes it revocable.
 """
 
 from django.conf import settings
 from django.db import models
+from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -25,7 +27,10 @@ class ApiKey(models.Model):
         Account, models.PROTECT, verbose_name=_("account"), related_name="api_keys", db_index=False
     )
     prefix = models.CharField(_("prefix"), max_length=16, unique=True)
-    digest = models.CharField(_("digest"), max_length=64)
+    digest = models.CharField(_("digest"), max_length=64, blank=True)
+    public_key = models.TextField(
+        _("public key"), blank=True, help_text=_("PEM, of a key that signs its requests.")
+    )
     name = models.CharField(_("name"), max_length=60)
     scopes = models.JSONField(_("scopes"), default=list)
     # For scope `operate`: whether ADMIN_REQUIRE_MFA was on, so a second factor created it.
@@ -41,9 +46,20 @@ class ApiKey(models.Model):
         verbose_name = _("API key")
         verbose_name_plural = _("API keys")
         indexes = [models.Index(name="keys_of_an_account", fields=["account", "id"])]
+        constraints = [
+            models.CheckConstraint(
+                name="a_key_is_a_secret_or_signs",
+                condition=(Q(public_key="") & ~Q(digest="")) | (Q(digest="") & ~Q(public_key="")),
+            )
+        ]
 
     def __str__(self) -> str:
         return f"{self.name} ({self.prefix})"
+
+    @property
+    def shown_name(self) -> str:
+        """What identifies it to its owner: the id that a signed request names, or a prefix."""
+        return str(self.id) if self.public_key else f"pdx_{self.prefix}…"
 
 
 class LoginSession(models.Model):

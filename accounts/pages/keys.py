@@ -1,7 +1,7 @@
 """API keys: create, show once, list, revoke."""
 
 from datetime import timedelta
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 from uuid import UUID
 
 from allauth.account.decorators import reauthentication_required
@@ -20,6 +20,7 @@ from accounts.api.permissions import get_address
 from accounts.api.principal import principal_of_user
 from accounts.models import Account, ApiKey, User
 from accounts.notices import notify_on_commit
+from accounts.signing import SIGNING_KINDS, make_key_pair
 from kernel.errors import RefusedError, describe, not_found
 from kernel.texts import validate_line
 from web import limits
@@ -47,6 +48,16 @@ class KeyForm(forms.Form):
         initial=["read"],
         widget=forms.CheckboxSelectMultiple(attrs={"class": "checkbox checkbox-sm"}),
     )
+    kind = forms.ChoiceField(
+        label=gettext_lazy("Kind"),
+        choices=[
+            ("secret", gettext_lazy("a secret that each request carries")),
+            ("rsa", gettext_lazy("Kalshi-style: an RSA key that signs each request")),
+            ("ed25519", gettext_lazy("Kalshi-style: an Ed25519 key that signs each request")),
+        ],
+        initial="secret",
+        required=False,
+    )
     days = forms.TypedChoiceField(
         label=gettext_lazy("Expires"),
         choices=[
@@ -73,11 +84,11 @@ def keys(request: HttpRequest) -> HttpResponse:
     """The secret is only in the response to the form, so this does not redirect."""
     user = cast("User", request.user)
     form = KeyForm(request.POST or None, user=user)
-    secret, status = None, 200
+    made, status = None, 200
     if request.method == "POST":
-        secret = _create(request, form) if form.is_valid() else None
-        status = UNPROCESSABLE if secret is None else 201
-        form = form if secret is None else KeyForm(user=user)
+        made = _create(request, form) if form.is_valid() else None
+        status = UNPROCESSABLE if made is None else 201
+        form = form if made is None else KeyForm(user=user)
     account_id = principal_of_user(user).account_id
     page = paginate(
         ApiKey.objects.filter(account=account_id),
@@ -88,7 +99,7 @@ def keys(request: HttpRequest) -> HttpResponse:
     context = {
         "tab": "keys",
         "form": form,
-        "secret": secret,
+        "made": made,
         "keys": page.rows,
         "next_cursor": page.next_cursor,
         "live_keys": ApiKey.objects.live().filter(account=account_id).count(),
@@ -124,17 +135,33 @@ def revoke_all(request: HttpRequest) -> HttpResponse:
     return redirect("account_keys")
 
 
-def _create(request: HttpRequest, form: KeyForm) -> str | None:
-    """Return the new key's secret; None with an error on the form if refused."""
+class MadeKey(NamedTuple):
+    """A new key as it is shown once: its secret, or the private key that signs for its id."""
+
+    key: ApiKey
+    secret: str
+    private_key: str
+
+
+def _create(request: HttpRequest, form: KeyForm) -> MadeKey | None:
+    """Return the new key; None with an error on the form if refused."""
     user, data = cast("User", request.user), form.cleaned_data
     account = Account.objects.get(pk=principal_of_user(user).account_id)
     limits.check_attempt("key_creation", address=get_address(request), account=str(account.pk))
     expires_at = timezone.now() + timedelta(days=data["days"]) if data["days"] else None
+    private_key, public_key = "", ""
+    if data["kind"] in SIGNING_KINDS:
+        private_key, public_key = make_key_pair(data["kind"])
     try:
-        _key, secret = do_create_api_key(
-            account, name=data["name"], scopes=data["scopes"], by=user, expires_at=expires_at
+        key, secret = do_create_api_key(
+            account,
+            name=data["name"],
+            scopes=data["scopes"],
+            by=user,
+            expires_at=expires_at,
+            public_key=public_key,
         )
     except RefusedError as refusal:
         form.add_error(None, describe(refusal))
         return None
-    return secret
+    return MadeKey(key, secret, private_key)

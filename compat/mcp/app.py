@@ -55,7 +55,8 @@ class McpApp:
         self._api = api
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["path"] not in PATHS:
+        # A browser's preflight has no credential; Django answers it as for the API.
+        if scope["path"] not in PATHS or scope["method"] == "OPTIONS":
             await self._api(scope, receive, send)
             return
         headers = request_context.read_headers(scope["headers"])

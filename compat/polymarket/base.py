@@ -16,6 +16,7 @@ from accounts.api.authentication import HeaderAuthentication
 from accounts.api.base import ApiView
 from accounts.api.permissions import get_address
 from kernel.errors import ApiError, not_found
+from kernel.texts import is_line
 from trading.api.order_views import RawParser
 from trading.wire.reading import FIELD_LENGTH_MAX, check_content_type, decode
 from web.errors import find_error
@@ -60,10 +61,12 @@ class PolyView(ApiView):
 class ReadView(PolyView):
     def get(self, request: Request, **names: str) -> Response:
         query = read_query(request.query_params, self.params)
+        if not all(is_line(str(name)) for name in names.values()):
+            raise not_found("this path")
         return Response(self.respond(query, **names))
 
 
-class BatchView(PolyView):
+class BatchReadView(PolyView):
     """A read of many tokens, named in a body; each costs as much as a read of one."""
 
     body: Any = None
@@ -93,7 +96,7 @@ def read(respond: Callable[..., Any], params: type[ReadQuery] = ReadQuery) -> An
 
 def batch(respond: Callable[[Any], Any], body: Any) -> Any:
     """Return a view of POST that answers `respond(body)`."""
-    return BatchView.as_view(respond=respond, body=body)
+    return BatchReadView.as_view(respond=respond, body=body)
 
 
 def read_query(values: QueryDict, params: type[Query]) -> Query:
@@ -105,12 +108,10 @@ def read_query(values: QueryDict, params: type[Query]) -> Query:
             raise ApiError("repeated_field", name[:FIELD_LENGTH_MAX])
         if len(texts) > VALUES_MAX:
             raise ApiError("too_long", name)
+        if not all(is_line(text) for text in texts):
+            raise ApiError("invalid_value", name)
         found[name] = texts if is_list else texts[0]
-    try:
-        body = msgspec.json.encode(found)
-    except UnicodeEncodeError:
-        raise ApiError("invalid_value") from None
-    return decode(_decoder(params, is_query=True), body)
+    return decode(_decoder(params, is_query=True), msgspec.json.encode(found))
 
 
 def answer_exception(exception: Exception, context: dict[str, Any]) -> Response | None:

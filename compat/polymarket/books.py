@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from compat.polymarket.names import Leg, Token
+from compat.polymarket.names import BinaryLeg, OutcomeToken
 from kernel.units import format_price, format_quantity
 from trading.engine.types import PAYOUT_PIPS
 from trading.feed.reads import book_from_database, read_lasts
@@ -48,18 +48,18 @@ class TokenBook(NamedTuple):
             bids=bids, asks=asks, last_pips=mirror_pips(self.last_pips, as_no=True)
         )
 
-    def of(self, token: Token) -> "TokenBook":
+    def of(self, token: OutcomeToken) -> "TokenBook":
         return self.mirror() if token.is_no else self
 
 
-class MarketBooks(NamedTuple):
+class PublicBooks(NamedTuple):
     """Every book of a market, of one moment, as those of YES."""
 
     instrument: Instrument
     books: list[TokenBook]
 
 
-def read_books(instrument: Instrument) -> MarketBooks:
+def read_books(instrument: Instrument) -> PublicBooks:
     """Return the books as of the last commit."""
     with consistent_read():
         seq, ts_us, levels = book_from_database(instrument.id)
@@ -68,7 +68,7 @@ def read_books(instrument: Instrument) -> MarketBooks:
             read_ladders([instrument.id], levels_max=LADDER_MAX) if instrument.has_maker else {}
         )
     sides = split_levels(levels, instrument.book_count)
-    return MarketBooks(
+    return PublicBooks(
         instrument,
         [
             TokenBook(seq, ts_us, *add_ladder(own, ladder), lasts.get(book))
@@ -92,7 +92,7 @@ def _add(levels: Levels, more: Levels) -> Levels:
     return list(totals.items())
 
 
-def show_summary(token: Token, instrument: Instrument, book: TokenBook) -> dict[str, Any]:
+def show_summary(token: OutcomeToken, instrument: Instrument, book: TokenBook) -> dict[str, Any]:
     """Return the book as a reader gets it; the best levels are the last ones.
 
     `hash` is the SHA-1 of this JSON, compact and in this order, with an empty hash and without
@@ -158,5 +158,5 @@ def _trim(decimal: str) -> str:
     return decimal.rstrip("0").rstrip(".") if "." in decimal else decimal
 
 
-def list_tokens(leg: Leg) -> tuple[Token, Token]:
-    return Token(leg, False), Token(leg, True)
+def list_tokens(leg: BinaryLeg) -> tuple[OutcomeToken, OutcomeToken]:
+    return OutcomeToken(leg, False), OutcomeToken(leg, True)

@@ -20,7 +20,7 @@ from compat.polymarket.books import (
     show_summary,
 )
 from compat.polymarket.listing import ShownLeg
-from compat.polymarket.names import ORDER_BOOK, Token, find_token, get_token
+from compat.polymarket.names import ORDER_BOOK, OutcomeToken, find_token, get_token
 from kernel.clock import from_datetime
 from kernel.errors import ApiError, not_found
 from markets.models import Market
@@ -103,13 +103,13 @@ def show_version(_: ReadQuery) -> dict[str, int]:
 # --- books ------------------------------------------------------------------------------------
 
 
-def read_token(token_id: str) -> tuple[Token, Instrument, TokenBook]:
+def read_token(token_id: str) -> tuple[OutcomeToken, Instrument, TokenBook]:
     token = get_token(token_id)
     found = read_books(listing.get_instrument(token.leg))
     return token, found.instrument, found.books[token.leg.book].of(token)
 
 
-def read_tokens(asked: Iterable[TokenIn]) -> list[tuple[Token, Instrument, TokenBook]]:
+def read_tokens(asked: Iterable[TokenIn]) -> list[tuple[OutcomeToken, Instrument, TokenBook]]:
     """Return the known ones, each market read once; unknown tokens are left out."""
     tokens = [token for one in asked if (token := find_token(one.token_id)) is not None]
     visible = listing.visible_markets().filter(pk__in={token.leg.market_id for token in tokens})
@@ -208,7 +208,7 @@ def _show_each(find: Callable[[TokenBook], str | None], asked: list[TokenIn]) ->
     return {token_id: text for token_id, text in shown.items() if text is not None}
 
 
-def _show_last(token: Token) -> dict[str, str]:
+def _show_last(token: OutcomeToken) -> dict[str, str]:
     trades = Trade.objects.filter(market_id=token.leg.market_id, outcome_index=token.leg.book)
     trade = trades.order_by("-id").values_list("price_pips", "taker_side").first()
     if trade is None:
@@ -263,7 +263,7 @@ def show_terms(_: ReadQuery, condition_id: str) -> dict[str, Any]:
         "mbf": market.fee_maker_rate // rows.PPM_PER_BPS,
         "tbf": market.fee_taker_rate // rows.PPM_PER_BPS,
         "nr": is_neg_risk(shown.instrument),
-        "ao": market.status == Market.Status.OPEN,
+        "ao": shown.accepts_orders,
         "fd": rows.show_fees(market),
     }
 
@@ -283,7 +283,11 @@ def show_pasts(asked: PastIn) -> dict[str, Any]:
 
 
 def _list_points(
-    token: Token, start_s: int | None, end_s: int | None, interval: str | None, width: int | None
+    token: OutcomeToken,
+    start_s: int | None,
+    end_s: int | None,
+    interval: str | None,
+    width: int | None,
 ) -> list[dict[str, Any]]:
     """Return prices of trades by time; a point is the last one before its moment."""
     market = listing.get_market(token.leg, ORDER_BOOK)

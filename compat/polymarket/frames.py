@@ -9,6 +9,8 @@ import msgspec
 from compat.polymarket import rows
 from compat.polymarket.books import (
     TokenBook,
+    is_neg_risk,
+    list_tokens,
     show_best,
     show_ms,
     show_price,
@@ -16,7 +18,7 @@ from compat.polymarket.books import (
     show_summary,
 )
 from compat.polymarket.listing import ShownLeg
-from compat.polymarket.names import Token, compute_number
+from compat.polymarket.names import OutcomeToken, compute_number
 from kernel.clock import from_datetime, now_us
 from kernel.errors import ApiError
 from trading.engine.types import BUY, PAYOUT_PIPS
@@ -44,12 +46,12 @@ def error(fault: ApiError, **fields: Any) -> Frame:
     return text(_encode(body).decode())
 
 
-def book(token: Token, instrument: Instrument, token_book: TokenBook) -> Frame:
+def book(token: OutcomeToken, instrument: Instrument, token_book: TokenBook) -> Frame:
     return build("book", **show_summary(token, instrument, token_book))
 
 
 def price_change(
-    tokens: Sequence[Token],
+    tokens: Sequence[OutcomeToken],
     instrument: Instrument,
     yes_book: TokenBook,
     changes: Sequence[Change],
@@ -73,7 +75,7 @@ def price_change(
 
 
 def _show_changes(
-    token: Token, instrument: Instrument, token_book: TokenBook, changes: Sequence[Change]
+    token: OutcomeToken, instrument: Instrument, token_book: TokenBook, changes: Sequence[Change]
 ) -> list[dict[str, str]]:
     best_bid, best_ask = show_best(token_book)
     book_hash = show_summary(token, instrument, token_book)["hash"]
@@ -91,7 +93,7 @@ def _show_changes(
     ]
 
 
-def last_trade_price(token: Token, trade: TapeTrade, *, fee_rate_bps: int) -> Frame:
+def last_trade_price(token: OutcomeToken, trade: TapeTrade, *, fee_rate_bps: int) -> Frame:
     return build(
         "last_trade_price",
         asset_id=token.id,
@@ -105,7 +107,7 @@ def last_trade_price(token: Token, trade: TapeTrade, *, fee_rate_bps: int) -> Fr
     )
 
 
-def tick_size_change(token: Token, old_pips: int, new_pips: int, seq: int) -> Frame:
+def tick_size_change(token: OutcomeToken, old_pips: int, new_pips: int, seq: int) -> Frame:
     return build(
         "tick_size_change",
         asset_id=token.id,
@@ -117,7 +119,7 @@ def tick_size_change(token: Token, old_pips: int, new_pips: int, seq: int) -> Fr
     )
 
 
-def best_bid_ask(token: Token, token_book: TokenBook) -> Frame:
+def best_bid_ask(token: OutcomeToken, token_book: TokenBook) -> Frame:
     best_bid, best_ask = show_best(token_book)
     ask_pips = PAYOUT_PIPS if token_book.ask_pips is None else token_book.ask_pips
     return build(
@@ -140,15 +142,14 @@ def new_market(shown: ShownLeg, moment: datetime) -> Frame:
         active=True,
         clob_token_ids=shown.leg.token_ids,
         order_price_min_tick_size=show_price(shown.market.tick_pips),
-        group_item_title=shown.outcome.name if len(shown.instrument.codes) > 2 else "",
+        group_item_title=shown.outcome.name if is_neg_risk(shown.instrument) else "",
     )
 
 
 def market_resolved(shown: ShownLeg, moment: datetime) -> Frame:
     """Without a winner (a void, or a result between) its token and outcome are empty."""
     names = rows.name_outcomes(shown)
-    tokens = [Token(shown.leg, False), Token(shown.leg, True)]
-    winners = [token for token in tokens if rows.wins(shown, token)]
+    winners = [token for token in list_tokens(shown.leg) if rows.wins(shown, token)]
     return build(
         "market_resolved",
         **_show_market(shown, moment),
@@ -179,5 +180,5 @@ def _show_market(shown: ShownLeg, moment: datetime) -> dict[str, Any]:
     }
 
 
-def name_side(side: int, token: Token) -> str:
+def name_side(side: int, token: OutcomeToken) -> str:
     return "BUY" if (side == BUY) is not token.is_no else "SELL"

@@ -10,9 +10,10 @@ from msgspec import Meta
 from compat.polymarket import listing, rows
 from compat.polymarket.base import ReadQuery
 from compat.polymarket.names import compute_number, find_leg, find_token
+from kernel.clock import from_datetime, to_datetime
 from kernel.errors import ApiError, not_found
 from markets.models import Market, Outcome, Tag
-from markets.queries import list_shown, with_details
+from markets.queries import ORDERS, list_shown, with_details
 from markets.search import search_markets
 from web.pagination import decode_cursor, encode_cursor
 
@@ -59,12 +60,12 @@ class EventFilters(ListQuery):
     volume_max: Volume | None = None
 
 
-class MarketQuery(MarketFilters):
+class GammaMarketQuery(MarketFilters):
     limit: Annotated[int, Meta(ge=1, le=500)] = 20
     offset: Offset = 0
 
 
-class EventQuery(EventFilters):
+class GammaEventQuery(EventFilters):
     limit: Annotated[int, Meta(ge=1, le=500)] = 20
     offset: Offset = 0
 
@@ -99,7 +100,7 @@ class SearchQuery(ReadQuery):
 # --- markets ----------------------------------------------------------------------------------
 
 
-def list_markets(query: MarketQuery) -> list[dict[str, Any]]:
+def list_markets(query: GammaMarketQuery) -> list[dict[str, Any]]:
     books = listing.sort_books(_filter_books(query), query.order, ascending=query.ascending)
     keys = books.values_list("market_id", "index")[query.offset : query.offset + query.limit]
     return [rows.show_gamma_market(leg) for leg in listing.pick_legs(keys)]
@@ -158,7 +159,7 @@ def _only(books: QuerySet[Outcome], legs: Iterable[Any]) -> QuerySet[Outcome]:
 # --- events -----------------------------------------------------------------------------------
 
 
-def list_events(query: EventQuery) -> list[dict[str, Any]]:
+def list_events(query: GammaEventQuery) -> list[dict[str, Any]]:
     markets = listing.sort_markets(_filter_events(query), query.order, ascending=query.ascending)
     page = markets[query.offset : query.offset + query.limit]
     return rows.show_events(page)
@@ -193,14 +194,13 @@ def _show_event(found: QuerySet[Market]) -> dict[str, Any]:
 
 
 def _find_market_of_event(number: int) -> QuerySet[Market]:
-    """An event's number is that of its market's slug, so its books lead to it."""
-    market_id = find_event(number)
-    return listing.visible_markets().filter(pk=market_id)
+    """An event's number is that of its market's slug, so its first book leads to it."""
+    return listing.visible_markets().filter(pk__in=_find_events([number]))
 
 
-def find_event(event_number: int) -> int | None:
-    leg = find_leg("event", event_number)
-    return None if leg is None else leg.market_id
+def _find_events(numbers: Iterable[int]) -> list[int]:
+    legs = (find_leg("event", number) for number in numbers)
+    return [leg.market_id for leg in legs if leg is not None]
 
 
 def _filter_events(query: EventFilters) -> QuerySet[Market]:
@@ -208,7 +208,7 @@ def _filter_events(query: EventFilters) -> QuerySet[Market]:
     markets = listing.visible_markets() if is_named else listing.list_markets()
     markets = _filter(markets, query, query.volume_min, query.volume_max)
     if query.id:
-        markets = markets.filter(pk__in=[find_event(number) for number in query.id])
+        markets = markets.filter(pk__in=_find_events(query.id))
     if query.slug:
         markets = markets.filter(slug__in=query.slug)
     if query.tag_slug is not None:
@@ -230,18 +230,10 @@ def _filter(
     if query.active is False or query.archived:
         return markets.none()  # nothing public is inactive, and nothing is archived
     markets = listing.filter_closed(markets, closed=query.closed)
-    starts, ends = (
-        (query.start_date_min, query.start_date_max),
-        (
-            query.end_date_min,
-            query.end_date_max,
-        ),
-    )
-    for moment in (*starts, *ends):
-        if moment is not None and moment.tzinfo is None:
-            raise ApiError("invalid_time")
-    markets = listing.filter_times(markets, "created_at", *starts)
-    markets = listing.filter_times(markets, "close_at", *ends)
+    starts = (query.start_date_min, query.start_date_max)
+    ends = (query.end_date_min, query.end_date_max)
+    markets = listing.filter_times(markets, "created_at", *map(_read_time, starts))
+    markets = listing.filter_times(markets, "close_at", *map(_read_time, ends))
     if query.tag_id is not None:
         tag = _find_tag(query.tag_id)
         markets = markets.none() if tag is None else markets.filter(tags=tag)
@@ -250,6 +242,13 @@ def _filter(
     if volume_max is not None:
         markets = markets.filter(stats__volume_lots__lte=volume_max * 100)
     return markets
+
+
+def _read_time(moment: datetime | None) -> datetime | None:
+    try:
+        return None if moment is None else to_datetime(from_datetime(moment))
+    except (TypeError, OverflowError):  # without a zone, or beyond the calendar's end in UTC
+        raise ApiError("invalid_time") from None
 
 
 def _later(query: ListQuery, field: str, moment: datetime) -> Q:
@@ -301,7 +300,7 @@ def search(query: SearchQuery) -> dict[str, Any]:
     if is_closed is None and query.keep_closed_markets == 0:
         is_closed = False
     found = search_markets(with_details(listing.filter_closed(markets, closed=is_closed)), query.q)
-    found = found.order_by("-relevance", "-volume_lots", "slug")
+    found = found.order_by(*ORDERS["relevance"])
     start, total = (query.page - 1) * query.limit_per_type, found.count()
     end = start + query.limit_per_type
     tags = _list_tags().filter(name__icontains=query.q)[: query.limit_per_type]

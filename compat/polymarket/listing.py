@@ -7,7 +7,7 @@ from typing import Any, Final, NamedTuple
 from django.db.models import F, Q, QuerySet, Sum
 from django.db.models.functions import Coalesce
 
-from compat.polymarket.names import ORDER_BOOK, Leg, build_leg, find_leg
+from compat.polymarket.names import ORDER_BOOK, BinaryLeg, build_leg, find_leg
 from kernel.cache import FreshCache
 from kernel.errors import ApiError, not_found
 from markets.models import FINAL_STATUSES, Market, Outcome
@@ -51,7 +51,7 @@ class Figures(NamedTuple):
 
 
 class ShownLeg(NamedTuple):
-    leg: Leg
+    leg: BinaryLeg
     market: Market
     outcome: Outcome
     figures: Figures
@@ -59,6 +59,10 @@ class ShownLeg(NamedTuple):
     @property
     def instrument(self) -> Instrument:
         return build_instrument(self.market)
+
+    @property
+    def accepts_orders(self) -> bool:
+        return self.market.status == Market.Status.OPEN and self.outcome.withdrawn_pips is None
 
     @property
     def payout_pips(self) -> int | None:
@@ -75,7 +79,7 @@ def visible_markets() -> QuerySet[Market]:
     return Market.objects.visible_to(None)
 
 
-def get_market(leg: Leg | None, what: str) -> Market:
+def get_market(leg: BinaryLeg | None, what: str) -> Market:
     """Return the market of a book that everybody may see; the same 404 for any other."""
     found = (
         None if leg is None else with_details(visible_markets()).filter(pk=leg.market_id).first()
@@ -85,7 +89,7 @@ def get_market(leg: Leg | None, what: str) -> Market:
     return found
 
 
-def get_instrument(leg: Leg) -> Instrument:
+def get_instrument(leg: BinaryLeg) -> Instrument:
     markets = visible_markets().prefetch_related("outcomes")
     market = markets.filter(pk=leg.market_id).first()
     if market is None:

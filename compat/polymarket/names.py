@@ -19,7 +19,7 @@ MARKETS_A_READ: Final = 500
 ORDER_BOOK: Final = "an order book of this token"
 
 
-class Leg(NamedTuple):
+class BinaryLeg(NamedTuple):
     """One book of a market: what Polymarket calls a market."""
 
     market_id: int
@@ -31,8 +31,8 @@ class Leg(NamedTuple):
     """YES and NO."""
 
 
-class Token(NamedTuple):
-    leg: Leg
+class OutcomeToken(NamedTuple):
+    leg: BinaryLeg
     is_no: bool
 
     @property
@@ -40,8 +40,8 @@ class Token(NamedTuple):
         return self.leg.token_ids[self.is_no]
 
 
-def build_leg(market: Market, outcome: Outcome) -> Leg:
-    is_alone = market.kind != Market.Kind.CATEGORICAL
+def build_leg(market: Market, outcome: Outcome) -> BinaryLeg:
+    is_alone = market.has_one_book
     return _build_leg(market.pk, market.slug, outcome.index, outcome.code, is_alone=is_alone)
 
 
@@ -54,13 +54,13 @@ def compute_hash(kind: str, name: str) -> str:
     return f"0x{_hash(kind, name).hex()}"
 
 
-def _build_leg(market_id: int, slug: str, book: int, code: str, *, is_alone: bool) -> Leg:
+def _build_leg(market_id: int, slug: str, book: int, code: str, *, is_alone: bool) -> BinaryLeg:
     # An underscore is never part of a market's slug, so this is no other market's.
     own_slug = slug if is_alone else f"{slug}_{code.lower()}"
     condition_id = compute_hash("condition", own_slug)
     yes, no = (str(int.from_bytes(_hash(side, condition_id))) for side in ("yes", "no"))
     number = compute_number("market", own_slug)
-    return Leg(market_id, book, number, own_slug, condition_id, (yes, no))
+    return BinaryLeg(market_id, book, number, own_slug, condition_id, (yes, no))
 
 
 def _hash(kind: str, name: str) -> bytes:
@@ -71,9 +71,9 @@ class Directory:
     """All books that were ever open, by their names. Who may see them is not decided here."""
 
     def __init__(self) -> None:
-        self.legs: dict[tuple[str, str | int], Leg] = {}
+        self.legs: dict[tuple[str, str | int], BinaryLeg] = {}
         """By (condition | slug | market | event, name); an event leads to its first book."""
-        self.tokens: dict[str, Token] = {}
+        self.tokens: dict[str, OutcomeToken] = {}
         self._market_ids: set[int] = set()
         self._reading = threading.Lock()
 
@@ -93,13 +93,13 @@ class Directory:
                 self._keep(_build_leg(market_id, slug, index, code, is_alone=is_alone), slug)
         self._market_ids.update(market_ids)
 
-    def _keep(self, leg: Leg, event_slug: str) -> None:
+    def _keep(self, leg: BinaryLeg, event_slug: str) -> None:
         self.legs["condition", leg.condition_id] = leg
         self.legs["slug", leg.slug] = leg
         self.legs["market", leg.number] = leg
         self.legs.setdefault(("event", compute_number("event", event_slug)), leg)
         for is_no, token_id in enumerate(leg.token_ids):
-            self.tokens[token_id] = Token(leg, bool(is_no))
+            self.tokens[token_id] = OutcomeToken(leg, bool(is_no))
 
 
 _directories: FreshCache[str, Directory] = FreshCache(lambda _: Directory(), seconds=inf)
@@ -111,14 +111,14 @@ def get_directory() -> Directory:
     return directory
 
 
-def find_token(token_id: str) -> Token | None:
+def find_token(token_id: str) -> OutcomeToken | None:
     directory = get_directory()
     if token_id not in directory.tokens:
         directory.read_new()
     return directory.tokens.get(token_id)
 
 
-def find_leg(kind: str, name: str | int) -> Leg | None:
+def find_leg(kind: str, name: str | int) -> BinaryLeg | None:
     """Return the book with this condition, slug or market number, or the first of an event."""
     directory = get_directory()
     if (kind, name) not in directory.legs:
@@ -126,7 +126,7 @@ def find_leg(kind: str, name: str | int) -> Leg | None:
     return directory.legs.get((kind, name))
 
 
-def get_token(token_id: str) -> Token:
+def get_token(token_id: str) -> OutcomeToken:
     token = find_token(token_id)
     if token is None:
         raise not_found(ORDER_BOOK)

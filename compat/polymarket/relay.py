@@ -12,11 +12,11 @@ from weakref import WeakKeyDictionary
 
 import structlog
 
-from compat.polymarket import frames, listing
-from compat.polymarket.books import TokenBook, read_books
+from compat.polymarket import frames, listing, rows
+from compat.polymarket.books import TokenBook, list_tokens, read_books
 from compat.polymarket.frames import Change
 from compat.polymarket.listing import ShownLeg
-from compat.polymarket.names import Leg, Token
+from compat.polymarket.names import BinaryLeg, OutcomeToken
 from kernel.database import DATABASE_FAULTS
 from kernel.errors import not_found
 from markets.models import FINAL_STATUSES, HIDDEN_STATUSES, Market
@@ -34,13 +34,12 @@ from trading.pipeline.instruments import Instrument
 log = structlog.get_logger(__name__)
 
 REVIEW_SECONDS: Final = 2.0
-PPM_PER_BPS: Final = 100
 
 
 class TokenStream:
     """One token's book and its watchers: a source that can always be read again."""
 
-    def __init__(self, token: Token) -> None:
+    def __init__(self, token: OutcomeToken) -> None:
         self.token = token
         self.watchers: set[Watcher] = set()
         self._snapshot: Frame | None = None
@@ -60,8 +59,8 @@ class TokenStream:
 class LegStream:
     """One book: the streams of its two tokens, and what they have shown."""
 
-    def __init__(self, leg: Leg) -> None:
-        self.streams = (TokenStream(Token(leg, False)), TokenStream(Token(leg, True)))
+    def __init__(self, leg: BinaryLeg) -> None:
+        self.streams = [TokenStream(token) for token in list_tokens(leg)]
         self.book: TokenBook | None = None
         """As last shown, of YES."""
 
@@ -140,7 +139,7 @@ class MarketRelay:
         self.feed = feed
         self.instrument = feed.instrument
         self.legs = {shown.leg.book: LegStream(shown.leg) for shown in legs}
-        self.fee_rate_bps = legs[0].market.fee_taker_rate // PPM_PER_BPS
+        self.fee_rate_bps = legs[0].market.fee_taker_rate // rows.PPM_PER_BPS
         self._relay = relay
         self._trades: list[TapeTrade] = []
         self._is_stale = self._is_reading = False
@@ -217,7 +216,9 @@ class Relay:
         hub.lifecycle.listeners.add(self._hear_statuses)
         hub.tasks.every(REVIEW_SECONDS, self._review)
 
-    async def follow(self, watcher: Watcher, tokens: Sequence[Token], *, with_books: bool) -> None:
+    async def follow(
+        self, watcher: Watcher, tokens: Sequence[OutcomeToken], *, with_books: bool
+    ) -> None:
         """Subscribe to tokens of visible markets; each stream begins with its book."""
         for token in tokens:
             market = await self._get_market(token.leg.market_id)
@@ -243,7 +244,7 @@ class Relay:
     async def _get_market(self, market_id: int) -> MarketRelay:
         """Return a market, loaded once for all who ask; a failed load is forgotten."""
         task = self._markets.get(market_id)
-        if task is None or (task.done() and (task.cancelled() or task.exception() is not None)):
+        if task is None or (task.done() and not _is_loaded(task)):
             task = self._markets[market_id] = asyncio.create_task(self._load(market_id))
         return await asyncio.shield(task)
 
@@ -255,8 +256,7 @@ class Relay:
         return market
 
     def _list_markets(self) -> list[MarketRelay]:
-        tasks = list(self._markets.values())
-        return [task.result() for task in tasks if task.done() and task.exception() is None]
+        return [task.result() for task in self._markets.values() if _is_loaded(task)]
 
     def _list_streams(self) -> list[TokenStream]:
         return [stream for market in self._list_markets() for stream in market.streams]
@@ -293,13 +293,13 @@ class Relay:
             self.hub.tasks.spawn(self._announce(news))
 
     async def _announce(self, news: list[StatusRow]) -> None:
-        legs = await in_thread(_read_listed_legs, [row.market_id for row in news])
+        legs, listed = await in_thread(_read_news, [row.market_id for row in news])
         followed = {market.instrument.id: market for market in self._list_markets()}
         for row in news:
             for shown in legs.get(row.market_id, ()):
-                if _is_new(row):
+                if _is_new(row) and row.market_id in listed:
                     self._push(frames.new_market(shown, row.created_at), self.custom)
-                elif row.market_id in followed:
+                elif row.to_status in FINAL_STATUSES and row.market_id in followed:
                     leg = followed[row.market_id].legs[shown.leg.book]
                     frame = frames.market_resolved(shown, row.created_at)
                     self._push(frame, self.custom & leg.watchers)
@@ -308,6 +308,10 @@ class Relay:
     def _push(frame: Frame, watchers: Iterable[Watcher]) -> None:
         for watcher in list(watchers):
             watcher.push(None, frame)
+
+
+def _is_loaded(task: "asyncio.Task[MarketRelay]") -> bool:
+    return task.done() and not task.cancelled() and task.exception() is None
 
 
 def _is_new(row: StatusRow) -> bool:
@@ -322,13 +326,14 @@ def _read_legs(market_ids: list[int]) -> list[ShownLeg]:
     return legs
 
 
-def _read_listed_legs(market_ids: list[int]) -> dict[int, list[ShownLeg]]:
-    """Return the books of those that lists show, and of unlisted ones for their results."""
+def _read_news(market_ids: list[int]) -> tuple[dict[int, list[ShownLeg]], set[int]]:
+    """Return the books of those that everybody may see, and which of them lists show."""
     markets = with_details(listing.visible_markets()).filter(pk__in=market_ids)
     legs: dict[int, list[ShownLeg]] = {}
     for shown in listing.show_legs(list(markets)):
         legs.setdefault(shown.market.pk, []).append(shown)
-    return legs
+    listed = listing.list_markets().filter(pk__in=market_ids)
+    return legs, set(listed.values_list("pk", flat=True))
 
 
 def _compare(before: TokenBook | None, after: TokenBook) -> list[Change]:

@@ -16,7 +16,7 @@ from compat.polymarket.books import (
     show_size,
 )
 from compat.polymarket.listing import ShownLeg
-from compat.polymarket.names import Token, compute_hash, compute_number
+from compat.polymarket.names import OutcomeToken, compute_hash, compute_number
 from kernel.clock import format_time, from_datetime
 from kernel.units import MICROS_PER_CREDIT
 from markets.models import FINAL_STATUSES, Market, Tag
@@ -69,7 +69,7 @@ def show_simply(shown: ShownLeg) -> dict[str, Any]:
         "active": True,
         "closed": is_final,
         "archived": False,
-        "accepting_orders": shown.market.status == Market.Status.OPEN,
+        "accepting_orders": shown.accepts_orders,
     }
 
 
@@ -86,7 +86,7 @@ def _show_tokens(shown: ShownLeg) -> list[dict[str, Any]]:
     ]
 
 
-def wins(shown: ShownLeg, token: Token) -> bool:
+def wins(shown: ShownLeg, token: OutcomeToken) -> bool:
     return shown.payout_pips is not None and shown.payout_pips == (
         0 if token.is_no else PAYOUT_PIPS
     )
@@ -128,7 +128,7 @@ def show_gamma_market_alone(shown: ShownLeg) -> dict[str, Any]:
         "outcomePrices": None if prices is None else _encode(prices),
         "clobTokenIds": _encode(leg.token_ids),
         **_show_volume(figures.volume_lots, figures.volume_24h_lots, figures.liquidity_micros),
-        "acceptingOrders": market.status == Market.Status.OPEN,
+        "acceptingOrders": shown.accepts_orders,
         "orderPriceMinTickSize": number(show_price(market.tick_pips)),
         "orderMinSize": number(show_size(market.lot_step_lots)),
         "bestBid": number(show_price(bid_pips)),
@@ -206,7 +206,7 @@ def show_event_alone(market: Market) -> dict[str, Any]:
 
 
 def _show_common(market: Market) -> dict[str, Any]:
-    negative = market.kind == Market.Kind.CATEGORICAL
+    negative = not market.has_one_book
     return {
         "description": describe(market),
         "category": market.category.name if market.category else None,
@@ -297,8 +297,9 @@ def _encode(texts: Iterable[str]) -> str:
 def find_prices(shown: ShownLeg) -> tuple[str, str] | None:
     """Return the prices of YES and NO: paid, or what they are worth now; None if unknown."""
     half_pips = shown.figures.mark.half_pips
-    if shown.payout_pips is not None:
-        half_pips = 2 * shown.payout_pips
+    paid_pips = shown.outcome.withdrawn_pips if shown.payout_pips is None else shown.payout_pips
+    if paid_pips is not None:
+        half_pips = 2 * paid_pips
     if half_pips is None:
         return None
     return show_half_pips(half_pips), show_half_pips(HALF_PIPS_PER_CONTRACT - half_pips)

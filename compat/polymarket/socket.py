@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from compat.polymarket import frames
-from compat.polymarket.names import Token, find_token
+from compat.polymarket.names import OutcomeToken, find_token
 from compat.polymarket.relay import get_relay
 from kernel.errors import ApiError, not_found
 from trading.feed.consumers import serve_socket
@@ -88,7 +88,7 @@ class MarketSocket(Socket):
         except TimeoutError:
             raise ApiError("unavailable") from None
 
-    async def _find_tokens(self, token_ids: list[str]) -> list[Token]:
+    async def _find_tokens(self, token_ids: list[str]) -> list[OutcomeToken]:
         """Return the tokens of visible markets; the others are named in an error."""
         found, unknown = [], []
         for token_id, token in (await in_thread(_look_up, token_ids)).items():
@@ -108,5 +108,5 @@ class MarketSocket(Socket):
         self.watcher.reply(frames.error(fault))
 
 
-def _look_up(token_ids: list[str]) -> dict[str, Token | None]:
+def _look_up(token_ids: list[str]) -> dict[str, OutcomeToken | None]:
     return {token_id: find_token(token_id) for token_id in token_ids}

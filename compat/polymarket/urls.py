@@ -7,11 +7,11 @@ from compat.polymarket.base import NothingView, batch, read
 from compat.polymarket.clob import CursorQuery, PastIn, PastQuery, PriceQuery, TokenQuery, Tokens
 
 _GAMMA = [
-    path("markets", read(gamma.list_markets, gamma.MarketQuery)),
+    path("markets", read(gamma.list_markets, gamma.GammaMarketQuery)),
     path("markets/keyset", read(gamma.list_markets_after, gamma.MarketKeysetQuery)),
     path("markets/<int:number>", read(gamma.show_market_by_id)),
     path("markets/slug/<str:slug>", read(gamma.show_market_by_slug)),
-    path("events", read(gamma.list_events, gamma.EventQuery)),
+    path("events", read(gamma.list_events, gamma.GammaEventQuery)),
     path("events/keyset", read(gamma.list_events_after, gamma.EventKeysetQuery)),
     path("events/<int:number>", read(gamma.show_event_by_id)),
     path("events/slug/<str:slug>", read(gamma.show_event_by_slug)),

@@ -80,19 +80,26 @@ def _choose(naive, config, choices, accounts):
     if open_orders and choices.one_in(5):
         return Cancel(*choices.pick(open_orders)[:2])
     if open_orders and choices.one_in(4):
-        return msgspec.structs.replace(
-            make_amend(choices, config, 0, open_orders), valid_until_us=None
-        )
+        amend = make_amend(choices, config, 0, open_orders)
+        lots = _bound(amend.quantity_lots)
+        plain = {"valid_until_us": None, "quantity_lots": lots, "legs": (), "removed": ()}
+        return msgspec.structs.replace(amend, **plain)
     place = make_place(choices, config, 0, lambda *_: 0)
     owner = accounts[place.account_id]
     return msgspec.structs.replace(
         place,
         order_id=new_id(),
         account_id=owner,
+        quantity_lots=_bound(place.quantity_lots),
         options=None,
         tif=Tif.GTC if place.tif is Tif.GTD else place.tif,
         fee_free=False,
     )
+
+
+def _bound(lots):
+    """So much that nobody lacks funds for it: the naive engine knows of none."""
+    return None if lots is None else min(lots, 100_000)
 
 
 def _find_expected(naive, account_id):

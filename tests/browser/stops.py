@@ -46,7 +46,7 @@ ADMIN = (
     "/admin/accounts/transfer/", "/admin/accounts/auditevent/", "/admin/accounts/policy/1/change/",
     "/admin/markets/exchange/1/change/", "/admin/markets/comment/",
     "/admin/trading/order/", "/admin/trading/trade/", "/admin/markets/event/add/",
-    "/admin/markets/correction/", "/admin/trading/settlement/",
+    "/admin/markets/correction/", "/admin/trading/settlement/", "/admin/trading/position/",
     "/admin/markets/group/add/", "/admin/markets/seriesschedule/",
     "/admin/markets/seriesschedule/add/", "/admin/accounts/invitecode/add/",
 )  # fmt: skip

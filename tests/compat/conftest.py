@@ -2,31 +2,15 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 
+from tests.compat.site import Site
+from tests.compat.town import Town
 from tests.databases import SqliteDatabases
 from tests.e2e.people import Person
 from tests.exchange import Exchange
-from tests.faults.seed import World, seed
-
-
-class Site(NamedTuple):
-    exchange: Exchange
-    world: World
-    operator: Person
-
-    @property
-    def market(self) -> str:
-        return self.world.markets[0].slug
-
-    def trader(self, number: int) -> Person:
-        trader = self.world.traders[number]
-        person = Person(self.exchange, trader.handle)
-        person.key = trader.key
-        person.http.headers["X-API-Key"] = trader.key
-        return person
+from tests.faults.seed import seed
 
 
 @pytest.fixture(scope="module")
@@ -44,3 +28,8 @@ def site(
         operator.http.headers["Authorization"] = f"Bearer {tokens['access']}"
         yield Site(exchange, world, operator)
         print(exchange.log()[-4_000:])
+
+
+@pytest.fixture(scope="module")
+def town(site: Site) -> Town:
+    return Town(site)

@@ -2,6 +2,9 @@
 
 import asyncio
 import json
+import os
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -14,11 +17,12 @@ from mcp.client.streamable_http import streamable_http_client
 from mcp.shared.exceptions import MCPError
 
 from compat.mcp.tools import TOOLS
-from tests.compat.conftest import Site
+from tests.compat.site import Site
+from tests.exchange import ROOT
 
 TRADING = {"place_order", "amend_order", "cancel_order"}
 MODES = ("legacy", "auto")
-WAIT_SECONDS = 15
+TRIES = 100
 
 
 @asynccontextmanager
@@ -81,9 +85,11 @@ async def test_an_agent_sees_its_position_and_the_history_of_prices(site: Site):
         assert (bought["status"], len(bought["trades"])) == ("filled", 1)
         [held] = (await use(buyer, "my_positions", market=site.market))["results"]
         assert held["outcomes"][0]["position"] == "3.00"
-        async with asyncio.timeout(WAIT_SECONDS):  # candles are derived a moment later
-            while await find_close(buyer, site.market) != "0.4000":
-                await asyncio.sleep(0.1)
+        for _ in range(TRIES):  # candles are derived a moment later
+            if await find_close(buyer, site.market) == "0.4000":
+                return
+            await asyncio.sleep(0.1)
+        pytest.fail("no candle shows the trade")
 
 
 async def find_close(client: Client, market: str) -> str | None:
@@ -145,6 +151,15 @@ def test_without_a_valid_key_nothing_is_answered(site: Site):
         assert answer.json().keys() == {"code", "message", "field", "request_id"}
 
 
+def test_a_browser_of_another_site_is_answered_as_by_the_api(site: Site):
+    """The site names no other origin, so a preflight gets no permission, and no 500."""
+    headers = {"Origin": "https://elsewhere.example", "Access-Control-Request-Method": "POST"}
+    for path in ("mcp", "api/v1/orders"):
+        answer = httpx.options(f"{site.exchange.base_url}/{path}", headers=headers)
+        assert 400 <= answer.status_code < 500
+        assert "Access-Control-Allow-Origin" not in answer.headers
+
+
 ODD = (
     b"", b"{", b"[]", b"[1]", b"null", b'"x"', b"\xff\xfe", b"[" * 10_000, b"1" * 5_000,
     b'{"jsonrpc":"2.0"}', b'{"jsonrpc":"2.0","id":1}', b'{"jsonrpc":"2.0","id":1,"method":1}',
@@ -189,6 +204,20 @@ def test_odd_messages_are_refused_and_never_a_500(site: Site, version: str):
         big = http.post(f"{site.exchange.base_url}/mcp", content=b" " * 300_000)
         assert big.status_code == 413
     assert "Traceback" not in site.exchange.log()
+
+
+def test_an_exchange_without_agents_does_not_load_the_sdk():
+    """It takes seconds and 60 MB."""
+    program = (
+        "import sys, predex.asgi, predex.urls;"
+        "print(sorted({'mcp', 'mcp_types', 'pydantic', 'starlette'} & sys.modules.keys()))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=ROOT, env={**os.environ, "DJANGO_SETTINGS_MODULE": "tests.settings"},
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert done.stdout.strip() == "[]"
 
 
 async def test_the_limits_of_the_api_hold(site: Site):

@@ -1,85 +1,27 @@
 """Polymarket's readers against the running program: both official clients, Gamma, errors."""
 
-import hashlib
 import json
 import time
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
 import pytest
 
-from tests.compat.conftest import Site
 from tests.compat.sdks import run_sdk
+from tests.compat.town import KEYS, Town, check_hash, find_hidden_leg
 from tests.e2e.people import wait_for
 
 CLIENTS = {"py-clob-client": "py_clob_client", "py-clob-client-v2": "py_clob_client_v2"}
-MAKE_GROUP = """
-from accounts.models import User
-from markets.models import Group
-group = Group.objects.create(slug="friends", name="Friends")
-for user in User.objects.all():
-    group.memberships.create(user=user)
-"""
-KEYS = (
-    "market", "asset_id", "timestamp", "hash", "bids", "asks", "min_order_size", "tick_size",
-    "neg_risk", "last_trade_price",
+USED = (
+    "id", "question", "conditionId", "slug", "description", "resolutionSource", "startDate",
+    "endDate", "createdAt", "updatedAt", "outcomes", "outcomePrices", "clobTokenIds", "volume",
+    "liquidity", "volumeNum", "liquidityNum", "volume24hr", "volumeClob", "liquidityClob",
+    "active", "closed", "archived", "new", "featured", "restricted", "acceptingOrders",
+    "enableOrderBook", "orderPriceMinTickSize", "orderMinSize", "bestBid", "bestAsk", "spread",
+    "lastTradePrice", "questionID", "marketMakerAddress", "umaResolutionStatuses", "negRisk",
+    "negRiskOther", "groupItemThreshold", "makerBaseFee", "takerBaseFee", "events",
 )  # fmt: skip
-
-
-class Town:
-    """A site with one market of each kind: binary, of three outcomes, with a maker, in a group."""
-
-    def __init__(self, site: Site) -> None:
-        self.site = site
-        self.http = httpx.Client(base_url=f"{site.exchange.base_url}/poly/", timeout=10)
-        self.binary = site.market
-        self.nominee = self.open(
-            "Who is nominated?", kind="categorical",
-            outcomes=[{"code": name.upper(), "name": name} for name in ("Ann", "Bo", "Cy")],
-        )  # fmt: skip
-        self.made = self.open("Does the maker quote?", maker_liquidity="100")
-        self.unlisted = self.open("Is this one listed?", visibility="unlisted")
-        site.exchange.manage("shell", "-c", MAKE_GROUP)
-        self.secret = self.open("Is this a secret?", visibility="group", group="friends")
-        seller, buyer = site.trader(0), site.trader(1)
-        for text in ("sell 10 YES @ 0.60", "sell 5.00 YES @ 0.65", "buy 7 YES @ 0.40"):
-            seller.place(self.binary, text)
-        buyer.place(self.binary, "buy 3 YES @ 0.60")
-        buyer.place(self.binary, "sell 4 YES @ 0.56")
-        seller.place(self.nominee, "sell 5 BO @ 0.30")
-        seller.place(self.secret, "sell 5 YES @ 0.30")
-        wait_for(lambda: self.market(self.binary)["lastTradePrice"] == 0.6)
-
-    def open(self, title: str, **fields: Any) -> str:
-        close_at = (datetime.now(UTC) + timedelta(days=1)).isoformat()
-        body = {"title": title, "close_at": close_at, "dispute_seconds": 0, **fields}
-        slug: str = self.site.operator.call("POST", "markets", body, status=201)["slug"]
-        self.site.operator.call("POST", f"markets/{slug}/open", {})
-        return slug
-
-    def get(self, path: str, status: int = 200, **query: Any) -> Any:
-        answer = self.http.get(path, params=query or None)
-        assert answer.status_code == status, (path, query, answer.text)
-        return answer.json()
-
-    def post(self, path: str, body: Any, status: int = 200) -> Any:
-        answer = self.http.post(path, json=body)
-        assert answer.status_code == status, (path, answer.text)
-        return answer.json()
-
-    def market(self, slug: str) -> dict[str, Any]:
-        found: dict[str, Any] = self.get(f"gamma/markets/slug/{slug}")
-        return found
-
-    def tokens(self, slug: str) -> tuple[str, str]:
-        yes, no = json.loads(self.market(slug)["clobTokenIds"])
-        return yes, no
-
-
-@pytest.fixture(scope="module")
-def town(site: Site) -> Town:
-    return Town(site)
+"""The fields of a recorded market that readers use."""
 
 
 @pytest.mark.parametrize("client", list(CLIENTS))
@@ -138,9 +80,7 @@ def test_the_hash_of_a_book_is_the_sha1_of_its_compact_json(town: Town):
         for token in town.tokens(slug):
             book = town.get("clob/book", token_id=token)
             assert tuple(book) == (*KEYS, "seq")
-            payload = {name: book[name] for name in KEYS} | {"hash": ""}
-            text = json.dumps(payload, separators=(",", ":"))
-            assert book["hash"] == hashlib.sha1(text.encode()).hexdigest()
+            check_hash(book)
             again = town.post("clob/books", [{"token_id": token}])
             assert again == [book]
 
@@ -208,61 +148,18 @@ def test_every_field_of_the_recorded_rows_that_readers_use_is_there(town: Town, 
     folder = data_dir / "polymarket_fixtures"
     recorded = json.loads((folder / "gamma_market.json").read_text())
     shown = town.market(town.binary)
-    used = set(recorded) & set(
-        [
-            "id",
-            "question",
-            "conditionId",
-            "slug",
-            "description",
-            "resolutionSource",
-            "startDate",
-            "endDate",
-            "createdAt",
-            "updatedAt",
-            "outcomes",
-            "outcomePrices",
-            "clobTokenIds",
-            "volume",
-            "liquidity",
-            "volumeNum",
-            "liquidityNum",
-            "volume24hr",
-            "volumeClob",
-            "liquidityClob",
-            "active",
-            "closed",
-            "archived",
-            "new",
-            "featured",
-            "restricted",
-            "acceptingOrders",
-            "enableOrderBook",
-            "orderPriceMinTickSize",
-            "orderMinSize",
-            "bestBid",
-            "bestAsk",
-            "spread",
-            "lastTradePrice",
-            "questionID",
-            "marketMakerAddress",
-            "umaResolutionStatuses",
-            "negRisk",
-            "negRiskOther",
-            "groupItemThreshold",
-            "makerBaseFee",
-            "takerBaseFee",
-            "events",
-        ]
-    )
-    assert len(used) > 35
-    for name in used:
-        assert type(shown[name]) is type(recorded[name]) or {type(shown[name]), type(recorded[name])} \
-            == {int, float}, name  # fmt: skip
+    assert len(USED) > 35
+    for name in USED:
+        assert kind_of(shown[name]) == kind_of(recorded[name]), name
     clob = json.loads((folder / "clob_market_closed_binary_accepting_false.json").read_text())
     own = town.get(f"clob/markets/{shown['conditionId']}")
     assert set(own) == set(clob)
     assert own["tokens"][0].keys() == clob["tokens"][0].keys()
+
+
+def kind_of(value: Any) -> str:
+    is_number = type(value) in (int, float)
+    return "number" if is_number else type(value).__name__
 
 
 def test_private_markets_are_never_shown(town: Town):
@@ -284,13 +181,6 @@ def test_private_markets_are_never_shown(town: Town):
     assert town.get("clob/prices-history", 404, market=leg.token_ids[1], interval="1d")
     assert town.post("clob/books", [{"token_id": leg.token_ids[0]}]) == []
     assert town.market(town.unlisted)["question"] == "Is this one listed?"
-
-
-def find_hidden_leg(slug: str) -> Any:
-    """Return the names of a binary market, which anybody can compute who knows its slug."""
-    from compat.polymarket.names import _build_leg
-
-    return _build_leg(0, slug, 0, "YES", is_alone=True)
 
 
 def test_results_are_shown(town: Town):
@@ -327,8 +217,14 @@ ODD = (
     ("gamma/markets", {"id": "9" * 30}, "wrong_type"),
     ("gamma/markets", {"closed": "perhaps"}, "wrong_type"),
     ("gamma/markets", {"end_date_min": "2026-01-01T00:00:00"}, "invalid_time"),
-    ("gamma/markets", {"end_date_min": "soon"}, None),
-    ("gamma/markets", {"slug": "\x00"}, None),
+    ("gamma/markets", {"end_date_min": "soon"}, "invalid_value"),
+    ("gamma/events", {"end_date_min": "9999-12-31T23:59:59-23:59"}, "invalid_time"),
+    ("gamma/events", {"slug": "\x00"}, "invalid_value"),
+    ("gamma/events", {"tag_slug": "\x00"}, "invalid_value"),
+    ("gamma/public-search", {"q": "\x00"}, "invalid_value"),
+    ("gamma/events/slug/a%00b", {}, "not_found"),
+    ("gamma/tags/slug/a%00b", {}, "not_found"),
+    ("gamma/events/slug/%ff", {}, "not_found"),
     ("gamma/public-search", {}, "missing_field"),
     ("gamma/tags/1", {}, "not_found"),
     ("gamma/markets/99999999999999999999999999", {}, "not_found"),
@@ -336,7 +232,7 @@ ODD = (
     ("nothing", {}, "not_found"),
     ("clob/book", {}, "missing_field"),
     ("clob/book", {"token_id": "1"}, "not_found"),
-    ("clob/book", {"token_id": "\x00"}, "not_found"),
+    ("clob/book", {"token_id": "\x00"}, "invalid_value"),
     ("clob/book", {"token_id": "1", "depth": "1"}, "unknown_field"),
     ("clob/price", {"token_id": "1", "side": "MIDDLE"}, "invalid_choice"),
     ("clob/markets", {"next_cursor": "x"}, "bad_cursor"),
@@ -351,13 +247,8 @@ ODD = (
 
 
 @pytest.mark.parametrize(("path", "query", "code"), ODD)
-def test_odd_queries_are_refused_and_never_a_500(
-    town: Town, path: str, query: Any, code: str | None
-):
+def test_odd_queries_are_refused_and_never_a_500(town: Town, path: str, query: Any, code: str):
     answer = town.http.get(path, params=query)
-    if code is None:
-        assert answer.status_code < 500
-        return
     assert 400 <= answer.status_code < 500, answer.text
     error = answer.json()
     assert error["code"] == code

@@ -23,7 +23,7 @@ from trading.models import Margin
 from trading.recordings.recording import RecordedTrader, Recording
 from trading.recordings.replay import read_committed_book, replay_real_path
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.timeout(900)]
 
 WINDOWS = [
     "KXGOLD15M-26AUG101900-00",  # the two shortest, by operations

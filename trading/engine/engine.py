@@ -64,13 +64,10 @@ from trading.engine.margin import add_hold, copy_account
 from trading.engine.matcher import match
 from trading.engine.order_groups import cancel_group, check_group
 from trading.engine.resting import compute_allowance
-from trading.engine.state import MarketState
+from trading.engine.state import MarketState, Rooms
 from trading.engine.triggers import watch
 from trading.engine.types import (
-    BUY,
-    COLLAR_PIPS,
     ORDER_LOTS_MAX,
-    PAYOUT_PIPS,
     MarketStatus,
     OrderOptions,
     OrderStatus,
@@ -93,11 +90,7 @@ class Engine(MarketState):
     """A market that takes commands."""
 
     def execute(
-        self,
-        command: AnyCommand,
-        ts_us: int,
-        funds: dict[int, int],
-        rooms: dict[str, int] | None = None,
+        self, command: AnyCommand, ts_us: int, funds: dict[int, int], rooms: Rooms = None
     ) -> list[AnyEvent]:
         """Execute one command at `ts_us` (or the latest time seen) and return its events."""
         self.begin(ts_us, funds, rooms)
@@ -111,11 +104,7 @@ class Engine(MarketState):
         return self.events
 
     def quote(
-        self,
-        command: AnyCommand,
-        ts_us: int,
-        funds: dict[int, int],
-        rooms: dict[str, int] | None = None,
+        self, command: AnyCommand, ts_us: int, funds: dict[int, int], rooms: Rooms = None
     ) -> list[AnyEvent]:
         """Return what `execute` would return now, changing nothing; but not what triggers see."""
         trial = copy_touched(self, command, ts_us)
@@ -158,7 +147,7 @@ class Engine(MarketState):
                 self._wait_for(place, options.trigger)
                 return
         if price_pips is None:
-            price_pips = self._compute_collar(place.outcome, place.side)
+            price_pips = self.compute_collar(place.outcome, place.side)
         if options is not None and options.budget_micros is not None:
             self._match_budget(place, price_pips, options.budget_micros)
             return
@@ -175,16 +164,6 @@ class Engine(MarketState):
             self._match_and_rest(order)
         else:
             self.emit(Rested(place.order_id, place.outcome, place.side, price_pips, lots))
-
-    def _compute_collar(self, outcome: int, side: int) -> int:
-        """Return the worst price of a market order: COLLAR_PIPS from the best one."""
-        book, best_pips = self.books[outcome], self.find_best_pips(outcome, side)
-        if best_pips is None:
-            best_pips = PAYOUT_PIPS if side == BUY else 0
-        worst_pips = best_pips + side * COLLAR_PIPS
-        # To the tick on the best price's side of it: down for a buyer, up for a seller.
-        worst_tick = side * (side * worst_pips // book.tick_pips)
-        return min(max(worst_tick, 1), book.ticks - 1) * book.tick_pips
 
     def _check_funds(self, order: EngineOrder, more_lots: int, old_hold_micros: int) -> bool:
         """Reject an order that may rest unless its account can hold all that it could cost."""
@@ -308,7 +287,7 @@ class Engine(MarketState):
             return
         if order.place.bracket_id is not None:
             self._end_entry(order.place.bracket_id)
-        collar_pips = order.price_pips or self._compute_collar(order.outcome, order.side)
+        collar_pips = order.price_pips or self.compute_collar(order.outcome, order.side)
         self.emit(Fired(order.order_id, collar_pips))
         place, lots = order.place, order.remaining_lots
         rests = place.tif in RESTING and not place.is_market

@@ -12,7 +12,14 @@ from trading.engine.events import AnyEvent
 from trading.engine.maker import AutomatedMaker
 from trading.engine.margin import AccountState, add_hold, new_account
 from trading.engine.rules import Rules
-from trading.engine.types import BUY, Config, MarketStatus, OrderStatus
+from trading.engine.types import (
+    BUY,
+    COLLAR_PIPS,
+    PAYOUT_PIPS,
+    Config,
+    MarketStatus,
+    OrderStatus,
+)
 
 # A member of an enum is an attribute of a class, which costs as much as a call.
 UNTRIGGERED: Final = OrderStatus.UNTRIGGERED
@@ -111,6 +118,16 @@ class MarketBooks:
         if best_pips is None or maker_pips is None:
             return maker_pips if best_pips is None else best_pips
         return side * min(side * best_pips, side * maker_pips)
+
+    def compute_collar(self, outcome: int, side: int) -> int:
+        """Return the worst price of a market order: COLLAR_PIPS from the best one."""
+        book, best_pips = self.books[outcome], self.find_best_pips(outcome, side)
+        if best_pips is None:
+            best_pips = PAYOUT_PIPS if side == BUY else 0
+        worst_pips = best_pips + side * COLLAR_PIPS
+        # To the tick on the best price's side of it: down for a buyer, up for a seller.
+        worst_tick = side * (side * worst_pips // book.tick_pips)
+        return min(max(worst_tick, 1), book.ticks - 1) * book.tick_pips
 
     def crosses(self, outcome: int, side: int, price_pips: int) -> bool:
         """Return whether an order at this price would trade, with whomever."""

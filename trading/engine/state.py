@@ -45,12 +45,14 @@ PARTIALLY_FILLED: Final = OrderStatus.PARTIALLY_FILLED
 UNTRIGGERED: Final = OrderStatus.UNTRIGGERED
 MAKER: Final = TradeKind.MAKER
 NO_ROOMS: Final[dict[str, int]] = {}
+Rooms = dict[str, int] | None
+"""What order groups may still fill, in lots."""
 
 
 class MarketState(MarketBooks):
     """Books, orders and accounts of one market, and the events that change them."""
 
-    def begin(self, ts_us: int, funds: dict[int, int], rooms: dict[str, int] | None = None) -> None:
+    def begin(self, ts_us: int, funds: dict[int, int], rooms: Rooms = None) -> None:
         """Begin the next command, at `ts_us` or the latest time seen."""
         if ts_us > self.ts_us:
             self.ts_us = ts_us

@@ -37,7 +37,7 @@ class Migration(migrations.Migration):
     dependencies = [
         ("accounts", "0011_money_may_be_liquidity_of_a_maker"),
         ("markets", "0008_panels_of_judges_decide"),
-        ("trading", "0021_an_account_is_settled_once_for_each_number"),
+        ("trading", "0018_an_account_is_settled_once_for_each_number"),
     ]
 
     operations = [

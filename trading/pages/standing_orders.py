@@ -1,7 +1,8 @@
 """`/portfolio/standing/`: standing orders, to see, create and stop."""
 
 from collections.abc import Callable
-from typing import Any, Final, NamedTuple, cast
+from dataclasses import dataclass
+from typing import Any, Final, cast
 
 from django import forms
 from django.contrib import messages
@@ -18,7 +19,7 @@ from accounts.models import Account, User
 from accounts.numbers import read_number
 from kernel.errors import ApiError, describe, not_found
 from kernel.ids import check_id
-from kernel.units import UnitError, parse_amount_micros, parse_quantity_lots
+from kernel.units import parse_amount_micros, parse_field, parse_quantity_lots
 from markets.actions import check_not_in_maintenance
 from markets.models import Market
 from markets.queries import get_market
@@ -30,17 +31,18 @@ from trading.pages import rows
 from trading.pages.entry import get_principal
 from trading.pages.portfolio import read_head
 from trading.pages.words import describe_end, explain
-from trading.wire.commands import SIDES
 from trading.wire.options import mirror_pips
 from trading.wire.render import SIDE_NAMES
 
 ROWS_SHOWN: Final = 200
-TEXT: Final = {"class": "input w-full num", "inputmode": "decimal"}
+TEXT: dict[str, Any] = {"class": "input w-full num", "inputmode": "decimal"}
+SELECT: dict[str, Any] = {"class": "select w-full"}
 FIELD_OF: Final = {"amount": "quantity", "daily_budget": "daily_budget", "until": "until"}
 """The form's field of a refusal's, where they have other names."""
 
 
-class StandingRow(NamedTuple):
+@dataclass(frozen=True)
+class StandingRow:
     """A standing order as shown: NO at its own price."""
 
     standing: StandingOrder
@@ -68,37 +70,25 @@ class StandingRow(NamedTuple):
         return "" if not reason else texts.get(reason) or describe_end(reason)
 
 
-class LocalizedUnitField(forms.CharField):
-    """An exact number, typed in the page's language; its value is in units."""
-
-    def __init__(self, parse: Callable[[str], int], **options: Any) -> None:
-        widget = forms.TextInput(TEXT)
-        super().__init__(max_length=30, strip=True, widget=widget, **options)
-        self.parse = parse
-
-    def clean(self, value: Any) -> int | None:
-        text = super().clean(value)
-        if not text:
-            return None
-        try:
-            return self.parse(read_number(text))
-        except UnitError as fault:
-            raise forms.ValidationError(describe(fault), code=fault.code) from None
-
-
 class StandingOrderForm(forms.Form):
     """What to keep in one market: a number of contracts, or what a daily budget buys."""
 
-    outcome = forms.ChoiceField(label=gettext_lazy("Outcome"))
-    side = forms.ChoiceField(label=gettext_lazy("Side"))
+    outcome = forms.ChoiceField(label=gettext_lazy("Outcome"), widget=forms.Select(SELECT))
+    side = forms.ChoiceField(label=gettext_lazy("Side"), widget=forms.Select(SELECT))
     price = forms.CharField(
         max_length=30, label=gettext_lazy("Price per contract"), widget=forms.TextInput(TEXT)
     )
-    quantity = LocalizedUnitField(
-        parse_quantity_lots, required=False, label=gettext_lazy("Contracts to keep in the book")
+    quantity = forms.CharField(
+        max_length=30,
+        required=False,
+        label=gettext_lazy("Contracts to keep in the book"),
+        widget=forms.TextInput(TEXT),
     )
-    daily_budget = LocalizedUnitField(
-        parse_amount_micros, required=False, label=gettext_lazy("Or a daily budget")
+    daily_budget = forms.CharField(
+        max_length=30,
+        required=False,
+        label=gettext_lazy("Or a daily budget"),
+        widget=forms.TextInput(TEXT),
     )
     until = forms.DateTimeField(
         required=False,
@@ -106,27 +96,18 @@ class StandingOrderForm(forms.Form):
         widget=forms.DateTimeInput({"type": "datetime-local", "class": "input w-full"}),
     )
 
-    def __init__(self, market: Market, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.market = market
-        self.fields["outcome"].choices = [
-            (outcome.code, name_contract(market, outcome.code).label)
-            for outcome in market.outcomes.all()
-        ]
-        self.fields["side"].choices = [("buy", _("Buy")), ("sell", _("Sell"))]
-        for name in ("outcome", "side"):
-            self.fields[name].widget.attrs["class"] = "select w-full"
 
-    def clean(self) -> dict[str, Any]:
-        """Read the price as the outcome's: of a scalar market it is a number of the range."""
-        said = super().clean() or {}
-        if "price" in said and "outcome" in said:
-            contract = name_contract(self.market, said["outcome"])
-            try:
-                said["price"] = contract.parse_price(read_number(said["price"]))
-            except UnitError as fault:
-                self.add_error("price", explain(fault, self.market).text)
-        return said
+def build_form(market: Market, data: Any = None) -> StandingOrderForm:
+    """Return the form for a market, filled in with what was sent."""
+    form = StandingOrderForm(data)
+    outcomes: Any = form.fields["outcome"]
+    sides: Any = form.fields["side"]
+    outcomes.choices = [
+        (outcome.code, name_contract(market, outcome.code).label)
+        for outcome in market.outcomes.all()
+    ]
+    sides.choices = [("buy", _("Buy")), ("sell", _("Sell"))]
+    return form
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -138,7 +119,7 @@ def standing_orders(request: HttpRequest) -> HttpResponse:
     market: Market | None = None
     if slug is not None:
         market = get_market(slug, user=cast("User", request.user))
-        form = StandingOrderForm(market, request.POST if request.method == "POST" else None)
+        form = build_form(market, request.POST if request.method == "POST" else None)
         if form.is_bound and form.is_valid() and _create(request, market, form):
             messages.success(request, _("The first order is placed within seconds."))
             return redirect("portfolio_standing")
@@ -184,18 +165,9 @@ def list_rows(account_id: int) -> list[StandingRow]:
 
 def _create(request: HttpRequest, market: Market, form: StandingOrderForm) -> bool:
     """Create it; if refused, return False with the error on the form."""
-    said = form.cleaned_data
-    asked = NewStandingOrder(
-        outcome=said["outcome"],
-        side=said["side"],
-        price_pips=said["price"],
-        quantity_lots=said["quantity"],
-        budget_micros=said["daily_budget"],
-        until=said["until"],
-    )
-    assert asked.side in SIDES
     try:
         account = Account.objects.get(pk=_check_may_trade(request))
+        asked = _read_asked(market, form.cleaned_data)
         actions.do_create_standing_order(account, market, asked)
     except ApiError as error:
         field, text = explain(error, market)
@@ -203,6 +175,24 @@ def _create(request: HttpRequest, market: Market, form: StandingOrderForm) -> bo
         form.add_error(name if name in form.fields else None, text)
         return False
     return True
+
+
+def _read_asked(market: Market, said: dict[str, Any]) -> NewStandingOrder:
+    """Return what the form asks for. In a scalar market the price is a number of the range."""
+    contract = name_contract(market, said["outcome"])
+    return NewStandingOrder(
+        outcome=said["outcome"],
+        side=said["side"],
+        price_pips=parse_field(contract.parse_price, read_number(said["price"]), "price"),
+        quantity_lots=_read_number(parse_quantity_lots, said, "quantity"),
+        budget_micros=_read_number(parse_amount_micros, said, "daily_budget"),
+        until=said["until"],
+    )
+
+
+def _read_number(parse: Callable[[str], int], said: dict[str, Any], name: str) -> int | None:
+    """Return a number typed in the page's language, if there is one."""
+    return parse_field(parse, read_number(said[name]), name) if said[name] else None
 
 
 def _check_may_trade(request: HttpRequest) -> int:

@@ -17,12 +17,9 @@ from django.db import transaction
 from kernel import database_clock
 from kernel.clock import now_us
 from markets.models import Market
-from trading.engine.book import EngineOrder
 from trading.engine.commands import (
     Amend,
     Attach,
-    Cancel,
-    CancelAll,
     CancelGroup,
     ChangeLiquidity,
     Configure,
@@ -31,17 +28,6 @@ from trading.engine.commands import (
 )
 from trading.engine.dry_run import copy_touched, find_touched_accounts
 from trading.engine.engine import Engine
-from trading.engine.events import (
-    AnyEvent,
-    Configured,
-    CrossMatched,
-    Ended,
-    LegAttached,
-    LiquidityChanged,
-    Rejected,
-    Traded,
-    list_trades,
-)
 from trading.engine.types import NO_ACCOUNT, MarketStatus
 from trading.models import BookState
 from trading.pipeline import writer
@@ -54,6 +40,7 @@ from trading.pipeline.messages import (
 )
 from trading.pipeline.publication import build_publication, find_changed_tops, find_maker_prices
 from trading.pipeline.reach import find_groups, find_rooms, find_touched, find_touched_by_fires
+from trading.pipeline.results import fill_in, was_rejected
 from trading.pipeline.status import record_configured
 from trading.pipeline.writer import (
     FIRES_MAX,
@@ -398,7 +385,7 @@ class Shard:
         events = trial.execute(task.command, batch.ts_us, funds, dict(batch.rooms))
         part = MarketPart(LiveMarket(trial, 0, 0, b""))
         result = Result(live.engine.market_id, live.engine.seq, trial.ts_us)
-        _fill_in(result, task, part, events)
+        fill_in(result, task, part, events)
         result.held_change_micros = _held(trial, account_id) - held_before
         if result.order is not None:
             result.maker_prices = find_maker_prices(trial, result.order.outcome)
@@ -416,9 +403,9 @@ class Shard:
         events = engine.execute(command, batch.ts_us, batch.funds, batch.rooms)
         part.entries.append(JournalEntry(command, funds_micros, events, rooms))
         result.seq, result.ts_us = engine.seq, engine.ts_us
-        if isinstance(command, Place) and not _was_rejected(events):
+        if isinstance(command, Place) and not was_rejected(events):
             part.new_orders.add(command.order_id)
-        _fill_in(result, task, part, events)
+        fill_in(result, task, part, events)
         result.held_change_micros += _held(engine, account_id) - held_before
         return result
 
@@ -426,7 +413,7 @@ class Shard:
         """Update the markets' rows from their engines, and record the best prices."""
         for market_id, part in batch.parts.items():
             for entry in part.entries:
-                if _was_rejected(entry.events):
+                if was_rejected(entry.events):
                     continue
                 if isinstance(entry.command, Configure):
                     part.status = entry.command.status
@@ -465,43 +452,3 @@ def _find_unnamed(engine: Engine) -> set[int | None]:
 def _held(engine: Engine, account_id: int) -> int:
     account = engine.accounts.get(account_id)
     return 0 if account is None else account.held_micros
-
-
-def _was_rejected(events: list[AnyEvent]) -> bool:
-    return any(isinstance(event, Rejected) for event in events)
-
-
-def _fill_in(result: Result, task: Task, part: MarketPart, events: list[AnyEvent]) -> None:
-    """Fill a task's result from the events of its own orders."""
-    command, engine = task.command, part.live.engine
-    for event in events:
-        if isinstance(event, (Traded, CrossMatched)):
-            # A command's own order is the taker, of all its trades' first legs.
-            fill = part.add_match(list_trades(event))[0]
-            if fill.trade.taker_order_id:  # else an automated maker came to an order that rests
-                result.fills.append(fill)
-        elif isinstance(event, LiquidityChanged):
-            part.liquidity.append(event)
-            result.liquidity = event
-        elif isinstance(event, Rejected):
-            result.reason = event.reason.value
-            result.missing_micros = event.missing_micros
-        elif not isinstance(event, Configured):
-            part.order_seqs[event.order_id] = engine.seq
-            if isinstance(event, Ended) and isinstance(command, (CancelAll, CancelGroup)):
-                result.order_ids.append(event.order_id)
-            if isinstance(event, LegAttached):
-                part.new_orders.add(event.order_id)
-    if isinstance(command, (Place, Amend, Cancel)):
-        order = engine.dirty_orders.get(command.order_id) or engine.find_order(command.order_id)
-        if order is not None and order.account_id == command.account_id:
-            result.order = order
-    if engine.brackets and isinstance(command, (Place, Amend, Attach)) and result.reason is None:
-        result.legs = engine.list_legs(_find_bracket_id(command, result.order))
-
-
-def _find_bracket_id(command: Place | Amend | Attach, order: EngineOrder | None) -> str:
-    """Return the bracket that a command is about: its order is an entry or a leg."""
-    if isinstance(command, Attach):
-        return command.bracket_id
-    return (order and order.place.bracket_id) or command.order_id

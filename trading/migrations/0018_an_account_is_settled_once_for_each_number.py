@@ -33,7 +33,7 @@ def forget_added_kinds(apps, schema_editor):
 class Migration(migrations.Migration):
     dependencies = [
         ("accounts", "0012_bonds_of_disputes_and_corrections_move_money"),
-        ("markets", "0012_disputes_may_cost_a_bond_and_results_are_corrected"),
+        ("markets", "0011_disputes_may_cost_a_bond_and_results_are_corrected"),
         ("trading", "0017_notifications_of_clarifications_series_and_judges"),
     ]
 

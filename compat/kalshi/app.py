@@ -1,0 +1,149 @@
+"""The ASGI application of `/trade-api/v2`: it authenticates, admits, answers, and shows errors.
+
+Order writes are awaited; what only reads runs in a thread, a few at a time, so that reads never
+take the threads that orders need.
+"""
+
+import asyncio
+import re
+from typing import Any, Final
+from urllib.parse import unquote
+
+import structlog
+from channels.db import database_sync_to_async
+
+from accounts.api.admission import admit
+from accounts.api.principal import Principal, authenticate, find_credential
+from accounts.api.signatures import SignedRequest, authenticate_signature
+from compat.kalshi.errors import show_error
+from compat.kalshi.operations import NOT_HERE, OPERATIONS, Operation
+from compat.kalshi.requests import Call, read_query
+from kernel.errors import ApiError, not_found
+from web import request_context
+from web.asgi import (
+    App,
+    Receive,
+    Response,
+    Scope,
+    Send,
+    encode_json,
+    send_response,
+    start_request,
+)
+from web.errors import find_error
+from web.request_context import RequestContext
+
+PREFIX: Final = "/trade-api/v2/"
+READS_AT_ONCE: Final = 4
+OLD_PROGRAM: Final = re.compile(r"OpenAPI-Generator/(?:2\.|3\.[0-2]\.)")
+
+log = structlog.get_logger(__name__)
+_PARAMETER: Final = re.compile(r"{(\w+)}")
+_PATTERNS: Final = [
+    (re.compile(_PARAMETER.sub(r"(?P<\1>[^/]+)", operation.path)), operation)
+    for operation in OPERATIONS
+]
+_EXACT_PATHS: Final = frozenset(
+    operation.path for operation in OPERATIONS if "{" not in operation.path
+)
+
+
+class KalshiApp:
+    """Serves `/trade-api/v2` and passes all other requests to `next_app`."""
+
+    def __init__(self, next_app: App) -> None:
+        self._next_app = next_app
+        self._reads: asyncio.Semaphore | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if not scope["path"].startswith(PREFIX):
+            await self._next_app(scope, receive, send)
+            return
+        headers = request_context.read_headers(scope["headers"])
+        context = start_request(scope, headers)
+        structlog.contextvars.bind_contextvars(request_id=context.request_id)
+        try:
+            preflight = request_context.answer_preflight(context, headers)
+            response = (
+                Response(204, b"", dict(preflight))
+                if preflight is not None
+                else await self._answer(scope, headers, receive, context)
+            )
+        except Exception as exception:  # the caller always gets a JSON error
+            response = _refuse(exception, context)
+        await send_response(response, context, send)
+
+    async def _answer(
+        self, scope: Scope, headers: dict[str, str], receive: Receive, context: RequestContext
+    ) -> Response:
+        request_context.check_request(headers)
+        operation, names = find_operation(scope["method"], scope["path"])
+        principal = await _authenticate(scope, headers, once=bool(operation.scope))
+        context.account_id = None if principal is None else principal.account_id
+        scopes = () if operation.scope is None else (operation.scope,)
+        await admit(principal, operation.bucket, *scopes, address=context.address)
+        call = Call(
+            principal=principal,
+            names=names,
+            query=read_query(scope["query_string"].decode("latin-1")),
+            body=await request_context.read_body(receive),
+            is_old=OLD_PROGRAM.match(headers.get("user-agent", "")) is not None,
+        )
+        answer = await self._respond(operation, call)
+        if operation.status == 204:
+            return Response(204, b"")
+        return Response(operation.status, encode_json(answer))
+
+    async def _respond(self, operation: Operation, call: Call) -> Any:
+        if asyncio.iscoroutinefunction(operation.respond):
+            return await operation.respond(call)
+        if self._reads is None:
+            self._reads = asyncio.Semaphore(READS_AT_ONCE)
+        async with self._reads:
+            read = database_sync_to_async(operation.respond, thread_sensitive=False)
+            return await read(call)
+
+
+def find_operation(method: str, path: str) -> tuple[Operation, dict[str, str]]:
+    """Return the operation and the names in its path, or raise ApiError (404, 405)."""
+    rest = path.removeprefix(PREFIX).rstrip("/")
+    methods: set[str] = set()
+    is_exact = rest in _EXACT_PATHS  # "markets/trades" is no market's
+    for pattern, operation in _PATTERNS:
+        match = pattern.fullmatch(rest)
+        if match is None or (is_exact and "{" in operation.path):
+            continue
+        if operation.method == method:
+            return operation, match.groupdict()
+        methods.add(operation.method)
+    if not methods:
+        raise not_found(NOT_HERE)
+    error = ApiError("method_not_allowed")
+    error.headers["Allow"] = ", ".join(sorted(methods))
+    raise error
+
+
+async def _authenticate(scope: Scope, headers: dict[str, str], *, once: bool) -> Principal | None:
+    """Return who asks; credentials that are sent must be valid, also where none is needed."""
+    key_id = headers.get("kalshi-access-key")
+    if key_id is None:
+        return None if find_credential(headers) is None else await authenticate(headers)
+    sent = SignedRequest(
+        key_id,
+        headers.get("kalshi-access-timestamp", ""),
+        headers.get("kalshi-access-signature", ""),
+    )
+    raw = (scope.get("raw_path") or scope["path"].encode()).decode("latin-1").partition("?")[0]
+    method = scope["method"]
+    return await authenticate_signature(sent, [method + raw, method + unquote(raw)], once=once)
+
+
+def _refuse(exception: Exception, context: RequestContext) -> Response:
+    """Return an error in both shapes: flat, and under `error` for programs of 2025."""
+    error = find_error(exception)
+    if error is None:
+        log.exception("request_failed", path=context.path)
+        error = ApiError("internal_error")
+    context.code = error.code
+    body = show_error(error)
+    return Response(error.status, encode_json({**body, "error": body}), error.headers)

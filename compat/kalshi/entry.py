@@ -1,0 +1,258 @@
+"""From both families of order operations to trading's one handler, and back.
+
+An order for NO in a market with one book is one of its NO; of several outcomes it is the mirror
+image of one for YES, and recorded as entered for NO.
+"""
+
+from collections.abc import Sequence
+from typing import Any, Final, Literal
+
+import msgspec
+from channels.db import database_sync_to_async
+from msgspec import Raw, Struct
+
+from accounts.api import admission
+from compat.kalshi.numbers import SECONDS_MAX, count_fp, dollars, read_price, time_us
+from compat.kalshi.portfolio import read_own_order
+from compat.kalshi.requests import Call
+from compat.kalshi.tickers import Ticker, read_ticker
+from kernel.errors import ApiError, not_found
+from kernel.units import UnitError
+from trading.engine.types import PAYOUT_PIPS
+from trading.order_entry.handler import handle
+from trading.pipeline import instruments
+from trading.wire import refusals
+from trading.wire.fields import absent, number_in
+from trading.wire.reading import decode as decode
+from trading.wire.reading import read_order_id
+from trading.wire.schema import (
+    BATCH_ORDERS_MAX,
+    AmendOrder,
+    BatchItem,
+    CancelledOrders,
+    OrderAnswer,
+    PlaceBatch,
+    PlaceOrder,
+)
+
+TimeInForce = Literal["fill_or_kill", "good_till_canceled", "immediate_or_cancel"]
+SelfTrade = Literal["taker_at_cross", "maker"]
+TIMES_IN_FORCE: Final = {
+    "fill_or_kill": "fok", "good_till_canceled": "gtc", "immediate_or_cancel": "ioc",
+}  # fmt: skip
+LIVE: Final = ("open", "partially_filled")
+NOTHING: Final = "0.00"
+
+
+class Options(Struct, kw_only=True):
+    """What orders of both families may ask for."""
+
+    ticker: str
+    client_order_id: str | None = None
+    time_in_force: TimeInForce | None = None
+    self_trade_prevention_type: SelfTrade | None = None
+    post_only: bool | None = None
+    reduce_only: bool | None = None
+    cancel_order_on_pause: bool | None = None
+    order_group_id: str | None = None
+    subaccount: int | None = None
+    exchange_index: int | None = None
+
+
+class Wanted(Struct):
+    """An order for the handler; `is_mirrored`: entered for NO of one of several outcomes."""
+
+    order: PlaceOrder
+    is_mirrored: bool = False
+
+
+def build_order(
+    body: Options,
+    *,
+    is_no: bool,
+    is_buy: bool,
+    price_pips: int | None,
+    count: Raw,
+    expires: int | None = None,
+    is_market: bool = False,
+) -> Wanted:
+    """Return the order; `price_pips` is that of the side named."""
+    if body.subaccount or body.exchange_index:
+        raise ApiError("invalid_value", "subaccount", detail="there is only subaccount 0")
+    ticker = read_ticker(body.ticker)
+    is_mirrored = is_no and ticker.code is not None
+    if is_mirrored:
+        is_buy = not is_buy
+        price_pips = None if price_pips is None else PAYOUT_PIPS - price_pips
+    order = PlaceOrder(
+        market=ticker.slug,
+        outcome=_name_outcome(ticker, is_no=is_no),
+        side="buy" if is_buy else "sell",
+        type="market" if is_market else "limit",
+        price=absent() if price_pips is None else number_in(dollars(price_pips)),
+        quantity=count,
+        time_in_force=_find_tif(body, expires, is_market=is_market),  # type: ignore[arg-type]
+        self_trade_prevention=(
+            "cancel_oldest" if body.self_trade_prevention_type == "maker" else "cancel_newest"
+        ),
+        client_order_id=body.client_order_id or None,
+        post_only=bool(body.post_only),
+        reduce_only=bool(body.reduce_only),
+        expires_at=None if not expires else _show_expiry(expires),
+    )
+    return Wanted(order, is_mirrored)
+
+
+def _name_outcome(ticker: Ticker, *, is_no: bool) -> str | None:
+    if ticker.code is not None:
+        return ticker.code
+    return "NO" if is_no else None
+
+
+def _find_tif(body: Options, expires: int | None, *, is_market: bool) -> str | None:
+    name = TIMES_IN_FORCE[body.time_in_force] if body.time_in_force else None
+    if expires and name in (None, "gtc"):
+        return "gtd"
+    return "ioc" if is_market and name in (None, "gtc") else name
+
+
+def _show_expiry(seconds: int) -> str:
+    if not 0 < seconds < SECONDS_MAX:
+        raise ApiError("invalid_time", "expiration_time", detail="send Unix seconds")
+    return time_us(seconds * 1_000_000)
+
+
+def read_text(raw: Raw, field: str) -> str:
+    """Return a number's text, as it was sent or in quotes."""
+    try:
+        return bytes(raw).decode("ascii").strip('"')
+    except UnicodeDecodeError:
+        error = UnitError("not_a_number")
+        error.field = field
+        raise error from None
+
+
+def read_dollars(raw: Raw, field: str) -> int:
+    return read_price(read_text(raw, field), field)
+
+
+# --- calls of the handler ---------------------------------------------------------------------
+
+
+async def place(call: Call, wanted: Wanted) -> OrderAnswer:
+    """Place an order. A client order id is taken once: a repeat is a 409, not the first answer."""
+    params = {"answer": "no"} if wanted.is_mirrored else {}
+    reply = await handle(call.caller, "place", wanted.order, params)
+    if reply.headers:
+        raise refusals.client_order_id_reused()
+    answer: OrderAnswer = reply.answer
+    return answer
+
+
+async def place_batch(
+    call: Call, orders: Sequence[PlaceOrder | ApiError]
+) -> list[OrderAnswer | ApiError]:
+    """Place each order by itself; what could not be read is answered with its error."""
+    check_size(len(orders))
+    ready = [Raw(msgspec.json.encode(order)) for order in orders if not isinstance(order, ApiError)]
+    items: list[BatchItem] = []
+    if ready:
+        reply = await handle(call.caller, "place_batch", PlaceBatch(orders=ready), {})
+        items = list(reply.answer.results)
+    answers = iter(items)
+    return [order if isinstance(order, ApiError) else _read_item(next(answers)) for order in orders]
+
+
+def _read_item(item: BatchItem) -> OrderAnswer | ApiError:
+    if item.order is not None:
+        return item.order
+    assert item.error is not None, "an order that was not placed was refused"
+    error = ApiError(item.error.code, item.error.field, detail=item.error.message)
+    error.status = item.status
+    return error
+
+
+async def cancel(call: Call, order_id: str) -> OrderAnswer:
+    reply = await handle(call.caller, "cancel", None, {"order_id": read_id(order_id)})
+    answer: OrderAnswer = reply.answer
+    return answer
+
+
+async def cancel_batch(call: Call, order_ids: Sequence[str]) -> list[OrderAnswer | ApiError]:
+    check_size(len(order_ids))
+    if len(order_ids) > 1:
+        await admission.take_tokens(call.caller, "write", len(order_ids) - 1)
+    answers: list[OrderAnswer | ApiError] = []
+    for order_id in order_ids:
+        try:
+            answers.append(await cancel(call, order_id))
+        except ApiError as error:
+            answers.append(error)
+    return answers
+
+
+async def cancel_all(call: Call) -> CancelledOrders:
+    reply = await handle(call.caller, "cancel_all", None, {})
+    answer: CancelledOrders = reply.answer
+    return answer
+
+
+async def amend(
+    call: Call, order_id: str, *, ticker: str, yes_pips: int | None, count: Raw
+) -> OrderAnswer:
+    """Amend to a price of YES and a new total quantity, its filled part included."""
+    pk = read_id(order_id)
+    own = await instruments.find_order_instrument(pk)
+    if own is None or own.account_id != call.caller.account_id:
+        raise not_found("this order")
+    instrument = await instruments.get_own_instrument(own.market_id)
+    if read_ticker(ticker).slug != instrument.slug:
+        raise ApiError("invalid_value", "ticker", detail="the order is in another market")
+    price = absent()
+    if yes_pips is not None:
+        is_no = instrument.names_no(as_no=own.as_no)
+        price = number_in(dollars(PAYOUT_PIPS - yes_pips if is_no else yes_pips))
+    body = AmendOrder(price=price, quantity=count)
+    reply = await handle(call.caller, "amend", body, {"order_id": pk})
+    answer: OrderAnswer = reply.answer
+    return answer
+
+
+async def decrease(
+    call: Call, order_id: str, *, by_lots: int | None, to_lots: int | None
+) -> OrderAnswer:
+    """Lower what is left of an order, which keeps its place in the queue."""
+    if (by_lots is None) == (to_lots is None):
+        raise ApiError("missing_field", "reduce_by", detail="send either reduce_by or reduce_to")
+    order = await read_order(call.caller.account_id, order_id)
+    filled, total = (_lots(order[f"{name}_count_fp"]) for name in ("fill", "initial"))
+    left = total - filled
+    new_left = left - by_lots if by_lots is not None else to_lots or 0
+    if new_left > left:
+        raise ApiError("too_large", "reduce_to", detail="that is more than is left")
+    if new_left <= 0:
+        return await cancel(call, order_id)
+    body = AmendOrder(quantity=number_in(count_fp(filled + new_left)))
+    reply = await handle(call.caller, "amend", body, {"order_id": read_id(order_id)})
+    answer: OrderAnswer = reply.answer
+    return answer
+
+
+def check_size(orders: int) -> None:
+    if not 1 <= orders <= BATCH_ORDERS_MAX:
+        raise ApiError("too_long" if orders else "too_short", "orders")
+
+
+def read_id(order_id: str) -> str:
+    return read_order_id(order_id.replace("-", "").lower())
+
+
+def count_remaining(answer: OrderAnswer) -> str:
+    return answer.remaining if answer.status in LIVE else NOTHING
+
+
+def _lots(text: Any) -> int:
+    return int(str(text).replace(".", ""))
+
+
+read_order = database_sync_to_async(read_own_order, thread_sensitive=False)

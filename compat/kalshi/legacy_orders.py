@@ -1,0 +1,204 @@
+"""Order operations as before 2026: buy or sell YES or NO, in cents or dollars; orders as replies."""
+
+from typing import Any, Final, Literal
+
+import msgspec
+from msgspec import Raw, Struct
+
+from compat.kalshi import entry
+from compat.kalshi.entry import Options, Wanted, build_order, read_dollars
+from compat.kalshi.errors import show_error
+from compat.kalshi.numbers import PIPS_PER_CENT, count, from_cents
+from compat.kalshi.orders import decrease_order, read_each
+from compat.kalshi.requests import Call
+from kernel.errors import ApiError
+from kernel.units import parse_quantity_lots
+from trading.engine.types import PAYOUT_PIPS
+from trading.wire.fields import absent
+from trading.wire.schema import OrderAnswer
+
+Side = Literal["yes", "no"]
+Action = Literal["buy", "sell"]
+CENTS_MAX: Final = 99
+
+
+class Priced(Options, kw_only=True):
+    """What is to be traded: the price in one of four forms, and how many."""
+
+    side: Side
+    action: Action
+    yes_price: int | None = None
+    no_price: int | None = None
+    yes_price_dollars: Raw | None = None
+    no_price_dollars: Raw | None = None
+    count: Raw | None = None
+    count_fp: Raw | None = None
+
+    @property
+    def quantity(self) -> Raw:
+        sent = self.count if self.count_fp is None else self.count_fp
+        return absent() if sent is None else sent
+
+    def read_yes_pips(self) -> int | None:
+        """Return the price of YES; ApiError unless there is at most one."""
+        found = [
+            (name, value)
+            for name in ("yes_price", "no_price", "yes_price_dollars", "no_price_dollars")
+            if (value := getattr(self, name)) is not None
+        ]
+        if not found:
+            return None
+        if len(found) > 1:
+            raise ApiError("repeated_field", found[1][0], detail="send one price")
+        [(name, value)] = found
+        pips = read_dollars(value, name) if isinstance(value, Raw) else _from_cents(value, name)
+        return PAYOUT_PIPS - pips if name.startswith("no_") else pips
+
+
+class CreateOrder(Priced, kw_only=True):
+    type: Literal["limit", "market"] = "limit"
+    expiration_ts: int | None = None
+    buy_max_cost: int | None = None
+    sell_position_floor: int | None = None
+
+
+class CreateBatch(Struct, kw_only=True):
+    orders: list[Raw]
+
+
+class Named(Struct, kw_only=True):
+    order_id: str
+
+
+class CancelBatch(Struct, kw_only=True):
+    """Three years' names for the same."""
+
+    ids: list[str] | None = None
+    order_ids: list[str] | None = None
+    orders: list[Named] | None = None
+
+
+class Amend(Priced, kw_only=True):
+    updated_client_order_id: str | None = None
+
+
+_order: Final = msgspec.json.Decoder(CreateOrder)
+_batch: Final = msgspec.json.Decoder(CreateBatch)
+_cancel_batch: Final = msgspec.json.Decoder(CancelBatch)
+_amend: Final = msgspec.json.Decoder(Amend)
+
+
+async def create(call: Call) -> dict[str, Any]:
+    answer = await entry.place(call, _build(call.read_body(_order)))
+    return {"order": await _read(call, answer)}
+
+
+async def create_batch(call: Call) -> dict[str, Any]:
+    raws = call.read_body(_batch).orders
+    entry.check_size(len(raws))
+    answers = await entry.place_batch(call, [read_each(raw, _order, _build) for raw in raws])
+    return {"orders": [await _show_placed(call, answer) for answer in answers]}
+
+
+async def cancel(call: Call) -> dict[str, Any]:
+    answer = await entry.cancel(call, call.names["order_id"])
+    return {"order": await _read(call, answer), **_show_reduced(answer)}
+
+
+async def cancel_batch(call: Call) -> dict[str, Any]:
+    body: CancelBatch = call.read_body(_cancel_batch)
+    named = [order.order_id for order in body.orders or []]
+    named += [*(body.ids or []), *(body.order_ids or [])]
+    answers = await entry.cancel_batch(call, named)
+    return {
+        "orders": [
+            await _show_cancelled(call, order_id, answer)
+            for order_id, answer in zip(named, answers, strict=True)
+        ]
+    }
+
+
+async def amend(call: Call) -> dict[str, Any]:
+    body: Amend = call.read_body(_amend)
+    order_id = call.names["order_id"]
+    before = await entry.read_order(call.caller.account_id, order_id)
+    answer = await entry.amend(
+        call,
+        order_id,
+        ticker=body.ticker,
+        yes_pips=body.read_yes_pips(),
+        count=body.quantity,
+    )
+    return {"old_order": before, "order": await _read(call, answer)}
+
+
+async def decrease(call: Call) -> dict[str, Any]:
+    return {"order": await _read(call, await decrease_order(call))}
+
+
+async def _read(call: Call, answer: OrderAnswer) -> dict[str, Any]:
+    shown: dict[str, Any] = await entry.read_order(call.caller.account_id, answer.id)
+    return shown
+
+
+async def _show_placed(call: Call, answer: OrderAnswer | ApiError) -> dict[str, Any]:
+    if isinstance(answer, ApiError):
+        return {"client_order_id": None, "order": None, "error": show_error(answer)}
+    order = await _read(call, answer)
+    return {"client_order_id": answer.client_order_id, "order": order, "error": None}
+
+
+async def _show_cancelled(
+    call: Call, order_id: str, answer: OrderAnswer | ApiError
+) -> dict[str, Any]:
+    if isinstance(answer, ApiError):
+        nothing = {"reduced_by": 0, "reduced_by_fp": entry.NOTHING}
+        return {"order_id": order_id, "order": None, **nothing, "error": show_error(answer)}
+    order = await _read(call, answer)
+    return {"order_id": order_id, "order": order, **_show_reduced(answer), "error": None}
+
+
+def _show_reduced(answer: OrderAnswer) -> dict[str, Any]:
+    lots = parse_quantity_lots(answer.remaining)
+    return {"reduced_by": count(lots), "reduced_by_fp": answer.remaining}
+
+
+def _build(body: CreateOrder) -> Wanted:
+    is_no, is_market = body.side == "no", body.type == "market"
+    yes_pips = body.read_yes_pips()
+    pips = PAYOUT_PIPS - yes_pips if is_no and yes_pips is not None else yes_pips
+    if pips is None and not is_market:
+        raise ApiError("missing_field", "yes_price")
+    if body.buy_max_cost is not None:
+        pips = _find_price(body, pips)
+        body.time_in_force = "fill_or_kill"
+    if body.sell_position_floor is not None:
+        if body.sell_position_floor:
+            detail = "only 0 is known: never sell more than is owned"
+            raise ApiError("invalid_value", "sell_position_floor", detail=detail)
+        body.reduce_only = True
+    return build_order(
+        body,
+        is_no=is_no,
+        is_buy=body.action == "buy",
+        price_pips=pips,
+        count=body.quantity,
+        expires=body.expiration_ts,
+        is_market=is_market,
+    )
+
+
+def _find_price(body: CreateOrder, pips: int | None) -> int:
+    """Return the price at which even the dearest fill keeps the whole cost below the maximum."""
+    lots = parse_quantity_lots(body.quantity)
+    if body.action != "buy" or lots <= 0 or (body.buy_max_cost or 0) <= 0:
+        raise ApiError("invalid_value", "buy_max_cost")
+    most = (body.buy_max_cost or 0) * PIPS_PER_CENT * 100 // lots
+    most -= most % PIPS_PER_CENT
+    return min(most, PAYOUT_PIPS - PIPS_PER_CENT if pips is None else pips)
+
+
+def _from_cents(price: int, field: str) -> int:
+    if not 1 <= price <= CENTS_MAX:
+        raise ApiError("invalid_value", field, detail="send 1 to 99 cents")
+    return from_cents(price)
