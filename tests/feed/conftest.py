@@ -64,9 +64,15 @@ class Client:
         await self.get("subscribed")
 
     async def receive(self) -> dict[str, Any]:
+        """Return the next frame without its `sent_at`, which differs from socket to socket."""
+        frame = await self.receive_whole()
+        del frame["sent_at"]
+        return frame
+
+    async def receive_whole(self) -> dict[str, Any]:
         async with asyncio.timeout(SECONDS):
             frame = json.loads(await self.connection.recv())
-        assert frame.keys() >= {"v", "type", "market", "seq", "prev_seq", "ts"}
+        assert frame.keys() >= {"v", "type", "market", "seq", "prev_seq", "ts", "sent_at"}
         assert frame["v"] == 1
         return frame
 

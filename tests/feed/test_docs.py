@@ -19,6 +19,7 @@ from trading.feed import socket
 from trading.feed.consumers import SERVER_MESSAGE_BYTES_MAX
 from trading.feed.guard import SLOW_SECONDS, SOCKETS_PER_ACCOUNT_MAX
 from trading.feed.hub import BEAT_SECONDS
+from trading.feed.missed import MISSED_MAX
 from trading.feed.reads import OPEN_ORDERS_MAX
 from trading.feed.replica import TAPE_SHOWN_MAX
 from trading.feed.requests import MESSAGE_BYTES_MAX
@@ -65,6 +66,7 @@ def test_the_numbers_in_the_text_are_those_of_the_code() -> None:
         f"up to {OPEN_ORDERS_MAX} open orders",
         f"cancelled {SOCKET_SECONDS} seconds",
         f"Up to {IN_FLIGHT_MAX} of these messages",
+        f"up to {MISSED_MAX:,} of either",
         *(f"| {code} |" for code in (CLOSE_NOT_AUTHENTICATED, CLOSE_TOO_SLOW, CLOSE_TOO_MANY)),
         f"more than {MESSAGE_BYTES_MAX // 1024} KB",
         f"a message of more than {SERVER_MESSAGE_BYTES_MAX // 1024} KB",
@@ -134,7 +136,7 @@ async def collect_frames(site: Site, floor: Floor, make_key) -> dict[str, dict[s
 async def collect(client: Client, frames: dict[str, dict[str, Any]], *, until: set[str]) -> None:
     """Add frames, the longest of each type, until there is one of each of these types."""
     while not frames.keys() >= until:
-        frame = await client.receive()
+        frame = await client.receive_whole()
         known = frames.setdefault(frame["type"], frame)
         if len(str(frame)) > len(str(known)):
             frames[frame["type"]] = frame

@@ -46,7 +46,7 @@ async def ask(client: Client, op: str, **message: Any) -> dict[str, Any]:
     """Send a message, and return its answer or error."""
     await client.send(op, id=op, **message)
     while True:
-        frame = await client.receive()
+        frame = await client.receive_whole()
         if frame.get("id") == op:
             return frame
 

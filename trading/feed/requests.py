@@ -31,12 +31,14 @@ class FeedRequest(Struct, kw_only=True, frozen=True, forbid_unknown_fields=True,
 class Subscribe(FeedRequest, frozen=True, tag="subscribe"):
     """`me` needs no markets; `"all"` is for ticker and lifecycle.
 
-    `since_seq`, with one market: the last sequence number that the client has of it.
+    `since_seq`, with one market: the last sequence number that the client has of it. `resume`, with
+    `me`: what the last frame of that channel had.
     """
 
     channels: Annotated[list[Channel], Meta(min_length=1, max_length=5)]
     markets: Markets | Literal["all"] | None = None
     since_seq: Annotated[int, Meta(ge=0, le=SEQ_MAX)] | None = None
+    resume: Annotated[str, Meta(max_length=MESSAGE_BYTES_MAX)] | None = None
 
 
 class Unsubscribe(FeedRequest, frozen=True, tag="unsubscribe"):

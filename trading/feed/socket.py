@@ -14,10 +14,12 @@ from uuid import UUID
 import structlog
 
 from accounts.api.principal import Principal, authenticate, find_credential, require_scope
+from kernel.clock import format_time, now_us
 from kernel.errors import ApiError, AuthError, too_many_requests
 from trading.feed import disconnects, frames
 from trading.feed.guard import Guard
 from trading.feed.hub import Hub, SubscriptionRequest
+from trading.feed.missed import Place, decode_place
 from trading.feed.requests import (
     MESSAGE_BYTES_MAX,
     AnyRequest,
@@ -32,7 +34,7 @@ from trading.feed.requests import (
 from trading.feed.sessions import Login, find_session_key, read_login
 from trading.feed.stream import CHANNELS_OF_ALL
 from trading.feed.tasks import in_thread
-from trading.feed.watcher import Watcher
+from trading.feed.watcher import Frame, Watcher
 from trading.pipeline import cancel_timers
 from trading.pipeline.instruments import Instrument, get_instrument
 from web.errors import find_error
@@ -49,6 +51,7 @@ STRIKES_SECONDS: Final = 60.0
 CLOSING_SECONDS: Final = 2.0
 FRAMES_A_TURN: Final = 64
 """Frames sent to one socket before it yields to others."""
+STAMP_SECONDS: Final = 0.001
 ME: Final = "me"
 ALL: Final = "all"
 
@@ -62,7 +65,12 @@ Send = Callable[[dict[str, Any]], Awaitable[None]]
 
 
 class Socket:
-    """Created before the handshake is answered; `run` serves it until either side ends."""
+    """Created before the handshake is answered; `run` serves it until either side ends.
+
+    `says_when_sent`: each frame is an object and gets a `sent_at`.
+    """
+
+    says_when_sent = False
 
     def __init__(
         self,
@@ -90,6 +98,8 @@ class Socket:
         self._pace = Pace()
         self._strikes = 0
         self._struck_at = 0.0
+        self._stamp = ""
+        self._stamped_at = float("-inf")
         self._close_code = 1000
         self._close_reason = ""
 
@@ -173,18 +183,27 @@ class Socket:
             if frame is None:
                 await watcher.wait()
                 continue
-            self.sending_since = loop.time()
-            await send(frame.message)
+            self.sending_since = now = loop.time()
+            await send(self._stamp_frame(frame, now))
             self.sending_since = None
             written += 1
             if written % FRAMES_A_TURN == 0:
                 await asyncio.sleep(0)
 
     async def _write_last_words(self) -> None:
+        now = asyncio.get_running_loop().time()
         while (frame := self.watcher.next()) is not None:
-            await self._send(frame.message)
+            await self._send(self._stamp_frame(frame, now))
         close = {"code": self._close_code, "reason": self._close_reason}
         await self._send({"type": "websocket.close", **close})
+
+    def _stamp_frame(self, frame: Frame, now: float) -> dict[str, Any]:
+        """Return the message to send; what is sent within a millisecond has one time."""
+        if not self.says_when_sent:
+            return frame.message
+        if now - self._stamped_at > STAMP_SECONDS:
+            self._stamp, self._stamped_at = f',"sent_at":"{format_time(now_us())}"}}', now
+        return {"type": "websocket.send", "text": frame.message["text"][:-1] + self._stamp}
 
     def _end(self, fault: ApiError | None, code: int, reason: str = "") -> None:
         """Close the connection after a last message if the client reads it, else drop it."""
@@ -296,11 +315,12 @@ class Socket:
         market_channels = _check_channels(channels, request.markets)
         _check_since(request)
         account_id = self._check_me() if ME in channels else None
+        place = _read_place(request, account_id)
         instruments = await self._find_cards(request.markets) if market_channels else []
         self._check_room(market_channels, instruments, request.markets == ALL)
         is_all = request.markets == ALL
         asked = SubscriptionRequest(
-            account_id, market_channels, instruments, is_all, request.since_seq
+            account_id, market_channels, instruments, is_all, request.since_seq, place
         )
         answer = frames.reply("subscribed", request.id, channels=channels, markets=request.markets)
         try:
@@ -405,3 +425,11 @@ def _check_since(request: Subscribe) -> None:
         return
     if not isinstance(request.markets, list) or len(request.markets) != 1:
         raise ApiError("invalid_value", "since_seq", detail="a sequence number is of one market")
+
+
+def _read_place(request: Subscribe, account_id: int | None) -> Place | None:
+    if request.resume is None:
+        return None
+    if account_id is None:
+        raise ApiError("invalid_value", "resume", detail="only me is resumed by it")
+    return decode_place(request.resume, account_id)

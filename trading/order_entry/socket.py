@@ -39,6 +39,8 @@ HELD_SECONDS: Final = 1.0
 
 
 class TradingSocket(Socket):
+    says_when_sent = True
+
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
         self._places = asyncio.Semaphore(IN_FLIGHT_MAX)
