@@ -82,7 +82,7 @@ def test_demo_traders_are_accounts_of_kind_system_with_credits(seed):
 
 def test_every_demo_market_is_approved_due_and_says_what_decides(seed):
     seed()
-    assert Market.objects.count() == len(MARKETS) == 8
+    assert Market.objects.count() == len(MARKETS) == 10
     for market in Market.objects.all():
         assert market.is_approved
         assert market.open_at is not None
@@ -92,7 +92,8 @@ def test_every_demo_market_is_approved_due_and_says_what_decides(seed):
         assert market.tags.filter(slug="demo").exists()
         assert "{" not in market.title + market.rules
     kinds = set(Market.objects.values_list("kind", flat=True))
-    assert kinds == {"binary", "categorical"}
+    assert kinds == {"binary", "categorical", "scalar"}
+    assert Market.objects.filter(maker_b_lots__isnull=False).count() == 1
 
 
 def test_a_market_that_is_over_is_followed_by_the_next(seed):

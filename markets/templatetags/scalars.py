@@ -88,6 +88,18 @@ def plain_price_in(price_pips: int, market: Market) -> str:
     return f"{market.scale.find_number(2 * price_pips):f}"
 
 
+@register.filter
+def lowest(market: Market) -> str:
+    """The low end of a scalar market's range: 1,000 points."""
+    return _show_millionths(market.low_millionths or 0, market.number_unit)
+
+
+@register.filter
+def highest(market: Market) -> str:
+    """The high end of a scalar market's range: 2,000 points."""
+    return _show_millionths(market.high_millionths or 0, market.number_unit)
+
+
 @register.filter("range")
 def range_of(market: Market) -> str:
     """A scalar market's range: 1,000 to 2,000 points."""

@@ -68,13 +68,13 @@ class NaiveEngine(NaiveBrackets, NaiveTriggers):
         command: AnyCommand,
         ts_us: int,
         funds: dict[int, int],
-        rooms: dict[str, int] | None = None,
+        headroom: dict[str, int] | None = None,
     ) -> list[AnyEvent]:
         self.seq += 1
         self.ts_us = max(self.ts_us, ts_us)
         self.events = []
         self.funds = funds
-        self.rooms = {} if rooms is None else rooms
+        self.headroom = {} if headroom is None else headroom
         self.worth_before = {account_id: self._worth(account_id) for account_id in funds}
         self._expire()
         handlers: dict[type[Command], Callable[[Any], None]] = {
@@ -281,9 +281,9 @@ class NaiveEngine(NaiveBrackets, NaiveTriggers):
     def _group_refusal(self, place: Place) -> Reason | None:
         if place.order_group is None:
             return None
-        if place.order_group not in self.rooms:
+        if place.order_group not in self.headroom:
             return Reason.ORDER_GROUP_UNKNOWN
-        return Reason.ORDER_GROUP_STOPPED if self.rooms[place.order_group] <= 0 else None
+        return Reason.ORDER_GROUP_STOPPED if self.headroom[place.order_group] <= 0 else None
 
     def _configure(self, command: Configure) -> None:
         if command.seen is not None and command.seen != (self.status, self.config):
@@ -308,7 +308,7 @@ class NaiveEngine(NaiveBrackets, NaiveTriggers):
     def _fills_entirely(self, order: Order) -> bool:
         twin, taker = copy(self), copy(order)
         twin.orders, twin.events = [copy(other) for other in self.orders], []
-        twin.rooms = dict(self.rooms)
+        twin.headroom = dict(self.headroom)
         twin._sweep(taker)
         return taker.quantity_lots - taker.remaining_lots == order.quantity_lots
 
@@ -457,9 +457,9 @@ class NaiveEngine(NaiveBrackets, NaiveTriggers):
         """Stop the groups that have filled all that they may; the reason if the taker's has."""
         groups = [order.place.order_group for order in (taker, *makers)]
         for group in groups:
-            if group is not None and group in self.rooms:
-                self.rooms[group] -= lots
-        full = [group for group in groups if group is not None and self.rooms.get(group, 1) <= 0]
+            if group is not None and group in self.headroom:
+                self.headroom[group] -= lots
+        full = [group for group in groups if group is not None and self.headroom.get(group, 1) <= 0]
         for group in full:
             self._stop_group(group)
         return Reason.ORDER_GROUP_STOPPED if taker.place.order_group in full else None

@@ -82,7 +82,7 @@ class NaiveState:
         self.bracket_of: dict[str, str] = {}
         """By order the bracket of which it is a leg, or was one when its id was last given."""
         self.events: list[AnyEvent] = []
-        self.rooms: dict[str, int] = {}
+        self.headroom: dict[str, int] = {}
         """By order group the lots that it may still fill, here and elsewhere."""
         self._folded: tuple[tuple[Leg, ...], Ledger] | None = None
 
@@ -292,11 +292,11 @@ class NaiveState:
         key = (account_id, outcome, side)
         mine = [o for o in others if (o.place.account_id, o.place.outcome, o.place.side) == key]
         lots = self._ledger().account(account_id).lots[outcome]
-        rooms = [POSITION_LOTS_MAX - side * lots]
+        limits = [POSITION_LOTS_MAX - side * lots]
         limit_lots = self._rules().position_limit_lots
         if limit_lots is not None:
-            rooms.append(limit_lots - side * self._ledger().position(account_id, outcome))
-        return min(rooms) - sum(order.remaining_lots for order in mine)
+            limits.append(limit_lots - side * self._ledger().position(account_id, outcome))
+        return min(limits) - sum(order.remaining_lots for order in mine)
 
     def _position_refusal(self, order: Order, others: list[Order]) -> Reason | None:
         """An incoming order's refusal by position or book, with the account's `others` open."""

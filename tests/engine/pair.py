@@ -51,7 +51,7 @@ class Pair:
         self.fast, self.naive, self.witness = Engine(7), NaiveEngine(7), Witness()
         self.ts_us = 1_000_000
         self.funds = dict.fromkeys(ACCOUNTS, 0)
-        self.rooms = {group: 10**6 for groups in GROUPS.values() for group in groups}
+        self.headroom = {group: 10**6 for groups in GROUPS.values() for group in groups}
         self.log: list[str] = []
         self.journal: list[JournalEntry] = []
         self.events: list[AnyEvent] = []
@@ -74,7 +74,7 @@ class Pair:
 
     def set_room(self, account_id: int, order_group: str, lots: int) -> None:
         """Let a group fill so much, or, as a shard does, stop it."""
-        self.rooms[order_group] = lots
+        self.headroom[order_group] = lots
         self.log.append(f"pair.set_room({account_id}, {order_group!r}, {lots})")
         if not lots:
             self.apply(CancelGroup(order_group, account_id))
@@ -115,19 +115,19 @@ class Pair:
 
     def _apply(self, command: AnyCommand) -> list[AnyEvent]:
         touched = find_touched_accounts(self.fast, command, self.ts_us)
-        before, rooms = dict(self.funds), dict(self.rooms)
-        self.journal.append((command, self.ts_us, before, dict(rooms)))
+        before, headroom = dict(self.funds), dict(self.headroom)
+        self.journal.append((command, self.ts_us, before, dict(headroom)))
         # Every other command the fast engine is given the funds that it asked for, and no others.
         narrow = self.naive.seq % 2 == 1
         asked = touched | ({command.account_id} & before.keys())
         fast_funds = {a: before[a] for a in asked} if narrow else dict(before)
-        quoted = self.fast.quote(command, self.ts_us, fast_funds, rooms)
+        quoted = self.fast.quote(command, self.ts_us, fast_funds, headroom)
         assert fast_funds == {a: before[a] for a in fast_funds}, "a quote changed the funds"
-        assert rooms == self.rooms, "a quote changed the rooms"
-        expected = self.naive.execute(command, self.ts_us, self.funds, self.rooms)
-        events = self.fast.execute(command, self.ts_us, fast_funds, rooms)
+        assert headroom == self.headroom, "a quote changed the headroom"
+        expected = self.naive.execute(command, self.ts_us, self.funds, self.headroom)
+        events = self.fast.execute(command, self.ts_us, fast_funds, headroom)
         assert events == expected
-        assert rooms == self.rooms
+        assert headroom == self.headroom
         seen_by_triggers = (Triggered, TriggerMoved)
         assert quoted == [event for event in events if not isinstance(event, seen_by_triggers)]
         assert fast_funds == {a: self.funds[a] for a in fast_funds}

@@ -25,13 +25,13 @@ STEPS_MAX: Final = 1_500
 class Recorded(msgspec.Struct):
     """One market's journal. An entry: time, command, its account's available micros, events.
 
-    `rooms` has, for each entry, what order groups may fill; older journals have none.
+    `headroom` has, for each entry, what order groups may fill; older journals have none.
     """
 
     rules_version: int
     entries: list[tuple[int, AnyCommand, int, list[AnyEvent]]]
     state_hash: str
-    rooms: list[dict[str, int]] = []
+    headroom: list[dict[str, int]] = []
 
 
 def find_features(command: AnyCommand, events: list[AnyEvent]) -> Iterator[Any]:
@@ -106,7 +106,7 @@ def record(config: Config, seed: int) -> Recorded:
         randomness.choice(STEPS)(pair, randomness.randbytes(BYTES_PER_STEP))
         missing -= set(find_features(pair.entries[-1][1], pair.entries[-1][3]))
     pair.check_dumps()
-    return Recorded(RULES_VERSION, pair.entries, pair.fast.state_hash(), pair.rooms_before)
+    return Recorded(RULES_VERSION, pair.entries, pair.fast.state_hash(), pair.headroom_before)
 
 
 class RecordingPair(Pair):
@@ -115,7 +115,7 @@ class RecordingPair(Pair):
     def __init__(self, config: Config, randomness: random.Random) -> None:
         self.randomness = randomness
         self.entries: list[tuple[int, AnyCommand, int, list[AnyEvent]]] = []
-        self.rooms_before: list[dict[str, int]] = []
+        self.headroom_before: list[dict[str, int]] = []
         super().__init__(config)
 
     def apply(self, command: AnyCommand, elapsed_us: int = 0) -> list[AnyEvent]:
@@ -125,7 +125,7 @@ class RecordingPair(Pair):
                 "client_order_id": "mine" if self.randomness.random() < 0.3 else None,
             }
             command = msgspec.structs.replace(command, **remembered)
-        self.rooms_before.append(dict(self.rooms))
+        self.headroom_before.append(dict(self.headroom))
         funds_micros = self.funds.get(command.account_id, 0)
         events = super().apply(command, elapsed_us)
         self.entries.append((self.ts_us, command, funds_micros, events))

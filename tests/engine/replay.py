@@ -27,10 +27,10 @@ def decode_journal(data: bytes) -> list[JournalEntry]:
 def run_journal(engine: Engine, journal: Iterable[JournalEntry]) -> bytes:
     """Return the encoded events, and the funds after each command, as one string of bytes."""
     written = bytearray()
-    for command, ts_us, funds, rooms in journal:
-        after, rooms_after = dict(funds), dict(rooms)
-        written += msgspec.msgpack.encode(engine.execute(command, ts_us, after, rooms_after))
-        written += msgspec.msgpack.encode((after, rooms_after))
+    for command, ts_us, funds, headroom in journal:
+        after, headroom_after = dict(funds), dict(headroom)
+        written += msgspec.msgpack.encode(engine.execute(command, ts_us, after, headroom_after))
+        written += msgspec.msgpack.encode((after, headroom_after))
     return bytes(written)
 
 

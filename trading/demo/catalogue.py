@@ -40,6 +40,22 @@ MARKETS: Final = (
         terms={"featured": True},
     ),
     DemoMarket(
+        slug="warmth-in-berlin",
+        title="How warm will it get in Berlin on {day}?",
+        category="Weather",
+        tags=("europe",),
+        closes_in_days=6,
+        rules="The highest temperature that the station Berlin-Dahlem reports for {day}, local"
+        " time. If that station has no figure, Berlin-Tempelhof decides.",
+        source="Deutscher Wetterdienst, daily observations: https://opendata.dwd.de",
+        terms={
+            "kind": "scalar",
+            "low_millionths": -20_000_000,
+            "high_millionths": 40_000_000,
+            "number_unit": "°C",
+        },
+    ),
+    DemoMarket(
         slug="warmest-capital",
         title="Which of these capitals will be the warmest on {day}?",
         category="Weather",
@@ -125,6 +141,17 @@ MARKETS: Final = (
         " page, searches and special pages left out, is about one person; otherwise No.",
         source="Wikimedia, topviews: https://pageviews.wmcloud.org/topviews/",
         terms={"lot_step_lots": 1},
+    ),
+    DemoMarket(
+        slug="wikipedia-milestone",
+        title="Will the English Wikipedia gain 4,000 articles from {opening} to {day}?",
+        category="Culture",
+        tags=("internet",),
+        closes_in_days=8,
+        rules="Yes if the number of articles that Special:Statistics shows at the beginning of"
+        " {day}, UTC, is at least 4,000 above that at the beginning of {opening}; otherwise No.",
+        source="https://en.wikipedia.org/wiki/Special:Statistics",
+        terms={"maker_b_lots": 20_000, "maker_funded_by_house": True},
     ),
     DemoMarket(
         slug="next-python-release",

@@ -64,7 +64,7 @@ from trading.engine.margin import add_hold, copy_account
 from trading.engine.matcher import match
 from trading.engine.order_groups import cancel_group, check_group
 from trading.engine.resting import compute_allowance
-from trading.engine.state import MarketState, Rooms
+from trading.engine.state import Headroom, MarketState
 from trading.engine.triggers import watch
 from trading.engine.types import (
     ORDER_LOTS_MAX,
@@ -90,10 +90,10 @@ class Engine(MarketState):
     """A market that takes commands."""
 
     def execute(
-        self, command: AnyCommand, ts_us: int, funds: dict[int, int], rooms: Rooms = None
+        self, command: AnyCommand, ts_us: int, funds: dict[int, int], headroom: Headroom = None
     ) -> list[AnyEvent]:
         """Execute one command at `ts_us` (or the latest time seen) and return its events."""
-        self.begin(ts_us, funds, rooms)
+        self.begin(ts_us, funds, headroom)
         if self.expiries and self.expiries[0][0] <= self.ts_us:
             self._expire()
         _DECISIONS[type(command)](self, command)
@@ -104,11 +104,11 @@ class Engine(MarketState):
         return self.events
 
     def quote(
-        self, command: AnyCommand, ts_us: int, funds: dict[int, int], rooms: Rooms = None
+        self, command: AnyCommand, ts_us: int, funds: dict[int, int], headroom: Headroom = None
     ) -> list[AnyEvent]:
         """Return what `execute` would return now, changing nothing; but not what triggers see."""
         trial = copy_touched(self, command, ts_us)
-        return trial.execute(command, ts_us, dict(funds), dict(rooms or {}))
+        return trial.execute(command, ts_us, dict(funds), dict(headroom or {}))
 
     def find_next_fire(self, skipped: Container[str] = ()) -> Fire | None:
         """Return the command that carries out the first triggered order, if it can be sent now."""
@@ -246,7 +246,7 @@ class Engine(MarketState):
             tif=Tif.IOC,
             options=options,
         )
-        events = self.quote(attempt, self.ts_us, self.funds, self.rooms)
+        events = self.quote(attempt, self.ts_us, self.funds, self.headroom)
         # Not by how it ends: self-trade prevention may have decremented it on the way.
         traded_lots = sum(
             trade.quantity_lots

@@ -30,7 +30,7 @@ class MarketBooks:
 
     `incoming` is the order that the current command sends through the book. `funds` maps accounts
     to available micros, as the current command was given them, and is kept up to date in place; so
-    are `rooms`, what order groups may still fill in lots.
+    are `headroom`, what order groups may still fill in lots.
     `events` are those that the current command has had so far.
     """
 
@@ -66,7 +66,7 @@ class MarketBooks:
         """Whether it is a part of a market, to try a command on: no trigger sees its prices."""
         self.incoming: EngineOrder | None = None
         self.funds: dict[int, int] = {}
-        self.rooms: dict[str, int] = {}
+        self.headroom: dict[str, int] = {}
         self.events: list[AnyEvent] = []
 
     def past_close(self) -> bool:
@@ -169,11 +169,11 @@ class MarketBooks:
             if not self.groups[order_group]:
                 del self.groups[order_group]
 
-    def _use_room(self, order: EngineOrder, lots: int) -> None:
+    def _use_headroom(self, order: EngineOrder, lots: int) -> None:
         """Count a fill for the order's group."""
         order_group = order.place.order_group
-        if order_group in self.rooms:
-            self.rooms[order_group] -= lots
+        if order_group in self.headroom:
+            self.headroom[order_group] -= lots
 
     def list_legs(self, bracket_id: str) -> list[EngineOrder]:
         """Return the legs of a bracket that wait or rest, by id."""

@@ -120,7 +120,7 @@ def _trade(
         trade_across(market, index, order, makers, price_pips, lots, fee_micros)
         legs = 1 + len(makers)
     _end_makers(market, order, makers)
-    if market.rooms and is_stopped(market, order):
+    if market.headroom and is_stopped(market, order):
         return Reason.ORDER_GROUP_STOPPED, legs
     # The next maker is no cheaper: a budget counts as spent by what it has bought, whether or not
     # another maker follows.
@@ -136,7 +136,7 @@ def _end_makers(market: MarketState, order: EngineOrder, makers: list[EngineOrde
     for maker in makers:
         if not maker.remaining_lots or maker.place.options is not None:
             end_if_done(market, maker)
-    if market.rooms:
+    if market.headroom:
         stop_full_groups(market, (order, *makers))
 
 

@@ -1,10 +1,10 @@
 """Order groups: how much an account's orders may fill together within a while.
 
-A group's fills in all markets count, so what it may still fill, its *room*, is no part of a
-market's state: it comes with each command, as funds do (`rooms`: lots by group, 0 or less when the
-group is stopped), and is kept up to date in place. After each match, not only at a command's end, a
-group without room is stopped: its orders in this market are cancelled, also the one that is
-trading. So a sweep fills no more of a group's orders than the match that reaches its limit.
+A group's fills in all markets count, so what it may still fill, its *headroom*, is no part of a
+market's state: it comes with each command, as funds do (`headroom`: lots by group, 0 or less when
+the group is stopped), and is kept up to date in place. After each match, not only at a command's
+end, a group without headroom is stopped: its orders in this market are cancelled, also the one that
+is trading. So a sweep fills no more of a group's orders than the match that reaches its limit.
 """
 
 from collections.abc import Iterable
@@ -20,10 +20,10 @@ def check_group(market: MarketState, place: Place) -> Reason | None:
     """Refuse an order of a group that is stopped, or that nobody knows."""
     if place.order_group is None:
         return None
-    room_lots = market.rooms.get(place.order_group)
-    if room_lots is None:
+    headroom_lots = market.headroom.get(place.order_group)
+    if headroom_lots is None:
         return Reason.ORDER_GROUP_UNKNOWN
-    return Reason.ORDER_GROUP_STOPPED if room_lots <= 0 else None
+    return Reason.ORDER_GROUP_STOPPED if headroom_lots <= 0 else None
 
 
 def cancel_group(market: MarketState, order_group: str) -> None:
@@ -33,7 +33,7 @@ def cancel_group(market: MarketState, order_group: str) -> None:
 
 
 def stop_full_groups(market: MarketState, orders: Iterable[EngineOrder]) -> None:
-    """Stop the groups of these orders, which have just traded, that have no room left."""
+    """Stop the groups of these orders, which have just traded, that have no headroom left."""
     for order in orders:
         if is_stopped(market, order):
             assert order.place.order_group is not None
@@ -41,6 +41,6 @@ def stop_full_groups(market: MarketState, orders: Iterable[EngineOrder]) -> None
 
 
 def is_stopped(market: MarketState, order: EngineOrder) -> bool:
-    """Return whether the order is of a group without room."""
+    """Return whether the order is of a group without headroom."""
     order_group = order.place.order_group
-    return order_group is not None and market.rooms.get(order_group, 1) <= 0
+    return order_group is not None and market.headroom.get(order_group, 1) <= 0

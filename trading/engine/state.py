@@ -44,21 +44,21 @@ OPEN: Final = OrderStatus.OPEN
 PARTIALLY_FILLED: Final = OrderStatus.PARTIALLY_FILLED
 UNTRIGGERED: Final = OrderStatus.UNTRIGGERED
 MAKER: Final = TradeKind.MAKER
-NO_ROOMS: Final[dict[str, int]] = {}
-Rooms = dict[str, int] | None
+NO_HEADROOM: Final[dict[str, int]] = {}
+Headroom = dict[str, int] | None
 """What order groups may still fill, in lots."""
 
 
 class MarketState(MarketBooks):
     """Books, orders and accounts of one market, and the events that change them."""
 
-    def begin(self, ts_us: int, funds: dict[int, int], rooms: Rooms = None) -> None:
+    def begin(self, ts_us: int, funds: dict[int, int], headroom: Headroom = None) -> None:
         """Begin the next command, at `ts_us` or the latest time seen."""
         if ts_us > self.ts_us:
             self.ts_us = ts_us
         self.seq += 1
         self.funds = funds
-        self.rooms = rooms or NO_ROOMS
+        self.headroom = headroom or NO_HEADROOM
         self.incoming = None
         self.events = []
 
@@ -165,8 +165,8 @@ class MarketState(MarketBooks):
             if not order.place.fee_free:
                 order.taker_basis += compute_basis(price_pips, lots)
         self._settle(account, cash_micros - fee_micros)
-        if self.rooms:
-            self._use_room(order, lots)
+        if self.headroom:
+            self._use_headroom(order, lots)
         self.dirty_orders[order.order_id] = order
 
     def _fill_maker(self, order: EngineOrder, trade: Traded) -> None:
@@ -186,8 +186,8 @@ class MarketState(MarketBooks):
         order.status = PARTIALLY_FILLED
         self._rehold(account, order, -lots)
         self._settle(account, cash_micros - fee_micros)
-        if self.rooms:
-            self._use_room(order, lots)
+        if self.headroom:
+            self._use_headroom(order, lots)
         self.dirty_orders[order.order_id] = order
 
     def _apply_rested(self, rested: Rested) -> None:

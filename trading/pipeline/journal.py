@@ -26,13 +26,14 @@ ROWS_A_TIME: Final = 500
 class JournalEntry(msgspec.Struct, array_like=True, gc=False):
     """One command with its inputs and its events.
 
-    `rooms` is what order groups could fill before it, of those that have orders here or come now.
+    `headroom` is what order groups could fill before it, of those that have orders here or come
+    now.
     """
 
     command: AnyCommand
     funds_micros: int
     events: list[AnyEvent]
-    rooms: dict[str, int] = {}
+    headroom: dict[str, int] = {}
 
 
 class JournalBody(msgspec.Struct, array_like=True, gc=False):
@@ -84,7 +85,7 @@ def check_row(engine: Engine, row: JournalRow, previous: bytes) -> None:
 def replay_entry(engine: Engine, entry: JournalEntry, ts_us: int) -> None:
     """Execute a command again; raise JournalError unless the events are equal."""
     funds = {entry.command.account_id: entry.funds_micros}
-    events = engine.execute(entry.command, ts_us, funds, dict(entry.rooms))
+    events = engine.execute(entry.command, ts_us, funds, dict(entry.headroom))
     if events != entry.events:
         raise JournalError(
             f"market {engine.market_id}, sequence {engine.seq}: replay gives {events},"

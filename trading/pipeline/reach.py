@@ -41,11 +41,11 @@ def find_groups(live: LiveMarket, account_ids: set[int]) -> set[str]:
     }
 
 
-def find_rooms(batch: Batch, engine: Engine, command: AnyCommand) -> dict[str, int]:
+def find_headroom(batch: Batch, engine: Engine, command: AnyCommand) -> dict[str, int]:
     """Return what matters to a command of what order groups may fill."""
     named = command.order_group if isinstance(command, Place) else None
     return {
-        order_group: room_lots
-        for order_group, room_lots in batch.rooms.items()
+        order_group: headroom_lots
+        for order_group, headroom_lots in batch.headroom.items()
         if order_group in engine.groups or order_group == named
     }

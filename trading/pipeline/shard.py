@@ -39,7 +39,7 @@ from trading.pipeline.messages import (
     encode,
 )
 from trading.pipeline.publication import build_publication, find_changed_tops, find_maker_prices
-from trading.pipeline.reach import find_groups, find_rooms, find_touched, find_touched_by_fires
+from trading.pipeline.reach import find_groups, find_headroom, find_touched, find_touched_by_fires
 from trading.pipeline.results import fill_in, was_rejected
 from trading.pipeline.status import record_configured
 from trading.pipeline.writer import (
@@ -323,8 +323,8 @@ class Shard:
 
         Whoever could trade with such an order has its account locked, and so finds it cancelled.
         """
-        for order_group, room_lots in batch.rooms.items():
-            for live in self._list_with_group(order_group) if room_lots <= 0 else ():
+        for order_group, headroom_lots in batch.headroom.items():
+            for live in self._list_with_group(order_group) if headroom_lots <= 0 else ():
                 order = next(iter(live.engine.groups[order_group].values()))
                 command = CancelGroup(order_group, order.account_id)
                 touched = find_touched_accounts(live.engine, command, batch.ts_us)
@@ -382,7 +382,7 @@ class Shard:
         account_id = task.command.account_id
         held_before = _held(trial, account_id)
         funds = {**batch.funds, NO_ACCOUNT: writer.UNBOUNDED_MICROS}
-        events = trial.execute(task.command, batch.ts_us, funds, dict(batch.rooms))
+        events = trial.execute(task.command, batch.ts_us, funds, dict(batch.headroom))
         part = MarketPart(LiveMarket(trial, 0, 0, b""))
         result = Result(live.engine.market_id, live.engine.seq, trial.ts_us)
         fill_in(result, task, part, events)
@@ -399,9 +399,9 @@ class Shard:
         account_id = command.account_id
         funds_micros = batch.funds.get(account_id, 0)
         held_before = _held(engine, account_id)
-        rooms = find_rooms(batch, engine, command) if batch.rooms else {}
-        events = engine.execute(command, batch.ts_us, batch.funds, batch.rooms)
-        part.entries.append(JournalEntry(command, funds_micros, events, rooms))
+        headroom = find_headroom(batch, engine, command) if batch.headroom else {}
+        events = engine.execute(command, batch.ts_us, batch.funds, batch.headroom)
+        part.entries.append(JournalEntry(command, funds_micros, events, headroom))
         result.seq, result.ts_us = engine.seq, engine.ts_us
         if isinstance(command, Place) and not was_rejected(events):
             part.new_orders.add(command.order_id)

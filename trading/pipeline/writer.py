@@ -106,7 +106,7 @@ class Batch:
 
     `funds` is available micros by account for each locked account; the engine keeps it up to date.
     `busy` are accounts that others have locked, `stopped` those of takers that may not trade.
-    `receipts` maps (account, key) to (body hash, encoded result), found or made here. `rooms` is
+    `receipts` maps (account, key) to (body hash, encoded result), found or made here. `headroom` is
     what order groups may fill, in lots, of the accounts that are locked; the engine keeps it up to
     date. `fires_max` is how many triggered orders it may fire.
     """
@@ -126,8 +126,8 @@ class Batch:
         self.cash_changes: dict[int, int] = {}
         self.held_changes: dict[int, int] = {}
         self.halted = False
-        self.rooms: dict[str, int] = {}
-        self.rooms_before: dict[str, int] = {}
+        self.headroom: dict[str, int] = {}
+        self.headroom_before: dict[str, int] = {}
         self.fires_max = fires_max
         self.fires = 0
         """How many triggered orders it has fired."""
@@ -215,8 +215,8 @@ def prefetch(batch: Batch, wanted: Prefetch) -> None:
     for account_id, key, body_hash, answer in found.fetchall() if wanted.keys else ():
         batch.receipts[account_id, key] = (bytes(body_hash), bytes(answer))
     if wanted.groups:
-        batch.rooms = {_read_id(group_id): int(lots) for group_id, lots in groups.fetchall()}
-        batch.rooms_before = dict(batch.rooms)
+        batch.headroom = {_read_id(group_id): int(lots) for group_id, lots in groups.fetchall()}
+        batch.headroom_before = dict(batch.headroom)
     batch.funds = {
         account_id: UNBOUNDED_MICROS if balance.kind == "house" else balance.available_micros
         for account_id, balance in batch.balances.items()
@@ -292,9 +292,9 @@ def write(batch: Batch, meanwhile: Callable[[], Told]) -> Told:
 def _write_groups(cursor: Any, batch: Batch) -> None:
     """Record what order groups have filled, and which of them that has stopped."""
     used = [
-        (group_id, room_lots, batch.rooms[group_id])
-        for group_id, room_lots in batch.rooms_before.items()
-        if batch.rooms[group_id] != room_lots
+        (group_id, headroom_lots, batch.headroom[group_id])
+        for group_id, headroom_lots in batch.headroom_before.items()
+        if batch.headroom[group_id] != headroom_lots
     ]
     fills = [(group_id, batch.ts_us, before - after) for group_id, before, after in used]
     ORDER_GROUP_FILLS.insert(cursor, fills)
