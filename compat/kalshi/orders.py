@@ -10,7 +10,7 @@ from compat.kalshi.entry import Options, Wanted, build_order, count_remaining, r
 from compat.kalshi.errors import show_error
 from compat.kalshi.numbers import money
 from compat.kalshi.order_rows import show_uuid
-from compat.kalshi.requests import Call
+from compat.kalshi.requests import KalshiCall
 from kernel.clock import now_us
 from kernel.errors import ApiError
 from kernel.units import parse_amount_micros, parse_quantity_lots
@@ -32,15 +32,15 @@ class CreateBatch(Struct, kw_only=True):
     orders: list[Raw]
 
 
-class Named(Struct, kw_only=True):
+class NamedOrder(Struct, kw_only=True):
     order_id: str
 
 
 class CancelBatch(Struct, kw_only=True):
-    orders: list[Named]
+    orders: list[NamedOrder]
 
 
-class Amend(Struct, kw_only=True):
+class AmendOrder(Struct, kw_only=True):
     ticker: str
     side: BookSide
     price: Raw
@@ -58,26 +58,26 @@ class Decrease(Struct, kw_only=True):
 _order: Final = msgspec.json.Decoder(CreateOrder)
 _batch: Final = msgspec.json.Decoder(CreateBatch)
 _cancel_batch: Final = msgspec.json.Decoder(CancelBatch)
-_amend: Final = msgspec.json.Decoder(Amend)
+_amend: Final = msgspec.json.Decoder(AmendOrder)
 _decrease: Final = msgspec.json.Decoder(Decrease)
 
 
-async def create(call: Call) -> dict[str, Any]:
+async def create(call: KalshiCall) -> dict[str, Any]:
     return _show(await entry.place(call, _build(call.read_body(_order))))
 
 
-async def create_batch(call: Call) -> dict[str, Any]:
+async def create_batch(call: KalshiCall) -> dict[str, Any]:
     raws = call.read_body(_batch).orders
     entry.check_size(len(raws))
     answers = await entry.place_batch(call, [read_each(raw, _order, _build) for raw in raws])
     return {"orders": [show_each(answer, _show) for answer in answers]}
 
 
-async def cancel(call: Call) -> dict[str, Any]:
+async def cancel(call: KalshiCall) -> dict[str, Any]:
     return _show_cancelled(await entry.cancel(call, call.names["order_id"]))
 
 
-async def cancel_batch(call: Call) -> dict[str, Any]:
+async def cancel_batch(call: KalshiCall) -> dict[str, Any]:
     named = [order.order_id for order in call.read_body(_cancel_batch).orders]
     answers = await entry.cancel_batch(call, named)
     return {
@@ -89,12 +89,12 @@ async def cancel_batch(call: Call) -> dict[str, Any]:
     }
 
 
-async def cancel_all(call: Call) -> None:
+async def cancel_all(call: KalshiCall) -> None:
     await entry.cancel_all(call)
 
 
-async def amend(call: Call) -> dict[str, Any]:
-    body: Amend = call.read_body(_amend)
+async def amend(call: KalshiCall) -> dict[str, Any]:
+    body: AmendOrder = call.read_body(_amend)
     refuse_expiry(body.expiration_time)
     pips = read_dollars(body.price, "price")
     answer = await entry.amend(
@@ -103,11 +103,11 @@ async def amend(call: Call) -> dict[str, Any]:
     return _show(answer)
 
 
-async def decrease(call: Call) -> dict[str, Any]:
+async def decrease(call: KalshiCall) -> dict[str, Any]:
     return _show(await decrease_order(call))
 
 
-async def decrease_order(call: Call) -> OrderAnswer:
+async def decrease_order(call: KalshiCall) -> OrderAnswer:
     body: Decrease = call.read_body(_decrease)
     return await entry.decrease(
         call,

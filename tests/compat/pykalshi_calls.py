@@ -6,7 +6,7 @@ from typing import Any
 
 
 def main(host: str, key_id: str, pem_file: str, market: str) -> dict[str, Any]:
-    import pykalshi
+    import pykalshi  # type: ignore[import-not-found]
 
     client: Any = pykalshi.KalshiClient(
         api_key_id=key_id, private_key_path=pem_file, api_base=f"{host}/trade-api/v2"
