@@ -40,7 +40,7 @@ class CancelBatch(Struct, kw_only=True):
     orders: list[NamedOrder]
 
 
-class AmendOrder(Struct, kw_only=True):
+class NewTerms(Struct, kw_only=True):
     ticker: str
     side: BookSide
     price: Raw
@@ -58,7 +58,7 @@ class Decrease(Struct, kw_only=True):
 _order: Final = msgspec.json.Decoder(CreateOrder)
 _batch: Final = msgspec.json.Decoder(CreateBatch)
 _cancel_batch: Final = msgspec.json.Decoder(CancelBatch)
-_amend: Final = msgspec.json.Decoder(AmendOrder)
+_amend: Final = msgspec.json.Decoder(NewTerms)
 _decrease: Final = msgspec.json.Decoder(Decrease)
 
 
@@ -94,7 +94,7 @@ async def cancel_all(call: KalshiCall) -> None:
 
 
 async def amend(call: KalshiCall) -> dict[str, Any]:
-    body: AmendOrder = call.read_body(_amend)
+    body: NewTerms = call.read_body(_amend)
     refuse_expiry(body.expiration_time)
     pips = read_dollars(body.price, "price")
     answer = await entry.amend(

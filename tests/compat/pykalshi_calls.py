@@ -1,13 +1,13 @@
 """What pykalshi reads and trades over REST: `HOST KEY_ID PEM_FILE MARKET`. Prints what it saw."""
 
+import importlib
 import json
 import sys
 from typing import Any
 
 
 def main(host: str, key_id: str, pem_file: str, market: str) -> dict[str, Any]:
-    import pykalshi  # type: ignore[import-not-found]
-
+    pykalshi: Any = importlib.import_module("pykalshi")
     client: Any = pykalshi.KalshiClient(
         api_key_id=key_id, private_key_path=pem_file, api_base=f"{host}/trade-api/v2"
     )
