@@ -33,7 +33,7 @@ MISSED_MAX: Final = 1_000
 OPEN: Final = (OrderStatus.OPEN, OrderStatus.PARTIALLY_FILLED, OrderStatus.UNTRIGGERED)
 
 
-class Place(msgspec.Struct, array_like=True, frozen=True):
+class StreamPlace(msgspec.Struct, array_like=True, frozen=True):
     """Everything of the account before `at_us` - LATE_US was seen, and in `seqs` all up to them."""
 
     account_id: int
@@ -62,14 +62,14 @@ class Missed(NamedTuple):
         return orders | {fill.trade.market_id for fill in self.fills}
 
 
-_decoder: Final = msgspec.msgpack.Decoder(Place)
+_decoder: Final = msgspec.msgpack.Decoder(StreamPlace)
 
 
-def encode_place(place: Place) -> str:
+def encode_place(place: StreamPlace) -> str:
     return base64.urlsafe_b64encode(msgspec.msgpack.encode(place)).decode().rstrip("=")
 
 
-def decode_place(text: str, account_id: int) -> Place:
+def decode_place(text: str, account_id: int) -> StreamPlace:
     """Return the place, or raise ApiError if it is damaged or of another account."""
     try:
         padded = text.encode("ascii") + b"=" * (-len(text) % 4)
@@ -81,7 +81,7 @@ def decode_place(text: str, account_id: int) -> Place:
     return place
 
 
-def read_missed(place: Place, now: Place) -> Missed:
+def read_missed(place: StreamPlace, now: StreamPlace) -> Missed:
     """Return what happened after one place and until another."""
     with consistent_read():
         orders = list(_take(_find_new(_list_ended(place), place, now)))
@@ -96,12 +96,12 @@ def read_missed(place: Place, now: Place) -> Missed:
     return Missed(orders[:MISSED_MAX], paired[:MISSED_MAX], has_more)
 
 
-def _list_ended(place: Place) -> QuerySet[Order]:
+def _list_ended(place: StreamPlace) -> QuerySet[Order]:
     mine = Order.objects.filter(account_id=place.account_id, updated_at_us__gte=_begin_us(place))
     return mine.exclude(status__in=OPEN).order_by("updated_at_us", "id")
 
 
-def _list_trades(place: Place, *, is_taker: bool) -> QuerySet[Trade]:
+def _list_trades(place: StreamPlace, *, is_taker: bool) -> QuerySet[Trade]:
     """Return one side's trades: one condition with OR would sort an account's whole history."""
     since_us, role = _begin_us(place), "taker" if is_taker else "maker"
     first = UUID(int=since_us // 1000 << 80)  # ids sort by time, to the millisecond
@@ -109,11 +109,13 @@ def _list_trades(place: Place, *, is_taker: bool) -> QuerySet[Trade]:
     return mine.exclude(**{f"{role}_order_id": None}).order_by("id")
 
 
-def _begin_us(place: Place) -> int:
+def _begin_us(place: StreamPlace) -> int:
     return place.at_us - LATE_US
 
 
-def _find_new(rows: "QuerySet[Order] | QuerySet[Trade]", place: Place, now: Place) -> Iterator:
+def _find_new(
+    rows: "QuerySet[Order] | QuerySet[Trade]", place: StreamPlace, now: StreamPlace
+) -> Iterator:
     for row in rows.iterator(chunk_size=500):
         if isinstance(row, Order):
             change = row.market_id, row.updated_seq, row.updated_at_us
@@ -123,7 +125,7 @@ def _find_new(rows: "QuerySet[Order] | QuerySet[Trade]", place: Place, now: Plac
             yield row
 
 
-def _is_seen(market_id: int, seq: int, ts_us: int, place: Place) -> bool:
+def _is_seen(market_id: int, seq: int, ts_us: int, place: StreamPlace) -> bool:
     if market_id in place.seqs:
         return seq <= place.seqs[market_id]
     return ts_us < _begin_us(place)
