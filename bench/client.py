@@ -160,7 +160,7 @@ class Connection(asyncio.Protocol):
         self.transport.write(self.request.data)
 
 
-class ApiSocket(Connection):
+class LoadSocket(Connection):
     """The same over a WebSocket."""
 
     is_open = False
@@ -230,7 +230,7 @@ async def _connect(load: LoadGenerator, number: int) -> None:
         batch=plan.batch,
     )
     loop = asyncio.get_running_loop()
-    connection_type = ApiSocket if plan.over_sockets else Connection
+    connection_type = LoadSocket if plan.over_sockets else Connection
     _, connection = await loop.create_connection(
         lambda: connection_type(load, trader), "127.0.0.1", plan.port
     )

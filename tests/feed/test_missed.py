@@ -12,7 +12,7 @@ from tests.feed.conftest import Client, Floor, Site
 from tests.trading.world import buy, make_market, sell
 from trading.engine.commands import CancelAll
 from trading.feed import missed
-from trading.feed.missed import ReadPosition, decode_place, encode_place
+from trading.feed.missed import StreamPlace, decode_place, encode_place
 from trading.feed.tasks import in_thread
 from trading.models import Order, Trade
 from trading.pipeline.messages import Task
@@ -176,8 +176,8 @@ async def test_a_place_of_another_account_or_none_at_all_is_refused(
 ) -> None:
     _, secret = await make_key(floor.alice)
     client = await site.connect(additional_headers={"X-API-Key": secret})
-    foreign = encode_place(ReadPosition(floor.bob.pk, missed.LATE_US, {}))
-    for place in (foreign, "nonsense", "ä", encode_place(ReadPosition(floor.alice.pk, -1, {}))):
+    foreign = encode_place(StreamPlace(floor.bob.pk, missed.LATE_US, {}))
+    for place in (foreign, "nonsense", "ä", encode_place(StreamPlace(floor.alice.pk, -1, {}))):
         await client.send("subscribe", channels=["me"], resume=place)
         error = await client.get_error()
         assert (error["code"], error["field"]) == ("invalid_value", "resume")
@@ -186,5 +186,5 @@ async def test_a_place_of_another_account_or_none_at_all_is_refused(
 
 
 def test_a_place_is_read_as_it_was_written() -> None:
-    place = ReadPosition(7, missed.LATE_US + 5, {3: 9, 2**40: 2**50})
+    place = StreamPlace(7, missed.LATE_US + 5, {3: 9, 2**40: 2**50})
     assert decode_place(encode_place(place), 7) == place

@@ -15,7 +15,7 @@ from trading.engine.book import EngineOrder
 from trading.engine.margin import compute_position_lots, new_account
 from trading.engine.types import OrderStatus
 from trading.feed import frames
-from trading.feed.missed import LATE_US, ReadPosition, encode_place
+from trading.feed.missed import LATE_US, StreamPlace, encode_place
 from trading.feed.reads import OPEN_ORDERS_MAX, AccountRead, Balance
 from trading.feed.watcher import Frame, Watcher
 from trading.pipeline.instruments import Instrument
@@ -82,15 +82,15 @@ class AccountFeed:
             "resume": self._show_place(),
         }
 
-    def get_place(self) -> ReadPosition:
+    def get_place(self) -> StreamPlace:
         """Return how far the stream has come, in all markets."""
-        return ReadPosition(self.account_id, self._at_us, dict(self._seqs))
+        return StreamPlace(self.account_id, self._at_us, dict(self._seqs))
 
     def _show_place(self) -> str:
         since_us = self._at_us - LATE_US
         self._recent = {key: at_us for key, at_us in self._recent.items() if at_us >= since_us}
         seqs = {market_id: self._seqs.get(market_id, 0) for market_id in self._recent}
-        return encode_place(ReadPosition(self.account_id, self._at_us, seqs))
+        return encode_place(StreamPlace(self.account_id, self._at_us, seqs))
 
     def keep(self, change: AccountChange) -> None:
         """Buffer a publication until the database has been read."""

@@ -13,7 +13,7 @@ import structlog
 from kernel.database import DATABASE_FAULTS
 from trading.feed import frames, reads
 from trading.feed.account import AccountFeed, markets_of
-from trading.feed.missed import ReadPosition, read_missed, show_missed
+from trading.feed.missed import StreamPlace, read_missed, show_missed
 from trading.feed.tasks import Tasks, in_thread
 from trading.feed.watcher import Frame, Watcher
 from trading.pipeline.instruments import Instrument
@@ -58,7 +58,7 @@ class Accounts:
         feed.watchers.add(watcher)
         return feed
 
-    async def resume(self, place: ReadPosition) -> "Resumed":
+    async def resume(self, place: StreamPlace) -> "Resumed":
         """Return the snapshot of now with what was missed since a place; the account is loaded.
 
         From now until it is used, what changes is collected by a watcher in the client's stead.

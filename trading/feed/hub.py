@@ -24,7 +24,7 @@ from trading.feed.accounts import Accounts
 from trading.feed.audience import Audience
 from trading.feed.lifecycle import LOOK_SECONDS, Lifecycle
 from trading.feed.markets import Markets
-from trading.feed.missed import ReadPosition
+from trading.feed.missed import StreamPlace
 from trading.feed.progress import Progress
 from trading.feed.stream import BOOK, LIFECYCLE, TRADES, Stream
 from trading.feed.tasks import Tasks, in_thread
@@ -63,7 +63,7 @@ class SubscriptionRequest(NamedTuple):
     instruments: Sequence[Instrument]
     is_all: bool
     since_seq: int | None
-    place: ReadPosition | None
+    place: StreamPlace | None
     """From where the account's stream is resumed."""
 
 

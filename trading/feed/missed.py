@@ -33,7 +33,7 @@ MISSED_MAX: Final = 1_000
 OPEN: Final = (OrderStatus.OPEN, OrderStatus.PARTIALLY_FILLED, OrderStatus.UNTRIGGERED)
 
 
-class ReadPosition(msgspec.Struct, array_like=True, frozen=True):
+class StreamPlace(msgspec.Struct, array_like=True, frozen=True):
     """Everything of the account before `at_us` - LATE_US was seen, and in `seqs` all up to them."""
 
     account_id: int
@@ -62,14 +62,14 @@ class Missed(NamedTuple):
         return orders | {fill.trade.market_id for fill in self.fills}
 
 
-_decoder: Final = msgspec.msgpack.Decoder(ReadPosition)
+_decoder: Final = msgspec.msgpack.Decoder(StreamPlace)
 
 
-def encode_place(place: ReadPosition) -> str:
+def encode_place(place: StreamPlace) -> str:
     return base64.urlsafe_b64encode(msgspec.msgpack.encode(place)).decode().rstrip("=")
 
 
-def decode_place(text: str, account_id: int) -> ReadPosition:
+def decode_place(text: str, account_id: int) -> StreamPlace:
     """Return the place, or raise ApiError if it is damaged or of another account."""
     try:
         padded = text.encode("ascii") + b"=" * (-len(text) % 4)
@@ -81,7 +81,7 @@ def decode_place(text: str, account_id: int) -> ReadPosition:
     return place
 
 
-def read_missed(place: ReadPosition, now: ReadPosition) -> Missed:
+def read_missed(place: StreamPlace, now: StreamPlace) -> Missed:
     """Return what happened after one place and until another."""
     with consistent_read():
         orders = list(_take(_find_new(_list_ended(place), place, now)))
@@ -96,12 +96,12 @@ def read_missed(place: ReadPosition, now: ReadPosition) -> Missed:
     return Missed(orders[:MISSED_MAX], paired[:MISSED_MAX], has_more)
 
 
-def _list_ended(place: ReadPosition) -> QuerySet[Order]:
+def _list_ended(place: StreamPlace) -> QuerySet[Order]:
     mine = Order.objects.filter(account_id=place.account_id, updated_at_us__gte=_begin_us(place))
     return mine.exclude(status__in=OPEN).order_by("updated_at_us", "id")
 
 
-def _list_trades(place: ReadPosition, *, is_taker: bool) -> QuerySet[Trade]:
+def _list_trades(place: StreamPlace, *, is_taker: bool) -> QuerySet[Trade]:
     """Return one side's trades: one condition with OR would sort an account's whole history."""
     since_us, role = _begin_us(place), "taker" if is_taker else "maker"
     first = UUID(int=since_us // 1000 << 80)  # ids sort by time, to the millisecond
@@ -109,12 +109,12 @@ def _list_trades(place: ReadPosition, *, is_taker: bool) -> QuerySet[Trade]:
     return mine.exclude(**{f"{role}_order_id": None}).order_by("id")
 
 
-def _begin_us(place: ReadPosition) -> int:
+def _begin_us(place: StreamPlace) -> int:
     return place.at_us - LATE_US
 
 
 def _find_new(
-    rows: "QuerySet[Order] | QuerySet[Trade]", place: ReadPosition, now: ReadPosition
+    rows: "QuerySet[Order] | QuerySet[Trade]", place: StreamPlace, now: StreamPlace
 ) -> Iterator:
     for row in rows.iterator(chunk_size=500):
         if isinstance(row, Order):
@@ -125,7 +125,7 @@ def _find_new(
             yield row
 
 
-def _is_seen(market_id: int, seq: int, ts_us: int, place: ReadPosition) -> bool:
+def _is_seen(market_id: int, seq: int, ts_us: int, place: StreamPlace) -> bool:
     if market_id in place.seqs:
         return seq <= place.seqs[market_id]
     return ts_us < _begin_us(place)

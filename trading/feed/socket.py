@@ -19,7 +19,7 @@ from kernel.errors import ApiError, AuthError, too_many_requests
 from trading.feed import disconnects, frames
 from trading.feed.guard import Guard
 from trading.feed.hub import Hub, SubscriptionRequest
-from trading.feed.missed import ReadPosition, decode_place
+from trading.feed.missed import StreamPlace, decode_place
 from trading.feed.requests import (
     MESSAGE_BYTES_MAX,
     AnyRequest,
@@ -427,7 +427,7 @@ def _check_since(request: Subscribe) -> None:
         raise ApiError("invalid_value", "since_seq", detail="a sequence number is of one market")
 
 
-def _read_place(request: Subscribe, account_id: int | None) -> ReadPosition | None:
+def _read_place(request: Subscribe, account_id: int | None) -> StreamPlace | None:
     if request.resume is None:
         return None
     if account_id is None:
