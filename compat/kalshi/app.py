@@ -16,8 +16,8 @@ from accounts.api.admission import admit, admit_sync
 from accounts.api.principal import Principal, authenticate, find_credential
 from accounts.api.signatures import SignedRequest, authenticate_signature
 from compat.kalshi.errors import show_error
-from compat.kalshi.operations import NOT_HERE, OPERATIONS, Operation
-from compat.kalshi.requests import Call, read_query
+from compat.kalshi.operations import NOT_HERE, OPERATIONS, KalshiOperation
+from compat.kalshi.requests import KalshiCall, read_query
 from kernel.errors import ApiError, not_found
 from web import request_context
 from web.asgi import (
@@ -83,7 +83,7 @@ class KalshiApp:
         principal = await _authenticate(scope, headers, once=bool(operation.scope))
         context.account_id = None if principal is None else principal.account_id
         await _admit(principal, operation, context.address)
-        call = Call(
+        call = KalshiCall(
             principal=principal,
             names=names,
             query=read_query(scope["query_string"].decode("latin-1")),
@@ -97,7 +97,7 @@ class KalshiApp:
         status = operation.first_status if is_first else None
         return Response(status or operation.status, encode_json(answer))
 
-    async def _respond(self, operation: Operation, call: Call) -> Any:
+    async def _respond(self, operation: KalshiOperation, call: KalshiCall) -> Any:
         if asyncio.iscoroutinefunction(operation.respond):
             return await operation.respond(call)
         if self._reads is None:
@@ -107,7 +107,7 @@ class KalshiApp:
             return await read(call)
 
 
-def find_operation(method: str, path: str) -> tuple[Operation, dict[str, str]]:
+def find_operation(method: str, path: str) -> tuple[KalshiOperation, dict[str, str]]:
     """Return the operation and the names in its path, or raise ApiError (404, 405)."""
     rest = path.removeprefix(PREFIX).rstrip("/")
     methods: set[str] = set()
@@ -141,7 +141,7 @@ async def _authenticate(scope: Scope, headers: dict[str, str], *, once: bool) ->
     return await authenticate_signature(sent, [method + raw, method + unquote(raw)], once=once)
 
 
-async def _admit(principal: Principal | None, operation: Operation, address: str) -> None:
+async def _admit(principal: Principal | None, operation: KalshiOperation, address: str) -> None:
     scopes = () if operation.scope is None else (operation.scope,)
     if principal is not None:
         await admit(principal, operation.bucket, *scopes)

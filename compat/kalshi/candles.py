@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from compat.kalshi.listing import get_event, get_place
 from compat.kalshi.numbers import SECONDS_MAX, cents, count_fields, dollars, price_fields
-from compat.kalshi.requests import Call, Query, read_list
+from compat.kalshi.requests import KalshiCall, Query, read_list
 from compat.kalshi.tickers import name_book
 from kernel.errors import ApiError
 from markets.models import Market
@@ -22,13 +22,13 @@ CANDLES_TOGETHER_MAX: Final = 10_000
 PRICES: Final = ("open", "high", "low", "close")
 
 
-def show_candles(call: Call) -> dict[str, Any]:
+def show_candles(call: KalshiCall) -> dict[str, Any]:
     market, index = get_place(call.user, call.names["ticker"])
     shown = _show_market(market, index, call.query)
     return {"ticker": call.names["ticker"].upper(), "candlesticks": shown}
 
 
-def list_candles(call: Call) -> dict[str, Any]:
+def list_candles(call: KalshiCall) -> dict[str, Any]:
     tickers = read_list(call.query.market_tickers, "market_tickers")
     if not tickers:
         raise ApiError("missing_field", "market_tickers")
@@ -41,7 +41,7 @@ def list_candles(call: Call) -> dict[str, Any]:
     return {"markets": found}
 
 
-def show_event_candles(call: Call) -> dict[str, Any]:
+def show_event_candles(call: KalshiCall) -> dict[str, Any]:
     market = get_event(call, call.names["ticker"])
     outcomes = list(market.outcomes.all())[: market.book_count]
     return {

@@ -14,8 +14,8 @@ from msgspec import Raw, Struct
 from accounts.api import admission
 from compat.kalshi.numbers import PIPS_PER_CENT, SECONDS_MAX, count_fp, dollars, read_price, time_us
 from compat.kalshi.portfolio import read_own_order
-from compat.kalshi.requests import Call
-from compat.kalshi.tickers import MARKET, Ticker, read_ticker
+from compat.kalshi.requests import KalshiCall
+from compat.kalshi.tickers import MARKET, TickerParts, read_ticker
 from kernel.errors import ApiError, not_found
 from kernel.units import MICROS_PER_CREDIT, UnitError, parse_amount_micros, parse_field
 from trading.engine.types import PAYOUT_PIPS
@@ -64,7 +64,7 @@ class Wanted(Struct):
     """An order for the handler, of which the outcome is not named yet."""
 
     order: PlaceOrder
-    ticker: Ticker
+    ticker: TickerParts
     is_no: bool
 
     @property
@@ -153,7 +153,7 @@ def read_dollars(raw: Raw, field: str) -> int:
 # --- calls of the handler ---------------------------------------------------------------------
 
 
-async def name_outcome(call: Call, wanted: Wanted) -> PlaceOrder:
+async def name_outcome(call: KalshiCall, wanted: Wanted) -> PlaceOrder:
     """Return the order for its outcome; 404 for a ticker that is no market's."""
     ticker, order = wanted.ticker, wanted.order
     instrument = await instruments.get_instrument(ticker.slug, call.user_id)
@@ -165,7 +165,7 @@ async def name_outcome(call: Call, wanted: Wanted) -> PlaceOrder:
     return order
 
 
-async def place(call: Call, wanted: Wanted) -> OrderAnswer:
+async def place(call: KalshiCall, wanted: Wanted) -> OrderAnswer:
     """Place an order. A client order id is taken once: a repeat is a 409, not the first answer."""
     params = {"answer": "no"} if wanted.is_mirrored else {}
     order = await name_outcome(call, wanted)
@@ -177,7 +177,7 @@ async def place(call: Call, wanted: Wanted) -> OrderAnswer:
 
 
 async def place_batch(
-    call: Call, sent: Sequence[Wanted | ApiError]
+    call: KalshiCall, sent: Sequence[Wanted | ApiError]
 ) -> list[OrderAnswer | ApiError]:
     """Place each order by itself; what could not be read is answered with its error."""
     check_size(len(sent))
@@ -191,7 +191,7 @@ async def place_batch(
     return [order if isinstance(order, ApiError) else _read_item(next(answers)) for order in orders]
 
 
-async def _name_each(call: Call, wanted: Wanted | ApiError) -> PlaceOrder | ApiError:
+async def _name_each(call: KalshiCall, wanted: Wanted | ApiError) -> PlaceOrder | ApiError:
     if isinstance(wanted, ApiError):
         return wanted
     try:
@@ -209,13 +209,13 @@ def _read_item(item: BatchItem) -> OrderAnswer | ApiError:
     return error
 
 
-async def cancel(call: Call, order_id: str) -> OrderAnswer:
+async def cancel(call: KalshiCall, order_id: str) -> OrderAnswer:
     reply = await handle(call.caller, "cancel", None, {"order_id": read_id(order_id)})
     answer: OrderAnswer = reply.answer
     return answer
 
 
-async def cancel_batch(call: Call, order_ids: Sequence[str]) -> list[OrderAnswer | ApiError]:
+async def cancel_batch(call: KalshiCall, order_ids: Sequence[str]) -> list[OrderAnswer | ApiError]:
     check_size(len(order_ids))
     if len(order_ids) > 1:
         await admission.take_tokens(call.caller, "write", len(order_ids) - 1)
@@ -228,14 +228,14 @@ async def cancel_batch(call: Call, order_ids: Sequence[str]) -> list[OrderAnswer
     return answers
 
 
-async def cancel_all(call: Call) -> CancelledOrders:
+async def cancel_all(call: KalshiCall) -> CancelledOrders:
     reply = await handle(call.caller, "cancel_all", None, {})
     answer: CancelledOrders = reply.answer
     return answer
 
 
 async def amend(
-    call: Call, order_id: str, *, ticker: str, yes_pips: int | None, count: Raw
+    call: KalshiCall, order_id: str, *, ticker: str, yes_pips: int | None, count: Raw
 ) -> OrderAnswer:
     """Amend to a price of YES and a new total quantity, its filled part included."""
     pk = read_id(order_id)
@@ -256,7 +256,7 @@ async def amend(
 
 
 async def decrease(
-    call: Call, order_id: str, *, by_lots: int | None, to_lots: int | None
+    call: KalshiCall, order_id: str, *, by_lots: int | None, to_lots: int | None
 ) -> OrderAnswer:
     """Lower what is left of an order, which keeps its place in the queue."""
     if (by_lots is None) == (to_lots is None):

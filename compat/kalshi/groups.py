@@ -9,7 +9,7 @@ from accounts.models import Account
 from compat.kalshi.market_data import name_books
 from compat.kalshi.numbers import count, count_fields, count_fp, time_us
 from compat.kalshi.portfolio import find_places
-from compat.kalshi.requests import VALUES_MAX, Call
+from compat.kalshi.requests import VALUES_MAX, KalshiCall
 from kernel.errors import ApiError, not_found
 from kernel.units import parse_quantity_lots
 from trading import actions
@@ -48,12 +48,12 @@ _limit: Final = msgspec.json.Decoder(Limit)
 _order_ids: Final = msgspec.json.Decoder(OrderIds)
 
 
-def list_groups(call: Call) -> dict[str, Any]:
+def list_groups(call: KalshiCall) -> dict[str, Any]:
     groups = OrderGroup.objects.filter(account=call.caller.account_id, deleted_at_us=None)
     return {"order_groups": [_show(group) for group in groups.order_by("-id")], "cursor": ""}
 
 
-def create(call: Call) -> dict[str, Any]:
+def create(call: KalshiCall) -> dict[str, Any]:
     limit: Limit = call.read_body(_limit)
     account = Account.objects.get(pk=call.caller.account_id)
     lots = limit.read_lots() or ORDER_LOTS_MAX
@@ -62,7 +62,7 @@ def create(call: Call) -> dict[str, Any]:
     return {**shown, "order_group": _show(group)}
 
 
-def show(call: Call) -> dict[str, Any]:
+def show(call: KalshiCall) -> dict[str, Any]:
     group = _get_own(call)
     live = Order.objects.live().filter(order_group_id=group.pk).order_by("id")
     return {
@@ -72,22 +72,22 @@ def show(call: Call) -> dict[str, Any]:
     }
 
 
-def delete(call: Call) -> dict[str, Any]:
+def delete(call: KalshiCall) -> dict[str, Any]:
     actions.do_delete_order_group(_get_own(call))
     return {}
 
 
-def reset(call: Call) -> dict[str, Any]:
+def reset(call: KalshiCall) -> dict[str, Any]:
     actions.do_reset_order_group(_get_own(call))
     return {}
 
 
-def trigger(call: Call) -> dict[str, Any]:
+def trigger(call: KalshiCall) -> dict[str, Any]:
     actions.do_stop_order_group(_get_own(call))
     return {}
 
 
-def change_limit(call: Call) -> dict[str, Any]:
+def change_limit(call: KalshiCall) -> dict[str, Any]:
     limit: Limit = call.read_body(_limit)
     lots = limit.read_lots()
     if lots is None:
@@ -96,7 +96,7 @@ def change_limit(call: Call) -> dict[str, Any]:
     return {}
 
 
-def _get_own(call: Call) -> OrderGroup:
+def _get_own(call: KalshiCall) -> OrderGroup:
     own = OrderGroup.objects.filter(account=call.caller.account_id, deleted_at_us=None)
     group_id = read_group_id(call.names["group_id"].replace("-", "").lower())
     group = own.filter(pk=group_id).first()
@@ -123,7 +123,7 @@ def _show(group: OrderGroup) -> dict[str, Any]:
 # --- queues -----------------------------------------------------------------------------------
 
 
-def list_queue_positions(call: Call) -> dict[str, Any]:
+def list_queue_positions(call: KalshiCall) -> dict[str, Any]:
     call.query.ticker = call.query.market_tickers
     orders = Order.objects.filter(account=call.caller.account_id).open()
     places = find_places(call)
@@ -134,7 +134,7 @@ def list_queue_positions(call: Call) -> dict[str, Any]:
     return {"queue_positions": rows}
 
 
-def find_queue_positions(call: Call) -> dict[str, Any]:
+def find_queue_positions(call: KalshiCall) -> dict[str, Any]:
     """Return the places of orders by id, as programs of 2025 ask for them."""
     ids: OrderIds = call.read_body(_order_ids)
     if len(ids.order_ids) > VALUES_MAX:
@@ -145,7 +145,7 @@ def find_queue_positions(call: Call) -> dict[str, Any]:
     return {"queue_positions": {row["order_id"]: row["queue_position"] for row in rows}}
 
 
-def show_queue_position(call: Call) -> dict[str, Any]:
+def show_queue_position(call: KalshiCall) -> dict[str, Any]:
     order_id = read_order_id(call.names["order_id"].replace("-", "").lower())
     order = Order.objects.filter(account=call.caller.account_id, pk=order_id).first()
     if order is None:
@@ -154,7 +154,9 @@ def show_queue_position(call: Call) -> dict[str, Any]:
     return count_fields("queue_position", 0 if ahead is None else ahead.ahead_lots)
 
 
-def _read(call: Call, orders: list[Order], wanted: set[tuple[int, int]]) -> list[dict[str, Any]]:
+def _read(
+    call: KalshiCall, orders: list[Order], wanted: set[tuple[int, int]]
+) -> list[dict[str, Any]]:
     market_ids = sorted({order.market_id for order in orders})[:MARKETS_MAX]
     names = name_books(set(market_ids))
     ahead: dict[str, QueuePosition] = {}

@@ -14,7 +14,7 @@ from accounts.actions import do_create_api_key, do_revoke_api_key
 from accounts.api.principal import OPERATE
 from accounts.models import Account, ApiKey, User
 from accounts.signing import SIGNING_KINDS, make_key_pair
-from compat.kalshi.requests import Call
+from compat.kalshi.requests import KalshiCall
 from kernel.errors import ApiError, not_found
 from web import limits
 
@@ -25,7 +25,7 @@ SCOPES: Final = {"read": "read", "write": "trade", "write::trade": "trade"}
 Name = Annotated[str, Meta(min_length=1, max_length=60)]
 
 
-class NewKey(Struct, kw_only=True):
+class NewSigningKey(Struct, kw_only=True):
     name: Name
     public_key: str
     scopes: list[str] | None = None
@@ -39,23 +39,23 @@ class GeneratedKey(Struct, kw_only=True):
     subaccount: int | None = None
 
 
-_new: Final = msgspec.json.Decoder(NewKey)
+_new: Final = msgspec.json.Decoder(NewSigningKey)
 _generated: Final = msgspec.json.Decoder(GeneratedKey)
 
 
-def list_keys(call: Call) -> dict[str, Any]:
+def list_keys(call: KalshiCall) -> dict[str, Any]:
     keys = ApiKey.objects.live().filter(account=call.caller.account_id).exclude(public_key="")
     return {"api_keys": [_show(key) for key in keys.order_by("-id")[:KEYS_SHOWN]]}
 
 
-def create_key(call: Call) -> dict[str, Any]:
-    body: NewKey = call.read_body(_new)
+def create_key(call: KalshiCall) -> dict[str, Any]:
+    body: NewSigningKey = call.read_body(_new)
     if not body.public_key:
         raise ApiError("bad_public_key")
     return {"api_key_id": str(_create(call, body, body.public_key).pk)}
 
 
-def generate_key(call: Call) -> dict[str, Any]:
+def generate_key(call: KalshiCall) -> dict[str, Any]:
     body: GeneratedKey = call.read_body(_generated)
     if body.key_type not in SIGNING_KINDS:
         raise ApiError("invalid_choice", "key_type")
@@ -64,7 +64,7 @@ def generate_key(call: Call) -> dict[str, Any]:
     return {"api_key_id": str(key.pk), "private_key": private_key, "key_type": body.key_type}
 
 
-def delete_key(call: Call) -> None:
+def delete_key(call: KalshiCall) -> None:
     try:
         key_id = uuid.UUID(call.names["api_key"])
     except ValueError:
@@ -76,7 +76,7 @@ def delete_key(call: Call) -> None:
     do_revoke_api_key(key, by=User.objects.get(pk=call.caller.user_id))
 
 
-def _create(call: Call, body: NewKey | GeneratedKey, public_key: str) -> ApiKey:
+def _create(call: KalshiCall, body: NewSigningKey | GeneratedKey, public_key: str) -> ApiKey:
     account_id = call.caller.account_id
     if body.subaccount:
         raise ApiError("invalid_value", "subaccount", detail="there is only subaccount 0")
@@ -111,7 +111,7 @@ def _show(key: ApiKey) -> dict[str, Any]:
     return {"api_key_id": str(key.pk), "name": key.name, "scopes": scopes, "subaccount": None}
 
 
-def show_limits(call: Call) -> dict[str, Any]:
+def show_limits(call: KalshiCall) -> dict[str, Any]:
     read, write = call.caller.read_rate, call.caller.write_rate
     return {
         "usage_tier": call.caller.account_kind,
@@ -123,6 +123,6 @@ def show_limits(call: Call) -> dict[str, Any]:
     }
 
 
-def show_costs(call: Call) -> dict[str, Any]:
+def show_costs(call: KalshiCall) -> dict[str, Any]:
     """Every request costs one token; a batch one for each order."""
     return {"default_cost": 1, "endpoint_costs": []}

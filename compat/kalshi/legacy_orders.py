@@ -10,7 +10,7 @@ from compat.kalshi.entry import Options, Wanted, build_order, is_absent, read_ce
 from compat.kalshi.errors import show_error
 from compat.kalshi.numbers import PIPS_PER_CENT, count
 from compat.kalshi.orders import decrease_order, read_each
-from compat.kalshi.requests import Call
+from compat.kalshi.requests import KalshiCall
 from kernel.errors import ApiError
 from kernel.units import parse_quantity_lots
 from trading.engine.types import PAYOUT_PIPS
@@ -49,7 +49,7 @@ class Priced(Options, kw_only=True):
         return PAYOUT_PIPS - pips if name.startswith("no_") else pips
 
 
-class CreateOrder(Priced, kw_only=True):
+class LegacyOrder(Priced, kw_only=True):
     ticker: str
     side: Side
     action: Action
@@ -59,23 +59,23 @@ class CreateOrder(Priced, kw_only=True):
     sell_position_floor: int | None = None
 
 
-class CreateBatch(Struct, kw_only=True):
+class LegacyBatch(Struct, kw_only=True):
     orders: list[Raw]
 
 
-class Named(Struct, kw_only=True):
+class LegacyName(Struct, kw_only=True):
     order_id: str
 
 
-class CancelBatch(Struct, kw_only=True):
+class LegacyCancel(Struct, kw_only=True):
     """Three years' names for the same."""
 
     ids: list[str] | None = None
     order_ids: list[str] | None = None
-    orders: list[Named] | None = None
+    orders: list[LegacyName] | None = None
 
 
-class Amend(Priced, kw_only=True):
+class LegacyAmend(Priced, kw_only=True):
     """Programs of 2025 send no more than the new price and quantity."""
 
     ticker: str = ""
@@ -84,18 +84,18 @@ class Amend(Priced, kw_only=True):
     updated_client_order_id: str | None = None
 
 
-_order: Final = msgspec.json.Decoder(CreateOrder)
-_batch: Final = msgspec.json.Decoder(CreateBatch)
-_cancel_batch: Final = msgspec.json.Decoder(CancelBatch)
-_amend: Final = msgspec.json.Decoder(Amend)
+_order: Final = msgspec.json.Decoder(LegacyOrder)
+_batch: Final = msgspec.json.Decoder(LegacyBatch)
+_cancel_batch: Final = msgspec.json.Decoder(LegacyCancel)
+_amend: Final = msgspec.json.Decoder(LegacyAmend)
 
 
-async def create(call: Call) -> dict[str, Any]:
+async def create(call: KalshiCall) -> dict[str, Any]:
     answer = await entry.place(call, _build(call.read_body(_order)))
     return {"order": await _read(call, answer)}
 
 
-async def create_batch(call: Call) -> dict[str, Any]:
+async def create_batch(call: KalshiCall) -> dict[str, Any]:
     raws = call.read_body(_batch).orders
     entry.check_size(len(raws))
     answers = await entry.place_batch(call, [read_each(raw, _order, _build) for raw in raws])
@@ -103,13 +103,13 @@ async def create_batch(call: Call) -> dict[str, Any]:
     return {"orders": shown, "responses": shown}
 
 
-async def cancel(call: Call) -> dict[str, Any]:
+async def cancel(call: KalshiCall) -> dict[str, Any]:
     answer = await entry.cancel(call, call.names["order_id"])
     return {"order": await _read(call, answer), **_show_reduced(answer)}
 
 
-async def cancel_batch(call: Call) -> dict[str, Any]:
-    body: CancelBatch = call.read_body(_cancel_batch)
+async def cancel_batch(call: KalshiCall) -> dict[str, Any]:
+    body: LegacyCancel = call.read_body(_cancel_batch)
     named = [order.order_id for order in body.orders or []]
     named += [*(body.ids or []), *(body.order_ids or [])]
     answers = await entry.cancel_batch(call, named)
@@ -120,8 +120,8 @@ async def cancel_batch(call: Call) -> dict[str, Any]:
     return {"orders": shown, "responses": shown}
 
 
-async def amend(call: Call) -> dict[str, Any]:
-    body: Amend = call.read_body(_amend)
+async def amend(call: KalshiCall) -> dict[str, Any]:
+    body: LegacyAmend = call.read_body(_amend)
     order_id = call.names["order_id"]
     before = await entry.read_order(call.caller.account_id, order_id)
     answer = await entry.amend(
@@ -134,16 +134,16 @@ async def amend(call: Call) -> dict[str, Any]:
     return {"old_order": before, "order": await _read(call, answer)}
 
 
-async def decrease(call: Call) -> dict[str, Any]:
+async def decrease(call: KalshiCall) -> dict[str, Any]:
     return {"order": await _read(call, await decrease_order(call))}
 
 
-async def _read(call: Call, answer: OrderAnswer) -> dict[str, Any]:
+async def _read(call: KalshiCall, answer: OrderAnswer) -> dict[str, Any]:
     shown: dict[str, Any] = await entry.read_order(call.caller.account_id, answer.id)
     return shown
 
 
-async def _show_placed(call: Call, answer: OrderAnswer | ApiError) -> dict[str, Any]:
+async def _show_placed(call: KalshiCall, answer: OrderAnswer | ApiError) -> dict[str, Any]:
     if isinstance(answer, ApiError):
         return {"client_order_id": None, "order": None, "error": show_error(answer)}
     order = await _read(call, answer)
@@ -151,7 +151,7 @@ async def _show_placed(call: Call, answer: OrderAnswer | ApiError) -> dict[str, 
 
 
 async def _show_cancelled(
-    call: Call, order_id: str, answer: OrderAnswer | ApiError
+    call: KalshiCall, order_id: str, answer: OrderAnswer | ApiError
 ) -> dict[str, Any]:
     if isinstance(answer, ApiError):
         nothing = {"reduced_by": 0, "reduced_by_fp": entry.NOTHING}
@@ -165,7 +165,7 @@ def _show_reduced(answer: OrderAnswer) -> dict[str, Any]:
     return {"reduced_by": count(lots), "reduced_by_fp": answer.remaining}
 
 
-def _build(body: CreateOrder) -> Wanted:
+def _build(body: LegacyOrder) -> Wanted:
     is_no, is_market = body.side == "no", body.type == "market"
     yes_pips = body.read_yes_pips()
     pips = PAYOUT_PIPS - yes_pips if is_no and yes_pips is not None else yes_pips
@@ -190,7 +190,7 @@ def _build(body: CreateOrder) -> Wanted:
     )
 
 
-def _find_price(body: CreateOrder, pips: int | None) -> int:
+def _find_price(body: LegacyOrder, pips: int | None) -> int:
     """Return the price at which even the dearest fill keeps the whole cost below the maximum."""
     lots = parse_quantity_lots(body.quantity)
     if body.action != "buy" or lots <= 0 or (body.buy_max_cost or 0) <= 0:

@@ -6,7 +6,7 @@ from typing import Any, Final, NamedTuple
 from django.db.models import Q, QuerySet
 
 from compat.kalshi.numbers import read_seconds
-from compat.kalshi.requests import Call, Query, read_list
+from compat.kalshi.requests import KalshiCall, Query, read_list
 from compat.kalshi.tickers import EVENT, MARKET, filter_series, match_books, read_event, read_ticker
 from kernel.errors import ApiError, not_found
 from markets.models import FINAL_STATUSES, Market, Outcome
@@ -55,7 +55,7 @@ class Book(NamedTuple):
         return self.outcome.payout_pips if self.market.status in FINAL_STATUSES else None
 
 
-def list_markets(call: Call) -> QuerySet[Market]:
+def list_markets(call: KalshiCall) -> QuerySet[Market]:
     """Return the markets that this query asks for: listed ones, or those that it names."""
     query = call.query
     is_named = query.event_ticker or query.tickers
@@ -92,7 +92,7 @@ def _filter_times(markets: QuerySet[Market], query: Query) -> QuerySet[Market]:
     return markets
 
 
-def page_books(call: Call) -> tuple[list[Book], str]:
+def page_books(call: KalshiCall) -> tuple[list[Book], str]:
     """Return a page of books by name, and the cursor of the next one ("": none)."""
     query = call.query
     has_book = Q(index=0) | Q(market__kind=Market.Kind.CATEGORICAL)
@@ -152,7 +152,7 @@ def read_books(markets: Collection[Market]) -> list[Book]:
     return books
 
 
-def get_event(call: Call, text: str) -> Market:
+def get_event(call: KalshiCall, text: str) -> Market:
     markets = with_details(Market.objects.visible_to(call.user))
     market = markets.filter(slug=read_event(text)).first()
     if market is None:
@@ -179,6 +179,6 @@ def find_index(market: Market, code: str | None) -> int:
     return codes.index(code)
 
 
-def get_book(call: Call, text: str) -> Book:
+def get_book(call: KalshiCall, text: str) -> Book:
     market, index = get_place(call.user, text)
     return pick_books([(market.pk, index)])[0]

@@ -12,7 +12,7 @@ from compat.kalshi.listing import (
     read_books,
 )
 from compat.kalshi.numbers import cents, count, count_fp, dollars, read_seconds, time_us
-from compat.kalshi.requests import Call, read_list
+from compat.kalshi.requests import KalshiCall, read_list
 from compat.kalshi.tickers import SERIES, list_series, name_book
 from kernel.clock import from_datetime, now_us
 from kernel.errors import ApiError, not_found
@@ -37,7 +37,7 @@ EPOCH: Final = "1970-01-01T00:00:00Z"
 # --- the exchange -----------------------------------------------------------------------------
 
 
-def show_status(call: Call) -> dict[str, Any]:
+def show_status(call: KalshiCall) -> dict[str, Any]:
     exchange = Exchange.objects.first()
     is_active = exchange is None or not exchange.maintenance
     is_trading = is_active and (exchange is None or not exchange.trading_halted)
@@ -57,22 +57,22 @@ def show_status(call: Call) -> dict[str, Any]:
     }
 
 
-def show_schedule(call: Call) -> dict[str, Any]:
+def show_schedule(call: KalshiCall) -> dict[str, Any]:
     hours = [{"open_time": "00:00", "close_time": "00:00"}]
     week = {**ALWAYS, **dict.fromkeys(ALL_WEEK, hours)}
     return {"schedule": {"standard_hours": [week], "maintenance_windows": []}}
 
 
-def show_announcements(call: Call) -> dict[str, Any]:
+def show_announcements(call: KalshiCall) -> dict[str, Any]:
     return {"announcements": []}
 
 
-def show_data_timestamp(call: Call) -> dict[str, Any]:
+def show_data_timestamp(call: KalshiCall) -> dict[str, Any]:
     now = now_us()
     return {"as_of_time": time_us(now), "timestamp": now // 1_000_000}
 
 
-def show_cutoff(call: Call) -> dict[str, Any]:
+def show_cutoff(call: KalshiCall) -> dict[str, Any]:
     """Nothing is ever moved to the archive, so programs need not ask for history elsewhere."""
     names = ("market_settled_ts", "trades_created_ts", "orders_updated_ts",
              "market_positions_last_updated_ts")  # fmt: skip
@@ -82,13 +82,13 @@ def show_cutoff(call: Call) -> dict[str, Any]:
 # --- series -----------------------------------------------------------------------------------
 
 
-def list_all_series(call: Call) -> dict[str, Any]:
+def list_all_series(call: KalshiCall) -> dict[str, Any]:
     found = list_series(list_shown(Series.objects.all(), call.user))
     category = call.query.category
     return {"series": [rows.show_series(row) for row in found if category in ("", row.category)]}
 
 
-def show_series(call: Call) -> dict[str, Any]:
+def show_series(call: KalshiCall) -> dict[str, Any]:
     wanted = call.names["series"].upper()
     for row in list_series(list_reachable(Series.objects.all(), call.user)):
         if row.ticker == wanted:
@@ -96,18 +96,18 @@ def show_series(call: Call) -> dict[str, Any]:
     raise not_found(SERIES)
 
 
-def list_fee_changes(call: Call) -> dict[str, Any]:
+def list_fee_changes(call: KalshiCall) -> dict[str, Any]:
     return {"series_fee_change_arr": []}
 
 
-def list_tags(call: Call) -> dict[str, Any]:
+def list_tags(call: KalshiCall) -> dict[str, Any]:
     return {"tags_by_categories": {}}
 
 
 # --- events and markets -----------------------------------------------------------------------
 
 
-def list_events(call: Call) -> dict[str, Any]:
+def list_events(call: KalshiCall) -> dict[str, Any]:
     query = call.query
     if query.tickers:
         query.event_ticker = query.tickers
@@ -121,7 +121,7 @@ def list_events(call: Call) -> dict[str, Any]:
     return {"events": events, "milestones": [], "cursor": page.next_cursor or ""}
 
 
-def _show_by_event(call: Call, markets: list[Market]) -> dict[str, list[dict[str, Any]]]:
+def _show_by_event(call: KalshiCall, markets: list[Market]) -> dict[str, list[dict[str, Any]]]:
     found: dict[str, list[dict[str, Any]]] = {}
     for book in read_books(markets):
         shown = rows.show_market(book, is_old=call.is_old)
@@ -129,7 +129,7 @@ def _show_by_event(call: Call, markets: list[Market]) -> dict[str, list[dict[str
     return found
 
 
-def show_event(call: Call) -> dict[str, Any]:
+def show_event(call: KalshiCall) -> dict[str, Any]:
     market = get_event(call, call.names["event"])
     shown = [rows.show_market(book, is_old=call.is_old) for book in read_books([market])]
     event = rows.show_event(market)
@@ -138,13 +138,13 @@ def show_event(call: Call) -> dict[str, Any]:
     return {"event": event, "markets": shown}
 
 
-def show_event_metadata(call: Call) -> dict[str, Any]:
+def show_event_metadata(call: KalshiCall) -> dict[str, Any]:
     market = get_event(call, call.names["event"])
     shown = rows.show_event_metadata(market, read_books([market]))
     return {**shown, "metadata": shown}
 
 
-def list_books(call: Call) -> dict[str, Any]:
+def list_books(call: KalshiCall) -> dict[str, Any]:
     books, cursor = page_books(call)
     return {
         "markets": [rows.show_market(book, is_old=call.is_old) for book in books],
@@ -152,7 +152,7 @@ def list_books(call: Call) -> dict[str, Any]:
     }
 
 
-def show_book(call: Call) -> dict[str, Any]:
+def show_book(call: KalshiCall) -> dict[str, Any]:
     book = get_book(call, call.names["ticker"])
     return {"market": rows.show_market(book, is_old=call.is_old)}
 
@@ -160,18 +160,18 @@ def show_book(call: Call) -> dict[str, Any]:
 # --- order books ------------------------------------------------------------------------------
 
 
-def show_orderbook(call: Call) -> dict[str, Any]:
+def show_orderbook(call: KalshiCall) -> dict[str, Any]:
     return _show_orderbook(call, call.names["ticker"])
 
 
-def list_orderbooks(call: Call) -> dict[str, Any]:
+def list_orderbooks(call: KalshiCall) -> dict[str, Any]:
     tickers = read_list(call.query.tickers, "tickers")
     if not tickers:
         raise ApiError("missing_field", "tickers")
     return {"orderbooks": [{"ticker": one, **_show_orderbook(call, one)} for one in tickers]}
 
 
-def _show_orderbook(call: Call, ticker: str) -> dict[str, Any]:
+def _show_orderbook(call: KalshiCall, ticker: str) -> dict[str, Any]:
     market, index = get_place(call.user, ticker)
     bids, asks = _read_sides(market, index)
     depth = call.query.depth
@@ -216,7 +216,7 @@ def _cut(levels: Levels, depth: int) -> Levels:
 # --- trades -----------------------------------------------------------------------------------
 
 
-def list_trades(call: Call) -> dict[str, Any]:
+def list_trades(call: KalshiCall) -> dict[str, Any]:
     query, trades = call.query, Trade.objects.all()
     if query.ticker:
         market, index = get_place(call.user, query.ticker)

@@ -13,7 +13,7 @@ WRITE: Final = "write"
 TRADE: Final = "trade"
 
 
-class Operation(NamedTuple):
+class KalshiOperation(NamedTuple):
     """`scope` is what the key needs (None: public), `bucket` where tokens are taken from."""
 
     method: str
@@ -26,55 +26,59 @@ class Operation(NamedTuple):
     """That of programs of 2025, where it was another."""
 
 
-def _own(path: str, respond: Callable[..., Any]) -> Operation:
-    return Operation("GET", path, respond, READ)
+def _own(path: str, respond: Callable[..., Any]) -> KalshiOperation:
+    return KalshiOperation("GET", path, respond, READ)
 
 
-def _trade(method: str, path: str, respond: Callable[..., Any], status: int = 200) -> Operation:
-    return Operation(method, path, respond, TRADE, WRITE, status)
+def _trade(
+    method: str, path: str, respond: Callable[..., Any], status: int = 200
+) -> KalshiOperation:
+    return KalshiOperation(method, path, respond, TRADE, WRITE, status)
 
 
 _ORDERS: Final = "portfolio/orders"
 _EVENT_ORDERS: Final = "portfolio/events/orders"
 
 OPERATIONS: Final = (
-    Operation("GET", "exchange/status", market_data.show_status),
-    Operation("GET", "exchange/schedule", market_data.show_schedule),
-    Operation("GET", "exchange/announcements", market_data.show_announcements),
-    Operation("GET", "exchange/user_data_timestamp", market_data.show_data_timestamp),
-    Operation("GET", "series", market_data.list_all_series),
-    Operation("GET", "series/fee_changes", market_data.list_fee_changes),
-    Operation("GET", "series/{series}", market_data.show_series),
-    Operation("GET", "series/{series}/markets/{ticker}/candlesticks", candles.show_candles),
-    Operation("GET", "series/{series}/events/{ticker}/candlesticks", candles.show_event_candles),
-    Operation("GET", "events", market_data.list_events),
-    Operation("GET", "events/multivariate", show_nothing("events")),
-    Operation("GET", "events/fee_changes", show_nothing("event_fee_changes")),
-    Operation("GET", "events/{event}", market_data.show_event),
-    Operation("GET", "events/{event}/metadata", market_data.show_event_metadata),
-    Operation("GET", "markets", market_data.list_books),
-    Operation("GET", "markets/trades", market_data.list_trades),
-    Operation("GET", "markets/orderbooks", market_data.list_orderbooks),
-    Operation("GET", "markets/candlesticks", candles.list_candles),
-    Operation("GET", "markets/{ticker}", market_data.show_book),
-    Operation("GET", "markets/{ticker}/orderbook", market_data.show_orderbook),
-    Operation("GET", "historical/cutoff", market_data.show_cutoff),
-    Operation("GET", "historical/markets", market_data.list_books),
-    Operation("GET", "historical/markets/{ticker}", market_data.show_book),
-    Operation("GET", "historical/markets/{ticker}/candlesticks", candles.show_candles),
-    Operation("GET", "historical/trades", market_data.list_trades),
-    Operation("GET", "search/tags_by_categories", market_data.list_tags),
-    Operation("GET", "incentive_programs", show_nothing("incentive_programs")),
-    Operation("GET", "milestones", show_nothing("milestones")),
-    Operation("GET", "structured_targets", show_nothing("structured_targets")),
-    Operation(
+    KalshiOperation("GET", "exchange/status", market_data.show_status),
+    KalshiOperation("GET", "exchange/schedule", market_data.show_schedule),
+    KalshiOperation("GET", "exchange/announcements", market_data.show_announcements),
+    KalshiOperation("GET", "exchange/user_data_timestamp", market_data.show_data_timestamp),
+    KalshiOperation("GET", "series", market_data.list_all_series),
+    KalshiOperation("GET", "series/fee_changes", market_data.list_fee_changes),
+    KalshiOperation("GET", "series/{series}", market_data.show_series),
+    KalshiOperation("GET", "series/{series}/markets/{ticker}/candlesticks", candles.show_candles),
+    KalshiOperation(
+        "GET", "series/{series}/events/{ticker}/candlesticks", candles.show_event_candles
+    ),
+    KalshiOperation("GET", "events", market_data.list_events),
+    KalshiOperation("GET", "events/multivariate", show_nothing("events")),
+    KalshiOperation("GET", "events/fee_changes", show_nothing("event_fee_changes")),
+    KalshiOperation("GET", "events/{event}", market_data.show_event),
+    KalshiOperation("GET", "events/{event}/metadata", market_data.show_event_metadata),
+    KalshiOperation("GET", "markets", market_data.list_books),
+    KalshiOperation("GET", "markets/trades", market_data.list_trades),
+    KalshiOperation("GET", "markets/orderbooks", market_data.list_orderbooks),
+    KalshiOperation("GET", "markets/candlesticks", candles.list_candles),
+    KalshiOperation("GET", "markets/{ticker}", market_data.show_book),
+    KalshiOperation("GET", "markets/{ticker}/orderbook", market_data.show_orderbook),
+    KalshiOperation("GET", "historical/cutoff", market_data.show_cutoff),
+    KalshiOperation("GET", "historical/markets", market_data.list_books),
+    KalshiOperation("GET", "historical/markets/{ticker}", market_data.show_book),
+    KalshiOperation("GET", "historical/markets/{ticker}/candlesticks", candles.show_candles),
+    KalshiOperation("GET", "historical/trades", market_data.list_trades),
+    KalshiOperation("GET", "search/tags_by_categories", market_data.list_tags),
+    KalshiOperation("GET", "incentive_programs", show_nothing("incentive_programs")),
+    KalshiOperation("GET", "milestones", show_nothing("milestones")),
+    KalshiOperation("GET", "structured_targets", show_nothing("structured_targets")),
+    KalshiOperation(
         "GET",
         "multivariate_event_collections",
         show_nothing("multivariate_contracts", "collections"),
     ),
     # --- of an account ---
     _own("account/limits", keys.show_limits),
-    Operation("GET", "account/endpoint_costs", keys.show_costs),
+    KalshiOperation("GET", "account/endpoint_costs", keys.show_costs),
     _own("api_keys", keys.list_keys),
     _trade("POST", "api_keys", keys.create_key, 201),
     _trade("POST", "api_keys/generate", keys.generate_key, 201),
@@ -91,7 +95,7 @@ OPERATIONS: Final = (
     _own(_ORDERS, portfolio.list_orders),
     _own("historical/orders", portfolio.list_orders),
     _own(f"{_ORDERS}/queue_positions", groups.list_queue_positions),
-    Operation("POST", f"{_ORDERS}/queue_positions", groups.find_queue_positions, READ),
+    KalshiOperation("POST", f"{_ORDERS}/queue_positions", groups.find_queue_positions, READ),
     _own(f"{_ORDERS}/{{order_id}}/queue_position", groups.show_queue_position),
     # --- order groups ---
     _own("portfolio/order_groups", groups.list_groups),

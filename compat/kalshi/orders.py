@@ -10,7 +10,7 @@ from compat.kalshi.entry import Options, Wanted, build_order, count_remaining, r
 from compat.kalshi.errors import show_error
 from compat.kalshi.numbers import money
 from compat.kalshi.order_rows import show_uuid
-from compat.kalshi.requests import Call
+from compat.kalshi.requests import KalshiCall
 from kernel.clock import now_us
 from kernel.errors import ApiError
 from kernel.units import parse_amount_micros, parse_quantity_lots
@@ -21,26 +21,26 @@ from trading.wire.schema import OrderAnswer
 BookSide = Literal["bid", "ask"]
 
 
-class CreateOrder(Options, kw_only=True):
+class EventOrder(Options, kw_only=True):
     side: BookSide
     count: Raw
     price: Raw
     expiration_time: int | None = None
 
 
-class CreateBatch(Struct, kw_only=True):
+class EventBatch(Struct, kw_only=True):
     orders: list[Raw]
 
 
-class Named(Struct, kw_only=True):
+class EventName(Struct, kw_only=True):
     order_id: str
 
 
-class CancelBatch(Struct, kw_only=True):
-    orders: list[Named]
+class EventCancel(Struct, kw_only=True):
+    orders: list[EventName]
 
 
-class Amend(Struct, kw_only=True):
+class EventAmend(Struct, kw_only=True):
     ticker: str
     side: BookSide
     price: Raw
@@ -55,29 +55,29 @@ class Decrease(Struct, kw_only=True):
     reduce_to: Raw = msgspec.field(default_factory=absent)
 
 
-_order: Final = msgspec.json.Decoder(CreateOrder)
-_batch: Final = msgspec.json.Decoder(CreateBatch)
-_cancel_batch: Final = msgspec.json.Decoder(CancelBatch)
-_amend: Final = msgspec.json.Decoder(Amend)
+_order: Final = msgspec.json.Decoder(EventOrder)
+_batch: Final = msgspec.json.Decoder(EventBatch)
+_cancel_batch: Final = msgspec.json.Decoder(EventCancel)
+_amend: Final = msgspec.json.Decoder(EventAmend)
 _decrease: Final = msgspec.json.Decoder(Decrease)
 
 
-async def create(call: Call) -> dict[str, Any]:
+async def create(call: KalshiCall) -> dict[str, Any]:
     return _show(await entry.place(call, _build(call.read_body(_order))))
 
 
-async def create_batch(call: Call) -> dict[str, Any]:
+async def create_batch(call: KalshiCall) -> dict[str, Any]:
     raws = call.read_body(_batch).orders
     entry.check_size(len(raws))
     answers = await entry.place_batch(call, [read_each(raw, _order, _build) for raw in raws])
     return {"orders": [show_each(answer, _show) for answer in answers]}
 
 
-async def cancel(call: Call) -> dict[str, Any]:
+async def cancel(call: KalshiCall) -> dict[str, Any]:
     return _show_cancelled(await entry.cancel(call, call.names["order_id"]))
 
 
-async def cancel_batch(call: Call) -> dict[str, Any]:
+async def cancel_batch(call: KalshiCall) -> dict[str, Any]:
     named = [order.order_id for order in call.read_body(_cancel_batch).orders]
     answers = await entry.cancel_batch(call, named)
     return {
@@ -89,12 +89,12 @@ async def cancel_batch(call: Call) -> dict[str, Any]:
     }
 
 
-async def cancel_all(call: Call) -> None:
+async def cancel_all(call: KalshiCall) -> None:
     await entry.cancel_all(call)
 
 
-async def amend(call: Call) -> dict[str, Any]:
-    body: Amend = call.read_body(_amend)
+async def amend(call: KalshiCall) -> dict[str, Any]:
+    body: EventAmend = call.read_body(_amend)
     refuse_expiry(body.expiration_time)
     pips = read_dollars(body.price, "price")
     answer = await entry.amend(
@@ -103,11 +103,11 @@ async def amend(call: Call) -> dict[str, Any]:
     return _show(answer)
 
 
-async def decrease(call: Call) -> dict[str, Any]:
+async def decrease(call: KalshiCall) -> dict[str, Any]:
     return _show(await decrease_order(call))
 
 
-async def decrease_order(call: Call) -> OrderAnswer:
+async def decrease_order(call: KalshiCall) -> OrderAnswer:
     body: Decrease = call.read_body(_decrease)
     return await entry.decrease(
         call,
@@ -138,7 +138,7 @@ def show_each(answer: OrderAnswer | ApiError, show: Any) -> dict[str, Any]:
     return shown
 
 
-def _build(body: CreateOrder) -> Wanted:
+def _build(body: EventOrder) -> Wanted:
     return build_order(
         body,
         is_no=False,

@@ -19,7 +19,7 @@ from compat.kalshi.numbers import (
     time_us,
 )
 from compat.kalshi.order_rows import STATUSES, show_fills, show_orders
-from compat.kalshi.requests import Call, read_list
+from compat.kalshi.requests import KalshiCall, read_list
 from compat.kalshi.rows import name_result
 from compat.kalshi.tickers import name_book, read_event, read_ticker
 from kernel.clock import from_datetime, now_us
@@ -42,14 +42,14 @@ from web.pagination import bad_cursor, build_page, decode_cursor, paginate
 NEWEST_FIRST: Final = ["-id"]
 
 
-class Place(NamedTuple):
+class NamedBook(NamedTuple):
     """A market that a query names, and the book; None: all of its books."""
 
     market: Market
     book: int | None
 
 
-def show_balance(call: Call) -> dict[str, Any]:
+def show_balance(call: KalshiCall) -> dict[str, Any]:
     account = Account.objects.get(pk=call.caller.account_id)
     worth = value_holdings(list_open_holdings(account.pk))
     worth_micros = worth.positions_micros
@@ -66,7 +66,7 @@ def show_balance(call: Call) -> dict[str, Any]:
     }
 
 
-def show_resting_value(call: Call) -> dict[str, Any]:
+def show_resting_value(call: KalshiCall) -> dict[str, Any]:
     """What is held for resting orders, which is less than the sum of their prices."""
     margins = Margin.objects.filter(account=call.caller.account_id)
     held_micros = int(margins.aggregate(held=Sum("held_micros"))["held"] or 0)
@@ -86,7 +86,7 @@ def show_resting_value(call: Call) -> dict[str, Any]:
 # --- orders -----------------------------------------------------------------------------------
 
 
-def list_orders(call: Call) -> dict[str, Any]:
+def list_orders(call: KalshiCall) -> dict[str, Any]:
     query = call.query
     orders = _filter_places(Order.objects.filter(account=call.caller.account_id), call)
     orders = _filter_created(orders, call)
@@ -101,7 +101,7 @@ def list_orders(call: Call) -> dict[str, Any]:
     return {"orders": show_orders(page.rows), "cursor": page.next_cursor or ""}
 
 
-def show_order(call: Call) -> dict[str, Any]:
+def show_order(call: KalshiCall) -> dict[str, Any]:
     return {"order": read_own_order(call.caller.account_id, call.names["order_id"])}
 
 
@@ -113,7 +113,7 @@ def read_own_order(account_id: int, order_id: str) -> dict[str, Any]:
     return show_orders([order])[0]
 
 
-def _filter_created(rows: QuerySet, call: Call) -> QuerySet:
+def _filter_created(rows: QuerySet, call: KalshiCall) -> QuerySet:
     for name, comparison in (("min_ts", "gte"), ("max_ts", "lte")):
         moment = read_seconds(getattr(call.query, name), name)
         if moment is not None:
@@ -121,7 +121,7 @@ def _filter_created(rows: QuerySet, call: Call) -> QuerySet:
     return rows
 
 
-def _filter_places(rows: QuerySet, call: Call) -> QuerySet:
+def _filter_places(rows: QuerySet, call: KalshiCall) -> QuerySet:
     """Return the rows of the markets that the query names."""
     wanted = Q()
     for place in find_places(call):
@@ -130,7 +130,7 @@ def _filter_places(rows: QuerySet, call: Call) -> QuerySet:
     return rows.filter(wanted)
 
 
-def find_places(call: Call) -> list[Place]:
+def find_places(call: KalshiCall) -> list[NamedBook]:
     """Return what the query names; [] for a query that names nothing."""
     query = call.query
     found = [
@@ -143,17 +143,17 @@ def find_places(call: Call) -> list[Place]:
     ]
 
 
-def _find_own(call: Call, slug: str, code: str | None, *, is_event: bool) -> Place:
+def _find_own(call: KalshiCall, slug: str, code: str | None, *, is_event: bool) -> NamedBook:
     caller = call.caller
     pk = queries.find_own_market(slug, account_id=caller.account_id, user_id=caller.user_id)
     market = Market.objects.prefetch_related("outcomes").get(pk=pk)
-    return Place(market, None if is_event else find_index(market, code))
+    return NamedBook(market, None if is_event else find_index(market, code))
 
 
 # --- fills ------------------------------------------------------------------------------------
 
 
-def list_fills(call: Call) -> dict[str, Any]:
+def list_fills(call: KalshiCall) -> dict[str, Any]:
     query, account_id = call.query, call.caller.account_id
     places = find_places(call)
     if len(places) > 1:
@@ -184,7 +184,7 @@ def _read_us(seconds: int | None, field: str, default: int) -> int:
     return default if moment is None else from_datetime(moment)
 
 
-def _read_beyond(call: Call) -> uuid.UUID | None:
+def _read_beyond(call: KalshiCall) -> uuid.UUID | None:
     """Return the trade after which a page begins: ids sort by time, newest first."""
     if call.query.cursor:
         try:
@@ -209,7 +209,7 @@ def _find_order(order_id: str, account_id: int) -> str | None:
 # --- positions --------------------------------------------------------------------------------
 
 
-def list_positions(call: Call) -> dict[str, Any]:
+def list_positions(call: KalshiCall) -> dict[str, Any]:
     query, account_id = call.query, call.caller.account_id
     margins = list_margins(account_id)
     if query.settlement_status in ("", "unsettled"):
@@ -267,7 +267,7 @@ class BookPosition(NamedTuple):
         }
 
 
-class Traded(NamedTuple):
+class TradedSums(NamedTuple):
     """What an account has traded in a book, in both roles."""
 
     lots: int = 0
@@ -286,14 +286,14 @@ def _show_positions(account_id: int, margins: list[Margin]) -> list[BookPosition
         market = markets[holding.market_id]
         for outcome in list(market.outcomes.all())[: market.book_count]:
             place = (market.pk, outcome.index)
-            sums = traded.get(place, Traded())
+            sums = traded.get(place, TradedSums())
             if holding.net_lots[outcome.index] or sums.lots:
                 rows.append(_build(holding, market, outcome, sums, resting.get(place, 0)))
     return rows
 
 
 def _build(
-    holding: Holding, market: Market, outcome: Any, traded: Traded, resting: int
+    holding: Holding, market: Market, outcome: Any, traded: TradedSums, resting: int
 ) -> BookPosition:
     index, lots = outcome.index, holding.net_lots[outcome.index]
     cost_micros = holding.cost_micros[index]
@@ -313,16 +313,16 @@ def _build(
     )
 
 
-def _read_traded(account_id: int, market_ids: list[int]) -> dict[tuple[int, int], Traded]:
-    found: dict[tuple[int, int], Traded] = {}
+def _read_traded(account_id: int, market_ids: list[int]) -> dict[tuple[int, int], TradedSums]:
+    found: dict[tuple[int, int], TradedSums] = {}
     for role in ("taker", "maker"):
         trades = Trade.objects.filter(**{f"{role}_account": account_id}, market__in=market_ids)
         rows = trades.order_by().values_list("market_id", "outcome_index")
         sums = rows.annotate(Sum("quantity_lots"), Sum("amount_micros"), Sum(f"{role}_fee_micros"))
         for market_id, index, *figures in sums:
-            known = found.get((market_id, index), Traded())
+            known = found.get((market_id, index), TradedSums())
             added = map(int, figures)
-            found[market_id, index] = Traded(*map(sum, zip(known, added, strict=True)))
+            found[market_id, index] = TradedSums(*map(sum, zip(known, added, strict=True)))
     return found
 
 
@@ -357,7 +357,7 @@ def _show_event(ticker: str, rows: list[BookPosition]) -> dict[str, Any]:
 # --- settlements ------------------------------------------------------------------------------
 
 
-def list_settlements(call: Call) -> dict[str, Any]:
+def list_settlements(call: KalshiCall) -> dict[str, Any]:
     query, account_id = call.query, call.caller.account_id
     margins = list_margins(account_id).exclude(payout_micros=None)
     margins = margins.filter(market__status__in=FINAL_STATUSES)

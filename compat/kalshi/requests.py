@@ -60,7 +60,7 @@ class Query(Struct, kw_only=True):
     exchange_index: int = 0
 
 
-class Call(Struct, frozen=True):
+class KalshiCall(Struct, frozen=True):
     """One request. `is_old`: of a program that knows fewer statuses than newer ones."""
 
     principal: Principal | None
