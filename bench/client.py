@@ -1,9 +1,9 @@
 """The load generator: `python -m bench.client`, a separate process.
 
 Reads a `LoadPlan` as JSON from standard input. Each connection is an HTTP/1.1 keep-alive connection
-over loopback with one request at a time. Prints `{"started": ...}` after the warm-up and a
-`LoadReport` after the measured seconds. The first unexpected response ends the run: a figure made
-of errors would be worthless.
+or a WebSocket over loopback, with one request at a time. Prints `{"started": ...}` after the
+warm-up and a `LoadReport` after the measured seconds. The first unexpected response ends the run: a
+figure made of errors would be worthless.
 """
 
 import asyncio
@@ -17,12 +17,13 @@ from typing import Any, Final
 import msgspec
 
 from bench.figures import compute_percentile
-from bench.workload import LoadRequest, LoadTrader, find_fault
+from bench.workload import TEXT_FRAME, LoadRequest, LoadTrader, SocketTrader, find_fault
 
 CONNECT_SECONDS: Final = 20
 STALL_SECONDS: Final = 20
 REQUESTS_MAX: Final = 2_000_000
 HEAD_END: Final = b"\r\n\r\n"
+_STATUS = re.compile(rb'"op":"\w+","status":([0-9]{3})')
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 
 
@@ -37,6 +38,7 @@ class LoadPlan(msgspec.Struct, kw_only=True):
     warm_up_seconds: float
     name: str
     batch: int = 1
+    over_sockets: bool = False
 
 
 class LoadReport(msgspec.Struct, kw_only=True):
@@ -126,16 +128,18 @@ class Connection(asyncio.Protocol):
         self._send()
 
     def data_received(self, data: bytes) -> None:
-        if self.unread:
-            data = self.unread + data
+        data = self.unread + data
         end = data.find(HEAD_END)
         found = _LENGTH.search(data, 0, end) if end >= 0 else None
         if found is None or len(data) < end + len(HEAD_END) + int(found[1]):
             self.unread = data
             return
-        seconds = time.perf_counter() - self.sent_at
         self.unread = b""
-        fault = find_fault(self.request, int(data[9:12]), data[end + len(HEAD_END) :])
+        self._take_answer(int(data[9:12]), data[end + len(HEAD_END) :])
+
+    def _take_answer(self, status: int, body: bytes) -> None:
+        seconds = time.perf_counter() - self.sent_at
+        fault = find_fault(self.request, status, body)
         if fault is not None:
             self.load.fail(fault)
             return
@@ -154,6 +158,47 @@ class Connection(asyncio.Protocol):
         self.request = self.trader.make_request()
         self.sent_at = time.perf_counter()
         self.transport.write(self.request.data)
+
+
+class LoadSocket(Connection):
+    """The same over a WebSocket."""
+
+    is_open = False
+
+    def start(self) -> None:
+        self.transport.write(self.trader.opening)
+
+    def data_received(self, data: bytes) -> None:
+        self.unread += data
+        if not self.is_open:
+            end = self.unread.find(HEAD_END)
+            if end < 0:
+                return
+            if not self.unread.startswith(b"HTTP/1.1 101 "):
+                self.load.fail(self.unread[:300].decode(errors="replace"))
+                return
+            self.unread, self.is_open = self.unread[end + len(HEAD_END) :], True
+            self._send()
+        while (text := self._take_frame()) is not None:
+            if b'"type":"heartbeat"' in text[:40]:
+                continue
+            found = _STATUS.search(text[:300])
+            self._take_answer(int(found[1]) if found else 0, text)
+
+    def _take_frame(self) -> bytes | None:
+        """Return the next text; None until it is complete. Pings are for longer runs than these."""
+        while len(self.unread) >= 4:
+            length, start = self.unread[1], 2
+            if length >= 126:
+                start = 4 if length == 126 else 10
+                length = int.from_bytes(self.unread[2:start], "big")
+            if len(self.unread) < start + length:
+                return None
+            kind, text = self.unread[0], self.unread[start : start + length]
+            self.unread = self.unread[start + length :]
+            if kind == TEXT_FRAME:
+                return text
+        return None
 
 
 async def run(plan: LoadPlan) -> None:
@@ -176,7 +221,8 @@ async def run(plan: LoadPlan) -> None:
 
 async def _connect(load: LoadGenerator, number: int) -> None:
     plan = load.plan
-    trader = LoadTrader(
+    trader_type = SocketTrader if plan.over_sockets else LoadTrader
+    trader = trader_type(
         host=f"127.0.0.1:{plan.port}",
         market=plan.market,
         key=plan.keys[number % len(plan.keys)],
@@ -184,8 +230,9 @@ async def _connect(load: LoadGenerator, number: int) -> None:
         batch=plan.batch,
     )
     loop = asyncio.get_running_loop()
+    connection_type = LoadSocket if plan.over_sockets else Connection
     _, connection = await loop.create_connection(
-        lambda: Connection(load, trader), "127.0.0.1", plan.port
+        lambda: connection_type(load, trader), "127.0.0.1", plan.port
     )
     load.connections.append(connection)
 

@@ -1,4 +1,4 @@
-"""Durable orders over HTTP: throughput and latency of a bot with keep-alive connections.
+"""Durable orders: throughput and latency of bots with keep-alive connections or sockets.
 
 PostgreSQL and Redis with web and engine in separate processes, then the embedded exchange on
 SQLite. An order counts when it was answered 201, which happens after the commit; at the end the
@@ -32,6 +32,7 @@ class LoadProfile(NamedTuple):
     connections: int
     batch: int
     figures: tuple["FigureTarget", ...]
+    over_sockets: bool = False
 
 
 class FigureTarget(NamedTuple):
@@ -63,8 +64,20 @@ FEW: Final = LoadProfile(
     1,
     (
         FigureTarget("orders_32_connections", "orders/s", compute_rate, at_least=2_500),
+        FigureTarget("orders_32_connections_p50", "ms", get_p50_ms),
         FigureTarget("orders_32_connections_p99", "ms", get_p99_ms, at_most=60),
     ),
+)
+SOCKETS: Final = LoadProfile(
+    "sockets",
+    32,
+    1,
+    (
+        FigureTarget("orders_32_sockets", "orders/s", compute_rate, at_least=2_500),
+        FigureTarget("orders_32_sockets_p50", "ms", get_p50_ms),
+        FigureTarget("orders_32_sockets_p99", "ms", get_p99_ms, at_most=60),
+    ),
+    over_sockets=True,
 )
 MANY: Final = LoadProfile(
     "128",
@@ -102,7 +115,7 @@ class OrderScene(NamedTuple):
 
 def measure(sizes: Sizes) -> Iterator[Figure]:
     with open_scene("postgres") as scene:
-        for load in (ONE, FEW, MANY, BATCHES):
+        for load in (ONE, FEW, SOCKETS, MANY, BATCHES):
             yield from measure_load(scene, load, sizes)
         check_all_is_stored(scene)
     with open_scene("sqlite") as scene:
@@ -172,6 +185,7 @@ def run_load(
         warm_up_seconds=seconds / 3,
         name=f"{load.name}-{number}",
         batch=load.batch,
+        over_sockets=load.over_sockets,
     )
     client = subprocess.Popen(
         [sys.executable, "-m", "bench.client"],

@@ -157,7 +157,8 @@ ERROR_CODES: Final[dict[str, ErrorCode]] = {
                                 _("Only trading accounts have a balance, keys and orders.")),
     "too_many_deposits": _C(422, "wait until your earlier requests have been decided", _WAIT),
     "bad_public_key": _C(400, "send a public key as PEM: RSA with 2048 to 8192 bits, or Ed25519",
-                         field="public_key"),
+                         _("Enter a public key as PEM: RSA of 2048 to 8192 bits, or Ed25519."),
+                         "public_key"),
     "too_many_keys": _C(422, "an account has at most {count} keys",
                         _("An account has at most {count} keys.")),
     "too_many_withdrawals": _C(422, "wait until your earlier requests have been decided", _WAIT),
@@ -391,7 +392,8 @@ ERROR_CODES: Final[dict[str, ErrorCode]] = {
     "timed_out.order": _C(
         504, None,
         _("No answer came in time. Send it again: nothing is done twice.")),
-    "too_many_order_groups": _C(422, "an account has at most {count} order groups"),
+    "too_many_order_groups": _C(422, "an account has at most {count} order groups",
+                                _("An account has at most {count} order groups.")),
     "too_many_standing_orders": _C(422, "an account has at most {count} standing orders",
                                    _("You have as many standing orders as you may.")),
     "too_many_triggers": _C(

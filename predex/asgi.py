@@ -16,7 +16,7 @@ from compat.kalshi.app import KalshiApp  # noqa: E402
 from compat.mcp.app import McpApp  # noqa: E402
 from compat.polymarket.socket import market_application  # noqa: E402
 from predex.order_app import OrderApp  # noqa: E402
-from trading.feed.consumers import websocket_application  # noqa: E402
+from trading.order_entry.socket import websocket_application  # noqa: E402
 
 sockets = URLRouter(
     [

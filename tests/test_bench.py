@@ -42,7 +42,11 @@ FIGURES = {
     "orders": {
         "orders_1_connection_p50",
         "orders_32_connections",
+        "orders_32_connections_p50",
         "orders_32_connections_p99",
+        "orders_32_sockets",
+        "orders_32_sockets_p50",
+        "orders_32_sockets_p99",
         "orders_128_connections",
         "orders_batches_of_100",
         "orders_embedded_sqlite_32_connections",

@@ -1,4 +1,4 @@
-"""The demo: data created once, traders beside the server, README's bot."""
+"""The demo: data created once, traders beside the server, the bots of the documents."""
 
 import json
 import re
@@ -21,6 +21,9 @@ from markets.models import Category, Market, Tag
 from tests.exchange import ROOT, program_environment, run_manage
 from trading.demo.catalogue import MARKETS
 
+[FIRST_ORDER] = re.findall(
+    r"```python\n(.*?)```", (ROOT / "docs" / "bots.md").read_text(), re.DOTALL
+)
 BOOKS_SECONDS_MAX = 60
 DEBUG_ON = {"DEBUG": "true"}
 
@@ -177,23 +180,36 @@ def test_the_readme_shows_the_example_as_it_is():
     assert sum(bool(line.strip()) for line in shown.splitlines()) <= 20
 
 
-def test_the_readmes_bot_trades_on_a_running_exchange(make_demo):
+def test_the_bots_of_the_documents_trade_on_a_running_exchange(make_demo):
     exchange = make_demo()
     wait_until(lambda: count_open(exchange) == len(MARKETS))
     [key] = [person["key"] for person in read_demo(exchange)["people"] if person["key"]]
+    environment = {"PREDEX_KEY": key, "PREDEX_URL": exchange.base_url}
+    lines = run_example((ROOT / "bots/example.py").read_text(), **environment)
+    assert lines[-1] == "open 0.00 of 1.00 at None"
+    headers = {"X-API-Key": key}
+    orders = httpx.get(f"{exchange.base_url}/api/v1/orders", headers=headers).json()["results"]
+    assert [order["price"] for order in orders] == ["0.5000"]
+    [line] = run_example(FIRST_ORDER.replace("http://127.0.0.1:8000", exchange.base_url))
+    assert line.split()[0] in ("open", "filled", "partially_filled")
+
+
+def test_a_first_order_takes_15_lines():
+    assert len(FIRST_ORDER.splitlines()) <= 15
+
+
+def run_example(program: str, **environment: str) -> list[str]:
+    """Run a program as it is in the documents; return the lines that it printed."""
     done = subprocess.run(
-        [sys.executable, "-I", ROOT / "bots/example.py"],
-        env={"PREDEX_KEY": key, "PREDEX_URL": exchange.base_url},
+        [sys.executable, "-I", "-c", program],
+        env=environment,
         capture_output=True,
         text=True,
         timeout=30,
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines()[-1] == "open 0.00 of 1.00 at None"
-    headers = {"X-API-Key": key}
-    orders = httpx.get(f"{exchange.base_url}/api/v1/orders", headers=headers).json()["results"]
-    assert [order["price"] for order in orders] == ["0.5000"]
+    return done.stdout.splitlines()
 
 
 def list_bots(web):

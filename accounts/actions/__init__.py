@@ -52,6 +52,7 @@ from accounts.actions.users import (
     do_move_email,
     do_reinstate_user,
     do_sign_up,
+    do_sign_up_with_key,
     do_suspend_user,
     do_welcome_user,
     find_account,

@@ -1,25 +1,26 @@
 """Users and their accounts: sign-up, suspension, closing."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import structlog
 from allauth.account.models import EmailAddress
+from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.db.models import F
 from django.utils import timezone
 
 from accounts import ledger, registry
-from accounts.actions.credentials import check_help_user
+from accounts.actions.credentials import check_help_user, do_create_api_key
 from accounts.actions.credits import do_grant
 from accounts.audit import record_audit
 from accounts.handles import compute_retired_digest, validate_handle
-from accounts.models import Account, InviteCode, Policy, RetiredHandle, User
+from accounts.models import Account, ApiKey, InviteCode, Policy, RetiredHandle, User
 from accounts.notices import notify_on_commit
 from accounts.policy import get_policy
 from accounts.status import check_may_act
-from kernel.errors import ApiError, RefusedError, not_found
+from kernel.errors import ApiError, AuthError, RefusedError, not_found
 from kernel.texts import check_line
 
 log = structlog.get_logger(__name__)
@@ -66,6 +67,25 @@ def do_sign_up(
         )
         do_welcome_user(user, invite=invite)
     return user
+
+
+def do_sign_up_with_key(*, key: Mapping[str, Any], **fields: str) -> tuple[User, ApiKey, str]:
+    """Create a user and a first API key in one; both or neither. Return the key's secret too.
+
+    A key would outlast the check of an address that is another person's, so where addresses are
+    verified nobody gets one before.
+    """
+    if settings.EMAIL_VERIFICATION_REQUIRED:
+        raise AuthError(
+            "email_not_verified",
+            "key",
+            detail="addresses are verified here before a key is made: register without `key`, "
+            "follow the link in the mail, log in and create the key",
+        )
+    with transaction.atomic():
+        user = do_sign_up(**fields)
+        account = Account.objects.get(owner=user, number=1)
+        return user, *do_create_api_key(account, by=user, **key)
 
 
 def do_create_user(

@@ -14,7 +14,13 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts.actions import do_end_login, do_log_in, do_refresh_login, do_sign_up
+from accounts.actions import (
+    do_end_login,
+    do_log_in,
+    do_refresh_login,
+    do_sign_up,
+    do_sign_up_with_key,
+)
 from accounts.api import schemas
 from accounts.api.base import ApiView
 from accounts.api.permissions import get_address
@@ -39,13 +45,23 @@ class PublicView(ApiView):
 class RegisterView(PublicView):
     @extend_schema(request=schemas.Registration, responses={201: schemas.ShownRegistration})
     def post(self, request: Request) -> Response:
-        """Create a user as the site's policy allows; a mail asks to verify the address."""
+        """Create a user as the site's policy allows; a mail asks to verify the address.
+
+        With `key`, its secret is in this answer and nowhere else. Where addresses must be verified
+        before trading this is refused (403 `email_not_verified`), and nothing is created.
+        """
         body = self.read_body(schemas.Registration)
         limits.check_attempt("sign_up", address=get_address(request))
         _check_password(body)
-        user = do_sign_up(**body)
+        wanted, shown = body.pop("key"), None
+        if wanted is None:
+            user = do_sign_up(**body)
+        else:
+            user, key, secret = do_sign_up_with_key(key=wanted, **body)
+            shown = {**schemas.ShownKey(key).data, "secret": secret}
         _send_verification(request, user)
-        return Response({"handle": user.handle, "email_verified": False}, status=201)
+        answer = {"handle": user.handle, "email_verified": False, "key": shown}
+        return Response(answer, status=201)
 
 
 class LogInView(PublicView):
@@ -107,7 +123,7 @@ class LogOutView(ApiView):
         return logins.get(pk=principal.credential_id)
 
 
-def _check_password(body: dict[str, str]) -> None:
+def _check_password(body: dict[str, Any]) -> None:
     try:
         validate_password(body["password"], User(email=body["email"], handle=body["handle"]))
     except ValidationError as error:

@@ -35,12 +35,25 @@ class ChoiceField(serializers.ChoiceField):
         return super().to_internal_value(data)
 
 
+class NewKey(StrictSerializer):
+    name = LineField(max_length=60)
+    scopes = serializers.ListField(
+        child=ChoiceField(choices=SCOPES), allow_empty=False, max_length=len(SCOPES)
+    )
+    expires_at = TimeField(default=None, allow_null=True)
+
+
 class Registration(StrictSerializer):
     email = EmailField(max_length=254)
     password = SecretField(max_length=PASSWORD_LENGTH_MAX, trim_whitespace=False)
     handle = TextField(max_length=30)
     display_name = LineField(max_length=60, default="", allow_blank=True)
     invite_code = TextField(max_length=40, default="", allow_blank=True)
+    key = NewKey(
+        default=None,
+        allow_null=True,
+        help_text="A first API key, where addresses need not be verified before.",
+    )
 
 
 class LogIn(StrictSerializer):
@@ -63,14 +76,6 @@ class Profile(StrictSerializer):
 
 class Deletion(StrictSerializer):
     password = SecretField(max_length=PASSWORD_LENGTH_MAX, trim_whitespace=False)
-
-
-class NewKey(StrictSerializer):
-    name = LineField(max_length=60)
-    scopes = serializers.ListField(
-        child=ChoiceField(choices=SCOPES), allow_empty=False, max_length=len(SCOPES)
-    )
-    expires_at = TimeField(default=None, allow_null=True)
 
 
 class NewRequest(StrictSerializer):
@@ -120,11 +125,6 @@ class ShownTokens(serializers.Serializer):
     expires_in = serializers.IntegerField(help_text="Seconds until the access token expires.")
 
 
-class ShownRegistration(serializers.Serializer):
-    handle = serializers.CharField()
-    email_verified = serializers.BooleanField(help_text="If false, a mail asks to verify it.")
-
-
 class ShownUser(serializers.Serializer):
     handle = serializers.CharField()
     display_name = serializers.CharField()
@@ -150,6 +150,12 @@ class ShownKey(serializers.Serializer):
 
 class ShownNewKey(ShownKey):
     secret = serializers.CharField(help_text="The key itself, shown only now.")
+
+
+class ShownRegistration(serializers.Serializer):
+    handle = serializers.CharField()
+    email_verified = serializers.BooleanField(help_text="If false, a mail asks to verify it.")
+    key = ShownNewKey(allow_null=True, help_text="Null: none was asked for.")
 
 
 class ShownAccount(serializers.Serializer):

@@ -15,7 +15,7 @@ from accounts.api import admission
 from compat.kalshi.numbers import PIPS_PER_CENT, SECONDS_MAX, count_fp, dollars, read_price, time_us
 from compat.kalshi.portfolio import read_own_order
 from compat.kalshi.requests import KalshiCall
-from compat.kalshi.tickers import MARKET, TickerParts, read_ticker
+from compat.kalshi.tickers import MARKET, KalshiTicker, read_ticker
 from kernel.errors import ApiError, not_found
 from kernel.units import MICROS_PER_CREDIT, UnitError, parse_amount_micros, parse_field
 from trading.engine.types import PAYOUT_PIPS
@@ -64,7 +64,7 @@ class Wanted(Struct):
     """An order for the handler, of which the outcome is not named yet."""
 
     order: PlaceOrder
-    ticker: TickerParts
+    ticker: KalshiTicker
     is_no: bool
 
     @property

@@ -25,7 +25,7 @@ SCOPES: Final = {"read": "read", "write": "trade", "write::trade": "trade"}
 Name = Annotated[str, Meta(min_length=1, max_length=60)]
 
 
-class NewSigningKey(Struct, kw_only=True):
+class NewKalshiKey(Struct, kw_only=True):
     name: Name
     public_key: str
     scopes: list[str] | None = None
@@ -39,7 +39,7 @@ class GeneratedKey(Struct, kw_only=True):
     subaccount: int | None = None
 
 
-_new: Final = msgspec.json.Decoder(NewSigningKey)
+_new: Final = msgspec.json.Decoder(NewKalshiKey)
 _generated: Final = msgspec.json.Decoder(GeneratedKey)
 
 
@@ -49,7 +49,7 @@ def list_keys(call: KalshiCall) -> dict[str, Any]:
 
 
 def create_key(call: KalshiCall) -> dict[str, Any]:
-    body: NewSigningKey = call.read_body(_new)
+    body: NewKalshiKey = call.read_body(_new)
     if not body.public_key:
         raise ApiError("bad_public_key")
     return {"api_key_id": str(_create(call, body, body.public_key).pk)}
@@ -76,7 +76,7 @@ def delete_key(call: KalshiCall) -> None:
     do_revoke_api_key(key, by=User.objects.get(pk=call.caller.user_id))
 
 
-def _create(call: KalshiCall, body: NewSigningKey | GeneratedKey, public_key: str) -> ApiKey:
+def _create(call: KalshiCall, body: NewKalshiKey | GeneratedKey, public_key: str) -> ApiKey:
     account_id = call.caller.account_id
     if body.subaccount:
         raise ApiError("invalid_value", "subaccount", detail="there is only subaccount 0")

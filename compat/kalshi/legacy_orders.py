@@ -49,7 +49,7 @@ class Priced(Options, kw_only=True):
         return PAYOUT_PIPS - pips if name.startswith("no_") else pips
 
 
-class LegacyOrder(Priced, kw_only=True):
+class LegacyCreateOrder(Priced, kw_only=True):
     ticker: str
     side: Side
     action: Action
@@ -59,20 +59,20 @@ class LegacyOrder(Priced, kw_only=True):
     sell_position_floor: int | None = None
 
 
-class LegacyBatch(Struct, kw_only=True):
+class LegacyCreateBatch(Struct, kw_only=True):
     orders: list[Raw]
 
 
-class LegacyName(Struct, kw_only=True):
+class LegacyNamed(Struct, kw_only=True):
     order_id: str
 
 
-class LegacyCancel(Struct, kw_only=True):
+class LegacyCancelBatch(Struct, kw_only=True):
     """Three years' names for the same."""
 
     ids: list[str] | None = None
     order_ids: list[str] | None = None
-    orders: list[LegacyName] | None = None
+    orders: list[LegacyNamed] | None = None
 
 
 class LegacyAmend(Priced, kw_only=True):
@@ -84,9 +84,9 @@ class LegacyAmend(Priced, kw_only=True):
     updated_client_order_id: str | None = None
 
 
-_order: Final = msgspec.json.Decoder(LegacyOrder)
-_batch: Final = msgspec.json.Decoder(LegacyBatch)
-_cancel_batch: Final = msgspec.json.Decoder(LegacyCancel)
+_order: Final = msgspec.json.Decoder(LegacyCreateOrder)
+_batch: Final = msgspec.json.Decoder(LegacyCreateBatch)
+_cancel_batch: Final = msgspec.json.Decoder(LegacyCancelBatch)
 _amend: Final = msgspec.json.Decoder(LegacyAmend)
 
 
@@ -109,7 +109,7 @@ async def cancel(call: KalshiCall) -> dict[str, Any]:
 
 
 async def cancel_batch(call: KalshiCall) -> dict[str, Any]:
-    body: LegacyCancel = call.read_body(_cancel_batch)
+    body: LegacyCancelBatch = call.read_body(_cancel_batch)
     named = [order.order_id for order in body.orders or []]
     named += [*(body.ids or []), *(body.order_ids or [])]
     answers = await entry.cancel_batch(call, named)
@@ -165,7 +165,7 @@ def _show_reduced(answer: OrderAnswer) -> dict[str, Any]:
     return {"reduced_by": count(lots), "reduced_by_fp": answer.remaining}
 
 
-def _build(body: LegacyOrder) -> Wanted:
+def _build(body: LegacyCreateOrder) -> Wanted:
     is_no, is_market = body.side == "no", body.type == "market"
     yes_pips = body.read_yes_pips()
     pips = PAYOUT_PIPS - yes_pips if is_no and yes_pips is not None else yes_pips
@@ -190,7 +190,7 @@ def _build(body: LegacyOrder) -> Wanted:
     )
 
 
-def _find_price(body: LegacyOrder, pips: int | None) -> int:
+def _find_price(body: LegacyCreateOrder, pips: int | None) -> int:
     """Return the price at which even the dearest fill keeps the whole cost below the maximum."""
     lots = parse_quantity_lots(body.quantity)
     if body.action != "buy" or lots <= 0 or (body.buy_max_cost or 0) <= 0:

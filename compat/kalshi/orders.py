@@ -21,26 +21,26 @@ from trading.wire.schema import OrderAnswer
 BookSide = Literal["bid", "ask"]
 
 
-class EventOrder(Options, kw_only=True):
+class CreateOrder(Options, kw_only=True):
     side: BookSide
     count: Raw
     price: Raw
     expiration_time: int | None = None
 
 
-class EventBatch(Struct, kw_only=True):
+class CreateBatch(Struct, kw_only=True):
     orders: list[Raw]
 
 
-class EventName(Struct, kw_only=True):
+class NamedOrder(Struct, kw_only=True):
     order_id: str
 
 
-class EventCancel(Struct, kw_only=True):
-    orders: list[EventName]
+class CancelBatch(Struct, kw_only=True):
+    orders: list[NamedOrder]
 
 
-class EventAmend(Struct, kw_only=True):
+class NewTerms(Struct, kw_only=True):
     ticker: str
     side: BookSide
     price: Raw
@@ -55,10 +55,10 @@ class Decrease(Struct, kw_only=True):
     reduce_to: Raw = msgspec.field(default_factory=absent)
 
 
-_order: Final = msgspec.json.Decoder(EventOrder)
-_batch: Final = msgspec.json.Decoder(EventBatch)
-_cancel_batch: Final = msgspec.json.Decoder(EventCancel)
-_amend: Final = msgspec.json.Decoder(EventAmend)
+_order: Final = msgspec.json.Decoder(CreateOrder)
+_batch: Final = msgspec.json.Decoder(CreateBatch)
+_cancel_batch: Final = msgspec.json.Decoder(CancelBatch)
+_amend: Final = msgspec.json.Decoder(NewTerms)
 _decrease: Final = msgspec.json.Decoder(Decrease)
 
 
@@ -94,7 +94,7 @@ async def cancel_all(call: KalshiCall) -> None:
 
 
 async def amend(call: KalshiCall) -> dict[str, Any]:
-    body: EventAmend = call.read_body(_amend)
+    body: NewTerms = call.read_body(_amend)
     refuse_expiry(body.expiration_time)
     pips = read_dollars(body.price, "price")
     answer = await entry.amend(
@@ -138,7 +138,7 @@ def show_each(answer: OrderAnswer | ApiError, show: Any) -> dict[str, Any]:
     return shown
 
 
-def _build(body: EventOrder) -> Wanted:
+def _build(body: CreateOrder) -> Wanted:
     return build_order(
         body,
         is_no=False,

@@ -42,7 +42,7 @@ from web.pagination import bad_cursor, build_page, decode_cursor, paginate
 NEWEST_FIRST: Final = ["-id"]
 
 
-class NamedBook(NamedTuple):
+class Placement(NamedTuple):
     """A market that a query names, and the book; None: all of its books."""
 
     market: Market
@@ -130,7 +130,7 @@ def _filter_places(rows: QuerySet, call: KalshiCall) -> QuerySet:
     return rows.filter(wanted)
 
 
-def find_places(call: KalshiCall) -> list[NamedBook]:
+def find_places(call: KalshiCall) -> list[Placement]:
     """Return what the query names; [] for a query that names nothing."""
     query = call.query
     found = [
@@ -143,11 +143,11 @@ def find_places(call: KalshiCall) -> list[NamedBook]:
     ]
 
 
-def _find_own(call: KalshiCall, slug: str, code: str | None, *, is_event: bool) -> NamedBook:
+def _find_own(call: KalshiCall, slug: str, code: str | None, *, is_event: bool) -> Placement:
     caller = call.caller
     pk = queries.find_own_market(slug, account_id=caller.account_id, user_id=caller.user_id)
     market = Market.objects.prefetch_related("outcomes").get(pk=pk)
-    return NamedBook(market, None if is_event else find_index(market, code))
+    return Placement(market, None if is_event else find_index(market, code))
 
 
 # --- fills ------------------------------------------------------------------------------------
@@ -267,7 +267,7 @@ class BookPosition(NamedTuple):
         }
 
 
-class TradedSums(NamedTuple):
+class TradedTotals(NamedTuple):
     """What an account has traded in a book, in both roles."""
 
     lots: int = 0
@@ -286,14 +286,14 @@ def _show_positions(account_id: int, margins: list[Margin]) -> list[BookPosition
         market = markets[holding.market_id]
         for outcome in list(market.outcomes.all())[: market.book_count]:
             place = (market.pk, outcome.index)
-            sums = traded.get(place, TradedSums())
+            sums = traded.get(place, TradedTotals())
             if holding.net_lots[outcome.index] or sums.lots:
                 rows.append(_build(holding, market, outcome, sums, resting.get(place, 0)))
     return rows
 
 
 def _build(
-    holding: Holding, market: Market, outcome: Any, traded: TradedSums, resting: int
+    holding: Holding, market: Market, outcome: Any, traded: TradedTotals, resting: int
 ) -> BookPosition:
     index, lots = outcome.index, holding.net_lots[outcome.index]
     cost_micros = holding.cost_micros[index]
@@ -313,16 +313,16 @@ def _build(
     )
 
 
-def _read_traded(account_id: int, market_ids: list[int]) -> dict[tuple[int, int], TradedSums]:
-    found: dict[tuple[int, int], TradedSums] = {}
+def _read_traded(account_id: int, market_ids: list[int]) -> dict[tuple[int, int], TradedTotals]:
+    found: dict[tuple[int, int], TradedTotals] = {}
     for role in ("taker", "maker"):
         trades = Trade.objects.filter(**{f"{role}_account": account_id}, market__in=market_ids)
         rows = trades.order_by().values_list("market_id", "outcome_index")
         sums = rows.annotate(Sum("quantity_lots"), Sum("amount_micros"), Sum(f"{role}_fee_micros"))
         for market_id, index, *figures in sums:
-            known = found.get((market_id, index), TradedSums())
+            known = found.get((market_id, index), TradedTotals())
             added = map(int, figures)
-            found[market_id, index] = TradedSums(*map(sum, zip(known, added, strict=True)))
+            found[market_id, index] = TradedTotals(*map(sum, zip(known, added, strict=True)))
     return found
 
 

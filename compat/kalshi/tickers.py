@@ -19,7 +19,7 @@ OF_CATEGORY: Final = "CATEGORY_"
 UNSORTED: Final = "OTHER"
 
 
-class TickerParts(NamedTuple):
+class KalshiTicker(NamedTuple):
     """A market's slug and, of several outcomes, the code of the one; None: YES."""
 
     slug: str
@@ -46,10 +46,10 @@ def name_book(market: Market, outcome: Outcome) -> str:
     return name_market(market.slug, None if market.has_one_book else outcome.code)
 
 
-def read_ticker(text: str) -> TickerParts:
+def read_ticker(text: str) -> KalshiTicker:
     """Return its parts, without asking whether there is such a market."""
     slug, _, code = text.partition("_")
-    return TickerParts(read_event(slug, MARKET), code or None)
+    return KalshiTicker(read_event(slug, MARKET), code or None)
 
 
 def read_event(text: str, what: str = EVENT) -> str:

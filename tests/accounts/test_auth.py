@@ -39,13 +39,50 @@ def test_sign_up_gives_an_account_with_the_grant_and_asks_to_verify_the_address(
 ):
     response = api.post("auth/register", NEW_USER)
     assert response.status_code == 201
-    assert response.json() == {"handle": "bob", "email_verified": False}
+    assert response.json() == {"handle": "bob", "email_verified": False, "key": None}
     user = User.objects.get(handle="bob")
     assert user.email == "bob@example.org"
     assert main_account(user).cash_micros == 10_000_000_000
     assert Transfer.objects.get().kind == "grant"
     assert mail.outbox[0].to == ["bob@example.org"]
     assert AuditEvent.objects.get(action="create_user").subject_id == str(user.pk)
+
+
+KEY = {"name": "my bot", "scopes": ["read", "trade"]}
+
+
+def test_a_program_signs_up_and_acts_after_one_call(api, db, settings):
+    settings.EMAIL_VERIFICATION_REQUIRED = False
+    response = api.post("auth/register", {**NEW_USER, "key": KEY})
+    assert response.status_code == 201
+    key = response.json()["key"]
+    assert (key["name"], key["scopes"]) == ("my bot", ["read", "trade"])
+    me = Api(Client(), bearer=key["secret"]).get("me").json()
+    assert (me["handle"], me["scopes"]) == ("bob", ["read", "trade"])
+
+
+@pytest.mark.parametrize(
+    ("change", "status", "code", "field"),
+    [
+        ({"scopes": ["manage"]}, 400, "invalid_choice", "key.scopes.0"),
+        ({"scopes": ["operate"]}, 403, "not_an_operator", None),
+        ({"name": ""}, 400, "blank", "key.name"),
+        ({"secret": "mine"}, 400, "unknown_field", "key.secret"),
+    ],
+)
+def test_nobody_signs_up_with_a_key_that_may_not_be(api, db, settings, change, status, code, field):
+    settings.EMAIL_VERIFICATION_REQUIRED = False
+    body = {**NEW_USER, "key": {**KEY, **change}}
+    assert_error(api.post("auth/register", body), status, code, field)
+    assert not User.objects.exists()
+
+
+def test_where_addresses_are_verified_there_is_no_key_before(api, db, settings):
+    settings.EMAIL_VERIFICATION_REQUIRED = True
+    body = {**NEW_USER, "key": KEY}
+    assert_error(api.post("auth/register", body), 403, "email_not_verified", "key")
+    assert not User.objects.exists()
+    assert api.post("auth/register", NEW_USER).status_code == 201
 
 
 def test_the_grant_is_what_policy_says_and_may_be_nothing(api, db):

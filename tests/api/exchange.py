@@ -17,7 +17,9 @@ from channels.layers import get_channel_layer
 from django.test import Client
 
 from accounts.actions import do_create_api_key
-from accounts.models import Account
+from accounts.models import Account, Policy
+from accounts.policy import forget
+from kernel import cache
 from markets.models import Market
 from predex.asgi import application
 from tests.contract import check_answer
@@ -30,6 +32,7 @@ from trading.pipeline.messages import Task
 from trading.pipeline.worker import run_worker
 from trading.readmodels.market_data import _listed, _summaries
 from trading.readmodels.projections import project_market
+from web import limits
 
 CSRF = "x" * 32
 API = "http://testserver/api/v1/"
@@ -196,3 +199,13 @@ def derive(market):
     project_market(market.pk)
     _summaries.forget()
     _listed.forget()
+
+
+@sync_to_async
+def set_user_rates(**rates):
+    policy = Policy.objects.get(pk=1)
+    policy.rate_limits["user"] = rates
+    policy.save()
+    forget()
+    cache.forget_all()
+    limits.reset()

@@ -7,14 +7,12 @@ from asgiref.sync import sync_to_async
 from django.utils import timezone
 
 from accounts.actions import do_suspend_user
-from accounts.models import ApiKey, Policy
-from accounts.policy import forget
+from accounts.models import ApiKey
 from kernel import cache
 from predex import order_app
-from tests.api.exchange import make_key, order
+from tests.api.exchange import make_key, order, set_user_rates
 from trading.order_entry import handler
 from trading.order_entry.operations import OPERATIONS
-from web import limits
 
 OPERATIONS_WITH_ACCOUNT = [operation for operation in OPERATIONS if operation.scope is not None]
 
@@ -113,16 +111,6 @@ async def test_a_batch_costs_a_token_for_each_order(inside, alice):
     body = {"orders": [order(market, "buy 1 YES @ 0.40")] * 4}
     assert (await alice.send("POST", "orders/batch", body)).status_code == 200
     assert (await alice.send("POST", "orders/batch", body)).status_code == 429
-
-
-@sync_to_async
-def set_user_rates(**rates):
-    policy = Policy.objects.get(pk=1)
-    policy.rate_limits["user"] = rates
-    policy.save()
-    forget()
-    cache.forget_all()
-    limits.reset()
 
 
 async def test_every_answer_has_the_callers_request_id_or_a_new_one(inside, alice):

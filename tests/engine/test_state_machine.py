@@ -32,7 +32,7 @@ IS_SOAK = os.environ.get("PREDEX_SOAK") == "1"
 COMMANDS_MIN = 50_000
 ROUNDS = 20 if IS_SOAK else 1  # of COMMANDS_MIN each: hypothesis remembers all of a round
 RULES_PER_MARKET = 60
-MARKETS = COMMANDS_MIN // (48 if IS_SOAK else 53)  # how long each gets is chance
+MARKETS = COMMANDS_MIN // (44 if IS_SOAK else 48)  # how long each gets is chance
 LONG_MARKETS, LONG_MARKET_STEPS = (50, 2_000) if IS_SOAK else (4, 1_000)
 
 one_step = st.binary(min_size=BYTES_PER_STEP, max_size=BYTES_PER_STEP)

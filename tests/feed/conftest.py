@@ -25,10 +25,11 @@ from markets.models import Market
 from tests.trading.world import make_account, make_market, own_shard
 from trading.engine.commands import Configure
 from trading.engine.types import MarketStatus
-from trading.feed.consumers import SERVER_OPTIONS, websocket_application
+from trading.feed.consumers import SERVER_OPTIONS
 from trading.feed.hub import Hub, get_hub
 from trading.feed.tasks import in_thread
 from trading.management.commands.serve import Server
+from trading.order_entry.socket import websocket_application
 from trading.pipeline.config import config_of
 from trading.pipeline.messages import (
     FEED_GROUP,
@@ -63,9 +64,15 @@ class Client:
         await self.get("subscribed")
 
     async def receive(self) -> dict[str, Any]:
+        """Return the next frame without its `sent_at`, which differs from socket to socket."""
+        frame = await self.receive_whole()
+        del frame["sent_at"]
+        return frame
+
+    async def receive_whole(self) -> dict[str, Any]:
         async with asyncio.timeout(SECONDS):
             frame = json.loads(await self.connection.recv())
-        assert frame.keys() >= {"v", "type", "market", "seq", "prev_seq", "ts"}
+        assert frame.keys() >= {"v", "type", "market", "seq", "prev_seq", "ts", "sent_at"}
         assert frame["v"] == 1
         return frame
 

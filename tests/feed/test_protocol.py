@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from websockets.exceptions import ConnectionClosed
 
+from kernel.clock import format_time, now_us
 from tests.feed.conftest import Client, Floor, Site
 from tests.trading.world import make_market
 from trading.feed.consumers import SERVER_MESSAGE_BYTES_MAX
@@ -128,7 +129,7 @@ async def test_a_message_over_the_limit_is_refused_a_huge_one_ends_the_socket(
     site: Site, floor: Floor
 ) -> None:
     client = await site.connect()
-    for size in (MESSAGE_BYTES_MAX + 1, 60_000):
+    for size in (MESSAGE_BYTES_MAX + 1, 120_000):
         await client.send_raw("x" * size)
         assert (await client.get_error())["code"] == "message_too_large"
     await client.send("ping")
@@ -228,3 +229,13 @@ async def test_a_fault_of_ours_is_an_error_frame_without_a_trace(
     assert "secret" not in json.dumps(fault)
     await client.send("ping")
     await client.get("pong")
+
+
+async def test_every_frame_says_when_it_was_sent(site: Site) -> None:
+    client = await site.connect()
+    before = format_time(now_us())
+    for number in range(5):
+        await client.send("ping", id=number)
+    times = [(await client.receive_whole())["sent_at"] for _ in range(5)]
+    in_order = [before, *times, format_time(now_us())]
+    assert in_order == sorted(in_order)

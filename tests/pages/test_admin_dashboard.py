@@ -175,7 +175,7 @@ def test_days_are_counted_from_the_trades_and_shown(shard, operator):  # noqa: F
     [
         ("operator", {"Waiting for approval", "Due to close within 24 hours"},
          {"exchange", "states", "shards", "charts", "shows_verify"}),
-        ("resolver", {"Waiting for a result", "Unpaid results", "Disputes"},
+        ("resolver", {"Waiting for a result", "Unpaid results", "Disputes", "Corrections"},
          {"states"}),
         ("finance", {"Withdrawals", "Deposit requests"}, {"charts", "shows_verify"}),
         ("moderator", {"Newest users"}, set()),

@@ -19,6 +19,7 @@ from kernel.clock import from_datetime
 from kernel.errors import ApiError, not_found
 from trading.api import show_own
 from trading.engine.types import OrderStatus
+from trading.feed.missed import show_own_fill
 from trading.feed.reads import read_cards
 from trading.models import OPEN_STATUSES, Order
 from trading.readmodels import queries
@@ -122,9 +123,7 @@ class FillsView(ApiView):
         )
         page = build_page(fills, limit, lambda fill: [fill.trade.id], order)
         cards = read_cards({fill.trade.market_id for fill in page.rows})
-        return Response(
-            page.to_json(lambda fill: show_own.show_fill(fill, cards[fill.trade.market_id]))
-        )
+        return Response(page.to_json(lambda fill: show_own_fill(fill, cards[fill.trade.market_id])))
 
 
 class PositionsView(ApiView):

@@ -12,8 +12,9 @@ from kernel.clock import format_time
 from kernel.units import format_amount, format_quantity
 from markets.actions import check_not_in_maintenance
 from trading.actions import do_cancel_orders, do_cancel_own_orders
-from trading.api.show_own import show_amount, show_fill, show_row
+from trading.api.show_own import show_amount, show_row
 from trading.api.standing_orders import ShownStandingOrder, show_standing_order
+from trading.feed.missed import show_own_fill
 from trading.feed.reads import read_cards
 from trading.models import (
     Margin,
@@ -65,7 +66,9 @@ def list_own_fills(user_id: int) -> Rows:
         before = None
         while fills := list_fills(account_id, beyond=before, count=CHUNK_ROWS):
             for fill in fills:
-                yield msgspec.to_builtins(show_fill(fill, instruments.get(fill.trade.market_id)))
+                yield msgspec.to_builtins(
+                    show_own_fill(fill, instruments.get(fill.trade.market_id))
+                )
             before = fills[-1].trade.id
 
 

@@ -3,17 +3,13 @@
 from collections.abc import Sequence
 
 from accounts.models import Account
-from kernel.clock import format_time
-from kernel.units import format_amount, format_price, format_quantity
+from kernel.units import format_amount, format_quantity
 from trading.models import Order
 from trading.pipeline.instruments import Instrument
 from trading.pipeline.order_rows import read_order
 from trading.readmodels.holdings import Holding, sum_known, value_holdings
-from trading.readmodels.queries import AccountFill
 from trading.wire import schema
-from trading.wire.commands import NO
-from trading.wire.options import mirror_pips
-from trading.wire.render import SIDE_NAMES, show_average, show_order
+from trading.wire.render import show_average, show_order
 
 MICROS_PER_HALF_PIP = 50
 """Of a contract's price."""
@@ -25,25 +21,6 @@ def show_row(row: Order, instrument: Instrument) -> schema.OrderState:
         instrument,
         seq=row.updated_seq,
         updated_at_us=row.updated_at_us,
-    )
-
-
-def show_fill(fill: AccountFill, instrument: Instrument) -> schema.OwnFill:
-    trade, order = fill.trade, fill.order
-    as_no = instrument.names_no(as_no=order.as_no)
-    return schema.OwnFill(
-        id=trade.id.hex,
-        order_id=order.id.hex,
-        client_order_id=order.client_order_id,
-        market=instrument.slug,
-        outcome=instrument.codes[NO if as_no else order.outcome_index],
-        side=SIDE_NAMES[-order.side if as_no else order.side],
-        price=format_price(mirror_pips(trade.price_pips, as_no=as_no)),
-        quantity=format_quantity(trade.quantity_lots),
-        fee=format_amount(trade.taker_fee_micros if fill.is_taker else trade.maker_fee_micros),
-        role="taker" if fill.is_taker else "maker",
-        seq=trade.seq,
-        created_at=format_time(trade.created_at_us),
     )
 
 

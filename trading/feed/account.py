@@ -15,6 +15,7 @@ from trading.engine.book import EngineOrder
 from trading.engine.margin import compute_position_lots, new_account
 from trading.engine.types import OrderStatus
 from trading.feed import frames
+from trading.feed.missed import LATE_US, StreamPlace, encode_place
 from trading.feed.reads import OPEN_ORDERS_MAX, AccountRead, Balance
 from trading.feed.watcher import Frame, Watcher
 from trading.pipeline.instruments import Instrument
@@ -50,6 +51,10 @@ class AccountFeed:
         self.applied = 0
         """The number of applied changes, by which a slow read notices that it is outdated."""
         self._seqs: dict[int, int] = {}
+        self._at_us = 0
+        """The latest time of a change that is known."""
+        self._recent: dict[int, int] = {}
+        """When markets changed, those of which that was at most LATE_US before."""
         self._orders: dict[str, OrderState] = {}
         self._has_more_orders = False
         self._holdings: dict[int, Holdings] = {}
@@ -60,20 +65,32 @@ class AccountFeed:
         return self.was_read.is_set()
 
     def snapshot(self) -> Frame | None:
-        if not self.is_loaded:
-            return None
+        return frames.me_snapshot(self.seq, **self.show()) if self.is_loaded else None
+
+    def show(self) -> JsonDict:
+        """Return what a snapshot has."""
         orders = list(self._orders.values())[-OPEN_ORDERS_MAX:]
-        return frames.me_snapshot(
-            self.seq,
-            balance=frames.balance(self.balance),
-            unread=self.unread,
-            orders=orders,
-            has_more_orders=self._has_more_orders or len(orders) < len(self._orders),
-            positions=[
+        return {
+            "balance": frames.balance(self.balance),
+            "unread": self.unread,
+            "orders": orders,
+            "has_more_orders": self._has_more_orders or len(orders) < len(self._orders),
+            "positions": [
                 show_holdings(holdings, self._cards[market_id])
                 for market_id, holdings in self._holdings.items()
             ],
-        )
+            "resume": self._show_place(),
+        }
+
+    def get_place(self) -> StreamPlace:
+        """Return how far the stream has come, in all markets."""
+        return StreamPlace(self.account_id, self._at_us, dict(self._seqs))
+
+    def _show_place(self) -> str:
+        since_us = self._at_us - LATE_US
+        self._recent = {key: at_us for key, at_us in self._recent.items() if at_us >= since_us}
+        seqs = {market_id: self._seqs.get(market_id, 0) for market_id in self._recent}
+        return encode_place(StreamPlace(self.account_id, self._at_us, seqs))
 
     def keep(self, change: AccountChange) -> None:
         """Buffer a publication until the database has been read."""
@@ -86,6 +103,7 @@ class AccountFeed:
         """Restart from the database: every watcher gets a snapshot."""
         self.was_read.set()
         self._seqs = dict(read.seqs)
+        self._at_us, self._recent = read.read_at_us, dict(read.recent)
         self.balance = read.balance
         self.unread = read.unread
         self._has_more_orders = read.has_more_orders
@@ -123,6 +141,9 @@ class AccountFeed:
         seqs += [(item.market_id, item.seq) for item in positions]
         for market_id, seq in seqs:
             known[market_id] = max(seq, known.get(market_id, 0))
+        for item in orders:
+            self._recent[item.market_id] = item.ts_us
+            self._at_us = max(self._at_us, item.ts_us)
         balance = Balance(change.cash_micros, change.held_micros, change.withdrawing_micros)
         self.announce(balance, {name: items for name, items in parts.items() if items})
 
@@ -139,7 +160,7 @@ class AccountFeed:
         if not body:
             return
         self.seq += 1
-        frame = frames.me(self.seq, **body)
+        frame = frames.me(self.seq, **body, resume=self._show_place())
         for watcher in self.watchers:
             watcher.push(self, frame)
 

@@ -6,15 +6,16 @@ of unread notifications: those of the accounts that are listened to are looked a
 
 import asyncio
 from collections.abc import Iterable
-from typing import Final
+from typing import Final, NamedTuple
 
 import structlog
 
 from kernel.database import DATABASE_FAULTS
-from trading.feed import reads
+from trading.feed import frames, reads
 from trading.feed.account import AccountFeed, markets_of
+from trading.feed.missed import StreamPlace, read_missed, show_missed
 from trading.feed.tasks import Tasks, in_thread
-from trading.feed.watcher import Watcher
+from trading.feed.watcher import Frame, Watcher
 from trading.pipeline.instruments import Instrument
 from trading.pipeline.messages import AccountChange
 
@@ -22,6 +23,11 @@ log = structlog.get_logger(__name__)
 
 RETRY_SECONDS: Final = 0.5
 CARDS_MAX: Final = 50_000
+
+
+class Resumed(NamedTuple):
+    frame: Frame
+    collector: Watcher
 
 
 class Accounts:
@@ -51,6 +57,33 @@ class Accounts:
         watcher.account_id = account_id
         feed.watchers.add(watcher)
         return feed
+
+    async def resume(self, place: StreamPlace) -> "Resumed":
+        """Return the snapshot of now with what was missed since a place; the account is loaded.
+
+        From now until it is used, what changes is collected by a watcher in the client's stead.
+        """
+        collector = Watcher()
+        feed = self.follow(collector, place.account_id)
+        try:
+            seq, shown, now = feed.seq, feed.show(), feed.get_place()
+            missed = await in_thread(read_missed, place, now)
+            await self._learn(missed.market_ids)
+            frame = frames.me_snapshot(seq, **shown, missed=show_missed(missed, self._cards))
+        except BaseException:
+            self.leave(collector)
+            raise
+        return Resumed(frame, collector)
+
+    def hand_over(self, resumed: "Resumed", watcher: Watcher) -> None:
+        """Give a client that has its snapshot the frames since.
+
+        Where some didn't fit, the last one is a snapshot, as for any slow reader.
+        """
+        feed = self.feeds[resumed.collector.account_id or 0]
+        while (frame := resumed.collector.next()) is not None:
+            watcher.push(feed, frame)
+        self.leave(resumed.collector)
 
     def leave(self, watcher: Watcher) -> None:
         if watcher.account_id is None:

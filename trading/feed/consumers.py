@@ -1,4 +1,4 @@
-"""The WebSocket `/ws/v1`: its handshake. `trading.feed.socket` implements the protocol.
+"""The handshake of WebSockets. `trading.feed.socket` implements the protocol.
 
 A plain ASGI application under Channels' routing, not a stock consumer: those make a thread hop per
 message, which costs ten times the delivery itself. docs/feed.md is the protocol.
@@ -11,9 +11,7 @@ from typing import Any, Final
 
 import msgspec
 import structlog
-from channels.routing import URLRouter
 from django.conf import settings
-from django.urls import re_path
 
 from kernel.errors import ApiError, not_found
 from trading.feed.guard import get_guard
@@ -25,7 +23,7 @@ from web.errors import error_body, find_error
 
 log = structlog.get_logger(__name__)
 
-SERVER_MESSAGE_BYTES_MAX: Final = 64 * 1024
+SERVER_MESSAGE_BYTES_MAX: Final = 128 * 1024
 """Too long a message up to this size gets an error; above it the server closes the socket."""
 SERVER_OPTIONS: Final[dict[str, Any]] = {
     "http": HttpConnection,
@@ -37,11 +35,6 @@ SERVER_OPTIONS: Final[dict[str, Any]] = {
 """uvicorn's options for these sockets, and for the HTTP connections that they begin as."""
 
 Scope = Mapping[str, Any]
-
-
-async def feed_application(scope: Scope, receive: Receive, send: Send) -> None:
-    """Serve one connection of `/ws/v1`."""
-    await serve_socket(Socket, scope, receive, send)
 
 
 async def serve_socket(
@@ -76,10 +69,6 @@ async def unknown_path(scope: Scope, receive: Receive, send: Send) -> None:
     await receive()
     context = _start_request(scope, request_context.read_headers(scope["headers"]))
     await _refuse(scope, receive, send, context, not_found())
-
-
-_ROUTES: Final[list[tuple[str, Any]]] = [(r"^ws/v1/?$", feed_application), (r"", unknown_path)]
-websocket_application = URLRouter([re_path(pattern, app) for pattern, app in _ROUTES])
 
 
 def check_origin(headers: Mapping[str, str]) -> bool:

@@ -296,7 +296,9 @@ def reply(type_: str, request: int | str | None, **body: Any) -> Frame:
     return build(type_, id=request, **body)
 
 
-def error(fault: ApiError, request: int | str | None, *, request_id: str, **body: Any) -> Frame:
+def error(fault: ApiError, request: int | str | None, *, request_id: str) -> Frame:
+    """`retry_after` is what HTTP has in the header, in seconds."""
+    seconds = fault.headers.get("Retry-After")
     return build(
         "error",
         id=request,
@@ -304,7 +306,7 @@ def error(fault: ApiError, request: int | str | None, *, request_id: str, **body
         message=fault.message,
         field=fault.field,
         request_id=request_id,
-        **body,
+        retry_after=None if seconds is None else int(seconds),
     )
 
 

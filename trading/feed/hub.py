@@ -24,6 +24,7 @@ from trading.feed.accounts import Accounts
 from trading.feed.audience import Audience
 from trading.feed.lifecycle import LOOK_SECONDS, Lifecycle
 from trading.feed.markets import Markets
+from trading.feed.missed import StreamPlace
 from trading.feed.progress import Progress
 from trading.feed.stream import BOOK, LIFECYCLE, TRADES, Stream
 from trading.feed.tasks import Tasks, in_thread
@@ -62,6 +63,8 @@ class SubscriptionRequest(NamedTuple):
     instruments: Sequence[Instrument]
     is_all: bool
     since_seq: int | None
+    place: StreamPlace | None
+    """From where the account's stream is resumed."""
 
 
 class Hub:
@@ -141,6 +144,7 @@ class Hub:
             resumed = await self._resume(asked)
             if asked.account_id is not None:
                 await self.accounts.wait_until_read(asked.account_id)
+            missed = await self.accounts.resume(asked.place) if asked.place else None
         # No await from here on: the next publication finds the watcher among the followers.
         sources: list[Source] = []
         if asked.account_id is not None:
@@ -149,7 +153,11 @@ class Hub:
             sources += self._follow_market(watcher, instrument, asked.channels)
         if asked.is_all:
             sources += self._follow_all(watcher, asked.channels)
+        if missed is not None:
+            resumed[sources[0]] = missed.frame
         watcher.begin(answer, sources, resumed)
+        if missed is not None:
+            self.accounts.hand_over(missed, watcher)
         if asked.is_all and LIFECYCLE in asked.channels:
             self.lifecycle.welcome(watcher)
 

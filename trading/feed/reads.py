@@ -10,11 +10,13 @@ from typing import Any, Final, NamedTuple
 
 from django.contrib.auth.models import AnonymousUser
 from django.db import connection
-from django.db.models import Count, Q
+from django.db.models import Count, Max, Q
 from django.utils import timezone
 
 from accounts.models import Account, User
+from kernel.clock import now_us
 from markets.models import HIDDEN_STATUSES, Exchange, Market, Outcome, StatusChange
+from trading.feed.missed import LATE_US
 from trading.feed.replica import TAPE_READ_MAX, Image, TapeTrade, find_tops
 from trading.models import (
     BookState,
@@ -109,9 +111,14 @@ class Balance(NamedTuple):
 
 
 class AccountRead(NamedTuple):
-    """An account at one moment: `seqs` of its markets, open orders oldest first, positions."""
+    """An account at one moment: `seqs` of its markets, open orders oldest first, positions.
 
+    `recent` is when its orders changed in the markets in which any did lately, before `read_at_us`.
+    """
+
+    read_at_us: int
     seqs: dict[int, int]
+    recent: dict[int, int]
     balance: Balance
     unread: int
     orders: list[Order]
@@ -259,20 +266,26 @@ def read_account(account_id: int) -> AccountRead | None:
 
 
 def _read_account(account_id: int) -> AccountRead | None:
-    unpaid = Margin.objects.filter(account_id=account_id, payout_micros=None)
-    seqs = read_seqs(set(unpaid.values_list("market_id", flat=True)))
+    read_at_us = now_us()
     own = Order.objects.filter(account_id=account_id)
+    changed = own.filter(updated_at_us__gte=read_at_us - LATE_US).order_by()
+    recent = dict(changed.values_list("market_id").annotate(at_us=Max("updated_at_us")))
+    margins = Margin.objects.filter(account_id=account_id, payout_micros=None)
+    unpaid = set(margins.values_list("market_id", flat=True))
+    seqs = read_seqs(unpaid | recent.keys())
     orders = [
         *own.open().order_by("-id")[: OPEN_ORDERS_MAX + 1],
         *own.untriggered().order_by("-id")[: OPEN_ORDERS_MAX + 1],
     ]
     orders.sort(key=lambda order: order.id, reverse=True)
-    positions = Position.objects.filter(account_id=account_id, market_id__in=seqs.keys())
+    positions = Position.objects.filter(account_id=account_id, market_id__in=unpaid)
     balances = read_balances([account_id])
     if account_id not in balances:
         return None
     return AccountRead(
+        read_at_us,
         seqs,
+        recent,
         balances[account_id],
         read_unread([account_id])[account_id],
         orders[OPEN_ORDERS_MAX - 1 :: -1],

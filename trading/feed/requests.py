@@ -12,7 +12,7 @@ from kernel.errors import ApiError
 from trading.wire.fields import Slug
 from trading.wire.reading import decode
 
-MESSAGE_BYTES_MAX: Final = 16 * 1024
+MESSAGE_BYTES_MAX: Final = 64 * 1024
 MARKETS_A_MESSAGE_MAX: Final = 100
 ID_LENGTH_MAX: Final = 64
 SEQ_MAX: Final = 2**53
@@ -31,12 +31,14 @@ class FeedRequest(Struct, kw_only=True, frozen=True, forbid_unknown_fields=True,
 class Subscribe(FeedRequest, frozen=True, tag="subscribe"):
     """`me` needs no markets; `"all"` is for ticker and lifecycle.
 
-    `since_seq`, with one market: the last sequence number that the client has of it.
+    `since_seq`, with one market: the last sequence number that the client has of it. `resume`, with
+    `me`: what the last frame of that channel had.
     """
 
     channels: Annotated[list[Channel], Meta(min_length=1, max_length=5)]
     markets: Markets | Literal["all"] | None = None
     since_seq: Annotated[int, Meta(ge=0, le=SEQ_MAX)] | None = None
+    resume: Annotated[str, Meta(max_length=MESSAGE_BYTES_MAX)] | None = None
 
 
 class Unsubscribe(FeedRequest, frozen=True, tag="unsubscribe"):
@@ -74,11 +76,14 @@ _named = msgspec.json.Decoder(_Named)
 
 def decode_request(text: str) -> AnyRequest:
     """Return the decoded message, or raise ApiError (400) with the field at fault."""
+    return decode(_decoder, encode_text(text))
+
+
+def encode_text(text: str) -> bytes:
     try:
-        body = text.encode()
+        return text.encode()
     except UnicodeEncodeError:
         raise ApiError("bad_json", detail="the message is not valid JSON") from None
-    return decode(_decoder, body)
 
 
 def find_id(text: str) -> int | str | None:

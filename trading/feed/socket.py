@@ -14,10 +14,12 @@ from uuid import UUID
 import structlog
 
 from accounts.api.principal import Principal, authenticate, find_credential, require_scope
+from kernel.clock import format_time, now_us
 from kernel.errors import ApiError, AuthError, too_many_requests
 from trading.feed import disconnects, frames
 from trading.feed.guard import Guard
 from trading.feed.hub import Hub, SubscriptionRequest
+from trading.feed.missed import StreamPlace, decode_place
 from trading.feed.requests import (
     MESSAGE_BYTES_MAX,
     AnyRequest,
@@ -32,7 +34,7 @@ from trading.feed.requests import (
 from trading.feed.sessions import Login, find_session_key, read_login
 from trading.feed.stream import CHANNELS_OF_ALL
 from trading.feed.tasks import in_thread
-from trading.feed.watcher import Watcher
+from trading.feed.watcher import Frame, Watcher
 from trading.pipeline import cancel_timers
 from trading.pipeline.instruments import Instrument, get_instrument
 from web.errors import find_error
@@ -49,6 +51,7 @@ STRIKES_SECONDS: Final = 60.0
 CLOSING_SECONDS: Final = 2.0
 FRAMES_A_TURN: Final = 64
 """Frames sent to one socket before it yields to others."""
+STAMP_SECONDS: Final = 0.001
 ME: Final = "me"
 ALL: Final = "all"
 
@@ -62,7 +65,12 @@ Send = Callable[[dict[str, Any]], Awaitable[None]]
 
 
 class Socket:
-    """Created before the handshake is answered; `run` serves it until either side ends."""
+    """Created before the handshake is answered; `run` serves it until either side ends.
+
+    `says_when_sent`: each frame is an object and gets a `sent_at`.
+    """
+
+    says_when_sent = False
 
     def __init__(
         self,
@@ -77,6 +85,8 @@ class Socket:
         self.request_id = request_id
         self.principal: Principal | None = None
         self.login: Login | None = None
+        self.credential: str | None = None
+        """The key or token of `principal`; None for a session."""
         self.sending_since: float | None = None
         self.cancel_timer: UUID | None = None
         self.watcher = Watcher()
@@ -88,12 +98,15 @@ class Socket:
         self._pace = Pace()
         self._strikes = 0
         self._struck_at = 0.0
+        self._stamp = ""
+        self._stamped_at = float("-inf")
         self._close_code = 1000
         self._close_reason = ""
 
     async def recognise(self, headers: Mapping[str, str], *, takes_cookies: bool) -> None:
         """Authenticate by a key or token in a header, else by the session cookie."""
-        if find_credential(headers) is not None:
+        self.credential = find_credential(headers)
+        if self.credential is not None:
             self.principal = await authenticate(headers)
         elif takes_cookies and "cookie" in headers:
             key = find_session_key(headers["cookie"])
@@ -117,7 +130,7 @@ class Socket:
             await asyncio.gather(reader, writer, return_exceptions=True)
             self._leave()
             if self.cancel_timer is not None:
-                self._hub.tasks.spawn(disconnects.cancel_orders(self.cancel_timer))
+                self._hub.tasks.spawn(self._cancel_orders(self.cancel_timer))
         for task in (reader, writer):
             if not task.cancelled() and (fault := task.exception()) is not None:
                 log.error("socket_fault", request_id=self.request_id, exc_info=fault)
@@ -127,6 +140,9 @@ class Socket:
 
     def _leave(self) -> None:
         self._hub.leave(self.watcher)
+
+    async def _cancel_orders(self, timer: UUID) -> None:
+        await disconnects.cancel_orders(timer)
 
     def stop(self) -> None:
         fault = AuthError(
@@ -167,18 +183,27 @@ class Socket:
             if frame is None:
                 await watcher.wait()
                 continue
-            self.sending_since = loop.time()
-            await send(frame.message)
+            self.sending_since = now = loop.time()
+            await send(self._stamp_frame(frame, now))
             self.sending_since = None
             written += 1
             if written % FRAMES_A_TURN == 0:
                 await asyncio.sleep(0)
 
     async def _write_last_words(self) -> None:
+        now = asyncio.get_running_loop().time()
         while (frame := self.watcher.next()) is not None:
-            await self._send(frame.message)
+            await self._send(self._stamp_frame(frame, now))
         close = {"code": self._close_code, "reason": self._close_reason}
         await self._send({"type": "websocket.close", **close})
+
+    def _stamp_frame(self, frame: Frame, now: float) -> dict[str, Any]:
+        """Return the message to send; what is sent within a millisecond has one time."""
+        if not self.says_when_sent:
+            return frame.message
+        if now - self._stamped_at > STAMP_SECONDS:
+            self._stamp, self._stamped_at = f',"sent_at":"{format_time(now_us())}"}}', now
+        return {"type": "websocket.send", "text": frame.message["text"][:-1] + self._stamp}
 
     def _end(self, fault: ApiError | None, code: int, reason: str = "") -> None:
         """Close the connection after a last message if the client reads it, else drop it."""
@@ -212,10 +237,14 @@ class Socket:
         except AuthError as exception:
             self._strike(exception, text)
         except Exception as exception:
-            expected = find_error(exception)
-            if expected is None:
-                log.exception("socket_message_failed", request_id=self.request_id)
-            self._refuse(expected or ApiError("internal_error"), text)
+            self._refuse(self._find_fault(exception), text)
+
+    def _find_fault(self, exception: Exception) -> ApiError:
+        """Return the error to answer with; an unexpected one is logged."""
+        expected = find_error(exception)
+        if expected is None:
+            log.error("socket_message_failed", request_id=self.request_id, exc_info=exception)
+        return expected or ApiError("internal_error")
 
     def _refuse(self, fault: ApiError, text: str | None) -> None:
         is_readable = text is not None and len(text) <= MESSAGE_BYTES_MAX
@@ -223,10 +252,13 @@ class Socket:
         self.watcher.reply(frames.error(fault, request_id, request_id=self.request_id))
 
     def _strike(self, fault: ApiError, text: str | None) -> None:
+        self._refuse(fault, text)
+        self._count_strike(fault)
+
+    def _count_strike(self, fault: ApiError) -> None:
         now = time.monotonic()
         is_late = now - self._struck_at > STRIKES_SECONDS
         self._strikes, self._struck_at = 1 if is_late else self._strikes + 1, now
-        self._refuse(fault, text)
         if self._strikes >= STRIKES_MAX:
             self._end(None, CLOSE_TOO_MANY, fault.code)
 
@@ -258,7 +290,7 @@ class Socket:
             self._guard.enter_account(principal.account_id)
         elif self.principal.account_id != principal.account_id:
             raise ApiError("already_authenticated")
-        self.principal, self.login = principal, None
+        self.principal, self.login, self.credential = principal, None, credential
         self.watcher.user_id = principal.user_id
         scopes = sorted(principal.scopes)
         self.watcher.reply(
@@ -283,11 +315,12 @@ class Socket:
         market_channels = _check_channels(channels, request.markets)
         _check_since(request)
         account_id = self._check_me() if ME in channels else None
+        place = _read_place(request, account_id)
         instruments = await self._find_cards(request.markets) if market_channels else []
         self._check_room(market_channels, instruments, request.markets == ALL)
         is_all = request.markets == ALL
         asked = SubscriptionRequest(
-            account_id, market_channels, instruments, is_all, request.since_seq
+            account_id, market_channels, instruments, is_all, request.since_seq, place
         )
         answer = frames.reply("subscribed", request.id, channels=channels, markets=request.markets)
         try:
@@ -366,6 +399,10 @@ class Pace:
         self._tokens -= 1
         return 0.0
 
+    def give_back(self) -> None:
+        """Return the token of a message that other limits apply to."""
+        self._tokens += 1
+
 
 def _check_channels(channels: Sequence[str], markets: list[str] | str | None) -> list[str]:
     """Return the channels of markets; ApiError if the markets don't match them."""
@@ -388,3 +425,11 @@ def _check_since(request: Subscribe) -> None:
         return
     if not isinstance(request.markets, list) or len(request.markets) != 1:
         raise ApiError("invalid_value", "since_seq", detail="a sequence number is of one market")
+
+
+def _read_place(request: Subscribe, account_id: int | None) -> StreamPlace | None:
+    if request.resume is None:
+        return None
+    if account_id is None:
+        raise ApiError("invalid_value", "resume", detail="only me is resumed by it")
+    return decode_place(request.resume, account_id)

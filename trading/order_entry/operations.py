@@ -66,6 +66,11 @@ def read_request(operation: Operation, body: bytes) -> Struct | None:
     return None
 
 
+def find_parameters(operation: Operation) -> list[str]:
+    """Return the names of the parameters in the path."""
+    return _PARAMETER.findall(operation.path)
+
+
 def compile_path(operation: Operation, prefix: str) -> re.Pattern[str]:
     """Return a pattern for whole paths, with the parameters as groups."""
     return re.compile(prefix + _PARAMETER.sub(r"(?P<\1>[^/]+)", operation.path))

@@ -29,12 +29,12 @@ from kernel.errors import not_found
 from kernel.spreadsheets import as_cell
 from kernel.units import format_amount, format_price, format_quantity
 from markets.models import Market
+from trading.feed.missed import pair_with_orders
 from trading.models import Margin, Order, StandingOrder, Trade
 from trading.pages import rows
 from trading.pages.entry import get_principal
 from trading.pipeline.instruments import build_instrument
 from trading.readmodels.holdings import list_holdings, list_margins
-from trading.readmodels.queries import pair_with_orders
 from trading.wire.render import SIDE_NAMES
 
 CHUNK_ROWS: Final = 1_000

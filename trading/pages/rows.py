@@ -17,6 +17,7 @@ from accounts.queries import read_reasons
 from markets.models import Market, Outcome
 from trading.contracts import Contract, get_outcome, name_contract, name_opposite
 from trading.engine.types import BUY, PAYOUT_PIPS, OrderOptions, OrderStatus, TriggerKind
+from trading.feed.missed import AccountFill
 from trading.models import OPEN_STATUSES, Margin, Order
 from trading.pages.numbers import write_lots
 from trading.pages.ticket import Ticket, write_link
@@ -24,7 +25,6 @@ from trading.pages.words import PAYOUT_MICROS, describe_end, mirror_micros
 from trading.pipeline.order_rows import decode_options
 from trading.readmodels.holdings import Holding
 from trading.readmodels.marks import HALF_PIPS_PER_CONTRACT
-from trading.readmodels.queries import AccountFill
 from trading.wire.options import mirror_pips
 from trading.wire.render import PIP_IN_AVERAGE, SIDE_NAMES
 

@@ -1,7 +1,7 @@
 """Shared queries of orders, fills, candles and market figures."""
 
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
@@ -12,9 +12,11 @@ from accounts.models import User
 from kernel.errors import not_found
 from markets.models import FINAL_STATUSES, HIDDEN_STATUSES, Market
 from markets.queries import SLUG_PATTERN
+from trading.feed.missed import AccountFill as AccountFill
+from trading.feed.missed import pair_with_orders
 from trading.feed.reads import book_from_database, read_lasts, read_markets
 from trading.feed.replica import find_tops
-from trading.models import Candle, Margin, Order, OutcomeStats, Trade
+from trading.models import Candle, Margin, OutcomeStats, Trade
 from trading.pipeline.instruments import Instrument
 from trading.pipeline.loading import read_ladders
 from trading.pipeline.messages import Top
@@ -22,14 +24,6 @@ from trading.wire.levels import compute_implied_tops
 
 DAY_MINUTES: Final = 24 * 60
 """The maximum number of trades by which the statistics lag."""
-
-
-class AccountFill(NamedTuple):
-    """A trade from one account's perspective."""
-
-    trade: Trade
-    order: Order
-    is_taker: bool
 
 
 def find_own_market(slug: str, *, account_id: int, user_id: int | None) -> int:
@@ -79,17 +73,6 @@ def list_fills(
         sides += [(trade, is_taker) for trade in mine[:count]]
     sides.sort(key=lambda side: side[0].id, reverse=not is_forward)
     return pair_with_orders(sides[:count])
-
-
-def pair_with_orders(sides: Sequence[tuple[Trade, bool]]) -> list[AccountFill]:
-    """Return the fills of orders: trades with whether the order was the taker."""
-    ids = [trade.taker_order_id if is_taker else trade.maker_order_id for trade, is_taker in sides]
-    orders = Order.objects.in_bulk(set(ids))
-    return [
-        AccountFill(trade, orders[order_id], is_taker)
-        for (trade, is_taker), order_id in zip(sides, ids, strict=True)
-        if order_id is not None  # the house's, between the legs of a match
-    ]
 
 
 # --- candles ----------------------------------------------------------------------------------
