@@ -64,7 +64,7 @@ bench: $(VENV)/.installed-dev
 
 lock:
 	@for name in requirements requirements-dev $(basename $(wildcard tests/compat/*.in)); do \
-	  uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	  uv pip compile --quiet --universal --python-version $$(case $$name in *-new) echo 3.13;; *) echo 3.11;; esac) --generate-hashes --no-emit-index-url \
 	    --no-emit-find-links --custom-compile-command "make lock" $$name.in -o $$name.txt || exit 1; \
 	done
 
@@ -102,5 +102,5 @@ $(VENV)/.installed-dev: requirements-dev.txt | $(VENV)/bin/python
 $(VENV)/sdks/%/.installed: tests/compat/%.txt | $(VENV)/.installed-dev
 	@echo "==> Installing $< beside the exchange"
 	@rm -rf $(@D)
-	@$(PIP) --target $(@D) -r $<
+	@$(PIP) $(if $(filter %-new,$(@D)),--ignore-requires-python) --target $(@D) -r $<
 	@touch $@

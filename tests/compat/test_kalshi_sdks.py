@@ -49,7 +49,7 @@ def test_every_method_of_an_official_client_does_what_it_says(town: Town, client
 
 
 def test_every_method_of_the_newest_client_does_what_it_says(town: Town):
-    """It asks for a newer Python than ours, so it is only there where its wheel was unpacked."""
+    """It asks for Python 3.13 and runs below it too, where pip is told so."""
     alice, market = town.alice, town.open("Does the newest work?")
     answers: dict[str, Any] = run_sdk(
         "kalshi-python-sync-new", "kalshi_calls", "kalshi_python_sync",
