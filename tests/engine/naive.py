@@ -273,18 +273,6 @@ class NaiveEngine(NaiveBrackets, NaiveTriggers):
         mine = [o for o in everyone if o.place.account_id == command.account_id]
         self._end_all(mine, by_operator if command.by_operator else by_owner)
 
-    def _stop_group(self, order_group: str | None) -> None:
-        everyone = [*self.orders, *self.waiting]
-        group = [order for order in everyone if order.place.order_group == order_group]
-        self._end_all(group, Reason.ORDER_GROUP_STOPPED)
-
-    def _group_refusal(self, place: Place) -> Reason | None:
-        if place.order_group is None:
-            return None
-        if place.order_group not in self.headroom:
-            return Reason.ORDER_GROUP_UNKNOWN
-        return Reason.ORDER_GROUP_STOPPED if self.headroom[place.order_group] <= 0 else None
-
     def _configure(self, command: Configure) -> None:
         if command.seen is not None and command.seen != (self.status, self.config):
             return self._reject("", Reason.CONFIGURATION_STALE)
@@ -452,17 +440,6 @@ class NaiveEngine(NaiveBrackets, NaiveTriggers):
             elif maker.place.reduce_only and not self._allowance(maker.place):
                 self._end(maker, OrderStatus.CANCELLED, Reason.REDUCE_ONLY)
         return self._count_for_groups(taker, makers, lots)
-
-    def _count_for_groups(self, taker: Order, makers: list[Order], lots: int) -> Reason | None:
-        """Stop the groups that have filled all that they may; the reason if the taker's has."""
-        groups = [order.place.order_group for order in (taker, *makers)]
-        for group in groups:
-            if group is not None and group in self.headroom:
-                self.headroom[group] -= lots
-        full = [group for group in groups if group is not None and self.headroom.get(group, 1) <= 0]
-        for group in full:
-            self._stop_group(group)
-        return Reason.ORDER_GROUP_STOPPED if taker.place.order_group in full else None
 
     def _traded(self, taker: Order, maker: Order, lots: int, changes: list[Change]) -> Traded:
         (taker_sets, taker_cash, taker_fee), (maker_sets, maker_cash, maker_fee) = changes

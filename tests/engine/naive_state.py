@@ -328,6 +328,31 @@ class NaiveState:
         finer = self.status == MarketStatus.HALTED and old.tick_pips % new.tick_pips == 0
         return finer or old.tick_pips == new.tick_pips
 
+    # Order groups.
+
+    def _group_refusal(self, place: Place) -> Reason | None:
+        if place.order_group is None:
+            return None
+        if place.order_group not in self.headroom:
+            return Reason.ORDER_GROUP_UNKNOWN
+        return Reason.ORDER_GROUP_STOPPED if self.headroom[place.order_group] <= 0 else None
+
+    def _stop_group(self, order_group: str | None) -> None:
+        everyone = [*self.orders, *self.waiting]
+        group = [order for order in everyone if order.place.order_group == order_group]
+        self._end_all(group, Reason.ORDER_GROUP_STOPPED)
+
+    def _count_for_groups(self, taker: Order, makers: list[Order], lots: int) -> Reason | None:
+        """Stop the groups that have filled all that they may; the reason if the taker's has."""
+        groups = [order.place.order_group for order in (taker, *makers)]
+        for group in groups:
+            if group is not None and group in self.headroom:
+                self.headroom[group] -= lots
+        full = [group for group in groups if group is not None and self.headroom.get(group, 1) <= 0]
+        for group in full:
+            self._stop_group(group)
+        return Reason.ORDER_GROUP_STOPPED if taker.place.order_group in full else None
+
 
 def arrival(order: Order) -> tuple[int, str]:
     return order.arrived_us, order.place.order_id
