@@ -93,7 +93,7 @@ def test_an_order_is_cancelled_in_the_portfolio_too(
 ):
     bob.place(market, "buy 3 YES @ 0.30")
     page = visit(bob, **PLAIN).open("/portfolio/")
-    page.get_by_role("link", name="Orders").click()
+    page.get_by_role("link", name="Orders", exact=True).click()
     row = page.get_by_role("row").filter(has_text=TITLE)
     row.get_by_role("button", name="Cancel").click()
     expect(page.get_by_text("No open orders.")).to_be_visible()

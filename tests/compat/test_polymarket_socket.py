@@ -204,7 +204,7 @@ async def test_what_is_odd_or_hidden_gets_an_error_and_changes_nothing(town: Tow
             ('{"type":"market","assets_ids":[1]}', "wrong_type"),
             ('{"type":"market","cursor":"x"}', "unknown_field"),
             ('{"operation":"buy"}', "invalid_choice"),
-            ("x" * 20_000, "message_too_large"),
+            ("x" * 70_000, "message_too_large"),
             (b"\xff", "bad_json"),
         ):
             await listener.connection.send(message)
