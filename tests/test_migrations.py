@@ -11,10 +11,9 @@ from django.db import connection
 from django.db.migrations.loader import MigrationLoader
 
 from accounts.models import Policy
-from tests.exchange import ROOT, program_environment
+from tests.exchange import COMMAND_SECONDS, ROOT, program_environment
 
 OURS = ("trading", "markets", "accounts")
-THERE_AND_BACK_SECONDS = 300
 
 
 @pytest.fixture
@@ -23,7 +22,7 @@ def environment(request, tmp_path, database_kind):
     return program_environment(tmp_path, database_url=databases.make(tmp_path))
 
 
-@pytest.mark.timeout(2 * THERE_AND_BACK_SECONDS)
+@pytest.mark.timeout(2 * COMMAND_SECONDS)
 def test_migrations_run_backward_and_forward_again_and_laws_with_them(environment):
     done = subprocess.run(
         [sys.executable, "-m", "tests.there_and_back"],
@@ -31,7 +30,7 @@ def test_migrations_run_backward_and_forward_again_and_laws_with_them(environmen
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=THERE_AND_BACK_SECONDS,
+        timeout=COMMAND_SECONDS,
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
