@@ -6,11 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from allauth.account.models import EmailAddress
 from django.conf import settings
 from uvicorn.protocols.websockets import websockets_sansio_impl
 from websockets import protocol
 from websockets.frames import CloseCode
 
+from accounts.models import Account
 from tests.exchange import ROOT
 from tests.feed.conftest import Client, Floor, Site
 from tests.trading.world import buy, cancel, sell
@@ -31,6 +33,7 @@ from trading.feed.socket import (
     MESSAGES_PER_SECOND,
     SUBSCRIPTIONS_MAX,
 )
+from trading.feed.tasks import in_thread
 from trading.order_entry.messages import OPERATION_OF, decode_message
 from trading.order_entry.socket import IN_FLIGHT_MAX
 from trading.pipeline.cancel_timers import SOCKET_SECONDS
@@ -106,6 +109,7 @@ async def collect_frames(site: Site, floor: Floor, make_key) -> dict[str, dict[s
     """Return the fullest real frame of each type."""
     await floor.open()
     await floor.run(buy(floor.market, floor.bob, 30, 100))
+    await in_thread(confirm_address, floor.alice)
     _, secret = await make_key(floor.alice)
     client = await site.connect()
     slug = floor.market.slug
@@ -122,7 +126,8 @@ async def collect_frames(site: Site, floor: Floor, make_key) -> dict[str, dict[s
     for message in messages:
         await client.send(**message)
     frames: dict[str, dict[str, Any]] = {}
-    await collect(client, frames, until={"me_snapshot", "trades_snapshot", "pong"})
+    named = {"me_snapshot", "trades_snapshot", "pong", "cancel_on_disconnect"}
+    await collect(client, frames, until=named)
     [order] = await floor.run(buy(floor.market, floor.alice, 60, 100))
     await floor.run(cancel(floor.market, floor.alice, order.order.order_id))
     await floor.run(sell(floor.market, floor.bob, 60, 200), buy(floor.market, floor.alice, 60, 100))
@@ -131,6 +136,13 @@ async def collect_frames(site: Site, floor: Floor, make_key) -> dict[str, dict[s
     await client.send("unsubscribe", channels=["trades"], markets=[slug])
     await collect(client, frames, until={"unsubscribed"})
     return frames
+
+
+def confirm_address(account: Account) -> None:
+    """Where addresses have to be confirmed nobody trades before."""
+    EmailAddress.objects.update_or_create(
+        user=account.owner, email=account.owner.email, defaults={"verified": True}
+    )
 
 
 async def collect(client: Client, frames: dict[str, dict[str, Any]], *, until: set[str]) -> None:
