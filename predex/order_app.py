@@ -6,9 +6,9 @@ It makes no decisions: it authenticates, admits, calls `handle` and encodes the 
 """
 
 import re
+from functools import partial
 from typing import Final
 
-import structlog
 from django.conf import settings
 
 from accounts.api.admission import admit
@@ -29,6 +29,7 @@ from web.asgi import (
     refuse,
     repeat_body,
     send_response,
+    serve,
     start_request,
 )
 
@@ -59,7 +60,7 @@ class OrderApp:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         found = find_operation(scope)
         if found is not None:
-            await serve(*found, scope, receive, send)
+            await serve(scope, send, partial(_answer, *found, scope, receive))
         elif scope["path"] in request_context.PROBES:
             await self.django(scope, receive, send)
         else:
@@ -97,26 +98,12 @@ def find_operation(scope: Scope) -> tuple[Operation, dict[str, str]] | None:
     return None
 
 
-async def serve(
-    operation: Operation, params: dict[str, str], scope: Scope, receive: Receive, send: Send
-) -> None:
-    headers = request_context.read_headers(scope["headers"])
-    context = start_request(scope, headers)
-    # Never unbound: the server runs each request in its own task, which has its own context.
-    structlog.contextvars.bind_contextvars(request_id=context.request_id)
-    try:
-        answer = await _answer(operation, params, scope, headers, receive, context)
-    except Exception as exception:  # the caller always gets a JSON error
-        answer = refuse(exception, context)
-    await send_response(answer, context, send)
-
-
 async def _answer(
     operation: Operation,
     params: dict[str, str],
     scope: Scope,
-    headers: dict[str, str],
     receive: Receive,
+    headers: dict[str, str],
     context: request_context.RequestContext,
 ) -> Response:
     request_context.check_request(headers)

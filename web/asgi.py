@@ -19,6 +19,9 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 App = Callable[..., Awaitable[None]]
 
+ShowError = Callable[[ApiError, str], Mapping[str, Any]]
+"""The body of an error, from it and the request's id."""
+
 JSON: Final = "application/json"
 encode_json: Final = msgspec.json.Encoder().encode
 
@@ -39,14 +42,34 @@ def start_request(scope: Scope, headers: Mapping[str, str]) -> RequestContext:
     )
 
 
-def refuse(exception: Exception, context: RequestContext) -> Response:
+async def serve(
+    scope: Scope,
+    send: Send,
+    answer: Callable[[dict[str, str], RequestContext], Awaitable[Response]],
+    show_error: ShowError = error_body,
+) -> None:
+    """Answer a request with what `answer` returns or the error that it raises."""
+    headers = request_context.read_headers(scope["headers"])
+    context = start_request(scope, headers)
+    # Never unbound: the server runs each request in its own task, which has its own context.
+    structlog.contextvars.bind_contextvars(request_id=context.request_id)
+    try:
+        response = await answer(headers, context)
+    except Exception as exception:  # the caller always gets a JSON error
+        response = refuse(exception, context, show_error)
+    await send_response(response, context, send)
+
+
+def refuse(
+    exception: Exception, context: RequestContext, show_error: ShowError = error_body
+) -> Response:
     """Return the error of any exception; an unexpected one is logged."""
     error = find_error(exception)
     if error is None:
         log.exception("request_failed", path=context.path)
         error = ApiError("internal_error")
     context.code = error.code
-    body = encode_json(error_body(error, context.request_id))
+    body = encode_json(show_error(error, context.request_id))
     return Response(error.status, body, error.headers)
 
 

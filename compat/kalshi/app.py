@@ -6,10 +6,10 @@ take the threads that orders need.
 
 import asyncio
 import re
+from functools import partial
 from typing import Any, Final
 from urllib.parse import unquote
 
-import structlog
 from channels.db import database_sync_to_async
 
 from accounts.api.admission import admit, admit_sync
@@ -27,10 +27,8 @@ from web.asgi import (
     Scope,
     Send,
     encode_json,
-    send_response,
-    start_request,
+    serve,
 )
-from web.errors import find_error
 from web.request_context import RequestContext
 
 PREFIX: Final = "/trade-api/v2/"
@@ -39,7 +37,6 @@ OLD_PROGRAM: Final = re.compile(r"OpenAPI-Generator/(?:2\.|3\.[0-2]\.)")
 FIRST_PROGRAM: Final = "OpenAPI-Generator/2."
 """It knows the answer to a batch by another status."""
 
-log = structlog.get_logger(__name__)
 _PARAMETER: Final = re.compile(r"{(\w+)}")
 _PATTERNS: Final = [
     (re.compile(_PARAMETER.sub(r"(?P<\1>[^/]+)", operation.path)), operation)
@@ -61,23 +58,14 @@ class KalshiApp:
         if not scope["path"].startswith(PREFIX):
             await self._next_app(scope, receive, send)
             return
-        headers = request_context.read_headers(scope["headers"])
-        context = start_request(scope, headers)
-        structlog.contextvars.bind_contextvars(request_id=context.request_id)
-        try:
-            preflight = request_context.answer_preflight(context, headers)
-            response = (
-                Response(204, b"", dict(preflight))
-                if preflight is not None
-                else await self._answer(scope, headers, receive, context)
-            )
-        except Exception as exception:  # the caller always gets a JSON error
-            response = _refuse(exception, context)
-        await send_response(response, context, send)
+        await serve(scope, send, partial(self._answer, scope, receive), _show_in_both_shapes)
 
     async def _answer(
-        self, scope: Scope, headers: dict[str, str], receive: Receive, context: RequestContext
+        self, scope: Scope, receive: Receive, headers: dict[str, str], context: RequestContext
     ) -> Response:
+        preflight = request_context.answer_preflight(context, headers)
+        if preflight is not None:
+            return Response(204, b"", dict(preflight))
         request_context.check_request(headers)
         operation, names = find_operation(scope["method"], scope["path"])
         principal = await _authenticate(scope, headers, once=bool(operation.scope))
@@ -151,12 +139,7 @@ async def _admit(principal: Principal | None, operation: KalshiOperation, addres
     await admit_anyone(None, operation.bucket, *scopes, address=address)
 
 
-def _refuse(exception: Exception, context: RequestContext) -> Response:
-    """Return an error in both shapes: flat, and under `error` for programs of 2025."""
-    error = find_error(exception)
-    if error is None:
-        log.exception("request_failed", path=context.path)
-        error = ApiError("internal_error")
-    context.code = error.code
+def _show_in_both_shapes(error: ApiError, _request_id: str) -> dict[str, Any]:
+    """Show an error flat, and under `error` for programs of 2025."""
     body = show_error(error)
-    return Response(error.status, encode_json({**body, "error": body}), error.headers)
+    return {**body, "error": body}

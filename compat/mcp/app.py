@@ -1,11 +1,11 @@
 """The ASGI application of `/mcp`: it authenticates, admits, and calls the API for each tool."""
 
 import asyncio
+from functools import partial
 from importlib import import_module
 from typing import Final
 
 import msgspec
-import structlog
 from msgspec import Raw, Struct
 
 from accounts.api.admission import admit
@@ -21,8 +21,7 @@ from web.asgi import (
     Send,
     call,
     refuse,
-    send_response,
-    start_request,
+    serve,
 )
 from web.request_context import RequestContext
 
@@ -59,17 +58,10 @@ class McpApp:
         if scope["path"] not in PATHS or scope["method"] == "OPTIONS":
             await self._api(scope, receive, send)
             return
-        headers = request_context.read_headers(scope["headers"])
-        context = start_request(scope, headers)
-        structlog.contextvars.bind_contextvars(request_id=context.request_id)
-        try:
-            response = await self._answer(scope, headers, receive, context)
-        except Exception as exception:  # the caller always gets a JSON error
-            response = refuse(exception, context)
-        await send_response(response, context, send)
+        await serve(scope, send, partial(self._answer, scope, receive))
 
     async def _answer(
-        self, scope: Scope, headers: dict[str, str], receive: Receive, context: RequestContext
+        self, scope: Scope, receive: Receive, headers: dict[str, str], context: RequestContext
     ) -> Response:
         request_context.check_request(headers)
         principal = await authenticate(headers)

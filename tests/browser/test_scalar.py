@@ -52,6 +52,22 @@ def test_a_market_about_a_number_is_created_traded_and_paid(
 
     visitor = visit(alice)
     page = visitor.open(f"/markets/{slug}/")
+    trade_by_numbers(page, slug, bob)
+    assert visitor.find_overflow() == []
+    assert visitor.find_barriers() == []
+    look_in_both_themes(visit, slug, alice, bob)
+
+    operator.call("POST", f"markets/{slug}/close", {})
+    expect(page.get_by_text("Trading has ended. The result comes next.").first).to_be_visible()
+    propose(staff.page, slug)
+    expect(page.get_by_role("heading", name=f"Result: 1,500{NBSP}points")).to_be_visible()
+    expect(page.get_by_text(re.compile("You were paid 5.00")).first).to_be_visible()
+    shoot(page, "paid")
+    assert visitor.find_overflow() == []
+
+
+def trade_by_numbers(page: Page, slug: str, bob: Person) -> None:
+    """Buy at a number; then what others do moves the numbers on the page."""
     header = page.locator("#market-header")
     expect(header).to_contain_text(f"1,240{NBSP}points")
     ticket = Ticket(page)
@@ -81,9 +97,9 @@ def test_a_market_about_a_number_is_created_traded_and_paid(
     expect(book).to_contain_text("Spread 20")
     page.get_by_role("button", name="Candles").click()
     expect(page.locator("[data-candles]")).to_contain_text("1,260")
-    assert visitor.find_overflow() == []
-    assert visitor.find_barriers() == []
 
+
+def look_in_both_themes(visit: VisitorFactory, slug: str, alice: Person, bob: Person) -> None:
     for theme in ("light", "dark"):
         phone = visit(bob, viewport=PHONE, color_scheme=theme)
         small = phone.open(f"/markets/{slug}/")
@@ -102,18 +118,14 @@ def test_a_market_about_a_number_is_created_traded_and_paid(
     bob.place(slug, "sell 5 YES @ 0.25")
     expect(card).to_contain_text(f"1,245{NBSP}points")
 
-    operator.call("POST", f"markets/{slug}/close", {})
-    expect(page.get_by_text("Trading has ended. The result comes next.").first).to_be_visible()
-    staff.page.goto(f"/markets/{slug}/")
-    shoot(staff.page, "propose")
-    staff.page.get_by_label("Which number was observed?").fill("1500")
-    staff.page.get_by_label("Evidence", exact=True).fill("The exchange's page.")
-    staff.page.get_by_role("button", name="Propose this result").click()
-    expect_toast(staff.page, "The result is proposed.")
-    expect(page.get_by_role("heading", name=f"Result: 1,500{NBSP}points")).to_be_visible()
-    expect(page.get_by_text(re.compile("You were paid 5.00")).first).to_be_visible()
-    shoot(page, "paid")
-    assert visitor.find_overflow() == []
+
+def propose(page: Page, slug: str) -> None:
+    page.goto(f"/markets/{slug}/")
+    shoot(page, "propose")
+    page.get_by_label("Which number was observed?").fill("1500")
+    page.get_by_label("Evidence", exact=True).fill("The exchange's page.")
+    page.get_by_role("button", name="Propose this result").click()
+    expect_toast(page, "The result is proposed.")
 
 
 def test_a_withdrawn_outcome_is_marked_and_takes_no_orders(
