@@ -65,13 +65,17 @@ def _show_names(book: Book) -> dict[str, Any]:
     other = market.outcomes.all()[1].name if is_alone else f"Not {outcome.name}"
     return {
         "ticker": name_book(market, outcome),
-        "market_id": str(uuid.uuid5(_NAMESPACE, name_book(market, outcome))),
+        "market_id": compute_market_id(name_book(market, outcome)),
         "event_ticker": market.slug.upper(),
         "title": market.title if is_alone else f"{market.title} {outcome.name}",
         "subtitle": "" if is_alone else outcome.name,
         "yes_sub_title": outcome.name,
         "no_sub_title": other,
     }
+
+
+def compute_market_id(ticker: str) -> str:
+    return str(uuid.uuid5(_NAMESPACE, ticker))
 
 
 def _show_times(market: Market) -> dict[str, Any]:
@@ -110,8 +114,16 @@ def _show_prices(book: Book) -> dict[str, Any]:
         **price_fields("notional_value", PAYOUT_PIPS),
         **price_fields("liquidity", 0),
         "tick_size": max(1, cents(tick)),
-        "price_level_structure": {100: "linear_cent", 10: "deci_cent"}.get(tick, "custom"),
-        "price_ranges": [{"start": dollars(0), "end": dollars(PAYOUT_PIPS), "step": dollars(tick)}],
+        **show_price_levels(tick),
+    }
+
+
+def show_price_levels(tick_pips: int) -> dict[str, Any]:
+    """Return the prices that a market takes: the same tick at every price."""
+    step = dollars(tick_pips)
+    return {
+        "price_level_structure": {100: "linear_cent", 10: "deci_cent"}.get(tick_pips, "custom"),
+        "price_ranges": [{"start": dollars(0), "end": dollars(PAYOUT_PIPS), "step": step}],
     }
 
 
