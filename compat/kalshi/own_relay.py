@@ -21,7 +21,7 @@ from kernel.database import DATABASE_FAULTS
 from trading.engine.types import BUY
 from trading.feed.account import AccountFeed, AccountNews
 from trading.feed.hub import Hub
-from trading.feed.missed import AccountFill, pair_with_orders, read_missed
+from trading.feed.missed import MISSED_MAX, AccountFill, pair_with_orders, read_missed
 from trading.feed.tasks import in_thread
 from trading.models import Order, OrderGroup, Position, Trade
 
@@ -31,6 +31,7 @@ GROUPS_SECONDS: Final = 1.0
 RETRY_SECONDS: Final = 0.5
 NEWS_MAX: Final = 10_000
 """What may wait to be read; more of it ends the subscriptions."""
+SENT_MAX: Final = 2 * MISSED_MAX
 CHANNEL_ERROR: Final = 10
 
 Place = tuple[int, int]
@@ -58,6 +59,8 @@ class AccountRelay:
         self._feed: AccountFeed | None = None
         self._news: list[AccountNews] = []
         self._is_reading = False
+        self._sent: dict[UUID, None] = {}
+        """The latest fills, some of which are read again after a gap."""
 
     async def start(self) -> None:
         if self._feed is None:
@@ -90,10 +93,15 @@ class AccountRelay:
     async def _read_messages(self, news: list[AccountNews]) -> list[OwnMessage]:
         while True:
             try:
-                return await in_thread(read_messages, self.account_id, news)
+                found = await in_thread(read_news, self.account_id, news, self._sent)
+                break
             except DATABASE_FAULTS as fault:
                 log.warning("account_not_read", account=self.account_id, because=str(fault))
                 await asyncio.sleep(RETRY_SECONDS)
+        self._sent |= dict.fromkeys(found.fill_ids)
+        while len(self._sent) > SENT_MAX:
+            del self._sent[next(iter(self._sent))]
+        return found.messages
 
     def _publish(self, own: OwnMessage) -> None:
         for subscription in self.subscriptions:
@@ -160,27 +168,33 @@ class OwnRelay:
 # --- orders, fills and positions --------------------------------------------------------------
 
 
-def read_messages(account_id: int, news: Iterable[AccountNews]) -> list[OwnMessage]:
+class OwnNews(NamedTuple):
+    messages: list[OwnMessage]
+    fill_ids: list[UUID]
+
+
+def read_news(account_id: int, news: Iterable[AccountNews], sent: Collection[UUID]) -> OwnNews:
     """Return what to say of an account's news, in order; an order that changed twice once."""
     orders: dict[UUID, None] = {}
-    fills: list[AccountFill] = []
+    fills: dict[UUID, AccountFill] = {}
     after: dict[Place, int] = {}
     for one in news:
         if one.missed is None:
             orders |= dict.fromkeys(UUID(item.order.order_id) for item in one.orders)
-            fills += _read_fills(one)
+            fills |= {fill.trade.pk: fill for fill in _read_fills(one)}
             after |= {(item.market_id, item.outcome): item.net_lots for item in one.positions}
             continue
         missed = read_missed(*one.missed)
         live = Order.objects.filter(account=account_id, updated_at_us__gte=one.missed[0].at_us)
         orders |= dict.fromkeys(order.pk for order in (*missed.orders, *live.live()))
-        fills += missed.fills
+        fills |= {fill.trade.pk: fill for fill in missed.fills if fill.trade.pk not in sent}
         after |= _read_net_lots(account_id, missed.market_ids)
-    return [
+    shown = [
         *_show_orders(orders),
-        *_show_fills(fills, after),
+        *_show_fills(list(fills.values()), after),
         *_show_positions(account_id, {market_id for market_id, _ in after}),
     ]
+    return OwnNews(shown, list(fills))
 
 
 def _read_fills(news: AccountNews) -> list[AccountFill]:

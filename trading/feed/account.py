@@ -73,6 +73,8 @@ class AccountFeed:
         self._has_more_orders = False
         self._holdings: dict[int, Holdings] = {}
         self._cards: Cards = {}
+        self._gaps: dict[int, StreamPlace] = {}
+        """How far it had come when a market's publication was missing, by market."""
 
     @property
     def is_loaded(self) -> bool:
@@ -116,6 +118,8 @@ class AccountFeed:
     def load(self, read: AccountRead, instruments: Cards) -> None:
         """Restart from the database: every watcher gets a snapshot."""
         before = self.get_place() if self.is_loaded else None
+        before = next(iter(self._gaps.values()), before)
+        self._gaps.clear()
         self.was_read.set()
         self._seqs = dict(read.seqs)
         self._at_us, self._recent = read.read_at_us, dict(read.recent)
@@ -139,6 +143,13 @@ class AccountFeed:
             watcher.owe(self)
         if before is not None:
             self._notify(AccountNews(missed=(before, self.get_place())))
+
+    def note_gap(self, market_id: int) -> None:
+        if self.is_loaded:
+            self._gaps.setdefault(market_id, self.get_place())
+
+    def forget_gap(self, market_id: int) -> None:
+        self._gaps.pop(market_id, None)
 
     def _notify(self, news: AccountNews) -> None:
         for listener in tuple(self.listeners):

@@ -134,14 +134,22 @@ class Accounts:
                 feed.is_stale = True
                 self._read(feed)
 
+    def note_gap(self, market_id: int) -> None:
+        """A market's publication is missing: accounts in it miss what came after this place."""
+        for feed in self.feeds.values():
+            feed.note_gap(market_id)
+
     async def reload_in(self, market_id: int) -> None:
         """Reload the accounts that ever traded in a market."""
         if not self.feeds:
             return
         try:
-            self.reload(await in_thread(reads.read_accounts_in, market_id, list(self.feeds)))
+            found = await in_thread(reads.read_accounts_in, market_id, list(self.feeds))
         except DATABASE_FAULTS:
-            self.reload()
+            found = set(self.feeds)
+        for account_id in self.feeds.keys() - found:
+            self.feeds[account_id].forget_gap(market_id)
+        self.reload(found)
 
     async def check_balances(self) -> None:
         """Send changes that engines did not make."""

@@ -263,6 +263,7 @@ class Hub:
     def _handle_publication(self, publication: Publication) -> None:
         for market in publication.markets:
             if not self.progress.follow(market.market_id, market.prev_seq, market.seq):
+                self.accounts.note_gap(market.market_id)
                 self.tasks.spawn(self.accounts.reload_in(market.market_id))
             self.markets.dispatch(market)
             if market.status is not None:
