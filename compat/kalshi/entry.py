@@ -14,7 +14,7 @@ from msgspec import Raw, Struct
 from accounts.api import admission
 from compat.kalshi.numbers import PIPS_PER_CENT, SECONDS_MAX, count_fp, dollars, read_price, time_us
 from compat.kalshi.portfolio import read_own_order
-from compat.kalshi.requests import KalshiCall
+from compat.kalshi.requests import EXCHANGES, KalshiCall
 from compat.kalshi.tickers import MARKET, KalshiTicker, read_ticker
 from kernel.errors import ApiError, not_found
 from kernel.units import MICROS_PER_CREDIT, UnitError, parse_amount_micros, parse_field
@@ -84,7 +84,7 @@ def build_order(
     is_market: bool = False,
 ) -> Wanted:
     """Return the order; `price_pips` is that of the side named."""
-    if body.subaccount or body.exchange_index:
+    if body.subaccount or body.exchange_index not in EXCHANGES:
         raise ApiError("invalid_value", "subaccount", detail="there is only subaccount 0")
     ticker = read_ticker(body.ticker)
     is_mirrored = is_no and ticker.code is not None

@@ -1,7 +1,7 @@
 """What happens to accounts, relayed to Kalshi's sockets: orders, fills, positions, order groups.
 
 What changed is heard from the feed; the rows of it are read, and shown as over REST. Order groups,
-of which the feed does not speak, are looked at every second, as balances are.
+of which the feed does not speak, are looked at twice a second.
 """
 
 import asyncio
@@ -10,6 +10,7 @@ from typing import Final, NamedTuple
 from uuid import UUID
 
 import structlog
+from django.db.models import Q
 
 from compat.kalshi import messages
 from compat.kalshi.messages import Message
@@ -27,7 +28,9 @@ from trading.models import Order, OrderGroup, Position, Trade
 
 log = structlog.get_logger(__name__)
 
-GROUPS_SECONDS: Final = 1.0
+GROUPS_SECONDS: Final = 0.5
+GROUPS_LATE_US: Final = 10_000_000
+"""Groups deleted so long before the last look are read again, as clocks and commits are late."""
 RETRY_SECONDS: Final = 0.5
 NEWS_MAX: Final = 10_000
 """What may wait to be read; more of it ends the subscriptions."""
@@ -115,6 +118,7 @@ class OwnRelay:
         self._accounts: dict[int, AccountRelay] = {}
         self._groups: dict[int, Groups] = {}
         """As last seen, of accounts whose groups somebody follows."""
+        self._groups_at_us = now_us() - GROUPS_LATE_US
         hub.tasks.every(GROUPS_SECONDS, self._look_at_groups)
 
     async def join(self, subscription: Subscription, account_id: int) -> None:
@@ -126,7 +130,7 @@ class OwnRelay:
         try:
             await relay.start()
             if subscription.channel == GROUPS and account_id not in self._groups:
-                found = await in_thread(read_groups, {account_id: {}})
+                found = await in_thread(read_groups, {account_id: {}}, now_us() - GROUPS_LATE_US)
                 self._groups.setdefault(account_id, found[account_id])
         except BaseException:
             relay.waiting -= 1
@@ -148,17 +152,16 @@ class OwnRelay:
             self._groups.pop(relay.account_id, None)
 
     async def _look_at_groups(self) -> None:
-        before = dict(self._groups)
+        before, since_us = dict(self._groups), self._groups_at_us
         if not before:
             return
-        found = await in_thread(read_groups, before)
+        self._groups_at_us = now_us() - GROUPS_LATE_US
+        found = await in_thread(read_groups, before, since_us)
         for account_id, groups in found.items():
             relay = self._accounts.get(account_id)
             if relay is None or account_id not in self._groups:
                 continue
-            self._groups[account_id] = {
-                key: group for key, group in groups.items() if group.deleted_at_us is None
-            }
+            self._groups[account_id] = groups
             for message in compare_groups(before[account_id], groups):
                 for subscription in relay.subscriptions:
                     if subscription.channel == GROUPS:
@@ -255,14 +258,11 @@ def _show_positions(account_id: int, market_ids: Collection[int]) -> list[OwnMes
 # --- order groups -----------------------------------------------------------------------------
 
 
-def read_groups(
-    known: Mapping[int, Mapping[UUID, OrderGroup]],
-) -> dict[int, dict[UUID, OrderGroup]]:
-    """Return the groups of accounts, and of those already known also the deleted ones."""
-    live = OrderGroup.objects.filter(account__in=known, deleted_at_us=None)
-    ids = [key for groups in known.values() for key in groups]
+def read_groups(known: Mapping[int, Groups], since_us: int) -> dict[int, Groups]:
+    """Return the groups of accounts, deleted ones if that was lately."""
     found: dict[int, Groups] = {account_id: {} for account_id in known}
-    for group in (live | OrderGroup.objects.filter(pk__in=ids)).order_by("id"):
+    is_shown = Q(deleted_at_us=None) | Q(deleted_at_us__gte=since_us)
+    for group in OrderGroup.objects.filter(is_shown, account__in=known).order_by("id"):
         found[group.account_id][group.pk] = group
     return found
 
@@ -277,14 +277,15 @@ def compare_groups(before: Groups, after: Groups) -> list[Message]:
 
 def _find_events(before: OrderGroup | None, after: OrderGroup) -> list[tuple[str, int | None]]:
     """Return what happened to a group, and when where that is known."""
-    if before is None:
-        return [("created", after.created_at_us)]
-    if after.deleted_at_us is not None:
-        return [("deleted", after.deleted_at_us)]
     events: list[tuple[str, int | None]] = []
-    if after.limit_lots != before.limit_lots:
+    if before is None:
+        events.append(("created", after.created_at_us))
+    elif after.limit_lots != before.limit_lots:
         events.append(("limit_updated", None))
-    if after.stopped_at_us != before.stopped_at_us:
+    if after.deleted_at_us is not None:
+        is_known = before is not None and before.deleted_at_us is not None
+        return events if is_known else [*events, ("deleted", after.deleted_at_us)]
+    if after.stopped_at_us != (before.stopped_at_us if before else None):
         is_stopped = after.stopped_at_us is not None
         events.append(("triggered" if is_stopped else "reset", after.stopped_at_us))
     return events
