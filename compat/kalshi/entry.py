@@ -182,10 +182,15 @@ async def place_batch(
     """Place each order by itself; what could not be read is answered with its error."""
     check_size(len(sent))
     orders = [await _name_each(call, one) for one in sent]
-    ready = [Raw(msgspec.json.encode(order)) for order in orders if not isinstance(order, ApiError)]
+    ready, answers_for = [], []
+    for one, order in zip(sent, orders, strict=True):
+        if not isinstance(one, ApiError) and not isinstance(order, ApiError):
+            ready.append(Raw(msgspec.json.encode(order)))
+            answers_for.append("no" if one.is_mirrored else "")
     items: list[BatchItem] = []
     if ready:
-        reply = await handle(call.caller, "place_batch", PlaceBatch(orders=ready), {})
+        params = {"answer": ",".join(answers_for)}
+        reply = await handle(call.caller, "place_batch", PlaceBatch(orders=ready), params)
         items = list(reply.answer.results)
     answers = iter(items)
     return [order if isinstance(order, ApiError) else _read_item(next(answers)) for order in orders]

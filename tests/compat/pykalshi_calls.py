@@ -1,7 +1,7 @@
 """What pykalshi reads and trades over REST, and hears over its socket.
 
-`HOST KEY_ID PEM_FILE MARKET`: MARKET is fresh, with 5 asked at 0.50 by somebody else. Prints what it
-saw.
+`HOST KEY_ID PEM_FILE MARKET`: MARKET is fresh, with 5 asked at 0.50 by somebody else. Prints what
+it saw.
 """
 
 import importlib
