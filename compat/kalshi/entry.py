@@ -106,6 +106,7 @@ def build_order(
         reduce_only=bool(body.reduce_only),
         expires_at=None if not expires else _show_expiry(expires),
         order_group=body.order_group_id or None,
+        cancel_on_halt=bool(body.cancel_order_on_pause),
     )
     return Wanted(order, ticker, is_no)
 

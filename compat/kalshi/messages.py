@@ -217,6 +217,7 @@ _UPDATES: Final = {
     "self_trade": "SelfTradeCancel",
     "expired": "ExpiryCancel",
     "market_closed": "CloseCancel",
+    "market_halted": "HaltCancel",
     "reduce_only": "ReduceOnlyCancel",
     "filled": "Trade",
 }
