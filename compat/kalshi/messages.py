@@ -43,7 +43,7 @@ class BookName(NamedTuple):
         return {"market_ticker": self.ticker, "market_id": self.id}
 
 
-class Figures(NamedTuple):
+class BookFigures(NamedTuple):
     """What a book has traded as of `seq`, and the contracts that are out."""
 
     seq: int = 0
@@ -100,7 +100,7 @@ def orderbook_delta(
 
 
 def ticker(
-    name: BookName, top: Top, last_pips: int | None, figures: Figures, *, ts_us: int
+    name: BookName, top: Top, last_pips: int | None, figures: BookFigures, *, ts_us: int
 ) -> Message:
     """A contract counts as the dollar that it pays."""
     ask_pips = PAYOUT_PIPS if top.best_ask_pips is None else top.best_ask_pips
