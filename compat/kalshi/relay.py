@@ -17,6 +17,7 @@ from compat.kalshi.rows import show_price_levels
 from compat.kalshi.streams import (
     LIFECYCLE,
     OF_ALL,
+    OF_BOOKS,
     ORDERBOOK,
     TICKER,
     TRADE,
@@ -231,7 +232,7 @@ class KalshiRelay:
     async def _take_away_hidden(self) -> None:
         by_user: dict[int | None, list[tuple[Subscription, BookStream]]] = {}
         for stream in self.list_streams():
-            for subscription in set().union(*stream.named.values()):
+            for subscription in set().union(*(stream.named[channel] for channel in OF_BOOKS)):
                 by_user.setdefault(subscription.user_id, []).append((subscription, stream))
         for user_id, followed in by_user.items():
             market_ids = {stream.market_id for _, stream in followed}
