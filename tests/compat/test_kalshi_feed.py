@@ -145,7 +145,8 @@ def test_the_document_names_every_channel_and_limit() -> None:
         *(f"`{channel}`" for channel in CHANNELS),
         f"all markets, up to {SUBSCRIPTIONS_MAX}",
         f"{SUBSCRIPTIONS_MAX} subscriptions (each ticker counts)",
-        f"Every {kalshi_socket.BEAT_SECONDS:.0f} seconds there is a\n  ping, `{HEARTBEAT.decode()}`",
+        f"Every {kalshi_socket.BEAT_SECONDS:.0f} seconds there is a\n"
+        f"  ping, `{HEARTBEAT.decode()}`",
         f"ends with error {BUFFER_OVERFLOW}",
         f"closes the socket with {CLOSE_NOT_AUTHENTICATED}",
     ):
