@@ -28,7 +28,7 @@ class Counter(Collector):
     def __init__(self, name: str, text: str, *labels: str) -> None:
         self._name, self._text, self._labels = name, text, labels
         self._lock = Lock()
-        self.values: dict[Labels, int] = {}
+        self.values: dict[Labels, int] = {} if labels else {(): 0}
         registry.register(self)
 
     def add(self, *labels: str | int, by: int = 1) -> None:

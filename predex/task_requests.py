@@ -1,9 +1,10 @@
 """Counts tasks in the worker's main process, whichever pool runs them.
 
 The processes of a prefork pool come and go, and nobody could ask them; the main process hears how
-each task ended.
+each task ended. All tasks are acknowledged late, so the acknowledgement is their end.
 """
 
+import time
 from typing import Any
 
 from celery.exceptions import WorkerLostError
@@ -13,15 +14,19 @@ from kernel.metrics import TASK_SECONDS
 
 
 class CountedRequest(Request):
-    def on_success(self, failed__retval__runtime: Any, **kwargs: Any) -> Any:
-        failed, _, seconds = failed__retval__runtime
-        self._count(seconds, "failure" if failed else "success")
-        return super().on_success(failed__retval__runtime, **kwargs)
+    began_at: float | None = None
+    result = "success"
+
+    def on_accepted(self, pid: int, time_accepted: float) -> None:
+        self.began_at = time_accepted
+        super().on_accepted(pid, time_accepted)
 
     def on_failure(self, exc_info: Any, *args: Any, **kwargs: Any) -> Any:
-        if isinstance(exc_info.exception, WorkerLostError):
-            self._count(0, "killed")
+        self.result = "killed" if isinstance(exc_info.exception, WorkerLostError) else "failure"
         return super().on_failure(exc_info, *args, **kwargs)
 
-    def _count(self, seconds: float, result: str) -> None:
-        TASK_SECONDS.observe(seconds, str(self.name).rpartition(".")[2], result)
+    def acknowledge(self) -> None:
+        if self.began_at is not None and not self.acknowledged:
+            seconds = time.monotonic() - self.began_at
+            TASK_SECONDS.observe(seconds, str(self.name).rpartition(".")[2], self.result)
+        super().acknowledge()

@@ -1,7 +1,8 @@
 """The figures of this process for Prometheus, and who may read them.
 
 Web processes show them at `/metrics` (`predex/metrics.py`). Engines, workers and beat have no HTTP
-server of their own: `start` gives them one on METRICS_HOST and METRICS_PORT, in a thread.
+server of their own: `start` gives them one on METRICS_HOST and METRICS_PORT, in a thread, with a
+`/health` for everybody.
 
 Readers send METRICS_TOKEN, or connect directly from METRICS_NETWORKS. What comes through a proxy
 needs the token: behind one that the settings don't name, everybody would have its address. With
@@ -98,9 +99,12 @@ def _answer(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         for name, value in environ.items()
         if name.startswith("HTTP_")
     }
+    if environ["PATH_INFO"] == "/health":
+        start_response("200 OK", [("Content-Type", "text/plain")])
+        return [b"ok\n"]
     if environ["PATH_INFO"] != "/metrics":
         start_response("404 Not Found", [("Content-Type", "text/plain")])
-        return [b"/metrics is here.\n"]
+        return [b"Here are /health and /metrics.\n"]
     status, more, body = respond(_registry, environ["REMOTE_ADDR"], headers)
     start_response(f"{status} {'OK' if status == 200 else 'Refused'}", list(more.items()))
     return [body]

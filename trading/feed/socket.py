@@ -66,6 +66,8 @@ CLOSE_REASONS: Final = {
     CLOSE_TOO_SLOW: "slow_reader",
     CLOSE_TOO_MANY: "too_many_messages",
 }
+for _reason in CLOSE_REASONS.values():
+    SOCKETS_CLOSED.add(_reason, by=0)  # so that the first one is seen as an increase
 
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]

@@ -95,6 +95,8 @@ class ShardWorker(Worker):
     async def _stand_by(self) -> None:
         """Wait for the lease, then load the books."""
         LEASE_HELD.set(0, self.number)
+        for change in ("taken", "lost"):
+            LEASE_CHANGES.add(self.number, change, by=0)
         self.channel = await self._open_channel()
         while True:
             try:
