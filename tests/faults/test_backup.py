@@ -3,6 +3,8 @@
 import asyncio
 import os
 import sqlite3
+import time
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,18 @@ pytestmark = [pytest.mark.paired, pytest.mark.timeout(300)]
 
 KINDS = pytest.mark.parametrize("kind", ["sqlite", "postgres"])
 LOAD_SECONDS = 1.5
+CONTINUE = ("backup", "--journal")
+STATE = (
+    "id, account_id, client_order_id, status, filled_lots, remaining_lots, fee_micros, updated_seq,"
+    " priority FROM trading_order",
+    "id, seq, price_pips, quantity_lots, taker_account_id, maker_account_id FROM trading_trade",
+    "market_id, account_id, outcome_index, net_lots, cost_micros FROM trading_position",
+    "id, cash_micros, held_micros FROM accounts_account",
+    "debit_account_id, credit_account_id, amount_micros, kind FROM accounts_transfer",
+    "market_id, seq_first, seq_last, ts_us FROM trading_journalrow",
+    "market_id, seq, ts_us, status FROM trading_bookstate",
+    "account_id, key, created_at_us FROM trading_receipt WHERE key LIKE 'order:%'",
+)
 
 
 @pytest.fixture
@@ -54,6 +68,38 @@ async def test_a_backup_under_load_has_all_that_was_acknowledged_before_it_and_g
         restored.start()
         assert await places_an_order(restored, stage)
     restored.manage("verify")
+
+
+@KINDS
+async def test_the_journal_brings_back_what_came_after_a_backup_up_to_any_time(
+    set_stage: Setter, kind: str, programs: dict[str, str], tmp_path: Path,
+    request: pytest.FixtureRequest,
+) -> None:  # fmt: skip
+    roles = ("web",) if kind == "sqlite" else ("web", "engine")
+    stage = set_stage(kind, roles=roles, environment=programs, wishes={"markets": 2})
+    folder = tmp_path / "backups"
+    async with stage.load(seed=9) as load:
+        await load.run(LOAD_SECONDS / 2)
+        copy = await asyncio.to_thread(back_up, stage, folder)
+        await load.run(LOAD_SECONDS / 2)
+        journal = Path(await asyncio.to_thread(stage.exchange.manage, *CONTINUE, str(folder)))
+        middle_us = time.time_ns() // 1_000
+        await load.run(LOAD_SECONDS / 2)
+        await stage.check(load)
+    journal = Path(stage.exchange.manage(*CONTINUE, str(folder)).strip())
+    journal.write_text(journal.read_text() + '{"row":[1,99,')  # a crash while it was written
+    databases = request.getfixturevalue(f"{kind}_databases")
+    whole = restore(stage, copy, databases, tmp_path, "--journal", str(journal))
+    assert read_state(whole) == read_state(stage.exchange)
+    until = datetime.fromtimestamp(middle_us / 1_000_000, UTC).isoformat()
+    part = restore(stage, copy, databases, tmp_path, "--journal", str(journal), "--until", until)
+    last_us = part_of(part, "SELECT MAX(ts_us) FROM trading_journalrow")
+    assert last_us <= middle_us
+    assert part_of(part, "SELECT COUNT(*) FROM trading_journalrow WHERE ts_us > ?", middle_us) == 0
+    expected = stage.database.value(
+        "SELECT SUM(seq_last - seq_first + 1) FROM trading_journalrow WHERE ts_us <= ?", middle_us
+    )
+    assert part_of(part, "SELECT SUM(seq) FROM trading_bookstate") == expected
 
 
 @KINDS
@@ -93,7 +139,8 @@ def test_only_the_newest_backups_are_kept(sqlite_databases: Any, tmp_path: Path)
     (folder / "notes.txt").write_text("mine")
     newest = Path(exchange.manage("backup", str(folder), "--keep", "2").strip())
     assert sorted(path.name for path in folder.iterdir()) == [
-        "notes.txt", "predex-20260103T000000Z.sqlite3", newest.name
+        "notes.txt", "predex-20260103T000000Z.sqlite3", newest.with_suffix(".journal").name,
+        newest.name,
     ]  # fmt: skip
     with sqlite3.connect(newest) as copy:
         assert copy.execute("SELECT COUNT(*) FROM django_migrations").fetchone()[0] > 10
@@ -103,12 +150,22 @@ def back_up(stage: Stage, folder: Path) -> Path:
     return Path(stage.exchange.manage("backup", str(folder)).strip())
 
 
-def restore(stage: Stage, copy: Path, databases: Any, folder: Path) -> Exchange:
+def part_of(exchange: Exchange, statement: str, *values: Any) -> Any:
+    return Database(exchange.environment["DATABASE_URL"]).value(statement, *values)
+
+
+def read_state(exchange: Exchange) -> list[list[Any]]:
+    """Return all that trading has made: orders, trades, positions, money, journals, answers."""
+    database = Database(exchange.environment["DATABASE_URL"])
+    return [sorted(database.rows(f"SELECT {columns}"), key=str) for columns in STATE]
+
+
+def restore(stage: Stage, copy: Path, databases: Any, folder: Path, *options: str) -> Exchange:
     """Put a copy back into an empty database; return an exchange on it, not started."""
-    home = folder / "restored"
+    home = folder / f"restored-{len(list(folder.iterdir()))}"
     home.mkdir()
     environment = {**stage.exchange.environment, "DATABASE_URL": databases.make_empty(home)}
-    said = run_manage("restore", str(copy), environment=environment)
+    said = run_manage("restore", str(copy), *options, environment=environment)
     assert "0 breaches" in said
     environment["REDIS_PREFIX"] += "-restored"
     return Exchange(

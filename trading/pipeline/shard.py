@@ -177,7 +177,7 @@ class Shard:
             self.is_stuck = True
             raise
         count_commit(batch, tasks, done.replies, seconds=time.perf_counter() - began_at)
-        _clean(batch)
+        clean(batch)
         return done
 
     def find_latest_us(self) -> int:
@@ -428,7 +428,7 @@ class Shard:
             part.tops = find_changed_tops(part)
 
 
-def _clean(batch: Batch) -> None:
+def clean(batch: Batch) -> None:
     """Clear the dirty sets, and evict accounts that have been idle for long."""
     for part in batch.parts.values():
         engine = part.live.engine
