@@ -1,7 +1,8 @@
-"""Programs of Debian that tests of `deploy/` run: installed, or unpacked by `.ci/tools`."""
+"""Programs that tests of `deploy/` run: installed, in our venv, or unpacked by `.ci/tools`."""
 
 import os
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ UNPACKED = ROOT / ".tools"
 
 def find_tool(name: str) -> Path:
     """Return the path of a program; skip the test where it is missing."""
-    folders = [UNPACKED / "usr" / "bin", UNPACKED / "usr" / "sbin"]
+    folders = [Path(sys.prefix) / "bin", UNPACKED / "usr" / "bin", UNPACKED / "usr" / "sbin"]
     path = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", *map(str, folders)])
     found = shutil.which(name, path=path)
     if found is None:
