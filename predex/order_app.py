@@ -106,6 +106,7 @@ async def _answer(
     headers: dict[str, str],
     context: request_context.RequestContext,
 ) -> Response:
+    context.route = PREFIX + operation.path
     request_context.check_request(headers)
     principal = await authenticate(headers)
     context.account_id = principal.account_id

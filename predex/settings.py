@@ -50,7 +50,12 @@ SECRET_KEY = _secret("SECRET_KEY")
 SECRET_KEY_FALLBACKS = env.list("SECRET_KEY_FALLBACKS", default=[])
 API_KEY_PEPPER = _secret("API_KEY_PEPPER")
 JWT_SIGNING_KEY = _secret("JWT_SIGNING_KEY")
-METRICS_TOKEN = env.str("METRICS_TOKEN", default="")  # without it there is no /metrics
+
+# --- figures for Prometheus: who may read them, and where roles without a site serve them ---------
+METRICS_TOKEN = env.str("METRICS_TOKEN", default="")
+METRICS_NETWORKS = env.networks("METRICS_NETWORKS")
+METRICS_HOST = env.str("METRICS_HOST", default="127.0.0.1")
+METRICS_PORT = env.count("METRICS_PORT", default=0, at_least=0)  # 0: nowhere; see metrics_server.py
 
 # --- where the data is ------------------------------------------------------------------------
 DATA_DIR = env.folder("DATA_DIR", default=BASE_DIR / "data")
@@ -60,7 +65,7 @@ REDIS_PREFIX = env.str("REDIS_PREFIX", default="predex")  # sites that share one
 EMBEDDED = not REDIS_URL
 DATABASES = {
     "default": configure_database(
-        env.database(DATABASE_URL),
+        env.database(DATABASE_URL, password=env.str("DATABASE_PASSWORD", default="")),
         pool_connections_max=env.count("DATABASE_POOL_MAX", default=16, at_least=4),
     )
 }
@@ -188,13 +193,8 @@ AUTH_USER_MODEL = "accounts.User"
 AUTHENTICATION_BACKENDS = ["accounts.backends.Backend"]
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.Argon2PasswordHasher"]
 AUTH_PASSWORD_VALIDATORS = [
-    {"NAME": f"django.contrib.auth.password_validation.{name}"}
-    for name in (
-        "UserAttributeSimilarityValidator",
-        "MinimumLengthValidator",
-        "CommonPasswordValidator",
-        "NumericPasswordValidator",
-    )
+    {"NAME": f"django.contrib.auth.password_validation.{name}Validator"}
+    for name in ("UserAttributeSimilarity", "MinimumLength", "CommonPassword", "NumericPassword")
 ]
 LOGIN_REDIRECT_URL = "/"
 ACCOUNT_ADAPTER = "accounts.adapter.AccountAdapter"

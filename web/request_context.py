@@ -21,12 +21,14 @@ from django.http.request import split_domain_port, validate_host
 from kernel.clock import format_time, now_us
 from kernel.errors import ApiError
 from kernel.ids import new_id
-from web.traffic import count_answer
+from kernel.metrics import HTTP_REQUESTS
 
 API_PREFIXES = ("/api/", "/mcp", "/poly/", "/trade-api/")
 """Paths for programs: errors are JSON, in one language, and no page counts there."""
 PROBES = frozenset({"/health", "/ready", "/metrics"})
 """Paths for monitoring, which are neither queued nor rate limited."""
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+"""Those that are counted by name."""
 CORS_MAX_AGE_SECONDS = 600
 CORS_METHODS = "GET, POST, PATCH, PUT, DELETE"
 CORS_REQUEST_HEADERS = (
@@ -55,6 +57,7 @@ class RequestContext(msgspec.Struct):
     started: float
     account_id: int | None = None
     code: str | None = None  # the error code of the response
+    route: str = "other"  # the pattern of its path, for the metrics
 
 
 class RequestLine(msgspec.Struct):
@@ -112,7 +115,8 @@ def check_request(headers: Headers) -> None:
 def finish_request(context: RequestContext, status: int) -> list[tuple[str, str]]:
     """Count the response and write the log line; return the headers that every response carries."""
     seconds = time.perf_counter() - context.started
-    count_answer(context.method, status, seconds)
+    method = context.method if context.method in METHODS else "OTHER"
+    HTTP_REQUESTS.observe(seconds, method, context.route, status)
     if _log.isEnabledFor(logging.INFO):
         line = RequestLine(
             format_time(now_us()),

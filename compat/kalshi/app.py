@@ -68,6 +68,7 @@ class KalshiApp:
             return Response(204, b"", dict(preflight))
         request_context.check_request(headers)
         operation, names = find_operation(scope["method"], scope["path"])
+        context.route = PREFIX + operation.path
         principal = await _authenticate(scope, headers, once=bool(operation.scope))
         context.account_id = None if principal is None else principal.account_id
         await _admit(principal, operation, context.address)

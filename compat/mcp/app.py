@@ -63,6 +63,7 @@ class McpApp:
     async def _answer(
         self, scope: Scope, receive: Receive, headers: dict[str, str], context: RequestContext
     ) -> Response:
+        context.route = "/mcp"
         request_context.check_request(headers)
         principal = await authenticate(headers)
         context.account_id = principal.account_id

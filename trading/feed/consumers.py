@@ -46,6 +46,7 @@ async def serve_socket(
         return
     headers = request_context.read_headers(scope["headers"])
     context = _start_request(scope, headers)
+    context.route = scope["path"].rstrip("/")  # of a few: this serves no other path
     hub = get_hub()
     guard = get_guard(hub)
     socket = socket_type(hub, guard, context.address, context.request_id, receive, send)

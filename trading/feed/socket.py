@@ -16,6 +16,7 @@ import structlog
 from accounts.api.principal import Principal, authenticate, find_credential, require_scope
 from kernel.clock import format_time, now_us
 from kernel.errors import ApiError, AuthError, too_many_requests
+from kernel.metrics import SOCKETS_CLOSED
 from trading.feed import disconnects, frames
 from trading.feed.guard import Guard
 from trading.feed.hub import Hub, SubscriptionRequest
@@ -59,6 +60,14 @@ CLOSE_FAILED: Final = 1011
 CLOSE_NOT_AUTHENTICATED: Final = 4401
 CLOSE_TOO_SLOW: Final = 4408
 CLOSE_TOO_MANY: Final = 4429
+CLOSE_REASONS: Final = {
+    CLOSE_FAILED: "failed",
+    CLOSE_NOT_AUTHENTICATED: "credential_ended",
+    CLOSE_TOO_SLOW: "slow_reader",
+    CLOSE_TOO_MANY: "too_many_messages",
+}
+for _reason in CLOSE_REASONS.values():
+    SOCKETS_CLOSED.add(_reason, by=0)  # so that the first one is seen as an increase
 
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
@@ -210,6 +219,7 @@ class Socket:
         if self.watcher.ended:
             return
         self._close_code, self._close_reason = code, reason or (fault.code if fault else "")
+        SOCKETS_CLOSED.add(CLOSE_REASONS.get(code, "other"))
         if fault is not None:
             self.watcher.reply(frames.error(fault, None, request_id=self.request_id))
         self.watcher.end()

@@ -72,6 +72,7 @@ class TradingSocket(Socket):
             address=self.address,
             origin="",
             started=time.perf_counter(),
+            route=f"/ws/v1 {operation.name}",
         )
         structlog.contextvars.bind_contextvars(request_id=context.request_id)  # of this task only
         try:

@@ -8,6 +8,7 @@ triggers is fired right after it, or by the next batch if that has to lock other
 """
 
 import gc
+import time
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
@@ -16,6 +17,7 @@ from django.db import transaction
 
 from kernel import database_clock
 from kernel.clock import now_us
+from kernel.metrics import COMMANDS
 from markets.models import Market
 from trading.engine.commands import (
     Amend,
@@ -31,6 +33,7 @@ from trading.engine.engine import Engine
 from trading.engine.types import NO_ACCOUNT, MarketStatus
 from trading.models import BookState
 from trading.pipeline import writer
+from trading.pipeline.counting import count_commit, name_command
 from trading.pipeline.journal import GENESIS, JournalEntry
 from trading.pipeline.loading import load_engine, read_accounts
 from trading.pipeline.messages import (
@@ -135,6 +138,8 @@ class Shard:
         except AccountsLockedError:
             return self._run(tasks, fires_max, leaves_locked=True)
         except ClockWrongError:
+            for task in tasks:
+                COMMANDS.add(name_command(task), "clock_wrong")
             return Committed([EncodedAnswer(task.ticket, "clock_wrong") for task in tasks], None)
 
     def give_up_firing(self) -> bool:
@@ -149,6 +154,7 @@ class Shard:
         self, tasks: Sequence[Task], fires_max: int, *, leaves_locked: bool = False
     ) -> Committed:
         self.firing = ""
+        began_at = time.perf_counter()
         try:
             with transaction.atomic():
                 batch = self._begin(tasks, fires_max, leaves_locked=leaves_locked)
@@ -170,7 +176,8 @@ class Shard:
             self.is_loaded = False
             self.is_stuck = True
             raise
-        _clean(batch)
+        count_commit(batch, tasks, done.replies, seconds=time.perf_counter() - began_at)
+        clean(batch)
         return done
 
     def find_latest_us(self) -> int:
@@ -421,7 +428,7 @@ class Shard:
             part.tops = find_changed_tops(part)
 
 
-def _clean(batch: Batch) -> None:
+def clean(batch: Batch) -> None:
     """Clear the dirty sets, and evict accounts that have been idle for long."""
     for part in batch.parts.values():
         engine = part.live.engine
