@@ -140,7 +140,7 @@ def _show_order(order: Order, ticker: str, taken: Filled, made: Filled) -> dict[
             "maker" if order.stp == Stp.CANCEL_OLDEST else "taker_at_cross"
         ),
         "order_group_id": None if order.order_group_id is None else str(order.order_group_id),
-        "cancel_order_on_pause": False,
+        "cancel_order_on_pause": options is not None and options.cancel_on_halt,
         "subaccount_number": 0,
         "exchange_index": 0,
     }

@@ -152,6 +152,8 @@ def make_place(
     if c.one_in(5):
         order_group = c.pick((*GROUPS[account_id] * 10, "nobody's"))
         options = msgspec.structs.replace(options, order_group=order_group)
+    if c.one_in(5):
+        options = msgspec.structs.replace(options, cancel_on_halt=True)
     return Place(
         order_id,
         account_id,

@@ -289,6 +289,10 @@ class NaiveEngine(NaiveBrackets, NaiveTriggers):
         everyone = [*self.orders, *self.waiting]
         out = [order for order in everyone if order.place.outcome in new]
         self._end_all(out, Reason.OUTCOME_WITHDRAWN)
+        if command.status == MarketStatus.HALTED:
+            everyone = [*self.orders, *self.waiting]
+            hasty = [o for o in everyone if o.place.options and o.place.options.cancel_on_halt]
+            self._end_all(hasty, Reason.MARKET_HALTED)
         return None
 
     # Trading.

@@ -440,8 +440,17 @@ class Engine(MarketState):
         if command.status is MarketStatus.CLOSED:
             for _, order in sorted({**self.orders, **self.untriggered}.items()):
                 self._end(order, OrderStatus.CANCELLED, Reason.MARKET_CLOSED)
-        else:
-            self._end_withdrawn(remaining - self.rules.outcomes)
+            return
+        self._end_withdrawn(remaining - self.rules.outcomes)
+        if command.status is MarketStatus.HALTED:
+            self._end_halted()
+
+    def _end_halted(self) -> None:
+        """Cancel the orders that don't want to wait for the end of a halt."""
+        for _, order in sorted({**self.orders, **self.untriggered}.items()):
+            options = order.place.options
+            if options is not None and options.cancel_on_halt:
+                self._end(order, OrderStatus.CANCELLED, Reason.MARKET_HALTED)
 
     def _end_withdrawn(self, outcomes: frozenset[int]) -> None:
         """Cancel the orders of outcomes that have just been withdrawn."""
