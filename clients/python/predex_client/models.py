@@ -1,0 +1,585 @@
+"""What the exchange answers. Prices, quantities and money are exact decimals, times are UTC.
+
+New values of texts such as `status` and `reason` may appear; `docs/api.md` describes every field.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import NamedTuple
+
+OPEN_STATUSES = ("open", "partially_filled", "untriggered")
+
+
+class Level(NamedTuple):
+    """A price, and all that is offered there."""
+
+    price: Decimal
+    quantity: Decimal
+
+
+# --- markets --------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    index: int
+    code: str
+    name: str
+    payout: Decimal | None
+    withdrawn_payout: Decimal | None
+    withdrawn_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Market:
+    """A market as lists show it."""
+
+    slug: str
+    title: str
+    kind: str
+    status: str
+    approved: bool
+    visibility: str
+    group: str | None
+    category: str | None
+    tags: tuple[str, ...]
+    event: str | None
+    series: str | None
+    creator: str
+    resolver: str | None
+    outcomes: tuple[Outcome, ...]
+    open_at: datetime | None
+    close_at: datetime
+    expected_settle_at: datetime | None
+    settled_at: datetime | None
+    dispute_seconds: int
+    dispute_bond: Decimal
+    low: Decimal | None
+    high: Decimal | None
+    unit: str
+    tick: Decimal
+    lot_step: Decimal
+    fee_kind: str
+    fee_maker_rate: Decimal
+    fee_taker_rate: Decimal
+    fee_unit: Decimal
+    position_limit: Decimal | None
+    strict_refund: bool
+    matches_across_outcomes: bool
+    maker_liquidity: Decimal | None
+    maker_subsidy: Decimal | None
+    maker_priors: tuple[int, ...] | None
+    maker_alone: bool
+    maker_funded_by_house: bool
+    currency: str
+    featured: bool
+    volume: Decimal
+    volume_24h: Decimal
+    last_price: Decimal | None
+    last_number: Decimal | None
+    settled_number: Decimal | None
+    traders: int
+    created_at: datetime
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Discount:
+    maker_percent: int
+    taker_percent: int
+    starts_at: datetime
+    ends_at: datetime | None
+    is_applied: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Clarification:
+    text: str
+    by: str
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Resolver:
+    kind: str
+    url: str
+    value_path: str
+    comparison: str
+    threshold: str
+    threshold_path: str
+    time_path: str
+    source: str | None
+    delay_seconds: int
+    patience_seconds: int
+    set_by: str
+    approved_by: str | None
+    state: str
+    because: str
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    judges: tuple[str, ...]
+    verdicts_needed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    value: str | None
+    threshold: str | None
+    url: str | None
+    sha256: str | None
+    market: str | None
+    at: str
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    payout: tuple[Decimal, ...] | None
+    number: Decimal | None
+    evidence_text: str
+    evidence_url: str
+    reading: Reading | None
+    proposed_by: str
+    proposed_at: datetime
+    final_at: datetime
+    disputes: int
+
+
+@dataclass(frozen=True, slots=True)
+class MarketDetails(Market):
+    """A market with its texts, and how it is resolved."""
+
+    description: str
+    rules: str
+    resolution_source: str
+    fee_discount: Discount | None
+    clarifications: tuple[Clarification, ...]
+    automatic_resolver: Resolver | None
+    panel: Panel | None
+    result: Result | None
+
+
+@dataclass(frozen=True, slots=True)
+class StatusChange:
+    from_status: str | None
+    to_status: str
+    by: str | None
+    reason: str
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ExchangeState:
+    trading_halted: bool
+    maintenance: bool
+    announcement: str
+    updated_at: datetime
+
+
+# --- market data ----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class OutcomeBook:
+    """One outcome's levels, best first. Implied ones come of the books of the other outcomes."""
+
+    outcome: str
+    bids: tuple[Level, ...]
+    asks: tuple[Level, ...]
+    implied_bids: tuple[Level, ...] | None = None
+    implied_asks: tuple[Level, ...] | None = None
+    maker_bids: tuple[Level, ...] | None = None
+    maker_asks: tuple[Level, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Book:
+    market: str
+    seq: int
+    ts: datetime
+    books: tuple[OutcomeBook, ...]
+
+    def __getitem__(self, outcome: str) -> OutcomeBook:
+        return next(book for book in self.books if book.outcome == outcome)
+
+
+@dataclass(frozen=True, slots=True)
+class Trade:
+    """A trade in a book; `taker_side` is what the later order did. Names nobody."""
+
+    id: str
+    outcome: str
+    price: Decimal
+    quantity: Decimal
+    taker_side: str
+    seq: int
+    created_at: datetime
+    match_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Candle:
+    start: datetime
+    open: Decimal | None
+    high: Decimal | None
+    low: Decimal | None
+    close: Decimal | None
+    bid: Decimal | None
+    ask: Decimal | None
+    volume: Decimal
+    trades: int
+    open_interest: Decimal
+    seq: int
+    carried: bool
+
+
+@dataclass(frozen=True, slots=True)
+class OutcomePrice:
+    outcome: str
+    price: Decimal | None
+    source: str | None
+    spread_is_wide: bool
+    bid: Decimal | None
+    ask: Decimal | None
+    last: Decimal | None
+
+
+@dataclass(frozen=True, slots=True)
+class Prices:
+    market: str
+    seq: int
+    ts: datetime
+    prices: tuple[OutcomePrice, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Ticker:
+    market: str
+    outcome: str
+    last: Decimal | None
+    bid: Decimal | None
+    bid_quantity: Decimal
+    ask: Decimal | None
+    ask_quantity: Decimal
+    implied_bid: Decimal | None
+    implied_bid_quantity: Decimal
+    implied_ask: Decimal | None
+    implied_ask_quantity: Decimal
+    maker_bid: Decimal | None
+    maker_ask: Decimal | None
+    volume_24h: Decimal
+    change_24h: Decimal | None
+    open_interest: Decimal
+    seq: int
+
+
+# --- orders ---------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class BookedOrder:
+    """The order as it is in the book: NO at p is YES at 1 - p from the other side."""
+
+    outcome: str
+    side: str
+    price: Decimal | None
+
+
+@dataclass(frozen=True, slots=True)
+class OrderTrigger:
+    kind: str
+    price: Decimal | None
+    on: str
+    trail: Decimal | None
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """An order after `seq`. Prices and quantities are of `outcome`, as it was entered."""
+
+    id: str
+    client_order_id: str | None
+    market: str
+    outcome: str
+    side: str
+    type: str
+    price: Decimal | None
+    quantity: Decimal
+    budget: Decimal | None
+    time_in_force: str
+    post_only: bool
+    reduce_only: bool
+    self_trade_prevention: str
+    expires_at: datetime | None
+    trigger: OrderTrigger | None
+    bracket: str | None
+    order_group: str | None
+    booked: BookedOrder
+    status: str
+    reason: str | None
+    filled: Decimal
+    remaining: Decimal
+    average_price: Decimal | None
+    fees: Decimal
+    seq: int
+    created_at: datetime
+    updated_at: datetime
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it rests in a book or waits for its trigger."""
+        return self.status in OPEN_STATUSES
+
+
+@dataclass(frozen=True, slots=True)
+class OrderTrade:
+    id: str
+    price: Decimal
+    quantity: Decimal
+    fee: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class OrderAnswer(Order):
+    """An order right after matching: its trades in this step, what it holds, and its legs."""
+
+    trades: tuple[OrderTrade, ...]
+    hold: Decimal
+    legs: tuple[Order, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    code: str
+    message: str
+    field: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class BatchItem:
+    """What became of one order: `order`, or `error` with the status that it would have."""
+
+    status: int
+    order: OrderAnswer | None = None
+    error: Fault | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CancelledOrders:
+    cancelled: tuple[str, ...]
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Warned:
+    code: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What an order would do if it came now."""
+
+    market: str
+    outcome: str
+    side: str
+    status: str
+    reason: str | None
+    filled: Decimal
+    remaining: Decimal
+    average_price: Decimal | None
+    cost: Decimal
+    fees: Decimal
+    hold: Decimal
+    pays_if_right: Decimal
+    best_bid: Decimal | None
+    best_ask: Decimal | None
+    filled_across: Decimal
+    warnings: tuple[Warned, ...]
+    seq: int
+
+
+@dataclass(frozen=True, slots=True)
+class Protection:
+    bracket: str
+    legs: tuple[Order, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class QueuePosition:
+    order_id: str
+    ahead: Decimal
+    ahead_at_price: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class CancelTimer:
+    cancels_at: datetime | None
+    was_missed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class OrderGroup:
+    id: str
+    limit: Decimal
+    filled: Decimal
+    status: str
+    stopped_at: datetime | None
+    created_at: datetime
+    orders: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class StandingOrder:
+    id: str
+    market: str
+    outcome: str
+    side: str
+    price: Decimal
+    quantity: Decimal | None
+    daily_budget: Decimal | None
+    until: datetime | None
+    status: str
+    reason: str | None
+    created_at: datetime
+    stopped_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Fill:
+    """One fill of an own order; side, outcome and price as the order was entered."""
+
+    id: str
+    order_id: str
+    client_order_id: str | None
+    market: str
+    outcome: str
+    side: str
+    price: Decimal
+    quantity: Decimal
+    fee: Decimal
+    role: str
+    seq: int
+    created_at: datetime
+
+
+# --- the account ----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    account: int
+    kind: str
+    currency: str
+    cash: Decimal
+    held: Decimal
+    withdrawing: Decimal
+    available: Decimal
+    locked_collateral: Decimal
+    equity: Decimal | None
+
+
+@dataclass(frozen=True, slots=True)
+class OutcomePosition:
+    """Contracts of an outcome; below 0 they were sold without being owned."""
+
+    outcome: str
+    position: Decimal
+    average_price: Decimal | None
+    cost: Decimal
+    realised_profit: Decimal
+    unrealised_profit: Decimal | None
+    price: Decimal | None
+    price_source: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """What the account has in one market."""
+
+    market: str
+    held: Decimal
+    locked_collateral: Decimal
+    value: Decimal | None
+    unrealised_profit: Decimal | None
+    fees: Decimal
+    net_paid: Decimal
+    payout: Decimal | None
+    outcomes: tuple[OutcomePosition, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Portfolio:
+    currency: str
+    cash: Decimal
+    held: Decimal
+    withdrawing: Decimal
+    available: Decimal
+    locked_collateral: Decimal
+    positions_value: Decimal | None
+    equity: Decimal | None
+    unrealised_profit: Decimal | None
+    open_orders: int
+    markets: int
+
+
+@dataclass(frozen=True, slots=True)
+class Transfer:
+    id: str
+    kind: str
+    amount: Decimal
+    counterparty: str
+    market: str | None
+    reference: str | None
+    reason: str
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Bucket:
+    per_second: int
+    burst: int
+    remaining: int
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    read: Bucket
+    write: Bucket
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    handle: str
+    display_name: str
+    email: str
+    email_verified: bool
+    is_operator: bool
+    two_factor: bool
+    credential: str
+    scopes: tuple[str, ...]
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class NewKey:
+    """An API key; its `secret` is shown this once."""
+
+    id: str
+    prefix: str
+    name: str
+    scopes: tuple[str, ...]
+    created_at: datetime
+    expires_at: datetime | None
+    last_used_at: datetime | None
+    revoked_at: datetime | None
+    secret: str
+
+
+@dataclass(frozen=True, slots=True)
+class Registration:
+    handle: str
+    email_verified: bool
+    key: NewKey | None
