@@ -21,7 +21,7 @@ from markets.models import Category, Market, Tag
 from tests.exchange import ROOT, program_environment, run_manage
 from trading.demo.catalogue import MARKETS
 
-[FIRST_ORDER] = re.findall(
+FIRST_ORDER, *_ = re.findall(
     r"```python\n(.*?)```", (ROOT / "docs" / "bots.md").read_text(), re.DOTALL
 )
 BOOKS_SECONDS_MAX = 60
@@ -185,12 +185,13 @@ def test_the_bots_of_the_documents_trade_on_a_running_exchange(make_demo):
     wait_until(lambda: count_open(exchange) == len(MARKETS))
     [key] = [person["key"] for person in read_demo(exchange)["people"] if person["key"]]
     environment = {"PREDEX_KEY": key, "PREDEX_URL": exchange.base_url}
-    lines = run_example((ROOT / "bots/example.py").read_text(), **environment)
+    lines = run_program("-m", "bots.example", **environment)
     assert lines[-1] == "open 0.00 of 1.00 at None"
     headers = {"X-API-Key": key}
     orders = httpx.get(f"{exchange.base_url}/api/v1/orders", headers=headers).json()["results"]
     assert [order["price"] for order in orders] == ["0.5000"]
-    [line] = run_example(FIRST_ORDER.replace("http://127.0.0.1:8000", exchange.base_url))
+    first_order = FIRST_ORDER.replace("http://127.0.0.1:8000", exchange.base_url)
+    [line] = run_program("-I", "-c", first_order)
     assert line.split()[0] in ("open", "filled", "partially_filled")
 
 
@@ -198,10 +199,11 @@ def test_a_first_order_takes_15_lines():
     assert len(FIRST_ORDER.splitlines()) <= 15
 
 
-def run_example(program: str, **environment: str) -> list[str]:
-    """Run a program as it is in the documents; return the lines that it printed."""
+def run_program(*arguments: str, **environment: str) -> list[str]:
+    """Run a program as the documents say; return the lines that it printed."""
     done = subprocess.run(
-        [sys.executable, "-I", "-c", program],
+        [sys.executable, *arguments],
+        cwd=ROOT,
         env=environment,
         capture_output=True,
         text=True,

@@ -127,7 +127,10 @@ def amend(
     valid_until: datetime | None = None,
     idempotency_key: str | None = None,
 ) -> Request[models.OrderAnswer]:
-    """Change price and total quantity (its filled part included), trigger or legs of an order."""
+    """Change price and total quantity (its filled part included), trigger or legs of an order.
+
+    It is repeated by itself only with an `idempotency_key`.
+    """
     body = _given(
         price=price, quantity=quantity, trigger_price=trigger_price, valid_until=valid_until
     )
@@ -135,7 +138,7 @@ def amend(
     body |= {name: leg for name, leg in legs.items() if leg is not KEEP}
     return _order(
         "amend", "PATCH", "orders/{order_id}", models.OrderAnswer, {"order_id": order_id},
-        body=body, key=idempotency_key or uuid4().hex,
+        body=body, key=idempotency_key, is_repeatable=idempotency_key is not None,
     )  # fmt: skip
 
 
@@ -143,7 +146,7 @@ def cancel(order_id: str, *, idempotency_key: str | None = None) -> Request[mode
     """Cancel what is left of an order."""
     return _order(
         "cancel", "DELETE", "orders/{order_id}", models.OrderAnswer, {"order_id": order_id},
-        key=idempotency_key or uuid4().hex,
+        key=idempotency_key,
     )  # fmt: skip
 
 
@@ -153,7 +156,7 @@ def cancel_all(
     """Cancel all own orders, everywhere or in one market."""
     return _order(
         "cancel_all", "DELETE", "orders", models.CancelledOrders, query=_given(market=market),
-        key=idempotency_key or uuid4().hex,
+        key=idempotency_key,
     )  # fmt: skip
 
 
@@ -415,12 +418,13 @@ def _order(
     key: str | None,
     query: dict[str, str] | None = None,
     body: Any = None,
+    is_repeatable: bool = True,
 ) -> Request[T]:
-    """An operation on orders: under its key or client order id a repeat is no second one."""
+    """An operation on orders: a repeat under one key or client order id is no second one."""
     return Request(
         method=method, path=path, params=params or {}, query=query or {}, body=body,
         read=lambda body: decode(kind, body), operation=operation, idempotency_key=key,
-        is_repeatable=True,
+        is_repeatable=is_repeatable,
     )  # fmt: skip
 
 
