@@ -22,6 +22,7 @@ urlpatterns = [
     path("metrics", metrics.metrics, name="metrics"),
     path("api/schema/", api_pages.schema, name="schema"),
     path("api/docs/", api_pages.docs, name="docs"),
+    path("api/asyncapi/", api_pages.feed_schema, name="asyncapi"),
     path("api/v1/", include("accounts.api.urls")),
     path("api/v1/", include("markets.api.urls")),
     path("api/v1/", include("trading.api.urls")),
