@@ -21,10 +21,11 @@ from markets.models import Category, Market, Tag
 from tests.exchange import ROOT, program_environment, run_manage
 from trading.demo.catalogue import MARKETS
 
-FIRST_ORDER, *_ = re.findall(
+FIRST_ORDER, IN_PYTHON = re.findall(
     r"```python\n(.*?)```", (ROOT / "docs" / "bots.md").read_text(), re.DOTALL
 )
 BOOKS_SECONDS_MAX = 60
+PLACED = ("open", "filled", "partially_filled")
 DEBUG_ON = {"DEBUG": "true"}
 
 
@@ -192,7 +193,10 @@ def test_the_bots_of_the_documents_trade_on_a_running_exchange(make_demo):
     assert [order["price"] for order in orders] == ["0.5000"]
     first_order = FIRST_ORDER.replace("http://127.0.0.1:8000", exchange.base_url)
     [line] = run_program("-I", "-c", first_order)
-    assert line.split()[0] in ("open", "filled", "partially_filled")
+    assert line.split()[0] in PLACED
+    in_python = IN_PYTHON.replace("http://127.0.0.1:8000", exchange.base_url).replace("pdx_...", key)
+    [line] = run_program("-c", in_python, PYTHONPATH=str(ROOT / "clients" / "python"))
+    assert line in PLACED
 
 
 def test_a_first_order_takes_15_lines():
