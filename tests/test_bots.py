@@ -2,7 +2,7 @@
 
 import random
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from types import SimpleNamespace
 
@@ -69,7 +69,7 @@ def test_a_noise_trader_sends_small_orders_of_every_style():
         ("buy", BID.price),
         ("sell", ASK.price),
     }
-    assert all(order.expires_at > NOW for order in resting)
+    assert {order.expires_at for order in resting} == {NOW + timedelta(seconds=noise.REST_SECONDS)}
 
 
 def test_a_noise_trader_leaves_a_one_sided_book_alone():

@@ -194,7 +194,8 @@ def test_the_bots_of_the_documents_trade_on_a_running_exchange(make_demo):
     first_order = FIRST_ORDER.replace("http://127.0.0.1:8000", exchange.base_url)
     [line] = run_program("-I", "-c", first_order)
     assert line.split()[0] in PLACED
-    in_python = IN_PYTHON.replace("http://127.0.0.1:8000", exchange.base_url).replace("pdx_...", key)
+    in_python = IN_PYTHON.replace("http://127.0.0.1:8000", exchange.base_url)
+    in_python = in_python.replace("pdx_...", key)
     [line] = run_program("-c", in_python, PYTHONPATH=str(ROOT / "clients" / "python"))
     assert line in PLACED
 

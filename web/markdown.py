@@ -58,7 +58,7 @@ class _Writer(HTMLParser):
         self._rows: list[list[str]] = []
         self._href = ""
         self._ends: dict[str, Callable[[], None]] = {
-            **{tag: self._end_block for tag in BLOCKS},
+            **dict.fromkeys(BLOCKS, self._end_block),
             **{f"h{level}": partial(self._end_block, "#" * level + " ") for level in range(1, 7)},
             **dict.fromkeys(("td", "th"), self._end_cell),
             **dict.fromkeys(("ul", "ol", "dl"), self._end_list),

@@ -66,8 +66,9 @@ def test_the_maker_quotes_both_sides_and_follows_the_middle(town: Town, start: S
     slug, other = town.slugs[1], town.client(1)
     maker = start("maker.py", slug, key=town.keys[0])
 
-    def quotes() -> set[Decimal | None]:
-        return {order.price for order in town.client(0).orders(market=slug, status="open")}
+    def quotes() -> set[Decimal]:
+        orders = town.client(0).orders(market=slug, status="open")
+        return {order.price for order in orders if order.price is not None}
 
     wait_until(lambda: quotes() == {Decimal("0.49"), Decimal("0.51")})
     other.place(slug, "buy", 50, "0.50", post_only=True)

@@ -20,5 +20,5 @@ class LocalBook(predex_client.LocalBook):
         super().__init__()
         self.seq = BEFORE_ANY
 
-    def apply(self, frame: dict[str, Any]) -> bool:
+    def apply(self, frame: Any) -> bool:
         return super().apply(decode(BookEvent, {**LEFT_OUT, **frame}))

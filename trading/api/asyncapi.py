@@ -96,8 +96,8 @@ def _build_receiving() -> dict[str, Any]:
 
 def _build_sending() -> dict[str, Any]:
     """What the exchange sends: the channels, and what every connection or follower gets."""
-    names = {f"{name}_channel": (f"type.{name}_snapshot", f"type.{name}") for name in CHANNELS}
-    names |= {name: (f"type.{name}",) for name in ("heartbeat", "exchange")}
+    names = {f"{name}_channel": [f"type.{name}_snapshot", f"type.{name}"] for name in CHANNELS}
+    names |= {name: [f"type.{name}"] for name in ("heartbeat", "exchange")}
     return {
         name: {"action": "send", "channel": CHANNEL, "messages": _refer(*messages)}
         for name, messages in names.items()
@@ -124,9 +124,9 @@ def _build_schemas(structs: Iterable[type[Struct]]) -> dict[str, Any]:
     _, components = msgspec.json.schema_components([*structs, *needed], ref_template=REFERENCE)
     for body in set(needed):
         components[body.__name__ + REQUEST] = components.pop(body.__name__)
-    for kind, body in bodies.items():
-        if body is not None:
-            reference = {"$ref": REFERENCE.format(name=body.__name__ + REQUEST)}
+    for kind, asked in bodies.items():
+        if asked is not None:
+            reference = {"$ref": REFERENCE.format(name=asked.__name__ + REQUEST)}
             components[kind.__name__]["properties"]["body"] = reference
     return components
 

@@ -282,7 +282,7 @@ def build_answer_frame(operation: str, body: type[Struct]) -> type[AnyFrame]:
     """Return the struct of the answer to one operation on orders."""
     fields = [
         ("id", str | int),
-        ("op", Literal[operation]),  # type: ignore[valid-type]
+        ("op", Literal[operation]),
         ("status", int),
         ("repeated", bool),
         ("body", body),
