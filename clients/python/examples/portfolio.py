@@ -15,6 +15,9 @@ with Feed(resume=place.read_text() if place.exists() else None) as feed:
         if isinstance(event, AccountEvent):
             for fill in event.fills:
                 print(fill.side, fill.quantity, fill.outcome, fill.market, "at", fill.price)
+            sys.stdout.flush()
+            new = place.with_suffix(".new")
+            new.write_text(event.resume)
+            new.replace(place)  # never half written
             orders, balance = feed.account.orders, feed.account.balance
             print(len(orders), "open,", balance and balance.available, "available", flush=True)
-            place.write_text(event.resume)
