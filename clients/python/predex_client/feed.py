@@ -139,7 +139,7 @@ class Feed(Sender, OrderEndpoints, FeedState):
                 raise
             check_closed(fault)
             self._answers |= {number: lost() for number in self._session.lose()}
-            self._connect()
+            self._connect(inf if seconds is None else seconds)
             return
         received = self._session.receive(text)
         if received.event is not None:
@@ -178,6 +178,7 @@ class AsyncFeed(AsyncSender, OrderEndpoints, FeedState):
         self._events: asyncio.Queue[Event | Exception] = asyncio.Queue(EVENTS_MAX)
         self._answers: dict[int, asyncio.Future[Any]] = {}
         self._is_open = asyncio.Event()
+        self._ended: Exception | None = None
         await self._connect(self._patience)
         self._reading = asyncio.create_task(self._read_on())
         return self
@@ -189,7 +190,8 @@ class AsyncFeed(AsyncSender, OrderEndpoints, FeedState):
 
     async def __aiter__(self) -> AsyncIterator[Event]:
         while True:
-            event = await self._events.get()
+            event = self._ended if self._events.empty() else None
+            event = event or await self._events.get()
             if isinstance(event, Exception):
                 raise event
             yield event
@@ -218,6 +220,8 @@ class AsyncFeed(AsyncSender, OrderEndpoints, FeedState):
             await asyncio.sleep(attempts.find_pause(answer))
 
     async def _exchange(self, request: Request[Any], attempts: Attempts) -> Any:
+        if self._ended is not None:
+            return self._ended
         try:
             async with asyncio.timeout(max(0, attempts.seconds_left())):
                 await self._is_open.wait()
@@ -241,7 +245,7 @@ class AsyncFeed(AsyncSender, OrderEndpoints, FeedState):
             while True:
                 await self._read()
         except Exception as fault:
-            self._is_open.clear()
+            self._ended = fault
             self._fail(list(self._answers), fault)
             await self._events.put(fault)
 

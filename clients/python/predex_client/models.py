@@ -202,7 +202,7 @@ class Book:
     books: tuple[OutcomeBook, ...]
 
     def __getitem__(self, outcome: str) -> OutcomeBook:
-        return next(book for book in self.books if book.outcome == outcome)
+        return {book.outcome: book for book in self.books}[outcome]
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,7 +29,7 @@ from predex_client.events import (
 )
 from predex_client.local import LocalAccount, LocalBook, fits, is_old
 from predex_client.requests import Request
-from predex_client.values import encode
+from predex_client.values import decode, encode
 
 Channel = Literal["book", "trades", "ticker", "lifecycle", "me"]
 Chain = tuple[str, str]
@@ -107,7 +107,7 @@ class Session:
     # Frames
 
     def receive(self, text: str | bytes) -> Received:
-        """Take a frame; raise ApiError where the exchange ends a subscription."""
+        """Take a frame; raise ApiError where the account may not be followed any more."""
         try:
             return self._receive(json.loads(text))
         except UNREADABLE as fault:
@@ -203,10 +203,19 @@ class Session:
             self._failed.difference_update(chains)
         elif frame["code"] in LATER:
             self._failed.update(chains)  # asked for again at the next heartbeat
+        elif str(frame["field"]).startswith("markets."):
+            return self._lose_market(chains, frame)
         else:
             self._forget(chains)
             raise _read_error(frame)
         return Received()
+
+    def _lose_market(self, chains: list[Chain], frame: Mapping[str, Any]) -> Received:
+        """One of these markets is not to be seen any more: follow the others."""
+        channel, market = gone = chains[int(frame["field"].partition(".")[2])]
+        self._forget([gone])
+        event = decode(UnsubscribedEvent, {**frame, "channels": [channel], "markets": [market]})
+        return Received(event, messages=list(self._subscribe(c for c in chains if c != gone)))
 
     # Subscriptions
 
