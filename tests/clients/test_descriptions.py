@@ -13,7 +13,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 import predex_client
-from predex_client import KeyRequest, NewOrder, StopLoss, TakeProfit, Trigger, calls, models
+from predex_client import KeyRequest, NewOrder, StopLoss, TakeProfit, Trigger, calls, models, own
 from predex_client.client import build_arguments
 from predex_client.endpoints import Endpoints, OrderEndpoints
 from predex_client.requests import Endpoint, Listing
@@ -53,18 +53,18 @@ ANSWERS = {
     models.StatusChange: "ShownStatusChange", models.ExchangeState: "ShownExchange",
     models.OutcomeBook: "OutcomeBook", models.Book: "BookAnswer", models.Trade: "PublicTrade",
     models.Candle: "CandleBar", models.OutcomePrice: "OutcomePrice", models.Prices: "MarketPrices",
-    models.Ticker: "Ticker", models.BookedOrder: "Booked", models.OrderTrigger: "TriggerOut",
-    models.Order: "OrderState", models.OrderTrade: "OrderTrade",
-    models.OrderAnswer: "OrderAnswer", models.Fault: "Fault", models.BatchItem: "BatchItem",
-    models.CancelledOrders: "CancelledOrders", models.Warned: "Warned",
-    models.Preview: "PreviewAnswer", models.Protection: "Protection",
-    models.QueuePosition: "OrderQueuePosition", models.CancelTimer: "ShownCancelTimer",
-    models.OrderGroup: "ShownOrderGroup", models.StandingOrder: "ShownStandingOrder",
-    models.Fill: "OwnFill", models.Account: "ShownAccount",
-    models.OutcomePosition: "OutcomePosition", models.Position: "MarketPosition",
-    models.Portfolio: "Portfolio", models.Transfer: "ShownTransfer", models.Bucket: "ShownBucket",
-    models.Limits: "ShownLimits", models.User: "ShownUser", models.NewKey: "ShownNewKey",
-    models.Registration: "ShownRegistration",
+    models.Ticker: "Ticker", own.BookedOrder: "Booked", own.OrderTrigger: "TriggerOut",
+    own.Order: "OrderState", own.OrderTrade: "OrderTrade",
+    own.OrderAnswer: "OrderAnswer", own.Fault: "Fault", own.BatchItem: "BatchItem",
+    own.CancelledOrders: "CancelledOrders", own.Warned: "Warned",
+    own.Preview: "PreviewAnswer", own.Protection: "Protection",
+    own.QueuePosition: "OrderQueuePosition", own.CancelTimer: "ShownCancelTimer",
+    own.OrderGroup: "ShownOrderGroup", own.StandingOrder: "ShownStandingOrder",
+    own.Fill: "OwnFill", own.Account: "ShownAccount",
+    own.OutcomePosition: "OutcomePosition", own.Position: "MarketPosition",
+    own.Portfolio: "Portfolio", own.Transfer: "ShownTransfer", own.Bucket: "ShownBucket",
+    own.Limits: "ShownLimits", own.User: "ShownUser", own.NewKey: "ShownNewKey",
+    own.Registration: "ShownRegistration",
 }  # fmt: skip
 REQUESTS = {
     NewOrder: "PlaceOrderRequest", Trigger: "TriggerIn", TakeProfit: "LegIn",
@@ -161,7 +161,7 @@ def test_numbers_and_times_are_exact_or_refused():
     with pytest.raises(ValueError, match="no time zone"):
         encode(datetime(2026, 7, 1))  # noqa: DTZ001
     with pytest.raises(LookupError, match="OrderTrade lacks fee, id"):
-        decode(models.OrderTrade, {"price": "0.1", "quantity": "1.00", "new": 1})
+        decode(own.OrderTrade, {"price": "0.1", "quantity": "1.00", "new": 1})
 
 
 def test_the_client_imports_nothing_but_what_it_names():

@@ -292,23 +292,31 @@ class Session:
         return name
 
 
-def subscription(
-    operation: str, channels: Sequence[Channel], markets: Sequence[str] | str | None
+def subscribe(
+    *channels: Channel, markets: Sequence[str] | Literal["all"] | None = None
 ) -> Request[None]:
-    """Return the request to follow channels of some markets, of "all", or `me`."""
-    named = {} if markets is None else {"markets": markets if markets == ALL else list(markets)}
-    return _feed_request(operation, {"channels": list(channels), **named})
+    """Follow channels of these markets, of `"all"`, or `me`, which is of no market."""
+    return _feed_request("subscribe", channels=channels, markets=markets)
 
 
-def cancel_on_disconnect(*, enabled: bool) -> Request[None]:
-    return _feed_request("cancel_on_disconnect", {"enabled": enabled})
+def unsubscribe(
+    *channels: Channel, markets: Sequence[str] | Literal["all"] | None = None
+) -> Request[None]:
+    """Follow them no more."""
+    return _feed_request("unsubscribe", channels=channels, markets=markets)
+
+
+def cancel_on_disconnect(*, enabled: bool = True) -> Request[None]:
+    """Have all own orders cancelled when the connection ends, however it ends."""
+    return _feed_request("cancel_on_disconnect", enabled=enabled)
 
 
 def lost() -> PredexError:
     return ConnectionLostError("the connection was lost before the answer")
 
 
-def _feed_request(operation: str, query: dict[str, Any]) -> Request[None]:
+def _feed_request(operation: str, **query: Any) -> Request[None]:
+    query = {name: value for name, value in query.items() if value is not None}
     return Request(
         method="", path="", operation=operation, query=query, read=lambda _: None,
         is_repeatable=True,
