@@ -29,7 +29,8 @@ from trading.engine.events import (
 from trading.engine.types import Reason
 
 IS_SOAK = os.environ.get("PREDEX_SOAK") == "1"
-COMMANDS_MIN = 50_000
+COMMANDS_MIN = 50_000 if IS_SOAK else 15_000
+SECONDS_MAX = 7_200 if IS_SOAK else 600
 ROUNDS = 20 if IS_SOAK else 1  # of COMMANDS_MIN each: hypothesis remembers all of a round
 RULES_PER_MARKET = 60
 MARKETS = COMMANDS_MIN // (44 if IS_SOAK else 48)  # how long each gets is chance
@@ -93,7 +94,7 @@ class EnginesAgree(RuleBasedStateMachine):
         EnginesAgree.commands += self.pair.naive.seq
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(SECONDS_MAX)
 @pytest.mark.parametrize("_round", range(ROUNDS))
 def test_fast_and_naive_engine_agree_and_keep_every_law(_round: int) -> None:
     EnginesAgree.commands = 0
@@ -112,7 +113,7 @@ def test_fast_and_naive_engine_agree_and_keep_every_law(_round: int) -> None:
     assert EnginesAgree.commands >= COMMANDS_MIN
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(SECONDS_MAX)
 @pytest.mark.parametrize("seed", range(LONG_MARKETS))
 def test_long_markets_agree_too(seed: int) -> None:
     run_random_market(seed, LONG_MARKET_STEPS)
