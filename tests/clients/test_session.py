@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from predex_client import InvalidRequestError, UnexpectedAnswerError, UnsubscribedEvent
-from predex_client.session import Session, subscribe
+from predex_client.session import Session, cancel_on_disconnect, subscribe
 
 TIME = "2026-07-01T12:00:00.000000Z"
 SLUG = "rain"
@@ -125,6 +125,23 @@ def test_what_can_t_be_followed_now_is_asked_for_again_with_the_next_heartbeat()
     deliver(session, market, *market.answer(again))
     assert session.books[SLUG].is_current
     assert session.receive(market.beat()).messages == []
+
+
+def test_orders_are_cancelled_at_the_end_of_each_connection_not_of_the_first_alone() -> None:
+    session = Session()
+    number, _ = session.begin(cancel_on_disconnect())
+    session.receive(frame("cancel_on_disconnect", id=number, enabled=True))
+    session.lose()
+    [message] = map(json.loads, session.connect())
+    assert message["op"] == "cancel_on_disconnect"
+    session.receive(error(message["id"], 503, "unavailable"))
+    [again] = map(json.loads, session.receive(OneMarket().beat()).messages)
+    session.receive(frame("cancel_on_disconnect", id=again["id"], enabled=True))
+    assert not session.receive(OneMarket().beat()).messages
+    number, _ = session.begin(cancel_on_disconnect(enabled=False))
+    session.receive(frame("cancel_on_disconnect", id=number, enabled=False))
+    session.lose()
+    assert session.connect() == []
 
 
 def test_a_place_that_the_exchange_refuses_ends_the_feed() -> None:

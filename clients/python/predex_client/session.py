@@ -35,6 +35,8 @@ Channel = Literal["book", "trades", "ticker", "lifecycle", "me"]
 Chain = tuple[str, str]
 """A channel, and a market's slug, "all", or "" for `me`."""
 ME: Chain = ("me", "")
+CANCEL: Chain = ("cancel_on_disconnect", "")
+"""No chain, but wanted from each connection as chains are."""
 ALL = "all"
 RESUMABLE = ("book", "trades")
 RESUMED_MAX = 20
@@ -65,7 +67,6 @@ class Session:
         self._again: dict[str, list[Chain]] = {}
         self._pending: dict[int, Request[Any]] = {}
         self._numbers = itertools.count(1)
-        self._cancels_on_disconnect = False
 
     # Requests
 
@@ -88,10 +89,7 @@ class Session:
 
     def connect(self) -> list[str]:
         """Return the messages with which a new connection begins: what was wanted before."""
-        messages = list(self._subscribe(self._wanted))
-        if self._cancels_on_disconnect:
-            messages.append(_write("cancel_on_disconnect", self._name_again([]), {}))
-        return messages
+        return list(self._subscribe(self._wanted))
 
     def lose(self) -> list[int]:
         """The connection was lost. Return the requests that will get no answer."""
@@ -194,7 +192,8 @@ class Session:
         if request.operation == "unsubscribe":
             self._forget(_find_chains(request))
         elif request.operation == "cancel_on_disconnect":
-            self._cancels_on_disconnect = bool(frame["enabled"])
+            self._wanted.pop(CANCEL, None)
+            self._wanted |= {CANCEL: None} if frame["enabled"] else {}
         return request.read(frame.get("body"))
 
     def _finish_again(self, name: str, frame: Mapping[str, Any]) -> Received:
@@ -267,6 +266,9 @@ class Session:
             if (channel, market) not in resumed:
                 markets.setdefault(channel, []).append(market)
         for channel, slugs in markets.items():
+            if channel == CANCEL[0]:
+                yield _write(channel, self._name_again([CANCEL]), {})
+                continue
             if channel == "me":
                 place = {"resume": self.account.resume} if self.account.resume else {}
                 yield self._write_again([ME], **place)
