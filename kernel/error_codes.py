@@ -103,6 +103,7 @@ ERROR_CODES: Final[dict[str, ErrorCode]] = {
     "account_closed.already": _C(409, "this account is already closed",
                                  _("This account is already closed.")),
     "account_suspended": _C(403, "this account is suspended", _("Your account is suspended.")),
+    "address_not_allowed": _C(403, "this key may not be used from the address {address}"),
     "email_not_verified": _C(403, "verify your e-mail address first",
                              _("Confirm your e-mail address first.")),
     "invalid_credentials": _C(401, "this key or token is not valid"),
@@ -159,6 +160,10 @@ ERROR_CODES: Final[dict[str, ErrorCode]] = {
     "bad_public_key": _C(400, "send a public key as PEM: RSA with 2048 to 8192 bits, or Ed25519",
                          _("Enter a public key as PEM: RSA of 2048 to 8192 bits, or Ed25519."),
                          "public_key"),
+    "bad_network": _C(400, "send at most {count} networks in CIDR notation, like 192.0.2.0/24 or "
+                      "2001:db8::/32, or single addresses",
+                      _("Enter at most {count} networks like 192.0.2.0/24 or 2001:db8::/32, or "
+                        "single addresses."), "networks"),
     "too_many_keys": _C(422, "an account has at most {count} keys",
                         _("An account has at most {count} keys.")),
     "too_many_withdrawals": _C(422, "wait until your earlier requests have been decided", _WAIT),

@@ -73,7 +73,7 @@ class KeysView(ApiView):
         limits.check_attempt("key_creation", address=get_address(request), account=str(account_id))
         account = Account.objects.get(pk=account_id)
         key, secret = do_create_api_key(account, by=self.user, **body)
-        return Response({**schemas.ShownKey(key).data, "secret": secret}, status=201)
+        return Response({**schemas.ShownKey(key).data, "secret": secret or None}, status=201)
 
 
 class KeyView(ApiView):

@@ -26,6 +26,7 @@ from accounts.status import account_closed, check_may_act
 from accounts.tokens import compute_password_stamp, read_token
 from kernel.cache import BatchCache, FreshCache
 from kernel.errors import AuthError
+from web.addresses import is_in, parse_networks
 from web.limits import Rate
 
 CACHE_SECONDS = 0.9  # part of the second that revocation may take
@@ -50,6 +51,7 @@ class Principal(msgspec.Struct, frozen=True):
     read_rate: Rate
     write_rate: Rate
     expires_at: float = inf  # Unix seconds
+    networks: tuple[str, ...] = ()  # from where its key may be used; empty: from everywhere
 
 
 class Signer(NamedTuple):
@@ -75,21 +77,24 @@ def find_credential(headers: Headers) -> str | None:
     return credential.strip()
 
 
-def authenticate_headers(headers: Headers) -> Principal:
-    """Return the principal or raise AuthError; may read the database."""
+def authenticate_headers(headers: Headers, address: str) -> Principal:
+    """Return the principal or raise AuthError; may read the database.
+
+    `address` is the caller's, as found behind trusted proxies.
+    """
     credential = _require_credential(headers)
     principal = _cache.get_sync(credential)
-    return principal if _is_current(principal) else _look_up(credential)
+    return check_address(principal if _is_current(principal) else _look_up(credential), address)
 
 
-async def authenticate(headers: Headers) -> Principal:
+async def authenticate(headers: Headers, address: str) -> Principal:
     """`authenticate_headers` for async code."""
     credential = _require_credential(headers)
     principal = await _cache.get(credential)
     if not _is_current(principal):
         _cache.drop(credential)
         principal = await _cache.get(credential)
-    return cast("Principal", principal)
+    return check_address(cast("Principal", principal), address)
 
 
 async def get_signer(key_id: str) -> Signer:
@@ -99,6 +104,20 @@ async def get_signer(key_id: str) -> Signer:
         _signers.drop(key_id)
         signer = await _signers.get(key_id)
     return cast("Signer", signer)
+
+
+def get_signer_sync(key_id: str) -> Signer:
+    """`get_signer` for sync code."""
+    signer = _signers.get_sync(key_id)
+    current = signer is not None and _is_current(signer.principal)
+    return cast("Signer", signer) if current else _look_up_signer(key_id)
+
+
+def check_address(principal: Principal, address: str) -> Principal:
+    """Return the principal; AuthError (403) where its key may not be used from this address."""
+    if principal.networks and not is_in(address, parse_networks(principal.networks)):
+        raise AuthError("address_not_allowed", address=address or "unknown")
+    return principal
 
 
 def _is_current(principal: Principal | None) -> TypeGuard[Principal]:
@@ -226,9 +245,10 @@ def _accept_row(key: Any) -> Principal:
     # A key may outlive its owner's role and second factor; its right to operate must not.
     if not may_operate(key.account.owner, used_second_factor=True):
         scopes -= {OPERATE}
-    return _build(
+    principal = _build(
         key.account, scopes, "key", str(key.pk), is_verified=_verified(key), expires_at=expires_at
     )
+    return msgspec.structs.replace(principal, networks=tuple(key.networks))
 
 
 def _look_up_token(credential: str) -> Principal:

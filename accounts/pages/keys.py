@@ -16,8 +16,10 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods, require_POST
 
 from accounts.actions import do_create_api_key, do_revoke_api_key, do_revoke_api_keys
+from accounts.actions.credentials import NETWORKS_MAX
 from accounts.api.permissions import get_address
 from accounts.api.principal import principal_of_user
+from accounts.api.schemas import NETWORK_LENGTH_MAX
 from accounts.models import Account, ApiKey, User
 from accounts.notices import notify_on_commit
 from accounts.signing import SIGNING_KINDS, make_key_pair
@@ -52,8 +54,8 @@ class KeyForm(forms.Form):
         label=gettext_lazy("Kind"),
         choices=[
             ("secret", gettext_lazy("a secret that each request carries")),
-            ("rsa", gettext_lazy("Kalshi-style: an RSA key that signs each request")),
-            ("ed25519", gettext_lazy("Kalshi-style: an Ed25519 key that signs each request")),
+            ("rsa", gettext_lazy("an RSA key that signs each request, also Kalshi-style")),
+            ("ed25519", gettext_lazy("an Ed25519 key that signs each request, also Kalshi-style")),
         ],
         initial="secret",
         required=False,
@@ -68,6 +70,16 @@ class KeyForm(forms.Form):
         ],
         initial="90",
         coerce=int,
+    )
+    networks = forms.CharField(
+        label=gettext_lazy("Only from these IP addresses"),
+        help_text=gettext_lazy(
+            "Addresses or networks like 192.0.2.0/24 or 2001:db8::/32, one per line. Empty: from "
+            "everywhere."
+        ),
+        max_length=NETWORKS_MAX * (NETWORK_LENGTH_MAX + 2),
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 2, "spellcheck": "false", "autocomplete": "off"}),
     )
 
     def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:
@@ -160,8 +172,9 @@ def _create(request: HttpRequest, form: KeyForm) -> MadeKey | None:
             by=user,
             expires_at=expires_at,
             public_key=public_key,
+            networks=data["networks"].replace(",", " ").split(),
         )
     except RefusedError as refusal:
-        form.add_error(None, describe(refusal))
+        form.add_error(refusal.field if refusal.field in form.fields else None, describe(refusal))
         return None
     return MadeKey(key, secret, private_key)

@@ -27,6 +27,7 @@ from web.asgi import (
     Scope,
     Send,
     encode_json,
+    find_target,
     serve,
 )
 from web.request_context import RequestContext
@@ -68,7 +69,7 @@ class KalshiApp:
             return Response(204, b"", dict(preflight))
         request_context.check_request(headers)
         operation, names = find_operation(scope["method"], scope["path"])
-        principal = await _authenticate(scope, headers, once=bool(operation.scope))
+        principal = await _authenticate(scope, headers, context.address, once=bool(operation.scope))
         context.account_id = None if principal is None else principal.account_id
         await _admit(principal, operation, context.address)
         call = KalshiCall(
@@ -114,19 +115,23 @@ def find_operation(method: str, path: str) -> tuple[KalshiOperation, dict[str, s
     raise error
 
 
-async def _authenticate(scope: Scope, headers: dict[str, str], *, once: bool) -> Principal | None:
+async def _authenticate(
+    scope: Scope, headers: dict[str, str], address: str, *, once: bool
+) -> Principal | None:
     """Return who asks; credentials that are sent must be valid, also where none is needed."""
     key_id = headers.get("kalshi-access-key")
     if key_id is None:
-        return None if find_credential(headers) is None else await authenticate(headers)
+        if find_credential(headers) is None:
+            return None
+        return await authenticate(headers, address)
     sent = SignedRequest(
         key_id,
         headers.get("kalshi-access-timestamp", ""),
         headers.get("kalshi-access-signature", ""),
     )
-    raw = (scope.get("raw_path") or scope["path"].encode()).decode("latin-1").partition("?")[0]
-    method = scope["method"]
-    return await authenticate_signature(sent, [method + raw, method + unquote(raw)], once=once)
+    raw, method = find_target(scope).partition("?")[0], scope["method"]
+    signed = [method + raw, method + unquote(raw)]
+    return await authenticate_signature(sent, signed, address=address, once=once)
 
 
 async def _admit(principal: Principal | None, operation: KalshiOperation, address: str) -> None:

@@ -5,6 +5,8 @@ A key may make keys that may do no more than itself; the owner is notified of ea
 
 import uuid
 from collections.abc import Iterable
+from datetime import UTC, datetime
+from math import isinf
 from typing import Annotated, Any, Final
 
 import msgspec
@@ -81,12 +83,16 @@ def _create(call: KalshiCall, body: NewKalshiKey | GeneratedKey, public_key: str
     if body.subaccount:
         raise ApiError("invalid_value", "subaccount", detail="there is only subaccount 0")
     limits.check_attempt("key_creation", address="", account=str(account_id))
+    ends = call.caller.expires_at
     key, _ = do_create_api_key(
         Account.objects.get(pk=account_id),
         name=body.name,
         scopes=_read_scopes(body.scopes, call.caller.scopes),
         by=User.objects.get(pk=call.caller.user_id),
+        # A key makes none that may do more than itself, from elsewhere, or for longer.
+        expires_at=None if isinf(ends) else datetime.fromtimestamp(ends, UTC),
         public_key=public_key,
+        networks=call.caller.networks,
     )
     return key
 

@@ -152,9 +152,9 @@ def test_the_last_use_of_a_key_is_noted(alice, with_key):
 
 def test_a_known_principal_costs_no_query(alice, with_key, django_assert_num_queries):
     headers = {"x-api-key": with_key(alice).bearer}
-    known = principal.authenticate_headers(headers)
+    known = principal.authenticate_headers(headers, "")
     with django_assert_num_queries(0):
-        assert principal.authenticate_headers(headers) is known
+        assert principal.authenticate_headers(headers, "") is known
 
 
 def test_no_key_names_the_session_of_a_browser(alice):
@@ -162,14 +162,14 @@ def test_no_key_names_the_session_of_a_browser(alice):
     for text in (f"user {alice.pk} False", f"({alice.pk}, False)", str(alice.pk)):
         for headers in ({"x-api-key": text}, {"authorization": f"Bearer {text}"}):
             with pytest.raises(principal.AuthError):
-                principal.authenticate_headers(headers)
+                principal.authenticate_headers(headers, "")
 
 
 def test_open_sockets_learn_which_credentials_no_longer_stand(
     alice, make_user, operator, log_in, with_key, django_assert_max_num_queries
 ):
     def found(client: Api) -> principal.Principal:
-        return principal.authenticate_headers({"authorization": f"Bearer {client.bearer}"})
+        return principal.authenticate_headers({"authorization": f"Bearer {client.bearer}"}, "")
 
     suspended, closed, kept = make_user("sue"), make_user("clo"), make_user("kim")
     key, login = found(with_key(alice)), found(log_in(alice))
@@ -206,12 +206,12 @@ async def test_async_lookups_of_one_credential_are_one_query(close_connections, 
 
     monkeypatch.setattr(principal._cache, "_look_up", count)
     found = await asyncio.gather(
-        *(principal.authenticate({"x-api-key": secret}) for _ in range(20))
+        *(principal.authenticate({"x-api-key": secret}, "") for _ in range(20))
     )
     assert len(lookups) == 1
     assert len(set(found)) == 1
     with pytest.raises(principal.AuthError):
-        await principal.authenticate({"x-api-key": "pdx_unknown"})
+        await principal.authenticate({"x-api-key": "pdx_unknown"}, "")
 
 
 def test_keys_that_fall_due_together_are_one_query(alice, django_assert_num_queries):
@@ -221,7 +221,7 @@ def test_keys_that_fall_due_together_are_one_query(alice, django_assert_num_quer
         for number in range(3)
     ]
     secrets = [secret for _, secret in pairs]
-    known = [principal.authenticate_headers({"x-api-key": secret}) for secret in secrets]
+    known = [principal.authenticate_headers({"x-api-key": secret}, "") for secret in secrets]
     do_revoke_api_key(pairs[1][0], by=None)
     with django_assert_num_queries(1):
         principal._cache.renew(secrets)
