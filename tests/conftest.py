@@ -16,7 +16,7 @@ from django.db import connection
 from django.utils import translation
 
 from tests import settings as test_settings
-from tests.databases import PostgresDatabases, SqliteDatabases
+from tests.databases import PostgresDatabases, SqliteDatabases, find_migrated
 from tests.exchange import ROOT, Exchange
 from tests.servers import PostgresServer, RedisServer, ServerNotFoundError
 from tests.skips import (
@@ -87,11 +87,21 @@ def all_holds(db: None) -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def django_db_keepdb(django_db_modify_db_settings: None) -> bool:
-    """Begin with a copy of the migrated file, if the suite has one."""
-    if test_settings.SQLITE_TEMPLATE is None or test_settings.IS_POSTGRES_RUN:
+def sqlite_template(pytestconfig: pytest.Config) -> Path:
+    """A migrated file: the suite's, or one that is kept between runs."""
+    if test_settings.SQLITE_TEMPLATE is not None:
+        return Path(test_settings.SQLITE_TEMPLATE)
+    assert pytestconfig.cache is not None
+    return find_migrated(pytestconfig.cache.mkdir("databases"))
+
+
+@pytest.fixture(scope="session")
+def django_db_keepdb(django_db_modify_db_settings: None, request: pytest.FixtureRequest) -> bool:
+    """On SQLite, begin with a copy of the migrated file."""
+    if test_settings.IS_POSTGRES_RUN:
         return False
-    shutil.copy(test_settings.SQLITE_TEMPLATE, connection.settings_dict["TEST"]["NAME"])
+    template: Path = request.getfixturevalue("sqlite_template")
+    shutil.copy(template, connection.settings_dict["TEST"]["NAME"])
     return True
 
 
@@ -161,11 +171,10 @@ def postgres_server() -> Iterator[PostgresServer]:
 
 
 @pytest.fixture(scope="session")
-def sqlite_databases(tmp_path_factory: pytest.TempPathFactory) -> SqliteDatabases:
-    template = test_settings.SQLITE_TEMPLATE
-    return SqliteDatabases(
-        tmp_path_factory.mktemp("sqlite"), template=Path(template) if template else None
-    )
+def sqlite_databases(
+    tmp_path_factory: pytest.TempPathFactory, sqlite_template: Path
+) -> SqliteDatabases:
+    return SqliteDatabases(tmp_path_factory.mktemp("sqlite"), template=sqlite_template)
 
 
 @pytest.fixture(scope="session")

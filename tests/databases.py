@@ -1,6 +1,8 @@
 """Fresh databases for the program under test, cloned from one that was migrated once."""
 
+import hashlib
 import itertools
+import os
 import shutil
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
@@ -8,9 +10,29 @@ from urllib.parse import urlsplit, urlunsplit
 import psycopg
 from psycopg import sql
 
-from tests.exchange import program_environment, run_manage
+from tests.exchange import ROOT, program_environment, run_manage
 
 _numbers = itertools.count(1)
+
+
+def find_migrated(folder: Path) -> Path:
+    """Return a migrated SQLite file in `folder`, made again only when migrations have changed."""
+    digest = hashlib.sha256()
+    for path in (*sorted(ROOT.glob("*/migrations/*.py")), ROOT / "requirements.txt"):
+        digest.update(path.read_bytes())
+    found = folder / f"{digest.hexdigest()}.sqlite3"
+    if not found.exists():
+        own = folder / f"{os.getpid()}.sqlite3"  # other workers may make it at the same time
+        migrate_sqlite(own)
+        own.replace(found)
+        for stale in set(folder.glob("?" * 64 + ".sqlite3")) - {found}:
+            stale.unlink(missing_ok=True)
+    return found
+
+
+def migrate_sqlite(path: Path) -> None:
+    environment = program_environment(path.parent, database_url=f"sqlite:///{path}")
+    run_manage("migrate", environment=environment)
 
 
 class SqliteDatabases:
@@ -21,8 +43,7 @@ class SqliteDatabases:
             self.template = template
             return
         self.template = folder / "template.sqlite3"
-        url = f"sqlite:///{self.template}"
-        run_manage("migrate", environment=program_environment(folder, database_url=url))
+        migrate_sqlite(self.template)
 
     def make(self, folder: Path) -> str:
         """Return the URL of a new migrated database file in `folder`."""
