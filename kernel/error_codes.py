@@ -144,6 +144,8 @@ ERROR_CODES: Final[dict[str, ErrorCode]] = {
     "password_too_weak": _C(400, "this password is too weak"),
     "sign_up_closed": _C(403, "sign-up is closed", _("Sign-up is closed.")),
     "unknown_user": _C(400, "there is no such user"),
+    "webhook_is_off": _C(409, "this webhook is switched off: switch it on first",
+                         _("This webhook is switched off. Switch it on first.")),
     "withdrawal_is_open": _C(422, "a withdrawal is still pending",
                              _("A withdrawal is still pending.")),
     # --- keys and credits ---
@@ -166,6 +168,8 @@ ERROR_CODES: Final[dict[str, ErrorCode]] = {
                         "single addresses."), "networks"),
     "too_many_keys": _C(422, "an account has at most {count} keys",
                         _("An account has at most {count} keys.")),
+    "too_many_webhooks": _C(422, "you have {count} webhooks already",
+                            _("You have {count} webhooks already.")),
     "too_many_withdrawals": _C(422, "wait until your earlier requests have been decided", _WAIT),
     "too_much_issued": _C(422, "that is more than the exchange can issue",
                           _("That is more than the exchange can issue.")),
@@ -199,6 +203,9 @@ ERROR_CODES: Final[dict[str, ErrorCode]] = {
                          _("This address can't be read."), "url"),
     "bad_tick": _C(422, "a tick divides 1 and lies between 0.0010 and 0.5000",
                    _("A tick divides 1 and lies between 0.001 and 0.5.")),
+    "bad_webhook_url": _C(422, "nothing can be sent to this address: {why}",
+                          _("Nothing can be sent to this address. Enter one that begins with "
+                            "https://, on the public internet."), "url"),
     "close_before_open": _C(422, "a market closes after it opens",
                             _("A market closes after it opens.")),
     "close_in_the_past": _C(422, "the close time has passed", _PAST),

@@ -17,6 +17,8 @@ from kernel.ids import new_uuid
 
 CURRENCY = "CREDIT"
 ISSUED_MICROS_MAX = 4 * 10**18
+MAIN_NUMBER = 1
+"""The number of an owner's main account; sub-accounts follow."""
 
 
 class AccountKind(models.TextChoices):
@@ -102,6 +104,11 @@ class Account(models.Model):
         if self.owner_id is not None:
             return f"{self.owner}/{self.number}"
         return self.kind if self.market_id is None else f"{self.kind} of market {self.market_id}"
+
+    @property
+    def subaccount(self) -> int:
+        """What the owner calls it: 0 is the main account, which has number 1."""
+        return self.number - MAIN_NUMBER
 
     @property
     def available_micros(self) -> int:

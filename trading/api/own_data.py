@@ -24,6 +24,7 @@ from trading.models import (
     OrderGroup,
     Position,
     StandingOrder,
+    Webhook,
 )
 from trading.notifications.sentences import describe_all
 from trading.pipeline.instruments import Instrument
@@ -39,6 +40,7 @@ GROUP_COLUMNS: Final = ("id", "limit", "created_at", "stopped_at")
 STANDING_COLUMNS: Final = tuple(ShownStandingOrder().fields)
 MARKET_COLUMNS: Final = ("market", "held", "fees", "net_paid", "payout")
 NOTIFICATION_COLUMNS: Final = ("kind", "created_at", "read_at", "title", "detail")
+WEBHOOK_COLUMNS: Final = ("id", "url", "events", "created_at", "switched_off_at")
 
 
 class _Cards:
@@ -121,8 +123,14 @@ def list_notifications(user_id: int) -> Rows:
         yield {**shown, "title": text.title, "detail": text.detail}
 
 
+def list_webhooks(user_id: int) -> Rows:
+    for row in read_in_chunks(Webhook.objects.filter(user=user_id)):
+        yield {name: show_value(getattr(row, name)) for name in WEBHOOK_COLUMNS}
+
+
 def forget_user(user_id: int) -> None:
-    """Delete the user's notifications and preferences."""
+    """Delete the user's notifications, preferences and webhooks."""
+    Webhook.objects.filter(user=user_id).delete()
     Notification.objects.filter(user=user_id).delete()
     NotificationPreference.objects.filter(user=user_id).delete()
 
@@ -150,4 +158,5 @@ TABLES: Final = (
     DataTable("positions", POSITION_COLUMNS, list_positions),
     DataTable("markets_entered", MARKET_COLUMNS, list_markets_entered),
     DataTable("notifications", NOTIFICATION_COLUMNS, list_notifications),
+    DataTable("webhooks", WEBHOOK_COLUMNS, list_webhooks),
 )
