@@ -58,6 +58,12 @@ class NewKey(StrictSerializer):
     )
 
 
+class NewKeyOfAccount(NewKey):
+    subaccount = IntegerField(
+        default=0, min_value=0, max_value=63, help_text="Whose it is; 0: the main account's."
+    )
+
+
 class Registration(StrictSerializer):
     email = EmailField(max_length=254)
     password = SecretField(max_length=PASSWORD_LENGTH_MAX, trim_whitespace=False)
@@ -154,6 +160,7 @@ class ShownUser(serializers.Serializer):
 
 class ShownKey(serializers.Serializer):
     id = IdField()
+    subaccount = serializers.IntegerField(source="account.subaccount")
     prefix = serializers.CharField()
     name = serializers.CharField()
     scopes = serializers.ListField(child=serializers.CharField())
@@ -179,6 +186,7 @@ class ShownRegistration(serializers.Serializer):
 
 class ShownAccount(serializers.Serializer):
     account = serializers.IntegerField(source="number")
+    subaccount = serializers.IntegerField(help_text="0: the main account.")
     kind = serializers.CharField()
     currency = serializers.CharField()
     cash = AmountField(source="cash_micros")

@@ -131,6 +131,7 @@ class TransferKind(models.TextChoices):
     BOND_RETURN = "bond_return", pgettext_lazy("a transfer", "Bond returned")
     BOND_LOSS = "bond_loss", pgettext_lazy("a transfer", "Bond lost")
     CORRECTION = "correction", pgettext_lazy("a transfer", "Correction")
+    INTERNAL = "internal", pgettext_lazy("a transfer", "Between own accounts")
 
 
 class Transfer(AppendOnly):

@@ -79,6 +79,8 @@ class KalshiApp:
             body=await request_context.read_body(receive),
             is_old=OLD_PROGRAM.match(headers.get("user-agent", "")) is not None,
         )
+        if principal is not None and call.query.subaccount is not None:
+            call = await call.act_for(call.query.subaccount)
         answer = await self._respond(operation, call)
         if operation.status == 204:
             return Response(204, b"")

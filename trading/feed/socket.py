@@ -294,7 +294,7 @@ class Socket:
         principal = await authenticate(headers, self.address)
         require_scope(principal, "read")
         if self.principal is None:
-            self._guard.enter_account(principal.account_id)
+            self._guard.enter_owner(principal.owner_id)
         elif self.principal.account_id != principal.account_id:
             raise ApiError("already_authenticated")
         self.principal, self.login, self.credential = principal, None, credential
