@@ -18,7 +18,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 from accounts.actions import do_create_api_key, do_revoke_api_key, do_revoke_api_keys
 from accounts.actions.credentials import NETWORKS_MAX
 from accounts.api.permissions import get_address
-from accounts.api.principal import principal_of_user
+from accounts.api.principal import act_for_sync, list_account_ids, principal_of_user
 from accounts.api.schemas import NETWORK_LENGTH_MAX
 from accounts.models import Account, ApiKey, User
 from accounts.notices import notify_on_commit
@@ -82,11 +82,31 @@ class KeyForm(forms.Form):
         widget=forms.Textarea(attrs={"rows": 2, "spellcheck": "false", "autocomplete": "off"}),
     )
 
+    account = forms.TypedChoiceField(
+        label=gettext_lazy("Account"), coerce=int, empty_value=0, required=False
+    )
+
     def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self._offer_accounts(user)
         if not (user.is_staff and user.may_operate):
             scopes: Any = self.fields["scopes"]
             scopes.choices = [pair for pair in scopes.choices if pair[0] != "operate"]
+
+    def _offer_accounts(self, user: User) -> None:
+        """Ask for the account where the user has several."""
+        numbers = [row.subaccount for row in user.accounts.filter(closed_at=None)]
+        if len(numbers) <= 1:
+            del self.fields["account"]
+            return
+        field = cast("forms.TypedChoiceField", self.fields["account"])
+        field.choices = [(number, name_account(number)) for number in sorted(numbers)]
+
+
+def name_account(subaccount: int) -> str:
+    if not subaccount:
+        return _("Main account")
+    return _("Sub-account %(number)d") % {"number": subaccount}
 
 
 @login_required
@@ -101,9 +121,9 @@ def keys(request: HttpRequest) -> HttpResponse:
         made = _create(request, form) if form.is_valid() else None
         status = UNPROCESSABLE if made is None else 201
         form = form if made is None else KeyForm(user=user)
-    account_id = principal_of_user(user).account_id
+    own = list_account_ids(principal_of_user(user))
     page = paginate(
-        ApiKey.objects.filter(account=account_id),
+        ApiKey.objects.filter(account__in=own).select_related("account"),
         order=["-id"],
         cursor=request.GET.get("cursor", ""),
         limit=KEYS_SHOWN,
@@ -114,7 +134,7 @@ def keys(request: HttpRequest) -> HttpResponse:
         "made": made,
         "keys": page.rows,
         "next_cursor": page.next_cursor,
-        "live_keys": ApiKey.objects.live().filter(account=account_id).count(),
+        "live_keys": ApiKey.objects.live().filter(account__in=own).count(),
         "now": timezone.now(),
     }
     response = render(request, "accounts/keys.html", context, status=status)
@@ -127,8 +147,8 @@ def keys(request: HttpRequest) -> HttpResponse:
 @require_POST
 def revoke(request: HttpRequest, key_id: UUID) -> HttpResponse:
     user = cast("User", request.user)
-    account_id = principal_of_user(user).account_id
-    key = ApiKey.objects.filter(pk=key_id, account=account_id).first()
+    own = list_account_ids(principal_of_user(user))
+    key = ApiKey.objects.filter(pk=key_id, account__in=own).first()
     if key is None:
         raise not_found("this key")
     do_revoke_api_key(key, by=user)
@@ -158,7 +178,8 @@ class MadeKey(NamedTuple):
 def _create(request: HttpRequest, form: KeyForm) -> MadeKey | None:
     """Return the new key; None with an error on the form if refused."""
     user, data = cast("User", request.user), form.cleaned_data
-    account = Account.objects.get(pk=principal_of_user(user).account_id)
+    acting = act_for_sync(principal_of_user(user), data.get("account", 0))
+    account = Account.objects.get(pk=acting.account_id)
     limits.check_attempt("key_creation", address=get_address(request), account=str(account.pk))
     expires_at = timezone.now() + timedelta(days=data["days"]) if data["days"] else None
     private_key, public_key = "", ""

@@ -121,6 +121,9 @@ def ask_for_money(town: Town) -> None:
     hook = {"url": "https://weather.example/predex/hook", "events": ["fill", "settlement"]}
     webhook_id = alice.call("POST", "webhooks", hook, status=201)["id"]
     alice.call("POST", f"webhooks/{webhook_id}/ping", status=201)
+    alice.call("POST", "subaccounts", status=201)
+    moved = {"from_subaccount": 0, "to_subaccount": 1, "amount": "15.5"}
+    alice.call("POST", "subaccounts/transfers", moved, status=201)
     town.names["webhook"] = str(UUID(webhook_id))
 
 
