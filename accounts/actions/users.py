@@ -239,9 +239,10 @@ def do_close_account(account: Account, *, by: User, reason: str = "") -> None:
         for one in _list_closing(account):
             check_close_account(one)
             close_locked(one, by=by, reason=reason)
-        if account.owner is not None and account.number == MAIN_NUMBER:
-            User.objects.filter(pk=account.owner_id).update(is_active=False)
-            account.owner.login_sessions.filter(revoked_at=None).update(revoked_at=timezone.now())
+        owner = account.owner
+        if owner is not None and account.number == MAIN_NUMBER:
+            User.objects.filter(pk=owner.pk).update(is_active=False)
+            owner.login_sessions.filter(revoked_at=None).update(revoked_at=timezone.now())
 
 
 def _list_closing(account: Account) -> list[Account]:

@@ -82,9 +82,7 @@ class KeyForm(forms.Form):
         widget=forms.Textarea(attrs={"rows": 2, "spellcheck": "false", "autocomplete": "off"}),
     )
 
-    account = forms.TypedChoiceField(
-        label=gettext_lazy("Account"), coerce=int, empty_value=0, required=False
-    )
+    account = forms.TypedChoiceField(label=gettext_lazy("Account"), coerce=int)
 
     def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

@@ -235,4 +235,5 @@ async def test_a_key_made_by_a_key_is_of_the_same_networks_and_ends_with_it(acco
     assert answer.status_code == 201, answer.text
     child = await ApiKey.objects.aget(pk=answer.json()["api_key_id"])
     assert child.networks == ["127.0.0.1/32"]
+    assert child.expires_at is not None
     assert abs(child.expires_at - ends) < timedelta(milliseconds=1)

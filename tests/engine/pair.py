@@ -235,11 +235,12 @@ class Pair:
 
 
 STEPS: Final = (
-    *(Pair.step_place,) * 24,
+    *(Pair.step_place,) * 23,
+    Pair.step_elsewhere,
     *(Pair.step_amend,) * 6,
     *(Pair.step_attach,) * 2,
     *(Pair.step_cancel, Pair.step_money, Pair.step_group) * 2,
-    *(Pair.step_configure, Pair.step_time, Pair.step_elsewhere),
+    *(Pair.step_configure, Pair.step_time),
     *(Pair.step_fire,) * 8,
 )
 

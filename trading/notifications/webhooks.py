@@ -202,7 +202,7 @@ def _list_paid(
     if change.from_status in FINAL_STATUSES:
         rows = Settlement.objects.filter(market=change.market, account__owner__in=user_ids)
         last = rows.order_by("-number").values_list("number", flat=True).first()
-        for row in rows.filter(number=last).select_related("account"):
+        for row in rows.filter(number=last or 0).select_related("account"):
             yield row.account, {"moved": format_amount(row.moved_micros)}
         return
     margins = Margin.objects.filter(market=change.market, account__owner__in=user_ids)

@@ -29,12 +29,17 @@ MOVES_SHOWN = 20
 UNPROCESSABLE = 422
 
 
+class AccountField(forms.ModelChoiceField):
+    def label_from_instance(self, obj: Any) -> str:
+        return _name(obj)
+
+
 class MoveForm(forms.Form):
     """`key` makes a form that is submitted twice one transfer."""
 
     key = forms.CharField(max_length=64, widget=forms.HiddenInput)
-    source = forms.ModelChoiceField(Account.objects.none(), label=gettext_lazy("From"))
-    target = forms.ModelChoiceField(Account.objects.none(), label=gettext_lazy("To"))
+    source = AccountField(Account.objects.none(), label=gettext_lazy("From"))
+    target = AccountField(Account.objects.none(), label=gettext_lazy("To"))
     amount = LocalizedAmountField(
         label=gettext_lazy("Amount"),
         max_length=30,
@@ -46,10 +51,8 @@ class MoveForm(forms.Form):
         super().__init__(*args, **kwargs)
         own = user.accounts.filter(closed_at=None).order_by("number")
         for name in ("source", "target"):
-            field = cast("forms.ModelChoiceField", self.fields[name])
-            field.queryset = own
-            field.empty_label = None
-            field.label_from_instance = _name
+            field = cast("AccountField", self.fields[name])
+            field.queryset, field.empty_label = own, None
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
