@@ -20,7 +20,7 @@ from trading.settlement import schedule
 
 log = structlog.get_logger(__name__)
 
-THREADS_MAX: Final = 3
+THREADS_MAX: Final = 4
 
 
 async def run_scheduler(stop: asyncio.Event) -> None:
