@@ -85,6 +85,12 @@ class EnginesAgree(RuleBasedStateMachine):
     def change_a_group(self, data: bytes) -> None:
         self.pair.step_group(data)
 
+    @rule(data=one_step, steps=st.lists(one_step, min_size=1, max_size=3))
+    def trade_elsewhere(self, data: bytes, steps: list[bytes]) -> None:
+        self.pair.step_elsewhere(data)
+        for step in steps:
+            self.pair.step_place(step)
+
     @rule(data=one_step)
     def move_money(self, data: bytes) -> None:
         self.pair.step_money(data)
