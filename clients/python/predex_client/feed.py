@@ -6,6 +6,7 @@ events in order; `Session` has the protocol.
 
 import asyncio
 import contextlib
+import random
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Iterator, Sequence
@@ -35,7 +36,7 @@ FRAME_BYTES_MAX = 16 * 1024 * 1024
 EVENTS_MAX = 10_000
 CLOSE_SECONDS = 2
 PAUSE_SECONDS = 0.5
-PAUSE_SECONDS_MAX = 15.0
+PAUSE_SECONDS_MAX = 2.0
 NO_LONGER_VALID = 4401
 TOO_MANY = 4429
 OPTIONS: dict[str, Any] = {
@@ -293,7 +294,8 @@ class Pauses:
     def find_next(self, fault: Exception) -> float:
         """Return the seconds to wait; raise a refusal that another attempt would meet again."""
         refusal = read_refusal(fault)
-        pause, self._next = self._next, min(2 * self._next, PAUSE_SECONDS_MAX)
+        pause = self._next * random.uniform(0.5, 1)
+        self._next = min(2 * self._next, PAUSE_SECONDS_MAX)
         if refusal is not None and refusal.retry_after is not None:
             pause = refusal.retry_after
         if time.monotonic() + pause > self._deadline:
