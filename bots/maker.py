@@ -14,7 +14,17 @@ from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from typing import NamedTuple
 
-from bots.client import Client, Json, RequestRefusedError, connect_from_environment, run
+from bots.loop import connect, run
+from predex_client import (
+    Client,
+    ConflictError,
+    InvalidRequestError,
+    NotFoundError,
+    RefusedError,
+)
+from predex_client.models import Market, OutcomePrice
+from predex_client.own import Order
+from predex_client.terms import Side
 
 STEP_SECONDS = 0.5
 FIRST_STEP_SECONDS = 0.05
@@ -23,6 +33,7 @@ LEVELS = 3
 HALF_SPREAD = 0.01
 LEVEL_GAP = 0.01
 CONTRACTS = (20, 120)
+REFUSALS = (ConflictError, InvalidRequestError, NotFoundError, RefusedError)
 GONE = ("order_not_open", "not_found")
 DRIFT = 0.04
 WEIGHT_MAX = 1.8
@@ -31,7 +42,7 @@ WEIGHT_MAX = 1.8
 class DesiredQuote(NamedTuple):
     """The wanted quote at one position of a book. `price` None: there is no room for it."""
 
-    side: str
+    side: Side
     level: int
     price: Decimal | None
     quantity: int
@@ -52,14 +63,14 @@ class QuotedMarket:
     A belief is a weight per outcome; fair values are the weights' shares (see `find_fair`).
     """
 
-    def __init__(self, market: Json, prices: Sequence[Json], dice: random.Random) -> None:
-        self.slug: str = market["slug"]
-        self.tick = Decimal(market["tick"])
-        outcomes = [row for row in market["outcomes"] if row["withdrawn_payout"] is None]
-        codes = [outcome["code"] for outcome in outcomes]
+    def __init__(self, market: Market, prices: Sequence[OutcomePrice], dice: random.Random) -> None:
+        self.slug = market.slug
+        self.tick = market.tick
+        outcomes = [row for row in market.outcomes if row.withdrawn_payout is None]
+        codes = [outcome.code for outcome in outcomes]
         # Of a binary or scalar market NO is YES seen from the other side.
-        self.codes = codes if market["kind"] == "categorical" else codes[:1]
-        known = {price["outcome"]: price["price"] for price in prices}
+        self.codes = codes if market.kind == "categorical" else codes[:1]
+        known = {price.outcome: price.price for price in prices}
         self.weights = start_weights([known.get(code) for code in codes], dice)
         self.quoted: dict[str, float] = {}
         self.resting: dict[Place, Resting] = {}
@@ -69,7 +80,7 @@ class Maker:
     def __init__(self, client: Client, *, tag: str, dice: random.Random) -> None:
         self.client = client
         self.dice = dice
-        self.filter = {"status": "open", **({"tag": tag} if tag else {})}
+        self.tag = tag or None
         self.views: dict[str, QuotedMarket] = {}
         self.steps = 0
 
@@ -95,17 +106,17 @@ class Maker:
 
     def refresh(self) -> None:
         """Start quoting markets that have opened, stop in those that have closed."""
-        markets = {market["slug"]: market for market in self.client.list("markets", **self.filter)}
+        listed = self.client.markets(status="open", tag=self.tag)
+        markets = {market.slug: market for market in listed}
         self.views = {slug: view for slug, view in self.views.items() if slug in markets}
         for slug, market in markets.items():
             if slug not in self.views:
                 self.views[slug] = self.take_up(market)
 
-    def take_up(self, market: Json) -> QuotedMarket:
+    def take_up(self, market: Market) -> QuotedMarket:
         """Start in a market without orders: the state of earlier ones is unknown."""
-        slug = market["slug"]
-        prices = self.client.call("GET", f"markets/{slug}/prices")["prices"]
-        self.client.call("DELETE", "orders", market=slug)
+        prices = self.client.prices(market.slug).prices
+        self.client.cancel_all(market=market.slug)
         return QuotedMarket(market, prices, self.dice)
 
     def quote(self, view: QuotedMarket, code: str) -> None:
@@ -127,34 +138,35 @@ class Maker:
         """Place, amend or cancel one order as wanted; return what rests there afterwards."""
         try:
             if resting is None:
-                return self.place(build_order(slug, code, quote)) if quote.price else None
+                return self.place(slug, code, quote) if quote.price else None
             return self.amend(resting, quote) if quote.price else self.cancel(resting)
-        except RequestRefusedError as refusal:
-            if refusal.is_trouble:
-                raise
+        except REFUSALS as refusal:
             return None if refusal.code in GONE else resting
 
-    def place(self, order: Json) -> Resting | None:
-        return read_resting(self.client.call("POST", "orders", order))
+    def place(self, slug: str, code: str, quote: DesiredQuote) -> Resting | None:
+        side, quantity, price = quote.side, quote.quantity, quote.price
+        order = self.client.place(slug, side, quantity, price, outcome=code, post_only=True)
+        return read_resting(order)
 
     def amend(self, resting: Resting, quote: DesiredQuote) -> Resting | None:
-        body = {"price": str(quote.price), "quantity": str(resting.filled + quote.quantity)}
-        return read_resting(self.client.call("PATCH", f"orders/{resting.order_id}", body))
+        quantity = resting.filled + quote.quantity
+        return read_resting(
+            self.client.amend(resting.order_id, price=quote.price, quantity=quantity)
+        )
 
     def cancel(self, resting: Resting) -> Resting | None:
-        return read_resting(self.client.call("DELETE", f"orders/{resting.order_id}"))
+        return read_resting(self.client.cancel(resting.order_id))
 
 
-def read_resting(order: Json) -> Resting | None:
+def read_resting(order: Order) -> Resting | None:
     """Return what rests of an order in the book."""
-    is_open = order["status"] in ("open", "partially_filled")
-    return Resting(order["id"], Decimal(order["filled"])) if is_open else None
+    return Resting(order.id, order.filled) if order.is_open else None
 
 
 # --- what it believes ----------------------------------------------------------------------------
 
 
-def start_weights(prices: Sequence[str | None], dice: random.Random) -> list[float]:
+def start_weights(prices: Sequence[Decimal | None], dice: random.Random) -> list[float]:
     """Return weights whose shares are the known prices, with a default where none is known."""
     if all(price is None for price in prices):
         return [dice.gauss(0, 0.7) for _ in prices]
@@ -196,22 +208,11 @@ def build_quotes(fair: float, *, tick: Decimal, dice: random.Random) -> list[Des
     return [*buys, *sells]
 
 
-def build_order(slug: str, code: str, quote: DesiredQuote) -> Json:
-    return {
-        "market": slug,
-        "outcome": code,
-        "side": quote.side,
-        "price": str(quote.price),
-        "quantity": quote.quantity,
-        "post_only": True,
-    }
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description="Quote both sides of every open book.")
     parser.add_argument("--tag", default="", help="only markets with this tag")
     tag = parser.parse_args().tag
-    run(Maker(connect_from_environment(), tag=tag, dice=random.Random()))
+    run(Maker(connect(), tag=tag, dice=random.Random()))
 
 
 if __name__ == "__main__":

@@ -8,9 +8,11 @@ It has no information and no goal; over time it pays the spread to traders who d
 import argparse
 import random
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
-from bots.client import Client, Json, RequestRefusedError, connect_from_environment, run
+from bots.loop import connect, run
+from predex_client import Client, ConflictError, NewOrder, NotFoundError, RefusedError, calls
+from predex_client.models import OutcomeBook
+from predex_client.terms import Side
 
 PAUSE_SECONDS = 2.5
 REFRESH_STEPS = 6
@@ -23,7 +25,7 @@ class Noise:
     def __init__(self, client: Client, *, tag: str, dice: random.Random) -> None:
         self.client = client
         self.dice = dice
-        self.filter = {"status": "open", **({"tag": tag} if tag else {})}
+        self.tag = tag or None
         self.slugs: list[str] = []
         self.steps = 0
 
@@ -39,45 +41,44 @@ class Noise:
         return self.dice.uniform(0.2, 1.8) * PAUSE_SECONDS
 
     def refresh(self) -> None:
-        self.slugs = [market["slug"] for market in self.client.list("markets", **self.filter)]
+        self.slugs = [market.slug for market in self.client.markets(status="open", tag=self.tag)]
 
     def trade(self, slug: str) -> None:
-        books = self.client.call("GET", f"markets/{slug}/book")["books"]
-        order = choose_order(self.dice.choice(books), self.dice, datetime.now(UTC))
         try:
+            book = self.dice.choice(self.client.book(slug).books)
+            order = choose_order(slug, book, self.dice, datetime.now(UTC))
             if order is not None:
-                self.client.call("POST", "orders", {"market": slug, **order})
-        except RequestRefusedError as refusal:
-            if refusal.is_trouble:
-                raise  # any other refusal is harmless: try something else
+                self.client.send(calls.place(order))
+        except (ConflictError, NotFoundError, RefusedError):
+            pass  # harmless: try something else
 
 
-def choose_order(book: Json, dice: random.Random, now: datetime) -> Json | None:
+def choose_order(
+    slug: str, book: OutcomeBook, dice: random.Random, now: datetime
+) -> NewOrder | None:
     """Return a small order for one outcome's book, or None if it lacks one of the sides."""
-    if not book["bids"] or not book["asks"]:
+    if not book.bids or not book.asks:
         return None
-    side = dice.choice(["buy", "sell"])
-    order: dict[str, Any] = {"outcome": book["outcome"], "side": side}
-    style = dice.random()
+    sides: tuple[Side, Side] = ("buy", "sell")
+    side, style = dice.choice(sides), dice.random()
+    quantity, outcome = dice.randint(*CONTRACTS), book.outcome
     if style < 0.6:
-        return {**order, "type": "market", "quantity": dice.randint(*CONTRACTS)}
+        return NewOrder(slug, side, quantity, outcome=outcome, type="market")
     if style < 0.75:
-        return {**order, "side": "buy", "type": "market", "budget": dice.randint(*BUDGET_CREDITS)}
-    own_side = book["bids"] if side == "buy" else book["asks"]
-    return {
-        **order,
-        "price": dice.choice(own_side)[0],
-        "quantity": dice.randint(*CONTRACTS),
-        "time_in_force": "gtd",
-        "expires_at": (now + timedelta(seconds=REST_SECONDS)).isoformat(),
-    }
+        budget = dice.randint(*BUDGET_CREDITS)
+        return NewOrder(slug, "buy", outcome=outcome, type="market", budget=budget)
+    price, _ = dice.choice(book.bids if side == "buy" else book.asks)
+    expires_at = now + timedelta(seconds=REST_SECONDS)
+    return NewOrder(
+        slug, side, quantity, price, outcome=outcome, time_in_force="gtd", expires_at=expires_at
+    )
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Take a little of random books.")
     parser.add_argument("--tag", default="", help="only markets with this tag")
     tag = parser.parse_args().tag
-    run(Noise(connect_from_environment(), tag=tag, dice=random.Random()))
+    run(Noise(connect(), tag=tag, dice=random.Random()))
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ from django.contrib import admin
 from django.urls import include, path
 from django.views.i18n import set_language
 
-from predex import api_pages, health, metrics
+from predex import api_pages, health, llms, metrics
 
 handler400 = "accounts.pages.errors.bad_request"
 handler403 = "accounts.pages.errors.forbidden"
@@ -20,8 +20,12 @@ urlpatterns = [
     path("health", health.health, name="health"),
     path("ready", health.ready, name="ready"),
     path("metrics", metrics.metrics, name="metrics"),
+    path("llms.txt", llms.llms, name="llms"),
+    path("docs/<str:name>.md", llms.document, name="document"),
+    path("api/docs.md", llms.reference),
     path("api/schema/", api_pages.schema, name="schema"),
     path("api/docs/", api_pages.docs, name="docs"),
+    path("api/asyncapi/", api_pages.feed_schema, name="asyncapi"),
     path("api/v1/", include("accounts.api.urls")),
     path("api/v1/", include("markets.api.urls")),
     path("api/v1/", include("trading.api.urls")),

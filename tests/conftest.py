@@ -33,7 +33,7 @@ LONGEST = (
     "tests/browser/", "tests/test_migrations.py", "tests/engine/test_state_machine.py",
     "tests/lifecycle/test_settlement_faults.py", "tests/e2e/", "tests/api/test_schema.py",
     "tests/trading/test_replay_recording.py", "tests/test_demo.py", "tests/test_serve.py",
-    "tests/test_static.py", "tests/compat/",
+    "tests/test_static.py", "tests/compat/", "tests/clients/",
 )  # fmt: skip
 
 ExchangeFactory = Callable[..., Exchange]

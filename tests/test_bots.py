@@ -1,16 +1,20 @@
 """The bots' decisions, as pure functions; and that errors never end a bot."""
 
 import random
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from types import SimpleNamespace
 
 import pytest
 
-from bots import client, maker, noise
-from bots.client import RequestRefusedError
+from bots import loop, maker, noise
+from predex_client import ConnectionLostError, NotAuthenticatedError, TooManyRequestsError
+from predex_client.models import Level, OutcomeBook
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
-BOOK = {"outcome": "YES", "bids": [["0.5000", "10.00"]], "asks": [["0.5300", "10.00"]]}
+BID, ASK = Level(Decimal("0.50"), Decimal(10)), Level(Decimal("0.53"), Decimal(10))
+BOOK = OutcomeBook("YES", (BID,), (ASK,))
 
 
 @pytest.mark.parametrize("tick", ["0.01", "0.001", "0.05"])
@@ -33,9 +37,11 @@ def test_where_there_is_no_room_for_a_quote_none_is_wanted():
 
 
 def test_fair_values_start_at_the_prices_that_are_known():
-    weights = maker.start_weights(["0.5000", "0.3000", "0.2000"], random.Random(1))
+    weights = maker.start_weights(
+        [Decimal(1) / 2, Decimal("0.3"), Decimal("0.2")], random.Random(1)
+    )
     assert maker.find_fair(weights) == pytest.approx([0.5, 0.3, 0.2])
-    unknown = maker.find_fair(maker.start_weights([None, "0.6000"], random.Random(1)))
+    unknown = maker.find_fair(maker.start_weights([None, Decimal("0.6")], random.Random(1)))
     assert unknown[1] > unknown[0] > 0
 
 
@@ -53,20 +59,22 @@ def test_fair_values_drift_and_always_add_up_to_one():
 
 def test_a_noise_trader_sends_small_orders_of_every_style():
     dice = random.Random(3)
-    orders = [noise.choose_order(BOOK, dice, NOW) or {} for _ in range(200)]
-    assert {order["side"] for order in orders} == {"buy", "sell"}
-    assert {order.get("type", "limit") for order in orders} == {"limit", "market"}
-    assert all(order.get("quantity", 1) <= noise.CONTRACTS[1] for order in orders)
-    resting = [order for order in orders if "price" in order]
-    assert {(order["side"], order["price"]) for order in resting} == {
-        ("buy", "0.5000"),
-        ("sell", "0.5300"),
+    chosen = [noise.choose_order("x", BOOK, dice, NOW) for _ in range(200)]
+    orders = [order for order in chosen if order is not None]
+    assert {order.side for order in orders} == {"buy", "sell"}
+    assert {order.type or "limit" for order in orders} == {"limit", "market"}
+    assert all(int(order.quantity or 1) <= noise.CONTRACTS[1] for order in orders)
+    resting = [order for order in orders if order.price is not None]
+    assert {(order.side, order.price) for order in resting} == {
+        ("buy", BID.price),
+        ("sell", ASK.price),
     }
-    assert all(datetime.fromisoformat(order["expires_at"]) > NOW for order in resting)
+    assert {order.expires_at for order in resting} == {NOW + timedelta(seconds=noise.REST_SECONDS)}
 
 
 def test_a_noise_trader_leaves_a_one_sided_book_alone():
-    assert noise.choose_order({**BOOK, "asks": []}, random.Random(1), NOW) is None
+    one_sided = replace(BOOK, asks=())
+    assert noise.choose_order("x", one_sided, random.Random(1), NOW) is None
 
 
 class Script:
@@ -90,43 +98,45 @@ class Script:
 def pauses(monkeypatch):
     """Seconds that a bot would have slept."""
     seen: list[float] = []
-    monkeypatch.setattr(client.time, "sleep", seen.append)
+    monkeypatch.setattr(loop.time, "sleep", seen.append)
     return seen
 
 
 def test_trouble_makes_a_bot_wait_longer_and_start_over(pauses):
-    busy = RequestRefusedError(429, "rate_limited", "too fast", retry_after_seconds=7)
-    bot = Script(0.1, ConnectionRefusedError(), busy, 0.2, OSError(), KeyboardInterrupt())
-    client.run(bot)
+    busy = TooManyRequestsError(429, "rate_limited", "too fast", retry_after=7)
+    lost = ConnectionLostError()
+    bot = Script(0.1, lost, busy, 0.2, lost, KeyboardInterrupt())
+    loop.run(bot)
     assert pauses == [0.1, 0.5, 7, 0.2, 0.5]
     assert bot.begun == 4
 
 
 def test_pauses_are_bounded(pauses):
-    client.run(Script(*[OSError()] * 12, KeyboardInterrupt()))
-    assert max(pauses) == client.PAUSE_SECONDS_MAX
+    loop.run(Script(*[ConnectionLostError()] * 12, KeyboardInterrupt()))
+    assert max(pauses) == loop.PAUSE_SECONDS_MAX
 
 
 def test_a_bot_whose_key_was_revoked_ends_with_a_sentence(pauses):
-    with pytest.raises(SystemExit, match="401 invalid_credentials: no such key"):
-        client.run(Script(RequestRefusedError(401, "invalid_credentials", "no such key")))
+    with pytest.raises(SystemExit, match="invalid_credentials: no such key"):
+        loop.run(Script(NotAuthenticatedError(401, "invalid_credentials", "no such key")))
 
 
 def test_a_bot_ends_with_the_process_that_it_follows(pauses, monkeypatch):
     monkeypatch.setenv("PREDEX_FOLLOW", "1")
-    monkeypatch.setattr(client.os, "getppid", lambda: 2)
+    monkeypatch.setattr(loop.os, "getppid", lambda: 2)
     bot = Script()
-    client.run(bot)
+    loop.run(bot)
     assert bot.begun == 0
 
 
 def test_a_maker_quotes_one_book_of_a_number_and_none_of_a_withdrawn_outcome():
     def quoted(kind, *withdrawn):
         outcomes = [
-            {"code": code, "withdrawn_payout": "0.0000" if code in withdrawn else None}
+            SimpleNamespace(code=code, withdrawn_payout=Decimal(0) if code in withdrawn else None)
             for code in ("YES", "NO", "MAYBE")
         ]
-        market = {"slug": "x", "tick": "0.01", "kind": kind, "outcomes": outcomes}
+        tick = Decimal("0.01")
+        market = SimpleNamespace(slug="x", tick=tick, kind=kind, outcomes=outcomes)
         return maker.QuotedMarket(market, [], random.Random(1)).codes
 
     assert quoted("binary") == quoted("scalar") == ["YES"]

@@ -23,9 +23,10 @@ from tests.exchange import ROOT, program_environment, run_manage
 from trading.demo.catalogue import MARKETS
 
 DOCUMENT = (ROOT / "docs" / "bots.md").read_text()
-FIRST_ORDER, *KALSHI_BOT = re.findall(r"```python\n(.*?)```", DOCUMENT, re.DOTALL)
+FIRST_ORDER, IN_PYTHON, *KALSHI_BOT = re.findall(r"```python\n(.*?)```", DOCUMENT, re.DOTALL)
 COMMANDS = re.findall(r"```sh\n(.*?)```", DOCUMENT, re.DOTALL)
 BOOKS_SECONDS_MAX = 60
+PLACED = ("open", "filled", "partially_filled")
 DEBUG_ON = {"DEBUG": "true"}
 
 
@@ -186,13 +187,18 @@ def test_the_bots_of_the_documents_trade_on_a_running_exchange(make_demo):
     wait_until(lambda: count_open(exchange) == len(MARKETS))
     [key] = [person["key"] for person in read_demo(exchange)["people"] if person["key"]]
     environment = {"PREDEX_KEY": key, "PREDEX_URL": exchange.base_url}
-    lines = run_example((ROOT / "bots/example.py").read_text(), **environment)
+    lines = run_program("-m", "bots.example", **environment)
     assert lines[-1] == "open 0.00 of 1.00 at None"
     headers = {"X-API-Key": key}
     orders = httpx.get(f"{exchange.base_url}/api/v1/orders", headers=headers).json()["results"]
     assert [order["price"] for order in orders] == ["0.5000"]
-    [line] = run_example(FIRST_ORDER.replace("http://127.0.0.1:8000", exchange.base_url))
-    assert line.split()[0] in ("open", "filled", "partially_filled")
+    first_order = FIRST_ORDER.replace("http://127.0.0.1:8000", exchange.base_url)
+    [line] = run_program("-I", "-c", first_order)
+    assert line.split()[0] in PLACED
+    in_python = IN_PYTHON.replace("http://127.0.0.1:8000", exchange.base_url)
+    in_python = in_python.replace("pdx_...", key)
+    [line] = run_program("-c", in_python, PYTHONPATH=str(ROOT / "clients" / "python"))
+    assert line in PLACED
 
 
 def test_a_kalshi_bot_takes_five_minutes_word_for_word(make_demo, tmp_path):
@@ -236,10 +242,11 @@ def test_a_first_order_takes_15_lines():
     assert len(FIRST_ORDER.splitlines()) <= 15
 
 
-def run_example(program: str, **environment: str) -> list[str]:
-    """Run a program as it is in the documents; return the lines that it printed."""
+def run_program(*arguments: str, **environment: str) -> list[str]:
+    """Run a program as the documents say; return the lines that it printed."""
     done = subprocess.run(
-        [sys.executable, "-I", "-c", program],
+        [sys.executable, *arguments],
+        cwd=ROOT,
         env=environment,
         capture_output=True,
         text=True,

@@ -7,6 +7,7 @@ from django.views.generic import RedirectView
 
 from accounts.api import urls  # noqa: F401 - registers the converter of ids
 from accounts.pages import help, keys, limits, manifest, privacy, profile, security, setup
+from web.markdown import as_markdown
 
 to_security = RedirectView.as_view(pattern_name="account_security")
 
@@ -37,6 +38,8 @@ urlpatterns = [
     path("accounts/sessions/", to_security),
     path("setup/", setup.setup, name="setup"),
     path("help/", help.show, name="help"),
+    path("help.md", as_markdown(help.show), name="help_markdown"),
     path("help/api/", help.api, name="help_api"),
+    path("help/api.md", as_markdown(help.api), name="help_api_markdown"),
     path("manifest.webmanifest", manifest.manifest, name="manifest"),
 ]

@@ -242,7 +242,7 @@ def user_order(row: dict[str, Any], order: Any) -> Message:
 def fill(row: dict[str, Any], post_lots: int) -> Message:
     """`row` is the fill as REST shows it, `post_lots` the position after it."""
     body = {**row, "post_position": count(post_lots), "post_position_fp": count_fp(post_lots)}
-    return build("fill", body | {"subaccount": 0})
+    return build("fill", body | {"subaccount": row["subaccount_number"]})
 
 
 def order_group(event_type: str, group_id: str, limit_lots: int, *, ts_us: int) -> Message:

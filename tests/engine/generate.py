@@ -284,6 +284,14 @@ def make_room(c: Choices, config: Config) -> tuple[int, str, int]:
     return account_id, c.pick(GROUPS[account_id]), lots
 
 
+def make_elsewhere(c: Choices, config: Config) -> tuple[int, dict[int, int]]:
+    """Return an account, and what others of its owner have: nothing, or some on either side."""
+    account_id, outcome = c.pick(ACCOUNTS), c.below(1 if config.binary else config.outcomes)
+    lots = [c.pick((0, 0, 1, 3, 20)) * config.lot_step_lots for _ in range(2)]
+    keys = (outcome + 1, -outcome - 1)
+    return account_id, {key: some for key, some in zip(keys, lots, strict=True) if some}
+
+
 def make_configure(
     c: Choices, config: Config, status: MarketStatus | None, ts_us: int
 ) -> Configure:

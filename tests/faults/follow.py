@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from decimal import Decimal
 from typing import Any
 
-from bots.feed import FeedConnection
+from predex_client import AsyncFeed
 from tests.faults.conftest import Stage
 from tests.faults.wire import LOST, Connection
 
@@ -19,7 +19,7 @@ class Follower:
 
     def __init__(self, stage: Stage) -> None:
         self.slugs = [market.slug for market in stage.world.markets]
-        self.feed = FeedConnection(stage.exchange.ws_url, books=self.slugs)
+        self.feed = AsyncFeed(stage.exchange.base_url, "")
         self.http = Connection(
             stage.exchange.port, headers={"X-API-Key": stage.world.traders[0].key}
         )
@@ -64,6 +64,7 @@ class Follower:
 async def follow(stage: Stage) -> AsyncIterator[Follower]:
     follower = Follower(stage)
     async with follower.feed:
+        await follower.feed.subscribe("book", markets=follower.slugs)
         reading = asyncio.create_task(follower.read())
         try:
             yield follower

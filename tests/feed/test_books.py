@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from bots.feed import BEFORE_ANY, FeedConnection, LocalBook
+from predex_client import AsyncFeed
+from tests.feed.books import LocalBook
 from tests.feed.conftest import Client, Floor, Site
 from tests.trading.world import buy, cancel, make_market, sell
 from trading.engine.types import MarketStatus
@@ -400,13 +401,13 @@ async def test_a_bot_s_feed_comes_back_by_itself_after_its_connection_is_lost(
 ) -> None:
     await floor.open()
     slug = floor.market.slug
-    async with FeedConnection(site.url, books=[slug]) as feed:
-        frames = aiter(feed)
-        while feed.books[slug].seq == BEFORE_ANY:
-            await anext(frames)
-        feed.connection.transport.abort()
+    async with AsyncFeed(f"http://127.0.0.1:{site.port}", "") as feed:
+        await feed.subscribe("book", markets=[slug])
+        events = aiter(feed)
+        await anext(events)
+        feed._connection.transport.abort()
         await floor.run(buy(floor.market, floor.alice, 40, 100))
-        while feed.books[slug].seq < 2:
-            await anext(frames)
-        assert feed.resyncs == 1
+        while feed.books[slug].seq != 2:
+            await anext(events)
+        assert feed.resyncs == 0, "what is resumed is no gap"
         assert as_numbers(feed.books[slug].bids["YES"]) == {4_000: 100}

@@ -15,7 +15,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bots.feed import LocalBook
 from tests.engine.generate import (
     ACCOUNTS,
     BYTES_PER_STEP,
@@ -29,6 +28,7 @@ from tests.engine.generate import (
     make_configure,
     make_place,
 )
+from tests.feed.books import LocalBook
 from trading.engine.commands import AnyCommand, Configure, Tick
 from trading.engine.engine import Engine
 from trading.engine.events import (

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from bots.feed import LocalBook
+from tests.feed.books import LocalBook
 from tests.feed.conftest import Client, Floor, Site, publish
 from tests.feed.test_books import as_numbers, book_of, read_until
 from tests.trading.world import buy, make_market, own_shard, sell

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from bots.feed import LocalBook
 from kernel.clock import now_us
+from tests.feed.books import LocalBook
 from tests.feed.conftest import Client, Floor, Site, publish
 from tests.feed.test_books import as_numbers, book_of, read_until
 from trading.feed.guard import get_guard

@@ -64,7 +64,7 @@ from trading.engine.margin import add_hold, copy_account
 from trading.engine.matcher import match
 from trading.engine.order_groups import cancel_group, check_group
 from trading.engine.resting import compute_allowance
-from trading.engine.state import Headroom, MarketState
+from trading.engine.state import Elsewhere, Headroom, MarketState
 from trading.engine.triggers import watch
 from trading.engine.types import (
     ORDER_LOTS_MAX,
@@ -90,10 +90,15 @@ class Engine(MarketState):
     """A market that takes commands."""
 
     def execute(
-        self, command: AnyCommand, ts_us: int, funds: dict[int, int], headroom: Headroom = None
+        self,
+        command: AnyCommand,
+        ts_us: int,
+        funds: dict[int, int],
+        headroom: Headroom = None,
+        elsewhere: Elsewhere = None,
     ) -> list[AnyEvent]:
         """Execute one command at `ts_us` (or the latest time seen) and return its events."""
-        self.begin(ts_us, funds, headroom)
+        self.begin(ts_us, funds, headroom, elsewhere)
         if self.expiries and self.expiries[0][0] <= self.ts_us:
             self._expire()
         _DECISIONS[type(command)](self, command)
@@ -104,11 +109,16 @@ class Engine(MarketState):
         return self.events
 
     def quote(
-        self, command: AnyCommand, ts_us: int, funds: dict[int, int], headroom: Headroom = None
+        self,
+        command: AnyCommand,
+        ts_us: int,
+        funds: dict[int, int],
+        headroom: Headroom = None,
+        elsewhere: Elsewhere = None,
     ) -> list[AnyEvent]:
         """Return what `execute` would return now, changing nothing; but not what triggers see."""
         trial = copy_touched(self, command, ts_us)
-        return trial.execute(command, ts_us, dict(funds), dict(headroom or {}))
+        return trial.execute(command, ts_us, dict(funds), dict(headroom or {}), elsewhere)
 
     def find_next_fire(self, skipped: Container[str] = ()) -> Fire | None:
         """Return the command that carries out the first triggered order, if it can be sent now."""
@@ -213,7 +223,7 @@ class Engine(MarketState):
         lots = ORDER_LOTS_MAX
         if not place.reduce_only:
             account = self.account(place.account_id)
-            headroom_lots = self.rules.compute_headroom(account, place.outcome, place.side)
+            headroom_lots = self.compute_headroom(account, place.outcome, place.side)
             lots = min(lots, headroom_lots)
         order = self.enter(place, price_pips, lots - lots % self.rules.lot_step_lots)
         stopped, makers, _ = match(self, order, True, budget_micros)
@@ -246,7 +256,7 @@ class Engine(MarketState):
             tif=Tif.IOC,
             options=options,
         )
-        events = self.quote(attempt, self.ts_us, self.funds, self.headroom)
+        events = self.quote(attempt, self.ts_us, self.funds, self.headroom, self.elsewhere)
         # Not by how it ends: self-trade prevention may have decremented it on the way.
         traded_lots = sum(
             trade.quantity_lots
@@ -392,7 +402,7 @@ class Engine(MarketState):
         if new.place.reduce_only:
             if not compute_allowance(self, new):
                 return Reason.REDUCE_ONLY_NO_POSITION
-        elif more_lots > self.rules.compute_headroom(account, new.outcome, new.side):
+        elif more_lots > self.compute_headroom(account, new.outcome, new.side):
             return Reason.POSITION_LIMIT
         if new.place.post_only and self.crosses(new.outcome, new.side, new.price_pips):
             return Reason.POST_ONLY_WOULD_CROSS

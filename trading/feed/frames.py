@@ -302,6 +302,7 @@ def error(fault: ApiError, request: int | str | None, *, request_id: str) -> Fra
     return build(
         "error",
         id=request,
+        status=fault.status,
         code=fault.code,
         message=fault.message,
         field=fault.field,

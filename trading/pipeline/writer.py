@@ -108,7 +108,8 @@ class Batch:
     `busy` are accounts that others have locked, `stopped` those of takers that may not trade.
     `receipts` maps (account, key) to (body hash, encoded result), found or made here. `headroom` is
     what order groups may fill, in lots, of the accounts that are locked; the engine keeps it up to
-    date. `fires_max` is how many triggered orders it may fire.
+    date. `siblings` are the other accounts of an account's owner, where a position limit asks for
+    them. `fires_max` is how many triggered orders it may fire.
     """
 
     def __init__(self, *, shard: int, epoch: int, ts_us: int, fires_max: int = FIRES_MAX) -> None:
@@ -128,6 +129,7 @@ class Batch:
         self.halted = False
         self.headroom: dict[str, int] = {}
         self.headroom_before: dict[str, int] = {}
+        self.siblings: dict[int, list[int]] = {}
         self.fires_max = fires_max
         self.fires = 0
         """How many triggered orders it has fired."""
@@ -168,12 +170,14 @@ class Prefetch(NamedTuple):
 
     `takers` are the accounts that send orders, `leaves_locked` says not to wait for accounts.
     `groups` are order groups, each of one of the accounts, whose lock is the group's too.
+    `limited` are accounts that may trade in markets with a position limit, which is the owner's.
     """
 
     account_ids: set[int]
     takers: set[int]
     keys: set[tuple[int, str]]
     groups: set[str]
+    limited: set[int]
     leaves_locked: bool = False
 
 
@@ -182,7 +186,7 @@ def prefetch(batch: Batch, wanted: Prefetch) -> None:
 
     Raises LeaseLostError, and AccountsLockedError unless the batch leaves locked accounts alone.
     """
-    lease, locks, stopped, found, groups = (bulk.open_cursor() for _ in range(5))
+    lease, locks, stopped, found, groups, siblings = (bulk.open_cursor() for _ in range(6))
     bulk.keep_plans()
     try:
         with bulk.pipeline():
@@ -197,6 +201,7 @@ def prefetch(batch: Batch, wanted: Prefetch) -> None:
                 _send_receipts(found, wanted.keys)
             if wanted.groups:
                 _send_rooms(groups, wanted.groups, since_us=batch.ts_us - WINDOW_US)
+            _send_siblings(siblings, wanted.limited)
     except psycopg.errors.LockNotAvailable as fault:
         if wanted.leaves_locked:
             raise
@@ -217,6 +222,7 @@ def prefetch(batch: Batch, wanted: Prefetch) -> None:
     if wanted.groups:
         batch.headroom = {_read_id(group_id): int(lots) for group_id, lots in groups.fetchall()}
         batch.headroom_before = dict(batch.headroom)
+    batch.siblings = _read_siblings(siblings, wanted.limited)
     batch.funds = {
         account_id: UNBOUNDED_MICROS if balance.kind == "house" else balance.available_micros
         for account_id, balance in batch.balances.items()
@@ -242,6 +248,25 @@ def _send_receipts(cursor: Any, keys: set[tuple[int, str]]) -> None:
         f"{select} WHERE (r.account_id, r.key) IN (VALUES {marks})",
         [value for pair in pairs for value in pair],
     )
+
+
+_SIBLINGS: Final = (
+    "SELECT a.id, b.id FROM accounts_account a JOIN accounts_account b"
+    " ON b.owner_id = a.owner_id AND b.id <> a.id WHERE a.id IN {values} ORDER BY a.id, b.id"
+)
+
+
+def _send_siblings(cursor: Any, account_ids: set[int]) -> None:
+    if account_ids:
+        bulk.select(cursor, _SIBLINGS, sorted(account_ids), "bigint")
+
+
+def _read_siblings(cursor: Any, account_ids: set[int]) -> dict[int, list[int]]:
+    """Return the other accounts of each account's owner, for all that were asked for."""
+    siblings: dict[int, list[int]] = {account_id: [] for account_id in account_ids}
+    for account_id, sibling_id in cursor.fetchall() if account_ids else ():
+        siblings[account_id].append(sibling_id)
+    return siblings
 
 
 _ROOMS: Final = (
