@@ -5,6 +5,7 @@ Any setting NAME can be in a file instead, such as a container's secret: NAME_FI
 
 import ipaddress
 import warnings
+from collections.abc import MutableMapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,9 +21,12 @@ LOG_LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 class Environment(environ.Env):
     """django-environ's Env with more types, which raise ImproperlyConfigured with what to set."""
 
+    ENVIRON: MutableMapping[str, str]
+
     def get_value(self, var: str, *args: Any, **kwargs: Any) -> Any:
         """Return a value, from the file that NAME_FILE names if there is one."""
-        if path := self.ENVIRON.get(f"{var}_FILE"):
+        path = self.ENVIRON.get(f"{var}_FILE")
+        if path:
             if self.ENVIRON.get(var):
                 raise ImproperlyConfigured(f"set {var} or {var}_FILE, not both.")
             self.ENVIRON = {**self.ENVIRON, var: _read_file(f"{var}_FILE", Path(path))}

@@ -17,7 +17,7 @@ class CountedRequest(Request):
     began_at: float | None = None
     result = "success"
 
-    def on_accepted(self, pid: int, time_accepted: float) -> None:
+    def on_accepted(self, pid: Any, time_accepted: float) -> None:
         self.began_at = time_accepted
         super().on_accepted(pid, time_accepted)
 

@@ -92,7 +92,7 @@ def read_settings(monkeypatch):
     def read(**environment):
         values = {"SECRET_KEY": "a" * 40, "API_KEY_PEPPER": "b" * 40, "JWT_SIGNING_KEY": "c" * 40}
         values = {**values, "PREDEX_ENV_FILE": "/dev/null", "DEBUG": "false", **environment}
-        kept = {name: value for name, value in values.items() if value is not None}
+        kept = {name: value for name, value in values.items() if value}
         monkeypatch.setattr(environ.Env, "ENVIRON", kept)
         return runpy.run_path(str(ROOT / "predex" / "settings.py"))
 

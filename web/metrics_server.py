@@ -38,7 +38,7 @@ READ_SECONDS_MAX: Final = 5
 def build_registry() -> CollectorRegistry:
     """Return a registry of what every process shows; its owner may add to it."""
     registry = CollectorRegistry()
-    registry.register(metrics.registry)  # type: ignore[arg-type] - it collects, as they do
+    registry.register(metrics.registry)  # it collects, as collectors do
     ProcessCollector(registry=registry)
     GCCollector(registry=registry)
     return registry

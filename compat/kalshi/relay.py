@@ -216,18 +216,19 @@ class KalshiRelay:
 
     async def _review(self) -> None:
         """Follow new markets, drop those that nobody follows, and take away those now hidden."""
+        await self._take_away_hidden()
         await self.audience.refresh()
         wanted = self.audience.market_ids()
-        is_full = bool(self.audience.watchers[TRADE])
-        await self._load_all(wanted - self._markets.keys(), is_full=is_full)
-        for market in self._list_markets():
+        loaded = self._list_markets()
+        for market in loaded:
             market_id = market.instrument.id
             is_watched = market.is_followed or market_id in wanted
             was_unwatched, market.is_unwatched = market.is_unwatched, not is_watched
             if not is_watched and was_unwatched:  # who just asked is about to follow it
                 market.close()
                 del self._markets[market_id]
-        await self._take_away_hidden()
+        new = wanted - {market.instrument.id for market in loaded}
+        await self._load_all(new, is_full=bool(self.audience.watchers[TRADE]))
 
     async def _take_away_hidden(self) -> None:
         by_user: dict[int | None, list[tuple[Subscription, BookStream]]] = {}
@@ -244,7 +245,7 @@ class KalshiRelay:
                     gone = messages.error(INVALID_PARAMETER, text, [stream.name.ticker])
                     subscription.watcher.reply(subscription.wrap(gone))
 
-    # BookFigures
+    # Figures
 
     def note_trades(self, stream: BookStream) -> None:
         self._traded[stream.market_id, stream.index] = stream

@@ -212,10 +212,14 @@ class BookStream:
         return messages.orderbook_snapshot(self.name, self.book, as_yes=subscription.as_yes)
 
     def publish_book(self, book: ShownBook) -> None:
-        """Send the levels that have changed; nothing the first time, when nobody follows."""
+        """Send the levels that have changed; the first time the whole book."""
         before, self.book = self.book, book
         followers = self.named[ORDERBOOK]
-        if before is None or not followers:
+        if before is None:
+            for subscription in followers:
+                subscription.follow(self).owe()
+            return
+        if not followers:
             return
         for change in compare(before, book):
             shown: dict[bool, Message] = {}

@@ -146,8 +146,12 @@ async def test_a_slow_reader_gets_the_book_again_and_no_hole_in_the_numbers(floo
     instrument = await in_thread(build_instrument, floor.market)
     stream, watcher = BookStream(instrument, 0, 0), Watcher()
     subscription = subscribe(watcher, ORDERBOOK, stream)
-    stream.publish_book(ShownBook(1, now_us(), [(4_000, 100)], [], None))
     subscription.follow(stream).owe()
+    assert read_all(watcher) == []  # the book is being read
+    waiting = asyncio.create_task(watcher.wait())
+    await asyncio.sleep(0)
+    stream.publish_book(ShownBook(1, now_us(), [(4_000, 100)], [], None))
+    await waiting
     assert [frame["seq"] for frame in read_all(watcher)] == [1]
     for lots in range(2, QUEUE_FRAMES_MAX + 5):
         stream.publish_book(ShownBook(lots, now_us(), [(4_000, 100 * lots)], [], None))

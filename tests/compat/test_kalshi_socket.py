@@ -245,6 +245,27 @@ async def test_an_account_hears_of_its_orders_fills_and_positions(town: Town):
         assert (await other.receive())["type"] == "ok"  # and no fill of another market
 
 
+async def test_a_key_of_a_sub_account_hears_of_that_one_by_its_number(town: Town):
+    owner = await do(Program, town.site, town.site.world.traders[2].handle)
+    ticker = await do(town.open, "Who has a second account?")
+    number = (await do(owner.call, "POST", "portfolio/subaccounts"))["subaccount_number"]
+    moved = {"from_subaccount": 0, "to_subaccount": number, "amount_cents": 1_000}
+    moved["client_transfer_id"] = str(uuid.uuid4())
+    await do(owner.call, "POST", "portfolio/subaccounts/transfer", moved, expect=200)
+    wanted = {"name": "of the second", "subaccount": number}
+    made = await do(owner.call, "POST", "api_keys/generate", wanted)
+    program = await do(Program.of_key, town.site, made["api_key_id"], made["private_key"])
+    async with listen(town, program) as reader:
+        await reader.subscribe("user_orders", "fill", "market_positions")
+        await do(owner.place, ticker, "ask 1 @ 0.90")  # of the main account
+        await do(program.place, ticker, "bid 2 @ 0.40")
+        order = await reader.get_msg("user_order")
+        assert (order["yes_price_dollars"], order["subaccount_number"]) == ("0.4000", number)
+        await do(town.bob.place, ticker, "ask 2 @ 0.40")
+        assert (await reader.get_msg("fill"))["subaccount"] == number
+        assert (await reader.get_msg("market_position"))["subaccount"] == number
+
+
 async def test_a_halt_cancels_the_orders_that_asked_for_it(town: Town):
     ticker, alice = await do(town.open, "Is this one halted?"), town.alice
     async with listen(town, alice) as reader:

@@ -68,7 +68,7 @@ def read_rows(paths: Iterable[Path]) -> Iterator[TailRow]:
     for kind, value in _read_all(paths):
         if kind == "row":
             *numbers, body, row_hash = value
-            yield TailRow(*numbers, base64.b64decode(body), base64.b64decode(row_hash))
+            yield TailRow._make([*numbers, base64.b64decode(body), base64.b64decode(row_hash)])
 
 
 def restore_receipts(paths: Iterable[Path], seqs: dict[int, int]) -> int:
