@@ -13,13 +13,26 @@ import pytest
 from jsonschema import Draft202012Validator
 
 import predex_client
-from predex_client import KeyRequest, NewOrder, StopLoss, TakeProfit, Trigger, calls, models, own
+from predex_client import (
+    KeyRequest,
+    NewOrder,
+    StopLoss,
+    TakeProfit,
+    Trigger,
+    calls,
+    events,
+    models,
+    own,
+)
 from predex_client.client import build_arguments
 from predex_client.endpoints import Endpoints, OrderEndpoints
+from predex_client.events import EVENTS
 from predex_client.requests import Endpoint, Listing
 from predex_client.values import decode, encode
 from tests.contract import find_operation, read_schema
 from tests.exchange import ROOT
+from trading.feed import schema as feed
+from trading.feed.schema import FRAMES
 from trading.order_entry.messages import OPERATION_OF
 
 PACKAGE = ROOT / "clients" / "python"
@@ -65,6 +78,12 @@ ANSWERS = {
     own.Portfolio: "Portfolio", own.Transfer: "ShownTransfer", own.Bucket: "ShownBucket",
     own.Limits: "ShownLimits", own.User: "ShownUser", own.NewKey: "ShownNewKey",
     own.Registration: "ShownRegistration",
+}  # fmt: skip
+NESTED = {
+    events.LevelChanges: feed.OutcomeLevels, events.BestPrices: feed.BestPrices,
+    events.Balance: feed.ShownBalance, events.Holding: feed.HeldMarket,
+    events.HeldOutcome: feed.HeldOutcome, events.Missed: feed.MissedSince,
+    events.ExchangeNow: feed.ExchangeNow,
 }  # fmt: skip
 REQUESTS = {
     NewOrder: "PlaceOrderRequest", Trigger: "TriggerIn", TakeProfit: "LegIn",
@@ -133,6 +152,21 @@ def test_what_is_asked_for_has_the_fields_of_the_schema(kind):
     described = read_schema()["components"]["schemas"][REQUESTS[kind]]
     names = {field.name for field in dataclasses.fields(kind)}
     assert names == described["properties"].keys()
+
+
+def test_events_have_the_fields_of_the_feed_s_frames():
+    frames = {frame.__struct_config__.tag: set(frame.__struct_fields__) for frame in FRAMES}
+    for type_, kind in EVENTS.items():
+        # Snapshot and change are one kind of event here.
+        both = frames[type_] | frames.get(f"{type_}_snapshot", set())
+        both |= frames[type_.removesuffix("_snapshot")]
+        named = {field.name for field in dataclasses.fields(kind)}
+        assert both - named <= {"v", "id"}, type_
+        assert named <= both, type_
+    answered = {"authenticated", "subscribed", "pong", "cancel_on_disconnect", "error"}
+    assert frames.keys() - EVENTS.keys() == answered
+    for kind, struct in NESTED.items():
+        assert {field.name for field in dataclasses.fields(kind)} == set(struct.__struct_fields__)
 
 
 def is_nullable(hint: Any) -> bool:

@@ -48,6 +48,7 @@ class Order:
     trigger: OrderTrigger | None
     bracket: str | None
     order_group: str | None
+    cancel_on_halt: bool
     booked: BookedOrder
     status: str
     reason: str | None
@@ -203,6 +204,7 @@ class Fill:
 @dataclass(frozen=True, slots=True)
 class Account:
     account: int
+    subaccount: int
     kind: str
     currency: str
     cash: Decimal
@@ -297,7 +299,7 @@ class User:
 
 @dataclass(frozen=True, slots=True)
 class NewKey:
-    """An API key; its `secret` is shown this once."""
+    """An API key; its `secret` is shown this once, and is None for a key that signs."""
 
     id: str
     prefix: str
@@ -307,7 +309,10 @@ class NewKey:
     expires_at: datetime | None
     last_used_at: datetime | None
     revoked_at: datetime | None
-    secret: str
+    networks: tuple[str, ...]
+    signs: bool
+    subaccount: int
+    secret: str | None
 
 
 @dataclass(frozen=True, slots=True)
