@@ -178,10 +178,10 @@ async def place(call: KalshiCall, wanted: Wanted) -> OrderAnswer:
     return answer
 
 
-async def place_batch(call: KalshiCall, sent: Sequence[Wanted | ApiError]) -> list["Answered"]:
+async def place_batch(call: KalshiCall, sent: Sequence[Wanted | ApiError]) -> list["Acted"]:
     """Place each order by itself; what could not be read is answered with its error."""
     check_size(len(sent))
-    answered: list[Answered] = []
+    answered: list[Acted] = []
     for subaccount, group in groupby(sent, lambda one: getattr(one, "subaccount", None)):
         orders = list(group)
         try:
@@ -191,11 +191,11 @@ async def place_batch(call: KalshiCall, sent: Sequence[Wanted | ApiError]) -> li
             if len(orders) == len(sent):
                 raise
             acting, answers = call, [error] * len(orders)
-        answered += [Answered(acting, answer) for answer in answers]
+        answered += [Acted(acting, answer) for answer in answers]
     return answered
 
 
-class Answered(NamedTuple):
+class Acted(NamedTuple):
     """An answer of a batch, and the call as of the account that it is about."""
 
     call: KalshiCall
@@ -244,19 +244,19 @@ async def cancel(call: KalshiCall, order_id: str) -> OrderAnswer:
     return answer
 
 
-async def cancel_batch(call: KalshiCall, named: Sequence[tuple[str, int | None]]) -> list[Answered]:
+async def cancel_batch(call: KalshiCall, named: Sequence[tuple[str, int | None]]) -> list[Acted]:
     """`named` are ids of orders, each with its sub-account, if it is named."""
     check_size(len(named))
     if len(named) > 1:
         await admission.take_tokens(call.caller, "write", len(named) - 1)
-    answers: list[Answered] = []
+    answers: list[Acted] = []
     for order_id, subaccount in named:
         acting = call
         try:
             acting = await call.act_for(subaccount)
-            answers.append(Answered(acting, await cancel(acting, order_id)))
+            answers.append(Acted(acting, await cancel(acting, order_id)))
         except ApiError as error:
-            answers.append(Answered(acting, error))
+            answers.append(Acted(acting, error))
     return answers
 
 

@@ -63,7 +63,7 @@ from trading.engine.lmsr import compute_worst_loss_micros
 from trading.engine.margin import add_hold, copy_account
 from trading.engine.matcher import match
 from trading.engine.order_groups import cancel_group, check_group
-from trading.engine.resting import compute_allowance
+from trading.engine.resting import compute_allowance, has_closed_position
 from trading.engine.state import Elsewhere, Headroom, MarketState
 from trading.engine.triggers import watch
 from trading.engine.types import (
@@ -201,7 +201,7 @@ class Engine(MarketState):
         stopped, _, trades = match(self, order, False)
         if not order.remaining_lots or stopped is not None:
             self._finish(order, stopped)
-        elif self._has_closed_position(order, trades):
+        elif has_closed_position(self, order, trades):
             self._finish(order, Reason.REDUCE_ONLY)
         else:
             price_pips, lots = order.price_pips, order.remaining_lots
@@ -214,7 +214,7 @@ class Engine(MarketState):
             return
         reason, makers, trades = match(self, order, True)
         if reason is None and order.remaining_lots:
-            is_closed = self._has_closed_position(order, trades)
+            is_closed = has_closed_position(self, order, trades)
             reason = Reason.REDUCE_ONLY if is_closed else _name_remainder(makers)
         self._finish(order, reason)
 
@@ -233,13 +233,6 @@ class Engine(MarketState):
         is_spent = reason is Reason.BUDGET_SPENT and order.filled_lots > 0
         status = OrderStatus.FILLED if is_spent else OrderStatus.CANCELLED
         self.emit(Ended(order.order_id, status, reason, 0))
-
-    def _has_closed_position(self, order: EngineOrder, trades: int) -> bool:
-        """Return whether a reduce-only order traded until there was nothing left to reduce."""
-        options = order.place.options
-        if options is None or not options.reduce_only or not trades:
-            return False
-        return not compute_allowance(self, order)
 
     def _would_fill(self, order: EngineOrder) -> bool:
         """Try a fill-or-kill order as IOC on a copy of what it can touch."""

@@ -34,7 +34,7 @@ ATTEMPTS_MAX: Final = len(RETRY_SECONDS) + 1
 ERROR_LENGTH_MAX: Final = 200
 
 
-class Answer(NamedTuple):
+class Reception(NamedTuple):
     status: int | None
     error: str
 
@@ -81,7 +81,7 @@ def _find_wait(attempts: int) -> int:
     return RETRY_SECONDS[min(attempts, len(RETRY_SECONDS) - 1)]
 
 
-def _send(delivery: WebhookDelivery) -> Answer:
+def _send(delivery: WebhookDelivery) -> Reception:
     timestamp, body = str(int(time.time())), delivery.body.encode()
     headers = {
         "Content-Type": "application/json",
@@ -93,11 +93,11 @@ def _send(delivery: WebhookDelivery) -> Answer:
     try:
         status = outbound.post(delivery.webhook.url, body, headers, seconds_max=ATTEMPT_SECONDS)
     except outbound.OutboundError as fault:
-        return Answer(None, str(fault)[:ERROR_LENGTH_MAX])
-    return Answer(status, "")
+        return Reception(None, str(fault)[:ERROR_LENGTH_MAX])
+    return Reception(status, "")
 
 
-def _record(delivery: WebhookDelivery, answer: Answer) -> None:
+def _record(delivery: WebhookDelivery, answer: Reception) -> None:
     """Record an attempt's answer; what was tried ATTEMPTS_MAX times has failed for good."""
     state = DeliveryState.DELIVERED if answer.is_success else DeliveryState.DUE
     if not answer.is_success and delivery.attempts >= ATTEMPTS_MAX:

@@ -18,7 +18,7 @@ from trading.engine.margin import AccountState
 from trading.engine.trade_ids import trade_id
 from trading.engine.types import RULES_VERSION, SCHEMA_VERSION, MarketStatus, TradeKind
 from trading.models.order_groups import WINDOW_US
-from trading.pipeline import order_rows
+from trading.pipeline import order_rows, owners
 from trading.pipeline.journal import JournalBody, JournalEntry, chain_hash, encode_body
 from trading.pipeline.messages import Fill, Top
 from trading.pipeline.tables import (
@@ -107,9 +107,9 @@ class Batch:
     `funds` is available micros by account for each locked account; the engine keeps it up to date.
     `busy` are accounts that others have locked, `stopped` those of takers that may not trade.
     `receipts` maps (account, key) to (body hash, encoded result), found or made here. `headroom` is
-    what order groups may fill, in lots, of the accounts that are locked; the engine keeps it up to
-    date. `siblings` are the other accounts of an account's owner, where a position limit asks for
-    them. `fires_max` is how many triggered orders it may fire.
+    what order groups of the locked accounts may fill, in lots; the engine keeps it up to date.
+    `siblings` are other accounts of an account's owner, where a position limit asks for them.
+    `fires_max` is how many triggered orders it may fire.
     """
 
     def __init__(self, *, shard: int, epoch: int, ts_us: int, fires_max: int = FIRES_MAX) -> None:
@@ -168,9 +168,8 @@ _LEASE_POSTGRESQL: Final = _LEASE.format(more=_MORE_POSTGRESQL, mark="%s") + " F
 class Prefetch(NamedTuple):
     """A batch's reads and locks before it begins.
 
-    `takers` are the accounts that send orders, `leaves_locked` says not to wait for accounts.
-    `groups` are order groups, each of one of the accounts, whose lock is the group's too.
-    `limited` are accounts that may trade in markets with a position limit, which is the owner's.
+    `takers` send orders, `limited` do so where a limit is their owners'. `groups` are order groups,
+    each of an account, whose lock is the group's too. `leaves_locked`: do not wait for accounts.
     """
 
     account_ids: set[int]
@@ -201,7 +200,7 @@ def prefetch(batch: Batch, wanted: Prefetch) -> None:
                 _send_receipts(found, wanted.keys)
             if wanted.groups:
                 _send_rooms(groups, wanted.groups, since_us=batch.ts_us - WINDOW_US)
-            _send_siblings(siblings, wanted.limited)
+            owners.send_siblings(siblings, wanted.limited)
     except psycopg.errors.LockNotAvailable as fault:
         if wanted.leaves_locked:
             raise
@@ -222,7 +221,7 @@ def prefetch(batch: Batch, wanted: Prefetch) -> None:
     if wanted.groups:
         batch.headroom = {_read_id(group_id): int(lots) for group_id, lots in groups.fetchall()}
         batch.headroom_before = dict(batch.headroom)
-    batch.siblings = _read_siblings(siblings, wanted.limited)
+    batch.siblings = owners.read_siblings(siblings, wanted.limited)
     batch.funds = {
         account_id: UNBOUNDED_MICROS if balance.kind == "house" else balance.available_micros
         for account_id, balance in batch.balances.items()
@@ -248,25 +247,6 @@ def _send_receipts(cursor: Any, keys: set[tuple[int, str]]) -> None:
         f"{select} WHERE (r.account_id, r.key) IN (VALUES {marks})",
         [value for pair in pairs for value in pair],
     )
-
-
-_SIBLINGS: Final = (
-    "SELECT a.id, b.id FROM accounts_account a JOIN accounts_account b"
-    " ON b.owner_id = a.owner_id AND b.id <> a.id WHERE a.id IN {values} ORDER BY a.id, b.id"
-)
-
-
-def _send_siblings(cursor: Any, account_ids: set[int]) -> None:
-    if account_ids:
-        bulk.select(cursor, _SIBLINGS, sorted(account_ids), "bigint")
-
-
-def _read_siblings(cursor: Any, account_ids: set[int]) -> dict[int, list[int]]:
-    """Return the other accounts of each account's owner, for all that were asked for."""
-    siblings: dict[int, list[int]] = {account_id: [] for account_id in account_ids}
-    for account_id, sibling_id in cursor.fetchall() if account_ids else ():
-        siblings[account_id].append(sibling_id)
-    return siblings
 
 
 _ROOMS: Final = (
