@@ -9,12 +9,12 @@ from trading.pipeline.messages import Task
 from trading.pipeline.writer import Batch
 
 
-class Reply(Protocol):
+class HasStatus(Protocol):
     status: str
 
 
 def count_commit(
-    batch: Batch, tasks: Sequence[Task], replies: Sequence[Reply], *, seconds: float
+    batch: Batch, tasks: Sequence[Task], replies: Sequence[HasStatus], *, seconds: float
 ) -> None:
     """Count a batch's commands by result: those in its journal, and those that were not executed.
 
