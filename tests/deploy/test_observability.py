@@ -44,7 +44,7 @@ def test_every_alert_has_its_part_in_the_handbook():
     assert missing == []
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(300)
 async def test_every_panel_shows_something_of_a_running_exchange(set_stage: Setter, tmp_path: Path):  # noqa: F811
     program = find_tool("prometheus")
     ports = {role: str(find_free_port()) for role in ROLES[1:]}
