@@ -228,9 +228,10 @@ def test_a_kalshi_bot_takes_five_minutes_word_for_word(make_demo, tmp_path):
     assert balance.startswith("balance in cents: ")
     assert order.endswith(" resting 10 at 2")
     assert cancelled == "canceled: 10"
-    assert [line.partition(" ")[0] for line in heard[:2]] == ["subscribed"] * 2
-    assert len(heard) == 10
-    assert "ticker" in {line.partition(" ")[0] for line in heard}
+    kinds = [line.partition(" ")[0] for line in heard]
+    assert len(kinds) == 10
+    assert kinds.count("subscribed") == 2  # the first ticker may come before the second of them
+    assert "ticker" in kinds
 
 
 def at(exchange, text):
