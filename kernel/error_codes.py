@@ -171,7 +171,7 @@ ERROR_CODES: Final[dict[str, ErrorCode]] = {
     "key_of_subaccount": _C(403, "this key is of sub-account {number} and acts for it alone"),
     "not_own_accounts": _C(422, "credits move between accounts of one owner only"),
     "same_subaccount": _C(422, "name two different sub-accounts",
-                          _("Choose two different sub-accounts.")),
+                          _("Choose two different accounts.")),
     "too_many_subaccounts": _C(422, "you have {count} accounts already",
                                _("You have {count} accounts already.")),
     "too_many_webhooks": _C(422, "you have {count} webhooks already",
