@@ -18,7 +18,7 @@ NO_CRYPTOGRAPHY = (
 class Signer:
     """A key that signs, Ed25519 or RSA: its `id`, and its private half as PEM.
 
-    The exchange has only the public half, from `create_api_key(name, public_key=...)` or the website.
+    The exchange has only the public half, by `create_api_key(name, public_key=...)` or the site.
     """
 
     def __init__(
