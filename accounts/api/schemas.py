@@ -1,6 +1,7 @@
 """Serializers of this app's API."""
 
-from drf_spectacular.utils import extend_schema_serializer
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, extend_schema_serializer
 from rest_framework import serializers
 
 from accounts.actions.credentials import NETWORKS_MAX
@@ -21,6 +22,12 @@ from web.pagination import PageQuery
 
 NETWORK_LENGTH_MAX = 60
 PASSWORD_LENGTH_MAX = 256
+IDEMPOTENCY_KEY = OpenApiParameter(
+    "Idempotency-Key",
+    OpenApiTypes.STR,
+    OpenApiParameter.HEADER,
+    description="1 to 64 ASCII characters: sent again, the request gets its first answer.",
+)
 
 # --- input ------------------------------------------------------------------------------------
 

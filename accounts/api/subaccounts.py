@@ -11,7 +11,7 @@ from accounts.actions import do_move_funds, do_open_subaccount
 from accounts.actions.subaccounts import SUBACCOUNTS_MAX
 from accounts.api.base import ApiView
 from accounts.api.principal import list_account_ids, require_main, require_verified
-from accounts.api.schemas import page_of
+from accounts.api.schemas import IDEMPOTENCY_KEY, page_of
 from accounts.idempotency import run_once
 from accounts.models import Account
 from accounts.models.account import MAIN_NUMBER
@@ -83,13 +83,11 @@ class FundsMovesView(ApiView):
         return Response(page.to_json(lambda row: ShownFundsMove(row).data))
 
     @extend_schema(
-        operation_id="subaccounts_transfer", request=FundsMove, responses={201: ShownFundsMove}
-    )
+        operation_id="subaccounts_transfer", request=FundsMove, parameters=[IDEMPOTENCY_KEY],
+        responses={201: ShownFundsMove},
+    )  # fmt: skip
     def post(self, request: Request) -> Response:
-        """Move free credits between two own accounts, at once.
-
-        With an `Idempotency-Key` header a repeat gets the first answer.
-        """
+        """Move free credits between two own accounts, at once."""
         require_main(self.principal)
         body = self.read_body(FundsMove)
         source, target = (self._find(body[f"{end}_subaccount"]) for end in ("from", "to"))

@@ -22,13 +22,14 @@ from accounts.api.principal import act_for_sync, list_account_ids, principal_of_
 from accounts.api.schemas import NETWORK_LENGTH_MAX
 from accounts.models import Account, ApiKey, User
 from accounts.notices import notify_on_commit
-from accounts.signing import SIGNING_KINDS, make_key_pair
+from accounts.signing import PEM_LENGTH_MAX, SIGNING_KINDS, make_key_pair
 from kernel.errors import RefusedError, describe, not_found
 from kernel.texts import validate_line
 from web import limits
 from web.pagination import paginate
 
 KEYS_SHOWN = 50
+OWN_PAIR = "own"
 UNPROCESSABLE = 422
 
 
@@ -53,12 +54,26 @@ class KeyForm(forms.Form):
     kind = forms.ChoiceField(
         label=gettext_lazy("Kind"),
         choices=[
-            ("secret", gettext_lazy("a secret that each request carries")),
-            ("rsa", gettext_lazy("an RSA key that signs each request, also Kalshi-style")),
-            ("ed25519", gettext_lazy("an Ed25519 key that signs each request, also Kalshi-style")),
+            ("secret", gettext_lazy("Secret")),
+            ("rsa", gettext_lazy("Key pair (RSA)")),
+            ("ed25519", gettext_lazy("Key pair (Ed25519)")),
+            (OWN_PAIR, gettext_lazy("Key pair of your own")),
         ],
         initial="secret",
         required=False,
+        help_text=gettext_lazy(
+            "A secret is sent with each request. A key pair signs each request instead, also for "
+            "clients of Kalshi."
+        ),
+    )
+    public_key = forms.CharField(
+        label=gettext_lazy("Your public key"),
+        help_text=gettext_lazy(
+            "Only for a key pair of your own: PEM, Ed25519 or RSA. Its private key stays with you."
+        ),
+        max_length=PEM_LENGTH_MAX,
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 2, "spellcheck": "false", "autocomplete": "off"}),
     )
     days = forms.TypedChoiceField(
         label=gettext_lazy("Expires"),
@@ -90,6 +105,17 @@ class KeyForm(forms.Form):
         if not (user.is_staff and user.may_operate):
             scopes: Any = self.fields["scopes"]
             scopes.choices = [pair for pair in scopes.choices if pair[0] != "operate"]
+
+    def clean(self) -> dict[str, Any]:
+        """A public key is given for a pair of one's own, and for nothing else."""
+        data = cast("dict[str, Any]", super().clean())
+        field, given = self.fields["public_key"], bool(data.get("public_key"))
+        is_own = data.get("kind") == OWN_PAIR
+        if is_own and not given and "public_key" not in self.errors:
+            self.add_error("public_key", field.error_messages["required"])
+        if given and not is_own:
+            self.add_error("public_key", _("Leave this empty, or choose a key pair of your own."))
+        return data
 
     def _offer_accounts(self, user: User) -> None:
         """Ask for the account where the user has several."""
@@ -166,7 +192,7 @@ def revoke_all(request: HttpRequest) -> HttpResponse:
 
 
 class MadeKey(NamedTuple):
-    """A new key as it is shown once: its secret, or the private key that signs for its id."""
+    """A new key as it is shown once: its secret, or the private key if we made the pair."""
 
     key: ApiKey
     secret: str
@@ -180,7 +206,7 @@ def _create(request: HttpRequest, form: KeyForm) -> MadeKey | None:
     account = Account.objects.get(pk=acting.account_id)
     limits.check_attempt("key_creation", address=get_address(request), account=str(account.pk))
     expires_at = timezone.now() + timedelta(days=data["days"]) if data["days"] else None
-    private_key, public_key = "", ""
+    private_key, public_key = "", data["public_key"]
     if data["kind"] in SIGNING_KINDS:
         private_key, public_key = make_key_pair(data["kind"])
     try:

@@ -64,7 +64,7 @@ ACCOUNTS: Final[dict[str, ErrorCode]] = {
     "not_own_accounts": _C(422, "credits move between accounts of one owner only",
                            _("Credits move between your own accounts only.")),
     "same_subaccount": _C(422, "name two different sub-accounts",
-                          _("Choose two different sub-accounts.")),
+                          _("Choose two different accounts.")),
     "too_many_subaccounts": _C(422, "you have {count} accounts already",
                                _("You have {count} accounts already.")),
     "too_many_webhooks": _C(422, "you have {count} webhooks already",

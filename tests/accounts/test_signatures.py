@@ -117,6 +117,28 @@ def test_the_page_shows_the_id_and_the_private_key_once(alice):
     assert private not in browser.get("/account/keys/").content.decode()
 
 
+def test_the_page_takes_the_public_half_of_an_own_key_pair(alice):
+    browser = Client()
+    browser.post("/accounts/login/", {"login": alice.email, "password": PASSWORD})
+    browser.post("/accounts/reauthenticate/", {"password": PASSWORD})
+    form = {"name": "bot", "scopes": ["read"], "days": "0", "kind": "own"}
+    public = make_key_pair("ed25519")[1]
+    for wrong, said in (
+        ({}, "This field is required."),
+        ({"public_key": "ssh-ed25519 AAAA"}, "Enter a public key as PEM"),
+        ({"public_key": public, "kind": "secret"}, "Leave this empty, or choose"),
+    ):
+        refused = browser.post("/account/keys/", {**form, **wrong})
+        assert refused.status_code == 422
+        assert said in refused.content.decode()
+    shown = browser.post("/account/keys/", {**form, "public_key": public.replace("\n", "\r\n")})
+    assert shown.status_code == 201
+    key = ApiKey.objects.get()
+    assert key.public_key == public
+    assert f'id="key-id">{key.pk}<' in shown.content.decode()
+    assert "it is shown only once" not in shown.content.decode()
+
+
 def test_a_signature_that_one_process_has_seen_is_refused_by_all(alice, settings, redis_url):
     settings.REDIS_URL, settings.REDIS_PREFIX = redis_url, f"t{uuid.uuid4().hex[:8]}"
     key, private = make_key(alice, "ed25519")

@@ -1,5 +1,7 @@
 """The page of sub-accounts: opened, seen, and credits moved between them, once per form."""
 
+import re
+
 import pytest
 from django.test import Client
 
@@ -49,7 +51,7 @@ def test_a_sub_account_is_opened_and_credits_are_moved_once(browser, alice):
     [
         ({"amount": "10,000.01"}, "That is more than is available."),
         ({"amount": "0"}, "Enter an amount above 0."),
-        ({"target": "source"}, "Choose two different sub-accounts."),
+        ({"target": "source"}, "Choose two different accounts."),
     ],
 )
 def test_what_can_t_be_moved_is_said_beside_the_field(browser, alice, change, said):
@@ -61,6 +63,24 @@ def test_what_can_t_be_moved_is_said_beside_the_field(browser, alice, change, sa
     refused = browser.post(PAGE, form)
     assert refused.status_code == 422
     assert said in refused.content.decode()
+    corrected = {**form, "key": read_key(refused), "target": sub.pk, "amount": "1"}
+    assert browser.post(PAGE, corrected).status_code == 302
+    assert Transfer.objects.filter(kind="internal").count() == 1
+
+
+def read_key(page) -> str:
+    [key] = re.findall(r'name="key" value="(\w+)"', page.content.decode())
+    return key
+
+
+def test_credits_go_from_the_main_account_to_the_newest_unless_one_says_otherwise(browser, alice):
+    browser.post(f"{PAGE}open/")
+    page = browser.get(PAGE).content.decode()
+    main, sub = Account.objects.filter(owner=alice.owner).order_by("number")
+    source, target = page.split("To account")
+    assert f'value="{main.pk}"' in source
+    assert f'value="{sub.pk}" selected' in target
+    assert "From account" in source
 
 
 def test_other_peoples_accounts_are_no_choice(browser, alice):

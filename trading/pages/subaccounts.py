@@ -23,7 +23,7 @@ from kernel.ids import new_id
 from markets.actions import check_not_in_maintenance
 from trading.models import Order, Position
 from trading.pages.entry import get_principal
-from trading.pages.money import LocalizedAmountField
+from trading.pages.money import LocalizedAmountField, OnceForm
 
 MOVES_SHOWN = 20
 UNPROCESSABLE = 422
@@ -34,12 +34,9 @@ class AccountField(forms.ModelChoiceField):
         return _name(obj)
 
 
-class MoveForm(forms.Form):
-    """`key` makes a form that is submitted twice one transfer."""
-
-    key = forms.CharField(max_length=64, widget=forms.HiddenInput)
-    source = AccountField(Account.objects.none(), label=gettext_lazy("From"))
-    target = AccountField(Account.objects.none(), label=gettext_lazy("To"))
+class MoveForm(OnceForm):
+    source = AccountField(Account.objects.none(), label=gettext_lazy("From account"))
+    target = AccountField(Account.objects.none(), label=gettext_lazy("To account"))
     amount = LocalizedAmountField(
         label=gettext_lazy("Amount"),
         max_length=30,
@@ -53,6 +50,7 @@ class MoveForm(forms.Form):
         for name in ("source", "target"):
             field = cast("AccountField", self.fields[name])
             field.queryset, field.empty_label = own, None
+        self.fields["target"].initial = own.last()
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -125,7 +123,7 @@ def _move(request: HttpRequest, form: MoveForm) -> bool:
         run_once(account_id, asked["key"], "page_subaccount_transfer", body, effect)
     except ApiError as error:
         field = {"to_subaccount": "target", "amount": "amount"}.get(error.field or "")
-        form.add_error(field, describe(error))
+        form.refuse(field, error)
         return False
     return True
 

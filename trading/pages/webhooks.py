@@ -95,7 +95,7 @@ def change(request: HttpRequest, webhook_id: UUID) -> HttpResponse:
     try:
         if act == "ping":
             actions.do_ping_webhook(row)
-            messages.success(request, _("A test is sent to it."))
+            messages.success(request, _("A test is on its way."))
         elif act in ("on", "off"):
             actions.do_change_webhook(row, by=user, is_on=act == "on")
             messages.success(request, _("Saved."))
@@ -141,5 +141,4 @@ def _create(user: User, form: WebhookForm) -> str:
 
 
 def _show(row: Webhook) -> dict[str, Any]:
-    labels = {event.value: event.label for event in SUBSCRIBABLE}
-    return {"row": row, "events": [labels[event] for event in row.events]}
+    return {"row": row, "events": [event.label for event in SUBSCRIBABLE if event in row.events]}

@@ -30,6 +30,7 @@ from predex_client.events import Event, HeartbeatEvent
 from predex_client.local import LocalAccount, LocalBook
 from predex_client.requests import AsyncSender, Attempts, Endpoint, Request, Sender
 from predex_client.session import Session, lost
+from predex_client.signing import Signer
 
 T = TypeVar("T")
 FRAME_BYTES_MAX = 16 * 1024 * 1024
@@ -62,13 +63,20 @@ class FeedState:
         url: str | None = None,
         key: str | None = None,
         *,
+        signer: Signer | None = None,
         resume: str | None = None,
         patience: float = PATIENCE_SECONDS,
     ) -> None:
         self._url = find_url(url).replace("http", "ws", 1) + "/ws/v1"
-        self._headers = build_headers(key)
+        self._headers = build_headers(key, signer)
+        self._signer = signer
         self._patience = patience
         self._session = Session(resume)
+
+    def _build_options(self) -> dict[str, Any]:
+        """Return the options of a new connection, whose handshake is signed anew."""
+        signed = {} if self._signer is None else self._signer.sign_handshake(self._url)
+        return {"additional_headers": {**self._headers, **signed}, **OPTIONS}
 
     @property
     def books(self) -> dict[str, LocalBook]:
@@ -164,7 +172,7 @@ class Feed(Sender, FeedEndpoints, FeedState):
             self._open.close()
             try:
                 self._connection = self._open.enter_context(
-                    sync_client.connect(self._url, additional_headers=self._headers, **OPTIONS)
+                    sync_client.connect(self._url, **self._build_options())
                 )
                 break
             except (OSError, WebSocketException) as fault:
@@ -274,9 +282,7 @@ class AsyncFeed(AsyncSender, FeedEndpoints, FeedState):
         pauses = Pauses(patience)
         while True:
             try:
-                self._connection = await async_client.connect(
-                    self._url, additional_headers=self._headers, **OPTIONS
-                )
+                self._connection = await async_client.connect(self._url, **self._build_options())
                 break
             except (OSError, WebSocketException) as fault:
                 await asyncio.sleep(pauses.find_next(fault))

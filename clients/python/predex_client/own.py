@@ -298,8 +298,18 @@ class User:
 
 
 @dataclass(frozen=True, slots=True)
-class NewKey:
-    """An API key; its `secret` is shown this once, and is None for a key that signs."""
+class Tokens:
+    """A log-in: `access` is sent as a key is, and ends after `expires_in` seconds."""
+
+    access: str
+    refresh: str
+    token_type: str
+    expires_in: int
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """An API key; one that `signs` has no secret, its `id` and a signature take its place."""
 
     id: str
     prefix: str
@@ -312,6 +322,12 @@ class NewKey:
     networks: tuple[str, ...]
     signs: bool
     subaccount: int
+
+
+@dataclass(frozen=True, slots=True)
+class NewKey(Key):
+    """Its `secret` is shown this once, and is None for a key that signs."""
+
     secret: str | None
 
 
@@ -320,3 +336,67 @@ class Registration:
     handle: str
     email_verified: bool
     key: NewKey | None
+
+
+# --- sub-accounts ---------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Subaccount:
+    """An own account; `subaccount` is 0 for the main one."""
+
+    subaccount: int
+    cash: Decimal
+    held: Decimal
+    withdrawing: Decimal
+    available: Decimal
+    created_at: datetime
+    closed_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class SubaccountTransfer:
+    id: str
+    from_subaccount: int
+    to_subaccount: int
+    amount: Decimal
+    created_at: datetime
+
+
+# --- webhooks -------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Webhook:
+    """`failures` are attempts that failed since the last that did not."""
+
+    id: str
+    url: str
+    events: tuple[str, ...]
+    is_on: bool
+    failures: int
+    created_at: datetime
+    switched_off_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class NewWebhook(Webhook):
+    """Its `secret` signs what is sent; it is shown this once."""
+
+    secret: str
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """What was sent, or is to be while it is `due`: `body`, byte for byte."""
+
+    id: str
+    event: str
+    state: str
+    attempts: int
+    last_status: int | None
+    last_error: str
+    last_at: datetime | None
+    next_at: datetime | None
+    body: str
+    created_at: datetime

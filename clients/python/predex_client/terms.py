@@ -12,6 +12,9 @@ OrderType = Literal["limit", "market"]
 TimeInForce = Literal["gtc", "gtd", "ioc", "fok"]
 SelfTradePrevention = Literal["cancel_newest", "cancel_oldest", "cancel_both", "decrement"]
 TriggerOn = Literal["last", "best"]
+Scope = Literal["read", "trade", "operate"]
+WebhookEvent = Literal["fill", "order_ended", "market_status", "settlement"]
+DeliveryState = Literal["due", "delivered", "failed"]
 
 
 class Keep(Enum):
