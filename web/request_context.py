@@ -30,8 +30,8 @@ PROBES = frozenset({"/health", "/ready", "/metrics"})
 CORS_MAX_AGE_SECONDS = 600
 CORS_METHODS = "GET, POST, PATCH, PUT, DELETE"
 CORS_REQUEST_HEADERS = (
-    "authorization, content-type, idempotency-key, mcp-method, mcp-name, mcp-protocol-version,"
-    " x-api-key, x-request-id"
+    "authorization, content-type, idempotency-key, kalshi-access-key, kalshi-access-signature,"
+    " kalshi-access-timestamp, mcp-method, mcp-name, mcp-protocol-version, x-api-key, x-request-id"
 )
 CORS_ANSWER_HEADERS = "x-request-id, retry-after, idempotent-replayed"
 

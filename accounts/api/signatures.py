@@ -9,7 +9,7 @@ import binascii
 import hashlib
 import re
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Final, NamedTuple
 
 from django.conf import settings
@@ -31,6 +31,15 @@ class SignedRequest(NamedTuple):
     key_id: str
     timestamp: str
     signature: str
+
+
+def read_signature(headers: Mapping[str, str]) -> SignedRequest | None:
+    """Return what the headers of Kalshi's programs say; None where they name no key."""
+    key_id = headers.get("kalshi-access-key")
+    if key_id is None:
+        return None
+    timestamp = headers.get("kalshi-access-timestamp", "")
+    return SignedRequest(key_id, timestamp, headers.get("kalshi-access-signature", ""))
 
 
 async def authenticate_signature(

@@ -14,7 +14,7 @@ from channels.db import database_sync_to_async
 
 from accounts.api.admission import admit, admit_sync
 from accounts.api.principal import Principal, authenticate, find_credential
-from accounts.api.signatures import SignedRequest, authenticate_signature
+from accounts.api.signatures import authenticate_signature, read_signature
 from compat.kalshi.errors import show_error
 from compat.kalshi.operations import NOT_HERE, OPERATIONS, KalshiOperation
 from compat.kalshi.requests import KalshiCall, read_query
@@ -116,14 +116,9 @@ def find_operation(method: str, path: str) -> tuple[KalshiOperation, dict[str, s
 
 async def _authenticate(scope: Scope, headers: dict[str, str], *, once: bool) -> Principal | None:
     """Return who asks; credentials that are sent must be valid, also where none is needed."""
-    key_id = headers.get("kalshi-access-key")
-    if key_id is None:
+    sent = read_signature(headers)
+    if sent is None:
         return None if find_credential(headers) is None else await authenticate(headers)
-    sent = SignedRequest(
-        key_id,
-        headers.get("kalshi-access-timestamp", ""),
-        headers.get("kalshi-access-signature", ""),
-    )
     raw = (scope.get("raw_path") or scope["path"].encode()).decode("latin-1").partition("?")[0]
     method = scope["method"]
     return await authenticate_signature(sent, [method + raw, method + unquote(raw)], once=once)

@@ -14,7 +14,7 @@ from msgspec import Raw, Struct
 from accounts.api import admission
 from compat.kalshi.numbers import PIPS_PER_CENT, SECONDS_MAX, count_fp, dollars, read_price, time_us
 from compat.kalshi.portfolio import read_own_order
-from compat.kalshi.requests import KalshiCall
+from compat.kalshi.requests import EXCHANGES, KalshiCall
 from compat.kalshi.tickers import MARKET, KalshiTicker, read_ticker
 from kernel.errors import ApiError, not_found
 from kernel.units import MICROS_PER_CREDIT, UnitError, parse_amount_micros, parse_field
@@ -84,7 +84,7 @@ def build_order(
     is_market: bool = False,
 ) -> Wanted:
     """Return the order; `price_pips` is that of the side named."""
-    if body.subaccount or body.exchange_index:
+    if body.subaccount or body.exchange_index not in EXCHANGES:
         raise ApiError("invalid_value", "subaccount", detail="there is only subaccount 0")
     ticker = read_ticker(body.ticker)
     is_mirrored = is_no and ticker.code is not None
@@ -182,10 +182,15 @@ async def place_batch(
     """Place each order by itself; what could not be read is answered with its error."""
     check_size(len(sent))
     orders = [await _name_each(call, one) for one in sent]
-    ready = [Raw(msgspec.json.encode(order)) for order in orders if not isinstance(order, ApiError)]
+    ready, answers_for = [], []
+    for one, order in zip(sent, orders, strict=True):
+        if not isinstance(one, ApiError) and not isinstance(order, ApiError):
+            ready.append(Raw(msgspec.json.encode(order)))
+            answers_for.append("no" if one.is_mirrored else "")
     items: list[BatchItem] = []
     if ready:
-        reply = await handle(call.caller, "place_batch", PlaceBatch(orders=ready), {})
+        params = {"answer": ",".join(answers_for)}
+        reply = await handle(call.caller, "place_batch", PlaceBatch(orders=ready), params)
         items = list(reply.answer.results)
     answers = iter(items)
     return [order if isinstance(order, ApiError) else _read_item(next(answers)) for order in orders]

@@ -18,6 +18,8 @@ from trading.wire.reading import decode
 LIMIT: Final = 100
 LIMIT_MAX: Final = 1_000
 VALUES_MAX: Final = 100
+EXCHANGES: Final = (0, -1, None)
+"""There is one; -1 lets the venue choose."""
 FIELDS_MAX: Final = 300
 
 
@@ -101,7 +103,7 @@ def read_query(text: str) -> Query:
     for name in ("limit", "page_size"):
         if not 1 <= getattr(query, name) <= LIMIT_MAX:
             raise ApiError("invalid_value", name, detail=f"send 1 to {LIMIT_MAX}")
-    if query.subaccount or query.exchange_index:
+    if query.subaccount or query.exchange_index not in EXCHANGES:
         raise ApiError("invalid_value", "subaccount", detail="there is only subaccount 0")
     return query
 

@@ -211,7 +211,7 @@ class Socket:
             return
         self._close_code, self._close_reason = code, reason or (fault.code if fault else "")
         if fault is not None:
-            self.watcher.reply(frames.error(fault, None, request_id=self.request_id))
+            self._refuse(fault, None)
         self.watcher.end()
         asyncio.get_running_loop().call_later(CLOSING_SECONDS, self._cut)
 

@@ -147,7 +147,7 @@ class Watcher:
         for source in self._due:
             frame_now = source.snapshot()
             if frame_now is not None:
-                del self._due[source]
+                self._due.pop(source, None)  # one that ends is not there any more
                 return frame_now
         return None
 
