@@ -1,0 +1,123 @@
+"""How much of several books to take at once: as long as each further contract still gains.
+
+A basket is one lot of each of its parts. It is walked level by level, all parts together, until the
+next lot would bring less than its fees; of the sizes at which a level ends the best is chosen.
+"""
+
+from collections.abc import Sequence
+from fractions import Fraction
+from math import lcm
+from typing import Final, NamedTuple
+
+from bots.engine.book import Ladder
+from bots.engine.cache import View
+from bots.engine.events import Key, Level, Levels
+from bots.engine.markets import Market
+from bots.engine.signals import Leg, Signal, compute_edge_micros, cut_levels, levels_for
+
+LEVELS_MAX: Final = 1_000
+
+
+class Part(NamedTuple):
+    """One token of a basket, bought or sold."""
+
+    market: Market
+    key: Key
+    side: int
+
+
+def find_basket(
+    view: View, parts: Sequence[Part], payout_pips: int, *, lots_max: int
+) -> tuple[tuple[Leg, ...], int] | None:
+    """Return the legs that gain most, and their profit in micros net of fees; None: nothing gains.
+
+    A set that consists of one lot of each part is worth `payout_pips`.
+    """
+    ladders: list[Ladder] = []
+    for part in parts:
+        ladder = view.get(part.key)
+        if ladder is None:
+            return None
+        ladders.append(ladder)
+    books = [levels_for(p.side, one.bids, one.asks) for p, one in zip(parts, ladders, strict=True)]
+    if not all(books) or _compute_gain_pips(parts, [b[0] for b in books], payout_pips) <= 0:
+        return None
+    step = lcm(*(part.market.lot_step_lots for part in parts))
+    best: tuple[tuple[Leg, ...], int] | None = None
+    for lots in _list_sizes(parts, books, payout_pips, lots_max, step):
+        legs = tuple(
+            _build_leg(part, ladder, cut_levels(levels, lots))
+            for part, ladder, levels in zip(parts, ladders, books, strict=True)
+        )
+        edge_micros = compute_edge_micros(legs, payout_pips)
+        if edge_micros > (best[1] if best else 0):
+            best = legs, edge_micros
+    return best
+
+
+def build_signal(
+    strategy: str, found: tuple[tuple[Leg, ...], int], payout_pips: int, venue: str, ns: int
+) -> Signal:
+    legs, edge_micros = found
+    return Signal(
+        strategy=strategy,
+        legs=legs,
+        payout_pips=payout_pips,
+        edge_micros=edge_micros,
+        received_ns=ns,
+        venue=venue,
+    )
+
+
+def _list_sizes(
+    parts: Sequence[Part], books: Sequence[Levels], payout_pips: int, lots_max: int, step: int
+) -> list[int]:
+    """Return the sizes at which a level of some part ends and up to which each lot gains."""
+    sizes: list[int] = []
+    places, left = [0] * len(books), [book[0].lots for book in books]
+    lots = 0
+    for _ in range(LEVELS_MAX):
+        tops = [book[place] for book, place in zip(books, places, strict=True)]
+        if not _gains(parts, tops, payout_pips):
+            break
+        more = min(*left, lots_max - lots)
+        lots += more
+        sizes.append(lots // step * step)
+        if lots >= lots_max:
+            break
+        left = [there - more for there in left]
+        for index, there in enumerate(left):
+            if there == 0:
+                places[index] += 1
+                if places[index] == len(books[index]):
+                    return [size for size in sizes if size]
+                left[index] = books[index][places[index]].lots
+    return [size for size in sizes if size]
+
+
+def _gains(parts: Sequence[Part], tops: Sequence[Level], payout_pips: int) -> bool:
+    gain_pips = _compute_gain_pips(parts, tops, payout_pips)
+    if gain_pips <= 0:
+        return False
+    fees = (
+        part.market.fees.compute_marginal(top.price_pips)
+        for part, top in zip(parts, tops, strict=True)
+    )
+    return gain_pips > sum(fees, Fraction(0))
+
+
+def _compute_gain_pips(parts: Sequence[Part], tops: Sequence[Level], payout_pips: int) -> int:
+    """Return what one lot of each brings at these levels, without fees."""
+    return payout_pips - sum(p.side * top.price_pips for p, top in zip(parts, tops, strict=True))
+
+
+def _build_leg(part: Part, ladder: Ladder, takes: Levels) -> Leg:
+    return Leg(
+        key=part.key,
+        side=part.side,
+        limit_pips=takes[-1].price_pips,
+        takes=takes,
+        version=ladder.version,
+        fees=part.market.fees,
+        lot_step_lots=part.market.lot_step_lots,
+    )
