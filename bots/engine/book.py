@@ -6,7 +6,7 @@ from bots.engine.events import BUY, Best, BookChange, BookSnapshot, Level, Level
 from bots.engine.units import PAYOUT_PIPS
 
 
-class Ladder(Struct, frozen=True):
+class BookLadder(Struct, frozen=True):
     """A book at one moment, best levels first. `version` grows with each change of the book."""
 
     bids: Levels
@@ -14,13 +14,13 @@ class Ladder(Struct, frozen=True):
     version: int
     received_ns: int
 
-    def mirror(self) -> "Ladder":
+    def mirror(self) -> "BookLadder":
         """Return it as the other token sees it."""
         bids, asks = (
             tuple(Level(PAYOUT_PIPS - pips, lots) for pips, lots in levels)
             for levels in (self.asks, self.bids)
         )
-        return Ladder(bids, asks, self.version, self.received_ns)
+        return BookLadder(bids, asks, self.version, self.received_ns)
 
 
 class CachedBook:
@@ -47,8 +47,8 @@ class CachedBook:
         self.is_lost = True
         self.version = 0
         self.received_ns = 0
-        self._ladder: Ladder | None = None
-        self._mirrored: Ladder | None = None
+        self._ladder: BookLadder | None = None
+        self._mirrored: BookLadder | None = None
 
     def replace(self, snapshot: BookSnapshot) -> None:
         self.bids = {pips: lots for pips, lots in snapshot.bids if lots > 0}
@@ -87,15 +87,15 @@ class CachedBook:
         return Best(max(self.bids, default=None), min(self.asks, default=None))
 
     @property
-    def ladder(self) -> Ladder:
+    def ladder(self) -> BookLadder:
         if self._ladder is None:
             bids = tuple(Level(pips, self.bids[pips]) for pips in sorted(self.bids, reverse=True))
             asks = tuple(Level(pips, self.asks[pips]) for pips in sorted(self.asks))
-            self._ladder = Ladder(bids, asks, self.version, self.received_ns)
+            self._ladder = BookLadder(bids, asks, self.version, self.received_ns)
         return self._ladder
 
     @property
-    def mirrored(self) -> Ladder:
+    def mirrored(self) -> BookLadder:
         if self._mirrored is None:
             self._mirrored = self.ladder.mirror()
         return self._mirrored

@@ -1,13 +1,13 @@
 """The cache: every book that is followed, by venue and token, as of the last message."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
-from bots.engine.book import CachedBook, Ladder
+from bots.engine.book import BookLadder, CachedBook
 from bots.engine.events import BookChange, BookSnapshot, Event, Key, TradePrint
 from bots.engine.markets import MarketMap
 
 
-class View(Mapping[Key, Ladder]):
+class View(Mapping[Key, BookLadder]):
     """Books that are current, by token: what strategies read. A token without one is missing."""
 
     markets: MarketMap
@@ -35,14 +35,14 @@ class Cache(View):
         found = {key: ladder for key in keys if (ladder := self.get(key)) is not None}
         return FrozenView(self.markets, found)
 
-    def __getitem__(self, key: Key) -> Ladder:
+    def __getitem__(self, key: Key) -> BookLadder:
         book_key, is_mirrored = self._seen_as[key]
         book = self.books[book_key]
         if not book.is_current:
             raise KeyError(key)
         return book.mirrored if is_mirrored else book.ladder
 
-    def __iter__(self):  # type: ignore[no-untyped-def]
+    def __iter__(self) -> Iterator[Key]:
         return (key for key in self._seen_as if key in self)
 
     def __len__(self) -> int:
@@ -50,14 +50,14 @@ class Cache(View):
 
 
 class FrozenView(View):
-    def __init__(self, markets: MarketMap, ladders: dict[Key, Ladder]) -> None:
+    def __init__(self, markets: MarketMap, ladders: dict[Key, BookLadder]) -> None:
         self.markets = markets
         self._ladders = ladders
 
-    def __getitem__(self, key: Key) -> Ladder:
+    def __getitem__(self, key: Key) -> BookLadder:
         return self._ladders[key]
 
-    def __iter__(self):  # type: ignore[no-untyped-def]
+    def __iter__(self) -> Iterator[Key]:
         return iter(self._ladders)
 
     def __len__(self) -> int:

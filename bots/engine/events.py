@@ -27,7 +27,7 @@ class Level(NamedTuple):
 Levels: TypeAlias = tuple[Level, ...]
 
 
-class LevelChange(NamedTuple):
+class LevelDelta(NamedTuple):
     """`lots` is the level's new total; in a change that is relative, what is added to it."""
 
     side: int
@@ -51,7 +51,7 @@ class BookSnapshot(Struct, frozen=True, gc=False):
 
 class BookChange(Struct, frozen=True, gc=False):
     key: Key
-    changes: tuple[LevelChange, ...]
+    changes: tuple[LevelDelta, ...]
     received_ns: int
     is_relative: bool = False
     best: Best | None = None

@@ -17,7 +17,7 @@ from bots.engine.fees import FREE, FeeSchedule
 from bots.engine.units import PAYOUT_PIPS
 
 
-class Market(Struct, frozen=True, kw_only=True):
+class BinaryMarket(Struct, frozen=True, kw_only=True):
     """`lot_step_lots` is the least quantity; `has_one_book`: that of `yes`."""
 
     id: str
@@ -42,7 +42,7 @@ class MarketEvent(Struct, frozen=True, kw_only=True):
     """Markets of which at most one pays; `is_exhaustive`: exactly one does."""
 
     id: str
-    markets: tuple[Market, ...]
+    markets: tuple[BinaryMarket, ...]
     is_exhaustive: bool = False
 
 
@@ -56,10 +56,10 @@ class MarketMap:
         self.markets = tuple(market for event in self.events for market in event.markets)
         self.by_token = {key: market for market in self.markets for key in (market.yes, market.no)}
         self._by_name = {(market.venue, market.id): market for market in self.markets}
-        self.same: list[tuple[Market, ...]] = []
+        self.same: list[tuple[BinaryMarket, ...]] = []
         """Groups of markets at several venues that are about the same."""
 
-    def find(self, venue: str, market_id: str) -> Market:
+    def find(self, venue: str, market_id: str) -> BinaryMarket:
         market = self._by_name.get((venue, market_id))
         if market is None:
             raise UnknownMarketError(f"{venue} has no market {market_id!r} that is followed")

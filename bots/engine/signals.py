@@ -9,7 +9,7 @@ from bots.engine.events import BUY, Key, Level, Levels
 from bots.engine.fees import FREE, FeeSchedule
 
 
-class Leg(Struct, frozen=True, kw_only=True):
+class SignalLeg(Struct, frozen=True, kw_only=True):
     """An order to fill or kill. `takes` are the levels that it is planned on, best first;
     `version` is that of the book which it was planned on.
     """
@@ -35,7 +35,7 @@ class Leg(Struct, frozen=True, kw_only=True):
     def fee_micros(self) -> int:
         return self.fees.compute_micros(self.takes)
 
-    def resize(self, lots: int) -> "Leg":
+    def resize(self, lots: int) -> "SignalLeg":
         takes = cut_levels(self.takes, lots)
         return replace(self, takes=takes, limit_pips=takes[-1].price_pips if takes else 0)
 
@@ -47,7 +47,7 @@ class Signal(Struct, frozen=True, kw_only=True):
     """
 
     strategy: str
-    legs: tuple[Leg, ...]
+    legs: tuple[SignalLeg, ...]
     payout_pips: int
     edge_micros: int
     received_ns: int
@@ -65,22 +65,22 @@ class Signal(Struct, frozen=True, kw_only=True):
         return replace(self, legs=legs, edge_micros=edge_micros)
 
 
-class Quote(Struct, frozen=True):
+class WantedQuote(Struct, frozen=True):
     side: int
     price_pips: int
     lots: int
 
 
-class Quotes(Struct, frozen=True, kw_only=True):
+class QuoteSet(Struct, frozen=True, kw_only=True):
     """All orders that a strategy wants to rest in a book, instead of those that do."""
 
     strategy: str
     key: Key
-    quotes: tuple[Quote, ...]
+    quotes: tuple[WantedQuote, ...]
     received_ns: int
 
 
-Wish: TypeAlias = Signal | Quotes
+Wish: TypeAlias = Signal | QuoteSet
 
 
 def cut_levels(levels: Levels, lots: int) -> Levels:
@@ -94,7 +94,7 @@ def cut_levels(levels: Levels, lots: int) -> Levels:
     return tuple(kept)
 
 
-def compute_edge_micros(legs: tuple[Leg, ...], payout_pips: int) -> int:
+def compute_edge_micros(legs: tuple[SignalLeg, ...], payout_pips: int) -> int:
     lots = legs[0].lots
     return payout_pips * lots + sum(leg.money_micros - leg.fee_micros for leg in legs)
 

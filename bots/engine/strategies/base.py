@@ -26,7 +26,7 @@ KINDS: Final = {
 }
 
 
-class Change(NamedTuple):
+class BookUpdate(NamedTuple):
     """A book has changed; the message came at `received_ns`."""
 
     key: Key
@@ -54,7 +54,7 @@ class Strategy(ABC):
         return [key for market in self.markets.markets for key in market.books]
 
     @abstractmethod
-    def on_change(self, view: View, change: Change) -> Iterable[Wish]:
+    def on_change(self, view: View, change: BookUpdate) -> Iterable[Wish]:
         """Return what to do; called after each change, with the newest state of all books."""
 
 
@@ -87,7 +87,7 @@ class StrategyRunner:
             await self._wait()
             self._wake.clear()
             while self._pending:
-                change = Change(*next(iter(self._pending.items())))
+                change = BookUpdate(*next(iter(self._pending.items())))
                 del self._pending[change.key]
                 await self._call(change)
                 if not self.strategy.in_thread:
@@ -101,7 +101,7 @@ class StrategyRunner:
             if self.watched:
                 self._pending.setdefault(min(self.watched), time.monotonic_ns())
 
-    async def _call(self, change: Change) -> None:
+    async def _call(self, change: BookUpdate) -> None:
         try:
             if self.strategy.in_thread:
                 view = self._cache.freeze(self._cache.markets.by_token)
@@ -115,7 +115,7 @@ class StrategyRunner:
         for wish in wishes:
             self._submit(wish)
 
-    def _decide(self, view: View, change: Change) -> list[Wish]:
+    def _decide(self, view: View, change: BookUpdate) -> list[Wish]:
         return list(self.strategy.on_change(view, change))
 
 

@@ -9,11 +9,11 @@ from fractions import Fraction
 from math import lcm
 from typing import Final, NamedTuple
 
-from bots.engine.book import Ladder
+from bots.engine.book import BookLadder
 from bots.engine.cache import View
 from bots.engine.events import Key, Level, Levels
-from bots.engine.markets import Market
-from bots.engine.signals import Leg, Signal, compute_edge_micros, cut_levels, levels_for
+from bots.engine.markets import BinaryMarket
+from bots.engine.signals import Signal, SignalLeg, compute_edge_micros, cut_levels, levels_for
 
 LEVELS_MAX: Final = 1_000
 
@@ -21,19 +21,19 @@ LEVELS_MAX: Final = 1_000
 class Part(NamedTuple):
     """One token of a basket, bought or sold."""
 
-    market: Market
+    market: BinaryMarket
     key: Key
     side: int
 
 
 def find_basket(
     view: View, parts: Sequence[Part], payout_pips: int, *, lots_max: int
-) -> tuple[tuple[Leg, ...], int] | None:
+) -> tuple[tuple[SignalLeg, ...], int] | None:
     """Return the legs that gain most, and their profit in micros net of fees; None: nothing gains.
 
     A set that consists of one lot of each part is worth `payout_pips`.
     """
-    ladders: list[Ladder] = []
+    ladders: list[BookLadder] = []
     for part in parts:
         ladder = view.get(part.key)
         if ladder is None:
@@ -43,7 +43,7 @@ def find_basket(
     if not all(books) or _compute_gain_pips(parts, [b[0] for b in books], payout_pips) <= 0:
         return None
     step = lcm(*(part.market.lot_step_lots for part in parts))
-    best: tuple[tuple[Leg, ...], int] | None = None
+    best: tuple[tuple[SignalLeg, ...], int] | None = None
     for lots in _list_sizes(parts, books, payout_pips, lots_max, step):
         legs = tuple(
             _build_leg(part, ladder, cut_levels(levels, lots))
@@ -56,7 +56,7 @@ def find_basket(
 
 
 def build_signal(
-    strategy: str, found: tuple[tuple[Leg, ...], int], payout_pips: int, venue: str, ns: int
+    strategy: str, found: tuple[tuple[SignalLeg, ...], int], payout_pips: int, venue: str, ns: int
 ) -> Signal:
     legs, edge_micros = found
     return Signal(
@@ -111,8 +111,8 @@ def _compute_gain_pips(parts: Sequence[Part], tops: Sequence[Level], payout_pips
     return payout_pips - sum(p.side * top.price_pips for p, top in zip(parts, tops, strict=True))
 
 
-def _build_leg(part: Part, ladder: Ladder, takes: Levels) -> Leg:
-    return Leg(
+def _build_leg(part: Part, ladder: BookLadder, takes: Levels) -> SignalLeg:
+    return SignalLeg(
         key=part.key,
         side=part.side,
         limit_pips=takes[-1].price_pips,

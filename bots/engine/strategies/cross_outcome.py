@@ -9,9 +9,9 @@ from typing import NamedTuple
 
 from bots.engine.cache import View
 from bots.engine.events import BUY, SELL, Key
-from bots.engine.markets import Market, MarketEvent, MarketMap
+from bots.engine.markets import BinaryMarket, MarketEvent, MarketMap
 from bots.engine.signals import Signal
-from bots.engine.strategies.base import Change, Strategy
+from bots.engine.strategies.base import BookUpdate, Strategy
 from bots.engine.strategies.baskets import Part, build_signal, find_basket
 from bots.engine.units import LOTS_PER_CONTRACT, PAYOUT_PIPS, Number, read_micros
 
@@ -39,7 +39,7 @@ class CrossOutcome(Strategy):
     def watch(self) -> Collection[Key]:
         return self.baskets
 
-    def on_change(self, view: View, change: Change) -> Iterable[Signal]:
+    def on_change(self, view: View, change: BookUpdate) -> Iterable[Signal]:
         for basket in self.baskets[change.key]:
             found = find_basket(view, basket.parts, basket.payout_pips, lots_max=self.lots_max)
             if found is not None and found[1] >= self.least_micros:
@@ -62,7 +62,7 @@ def _list_event_baskets(event: MarketEvent) -> Iterator[Basket]:
     yield from _both_ways(yes, is_sure=event.is_exhaustive)
 
 
-def _both_ways(tokens: list[tuple[Market, Key]], *, is_sure: bool) -> Iterator[Basket]:
+def _both_ways(tokens: list[tuple[BinaryMarket, Key]], *, is_sure: bool) -> Iterator[Basket]:
     """`is_sure`: one of them pays in any case, so that all of them can be bought for it."""
     if is_sure:
         yield Basket(tuple(Part(market, key, BUY) for market, key in tokens), PAYOUT_PIPS)

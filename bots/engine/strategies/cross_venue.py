@@ -11,7 +11,7 @@ from bots.engine.cache import View
 from bots.engine.events import BUY, SELL, Key
 from bots.engine.markets import MarketMap
 from bots.engine.signals import Signal
-from bots.engine.strategies.base import Change, Strategy
+from bots.engine.strategies.base import BookUpdate, Strategy
 from bots.engine.strategies.baskets import Part, build_signal, find_basket
 from bots.engine.units import LOTS_PER_CONTRACT, Number, read_micros
 
@@ -33,7 +33,7 @@ class CrossVenue(Strategy):
     def watch(self) -> Collection[Key]:
         return self.pairs
 
-    def on_change(self, view: View, change: Change) -> Iterable[Signal]:
+    def on_change(self, view: View, change: BookUpdate) -> Iterable[Signal]:
         for pair in self.pairs[change.key]:
             found = find_basket(view, pair, 0, lots_max=self.lots_max)
             if found is not None and found[1] >= self.least_micros:

@@ -22,7 +22,7 @@ class Received(NamedTuple):
 NOTHING = Received()
 
 
-class Feed(ABC):
+class VenueFeed(ABC):
     """A venue's socket without the connection: what to send, what frames mean.
 
     Times are seconds and nanoseconds of the monotonic clock.
@@ -62,7 +62,7 @@ class Venue(ABC):
         """Return the markets that are followed, as the venue has them now."""
 
     @abstractmethod
-    def build_feed(self) -> Feed: ...
+    def build_feed(self) -> VenueFeed: ...
 
     @abstractmethod
     def locate(self) -> tuple[str, dict[str, str]]:

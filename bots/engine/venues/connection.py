@@ -12,7 +12,7 @@ from websockets.exceptions import WebSocketException
 
 from bots.engine.events import Event, Key
 from bots.engine.metrics import Metrics
-from bots.engine.venues.base import Feed, SilentError, Venue
+from bots.engine.venues.base import SilentError, Venue, VenueFeed
 
 log = structlog.get_logger(__name__)
 
@@ -38,7 +38,11 @@ class Adapter:
     """One venue's connection. `put` takes the events of each message."""
 
     def __init__(
-        self, venue: Venue, feed: Feed, put: Callable[[Iterable[Event]], None], metrics: Metrics
+        self,
+        venue: Venue,
+        feed: VenueFeed,
+        put: Callable[[Iterable[Event]], None],
+        metrics: Metrics,
     ) -> None:
         self.venue = venue
         self.feed = feed

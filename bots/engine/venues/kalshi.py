@@ -2,7 +2,7 @@
 
 import base64
 import time
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from decimal import Decimal
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -13,9 +13,9 @@ from cryptography.hazmat.primitives.asymmetric import ed25519, padding, rsa
 
 from bots.engine.events import Key
 from bots.engine.fees import CENT_MICROS, FREE, FeeSchedule
-from bots.engine.markets import Market, MarketEvent
+from bots.engine.markets import BinaryMarket, MarketEvent
 from bots.engine.units import read_micros, read_pips
-from bots.engine.venues.base import Feed, Venue, VenueError
+from bots.engine.venues.base import Venue, VenueError, VenueFeed
 from bots.engine.venues.kalshi_feed import KalshiFeed
 from bots.engine.venues.rest import build_http, get_json
 
@@ -26,7 +26,7 @@ QUADRATIC_PPM: Final = 70_000
 MAKER_PPM: Final = 17_500
 
 
-class Signer:
+class RequestSigner:
     """Signs requests with an RSA or Ed25519 key (PEM)."""
 
     def __init__(self, key_id: str, pem: str) -> None:
@@ -52,10 +52,10 @@ class Signer:
 
 
 class SignedRequests(httpx.Auth):
-    def __init__(self, signer: Signer) -> None:
+    def __init__(self, signer: RequestSigner) -> None:
         self._signer = signer
 
-    def auth_flow(self, request: httpx.Request):  # type: ignore[no-untyped-def]
+    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
         path = request.url.raw_path.decode().partition("?")[0]
         request.headers.update(self._signer.sign(request.method, path))
         yield request
@@ -80,9 +80,10 @@ class Kalshi(Venue):
     ) -> None:
         self.name = name
         self._url = url.rstrip("/")
-        self._signer = Signer(key_id, private_key) if key_id else None
+        self._signer = RequestSigner(key_id, private_key) if key_id else None
         self.http = build_http(self._url + REST_PATH)
-        self.http.auth = SignedRequests(self._signer) if self._signer else None
+        if self._signer is not None:
+            self.http.auth = SignedRequests(self._signer)
         self._markets = markets
         self._event_tickers = events
         self._exhaustive = exhaustive
@@ -108,7 +109,7 @@ class Kalshi(Venue):
         self._keys = {market.id: market.yes for event in found for market in event.markets}
         return found
 
-    def build_feed(self) -> Feed:
+    def build_feed(self) -> VenueFeed:
         return KalshiFeed(self._keys)
 
     def locate(self) -> tuple[str, dict[str, str]]:
@@ -124,10 +125,10 @@ class Kalshi(Venue):
         answer: dict[str, Any] = await get_json(self.http, path, {"with_nested_markets": "true"})
         return answer
 
-    async def _read_market(self, event: dict[str, Any], row: dict[str, Any]) -> Market:
+    async def _read_market(self, event: dict[str, Any], row: dict[str, Any]) -> BinaryMarket:
         ticker = str(row["ticker"])
         ranges = row.get("price_ranges") or [{"step": "0.01"}]
-        return Market(
+        return BinaryMarket(
             id=ticker,
             yes=Key(self.name, ticker),
             no=Key(self.name, f"{ticker}:no"),

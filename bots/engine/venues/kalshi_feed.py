@@ -21,11 +21,11 @@ from bots.engine.events import (
     Event,
     Key,
     Level,
-    LevelChange,
+    LevelDelta,
     TradePrint,
 )
 from bots.engine.units import PAYOUT_PIPS, read_lots, read_pips
-from bots.engine.venues.base import NOTHING, Feed, Received
+from bots.engine.venues.base import NOTHING, Received, VenueFeed
 
 RETRY_SECONDS: Final = 3.0
 AUDIT_SECONDS: Final = 60.0
@@ -81,7 +81,7 @@ _error: Final = msgspec.json.Decoder(ErrorBody).decode
 _encode: Final = msgspec.json.encode
 
 
-class KalshiFeed(Feed):
+class KalshiFeed(VenueFeed):
     """`keys` are the YES tokens' by ticker."""
 
     def __init__(self, keys: dict[str, Key]) -> None:
@@ -196,7 +196,7 @@ class KalshiFeed(Feed):
             return
         pips, lots = read_pips(body.price_dollars), read_lots(body.delta_fp)
         is_yes = body.side == "yes"
-        change = LevelChange(BUY if is_yes else SELL, pips if is_yes else PAYOUT_PIPS - pips, lots)
+        change = LevelDelta(BUY if is_yes else SELL, pips if is_yes else PAYOUT_PIPS - pips, lots)
         yield BookChange(key, (change,), received_ns, is_relative=True)
 
     def _read_trade(self, body: TradeBody, received_ns: int) -> Iterator[Event]:

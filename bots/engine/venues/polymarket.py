@@ -6,9 +6,9 @@ from typing import Any, Final
 
 from bots.engine.events import Key
 from bots.engine.fees import FREE, FeeSchedule
-from bots.engine.markets import Market, MarketEvent, list_books
+from bots.engine.markets import BinaryMarket, MarketEvent, list_books
 from bots.engine.units import read_lots, read_micros, read_pips
-from bots.engine.venues.base import Feed, Venue, VenueError
+from bots.engine.venues.base import Venue, VenueError, VenueFeed
 from bots.engine.venues.polymarket_feed import PolymarketFeed
 from bots.engine.venues.rest import build_http, get_json
 
@@ -59,7 +59,7 @@ class Polymarket(Venue):
             raise VenueError(f"{row.get('slug')}: its markets don't exclude one another; name them")
         return MarketEvent(id=str(row["slug"]), markets=followed, is_exhaustive=is_sure)
 
-    def build_feed(self) -> Feed:
+    def build_feed(self) -> VenueFeed:
         return PolymarketFeed(list_books(self._events))
 
     def locate(self) -> tuple[str, dict[str, str]]:
@@ -73,10 +73,10 @@ def is_followed(row: dict[str, Any]) -> bool:
     return bool(row.get("enableOrderBook", True)) and not row.get("closed")
 
 
-def read_market(venue: str, row: dict[str, Any]) -> Market:
+def read_market(venue: str, row: dict[str, Any]) -> BinaryMarket:
     """Return a row of Gamma as a market. Lists in it are texts of JSON."""
     yes, no = json.loads(row["clobTokenIds"])
-    return Market(
+    return BinaryMarket(
         id=str(row["slug"]),
         yes=Key(venue, yes),
         no=Key(venue, no),

@@ -23,11 +23,11 @@ from bots.engine.events import (
     Event,
     Key,
     Level,
-    LevelChange,
+    LevelDelta,
     TradePrint,
 )
 from bots.engine.units import PAYOUT_PIPS, read_lots, read_pips
-from bots.engine.venues.base import NOTHING, Feed, Received, SilentError
+from bots.engine.venues.base import NOTHING, Received, SilentError, VenueFeed
 
 PING_SECONDS: Final = 10.0
 SILENT_SECONDS: Final = 30.0
@@ -50,7 +50,7 @@ class PriceChange(Struct):
     best_ask: str | None = None
 
 
-class Message(Struct):
+class PolymarketMessage(Struct):
     """Every kind of message, by its `event_type`."""
 
     event_type: str = ""
@@ -67,11 +67,11 @@ class Message(Struct):
     error: str = ""
 
 
-_decode: Final = msgspec.json.Decoder(Message | list[Message]).decode
+_decode: Final = msgspec.json.Decoder(PolymarketMessage | list[PolymarketMessage]).decode
 _encode: Final = msgspec.json.encode
 
 
-class Token:
+class FollowedToken:
     """One token's stream. `place` is the number of its last message, or the time of it."""
 
     def __init__(self, key: Key) -> None:
@@ -84,9 +84,9 @@ class Token:
         self.heard_at = 0.0
 
 
-class PolymarketFeed(Feed):
+class PolymarketFeed(VenueFeed):
     def __init__(self, keys: Sequence[Key]) -> None:
-        self._tokens = {key.token: Token(key) for key in keys}
+        self._tokens = {key.token: FollowedToken(key) for key in keys}
         self._pinged_at = self._heard_at = 0.0
 
     def connect(self, now: float) -> list[str]:
@@ -108,7 +108,7 @@ class PolymarketFeed(Feed):
             return NOTHING
         decoded = _decode(text)
         events: list[Event] = []
-        missed: list[Token] = []
+        missed: list[FollowedToken] = []
         for message in decoded if isinstance(decoded, list) else (decoded,):
             if message.event_type == "price_change":
                 events += self._change(message, received_ns, missed)
@@ -138,7 +138,7 @@ class PolymarketFeed(Feed):
         token.is_broken = True
         return self._ask([token])
 
-    def _ask(self, tokens: Sequence[Token], now: float | None = None) -> list[str]:
+    def _ask(self, tokens: Sequence[FollowedToken], now: float | None = None) -> list[str]:
         """Subscribe again: a subscription begins with the book."""
         if not tokens:
             return []
@@ -150,7 +150,7 @@ class PolymarketFeed(Feed):
             for operation in ("unsubscribe", "subscribe")
         ]
 
-    def _replace(self, message: Message, received_ns: int) -> Iterator[Event]:
+    def _replace(self, message: PolymarketMessage, received_ns: int) -> Iterator[Event]:
         token = self._tokens.get(message.asset_id)
         place = _find_place(message)
         if token is None or place < token.place:
@@ -160,7 +160,9 @@ class PolymarketFeed(Feed):
         token.has_dust = not all(level.lots for level in (*bids, *asks))
         yield BookSnapshot(token.key, bids, asks, received_ns)
 
-    def _change(self, message: Message, received_ns: int, missed: list[Token]) -> Iterator[Event]:
+    def _change(
+        self, message: PolymarketMessage, received_ns: int, missed: list[FollowedToken]
+    ) -> Iterator[Event]:
         by_token: dict[str, list[PriceChange]] = {}
         for change in message.price_changes:
             by_token.setdefault(change.asset_id, []).append(change)
@@ -179,7 +181,7 @@ class PolymarketFeed(Feed):
                 token.place = place
                 yield _read_change(token, changes, received_ns)
 
-    def _is_missing(self, token: Token, message: Message, place: int) -> bool:
+    def _is_missing(self, token: FollowedToken, message: PolymarketMessage, place: int) -> bool:
         """Whether something before this message is missing that is not asked for already."""
         if token.is_broken:
             token.place = max(token.place, place)  # an older book than this is outdated
@@ -188,20 +190,22 @@ class PolymarketFeed(Feed):
             return place < token.place
         return message.prev_seq is not None and message.prev_seq > token.place
 
-    def _read_trade(self, message: Message, received_ns: int) -> Iterator[Event]:
+    def _read_trade(self, message: PolymarketMessage, received_ns: int) -> Iterator[Event]:
         token = self._tokens.get(message.asset_id)
         if token is not None and message.side in SIDES:
             pips, lots = read_pips(message.price), read_lots(message.size)
             yield TradePrint(token.key, SIDES[message.side], pips, lots, received_ns)
 
 
-def _find_place(message: Message) -> int:
+def _find_place(message: PolymarketMessage) -> int:
     return int(message.timestamp or 0) if message.seq is None else message.seq
 
 
-def _read_change(token: Token, changes: Sequence[PriceChange], received_ns: int) -> BookChange:
+def _read_change(
+    token: FollowedToken, changes: Sequence[PriceChange], received_ns: int
+) -> BookChange:
     levels = tuple(
-        LevelChange(SIDES[one.side], read_pips(one.price), read_lots(one.size)) for one in changes
+        LevelDelta(SIDES[one.side], read_pips(one.price), read_lots(one.size)) for one in changes
     )
     if any(change.lots == 0 for change in levels):
         token.has_dust |= any(Decimal(one.size) != 0 for one in changes if not read_lots(one.size))

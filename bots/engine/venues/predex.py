@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 from bots.engine.events import Key
 from bots.engine.fees import FREE, FeeSchedule
-from bots.engine.markets import Market, MarketEvent
+from bots.engine.markets import BinaryMarket, MarketEvent
 from bots.engine.units import read_lots, read_micros, read_pips
-from bots.engine.venues.base import Feed, Venue
+from bots.engine.venues.base import Venue, VenueFeed
 from bots.engine.venues.predex_feed import PredexFeed, name_token
 from predex_client import AsyncClient
 from predex_client.client import build_headers
@@ -37,6 +37,7 @@ class Predex(Venue):
         self._events: list[MarketEvent] = []
 
     async def load(self) -> list[MarketEvent]:
+        found: list[ClientMarket]
         if self._slugs:
             found = [await self.client.market(slug) for slug in self._slugs]
         else:
@@ -44,7 +45,7 @@ class Predex(Venue):
         self._events = [read_event(self.name, market) for market in found]
         return self._events
 
-    def build_feed(self) -> Feed:
+    def build_feed(self) -> VenueFeed:
         return PredexFeed(self._events)
 
     def locate(self) -> tuple[str, dict[str, str]]:
@@ -67,8 +68,8 @@ def read_event(venue: str, row: ClientMarket) -> MarketEvent:
     return MarketEvent(id=row.slug, markets=(_build(venue, row, codes[0], codes[1], row.slug),))
 
 
-def _build(venue: str, row: ClientMarket, yes: str, no: str, market_id: str) -> Market:
-    return Market(
+def _build(venue: str, row: ClientMarket, yes: str, no: str, market_id: str) -> BinaryMarket:
+    return BinaryMarket(
         id=market_id,
         yes=Key(venue, name_token(row.slug, yes)),
         no=Key(venue, name_token(row.slug, no)),

@@ -12,12 +12,12 @@ from bots.engine.events import (
     Event,
     Key,
     Level,
-    LevelChange,
+    LevelDelta,
     TradePrint,
 )
 from bots.engine.markets import MarketEvent
 from bots.engine.units import read_lots, read_pips
-from bots.engine.venues.base import NOTHING, Feed, Received, SilentError
+from bots.engine.venues.base import NOTHING, Received, SilentError, VenueFeed
 from predex_client.events import BookEvent, LevelChanges, TradesEvent
 from predex_client.models import Level as ClientLevel
 from predex_client.session import Session, subscription
@@ -27,7 +27,7 @@ MARKETS_A_MESSAGE_MAX: Final = 100
 SIDES: Final = {"buy": BUY, "sell": SELL}
 
 
-class PredexFeed(Feed):
+class PredexFeed(VenueFeed):
     """`slugs` are those of the markets, `keys` the books by slug and outcome."""
 
     def __init__(self, events: Sequence[MarketEvent]) -> None:
@@ -48,6 +48,7 @@ class PredexFeed(Feed):
 
     def connect(self, now: float) -> list[str]:
         self._connected_at = now
+        self._session.lose()  # before the first connection too: whatever is wanted is asked for
         return self._session.connect()
 
     def lose(self, received_ns: int) -> list[Event]:
@@ -56,10 +57,9 @@ class PredexFeed(Feed):
 
     def receive(self, text: str | bytes, received_ns: int) -> Received:
         self._heard_ns = received_ns
-        resyncs = self._session.resyncs
         event, _, messages = self._session.receive(text)
         events: list[Event] = []
-        if self._session.resyncs != resyncs:
+        if event is None:
             events += self._find_stale(received_ns)
         if isinstance(event, BookEvent) and event.market is not None:
             self._stale.discard(event.market)
@@ -124,5 +124,5 @@ def _read_levels(levels: Sequence[ClientLevel]) -> tuple[Level, ...]:
     return tuple(Level(read_pips(price), read_lots(quantity)) for price, quantity in levels)
 
 
-def _read_changes(side: int, levels: Sequence[ClientLevel]) -> list[LevelChange]:
-    return [LevelChange(side, read_pips(price), read_lots(quantity)) for price, quantity in levels]
+def _read_changes(side: int, levels: Sequence[ClientLevel]) -> list[LevelDelta]:
+    return [LevelDelta(side, read_pips(price), read_lots(quantity)) for price, quantity in levels]
