@@ -7,7 +7,7 @@ from typing import Final
 from msgspec import Struct
 
 from bots.engine.events import Level
-from bots.engine.units import PAYOUT_PIPS
+from bots.engine.units import LOTS_PER_CONTRACT, PAYOUT_PIPS
 
 CENT_MICROS: Final = 10_000
 
@@ -23,24 +23,28 @@ class FeeSchedule(Struct, frozen=True):
     unit_micros: int = 1
     maker_rate_ppm: int = 0
 
-    def compute_exact(self, price_pips: int, lots: int) -> Fraction:
-        """Return the micros of a fill before rounding."""
-        chance = Fraction(price_pips * (PAYOUT_PIPS - price_pips), PAYOUT_PIPS**2)
-        return Fraction(self.rate_ppm * lots, 100) * chance**self.exponent
+    def _rate(self, price_pips: int, lots: int) -> int:
+        """Return a fill's fee before rounding, in micros x `_scale`."""
+        chance = (price_pips * (PAYOUT_PIPS - price_pips)) ** self.exponent
+        return self.rate_ppm * lots * chance
+
+    @property
+    def _scale(self) -> int:
+        return LOTS_PER_CONTRACT * PAYOUT_PIPS ** (2 * self.exponent)
 
     def compute_marginal(self, price_pips: int) -> Fraction:
         """Return what one more lot is charged at most, before rounding."""
         most_pips = min(price_pips, PAYOUT_PIPS - price_pips)
-        return min(self.compute_exact(price_pips, 1), Fraction(most_pips))
+        return min(Fraction(self._rate(price_pips, 1), self._scale), Fraction(most_pips))
 
     def compute_micros(self, fills: Iterable[Level]) -> int:
         """Return the fee of one order with these fills."""
         if not self.rate_ppm:
             return 0
-        exact, charged_micros = Fraction(0), 0
+        rated, charged_micros, unit = 0, 0, self._scale * self.unit_micros
         for price_pips, lots in fills:
-            exact += self.compute_exact(price_pips, lots)
-            due_micros = -(-exact // self.unit_micros) * self.unit_micros - charged_micros
+            rated += self._rate(price_pips, lots)
+            due_micros = -(-rated // unit) * self.unit_micros - charged_micros
             charged_micros += min(due_micros, min(price_pips, PAYOUT_PIPS - price_pips) * lots)
         return charged_micros
 

@@ -51,6 +51,10 @@ class Metrics:
             "execution_rejections", "Orders and signals that were not carried out.", of_order,
             registry=registry,
         )  # fmt: skip
+        self.incomplete = Counter(
+            "execution_incomplete", "Signals of which some legs were not filled, by what followed.",
+            ("strategy", "outcome"), registry=registry,
+        )  # fmt: skip
         self.signal_to_fill_us = Histogram(
             "execution_signal_to_fill_us",
             "From the signal to the last fill.",

@@ -4,18 +4,16 @@ A basket is one lot of each of its parts. It is walked level by level, all parts
 next lot would bring less than its fees; of the sizes at which a level ends the best is chosen.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from math import lcm
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from bots.engine.book import BookLadder
 from bots.engine.cache import View
 from bots.engine.events import Key, Level, Levels
 from bots.engine.markets import BinaryMarket
 from bots.engine.signals import Signal, SignalLeg, compute_edge_micros, cut_levels, levels_for
-
-LEVELS_MAX: Final = 1_000
 
 
 class Part(NamedTuple):
@@ -72,27 +70,34 @@ def build_signal(
 def _list_sizes(
     parts: Sequence[Part], books: Sequence[Levels], payout_pips: int, lots_max: int, step: int
 ) -> list[int]:
-    """Return the sizes at which a level of some part ends and up to which each lot gains."""
-    sizes: list[int] = []
-    places, left = [0] * len(books), [book[0].lots for book in books]
-    lots = 0
-    for _ in range(LEVELS_MAX):
+    """Return the sizes to try: where a level of some part ends, for as long as lots gain.
+
+    Between steps the best size is one of the two beside it, as lots gain less and less.
+    """
+    most = min(lots_max, *(sum(lots for _, lots in book) for book in books))
+    sizes: dict[int, None] = {}
+    for lots in _walk(parts, books, payout_pips, most):
+        below = lots // step * step
+        sizes |= {size: None for size in (below, below + step) if 0 < size <= most}
+    return list(sizes)
+
+
+def _walk(
+    parts: Sequence[Part], books: Sequence[Levels], payout_pips: int, most: int
+) -> Iterator[int]:
+    places, left, lots = [0] * len(books), [book[0].lots for book in books], 0
+    while lots < most:
         tops = [book[place] for book, place in zip(books, places, strict=True)]
         if not _gains(parts, tops, payout_pips):
-            break
-        more = min(*left, lots_max - lots)
+            return
+        more = min(*left, most - lots)
         lots += more
-        sizes.append(lots // step * step)
-        if lots >= lots_max:
-            break
-        left = [there - more for there in left]
+        yield lots
         for index, there in enumerate(left):
-            if there == 0:
+            left[index] = there - more
+            if not left[index] and lots < most:
                 places[index] += 1
-                if places[index] == len(books[index]):
-                    return [size for size in sizes if size]
                 left[index] = books[index][places[index]].lots
-    return [size for size in sizes if size]
 
 
 def _gains(parts: Sequence[Part], tops: Sequence[Level], payout_pips: int) -> bool:
