@@ -74,6 +74,8 @@ class Bridge:
         self._kill = kill
         self._rule = rule
         self._signal_ns_max = signal_ms_max * 1_000_000
+        self._busy = asyncio.Lock()
+        self._is_closed = False
         self._acted: dict[Key, int] = {}
         """The version of each book that was acted on last."""
 
@@ -90,7 +92,18 @@ class Bridge:
     async def run(self) -> None:
         while True:
             signal, decided_ns = await self.queue.get()
-            await self.execute(signal, decided_ns)
+            async with self._busy:
+                if not self._is_closed:
+                    await self.execute(signal, decided_ns)
+
+    def close(self) -> None:
+        """Begin no other signal."""
+        self._is_closed = True
+
+    async def wait_idle(self) -> None:
+        """Wait until the signal that is under way has ended."""
+        async with self._busy:
+            return
 
     async def execute(self, signal: Signal, decided_ns: int) -> Executed | None:
         """Carry out a signal; None: it was refused before anything was sent."""

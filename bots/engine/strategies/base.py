@@ -13,6 +13,7 @@ import structlog
 
 from bots.engine.cache import Cache, View
 from bots.engine.events import Key
+from bots.engine.execution.portfolio import Portfolio
 from bots.engine.markets import MarketMap
 from bots.engine.metrics import Metrics
 from bots.engine.signals import Wish
@@ -43,11 +44,14 @@ class Strategy(ABC):
 
     in_thread = False
     wakes_every_seconds: float | None = None
-    """How often it is called without a change, with the first book that it watches."""
+    """How often it is called for each book without a change."""
+    portfolio: Portfolio
+    """What is held, by strategy and token."""
 
     def __init__(self, name: str, markets: MarketMap) -> None:
         self.name = name
         self.markets = markets
+        self.portfolio = Portfolio()
 
     def watch(self) -> Collection[Key]:
         """Return the books that it is called for."""
@@ -98,8 +102,8 @@ class StrategyRunner:
             async with asyncio.timeout(self.strategy.wakes_every_seconds):
                 await self._wake.wait()
         except TimeoutError:
-            if self.watched:
-                self._pending.setdefault(min(self.watched), time.monotonic_ns())
+            now_ns = time.monotonic_ns()
+            self._pending |= {key: now_ns for key in self.watched if key in self._cache}
 
     async def _call(self, change: BookUpdate) -> None:
         try:

@@ -31,7 +31,7 @@ class Predex(Venue):
         self.name = name
         self.key = key
         self.client = AsyncClient(url, key)
-        self._url = url.rstrip("/")
+        self.url = url.rstrip("/")
         self._slugs = markets
         self._tag = tag
         self._events: list[MarketEvent] = []
@@ -49,7 +49,7 @@ class Predex(Venue):
         return PredexFeed(self._events)
 
     def locate(self) -> tuple[str, dict[str, str]]:
-        return self._url.replace("http", "ws", 1) + "/ws/v1", build_headers(self.key)
+        return self.url.replace("http", "ws", 1) + "/ws/v1", build_headers(self.key)
 
     async def close(self) -> None:
         await self.client.close()
