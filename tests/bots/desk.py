@@ -19,6 +19,8 @@ from bots.engine.metrics import Metrics
 from bots.engine.signals import Signal
 from bots.engine.strategies.base import BookUpdate, Strategy
 
+UNWIND_BY_3_CENTS = Rule("unwind", 300)
+NO_LIMITS = Limits()
 Side = Sequence[tuple[int, int]]
 
 
@@ -29,8 +31,8 @@ class Desk:
         events: Iterable[MarketEvent],
         *,
         same: Sequence[dict[str, str]] = (),
-        rule: Rule = Rule(),
-        limits: Limits = Limits(),
+        rule: Rule = UNWIND_BY_3_CENTS,
+        limits: Limits = NO_LIMITS,
         executors: dict[str, Executor] | None = None,
         latency_ms: int = 0,
         is_durable: bool = True,
