@@ -1,7 +1,8 @@
 """The trading engine: time from the socket to a signal, at 2,000 changes a second, on one core.
 
 A process of its own sends them; the engine follows its books, looks for arbitrage at each change,
-and makes a signal of each. `from_send` is from the sender's clock: with the sockets and what waits there.
+and makes a signal of each. `from_send` is from the moment when the sender wrote it: with the
+sockets, and what waits there.
 """
 
 import asyncio
@@ -17,7 +18,7 @@ from bench.client import run_loop
 from bench.figures import IN_MEMORY, Figure, Sizes, build_figure, compute_percentile
 from bots.engine.cache import Cache, View
 from bots.engine.events import BUY, Event, Key, Level
-from bots.engine.markets import MarketMap
+from bots.engine.markets import MarketEvent, MarketMap
 from bots.engine.metrics import Metrics
 from bots.engine.router import Router
 from bots.engine.signals import Signal, SignalLeg, Wish
@@ -126,7 +127,9 @@ def run(kind: str, seconds: float) -> dict[str, list[float]]:
 
 async def _follow(kind: str, port: int, seconds: float, found: dict[str, list[float]]) -> None:
     source = SOURCES[kind](random.Random(1))
-    markets, metrics = MarketMap(source.build_events()), Metrics()
+    rows = [event.markets[0] for event in source.build_events()]
+    event = MarketEvent(id="all", markets=tuple(rows), is_exhaustive=True)
+    markets, metrics = MarketMap([event]), Metrics()
     cache = Cache(markets)
     router = Router(cache, metrics, lambda key: adapter.resync(key))
     signals: list[tuple[int, int]] = []

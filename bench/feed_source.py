@@ -1,7 +1,7 @@
 """A venue's socket at a given pace: `python -m bench.feed_source KIND CHANGES_A_SECOND`.
 
-Prints its port, serves one reader until that leaves. Each frame has `sent_ns`, by the monotonic clock,
-which all processes of a machine share.
+Prints its port, serves one reader until that leaves. Each frame has `sent_ns`, by the monotonic
+clock, which all processes of a machine share.
 """
 
 import asyncio
