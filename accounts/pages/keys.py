@@ -16,8 +16,10 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods, require_POST
 
 from accounts.actions import do_create_api_key, do_revoke_api_key, do_revoke_api_keys
+from accounts.actions.credentials import NETWORKS_MAX
 from accounts.api.permissions import get_address
-from accounts.api.principal import principal_of_user
+from accounts.api.principal import act_for_sync, list_account_ids, principal_of_user
+from accounts.api.schemas import NETWORK_LENGTH_MAX
 from accounts.models import Account, ApiKey, User
 from accounts.notices import notify_on_commit
 from accounts.signing import SIGNING_KINDS, make_key_pair
@@ -52,8 +54,8 @@ class KeyForm(forms.Form):
         label=gettext_lazy("Kind"),
         choices=[
             ("secret", gettext_lazy("a secret that each request carries")),
-            ("rsa", gettext_lazy("Kalshi-style: an RSA key that signs each request")),
-            ("ed25519", gettext_lazy("Kalshi-style: an Ed25519 key that signs each request")),
+            ("rsa", gettext_lazy("an RSA key that signs each request, also Kalshi-style")),
+            ("ed25519", gettext_lazy("an Ed25519 key that signs each request, also Kalshi-style")),
         ],
         initial="secret",
         required=False,
@@ -69,12 +71,40 @@ class KeyForm(forms.Form):
         initial="90",
         coerce=int,
     )
+    networks = forms.CharField(
+        label=gettext_lazy("Only from these IP addresses"),
+        help_text=gettext_lazy(
+            "Addresses or networks like 192.0.2.0/24 or 2001:db8::/32, one per line. Empty: from "
+            "everywhere."
+        ),
+        max_length=NETWORKS_MAX * (NETWORK_LENGTH_MAX + 2),
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 2, "spellcheck": "false", "autocomplete": "off"}),
+    )
+
+    account = forms.TypedChoiceField(label=gettext_lazy("Account"), coerce=int)
 
     def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self._offer_accounts(user)
         if not (user.is_staff and user.may_operate):
             scopes: Any = self.fields["scopes"]
             scopes.choices = [pair for pair in scopes.choices if pair[0] != "operate"]
+
+    def _offer_accounts(self, user: User) -> None:
+        """Ask for the account where the user has several."""
+        numbers = [row.subaccount for row in user.accounts.filter(closed_at=None)]
+        if len(numbers) <= 1:
+            del self.fields["account"]
+            return
+        field = cast("forms.TypedChoiceField", self.fields["account"])
+        field.choices = [(number, name_account(number)) for number in sorted(numbers)]
+
+
+def name_account(subaccount: int) -> str:
+    if not subaccount:
+        return _("Main account")
+    return _("Sub-account %(number)d") % {"number": subaccount}
 
 
 @login_required
@@ -89,9 +119,9 @@ def keys(request: HttpRequest) -> HttpResponse:
         made = _create(request, form) if form.is_valid() else None
         status = UNPROCESSABLE if made is None else 201
         form = form if made is None else KeyForm(user=user)
-    account_id = principal_of_user(user).account_id
+    own = list_account_ids(principal_of_user(user))
     page = paginate(
-        ApiKey.objects.filter(account=account_id),
+        ApiKey.objects.filter(account__in=own).select_related("account"),
         order=["-id"],
         cursor=request.GET.get("cursor", ""),
         limit=KEYS_SHOWN,
@@ -102,7 +132,7 @@ def keys(request: HttpRequest) -> HttpResponse:
         "made": made,
         "keys": page.rows,
         "next_cursor": page.next_cursor,
-        "live_keys": ApiKey.objects.live().filter(account=account_id).count(),
+        "live_keys": ApiKey.objects.live().filter(account__in=own).count(),
         "now": timezone.now(),
     }
     response = render(request, "accounts/keys.html", context, status=status)
@@ -115,8 +145,8 @@ def keys(request: HttpRequest) -> HttpResponse:
 @require_POST
 def revoke(request: HttpRequest, key_id: UUID) -> HttpResponse:
     user = cast("User", request.user)
-    account_id = principal_of_user(user).account_id
-    key = ApiKey.objects.filter(pk=key_id, account=account_id).first()
+    own = list_account_ids(principal_of_user(user))
+    key = ApiKey.objects.filter(pk=key_id, account__in=own).first()
     if key is None:
         raise not_found("this key")
     do_revoke_api_key(key, by=user)
@@ -146,7 +176,8 @@ class MadeKey(NamedTuple):
 def _create(request: HttpRequest, form: KeyForm) -> MadeKey | None:
     """Return the new key; None with an error on the form if refused."""
     user, data = cast("User", request.user), form.cleaned_data
-    account = Account.objects.get(pk=principal_of_user(user).account_id)
+    acting = act_for_sync(principal_of_user(user), data.get("account", 0))
+    account = Account.objects.get(pk=acting.account_id)
     limits.check_attempt("key_creation", address=get_address(request), account=str(account.pk))
     expires_at = timezone.now() + timedelta(days=data["days"]) if data["days"] else None
     private_key, public_key = "", ""
@@ -160,8 +191,9 @@ def _create(request: HttpRequest, form: KeyForm) -> MadeKey | None:
             by=user,
             expires_at=expires_at,
             public_key=public_key,
+            networks=data["networks"].replace(",", " ").split(),
         )
     except RefusedError as refusal:
-        form.add_error(None, describe(refusal))
+        form.add_error(refusal.field if refusal.field in form.fields else None, describe(refusal))
         return None
     return MadeKey(key, secret, private_key)

@@ -43,7 +43,7 @@ class BookName(NamedTuple):
         return {"market_ticker": self.ticker, "market_id": self.id}
 
 
-class Figures(NamedTuple):
+class BookFigures(NamedTuple):
     """What a book has traded as of `seq`, and the contracts that are out."""
 
     seq: int = 0
@@ -100,7 +100,7 @@ def orderbook_delta(
 
 
 def ticker(
-    name: BookName, top: Top, last_pips: int | None, figures: Figures, *, ts_us: int
+    name: BookName, top: Top, last_pips: int | None, figures: BookFigures, *, ts_us: int
 ) -> Message:
     """A contract counts as the dollar that it pays."""
     ask_pips = PAYOUT_PIPS if top.best_ask_pips is None else top.best_ask_pips
@@ -217,6 +217,7 @@ _UPDATES: Final = {
     "self_trade": "SelfTradeCancel",
     "expired": "ExpiryCancel",
     "market_closed": "CloseCancel",
+    "market_halted": "HaltCancel",
     "reduce_only": "ReduceOnlyCancel",
     "filled": "Trade",
 }
@@ -241,7 +242,7 @@ def user_order(row: dict[str, Any], order: Any) -> Message:
 def fill(row: dict[str, Any], post_lots: int) -> Message:
     """`row` is the fill as REST shows it, `post_lots` the position after it."""
     body = {**row, "post_position": count(post_lots), "post_position_fp": count_fp(post_lots)}
-    return build("fill", body | {"subaccount": 0})
+    return build("fill", body | {"subaccount": row["subaccount_number"]})
 
 
 def order_group(event_type: str, group_id: str, limit_lots: int, *, ts_us: int) -> Message:

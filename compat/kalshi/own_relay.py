@@ -12,6 +12,7 @@ from uuid import UUID
 import structlog
 from django.db.models import Q
 
+from accounts.models import Account
 from compat.kalshi import messages
 from compat.kalshi.messages import Message
 from compat.kalshi.order_rows import show_fills, show_orders, show_user
@@ -245,12 +246,10 @@ def _show_fills(fills: list[AccountFill], after: Mapping[Place, int]) -> list[Ow
 
 
 def _show_positions(account_id: int, market_ids: Collection[int]) -> list[OwnMessage]:
+    number = Account.objects.get(pk=account_id).subaccount
+    owner = {"user_id": show_user(account_id), "subaccount": number}
     return [
-        OwnMessage(
-            POSITIONS,
-            row.ticker,
-            messages.build("market_position", {"user_id": show_user(account_id), **row.to_event()}),
-        )
+        OwnMessage(POSITIONS, row.ticker, messages.build("market_position", owner | row.to_event()))
         for row in read_positions(account_id, market_ids)
     ]
 

@@ -279,7 +279,6 @@ class BookPosition(NamedTuple):
             "position_fee_cost_dollars": money(self.fees_micros if self.lots else 0),
             "volume": count(self.traded_lots),
             "volume_fp": count_fp(self.traded_lots),
-            "subaccount": 0,
         }
 
 

@@ -11,12 +11,13 @@ from django.db.models import OuterRef, Subquery
 
 from compat.kalshi import listing, messages
 from compat.kalshi.listing import Book
-from compat.kalshi.messages import Figures, Message
+from compat.kalshi.messages import BookFigures, Message
 from compat.kalshi.own_relay import OwnRelay
 from compat.kalshi.rows import show_price_levels
 from compat.kalshi.streams import (
     LIFECYCLE,
     OF_ALL,
+    OF_BOOKS,
     ORDERBOOK,
     TICKER,
     TRADE,
@@ -51,7 +52,7 @@ Place = tuple[int, int]
 """A market and which of its books."""
 
 
-class MarketStreams(MarketRelay):
+class BookStreams(MarketRelay):
     """The streams of one market's books."""
 
     def __init__(self, relay: "KalshiRelay", feed: MarketFeed) -> None:
@@ -108,7 +109,7 @@ class KalshiRelay:
         self.hub = hub
         self.own = OwnRelay(hub)
         self.audience: Audience[Subscription] = Audience(OF_ALL)
-        self._markets: dict[int, asyncio.Task[MarketStreams]] = {}
+        self._markets: dict[int, asyncio.Task[BookStreams]] = {}
         self._traded: dict[Place, BookStream] = {}
         """Those whose figures are behind their trades."""
         hub.lifecycle.listeners.add(self._hear_statuses)
@@ -183,14 +184,14 @@ class KalshiRelay:
 
     async def _load_all(
         self, market_ids: Collection[int], *, is_full: bool
-    ) -> dict[int, MarketStreams]:
+    ) -> dict[int, BookStreams]:
         """Return markets, each loaded once for all who ask; a failed load is forgotten."""
         tasks = [self._start_loading(market_id, is_full=is_full) for market_id in market_ids]
         markets = await asyncio.gather(*map(asyncio.shield, tasks))
         await self._read_figures([stream for market in markets for stream in market.streams])
         return {market.instrument.id: market for market in markets}
 
-    def _start_loading(self, market_id: int, *, is_full: bool) -> "asyncio.Task[MarketStreams]":
+    def _start_loading(self, market_id: int, *, is_full: bool) -> "asyncio.Task[BookStreams]":
         task = self._markets.get(market_id)
         is_light = task is not None and _is_loaded(task) and not task.result().feed.is_full
         if task is None or (task.done() and not _is_loaded(task)) or (is_full and is_light):
@@ -200,38 +201,39 @@ class KalshiRelay:
         return task
 
     async def _load(
-        self, market_id: int, before: MarketStreams | None, *, is_full: bool
-    ) -> MarketStreams:
+        self, market_id: int, before: BookStreams | None, *, is_full: bool
+    ) -> BookStreams:
         await self.hub.markets.wait_until_read([market_id], is_named=is_full)
         feed = self.hub.markets.feeds[market_id]
         if feed.instrument is None:
             raise not_found("this market")
-        market = before or MarketStreams(self, feed)
+        market = before or BookStreams(self, feed)
         await market.load()
         return market
 
-    def _list_markets(self) -> list[MarketStreams]:
+    def _list_markets(self) -> list[BookStreams]:
         return [task.result() for task in self._markets.values() if _is_loaded(task)]
 
     async def _review(self) -> None:
         """Follow new markets, drop those that nobody follows, and take away those now hidden."""
+        await self._take_away_hidden()
         await self.audience.refresh()
         wanted = self.audience.market_ids()
-        is_full = bool(self.audience.watchers[TRADE])
-        await self._load_all(wanted - self._markets.keys(), is_full=is_full)
-        for market in self._list_markets():
+        loaded = self._list_markets()
+        for market in loaded:
             market_id = market.instrument.id
             is_watched = market.is_followed or market_id in wanted
             was_unwatched, market.is_unwatched = market.is_unwatched, not is_watched
             if not is_watched and was_unwatched:  # who just asked is about to follow it
                 market.close()
                 del self._markets[market_id]
-        await self._take_away_hidden()
+        new = wanted - {market.instrument.id for market in loaded}
+        await self._load_all(new, is_full=bool(self.audience.watchers[TRADE]))
 
     async def _take_away_hidden(self) -> None:
         by_user: dict[int | None, list[tuple[Subscription, BookStream]]] = {}
         for stream in self.list_streams():
-            for subscription in set().union(*stream.named.values()):
+            for subscription in set().union(*(stream.named[channel] for channel in OF_BOOKS)):
                 by_user.setdefault(subscription.user_id, []).append((subscription, stream))
         for user_id, followed in by_user.items():
             market_ids = {stream.market_id for _, stream in followed}
@@ -264,7 +266,7 @@ class KalshiRelay:
             return
         found = await in_thread(read_figures, {stream.market_id for stream in streams})
         for stream in streams:
-            stream.set_figures(found.get((stream.market_id, stream.index), Figures()))
+            stream.set_figures(found.get((stream.market_id, stream.index), BookFigures()))
             if stream.is_ahead:
                 self.note_trades(stream)
 
@@ -340,7 +342,7 @@ def read_books_of(market_ids: Collection[int]) -> dict[int, list[Book]]:
     return books
 
 
-def read_figures(market_ids: Collection[int]) -> dict[Place, Figures]:
+def read_figures(market_ids: Collection[int]) -> dict[Place, BookFigures]:
     """Return what books have traded, by market and place."""
     trades = Trade.objects.filter(
         market_id=OuterRef("market_id"), outcome_index=OuterRef("outcome_index")
@@ -350,12 +352,12 @@ def read_figures(market_ids: Collection[int]) -> dict[Place, Figures]:
         "market_id", "outcome_index", "seq", "volume_lots", "open_interest_lots", last
     )
     return {
-        (market_id, index): Figures(seq, volume, interest, last_lots or 0)
+        (market_id, index): BookFigures(seq, volume, interest, last_lots or 0)
         for market_id, index, seq, volume, interest, last_lots in rows
     }
 
 
-def _is_loaded(task: "asyncio.Task[MarketStreams]") -> bool:
+def _is_loaded(task: "asyncio.Task[BookStreams]") -> bool:
     return task.done() and not task.cancelled() and task.exception() is None
 
 

@@ -13,9 +13,10 @@ import msgspec
 from msgspec import Meta, Struct
 
 from accounts.api.principal import authenticate, find_credential, require_scope
-from accounts.api.signatures import authenticate_signature, read_signature
+from accounts.api.signatures import authenticate_signature
 from compat.kalshi import messages
 from compat.kalshi.relay import find_book, get_relay
+from compat.kalshi.requests import read_signature
 from compat.kalshi.rows import compute_market_id
 from compat.kalshi.streams import (
     CHANNELS,
@@ -126,9 +127,10 @@ class KalshiSocket(Socket):
         """Authenticate by a signature, or by one of our own keys or tokens; never by a cookie."""
         sent = read_signature(headers)
         if sent is not None:
-            self.principal = await authenticate_signature(sent, [f"GET{PATH}", f"GET{PATH}/"])
+            signed = [f"GET{PATH}", f"GET{PATH}/"]
+            self.principal = await authenticate_signature(sent, signed, address=self.address)
         elif find_credential(headers) is not None:
-            self.principal = await authenticate(headers)
+            self.principal = await authenticate(headers, self.address)
         if self.principal is not None:
             self.watcher.user_id = self.principal.user_id
 

@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from compat.kalshi import messages
-from compat.kalshi.messages import BookName, Figures, Message
+from compat.kalshi.messages import BookFigures, BookName, Message
 from compat.kalshi.rows import compute_market_id
 from compat.kalshi.tickers import name_market
 from trading.feed.relays import ShownBook, compare
@@ -168,12 +168,12 @@ class Follower:
         return None if message is None else self.subscription.wrap(message)
 
 
-class Quote(NamedTuple):
+class TickerState(NamedTuple):
     """What a ticker shows."""
 
     top: Top
     last_pips: int | None
-    figures: Figures
+    figures: BookFigures
     ts_us: int
 
 
@@ -187,10 +187,10 @@ class BookStream:
         self.name = BookName(text, compute_market_id(text))
         self.named: dict[str, set[Subscription]] = {channel: set() for channel in CHANNELS}
         self.book: ShownBook | None = None
-        self._figures = Figures()
+        self._figures = BookFigures()
         self._newer: list[TapeTrade] = []
         """Trades that the figures don't have."""
-        self._quote: Quote | None = None
+        self._quote: TickerState | None = None
         """As last shown."""
 
     @property
@@ -212,10 +212,14 @@ class BookStream:
         return messages.orderbook_snapshot(self.name, self.book, as_yes=subscription.as_yes)
 
     def publish_book(self, book: ShownBook) -> None:
-        """Send the levels that have changed; nothing the first time, when nobody follows."""
+        """Send the levels that have changed; the first time the whole book."""
         before, self.book = self.book, book
         followers = self.named[ORDERBOOK]
-        if before is None or not followers:
+        if before is None:
+            for subscription in followers:
+                subscription.follow(self).owe()
+            return
+        if not followers:
             return
         for change in compare(before, book):
             shown: dict[bool, Message] = {}
@@ -245,7 +249,7 @@ class BookStream:
             volume_lots=self._figures.volume_lots + sum(one.quantity_lots for one in newer),
             last_lots=newer[-1].quantity_lots if newer else self._figures.last_lots,
         )
-        before, self._quote = self._quote, Quote(top, last_pips, figures, ts_us)
+        before, self._quote = self._quote, TickerState(top, last_pips, figures, ts_us)
         followers = list(subscriptions)
         if not followers or before is None or before[:3] == self._quote[:3]:
             return
@@ -253,10 +257,10 @@ class BookStream:
         for subscription in followers:
             subscription.follow(self).push(message)
 
-    def _show_quote(self, quote: "Quote") -> Message:
+    def _show_quote(self, quote: "TickerState") -> Message:
         top, last_pips, figures, ts_us = quote
         return messages.ticker(self.name, top, last_pips, figures, ts_us=ts_us)
 
-    def set_figures(self, figures: Figures) -> None:
+    def set_figures(self, figures: BookFigures) -> None:
         self._figures = figures
         self._newer = [one for one in self._newer if one.seq > figures.seq]

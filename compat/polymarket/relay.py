@@ -124,7 +124,7 @@ class LegStream:
             stream.publish(frames.best_bid_ask(stream.token, of_token(book, stream.token)), custom)
 
 
-class MarketStreams(MarketRelay):
+class LegStreams(MarketRelay):
     """The streams of one market's books."""
 
     def __init__(self, relay: "Relay", feed: MarketFeed, legs: list[ShownLeg]) -> None:
@@ -153,7 +153,7 @@ class Relay:
         self.hub = hub
         self.custom: set[Watcher] = set()
         """Watchers that asked for best prices, new markets and results."""
-        self._markets: dict[int, asyncio.Task[MarketStreams]] = {}
+        self._markets: dict[int, asyncio.Task[LegStreams]] = {}
         hub.lifecycle.listeners.add(self._hear_statuses)
         hub.tasks.every(REVIEW_SECONDS, self._review)
 
@@ -182,21 +182,21 @@ class Relay:
     def count(self, watcher: Watcher) -> int:
         return sum(watcher in stream.watchers for stream in self._list_streams())
 
-    async def _get_market(self, market_id: int) -> MarketStreams:
+    async def _get_market(self, market_id: int) -> LegStreams:
         """Return a market, loaded once for all who ask; a failed load is forgotten."""
         task = self._markets.get(market_id)
         if task is None or (task.done() and not _is_loaded(task)):
             task = self._markets[market_id] = asyncio.create_task(self._load(market_id))
         return await asyncio.shield(task)
 
-    async def _load(self, market_id: int) -> MarketStreams:
+    async def _load(self, market_id: int) -> LegStreams:
         legs = await in_thread(_read_legs, [market_id])
         await self.hub.markets.wait_until_read([market_id], is_named=True)
-        market = MarketStreams(self, self.hub.markets.feeds[market_id], legs)
+        market = LegStreams(self, self.hub.markets.feeds[market_id], legs)
         await market.load()
         return market
 
-    def _list_markets(self) -> list[MarketStreams]:
+    def _list_markets(self) -> list[LegStreams]:
         return [task.result() for task in self._markets.values() if _is_loaded(task)]
 
     def _list_streams(self) -> list[TokenStream]:
@@ -218,7 +218,7 @@ class Relay:
             market.close()
             del self._markets[market_id]
 
-    def _take_away(self, market: MarketStreams) -> None:
+    def _take_away(self, market: LegStreams) -> None:
         for stream in market.streams:
             frame = frames.error(not_found("this market"), assets_ids=[stream.token.id])
             for watcher in list(stream.watchers):
@@ -251,7 +251,7 @@ class Relay:
             watcher.push(None, frame)
 
 
-def _is_loaded(task: "asyncio.Task[MarketStreams]") -> bool:
+def _is_loaded(task: "asyncio.Task[LegStreams]") -> bool:
     return task.done() and not task.cancelled() and task.exception() is None
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
+from predex.asgi import application
 from predex_client import (
     AsyncClient,
     Client,
@@ -29,6 +30,7 @@ from predex_client import (
     calls,
     models,
 )
+from tests.api.exchange import run_exchange, set_user_rates
 from tests.clients.conftest import PASSWORD, SECONDS, Town, new_name
 from tests.clients.test_descriptions import METHODS
 
@@ -207,6 +209,20 @@ def test_nobody_there_is_a_connection_that_was_lost() -> None:
 
 
 # --- trying again ----------------------------------------------------------------------------
+
+
+async def test_over_the_limit_it_waits_as_long_as_the_exchange_says(transactional_db) -> None:
+    async with run_exchange("key") as exchange:
+        market, alice = await exchange.open_market(), await exchange.join()
+        await set_user_rates(read=[10, 10], write=[1, 2])
+        app = httpx.ASGITransport(app=application)
+        began_at = time.monotonic()
+        async with AsyncClient(
+            "http://testserver", alice.http.headers["x-api-key"], transport=app
+        ) as client:
+            orders = [await client.place(market.slug, "buy", 1, "0.10") for _ in range(4)]
+        assert len({order.id for order in orders}) == 4
+        assert 1.5 < time.monotonic() - began_at < 9
 
 
 class Script(httpx.BaseTransport):

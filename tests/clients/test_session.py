@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from predex_client import InvalidRequestError, UnexpectedAnswerError, UnsubscribedEvent
-from predex_client.session import Session, subscription
+from predex_client.session import Session, cancel_on_disconnect, subscribe
 
 TIME = "2026-07-01T12:00:00.000000Z"
 SLUG = "rain"
@@ -80,7 +80,7 @@ def test_whatever_is_lost_or_repeated_the_book_ends_as_the_exchange_has_it(
     acts: list[tuple[str, str, int]],
 ) -> None:
     session, market, last = Session(), OneMarket(), ""
-    _, message = session.begin(subscription("subscribe", ["book"], [SLUG]))
+    _, message = session.begin(subscribe("book", markets=[SLUG]))
     deliver(session, market, *market.answer(message))
     for act, price, quantity in acts:
         if act in ("change", "lose"):
@@ -105,7 +105,7 @@ def test_whatever_is_lost_or_repeated_the_book_ends_as_the_exchange_has_it(
 
 def test_a_market_that_may_not_be_seen_any_more_is_left_and_the_others_go_on() -> None:
     session = Session()
-    session.begin(subscription("subscribe", ["ticker"], ["a", "b", "c"]))
+    session.begin(subscribe("ticker", markets=["a", "b", "c"]))
     session.lose()
     [message] = map(json.loads, session.connect())
     received = session.receive(error(message["id"], 404, "not_found", "markets.1"))
@@ -117,7 +117,7 @@ def test_a_market_that_may_not_be_seen_any_more_is_left_and_the_others_go_on() -
 
 def test_what_can_t_be_followed_now_is_asked_for_again_with_the_next_heartbeat() -> None:
     session, market = Session(), OneMarket()
-    session.begin(subscription("subscribe", ["book"], [SLUG]))
+    session.begin(subscribe("book", markets=[SLUG]))
     session.lose()
     [message] = map(json.loads, session.connect())
     assert session.receive(error(message["id"], 503, "unavailable")).messages == ()
@@ -129,7 +129,7 @@ def test_what_can_t_be_followed_now_is_asked_for_again_with_the_next_heartbeat()
 
 def test_what_was_asked_for_and_never_answered_is_asked_for_again_two_heartbeats_later() -> None:
     session, market = Session(), OneMarket()
-    _, message = session.begin(subscription("subscribe", ["book"], [SLUG]))
+    _, message = session.begin(subscribe("book", markets=[SLUG]))
     deliver(session, market, *market.answer(message))
     market.change(PRICES[0], 1)
     assert session.receive(market.change(PRICES[1], 2)).messages  # and the answer is lost
@@ -144,9 +144,26 @@ def test_what_was_asked_for_and_never_answered_is_asked_for_again_two_heartbeats
     }
 
 
+def test_orders_are_cancelled_at_the_end_of_each_connection_not_of_the_first_alone() -> None:
+    session = Session()
+    number, _ = session.begin(cancel_on_disconnect())
+    session.receive(frame("cancel_on_disconnect", id=number, enabled=True))
+    session.lose()
+    [message] = map(json.loads, session.connect())
+    assert message["op"] == "cancel_on_disconnect"
+    session.receive(error(message["id"], 503, "unavailable"))
+    [again] = map(json.loads, session.receive(OneMarket().beat()).messages)
+    session.receive(frame("cancel_on_disconnect", id=again["id"], enabled=True))
+    assert not session.receive(OneMarket().beat()).messages
+    number, _ = session.begin(cancel_on_disconnect(enabled=False))
+    session.receive(frame("cancel_on_disconnect", id=number, enabled=False))
+    session.lose()
+    assert session.connect() == []
+
+
 def test_a_place_that_the_exchange_refuses_ends_the_feed() -> None:
     session = Session(resume="nonsense")
-    session.begin(subscription("subscribe", ["me"], None))
+    session.begin(subscribe("me"))
     session.lose()
     [message] = map(json.loads, session.connect())
     assert message["resume"] == "nonsense"
@@ -156,7 +173,7 @@ def test_a_place_that_the_exchange_refuses_ends_the_feed() -> None:
 
 def test_many_markets_are_subscribed_to_in_few_messages() -> None:
     session = Session()
-    session.begin(subscription("subscribe", ["book"], [f"m{number}" for number in range(250)]))
+    session.begin(subscribe("book", markets=[f"m{number}" for number in range(250)]))
     session.lose()
     assert [len(json.loads(text)["markets"]) for text in session.connect()] == [100, 100, 50]
 

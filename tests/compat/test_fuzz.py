@@ -201,7 +201,7 @@ def test_no_request_in_polymarkets_form_is_answered_with_a_500(place: Place, exa
     failures: list[str] = []
     answered: set[str] = set()
     for pattern in urlpatterns[:-1]:
-        route, made_of = str(pattern.pattern), pattern.callback.view_initkwargs  # type: ignore[union-attr]
+        route, made_of = str(pattern.pattern), pattern.callback.view_initkwargs
         parameters = re.findall(r"<(?:\w+:)?(\w+)>", route)
         paths = st.fixed_dictionaries({name: place.values(name) for name in parameters})
         params = made_of.get("params")

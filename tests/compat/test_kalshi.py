@@ -1,6 +1,9 @@
 """Kalshi's API against the running program, by requests that a program signs itself."""
 
 import json
+import re
+import subprocess
+import sys
 import time
 import uuid
 from pathlib import Path
@@ -13,6 +16,7 @@ from cryptography.hazmat.primitives import serialization
 from tests.compat.conftest import Site
 from tests.compat.kalshi import PATH, Program, Town
 from tests.e2e.people import wait_for
+from tests.exchange import ROOT
 
 FIELDS: dict[str, list[str]] = json.loads(
     Path(__file__).with_name("kalshi_fields.json").read_text()
@@ -495,3 +499,17 @@ def test_replies_have_the_shapes_that_were_recorded(town: Town, data_dir: Path):
         file = data_dir / "kalshi_golden" / f"{name}_response.json"
         recorded = json.loads(file.read_text())["response"]
         assert_shape(shape(recorded), shape(alice.get(path, **query)), name)
+
+
+def test_the_example_of_signed_requests_runs_as_it_is(town: Town, tmp_path: Path):
+    text = (ROOT / "docs" / "api.md").read_text()
+    [example] = [
+        one for one in re.findall(r"```python\n(.*?)```", text, re.DOTALL) if "key.pem" in one
+    ]
+    program = Program(town.site, town.site.world.traders[2].handle, "ed25519")
+    (tmp_path / "key.pem").write_text(program.pem)
+    code = example.replace("your key's id", program.key_id)
+    code = code.replace("http://127.0.0.1:8000", town.site.exchange.base_url)
+    run = [sys.executable, "-c", code]
+    shown = subprocess.run(run, cwd=tmp_path, capture_output=True, text=True, check=True).stdout
+    assert float(shown) > 0

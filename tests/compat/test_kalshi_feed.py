@@ -12,17 +12,28 @@ from websockets.frames import Frame, Opcode
 
 from compat.kalshi import socket as kalshi_socket
 from compat.kalshi.socket import kalshi_application
-from compat.kalshi.streams import ORDERBOOK, TRADE, BookStream, Subscription, seal
+from compat.kalshi.streams import (
+    BUFFER_OVERFLOW,
+    CHANNELS,
+    ORDERBOOK,
+    TRADE,
+    BookStream,
+    Subscription,
+    seal,
+)
 from kernel.clock import now_us
+from tests.exchange import ROOT
 from tests.feed.conftest import Client, Floor, Site, serve
 from tests.feed.conftest import floor as floor
 from tests.feed.conftest import make_key as make_key
 from tests.trading.world import buy, cancel, sell
 from trading.feed.relays import ShownBook
 from trading.feed.replica import TapeTrade
+from trading.feed.socket import CLOSE_NOT_AUTHENTICATED, SUBSCRIPTIONS_MAX
 from trading.feed.tasks import in_thread
 from trading.feed.watcher import QUEUE_FRAMES_MAX, Watcher
 from trading.pipeline.instruments import build_instrument
+from web.connections import HEARTBEAT
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -128,6 +139,20 @@ async def test_every_ten_seconds_there_is_a_heartbeat(site: Site, connect_as, fl
     await (await client.connection.ping())
 
 
+def test_the_document_names_every_channel_and_limit() -> None:
+    text = (ROOT / "docs" / "kalshi.md").read_text()
+    for phrase in (
+        *(f"`{channel}`" for channel in CHANNELS),
+        f"all markets, up to {SUBSCRIPTIONS_MAX}",
+        f"{SUBSCRIPTIONS_MAX} subscriptions (each ticker counts)",
+        f"Every {kalshi_socket.BEAT_SECONDS:.0f} seconds there is a\n"
+        f"  ping, `{HEARTBEAT.decode()}`",
+        f"ends with error {BUFFER_OVERFLOW}",
+        f"closes the socket with {CLOSE_NOT_AUTHENTICATED}",
+    ):
+        assert phrase in text, phrase
+
+
 def subscribe(watcher: Watcher, channel: str, stream: BookStream) -> Subscription:
     subscription = Subscription(1, channel, watcher, as_yes=False, end=Subscription.end)
     subscription.books = {stream.name.ticker: stream}
@@ -146,8 +171,12 @@ async def test_a_slow_reader_gets_the_book_again_and_no_hole_in_the_numbers(floo
     instrument = await in_thread(build_instrument, floor.market)
     stream, watcher = BookStream(instrument, 0, 0), Watcher()
     subscription = subscribe(watcher, ORDERBOOK, stream)
-    stream.publish_book(ShownBook(1, now_us(), [(4_000, 100)], [], None))
     subscription.follow(stream).owe()
+    assert read_all(watcher) == []  # the book is being read
+    waiting = asyncio.create_task(watcher.wait())
+    await asyncio.sleep(0)
+    stream.publish_book(ShownBook(1, now_us(), [(4_000, 100)], [], None))
+    await waiting
     assert [frame["seq"] for frame in read_all(watcher)] == [1]
     for lots in range(2, QUEUE_FRAMES_MAX + 5):
         stream.publish_book(ShownBook(lots, now_us(), [(4_000, 100 * lots)], [], None))

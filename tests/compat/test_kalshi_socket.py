@@ -245,6 +245,61 @@ async def test_an_account_hears_of_its_orders_fills_and_positions(town: Town):
         assert (await other.receive())["type"] == "ok"  # and no fill of another market
 
 
+async def test_a_key_of_a_sub_account_hears_of_that_one_by_its_number(town: Town):
+    owner = await do(Program, town.site, town.site.world.traders[2].handle)
+    ticker = await do(town.open, "Who has a second account?")
+    number = (await do(owner.call, "POST", "portfolio/subaccounts"))["subaccount_number"]
+    moved = {"from_subaccount": 0, "to_subaccount": number, "amount_cents": 1_000}
+    moved["client_transfer_id"] = str(uuid.uuid4())
+    await do(owner.call, "POST", "portfolio/subaccounts/transfer", moved, expect=200)
+    wanted = {"name": "of the second", "subaccount": number}
+    made = await do(owner.call, "POST", "api_keys/generate", wanted)
+    program = await do(Program.of_key, town.site, made["api_key_id"], made["private_key"])
+    async with listen(town, program) as reader:
+        await reader.subscribe("user_orders", "fill", "market_positions")
+        await do(owner.place, ticker, "ask 1 @ 0.90")  # of the main account
+        await do(program.place, ticker, "bid 2 @ 0.40")
+        order = await reader.get_msg("user_order")
+        assert (order["yes_price_dollars"], order["subaccount_number"]) == ("0.4000", number)
+        await do(town.bob.place, ticker, "ask 2 @ 0.40")
+        assert (await reader.get_msg("fill"))["subaccount"] == number
+        assert (await reader.get_msg("market_position"))["subaccount"] == number
+
+
+async def test_a_halt_cancels_the_orders_that_asked_for_it(town: Town):
+    ticker, alice = await do(town.open, "Is this one halted?"), town.alice
+    async with listen(town, alice) as reader:
+        await reader.subscribe("user_orders", market_tickers=[ticker])
+        kept = await do(alice.place, ticker, "bid 1 @ 0.30")
+        gone = await do(alice.place, ticker, "bid 1 @ 0.31", cancel_order_on_pause=True)
+        assert (await do(alice.order, gone["order_id"]))["cancel_order_on_pause"] is True
+        reason = {"reason": "a storm"}
+        await do(town.operator.call, "POST", f"markets/{ticker.lower()}/halt", reason)
+        ended = await reader.get_msg("user_order", lambda msg: msg["status"] == "canceled")
+        assert (ended["order_id"], ended["last_update_reason"]) == (gone["order_id"], "HaltCancel")
+        left = await do(alice.get, "portfolio/orders", ticker=ticker, status="resting")
+        assert [order["order_id"] for order in left["orders"]] == [kept["order_id"]]
+
+
+async def test_a_socket_follows_so_many_books_and_takes_so_many_commands(town: Town):
+    async with listen(town) as reader:
+        for _ in range(50):  # each command is of ten subscriptions
+            tickers = [f"{town.nominee}_{code}" for code in ("ANN", "BO", "CY")]
+            params = {"channels": ["trade", "ticker", "market_lifecycle_v2"]}
+            await reader.send("subscribe", **params, market_tickers=[town.binary, *tickers])
+        counts = {"subscribed": 0, "error": 0}
+        while counts["subscribed"] < 41 * 3 or counts["error"] < 9:
+            frame = await reader.receive()
+            counts[frame["type"]] += 1
+            if frame["type"] == "error":
+                assert frame["msg"]["code"] == 26
+        for _ in range(60):
+            await reader.send("list_subscriptions")
+        while (frame := await reader.receive())["type"] != "error":
+            pass
+        assert frame["msg"]["code"] == 27
+
+
 async def test_a_groups_life_is_heard(town: Town):
     alice = town.alice
     async with listen(town, alice) as reader:

@@ -28,7 +28,7 @@ from predex_client import (
     PredexError,
     UnavailableError,
 )
-from predex_client.models import Order
+from predex_client.own import Order
 from predex_client.terms import Side, TimeInForce
 
 SIDES: Final[dict[int, Side]] = {BUY: "buy", -BUY: "sell"}

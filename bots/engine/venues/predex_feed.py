@@ -20,7 +20,7 @@ from bots.engine.units import read_lots, read_pips
 from bots.engine.venues.base import NOTHING, Received, SilentError, VenueFeed
 from predex_client.events import BookEvent, LevelChanges, TradesEvent
 from predex_client.models import Level as ClientLevel
-from predex_client.session import Session, subscription
+from predex_client.session import Session, subscribe
 
 SILENT_SECONDS: Final = 15.0
 MARKETS_A_MESSAGE_MAX: Final = 100
@@ -38,13 +38,8 @@ class PredexFeed(VenueFeed):
         self._heard_ns = 0
         self._connected_at = 0.0
         for start in range(0, len(self._slugs), MARKETS_A_MESSAGE_MAX):
-            self._session.begin(
-                subscription(
-                    "subscribe",
-                    ["book", "trades"],
-                    self._slugs[start : start + MARKETS_A_MESSAGE_MAX],
-                )
-            )
+            slugs = self._slugs[start : start + MARKETS_A_MESSAGE_MAX]
+            self._session.begin(subscribe("book", "trades", markets=slugs))
 
     def connect(self, now: float) -> list[str]:
         self._connected_at = now
@@ -76,7 +71,7 @@ class PredexFeed(VenueFeed):
 
     def resync(self, key: Key) -> list[str]:
         slug, _ = read_name(key)
-        return [self._session.begin(subscription("subscribe", ["book"], [slug]))[1]]
+        return [self._session.begin(subscribe("book", markets=[slug]))[1]]
 
     def _find_stale(self, received_ns: int) -> list[Event]:
         books = self._session.books

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any, ParamSpec, TypeVar
 from uuid import uuid4
 
-from predex_client import models
+from predex_client import models, own
 from predex_client.requests import Page, Request
 from predex_client.terms import (
     KEEP,
@@ -97,23 +97,23 @@ def tickers(*, market: str | None = None) -> Request[Page[models.Ticker]]:
 # --- orders ---------------------------------------------------------------------------------
 
 
-def place(order: NewOrder) -> Request[models.OrderAnswer]:
+def place(order: NewOrder) -> Request[own.OrderAnswer]:
     """Place one order; the answer is its state after matching, once that is stored."""
     key = uuid4().hex if order.client_order_id is None else None
-    return _order("place", "POST", "orders", models.OrderAnswer, body=order, key=key)
+    return _order("place", "POST", "orders", own.OrderAnswer, body=order, key=key)
 
 
 def place_batch(
     orders: Iterable[NewOrder], *, idempotency_key: str | None = None
-) -> Request[tuple[models.BatchItem, ...]]:
+) -> Request[tuple[own.BatchItem, ...]]:
     """Place up to 100 orders, each accepted or refused by itself."""
     body = {"orders": list(orders)}
     return _batch("place_batch", "orders/batch", body, idempotency_key)
 
 
-def preview(order: NewOrder) -> Request[models.Preview]:
+def preview(order: NewOrder) -> Request[own.Preview]:
     """What an order would do if it came now; it changes nothing."""
-    return _order("preview", "POST", "orders/preview", models.Preview, body=order, key=None)
+    return _order("preview", "POST", "orders/preview", own.Preview, body=order, key=None)
 
 
 def amend(
@@ -126,7 +126,7 @@ def amend(
     stop_loss: StopLoss | Keep | None = KEEP,
     valid_until: datetime | None = None,
     idempotency_key: str | None = None,
-) -> Request[models.OrderAnswer]:
+) -> Request[own.OrderAnswer]:
     """Change price and total quantity (its filled part included), trigger or legs of an order.
 
     It is repeated by itself only with an `idempotency_key`.
@@ -137,32 +137,32 @@ def amend(
     legs = {"take_profit": take_profit, "stop_loss": stop_loss}
     body |= {name: leg for name, leg in legs.items() if leg is not KEEP}
     return _order(
-        "amend", "PATCH", "orders/{order_id}", models.OrderAnswer, {"order_id": order_id},
+        "amend", "PATCH", "orders/{order_id}", own.OrderAnswer, {"order_id": order_id},
         body=body, key=idempotency_key, is_repeatable=idempotency_key is not None,
     )  # fmt: skip
 
 
-def cancel(order_id: str, *, idempotency_key: str | None = None) -> Request[models.OrderAnswer]:
+def cancel(order_id: str, *, idempotency_key: str | None = None) -> Request[own.OrderAnswer]:
     """Cancel what is left of an order."""
     return _order(
-        "cancel", "DELETE", "orders/{order_id}", models.OrderAnswer, {"order_id": order_id},
+        "cancel", "DELETE", "orders/{order_id}", own.OrderAnswer, {"order_id": order_id},
         key=idempotency_key,
     )  # fmt: skip
 
 
 def cancel_all(
     *, market: str | None = None, idempotency_key: str | None = None
-) -> Request[models.CancelledOrders]:
+) -> Request[own.CancelledOrders]:
     """Cancel all own orders, everywhere or in one market."""
     return _order(
-        "cancel_all", "DELETE", "orders", models.CancelledOrders, query=_given(market=market),
+        "cancel_all", "DELETE", "orders", own.CancelledOrders, query=_given(market=market),
         key=idempotency_key,
     )  # fmt: skip
 
 
 def close_positions(
     *, market: str | None = None, outcome: str | None = None, idempotency_key: str | None = None
-) -> Request[tuple[models.BatchItem, ...]]:
+) -> Request[tuple[own.BatchItem, ...]]:
     """Close one position, all of a market, or everything, at the market."""
     body = _given(market=market, outcome=outcome)
     return _batch("close_positions", "positions/close", body, idempotency_key)
@@ -177,14 +177,14 @@ def protect(
     stop_loss: StopLoss | None = None,
     valid_until: datetime | None = None,
     idempotency_key: str | None = None,
-) -> Request[models.Protection]:
+) -> Request[own.Protection]:
     """Give a position a take-profit, a stop-loss or both."""
     body = _given(
         market=market, outcome=outcome, quantity=quantity, take_profit=take_profit,
         stop_loss=stop_loss, valid_until=valid_until,
     )  # fmt: skip
     return _order(
-        "protect", "POST", "positions/protect", models.Protection, body=body,
+        "protect", "POST", "positions/protect", own.Protection, body=body,
         key=idempotency_key or uuid4().hex,
     )  # fmt: skip
 
@@ -195,90 +195,88 @@ def orders(
     status: str | None = None,
     client_order_id: str | None = None,
     updated_since: datetime | None = None,
-) -> Request[Page[models.Order]]:
+) -> Request[Page[own.Order]]:
     """Own orders; with `updated_since` the oldest change first."""
     return _list(
-        "orders", models.Order, market=market, status=status, client_order_id=client_order_id,
+        "orders", own.Order, market=market, status=status, client_order_id=client_order_id,
         updated_since=updated_since,
     )  # fmt: skip
 
 
-def order(order_id: str) -> Request[models.Order]:
+def order(order_id: str) -> Request[own.Order]:
     """One own order."""
-    return _get("orders/{order_id}", models.Order, order_id=order_id)
+    return _get("orders/{order_id}", own.Order, order_id=order_id)
 
 
-def order_by_client_id(client_order_id: str) -> Request[models.Order]:
+def order_by_client_id(client_order_id: str) -> Request[own.Order]:
     """One own order, by your name for it."""
     path = "orders/by-client-id/{client_order_id}"
-    return _get(path, models.Order, client_order_id=client_order_id)
+    return _get(path, own.Order, client_order_id=client_order_id)
 
 
-def queue_position(order_id: str) -> Request[models.QueuePosition]:
+def queue_position(order_id: str) -> Request[own.QueuePosition]:
     """How many contracts trade before an order that rests."""
     path = "orders/{order_id}/queue-position"
-    return _get(path, models.QueuePosition, order_id=order_id)
+    return _get(path, own.QueuePosition, order_id=order_id)
 
 
-def queue_positions(market: str) -> Request[tuple[models.QueuePosition, ...]]:
+def queue_positions(market: str) -> Request[tuple[own.QueuePosition, ...]]:
     """The queue positions of all own orders of a market."""
     return Request(
         method="GET", path="orders/queue-positions", query={"market": market}, is_repeatable=True,
-        read=lambda body: decode(tuple[models.QueuePosition, ...], body["results"]),
+        read=lambda body: decode(tuple[own.QueuePosition, ...], body["results"]),
     )  # fmt: skip
 
 
-def cancel_after(seconds: int) -> Request[models.CancelTimer]:
+def cancel_after(seconds: int) -> Request[own.CancelTimer]:
     """Cancel all own orders unless it is called again within so long; 0 switches it off."""
-    return _send("POST", "orders/cancel-after", models.CancelTimer, {"seconds": seconds})
+    return _send("POST", "orders/cancel-after", own.CancelTimer, {"seconds": seconds})
 
 
-def cancel_timer() -> Request[models.CancelTimer]:
+def cancel_timer() -> Request[own.CancelTimer]:
     """When all own orders are cancelled, if `cancel_after` was called."""
-    return _get("orders/cancel-after", models.CancelTimer)
+    return _get("orders/cancel-after", own.CancelTimer)
 
 
-def order_groups() -> Request[Page[models.OrderGroup]]:
+def order_groups() -> Request[Page[own.OrderGroup]]:
     """Own order groups."""
-    return _list("order-groups", models.OrderGroup)
+    return _list("order-groups", own.OrderGroup)
 
 
-def order_group(group_id: str) -> Request[models.OrderGroup]:
+def order_group(group_id: str) -> Request[own.OrderGroup]:
     """One order group, with what it has filled within the last 15 seconds."""
-    return _get("order-groups/{group_id}", models.OrderGroup, group_id=group_id)
+    return _get("order-groups/{group_id}", own.OrderGroup, group_id=group_id)
 
 
-def create_order_group(limit: Number) -> Request[models.OrderGroup]:
+def create_order_group(limit: Number) -> Request[own.OrderGroup]:
     """Make a group that bounds what its orders fill together within 15 seconds."""
-    return _send("POST", "order-groups", models.OrderGroup, {"limit": encode_number(limit)})
+    return _send("POST", "order-groups", own.OrderGroup, {"limit": encode_number(limit)})
 
 
-def change_order_group(group_id: str, limit: Number) -> Request[models.OrderGroup]:
+def change_order_group(group_id: str, limit: Number) -> Request[own.OrderGroup]:
     """Give a group another limit."""
     path = "order-groups/{group_id}"
-    return _send(
-        "PATCH", path, models.OrderGroup, {"limit": encode_number(limit)}, group_id=group_id
-    )
+    return _send("PATCH", path, own.OrderGroup, {"limit": encode_number(limit)}, group_id=group_id)
 
 
-def stop_order_group(group_id: str) -> Request[models.OrderGroup]:
+def stop_order_group(group_id: str) -> Request[own.OrderGroup]:
     """Cancel a group's orders, and accept none until it is reset."""
-    return _send("POST", "order-groups/{group_id}/stop", models.OrderGroup, group_id=group_id)
+    return _send("POST", "order-groups/{group_id}/stop", own.OrderGroup, group_id=group_id)
 
 
-def reset_order_group(group_id: str) -> Request[models.OrderGroup]:
+def reset_order_group(group_id: str) -> Request[own.OrderGroup]:
     """Let a stopped group begin again, with nothing filled."""
-    return _send("POST", "order-groups/{group_id}/reset", models.OrderGroup, group_id=group_id)
+    return _send("POST", "order-groups/{group_id}/reset", own.OrderGroup, group_id=group_id)
 
 
-def end_order_group(group_id: str) -> Request[models.OrderGroup]:
+def end_order_group(group_id: str) -> Request[own.OrderGroup]:
     """Stop a group for good."""
-    return _send("DELETE", "order-groups/{group_id}", models.OrderGroup, group_id=group_id)
+    return _send("DELETE", "order-groups/{group_id}", own.OrderGroup, group_id=group_id)
 
 
-def standing_orders() -> Request[Page[models.StandingOrder]]:
+def standing_orders() -> Request[Page[own.StandingOrder]]:
     """Own standing orders."""
-    return _list("standing-orders", models.StandingOrder)
+    return _list("standing-orders", own.StandingOrder)
 
 
 def create_standing_order(
@@ -290,19 +288,19 @@ def create_standing_order(
     quantity: Number | None = None,
     daily_budget: Number | None = None,
     until: datetime | None = None,
-) -> Request[models.StandingOrder]:
+) -> Request[own.StandingOrder]:
     """Place a limit order each day: up to `quantity`, or what `daily_budget` pays for."""
     body = _given(
         market=market, side=side, price=encode_number(price), outcome=outcome,
         quantity=encode_number(quantity), daily_budget=encode_number(daily_budget), until=until,
     )  # fmt: skip
-    return _send("POST", "standing-orders", models.StandingOrder, body)
+    return _send("POST", "standing-orders", own.StandingOrder, body)
 
 
-def stop_standing_order(standing_id: str) -> Request[models.StandingOrder]:
+def stop_standing_order(standing_id: str) -> Request[own.StandingOrder]:
     """Stop a standing order, and cancel what rests of it."""
     path = "standing-orders/{standing_id}"
-    return _send("DELETE", path, models.StandingOrder, standing_id=standing_id)
+    return _send("DELETE", path, own.StandingOrder, standing_id=standing_id)
 
 
 # --- the account ----------------------------------------------------------------------------
@@ -316,46 +314,46 @@ def register(
     key: KeyRequest | None = None,
     display_name: str | None = None,
     invite_code: str | None = None,
-) -> Request[models.Registration]:
+) -> Request[own.Registration]:
     """Make an account, with a first API key where addresses need not be verified before."""
     body = _given(
         email=email, handle=handle, password=password, key=key, display_name=display_name,
         invite_code=invite_code,
     )  # fmt: skip
-    return _send("POST", "auth/register", models.Registration, body)
+    return _send("POST", "auth/register", own.Registration, body)
 
 
-def me() -> Request[models.User]:
+def me() -> Request[own.User]:
     """Who the key belongs to, and its scopes."""
-    return _get("me", models.User)
+    return _get("me", own.User)
 
 
-def limits() -> Request[models.Limits]:
+def limits() -> Request[own.Limits]:
     """The token buckets of reading and writing."""
-    return _get("limits", models.Limits)
+    return _get("limits", own.Limits)
 
 
-def account() -> Request[models.Account]:
+def account() -> Request[own.Account]:
     """The balance."""
-    return _get("account", models.Account)
+    return _get("account", own.Account)
 
 
-def ledger(*, kind: str | None = None) -> Request[Page[models.Transfer]]:
+def ledger(*, kind: str | None = None) -> Request[Page[own.Transfer]]:
     """Every transfer in and out of the balance."""
-    return _list("ledger", models.Transfer, kind=kind)
+    return _list("ledger", own.Transfer, kind=kind)
 
 
-def portfolio() -> Request[models.Portfolio]:
+def portfolio() -> Request[own.Portfolio]:
     """Money, what it is used for, and what positions are worth."""
-    return _get("portfolio", models.Portfolio)
+    return _get("portfolio", own.Portfolio)
 
 
 def positions(
     *, market: str | None = None, settled: bool | None = None
-) -> Request[Page[models.Position]]:
+) -> Request[Page[own.Position]]:
     """Positions by market."""
     shown = None if settled is None else str(settled).lower()
-    return _list("positions", models.Position, market=market, settled=shown)
+    return _list("positions", own.Position, market=market, settled=shown)
 
 
 def fills(
@@ -363,11 +361,9 @@ def fills(
     market: str | None = None,
     order_id: str | None = None,
     updated_since: datetime | None = None,
-) -> Request[Page[models.Fill]]:
+) -> Request[Page[own.Fill]]:
     """Own fills; with `updated_since` the oldest first."""
-    return _list(
-        "fills", models.Fill, market=market, order_id=order_id, updated_since=updated_since
-    )
+    return _list("fills", own.Fill, market=market, order_id=order_id, updated_since=updated_since)
 
 
 # --- how they are put together --------------------------------------------------------------
@@ -430,11 +426,11 @@ def _order(
 
 def _batch(
     operation: str, path: str, body: Any, key: str | None
-) -> Request[tuple[models.BatchItem, ...]]:
+) -> Request[tuple[own.BatchItem, ...]]:
     return Request(
         method="POST", path=path, body=body, operation=operation,
         idempotency_key=key or uuid4().hex, is_repeatable=True,
-        read=lambda body: decode(tuple[models.BatchItem, ...], body["results"]),
+        read=lambda body: decode(tuple[own.BatchItem, ...], body["results"]),
     )  # fmt: skip
 
 

@@ -35,6 +35,8 @@ Channel = Literal["book", "trades", "ticker", "lifecycle", "me"]
 Chain = tuple[str, str]
 """A channel, and a market's slug, "all", or "" for `me`."""
 ME: Chain = ("me", "")
+CANCEL: Chain = ("cancel_on_disconnect", "")
+"""No chain, but wanted from each connection as chains are."""
 ALL = "all"
 RESUMABLE = ("book", "trades")
 RESUMED_MAX = 20
@@ -67,7 +69,6 @@ class Session:
         """Of `_again`, what was not answered when the last heartbeat came."""
         self._pending: dict[int, Request[Any]] = {}
         self._numbers = itertools.count(1)
-        self._cancels_on_disconnect = False
 
     # Requests
 
@@ -90,10 +91,7 @@ class Session:
 
     def connect(self) -> list[str]:
         """Return the messages with which a new connection begins: what was wanted before."""
-        messages = list(self._subscribe(self._wanted))
-        if self._cancels_on_disconnect:
-            messages.append(_write("cancel_on_disconnect", self._name_again([]), {}))
-        return messages
+        return list(self._subscribe(self._wanted))
 
     def lose(self) -> list[int]:
         """The connection was lost. Return the requests that will get no answer."""
@@ -193,7 +191,7 @@ class Session:
     def _give_up_late(self) -> None:
         """What is not answered between two heartbeats never will be: it can be asked again."""
         for name in self._late & self._again.keys():
-            del self._again[name]
+            self._failed.update(self._again.pop(name))
         self._late = set(self._again)
 
     # Answers
@@ -207,7 +205,8 @@ class Session:
         if request.operation == "unsubscribe":
             self._forget(_find_chains(request))
         elif request.operation == "cancel_on_disconnect":
-            self._cancels_on_disconnect = bool(frame["enabled"])
+            self._wanted.pop(CANCEL, None)
+            self._wanted |= {CANCEL: None} if frame["enabled"] else {}
         return request.read(frame.get("body"))
 
     def _finish_again(self, name: str, frame: Mapping[str, Any]) -> Received:
@@ -281,6 +280,9 @@ class Session:
             if (channel, market) not in resumed:
                 markets.setdefault(channel, []).append(market)
         for channel, slugs in markets.items():
+            if channel == CANCEL[0]:
+                yield _write(channel, self._name_again([CANCEL]), {})
+                continue
             if channel == "me":
                 place = {"resume": self.account.resume} if self.account.resume else {}
                 yield self._write_again([ME], **place)
@@ -306,23 +308,31 @@ class Session:
         return name
 
 
-def subscription(
-    operation: str, channels: Sequence[Channel], markets: Sequence[str] | str | None
+def subscribe(
+    *channels: Channel, markets: Sequence[str] | Literal["all"] | None = None
 ) -> Request[None]:
-    """Return the request to follow channels of some markets, of "all", or `me`."""
-    named = {} if markets is None else {"markets": markets if markets == ALL else list(markets)}
-    return _feed_request(operation, {"channels": list(channels), **named})
+    """Follow channels of these markets, of `"all"`, or `me`, which is of no market."""
+    return _feed_request("subscribe", channels=channels, markets=markets)
 
 
-def cancel_on_disconnect(*, enabled: bool) -> Request[None]:
-    return _feed_request("cancel_on_disconnect", {"enabled": enabled})
+def unsubscribe(
+    *channels: Channel, markets: Sequence[str] | Literal["all"] | None = None
+) -> Request[None]:
+    """Follow them no more."""
+    return _feed_request("unsubscribe", channels=channels, markets=markets)
+
+
+def cancel_on_disconnect(*, enabled: bool = True) -> Request[None]:
+    """Have all own orders cancelled when the connection ends, however it ends."""
+    return _feed_request("cancel_on_disconnect", enabled=enabled)
 
 
 def lost() -> PredexError:
     return ConnectionLostError("the connection was lost before the answer")
 
 
-def _feed_request(operation: str, query: dict[str, Any]) -> Request[None]:
+def _feed_request(operation: str, **query: Any) -> Request[None]:
+    query = {name: value for name, value in query.items() if value is not None}
     return Request(
         method="", path="", operation=operation, query=query, read=lambda _: None,
         is_repeatable=True,

@@ -77,13 +77,16 @@ class NewOrder:
     take_profit: TakeProfit | None = None
     stop_loss: StopLoss | None = None
     order_group: str | None = None
+    cancel_on_halt: bool | None = None
     currency: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeyRequest:
-    """A first API key, made with the account."""
+    """A first API key, made with the account; `networks` are from where it may be used."""
 
     name: str
     scopes: tuple[str, ...] = ("read", "trade")
+    networks: tuple[str, ...] | None = None
+    public_key: str | None = None
     expires_at: datetime | None = None
