@@ -60,7 +60,7 @@ class StrategyTable(Struct, frozen=True):
     options: dict[str, Any]
 
 
-class Config(Struct, frozen=True):
+class EngineConfig(Struct, frozen=True):
     engine: EngineTable
     limits: Limits
     venues: list[VenueTable]
@@ -76,7 +76,7 @@ class Config(Struct, frozen=True):
         return (host or "127.0.0.1", int(port)) if port else None
 
 
-def load_config(path: Path) -> Config:
+def load_config(path: Path) -> EngineConfig:
     with path.open("rb") as file:
         document = tomllib.load(file, parse_float=Decimal)
     try:
@@ -85,7 +85,7 @@ def load_config(path: Path) -> Config:
         raise ConfigError(f"{path}: {fault}") from fault
 
 
-def read_config(document: dict[str, Any]) -> Config:
+def read_config(document: dict[str, Any]) -> EngineConfig:
     engine = msgspec.convert(document.get("engine", {}), EngineTable)
     if engine.failed_leg not in (UNWIND, HOLD):
         raise ValueError(f"failed_leg is {UNWIND} or {HOLD}, not {engine.failed_leg!r}")
@@ -94,7 +94,7 @@ def read_config(document: dict[str, Any]) -> Config:
     if len(set(names)) < len(names) or not names:
         raise ValueError("venues need names, each another")
     strategies = [read_strategy(table) for table in document.get("strategies", [])]
-    return Config(engine, read_limits(document.get("limits", {})), venues, strategies)
+    return EngineConfig(engine, read_limits(document.get("limits", {})), venues, strategies)
 
 
 def read_venue(table: dict[str, Any]) -> VenueTable:

@@ -10,14 +10,14 @@ from typing import Any, Final
 import structlog
 
 from bots.engine.cache import Cache
-from bots.engine.config import LIVE, Config, ConfigError, VenueTable, build_venue
+from bots.engine.config import LIVE, ConfigError, EngineConfig, VenueTable, build_venue
 from bots.engine.events import Key
 from bots.engine.execution.bridge import Bridge
 from bots.engine.execution.kalshi import KalshiOrders
 from bots.engine.execution.ledger import Ledger
 from bots.engine.execution.orders import Executor
 from bots.engine.execution.paper import PaperExecutor
-from bots.engine.execution.portfolio import OUTSIDE, Portfolio
+from bots.engine.execution.portfolio import OUTSIDE, EnginePortfolio
 from bots.engine.execution.predex import PredexOrders
 from bots.engine.execution.quoter import Quoter
 from bots.engine.execution.risk import KillSwitch, Risk
@@ -39,10 +39,10 @@ HOUSEKEEPING_SECONDS: Final = 1.0
 STOP_SECONDS: Final = 10.0
 
 
-class Engine:
+class TradingEngine:
     """One run. `run` returns True where it should be started again: there are other markets."""
 
-    def __init__(self, config: Config, metrics: Metrics) -> None:
+    def __init__(self, config: EngineConfig, metrics: Metrics) -> None:
         self.config = config
         self.metrics = metrics
         self.stop = asyncio.Event()
@@ -79,7 +79,7 @@ class Engine:
             markets.load_mapping(Path(self.config.engine.mapping))
         self.cache = Cache(markets)
         self.state = State(Path(self.config.engine.state))
-        self.portfolio = Portfolio(self.state.load_holdings())
+        self.portfolio = EnginePortfolio(self.state.load_holdings())
         self.risk = Risk(self.config.limits, self.portfolio, markets, self.kill)
         self.risk.day = self.state.load_day()
         self.ledger = Ledger(self.state, self.portfolio, self.risk, markets)
@@ -239,7 +239,7 @@ class Engine:
         log.info("engine_stopped")
 
 
-async def run_engine(config: Config) -> None:
+async def run_engine(config: EngineConfig) -> None:
     """Run until a signal, again and again where markets change."""
     metrics = Metrics()
     if config.metrics_address is not None:
@@ -247,7 +247,7 @@ async def run_engine(config: Config) -> None:
     loop = asyncio.get_running_loop()
     is_over = False
     while not is_over:
-        engine = Engine(config, metrics)
+        engine = TradingEngine(config, metrics)
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, engine.stop.set)
         loop.add_signal_handler(signal.SIGUSR1, engine.kill.throw, "SIGUSR1")

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from bots.engine.config import Config, read_config
+from bots.engine.config import EngineConfig, read_config
 from bots.engine.metrics import Metrics
-from bots.engine.program import Engine
+from bots.engine.program import TradingEngine
 from predex_client import Client
 from tests.databases import SqliteDatabases
 from tests.exchange import Exchange
@@ -91,16 +91,16 @@ def town(running: Town) -> Iterator[Town]:
     running.clear()
 
 
-def build_config(folder: Path, venues: list[dict[str, Any]], **tables: Any) -> Config:
+def build_config(folder: Path, venues: list[dict[str, Any]], **tables: Any) -> EngineConfig:
     engine = {"state": str(folder / "state.sqlite3"), "metrics": "", "signal_ms_max": 5_000}
     document = {"engine": engine | tables.pop("engine", {}), "venues": venues, **tables}
     return read_config(document)
 
 
 @contextlib.asynccontextmanager
-async def run(config: Config) -> AsyncIterator[Engine]:
+async def run(config: EngineConfig) -> AsyncIterator[TradingEngine]:
     """Run an engine in this process, until the block ends; every book is current at its start."""
-    engine = Engine(config, Metrics())
+    engine = TradingEngine(config, Metrics())
     running = asyncio.create_task(engine.run())
     try:
         await until(lambda: running.done() or is_current(engine))
@@ -112,7 +112,7 @@ async def run(config: Config) -> AsyncIterator[Engine]:
         await running
 
 
-def is_current(engine: Engine) -> bool:
+def is_current(engine: TradingEngine) -> bool:
     books = engine.cache.books.values() if hasattr(engine, "cache") else []
     return bool(books) and all(book.is_current for book in books)
 

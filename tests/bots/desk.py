@@ -10,7 +10,7 @@ from bots.engine.execution.bridge import Bridge, Rule
 from bots.engine.execution.ledger import Ledger
 from bots.engine.execution.orders import Executor
 from bots.engine.execution.paper import PaperExecutor
-from bots.engine.execution.portfolio import Portfolio
+from bots.engine.execution.portfolio import EnginePortfolio
 from bots.engine.execution.risk import KillSwitch, Limits, Risk
 from bots.engine.execution.state import State
 from bots.engine.fees import FREE, FeeSchedule
@@ -44,7 +44,7 @@ class Desk:
         self.kill_file = folder / "kill"
         self.kill = KillSwitch(self.kill_file, self.metrics)
         self.state = State(folder / "state.sqlite3" if is_durable else Path(":memory:"))
-        self.portfolio = Portfolio(self.state.load_holdings())
+        self.portfolio = EnginePortfolio(self.state.load_holdings())
         self.risk = Risk(limits, self.portfolio, self.markets, self.kill)
         self.ledger = Ledger(self.state, self.portfolio, self.risk, self.markets)
         self.paper = PaperExecutor(self.cache, latency_ms=latency_ms)

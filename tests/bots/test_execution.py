@@ -10,14 +10,14 @@ from bots.engine.events import BUY, SELL, Key, TradePrint
 from bots.engine.execution.bridge import HOLD, Rule
 from bots.engine.execution.orders import (
     Executor,
-    Outcome,
+    OrderOutcome,
+    OrderTicket,
     OutcomeUnknownAtVenueError,
     Report,
     Terms,
-    Ticket,
     name_order,
 )
-from bots.engine.execution.portfolio import Holding
+from bots.engine.execution.portfolio import StrategyHolding
 from bots.engine.execution.risk import Limits
 from bots.engine.fees import FeeSchedule
 from bots.engine.markets import MarketEvent
@@ -49,7 +49,7 @@ async def execute(desk: Desk, signal: Signal):
 async def test_each_leg_is_filled_and_positions_and_profit_are_known(tmp_path: Path) -> None:
     desk = make_desk(tmp_path)
     done = await execute(desk, find_signal(desk))
-    assert [one.report.outcome for one in done.orders] == [Outcome.FILLED] * 3
+    assert [one.report.outcome for one in done.orders] == [OrderOutcome.FILLED] * 3
     assert (done.state, done.profit_micros) == ("done", 2_000 * 1_000)
     assert desk.portfolio.get("s", Key("v", "a")).lots == -1_000
     assert desk.portfolio.compute_profit("s", desk.cache) == (0, 3 * -200 * 1_000)
@@ -62,7 +62,7 @@ async def lose_last_leg(desk: Desk, signal: Signal):
     """Execute a signal whose last book empties while it is carried out."""
     place = desk.paper.place
 
-    async def empty_first(ticket: Ticket) -> Report:
+    async def empty_first(ticket: OrderTicket) -> Report:
         if ticket.key.token == "c":
             desk.show(ticket.key, asks=[(4_200, 1_000)])
         return await place(ticket)
@@ -76,11 +76,11 @@ async def test_what_a_failed_leg_leaves_is_unwound_at_once_within_the_bound(tmp_
     done = await lose_last_leg(desk, find_signal(desk))
     shown = [(one.ticket.role, one.ticket.side, one.report.outcome) for one in done.orders]
     assert shown == [
-        ("leg", SELL, Outcome.FILLED),
-        ("leg", SELL, Outcome.FILLED),
-        ("leg", SELL, Outcome.REJECTED),
-        ("unwind", BUY, Outcome.FILLED),
-        ("unwind", BUY, Outcome.FILLED),
+        ("leg", SELL, OrderOutcome.FILLED),
+        ("leg", SELL, OrderOutcome.FILLED),
+        ("leg", SELL, OrderOutcome.REJECTED),
+        ("unwind", BUY, OrderOutcome.FILLED),
+        ("unwind", BUY, OrderOutcome.FILLED),
     ]
     assert [one.ticket.limit_pips for one in done.orders[3:]] == [4_300, 4_300]
     assert (done.state, done.profit_micros) == ("unwound", -2 * 200 * 1_000)
@@ -108,7 +108,11 @@ async def test_legs_after_a_failed_one_are_not_attempted(tmp_path: Path) -> None
     desk.show(Key("v", "a"), asks=[(4_200, 1_000)])
     done = await execute(desk, signal)
     outcomes = [one.report.outcome for one in done.orders]
-    assert outcomes == [Outcome.REJECTED, Outcome.NOT_ATTEMPTED, Outcome.NOT_ATTEMPTED]
+    assert outcomes == [
+        OrderOutcome.REJECTED,
+        OrderOutcome.NOT_ATTEMPTED,
+        OrderOutcome.NOT_ATTEMPTED,
+    ]
     assert (done.state, done.profit_micros) == ("done", 0)
     desk.close()
 
@@ -120,22 +124,22 @@ class Silent(Executor):
     settle_seconds = 0.05
 
     def __init__(self, *, knows: bool) -> None:
-        self.placed: dict[str, Ticket] = {}
+        self.placed: dict[str, OrderTicket] = {}
         self.knows = knows
         self.asked = 0
 
-    async def place(self, ticket: Ticket) -> Report:
+    async def place(self, ticket: OrderTicket) -> Report:
         self.placed[ticket.id] = ticket
         raise OutcomeUnknownAtVenueError("no answer")
 
-    async def find(self, ticket: Ticket) -> Report | None:
+    async def find(self, ticket: OrderTicket) -> Report | None:
         self.asked += 1
         if self.asked == 1:
             raise OutcomeUnknownAtVenueError("still none")
         if not self.knows:
             return None
         money = -ticket.side * ticket.limit_pips * ticket.lots
-        return Report(outcome=Outcome.FILLED, lots=ticket.lots, money_micros=money)
+        return Report(outcome=OrderOutcome.FILLED, lots=ticket.lots, money_micros=money)
 
 
 @pytest.mark.parametrize("knows", [True, False])
@@ -198,7 +202,7 @@ async def test_positions_and_the_day_survive_a_restart(tmp_path: Path) -> None:
 
 
 def test_realised_profit_is_exact_whatever_the_parts() -> None:
-    holding = Holding()
+    holding = StrategyHolding()
     holding.trade(300, -1_000_000, 7)
     holding.trade(-100, 400_001, 3)
     holding.trade(-400, 1_600_000, 0)  # closes the rest, and sells 200 short
@@ -211,8 +215,10 @@ def test_realised_profit_is_exact_whatever_the_parts() -> None:
 # --- paper ---------------------------------------------------------------------------------------
 
 
-def ticket(side: int, pips: int, lots: int, terms: Terms = Terms.FOK, number: int = 0) -> Ticket:
-    return Ticket(
+def ticket(
+    side: int, pips: int, lots: int, terms: Terms = Terms.FOK, number: int = 0
+) -> OrderTicket:
+    return OrderTicket(
         id=name_order(INTENT, "x", number), intent=INTENT, role="x", strategy="s",
         key=Key("v", "a"), side=side, limit_pips=pips, lots=lots, terms=terms,
     )  # fmt: skip
@@ -224,9 +230,9 @@ async def test_paper_takes_what_is_displayed_once(tmp_path: Path) -> None:
     desk.show(key, asks=[(4_200, 1_000), (4_300, 500)])
     first = await desk.paper.place(ticket(BUY, 4_300, 1_200))
     assert (first.lots, first.money_micros) == (1_200, -(4_200 * 1_000 + 4_300 * 200))
-    assert (await desk.paper.place(ticket(BUY, 4_300, 400))).outcome is Outcome.REJECTED
+    assert (await desk.paper.place(ticket(BUY, 4_300, 400))).outcome is OrderOutcome.REJECTED
     desk.show(key, asks=[(4_200, 1_000), (4_300, 500)])  # nothing was added
-    assert (await desk.paper.place(ticket(BUY, 4_300, 400))).outcome is Outcome.REJECTED
+    assert (await desk.paper.place(ticket(BUY, 4_300, 400))).outcome is OrderOutcome.REJECTED
     desk.show(key, asks=[(4_200, 1_100), (4_300, 500)])
     part = await desk.paper.place(ticket(BUY, 4_300, 1_000, Terms.IOC))
     assert (part.lots, part.money_micros) == (400, -(4_200 * 100 + 4_300 * 300))
@@ -241,7 +247,7 @@ async def test_paper_decides_on_the_book_as_it_is_after_its_latency(tmp_path: Pa
     placing = asyncio.create_task(desk.paper.place(ticket(BUY, 4_200, 1_000)))
     await asyncio.sleep(0.01)
     desk.show(Key("v", "a"), asks=[(4_300, 1_000)])
-    assert (await placing).outcome is Outcome.REJECTED
+    assert (await placing).outcome is OrderOutcome.REJECTED
     desk.close()
 
 
@@ -250,7 +256,7 @@ async def test_what_is_taken_of_no_is_taken_of_yes(tmp_path: Path) -> None:
     desk = Desk(tmp_path, [MarketEvent(id="m", markets=(market,))])
     desk.show(market.yes, bids=[(4_000, 1_000)])
     desk.show(market.no, asks=[(6_000, 1_000)])
-    buy_no = Ticket(
+    buy_no = OrderTicket(
         id=INTENT, intent=INTENT, role="x", strategy="s", key=market.no, side=BUY,
         limit_pips=6_000, lots=800,
     )  # fmt: skip
@@ -260,7 +266,7 @@ async def test_what_is_taken_of_no_is_taken_of_yes(tmp_path: Path) -> None:
     await desk.ledger.record(buy_no, report)
     holding = desk.portfolio.get("s", market.yes)
     assert (holding.lots, holding.open_micros) == (-800, -4_000 * 800)
-    sell_yes = Ticket(
+    sell_yes = OrderTicket(
         id="1" * 32, intent=INTENT, role="x", strategy="s", key=market.yes, side=SELL,
         limit_pips=4_000, lots=1_000, terms=Terms.IOC,
     )  # fmt: skip
@@ -275,14 +281,14 @@ async def test_a_paper_order_waits_behind_what_was_displayed_before_it(tmp_path:
     desk.show(market.yes, bids=[(4_000, 1_000)], asks=[(4_200, 1_000)])
     reports: list[Report] = []
 
-    async def hear(ticket: Ticket, report: Report) -> None:
+    async def hear(ticket: OrderTicket, report: Report) -> None:
         reports.append(report)
 
     desk.paper.report = hear
     crossing = ticket(BUY, 4_200, 100, Terms.POST_ONLY, 1)
-    assert (await desk.paper.place(crossing)).outcome is Outcome.REJECTED
+    assert (await desk.paper.place(crossing)).outcome is OrderOutcome.REJECTED
     placed = await desk.paper.place(ticket(BUY, 4_000, 500, Terms.POST_ONLY))
-    assert placed.outcome is Outcome.RESTING
+    assert placed.outcome is OrderOutcome.RESTING
     for side, pips, lots in (
         (SELL, 4_000, 600),  # before it
         (BUY, 4_200, 600),  # the other side
@@ -296,5 +302,5 @@ async def test_a_paper_order_waits_behind_what_was_displayed_before_it(tmp_path:
     assert [(r.lots, r.fee_micros, r.money_micros) for r in reports[1:]] == [(250, 0, -4_000 * 250)]
     desk.paper.hear_trade(TradePrint(market.yes, SELL, 3_700, 900, 1))
     await asyncio.sleep(0)
-    assert reports[-1].outcome is Outcome.FILLED
+    assert reports[-1].outcome is OrderOutcome.FILLED
     desk.close()

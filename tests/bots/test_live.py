@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from bots.engine.execution.orders import Outcome
+from bots.engine.execution.orders import OrderOutcome
 from bots.engine.units import show_quantity
 from predex_client import Client
 from tests.bots.conftest import READ_ALL_YOU_WANT, Town, build_config, run, until
@@ -206,9 +206,9 @@ async def test_an_engine_that_is_killed_between_two_legs_knows_it_and_applies_it
             finally:
                 engine.kill()
     [leg, second, *more] = read_state(tmp_path)
-    assert leg == ("leg", Outcome.FILLED, 1_000)
-    assert second == ("leg", Outcome.REJECTED, 0)
-    assert more == ([("unwind", Outcome.FILLED, 1_000)] if rule == "unwind" else [])
+    assert leg == ("leg", OrderOutcome.FILLED, 1_000)
+    assert second == ("leg", OrderOutcome.REJECTED, 0)
+    assert more == ([("unwind", OrderOutcome.FILLED, 1_000)] if rule == "unwind" else [])
     expected = before + (0 if rule == "unwind" else 10)
     assert read_position(client, slugs[0]) == expected
     assert count_sells(client, slugs[0]) == sold + (1 if rule == "unwind" else 0)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from bots.engine.fees import FeeSchedule
-from bots.engine.program import Engine
+from bots.engine.program import TradingEngine
 from predex_client import Client
 from tests.bots.conftest import Town, build_config, run, until
 
@@ -23,7 +23,7 @@ def show(client: Client, slug: str) -> tuple[Levels, Levels]:
     return bids, asks
 
 
-def cached(engine: Engine) -> tuple[Levels, Levels]:
+def cached(engine: TradingEngine) -> tuple[Levels, Levels]:
     book = engine.cache.books[engine.markets.markets[0].yes]
     return (book.bids, book.asks) if book.is_current else ({-1: 0}, {})
 

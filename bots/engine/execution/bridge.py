@@ -19,11 +19,11 @@ from bots.engine.events import BUY, SELL, Key
 from bots.engine.execution.ledger import Ledger
 from bots.engine.execution.orders import (
     Executor,
-    Outcome,
+    OrderOutcome,
+    OrderTicket,
     OutcomeUnknownAtVenueError,
     Report,
     Terms,
-    Ticket,
     name_order,
 )
 from bots.engine.execution.risk import KillSwitch
@@ -118,7 +118,7 @@ class Bridge:
         is_complete = True
         for ticket in tickets:
             report = await self.send(ticket)
-            if report.outcome is not Outcome.FILLED:
+            if report.outcome is not OrderOutcome.FILLED:
                 is_complete = False
                 break
         if is_complete:
@@ -164,11 +164,11 @@ class Bridge:
 
     # Orders
 
-    async def send(self, ticket: Ticket) -> Report:
+    async def send(self, ticket: OrderTicket) -> Report:
         """Send an order, and find out what became of it whatever happens on the way."""
         executor = self._find(ticket.key)
         if self._kill.is_thrown and ticket.role == LEG:
-            report = Report(outcome=Outcome.REJECTED, reason="the kill switch is thrown")
+            report = Report(outcome=OrderOutcome.REJECTED, reason="the kill switch is thrown")
         else:
             await self._ledger.write(self._ledger.state.send, ticket)
             try:
@@ -179,7 +179,7 @@ class Bridge:
         await self._settle(ticket, report)
         return report
 
-    async def find_out(self, ticket: Ticket) -> Report:
+    async def find_out(self, ticket: OrderTicket) -> Report:
         """Ask the venue until it says what became of an order. One it does not know after a while
         has never arrived.
         """
@@ -194,12 +194,14 @@ class Bridge:
             if report is not None:
                 return report
             if time.monotonic() >= give_up_at:
-                return Report(outcome=Outcome.REJECTED, reason="the venue does not know it")
+                return Report(outcome=OrderOutcome.REJECTED, reason="the venue does not know it")
             await asyncio.sleep(min(ASK_SECONDS, executor.settle_seconds))
 
-    async def _settle(self, ticket: Ticket, report: Report, known: Report | None = None) -> None:
+    async def _settle(
+        self, ticket: OrderTicket, report: Report, known: Report | None = None
+    ) -> None:
         labels = (ticket.strategy, self._find(ticket.key).name)
-        is_filled = report.outcome is Outcome.FILLED
+        is_filled = report.outcome is OrderOutcome.FILLED
         (self._metrics.fills if is_filled else self._metrics.rejections).labels(*labels).inc()
         await self._ledger.record(ticket, report, known)
         self._ledger.forget(ticket)
@@ -217,7 +219,7 @@ class Bridge:
         orders = await self._read(intent)
         legs = [one for one in orders if one.ticket.role == LEG]
         state = DONE
-        filled = [one for one in legs if one.report.outcome is Outcome.FILLED]
+        filled = [one for one in legs if one.report.outcome is OrderOutcome.FILLED]
         if filled and len(filled) < len(legs):
             state = await self._apply_rule(intent, filled)
             orders = await self._read(intent)
@@ -247,7 +249,7 @@ class Bridge:
         tick_pips = self._ledger.markets.by_token[leg.ticket.key].tick_pips
         ticket = build_unwind(intent, number, leg, self._rule.bound_pips, tick_pips)
         before = await self._ledger.write(self._ledger.state.find_order, ticket.id)
-        if before is not None and before.report.outcome is not Outcome.SENDING:
+        if before is not None and before.report.outcome is not OrderOutcome.SENDING:
             return int(before.report.lots)
         if before is not None:
             report = await self.find_out(before.ticket)
@@ -277,7 +279,7 @@ class Bridge:
         concluded = []
         for intent in await self._ledger.write(self._ledger.state.list_open_intents):
             for stored in await self._read(intent):
-                if stored.report.outcome is Outcome.SENDING and stored.ticket.role == LEG:
+                if stored.report.outcome is OrderOutcome.SENDING and stored.ticket.role == LEG:
                     report = await self.find_out(stored.ticket)
                     await self._settle(stored.ticket, report, stored.report)
             concluded.append(await self.conclude(intent))
@@ -285,9 +287,9 @@ class Bridge:
         return concluded
 
 
-def build_ticket(intent: Intent, number: int, signal: Signal) -> Ticket:
+def build_ticket(intent: Intent, number: int, signal: Signal) -> OrderTicket:
     leg = signal.legs[number]
-    return Ticket(
+    return OrderTicket(
         id=name_order(intent.id, LEG, number),
         intent=intent.id,
         role=LEG,
@@ -301,14 +303,14 @@ def build_ticket(intent: Intent, number: int, signal: Signal) -> Ticket:
 
 def build_unwind(
     intent: Intent, number: int, leg: StoredOrder, bound_pips: int, tick_pips: int
-) -> Ticket:
+) -> OrderTicket:
     """Return the order that closes a leg, no worse than the bound from what it was filled at."""
     filled, ticket = leg.report, leg.ticket
     side = SELL if ticket.side == BUY else BUY
     worst = abs(filled.money_micros) + side * bound_pips * filled.lots
     step = tick_pips * filled.lots
     limit = worst // step * tick_pips if side == BUY else -(-worst // step) * tick_pips
-    return Ticket(
+    return OrderTicket(
         id=name_order(intent.id, UNWIND, number),
         intent=intent.id,
         role=UNWIND,

@@ -8,8 +8,8 @@ from typing import Any, TypeVar
 from msgspec.structs import replace
 
 from bots.engine.events import BUY
-from bots.engine.execution.orders import Report, Ticket
-from bots.engine.execution.portfolio import Portfolio
+from bots.engine.execution.orders import OrderTicket, Report
+from bots.engine.execution.portfolio import EnginePortfolio
 from bots.engine.execution.risk import Risk
 from bots.engine.execution.state import State
 from bots.engine.markets import MarketMap
@@ -20,7 +20,9 @@ T = TypeVar("T")
 class Ledger:
     """Writes in a thread of its own, in order: the disk never delays the cache."""
 
-    def __init__(self, state: State, portfolio: Portfolio, risk: Risk, markets: MarketMap) -> None:
+    def __init__(
+        self, state: State, portfolio: EnginePortfolio, risk: Risk, markets: MarketMap
+    ) -> None:
         self.state = state
         self.portfolio = portfolio
         self.risk = risk
@@ -32,7 +34,9 @@ class Ledger:
     async def write(self, call: Callable[..., T], *arguments: Any) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._pool, call, *arguments)
 
-    async def record(self, ticket: Ticket, report: Report, known: Report | None = None) -> None:
+    async def record(
+        self, ticket: OrderTicket, report: Report, known: Report | None = None
+    ) -> None:
         """Take what is new in a report; `known` is what the disk has, after a restart."""
         before = self._known.get(ticket.id) or known
         lots, money, fee = report.lots, report.money_micros, report.fee_micros
@@ -58,7 +62,7 @@ class Ledger:
             self.state.record, ticket, report, place, replace(holding), replace(self.risk.day)
         )
 
-    def forget(self, ticket: Ticket) -> None:
+    def forget(self, ticket: OrderTicket) -> None:
         self._known.pop(ticket.id, None)
 
     def close(self) -> None:

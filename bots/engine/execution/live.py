@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from msgspec.structs import replace
 
 from bots.engine.events import Key
-from bots.engine.execution.orders import Executor, Outcome, Report, Terms, Ticket
+from bots.engine.execution.orders import Executor, OrderOutcome, OrderTicket, Report, Terms
 from bots.engine.markets import MarketMap
 from bots.engine.units import PAYOUT_PIPS
 
@@ -18,11 +18,11 @@ class LiveExecutor(Executor):
     def __init__(self, markets: MarketMap) -> None:
         self.markets = markets
 
-    def as_yes(self, ticket: Ticket) -> Ticket:
+    def as_yes(self, ticket: OrderTicket) -> OrderTicket:
         key, side, pips = self.markets.express_as_yes(ticket.key, ticket.side, ticket.limit_pips)
         return replace(ticket, key=key, side=side, limit_pips=pips)
 
-    def for_token(self, report: Report, ticket: Ticket) -> Report:
+    def for_token(self, report: Report, ticket: OrderTicket) -> Report:
         """Return a report about YES as one about the ticket's own token."""
         if self.as_yes(ticket).key == ticket.key:
             return report
@@ -30,16 +30,16 @@ class LiveExecutor(Executor):
         return replace(report, money_micros=money_micros)
 
 
-def find_outcome(ticket: Ticket, lots: int, *, is_open: bool) -> Outcome:
+def find_outcome(ticket: OrderTicket, lots: int, *, is_open: bool) -> OrderOutcome:
     if is_open:
-        return Outcome.RESTING
+        return OrderOutcome.RESTING
     if lots and (ticket.terms is not Terms.POST_ONLY or lots >= ticket.lots):
-        return Outcome.FILLED
-    return Outcome.CANCELLED if ticket.terms is Terms.POST_ONLY else Outcome.REJECTED
+        return OrderOutcome.FILLED
+    return OrderOutcome.CANCELLED if ticket.terms is Terms.POST_ONLY else OrderOutcome.REJECTED
 
 
 def build_report(
-    ticket: Ticket,
+    ticket: OrderTicket,
     fills: Iterable[tuple[int, int, int]],
     *,
     is_open: bool,
@@ -63,7 +63,7 @@ def build_report(
 
 
 def refused(reason: str) -> Report:
-    return Report(outcome=Outcome.REJECTED, reason=reason)
+    return Report(outcome=OrderOutcome.REJECTED, reason=reason)
 
 
 def positions_of(found: Iterable[tuple[Key, int]]) -> dict[Key, int]:

@@ -11,7 +11,7 @@ from bots.engine.events import Key
 from bots.engine.signals import SignalLeg
 
 
-class Outcome(StrEnum):
+class OrderOutcome(StrEnum):
     """What is known of an order. SENDING: it may have reached the venue."""
 
     PLANNED = "planned"
@@ -23,7 +23,7 @@ class Outcome(StrEnum):
     NOT_ATTEMPTED = "not_attempted"
 
 
-OPEN: Final = (Outcome.SENDING, Outcome.RESTING)
+OPEN: Final = (OrderOutcome.SENDING, OrderOutcome.RESTING)
 
 
 class Terms(StrEnum):
@@ -32,7 +32,7 @@ class Terms(StrEnum):
     POST_ONLY = "post_only"
 
 
-class Ticket(Struct, frozen=True, kw_only=True):
+class OrderTicket(Struct, frozen=True, kw_only=True):
     """An order of the engine. `id` is the client order id: the same order never gets another."""
 
     id: str
@@ -51,7 +51,7 @@ class Report(Struct, frozen=True, kw_only=True):
     `fee_micros` comes on top.
     """
 
-    outcome: Outcome
+    outcome: OrderOutcome
     lots: int = 0
     money_micros: int = 0
     fee_micros: int = 0
@@ -71,20 +71,20 @@ class Executor(ABC):
     """How long an order that was sent may be on its way."""
 
     @abstractmethod
-    async def place(self, ticket: Ticket) -> Report:
+    async def place(self, ticket: OrderTicket) -> Report:
         """Carry out an order. OutcomeUnknownAtVenueError: nobody knows whether it was."""
 
     @abstractmethod
-    async def find(self, ticket: Ticket) -> Report | None:
+    async def find(self, ticket: OrderTicket) -> Report | None:
         """Return what became of an order that was sent; None: the venue does not know it."""
 
-    async def amend(self, ticket: Ticket, venue_id: str, filled_lots: int) -> Report:
+    async def amend(self, ticket: OrderTicket, venue_id: str, filled_lots: int) -> Report:
         """Change price and quantity of a resting order to those of the ticket, what it has filled
         aside.
         """
         raise NotImplementedError(f"{self.name}: this venue's orders are not amended")
 
-    async def cancel(self, ticket: Ticket, venue_id: str) -> Report:
+    async def cancel(self, ticket: OrderTicket, venue_id: str) -> Report:
         raise NotImplementedError(f"{self.name}: this venue's orders don't rest")
 
     async def list_positions(self) -> dict[Key, int] | None:

@@ -14,7 +14,7 @@ OUTSIDE = "(outside)"
 """Whose positions are that the venue has and no strategy made."""
 
 
-class Holding(Struct):
+class StrategyHolding(Struct):
     """`lots` below 0 are sold. `open_micros` is what the open position has cost (below 0: brought);
     fees are apart.
     """
@@ -48,12 +48,12 @@ class Holding(Struct):
         return self.lots * mark_pips - self.open_micros
 
 
-class Portfolio:
-    def __init__(self, holdings: dict[Place, Holding] | None = None) -> None:
+class EnginePortfolio:
+    def __init__(self, holdings: dict[Place, StrategyHolding] | None = None) -> None:
         self.holdings = holdings if holdings is not None else {}
 
-    def get(self, strategy: str, key: Key) -> Holding:
-        return self.holdings.setdefault((strategy, key), Holding())
+    def get(self, strategy: str, key: Key) -> StrategyHolding:
+        return self.holdings.setdefault((strategy, key), StrategyHolding())
 
     def count_lots(self, key: Key) -> int:
         return sum(one.lots for one in self._of([key]))
@@ -62,7 +62,7 @@ class Portfolio:
         """Return what is at risk in these tokens; None: in all."""
         return sum(one.at_risk_micros for one in self._of(keys))
 
-    def _of(self, keys: Iterable[Key] | None) -> Iterator[Holding]:
+    def _of(self, keys: Iterable[Key] | None) -> Iterator[StrategyHolding]:
         wanted = None if keys is None else set(keys)
         for (_, key), holding in self.holdings.items():
             if wanted is None or key in wanted:

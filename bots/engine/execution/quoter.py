@@ -17,11 +17,11 @@ from bots.engine.events import BUY, SELL, Key
 from bots.engine.execution.ledger import Ledger
 from bots.engine.execution.orders import (
     Executor,
-    Outcome,
+    OrderOutcome,
+    OrderTicket,
     OutcomeUnknownAtVenueError,
     Report,
     Terms,
-    Ticket,
     name_order,
 )
 from bots.engine.execution.risk import KillSwitch
@@ -39,7 +39,7 @@ Slot = tuple[int, int]
 
 
 class RestingQuote(Struct):
-    ticket: Ticket
+    ticket: OrderTicket
     report: Report
 
 
@@ -105,13 +105,13 @@ class Quoter:
                 continue
             executor = self.executors[stored.ticket.key.venue]
             report = await executor.find(stored.ticket)
-            if report is not None and report.outcome is Outcome.RESTING:
+            if report is not None and report.outcome is OrderOutcome.RESTING:
                 report = await executor.cancel(stored.ticket, report.venue_id)
-            report = report or replace(stored.report, outcome=Outcome.CANCELLED)
+            report = report or replace(stored.report, outcome=OrderOutcome.CANCELLED)
             await self._ledger.record(stored.ticket, report, stored.report)
             log.info("quote_of_an_earlier_run_ended", order=stored.ticket.id)
 
-    async def hear(self, ticket: Ticket, report: Report) -> None:
+    async def hear(self, ticket: OrderTicket, report: Report) -> None:
         """Take a fill of an order that rests."""
         await self._ledger.record(ticket, report)
         for resting in self.resting.values():
@@ -177,7 +177,7 @@ class Quoter:
     ) -> None:
         strategy, key = book
         intent = uuid.uuid4().hex
-        ticket = Ticket(
+        ticket = OrderTicket(
             id=name_order(intent, QUOTE, 0),
             intent=intent,
             role=QUOTE,
@@ -193,10 +193,10 @@ class Quoter:
         try:
             report = await executor.place(ticket)
         except OutcomeUnknownAtVenueError:
-            report = Report(outcome=Outcome.SENDING)  # the next review finds out
-        if report.outcome is not Outcome.SENDING:
+            report = Report(outcome=OrderOutcome.SENDING)  # the next review finds out
+        if report.outcome is not OrderOutcome.SENDING:
             await self._ledger.record(ticket, report)
-        if report.outcome is Outcome.REJECTED:
+        if report.outcome is OrderOutcome.REJECTED:
             self._metrics.rejections.labels(strategy, executor.name).inc()
         self._keep(resting, slot, ticket, report)
 
@@ -204,15 +204,15 @@ class Quoter:
         self,
         resting: Resting,
         slot: Slot,
-        ticket: Ticket,
+        ticket: OrderTicket,
         report: Report,
     ) -> None:
-        if report.outcome in (Outcome.RESTING, Outcome.SENDING):
+        if report.outcome in (OrderOutcome.RESTING, OrderOutcome.SENDING):
             resting[slot] = RestingQuote(ticket, report)
             return
         resting.pop(slot, None)
         self._ledger.forget(ticket)
-        if report.outcome is Outcome.FILLED:
+        if report.outcome is OrderOutcome.FILLED:
             name = self.executors[ticket.key.venue].name
             self._metrics.fills.labels(ticket.strategy, name).inc()
 
@@ -220,10 +220,10 @@ class Quoter:
         quote = resting[slot]
         executor = self.executors[quote.ticket.key.venue]
         try:
-            if quote.report.outcome is Outcome.SENDING:
+            if quote.report.outcome is OrderOutcome.SENDING:
                 await self._look_again(resting, slot)
                 quote = resting.get(slot, quote)
-            if slot not in resting or quote.report.outcome is Outcome.SENDING:
+            if slot not in resting or quote.report.outcome is OrderOutcome.SENDING:
                 return
             report = await executor.cancel(quote.ticket, quote.report.venue_id)
         except OutcomeUnknownAtVenueError:
@@ -250,6 +250,6 @@ class Quoter:
         executor = self.executors[quote.ticket.key.venue]
         report = await executor.find(quote.ticket)
         if report is None:
-            report = replace(quote.report, outcome=Outcome.CANCELLED)
+            report = replace(quote.report, outcome=OrderOutcome.CANCELLED)
         await self._ledger.record(quote.ticket, report)
         self._keep(resting, slot, quote.ticket, report)

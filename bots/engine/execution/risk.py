@@ -8,8 +8,8 @@ import structlog
 from msgspec import Struct
 
 from bots.engine.events import BUY, Key
-from bots.engine.execution.portfolio import Portfolio
-from bots.engine.execution.state import Day
+from bots.engine.execution.portfolio import EnginePortfolio
+from bots.engine.execution.state import TradedDay
 from bots.engine.markets import MarketMap
 from bots.engine.metrics import Metrics
 from bots.engine.signals import SignalLeg
@@ -63,9 +63,9 @@ class KillSwitch:
 
 class Risk:
     def __init__(
-        self, limits: Limits, portfolio: Portfolio, markets: MarketMap, kill: KillSwitch
+        self, limits: Limits, portfolio: EnginePortfolio, markets: MarketMap, kill: KillSwitch
     ) -> None:
-        self.day = Day()
+        self.day = TradedDay()
         self._date = datetime.now(UTC).date()
         self._limits = limits
         self._portfolio = portfolio
@@ -95,7 +95,7 @@ class Risk:
         """Count what was traded; a day (UTC) that has lost too much is over."""
         today = datetime.now(UTC).date()
         if today != self._date:
-            self._date, self.day = today, Day()
+            self._date, self.day = today, TradedDay()
         self.day.turnover_micros += turnover_micros
         self.day.realised_micros += realised_micros
         most = self._limits.day_loss_micros

@@ -13,8 +13,8 @@ from typing import Any, Final
 from msgspec import Struct
 
 from bots.engine.events import Key
-from bots.engine.execution.orders import OPEN, Outcome, Report, Terms, Ticket
-from bots.engine.execution.portfolio import OUTSIDE, Holding, Place
+from bots.engine.execution.orders import OPEN, OrderOutcome, OrderTicket, Report, Terms
+from bots.engine.execution.portfolio import OUTSIDE, Place, StrategyHolding
 
 SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS intents (
@@ -55,11 +55,11 @@ class Intent(Struct, frozen=True):
 
 
 class StoredOrder(Struct, frozen=True):
-    ticket: Ticket
+    ticket: OrderTicket
     report: Report
 
 
-class Day(Struct):
+class TradedDay(Struct):
     """What was traded and won today (UTC), fees included."""
 
     turnover_micros: int = 0
@@ -84,7 +84,7 @@ class State:
 
     # Intents
 
-    def begin(self, intent: Intent, tickets: list[Ticket]) -> None:
+    def begin(self, intent: Intent, tickets: list[OrderTicket]) -> None:
         with self._db:
             self._db.execute("BEGIN")
             self._db.execute(
@@ -93,7 +93,7 @@ class State:
                  _now()),
             )  # fmt: skip
             for ticket in tickets:
-                self._insert(ticket, Outcome.PLANNED)
+                self._insert(ticket, OrderOutcome.PLANNED)
 
     def finish(self, intent_id: str, state: str, profit_micros: int | None) -> None:
         """End an intent; what was planned and never sent is `not_attempted` from now on."""
@@ -105,7 +105,7 @@ class State:
             )
             self._db.execute(
                 "UPDATE orders SET outcome = ? WHERE intent = ? AND outcome = ?",
-                (Outcome.NOT_ATTEMPTED, intent_id, Outcome.PLANNED),
+                (OrderOutcome.NOT_ATTEMPTED, intent_id, OrderOutcome.PLANNED),
             )
 
     def list_open_intents(self) -> list[Intent]:
@@ -125,19 +125,24 @@ class State:
 
     # Orders
 
-    def send(self, ticket: Ticket) -> None:
+    def send(self, ticket: OrderTicket) -> None:
         """Write that an order is about to be sent. One that is new is added."""
         with self._db:
             self._db.execute("BEGIN")
             changed = self._db.execute(
                 "UPDATE orders SET outcome = ?, limit_pips = ?, lots = ? WHERE id = ?",
-                (Outcome.SENDING, ticket.limit_pips, ticket.lots, ticket.id),
+                (OrderOutcome.SENDING, ticket.limit_pips, ticket.lots, ticket.id),
             )
             if not changed.rowcount:
-                self._insert(ticket, Outcome.SENDING)
+                self._insert(ticket, OrderOutcome.SENDING)
 
     def record(
-        self, ticket: Ticket, report: Report, place: Place, holding: Holding, day: Day
+        self,
+        ticket: OrderTicket,
+        report: Report,
+        place: Place,
+        holding: StrategyHolding,
+        day: TradedDay,
     ) -> None:
         """Write what became of an order, with the position after it."""
         strategy, key = place
@@ -175,7 +180,7 @@ class State:
         )
         return [_read_order(row) for row in rows]
 
-    def _insert(self, ticket: Ticket, outcome: Outcome) -> None:
+    def _insert(self, ticket: OrderTicket, outcome: OrderOutcome) -> None:
         self._db.execute(
             "INSERT INTO orders VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0, 0, '', '', ?)",
             (ticket.id, ticket.intent, ticket.role, ticket.strategy, *ticket.key, ticket.side,
@@ -184,17 +189,17 @@ class State:
 
     # Positions
 
-    def load_holdings(self) -> dict[Place, Holding]:
+    def load_holdings(self) -> dict[Place, StrategyHolding]:
         rows = self._db.execute("SELECT * FROM holdings")
-        return {(row[0], Key(row[1], row[2])): Holding(*row[3:]) for row in rows}
+        return {(row[0], Key(row[1], row[2])): StrategyHolding(*row[3:]) for row in rows}
 
-    def load_day(self) -> Day:
+    def load_day(self) -> TradedDay:
         rows = self._db.execute(
             "SELECT turnover_micros, realised_micros FROM days WHERE day = ?", (_today(),)
         )
-        return next((Day(*row) for row in rows), Day())
+        return next((TradedDay(*row) for row in rows), TradedDay())
 
-    def adjust(self, key: Key, holding: Holding) -> None:
+    def adjust(self, key: Key, holding: StrategyHolding) -> None:
         """Write the position that the venue has and no strategy made."""
         with self._db:
             self._db.execute("BEGIN")
@@ -204,7 +209,7 @@ class State:
         """Keep what an operator should be able to read later."""
         self._db.execute("INSERT INTO notes VALUES (?, ?, ?)", (_now(), kind, json.dumps(body)))
 
-    def _write_holding(self, strategy: str, key: Key, holding: Holding) -> None:
+    def _write_holding(self, strategy: str, key: Key, holding: StrategyHolding) -> None:
         self._db.execute(
             "INSERT OR REPLACE INTO holdings VALUES (?, ?, ?, ?, ?, ?, ?)",
             (strategy, *key, holding.lots, holding.open_micros, holding.realised_micros,
@@ -213,7 +218,7 @@ class State:
 
 
 def _read_order(row: tuple[Any, ...]) -> StoredOrder:
-    ticket = Ticket(
+    ticket = OrderTicket(
         id=row[0],
         intent=row[1],
         role=row[2],
@@ -225,7 +230,7 @@ def _read_order(row: tuple[Any, ...]) -> StoredOrder:
         terms=Terms(row[9]),
     )
     report = Report(
-        outcome=Outcome(row[10]),
+        outcome=OrderOutcome(row[10]),
         lots=row[11],
         money_micros=row[12],
         fee_micros=row[13],

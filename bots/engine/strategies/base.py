@@ -13,7 +13,7 @@ import structlog
 
 from bots.engine.cache import Cache, View
 from bots.engine.events import Key
-from bots.engine.execution.portfolio import Portfolio
+from bots.engine.execution.portfolio import EnginePortfolio
 from bots.engine.markets import MarketMap
 from bots.engine.metrics import Metrics
 from bots.engine.signals import Wish
@@ -45,13 +45,13 @@ class Strategy(ABC):
     in_thread = False
     wakes_every_seconds: float | None = None
     """How often it is called for each book without a change."""
-    portfolio: Portfolio
+    portfolio: EnginePortfolio
     """What is held, by strategy and token."""
 
     def __init__(self, name: str, markets: MarketMap) -> None:
         self.name = name
         self.markets = markets
-        self.portfolio = Portfolio()
+        self.portfolio = EnginePortfolio()
 
     def watch(self) -> Collection[Key]:
         """Return the books that it is called for."""
