@@ -83,6 +83,17 @@ def test_a_fair_value_is_the_price_of_an_lmsr_that_has_sold_as_much(tmp_path: Pa
     desk.close()
 
 
+def test_the_lmsr_of_an_event_shares_one_among_its_markets(tmp_path: Path) -> None:
+    markets = tuple(build_market(name, tick_pips=1) for name in "abc")
+    desk = Desk(tmp_path, [MarketEvent(id="e", markets=markets, is_exhaustive=True)])
+    maker = MarketMaker("m", desk.markets, venue="v", fair="lmsr", liquidity=100)
+    maker.portfolio = desk.portfolio
+    desk.portfolio.get("m", markets[0].yes).lots = -10_000
+    fair = [maker.find_fair(desk.cache, market) for market in markets]
+    assert fair == [5_761, 2_119, 2_119]  # e / (2 + e), 1 / (2 + e)
+    desk.close()
+
+
 def test_a_fair_value_is_the_middle_of_another_venues_book(tmp_path: Path) -> None:
     desk = make_desk(tmp_path)
     there = Key("w", "RAIN")

@@ -6,14 +6,14 @@ over. An order that rests is amended to its new price and size, so it is never t
 
 import asyncio
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
 import structlog
 from msgspec import Struct
 from msgspec.structs import replace
 
-from bots.engine.events import BUY, SELL, Key
+from bots.engine.events import BUY, SELL, Key, Level
 from bots.engine.execution.ledger import Ledger
 from bots.engine.execution.orders import (
     Executor,
@@ -26,7 +26,7 @@ from bots.engine.execution.orders import (
 )
 from bots.engine.execution.risk import KillSwitch
 from bots.engine.metrics import Metrics
-from bots.engine.signals import QuoteSet, WantedQuote
+from bots.engine.signals import QuoteSet, SignalLeg, WantedQuote
 
 log = structlog.get_logger(__name__)
 
@@ -124,13 +124,28 @@ class Quoter:
     async def _quote(self, book: Book, wish: QuoteSet) -> None:
         resting = self.resting.setdefault(book, {})
         wanted: dict[Slot, WantedQuote] = {}
-        for quote in wish.quotes:
+        for quote in self._limit(wish):
             number = sum(1 for side, _ in wanted if side == quote.side)
             wanted[quote.side, number] = quote
         for slot in [slot for slot in resting if slot not in wanted]:
             await self._cancel(resting, slot)
         for slot in sorted(wanted, key=self._order_of(resting, wanted)):
             await self._move(book, resting, slot, wanted[slot])
+
+    def _limit(self, wish: QuoteSet) -> Iterator[WantedQuote]:
+        """Yield the quotes in the size that limits allow."""
+        market = self._ledger.markets.by_token[wish.key]
+        for quote in wish.quotes:
+            leg = SignalLeg(
+                key=wish.key,
+                side=quote.side,
+                limit_pips=quote.price_pips,
+                takes=(Level(quote.price_pips, quote.lots),),
+                lot_step_lots=market.lot_step_lots,
+            )
+            lots = self._ledger.risk.count_room(leg)
+            if lots:
+                yield WantedQuote(quote.side, quote.price_pips, lots)
 
     def _order_of(
         self, resting: Resting, wanted: dict[Slot, WantedQuote]

@@ -39,7 +39,7 @@ class MarketMaker(Strategy):
         venue: str,
         fair: str = ESTIMATE,
         estimates: Mapping[str, Number] | None = None,
-        prior: Number = "0.5",
+        prior: Number | None = None,
         liquidity: int = 500,
         half_spread: Number = "0.02",
         gap: Number = "0.01",
@@ -54,6 +54,7 @@ class MarketMaker(Strategy):
         self.fair = fair
         self.estimates = estimates or {}
         self.prior = prior
+        self.events = {one.yes: event for event in markets.events for one in event.markets}
         self.liquidity = liquidity
         self.half_spread_pips, self.gap_pips = read_pips(half_spread), read_pips(gap)
         self.sizes = [size * (100 + growth * level) // 100 for level in range(levels)]
@@ -79,7 +80,7 @@ class MarketMaker(Strategy):
     def find_fair(self, view: View, market: BinaryMarket) -> int | None:
         """Return what a contract is worth, in pips; None while it is not known."""
         if self.fair == ESTIMATE:
-            return read_pips(self.estimates.get(market.id, self.prior))
+            return round(self._find_prior(market) * PAYOUT_PIPS)
         if self.fair == LMSR:
             return self._find_lmsr(market)
         for source, made in self.sources.items():
@@ -88,12 +89,24 @@ class MarketMaker(Strategy):
                 return (ladder.bids[0].price_pips + ladder.asks[0].price_pips) // 2
         return None
 
+    def _find_prior(self, market: BinaryMarket) -> Decimal:
+        """Return what is believed of a market; of several, that one is as likely as another."""
+        event = self.events[market.yes]
+        alike = Decimal(1) / max(2, len(event.markets))
+        return Decimal(self.estimates.get(market.id, alike if self.prior is None else self.prior))
+
     def _find_lmsr(self, market: BinaryMarket) -> int:
-        """Return the price after what was sold: the odds of the prior times e^(sold / b)."""
-        prior = Decimal(self.estimates.get(market.id, self.prior))
+        """Return the share of a market's weight, which is its prior times e^(sold / b), in that of
+        its event; of one that is alone, NO weighs the rest.
+        """
+        rows = self.events[market.yes].markets
+        weights = {one.yes: self._weigh(one) for one in rows}
+        rest = 1 - self._find_prior(market) if len(rows) == 1 else 0
+        return int(weights[market.yes] / (sum(weights.values()) + rest) * PAYOUT_PIPS)
+
+    def _weigh(self, market: BinaryMarket) -> Decimal:
         sold = Decimal(-self.count_lots(market.yes)) / LOTS_PER_CONTRACT
-        odds = prior / (1 - prior) * (sold / self.liquidity).exp()
-        return int(odds / (1 + odds) * PAYOUT_PIPS)
+        return self._find_prior(market) * (sold / self.liquidity).exp()
 
     def count_lots(self, key: Key) -> int:
         return self.portfolio.get(self.name, key).lots
