@@ -25,6 +25,7 @@ DOCUMENTS: Final[dict[str, Path]] = {
     "api": DOCS / "api.md",
     "feed": DOCS / "feed.md",
     "client": CLIENT,
+    "engine": DOCS / "engine.md",
     "agents": DOCS / "agents.md",
     "kalshi": DOCS / "kalshi.md",
     "polymarket": DOCS / "polymarket.md",
