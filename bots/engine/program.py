@@ -17,6 +17,7 @@ from bots.engine.execution.kalshi import KalshiOrders
 from bots.engine.execution.ledger import Ledger
 from bots.engine.execution.orders import Executor
 from bots.engine.execution.paper import PaperExecutor
+from bots.engine.execution.polymarket import PolymarketOrders
 from bots.engine.execution.portfolio import OUTSIDE, EnginePortfolio
 from bots.engine.execution.predex import PredexOrders
 from bots.engine.execution.quoter import Quoter
@@ -30,6 +31,7 @@ from bots.engine.strategies.base import Strategy, StrategyRunner, build_strategy
 from bots.engine.units import MICROS_PER_CREDIT
 from bots.engine.venues.connection import Adapter
 from bots.engine.venues.kalshi import Kalshi
+from bots.engine.venues.polymarket import Polymarket
 from bots.engine.venues.predex import Predex
 from bots.loop import is_orphan
 
@@ -118,6 +120,8 @@ class TradingEngine:
             return PredexOrders(table.name, venue.url, venue.key, self.markets)
         if isinstance(venue, Kalshi):
             return KalshiOrders(table.name, venue.http, self.markets)
+        if isinstance(venue, Polymarket):
+            return PolymarketOrders(venue.clob, self.markets)
         raise ConfigError(f"{table.name}: nothing carries out live orders there")
 
     def _build_paper(self, table: VenueTable) -> PaperExecutor:

@@ -298,6 +298,7 @@ def build_ticket(intent: Intent, number: int, signal: Signal) -> OrderTicket:
         side=leg.side,
         limit_pips=leg.limit_pips,
         lots=leg.lots,
+        created_s=int(time.time()),
     )
 
 
@@ -320,4 +321,5 @@ def build_unwind(
         limit_pips=max(tick_pips, min(PAYOUT_PIPS - tick_pips, limit)),
         lots=filled.lots,
         terms=Terms.IOC,
+        created_s=int(time.time()),
     )

@@ -44,6 +44,8 @@ class OrderTicket(Struct, frozen=True, kw_only=True):
     limit_pips: int
     lots: int
     terms: Terms = Terms.FOK
+    created_s: int = 0
+    """When it was made, in seconds since 1970."""
 
 
 class Report(Struct, frozen=True, kw_only=True):

@@ -24,7 +24,8 @@ CREATE TABLE IF NOT EXISTS intents (
 CREATE TABLE IF NOT EXISTS orders (
     id TEXT PRIMARY KEY, intent TEXT NOT NULL, role TEXT NOT NULL, strategy TEXT NOT NULL,
     venue TEXT NOT NULL, token TEXT NOT NULL, side INTEGER NOT NULL, limit_pips INTEGER NOT NULL,
-    lots INTEGER NOT NULL, terms TEXT NOT NULL, outcome TEXT NOT NULL, filled_lots INTEGER NOT NULL,
+    lots INTEGER NOT NULL, terms TEXT NOT NULL,
+    created_s INTEGER NOT NULL, outcome TEXT NOT NULL, filled_lots INTEGER NOT NULL,
     money_micros INTEGER NOT NULL, fee_micros INTEGER NOT NULL, reason TEXT NOT NULL,
     venue_id TEXT NOT NULL, created_at TEXT NOT NULL
 ) STRICT;
@@ -174,7 +175,7 @@ class State:
     def _read_orders(self, where: str, *values: Any) -> list[StoredOrder]:
         rows = self._db.execute(
             "SELECT id, intent, role, strategy, venue, token, side, limit_pips, lots, terms,"  # noqa: S608 - `where` is ours
-            " outcome, filled_lots, money_micros, fee_micros, reason, venue_id"
+            " created_s, outcome, filled_lots, money_micros, fee_micros, reason, venue_id"
             f" FROM orders WHERE {where} ORDER BY rowid",
             values,
         )
@@ -182,9 +183,9 @@ class State:
 
     def _insert(self, ticket: OrderTicket, outcome: OrderOutcome) -> None:
         self._db.execute(
-            "INSERT INTO orders VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0, 0, '', '', ?)",
+            "INSERT INTO orders VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0, 0, '', '', ?)",
             (ticket.id, ticket.intent, ticket.role, ticket.strategy, *ticket.key, ticket.side,
-             ticket.limit_pips, ticket.lots, ticket.terms, outcome, _now()),
+             ticket.limit_pips, ticket.lots, ticket.terms, ticket.created_s, outcome, _now()),
         )  # fmt: skip
 
     # Positions
@@ -228,14 +229,15 @@ def _read_order(row: tuple[Any, ...]) -> StoredOrder:
         limit_pips=row[7],
         lots=row[8],
         terms=Terms(row[9]),
+        created_s=row[10],
     )
     report = Report(
-        outcome=OrderOutcome(row[10]),
-        lots=row[11],
-        money_micros=row[12],
-        fee_micros=row[13],
-        reason=row[14],
-        venue_id=row[15],
+        outcome=OrderOutcome(row[11]),
+        lots=row[12],
+        money_micros=row[13],
+        fee_micros=row[14],
+        reason=row[15],
+        venue_id=row[16],
     )
     return StoredOrder(ticket, report)
 
