@@ -26,6 +26,7 @@ DOCUMENTS: Final[dict[str, Path]] = {
     "feed": DOCS / "feed.md",
     "client": CLIENT,
     "webhooks": DOCS / "webhooks.md",
+    "engine": DOCS / "engine.md",
     "agents": DOCS / "agents.md",
     "kalshi": DOCS / "kalshi.md",
     "polymarket": DOCS / "polymarket.md",
