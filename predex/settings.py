@@ -82,6 +82,8 @@ CONNECTIONS_MAX = env.count("CONNECTIONS_MAX", default=10_000)  # of one process
 CONNECTIONS_PER_ADDRESS_MAX = env.count("CONNECTIONS_PER_ADDRESS_MAX", default=500)
 REQUEST_SECONDS_MAX = env.count("REQUEST_SECONDS_MAX", default=30)
 RESOLVER_TRUSTED_HOSTS = env.list("RESOLVER_TRUSTED_HOSTS", default=[])  # see web/outbound.py
+SIMULATOR = env.flag("SIMULATOR", default=False)  # a bench for programs: docs/simulator.md
+ALLOW_SIMULATOR = env.flag("ALLOW_SIMULATOR", default=False)
 DJANGO_AT_ONCE = env.count("DJANGO_AT_ONCE", default=1 if EMBEDDED else 8)  # pages; see turns.py
 
 # --- Celery: a trigger only; embedded, the scheduler inside `serve` calls the same functions -----
@@ -121,6 +123,7 @@ INSTALLED_APPS = [
     "accounts",
     "markets",
     "trading",
+    "simulator",
 ]
 MIDDLEWARE = [
     "accounts.middleware.RequestMiddleware",

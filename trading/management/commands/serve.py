@@ -49,10 +49,12 @@ class Command(MigratedCommand):
         )
 
     def handle(self, *, host: str, port: int, demo: bool, **options: Any) -> None:
+        self.serve(host, port, find_demo_bots(host, port) if demo else contextlib.nullcontext())
+
+    def serve(self, host: str, port: int, beside: AbstractAsyncContextManager[None]) -> None:
         connection.close()  # each part and thread opens its own connection
         connections.count_max = choose_connections_max()
         name_site(host, port)
-        beside = find_demo_bots(host, port) if demo else contextlib.nullcontext()
         server = Server(build_config(host, port))
         try:
             with engine_file_lock() if settings.EMBEDDED else contextlib.nullcontext():
