@@ -94,7 +94,7 @@ class Play:
             source=msgspec.structs.replace(self.source, speed=pace.speed, is_paused=pace.is_paused),
             market_id=self.market.pk,
             position=player.position,
-            at_ms=min(pace.now_ms(), self.session.times_ms[-1]),
+            at_ms=player.reached_ms(),
             last_trade_id=player.last_trade_id,
             crowd=player.crowd.dump(),
         )
@@ -128,7 +128,7 @@ class Bench:
 
     def pause(self) -> None:
         for play in self.plays:
-            play.player.pace.pause(at_ms=play.player.at_ms)
+            play.player.pace.pause(at_ms=play.player.reached_ms())
 
     def resume(self) -> None:
         for play in self.plays:
@@ -136,7 +136,7 @@ class Bench:
 
     def set_speed(self, speed: float) -> None:
         for play in self.plays:
-            play.player.pace.set_speed(speed, at_ms=play.player.at_ms)
+            play.player.pace.set_speed(speed, at_ms=play.player.reached_ms())
 
     async def step(self, ms: float) -> None:
         """Let so much time of each recording pass; return when all of it is done and settled."""

@@ -25,8 +25,14 @@ GONE: Final = {"type": "websocket.disconnect", "code": 1006}
 ORDERS: Final = frozenset(
     {"place", "place_batch", "amend", "close_positions", "protect", "preview"}
 )
+MARKET: Final = frozenset(
+    f"{channel}{suffix}"
+    for channel in ("book", "trades", "ticker", "lifecycle")
+    for suffix in ("", "_snapshot")
+)
 PRIVATE: Final = frozenset({"me", "me_snapshot"})
-ANSWERS: Final = frozenset({"answer", "error"})
+FEED: Final = MARKET | PRIVATE
+"""What may be lost, doubled or reordered: frames of streams, not answers."""
 _TYPE: Final = re.compile(r'"type":"([a-z_]+)"')
 
 
@@ -133,7 +139,8 @@ class SimulatedSocket:
         if (after is not None and self._frames > after) or self.entry.happens("cut"):
             await self._cut()
             return
-        for frame in self._choose(message):
+        frames = self._choose(message) if _find_type(message) in FEED else [message]
+        for frame in frames:
             kind = _name_delay_out(frame)
             line = self._lines.get(kind)
             if line is None:
@@ -181,9 +188,13 @@ def _read_request(message: Any) -> _Request:
         return _Request()
 
 
-def _name_delay_out(message: Any) -> str:
+def _find_type(message: Any) -> str:
     found = _TYPE.search(message.get("text") or "", 0, 200)
-    kind = found[1] if found else ""
+    return found[1] if found else ""
+
+
+def _name_delay_out(message: Any) -> str:
+    kind = _find_type(message)
     if kind in PRIVATE:
         return PRIVATE_FEED
-    return ANSWER_OUT if kind in ANSWERS else MARKET_DATA
+    return MARKET_DATA if kind in MARKET else ANSWER_OUT

@@ -36,22 +36,18 @@ class Pace:
                 continue
 
     def pause(self, *, at_ms: float) -> None:
-        """Pause; where it goes as fast as it can, that is at what is done: `at_ms`."""
-        now_ms = self.now_ms()
-        self._set(at_ms if now_ms == FASTEST else now_ms, is_paused=True)
+        self._set(at_ms, is_paused=True)
 
     def resume(self) -> None:
         self._set(self.now_ms(), is_paused=False)
 
     def set_speed(self, speed: float, *, at_ms: float) -> None:
-        now_ms = self.now_ms()
         self.speed = speed
-        self._set(at_ms if now_ms == FASTEST else now_ms, is_paused=self.is_paused)
+        self._set(at_ms, is_paused=self.is_paused)
 
     def step(self, ms: float, *, at_ms: float) -> float:
-        """Pause and move on; return where it then is."""
-        self.pause(at_ms=at_ms)
-        self._set(self._at_ms + ms, is_paused=True)
+        """Pause and move on from there; return where it then is."""
+        self._set(at_ms + ms, is_paused=True)
         return self._at_ms
 
     def _set(self, at_ms: float, *, is_paused: bool) -> None:

@@ -13,7 +13,7 @@ from trading.models import Trade
 from trading.pipeline.gateway import EngineAway, Overloaded
 from trading.pipeline.messages import Answer, Task
 from trading.recordings.crowd import Crowd
-from trading.recordings.pace import Pace
+from trading.recordings.pace import FASTEST, Pace
 from trading.recordings.recording import RecordedOperation
 from trading.recordings.session import Session
 
@@ -60,6 +60,12 @@ class Player:
     def at_ms(self) -> int:
         return self.session.times_ms[self.position - 1] if self.position else 0
 
+    def reached_ms(self) -> float:
+        """Return now, or where it is behind what is done."""
+        now_ms = self.pace.now_ms()
+        is_behind = now_ms == FASTEST or not (self.is_done or self._next_ms() > now_ms)
+        return self.at_ms if is_behind else now_ms
+
     @property
     def is_done(self) -> bool:
         return self.position >= len(self.session.operations)
@@ -78,7 +84,7 @@ class Player:
 
     async def step(self, ms: float) -> None:
         """Pause, let so much recorded time pass and return when what falls in it is done."""
-        until_ms = self.pace.step(ms, at_ms=self.at_ms)
+        until_ms = self.pace.step(ms, at_ms=self.reached_ms())
         while not (self.has_ended or self.is_done) and self._next_ms() <= until_ms:
             self._moved.clear()
             await self._moved.wait()
