@@ -4,6 +4,7 @@ The database has digests only; the keys are in `keys.json`, readable by its owne
 """
 
 import os
+import secrets
 from typing import Final
 
 import msgspec
@@ -18,12 +19,16 @@ from trading.recordings.stage import do_stage_market
 
 CREDITS_EACH: Final = 100_000
 OPERATOR: Final = "bench_operator"
+PASSWORD_BYTES: Final = 12
 FILE_MODE: Final = 0o600
 
 
 class BenchTrader(msgspec.Struct):
+    """Logs in as `<handle>@bench.invalid`, to see its report."""
+
     handle: str
     key: str
+    password: str
 
 
 class People(msgspec.Struct):
@@ -40,9 +45,9 @@ def do_seed_people(*, traders: int) -> People:
     if kept is not None and len(kept.traders) >= traders and _are_known(kept):
         return kept
     people = People(
-        _make(OPERATOR, ["operate", "read", "trade"], is_operator=True),
+        _make(OPERATOR, ["operate", "read", "trade"], is_operator=True)[0],
         [
-            BenchTrader(handle, _make(handle, ["read", "trade"]))
+            BenchTrader(handle, *_make(handle, ["read", "trade"]))
             for handle in (f"trader_{number}" for number in range(1, traders + 1))
         ],
     )
@@ -87,7 +92,9 @@ def _are_known(people: People) -> bool:
     return ApiKey.objects.live().filter(prefix__in=prefixes).count() == len(prefixes)
 
 
-def _make(handle: str, scopes: list[str], *, is_operator: bool = False) -> str:
+def _make(handle: str, scopes: list[str], *, is_operator: bool = False) -> tuple[str, str]:
+    """Return a new key and password of a user, who is made if need be."""
+    password = secrets.token_urlsafe(PASSWORD_BYTES)
     user = User.objects.filter(handle=handle).first()
     if user is None:
         user = do_create_user(
@@ -97,5 +104,8 @@ def _make(handle: str, scopes: list[str], *, is_operator: bool = False) -> str:
         do_grant(
             user.accounts.get(number=1), amount_micros=CREDITS_EACH * MICROS_PER_CREDIT, by=None
         )
-    _, secret = do_create_api_key(user.accounts.get(number=1), name="bench", scopes=scopes, by=None)
-    return secret
+    user.set_password(password)
+    user.save(update_fields=["password"])
+    account = user.accounts.get(number=1)
+    _, key = do_create_api_key(account, name="bench", scopes=scopes, by=None)
+    return key, password

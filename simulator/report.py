@@ -164,7 +164,7 @@ def show_report(report: Report) -> dict[str, object]:
     """Return the report as JSON has it: decimal texts, as everywhere in the API."""
     return {
         "fills": [dict(zip(COLUMNS, show_fill(fill), strict=True)) for fill in report.fills],
-        "slippage": _show_sum(fill.slippage_micros for fill in report.fills),
+        "slippage": format_amount(sum_slippage(report.fills)),
         "queue_seconds": summarise_queue(report.fills),
         "markets": [
             {
@@ -227,5 +227,20 @@ def summarise_queue(fills: Iterable[ReportFill]) -> dict[str, float] | None:
     return {"median": median, "longest": waits[-1] / MICROS_PER_SECOND}
 
 
-def _show_sum(amounts: Iterable[int | None]) -> str:
-    return format_amount(sum(amount for amount in amounts if amount is not None))
+def sum_slippage(fills: Iterable[ReportFill]) -> int:
+    return sum(fill.slippage_micros or 0 for fill in fills)
+
+
+def build_curve(report: Report) -> list[tuple[int, int]]:
+    """Return (time, what cash and positions were worth at the mid of then) after each fill."""
+    cash_micros = 0
+    positions: dict[tuple[str, int], tuple[int, int]] = {}
+    curve = []
+    for fill in report.fills:
+        cash_micros -= fill.side * fill.price_pips * fill.lots + fill.fee_micros
+        key = fill.market, fill.outcome
+        lots, half_pips = positions.get(key, (0, 2 * fill.price_pips))
+        positions[key] = lots + fill.side * fill.lots, fill.mid_half_pips or half_pips
+        worth = sum(lots * half_pips // 2 for lots, half_pips in positions.values())
+        curve.append((fill.ts_us, cash_micros + worth))
+    return curve

@@ -18,7 +18,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
@@ -47,6 +47,7 @@ class TestTrader:
 
     handle: str
     key: str
+    password: str = field(repr=False)
 
 
 class Exchange:

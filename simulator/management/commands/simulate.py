@@ -67,7 +67,7 @@ class Command(serve.Command):
     def show(self, people: People) -> None:
         self.stdout.write(f"operator's key: {people.operator_key}")
         for trader in people.traders:
-            self.stdout.write(f"key of {trader.handle}: {trader.key}")
+            self.stdout.write(f"key of {trader.handle}: {trader.key} (password {trader.password})")
 
 
 class RecordingCommand(Command):
