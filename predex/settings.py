@@ -65,7 +65,6 @@ DATABASES = {
     )
 }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
-
 CHANNEL_LAYERS = configure_channel_layers(REDIS_URL, prefix=REDIS_PREFIX)
 CACHES = configure_caches(REDIS_URL, prefix=REDIS_PREFIX)
 
@@ -221,8 +220,7 @@ MFA_ADAPTER = "accounts.adapter.MfaAdapter"
 MFA_FORMS = {"add_webauthn": "accounts.pages.allauth_forms.PasskeyForm"}
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 MFA_PASSKEY_LOGIN_ENABLED = True
-# Browsers offer passkeys over plain HTTP on localhost only.
-MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = not SITE_IS_HTTPS
+MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = not SITE_IS_HTTPS  # browsers do so on localhost only
 SOCIALACCOUNT_ADAPTER = "accounts.sign_on.SignOnAdapter"
 SOCIALACCOUNT_FORMS = {"signup": "accounts.pages.allauth_forms.SignOnForm"}
 SOCIALACCOUNT_AUTO_SIGNUP = False  # people choose their handle

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import heapq
 import re
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
@@ -55,23 +56,48 @@ async def serve_socket(
 
 
 class Line:
-    """Passes messages on in order, each after its delay, without delaying those who bring them."""
+    """Passes messages on, each after its delay, without delaying those who bring them.
+
+    Those of one kind keep their order; others may overtake them.
+    """
 
     def __init__(self, deliver: Callable[[Any], Awaitable[None]]) -> None:
         self._deliver = deliver
-        self._due = 0.0
-        self._waiting: asyncio.Queue[tuple[float, Any]] = asyncio.Queue()
+        self._due: dict[str, float] = {}
+        self._waiting: list[tuple[float, int, Any]] = []
+        self._count = 0
+        self._brought = asyncio.Event()
         self.task = asyncio.create_task(self._run())
 
-    def bring(self, message: Any, delay_seconds: float) -> None:
-        self._due = max(self._due, asyncio.get_running_loop().time() + delay_seconds)
-        self._waiting.put_nowait((self._due, message))
+    def bring(self, kind: str, message: Any, delay_seconds: float) -> None:
+        due = asyncio.get_running_loop().time() + delay_seconds
+        self._due[kind] = due = max(due, self._due.get(kind, due))
+        self._count += 1
+        heapq.heappush(self._waiting, (due, self._count, message))
+        self._brought.set()
+
+    def bring_last(self, message: Any) -> None:
+        """Pass it on after all that was brought before."""
+        last = max(self._due.values(), default=0.0)
+        self._count += 1
+        heapq.heappush(self._waiting, (last, self._count, message))
+        self._brought.set()
 
     async def _run(self) -> None:
         while True:
-            due, message = await self._waiting.get()
-            await asyncio.sleep(max(0.0, due - asyncio.get_running_loop().time()))
-            await self._deliver(message)
+            while self._waiting:
+                left_seconds = self._waiting[0][0] - asyncio.get_running_loop().time()
+                if left_seconds > 0:
+                    await self._wait(left_seconds)
+                else:
+                    await self._deliver(heapq.heappop(self._waiting)[2])
+            await self._wait(None)
+
+    async def _wait(self, seconds: float | None) -> None:
+        self._brought.clear()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._brought.wait()
 
 
 class SimulatedSocket:
@@ -82,8 +108,9 @@ class SimulatedSocket:
         self._registry = registry
         self._receive = receive
         self._send = send
-        self._lines: dict[str, Line] = {}
+        self._out = Line(self._deliver)
         self._heard: asyncio.Queue[Any] = asyncio.Queue()
+        self._in = Line(self._heard.put)
         self._reading: asyncio.Task[None] | None = None
         self._frames = 0
         self._lost = 0
@@ -111,10 +138,9 @@ class SimulatedSocket:
             self.entry = self._registry.entries.get(find_name(request.key))
 
     async def _read(self) -> None:
-        line = self._lines["in"] = Line(self._heard.put)
         while True:
             message = await self._receive()
-            line.bring(message, self._find_delay_in(message))
+            self._in.bring("in", message, self._find_delay_in(message))
             if message["type"] == "websocket.disconnect":
                 return
 
@@ -137,15 +163,13 @@ class SimulatedSocket:
         self._frames += 1
         after = self.entry.faults.disconnect_after
         if (after is not None and self._frames > after) or self.entry.happens("cut"):
-            await self._cut()
+            self._is_cut = True
+            self._out.bring_last(CUT)
             return
         frames = self._choose(message) if _find_type(message) in FEED else [message]
         for frame in frames:
             kind = _name_delay_out(frame)
-            line = self._lines.get(kind)
-            if line is None:
-                line = self._lines[kind] = Line(self._deliver)
-            line.bring(frame, self.entry.delay_seconds(kind))
+            self._out.bring(kind, frame, self.entry.delay_seconds(kind))
 
     def _choose(self, message: Any) -> list[Any]:
         """Return what is sent in place of a frame: nothing, it, it twice, it and the one before."""
@@ -164,16 +188,12 @@ class SimulatedSocket:
         return frames if held is None else [*frames, held]
 
     async def _deliver(self, message: Any) -> None:
-        if not self._is_cut:
-            await self._send(message)
-
-    async def _cut(self) -> None:
-        self._is_cut = True
-        await self._send(CUT)
-        self._heard.put_nowait(GONE)
+        await self._send(message)
+        if message is CUT:
+            self._heard.put_nowait(GONE)
 
     async def close(self) -> None:
-        tasks = [line.task for line in self._lines.values()]
+        tasks = [self._in.task, self._out.task]
         tasks += [self._reading] if self._reading is not None else []
         for task in tasks:
             task.cancel()
