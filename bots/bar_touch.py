@@ -1,50 +1,82 @@
-"""A maker that a naive fill model likes: `python -m bots.bar_touch RECORDING...` prints both.
+"""A maker that a naive fill model likes: `python -m bots.bar_touch RECORDING...` prints both results.
 
-It joins both sides of the book for each bar. The naive model fills a side when the bar's trades
-touch its price, as most home-made simulators do; the exchange has a queue. docs/simulator.md
+It joins both sides of the book for each bar and holds at most SIZE contracts either way. The naive
+model fills a side whenever the bar's trades touch its price; the exchange has a queue, in which the
+orders of others are first. docs/simulator.md
 """
 
 import sys
 from decimal import Decimal
+from typing import NamedTuple
 
+from predex_client import Client
+from predex_client.models import Trade
 from predex_client.testing import Exchange
 
-BAR_SECONDS, SIZE = 10, 10
+BAR_SECONDS, SIZE = 5, 10
 
 
-def play(path: str) -> tuple[Decimal, Decimal, int, int]:
-    """Return the naive profit and the true one, and how many fills each counted."""
-    naive, position, touches, seen = Decimal(0), 0, 0, ""
-    with Exchange(recordings=[path], options=["--paused"]) as exchange:
+class Naive:
+    """Fills what a bar touches, whole and at once."""
+
+    def __init__(self) -> None:
+        self.cash, self.position, self.fills = Decimal(0), 0, 0
+
+    def see(self, bid: Decimal | None, ask: Decimal | None, prices: list[Decimal]) -> None:
+        if bid is not None and prices and min(prices) <= bid and self.position < SIZE:
+            self._fill(SIZE, bid)
+        if ask is not None and prices and max(prices) >= ask and self.position > -SIZE:
+            self._fill(-SIZE, ask)
+
+    def _fill(self, size: int, price: Decimal) -> None:
+        self.cash -= size * price
+        self.position += size
+        self.fills += 1
+
+
+class Outcome(NamedTuple):
+    naive_profit: Decimal
+    naive_fills: int
+    profit: Decimal
+    fills: int
+
+
+def play(path: str, *options: str) -> Outcome:
+    naive, seen = Naive(), ""
+    with Exchange(recordings=[path], options=["--paused", *options]) as exchange:
         simulator, client, slug = exchange.simulator(), exchange.client(), exchange.markets[0]
         simulator.step(5)
         while client.market(slug).status == "open":
-            client.cancel_all()
-            book = client.book(slug)["YES"]
-            bid, ask = (side[0].price if side else None for side in (book.bids, book.asks))
-            for side, price in (("buy", bid), ("sell", ask)):
-                if price is not None:
-                    client.place(slug, side, SIZE, price, post_only=True)
+            bid, ask = quote(client, slug)
             simulator.step(BAR_SECONDS)
-            bar = []
-            for trade in client.trades(slug):
-                if trade.id == seen:
-                    break
-                bar.append(trade)
+            bar = list_new_trades(client, slug, seen)
             seen = bar[0].id if bar else seen
-            prices = [trade.price for trade in bar]
-            if bid is not None and prices and min(prices) <= bid:
-                naive, position, touches = naive - SIZE * bid, position + SIZE, touches + 1
-            if ask is not None and prices and max(prices) >= ask:
-                naive, position, touches = naive + SIZE * ask, position - SIZE, touches + 1
-        report = exchange.simulator(0).report()
-        payout = next(one for one in client.market(slug).outcomes if one.code == "YES").payout
-        return (
-            naive + position * (payout or 0),
-            Decimal(report["profit"]),
-            touches,
-            len(report["fills"]),
-        )
+            naive.see(bid, ask, [trade.price for trade in bar])
+        report, payout = exchange.simulator(0).report(), client.market(slug).outcomes[0].payout
+    naive_profit = naive.cash + naive.position * (payout or 0)
+    return Outcome(naive_profit, naive.fills, Decimal(report["profit"]), len(report["fills"]))
+
+
+def quote(client: Client, slug: str) -> tuple[Decimal | None, Decimal | None]:
+    """Join the best bid and ask of the others; return them."""
+    client.cancel_all()
+    book = client.book(slug)["YES"]
+    bid, ask = (side[0].price if side else None for side in (book.bids, book.asks))
+    held = sum(one.position for own in client.positions() for one in own.outcomes)
+    for side, price, room in (("buy", bid, SIZE - held), ("sell", ask, SIZE + held)):
+        if price is not None and room > 0:
+            client.place(slug, side, min(SIZE, room), price, post_only=True)
+    return bid, ask
+
+
+def list_new_trades(client: Client, slug: str, seen: str) -> list[Trade]:
+    """Return the trades after this one, newest first."""
+    found = []
+    for trade in client.trades(slug):
+        if trade.id == seen:
+            break
+        found.append(trade)
+    return found
 
 
 if __name__ == "__main__":
