@@ -1,4 +1,4 @@
-"""A maker that a naive fill model likes: `python -m bots.bar_touch RECORDING...` prints both results.
+"""A maker that a naive fill model likes: `python -m bots.bar_touch FILE...` prints both profits.
 
 It joins both sides of the book for each bar and holds at most SIZE contracts either way. The naive
 model fills a side whenever the bar's trades touch its price; the exchange has a queue, in which the

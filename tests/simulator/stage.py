@@ -27,6 +27,14 @@ class Stage:
         )
         self.asked = []
         self.loop = asyncio.new_event_loop()
+        self.playing = None
+        self.begin_again()
+
+    def begin_again(self):
+        """Play on where a session has ended; `player.session` may be another now."""
+        if self.playing is not None:
+            self.loop.run_until_complete(self.playing)
+        self.player.has_ended = False
         self.playing = self.loop.create_task(self.player.play())
 
     async def send(self, tasks):

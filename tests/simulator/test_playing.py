@@ -2,16 +2,20 @@
 
 import pytest
 
+from markets.models import Market
+from tests.engine.test_recordings import WINDOWS
 from tests.simulator.stage import build_session
 from tests.trading.world import buy, cancel, sell
 from trading.engine.types import OrderStatus
 from trading.models import Order
 from trading.recordings.crowd import OPEN, Crowd, QueueModel
+from trading.recordings.recording import Recording
 from trading.recordings.session import read_session
-from trading.recordings.stage import get_members
+from trading.recordings.stage import do_end_session, get_members
 
 pytestmark = pytest.mark.django_db
 SHORTEST = "KXGOLD15M-26AUG101900-00"
+OTHERS = [window for window in WINDOWS if window != SHORTEST]
 MODELS = list(QueueModel)
 
 
@@ -22,6 +26,36 @@ def bot(alice):
 
 def remaining(result):
     return Order.objects.get(pk=result.order.order_id).remaining_lots
+
+
+@pytest.mark.parametrize(
+    "window", [SHORTEST, *(pytest.param(one, marks=pytest.mark.soak) for one in OTHERS)]
+)
+@pytest.mark.timeout(1_800)
+def test_a_whole_session_has_every_recorded_book_and_settles_as_recorded(
+    make_stage, data_dir, operator, window
+):
+    folder = data_dir / "kalshi_gold15m"
+    [path] = (folder / "events" / window).iterdir()
+    session = read_session(path)
+    recording = Recording(folder / f"derived/{window}.ops.csv.gz")
+    stage = make_stage(session)
+    for number in recording.checkpoints:
+        stage.player.session = session._replace(
+            operations=session.operations[: number + 1], times_ms=session.times_ms[: number + 1]
+        )
+        stage.play_all()
+        assert stage.book() == recording.checkpoints[number]
+        stage.begin_again()
+    stage.player.session = session
+    stage.play_all()
+    assert stage.book() == {}
+    assert do_end_session(stage.market, session.payout_pips)
+    stage.market.refresh_from_db()
+    assert stage.market.status == Market.Status.SETTLED
+    payouts = stage.market.outcomes.order_by("index").values_list("payout_pips", flat=True)
+    won = recording.metadata()["result"] == "yes"
+    assert list(payouts) == ([10_000, 0] if won else [0, 10_000])
 
 
 @pytest.mark.parametrize("model", MODELS)

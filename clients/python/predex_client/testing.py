@@ -71,7 +71,7 @@ class Exchange:
         self.port = _find_free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.folder = Path(tempfile.mkdtemp(prefix="predex-"))
-        self._environment = {**_build_environment(self.source, self.folder), **(environment or {})}
+        self.environment = {**_build_environment(self.source, self.folder), **(environment or {})}
         counts = ["--markets", str(markets), "--traders", str(traders), "--port", str(self.port)]
         named = [str(Path(path).resolve()) for path in recordings]
         command = ["play_recording", *named] if named else ["simulate"]
@@ -89,7 +89,7 @@ class Exchange:
         with (self.folder / "log").open("wb") as log:
             self._process = subprocess.Popen(
                 [find_python(self.source), str(self.source / "manage.py"), *self._arguments],
-                env=self._environment, stdin=subprocess.DEVNULL, stdout=log,
+                env=self.environment, stdin=subprocess.DEVNULL, stdout=log,
                 stderr=subprocess.STDOUT, preexec_fn=_die_with_parent,
             )  # fmt: skip
         self._wait_until_ready(self._process)
@@ -105,6 +105,12 @@ class Exchange:
         return self._keep(Simulator(self.url, key))
 
     def stop(self) -> None:
+        """End it and delete all of it."""
+        self.end_server()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def end_server(self) -> None:
+        """End the process; its database stays until `stop`."""
         for client in self._clients:
             client.close()
         if self._process is not None and self._process.poll() is None:
@@ -114,7 +120,6 @@ class Exchange:
             except subprocess.TimeoutExpired:
                 self._process.kill()
                 self._process.wait()
-        shutil.rmtree(self.folder, ignore_errors=True)
 
     def read_log(self) -> str:
         return (self.folder / "log").read_text(errors="replace")
