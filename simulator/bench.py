@@ -170,10 +170,9 @@ class Bench:
 
     # Plays
 
-    def stage(self, sources: list[PlaySource]) -> None:
+    def stage(self, wanted: list[tuple[PlaySource, Session]]) -> None:
         """Make and open a market for each recording."""
-        for source in sources:
-            session = source.read()
+        for source, session in wanted:
             market = do_stage_session(session, **source.terms)
             self.plays.append(Play(source, session, market, Crowd(get_members(), source.model)))
 

@@ -8,6 +8,7 @@ import secrets
 from typing import Final
 
 import msgspec
+from django.contrib.auth.hashers import make_password
 from django.utils import timezone
 
 from accounts.actions import do_create_api_key, do_create_user, do_grant
@@ -44,10 +45,12 @@ def do_seed_people(*, traders: int) -> People:
     kept = _read()
     if kept is not None and len(kept.traders) >= traders and _are_known(kept):
         return kept
+    password = secrets.token_urlsafe(PASSWORD_BYTES)
+    encoded = make_password(password)  # once: it is slow on purpose
     people = People(
-        _make(OPERATOR, ["operate", "read", "trade"], is_operator=True)[0],
+        _make(OPERATOR, ["operate", "read", "trade"], encoded, is_operator=True),
         [
-            BenchTrader(handle, *_make(handle, ["read", "trade"]))
+            BenchTrader(handle, _make(handle, ["read", "trade"], encoded), password)
             for handle in (f"trader_{number}" for number in range(1, traders + 1))
         ],
     )
@@ -92,9 +95,8 @@ def _are_known(people: People) -> bool:
     return ApiKey.objects.live().filter(prefix__in=prefixes).count() == len(prefixes)
 
 
-def _make(handle: str, scopes: list[str], *, is_operator: bool = False) -> tuple[str, str]:
-    """Return a new key and password of a user, who is made if need be."""
-    password = secrets.token_urlsafe(PASSWORD_BYTES)
+def _make(handle: str, scopes: list[str], encoded: str, *, is_operator: bool = False) -> str:
+    """Return a new key of a user, who gets this password and is made if need be."""
     user = User.objects.filter(handle=handle).first()
     if user is None:
         user = do_create_user(
@@ -104,8 +106,7 @@ def _make(handle: str, scopes: list[str], *, is_operator: bool = False) -> tuple
         do_grant(
             user.accounts.get(number=1), amount_micros=CREDITS_EACH * MICROS_PER_CREDIT, by=None
         )
-    user.set_password(password)
-    user.save(update_fields=["password"])
+    User.objects.filter(pk=user.pk).update(password=encoded)
     account = user.accounts.get(number=1)
     _, key = do_create_api_key(account, name="bench", scopes=scopes, by=None)
-    return key, password
+    return key

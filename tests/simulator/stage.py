@@ -62,8 +62,8 @@ class Stage:
             for future, work in self.asked:
                 future.set_result(work())
             self.asked.clear()
-        if self.playing.done():
-            self.playing.result()  # raises what went wrong
+        if self.player.has_ended:
+            self.loop.run_until_complete(self.playing)  # raises what went wrong
 
     def close(self):
         self.playing.cancel()

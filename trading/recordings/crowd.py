@@ -78,6 +78,7 @@ class Crowd:
         if operation.kind == "cancel":
             self._reduce(level, operation.lots)
             return list(self.trim(level))
+        assert operation.kind == "take"
         return [self._take(operation)]
 
     def restore(self, book: Mapping[Level, int]) -> list[AnyCommand]:

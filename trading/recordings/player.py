@@ -109,8 +109,8 @@ class Player:
         chunk: list[RecordedOperation] = []
         for index in range(self.position, len(operations)):
             operation = operations[index]
-            in_snapshot = bool(chunk) and chunk[0].kind in ("reset", "init")
-            if chunk and in_snapshot != (operation.kind == "init"):
+            in_snapshot = bool(chunk) and chunk[0].kind == "reset"
+            if chunk and (in_snapshot != (operation.kind == "init") or operation.kind == "reset"):
                 break
             if not in_snapshot and (times_ms[index] > now_ms or len(chunk) >= CHUNK_OPERATIONS):
                 break
@@ -120,7 +120,7 @@ class Player:
         return chunk
 
     async def _carry_out(self, chunk: list[RecordedOperation]) -> None:
-        if chunk[0].kind in ("reset", "init"):
+        if chunk[0].kind == "reset":
             book = {(row.side, row.bid_pips): row.lots for row in chunk if row.kind == "init"}
             await self._execute(self.crowd.restore(book))
             return

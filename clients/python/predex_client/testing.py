@@ -29,7 +29,7 @@ from predex_client.client import Client
 from predex_client.errors import PredexError
 from predex_client.simulator import Simulator
 
-START_SECONDS = 60.0
+START_SECONDS = 120.0
 STOP_SECONDS = 10.0
 PARENT_DEATH_SIGNAL = 1
 LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None

@@ -22,7 +22,9 @@ from trading.pipeline.gateway import get_gateway
 from trading.recordings.crowd import QueueModel
 from trading.recordings.messages import RecordingError
 from trading.recordings.pace import FASTEST
+from trading.recordings.session import Session
 
+Recording = tuple[PlaySource, Session]
 ENGINE_SECONDS: Final = 60
 FEES: Final[dict[str, dict[str, Any]]] = {
     "none": {},
@@ -44,7 +46,7 @@ class Command(serve.Command):
     def handle(self, *, host: str, port: int, snapshot: str, seed: int, **options: Any) -> None:
         if not settings.SIMULATOR:
             raise CommandError("set SIMULATOR=1: this command turns the exchange into a bench.")
-        sources = self.read_sources(options)
+        wanted = [] if snapshot else self.read_recordings(options)
         bench = get_bench()
         bench.conditions.default_seed = seed
         if snapshot:
@@ -53,12 +55,12 @@ class Command(serve.Command):
             people = do_seed_people(traders=options["traders"])
             self.show(people)
         markets = 0 if snapshot else options["markets"]
-        beside = run_bench(bench, sources, snapshot=snapshot, markets=markets)
+        beside = run_bench(bench, wanted, snapshot=snapshot, markets=markets)
         self.serve(host, port, beside)
         if bench.reset_to:
             restart(bench.reset_to)
 
-    def read_sources(self, options: dict[str, Any]) -> list[PlaySource]:
+    def read_recordings(self, options: dict[str, Any]) -> list[Recording]:
         return []
 
     def offer_setup(self, own_url: str) -> None:
@@ -86,7 +88,7 @@ class RecordingCommand(Command):
         parser.add_argument("--metadata", default="", help="folder of the venue's records")
         parser.add_argument("--result", choices=("yes", "no"), default="", help="if unrecorded")
 
-    def read_sources(self, options: dict[str, Any]) -> list[PlaySource]:
+    def read_recordings(self, options: dict[str, Any]) -> list[Recording]:
         sources = [
             PlaySource(
                 path=str(path.resolve()),
@@ -100,11 +102,9 @@ class RecordingCommand(Command):
             for path in options["files"]
         ]
         try:
-            for source in sources:
-                source.read()
+            return [(source, source.read()) for source in sources]
         except RecordingError as fault:
             raise CommandError(str(fault)) from None
-        return sources
 
 
 def read_speed(text: str) -> float:
@@ -121,14 +121,14 @@ def read_speed(text: str) -> float:
 
 @contextlib.asynccontextmanager
 async def run_bench(
-    bench: Bench, sources: list[PlaySource], *, snapshot: str, markets: int
+    bench: Bench, wanted: list[Recording], *, snapshot: str, markets: int
 ) -> AsyncIterator[None]:
     """Stage what is asked for once the engine runs, and play it while the block runs."""
     await _wait_for_engine()
     if snapshot:
         await in_thread(bench.load, snapshot)
     else:
-        await in_thread(_stage, bench, sources, markets)
+        await in_thread(_stage, bench, wanted, markets)
         await bench.take_snapshot(START)
     bench.begin()
     try:
@@ -137,8 +137,8 @@ async def run_bench(
         await bench.end()
 
 
-def _stage(bench: Bench, sources: list[PlaySource], markets: int) -> None:
-    bench.stage(sources)
+def _stage(bench: Bench, wanted: list[Recording], markets: int) -> None:
+    bench.stage(wanted)
     people = do_seed_people(traders=0)
     do_open_plain_markets(people, markets)
     write(people)
