@@ -26,6 +26,7 @@ DOCUMENTS: Final[dict[str, Path]] = {
     "feed": DOCS / "feed.md",
     "client": CLIENT,
     "agents": DOCS / "agents.md",
+    "simulator": DOCS / "simulator.md",
     "kalshi": DOCS / "kalshi.md",
     "polymarket": DOCS / "polymarket.md",
     "glossary": DOCS / "glossary.md",
