@@ -63,9 +63,10 @@ def quote(client: Client, slug: str) -> tuple[Decimal | None, Decimal | None]:
     book = client.book(slug)["YES"]
     bid, ask = (side[0].price if side else None for side in (book.bids, book.asks))
     held = sum(one.position for own in client.positions() for one in own.outcomes)
-    for side, price, room in (("buy", bid, SIZE - held), ("sell", ask, SIZE + held)):
-        if price is not None and room > 0:
-            client.place(slug, side, min(SIZE, room), price, post_only=True)
+    if bid is not None and held < SIZE:
+        client.place(slug, "buy", min(SIZE, SIZE - held), bid, post_only=True)
+    if ask is not None and held > -SIZE:
+        client.place(slug, "sell", min(SIZE, SIZE + held), ask, post_only=True)
     return bid, ask
 
 

@@ -32,4 +32,4 @@ if settings.SIMULATOR:
     from simulator.bench import get_bench
     from simulator.edge import Edge
 
-    application = Edge(application, get_bench())  # type: ignore[assignment]
+    application = Edge(application, get_bench())

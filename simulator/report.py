@@ -8,7 +8,7 @@ import csv
 import io
 from collections.abc import Iterable, Iterator
 from decimal import Decimal
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from kernel.clock import format_time
 from kernel.units import format_amount, format_price, format_quantity
@@ -71,7 +71,8 @@ def build_report(account_id: int) -> Report:
     """Return the report over all markets in which the account traded."""
     margins = Margin.objects.filter(account=account_id).select_related("market")
     fills: list[ReportFill] = []
-    markets, forecasts = [], []
+    markets: list[MarketResult] = []
+    forecasts: list[Forecast] = []
     for margin in margins.order_by("market_id"):
         own = list(_list_fills(margin.market, account_id))
         if not own:
@@ -160,7 +161,7 @@ def _list_forecasts(market: Market, fills: Iterable[ReportFill]) -> Iterator[For
 # --- as JSON and CSV --------------------------------------------------------------------------
 
 
-def show_report(report: Report) -> dict[str, object]:
+def show_report(report: Report) -> dict[str, Any]:
     """Return the report as JSON has it: decimal texts, as everywhere in the API."""
     return {
         "fills": [dict(zip(COLUMNS, show_fill(fill), strict=True)) for fill in report.fills],

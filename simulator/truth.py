@@ -30,6 +30,7 @@ def _read_play(play: Play, account_id: int) -> dict[str, Any]:
 
 
 def _show_order(play: Play, order: Order, ahead_lots: int) -> dict[str, Any]:
+    assert order.price_pips is not None  # it rests
     members = [member.account_id for member in play.player.crowd.members.values()]
     ahead = Order.objects.filter(
         market=play.market,

@@ -45,12 +45,12 @@ def test_fills_are_held_against_the_mid_of_before(played, alice):
         True, 1, 4_200, 9_200,
     )  # fmt: skip
     assert made.slippage_micros == -400 * 100
-    assert made.queue_us >= 0
+    assert made.queue_us is not None
 
 
 def test_profit_and_calibration_come_with_the_result(played, alice, operator):
-    [market] = show_report(build_report(alice.pk))["markets"]
-    assert market["profit"] is None
+    before = show_report(build_report(alice.pk))
+    assert [market["profit"] for market in before["markets"]] == [None]
     assert do_end_session(played.market, [10_000, 0])
     report = build_report(alice.pk)
     shown = show_report(report)

@@ -97,12 +97,16 @@ class Exchange:
 
     def client(self, number: int = 0, **options: Any) -> Client:
         """Return a trader's client, closed with the exchange."""
-        return self._keep(Client(self.url, self.traders[number].key, **options))
+        client = Client(self.url, self.traders[number].key, **options)
+        self._clients.append(client)
+        return client
 
     def simulator(self, number: int | None = None) -> Simulator:
         """Return the operator's control of the bench, or a trader's."""
         key = self.operator_key if number is None else self.traders[number].key
-        return self._keep(Simulator(self.url, key))
+        simulator = Simulator(self.url, key)
+        self._clients.append(simulator)
+        return simulator
 
     def stop(self) -> None:
         """End it and delete all of it."""
@@ -133,10 +137,6 @@ class Exchange:
 
     def __exit__(self, *_: object) -> None:
         self.stop()
-
-    def _keep(self, client: Any) -> Any:
-        self._clients.append(client)
-        return client
 
     def _wait_until_ready(self, process: "subprocess.Popen[bytes]") -> None:
         give_up_at = time.monotonic() + START_SECONDS

@@ -17,7 +17,7 @@ from django.core.management.base import CommandError, CommandParser
 from simulator.bench import START, Bench, PlaySource, get_bench, restore_database
 from simulator.people import People, do_open_plain_markets, do_seed_people, write
 from trading.feed.tasks import in_thread
-from trading.management.commands import serve
+from trading.management.commands.serve import ServingCommand
 from trading.pipeline.gateway import get_gateway
 from trading.recordings.crowd import QueueModel
 from trading.recordings.messages import RecordingError
@@ -32,12 +32,11 @@ FEES: Final[dict[str, dict[str, Any]]] = {
 }
 
 
-class Command(serve.Command):
+class Command(ServingCommand):
     help = "Serve a bench: people with keys, open markets, delays and faults on request."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--host", default="127.0.0.1")
-        parser.add_argument("--port", type=int, default=8000)
+        super().add_arguments(parser)
         parser.add_argument("--traders", type=int, default=3)
         parser.add_argument("--markets", type=int, default=1, help="open ones without a recording")
         parser.add_argument("--seed", type=int, default=0, help="of delays and faults")

@@ -38,18 +38,12 @@ GC_ALLOCATIONS = 20_000
 log = structlog.get_logger(__name__)
 
 
-class Command(MigratedCommand):
-    help = "Serve the exchange: one process when embedded, the web role when REDIS_URL is set."
+class ServingCommand(MigratedCommand):
+    """The server, for each command that is one."""
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--host", default="127.0.0.1")
         parser.add_argument("--port", type=int, default=8000)
-        parser.add_argument(
-            "--demo", action="store_true", help="with the traders that seed_demo made"
-        )
-
-    def handle(self, *, host: str, port: int, demo: bool, **options: Any) -> None:
-        self.serve(host, port, find_demo_bots(host, port) if demo else contextlib.nullcontext())
 
     def serve(self, host: str, port: int, beside: AbstractAsyncContextManager[None]) -> None:
         connection.close()  # each part and thread opens its own connection
@@ -79,6 +73,19 @@ class Command(MigratedCommand):
             "\nThere is no operator yet. Who opens this address within a day becomes one:\n\n"
             f"    {site_url}{reverse('setup')}?key={key}\n"
         )
+
+
+class Command(ServingCommand):
+    help = "Serve the exchange: one process when embedded, the web role when REDIS_URL is set."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        super().add_arguments(parser)
+        parser.add_argument(
+            "--demo", action="store_true", help="with the traders that seed_demo made"
+        )
+
+    def handle(self, *, host: str, port: int, demo: bool, **options: Any) -> None:
+        self.serve(host, port, find_demo_bots(host, port) if demo else contextlib.nullcontext())
 
 
 class Server(uvicorn.Server):
