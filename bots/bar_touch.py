@@ -34,14 +34,14 @@ class Naive:
         self.fills += 1
 
 
-class Outcome(NamedTuple):
+class BarTouchResult(NamedTuple):
     naive_profit: Decimal
     naive_fills: int
     profit: Decimal
     fills: int
 
 
-def play(path: str, *options: str) -> Outcome:
+def play(path: str, *options: str) -> BarTouchResult:
     naive, seen = Naive(), ""
     with Exchange(recordings=[path], options=["--paused", *options]) as exchange:
         simulator, client, slug = exchange.simulator(), exchange.client(), exchange.markets[0]
@@ -54,7 +54,9 @@ def play(path: str, *options: str) -> Outcome:
             naive.see(bid, ask, [trade.price for trade in bar])
         report, payout = exchange.simulator(0).report(), client.market(slug).outcomes[0].payout
     naive_profit = naive.cash + naive.position * (payout or 0)
-    return Outcome(naive_profit, naive.fills, Decimal(report["profit"]), len(report["fills"]))
+    return BarTouchResult(
+        naive_profit, naive.fills, Decimal(report["profit"]), len(report["fills"])
+    )
 
 
 def quote(client: Client, slug: str) -> tuple[Decimal | None, Decimal | None]:

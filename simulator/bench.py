@@ -26,9 +26,9 @@ from simulator.conditions import Registry
 from trading.feed.tasks import in_thread
 from trading.pipeline.gateway import get_gateway
 from trading.recordings.crowd import Crowd, CrowdState, QueueModel
-from trading.recordings.pace import Pace
+from trading.recordings.pace import RecordedPace
 from trading.recordings.player import Player, read_trades
-from trading.recordings.session import Session, read_session
+from trading.recordings.session import RecordedSession, read_session
 from trading.recordings.stage import do_end_session, do_stage_session, get_members
 
 log = structlog.get_logger(__name__)
@@ -48,7 +48,7 @@ class PlaySource(msgspec.Struct, kw_only=True):
     result: str = ""
     terms: dict[str, Any] = {}
 
-    def read(self) -> Session:
+    def read(self) -> RecordedSession:
         folder = Path(self.metadata) if self.metadata else None
         return read_session(Path(self.path), metadata=folder, result=self.result or None)
 
@@ -73,12 +73,16 @@ class BenchState(msgspec.Struct, kw_only=True):
 class Play:
     """A recording in its market. `is_settled` once its recorded result was paid out."""
 
-    def __init__(self, source: PlaySource, session: Session, market: Market, crowd: Crowd) -> None:
+    def __init__(
+        self, source: PlaySource, session: RecordedSession, market: Market, crowd: Crowd
+    ) -> None:
         self.source = source
         self.session = session
         self.market = market
         self.is_settled = False
-        pace = Pace(source.speed, is_paused=source.is_paused, at_ms=-1 if source.is_paused else 0)
+        pace = RecordedPace(
+            source.speed, is_paused=source.is_paused, at_ms=-1 if source.is_paused else 0
+        )
         self.player = Player(session, market.pk, crowd, pace, _send, _read_trades)
 
     async def run(self) -> None:
@@ -170,7 +174,7 @@ class Bench:
 
     # Plays
 
-    def stage(self, wanted: list[tuple[PlaySource, Session]]) -> None:
+    def stage(self, wanted: list[tuple[PlaySource, RecordedSession]]) -> None:
         """Make and open a market for each recording."""
         for source, session in wanted:
             market = do_stage_session(session, **source.terms)
@@ -187,7 +191,7 @@ class Bench:
             market = Market.objects.get(pk=kept.market_id)
             play = Play(kept.source, kept.source.read(), market, crowd)
             play.player.position, play.player.last_trade_id = kept.position, kept.last_trade_id
-            play.player.pace = Pace(
+            play.player.pace = RecordedPace(
                 kept.source.speed, is_paused=kept.source.is_paused, at_ms=kept.at_ms
             )
             self.plays.append(play)

@@ -92,7 +92,7 @@ class Conditions(Struct, frozen=True, forbid_unknown_fields=True):
     seed: int | None = None
 
 
-class Entry:
+class KeyConditions:
     """The conditions of one key, and where its dice are; open sockets keep it."""
 
     def __init__(self, conditions: Conditions, seed: int) -> None:
@@ -138,7 +138,7 @@ class Registry:
     """The keys that asked, by the part of a key that is no secret, or by its id."""
 
     def __init__(self) -> None:
-        self.entries: dict[str, Entry] = {}
+        self.entries: dict[str, KeyConditions] = {}
         self.default_seed = 0
 
     def set(self, name: str, conditions: Conditions) -> None:
@@ -147,7 +147,7 @@ class Registry:
             return
         if len(self.entries) >= ENTRIES_MAX:
             self.forget(next(iter(self.entries)))
-        self.entries[name] = Entry(conditions, self.default_seed)
+        self.entries[name] = KeyConditions(conditions, self.default_seed)
 
     def get(self, name: str) -> Conditions:
         entry = self.entries.get(name)

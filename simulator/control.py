@@ -31,27 +31,27 @@ SPEED_MAX: Final = 1_000_000
 STEP_SECONDS_MAX: Final = 7 * 24 * 3600
 
 
-class Nothing(Struct, forbid_unknown_fields=True):
+class NoBody(Struct, forbid_unknown_fields=True):
     pass
 
 
-class Step(Struct, forbid_unknown_fields=True):
+class StepBy(Struct, forbid_unknown_fields=True):
     seconds: Annotated[float, Meta(gt=0, le=STEP_SECONDS_MAX)]
 
 
-class Speed(Struct, forbid_unknown_fields=True):
+class NewSpeed(Struct, forbid_unknown_fields=True):
     speed: Annotated[float, Meta(gt=0, le=SPEED_MAX)] | Literal["max"]
 
 
-class Seed(Struct, forbid_unknown_fields=True):
+class NewSeed(Struct, forbid_unknown_fields=True):
     seed: int
 
 
-class Snapshot(Struct, forbid_unknown_fields=True):
+class SnapshotName(Struct, forbid_unknown_fields=True):
     name: Annotated[str, Meta(pattern=f"^{NAME.pattern}$")]
 
 
-class Call:
+class ControlCall:
     """One request: who asks, and what the path and query named."""
 
     def __init__(self, bench: Bench, principal: Principal, key: str, query: dict[str, str]) -> None:
@@ -76,74 +76,74 @@ class Call:
         return str(key_id)
 
 
-Answer = Callable[[Call, Any], Awaitable[Any]]
+Answer = Callable[[ControlCall, Any], Awaitable[Any]]
 
 
-async def get_state(call: Call, _: Any) -> Any:
+async def get_state(call: ControlCall, _: Any) -> Any:
     return show_state(call.bench)
 
 
-async def pause(call: Call, _: Nothing) -> Any:
+async def pause(call: ControlCall, _: NoBody) -> Any:
     call.bench.pause()
     return show_state(call.bench)
 
 
-async def resume(call: Call, _: Nothing) -> Any:
+async def resume(call: ControlCall, _: NoBody) -> Any:
     call.bench.resume()
     return show_state(call.bench)
 
 
-async def step(call: Call, body: Step) -> Any:
+async def step(call: ControlCall, body: StepBy) -> Any:
     await call.bench.step(body.seconds * 1_000)
     return show_state(call.bench)
 
 
-async def set_speed(call: Call, body: Speed) -> Any:
+async def set_speed(call: ControlCall, body: NewSpeed) -> Any:
     call.bench.set_speed(FASTEST if body.speed == "max" else float(body.speed))
     return show_state(call.bench)
 
 
-async def set_seed(call: Call, body: Seed) -> Any:
+async def set_seed(call: ControlCall, body: NewSeed) -> Any:
     call.bench.conditions.seed(body.seed)
     return show_state(call.bench)
 
 
-async def take_snapshot(call: Call, body: Snapshot) -> Any:
+async def take_snapshot(call: ControlCall, body: SnapshotName) -> Any:
     await call.bench.take_snapshot(body.name)
     return show_state(call.bench)
 
 
-async def reset(call: Call, body: Snapshot) -> Any:
+async def reset(call: ControlCall, body: SnapshotName) -> Any:
     call.bench.reset(body.name)
     return show_state(call.bench)
 
 
-async def get_conditions(call: Call, _: Any) -> Any:
+async def get_conditions(call: ControlCall, _: Any) -> Any:
     return call.bench.conditions.get(await call.find_name())
 
 
-async def put_conditions(call: Call, body: Conditions) -> Any:
+async def put_conditions(call: ControlCall, body: Conditions) -> Any:
     call.bench.conditions.set(await call.find_name(), body)
     return body
 
 
-async def delete_conditions(call: Call, _: Any) -> Any:
+async def delete_conditions(call: ControlCall, _: Any) -> Any:
     call.bench.conditions.forget(await call.find_name())
     return Conditions()
 
 
-async def get_truth(call: Call, _: Any) -> Any:
+async def get_truth(call: ControlCall, _: Any) -> Any:
     return await in_thread(read_truth, call.bench, call.principal.account_id)
 
 
-async def get_report(call: Call, _: Any) -> Any:
+async def get_report(call: ControlCall, _: Any) -> Any:
     report = await in_thread(build_report, call.principal.account_id)
     if call.query.get("format") == "csv":
         return Response(200, write_csv(report), content_type="text/csv; charset=utf-8")
     return show_report(report)
 
 
-async def get_journal(call: Call, _: Any) -> Any:
+async def get_journal(call: ControlCall, _: Any) -> Any:
     return {
         play.market.slug: await in_thread(hash_journal, play.market.pk) for play in call.bench.plays
     }
@@ -151,13 +151,13 @@ async def get_journal(call: Call, _: Any) -> Any:
 
 ROUTES: Final[dict[tuple[str, str], tuple[str, type[Struct] | None, Answer]]] = {
     ("GET", ""): ("read", None, get_state),
-    ("POST", "/pause"): (OPERATE, Nothing, pause),
-    ("POST", "/resume"): (OPERATE, Nothing, resume),
-    ("POST", "/step"): (OPERATE, Step, step),
-    ("POST", "/speed"): (OPERATE, Speed, set_speed),
-    ("POST", "/seed"): (OPERATE, Seed, set_seed),
-    ("POST", "/snapshots"): (OPERATE, Snapshot, take_snapshot),
-    ("POST", "/reset"): (OPERATE, Snapshot, reset),
+    ("POST", "/pause"): (OPERATE, NoBody, pause),
+    ("POST", "/resume"): (OPERATE, NoBody, resume),
+    ("POST", "/step"): (OPERATE, StepBy, step),
+    ("POST", "/speed"): (OPERATE, NewSpeed, set_speed),
+    ("POST", "/seed"): (OPERATE, NewSeed, set_seed),
+    ("POST", "/snapshots"): (OPERATE, SnapshotName, take_snapshot),
+    ("POST", "/reset"): (OPERATE, SnapshotName, reset),
     ("GET", "/conditions"): ("read", None, get_conditions),
     ("PUT", "/conditions"): ("read", Conditions, put_conditions),
     ("DELETE", "/conditions"): ("read", None, delete_conditions),
@@ -193,7 +193,7 @@ async def _answer(
     query = read_query(scope["query_string"].decode("latin-1"), ("key", "format"))
     body = await read_body(receive)
     decoded = decode(_DECODERS[request], body or b"{}") if request else None
-    call = Call(bench, principal, find_credential(headers) or "", query)
+    call = ControlCall(bench, principal, find_credential(headers) or "", query)
     found = await answer(call, decoded)
     return found if isinstance(found, Response) else Response(200, encode_json(found))
 

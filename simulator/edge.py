@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from kernel.errors import too_many_requests
 from simulator.bench import Bench
-from simulator.conditions import ANSWER_OUT, CANCEL_IN, ORDER_IN, Entry, find_name
+from simulator.conditions import ANSWER_OUT, CANCEL_IN, ORDER_IN, KeyConditions, find_name
 from simulator.control import PREFIX, answer_control
 from simulator.sockets import serve_socket
 from web.asgi import App, Receive, Scope, Send, refuse, send_response, start_request
@@ -53,7 +53,9 @@ def name_delay(method: str, path: str) -> str | None:
     return CANCEL_IN if method == "DELETE" or "cancel" in path else ORDER_IN
 
 
-async def _serve(app: App, entry: Entry, scope: Scope, receive: Receive, send: Send) -> None:
+async def _serve(
+    app: App, entry: KeyConditions, scope: Scope, receive: Receive, send: Send
+) -> None:
     if entry.is_one_too_many():
         context = start_request(scope, read_headers(scope["headers"]))
         await send_response(refuse(too_many_requests(1), context), context, send)
@@ -71,7 +73,7 @@ async def _serve(app: App, entry: Entry, scope: Scope, receive: Receive, send: S
     await _answer(entry, messages, send, is_write=delay is not None)
 
 
-async def _answer(entry: Entry, messages: list[Any], send: Send, *, is_write: bool) -> None:
+async def _answer(entry: KeyConditions, messages: list[Any], send: Send, *, is_write: bool) -> None:
     start, body = messages[0], b"".join(message.get("body", b"") for message in messages[1:])
     if is_write and entry.happens("fail_after_commit"):
         start = {**start, "status": 502, "headers": [(b"content-type", b"text/html")]}

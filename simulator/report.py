@@ -51,7 +51,7 @@ class ReportFill(NamedTuple):
         return self.side * (2 * self.price_pips - self.mid_half_pips) * self.lots // 2
 
 
-class MarketResult(NamedTuple):
+class ReportMarket(NamedTuple):
     market: str
     title: str
     fills: int
@@ -63,7 +63,7 @@ class MarketResult(NamedTuple):
 
 class Report(NamedTuple):
     fills: list[ReportFill]
-    markets: list[MarketResult]
+    markets: list[ReportMarket]
     calibration: TrackRecord
 
 
@@ -71,7 +71,7 @@ def build_report(account_id: int) -> Report:
     """Return the report over all markets in which the account traded."""
     margins = Margin.objects.filter(account=account_id).select_related("market")
     fills: list[ReportFill] = []
-    markets: list[MarketResult] = []
+    markets: list[ReportMarket] = []
     forecasts: list[Forecast] = []
     for margin in margins.order_by("market_id"):
         own = list(_list_fills(margin.market, account_id))
@@ -135,9 +135,9 @@ def _find_mid(engine: Engine, outcome: int) -> int | None:
     return None if bid_pips is None or ask_pips is None else bid_pips + ask_pips
 
 
-def _sum_up(margin: Margin, fills: list[ReportFill]) -> MarketResult:
+def _sum_up(margin: Margin, fills: list[ReportFill]) -> ReportMarket:
     paid_out = margin.payout_micros
-    return MarketResult(
+    return ReportMarket(
         margin.market.slug,
         margin.market.title,
         len(fills),

@@ -15,7 +15,7 @@ from simulator.conditions import (
     MARKET_DATA,
     ORDER_IN,
     PRIVATE_FEED,
-    Entry,
+    KeyConditions,
     Registry,
     find_name,
 )
@@ -46,7 +46,12 @@ _decoder: Final = msgspec.json.Decoder(_Request)
 
 
 async def serve_socket(
-    app: App, registry: Registry, entry: Entry | None, scope: Scope, receive: Receive, send: Send
+    app: App,
+    registry: Registry,
+    entry: KeyConditions | None,
+    scope: Scope,
+    receive: Receive,
+    send: Send,
 ) -> None:
     socket = SimulatedSocket(registry, entry, receive, send)
     try:
@@ -102,7 +107,7 @@ class Line:
 
 class SimulatedSocket:
     def __init__(
-        self, registry: Registry, entry: Entry | None, receive: Receive, send: Send
+        self, registry: Registry, entry: KeyConditions | None, receive: Receive, send: Send
     ) -> None:
         self.entry = entry
         self._registry = registry

@@ -174,7 +174,8 @@ def test_the_client_imports_nothing_but_what_it_names():
                 imported = {(node.module or "").partition(".")[0]}
             else:
                 continue
-            assert imported <= allowed, path
+            own = {"pytest"} if path.name == "pytest_plugin.py" else set()  # an extra
+            assert imported <= allowed | own, path
 
 
 def test_what_the_package_shows_is_there():

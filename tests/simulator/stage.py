@@ -5,11 +5,11 @@ from types import SimpleNamespace
 
 from tests.trading import world
 from trading.recordings.crowd import Crowd, QueueModel
-from trading.recordings.pace import FASTEST, Pace
+from trading.recordings.pace import FASTEST, RecordedPace
 from trading.recordings.player import Player, read_trades
 from trading.recordings.recording import RecordedOperation
 from trading.recordings.replay import read_committed_book
-from trading.recordings.session import Session
+from trading.recordings.session import RecordedSession
 from trading.recordings.stage import get_members
 
 
@@ -21,7 +21,7 @@ class Stage:
         self.market = world.make_market(lot_step_lots=1, dispute_seconds=0)
         world.open_market(shard, self.market)
         self.crowd = Crowd(get_members(), model)
-        self.pace = Pace(FASTEST, is_paused=True, at_ms=-1)
+        self.pace = RecordedPace(FASTEST, is_paused=True, at_ms=-1)
         self.player = Player(
             session, self.market.pk, self.crowd, self.pace, self.send, self.read_trades
         )
@@ -88,4 +88,4 @@ def build_session(*rows):
         for number, (kind, side, cents, lots) in enumerate(rows)
     ]
     times = [operation.ts_ms for operation in operations]
-    return Session("TEST", "Test", "", "", [10_000, 0], 100, operations, times)
+    return RecordedSession("TEST", "Test", "", "", [10_000, 0], 100, operations, times)

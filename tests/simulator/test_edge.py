@@ -8,7 +8,15 @@ import msgspec
 import pytest
 
 from simulator.bench import Bench
-from simulator.conditions import Conditions, Delays, Entry, Faults, Fixed, LogNormal, Sampled
+from simulator.conditions import (
+    Conditions,
+    Delays,
+    Faults,
+    Fixed,
+    KeyConditions,
+    LogNormal,
+    Sampled,
+)
 from simulator.edge import Edge
 
 PREFIX = "0123456789ab"
@@ -104,7 +112,7 @@ def test_equal_seeds_draw_equal_delays_and_faults_whatever_else_is_drawn():
     conditions = Conditions(
         Delays(order_in=LogNormal(50, 0.5), answer_out=Sampled([1, 2, 3])), Faults(lose=0.3)
     )
-    first, second = Entry(conditions, 7), Entry(conditions, 7)
+    first, second = KeyConditions(conditions, 7), KeyConditions(conditions, 7)
     drawn = [(first.delay_seconds("order_in"), first.happens("lose")) for _ in range(50)]
     again = []
     for _ in range(50):
@@ -112,7 +120,7 @@ def test_equal_seeds_draw_equal_delays_and_faults_whatever_else_is_drawn():
         again.append((second.delay_seconds("order_in"), second.happens("lose")))
     assert drawn == again
     assert 5 < sum(lost for _, lost in drawn) < 25
-    other = Entry(conditions, 8)
+    other = KeyConditions(conditions, 8)
     assert [(other.delay_seconds("order_in"), other.happens("lose")) for _ in range(50)] != drawn
 
 

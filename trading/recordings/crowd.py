@@ -46,7 +46,7 @@ class Member(NamedTuple):
     owner_id: int
 
 
-class Resting(msgspec.Struct):
+class CrowdOrder(msgspec.Struct):
     """An order of theirs, as far as the answers say."""
 
     order_id: str
@@ -57,7 +57,7 @@ class Resting(msgspec.Struct):
 class CrowdState(msgspec.Struct):
     """What continues a session later: levels as [side, pips, recorded lots, orders]."""
 
-    levels: list[tuple[str, int, int, list[Resting]]]
+    levels: list[tuple[str, int, int, list[CrowdOrder]]]
 
 
 class Crowd:
@@ -67,7 +67,7 @@ class Crowd:
         self.members = members
         self.model = model
         self.recorded: dict[Level, int] = {}
-        self.resting: dict[Level, list[Resting]] = {}
+        self.resting: dict[Level, list[CrowdOrder]] = {}
         self._levels: dict[str, Level] = {}
 
     def begin(self, operation: RecordedOperation) -> list[AnyCommand]:
@@ -149,7 +149,7 @@ class Crowd:
     def _place(self, level: Level, lots: int) -> Place:
         self.recorded[level] = self.recorded.get(level, 0) + lots
         member, order_id = self.members[level[0]], new_id()
-        self.resting.setdefault(level, []).append(Resting(order_id, lots, lots))
+        self.resting.setdefault(level, []).append(CrowdOrder(order_id, lots, lots))
         self._levels[order_id] = level
         side, price_pips = (BUY if level[0] == "yes" else SELL), price_of(*level)
         return Place(order_id, *member, 0, side, price_pips, lots, fee_free=True)
@@ -191,8 +191,8 @@ class Crowd:
 
 
 def split(
-    orders: list[Resting], excess_lots: int, model: QueueModel
-) -> Iterator[tuple[Resting, int]]:
+    orders: list[CrowdOrder], excess_lots: int, model: QueueModel
+) -> Iterator[tuple[CrowdOrder, int]]:
     """Yield which of the orders, oldest first, are cancelled, and how much of each."""
     if model is QueueModel.PRO_RATA:
         total_lots = sum(order.remaining_lots for order in orders)

@@ -1,9 +1,9 @@
 """Recordings of venues' WebSockets and archives, as operations to replay: docs/simulator.md.
 
 A file has one JSON message a line, or is a Parquet table of PMXT's archive. What each says becomes
-`Change`s of one market's YES and NO bids; `build_operations` makes operations of these. Where a
-venue publishes trades too, each belongs to a decrease of the level that it hit: together these
-become one `take`, as large as all that the taker got.
+changes of one market's YES and NO bids; `build_operations` makes operations of these. Where a venue
+publishes trades too, each belongs to a decrease of the level that it hit: together these become one
+`take`, as large as all that the taker got.
 """
 
 import gzip
@@ -28,7 +28,7 @@ class RecordingError(ValueError):
     """What a file is not; the message is for people."""
 
 
-class Change(NamedTuple):
+class RecordedChange(NamedTuple):
     """`set` gives a level's whole quantity, `add` changes it, `trade` says what a taker got of it.
 
     `reset` empties the book, and the `init`s that follow are a snapshot's levels. `side` is the
@@ -42,11 +42,11 @@ class Change(NamedTuple):
     lots: int = 0
 
 
-def read_changes(path: Path) -> tuple[str, list[Change]]:
+def read_changes(path: Path) -> tuple[str, list[RecordedChange]]:
     """Return the market's name at its venue and its changes, in the order of the file."""
     rows = _read_parquet(path) if path.suffix == ".parquet" else _read_lines(path)
     names: dict[str, None] = {}
-    changes: list[Change] = []
+    changes: list[RecordedChange] = []
     for row in rows:
         name, found = _read_row(row)
         if name is not None:
@@ -80,7 +80,7 @@ def _read_parquet(path: Path) -> Iterator[Any]:
         yield from batch.to_pylist()
 
 
-def _read_row(row: Mapping[str, Any]) -> tuple[str | None, list[Change]]:
+def _read_row(row: Mapping[str, Any]) -> tuple[str | None, list[RecordedChange]]:
     try:
         if "update_type" in row:
             return _read_pmxt(row)
@@ -97,32 +97,36 @@ def _read_row(row: Mapping[str, Any]) -> tuple[str | None, list[Change]]:
 # --- Kalshi: orderbook_snapshot, orderbook_delta, trade ---------------------------------------
 
 
-def _read_kalshi(message: Mapping[str, Any], received_ms: int) -> tuple[str | None, list[Change]]:
+def _read_kalshi(
+    message: Mapping[str, Any], received_ms: int
+) -> tuple[str | None, list[RecordedChange]]:
     kind, body = message["type"], message.get("msg", {})
     ts_ms = int(body.get("ts_ms") or received_ms)
     if kind == "orderbook_snapshot":
         levels = [
-            Change(ts_ms, "init", side, _pips(price), _lots(lots))
+            RecordedChange(ts_ms, "init", side, _pips(price), _lots(lots))
             for side in SIDES
             for price, lots in body.get(f"{side}_dollars_fp") or ()
         ]
-        return body["market_ticker"], [Change(ts_ms, "reset"), *levels]
+        return body["market_ticker"], [RecordedChange(ts_ms, "reset"), *levels]
     if kind == "orderbook_delta":
         lots = _lots(body["delta_fp"])
         return body["market_ticker"], [
-            Change(ts_ms, "add", body["side"], _pips(body["price_dollars"]), lots)
+            RecordedChange(ts_ms, "add", body["side"], _pips(body["price_dollars"]), lots)
         ]
     if kind == "trade":
         side = "no" if body["taker_side"] == "yes" else "yes"
         price = _pips(body[f"{side}_price_dollars"])
-        return body["market_ticker"], [Change(ts_ms, "trade", side, price, _lots(body["count_fp"]))]
+        return body["market_ticker"], [
+            RecordedChange(ts_ms, "trade", side, price, _lots(body["count_fp"]))
+        ]
     return None, []  # "subscribed", "ok"
 
 
 # --- Polymarket's market channel, and PMXT's archive of it ------------------------------------
 
 
-def _read_polymarket(message: Mapping[str, Any]) -> tuple[str | None, list[Change]]:
+def _read_polymarket(message: Mapping[str, Any]) -> tuple[str | None, list[RecordedChange]]:
     """`book`, `price_change` and `last_trade_price` of the YES token: of one asset."""
     kind, asset, ts_ms = message["event_type"], message.get("asset_id"), int(message["timestamp"])
     if kind == "book":
@@ -151,7 +155,7 @@ def _read_polymarket(message: Mapping[str, Any]) -> tuple[str | None, list[Chang
     return None, []
 
 
-def _read_pmxt(row: Mapping[str, Any]) -> tuple[str | None, list[Change]]:
+def _read_pmxt(row: Mapping[str, Any]) -> tuple[str | None, list[RecordedChange]]:
     """A row of the archive: its column `data` is the message, of YES or of NO, its mirror."""
     body = row["data"]
     if isinstance(body, str):
@@ -165,20 +169,20 @@ def _read_pmxt(row: Mapping[str, Any]) -> tuple[str | None, list[Change]]:
     return row["market_id"], [_read_level(ts_ms, *change)]
 
 
-def _read_book(ts_ms: int, bids: Iterable[Any], asks: Iterable[Any]) -> list[Change]:
+def _read_book(ts_ms: int, bids: Iterable[Any], asks: Iterable[Any]) -> list[RecordedChange]:
     return [
-        Change(ts_ms, "reset"),
+        RecordedChange(ts_ms, "reset"),
         *(_read_level(ts_ms, "SELL", *level)._replace(kind="init") for level in asks),
         *(_read_level(ts_ms, "BUY", *level)._replace(kind="init") for level in bids),
     ]
 
 
-def _read_level(ts_ms: int, side: str, price: Any, size: Any) -> Change:
+def _read_level(ts_ms: int, side: str, price: Any, size: Any) -> RecordedChange:
     """Return the whole quantity of a level of bids or asks: an ask is a bid for NO."""
     pips = _pips(price)
     if side == "BUY":
-        return Change(ts_ms, "set", "yes", pips, _lots(size))
-    return Change(ts_ms, "set", "no", PAYOUT_PIPS - pips, _lots(size))
+        return RecordedChange(ts_ms, "set", "yes", pips, _lots(size))
+    return RecordedChange(ts_ms, "set", "no", PAYOUT_PIPS - pips, _lots(size))
 
 
 def _pips(text: Any) -> int:
@@ -195,7 +199,7 @@ def _lots(text: Any) -> int:
 # --- from changes to operations ---------------------------------------------------------------
 
 
-def build_operations(changes: list[Change]) -> Iterator[RecordedOperation]:
+def build_operations(changes: list[RecordedChange]) -> Iterator[RecordedOperation]:
     """Yield a session's operations, numbered from 0."""
     changes = list(_find_differences(changes))
     takes = _find_takes(changes)
@@ -211,7 +215,7 @@ def build_operations(changes: list[Change]) -> Iterator[RecordedOperation]:
             number += 1
 
 
-def _find_differences(changes: list[Change]) -> Iterator[Change]:
+def _find_differences(changes: list[RecordedChange]) -> Iterator[RecordedChange]:
     """Yield changes with `add` in place of `set`."""
     book: dict[tuple[str, int], int] = {}
     for change in changes:
@@ -229,18 +233,18 @@ def _find_differences(changes: list[Change]) -> Iterator[Change]:
         yield change
 
 
-def _find_takes(changes: list[Change]) -> dict[int, Change]:
+def _find_takes(changes: list[RecordedChange]) -> dict[int, RecordedChange]:
     """Return by index what replaces the changes that trades made.
 
     Decreases by trades of one time and side that follow one another are one take, as deep as the
     deepest: it replaces the first; the others, and the trades, are left with no quantity.
     """
-    decreases: dict[Change, list[int]] = {}
+    decreases: dict[RecordedChange, list[int]] = {}
     for index, change in enumerate(changes):
         if change.kind == "add" and change.lots < 0:
             decreases.setdefault(change, []).append(index)
-    found: dict[int, Change] = {}
-    hits: list[tuple[int, Change]] = []
+    found: dict[int, RecordedChange] = {}
+    hits: list[tuple[int, RecordedChange]] = []
     for index, trade in enumerate(changes):
         if trade.kind == "trade":
             found[index] = trade._replace(lots=0)
@@ -262,5 +266,5 @@ def _find_takes(changes: list[Change]) -> dict[int, Change]:
     return found
 
 
-def _is_same_taker(take: Change, trade: Change) -> bool:
+def _is_same_taker(take: RecordedChange, trade: RecordedChange) -> bool:
     return (take.ts_ms, take.side) == (trade.ts_ms, trade.side)

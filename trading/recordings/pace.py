@@ -8,7 +8,7 @@ from typing import Final
 FASTEST: Final = math.inf
 
 
-class Pace:
+class RecordedPace:
     """Milliseconds of the recording. While it is paused only `step` moves it."""
 
     def __init__(self, speed: float, *, is_paused: bool = False, at_ms: float = 0) -> None:

@@ -13,9 +13,9 @@ from trading.models import Trade
 from trading.pipeline.gateway import EngineAway, Overloaded
 from trading.pipeline.messages import Answer, Task
 from trading.recordings.crowd import Crowd
-from trading.recordings.pace import FASTEST, Pace
+from trading.recordings.pace import FASTEST, RecordedPace
 from trading.recordings.recording import RecordedOperation
-from trading.recordings.session import Session
+from trading.recordings.session import RecordedSession
 
 CHUNK_OPERATIONS: Final = 100
 AWAY_SECONDS: Final = 0.1
@@ -36,10 +36,10 @@ class Player:
 
     def __init__(
         self,
-        session: Session,
+        session: RecordedSession,
         market_id: int,
         crowd: Crowd,
-        pace: Pace,
+        pace: RecordedPace,
         send: Send,
         read_trades: ReadTrades,
     ) -> None:

@@ -20,7 +20,7 @@ from trading.recordings.recording import (
 RESULTS: Final = {"yes": PAYOUT_PIPS, "no": 0}
 
 
-class Session(NamedTuple):
+class RecordedSession(NamedTuple):
     """`payout_pips` is None where nobody recorded the result. Times are from 0, and never fall."""
 
     name: str
@@ -33,7 +33,9 @@ class Session(NamedTuple):
     times_ms: list[int]
 
 
-def read_session(path: Path, *, metadata: Path | None = None, result: str | None = None) -> Session:
+def read_session(
+    path: Path, *, metadata: Path | None = None, result: str | None = None
+) -> RecordedSession:
     """Read operations (`.ops.csv.gz`), JSON lines or Parquet; RecordingError says what is wrong.
 
     The record of the venue is `metadata`, a folder, else one of this name above the file.
@@ -48,7 +50,7 @@ def read_session(path: Path, *, metadata: Path | None = None, result: str | None
         raise RecordingError(f"{path} has no operations")
     rises = accumulate((operation.ts_ms for operation in operations), max)
     first_ms = next((operation.ts_ms for operation in operations if operation.ts_ms), 0)
-    return Session(
+    return RecordedSession(
         name,
         record.get("title") or name,
         record.get("yes_sub_title") or "",

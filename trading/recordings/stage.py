@@ -11,7 +11,7 @@ from markets.actions import do_create_market
 from markets.models import Market
 from trading.actions import do_close_market, do_open_market, do_resolve_market
 from trading.recordings.crowd import Member
-from trading.recordings.session import Session
+from trading.recordings.session import RecordedSession
 from trading.settlement.payments import settle_market
 
 FUNDS_MICROS: Final = 10**15
@@ -38,7 +38,7 @@ def do_stage_market(*, name: str, title: str, description: str, rules: str, **te
     return market
 
 
-def do_stage_session(session: Session, **terms: Any) -> Market:
+def do_stage_session(session: RecordedSession, **terms: Any) -> Market:
     return do_stage_market(
         name=session.name,
         title=session.title,

@@ -1,9 +1,7 @@
-"""An exchange of your own for tests: a pytest plugin, and `Exchange` for anything else.
+"""An exchange of your own for tests: with traders' keys, play money and an open market.
 
-`pip install ./clients/python` makes pytest load it; the fixture `predex_exchange` starts an
-exchange on this machine, with traders' keys, play money and an open market, and ends it. The
-exchange's source is found at `--predex-source`, PREDEX_SOURCE, or around this package; its
-interpreter is PREDEX_PYTHON, the source's `.venv`, or this one.
+Its source is found at PREDEX_SOURCE or around this package; its interpreter is PREDEX_PYTHON, the
+source's `.venv`, or this one. `pytest_plugin` has it as a fixture.
 """
 
 import ctypes
@@ -17,13 +15,12 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
 import httpx
-import pytest
 
 from predex_client.client import Client
 from predex_client.errors import PredexError
@@ -235,25 +232,3 @@ def _find_free_port() -> int:
 def _die_with_parent() -> None:
     if LIBC is not None:
         LIBC.prctl(PARENT_DEATH_SIGNAL, signal.SIGKILL)
-
-
-# --- the plugin -------------------------------------------------------------------------------
-
-
-def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--predex-source", default=None, help="a copy of the exchange's source")
-    parser.addini("predex_scope", "how long predex_exchange lives", default="function")
-
-
-def find_scope(fixture_name: str, config: pytest.Config) -> Any:
-    return config.getini("predex_scope")
-
-
-@pytest.fixture(scope=find_scope)
-def predex_exchange(request: pytest.FixtureRequest) -> Iterator[Exchange]:
-    """A running exchange with an open market and three traders; `predex_scope` in the ini file says
-    whether each test gets one of its own (`function`, the default) or they share it.
-    """
-    source = request.config.getoption("--predex-source")
-    with Exchange(Path(source) if source else None) as exchange:
-        yield exchange

@@ -22,9 +22,9 @@ from trading.pipeline.gateway import get_gateway
 from trading.recordings.crowd import QueueModel
 from trading.recordings.messages import RecordingError
 from trading.recordings.pace import FASTEST
-from trading.recordings.session import Session
+from trading.recordings.session import RecordedSession
 
-Recording = tuple[PlaySource, Session]
+Recording = tuple[PlaySource, RecordedSession]
 ENGINE_SECONDS: Final = 60
 FEES: Final[dict[str, dict[str, Any]]] = {
     "none": {},
