@@ -5,6 +5,7 @@ from decimal import Decimal
 
 import pytest
 
+from bots.bar_touch import play
 from predex_client import PredexError
 from predex_client.testing import Exchange
 from tests.engine.test_recordings import WINDOWS
@@ -52,3 +53,13 @@ def quote(client, slug):
             client.place(slug, "buy", 1, book.asks[0].price, time_in_force="ioc")
     except PredexError:
         return  # it has closed meanwhile
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(1_000)
+def test_a_strategy_that_wins_in_a_naive_fill_model_loses_in_the_queue(data_dir):
+    window = "KXGOLD15M-26AUG101900-00"
+    [path] = (data_dir / "kalshi_gold15m/events" / window).iterdir()
+    result = play(str(path))
+    assert result.naive_profit == 4  # as docs/simulator.md says
+    assert result.profit == Decimal("-3.804")
