@@ -28,6 +28,7 @@ DOCUMENTS: Final[dict[str, Path]] = {
     "webhooks": DOCS / "webhooks.md",
     "engine": DOCS / "engine.md",
     "agents": DOCS / "agents.md",
+    "simulator": DOCS / "simulator.md",
     "kalshi": DOCS / "kalshi.md",
     "polymarket": DOCS / "polymarket.md",
     "glossary": DOCS / "glossary.md",

@@ -49,7 +49,7 @@ class Predex(Venue):
         return PredexFeed(self._events)
 
     def locate(self) -> tuple[str, dict[str, str]]:
-        return self.url.replace("http", "ws", 1) + "/ws/v1", build_headers(self.key)
+        return self.url.replace("http", "ws", 1) + "/ws/v1", build_headers(self.key, None)
 
     async def close(self) -> None:
         await self.client.close()

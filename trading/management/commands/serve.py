@@ -40,25 +40,19 @@ GC_ALLOCATIONS = 20_000
 log = structlog.get_logger(__name__)
 
 
-class Command(MigratedCommand):
-    help = "Serve the exchange: one process when embedded, the web role when REDIS_URL is set."
+class ServingCommand(MigratedCommand):
+    """The server, for each command that is one."""
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--host", default="127.0.0.1")
         parser.add_argument("--port", type=int, default=8000)
-        parser.add_argument(
-            "--demo", action="store_true", help="with the traders that seed_demo made"
-        )
-        parser.add_argument(
-            "--with-maker", action="store_true", help="with a market maker, on one server of a site"
-        )
 
-    def handle(self, *, host: str, port: int, demo: bool, with_maker: bool, **options: Any) -> None:
+    def serve(
+        self, host: str, port: int, beside: Sequence[AbstractAsyncContextManager[None]] = ()
+    ) -> None:
         connection.close()  # each part and thread opens its own connection
         connections.count_max = choose_connections_max()
         name_site(host, port)
-        beside = [find_demo_bots(host, port)] if demo else []
-        beside += [find_maker(host, port)] if with_maker else []
         server = Server(build_config(host, port))
         try:
             with engine_file_lock() if settings.EMBEDDED else contextlib.nullcontext():
@@ -83,6 +77,24 @@ class Command(MigratedCommand):
             "\nThere is no operator yet. Who opens this address within a day becomes one:\n\n"
             f"    {site_url}{reverse('setup')}?key={key}\n"
         )
+
+
+class Command(ServingCommand):
+    help = "Serve the exchange: one process when embedded, the web role when REDIS_URL is set."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        super().add_arguments(parser)
+        parser.add_argument(
+            "--demo", action="store_true", help="with the traders that seed_demo made"
+        )
+        parser.add_argument(
+            "--with-maker", action="store_true", help="with a market maker, on one server of a site"
+        )
+
+    def handle(self, *, host: str, port: int, demo: bool, with_maker: bool, **options: Any) -> None:
+        beside = [find_demo_bots(host, port)] if demo else []
+        beside += [find_maker(host, port)] if with_maker else []
+        self.serve(host, port, beside)
 
 
 class Server(uvicorn.Server):
