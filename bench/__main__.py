@@ -26,6 +26,7 @@ BENCHES: Final = (
     "restart",
     "pages",
     "suspension",
+    "bots",
 )
 RUNS: Final = 3
 

@@ -5,6 +5,7 @@ operations to the order app, other HTTP to Django, sockets to the feeds.
 import os
 
 from channels.routing import ProtocolTypeRouter, URLRouter
+from django.conf import settings
 from django.core.asgi import get_asgi_application
 from django.urls import re_path
 
@@ -29,3 +30,8 @@ sockets = URLRouter(
 application = ProtocolTypeRouter(
     {"http": McpApp(KalshiApp(OrderApp(django))), "websocket": sockets}
 )
+if settings.SIMULATOR:
+    from simulator.bench import get_bench
+    from simulator.edge import Edge
+
+    application = Edge(application, get_bench())

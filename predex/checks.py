@@ -18,10 +18,11 @@ LOOPBACK_HOSTS = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
 def compute_faults(values: Mapping[str, Any]) -> list[str]:
-    """Return one sentence per unsafe setting; none while DEBUG is on."""
+    """Return one sentence per unsafe setting; with DEBUG on only of what cannot work."""
     if values["DEBUG"]:
-        return []
+        return _simulator_faults(values)
     return [
+        *_simulator_faults(values),
         *_secret_faults(values),
         *_metrics_faults(values),
         *_host_faults(values),
@@ -34,6 +35,19 @@ def refuse_unsafe(values: Mapping[str, Any]) -> None:
     faults = compute_faults(values)
     if faults:
         raise ImproperlyConfigured(faults[0])
+
+
+def _simulator_faults(values: Mapping[str, Any]) -> list[str]:
+    if not values["SIMULATOR"]:
+        return []
+    if not values["EMBEDDED"]:
+        return ["unset REDIS_URL, or SIMULATOR: the simulator is one process with its own engine."]
+    if values["DEBUG"] or values["ALLOW_SIMULATOR"]:
+        return []
+    return [
+        "unset SIMULATOR: it lets programs reset the exchange and break their own connections. "
+        "Where that is all the site is for, and DEBUG is off, set ALLOW_SIMULATOR=true too."
+    ]
 
 
 def _secret_faults(values: Mapping[str, Any]) -> list[str]:

@@ -70,7 +70,6 @@ DATABASES = {
     )
 }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
-
 CHANNEL_LAYERS = configure_channel_layers(REDIS_URL, prefix=REDIS_PREFIX)
 CACHES = configure_caches(REDIS_URL, prefix=REDIS_PREFIX)
 
@@ -88,6 +87,8 @@ CONNECTIONS_PER_ADDRESS_MAX = env.count("CONNECTIONS_PER_ADDRESS_MAX", default=5
 REQUEST_SECONDS_MAX = env.count("REQUEST_SECONDS_MAX", default=30)
 RESOLVER_TRUSTED_HOSTS = env.list("RESOLVER_TRUSTED_HOSTS", default=[])  # see web/outbound.py
 WEBHOOK_TRUSTED_HOSTS = env.list("WEBHOOK_TRUSTED_HOSTS", default=[])
+SIMULATOR = env.flag("SIMULATOR", default=False)  # a bench for programs: docs/simulator.md
+ALLOW_SIMULATOR = env.flag("ALLOW_SIMULATOR", default=False)
 DJANGO_AT_ONCE = env.count("DJANGO_AT_ONCE", default=1 if EMBEDDED else 8)  # pages; see turns.py
 
 # --- Celery: a trigger only; embedded, the scheduler inside `serve` calls the same functions -----
@@ -127,6 +128,7 @@ INSTALLED_APPS = [
     "accounts",
     "markets",
     "trading",
+    "simulator",
 ]
 MIDDLEWARE = [
     "accounts.middleware.RequestMiddleware",
@@ -219,8 +221,7 @@ MFA_ADAPTER = "accounts.adapter.MfaAdapter"
 MFA_FORMS = {"add_webauthn": "accounts.pages.allauth_forms.PasskeyForm"}
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 MFA_PASSKEY_LOGIN_ENABLED = True
-# Browsers offer passkeys over plain HTTP on localhost only.
-MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = not SITE_IS_HTTPS
+MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = not SITE_IS_HTTPS  # browsers do so on localhost only
 SOCIALACCOUNT_ADAPTER = "accounts.sign_on.SignOnAdapter"
 SOCIALACCOUNT_FORMS = {"signup": "accounts.pages.allauth_forms.SignOnForm"}
 SOCIALACCOUNT_AUTO_SIGNUP = False  # people choose their handle

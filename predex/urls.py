@@ -1,5 +1,6 @@
 """The URL configuration. The order app for programs comes before it, in `asgi.py`."""
 
+from django.conf import settings
 from django.contrib import admin
 from django.urls import include, path
 from django.views.i18n import set_language
@@ -33,3 +34,5 @@ urlpatterns = [
     path("accounts/", include("allauth.urls")),
     path("admin/", admin.site.urls),
 ]
+if settings.SIMULATOR:
+    urlpatterns.append(path("simulator/", include("simulator.urls")))

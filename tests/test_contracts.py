@@ -7,7 +7,10 @@ from collections import defaultdict
 
 from tests.exchange import ROOT
 
-ROOMS = ("predex", "compat", "web", "kernel", "accounts", "markets", "trading", "bots", "bench")
+ROOMS = (
+    "predex", "simulator", "compat", "web", "kernel", "accounts", "markets", "trading", "bots",
+    "bench",
+)  # fmt: skip
 # Django finds these by their name.
 CONVENTIONAL = {"Command", "Migration"}
 

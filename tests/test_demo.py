@@ -18,8 +18,10 @@ from django.utils import timezone
 
 from accounts.models import Account, ApiKey, AuditEvent, Transfer, User
 from markets.models import Category, Market, Tag
+from predex_client import Client
 from tests.compat.sdks import find_sdk
 from tests.exchange import ROOT, program_environment, run_manage
+from tests.faults.seed import seed as seed_world
 from trading.demo.catalogue import MARKETS
 
 DOCUMENT = (ROOT / "docs" / "bots.md").read_text()
@@ -300,3 +302,46 @@ def test_demo_traders_end_when_the_server_is_killed_and_the_data_is_kept(make_de
     exchange.start()
     assert count_open(exchange) == len(MARKETS)
     assert read_demo(exchange) == demo
+
+
+def test_a_server_with_a_maker_quotes_every_book_is_in_no_leaderboard_and_leaves_none_behind(
+    make_exchange,
+):
+    made = {}
+    exchange = make_exchange(
+        "sqlite",
+        prepare=lambda exchange: made.update(
+            world=seed_world(exchange, traders=1, markets=1, kind="user")
+        ),
+        serve_options=("--with-maker",),
+        environment={"RATE_LIMITS_ENABLED": "false"},
+    )
+    world = made["world"]
+    [slug], [trader] = [market.slug for market in world.markets], world.traders
+    wait_until(lambda: count_levels(exchange, slug) == (3, 3))
+    headers = {"X-API-Key": trader.key}
+    order = {"market": slug, "side": "buy", "type": "market", "quantity": "30"}
+    answer = httpx.post(f"{exchange.base_url}/api/v1/orders", json=order, headers=headers)
+    assert (answer.status_code, answer.json()["filled"]) == (201, "30.00")
+    wait_until(lambda: best_bid(exchange, slug) == "0.4900")  # it has sold 30: YES is worth more
+    with Client(exchange.base_url, trader.key) as client:
+        wait_until(lambda: get(exchange, "leaderboard?by=equity&period=all")["results"])
+        names = json.dumps(get(exchange, "leaderboard?by=equity&period=all"))
+        assert trader.handle in names
+        assert "maker" not in names
+        assert client.book(slug)["YES"].asks
+    assert stat.S_IMODE((exchange.folder / "maker.json").stat().st_mode) == 0o600
+    assert exchange.children["web"].stop() == 0
+    exchange.serve_options = ()
+    exchange.start()
+    assert count_levels(exchange, slug) == (0, 0)
+
+
+def count_levels(exchange, slug):
+    [book, *_] = get(exchange, f"markets/{slug}/book")["books"]
+    return len(book["bids"]), len(book["asks"])
+
+
+def best_bid(exchange, slug):
+    [book, *_] = get(exchange, f"markets/{slug}/book")["books"]
+    return book["bids"][0][0] if book["bids"] else None

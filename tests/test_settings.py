@@ -24,11 +24,25 @@ SAFE: dict[str, Any] = {
     "TRUSTED_PROXIES": [],
     "SITE_URL": "https://predict.example.org",
     "ALLOW_PLAIN_HTTP": False,
+    "SIMULATOR": False,
+    "ALLOW_SIMULATOR": False,
+    "EMBEDDED": False,
 }
 
 
 def test_safe_settings_have_no_fault():
     assert compute_faults(SAFE) == []
+
+
+def test_the_simulator_is_refused_where_nobody_said_that_the_site_is_for_it():
+    bench = {**SAFE, "SIMULATOR": True, "EMBEDDED": True}
+    [fault] = compute_faults(bench)
+    assert "ALLOW_SIMULATOR=true" in fault
+    assert compute_faults({**bench, "ALLOW_SIMULATOR": True}) == []
+    assert compute_faults({**bench, "DEBUG": True}) == []
+    for debug in (True, False):
+        [fault] = compute_faults({**bench, "EMBEDDED": False, "DEBUG": debug})
+        assert "REDIS_URL" in fault
 
 
 @pytest.mark.parametrize("name", SECRETS)

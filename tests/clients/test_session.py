@@ -127,6 +127,23 @@ def test_what_can_t_be_followed_now_is_asked_for_again_with_the_next_heartbeat()
     assert session.receive(market.beat()).messages == []
 
 
+def test_what_was_asked_for_and_never_answered_is_asked_for_again_two_heartbeats_later() -> None:
+    session, market = Session(), OneMarket()
+    _, message = session.begin(subscribe("book", markets=[SLUG]))
+    deliver(session, market, *market.answer(message))
+    market.change(PRICES[0], 1)
+    assert session.receive(market.change(PRICES[1], 2)).messages  # and the answer is lost
+    assert not session.books[SLUG].is_current
+    assert session.receive(market.change(PRICES[2], 3)).messages == []
+    assert session.receive(market.beat()).messages == []
+    [again] = session.receive(market.beat()).messages
+    deliver(session, market, *market.answer(again))
+    assert session.books[SLUG].is_current
+    assert session.books[SLUG].bids["YES"] == {
+        Decimal(price): Decimal(text) for price, text in market.levels.items()
+    }
+
+
 def test_orders_are_cancelled_at_the_end_of_each_connection_not_of_the_first_alone() -> None:
     session = Session()
     number, _ = session.begin(cancel_on_disconnect())

@@ -1,9 +1,11 @@
 """A program that signs its requests itself, and the town in which it trades."""
 
 import base64
+import json
 import time
 import uuid
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -14,6 +16,10 @@ from tests.compat.conftest import Site
 from tests.e2e.people import Person, wait_for
 
 PATH = "/trade-api/v2"
+FIELDS: dict[str, list[str]] = json.loads(
+    Path(__file__).with_name("kalshi_fields.json").read_text()
+)
+"""What the models of all clients from 2025 to 2026 require."""
 MAKE_KEY = """
 from accounts.actions import do_create_api_key
 from accounts.models import Account
@@ -23,6 +29,10 @@ account = Account.objects.get(owner__handle={handle!r}, number=1)
 key, _ = do_create_api_key(account, name="bot", scopes={scopes!r}, by=None, public_key=public)
 print(key.pk, private)
 """
+
+
+def assert_fields(model: str, shown: dict[str, Any]) -> None:
+    assert not set(FIELDS[model]) - set(shown), model
 
 
 class Program:

@@ -6,8 +6,7 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 
 from tests.compat.conftest import Site
-from tests.compat.kalshi import Program, Town
-from tests.compat.test_kalshi import assert_fields
+from tests.compat.kalshi import Program, Town, assert_fields
 
 
 @pytest.fixture(scope="module")

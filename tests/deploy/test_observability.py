@@ -3,6 +3,7 @@
 import json
 import re
 import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,11 @@ import httpx
 import msgspec
 import pytest
 
+from predex_client import Client
 from tests.deploy.tools import DEPLOY, find_tool
+from tests.exchange import Exchange
 from tests.faults.conftest import Setter, set_stage  # noqa: F401 - a fixture
+from tests.faults.seed import World, seed
 from tests.servers import Child, find_free_port
 
 OBSERVABILITY = DEPLOY / "observability"
@@ -63,7 +67,7 @@ async def test_every_panel_shows_something_of_a_running_exchange(set_stage: Sett
         async with stage.load(seed=1) as load:
             while not (found and all(found.values())) and time.monotonic() < end:
                 await load.run(1.0)
-                found = {title: ask(url, query) for title, query in list_queries()}
+                found = {title: ask(url, query) for title, query in list_queries("exchange")}
         rules = ask_json(url, "rules")["groups"][0]["rules"]
     finally:
         prometheus.stop()
@@ -91,15 +95,67 @@ def test_a_role_without_a_site_shows_its_figures_to_who_may_read_them(make_excha
     assert "predex_shard_ready" not in shown.text  # the whole exchange's are the web's
 
 
-def list_queries() -> list[tuple[str, str]]:
-    """Return the title of each panel of each dashboard with its queries, as Grafana sends them."""
+@pytest.mark.timeout(180)
+def test_every_panel_shows_something_of_a_running_trading_engine(make_exchange, tmp_path: Path):
+    program = find_tool("prometheus")
+    made: list[World] = []
+    exchange = make_exchange(
+        "sqlite", prepare=lambda one: made.append(seed(one, traders=2, markets=1))
+    )
+    [world] = made
+    with Client(exchange.base_url, world.traders[0].key) as client:
+        client.place(world.markets[0].slug, "sell", 5, "0.03")
+    engine, port = start_trading_engine(exchange, world, tmp_path)
+    config = msgspec.yaml.decode((OBSERVABILITY / "prometheus.yml").read_text())
+    job = {"job_name": "e", "static_configs": [{"targets": [f"127.0.0.1:{port}"]}]}
+    prometheus, url = run_prometheus(program, tmp_path, config | {"scrape_configs": [job]})
+    try:
+        found: dict[str, list[dict[str, Any]]] = {}
+        end = time.monotonic() + SEEN_SECONDS_MAX
+        while not (found and all(found.values())) and time.monotonic() < end:
+            time.sleep(1)
+            found = {title: ask(url, query) for title, query in list_queries("trading-engine")}
+    finally:
+        prometheus.stop()
+        engine.stop()
+    assert [title for title, result in found.items() if not result] == []
+    assert float(found["Fills in an hour A"][0]["value"][1]) >= 0
+
+
+def start_trading_engine(exchange: Exchange, world: World, folder: Path) -> tuple[Child, int]:
+    """Start one that buys on paper what is cheap; return it with the port of its metrics."""
+    port = find_free_port()
+    path = folder / "engine.toml"
+    path.write_text(
+        f'[engine]\nstate = "{folder}/engine.sqlite3"\nmetrics = "127.0.0.1:{port}"\n'
+        f'[[venues]]\nname = "here"\nkind = "predex"\nurl = "{exchange.base_url}"\n'
+        f'key_env = "KEY"\n[[strategies]]\nname = "bargains"\nbelow = "0.05"\n'
+        'kind = "bots/engine/strategies/example.py:Bargains"\n'
+    )
+    command = [sys.executable, "-m", "bots.engine", "--config", path]
+    environment = exchange.environment | {"KEY": world.traders[1].key}
+    child = Child(command, log_path=folder / "engine.log", environment=environment)
+    child.wait_until(lambda: has_filled(port))
+    return child, port
+
+
+def has_filled(port: int) -> bool:
+    try:
+        shown = httpx.get(f"http://127.0.0.1:{port}/metrics").text
+    except httpx.HTTPError:
+        return False
+    return 'execution_fills_total{executor="paper",strategy="bargains"} 1.0' in shown
+
+
+def list_queries(dashboard: str) -> list[tuple[str, str]]:
+    """Return the title of each panel of a dashboard with its queries, as Grafana sends them."""
     queries = []
-    for path in sorted((OBSERVABILITY / "dashboards").glob("*.json")):
-        for panel in json.loads(path.read_text())["panels"]:
-            for target in panel.get("targets", ()):
-                query = target["expr"].replace("$__rate_interval", f"{10 * SCRAPE_SECONDS}s")
-                queries.append((f"{panel['title']} {target['refId']}", query))
-    assert len(queries) > 30
+    path = OBSERVABILITY / "dashboards" / f"{dashboard}.json"
+    for panel in json.loads(path.read_text())["panels"]:
+        for target in panel.get("targets", ()):
+            query = target["expr"].replace("$__rate_interval", f"{10 * SCRAPE_SECONDS}s")
+            queries.append((f"{panel['title']} {target['refId']}", query))
+    assert len(queries) > 20
     return queries
 
 
@@ -108,8 +164,6 @@ def start_prometheus(program: Path, folder: Path, ports: dict[str, str]) -> tupl
     (folder / "token").write_text(TOKEN)
     text = (OBSERVABILITY / "prometheus.yml").read_text()
     config = msgspec.yaml.decode(text)
-    config["global"] = {"scrape_interval": f"{SCRAPE_SECONDS}s", "evaluation_interval": "1s"}
-    config["rule_files"] = [str(OBSERVABILITY / "alerts.yml")]
     [job] = config["scrape_configs"]
     job["authorization"]["credentials_file"] = str(folder / "token")
     for group in job["static_configs"]:
@@ -117,6 +171,12 @@ def start_prometheus(program: Path, folder: Path, ports: dict[str, str]) -> tupl
         named = [port for name, port in ports.items() if name.partition(":")[0] == role]
         assert len(named) == len(group["targets"]), "the file knows each process"
         group["targets"] = [f"127.0.0.1:{port}" for port in named]
+    return run_prometheus(program, folder, config)
+
+
+def run_prometheus(program: Path, folder: Path, config: dict[str, Any]) -> tuple[Child, str]:
+    config["global"] = {"scrape_interval": f"{SCRAPE_SECONDS}s", "evaluation_interval": "1s"}
+    config["rule_files"] = [str(OBSERVABILITY / "alerts.yml")]
     path = folder / "prometheus.yml"
     path.write_bytes(msgspec.json.encode(config))  # JSON is YAML
     port = find_free_port()

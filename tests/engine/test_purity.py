@@ -18,7 +18,7 @@ FORBIDDEN_MODULES = {
     *("asyncio", "threading", "multiprocessing", "concurrent", "socket", "subprocess"),
     *("time", "datetime", "random", "secrets", "uuid", "os", "io", "pathlib", "sys", "logging"),
     *("json", "math", "decimal", "locale"),
-    *("predex", "compat", "markets", "accounts", "web", "kernel", "bots", "tests"),
+    *("predex", "simulator", "compat", "markets", "accounts", "web", "kernel", "bots", "tests"),
 }
 DECIMAL_MODULES = {"decimals.py", "lmsr.py"}
 """Where decimals may be: with a context of its own, so that nothing outside changes a result."""

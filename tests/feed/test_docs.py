@@ -62,7 +62,7 @@ def test_the_numbers_in_the_text_are_those_of_the_code() -> None:
     for phrase in (
         f"more than {MESSAGES_PER_SECOND:.0f} messages a second ({MESSAGES_BURST} at once)",
         f"more than {SUBSCRIPTIONS_MAX} channels",
-        f"of this account ({account_max}) or address ({address_max})",
+        f"of this user ({account_max}) or address ({address_max})",
         f"nothing was read for {SLOW_SECONDS:.0f} seconds",
         f"Every {BEAT_SECONDS:.0f} seconds a heartbeat",
         f"the last {TAPE_SHOWN_MAX} trades",

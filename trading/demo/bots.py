@@ -1,4 +1,4 @@
-"""The demo's traders beside the server: programs of `bots`, each in its own process.
+"""Programs of `bots` beside the server, each in its own process: the demo's traders, the maker.
 
 They use HTTP like any client, so they cannot stop the server; they end with it, even when it is
 killed (they watch their parent).
@@ -9,13 +9,12 @@ import contextlib
 import logging
 import os
 import sys
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Collection, Sequence
 from typing import Any, Final
 
 import structlog
 from django.conf import settings
 
-from trading.demo.catalogue import TAG
 from trading.demo.secrets_file import DemoTrader
 from web.request_context import RequestLine
 
@@ -27,13 +26,13 @@ KEPT_VARIABLES: Final = ("PATH", "HOME", "LANG", "TZ")
 
 
 @contextlib.asynccontextmanager
-async def demo_bots(
-    traders: Collection[DemoTrader], *, host: str, port: int
+async def programs(
+    traders: Collection[DemoTrader], *, host: str, port: int, arguments: Sequence[str]
 ) -> AsyncIterator[None]:
-    """Run a program for each of the traders while the block runs."""
+    """Run a program for each of the traders while the block runs, with these arguments."""
     leave_out_of_log({trader.account_id for trader in traders})
     url = f"http://{ANY_ADDRESS.get(host, host)}:{port}"
-    processes = [await _start(trader, url) for trader in traders]
+    processes = [await _start(trader, url, arguments) for trader in traders]
     watching = [asyncio.create_task(_watch(*pair)) for pair in zip(traders, processes, strict=True)]
     try:
         yield
@@ -43,11 +42,13 @@ async def demo_bots(
         await asyncio.gather(*map(_stop, processes))
 
 
-async def _start(trader: DemoTrader, url: str) -> asyncio.subprocess.Process:
+async def _start(
+    trader: DemoTrader, url: str, arguments: Sequence[str]
+) -> asyncio.subprocess.Process:
     kept = {name: os.environ[name] for name in KEPT_VARIABLES if name in os.environ}
     own = {"PREDEX_URL": url, "PREDEX_KEY": trader.key, "PREDEX_FOLLOW": str(os.getpid())}
     return await asyncio.create_subprocess_exec(
-        sys.executable, "-m", f"bots.{trader.program}", "--tag", TAG,
+        sys.executable, "-m", f"bots.{trader.program}", *arguments,
         cwd=settings.BASE_DIR,
         env={**kept, **own},
         stdin=asyncio.subprocess.DEVNULL,
@@ -58,7 +59,7 @@ async def _start(trader: DemoTrader, url: str) -> asyncio.subprocess.Process:
 async def _watch(trader: DemoTrader, process: asyncio.subprocess.Process) -> None:
     """Report a program that ended by itself, such as one whose key was revoked."""
     code = await process.wait()
-    log.warning("demo_trader_ended", handle=trader.handle, code=code)
+    log.warning("program_ended", handle=trader.handle, code=code)
 
 
 async def _stop(process: asyncio.subprocess.Process) -> None:

@@ -1,4 +1,5 @@
 """`DATA_DIR/demo.json`: the log-ins and keys of the demo, readable by its owner only.
+`maker.json` is the same for the program that `serve --with-maker` runs.
 
 The database stores only hashes, so they can only be shown again from here.
 """
@@ -10,6 +11,7 @@ import msgspec
 from django.conf import settings
 
 FILE_MODE = 0o600
+DEMO = "demo.json"
 
 
 class Person(msgspec.Struct):
@@ -22,7 +24,10 @@ class Person(msgspec.Struct):
 
 
 class DemoTrader(msgspec.Struct):
-    """An account of kind system for a program: `python -m bots.<program>`."""
+    """An account of kind system for a program: `python -m bots.<program>`.
+
+    Accounts of this kind are in no leaderboard.
+    """
 
     handle: str
     program: str
@@ -41,21 +46,21 @@ class Demo(msgspec.Struct):
         return next((trader for trader in self.traders if trader.handle == handle), None)
 
 
-def get_path() -> Path:
-    return Path(settings.DATA_DIR) / "demo.json"
+def get_path(name: str = DEMO) -> Path:
+    return Path(settings.DATA_DIR) / name
 
 
-def load_demo() -> Demo | None:
+def load_demo(name: str = DEMO) -> Demo | None:
     """Return the saved demo, None if there is none."""
     try:
-        return msgspec.json.decode(get_path().read_bytes(), type=Demo)
+        return msgspec.json.decode(get_path(name).read_bytes(), type=Demo)
     except FileNotFoundError:
         return None
 
 
-def save_demo(demo: Demo) -> None:
+def save_demo(demo: Demo, name: str = DEMO) -> None:
     """Replace the file atomically, so that it is never incomplete or readable by others."""
-    path = get_path()
+    path = get_path(name)
     path.parent.mkdir(parents=True, exist_ok=True)
     new = path.with_suffix(".new")
     new.unlink(missing_ok=True)

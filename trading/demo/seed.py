@@ -40,7 +40,7 @@ def do_seed_demo() -> Demo:
         for handle in (OPERATOR, *PEOPLE):
             _seed_person(demo, handle)
         for handle, program in TRADERS.items():
-            _seed_trader(demo, handle, program)
+            seed_trader(demo, handle, program)
         _seed_markets(User.objects.get(handle=OPERATOR))
         save_demo(demo)  # before the commit: a key stored only in the database would be lost
     return demo
@@ -79,7 +79,7 @@ def _set_password(user: User, password: str) -> None:
     record_audit("set_password", user, by=None, reason="demo")
 
 
-def _seed_trader(demo: Demo, handle: str, program: str) -> None:
+def seed_trader(demo: Demo, handle: str, program: str) -> None:
     account = Account.objects.filter(owner__handle=handle, number=1).first()
     if account is None:
         user = do_create_user(

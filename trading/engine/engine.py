@@ -61,9 +61,9 @@ from trading.engine.events import (
 )
 from trading.engine.lmsr import compute_worst_loss_micros
 from trading.engine.margin import add_hold, copy_account
-from trading.engine.matcher import match
+from trading.engine.matcher import match, name_remainder
 from trading.engine.order_groups import cancel_group, check_group
-from trading.engine.resting import compute_allowance, has_closed_position
+from trading.engine.resting import compute_allowance, has_closed_position, is_cancelled_on_halt
 from trading.engine.state import Elsewhere, Headroom, MarketState
 from trading.engine.triggers import watch
 from trading.engine.types import (
@@ -215,7 +215,7 @@ class Engine(MarketState):
         reason, makers, trades = match(self, order, True)
         if reason is None and order.remaining_lots:
             is_closed = has_closed_position(self, order, trades)
-            reason = Reason.REDUCE_ONLY if is_closed else _name_remainder(makers)
+            reason = Reason.REDUCE_ONLY if is_closed else name_remainder(makers)
         self._finish(order, reason)
 
     def _match_budget(self, place: Place, price_pips: int, budget_micros: int) -> None:
@@ -227,7 +227,7 @@ class Engine(MarketState):
             lots = min(lots, headroom_lots)
         order = self.enter(place, price_pips, lots - lots % self.rules.lot_step_lots)
         stopped, makers, _ = match(self, order, True, budget_micros)
-        reason = stopped or _name_remainder(makers)
+        reason = stopped or name_remainder(makers)
         if not order.remaining_lots and stopped is None:
             reason = Reason.POSITION_LIMIT
         is_spent = reason is Reason.BUDGET_SPENT and order.filled_lots > 0
@@ -441,25 +441,19 @@ class Engine(MarketState):
                 )
             )
         if command.status is MarketStatus.CLOSED:
-            for _, order in sorted({**self.orders, **self.untriggered}.items()):
-                self._end(order, OrderStatus.CANCELLED, Reason.MARKET_CLOSED)
+            self._end_all(Reason.MARKET_CLOSED, lambda order: True)
             return
-        self._end_withdrawn(remaining - self.rules.outcomes)
+        withdrawn = remaining - self.rules.outcomes
+        if withdrawn:
+            self._end_all(Reason.OUTCOME_WITHDRAWN, lambda order: order.outcome in withdrawn)
         if command.status is MarketStatus.HALTED:
-            self._end_halted()
+            self._end_all(Reason.MARKET_HALTED, is_cancelled_on_halt)
 
-    def _end_halted(self) -> None:
-        """Cancel the orders that don't want to wait for the end of a halt."""
+    def _end_all(self, reason: Reason, ends: Callable[[EngineOrder], bool]) -> None:
+        """Cancel the orders that something ends, whether they rest or wait, by id."""
         for _, order in sorted({**self.orders, **self.untriggered}.items()):
-            options = order.place.options
-            if options is not None and options.cancel_on_halt:
-                self._end(order, OrderStatus.CANCELLED, Reason.MARKET_HALTED)
-
-    def _end_withdrawn(self, outcomes: frozenset[int]) -> None:
-        """Cancel the orders of outcomes that have just been withdrawn."""
-        for _, order in sorted({**self.orders, **self.untriggered}.items() if outcomes else ()):
-            if order.outcome in outcomes:
-                self._end(order, OrderStatus.CANCELLED, Reason.OUTCOME_WITHDRAWN)
+            if ends(order):
+                self._end(order, CANCELLED, reason)
 
     def _check_payment(self, account_id: int, amount_micros: int) -> bool:
         """Reject the command unless the account has what it is to pay."""
@@ -486,10 +480,6 @@ class Engine(MarketState):
 
     def _tick(self, command: Tick) -> None:
         """Time has passed; what was due has expired already."""
-
-
-def _name_remainder(makers: int) -> Reason:
-    return Reason.IMMEDIATE_REMAINDER if makers else Reason.NO_LIQUIDITY
 
 
 # By function, not by bound method: an engine has no reference cycles and goes when it is dropped.

@@ -79,6 +79,11 @@ def match(
     return None, met, trades
 
 
+def name_remainder(makers: int) -> Reason:
+    """Return why a taker that does not rest ends unfilled, by how many makers it met."""
+    return Reason.IMMEDIATE_REMAINDER if makers else Reason.NO_LIQUIDITY
+
+
 def _trade(
     market: MarketState,
     index: int,

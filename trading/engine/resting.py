@@ -38,3 +38,8 @@ def end_if_done(market: MarketState, order: EngineOrder) -> None:
         market.emit(Ended(order.order_id, FILLED, IS_FILLED, 0))
     elif order.place.reduce_only and not compute_allowance(market, order):
         cancel(market, order, Reason.REDUCE_ONLY)
+
+
+def is_cancelled_on_halt(order: EngineOrder) -> bool:
+    options = order.place.options
+    return options is not None and options.cancel_on_halt

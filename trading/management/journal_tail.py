@@ -1,20 +1,22 @@
 """The journal's tail since a backup, in a file that grows: what a restore repeats.
 
-Line by line JSON. The first names the last command of each market that is not in the file; the
-others are journal rows, and receipts, which answer a client that asks again. A line that was cut
-off by a crash is left out, and written again by the next export.
+Line by line JSON: journal rows, and receipts, which answer a client that asks again. An export ends
+with a line of heads: the last command of each market so far, and the time. So the next one reads
+the file's end alone. What a crash left behind the last heads is written again.
 """
 
 import base64
+import fcntl
 import json
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, BinaryIO, Final
 
 from django.core.management.base import CommandError
 
 from accounts.models import Account
+from kernel.database_clock import database_now_us
 from trading.models import BookState, JournalRow, Receipt
 from trading.pipeline.messages import decode_result
 from trading.pipeline.recovery import TailRow
@@ -24,34 +26,37 @@ SUFFIX: Final = ".journal"
 OVERLAP_US: Final = 60_000_000
 """Receipts of another shard may have been committed late; they are exported twice."""
 ROWS_A_TIME: Final = 1_000
+HEADS: Final = b'{"heads"'
+WINDOW_BYTES: Final = 64 * 1024
 
 
 def begin(path: Path) -> None:
     """Begin a tail with what is committed from now on."""
-    with consistent_read():
-        heads = _read_heads()
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(handle, "w") as file:
-        _write(file, {"heads": heads})
+    with os.fdopen(handle, "wb") as file, consistent_read():
+        _write(file, {"heads": _read_heads(), "at_us": database_now_us()})
 
 
 def extend(path: Path) -> int:
     """Append what was committed since the last call; return how many rows of the journal."""
-    heads, receipts_us = _read_end(path)
     count = 0
-    with consistent_read(), path.open("a") as file:
-        for market_id, seq in _read_heads().items():
-            rows = JournalRow.objects.filter(
-                market_id=market_id, seq_first__gt=heads.get(market_id, 0)
-            )
-            if seq <= heads.get(market_id, 0):
+    with path.open("r+b") as file, consistent_read():
+        _lock(file)
+        before = _seek_end(file)
+        now_us, heads = database_now_us(), _read_heads()
+        for market_id, seq in heads.items():
+            known = before["heads"].get(str(market_id), 0)
+            if seq <= known:
                 continue
+            rows = JournalRow.objects.filter(market_id=market_id, seq_first__gt=known)
             for row in rows.order_by("seq_first").iterator(ROWS_A_TIME):
                 _write(file, {"row": _show_row(row)})
                 count += 1
-        receipts = Receipt.objects.filter(created_at_us__gt=receipts_us - OVERLAP_US)
+        receipts = Receipt.objects.filter(created_at_us__gt=before["at_us"] - OVERLAP_US)
         for receipt in receipts.order_by("pk").iterator(ROWS_A_TIME) if count else ():
             _write(file, {"receipt": _show_receipt(receipt)})
+        if count:
+            _write(file, {"heads": heads, "at_us": now_us})
         file.flush()
         os.fsync(file.fileno())
     return count
@@ -97,23 +102,31 @@ def _read_heads() -> dict[int, int]:
     return dict(BookState.objects.values_list("market_id", "seq"))
 
 
-def _read_end(path: Path) -> tuple[dict[int, int], int]:
-    """Return where a tail ends: the last command of each market, and the last receipt's time."""
-    text = path.read_bytes()
-    complete = text.rfind(b"\n") + 1
-    if complete < len(text):
-        os.truncate(path, complete)
-    heads: dict[int, int] = {}
-    receipts_us = 0
-    for kind, value in _read_all([path]):
-        if kind == "heads":
-            heads = {int(market_id): seq for market_id, seq in value.items()}
-        elif kind == "row":
-            heads[value[0]] = max(heads.get(value[0], 0), value[2])
-            receipts_us = max(receipts_us, value[3])
-    if not receipts_us:
-        receipts_us = int(path.stat().st_ctime * 1_000_000)
-    return heads, receipts_us
+def _lock(file: BinaryIO) -> None:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise CommandError(f"another export writes {file.name} at this moment.") from None
+
+
+def _seek_end(file: BinaryIO) -> dict[str, Any]:
+    """Cut the file after its last line of heads; return those."""
+    size = file.seek(0, os.SEEK_END)
+    window = WINDOW_BYTES
+    while True:
+        start = file.seek(max(0, size - window))
+        text = file.read()
+        complete = text.rfind(b"\n") + 1
+        at = text.rfind(HEADS, 0, complete)
+        if at >= 0:
+            end = text.index(b"\n", at) + 1
+            file.truncate(start + end)
+            file.seek(start + end)
+            found: dict[str, Any] = json.loads(text[at:end])
+            return found
+        if start == 0:
+            raise CommandError(f"{file.name} is no journal of a backup.")
+        window *= 4
 
 
 def _read_all(paths: Iterable[Path]) -> Iterator[tuple[str, Any]]:
@@ -142,5 +155,5 @@ def _show_bytes(value: Any) -> str:
     return base64.b64encode(bytes(value)).decode()
 
 
-def _write(file: Any, value: Any) -> None:
-    file.write(json.dumps(value, separators=(",", ":")) + "\n")
+def _write(file: BinaryIO, value: Any) -> None:
+    file.write(json.dumps(value, separators=(",", ":")).encode() + b"\n")

@@ -59,7 +59,8 @@ class OnceForm(forms.Form):
         """Show a refusal. It has used up the key, so what is corrected has another."""
         self.add_error(field, describe(refusal))
         data: Any = self.data
-        self.data = {**data.dict(), "key": new_id()}
+        data = self.data = data.copy()
+        data["key"] = new_id()
 
 
 class MoneyForm(OnceForm):

@@ -17,9 +17,10 @@ from trading.engine.commands import AnyCommand
 from trading.engine.events import AnyEvent, list_trades
 from trading.engine.types import NO_ACCOUNT, RULES_VERSION, SCHEMA_VERSION
 from trading.pipeline import lease, writer
+from trading.pipeline.eviction import clean
 from trading.pipeline.journal import JournalEntry, chain_hash, decode_body
 from trading.pipeline.messages import Result, Task
-from trading.pipeline.shard import Shard, clean
+from trading.pipeline.shard import Shard
 from trading.pipeline.writer import Batch, LiveMarket, Prefetch
 
 OWNER: Final = "restore"

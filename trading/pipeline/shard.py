@@ -35,6 +35,7 @@ from trading.engine.types import NO_ACCOUNT, MarketStatus
 from trading.models import BookState
 from trading.pipeline import writer
 from trading.pipeline.counting import count_commit, name_command
+from trading.pipeline.eviction import clean
 from trading.pipeline.journal import GENESIS, JournalEntry
 from trading.pipeline.loading import load_engine, read_accounts
 from trading.pipeline.messages import (
@@ -64,10 +65,6 @@ from trading.pipeline.writer import (
 )
 
 BATCH_TASKS_MAX: Final = 512
-ACCOUNTS_CACHED_MAX: Final = 100_000
-"""The maximum number of accounts without open orders that a market keeps in memory."""
-
-
 TAKERS: Final = (Place, Amend, Attach, ChangeLiquidity)
 """Commands that may trade or pay, now or later; the others only cancel or read."""
 
@@ -471,34 +468,6 @@ class Shard:
                     part.status = entry.command.status
                     record_configured(market_id, entry.command)
             part.tops = find_changed_tops(part)
-
-
-def clean(batch: Batch) -> None:
-    """Clear the dirty sets, and evict accounts that have been idle for long."""
-    for part in batch.parts.values():
-        engine = part.live.engine
-        engine.dirty_orders.clear()
-        for book in engine.books:
-            book.forget_changes()
-        if len(engine.accounts) > ACCOUNTS_CACHED_MAX + len(engine.orders):
-            kept = _find_unnamed(engine)
-            waiting = {order.account_id for order in engine.untriggered.values()}
-            idle = [
-                key
-                for key, account in engine.accounts.items()
-                if not account.open_orders and key not in waiting
-            ]
-            for account_id in idle:
-                if account_id not in kept:
-                    del engine.accounts[account_id]
-
-
-def _find_unnamed(engine: Engine) -> set[int | None]:
-    """Return the accounts that trade though no command names them, so that they would be missed."""
-    config = engine.config
-    if config is None:
-        return set()
-    return {config.house_account_id, None if config.maker is None else config.maker.account_id}
 
 
 def _held(engine: Engine, account_id: int) -> int:

@@ -27,12 +27,16 @@ Book = dict[str, int]
 
 
 class RecordedOperation(NamedTuple):
-    """One row of a session. `cents` and `lots` are 0 where the row has none."""
+    """One row of a session. `bid_pips`, the price of the side's bid, and `lots` may be 0: none.
+
+    `ts_ms` is 0 before the first message that has a time.
+    """
 
     number: int
+    ts_ms: int
     kind: str
     side: str
-    cents: int
+    bid_pips: int
     lots: int
 
 
@@ -66,18 +70,27 @@ class Recording:
         with gzip.open(self.path, "rt", newline="") as rows:
             reader = csv.reader(rows)
             next(reader)
-            for index, _, kind, side, cents, lots in reader:
-                yield RecordedOperation(int(index), kind, side, int(cents or 0), int(lots or 0))
+            for index, ts_ms, kind, side, cents, lots in reader:
+                bid_pips = int(cents or 0) * PIPS_PER_CENT
+                numbers = bid_pips, int(lots or 0)
+                yield RecordedOperation(int(index), int(ts_ms or 0), kind, side, *numbers)
 
     def metadata(self) -> dict[str, Any]:
         """Return the recorded market's title, rules and result, as described by its venue."""
-        event = self.expectation.window.rsplit("-", 1)[0]
-        text = (self.path.parent.parent / "metadata" / f"{event}.json").read_text()
-        markets = json.loads(text)["response"]["markets"]
-        found: dict[str, Any] = next(
-            market for market in markets if market["ticker"] == self.expectation.window
-        )
-        return found
+        return read_metadata(self.path.parent.parent / "metadata", self.expectation.window)
+
+
+def read_metadata(folder: Path, ticker: str) -> dict[str, Any]:
+    """Return a market's record from `<event>.json` in this folder."""
+    text = (folder / f"{ticker.rsplit('-', 1)[0]}.json").read_text()
+    markets = json.loads(text)["response"]["markets"]
+    found: dict[str, Any] = next(market for market in markets if market["ticker"] == ticker)
+    return found
+
+
+def price_of(side: str, bid_pips: int) -> int:
+    """Return the price in our YES book of a bid for this side."""
+    return bid_pips if side == "yes" else PAYOUT_PIPS - bid_pips
 
 
 def level_of(price_pips: int, side: str) -> str:
@@ -141,23 +154,26 @@ class RecordedTrader:
             if not first[2]:
                 self.resting[level].pop(0)
 
-    def _pips(self, operation: RecordedOperation) -> int:
-        pips = operation.cents * PIPS_PER_CENT
-        return pips if operation.side == "yes" else PAYOUT_PIPS - pips
-
     def _place(self, operation: RecordedOperation) -> Place:
         account_id = self.makers[operation.side]
         order_id = new_id()
-        level = f"{operation.side}{operation.cents}"
+        level = level_of(price_of(operation.side, operation.bid_pips), operation.side)
         self.resting.setdefault(level, []).append([order_id, operation.lots, operation.lots])
         side = BUY if operation.side == "yes" else SELL
         return Place(
-            order_id, account_id, account_id, 0, side, self._pips(operation), operation.lots
+            order_id,
+            account_id,
+            account_id,
+            0,
+            side,
+            price_of(operation.side, operation.bid_pips),
+            operation.lots,
         )
 
     def _cancel(self, operation: RecordedOperation) -> list[Any]:
         account_id = self.makers[operation.side]
-        orders = self.resting.get(f"{operation.side}{operation.cents}", [])
+        level = level_of(price_of(operation.side, operation.bid_pips), operation.side)
+        orders = self.resting.get(level, [])
         commands: list[Any] = []
         left_lots = operation.lots
         while left_lots and orders:
@@ -180,7 +196,7 @@ class RecordedTrader:
             account_id,
             0,
             side,
-            self._pips(operation),
+            price_of(operation.side, operation.bid_pips),
             operation.lots,
             tif=Tif.IOC,
         )

@@ -65,6 +65,8 @@ class Session:
         self._broken: set[Chain] = set()
         self._failed: set[Chain] = set()
         self._again: dict[str, list[Chain]] = {}
+        self._late: set[str] = set()
+        """Of `_again`, what was not answered when the last heartbeat came."""
         self._pending: dict[int, Request[Any]] = {}
         self._numbers = itertools.count(1)
 
@@ -120,6 +122,7 @@ class Session:
         event = read_event(frame)
         if isinstance(event, HeartbeatEvent):
             self.heartbeat = event
+            self._give_up_late()
             return Received(messages=list(self._subscribe_again(self._find_behind(event))))
         if isinstance(event, UnsubscribedEvent):
             for market in event.markets or ("",):
@@ -175,11 +178,21 @@ class Session:
         }
         sent[ME] = event.me
         behind = [
-            chain
-            for chain, seq in sent.items()
-            if seq is not None and (known := self._seqs.get(chain)) is not None and seq > known
+            chain for chain, seq in sent.items() if seq is not None and self._is_behind(chain, seq)
         ]
         return [*behind, *self._failed]
+
+    def _is_behind(self, chain: Chain, seq: int) -> bool:
+        known = self._seqs.get(chain)
+        if known is None:
+            return chain in self._broken and chain != ME
+        return seq > known
+
+    def _give_up_late(self) -> None:
+        """What is not answered between two heartbeats never will be: it can be asked again."""
+        for name in self._late & self._again.keys():
+            self._failed.update(self._again.pop(name))
+        self._late = set(self._again)
 
     # Answers
 
@@ -247,11 +260,12 @@ class Session:
         """Subscribe to chains in which something is missing, unless that is under way."""
         under_way = {chain for chains in self._again.values() for chain in chains}
         asked = {chain if chain in self._wanted else (chain[0], ALL) for chain in chains}
+        for chain in asked:
+            if chain[0] == "book" and chain[1] in self.books:
+                self.books[chain[1]].is_current = False
         for chain in asked - under_way:
             self.resyncs += 1
             self._broken.add(chain)
-            if chain[0] == "book":
-                self.books[chain[1]].is_current = False
             yield from self._subscribe([chain])
 
     def _subscribe(self, chains: Iterable[Chain]) -> Iterator[str]:

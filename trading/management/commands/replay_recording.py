@@ -10,7 +10,6 @@ import sys
 from argparse import ArgumentParser
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -18,14 +17,9 @@ import msgspec
 from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
-from django.utils import timezone
 
-from accounts.actions import do_create_user, do_grant
-from accounts.models import Account, User
-from markets.actions import do_create_market
 from markets.lifecycle import binary_payout
 from markets.models import Market
-from trading.actions import do_close_market, do_open_market, do_resolve_market
 from trading.engine.types import PAYOUT_PIPS
 from trading.pipeline.filelock import EngineAlreadyRunningError, engine_file_lock
 from trading.pipeline.gateway import Gateway, get_gateway
@@ -37,21 +31,17 @@ from trading.recordings.replay import (
     replay_engine_only,
     replay_real_path,
 )
-from trading.settlement.payments import settle_market
+from trading.recordings.stage import do_end_session, do_stage_market, get_members
 
-FUNDS_MICROS: Final = 10**15
-ROLES: Final = ("recorded_yes", "recorded_no", "recorded_taker")
-OPERATOR: Final = "recorder"
 ENGINE_START_SECONDS: Final = 30
 PROGRESS_STEPS: Final = 20_000
 
 
 class Session(NamedTuple):
-    """A recording's setup on the exchange: market, accounts, operator."""
+    """A recording's setup on the exchange: market and accounts."""
 
     market: Market
     trader: RecordedTrader
-    operator: User
 
 
 class Command(BaseCommand):
@@ -148,60 +138,23 @@ async def _wait_until_alive(gateway: Gateway, shards: list[int]) -> None:
 
 def prepare(recording: Recording) -> Session:
     """Create the session's open market and three funded accounts."""
-    operator = _get_user(OPERATOR, is_operator=True)
-    accounts = [_get_rich_account(handle) for handle in ROLES]
     recorded = recording.metadata()
-    market = do_create_market(
-        by=operator,
-        fields={
-            "title": f"{recorded['title']} ({recording.expectation.window})"[:200],
-            "description": recorded["yes_sub_title"],
-            "rules": recorded["rules_primary"],
-            "close_at": timezone.now() + timedelta(days=1),
-            "lot_step_lots": 1,
-            "dispute_seconds": 0,
-        },
+    market = do_stage_market(
+        name=recording.expectation.window,
+        title=recorded["title"],
+        description=recorded["yes_sub_title"],
+        rules=recorded["rules_primary"],
     )
-    do_open_market(market, by=operator, reason="a recorded session")
-    yes_account, no_account, taker_account = (account.pk for account in accounts)
+    accounts = {role: member.account_id for role, member in get_members().items()}
     trader = RecordedTrader(
-        yes_account=yes_account, no_account=no_account, taker_account=taker_account
+        yes_account=accounts["yes"], no_account=accounts["no"], taker_account=accounts["taker"]
     )
-    return Session(market, trader, operator)
+    return Session(market, trader)
 
 
 def settle(recording: Recording, session: Session) -> None:
     """Close the market and pay out the recorded result."""
-    market, operator = session.market, session.operator
     result = recording.metadata()["result"]
-    do_close_market(market, by=operator, reason="the recording ends")
-    do_resolve_market(
-        market,
-        by=operator,
-        payout_pips=binary_payout(PAYOUT_PIPS if result == "yes" else 0),
-        evidence_text=f"the recorded result: {result}",
-    )
-    if not settle_market(market.pk):
-        raise CommandError(f"{market.slug} was not settled")
-
-
-def _get_user(handle: str, *, is_operator: bool = False) -> User:
-    user = User.objects.filter(handle=handle).first()
-    if user is not None:
-        return user
-    return do_create_user(
-        email=f"{handle}@recordings.invalid",
-        handle=handle,
-        password=None,
-        by=None,
-        kind="system",
-        is_operator=is_operator,
-    )
-
-
-def _get_rich_account(handle: str) -> Account:
-    account = Account.objects.get(owner=_get_user(handle), number=1)
-    missing_micros = FUNDS_MICROS - account.cash_micros
-    if missing_micros > 0:
-        do_grant(account, amount_micros=missing_micros, by=None)
-    return account
+    payout_pips = binary_payout(PAYOUT_PIPS if result == "yes" else 0)
+    if not do_end_session(session.market, payout_pips):
+        raise CommandError(f"{session.market.slug} was not settled")

@@ -10,7 +10,7 @@ import gc
 import os
 import signal
 import socket
-from collections.abc import Coroutine, Iterator
+from collections.abc import Coroutine, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any
 
@@ -22,7 +22,9 @@ from django.db import connection
 from django.urls import reverse
 
 from accounts.actions import do_offer_setup
-from trading.demo.bots import demo_bots
+from trading.demo.bots import programs
+from trading.demo.catalogue import TAG
+from trading.demo.maker import do_prepare_maker, write_config
 from trading.demo.secrets_file import load_demo
 from trading.feed.consumers import SERVER_OPTIONS
 from trading.management.base import MigratedCommand
@@ -38,21 +40,19 @@ GC_ALLOCATIONS = 20_000
 log = structlog.get_logger(__name__)
 
 
-class Command(MigratedCommand):
-    help = "Serve the exchange: one process when embedded, the web role when REDIS_URL is set."
+class ServingCommand(MigratedCommand):
+    """The server, for each command that is one."""
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--host", default="127.0.0.1")
         parser.add_argument("--port", type=int, default=8000)
-        parser.add_argument(
-            "--demo", action="store_true", help="with the traders that seed_demo made"
-        )
 
-    def handle(self, *, host: str, port: int, demo: bool, **options: Any) -> None:
+    def serve(
+        self, host: str, port: int, beside: Sequence[AbstractAsyncContextManager[None]] = ()
+    ) -> None:
         connection.close()  # each part and thread opens its own connection
         connections.count_max = choose_connections_max()
         name_site(host, port)
-        beside = find_demo_bots(host, port) if demo else contextlib.nullcontext()
         server = Server(build_config(host, port))
         try:
             with engine_file_lock() if settings.EMBEDDED else contextlib.nullcontext():
@@ -77,6 +77,24 @@ class Command(MigratedCommand):
             "\nThere is no operator yet. Who opens this address within a day becomes one:\n\n"
             f"    {site_url}{reverse('setup')}?key={key}\n"
         )
+
+
+class Command(ServingCommand):
+    help = "Serve the exchange: one process when embedded, the web role when REDIS_URL is set."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        super().add_arguments(parser)
+        parser.add_argument(
+            "--demo", action="store_true", help="with the traders that seed_demo made"
+        )
+        parser.add_argument(
+            "--with-maker", action="store_true", help="with a market maker, on one server of a site"
+        )
+
+    def handle(self, *, host: str, port: int, demo: bool, with_maker: bool, **options: Any) -> None:
+        beside = [find_demo_bots(host, port)] if demo else []
+        beside += [find_maker(host, port)] if with_maker else []
+        self.serve(host, port, beside)
 
 
 class Server(uvicorn.Server):
@@ -134,11 +152,13 @@ def run(main: Coroutine[Any, Any, None], *, config: uvicorn.Config) -> None:
 
 
 async def serve_all(
-    server: uvicorn.Server, listener: socket.socket, beside: AbstractAsyncContextManager[None]
+    server: uvicorn.Server,
+    listener: socket.socket,
+    beside: Sequence[AbstractAsyncContextManager[None]],
 ) -> None:
     """Serve until a signal or until one part ends; then stop the web first, the engine last.
 
-    The context manager `beside` is active while all parts serve.
+    The context managers `beside` are active while all parts serve.
     """
     stop_web, stop_engine = asyncio.Event(), asyncio.Event()
     stop_on_signals(stop_web)
@@ -146,7 +166,9 @@ async def serve_all(
     parts = [asyncio.create_task(part, name=name) for name, part in embedded_parts(stop_engine)]
     signalled = asyncio.create_task(stop_web.wait(), name="signal")
 
-    async with beside:
+    async with contextlib.AsyncExitStack() as stack:
+        for program in beside:
+            await stack.enter_async_context(program)
         await asyncio.wait([web, signalled, *parts], return_when=asyncio.FIRST_COMPLETED)
     log.info("stopping", because=[t.get_name() for t in (web, signalled, *parts) if t.done()])
     server.should_exit = True
@@ -171,7 +193,14 @@ def find_demo_bots(host: str, port: int) -> AbstractAsyncContextManager[None]:
     demo = load_demo()
     if demo is None:
         raise CommandError("--demo needs its traders: run `manage.py seed_demo` first.")
-    return demo_bots(demo.traders, host=host, port=port)
+    return programs(demo.traders, host=host, port=port, arguments=["--tag", TAG])
+
+
+def find_maker(host: str, port: int) -> AbstractAsyncContextManager[None]:
+    maker = do_prepare_maker()
+    connection.close()
+    arguments = ["--config", str(write_config())]
+    return programs([maker], host=host, port=port, arguments=arguments)
 
 
 def embedded_parts(stop: asyncio.Event) -> list[tuple[str, Coroutine[Any, Any, None]]]:

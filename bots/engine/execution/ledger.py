@@ -1,0 +1,70 @@
+"""The books of the engine: what orders did, to the portfolio and on disk at once."""
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
+
+from msgspec.structs import replace
+
+from bots.engine.events import BUY
+from bots.engine.execution.orders import OrderTicket, Report
+from bots.engine.execution.portfolio import EnginePortfolio
+from bots.engine.execution.risk import Risk
+from bots.engine.execution.state import State
+from bots.engine.markets import MarketMap
+
+T = TypeVar("T")
+
+
+class Ledger:
+    """Writes in a thread of its own, in order: the disk never delays the cache."""
+
+    def __init__(
+        self, state: State, portfolio: EnginePortfolio, risk: Risk, markets: MarketMap
+    ) -> None:
+        self.state = state
+        self.portfolio = portfolio
+        self.risk = risk
+        self.markets = markets
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix="state")
+        self._known: dict[str, Report] = {}
+        """What is counted already of orders that may fill again."""
+
+    async def write(self, call: Callable[..., T], *arguments: Any) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._pool, call, *arguments)
+
+    async def record(
+        self, ticket: OrderTicket, report: Report, known: Report | None = None
+    ) -> None:
+        """Take what is new in a report; `known` is what the disk has, after a restart."""
+        before = self._known.get(ticket.id) or known
+        lots, money, fee = report.lots, report.money_micros, report.fee_micros
+        if before is not None:
+            lots, money, fee = (
+                lots - before.lots,
+                money - before.money_micros,
+                fee - before.fee_micros,
+            )
+        if lots < 0:
+            return  # an older report than what is counted
+        self._known[ticket.id] = report
+        yes, side, _ = self.markets.express_as_yes(ticket.key, ticket.side, 0)
+        if side != ticket.side:
+            # NO bought for p is YES sold for 1 - p: a lot of it brings what it pays less its cost.
+            money += lots * 10_000 if side != BUY else -lots * 10_000
+        holding = self.portfolio.get(ticket.strategy, yes)
+        realised = holding.realised_micros
+        holding.trade(side * lots, money, fee)
+        self.risk.note(abs(money), holding.realised_micros - realised - fee)
+        place = (ticket.strategy, yes)
+        await self.write(
+            self.state.record, ticket, report, place, replace(holding), replace(self.risk.day)
+        )
+
+    def forget(self, ticket: OrderTicket) -> None:
+        self._known.pop(ticket.id, None)
+
+    def close(self) -> None:
+        self._pool.shutdown(wait=True)
+        self.state.close()

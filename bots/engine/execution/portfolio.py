@@ -1,0 +1,86 @@
+"""Positions and profit by strategy and token, exactly; everything is expressed as YES."""
+
+from collections.abc import Iterable, Iterator
+
+from msgspec import Struct
+
+from bots.engine.cache import View
+from bots.engine.events import Key
+from bots.engine.units import PAYOUT_PIPS
+
+Place = tuple[str, Key]
+"""A strategy, and a YES token."""
+OUTSIDE = "(outside)"
+"""Whose positions are that the venue has and no strategy made."""
+
+
+class StrategyHolding(Struct):
+    """`lots` below 0 are sold. `open_micros` is what the open position has cost (below 0: brought);
+    fees are apart.
+    """
+
+    lots: int = 0
+    open_micros: int = 0
+    realised_micros: int = 0
+    fees_micros: int = 0
+
+    def trade(self, lots: int, money_micros: int, fee_micros: int) -> None:
+        """Take a fill: signed lots, and what it brought without its fee."""
+        self.fees_micros += fee_micros
+        closed = min(abs(lots), abs(self.lots)) if lots * self.lots < 0 else 0
+        if closed:
+            closed_money = money_micros * closed // abs(lots)
+            part = self.open_micros * closed // abs(self.lots)
+            self.realised_micros += closed_money - part
+            self.open_micros -= part
+            money_micros -= closed_money
+        self.lots += lots
+        if abs(lots) > closed:
+            self.open_micros -= money_micros
+
+    @property
+    def at_risk_micros(self) -> int:
+        """What is lost if the worse outcome happens."""
+        return self.open_micros + max(0, -self.lots) * PAYOUT_PIPS
+
+    def value_micros(self, mark_pips: int) -> int:
+        """Return the profit that is not realised, at this price."""
+        return self.lots * mark_pips - self.open_micros
+
+
+class EnginePortfolio:
+    def __init__(self, holdings: dict[Place, StrategyHolding] | None = None) -> None:
+        self.holdings = holdings if holdings is not None else {}
+
+    def get(self, strategy: str, key: Key) -> StrategyHolding:
+        return self.holdings.setdefault((strategy, key), StrategyHolding())
+
+    def count_lots(self, key: Key) -> int:
+        return sum(one.lots for one in self._of([key]))
+
+    def count_at_risk(self, keys: Iterable[Key] | None = None) -> int:
+        """Return what is at risk in these tokens; None: in all."""
+        return sum(one.at_risk_micros for one in self._of(keys))
+
+    def _of(self, keys: Iterable[Key] | None) -> Iterator[StrategyHolding]:
+        wanted = None if keys is None else set(keys)
+        for (_, key), holding in self.holdings.items():
+            if wanted is None or key in wanted:
+                yield holding
+
+    def compute_profit(self, strategy: str, view: View) -> tuple[int, int | None]:
+        """Return realised profit net of fees, and the unrealised one: what is held is valued at
+        what it could be closed for; None where there is no price.
+        """
+        realised, unrealised = 0, 0
+        is_known = True
+        for (owner, key), holding in self.holdings.items():
+            if owner != strategy:
+                continue
+            realised += holding.realised_micros - holding.fees_micros
+            if holding.lots:
+                ladder = view.get(key)
+                levels = () if ladder is None else ladder.bids if holding.lots > 0 else ladder.asks
+                is_known = is_known and bool(levels)
+                unrealised += holding.value_micros(levels[0].price_pips) if levels else 0
+        return realised, unrealised if is_known else None

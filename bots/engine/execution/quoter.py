@@ -1,0 +1,270 @@
+"""Keeps the orders of a quoting strategy in the book: places, amends and cancels as it wishes.
+
+For each book of each strategy the newest wish counts; older ones that were not reached are passed
+over. An order that rests is amended to its new price and size, so it is never there twice.
+"""
+
+import asyncio
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from typing import Final
+
+import structlog
+from msgspec import Struct
+from msgspec.structs import replace
+
+from bots.engine.events import BUY, SELL, Key, Level
+from bots.engine.execution.ledger import Ledger
+from bots.engine.execution.orders import (
+    Executor,
+    OrderOutcome,
+    OrderTicket,
+    OutcomeUnknownAtVenueError,
+    Report,
+    Terms,
+    name_order,
+)
+from bots.engine.execution.risk import KillSwitch
+from bots.engine.metrics import Metrics
+from bots.engine.signals import QuoteSet, SignalLeg, WantedQuote
+
+log = structlog.get_logger(__name__)
+
+QUOTE: Final = "quote"
+REVIEW_SECONDS: Final = 2.0
+Book = tuple[str, Key]
+"""A strategy and a token."""
+Slot = tuple[int, int]
+"""Side, and place in the ladder."""
+
+
+class RestingQuote(Struct):
+    ticket: OrderTicket
+    report: Report
+
+
+Resting = dict[Slot, RestingQuote]
+
+
+class Quoter:
+    def __init__(
+        self,
+        executors: Mapping[str, Executor],
+        ledger: Ledger,
+        metrics: Metrics,
+        kill: KillSwitch,
+    ) -> None:
+        self.executors = executors
+        self.resting: dict[Book, Resting] = {}
+        self._ledger = ledger
+        self._metrics = metrics
+        self._kill = kill
+        self._wanted: dict[Book, QuoteSet] = {}
+        self._wake = asyncio.Event()
+        self._lock = asyncio.Lock()
+        self._reviewed_at = 0.0
+
+    def submit(self, wish: QuoteSet) -> None:
+        self._wanted[wish.strategy, wish.key] = wish
+        self._wake.set()
+
+    async def run(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            try:
+                async with asyncio.timeout(REVIEW_SECONDS):
+                    await self._wake.wait()
+            except TimeoutError:
+                pass
+            self._wake.clear()
+            async with self._lock:
+                if self._kill.is_thrown:
+                    self._wanted.clear()
+                    await self._cancel_all()
+                    continue
+                if loop.time() - self._reviewed_at > REVIEW_SECONDS:
+                    self._reviewed_at = loop.time()
+                    await self._review()
+                while self._wanted:
+                    book = next(iter(self._wanted))
+                    await self._quote(book, self._wanted.pop(book))
+
+    async def stop(self) -> None:
+        """Cancel everything that rests, as often as it takes within the time of the caller."""
+        async with self._lock:
+            self._wanted.clear()
+            while any(self.resting.values()):
+                await self._cancel_all()
+                if any(self.resting.values()):
+                    await asyncio.sleep(0.5)
+
+    async def recover(self) -> None:
+        """Cancel what an earlier run left in the books."""
+        for stored in await self._ledger.write(self._ledger.state.list_open_orders):
+            if stored.ticket.role != QUOTE:
+                continue
+            executor = self.executors[stored.ticket.key.venue]
+            report = await executor.find(stored.ticket)
+            if report is not None and report.outcome is OrderOutcome.RESTING:
+                report = await executor.cancel(stored.ticket, report.venue_id)
+            report = report or replace(stored.report, outcome=OrderOutcome.CANCELLED)
+            await self._ledger.record(stored.ticket, report, stored.report)
+            log.info("quote_of_an_earlier_run_ended", order=stored.ticket.id)
+
+    async def hear(self, ticket: OrderTicket, report: Report) -> None:
+        """Take a fill of an order that rests."""
+        await self._ledger.record(ticket, report)
+        for resting in self.resting.values():
+            for slot, quote in list(resting.items()):
+                if quote.ticket.id == ticket.id:
+                    self._keep(resting, slot, quote.ticket, report)
+
+    # One book
+
+    async def _quote(self, book: Book, wish: QuoteSet) -> None:
+        resting = self.resting.setdefault(book, {})
+        wanted: dict[Slot, WantedQuote] = {}
+        for quote in self._limit(wish):
+            number = sum(1 for side, _ in wanted if side == quote.side)
+            wanted[quote.side, number] = quote
+        for slot in [slot for slot in resting if slot not in wanted]:
+            await self._cancel(resting, slot)
+        for slot in sorted(wanted, key=self._order_of(resting, wanted)):
+            await self._move(book, resting, slot, wanted[slot])
+
+    def _limit(self, wish: QuoteSet) -> Iterator[WantedQuote]:
+        """Yield the quotes in the size that limits allow."""
+        market = self._ledger.markets.by_token[wish.key]
+        for quote in wish.quotes:
+            leg = SignalLeg(
+                key=wish.key,
+                side=quote.side,
+                limit_pips=quote.price_pips,
+                takes=(Level(quote.price_pips, quote.lots),),
+                lot_step_lots=market.lot_step_lots,
+            )
+            lots = self._ledger.risk.count_room(leg)
+            if lots:
+                yield WantedQuote(quote.side, quote.price_pips, lots)
+
+    def _order_of(
+        self, resting: Resting, wanted: dict[Slot, WantedQuote]
+    ) -> Callable[[Slot], tuple[bool, int]]:
+        """Move the side that gives way first: rising prices begin with the sells."""
+        before = {slot: quote.ticket.limit_pips for slot, quote in resting.items()}
+        rises = sum(
+            wanted[slot].price_pips - pips for slot, pips in before.items() if slot in wanted
+        )
+        first = SELL if rises > 0 else BUY
+        return lambda slot: (slot[0] != first, slot[1])
+
+    async def _move(
+        self,
+        book: Book,
+        resting: Resting,
+        slot: Slot,
+        wanted: WantedQuote,
+    ) -> None:
+        quote = resting.get(slot)
+        if quote is None:
+            await self._place(book, resting, slot, wanted)
+            return
+        filled = quote.report.lots
+        left = quote.ticket.lots - filled
+        if (quote.ticket.limit_pips, left) == (wanted.price_pips, wanted.lots):
+            return
+        ticket = replace(quote.ticket, limit_pips=wanted.price_pips, lots=wanted.lots)
+        executor = self.executors[ticket.key.venue]
+        try:
+            report = await executor.amend(ticket, quote.report.venue_id, filled)
+        except OutcomeUnknownAtVenueError:
+            return  # the next review finds out
+        ticket = replace(ticket, lots=wanted.lots + filled)
+        await self._ledger.record(ticket, report)
+        self._keep(resting, slot, ticket, report)
+
+    async def _place(
+        self,
+        book: Book,
+        resting: Resting,
+        slot: Slot,
+        wanted: WantedQuote,
+    ) -> None:
+        strategy, key = book
+        intent = uuid.uuid4().hex
+        ticket = OrderTicket(
+            id=name_order(intent, QUOTE, 0),
+            intent=intent,
+            role=QUOTE,
+            strategy=strategy,
+            key=key,
+            side=wanted.side,
+            limit_pips=wanted.price_pips,
+            lots=wanted.lots,
+            terms=Terms.POST_ONLY,
+        )
+        await self._ledger.write(self._ledger.state.send, ticket)
+        executor = self.executors[key.venue]
+        try:
+            report = await executor.place(ticket)
+        except OutcomeUnknownAtVenueError:
+            report = Report(outcome=OrderOutcome.SENDING)  # the next review finds out
+        if report.outcome is not OrderOutcome.SENDING:
+            await self._ledger.record(ticket, report)
+        if report.outcome is OrderOutcome.REJECTED:
+            self._metrics.rejections.labels(strategy, executor.name).inc()
+        self._keep(resting, slot, ticket, report)
+
+    def _keep(
+        self,
+        resting: Resting,
+        slot: Slot,
+        ticket: OrderTicket,
+        report: Report,
+    ) -> None:
+        if report.outcome in (OrderOutcome.RESTING, OrderOutcome.SENDING):
+            resting[slot] = RestingQuote(ticket, report)
+            return
+        resting.pop(slot, None)
+        self._ledger.forget(ticket)
+        if report.outcome is OrderOutcome.FILLED:
+            name = self.executors[ticket.key.venue].name
+            self._metrics.fills.labels(ticket.strategy, name).inc()
+
+    async def _cancel(self, resting: Resting, slot: Slot) -> None:
+        quote = resting[slot]
+        executor = self.executors[quote.ticket.key.venue]
+        try:
+            if quote.report.outcome is OrderOutcome.SENDING:
+                await self._look_again(resting, slot)
+                quote = resting.get(slot, quote)
+            if slot not in resting or quote.report.outcome is OrderOutcome.SENDING:
+                return
+            report = await executor.cancel(quote.ticket, quote.report.venue_id)
+        except OutcomeUnknownAtVenueError:
+            return
+        await self._ledger.record(quote.ticket, report)
+        self._keep(resting, slot, quote.ticket, report)
+
+    async def _cancel_all(self) -> None:
+        for resting in self.resting.values():
+            for slot in list(resting):
+                await self._cancel(resting, slot)
+
+    async def _review(self) -> None:
+        """Ask what has become of orders that rest, or may."""
+        for resting in self.resting.values():
+            for slot in list(resting):
+                try:
+                    await self._look_again(resting, slot)
+                except OutcomeUnknownAtVenueError:
+                    return
+
+    async def _look_again(self, resting: Resting, slot: Slot) -> None:
+        quote = resting[slot]
+        executor = self.executors[quote.ticket.key.venue]
+        report = await executor.find(quote.ticket)
+        if report is None:
+            report = replace(quote.report, outcome=OrderOutcome.CANCELLED)
+        await self._ledger.record(quote.ticket, report)
+        self._keep(resting, slot, quote.ticket, report)

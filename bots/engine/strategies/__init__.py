@@ -1,0 +1,1 @@
+"""Strategies: each is a class of one file, named in the configuration."""

@@ -1,0 +1,1 @@
+"""Venues: each has its REST calls, its feed (a protocol without a connection), its orders."""

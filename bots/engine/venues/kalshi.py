@@ -1,0 +1,166 @@
+"""Kalshi: signed REST and socket."""
+
+import base64
+import time
+from collections.abc import Generator, Sequence
+from decimal import Decimal
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import httpx
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ed25519, padding, rsa
+
+from bots.engine.events import Key
+from bots.engine.fees import CENT_MICROS, FREE, FeeSchedule
+from bots.engine.markets import BinaryMarket, MarketEvent
+from bots.engine.units import read_micros, read_pips
+from bots.engine.venues.base import Venue, VenueError, VenueFeed
+from bots.engine.venues.kalshi_feed import KalshiFeed
+from bots.engine.venues.rest import build_http, get_json
+
+URL: Final = "https://external-api.kalshi.com"
+REST_PATH: Final = "/trade-api/v2"
+SOCKET_PATH: Final = "/trade-api/ws/v2"
+QUADRATIC_PPM: Final = 70_000
+MAKER_PPM: Final = 17_500
+
+
+class RequestSigner:
+    """Signs requests with an RSA or Ed25519 key (PEM)."""
+
+    def __init__(self, key_id: str, pem: str) -> None:
+        self._key_id = key_id
+        key = serialization.load_pem_private_key(pem.encode(), None)
+        if not isinstance(key, rsa.RSAPrivateKey | ed25519.Ed25519PrivateKey):
+            raise VenueError("a key of Kalshi is of kind RSA or Ed25519")
+        self._key = key
+
+    def sign(self, method: str, path: str) -> dict[str, str]:
+        timestamp = str(time.time_ns() // 1_000_000)
+        message = f"{timestamp}{method}{path}".encode()
+        if isinstance(self._key, rsa.RSAPrivateKey):
+            pss = padding.PSS(padding.MGF1(hashes.SHA256()), salt_length=32)
+            signature = self._key.sign(message, pss, hashes.SHA256())
+        else:
+            signature = self._key.sign(message)
+        return {
+            "KALSHI-ACCESS-KEY": self._key_id,
+            "KALSHI-ACCESS-TIMESTAMP": timestamp,
+            "KALSHI-ACCESS-SIGNATURE": base64.b64encode(signature).decode(),
+        }
+
+
+class SignedRequests(httpx.Auth):
+    def __init__(self, signer: RequestSigner) -> None:
+        self._signer = signer
+
+    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+        path = request.url.raw_path.decode().partition("?")[0]
+        request.headers.update(self._signer.sign(request.method, path))
+        yield request
+
+
+class Kalshi(Venue):
+    """`markets` and `events` are tickers. Of an event that is mutually exclusive at most one market
+    pays; that one must is said nowhere, so events of which it is true are named as `exhaustive`.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        url: str = URL,
+        key_id: str = "",
+        private_key: str = "",
+        markets: Sequence[str] = (),
+        events: Sequence[str] = (),
+        exhaustive: Sequence[str] = (),
+        fee_unit: str = "0.01",
+    ) -> None:
+        self.name = name
+        self._url = url.rstrip("/")
+        self._signer = RequestSigner(key_id, private_key) if key_id else None
+        self.http = build_http(self._url + REST_PATH)
+        if self._signer is not None:
+            self.http.auth = SignedRequests(self._signer)
+        self._markets = markets
+        self._event_tickers = events
+        self._exhaustive = exhaustive
+        self._fee_unit_micros = read_micros(fee_unit)
+        self._keys: dict[str, Key] = {}
+        self._series: dict[str, dict[str, Any]] = {}
+
+    async def load(self) -> list[MarketEvent]:
+        found = []
+        for ticker in self._event_tickers:
+            answer = await self._get_event(ticker)
+            event, rows = answer["event"], answer["event"].get("markets") or answer["markets"]
+            markets = tuple([await self._read_market(event, row) for row in rows])
+            if len(markets) > 1 and not event.get("mutually_exclusive"):
+                raise VenueError(f"{ticker}: its markets don't exclude one another; name them")
+            is_sure = ticker in self._exhaustive
+            found.append(MarketEvent(id=ticker, markets=markets, is_exhaustive=is_sure))
+        for ticker in self._markets:
+            row = (await get_json(self.http, f"/markets/{ticker}"))["market"]
+            event = (await self._get_event(row["event_ticker"]))["event"]
+            market = await self._read_market(event, row)
+            found.append(MarketEvent(id=ticker, markets=(market,)))
+        self._keys = {market.id: market.yes for event in found for market in event.markets}
+        return found
+
+    def build_feed(self) -> VenueFeed:
+        return KalshiFeed(self._keys)
+
+    def locate(self) -> tuple[str, dict[str, str]]:
+        url = self._url.replace("http", "ws", 1) + SOCKET_PATH
+        signed = self._signer.sign("GET", urlsplit(url).path) if self._signer else {}
+        return url, signed
+
+    async def close(self) -> None:
+        await self.http.aclose()
+
+    async def _get_event(self, ticker: str) -> dict[str, Any]:
+        path = f"/events/{ticker}"
+        answer: dict[str, Any] = await get_json(self.http, path, {"with_nested_markets": "true"})
+        return answer
+
+    async def _read_market(self, event: dict[str, Any], row: dict[str, Any]) -> BinaryMarket:
+        ticker = str(row["ticker"])
+        ranges = row.get("price_ranges") or [{"step": "0.01"}]
+        return BinaryMarket(
+            id=ticker,
+            yes=Key(self.name, ticker),
+            no=Key(self.name, f"{ticker}:no"),
+            has_one_book=True,
+            tick_pips=min(read_pips(one["step"]) for one in ranges),
+            lot_step_lots=1 if row.get("fractional_trading_enabled") else 100,
+            fees=await self._find_fees(event),
+            title=str(row.get("title", "")),
+        )
+
+    async def _find_fees(self, event: dict[str, Any]) -> FeeSchedule:
+        """Return the event's own fees, or those of its series."""
+        kind, multiplier = event.get("fee_type_override"), event.get("fee_multiplier_override")
+        if kind is None:
+            series = await self._get_series(event["series_ticker"])
+            kind, multiplier = series["fee_type"], series["fee_multiplier"]
+        return read_fees(str(kind), Decimal(multiplier or 0), self._fee_unit_micros)
+
+    async def _get_series(self, ticker: str) -> dict[str, Any]:
+        if ticker not in self._series:
+            self._series[ticker] = (await get_json(self.http, f"/series/{ticker}"))["series"]
+        return self._series[ticker]
+
+
+def read_fees(kind: str, multiplier: Decimal, unit_micros: int = CENT_MICROS) -> FeeSchedule:
+    if kind == "flat":
+        raise VenueError("what a flat fee is, the venue does not say: leave these markets out")
+    if not multiplier:
+        return FREE
+    maker_ppm = MAKER_PPM if kind == "quadratic_with_maker_fees" else 0
+    return FeeSchedule(
+        rate_ppm=round(QUADRATIC_PPM * multiplier),
+        unit_micros=unit_micros,
+        maker_rate_ppm=round(maker_ppm * multiplier),
+    )

@@ -1,0 +1,115 @@
+"""Venues' messages become the operations that were derived from them by others."""
+
+import gzip
+import json
+import sys
+
+import pytest
+
+from tests.engine.test_recordings import WINDOWS
+from trading.recordings.messages import RecordingError, build_operations, read_changes
+from trading.recordings.recording import Recording
+from trading.recordings.session import read_session
+
+
+def list_operations(operations):
+    return [tuple(row)[2:] for row in operations if row.kind != "init"]
+
+
+@pytest.mark.parametrize("window", WINDOWS[:6])
+def test_recorded_messages_become_the_derived_operations(data_dir, window):
+    folder = data_dir / "kalshi_gold15m"
+    [path] = (folder / "events" / window).iterdir()
+    name, changes = read_changes(path)
+    derived = list(Recording(folder / f"derived/{window}.ops.csv.gz").operations())
+    assert name == window
+    assert list_operations(build_operations(changes)) == list_operations(derived)
+
+
+def test_a_session_has_its_record_and_begins_at_0(data_dir):
+    [path] = (data_dir / "kalshi_gold15m/events" / WINDOWS[0]).iterdir()
+    session = read_session(path)
+    assert session.title.startswith("Gold price up")
+    assert session.payout_pips == [10_000, 0]
+    assert (session.tick_pips, session.times_ms[0]) == (100, 0)
+    assert session.times_ms == sorted(session.times_ms)
+    assert 800_000 < session.times_ms[-1] < 900_000
+
+
+def write(path, *rows):
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return path
+
+
+def list_rows(path):
+    name, changes = read_changes(path)
+    return name, [tuple(row)[2:] for row in build_operations(changes)]
+
+
+def test_messages_of_polymarket_are_read(tmp_path):
+    asset = {"asset_id": "71", "market": "0xbd"}
+    change = {"asset_id": "71", "price": "0.485", "size": "10", "side": "BUY"}
+    path = write(
+        tmp_path / "book.jsonl",
+        {
+            **asset, "event_type": "book", "timestamp": "1000",
+            "bids": [{"price": "0.48", "size": "30"}], "asks": [{"price": "0.52", "size": "25"}],
+        },
+        {"event_type": "price_change", "timestamp": "2000", "price_changes": [change]},
+        {**asset, "event_type": "price_change", "timestamp": "3000",
+         "changes": [{"price": "0.52", "size": "5", "side": "SELL"}]},
+        {**asset, "event_type": "last_trade_price", "timestamp": "3000", "price": "0.52",
+         "size": "20", "side": "BUY"},
+    )  # fmt: skip
+    assert list_rows(path) == (
+        "71",
+        [
+            ("reset", "", 0, 0),
+            ("init", "no", 4_800, 2_500),
+            ("init", "yes", 4_800, 3_000),
+            ("place", "yes", 4_850, 1_000),
+            ("take", "no", 4_800, 2_000),
+        ],
+    )
+    assert read_session(path, result="no").tick_pips == 50
+
+
+def test_rows_of_pmxt_s_archive_are_read_and_those_of_no_left_out(tmp_path):
+    body = {"market_id": "0xbd", "token_id": "71", "side": "YES", "timestamp": 1.5}
+    snapshot = {**body, "bids": [["0.48", "30"]], "asks": []}
+    change = {**body, "change_price": "0.48", "change_size": "12", "change_side": "BUY"}
+    rows = [
+        {"market_id": "0xbd", "update_type": kind, "data": json.dumps(data)}
+        for kind, data in (
+            ("book_snapshot", snapshot),
+            ("book_snapshot", {**snapshot, "side": "NO"}),
+            ("price_change", change),
+        )
+    ]
+    assert list_rows(write(tmp_path / "pmxt.jsonl", *rows)) == (
+        "0xbd",
+        [("reset", "", 0, 0), ("init", "yes", 4_800, 3_000), ("cancel", "yes", 4_800, 1_800)],
+    )
+
+
+def test_parquet_without_pyarrow_is_refused_with_what_to_do(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    with pytest.raises(RecordingError, match="pip install pyarrow"):
+        read_session(tmp_path / "x.parquet")
+
+
+@pytest.mark.parametrize(
+    ("lines", "says"),
+    [
+        ("{", "line 1: not JSON"),
+        ("", "it has 0: none"),
+        ('{"type": "orderbook_delta", "msg": {"market_ticker": "A"}}', "cannot read this message"),
+        ('["x"]', "cannot read this message"),
+        ('{"update_type": "x", "data": "{}"}', "cannot read this message"),
+    ],
+)
+def test_what_is_no_recording_is_refused_with_a_sentence(tmp_path, lines, says):
+    path = tmp_path / "x.ndjson.gz"
+    path.write_bytes(gzip.compress(lines.encode()))
+    with pytest.raises(RecordingError, match=says):
+        read_session(path)

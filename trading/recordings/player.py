@@ -1,0 +1,164 @@
+"""Plays a recorded session in a live market, at the pace of the recording or step by step.
+
+Every command goes the way of any order: gateway, engine, commit. What others took meanwhile is
+read from the trades before each group of operations.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Final, NamedTuple
+
+from trading.engine.commands import AnyCommand
+from trading.models import Trade
+from trading.pipeline.gateway import EngineAway, Overloaded
+from trading.pipeline.messages import Answer, Task
+from trading.recordings.crowd import Crowd
+from trading.recordings.pace import FASTEST, RecordedPace
+from trading.recordings.recording import RecordedOperation
+from trading.recordings.session import RecordedSession
+
+CHUNK_OPERATIONS: Final = 100
+AWAY_SECONDS: Final = 0.1
+
+Send = Callable[[Sequence[Task]], Awaitable[list[Answer]]]
+ReadTrades = Callable[[int, str], Awaitable[list["SeenTrade"]]]
+
+
+class SeenTrade(NamedTuple):
+    trade_id: str
+    maker_order_id: str
+    taker_account_id: int
+    lots: int
+
+
+class Player:
+    """`position` is the number of operations done, `at_ms` the time of the last of them."""
+
+    def __init__(
+        self,
+        session: RecordedSession,
+        market_id: int,
+        crowd: Crowd,
+        pace: RecordedPace,
+        send: Send,
+        read_trades: ReadTrades,
+    ) -> None:
+        self.session = session
+        self.market_id = market_id
+        self.crowd = crowd
+        self.pace = pace
+        self.position = 0
+        self.has_ended = False
+        self.last_trade_id = ""
+        self.busy = asyncio.Lock()
+        """Held while operations are under way: what is read under it is of one moment."""
+        self._send = send
+        self._read_trades = read_trades
+        self._moved = asyncio.Event()
+
+    @property
+    def at_ms(self) -> int:
+        return self.session.times_ms[self.position - 1] if self.position else 0
+
+    def reached_ms(self) -> float:
+        """Return now, or where it is behind what is done."""
+        now_ms = self.pace.now_ms()
+        is_behind = now_ms == FASTEST or not (self.is_done or self._next_ms() > now_ms)
+        return self.at_ms if is_behind else now_ms
+
+    @property
+    def is_done(self) -> bool:
+        return self.position >= len(self.session.operations)
+
+    async def play(self) -> None:
+        """Carry out every operation when it is due, to the recording's end."""
+        try:
+            while not self.is_done:
+                await self.pace.wait_for(self._next_ms())
+                async with self.busy:
+                    await self._play_due()
+                self._moved.set()
+        finally:
+            self.has_ended = True
+            self._moved.set()
+
+    async def step(self, ms: float) -> None:
+        """Pause, let so much recorded time pass and return when what falls in it is done."""
+        until_ms = self.pace.step(ms, at_ms=self.reached_ms())
+        while not (self.has_ended or self.is_done) and self._next_ms() <= until_ms:
+            self._moved.clear()
+            await self._moved.wait()
+
+    def _next_ms(self) -> int:
+        return self.session.times_ms[self.position]
+
+    async def _play_due(self) -> None:
+        await self._read_others()
+        chunk = self._find_due()
+        if chunk:  # else it was paused meanwhile
+            await self._carry_out(chunk)
+            self.position += len(chunk)
+
+    def _find_due(self) -> list[RecordedOperation]:
+        """Return what is due, to the next take or the end of a snapshot, whose answers come first.
+
+        A snapshot, a `reset` and its `init`s, is one chunk.
+        """
+        now_ms = self.pace.now_ms()
+        operations, times_ms = self.session.operations, self.session.times_ms
+        chunk: list[RecordedOperation] = []
+        for index in range(self.position, len(operations)):
+            operation = operations[index]
+            in_snapshot = bool(chunk) and chunk[0].kind == "reset"
+            if chunk and (in_snapshot != (operation.kind == "init") or operation.kind == "reset"):
+                break
+            if not in_snapshot and (times_ms[index] > now_ms or len(chunk) >= CHUNK_OPERATIONS):
+                break
+            chunk.append(operation)
+            if operation.kind == "take":
+                break
+        return chunk
+
+    async def _carry_out(self, chunk: list[RecordedOperation]) -> None:
+        if chunk[0].kind == "reset":
+            book = {(row.side, row.bid_pips): row.lots for row in chunk if row.kind == "init"}
+            await self._execute(self.crowd.restore(book))
+            return
+        commands = [command for row in chunk for command in self.crowd.begin(row)]
+        await self._execute(commands)
+        if chunk[-1].kind == "take":
+            await self._execute(self.crowd.settle_level())
+
+    async def _execute(self, commands: list[AnyCommand]) -> None:
+        for start in range(0, len(commands), CHUNK_OPERATIONS):
+            part = commands[start : start + CHUNK_OPERATIONS]
+            tasks = [Task(0, self.market_id, command) for command in part]
+            for command, answer in zip(part, await self._send_surely(tasks), strict=True):
+                if answer.result is not None:
+                    self.crowd.hear(command, answer.result)
+
+    async def _send_surely(self, tasks: list[Task]) -> list[Answer]:
+        while True:
+            try:
+                return await self._send(tasks)
+            except (EngineAway, Overloaded):  # nothing was done
+                await asyncio.sleep(AWAY_SECONDS)
+
+    async def _read_others(self) -> None:
+        """Take from the trades what others took from the recorded orders."""
+        own = self.crowd.members["taker"].account_id
+        for trade in await self._read_trades(self.market_id, self.last_trade_id):
+            self.last_trade_id = trade.trade_id
+            if trade.taker_account_id != own:
+                self.crowd.lose(trade.maker_order_id, trade.lots)
+
+
+def read_trades(market_id: int, after_id: str) -> list[SeenTrade]:
+    """Return a market's trades after this one, oldest first."""
+    trades = Trade.objects.filter(market_id=market_id, maker_order_id__isnull=False)
+    if after_id:
+        trades = trades.filter(pk__gt=after_id)
+    rows: Any = trades.order_by("pk").values_list(
+        "pk", "maker_order_id", "taker_account_id", "quantity_lots"
+    )
+    return [SeenTrade(pk.hex, maker.hex, taker, lots) for pk, maker, taker, lots in rows]
