@@ -5,6 +5,7 @@ Nothing here reads the database, so under ASGI it runs on the event loop. The pa
 attempts does read it: `PageErrors`, an inner middleware, shows it instead of calling the view.
 """
 
+import re
 from collections.abc import Awaitable, Callable
 from functools import lru_cache
 from typing import Any
@@ -24,6 +25,7 @@ from kernel.errors import ApiError
 from web import limits, request_context
 from web.errors import error_response, find_page_error
 
+_PARAMETER = re.compile(r"<(?:\w+:)?(\w+)>")
 # The form's page, the attempt's kind, and the form's field that names the account.
 _FORMS = [
     ("account_login", "log_in", "login"),
@@ -72,7 +74,7 @@ class RequestMiddleware:
                     response = self.get_response(request)
             except ApiError as error:
                 response = _refuse(context, error)
-            return _finish(context, response)
+            return _finish(context, request, response)
 
     async def __acall__(self, request: HttpRequest) -> HttpResponseBase:
         context, headers = _start(request)
@@ -84,7 +86,7 @@ class RequestMiddleware:
                     response = await self.get_response(request)
             except ApiError as error:
                 response = _refuse(context, error)
-            return _finish(context, response)
+            return _finish(context, request, response)
 
 
 class AnonymousRateLimit:
@@ -135,8 +137,9 @@ def _answer_early(
 
 
 def _finish(
-    context: request_context.RequestContext, response: HttpResponseBase
+    context: request_context.RequestContext, request: HttpRequest, response: HttpResponseBase
 ) -> HttpResponseBase:
+    context.route = _find_route(request)
     if _is_page_error(context, response):
         response = _replace_page(context, response)
     for name, value in request_context.finish_request(context, response.status_code):
@@ -144,6 +147,18 @@ def _finish(
             value = f"{response['Vary']}, {value}"
         response[name] = value
     return response
+
+
+def _find_route(request: HttpRequest) -> str:
+    """Return the pattern of the request's path; one name for all that have none."""
+    if request.resolver_match is not None:
+        return _show_route(request.resolver_match.route)
+    return "/static" if request.path.startswith(settings.STATIC_URL) else "other"
+
+
+@lru_cache(maxsize=1024)
+def _show_route(route: str) -> str:
+    return "/" + _PARAMETER.sub(r"{\1}", route)
 
 
 def _check_attempts(context: request_context.RequestContext, request: HttpRequest) -> None:

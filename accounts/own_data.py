@@ -184,7 +184,8 @@ TABLES = (
     simple_table(
         "api_keys",
         lambda user_id: ApiKey.objects.filter(account__owner=user_id),
-        "id", "prefix", "name", "scopes", "created_at", "expires_at", "last_used_at", "revoked_at",
+        "id", "prefix", "name", "scopes", "networks", "created_at", "expires_at", "last_used_at",
+        "revoked_at",
     ),
     simple_table(
         "program_log_ins",

@@ -1,7 +1,9 @@
 """Ledger queries shared by the API, pages and admin."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from uuid import UUID
+
+from django.db.models import Q, QuerySet
 
 from accounts.models import AuditEvent, Transfer, WithdrawalRequest
 from accounts.models.account import TransferKind
@@ -24,6 +26,14 @@ def list_transfers(
     incoming = transfers.filter(credit_account=account_id)[:count]
     merged = sorted([*outgoing, *incoming], key=lambda transfer: transfer.id, reverse=True)
     return merged[:count]
+
+
+def list_internal_transfers(account_ids: Collection[int]) -> QuerySet[Transfer]:
+    """Return the transfers between accounts of one owner, from or to any of these."""
+    transfers = Transfer.objects.filter(kind=TransferKind.INTERNAL)
+    return transfers.filter(
+        Q(debit_account__in=account_ids) | Q(credit_account__in=account_ids)
+    ).select_related("debit_account", "credit_account")
 
 
 def read_reasons(transfers: Iterable[Transfer]) -> Mapping[UUID, str]:

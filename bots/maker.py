@@ -22,7 +22,8 @@ from predex_client import (
     NotFoundError,
     RefusedError,
 )
-from predex_client.models import Market, Order, OutcomePrice
+from predex_client.models import Market, OutcomePrice
+from predex_client.own import Order
 from predex_client.terms import Side
 
 STEP_SECONDS = 0.5

@@ -19,7 +19,7 @@ from django.utils import timezone
 from accounts.audit import check_reason
 from kernel.errors import RefusedError
 from kernel.units import PIPS_PER_CREDIT
-from markets.models import FINAL_STATUSES, Market, StatusChange
+from markets.models import FINAL_STATUSES, Market, StatusChange, StatusOutbox
 from markets.scalars import read_exact
 
 Status = Market.Status
@@ -92,6 +92,7 @@ def record_status(
             reason=reason,
             created_at=now,
         )
+        StatusOutbox.objects.create(change=change)
     market.status, market.updated_at, market.settled_at = to_status, now, settled_at
     return change
 

@@ -55,6 +55,7 @@ GROUPS: list[tuple[Any, list[NavigationLink]]] = [
             NavigationLink(_("Invitation codes"), "mail", "accounts.invitecode"),
             NavigationLink(_("API keys"), "key", "accounts.apikey"),
             NavigationLink(_("API sessions"), "terminal", "accounts.loginsession"),
+            NavigationLink(_("Webhooks"), "webhook", "trading.webhook"),
             NavigationLink(_("Roles"), "badge", "auth.group"),
         ],
     ),

@@ -14,6 +14,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "predex.settings")
 django = get_asgi_application()  # before the imports below, which need Django's apps
 
 from compat.kalshi.app import KalshiApp  # noqa: E402
+from compat.kalshi.socket import kalshi_application  # noqa: E402
 from compat.mcp.app import McpApp  # noqa: E402
 from compat.polymarket.socket import market_application  # noqa: E402
 from predex.order_app import OrderApp  # noqa: E402
@@ -22,6 +23,7 @@ from trading.order_entry.socket import websocket_application  # noqa: E402
 sockets = URLRouter(
     [
         re_path(r"^poly/ws/market/?$", market_application),  # type: ignore[arg-type]
+        re_path(r"^trade-api/ws/v2/?$", kalshi_application),  # type: ignore[arg-type]
         re_path(r"", websocket_application),
     ]
 )

@@ -9,15 +9,23 @@ import os
 import sys
 from typing import Any
 
-from celery import Celery
+from celery import Celery, Task
+from celery.signals import after_task_publish, beat_init, worker_ready
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
+from kernel.metrics import TASKS_SENT
 from trading.settlement.schedule import build_beat_schedule
+from web import metrics_server
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "predex.settings")
 
-app = Celery("predex")
+
+class CountedTask(Task):
+    Request = "predex.task_requests:CountedRequest"
+
+
+app = Celery("predex", task_cls=CountedTask)
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.conf.beat_schedule = build_beat_schedule()
 app.autodiscover_tasks()
@@ -30,3 +38,14 @@ def refuse_unsafe_settings(**_: Any) -> None:
         settings.INSTALLED_APPS  # noqa: B018 - the first use reads them all
     except ImproperlyConfigured as fault:
         sys.exit(f"predex cannot start: {fault}")
+
+
+@worker_ready.connect
+@beat_init.connect
+def serve_metrics(**_: Any) -> None:
+    metrics_server.start()
+
+
+@after_task_publish.connect
+def count_trigger(sender: str, **_: Any) -> None:
+    TASKS_SENT.add(sender.rpartition(".")[2])

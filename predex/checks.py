@@ -21,8 +21,13 @@ def compute_faults(values: Mapping[str, Any]) -> list[str]:
     """Return one sentence per unsafe setting; with DEBUG on only of what cannot work."""
     if values["DEBUG"]:
         return _simulator_faults(values)
-    parts = _simulator_faults, _secret_faults, _host_faults, _transport_faults
-    return [fault for find_faults in parts for fault in find_faults(values)]
+    return [
+        *_simulator_faults(values),
+        *_secret_faults(values),
+        *_metrics_faults(values),
+        *_host_faults(values),
+        *_transport_faults(values),
+    ]
 
 
 def refuse_unsafe(values: Mapping[str, Any]) -> None:
@@ -49,9 +54,6 @@ def _secret_faults(values: Mapping[str, Any]) -> list[str]:
     faults = [fault for name in SECRETS if (fault := _secret_fault(name, values[name]))]
     if not faults and len({values[name] for name in SECRETS}) < len(SECRETS):
         faults.append(f"set {', '.join(SECRETS)} to different values: each has its own door.")
-    token = values["METRICS_TOKEN"]
-    if token and len(token) < TOKEN_LENGTH_MIN:
-        faults.append(f"set METRICS_TOKEN to at least {TOKEN_LENGTH_MIN} characters, or unset it.")
     return faults
 
 
@@ -73,10 +75,25 @@ def _host_faults(values: Mapping[str, Any]) -> list[str]:
         return ["set ALLOWED_HOSTS to named hosts: '*' lets anyone forge links in e-mails."]
     if "*" in values["CORS_ALLOWED_ORIGINS"]:
         return ["set CORS_ALLOWED_ORIGINS to named origins instead of '*'."]
-    everybody = [text for text in values["TRUSTED_PROXIES"] if text == "*" or text.endswith("/0")]
-    if everybody:
-        reason = f"'{everybody[0]}' lets anyone forge the client's address"
+    if everybody := _find_everybody(values["TRUSTED_PROXIES"]):
+        reason = f"'{everybody}' lets anyone forge the client's address"
         return [f"set TRUSTED_PROXIES to the addresses of proxies: {reason}."]
+    return []
+
+
+def _find_everybody(networks: list[str]) -> str | None:
+    """Return the network of these that is every address, if any."""
+    return next((text for text in networks if text == "*" or text.endswith("/0")), None)
+
+
+def _metrics_faults(values: Mapping[str, Any]) -> list[str]:
+    if everybody := _find_everybody(values["METRICS_NETWORKS"]):
+        return [f"set METRICS_NETWORKS to the networks of monitors: '{everybody}' is everybody's."]
+    token = values["METRICS_TOKEN"]
+    if token and len(token) < TOKEN_LENGTH_MIN:
+        return [f"set METRICS_TOKEN to at least {TOKEN_LENGTH_MIN} characters, or unset it."]
+    if values["METRICS_PORT"] and not token and not values["METRICS_NETWORKS"]:
+        return ["set METRICS_TOKEN or METRICS_NETWORKS: METRICS_PORT serves nobody else."]
     return []
 
 

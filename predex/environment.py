@@ -1,7 +1,11 @@
-"""Reads settings from the environment: an invalid value gets a sentence, not a traceback."""
+"""Reads settings from the environment: an invalid value gets a sentence, not a traceback.
+
+Any setting NAME can be in a file instead, such as a container's secret: NAME_FILE is its path.
+"""
 
 import ipaddress
 import warnings
+from collections.abc import MutableMapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,6 +20,17 @@ LOG_LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
 class Environment(environ.Env):
     """django-environ's Env with more types, which raise ImproperlyConfigured with what to set."""
+
+    ENVIRON: MutableMapping[str, str]
+
+    def get_value(self, var: str, *args: Any, **kwargs: Any) -> Any:
+        """Return a value, from the file that NAME_FILE names if there is one."""
+        path = self.ENVIRON.get(f"{var}_FILE")
+        if path:
+            if self.ENVIRON.get(var):
+                raise ImproperlyConfigured(f"set {var} or {var}_FILE, not both.")
+            self.ENVIRON = {**self.ENVIRON, var: _read_file(f"{var}_FILE", Path(path))}
+        return super().get_value(var, *args, **kwargs)
 
     def count(self, name: str, *, default: int, at_least: int = 1) -> int:
         text = self.str(name, default=str(default)).strip()
@@ -53,11 +68,12 @@ class Environment(environ.Env):
             ) from None
         return path
 
-    def database(self, url: str) -> dict[str, Any]:
-        """Return Django's settings for the database at this URL."""
+    def database(self, url: str, *, password: str) -> dict[str, Any]:
+        """Return Django's settings for the database at this URL, with a password beside it."""
         with warnings.catch_warnings(action="ignore"):  # about values that the caller refuses
             try:
-                return {"ENGINE": "", **self.db_url_config(url)}
+                found = {"ENGINE": "", **self.db_url_config(url)}
+                return {**found, "PASSWORD": password} if password else found
             except ValueError:
                 return {"ENGINE": ""}
 
@@ -80,3 +96,13 @@ class Environment(environ.Env):
         if level not in LOG_LEVELS:
             raise ImproperlyConfigured(f"set {name} to one of {', '.join(LOG_LEVELS)}.")
         return level
+
+
+def _read_file(name: str, path: Path) -> str:
+    try:
+        return path.read_text().strip()
+    except (OSError, UnicodeDecodeError) as fault:
+        reason = getattr(fault, "strerror", None) or "no text"
+        raise ImproperlyConfigured(
+            f"set {name} to a file that can be read: {path} can't ({reason})."
+        ) from None

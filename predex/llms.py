@@ -25,6 +25,7 @@ DOCUMENTS: Final[dict[str, Path]] = {
     "api": DOCS / "api.md",
     "feed": DOCS / "feed.md",
     "client": CLIENT,
+    "webhooks": DOCS / "webhooks.md",
     "agents": DOCS / "agents.md",
     "simulator": DOCS / "simulator.md",
     "kalshi": DOCS / "kalshi.md",

@@ -1,72 +1,56 @@
-"""`/metrics` in Prometheus' text format; needs `Authorization: Bearer METRICS_TOKEN`.
+"""`/metrics` of a web process in Prometheus' text format, for who may read it.
 
-Requests, sockets, memory and clock are those of the process that answers; leases and ticks are
-those of the whole exchange. Without METRICS_TOKEN in the environment the page does not exist.
+Requests, sockets, memory and clock are those of the process that answers. Leases, ticks and the
+last check of the invariants are those of the whole exchange: every web process shows the same.
 """
 
-import hmac
+import shutil
 from collections.abc import Iterator
+from typing import Final
 
 from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponse
-from prometheus_client import (
-    CONTENT_TYPE_LATEST,
-    CollectorRegistry,
-    GCCollector,
-    ProcessCollector,
-    generate_latest,
-)
-from prometheus_client.core import GaugeMetricFamily, HistogramMetricFamily, Metric
+from django.utils import timezone
+from prometheus_client import CollectorRegistry
+from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from kernel.database import DATABASE_FAULTS
 from predex.health import check_clock, check_shards, check_tasks
 from trading.feed.guard import count_sockets
-from web.traffic import LIMITS_SECONDS, answered
+from trading.models import VerifyRun
+from web.connections import connections
+from web.metrics_server import build_registry, respond
 
-ASK = {"WWW-Authenticate": 'Bearer realm="predex"'}
-BOUNDS = [*map(str, LIMITS_SECONDS), "+Inf"]
+SHARD_FIGURES: Final = {
+    "ready": "1 when the shard's engine is there and has loaded its books",
+    "epoch": "How often the shard's lease has changed hands",
+    "lag_seconds": "Time since the last sign of the shard's engine",
+    "queue_depth": "Commands that wait for the shard's engine",
+    "clock_ahead_seconds": "By how much its clock is ahead of the database's",
+    "books_ahead_seconds": "By how much its books are ahead of the database's clock",
+}
 
 
-class Requests(Collector):
+class Process(Collector):
     def collect(self) -> Iterator[Metric]:
-        family = HistogramMetricFamily(
-            "predex_http_request_duration_seconds",
-            "Time from the head of a request to its answer",
-            labels=["method", "status"],
-        )
-        for (method, status), durations in list(answered.items()):
-            total, buckets = 0, []
-            for bound, count in zip(BOUNDS, durations.counts, strict=True):
-                total += count
-                buckets.append((bound, total))
-            family.add_metric([method, str(status)], buckets, durations.sum_seconds)
-        yield family
-
-
-class Feed(Collector):
-    def collect(self) -> Iterator[Metric]:
-        yield GaugeMetricFamily(
-            "predex_feed_sockets", "Open connections to the feed", value=count_sockets()
-        )
+        yield _gauge("predex_feed_sockets", "Open connections to the feed", count_sockets())
+        yield _gauge("predex_connections", "Open connections, sockets included", len(connections))
+        free = shutil.disk_usage(settings.DATA_DIR).free
+        yield _gauge("predex_data_free_bytes", "Free space where DATA_DIR is", free)
 
 
 class Shards(Collector):
     def collect(self) -> Iterator[Metric]:
         families = {
             name: GaugeMetricFamily(f"predex_shard_{name}", text, labels=["shard"])
-            for name, text in (
-                ("ready", "1 when the shard's engine is there and has loaded its books"),
-                ("epoch", "How often the shard's lease has changed hands"),
-                ("lag_seconds", "Time since the last sign of the shard's engine"),
-                ("queue_depth", "Commands that wait for the shard's engine"),
-                (
-                    "clock_ahead_seconds",
-                    "By how much its clock is ahead of the database's",
-                ),
-                ("books_ahead_seconds", "By how much its books are ahead of the database's clock"),
-            )
+            for name, text in SHARD_FIGURES.items()
         }
-        for shard, state in check_shards().get("states", {}).items():
+        states = check_shards().get("states", {})
+        for shard in range(settings.ENGINE_SHARDS):
+            if shard not in states:  # no engine has ever started
+                families["ready"].add_metric([str(shard)], 0)
+        for shard, state in states.items():
             values = {
                 **state,
                 "ready": state["ok"],
@@ -85,37 +69,48 @@ class Times(Collector):
     def collect(self) -> Iterator[Metric]:
         ahead_ms = check_clock().get("ahead_ms")
         if ahead_ms is not None:
-            yield GaugeMetricFamily(
-                "predex_clock_ahead_seconds",
-                "By how much this process's clock is ahead of the database's",
-                value=ahead_ms / 1_000,
-            )
+            text = "By how much this process's clock is ahead of the database's"
+            yield _gauge("predex_clock_ahead_seconds", text, ahead_ms / 1_000)
         age_seconds = check_tasks().get("age_seconds")
         if age_seconds is not None:
-            yield GaugeMetricFamily(
-                "predex_tick_age_seconds",
-                "Time since the last trigger of scheduled tasks was taken",
-                value=age_seconds,
-            )
+            text = "Time since the last trigger of scheduled tasks was taken"
+            yield _gauge("predex_tick_age_seconds", text, age_seconds)
 
 
-def _build_registry() -> CollectorRegistry:
-    registry = CollectorRegistry()
-    for collector in (Requests(), Feed(), Shards(), Times()):
+class LastCheck(Collector):
+    """The last check of all invariants (`manage.py verify`, each night); none: left out."""
+
+    def collect(self) -> Iterator[Metric]:
+        try:
+            run = VerifyRun.objects.order_by("-started_at").first()
+        except DATABASE_FAULTS:
+            return
+        if run is None:
+            return
+        age = timezone.now() - run.finished_at
+        yield _gauge("predex_verify_breaches", "Breaches that the last check found", run.breaches)
+        yield _gauge(
+            "predex_verify_age_seconds", "Time since the last check ended", age.total_seconds()
+        )
+
+
+def _gauge(name: str, text: str, value: float) -> GaugeMetricFamily:
+    return GaugeMetricFamily(name, text, value=value)
+
+
+def _build() -> CollectorRegistry:
+    registry = build_registry()
+    for collector in (Process(), Shards(), Times(), LastCheck()):
         registry.register(collector)
-    ProcessCollector(registry=registry)
-    GCCollector(registry=registry)
     return registry
 
 
-registry = _build_registry()
+registry: Final = _build()
 
 
 def metrics(request: HttpRequest) -> HttpResponse:
-    if not settings.METRICS_TOKEN:
+    headers = {name.lower(): value for name, value in request.headers.items()}
+    status, more, body = respond(registry, request.META.get("REMOTE_ADDR", ""), headers)
+    if status == 404:
         raise Http404
-    sent = request.headers.get("Authorization", "")
-    if not hmac.compare_digest(sent.encode(), f"Bearer {settings.METRICS_TOKEN}".encode()):
-        text = "Send METRICS_TOKEN as: Authorization: Bearer ...\n"
-        return HttpResponse(text, status=401, content_type="text/plain", headers=ASK)
-    return HttpResponse(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)
+    return HttpResponse(body, status=status, headers=more)

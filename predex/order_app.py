@@ -1,6 +1,6 @@
 """The order app: order operations and hot reads of programs as plain ASGI, bypassing Django.
 
-It serves a request if and only if that has a key or token in its headers and is an operation of
+It serves a request if and only if that has a credential in its headers and is an operation of
 `trading.order_entry`; everything else is passed to Django, whose views call the same handler.
 It makes no decisions: it authenticates, admits, calls `handle` and encodes the response.
 """
@@ -12,7 +12,7 @@ from typing import Final
 from django.conf import settings
 
 from accounts.api.admission import admit
-from accounts.api.principal import authenticate
+from accounts.api.signatures import KEY_HEADER, SentRequest, authenticate_request, is_signed
 from kernel.errors import ApiError
 from predex.turns import Turns, releasing
 from trading.order_entry.handler import handle
@@ -26,6 +26,7 @@ from web.asgi import (
     Scope,
     Send,
     encode_json,
+    find_target,
     refuse,
     repeat_body,
     send_response,
@@ -34,7 +35,7 @@ from web.asgi import (
 )
 
 PREFIX: Final = "/api/v1/"
-CREDENTIALS: Final = frozenset({b"authorization", b"x-api-key"})
+CREDENTIALS: Final = frozenset({b"authorization", b"x-api-key", KEY_HEADER.encode()})
 BODY_HEADERS: Final = frozenset({b"content-length", b"transfer-encoding"})
 
 _EXACT: Final = {
@@ -106,14 +107,21 @@ async def _answer(
     headers: dict[str, str],
     context: request_context.RequestContext,
 ) -> Response:
+    context.route = PREFIX + operation.path
     request_context.check_request(headers)
-    principal = await authenticate(headers)
+    # What is signed is the body too; otherwise it is read once its sender may send it.
+    body = await request_context.read_body(receive) if is_signed(headers) else None
+    target, method = find_target(scope), scope["method"]
+    sent = SentRequest(method, target, headers, body or b"", context.address)
+    principal = await authenticate_request(sent)
     context.account_id = principal.account_id
     await admit(principal, operation.bucket, *operation.scopes)
     params |= read_query(scope["query_string"].decode("latin-1"), operation.query)
     if operation.request is not None:
         check_content_type(headers.get("content-type", ""))
-    request = read_request(operation, await request_context.read_body(receive))
+    if body is None:
+        body = await request_context.read_body(receive)
+    request = read_request(operation, body)
     key = headers.get("idempotency-key")
     reply = await handle(principal, operation.name, request, params, idempotency_key=key)
     return Response(reply.status, encode_json(reply.answer), reply.headers)

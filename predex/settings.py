@@ -32,6 +32,7 @@ DEBUG = env.flag("DEBUG", default=False)
 SITE_URL = env.str("SITE_URL", default="http://127.0.0.1:8000")
 SITE_URL_IS_SET = "SITE_URL" in env.ENVIRON  # else `serve` names where it listens
 SITE_IS_HTTPS = SITE_URL.startswith("https://")
+ALLOW_SIMULATOR = env.flag("ALLOW_SIMULATOR", default=False)
 ALLOW_PLAIN_HTTP = env.flag("ALLOW_PLAIN_HTTP", default=False)
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["127.0.0.1", "localhost", "[::1]"])
 TRUSTED_PROXIES = env.networks("TRUSTED_PROXIES")
@@ -50,7 +51,12 @@ SECRET_KEY = _secret("SECRET_KEY")
 SECRET_KEY_FALLBACKS = env.list("SECRET_KEY_FALLBACKS", default=[])
 API_KEY_PEPPER = _secret("API_KEY_PEPPER")
 JWT_SIGNING_KEY = _secret("JWT_SIGNING_KEY")
-METRICS_TOKEN = env.str("METRICS_TOKEN", default="")  # without it there is no /metrics
+
+# --- figures for Prometheus: who may read them, and where roles without a site serve them ---------
+METRICS_TOKEN = env.str("METRICS_TOKEN", default="")
+METRICS_NETWORKS = env.networks("METRICS_NETWORKS")
+METRICS_HOST = env.str("METRICS_HOST", default="127.0.0.1")
+METRICS_PORT = env.count("METRICS_PORT", default=0, at_least=0)  # 0: nowhere; see metrics_server.py
 
 # --- where the data is ------------------------------------------------------------------------
 DATA_DIR = env.folder("DATA_DIR", default=BASE_DIR / "data")
@@ -60,7 +66,7 @@ REDIS_PREFIX = env.str("REDIS_PREFIX", default="predex")  # sites that share one
 EMBEDDED = not REDIS_URL
 DATABASES = {
     "default": configure_database(
-        env.database(DATABASE_URL),
+        env.database(DATABASE_URL, password=env.str("DATABASE_PASSWORD", default="")),
         pool_connections_max=env.count("DATABASE_POOL_MAX", default=16, at_least=4),
     )
 }
@@ -81,8 +87,8 @@ CONNECTIONS_MAX = env.count("CONNECTIONS_MAX", default=10_000)  # of one process
 CONNECTIONS_PER_ADDRESS_MAX = env.count("CONNECTIONS_PER_ADDRESS_MAX", default=500)
 REQUEST_SECONDS_MAX = env.count("REQUEST_SECONDS_MAX", default=30)
 RESOLVER_TRUSTED_HOSTS = env.list("RESOLVER_TRUSTED_HOSTS", default=[])  # see web/outbound.py
+WEBHOOK_TRUSTED_HOSTS = env.list("WEBHOOK_TRUSTED_HOSTS", default=[])
 SIMULATOR = env.flag("SIMULATOR", default=False)  # a bench for programs: docs/simulator.md
-ALLOW_SIMULATOR = env.flag("ALLOW_SIMULATOR", default=False)
 DJANGO_AT_ONCE = env.count("DJANGO_AT_ONCE", default=1 if EMBEDDED else 8)  # pages; see turns.py
 
 # --- Celery: a trigger only; embedded, the scheduler inside `serve` calls the same functions -----
@@ -190,13 +196,8 @@ AUTH_USER_MODEL = "accounts.User"
 AUTHENTICATION_BACKENDS = ["accounts.backends.Backend"]
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.Argon2PasswordHasher"]
 AUTH_PASSWORD_VALIDATORS = [
-    {"NAME": f"django.contrib.auth.password_validation.{name}"}
-    for name in (
-        "UserAttributeSimilarityValidator",
-        "MinimumLengthValidator",
-        "CommonPasswordValidator",
-        "NumericPasswordValidator",
-    )
+    {"NAME": f"django.contrib.auth.password_validation.{name}Validator"}
+    for name in ("UserAttributeSimilarity", "MinimumLength", "CommonPassword", "NumericPassword")
 ]
 LOGIN_REDIRECT_URL = "/"
 ACCOUNT_ADAPTER = "accounts.adapter.AccountAdapter"
@@ -251,5 +252,4 @@ CSRF_FAILURE_VIEW = "accounts.pages.errors.csrf_failed"
 SPECTACULAR_SETTINGS = build_openapi(VERSION)
 LOGGING_CONFIG = "predex.logging.configure"
 LOGGING = build_logging(readable=DEBUG, level=env.log_level("LOG_LEVEL"))
-
 refuse_unsafe(globals())

@@ -30,10 +30,11 @@ __all__ = ["pytest_make_collect_report", "pytest_runtest_makereport"]
 LOG_CHARACTERS_SHOWN = 4_000
 LONGEST = (
     "tests/browser/test_pages.py", "tests/test_bench.py", "tests/browser/test_scripts.py",
-    "tests/browser/", "tests/test_migrations.py", "tests/engine/test_state_machine.py",
-    "tests/lifecycle/test_settlement_faults.py", "tests/e2e/", "tests/api/test_schema.py",
-    "tests/trading/test_replay_recording.py", "tests/test_demo.py", "tests/test_serve.py",
-    "tests/test_static.py", "tests/compat/",
+    "tests/browser/", "tests/deploy/", "tests/test_migrations.py",
+    "tests/engine/test_state_machine.py", "tests/lifecycle/test_settlement_faults.py",
+    "tests/e2e/", "tests/api/test_schema.py", "tests/trading/test_replay_recording.py",
+    "tests/test_demo.py", "tests/test_serve.py", "tests/test_static.py", "tests/compat/",
+    "tests/clients/",
 )  # fmt: skip
 
 ExchangeFactory = Callable[..., Exchange]

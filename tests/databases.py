@@ -51,6 +51,10 @@ class SqliteDatabases:
         shutil.copy(self.template, path)
         return f"sqlite:///{path}"
 
+    def make_empty(self, folder: Path) -> str:
+        """Return the URL of a database that is not there yet."""
+        return f"sqlite:///{folder}/predex-{next(_numbers)}.sqlite3"
+
 
 class PostgresDatabases:
     """Makes migrated databases on one server by CREATE DATABASE ... TEMPLATE; drops them all.
@@ -74,6 +78,10 @@ class PostgresDatabases:
     def make(self, folder: Path) -> str:
         """Return the URL of a new migrated database (`folder` is SQLite's affair)."""
         return self._url(self._create(template=self.template))
+
+    def make_empty(self, folder: Path) -> str:
+        """Return the URL of a new database without tables."""
+        return self._url(self._create())
 
     def drop_all(self) -> None:
         with psycopg.connect(self.server_url, autocommit=True) as connection:

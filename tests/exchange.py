@@ -1,8 +1,8 @@
 """The real program in the tests: `manage.py serve` and its other roles as subprocesses.
 
 Embedded (no `redis_url`) one process is everything. With `redis_url` the roles are processes of
-their own: `web` (a second one is `web:PORT`), `engine` (all shards, or `engine:0,2` for some) and
-`tasks` (Celery with beat).
+their own: `web` (a second one is `web:PORT`), `engine` (all shards, or `engine:0,2` for some),
+`tasks` (Celery with beat), or `worker` and `beat` one by one.
 """
 
 import os
@@ -31,6 +31,7 @@ class Exchange:
         redis_url: str = "",
         roles: tuple[str, ...] | None = None,
         environment: Mapping[str, str] | None = None,
+        role_environment: Mapping[str, Mapping[str, str]] | None = None,
         files_max: int | None = None,
         serve_options: tuple[str, ...] = (),
     ) -> None:
@@ -40,6 +41,7 @@ class Exchange:
         self.files_max = files_max
         self.serve_options = serve_options
         self.children: dict[str, Child] = {}
+        self.role_environment = role_environment or {}
         self.environment = {
             **program_environment(folder, database_url=database_url, redis_url=redis_url),
             "SITE_URL": self.base_url,
@@ -75,7 +77,8 @@ class Exchange:
             if self.files_max is not None:
                 limited = f'ulimit -n {self.files_max}; exec "$0" "$@"'
                 command = ["/bin/sh", "-c", limited, *command]
-            child = Child(command, log_path=log_path, environment=self.environment)
+            environment = {**self.environment, **self.role_environment.get(role, {})}
+            child = Child(command, log_path=log_path, environment=environment)
             self.children[role] = child
         return child
 
@@ -124,9 +127,20 @@ class Exchange:
         if name == "engine":
             chosen = ["--shards", which] if which else []
             return [sys.executable, ROOT / "manage.py", "runengine", *chosen]
-        beat = self.folder / "beat-schedule"
-        return [sys.executable, "-m", "celery", "--workdir", ROOT, "-A", "predex", "worker",
-                "--beat", "--schedule", beat, "--pool", "solo", "--loglevel", "INFO"]  # fmt: skip
+        celery: list[str | Path] = [
+            sys.executable,
+            "-m",
+            "celery",
+            "--workdir",
+            ROOT,
+            "-A",
+            "predex",
+        ]
+        beat: list[str | Path] = ["beat", "--schedule", self.folder / "beat-schedule"]
+        if name == "beat":
+            return [*celery, *beat]
+        with_beat = [f"--{beat[0]}", *beat[1:]] if name == "tasks" else []
+        return [*celery, "worker", *with_beat, "--pool", "solo", "--loglevel", "INFO"]
 
 
 def program_environment(folder: Path, *, database_url: str, redis_url: str = "") -> dict[str, str]:

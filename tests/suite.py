@@ -23,6 +23,9 @@ from tests.skips import is_ci
 
 WORKERS: Final = os.environ.get("WORKERS", "4")
 TOGETHER: Final = ("-n", WORKERS, "--dist", "loadfile", "--no-loadscope-reorder")
+# A worker that a test without end has taken along is not replaced: its successor would wait for
+# ever to be given the rest of that file.
+WITHOUT_SUCCESSORS: Final = ("--max-worker-restart", "0")
 
 
 class Part(NamedTuple):
@@ -74,7 +77,7 @@ def run(part: Part, environment: dict[str, str], more: list[str]) -> int:
     # Each worker of each part would compile every test again.
     inherited.pop("PYTHONDONTWRITEBYTECODE", None)
     result = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", *part.arguments, *more],
+        [sys.executable, "-m", "pytest", "-q", *WITHOUT_SUCCESSORS, *part.arguments, *more],
         env={**inherited, **environment, **part.environment},
         check=False,
     ).returncode

@@ -12,8 +12,6 @@ from tests.exchange import ROOT
 from tests.servers import find_postgres_bin, find_redis_binary
 
 SECONDS_MAX = 240
-SOAK = pytest.mark.soak
-FEW_CHANGES_REACH = ("orders", "restart", "sockets", "pages", "suspension")
 FIGURES = {
     "engine": {
         f"engine_{market}_{figure}"
@@ -111,10 +109,10 @@ def test_the_engine_is_measured_without_any_server(name: str) -> None:
         assert figure["median"] > 0 or figure["unit"] == "microseconds more"
 
 
+@pytest.mark.soak
 @pytest.mark.timeout(SECONDS_MAX + 10)
 @pytest.mark.parametrize(
-    "name",
-    ["settlement", *(pytest.param(name, marks=SOAK) for name in FEW_CHANGES_REACH)],
+    "name", ["orders", "restart", "sockets", "pages", "settlement", "suspension"]
 )
 def test_a_bench_measures_on_servers_of_its_own_that_are_durable(name: str) -> None:
     start_or_skip(find_postgres_bin)

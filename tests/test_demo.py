@@ -18,12 +18,13 @@ from django.utils import timezone
 
 from accounts.models import Account, ApiKey, AuditEvent, Transfer, User
 from markets.models import Category, Market, Tag
+from tests.compat.sdks import find_sdk
 from tests.exchange import ROOT, program_environment, run_manage
 from trading.demo.catalogue import MARKETS
 
-FIRST_ORDER, IN_PYTHON = re.findall(
-    r"```python\n(.*?)```", (ROOT / "docs" / "bots.md").read_text(), re.DOTALL
-)
+DOCUMENT = (ROOT / "docs" / "bots.md").read_text()
+FIRST_ORDER, IN_PYTHON, *KALSHI_BOT = re.findall(r"```python\n(.*?)```", DOCUMENT, re.DOTALL)
+COMMANDS = re.findall(r"```sh\n(.*?)```", DOCUMENT, re.DOTALL)
 BOOKS_SECONDS_MAX = 60
 PLACED = ("open", "filled", "partially_filled")
 DEBUG_ON = {"DEBUG": "true"}
@@ -198,6 +199,44 @@ def test_the_bots_of_the_documents_trade_on_a_running_exchange(make_demo):
     in_python = in_python.replace("pdx_...", key)
     [line] = run_program("-c", in_python, PYTHONPATH=str(ROOT / "clients" / "python"))
     assert line in PLACED
+
+
+def test_a_kalshi_bot_takes_five_minutes_word_for_word(make_demo, tmp_path):
+    """The exchange is started, and the client installed, as the tests do."""
+    start, make_key, install, run = COMMANDS
+    [installed] = re.findall(r"pip install (kalshi-python-sync==\S+)", install)
+    assert start == "make run\n"
+    assert installed in (ROOT / "tests/compat/kalshi-python-sync.txt").read_text()
+    sdk = find_sdk("kalshi-python-sync")
+    exchange = make_demo("--demo")
+    [key] = [person["key"] for person in read_demo(exchange)["people"] if person["key"]]
+    wait_until(lambda: count_open(exchange) == len(MARKETS))
+    python = tmp_path / "bot-venv" / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    python.write_text(f'#!/bin/sh\nPYTHONPATH={sdk} exec {sys.executable} "$@"\n')
+    python.chmod(0o755)
+    for name, text in zip(("bot.py", "follow.py"), KALSHI_BOT, strict=True):
+        assert f"`{name}`" in DOCUMENT
+        (tmp_path / name).write_text(at(exchange, text))
+    script = "set -e\n" + make_key.replace("pdx_...", key) + run
+    done = subprocess.run(
+        ["bash", "-c", at(exchange, script)],
+        cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    balance, order, cancelled, *heard = done.stdout.splitlines()
+    assert balance.startswith("balance in cents: ")
+    assert order.endswith(" resting 10 at 2")
+    assert cancelled == "canceled: 10"
+    kinds = [line.partition(" ")[0] for line in heard]
+    assert len(kinds) == 10
+    assert kinds.count("subscribed") == 2  # the first ticker may come before the second of them
+    assert "ticker" in kinds
+
+
+def at(exchange, text):
+    """Return a text of the document with the address of this exchange."""
+    return text.replace("127.0.0.1:8000", f"127.0.0.1:{exchange.port}")
 
 
 def test_a_first_order_takes_15_lines():

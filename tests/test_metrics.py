@@ -1,15 +1,17 @@
 """/metrics: figures of this process and of the engines, only for monitoring."""
 
 import re
+from datetime import UTC, datetime, timedelta
+from threading import Thread
 
 import pytest
 from django.core.cache import cache
 from prometheus_client.parser import text_string_to_metric_families
 
+from kernel import metrics
 from kernel.clock import now_us
 from trading import tasks
-from trading.models import Lease
-from web import traffic
+from trading.models import Lease, VerifyRun
 
 TOKEN = "a-token-of-a-monitor"
 
@@ -32,30 +34,45 @@ def read(client, settings):
 
 
 @pytest.mark.django_db
-def test_every_answer_is_counted_by_method_and_status(client, read, monkeypatch):
-    monkeypatch.setattr(traffic, "answered", answered := {})
-    monkeypatch.setattr("predex.metrics.answered", answered)
-    for path in ("/health", "/health", "/api/v1/nothing"):
+def test_every_answer_is_counted_by_method_route_and_status(client, read):
+    name = "predex_http_request_duration_seconds"
+    before = read()
+    paths = ("/health", "/health", "/api/v1/nothing", "/api/v1/nothing-else", "/markets/unknown/")
+    for path in paths:
         client.get(path)
     client.generic("BREW", "/health")
     samples = read()
-    name = "predex_http_request_duration_seconds"
-    assert samples[f"{name}_count", "GET", "200"] == 2
-    assert samples[f"{name}_bucket", "+Inf", "GET", "200"] == 2
-    assert samples[f"{name}_count", "GET", "404"] == 1
-    assert samples[f"{name}_count", "OTHER", "200"] == 1
-    assert 0 < samples[f"{name}_sum", "GET", "200"] < 60
+
+    def count(*labels, suffix="count"):
+        key = (f"{name}_{suffix}", *labels)
+        return samples.get(key, 0) - before.get(key, 0)
+
+    assert count("GET", "/health", "200") == 2
+    assert count("+Inf", "GET", "/health", "200", suffix="bucket") == 2
+    assert count("GET", "other", "404") == 2  # whatever it is called
+    assert count("GET", "/markets/{slug}/", "404") == 1
+    assert count("OTHER", "/health", "200") == 1
+    assert 0 < count("GET", "/health", "200", suffix="sum") < 60
 
 
-def test_an_answer_is_in_the_bucket_that_it_took():
-    durations = traffic.Durations()
-    traffic.answered["GET", 299] = durations
+def test_an_observation_is_in_the_bucket_of_its_size():
+    histogram = metrics.Histogram("predex_of_a_test", "", (0.001, 0.0025, 0.5), "kind")
+    metrics.registry.unregister(histogram)
     for seconds in (0.001, 0.0011, 0.3, 60.0):
-        traffic.count_answer("GET", 299, seconds)
-    del traffic.answered["GET", 299]
-    assert [(index, count) for index, count in enumerate(durations.counts) if count] == [
-        (0, 1), (1, 1), (8, 1), (12, 1)
-    ]  # fmt: skip
+        histogram.observe(seconds, "a")
+    assert histogram.counts == {("a",): [1, 1, 1, 1]}
+    assert histogram.sums["a",] == pytest.approx(60.3021)
+
+
+def test_no_count_is_lost_among_threads():
+    counter = metrics.Counter("predex_of_a_test", "", "kind")
+    metrics.registry.unregister(counter)
+    threads = [Thread(target=lambda: [counter.add("a") for _ in range(20_000)]) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert counter.values == {("a",): 80_000}
 
 
 @pytest.mark.django_db
@@ -89,6 +106,21 @@ def test_clocks_and_the_last_tick_are_there(read, monkeypatch):
     assert 0 <= samples["predex_tick_age_seconds",] < 30
 
 
+@pytest.mark.django_db
+def test_a_shard_whose_engine_never_started_is_not_ready(read):
+    assert read()["predex_shard_ready", "0"] == 0
+
+
+@pytest.mark.django_db
+def test_the_last_check_of_the_invariants_is_there(read):
+    assert ("predex_verify_breaches",) not in read()
+    finished_at = datetime.now(UTC) - timedelta(hours=2)
+    VerifyRun.objects.create(started_at=finished_at, finished_at=finished_at, breaches=3, report=[])
+    samples = read()
+    assert samples["predex_verify_breaches",] == 3
+    assert 7_200 <= samples["predex_verify_age_seconds",] < 7_260
+
+
 @pytest.mark.parametrize("sent", ["", "Bearer wrong", f"Basic {TOKEN}", TOKEN])
 def test_it_is_for_who_knows_the_token_only(client, settings, sent):
     settings.METRICS_TOKEN = TOKEN
@@ -101,3 +133,22 @@ def test_it_is_for_who_knows_the_token_only(client, settings, sent):
 def test_without_a_token_there_is_no_such_page(client, settings):
     settings.METRICS_TOKEN = ""
     assert client.get("/metrics", headers={"Authorization": "Bearer "}).status_code == 404
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("address", "headers", "status"),
+    [
+        ("10.1.2.3", {}, 200),
+        ("::ffff:10.1.2.3", {}, 200),
+        ("10.2.0.1", {}, 401),
+        ("10.1.2.3", {"X-Forwarded-For": "10.1.2.3"}, 401),  # a proxy that nobody named
+    ],
+)
+def test_a_trusted_network_needs_no_token_unless_a_proxy_is_between(
+    client, settings, address, headers, status
+):
+    settings.METRICS_TOKEN = ""
+    settings.METRICS_NETWORKS = ["10.1.0.0/16"]
+    response = client.get("/metrics", headers=headers, REMOTE_ADDR=address)
+    assert response.status_code == status

@@ -17,6 +17,8 @@ SAFE: dict[str, Any] = {
     "DEBUG": False,
     **{name: f"{name}-0123456789-0123456789-0123456789" for name in SECRETS},
     "METRICS_TOKEN": "",
+    "METRICS_NETWORKS": [],
+    "METRICS_PORT": 0,
     "ALLOWED_HOSTS": ["predict.example.org"],
     "CORS_ALLOWED_ORIGINS": [],
     "TRUSTED_PROXIES": [],
@@ -61,6 +63,7 @@ def test_one_secret_may_not_serve_two_purposes():
     ("name", "value"),
     [
         ("METRICS_TOKEN", "short"),
+        ("METRICS_NETWORKS", ["0.0.0.0/0"]),
         ("ALLOWED_HOSTS", []),
         ("ALLOWED_HOSTS", ["*"]),
         ("CORS_ALLOWED_ORIGINS", ["*"]),
@@ -88,6 +91,57 @@ def test_an_unsafe_setting_is_named_in_one_sentence(name, value):
 )
 def test_harmless_settings_are_allowed(changes):
     assert compute_faults({**SAFE, **changes}) == []
+
+
+def test_a_port_for_metrics_needs_a_token_or_a_network():
+    open_to_all = {**SAFE, "METRICS_PORT": 9100}
+    (fault,) = compute_faults(open_to_all)
+    assert fault.startswith("set METRICS_TOKEN or METRICS_NETWORKS:")
+    assert compute_faults({**open_to_all, "METRICS_NETWORKS": ["10.0.0.0/24"]}) == []
+    assert compute_faults({**open_to_all, "METRICS_TOKEN": "a" * 32}) == []
+
+
+@pytest.fixture
+def read_settings(monkeypatch):
+    def read(**environment):
+        values = {"SECRET_KEY": "a" * 40, "API_KEY_PEPPER": "b" * 40, "JWT_SIGNING_KEY": "c" * 40}
+        values = {**values, "PREDEX_ENV_FILE": "/dev/null", "DEBUG": "false", **environment}
+        kept = {name: value for name, value in values.items() if value}
+        monkeypatch.setattr(environ.Env, "ENVIRON", kept)
+        return runpy.run_path(str(ROOT / "predex" / "settings.py"))
+
+    return read
+
+
+def test_any_setting_can_be_in_a_file(read_settings, tmp_path):
+    (tmp_path / "key").write_text("s" * 40 + "\n")
+    (tmp_path / "password").write_text("p%40ss:word\n")
+    (tmp_path / "hosts").write_text("a.example.org,b.example.org\n")
+    values = read_settings(
+        SECRET_KEY=None,
+        SECRET_KEY_FILE=str(tmp_path / "key"),
+        ALLOWED_HOSTS_FILE=str(tmp_path / "hosts"),
+        DATABASE_URL="postgres://predex@db/predex",
+        DATABASE_PASSWORD_FILE=str(tmp_path / "password"),
+    )
+    assert values["SECRET_KEY"] == "s" * 40
+    assert values["ALLOWED_HOSTS"] == ["a.example.org", "b.example.org"]
+    assert values["DATABASES"]["default"]["PASSWORD"] == "p%40ss:word"
+
+
+def test_a_missing_file_is_said_in_a_sentence_that_names_it(read_settings, tmp_path):
+    missing = tmp_path / "missing"
+    with pytest.raises(ImproperlyConfigured) as fault:
+        read_settings(SECRET_KEY=None, SECRET_KEY_FILE=str(missing))
+    assert str(fault.value) == (
+        f"set SECRET_KEY_FILE to a file that can be read: {missing} can't"
+        " (No such file or directory)."
+    )
+
+
+def test_a_setting_and_its_file_are_refused_together(read_settings, tmp_path):
+    with pytest.raises(ImproperlyConfigured, match=r"^set SECRET_KEY or SECRET_KEY_FILE, not both"):
+        read_settings(SECRET_KEY_FILE=str(tmp_path))
 
 
 def test_refuse_unsafe_raises_the_first_sentence():
@@ -127,12 +181,9 @@ def test_the_program_does_not_start_without_its_secrets(tmp_path):
         ("DATA_DIR", "/dev/null/data"),
     ],
 )
-def test_a_value_without_sense_is_named_in_one_sentence(name, value, monkeypatch):
-    values = {"SECRET_KEY": "a" * 40, "API_KEY_PEPPER": "b" * 40, "JWT_SIGNING_KEY": "c" * 40}
-    environment = {**values, "PREDEX_ENV_FILE": "/dev/null", "DEBUG": "false", name: value}
-    monkeypatch.setattr(environ.Env, "ENVIRON", environment)
+def test_a_value_without_sense_is_named_in_one_sentence(name, value, read_settings):
     with pytest.raises(ImproperlyConfigured) as fault:
-        runpy.run_path(str(ROOT / "predex" / "settings.py"))
+        read_settings(**{name: value})
     assert str(fault.value).startswith(f"set {name} to ")
     assert str(fault.value).endswith(".")
     assert "secret" not in str(fault.value)

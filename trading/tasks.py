@@ -45,7 +45,7 @@ from trading.actions import (
     list_stopped_groups,
 )
 from trading.models import Order, VerifyRun
-from trading.notifications import mails, notify
+from trading.notifications import mails, notify, webhook_sender, webhooks
 from trading.readmodels import activity, equity, projections
 from trading.settlement import corrections
 from trading.settlement import payments as settlement
@@ -282,9 +282,18 @@ def notify_due() -> None:
 
 @shared_task
 @if_the_clock_is_right
+def send_webhooks() -> None:
+    """Send to webhooks what happened to markets and orders."""
+    webhooks.record_statuses()
+    webhook_sender.send_due()
+
+
+@shared_task
+@if_the_clock_is_right
 def forget_notifications() -> None:
-    """Delete old notifications."""
+    """Delete old notifications, and old deliveries to webhooks."""
     notify.forget_old()
+    webhooks.forget_old(timezone.now())
 
 
 @shared_task

@@ -42,6 +42,14 @@ def start_request(scope: Scope, headers: Mapping[str, str]) -> RequestContext:
     )
 
 
+def find_target(scope: Mapping[str, Any]) -> str:
+    """Return a request's path with its query, as they were sent."""
+    raw: bytes = scope.get("raw_path") or scope["path"].encode()
+    path = raw.decode("latin-1").partition("?")[0]
+    query = scope["query_string"].decode("latin-1")
+    return f"{path}?{query}" if query else path
+
+
 async def serve(
     scope: Scope,
     send: Send,

@@ -27,6 +27,7 @@ FRAMING_PER_BODY_BYTE: Final = 8
 """A body in chunks of one byte has five bytes of framing around each."""
 LINGER_SECONDS: Final = 2
 """Bytes of a refused request still read and dropped, as a close amid it would lose the answer."""
+HEARTBEAT: Final = b"heartbeat"
 FILES_WANTED: Final = 65_536
 FILES_KEPT: Final = 192
 """Open files other than clients': databases, Redis, modules, static files being sent."""
@@ -249,6 +250,12 @@ class SocketConnection(WebSocketsSansIOProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         connections.leave(self.transport)
         super().connection_lost(exc)
+
+    def send_heartbeat(self) -> None:
+        """Ping the client, beside the server's own pings."""
+        if not self.transport.is_closing():
+            self.conn.send_ping(HEARTBEAT)
+            self.transport.write(b"".join(self.conn.data_to_send()))
 
 
 def _head_too_large() -> ApiError:

@@ -1,9 +1,10 @@
-"""Reads documents from other servers whose addresses users typed: no way into this network.
+"""Requests to other servers whose addresses users typed: no way into this network.
 
 The name is resolved once, each of its addresses must be a public one, and the connection goes to
 an address that was checked: a name that resolves to something else a moment later gains nothing.
-Each redirect is a new address and checked like the first. Size and time are bounded. Hosts of the
-setting RESOLVER_TRUSTED_HOSTS may be in the exchange's own network and answer plain HTTP.
+Each redirect is a new address and checked like the first; a POST follows none. Size and time are
+bounded. Hosts of the settings RESOLVER_TRUSTED_HOSTS (what is read) and WEBHOOK_TRUSTED_HOSTS (what
+is sent to) may be in the exchange's own network and answer plain HTTP.
 """
 
 import http.client
@@ -12,11 +13,13 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Callable
-from typing import Final
+from collections.abc import Callable, Collection, Mapping
+from typing import Final, TypeVar
 from urllib.parse import SplitResult, urljoin, urlsplit
 
 from django.conf import settings
+
+from web.addresses import is_address
 
 BODY_BYTES_MAX: Final = 256 * 1024
 SECONDS_MAX: Final = 10.0
@@ -28,6 +31,9 @@ _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _NAT64: Final = ipaddress.ip_network("64:ff9b::/96")
 
 
+Found = TypeVar("Found")
+
+
 class OutboundError(Exception):
     """The document could not be had now; says why."""
 
@@ -36,8 +42,11 @@ class OutboundRefusedError(OutboundError):
     """This address is never read."""
 
 
-def check_url(url: str) -> SplitResult:
-    """Return the parts of an address that may be read, as far as it says so itself."""
+def check_url(url: str, *, trusted: Collection[str] | None = None) -> SplitResult:
+    """Return the parts of an address that may be read, as far as it says so itself.
+
+    `trusted` are hosts that may be in our own network, by default those of resolvers.
+    """
     try:
         parts = urlsplit(url)
         port = parts.port
@@ -48,21 +57,43 @@ def check_url(url: str) -> SplitResult:
         raise OutboundRefusedError("this is not an address")
     if parts.username is not None or parts.password is not None:
         raise OutboundRefusedError("an address has no user name or password")
-    may_be_plain = settings.DEBUG or parts.hostname in settings.RESOLVER_TRUSTED_HOSTS
+    trusted = settings.RESOLVER_TRUSTED_HOSTS if trusted is None else trusted
+    may_be_plain = settings.DEBUG or parts.hostname in trusted
     if parts.scheme != "https" and not (parts.scheme == "http" and may_be_plain):
         raise OutboundRefusedError("the address does not begin with https://")
     return parts
+
+
+def check_host(url: str, *, trusted: Collection[str]) -> None:
+    """`check_url`, and refuse an IP address that is not public; names are resolved when used."""
+    host = (check_url(url, trusted=trusted).hostname or "").partition("%")[0]
+    if host not in trusted and is_address(host) and not is_public(host):
+        raise OutboundRefusedError(f"{host} is not on the public internet")
 
 
 def fetch(url: str, *, seconds_max: float = SECONDS_MAX) -> bytes:
     """Return the body of a 200; raises OutboundError."""
     end = time.monotonic() + seconds_max
     for _ in range(REDIRECTS_MAX + 1):
-        location, body = _fetch_once(check_url(url), end)
+        parts = check_url(url)
+        location, body = _exchange(parts, settings.RESOLVER_TRUSTED_HOSTS, end, _ask)
         if location is None:
             return body
         url = urljoin(url, location)
     raise OutboundError("too many redirects")
+
+
+def post(url: str, body: bytes, headers: Mapping[str, str], *, seconds_max: float) -> int:
+    """Send a body and return the status of the answer, of which no more is read."""
+
+    def send(connection: http.client.HTTPConnection, parts: SplitResult) -> int:
+        sent = {"User-Agent": "predex", "Connection": "close", **headers}
+        connection.request("POST", _find_target(parts), body=body, headers=sent)
+        return connection.getresponse().status
+
+    trusted = settings.WEBHOOK_TRUSTED_HOSTS
+    end = time.monotonic() + seconds_max
+    return _exchange(check_url(url, trusted=trusted), trusted, end, send)
 
 
 def is_public(address: str) -> bool:
@@ -76,7 +107,7 @@ def is_public(address: str) -> bool:
     return ip.is_global and not ip.is_multicast
 
 
-def _resolve(parts: SplitResult, port: int) -> str:
+def _resolve(parts: SplitResult, port: int, trusted: Collection[str]) -> str:
     """Return an address of the host, all of which may be connected to."""
     host = parts.hostname or ""
     try:
@@ -84,17 +115,21 @@ def _resolve(parts: SplitResult, port: int) -> str:
     except (OSError, UnicodeError):
         raise OutboundError(f"{host} was not found") from None
     addresses = [str(info[4][0]).partition("%")[0] for info in found]
-    is_trusted = host in settings.RESOLVER_TRUSTED_HOSTS
-    if not is_trusted and not all(is_public(address) for address in addresses):
+    if host not in trusted and not all(is_public(address) for address in addresses):
         raise OutboundRefusedError(f"{host} is not on the public internet")
     return addresses[0]
 
 
-def _fetch_once(parts: SplitResult, end: float) -> tuple[str | None, bytes]:
-    """Return where to look instead, or None and the body."""
+def _exchange(
+    parts: SplitResult,
+    trusted: Collection[str],
+    end: float,
+    ask: Callable[[http.client.HTTPConnection, SplitResult], Found],
+) -> Found:
+    """Connect to a host that may be connected to, and return what `ask` finds there."""
     is_tls = parts.scheme == "https"
     port = parts.port or (443 if is_tls else 80)
-    address = _resolve(parts, port)
+    address = _resolve(parts, port, trusted)
     try:
         raw = socket.create_connection((address, port), timeout=_seconds_left(end))
     except OSError:
@@ -111,7 +146,7 @@ def _fetch_once(parts: SplitResult, end: float) -> tuple[str | None, bytes]:
         kind = http.client.HTTPSConnection if is_tls else http.client.HTTPConnection
         connection = kind(host, port)
         connection.sock = sock
-        found = _ask(connection, parts)
+        found = ask(connection, parts)
         _seconds_left(end)  # what was cut off by hanging up is not the document
         return found
     except (OSError, http.client.HTTPException, ValueError) as fault:
@@ -123,10 +158,9 @@ def _fetch_once(parts: SplitResult, end: float) -> tuple[str | None, bytes]:
 
 
 def _ask(connection: http.client.HTTPConnection, parts: SplitResult) -> tuple[str | None, bytes]:
-    path = parts.path or "/"
-    target = f"{path}?{parts.query}" if parts.query else path
+    """Return where to look instead, or None and the body."""
     headers = {"Accept": "application/json", "User-Agent": "predex", "Connection": "close"}
-    connection.request("GET", target, headers=headers)
+    connection.request("GET", _find_target(parts), headers=headers)
     answer = connection.getresponse()
     location = answer.getheader("Location")
     if answer.status in _REDIRECTS and location:
@@ -134,6 +168,11 @@ def _ask(connection: http.client.HTTPConnection, parts: SplitResult) -> tuple[st
     if answer.status != http.client.OK:
         raise OutboundError(f"{parts.hostname} answered {answer.status}")
     return None, _read_bounded(answer.read, parts.hostname)
+
+
+def _find_target(parts: SplitResult) -> str:
+    path = parts.path or "/"
+    return f"{path}?{parts.query}" if parts.query else path
 
 
 def _read_bounded(read: Callable[[int], bytes], host: str | None) -> bytes:

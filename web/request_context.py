@@ -6,7 +6,6 @@ to add. Plain functions over method, path and headers (a mapping with lower-case
 the database.
 """
 
-import ipaddress
 import logging
 import re
 import time
@@ -21,17 +20,21 @@ from django.http.request import split_domain_port, validate_host
 from kernel.clock import format_time, now_us
 from kernel.errors import ApiError
 from kernel.ids import new_id
-from web.traffic import count_answer
+from kernel.metrics import HTTP_REQUESTS
+from web.addresses import is_address, is_in, parse_networks, unmap
 
 API_PREFIXES = ("/api/", "/mcp", "/poly/", "/trade-api/")
 """Paths for programs: errors are JSON, in one language, and no page counts there."""
 PROBES = frozenset({"/health", "/ready", "/metrics"})
 """Paths for monitoring, which are neither queued nor rate limited."""
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+"""Those that are counted by name."""
 CORS_MAX_AGE_SECONDS = 600
 CORS_METHODS = "GET, POST, PATCH, PUT, DELETE"
 CORS_REQUEST_HEADERS = (
-    "authorization, content-type, idempotency-key, mcp-method, mcp-name, mcp-protocol-version,"
-    " x-api-key, x-request-id"
+    "authorization, content-type, idempotency-key, kalshi-access-key, kalshi-access-signature,"
+    " kalshi-access-timestamp, mcp-method, mcp-name, mcp-protocol-version, x-api-key,"
+    " x-predex-key, x-predex-signature, x-predex-timestamp, x-request-id"
 )
 CORS_ANSWER_HEADERS = "x-request-id, retry-after, idempotent-replayed"
 
@@ -55,6 +58,7 @@ class RequestContext(msgspec.Struct):
     started: float
     account_id: int | None = None
     code: str | None = None  # the error code of the response
+    route: str = "other"  # the pattern of its path, for the metrics
 
 
 class RequestLine(msgspec.Struct):
@@ -112,7 +116,8 @@ def check_request(headers: Headers) -> None:
 def finish_request(context: RequestContext, status: int) -> list[tuple[str, str]]:
     """Count the response and write the log line; return the headers that every response carries."""
     seconds = time.perf_counter() - context.started
-    count_answer(context.method, status, seconds)
+    method = context.method if context.method in METHODS else "OTHER"
+    HTTP_REQUESTS.observe(seconds, method, context.route, status)
     if _log.isEnabledFor(logging.INFO):
         line = RequestLine(
             format_time(now_us()),
@@ -150,19 +155,19 @@ def answer_preflight(context: RequestContext, headers: Headers) -> list[tuple[st
 
 
 def is_trusted_proxy(peer: str) -> bool:
-    return _is_in(_unmap(peer), _networks(tuple(settings.TRUSTED_PROXIES)))
+    return is_in(unmap(peer), parse_networks(tuple(settings.TRUSTED_PROXIES)))
 
 
 def find_address(peer: str, forwarded_for: str) -> str:
     """Return the nearest address that is not a trusted proxy's; only those may name another."""
-    address = _unmap(peer)
+    address = unmap(peer)
     if not forwarded_for:
         return address
-    networks = _networks(tuple(settings.TRUSTED_PROXIES))
+    networks = parse_networks(tuple(settings.TRUSTED_PROXIES))
     for hop in reversed(forwarded_for.split(",")):
-        if not _is_in(address, networks) or not _is_address(hop.strip()):
+        if not is_in(address, networks) or not is_address(hop.strip()):
             return address
-        address = _unmap(hop.strip())
+        address = unmap(hop.strip())
     return address
 
 
@@ -220,31 +225,3 @@ def _allowed_hosts() -> tuple[str, ...]:
 def _is_our_host(host: str, allowed: tuple[str, ...]) -> bool:
     domain, _port = split_domain_port(host)
     return bool(domain) and validate_host(domain, allowed)
-
-
-@lru_cache(maxsize=8)
-def _networks(texts: tuple[str, ...]) -> tuple[Any, ...]:
-    return tuple(ipaddress.ip_network(text, strict=False) for text in texts)
-
-
-@lru_cache(maxsize=4096)
-def _is_in(address: str, networks: tuple[Any, ...]) -> bool:
-    if not _is_address(address):
-        return False
-    return any(ipaddress.ip_address(address) in network for network in networks)
-
-
-@lru_cache(maxsize=4096)
-def _unmap(address: str) -> str:
-    """Return the IPv4 address that a dual-stack socket shows as ::ffff:192.0.2.1."""
-    ip = ipaddress.ip_address(address) if _is_address(address) else None
-    mapped = getattr(ip, "ipv4_mapped", None)
-    return str(mapped) if mapped else address
-
-
-def _is_address(text: str) -> bool:
-    try:
-        ipaddress.ip_address(text)
-    except ValueError:
-        return False
-    return True

@@ -41,6 +41,12 @@ from accounts.actions.credits import (
 from accounts.actions.policy import do_edit_policy
 from accounts.actions.privacy import check_delete_user, do_delete_user
 from accounts.actions.setup import check_setup_key, do_make_first_operator, do_offer_setup
+from accounts.actions.subaccounts import (
+    check_move_funds,
+    check_open_subaccount,
+    do_move_funds,
+    do_open_subaccount,
+)
 from accounts.actions.users import (
     check_close_account,
     check_create_user,

@@ -1,6 +1,6 @@
 """Creating and revoking API keys and the log-ins behind tokens."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
 from allauth.mfa.models import Authenticator
@@ -19,8 +19,10 @@ from accounts.status import check_may_act, check_may_trade
 from accounts.tokens import compute_password_stamp
 from kernel.errors import AuthError, RefusedError
 from kernel.texts import check_line
+from web.addresses import normalise_networks
 
 KEYS_MAX = 50
+NETWORKS_MAX = 20
 
 
 def check_create_api_key(
@@ -50,9 +52,13 @@ def do_create_api_key(
     by: User | None,
     expires_at: datetime | None = None,
     public_key: str = "",
+    networks: Sequence[str] = (),
 ) -> tuple[ApiKey, str]:
-    """Return the key's row and its secret, which is not stored; "" with a `public_key` (PEM)."""
-    scopes = sorted(set(scopes))
+    """Return the key's row and its secret, which is not stored; "" with a `public_key` (PEM).
+
+    `networks` say from where it may be used; none: from everywhere.
+    """
+    scopes, networks = sorted(set(scopes)), _read_networks(networks)
     text, prefix, digest = keys.make_key()
     if public_key:
         public_key = signing.normalise_public_key(public_key)
@@ -70,14 +76,24 @@ def do_create_api_key(
             public_key=public_key,
             name=name,
             scopes=scopes,
+            networks=networks,
             used_second_factor="operate" in scopes and by is not None and has_shown_factor(by),
             expires_at=expires_at,
         )
-        after = {"name": name, "prefix": prefix, "scopes": key.scopes}
+        after = {"name": name, "prefix": prefix, "scopes": key.scopes, "networks": networks}
         record_audit("create_api_key", key, by=by, after=after)
         if account.owner is not None:
             notify_on_commit(account.owner, "key_created", by=by, detail=_name_key(key))
     return key, text
+
+
+def _read_networks(texts: Sequence[str]) -> list[str]:
+    if len(texts) > NETWORKS_MAX:
+        raise RefusedError("bad_network", count=NETWORKS_MAX)
+    try:
+        return normalise_networks(texts)
+    except ValueError:
+        raise RefusedError("bad_network", count=NETWORKS_MAX) from None
 
 
 def do_revoke_api_key(key: ApiKey, *, by: User | None) -> None:

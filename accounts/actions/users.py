@@ -17,6 +17,7 @@ from accounts.actions.credits import do_grant
 from accounts.audit import record_audit
 from accounts.handles import compute_retired_digest, validate_handle
 from accounts.models import Account, ApiKey, InviteCode, Policy, RetiredHandle, User
+from accounts.models.account import MAIN_NUMBER
 from accounts.notices import notify_on_commit
 from accounts.policy import get_policy
 from accounts.status import check_may_act
@@ -227,19 +228,30 @@ def check_close_account(account: Account) -> None:
 
 
 def do_close_account(account: Account, *, by: User, reason: str = "") -> None:
-    """Close an account permanently. Payouts of its positions are still booked to it.
+    """Close an account permanently; the main one with all others of its owner, all or none.
 
-    A user whose last account closes cannot log in any more.
+    Payouts of positions are still booked to it. A user whose main account closes cannot log in any
+    more.
     """
     with transaction.atomic():
-        ledger.lock([account.pk])
-        account = Account.objects.select_related("owner").get(pk=account.pk)
-        check_close_account(account)
-        close_locked(account, by=by, reason=reason)
+        accounts = _list_closing(account)
+        ledger.lock([one.pk for one in accounts])
+        for one in _list_closing(account):
+            check_close_account(one)
+            close_locked(one, by=by, reason=reason)
         owner = account.owner
-        if owner is not None and not owner.accounts.filter(closed_at=None).exists():
+        if owner is not None and account.number == MAIN_NUMBER:
             User.objects.filter(pk=owner.pk).update(is_active=False)
             owner.login_sessions.filter(revoked_at=None).update(revoked_at=timezone.now())
+
+
+def _list_closing(account: Account) -> list[Account]:
+    """Return what closes with an account: itself first, although it may be closed already."""
+    itself = Account.objects.select_related("owner").get(pk=account.pk)
+    if itself.owner is None or itself.number != MAIN_NUMBER:
+        return [itself]
+    others = itself.owner.accounts.filter(closed_at=None).exclude(pk=itself.pk)
+    return [itself, *others.order_by("pk")]
 
 
 def close_locked(account: Account, *, by: User, reason: str = "") -> None:

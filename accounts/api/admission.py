@@ -1,7 +1,7 @@
 """Admission of a request by scope and rate limit: the first step of every entry point.
 
-The scope is checked first, then tokens are taken: from the account's bucket, or from the bucket of
-the caller's network without a log-in.
+The scope is checked first, then tokens are taken: from the bucket of the owner's accounts, or from
+that of the caller's network without a log-in.
 """
 
 from accounts.api.principal import Principal, no_credential, require_scope
@@ -35,12 +35,12 @@ async def take_tokens(
     limits.refuse_over_limit(await limits.take(subject, bucket, rate, cost))
 
 
-def find_bucket(caller: Principal | None, bucket: str, address: str = "") -> tuple[int | str, Rate]:
+def find_bucket(caller: Principal | None, bucket: str, address: str = "") -> tuple[str, Rate]:
     """Return the bucket that a request takes from, and its size."""
     if caller is None:
         rate = Rate(*get_policy().rate_limits["anonymous"][bucket])
         return f"address:{limits.find_network(address)}", rate
-    return caller.account_id, caller.read_rate if bucket == "read" else caller.write_rate
+    return f"owner:{caller.owner_id}", caller.read_rate if bucket == "read" else caller.write_rate
 
 
 def _check_scopes(caller: Principal | None, scopes: tuple[str, ...]) -> None:

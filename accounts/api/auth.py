@@ -58,7 +58,7 @@ class RegisterView(PublicView):
             user = do_sign_up(**body)
         else:
             user, key, secret = do_sign_up_with_key(key=wanted, **body)
-            shown = {**schemas.ShownKey(key).data, "secret": secret}
+            shown = {**schemas.ShownKey(key).data, "secret": secret or None}
         _send_verification(request, user)
         answer = {"handle": user.handle, "email_verified": False, "key": shown}
         return Response(answer, status=201)

@@ -1,35 +1,44 @@
-"""DRF's three credentials: API key or JWT in a header, or a browser's session with CSRF.
+"""DRF's credentials: API key, JWT or signature in headers, or a browser's session with CSRF.
 
 `request.user` is the `User`, `request.auth` the `Principal`. A header that is present must be
 valid: a bad key is refused, not ignored in favour of a cookie.
 """
 
-from typing import Any
+from typing import Any, Final
 
 from django.utils.functional import SimpleLazyObject
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from rest_framework import authentication
 from rest_framework.request import Request
 
-from accounts.api.principal import (
-    OPERATE,
-    Principal,
-    authenticate_headers,
-    principal_of_user,
+from accounts.api.permissions import get_address
+from accounts.api.principal import OPERATE, Principal, principal_of_user
+from accounts.api.signatures import (
+    KEY_HEADER,
+    SIGNATURE_HEADER,
+    TIMESTAMP_HEADER,
+    SentRequest,
+    authenticate_request_sync,
+    is_signed,
 )
 from accounts.models import User
 from accounts.status import check_may_act
+from web.asgi import find_target
+
+_CREDENTIALS: Final = {
+    name: f"HTTP_{name.upper().replace('-', '_')}"
+    for name in ("x-api-key", "authorization", KEY_HEADER, TIMESTAMP_HEADER, SIGNATURE_HEADER)
+}
+_NAMING: Final = frozenset({"x-api-key", "authorization", KEY_HEADER})
 
 
 class HeaderAuthentication(authentication.BaseAuthentication):
     def authenticate(self, request: Request) -> tuple[Any, Principal] | None:
-        headers = {
-            "x-api-key": request.META.get("HTTP_X_API_KEY", ""),
-            "authorization": request.META.get("HTTP_AUTHORIZATION", ""),
-        }
-        if not any(headers.values()):
+        sent = {name: request.META.get(key) for name, key in _CREDENTIALS.items()}
+        headers = {name: value for name, value in sent.items() if value}
+        if headers.keys().isdisjoint(_NAMING):
             return None
-        principal = authenticate_headers(headers)
+        principal = authenticate_request_sync(_read_request(request, headers))
         _note_account(request, principal)
         # Most views need only the principal; the user is loaded on first use.
         return SimpleLazyObject(lambda: _load_user(principal)), principal
@@ -50,12 +59,18 @@ class SessionAuthentication(authentication.SessionAuthentication):
 
 class HeaderScheme(OpenApiAuthenticationExtension):
     target_class = HeaderAuthentication
-    name = ["apiKey", "bearer"]
+    name = ["apiKey", "bearer", "signature"]
 
     def get_security_definition(self, auto_schema: Any) -> list[dict[str, str]]:
         return [
             {"type": "apiKey", "in": "header", "name": "X-API-Key"},
             {"type": "http", "scheme": "bearer", "description": "An access token or an API key."},
+            {
+                "type": "apiKey",
+                "in": "header",
+                "name": "X-Predex-Key",
+                "description": "The id of a key that signs: docs/api.md, Signed requests.",
+            },
         ]
 
 
@@ -65,6 +80,14 @@ class SessionScheme(OpenApiAuthenticationExtension):
 
     def get_security_definition(self, auto_schema: Any) -> dict[str, str]:
         return {"type": "apiKey", "in": "cookie", "name": "sessionid"}
+
+
+def _read_request(request: Request, headers: dict[str, str]) -> SentRequest:
+    http: Any = request._request
+    scope = getattr(http, "scope", None)
+    target = http.get_full_path() if scope is None else find_target(scope)
+    body = http.body if is_signed(headers) else b""
+    return SentRequest(request.method or "", target, headers, body, get_address(request))
 
 
 def _load_user(principal: Principal) -> User:

@@ -19,7 +19,7 @@ from accounts.api import schemas
 from accounts.api.admission import find_bucket
 from accounts.api.base import ApiView
 from accounts.api.permissions import check_recent_log_in, get_address
-from accounts.api.principal import Principal
+from accounts.api.principal import Principal, act_for_sync, list_account_ids
 from accounts.models import Account, ApiKey, User
 from kernel.errors import RefusedError, not_found
 from web import limits
@@ -55,32 +55,34 @@ class MeView(ApiView):
 class KeysView(ApiView):
     @extend_schema(parameters=[PageQuery], responses=schemas.page_of(schemas.ShownKey))
     def get(self, request: Request) -> Response:
-        """List this account's keys, newest first; never their secrets."""
+        """List the keys of own accounts, newest first; never their secrets."""
         query = self.read_query(PageQuery)
-        keys = ApiKey.objects.filter(account=self.principal.account_id)
+        keys = ApiKey.objects.filter(account__in=list_account_ids(self.principal))
+        keys = keys.select_related("account")
         page = paginate(keys, order=["-id"], **query)
         return Response(page.to_json(lambda key: schemas.ShownKey(key).data))
 
-    @extend_schema(request=schemas.NewKey, responses={201: schemas.ShownNewKey})
+    @extend_schema(request=schemas.NewKeyOfAccount, responses={201: schemas.ShownNewKey})
     def post(self, request: Request) -> Response:
         """Create a key. Its secret is in this answer and nowhere else.
 
         Needs a log-in of the last minutes, as revoking does; in a browser: the password, again.
         """
-        body = self.read_body(schemas.NewKey)
+        body = self.read_body(schemas.NewKeyOfAccount)
         check_recent_log_in(request)
-        account_id = self.principal.account_id
+        account_id = act_for_sync(self.principal, body.pop("subaccount")).account_id
         limits.check_attempt("key_creation", address=get_address(request), account=str(account_id))
         account = Account.objects.get(pk=account_id)
         key, secret = do_create_api_key(account, by=self.user, **body)
-        return Response({**schemas.ShownKey(key).data, "secret": secret}, status=201)
+        return Response({**schemas.ShownKey(key).data, "secret": secret or None}, status=201)
 
 
 class KeyView(ApiView):
     @extend_schema(responses={204: None})
     def delete(self, request: Request, key_id: uuid.UUID) -> Response:
         """Revoke a key; it stops within a second everywhere."""
-        key = ApiKey.objects.filter(pk=key_id, account=self.principal.account_id).first()
+        own = list_account_ids(self.principal)
+        key = ApiKey.objects.filter(pk=key_id, account__in=own).first()
         if key is None:
             raise not_found("this key")
         check_recent_log_in(request)

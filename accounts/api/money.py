@@ -66,12 +66,12 @@ class WithdrawalsView(ApiView):
         """List own requests to withdraw, newest first."""
         return _list_requests(self, WithdrawalRequest.objects.all())
 
-    @extend_schema(request=schemas.NewRequest, responses={201: schemas.ShownWithdrawal})
+    @extend_schema(
+        request=schemas.NewRequest, parameters=[schemas.IDEMPOTENCY_KEY],
+        responses={201: schemas.ShownWithdrawal},
+    )  # fmt: skip
     def post(self, request: Request) -> Response:
-        """Ask to take credits out. The amount is set aside until an operator decides.
-
-        With an `Idempotency-Key` header a repeat gets the first answer.
-        """
+        """Ask to take credits out. The amount is set aside until an operator decides."""
         return _request(self, "withdrawal", do_request_withdrawal)
 
 
@@ -91,12 +91,12 @@ class DepositRequestsView(ApiView):
         """List own requests for deposits, newest first."""
         return _list_requests(self, DepositRequest.objects.all())
 
-    @extend_schema(request=schemas.NewRequest, responses={201: schemas.ShownDepositRequest})
+    @extend_schema(
+        request=schemas.NewRequest, parameters=[schemas.IDEMPOTENCY_KEY],
+        responses={201: schemas.ShownDepositRequest},
+    )  # fmt: skip
     def post(self, request: Request) -> Response:
-        """Ask operators for credits, for whatever you give them outside; they book it or decline.
-
-        With an `Idempotency-Key` header a repeat gets the first answer.
-        """
+        """Ask operators for credits, against something outside; they book it or decline."""
         return _request(self, "deposit_request", do_request_deposit)
 
 

@@ -29,9 +29,12 @@ from web.pagination import paginate
 class DepositsView(ApiView):
     operator_permission = "accounts.deposit_credits"
 
-    @extend_schema(request=schemas.NewDeposit, responses={201: schemas.ShownDeposit})
+    @extend_schema(
+        request=schemas.NewDeposit, parameters=[schemas.IDEMPOTENCY_KEY],
+        responses={201: schemas.ShownDeposit},
+    )  # fmt: skip
     def post(self, request: Request) -> Response:
-        """Deposit credits on somebody's account. An `Idempotency-Key` makes a repeat harmless."""
+        """Deposit credits on somebody's account."""
         body = self.read_body(schemas.NewDeposit)
         account = find_account(body["handle"], body["account"])
 

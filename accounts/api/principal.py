@@ -19,17 +19,20 @@ from django.utils import timezone
 
 from accounts.keys import compute_digest, find_prefix
 from accounts.models import Account, ApiKey, LoginSession, User
+from accounts.models.account import MAIN_NUMBER
 from accounts.policy import get_policy
 from accounts.second_factor import may_operate
 from accounts.signing import PublicKey, load_public_key
 from accounts.status import account_closed, check_may_act
 from accounts.tokens import compute_password_stamp, read_token
 from kernel.cache import BatchCache, FreshCache
-from kernel.errors import AuthError
+from kernel.errors import AuthError, not_found
+from web.addresses import is_in, parse_networks
 from web.limits import Rate
 
 CACHE_SECONDS = 0.9  # part of the second that revocation may take
 CACHE_ENTRIES_MAX = 50_000
+NUMBERS_MAX = 32_767  # of accounts, as the database has them
 LAST_USED_SECONDS = 60  # precision of `ApiKey.last_used_at`
 # Keys, passwords and withdrawals are managed by a logged-in user, never with a key.
 LOGIN_SCOPES = frozenset({"read", "trade", "manage"})
@@ -50,6 +53,8 @@ class Principal(msgspec.Struct, frozen=True):
     read_rate: Rate
     write_rate: Rate
     expires_at: float = inf  # Unix seconds
+    networks: tuple[str, ...] = ()  # from where its key may be used; empty: from everywhere
+    subaccount: int = 0  # the account's number as its owner calls it; 0 is the main one
 
 
 class Signer(NamedTuple):
@@ -75,21 +80,24 @@ def find_credential(headers: Headers) -> str | None:
     return credential.strip()
 
 
-def authenticate_headers(headers: Headers) -> Principal:
-    """Return the principal or raise AuthError; may read the database."""
+def authenticate_headers(headers: Headers, address: str) -> Principal:
+    """Return the principal or raise AuthError; may read the database.
+
+    `address` is the caller's, as found behind trusted proxies.
+    """
     credential = _require_credential(headers)
     principal = _cache.get_sync(credential)
-    return principal if _is_current(principal) else _look_up(credential)
+    return check_address(principal if _is_current(principal) else _look_up(credential), address)
 
 
-async def authenticate(headers: Headers) -> Principal:
+async def authenticate(headers: Headers, address: str) -> Principal:
     """`authenticate_headers` for async code."""
     credential = _require_credential(headers)
     principal = await _cache.get(credential)
     if not _is_current(principal):
         _cache.drop(credential)
         principal = await _cache.get(credential)
-    return cast("Principal", principal)
+    return check_address(cast("Principal", principal), address)
 
 
 async def get_signer(key_id: str) -> Signer:
@@ -99,6 +107,20 @@ async def get_signer(key_id: str) -> Signer:
         _signers.drop(key_id)
         signer = await _signers.get(key_id)
     return cast("Signer", signer)
+
+
+def get_signer_sync(key_id: str) -> Signer:
+    """`get_signer` for sync code."""
+    signer = _signers.get_sync(key_id)
+    current = signer is not None and _is_current(signer.principal)
+    return cast("Signer", signer) if current else _look_up_signer(key_id)
+
+
+def check_address(principal: Principal, address: str) -> Principal:
+    """Return the principal; AuthError (403) where its key may not be used from this address."""
+    if principal.networks and not is_in(address, parse_networks(principal.networks)):
+        raise AuthError("address_not_allowed", address=address or "unknown")
+    return principal
 
 
 def _is_current(principal: Principal | None) -> TypeGuard[Principal]:
@@ -111,6 +133,58 @@ def principal_of_user(user: User) -> Principal:
     check_may_act(user)
     operates = user.is_staff and user.may_operate
     return cast("Principal", _sessions.get_sync((user.pk, operates)))
+
+
+async def act_for(principal: Principal, subaccount: int | None) -> Principal:
+    """Return the principal as acting for an own sub-account that a request names; None: its own.
+
+    A key of a sub-account acts for that alone: AuthError (403).
+    """
+    if subaccount is None or subaccount == principal.subaccount:
+        return principal
+    account_id = await _subaccounts.get(_find_named(principal, subaccount))
+    return _act_as(principal, subaccount, account_id)
+
+
+def act_for_sync(principal: Principal, subaccount: int | None) -> Principal:
+    """`act_for` for sync code."""
+    if subaccount is None or subaccount == principal.subaccount:
+        return principal
+    account_id = _subaccounts.get_sync(_find_named(principal, subaccount))
+    return _act_as(principal, subaccount, account_id)
+
+
+def require_main(principal: Principal) -> None:
+    """Raise AuthError (403) for a key of a sub-account."""
+    if principal.subaccount:
+        raise AuthError("key_of_subaccount", number=principal.subaccount)
+
+
+def list_account_ids(principal: Principal) -> list[int]:
+    """Return the accounts that it speaks for: all of the owner's, or that of a sub-account."""
+    if principal.subaccount:
+        return [principal.account_id]
+    return list(Account.objects.filter(owner=principal.owner_id).values_list("pk", flat=True))
+
+
+def _find_named(principal: Principal, subaccount: int) -> tuple[int, int]:
+    require_main(principal)
+    if not 0 <= subaccount < NUMBERS_MAX:
+        raise not_found("this sub-account")
+    return principal.owner_id, subaccount
+
+
+def _act_as(principal: Principal, subaccount: int, account_id: int | None) -> Principal:
+    if account_id is None:
+        raise not_found("this sub-account")
+    return msgspec.structs.replace(principal, account_id=account_id, subaccount=subaccount)
+
+
+def _look_up_subaccount(named: tuple[int, int]) -> int | None:
+    owner_id, subaccount = named
+    open_ones = Account.objects.filter(owner=owner_id, closed_at=None)
+    found = open_ones.filter(number=subaccount + MAIN_NUMBER)
+    return found.values_list("pk", flat=True).first()
 
 
 def require_scope(principal: Principal, scope: str, *others: str) -> None:
@@ -226,9 +300,10 @@ def _accept_row(key: Any) -> Principal:
     # A key may outlive its owner's role and second factor; its right to operate must not.
     if not may_operate(key.account.owner, used_second_factor=True):
         scopes -= {OPERATE}
-    return _build(
+    principal = _build(
         key.account, scopes, "key", str(key.pk), is_verified=_verified(key), expires_at=expires_at
     )
+    return msgspec.structs.replace(principal, networks=tuple(key.networks))
 
 
 def _look_up_token(credential: str) -> Principal:
@@ -309,6 +384,7 @@ def _build(
         read_rate=Rate(*rates["read"]),
         write_rate=Rate(*rates["write"]),
         expires_at=expires_at,
+        subaccount=account.subaccount,
     )
 
 
@@ -330,6 +406,9 @@ _cache: BatchCache[str, Principal] = BatchCache(
 # A separate cache, so that no text sent as a key can ever name a session.
 _sessions: FreshCache[tuple[int, bool], Principal] = FreshCache(
     _look_up_session, seconds=CACHE_SECONDS, entries_max=CACHE_ENTRIES_MAX
+)
+_subaccounts: FreshCache[tuple[int, int], int] = FreshCache(
+    _look_up_subaccount, seconds=CACHE_SECONDS, entries_max=CACHE_ENTRIES_MAX
 )
 _signers: FreshCache[str, Signer] = FreshCache(
     _look_up_signer, seconds=CACHE_SECONDS, entries_max=CACHE_ENTRIES_MAX

@@ -1,10 +1,13 @@
 """Serializers of this app's API."""
 
-from drf_spectacular.utils import extend_schema_serializer
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, extend_schema_serializer
 from rest_framework import serializers
 
+from accounts.actions.credentials import NETWORKS_MAX
 from accounts.models.account import RequestStatus, TransferKind
 from accounts.models.credentials import SCOPES
+from accounts.signing import PEM_LENGTH_MAX
 from web.fields import (
     AmountField,
     IdField,
@@ -17,7 +20,14 @@ from web.fields import (
 )
 from web.pagination import PageQuery
 
+NETWORK_LENGTH_MAX = 60
 PASSWORD_LENGTH_MAX = 256
+IDEMPOTENCY_KEY = OpenApiParameter(
+    "Idempotency-Key",
+    OpenApiTypes.STR,
+    OpenApiParameter.HEADER,
+    description="1 to 64 ASCII characters: sent again, the request gets its first answer.",
+)
 
 # --- input ------------------------------------------------------------------------------------
 
@@ -41,6 +51,24 @@ class NewKey(StrictSerializer):
         child=ChoiceField(choices=SCOPES), allow_empty=False, max_length=len(SCOPES)
     )
     expires_at = TimeField(default=None, allow_null=True)
+    networks = serializers.ListField(
+        child=LineField(max_length=NETWORK_LENGTH_MAX),
+        default=list,
+        max_length=NETWORKS_MAX,
+        help_text="From where it may be used, in CIDR notation; empty: from everywhere.",
+    )
+    public_key = TextField(
+        max_length=PEM_LENGTH_MAX,
+        default="",
+        allow_blank=True,
+        help_text="PEM, RSA or Ed25519, of a key that signs its requests: it has no secret.",
+    )
+
+
+class NewKeyOfAccount(NewKey):
+    subaccount = IntegerField(
+        default=0, min_value=0, max_value=63, help_text="Whose it is; 0: the main account's."
+    )
 
 
 class Registration(StrictSerializer):
@@ -139,9 +167,12 @@ class ShownUser(serializers.Serializer):
 
 class ShownKey(serializers.Serializer):
     id = IdField()
+    subaccount = serializers.IntegerField(source="account.subaccount")
     prefix = serializers.CharField()
     name = serializers.CharField()
     scopes = serializers.ListField(child=serializers.CharField())
+    networks = serializers.ListField(child=serializers.CharField())
+    signs = serializers.BooleanField(help_text="Its `id` and a signature take a secret's place.")
     created_at = TimeField()
     expires_at = TimeField(allow_null=True)
     last_used_at = TimeField(allow_null=True)
@@ -149,7 +180,9 @@ class ShownKey(serializers.Serializer):
 
 
 class ShownNewKey(ShownKey):
-    secret = serializers.CharField(help_text="The key itself, shown only now.")
+    secret = serializers.CharField(
+        allow_null=True, help_text="The key itself, shown only now; null for one that signs."
+    )
 
 
 class ShownRegistration(serializers.Serializer):
@@ -160,6 +193,7 @@ class ShownRegistration(serializers.Serializer):
 
 class ShownAccount(serializers.Serializer):
     account = serializers.IntegerField(source="number")
+    subaccount = serializers.IntegerField(help_text="0: the main account.")
     kind = serializers.CharField()
     currency = serializers.CharField()
     cash = AmountField(source="cash_micros")

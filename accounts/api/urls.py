@@ -5,7 +5,7 @@ from uuid import UUID
 from django.urls import path, register_converter
 from django.urls.converters import StringConverter
 
-from accounts.api import auth, me, money, operators
+from accounts.api import auth, me, money, operators, subaccounts
 from kernel.ids import check_id
 
 
@@ -41,6 +41,8 @@ urlpatterns = [
     path("withdrawals/<id:request_id>", money.WithdrawalView.as_view()),
     path("deposits", money.DepositRequestsView.as_view()),
     path("deposits/<id:request_id>", money.DepositRequestView.as_view()),
+    path("subaccounts", subaccounts.SubaccountsView.as_view()),
+    path("subaccounts/transfers", subaccounts.FundsMovesView.as_view()),
     path("operator/deposits", operators.DepositsView.as_view()),
     path("operator/withdrawals", operators.OpenWithdrawalsView.as_view()),
     path("operator/withdrawals/<id:withdrawal_id>", operators.DecisionView.as_view()),

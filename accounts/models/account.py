@@ -17,6 +17,8 @@ from kernel.ids import new_uuid
 
 CURRENCY = "CREDIT"
 ISSUED_MICROS_MAX = 4 * 10**18
+MAIN_NUMBER = 1
+"""The number of an owner's main account; sub-accounts follow."""
 
 
 class AccountKind(models.TextChoices):
@@ -104,6 +106,11 @@ class Account(models.Model):
         return self.kind if self.market_id is None else f"{self.kind} of market {self.market_id}"
 
     @property
+    def subaccount(self) -> int:
+        """What the owner calls it: 0 is the main account, which has number 1."""
+        return self.number - MAIN_NUMBER
+
+    @property
     def available_micros(self) -> int:
         return self.cash_micros - self.held_micros - self.withdrawing_micros
 
@@ -124,6 +131,7 @@ class TransferKind(models.TextChoices):
     BOND_RETURN = "bond_return", pgettext_lazy("a transfer", "Bond returned")
     BOND_LOSS = "bond_loss", pgettext_lazy("a transfer", "Bond lost")
     CORRECTION = "correction", pgettext_lazy("a transfer", "Correction")
+    INTERNAL = "internal", pgettext_lazy("a transfer", "Between own accounts")
 
 
 class Transfer(AppendOnly):

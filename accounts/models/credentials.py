@@ -33,6 +33,12 @@ class ApiKey(models.Model):
     )
     name = models.CharField(_("name"), max_length=60)
     scopes = models.JSONField(_("scopes"), default=list)
+    networks = models.JSONField(
+        _("networks"),
+        default=list,
+        blank=True,
+        help_text=_("From where it may be used, in CIDR notation; empty: from everywhere."),
+    )
     # For scope `operate`: whether ADMIN_REQUIRE_MFA was on, so a second factor created it.
     used_second_factor = models.BooleanField(_("with the second factor"), default=False)
     created_at = models.DateTimeField(_("created at"), default=timezone.now)
@@ -57,9 +63,13 @@ class ApiKey(models.Model):
         return f"{self.name} ({self.prefix})"
 
     @property
+    def signs(self) -> bool:
+        return bool(self.public_key)
+
+    @property
     def shown_name(self) -> str:
         """What identifies it to its owner: the id that a signed request names, or a prefix."""
-        return str(self.id) if self.public_key else f"pdx_{self.prefix}…"
+        return str(self.id) if self.signs else f"pdx_{self.prefix}…"
 
 
 class LoginSession(models.Model):

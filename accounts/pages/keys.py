@@ -16,17 +16,20 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods, require_POST
 
 from accounts.actions import do_create_api_key, do_revoke_api_key, do_revoke_api_keys
+from accounts.actions.credentials import NETWORKS_MAX
 from accounts.api.permissions import get_address
-from accounts.api.principal import principal_of_user
+from accounts.api.principal import act_for_sync, list_account_ids, principal_of_user
+from accounts.api.schemas import NETWORK_LENGTH_MAX
 from accounts.models import Account, ApiKey, User
 from accounts.notices import notify_on_commit
-from accounts.signing import SIGNING_KINDS, make_key_pair
+from accounts.signing import PEM_LENGTH_MAX, SIGNING_KINDS, make_key_pair
 from kernel.errors import RefusedError, describe, not_found
 from kernel.texts import validate_line
 from web import limits
 from web.pagination import paginate
 
 KEYS_SHOWN = 50
+OWN_PAIR = "own"
 UNPROCESSABLE = 422
 
 
@@ -51,12 +54,26 @@ class KeyForm(forms.Form):
     kind = forms.ChoiceField(
         label=gettext_lazy("Kind"),
         choices=[
-            ("secret", gettext_lazy("a secret that each request carries")),
-            ("rsa", gettext_lazy("Kalshi-style: an RSA key that signs each request")),
-            ("ed25519", gettext_lazy("Kalshi-style: an Ed25519 key that signs each request")),
+            ("secret", gettext_lazy("Secret")),
+            ("rsa", gettext_lazy("Key pair (RSA)")),
+            ("ed25519", gettext_lazy("Key pair (Ed25519)")),
+            (OWN_PAIR, gettext_lazy("Key pair of your own")),
         ],
         initial="secret",
         required=False,
+        help_text=gettext_lazy(
+            "A secret is sent with each request. A key pair signs each request instead, also for "
+            "clients of Kalshi."
+        ),
+    )
+    public_key = forms.CharField(
+        label=gettext_lazy("Your public key"),
+        help_text=gettext_lazy(
+            "Only for a key pair of your own: PEM, Ed25519 or RSA. Its private key stays with you."
+        ),
+        max_length=PEM_LENGTH_MAX,
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 2, "spellcheck": "false", "autocomplete": "off"}),
     )
     days = forms.TypedChoiceField(
         label=gettext_lazy("Expires"),
@@ -69,12 +86,51 @@ class KeyForm(forms.Form):
         initial="90",
         coerce=int,
     )
+    networks = forms.CharField(
+        label=gettext_lazy("Only from these IP addresses"),
+        help_text=gettext_lazy(
+            "Addresses or networks like 192.0.2.0/24 or 2001:db8::/32, one per line. Empty: from "
+            "everywhere."
+        ),
+        max_length=NETWORKS_MAX * (NETWORK_LENGTH_MAX + 2),
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 2, "spellcheck": "false", "autocomplete": "off"}),
+    )
+
+    account = forms.TypedChoiceField(label=gettext_lazy("Account"), coerce=int)
 
     def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self._offer_accounts(user)
         if not (user.is_staff and user.may_operate):
             scopes: Any = self.fields["scopes"]
             scopes.choices = [pair for pair in scopes.choices if pair[0] != "operate"]
+
+    def clean(self) -> dict[str, Any]:
+        """A public key is given for a pair of one's own, and for nothing else."""
+        data = cast("dict[str, Any]", super().clean())
+        field, given = self.fields["public_key"], bool(data.get("public_key"))
+        is_own = data.get("kind") == OWN_PAIR
+        if is_own and not given and "public_key" not in self.errors:
+            self.add_error("public_key", field.error_messages["required"])
+        if given and not is_own:
+            self.add_error("public_key", _("Leave this empty, or choose a key pair of your own."))
+        return data
+
+    def _offer_accounts(self, user: User) -> None:
+        """Ask for the account where the user has several."""
+        numbers = [row.subaccount for row in user.accounts.filter(closed_at=None)]
+        if len(numbers) <= 1:
+            del self.fields["account"]
+            return
+        field = cast("forms.TypedChoiceField", self.fields["account"])
+        field.choices = [(number, name_account(number)) for number in sorted(numbers)]
+
+
+def name_account(subaccount: int) -> str:
+    if not subaccount:
+        return _("Main account")
+    return _("Sub-account %(number)d") % {"number": subaccount}
 
 
 @login_required
@@ -89,9 +145,9 @@ def keys(request: HttpRequest) -> HttpResponse:
         made = _create(request, form) if form.is_valid() else None
         status = UNPROCESSABLE if made is None else 201
         form = form if made is None else KeyForm(user=user)
-    account_id = principal_of_user(user).account_id
+    own = list_account_ids(principal_of_user(user))
     page = paginate(
-        ApiKey.objects.filter(account=account_id),
+        ApiKey.objects.filter(account__in=own).select_related("account"),
         order=["-id"],
         cursor=request.GET.get("cursor", ""),
         limit=KEYS_SHOWN,
@@ -102,7 +158,7 @@ def keys(request: HttpRequest) -> HttpResponse:
         "made": made,
         "keys": page.rows,
         "next_cursor": page.next_cursor,
-        "live_keys": ApiKey.objects.live().filter(account=account_id).count(),
+        "live_keys": ApiKey.objects.live().filter(account__in=own).count(),
         "now": timezone.now(),
     }
     response = render(request, "accounts/keys.html", context, status=status)
@@ -115,8 +171,8 @@ def keys(request: HttpRequest) -> HttpResponse:
 @require_POST
 def revoke(request: HttpRequest, key_id: UUID) -> HttpResponse:
     user = cast("User", request.user)
-    account_id = principal_of_user(user).account_id
-    key = ApiKey.objects.filter(pk=key_id, account=account_id).first()
+    own = list_account_ids(principal_of_user(user))
+    key = ApiKey.objects.filter(pk=key_id, account__in=own).first()
     if key is None:
         raise not_found("this key")
     do_revoke_api_key(key, by=user)
@@ -136,7 +192,7 @@ def revoke_all(request: HttpRequest) -> HttpResponse:
 
 
 class MadeKey(NamedTuple):
-    """A new key as it is shown once: its secret, or the private key that signs for its id."""
+    """A new key as it is shown once: its secret, or the private key if we made the pair."""
 
     key: ApiKey
     secret: str
@@ -146,10 +202,11 @@ class MadeKey(NamedTuple):
 def _create(request: HttpRequest, form: KeyForm) -> MadeKey | None:
     """Return the new key; None with an error on the form if refused."""
     user, data = cast("User", request.user), form.cleaned_data
-    account = Account.objects.get(pk=principal_of_user(user).account_id)
+    acting = act_for_sync(principal_of_user(user), data.get("account", 0))
+    account = Account.objects.get(pk=acting.account_id)
     limits.check_attempt("key_creation", address=get_address(request), account=str(account.pk))
     expires_at = timezone.now() + timedelta(days=data["days"]) if data["days"] else None
-    private_key, public_key = "", ""
+    private_key, public_key = "", data["public_key"]
     if data["kind"] in SIGNING_KINDS:
         private_key, public_key = make_key_pair(data["kind"])
     try:
@@ -160,8 +217,9 @@ def _create(request: HttpRequest, form: KeyForm) -> MadeKey | None:
             by=user,
             expires_at=expires_at,
             public_key=public_key,
+            networks=data["networks"].replace(",", " ").split(),
         )
     except RefusedError as refusal:
-        form.add_error(None, describe(refusal))
+        form.add_error(refusal.field if refusal.field in form.fields else None, describe(refusal))
         return None
     return MadeKey(key, secret, private_key)

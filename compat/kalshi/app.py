@@ -14,10 +14,10 @@ from channels.db import database_sync_to_async
 
 from accounts.api.admission import admit, admit_sync
 from accounts.api.principal import Principal, authenticate, find_credential
-from accounts.api.signatures import SignedRequest, authenticate_signature
+from accounts.api.signatures import authenticate_signature
 from compat.kalshi.errors import show_error
 from compat.kalshi.operations import NOT_HERE, OPERATIONS, KalshiOperation
-from compat.kalshi.requests import KalshiCall, read_query
+from compat.kalshi.requests import KalshiCall, read_query, read_signature
 from kernel.errors import ApiError, not_found
 from web import request_context
 from web.asgi import (
@@ -27,6 +27,7 @@ from web.asgi import (
     Scope,
     Send,
     encode_json,
+    find_target,
     serve,
 )
 from web.request_context import RequestContext
@@ -68,7 +69,8 @@ class KalshiApp:
             return Response(204, b"", dict(preflight))
         request_context.check_request(headers)
         operation, names = find_operation(scope["method"], scope["path"])
-        principal = await _authenticate(scope, headers, once=bool(operation.scope))
+        context.route = PREFIX + operation.path
+        principal = await _authenticate(scope, headers, context.address, once=bool(operation.scope))
         context.account_id = None if principal is None else principal.account_id
         await _admit(principal, operation, context.address)
         call = KalshiCall(
@@ -78,6 +80,8 @@ class KalshiApp:
             body=await request_context.read_body(receive),
             is_old=OLD_PROGRAM.match(headers.get("user-agent", "")) is not None,
         )
+        if principal is not None and call.query.subaccount is not None:
+            call = await call.act_for(call.query.subaccount)
         answer = await self._respond(operation, call)
         if operation.status == 204:
             return Response(204, b"")
@@ -114,19 +118,16 @@ def find_operation(method: str, path: str) -> tuple[KalshiOperation, dict[str, s
     raise error
 
 
-async def _authenticate(scope: Scope, headers: dict[str, str], *, once: bool) -> Principal | None:
+async def _authenticate(
+    scope: Scope, headers: dict[str, str], address: str, *, once: bool
+) -> Principal | None:
     """Return who asks; credentials that are sent must be valid, also where none is needed."""
-    key_id = headers.get("kalshi-access-key")
-    if key_id is None:
-        return None if find_credential(headers) is None else await authenticate(headers)
-    sent = SignedRequest(
-        key_id,
-        headers.get("kalshi-access-timestamp", ""),
-        headers.get("kalshi-access-signature", ""),
-    )
-    raw = (scope.get("raw_path") or scope["path"].encode()).decode("latin-1").partition("?")[0]
-    method = scope["method"]
-    return await authenticate_signature(sent, [method + raw, method + unquote(raw)], once=once)
+    sent = read_signature(headers)
+    if sent is None:
+        return None if find_credential(headers) is None else await authenticate(headers, address)
+    raw, method = find_target(scope).partition("?")[0], scope["method"]
+    signed = [method + raw, method + unquote(raw)]
+    return await authenticate_signature(sent, signed, address=address, once=once)
 
 
 async def _admit(principal: Principal | None, operation: KalshiOperation, address: str) -> None:

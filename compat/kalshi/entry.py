@@ -5,7 +5,8 @@ image of one for YES, and recorded as entered for NO.
 """
 
 from collections.abc import Sequence
-from typing import Any, Final, Literal
+from itertools import groupby
+from typing import Any, Final, Literal, NamedTuple
 
 import msgspec
 from channels.db import database_sync_to_async
@@ -14,7 +15,7 @@ from msgspec import Raw, Struct
 from accounts.api import admission
 from compat.kalshi.numbers import PIPS_PER_CENT, SECONDS_MAX, count_fp, dollars, read_price, time_us
 from compat.kalshi.portfolio import read_own_order
-from compat.kalshi.requests import KalshiCall
+from compat.kalshi.requests import KalshiCall, check_exchange
 from compat.kalshi.tickers import MARKET, KalshiTicker, read_ticker
 from kernel.errors import ApiError, not_found
 from kernel.units import MICROS_PER_CREDIT, UnitError, parse_amount_micros, parse_field
@@ -66,6 +67,7 @@ class Wanted(Struct):
     order: PlaceOrder
     ticker: KalshiTicker
     is_no: bool
+    subaccount: int | None = None
 
     @property
     def is_mirrored(self) -> bool:
@@ -84,8 +86,7 @@ def build_order(
     is_market: bool = False,
 ) -> Wanted:
     """Return the order; `price_pips` is that of the side named."""
-    if body.subaccount or body.exchange_index:
-        raise ApiError("invalid_value", "subaccount", detail="there is only subaccount 0")
+    check_exchange(body.exchange_index)
     ticker = read_ticker(body.ticker)
     is_mirrored = is_no and ticker.code is not None
     if is_mirrored:
@@ -106,8 +107,9 @@ def build_order(
         reduce_only=bool(body.reduce_only),
         expires_at=None if not expires else _show_expiry(expires),
         order_group=body.order_group_id or None,
+        cancel_on_halt=bool(body.cancel_order_on_pause),
     )
-    return Wanted(order, ticker, is_no)
+    return Wanted(order, ticker, is_no, body.subaccount)
 
 
 def _find_tif(body: Options, expires: int | None, *, is_market: bool) -> str | None:
@@ -176,16 +178,43 @@ async def place(call: KalshiCall, wanted: Wanted) -> OrderAnswer:
     return answer
 
 
-async def place_batch(
-    call: KalshiCall, sent: Sequence[Wanted | ApiError]
-) -> list[OrderAnswer | ApiError]:
+async def place_batch(call: KalshiCall, sent: Sequence[Wanted | ApiError]) -> list["Acted"]:
     """Place each order by itself; what could not be read is answered with its error."""
     check_size(len(sent))
+    answered: list[Acted] = []
+    for subaccount, group in groupby(sent, lambda one: getattr(one, "subaccount", None)):
+        orders = list(group)
+        try:
+            acting = await call.act_for(subaccount)
+            answers = await _place_for_one(acting, orders)
+        except ApiError as error:
+            if len(orders) == len(sent):
+                raise
+            acting, answers = call, [error] * len(orders)
+        answered += [Acted(acting, answer) for answer in answers]
+    return answered
+
+
+class Acted(NamedTuple):
+    """An answer of a batch, and the call as of the account that it is about."""
+
+    call: KalshiCall
+    answer: OrderAnswer | ApiError
+
+
+async def _place_for_one(
+    call: KalshiCall, sent: Sequence[Wanted | ApiError]
+) -> list[OrderAnswer | ApiError]:
     orders = [await _name_each(call, one) for one in sent]
-    ready = [Raw(msgspec.json.encode(order)) for order in orders if not isinstance(order, ApiError)]
+    ready, answers_for = [], []
+    for one, order in zip(sent, orders, strict=True):
+        if not isinstance(one, ApiError) and not isinstance(order, ApiError):
+            ready.append(Raw(msgspec.json.encode(order)))
+            answers_for.append("no" if one.is_mirrored else "")
     items: list[BatchItem] = []
     if ready:
-        reply = await handle(call.caller, "place_batch", PlaceBatch(orders=ready), {})
+        params = {"answer": ",".join(answers_for)}
+        reply = await handle(call.caller, "place_batch", PlaceBatch(orders=ready), params)
         items = list(reply.answer.results)
     answers = iter(items)
     return [order if isinstance(order, ApiError) else _read_item(next(answers)) for order in orders]
@@ -215,16 +244,19 @@ async def cancel(call: KalshiCall, order_id: str) -> OrderAnswer:
     return answer
 
 
-async def cancel_batch(call: KalshiCall, order_ids: Sequence[str]) -> list[OrderAnswer | ApiError]:
-    check_size(len(order_ids))
-    if len(order_ids) > 1:
-        await admission.take_tokens(call.caller, "write", len(order_ids) - 1)
-    answers: list[OrderAnswer | ApiError] = []
-    for order_id in order_ids:
+async def cancel_batch(call: KalshiCall, named: Sequence[tuple[str, int | None]]) -> list[Acted]:
+    """`named` are ids of orders, each with its sub-account, if it is named."""
+    check_size(len(named))
+    if len(named) > 1:
+        await admission.take_tokens(call.caller, "write", len(named) - 1)
+    answers: list[Acted] = []
+    for order_id, subaccount in named:
+        acting = call
         try:
-            answers.append(await cancel(call, order_id))
+            acting = await call.act_for(subaccount)
+            answers.append(Acted(acting, await cancel(acting, order_id)))
         except ApiError as error:
-            answers.append(error)
+            answers.append(Acted(acting, error))
     return answers
 
 

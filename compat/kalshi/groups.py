@@ -50,16 +50,18 @@ _order_ids: Final = msgspec.json.Decoder(OrderIds)
 
 def list_groups(call: KalshiCall) -> dict[str, Any]:
     groups = OrderGroup.objects.filter(account=call.caller.account_id, deleted_at_us=None)
-    return {"order_groups": [_show(group) for group in groups.order_by("-id")], "cursor": ""}
+    return {"order_groups": [_show(call, group) for group in groups.order_by("-id")], "cursor": ""}
 
 
 def create(call: KalshiCall) -> dict[str, Any]:
     limit: Limit = call.read_body(_limit)
+    call = call.act_for_sync(limit.subaccount)
     account = Account.objects.get(pk=call.caller.account_id)
     lots = limit.read_lots() or ORDER_LOTS_MAX
     group = actions.do_create_order_group(account, limit_lots=lots)
-    shown = {"order_group_id": str(group.pk), "subaccount": 0, "exchange_index": 0}
-    return {**shown, "order_group": _show(group)}
+    shown = _show(call, group)
+    named = {name: shown[name] for name in ("order_group_id", "subaccount", "exchange_index")}
+    return {**named, "order_group": shown}
 
 
 def show(call: KalshiCall) -> dict[str, Any]:
@@ -89,7 +91,7 @@ def trigger(call: KalshiCall) -> dict[str, Any]:
 
 def change_limit(call: KalshiCall) -> dict[str, Any]:
     limit: Limit = call.read_body(_limit)
-    lots = limit.read_lots()
+    call, lots = call.act_for_sync(limit.subaccount), limit.read_lots()
     if lots is None:
         raise ApiError("missing_field", "contracts_limit")
     actions.do_change_order_group_limit(_get_own(call), limit_lots=lots)
@@ -105,7 +107,7 @@ def _get_own(call: KalshiCall) -> OrderGroup:
     return group
 
 
-def _show(group: OrderGroup) -> dict[str, Any]:
+def _show(call: KalshiCall, group: OrderGroup) -> dict[str, Any]:
     is_active = group.stopped_at_us is None
     return {
         "id": str(group.pk),
@@ -115,7 +117,7 @@ def _show(group: OrderGroup) -> dict[str, Any]:
         "created_time": time_us(group.created_at_us),
         "is_auto_cancel_enabled": is_active,
         **count_fields("contracts_limit", group.limit_lots),
-        "subaccount": 0,
+        "subaccount": call.caller.subaccount,
         "exchange_index": 0,
     }
 

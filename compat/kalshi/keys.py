@@ -5,13 +5,15 @@ A key may make keys that may do no more than itself; the owner is notified of ea
 
 import uuid
 from collections.abc import Iterable
+from datetime import UTC, datetime
+from math import isinf
 from typing import Annotated, Any, Final
 
 import msgspec
 from msgspec import Meta, Struct
 
 from accounts.actions import do_create_api_key, do_revoke_api_key
-from accounts.api.principal import OPERATE
+from accounts.api.principal import OPERATE, act_for_sync, list_account_ids
 from accounts.models import Account, ApiKey, User
 from accounts.signing import SIGNING_KINDS, make_key_pair
 from compat.kalshi.requests import KalshiCall
@@ -44,7 +46,8 @@ _generated: Final = msgspec.json.Decoder(GeneratedKey)
 
 
 def list_keys(call: KalshiCall) -> dict[str, Any]:
-    keys = ApiKey.objects.live().filter(account=call.caller.account_id).exclude(public_key="")
+    own = ApiKey.objects.live().filter(account__in=list_account_ids(call.caller))
+    keys = own.exclude(public_key="").select_related("account")
     return {"api_keys": [_show(key) for key in keys.order_by("-id")[:KEYS_SHOWN]]}
 
 
@@ -69,7 +72,8 @@ def delete_key(call: KalshiCall) -> None:
         key_id = uuid.UUID(call.names["api_key"])
     except ValueError:
         raise not_found("this key") from None
-    keys = ApiKey.objects.filter(account=call.caller.account_id).exclude(public_key="")
+    own = ApiKey.objects.filter(account__in=list_account_ids(call.caller))
+    keys = own.exclude(public_key="")
     key = keys.filter(pk=key_id).first()
     if key is None:
         raise not_found("this key")
@@ -77,16 +81,18 @@ def delete_key(call: KalshiCall) -> None:
 
 
 def _create(call: KalshiCall, body: NewKalshiKey | GeneratedKey, public_key: str) -> ApiKey:
-    account_id = call.caller.account_id
-    if body.subaccount:
-        raise ApiError("invalid_value", "subaccount", detail="there is only subaccount 0")
+    account_id = act_for_sync(call.caller, body.subaccount).account_id
     limits.check_attempt("key_creation", address="", account=str(account_id))
+    ends = call.caller.expires_at
     key, _ = do_create_api_key(
         Account.objects.get(pk=account_id),
         name=body.name,
         scopes=_read_scopes(body.scopes, call.caller.scopes),
         by=User.objects.get(pk=call.caller.user_id),
+        # A key makes none that may do more than itself, from elsewhere, or for longer.
+        expires_at=None if isinf(ends) else datetime.fromtimestamp(ends, UTC),
         public_key=public_key,
+        networks=call.caller.networks,
     )
     return key
 
@@ -108,7 +114,8 @@ def _read_scopes(sent: list[str] | None, own: Iterable[str]) -> set[str]:
 def _show(key: ApiKey) -> dict[str, Any]:
     names = {"read": "read", "trade": "write"}
     scopes = [names[scope] for scope in key.scopes if scope != OPERATE]
-    return {"api_key_id": str(key.pk), "name": key.name, "scopes": scopes, "subaccount": None}
+    number = key.account.subaccount or None  # that of the main account may name any
+    return {"api_key_id": str(key.pk), "name": key.name, "scopes": scopes, "subaccount": number}
 
 
 def show_limits(call: KalshiCall) -> dict[str, Any]:

@@ -65,6 +65,7 @@ class LegacyCreateBatch(Struct, kw_only=True):
 
 class LegacyNamed(Struct, kw_only=True):
     order_id: str
+    subaccount: int | None = None
 
 
 class LegacyCancelBatch(Struct, kw_only=True):
@@ -91,7 +92,9 @@ _amend: Final = msgspec.json.Decoder(LegacyAmend)
 
 
 async def create(call: KalshiCall) -> dict[str, Any]:
-    answer = await entry.place(call, _build(call.read_body(_order)))
+    wanted = _build(call.read_body(_order))
+    call = await call.act_for(wanted.subaccount)
+    answer = await entry.place(call, wanted)
     return {"order": await _read(call, answer)}
 
 
@@ -99,7 +102,7 @@ async def create_batch(call: KalshiCall) -> dict[str, Any]:
     raws = call.read_body(_batch).orders
     entry.check_size(len(raws))
     answers = await entry.place_batch(call, [read_each(raw, _order, _build) for raw in raws])
-    shown = [await _show_placed(call, answer) for answer in answers]
+    shown = [await _show_placed(*answered) for answered in answers]
     return {"orders": shown, "responses": shown}
 
 
@@ -110,18 +113,19 @@ async def cancel(call: KalshiCall) -> dict[str, Any]:
 
 async def cancel_batch(call: KalshiCall) -> dict[str, Any]:
     body: LegacyCancelBatch = call.read_body(_cancel_batch)
-    named = [order.order_id for order in body.orders or []]
-    named += [*(body.ids or []), *(body.order_ids or [])]
+    named = [(order.order_id, order.subaccount) for order in body.orders or []]
+    named += [(order_id, None) for order_id in (*(body.ids or []), *(body.order_ids or []))]
     answers = await entry.cancel_batch(call, named)
     shown = [
-        await _show_cancelled(call, order_id, answer)
-        for order_id, answer in zip(named, answers, strict=True)
+        await _show_cancelled(acting, order_id, answer)
+        for (order_id, _), (acting, answer) in zip(named, answers, strict=True)
     ]
     return {"orders": shown, "responses": shown}
 
 
 async def amend(call: KalshiCall) -> dict[str, Any]:
     body: LegacyAmend = call.read_body(_amend)
+    call = await call.act_for(body.subaccount)
     order_id = call.names["order_id"]
     before = await entry.read_order(call.caller.account_id, order_id)
     answer = await entry.amend(

@@ -3,19 +3,21 @@
 from collections.abc import Collection
 from typing import Any, Final, NamedTuple
 
-from django.db.models import Q, QuerySet
+from django.db.models import OuterRef, Q, QuerySet, Subquery
+from django.db.models.functions import Coalesce
 
 from compat.kalshi.numbers import read_seconds
 from compat.kalshi.requests import KalshiCall, Query, read_list
 from compat.kalshi.tickers import EVENT, MARKET, filter_series, match_books, read_event, read_ticker
+from kernel.clock import now_us
 from kernel.errors import ApiError, not_found
 from markets.models import FINAL_STATUSES, Market, Outcome
 from markets.queries import with_details
 from trading.engine.types import PAYOUT_PIPS
-from trading.models import OutcomeStats
+from trading.models import Candle, OutcomeStats
 from trading.pipeline.messages import Top
 from trading.readmodels.market_data import list_summaries
-from trading.readmodels.queries import QUIET_DAY, Day
+from trading.readmodels.queries import DAY_MINUTES, QUIET_DAY, Day
 from web.pagination import bad_cursor, decode_cursor, encode_cursor
 
 _ORDER: Final = ("slug", "index")
@@ -32,6 +34,13 @@ TIMES: Final = {
 }  # fmt: skip
 
 
+class Quotes(NamedTuple):
+    """A book's best prices a day ago, or when it began where that is later."""
+
+    bid_pips: int = 0
+    ask_pips: int = PAYOUT_PIPS
+
+
 class Book(NamedTuple):
     """A market's book with its figures, as those of YES."""
 
@@ -40,6 +49,7 @@ class Book(NamedTuple):
     top: Top
     day: Day
     volume_lots: int
+    before: "Quotes"
 
     @property
     def bid_pips(self) -> int:
@@ -133,23 +143,43 @@ def read_books(markets: Collection[Market]) -> list[Book]:
         for one in list_summaries()
         if one.instrument.id in ids
     }
-    rows = OutcomeStats.objects.filter(market_id__in=ids).values_list(
-        "market_id", "outcome_index", "last_pips", "volume_lots"
-    )
-    stats = {
-        (market_id, book): (last_pips, volume_lots)
-        for market_id, book, last_pips, volume_lots in rows
-    }
+    stats = _read_stats(ids)
     books = []
     for market in markets:
         for outcome in list(market.outcomes.all())[: market.book_count]:
             place = (market.pk, outcome.index)
-            last_pips, volume_lots = stats.get(place, (None, 0))
+            last_pips, volume_lots, before = stats.get(place, (None, 0, Quotes()))
             known = live.get(place)
             day = QUIET_DAY._replace(last_pips=last_pips) if known is None else known.day
             top = Top(outcome.index) if known is None else known.top
-            books.append(Book(market, outcome, top, day, volume_lots))
+            books.append(Book(market, outcome, top, day, volume_lots, before))
     return books
+
+
+def _read_stats(
+    market_ids: Collection[int],
+) -> dict[tuple[int, int], tuple[int | None, int, Quotes]]:
+    """Return last prices, volumes and the quotes of before by (market, place of the outcome)."""
+    since = now_us() // 60_000_000 - DAY_MINUTES
+    own = Candle.objects.filter(
+        market_id=OuterRef("market_id"), outcome_index=OuterRef("outcome_index")
+    )
+    before, first = own.filter(minute__lt=since).order_by("-minute"), own.order_by("minute")
+    quotes = [
+        Coalesce(Subquery(before.values(name)[:1]), Subquery(first.values(name)[:1]))
+        for name in ("bid_pips", "ask_pips")
+    ]
+    rows = OutcomeStats.objects.filter(market_id__in=market_ids).values_list(
+        "market_id", "outcome_index", "last_pips", "volume_lots", *quotes
+    )
+    return {
+        (market_id, index): (
+            last_pips,
+            volume_lots,
+            Quotes(bid_pips or 0, PAYOUT_PIPS if ask_pips is None else ask_pips),
+        )
+        for market_id, index, last_pips, volume_lots, bid_pips, ask_pips in rows
+    }
 
 
 def get_event(call: KalshiCall, text: str) -> Market:

@@ -18,14 +18,10 @@ from kernel.clock import from_datetime, now_us
 from kernel.errors import ApiError, not_found
 from markets.models import Exchange, Market, Outcome, Series
 from markets.queries import list_reachable, list_shown, with_details
-from trading.feed.reads import book_from_database
+from trading.feed.relays import read_books as read_shown
 from trading.models import Trade
 from trading.pipeline.instruments import build_instrument
-from trading.pipeline.loading import read_ladders
-from trading.pipeline.messages import Levels, Sides
-from trading.pipeline.snapshot import consistent_read
-from trading.readmodels.market_data import LADDER_MAX
-from trading.wire.levels import mirror_levels, split_levels
+from trading.pipeline.messages import Levels
 from web.pagination import paginate
 
 EVENTS_MAX: Final = 200
@@ -173,9 +169,9 @@ def list_orderbooks(call: KalshiCall) -> dict[str, Any]:
 
 def _show_orderbook(call: KalshiCall, ticker: str) -> dict[str, Any]:
     market, index = get_place(call.user, ticker)
-    bids, asks = _read_sides(market, index)
+    book = read_shown(build_instrument(market))[index]
     depth = call.query.depth
-    yes, no = (_cut(side, depth) for side in (bids, mirror_levels(asks)))
+    yes, no = (_cut(side, depth) for side in (book.bids, book.of_side(is_no=True).bids))
     in_cents = [[[cents(pips), count(lots)] for pips, lots in side] for side in (yes, no)]
     in_dollars = [[[dollars(pips), count(lots)] for pips, lots in side] for side in (yes, no)]
     exact = [[[dollars(pips), count_fp(lots)] for pips, lots in side] for side in (yes, no)]
@@ -188,24 +184,6 @@ def _show_orderbook(call: KalshiCall, ticker: str) -> dict[str, Any]:
         },
         "orderbook_fp": {"yes_dollars": exact[0], "no_dollars": exact[1]},
     }
-
-
-def _read_sides(market: Market, index: int) -> Sides:
-    """Return bids and asks, best first, with what an automated maker offers."""
-    instrument = build_instrument(market)
-    with consistent_read():
-        _, _, levels = book_from_database(market.pk)
-        ladders = read_ladders([market.pk], levels_max=LADDER_MAX) if instrument.has_maker else {}
-    bids, asks = split_levels(levels, instrument.book_count)[index]
-    more_bids, more_asks = ladders[market.pk][index] if market.pk in ladders else ([], [])
-    return sorted(_add(bids, more_bids), reverse=True), sorted(_add(asks, more_asks))
-
-
-def _add(levels: Levels, more: Levels) -> Levels:
-    totals: dict[int, int] = {}
-    for price_pips, lots in (*levels, *more):
-        totals[price_pips] = totals.get(price_pips, 0) + lots
-    return list(totals.items())
 
 
 def _cut(levels: Levels, depth: int) -> Levels:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
-from compat.kalshi import candles, groups, keys, market_data, orders, portfolio
+from compat.kalshi import candles, groups, keys, market_data, orders, portfolio, subaccounts
 from compat.kalshi import legacy_orders as legacy
 from compat.kalshi.market_data import show_nothing
 
@@ -97,6 +97,13 @@ OPERATIONS: Final = (
     _own(f"{_ORDERS}/queue_positions", groups.list_queue_positions),
     KalshiOperation("POST", f"{_ORDERS}/queue_positions", groups.find_queue_positions, READ),
     _own(f"{_ORDERS}/{{order_id}}/queue_position", groups.show_queue_position),
+    # --- sub-accounts ---
+    _trade("POST", "portfolio/subaccounts", subaccounts.open_subaccount, 201),
+    _trade("POST", "portfolio/subaccounts/transfer", subaccounts.transfer),
+    _own("portfolio/subaccounts/balances", subaccounts.list_balances),
+    _own("portfolio/subaccounts/transfers", subaccounts.list_transfers),
+    _own("portfolio/subaccounts/netting", subaccounts.list_netting),
+    _trade("PUT", "portfolio/subaccounts/netting", subaccounts.change_netting),
     # --- order groups ---
     _own("portfolio/order_groups", groups.list_groups),
     _trade("POST", "portfolio/order_groups/create", groups.create, 201),

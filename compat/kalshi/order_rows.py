@@ -10,6 +10,7 @@ from typing import Any, Final, NamedTuple
 
 from django.db.models import Sum
 
+from accounts.models import Account
 from compat.kalshi.market_data import name_books
 from compat.kalshi.numbers import (
     both_prices,
@@ -88,12 +89,14 @@ def show_orders(orders: Collection[Order]) -> list[dict[str, Any]]:
     names = name_books({order.market_id for order in orders})
     ids = [order.id for order in orders]
     taken, made = _sum_trades("taker", ids), _sum_trades("maker", ids)
+    numbers = _number_accounts(orders)
     return [
         _show_order(
             order,
             names[order.market_id, order.outcome_index],
             taken.get(order.id, Filled()),
             made.get(order.id, Filled()),
+            numbers[order.account_id],
         )
         for order in orders
     ]
@@ -107,7 +110,15 @@ def _sum_trades(role: str, ids: Iterable[uuid.UUID]) -> dict[uuid.UUID, Filled]:
     return {order_id: Filled(*map(int, figures)) for order_id, *figures in sums}
 
 
-def _show_order(order: Order, ticker: str, taken: Filled, made: Filled) -> dict[str, Any]:
+def _number_accounts(orders: Iterable[Order]) -> dict[int, int]:
+    """Return the numbers of their accounts as sub-accounts."""
+    accounts = Account.objects.filter(pk__in={order.account_id for order in orders})
+    return {account.pk: account.subaccount for account in accounts}
+
+
+def _show_order(
+    order: Order, ticker: str, taken: Filled, made: Filled, subaccount: int
+) -> dict[str, Any]:
     direction = find_direction(order)
     engine_order = read_order(order, order.id.hex)
     options = engine_order.place.options
@@ -140,20 +151,26 @@ def _show_order(order: Order, ticker: str, taken: Filled, made: Filled) -> dict[
             "maker" if order.stp == Stp.CANCEL_OLDEST else "taker_at_cross"
         ),
         "order_group_id": None if order.order_group_id is None else str(order.order_group_id),
-        "cancel_order_on_pause": False,
-        "subaccount_number": 0,
+        "cancel_order_on_pause": options is not None and options.cancel_on_halt,
+        "subaccount_number": subaccount,
         "exchange_index": 0,
     }
 
 
 def show_fills(fills: Collection[AccountFill]) -> list[dict[str, Any]]:
     names = name_books({fill.trade.market_id for fill in fills})
+    numbers = _number_accounts(fill.order for fill in fills)
     return [
-        _show_fill(fill, names[fill.trade.market_id, fill.trade.outcome_index]) for fill in fills
+        _show_fill(
+            fill,
+            names[fill.trade.market_id, fill.trade.outcome_index],
+            numbers[fill.order.account_id],
+        )
+        for fill in fills
     ]
 
 
-def _show_fill(fill: AccountFill, ticker: str) -> dict[str, Any]:
+def _show_fill(fill: AccountFill, ticker: str, subaccount: int) -> dict[str, Any]:
     trade, order = fill.trade, fill.order
     yes_pips = trade.price_pips
     fee_micros = trade.taker_fee_micros if fill.is_taker else trade.maker_fee_micros
@@ -177,6 +194,6 @@ def _show_fill(fill: AccountFill, ticker: str) -> dict[str, Any]:
         "created_time": time_us(trade.created_at_us),
         "ts": trade.created_at_us // 1_000_000,
         "ts_ms": trade.created_at_us // 1_000,
-        "subaccount_number": 0,
+        "subaccount_number": subaccount,
         "exchange_index": 0,
     }

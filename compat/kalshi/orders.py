@@ -34,6 +34,7 @@ class CreateBatch(Struct, kw_only=True):
 
 class NamedOrder(Struct, kw_only=True):
     order_id: str
+    subaccount: int | None = None
 
 
 class CancelBatch(Struct, kw_only=True):
@@ -63,14 +64,15 @@ _decrease: Final = msgspec.json.Decoder(Decrease)
 
 
 async def create(call: KalshiCall) -> dict[str, Any]:
-    return _show(await entry.place(call, _build(call.read_body(_order))))
+    wanted = _build(call.read_body(_order))
+    return _show(await entry.place(await call.act_for(wanted.subaccount), wanted))
 
 
 async def create_batch(call: KalshiCall) -> dict[str, Any]:
     raws = call.read_body(_batch).orders
     entry.check_size(len(raws))
     answers = await entry.place_batch(call, [read_each(raw, _order, _build) for raw in raws])
-    return {"orders": [show_each(answer, _show) for answer in answers]}
+    return {"orders": [show_each(answer, _show) for _, answer in answers]}
 
 
 async def cancel(call: KalshiCall) -> dict[str, Any]:
@@ -78,13 +80,14 @@ async def cancel(call: KalshiCall) -> dict[str, Any]:
 
 
 async def cancel_batch(call: KalshiCall) -> dict[str, Any]:
-    named = [order.order_id for order in call.read_body(_cancel_batch).orders]
+    orders = call.read_body(_cancel_batch).orders
+    named = [(order.order_id, order.subaccount) for order in orders]
     answers = await entry.cancel_batch(call, named)
     return {
         "orders": [
             {"order_id": order_id, "reduced_by": entry.NOTHING, "ts_ms": now_us() // 1_000}
             | show_each(answer, _show_cancelled)
-            for order_id, answer in zip(named, answers, strict=True)
+            for (order_id, _), (_, answer) in zip(named, answers, strict=True)
         ]
     }
 

@@ -2,6 +2,7 @@
 
 import uuid
 from collections import defaultdict
+from collections.abc import Collection
 from typing import Any, Final, NamedTuple
 
 from django.db.models import Count, Q, QuerySet, Sum
@@ -266,6 +267,20 @@ class BookPosition(NamedTuple):
             "exchange_index": 0,
         }
 
+    def to_event(self) -> dict[str, Any]:
+        """Return what the socket says of it."""
+        return {
+            "market_ticker": self.ticker,
+            "position": count(self.lots),
+            "position_fp": count_fp(self.lots),
+            "position_cost_dollars": money(self.exposure_micros),
+            "realized_pnl_dollars": money(self.realised_micros),
+            "fees_paid_dollars": money(self.fees_micros),
+            "position_fee_cost_dollars": money(self.fees_micros if self.lots else 0),
+            "volume": count(self.traded_lots),
+            "volume_fp": count_fp(self.traded_lots),
+        }
+
 
 class TradedTotals(NamedTuple):
     """What an account has traded in a book, in both roles."""
@@ -273,6 +288,11 @@ class TradedTotals(NamedTuple):
     lots: int = 0
     micros: int = 0
     fees_micros: int = 0
+
+
+def read_positions(account_id: int, market_ids: Collection[int]) -> list[BookPosition]:
+    """Return what an account has in these markets."""
+    return _show_positions(account_id, list(list_margins(account_id).filter(market__in=market_ids)))
 
 
 def _show_positions(account_id: int, margins: list[Margin]) -> list[BookPosition]:

@@ -4,13 +4,15 @@ Programs of every year send parameters of their own; those that are not known he
 by the venue. Values that are known must be valid.
 """
 
+from collections.abc import Mapping
 from typing import Any, Final
 from urllib.parse import parse_qsl
 
 import msgspec
 from msgspec import Struct
 
-from accounts.api.principal import Principal
+from accounts.api.principal import Principal, act_for, act_for_sync
+from accounts.api.signatures import SignedRequest
 from accounts.models import User
 from kernel.errors import ApiError
 from trading.wire.reading import decode
@@ -18,6 +20,8 @@ from trading.wire.reading import decode
 LIMIT: Final = 100
 LIMIT_MAX: Final = 1_000
 VALUES_MAX: Final = 100
+EXCHANGES: Final = (0, -1, None)
+"""There is one; -1 lets the venue choose."""
 FIELDS_MAX: Final = 300
 
 
@@ -56,7 +60,7 @@ class Query(Struct, kw_only=True):
     max_settled_ts: int | None = None
     mve_filter: str = ""
     is_block_trade: bool | None = None
-    subaccount: int = 0
+    subaccount: int | None = None
     exchange_index: int = 0
 
 
@@ -82,6 +86,20 @@ class KalshiCall(Struct, frozen=True):
     def user_id(self) -> int | None:
         return None if self.principal is None else self.principal.user_id
 
+    async def act_for(self, subaccount: int | None) -> "KalshiCall":
+        """Return the call for the sub-account that its body names, None: the query's, or its own.
+
+        A key of a sub-account acts for that alone.
+        """
+        return self._as(await act_for(self.caller, subaccount))
+
+    def act_for_sync(self, subaccount: int | None) -> "KalshiCall":
+        return self._as(act_for_sync(self.caller, subaccount))
+
+    def _as(self, principal: Principal) -> "KalshiCall":
+        same = principal is self.principal
+        return self if same else msgspec.structs.replace(self, principal=principal)
+
     def read_body(self, decoder: "msgspec.json.Decoder[Any]") -> Any:
         return decode(decoder, self.body or b"{}")
 
@@ -101,9 +119,22 @@ def read_query(text: str) -> Query:
     for name in ("limit", "page_size"):
         if not 1 <= getattr(query, name) <= LIMIT_MAX:
             raise ApiError("invalid_value", name, detail=f"send 1 to {LIMIT_MAX}")
-    if query.subaccount or query.exchange_index:
-        raise ApiError("invalid_value", "subaccount", detail="there is only subaccount 0")
+    check_exchange(query.exchange_index)
     return query
+
+
+def read_signature(headers: Mapping[str, str]) -> SignedRequest | None:
+    """Return what the venue's headers say of the signature; None where they name no key."""
+    key_id = headers.get("kalshi-access-key")
+    if key_id is None:
+        return None
+    timestamp = headers.get("kalshi-access-timestamp", "")
+    return SignedRequest(key_id, timestamp, headers.get("kalshi-access-signature", ""))
+
+
+def check_exchange(index: int | None) -> None:
+    if index not in EXCHANGES:
+        raise ApiError("invalid_value", "exchange_index", detail="there is only exchange 0")
 
 
 def read_list(text: str, field: str) -> list[str]:

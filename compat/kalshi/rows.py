@@ -2,8 +2,12 @@
 
 import uuid
 from collections.abc import Iterable
+from decimal import Decimal
 from typing import Any, Final
 
+import msgspec
+
+from accounts.models import FeeType
 from compat.kalshi.listing import Book
 from compat.kalshi.numbers import (
     both_prices,
@@ -30,6 +34,7 @@ _STATUSES: Final[dict[str, str]] = {
     Market.Status.SETTLED: "finalized",
     Market.Status.VOIDED: "finalized",
 }
+VENUE_RATE_PPM: Final = 70_000
 _OLD_STATUSES: Final = {"inactive": "closed", "finalized": "settled"}
 """What programs of 2025 call them, which refuse any other word."""
 
@@ -65,13 +70,17 @@ def _show_names(book: Book) -> dict[str, Any]:
     other = market.outcomes.all()[1].name if is_alone else f"Not {outcome.name}"
     return {
         "ticker": name_book(market, outcome),
-        "market_id": str(uuid.uuid5(_NAMESPACE, name_book(market, outcome))),
+        "market_id": compute_market_id(name_book(market, outcome)),
         "event_ticker": market.slug.upper(),
         "title": market.title if is_alone else f"{market.title} {outcome.name}",
         "subtitle": "" if is_alone else outcome.name,
         "yes_sub_title": outcome.name,
         "no_sub_title": other,
     }
+
+
+def compute_market_id(ticker: str) -> str:
+    return str(uuid.uuid5(_NAMESPACE, ticker))
 
 
 def _show_times(market: Market) -> dict[str, Any]:
@@ -104,14 +113,22 @@ def _show_prices(book: Book) -> dict[str, Any]:
         "yes_bid_size_fp": count_fp(book.top.bid_lots),
         "yes_ask_size_fp": count_fp(book.top.ask_lots),
         **price_fields("last_price", last),
-        **price_fields("previous_yes_bid", bid),
-        **price_fields("previous_yes_ask", ask),
+        **price_fields("previous_yes_bid", book.before.bid_pips),
+        **price_fields("previous_yes_ask", book.before.ask_pips),
         **price_fields("previous_price", previous),
         **price_fields("notional_value", PAYOUT_PIPS),
         **price_fields("liquidity", 0),
         "tick_size": max(1, cents(tick)),
-        "price_level_structure": {100: "linear_cent", 10: "deci_cent"}.get(tick, "custom"),
-        "price_ranges": [{"start": dollars(0), "end": dollars(PAYOUT_PIPS), "step": dollars(tick)}],
+        **show_price_levels(tick),
+    }
+
+
+def show_price_levels(tick_pips: int) -> dict[str, Any]:
+    """Return the prices that a market takes: the same tick at every price."""
+    step = dollars(tick_pips)
+    return {
+        "price_level_structure": {100: "linear_cent", 10: "deci_cent"}.get(tick_pips, "custom"),
+        "price_ranges": [{"start": dollars(0), "end": dollars(PAYOUT_PIPS), "step": step}],
     }
 
 
@@ -150,8 +167,22 @@ def show_event(market: Market) -> dict[str, Any]:
         "product_metadata": {},
         "settlement_sources": _show_sources(market),
         "last_updated_ts": time(market.updated_at),
+        **_show_fees(market),
         "exchange_index": 0,
     }
+
+
+def _show_fees(market: Market) -> dict[str, Any]:
+    """Return the market's own fees, which override what its series says.
+
+    The multiplier is of the venue's quadratic rate, 0.07; a flat fee has none.
+    """
+    if market.fee_kind == FeeType.FLAT:
+        return {"fee_type_override": "flat", "fee_multiplier_override": 1}
+    kind = "quadratic_with_maker_fees" if market.fee_maker_rate else "quadratic"
+    multiplier = (Decimal(market.fee_taker_rate) / VENUE_RATE_PPM).quantize(Decimal("0.000001"))
+    number = msgspec.Raw(str(multiplier).encode())
+    return {"fee_type_override": kind, "fee_multiplier_override": number}
 
 
 def show_event_metadata(market: Market, books: Iterable[Book]) -> dict[str, Any]:

@@ -63,8 +63,9 @@ class McpApp:
     async def _answer(
         self, scope: Scope, receive: Receive, headers: dict[str, str], context: RequestContext
     ) -> Response:
+        context.route = "/mcp"
         request_context.check_request(headers)
-        principal = await authenticate(headers)
+        principal = await authenticate(headers, context.address)
         context.account_id = principal.account_id
         require_scope(principal, *SCOPES)
         if scope["method"] != "POST":  # there is no session to resume or to end

@@ -6,93 +6,20 @@ mirrored: a bid for YES at p is an ask of NO at 1 - p. What an automated maker o
 
 import hashlib
 from collections.abc import Iterable
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import msgspec
 
 from compat.polymarket.names import BinaryLeg, OutcomeToken
 from kernel.units import format_price, format_quantity
 from trading.engine.types import PAYOUT_PIPS
-from trading.feed.reads import book_from_database, read_lasts
+from trading.feed.relays import ShownBook
 from trading.pipeline.instruments import Instrument
-from trading.pipeline.loading import read_ladders
-from trading.pipeline.messages import Levels, Sides
-from trading.pipeline.snapshot import consistent_read
-from trading.readmodels.market_data import LADDER_MAX
-from trading.wire.levels import mirror_levels, split_levels
-from trading.wire.options import mirror_pips
 
 _encode: Final = msgspec.json.Encoder().encode
 
 
-class TokenBook(NamedTuple):
-    """Levels best first, as of `seq`; prices are the token's own."""
-
-    seq: int
-    ts_us: int
-    bids: Levels
-    asks: Levels
-    last_pips: int | None
-
-    @property
-    def bid_pips(self) -> int | None:
-        return self.bids[0][0] if self.bids else None
-
-    @property
-    def ask_pips(self) -> int | None:
-        return self.asks[0][0] if self.asks else None
-
-    def mirror(self) -> "TokenBook":
-        bids, asks = mirror_levels(self.asks), mirror_levels(self.bids)
-        return self._replace(
-            bids=bids, asks=asks, last_pips=mirror_pips(self.last_pips, as_no=True)
-        )
-
-    def of(self, token: OutcomeToken) -> "TokenBook":
-        return self.mirror() if token.is_no else self
-
-
-class PublicBooks(NamedTuple):
-    """Every book of a market, of one moment, as those of YES."""
-
-    instrument: Instrument
-    books: list[TokenBook]
-
-
-def read_books(instrument: Instrument) -> PublicBooks:
-    """Return the books as of the last commit."""
-    with consistent_read():
-        seq, ts_us, levels = book_from_database(instrument.id)
-        lasts = read_lasts({instrument.id: seq})[instrument.id]
-        ladders = (
-            read_ladders([instrument.id], levels_max=LADDER_MAX) if instrument.has_maker else {}
-        )
-    sides = split_levels(levels, instrument.book_count)
-    return PublicBooks(
-        instrument,
-        [
-            TokenBook(seq, ts_us, *add_ladder(own, ladder), lasts.get(book))
-            for book, (own, ladder) in enumerate(
-                zip(sides, ladders.get(instrument.id) or [([], [])] * len(sides), strict=True)
-            )
-        ],
-    )
-
-
-def add_ladder(sides: Sides, ladder: Sides) -> Sides:
-    """Return the levels of orders and of an automated maker as one book."""
-    bids = _add(sides[0], ladder[0])
-    return sorted(bids, reverse=True), sorted(_add(sides[1], ladder[1]))
-
-
-def _add(levels: Levels, more: Levels) -> Levels:
-    totals: dict[int, int] = {}
-    for price_pips, lots in (*levels, *more):
-        totals[price_pips] = totals.get(price_pips, 0) + lots
-    return list(totals.items())
-
-
-def show_summary(token: OutcomeToken, instrument: Instrument, book: TokenBook) -> dict[str, Any]:
+def show_summary(token: OutcomeToken, instrument: Instrument, book: ShownBook) -> dict[str, Any]:
     """Return the book as a reader gets it; the best levels are the last ones.
 
     `hash` is the SHA-1 of this JSON, compact and in this order, with an empty hash and without
@@ -137,7 +64,7 @@ def show_half_pips(half_pips: int) -> str:
     return _trim(f"{half_pips * 5 // 100_000}.{half_pips * 5 % 100_000:05}")
 
 
-def show_best(book: TokenBook) -> tuple[str, str]:
+def show_best(book: ShownBook) -> tuple[str, str]:
     """Return the best bid and ask; without one nobody bids above 0, and nobody asks below 1."""
     return (
         show_price(book.bid_pips or 0),
@@ -156,6 +83,11 @@ def number(text: str) -> msgspec.Raw:
 
 def _trim(decimal: str) -> str:
     return decimal.rstrip("0").rstrip(".") if "." in decimal else decimal
+
+
+def of_token(book: ShownBook, token: OutcomeToken) -> ShownBook:
+    """Return a book of YES as that of this token."""
+    return book.of_side(is_no=token.is_no)
 
 
 def list_tokens(leg: BinaryLeg) -> tuple[OutcomeToken, OutcomeToken]:

@@ -10,10 +10,9 @@ from msgspec import Meta, Struct
 from compat.polymarket import listing, rows
 from compat.polymarket.base import VALUES_MAX, ReadQuery
 from compat.polymarket.books import (
-    TokenBook,
     is_neg_risk,
     number,
-    read_books,
+    of_token,
     show_half_pips,
     show_price,
     show_size,
@@ -25,6 +24,7 @@ from kernel.clock import from_datetime
 from kernel.errors import ApiError, not_found
 from markets.models import Market
 from trading.engine.types import BUY
+from trading.feed.relays import ShownBook, read_books
 from trading.models import Trade
 from trading.pipeline.instruments import Instrument
 from trading.readmodels.queries import list_bars
@@ -103,25 +103,24 @@ def show_version(_: ReadQuery) -> dict[str, int]:
 # --- books ------------------------------------------------------------------------------------
 
 
-def read_token(token_id: str) -> tuple[OutcomeToken, Instrument, TokenBook]:
+def read_token(token_id: str) -> tuple[OutcomeToken, Instrument, ShownBook]:
     token = get_token(token_id)
-    found = read_books(listing.get_instrument(token.leg))
-    return token, found.instrument, found.books[token.leg.book].of(token)
+    instrument = listing.get_instrument(token.leg)
+    return token, instrument, of_token(read_books(instrument)[token.leg.book], token)
 
 
-def read_tokens(asked: Iterable[TokenIn]) -> list[tuple[OutcomeToken, Instrument, TokenBook]]:
+def read_tokens(asked: Iterable[TokenIn]) -> list[tuple[OutcomeToken, Instrument, ShownBook]]:
     """Return the known ones, each market read once; unknown tokens are left out."""
     tokens = [token for one in asked if (token := find_token(one.token_id)) is not None]
     visible = listing.visible_markets().filter(pk__in={token.leg.market_id for token in tokens})
-    books = {
-        market.pk: read_books(listing.build_instrument(market))
-        for market in visible.prefetch_related("outcomes")
-    }
-    return [
-        (token, found.instrument, found.books[token.leg.book].of(token))
-        for token in tokens
-        if (found := books.get(token.leg.market_id)) is not None
-    ]
+    instruments = map(listing.build_instrument, visible.prefetch_related("outcomes"))
+    books = {instrument.id: (instrument, read_books(instrument)) for instrument in instruments}
+    found = []
+    for token in tokens:
+        if token.leg.market_id in books:
+            instrument, own = books[token.leg.market_id]
+            found.append((token, instrument, of_token(own[token.leg.book], token)))
+    return found
 
 
 def show_book(query: TokenQuery) -> dict[str, Any]:
@@ -180,30 +179,30 @@ def show_last_trades(asked: list[TokenIn]) -> list[dict[str, str]]:
     return [{"token_id": token.id, **_show_last(token)} for token, _, _ in read_tokens(asked)]
 
 
-def _find_side(book: TokenBook, side: str) -> int | None:
+def _find_side(book: ShownBook, side: str) -> int | None:
     return book.bid_pips if side == "BUY" else book.ask_pips
 
 
-def _find_midpoint(book: TokenBook) -> str | None:
+def _find_midpoint(book: ShownBook) -> str | None:
     if book.bid_pips is None or book.ask_pips is None:
         return None
     return show_half_pips(book.bid_pips + book.ask_pips)
 
 
-def _find_spread(book: TokenBook) -> str | None:
+def _find_spread(book: ShownBook) -> str | None:
     if book.bid_pips is None or book.ask_pips is None:
         return None
     return show_price(book.ask_pips - book.bid_pips)
 
 
-def _get(find: Callable[[TokenBook], str | None], token_id: str) -> str:
+def _get(find: Callable[[ShownBook], str | None], token_id: str) -> str:
     shown = find(read_token(token_id)[2])
     if shown is None:
         raise not_found("an order on each side of this book, without which there is none; it")
     return shown
 
 
-def _show_each(find: Callable[[TokenBook], str | None], asked: list[TokenIn]) -> dict[str, str]:
+def _show_each(find: Callable[[ShownBook], str | None], asked: list[TokenIn]) -> dict[str, str]:
     shown = {token.id: find(book) for token, _, book in read_tokens(asked)}
     return {token_id: text for token_id, text in shown.items() if text is not None}
 

@@ -8,9 +8,9 @@ import msgspec
 
 from compat.polymarket import rows
 from compat.polymarket.books import (
-    TokenBook,
     is_neg_risk,
     list_tokens,
+    of_token,
     show_best,
     show_ms,
     show_price,
@@ -22,15 +22,13 @@ from compat.polymarket.names import OutcomeToken, compute_number
 from kernel.clock import from_datetime, now_us
 from kernel.errors import ApiError
 from trading.engine.types import BUY, PAYOUT_PIPS
+from trading.feed.relays import Change, ShownBook
 from trading.feed.replica import TapeTrade
 from trading.feed.watcher import Frame
 from trading.pipeline.instruments import Instrument
 from trading.wire.options import mirror_pips
 
 _encode = msgspec.json.Encoder().encode
-
-Change = tuple[int, int, int]
-"""(side, price in pips, total in lots afterwards) of a level, as that of YES."""
 
 
 def text(content: str) -> Frame:
@@ -46,14 +44,14 @@ def error(fault: ApiError, **fields: Any) -> Frame:
     return text(_encode(body).decode())
 
 
-def book(token: OutcomeToken, instrument: Instrument, token_book: TokenBook) -> Frame:
+def book(token: OutcomeToken, instrument: Instrument, token_book: ShownBook) -> Frame:
     return build("book", **show_summary(token, instrument, token_book))
 
 
 def price_change(
     tokens: Sequence[OutcomeToken],
     instrument: Instrument,
-    yes_book: TokenBook,
+    yes_book: ShownBook,
     changes: Sequence[Change],
     *,
     prev_seq: int,
@@ -62,7 +60,7 @@ def price_change(
     entries = [
         entry
         for token in tokens
-        for entry in _show_changes(token, instrument, yes_book.of(token), changes)
+        for entry in _show_changes(token, instrument, of_token(yes_book, token), changes)
     ]
     return build(
         "price_change",
@@ -75,7 +73,7 @@ def price_change(
 
 
 def _show_changes(
-    token: OutcomeToken, instrument: Instrument, token_book: TokenBook, changes: Sequence[Change]
+    token: OutcomeToken, instrument: Instrument, token_book: ShownBook, changes: Sequence[Change]
 ) -> list[dict[str, str]]:
     best_bid, best_ask = show_best(token_book)
     book_hash = show_summary(token, instrument, token_book)["hash"]
@@ -119,7 +117,7 @@ def tick_size_change(token: OutcomeToken, old_pips: int, new_pips: int, seq: int
     )
 
 
-def best_bid_ask(token: OutcomeToken, token_book: TokenBook) -> Frame:
+def best_bid_ask(token: OutcomeToken, token_book: ShownBook) -> Frame:
     best_bid, best_ask = show_best(token_book)
     ask_pips = PAYOUT_PIPS if token_book.ask_pips is None else token_book.ask_pips
     return build(

@@ -1,8 +1,6 @@
 """The feed's markets, relayed to this protocol's sockets: one relay per hub.
 
-It listens to the hub's replicas, which are loaded, kept complete and conflated there, and makes
-each event once. A token is a stream: a socket that falls behind gets its book again. For a market
-with an automated maker, whose levels no replica has, the books are read after each change.
+Each event is made once. A token is a stream: a socket that falls behind gets its book again.
 """
 
 import asyncio
@@ -10,28 +8,22 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 from weakref import WeakKeyDictionary
 
-import structlog
-
 from compat.polymarket import frames, listing, rows
-from compat.polymarket.books import TokenBook, list_tokens, read_books
-from compat.polymarket.frames import Change
+from compat.polymarket.books import list_tokens, of_token
 from compat.polymarket.listing import ShownLeg
 from compat.polymarket.names import BinaryLeg, OutcomeToken
-from kernel.database import DATABASE_FAULTS
 from kernel.errors import not_found
 from markets.models import FINAL_STATUSES, HIDDEN_STATUSES, Market
 from markets.queries import with_details
-from trading.engine.types import BUY, SELL
 from trading.feed import reads
 from trading.feed.hub import Hub
 from trading.feed.market import MarketFeed
 from trading.feed.reads import StatusRow
+from trading.feed.relays import Change, MarketRelay, ShownBook, compare
 from trading.feed.replica import TapeTrade
 from trading.feed.tasks import in_thread
 from trading.feed.watcher import Frame, Watcher
 from trading.pipeline.instruments import Instrument
-
-log = structlog.get_logger(__name__)
 
 REVIEW_SECONDS: Final = 2.0
 
@@ -47,7 +39,7 @@ class TokenStream:
     def snapshot(self) -> Frame | None:
         return self._snapshot
 
-    def set_book(self, instrument: Instrument, book: TokenBook) -> None:
+    def set_book(self, instrument: Instrument, book: ShownBook) -> None:
         self._snapshot = frames.book(self.token, instrument, book)
 
     def publish(self, frame: Frame, only: Iterable[Watcher] | None = None) -> None:
@@ -61,7 +53,7 @@ class LegStream:
 
     def __init__(self, leg: BinaryLeg) -> None:
         self.streams = [TokenStream(token) for token in list_tokens(leg)]
-        self.book: TokenBook | None = None
+        self.book: ShownBook | None = None
         """As last shown, of YES."""
 
     @property
@@ -71,18 +63,19 @@ class LegStream:
     def show(
         self,
         instrument: Instrument,
-        book: TokenBook,
+        book: ShownBook,
         trades: Sequence[TapeTrade],
         custom: set[Watcher],
         fee_rate_bps: int,
     ) -> None:
         """Send what has changed; nothing the first time, when the streams have no watchers."""
-        before, changes = self.book, _compare(self.book, book)
+        before = self.book
+        changes = [] if before is None else compare(before, book)
         if before is not None and not changes and not trades:
             return
         self.book = book
         for stream in self.streams:
-            stream.set_book(instrument, book.of(stream.token))
+            stream.set_book(instrument, of_token(book, stream.token))
         if before is None:
             return
         if changes:
@@ -95,10 +88,10 @@ class LegStream:
             new_pips = instrument.tick_pips
             stream.publish(frames.tick_size_change(stream.token, old_pips, new_pips, seq))
             if self.book is not None:
-                stream.set_book(instrument, self.book.of(stream.token))
+                stream.set_book(instrument, of_token(self.book, stream.token))
 
     def _show_changes(
-        self, instrument: Instrument, book: TokenBook, changes: list[Change], *, prev_seq: int
+        self, instrument: Instrument, book: ShownBook, changes: list[Change], *, prev_seq: int
     ) -> None:
         watchers = self.watchers
         if not watchers:
@@ -114,8 +107,8 @@ class LegStream:
     def _show_token(
         self,
         stream: TokenStream,
-        before: TokenBook,
-        book: TokenBook,
+        before: ShownBook,
+        book: ShownBook,
         trades: Sequence[TapeTrade],
         custom: set[Watcher],
         fee_rate_bps: int,
@@ -128,79 +121,27 @@ class LegStream:
         if trades and snapshot is not None:
             stream.publish(snapshot)
         if (before.bid_pips, before.ask_pips) != (book.bid_pips, book.ask_pips):
-            stream.publish(frames.best_bid_ask(stream.token, book.of(stream.token)), custom)
+            stream.publish(frames.best_bid_ask(stream.token, of_token(book, stream.token)), custom)
 
 
-class MarketRelay:
-    """One market that somebody follows here."""
+class LegStreams(MarketRelay):
+    """The streams of one market's books."""
 
     def __init__(self, relay: "Relay", feed: MarketFeed, legs: list[ShownLeg]) -> None:
-        assert feed.instrument is not None, "it is loaded"
-        self.feed = feed
-        self.instrument = feed.instrument
+        super().__init__(feed, relay.hub.tasks)
         self.legs = {shown.leg.book: LegStream(shown.leg) for shown in legs}
         self.fee_rate_bps = legs[0].market.fee_taker_rate // rows.PPM_PER_BPS
         self._relay = relay
-        self._trades: list[TapeTrade] = []
-        self._is_stale = self._is_reading = False
-        self.is_unwatched = False
-        """Nobody followed it at the last review."""
-        feed.listeners.add(self.hear)
 
     @property
     def streams(self) -> list[TokenStream]:
         return [stream for leg in self.legs.values() for stream in leg.streams]
 
-    async def load(self) -> None:
-        if self.instrument.has_maker:
-            self._show((await in_thread(read_books, self.instrument)).books, ())
-        else:
-            self._show(self._read_replica(), ())
+    def change_tick(self, old_pips: int) -> None:
+        for leg in self.legs.values():
+            leg.change_tick(self.instrument, old_pips, self.feed.replica.published_seq)
 
-    def close(self) -> None:
-        self.feed.listeners.discard(self.hear)
-
-    def hear(self, feed: MarketFeed, trades: Sequence[TapeTrade]) -> None:
-        """The feed's listener: the replica has moved, or the terms have."""
-        if feed.instrument is None or not feed.is_ready:
-            return
-        old_pips, self.instrument = self.instrument.tick_pips, feed.instrument
-        if self.instrument.tick_pips != old_pips:
-            for leg in self.legs.values():
-                leg.change_tick(self.instrument, old_pips, feed.replica.published_seq)
-        if not self.instrument.has_maker:
-            self._show(self._read_replica(), trades)
-            return
-        self._trades += trades
-        self._is_stale = True
-        if not self._is_reading:
-            self._is_reading = True
-            self._relay.hub.tasks.spawn(self._read_with_maker())
-
-    async def _read_with_maker(self) -> None:
-        try:
-            while self._is_stale:
-                self._is_stale = False
-                found = await in_thread(read_books, self.instrument)
-                trades, self._trades = self._trades, []
-                self._show(found.books, trades)
-        except DATABASE_FAULTS as fault:
-            log.warning("books_not_read", market=self.instrument.id, because=str(fault))
-        finally:
-            self._is_reading = False
-
-    def _read_replica(self) -> list[TokenBook]:
-        replica, levels = self.feed.replica, self.feed.replica.levels or {}
-        books = []
-        for index in self.legs:
-            prices = sorted(levels.get(index, {}).items())
-            bids = [(pips, lots[0]) for pips, lots in reversed(prices) if lots[0]]
-            asks = [(pips, lots[1]) for pips, lots in prices if lots[1]]
-            moment = (replica.published_seq, replica.published_ts_us)
-            books.append(TokenBook(*moment, bids, asks, replica.lasts.get(index)))
-        return books
-
-    def _show(self, books: list[TokenBook], trades: Sequence[TapeTrade]) -> None:
+    def show(self, books: list[ShownBook], trades: Sequence[TapeTrade]) -> None:
         custom = self._relay.custom
         for index, leg in self.legs.items():
             own = [trade for trade in trades if trade.outcome == index]
@@ -212,7 +153,7 @@ class Relay:
         self.hub = hub
         self.custom: set[Watcher] = set()
         """Watchers that asked for best prices, new markets and results."""
-        self._markets: dict[int, asyncio.Task[MarketRelay]] = {}
+        self._markets: dict[int, asyncio.Task[LegStreams]] = {}
         hub.lifecycle.listeners.add(self._hear_statuses)
         hub.tasks.every(REVIEW_SECONDS, self._review)
 
@@ -241,21 +182,21 @@ class Relay:
     def count(self, watcher: Watcher) -> int:
         return sum(watcher in stream.watchers for stream in self._list_streams())
 
-    async def _get_market(self, market_id: int) -> MarketRelay:
+    async def _get_market(self, market_id: int) -> LegStreams:
         """Return a market, loaded once for all who ask; a failed load is forgotten."""
         task = self._markets.get(market_id)
         if task is None or (task.done() and not _is_loaded(task)):
             task = self._markets[market_id] = asyncio.create_task(self._load(market_id))
         return await asyncio.shield(task)
 
-    async def _load(self, market_id: int) -> MarketRelay:
+    async def _load(self, market_id: int) -> LegStreams:
         legs = await in_thread(_read_legs, [market_id])
         await self.hub.markets.wait_until_read([market_id], is_named=True)
-        market = MarketRelay(self, self.hub.markets.feeds[market_id], legs)
+        market = LegStreams(self, self.hub.markets.feeds[market_id], legs)
         await market.load()
         return market
 
-    def _list_markets(self) -> list[MarketRelay]:
+    def _list_markets(self) -> list[LegStreams]:
         return [task.result() for task in self._markets.values() if _is_loaded(task)]
 
     def _list_streams(self) -> list[TokenStream]:
@@ -277,7 +218,7 @@ class Relay:
             market.close()
             del self._markets[market_id]
 
-    def _take_away(self, market: MarketRelay) -> None:
+    def _take_away(self, market: LegStreams) -> None:
         for stream in market.streams:
             frame = frames.error(not_found("this market"), assets_ids=[stream.token.id])
             for watcher in list(stream.watchers):
@@ -310,7 +251,7 @@ class Relay:
             watcher.push(None, frame)
 
 
-def _is_loaded(task: "asyncio.Task[MarketRelay]") -> bool:
+def _is_loaded(task: "asyncio.Task[LegStreams]") -> bool:
     return task.done() and not task.cancelled() and task.exception() is None
 
 
@@ -334,18 +275,6 @@ def _read_news(market_ids: list[int]) -> tuple[dict[int, list[ShownLeg]], set[in
         legs.setdefault(shown.market.pk, []).append(shown)
     listed = listing.list_markets().filter(pk__in=market_ids)
     return legs, set(listed.values_list("pk", flat=True))
-
-
-def _compare(before: TokenBook | None, after: TokenBook) -> list[Change]:
-    if before is None:
-        return []
-    changes: list[Change] = []
-    sides = ((BUY, before.bids, after.bids), (SELL, before.asks, after.asks))
-    for side, old_levels, new_levels in sides:
-        old, new = dict(old_levels), dict(new_levels)
-        changes += [(side, pips, 0) for pips in old if pips not in new]
-        changes += [(side, pips, lots) for pips, lots in new.items() if old.get(pips) != lots]
-    return changes
 
 
 _relays: WeakKeyDictionary[Hub, Relay] = WeakKeyDictionary()

@@ -29,7 +29,7 @@ from markets.models.market import (
     acts_as_operator,
     is_operator,
 )
-from markets.models.market_records import MarketStats, StatusChange
+from markets.models.market_records import MarketStats, StatusChange, StatusOutbox
 from markets.models.outcome import Outcome
 from markets.models.panel import JUDGES_MAX, Panel, PanelJudge
 from markets.models.resolution import Dispute, Resolution, describe_payout

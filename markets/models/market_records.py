@@ -46,6 +46,21 @@ class StatusChange(AppendOnly):
         return f"{self.from_status or 'new'} -> {self.to_status}"
 
 
+class StatusOutbox(models.Model):
+    """A change of status that subscribers have not been sent yet; in the change's transaction."""
+
+    change = models.OneToOneField(
+        StatusChange, models.CASCADE, verbose_name=_("status change"), related_name="+"
+    )
+
+    class Meta:
+        verbose_name = _("status change to be sent")
+        verbose_name_plural = _("status changes to be sent")
+
+    def __str__(self) -> str:
+        return str(self.change_id)
+
+
 class MarketStats(models.Model):
     """Figures for lists and sorting. The trading app writes them; no decision depends on them.
 

@@ -306,8 +306,8 @@ def test_an_unverified_address_may_read_but_not_trade_or_withdraw(
     assert_error(program.post("withdrawals", {"amount": "1"}), 403, "email_not_verified")
     headers = {"authorization": f"Bearer {program.bearer}"}
     with pytest.raises(principal.AuthError) as refusal:
-        principal.require_scope(principal.authenticate_headers(headers), "trade")
+        principal.require_scope(principal.authenticate_headers(headers, ""), "trade")
     assert refusal.value.code == "email_not_verified"
     EmailAddress.objects.filter(user=user).update(verified=True)
     stop_shows()
-    principal.require_scope(principal.authenticate_headers(headers), "trade")
+    principal.require_scope(principal.authenticate_headers(headers, ""), "trade")

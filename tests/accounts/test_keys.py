@@ -14,8 +14,9 @@ from accounts.actions import (
 )
 from accounts.api import principal
 from accounts.models import ApiKey, AuditEvent
+from accounts.signing import make_key_pair
 from tests.accounts.api import Api, assert_error
-from tests.accounts.conftest import main_account
+from tests.accounts.conftest import PASSWORD, main_account
 
 NEW_KEY = {"name": "bot", "scopes": ["read", "trade"]}
 
@@ -120,6 +121,13 @@ def test_a_key_may_only_do_what_its_scopes_say(alice, with_key):
         ({"expires_at": "2030-01-01T00:00:00"}, "invalid_time", "expires_at"),
         ({"expires_at": 5}, "invalid_time", "expires_at"),
         ({"account": 2}, "unknown_field", "account"),
+        ({"networks": "10.0.0.0/8"}, "wrong_type", "networks"),
+        ({"networks": [7]}, "wrong_type", "networks.0"),
+        ({"networks": ["10.0.0.1/8"]}, "bad_network", "networks"),
+        ({"networks": ["here"]}, "bad_network", "networks"),
+        ({"networks": ["10.0.0.0/33"]}, "bad_network", "networks"),
+        ({"networks": ["10.0.0.0/8"] * 21}, "too_long", "networks"),
+        ({"public_key": "pem"}, "bad_public_key", "public_key"),
     ],
 )
 def test_a_malformed_key_request_is_refused(alice, log_in, change, code, field):
@@ -152,9 +160,9 @@ def test_the_last_use_of_a_key_is_noted(alice, with_key):
 
 def test_a_known_principal_costs_no_query(alice, with_key, django_assert_num_queries):
     headers = {"x-api-key": with_key(alice).bearer}
-    known = principal.authenticate_headers(headers)
+    known = principal.authenticate_headers(headers, "")
     with django_assert_num_queries(0):
-        assert principal.authenticate_headers(headers) is known
+        assert principal.authenticate_headers(headers, "") is known
 
 
 def test_no_key_names_the_session_of_a_browser(alice):
@@ -162,14 +170,14 @@ def test_no_key_names_the_session_of_a_browser(alice):
     for text in (f"user {alice.pk} False", f"({alice.pk}, False)", str(alice.pk)):
         for headers in ({"x-api-key": text}, {"authorization": f"Bearer {text}"}):
             with pytest.raises(principal.AuthError):
-                principal.authenticate_headers(headers)
+                principal.authenticate_headers(headers, "")
 
 
 def test_open_sockets_learn_which_credentials_no_longer_stand(
     alice, make_user, operator, log_in, with_key, django_assert_max_num_queries
 ):
     def found(client: Api) -> principal.Principal:
-        return principal.authenticate_headers({"authorization": f"Bearer {client.bearer}"})
+        return principal.authenticate_headers({"authorization": f"Bearer {client.bearer}"}, "")
 
     suspended, closed, kept = make_user("sue"), make_user("clo"), make_user("kim")
     key, login = found(with_key(alice)), found(log_in(alice))
@@ -206,12 +214,12 @@ async def test_async_lookups_of_one_credential_are_one_query(close_connections, 
 
     monkeypatch.setattr(principal._cache, "_look_up", count)
     found = await asyncio.gather(
-        *(principal.authenticate({"x-api-key": secret}) for _ in range(20))
+        *(principal.authenticate({"x-api-key": secret}, "") for _ in range(20))
     )
     assert len(lookups) == 1
     assert len(set(found)) == 1
     with pytest.raises(principal.AuthError):
-        await principal.authenticate({"x-api-key": "pdx_unknown"})
+        await principal.authenticate({"x-api-key": "pdx_unknown"}, "")
 
 
 def test_keys_that_fall_due_together_are_one_query(alice, django_assert_num_queries):
@@ -221,10 +229,60 @@ def test_keys_that_fall_due_together_are_one_query(alice, django_assert_num_quer
         for number in range(3)
     ]
     secrets = [secret for _, secret in pairs]
-    known = [principal.authenticate_headers({"x-api-key": secret}) for secret in secrets]
+    known = [principal.authenticate_headers({"x-api-key": secret}, "") for secret in secrets]
     do_revoke_api_key(pairs[1][0], by=None)
     with django_assert_num_queries(1):
         principal._cache.renew(secrets)
     found = [principal._cache.find_fresh(secret) for secret in secrets]
     assert found == [known[0], None, known[2]]
     assert found[0] is not known[0]
+
+
+@pytest.mark.parametrize(
+    ("networks", "address", "is_inside"),
+    [
+        (["192.0.2.0/24"], "192.0.2.255", True),
+        (["192.0.2.0/24"], "192.0.3.0", False),
+        (["192.0.2.7"], "::ffff:192.0.2.7", True),
+        (["::ffff:192.0.2.0/120"], "192.0.2.9", True),
+        (["2001:db8::/32", "10.0.0.0/8"], "2001:DB8:0::1", True),
+        (["2001:db8::/32"], "2001:db9::1", False),
+        (["0.0.0.0/0"], "2001:db8::1", False),
+        (["::/0", "0.0.0.0/0"], "203.0.113.5", True),
+    ],
+)
+def test_a_key_tied_to_networks_is_taken_from_there_alone(
+    alice, log_in, settings, networks, address, is_inside
+):
+    settings.TRUSTED_PROXIES = ["127.0.0.1"]
+    made = log_in(alice).post("keys", {**NEW_KEY, "networks": networks}).json()
+    program = Api(Client(REMOTE_ADDR="127.0.0.1"), bearer=made["secret"])
+    answer = program.get("me", X_Forwarded_For=address)
+    assert answer.status_code == (200 if is_inside else 403)
+    if not is_inside:
+        assert_error(answer, 403, "address_not_allowed")
+    [shown] = log_in(alice).get("keys").json()["results"]
+    assert shown["networks"] == made["networks"]
+    assert len(made["networks"]) == len(networks)
+
+
+def test_a_key_that_signs_is_made_over_the_api_and_has_no_secret(alice, log_in):
+    _, public = make_key_pair("ed25519")
+    made = log_in(alice).post("keys", {**NEW_KEY, "public_key": public}).json()
+    assert (made["secret"], made["signs"]) == (None, True)
+    assert ApiKey.objects.get().public_key == public
+
+
+def test_the_page_ties_a_key_to_networks_and_says_which_are_none(alice):
+    browser = Client()
+    browser.post("/accounts/login/", {"login": alice.email, "password": PASSWORD})
+    browser.post("/accounts/reauthenticate/", {"password": PASSWORD})
+    form = {"name": "bot", "scopes": ["read"], "days": "0", "kind": "secret"}
+    refused = browser.post("/account/keys/", {**form, "networks": "10.0.0.0/8 10.0.0.1/8"})
+    assert refused.status_code == 422
+    assert "networks like 192.0.2.0/24" in refused.content.decode()
+    typed = "10.0.0.0/8,\r\n2001:DB8::/32"
+    made = browser.post("/account/keys/", {**form, "networks": typed})
+    assert made.status_code == 201
+    assert ApiKey.objects.get().networks == ["10.0.0.0/8", "2001:db8::/32"]
+    assert "only from 10.0.0.0/8, 2001:db8::/32" in made.content.decode()

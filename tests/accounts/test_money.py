@@ -35,6 +35,7 @@ def test_the_account_shows_every_part_of_the_balance(alice, with_key):
     Account.objects.filter(pk=account.pk).update(held_micros=5 * CREDIT)
     assert with_key(alice).get("account").json() == {
         "account": 1,
+        "subaccount": 0,
         "kind": "user",
         "currency": "CREDIT",
         "cash": "100.000000",

@@ -140,7 +140,9 @@ def test_a_browsers_preflight_is_answered_for_named_origins(db, settings):
     }
     response = Client().options("/api/v1/keys", headers=headers)
     assert response.status_code == 204
-    assert "x-api-key" in response["Access-Control-Allow-Headers"]
+    allowed = response["Access-Control-Allow-Headers"].split(", ")
+    signed = {f"kalshi-access-{name}" for name in ("key", "signature", "timestamp")}
+    assert {"x-api-key", *signed} <= set(allowed)
     assert "POST" in response["Access-Control-Allow-Methods"]
     headers["Origin"] = "https://evil.example"
     assert Client().options("/api/v1/keys", headers=headers).status_code == 401

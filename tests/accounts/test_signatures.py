@@ -1,5 +1,8 @@
 import base64
 import contextlib
+import os
+import subprocess
+import sys
 import time
 import uuid
 
@@ -17,6 +20,7 @@ from accounts.models import ApiKey, AuditEvent
 from accounts.signing import SIGNING_KINDS, make_key_pair
 from kernel.errors import AuthError, RefusedError
 from tests.accounts.conftest import PASSWORD, main_account
+from tests.exchange import ROOT
 
 PEM = "-----BEGIN PUBLIC KEY-----\n{}\n-----END PUBLIC KEY-----"
 PATH = "GET/trade-api/v2/portfolio/balance"
@@ -48,7 +52,7 @@ def sent(key: ApiKey, private: str, *, path: str = PATH, late_ms: int = 0) -> Si
 def authenticate(request: SignedRequest, *, once: bool = True) -> Principal:
     with contextlib.suppress(ValueError):  # read here: a test's transaction is one connection's
         principal._signers.get_sync(str(uuid.UUID(request.key_id)))
-    return async_to_sync(authenticate_signature)(request, [PATH], once=once)
+    return async_to_sync(authenticate_signature)(request, [PATH], address="", once=once)
 
 
 def refused(request: SignedRequest) -> str:
@@ -111,3 +115,48 @@ def test_the_page_shows_the_id_and_the_private_key_once(alice):
     assert key.public_key.startswith("-----BEGIN PUBLIC KEY-----")
     assert private not in str(ApiKey.objects.values()) + str(AuditEvent.objects.values_list())
     assert private not in browser.get("/account/keys/").content.decode()
+
+
+def test_the_page_takes_the_public_half_of_an_own_key_pair(alice):
+    browser = Client()
+    browser.post("/accounts/login/", {"login": alice.email, "password": PASSWORD})
+    browser.post("/accounts/reauthenticate/", {"password": PASSWORD})
+    form = {"name": "bot", "scopes": ["read"], "days": "0", "kind": "own"}
+    public = make_key_pair("ed25519")[1]
+    for wrong, said in (
+        ({}, "This field is required."),
+        ({"public_key": "ssh-ed25519 AAAA"}, "Enter a public key as PEM"),
+        ({"public_key": public, "kind": "secret"}, "Leave this empty, or choose"),
+    ):
+        refused = browser.post("/account/keys/", {**form, **wrong})
+        assert refused.status_code == 422
+        assert said in refused.content.decode()
+    shown = browser.post("/account/keys/", {**form, "public_key": public.replace("\n", "\r\n")})
+    assert shown.status_code == 201
+    key = ApiKey.objects.get()
+    assert key.public_key == public
+    assert f'id="key-id">{key.pk}<' in shown.content.decode()
+    assert "it is shown only once" not in shown.content.decode()
+
+
+def test_a_signature_that_one_process_has_seen_is_refused_by_all(alice, settings, redis_url):
+    settings.REDIS_URL, settings.REDIS_PREFIX = redis_url, f"t{uuid.uuid4().hex[:8]}"
+    key, private = make_key(alice, "ed25519")
+    request = sent(key, private)
+    assert authenticate(request).user_id == alice.pk
+    code = (
+        "import sys, django; django.setup()\n"
+        "from django.conf import settings\n"
+        "settings.REDIS_URL, settings.REDIS_PREFIX = sys.argv[2:]\n"
+        "from asgiref.sync import async_to_sync\n"
+        "from web import limits\n"
+        "from accounts.api.signatures import _build_use\n"
+        "print(async_to_sync(limits.take)(*_build_use(bytes.fromhex(sys.argv[1]))))\n"
+    )
+    environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "tests.settings"}
+    signature = base64.b64decode(request.signature).hex()
+    run = [sys.executable, "-c", code, signature, redis_url, settings.REDIS_PREFIX]
+    shown = subprocess.run(
+        run, cwd=ROOT, env=environment, capture_output=True, text=True, check=True
+    )
+    assert 50 < float(shown.stdout) <= 61

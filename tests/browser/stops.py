@@ -21,7 +21,9 @@ READ = (
 )  # fmt: skip
 # What asks again for the password when the log-in is old comes first.
 LOGGED_IN = (
-    "/account/keys/", "/accounts/2fa/totp/activate/", "/accounts/2fa/webauthn/add/",
+    "/account/keys/", "/account/webhooks/", "/account/webhooks/{webhook}/",
+    "/account/subaccounts/",
+    "/accounts/2fa/totp/activate/", "/accounts/2fa/webauthn/add/",
     "/accounts/2fa/webauthn/", "/account/privacy/", "/account/privacy/delete/", "/accounts/email/",
     "/accounts/password/change/", "/accounts/logout/", "/account/", "/account/security/",
     "/account/limits/", "/account/notifications/", "/accounts/reauthenticate/", "/",

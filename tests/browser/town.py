@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from uuid import UUID
 
 from playwright.sync_api import Page, expect
 
@@ -111,12 +112,19 @@ def end_markets(town: Town) -> None:
 
 
 def ask_for_money(town: Town) -> None:
-    """Withdrawals and deposits need a log-in, not a key."""
+    """Withdrawals, deposits and webhooks need a log-in, not a key."""
     alice = Person(town.alice.exchange, town.alice.handle)
     alice.log_in()
     note = "To the account that you know, please."
     alice.call("POST", "withdrawals", {"amount": "120.5", "note": note}, status=201)
     alice.call("POST", "deposits", {"amount": "10", "note": note}, status=201)
+    hook = {"url": "https://weather.example/predex/hook", "events": ["fill", "settlement"]}
+    webhook_id = alice.call("POST", "webhooks", hook, status=201)["id"]
+    alice.call("POST", f"webhooks/{webhook_id}/ping", status=201)
+    alice.call("POST", "subaccounts", status=201)
+    moved = {"from_subaccount": 0, "to_subaccount": 1, "amount": "15.5"}
+    alice.call("POST", "subaccounts/transfers", moved, status=201)
+    town.names["webhook"] = str(UUID(webhook_id))
 
 
 def write_pages(town: Town, open_window: OpenWindow) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from predex_client import AsyncFeed, Client, Event
+from tests.clients.receiver import Receiver
 from tests.databases import SqliteDatabases
 from tests.exchange import Exchange
 from tests.faults.seed import World, seed
@@ -21,7 +22,8 @@ PASSWORD = "four words that nobody guesses"
 class Town:
     """The exchange, and who trades there: `client(0)` is the first trader's."""
 
-    def __init__(self, exchange: Exchange, world: World) -> None:
+    def __init__(self, exchange: Exchange, world: World, receiver: Receiver) -> None:
+        self.receiver = receiver
         self.exchange = exchange
         self.url = exchange.base_url
         self.slugs = [market.slug for market in world.markets]
@@ -30,6 +32,15 @@ class Town:
 
     def client(self, number: int = 0, **options: float) -> Client:
         self._clients.append(Client(self.url, self.keys[number], **options))
+        return self._clients[-1]
+
+    def member(self) -> Client:
+        """Return a new user's client, who has just logged in."""
+        name = f"a{new_name()[:20]}"
+        with Client(self.url, "") as stranger:
+            stranger.register(f"{name}@example.org", name, PASSWORD)
+            tokens = stranger.log_in(f"{name}@example.org", PASSWORD)
+        self._clients.append(Client(self.url, tokens.access))
         return self._clients[-1]
 
     def clear(self) -> None:
@@ -48,12 +59,15 @@ def running(
     tmp_path_factory: pytest.TempPathFactory, sqlite_databases: SqliteDatabases
 ) -> Iterator[Town]:
     folder: Path = tmp_path_factory.mktemp("clients")
-    environment = {"RATE_LIMITS_ENABLED": "false"}
+    environment = {"RATE_LIMITS_ENABLED": "false", "WEBHOOK_TRUSTED_HOSTS": "127.0.0.1"}
     url = sqlite_databases.make(folder)
-    with Exchange(folder, database_url=url, environment=environment) as exchange:
+    with (
+        Receiver() as receiver,
+        Exchange(folder, database_url=url, environment=environment) as exchange,
+    ):
         world = seed(exchange, traders=3, markets=3, kind="user")
         exchange.start()
-        yield Town(exchange, world)
+        yield Town(exchange, world, receiver)
         print(exchange.log()[-4_000:])
 
 

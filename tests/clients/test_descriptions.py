@@ -13,13 +13,26 @@ import pytest
 from jsonschema import Draft202012Validator
 
 import predex_client
-from predex_client import KeyRequest, NewOrder, StopLoss, TakeProfit, Trigger, calls, models
+from predex_client import (
+    KeyRequest,
+    NewOrder,
+    StopLoss,
+    TakeProfit,
+    Trigger,
+    calls,
+    events,
+    models,
+    own,
+)
 from predex_client.client import build_arguments
 from predex_client.endpoints import Endpoints, OrderEndpoints
+from predex_client.events import EVENTS
 from predex_client.requests import Endpoint, Listing
 from predex_client.values import decode, encode
 from tests.contract import find_operation, read_schema
 from tests.exchange import ROOT
+from trading.feed import schema as feed
+from trading.feed.schema import FRAMES
 from trading.order_entry.messages import OPERATION_OF
 
 PACKAGE = ROOT / "clients" / "python"
@@ -44,6 +57,9 @@ ARGUMENTS: dict[str, Any] = {
     "take_profit": TakeProfit(price="0.7"), "stop_loss": None, "valid_until": NOW, "until": NOW,
     "daily_budget": 20, "start": NOW, "end": NOW, "interval": "1m", "updated_since": NOW,
     "settled": True, "client_order_id": "a/b", "email": "a@example.org", "status": "open",
+    "scopes": ["read"], "networks": ["203.0.113.0/24"], "expires_at": NOW, "subaccount": 1,
+    "amount": "2.5", "from_subaccount": 1, "to_subaccount": 2, "is_on": False, "state": "failed",
+    "events": ["fill", "settlement"],
 }  # fmt: skip
 ANSWERS = {
     models.Market: "ShownMarketRow", models.MarketDetails: "ShownMarket",
@@ -53,18 +69,26 @@ ANSWERS = {
     models.StatusChange: "ShownStatusChange", models.ExchangeState: "ShownExchange",
     models.OutcomeBook: "OutcomeBook", models.Book: "BookAnswer", models.Trade: "PublicTrade",
     models.Candle: "CandleBar", models.OutcomePrice: "OutcomePrice", models.Prices: "MarketPrices",
-    models.Ticker: "Ticker", models.BookedOrder: "Booked", models.OrderTrigger: "TriggerOut",
-    models.Order: "OrderState", models.OrderTrade: "OrderTrade",
-    models.OrderAnswer: "OrderAnswer", models.Fault: "Fault", models.BatchItem: "BatchItem",
-    models.CancelledOrders: "CancelledOrders", models.Warned: "Warned",
-    models.Preview: "PreviewAnswer", models.Protection: "Protection",
-    models.QueuePosition: "OrderQueuePosition", models.CancelTimer: "ShownCancelTimer",
-    models.OrderGroup: "ShownOrderGroup", models.StandingOrder: "ShownStandingOrder",
-    models.Fill: "OwnFill", models.Account: "ShownAccount",
-    models.OutcomePosition: "OutcomePosition", models.Position: "MarketPosition",
-    models.Portfolio: "Portfolio", models.Transfer: "ShownTransfer", models.Bucket: "ShownBucket",
-    models.Limits: "ShownLimits", models.User: "ShownUser", models.NewKey: "ShownNewKey",
-    models.Registration: "ShownRegistration",
+    models.Ticker: "Ticker", own.BookedOrder: "Booked", own.OrderTrigger: "TriggerOut",
+    own.Order: "OrderState", own.OrderTrade: "OrderTrade",
+    own.OrderAnswer: "OrderAnswer", own.Fault: "Fault", own.BatchItem: "BatchItem",
+    own.CancelledOrders: "CancelledOrders", own.Warned: "Warned",
+    own.Preview: "PreviewAnswer", own.Protection: "Protection",
+    own.QueuePosition: "OrderQueuePosition", own.CancelTimer: "ShownCancelTimer",
+    own.OrderGroup: "ShownOrderGroup", own.StandingOrder: "ShownStandingOrder",
+    own.Fill: "OwnFill", own.Account: "ShownAccount",
+    own.OutcomePosition: "OutcomePosition", own.Position: "MarketPosition",
+    own.Portfolio: "Portfolio", own.Transfer: "ShownTransfer", own.Bucket: "ShownBucket",
+    own.Limits: "ShownLimits", own.User: "ShownUser", own.NewKey: "ShownNewKey",
+    own.Registration: "ShownRegistration", own.Tokens: "ShownTokens", own.Key: "ShownKey",
+    own.Subaccount: "ShownSubaccount", own.SubaccountTransfer: "ShownFundsMove",
+    own.Webhook: "ShownWebhook", own.NewWebhook: "ShownNewWebhook", own.Delivery: "ShownDelivery",
+}  # fmt: skip
+NESTED = {
+    events.LevelChanges: feed.OutcomeLevels, events.BestPrices: feed.BestPrices,
+    events.Balance: feed.ShownBalance, events.Holding: feed.HeldMarket,
+    events.HeldOutcome: feed.HeldOutcome, events.Missed: feed.MissedSince,
+    events.ExchangeNow: feed.ExchangeNow,
 }  # fmt: skip
 REQUESTS = {
     NewOrder: "PlaceOrderRequest", Trigger: "TriggerIn", TakeProfit: "LegIn",
@@ -135,6 +159,21 @@ def test_what_is_asked_for_has_the_fields_of_the_schema(kind):
     assert names == described["properties"].keys()
 
 
+def test_events_have_the_fields_of_the_feed_s_frames():
+    frames = {frame.__struct_config__.tag: set(frame.__struct_fields__) for frame in FRAMES}
+    for type_, kind in EVENTS.items():
+        # Snapshot and change are one kind of event here.
+        both = frames[type_] | frames.get(f"{type_}_snapshot", set())
+        both |= frames[type_.removesuffix("_snapshot")]
+        named = {field.name for field in dataclasses.fields(kind)}
+        assert both - named <= {"v", "id"}, type_
+        assert named <= both, type_
+    answered = {"authenticated", "subscribed", "pong", "cancel_on_disconnect", "error"}
+    assert frames.keys() - EVENTS.keys() == answered
+    for kind, struct in NESTED.items():
+        assert {field.name for field in dataclasses.fields(kind)} == set(struct.__struct_fields__)
+
+
 def is_nullable(hint: Any) -> bool:
     return types.NoneType in typing.get_args(hint)
 
@@ -161,12 +200,13 @@ def test_numbers_and_times_are_exact_or_refused():
     with pytest.raises(ValueError, match="no time zone"):
         encode(datetime(2026, 7, 1))  # noqa: DTZ001
     with pytest.raises(LookupError, match="OrderTrade lacks fee, id"):
-        decode(models.OrderTrade, {"price": "0.1", "quantity": "1.00", "new": 1})
+        decode(own.OrderTrade, {"price": "0.1", "quantity": "1.00", "new": 1})
 
 
 def test_the_client_imports_nothing_but_what_it_names():
     allowed = {"predex_client", "httpx", "websockets", *sys.stdlib_module_names}
-    for path in PACKAGE.rglob("*.py"):
+    lazily = {"cryptography"}  # only who signs needs it
+    for path in [*PACKAGE.glob("predex_client/*.py"), *PACKAGE.glob("examples/*.py")]:
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Import):
                 imported = {alias.name.partition(".")[0] for alias in node.names}
@@ -175,7 +215,8 @@ def test_the_client_imports_nothing_but_what_it_names():
             else:
                 continue
             own = {"pytest"} if path.name == "pytest_plugin.py" else set()  # an extra
-            assert imported <= allowed | own, path
+            named = allowed | own | (lazily if node.col_offset else set())
+            assert imported <= named, path
 
 
 def test_what_the_package_shows_is_there():

@@ -118,7 +118,7 @@ def read_line(process: "subprocess.Popen[str]", start: str) -> str:
 
 def test_pip_makes_a_typed_package_of_it(tmp_path: Path) -> None:
     """From a copy, as building leaves files behind; without an index, so with what is here."""
-    source = copytree(PACKAGE, tmp_path / "source", ignore=ignore_patterns("__pycache__"))
+    source = copytree(PACKAGE, tmp_path / "source", ignore=ignore_patterns("__pycache__", "build"))
     options = ("--quiet", "--no-deps", "--no-index", "--no-build-isolation")
     command = [sys.executable, "-m", "pip", "wheel", *options, "-w", tmp_path, source]
     subprocess.run(command, check=True, capture_output=True)

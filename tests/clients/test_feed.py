@@ -56,6 +56,7 @@ class Wire:
             if not (is_answer and self.is_mute):
                 writer.write(data)
                 await writer.drain()
+        writer.close()
 
     def cut(self) -> None:
         for writer in self.connections:

@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
+from predex.asgi import application
 from predex_client import (
     AsyncClient,
     Client,
@@ -26,9 +27,10 @@ from predex_client import (
     TakeProfit,
     TooManyRequestsError,
     UnexpectedAnswerError,
-    calls,
+    describing,
     models,
 )
+from tests.api.exchange import run_exchange, set_user_rates
 from tests.clients.conftest import PASSWORD, SECONDS, Town, new_name
 from tests.clients.test_descriptions import METHODS
 
@@ -50,12 +52,16 @@ def test_who_registers_with_a_key_trades_with_it_at_once(town: Town) -> None:
 def test_every_method_does_what_it_says(town: Town) -> None:
     """A tour through all of them, which is also how each kind of answer is read."""
     client, other = town.client(0), town.client(1)
-    called = note_calls(client)
+    member = town.member()
+    called, managed = note_calls(client), note_calls(member)
     visit_markets(client, town.slugs[0])
     trade(client, other, town.slugs[0])
     limit_orders(client, town.slugs[0])
     look_at_the_account(client)
-    assert METHODS.keys() - called == {"register"}
+    manage_keys(member)
+    move_between_accounts(client)
+    manage_webhooks(member, town.receiver.url)
+    assert METHODS.keys() - called - managed == {"register", "log_in"}
 
 
 def note_calls(client: Client) -> set[str]:
@@ -161,6 +167,51 @@ def look_at_the_account(client: Client) -> None:
     assert next(client.ledger()).amount
 
 
+def manage_keys(member: Client) -> None:
+    ends_at = datetime.now(UTC) + timedelta(days=1)
+    made = member.create_api_key("bot", networks=["203.0.113.0/24"], expires_at=ends_at)
+    assert (made.scopes, made.networks, made.signs) == (
+        ("read", "trade"), ("203.0.113.0/24",), False,
+    )  # fmt: skip
+    assert made.secret is not None
+    assert made.expires_at == ends_at
+    assert [key.id for key in member.api_keys()] == [made.id]
+    member.revoke_api_key(made.id)
+    assert next(member.api_keys()).revoked_at is not None
+
+
+def move_between_accounts(client: Client) -> None:
+    opened = client.open_subaccount()
+    moved = client.transfer("12.5", to_subaccount=opened.subaccount, idempotency_key=new_name())
+    assert (moved.from_subaccount, moved.amount) == (0, Decimal("12.5"))
+    assert next(client.transfers()).id == moved.id
+    assert client.subaccounts()[opened.subaccount].available == Decimal("12.5")
+    client.transfer(Decimal("12.5"), from_subaccount=opened.subaccount)
+    assert client.subaccounts()[opened.subaccount].available == 0
+
+
+def manage_webhooks(member: Client, url: str) -> None:
+    made = member.create_webhook(url, ["fill", "order_ended"])
+    assert made.secret.startswith("whsec_")
+    assert [hook.id for hook in member.webhooks()] == [made.id]
+    assert member.change_webhook(made.id, events=["fill"]).events == ("fill",)
+    ping = member.ping_webhook(made.id)
+    assert ping.event == "ping"
+    wait_for_delivery(member, made.id)
+    assert member.redeliver(made.id, ping.id).id == ping.id
+    assert not member.change_webhook(made.id, is_on=False).is_on
+    assert member.webhook(made.id).switched_off_at is not None
+    member.delete_webhook(made.id)
+    assert not list(member.webhooks())
+
+
+def wait_for_delivery(member: Client, webhook_id: str) -> None:
+    give_up_at = time.monotonic() + SECONDS
+    while not list(member.deliveries(webhook_id, state="delivered")):
+        assert time.monotonic() < give_up_at, list(member.deliveries(webhook_id))
+        time.sleep(0.1)
+
+
 async def test_the_same_methods_are_awaited_and_iterated_asynchronously(town: Town) -> None:
     async with AsyncClient(town.url, town.keys[0]) as client:
         slugs = {market.slug async for market in client.markets(status="open")}
@@ -173,7 +224,7 @@ async def test_the_same_methods_are_awaited_and_iterated_asynchronously(town: To
 
 
 def test_lists_are_read_page_by_page(town: Town, monkeypatch) -> None:
-    monkeypatch.setattr(calls, "PAGE_LENGTH", 1)
+    monkeypatch.setattr(describing, "PAGE_LENGTH", 1)
     client = town.client()
     placed = [client.place(town.slugs[0], "buy", 1, f"0.1{cent}").id for cent in range(3)]
     assert [order.id for order in client.orders(status="open")] == placed[::-1]
@@ -207,6 +258,20 @@ def test_nobody_there_is_a_connection_that_was_lost() -> None:
 
 
 # --- trying again ----------------------------------------------------------------------------
+
+
+async def test_over_the_limit_it_waits_as_long_as_the_exchange_says(transactional_db) -> None:
+    async with run_exchange("key") as exchange:
+        market, alice = await exchange.open_market(), await exchange.join()
+        await set_user_rates(read=[10, 10], write=[1, 2])
+        app = httpx.ASGITransport(app=application)
+        began_at = time.monotonic()
+        async with AsyncClient(
+            "http://testserver", alice.http.headers["x-api-key"], transport=app
+        ) as client:
+            orders = [await client.place(market.slug, "buy", 1, "0.10") for _ in range(4)]
+        assert len({order.id for order in orders}) == 4
+        assert 1.5 < time.monotonic() - began_at < 9
 
 
 class Script(httpx.BaseTransport):

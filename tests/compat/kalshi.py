@@ -31,7 +31,17 @@ class Program:
     def __init__(self, site: Site, handle: str, kind: str = "rsa", scopes: str = "read trade"):
         code = MAKE_KEY.format(handle=handle, kind=kind, scopes=scopes.split())
         made = site.exchange.manage("shell", "-c", code)
-        self.key_id, self.pem = made[made.index("-----BEGIN") - 37 :].strip().split(" ", 1)
+        self.handle = handle
+        self._take(site, *made[made.index("-----BEGIN") - 37 :].strip().split(" ", 1))
+
+    @classmethod
+    def of_key(cls, site: Site, key_id: str, pem: str) -> "Program":
+        program = cls.__new__(cls)
+        program._take(site, key_id, pem)
+        return program
+
+    def _take(self, site: Site, key_id: str, pem: str) -> None:
+        self.key_id, self.pem = key_id, pem
         self.key = serialization.load_pem_private_key(self.pem.encode(), None)
         self.http = httpx.Client(base_url=site.exchange.base_url, timeout=10)
 

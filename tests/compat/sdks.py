@@ -28,7 +28,7 @@ def run_sdk(name: str, module: str, *arguments: str) -> Any:
     """Run a module of ours with only this client on its path; return the JSON that it prints."""
     program = Path(__file__).parent / f"{module}.py"
     done = subprocess.run(
-        [sys.executable, "-S", "-s", str(program), *arguments],
+        [sys.executable, "-P", "-S", "-s", str(program), *arguments],
         env={"PATH": os.environ["PATH"], "PYTHONPATH": str(find_sdk(name))},
         capture_output=True, text=True, timeout=SECONDS, check=False,
     )  # fmt: skip

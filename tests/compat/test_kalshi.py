@@ -1,6 +1,9 @@
 """Kalshi's API against the running program, by requests that a program signs itself."""
 
 import json
+import re
+import subprocess
+import sys
 import time
 import uuid
 from pathlib import Path
@@ -13,6 +16,7 @@ from cryptography.hazmat.primitives import serialization
 from tests.compat.conftest import Site
 from tests.compat.kalshi import PATH, Program, Town
 from tests.e2e.people import wait_for
+from tests.exchange import ROOT
 
 FIELDS: dict[str, list[str]] = json.loads(
     Path(__file__).with_name("kalshi_fields.json").read_text()
@@ -245,10 +249,42 @@ def test_orders_of_2025_are_for_yes_or_no_in_cents_or_dollars(town: Town, is_cat
     assert [one["error"] is None for one in made] == [True] * 3 + [False]
     ids = [one["order"]["order_id"] for one in made[:3]]
     forms = [{"ids": [ids[0]]}, {"order_ids": [ids[1]]}, {"orders": [{"order_id": ids[2]}]}]
+    for one in made[:3]:
+        shown = {name: one["order"][name] for name in ("side", "action", "book_side", "no_price")}
+        assert shown == {"side": "no", "action": "buy", "book_side": "ask", "no_price": 30}
     for form in forms:
         [gone] = alice.call("DELETE", f"{path}/batched", form)["orders"]
         assert_fields("BatchCancelOrdersIndividualResponse", gone)
         assert gone["order"]["status"] == "canceled"
+
+
+def test_an_event_has_the_fees_of_its_market_and_quotes_of_before(town: Town):
+    for fees, kind, multiplier in (
+        ({"fee_kind": "quadratic", "fee_taker_rate": "0.035"}, "quadratic", 0.5),
+        ({"fee_kind": "quadratic", "fee_taker_rate": "0.07", "fee_maker_rate": "0.0175"},
+         "quadratic_with_maker_fees", 1),
+        ({"fee_kind": "flat", "fee_taker_rate": "0.01"}, "flat", 1),
+        ({"fee_kind": "none"}, "quadratic", 0),
+    ):  # fmt: skip
+        ticker = town.open(f"What does {len(str(fees))} cost?", **fees)
+        event = town.alice.get(f"events/{ticker}")["event"]
+        shown = (event["fee_type_override"], event["fee_multiplier_override"])
+        assert shown == (kind, multiplier)
+    town.alice.place(ticker, "bid 1 @ 0.30")
+    wait_for(lambda: town.market(ticker)["yes_bid"] == 30)
+    wait_for(lambda: town.market(ticker)["previous_yes_bid"] == 30)
+    town.site.exchange.manage("shell", "-c", A_DAY_AGO.format(ticker.lower()))
+    market = town.market(ticker)
+    assert (market["previous_yes_bid_dollars"], market["previous_yes_ask"]) == ("0.2200", 44)
+
+
+A_DAY_AGO = """
+import time
+from markets.models import Market
+from trading.models import Candle
+Candle.objects.create(market=Market.objects.get(slug={0!r}), outcome_index=0, seq=0,
+    minute=int(time.time()) // 60 - 25 * 60, bid_pips=2200, ask_pips=4400)
+"""
 
 
 def test_the_lower_side_of_a_scalar_market_is_its_no(town: Town):
@@ -463,3 +499,17 @@ def test_replies_have_the_shapes_that_were_recorded(town: Town, data_dir: Path):
         file = data_dir / "kalshi_golden" / f"{name}_response.json"
         recorded = json.loads(file.read_text())["response"]
         assert_shape(shape(recorded), shape(alice.get(path, **query)), name)
+
+
+def test_the_example_of_signed_requests_runs_as_it_is(town: Town, tmp_path: Path):
+    text = (ROOT / "docs" / "api.md").read_text()
+    [example] = [
+        one for one in re.findall(r"```python\n(.*?)```", text, re.DOTALL) if "key.pem" in one
+    ]
+    program = Program(town.site, town.site.world.traders[2].handle, "ed25519")
+    (tmp_path / "key.pem").write_text(program.pem)
+    code = example.replace("your key's id", program.key_id)
+    code = code.replace("http://127.0.0.1:8000", town.site.exchange.base_url)
+    run = [sys.executable, "-c", code]
+    shown = subprocess.run(run, cwd=tmp_path, capture_output=True, text=True, check=True).stdout
+    assert float(shown) > 0

@@ -1,5 +1,7 @@
 """The official Kalshi clients against the running program, each in a process of its own."""
 
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -64,8 +66,9 @@ def test_every_method_of_the_newest_client_does_what_it_says(town: Town):
     assert [order["status"] for order in orders] == ["canceled"] * 3
 
 
-def test_pykalshi_reads_and_trades(town: Town, tmp_path: Path):
+def test_pykalshi_reads_trades_and_listens(town: Town, tmp_path: Path):
     alice, market = town.alice, town.open("Does pykalshi work?")
+    town.bob.place(market, "ask 5 @ 0.50")
     pem = tmp_path / "key.pem"
     pem.write_text(alice.pem)
     host = town.site.exchange.base_url
@@ -74,3 +77,40 @@ def test_pykalshi_reads_and_trades(town: Town, tmp_path: Path):
     assert (made["remaining"], made["price"], made["queue"]) == ("10.00", "0.2100", "0.00")
     assert all(made[name] for name in ("book", "trading", "limits", "amended", "resting"))
     assert made["balance"] == alice.get("portfolio/balance")["balance"]
+    heard = made["heard"]
+    assert "dict" not in heard.pop("types").values()
+    assert heard == {
+        "snapshot": [["0.5000", "5.00"]], "delta": "-2.00", "trade": "2.00", "fill": "2.00",
+        "order": "executed", "position": "2.00", "group": "created",
+    }  # fmt: skip
+
+
+def test_every_method_and_channel_of_kalshi_sdk_does_what_it_says(town: Town):
+    """Markets open while it listens, as one of its channels is about that."""
+    alice, market = town.alice, town.open("Does kalshi-sdk work?")
+    town.bob.place(market, "ask 5 @ 0.50")
+    host = town.site.exchange.base_url
+    arguments = (host, alice.key_id, alice.pem, market, town.nominee)
+    with ThreadPoolExecutor(1) as pool:
+        running = pool.submit(run_sdk, "kalshi-sdk-new", "kalshi_sdk_calls", *arguments)
+        while not running.done():
+            town.open(f"Does it hear of this one, at {time.time_ns()}?")
+            time.sleep(1)
+    made: dict[str, Any] = running.result()
+    answers, seen = made["answers"], made["seen"]
+    assert len(answers) >= 65
+    assert answers["orders.get"]["yes_price"] == "0.2100"
+    assert answers["orders.get"]["remaining_count"] == "10.00"
+    assert answers["orders.cancel_v2"]["reduced_by"] == "10.00"
+    [order] = alice.get("portfolio/orders", ticker=market, status="executed")["orders"]
+    assert order["order_id"] == answers["taken"]
+    assert seen["opening"] == {"yes": {}, "no": {"0.5": "5"}}
+    assert seen["book"] == {"yes": {}, "no": {"0.5": "3"}}
+    assert seen["fill"]["msg"]["order_id"] == answers["taken"]
+    assert seen["fill"]["msg"]["post_position"] == "2.00"
+    assert seen["trade"]["msg"]["count"] == "2.00"
+    assert seen["market_positions"]["msg"]["position"] == "2.00"
+    assert seen["user_orders"]["msg"]["ticker"] == market
+    assert seen["order_group"]["msg"]["event_type"] == "created"
+    assert seen["lifecycle"]["msg"]["event_type"] == "created"
+    assert seen["ticker"]["msg"]["market_ticker"] == market

@@ -152,6 +152,8 @@ def make_place(
     if c.one_in(5):
         order_group = c.pick((*GROUPS[account_id] * 10, "nobody's"))
         options = msgspec.structs.replace(options, order_group=order_group)
+    if c.one_in(5):
+        options = msgspec.structs.replace(options, cancel_on_halt=True)
     return Place(
         order_id,
         account_id,
@@ -280,6 +282,14 @@ def make_room(c: Choices, config: Config) -> tuple[int, str, int]:
     account_id = c.pick(ACCOUNTS)
     lots = c.pick((0, 1, 2, 3, 5, 20, 10**6)) * config.lot_step_lots
     return account_id, c.pick(GROUPS[account_id]), lots
+
+
+def make_elsewhere(c: Choices, config: Config) -> tuple[int, dict[int, int]]:
+    """Return an account, and what others of its owner have: nothing, or some on either side."""
+    account_id, outcome = c.pick(ACCOUNTS), c.below(1 if config.binary else config.outcomes)
+    lots = [c.pick((0, 0, 1, 3, 20)) * config.lot_step_lots for _ in range(2)]
+    keys = (outcome + 1, -outcome - 1)
+    return account_id, {key: some for key, some in zip(keys, lots, strict=True) if some}
 
 
 def make_configure(

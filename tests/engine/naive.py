@@ -69,12 +69,14 @@ class NaiveEngine(NaiveBrackets, NaiveTriggers):
         ts_us: int,
         funds: dict[int, int],
         headroom: dict[str, int] | None = None,
+        elsewhere: dict[int, int] | None = None,
     ) -> list[AnyEvent]:
         self.seq += 1
         self.ts_us = max(self.ts_us, ts_us)
         self.events = []
         self.funds = funds
         self.headroom = {} if headroom is None else headroom
+        self.elsewhere = elsewhere or {}
         self.worth_before = {account_id: self._worth(account_id) for account_id in funds}
         self._expire()
         handlers: dict[type[Command], Callable[[Any], None]] = {
@@ -289,6 +291,10 @@ class NaiveEngine(NaiveBrackets, NaiveTriggers):
         everyone = [*self.orders, *self.waiting]
         out = [order for order in everyone if order.place.outcome in new]
         self._end_all(out, Reason.OUTCOME_WITHDRAWN)
+        if command.status == MarketStatus.HALTED:
+            everyone = [*self.orders, *self.waiting]
+            hasty = [o for o in everyone if o.place.options and o.place.options.cancel_on_halt]
+            self._end_all(hasty, Reason.MARKET_HALTED)
         return None
 
     # Trading.

@@ -83,6 +83,7 @@ class NaiveState:
         """By order the bracket of which it is a leg, or was one when its id was last given."""
         self.events: list[AnyEvent] = []
         self.headroom: dict[str, int] = {}
+        self.elsewhere: dict[int, int] = {}
         """By order group the lots that it may still fill, here and elsewhere."""
         self._folded: tuple[tuple[Leg, ...], Ledger] | None = None
 
@@ -296,7 +297,8 @@ class NaiveState:
         limit_lots = self._rules().position_limit_lots
         if limit_lots is not None:
             limits.append(limit_lots - side * self._ledger().position(account_id, outcome))
-        return min(limits) - sum(order.remaining_lots for order in mine)
+        others_lots = self.elsewhere.get(side * (outcome + 1), 0)
+        return min(limits) - others_lots - sum(order.remaining_lots for order in mine)
 
     def _position_refusal(self, order: Order, others: list[Order]) -> Reason | None:
         """An incoming order's refusal by position or book, with the account's `others` open."""

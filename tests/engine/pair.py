@@ -20,6 +20,7 @@ from tests.engine.generate import (
     make_cancel_all,
     make_config,
     make_configure,
+    make_elsewhere,
     make_place,
     make_room,
 )
@@ -38,8 +39,10 @@ MODULES_THAT_COUNT_MAKERS: Final = tuple(
     if "engine." in name and hasattr(module, "MAKERS_MET_MAX")
 )
 """Where a test that lowers the limit has to lower it."""
-JournalEntry = tuple[AnyCommand, int, dict[int, int], dict[str, int]]
-"""A command, its time, what every account had available before it, every group's room."""
+JournalEntry = tuple[AnyCommand, int, dict[int, int], dict[str, int], dict[int, int]]
+"""A command, its time, what every account had available before it, every group's room, and what the
+command's owner has in other accounts.
+"""
 DUMP_EVERY: Final = 8
 RESTORE_EVERY: Final = 23
 
@@ -52,6 +55,7 @@ class Pair:
         self.ts_us = 1_000_000
         self.funds = dict.fromkeys(ACCOUNTS, 0)
         self.headroom = {group: 10**6 for groups in GROUPS.values() for group in groups}
+        self.elsewhere: dict[int, dict[int, int]] = {}
         self.log: list[str] = []
         self.journal: list[JournalEntry] = []
         self.events: list[AnyEvent] = []
@@ -78,6 +82,11 @@ class Pair:
         self.log.append(f"pair.set_room({account_id}, {order_group!r}, {lots})")
         if not lots:
             self.apply(CancelGroup(order_group, account_id))
+
+    def set_elsewhere(self, account_id: int, lots: dict[int, int]) -> None:
+        """Let other accounts of an account's owner have so much, by side x (outcome + 1)."""
+        self.elsewhere[account_id] = lots
+        self.log.append(f"pair.set_elsewhere({account_id}, {lots})")
 
     def apply(self, command: AnyCommand, elapsed_us: int = 0) -> list[AnyEvent]:
         self.log.append(f"pair.apply({command!r}, {elapsed_us})")
@@ -116,16 +125,17 @@ class Pair:
     def _apply(self, command: AnyCommand) -> list[AnyEvent]:
         touched = find_touched_accounts(self.fast, command, self.ts_us)
         before, headroom = dict(self.funds), dict(self.headroom)
-        self.journal.append((command, self.ts_us, before, dict(headroom)))
+        elsewhere = self.elsewhere.get(command.account_id, {})
+        self.journal.append((command, self.ts_us, before, dict(headroom), elsewhere))
         # Every other command the fast engine is given the funds that it asked for, and no others.
         narrow = self.naive.seq % 2 == 1
         asked = touched | ({command.account_id} & before.keys())
         fast_funds = {a: before[a] for a in asked} if narrow else dict(before)
-        quoted = self.fast.quote(command, self.ts_us, fast_funds, headroom)
+        quoted = self.fast.quote(command, self.ts_us, fast_funds, headroom, elsewhere)
         assert fast_funds == {a: before[a] for a in fast_funds}, "a quote changed the funds"
         assert headroom == self.headroom, "a quote changed the headroom"
-        expected = self.naive.execute(command, self.ts_us, self.funds, self.headroom)
-        events = self.fast.execute(command, self.ts_us, fast_funds, headroom)
+        expected = self.naive.execute(command, self.ts_us, self.funds, self.headroom, elsewhere)
+        events = self.fast.execute(command, self.ts_us, fast_funds, headroom, elsewhere)
         assert events == expected
         assert headroom == self.headroom
         seen_by_triggers = (Triggered, TriggerMoved)
@@ -213,6 +223,9 @@ class Pair:
     def step_group(self, data: bytes) -> None:
         self.set_room(*make_room(Choices(data), self.config))
 
+    def step_elsewhere(self, data: bytes) -> None:
+        self.set_elsewhere(*make_elsewhere(Choices(data), self.config))
+
     def step_money(self, data: bytes) -> None:
         """Withdraw everything, or be left with little, or have money again."""
         choices = Choices(data)
@@ -222,7 +235,8 @@ class Pair:
 
 
 STEPS: Final = (
-    *(Pair.step_place,) * 24,
+    *(Pair.step_place,) * 23,
+    Pair.step_elsewhere,
     *(Pair.step_amend,) * 6,
     *(Pair.step_attach,) * 2,
     *(Pair.step_cancel, Pair.step_money, Pair.step_group) * 2,

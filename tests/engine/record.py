@@ -25,13 +25,15 @@ STEPS_MAX: Final = 1_500
 class Recorded(msgspec.Struct):
     """One market's journal. An entry: time, command, its account's available micros, events.
 
-    `headroom` has, for each entry, what order groups may fill; older journals have none.
+    `headroom` has, for each entry, what order groups may fill, `elsewhere` what its owner has in
+    other accounts; older journals have none.
     """
 
     rules_version: int
     entries: list[tuple[int, AnyCommand, int, list[AnyEvent]]]
     state_hash: str
     headroom: list[dict[str, int]] = []
+    elsewhere: list[dict[int, int]] = []
 
 
 def find_features(command: AnyCommand, events: list[AnyEvent]) -> Iterator[Any]:
@@ -106,7 +108,13 @@ def record(config: Config, seed: int) -> Recorded:
         randomness.choice(STEPS)(pair, randomness.randbytes(BYTES_PER_STEP))
         missing -= set(find_features(pair.entries[-1][1], pair.entries[-1][3]))
     pair.check_dumps()
-    return Recorded(RULES_VERSION, pair.entries, pair.fast.state_hash(), pair.headroom_before)
+    return Recorded(
+        RULES_VERSION,
+        pair.entries,
+        pair.fast.state_hash(),
+        pair.headroom_before,
+        pair.elsewhere_before,
+    )
 
 
 class RecordingPair(Pair):
@@ -116,6 +124,7 @@ class RecordingPair(Pair):
         self.randomness = randomness
         self.entries: list[tuple[int, AnyCommand, int, list[AnyEvent]]] = []
         self.headroom_before: list[dict[str, int]] = []
+        self.elsewhere_before: list[dict[int, int]] = []
         super().__init__(config)
 
     def apply(self, command: AnyCommand, elapsed_us: int = 0) -> list[AnyEvent]:
@@ -126,6 +135,7 @@ class RecordingPair(Pair):
             }
             command = msgspec.structs.replace(command, **remembered)
         self.headroom_before.append(dict(self.headroom))
+        self.elsewhere_before.append(self.elsewhere.get(command.account_id, {}))
         funds_micros = self.funds.get(command.account_id, 0)
         events = super().apply(command, elapsed_us)
         self.entries.append((self.ts_us, command, funds_micros, events))

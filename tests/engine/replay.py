@@ -27,9 +27,10 @@ def decode_journal(data: bytes) -> list[JournalEntry]:
 def run_journal(engine: Engine, journal: Iterable[JournalEntry]) -> bytes:
     """Return the encoded events, and the funds after each command, as one string of bytes."""
     written = bytearray()
-    for command, ts_us, funds, headroom in journal:
+    for command, ts_us, funds, headroom, elsewhere in journal:
         after, headroom_after = dict(funds), dict(headroom)
-        written += msgspec.msgpack.encode(engine.execute(command, ts_us, after, headroom_after))
+        events = engine.execute(command, ts_us, after, headroom_after, elsewhere)
+        written += msgspec.msgpack.encode(events)
         written += msgspec.msgpack.encode((after, headroom_after))
     return bytes(written)
 

@@ -231,6 +231,7 @@ class Stage:
             int(given["valid"]) if "valid" in given else None,
             read_trigger(given, "by-best" in words, mirrored=mirrored),
             legs=self.read_legs(f"{who}{self.counts[who]}", words, mirrored=mirrored),
+            cancel_on_halt="cancel-on-halt" in words,
         )
         place = Place(
             given.get("id", f"{who}{self.counts[who]}"),

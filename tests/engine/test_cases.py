@@ -371,3 +371,15 @@ def test_a_complete_set_is_no_position_to_reduce(play: Play) -> None:
             -> bob1 buys 4 @ 0.40 from alice5; alice5 cancelled with 5 left: reduce_only
              ; bob1 bids 5 @ 0.40
     """)
+
+
+def test_a_halt_cancels_the_orders_that_asked_for_it(play: Play) -> None:
+    play("""
+        market of YES NO
+        alice buys 5 YES @ 0.40
+        alice buys 4 YES @ 0.45 cancel-on-halt
+        bob sells 3 YES @ 0.45 -> bob1 sells 3 @ 0.45 to alice2, minted; bob1 filled
+        market halts           -> market halted; alice2 cancelled with 1 left: market_halted
+        market opens           -> market open
+        bob sells 5 YES @ 0.40 -> bob2 sells 5 @ 0.40 to alice1, minted; alice1 filled; bob2 filled
+    """)

@@ -105,13 +105,13 @@ def test_a_quote_returns_what_execute_will_do_and_changes_nothing(
     journal: list[JournalEntry],
 ) -> None:
     engine = Engine(MARKET_ID)
-    for command, ts_us, funds, headroom in journal:
+    for command, ts_us, funds, headroom, elsewhere in journal:
         engine.dirty_orders.clear()
         before, offered, offered_headroom = everything(engine), dict(funds), dict(headroom)
-        quoted = engine.quote(command, ts_us, offered, offered_headroom)
+        quoted = engine.quote(command, ts_us, offered, offered_headroom, elsewhere)
         assert (offered, offered_headroom) == (funds, headroom)
         assert everything(engine) == before
-        events = engine.execute(command, ts_us, dict(funds), dict(headroom))
+        events = engine.execute(command, ts_us, dict(funds), dict(headroom), elsewhere)
         assert quoted == [e for e in events if not isinstance(e, (Triggered, TriggerMoved))]
 
 
@@ -119,14 +119,14 @@ def test_touched_accounts_are_every_account_that_a_command_changes(
     journal: list[JournalEntry],
 ) -> None:
     engine = Engine(MARKET_ID)
-    for command, ts_us, funds, headroom in journal:
+    for command, ts_us, funds, headroom, elsewhere in journal:
         engine.dirty_orders.clear()
         touchable, rows, after = (
             find_touched_accounts(engine, command, ts_us),
             rows_of(engine),
             dict(funds),
         )
-        events = engine.execute(command, ts_us, after, dict(headroom))
+        events = engine.execute(command, ts_us, after, dict(headroom), elsewhere)
         traders = {
             account_id
             for event in events

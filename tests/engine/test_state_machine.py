@@ -29,7 +29,8 @@ from trading.engine.events import (
 from trading.engine.types import Reason
 
 IS_SOAK = os.environ.get("PREDEX_SOAK") == "1"
-COMMANDS_MIN = 50_000
+COMMANDS_MIN = 50_000 if IS_SOAK else 15_000
+SECONDS_MAX = 7_200 if IS_SOAK else 600
 ROUNDS = 20 if IS_SOAK else 1  # of COMMANDS_MIN each: hypothesis remembers all of a round
 RULES_PER_MARKET = 60
 MARKETS = COMMANDS_MIN // (44 if IS_SOAK else 48)  # how long each gets is chance
@@ -84,6 +85,12 @@ class EnginesAgree(RuleBasedStateMachine):
     def change_a_group(self, data: bytes) -> None:
         self.pair.step_group(data)
 
+    @rule(data=one_step, steps=st.lists(one_step, min_size=1, max_size=3))
+    def trade_elsewhere(self, data: bytes, steps: list[bytes]) -> None:
+        self.pair.step_elsewhere(data)
+        for step in steps:
+            self.pair.step_place(step)
+
     @rule(data=one_step)
     def move_money(self, data: bytes) -> None:
         self.pair.step_money(data)
@@ -93,7 +100,7 @@ class EnginesAgree(RuleBasedStateMachine):
         EnginesAgree.commands += self.pair.naive.seq
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(SECONDS_MAX)
 @pytest.mark.parametrize("_round", range(ROUNDS))
 def test_fast_and_naive_engine_agree_and_keep_every_law(_round: int) -> None:
     EnginesAgree.commands = 0
@@ -112,7 +119,7 @@ def test_fast_and_naive_engine_agree_and_keep_every_law(_round: int) -> None:
     assert EnginesAgree.commands >= COMMANDS_MIN
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(SECONDS_MAX)
 @pytest.mark.parametrize("seed", range(LONG_MARKETS))
 def test_long_markets_agree_too(seed: int) -> None:
     run_random_market(seed, LONG_MARKET_STEPS)

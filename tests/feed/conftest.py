@@ -8,6 +8,7 @@ import asyncio
 import json
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
@@ -208,9 +209,16 @@ def make_key() -> Callable[..., Awaitable[tuple[Any, str]]]:
 
 @pytest_asyncio.fixture
 async def site(transactional_db: None) -> AsyncIterator[Site]:
+    async with serve(websocket_application) as site:
+        yield site
+
+
+@asynccontextmanager
+async def serve(application: Any) -> AsyncIterator[Site]:
+    """Serve sockets in this event loop."""
     await get_channel_layer().flush()
     config = uvicorn.Config(
-        ProtocolTypeRouter({"websocket": websocket_application}),
+        ProtocolTypeRouter({"websocket": application}),
         lifespan="off",
         log_config=None,
         **SERVER_OPTIONS,

@@ -1,6 +1,7 @@
 """Who may connect, authentication, and how soon a stopped user is disconnected."""
 
 import asyncio
+import hashlib
 import time
 from datetime import timedelta
 
@@ -20,7 +21,9 @@ from accounts.actions import (
     do_suspend_user,
 )
 from accounts.models import ApiKey, User
+from accounts.signing import make_key_pair
 from accounts.tokens import issue_access_token
+from tests.accounts.test_signatures import sign
 from tests.feed.conftest import Client, Floor, Site
 from tests.trading.world import make_user
 from trading.feed.tasks import in_thread
@@ -415,3 +418,45 @@ async def test_a_closed_socket_leaves_nothing_behind(site: Site, floor: Floor, m
     assert not hub.accounts.feeds
     assert not hub.audience.everybody()
     assert not any(feed.is_named for feed in hub.markets.feeds.values())
+
+
+# --- signed handshakes, and keys that are tied to networks ----------------------------------------
+
+
+async def test_a_signed_handshake_opens_me_and_its_key_may_trade(site: Site, floor: Floor) -> None:
+    private, public = make_key_pair("ed25519")
+    key, _ = await in_thread(
+        do_create_api_key, floor.alice, name="k", scopes=["read"], by=None, public_key=public
+    )
+
+    def sign_handshake(path: str) -> dict[str, str]:
+        now = str(time.time_ns() // 1_000_000)
+        text = f"{now}\nGET\n{path}\n{hashlib.sha256(b'').hexdigest()}"
+        names = ("X-Predex-Key", "X-Predex-Timestamp", "X-Predex-Signature")
+        return dict(zip(names, (str(key.pk), now, sign(private, text)), strict=True))
+
+    headers = sign_handshake("/ws/v1")
+    client = await site.connect(additional_headers=headers)
+    await client.subscribe("me")
+    await client.get("me_snapshot")
+    await client.send("place", id=1, body={})
+    assert (await client.get_error())["code"] == "missing_scope"
+    for refused in (headers, sign_handshake("/ws/v2")):
+        with pytest.raises(InvalidStatus) as answer:
+            await site.connect(additional_headers=refused)
+        assert answer.value.response.status_code == 401
+    await assert_stopped_in_time(client, lambda: do_revoke_api_key(key, by=None))
+
+
+async def test_a_key_of_other_networks_opens_nothing(site: Site, floor: Floor) -> None:
+    _, secret = await in_thread(
+        do_create_api_key,
+        floor.alice, name="k", scopes=["read"], by=None, networks=["192.0.2.0/24"],
+    )  # fmt: skip
+    with pytest.raises(InvalidStatus) as refused:
+        await site.connect(additional_headers={"X-API-Key": secret})
+    assert refused.value.response.status_code == 403
+    assert b"address_not_allowed" in refused.value.response.body
+    client = await site.connect()
+    await client.send("auth", key=secret)
+    assert (await client.get_error())["code"] == "address_not_allowed"

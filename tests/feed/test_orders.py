@@ -9,6 +9,7 @@ import pytest
 from accounts.models import ApiKey
 from kernel import cache
 from markets.models import Market
+from predex_client import AsyncFeed
 from tests.api.exchange import Caller, ExchangeInside, order, run_exchange, set_user_rates
 from tests.feed.conftest import Client, Site
 from tests.feed.test_docs import FRAMES, find_difference
@@ -213,3 +214,13 @@ async def test_orders_sent_just_before_the_end_of_a_connection_are_cancelled_wit
             break
         await asyncio.sleep(0.05)
     assert await cancelled.acount() == await Order.objects.acount() == 10
+
+
+async def test_the_python_client_waits_where_its_orders_come_too_fast(
+    site: Site, market, alice
+) -> None:
+    await set_user_rates(read=[10, 10], write=[1, 2])
+    key = alice.http.headers["x-api-key"]
+    async with AsyncFeed(f"http://127.0.0.1:{site.port}", key) as feed:
+        orders = [await feed.place(market.slug, "buy", 1, "0.10") for _ in range(4)]
+    assert len({order.id for order in orders}) == 4

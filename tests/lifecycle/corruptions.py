@@ -76,6 +76,16 @@ def forge_transfer(live: Market) -> None:
     Account.objects.filter(pk=alice.pk).update(cash_micros=F("cash_micros") + 5)
 
 
+def move_to_a_stranger(live: Market) -> None:
+    """Credits between two owners under the name of those between accounts of one."""
+    alice, bob = (Account.objects.get(owner__handle=name) for name in ("alice", "bob"))
+    Transfer.objects.create(
+        debit_account=alice, credit_account=bob, amount_micros=5, kind="internal"
+    )
+    Account.objects.filter(pk=alice.pk).update(cash_micros=F("cash_micros") - 5)
+    Account.objects.filter(pk=bob.pk).update(cash_micros=F("cash_micros") + 5)
+
+
 def pay_twice(live: Market) -> None:
     once = Transfer.objects.filter(kind="settlement").first()
     Transfer.objects.create(
@@ -106,6 +116,10 @@ def drop_laws(live: Market) -> None:
 
 
 CORRUPTIONS: list[tuple[str, Callable[[Market], Any]]] = [
+    (
+        "transfers between own accounts are of one owner, and sum to nothing for each",
+        move_to_a_stranger,
+    ),
     (
         "a balance is the sum of its transfers",
         lambda live: first(Account.objects.filter(kind="user")).update(

@@ -25,8 +25,8 @@ def test_events_alone_give_the_engines_state_after_every_command(seed):
     pair = run_random_market(seed, STEPS)
     engine, replayed = Engine(7), MarketState(7)
     trades = 0
-    for command, ts_us, funds, headroom in pair.journal:
-        events = engine.execute(command, ts_us, dict(funds), dict(headroom))
+    for command, ts_us, funds, headroom, elsewhere in pair.journal:
+        events = engine.execute(command, ts_us, dict(funds), dict(headroom), elsewhere)
         assert list(find_limit_breaches(replayed, JournalEntry(command, 0, events))) == []
         replayed.replay_events(command, ts_us, events)
         assert replayed.dump() == engine.dump()
@@ -51,12 +51,13 @@ def test_a_fill_that_is_worse_than_its_orders_limit_is_named():
 def test_journals_of_earlier_versions_lead_to_the_states_of_their_time(path):
     recorded = msgspec.msgpack.decode(path.read_bytes(), type=Recorded)
     engine, replayed, met = Engine(7), MarketState(7), set()
-    headroom = iter(recorded.headroom)
+    headroom, elsewhere = iter(recorded.headroom), iter(recorded.elsewhere)
     for ts_us, command, funds_micros, events in recorded.entries:
         replayed.replay_events(command, ts_us, events)
         if recorded.rules_version == RULES_VERSION:
             funds = {command.account_id: funds_micros}
-            assert engine.execute(command, ts_us, funds, next(headroom, None)) == events
+            inputs = next(headroom, None), next(elsewhere, None)
+            assert engine.execute(command, ts_us, funds, *inputs) == events
         met |= set(find_features(command, events))
     assert replayed.state_hash() == recorded.state_hash
     if recorded.rules_version == RULES_VERSION:

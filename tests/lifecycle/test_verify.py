@@ -7,7 +7,7 @@ import pytest
 from django.core.management import call_command
 from django.db import connection
 
-from accounts.actions import do_request_withdrawal
+from accounts.actions import do_move_funds, do_open_subaccount, do_request_withdrawal
 from accounts.models import Account
 from kernel.ids import new_id
 from markets.models import Market
@@ -42,7 +42,10 @@ FEES = {"fee_kind": "quadratic", "fee_maker_rate": 10_000, "fee_taker_rate": 70_
 
 @pytest.fixture
 def trading_day(shard, operator, alice, bob):
-    """Markets in every status: orders, trades, receipts, a withdrawal, a correction, a bond."""
+    """Markets in every status: orders, trades, receipts, a withdrawal, a correction, a bond.
+
+    Credits were moved between accounts of one owner.
+    """
     live, settled, voided, paying = markets = [
         world.make_market(dispute_seconds=0, **FEES),
         world.make_market(dispute_seconds=0, outcomes=3, **FEES),
@@ -64,6 +67,9 @@ def trading_day(shard, operator, alice, bob):
     actions.do_resolve_market(paying, by=operator, payout_pips=[5_000, 5_000, 0], evidence_text="x")
     actions.do_dispute_result(paying, by=bob.owner, text="x")
     do_request_withdrawal(alice, amount_micros=CREDIT, by=alice.owner)
+    carol = world.make_account(name="carol")
+    sub = do_open_subaccount(carol.owner, by=carol.owner)
+    do_move_funds(carol, sub, amount_micros=CREDIT)
     made = world.make_market(maker_b_lots=10_000, maker_funded_by_house=True)
     world.open_market(shard, made)
     run(shard, buy(made, alice, 60, 400))

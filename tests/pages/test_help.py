@@ -5,6 +5,7 @@ import re
 
 import pytest
 
+from markets.lifecycle import scalar_payout
 from tests.trading.world import (
     CREDIT,
     buy,
@@ -57,6 +58,19 @@ def test_the_holds_named_are_those_held(client):
     page = client.get("/help/").content.decode()
     for amount in ("6.00", "3.50", "0.00"):
         assert re.search(rf'<td class="right num"[^>]*>{re.escape(amount)}\scr</td>', page)
+
+
+def test_numbers_sub_accounts_keys_and_webhooks_are_explained(client):
+    page = client.get("/help/").content.decode()
+    market = make_market(kind="scalar", low_millionths=0, high_millionths=100 * 1_000_000)
+    assert scalar_payout(market, "60") == [6_000, 4_000]
+    assert re.search(r"at 60 each Higher pays 0\.60\scr and each Lower 0\.40\scr", page)
+    for path in ("/account/keys/", "/account/subaccounts/", "/account/webhooks/"):
+        assert f'href="{path}"' in page
+    guide = client.get("/help/api/").content.decode()
+    for path in ("/docs/api.md", "/docs/webhooks.md", "/account/subaccounts/"):
+        assert f'href="{path}"' in guide
+        assert client.get(path).status_code in (200, 302)
 
 
 def test_the_guide_for_programs_names_this_site_and_a_whole_bot(client, settings):

@@ -8,7 +8,12 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from accounts.actions import do_deposit, do_suspend_user
+from accounts.actions import (
+    do_deposit,
+    do_move_funds,
+    do_open_subaccount,
+    do_suspend_user,
+)
 from accounts.models import Account, User
 from kernel import cache
 from markets.models import Group, GroupMember
@@ -19,6 +24,7 @@ from trading import actions
 from trading.models import DailyEquity
 from trading.readmodels import equity, leaderboard, projections
 from trading.readmodels.leaderboard import get_leaderboard, get_leaderboard_of, read_board
+from trading.readmodels.performance import read_performance
 from trading.settlement.payments import settle_market
 
 __all__ = ["shard"]
@@ -225,3 +231,35 @@ def test_the_page_costs_as_many_queries_with_one_as_with_many(shard):
         for _ in range(8):
             world.make_trader(3)
     assert counts[0] == counts[1] <= 12
+
+
+def test_an_owner_is_ranked_once_with_all_accounts_together(shard):
+    main, bob = world.make_trader(credits=1_000), world.make_account(credits=1_000)
+    sub = do_open_subaccount(main.owner, by=main.owner)
+    do_move_funds(main, sub, amount_micros=300 * CREDIT)
+    market = world.make_market()
+    world.open_market(shard, market)
+    run(shard, sell(market, bob, 60, 1_000), buy(market, sub, 60, 1_000))
+    run(shard, sell(market, bob, 80, 100), buy(market, bob, 78, 100))
+    projections.project_market(market.pk)
+    found = profits("all")
+    assert sorted(found) == sorted([main.pk, bob.pk])
+    assert found[main.pk] == (1.9, 1_001.9)  # 10 contracts from 0.60 to 0.79
+    assert found[bob.pk] == (-1.9, 998.1)
+    board = get_leaderboard("all", "profit", user=main.owner)
+    assert (board.own.rank, board.own.user) == (1, main.owner)
+
+
+def test_credits_that_an_owner_moves_are_no_profit_of_either_account(shard):
+    main = world.make_trader(credits=1_000)
+    sub = do_open_subaccount(main.owner, by=main.owner)
+    do_move_funds(main, sub, amount_micros=300 * CREDIT)
+    for account, worth in ((main, 700), (sub, 300)):
+        account.refresh_from_db()
+        performance = read_performance(account, [])
+        assert performance.equity_micros == worth * CREDIT
+        assert performance.profit_micros == 0
+    day = {row.account_id: row for row in equity.compute_day(today())}
+    assert day[main.pk].deposited_micros == 700 * CREDIT
+    assert day[sub.pk].deposited_micros == 300 * CREDIT
+    assert profits("all")[main.pk] == (0, 1_000)

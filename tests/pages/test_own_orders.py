@@ -84,6 +84,26 @@ async def test_contracts_against_several_outcomes_are_sold_to_their_asks(inside,
     assert cell(page, "sold-profit") == f"{MINUS}1.00\N{NO-BREAK SPACE}cr"
 
 
+async def test_what_other_outcomes_imply_counts_when_a_position_is_sold(inside, alice, bob):
+    market = await inside.open_market(outcomes=3, matches_across_outcomes=True)
+    await bob.placed(market, "sell 10 O0 @ 0.50")
+    await alice.placed(market, "buy 10 O0 @ 0.50")
+    assert cell(await see(alice, market), "sold") == NOTHING
+    for code in ("O1", "O2"):
+        await bob.placed(market, f"sell 10 {code} @ 0.35")
+    page = await see(alice, market)
+    assert cell(page, "sold") == "3.00\N{NO-BREAK SPACE}cr"  # 10 sets less 7 for the others
+    await alice.placed(market, "buy 4 O1 @ 0.35")  # which would be sold to the same orders
+    assert cell(await see(alice, market), "sold") == NOTHING
+
+
+async def test_a_position_is_sold_to_the_automated_maker(inside, alice):
+    """At the prices of its ladder: 1.99 at 0.52, 4.00 at 0.51 and 4.01 at 0.50."""
+    market = await inside.open_market(maker_b_lots=10_000, maker_funded_by_house=True)
+    await alice.placed(market, "buy 10 YES @ 0.60")
+    assert cell(await see(alice, market), "sold") == "5.08\N{NO-BREAK SPACE}cr"
+
+
 def cell(page, name):
     """Return what a figure of the position says."""
     return re.search(rf" data-{name}>([^<]*)<", page)[1]

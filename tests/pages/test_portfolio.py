@@ -372,6 +372,16 @@ def test_a_wrong_amount_is_shown_beside_its_field(alice, amount, message):
     assert not WithdrawalRequest.objects.exists()
 
 
+def test_what_was_refused_can_be_corrected_and_sent_from_the_same_page(alice):
+    browser = browser_of(alice)
+    body = {"kind": "withdrawal", "amount": "1000.5", "note": "", "key": "k"}
+    refused = browser.post("/portfolio/money/", body)
+    key = refused.context["withdrawal_form"]["key"].value()
+    corrected = browser.post("/portfolio/money/", {**body, "amount": "100.5", "key": key})
+    assert corrected.status_code == 302
+    assert WithdrawalRequest.objects.get().amount_micros == 100_500_000
+
+
 def test_others_requests_are_not_found(alice):
     request = do_request_withdrawal(alice, amount_micros=CREDIT, by=alice.owner)
     other = browser_of(world.make_account())

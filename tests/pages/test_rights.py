@@ -172,6 +172,7 @@ SUPERUSER_ACTS = {"account/close", "account/cancel-orders"}
 # Calls on one's own account, which need no role.
 OWN_CALLS = re.compile(
     r"(auth|me|keys|withdrawals|deposits|orders|order-groups|standing-orders|positions)\b.*"
+    r"|(webhooks|subaccounts)\b.*"
     r"|markets/<str:slug>/(dispute|liquidity|panel/verdict)"
 )
 REFUSED = {"not_an_operator", "may_not_resolve", "not_your_market", "may_not_create_markets"}

@@ -46,8 +46,9 @@ def check(results, windows):
         assert result["checkpoints_equal"] == result["checkpoints"] > 0
 
 
-def test_two_recorded_sessions_come_out_exactly_on_the_real_path(environment, data_dir):
-    check(replay(environment, data_dir, WINDOWS[:2]), WINDOWS[:2])
+@pytest.mark.timeout(300)
+def test_a_recorded_session_comes_out_exactly_on_the_real_path(environment, data_dir):
+    check(replay(environment, data_dir, WINDOWS[:1]), WINDOWS[:1])
     run_manage("verify", environment=environment)  # raises when it finds a breach
 
 

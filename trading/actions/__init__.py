@@ -106,3 +106,11 @@ from trading.actions.standing_orders import (
     do_stop_standing_order,
     list_due_standing_orders,
 )
+from trading.actions.webhooks import (
+    check_create_webhook,
+    do_change_webhook,
+    do_create_webhook,
+    do_delete_webhook,
+    do_ping_webhook,
+    do_redeliver,
+)

@@ -8,6 +8,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.api.principal import Principal
+from accounts.api.schemas import IDEMPOTENCY_KEY
 from accounts.idempotency import check_key
 from accounts.models import Account
 from markets.api.markets import MarketApiView
@@ -32,13 +33,13 @@ class ShownLiquidity(serializers.Serializer):
 
 class LiquidityView(MarketApiView):
     @extend_schema(
-        operation_id="markets_change_liquidity", request=LiquidityChange, responses=ShownLiquidity
-    )
+        operation_id="markets_change_liquidity", request=LiquidityChange,
+        parameters=[IDEMPOTENCY_KEY], responses=ShownLiquidity,
+    )  # fmt: skip
     def post(self, request: Request, slug: str) -> Response:
         """Add liquidity to the market's maker, or take out what the account has added.
 
-        Prices stay. What is left of it comes back when the market is settled. With an
-        `Idempotency-Key` header a repeat gets the first answer.
+        Prices stay. What is left of it comes back when the market is settled.
         """
         body = self.read_body(LiquidityChange)
         market = get_market(slug, user=request.user)

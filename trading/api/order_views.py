@@ -15,6 +15,7 @@ from rest_framework.parsers import BaseParser
 from rest_framework.request import Request
 
 from accounts.api.base import ApiView
+from accounts.api.schemas import IDEMPOTENCY_KEY
 from trading.api import own
 from trading.order_entry.handler import handle
 from trading.order_entry.operations import BY_NAME, read_request
@@ -24,12 +25,6 @@ from trading.wire.reading import check_content_type, read_query, unexpected_body
 
 JSON = "application/json"
 METHODS_WITH_BODY = frozenset({"POST", "PATCH"})
-IDEMPOTENCY_KEY = OpenApiParameter(
-    "Idempotency-Key",
-    OpenApiTypes.STR,
-    OpenApiParameter.HEADER,
-    description="1 to 64 ASCII characters: sent again, the request gets its first answer.",
-)
 
 
 class RawParser(BaseParser):

@@ -24,6 +24,7 @@ from trading.models import (
     OrderGroup,
     Position,
     StandingOrder,
+    Webhook,
 )
 from trading.notifications.sentences import describe_all
 from trading.pipeline.instruments import Instrument
@@ -32,13 +33,21 @@ from trading.wire import schema
 
 Rows = Iterator[Mapping[str, Any]]
 
-ORDER_COLUMNS: Final = schema.OrderState.__struct_fields__
-FILL_COLUMNS: Final = schema.OwnFill.__struct_fields__
-POSITION_COLUMNS: Final = ("market", "outcome", "bought_less_sold", "cost", "realised_profit")
+ORDER_COLUMNS: Final = ("subaccount", *schema.OrderState.__struct_fields__)
+FILL_COLUMNS: Final = ("subaccount", *schema.OwnFill.__struct_fields__)
+POSITION_COLUMNS: Final = (
+    "subaccount",
+    "market",
+    "outcome",
+    "bought_less_sold",
+    "cost",
+    "realised_profit",
+)
 GROUP_COLUMNS: Final = ("id", "limit", "created_at", "stopped_at")
 STANDING_COLUMNS: Final = tuple(ShownStandingOrder().fields)
-MARKET_COLUMNS: Final = ("market", "held", "fees", "net_paid", "payout")
+MARKET_COLUMNS: Final = ("subaccount", "market", "held", "fees", "net_paid", "payout")
 NOTIFICATION_COLUMNS: Final = ("kind", "created_at", "read_at", "title", "detail")
+WEBHOOK_COLUMNS: Final = ("id", "url", "events", "created_at", "switched_off_at")
 
 
 class _Cards:
@@ -54,21 +63,24 @@ class _Cards:
 
 
 def list_orders(user_id: int) -> Rows:
-    instruments = _Cards()
-    for row in read_in_chunks(Order.objects.filter(account__in=_accounts(user_id))):
-        yield msgspec.to_builtins(show_row(row, instruments.get(row.market_id)))
+    instruments, numbers = _Cards(), _accounts(user_id)
+    for row in read_in_chunks(Order.objects.filter(account__in=numbers)):
+        shown = msgspec.to_builtins(show_row(row, instruments.get(row.market_id)))
+        yield {"subaccount": numbers[row.account_id], **shown}
 
 
 def list_own_fills(user_id: int) -> Rows:
     """Newest first, the order in which both indexes can be merged."""
     instruments = _Cards()
-    for account_id in _accounts(user_id):
+    for account_id, number in _accounts(user_id).items():
         before = None
         while fills := list_fills(account_id, beyond=before, count=CHUNK_ROWS):
             for fill in fills:
-                yield msgspec.to_builtins(
-                    show_own_fill(fill, instruments.get(fill.trade.market_id))
-                )
+                card = instruments.get(fill.trade.market_id)
+                yield {
+                    "subaccount": number,
+                    **msgspec.to_builtins(show_own_fill(fill, card)),
+                }
             before = fills[-1].trade.id
 
 
@@ -89,10 +101,11 @@ def list_standing_orders(user_id: int) -> Rows:
 
 
 def list_positions(user_id: int) -> Rows:
-    instruments = _Cards()
-    for row in read_in_chunks(Position.objects.filter(account__in=_accounts(user_id))):
+    instruments, numbers = _Cards(), _accounts(user_id)
+    for row in read_in_chunks(Position.objects.filter(account__in=numbers)):
         instrument = instruments.get(row.market_id)
         yield {
+            "subaccount": numbers[row.account_id],
             "market": instrument.slug,
             "outcome": instrument.codes[row.outcome_index],
             "bought_less_sold": format_quantity(row.net_lots),
@@ -102,9 +115,10 @@ def list_positions(user_id: int) -> Rows:
 
 
 def list_markets_entered(user_id: int) -> Rows:
-    instruments = _Cards()
-    for row in read_in_chunks(Margin.objects.filter(account__in=_accounts(user_id))):
+    instruments, numbers = _Cards(), _accounts(user_id)
+    for row in read_in_chunks(Margin.objects.filter(account__in=numbers)):
         yield {
+            "subaccount": numbers[row.account_id],
             "market": instruments.get(row.market_id).slug,
             "held": format_amount(row.held_micros),
             "fees": format_amount(row.fees_micros),
@@ -121,8 +135,14 @@ def list_notifications(user_id: int) -> Rows:
         yield {**shown, "title": text.title, "detail": text.detail}
 
 
+def list_webhooks(user_id: int) -> Rows:
+    for row in read_in_chunks(Webhook.objects.filter(user=user_id)):
+        yield {name: show_value(getattr(row, name)) for name in WEBHOOK_COLUMNS}
+
+
 def forget_user(user_id: int) -> None:
-    """Delete the user's notifications and preferences."""
+    """Delete the user's notifications, preferences and webhooks."""
+    Webhook.objects.filter(user=user_id).delete()
     Notification.objects.filter(user=user_id).delete()
     NotificationPreference.objects.filter(user=user_id).delete()
 
@@ -137,9 +157,10 @@ def cancel_orders(account_id: int, by: User | None, reason: str) -> None:
         do_cancel_own_orders(account)
 
 
-def _accounts(user_id: int) -> list[int]:
+def _accounts(user_id: int) -> dict[int, int]:
+    """Return the user's accounts, the main one first, with their numbers as sub-accounts."""
     accounts = Account.objects.filter(owner=user_id).order_by("number")
-    return list(accounts.values_list("pk", flat=True))
+    return {account.pk: account.subaccount for account in accounts}
 
 
 TABLES: Final = (
@@ -150,4 +171,5 @@ TABLES: Final = (
     DataTable("positions", POSITION_COLUMNS, list_positions),
     DataTable("markets_entered", MARKET_COLUMNS, list_markets_entered),
     DataTable("notifications", NOTIFICATION_COLUMNS, list_notifications),
+    DataTable("webhooks", WEBHOOK_COLUMNS, list_webhooks),
 )

@@ -12,7 +12,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.api.principal import Principal
-from accounts.api.schemas import ChoiceField
+from accounts.api.schemas import IDEMPOTENCY_KEY, ChoiceField
 from accounts.audit import REASON_LENGTH_MAX
 from accounts.idempotency import run_once
 from accounts.models import User
@@ -113,12 +113,12 @@ class ShownResolution(serializers.Serializer):
 
 
 class ResolveView(MarketApiView):
-    @extend_schema(operation_id="markets_resolve", request=NewResult, responses=ShownResolution)
+    @extend_schema(
+        operation_id="markets_resolve", request=NewResult, parameters=[IDEMPOTENCY_KEY],
+        responses=ShownResolution,
+    )  # fmt: skip
     def post(self, request: Request, slug: str) -> Response:
-        """Propose the result of a closed market, with evidence. Paid after the dispute window.
-
-        With an `Idempotency-Key` header a repeat gets the first answer.
-        """
+        """Propose the result of a closed market, with evidence. Paid after the dispute window."""
         user = _user(request)
         market = get_market(slug, user=user)
         body = self.read_body(NewResult)
@@ -157,12 +157,15 @@ class _ResultView(MarketApiView):
 
 
 class DisputeView(_ResultView):
-    @extend_schema(operation_id="markets_dispute", request=NewDispute, responses=ShownResolution)
+    @extend_schema(
+        operation_id="markets_dispute", request=NewDispute, parameters=[IDEMPOTENCY_KEY],
+        responses=ShownResolution,
+    )  # fmt: skip
     def post(self, request: Request, slug: str) -> Response:
         """Object to a proposed result, as somebody who traded there. It waits for a decision.
 
         The market's `dispute_bond` is taken from your account: you get it back unless the dispute
-        is dismissed. With an `Idempotency-Key` header a repeat gets the first answer.
+        is dismissed.
         """
         user = _user(request)
         market = get_market(slug, user=user)

@@ -18,6 +18,7 @@ from trading.api import (
     resolvers,
     results,
     standing_orders,
+    webhooks,
 )
 
 __all__ = ["openapi", "urlpatterns"]  # imported for its side effect
@@ -37,6 +38,14 @@ urlpatterns = [
     path("order-groups/<str:group_id>/reset", order_groups.ResetOrderGroupView.as_view()),
     path("standing-orders", standing_orders.StandingOrdersView.as_view()),
     path("standing-orders/<str:standing_id>", standing_orders.StandingOrderView.as_view()),
+    path("webhooks", webhooks.WebhooksView.as_view()),
+    path("webhooks/<id:webhook_id>", webhooks.WebhookView.as_view()),
+    path("webhooks/<id:webhook_id>/ping", webhooks.PingWebhookView.as_view()),
+    path("webhooks/<id:webhook_id>/deliveries", webhooks.DeliveriesView.as_view()),
+    path(
+        "webhooks/<id:webhook_id>/deliveries/<id:delivery_id>/redeliver",
+        webhooks.RedeliverView.as_view(),
+    ),
     path("fills", own.FillsView.as_view()),
     path("positions", own.PositionsView.as_view()),
     path("positions/close", order_views.ClosePositionsView.as_view()),

@@ -79,6 +79,8 @@ def check_place(market: MarketState, place: Place) -> Reason | None:
     compute_headroom = rules.compute_headroom
     if lots > compute_headroom(account, outcome, place.side):
         return Reason.POSITION_LIMIT
+    if market.elsewhere and lots > market.compute_headroom(account, outcome, place.side):
+        return Reason.POSITION_LIMIT
     return None
 
 
@@ -215,7 +217,7 @@ def check_position(
         return None if allowance_lots else Reason.REDUCE_ONLY_NO_POSITION
     if wanted_lots is None:
         wanted_lots = market.rules.lot_step_lots
-    headroom_lots = market.rules.compute_headroom(account, place.outcome, place.side)
+    headroom_lots = market.compute_headroom(account, place.outcome, place.side)
     return Reason.POSITION_LIMIT if wanted_lots > headroom_lots else None
 
 

@@ -63,8 +63,8 @@ from trading.engine.lmsr import compute_worst_loss_micros
 from trading.engine.margin import add_hold, copy_account
 from trading.engine.matcher import match
 from trading.engine.order_groups import cancel_group, check_group
-from trading.engine.resting import compute_allowance
-from trading.engine.state import Headroom, MarketState
+from trading.engine.resting import compute_allowance, has_closed_position
+from trading.engine.state import Elsewhere, Headroom, MarketState
 from trading.engine.triggers import watch
 from trading.engine.types import (
     ORDER_LOTS_MAX,
@@ -90,10 +90,15 @@ class Engine(MarketState):
     """A market that takes commands."""
 
     def execute(
-        self, command: AnyCommand, ts_us: int, funds: dict[int, int], headroom: Headroom = None
+        self,
+        command: AnyCommand,
+        ts_us: int,
+        funds: dict[int, int],
+        headroom: Headroom = None,
+        elsewhere: Elsewhere = None,
     ) -> list[AnyEvent]:
         """Execute one command at `ts_us` (or the latest time seen) and return its events."""
-        self.begin(ts_us, funds, headroom)
+        self.begin(ts_us, funds, headroom, elsewhere)
         if self.expiries and self.expiries[0][0] <= self.ts_us:
             self._expire()
         _DECISIONS[type(command)](self, command)
@@ -104,11 +109,16 @@ class Engine(MarketState):
         return self.events
 
     def quote(
-        self, command: AnyCommand, ts_us: int, funds: dict[int, int], headroom: Headroom = None
+        self,
+        command: AnyCommand,
+        ts_us: int,
+        funds: dict[int, int],
+        headroom: Headroom = None,
+        elsewhere: Elsewhere = None,
     ) -> list[AnyEvent]:
         """Return what `execute` would return now, changing nothing; but not what triggers see."""
         trial = copy_touched(self, command, ts_us)
-        return trial.execute(command, ts_us, dict(funds), dict(headroom or {}))
+        return trial.execute(command, ts_us, dict(funds), dict(headroom or {}), elsewhere)
 
     def find_next_fire(self, skipped: Container[str] = ()) -> Fire | None:
         """Return the command that carries out the first triggered order, if it can be sent now."""
@@ -191,7 +201,7 @@ class Engine(MarketState):
         stopped, _, trades = match(self, order, False)
         if not order.remaining_lots or stopped is not None:
             self._finish(order, stopped)
-        elif self._has_closed_position(order, trades):
+        elif has_closed_position(self, order, trades):
             self._finish(order, Reason.REDUCE_ONLY)
         else:
             price_pips, lots = order.price_pips, order.remaining_lots
@@ -204,7 +214,7 @@ class Engine(MarketState):
             return
         reason, makers, trades = match(self, order, True)
         if reason is None and order.remaining_lots:
-            is_closed = self._has_closed_position(order, trades)
+            is_closed = has_closed_position(self, order, trades)
             reason = Reason.REDUCE_ONLY if is_closed else _name_remainder(makers)
         self._finish(order, reason)
 
@@ -213,7 +223,7 @@ class Engine(MarketState):
         lots = ORDER_LOTS_MAX
         if not place.reduce_only:
             account = self.account(place.account_id)
-            headroom_lots = self.rules.compute_headroom(account, place.outcome, place.side)
+            headroom_lots = self.compute_headroom(account, place.outcome, place.side)
             lots = min(lots, headroom_lots)
         order = self.enter(place, price_pips, lots - lots % self.rules.lot_step_lots)
         stopped, makers, _ = match(self, order, True, budget_micros)
@@ -223,13 +233,6 @@ class Engine(MarketState):
         is_spent = reason is Reason.BUDGET_SPENT and order.filled_lots > 0
         status = OrderStatus.FILLED if is_spent else OrderStatus.CANCELLED
         self.emit(Ended(order.order_id, status, reason, 0))
-
-    def _has_closed_position(self, order: EngineOrder, trades: int) -> bool:
-        """Return whether a reduce-only order traded until there was nothing left to reduce."""
-        options = order.place.options
-        if options is None or not options.reduce_only or not trades:
-            return False
-        return not compute_allowance(self, order)
 
     def _would_fill(self, order: EngineOrder) -> bool:
         """Try a fill-or-kill order as IOC on a copy of what it can touch."""
@@ -246,7 +249,7 @@ class Engine(MarketState):
             tif=Tif.IOC,
             options=options,
         )
-        events = self.quote(attempt, self.ts_us, self.funds, self.headroom)
+        events = self.quote(attempt, self.ts_us, self.funds, self.headroom, self.elsewhere)
         # Not by how it ends: self-trade prevention may have decremented it on the way.
         traded_lots = sum(
             trade.quantity_lots
@@ -392,7 +395,7 @@ class Engine(MarketState):
         if new.place.reduce_only:
             if not compute_allowance(self, new):
                 return Reason.REDUCE_ONLY_NO_POSITION
-        elif more_lots > self.rules.compute_headroom(account, new.outcome, new.side):
+        elif more_lots > self.compute_headroom(account, new.outcome, new.side):
             return Reason.POSITION_LIMIT
         if new.place.post_only and self.crosses(new.outcome, new.side, new.price_pips):
             return Reason.POST_ONLY_WOULD_CROSS
@@ -440,8 +443,17 @@ class Engine(MarketState):
         if command.status is MarketStatus.CLOSED:
             for _, order in sorted({**self.orders, **self.untriggered}.items()):
                 self._end(order, OrderStatus.CANCELLED, Reason.MARKET_CLOSED)
-        else:
-            self._end_withdrawn(remaining - self.rules.outcomes)
+            return
+        self._end_withdrawn(remaining - self.rules.outcomes)
+        if command.status is MarketStatus.HALTED:
+            self._end_halted()
+
+    def _end_halted(self) -> None:
+        """Cancel the orders that don't want to wait for the end of a halt."""
+        for _, order in sorted({**self.orders, **self.untriggered}.items()):
+            options = order.place.options
+            if options is not None and options.cancel_on_halt:
+                self._end(order, OrderStatus.CANCELLED, Reason.MARKET_HALTED)
 
     def _end_withdrawn(self, outcomes: frozenset[int]) -> None:
         """Cancel the orders of outcomes that have just been withdrawn."""

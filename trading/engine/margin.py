@@ -186,6 +186,14 @@ def build_headroom(config: Config) -> HeadroomFunction:
     return compute_headroom_of_position
 
 
+def compute_counted_lots(account: AccountState, outcome: int, side: int, *, binary: bool) -> int:
+    """Return what counts against the limit of another account of its owner: what it would hold on
+    this side if its orders were filled; on the other side it makes up for nothing.
+    """
+    open_lots = (account.buy_lots if side == BUY else account.sell_lots)[outcome]
+    return max(0, side * compute_position_lots(account, outcome, binary=binary) + open_lots)
+
+
 # Positions
 
 

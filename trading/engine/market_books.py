@@ -67,6 +67,7 @@ class MarketBooks:
         self.incoming: EngineOrder | None = None
         self.funds: dict[int, int] = {}
         self.headroom: dict[str, int] = {}
+        self.elsewhere: dict[int, int] = {}
         self.events: list[AnyEvent] = []
 
     def past_close(self) -> bool:
@@ -81,6 +82,11 @@ class MarketBooks:
         if account is None:
             account = self.accounts[account_id] = new_account(account_id, len(self.books))
         return account
+
+    def compute_headroom(self, account: AccountState, outcome: int, side: int) -> int:
+        """Return how many lots more an account may order, those of its owner elsewhere counted."""
+        lots = self.rules.compute_headroom(account, outcome, side)
+        return lots - self.elsewhere.get(side * (outcome + 1), 0)
 
     def list_orders(self, account: AccountState) -> list[EngineOrder]:
         """Return the account's orders that rest, by id.

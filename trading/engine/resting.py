@@ -19,6 +19,14 @@ def compute_allowance(market: MarketState, order: EngineOrder) -> int:
     return compute_allowance_lots(account, order.outcome, order.side, binary=market.rules.binary)
 
 
+def has_closed_position(market: MarketState, order: EngineOrder, trades: int) -> bool:
+    """Return whether a reduce-only order traded until there was nothing left to reduce."""
+    options = order.place.options
+    if options is None or not options.reduce_only or not trades:
+        return False
+    return not compute_allowance(market, order)
+
+
 def cancel(market: MarketState, order: EngineOrder, reason: Reason) -> None:
     """End an order with its rest."""
     market.emit(Ended(order.order_id, OrderStatus.CANCELLED, reason, order.remaining_lots))

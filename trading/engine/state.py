@@ -45,20 +45,32 @@ PARTIALLY_FILLED: Final = OrderStatus.PARTIALLY_FILLED
 UNTRIGGERED: Final = OrderStatus.UNTRIGGERED
 MAKER: Final = TradeKind.MAKER
 NO_HEADROOM: Final[dict[str, int]] = {}
+NO_ELSEWHERE: Final[dict[int, int]] = {}
 Headroom = dict[str, int] | None
 """What order groups may still fill, in lots."""
+Elsewhere = dict[int, int] | None
+"""What other accounts of a command's owner would hold on a side here if their orders were filled,
+in lots, as the position limit counts it; by side x (outcome + 1).
+"""
 
 
 class MarketState(MarketBooks):
     """Books, orders and accounts of one market, and the events that change them."""
 
-    def begin(self, ts_us: int, funds: dict[int, int], headroom: Headroom = None) -> None:
+    def begin(
+        self,
+        ts_us: int,
+        funds: dict[int, int],
+        headroom: Headroom = None,
+        elsewhere: Elsewhere = None,
+    ) -> None:
         """Begin the next command, at `ts_us` or the latest time seen."""
         if ts_us > self.ts_us:
             self.ts_us = ts_us
         self.seq += 1
         self.funds = funds
         self.headroom = headroom or NO_HEADROOM
+        self.elsewhere = elsewhere or NO_ELSEWHERE
         self.incoming = None
         self.events = []
 

@@ -162,6 +162,7 @@ class Reason(StrEnum):
     EXPIRED = "expired"
     LEG_FIRED = "leg_fired"
     ENGINE_FAULT = "engine_fault"
+    MARKET_HALTED = "market_halted"
 
 
 class Fees(msgspec.Struct, frozen=True, array_like=True):
@@ -279,6 +280,7 @@ class OrderOptions(msgspec.Struct, array_like=True, frozen=True, gc=False):
     legs: tuple[Leg, ...] = ()
     bracket_id: str | None = None
     order_group: str | None = None
+    cancel_on_halt: bool = False
 
     def or_none(self) -> Self | None:
         """Return None for the options of a plain order."""

@@ -6,8 +6,8 @@ of a market carries that market's `seq`.
 """
 
 import asyncio
-from collections.abc import Mapping
-from typing import Any, Final
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final, NamedTuple
 
 from kernel.clock import format_time
 from kernel.units import format_amount, format_price, format_quantity
@@ -35,10 +35,24 @@ Holdings = dict[int, PositionChange]
 """An account's positions in one market, by book."""
 
 
+class AccountNews(NamedTuple):
+    """What one commit changed of an account, for feeds of other forms.
+
+    `missed`: the account was read anew, for instance because a message was lost, and what happened
+    from one place to the other has to be read.
+    """
+
+    orders: Sequence[OrderChange] = ()
+    fills: Sequence[tuple[int, int, int, Fill]] = ()
+    positions: Sequence[PositionChange] = ()
+    missed: tuple[StreamPlace, StreamPlace] | None = None
+
+
 class AccountFeed:
     def __init__(self, account_id: int) -> None:
         self.account_id = account_id
         self.watchers: set[Watcher] = set()
+        self.listeners: set[Callable[[AccountNews], None]] = set()
         self.seq = 0
         self.was_read = asyncio.Event()
         self.waiting = 0
@@ -59,6 +73,8 @@ class AccountFeed:
         self._has_more_orders = False
         self._holdings: dict[int, Holdings] = {}
         self._cards: Cards = {}
+        self._gaps: dict[int, StreamPlace] = {}
+        """How far it had come when a market's publication was missing, by market."""
 
     @property
     def is_loaded(self) -> bool:
@@ -101,6 +117,9 @@ class AccountFeed:
 
     def load(self, read: AccountRead, instruments: Cards) -> None:
         """Restart from the database: every watcher gets a snapshot."""
+        before = self.get_place() if self.is_loaded else None
+        before = next(iter(self._gaps.values()), before)
+        self._gaps.clear()
         self.was_read.set()
         self._seqs = dict(read.seqs)
         self._at_us, self._recent = read.read_at_us, dict(read.recent)
@@ -122,6 +141,19 @@ class AccountFeed:
             self._holdings.setdefault(position.market_id, {})[position.outcome] = position
         for watcher in self.watchers:
             watcher.owe(self)
+        if before is not None:
+            self._notify(AccountNews(missed=(before, self.get_place())))
+
+    def note_gap(self, market_id: int) -> None:
+        if self.is_loaded:
+            self._gaps.setdefault(market_id, self.get_place())
+
+    def forget_gap(self, market_id: int) -> None:
+        self._gaps.pop(market_id, None)
+
+    def _notify(self, news: AccountNews) -> None:
+        for listener in tuple(self.listeners):
+            listener(news)
 
     def publish(self, change: AccountChange, instruments: Cards) -> None:
         """Apply one commit's changes and send them to the watchers, unless already known."""
@@ -144,6 +176,7 @@ class AccountFeed:
         for item in orders:
             self._recent[item.market_id] = item.ts_us
             self._at_us = max(self._at_us, item.ts_us)
+        self._notify(AccountNews(orders, fills, positions))
         balance = Balance(change.cash_micros, change.held_micros, change.withdrawing_micros)
         self.announce(balance, {name: items for name, items in parts.items() if items})
 
@@ -160,6 +193,8 @@ class AccountFeed:
         if not body:
             return
         self.seq += 1
+        if not self.watchers:
+            return
         frame = frames.me(self.seq, **body, resume=self._show_place())
         for watcher in self.watchers:
             watcher.push(self, frame)

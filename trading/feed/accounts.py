@@ -5,14 +5,14 @@ of unread notifications: those of the accounts that are listened to are looked a
 """
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Final, NamedTuple
 
 import structlog
 
 from kernel.database import DATABASE_FAULTS
 from trading.feed import frames, reads
-from trading.feed.account import AccountFeed, markets_of
+from trading.feed.account import AccountFeed, AccountNews, markets_of
 from trading.feed.missed import StreamPlace, read_missed, show_missed
 from trading.feed.tasks import Tasks, in_thread
 from trading.feed.watcher import Frame, Watcher
@@ -58,6 +58,17 @@ class Accounts:
         feed.watchers.add(watcher)
         return feed
 
+    async def listen(self, account_id: int, listener: Callable[[AccountNews], None]) -> AccountFeed:
+        """Call a feed of another form with what happens to an account from now on."""
+        await self.wait_until_read(account_id)
+        feed = self.feeds[account_id]
+        feed.listeners.add(listener)
+        return feed
+
+    def unlisten(self, feed: AccountFeed, listener: Callable[[AccountNews], None]) -> None:
+        feed.listeners.discard(listener)
+        self._drop_unwatched(feed)
+
     async def resume(self, place: StreamPlace) -> "Resumed":
         """Return the snapshot of now with what was missed since a place; the account is loaded.
 
@@ -97,7 +108,7 @@ class Accounts:
         self._drop_unwatched(feed)
 
     def _drop_unwatched(self, feed: AccountFeed) -> None:
-        if not feed.watchers and not feed.waiting:
+        if not (feed.watchers or feed.listeners or feed.waiting):
             self.feeds.pop(feed.account_id, None)
 
     def find_seq(self, watcher: Watcher) -> int | None:
@@ -123,14 +134,22 @@ class Accounts:
                 feed.is_stale = True
                 self._read(feed)
 
+    def note_gap(self, market_id: int) -> None:
+        """A market's publication is missing: accounts in it miss what came after this place."""
+        for feed in self.feeds.values():
+            feed.note_gap(market_id)
+
     async def reload_in(self, market_id: int) -> None:
         """Reload the accounts that ever traded in a market."""
         if not self.feeds:
             return
         try:
-            self.reload(await in_thread(reads.read_accounts_in, market_id, list(self.feeds)))
+            found = await in_thread(reads.read_accounts_in, market_id, list(self.feeds))
         except DATABASE_FAULTS:
-            self.reload()
+            found = set(self.feeds)
+        for account_id in self.feeds.keys() - found:
+            self.feeds[account_id].forget_gap(market_id)
+        self.reload(found)
 
     async def check_balances(self) -> None:
         """Send changes that engines did not make."""

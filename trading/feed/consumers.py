@@ -18,6 +18,7 @@ from trading.feed.guard import get_guard
 from trading.feed.hub import get_hub
 from trading.feed.socket import CLOSING_SECONDS, Receive, Send, Socket
 from web import request_context
+from web.asgi import find_target
 from web.connections import HttpConnection, SocketConnection
 from web.errors import error_body, find_error
 
@@ -46,11 +47,13 @@ async def serve_socket(
         return
     headers = request_context.read_headers(scope["headers"])
     context = _start_request(scope, headers)
+    context.route = scope["path"].rstrip("/")  # of a few: this serves no other path
     hub = get_hub()
     guard = get_guard(hub)
     socket = socket_type(hub, guard, context.address, context.request_id, receive, send)
     try:
         request_context.check_request(headers)
+        socket.target = find_target(scope)
         await socket.recognise(headers, takes_cookies=check_origin(headers))
         guard.enter(socket)
     except Exception as exception:

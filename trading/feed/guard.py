@@ -46,7 +46,7 @@ class Guard:
     def __init__(self, hub: Hub) -> None:
         self.sockets: set[Guarded] = set()
         self._addresses: Counter[str] = Counter()
-        self._accounts: Counter[int] = Counter()
+        self._owners: Counter[int] = Counter()
         hub.tasks.every(CHECK_SECONDS, self._check)
         hub.tasks.every(disconnects.RENEW_SECONDS, self._renew)
 
@@ -58,14 +58,14 @@ class Guard:
         if self._addresses[network] >= _per_address_max():
             raise _too_many("address")
         if socket.principal is not None:
-            self.enter_account(socket.principal.account_id)
+            self.enter_owner(socket.principal.owner_id)
         self._addresses[network] += 1
         self.sockets.add(socket)
 
-    def enter_account(self, account_id: int) -> None:
-        if self._accounts[account_id] >= SOCKETS_PER_ACCOUNT_MAX:
+    def enter_owner(self, owner_id: int) -> None:
+        if self._owners[owner_id] >= SOCKETS_PER_ACCOUNT_MAX:
             raise _too_many("account")
-        self._accounts[account_id] += 1
+        self._owners[owner_id] += 1
 
     def leave(self, socket: Guarded) -> None:
         if socket not in self.sockets:
@@ -73,7 +73,7 @@ class Guard:
         self.sockets.discard(socket)
         self._count_down(self._addresses, find_network(socket.address))
         if socket.principal is not None:
-            self._count_down(self._accounts, socket.principal.account_id)
+            self._count_down(self._owners, socket.principal.owner_id)
 
     @staticmethod
     def _count_down(counter: Counter, key: str | int) -> None:

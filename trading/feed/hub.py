@@ -26,7 +26,7 @@ from trading.feed.lifecycle import LOOK_SECONDS, Lifecycle
 from trading.feed.markets import Markets
 from trading.feed.missed import StreamPlace
 from trading.feed.progress import Progress
-from trading.feed.stream import BOOK, LIFECYCLE, TRADES, Stream
+from trading.feed.stream import BOOK, CHANNELS_OF_ALL, LIFECYCLE, TRADES, Stream
 from trading.feed.tasks import Tasks, in_thread
 from trading.feed.watcher import Frame, Source, Watcher
 from trading.pipeline.instruments import Instrument
@@ -73,7 +73,7 @@ class Hub:
     def __init__(self) -> None:
         self.watchers: set[Watcher] = set()
         self.tasks = Tasks()
-        self.audience = Audience()
+        self.audience: Audience[Watcher] = Audience(CHANNELS_OF_ALL)
         self.progress = Progress()
         self.markets = Markets(self.audience, self.progress, self.tasks)
         self.accounts = Accounts(self.tasks)
@@ -263,6 +263,7 @@ class Hub:
     def _handle_publication(self, publication: Publication) -> None:
         for market in publication.markets:
             if not self.progress.follow(market.market_id, market.prev_seq, market.seq):
+                self.accounts.note_gap(market.market_id)
                 self.tasks.spawn(self.accounts.reload_in(market.market_id))
             self.markets.dispatch(market)
             if market.status is not None:

@@ -26,7 +26,7 @@ LOOK_BACK_SECONDS: Final = 60
 
 
 class Lifecycle:
-    def __init__(self, markets: Markets, accounts: Accounts, audience: Audience) -> None:
+    def __init__(self, markets: Markets, accounts: Accounts, audience: Audience[Watcher]) -> None:
         self._markets = markets
         self._accounts = accounts
         self._audience = audience

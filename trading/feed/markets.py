@@ -23,7 +23,7 @@ from trading.feed.replica import TAPE_READ_MAX, Fit
 from trading.feed.resume import read_changed
 from trading.feed.stream import BOOK, CHANNELS_OF_ALL, LIFECYCLE, TICKER
 from trading.feed.tasks import Tasks, in_thread
-from trading.feed.watcher import Frame
+from trading.feed.watcher import Frame, Watcher
 from trading.pipeline.messages import MarketChange
 
 log = structlog.get_logger(__name__)
@@ -36,7 +36,7 @@ Past = Callable[[int, Collector], Frame]
 
 
 class Markets:
-    def __init__(self, audience: Audience, progress: Progress, tasks: Tasks) -> None:
+    def __init__(self, audience: Audience[Watcher], progress: Progress, tasks: Tasks) -> None:
         self.feeds: dict[int, MarketFeed] = {}
         self._progress = progress
         self._audience = audience

@@ -14,8 +14,10 @@ from uuid import UUID
 import structlog
 
 from accounts.api.principal import Principal, authenticate, find_credential, require_scope
+from accounts.api.signatures import SentRequest, authenticate_request, is_signed
 from kernel.clock import format_time, now_us
 from kernel.errors import ApiError, AuthError, too_many_requests
+from kernel.metrics import SOCKETS_CLOSED
 from trading.feed import disconnects, frames
 from trading.feed.guard import Guard
 from trading.feed.hub import Hub, SubscriptionRequest
@@ -59,6 +61,14 @@ CLOSE_FAILED: Final = 1011
 CLOSE_NOT_AUTHENTICATED: Final = 4401
 CLOSE_TOO_SLOW: Final = 4408
 CLOSE_TOO_MANY: Final = 4429
+CLOSE_REASONS: Final = {
+    CLOSE_FAILED: "failed",
+    CLOSE_NOT_AUTHENTICATED: "credential_ended",
+    CLOSE_TOO_SLOW: "slow_reader",
+    CLOSE_TOO_MANY: "too_many_messages",
+}
+for _reason in CLOSE_REASONS.values():
+    SOCKETS_CLOSED.add(_reason, by=0)  # so that the first one is seen as an increase
 
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
@@ -82,11 +92,14 @@ class Socket:
         send: Send,
     ) -> None:
         self.address = address
+        self.target = ""
+        """The path and query of the handshake, which a signature covers."""
         self.request_id = request_id
         self.principal: Principal | None = None
         self.login: Login | None = None
         self.credential: str | None = None
-        """The key or token of `principal`; None for a session."""
+        """The key or token of `principal`; None for a session, or a key that signs."""
+        self.is_signed = False
         self.sending_since: float | None = None
         self.cancel_timer: UUID | None = None
         self.watcher = Watcher()
@@ -104,10 +117,12 @@ class Socket:
         self._close_reason = ""
 
     async def recognise(self, headers: Mapping[str, str], *, takes_cookies: bool) -> None:
-        """Authenticate by a key or token in a header, else by the session cookie."""
+        """Authenticate by a signature, key or token in headers, else by the session cookie."""
         self.credential = find_credential(headers)
-        if self.credential is not None:
-            self.principal = await authenticate(headers)
+        if self.credential is not None or is_signed(headers):
+            sent = SentRequest("GET", self.target, headers, b"", self.address)
+            self.principal = await authenticate_request(sent)
+            self.is_signed = is_signed(headers)
         elif takes_cookies and "cookie" in headers:
             key = find_session_key(headers["cookie"])
             self.login = await in_thread(read_login, key) if key else None
@@ -210,8 +225,9 @@ class Socket:
         if self.watcher.ended:
             return
         self._close_code, self._close_reason = code, reason or (fault.code if fault else "")
+        SOCKETS_CLOSED.add(CLOSE_REASONS.get(code, "other"))
         if fault is not None:
-            self.watcher.reply(frames.error(fault, None, request_id=self.request_id))
+            self._refuse(fault, None)
         self.watcher.end()
         asyncio.get_running_loop().call_later(CLOSING_SECONDS, self._cut)
 
@@ -284,13 +300,15 @@ class Socket:
         credential = request.key or request.token
         if credential is None or (request.key and request.token):
             raise ApiError("missing_field", "key", detail="send a key or a token")
-        principal = await authenticate({"authorization": f"Bearer {credential}"})
+        headers = {"authorization": f"Bearer {credential}"}
+        principal = await authenticate(headers, self.address)
         require_scope(principal, "read")
         if self.principal is None:
-            self._guard.enter_account(principal.account_id)
+            self._guard.enter_owner(principal.owner_id)
         elif self.principal.account_id != principal.account_id:
             raise ApiError("already_authenticated")
         self.principal, self.login, self.credential = principal, None, credential
+        self.is_signed = False
         self.watcher.user_id = principal.user_id
         scopes = sorted(principal.scopes)
         self.watcher.reply(

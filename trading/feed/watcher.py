@@ -12,6 +12,8 @@ from collections import deque
 from collections.abc import Iterable, Mapping
 from typing import Any, Final, NamedTuple, Protocol
 
+from kernel.metrics import FRAMES_DROPPED
+
 QUEUE_BYTES_MAX: Final = 256 * 1024
 QUEUE_FRAMES_MAX: Final = 1_000
 OPENING_BYTES_MAX: Final = QUEUE_BYTES_MAX // 2
@@ -147,7 +149,7 @@ class Watcher:
         for source in self._due:
             frame_now = source.snapshot()
             if frame_now is not None:
-                del self._due[source]
+                self._due.pop(source, None)  # one that ends is not there any more
                 return frame_now
         return None
 
@@ -165,6 +167,7 @@ class Watcher:
             await self._taken.wait()
 
     def _overflow(self) -> None:
+        FRAMES_DROPPED.add(by=len(self._queue) + 1)
         for source, _ in self._queue:
             if source is not None:
                 self._due[source] = None

@@ -5,6 +5,7 @@ and send to the engine through the gateway of this event loop.
 """
 
 import asyncio
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
@@ -13,12 +14,13 @@ import structlog
 from asgiref.sync import sync_to_async
 from django.db import close_old_connections
 
+from kernel.metrics import TASK_SECONDS
 from trading import tasks
 from trading.settlement import schedule
 
 log = structlog.get_logger(__name__)
 
-THREADS_MAX: Final = 3
+THREADS_MAX: Final = 4
 
 
 async def run_scheduler(stop: asyncio.Event) -> None:
@@ -55,9 +57,13 @@ async def _repeat(
 def _run(task: Callable[[], Any]) -> None:
     """Run a task; after any failure the next trigger runs it again."""
     close_old_connections()
+    name, result = getattr(task, "__name__", str(task)), "success"
+    began_at = time.monotonic()
     try:
         task()
     except Exception:
-        log.exception("task_failed", task=getattr(task, "__name__", str(task)))
+        result = "failure"
+        log.exception("task_failed", task=name)
     finally:
+        TASK_SECONDS.observe(time.monotonic() - began_at, name, result)
         close_old_connections()

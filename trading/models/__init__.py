@@ -37,6 +37,11 @@ from trading.models.statistics import Candle as Candle
 from trading.models.statistics import DailyEquity as DailyEquity
 from trading.models.statistics import ExchangeDay as ExchangeDay
 from trading.models.statistics import OutcomeStats as OutcomeStats
+from trading.models.webhooks import SUBSCRIBABLE as SUBSCRIBABLE
+from trading.models.webhooks import DeliveryState as DeliveryState
+from trading.models.webhooks import Webhook as Webhook
+from trading.models.webhooks import WebhookDelivery as WebhookDelivery
+from trading.models.webhooks import WebhookEvent as WebhookEvent
 
 OPEN_STATUSES = (types.OrderStatus.OPEN, types.OrderStatus.PARTIALLY_FILLED)
 """Of orders that rest in a book."""

@@ -35,6 +35,7 @@ class NotificationKind(models.TextChoices):
     JUDGE = "judge", _("A market waits for your verdict as a judge")
     UNRESOLVED = "unresolved", _("A market waits for you to decide its result")
     STANDING = "standing", _("A standing order of yours ended")
+    WEBHOOK = "webhook", _("A webhook of yours was switched off")
     STOPPED = "stopped", _("For operators: a series stopped")
     CORRECTING = "correcting", _("For operators: the correction of a result waits for you")
 
@@ -67,7 +68,7 @@ class Notification(models.Model):
         db_index=False,
     )
     kind = models.CharField(_("kind"), max_length=10, choices=NotificationKind)
-    # None if it is about the user's money.
+    # None if it is about the user's money or webhooks.
     market = models.ForeignKey(
         Market,
         models.PROTECT,

@@ -404,6 +404,11 @@ def notify_of_money(news: Sequence[MoneyNews]) -> None:
     _insert(None, rows, preferences)
 
 
+def notify_user(user_id: int, kind: NotificationKind, subject: str, facts: dict[str, Any]) -> None:
+    """Notify one user of what is of no market, in the transaction of the change."""
+    _insert(None, [(user_id, kind, subject, facts)], _read_preferences({user_id}))
+
+
 def notify_of_standing_order(standing: StandingOrder) -> None:
     """Notify the owner of a standing order of its end, in the transaction that stops it."""
     owner_id = standing.account.owner_id

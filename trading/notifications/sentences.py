@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
+from uuid import UUID
 
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -38,6 +39,8 @@ def describe_all(rows: Sequence[Notification]) -> list[NotificationText]:
 
 def _describe(row: Notification, resting_lots: int) -> NotificationText:
     facts = {**row.facts, "resting_lots": resting_lots}
+    if row.kind == NotificationKind.WEBHOOK:
+        return _webhook(facts, row.subject)
     if row.market is None:
         return _money(facts)
     title, detail = _WORDS[NotificationKind(row.kind)](row.market, facts)
@@ -215,6 +218,11 @@ def _money(facts: dict[str, Any]) -> NotificationText:
     }[facts["what"]]
     page = "portfolio_transfers" if facts["what"] in ("grant", "deposit") else "portfolio_money"
     return NotificationText(title % amount, facts["reason"], reverse(page))
+
+
+def _webhook(facts: dict[str, Any], subject: str) -> NotificationText:
+    title = _("A webhook was switched off: too many deliveries failed")
+    return NotificationText(title, facts["url"], reverse("account_webhook", args=[UUID(subject)]))
 
 
 def _paid(facts: dict[str, Any]) -> dict[str, str]:

@@ -136,13 +136,21 @@ async def handle(
 async def _place(call: Call[PlaceOrder]) -> Reply:
     order = call.request
     instrument = await instruments.get_instrument(order.market, call.caller.user_id)
-    is_mirrored = call.params.get("answer") == "no"  # no request of the API can set this
+    is_mirrored = _is_mirrored(call, 0)
     place = build_place(order, instrument, call.caller, new_id(), is_mirrored=is_mirrored)
     await _check_group(place)
     key = _order_key(place) or _request_key(call)
     [answer] = await get_gateway().send([_place_task(place, instrument, key)])
     result = _read_answer(answer, place)
     return _reply(201, _show_order(result, instrument), [result])
+
+
+def _is_mirrored(call: Call[Any], index: int) -> bool:
+    """Return whether an order was entered for NO of one of several outcomes.
+
+    Pages and other protocols say so, order by order; no request of the API can set this.
+    """
+    return call.params.get("answer", "").split(",")[index : index + 1] == ["no"]
 
 
 async def _place_batch(call: Call[PlaceBatch]) -> Reply:
@@ -168,7 +176,8 @@ async def _prepare(call: Call[PlaceBatch], raw: msgspec.Raw, index: int) -> _Ent
     try:
         order = decode(_order_decoder, raw)
         instrument = await instruments.get_instrument(order.market, call.caller.user_id)
-        place = build_place(order, instrument, call.caller, new_id())
+        is_mirrored = _is_mirrored(call, index)
+        place = build_place(order, instrument, call.caller, new_id(), is_mirrored=is_mirrored)
         await _check_group(place)
     except ApiError as error:
         return error

@@ -15,7 +15,7 @@ from channels.routing import URLRouter
 from django.urls import re_path
 
 from accounts.api.admission import admit
-from accounts.api.principal import Principal, authenticate
+from accounts.api.principal import Principal, authenticate, get_signer
 from kernel.errors import ApiError, AuthError
 from kernel.ids import new_id
 from trading.feed import frames
@@ -72,6 +72,7 @@ class TradingSocket(Socket):
             address=self.address,
             origin="",
             started=time.perf_counter(),
+            route=f"/ws/v1 {operation.name}",
         )
         structlog.contextvars.bind_contextvars(request_id=context.request_id)  # of this task only
         try:
@@ -107,9 +108,12 @@ class TradingSocket(Socket):
 
     async def _find_principal(self) -> Principal | None:
         """Return who sends it, with the scopes and limits that the credential has now."""
+        if self.is_signed and self.principal is not None:
+            return (await get_signer(self.principal.credential_id)).principal
         if self.credential is None:
             return self.principal
-        return await authenticate({"authorization": f"Bearer {self.credential}"})
+        headers = {"authorization": f"Bearer {self.credential}"}
+        return await authenticate(headers, self.address)
 
     async def _answer_fault(
         self, fault: ApiError, message: OrderMessage, context: RequestContext

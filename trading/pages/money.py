@@ -50,11 +50,20 @@ class LocalizedAmountField(forms.CharField):
             raise forms.ValidationError(describe(fault), code=fault.code) from None
 
 
-class MoneyForm(forms.Form):
+class OnceForm(forms.Form):
     """`key` makes a form that is submitted twice one request."""
 
-    kind = forms.ChoiceField(choices=[(name, name) for name in KINDS], widget=forms.HiddenInput)
     key = forms.CharField(max_length=64, widget=forms.HiddenInput)
+
+    def refuse(self, field: str | None, refusal: ApiError) -> None:
+        """Show a refusal. It has used up the key, so what is corrected has another."""
+        self.add_error(field, describe(refusal))
+        data: Any = self.data
+        self.data = {**data.dict(), "key": new_id()}
+
+
+class MoneyForm(OnceForm):
+    kind = forms.ChoiceField(choices=[(name, name) for name in KINDS], widget=forms.HiddenInput)
     amount = LocalizedAmountField(
         label=gettext_lazy("Amount"),
         max_length=30,
@@ -156,7 +165,7 @@ def _submit(request: HttpRequest, form: MoneyForm) -> bool:
         _check_may_ask(principal)
         run_once(account.pk, asked["key"], f"page_{asked['kind']}", body, effect)
     except ApiError as error:
-        form.add_error("amount" if error.field == "amount" else None, describe(error))
+        form.refuse("amount" if error.field == "amount" else None, error)
         return False
     return True
 

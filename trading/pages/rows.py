@@ -409,6 +409,7 @@ _IN: Final = {
     "bond_return": gettext_lazy("Bond of a dispute returned"),
     "bond_loss": gettext_lazy("Bond of a dismissed dispute"),
     "correction": gettext_lazy("Result corrected: paid to you"),
+    "internal": gettext_lazy("From another account of yours"),
 }
 _OUT: Final = {
     **_IN,
@@ -419,6 +420,7 @@ _OUT: Final = {
     "settlement": gettext_lazy("Paid to the market"),
     "void": gettext_lazy("Market voided: gains taken back"),
     "correction": gettext_lazy("Result corrected: taken back"),
+    "internal": gettext_lazy("To another account of yours"),
 }
 
 

@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, path
 
-from trading.pages import money, notifications, portfolio, standing_orders
+from trading.pages import money, notifications, portfolio, standing_orders, subaccounts, webhooks
 from trading.pages.closing import close_in_market, close_in_portfolio, protect
 from trading.pages.embed import embed
 from trading.pages.exports import export
@@ -64,6 +64,20 @@ urlpatterns: list[URLPattern] = [
     path("notifications/", notifications.notifications, name="notifications"),
     path("notifications/read/", notifications.read_all, name="notifications_read"),
     path("account/notifications/", notifications.choices, name="notification_settings"),
+    path("account/subaccounts/", subaccounts.subaccounts, name="account_subaccounts"),
+    path("account/subaccounts/open/", subaccounts.open_subaccount, name="account_open_subaccount"),
+    path("account/webhooks/", webhooks.webhooks, name="account_webhooks"),
+    path("account/webhooks/<uuid:webhook_id>/", webhooks.webhook, name="account_webhook"),
+    path(
+        "account/webhooks/<uuid:webhook_id>/change/",
+        webhooks.change,
+        name="account_webhook_change",
+    ),
+    path(
+        "account/webhooks/<uuid:webhook_id>/<uuid:delivery_id>/redeliver/",
+        webhooks.redeliver,
+        name="account_webhook_redeliver",
+    ),
     path("leaderboard/", leaderboard, name="leaderboard"),
     path("@<slug:handle>/", profile, name="profile"),
 ]

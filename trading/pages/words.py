@@ -75,6 +75,7 @@ _ENDS: Final[Mapping[str, str | Promise]] = {
     "position_limit": gettext_lazy("the position limit is reached"),
     "match_limit": gettext_lazy("it matched too many orders at once"),
     "market_closed": gettext_lazy("trading has ended"),
+    "market_halted": gettext_lazy("trading was halted"),
     "amended_to_filled": gettext_lazy("you reduced it to what has been filled"),
     "outcome_withdrawn": gettext_lazy("this outcome was withdrawn"),
     "expired": gettext_lazy("it expired"),

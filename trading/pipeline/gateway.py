@@ -22,6 +22,7 @@ from django.db import connection
 
 from kernel.breaker import REDIS_AWAY
 from kernel.database_clock import database_now_us
+from kernel.metrics import COMMAND_SECONDS
 from markets.models import Market
 from trading.models import Lease
 from trading.pipeline.lease import LEASE_SECONDS
@@ -124,12 +125,14 @@ class Gateway:
         loop = asyncio.get_running_loop()
         waiter = _Waiter(len(routed), loop.create_future(), epochs)
         tickets = [self._post(shard, task, waiter, i) for i, (shard, task) in enumerate(routed)]
+        sent_at = time.perf_counter()
         # asyncio.timeout would cost more per order than all of the above.
         bound = loop.call_later(ANSWER_SECONDS, _give_up, (waiter,))
         try:
             await waiter.done
         finally:
             bound.cancel()
+            COMMAND_SECONDS.observe(time.perf_counter() - sent_at)
             for ticket in tickets:
                 self._waiting.pop(ticket, None)
         return [_checked(answer) for answer in waiter.answers if answer is not None]

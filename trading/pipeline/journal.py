@@ -1,9 +1,9 @@
 """The journal: the commands of every market, their inputs and their events, hash-chained.
 
 A row holds the commands that one commit executed in one market. Each command is stored with the
-available funds of its account and what order groups may fill, its only inputs besides the row's
-time, and with its events. So a market can be replayed alone, from an empty state, to the same
-events and the same state.
+available funds of its account, what order groups may fill and what its owner's other accounts have,
+its only inputs besides the row's time, and with its events. So a market can be replayed alone, from
+an empty state, to the same events and the same state.
 """
 
 import hashlib
@@ -27,13 +27,14 @@ class JournalEntry(msgspec.Struct, array_like=True, gc=False):
     """One command with its inputs and its events.
 
     `headroom` is what order groups could fill before it, of those that have orders here or come
-    now.
+    now; `elsewhere` what counts of other accounts of its owner (`trading.engine.state`).
     """
 
     command: AnyCommand
     funds_micros: int
     events: list[AnyEvent]
     headroom: dict[str, int] = {}
+    elsewhere: dict[int, int] = {}
 
 
 class JournalBody(msgspec.Struct, array_like=True, gc=False):
@@ -85,7 +86,7 @@ def check_row(engine: Engine, row: JournalRow, previous: bytes) -> None:
 def replay_entry(engine: Engine, entry: JournalEntry, ts_us: int) -> None:
     """Execute a command again; raise JournalError unless the events are equal."""
     funds = {entry.command.account_id: entry.funds_micros}
-    events = engine.execute(entry.command, ts_us, funds, dict(entry.headroom))
+    events = engine.execute(entry.command, ts_us, funds, dict(entry.headroom), entry.elsewhere)
     if events != entry.events:
         raise JournalError(
             f"market {engine.market_id}, sequence {engine.seq}: replay gives {events},"

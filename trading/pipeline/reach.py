@@ -5,6 +5,8 @@ from itertools import islice
 from trading.engine.commands import AnyCommand, Fire, Place
 from trading.engine.dry_run import find_touched_accounts
 from trading.engine.engine import Engine
+from trading.engine.margin import compute_counted_lots
+from trading.engine.types import BUY, SELL
 from trading.pipeline.messages import Task
 from trading.pipeline.writer import FIRES_MAX, Batch, LiveMarket
 
@@ -32,6 +34,12 @@ def find_touched_by_fires(live: LiveMarket, ts_us: int) -> set[int]:
     return touched
 
 
+def find_limited_fires(live: LiveMarket) -> set[int]:
+    """Return the accounts of the triggered orders of a market with a position limit."""
+    due = islice(live.engine.due.values(), FIRES_MAX) if is_limited(live.engine) else ()
+    return {order.account_id for order in due}
+
+
 def find_groups(live: LiveMarket, account_ids: set[int]) -> set[str]:
     """Return the order groups with orders in a market that are of these accounts."""
     return {
@@ -39,6 +47,27 @@ def find_groups(live: LiveMarket, account_ids: set[int]) -> set[str]:
         for order_group, orders in live.engine.groups.items()
         if next(iter(orders.values())).account_id in account_ids
     }
+
+
+def is_limited(engine: Engine) -> bool:
+    """Whether a market has a position limit, which is the owner's."""
+    return engine.config is not None and engine.config.position_limit_lots is not None
+
+
+def find_elsewhere(batch: Batch, engine: Engine, command: AnyCommand) -> dict[int, int]:
+    """Return what counts for a command of what its owner's other accounts hold and may hold."""
+    siblings = batch.siblings.get(command.account_id)
+    if not siblings or not is_limited(engine):
+        return {}
+    binary, found = engine.rules.binary, {}
+    states = [engine.accounts[key] for key in siblings if key in engine.accounts]
+    for outcome in range(len(engine.books)):
+        for side in (BUY, SELL):
+            counted = (compute_counted_lots(one, outcome, side, binary=binary) for one in states)
+            lots = sum(counted)
+            if lots:
+                found[side * (outcome + 1)] = lots
+    return found
 
 
 def find_headroom(batch: Batch, engine: Engine, command: AnyCommand) -> dict[str, int]:

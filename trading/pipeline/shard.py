@@ -8,6 +8,7 @@ triggers is fired right after it, or by the next batch if that has to lock other
 """
 
 import gc
+import time
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
@@ -16,6 +17,7 @@ from django.db import transaction
 
 from kernel import database_clock
 from kernel.clock import now_us
+from kernel.metrics import COMMANDS
 from markets.models import Market
 from trading.engine.commands import (
     Amend,
@@ -28,9 +30,11 @@ from trading.engine.commands import (
 )
 from trading.engine.dry_run import copy_touched, find_touched_accounts
 from trading.engine.engine import Engine
+from trading.engine.margin import new_account
 from trading.engine.types import NO_ACCOUNT, MarketStatus
 from trading.models import BookState
 from trading.pipeline import writer
+from trading.pipeline.counting import count_commit, name_command
 from trading.pipeline.journal import GENESIS, JournalEntry
 from trading.pipeline.loading import load_engine, read_accounts
 from trading.pipeline.messages import (
@@ -39,7 +43,15 @@ from trading.pipeline.messages import (
     encode,
 )
 from trading.pipeline.publication import build_publication, find_changed_tops, find_maker_prices
-from trading.pipeline.reach import find_groups, find_headroom, find_touched, find_touched_by_fires
+from trading.pipeline.reach import (
+    find_elsewhere,
+    find_groups,
+    find_headroom,
+    find_limited_fires,
+    find_touched,
+    find_touched_by_fires,
+    is_limited,
+)
 from trading.pipeline.results import fill_in, was_rejected
 from trading.pipeline.status import record_configured
 from trading.pipeline.writer import (
@@ -135,6 +147,8 @@ class Shard:
         except AccountsLockedError:
             return self._run(tasks, fires_max, leaves_locked=True)
         except ClockWrongError:
+            for task in tasks:
+                COMMANDS.add(name_command(task), "clock_wrong")
             return Committed([EncodedAnswer(task.ticket, "clock_wrong") for task in tasks], None)
 
     def give_up_firing(self) -> bool:
@@ -149,6 +163,7 @@ class Shard:
         self, tasks: Sequence[Task], fires_max: int, *, leaves_locked: bool = False
     ) -> Committed:
         self.firing = ""
+        began_at = time.perf_counter()
         try:
             with transaction.atomic():
                 batch = self._begin(tasks, fires_max, leaves_locked=leaves_locked)
@@ -170,7 +185,8 @@ class Shard:
             self.is_loaded = False
             self.is_stuck = True
             raise
-        _clean(batch)
+        count_commit(batch, tasks, done.replies, seconds=time.perf_counter() - began_at)
+        clean(batch)
         return done
 
     def find_latest_us(self) -> int:
@@ -217,10 +233,11 @@ class Shard:
         self.ts_us = batch.ts_us
         self.busy = (self.busy - wanted.account_ids) | batch.busy
         self._load_accounts(tasks)
+        self._load_siblings(batch, tasks)
         return batch
 
     def _find_wanted(self, batch: Batch, tasks: Sequence[Task], *, leaves_locked: bool) -> Prefetch:
-        wanted = Prefetch(set(), set(), set(), set())
+        wanted = Prefetch(set(), set(), set(), set(), set())
         lives = {market_id: self.markets[market_id] for market_id in self.due if batch.fires_max}
         for task in tasks:
             command = task.command
@@ -234,11 +251,15 @@ class Shard:
                 lives[live.engine.market_id] = live
                 wanted.account_ids.update(find_touched(batch, live, task))
                 wanted.account_ids.update((live.escrow_id, live.fees_id))
+                if isinstance(command, TAKERS) and is_limited(live.engine):
+                    wanted.limited.add(command.account_id)
         for market_id in sorted(self.due) if batch.fires_max else ():
+            wanted.limited.update(find_limited_fires(self.markets[market_id]))
             wanted.account_ids.update(find_touched_by_fires(self.markets[market_id], batch.ts_us))
         for live in lives.values():
             wanted.groups.update(find_groups(live, wanted.account_ids))
         wanted.account_ids.discard(NO_ACCOUNT)
+        wanted.limited.discard(NO_ACCOUNT)
         # Do not wait again for accounts that just stayed locked for long.
         leaves_locked |= not self.busy.isdisjoint(wanted.account_ids)
         return wanted._replace(leaves_locked=leaves_locked)
@@ -277,6 +298,23 @@ class Shard:
             engine = self.markets[market_id].engine
             engine.accounts.update(read_accounts(market_id, len(engine.books), account_ids))
 
+    def _load_siblings(self, batch: Batch, tasks: Sequence[Task]) -> None:
+        """Load the other accounts of owners into the markets whose limits count them."""
+        siblings = {key for keys in batch.siblings.values() for key in keys}
+        if not siblings:
+            return
+        for market_id in {task.market_id for task in tasks} | self.due:
+            live = self.markets.get(market_id or 0)
+            if live is None or not is_limited(live.engine):
+                continue
+            engine, books = live.engine, len(live.engine.books)
+            unknown = siblings - engine.accounts.keys()
+            found = read_accounts(live.engine.market_id, books, unknown) if unknown else {}
+            for account_id in unknown:  # who has nothing here need not be looked for again
+                engine.accounts[account_id] = found.get(account_id) or new_account(
+                    account_id, books
+                )
+
     # Execution
 
     def _execute_all(self, batch: Batch, tasks: Sequence[Task]) -> list[EncodedAnswer]:
@@ -306,6 +344,8 @@ class Shard:
                 fire = msgspec.structs.replace(fire, gives_up=True)
             touched = find_touched_accounts(engine, fire, batch.ts_us)
             if not touched | {live.escrow_id, live.fees_id} <= batch.balances.keys():
+                break
+            if is_limited(engine) and fire.account_id not in batch.siblings:
                 break
             self.firing = fire.order_id
             self._execute_own(batch, live, fire)
@@ -361,6 +401,8 @@ class Shard:
                 return EncodedAnswer(task.ticket, "account_busy")
             if not touched <= batch.balances.keys():
                 return None
+            if is_limited(live.engine) and self._lacks_siblings(batch, task):
+                return None
         if task.quote:
             return EncodedAnswer(task.ticket, "done", msgspec.Raw(encode(self._quote(batch, task))))
         result = Result(task.market_id or 0, 0, batch.ts_us)
@@ -375,6 +417,13 @@ class Shard:
                 self._fire(batch, live)
         return EncodedAnswer(task.ticket, "done", msgspec.Raw(encoded))
 
+    @staticmethod
+    def _lacks_siblings(batch: Batch, task: Task) -> bool:
+        """Whether the market has had a limit only since a command of this batch."""
+        account_id = task.command.account_id
+        is_asked = account_id == NO_ACCOUNT or account_id in batch.siblings
+        return isinstance(task.command, TAKERS) and not is_asked
+
     def _quote(self, batch: Batch, task: Task) -> Result:
         """Execute the command on a copy of what it can reach. NO_ACCOUNT has unlimited funds."""
         live = self._targets(task)[0]
@@ -382,7 +431,9 @@ class Shard:
         account_id = task.command.account_id
         held_before = _held(trial, account_id)
         funds = {**batch.funds, NO_ACCOUNT: writer.UNBOUNDED_MICROS}
-        events = trial.execute(task.command, batch.ts_us, funds, dict(batch.headroom))
+        elsewhere = find_elsewhere(batch, live.engine, task.command)
+        headroom = dict(batch.headroom)
+        events = trial.execute(task.command, batch.ts_us, funds, headroom, elsewhere)
         part = MarketPart(LiveMarket(trial, 0, 0, b""))
         result = Result(live.engine.market_id, live.engine.seq, trial.ts_us)
         fill_in(result, task, part, events)
@@ -400,8 +451,9 @@ class Shard:
         funds_micros = batch.funds.get(account_id, 0)
         held_before = _held(engine, account_id)
         headroom = find_headroom(batch, engine, command) if batch.headroom else {}
-        events = engine.execute(command, batch.ts_us, batch.funds, batch.headroom)
-        part.entries.append(JournalEntry(command, funds_micros, events, headroom))
+        elsewhere = find_elsewhere(batch, engine, command) if batch.siblings else {}
+        events = engine.execute(command, batch.ts_us, batch.funds, batch.headroom, elsewhere)
+        part.entries.append(JournalEntry(command, funds_micros, events, headroom, elsewhere))
         result.seq, result.ts_us = engine.seq, engine.ts_us
         if isinstance(command, Place) and not was_rejected(events):
             part.new_orders.add(command.order_id)
@@ -421,7 +473,7 @@ class Shard:
             part.tops = find_changed_tops(part)
 
 
-def _clean(batch: Batch) -> None:
+def clean(batch: Batch) -> None:
     """Clear the dirty sets, and evict accounts that have been idle for long."""
     for part in batch.parts.values():
         engine = part.live.engine

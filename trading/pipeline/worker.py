@@ -28,7 +28,9 @@ from kernel.breaker import REDIS_AWAY
 from kernel.clock import now_us
 from kernel.database import DATABASE_AWAY, DATABASE_FAULTS
 from kernel.ids import new_id
+from kernel.metrics import COMMANDS, LEASE_CHANGES, LEASE_HELD
 from trading.pipeline import lease
+from trading.pipeline.counting import name_command
 from trading.pipeline.messages import (
     FEED_GROUP,
     HEARTBEAT_GROUP,
@@ -92,6 +94,9 @@ class ShardWorker(Worker):
 
     async def _stand_by(self) -> None:
         """Wait for the lease, then load the books."""
+        LEASE_HELD.set(0, self.number)
+        for change in ("taken", "lost"):
+            LEASE_CHANGES.add(self.number, change, by=0)
         self.channel = await self._open_channel()
         while True:
             try:
@@ -100,6 +105,8 @@ class ShardWorker(Worker):
                     self.shard = Shard(self.number, epoch)
                     async with self._lease_kept():
                         await self._in_thread(self._load)
+                    LEASE_HELD.set(1, self.number)
+                    LEASE_CHANGES.add(self.number, "taken")
                     log.info("engine_started", shard=self.number, epoch=epoch)
                     return
             except DATABASE_FAULTS as fault:
@@ -138,6 +145,7 @@ class ShardWorker(Worker):
             for part in ended:  # an engine that cannot listen or answer must not appear alive
                 part.result()
         except SESSION_FAULTS as fault:
+            LEASE_CHANGES.add(self.number, "lost")
             log.warning("engine_stops", shard=self.number, because=str(fault))
             await self._in_thread(_close_connection)
         finally:
@@ -222,6 +230,7 @@ class ShardWorker(Worker):
             if _ends_ownership(fault):
                 raise
             log.exception("task_failed", shard=self.number, command=type(task.command).__name__)
+            COMMANDS.add(name_command(task), "retry")
             return [(channel, EncodedAnswer(task.ticket, "retry"))], None
         # Without a reply it only cancelled orders of a group that was stopped elsewhere.
         replies = committed.replies or [EncodedAnswer(task.ticket, "retry")]
@@ -302,6 +311,7 @@ class ShardWorker(Worker):
             channel = message["reply_channel"]
             for task in decode_tasks(message["data"]):
                 if len(self.queue) >= QUEUE_TASKS_MAX:
+                    COMMANDS.add(name_command(task), "overloaded")
                     await self.outbox.put(
                         ([(channel, EncodedAnswer(task.ticket, "overloaded"))], None)
                     )
@@ -357,6 +367,7 @@ class ShardWorker(Worker):
 
     async def _leave(self) -> None:
         """Release the lease, so that the next engine starts at once."""
+        LEASE_HELD.set(0, self.number)
         if self.shard is not None:
             shard = self.shard
             await self._in_thread(lambda: lease.release(shard.number, shard.epoch))

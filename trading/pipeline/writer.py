@@ -18,7 +18,7 @@ from trading.engine.margin import AccountState
 from trading.engine.trade_ids import trade_id
 from trading.engine.types import RULES_VERSION, SCHEMA_VERSION, MarketStatus, TradeKind
 from trading.models.order_groups import WINDOW_US
-from trading.pipeline import order_rows
+from trading.pipeline import order_rows, owners
 from trading.pipeline.journal import JournalBody, JournalEntry, chain_hash, encode_body
 from trading.pipeline.messages import Fill, Top
 from trading.pipeline.tables import (
@@ -107,8 +107,9 @@ class Batch:
     `funds` is available micros by account for each locked account; the engine keeps it up to date.
     `busy` are accounts that others have locked, `stopped` those of takers that may not trade.
     `receipts` maps (account, key) to (body hash, encoded result), found or made here. `headroom` is
-    what order groups may fill, in lots, of the accounts that are locked; the engine keeps it up to
-    date. `fires_max` is how many triggered orders it may fire.
+    what order groups of the locked accounts may fill, in lots; the engine keeps it up to date.
+    `siblings` are other accounts of an account's owner, where a position limit asks for them.
+    `fires_max` is how many triggered orders it may fire.
     """
 
     def __init__(self, *, shard: int, epoch: int, ts_us: int, fires_max: int = FIRES_MAX) -> None:
@@ -128,6 +129,7 @@ class Batch:
         self.halted = False
         self.headroom: dict[str, int] = {}
         self.headroom_before: dict[str, int] = {}
+        self.siblings: dict[int, list[int]] = {}
         self.fires_max = fires_max
         self.fires = 0
         """How many triggered orders it has fired."""
@@ -166,14 +168,15 @@ _LEASE_POSTGRESQL: Final = _LEASE.format(more=_MORE_POSTGRESQL, mark="%s") + " F
 class Prefetch(NamedTuple):
     """A batch's reads and locks before it begins.
 
-    `takers` are the accounts that send orders, `leaves_locked` says not to wait for accounts.
-    `groups` are order groups, each of one of the accounts, whose lock is the group's too.
+    `takers` send orders, `limited` do so where a limit is their owners'. `groups` are order groups,
+    each of an account, whose lock is the group's too. `leaves_locked`: do not wait for accounts.
     """
 
     account_ids: set[int]
     takers: set[int]
     keys: set[tuple[int, str]]
     groups: set[str]
+    limited: set[int]
     leaves_locked: bool = False
 
 
@@ -182,7 +185,7 @@ def prefetch(batch: Batch, wanted: Prefetch) -> None:
 
     Raises LeaseLostError, and AccountsLockedError unless the batch leaves locked accounts alone.
     """
-    lease, locks, stopped, found, groups = (bulk.open_cursor() for _ in range(5))
+    lease, locks, stopped, found, groups, siblings = (bulk.open_cursor() for _ in range(6))
     bulk.keep_plans()
     try:
         with bulk.pipeline():
@@ -197,6 +200,7 @@ def prefetch(batch: Batch, wanted: Prefetch) -> None:
                 _send_receipts(found, wanted.keys)
             if wanted.groups:
                 _send_rooms(groups, wanted.groups, since_us=batch.ts_us - WINDOW_US)
+            owners.send_siblings(siblings, wanted.limited)
     except psycopg.errors.LockNotAvailable as fault:
         if wanted.leaves_locked:
             raise
@@ -217,6 +221,7 @@ def prefetch(batch: Batch, wanted: Prefetch) -> None:
     if wanted.groups:
         batch.headroom = {_read_id(group_id): int(lots) for group_id, lots in groups.fetchall()}
         batch.headroom_before = dict(batch.headroom)
+    batch.siblings = owners.read_siblings(siblings, wanted.limited)
     batch.funds = {
         account_id: UNBOUNDED_MICROS if balance.kind == "house" else balance.available_micros
         for account_id, balance in batch.balances.items()

@@ -167,13 +167,13 @@ def _read_cash(end: datetime) -> dict[int, int]:
 
 
 def _read_deposited(end: datetime) -> dict[int, int]:
-    """Return each account's deposits minus withdrawals."""
+    """Return each account's deposits minus withdrawals, with what its owner moved to it."""
     rows = _query(
         "SELECT account_id, SUM(micros) FROM ("
         " SELECT credit_account_id AS account_id, amount_micros AS micros FROM accounts_transfer"
-        "  WHERE debit_account_id = %(issuer)s AND created_at < %(end)s"
+        "  WHERE (debit_account_id = %(issuer)s OR kind = 'internal') AND created_at < %(end)s"
         " UNION ALL SELECT debit_account_id, -amount_micros FROM accounts_transfer"
-        "  WHERE credit_account_id = %(issuer)s AND created_at < %(end)s"
+        "  WHERE (credit_account_id = %(issuer)s OR kind = 'internal') AND created_at < %(end)s"
         ") AS outside GROUP BY account_id",
         {"issuer": get_issuer_id(), "end": adapt(end)},
     )

@@ -1,7 +1,7 @@
 """Leaderboards by profit and by equity: exact integers, one statement for all accounts.
 
-Ranked are users' first accounts (not programs, house or makers) that have traded, are open, not
-suspended and not opted out. An account's profit in a period is
+Ranked are users (not programs, house or makers) that have traded, are not closed, not suspended
+and not opted out, each as their main account, with the sums of all of theirs. Profit in a period is
 
     equity now - equity at the period's start - (deposited now - deposited at the start)
 
@@ -17,7 +17,9 @@ read, cached for `FRESH_SECONDS`, which also has the viewer's own place beyond t
 
 from array import array
 from bisect import bisect_left
+from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
+from operator import add
 from typing import Any, Final, NamedTuple
 
 from django.db import connection
@@ -195,10 +197,13 @@ def _list_ranked() -> QuerySet[Account]:
 # --- figures -------------------------------------------------------------------------------------
 
 _PLAYERS: Final = """
-    SELECT a.id, a.cash_micros FROM accounts_account a JOIN accounts_user u ON u.id = a.owner_id
-     WHERE a.kind = 'user' AND a.number = 1 AND a.closed_at IS NULL AND u.is_active
+    SELECT a.id, a.cash_micros, m.id AS main_id FROM accounts_account a
+      JOIN accounts_account m ON m.owner_id = a.owner_id AND m.number = 1
+      JOIN accounts_user u ON u.id = a.owner_id
+     WHERE a.kind = 'user' AND m.closed_at IS NULL AND u.is_active
        AND u.suspended_at IS NULL AND u.on_leaderboards
-       AND EXISTS (SELECT 1 FROM trading_position t WHERE t.account_id = a.id)
+       AND EXISTS (SELECT 1 FROM accounts_account s JOIN trading_position t ON t.account_id = s.id
+                    WHERE s.owner_id = a.owner_id)
 """
 _FIGURES: Final = """
     WITH players AS ({players}), marks AS (
@@ -232,13 +237,15 @@ _FIGURES: Final = """
     ), since AS (
         SELECT account_id, SUM(micros) AS micros FROM (
             SELECT credit_account_id AS account_id, amount_micros AS micros FROM accounts_transfer
-             WHERE debit_account_id = %(issuer)s AND id >= %(floor)s AND created_at >= %(recorded)s
+             WHERE (debit_account_id = %(issuer)s OR kind = 'internal')
+               AND id >= %(floor)s AND created_at >= %(recorded)s
             UNION ALL
             SELECT debit_account_id, -amount_micros FROM accounts_transfer
-             WHERE credit_account_id = %(issuer)s AND id >= %(floor)s AND created_at >= %(recorded)s
+             WHERE (credit_account_id = %(issuer)s OR kind = 'internal')
+               AND id >= %(floor)s AND created_at >= %(recorded)s
         ) AS outside GROUP BY account_id
     )
-    SELECT players.id, players.cash_micros + COALESCE(worths.micros, 0),
+    SELECT players.main_id, players.cash_micros + COALESCE(worths.micros, 0),
            COALESCE(last.deposited_micros, 0) + COALESCE(since.micros, 0), {starts}
       FROM players
       LEFT JOIN worths ON worths.account_id = players.id
@@ -282,8 +289,17 @@ def _read_all(owner_ids: list[int] | None = None) -> RankedAccounts:
     )
     with connection.cursor() as cursor:
         cursor.execute(statement, values)
-        rows = [tuple(map(int, row)) for row in cursor.fetchall()]
+        rows = _add_up(tuple(map(int, row)) for row in cursor.fetchall())
     return RankedAccounts(now, starts, rows)
+
+
+def _add_up(rows: Iterable[tuple[int, ...]]) -> list[tuple[int, ...]]:
+    """Return one row for each main account: the sums of its owner's accounts."""
+    sums: dict[int, tuple[int, ...]] = {}
+    for main_id, *figures in rows:
+        known = sums.get(main_id)
+        sums[main_id] = tuple(figures if known is None else map(add, known, figures))
+    return [(main_id, *figures) for main_id, figures in sums.items()]
 
 
 def _find_start(since: date | None, last_day: date | None) -> date | None:

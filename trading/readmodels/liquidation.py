@@ -2,10 +2,11 @@
 
 A mark is the market's estimate, for which there may be no buyer. Here each position is sold to the
 best bids (contracts against an outcome: to its asks) as a taker. Orders of the account and of its
-owner's other accounts are left out, and so is what the books of other outcomes imply.
+owner's other accounts are left out. The value is a lower bound: a maker is taken at the prices of
+the ladder, and what a sale does for the prices of other outcomes does not count.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Final
 
 from django.db.models import Sum
@@ -14,28 +15,36 @@ from django.utils import timezone
 from accounts.models import Account, FeeType
 from markets.models import Market, MarketDiscount
 from trading.engine.fees import compute_basis, round_up
-from trading.engine.types import BUY, PAYOUT_PIPS, SELL, Fees
+from trading.engine.types import BUY, PAYOUT_PIPS, Fees
 from trading.models import Order
 from trading.pipeline.config import fees_of
-from trading.pipeline.messages import Levels
+from trading.pipeline.loading import read_ladders
+from trading.pipeline.messages import Sides
 from trading.readmodels.holdings import Holding
+from trading.wire.levels import compute_implied_levels, mirror_levels
 
-_NONE: Final[Levels] = []
+MAKER_LEVELS_MAX: Final = 100
 
 
 def value_sold(
     account: Account, holdings: Collection[Holding], markets: Mapping[int, Market]
 ) -> dict[int, int]:
-    """Return the liquidation value of the holding in each market, in micros, in one query.
+    """Return the liquidation value of the holding in each market, in micros.
 
-    Markets that don't trade, and those whose books can't take all of it, are left out.
+    Markets that don't trade, and those that can't take all of it, are left out.
     """
     trading = [row for row in holdings if _is_trading(markets[row.market_id])]
-    books = _read_books(account, [row.market_id for row in trading])
+    books = _read_books(account, trading)
+    with_maker = [row.market_id for row in trading if row.instrument.has_maker]
+    ladders = read_ladders(with_maker, levels_max=MAKER_LEVELS_MAX) if with_maker else {}
     discounts = _read_discounts([markets[row.market_id] for row in trading])
     found = {
         row.market_id: _value_holding(
-            row, books, fees_of(markets[row.market_id]), discounts.get(row.market_id, 0)
+            row,
+            books[row.market_id],
+            ladders.get(row.market_id),
+            fees_of(markets[row.market_id]),
+            discounts.get(row.market_id, 0),
         )
         for row in trading
     }
@@ -55,36 +64,59 @@ def _is_trading(market: Market) -> bool:
     return market.status == Market.Status.OPEN and market.close_at > timezone.now()
 
 
-def _read_books(
-    account: Account, market_ids: Collection[int]
-) -> dict[tuple[int, int, int], Levels]:
-    """Return the levels to sell to, by (market, book, side of the order)."""
-    orders = Order.objects.filter(market__in=market_ids).open().exclude(owner_id=account.owner_id)
+def _read_books(account: Account, holdings: Iterable[Holding]) -> dict[int, list[Sides]]:
+    """Return (bids, asks) of each book by market, without the owner's own orders."""
+    books: dict[int, list[Sides]] = {
+        row.market_id: [([], []) for _ in range(row.instrument.book_count)] for row in holdings
+    }
+    orders = Order.objects.filter(market__in=books).open().exclude(owner_id=account.owner_id)
     rows = orders.values_list("market_id", "outcome_index", "side", "price_pips")
-    books: dict[tuple[int, int, int], Levels] = {}
     for market_id, outcome, side, price_pips, lots in rows.annotate(lots=Sum("remaining_lots")):
-        sold_pips = price_pips if side == BUY else PAYOUT_PIPS - price_pips
-        books.setdefault((market_id, outcome, side), []).append((sold_pips, int(lots)))
-    for levels in books.values():
-        levels.sort(reverse=True)
+        bids, asks = books[market_id][outcome]
+        (bids if side == BUY else asks).append((price_pips, int(lots)))
     return books
 
 
 def _value_holding(
     holding: Holding,
-    books: Mapping[tuple[int, int, int], Levels],
+    books: Sequence[Sides],
+    ladders: Sequence[Sides] | None,
     fees: Fees,
     percent_off: int,
 ) -> int | None:
     """Contracts against an outcome are in `locked_micros` at 1 each, of which they yield a part."""
     total_micros = holding.locked_micros
-    for outcome, lots in enumerate(holding.position_lots):
-        levels = books.get((holding.market_id, outcome, BUY if lots > 0 else SELL), _NONE)
+    sold = {outcome: lots for outcome, lots in enumerate(holding.position_lots) if lots}
+    for outcome, lots in sold.items():
+        bids, asks = books[outcome]
+        more_bids, more_asks = _find_beside(holding, books, ladders, sold, outcome)
+        levels = [*bids, *more_bids] if lots > 0 else mirror_levels([*asks, *more_asks])
+        levels.sort(reverse=True)
         brought_micros = compute_sale_micros(abs(lots), levels, fees, percent_off)
         if brought_micros is None:
             return None
         total_micros += brought_micros - max(0, PAYOUT_PIPS * -lots)
     return total_micros
+
+
+def _find_beside(
+    holding: Holding,
+    books: Sequence[Sides],
+    ladders: Sequence[Sides] | None,
+    sold: Mapping[int, int],
+    outcome: int,
+) -> Sides:
+    """Return what trades beside an outcome's book: a maker, or all other books together.
+
+    Sales of several outcomes would take the same orders of other books, and a maker's price for one
+    gets worse with what is bought back of another: neither counts then.
+    """
+    if ladders is not None and (min(sold.values()) > 0 or max(sold.values()) < 0):
+        return ladders[outcome]
+    if holding.instrument.matches_across and len(sold) == 1:
+        sorted_books = [(sorted(bids, reverse=True), sorted(asks)) for bids, asks in books]
+        return compute_implied_levels(sorted_books, outcome)
+    return [], []
 
 
 def compute_sale_micros(

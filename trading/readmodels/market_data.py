@@ -11,6 +11,7 @@ from kernel.cache import FreshCache, SharedRead
 from kernel.errors import ApiError
 from kernel.units import format_quantity
 from trading.feed.reads import book_from_database, read_live_listed
+from trading.feed.relays import LADDER_MAX
 from trading.pipeline import instruments
 from trading.pipeline.instruments import Instrument
 from trading.pipeline.loading import read_ladders
@@ -28,8 +29,6 @@ FRESH_SECONDS: Final = 0.9
 TICKERS_MAX: Final = 1_000
 _ORDER: Final = ("market", "outcome")
 _ALL: Final = "all"
-LADDER_MAX: Final = 50
-"""Levels of a side that are shown of an automated maker, which may have one at every tick."""
 Book = tuple[int, int, list[DepthLevel]]
 """(seq, ts_us, levels) as of the last commit."""
 

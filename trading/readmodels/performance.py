@@ -8,6 +8,7 @@ from django.db.models import Q, Sum
 
 from accounts.actions import get_issuer_id
 from accounts.models import Account, Transfer
+from accounts.models.account import TransferKind
 from trading.models import DailyEquity
 from trading.readmodels import equity
 from trading.readmodels.holdings import Holding, value_holdings
@@ -73,11 +74,14 @@ def list_points(account_id: int) -> list[Point]:
 
 
 def _read_deposited(account_id: int, points: Sequence[Point]) -> int:
-    """Return the account's net deposits: the last recorded day's, plus those since."""
-    issuer_id = get_issuer_id()
+    """Return the account's net deposits: the last recorded day's, plus those since.
+
+    What its owner moved between own accounts counts as such: it is no profit of an account.
+    """
+    issuer_id, internal = get_issuer_id(), Q(kind=TransferKind.INTERNAL)
     outside = Transfer.objects.filter(
-        Q(credit_account=account_id, debit_account=issuer_id)
-        | Q(debit_account=account_id, credit_account=issuer_id)
+        Q(credit_account=account_id) & (Q(debit_account=issuer_id) | internal)
+        | Q(debit_account=account_id) & (Q(credit_account=issuer_id) | internal)
     )
     if points:
         day = points[-1].day + timedelta(days=1)

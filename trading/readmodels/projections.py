@@ -5,7 +5,8 @@ prices and open interest are those at the minute's end, open interest being the 
 (outstanding contracts: escrow / 10,000). Every row has the journal sequence number that it
 reflects, and the rows of a market change in one transaction: so projecting may stop anywhere, run
 twice and resume later, and `rebuild` yields the same rows from scratch. The same pass, once per row
-of the journal, notifies users of their fills (`trading.notifications.notify`).
+of the journal, notifies users of their fills and records what webhooks are sent
+(`trading.notifications`).
 """
 
 from collections.abc import Iterable, Iterator
@@ -23,7 +24,8 @@ from markets.models import Market, MarketStats
 from trading.engine.events import Configured, Traded, list_trades
 from trading.engine.types import PAYOUT_PIPS, Withdrawal
 from trading.models import BookState, Candle, JournalRow, OutcomeStats, Position
-from trading.notifications import notify
+from trading.notifications import notify, webhooks
+from trading.notifications.webhooks import Span
 from trading.pipeline.journal import JournalBody, read_rows
 
 ROWS_MAX: Final = 500
@@ -175,7 +177,8 @@ def _project_some(market: Market) -> bool:
         stats = list(
             OutcomeStats.objects.select_for_update().filter(market=market).order_by("outcome_index")
         )
-        rows = list(islice(read_rows(market.pk, stats[0].seq), ROWS_MAX))
+        before_seq = stats[0].seq
+        rows = list(islice(read_rows(market.pk, before_seq), ROWS_MAX))
         if not rows:
             return False
         minute = rows[0][0].ts_us // MINUTE_US
@@ -184,6 +187,8 @@ def _project_some(market: Market) -> bool:
             derived.add(row, body)
         _store(derived, list(derived.changed.values()))
         notify.notify_of_orders(market.pk, (body for _row, body in rows))
+        span = Span(market.pk, before_seq, rows[-1][0].seq_last, rows[0][0].ts_us)
+        webhooks.record_orders(span)
     return len(rows) == ROWS_MAX
 
 

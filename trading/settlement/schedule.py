@@ -23,6 +23,7 @@ SECONDS: Final[dict[str, float]] = {
     "record_equity": 900.0,
     "record_activity": 60.0,
     "notify_due": 2.0,
+    "send_webhooks": 1.0,
     "forget_notifications": 86_400.0,
     "verify_nightly": 900.0,
 }

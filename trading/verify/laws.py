@@ -117,6 +117,17 @@ LAWS: Final = (
         " AND NOT (kind = 'withdrawal' AND credit = 'issuer')",
     ),
     Law(
+        "a",
+        "transfers between own accounts are of one owner, and sum to nothing for each",
+        "SELECT owner_id AS subject, SUM(micros) AS total FROM ("
+        " SELECT a.owner_id, t.amount_micros AS micros FROM accounts_transfer t"
+        "  JOIN accounts_account a ON a.id = t.credit_account_id WHERE t.kind = 'internal'"
+        " UNION ALL SELECT a.owner_id, -t.amount_micros FROM accounts_transfer t"
+        "  JOIN accounts_account a ON a.id = t.debit_account_id WHERE t.kind = 'internal'"
+        ") AS moved GROUP BY owner_id",
+        "subject IS NULL OR total <> 0",
+    ),
+    Law(
         "b",
         "available is never negative",
         "SELECT id AS subject, kind, cash_micros, held_micros, withdrawing_micros"

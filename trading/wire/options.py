@@ -85,6 +85,7 @@ class OptionsIn(RequestBody, kw_only=True):
     take_profit: LegIn | None = None
     stop_loss: StopLossIn | None = None
     order_group: OrderGroupIn | None = None
+    cancel_on_halt: bool = False
 
 
 class OptionsOut(Struct, kw_only=True):
@@ -97,6 +98,7 @@ class OptionsOut(Struct, kw_only=True):
     trigger: TriggerOut | None
     bracket: Id | None
     order_group: Id | None
+    cancel_on_halt: bool
 
 
 def read_options(order: OptionsIn, *, is_market: bool, as_no: bool) -> OrderOptions:
@@ -111,6 +113,7 @@ def read_options(order: OptionsIn, *, is_market: bool, as_no: bool) -> OrderOpti
         trigger=None if order.trigger is None else _read_trigger(order.trigger, as_no=as_no),
         legs=read_legs(order.take_profit, order.stop_loss, as_no=as_no),
         order_group=None if order.order_group is None else read_group_id(order.order_group),
+        cancel_on_halt=order.cancel_on_halt,
     )
 
 
@@ -168,6 +171,7 @@ def show_options(order: EngineOrder, asked: OrderOptions, *, as_no: bool) -> dic
         "trigger": None if asked.trigger is None else _show_trigger(order, asked.trigger, as_no),
         "bracket": asked.bracket_id,
         "order_group": asked.order_group,
+        "cancel_on_halt": asked.cancel_on_halt,
     }
 
 

@@ -10,6 +10,7 @@ from predex_client.errors import (
     ConflictError,
     ConnectionLostError,
     ForbiddenError,
+    ForgedWebhookError,
     InvalidRequestError,
     NotAuthenticatedError,
     NotFoundError,
@@ -32,7 +33,9 @@ from predex_client.events import (
 )
 from predex_client.feed import AsyncFeed, Feed
 from predex_client.local import LocalAccount, LocalBook
+from predex_client.signing import Signer
 from predex_client.terms import KEEP, KeyRequest, NewOrder, StopLoss, TakeProfit, Trigger
+from predex_client.webhooks import WebhookMessage, verify_webhook
 
 __all__ = [
     "KEEP",
@@ -48,6 +51,7 @@ __all__ = [
     "ExchangeEvent",
     "Feed",
     "ForbiddenError",
+    "ForgedWebhookError",
     "InvalidRequestError",
     "KeyRequest",
     "LifecycleEvent",
@@ -59,6 +63,7 @@ __all__ = [
     "OutcomeUnknownError",
     "PredexError",
     "RefusedError",
+    "Signer",
     "StopLoss",
     "TakeProfit",
     "TickerEvent",
@@ -68,4 +73,6 @@ __all__ = [
     "UnavailableError",
     "UnexpectedAnswerError",
     "UnsubscribedEvent",
+    "WebhookMessage",
+    "verify_webhook",
 ]

@@ -1,27 +1,17 @@
-"""Every call of the API, described once: functions from its arguments to a `Request`."""
+"""The calls about markets and orders, described once: functions from arguments to a `Request`."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from datetime import datetime
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, TypeVar
 from uuid import uuid4
 
-from predex_client import models
+from predex_client import models, own
+from predex_client.describing import get, given, list_rows, send
 from predex_client.requests import Page, Request
-from predex_client.terms import (
-    KEEP,
-    Keep,
-    KeyRequest,
-    NewOrder,
-    Side,
-    StopLoss,
-    TakeProfit,
-)
+from predex_client.terms import KEEP, Keep, NewOrder, Side, StopLoss, TakeProfit
 from predex_client.values import Number, decode, encode_number
 
-P = ParamSpec("P")
-S = TypeVar("S")
 T = TypeVar("T")
-PAGE_LENGTH = 200
 
 
 # --- the exchange and its markets -----------------------------------------------------------
@@ -29,7 +19,7 @@ PAGE_LENGTH = 200
 
 def exchange() -> Request[models.ExchangeState]:
     """Whether trading is halted or the exchange in maintenance, and what it announces."""
-    return _get("exchange", models.ExchangeState)
+    return get("exchange", models.ExchangeState)
 
 
 def markets(
@@ -43,7 +33,7 @@ def markets(
     sort: str | None = None,
 ) -> Request[Page[models.Market]]:
     """Markets that you may see."""
-    return _list(
+    return list_rows(
         "markets", models.Market, status=status, category=category, tag=tag, event=event,
         series=series, q=q, sort=sort,
     )  # fmt: skip
@@ -51,22 +41,22 @@ def markets(
 
 def market(slug: str) -> Request[models.MarketDetails]:
     """One market with its texts, and how it is resolved."""
-    return _get("markets/{slug}", models.MarketDetails, slug=slug)
+    return get("markets/{slug}", models.MarketDetails, slug=slug)
 
 
 def history(slug: str) -> Request[Page[models.StatusChange]]:
     """Every change of a market's status."""
-    return _list("markets/{slug}/history", models.StatusChange, params={"slug": slug})
+    return list_rows("markets/{slug}/history", models.StatusChange, params={"slug": slug})
 
 
 def book(slug: str) -> Request[models.Book]:
     """All levels of a market, best first; of a binary market also as NO sees them."""
-    return _get("markets/{slug}/book", models.Book, slug=slug)
+    return get("markets/{slug}/book", models.Book, slug=slug)
 
 
 def trades(slug: str, *, outcome: str | None = None) -> Request[Page[models.Trade]]:
     """A market's trades, newest first."""
-    return _list("markets/{slug}/trades", models.Trade, params={"slug": slug}, outcome=outcome)
+    return list_rows("markets/{slug}/trades", models.Trade, params={"slug": slug}, outcome=outcome)
 
 
 def candles(
@@ -78,7 +68,7 @@ def candles(
     end: datetime | None = None,
 ) -> Request[Page[models.Candle]]:
     """Candles of `1m`, `5m`, `1h` or `1d`, newest first."""
-    return _list(
+    return list_rows(
         "markets/{slug}/candles", models.Candle, params={"slug": slug}, interval=interval,
         outcome=outcome, start=start, end=end,
     )  # fmt: skip
@@ -86,34 +76,34 @@ def candles(
 
 def prices(slug: str) -> Request[models.Prices]:
     """What the outcomes of a market are worth."""
-    return _get("markets/{slug}/prices", models.Prices, slug=slug)
+    return get("markets/{slug}/prices", models.Prices, slug=slug)
 
 
 def tickers(*, market: str | None = None) -> Request[Page[models.Ticker]]:
     """All outcomes at a glance: best prices, last price, volume."""
-    return _list("tickers", models.Ticker, market=market)
+    return list_rows("tickers", models.Ticker, market=market)
 
 
 # --- orders ---------------------------------------------------------------------------------
 
 
-def place(order: NewOrder) -> Request[models.OrderAnswer]:
+def place(order: NewOrder) -> Request[own.OrderAnswer]:
     """Place one order; the answer is its state after matching, once that is stored."""
     key = uuid4().hex if order.client_order_id is None else None
-    return _order("place", "POST", "orders", models.OrderAnswer, body=order, key=key)
+    return _order("place", "POST", "orders", own.OrderAnswer, body=order, key=key)
 
 
 def place_batch(
     orders: Iterable[NewOrder], *, idempotency_key: str | None = None
-) -> Request[tuple[models.BatchItem, ...]]:
+) -> Request[tuple[own.BatchItem, ...]]:
     """Place up to 100 orders, each accepted or refused by itself."""
     body = {"orders": list(orders)}
     return _batch("place_batch", "orders/batch", body, idempotency_key)
 
 
-def preview(order: NewOrder) -> Request[models.Preview]:
+def preview(order: NewOrder) -> Request[own.Preview]:
     """What an order would do if it came now; it changes nothing."""
-    return _order("preview", "POST", "orders/preview", models.Preview, body=order, key=None)
+    return _order("preview", "POST", "orders/preview", own.Preview, body=order, key=None)
 
 
 def amend(
@@ -126,45 +116,45 @@ def amend(
     stop_loss: StopLoss | Keep | None = KEEP,
     valid_until: datetime | None = None,
     idempotency_key: str | None = None,
-) -> Request[models.OrderAnswer]:
+) -> Request[own.OrderAnswer]:
     """Change price and total quantity (its filled part included), trigger or legs of an order.
 
     It is repeated by itself only with an `idempotency_key`.
     """
-    body = _given(
+    body = given(
         price=price, quantity=quantity, trigger_price=trigger_price, valid_until=valid_until
     )
     legs = {"take_profit": take_profit, "stop_loss": stop_loss}
     body |= {name: leg for name, leg in legs.items() if leg is not KEEP}
     return _order(
-        "amend", "PATCH", "orders/{order_id}", models.OrderAnswer, {"order_id": order_id},
+        "amend", "PATCH", "orders/{order_id}", own.OrderAnswer, {"order_id": order_id},
         body=body, key=idempotency_key, is_repeatable=idempotency_key is not None,
     )  # fmt: skip
 
 
-def cancel(order_id: str, *, idempotency_key: str | None = None) -> Request[models.OrderAnswer]:
+def cancel(order_id: str, *, idempotency_key: str | None = None) -> Request[own.OrderAnswer]:
     """Cancel what is left of an order."""
     return _order(
-        "cancel", "DELETE", "orders/{order_id}", models.OrderAnswer, {"order_id": order_id},
+        "cancel", "DELETE", "orders/{order_id}", own.OrderAnswer, {"order_id": order_id},
         key=idempotency_key,
     )  # fmt: skip
 
 
 def cancel_all(
     *, market: str | None = None, idempotency_key: str | None = None
-) -> Request[models.CancelledOrders]:
+) -> Request[own.CancelledOrders]:
     """Cancel all own orders, everywhere or in one market."""
     return _order(
-        "cancel_all", "DELETE", "orders", models.CancelledOrders, query=_given(market=market),
+        "cancel_all", "DELETE", "orders", own.CancelledOrders, query=given(market=market),
         key=idempotency_key,
     )  # fmt: skip
 
 
 def close_positions(
     *, market: str | None = None, outcome: str | None = None, idempotency_key: str | None = None
-) -> Request[tuple[models.BatchItem, ...]]:
+) -> Request[tuple[own.BatchItem, ...]]:
     """Close one position, all of a market, or everything, at the market."""
-    body = _given(market=market, outcome=outcome)
+    body = given(market=market, outcome=outcome)
     return _batch("close_positions", "positions/close", body, idempotency_key)
 
 
@@ -177,14 +167,14 @@ def protect(
     stop_loss: StopLoss | None = None,
     valid_until: datetime | None = None,
     idempotency_key: str | None = None,
-) -> Request[models.Protection]:
+) -> Request[own.Protection]:
     """Give a position a take-profit, a stop-loss or both."""
-    body = _given(
+    body = given(
         market=market, outcome=outcome, quantity=quantity, take_profit=take_profit,
         stop_loss=stop_loss, valid_until=valid_until,
     )  # fmt: skip
     return _order(
-        "protect", "POST", "positions/protect", models.Protection, body=body,
+        "protect", "POST", "positions/protect", own.Protection, body=body,
         key=idempotency_key or uuid4().hex,
     )  # fmt: skip
 
@@ -195,90 +185,88 @@ def orders(
     status: str | None = None,
     client_order_id: str | None = None,
     updated_since: datetime | None = None,
-) -> Request[Page[models.Order]]:
+) -> Request[Page[own.Order]]:
     """Own orders; with `updated_since` the oldest change first."""
-    return _list(
-        "orders", models.Order, market=market, status=status, client_order_id=client_order_id,
+    return list_rows(
+        "orders", own.Order, market=market, status=status, client_order_id=client_order_id,
         updated_since=updated_since,
     )  # fmt: skip
 
 
-def order(order_id: str) -> Request[models.Order]:
+def order(order_id: str) -> Request[own.Order]:
     """One own order."""
-    return _get("orders/{order_id}", models.Order, order_id=order_id)
+    return get("orders/{order_id}", own.Order, order_id=order_id)
 
 
-def order_by_client_id(client_order_id: str) -> Request[models.Order]:
+def order_by_client_id(client_order_id: str) -> Request[own.Order]:
     """One own order, by your name for it."""
     path = "orders/by-client-id/{client_order_id}"
-    return _get(path, models.Order, client_order_id=client_order_id)
+    return get(path, own.Order, client_order_id=client_order_id)
 
 
-def queue_position(order_id: str) -> Request[models.QueuePosition]:
+def queue_position(order_id: str) -> Request[own.QueuePosition]:
     """How many contracts trade before an order that rests."""
     path = "orders/{order_id}/queue-position"
-    return _get(path, models.QueuePosition, order_id=order_id)
+    return get(path, own.QueuePosition, order_id=order_id)
 
 
-def queue_positions(market: str) -> Request[tuple[models.QueuePosition, ...]]:
+def queue_positions(market: str) -> Request[tuple[own.QueuePosition, ...]]:
     """The queue positions of all own orders of a market."""
     return Request(
         method="GET", path="orders/queue-positions", query={"market": market}, is_repeatable=True,
-        read=lambda body: decode(tuple[models.QueuePosition, ...], body["results"]),
+        read=lambda body: decode(tuple[own.QueuePosition, ...], body["results"]),
     )  # fmt: skip
 
 
-def cancel_after(seconds: int) -> Request[models.CancelTimer]:
+def cancel_after(seconds: int) -> Request[own.CancelTimer]:
     """Cancel all own orders unless it is called again within so long; 0 switches it off."""
-    return _send("POST", "orders/cancel-after", models.CancelTimer, {"seconds": seconds})
+    return send("POST", "orders/cancel-after", own.CancelTimer, {"seconds": seconds})
 
 
-def cancel_timer() -> Request[models.CancelTimer]:
+def cancel_timer() -> Request[own.CancelTimer]:
     """When all own orders are cancelled, if `cancel_after` was called."""
-    return _get("orders/cancel-after", models.CancelTimer)
+    return get("orders/cancel-after", own.CancelTimer)
 
 
-def order_groups() -> Request[Page[models.OrderGroup]]:
+def order_groups() -> Request[Page[own.OrderGroup]]:
     """Own order groups."""
-    return _list("order-groups", models.OrderGroup)
+    return list_rows("order-groups", own.OrderGroup)
 
 
-def order_group(group_id: str) -> Request[models.OrderGroup]:
+def order_group(group_id: str) -> Request[own.OrderGroup]:
     """One order group, with what it has filled within the last 15 seconds."""
-    return _get("order-groups/{group_id}", models.OrderGroup, group_id=group_id)
+    return get("order-groups/{group_id}", own.OrderGroup, group_id=group_id)
 
 
-def create_order_group(limit: Number) -> Request[models.OrderGroup]:
+def create_order_group(limit: Number) -> Request[own.OrderGroup]:
     """Make a group that bounds what its orders fill together within 15 seconds."""
-    return _send("POST", "order-groups", models.OrderGroup, {"limit": encode_number(limit)})
+    return send("POST", "order-groups", own.OrderGroup, {"limit": encode_number(limit)})
 
 
-def change_order_group(group_id: str, limit: Number) -> Request[models.OrderGroup]:
+def change_order_group(group_id: str, limit: Number) -> Request[own.OrderGroup]:
     """Give a group another limit."""
     path = "order-groups/{group_id}"
-    return _send(
-        "PATCH", path, models.OrderGroup, {"limit": encode_number(limit)}, group_id=group_id
-    )
+    return send("PATCH", path, own.OrderGroup, {"limit": encode_number(limit)}, group_id=group_id)
 
 
-def stop_order_group(group_id: str) -> Request[models.OrderGroup]:
+def stop_order_group(group_id: str) -> Request[own.OrderGroup]:
     """Cancel a group's orders, and accept none until it is reset."""
-    return _send("POST", "order-groups/{group_id}/stop", models.OrderGroup, group_id=group_id)
+    return send("POST", "order-groups/{group_id}/stop", own.OrderGroup, group_id=group_id)
 
 
-def reset_order_group(group_id: str) -> Request[models.OrderGroup]:
+def reset_order_group(group_id: str) -> Request[own.OrderGroup]:
     """Let a stopped group begin again, with nothing filled."""
-    return _send("POST", "order-groups/{group_id}/reset", models.OrderGroup, group_id=group_id)
+    return send("POST", "order-groups/{group_id}/reset", own.OrderGroup, group_id=group_id)
 
 
-def end_order_group(group_id: str) -> Request[models.OrderGroup]:
+def end_order_group(group_id: str) -> Request[own.OrderGroup]:
     """Stop a group for good."""
-    return _send("DELETE", "order-groups/{group_id}", models.OrderGroup, group_id=group_id)
+    return send("DELETE", "order-groups/{group_id}", own.OrderGroup, group_id=group_id)
 
 
-def standing_orders() -> Request[Page[models.StandingOrder]]:
+def standing_orders() -> Request[Page[own.StandingOrder]]:
     """Own standing orders."""
-    return _list("standing-orders", models.StandingOrder)
+    return list_rows("standing-orders", own.StandingOrder)
 
 
 def create_standing_order(
@@ -290,122 +278,22 @@ def create_standing_order(
     quantity: Number | None = None,
     daily_budget: Number | None = None,
     until: datetime | None = None,
-) -> Request[models.StandingOrder]:
+) -> Request[own.StandingOrder]:
     """Place a limit order each day: up to `quantity`, or what `daily_budget` pays for."""
-    body = _given(
+    body = given(
         market=market, side=side, price=encode_number(price), outcome=outcome,
         quantity=encode_number(quantity), daily_budget=encode_number(daily_budget), until=until,
     )  # fmt: skip
-    return _send("POST", "standing-orders", models.StandingOrder, body)
+    return send("POST", "standing-orders", own.StandingOrder, body)
 
 
-def stop_standing_order(standing_id: str) -> Request[models.StandingOrder]:
+def stop_standing_order(standing_id: str) -> Request[own.StandingOrder]:
     """Stop a standing order, and cancel what rests of it."""
     path = "standing-orders/{standing_id}"
-    return _send("DELETE", path, models.StandingOrder, standing_id=standing_id)
+    return send("DELETE", path, own.StandingOrder, standing_id=standing_id)
 
 
-# --- the account ----------------------------------------------------------------------------
-
-
-def register(
-    email: str,
-    handle: str,
-    password: str,
-    *,
-    key: KeyRequest | None = None,
-    display_name: str | None = None,
-    invite_code: str | None = None,
-) -> Request[models.Registration]:
-    """Make an account, with a first API key where addresses need not be verified before."""
-    body = _given(
-        email=email, handle=handle, password=password, key=key, display_name=display_name,
-        invite_code=invite_code,
-    )  # fmt: skip
-    return _send("POST", "auth/register", models.Registration, body)
-
-
-def me() -> Request[models.User]:
-    """Who the key belongs to, and its scopes."""
-    return _get("me", models.User)
-
-
-def limits() -> Request[models.Limits]:
-    """The token buckets of reading and writing."""
-    return _get("limits", models.Limits)
-
-
-def account() -> Request[models.Account]:
-    """The balance."""
-    return _get("account", models.Account)
-
-
-def ledger(*, kind: str | None = None) -> Request[Page[models.Transfer]]:
-    """Every transfer in and out of the balance."""
-    return _list("ledger", models.Transfer, kind=kind)
-
-
-def portfolio() -> Request[models.Portfolio]:
-    """Money, what it is used for, and what positions are worth."""
-    return _get("portfolio", models.Portfolio)
-
-
-def positions(
-    *, market: str | None = None, settled: bool | None = None
-) -> Request[Page[models.Position]]:
-    """Positions by market."""
-    shown = None if settled is None else str(settled).lower()
-    return _list("positions", models.Position, market=market, settled=shown)
-
-
-def fills(
-    *,
-    market: str | None = None,
-    order_id: str | None = None,
-    updated_since: datetime | None = None,
-) -> Request[Page[models.Fill]]:
-    """Own fills; with `updated_since` the oldest first."""
-    return _list(
-        "fills", models.Fill, market=market, order_id=order_id, updated_since=updated_since
-    )
-
-
-# --- how they are put together --------------------------------------------------------------
-
-
-def taking(kind: Callable[P, S], describe: Callable[[S], Request[T]]) -> Callable[P, Request[T]]:
-    """Return the description of a call that takes the fields of a dataclass."""
-
-    def build(*args: P.args, **kwargs: P.kwargs) -> Request[T]:
-        return describe(kind(*args, **kwargs))
-
-    build.__doc__ = describe.__doc__
-    return build
-
-
-def _get(path: str, kind: type[T], **params: str) -> Request[T]:
-    return Request(
-        method="GET", path=path, params=params, read=lambda body: decode(kind, body),
-        is_repeatable=True,
-    )  # fmt: skip
-
-
-def _list(
-    path: str, row: type[T], *, params: dict[str, str] | None = None, **query: Any
-) -> Request[Page[T]]:
-    def read(body: Any) -> Page[T]:
-        return Page(tuple(decode(row, item) for item in body["results"]), body["next_cursor"])
-
-    query = {**_given(**query), "limit": PAGE_LENGTH}
-    return Request(
-        method="GET", path=path, params=params or {}, query=query, read=read, is_repeatable=True
-    )
-
-
-def _send(method: str, path: str, kind: type[T], body: Any = None, **params: str) -> Request[T]:
-    return Request(
-        method=method, path=path, params=params, body=body, read=lambda body: decode(kind, body)
-    )
+# --- operations on orders ---------------------------------------------------------------------
 
 
 def _order(
@@ -430,13 +318,9 @@ def _order(
 
 def _batch(
     operation: str, path: str, body: Any, key: str | None
-) -> Request[tuple[models.BatchItem, ...]]:
+) -> Request[tuple[own.BatchItem, ...]]:
     return Request(
         method="POST", path=path, body=body, operation=operation,
         idempotency_key=key or uuid4().hex, is_repeatable=True,
-        read=lambda body: decode(tuple[models.BatchItem, ...], body["results"]),
+        read=lambda body: decode(tuple[own.BatchItem, ...], body["results"]),
     )  # fmt: skip
-
-
-def _given(**fields: Any) -> dict[str, Any]:
-    return {name: value for name, value in fields.items() if value is not None}

@@ -18,6 +18,7 @@ from predex_client.errors import (
     build_error,
 )
 from predex_client.requests import AsyncSender, Attempts, Request, Sender
+from predex_client.signing import Signer
 from predex_client.values import encode
 
 T = TypeVar("T")
@@ -29,9 +30,10 @@ PATIENCE_SECONDS = 10.0
 class Client(Sender, Endpoints):
     """An exchange as one account sees it; without a key, as anybody does.
 
-    `url` and `key` are those of PREDEX_URL and PREDEX_KEY if they are not given. For `patience`
-    seconds a request waits while the exchange is busy or away, and is sent again where that is
-    safe. Unsuccessful requests raise a `PredexError`.
+    `url` and `key` are those of PREDEX_URL and PREDEX_KEY if they are not given; an access token
+    may stand in a key's place, and a `signer` signs each request instead. For `patience` seconds a
+    request waits while the exchange is busy or away, and is sent again where that is safe.
+    Unsuccessful requests raise a `PredexError`.
     """
 
     def __init__(
@@ -39,12 +41,13 @@ class Client(Sender, Endpoints):
         url: str | None = None,
         key: str | None = None,
         *,
+        signer: Signer | None = None,
         timeout: float = TIMEOUT_SECONDS,
         patience: float = PATIENCE_SECONDS,
         transport: httpx.BaseTransport | None = None,
     ) -> None:
         self._patience = patience
-        options = build_options(url, key)
+        options = build_options(url, key, signer)
         self._http = httpx.Client(**options, timeout=timeout, transport=transport)
 
     def send(self, request: Request[T]) -> T:
@@ -80,12 +83,13 @@ class AsyncClient(AsyncSender, Endpoints):
         url: str | None = None,
         key: str | None = None,
         *,
+        signer: Signer | None = None,
         timeout: float = TIMEOUT_SECONDS,
         patience: float = PATIENCE_SECONDS,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         self._patience = patience
-        options = build_options(url, key)
+        options = build_options(url, key, signer)
         self._http = httpx.AsyncClient(**options, timeout=timeout, transport=transport)
 
     async def send(self, request: Request[T]) -> T:
@@ -113,16 +117,25 @@ class AsyncClient(AsyncSender, Endpoints):
         await self.close()
 
 
-def build_options(url: str | None, key: str | None) -> dict[str, Any]:
+def build_options(url: str | None, key: str | None, signer: Signer | None) -> dict[str, Any]:
     """Return the options of httpx's clients."""
-    return {"base_url": f"{find_url(url)}/api/v1/", "headers": build_headers(key)}
+    return {
+        "base_url": f"{find_url(url)}/api/v1/",
+        "headers": build_headers(key, signer),
+        "auth": None if signer is None else signer.sign_request,
+    }
 
 
 def find_url(url: str | None) -> str:
     return (url or os.environ.get("PREDEX_URL", HERE)).rstrip("/")
 
 
-def build_headers(key: str | None) -> dict[str, str]:
+def build_headers(key: str | None, signer: Signer | None) -> dict[str, str]:
+    """Return the headers that all requests have."""
+    if signer is not None:
+        if key:
+            raise ValueError("give a key or a signer, not both")
+        return {}
     key = os.environ.get("PREDEX_KEY") if key is None else key
     return {"X-API-Key": key} if key else {}
 
@@ -146,7 +159,7 @@ def read_answer(request: Request[T], response: httpx.Response) -> T:
     if not response.is_success:
         raise read_error(response.status_code, response.headers.get("Retry-After"), response.text)
     try:
-        return request.read(response.json())
+        return request.read(response.json() if response.content else None)
     except UNREADABLE as fault:
         raise UnexpectedAnswerError(f"{response.url}: {fault}") from fault
 

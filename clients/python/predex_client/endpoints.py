@@ -1,7 +1,7 @@
-"""The methods of all clients: each is a description of `predex_client.calls`."""
+"""The methods of all clients: each is a description of `calls` or `account_calls`."""
 
-from predex_client import calls
-from predex_client.calls import taking
+from predex_client import account_calls, calls
+from predex_client.describing import taking
 from predex_client.requests import Endpoint, Listing
 from predex_client.terms import NewOrder
 
@@ -50,11 +50,28 @@ class Endpoints(OrderEndpoints):
     create_standing_order = Endpoint(calls.create_standing_order)
     stop_standing_order = Endpoint(calls.stop_standing_order)
 
-    register = Endpoint(calls.register)
-    me = Endpoint(calls.me)
-    limits = Endpoint(calls.limits)
-    account = Endpoint(calls.account)
-    ledger = Listing(calls.ledger)
-    portfolio = Endpoint(calls.portfolio)
-    positions = Listing(calls.positions)
-    fills = Listing(calls.fills)
+    register = Endpoint(account_calls.register)
+    log_in = Endpoint(account_calls.log_in)
+    me = Endpoint(account_calls.me)
+    limits = Endpoint(account_calls.limits)
+    account = Endpoint(account_calls.account)
+    ledger = Listing(account_calls.ledger)
+    portfolio = Endpoint(account_calls.portfolio)
+    positions = Listing(account_calls.positions)
+    fills = Listing(account_calls.fills)
+
+    api_keys = Listing(account_calls.api_keys)
+    create_api_key = Endpoint(account_calls.create_api_key)
+    revoke_api_key = Endpoint(account_calls.revoke_api_key)
+    subaccounts = Endpoint(account_calls.subaccounts)
+    open_subaccount = Endpoint(account_calls.open_subaccount)
+    transfer = Endpoint(account_calls.transfer)
+    transfers = Listing(account_calls.transfers)
+    webhooks = Listing(account_calls.webhooks)
+    webhook = Endpoint(account_calls.webhook)
+    create_webhook = Endpoint(account_calls.create_webhook)
+    change_webhook = Endpoint(account_calls.change_webhook)
+    delete_webhook = Endpoint(account_calls.delete_webhook)
+    ping_webhook = Endpoint(account_calls.ping_webhook)
+    deliveries = Listing(account_calls.deliveries)
+    redeliver = Endpoint(account_calls.redeliver)

@@ -79,6 +79,10 @@ class ConnectionLostError(PredexError):
     """No answer came. What was asked for may have been carried out or not."""
 
 
+class ForgedWebhookError(PredexError):
+    """What a webhook received is not signed by the exchange, or not just now."""
+
+
 class UnexpectedAnswerError(PredexError):
     """What came is no answer of predex: is the address right?"""
 

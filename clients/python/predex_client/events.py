@@ -6,7 +6,8 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from predex_client.models import Fill, Level, Order, Trade
+from predex_client.models import Level, Trade
+from predex_client.own import Fill, Order
 from predex_client.values import decode
 
 

@@ -6,6 +6,7 @@ events in order; `Session` has the protocol.
 
 import asyncio
 import contextlib
+import random
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Iterator, Sequence
@@ -16,6 +17,7 @@ from websockets.asyncio import client as async_client
 from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
 from websockets.sync import client as sync_client
 
+from predex_client import session
 from predex_client.client import PATIENCE_SECONDS, build_headers, find_url, read_error
 from predex_client.endpoints import OrderEndpoints
 from predex_client.errors import (
@@ -26,17 +28,31 @@ from predex_client.errors import (
 )
 from predex_client.events import Event, HeartbeatEvent
 from predex_client.local import LocalAccount, LocalBook
-from predex_client.requests import AsyncSender, Attempts, Request, Sender
-from predex_client.session import Channel, Session, cancel_on_disconnect, lost, subscription
+from predex_client.requests import AsyncSender, Attempts, Endpoint, Request, Sender
+from predex_client.session import Session, lost
+from predex_client.signing import Signer
 
 T = TypeVar("T")
 FRAME_BYTES_MAX = 16 * 1024 * 1024
 EVENTS_MAX = 10_000
+CLOSE_SECONDS = 2
 PAUSE_SECONDS = 0.5
-PAUSE_SECONDS_MAX = 15.0
+PAUSE_SECONDS_MAX = 2.0
 NO_LONGER_VALID = 4401
 TOO_MANY = 4429
-OPTIONS: dict[str, Any] = {"max_size": FRAME_BYTES_MAX, "compression": None}
+OPTIONS: dict[str, Any] = {
+    "max_size": FRAME_BYTES_MAX,
+    "compression": None,
+    "close_timeout": CLOSE_SECONDS,
+}
+
+
+class FeedEndpoints(OrderEndpoints):
+    """What can be asked for on the socket."""
+
+    subscribe = Endpoint(session.subscribe)
+    unsubscribe = Endpoint(session.unsubscribe)
+    cancel_on_disconnect = Endpoint(session.cancel_on_disconnect)
 
 
 class FeedState:
@@ -47,13 +63,20 @@ class FeedState:
         url: str | None = None,
         key: str | None = None,
         *,
+        signer: Signer | None = None,
         resume: str | None = None,
         patience: float = PATIENCE_SECONDS,
     ) -> None:
         self._url = find_url(url).replace("http", "ws", 1) + "/ws/v1"
-        self._headers = build_headers(key)
+        self._headers = build_headers(key, signer)
+        self._signer = signer
         self._patience = patience
         self._session = Session(resume)
+
+    def _build_options(self) -> dict[str, Any]:
+        """Return the options of a new connection, whose handshake is signed anew."""
+        signed = {} if self._signer is None else self._signer.sign_handshake(self._url)
+        return {"additional_headers": {**self._headers, **signed}, **OPTIONS}
 
     @property
     def books(self) -> dict[str, LocalBook]:
@@ -76,7 +99,7 @@ class FeedState:
         return self._session.resyncs
 
 
-class Feed(Sender, OrderEndpoints, FeedState):
+class Feed(Sender, FeedEndpoints, FeedState):
     """The feed, read while one iterates or waits for an answer.
 
     with Feed() as feed:
@@ -100,17 +123,6 @@ class Feed(Sender, OrderEndpoints, FeedState):
             while self._events:
                 yield self._events.popleft()
             self._read()
-
-    def subscribe(self, *channels: Channel, markets: Sequence[str] | str | None = None) -> None:
-        """Follow channels of these markets, of `"all"`, or `me`."""
-        self.send(subscription("subscribe", channels, markets))
-
-    def unsubscribe(self, *channels: Channel, markets: Sequence[str] | str | None = None) -> None:
-        self.send(subscription("unsubscribe", channels, markets))
-
-    def cancel_on_disconnect(self, *, enabled: bool = True) -> None:
-        """Have all own orders cancelled when the connection ends, however it ends."""
-        self.send(cancel_on_disconnect(enabled=enabled))
 
     def send(self, request: Request[T]) -> T:
         attempts = Attempts(request, self._patience)
@@ -139,7 +151,7 @@ class Feed(Sender, OrderEndpoints, FeedState):
                 raise
             check_closed(fault)
             self._answers |= {number: lost() for number in self._session.lose()}
-            self._connect()
+            self._connect(inf if seconds is None else seconds)
             return
         received = self._session.receive(text)
         if received.event is not None:
@@ -160,7 +172,7 @@ class Feed(Sender, OrderEndpoints, FeedState):
             self._open.close()
             try:
                 self._connection = self._open.enter_context(
-                    sync_client.connect(self._url, additional_headers=self._headers, **OPTIONS)
+                    sync_client.connect(self._url, **self._build_options())
                 )
                 break
             except (OSError, WebSocketException) as fault:
@@ -168,7 +180,7 @@ class Feed(Sender, OrderEndpoints, FeedState):
         self._write(self._session.connect())
 
 
-class AsyncFeed(AsyncSender, OrderEndpoints, FeedState):
+class AsyncFeed(AsyncSender, FeedEndpoints, FeedState):
     """`Feed` for asyncio. It is read in a task of its own, so that books stay current meanwhile.
 
     Up to EVENTS_MAX events wait to be iterated over; then nothing more is read until one is.
@@ -178,6 +190,7 @@ class AsyncFeed(AsyncSender, OrderEndpoints, FeedState):
         self._events: asyncio.Queue[Event | Exception] = asyncio.Queue(EVENTS_MAX)
         self._answers: dict[int, asyncio.Future[Any]] = {}
         self._is_open = asyncio.Event()
+        self._ended: Exception | None = None
         await self._connect(self._patience)
         self._reading = asyncio.create_task(self._read_on())
         return self
@@ -189,25 +202,12 @@ class AsyncFeed(AsyncSender, OrderEndpoints, FeedState):
 
     async def __aiter__(self) -> AsyncIterator[Event]:
         while True:
+            if self._ended is not None and self._events.empty():
+                raise self._ended
             event = await self._events.get()
             if isinstance(event, Exception):
                 raise event
             yield event
-
-    async def subscribe(
-        self, *channels: Channel, markets: Sequence[str] | str | None = None
-    ) -> None:
-        """Follow channels of these markets, of `"all"`, or `me`."""
-        await self.send(subscription("subscribe", channels, markets))
-
-    async def unsubscribe(
-        self, *channels: Channel, markets: Sequence[str] | str | None = None
-    ) -> None:
-        await self.send(subscription("unsubscribe", channels, markets))
-
-    async def cancel_on_disconnect(self, *, enabled: bool = True) -> None:
-        """Have all own orders cancelled when the connection ends, however it ends."""
-        await self.send(cancel_on_disconnect(enabled=enabled))
 
     async def send(self, request: Request[T]) -> T:
         attempts = Attempts(request, self._patience)
@@ -218,6 +218,8 @@ class AsyncFeed(AsyncSender, OrderEndpoints, FeedState):
             await asyncio.sleep(attempts.find_pause(answer))
 
     async def _exchange(self, request: Request[Any], attempts: Attempts) -> Any:
+        if self._ended is not None:
+            return self._ended
         try:
             async with asyncio.timeout(max(0, attempts.seconds_left())):
                 await self._is_open.wait()
@@ -241,7 +243,7 @@ class AsyncFeed(AsyncSender, OrderEndpoints, FeedState):
             while True:
                 await self._read()
         except Exception as fault:
-            self._is_open.clear()
+            self._ended = fault
             self._fail(list(self._answers), fault)
             await self._events.put(fault)
 
@@ -280,9 +282,7 @@ class AsyncFeed(AsyncSender, OrderEndpoints, FeedState):
         pauses = Pauses(patience)
         while True:
             try:
-                self._connection = await async_client.connect(
-                    self._url, additional_headers=self._headers, **OPTIONS
-                )
+                self._connection = await async_client.connect(self._url, **self._build_options())
                 break
             except (OSError, WebSocketException) as fault:
                 await asyncio.sleep(pauses.find_next(fault))
@@ -300,7 +300,8 @@ class Pauses:
     def find_next(self, fault: Exception) -> float:
         """Return the seconds to wait; raise a refusal that another attempt would meet again."""
         refusal = read_refusal(fault)
-        pause, self._next = self._next, min(2 * self._next, PAUSE_SECONDS_MAX)
+        pause = self._next * random.uniform(0.5, 1)
+        self._next = min(2 * self._next, PAUSE_SECONDS_MAX)
         if refusal is not None and refusal.retry_after is not None:
             pause = refusal.retry_after
         if time.monotonic() + pause > self._deadline:

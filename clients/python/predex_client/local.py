@@ -4,7 +4,8 @@ from collections.abc import Iterable
 from decimal import Decimal
 
 from predex_client.events import AccountEvent, Balance, BookEvent, Event, Holding
-from predex_client.models import Level, Order
+from predex_client.models import Level
+from predex_client.own import Order
 
 Side = dict[Decimal, Decimal]
 

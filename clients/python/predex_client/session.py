@@ -29,12 +29,14 @@ from predex_client.events import (
 )
 from predex_client.local import LocalAccount, LocalBook, fits, is_old
 from predex_client.requests import Request
-from predex_client.values import encode
+from predex_client.values import decode, encode
 
 Channel = Literal["book", "trades", "ticker", "lifecycle", "me"]
 Chain = tuple[str, str]
 """A channel, and a market's slug, "all", or "" for `me`."""
 ME: Chain = ("me", "")
+CANCEL: Chain = ("cancel_on_disconnect", "")
+"""No chain, but wanted from each connection as chains are."""
 ALL = "all"
 RESUMABLE = ("book", "trades")
 RESUMED_MAX = 20
@@ -65,7 +67,6 @@ class Session:
         self._again: dict[str, list[Chain]] = {}
         self._pending: dict[int, Request[Any]] = {}
         self._numbers = itertools.count(1)
-        self._cancels_on_disconnect = False
 
     # Requests
 
@@ -88,10 +89,7 @@ class Session:
 
     def connect(self) -> list[str]:
         """Return the messages with which a new connection begins: what was wanted before."""
-        messages = list(self._subscribe(self._wanted))
-        if self._cancels_on_disconnect:
-            messages.append(_write("cancel_on_disconnect", self._name_again([]), {}))
-        return messages
+        return list(self._subscribe(self._wanted))
 
     def lose(self) -> list[int]:
         """The connection was lost. Return the requests that will get no answer."""
@@ -107,7 +105,7 @@ class Session:
     # Frames
 
     def receive(self, text: str | bytes) -> Received:
-        """Take a frame; raise ApiError where the exchange ends a subscription."""
+        """Take a frame; raise ApiError where the account may not be followed any more."""
         try:
             return self._receive(json.loads(text))
         except UNREADABLE as fault:
@@ -194,7 +192,8 @@ class Session:
         if request.operation == "unsubscribe":
             self._forget(_find_chains(request))
         elif request.operation == "cancel_on_disconnect":
-            self._cancels_on_disconnect = bool(frame["enabled"])
+            self._wanted.pop(CANCEL, None)
+            self._wanted |= {CANCEL: None} if frame["enabled"] else {}
         return request.read(frame.get("body"))
 
     def _finish_again(self, name: str, frame: Mapping[str, Any]) -> Received:
@@ -203,10 +202,19 @@ class Session:
             self._failed.difference_update(chains)
         elif frame["code"] in LATER:
             self._failed.update(chains)  # asked for again at the next heartbeat
+        elif str(frame["field"]).startswith("markets."):
+            return self._lose_market(chains, frame)
         else:
             self._forget(chains)
             raise _read_error(frame)
         return Received()
+
+    def _lose_market(self, chains: list[Chain], frame: Mapping[str, Any]) -> Received:
+        """One of these markets is not to be seen any more: follow the others."""
+        channel, market = gone = chains[int(frame["field"].partition(".")[2])]
+        self._forget([gone])
+        event = decode(UnsubscribedEvent, {**frame, "channels": [channel], "markets": [market]})
+        return Received(event, messages=list(self._subscribe(c for c in chains if c != gone)))
 
     # Subscriptions
 
@@ -258,6 +266,9 @@ class Session:
             if (channel, market) not in resumed:
                 markets.setdefault(channel, []).append(market)
         for channel, slugs in markets.items():
+            if channel == CANCEL[0]:
+                yield _write(channel, self._name_again([CANCEL]), {})
+                continue
             if channel == "me":
                 place = {"resume": self.account.resume} if self.account.resume else {}
                 yield self._write_again([ME], **place)
@@ -283,23 +294,31 @@ class Session:
         return name
 
 
-def subscription(
-    operation: str, channels: Sequence[Channel], markets: Sequence[str] | str | None
+def subscribe(
+    *channels: Channel, markets: Sequence[str] | Literal["all"] | None = None
 ) -> Request[None]:
-    """Return the request to follow channels of some markets, of "all", or `me`."""
-    named = {} if markets is None else {"markets": markets if markets == ALL else list(markets)}
-    return _feed_request(operation, {"channels": list(channels), **named})
+    """Follow channels of these markets, of `"all"`, or `me`, which is of no market."""
+    return _feed_request("subscribe", channels=channels, markets=markets)
 
 
-def cancel_on_disconnect(*, enabled: bool) -> Request[None]:
-    return _feed_request("cancel_on_disconnect", {"enabled": enabled})
+def unsubscribe(
+    *channels: Channel, markets: Sequence[str] | Literal["all"] | None = None
+) -> Request[None]:
+    """Follow them no more."""
+    return _feed_request("unsubscribe", channels=channels, markets=markets)
+
+
+def cancel_on_disconnect(*, enabled: bool = True) -> Request[None]:
+    """Have all own orders cancelled when the connection ends, however it ends."""
+    return _feed_request("cancel_on_disconnect", enabled=enabled)
 
 
 def lost() -> PredexError:
     return ConnectionLostError("the connection was lost before the answer")
 
 
-def _feed_request(operation: str, query: dict[str, Any]) -> Request[None]:
+def _feed_request(operation: str, **query: Any) -> Request[None]:
+    query = {name: value for name, value in query.items() if value is not None}
     return Request(
         method="", path="", operation=operation, query=query, read=lambda _: None,
         is_repeatable=True,

@@ -12,6 +12,9 @@ OrderType = Literal["limit", "market"]
 TimeInForce = Literal["gtc", "gtd", "ioc", "fok"]
 SelfTradePrevention = Literal["cancel_newest", "cancel_oldest", "cancel_both", "decrement"]
 TriggerOn = Literal["last", "best"]
+Scope = Literal["read", "trade", "operate"]
+WebhookEvent = Literal["fill", "order_ended", "market_status", "settlement"]
+DeliveryState = Literal["due", "delivered", "failed"]
 
 
 class Keep(Enum):
@@ -77,13 +80,16 @@ class NewOrder:
     take_profit: TakeProfit | None = None
     stop_loss: StopLoss | None = None
     order_group: str | None = None
+    cancel_on_halt: bool | None = None
     currency: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeyRequest:
-    """A first API key, made with the account."""
+    """A first API key, made with the account; `networks` are from where it may be used."""
 
     name: str
     scopes: tuple[str, ...] = ("read", "trade")
+    networks: tuple[str, ...] | None = None
+    public_key: str | None = None
     expires_at: datetime | None = None

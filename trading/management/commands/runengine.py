@@ -13,6 +13,7 @@ from django.db import connection
 from trading.management.base import MigratedCommand
 from trading.management.commands.serve import build_config, run, stop_on_signals
 from trading.pipeline.filelock import EngineAlreadyRunningError, engine_file_lock
+from web import metrics_server
 
 
 class Command(MigratedCommand):
@@ -37,6 +38,7 @@ class Command(MigratedCommand):
         self.stderr.write(f"engine of shards {shards} (Ctrl-C stops it)")
         try:
             with engine_file_lock():
+                metrics_server.start()
                 run(run_engine(shards), config=build_config("127.0.0.1", 0))
         except EngineAlreadyRunningError as fault:
             raise CommandError(f"predex cannot start: {fault}") from None

@@ -1,0 +1,263 @@
+"""What webhooks are sent: deliveries, made in the transaction that records the progress.
+
+A delivery's data are what the API shows: a fill as `GET /fills`, an order as `GET /orders`, a
+status as `GET /markets/{slug}/history`; those of an account also name its `subaccount`.
+"""
+
+import base64
+import hashlib
+import hmac
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any, Final, NamedTuple
+from uuid import UUID
+
+import msgspec
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Q, QuerySet
+from django.utils import timezone
+
+from accounts.models import Account, User
+from kernel.clock import format_time, from_datetime, now_us
+from kernel.ids import new_uuid
+from kernel.units import format_amount, format_price
+from markets.models import FINAL_STATUSES, Market, StatusChange, StatusOutbox
+from trading.feed.missed import pair_with_orders, show_own_fill
+from trading.feed.reads import read_cards
+from trading.models import (
+    LIVE_STATUSES,
+    DeliveryState,
+    Margin,
+    NotificationKind,
+    Order,
+    Settlement,
+    Trade,
+    Webhook,
+    WebhookDelivery,
+    WebhookEvent,
+)
+from trading.notifications.notify import notify_user
+from trading.pipeline.order_rows import read_order
+from trading.wire.render import show_order
+
+CHANGES_A_RUN: Final = 500
+KEPT_FOR: Final = timedelta(days=30)
+KEPT_MAX: Final = 1_000
+"""Deliveries kept of a webhook; older ones that are not due are deleted."""
+
+Listeners = Mapping[int, list[Webhook]]
+"""Webhooks by user."""
+
+
+class Span(NamedTuple):
+    """Rows of a market's journal: those after one sequence number up to another."""
+
+    market_id: int
+    after_seq: int
+    last_seq: int
+    begin_us: int
+
+
+def derive_secret(webhook: Webhook) -> str:
+    """Return the secret that signs its deliveries; only the environment's pepper makes it one."""
+    pepper = settings.API_KEY_PEPPER.encode()
+    digest = hmac.new(pepper, f"webhook {webhook.pk.hex}".encode(), hashlib.sha256).digest()
+    return f"whsec_{base64.urlsafe_b64encode(digest).decode().rstrip('=')}"
+
+
+def record_ping(webhook: Webhook) -> WebhookDelivery:
+    delivery = _build(webhook, WebhookEvent.PING, {"webhook": webhook.pk.hex})
+    delivery.save(force_insert=True)
+    return delivery
+
+
+# --- own orders, from the journal ----------------------------------------------------------------
+
+
+def record_orders(span: Span) -> None:
+    """Record fills and ended orders; in the transaction of the fold of these rows."""
+    fills, ends = _find_listeners(WebhookEvent.FILL), _find_listeners(WebhookEvent.ORDER_ENDED)
+    numbers = _number_accounts({*fills, *ends})
+    if not numbers:
+        return
+    card = read_cards([span.market_id])[span.market_id]
+    made = []
+    for fill in pair_with_orders(_list_trades(span, list(numbers))):
+        owner_id, number = numbers.get(fill.order.account_id, (0, 0))
+        data = {**msgspec.to_builtins(show_own_fill(fill, card)), "subaccount": number}
+        made += [_build(hook, WebhookEvent.FILL, data) for hook in fills.get(owner_id, ())]
+    for order in _list_ended(span, list(numbers)):
+        owner_id, number = numbers[order.account_id]
+        shown = show_order(
+            read_order(order, order.id.hex),
+            card,
+            seq=order.updated_seq,
+            updated_at_us=order.updated_at_us,
+        )
+        data = {**msgspec.to_builtins(shown), "subaccount": number}
+        made += [_build(hook, WebhookEvent.ORDER_ENDED, data) for hook in ends.get(owner_id, ())]
+    _insert(made)
+
+
+def _number_accounts(user_ids: Iterable[int]) -> dict[int, tuple[int, int]]:
+    """Return the owner and the number as a sub-account of each account of these users."""
+    rows = Account.objects.filter(owner__in=list(user_ids))
+    return {row.pk: (row.owner_id or 0, row.subaccount) for row in rows}
+
+
+def _list_trades(span: Span, account_ids: list[int]) -> list[tuple[Trade, bool]]:
+    """Return the trades of these accounts by their sides, in order; of nobody's order, none."""
+    first = UUID(int=span.begin_us // 1_000 << 80)  # ids sort by time, to the millisecond
+    trades = Trade.objects.filter(
+        Q(taker_account__in=account_ids) | Q(maker_account__in=account_ids),
+        market=span.market_id, id__gte=first, seq__gt=span.after_seq, seq__lte=span.last_seq,
+    )  # fmt: skip
+    own = set(account_ids)
+    return [
+        (trade, is_taker)
+        for trade in trades.order_by("id")
+        for is_taker, account_id, order_id in (
+            (True, trade.taker_account_id, trade.taker_order_id),
+            (False, trade.maker_account_id, trade.maker_order_id),
+        )
+        if account_id in own and order_id is not None
+    ]
+
+
+def _list_ended(span: Span, account_ids: list[int]) -> QuerySet[Order]:
+    changed = Order.objects.filter(
+        account__in=account_ids, updated_at_us__gte=span.begin_us,
+        market=span.market_id, updated_seq__gt=span.after_seq, updated_seq__lte=span.last_seq,
+    )  # fmt: skip
+    return changed.exclude(status__in=LIVE_STATUSES).order_by("updated_seq", "id")
+
+
+# --- markets, from the outbox of their changes ---------------------------------------------------
+
+
+def record_statuses() -> None:
+    """Record the changes of status that committed since, each in one transaction."""
+    for pk in StatusOutbox.objects.order_by("pk").values_list("pk", flat=True)[:CHANGES_A_RUN]:
+        _record_status(pk)
+
+
+@transaction.atomic
+def _record_status(pk: int) -> None:
+    """Take a change out of the outbox; another process that took it leaves nothing to do."""
+    pending = StatusOutbox.objects.select_for_update().filter(pk=pk).first()
+    if pending is None:
+        return
+    change = StatusChange.objects.select_related("market").get(pk=pending.change_id)
+    made = _build_statuses(change)
+    if change.to_status in FINAL_STATUSES:
+        made += _build_settlements(change)
+    _insert(made)
+    pending.delete()
+
+
+def _build_statuses(change: StatusChange) -> list[WebhookDelivery]:
+    listeners = _find_listeners(WebhookEvent.MARKET_STATUS)
+    market, at = change.market, from_datetime(change.created_at)
+    data = {
+        "market": market.slug,
+        "title": market.title,
+        "from_status": change.from_status or None,
+        "to_status": change.to_status,
+        "reason": change.reason,
+        "created_at": format_time(at),
+    }
+    same = Market.objects.filter(pk=market.pk)
+    users = User.objects.in_bulk(listeners)
+    return [
+        _build(hook, WebhookEvent.MARKET_STATUS, data)
+        for user_id, hooks in listeners.items()
+        if same.visible_to(users[user_id]).exists()
+        for hook in hooks
+    ]
+
+
+def _build_settlements(change: StatusChange) -> list[WebhookDelivery]:
+    listeners = _find_listeners(WebhookEvent.SETTLEMENT)
+    if not listeners:
+        return []
+    market = change.market
+    payouts = {
+        outcome.code: None if outcome.payout_pips is None else format_price(outcome.payout_pips)
+        for outcome in market.outcomes.order_by("index")
+    }
+    shared = {"market": market.slug, "status": change.to_status, "payouts": payouts}
+    made = []
+    for account, paid in _list_paid(change, list(listeners)):
+        data = {**shared, **paid, "subaccount": account.subaccount}
+        hooks = listeners[account.owner_id or 0]
+        made += [_build(hook, WebhookEvent.SETTLEMENT, data) for hook in hooks]
+    return made
+
+
+def _list_paid(
+    change: StatusChange, user_ids: list[int]
+) -> Iterable[tuple[Account, dict[str, str]]]:
+    """Yield what each account was paid, or what a correction has moved."""
+    if change.from_status in FINAL_STATUSES:
+        rows = Settlement.objects.filter(market=change.market, account__owner__in=user_ids)
+        last = rows.order_by("-number").values_list("number", flat=True).first()
+        for row in rows.filter(number=last or 0).select_related("account"):
+            yield row.account, {"moved": format_amount(row.moved_micros)}
+        return
+    margins = Margin.objects.filter(market=change.market, account__owner__in=user_ids)
+    for margin in margins.exclude(payout_micros=None).select_related("account"):
+        yield (
+            margin.account,
+            {
+                "payout": format_amount(margin.payout_micros or 0),
+                "net_paid": format_amount(margin.net_paid_micros),
+            },
+        )
+
+
+# --- rows ----------------------------------------------------------------------------------------
+
+
+def _find_listeners(event: WebhookEvent) -> Listeners:
+    found: dict[int, list[Webhook]] = {}
+    for hook in Webhook.objects.live().order_by("pk"):
+        if event in hook.events:
+            found.setdefault(hook.user_id, []).append(hook)
+    return found
+
+
+def _build(webhook: Webhook, event: WebhookEvent, data: Mapping[str, Any]) -> WebhookDelivery:
+    delivery_id = new_uuid()
+    body = {
+        "id": delivery_id.hex,
+        "type": event.value,
+        "created_at": format_time(now_us()),
+        "data": data,
+    }
+    text = msgspec.json.encode(body).decode()
+    return WebhookDelivery(id=delivery_id, webhook=webhook, event=event, body=text)
+
+
+def _insert(deliveries: Sequence[WebhookDelivery]) -> None:
+    WebhookDelivery.objects.bulk_create(deliveries, batch_size=500)
+
+
+def switch_off(webhook: Webhook) -> None:
+    """Send nothing more to it, and notify its owner; in one transaction."""
+    with transaction.atomic():
+        live = Webhook.objects.filter(pk=webhook.pk, switched_off_at=None)
+        if live.update(switched_off_at=timezone.now()):
+            facts = {"url": webhook.url}
+            notify_user(webhook.user_id, NotificationKind.WEBHOOK, webhook.pk.hex, facts)
+
+
+def forget_old(now: datetime) -> None:
+    """Delete deliveries older than KEPT_FOR, and a webhook's oldest beyond KEPT_MAX; none due."""
+    done = WebhookDelivery.objects.exclude(state=DeliveryState.DUE)
+    done.filter(created_at__lt=now - KEPT_FOR).delete()
+    for webhook in Webhook.objects.iterator():
+        rows = done.filter(webhook=webhook).order_by("-id")
+        last = rows.values_list("id", flat=True)[KEPT_MAX : KEPT_MAX + 1].first()
+        if last is not None:
+            rows.filter(id__lte=last).delete()
