@@ -89,10 +89,6 @@ REQUEST_SECONDS_MAX = env.count("REQUEST_SECONDS_MAX", default=30)
 RESOLVER_TRUSTED_HOSTS = env.list("RESOLVER_TRUSTED_HOSTS", default=[])  # see web/outbound.py
 WEBHOOK_TRUSTED_HOSTS = env.list("WEBHOOK_TRUSTED_HOSTS", default=[])
 SIMULATOR = env.flag("SIMULATOR", default=False)  # a bench for programs: docs/simulator.md
-<<<<<<< HEAD
-ALLOW_SIMULATOR = env.flag("ALLOW_SIMULATOR", default=False)
-=======
->>>>>>> h/sim
 DJANGO_AT_ONCE = env.count("DJANGO_AT_ONCE", default=1 if EMBEDDED else 8)  # pages; see turns.py
 
 # --- Celery: a trigger only; embedded, the scheduler inside `serve` calls the same functions -----
