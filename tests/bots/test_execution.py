@@ -11,9 +11,9 @@ from bots.engine.execution.bridge import HOLD, Rule
 from bots.engine.execution.orders import (
     Executor,
     OrderOutcome,
+    OrderReport,
     OrderTicket,
     OutcomeUnknownAtVenueError,
-    Report,
     Terms,
     name_order,
 )
@@ -62,7 +62,7 @@ async def lose_last_leg(desk: Desk, signal: Signal):
     """Execute a signal whose last book empties while it is carried out."""
     place = desk.paper.place
 
-    async def empty_first(ticket: OrderTicket) -> Report:
+    async def empty_first(ticket: OrderTicket) -> OrderReport:
         if ticket.key.token == "c":
             desk.show(ticket.key, asks=[(4_200, 1_000)])
         return await place(ticket)
@@ -128,18 +128,18 @@ class Silent(Executor):
         self.knows = knows
         self.asked = 0
 
-    async def place(self, ticket: OrderTicket) -> Report:
+    async def place(self, ticket: OrderTicket) -> OrderReport:
         self.placed[ticket.id] = ticket
         raise OutcomeUnknownAtVenueError("no answer")
 
-    async def find(self, ticket: OrderTicket) -> Report | None:
+    async def find(self, ticket: OrderTicket) -> OrderReport | None:
         self.asked += 1
         if self.asked == 1:
             raise OutcomeUnknownAtVenueError("still none")
         if not self.knows:
             return None
         money = -ticket.side * ticket.limit_pips * ticket.lots
-        return Report(outcome=OrderOutcome.FILLED, lots=ticket.lots, money_micros=money)
+        return OrderReport(outcome=OrderOutcome.FILLED, lots=ticket.lots, money_micros=money)
 
 
 @pytest.mark.parametrize("knows", [True, False])
@@ -279,9 +279,9 @@ async def test_a_paper_order_waits_behind_what_was_displayed_before_it(tmp_path:
     market = build_market("a", fees=fees)
     desk = Desk(tmp_path, [MarketEvent(id="m", markets=(market,))])
     desk.show(market.yes, bids=[(4_000, 1_000)], asks=[(4_200, 1_000)])
-    reports: list[Report] = []
+    reports: list[OrderReport] = []
 
-    async def hear(ticket: OrderTicket, report: Report) -> None:
+    async def hear(ticket: OrderTicket, report: OrderReport) -> None:
         reports.append(report)
 
     desk.paper.report = hear

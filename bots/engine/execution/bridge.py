@@ -20,9 +20,9 @@ from bots.engine.execution.ledger import Ledger
 from bots.engine.execution.orders import (
     Executor,
     OrderOutcome,
+    OrderReport,
     OrderTicket,
     OutcomeUnknownAtVenueError,
-    Report,
     Terms,
     name_order,
 )
@@ -164,11 +164,11 @@ class Bridge:
 
     # Orders
 
-    async def send(self, ticket: OrderTicket) -> Report:
+    async def send(self, ticket: OrderTicket) -> OrderReport:
         """Send an order, and find out what became of it whatever happens on the way."""
         executor = self._find(ticket.key)
         if self._kill.is_thrown and ticket.role == LEG:
-            report = Report(outcome=OrderOutcome.REJECTED, reason="the kill switch is thrown")
+            report = OrderReport(outcome=OrderOutcome.REJECTED, reason="the kill switch is thrown")
         else:
             await self._ledger.write(self._ledger.state.send, ticket)
             try:
@@ -179,7 +179,7 @@ class Bridge:
         await self._settle(ticket, report)
         return report
 
-    async def find_out(self, ticket: OrderTicket) -> Report:
+    async def find_out(self, ticket: OrderTicket) -> OrderReport:
         """Ask the venue until it says what became of an order. One it does not know after a while
         has never arrived.
         """
@@ -194,11 +194,13 @@ class Bridge:
             if report is not None:
                 return report
             if time.monotonic() >= give_up_at:
-                return Report(outcome=OrderOutcome.REJECTED, reason="the venue does not know it")
+                return OrderReport(
+                    outcome=OrderOutcome.REJECTED, reason="the venue does not know it"
+                )
             await asyncio.sleep(min(ASK_SECONDS, executor.settle_seconds))
 
     async def _settle(
-        self, ticket: OrderTicket, report: Report, known: Report | None = None
+        self, ticket: OrderTicket, report: OrderReport, known: OrderReport | None = None
     ) -> None:
         labels = (ticket.strategy, self._find(ticket.key).name)
         is_filled = report.outcome is OrderOutcome.FILLED
