@@ -155,6 +155,48 @@ async def test_the_venue_is_asked_what_became_of_an_order_that_is_not_answered(
     desk.close()
 
 
+class Picky(Executor):
+    """A venue that refuses the first order, and then fills all."""
+
+    name = "live"
+
+    def __init__(self) -> None:
+        self.placed: list[str] = []
+
+    async def place(self, ticket: OrderTicket) -> OrderReport:
+        self.placed.append(ticket.key.token)
+        if len(self.placed) == 1:
+            return OrderReport(outcome=OrderOutcome.REJECTED)
+        money = -ticket.side * ticket.limit_pips * ticket.lots
+        return OrderReport(outcome=OrderOutcome.FILLED, lots=ticket.lots, money_micros=money)
+
+    async def find(self, ticket: OrderTicket) -> None:
+        return None
+
+
+async def test_a_book_that_was_acted_on_is_not_believed_until_it_changes(tmp_path: Path) -> None:
+    venue = Picky()
+    desk = make_desk(tmp_path, executors={"v": venue})
+    assert (await execute(desk, find_signal(desk))).profit_micros == 0
+    assert await execute(desk, find_signal(desk)) is None
+    desk.show(Key("v", "a"), bids=[(4_000, 900)])  # those of the others were not acted on
+    assert (await execute(desk, find_signal(desk))).state == "done"
+    assert venue.placed == ["a", "a", "b", "c"]
+    desk.close()
+
+
+async def test_on_paper_a_signal_counts_on_nothing_that_was_taken_before(tmp_path: Path) -> None:
+    desk = make_desk(tmp_path)
+    desk.show(Key("v", "a"), bids=[(4_000, 600), (3_500, 5_000)])
+    await desk.paper.place(ticket(SELL, 4_000, 400))
+    signal = find_signal(desk)
+    assert signal.lots == 1_000
+    done = await execute(desk, signal)
+    assert [one.report.lots for one in done.orders] == [200, 200, 200]
+    assert done.profit_micros == 2_000 * 200
+    desk.close()
+
+
 async def test_limits_make_a_signal_smaller_or_refuse_it(tmp_path: Path) -> None:
     # What is sold at 0.40 can lose 0.60 a contract.
     limits = Limits(order_micros=5_000_000, market_micros=7_000_000)

@@ -77,7 +77,7 @@ class Bridge:
         self._busy = asyncio.Lock()
         self._is_closed = False
         self._acted: dict[Key, int] = {}
-        """The version of each book that was acted on last."""
+        """The version of each book that was acted on last: what it shows is not what there is."""
 
     def submit(self, signal: Signal) -> None:
         labels = (signal.strategy, signal.venue)
@@ -112,11 +112,11 @@ class Bridge:
             return None
         intent = Intent(uuid.uuid4().hex, signal.strategy, signal.payout_pips, fitted.edge_micros)
         tickets = [build_ticket(intent, number, fitted) for number in range(len(fitted.legs))]
-        for leg in fitted.legs:
-            self._acted[leg.key] = leg.version
         await self._ledger.write(self._ledger.state.begin, intent, tickets)
         is_complete = True
-        for ticket in tickets:
+        for ticket, leg in zip(tickets, fitted.legs, strict=True):
+            if self._find(leg.key).shows_own_trades:
+                self._acted[leg.key] = leg.version
             report = await self.send(ticket)
             if report.outcome is not OrderOutcome.FILLED:
                 is_complete = False

@@ -71,6 +71,8 @@ class Executor(ABC):
     name: str
     settle_seconds = 2.0
     """How long an order that was sent may be on its way."""
+    shows_own_trades = True
+    """Whether the venue's book shows what its orders took."""
 
     @abstractmethod
     async def place(self, ticket: OrderTicket) -> OrderReport:

@@ -41,6 +41,7 @@ class RestingPaper(Struct):
 class PaperExecutor(Executor):
     name = "paper"
     settle_seconds = 0.0
+    shows_own_trades = False
 
     def __init__(self, cache: Cache, *, latency_ms: int = LATENCY_MS) -> None:
         self._cache = cache
@@ -80,11 +81,17 @@ class PaperExecutor(Executor):
         return None if resting is None else self._describe(resting)
 
     def count_available(self, leg: SignalLeg) -> int:
+        """Return how much is left at the levels that a leg is planned on, before one is gone."""
         ladder = self._cache.get(leg.key)
-        if ladder is None:
-            return 0
-        takes = self._find_takes(leg.key, leg.side, leg.limit_pips, leg.lots, ladder)
-        return sum(take.lots for take in takes)
+        lots = 0
+        displayed = {} if ladder is None else dict(levels_for(leg.side, ladder.bids, ladder.asks))
+        for pips, planned in leg.takes:
+            taken = self._taken.get(self._name(leg.key, leg.side, pips), 0)
+            there = max(0, displayed.get(pips, 0) - taken)
+            lots += min(there, planned)
+            if there < planned:
+                break
+        return lots
 
     def _find_takes(
         self, key: Key, side: int, limit_pips: int, lots: int, ladder: BookLadder
