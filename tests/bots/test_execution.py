@@ -11,9 +11,9 @@ from bots.engine.execution.bridge import HOLD, Rule
 from bots.engine.execution.orders import (
     Executor,
     OrderOutcome,
+    OrderReport,
     OrderTicket,
     OutcomeUnknownAtVenueError,
-    Report,
     Terms,
     name_order,
 )
@@ -62,7 +62,7 @@ async def lose_last_leg(desk: Desk, signal: Signal):
     """Execute a signal whose last book empties while it is carried out."""
     place = desk.paper.place
 
-    async def empty_first(ticket: OrderTicket) -> Report:
+    async def empty_first(ticket: OrderTicket) -> OrderReport:
         if ticket.key.token == "c":
             desk.show(ticket.key, asks=[(4_200, 1_000)])
         return await place(ticket)
@@ -128,18 +128,18 @@ class Silent(Executor):
         self.knows = knows
         self.asked = 0
 
-    async def place(self, ticket: OrderTicket) -> Report:
+    async def place(self, ticket: OrderTicket) -> OrderReport:
         self.placed[ticket.id] = ticket
         raise OutcomeUnknownAtVenueError("no answer")
 
-    async def find(self, ticket: OrderTicket) -> Report | None:
+    async def find(self, ticket: OrderTicket) -> OrderReport | None:
         self.asked += 1
         if self.asked == 1:
             raise OutcomeUnknownAtVenueError("still none")
         if not self.knows:
             return None
         money = -ticket.side * ticket.limit_pips * ticket.lots
-        return Report(outcome=OrderOutcome.FILLED, lots=ticket.lots, money_micros=money)
+        return OrderReport(outcome=OrderOutcome.FILLED, lots=ticket.lots, money_micros=money)
 
 
 @pytest.mark.parametrize("knows", [True, False])
@@ -152,6 +152,48 @@ async def test_the_venue_is_asked_what_became_of_an_order_that_is_not_answered(
     assert done.state == "done"
     assert desk.portfolio.get("s", Key("v", "a")).lots == (-1_000 if knows else 0)
     assert len(venue.placed) == (3 if knows else 1)
+    desk.close()
+
+
+class Picky(Executor):
+    """A venue that refuses the first order, and then fills all."""
+
+    name = "live"
+
+    def __init__(self) -> None:
+        self.placed: list[str] = []
+
+    async def place(self, ticket: OrderTicket) -> OrderReport:
+        self.placed.append(ticket.key.token)
+        if len(self.placed) == 1:
+            return OrderReport(outcome=OrderOutcome.REJECTED)
+        money = -ticket.side * ticket.limit_pips * ticket.lots
+        return OrderReport(outcome=OrderOutcome.FILLED, lots=ticket.lots, money_micros=money)
+
+    async def find(self, ticket: OrderTicket) -> None:
+        return None
+
+
+async def test_a_book_that_was_acted_on_is_not_believed_until_it_changes(tmp_path: Path) -> None:
+    venue = Picky()
+    desk = make_desk(tmp_path, executors={"v": venue})
+    assert (await execute(desk, find_signal(desk))).profit_micros == 0
+    assert await execute(desk, find_signal(desk)) is None
+    desk.show(Key("v", "a"), bids=[(4_000, 900)])  # those of the others were not acted on
+    assert (await execute(desk, find_signal(desk))).state == "done"
+    assert venue.placed == ["a", "a", "b", "c"]
+    desk.close()
+
+
+async def test_on_paper_a_signal_counts_on_nothing_that_was_taken_before(tmp_path: Path) -> None:
+    desk = make_desk(tmp_path)
+    desk.show(Key("v", "a"), bids=[(4_000, 600), (3_500, 5_000)])
+    await desk.paper.place(ticket(SELL, 4_000, 400))
+    signal = find_signal(desk)
+    assert signal.lots == 1_000
+    done = await execute(desk, signal)
+    assert [one.report.lots for one in done.orders] == [200, 200, 200]
+    assert done.profit_micros == 2_000 * 200
     desk.close()
 
 
@@ -279,9 +321,9 @@ async def test_a_paper_order_waits_behind_what_was_displayed_before_it(tmp_path:
     market = build_market("a", fees=fees)
     desk = Desk(tmp_path, [MarketEvent(id="m", markets=(market,))])
     desk.show(market.yes, bids=[(4_000, 1_000)], asks=[(4_200, 1_000)])
-    reports: list[Report] = []
+    reports: list[OrderReport] = []
 
-    async def hear(ticket: OrderTicket, report: Report) -> None:
+    async def hear(ticket: OrderTicket, report: OrderReport) -> None:
         reports.append(report)
 
     desk.paper.report = hear

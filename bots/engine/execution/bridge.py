@@ -20,9 +20,9 @@ from bots.engine.execution.ledger import Ledger
 from bots.engine.execution.orders import (
     Executor,
     OrderOutcome,
+    OrderReport,
     OrderTicket,
     OutcomeUnknownAtVenueError,
-    Report,
     Terms,
     name_order,
 )
@@ -77,7 +77,7 @@ class Bridge:
         self._busy = asyncio.Lock()
         self._is_closed = False
         self._acted: dict[Key, int] = {}
-        """The version of each book that was acted on last."""
+        """The version of each book that was acted on last: what it shows is not what there is."""
 
     def submit(self, signal: Signal) -> None:
         labels = (signal.strategy, signal.venue)
@@ -112,11 +112,11 @@ class Bridge:
             return None
         intent = Intent(uuid.uuid4().hex, signal.strategy, signal.payout_pips, fitted.edge_micros)
         tickets = [build_ticket(intent, number, fitted) for number in range(len(fitted.legs))]
-        for leg in fitted.legs:
-            self._acted[leg.key] = leg.version
         await self._ledger.write(self._ledger.state.begin, intent, tickets)
         is_complete = True
-        for ticket in tickets:
+        for ticket, leg in zip(tickets, fitted.legs, strict=True):
+            if self._find(leg.key).shows_own_trades:
+                self._acted[leg.key] = leg.version
             report = await self.send(ticket)
             if report.outcome is not OrderOutcome.FILLED:
                 is_complete = False
@@ -164,11 +164,11 @@ class Bridge:
 
     # Orders
 
-    async def send(self, ticket: OrderTicket) -> Report:
+    async def send(self, ticket: OrderTicket) -> OrderReport:
         """Send an order, and find out what became of it whatever happens on the way."""
         executor = self._find(ticket.key)
         if self._kill.is_thrown and ticket.role == LEG:
-            report = Report(outcome=OrderOutcome.REJECTED, reason="the kill switch is thrown")
+            report = OrderReport(outcome=OrderOutcome.REJECTED, reason="the kill switch is thrown")
         else:
             await self._ledger.write(self._ledger.state.send, ticket)
             try:
@@ -179,7 +179,7 @@ class Bridge:
         await self._settle(ticket, report)
         return report
 
-    async def find_out(self, ticket: OrderTicket) -> Report:
+    async def find_out(self, ticket: OrderTicket) -> OrderReport:
         """Ask the venue until it says what became of an order. One it does not know after a while
         has never arrived.
         """
@@ -194,11 +194,13 @@ class Bridge:
             if report is not None:
                 return report
             if time.monotonic() >= give_up_at:
-                return Report(outcome=OrderOutcome.REJECTED, reason="the venue does not know it")
+                return OrderReport(
+                    outcome=OrderOutcome.REJECTED, reason="the venue does not know it"
+                )
             await asyncio.sleep(min(ASK_SECONDS, executor.settle_seconds))
 
     async def _settle(
-        self, ticket: OrderTicket, report: Report, known: Report | None = None
+        self, ticket: OrderTicket, report: OrderReport, known: OrderReport | None = None
     ) -> None:
         labels = (ticket.strategy, self._find(ticket.key).name)
         is_filled = report.outcome is OrderOutcome.FILLED

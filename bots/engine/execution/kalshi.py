@@ -10,9 +10,9 @@ from bots.engine.events import BUY, Key
 from bots.engine.execution.live import LiveExecutor, build_report, positions_of, refused
 from bots.engine.execution.orders import (
     OrderOutcome,
+    OrderReport,
     OrderTicket,
     OutcomeUnknownAtVenueError,
-    Report,
     Terms,
 )
 from bots.engine.markets import MarketMap
@@ -37,7 +37,7 @@ class KalshiOrders(LiveExecutor):
         self._venue = venue
         self._http = http
 
-    async def place(self, ticket: OrderTicket) -> Report:
+    async def place(self, ticket: OrderTicket) -> OrderReport:
         order = self.as_yes(ticket)
         body = {
             "ticker": order.key.token,
@@ -58,7 +58,7 @@ class KalshiOrders(LiveExecutor):
         report = build_report(order, fills, is_open=is_open, venue_id=answer["order_id"])
         return self.for_token(report, ticket)
 
-    async def find(self, ticket: OrderTicket) -> Report | None:
+    async def find(self, ticket: OrderTicket) -> OrderReport | None:
         """Look for an order among all of its market: the venue has no other way to ask."""
         params = {"ticker": self.as_yes(ticket).key.token}
         try:
@@ -69,7 +69,7 @@ class KalshiOrders(LiveExecutor):
             raise OutcomeUnknownAtVenueError(str(fault)) from fault
         return None
 
-    async def amend(self, ticket: OrderTicket, venue_id: str, filled_lots: int) -> Report:
+    async def amend(self, ticket: OrderTicket, venue_id: str, filled_lots: int) -> OrderReport:
         order = self.as_yes(ticket)
         body = {
             "ticker": order.key.token,
@@ -79,7 +79,7 @@ class KalshiOrders(LiveExecutor):
         }
         return await self._change(ticket, "POST", f"{ORDERS}/{venue_id}/amend", body)
 
-    async def cancel(self, ticket: OrderTicket, venue_id: str) -> Report:
+    async def cancel(self, ticket: OrderTicket, venue_id: str) -> OrderReport:
         return await self._change(ticket, "DELETE", f"{ORDERS}/{venue_id}", None)
 
     async def list_positions(self) -> dict[Key, int]:
@@ -88,14 +88,16 @@ class KalshiOrders(LiveExecutor):
             [(Key(self._venue, row["ticker"]), read_lots(row["position_fp"])) async for row in rows]
         )
 
-    async def _change(self, ticket: OrderTicket, method: str, path: str, body: Any) -> Report:
+    async def _change(self, ticket: OrderTicket, method: str, path: str, body: Any) -> OrderReport:
         """Send a change of a resting order, and read what it is then, changed or not."""
         with contextlib.suppress(StatusError):  # refused: what the order is now says why
             await self._send(method, path, body)
         found = await self.find(ticket)
-        return found or Report(outcome=OrderOutcome.CANCELLED, reason="the venue does not know it")
+        return found or OrderReport(
+            outcome=OrderOutcome.CANCELLED, reason="the venue does not know it"
+        )
 
-    async def _describe(self, ticket: OrderTicket, row: dict[str, Any]) -> Report:
+    async def _describe(self, ticket: OrderTicket, row: dict[str, Any]) -> OrderReport:
         has_filled = read_lots(row["fill_count_fp"]) > 0
         fills = await self._list_fills(row["order_id"]) if has_filled else []
         is_open = row["status"] == "resting"

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from msgspec.structs import replace
 
 from bots.engine.events import BUY
-from bots.engine.execution.orders import OrderTicket, Report
+from bots.engine.execution.orders import OrderReport, OrderTicket
 from bots.engine.execution.portfolio import EnginePortfolio
 from bots.engine.execution.risk import Risk
 from bots.engine.execution.state import State
@@ -28,14 +28,14 @@ class Ledger:
         self.risk = risk
         self.markets = markets
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="state")
-        self._known: dict[str, Report] = {}
+        self._known: dict[str, OrderReport] = {}
         """What is counted already of orders that may fill again."""
 
     async def write(self, call: Callable[..., T], *arguments: Any) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._pool, call, *arguments)
 
     async def record(
-        self, ticket: OrderTicket, report: Report, known: Report | None = None
+        self, ticket: OrderTicket, report: OrderReport, known: OrderReport | None = None
     ) -> None:
         """Take what is new in a report; `known` is what the disk has, after a restart."""
         before = self._known.get(ticket.id) or known

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from msgspec.structs import replace
 
 from bots.engine.events import Key
-from bots.engine.execution.orders import Executor, OrderOutcome, OrderTicket, Report, Terms
+from bots.engine.execution.orders import Executor, OrderOutcome, OrderReport, OrderTicket, Terms
 from bots.engine.markets import MarketMap
 from bots.engine.units import PAYOUT_PIPS
 
@@ -22,7 +22,7 @@ class LiveExecutor(Executor):
         key, side, pips = self.markets.express_as_yes(ticket.key, ticket.side, ticket.limit_pips)
         return replace(ticket, key=key, side=side, limit_pips=pips)
 
-    def for_token(self, report: Report, ticket: OrderTicket) -> Report:
+    def for_token(self, report: OrderReport, ticket: OrderTicket) -> OrderReport:
         """Return a report about YES as one about the ticket's own token."""
         if self.as_yes(ticket).key == ticket.key:
             return report
@@ -45,14 +45,14 @@ def build_report(
     is_open: bool,
     venue_id: str,
     reason: str = "",
-) -> Report:
+) -> OrderReport:
     """Return the report of an order for YES with these fills: pips, lots, fee in micros."""
     lots = money = fees = 0
     for pips, count, fee_micros in fills:
         lots += count
         money -= ticket.side * pips * count
         fees += fee_micros
-    return Report(
+    return OrderReport(
         outcome=find_outcome(ticket, lots, is_open=is_open),
         lots=lots,
         money_micros=money,
@@ -62,8 +62,8 @@ def build_report(
     )
 
 
-def refused(reason: str) -> Report:
-    return Report(outcome=OrderOutcome.REJECTED, reason=reason)
+def refused(reason: str) -> OrderReport:
+    return OrderReport(outcome=OrderOutcome.REJECTED, reason=reason)
 
 
 def positions_of(found: Iterable[tuple[Key, int]]) -> dict[Key, int]:

@@ -48,7 +48,7 @@ class OrderTicket(Struct, frozen=True, kw_only=True):
     """When it was made, in seconds since 1970."""
 
 
-class Report(Struct, frozen=True, kw_only=True):
+class OrderReport(Struct, frozen=True, kw_only=True):
     """What has become of an order so far. `money_micros` is what its fills brought (below 0: cost),
     `fee_micros` comes on top.
     """
@@ -71,22 +71,24 @@ class Executor(ABC):
     name: str
     settle_seconds = 2.0
     """How long an order that was sent may be on its way."""
+    shows_own_trades = True
+    """Whether the venue's book shows what its orders took."""
 
     @abstractmethod
-    async def place(self, ticket: OrderTicket) -> Report:
+    async def place(self, ticket: OrderTicket) -> OrderReport:
         """Carry out an order. OutcomeUnknownAtVenueError: nobody knows whether it was."""
 
     @abstractmethod
-    async def find(self, ticket: OrderTicket) -> Report | None:
+    async def find(self, ticket: OrderTicket) -> OrderReport | None:
         """Return what became of an order that was sent; None: the venue does not know it."""
 
-    async def amend(self, ticket: OrderTicket, venue_id: str, filled_lots: int) -> Report:
+    async def amend(self, ticket: OrderTicket, venue_id: str, filled_lots: int) -> OrderReport:
         """Change price and quantity of a resting order to those of the ticket, what it has filled
         aside.
         """
         raise NotImplementedError(f"{self.name}: this venue's orders are not amended")
 
-    async def cancel(self, ticket: OrderTicket, venue_id: str) -> Report:
+    async def cancel(self, ticket: OrderTicket, venue_id: str) -> OrderReport:
         raise NotImplementedError(f"{self.name}: this venue's orders don't rest")
 
     async def list_positions(self) -> dict[Key, int] | None:

@@ -18,14 +18,14 @@ from msgspec.structs import replace
 from bots.engine.book import BookLadder
 from bots.engine.cache import Cache
 from bots.engine.events import BUY, Key, Level, TradePrint
-from bots.engine.execution.orders import Executor, OrderOutcome, OrderTicket, Report, Terms
+from bots.engine.execution.orders import Executor, OrderOutcome, OrderReport, OrderTicket, Terms
 from bots.engine.fees import FeeSchedule
 from bots.engine.signals import SignalLeg, levels_for
 from bots.engine.units import PAYOUT_PIPS
 
 LATENCY_MS: Final = 50
 
-Reported = Callable[[OrderTicket, Report], Coroutine[Any, Any, None]]
+Reported = Callable[[OrderTicket, OrderReport], Coroutine[Any, Any, None]]
 Taken = tuple[Key, int, int]
 """A YES token, the side of the order that takes, a price of YES."""
 
@@ -41,6 +41,7 @@ class RestingPaper(Struct):
 class PaperExecutor(Executor):
     name = "paper"
     settle_seconds = 0.0
+    shows_own_trades = False
 
     def __init__(self, cache: Cache, *, latency_ms: int = LATENCY_MS) -> None:
         self._cache = cache
@@ -54,37 +55,43 @@ class PaperExecutor(Executor):
 
     # Orders that take
 
-    async def place(self, ticket: OrderTicket) -> Report:
+    async def place(self, ticket: OrderTicket) -> OrderReport:
         await asyncio.sleep(self._latency_seconds)
         ladder = self._cache.get(ticket.key)
         if ladder is None:
-            return Report(outcome=OrderOutcome.REJECTED, reason="the book is not current")
+            return OrderReport(outcome=OrderOutcome.REJECTED, reason="the book is not current")
         if ticket.terms is Terms.POST_ONLY:
             return self._rest(ticket, ladder)
         takes = self._find_takes(ticket.key, ticket.side, ticket.limit_pips, ticket.lots, ladder)
         lots = sum(take.lots for take in takes)
         if not lots or (ticket.terms is Terms.FOK and lots < ticket.lots):
-            return Report(outcome=OrderOutcome.REJECTED, reason="not enough is displayed")
+            return OrderReport(outcome=OrderOutcome.REJECTED, reason="not enough is displayed")
         for take in takes:
             self._take(ticket.key, ticket.side, take)
-        return Report(
+        return OrderReport(
             outcome=OrderOutcome.FILLED,
             lots=lots,
             money_micros=-ticket.side * sum(pips * count for pips, count in takes),
             fee_micros=self._find_fees(ticket.key).compute_micros(takes),
         )
 
-    async def find(self, ticket: OrderTicket) -> Report | None:
+    async def find(self, ticket: OrderTicket) -> OrderReport | None:
         """After a restart nothing rests on paper any more."""
         resting = self._resting.get(ticket.id)
         return None if resting is None else self._describe(resting)
 
     def count_available(self, leg: SignalLeg) -> int:
+        """Return how much is left at the levels that a leg is planned on, before one is gone."""
         ladder = self._cache.get(leg.key)
-        if ladder is None:
-            return 0
-        takes = self._find_takes(leg.key, leg.side, leg.limit_pips, leg.lots, ladder)
-        return sum(take.lots for take in takes)
+        lots = 0
+        displayed = {} if ladder is None else dict(levels_for(leg.side, ladder.bids, ladder.asks))
+        for pips, planned in leg.takes:
+            taken = self._taken.get(self._name(leg.key, leg.side, pips), 0)
+            there = max(0, displayed.get(pips, 0) - taken)
+            lots += min(there, planned)
+            if there < planned:
+                break
+        return lots
 
     def _find_takes(
         self, key: Key, side: int, limit_pips: int, lots: int, ladder: BookLadder
@@ -111,22 +118,22 @@ class PaperExecutor(Executor):
 
     # Orders that rest
 
-    def _rest(self, ticket: OrderTicket, ladder: BookLadder) -> Report:
+    def _rest(self, ticket: OrderTicket, ladder: BookLadder) -> OrderReport:
         crossed = levels_for(ticket.side, ladder.bids, ladder.asks)
         if crossed and ticket.side * crossed[0].price_pips <= ticket.side * ticket.limit_pips:
-            return Report(outcome=OrderOutcome.REJECTED, reason="it would take")
+            return OrderReport(outcome=OrderOutcome.REJECTED, reason="it would take")
         own = ladder.bids if ticket.side == BUY else ladder.asks
         ahead = dict(own).get(ticket.limit_pips, 0)
         self._resting[ticket.id] = RestingPaper(ticket, ahead)
-        return Report(outcome=OrderOutcome.RESTING, venue_id=ticket.id)
+        return OrderReport(outcome=OrderOutcome.RESTING, venue_id=ticket.id)
 
-    async def amend(self, ticket: OrderTicket, venue_id: str, filled_lots: int) -> Report:
+    async def amend(self, ticket: OrderTicket, venue_id: str, filled_lots: int) -> OrderReport:
         """A new price, or more contracts, goes to the end of the queue."""
         await asyncio.sleep(self._latency_seconds)
         resting = self._resting.get(ticket.id)
         ladder = self._cache.get(ticket.key)
         if resting is None or ladder is None:
-            return Report(outcome=OrderOutcome.CANCELLED, reason="it does not rest any more")
+            return OrderReport(outcome=OrderOutcome.CANCELLED, reason="it does not rest any more")
         is_same_price = ticket.limit_pips == resting.ticket.limit_pips
         if is_same_price and ticket.lots <= resting.ticket.lots - resting.filled:
             resting.ticket = replace(ticket, lots=ticket.lots + resting.filled)
@@ -140,11 +147,11 @@ class PaperExecutor(Executor):
         ended = RestingPaper(replace(ticket, lots=ticket.lots + filled), 0, filled)
         return replace(self._describe(ended), outcome=OrderOutcome.CANCELLED, reason=report.reason)
 
-    async def cancel(self, ticket: OrderTicket, venue_id: str) -> Report:
+    async def cancel(self, ticket: OrderTicket, venue_id: str) -> OrderReport:
         await asyncio.sleep(self._latency_seconds)
         resting = self._resting.pop(ticket.id, None)
         if resting is None:
-            return Report(outcome=OrderOutcome.CANCELLED)
+            return OrderReport(outcome=OrderOutcome.CANCELLED)
         return replace(self._describe(resting), outcome=OrderOutcome.CANCELLED)
 
     # What the venue shows
@@ -219,11 +226,11 @@ class PaperExecutor(Executor):
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 
-    def _describe(self, resting: RestingPaper) -> Report:
+    def _describe(self, resting: RestingPaper) -> OrderReport:
         ticket, lots = resting.ticket, resting.filled
         fees = self._find_fees(ticket.key)
         maker = replace(fees, rate_ppm=fees.maker_rate_ppm)
-        return Report(
+        return OrderReport(
             outcome=OrderOutcome.FILLED if lots == ticket.lots else OrderOutcome.RESTING,
             lots=lots,
             money_micros=-ticket.side * ticket.limit_pips * lots,

@@ -18,9 +18,9 @@ from bots.engine.events import BUY, SELL, Key, Level
 from bots.engine.execution.orders import (
     Executor,
     OrderOutcome,
+    OrderReport,
     OrderTicket,
     OutcomeUnknownAtVenueError,
-    Report,
     Terms,
 )
 from bots.engine.markets import MarketMap
@@ -60,27 +60,27 @@ class PolymarketOrders(Executor):
         self._matched: dict[str, str] = {}
         """The venue's ids of orders that it says were matched."""
 
-    async def place(self, ticket: OrderTicket) -> Report:
+    async def place(self, ticket: OrderTicket) -> OrderReport:
         order = self.as_buy(ticket)
         if order.terms not in TERMS:
-            return Report(outcome=OrderOutcome.REJECTED, reason="orders don't rest here")
+            return OrderReport(outcome=OrderOutcome.REJECTED, reason="orders don't rest here")
         signed = await self._call(self._sign, order)
         kind = getattr(self._types.OrderType, TERMS[order.terms])
         answer = await self._call(self._client.post_order, signed, kind)
-        if isinstance(answer, Report):
+        if isinstance(answer, OrderReport):
             return answer
         if not answer.get("success") or answer.get("status") not in ("matched", "delayed"):
             reason = str(answer.get("errorMsg") or answer.get("status"))
-            return Report(outcome=OrderOutcome.REJECTED, reason=reason)
+            return OrderReport(outcome=OrderOutcome.REJECTED, reason=reason)
         # What was matched is in the account's trades, level by level; the answer has rounded sums.
         self._matched[ticket.id] = str(answer["orderID"])
         return await self.find(ticket) or _raise_unknown("its fills are not told yet")
 
-    async def find(self, ticket: OrderTicket) -> Report | None:
+    async def find(self, ticket: OrderTicket) -> OrderReport | None:
         order = self.as_buy(ticket)
         params = self._types.TradeParams(asset_id=order.key.token, after=order.created_s)
         rows = await self._call(self._client.get_trades, params)
-        if isinstance(rows, Report):
+        if isinstance(rows, OrderReport):
             _raise_unknown(rows.reason)
         order_id = self._matched.get(ticket.id)
         fills = [
@@ -95,7 +95,9 @@ class PolymarketOrders(Executor):
             return None if order_id is None else _raise_unknown("its fills are not told yet")
         money = -sum(pips * count for pips, count in fills)
         fees = self._markets.by_token[order.key].fees.compute_micros(fills)
-        report = Report(outcome=OrderOutcome.FILLED, lots=lots, money_micros=money, fee_micros=fees)
+        report = OrderReport(
+            outcome=OrderOutcome.FILLED, lots=lots, money_micros=money, fee_micros=fees
+        )
         return self.for_token(report, ticket)
 
     def as_buy(self, ticket: OrderTicket) -> OrderTicket:
@@ -105,7 +107,7 @@ class PolymarketOrders(Executor):
         other: Key = market.no if ticket.key == market.yes else market.yes
         return replace(ticket, key=other, side=BUY, limit_pips=PAYOUT_PIPS - ticket.limit_pips)
 
-    def for_token(self, report: Report, ticket: OrderTicket) -> Report:
+    def for_token(self, report: OrderReport, ticket: OrderTicket) -> OrderReport:
         if ticket.side != SELL:
             return report
         return replace(report, money_micros=report.money_micros + report.lots * PAYOUT_PIPS)
@@ -129,7 +131,7 @@ class PolymarketOrders(Executor):
             return await asyncio.to_thread(call, *arguments)
         except Exception as fault:
             if getattr(fault, "status_code", None) in REFUSALS:
-                return Report(outcome=OrderOutcome.REJECTED, reason=str(fault)[:300])
+                return OrderReport(outcome=OrderOutcome.REJECTED, reason=str(fault)[:300])
             raise OutcomeUnknownAtVenueError(str(fault)) from fault
 
 

@@ -12,9 +12,9 @@ from bots.engine.execution.live import (
 )
 from bots.engine.execution.orders import (
     OrderOutcome,
+    OrderReport,
     OrderTicket,
     OutcomeUnknownAtVenueError,
-    Report,
     Terms,
 )
 from bots.engine.markets import MarketMap
@@ -46,7 +46,7 @@ class PredexOrders(LiveExecutor):
         self._client = AsyncClient(url, key)
         self._hurried = AsyncClient(url, key, patience=0)
 
-    async def place(self, ticket: OrderTicket) -> Report:
+    async def place(self, ticket: OrderTicket) -> OrderReport:
         order = self.as_yes(ticket)
         slug, outcome = read_name(order.key)
         try:
@@ -74,7 +74,7 @@ class PredexOrders(LiveExecutor):
         )
         return self.for_token(report, ticket)
 
-    async def find(self, ticket: OrderTicket) -> Report | None:
+    async def find(self, ticket: OrderTicket) -> OrderReport | None:
         try:
             order = await self._client.order_by_client_id(ticket.id)
             return await self._describe(ticket, order)
@@ -83,12 +83,12 @@ class PredexOrders(LiveExecutor):
         except PredexError as fault:
             raise OutcomeUnknownAtVenueError(str(fault)) from fault
 
-    async def amend(self, ticket: OrderTicket, venue_id: str, filled_lots: int) -> Report:
+    async def amend(self, ticket: OrderTicket, venue_id: str, filled_lots: int) -> OrderReport:
         order = self.as_yes(ticket)
         total, price = show_quantity(order.lots + filled_lots), show_price(order.limit_pips)
         return await self._change(ticket, self._client.amend(venue_id, price=price, quantity=total))
 
-    async def cancel(self, ticket: OrderTicket, venue_id: str) -> Report:
+    async def cancel(self, ticket: OrderTicket, venue_id: str) -> OrderReport:
         return await self._change(ticket, self._client.cancel(venue_id))
 
     async def list_positions(self) -> dict[Key, int]:
@@ -104,7 +104,7 @@ class PredexOrders(LiveExecutor):
         await self._client.close()
         await self._hurried.close()
 
-    async def _change(self, ticket: OrderTicket, request: Awaitable[Order]) -> Report:
+    async def _change(self, ticket: OrderTicket, request: Awaitable[Order]) -> OrderReport:
         """Send a change of a resting order; one that is refused has changed nothing."""
         try:
             return await self._describe(ticket, await request)
@@ -115,12 +115,12 @@ class PredexOrders(LiveExecutor):
             return (
                 found
                 if found is not None
-                else Report(outcome=OrderOutcome.CANCELLED, reason=refusal.code)
+                else OrderReport(outcome=OrderOutcome.CANCELLED, reason=refusal.code)
             )
         except PredexError as fault:
             raise OutcomeUnknownAtVenueError(str(fault)) from fault
 
-    async def _describe(self, ticket: OrderTicket, order: Order) -> Report:
+    async def _describe(self, ticket: OrderTicket, order: Order) -> OrderReport:
         fills: list[tuple[int, int, int]] = []
         if order.filled:
             fills = [

@@ -18,9 +18,9 @@ from bots.engine.execution.ledger import Ledger
 from bots.engine.execution.orders import (
     Executor,
     OrderOutcome,
+    OrderReport,
     OrderTicket,
     OutcomeUnknownAtVenueError,
-    Report,
     Terms,
     name_order,
 )
@@ -40,7 +40,7 @@ Slot = tuple[int, int]
 
 class RestingQuote(Struct):
     ticket: OrderTicket
-    report: Report
+    report: OrderReport
 
 
 Resting = dict[Slot, RestingQuote]
@@ -111,7 +111,7 @@ class Quoter:
             await self._ledger.record(stored.ticket, report, stored.report)
             log.info("quote_of_an_earlier_run_ended", order=stored.ticket.id)
 
-    async def hear(self, ticket: OrderTicket, report: Report) -> None:
+    async def hear(self, ticket: OrderTicket, report: OrderReport) -> None:
         """Take a fill of an order that rests."""
         await self._ledger.record(ticket, report)
         for resting in self.resting.values():
@@ -208,7 +208,7 @@ class Quoter:
         try:
             report = await executor.place(ticket)
         except OutcomeUnknownAtVenueError:
-            report = Report(outcome=OrderOutcome.SENDING)  # the next review finds out
+            report = OrderReport(outcome=OrderOutcome.SENDING)  # the next review finds out
         if report.outcome is not OrderOutcome.SENDING:
             await self._ledger.record(ticket, report)
         if report.outcome is OrderOutcome.REJECTED:
@@ -220,7 +220,7 @@ class Quoter:
         resting: Resting,
         slot: Slot,
         ticket: OrderTicket,
-        report: Report,
+        report: OrderReport,
     ) -> None:
         if report.outcome in (OrderOutcome.RESTING, OrderOutcome.SENDING):
             resting[slot] = RestingQuote(ticket, report)

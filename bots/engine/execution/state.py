@@ -13,7 +13,7 @@ from typing import Any, Final
 from msgspec import Struct
 
 from bots.engine.events import Key
-from bots.engine.execution.orders import OPEN, OrderOutcome, OrderTicket, Report, Terms
+from bots.engine.execution.orders import OPEN, OrderOutcome, OrderReport, OrderTicket, Terms
 from bots.engine.execution.portfolio import OUTSIDE, Place, StrategyHolding
 
 SCHEMA: Final = """
@@ -57,7 +57,7 @@ class Intent(Struct, frozen=True):
 
 class StoredOrder(Struct, frozen=True):
     ticket: OrderTicket
-    report: Report
+    report: OrderReport
 
 
 class TradedDay(Struct):
@@ -140,7 +140,7 @@ class State:
     def record(
         self,
         ticket: OrderTicket,
-        report: Report,
+        report: OrderReport,
         place: Place,
         holding: StrategyHolding,
         day: TradedDay,
@@ -231,7 +231,7 @@ def _read_order(row: tuple[Any, ...]) -> StoredOrder:
         terms=Terms(row[9]),
         created_s=row[10],
     )
-    report = Report(
+    report = OrderReport(
         outcome=OrderOutcome(row[11]),
         lots=row[12],
         money_micros=row[13],
