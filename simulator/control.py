@@ -187,7 +187,7 @@ async def _answer(
     if route is None:
         raise not_found("this path")
     scope_needed, request, answer = route
-    principal = await authenticate(headers)
+    principal = await authenticate(headers, context.address)
     context.account_id = principal.account_id
     await admit(principal, "read", scope_needed)
     query = read_query(scope["query_string"].decode("latin-1"), ("key", "format"))

@@ -11,8 +11,8 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from predex_client.calls import _get, _send
 from predex_client.client import AsyncClient, Client
+from predex_client.describing import get, send
 from predex_client.errors import PredexError
 from predex_client.requests import Endpoint, Request
 from predex_client.values import decode
@@ -110,39 +110,39 @@ def sampled_from(path: str | Path) -> Delay:
 
 def state() -> Request[SimulatorState]:
     """What is played, how far it is, and which snapshots there are."""
-    return _get("simulator", SimulatorState)
+    return get("simulator", SimulatorState)
 
 
 def pause() -> Request[SimulatorState]:
-    return _send("POST", "simulator/pause", SimulatorState, {})
+    return send("POST", "simulator/pause", SimulatorState, {})
 
 
 def resume() -> Request[SimulatorState]:
-    return _send("POST", "simulator/resume", SimulatorState, {})
+    return send("POST", "simulator/resume", SimulatorState, {})
 
 
 def step(seconds: Real) -> Request[SimulatorState]:
     """Pause, let so much recorded time pass, and return when all of it has happened."""
-    return _send("POST", "simulator/step", SimulatorState, {"seconds": str(seconds)})
+    return send("POST", "simulator/step", SimulatorState, {"seconds": str(seconds)})
 
 
 def speed(speed: Real) -> Request[SimulatorState]:
     """Times the recording's own; "max" is as fast as it can."""
-    return _send("POST", "simulator/speed", SimulatorState, {"speed": str(speed)})
+    return send("POST", "simulator/speed", SimulatorState, {"speed": str(speed)})
 
 
 def seed(seed: int) -> Request[SimulatorState]:
     """Begin all dice again with this seed."""
-    return _send("POST", "simulator/seed", SimulatorState, {"seed": seed})
+    return send("POST", "simulator/seed", SimulatorState, {"seed": seed})
 
 
 def take_snapshot(name: str) -> Request[SimulatorState]:
-    return _send("POST", "simulator/snapshots", SimulatorState, {"name": name})
+    return send("POST", "simulator/snapshots", SimulatorState, {"name": name})
 
 
 def begin_reset(name: str) -> Request[SimulatorState]:
     """Ask for a reset; the exchange goes away and comes back as it was then."""
-    return _send("POST", "simulator/reset", SimulatorState, {"name": name})
+    return send("POST", "simulator/reset", SimulatorState, {"name": name})
 
 
 def set_conditions(
