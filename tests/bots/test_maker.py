@@ -162,9 +162,10 @@ async def test_quotes_of_a_run_that_was_killed_are_cancelled_by_the_next(
     venues = [town.venue("predex", 2, slug, executor="live")]
     async with run(build_config(tmp_path, venues, strategies=[MAKER])) as engine:
         await until(lambda: len(list(client.orders(market=slug, status="open"))) == 4)
-        for resting in engine.quoter.resting.values():
-            resting.clear()  # as if it were gone: it cancels nothing at its end
-        engine.quoter.submit = lambda wish: None  # type: ignore[method-assign]
+        async with engine.quoter._lock:  # as if it were gone: it cancels nothing at its end
+            engine.quoter.submit = lambda wish: None  # type: ignore[method-assign]
+            engine.quoter._wanted.clear()
+            engine.quoter.resting.clear()
     assert len(list(client.orders(market=slug, status="open"))) == 4
     async with run(build_config(tmp_path, venues)):
         await asyncio.sleep(0)
