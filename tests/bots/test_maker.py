@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from bots.engine.events import BUY, SELL, Key
+from bots.engine.execution import quoter
 from bots.engine.markets import MarketEvent
 from bots.engine.signals import QuoteSet, WantedQuote
 from bots.engine.strategies.maker import MarketMaker
@@ -162,10 +163,26 @@ async def test_quotes_of_a_run_that_was_killed_are_cancelled_by_the_next(
     venues = [town.venue("predex", 2, slug, executor="live")]
     async with run(build_config(tmp_path, venues, strategies=[MAKER])) as engine:
         await until(lambda: len(list(client.orders(market=slug, status="open"))) == 4)
-        for resting in engine.quoter.resting.values():
-            resting.clear()  # as if it were gone: it cancels nothing at its end
-        engine.quoter.submit = lambda wish: None  # type: ignore[method-assign]
+        async with engine.quoter._lock:  # as if it were gone: it cancels nothing at its end
+            engine.quoter.submit = lambda wish: None  # type: ignore[method-assign]
+            engine.quoter._wanted.clear()
+            engine.quoter.resting.clear()
     assert len(list(client.orders(market=slug, status="open"))) == 4
     async with run(build_config(tmp_path, venues)):
         await asyncio.sleep(0)
         assert list(client.orders(market=slug, status="open")) == []
+
+
+async def test_quotes_do_not_outlive_an_engine_that_has_died(
+    town: Town, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(quoter, "STAY_SECONDS", 4)
+    slug, client = town.slugs[1], town.clients[2]
+    venues = [town.venue("predex", 2, slug, executor="live")]
+    async with run(build_config(tmp_path, venues, strategies=[MAKER])) as engine:
+        await until(lambda: len(list(client.orders(market=slug, status="open"))) == 4)
+        await until(lambda: client.cancel_timer().cancels_at is not None)
+        async with engine.quoter._lock:  # it says and does nothing more
+            await until(lambda: list(client.orders(market=slug, status="open")) == [])
+        await until(lambda: len(list(client.orders(market=slug, status="open"))) == 4)
+    assert client.cancel_timer().cancels_at is None

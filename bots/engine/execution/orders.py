@@ -91,6 +91,12 @@ class Executor(ABC):
     async def cancel(self, ticket: OrderTicket, venue_id: str) -> OrderReport:
         raise NotImplementedError(f"{self.name}: this venue's orders don't rest")
 
+    async def stay(self, seconds: int) -> None:
+        """Have what rests cancelled unless this is called again within so long, where the venue can
+        do that; 0: not any more.
+        """
+        return None
+
     async def list_positions(self) -> dict[Key, int] | None:
         """Return the account's lots by YES token; None where nobody but the engine knows them."""
         return None

@@ -1,5 +1,6 @@
 """Live orders at predex, by its Python client."""
 
+import contextlib
 from collections.abc import Awaitable
 from typing import Final
 
@@ -90,6 +91,10 @@ class PredexOrders(LiveExecutor):
 
     async def cancel(self, ticket: OrderTicket, venue_id: str) -> OrderReport:
         return await self._change(ticket, self._client.cancel(venue_id))
+
+    async def stay(self, seconds: int) -> None:
+        with contextlib.suppress(PredexError):  # called again soon
+            await self._hurried.cancel_after(seconds)
 
     async def list_positions(self) -> dict[Key, int]:
         found = []

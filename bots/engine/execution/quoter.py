@@ -32,6 +32,8 @@ log = structlog.get_logger(__name__)
 
 QUOTE: Final = "quote"
 REVIEW_SECONDS: Final = 2.0
+STAY_SECONDS: Final = 30
+"""How long quotes outlive an engine that has died."""
 Book = tuple[str, Key]
 """A strategy and a token."""
 Slot = tuple[int, int]
@@ -97,6 +99,8 @@ class Quoter:
                 await self._cancel_all()
                 if any(self.resting.values()):
                     await asyncio.sleep(0.5)
+            for venue in {key.venue for _, key in self.resting}:
+                await self.executors[venue].stay(0)
 
     async def recover(self) -> None:
         """Cancel what an earlier run left in the books."""
@@ -247,12 +251,17 @@ class Quoter:
         self._keep(resting, slot, quote.ticket, report)
 
     async def _cancel_all(self) -> None:
-        for resting in self.resting.values():
-            for slot in list(resting):
-                await self._cancel(resting, slot)
+        books = list(self.resting.values())
+        await asyncio.gather(*(self._cancel_book(resting) for resting in books))
+
+    async def _cancel_book(self, resting: Resting) -> None:
+        for slot in list(resting):
+            await self._cancel(resting, slot)
 
     async def _review(self) -> None:
-        """Ask what has become of orders that rest, or may."""
+        """Ask what has become of orders that rest, or may; and say that they are still meant."""
+        for venue in {key.venue for (_, key), resting in self.resting.items() if resting}:
+            await self.executors[venue].stay(STAY_SECONDS)
         for resting in self.resting.values():
             for slot in list(resting):
                 try:
