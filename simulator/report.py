@@ -7,10 +7,11 @@ a fill is held against. `slippage` is what a fill cost against it: positive is w
 import csv
 import io
 from collections.abc import Iterable, Iterator
+from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final, NamedTuple
 
-from kernel.clock import format_time
+from kernel.clock import format_time, from_datetime
 from kernel.units import format_amount, format_price, format_quantity
 from markets.models import Market, Outcome
 from trading.engine.engine import Engine
@@ -59,6 +60,7 @@ class ReportMarket(NamedTuple):
     fees_micros: int
     profit_micros: int | None
     """None until it is paid out."""
+    settled_at: datetime | None
 
 
 class Report(NamedTuple):
@@ -144,6 +146,7 @@ def _sum_up(margin: Margin, fills: list[ReportFill]) -> ReportMarket:
         sum(fill.lots for fill in fills),
         sum(fill.fee_micros for fill in fills),
         None if paid_out is None else paid_out - margin.net_paid_micros,
+        margin.market.settled_at,
     )
 
 
@@ -233,7 +236,10 @@ def sum_slippage(fills: Iterable[ReportFill]) -> int:
 
 
 def build_curve(report: Report) -> list[tuple[int, int]]:
-    """Return (time, what cash and positions were worth at the mid of then) after each fill."""
+    """Return (time, what cash and positions were worth at the mid of then) after each fill.
+
+    Once all is paid out, the last point is the profit.
+    """
     cash_micros = 0
     positions: dict[tuple[str, int], tuple[int, int]] = {}
     curve = []
@@ -244,4 +250,7 @@ def build_curve(report: Report) -> list[tuple[int, int]]:
         positions[key] = lots + fill.side * fill.lots, fill.mid_half_pips or half_pips
         worth = sum(lots * half_pips // 2 for lots, half_pips in positions.values())
         curve.append((fill.ts_us, cash_micros + worth))
+    ends = [one.settled_at for one in report.markets if one.settled_at is not None]
+    if ends and len(ends) == len(report.markets):
+        curve.append((from_datetime(max(ends)), report.calibration.profit_micros))
     return curve

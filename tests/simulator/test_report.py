@@ -62,7 +62,7 @@ def test_profit_and_calibration_come_with_the_result(played, alice, operator):
         ("taker", "0.5000", "0.45000"),
         ("maker", "0.4200", "0.46000"),
     ]
-    assert [worth for _, worth in build_curve(report)] == [-50_000, 0]
+    assert [worth for _, worth in build_curve(report)] == [-50_000, 0, 1_080_000]
 
 
 def test_equal_runs_share_a_hash_and_others_do_not(make_stage, alice):
