@@ -32,6 +32,7 @@ DEBUG = env.flag("DEBUG", default=False)
 SITE_URL = env.str("SITE_URL", default="http://127.0.0.1:8000")
 SITE_URL_IS_SET = "SITE_URL" in env.ENVIRON  # else `serve` names where it listens
 SITE_IS_HTTPS = SITE_URL.startswith("https://")
+ALLOW_SIMULATOR = env.flag("ALLOW_SIMULATOR", default=False)
 ALLOW_PLAIN_HTTP = env.flag("ALLOW_PLAIN_HTTP", default=False)
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["127.0.0.1", "localhost", "[::1]"])
 TRUSTED_PROXIES = env.networks("TRUSTED_PROXIES")
@@ -88,7 +89,6 @@ REQUEST_SECONDS_MAX = env.count("REQUEST_SECONDS_MAX", default=30)
 RESOLVER_TRUSTED_HOSTS = env.list("RESOLVER_TRUSTED_HOSTS", default=[])  # see web/outbound.py
 WEBHOOK_TRUSTED_HOSTS = env.list("WEBHOOK_TRUSTED_HOSTS", default=[])
 SIMULATOR = env.flag("SIMULATOR", default=False)  # a bench for programs: docs/simulator.md
-ALLOW_SIMULATOR = env.flag("ALLOW_SIMULATOR", default=False)
 DJANGO_AT_ONCE = env.count("DJANGO_AT_ONCE", default=1 if EMBEDDED else 8)  # pages; see turns.py
 
 # --- Celery: a trigger only; embedded, the scheduler inside `serve` calls the same functions -----
@@ -252,5 +252,4 @@ CSRF_FAILURE_VIEW = "accounts.pages.errors.csrf_failed"
 SPECTACULAR_SETTINGS = build_openapi(VERSION)
 LOGGING_CONFIG = "predex.logging.configure"
 LOGGING = build_logging(readable=DEBUG, level=env.log_level("LOG_LEVEL"))
-
 refuse_unsafe(globals())

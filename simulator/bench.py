@@ -27,7 +27,7 @@ from trading.feed.tasks import in_thread
 from trading.pipeline.gateway import get_gateway
 from trading.recordings.crowd import Crowd, CrowdState, QueueModel
 from trading.recordings.pace import RecordedPace
-from trading.recordings.player import Player, read_trades
+from trading.recordings.player import Player, read_orders, read_trades
 from trading.recordings.session import RecordedSession, read_session
 from trading.recordings.stage import do_end_session, do_stage_session, get_members
 
@@ -83,7 +83,7 @@ class Play:
         pace = RecordedPace(
             source.speed, is_paused=source.is_paused, at_ms=-1 if source.is_paused else 0
         )
-        self.player = Player(session, market.pk, crowd, pace, _send, _read_trades)
+        self.player = Player(session, market.pk, crowd, pace, _send, _read_trades, _read_orders)
 
     async def run(self) -> None:
         try:
@@ -241,11 +241,15 @@ async def _all_busy(plays: list[Play]) -> AsyncIterator[None]:
 
 
 async def _send(tasks: Any) -> Any:
-    return await get_gateway().send(tasks)
+    return await get_gateway().send_each(tasks)
 
 
 async def _read_trades(market_id: int, after_id: str) -> Any:
     return await in_thread(read_trades, market_id, after_id)
+
+
+async def _read_orders(market_id: int, account_ids: list[int]) -> Any:
+    return await in_thread(read_orders, market_id, account_ids)
 
 
 _benches: list[Bench] = []

@@ -30,8 +30,9 @@ MARKET: Final = frozenset(
     f"{channel}{suffix}"
     for channel in ("book", "trades", "ticker", "lifecycle")
     for suffix in ("", "_snapshot")
-)
-PRIVATE: Final = frozenset({"me", "me_snapshot"})
+) | {"orderbook_snapshot", "orderbook_delta", "trade", "market_lifecycle_v2", "event_lifecycle"}
+PRIVATE: Final = frozenset({"me", "me_snapshot", "user_order", "fill", "market_position"})
+"""By the types of our feed and of Kalshi's."""
 FEED: Final = MARKET | PRIVATE
 """What may be lost, doubled or reordered: frames of streams, not answers."""
 _TYPE: Final = re.compile(r'"type":"([a-z_]+)"')

@@ -161,3 +161,19 @@ def test_every_operation_promises_one_success_and_no_204_has_a_body(schema):
             assert len(successes) == 1, (method, path)
             has_body = "content" in operation["responses"][successes[0]]
             assert has_body == (successes[0] != "204"), (method, path)
+
+
+def test_what_is_done_once_under_a_key_names_its_header(schema):
+    named = {
+        operation["operationId"]
+        for operations in schema["paths"].values()
+        for operation in operations.values()
+        for parameter in operation.get("parameters", ())
+        if parameter["name"] == "Idempotency-Key"
+    }
+    assert named == {
+        "orders_place", "orders_place_batch", "orders_amend", "orders_cancel", "orders_cancel_all",
+        "positions_close", "positions_protect", "deposits_create", "withdrawals_create",
+        "operator_deposits_create", "subaccounts_transfer", "markets_resolve", "markets_dispute",
+        "markets_change_liquidity",
+    }  # fmt: skip

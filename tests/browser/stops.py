@@ -33,7 +33,7 @@ LOGGED_IN = (
     "/portfolio/orders/", "/portfolio/orders/?status=all", "/portfolio/standing/",
     "/portfolio/standing/?market=rain", "/portfolio/fills/",
     "/portfolio/settlements/", "/portfolio/transfers/", "/portfolio/money/", "/leaderboard/",
-    "/@alice/", "/notifications/", "/proposals/", "/groups/", "/groups/{group}/",
+    "/@alice/", "/notifications/", "/simulator/", "/proposals/", "/groups/", "/groups/{group}/",
 )  # fmt: skip
 OPERATOR = (
     "/create/", "/markets/draft/", "/markets/draft/edit/", "/markets/closed/",

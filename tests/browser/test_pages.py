@@ -32,6 +32,12 @@ THEMES: tuple[Theme, ...] = ("light", "dark")
 
 
 @pytest.fixture(scope="module")
+def site_environment() -> Mapping[str, str]:
+    """With the simulator's page; nobody asks for delays or faults."""
+    return {"SIMULATOR": "true", "ALLOW_SIMULATOR": "true"}
+
+
+@pytest.fixture(scope="module")
 def windows(
     chromium: Browser, site: Exchange, sessions: dict[str, Any], town: Town
 ) -> Iterator[Windows]:

@@ -412,12 +412,18 @@ def test_the_page_registers_shows_the_log_and_sends_again(client, alice, receive
     refused = client.post(page, {"url": "https://10.0.0.1/", "events": ["fill"]})
     assert refused.status_code == 422
     assert "public internet" in refused.content.decode()
-    made = client.post(page, {"url": receiver.url, "events": ["fill", "settlement"]})
+    asked = client.get(page).content.decode()
+    assert 'href="/docs/webhooks.md"' in asked
+    assert "# Webhooks" in client.get("/docs/webhooks.md").content.decode()
+    made = client.post(page, {"url": receiver.url, "events": ["settlement", "fill", "order_ended"]})
     assert made.status_code == 201
     hook = Webhook.objects.get()
     assert webhooks.derive_secret(hook) in made.content.decode()
     assert webhooks.derive_secret(hook) not in client.get(page).content.decode()
     own = f"{page}{hook.pk}/"
+    empty = client.get(own).content.decode()
+    assert "Nothing has been sent yet." in empty
+    assert "A fill of an order of yours · The end of an order of yours · A settlement" in empty
     client.post(f"{own}change/", {"act": "ping"})
     tasks.send_webhooks()
     shown = client.get(own).content.decode()

@@ -4,9 +4,10 @@ import asyncio
 from types import SimpleNamespace
 
 from tests.trading import world
+from trading.pipeline.gateway import TimedOut
 from trading.recordings.crowd import Crowd, QueueModel
 from trading.recordings.pace import FASTEST, RecordedPace
-from trading.recordings.player import Player, read_trades
+from trading.recordings.player import Player, read_orders, read_trades
 from trading.recordings.recording import RecordedOperation
 from trading.recordings.replay import read_committed_book
 from trading.recordings.session import RecordedSession
@@ -23,7 +24,13 @@ class Stage:
         self.crowd = Crowd(get_members(), model)
         self.pace = RecordedPace(FASTEST, is_paused=True, at_ms=-1)
         self.player = Player(
-            session, self.market.pk, self.crowd, self.pace, self.send, self.read_trades
+            session,
+            self.market.pk,
+            self.crowd,
+            self.pace,
+            self.send,
+            self.read_trades,
+            self.read_orders,
         )
         self.asked = []
         self.loop = asyncio.new_event_loop()
@@ -41,10 +48,14 @@ class Stage:
         return await self._ask(lambda: self.answer(tasks))
 
     def answer(self, tasks):
-        return [SimpleNamespace(result=result) for result in world.run(self.shard, *tasks)]
+        results = world.run(self.shard, *tasks)
+        return [SimpleNamespace(status="done", result=result) for result in results]
 
     async def read_trades(self, market_id, after_id):
         return await self._ask(lambda: read_trades(market_id, after_id))
+
+    async def read_orders(self, market_id, account_ids):
+        return await self._ask(lambda: read_orders(market_id, account_ids))
 
     async def _ask(self, work):
         """Let work be done outside the loop, in which there is no connection of the test's."""
@@ -60,7 +71,10 @@ class Stage:
         while not step.done():
             self.loop.run_forever()
             for future, work in self.asked:
-                future.set_result(work())
+                try:
+                    future.set_result(work())
+                except TimedOut as fault:
+                    future.set_exception(fault)
             self.asked.clear()
         if self.player.has_ended:
             self.loop.run_until_complete(self.playing)  # raises what went wrong

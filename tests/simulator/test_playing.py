@@ -1,5 +1,7 @@
 """A recorded session as a live market: as recorded without others, and moved by them."""
 
+from types import SimpleNamespace
+
 import pytest
 
 from markets.models import Market
@@ -8,6 +10,7 @@ from tests.simulator.stage import build_session
 from tests.trading.world import buy, cancel, sell
 from trading.engine.types import OrderStatus
 from trading.models import Order
+from trading.pipeline.gateway import TimedOut
 from trading.recordings.crowd import OPEN, Crowd, QueueModel
 from trading.recordings.recording import Recording
 from trading.recordings.session import read_session
@@ -168,3 +171,29 @@ def test_a_cancelled_order_of_a_bot_is_no_affair_of_the_crowd(make_stage, bot):
     stage.run(cancel(stage.market, bot, mine.order.order_id))
     stage.play_all()
     assert stage.book() == {"yes40": 90}
+
+
+def test_a_play_goes_on_where_answers_were_lost_or_tasks_had_to_wait(make_stage, monkeypatch):
+    """Every second message fails: it times out after it was done, or is sent back undone."""
+    rows = [("place", "yes", 40, 100), ("place", "no", 55, 100), ("cancel", "yes", 40, 30)]
+    session = build_session(*rows, ("place", "yes", 41, 50), ("take", "yes", 40, 60))
+    stage = make_stage(session)
+    asked = []
+    answer = stage.answer
+
+    def fail_often(tasks):
+        asked.append(tasks)
+        turn = len(asked) % 4
+        if turn == 1:
+            return [SimpleNamespace(status="retry", result=None) for _ in tasks]
+        answers = answer(tasks)
+        if turn == 3:
+            raise TimedOut
+        return answers
+
+    monkeypatch.setattr(stage, "answer", fail_often)
+    for number in range(len(session.operations)):
+        stage.play_to(number * 1_000)
+    assert stage.player.is_done
+    assert len(asked) > 8
+    assert stage.book() == {"yes40": 60, "no55": 100}

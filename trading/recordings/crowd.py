@@ -14,7 +14,7 @@ time, whoever it meets. What is a model, of two parts:
 Without other traders the book is the recorded one, under every model.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from enum import StrEnum
 from typing import Final, NamedTuple
 
@@ -51,6 +51,16 @@ class CrowdOrder(msgspec.Struct):
 
     order_id: str
     total_lots: int
+    remaining_lots: int
+
+
+class SeenOrder(NamedTuple):
+    """A resting order as the database has it."""
+
+    order_id: str
+    side: int
+    price_pips: int
+    quantity_lots: int
     remaining_lots: int
 
 
@@ -130,6 +140,20 @@ class Crowd:
             if order.order_id == order_id:
                 self._set(order_id, max(0, order.remaining_lots - lots))
                 return
+
+    def adopt(self, orders: Iterable[SeenOrder]) -> None:
+        """Take these, oldest first, for all that rests: answers were lost.
+
+        What was not placed is missing from then on, as if another trader had taken it.
+        """
+        self.resting.clear()
+        self._levels.clear()
+        for row in orders:
+            side = "yes" if row.side == BUY else "no"
+            level = side, price_of(side, row.price_pips)
+            found = CrowdOrder(row.order_id, row.quantity_lots, row.remaining_lots)
+            self.resting.setdefault(level, []).append(found)
+            self._levels[row.order_id] = level
 
     def dump(self) -> CrowdState:
         levels = self.recorded.keys() | self.resting.keys()

@@ -8,20 +8,24 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final, NamedTuple
 
-from trading.engine.commands import AnyCommand
-from trading.models import Trade
-from trading.pipeline.gateway import EngineAway, Overloaded
+from kernel.ids import new_id
+from trading.engine.commands import AnyCommand, Cancel
+from trading.models import OPEN_STATUSES, Order, Trade
+from trading.pipeline.gateway import EngineAway, Overloaded, TimedOut
 from trading.pipeline.messages import Answer, Task
-from trading.recordings.crowd import Crowd
+from trading.recordings.crowd import Crowd, SeenOrder
 from trading.recordings.pace import FASTEST, RecordedPace
 from trading.recordings.recording import RecordedOperation
 from trading.recordings.session import RecordedSession
 
 CHUNK_OPERATIONS: Final = 100
 AWAY_SECONDS: Final = 0.1
+TEMPORARY: Final = frozenset({"account_busy", "clock_wrong", "retry", "overloaded"})
+"""Answers to a task that changed nothing and may be sent again."""
 
 Send = Callable[[Sequence[Task]], Awaitable[list[Answer]]]
 ReadTrades = Callable[[int, str], Awaitable[list["SeenTrade"]]]
+ReadOrders = Callable[[int, list[int]], Awaitable[list[SeenOrder]]]
 
 
 class SeenTrade(NamedTuple):
@@ -42,6 +46,7 @@ class Player:
         pace: RecordedPace,
         send: Send,
         read_trades: ReadTrades,
+        read_orders: ReadOrders,
     ) -> None:
         self.session = session
         self.market_id = market_id
@@ -54,6 +59,7 @@ class Player:
         """Held while operations are under way: what is read under it is of one moment."""
         self._send = send
         self._read_trades = read_trades
+        self._read_orders = read_orders
         self._moved = asyncio.Event()
 
     @property
@@ -131,18 +137,41 @@ class Player:
 
     async def _execute(self, commands: list[AnyCommand]) -> None:
         for start in range(0, len(commands), CHUNK_OPERATIONS):
-            part = commands[start : start + CHUNK_OPERATIONS]
-            tasks = [Task(0, self.market_id, command) for command in part]
-            for command, answer in zip(part, await self._send_surely(tasks), strict=True):
-                if answer.result is not None:
-                    self.crowd.hear(command, answer.result)
+            left = commands[start : start + CHUNK_OPERATIONS]
+            while left:
+                left = await self._try(left)
 
-    async def _send_surely(self, tasks: list[Task]) -> list[Answer]:
+    async def _try(self, commands: list[AnyCommand]) -> list[AnyCommand]:
+        """Carry out commands; return those that could not be yet, after a pause."""
+        try:
+            answers = await self._send([Task(0, self.market_id, command) for command in commands])
+        except (EngineAway, Overloaded):  # nothing was done
+            await asyncio.sleep(AWAY_SECONDS)
+            return commands
+        except TimedOut:  # some may be done, and more may yet be
+            await self._find_orders_again()
+            return []
+        left = []
+        for command, answer in zip(commands, answers, strict=True):
+            if answer.status in TEMPORARY:
+                left.append(command)
+            elif answer.result is not None:
+                self.crowd.hear(command, answer.result)
+        if left:
+            await asyncio.sleep(AWAY_SECONDS)
+        return left
+
+    async def _find_orders_again(self) -> None:
+        """Read which orders rest, once the engine has answered what came after the lost ones."""
+        account_id = self.crowd.members["taker"].account_id
         while True:
             try:
-                return await self._send(tasks)
-            except (EngineAway, Overloaded):  # nothing was done
+                await self._send([Task(0, self.market_id, Cancel(new_id(), account_id))])
+                break
+            except (EngineAway, Overloaded, TimedOut):
                 await asyncio.sleep(AWAY_SECONDS)
+        accounts = [member.account_id for member in self.crowd.members.values()]
+        self.crowd.adopt(await self._read_orders(self.market_id, accounts))
 
     async def _read_others(self) -> None:
         """Take from the trades what others took from the recorded orders."""
@@ -162,3 +191,13 @@ def read_trades(market_id: int, after_id: str) -> list[SeenTrade]:
         "pk", "maker_order_id", "taker_account_id", "quantity_lots"
     )
     return [SeenTrade(pk.hex, maker.hex, taker, lots) for pk, maker, taker, lots in rows]
+
+
+def read_orders(market_id: int, account_ids: list[int]) -> list[SeenOrder]:
+    """Return these accounts' resting orders in a market, oldest first."""
+    rows: Any = (
+        Order.objects.filter(market_id=market_id, account__in=account_ids, status__in=OPEN_STATUSES)
+        .order_by("priority")
+        .values_list("pk", "side", "price_pips", "quantity_lots", "remaining_lots")
+    )
+    return [SeenOrder(pk.hex, *row) for pk, *row in rows]

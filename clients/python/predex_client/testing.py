@@ -20,11 +20,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
-import httpx
-
 from predex_client.client import Client
-from predex_client.errors import PredexError
-from predex_client.simulator import Simulator
+from predex_client.errors import ConnectionLostError, UnavailableError
+from predex_client.simulator import Simulator, SimulatorState, state
 
 START_SECONDS = 120.0
 STOP_SECONDS = 10.0
@@ -142,24 +140,34 @@ class Exchange:
                 raise ExchangeError(f"the exchange ended:\n{self.read_log()[-4_000:]}")
             if self._is_ready():
                 return
-            time.sleep(0.02)
+            time.sleep(0.05)
         raise ExchangeError(f"the exchange was not up in time:\n{self.read_log()[-4_000:]}")
 
     def _is_ready(self) -> bool:
-        """Read who is there, once they are; whether all is staged."""
+        """Read who is there, once they are, and whether all is staged."""
+        people = self._read_people()
+        if people is None:
+            return False
+        if not self.operator_key:
+            self.operator_key = people["operator_key"]
+            self._clients.append(Simulator(self.url, self.operator_key, patience=0))
         try:
-            people = json.loads((self.folder / "simulator" / "keys.json").read_text())
-            with Simulator(self.url, people["operator_key"], patience=0) as simulator:
-                state = simulator.state()
-        except (FileNotFoundError, PredexError, httpx.HTTPError):
+            found: SimulatorState = self._clients[0].send(state())
+        except (ConnectionLostError, UnavailableError):
             return False
-        if not state.is_ready:
+        people = self._read_people()
+        if people is None or not found.is_ready:
             return False
-        people = json.loads((self.folder / "simulator" / "keys.json").read_text())
-        self.operator_key = people["operator_key"]
         self.traders = tuple(TestTrader(**trader) for trader in people["traders"])
-        self.markets = (*(play.market for play in state.plays), *people["markets"])
+        self.markets = (*(play.market for play in found.plays), *people["markets"])
         return True
+
+    def _read_people(self) -> dict[str, Any] | None:
+        path = self.folder / "simulator" / "keys.json"
+        if not path.exists():
+            return None
+        people: dict[str, Any] = json.loads(path.read_text())
+        return people
 
 
 # --- what it needs ----------------------------------------------------------------------------

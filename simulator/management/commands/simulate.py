@@ -68,7 +68,10 @@ class Command(ServingCommand):
     def show(self, people: People) -> None:
         self.stdout.write(f"operator's key: {people.operator_key}")
         for trader in people.traders:
-            self.stdout.write(f"key of {trader.handle}: {trader.key} (password {trader.password})")
+            log_in = f"{trader.handle}@bench.invalid, {trader.password}"
+            self.stdout.write(
+                f"key of {trader.handle}: {trader.key} (report: /simulator/, {log_in})"
+            )
 
 
 class RecordingCommand(Command):
