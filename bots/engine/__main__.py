@@ -5,6 +5,7 @@ SIGUSR1 throws the kill switch: no more orders until a restart.
 
 import argparse
 import asyncio
+import sqlite3
 import sys
 from pathlib import Path
 
@@ -27,6 +28,7 @@ def main() -> None:
             runner.run(run_engine(load_config(path)))
     except (
         ConfigError, OSError, PredexError, UnknownMarketError, VenueError, httpx.HTTPError,
+        sqlite3.OperationalError,  # another engine has the state
     ) as fault:  # fmt: skip
         sys.exit(f"engine: {fault}")
 

@@ -55,6 +55,12 @@ class MarketMap:
         self.events = tuple(events)
         self.markets = tuple(market for event in self.events for market in event.markets)
         self.by_token = {key: market for market in self.markets for key in (market.yes, market.no)}
+        self._sets = {
+            market.yes: tuple(one.yes for one in event.markets)
+            for event in self.events
+            for market in event.markets
+            if event.is_exhaustive
+        }
         self._by_name = {(market.venue, market.id): market for market in self.markets}
         self.same: list[tuple[BinaryMarket, ...]] = []
         """Groups of markets at several venues that are about the same."""
@@ -73,6 +79,10 @@ class MarketMap:
     def add_same(self, groups: Iterable[dict[str, Any]]) -> None:
         for group in groups:
             self.same.append(tuple(self.find(*pair) for pair in group.items()))
+
+    def find_set(self, yes: Key) -> tuple[Key, ...]:
+        """Return the tokens of which exactly one pays, this one among them; () if that is open."""
+        return self._sets.get(yes, ())
 
     def find_book(self, key: Key) -> tuple[Key, bool]:
         """Return the book that a token is traded in, and whether it is seen mirrored there."""

@@ -156,16 +156,24 @@ class TradingEngine:
 
     async def _reconcile(self, venue: str, positions: dict[Key, int]) -> None:
         """Take over positions that the venue has and no strategy made."""
-        for market in self.markets.markets:
-            if market.venue != venue:
+        for event in self.markets.events:
+            if event.markets[0].venue != venue:
                 continue
-            there, known = positions.get(market.yes, 0), self.portfolio.count_lots(market.yes)
-            if there == known:
-                continue
-            log.warning("position_differs", token=market.yes.token, venue_has=there, known=known)
-            holding = self.portfolio.get(OUTSIDE, market.yes)
-            holding.lots += there - known
-            await self.ledger.write(self.state.adjust, market.yes, holding)
+            keys = [market.yes for market in event.markets]
+            more = {key: positions.get(key, 0) - self.portfolio.count_lots(key) for key in keys}
+            if self.markets.find_set(keys[0]) and len(keys) > 1:
+                # Complete sets are money: whether the venue keeps them or not is no difference.
+                sets = max(0, min(more.values())) + min(0, max(more.values()))
+                more = {key: lots - sets for key, lots in more.items()}
+            for key, lots in more.items():
+                if lots:
+                    await self._take_over(key, lots)
+
+    async def _take_over(self, key: Key, lots: int) -> None:
+        log.warning("position_differs", token=key.token, venue_has_more_lots=lots)
+        holding = self.portfolio.get(OUTSIDE, key)
+        holding.lots += lots
+        await self.ledger.write(self.state.adjust, key, holding)
 
     def _list_parts(self) -> list[Coroutine[Any, Any, None]]:
         parts = [self.bridge.run(), self.quoter.run(), self._keep_house()]

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,9 @@ from bots.engine.metrics import Metrics
 from bots.engine.program import TradingEngine
 from predex_client import Client
 from tests.databases import SqliteDatabases
+from tests.e2e.people import Person
 from tests.exchange import Exchange
-from tests.faults.seed import World, seed
+from tests.faults.seed import PASSWORD, World, seed
 
 SECONDS = 15.0
 MAKE_KEY = """
@@ -37,6 +39,7 @@ class Town:
         self.slugs = [market.slug for market in world.markets]
         self.keys = [trader.key for trader in world.traders]
         self.handles = [trader.handle for trader in world.traders]
+        self.operator = world.operator.handle
         self._signed: dict[int, tuple[str, str]] = {}
         self.clients = [Client(self.url, key) for key in self.keys]
 
@@ -49,8 +52,24 @@ class Town:
             self._signed[number] = key_id, pem
         return self._signed[number]
 
+    def open_three(self, title: str) -> str:
+        """Open a market of three outcomes, whose books are not matched with one another."""
+        operator = Person(self.exchange, self.operator)
+        login = {"email": operator.email, "password": PASSWORD}
+        token = operator.call("POST", "auth/login", login)["access"]
+        operator.http.headers["Authorization"] = f"Bearer {token}"
+        close_at = (datetime.now(UTC) + timedelta(days=1)).isoformat()
+        body = {
+            "title": title, "close_at": close_at, "kind": "categorical",
+            "matches_across_outcomes": False,
+            "outcomes": [{"code": name.upper(), "name": name} for name in ("Ann", "Bo", "Cy")],
+        }  # fmt: skip
+        slug: str = operator.call("POST", "markets", body, status=201)["slug"]
+        operator.call("POST", f"markets/{slug}/open", {})
+        return slug
+
     def clear(self) -> None:
-        """Cancel all orders and close all positions against another."""
+        """Cancel all orders."""
         for client in self.clients:
             client.cancel_all()
 

@@ -28,10 +28,11 @@ from tests.bots.desk import Desk, build_market
 INTENT = "0" * 32
 
 
-def make_desk(folder: Path, **options) -> Desk:
+def make_desk(folder: Path, *, is_exhaustive: bool = True, **options) -> Desk:
     """Three outcomes that are sold for 1.20 together, 10 contracts of each."""
     markets = tuple(build_market(name) for name in "abc")
-    desk = Desk(folder, [MarketEvent(id="e", markets=markets, is_exhaustive=True)], **options)
+    event = MarketEvent(id="e", markets=markets, is_exhaustive=is_exhaustive)
+    desk = Desk(folder, [event], **options)
     for market in markets:
         desk.show(market.yes, bids=[(4_000, 1_000)], asks=[(4_200, 1_000)])
     return desk
@@ -51,8 +52,10 @@ async def test_each_leg_is_filled_and_positions_and_profit_are_known(tmp_path: P
     done = await execute(desk, find_signal(desk))
     assert [one.report.outcome for one in done.orders] == [OrderOutcome.FILLED] * 3
     assert (done.state, done.profit_micros) == ("done", 2_000 * 1_000)
-    assert desk.portfolio.get("s", Key("v", "a")).lots == -1_000
-    assert desk.portfolio.compute_profit("s", desk.cache) == (0, 3 * -200 * 1_000)
+    # What is owed for a complete set is certain, so it is settled: nothing is at risk.
+    assert desk.portfolio.get("s", Key("v", "a")).lots == 0
+    assert desk.portfolio.count_at_risk() == 0
+    assert desk.portfolio.compute_profit("s", desk.cache) == (2_000 * 1_000, 0)
     assert desk.metric("execution_fills_total", strategy="s", executor="paper") == 3
     assert desk.metric("execution_e2e_latency_us_count", strategy="s") == 1
     desk.close()
@@ -150,7 +153,7 @@ async def test_the_venue_is_asked_what_became_of_an_order_that_is_not_answered(
     desk = make_desk(tmp_path, executors={"v": venue})
     done = await execute(desk, find_signal(desk))
     assert done.state == "done"
-    assert desk.portfolio.get("s", Key("v", "a")).lots == (-1_000 if knows else 0)
+    assert done.profit_micros == (2_000 * 1_000 if knows else 0)
     assert len(venue.placed) == (3 if knows else 1)
     desk.close()
 
@@ -200,7 +203,7 @@ async def test_on_paper_a_signal_counts_on_nothing_that_was_taken_before(tmp_pat
 async def test_limits_make_a_signal_smaller_or_refuse_it(tmp_path: Path) -> None:
     # What is sold at 0.40 can lose 0.60 a contract.
     limits = Limits(order_micros=5_000_000, market_micros=7_000_000)
-    desk = make_desk(tmp_path, limits=limits)
+    desk = make_desk(tmp_path, limits=limits, is_exhaustive=False)
     signal = find_signal(desk)
     assert (signal.lots, (await execute(desk, signal)).orders[0].report.lots) == (1_000, 800)
     for name in "abc":

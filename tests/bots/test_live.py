@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -78,6 +79,41 @@ async def test_what_is_cheap_at_one_exchange_is_sold_at_another_for_the_profit_t
     assert edge == profit
     for place in ((town, slug, 15), (other, dear, -15)):
         assert read_position(place[0].clients[0], place[1]) == place[2]
+
+
+async def test_the_outcomes_of_an_event_are_bought_together_where_they_cost_less_than_one(
+    town: Town, tmp_path: Path
+) -> None:
+    slug = await asyncio.to_thread(town.open_three, "Who is nominated?")
+    events = {"events": [slug.upper()], "exhaustive": [slug.upper()], "markets": []}
+    venues = [
+        town.venue("predex", 0, slug, executor="live"),
+        town.venue("kalshi", 2, slug, executor="live") | events,
+        town.venue("polymarket", 0, slug) | {"events": [slug], "markets": []},
+    ]
+    strategies = [{"name": "all", "kind": "cross_outcome", "contracts_max": 5}]
+    async with run(build_config(tmp_path, venues, strategies=strategies)) as engine:
+        assert [len(event.markets) for event in engine.markets.events] == [3, 3, 3]
+        assert all(event.is_exhaustive for event in engine.markets.events)
+        for outcome, price in (("ANN", "0.30"), ("BO", "0.32"), ("CY", "0.33")):
+            town.clients[1].place(slug, "sell", 20, price, outcome=outcome)
+        for number in (0, 2):  # once by each door
+            await until(partial(has_bought, town.clients[number], slug))
+        await engine.bridge.wait_idle()
+    with contextlib.closing(sqlite3.connect(tmp_path / "state.sqlite3")) as state:
+        rows = state.execute("SELECT state, profit_micros - edge_micros FROM intents").fetchall()
+        [(profit,)] = state.execute("SELECT max(profit_micros) FROM intents")
+    assert {row for row in rows if row[1] == 0} == {("done", 0)}
+    assert profit == 5 * 50_000
+    # The exchange has paid the complete sets out, and so has the engine.
+    assert read_position(town.clients[0], slug) == 0
+    async with run(build_config(tmp_path, venues)) as engine:
+        held = [market.yes for market in engine.markets.markets if market.venue != "polymarket"]
+        assert [engine.portfolio.count_lots(key) for key in held] == [0] * 6
+
+
+def has_bought(client: Client, slug: str) -> bool:
+    return sum(order.filled for order in client.orders(market=slug)) >= 15
 
 
 async def test_positions_that_nobody_here_made_are_taken_over_at_the_start(

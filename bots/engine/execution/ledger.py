@@ -56,11 +56,13 @@ class Ledger:
         holding = self.portfolio.get(ticket.strategy, yes)
         realised = holding.realised_micros
         holding.trade(side * lots, money, fee)
+        changed = {yes, *self.portfolio.redeem(ticket.strategy, self.markets.find_set(yes), yes)}
         self.risk.note(abs(money), holding.realised_micros - realised - fee)
-        place = (ticket.strategy, yes)
-        await self.write(
-            self.state.record, ticket, report, place, replace(holding), replace(self.risk.day)
-        )
+        holdings = {
+            (ticket.strategy, key): replace(self.portfolio.get(ticket.strategy, key))
+            for key in changed
+        }
+        await self.write(self.state.record, ticket, report, holdings, replace(self.risk.day))
 
     def forget(self, ticket: OrderTicket) -> None:
         self._known.pop(ticket.id, None)

@@ -1,6 +1,6 @@
 """Positions and profit by strategy and token, exactly; everything is expressed as YES."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from msgspec import Struct
 
@@ -38,6 +38,13 @@ class StrategyHolding(Struct):
         if abs(lots) > closed:
             self.open_micros -= money_micros
 
+    def release(self, lots: int) -> int:
+        """Take out so many of the lots; return what they have cost."""
+        part = self.open_micros * lots // self.lots
+        self.lots -= lots
+        self.open_micros -= part
+        return part
+
     @property
     def at_risk_micros(self) -> int:
         """What is lost if the worse outcome happens."""
@@ -54,6 +61,19 @@ class EnginePortfolio:
 
     def get(self, strategy: str, key: Key) -> StrategyHolding:
         return self.holdings.setdefault((strategy, key), StrategyHolding())
+
+    def redeem(self, strategy: str, event: Sequence[Key], key: Key) -> list[Key]:
+        """Pay out complete sets: of one lot of each market of an event exactly one pays. The profit
+        is booked with `key`. Return the tokens whose holdings have changed.
+        """
+        holdings = [self.get(strategy, one) for one in event]
+        counts = [one.lots for one in holdings]
+        if len(counts) < 2 or min(counts) * max(counts) <= 0:
+            return []
+        sets = min(counts) if min(counts) > 0 else max(counts)
+        cost = sum(one.release(sets) for one in holdings)
+        self.get(strategy, key).realised_micros += sets * PAYOUT_PIPS - cost
+        return list(event)
 
     def count_lots(self, key: Key) -> int:
         return sum(one.lots for one in self._of([key]))

@@ -6,6 +6,7 @@ An intent is a signal that is being carried out. Its orders are planned with it,
 
 import json
 import sqlite3
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -141,12 +142,10 @@ class State:
         self,
         ticket: OrderTicket,
         report: OrderReport,
-        place: Place,
-        holding: StrategyHolding,
+        holdings: Mapping[Place, StrategyHolding],
         day: TradedDay,
     ) -> None:
-        """Write what became of an order, with the position after it."""
-        strategy, key = place
+        """Write what became of an order, with the positions after it."""
         with self._db:
             self._db.execute("BEGIN")
             self._db.execute(
@@ -155,7 +154,8 @@ class State:
                 (report.outcome, report.lots, report.money_micros, report.fee_micros,
                  report.reason, report.venue_id, ticket.limit_pips, ticket.lots, ticket.id),
             )  # fmt: skip
-            self._write_holding(strategy, key, holding)
+            for (strategy, key), holding in holdings.items():
+                self._write_holding(strategy, key, holding)
             self._db.execute(
                 "INSERT OR REPLACE INTO days VALUES (?, ?, ?)",
                 (_today(), day.turnover_micros, day.realised_micros),
