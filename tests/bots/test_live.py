@@ -206,11 +206,16 @@ def read_state(folder: Path) -> list[tuple[Any, ...]]:
         return state.execute("SELECT role, outcome, filled_lots FROM orders").fetchall()
 
 
+def has_started(config: Path, times: int) -> bool:
+    return config.with_suffix(".log").read_text().count("engine_started") == times
+
+
 async def finish(engine: subprocess.Popen[bytes]) -> None:
     engine.send_signal(signal.SIGTERM)
     assert await asyncio.to_thread(engine.wait, 30) == 0
 
 
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize("rule", ["unwind", "hold"])
 async def test_an_engine_that_is_killed_between_two_legs_knows_it_and_applies_its_rule_once(
     town: Town, tmp_path: Path, rule: str
@@ -226,7 +231,7 @@ async def test_an_engine_that_is_killed_between_two_legs_knows_it_and_applies_it
             maker.place(slugs[0], "sell", 10, "0.40")
             maker.place(slugs[0], "buy", 10, "0.38")
             maker.place(slugs[1], "buy", 10, "0.50")
-            await asyncio.wait_for(gate.is_holding.wait(), 40)
+            await asyncio.wait_for(gate.is_holding.wait(), 90)
         finally:
             engine.kill()
             engine.wait()
@@ -234,10 +239,10 @@ async def test_an_engine_that_is_killed_between_two_legs_knows_it_and_applies_it
         maker.cancel_all(market=slugs[1])  # the second leg can't be had any more
         gate.allowed = 10_000
 
-        for _ in range(2):  # the second start finds nothing to do
+        for starts in (2, 3):  # the last finds nothing to do
             engine = start_engine(config, town.keys[2])
             try:
-                await asyncio.sleep(6)
+                await until(partial(has_started, config, starts), 90)
                 await finish(engine)
             finally:
                 engine.kill()
