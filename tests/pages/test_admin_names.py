@@ -41,7 +41,7 @@ SHOWN += [GroupMember, Outcome]  # below the forms of groups and markets
 SAME = {
     "API key", "Budget, in micros", "Code", "Hash", "ID", "Lease", "Leases", "Maker", "Minute",
     "Moderator", "Name", "Order", "Orders", "Position", "Shard", "Status", "System", "Tag", "Tags",
-    "Text", "Tick",
+    "Text", "Tick", "Webhook", "Webhooks",
 }  # fmt: skip
 
 # What rows hold: the names of accounts and of the policy's row, the engine's own words.

@@ -462,7 +462,7 @@ async def test_a_ticket_takes_the_tokens_that_the_api_takes(inside, alice, monke
     monkeypatch.setattr(limits, "take_sync", take_sync)
     ticket = {**LIMIT, "amount": "5", "price": "0.40", "client_order_id": "mine"}
     answer = await send(alice, market, "orders/", **ticket)
-    assert taken == [(alice.account.pk, "write")]
+    assert taken == [(f"owner:{alice.account.owner_id}", "write")]
     assert read_errors(answer.text) == {"": "Too many requests. Try again in 3 seconds."}
     assert read_key(answer.text) == "mine"
 
