@@ -7,6 +7,7 @@ from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any, Final
 
+import httpx
 import structlog
 
 from bots.engine.cache import Cache
@@ -29,11 +30,13 @@ from bots.engine.router import Router
 from bots.engine.signals import Signal, Wish
 from bots.engine.strategies.base import Strategy, StrategyRunner, build_strategy
 from bots.engine.units import MICROS_PER_CREDIT
+from bots.engine.venues.base import Venue, VenueError
 from bots.engine.venues.connection import Adapter
 from bots.engine.venues.kalshi import Kalshi
 from bots.engine.venues.polymarket import Polymarket
 from bots.engine.venues.predex import Predex
 from bots.loop import is_orphan
+from predex_client import PredexError
 
 log = structlog.get_logger(__name__)
 
@@ -109,7 +112,7 @@ class TradingEngine:
             self.adapters[name] = Adapter(venue, feed, self.router.put, self.metrics)
 
     async def _load(self) -> list[MarketEvent]:
-        found = await asyncio.gather(*(venue.load() for venue in self.venues.values()))
+        found = await asyncio.gather(*(load(*named) for named in self.venues.items()))
         return [event for events in found for event in events]
 
     def _build_executor(self, table: VenueTable) -> Executor:
@@ -249,6 +252,14 @@ class TradingEngine:
         if hasattr(self, "ledger"):
             self.ledger.close()
         log.info("engine_stopped")
+
+
+async def load(name: str, venue: Venue) -> list[MarketEvent]:
+    """Return a venue's markets, or raise what is wrong with its name before it."""
+    try:
+        return await venue.load()
+    except (PredexError, httpx.HTTPError, VenueError) as fault:
+        raise VenueError(f"{name}: {fault}") from fault
 
 
 async def run_engine(config: EngineConfig) -> None:

@@ -154,6 +154,19 @@ def test_the_example_in_the_documents_is_read(monkeypatch: pytest.MonkeyPatch) -
     assert config.rule == ("unwind", 300)
 
 
+def test_a_venue_that_can_t_be_reached_is_named(tmp_path: Path) -> None:
+    path, url = tmp_path / "engine.toml", f"http://127.0.0.1:{find_free_port()}"
+    path.write_text(
+        f'[engine]\nstate = "{tmp_path}/s.sqlite3"\nmetrics = ""\n'
+        f'[[venues]]\nname = "away"\nkind = "predex"\nurl = "{url}"\nkey = ""\n'
+        '[[strategies]]\nname = "arbitrage"\nkind = "cross_outcome"\n'
+    )
+    engine = [sys.executable, "-m", "bots.engine", "--config", path]
+    ended = subprocess.run(engine, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert ended.returncode == 1
+    assert "engine: away: " in ended.stderr
+
+
 def test_the_process_serves_its_metrics_trades_on_paper_and_stops_cleanly(
     town: Town, tmp_path: Path
 ) -> None:
