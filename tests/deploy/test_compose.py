@@ -73,7 +73,7 @@ def test_the_dockerfile_is_linted():
 def test_the_image_has_the_programs_and_no_tests_tools_or_secrets():
     shipped = list_shipped()
     assert all((ROOT / entry).exists() for entry in shipped)
-    assert not {"tests", "bench", ".env", "data", "docs"} & set(shipped)
+    assert not {"tests", "bench", ".env", "data"} & set(shipped)
     docker = Dockerfile()
     uid, gid = docker.find("USER").split(":")
     assert uid != "0"
@@ -124,6 +124,7 @@ def test_the_roles_of_the_compose_file_are_an_exchange(machine: Machine, tmp_pat
     url = f"http://127.0.0.1:{ports['8000']}"
     machine.children["web"].wait_until(lambda: is_ready(url), seconds=READY_SECONDS)
     assert "Who opens this address within a day" in machine.children["web"].read_log()
+    assert httpx.get(f"{url}/llms.txt", headers={"Host": SITE_HOST}).status_code == 200
     page = httpx.get(url, headers={"Host": SITE_HOST}).text
     [style] = re.findall(r'href="(/static/css/site\.\w+\.css)"', page)  # of the manifest
     assert httpx.get(f"{url}{style}", headers={"Host": SITE_HOST}).status_code == 200

@@ -64,6 +64,7 @@ OF_BRACKETS: Final = {
     *(("legs", True), ("bracket_id", True)),
 }
 OF_GROUPS: Final = {"CancelGroup", ("order_group", True)}
+OF_HALTS: Final = {("cancel_on_halt", True)}
 OF_MAKERS: Final = {"ChangeLiquidity", "LiquidityChanged", TradeKind.MAKER}
 
 
@@ -73,6 +74,7 @@ def list_features(
     has_triggers: bool = False,
     has_brackets: bool = False,
     has_groups: bool = False,
+    has_halts: bool = False,
 ) -> set[Any]:
     """All that a journal of such a market should show: older ones were made without triggers.
 
@@ -92,6 +94,7 @@ def list_features(
     absent = {("bracket_id", True)} if has_brackets else set(OF_BRACKETS)
     absent |= set() if has_triggers or has_brackets else OF_TRIGGERS
     absent |= set() if has_groups else OF_GROUPS
+    absent |= set() if has_halts else OF_HALTS
     absent |= OF_MAKERS if config.maker is None else set()
     return (flags | commands | events | across | set(Tif) | set(Stp) | set(TradeKind)) - absent
 
@@ -100,7 +103,7 @@ def record(config: Config, seed: int) -> Recorded:
     """Run random steps until everything was met."""
     randomness = random.Random(seed)
     pair = RecordingPair(config, randomness)
-    missing = list_features(config, has_brackets=True, has_groups=True)
+    missing = list_features(config, has_brackets=True, has_groups=True, has_halts=True)
     for entry in pair.entries:
         missing -= set(find_features(entry[1], entry[3]))
     while missing:
@@ -163,6 +166,7 @@ def main(folder: str) -> None:
         "categorical-quadratic": find_config(binary=False, kind=FeeKind.QUADRATIC),
         "categorical-across": find_config(binary=False, kind=FeeKind.QUADRATIC, across=True),
         "categorical-groups": find_config(binary=False, kind=FeeKind.QUADRATIC, across=True),
+        "categorical-halts": find_config(binary=False, kind=FeeKind.QUADRATIC, across=True),
     }
     for name, config in wanted.items():
         for seed in range(200):

@@ -66,8 +66,9 @@ def test_journals_of_earlier_versions_lead_to_the_states_of_their_time(path):
     features = list_features(
         replayed.config,
         has_triggers=name.endswith("triggers"),
-        has_brackets=name.endswith(("brackets", "groups")),
-        has_groups=name.endswith("groups"),
+        has_brackets=name.endswith(("brackets", "groups", "halts")),
+        has_groups=name.endswith(("groups", "halts")),
+        has_halts=name.endswith("halts"),
     )
     assert features <= met
 
@@ -76,6 +77,7 @@ def test_there_is_a_journal_of_each_rules_version_and_kind_of_market():
     kinds = ("binary-free", "binary-quadratic", "categorical-flat", "categorical-quadratic")
     wanted = {f"rules-{version}-{kind}" for version in (1, 2) for kind in kinds}
     wanted |= {
-        f"rules-2-categorical-{what}" for what in ("across", "triggers", "brackets", "groups")
+        f"rules-2-categorical-{what}"
+        for what in ("across", "triggers", "brackets", "groups", "halts")
     }
     assert {path.stem for path in RECORDED} == wanted
