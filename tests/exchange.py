@@ -6,18 +6,34 @@ their own: `web` (a second one is `web:PORT`), `engine` (all shards, or `engine:
 """
 
 import os
-import subprocess
-import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import httpx
 
+from tests.forks import ROOT, Fork, run
 from tests.servers import Child, find_free_port
 
-ROOT = Path(__file__).resolve().parent.parent
 READY_SECONDS = 60
 COMMAND_SECONDS = 300
+
+
+class Program(Child):
+    """One of our programs, forked: `python ARGUMENTS`."""
+
+    def __init__(
+        self,
+        arguments: Sequence[str | Path],
+        *,
+        log_path: Path,
+        environment: Mapping[str, str],
+        files_max: int | None = None,
+    ) -> None:
+        self.name = log_path.stem
+        self.log_path = log_path
+        self.process = Fork(
+            arguments, environment=environment, output=log_path, files_max=files_max
+        )
 
 
 class Exchange:
@@ -73,12 +89,12 @@ class Exchange:
         child = self.children.get(role)
         if child is None or not child.is_running():
             log_path = self.folder / f"{role.replace(':', '-')}.log"
-            command = self._command(role)
-            if self.files_max is not None:
-                limited = f'ulimit -n {self.files_max}; exec "$0" "$@"'
-                command = ["/bin/sh", "-c", limited, *command]
-            environment = {**self.environment, **self.role_environment.get(role, {})}
-            child = Child(command, log_path=log_path, environment=environment)
+            child = Program(
+                self._list_arguments(role),
+                log_path=log_path,
+                environment={**self.environment, **self.role_environment.get(role, {})},
+                files_max=self.files_max,
+            )
             self.children[role] = child
         return child
 
@@ -118,24 +134,15 @@ class Exchange:
         """Run a management command against this exchange's database; return what it printed."""
         return run_manage(*arguments, environment=self.environment)
 
-    def _command(self, role: str) -> list[str | Path]:
+    def _list_arguments(self, role: str) -> list[str | Path]:
+        """Return what Python is called with."""
         name, _, which = role.partition(":")
         if name == "web":
-            port = which or str(self.port)
-            options = ("--port", port, *self.serve_options)
-            return [sys.executable, ROOT / "manage.py", "serve", *options]
+            return [ROOT / "manage.py", "serve", "--port", which or str(self.port),
+                    *self.serve_options]  # fmt: skip
         if name == "engine":
-            chosen = ["--shards", which] if which else []
-            return [sys.executable, ROOT / "manage.py", "runengine", *chosen]
-        celery: list[str | Path] = [
-            sys.executable,
-            "-m",
-            "celery",
-            "--workdir",
-            ROOT,
-            "-A",
-            "predex",
-        ]
+            return [ROOT / "manage.py", "runengine", *(["--shards", which] if which else [])]
+        celery: list[str | Path] = ["-m", "celery", "--workdir", ROOT, "-A", "predex"]
         beat: list[str | Path] = ["beat", "--schedule", self.folder / "beat-schedule"]
         if name == "beat":
             return [*celery, *beat]
@@ -166,14 +173,7 @@ def program_environment(folder: Path, *, database_url: str, redis_url: str = "")
 
 def run_manage(*arguments: str, environment: Mapping[str, str]) -> str:
     """Run `manage.py` and return its standard output; raise with its errors when it fails."""
-    done = subprocess.run(
-        [sys.executable, str(ROOT / "manage.py"), *arguments],
-        env=dict(environment),
-        capture_output=True,
-        text=True,
-        timeout=COMMAND_SECONDS,
-        check=False,
-    )
+    done = run([ROOT / "manage.py", *arguments], environment=environment, seconds=COMMAND_SECONDS)
     if done.returncode != 0:
         raise RuntimeError(f"manage.py {' '.join(arguments)} failed:\n{done.stdout}{done.stderr}")
     return done.stdout

@@ -56,7 +56,7 @@ class Child:
                 stderr=subprocess.STDOUT,
                 cwd=log_path.parent if user else None,
                 env=environment,
-                preexec_fn=_die_with_parent,
+                preexec_fn=die_with_parent,
                 start_new_session=True,
                 **group,
             )
@@ -249,6 +249,6 @@ def _reachable(folder: Path, home: Path, user: str | None) -> Path:
     return folder
 
 
-def _die_with_parent() -> None:
+def die_with_parent() -> None:
     if sys.platform == "linux":
         LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)

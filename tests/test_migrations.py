@@ -1,8 +1,6 @@
 """Every migration runs forward, backward and forward again, on both databases."""
 
 import json
-import subprocess
-import sys
 
 import pytest
 from django.apps import apps
@@ -11,7 +9,8 @@ from django.db import connection
 from django.db.migrations.loader import MigrationLoader
 
 from accounts.models import Policy
-from tests.exchange import COMMAND_SECONDS, ROOT, program_environment
+from tests.exchange import COMMAND_SECONDS, program_environment
+from tests.forks import run
 
 OURS = ("trading", "markets", "accounts")
 
@@ -24,15 +23,7 @@ def environment(request, tmp_path, database_kind):
 
 @pytest.mark.timeout(2 * COMMAND_SECONDS)
 def test_migrations_run_backward_and_forward_again_and_laws_with_them(environment):
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.there_and_back"],
-        env=environment,
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=COMMAND_SECONDS,
-        check=False,
-    )
+    done = run(["-m", "tests.there_and_back"], environment=environment, seconds=COMMAND_SECONDS)
     assert done.returncode == 0, done.stdout + done.stderr
     seen = json.loads(done.stdout)
     before, between, after = seen["unapplied"]

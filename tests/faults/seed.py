@@ -5,11 +5,11 @@ program's environment, prints what it made as JSON (see `World`).
 """
 
 import json
-import subprocess
 import sys
 from typing import Any, NamedTuple
 
-from tests.exchange import COMMAND_SECONDS, ROOT, Exchange
+from tests.exchange import COMMAND_SECONDS, Exchange
+from tests.forks import run
 
 CREDITS_EACH = 100_000
 PASSWORD = "tests-only-password"
@@ -37,10 +37,9 @@ class World(NamedTuple):
 
 def seed(exchange: Exchange, **wishes: Any) -> World:
     """Run this module in the environment of an exchange that is not running."""
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.faults.seed", json.dumps(wishes)],
-        env=exchange.environment, cwd=ROOT, capture_output=True, text=True,
-        timeout=COMMAND_SECONDS, check=False,
+    done = run(
+        ["-m", "tests.faults.seed", json.dumps(wishes)],
+        environment=exchange.environment, seconds=COMMAND_SECONDS,
     )  # fmt: skip
     assert done.returncode == 0, f"seeding failed:\n{done.stdout}{done.stderr}"
     made = json.loads(done.stdout.splitlines()[-1])
