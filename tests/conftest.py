@@ -64,7 +64,9 @@ def touches_database(item: pytest.Item) -> bool:
     if fixtures & {"exchange", "make_exchange"}:
         return False  # the program under test chooses its database itself
     marks = {mark.name for mark in item.iter_markers()}
-    return bool({"django_db", "both_databases"} & marks or {"db", "transactional_db"} & fixtures)
+    if "one_database" in marks:
+        return False
+    return bool("django_db" in marks or {"db", "transactional_db"} & fixtures)
 
 
 @pytest.fixture(autouse=True)

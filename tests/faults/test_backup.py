@@ -19,7 +19,12 @@ from tests.servers import find_postgres_bin
 
 pytestmark = [pytest.mark.paired, pytest.mark.timeout(300)]
 
-KINDS = pytest.mark.parametrize("kind", ["sqlite", "postgres"])
+SQLITE_FIRST = pytest.mark.parametrize(
+    "kind", ["sqlite", pytest.param("postgres", marks=pytest.mark.soak)]
+)
+POSTGRES_FIRST = pytest.mark.parametrize(
+    "kind", [pytest.param("sqlite", marks=pytest.mark.soak), "postgres"]
+)
 LOAD_SECONDS = 1.5
 CONTINUE = ("backup", "--journal")
 STATE = (
@@ -41,7 +46,7 @@ def programs() -> dict[str, str]:
     return {"PATH": f"{find_postgres_bin()}{os.pathsep}{os.environ.get('PATH', os.defpath)}"}
 
 
-@KINDS
+@POSTGRES_FIRST
 async def test_a_backup_under_load_has_all_that_was_acknowledged_before_it_and_goes_on(
     set_stage: Setter, kind: str, programs: dict[str, str], tmp_path: Path,
     request: pytest.FixtureRequest,
@@ -70,7 +75,7 @@ async def test_a_backup_under_load_has_all_that_was_acknowledged_before_it_and_g
     restored.manage("verify")
 
 
-@KINDS
+@SQLITE_FIRST
 async def test_the_journal_brings_back_what_came_after_a_backup_up_to_any_time(
     set_stage: Setter, kind: str, programs: dict[str, str], tmp_path: Path,
     request: pytest.FixtureRequest,
@@ -104,7 +109,7 @@ async def test_the_journal_brings_back_what_came_after_a_backup_up_to_any_time(
     assert part_of(part, "SELECT SUM(seq) FROM trading_bookstate") == expected
 
 
-@KINDS
+@SQLITE_FIRST
 async def test_a_restore_refuses_what_it_would_overwrite_and_what_is_no_backup(
     set_stage: Setter, kind: str, programs: dict[str, str], tmp_path: Path
 ) -> None:

@@ -14,8 +14,8 @@ pytestmark = [pytest.mark.alone, pytest.mark.timeout(1_200)]
 VERIFY_EVERY = 5
 """Kills after which the journals are replayed too, from their beginning."""
 SOAK = pytest.mark.soak
-KILLS = pytest.mark.parametrize("kills", [3, pytest.param(50, marks=SOAK)])
-FEW_KILLS = pytest.mark.parametrize("kills", [2, pytest.param(20, marks=SOAK)])
+KILLS = pytest.mark.parametrize("kills", [2, pytest.param(50, marks=SOAK)])
+FEW_KILLS = pytest.mark.parametrize("kills", [1, pytest.param(20, marks=SOAK)])
 
 
 @KILLS

@@ -14,14 +14,14 @@ pytestmark = [pytest.mark.paired, pytest.mark.timeout(600)]
 PARALLEL = 64
 KINDS = ("postgres", "sqlite")
 ROUNDS = [
-    *((kind, 100) for kind in KINDS),
+    *((kind, 25) for kind in KINDS),
     *(pytest.param(kind, 500, marks=pytest.mark.soak) for kind in KINDS),
 ]
 AFFORDABLE = 40
 RETRIES = 32
-RETRY_ROUNDS = 10
+RETRY_ROUNDS = 5
 SHARED_BY = 20
-SHARD_SECONDS = [6, pytest.param(60, marks=pytest.mark.soak)]
+SHARD_SECONDS = [3, pytest.param(60, marks=pytest.mark.soak)]
 
 
 @pytest.mark.parametrize(("database_kind", "rounds"), ROUNDS)

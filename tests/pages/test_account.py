@@ -15,6 +15,8 @@ from accounts.keys import compute_digest
 from accounts.models import ApiKey, AuditEvent, User
 from tests.accounts.conftest import PASSWORD, main_account
 
+pytestmark = pytest.mark.one_database
+
 TABS = ["account", "account_security", "account_keys", "account_limits", "account_privacy"]
 
 

@@ -34,6 +34,8 @@ from tests.markets.factories import in_days, make_group
 from tests.trading import world
 from trading.models import Trade
 
+pytestmark = pytest.mark.one_database
+
 APPS = ("accounts", "markets", "trading")
 SHOWN = [model for model in admin.site._registry if model._meta.app_label in APPS]
 SHOWN += [GroupMember, Outcome]  # below the forms of groups and markets

@@ -10,7 +10,7 @@ from markets.models import Exchange
 from tests.markets.factories import make_market, make_user
 from trading.roles import ROLES
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.one_database]
 
 LISTS = {
     "operator": ["markets/market", "markets/category", "trading/order", "trading/lease",

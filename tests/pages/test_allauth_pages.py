@@ -13,6 +13,8 @@ from accounts.models import InviteCode, Policy, User
 from accounts.policy import forget
 from tests.accounts.conftest import PASSWORD
 
+pytestmark = pytest.mark.one_database
+
 OPEN_PAGES = [
     "account_login", "account_signup", "account_reset_password", "account_reset_password_done",
     "account_reset_password_from_key_done", "account_inactive", "account_email_verification_sent",

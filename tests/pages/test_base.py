@@ -11,7 +11,7 @@ from accounts.models import Policy, User
 from kernel.cache import forget_all
 from markets.models import Exchange
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.one_database]
 
 
 def get(client, **headers):

@@ -9,7 +9,7 @@ from markets.models import Category, Group, GroupMember, Market, Tag
 from markets.outcome_codes import make_codes
 from tests.trading.world import make_user
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.one_database]
 
 GOOD = {
     "kind": "binary", "title": "Will it rain in Rome?", "rules": "Yes if it rains.",

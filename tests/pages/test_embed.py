@@ -6,7 +6,7 @@ from tests.markets.factories import THREE_OUTCOMES, make_group, make_market, mak
 from tests.trading.world import buy, make_account, open_market, own_shard, run, sell
 from tests.trading.world import make_market as make_trading_market
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.one_database]
 
 
 def test_any_page_may_frame_it_and_no_other_page_of_ours(client):

@@ -22,7 +22,7 @@ from trading.engine.types import FeeKind, Fees
 from trading.models import Margin
 from trading.pipeline.messages import Task
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.one_database]
 
 
 def test_the_fees_named_are_those_charged(client):

@@ -15,6 +15,8 @@ from tests.pages.trading import browser_of, shard
 from tests.trading.world import buy, make_account, make_market, make_user, open_market, run, sell
 from trading.readmodels import projections
 
+pytestmark = pytest.mark.one_database
+
 __all__ = ["shard"]
 
 LOCALE = ROOT / "locale" / "de" / "LC_MESSAGES"

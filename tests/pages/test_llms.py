@@ -11,7 +11,7 @@ from predex.llms import DOCUMENTS
 from tests.exchange import ROOT
 from web.markdown import convert
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.one_database]
 SITE = "http://testserver"
 
 

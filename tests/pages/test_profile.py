@@ -23,7 +23,7 @@ from trading.settlement.payments import settle_market
 
 __all__ = ["shard"]
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.one_database]
 
 
 @pytest.fixture

@@ -12,6 +12,8 @@ from markets.lifecycle import IllegalStatusChangeError
 from tests.api.codes import find_raised
 from tests.trading.world import make_user
 
+pytestmark = pytest.mark.one_database
+
 NOT_ON_PAGES = ("api", "wire", "feed", "predex", "web")
 OF_THE_API = {"bad_idempotency_key", "invalid_credentials", "too_many_requests", "token_expired"}
 OF_FORMS = {"too_small", "unknown_user"}

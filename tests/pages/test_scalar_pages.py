@@ -17,6 +17,8 @@ from tests.pages.desk import (
 )
 from trading.models import Order
 
+pytestmark = pytest.mark.one_database
+
 __all__ = ["alice", "bob", "inside"]
 
 MILLION = 1_000_000

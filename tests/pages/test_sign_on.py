@@ -20,6 +20,8 @@ from tests.accounts.api import Api
 from tests.accounts.conftest import PASSWORD, main_account
 from tests.pages.oidc import CLIENT_ID, CLIENT_SECRET, Provider
 
+pytestmark = pytest.mark.one_database
+
 DORA = {
     "sub": "d-1",
     "email": "dora@corp.example",

@@ -16,6 +16,8 @@ from accounts.models import ApiKey
 from tests.accounts.api import Api, assert_error
 from tests.accounts.conftest import PASSWORD, main_account
 
+pytestmark = pytest.mark.one_database
+
 THIEF = "thief@example.org"
 OLD = "alice@example.org"
 NEW_PASSWORDS = {"password1": "another-good-password", "password2": "another-good-password"}

@@ -21,6 +21,8 @@ from accounts.templatetags.predex import (
 from kernel.user_agents import describe_user_agent
 from web.viewer import find_zone
 
+pytestmark = pytest.mark.one_database
+
 
 @pytest.mark.parametrize(
     ("micros", "shown"),

@@ -29,6 +29,8 @@ from trading.models import Order
 from trading.pipeline.order_rows import decode_options
 from web import limits
 
+pytestmark = pytest.mark.one_database
+
 __all__ = ["alice", "bob", "inside"]
 
 FEES = {"fee_kind": "quadratic", "fee_maker_rate": 20_000, "fee_taker_rate": 70_000}

@@ -23,6 +23,8 @@ from trading.engine.types import BUY, FeeKind, Fees
 from trading.models import Order
 from trading.pages.ticket import compute_affordable_lots
 
+pytestmark = pytest.mark.one_database
+
 __all__ = ["alice", "bob", "inside"]
 
 FEES = {"fee_kind": "quadratic", "fee_maker_rate": 20_000, "fee_taker_rate": 70_000}

@@ -8,6 +8,8 @@ from tests.pages.desk import alice, bob, inside, read_errors, read_toast, see, s
 from tests.pages.test_ticket import LIMIT, orders_of
 from trading.pipeline.order_rows import decode_options
 
+pytestmark = pytest.mark.one_database
+
 __all__ = ["alice", "bob", "inside"]
 
 
