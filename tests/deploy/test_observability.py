@@ -29,7 +29,7 @@ TOKEN = "a-token-of-a-monitor"
 ROLES = ("web", "engine", "engine:0", "worker", "beat")
 SCRAPE_SECONDS = 1
 SEEN_SECONDS_MAX = 40.0
-METRIC = re.compile(r"\b(?:predex|process|adapter|cache|strategy|execution)_\w+")
+METRIC = re.compile(r"\bup\b|\b(?:predex|process|adapter|cache|strategy|execution)_\w+")
 
 
 def test_the_rules_and_the_configuration_are_valid_and_the_alerts_fire_when_they_should():
@@ -63,7 +63,7 @@ def test_every_panel_asks_for_metrics_that_there_are(client, settings, db):
     shown = client.get("/metrics", headers={"Authorization": f"Bearer {TOKEN}"}).content
     engine = generate_latest(Metrics().registry)
     for dashboard, text in (("exchange", shown), ("trading-engine", engine)):
-        families = set(re.findall(r"^# TYPE (\w+)", text.decode(), re.MULTILINE))
+        families = {"up", *re.findall(r"^# TYPE (\w+)", text.decode(), re.MULTILINE)}
         for title, query in list_queries(dashboard):
             named = {re.sub(r"_(bucket|count|sum)$", "", name) for name in METRIC.findall(query)}
             assert named, title
