@@ -55,7 +55,7 @@ soak: $(VENV)/.installed-dev
 	@result=0; \
 	echo "==> A million commands on both engines"; \
 	PREDEX_SOAK=1 $(PYTEST) tests/engine/test_state_machine.py --timeout 0 || result=1; \
-	echo "==> Kills, races, outages, all recorded sessions"; \
+	echo "==> Kills, races, outages, all recorded sessions, deployments"; \
 	$(PYTEST) -m soak --timeout 0 || result=1; \
 	exit $$result
 

@@ -29,6 +29,10 @@ os.environ["STATIC_MANIFEST"] = "false"
 os.environ["REDIS_PREFIX"] = f"predex-tests-{os.getpid()}"
 for _name in ("SECRET_KEY", "API_KEY_PEPPER", "JWT_SIGNING_KEY"):
     os.environ[_name] = f"tests-only-{_name.lower()}".ljust(48, "x")
+# A client of httpx reads every certificate that its machine trusts, for 25 ms, and tests make one
+# for each time that they ask whether a server is up. They talk to nobody who needs one.
+os.environ.pop("SSL_CERT_FILE", None)
+os.environ["SSL_CERT_DIR"] = os.devnull
 if not IS_POSTGRES_RUN:
     os.environ["DATABASE_URL"] = "sqlite://:memory:"
     os.environ["REDIS_URL"] = ""

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import stat
 import subprocess
 import sys
@@ -20,7 +21,7 @@ from accounts.models import Account, ApiKey, AuditEvent, Transfer, User
 from markets.models import Category, Market, Tag
 from predex_client import Client
 from tests.compat.sdks import find_sdk
-from tests.exchange import ROOT, program_environment, run_manage
+from tests.exchange import ROOT, Exchange, program_environment, run_manage
 from tests.faults.seed import seed as seed_world
 from trading.demo.catalogue import MARKETS
 
@@ -131,32 +132,51 @@ def test_with_debug_off_there_is_no_demo(seed, settings):
 
 
 @pytest.mark.parametrize(
-    ("environment", "sentence"),
-    [({}, "it needs DEBUG on"), (DEBUG_ON, "run `manage.py seed_demo` first")],
+    ("debug", "sentence"),
+    [(False, "it needs DEBUG on"), (True, "run `manage.py seed_demo` first")],
 )
-def test_serve_refuses_a_demo_that_cannot_be(sqlite_databases, tmp_path, environment, sentence):
-    url = sqlite_databases.make(tmp_path)
-    environment = {**program_environment(tmp_path, database_url=url), **environment}
-    with pytest.raises(RuntimeError, match=sentence):
-        run_manage("serve", "--demo", environment=environment)
+def test_serve_refuses_a_demo_that_cannot_be(folder, db, settings, debug, sentence):
+    settings.DEBUG, settings.EMBEDDED = debug, True
+    with pytest.raises(CommandError, match=sentence):
+        call_command("serve", "--demo")
 
 
 # --- the running program -------------------------------------------------------------------------
 
 
-@pytest.fixture
-def make_demo(make_exchange):
-    """`make_demo(*options of serve)`: a running exchange with demo data."""
+@pytest.fixture(scope="module")
+def make_demo(sqlite_databases, tmp_path_factory):
+    """`make_demo(*options of serve)`: an exchange with demo data, started."""
+    seeded = tmp_path_factory.mktemp("seeded")
+    url = sqlite_databases.make(seeded)
+    environment = program_environment(seeded, database_url=url) | DEBUG_ON
+    run_manage("seed_demo", environment=environment)
+    made = []
 
     def make(*serve_options):
-        return make_exchange(
-            "sqlite",
-            environment=DEBUG_ON,
-            prepare=lambda made: made.manage("seed_demo"),
-            serve_options=serve_options,
+        folder = shutil.copytree(seeded, tmp_path_factory.mktemp("demo") / "data")
+        url_of_copy = url.replace(str(seeded), str(folder))
+        exchange = Exchange(
+            folder, database_url=url_of_copy, environment=DEBUG_ON, serve_options=serve_options
         )
+        made.append(exchange)
+        return exchange.start()
 
-    return make
+    yield make
+    for exchange in made:
+        exchange.end()
+        print(exchange.log()[-4_000:])
+
+
+@pytest.fixture(scope="module")
+def running(make_demo):
+    return make_demo("--demo")  # as `make run` does
+
+
+@pytest.fixture
+def demo(running):
+    """With traders; a test may stop it."""
+    return running.start()
 
 
 def get(exchange, path):
@@ -203,14 +223,14 @@ def test_the_bots_of_the_documents_trade_on_a_running_exchange(make_demo):
     assert line in PLACED
 
 
-def test_a_kalshi_bot_takes_five_minutes_word_for_word(make_demo, tmp_path):
+def test_a_kalshi_bot_takes_five_minutes_word_for_word(demo, tmp_path):
     """The exchange is started, and the client installed, as the tests do."""
     start, make_key, install, run = COMMANDS
     [installed] = re.findall(r"pip install (kalshi-python-sync==\S+)", install)
     assert start == "make run\n"
     assert installed in (ROOT / "tests/compat/kalshi-python-sync.txt").read_text()
     sdk = find_sdk("kalshi-python-sync")
-    exchange = make_demo("--demo")
+    exchange = demo
     [key] = [person["key"] for person in read_demo(exchange)["people"] if person["key"]]
     wait_until(lambda: count_open(exchange) == len(MARKETS))
     python = tmp_path / "bot-venv" / "bin" / "python"
@@ -273,35 +293,29 @@ def is_alive(pid):
         return False
 
 
-def test_demo_traders_move_the_books_and_stop_with_the_server(make_demo):
-    exchange = make_demo("--demo")  # as `make run` does
-    web = exchange.children["web"]
-    bots = list_bots(web)
+def test_demo_traders_move_the_books_and_end_with_the_server_however_it_ends(demo):
+    bots = list_bots(demo.children["web"])
     assert len(bots) == 3
 
     def has_moved():
-        tickers = get(exchange, "tickers")["results"]
+        tickers = get(demo, "tickers")["results"]
         quoted = [ticker for ticker in tickers if ticker["bid"] and ticker["ask"]]
         return len(quoted) >= len(tickers) - 4 and any(ticker["last"] for ticker in tickers)
 
     wait_until(has_moved, seconds=60)
+    assert "GET /api/v1/tickers" in demo.log()
+    assert "POST /api/v1/orders" not in demo.log()  # what demo traders do is not logged
+    data = read_demo(demo)
+    demo.kill()
+    wait_until(lambda: not any(is_alive(pid) for pid in bots))
+    demo.start()
+    assert count_open(demo) == len(MARKETS)
+    assert read_demo(demo) == data
+    web = demo.children["web"]
+    bots = list_bots(web)
+    assert len(bots) == 3
     assert web.stop() == 0
     assert not any(is_alive(pid) for pid in bots)
-    assert "GET /api/v1/tickers" in exchange.log()
-    assert "POST /api/v1/orders" not in exchange.log()  # what demo traders do is not logged
-
-
-def test_demo_traders_end_when_the_server_is_killed_and_the_data_is_kept(make_demo):
-    exchange = make_demo("--demo")
-    bots = list_bots(exchange.children["web"])
-    wait_until(lambda: count_open(exchange) == len(MARKETS))
-    exchange.kill()
-    wait_until(lambda: not any(is_alive(pid) for pid in bots))
-    demo = read_demo(exchange)
-    exchange.serve_options = ()
-    exchange.start()
-    assert count_open(exchange) == len(MARKETS)
-    assert read_demo(exchange) == demo
 
 
 def test_a_server_with_a_maker_quotes_every_book_is_in_no_leaderboard_and_leaves_none_behind(

@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
+import requests
 import schemathesis
 from django.core.management import call_command
 from django.test import Client
@@ -20,7 +21,7 @@ from tests.faults.seed import World, seed
 from tests.trading import world
 from trading.order_entry.operations import OPERATIONS
 
-EXAMPLES_EACH = 8
+EXAMPLES_EACH = [4, pytest.param(100, marks=[pytest.mark.soak, pytest.mark.timeout(7_200)])]
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +71,8 @@ def test_every_route_of_the_api_is_in_the_schema(schema):
 
 
 @pytest.mark.timeout(600)
-def test_no_request_made_from_the_schema_is_answered_with_a_500(make_exchange):
+@pytest.mark.parametrize("examples", EXAMPLES_EACH)
+def test_no_request_made_from_the_schema_is_answered_with_a_500(make_exchange, examples):
     worlds: list[World] = []
     exchange = make_exchange(
         "sqlite",
@@ -80,17 +82,19 @@ def test_no_request_made_from_the_schema_is_answered_with_a_500(make_exchange):
     [world] = worlds
     api = schemathesis.openapi.from_url(f"{exchange.base_url}/api/schema/")
     failures: list[str] = []
-    for result in api.get_all_operations():
-        operation = result.ok()
-        try_operation(operation, world, failures)
+    with requests.Session() as session:
+        for result in api.get_all_operations():
+            try_operation(result.ok(), examples, world, session, failures)
     assert not failures, "\n".join(failures)
     assert "internal_error" not in exchange.log("web")
 
 
-def try_operation(operation: Any, world: Any, failures: list[str]) -> None:
+def try_operation(
+    operation: Any, examples: int, world: World, session: requests.Session, failures: list[str]
+) -> None:
     @given(case=operation.as_strategy())
     @settings(
-        max_examples=EXAMPLES_EACH,
+        max_examples=examples,
         deadline=None,
         derandomize=True,
         database=None,
@@ -98,7 +102,7 @@ def try_operation(operation: Any, world: Any, failures: list[str]) -> None:
     )
     def run(case: Any) -> None:
         point_at_the_market(case, world.markets[0].slug)
-        answer = case.call(headers={"X-API-Key": world.traders[0].key})
+        answer = case.call(session=session, headers={"X-API-Key": world.traders[0].key})
         if answer.status_code >= 500:
             failures.append(f"{case.method} {case.formatted_path}: {answer.text}")
 

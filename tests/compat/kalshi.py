@@ -4,7 +4,6 @@ import base64
 import json
 import time
 import uuid
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -20,15 +19,6 @@ FIELDS: dict[str, list[str]] = json.loads(
     Path(__file__).with_name("kalshi_fields.json").read_text()
 )
 """What the models of all clients from 2025 to 2026 require."""
-MAKE_KEY = """
-from accounts.actions import do_create_api_key
-from accounts.models import Account
-from accounts.signing import make_key_pair
-private, public = make_key_pair({kind!r})
-account = Account.objects.get(owner__handle={handle!r}, number=1)
-key, _ = do_create_api_key(account, name="bot", scopes={scopes!r}, by=None, public_key=public)
-print(key.pk, private)
-"""
 
 
 def assert_fields(model: str, shown: dict[str, Any]) -> None:
@@ -38,11 +28,18 @@ def assert_fields(model: str, shown: dict[str, Any]) -> None:
 class Program:
     """One account's program with a key of its own."""
 
-    def __init__(self, site: Site, handle: str, kind: str = "rsa", scopes: str = "read trade"):
-        code = MAKE_KEY.format(handle=handle, kind=kind, scopes=scopes.split())
-        made = site.exchange.manage("shell", "-c", code)
+    def __init__(self, site: Site, handle: str, kind: str = "rsa", scopes: str = "read write"):
+        [trader] = [one for one in site.world.traders if one.handle == handle]
+        answer = httpx.post(
+            f"{site.exchange.base_url}{PATH}/api_keys/generate",
+            json={"name": "bot", "key_type": kind, "scopes": scopes.split()},
+            headers={"X-API-Key": trader.key},
+            timeout=10,
+        )
+        assert answer.status_code == 201, answer.text
+        made = answer.json()
         self.handle = handle
-        self._take(site, *made[made.index("-----BEGIN") - 37 :].strip().split(" ", 1))
+        self._take(site, made["api_key_id"], made["private_key"])
 
     @classmethod
     def of_key(cls, site: Site, key_id: str, pem: str) -> "Program":
@@ -120,11 +117,7 @@ class Town:
         wait_for(lambda: self.market(self.binary)["last_price"] == 60)
 
     def open(self, title: str, **fields: Any) -> str:
-        close_at = (datetime.now(UTC) + timedelta(days=1)).isoformat()
-        body = {"title": title, "close_at": close_at, "dispute_seconds": 0, **fields}
-        slug: str = self.operator.call("POST", "markets", body, status=201)["slug"]
-        self.operator.call("POST", f"markets/{slug}/open", {})
-        return slug.upper()
+        return self.site.open(title, **fields).upper()
 
     def open_three(self, title: str) -> str:
         names = ("Ann", "Bo", "Cy")

@@ -22,11 +22,12 @@ from compat.kalshi.requests import Query
 from compat.kalshi.socket import Params
 from compat.kalshi.streams import CHANNELS
 from compat.polymarket.urls import urlpatterns
-from tests.databases import SqliteDatabases
+from tests.compat.conftest import Seeded, log_in_operator
+from tests.compat.site import Site
 from tests.exchange import Exchange
-from tests.faults.seed import World, seed
+from tests.faults.seed import World
 
-EXAMPLES_EACH = [8, pytest.param(400, marks=[pytest.mark.soak, pytest.mark.timeout(7_200)])]
+EXAMPLES_EACH = [4, pytest.param(400, marks=[pytest.mark.soak, pytest.mark.timeout(7_200)])]
 ODD: list[Any] = [
     None, True, "", "x", "0", "-1", "1e9", "NaN", "é", "\u0000", "0x10", "[]", "%2f", "..",
     "9" * 40, 0, -1, 1, 2**31, 2**63, 2**70, 1.5, [], {}, [None], ["x"] * 3, {"x": 1}, "a" * 300,
@@ -104,21 +105,18 @@ class Place(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def place(
-    tmp_path_factory: pytest.TempPathFactory, sqlite_databases: SqliteDatabases
-) -> Iterator[Place]:
+def place(tmp_path_factory: pytest.TempPathFactory, seeded: Seeded) -> Iterator[Place]:
     folder = tmp_path_factory.mktemp("fuzz")
     limits = {"RATE_LIMITS_ENABLED": "false"}
-    with Exchange(
-        folder, database_url=sqlite_databases.make(folder), environment=limits
-    ) as exchange:
-        world = seed(exchange, traders=1, markets=2)
+    with Exchange(folder, database_url=seeded.copy(folder), environment=limits) as exchange:
         exchange.start()
-        yield find_place(exchange, world)
+        site = Site(exchange, seeded.world, log_in_operator(exchange, seeded.world))
+        yield find_place(site)
 
 
-def find_place(exchange: Exchange, world: World) -> Place:
-    tickers = [market.slug.upper() for market in world.markets]
+def find_place(site: Site) -> Place:
+    exchange, world = site.exchange, site.world
+    tickers = [site.market.upper(), site.open("Is this the other one?").upper()]
     market = httpx.get(f"{exchange.base_url}/poly/gamma/markets").json()[0]
     tokens = json.loads(market["clobTokenIds"])
     names = {
@@ -126,7 +124,7 @@ def find_place(exchange: Exchange, world: World) -> Place:
         "tickers": [tickers, ",".join(tickers)], "market_tickers": [tickers],
         "series": ["OTHER"], "series_ticker": ["OTHER"],
         **dict.fromkeys(("token_id", "market", "asset_id"), tokens),
-        "slug": [world.markets[0].slug], "number": [market["id"]],
+        "slug": [site.market], "number": [market["id"]],
         "condition_id": [market["conditionId"]],
     }  # fmt: skip
     return Place(exchange, world, names)

@@ -454,7 +454,6 @@ async def test_the_handshake_is_signed_and_a_key_that_ends_ends_the_socket(town:
 
 async def test_a_market_of_a_group_is_its_members_alone(town: Town):
     site = town.site
-    await do(site.exchange.manage, "shell", "-c", MAKE_GROUP.format(town.alice.handle))
     secret = await do(town.open, "Is this a secret?", visibility="group", group="friends")
     async with listen(town) as stranger, listen(town, town.alice) as member:
         number, msg = await stranger.refuse("subscribe", channels=["trade"], market_ticker=secret)
@@ -475,13 +474,6 @@ async def test_a_market_of_a_group_is_its_members_alone(town: Town):
             assert frame["msg"]["market_ticker"] != secret
 
 
-MAKE_GROUP = """
-from accounts.models import User
-from markets.models import Group
-group = Group.objects.create(slug="friends", name="Friends")
-group.memberships.create(user=User.objects.get(handle={0!r}))
-group.memberships.create(user=User.objects.filter(is_staff=True).first())
-"""
 LEAVE_GROUP = """
 from markets.models import Group
 Group.objects.get(slug="friends").memberships.filter(user__handle={0!r}).delete()

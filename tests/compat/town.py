@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
@@ -12,13 +11,6 @@ from markets.models import Market, Outcome
 from tests.compat.site import Site
 from tests.e2e.people import wait_for
 
-MAKE_GROUP = """
-from accounts.models import User
-from markets.models import Group
-group = Group.objects.create(slug="friends", name="Friends")
-for user in User.objects.all():
-    group.memberships.create(user=user)
-"""
 KEYS = (
     "market", "asset_id", "timestamp", "hash", "bids", "asks", "min_order_size", "tick_size",
     "neg_risk", "last_trade_price",
@@ -38,7 +30,6 @@ class Town:
         )  # fmt: skip
         self.made = self.open("Does the maker quote?", maker_liquidity="100")
         self.unlisted = self.open("Is this one listed?", visibility="unlisted")
-        site.exchange.manage("shell", "-c", MAKE_GROUP)
         self.secret = self.open("Is this a secret?", visibility="group", group="friends")
         seller, buyer = site.trader(0), site.trader(1)
         for text in ("sell 10 YES @ 0.60", "sell 5.00 YES @ 0.65", "buy 7 YES @ 0.40"):
@@ -50,11 +41,7 @@ class Town:
         wait_for(lambda: self.market(self.binary)["lastTradePrice"] == 0.6)
 
     def open(self, title: str, **fields: Any) -> str:
-        close_at = (datetime.now(UTC) + timedelta(days=1)).isoformat()
-        body = {"title": title, "close_at": close_at, "dispute_seconds": 0, **fields}
-        slug: str = self.site.operator.call("POST", "markets", body, status=201)["slug"]
-        self.site.operator.call("POST", f"markets/{slug}/open", {})
-        return slug
+        return self.site.open(title, **fields)
 
     def get(self, path: str, status: int = 200, **query: Any) -> Any:
         answer = self.http.get(path, params=query or None)

@@ -14,9 +14,6 @@ from collections.abc import Mapping, Sequence
 from fnmatch import fnmatch
 from pathlib import Path
 
-import psycopg
-from psycopg import sql
-
 from tests.exchange import ROOT
 from tests.servers import UNPRIVILEGED_USER, Child
 
@@ -122,10 +119,3 @@ def list_shipped() -> list[str]:
     shipped = [line.removeprefix("!") for line in lines if line.startswith("!")]
     assert all(not fnmatch(name, "*[*?]*") for name in shipped)
     return shipped
-
-
-def make_database(server_url: str, name: str) -> str:
-    """Create an empty database; return its URL."""
-    with psycopg.connect(server_url, autocommit=True) as connection:
-        connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
-    return server_url.rpartition("/")[0] + f"/{name}"

@@ -13,7 +13,8 @@ import httpx
 import msgspec
 import pytest
 
-from tests.deploy.machine import Machine, list_shipped, make_database
+from tests.databases import PostgresDatabases
+from tests.deploy.machine import Machine, list_shipped
 from tests.deploy.tools import DEPLOY, find_tool
 from tests.exchange import ROOT
 from tests.servers import find_free_port, find_postgres_bin
@@ -54,11 +55,15 @@ class Dockerfile:
 
 
 @pytest.fixture
-def machine(postgres_url: str, redis_url: str) -> Iterator[Machine]:
-    number = find_free_port()
-    name = f"compose_{number}"
-    database_url = make_database(postgres_url, name)
-    made = Machine({"REDIS_PREFIX": name, "DATABASE_URL": database_url, "REDIS_URL": redis_url})
+def machine(
+    postgres_databases: PostgresDatabases, redis_url: str, tmp_path: Path
+) -> Iterator[Machine]:
+    """Its database is migrated already: other tests migrate empty ones."""
+    made = Machine({
+        "REDIS_PREFIX": f"compose_{find_free_port()}",
+        "DATABASE_URL": postgres_databases.make(tmp_path),
+        "REDIS_URL": redis_url,
+    })  # fmt: skip
     yield made
     made.end()
 
@@ -133,8 +138,14 @@ def test_the_roles_of_the_compose_file_are_an_exchange(machine: Machine, tmp_pat
         if role != "engine-standby":
             probe(machine, compose["services"][role]["healthcheck"]["test"], ports, image)
     token = (machine.places["/run/secrets"] / "metrics_token").read_text().strip()
-    for port in (ports["9101"], standby_port, ports["8000"]):
-        assert "process_resident_memory_bytes" in read_figures(port, token)
+    assert httpx.get(f"http://127.0.0.1:{ports['9101']}/metrics").status_code == 401
+    figures = [read_figures(port, token) for port in (ports["9101"], standby_port, ports["8000"])]
+    assert all("process_resident_memory_bytes" in text for text in figures)
+    *of_engines, of_web = figures
+    held = [text.splitlines().count('predex_lease_held{shard="0"} 1.0') for text in of_engines]
+    assert sorted(held) == [0, 1]
+    assert "predex_shard_ready" in of_web
+    assert "predex_shard_ready" not in "".join(of_engines)  # the whole exchange's are the web's
     # The worker's pool has processes of its own; its tasks are counted all the same.
     wait_for(lambda: 'result="success"' in read_figures(ports["9102"], token))
     wait_for(

@@ -192,6 +192,7 @@ def test_systemd_understands_the_units(tmp_path: Path):
     assert [line for line in done.stderr.splitlines() if "predex" in line] == []
 
 
+@pytest.mark.soak
 @pytest.mark.timeout(300)
 def test_the_units_are_an_exchange_behind_nginx_with_tls(site: Site):
     trader, market = site.world.traders[0], site.world.markets[0]

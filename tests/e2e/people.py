@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 from websockets.sync.client import ClientConnection, connect
 
-from tests.exchange import Exchange, run_manage
+from tests.exchange import Exchange
 
 PASSWORD = "correct horse battery staple 7"
 WAIT_SECONDS = 15
@@ -113,17 +113,6 @@ class Listener:
             self.frames.append(frame)
             if is_it(frame):
                 return frame
-
-
-def make_operator(exchange: Exchange) -> Person:
-    """The first operator, made in a shell."""
-    operator = Person(exchange, "olivia")
-    run_manage(
-        "createsuperuser", "--noinput", "--email", operator.email, "--handle", operator.handle,
-        environment={**exchange.environment, "DJANGO_SUPERUSER_PASSWORD": PASSWORD},
-    )  # fmt: skip
-    operator.log_in()
-    return operator
 
 
 def become_operator(exchange: Exchange) -> Person:

@@ -1,12 +1,13 @@
 """From sign-up to pay-out, through the public API of the running program alone."""
 
+import uuid
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import httpx
 import pytest
 
-from tests.conftest import ExchangeFactory
-from tests.e2e.people import Listener, Person, make_operator, wait_for
+from tests.e2e.people import Listener, Person, become_operator, wait_for
 from tests.exchange import Exchange
 
 pytestmark = pytest.mark.timeout(200)
@@ -15,14 +16,43 @@ GRANT = 10_000
 EVERYBODY_MAY_CREATE = (
     "from accounts.models import Policy; Policy.objects.update(who_may_create='everyone')"
 )
+KINDS = ["postgres", pytest.param("sqlite", marks=pytest.mark.soak)]
+
+
+@pytest.fixture(scope="module", params=KINDS)
+def exchange(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Exchange]:
+    """One for both stories: PostgreSQL and Redis with roles, or SQLite embedded."""
+    kind, folder = request.param, tmp_path_factory.mktemp("story")
+    with Exchange(
+        folder,
+        database_url=request.getfixturevalue(f"{kind}_databases").make(folder),
+        redis_url=request.getfixturevalue("redis_url") if kind == "postgres" else "",
+        environment={
+            "EMAIL_VERIFICATION_REQUIRED": "true",
+            "REDIS_PREFIX": f"t{uuid.uuid4().hex[:8]}",
+        },
+    ) as exchange:
+        exchange.manage("shell", "-c", EVERYBODY_MAY_CREATE)
+        yield exchange.start()
+        exchange.manage("verify")
+        for role in exchange.children:
+            print(f"--- {role}\n{exchange.log(role)[-4_000:]}")
+
+
+@pytest.fixture(scope="module")
+def operator(exchange: Exchange) -> Person:
+    return become_operator(exchange)
 
 
 def test_people_sign_up_trade_and_are_paid_also_when_suspended_before_the_result(
-    make_exchange: ExchangeFactory, database_kind: str
+    exchange: Exchange, operator: Person
 ):
-    exchange = make_exchange(database_kind, environment={"EMAIL_VERIFICATION_REQUIRED": "true"})
-    operator = make_operator(exchange)
     alice, bob, carol = (join(exchange, name) for name in ("alice", "bob", "carol"))
+    for person in (alice, bob, carol):
+        person.make_key()
+        assert person.available() == money(GRANT)
     market = open_market(operator)
     with alice.listen(market) as socket:
         order_id = see_a_fill(market, alice, bob, socket)
@@ -38,42 +68,34 @@ def test_people_sign_up_trade_and_are_paid_also_when_suspended_before_the_result
     operator.call("POST", "operator/users/carol/reinstate", {"reason": "a test"})
     wait_for(lambda: carol.http.get("account").status_code == 200)
     assert carol.available() == money(GRANT + 2 * 0.45)
-    exchange.manage("verify")
 
 
 def test_one_makes_a_market_with_a_maker_and_another_buys_and_is_paid(
-    make_exchange: ExchangeFactory, database_kind: str
+    exchange: Exchange, operator: Person
 ):
     """The textbook's story: two users, a market by LMSR, a purchase, its result."""
-    exchange = make_exchange(database_kind, environment={"EMAIL_VERIFICATION_REQUIRED": "false"})
-    operator = make_operator(exchange)
-    exchange.manage("shell", "-c", EVERYBODY_MAY_CREATE)
-    alice, bob = Person(exchange, "alice"), Person(exchange, "bob")
-    for person in (alice, bob):
-        person.register()
-        person.log_in()
-    market = open_market_with_maker(alice, operator)
-    assert alice.available() == money(GRANT - 69.314719)  # 100 ln 2, rounded up
+    ann, ben = join(exchange, "ann"), join(exchange, "ben")
+    market = open_market_with_maker(ann, operator)
+    assert ann.available() == money(GRANT - 69.314719)  # 100 ln 2, rounded up
     order = {"market": market, "side": "buy", "outcome": "YES", "type": "market", "quantity": "20"}
-    preview = bob.call("POST", "orders/preview", order)
+    preview = ben.call("POST", "orders/preview", order)
     assert (preview["cost"], preview["pays_if_right"]) == ("10.499169", "20.000000")
     assert (preview["best_bid"], preview["best_ask"]) == ("0.5400", "0.5600")
-    bought = bob.call("POST", "orders", order, status=201)
+    bought = ben.call("POST", "orders", order, status=201)
     assert (bought["status"], bought["average_price"]) == ("filled", "0.524958")
-    assert bob.available() == money(GRANT - 10.499169)
-    [held] = bob.call("GET", "positions")["results"]
+    assert ben.available() == money(GRANT - 10.499169)
+    [held] = ben.call("GET", "positions")["results"]
     assert [(row["outcome"], row["position"]) for row in held["outcomes"]] == [("YES", "20.00")]
-    book = bob.call("GET", f"markets/{market}/book")["books"]
+    book = ben.call("GET", f"markets/{market}/book")["books"]
     assert (book[0]["maker_bids"][0][0], book[0]["maker_asks"][0][0]) == ("0.5400", "0.5600")
     assert book[1]["maker_bids"][0] == ["0.4400", book[0]["maker_asks"][0][1]]
     assert book[0]["bids"] == book[0]["asks"] == []
     operator.call("POST", f"markets/{market}/close", {})
     operator.call("POST", f"markets/{market}/resolve", {"yes": "1", "evidence_text": "seen"})
     operator.call("POST", f"markets/{market}/resolution/pay", {"reason": "a test"})
-    wait_for(lambda: bob.call("GET", f"markets/{market}")["status"] == "settled")
-    assert bob.available() == money(GRANT + 20 - 10.499169)
-    assert alice.available() == money(GRANT - 20 + 10.499169)
-    exchange.manage("verify")
+    wait_for(lambda: ben.call("GET", f"markets/{market}")["status"] == "settled")
+    assert ben.available() == money(GRANT + 20 - 10.499169)
+    assert ann.available() == money(GRANT - 20 + 10.499169)
 
 
 def open_market_with_maker(creator: Person, operator: Person) -> str:
@@ -124,15 +146,13 @@ def change_the_rest(market: str, order_id: str, alice: Person, carol: Person) ->
 
 
 def join(exchange: Exchange, handle: str) -> Person:
-    """Register, verify the address, log in, make a key."""
+    """Register, verify the address, log in."""
     person = Person(exchange, handle)
     person.register()
     person.verify_email()
     person.log_in()
     me = person.call("GET", "me")
     assert (me["handle"], me["email_verified"]) == (handle, True)
-    person.make_key()
-    assert person.available() == money(GRANT)
     return person
 
 

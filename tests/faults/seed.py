@@ -50,15 +50,33 @@ def seed(exchange: Exchange, **wishes: Any) -> World:
     )
 
 
-def main(*, traders: int = 6, markets: int = 1, kind: str = "system", **fields: Any) -> World:
-    """Make traders of this kind with CREDITS_EACH, and open markets (`fields` are theirs)."""
+def main(
+    *,
+    traders: int = 6,
+    markets: int = 1,
+    kind: str = "system",
+    group: str = "",
+    rate_limits: dict[str, Any] | None = None,
+    **fields: Any,
+) -> World:
+    """Make traders of this kind with CREDITS_EACH, and open markets (`fields` are theirs).
+
+    Everybody is in `group`; `rate_limits` replace those of the same name.
+    """
     from django.db import transaction
 
+    from accounts.models import Policy
     from tests.trading import world
 
     with transaction.atomic():
         operator = make_trader("olivia", "user", is_operator=True)
         made = [make_trader(f"trader{index}", kind) for index in range(traders)]
+        if group:
+            make_group(group)
+        if rate_limits:
+            policy = Policy.objects.get()
+            policy.rate_limits |= rate_limits
+            policy.save()
     opened = []
     for _ in range(markets):
         market = world.make_market(**{"dispute_seconds": 0, **fields})
@@ -81,6 +99,15 @@ def make_trader(handle: str, kind: str, *, is_operator: bool = False) -> Trader:
     do_grant(account, amount_micros=CREDITS_EACH * MICROS_PER_CREDIT, by=None)
     _, secret = do_create_api_key(account, name="load", scopes=["read", "trade"], by=None)
     return Trader(handle, account.pk, secret)
+
+
+def make_group(slug: str) -> None:
+    from accounts.models import User
+    from markets.models import Group
+
+    group = Group.objects.create(slug=slug, name=slug.title())
+    for user in User.objects.all():
+        group.memberships.create(user=user)
 
 
 if __name__ == "__main__":
