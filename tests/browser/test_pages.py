@@ -18,12 +18,6 @@ from tests.exchange import Exchange
 pytestmark = pytest.mark.timeout(300)  # a whole site is started and filled first
 
 CLEAN: dict[str, list[str]] = {"faults": [], "overflow": [], "barriers": []}
-# Or else each element's colours go over into those of the other theme, children after parents.
-TURN_AT_ONCE = """
-const still = new CSSStyleSheet();
-still.replaceSync("*, ::before, ::after { transition: none !important; }");
-document.adoptedStyleSheets.push(still);
-"""
 DRAWN_MS = 100  # the first frames, after the page's own scripts have begun
 
 Theme = Literal["light", "dark"]
@@ -45,7 +39,6 @@ def windows(
         visitor = open_window(
             chromium, site, sessions, person, viewport=PHONE, reduced_motion="reduce"
         )
-        visitor.context.add_init_script(TURN_AT_ONCE)
         if person is not None:
             visitor.open("/accounts/reauthenticate/?next=/account/")
             visitor.confirm_password()

@@ -34,15 +34,15 @@ def notifications(request: HttpRequest) -> HttpResponse:
         cursor=request.GET.get("cursor", ""),
         limit=PAGE_SIZE,
     )
+    unread = [row.pk for row in page.rows if row.read_at is None]
+    if unread and request.method == "GET":
+        # Before the page is drawn: its bell counts what is left, and so sees what comes meanwhile.
+        Notification.objects.filter(pk__in=unread).update(read_at=timezone.now())
     context = {
         "notifications": list(zip(page.rows, describe_all(page.rows), strict=True)),
         "next_cursor": page.next_cursor,
     }
-    response = render(request, "trading/notifications.html", context)
-    unread = [row.pk for row in page.rows if row.read_at is None]
-    if unread and request.method == "GET":
-        Notification.objects.filter(pk__in=unread).update(read_at=timezone.now())
-    return response
+    return render(request, "trading/notifications.html", context)
 
 
 @require_POST
