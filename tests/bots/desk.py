@@ -42,7 +42,7 @@ class Desk:
         self.cache = Cache(self.markets)
         self.metrics = Metrics()
         self.kill_file = folder / "kill"
-        self.kill = KillSwitch(self.kill_file, self.metrics)
+        self.kill = KillSwitch(str(self.kill_file), self.metrics)
         self.state = State(folder / "state.sqlite3" if is_durable else Path(":memory:"))
         self.portfolio = EnginePortfolio(self.state.load_holdings())
         self.risk = Risk(limits, self.portfolio, self.markets, self.kill)

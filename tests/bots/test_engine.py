@@ -129,7 +129,7 @@ async def test_a_strategy_that_fails_is_called_again(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
-        ("", "venues need names"),
+        ("", "there is no venue"),
         ('[[venues]]\nkind = "betfair"', "betfair"),
         ('[[venues]]\nkind = "predex"\nurl = "x"\nkey_env = "NO_SUCH"', "NO_SUCH"),
         ('[engine]\nfailed_leg = "pray"\n[[venues]]\nkind = "predex"', "failed_leg"),

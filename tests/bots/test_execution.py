@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from bots.engine.events import BUY, SELL, Key, TradePrint
-from bots.engine.execution.bridge import HOLD, Rule
+from bots.engine.execution.bridge import Rule
 from bots.engine.execution.orders import (
     Executor,
     OrderOutcome,
@@ -92,7 +92,7 @@ async def test_what_a_failed_leg_leaves_is_unwound_at_once_within_the_bound(tmp_
     desk.close()
 
 
-@pytest.mark.parametrize("rule", [Rule("unwind", 100), Rule(HOLD, 300)])
+@pytest.mark.parametrize("rule", [Rule("unwind", 100), Rule("hold", 300)])
 async def test_what_can_t_or_should_not_be_unwound_is_held_and_told(
     tmp_path: Path, rule: Rule
 ) -> None:
@@ -324,15 +324,10 @@ async def test_a_paper_order_waits_behind_what_was_displayed_before_it(tmp_path:
     market = build_market("a", fees=fees)
     desk = Desk(tmp_path, [MarketEvent(id="m", markets=(market,))])
     desk.show(market.yes, bids=[(4_000, 1_000)], asks=[(4_200, 1_000)])
-    reports: list[OrderReport] = []
-
-    async def hear(ticket: OrderTicket, report: OrderReport) -> None:
-        reports.append(report)
-
-    desk.paper.report = hear
     crossing = ticket(BUY, 4_200, 100, Terms.POST_ONLY, 1)
     assert (await desk.paper.place(crossing)).outcome is OrderOutcome.REJECTED
-    placed = await desk.paper.place(ticket(BUY, 4_000, 500, Terms.POST_ONLY))
+    order = ticket(BUY, 4_000, 500, Terms.POST_ONLY)
+    placed = await desk.paper.place(order)
     assert placed.outcome is OrderOutcome.RESTING
     for side, pips, lots in (
         (SELL, 4_000, 600),  # before it
@@ -340,12 +335,11 @@ async def test_a_paper_order_waits_behind_what_was_displayed_before_it(tmp_path:
         (SELL, 4_000, 500),  # 400 before it, 100 of it
     ):
         desk.paper.hear_trade(TradePrint(market.yes, side, pips, lots, 1))
-    await asyncio.sleep(0)
-    assert [report.lots for report in reports] == [100]
+    assert (await desk.paper.find(order)).lots == 100
     desk.show(market.yes, bids=[(3_800, 1_000)], asks=[(3_900, 150)])  # moved through it
-    await asyncio.sleep(0)
-    assert [(r.lots, r.fee_micros, r.money_micros) for r in reports[1:]] == [(250, 0, -4_000 * 250)]
+    found = await desk.paper.find(order)
+    assert (found.lots, found.fee_micros, found.money_micros) == (250, 0, -4_000 * 250)
     desk.paper.hear_trade(TradePrint(market.yes, SELL, 3_700, 900, 1))
-    await asyncio.sleep(0)
-    assert reports[-1].outcome is OrderOutcome.FILLED
+    assert (await desk.paper.find(order)).outcome is OrderOutcome.FILLED
+    assert await desk.paper.find(order) is None, "what has ended is told once"
     desk.close()

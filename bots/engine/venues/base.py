@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from bots.engine.events import Event, Key
-from bots.engine.markets import MarketEvent
+from bots.engine.execution.orders import Executor
+from bots.engine.markets import MarketEvent, MarketMap
 
 
 class VenueError(Exception):
@@ -53,8 +54,6 @@ class SilentError(Exception):
 
 
 class Venue(ABC):
-    """`orders` carries out orders; None where this venue is only read."""
-
     name: str
 
     @abstractmethod
@@ -68,5 +67,9 @@ class Venue(ABC):
     def locate(self) -> tuple[str, dict[str, str]]:
         """Return the socket's address, and the headers for the next handshake."""
 
-    async def close(self) -> None:
-        return None
+    @abstractmethod
+    def build_executor(self, markets: MarketMap) -> Executor:
+        """Return what carries out live orders. VenueError: what they need is missing."""
+
+    @abstractmethod
+    async def close(self) -> None: ...

@@ -12,8 +12,10 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ed25519, padding, rsa
 
 from bots.engine.events import Key
+from bots.engine.execution.kalshi import KalshiOrders
+from bots.engine.execution.orders import Executor
 from bots.engine.fees import CENT_MICROS, FREE, FeeSchedule
-from bots.engine.markets import BinaryMarket, MarketEvent
+from bots.engine.markets import BinaryMarket, MarketEvent, MarketMap
 from bots.engine.units import read_micros, read_pips
 from bots.engine.venues.base import Venue, VenueError, VenueFeed
 from bots.engine.venues.kalshi_feed import KalshiFeed
@@ -81,9 +83,9 @@ class Kalshi(Venue):
         self.name = name
         self._url = url.rstrip("/")
         self._signer = RequestSigner(key_id, private_key) if key_id else None
-        self.http = build_http(self._url + REST_PATH)
+        self._http = build_http(self._url + REST_PATH)
         if self._signer is not None:
-            self.http.auth = SignedRequests(self._signer)
+            self._http.auth = SignedRequests(self._signer)
         self._markets = markets
         self._event_tickers = events
         self._exhaustive = exhaustive
@@ -102,7 +104,7 @@ class Kalshi(Venue):
             is_sure = ticker in self._exhaustive
             found.append(MarketEvent(id=ticker, markets=markets, is_exhaustive=is_sure))
         for ticker in self._markets:
-            row = (await get_json(self.http, f"/markets/{ticker}"))["market"]
+            row = (await get_json(self._http, f"/markets/{ticker}"))["market"]
             event = (await self._get_event(row["event_ticker"]))["event"]
             market = await self._read_market(event, row)
             found.append(MarketEvent(id=ticker, markets=(market,)))
@@ -112,17 +114,22 @@ class Kalshi(Venue):
     def build_feed(self) -> VenueFeed:
         return KalshiFeed(self._keys)
 
+    def build_executor(self, markets: MarketMap) -> Executor:
+        if self._signer is None:
+            raise VenueError(f"{self.name}: live orders need key_id and private_key")
+        return KalshiOrders(self.name, self._http, markets)
+
     def locate(self) -> tuple[str, dict[str, str]]:
         url = self._url.replace("http", "ws", 1) + SOCKET_PATH
         signed = self._signer.sign("GET", urlsplit(url).path) if self._signer else {}
         return url, signed
 
     async def close(self) -> None:
-        await self.http.aclose()
+        await self._http.aclose()
 
     async def _get_event(self, ticker: str) -> dict[str, Any]:
         path = f"/events/{ticker}"
-        answer: dict[str, Any] = await get_json(self.http, path, {"with_nested_markets": "true"})
+        answer: dict[str, Any] = await get_json(self._http, path, {"with_nested_markets": "true"})
         return answer
 
     async def _read_market(self, event: dict[str, Any], row: dict[str, Any]) -> BinaryMarket:
@@ -149,7 +156,7 @@ class Kalshi(Venue):
 
     async def _get_series(self, ticker: str) -> dict[str, Any]:
         if ticker not in self._series:
-            self._series[ticker] = (await get_json(self.http, f"/series/{ticker}"))["series"]
+            self._series[ticker] = (await get_json(self._http, f"/series/{ticker}"))["series"]
         return self._series[ticker]
 
 

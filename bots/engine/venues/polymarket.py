@@ -5,8 +5,10 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from bots.engine.events import Key
+from bots.engine.execution.orders import Executor
+from bots.engine.execution.polymarket import PolymarketOrders
 from bots.engine.fees import FREE, FeeSchedule
-from bots.engine.markets import BinaryMarket, MarketEvent, list_books
+from bots.engine.markets import BinaryMarket, MarketEvent, MarketMap, list_books
 from bots.engine.units import read_lots, read_micros, read_pips
 from bots.engine.venues.base import Venue, VenueError, VenueFeed
 from bots.engine.venues.polymarket_feed import PolymarketFeed
@@ -33,7 +35,7 @@ class Polymarket(Venue):
         events: Sequence[str] = (),
     ) -> None:
         self.name = name
-        self.clob = clob
+        self._clob = clob
         self._socket = socket
         self._markets = markets
         self._slugs = events
@@ -61,6 +63,9 @@ class Polymarket(Venue):
 
     def build_feed(self) -> VenueFeed:
         return PolymarketFeed(list_books(self._events))
+
+    def build_executor(self, markets: MarketMap) -> Executor:
+        return PolymarketOrders(self._clob, markets)
 
     def locate(self) -> tuple[str, dict[str, str]]:
         return self._socket, {}
