@@ -19,6 +19,7 @@ from bots.engine.config import ConfigError, load_config
 from bots.engine.events import BUY, BookChange, BookSnapshot, Key, Level, LevelDelta
 from bots.engine.markets import MarketEvent, MarketMap
 from bots.engine.metrics import Metrics
+from bots.engine.program import TradingEngine, run_engine
 from bots.engine.router import Router
 from bots.engine.signals import Wish
 from bots.engine.strategies import example
@@ -114,13 +115,15 @@ async def test_a_strategy_that_fails_is_called_again(tmp_path: Path) -> None:
 
         def on_change(self, view: View, change: BookUpdate) -> Iterable[Wish]:
             self.seen.append(1)
-            raise ZeroDivisionError
+            if len(self.seen) == 1:
+                raise ZeroDivisionError
+            return [None]  # what is no wish can't be submitted
 
     cache, metrics = Cache(MARKETS), Metrics()
     failing = Failing("f", MARKETS)
-    runner = StrategyRunner(failing, cache, lambda wish: None, metrics)
+    runner = StrategyRunner(failing, cache, lambda wish: wish.strategy, metrics)
     task = asyncio.create_task(runner.run())
-    for number in (1, 2):
+    for number in (1, 2, 3):
         runner.notify(A, 1)
         await until(lambda number=number: len(failing.seen) == number)
     task.cancel()
@@ -134,7 +137,19 @@ async def test_a_strategy_that_fails_is_called_again(tmp_path: Path) -> None:
         ('[[venues]]\nkind = "predex"\nurl = "x"\nkey_env = "NO_SUCH"', "NO_SUCH"),
         ('[engine]\nfailed_leg = "pray"\n[[venues]]\nkind = "predex"', "failed_leg"),
         ('[engine]\nstat = "x"\n[[venues]]\nkind = "predex"', "stat"),
-        ('[limits]\norders = 5\n[[venues]]\nkind = "predex"', "orders"),
+        ('[limits]\norders = 5\n[[venues]]\nkind = "predex"', "no limit 'orders'"),
+        ('[limits]\norder = "much"\n[[venues]]\nkind = "predex"', "'much' is no number"),
+        ("[engine\n", "Expected"),
+        ('[[venue]]\nkind = "predex"', "unknown field `venue`"),
+        ('[[venues]]\nname = "here"', "'here': .*`kind`"),
+        ('[[venues]]\nkind = "predex"\nlatency_ms = "50"', "'predex': .*latency_ms"),
+        ('[[venues]]\nkind = "predex"\n[[venues]]\nkind = "predex"', "two venues .*'predex'"),
+        ('[engine]\nmetrics = "here"\n[[venues]]\nkind = "predex"', "metrics = 'here'"),
+        ('[engine]\nunwind_bound = "0.00001"\n[[venues]]\nkind = "predex"', "0.00001"),
+        (
+            '[[venues]]\nkind = "predex"\n[[strategies]]\nkind = "a"\n[[strategies]]\nkind = "a"',
+            "two strategies .*'a'",
+        ),
     ],
 )
 def test_a_configuration_that_can_t_be_used_is_refused_with_a_sentence(
@@ -144,6 +159,84 @@ def test_a_configuration_that_can_t_be_used_is_refused_with_a_sentence(
     path.write_text(text)
     with pytest.raises(ConfigError, match=complaint):
         load_config(path)
+
+
+@pytest.mark.parametrize(
+    ("table", "complaint"),
+    [
+        ({"kind": "predex", "url": "http://x", "slugs": []}, "no setting 'slugs'"),
+        ({"kind": "predex", "url": "http://x", "markets": "rain"}, "markets can't be 'rain'"),
+        ({"kind": "predex", "url": "127.0.0.1:8000"}, "does not begin with http"),
+        ({"kind": "predex", "url": "http://x:port"}, "port"),
+        ({"kind": "kalshi", "key_id": "a", "private_key": "b"}, "PEM"),
+    ],
+)
+def test_a_venue_that_its_settings_do_not_fit_is_named(
+    tmp_path: Path, table: dict[str, object], complaint: str
+) -> None:
+    config = build_config(tmp_path, [{"name": "here", **table}])
+    with pytest.raises(ConfigError, match=f"venue here: .*{complaint}"):
+        TradingEngine(config, Metrics())
+
+
+@pytest.mark.parametrize(
+    ("kind", "options", "complaint"),
+    [
+        ("cross-outcome", {}, "'cross-outcome' is none of cross_outcome, "),
+        ("cross_outcome", {"most": 5}, "no setting 'most'"),
+        ("cross_outcome", {"contracts_max": "5"}, "contracts_max can't be '5'"),
+        ("cross_outcome", {"least_profit": "much"}, "'much' is no number"),
+        ("maker", {"venue": "v", "fair": "w"}, "'w'.* mapping"),
+        ("no/such/file.py:Mine", {}, "no/such/file.py"),
+    ],
+)
+def test_a_strategy_that_its_settings_do_not_fit_is_named(
+    kind: str, options: dict[str, object], complaint: str
+) -> None:
+    with pytest.raises(ConfigError, match=f"strategy mine: .*{complaint}"):
+        build_strategy(kind, "mine", MARKETS, options)
+
+
+def test_a_secret_in_a_file_ends_before_its_newline(tmp_path: Path) -> None:
+    (tmp_path / "key").write_text("pdx_x\n")
+    table = {"kind": "predex", "url": "http://x", "key_file": str(tmp_path / "key")}
+    [venue] = build_config(tmp_path, [table]).venues
+    assert venue.options["key"] == "pdx_x"
+
+
+async def test_the_engine_stops_while_it_waits_for_a_venue_that_says_nothing(
+    tmp_path: Path,
+) -> None:
+    asked = asyncio.Event()
+
+    async def say_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.set()
+        await reader.read()
+        writer.close()
+
+    async with await asyncio.start_server(say_nothing, "127.0.0.1", 0) as server:
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        config = build_config(tmp_path, [{"kind": "predex", "url": url, "key": ""}])
+        engine = TradingEngine(config, Metrics())
+        running = asyncio.create_task(engine.run())
+        await asyncio.wait_for(asked.wait(), 5)
+        engine.stop.set()
+        assert await asyncio.wait_for(running, 2) is False
+
+
+async def test_what_threw_the_kill_switch_counts_for_other_markets_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs: list[bool] = []
+
+    async def run_once(engine: TradingEngine) -> bool:
+        runs.append(engine.kill.is_thrown)
+        engine.kill.throw("SIGUSR1")
+        return len(runs) < 2  # there are other markets after the first
+
+    monkeypatch.setattr(TradingEngine, "run", run_once)
+    await run_engine(build_config(tmp_path, [{"kind": "predex", "url": "http://x", "key": ""}]))
+    assert runs == [False, True]
 
 
 def test_the_example_in_the_documents_is_read(monkeypatch: pytest.MonkeyPatch) -> None:

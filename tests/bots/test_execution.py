@@ -2,12 +2,13 @@
 
 import asyncio
 import time
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from bots.engine.events import BUY, SELL, Key, TradePrint
-from bots.engine.execution.bridge import Rule
+from bots.engine.execution.bridge import Rule, build_ticket
 from bots.engine.execution.orders import (
     Executor,
     OrderOutcome,
@@ -19,6 +20,7 @@ from bots.engine.execution.orders import (
 )
 from bots.engine.execution.portfolio import StrategyHolding
 from bots.engine.execution.risk import Limits
+from bots.engine.execution.state import Intent
 from bots.engine.fees import FeeSchedule
 from bots.engine.markets import MarketEvent
 from bots.engine.signals import Signal
@@ -222,6 +224,44 @@ async def test_a_day_that_loses_too_much_throws_the_kill_switch(tmp_path: Path) 
     assert desk.kill.is_thrown
     assert desk.metric("execution_kill_switch") == 1
     desk.close()
+
+
+async def test_a_restart_does_not_give_back_what_the_day_has_lost(tmp_path: Path) -> None:
+    limits = Limits(day_loss_micros=400_000)
+    desk = make_desk(tmp_path, rule=Rule("unwind", 300), limits=limits)
+    await lose_last_leg(desk, find_signal(desk))
+    desk.close()
+    again = make_desk(tmp_path, limits=limits)
+    assert again.kill.is_thrown
+    again.close()
+
+
+async def test_what_was_traded_yesterday_is_not_counted_today(tmp_path: Path) -> None:
+    desk = make_desk(tmp_path, limits=Limits(day_turnover_micros=12_000_000))
+    await execute(desk, find_signal(desk))
+    for name in "abc":
+        desk.show(Key("v", name), bids=[(4_000, 3_000)])
+    assert await execute(desk, find_signal(desk)) is None
+    desk.risk._date -= timedelta(days=1)
+    assert (await execute(desk, find_signal(desk))).state == "done"
+    desk.close()
+
+
+async def test_a_leg_whose_market_is_over_after_a_crash_is_held_and_told(tmp_path: Path) -> None:
+    desk = make_desk(tmp_path)
+    intent = Intent(INTENT, "s", 0, 0)
+    tickets = [build_ticket(intent, number, find_signal(desk)) for number in range(3)]
+    desk.state.begin(intent, tickets)
+    desk.state.send(tickets[0])
+    filled = OrderReport(outcome=OrderOutcome.FILLED, lots=1_000, money_micros=4_000_000)
+    await desk.ledger.record(tickets[0], filled)
+    desk.close()
+    other = MarketEvent(id="z", markets=(build_market("z"),))
+    again = Desk(tmp_path, [other])
+    again.bridge.executors = {"v": again.paper}
+    [done] = await again.bridge.recover()
+    assert (done.state, again.portfolio.get("s", Key("v", "a")).lots) == ("held", -1_000)
+    again.close()
 
 
 async def test_the_kill_switch_is_a_file_too(tmp_path: Path) -> None:
