@@ -24,7 +24,9 @@ Real = int | float | Decimal | str
 
 @dataclass(frozen=True)
 class Play:
-    """A recording in its market. `queue` is the model of what an L2 recording hides."""
+    """A recording in its market. `queue` is the model of what an L2 recording hides; `error` says
+    why it goes no further.
+    """
 
     market: str
     recording: str
@@ -36,6 +38,7 @@ class Play:
     operations: int
     done: bool
     settled: bool
+    error: str | None = None
 
 
 @dataclass(frozen=True)
