@@ -44,7 +44,10 @@ from predex_client import PredexError
 log = structlog.get_logger(__name__)
 
 HOUSEKEEPING_SECONDS: Final = 1.0
+SETTLE_SECONDS: Final = 60.0
 STOP_SECONDS: Final = 10.0
+UNREADABLE: Final = (LookupError, TypeError, ValueError, ArithmeticError)
+"""What reading an answer raises that is not a venue's."""
 
 
 class Executors(dict[str, Executor]):
@@ -169,6 +172,7 @@ class TradingEngine:
         """End what an earlier run began; then compare positions with the venues'."""
         await self.bridge.recover()
         await self.quoter.recover()
+        await self._settle()
         for name, executor in self.executors.items():
             positions = await executor.list_positions()
             if positions is not None:
@@ -191,9 +195,24 @@ class TradingEngine:
 
     async def _take_over(self, key: Key, lots: int) -> None:
         log.warning("position_differs", token=key.token, venue_has_more_lots=lots)
-        holding = self.portfolio.get(OUTSIDE, key)
-        holding.lots += lots
-        await self.ledger.write(self.ledger.state.adjust, key, holding)
+        self.portfolio.get(OUTSIDE, key).lots += lots
+        await self.ledger.write_holdings(key)
+
+    async def _settle(self) -> None:
+        """Book what markets have paid whose books are empty or gone."""
+        held = {key for (_, key), holding in self.portfolio.holdings.items() if holding.lots}
+        for key in held:
+            venue, ladder = self.venues.get(key.venue), self.cache.get(key)
+            if venue is None or (ladder is not None and (ladder.bids or ladder.asks)):
+                continue
+            try:
+                payout = await venue.find_payout(key)
+            except (*UNREADABLE, PredexError, httpx.HTTPError, VenueError) as fault:
+                log.warning("payout_not_read", token=key.token, because=str(fault))
+                continue
+            if payout is not None:
+                log.info("market_has_paid", token=key.token, pips=payout.pips)
+                await self.ledger.settle(key, payout.pips)
 
     def _list_parts(self) -> list[Coroutine[Any, Any, None]]:
         parts = [self.bridge.run(), self.quoter.run(), self._keep_house()]
@@ -215,11 +234,14 @@ class TradingEngine:
 
     async def _keep_house(self) -> None:
         reload_seconds = self.config.engine.reload_seconds
-        loaded_at = time.monotonic()
+        loaded_at = settled_at = time.monotonic()
         while not is_orphan():
             self.kill.show()
             self._show_figures()
             await asyncio.sleep(HOUSEKEEPING_SECONDS)
+            if time.monotonic() - settled_at > SETTLE_SECONDS:
+                await self._settle()
+                settled_at = time.monotonic()
             if reload_seconds and time.monotonic() - loaded_at > reload_seconds:
                 loaded_at = time.monotonic()
                 if await self._find_others():
@@ -266,7 +288,7 @@ async def load(name: str, venue: Venue) -> list[MarketEvent]:
         return await venue.load()
     except (PredexError, httpx.HTTPError, VenueError) as fault:
         raise VenueError(f"{name}: {fault}") from fault
-    except (LookupError, TypeError, ValueError, ArithmeticError) as fault:
+    except UNREADABLE as fault:
         raise VenueError(f"{name} answers what can't be understood: {fault!r}") from fault
 
 

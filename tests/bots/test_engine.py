@@ -117,7 +117,7 @@ async def test_a_strategy_that_fails_is_called_again(tmp_path: Path) -> None:
             self.seen.append(1)
             if len(self.seen) == 1:
                 raise ZeroDivisionError
-            return [None]  # what is no wish can't be submitted
+            return [None]  # type: ignore[list-item]  # what is no wish can't be submitted
 
     cache, metrics = Cache(MARKETS), Metrics()
     failing = Failing("f", MARKETS)

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 from msgspec.structs import replace
 
+from bots.engine.events import Key
 from bots.engine.execution.orders import OrderReport, OrderTicket
 from bots.engine.execution.portfolio import EnginePortfolio
 from bots.engine.execution.risk import Risk
@@ -63,6 +64,19 @@ class Ledger:
             for key in changed
         }
         await self.write(self.state.record, ticket, report, holdings, replace(self.risk.day))
+
+    async def settle(self, key: Key, payout_pips: int | None) -> None:
+        """Book what a market's end has paid."""
+        self.risk.note(0, self.portfolio.settle(key, payout_pips))
+        await self.write_holdings(key)
+
+    async def write_holdings(self, key: Key) -> None:
+        holdings = {
+            place: replace(holding)
+            for place, holding in self.portfolio.holdings.items()
+            if place[1] == key
+        }
+        await self.write(self.state.write_holdings, holdings, replace(self.risk.day))
 
     def forget(self, ticket: OrderTicket) -> None:
         self._known.pop(ticket.id, None)

@@ -13,6 +13,12 @@ class VenueError(Exception):
     """A venue can't be used as it is configured, or answers what can't be understood."""
 
 
+class Payout(NamedTuple):
+    """`pips` None: the market was voided, and what was paid is refunded."""
+
+    pips: int | None
+
+
 class Received(NamedTuple):
     """What a message brought: events, and messages to send."""
 
@@ -59,6 +65,10 @@ class Venue(ABC):
     @abstractmethod
     async def load(self) -> list[MarketEvent]:
         """Return the markets that are followed, as the venue has them now."""
+
+    @abstractmethod
+    async def find_payout(self, key: Key) -> Payout | None:
+        """Return what a YES token has paid; None: nothing yet."""
 
     @abstractmethod
     def build_feed(self) -> VenueFeed: ...

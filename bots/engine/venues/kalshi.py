@@ -17,7 +17,7 @@ from bots.engine.execution.orders import Executor
 from bots.engine.fees import CENT_MICROS, FREE, FeeSchedule
 from bots.engine.markets import BinaryMarket, MarketEvent, MarketMap
 from bots.engine.units import read_micros, read_pips
-from bots.engine.venues.base import Venue, VenueError, VenueFeed
+from bots.engine.venues.base import Payout, Venue, VenueError, VenueFeed
 from bots.engine.venues.kalshi_feed import KalshiFeed
 from bots.engine.venues.rest import build_http, get_json
 
@@ -26,6 +26,7 @@ REST_PATH: Final = "/trade-api/v2"
 SOCKET_PATH: Final = "/trade-api/ws/v2"
 QUADRATIC_PPM: Final = 70_000
 MAKER_PPM: Final = 17_500
+PAID: Final = ("finalized", "settled")
 
 
 class RequestSigner:
@@ -110,6 +111,13 @@ class Kalshi(Venue):
             found.append(MarketEvent(id=ticker, markets=(market,)))
         self._keys = {market.id: market.yes for event in found for market in event.markets}
         return found
+
+    async def find_payout(self, key: Key) -> Payout | None:
+        row = (await get_json(self._http, f"/markets/{key.token}"))["market"]
+        if row["status"] not in PAID:
+            return None
+        value = row.get("settlement_value_dollars")
+        return Payout(None if value is None else read_pips(value))
 
     def build_feed(self) -> VenueFeed:
         return KalshiFeed(self._keys)

@@ -8,8 +8,8 @@ from bots.engine.execution.predex import PredexOrders
 from bots.engine.fees import FREE, FeeSchedule
 from bots.engine.markets import BinaryMarket, MarketEvent, MarketMap
 from bots.engine.units import read_lots, read_micros, read_pips
-from bots.engine.venues.base import Venue, VenueError, VenueFeed
-from bots.engine.venues.predex_feed import PredexFeed, name_token
+from bots.engine.venues.base import Payout, Venue, VenueError, VenueFeed
+from bots.engine.venues.predex_feed import PredexFeed, name_token, read_name
 from predex_client import AsyncClient, NotFoundError
 from predex_client.client import build_headers
 from predex_client.models import Market as ClientMarket
@@ -52,6 +52,14 @@ class Predex(Venue):
             return await self._client.market(slug)
         except NotFoundError:
             raise VenueError(f"there is no market {slug!r}") from None
+
+    async def find_payout(self, key: Key) -> Payout | None:
+        slug, code = read_name(key)
+        market = await self._read(slug)
+        [outcome] = [one for one in market.outcomes if one.code == code]
+        if market.status == "voided":
+            return Payout(None)
+        return None if outcome.payout is None else Payout(read_pips(outcome.payout))
 
     def build_feed(self) -> VenueFeed:
         return PredexFeed(self._events)
