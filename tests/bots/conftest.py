@@ -29,7 +29,6 @@ account = Account.objects.get(owner__handle={handle!r}, number=1)
 key, _ = do_create_api_key(account, name="b", scopes=["read", "trade"], by=None, public_key=public)
 print(key.pk, private)
 """
-READ_ALL_YOU_WANT = {"RATE_LIMITS_ENABLED": "false"}
 
 
 class Town:
@@ -101,7 +100,7 @@ def running(
 ) -> Iterator[Town]:
     folder: Path = tmp_path_factory.mktemp("engine")
     url = sqlite_databases.make(folder)
-    with Exchange(folder, database_url=url, environment=READ_ALL_YOU_WANT) as exchange:
+    with Exchange(folder, database_url=url) as exchange:
         world = seed(exchange, traders=4, markets=6)
         exchange.start()
         yield Town(exchange, world)

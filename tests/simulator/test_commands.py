@@ -1,11 +1,14 @@
 """What the bench's commands refuse, before anything is served."""
 
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
 
 from kernel.errors import ApiError
+from predex_client import ConnectionLostError
+from predex_client.simulator import Simulator, SimulatorState
 from simulator.bench import Play, get_path, list_snapshots
 from simulator.management.commands.simulate import read_speed
 from simulator.people import People, _read, write
@@ -46,16 +49,23 @@ def test_no_name_of_a_snapshot_is_the_file_of_keys(settings, tmp_path):
 
 
 async def test_a_play_that_fails_says_why():
-    play = Play.__new__(Play)
-    play.error, play.is_settled = None, False
-    play.market = SimpleNamespace(slug="m")
-
     async def fail():
         raise AssertionError("the crowd is lost")
 
-    play.player = SimpleNamespace(play=fail)
+    play: Any = Play.__new__(Play)
+    play.market, play.player = SimpleNamespace(slug="m"), SimpleNamespace(play=fail)
     await play.run()
     assert play.error == "AssertionError: the crowd is lost"
+
+
+def test_a_reset_after_which_nothing_comes_back_is_given_up(monkeypatch):
+    state = SimulatorState("a", is_ready=True, seed=0, snapshots=("start",), plays=())
+    monkeypatch.setattr("predex_client.simulator.RESET_SECONDS", 0.1)
+    monkeypatch.setattr(Simulator, "send", lambda self, request: state)
+    simulator = Simulator("http://bench.invalid", "")
+    with pytest.raises(ConnectionLostError, match="did not come back"):
+        simulator.reset()
+    simulator.close()
 
 
 @pytest.mark.parametrize("text", ["0", "-1", "fast", "inf", "nan"])
