@@ -1,6 +1,7 @@
 """Queues, slow strategies, strategies of one's own, configuration, and the process as a whole."""
 
 import asyncio
+import contextlib
 import os
 import random
 import signal
@@ -24,6 +25,7 @@ from bots.engine.router import Router
 from bots.engine.signals import Wish
 from bots.engine.strategies import example
 from bots.engine.strategies.base import BookUpdate, Strategy, StrategyRunner, build_strategy
+from bots.engine.venues.base import VenueError
 from predex_client import Client
 from tests.bots.conftest import Town, build_config, run, until
 from tests.bots.desk import build_market
@@ -222,6 +224,22 @@ async def test_the_engine_stops_while_it_waits_for_a_venue_that_says_nothing(
         await asyncio.wait_for(asked.wait(), 5)
         engine.stop.set()
         assert await asyncio.wait_for(running, 2) is False
+
+
+async def test_a_venue_that_can_t_say_its_markets_has_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = TradingEngine(
+        build_config(tmp_path, [{"kind": "predex", "url": "http://x", "key": ""}]), Metrics()
+    )
+    for fault, expected in ((VenueError("away"), None), (RuntimeError("a bug"), RuntimeError)):
+
+        async def fail(fault: Exception = fault) -> list[MarketEvent]:
+            raise fault
+
+        monkeypatch.setattr(engine, "_load", fail)
+        with pytest.raises(expected) if expected else contextlib.nullcontext():
+            assert await engine._find_others() is False
 
 
 async def test_what_threw_the_kill_switch_counts_for_other_markets_too(

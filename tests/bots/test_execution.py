@@ -22,7 +22,8 @@ from bots.engine.execution.portfolio import StrategyHolding
 from bots.engine.execution.risk import Limits
 from bots.engine.execution.state import Intent
 from bots.engine.fees import FeeSchedule
-from bots.engine.markets import MarketEvent
+from bots.engine.markets import MarketEvent, UnknownMarketError
+from bots.engine.program import Executors
 from bots.engine.signals import Signal
 from bots.engine.strategies.cross_outcome import CrossOutcome
 from tests.bots.desk import Desk, build_market
@@ -262,6 +263,20 @@ async def test_a_leg_whose_market_is_over_after_a_crash_is_held_and_told(tmp_pat
     [done] = await again.bridge.recover()
     assert (done.state, again.portfolio.get("s", Key("v", "a")).lots) == ("held", -1_000)
     again.close()
+
+
+async def test_a_venue_that_an_earlier_run_has_orders_at_has_to_be_configured(
+    tmp_path: Path,
+) -> None:
+    desk = make_desk(tmp_path)
+    intent = Intent(INTENT, "s", 0, 0)
+    planned = build_ticket(intent, 0, find_signal(desk))
+    desk.state.begin(intent, [planned])
+    desk.state.send(planned)
+    desk.bridge.executors = Executors()
+    with pytest.raises(UnknownMarketError, match="orders at v: add this venue again"):
+        await desk.bridge.recover()
+    desk.close()
 
 
 async def test_the_kill_switch_is_a_file_too(tmp_path: Path) -> None:

@@ -51,11 +51,7 @@ Resting = dict[Slot, RestingQuote]
 
 class Quoter:
     def __init__(
-        self,
-        executors: Mapping[str, Executor],
-        ledger: Ledger,
-        metrics: Metrics,
-        kill: KillSwitch,
+        self, executors: Mapping[str, Executor], ledger: Ledger, metrics: Metrics, kill: KillSwitch
     ) -> None:
         self.executors = executors
         self.resting: dict[Book, Resting] = {}
@@ -129,7 +125,7 @@ class Quoter:
         for slot in [slot for slot in resting if slot not in wanted]:
             await self._cancel(resting, slot)
         for slot in sorted(wanted, key=self._order_of(resting, wanted)):
-            await self._move(book, resting, slot, wanted[slot])
+            await self._move(book, slot, wanted[slot])
 
     def _limit(self, wish: QuoteSet) -> Iterator[WantedQuote]:
         """Yield the quotes in the size that limits allow, each beside those before it."""
@@ -164,16 +160,11 @@ class Quoter:
         first = SELL if rises > 0 else BUY
         return lambda slot: (slot[0] != first, slot[1])
 
-    async def _move(
-        self,
-        book: Book,
-        resting: Resting,
-        slot: Slot,
-        wanted: WantedQuote,
-    ) -> None:
+    async def _move(self, book: Book, slot: Slot, wanted: WantedQuote) -> None:
+        resting = self.resting[book]
         quote = resting.get(slot)
         if quote is None:
-            await self._place(book, resting, slot, wanted)
+            await self._place(book, slot, wanted)
             return
         if quote.report.outcome is OrderOutcome.SENDING:
             return  # the next review finds out
@@ -191,13 +182,7 @@ class Quoter:
         await self._ledger.record(ticket, report)
         self._keep(resting, slot, ticket, report)
 
-    async def _place(
-        self,
-        book: Book,
-        resting: Resting,
-        slot: Slot,
-        wanted: WantedQuote,
-    ) -> None:
+    async def _place(self, book: Book, slot: Slot, wanted: WantedQuote) -> None:
         strategy, key = book
         intent = uuid.uuid4().hex
         ticket = OrderTicket(
@@ -222,15 +207,9 @@ class Quoter:
             await self._ledger.record(ticket, report)
         if report.outcome is OrderOutcome.REJECTED:
             self._metrics.rejections.labels(strategy, executor.name).inc()
-        self._keep(resting, slot, ticket, report)
+        self._keep(self.resting[book], slot, ticket, report)
 
-    def _keep(
-        self,
-        resting: Resting,
-        slot: Slot,
-        ticket: OrderTicket,
-        report: OrderReport,
-    ) -> None:
+    def _keep(self, resting: Resting, slot: Slot, ticket: OrderTicket, report: OrderReport) -> None:
         if report.outcome in (OrderOutcome.RESTING, OrderOutcome.SENDING):
             resting[slot] = RestingQuote(ticket, report)
             return
