@@ -164,6 +164,9 @@ async def test_all_quotes_are_cancelled_when_nothing_can_be_written_any_more(
 
     monkeypatch.setattr(desk.ledger, "record", fail)
     with pytest.raises(sqlite3.OperationalError):
+        await quote(quoter, *BUYS, SELLS[0])
+    assert len(venue.orders) == 4, "what could not be written any more rests there"
+    with pytest.raises(sqlite3.OperationalError):
         await quoter.stop()
     assert sorted(venue.cancelled) == sorted(venue.orders)
     desk.close()

@@ -198,13 +198,14 @@ class Quoter:
             created_s=int(time.time()),
         )
         await self._ledger.write(self._ledger.state.send, ticket)
+        # From here on it is cancelled at the end, whatever goes wrong.
+        self.resting[book][slot] = RestingQuote(ticket, OrderReport(outcome=OrderOutcome.SENDING))
         executor = self.executors[key.venue]
         try:
             report = await executor.place(ticket)
         except OutcomeUnknownAtVenueError:
-            report = OrderReport(outcome=OrderOutcome.SENDING)  # the next review finds out
-        if report.outcome is not OrderOutcome.SENDING:
-            await self._ledger.record(ticket, report)
+            return  # the next review finds out
+        await self._ledger.record(ticket, report)
         if report.outcome is OrderOutcome.REJECTED:
             self._metrics.rejections.labels(strategy, executor.name).inc()
         self._keep(self.resting[book], slot, ticket, report)
@@ -221,18 +222,15 @@ class Quoter:
 
     async def _cancel(self, resting: Resting, slot: Slot) -> None:
         quote = resting[slot]
-        executor = self.executors[quote.ticket.key.venue]
+        executor, report = self.executors[quote.ticket.key.venue], quote.report
         try:
-            if quote.report.outcome is OrderOutcome.SENDING:
-                await self._look_again(resting, slot)
-                quote = resting.get(slot, quote)
-            if slot not in resting or quote.report.outcome is OrderOutcome.SENDING:
-                return
-            report = await executor.cancel(quote.ticket, quote.report.venue_id)
+            if report.outcome is OrderOutcome.SENDING:
+                report = await self._ask(quote)
+            if report.outcome is OrderOutcome.RESTING:
+                report = await executor.cancel(quote.ticket, report.venue_id)
         except OutcomeUnknownAtVenueError:
             return
-        await self._ledger.record(quote.ticket, report)
-        self._keep(resting, slot, quote.ticket, report)
+        await self._note(resting, slot, report)
 
     async def _cancel_all(self) -> None:
         """Cancel every order, whatever goes wrong with some of them."""
@@ -259,13 +257,20 @@ class Quoter:
                     return  # it does not answer: the next review asks again
 
     async def _look_again(self, resting: Resting, slot: Slot) -> None:
-        quote = resting[slot]
-        executor = self.executors[quote.ticket.key.venue]
-        report = await executor.find(quote.ticket)
-        if report is None:
-            is_sending = quote.report.outcome is OrderOutcome.SENDING
-            if is_sending and time.time() < quote.ticket.created_s + STAY_SECONDS:
-                return  # it may be on its way
-            report = replace(quote.report, outcome=OrderOutcome.CANCELLED)
-        await self._ledger.record(quote.ticket, report)
-        self._keep(resting, slot, quote.ticket, report)
+        await self._note(resting, slot, await self._ask(resting[slot]))
+
+    async def _ask(self, quote: RestingQuote) -> OrderReport:
+        """Return what has become of an order; SENDING: it may still be on its way."""
+        report = await self.executors[quote.ticket.key.venue].find(quote.ticket)
+        if report is not None:
+            return report
+        is_late = time.time() >= quote.ticket.created_s + STAY_SECONDS
+        if quote.report.outcome is OrderOutcome.SENDING and not is_late:
+            return quote.report
+        return replace(quote.report, outcome=OrderOutcome.CANCELLED)
+
+    async def _note(self, resting: Resting, slot: Slot, report: OrderReport) -> None:
+        if report.outcome is not OrderOutcome.SENDING:
+            ticket = resting[slot].ticket
+            await self._ledger.record(ticket, report)
+            self._keep(resting, slot, ticket, report)
