@@ -8,8 +8,6 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 import httpx
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ed25519, padding, rsa
 
 from bots.engine.events import Key
 from bots.engine.execution.kalshi import KalshiOrders
@@ -20,6 +18,7 @@ from bots.engine.units import read_micros, read_pips
 from bots.engine.venues.base import Payout, Venue, VenueError, VenueFeed
 from bots.engine.venues.kalshi_feed import KalshiFeed
 from bots.engine.venues.rest import build_http, get_json
+from predex_client.signing import load_private_key
 
 URL: Final = "https://external-api.kalshi.com"
 REST_PATH: Final = "/trade-api/v2"
@@ -34,19 +33,11 @@ class RequestSigner:
 
     def __init__(self, key_id: str, pem: str) -> None:
         self._key_id = key_id
-        key = serialization.load_pem_private_key(pem.encode(), None)
-        if not isinstance(key, rsa.RSAPrivateKey | ed25519.Ed25519PrivateKey):
-            raise VenueError("a key of Kalshi is of kind RSA or Ed25519")
-        self._key = key
+        self._sign = load_private_key(pem, None)  # signed as predex's own requests are
 
     def sign(self, method: str, path: str) -> dict[str, str]:
         timestamp = str(time.time_ns() // 1_000_000)
-        message = f"{timestamp}{method}{path}".encode()
-        if isinstance(self._key, rsa.RSAPrivateKey):
-            pss = padding.PSS(padding.MGF1(hashes.SHA256()), salt_length=32)
-            signature = self._key.sign(message, pss, hashes.SHA256())
-        else:
-            signature = self._key.sign(message)
+        signature = self._sign(f"{timestamp}{method}{path}".encode())
         return {
             "KALSHI-ACCESS-KEY": self._key_id,
             "KALSHI-ACCESS-TIMESTAMP": timestamp,
