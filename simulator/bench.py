@@ -71,7 +71,9 @@ class BenchState(msgspec.Struct, kw_only=True):
 
 
 class Play:
-    """A recording in its market. `is_settled` once its recorded result was paid out."""
+    """A recording in its market. `is_settled` once its recorded result was paid out; `error` is
+    what has ended it before.
+    """
 
     def __init__(
         self, source: PlaySource, session: RecordedSession, market: Market, crowd: Crowd
@@ -80,6 +82,7 @@ class Play:
         self.session = session
         self.market = market
         self.is_settled = False
+        self.error: str | None = None
         pace = RecordedPace(
             source.speed, is_paused=source.is_paused, at_ms=-1 if source.is_paused else 0
         )
@@ -89,7 +92,8 @@ class Play:
         try:
             await self.player.play()
             self.is_settled = await in_thread(do_end_session, self.market, self.session.payout_pips)
-        except Exception:
+        except Exception as fault:
+            self.error = f"{type(fault).__name__}: {fault}"
             log.exception("play_failed", market=self.market.slug)
 
     def dump(self) -> PlayState:
@@ -206,11 +210,17 @@ def get_folder() -> Path:
 def get_path(name: str, suffix: str) -> Path:
     if not NAME.fullmatch(name):
         raise not_found("a snapshot of this name")
-    return get_folder() / f"{name}.{suffix}"
+    return _get_snapshots() / f"{name}.{suffix}"
 
 
 def list_snapshots() -> list[str]:
-    return sorted(path.stem for path in get_folder().glob("*.json") if path.stem != "keys")
+    return sorted(path.stem for path in _get_snapshots().glob("*.json"))
+
+
+def _get_snapshots() -> Path:
+    folder = get_folder() / "snapshots"
+    folder.mkdir(exist_ok=True)
+    return folder
 
 
 def restore_database(name: str) -> None:

@@ -216,6 +216,7 @@ def show_state(bench: Bench) -> dict[str, Any]:
                 "operations": play.player.position,
                 "done": play.player.is_done,
                 "settled": play.is_settled,
+                "error": play.error,
             }
             for play in bench.plays
         ],

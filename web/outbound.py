@@ -19,8 +19,6 @@ from urllib.parse import SplitResult, urljoin, urlsplit
 
 from django.conf import settings
 
-from web.addresses import is_address
-
 BODY_BYTES_MAX: Final = 256 * 1024
 SECONDS_MAX: Final = 10.0
 """Of the whole exchange of one document, redirects included."""
@@ -43,7 +41,8 @@ class OutboundRefusedError(OutboundError):
 
 
 def check_url(url: str, *, trusted: Collection[str] | None = None) -> SplitResult:
-    """Return the parts of an address that may be read, as far as it says so itself.
+    """Return the parts of an address that may be read, as far as it says so itself: names are
+    resolved when they are used.
 
     `trusted` are hosts that may be in our own network, by default those of resolvers.
     """
@@ -61,14 +60,9 @@ def check_url(url: str, *, trusted: Collection[str] | None = None) -> SplitResul
     may_be_plain = settings.DEBUG or parts.hostname in trusted
     if parts.scheme != "https" and not (parts.scheme == "http" and may_be_plain):
         raise OutboundRefusedError("the address does not begin with https://")
+    if parts.hostname not in trusted and _is_inside(parts.hostname):
+        raise OutboundRefusedError(f"{parts.hostname} is not on the public internet")
     return parts
-
-
-def check_host(url: str, *, trusted: Collection[str]) -> None:
-    """`check_url`, and refuse an IP address that is not public; names are resolved when used."""
-    host = (check_url(url, trusted=trusted).hostname or "").partition("%")[0]
-    if host not in trusted and is_address(host) and not is_public(host):
-        raise OutboundRefusedError(f"{host} is not on the public internet")
 
 
 def fetch(url: str, *, seconds_max: float = SECONDS_MAX) -> bytes:
@@ -105,6 +99,18 @@ def is_public(address: str) -> bool:
         if ip.sixtofour is not None or ip.teredo is not None or ip in _NAT64:
             return False
     return ip.is_global and not ip.is_multicast
+
+
+def _is_inside(host: str) -> bool:
+    """Whether a host is this machine, or an address that is not public, in whatever way written."""
+    name = host.rstrip(".")
+    if name == "localhost" or name.endswith(".localhost"):
+        return True
+    try:
+        found = socket.getaddrinfo(host.partition("%")[0], None, flags=socket.AI_NUMERICHOST)
+    except (OSError, UnicodeError):
+        return False  # a name
+    return not all(is_public(str(info[4][0])) for info in found)
 
 
 def _resolve(parts: SplitResult, port: int, trusted: Collection[str]) -> str:

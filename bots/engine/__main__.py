@@ -24,11 +24,13 @@ def main() -> None:
     parser.add_argument("--config", type=Path, required=True, help="see docs/engine.md")
     path = parser.parse_args().config
     try:
+        config = load_config(path)
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(run_engine(load_config(path)))
+            runner.run(run_engine(config))
+    except sqlite3.Error as fault:  # another engine has it, the disk is full
+        sys.exit(f"engine: {config.engine.state}: {fault}")
     except (
-        ConfigError, OSError, PredexError, UnknownMarketError, VenueError, httpx.HTTPError,
-        sqlite3.OperationalError,  # another engine has the state
+        ConfigError, OSError, PredexError, UnknownMarketError, VenueError, httpx.HTTPError
     ) as fault:  # fmt: skip
         sys.exit(f"engine: {fault}")
 

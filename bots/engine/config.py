@@ -1,16 +1,19 @@
 """The configuration file: TOML, its numbers exact. Keys are in the environment or in files."""
 
+import inspect
 import os
 import tomllib
-from collections.abc import Callable
+from collections.abc import Sequence
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, Final
+from types import UnionType
+from typing import Annotated, Any, Final, Literal, TypeVar, get_args, get_origin
 
+import httpx
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
 
-from bots.engine.execution.bridge import HOLD, UNWIND, Rule
+from bots.engine.execution.bridge import Rule
 from bots.engine.execution.risk import Limits, read_limits
 from bots.engine.units import read_pips
 from bots.engine.venues.base import Venue
@@ -18,15 +21,18 @@ from bots.engine.venues.kalshi import Kalshi
 from bots.engine.venues.polymarket import Polymarket
 from bots.engine.venues.predex import Predex
 
-PAPER: Final = "paper"
+T = TypeVar("T")
+Table = TypeVar("Table", bound=Struct)
 LIVE: Final = "live"
-VENUES: Final[dict[str, Callable[..., Venue]]] = {
+VENUES: Final[dict[str, type[Venue]]] = {
     "predex": Predex,
     "kalshi": Kalshi,
     "polymarket": Polymarket,
 }
 FROM_ENVIRONMENT: Final = "_env"
 FROM_FILE: Final = "_file"
+
+Natural = Annotated[int, Meta(ge=0)]
 
 
 class ConfigError(Exception):
@@ -40,84 +46,98 @@ class EngineTable(Struct, frozen=True, forbid_unknown_fields=True):
     metrics: str = "127.0.0.1:9000"
     kill_file: str = ""
     mapping: str = ""
-    failed_leg: str = UNWIND
+    failed_leg: Literal["unwind", "hold"] = "unwind"
     unwind_bound: str = "0.03"
-    signal_ms_max: int = 500
-    reload_seconds: int = 0
+    signal_ms_max: Natural = 500
+    reload_seconds: Natural = 0
 
 
 class VenueTable(Struct, frozen=True):
-    name: str
-    kind: str
-    executor: str
-    latency_ms: int
-    options: dict[str, Any]
+    """`options` are arguments of the venue's class."""
+
+    kind: Literal["predex", "kalshi", "polymarket"]
+    name: str = ""
+    executor: Literal["paper", "live"] = "paper"
+    latency_ms: Natural = 50
+    options: dict[str, Any] = {}
 
 
 class StrategyTable(Struct, frozen=True):
-    name: str
+    """`options` are arguments of the strategy's class."""
+
     kind: str
-    options: dict[str, Any]
+    name: str = ""
+    options: dict[str, Any] = {}
+
+
+class Document(Struct, frozen=True, forbid_unknown_fields=True):
+    engine: EngineTable = EngineTable()
+    limits: dict[str, Any] = {}
+    venues: list[dict[str, Any]] = []
+    strategies: list[dict[str, Any]] = []
 
 
 class EngineConfig(Struct, frozen=True):
+    """`metrics_address` None: there are none."""
+
     engine: EngineTable
+    rule: Rule
+    metrics_address: tuple[str, int] | None
     limits: Limits
     venues: list[VenueTable]
     strategies: list[StrategyTable]
 
-    @property
-    def rule(self) -> Rule:
-        return Rule(self.engine.failed_leg, read_pips(self.engine.unwind_bound))
-
-    @property
-    def metrics_address(self) -> tuple[str, int] | None:
-        host, _, port = self.engine.metrics.rpartition(":")
-        return (host or "127.0.0.1", int(port)) if port else None
-
 
 def load_config(path: Path) -> EngineConfig:
-    with path.open("rb") as file:
-        document = tomllib.load(file, parse_float=Decimal)
     try:
-        return read_config(document)
-    except (KeyError, TypeError, ValueError, ArithmeticError, msgspec.ValidationError) as fault:
+        with path.open("rb") as file:
+            return read_config(tomllib.load(file, parse_float=Decimal))
+    except (OSError, ValueError) as fault:  # msgspec's and tomllib's are of the latter kind
         raise ConfigError(f"{path}: {fault}") from fault
 
 
-def read_config(document: dict[str, Any]) -> EngineConfig:
-    engine = msgspec.convert(document.get("engine", {}), EngineTable)
-    if engine.failed_leg not in (UNWIND, HOLD):
-        raise ValueError(f"failed_leg is {UNWIND} or {HOLD}, not {engine.failed_leg!r}")
-    venues = [read_venue(table) for table in document.get("venues", [])]
-    names = [venue.name for venue in venues]
-    if len(set(names)) < len(names) or not names:
-        raise ValueError("venues need names, each another")
-    strategies = [read_strategy(table) for table in document.get("strategies", [])]
-    return EngineConfig(engine, read_limits(document.get("limits", {})), venues, strategies)
-
-
-def read_venue(table: dict[str, Any]) -> VenueTable:
-    options = {name: read_secret(name, value) for name, value in table.items()}
-    kind = options.pop("kind")
-    executor = options.pop("executor", PAPER)
-    if kind not in VENUES:
-        raise ValueError(f"kind of venue {kind!r}: one of {', '.join(VENUES)}")
-    if executor not in (PAPER, LIVE):
-        raise ValueError(f"executor is {PAPER} or {LIVE}, not {executor!r}")
-    return VenueTable(
-        name=options.pop("name", kind),
-        kind=kind,
-        executor=executor,
-        latency_ms=options.pop("latency_ms", 50),
-        options={strip(name): value for name, value in options.items()},
+def read_config(tables: dict[str, Any]) -> EngineConfig:
+    document = msgspec.convert(tables, Document)
+    engine = document.engine
+    if not document.venues:
+        raise ValueError("there is no venue: a [[venues]] table for each is needed")
+    secrets = [
+        {strip(name): read_secret(name, value) for name, value in table.items()}
+        for table in document.venues
+    ]
+    return EngineConfig(
+        engine,
+        Rule(engine.failed_leg, read_pips(engine.unwind_bound)),
+        read_address(engine.metrics),
+        read_limits(document.limits),
+        read_tables(secrets, VenueTable, "venues"),
+        read_tables(document.strategies, StrategyTable, "strategies"),
     )
 
 
-def read_strategy(table: dict[str, Any]) -> StrategyTable:
-    options = dict(table)
-    kind = options.pop("kind")
-    return StrategyTable(options.pop("name", kind), kind, options)
+def read_tables(tables: list[dict[str, Any]], kind: type[Table], title: str) -> list[Table]:
+    """Return tables as structs: what these do not name are options. Each has a name of its own."""
+    found: dict[str, Table] = {}
+    for table in tables:
+        named = {field: table[field] for field in kind.__struct_fields__ if field in table}
+        options = {field: value for field, value in table.items() if field not in named}
+        name = named["name"] = table.get("name", table.get("kind", ""))
+        if name in found:
+            raise ValueError(f"two {title} have the name {name!r}")
+        try:
+            found[name] = msgspec.convert(named | {"options": options}, kind)
+        except msgspec.ValidationError as fault:
+            raise ValueError(f"{title} {name!r}: {fault}") from fault
+    return list(found.values())
+
+
+def read_address(text: str) -> tuple[str, int] | None:
+    host, _, port = text.rpartition(":")
+    if not text:
+        return None
+    if not port.isdecimal():
+        raise ValueError(f"metrics = {text!r} is not like 127.0.0.1:9000")
+    return host or "127.0.0.1", int(port)
 
 
 def strip(name: str) -> str:
@@ -130,11 +150,28 @@ def read_secret(name: str, value: Any) -> Any:
         if value not in os.environ:
             raise ValueError(f"{name}: the environment has no {value}")
         return os.environ[value]
-    return Path(value).read_text() if name.endswith(FROM_FILE) else value
+    return Path(value).read_text().strip() if name.endswith(FROM_FILE) else value
 
 
-def build_venue(table: VenueTable) -> Venue:
+def build(what: str, kind: type[T], *arguments: Any, options: dict[str, Any]) -> T:
+    """Return an object of a class whose keyword arguments are settings of a table."""
+    parameters = inspect.signature(kind).parameters
     try:
-        return VENUES[table.kind](table.name, **table.options)
-    except TypeError as fault:
-        raise ConfigError(f"venue {table.name}: {fault}") from fault
+        for name, value in options.items():
+            if name not in parameters:
+                raise ValueError(f"there is no setting {name!r}")
+            if not fits(value, parameters[name].annotation):
+                raise ValueError(f"{name} can't be {value!r}")
+        return kind(*arguments, **options)
+    except (TypeError, ValueError, ArithmeticError, httpx.InvalidURL) as fault:
+        raise ConfigError(f"{what}: {fault}") from fault
+
+
+def fits(value: Any, hint: Any) -> bool:
+    """Whether a value of TOML is of an annotation's type."""
+    origin = get_origin(hint) or hint
+    if origin is UnionType:
+        return any(fits(value, one) for one in get_args(hint))
+    if origin is Sequence:
+        return isinstance(value, list)
+    return not isinstance(origin, type) or isinstance(value, origin)

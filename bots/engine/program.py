@@ -1,9 +1,10 @@
 """The running engine: everything put together, started in order, and stopped cleanly."""
 
 import asyncio
+import contextlib
 import signal
 import time
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any, Final
 
@@ -11,20 +12,25 @@ import httpx
 import structlog
 
 from bots.engine.cache import Cache
-from bots.engine.config import LIVE, ConfigError, EngineConfig, VenueTable, build_venue
+from bots.engine.config import (
+    LIVE,
+    VENUES,
+    ConfigError,
+    EngineConfig,
+    StrategyTable,
+    VenueTable,
+    build,
+)
 from bots.engine.events import Key
 from bots.engine.execution.bridge import Bridge
-from bots.engine.execution.kalshi import KalshiOrders
 from bots.engine.execution.ledger import Ledger
 from bots.engine.execution.orders import Executor
 from bots.engine.execution.paper import PaperExecutor
-from bots.engine.execution.polymarket import PolymarketOrders
 from bots.engine.execution.portfolio import OUTSIDE, EnginePortfolio
-from bots.engine.execution.predex import PredexOrders
 from bots.engine.execution.quoter import Quoter
 from bots.engine.execution.risk import KillSwitch, Risk
 from bots.engine.execution.state import State
-from bots.engine.markets import MarketEvent, MarketMap
+from bots.engine.markets import MarketEvent, MarketMap, UnknownMarketError
 from bots.engine.metrics import Metrics
 from bots.engine.router import Router
 from bots.engine.signals import Signal, Wish
@@ -32,65 +38,109 @@ from bots.engine.strategies.base import Strategy, StrategyRunner, build_strategy
 from bots.engine.units import MICROS_PER_CREDIT
 from bots.engine.venues.base import Venue, VenueError
 from bots.engine.venues.connection import Adapter
-from bots.engine.venues.kalshi import Kalshi
-from bots.engine.venues.polymarket import Polymarket
-from bots.engine.venues.predex import Predex
 from bots.loop import is_orphan
 from predex_client import PredexError
 
 log = structlog.get_logger(__name__)
 
 HOUSEKEEPING_SECONDS: Final = 1.0
+SETTLE_SECONDS: Final = 60.0
 STOP_SECONDS: Final = 10.0
+UNREADABLE: Final = (LookupError, TypeError, ValueError, ArithmeticError)
+"""What reading an answer raises that is not a venue's."""
+
+
+class Executors(dict[str, Executor]):
+    """By venue."""
+
+    def __missing__(self, venue: str) -> Executor:
+        raise UnknownMarketError(f"an earlier run has orders at {venue}: add this venue again")
 
 
 class TradingEngine:
     """One run. `run` returns True where it should be started again: there are other markets."""
 
-    def __init__(self, config: EngineConfig, metrics: Metrics) -> None:
+    def __init__(
+        self, config: EngineConfig, metrics: Metrics, kill: KillSwitch | None = None
+    ) -> None:
         self.config = config
         self.metrics = metrics
         self.stop = asyncio.Event()
-        self.venues = {table.name: build_venue(table) for table in config.venues}
-        path = config.engine.kill_file
-        self.kill = KillSwitch(Path(path) if path else None, metrics)
+        self.venues = {
+            table.name: build(
+                f"venue {table.name}", VENUES[table.kind], table.name, options=table.options
+            )
+            for table in config.venues
+        }
+        self.kill = kill or KillSwitch(config.engine.kill_file, metrics)
         self.adapters: dict[str, Adapter] = {}
-        self.executors: dict[str, Executor] = {}
+        self.executors = Executors()
+        self._open = contextlib.AsyncExitStack()
         self._is_outdated = False
 
     async def run(self) -> bool:
-        tasks: list[asyncio.Task[None]] = []
-        try:
-            await self._prepare()
-            await self._recover()
-            tasks = [asyncio.create_task(part) for part in self._list_parts()]
-            log.info("engine_started", markets=len(self.markets.markets), venues=[*self.venues])
-            stopping = asyncio.create_task(self.stop.wait())
-            await asyncio.wait([stopping, *tasks], return_when=asyncio.FIRST_COMPLETED)
-            stopping.cancel()
-            for task in tasks:
-                if task.done() and (fault := task.exception()) is not None:
-                    raise fault
-        finally:
-            await self._end(tasks)
+        async with self._open:
+            await self._until_stop([self._start()])
+            if not self.stop.is_set():
+                await self._until_stop(self._list_parts(), end=self._stop_trading)
+        log.info("engine_stopped")
         return self._is_outdated
+
+    async def _until_stop(
+        self, parts: list[Coroutine[Any, Any, Any]], *, end: Callable[[], Any] | None = None
+    ) -> None:
+        """Run parts until one ends or the engine is to stop; raise what one has failed with."""
+        tasks = [asyncio.create_task(part) for part in (self.stop.wait(), *parts)]
+        try:
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+        finally:
+            try:
+                if end is not None:
+                    await end()
+            finally:
+                for task in tasks:
+                    task.cancel()
+                await asyncio.gather(*tasks, return_exceptions=True)
 
     # Starting
 
-    async def _prepare(self) -> None:
+    async def _start(self) -> None:
+        for venue in self.venues.values():
+            self._open.push_async_callback(venue.close)
         self.events = await self._load()
         self.markets = markets = MarketMap(self.events)
-        if self.config.engine.mapping:
-            markets.load_mapping(Path(self.config.engine.mapping))
+        if mapping := self.config.engine.mapping:
+            try:
+                markets.load_mapping(Path(mapping))
+            except (OSError, TypeError, ValueError, AttributeError) as fault:
+                raise ConfigError(f"{mapping}: {fault}") from fault
         self.cache = Cache(markets)
-        self.state = State(Path(self.config.engine.state))
-        self.portfolio = EnginePortfolio(self.state.load_holdings())
-        self.risk = Risk(self.config.limits, self.portfolio, markets, self.kill)
-        self.risk.day = self.state.load_day()
-        self.ledger = Ledger(self.state, self.portfolio, self.risk, markets)
         self.router = Router(self.cache, self.metrics, self._resync)
+        self._prepare_execution()
+        self.strategies = [self._build_strategy(table) for table in self.config.strategies]
+        self.router.runners = [
+            StrategyRunner(one, self.cache, self.submit, self.metrics) for one in self.strategies
+        ]
+        for name, venue in self.venues.items():
+            feed = venue.build_feed()
+            self.adapters[name] = Adapter(venue, feed, self.router.put, self.metrics)
+        await self._recover()
+        books = {one.strategy.name: len(one.watched) for one in self.router.runners}
+        log.info("engine_started", venues=[*self.venues], books_of_strategies=books)
+
+    def _prepare_execution(self) -> None:
+        state = State(Path(self.config.engine.state))
+        self.portfolio = EnginePortfolio(state.load_holdings())
+        self.risk = Risk(
+            self.config.limits, self.portfolio, self.markets, self.kill, state.load_day()
+        )
+        self.ledger = Ledger(state, self.portfolio, self.risk, self.markets)
+        self._open.callback(self.ledger.close)
         for table in self.config.venues:
-            self.executors[table.name] = self._build_executor(table)
+            executor = self.executors[table.name] = self._build_executor(table)
+            self._open.push_async_callback(executor.close)
         self.bridge = Bridge(
             self.executors,
             self.ledger,
@@ -100,51 +150,21 @@ class TradingEngine:
             signal_ms_max=self.config.engine.signal_ms_max,
         )
         self.quoter = Quoter(self.executors, self.ledger, self.metrics, self.kill)
-        for executor in self.executors.values():
-            if isinstance(executor, PaperExecutor):
-                executor.report = self.quoter.hear
-        self.strategies = [self._build_strategy(*one) for one in self._list_strategies()]
-        self.router.runners = [
-            StrategyRunner(one, self.cache, self.submit, self.metrics) for one in self.strategies
-        ]
-        for name, venue in self.venues.items():
-            feed = venue.build_feed()
-            self.adapters[name] = Adapter(venue, feed, self.router.put, self.metrics)
 
     async def _load(self) -> list[MarketEvent]:
         found = await asyncio.gather(*(load(*named) for named in self.venues.items()))
         return [event for events in found for event in events]
 
     def _build_executor(self, table: VenueTable) -> Executor:
-        if table.executor != LIVE:
-            return self._build_paper(table)
-        venue = self.venues[table.name]
-        if isinstance(venue, Predex):
-            return PredexOrders(table.name, venue.url, venue.key, self.markets)
-        if isinstance(venue, Kalshi):
-            return KalshiOrders(table.name, venue.http, self.markets)
-        if isinstance(venue, Polymarket):
-            return PolymarketOrders(venue.clob, self.markets)
-        raise ConfigError(f"{table.name}: nothing carries out live orders there")
-
-    def _build_paper(self, table: VenueTable) -> PaperExecutor:
+        if table.executor == LIVE:
+            return self.venues[table.name].build_executor(self.markets)
         executor = PaperExecutor(self.cache, latency_ms=table.latency_ms)
-        self.router.book_listeners.append(
-            lambda key: executor.hear_book(key) if key.venue == table.name else None
-        )
-        self.router.trade_listeners.append(
-            lambda trade: executor.hear_trade(trade) if trade.key.venue == table.name else None
-        )
+        self.router.book_listeners.append(executor.hear_book)
+        self.router.trade_listeners.append(executor.hear_trade)
         return executor
 
-    def _list_strategies(self) -> list[tuple[str, str, dict[str, Any]]]:
-        return [(one.kind, one.name, one.options) for one in self.config.strategies]
-
-    def _build_strategy(self, kind: str, name: str, options: dict[str, Any]) -> Strategy:
-        try:
-            strategy = build_strategy(kind, name, self.markets, options)
-        except (TypeError, ImportError, AttributeError, OSError) as fault:
-            raise ConfigError(f"strategy {name}: {fault}") from fault
+    def _build_strategy(self, table: StrategyTable) -> Strategy:
+        strategy = build_strategy(table.kind, table.name, self.markets, table.options)
         strategy.portfolio = self.portfolio
         return strategy
 
@@ -152,6 +172,7 @@ class TradingEngine:
         """End what an earlier run began; then compare positions with the venues'."""
         await self.bridge.recover()
         await self.quoter.recover()
+        await self._settle()
         for name, executor in self.executors.items():
             positions = await executor.list_positions()
             if positions is not None:
@@ -174,9 +195,24 @@ class TradingEngine:
 
     async def _take_over(self, key: Key, lots: int) -> None:
         log.warning("position_differs", token=key.token, venue_has_more_lots=lots)
-        holding = self.portfolio.get(OUTSIDE, key)
-        holding.lots += lots
-        await self.ledger.write(self.state.adjust, key, holding)
+        self.portfolio.get(OUTSIDE, key).lots += lots
+        await self.ledger.write_holdings(key)
+
+    async def _settle(self) -> None:
+        """Book what markets have paid whose books are empty or gone."""
+        held = {key for (_, key), holding in self.portfolio.holdings.items() if holding.lots}
+        for key in held:
+            venue, ladder = self.venues.get(key.venue), self.cache.get(key)
+            if venue is None or (ladder is not None and (ladder.bids or ladder.asks)):
+                continue
+            try:
+                payout = await venue.find_payout(key)
+            except (*UNREADABLE, PredexError, httpx.HTTPError, VenueError) as fault:
+                log.warning("payout_not_read", token=key.token, because=str(fault))
+                continue
+            if payout is not None:
+                log.info("market_has_paid", token=key.token, pips=payout.pips)
+                await self.ledger.settle(key, payout.pips)
 
     def _list_parts(self) -> list[Coroutine[Any, Any, None]]:
         parts = [self.bridge.run(), self.quoter.run(), self._keep_house()]
@@ -198,11 +234,14 @@ class TradingEngine:
 
     async def _keep_house(self) -> None:
         reload_seconds = self.config.engine.reload_seconds
-        loaded_at = time.monotonic()
+        loaded_at = settled_at = time.monotonic()
         while not is_orphan():
             self.kill.show()
             self._show_figures()
             await asyncio.sleep(HOUSEKEEPING_SECONDS)
+            if time.monotonic() - settled_at > SETTLE_SECONDS:
+                await self._settle()
+                settled_at = time.monotonic()
             if reload_seconds and time.monotonic() - loaded_at > reload_seconds:
                 loaded_at = time.monotonic()
                 if await self._find_others():
@@ -214,7 +253,7 @@ class TradingEngine:
         """Whether the venues have other markets now. One that can't say has the same."""
         try:
             return await self._load() != self.events
-        except Exception as fault:
+        except VenueError as fault:
             log.warning("markets_not_read", because=str(fault))
             return False
 
@@ -232,26 +271,15 @@ class TradingEngine:
 
     # Stopping
 
-    async def _end(self, tasks: list[asyncio.Task[None]]) -> None:
-        """Let the signal that is under way end, cancel all orders, then stop the rest."""
-        if tasks:
-            self.bridge.close()
-            try:
-                async with asyncio.timeout(STOP_SECONDS):
-                    await self.bridge.wait_idle()
-                    await self.quoter.stop()
-            except TimeoutError:
-                log.error("did_not_stop_in_time", because="a venue does not answer")
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        for executor in self.executors.values():
-            await executor.close()
-        for venue in self.venues.values():
-            await venue.close()
-        if hasattr(self, "ledger"):
-            self.ledger.close()
-        log.info("engine_stopped")
+    async def _stop_trading(self) -> None:
+        """Let the signal that is under way end, and cancel all orders."""
+        self.bridge.close()
+        try:
+            async with asyncio.timeout(STOP_SECONDS):
+                await self.bridge.wait_idle()
+                await self.quoter.stop()
+        except TimeoutError:
+            log.error("did_not_stop_in_time", because="a venue does not answer")
 
 
 async def load(name: str, venue: Venue) -> list[MarketEvent]:
@@ -260,6 +288,8 @@ async def load(name: str, venue: Venue) -> list[MarketEvent]:
         return await venue.load()
     except (PredexError, httpx.HTTPError, VenueError) as fault:
         raise VenueError(f"{name}: {fault}") from fault
+    except UNREADABLE as fault:
+        raise VenueError(f"{name} answers what can't be understood: {fault!r}") from fault
 
 
 async def run_engine(config: EngineConfig) -> None:
@@ -268,9 +298,10 @@ async def run_engine(config: EngineConfig) -> None:
     if config.metrics_address is not None:
         metrics.serve(*config.metrics_address)
     loop = asyncio.get_running_loop()
-    is_over = False
+    is_over, kill = False, None
     while not is_over:
-        engine = TradingEngine(config, metrics)
+        engine = TradingEngine(config, metrics, kill)
+        kill = engine.kill  # thrown it stays, whatever markets there are
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, engine.stop.set)
         loop.add_signal_handler(signal.SIGUSR1, engine.kill.throw, "SIGUSR1")

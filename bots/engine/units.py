@@ -1,6 +1,6 @@
 """Texts of venues to integers, and back. Nothing here is ever a binary float."""
 
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from functools import lru_cache
 from typing import Final
 
@@ -31,8 +31,11 @@ def read_micros(money: Number) -> int:
 
 
 def _read(number: Number, places: int) -> int:
-    scaled = Decimal(number).scaleb(places)
-    whole = int(scaled)
+    try:
+        scaled = Decimal(number).scaleb(places)
+        whole = int(scaled)
+    except (InvalidOperation, OverflowError, ValueError):
+        raise ValueError(f"{number!r} is no number") from None
     if whole != scaled:
         raise InexactError(f"{number} has more than {places} decimals")
     return whole

@@ -76,14 +76,17 @@ class AccountRelay:
 
     def _hear(self, news: AccountNews) -> None:
         if len(self._news) >= NEWS_MAX:
-            self._news.clear()
-            for subscription in list(self.subscriptions):
-                subscription.fail(CHANNEL_ERROR, "too much has happened: subscribe again")
+            self._fail("too much has happened: subscribe again")
             return
         self._news.append(news)
         if not self._is_reading:
             self._is_reading = True
             self._hub.tasks.spawn(self._read())
+
+    def _fail(self, text: str) -> None:
+        self._news.clear()
+        for subscription in list(self.subscriptions):
+            subscription.fail(CHANNEL_ERROR, text)
 
     async def _read(self) -> None:
         try:
@@ -91,6 +94,9 @@ class AccountRelay:
                 news, self._news = self._news, []
                 for message in await self._read_messages(news):
                     self._publish(message)
+        except Exception:
+            self._fail("something was lost: subscribe again")
+            raise
         finally:
             self._is_reading = False
 

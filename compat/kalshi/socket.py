@@ -265,6 +265,8 @@ class KalshiSocket(Socket):
             raise CommandError(ACTION_REQUIRED, "send an action")
         if params.action not in ("add_markets", "delete_markets", "get_snapshot"):
             raise CommandError(UNSUPPORTED_ACTION, f"unknown action: {params.action[:40]}")
+        if params.action == "get_snapshot" and subscription.channel not in (ORDERBOOK, TICKER):
+            raise CommandError(UNSUPPORTED_ACTION, "only books and tickers have snapshots")
         if not params.tickers and not params.ids:
             raise CommandError(MARKET_REQUIRED, "send market_tickers")
         if subscription.books is None:

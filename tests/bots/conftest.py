@@ -29,7 +29,6 @@ account = Account.objects.get(owner__handle={handle!r}, number=1)
 key, _ = do_create_api_key(account, name="b", scopes=["read", "trade"], by=None, public_key=public)
 print(key.pk, private)
 """
-READ_ALL_YOU_WANT = {"RATE_LIMITS_ENABLED": "false"}
 
 
 class Town:
@@ -54,19 +53,25 @@ class Town:
 
     def open_three(self, title: str) -> str:
         """Open a market of three outcomes, whose books are not matched with one another."""
+        outcomes = [{"code": name.upper(), "name": name} for name in ("Ann", "Bo", "Cy")]
+        return self.open(
+            title, kind="categorical", matches_across_outcomes=False, outcomes=outcomes
+        )
+
+    def open(self, title: str, **fields: Any) -> str:
+        close_at = (datetime.now(UTC) + timedelta(days=1)).isoformat()
+        body = {"title": title, "close_at": close_at, **fields}
+        slug: str = self.operate("markets", body, status=201)["slug"]
+        self.operate(f"markets/{slug}/open", {})
+        return slug
+
+    def operate(self, path: str, body: dict[str, Any], *, status: int = 200) -> Any:
+        """Do something as the operator."""
         operator = Person(self.exchange, self.operator)
         login = {"email": operator.email, "password": PASSWORD}
         token = operator.call("POST", "auth/login", login)["access"]
         operator.http.headers["Authorization"] = f"Bearer {token}"
-        close_at = (datetime.now(UTC) + timedelta(days=1)).isoformat()
-        body = {
-            "title": title, "close_at": close_at, "kind": "categorical",
-            "matches_across_outcomes": False,
-            "outcomes": [{"code": name.upper(), "name": name} for name in ("Ann", "Bo", "Cy")],
-        }  # fmt: skip
-        slug: str = operator.call("POST", "markets", body, status=201)["slug"]
-        operator.call("POST", f"markets/{slug}/open", {})
-        return slug
+        return operator.call("POST", path, body, status=status)
 
     def clear(self) -> None:
         """Cancel all orders."""
@@ -95,7 +100,7 @@ def running(
 ) -> Iterator[Town]:
     folder: Path = tmp_path_factory.mktemp("engine")
     url = sqlite_databases.make(folder)
-    with Exchange(folder, database_url=url, environment=READ_ALL_YOU_WANT) as exchange:
+    with Exchange(folder, database_url=url) as exchange:
         world = seed(exchange, traders=4, markets=6)
         exchange.start()
         yield Town(exchange, world)

@@ -42,10 +42,11 @@ class Desk:
         self.cache = Cache(self.markets)
         self.metrics = Metrics()
         self.kill_file = folder / "kill"
-        self.kill = KillSwitch(self.kill_file, self.metrics)
+        self.kill = KillSwitch(str(self.kill_file), self.metrics)
         self.state = State(folder / "state.sqlite3" if is_durable else Path(":memory:"))
         self.portfolio = EnginePortfolio(self.state.load_holdings())
-        self.risk = Risk(limits, self.portfolio, self.markets, self.kill)
+        day = self.state.load_day()
+        self.risk = Risk(limits, self.portfolio, self.markets, self.kill, day)
         self.ledger = Ledger(self.state, self.portfolio, self.risk, self.markets)
         self.paper = PaperExecutor(self.cache, latency_ms=latency_ms)
         venues = {market.venue for market in self.markets.markets}

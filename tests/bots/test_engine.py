@@ -1,6 +1,7 @@
 """Queues, slow strategies, strategies of one's own, configuration, and the process as a whole."""
 
 import asyncio
+import contextlib
 import os
 import random
 import signal
@@ -19,10 +20,12 @@ from bots.engine.config import ConfigError, load_config
 from bots.engine.events import BUY, BookChange, BookSnapshot, Key, Level, LevelDelta
 from bots.engine.markets import MarketEvent, MarketMap
 from bots.engine.metrics import Metrics
+from bots.engine.program import TradingEngine, run_engine
 from bots.engine.router import Router
 from bots.engine.signals import Wish
 from bots.engine.strategies import example
 from bots.engine.strategies.base import BookUpdate, Strategy, StrategyRunner, build_strategy
+from bots.engine.venues.base import VenueError
 from predex_client import Client
 from tests.bots.conftest import Town, build_config, run, until
 from tests.bots.desk import build_market
@@ -114,13 +117,15 @@ async def test_a_strategy_that_fails_is_called_again(tmp_path: Path) -> None:
 
         def on_change(self, view: View, change: BookUpdate) -> Iterable[Wish]:
             self.seen.append(1)
-            raise ZeroDivisionError
+            if len(self.seen) == 1:
+                raise ZeroDivisionError
+            return [None]  # type: ignore[list-item]  # what is no wish can't be submitted
 
     cache, metrics = Cache(MARKETS), Metrics()
     failing = Failing("f", MARKETS)
-    runner = StrategyRunner(failing, cache, lambda wish: None, metrics)
+    runner = StrategyRunner(failing, cache, lambda wish: wish.strategy, metrics)
     task = asyncio.create_task(runner.run())
-    for number in (1, 2):
+    for number in (1, 2, 3):
         runner.notify(A, 1)
         await until(lambda number=number: len(failing.seen) == number)
     task.cancel()
@@ -129,12 +134,24 @@ async def test_a_strategy_that_fails_is_called_again(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
-        ("", "venues need names"),
+        ("", "there is no venue"),
         ('[[venues]]\nkind = "betfair"', "betfair"),
         ('[[venues]]\nkind = "predex"\nurl = "x"\nkey_env = "NO_SUCH"', "NO_SUCH"),
         ('[engine]\nfailed_leg = "pray"\n[[venues]]\nkind = "predex"', "failed_leg"),
         ('[engine]\nstat = "x"\n[[venues]]\nkind = "predex"', "stat"),
-        ('[limits]\norders = 5\n[[venues]]\nkind = "predex"', "orders"),
+        ('[limits]\norders = 5\n[[venues]]\nkind = "predex"', "no limit 'orders'"),
+        ('[limits]\norder = "much"\n[[venues]]\nkind = "predex"', "'much' is no number"),
+        ("[engine\n", "Expected"),
+        ('[[venue]]\nkind = "predex"', "unknown field `venue`"),
+        ('[[venues]]\nname = "here"', "'here': .*`kind`"),
+        ('[[venues]]\nkind = "predex"\nlatency_ms = "50"', "'predex': .*latency_ms"),
+        ('[[venues]]\nkind = "predex"\n[[venues]]\nkind = "predex"', "two venues .*'predex'"),
+        ('[engine]\nmetrics = "here"\n[[venues]]\nkind = "predex"', "metrics = 'here'"),
+        ('[engine]\nunwind_bound = "0.00001"\n[[venues]]\nkind = "predex"', "0.00001"),
+        (
+            '[[venues]]\nkind = "predex"\n[[strategies]]\nkind = "a"\n[[strategies]]\nkind = "a"',
+            "two strategies .*'a'",
+        ),
     ],
 )
 def test_a_configuration_that_can_t_be_used_is_refused_with_a_sentence(
@@ -144,6 +161,100 @@ def test_a_configuration_that_can_t_be_used_is_refused_with_a_sentence(
     path.write_text(text)
     with pytest.raises(ConfigError, match=complaint):
         load_config(path)
+
+
+@pytest.mark.parametrize(
+    ("table", "complaint"),
+    [
+        ({"kind": "predex", "url": "http://x", "slugs": []}, "no setting 'slugs'"),
+        ({"kind": "predex", "url": "http://x", "markets": "rain"}, "markets can't be 'rain'"),
+        ({"kind": "predex", "url": "127.0.0.1:8000"}, "does not begin with http"),
+        ({"kind": "predex", "url": "http://x:port"}, "port"),
+        ({"kind": "kalshi", "key_id": "a", "private_key": "b"}, "PEM"),
+    ],
+)
+def test_a_venue_that_its_settings_do_not_fit_is_named(
+    tmp_path: Path, table: dict[str, object], complaint: str
+) -> None:
+    config = build_config(tmp_path, [{"name": "here", **table}])
+    with pytest.raises(ConfigError, match=f"venue here: .*{complaint}"):
+        TradingEngine(config, Metrics())
+
+
+@pytest.mark.parametrize(
+    ("kind", "options", "complaint"),
+    [
+        ("cross-outcome", {}, "'cross-outcome' is none of cross_outcome, "),
+        ("cross_outcome", {"most": 5}, "no setting 'most'"),
+        ("cross_outcome", {"contracts_max": "5"}, "contracts_max can't be '5'"),
+        ("cross_outcome", {"least_profit": "much"}, "'much' is no number"),
+        ("maker", {"venue": "v", "fair": "w"}, "'w'.* mapping"),
+        ("no/such/file.py:Mine", {}, "no/such/file.py"),
+    ],
+)
+def test_a_strategy_that_its_settings_do_not_fit_is_named(
+    kind: str, options: dict[str, object], complaint: str
+) -> None:
+    with pytest.raises(ConfigError, match=f"strategy mine: .*{complaint}"):
+        build_strategy(kind, "mine", MARKETS, options)
+
+
+def test_a_secret_in_a_file_ends_before_its_newline(tmp_path: Path) -> None:
+    (tmp_path / "key").write_text("pdx_x\n")
+    table = {"kind": "predex", "url": "http://x", "key_file": str(tmp_path / "key")}
+    [venue] = build_config(tmp_path, [table]).venues
+    assert venue.options["key"] == "pdx_x"
+
+
+async def test_the_engine_stops_while_it_waits_for_a_venue_that_says_nothing(
+    tmp_path: Path,
+) -> None:
+    asked = asyncio.Event()
+
+    async def say_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.set()
+        await reader.read()
+        writer.close()
+
+    async with await asyncio.start_server(say_nothing, "127.0.0.1", 0) as server:
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        config = build_config(tmp_path, [{"kind": "predex", "url": url, "key": ""}])
+        engine = TradingEngine(config, Metrics())
+        running = asyncio.create_task(engine.run())
+        await asyncio.wait_for(asked.wait(), 5)
+        engine.stop.set()
+        assert await asyncio.wait_for(running, 2) is False
+
+
+async def test_a_venue_that_can_t_say_its_markets_has_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = TradingEngine(
+        build_config(tmp_path, [{"kind": "predex", "url": "http://x", "key": ""}]), Metrics()
+    )
+    for fault, expected in ((VenueError("away"), None), (RuntimeError("a bug"), RuntimeError)):
+
+        async def fail(fault: Exception = fault) -> list[MarketEvent]:
+            raise fault
+
+        monkeypatch.setattr(engine, "_load", fail)
+        with pytest.raises(expected) if expected else contextlib.nullcontext():
+            assert await engine._find_others() is False
+
+
+async def test_what_threw_the_kill_switch_counts_for_other_markets_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs: list[bool] = []
+
+    async def run_once(engine: TradingEngine) -> bool:
+        runs.append(engine.kill.is_thrown)
+        engine.kill.throw("SIGUSR1")
+        return len(runs) < 2  # there are other markets after the first
+
+    monkeypatch.setattr(TradingEngine, "run", run_once)
+    await run_engine(build_config(tmp_path, [{"kind": "predex", "url": "http://x", "key": ""}]))
+    assert runs == [False, True]
 
 
 def test_the_example_in_the_documents_is_read(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,12 +2,13 @@
 
 import asyncio
 import time
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from bots.engine.events import BUY, SELL, Key, TradePrint
-from bots.engine.execution.bridge import HOLD, Rule
+from bots.engine.execution.bridge import Rule, build_ticket
 from bots.engine.execution.orders import (
     Executor,
     OrderOutcome,
@@ -19,8 +20,10 @@ from bots.engine.execution.orders import (
 )
 from bots.engine.execution.portfolio import StrategyHolding
 from bots.engine.execution.risk import Limits
+from bots.engine.execution.state import Intent
 from bots.engine.fees import FeeSchedule
-from bots.engine.markets import MarketEvent
+from bots.engine.markets import MarketEvent, UnknownMarketError
+from bots.engine.program import Executors
 from bots.engine.signals import Signal
 from bots.engine.strategies.cross_outcome import CrossOutcome
 from tests.bots.desk import Desk, build_market
@@ -92,7 +95,7 @@ async def test_what_a_failed_leg_leaves_is_unwound_at_once_within_the_bound(tmp_
     desk.close()
 
 
-@pytest.mark.parametrize("rule", [Rule("unwind", 100), Rule(HOLD, 300)])
+@pytest.mark.parametrize("rule", [Rule("unwind", 100), Rule("hold", 300)])
 async def test_what_can_t_or_should_not_be_unwound_is_held_and_told(
     tmp_path: Path, rule: Rule
 ) -> None:
@@ -224,6 +227,58 @@ async def test_a_day_that_loses_too_much_throws_the_kill_switch(tmp_path: Path) 
     desk.close()
 
 
+async def test_a_restart_does_not_give_back_what_the_day_has_lost(tmp_path: Path) -> None:
+    limits = Limits(day_loss_micros=400_000)
+    desk = make_desk(tmp_path, rule=Rule("unwind", 300), limits=limits)
+    await lose_last_leg(desk, find_signal(desk))
+    desk.close()
+    again = make_desk(tmp_path, limits=limits)
+    assert again.kill.is_thrown
+    again.close()
+
+
+async def test_what_was_traded_yesterday_is_not_counted_today(tmp_path: Path) -> None:
+    desk = make_desk(tmp_path, limits=Limits(day_turnover_micros=12_000_000))
+    await execute(desk, find_signal(desk))
+    for name in "abc":
+        desk.show(Key("v", name), bids=[(4_000, 3_000)])
+    assert await execute(desk, find_signal(desk)) is None
+    desk.risk._date -= timedelta(days=1)
+    assert (await execute(desk, find_signal(desk))).state == "done"
+    desk.close()
+
+
+async def test_a_leg_whose_market_is_over_after_a_crash_is_held_and_told(tmp_path: Path) -> None:
+    desk = make_desk(tmp_path)
+    intent = Intent(INTENT, "s", 0, 0)
+    tickets = [build_ticket(intent, number, find_signal(desk)) for number in range(3)]
+    desk.state.begin(intent, tickets)
+    desk.state.send(tickets[0])
+    filled = OrderReport(outcome=OrderOutcome.FILLED, lots=1_000, money_micros=4_000_000)
+    await desk.ledger.record(tickets[0], filled)
+    desk.close()
+    other = MarketEvent(id="z", markets=(build_market("z"),))
+    again = Desk(tmp_path, [other])
+    again.bridge.executors = {"v": again.paper}
+    [done] = await again.bridge.recover()
+    assert (done.state, again.portfolio.get("s", Key("v", "a")).lots) == ("held", -1_000)
+    again.close()
+
+
+async def test_a_venue_that_an_earlier_run_has_orders_at_has_to_be_configured(
+    tmp_path: Path,
+) -> None:
+    desk = make_desk(tmp_path)
+    intent = Intent(INTENT, "s", 0, 0)
+    planned = build_ticket(intent, 0, find_signal(desk))
+    desk.state.begin(intent, [planned])
+    desk.state.send(planned)
+    desk.bridge.executors = Executors()
+    with pytest.raises(UnknownMarketError, match="orders at v: add this venue again"):
+        await desk.bridge.recover()
+    desk.close()
+
+
 async def test_the_kill_switch_is_a_file_too(tmp_path: Path) -> None:
     desk = make_desk(tmp_path)
     desk.kill_file.touch()
@@ -324,15 +379,10 @@ async def test_a_paper_order_waits_behind_what_was_displayed_before_it(tmp_path:
     market = build_market("a", fees=fees)
     desk = Desk(tmp_path, [MarketEvent(id="m", markets=(market,))])
     desk.show(market.yes, bids=[(4_000, 1_000)], asks=[(4_200, 1_000)])
-    reports: list[OrderReport] = []
-
-    async def hear(ticket: OrderTicket, report: OrderReport) -> None:
-        reports.append(report)
-
-    desk.paper.report = hear
     crossing = ticket(BUY, 4_200, 100, Terms.POST_ONLY, 1)
     assert (await desk.paper.place(crossing)).outcome is OrderOutcome.REJECTED
-    placed = await desk.paper.place(ticket(BUY, 4_000, 500, Terms.POST_ONLY))
+    order = ticket(BUY, 4_000, 500, Terms.POST_ONLY)
+    placed = await desk.paper.place(order)
     assert placed.outcome is OrderOutcome.RESTING
     for side, pips, lots in (
         (SELL, 4_000, 600),  # before it
@@ -340,12 +390,11 @@ async def test_a_paper_order_waits_behind_what_was_displayed_before_it(tmp_path:
         (SELL, 4_000, 500),  # 400 before it, 100 of it
     ):
         desk.paper.hear_trade(TradePrint(market.yes, side, pips, lots, 1))
-    await asyncio.sleep(0)
-    assert [report.lots for report in reports] == [100]
+    assert (await desk.paper.find(order)).lots == 100
     desk.show(market.yes, bids=[(3_800, 1_000)], asks=[(3_900, 150)])  # moved through it
-    await asyncio.sleep(0)
-    assert [(r.lots, r.fee_micros, r.money_micros) for r in reports[1:]] == [(250, 0, -4_000 * 250)]
+    found = await desk.paper.find(order)
+    assert (found.lots, found.fee_micros, found.money_micros) == (250, 0, -4_000 * 250)
     desk.paper.hear_trade(TradePrint(market.yes, SELL, 3_700, 900, 1))
-    await asyncio.sleep(0)
-    assert reports[-1].outcome is OrderOutcome.FILLED
+    assert (await desk.paper.find(order)).outcome is OrderOutcome.FILLED
+    assert await desk.paper.find(order) is None, "what has ended is told once"
     desk.close()

@@ -4,6 +4,7 @@ import random
 from collections import Counter
 
 import pytest
+import structlog
 
 from bots.engine.cache import Cache
 from bots.engine.events import Key
@@ -111,3 +112,17 @@ def test_after_2500_faults_the_cache_has_the_books_of_the_venue(kind: str) -> No
         assert book.is_current
         assert (book.bids, book.asks) == (bids, asks)
     assert all(wire.faults[fault] for fault in ("lost", "doubled", "reordered", "cut"))
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "says"),
+    [
+        ("kalshi", '{"type":"error","id":1,"msg":{"code":9,"msg":"authenticate"}}', "authenticate"),
+        ("polymarket", '{"error":"unknown asset"}', "unknown asset"),
+    ],
+)
+def test_what_a_venue_refuses_is_logged(kind: str, text: str, says: str) -> None:
+    feed = SOURCES[kind](random.Random(1)).build_feed()
+    with structlog.testing.capture_logs() as logs:
+        feed.receive(text, 1)
+    assert says in logs[0]["because"]

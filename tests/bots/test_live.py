@@ -19,7 +19,7 @@ import pytest
 from bots.engine.execution.orders import OrderOutcome
 from bots.engine.units import show_quantity
 from predex_client import Client
-from tests.bots.conftest import READ_ALL_YOU_WANT, Town, build_config, run, until
+from tests.bots.conftest import Town, build_config, run, until
 from tests.databases import SqliteDatabases
 from tests.exchange import ROOT, Exchange
 from tests.faults.seed import seed
@@ -34,7 +34,7 @@ def other(
     """A second exchange, of which the engine sees what Kalshi's programs see."""
     folder = tmp_path_factory.mktemp("other")
     url = sqlite_databases.make(folder)
-    with Exchange(folder, database_url=url, environment=READ_ALL_YOU_WANT) as exchange:
+    with Exchange(folder, database_url=url) as exchange:
         fees = {"fee_kind": "quadratic", "fee_taker_rate": 70_000, "fee_unit_micros": 10_000}
         world = seed(exchange, traders=2, markets=1, **fees)
         exchange.start()

@@ -3,11 +3,18 @@ venue's.
 """
 
 import asyncio
+import json
+import time
 from pathlib import Path
 
+import httpx
 import pytest
 
+from bots.engine.events import Key
+from bots.engine.execution.portfolio import StrategyHolding
+from bots.engine.execution.state import State, TradedDay
 from bots.engine.fees import FeeSchedule
+from bots.engine.metrics import Metrics
 from bots.engine.program import TradingEngine
 from predex_client import Client
 from tests.bots.conftest import Town, build_config, run, until
@@ -85,3 +92,54 @@ async def test_an_engine_whose_market_does_not_exist_says_so(town: Town, tmp_pat
     with pytest.raises(Exception, match="NO-SUCH-MARKET"):
         async with run(config):
             await asyncio.sleep(0)
+
+
+def pay_out(town: Town, *, void: bool) -> str:
+    """Open a market, and end it; return its slug once that is paid."""
+    slug = town.open(f"Is it paid ({void=})?", dispute_seconds=0)
+    town.operate(f"markets/{slug}/close", {"reason": "over"})
+    if void:
+        town.operate(f"markets/{slug}/void", {"reason": "unclear", "house_cover": "0"})
+    else:
+        said = {"payout": ["0.3", "0.7"], "evidence_text": "seen"}
+        town.operate(f"markets/{slug}/resolve", said)
+    give_up_at = time.monotonic() + 15
+    while town.clients[0].market(slug).status not in ("settled", "voided"):
+        assert time.monotonic() < give_up_at
+        time.sleep(0.1)
+    return slug
+
+
+def read_token(town: Town, slug: str) -> str:
+    """Return the token of YES at the Polymarket-compatible door."""
+    row = httpx.get(f"{town.url}/poly/gamma/markets/slug/{slug}").json()
+    yes: str = json.loads(row["clobTokenIds"])[0]
+    return yes
+
+
+async def test_what_is_held_to_the_end_is_booked_as_it_was_paid(town: Town, tmp_path: Path) -> None:
+    paid, void = [await asyncio.to_thread(pay_out, town, void=void) for void in (False, True)]
+    kinds = ("predex", "kalshi", "polymarket")
+    tables = [town.venue(kind, 0, paid) for kind in kinds]
+    token = read_token(town, paid)
+    keys = [Key("predex", f"{paid}:YES"), Key("kalshi", paid.upper()), Key("polymarket", token)]
+    refunded = Key("predex", f"{void}:YES")
+    state = State(tmp_path / "state.sqlite3")
+    held = {("s", key): StrategyHolding(lots=1_000, open_micros=2_000_000) for key in keys}
+    held["s", refunded] = StrategyHolding(lots=-500, open_micros=-3_000_000)
+    state.write_holdings(held, TradedDay())
+    state.close()
+    engine = TradingEngine(build_config(tmp_path, tables), Metrics())
+    running = asyncio.create_task(engine.run())
+    await until(lambda: running.done() or hasattr(engine, "strategies"))
+    await until(lambda: not engine.portfolio.count_lots(refunded))
+    await until(lambda: not any(map(engine.portfolio.count_lots, keys)))
+    engine.stop.set()
+    await running
+    state = State(tmp_path / "state.sqlite3")
+    assert state.load_holdings() == {
+        **{("s", key): StrategyHolding(realised_micros=1_000_000) for key in keys},
+        ("s", refunded): StrategyHolding(),
+    }
+    assert state.load_day().realised_micros == 3_000_000
+    state.close()

@@ -357,3 +357,9 @@ def test_a_client_that_is_out_of_patience_says_so(pauses) -> None:
     with pytest.raises(ConnectionLostError):
         client.exchange()
     assert pauses == []
+
+
+def test_an_address_without_a_scheme_is_refused_at_once():
+    for client in (Client, AsyncClient):
+        with pytest.raises(ValueError, match="does not begin with http"):
+            client("127.0.0.1:8000")

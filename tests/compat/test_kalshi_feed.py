@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ import pytest_asyncio
 from websockets.asyncio.client import ClientConnection
 from websockets.frames import Frame, Opcode
 
+from compat.kalshi import own_relay
 from compat.kalshi import socket as kalshi_socket
 from compat.kalshi.socket import kalshi_application
 from compat.kalshi.streams import (
@@ -198,3 +200,18 @@ async def test_a_slow_reader_of_trades_is_told_that_some_are_lost(floor: Floor):
     assert (error["type"], error["sid"], error["msg"]["code"]) == ("error", 1, 25)
     assert subscription.is_over
     stream.publish_trades(trades[:1], [subscription])
+
+
+async def test_an_account_that_can_t_be_read_ends_its_subscriptions(monkeypatch):
+    def fail(*_: object) -> None:
+        raise KeyError("a trade")
+
+    monkeypatch.setattr(own_relay, "read_news", fail)
+    hub: Any = SimpleNamespace()
+    relay, ended = own_relay.AccountRelay(hub, 1), []
+    follower: Any = SimpleNamespace(fail=lambda number, text: ended.append((number, text)))
+    relay.subscriptions = [follower]  # type: ignore[assignment]
+    relay._news = [follower]
+    with pytest.raises(KeyError):
+        await relay._read()
+    assert ended == [(own_relay.CHANNEL_ERROR, "something was lost: subscribe again")]

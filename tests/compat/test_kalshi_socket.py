@@ -186,10 +186,13 @@ async def test_a_book_begins_with_a_snapshot_and_is_followed_by_deltas(town: Tow
 async def test_trades_and_tickers_of_named_markets_and_of_all(town: Town):
     ticker = f"{town.nominee}_ANN"
     async with listen(town) as named, listen(town) as of_all:
-        [_, by_name] = await named.subscribe("trade", "ticker", market_tickers=[ticker],
-                                             send_initial_snapshot=True)  # fmt: skip
+        [trades, by_name] = await named.subscribe("trade", "ticker", market_tickers=[ticker],
+                                                  send_initial_snapshot=True)  # fmt: skip
         first = await named.get("ticker")
         assert (first["sid"], first["msg"]["market_ticker"]) == (by_name, ticker)
+        await named.send("update_subscription", sid=trades, action="get_snapshot",
+                         market_tickers=[ticker])  # fmt: skip
+        assert (await named.get_msg("error"))["code"] == 13, "trades have no snapshot"
         await of_all.subscribe("trade", "ticker")
         await do(town.alice.place, ticker, "ask 10 @ 0.42")
         asked = await named.get_msg("ticker", lambda msg: msg["yes_ask_dollars"] == "0.4200")

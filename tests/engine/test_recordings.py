@@ -6,7 +6,9 @@ from trading.engine.commands import Configure
 from trading.engine.engine import Engine
 from trading.engine.events import Traded
 from trading.engine.types import BUY, SELL, Config, MarketStatus
-from trading.recordings.recording import RecordedTrader, Recording, Sweeps, level_of
+from trading.recordings.crowd import Crowd, QueueModel
+from trading.recordings.recording import Recording, Sweeps, level_of
+from trading.recordings.replay import ENGINE_ONLY_MEMBERS
 
 RICH_MICROS = 10**15
 WINDOWS = [
@@ -31,22 +33,23 @@ def test_a_recorded_session_comes_out_exactly(data_dir, window):
     recording = Recording(data_dir / f"kalshi_gold15m/derived/{window}.ops.csv.gz")
     engine, sweeps = Engine(1), Sweeps()
     engine.execute(Configure(MarketStatus.OPEN, Config(True, 2, 100, 1)), 0, {})
-    trader = RecordedTrader(yes_account=1, no_account=2, taker_account=3)
+    crowd = Crowd(ENGINE_ONLY_MEMBERS, QueueModel.CONSERVATIVE)
     funds = dict.fromkeys((1, 2, 3), RICH_MICROS)
     compared = 0
     closing_book: dict[str, int] = {}
     for operation in recording.operations():
         if operation.kind == "reset":  # a session ends with some
             closing_book = book_of(engine) or closing_book
-        for command in trader.commands(operation):
+        for command in crowd.begin(operation):
             events = engine.execute(command, operation.number, funds)
-        if operation.kind == "take":
             trades = [event for event in events if isinstance(event, Traded)]
+            for trade in trades:
+                assert crowd.resting[crowd._levels[trade.maker_order_id]][0].order_id == (
+                    trade.maker_order_id
+                ), "the oldest of a level is hit first"
+                crowd.lose(trade.maker_order_id, trade.quantity_lots)
+        if operation.kind == "take":
             sweeps.add(operation, [(trade.price_pips, trade.quantity_lots) for trade in trades])
-            trader.took(
-                operation,
-                [(t.maker_order_id, t.price_pips, t.quantity_lots) for t in trades],
-            )
         if operation.number in recording.checkpoints:
             assert book_of(engine) == recording.checkpoints[operation.number]
             compared += 1

@@ -20,8 +20,10 @@ from tests.lifecycle.test_resolvers import serving
 from tests.trading import world
 from trading import actions, tasks
 from trading.models import Margin
-from trading.recordings.recording import RecordedTrader, Recording
+from trading.recordings.crowd import Crowd, Member, QueueModel
+from trading.recordings.recording import Recording
 from trading.recordings.replay import read_committed_book, replay_real_path
+from trading.recordings.stage import ROLES
 
 pytestmark = [pytest.mark.django_db, pytest.mark.timeout(900)]
 
@@ -175,10 +177,10 @@ def test_recorded_sessions_run_as_a_series_without_a_hand(
 
 
 def run_session(recording, exchange, market, traders):
-    yes, no, taker = (account.pk for account in traders)
-    trader = RecordedTrader(yes_account=yes, no_account=no, taker_account=taker)
+    members = [Member(account.pk, account.owner_id) for account in traders]
+    crowd = Crowd(dict(zip(ROLES, members, strict=True)), QueueModel.CONSERVATIVE)
     return run_now(
-        replay_real_path(recording, exchange, market.pk, trader, read_book, lambda count: None)
+        replay_real_path(recording, exchange, market.pk, crowd, read_book, lambda count: None)
     )
 
 

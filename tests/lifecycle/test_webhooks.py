@@ -287,7 +287,8 @@ def test_no_redirect_is_followed_and_no_answer_is_awaited_for_long(
     [
         "https://127.0.0.1/", "https://10.0.0.1/x", "https://[::1]/", "https://[fe80::1%25eth0]/",
         "https://169.254.169.254/latest/", "http://example.org/", "ftp://example.org/",
-        "https://u:p@example.org/", "example.org", "https://a b/",
+        "https://u:p@example.org/", "example.org", "https://a b/", "https://localhost/",
+        "https://LOCALHOST.:8443/", "https://a.localhost/", "https://127.1/", "https://0x7f000001/",
     ],
 )  # fmt: skip
 def test_addresses_in_private_networks_are_refused_when_they_are_registered(alice, url):
@@ -296,8 +297,14 @@ def test_addresses_in_private_networks_are_refused_when_they_are_registered(alic
     assert refusal.value.code == "bad_webhook_url"
 
 
-def test_a_name_that_leads_inside_is_never_sent_to(alice):
-    hook, _ = actions.do_create_webhook(alice.owner, url="https://localhost/", events=ALL)
+def test_a_name_that_leads_inside_is_never_sent_to(alice, monkeypatch):
+    def lead_inside(host, port, *, type=0, flags=0):
+        if flags & socket.AI_NUMERICHOST:
+            raise OSError("a name")
+        return [(socket.AF_INET, type, 0, "", ("127.0.0.1", port))]
+
+    monkeypatch.setattr("web.outbound.socket.getaddrinfo", lead_inside)
+    hook, _ = actions.do_create_webhook(alice.owner, url="https://inside.example/", events=ALL)
     actions.do_ping_webhook(hook)
     tasks.send_webhooks()
     assert "public internet" in WebhookDelivery.objects.get().last_error

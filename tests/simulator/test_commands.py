@@ -1,11 +1,17 @@
 """What the bench's commands refuse, before anything is served."""
 
+from types import SimpleNamespace
+from typing import Any
+
 import pytest
 from django.core.management import CommandError, call_command
 
 from kernel.errors import ApiError
-from simulator.bench import get_path
+from predex_client import ConnectionLostError
+from predex_client.simulator import Simulator, SimulatorState
+from simulator.bench import Play, get_path, list_snapshots
 from simulator.management.commands.simulate import read_speed
+from simulator.people import People, _read, write
 
 pytestmark = pytest.mark.django_db
 
@@ -25,6 +31,41 @@ def test_a_file_that_is_no_recording_is_named(settings, tmp_path):
         call_command("play_recording", path)
     with pytest.raises(CommandError, match="is no recorded session"):
         call_command("play_recording", tmp_path / "y.ndjson")
+
+
+def test_a_snapshot_that_is_not_there_leaves_the_database_alone(settings):
+    settings.SIMULATOR = True
+    for name in ("none", "../none"):
+        with pytest.raises(CommandError, match="there is no snapshot"):
+            call_command("simulate", "--snapshot", name)
+
+
+def test_no_name_of_a_snapshot_is_the_file_of_keys(settings, tmp_path):
+    settings.DATA_DIR = tmp_path
+    write(People("operator's", []))
+    get_path("keys", "json").write_bytes(b"{}")
+    assert list_snapshots() == ["keys"]
+    assert _read() == People("operator's", [])
+
+
+async def test_a_play_that_fails_says_why():
+    async def fail():
+        raise AssertionError("the crowd is lost")
+
+    play: Any = Play.__new__(Play)
+    play.market, play.player = SimpleNamespace(slug="m"), SimpleNamespace(play=fail)
+    await play.run()
+    assert play.error == "AssertionError: the crowd is lost"
+
+
+def test_a_reset_after_which_nothing_comes_back_is_given_up(monkeypatch):
+    state = SimulatorState("a", is_ready=True, seed=0, snapshots=("start",), plays=())
+    monkeypatch.setattr("predex_client.simulator.RESET_SECONDS", 0.1)
+    monkeypatch.setattr(Simulator, "send", lambda self, request: state)
+    simulator = Simulator("http://bench.invalid", "")
+    with pytest.raises(ConnectionLostError, match="did not come back"):
+        simulator.reset()
+    simulator.close()
 
 
 @pytest.mark.parametrize("text", ["0", "-1", "fast", "inf", "nan"])

@@ -98,6 +98,12 @@ def test_parquet_without_pyarrow_is_refused_with_what_to_do(tmp_path, monkeypatc
         read_session(tmp_path / "x.parquet")
 
 
+DELTA = (
+    '{"type": "orderbook_delta", "msg": {"market_ticker": "A", "price_dollars": "%s",'
+    ' "delta_fp": "5", "side": "%s", "ts_ms": 1}}'
+)
+
+
 @pytest.mark.parametrize(
     ("lines", "says"),
     [
@@ -106,10 +112,36 @@ def test_parquet_without_pyarrow_is_refused_with_what_to_do(tmp_path, monkeypatc
         ('{"type": "orderbook_delta", "msg": {"market_ticker": "A"}}', "cannot read this message"),
         ('["x"]', "cannot read this message"),
         ('{"update_type": "x", "data": "{}"}', "cannot read this message"),
+        (DELTA % ("1.5", "yes"), "can't be played"),
+        (DELTA % ("0.5", "maybe"), "can't be played"),
     ],
 )
 def test_what_is_no_recording_is_refused_with_a_sentence(tmp_path, lines, says):
     path = tmp_path / "x.ndjson.gz"
     path.write_bytes(gzip.compress(lines.encode()))
     with pytest.raises(RecordingError, match=says):
+        read_session(path)
+
+
+@pytest.mark.parametrize(
+    ("row", "says"),
+    [
+        ("0,1,dance,yes,41,100", "dance.* can't be played"),
+        ("0,soon,place,yes,41,100", "soon"),
+        ("0,1,place,yes,41", "not enough values"),
+    ],
+)
+def test_operations_that_can_t_be_played_are_refused_before_anything_is(tmp_path, row, says):
+    path = tmp_path / "W.ops.csv.gz"
+    path.write_bytes(gzip.compress(f"i,ts_ms,op,side,price_cents,qty_hundredths\n{row}\n".encode()))
+    expected = {"window": "W", "volume_hundredths": 0, "sweep_sha256": "", "checkpoints": []}
+    (tmp_path / "W.expect.json").write_text(json.dumps({**expected, "closing_book": {}}))
+    with pytest.raises(RecordingError, match=says):
+        read_session(path)
+
+
+def test_a_file_that_was_cut_short_is_refused(tmp_path):
+    path = tmp_path / "x.ndjson.gz"
+    path.write_bytes(gzip.compress((DELTA % ("0.5", "yes")).encode())[:-12])
+    with pytest.raises(RecordingError, match="is no recorded session: EOFError"):
         read_session(path)

@@ -10,7 +10,7 @@ from django.db import transaction
 from django.db.models import Max
 from django.utils import timezone
 
-from accounts.audit import check_reason, excerpt, record_audit
+from accounts.audit import check_reason, record_audit
 from accounts.models import User
 from accounts.policy import get_policy
 from accounts.second_factor import no_right
@@ -19,7 +19,7 @@ from kernel.units import format_amount, format_price
 from markets.actions import lock_market, may_resolve_markets
 from markets.models import FINAL_STATUSES, Correction, Market
 from markets.models.correction import FIRST_NUMBER
-from trading.actions.results import check_payout
+from trading.actions.results import Proposal, check_evidence, check_payout
 from trading.settlement import corrections
 
 State = Correction.State
@@ -30,27 +30,17 @@ def find_correction(market: Market) -> Correction | None:
     return market.corrections.exclude(state__in=(State.DONE, State.WITHDRAWN)).first()
 
 
-def check_correct_result(
-    market: Market,
-    *,
-    by: User,
-    payout_pips: Sequence[int] | None,
-    number: str = "",
-    evidence_text: str,
-    evidence_url: str,
-) -> None:
-    """Refuse what can't be corrected so; None voids the market."""
+def check_correct_result(market: Market, proposal: Proposal, *, by: User) -> None:
+    """Refuse what can't be corrected so."""
     _check_may_correct(by)
     if market.status not in FINAL_STATUSES:
         raise RefusedError("not_final")
     if find_correction(market) is not None:
         raise RefusedError("correction_runs")
-    if payout_pips is not None:
-        check_payout(market, payout_pips, number=number)
-    if (payout_pips, number) == _read_paid(market):
+    check_payout(market, proposal)
+    if (proposal.payout_pips, proposal.number) == _read_paid(market):
         raise RefusedError("same_result", "payout")
-    if not (evidence_text.strip() or evidence_url):
-        raise RefusedError("evidence_missing", "evidence_text")
+    check_evidence(proposal)
 
 
 def do_correct_result(
@@ -66,11 +56,11 @@ def do_correct_result(
 
     It is carried out once a second person has approved it, where the policy requires one.
     """
+    payout_pips = None if payout_pips is None else list(payout_pips)
+    proposal = Proposal(payout_pips, number, evidence_text, evidence_url)
     with transaction.atomic():
         market = lock_market(market)
-        payout_pips = None if payout_pips is None else list(payout_pips)
-        evidence = {"evidence_text": evidence_text, "evidence_url": evidence_url}
-        check_correct_result(market, by=by, payout_pips=payout_pips, number=number, **evidence)
+        check_correct_result(market, proposal, by=by)
         before_pips, before_number = _read_paid(market)
         last = market.corrections.aggregate(last=Max("number"))["last"]
         correction = Correction.objects.create(
@@ -82,10 +72,11 @@ def do_correct_result(
             payout_pips=payout_pips,
             observed_number=number,
             proposed_by=by,
-            **evidence,
+            evidence_text=evidence_text,
+            evidence_url=evidence_url,
         )
-        reason = excerpt(evidence_text or evidence_url)
-        record_audit("correct_result", market, by=by, after=_show(correction), reason=reason)
+        after = _show(correction)
+        record_audit("correct_result", market, by=by, after=after, reason=proposal.reason)
     return correction
 
 

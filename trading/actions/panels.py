@@ -7,7 +7,7 @@ from django.db import transaction
 from django.db.models import Max
 from django.utils import timezone
 
-from accounts.audit import excerpt, record_audit
+from accounts.audit import record_audit
 from accounts.models import User
 from accounts.second_factor import no_right
 from kernel.errors import RefusedError
@@ -23,7 +23,7 @@ from markets.models import (
     Resolution,
     is_operator,
 )
-from trading.actions.results import check_proposal, propose_result
+from trading.actions.results import Proposal, check_proposal, propose_result
 
 
 def check_set_panel(
@@ -70,25 +70,11 @@ def find_judge(user: User, market: Market) -> PanelJudge | None:
     return PanelJudge.objects.filter(panel__market=market, user=user).first()
 
 
-def check_give_verdict(
-    market: Market,
-    *,
-    by: User,
-    payout_pips: Sequence[int],
-    number: str = "",
-    evidence_text: str,
-    evidence_url: str,
-) -> PanelJudge:
+def check_give_verdict(market: Market, proposal: Proposal, *, by: User) -> PanelJudge:
     judge = find_judge(by, market)
     if judge is None:
         raise RefusedError("not_a_judge")
-    check_proposal(
-        market,
-        payout_pips=payout_pips,
-        number=number,
-        evidence_text=evidence_text,
-        evidence_url=evidence_url,
-    )
+    check_proposal(market, proposal)
     return judge
 
 
@@ -105,36 +91,21 @@ def do_give_verdict(
 
     Verdicts count from the time on when a result of this market was last withdrawn.
     """
+    proposal = Proposal(list(payout_pips), number, evidence_text, evidence_url)
     with transaction.atomic():
         market = lock_market(market)
-        judge = check_give_verdict(
-            market,
-            by=by,
-            payout_pips=payout_pips,
-            number=number,
-            evidence_text=evidence_text,
-            evidence_url=evidence_url,
-        )
-        judge.payout_pips, judge.given_at = list(payout_pips), timezone.now()
-        judge.number = number
-        judge.evidence_text, judge.evidence_url = evidence_text, evidence_url
+        judge = check_give_verdict(market, proposal, by=by)
+        for name, value in proposal._asdict().items():
+            setattr(judge, name, value)
+        judge.given_at = timezone.now()
         judge.save()
         after = {"payout": [format_price(pips) for pips in payout_pips]}
-        said = excerpt(evidence_text or evidence_url)
-        record_audit("give_verdict", market, by=by, after=after, reason=said)
+        record_audit("give_verdict", market, by=by, after=after, reason=proposal.reason)
         agreeing = [row for row in list_verdicts(market) if row.payout_pips == judge.payout_pips]
         if len(agreeing) < judge.panel.verdicts_needed:
             return None
         others = [row.user for row in agreeing if row.user_id != by.pk]
-        return propose_result(
-            market,
-            by=by,
-            approved_by=others[0] if others else None,
-            payout_pips=payout_pips,
-            number=number,
-            evidence_text=evidence_text,
-            evidence_url=evidence_url,
-        )
+        return propose_result(market, proposal, by=by, approved_by=others[0] if others else None)
 
 
 def list_verdicts(market: Market) -> list[PanelJudge]:

@@ -20,7 +20,12 @@ from trading.actions.readings import (
     parse_number,
     read,
 )
-from trading.actions.results import check_may_resolve, propose_result
+from trading.actions.results import (
+    Proposal,
+    check_may_resolve,
+    check_proposal,
+    propose_result,
+)
 from web.outbound import OutboundError, check_url
 
 Kind, State = AutomaticResolver.Kind, AutomaticResolver.State
@@ -128,14 +133,13 @@ def _propose(resolver: AutomaticResolver, reading: Reading) -> None:
             if current is None or market.status != Market.Status.CLOSED:
                 return  # changed, or resolved by a person meanwhile
             check_may_resolve(market, current.set_by)
+            proposal = Proposal(reading.payout_pips, reading.number, reading.text, reading.url)
+            check_proposal(market, proposal)
             propose_result(
                 market,
+                proposal,
                 by=current.set_by,
                 approved_by=current.approved_by,
-                payout_pips=reading.payout_pips,
-                number=reading.number,
-                evidence_text=reading.text,
-                evidence_url=reading.url,
                 reading=reading.seen,
             )
             _note(current, State.PROPOSED, "")

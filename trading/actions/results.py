@@ -9,7 +9,7 @@ withdrawn. All decisions are made under the lock of the market's row.
 
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db import transaction
 from django.utils import timezone
@@ -55,54 +55,53 @@ def may_resolve(user: User, market: Market) -> bool:
 # --- proposing -----------------------------------------------------------------------------------
 
 
-def check_resolve_market(
-    market: Market,
-    *,
-    by: User,
-    payout_pips: Sequence[int],
-    number: str = "",
-    evidence_text: str,
-    evidence_url: str,
-) -> None:
+class Proposal(NamedTuple):
+    """What each outcome is paid (None: a void), of a scalar market by which number, and why."""
+
+    payout_pips: list[int] | None
+    number: str
+    evidence_text: str
+    evidence_url: str
+
+    @property
+    def reason(self) -> str:
+        return excerpt(self.evidence_text or self.evidence_url)
+
+
+def check_resolve_market(market: Market, proposal: Proposal, *, by: User) -> None:
     check_may_resolve(market, by)
     if Panel.objects.filter(market=market).exists():
         raise RefusedError("panel_decides")
-    check_proposal(
-        market,
-        payout_pips=payout_pips,
-        number=number,
-        evidence_text=evidence_text,
-        evidence_url=evidence_url,
-    )
+    check_proposal(market, proposal)
 
 
-def check_proposal(
-    market: Market,
-    *,
-    payout_pips: Sequence[int],
-    number: str = "",
-    evidence_text: str,
-    evidence_url: str,
-) -> None:
+def check_proposal(market: Market, proposal: Proposal) -> None:
     """Refuse what can't be proposed, whoever proposes it.
 
     The payout of a scalar market is that of a number, in plain notation.
     """
     if market.status != Status.CLOSED:
         raise RefusedError("not_closed")
-    check_payout(market, payout_pips, number=number)
-    if not (evidence_text.strip() or evidence_url):
+    check_payout(market, proposal)
+    check_evidence(proposal)
+
+
+def check_evidence(proposal: Proposal) -> None:
+    if not (proposal.evidence_text.strip() or proposal.evidence_url):
         raise RefusedError("evidence_missing", "evidence_text")
 
 
-def check_payout(market: Market, payout_pips: Sequence[int], *, number: str) -> None:
+def check_payout(market: Market, proposal: Proposal) -> None:
     """Refuse what the market can't pay, whatever happened."""
+    payout_pips, number = proposal.payout_pips, proposal.number
+    if payout_pips is None:
+        return
     check_payout_vector(payout_pips, outcome_count=market.outcomes.count())
     if any(payout_pips[index] != pips for index, pips in find_withdrawn(market).items()):
         raise RefusedError("payout_of_withdrawn")
     if market.scale is not None and not number:
         raise RefusedError("number_missing")
-    if number and scalar_payout(market, number) != list(payout_pips):
+    if number and scalar_payout(market, number) != payout_pips:
         raise RefusedError("number_missing")
 
 
@@ -116,78 +115,29 @@ def do_resolve_market(
     evidence_url: str = "",
 ) -> Resolution:
     """Propose the payout of each outcome. It is paid after the market's dispute window."""
+    proposal = Proposal(list(payout_pips), number, evidence_text, evidence_url)
     with transaction.atomic():
         market = _lock(market)
-        check_resolve_market(
-            market,
-            by=by,
-            payout_pips=payout_pips,
-            number=number,
-            evidence_text=evidence_text,
-            evidence_url=evidence_url,
-        )
-        return _propose(
-            market,
-            by=by,
-            payout_pips=payout_pips,
-            number=number,
-            evidence_text=evidence_text,
-            evidence_url=evidence_url,
-        )
+        check_resolve_market(market, proposal, by=by)
+        return propose_result(market, proposal, by=by)
 
 
 def propose_result(
     market: Market,
+    proposal: Proposal,
     *,
     by: User,
-    approved_by: User | None,
-    payout_pips: Sequence[int],
-    number: str = "",
-    evidence_text: str,
-    evidence_url: str = "",
-    reading: dict[str, Any] | None = None,
-) -> Resolution:
-    """Propose what a locked market's resolver or panel says, in the name of `by`, who may say so.
-
-    `approved_by` is the second person that the policy may ask for.
-    """
-    check_proposal(
-        market,
-        payout_pips=payout_pips,
-        number=number,
-        evidence_text=evidence_text,
-        evidence_url=evidence_url,
-    )
-    return _propose(
-        market,
-        by=by,
-        payout_pips=payout_pips,
-        number=number,
-        evidence_text=evidence_text,
-        evidence_url=evidence_url,
-        approved_by=approved_by,
-        reading=reading,
-    )
-
-
-def _propose(
-    market: Market,
-    *,
-    by: User,
-    payout_pips: Sequence[int],
-    number: str,
-    evidence_text: str,
-    evidence_url: str,
     approved_by: User | None = None,
     reading: dict[str, Any] | None = None,
 ) -> Resolution:
+    """Propose for a locked market what was checked, in the name of `by`, who may say so.
+
+    `approved_by` is the second person that the policy may ask for.
+    """
     now = timezone.now()
     result = Resolution.objects.create(
         market=market,
-        payout_pips=list(payout_pips),
-        number=number,
-        evidence_text=evidence_text,
-        evidence_url=evidence_url,
+        **proposal._asdict(),
         reading=reading,
         proposed_by=by,
         proposed_at=now,
@@ -195,9 +145,9 @@ def _propose(
         approved_by=approved_by,
         approved_at=None if approved_by is None else now,
     )
-    evidence = excerpt(evidence_text or evidence_url)
-    record_status(market, Status.RESOLVING, by=by if reading is None else None, reason=evidence)
-    record_audit("resolve_market", market, by=by, after=_show(result), reason=evidence)
+    reason = proposal.reason
+    record_status(market, Status.RESOLVING, by=by if reading is None else None, reason=reason)
+    record_audit("resolve_market", market, by=by, after=_show(result), reason=reason)
     return result
 
 

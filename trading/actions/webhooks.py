@@ -97,7 +97,7 @@ def _check_on(webhook: Webhook) -> None:
 def _check_url(url: str) -> None:
     """Refuse an address that says itself that it is none, or private; names are resolved later."""
     try:
-        outbound.check_host(url, trusted=settings.WEBHOOK_TRUSTED_HOSTS)
+        outbound.check_url(url, trusted=settings.WEBHOOK_TRUSTED_HOSTS)
     except outbound.OutboundRefusedError as why:
         raise RefusedError("bad_webhook_url", why=str(why)) from None
 

@@ -81,9 +81,11 @@ class Crowd:
         self._levels: dict[str, Level] = {}
 
     def begin(self, operation: RecordedOperation) -> list[AnyCommand]:
-        """Return the commands of a `place`, `cancel` or `take`."""
+        """Return the commands of an operation."""
         level = operation.side, operation.bid_pips
-        if operation.kind == "place":
+        if operation.kind == "reset":
+            return self.restore({})
+        if operation.kind in ("init", "place"):
             return [self._place(level, operation.lots)]
         if operation.kind == "cancel":
             self._reduce(level, operation.lots)

@@ -54,7 +54,7 @@ def read_changes(path: Path) -> tuple[str, list[RecordedChange]]:
             changes += found
     if len(names) != 1:
         listed = ", ".join(list(names)[:3]) or "none"
-        raise RecordingError(f"{path} has to have one market; it has {len(names)}: {listed}")
+        raise RecordingError(f"one market is needed, and it has {len(names)}: {listed}")
     return next(iter(names)), changes
 
 
@@ -67,7 +67,7 @@ def _read_lines(path: Path) -> Iterator[Any]:
             try:
                 found = json.loads(line, parse_float=Decimal)
             except ValueError:
-                raise RecordingError(f"{path}, line {number}: not JSON") from None
+                raise RecordingError(f"line {number}: not JSON") from None
             yield from found if isinstance(found, list) else (found,)
 
 

@@ -17,9 +17,7 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from kernel.ids import new_id
-from trading.engine.commands import Amend, Cancel, CancelAll, Place
-from trading.engine.types import BUY, PAYOUT_PIPS, SELL, Tif
+from trading.engine.types import PAYOUT_PIPS
 
 PIPS_PER_CENT: Final = 100
 Book = dict[str, int]
@@ -119,84 +117,3 @@ class Sweeps:
 
     def sha256(self) -> str:
         return self._hash.hexdigest()
-
-
-class RecordedTrader:
-    """Converts operations to commands of three accounts: a YES bidder, a NO bidder, a taker.
-
-    It tracks its resting orders as any trader does, from the answers: `placed`, `took`.
-    """
-
-    def __init__(self, *, yes_account: int, no_account: int, taker_account: int) -> None:
-        self.makers = {"yes": yes_account, "no": no_account}
-        self.taker_account = taker_account
-        self.resting: dict[str, list[list[Any]]] = {}
-        """By level: [order id, total lots, remaining lots], oldest first."""
-
-    def commands(self, operation: RecordedOperation) -> list[Any]:
-        if operation.kind == "reset":
-            self.resting.clear()
-            return [CancelAll(account_id) for account_id in self.makers.values()]
-        if operation.kind in ("init", "place"):
-            return [self._place(operation)]
-        if operation.kind == "cancel":
-            return self._cancel(operation)
-        return [self._build_taker(operation)]
-
-    def took(self, operation: RecordedOperation, fills: list[tuple[str, int, int]]) -> None:
-        """Record a taker's fills: [(maker order id, price_pips, lots)]."""
-        for order_id, price_pips, lots in fills:
-            level = level_of(price_pips, operation.side)
-            first = self.resting[level][0]
-            if first[0] != order_id:
-                raise AssertionError(f"operation {operation.number}: {order_id} was not first")
-            first[2] -= lots
-            if not first[2]:
-                self.resting[level].pop(0)
-
-    def _place(self, operation: RecordedOperation) -> Place:
-        account_id = self.makers[operation.side]
-        order_id = new_id()
-        level = level_of(price_of(operation.side, operation.bid_pips), operation.side)
-        self.resting.setdefault(level, []).append([order_id, operation.lots, operation.lots])
-        side = BUY if operation.side == "yes" else SELL
-        return Place(
-            order_id,
-            account_id,
-            account_id,
-            0,
-            side,
-            price_of(operation.side, operation.bid_pips),
-            operation.lots,
-        )
-
-    def _cancel(self, operation: RecordedOperation) -> list[Any]:
-        account_id = self.makers[operation.side]
-        level = level_of(price_of(operation.side, operation.bid_pips), operation.side)
-        orders = self.resting.get(level, [])
-        commands: list[Any] = []
-        left_lots = operation.lots
-        while left_lots and orders:
-            order_id, total_lots, remaining_lots = orders[-1]
-            if remaining_lots <= left_lots:
-                orders.pop()
-                commands.append(Cancel(order_id, account_id))
-            else:
-                orders[-1][1:] = [total_lots - left_lots, remaining_lots - left_lots]
-                commands.append(Amend(order_id, account_id, None, total_lots - left_lots))
-            left_lots -= min(left_lots, remaining_lots)
-        return commands
-
-    def _build_taker(self, operation: RecordedOperation) -> Place:
-        side = SELL if operation.side == "yes" else BUY
-        account_id = self.taker_account
-        return Place(
-            new_id(),
-            account_id,
-            account_id,
-            0,
-            side,
-            price_of(operation.side, operation.bid_pips),
-            operation.lots,
-            tif=Tif.IOC,
-        )

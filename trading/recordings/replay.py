@@ -5,7 +5,7 @@ fills of the answers and the books of the committed orders.
 """
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final
 
 import msgspec
@@ -16,11 +16,11 @@ from trading.engine.engine import Engine
 from trading.engine.events import Traded
 from trading.engine.types import BUY, SELL, Config, MarketStatus
 from trading.pipeline.gateway import Gateway
-from trading.pipeline.messages import Result, Task
+from trading.pipeline.messages import Task
+from trading.recordings.crowd import Crowd, Member, QueueModel
 from trading.recordings.recording import (
     Book,
     RecordedOperation,
-    RecordedTrader,
     Recording,
     Sweeps,
     level_of,
@@ -28,6 +28,7 @@ from trading.recordings.recording import (
 
 CHUNK_OPERATIONS: Final = 100
 ENGINE_ONLY_FUNDS_MICROS: Final = 10**15
+ENGINE_ONLY_MEMBERS: Final = {"yes": Member(1, 1), "no": Member(2, 2), "taker": Member(3, 3)}
 LEVELS: Final = (
     "SELECT side, price_pips, SUM(remaining_lots) FROM trading_order"
     " WHERE market_id = {mark} AND status IN (0, 1) GROUP BY side, price_pips"
@@ -69,8 +70,8 @@ class Score:
         self.operations = self.checkpoints = self.equal = 0
         self.started_at = time.perf_counter()
 
-    def add_sweep(self, operation: RecordedOperation, fills: list[tuple[str, int, int]]) -> None:
-        self.sweeps.add(operation, [(price_pips, lots) for _, price_pips, lots in fills])
+    def add_sweep(self, operation: RecordedOperation, trades: Iterable[Traded]) -> None:
+        self.sweeps.add(operation, [(one.price_pips, one.quantity_lots) for one in trades])
 
     def add_book(self, operation: RecordedOperation, book: Book) -> None:
         self.checkpoints += 1
@@ -102,16 +103,16 @@ def replay_engine_only(recording: Recording, progress: Progress) -> ReplayResult
     """Replay a session on the engine alone."""
     engine, score = Engine(1), Score(recording, progress)
     engine.execute(Configure(MarketStatus.OPEN, Config(True, 2, 100, 1)), 0, {})
-    trader = RecordedTrader(yes_account=1, no_account=2, taker_account=3)
+    crowd = Crowd(ENGINE_ONLY_MEMBERS, QueueModel.CONSERVATIVE)
     funds = dict.fromkeys((1, 2, 3), ENGINE_ONLY_FUNDS_MICROS)
     for operation in recording.operations():
-        for command in trader.commands(operation):
+        for command in crowd.begin(operation):
             events = engine.execute(command, operation.number, funds)
-        if operation.kind == "take":
             trades = [event for event in events if isinstance(event, Traded)]
-            fills = [(t.maker_order_id, t.price_pips, t.quantity_lots) for t in trades]
-            score.add_sweep(operation, fills)
-            trader.took(operation, fills)
+            for trade in trades:
+                crowd.lose(trade.maker_order_id, trade.quantity_lots)
+        if operation.kind == "take":
+            score.add_sweep(operation, trades)
         if operation.number in recording.checkpoints:
             score.add_book(operation, _engine_book(engine))
         score.count(1)
@@ -138,7 +139,7 @@ async def replay_real_path(
     recording: Recording,
     gateway: Gateway,
     market_id: int,
-    trader: RecordedTrader,
+    crowd: Crowd,
     read_book: Callable[[int], Any],
     progress: Progress,
 ) -> ReplayResult:
@@ -149,14 +150,15 @@ async def replay_real_path(
     """
     score = Score(recording, progress)
     for chunk in _chunks(recording):
-        commands = [command for operation in chunk for command in trader.commands(operation)]
+        commands = [command for operation in chunk for command in crowd.begin(operation)]
         tasks = [Task(0, market_id, command) for command in commands]
-        results = [answer.result for answer in await gateway.send(tasks)] if tasks else []
+        answers = await gateway.send(tasks) if tasks else []
+        results = [answer.result for answer in answers if answer.result is not None]
+        for command, result in zip(commands, results, strict=True):
+            crowd.hear(command, result)
         last = chunk[-1]
         if last.kind == "take":
-            fills = _fills(results[-1])
-            score.add_sweep(last, fills)
-            trader.took(last, fills)
+            score.add_sweep(last, [fill.trade for fill in results[-1].fills])
         if last.number in recording.checkpoints:
             score.add_book(last, await read_book(market_id))
         score.count(len(chunk))
@@ -174,11 +176,3 @@ def _chunks(recording: Recording) -> Iterator[list[RecordedOperation]]:
             chunk = []
     if chunk:
         yield chunk
-
-
-def _fills(result: Result | None) -> list[tuple[str, int, int]]:
-    assert result is not None
-    return [
-        (fill.trade.maker_order_id, fill.trade.price_pips, fill.trade.quantity_lots)
-        for fill in result.fills
-    ]

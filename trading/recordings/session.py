@@ -1,15 +1,14 @@
 """A recorded session, whatever its file's form: operations, what was traded and how it ended."""
 
 import math
+import zlib
 from itertools import accumulate
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-import msgspec
-
 from markets.lifecycle import binary_payout
 from trading.engine.types import PAYOUT_PIPS
-from trading.recordings.messages import RecordingError, build_operations, read_changes
+from trading.recordings.messages import SIDES, RecordingError, build_operations, read_changes
 from trading.recordings.recording import (
     PIPS_PER_CENT,
     RecordedOperation,
@@ -17,6 +16,7 @@ from trading.recordings.recording import (
     read_metadata,
 )
 
+KINDS: Final = ("init", "place", "cancel", "take")
 RESULTS: Final = {"yes": PAYOUT_PIPS, "no": 0}
 
 
@@ -42,10 +42,15 @@ def read_session(
     """
     try:
         name, operations = _read_operations(path)
+        for operation in operations:
+            _check(operation)
         folder = metadata or _find_metadata(path)
         record = read_metadata(folder, name) if folder else {}
-    except (OSError, msgspec.MsgspecError, KeyError, StopIteration, UnicodeDecodeError) as fault:
-        raise RecordingError(f"{path} is no recorded session: {fault!r}") from None
+    except RecordingError as fault:
+        raise RecordingError(f"{path}: {fault}") from None
+    except (OSError, EOFError, zlib.error, ValueError, LookupError, StopIteration) as fault:
+        what = f"{type(fault).__name__}: {fault}"
+        raise RecordingError(f"{path} is no recorded session: {what}") from None
     if not operations:
         raise RecordingError(f"{path} has no operations")
     rises = accumulate((operation.ts_ms for operation in operations), max)
@@ -68,6 +73,14 @@ def _read_operations(path: Path) -> tuple[str, list[RecordedOperation]]:
         return recording.expectation.window, list(recording.operations())
     name, changes = read_changes(path)
     return name, list(build_operations(changes))
+
+
+def _check(operation: RecordedOperation) -> None:
+    if operation.kind == "reset":
+        return
+    is_readable = operation.kind in KINDS and operation.side in SIDES and operation.lots > 0
+    if not is_readable or not 0 < operation.bid_pips < PAYOUT_PIPS:
+        raise RecordingError(f"{operation} can't be played")
 
 
 def _find_metadata(path: Path) -> Path | None:

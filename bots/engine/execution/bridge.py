@@ -10,6 +10,7 @@ import asyncio
 import time
 import uuid
 from collections.abc import Mapping, Sequence
+from math import lcm
 from typing import Final, NamedTuple
 
 import structlog
@@ -25,6 +26,7 @@ from bots.engine.execution.orders import (
     OutcomeUnknownAtVenueError,
     Terms,
     name_order,
+    refused,
 )
 from bots.engine.execution.risk import KillSwitch
 from bots.engine.execution.state import DONE, HELD, UNWOUND, Intent, StoredOrder
@@ -35,10 +37,8 @@ from bots.engine.units import LOTS_PER_CONTRACT, MICROS_PER_CREDIT, PAYOUT_PIPS
 log = structlog.get_logger(__name__)
 
 SIGNALS_MAX: Final = 100
-ASK_SECONDS: Final = 1.0
 LEG: Final = "leg"
 UNWIND: Final = "unwind"
-HOLD: Final = "hold"
 
 
 class Rule(NamedTuple):
@@ -116,7 +116,7 @@ class Bridge:
         is_complete = True
         for ticket, leg in zip(tickets, fitted.legs, strict=True):
             if self._find(leg.key).shows_own_trades:
-                self._acted[leg.key] = leg.version
+                self._acted[self._find_book(leg.key)] = leg.version
             report = await self.send(ticket)
             if report.outcome is not OrderOutcome.FILLED:
                 is_complete = False
@@ -130,7 +130,7 @@ class Bridge:
         if refusal := self._find_refusal(signal, decided_ns):
             self._refuse(signal, refusal)
             return None
-        step = max(leg.lot_step_lots for leg in signal.legs)
+        step = lcm(*(leg.lot_step_lots for leg in signal.legs))
         lots = min(
             min(self._ledger.risk.count_room(leg), self._find(leg.key).count_available(leg))
             for leg in signal.legs
@@ -153,7 +153,10 @@ class Bridge:
         return ""
 
     def _is_outdated(self, key: Key, version: int) -> bool:
-        return version <= self._acted.get(key, -1)
+        return version <= self._acted.get(self._find_book(key), -1)
+
+    def _find_book(self, key: Key) -> Key:
+        return self._ledger.markets.find_book(key)[0]
 
     def _refuse(self, signal: Signal, reason: str) -> None:
         self._metrics.rejections.labels(signal.strategy, self._find(signal.legs[0].key).name).inc()
@@ -168,36 +171,16 @@ class Bridge:
         """Send an order, and find out what became of it whatever happens on the way."""
         executor = self._find(ticket.key)
         if self._kill.is_thrown and ticket.role == LEG:
-            report = OrderReport(outcome=OrderOutcome.REJECTED, reason="the kill switch is thrown")
+            report = refused("the kill switch is thrown")
         else:
             await self._ledger.write(self._ledger.state.send, ticket)
             try:
                 report = await executor.place(ticket)
             except OutcomeUnknownAtVenueError as fault:
                 log.warning("order_outcome_unknown", order=ticket.id, because=str(fault))
-                report = await self.find_out(ticket)
+                report = await executor.find_out(ticket)
         await self._settle(ticket, report)
         return report
-
-    async def find_out(self, ticket: OrderTicket) -> OrderReport:
-        """Ask the venue until it says what became of an order. One it does not know after a while
-        has never arrived.
-        """
-        executor = self._find(ticket.key)
-        give_up_at = time.monotonic() + executor.settle_seconds
-        while True:
-            try:
-                report = await executor.find(ticket)
-            except OutcomeUnknownAtVenueError:
-                report = None
-                give_up_at = time.monotonic() + executor.settle_seconds
-            if report is not None:
-                return report
-            if time.monotonic() >= give_up_at:
-                return OrderReport(
-                    outcome=OrderOutcome.REJECTED, reason="the venue does not know it"
-                )
-            await asyncio.sleep(min(ASK_SECONDS, executor.settle_seconds))
 
     async def _settle(
         self, ticket: OrderTicket, report: OrderReport, known: OrderReport | None = None
@@ -247,17 +230,13 @@ class Bridge:
         return how
 
     async def _unwind(self, intent: Intent, number: int, leg: StoredOrder) -> int:
-        """Return how much of a leg is closed."""
-        tick_pips = self._ledger.markets.by_token[leg.ticket.key].tick_pips
-        ticket = build_unwind(intent, number, leg, self._rule.bound_pips, tick_pips)
+        """Return how much of a leg is closed: nothing where its market is over by now."""
+        market = self._ledger.markets.by_token.get(leg.ticket.key)
+        if market is None:
+            return 0
+        ticket = build_unwind(intent, number, leg, self._rule.bound_pips, market.tick_pips)
         before = await self._ledger.write(self._ledger.state.find_order, ticket.id)
-        if before is not None and before.report.outcome is not OrderOutcome.SENDING:
-            return int(before.report.lots)
-        if before is not None:
-            report = await self.find_out(before.ticket)
-            await self._settle(before.ticket, report, before.report)
-            return report.lots
-        return (await self.send(ticket)).lots
+        return before.report.lots if before is not None else (await self.send(ticket)).lots
 
     async def _read(self, intent: Intent) -> list[StoredOrder]:
         return await self._ledger.write(self._ledger.state.list_orders, intent.id)
@@ -281,8 +260,8 @@ class Bridge:
         concluded = []
         for intent in await self._ledger.write(self._ledger.state.list_open_intents):
             for stored in await self._read(intent):
-                if stored.report.outcome is OrderOutcome.SENDING and stored.ticket.role == LEG:
-                    report = await self.find_out(stored.ticket)
+                if stored.report.outcome is OrderOutcome.SENDING:
+                    report = await self._find(stored.ticket.key).find_out(stored.ticket)
                     await self._settle(stored.ticket, report, stored.report)
             concluded.append(await self.conclude(intent))
             log.warning("intent_recovered", intent=intent.id, state=concluded[-1].state)

@@ -1,19 +1,20 @@
 """Live orders at Kalshi, in the form of 2026: bid or ask at a price of YES."""
 
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any, Final
 
 import httpx
 
 from bots.engine.events import BUY, Key
-from bots.engine.execution.live import LiveExecutor, build_report, positions_of, refused
+from bots.engine.execution.live import LiveExecutor, build_report, positions_of
 from bots.engine.execution.orders import (
     OrderOutcome,
     OrderReport,
     OrderTicket,
     OutcomeUnknownAtVenueError,
     Terms,
+    refused,
 )
 from bots.engine.markets import MarketMap
 from bots.engine.units import read_lots, read_micros, read_pips, show_price, show_quantity
@@ -54,19 +55,18 @@ class KalshiOrders(LiveExecutor):
         except StatusError as refusal:
             return refused(str(refusal))
         is_open = read_lots(answer["remaining_count"]) > 0
-        fills = await self._list_fills(answer["order_id"]) if is_filled(answer) else []
+        with ask_again():
+            fills = await self._list_fills(answer["order_id"]) if is_filled(answer) else []
         report = build_report(order, fills, is_open=is_open, venue_id=answer["order_id"])
         return self.for_token(report, ticket)
 
     async def find(self, ticket: OrderTicket) -> OrderReport | None:
         """Look for an order among all of its market: the venue has no other way to ask."""
         params = {"ticker": self.as_yes(ticket).key.token}
-        try:
+        with ask_again():
             async for row in self._list("/portfolio/orders", "orders", params):
                 if row.get("client_order_id") == ticket.id:
                     return await self._describe(ticket, row)
-        except (httpx.TransportError, VenueError) as fault:
-            raise OutcomeUnknownAtVenueError(str(fault)) from fault
         return None
 
     async def amend(self, ticket: OrderTicket, venue_id: str, filled_lots: int) -> OrderReport:
@@ -77,10 +77,16 @@ class KalshiOrders(LiveExecutor):
             "price": show_price(order.limit_pips),
             "count": show_quantity(order.lots + filled_lots),
         }
-        return await self._change(ticket, "POST", f"{ORDERS}/{venue_id}/amend", body)
+        try:
+            await self._send("POST", f"{ORDERS}/{venue_id}/amend", body)
+        except StatusError:
+            return await self.cancel(ticket, venue_id)
+        return await self._read(ticket)
 
     async def cancel(self, ticket: OrderTicket, venue_id: str) -> OrderReport:
-        return await self._change(ticket, "DELETE", f"{ORDERS}/{venue_id}", None)
+        with contextlib.suppress(StatusError):  # it is over already
+            await self._send("DELETE", f"{ORDERS}/{venue_id}", None)
+        return await self._read(ticket)
 
     async def list_positions(self) -> dict[Key, int]:
         rows = self._list("/portfolio/positions", "market_positions", {})
@@ -88,10 +94,7 @@ class KalshiOrders(LiveExecutor):
             [(Key(self._venue, row["ticker"]), read_lots(row["position_fp"])) async for row in rows]
         )
 
-    async def _change(self, ticket: OrderTicket, method: str, path: str, body: Any) -> OrderReport:
-        """Send a change of a resting order, and read what it is then, changed or not."""
-        with contextlib.suppress(StatusError):  # refused: what the order is now says why
-            await self._send(method, path, body)
+    async def _read(self, ticket: OrderTicket) -> OrderReport:
         found = await self.find(ticket)
         return found or OrderReport(
             outcome=OrderOutcome.CANCELLED, reason="the venue does not know it"
@@ -127,17 +130,24 @@ class KalshiOrders(LiveExecutor):
             cursor = page.get("cursor") or ""
             if not cursor:
                 return
+        raise VenueError(f"{path}: more than {PAGES_MAX} pages")
 
     async def _send(self, method: str, path: str, body: Any) -> Any:
         """Send what changes something. StatusError: it was refused, and nothing was done."""
-        try:
-            return read_json(await self._http.request(method, path, json=body))
-        except httpx.TransportError as fault:
-            raise OutcomeUnknownAtVenueError(str(fault)) from fault
-        except StatusError as fault:
-            if fault.is_refusal:
-                raise
-            raise OutcomeUnknownAtVenueError(str(fault)) from fault
+        with ask_again():
+            response = await self._http.request(method, path, json=body)
+            if response.is_success or response.status_code >= httpx.codes.INTERNAL_SERVER_ERROR:
+                return read_json(response)
+        raise StatusError(response)
+
+
+@contextlib.contextmanager
+def ask_again() -> Iterator[None]:
+    """No answer, or none that can be read: OutcomeUnknownAtVenueError."""
+    try:
+        yield
+    except (httpx.TransportError, VenueError) as fault:
+        raise OutcomeUnknownAtVenueError(str(fault)) from fault
 
 
 def name_side(side: int) -> str:

@@ -7,12 +7,13 @@ from typing import Any, TypeVar
 
 from msgspec.structs import replace
 
-from bots.engine.events import BUY
+from bots.engine.events import Key
 from bots.engine.execution.orders import OrderReport, OrderTicket
 from bots.engine.execution.portfolio import EnginePortfolio
 from bots.engine.execution.risk import Risk
 from bots.engine.execution.state import State
 from bots.engine.markets import MarketMap
+from bots.engine.units import PAYOUT_PIPS
 
 T = TypeVar("T")
 
@@ -52,7 +53,7 @@ class Ledger:
         yes, side, _ = self.markets.express_as_yes(ticket.key, ticket.side, 0)
         if side != ticket.side:
             # NO bought for p is YES sold for 1 - p: a lot of it brings what it pays less its cost.
-            money += lots * 10_000 if side != BUY else -lots * 10_000
+            money -= side * lots * PAYOUT_PIPS
         holding = self.portfolio.get(ticket.strategy, yes)
         realised = holding.realised_micros
         holding.trade(side * lots, money, fee)
@@ -63,6 +64,19 @@ class Ledger:
             for key in changed
         }
         await self.write(self.state.record, ticket, report, holdings, replace(self.risk.day))
+
+    async def settle(self, key: Key, payout_pips: int | None) -> None:
+        """Book what a market's end has paid."""
+        self.risk.note(0, self.portfolio.settle(key, payout_pips))
+        await self.write_holdings(key)
+
+    async def write_holdings(self, key: Key) -> None:
+        holdings = {
+            place: replace(holding)
+            for place, holding in self.portfolio.holdings.items()
+            if place[1] == key
+        }
+        await self.write(self.state.write_holdings, holdings, replace(self.risk.day))
 
     def forget(self, ticket: OrderTicket) -> None:
         self._known.pop(ticket.id, None)

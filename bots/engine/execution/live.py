@@ -62,10 +62,6 @@ def build_report(
     )
 
 
-def refused(reason: str) -> OrderReport:
-    return OrderReport(outcome=OrderOutcome.REJECTED, reason=reason)
-
-
 def positions_of(found: Iterable[tuple[Key, int]]) -> dict[Key, int]:
     positions: dict[Key, int] = {}
     for key, lots in found:

@@ -1,5 +1,7 @@
 """Orders and what became of them, and what carries them out: the interface of executors."""
 
+import asyncio
+import time
 import uuid
 from abc import ABC, abstractmethod
 from enum import StrEnum
@@ -9,6 +11,8 @@ from msgspec import Struct
 
 from bots.engine.events import Key
 from bots.engine.signals import SignalLeg
+
+ASK_SECONDS: Final = 1.0
 
 
 class OrderOutcome(StrEnum):
@@ -84,12 +88,12 @@ class Executor(ABC):
 
     async def amend(self, ticket: OrderTicket, venue_id: str, filled_lots: int) -> OrderReport:
         """Change price and quantity of a resting order to those of the ticket, what it has filled
-        aside.
+        aside. One that can't be changed is cancelled: nothing rests that is not meant any more.
         """
-        raise NotImplementedError(f"{self.name}: this venue's orders are not amended")
+        return await self.cancel(ticket, venue_id)
 
     async def cancel(self, ticket: OrderTicket, venue_id: str) -> OrderReport:
-        raise NotImplementedError(f"{self.name}: this venue's orders don't rest")
+        return OrderReport(outcome=OrderOutcome.CANCELLED, reason="orders don't rest here")
 
     async def stay(self, seconds: int) -> None:
         """Have what rests cancelled unless this is called again within so long, where the venue can
@@ -107,6 +111,27 @@ class Executor(ABC):
 
     async def close(self) -> None:
         return None
+
+    async def find_out(self, ticket: OrderTicket) -> OrderReport:
+        """Ask the venue until it says what became of an order. One it does not know after a while
+        has never arrived.
+        """
+        give_up_at = time.monotonic() + self.settle_seconds
+        while True:
+            try:
+                report = await self.find(ticket)
+            except OutcomeUnknownAtVenueError:
+                report = None
+                give_up_at = time.monotonic() + self.settle_seconds
+            if report is not None:
+                return report
+            if time.monotonic() >= give_up_at:
+                return refused("the venue does not know it")
+            await asyncio.sleep(min(ASK_SECONDS, self.settle_seconds))
+
+
+def refused(reason: str) -> OrderReport:
+    return OrderReport(outcome=OrderOutcome.REJECTED, reason=reason)
 
 
 def name_order(intent: str, role: str, number: int) -> str:

@@ -9,8 +9,8 @@
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterator
-from typing import Any, Final
+from collections.abc import Iterator
+from typing import Final
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -25,7 +25,6 @@ from bots.engine.units import PAYOUT_PIPS
 
 LATENCY_MS: Final = 50
 
-Reported = Callable[[OrderTicket, OrderReport], Coroutine[Any, Any, None]]
 Taken = tuple[Key, int, int]
 """A YES token, the side of the order that takes, a price of YES."""
 
@@ -36,6 +35,13 @@ class RestingPaper(Struct):
     ticket: OrderTicket
     ahead: int
     filled: int = 0
+
+    @property
+    def left(self) -> int:
+        return self.ticket.lots - self.filled
+
+    def fill(self, lots: int) -> None:
+        self.filled += max(0, min(lots, self.left))
 
 
 class PaperExecutor(Executor):
@@ -49,9 +55,7 @@ class PaperExecutor(Executor):
         self._latency_seconds = latency_ms / 1_000
         self._taken: dict[Taken, int] = {}
         self._resting: dict[str, RestingPaper] = {}
-        self.report: Reported | None = None
-        """Called for fills of orders that rest."""
-        self._tasks: set[asyncio.Task[None]] = set()
+        """Those that rest, and those that were filled until somebody has asked for them."""
 
     # Orders that take
 
@@ -78,7 +82,11 @@ class PaperExecutor(Executor):
     async def find(self, ticket: OrderTicket) -> OrderReport | None:
         """After a restart nothing rests on paper any more."""
         resting = self._resting.get(ticket.id)
-        return None if resting is None else self._describe(resting)
+        if resting is None:
+            return None
+        if not resting.left:
+            del self._resting[ticket.id]
+        return self._describe(resting)
 
     def count_available(self, leg: SignalLeg) -> int:
         """Return how much is left at the levels that a leg is planned on, before one is gone."""
@@ -134,8 +142,10 @@ class PaperExecutor(Executor):
         ladder = self._cache.get(ticket.key)
         if resting is None or ladder is None:
             return OrderReport(outcome=OrderOutcome.CANCELLED, reason="it does not rest any more")
+        if not resting.left:
+            return self._describe(self._resting.pop(ticket.id))
         is_same_price = ticket.limit_pips == resting.ticket.limit_pips
-        if is_same_price and ticket.lots <= resting.ticket.lots - resting.filled:
+        if is_same_price and ticket.lots <= resting.left:
             resting.ticket = replace(ticket, lots=ticket.lots + resting.filled)
             return self._describe(resting)
         filled = self._resting.pop(ticket.id).filled
@@ -152,7 +162,8 @@ class PaperExecutor(Executor):
         resting = self._resting.pop(ticket.id, None)
         if resting is None:
             return OrderReport(outcome=OrderOutcome.CANCELLED)
-        return replace(self._describe(resting), outcome=OrderOutcome.CANCELLED)
+        report = self._describe(resting)
+        return replace(report, outcome=OrderOutcome.CANCELLED) if resting.left else report
 
     # What the venue shows
 
@@ -167,7 +178,7 @@ class PaperExecutor(Executor):
             if trade.price_pips == pips:
                 lots -= resting.ahead
                 resting.ahead = max(0, -lots)
-            self._fill(resting, lots)
+            resting.fill(lots)
 
     def hear_book(self, key: Key) -> None:
         """Forget what was taken of levels that are gone; fill what the book has moved through."""
@@ -201,11 +212,10 @@ class PaperExecutor(Executor):
             return
         own = dict(ladder.bids if ticket.side == BUY else ladder.asks)
         resting.ahead = min(resting.ahead, own.get(ticket.limit_pips, 0))
-        left = ticket.lots - resting.filled
-        takes = self._find_takes(ticket.key, ticket.side, ticket.limit_pips, left, ladder)
+        takes = self._find_takes(ticket.key, ticket.side, ticket.limit_pips, resting.left, ladder)
         for take in takes:
             self._take(ticket.key, ticket.side, take)
-        self._fill(resting, sum(take.lots for take in takes))
+        resting.fill(sum(take.lots for take in takes))
 
     def _find_resting(self, key: Key) -> Iterator[RestingPaper]:
         market = self._markets.by_token.get(key)
@@ -213,25 +223,12 @@ class PaperExecutor(Executor):
             if self._markets.by_token[resting.ticket.key] is market:
                 yield resting
 
-    def _fill(self, resting: RestingPaper, lots: int) -> None:
-        lots = min(lots, resting.ticket.lots - resting.filled)
-        if lots <= 0:
-            return
-        resting.filled += lots
-        report = self._describe(resting)
-        if report.outcome is OrderOutcome.FILLED:
-            del self._resting[resting.ticket.id]
-        if self.report is not None:
-            task = asyncio.get_running_loop().create_task(self.report(resting.ticket, report))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
-
     def _describe(self, resting: RestingPaper) -> OrderReport:
         ticket, lots = resting.ticket, resting.filled
         fees = self._find_fees(ticket.key)
         maker = replace(fees, rate_ppm=fees.maker_rate_ppm)
         return OrderReport(
-            outcome=OrderOutcome.FILLED if lots == ticket.lots else OrderOutcome.RESTING,
+            outcome=OrderOutcome.RESTING if resting.left else OrderOutcome.FILLED,
             lots=lots,
             money_micros=-ticket.side * ticket.limit_pips * lots,
             fee_micros=maker.compute_micros([Level(ticket.limit_pips, lots)]),

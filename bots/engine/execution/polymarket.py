@@ -22,6 +22,7 @@ from bots.engine.execution.orders import (
     OrderTicket,
     OutcomeUnknownAtVenueError,
     Terms,
+    refused,
 )
 from bots.engine.markets import MarketMap
 from bots.engine.units import PAYOUT_PIPS, read_lots, read_pips, show_price, show_quantity
@@ -63,15 +64,16 @@ class PolymarketOrders(Executor):
     async def place(self, ticket: OrderTicket) -> OrderReport:
         order = self.as_buy(ticket)
         if order.terms not in TERMS:
-            return OrderReport(outcome=OrderOutcome.REJECTED, reason="orders don't rest here")
+            return refused("orders don't rest here")
         signed = await self._call(self._sign, order)
+        if isinstance(signed, OrderReport):
+            return signed
         kind = getattr(self._types.OrderType, TERMS[order.terms])
         answer = await self._call(self._client.post_order, signed, kind)
         if isinstance(answer, OrderReport):
             return answer
         if not answer.get("success") or answer.get("status") not in ("matched", "delayed"):
-            reason = str(answer.get("errorMsg") or answer.get("status"))
-            return OrderReport(outcome=OrderOutcome.REJECTED, reason=reason)
+            return refused(str(answer.get("errorMsg") or answer.get("status")))
         # What was matched is in the account's trades, level by level; the answer has rounded sums.
         self._matched[ticket.id] = str(answer["orderID"])
         return await self.find(ticket) or _raise_unknown("its fills are not told yet")
@@ -131,7 +133,7 @@ class PolymarketOrders(Executor):
             return await asyncio.to_thread(call, *arguments)
         except Exception as fault:
             if getattr(fault, "status_code", None) in REFUSALS:
-                return OrderReport(outcome=OrderOutcome.REJECTED, reason=str(fault)[:300])
+                return refused(str(fault)[:300])
             raise OutcomeUnknownAtVenueError(str(fault)) from fault
 
 

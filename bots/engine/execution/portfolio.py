@@ -75,6 +75,17 @@ class EnginePortfolio:
         self.get(strategy, key).realised_micros += sets * PAYOUT_PIPS - cost
         return list(event)
 
+    def settle(self, key: Key, payout_pips: int | None) -> int:
+        """Book that a token has paid, or was refunded (None); return the profit of it."""
+        profit_micros = 0
+        for holding in self._of([key]):
+            pips, lots = payout_pips, holding.lots
+            cost_micros = holding.release(lots) if lots else 0
+            profit = 0 if pips is None else lots * pips - cost_micros
+            holding.realised_micros += profit
+            profit_micros += profit
+        return profit_micros
+
     def count_lots(self, key: Key) -> int:
         return sum(one.lots for one in self._of([key]))
 

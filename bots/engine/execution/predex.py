@@ -9,7 +9,6 @@ from bots.engine.execution.live import (
     LiveExecutor,
     build_report,
     positions_of,
-    refused,
 )
 from bots.engine.execution.orders import (
     OrderOutcome,
@@ -17,6 +16,7 @@ from bots.engine.execution.orders import (
     OrderTicket,
     OutcomeUnknownAtVenueError,
     Terms,
+    refused,
 )
 from bots.engine.markets import MarketMap
 from bots.engine.units import read_lots, read_micros, read_pips, show_price, show_quantity
@@ -87,10 +87,19 @@ class PredexOrders(LiveExecutor):
     async def amend(self, ticket: OrderTicket, venue_id: str, filled_lots: int) -> OrderReport:
         order = self.as_yes(ticket)
         total, price = show_quantity(order.lots + filled_lots), show_price(order.limit_pips)
-        return await self._change(ticket, self._client.amend(venue_id, price=price, quantity=total))
+        try:
+            return await self._change(
+                ticket, self._client.amend(venue_id, price=price, quantity=total)
+            )
+        except ApiError:
+            return await self.cancel(ticket, venue_id)
 
     async def cancel(self, ticket: OrderTicket, venue_id: str) -> OrderReport:
-        return await self._change(ticket, self._client.cancel(venue_id))
+        try:
+            return await self._change(ticket, self._client.cancel(venue_id))
+        except ApiError as refusal:  # it is over already
+            found = await self.find(ticket)
+            return found or OrderReport(outcome=OrderOutcome.CANCELLED, reason=refusal.code)
 
     async def stay(self, seconds: int) -> None:
         with contextlib.suppress(PredexError):  # called again soon
@@ -110,18 +119,13 @@ class PredexOrders(LiveExecutor):
         await self._hurried.close()
 
     async def _change(self, ticket: OrderTicket, request: Awaitable[Order]) -> OrderReport:
-        """Send a change of a resting order; one that is refused has changed nothing."""
+        """Send a change of a resting order. ApiError: it is refused, and has changed nothing."""
         try:
             return await self._describe(ticket, await request)
-        except OutcomeUnknownError as fault:
+        except (OutcomeUnknownError, UnavailableError) as fault:
             raise OutcomeUnknownAtVenueError(str(fault)) from fault
-        except ApiError as refusal:
-            found = await self.find(ticket)
-            return (
-                found
-                if found is not None
-                else OrderReport(outcome=OrderOutcome.CANCELLED, reason=refusal.code)
-            )
+        except ApiError:
+            raise
         except PredexError as fault:
             raise OutcomeUnknownAtVenueError(str(fault)) from fault
 

@@ -5,6 +5,7 @@ over. An order that rests is amended to its new price and size, so it is never t
 """
 
 import asyncio
+import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from typing import Final
@@ -24,7 +25,7 @@ from bots.engine.execution.orders import (
     Terms,
     name_order,
 )
-from bots.engine.execution.risk import KillSwitch
+from bots.engine.execution.risk import KillSwitch, count_at_risk
 from bots.engine.metrics import Metrics
 from bots.engine.signals import QuoteSet, SignalLeg, WantedQuote
 
@@ -50,11 +51,7 @@ Resting = dict[Slot, RestingQuote]
 
 class Quoter:
     def __init__(
-        self,
-        executors: Mapping[str, Executor],
-        ledger: Ledger,
-        metrics: Metrics,
-        kill: KillSwitch,
+        self, executors: Mapping[str, Executor], ledger: Ledger, metrics: Metrics, kill: KillSwitch
     ) -> None:
         self.executors = executors
         self.resting: dict[Book, Resting] = {}
@@ -108,20 +105,14 @@ class Quoter:
             if stored.ticket.role != QUOTE:
                 continue
             executor = self.executors[stored.ticket.key.venue]
-            report = await executor.find(stored.ticket)
-            if report is not None and report.outcome is OrderOutcome.RESTING:
-                report = await executor.cancel(stored.ticket, report.venue_id)
-            report = report or replace(stored.report, outcome=OrderOutcome.CANCELLED)
+            report = await executor.find_out(stored.ticket)
+            while report.outcome is OrderOutcome.RESTING:
+                try:
+                    report = await executor.cancel(stored.ticket, report.venue_id)
+                except OutcomeUnknownAtVenueError:
+                    report = await executor.find_out(stored.ticket)
             await self._ledger.record(stored.ticket, report, stored.report)
             log.info("quote_of_an_earlier_run_ended", order=stored.ticket.id)
-
-    async def hear(self, ticket: OrderTicket, report: OrderReport) -> None:
-        """Take a fill of an order that rests."""
-        await self._ledger.record(ticket, report)
-        for resting in self.resting.values():
-            for slot, quote in list(resting.items()):
-                if quote.ticket.id == ticket.id:
-                    self._keep(resting, slot, quote.ticket, report)
 
     # One book
 
@@ -134,11 +125,17 @@ class Quoter:
         for slot in [slot for slot in resting if slot not in wanted]:
             await self._cancel(resting, slot)
         for slot in sorted(wanted, key=self._order_of(resting, wanted)):
-            await self._move(book, resting, slot, wanted[slot])
+            await self._move(book, slot, wanted[slot])
 
     def _limit(self, wish: QuoteSet) -> Iterator[WantedQuote]:
-        """Yield the quotes in the size that limits allow."""
-        market = self._ledger.markets.by_token[wish.key]
+        """Yield the quotes in the size that limits allow, each beside those before it."""
+        risk, markets = self._ledger.risk, self._ledger.markets
+        market = markets.by_token[wish.key]
+        places = {
+            side: (wish.strategy, *markets.express_as_yes(wish.key, side, 0)[:2])
+            for side in (BUY, SELL)
+        }
+        risk.resting |= dict.fromkeys(places.values(), 0)
         for quote in wish.quotes:
             leg = SignalLeg(
                 key=wish.key,
@@ -147,8 +144,9 @@ class Quoter:
                 takes=(Level(quote.price_pips, quote.lots),),
                 lot_step_lots=market.lot_step_lots,
             )
-            lots = self._ledger.risk.count_room(leg)
+            lots = risk.count_room(leg)
             if lots:
+                risk.resting[places[quote.side]] += count_at_risk(leg, lots)
                 yield WantedQuote(quote.side, quote.price_pips, lots)
 
     def _order_of(
@@ -162,17 +160,14 @@ class Quoter:
         first = SELL if rises > 0 else BUY
         return lambda slot: (slot[0] != first, slot[1])
 
-    async def _move(
-        self,
-        book: Book,
-        resting: Resting,
-        slot: Slot,
-        wanted: WantedQuote,
-    ) -> None:
+    async def _move(self, book: Book, slot: Slot, wanted: WantedQuote) -> None:
+        resting = self.resting[book]
         quote = resting.get(slot)
         if quote is None:
-            await self._place(book, resting, slot, wanted)
+            await self._place(book, slot, wanted)
             return
+        if quote.report.outcome is OrderOutcome.SENDING:
+            return  # the next review finds out
         filled = quote.report.lots
         left = quote.ticket.lots - filled
         if (quote.ticket.limit_pips, left) == (wanted.price_pips, wanted.lots):
@@ -187,13 +182,7 @@ class Quoter:
         await self._ledger.record(ticket, report)
         self._keep(resting, slot, ticket, report)
 
-    async def _place(
-        self,
-        book: Book,
-        resting: Resting,
-        slot: Slot,
-        wanted: WantedQuote,
-    ) -> None:
+    async def _place(self, book: Book, slot: Slot, wanted: WantedQuote) -> None:
         strategy, key = book
         intent = uuid.uuid4().hex
         ticket = OrderTicket(
@@ -206,26 +195,22 @@ class Quoter:
             limit_pips=wanted.price_pips,
             lots=wanted.lots,
             terms=Terms.POST_ONLY,
+            created_s=int(time.time()),
         )
         await self._ledger.write(self._ledger.state.send, ticket)
+        # From here on it is cancelled at the end, whatever goes wrong.
+        self.resting[book][slot] = RestingQuote(ticket, OrderReport(outcome=OrderOutcome.SENDING))
         executor = self.executors[key.venue]
         try:
             report = await executor.place(ticket)
         except OutcomeUnknownAtVenueError:
-            report = OrderReport(outcome=OrderOutcome.SENDING)  # the next review finds out
-        if report.outcome is not OrderOutcome.SENDING:
-            await self._ledger.record(ticket, report)
+            return  # the next review finds out
+        await self._ledger.record(ticket, report)
         if report.outcome is OrderOutcome.REJECTED:
             self._metrics.rejections.labels(strategy, executor.name).inc()
-        self._keep(resting, slot, ticket, report)
+        self._keep(self.resting[book], slot, ticket, report)
 
-    def _keep(
-        self,
-        resting: Resting,
-        slot: Slot,
-        ticket: OrderTicket,
-        report: OrderReport,
-    ) -> None:
+    def _keep(self, resting: Resting, slot: Slot, ticket: OrderTicket, report: OrderReport) -> None:
         if report.outcome in (OrderOutcome.RESTING, OrderOutcome.SENDING):
             resting[slot] = RestingQuote(ticket, report)
             return
@@ -237,43 +222,55 @@ class Quoter:
 
     async def _cancel(self, resting: Resting, slot: Slot) -> None:
         quote = resting[slot]
-        executor = self.executors[quote.ticket.key.venue]
+        executor, report = self.executors[quote.ticket.key.venue], quote.report
         try:
-            if quote.report.outcome is OrderOutcome.SENDING:
-                await self._look_again(resting, slot)
-                quote = resting.get(slot, quote)
-            if slot not in resting or quote.report.outcome is OrderOutcome.SENDING:
-                return
-            report = await executor.cancel(quote.ticket, quote.report.venue_id)
+            if report.outcome is OrderOutcome.SENDING:
+                report = await self._ask(quote)
+            if report.outcome is OrderOutcome.RESTING:
+                report = await executor.cancel(quote.ticket, report.venue_id)
         except OutcomeUnknownAtVenueError:
             return
-        await self._ledger.record(quote.ticket, report)
-        self._keep(resting, slot, quote.ticket, report)
+        await self._note(resting, slot, report)
 
     async def _cancel_all(self) -> None:
-        books = list(self.resting.values())
-        await asyncio.gather(*(self._cancel_book(resting) for resting in books))
-
-    async def _cancel_book(self, resting: Resting) -> None:
-        for slot in list(resting):
-            await self._cancel(resting, slot)
+        """Cancel every order, whatever goes wrong with some of them."""
+        cancels = [
+            self._cancel(resting, slot) for resting in self.resting.values() for slot in resting
+        ]
+        done = await asyncio.gather(*cancels, return_exceptions=True)
+        for fault in done:
+            if fault is not None:
+                raise fault
 
     async def _review(self) -> None:
         """Ask what has become of orders that rest, or may; and say that they are still meant."""
-        for venue in {key.venue for (_, key), resting in self.resting.items() if resting}:
-            await self.executors[venue].stay(STAY_SECONDS)
-        for resting in self.resting.values():
-            for slot in list(resting):
+        venues = {key.venue for (_, key), resting in self.resting.items() if resting}
+        await asyncio.gather(*(self._review_venue(venue) for venue in venues))
+
+    async def _review_venue(self, venue: str) -> None:
+        await self.executors[venue].stay(STAY_SECONDS)
+        for (_, key), resting in self.resting.items():
+            for slot in list(resting) if key.venue == venue else ():
                 try:
                     await self._look_again(resting, slot)
                 except OutcomeUnknownAtVenueError:
-                    return
+                    return  # it does not answer: the next review asks again
 
     async def _look_again(self, resting: Resting, slot: Slot) -> None:
-        quote = resting[slot]
-        executor = self.executors[quote.ticket.key.venue]
-        report = await executor.find(quote.ticket)
-        if report is None:
-            report = replace(quote.report, outcome=OrderOutcome.CANCELLED)
-        await self._ledger.record(quote.ticket, report)
-        self._keep(resting, slot, quote.ticket, report)
+        await self._note(resting, slot, await self._ask(resting[slot]))
+
+    async def _ask(self, quote: RestingQuote) -> OrderReport:
+        """Return what has become of an order; SENDING: it may still be on its way."""
+        report = await self.executors[quote.ticket.key.venue].find(quote.ticket)
+        if report is not None:
+            return report
+        is_late = time.time() >= quote.ticket.created_s + STAY_SECONDS
+        if quote.report.outcome is OrderOutcome.SENDING and not is_late:
+            return quote.report
+        return replace(quote.report, outcome=OrderOutcome.CANCELLED)
+
+    async def _note(self, resting: Resting, slot: Slot, report: OrderReport) -> None:
+        if report.outcome is not OrderOutcome.SENDING:
+            ticket = resting[slot].ticket
+            await self._ledger.record(ticket, report)
+            self._keep(resting, slot, ticket, report)

@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from bots.engine.events import Key
 from bots.engine.execution.orders import OPEN, OrderOutcome, OrderReport, OrderTicket, Terms
-from bots.engine.execution.portfolio import OUTSIDE, Place, StrategyHolding
+from bots.engine.execution.portfolio import Place, StrategyHolding
 
 SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS intents (
@@ -154,12 +154,7 @@ class State:
                 (report.outcome, report.lots, report.money_micros, report.fee_micros,
                  report.reason, report.venue_id, ticket.limit_pips, ticket.lots, ticket.id),
             )  # fmt: skip
-            for (strategy, key), holding in holdings.items():
-                self._write_holding(strategy, key, holding)
-            self._db.execute(
-                "INSERT OR REPLACE INTO days VALUES (?, ?, ?)",
-                (_today(), day.turnover_micros, day.realised_micros),
-            )
+            self._write_holdings(holdings, day)
 
     def find_order(self, order_id: str) -> StoredOrder | None:
         return next(iter(self._read_orders("id = ?", order_id)), None)
@@ -200,22 +195,27 @@ class State:
         )
         return next((TradedDay(*row) for row in rows), TradedDay())
 
-    def adjust(self, key: Key, holding: StrategyHolding) -> None:
-        """Write the position that the venue has and no strategy made."""
+    def write_holdings(self, holdings: Mapping[Place, StrategyHolding], day: TradedDay) -> None:
+        """Write positions that no order has changed."""
         with self._db:
             self._db.execute("BEGIN")
-            self._write_holding(OUTSIDE, key, holding)
+            self._write_holdings(holdings, day)
 
     def note(self, kind: str, **body: Any) -> None:
         """Keep what an operator should be able to read later."""
         self._db.execute("INSERT INTO notes VALUES (?, ?, ?)", (_now(), kind, json.dumps(body)))
 
-    def _write_holding(self, strategy: str, key: Key, holding: StrategyHolding) -> None:
+    def _write_holdings(self, holdings: Mapping[Place, StrategyHolding], day: TradedDay) -> None:
+        for (strategy, key), holding in holdings.items():
+            self._db.execute(
+                "INSERT OR REPLACE INTO holdings VALUES (?, ?, ?, ?, ?, ?, ?)",
+                (strategy, *key, holding.lots, holding.open_micros, holding.realised_micros,
+                 holding.fees_micros),
+            )  # fmt: skip
         self._db.execute(
-            "INSERT OR REPLACE INTO holdings VALUES (?, ?, ?, ?, ?, ?, ?)",
-            (strategy, *key, holding.lots, holding.open_micros, holding.realised_micros,
-             holding.fees_micros),
-        )  # fmt: skip
+            "INSERT OR REPLACE INTO days VALUES (?, ?, ?)",
+            (_today(), day.turnover_micros, day.realised_micros),
+        )
 
 
 def _read_order(row: tuple[Any, ...]) -> StoredOrder:

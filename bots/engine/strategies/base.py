@@ -12,6 +12,7 @@ from typing import Any, Final, NamedTuple
 import structlog
 
 from bots.engine.cache import Cache, View
+from bots.engine.config import ConfigError, build
 from bots.engine.events import Key
 from bots.engine.execution.portfolio import EnginePortfolio
 from bots.engine.markets import MarketMap
@@ -112,20 +113,30 @@ class StrategyRunner:
                 wishes = await asyncio.to_thread(self._decide, view, change)
             else:
                 wishes = self._decide(self._cache, change)
+            for wish in wishes:
+                self._submit(wish)
         except Exception:
             # A strategy that fails on one state gets the next one: the engine goes on.
             log.exception("strategy_failed", strategy=self.strategy.name, token=change.key)
-            return
-        for wish in wishes:
-            self._submit(wish)
 
     def _decide(self, view: View, change: BookUpdate) -> list[Wish]:
         return list(self.strategy.on_change(view, change))
 
 
 def build_strategy(kind: str, name: str, markets: MarketMap, options: dict[str, Any]) -> Strategy:
-    """Return a strategy: a kind of KINDS, `module:Class`, or `path/to/file.py:Class`."""
+    what = f"strategy {name}"
+    try:
+        found = find_class(kind)
+    except (ImportError, AttributeError, OSError) as fault:
+        raise ConfigError(f"{what}: {fault}") from fault
+    return build(what, found, name, markets, options=options)
+
+
+def find_class(kind: str) -> type[Strategy]:
+    """Return a strategy's class: a kind of KINDS, `module:Class`, or `path/to/file.py:Class`."""
     where, _, class_name = KINDS.get(kind, kind).rpartition(":")
+    if not where:
+        raise ImportError(f"{kind!r} is none of {', '.join(KINDS)}, and no path/file.py:Class")
     if where.endswith(".py"):
         spec = importlib.util.spec_from_file_location(Path(where).stem, where)
         if spec is None or spec.loader is None:
@@ -134,5 +145,5 @@ def build_strategy(kind: str, name: str, markets: MarketMap, options: dict[str, 
         spec.loader.exec_module(module)
     else:
         module = importlib.import_module(where)
-    strategy: Strategy = getattr(module, class_name)(name, markets, **options)
-    return strategy
+    found: type[Strategy] = getattr(module, class_name)
+    return found

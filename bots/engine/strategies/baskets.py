@@ -4,7 +4,8 @@ A basket is one lot of each of its parts. It is walked level by level, all parts
 next lot would bring less than its fees; of the sizes at which a level ends the best is chosen.
 """
 
-from collections.abc import Iterator, Sequence
+from abc import abstractmethod
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from fractions import Fraction
 from math import lcm
 from typing import NamedTuple
@@ -12,8 +13,10 @@ from typing import NamedTuple
 from bots.engine.book import BookLadder
 from bots.engine.cache import View
 from bots.engine.events import Key, Level, Levels
-from bots.engine.markets import BinaryMarket
+from bots.engine.markets import BinaryMarket, MarketMap
 from bots.engine.signals import Signal, SignalLeg, compute_edge_micros, cut_levels, levels_for
+from bots.engine.strategies.base import BookUpdate, Strategy
+from bots.engine.units import LOTS_PER_CONTRACT, Number, read_micros
 
 
 class Part(NamedTuple):
@@ -22,6 +25,45 @@ class Part(NamedTuple):
     market: BinaryMarket
     key: Key
     side: int
+
+
+class Basket(NamedTuple):
+    """One lot of each part is worth `payout_pips`, whatever the result."""
+
+    parts: tuple[Part, ...]
+    payout_pips: int
+
+
+class Arbitrage(Strategy):
+    """Takes baskets that gain. `contracts_max` bounds a signal; `least_profit` is what it must
+    bring, in credits.
+    """
+
+    def __init__(
+        self, name: str, markets: MarketMap, *, contracts_max: int = 1_000, least_profit: Number = 0
+    ) -> None:
+        super().__init__(name, markets)
+        self.lots_max = contracts_max * LOTS_PER_CONTRACT
+        self.least_micros = max(1, read_micros(least_profit))
+        self.baskets: dict[Key, list[Basket]] = {}
+        for basket in self.list_baskets():
+            for part in basket.parts:
+                book, _ = markets.find_book(part.key)
+                self.baskets.setdefault(book, []).append(basket)
+
+    @abstractmethod
+    def list_baskets(self) -> Iterable[Basket]: ...
+
+    def watch(self) -> Collection[Key]:
+        return self.baskets
+
+    def on_change(self, view: View, change: BookUpdate) -> Iterable[Signal]:
+        for parts, payout_pips in self.baskets[change.key]:
+            found = find_basket(view, parts, payout_pips, lots_max=self.lots_max)
+            if found is not None and found[1] >= self.least_micros:
+                yield build_signal(
+                    self.name, found, payout_pips, change.key.venue, change.received_ns
+                )
 
 
 def find_basket(

@@ -61,6 +61,8 @@ class MarketMaker(Strategy):
         self.skew = Decimal(skew)
         self.inventory_max_lots = inventory_max * LOTS_PER_CONTRACT
         self.sources = find_sources(markets, fair)
+        if fair not in (ESTIMATE, LMSR) and not self.sources:
+            raise ValueError(f"fair = {fair!r}: no mapping names a market there")
 
     def watch(self) -> Collection[Key]:
         return {*self.made, *self.sources}

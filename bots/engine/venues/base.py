@@ -5,11 +5,18 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from bots.engine.events import Event, Key
-from bots.engine.markets import MarketEvent
+from bots.engine.execution.orders import Executor
+from bots.engine.markets import MarketEvent, MarketMap
 
 
 class VenueError(Exception):
     """A venue can't be used as it is configured, or answers what can't be understood."""
+
+
+class Payout(NamedTuple):
+    """`pips` None: the market was voided, and what was paid is refunded."""
+
+    pips: int | None
 
 
 class Received(NamedTuple):
@@ -53,13 +60,15 @@ class SilentError(Exception):
 
 
 class Venue(ABC):
-    """`orders` carries out orders; None where this venue is only read."""
-
     name: str
 
     @abstractmethod
     async def load(self) -> list[MarketEvent]:
         """Return the markets that are followed, as the venue has them now."""
+
+    async def find_payout(self, key: Key) -> Payout | None:
+        """Return what a YES token has paid; None: nothing yet."""
+        return None
 
     @abstractmethod
     def build_feed(self) -> VenueFeed: ...
@@ -67,6 +76,10 @@ class Venue(ABC):
     @abstractmethod
     def locate(self) -> tuple[str, dict[str, str]]:
         """Return the socket's address, and the headers for the next handshake."""
+
+    def build_executor(self, markets: MarketMap) -> Executor:
+        """Return what carries out live orders. VenueError: what they need is missing."""
+        raise VenueError(f"{self.name}: nothing carries out live orders there")
 
     async def close(self) -> None:
         return None

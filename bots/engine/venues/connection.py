@@ -46,7 +46,6 @@ class Adapter:
     ) -> None:
         self.venue = venue
         self.feed = feed
-        self.is_connected = False
         self._put = put
         self._opened = metrics.connections.labels(venue.name)
         self._connection: ClientConnection | None = None
@@ -62,7 +61,7 @@ class Adapter:
             except (OSError, WebSocketException, SilentError, UnreadableError) as fault:
                 log.warning("venue_lost", venue=self.venue.name, because=str(fault))
             finally:
-                self.is_connected, self._connection = False, None
+                self._connection = None
                 self._put(self.feed.lose(time.monotonic_ns()))
             if time.monotonic() - started > STEADY_SECONDS:
                 pause = PAUSE_SECONDS
@@ -78,7 +77,6 @@ class Adapter:
             self._connection, self._unsent = connection, []
             self._opened.inc()
             await self._send(self.feed.connect(time.monotonic()))
-            self.is_connected = True
             beating = asyncio.create_task(self._beat(connection))
             try:
                 await self._read(connection)

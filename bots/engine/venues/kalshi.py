@@ -8,22 +8,24 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 import httpx
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ed25519, padding, rsa
 
 from bots.engine.events import Key
+from bots.engine.execution.kalshi import KalshiOrders
+from bots.engine.execution.orders import Executor
 from bots.engine.fees import CENT_MICROS, FREE, FeeSchedule
-from bots.engine.markets import BinaryMarket, MarketEvent
+from bots.engine.markets import BinaryMarket, MarketEvent, MarketMap
 from bots.engine.units import read_micros, read_pips
-from bots.engine.venues.base import Venue, VenueError, VenueFeed
+from bots.engine.venues.base import Payout, Venue, VenueError, VenueFeed
 from bots.engine.venues.kalshi_feed import KalshiFeed
 from bots.engine.venues.rest import build_http, get_json
+from predex_client.signing import load_private_key
 
 URL: Final = "https://external-api.kalshi.com"
 REST_PATH: Final = "/trade-api/v2"
 SOCKET_PATH: Final = "/trade-api/ws/v2"
 QUADRATIC_PPM: Final = 70_000
 MAKER_PPM: Final = 17_500
+PAID: Final = ("finalized", "settled")
 
 
 class RequestSigner:
@@ -31,19 +33,11 @@ class RequestSigner:
 
     def __init__(self, key_id: str, pem: str) -> None:
         self._key_id = key_id
-        key = serialization.load_pem_private_key(pem.encode(), None)
-        if not isinstance(key, rsa.RSAPrivateKey | ed25519.Ed25519PrivateKey):
-            raise VenueError("a key of Kalshi is of kind RSA or Ed25519")
-        self._key = key
+        self._sign = load_private_key(pem, None)  # signed as predex's own requests are
 
     def sign(self, method: str, path: str) -> dict[str, str]:
         timestamp = str(time.time_ns() // 1_000_000)
-        message = f"{timestamp}{method}{path}".encode()
-        if isinstance(self._key, rsa.RSAPrivateKey):
-            pss = padding.PSS(padding.MGF1(hashes.SHA256()), salt_length=32)
-            signature = self._key.sign(message, pss, hashes.SHA256())
-        else:
-            signature = self._key.sign(message)
+        signature = self._sign(f"{timestamp}{method}{path}".encode())
         return {
             "KALSHI-ACCESS-KEY": self._key_id,
             "KALSHI-ACCESS-TIMESTAMP": timestamp,
@@ -81,9 +75,9 @@ class Kalshi(Venue):
         self.name = name
         self._url = url.rstrip("/")
         self._signer = RequestSigner(key_id, private_key) if key_id else None
-        self.http = build_http(self._url + REST_PATH)
+        self._http = build_http(self._url + REST_PATH)
         if self._signer is not None:
-            self.http.auth = SignedRequests(self._signer)
+            self._http.auth = SignedRequests(self._signer)
         self._markets = markets
         self._event_tickers = events
         self._exhaustive = exhaustive
@@ -102,15 +96,27 @@ class Kalshi(Venue):
             is_sure = ticker in self._exhaustive
             found.append(MarketEvent(id=ticker, markets=markets, is_exhaustive=is_sure))
         for ticker in self._markets:
-            row = (await get_json(self.http, f"/markets/{ticker}"))["market"]
+            row = (await get_json(self._http, f"/markets/{ticker}"))["market"]
             event = (await self._get_event(row["event_ticker"]))["event"]
             market = await self._read_market(event, row)
             found.append(MarketEvent(id=ticker, markets=(market,)))
         self._keys = {market.id: market.yes for event in found for market in event.markets}
         return found
 
+    async def find_payout(self, key: Key) -> Payout | None:
+        row = (await get_json(self._http, f"/markets/{key.token}"))["market"]
+        if row["status"] not in PAID:
+            return None
+        value = row.get("settlement_value_dollars")
+        return Payout(None if value is None else read_pips(value))
+
     def build_feed(self) -> VenueFeed:
         return KalshiFeed(self._keys)
+
+    def build_executor(self, markets: MarketMap) -> Executor:
+        if self._signer is None:
+            raise VenueError(f"{self.name}: live orders need key_id and private_key")
+        return KalshiOrders(self.name, self._http, markets)
 
     def locate(self) -> tuple[str, dict[str, str]]:
         url = self._url.replace("http", "ws", 1) + SOCKET_PATH
@@ -118,11 +124,11 @@ class Kalshi(Venue):
         return url, signed
 
     async def close(self) -> None:
-        await self.http.aclose()
+        await self._http.aclose()
 
     async def _get_event(self, ticker: str) -> dict[str, Any]:
         path = f"/events/{ticker}"
-        answer: dict[str, Any] = await get_json(self.http, path, {"with_nested_markets": "true"})
+        answer: dict[str, Any] = await get_json(self._http, path, {"with_nested_markets": "true"})
         return answer
 
     async def _read_market(self, event: dict[str, Any], row: dict[str, Any]) -> BinaryMarket:
@@ -149,7 +155,7 @@ class Kalshi(Venue):
 
     async def _get_series(self, ticker: str) -> dict[str, Any]:
         if ticker not in self._series:
-            self._series[ticker] = (await get_json(self.http, f"/series/{ticker}"))["series"]
+            self._series[ticker] = (await get_json(self._http, f"/series/{ticker}"))["series"]
         return self._series[ticker]
 
 

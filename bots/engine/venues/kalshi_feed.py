@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 import msgspec
+import structlog
 from msgspec import Raw, Struct
 
 from bots.engine.events import (
@@ -26,6 +27,8 @@ from bots.engine.events import (
 )
 from bots.engine.units import PAYOUT_PIPS, read_lots, read_pips
 from bots.engine.venues.base import NOTHING, Received, VenueFeed
+
+log = structlog.get_logger(__name__)
 
 RETRY_SECONDS: Final = 3.0
 AUDIT_SECONDS: Final = 60.0
@@ -111,8 +114,10 @@ class KalshiFeed(VenueFeed):
             if body.channel == "orderbook_delta" and body.sid != self._sid:
                 self._sid, self._seq = body.sid, 0
                 return Received(self._break(received_ns))
-        elif envelope.type == "error" and envelope.sid in (self._sid, None):
-            return self._end(_error(envelope.msg), received_ns)
+        elif envelope.type == "error":
+            log.warning("kalshi_refuses", because=bytes(envelope.msg).decode())
+            if envelope.sid in (self._sid, None):
+                return self._end(_error(envelope.msg), received_ns)
         return NOTHING
 
     def beat(self, now: float) -> list[str]:

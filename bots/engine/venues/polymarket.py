@@ -5,10 +5,12 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from bots.engine.events import Key
+from bots.engine.execution.orders import Executor
+from bots.engine.execution.polymarket import PolymarketOrders
 from bots.engine.fees import FREE, FeeSchedule
-from bots.engine.markets import BinaryMarket, MarketEvent, list_books
+from bots.engine.markets import BinaryMarket, MarketEvent, MarketMap, list_books
 from bots.engine.units import read_lots, read_micros, read_pips
-from bots.engine.venues.base import Venue, VenueError, VenueFeed
+from bots.engine.venues.base import Payout, Venue, VenueError, VenueFeed
 from bots.engine.venues.polymarket_feed import PolymarketFeed
 from bots.engine.venues.rest import build_http, get_json
 
@@ -33,7 +35,7 @@ class Polymarket(Venue):
         events: Sequence[str] = (),
     ) -> None:
         self.name = name
-        self.clob = clob
+        self._clob = clob
         self._socket = socket
         self._markets = markets
         self._slugs = events
@@ -59,8 +61,21 @@ class Polymarket(Venue):
             raise VenueError(f"{row.get('slug')}: its markets don't exclude one another; name them")
         return MarketEvent(id=str(row["slug"]), markets=followed, is_exhaustive=is_sure)
 
+    async def find_payout(self, key: Key) -> Payout | None:
+        params = {"clob_token_ids": key.token, "closed": "true"}
+        for row in await get_json(self._http, "/markets", params):
+            if row.get("umaResolutionStatus") == "resolved":
+                if row["outcomePrices"] is None:  # nobody has traded, and it was voided
+                    return Payout(None)
+                tokens, prices = map(json.loads, (row["clobTokenIds"], row["outcomePrices"]))
+                return Payout(read_pips(prices[tokens.index(key.token)]))
+        return None
+
     def build_feed(self) -> VenueFeed:
         return PolymarketFeed(list_books(self._events))
+
+    def build_executor(self, markets: MarketMap) -> Executor:
+        return PolymarketOrders(self._clob, markets)
 
     def locate(self) -> tuple[str, dict[str, str]]:
         return self._socket, {}

@@ -11,6 +11,7 @@ from decimal import Decimal
 from typing import Final
 
 import msgspec
+import structlog
 from msgspec import Struct
 
 from bots.engine.events import (
@@ -28,6 +29,8 @@ from bots.engine.events import (
 )
 from bots.engine.units import PAYOUT_PIPS, read_lots, read_pips
 from bots.engine.venues.base import NOTHING, Received, SilentError, VenueFeed
+
+log = structlog.get_logger(__name__)
 
 PING_SECONDS: Final = 10.0
 SILENT_SECONDS: Final = 30.0
@@ -116,6 +119,8 @@ class PolymarketFeed(VenueFeed):
                 events += self._replace(message, received_ns)
             elif message.event_type == "last_trade_price":
                 events += self._read_trade(message, received_ns)
+            elif message.error:
+                log.warning("polymarket_refuses", because=message.error)
         return Received(events, self._ask(missed)) if events or missed else NOTHING
 
     def beat(self, now: float) -> list[str]:

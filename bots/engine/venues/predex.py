@@ -3,12 +3,14 @@
 from collections.abc import Sequence
 
 from bots.engine.events import Key
+from bots.engine.execution.orders import Executor
+from bots.engine.execution.predex import PredexOrders
 from bots.engine.fees import FREE, FeeSchedule
-from bots.engine.markets import BinaryMarket, MarketEvent
+from bots.engine.markets import BinaryMarket, MarketEvent, MarketMap
 from bots.engine.units import read_lots, read_micros, read_pips
-from bots.engine.venues.base import Venue, VenueFeed
-from bots.engine.venues.predex_feed import PredexFeed, name_token
-from predex_client import AsyncClient
+from bots.engine.venues.base import Payout, Venue, VenueError, VenueFeed
+from bots.engine.venues.predex_feed import PredexFeed, name_token, read_name
+from predex_client import AsyncClient, NotFoundError
 from predex_client.client import build_headers
 from predex_client.models import Market as ClientMarket
 
@@ -29,9 +31,9 @@ class Predex(Venue):
         tag: str | None = None,
     ) -> None:
         self.name = name
-        self.key = key
-        self.client = AsyncClient(url, key)
-        self.url = url.rstrip("/")
+        self._key = key
+        self._client = AsyncClient(url, key)
+        self._url = url.rstrip("/")
         self._slugs = markets
         self._tag = tag
         self._events: list[MarketEvent] = []
@@ -39,20 +41,37 @@ class Predex(Venue):
     async def load(self) -> list[MarketEvent]:
         found: list[ClientMarket]
         if self._slugs:
-            found = [await self.client.market(slug) for slug in self._slugs]
+            found = [await self._read(slug) for slug in self._slugs]
         else:
-            found = [row async for row in self.client.markets(status="open", tag=self._tag)]
+            found = [row async for row in self._client.markets(status="open", tag=self._tag)]
         self._events = [read_event(self.name, market) for market in found]
         return self._events
+
+    async def _read(self, slug: str) -> ClientMarket:
+        try:
+            return await self._client.market(slug)
+        except NotFoundError:
+            raise VenueError(f"there is no market {slug!r}") from None
+
+    async def find_payout(self, key: Key) -> Payout | None:
+        slug, code = read_name(key)
+        market = await self._read(slug)
+        [outcome] = [one for one in market.outcomes if one.code == code]
+        if market.status == "voided":
+            return Payout(None)
+        return None if outcome.payout is None else Payout(read_pips(outcome.payout))
 
     def build_feed(self) -> VenueFeed:
         return PredexFeed(self._events)
 
+    def build_executor(self, markets: MarketMap) -> Executor:
+        return PredexOrders(self.name, self._url, self._key, markets)
+
     def locate(self) -> tuple[str, dict[str, str]]:
-        return self.url.replace("http", "ws", 1) + "/ws/v1", build_headers(self.key, None)
+        return self._url.replace("http", "ws", 1) + "/ws/v1", build_headers(self._key, None)
 
     async def close(self) -> None:
-        await self.client.close()
+        await self._client.close()
 
 
 def read_event(venue: str, row: ClientMarket) -> MarketEvent:

@@ -21,7 +21,8 @@ class StatusError(VenueError):
     """An answer that is an error; below 500 the venue has refused, and done nothing."""
 
     def __init__(self, response: httpx.Response) -> None:
-        super().__init__(f"{response.url}: {response.status_code} {response.text[:300]}")
+        text = " ".join(response.text.split())
+        super().__init__(f"{response.url}: {response.status_code} {text[:300]}")
         self.status = response.status_code
 
     @property
@@ -32,7 +33,10 @@ class StatusError(VenueError):
 def read_json(response: httpx.Response) -> Any:
     if not response.is_success:
         raise StatusError(response)
-    return json.loads(response.text, parse_float=Decimal) if response.content else None
+    try:
+        return json.loads(response.text, parse_float=Decimal) if response.content else None
+    except ValueError:
+        raise VenueError(f"{response.url}: no JSON; is the address right?") from None
 
 
 async def get_json(http: httpx.AsyncClient, path: str, params: Any = None) -> Any:

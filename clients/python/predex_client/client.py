@@ -127,7 +127,10 @@ def build_options(url: str | None, key: str | None, signer: Signer | None) -> di
 
 
 def find_url(url: str | None) -> str:
-    return (url or os.environ.get("PREDEX_URL", HERE)).rstrip("/")
+    url = url or os.environ.get("PREDEX_URL", HERE)
+    if not url.startswith(("http://", "https://")):
+        raise ValueError(f"{url!r} does not begin with http:// or https://")
+    return url.rstrip("/")
 
 
 def build_headers(key: str | None, signer: Signer | None) -> dict[str, str]:
@@ -169,6 +172,6 @@ def read_error(status: int, retry_after: str | None, text: str) -> PredexError:
     try:
         body = json.loads(text)
     except ValueError:
-        body = text[:200]
+        body = " ".join(text.split())[:200]
     seconds = float(retry_after) if retry_after and retry_after.isdecimal() else None
     return build_error(status, body, seconds)

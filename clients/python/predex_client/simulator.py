@@ -4,6 +4,7 @@
 concerns everybody (pause, step, speed, seed, snapshots, reset) needs a key that operates.
 """
 
+import contextlib
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -13,7 +14,7 @@ from typing import Any
 
 from predex_client.client import AsyncClient, Client
 from predex_client.describing import get, send
-from predex_client.errors import PredexError
+from predex_client.errors import ConnectionLostError, PredexError
 from predex_client.requests import Endpoint, Request
 from predex_client.values import decode
 
@@ -24,7 +25,9 @@ Real = int | float | Decimal | str
 
 @dataclass(frozen=True)
 class Play:
-    """A recording in its market. `queue` is the model of what an L2 recording hides."""
+    """A recording in its market. `queue` is the model of what an L2 recording hides; `error` says
+    why it goes no further.
+    """
 
     market: str
     recording: str
@@ -36,6 +39,7 @@ class Play:
     operations: int
     done: bool
     settled: bool
+    error: str | None = None
 
 
 @dataclass(frozen=True)
@@ -217,15 +221,13 @@ class Simulator(Client, SimulatorEndpoints):
         """Go back to a snapshot ("start": as it began) and return once that is served."""
         before = self.begin_reset(name)
         give_up_at = time.monotonic() + RESET_SECONDS
-        while True:
-            try:
+        while time.monotonic() < give_up_at:
+            with contextlib.suppress(PredexError):
                 found = self.state()
                 if found.instance != before.instance and found.is_ready:
                     return found
-            except PredexError:
-                if time.monotonic() > give_up_at:
-                    raise
             time.sleep(0.05)
+        raise ConnectionLostError(f"the exchange did not come back within {RESET_SECONDS:.0f} s")
 
 
 class AsyncSimulator(AsyncClient, SimulatorEndpoints):

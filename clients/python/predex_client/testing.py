@@ -225,7 +225,6 @@ def _build_environment(source: Path, folder: Path) -> dict[str, str]:
         "STATIC_MANIFEST": "false",
         "SIMULATOR": "true",
         "ALLOW_SIMULATOR": "true",
-        "RATE_LIMITS_ENABLED": "false",
         "DATA_DIR": str(folder),
         "DATABASE_URL": f"sqlite:///{folder / 'predex.sqlite3'}",
     }

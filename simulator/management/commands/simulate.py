@@ -14,7 +14,14 @@ from typing import Any, Final
 from django.conf import settings
 from django.core.management.base import CommandError, CommandParser
 
-from simulator.bench import START, Bench, PlaySource, get_bench, restore_database
+from simulator.bench import (
+    START,
+    Bench,
+    PlaySource,
+    get_bench,
+    list_snapshots,
+    restore_database,
+)
 from simulator.people import People, do_open_plain_markets, do_seed_people, write
 from trading.feed.tasks import in_thread
 from trading.management.commands.serve import ServingCommand
@@ -45,6 +52,8 @@ class Command(ServingCommand):
     def handle(self, *, host: str, port: int, snapshot: str, seed: int, **options: Any) -> None:
         if not settings.SIMULATOR:
             raise CommandError("set SIMULATOR=1: this command turns the exchange into a bench.")
+        if snapshot and snapshot not in list_snapshots():
+            raise CommandError(f"there is no snapshot {snapshot!r}.")
         wanted = [] if snapshot else self.read_recordings(options)
         bench = get_bench()
         bench.conditions.default_seed = seed

@@ -24,7 +24,8 @@ from trading.engine.types import PAYOUT_PIPS
 from trading.pipeline.filelock import EngineAlreadyRunningError, engine_file_lock
 from trading.pipeline.gateway import Gateway, get_gateway
 from trading.pipeline.worker import run_worker
-from trading.recordings.recording import RecordedTrader, Recording
+from trading.recordings.crowd import Crowd, QueueModel
+from trading.recordings.recording import Recording
 from trading.recordings.replay import (
     ReplayResult,
     read_committed_book,
@@ -41,7 +42,7 @@ class Session(NamedTuple):
     """A recording's setup on the exchange: market and accounts."""
 
     market: Market
-    trader: RecordedTrader
+    crowd: Crowd
 
 
 class Command(BaseCommand):
@@ -84,7 +85,7 @@ class Command(BaseCommand):
             recording,
             gateway,
             session.market.pk,
-            session.trader,
+            session.crowd,
             sync_to_async(read_committed_book),
             self.show_progress,
         )
@@ -145,11 +146,7 @@ def prepare(recording: Recording) -> Session:
         description=recorded["yes_sub_title"],
         rules=recorded["rules_primary"],
     )
-    accounts = {role: member.account_id for role, member in get_members().items()}
-    trader = RecordedTrader(
-        yes_account=accounts["yes"], no_account=accounts["no"], taker_account=accounts["taker"]
-    )
-    return Session(market, trader)
+    return Session(market, Crowd(get_members(), QueueModel.CONSERVATIVE))
 
 
 def settle(recording: Recording, session: Session) -> None:
