@@ -30,9 +30,8 @@ MICROSECONDS: Final = 1_000_000
 class ProfiledExchange(Exchange):
     """Web and engine under cProfile; each writes its lines to the exchange's folder."""
 
-    def _command(self, role: str) -> list[str | Path]:
-        python, *rest = super()._command(role)
-        return [python, "-m", "bench.profiled", self.find_output(role), *rest]
+    def list_arguments(self, role: str) -> list[str | Path]:
+        return ["-m", "bench.profiled", self.find_output(role), *super().list_arguments(role)]
 
     def find_output(self, role: str) -> Path:
         return self.folder / f"{role}.profile.json"

@@ -90,7 +90,7 @@ class Exchange:
         if child is None or not child.is_running():
             log_path = self.folder / f"{role.replace(':', '-')}.log"
             child = Program(
-                self._list_arguments(role),
+                self.list_arguments(role),
                 log_path=log_path,
                 environment={**self.environment, **self.role_environment.get(role, {})},
                 files_max=self.files_max,
@@ -134,7 +134,7 @@ class Exchange:
         """Run a management command against this exchange's database; return what it printed."""
         return run_manage(*arguments, environment=self.environment)
 
-    def _list_arguments(self, role: str) -> list[str | Path]:
+    def list_arguments(self, role: str) -> list[str | Path]:
         """Return what Python is called with."""
         name, _, which = role.partition(":")
         if name == "web":

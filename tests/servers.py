@@ -18,7 +18,7 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import psycopg
 import redis
@@ -32,6 +32,19 @@ LIBC = ctypes.CDLL(None)  # loaded before any fork: the child must not load libr
 
 class ServerNotFoundError(Exception):
     """No binary of this server is on the machine; the message says what was looked for."""
+
+
+class Process(Protocol):
+    """What is used here of a `subprocess.Popen`."""
+
+    pid: int
+
+    @property
+    def returncode(self) -> int | None: ...
+    def poll(self) -> int | None: ...
+    def wait(self, timeout: float | None = None) -> int: ...
+    def kill(self) -> None: ...
+    def send_signal(self, number: int, /) -> None: ...
 
 
 class Child:
@@ -49,7 +62,7 @@ class Child:
         self.log_path = log_path
         group: dict[str, Any] = {"user": user, "extra_groups": []} if user else {}
         with log_path.open("ab") as log:
-            self.process = subprocess.Popen(
+            self.process: Process = subprocess.Popen(
                 [str(part) for part in command],
                 stdin=subprocess.DEVNULL,
                 stdout=log,

@@ -114,8 +114,8 @@ class DemoSite(Exchange):
             environment={"DEBUG": "true", "FEED_SOCKETS_PER_ADDRESS_MAX": "500"},
         )
 
-    def _command(self, role: str) -> list[str | Path]:
-        return [*super()._command(role), "--demo"]
+    def list_arguments(self, role: str) -> list[str | Path]:
+        return [*super().list_arguments(role), "--demo"]
 
     def find_person(self, handle: str) -> Person:
         """Return one of the demo's people, logged in."""
