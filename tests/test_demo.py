@@ -328,7 +328,6 @@ def test_a_server_with_a_maker_quotes_every_book_is_in_no_leaderboard_and_leaves
             world=seed_world(exchange, traders=1, markets=1, kind="user")
         ),
         serve_options=("--with-maker",),
-        environment={"RATE_LIMITS_ENABLED": "false"},
     )
     world = made["world"]
     [slug], [trader] = [market.slug for market in world.markets], world.traders

@@ -76,7 +76,6 @@ def test_no_request_made_from_the_schema_is_answered_with_a_500(make_exchange, e
     worlds: list[World] = []
     exchange = make_exchange(
         "sqlite",
-        environment={"RATE_LIMITS_ENABLED": "false"},
         prepare=lambda made: worlds.append(seed(made, traders=1, markets=1)),
     )
     [world] = worlds

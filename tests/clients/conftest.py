@@ -59,7 +59,7 @@ def running(
     tmp_path_factory: pytest.TempPathFactory, sqlite_databases: SqliteDatabases
 ) -> Iterator[Town]:
     folder: Path = tmp_path_factory.mktemp("clients")
-    environment = {"RATE_LIMITS_ENABLED": "false", "WEBHOOK_TRUSTED_HOSTS": "127.0.0.1"}
+    environment = {"WEBHOOK_TRUSTED_HOSTS": "127.0.0.1"}
     url = sqlite_databases.make(folder)
     with (
         Receiver() as receiver,

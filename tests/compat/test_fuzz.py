@@ -107,8 +107,7 @@ class Place(NamedTuple):
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory, seeded: Seeded) -> Iterator[Place]:
     folder = tmp_path_factory.mktemp("fuzz")
-    limits = {"RATE_LIMITS_ENABLED": "false"}
-    with Exchange(folder, database_url=seeded.copy(folder), environment=limits) as exchange:
+    with Exchange(folder, database_url=seeded.copy(folder)) as exchange:
         exchange.start()
         site = Site(exchange, seeded.world, log_in_operator(exchange, seeded.world))
         yield find_place(site)

@@ -25,10 +25,8 @@ async def test_what_happens_after_subscribed_is_sent_once_on_the_real_servers(
     make_exchange: Callable[..., Exchange], database_kind: str
 ) -> None:
     worlds: list[World] = []
-    environment = {"RATE_LIMITS_ENABLED": "false"}
     exchange = make_exchange(
         database_kind,
-        environment=environment,
         prepare=lambda exchange: worlds.append(seed(exchange, traders=9, markets=1)),
     )
     [world] = worlds
