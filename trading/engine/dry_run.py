@@ -217,7 +217,7 @@ def _bound_lots(market: MarketState, place: Place) -> int:
     if place.budget_micros is None or market.maker is not None:
         return ORDER_LOTS_MAX
     book = market.books[place.outcome]
-    best_pips = book.find_taking_tick(place.side) * book.tick_pips
+    best_pips = book.find_taking_pips(place.side)
     unit_pips = best_pips if place.side == BUY else PAYOUT_PIPS - best_pips
     return max(1, place.budget_micros // unit_pips)
 
@@ -228,15 +228,13 @@ def _find_makers_across(market: MarketState, taker: _Taker, ts_us: int) -> Itera
     None may be further from its book's best than the implied price is from the limit.
     """
     book, side = market.books[taker.outcome], taker.side
-    spare_ticks = side * (taker.price_pips // book.tick_pips - book.implied_tick(side))
-    if spare_ticks < 0:
+    spare_pips = side * (taker.price_pips - book.implied_pips(side))
+    if spare_pips < 0:
         return
     for outcome, other in enumerate(market.books):
-        best_tick = other.best_bid if side == BUY else other.best_ask
         if outcome == taker.outcome or not other.has(side):
             continue
-        limit_tick = min(max(best_tick - side * spare_ticks, 1), other.ticks - 1)
-        limit_pips = limit_tick * other.tick_pips
+        limit_pips = other.best_pips(side) - side * spare_pips
         yield from _find_makers(other, taker._replace(side=-side, price_pips=limit_pips), ts_us)
 
 

@@ -116,8 +116,8 @@ class MarketBooks:
     def find_best_pips(self, outcome: int, side: int) -> int | None:
         """Return the best price that an order could trade at now, with whomever."""
         book = self.books[outcome]
-        tick = book.find_taking_tick(side)
-        best_pips = tick * book.tick_pips if 0 < tick < book.ticks else None
+        taking_pips = book.find_taking_pips(side)
+        best_pips = taking_pips if 0 < taking_pips < PAYOUT_PIPS else None
         if self.maker is None:
             return best_pips
         maker_pips = self.maker.find_price(outcome, side, book.tick_pips)
@@ -132,8 +132,9 @@ class MarketBooks:
             best_pips = PAYOUT_PIPS if side == BUY else 0
         worst_pips = best_pips + side * COLLAR_PIPS
         # To the tick on the best price's side of it: down for a buyer, up for a seller.
-        worst_tick = side * (side * worst_pips // book.tick_pips)
-        return min(max(worst_tick, 1), book.ticks - 1) * book.tick_pips
+        tick_pips = book.tick_pips
+        worst_pips = side * (side * worst_pips // tick_pips) * tick_pips
+        return min(max(worst_pips, tick_pips), PAYOUT_PIPS - tick_pips)
 
     def crosses(self, outcome: int, side: int, price_pips: int) -> bool:
         """Return whether an order at this price would trade, with whomever."""
@@ -215,7 +216,7 @@ class MarketBooks:
 
     def _build_books(self, tick_pips: int) -> list[OrderBook]:
         rules = self.rules
-        tops = Tops(rules.books, tick_pips) if rules.crosses_books else None
+        tops = Tops(rules.books) if rules.crosses_books else None
         return [OrderBook(tick_pips, tops) for _ in range(rules.books)]
 
     def _insert(self, order: EngineOrder, account: AccountState) -> None:
@@ -307,9 +308,8 @@ def order_of_arrival(order: EngineOrder) -> tuple[int, str]:
 
 def move_orders(book: OrderBook, finer: OrderBook) -> None:
     """Put the orders of a book on a finer ladder."""
-    steps = book.tick_pips // finer.tick_pips
-    for tick in book.changed:
-        finer.note(tick * steps)
+    for price_pips in book.changed:
+        finer.note(price_pips)
     for side in (BUY, -BUY):
         for order in book.orders(side):
             order.live = False

@@ -42,7 +42,7 @@ def match(
     """
     book = market.books[order.outcome]
     side, owner_id = order.side, order.owner_id
-    limit_tick = order.price_pips // book.tick_pips
+    limit_pips = order.price_pips
     crosses_books, has_maker = market.rules.crosses_books, market.maker is not None
     met = trades = 0
     while order.remaining_lots:
@@ -56,11 +56,11 @@ def match(
             if stopped is not None:
                 return stopped, met, trades
             continue
-        if crosses_books and book.is_implied_better(side, limit_tick):
+        if crosses_books and book.is_implied_better(side, limit_pips):
             makers = list_makers(market, order)
-            price_pips = book.implied_tick(side) * book.tick_pips
+            price_pips = book.implied_pips(side)
         else:
-            maker = book.best_maker(side, limit_tick)
+            maker = book.best_maker(side, limit_pips)
             if maker is None:
                 break
             makers, price_pips = [maker], maker.price_pips
