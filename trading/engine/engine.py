@@ -16,7 +16,7 @@ from typing import Any, Final
 import msgspec
 
 from trading.engine.blend import sweep_both
-from trading.engine.book import EngineOrder
+from trading.engine.book import EngineOrder, enter_order
 from trading.engine.brackets import (
     Bracket,
     attach_to_entry,
@@ -148,7 +148,9 @@ class Engine(MarketState):
         if reason is not None:
             self.emit(Rejected(place.order_id, reason))
             return
-        options, tif, price_pips = place.options, place.tif, place.price_pips
+        options, tif, price_pips, lots = (
+            place.options, place.tif, place.price_pips, place.quantity_lots,
+        )  # fmt: skip
         if options is not None:
             if options.legs:
                 self._place_bracket(place, options)
@@ -156,18 +158,17 @@ class Engine(MarketState):
             if options.trigger is not None:
                 self._wait_for(place, options.trigger)
                 return
+            if options.budget_micros is not None:
+                self._match_budget(place, options.budget_micros)
+                return
         if price_pips is None:
             price_pips = self.compute_collar(place.outcome, place.side)
-        if options is not None and options.budget_micros is not None:
-            self._match_budget(place, price_pips, options.budget_micros)
-            return
-        lots, rules = place.quantity_lots, self.rules
         assert lots is not None
-        order = self.enter(place, price_pips, lots)
+        self.incoming = order = enter_order(place, self.ts_us, price_pips, lots)
         if tif is IOC or tif is FOK or (options is not None and options.is_market):
             self._match_and_end(order)
             return
-        safe_micros = rules.safe_hold_pips * lots + rules.safe_hold_micros
+        safe_micros = self.rules.safe_hold_pips * lots
         if self.funds[place.account_id] < safe_micros and not self._check_funds(order, lots, 0):
             return
         if self.maker is not None or self.books[place.outcome].crosses(place.side, price_pips):
@@ -218,9 +219,11 @@ class Engine(MarketState):
             reason = Reason.REDUCE_ONLY if is_closed else name_remainder(makers)
         self._finish(order, reason)
 
-    def _match_budget(self, place: Place, price_pips: int, budget_micros: int) -> None:
+    def _match_budget(self, place: Place, budget_micros: int) -> None:
         """Spend at most the budget; an order by budget ends with the quantity that it filled."""
-        lots = ORDER_LOTS_MAX
+        price_pips, lots = place.price_pips, ORDER_LOTS_MAX
+        if price_pips is None:
+            price_pips = self.compute_collar(place.outcome, place.side)
         if not place.reduce_only:
             account = self.account(place.account_id)
             headroom_lots = self.compute_headroom(account, place.outcome, place.side)
@@ -404,11 +407,12 @@ class Engine(MarketState):
     # The others
 
     def _cancel(self, cancel: Cancel) -> None:
-        order = self.find_order(cancel.order_id)
+        order_id = cancel.order_id
+        order = self.orders.get(order_id) or self.untriggered.get(order_id)
         if order is None or order.account_id != cancel.account_id:
             self.emit(Rejected(cancel.order_id, Reason.ORDER_UNKNOWN))
             return
-        self.emit(Ended(order.order_id, CANCELLED, BY_OWNER, order.remaining_lots))
+        self.emit(Ended(order_id, CANCELLED, BY_OWNER, order.remaining_lots))
 
     def _cancel_all(self, command: CancelAll) -> None:
         account = self.accounts.get(command.account_id)

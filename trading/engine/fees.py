@@ -5,6 +5,7 @@ An order keeps two sums, one for the fills it made as maker and one as taker. Th
 """
 
 from collections.abc import Callable
+from math import gcd
 from typing import Final
 
 from trading.engine.book import EngineOrder
@@ -50,13 +51,19 @@ def _compute_unit(fees: Fees) -> int:
     return scale * fees.unit_micros
 
 
+def _reduce(fees: Fees) -> tuple[int, int, int]:
+    """Return both rates and the unit in lowest terms: small numbers are divided faster."""
+    rates, unit = (fees.maker_rate_ppm, fees.taker_rate_ppm), _compute_unit(fees)
+    divisor = gcd(*rates, unit)
+    return rates[0] // divisor, rates[1] // divisor, unit // divisor
+
+
 def build_fee(fees: Fees, discount: FeeDiscount) -> FeeFunction:
     """Return what computes the fee of one more fill; never more than min(p, 1 - p) of it."""
     if fees.kind is FeeKind.NONE:
         return lambda order, price_pips, lots, is_taker: 0
-    maker_ppm, taker_ppm = fees.maker_rate_ppm, fees.taker_rate_ppm
-    is_flat, unit, unit_micros = fees.kind is FeeKind.FLAT, _compute_unit(fees), fees.unit_micros
-    round_up_by = unit - 1
+    maker_ppm, taker_ppm, unit = _reduce(fees)
+    is_flat, unit_micros, round_up_by = fees.kind is FeeKind.FLAT, fees.unit_micros, unit - 1
     maker_percent, taker_percent = 100 - discount.maker_percent, 100 - discount.taker_percent
 
     def compute_fee_micros(order: EngineOrder, price_pips: int, lots: int, is_taker: bool) -> int:
@@ -67,14 +74,13 @@ def build_fee(fees: Fees, discount: FeeDiscount) -> FeeFunction:
         percent = taker_percent if is_taker else maker_percent
         if percent != 100:
             basis = basis * percent // 100
-        rated = (
-            order.maker_basis * maker_ppm
-            + order.taker_basis * taker_ppm
-            + basis * (taker_ppm if is_taker else maker_ppm)
-        )
+        rated = basis * (taker_ppm if is_taker else maker_ppm)
+        if order.filled_micros:
+            rated += order.maker_basis * maker_ppm + order.taker_basis * taker_ppm
         due_micros = (rated + round_up_by) // unit * unit_micros - order.fee_micros
-        most_micros = (min(other_pips, price_pips)) * lots
-        return min(most_micros, due_micros)
+        # `if` in place of min(): a call costs more than all the rest.
+        most_micros = (price_pips if price_pips < other_pips else other_pips) * lots  # noqa: FURB136
+        return due_micros if due_micros < most_micros else most_micros  # noqa: FURB136
 
     return compute_fee_micros
 
@@ -86,11 +92,10 @@ def build_hold(fees: Fees) -> HoldFunction:
     """
     if fees.kind is FeeKind.NONE:
         return _hold_without_fees
-    maker_ppm, taker_ppm = fees.maker_rate_ppm, fees.taker_rate_ppm
+    maker_ppm, taker_ppm, unit = _reduce(fees)
     dearer_ppm = max(maker_ppm, taker_ppm)
-    is_flat, unit, unit_micros = fees.kind is FeeKind.FLAT, _compute_unit(fees), fees.unit_micros
-    round_up_by = unit - 1
-    spare_micros = unit_micros if unit_micros > 1 else 0
+    is_flat, unit_micros = fees.kind is FeeKind.FLAT, fees.unit_micros
+    round_up_by = 2 * unit - 1 if unit_micros > 1 else unit - 1
 
     def compute_hold_micros(order: EngineOrder) -> int:
         price_pips, lots = order.price_pips, order.remaining_lots
@@ -98,21 +103,19 @@ def build_hold(fees: Fees) -> HoldFunction:
         cost_micros = (price_pips if order.side > 0 else other_pips) * lots
         if order.place.fee_free:
             return cost_micros
-        rated = (
-            order.maker_basis * maker_ppm
-            + order.taker_basis * taker_ppm
-            + (lots if is_flat else price_pips * other_pips * lots) * dearer_ppm
-        )
-        due_micros = (rated + round_up_by) // unit * unit_micros - order.fee_micros
-        return cost_micros + due_micros + spare_micros
+        rated = (lots if is_flat else price_pips * other_pips * lots) * dearer_ppm
+        if not order.filled_micros:
+            return cost_micros + (rated + round_up_by) // unit * unit_micros
+        rated += order.maker_basis * maker_ppm + order.taker_basis * taker_ppm
+        return cost_micros + (rated + round_up_by) // unit * unit_micros - order.fee_micros
 
     return compute_hold_micros
 
 
-def bound_hold(fees: Fees) -> tuple[int, int]:
-    """Return (pips, micros): pips x lots + micros is at least the hold of an order that is new.
+def bound_hold(fees: Fees, step_lots: int) -> int:
+    """Return what a lot of a new order, of `step_lots` at least, can't hold more than, in pips.
 
-    A new order's exact hold is computed only when its account may not have as much.
+    The exact hold of an order is computed before it rests only when its account may have less.
     """
     dearer_ppm = max(fees.maker_rate_ppm, fees.taker_rate_ppm)
     # Of one lot: its price is at most a pay-out, and p(1 - p) at most a quarter of one.
@@ -120,7 +123,7 @@ def bound_hold(fees: Fees) -> tuple[int, int]:
         most_pips = PAYOUT_PIPS + -(-dearer_ppm * PAYOUT_PIPS // 4_000_000)
     else:
         most_pips = PAYOUT_PIPS + -(-dearer_ppm // FLAT_SCALE)
-    return most_pips, 2 * fees.unit_micros
+    return most_pips + -(-2 * fees.unit_micros // step_lots)
 
 
 def _hold_without_fees(order: EngineOrder) -> int:

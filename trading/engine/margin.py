@@ -30,7 +30,7 @@ class AccountState(msgspec.Struct, gc=False):
     `net_paid_micros`: all that it paid into this market minus all it received, fees included.
     `cost_micros` has the sign of the position and its average cost; fees are not in it.
     `buys_micros` and `exposure_micros` are B and the exposures of the module's formula,
-    `open_orders` and `*_lots` how many orders rest, and how much of them remains.
+    `buy_lots` and `sell_lots` how much remains of the orders that rest.
     """
 
     account_id: int
@@ -41,13 +41,16 @@ class AccountState(msgspec.Struct, gc=False):
     buy_lots: list[int]
     sell_lots: list[int]
     buys_micros: int = 0
-    open_orders: int = 0
     collateral_lots: int = 0
     held_micros: int = 0
     net_paid_micros: int = 0
     fees_micros: int = 0
     orders: dict[str, EngineOrder] | None = None
     """Its resting orders, known once all of them have been requested for the first time."""
+
+    def has_orders(self) -> bool:
+        """Return whether any order of it rests."""
+        return any(self.buy_lots) or any(self.sell_lots)
 
     def touched(self) -> bool:
         """Return whether there is any number to remember."""
@@ -90,7 +93,7 @@ def copy_account(account: AccountState, *, with_orders: bool = True) -> AccountS
         copied.exposure_micros = [-PAYOUT_PIPS * lots for lots in account.net_lots]
         copied.buy_lots = [0] * len(account.buy_lots)
         copied.sell_lots = copied.buy_lots[:]
-        copied.buys_micros = copied.open_orders = 0
+        copied.buys_micros = 0
     return copied
 
 
@@ -227,19 +230,21 @@ def add_fill(
     Its cash changed by `cash_micros`, complete sets included and the fee not.
     """
     net_lots = account.net_lots
-    if net_lots[outcome] * signed_lots >= 0:
+    lots = net_lots[outcome]
+    if lots * signed_lots >= 0:
         account.cost_micros[outcome] += paid_micros
     else:
         _close_cost(account, outcome, signed_lots, paid_micros)
-    net_lots[outcome] += signed_lots
+    net_lots[outcome] = lots = lots + signed_lots
     account.exposure_micros[outcome] -= PAYOUT_PIPS * signed_lots
-    sets_micros = -cash_micros - paid_micros
+    sets_micros = cash_micros + paid_micros
     if sets_micros:
         assert sets_micros % PAYOUT_PIPS == 0
-        account.collateral_lots += sets_micros // PAYOUT_PIPS
-    assert account.collateral_lots >= -net_lots[outcome], "owns less than nothing"
+        account.collateral_lots -= sets_micros // PAYOUT_PIPS
+    assert account.collateral_lots >= -lots, "owns less than nothing"
     account.net_paid_micros += fee_micros - cash_micros
-    account.fees_micros += fee_micros
+    if fee_micros:
+        account.fees_micros += fee_micros
 
 
 def _close_cost(account: AccountState, outcome: int, signed_lots: int, paid_micros: int) -> None:

@@ -94,7 +94,7 @@ class MarketBooks:
         The first time it goes through all of the market's: most accounts never ask, and to keep
         a list for each would cost every command more than a twentieth of its time.
         """
-        if not account.open_orders:
+        if not account.has_orders():
             return []
         if account.orders is None:
             account.orders = {
@@ -222,10 +222,9 @@ class MarketBooks:
     def _insert(self, order: EngineOrder, account: AccountState) -> None:
         """Put an order into the book and into its account's sums."""
         order_id = order.order_id
-        compute_hold, compute_held = self.rules.compute_hold, self.rules.compute_held
+        compute_hold = self.rules.compute_hold
         order.hold_micros = hold_micros = compute_hold(order)
         add_hold(account, order, hold_micros, order.remaining_lots)
-        account.open_orders += 1
         self.books[order.outcome].add(order)
         self.orders[order_id] = order
         if account.orders is not None:
@@ -237,23 +236,19 @@ class MarketBooks:
                 heappush(self.expiries, (options.expires_at_us, order_id))
             if options.bracket_id is not None:
                 self.note_leg(order)
-        held_micros = compute_held(account)
-        if held_micros != account.held_micros:  # Of two sides only the larger one counts.
-            self._set_held(account, held_micros)
+        self._settle(account, 0)
 
     def _take_out(self, order: EngineOrder) -> None:
-        """Take a live order and its share of its account's sums away."""
+        """Take what remains of an order, and its share of its account's sums, away."""
         account = self.accounts[order.account_id]
         self.books[order.outcome].remove(order)
-        del self.orders[order.order_id]
         if account.orders is not None:
             del account.orders[order.order_id]
-        account.open_orders -= 1
         if order.remaining_lots:  # An order that was filled holds nothing any more.
             add_hold(account, order, -order.hold_micros, -order.remaining_lots)
             order.hold_micros = 0
             self._settle(account, 0)
-        assert account.buys_micros >= 0 <= account.open_orders
+        assert account.buys_micros >= 0
         options = order.place.options
         if options is not None:
             self._leave_group(order)
@@ -280,15 +275,10 @@ class MarketBooks:
         """Recompute the account's hold, and carry it and a change of cash into its funds."""
         compute_held = self.rules.compute_held
         held_micros = compute_held(account)
-        if cash_micros and account.account_id in self.funds:
-            self.funds[account.account_id] += cash_micros
-        if held_micros != account.held_micros:
-            self._set_held(account, held_micros)
-
-    def _set_held(self, account: AccountState, held_micros: int) -> None:
-        if account.account_id in self.funds:
-            self.funds[account.account_id] -= held_micros - account.held_micros
+        more_micros = cash_micros + account.held_micros - held_micros
         account.held_micros = held_micros
+        if more_micros and account.account_id in self.funds:
+            self.funds[account.account_id] += more_micros
 
     def _trim_expiries(self) -> None:
         """Forget the entries of orders that are gone before they are most of the heap."""

@@ -2,7 +2,7 @@
 
 from trading.engine.fees import bound_hold, build_basis, build_fee, build_hold
 from trading.engine.margin import build_headroom, build_held, build_sets
-from trading.engine.types import PAYOUT_PIPS, Config, FeeDiscount, FeeKind
+from trading.engine.types import ORDER_LOTS_MAX, PAYOUT_PIPS, Config, FeeDiscount, FeeKind
 
 
 class Rules:
@@ -23,8 +23,8 @@ class Rules:
         "lot_step_lots",
         "outcomes",
         "prices",
+        "quantities",
         "rests_refused",
-        "safe_hold_micros",
         "safe_hold_pips",
         "withdrawn",
     )  # fmt: skip
@@ -47,4 +47,5 @@ class Rules:
         self.compute_held = build_held(config)
         self.compute_sets = build_sets(config)
         self.compute_headroom = build_headroom(config)
-        self.safe_hold_pips, self.safe_hold_micros = bound_hold(config.fees)
+        self.safe_hold_pips = bound_hold(config.fees, config.lot_step_lots)
+        self.quantities = range(config.lot_step_lots, ORDER_LOTS_MAX + 1, config.lot_step_lots)

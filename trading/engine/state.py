@@ -214,7 +214,7 @@ class MarketState(MarketBooks):
 
     def _apply_ended(self, ended: Ended) -> None:
         order_id = ended.order_id
-        order = self.orders.get(order_id)
+        order = self.orders.pop(order_id, None)
         if order is None:
             is_waiting = self.untriggered and order_id in self.untriggered
             order = self._pop_untriggered(order_id) if is_waiting else self.incoming
@@ -284,6 +284,7 @@ class MarketState(MarketBooks):
         if amended.kept_priority:
             self._shrink(order, order.remaining_lots - amended.remaining_lots)
             return
+        del self.orders[order.order_id]
         self._take_out(order)
         self.incoming = msgspec.structs.replace(
             order,
