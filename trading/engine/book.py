@@ -226,9 +226,9 @@ class OrderBook:
         level = self.levels[order.price_pips]
         if not level.changed:
             self.note(order.price_pips)
-        level.total_lots -= lots
-        order.remaining_lots -= lots
-        assert 0 <= order.remaining_lots <= level.total_lots
+        level.total_lots = total_lots = level.total_lots - lots
+        order.remaining_lots = remaining_lots = order.remaining_lots - lots
+        assert 0 <= remaining_lots <= total_lots
 
     def best_maker(self, taker_side: int, limit_pips: int) -> EngineOrder | None:
         """Return the first order that a taker with this limit meets."""

@@ -73,7 +73,7 @@ def check_place(market: MarketState, place: Place) -> Reason | None:
         return Reason.RESTING_REFUSED
     if options is not None or place.tif is GTD:
         return check_options(market, place)
-    if lots is None or lots not in rules.quantities:
+    if lots is None or lots % rules.lot_step_lots or not 0 < lots <= ORDER_LOTS_MAX:
         return check_quantity(market, lots)
     account = market.accounts.get(place.account_id) or market.account(place.account_id)
     compute_headroom = rules.compute_headroom

@@ -139,7 +139,9 @@ class Engine(MarketState):
                 heappop(self.expiries)
 
     def _end(self, order: EngineOrder, status: OrderStatus, reason: Reason) -> None:
-        self.emit(Ended(order.order_id, status, reason, order.remaining_lots))
+        ended = Ended(order.order_id, status, reason, order.remaining_lots)
+        self.events.append(ended)
+        self.apply_ended(ended)
 
     # Place
 
@@ -174,7 +176,9 @@ class Engine(MarketState):
         if self.maker is not None or self.books[place.outcome].crosses(place.side, price_pips):
             self._match_and_rest(order)
         else:
-            self.emit(Rested(place.order_id, place.outcome, place.side, price_pips, lots))
+            rested = Rested(place.order_id, place.outcome, place.side, price_pips, lots)
+            self.events.append(rested)
+            self.apply_rested(rested)
 
     def _check_funds(self, order: EngineOrder, more_lots: int, old_hold_micros: int) -> bool:
         """Reject an order that may rest unless its account can hold all that it could cost."""
@@ -194,8 +198,8 @@ class Engine(MarketState):
             return 0  # What an account holds grows by no more than its orders do.
         after = copy_account(account)
         add_hold(after, order, more_micros, more_lots)
-        more_held_micros = self.rules.compute_held(after) - account.held_micros
-        return more_held_micros - available_micros
+        self.rules.settle(after, 0, {})
+        return after.held_micros - account.held_micros - available_micros
 
     def _match_and_rest(self, order: EngineOrder) -> None:
         """Trade what crosses, then rest or end what is left of an order that may rest."""
@@ -264,11 +268,13 @@ class Engine(MarketState):
 
     def _finish(self, order: EngineOrder, reason: Reason | None) -> None:
         """End a taker that does not rest: filled, or cancelled for `reason`."""
-        if not order.remaining_lots:
-            self._end(order, FILLED, IS_FILLED)
-        else:
-            assert reason is not None
-            self._end(order, CANCELLED, reason)
+        status = CANCELLED if order.remaining_lots else FILLED
+        if status is FILLED:
+            reason = IS_FILLED
+        assert reason is not None
+        ended = Ended(order.order_id, status, reason, order.remaining_lots)
+        self.events.append(ended)
+        self.apply_ended(ended)
 
     # Triggers
 
@@ -412,7 +418,9 @@ class Engine(MarketState):
         if order is None or order.account_id != cancel.account_id:
             self.emit(Rejected(cancel.order_id, Reason.ORDER_UNKNOWN))
             return
-        self.emit(Ended(order_id, CANCELLED, BY_OWNER, order.remaining_lots))
+        ended = Ended(order_id, CANCELLED, BY_OWNER, order.remaining_lots)
+        self.events.append(ended)
+        self.apply_ended(ended)
 
     def _cancel_all(self, command: CancelAll) -> None:
         account = self.accounts.get(command.account_id)

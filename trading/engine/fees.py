@@ -85,29 +85,48 @@ def build_fee(fees: Fees, discount: FeeDiscount) -> FeeFunction:
     return compute_fee_micros
 
 
-def build_hold(fees: Fees) -> HoldFunction:
+class _Rates(dict[int, int]):
+    """By price what a lot may be charged, in `1 / unit` of what fees are rounded up to.
+
+    In lowest terms for prices on the tick, and worked out once: numbers below 2^30 are fast.
+    """
+
+    def __init__(self, fees: Fees, tick_pips: int) -> None:
+        self.dearer_ppm = max(fees.maker_rate_ppm, fees.taker_rate_ppm)
+        self.compute_basis = build_basis(fees)
+        unit, least = _compute_unit(fees), 1 if fees.kind is FeeKind.FLAT else tick_pips**2
+        self.divisor = gcd(unit, self.dearer_ppm * least)
+        self.unit = unit // self.divisor
+
+    def __missing__(self, price_pips: int) -> int:
+        compute_basis = self.compute_basis
+        self[price_pips] = rate = self.dearer_ppm * compute_basis(price_pips, 1) // self.divisor
+        return rate
+
+
+def build_hold(fees: Fees, tick_pips: int = 1) -> HoldFunction:
     """Return what computes the most that an order can still cost at its limit, fees included.
 
-    Where fees are rounded to more than a micro, one unit is to spare.
+    Its limit is on the tick. Where fees are rounded to more than a micro, one unit is to spare.
     """
     if fees.kind is FeeKind.NONE:
         return _hold_without_fees
-    maker_ppm, taker_ppm, unit = _reduce(fees)
-    dearer_ppm = max(maker_ppm, taker_ppm)
-    is_flat, unit_micros = fees.kind is FeeKind.FLAT, fees.unit_micros
+    maker_ppm, taker_ppm = fees.maker_rate_ppm, fees.taker_rate_ppm
+    rates, unit_micros = _Rates(fees, tick_pips), fees.unit_micros
+    unit, divisor = rates.unit, rates.divisor
     round_up_by = 2 * unit - 1 if unit_micros > 1 else unit - 1
 
     def compute_hold_micros(order: EngineOrder) -> int:
         price_pips, lots = order.price_pips, order.remaining_lots
-        other_pips = PAYOUT_PIPS - price_pips
-        cost_micros = (price_pips if order.side > 0 else other_pips) * lots
+        cost_micros = (price_pips if order.side > 0 else PAYOUT_PIPS - price_pips) * lots
         if order.place.fee_free:
             return cost_micros
-        rated = (lots if is_flat else price_pips * other_pips * lots) * dearer_ppm
+        rated = rates[price_pips] * lots
         if not order.filled_micros:
             return cost_micros + (rated + round_up_by) // unit * unit_micros
-        rated += order.maker_basis * maker_ppm + order.taker_basis * taker_ppm
-        return cost_micros + (rated + round_up_by) // unit * unit_micros - order.fee_micros
+        rated = rated * divisor + order.maker_basis * maker_ppm + order.taker_basis * taker_ppm
+        due_micros = (rated + divisor * (round_up_by + 1) - 1) // (unit * divisor) * unit_micros
+        return cost_micros + due_micros - order.fee_micros
 
     return compute_hold_micros
 

@@ -63,8 +63,8 @@ class AccountState(msgspec.Struct, gc=False):
         )
 
 
-HeldFunction = Callable[[AccountState], int]
-"""account -> what it must hold in this market, in micros."""
+SettleFunction = Callable[[AccountState, int, dict[int, int]], None]
+"""(account, change of its cash in micros, funds): both are brought up to date."""
 SetsFunction = Callable[[AccountState, int, int], int]
 """(account, outcome, signed lots) -> by how much a fill would change its collateral, in lots."""
 
@@ -110,30 +110,31 @@ def set_position(
 # What depends on the configuration
 
 
-def _held_binary(account: AccountState) -> int:
-    worst_micros = account.exposure_micros[0]
-    if worst_micros < 0:  # NO has no book: its exposure is 0.
-        worst_micros = 0
-    held_micros = account.buys_micros - PAYOUT_PIPS * account.collateral_lots + worst_micros
-    return held_micros if held_micros > 0 else 0  # noqa: FURB136 - three times as fast as max()
-
-
-def _held_categorical(account: AccountState) -> int:
-    held_micros = (
-        account.buys_micros - PAYOUT_PIPS * account.collateral_lots + max(account.exposure_micros)
-    )
-    return held_micros if held_micros > 0 else 0  # noqa: FURB136
-
-
-def build_held(config: Config) -> HeldFunction:
-    """Return what computes an account's hold in a market of this kind.
+def build_settle(config: Config) -> SettleFunction:
+    """Return what settles an account: it recomputes its hold, and carries it into its funds.
 
     With strict refund, gains stay in the market until its result is final.
     """
-    formula = _held_binary if config.binary else _held_categorical
-    if not config.strict_refund:
-        return formula
-    return lambda account: max(formula(account), -account.net_paid_micros)
+    binary, strict_refund = config.binary, config.strict_refund
+
+    def settle(account: AccountState, cash_micros: int, funds: dict[int, int]) -> None:
+        if binary:
+            worst_micros = account.exposure_micros[0]
+            if worst_micros < 0:  # NO has no book: its exposure is 0.
+                worst_micros = 0
+        else:
+            worst_micros = max(account.exposure_micros)
+        held_micros = account.buys_micros - PAYOUT_PIPS * account.collateral_lots + worst_micros
+        if held_micros < 0:
+            held_micros = 0
+        if strict_refund and held_micros < -account.net_paid_micros:
+            held_micros = -account.net_paid_micros
+        more_micros = cash_micros + account.held_micros - held_micros
+        account.held_micros = held_micros
+        if more_micros and account.account_id in funds:
+            funds[account.account_id] += more_micros
+
+    return settle
 
 
 def _sets_binary(account: AccountState, outcome: int, signed_lots: int) -> int:
@@ -174,8 +175,9 @@ def build_headroom(config: Config) -> HeadroomFunction:
         most_lots = min(most_lots, wanted_lots)
 
     def compute_headroom(account: AccountState, outcome: int, side: int) -> int:
-        open_lots = (account.buy_lots if side == BUY else account.sell_lots)[outcome]
-        return most_lots - side * account.net_lots[outcome] - open_lots
+        if side == BUY:
+            return most_lots - account.net_lots[outcome] - account.buy_lots[outcome]
+        return most_lots + account.net_lots[outcome] - account.sell_lots[outcome]
 
     if wanted_lots is None or config.binary:
         return compute_headroom

@@ -222,7 +222,7 @@ class MarketBooks:
     def _insert(self, order: EngineOrder, account: AccountState) -> None:
         """Put an order into the book and into its account's sums."""
         order_id = order.order_id
-        compute_hold = self.rules.compute_hold
+        compute_hold, settle = self.rules.compute_hold, self.rules.settle
         order.hold_micros = hold_micros = compute_hold(order)
         add_hold(account, order, hold_micros, order.remaining_lots)
         self.books[order.outcome].add(order)
@@ -236,7 +236,7 @@ class MarketBooks:
                 heappush(self.expiries, (options.expires_at_us, order_id))
             if options.bracket_id is not None:
                 self.note_leg(order)
-        self._settle(account, 0)
+        settle(account, 0, self.funds)
 
     def _take_out(self, order: EngineOrder) -> None:
         """Take what remains of an order, and its share of its account's sums, away."""
@@ -247,7 +247,8 @@ class MarketBooks:
         if order.remaining_lots:  # An order that was filled holds nothing any more.
             add_hold(account, order, -order.hold_micros, -order.remaining_lots)
             order.hold_micros = 0
-            self._settle(account, 0)
+            settle = self.rules.settle
+            settle(account, 0, self.funds)
         assert account.buys_micros >= 0
         options = order.place.options
         if options is not None:
@@ -260,25 +261,11 @@ class MarketBooks:
         account = self.accounts[order.account_id]
         self.books[order.outcome].reduce(order, lots)
         order.quantity_lots -= lots
-        self._rehold(account, order, -lots)
-        self._settle(account, 0)
-        self.dirty_orders[order.order_id] = order
-
-    def _rehold(self, account: AccountState, order: EngineOrder, lots: int) -> None:
-        """Bring a live order's share of the sums up to date after it changed by `lots`."""
-        compute_hold = self.rules.compute_hold
-        hold_micros = compute_hold(order) if order.remaining_lots else 0
-        add_hold(account, order, hold_micros - order.hold_micros, lots)
+        hold_micros = self.rules.compute_hold(order)
+        add_hold(account, order, hold_micros - order.hold_micros, -lots)
         order.hold_micros = hold_micros
-
-    def _settle(self, account: AccountState, cash_micros: int) -> None:
-        """Recompute the account's hold, and carry it and a change of cash into its funds."""
-        compute_held = self.rules.compute_held
-        held_micros = compute_held(account)
-        more_micros = cash_micros + account.held_micros - held_micros
-        account.held_micros = held_micros
-        if more_micros and account.account_id in self.funds:
-            self.funds[account.account_id] += more_micros
+        self.rules.settle(account, 0, self.funds)
+        self.dirty_orders[order.order_id] = order
 
     def _trim_expiries(self) -> None:
         """Forget the entries of orders that are gone before they are most of the heap."""

@@ -110,8 +110,9 @@ def _trade(
         lots, stopped = _clip(market, order, price_pips, lots, budget_micros)
         if stopped is not None:
             return stopped, 0
-    rules, account = market.rules, market.account(order.account_id)
-    fee_micros = rules.compute_fee(order, price_pips, lots, True) if rules.has_fees else 0
+    rules, account = market.rules, market.accounts[order.account_id]
+    compute_fee = rules.compute_fee
+    fee_micros = compute_fee(order, price_pips, lots, True) if rules.has_fees else 0
     if (
         pays_at_once
         and market.funds[order.account_id] < SAFE_PIPS * lots + fee_micros
@@ -124,25 +125,30 @@ def _trade(
     else:
         trade_across(market, index, order, makers, price_pips, lots, fee_micros)
         legs = 1 + len(makers)
-    _end_makers(market, order, makers)
-    if market.headroom and is_stopped(market, order):
-        return Reason.ORDER_GROUP_STOPPED, legs
-    # The next maker is no cheaper: a budget counts as spent by what it has bought, whether or not
-    # another maker follows.
-    if budget_micros is not None and not _compute_affordable(
-        market, order, price_pips, rules.lot_step_lots, budget_micros
-    ):
-        return Reason.BUDGET_SPENT, legs
-    return None, legs
-
-
-def _end_makers(market: MarketState, order: EngineOrder, makers: list[EngineOrder]) -> None:
-    """After a match, end the makers that are done, and the orders of groups that are full."""
     for maker in makers:
         if not maker.remaining_lots or maker.place.options is not None:
             end_if_done(market, maker)
-    if market.headroom:
+    if market.headroom or budget_micros is not None:
         stop_full_groups(market, (order, *makers))
+        return _find_stop(market, order, price_pips, budget_micros), legs
+    return None, legs
+
+
+def _find_stop(
+    market: MarketState, order: EngineOrder, price_pips: int, budget_micros: int | None
+) -> Reason | None:
+    """Return what a trade at this price has used up: the headroom of its group, or the budget.
+
+    The next maker is no cheaper: a budget counts as spent by what it has bought, whether or not
+    another maker follows.
+    """
+    if is_stopped(market, order):
+        return Reason.ORDER_GROUP_STOPPED
+    if budget_micros is None:
+        return None
+    step = market.rules.lot_step_lots
+    is_left = _compute_affordable(market, order, price_pips, step, budget_micros)
+    return None if is_left else Reason.BUDGET_SPENT
 
 
 def _trade_with_maker(
@@ -182,13 +188,7 @@ def _trade_with_maker(
     blend.trade(market, index, order, lots, paid_micros, fee_micros)
     stop_full_groups(market, (order,))
     legs = 1 + (blend.sweep(market, side, index + 1) if len(market.books) > 1 else 0)
-    if is_stopped(market, order):
-        return Reason.ORDER_GROUP_STOPPED, legs
-    if budget_micros is not None and not _compute_affordable(
-        market, order, price_pips, rules.lot_step_lots, budget_micros
-    ):
-        return Reason.BUDGET_SPENT, legs
-    return None, legs
+    return _find_stop(market, order, price_pips, budget_micros), legs
 
 
 def _trade_directly(
@@ -208,24 +208,24 @@ def _trade_directly(
     sets_lots = compute_sets(account, outcome, signed_lots)
     maker_sets_lots = compute_sets(maker_account, outcome, -signed_lots)
     cost_micros, new_lots = price_pips * signed_lots, sets_lots + maker_sets_lots
-    market.emit(
-        Traded(
-            index,
-            outcome,
-            side,
-            price_pips,
-            lots,
-            MINT if new_lots > 0 else MERGE if new_lots else DIRECT,
-            order.order_id,
-            maker.order_id,
-            order.account_id,
-            maker.account_id,
-            -cost_micros - PAYOUT_PIPS * sets_lots,
-            cost_micros - PAYOUT_PIPS * maker_sets_lots,
-            fee_micros,
-            compute_fee(maker, price_pips, lots, False) if rules.has_fees else 0,
-        )
+    trade = Traded(
+        index,
+        outcome,
+        side,
+        price_pips,
+        lots,
+        MINT if new_lots > 0 else MERGE if new_lots else DIRECT,
+        order.order_id,
+        maker.order_id,
+        order.account_id,
+        maker.account_id,
+        -cost_micros - PAYOUT_PIPS * sets_lots,
+        cost_micros - PAYOUT_PIPS * maker_sets_lots,
+        fee_micros,
+        compute_fee(maker, price_pips, lots, False) if rules.has_fees else 0,
     )
+    market.events.append(trade)
+    market.apply_traded(trade)
 
 
 def _prevent_self_trade(
@@ -311,5 +311,6 @@ def _can_pay(
     cash_micros = -paid_micros - PAYOUT_PIPS * sets_lots
     after = copy_account(account)
     add_fill(after, order.outcome, signed_lots, paid_micros, cash_micros, fee_micros)
-    more_held_micros = rules.compute_held(after) - account.held_micros
+    rules.settle(after, 0, {})
+    more_held_micros = after.held_micros - account.held_micros
     return available_micros + cash_micros - fee_micros - more_held_micros >= 0

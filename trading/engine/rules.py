@@ -1,8 +1,8 @@
 """What a market's configuration comes to, worked out once so that no command works it out again."""
 
 from trading.engine.fees import bound_hold, build_basis, build_fee, build_hold
-from trading.engine.margin import build_headroom, build_held, build_sets
-from trading.engine.types import ORDER_LOTS_MAX, PAYOUT_PIPS, Config, FeeDiscount, FeeKind
+from trading.engine.margin import build_headroom, build_sets, build_settle
+from trading.engine.types import PAYOUT_PIPS, Config, FeeDiscount, FeeKind
 
 
 class Rules:
@@ -13,7 +13,6 @@ class Rules:
         "books",
         "compute_fee",
         "compute_headroom",
-        "compute_held",
         "compute_hold",
         "compute_maker_basis",
         "compute_sets",
@@ -23,9 +22,9 @@ class Rules:
         "lot_step_lots",
         "outcomes",
         "prices",
-        "quantities",
         "rests_refused",
         "safe_hold_pips",
+        "settle",
         "withdrawn",
     )  # fmt: skip
 
@@ -43,9 +42,8 @@ class Rules:
         self.compute_maker_basis = build_basis(config.fees, discount.maker_percent)
         self.compute_taker_basis = build_basis(config.fees, discount.taker_percent)
         self.compute_fee = build_fee(config.fees, discount)
-        self.compute_hold = build_hold(config.fees)
-        self.compute_held = build_held(config)
+        self.compute_hold = build_hold(config.fees, config.tick_pips)
         self.compute_sets = build_sets(config)
         self.compute_headroom = build_headroom(config)
+        self.settle = build_settle(config)
         self.safe_hold_pips = bound_hold(config.fees, config.lot_step_lots)
-        self.quantities = range(config.lot_step_lots, ORDER_LOTS_MAX + 1, config.lot_step_lots)

@@ -31,9 +31,7 @@ from trading.engine.events import (
     Waited,
 )
 from trading.engine.maker import AutomatedMaker
-from trading.engine.margin import (
-    add_fill,
-)
+from trading.engine.margin import add_fill, add_hold
 from trading.engine.market_books import MarketBooks, move_orders, order_of_arrival
 from trading.engine.rules import Rules
 from trading.engine.snapshot import Snapshot, compute_hash, dump, save
@@ -69,8 +67,8 @@ class MarketState(MarketBooks):
             self.ts_us = ts_us
         self.seq += 1
         self.funds = funds
-        self.headroom = headroom or NO_HEADROOM
-        self.elsewhere = elsewhere or NO_ELSEWHERE
+        self.headroom = NO_HEADROOM if headroom is None else headroom
+        self.elsewhere = NO_ELSEWHERE if elsewhere is None else elsewhere
         self.incoming = None
         self.events = []
 
@@ -80,7 +78,7 @@ class MarketState(MarketBooks):
         return order
 
     def emit(self, event: AnyEvent) -> None:
-        """Let something happen now."""
+        """Let something happen now. (Where speed counts most, this is done without the look-up.)"""
         self.events.append(event)
         _APPLIERS[type(event)](self, event)
 
@@ -101,7 +99,7 @@ class MarketState(MarketBooks):
     def _apply_rejected(self, rejected: Rejected) -> None:
         """Nothing changed."""
 
-    def _apply_traded(self, trade: Traded) -> None:
+    def apply_traded(self, trade: Traded) -> None:
         if trade.kind is MAKER:
             self._apply_traded_with_maker(trade)
             return
@@ -126,7 +124,7 @@ class MarketState(MarketBooks):
         account = self.account(account_id)
         signed_micros = paid_micros if bought_lots > 0 else -paid_micros
         add_fill(account, trade.outcome, bought_lots, signed_micros, cash_micros, 0)
-        self._settle(account, cash_micros)
+        self.rules.settle(account, cash_micros, self.funds)
         maker.sell(trade.outcome, -bought_lots)
         maker.check_cash(account.net_paid_micros, account.collateral_lots)
 
@@ -159,50 +157,58 @@ class MarketState(MarketBooks):
             add_fill(house, trade.outcome, signed_lots, paid_micros, cash_micros, 0)
 
     def _fill_taker(self, order: EngineOrder, trade: Traded) -> None:
-        account = self.accounts[order.account_id]
+        account, rules = self.accounts[order.account_id], self.rules
         price_pips, lots, fee_micros = trade.price_pips, trade.quantity_lots, trade.taker_fee_micros
-        cash_micros = trade.taker_cash_micros
-        amount_micros = trade.amount_micros or price_pips * lots
+        cash_micros, amount_micros = trade.taker_cash_micros, trade.amount_micros
+        if not amount_micros:
+            amount_micros = price_pips * lots
         if trade.taker_side == BUY:
             add_fill(account, trade.outcome, lots, amount_micros, cash_micros, fee_micros)
         else:
             add_fill(account, trade.outcome, -lots, -amount_micros, cash_micros, fee_micros)
-        order.remaining_lots -= lots
-        assert order.remaining_lots >= 0
+        order.remaining_lots = remaining_lots = order.remaining_lots - lots
+        assert remaining_lots >= 0
         order.filled_micros += amount_micros
-        rules = self.rules
         if rules.has_fees:
-            compute_basis = rules.compute_taker_basis
+            cash_micros -= fee_micros
             order.fee_micros += fee_micros
             if not order.place.fee_free:
+                compute_basis = rules.compute_taker_basis
                 order.taker_basis += compute_basis(price_pips, lots)
-        self._settle(account, cash_micros - fee_micros)
+        settle = rules.settle
+        settle(account, cash_micros, self.funds)
         if self.headroom:
             self._use_headroom(order, lots)
         self.dirty_orders[order.order_id] = order
 
     def _fill_maker(self, order: EngineOrder, trade: Traded) -> None:
-        account = self.accounts[order.account_id]
-        price_pips, lots, fee_micros = trade.price_pips, trade.quantity_lots, trade.maker_fee_micros
+        account, rules = self.accounts[order.account_id], self.rules
+        lots, fee_micros = trade.quantity_lots, trade.maker_fee_micros
         outcome, cash_micros = trade.outcome, trade.maker_cash_micros
-        signed_lots = -lots if trade.taker_side == BUY else lots
-        add_fill(account, outcome, signed_lots, price_pips * signed_lots, cash_micros, fee_micros)
+        amount_micros = trade.price_pips * lots
+        if trade.taker_side == BUY:
+            add_fill(account, outcome, -lots, -amount_micros, cash_micros, fee_micros)
+        else:
+            add_fill(account, outcome, lots, amount_micros, cash_micros, fee_micros)
         self.books[outcome].reduce(order, lots)
-        order.filled_micros += price_pips * lots
-        rules = self.rules
+        order.status = PARTIALLY_FILLED
+        order.filled_micros += amount_micros
         if rules.has_fees:
-            compute_basis = rules.compute_maker_basis
+            cash_micros -= fee_micros
             order.fee_micros += fee_micros
             if not order.place.fee_free:
-                order.maker_basis += compute_basis(price_pips, lots)
-        order.status = PARTIALLY_FILLED
-        self._rehold(account, order, -lots)
-        self._settle(account, cash_micros - fee_micros)
+                compute_basis = rules.compute_maker_basis
+                order.maker_basis += compute_basis(trade.price_pips, lots)
+        compute_hold, settle = rules.compute_hold, rules.settle
+        hold_micros = compute_hold(order) if order.remaining_lots else 0
+        add_hold(account, order, hold_micros - order.hold_micros, -lots)
+        order.hold_micros = hold_micros
+        settle(account, cash_micros, self.funds)
         if self.headroom:
             self._use_headroom(order, lots)
         self.dirty_orders[order.order_id] = order
 
-    def _apply_rested(self, rested: Rested) -> None:
+    def apply_rested(self, rested: Rested) -> None:
         order = self.incoming
         assert order is not None
         assert order.remaining_lots == rested.remaining_lots
@@ -212,7 +218,7 @@ class MarketState(MarketBooks):
         self._insert(order, self.accounts[order.account_id])
         self.dirty_orders[order.order_id] = order
 
-    def _apply_ended(self, ended: Ended) -> None:
+    def apply_ended(self, ended: Ended) -> None:
         order_id = ended.order_id
         order = self.orders.pop(order_id, None)
         if order is None:
@@ -344,7 +350,7 @@ class MarketState(MarketBooks):
             state.wait(order)
         state.due = dict(sorted(state.due.items(), key=lambda item: item[1].priority))
         for account in state.accounts.values():
-            account.held_micros = state.rules.compute_held(account)
+            state.rules.settle(account, 0, {})
         return state
 
     @classmethod
@@ -368,11 +374,11 @@ class MarketState(MarketBooks):
 # By function, not by bound method: a market has no reference cycles and goes when it is dropped.
 _APPLIERS: Final[dict[type[Any], Callable[..., None]]] = {
     Rejected: MarketState._apply_rejected,
-    Traded: MarketState._apply_traded,
-    Rested: MarketState._apply_rested,
+    Traded: MarketState.apply_traded,
+    Rested: MarketState.apply_rested,
     Amended: MarketState._apply_amended,
     Decremented: MarketState._apply_decremented,
-    Ended: MarketState._apply_ended,
+    Ended: MarketState.apply_ended,
     Configured: MarketState._apply_configured,
     CrossMatched: MarketState._apply_cross_matched,
     LiquidityChanged: MarketState._apply_liquidity_changed,
