@@ -76,12 +76,11 @@ def check_place(market: MarketState, place: Place) -> Reason | None:
     if lots is None or lots % rules.lot_step_lots or not 0 < lots <= ORDER_LOTS_MAX:
         return check_quantity(market, lots)
     account = market.accounts.get(place.account_id) or market.account(place.account_id)
-    compute_headroom = rules.compute_headroom
-    if lots > compute_headroom(account, outcome, place.side):
-        return Reason.POSITION_LIMIT
-    if market.elsewhere and lots > market.compute_headroom(account, outcome, place.side):
-        return Reason.POSITION_LIMIT
-    return None
+    compute_headroom, side = rules.compute_headroom, place.side
+    headroom_lots = compute_headroom(account, outcome, side)
+    if market.elsewhere:
+        headroom_lots -= market.elsewhere.get(side * (outcome + 1), 0)
+    return Reason.POSITION_LIMIT if lots > headroom_lots else None
 
 
 def check_outcome(market: MarketState, outcome: int) -> Reason | None:

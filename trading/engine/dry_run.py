@@ -1,7 +1,6 @@
 """What a command can touch, and a copy of just that to try it on."""
 
 from collections.abc import Iterator
-from heapq import heappush
 from typing import Final, NamedTuple, TypeVar
 
 import msgspec
@@ -97,10 +96,7 @@ def copy_touched(market: Market, command: AnyCommand, ts_us: int) -> Market:
         copied = msgspec.structs.replace(order, live=False)
         copy.books[order.outcome].add(copied)
         copy.orders[order.order_id] = copied
-        copy.join_group(copied)
-        copy.note_leg(copied)
-        if order.place.expires_at_us is not None:
-            heappush(copy.expiries, (order.place.expires_at_us, order.order_id))
+        copy.note_options(copied)
     for order in untriggered.values():
         copy.wait(msgspec.structs.replace(order))
     return copy

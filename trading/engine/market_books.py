@@ -159,10 +159,7 @@ class MarketBooks:
         self.untriggered[order.order_id] = order
         if order.priority:
             self.due[order.order_id] = order
-        self.note_leg(order)
-        if order.place.expires_at_us is not None:
-            heappush(self.expiries, (order.place.expires_at_us, order.order_id))
-        self.join_group(order)
+        self.note_options(order)
 
     def join_group(self, order: EngineOrder) -> None:
         order_group = order.place.order_group
@@ -219,24 +216,12 @@ class MarketBooks:
         tops = Tops(rules.books) if rules.crosses_books else None
         return [OrderBook(tick_pips, tops) for _ in range(rules.books)]
 
-    def _insert(self, order: EngineOrder, account: AccountState) -> None:
-        """Put an order into the book and into its account's sums."""
-        order_id = order.order_id
-        compute_hold, settle = self.rules.compute_hold, self.rules.settle
-        order.hold_micros = hold_micros = compute_hold(order)
-        add_hold(account, order, hold_micros, order.remaining_lots)
-        self.books[order.outcome].add(order)
-        self.orders[order_id] = order
-        if account.orders is not None:
-            account.orders[order_id] = order
-        options = order.place.options
-        if options is not None:
-            self.join_group(order)
-            if options.expires_at_us is not None:
-                heappush(self.expiries, (options.expires_at_us, order_id))
-            if options.bracket_id is not None:
-                self.note_leg(order)
-        settle(account, 0, self.funds)
+    def note_options(self, order: EngineOrder) -> None:
+        """Know a new order's group, its expiry and its bracket, if it has any."""
+        self.join_group(order)
+        self.note_leg(order)
+        if order.place.expires_at_us is not None:
+            heappush(self.expiries, (order.place.expires_at_us, order.order_id))
 
     def _take_out(self, order: EngineOrder) -> None:
         """Take what remains of an order, and its share of its account's sums, away."""

@@ -209,14 +209,23 @@ class MarketState(MarketBooks):
         self.dirty_orders[order.order_id] = order
 
     def apply_rested(self, rested: Rested) -> None:
-        order = self.incoming
+        order, order_id, lots = self.incoming, rested.order_id, rested.remaining_lots
         assert order is not None
-        assert order.remaining_lots == rested.remaining_lots
+        assert order.remaining_lots == lots
         order.priority = self.seq
-        if order.remaining_lots != order.quantity_lots:
+        if lots != order.quantity_lots:
             order.status = PARTIALLY_FILLED
-        self._insert(order, self.accounts[order.account_id])
-        self.dirty_orders[order.order_id] = order
+        account, rules = self.accounts[order.account_id], self.rules
+        compute_hold, settle = rules.compute_hold, rules.settle
+        order.hold_micros = hold_micros = compute_hold(order)
+        add_hold(account, order, hold_micros, lots)
+        settle(account, 0, self.funds)
+        self.books[rested.outcome].add(order)
+        self.orders[order_id] = self.dirty_orders[order_id] = order
+        if account.orders is not None:
+            account.orders[order_id] = order
+        if order.place.options is not None:
+            self.note_options(order)
 
     def apply_ended(self, ended: Ended) -> None:
         order_id = ended.order_id
@@ -345,7 +354,11 @@ class MarketState(MarketBooks):
         for account in snapshot.accounts:
             state.accounts[account.account_id] = account
         for order in snapshot.orders:
-            state._insert(order, state.account(order.account_id))
+            state.account(order.account_id)
+            state.incoming, state.seq = order, order.priority
+            state.apply(_build_rested(order))
+        state.incoming, state.seq = None, snapshot.seq
+        state.dirty_orders.clear()
         for order in sorted(snapshot.untriggered, key=order_of_arrival):
             state.wait(order)
         state.due = dict(sorted(state.due.items(), key=lambda item: item[1].priority))
@@ -369,6 +382,11 @@ class MarketState(MarketBooks):
     def state_hash(self) -> str:
         """Return the SHA-256 of the canonical form, as hex."""
         return compute_hash(self)
+
+
+def _build_rested(order: EngineOrder) -> Rested:
+    price_pips, lots = order.price_pips, order.remaining_lots
+    return Rested(order.order_id, order.outcome, order.side, price_pips, lots)
 
 
 # By function, not by bound method: a market has no reference cycles and goes when it is dropped.
