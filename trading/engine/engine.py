@@ -64,7 +64,7 @@ from trading.engine.margin import add_hold, copy_account
 from trading.engine.matcher import match, name_remainder
 from trading.engine.order_groups import cancel_group, check_group
 from trading.engine.resting import compute_allowance, has_closed_position, is_cancelled_on_halt
-from trading.engine.state import Elsewhere, Headroom, MarketState
+from trading.engine.state import NO_ELSEWHERE, NO_HEADROOM, Elsewhere, Headroom, MarketState
 from trading.engine.triggers import watch
 from trading.engine.types import (
     ORDER_LOTS_MAX,
@@ -77,7 +77,8 @@ from trading.engine.types import (
 )
 
 # A member of an enum is an attribute of a class, which costs as much as a call.
-IOC: Final = Tif.IOC
+GTC: Final = Tif.GTC
+GTD: Final = Tif.GTD
 FOK: Final = Tif.FOK
 FILLED: Final = OrderStatus.FILLED
 CANCELLED: Final = OrderStatus.CANCELLED
@@ -94,11 +95,18 @@ class Engine(MarketState):
         command: AnyCommand,
         ts_us: int,
         funds: dict[int, int],
-        headroom: Headroom = None,
-        elsewhere: Elsewhere = None,
+        headroom: Headroom = NO_HEADROOM,
+        elsewhere: Elsewhere = NO_ELSEWHERE,
     ) -> list[AnyEvent]:
         """Execute one command at `ts_us` (or the latest time seen) and return its events."""
-        self.begin(ts_us, funds, headroom, elsewhere)
+        if ts_us > self.ts_us:
+            self.ts_us = ts_us
+        self.seq += 1
+        self.funds = funds
+        self.headroom = headroom
+        self.elsewhere = elsewhere
+        self.incoming = None
+        self.events = []
         if self.expiries and self.expiries[0][0] <= self.ts_us:
             self._expire()
         _DECISIONS[type(command)](self, command)
@@ -113,12 +121,12 @@ class Engine(MarketState):
         command: AnyCommand,
         ts_us: int,
         funds: dict[int, int],
-        headroom: Headroom = None,
-        elsewhere: Elsewhere = None,
+        headroom: Headroom = NO_HEADROOM,
+        elsewhere: Elsewhere = NO_ELSEWHERE,
     ) -> list[AnyEvent]:
         """Return what `execute` would return now, changing nothing; but not what triggers see."""
         trial = copy_touched(self, command, ts_us)
-        return trial.execute(command, ts_us, dict(funds), dict(headroom or {}), elsewhere)
+        return trial.execute(command, ts_us, dict(funds), dict(headroom), elsewhere)
 
     def find_next_fire(self, skipped: Container[str] = ()) -> Fire | None:
         """Return the command that carries out the first triggered order, if it can be sent now."""
@@ -150,9 +158,7 @@ class Engine(MarketState):
         if reason is not None:
             self.emit(Rejected(place.order_id, reason))
             return
-        options, tif, price_pips, lots = (
-            place.options, place.tif, place.price_pips, place.quantity_lots,
-        )  # fmt: skip
+        options, price_pips, lots = place.options, place.price_pips, place.quantity_lots
         if options is not None:
             if options.legs:
                 self._place_bracket(place, options)
@@ -167,7 +173,8 @@ class Engine(MarketState):
             price_pips = self.compute_collar(place.outcome, place.side)
         assert lots is not None
         self.incoming = order = enter_order(place, self.ts_us, price_pips, lots)
-        if tif is IOC or tif is FOK or (options is not None and options.is_market):
+        tif = place.tif
+        if (tif is not GTC and tif is not GTD) or (options is not None and options.is_market):
             self._match_and_end(order)
             return
         safe_micros = self.rules.safe_hold_pips * lots
@@ -414,7 +421,9 @@ class Engine(MarketState):
 
     def _cancel(self, cancel: Cancel) -> None:
         order_id = cancel.order_id
-        order = self.orders.get(order_id) or self.untriggered.get(order_id)
+        order = self.orders.get(order_id)
+        if order is None and self.untriggered:
+            order = self.untriggered.get(order_id)
         if order is None or order.account_id != cancel.account_id:
             self.emit(Rejected(cancel.order_id, Reason.ORDER_UNKNOWN))
             return

@@ -44,9 +44,9 @@ UNTRIGGERED: Final = OrderStatus.UNTRIGGERED
 MAKER: Final = TradeKind.MAKER
 NO_HEADROOM: Final[dict[str, int]] = {}
 NO_ELSEWHERE: Final[dict[int, int]] = {}
-Headroom = dict[str, int] | None
+Headroom = dict[str, int]
 """What order groups may still fill, in lots."""
-Elsewhere = dict[int, int] | None
+Elsewhere = dict[int, int]
 """What other accounts of a command's owner would hold on a side here if their orders were filled,
 in lots, as the position limit counts it; by side x (outcome + 1).
 """
@@ -54,23 +54,6 @@ in lots, as the position limit counts it; by side x (outcome + 1).
 
 class MarketState(MarketBooks):
     """Books, orders and accounts of one market, and the events that change them."""
-
-    def begin(
-        self,
-        ts_us: int,
-        funds: dict[int, int],
-        headroom: Headroom = None,
-        elsewhere: Elsewhere = None,
-    ) -> None:
-        """Begin the next command, at `ts_us` or the latest time seen."""
-        if ts_us > self.ts_us:
-            self.ts_us = ts_us
-        self.seq += 1
-        self.funds = funds
-        self.headroom = NO_HEADROOM if headroom is None else headroom
-        self.elsewhere = NO_ELSEWHERE if elsewhere is None else elsewhere
-        self.incoming = None
-        self.events = []
 
     def enter(self, place: Place, price_pips: int, lots: int) -> EngineOrder:
         """Make a new order the one that the current command sends through the book."""
@@ -88,7 +71,9 @@ class MarketState(MarketBooks):
 
     def replay_events(self, command: AnyCommand, ts_us: int, events: Iterable[AnyEvent]) -> None:
         """Apply a command's known events, without deciding anything."""
-        self.begin(ts_us, {})
+        self.ts_us = max(self.ts_us, ts_us)
+        self.seq += 1
+        self.funds, self.headroom, self.incoming = {}, NO_HEADROOM, None
         if isinstance(command, Place):
             self.account(command.account_id)
             lots = ORDER_LOTS_MAX if command.quantity_lots is None else command.quantity_lots
