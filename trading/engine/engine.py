@@ -60,7 +60,6 @@ from trading.engine.events import (
     list_trades,
 )
 from trading.engine.lmsr import compute_worst_loss_micros
-from trading.engine.margin import add_hold, copy_account
 from trading.engine.matcher import match, name_remainder
 from trading.engine.order_groups import cancel_group, check_group
 from trading.engine.resting import compute_allowance, has_closed_position, is_cancelled_on_halt
@@ -189,24 +188,10 @@ class Engine(MarketState):
 
     def _check_funds(self, order: EngineOrder, more_lots: int, old_hold_micros: int) -> bool:
         """Reject an order that may rest unless its account can hold all that it could cost."""
-        missing_micros = self._find_missing(order, more_lots, old_hold_micros)
+        missing_micros = self.find_missing(order, more_lots, old_hold_micros)
         if missing_micros > 0:
             self.emit(Rejected(order.order_id, Reason.INSUFFICIENT_FUNDS, missing_micros))
         return missing_micros <= 0
-
-    def _find_missing(self, order: EngineOrder, more_lots: int, old_hold_micros: int) -> int:
-        """Return what its account lacks for all that an order could cost; at most 0: nothing.
-
-        Its hold replaces an earlier one of `old_hold_micros`, and `more_lots` come with it.
-        """
-        account, available_micros = self.account(order.account_id), self.funds[order.account_id]
-        more_micros = self.rules.compute_hold(order) - old_hold_micros
-        if more_micros <= available_micros:
-            return 0  # What an account holds grows by no more than its orders do.
-        after = copy_account(account)
-        add_hold(after, order, more_micros, more_lots)
-        self.rules.settle(after, 0, {})
-        return after.held_micros - account.held_micros - available_micros
 
     def _match_and_rest(self, order: EngineOrder) -> None:
         """Trade what crosses, then rest or end what is left of an order that may rest."""
@@ -237,8 +222,7 @@ class Engine(MarketState):
             price_pips = self.compute_collar(place.outcome, place.side)
         if not place.reduce_only:
             account = self.account(place.account_id)
-            headroom_lots = self.compute_headroom(account, place.outcome, place.side)
-            lots = min(lots, headroom_lots)
+            lots = min(lots, self.compute_headroom(account, place.outcome, place.side))
         order = self.enter(place, price_pips, lots - lots % self.rules.lot_step_lots)
         stopped, makers, _ = match(self, order, True, budget_micros)
         reason = stopped or name_remainder(makers)
@@ -275,13 +259,11 @@ class Engine(MarketState):
 
     def _finish(self, order: EngineOrder, reason: Reason | None) -> None:
         """End a taker that does not rest: filled, or cancelled for `reason`."""
-        status = CANCELLED if order.remaining_lots else FILLED
-        if status is FILLED:
-            reason = IS_FILLED
-        assert reason is not None
-        ended = Ended(order.order_id, status, reason, order.remaining_lots)
-        self.events.append(ended)
-        self.apply_ended(ended)
+        if not order.remaining_lots:
+            self._end(order, FILLED, IS_FILLED)
+        else:
+            assert reason is not None
+            self._end(order, CANCELLED, reason)
 
     # Triggers
 
@@ -311,7 +293,7 @@ class Engine(MarketState):
         place, lots = order.place, order.remaining_lots
         rests = place.tif in RESTING and not place.is_market
         reason = check_fired(self, order)
-        if reason is None and rests and self._find_missing(order, lots, 0) > 0:
+        if reason is None and rests and self.find_missing(order, lots, 0) > 0:
             reason = Reason.INSUFFICIENT_FUNDS
         if reason is not None:
             self._end(order, OrderStatus.REJECTED, reason)

@@ -163,32 +163,32 @@ HeadroomFunction = Callable[[AccountState, int, int], int]
 """(account, outcome, side) -> how many lots the position limits still allow, in lots."""
 
 
+def bound_owned_lots(config: Config) -> int:
+    """Return how much an account may own of an outcome at most, were its open orders filled.
+
+    In a binary market what it owns is its position, which has a limit of its own.
+    """
+    if config.binary and config.position_limit_lots is not None:
+        return min(POSITION_LOTS_MAX, config.position_limit_lots)
+    return POSITION_LOTS_MAX
+
+
 def build_headroom(config: Config) -> HeadroomFunction:
     """Return what computes how much more an account may order, its open orders counted.
 
-    No account may ever own more than POSITION_LOTS_MAX; the market's own limit is for what people
-    see as a position, without complete sets.
+    The limit of a categorical market is for what people see as a position, without complete sets.
     """
-    wanted_lots = config.position_limit_lots
-    most_lots = POSITION_LOTS_MAX
-    if wanted_lots is not None and config.binary:
-        most_lots = min(most_lots, wanted_lots)
+    wanted_lots, owned_lots_max = config.position_limit_lots, bound_owned_lots(config)
 
     def compute_headroom(account: AccountState, outcome: int, side: int) -> int:
-        if side == BUY:
-            return most_lots - account.net_lots[outcome] - account.buy_lots[outcome]
-        return most_lots + account.net_lots[outcome] - account.sell_lots[outcome]
-
-    if wanted_lots is None or config.binary:
-        return compute_headroom
-
-    def compute_headroom_of_position(account: AccountState, outcome: int, side: int) -> int:
         open_lots = (account.buy_lots if side == BUY else account.sell_lots)[outcome]
+        headroom_lots = owned_lots_max - side * account.net_lots[outcome] - open_lots
+        if wanted_lots is None or config.binary:
+            return headroom_lots
         position_lots = compute_position_lots(account, outcome, binary=False)
-        headroom_lots = wanted_lots - side * position_lots - open_lots
-        return min(headroom_lots, compute_headroom(account, outcome, side))
+        return min(headroom_lots, wanted_lots - side * position_lots - open_lots)
 
-    return compute_headroom_of_position
+    return compute_headroom
 
 
 def compute_counted_lots(account: AccountState, outcome: int, side: int, *, binary: bool) -> int:

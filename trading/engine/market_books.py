@@ -10,7 +10,7 @@ from typing import Final
 from trading.engine.book import DEAD_MIN, EngineOrder, OrderBook, Tops
 from trading.engine.events import AnyEvent
 from trading.engine.maker import AutomatedMaker
-from trading.engine.margin import AccountState, add_hold, new_account
+from trading.engine.margin import AccountState, add_hold, copy_account, new_account
 from trading.engine.rules import Rules
 from trading.engine.types import (
     BUY,
@@ -87,6 +87,20 @@ class MarketBooks:
         """Return how many lots more an account may order, those of its owner elsewhere counted."""
         lots = self.rules.compute_headroom(account, outcome, side)
         return lots - self.elsewhere.get(side * (outcome + 1), 0)
+
+    def find_missing(self, order: EngineOrder, more_lots: int, old_hold_micros: int) -> int:
+        """Return what its account lacks for all that an order could cost; at most 0: nothing.
+
+        Its hold replaces an earlier one of `old_hold_micros`, and `more_lots` come with it.
+        """
+        account, available_micros = self.account(order.account_id), self.funds[order.account_id]
+        more_micros = self.rules.compute_hold(order) - old_hold_micros
+        if more_micros <= available_micros:
+            return 0  # What an account holds grows by no more than its orders do.
+        after = copy_account(account)
+        add_hold(after, order, more_micros, more_lots)
+        self.rules.settle(after, 0, {})
+        return after.held_micros - account.held_micros - available_micros
 
     def list_orders(self, account: AccountState) -> list[EngineOrder]:
         """Return the account's orders that rest, by id.
