@@ -12,7 +12,7 @@ greatest exposure, and each change of an order or a position is one addition.
 """
 
 from collections.abc import Callable
-from typing import Final
+from typing import Final, Protocol
 
 import msgspec
 
@@ -63,8 +63,23 @@ class AccountState(msgspec.Struct, gc=False):
         )
 
 
-SettleFunction = Callable[[AccountState, int, dict[int, int]], None]
-"""(account, change of its cash in micros, funds): both are brought up to date."""
+class SettleFunction(Protocol):
+    """Recomputes an account's hold, and carries it and a change of cash into its funds.
+
+    `order` is one of its orders whose share of its sums, a hold and a quantity, grows by this.
+    """
+
+    def __call__(
+        self,
+        account: AccountState,
+        cash_micros: int,
+        funds: dict[int, int],
+        order: EngineOrder | None = None,
+        more_micros: int = 0,
+        more_lots: int = 0,
+    ) -> None: ...
+
+
 SetsFunction = Callable[[AccountState, int, int], int]
 """(account, outcome, signed lots) -> by how much a fill would change its collateral, in lots."""
 
@@ -111,28 +126,43 @@ def set_position(
 
 
 def build_settle(config: Config) -> SettleFunction:
-    """Return what settles an account: it recomputes its hold, and carries it into its funds.
+    """Return what settles an account in a market of this kind.
 
     With strict refund, gains stay in the market until its result is final.
     """
     binary, strict_refund = config.binary, config.strict_refund
 
-    def settle(account: AccountState, cash_micros: int, funds: dict[int, int]) -> None:
-        if binary:
-            worst_micros = account.exposure_micros[0]
-            if worst_micros < 0:  # NO has no book: its exposure is 0.
-                worst_micros = 0
-        else:
-            worst_micros = max(account.exposure_micros)
+    def settle(
+        account: AccountState,
+        cash_micros: int,
+        funds: dict[int, int],
+        order: EngineOrder | None = None,
+        more_micros: int = 0,
+        more_lots: int = 0,
+    ) -> None:
+        exposure_micros = account.exposure_micros
+        if order is not None:
+            outcome = order.outcome
+            if order.side == BUY:
+                account.buys_micros += more_micros
+                exposure_micros[outcome] -= more_micros
+                account.buy_lots[outcome] += more_lots
+            else:
+                exposure_micros[outcome] += more_micros
+                account.sell_lots[outcome] += more_lots
+        if not binary:
+            worst_micros = max(exposure_micros)
+        elif (worst_micros := exposure_micros[0]) < 0:
+            worst_micros = 0  # NO has no book: its exposure is 0.
         held_micros = account.buys_micros - PAYOUT_PIPS * account.collateral_lots + worst_micros
         if held_micros < 0:
             held_micros = 0
         if strict_refund and held_micros < -account.net_paid_micros:
             held_micros = -account.net_paid_micros
-        more_micros = cash_micros + account.held_micros - held_micros
+        freed_micros = cash_micros + account.held_micros - held_micros
         account.held_micros = held_micros
-        if more_micros and account.account_id in funds:
-            funds[account.account_id] += more_micros
+        if freed_micros and account.account_id in funds:
+            funds[account.account_id] += freed_micros
 
     return settle
 
@@ -265,15 +295,3 @@ def _close_cost(account: AccountState, outcome: int, signed_lots: int, paid_micr
         account.cost_micros[outcome] = -direction * (amount_micros - closed_micros)
     else:
         account.cost_micros[outcome] = cost_micros - direction * part_micros
-
-
-def add_hold(account: AccountState, order: EngineOrder, hold_micros: int, lots: int) -> None:
-    """Change the sums of the account's open orders by one order's hold and quantity."""
-    outcome = order.outcome
-    if order.side == BUY:
-        account.buys_micros += hold_micros
-        account.exposure_micros[outcome] -= hold_micros
-        account.buy_lots[outcome] += lots
-    else:
-        account.exposure_micros[outcome] += hold_micros
-        account.sell_lots[outcome] += lots

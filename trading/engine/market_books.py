@@ -10,7 +10,7 @@ from typing import Final
 from trading.engine.book import DEAD_MIN, EngineOrder, OrderBook, Tops
 from trading.engine.events import AnyEvent
 from trading.engine.maker import AutomatedMaker
-from trading.engine.margin import AccountState, add_hold, copy_account, new_account
+from trading.engine.margin import AccountState, copy_account, new_account
 from trading.engine.rules import Rules
 from trading.engine.types import (
     BUY,
@@ -98,8 +98,7 @@ class MarketBooks:
         if more_micros <= available_micros:
             return 0  # What an account holds grows by no more than its orders do.
         after = copy_account(account)
-        add_hold(after, order, more_micros, more_lots)
-        self.rules.settle(after, 0, {})
+        self.rules.settle(after, 0, {}, order, more_micros, more_lots)
         return after.held_micros - account.held_micros - available_micros
 
     def list_orders(self, account: AccountState) -> list[EngineOrder]:
@@ -244,10 +243,9 @@ class MarketBooks:
         if account.orders is not None:
             del account.orders[order.order_id]
         if order.remaining_lots:  # An order that was filled holds nothing any more.
-            add_hold(account, order, -order.hold_micros, -order.remaining_lots)
-            order.hold_micros = 0
             settle = self.rules.settle
-            settle(account, 0, self.funds)
+            settle(account, 0, self.funds, order, -order.hold_micros, -order.remaining_lots)
+            order.hold_micros = 0
         assert account.buys_micros >= 0
         options = order.place.options
         if options is not None:
@@ -261,9 +259,8 @@ class MarketBooks:
         self.books[order.outcome].reduce(order, lots)
         order.quantity_lots -= lots
         hold_micros = self.rules.compute_hold(order)
-        add_hold(account, order, hold_micros - order.hold_micros, -lots)
+        self.rules.settle(account, 0, self.funds, order, hold_micros - order.hold_micros, -lots)
         order.hold_micros = hold_micros
-        self.rules.settle(account, 0, self.funds)
         self.dirty_orders[order.order_id] = order
 
     def _trim_expiries(self) -> None:

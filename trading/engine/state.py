@@ -31,7 +31,7 @@ from trading.engine.events import (
     Waited,
 )
 from trading.engine.maker import AutomatedMaker
-from trading.engine.margin import add_fill, add_hold
+from trading.engine.margin import add_fill
 from trading.engine.market_books import MarketBooks, move_orders, order_of_arrival
 from trading.engine.rules import Rules
 from trading.engine.snapshot import Snapshot, compute_hash, dump, save
@@ -186,9 +186,8 @@ class MarketState(MarketBooks):
                 order.maker_basis += compute_basis(trade.price_pips, lots)
         compute_hold, settle = rules.compute_hold, rules.settle
         hold_micros = compute_hold(order) if order.remaining_lots else 0
-        add_hold(account, order, hold_micros - order.hold_micros, -lots)
-        order.hold_micros = hold_micros
-        settle(account, cash_micros, self.funds)
+        more_micros, order.hold_micros = hold_micros - order.hold_micros, hold_micros
+        settle(account, cash_micros, self.funds, order, more_micros, -lots)
         if self.headroom:
             self._use_headroom(order, lots)
         self.dirty_orders[order.order_id] = order
@@ -203,8 +202,7 @@ class MarketState(MarketBooks):
         account, rules = self.accounts[order.account_id], self.rules
         compute_hold, settle = rules.compute_hold, rules.settle
         order.hold_micros = hold_micros = compute_hold(order)
-        add_hold(account, order, hold_micros, lots)
-        settle(account, 0, self.funds)
+        settle(account, 0, self.funds, order, hold_micros, lots)
         self.books[rested.outcome].add(order)
         self.orders[order_id] = self.dirty_orders[order_id] = order
         if account.orders is not None:
