@@ -5,7 +5,6 @@ An order keeps two sums, one for the fills it made as maker and one as taker. Th
 """
 
 from collections.abc import Callable
-from math import gcd
 from typing import Final
 
 from trading.engine.book import EngineOrder
@@ -51,19 +50,13 @@ def _compute_unit(fees: Fees) -> int:
     return scale * fees.unit_micros
 
 
-def _reduce(fees: Fees) -> tuple[int, int, int]:
-    """Return both rates and the unit in lowest terms: small numbers are divided faster."""
-    rates, unit = (fees.maker_rate_ppm, fees.taker_rate_ppm), _compute_unit(fees)
-    divisor = gcd(*rates, unit)
-    return rates[0] // divisor, rates[1] // divisor, unit // divisor
-
-
 def build_fee(fees: Fees, discount: FeeDiscount) -> FeeFunction:
     """Return what computes the fee of one more fill; never more than min(p, 1 - p) of it."""
     if fees.kind is FeeKind.NONE:
         return lambda order, price_pips, lots, is_taker: 0
-    maker_ppm, taker_ppm, unit = _reduce(fees)
-    is_flat, unit_micros, round_up_by = fees.kind is FeeKind.FLAT, fees.unit_micros, unit - 1
+    maker_ppm, taker_ppm = fees.maker_rate_ppm, fees.taker_rate_ppm
+    is_flat, unit, unit_micros = fees.kind is FeeKind.FLAT, _compute_unit(fees), fees.unit_micros
+    round_up_by = unit - 1
     maker_percent, taker_percent = 100 - discount.maker_percent, 100 - discount.taker_percent
 
     def compute_fee_micros(order: EngineOrder, price_pips: int, lots: int, is_taker: bool) -> int:
@@ -85,6 +78,13 @@ def build_fee(fees: Fees, discount: FeeDiscount) -> FeeFunction:
     return compute_fee_micros
 
 
+def _find_divisor(one: int, other: int) -> int:
+    """Return the greatest common divisor."""
+    while other:
+        one, other = other, one % other
+    return one
+
+
 class _Rates(dict[int, int]):
     """By price what a lot may be charged, in `1 / unit` of what fees are rounded up to.
 
@@ -95,7 +95,7 @@ class _Rates(dict[int, int]):
         self.dearer_ppm = max(fees.maker_rate_ppm, fees.taker_rate_ppm)
         self.compute_basis = build_basis(fees)
         unit, least = _compute_unit(fees), 1 if fees.kind is FeeKind.FLAT else tick_pips**2
-        self.divisor = gcd(unit, self.dearer_ppm * least)
+        self.divisor = _find_divisor(unit, self.dearer_ppm * least)
         self.unit = unit // self.divisor
 
     def __missing__(self, price_pips: int) -> int:
@@ -113,8 +113,8 @@ def build_hold(fees: Fees, tick_pips: int = 1) -> HoldFunction:
         return _hold_without_fees
     maker_ppm, taker_ppm = fees.maker_rate_ppm, fees.taker_rate_ppm
     rates, unit_micros = _Rates(fees, tick_pips), fees.unit_micros
-    unit, divisor = rates.unit, rates.divisor
-    round_up_by = 2 * unit - 1 if unit_micros > 1 else unit - 1
+    unit, divisor, units_up = rates.unit, rates.divisor, 2 if unit_micros > 1 else 1
+    whole_unit, round_up_by = _compute_unit(fees), units_up * unit - 1
 
     def compute_hold_micros(order: EngineOrder) -> int:
         price_pips, lots = order.price_pips, order.remaining_lots
@@ -125,7 +125,7 @@ def build_hold(fees: Fees, tick_pips: int = 1) -> HoldFunction:
         if not order.filled_micros:
             return cost_micros + (rated + round_up_by) // unit * unit_micros
         rated = rated * divisor + order.maker_basis * maker_ppm + order.taker_basis * taker_ppm
-        due_micros = (rated + divisor * (round_up_by + 1) - 1) // (unit * divisor) * unit_micros
+        due_micros = (rated + units_up * whole_unit - 1) // whole_unit * unit_micros
         return cost_micros + due_micros - order.fee_micros
 
     return compute_hold_micros
