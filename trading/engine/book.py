@@ -18,6 +18,7 @@ from typing import Final, TypeVar
 import msgspec
 
 from trading.engine.commands import Place
+from trading.engine.events import Rested
 from trading.engine.types import BUY, PAYOUT_PIPS, SELL, OrderStatus, Reason
 
 DEAD_MIN: Final = 64
@@ -88,6 +89,12 @@ def enter_order(place: Place, ts_us: int, price_pips: int, lots: int) -> EngineO
         lots,
         ts_us,
     )
+
+
+def build_rested(order: EngineOrder) -> Rested:
+    """Return the event that what is left of an order rests."""
+    price_pips, lots = order.price_pips, order.remaining_lots
+    return Rested(order.order_id, order.outcome, order.side, price_pips, lots)
 
 
 class PriceLevel:

@@ -16,7 +16,7 @@ from typing import Any, Final
 import msgspec
 
 from trading.engine.blend import sweep_both
-from trading.engine.book import EngineOrder, enter_order
+from trading.engine.book import EngineOrder, build_rested, enter_order
 from trading.engine.brackets import (
     Bracket,
     attach_to_entry,
@@ -201,8 +201,7 @@ class Engine(MarketState):
         elif has_closed_position(self, order, trades):
             self._finish(order, Reason.REDUCE_ONLY)
         else:
-            price_pips, lots = order.price_pips, order.remaining_lots
-            self.emit(Rested(order.order_id, order.outcome, order.side, price_pips, lots))
+            self.emit(build_rested(order))
 
     def _match_and_end(self, order: EngineOrder) -> None:
         """Execute an order that never rests: market, IOC, FOK."""

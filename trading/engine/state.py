@@ -10,7 +10,7 @@ from typing import Any, Final, Self
 
 import msgspec
 
-from trading.engine.book import EngineOrder, enter_order
+from trading.engine.book import EngineOrder, build_rested, enter_order
 from trading.engine.commands import AnyCommand, Place
 from trading.engine.events import (
     Amended,
@@ -339,7 +339,7 @@ class MarketState(MarketBooks):
         for order in snapshot.orders:
             state.account(order.account_id)
             state.incoming, state.seq = order, order.priority
-            state.apply(_build_rested(order))
+            state.apply(build_rested(order))
         state.incoming, state.seq = None, snapshot.seq
         state.dirty_orders.clear()
         for order in sorted(snapshot.untriggered, key=order_of_arrival):
@@ -365,11 +365,6 @@ class MarketState(MarketBooks):
     def state_hash(self) -> str:
         """Return the SHA-256 of the canonical form, as hex."""
         return compute_hash(self)
-
-
-def _build_rested(order: EngineOrder) -> Rested:
-    price_pips, lots = order.price_pips, order.remaining_lots
-    return Rested(order.order_id, order.outcome, order.side, price_pips, lots)
 
 
 # By function, not by bound method: a market has no reference cycles and goes when it is dropped.
