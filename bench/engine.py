@@ -25,7 +25,16 @@ from bench.figures import IN_MEMORY, Figure, Sizes, build_figure
 from trading.engine.commands import AnyCommand, Cancel, Configure, Place
 from trading.engine.engine import Engine
 from trading.engine.events import CrossMatched, Ended, Rejected, Traded
-from trading.engine.types import BUY, SELL, Config, FeeKind, Fees, MarketStatus, Tif
+from trading.engine.types import (
+    BUY,
+    PAYOUT_PIPS,
+    SELL,
+    Config,
+    FeeKind,
+    Fees,
+    MarketStatus,
+    Tif,
+)
 
 BATCH_COMMANDS: Final = 512
 """As many as a shard executes before it clears dirty sets."""
@@ -235,14 +244,15 @@ def _build_limit(rng: random.Random, order_id: str, engine: Engine) -> Place:
     that is cheaper in them than across.
     """
     side, books = rng.choice((BUY, SELL)), len(engine.books)
-    book = engine.books[0]
-    fair_tick = book.ticks // (books if engine.rules.crosses_books else 2)
+    tick_pips = engine.books[0].tick_pips
+    ticks = PAYOUT_PIPS // tick_pips
+    fair_tick = ticks // (books if engine.rules.crosses_books else 2)
     bids, asks = (1, fair_tick * 24 // 25), (-(fair_tick * 26 // -25), 2 * fair_tick - 1)
     tick, account_id = rng.randint(*(bids if side == BUY else asks)), rng.randint(1, MAKERS)
     lots, outcome = rng.randint(1, 20) * 100, rng.randrange(books)
     if engine.rules.crosses_books and outcome % 2:
-        tick = min(max(1, tick - side * fair_tick // 6), book.ticks - 1)
-    price_pips = tick * book.tick_pips
+        tick = min(max(1, tick - side * fair_tick // 6), ticks - 1)
+    price_pips = tick * tick_pips
     return Place(order_id, account_id, account_id, outcome, side, price_pips, lots)
 
 
@@ -252,8 +262,8 @@ def _build_crossing(rng: random.Random, order_id: str, engine: Engine) -> Place:
     account_id = MAKERS + rng.randint(1, TAKERS)
     lots, outcome = rng.randint(1, 10) * 100, rng.randrange(len(engine.books))
     book = engine.books[outcome]
-    tick = min(max(book.implied_tick(side) - side, 1), book.ticks - 1)
-    price_pips = tick * book.tick_pips
+    price_pips, tick_pips = book.implied_pips(side) - side * book.tick_pips, book.tick_pips
+    price_pips = min(max(price_pips, tick_pips), PAYOUT_PIPS - tick_pips)
     return Place(order_id, account_id, account_id, outcome, side, price_pips, lots, tif=Tif.IOC)
 
 

@@ -31,7 +31,7 @@ from trading.engine.commands import AnyCommand, CancelGroup, Configure, Fire, Ti
 from trading.engine.dry_run import find_touched_accounts
 from trading.engine.engine import Engine
 from trading.engine.events import AnyEvent, Triggered, TriggerMoved
-from trading.engine.types import BUY, SELL, Config, MarketStatus
+from trading.engine.types import BUY, PAYOUT_PIPS, SELL, Config, MarketStatus
 
 MODULES_THAT_COUNT_MAKERS: Final = tuple(
     module
@@ -247,34 +247,33 @@ STEPS: Final = (
 
 def check_book(book: OrderBook) -> None:
     """Totals, counts of dead orders, bits and best prices are what the queues say."""
-    ticks: dict[int, set[int]] = {BUY: set(), SELL: set()}
-    for tick, level in enumerate(book.levels):
-        if level is None:
-            continue
+    prices: dict[int, set[int]] = {BUY: set(), SELL: set()}
+    for price_pips, level in book.levels.items():
         live = [order for order in level.queue if order.live]
         assert level.dead == len(level.queue) - len(live)
         assert level.total_lots == sum(order.remaining_lots for order in live)
         for order in live:
-            assert order.price_pips == tick * book.tick_pips
-            ticks[order.side].add(tick)
-    assert set(book.ticks_of(BUY)) == ticks[BUY]
-    assert set(book.ticks_of(SELL)) == ticks[SELL]
-    assert book.best_bid == max(ticks[BUY], default=0)
-    assert book.best_ask == min(ticks[SELL], default=book.ticks)
+            assert order.price_pips == price_pips
+            prices[order.side].add(price_pips)
+    assert list(book.prices_of(BUY)) == sorted(prices[BUY], reverse=True)
+    assert list(book.prices_of(SELL)) == sorted(prices[SELL])
+    assert book.best_bid_pips == max(prices[BUY], default=0)
+    assert book.best_ask_pips == min(prices[SELL], default=PAYOUT_PIPS)
 
 
 def check_tops(engine: Engine) -> None:
     """No book is crossed, nor are those that are matched with one another, whose sums are right."""
     books = engine.books
     for book in books:
-        assert book.best_bid < book.best_ask
+        assert book.best_bid_pips < book.best_ask_pips
     if not engine.rules.crosses_books:
         return
-    bid_ticks, ask_ticks = sum(b.best_bid for b in books), sum(b.best_ask for b in books)
+    bid_pips, ask_pips = sum(b.best_bid_pips for b in books), sum(b.best_ask_pips for b in books)
     for book in books:
-        assert (book.tops.bid_ticks, book.tops.ask_ticks) == (bid_ticks, ask_ticks)
-    assert bid_ticks < books[0].ticks
-    assert ask_ticks > books[0].ticks or not all(book.asks for book in books)
+        assert book.tops is not None
+        assert (book.tops.bid_pips, book.tops.ask_pips) == (bid_pips, ask_pips)
+    assert bid_pips < PAYOUT_PIPS
+    assert ask_pips > PAYOUT_PIPS or not all(book.asks for book in books)
 
 
 def run_random_market(seed: int, steps: int) -> Pair:

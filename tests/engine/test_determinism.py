@@ -184,7 +184,7 @@ def cancel(engine: Engine, order_id: str, account_id: int) -> None:
 
 def queued(book: OrderBook) -> int:
     """Orders that the book holds on to, live or dead."""
-    return sum(len(level.queue) for level in book.levels if level is not None)
+    return sum(len(level.queue) for level in book.levels.values())
 
 
 def from_front(count: int) -> Iterator[int]:

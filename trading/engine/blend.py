@@ -43,8 +43,7 @@ def count_offered_lots(market: MarketState, order: EngineOrder) -> int:
     maker, book = market.maker, market.books[outcome]
     assert maker is not None
     if book.has(-side):
-        best_tick = book.best_ask if side == BUY else book.best_bid
-        better_pips = (best_tick - side) * book.tick_pips
+        better_pips = book.best_pips(-side) - side * book.tick_pips
         limit_pips = min(limit_pips, better_pips) if side == BUY else max(limit_pips, better_pips)
     if not 0 < limit_pips < PAYOUT_PIPS:
         return 0
@@ -53,7 +52,7 @@ def count_offered_lots(market: MarketState, order: EngineOrder) -> int:
         return 0
     for other, book in enumerate(market.books):
         if other != outcome and book.has(side):
-            price_pips = (book.best_bid if side == BUY else book.best_ask) * book.tick_pips
+            price_pips = book.best_pips(side)
             to_cross = count_lots_to_cross(maker.lmsr, outcome, side, other, price_pips)
             lots = lots if to_cross is None else min(lots, to_cross)
     assert lots > 0, "the maker has crossed an order that rests"
@@ -194,10 +193,8 @@ def crosses_any(market: MarketState, lmsr: Lmsr, side: int) -> bool:
     """Return whether a maker in this state would trade with a resting order of `side`."""
     maker = AutomatedMaker(lmsr, {})
     for outcome, book in enumerate(market.books):
-        if book.has(side):
-            tick = book.best_bid if side == BUY else book.best_ask
-            if maker.count_lots(outcome, side, tick * book.tick_pips):
-                return True
+        if book.has(side) and maker.count_lots(outcome, side, book.best_pips(side)):
+            return True
     return False
 
 

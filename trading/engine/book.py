@@ -1,9 +1,9 @@
 """The order book of one outcome: price-time priority on one ladder.
 
-Layout: `levels[i]` holds the orders at tick i (price = i x tick); bids and asks share the ladder.
-One int per side has bit i set when level i has live orders; `best_bid` and `best_ask` are ticks,
-0 and `ticks` when that side is empty. A level is a FIFO with its total quantity.
-Ordering invariant: inside a level the order of arrival; best_bid < best_ask, always.
+Layout: `levels` maps a price to its level, a FIFO with its total quantity; bids and asks share the
+ladder. One int per side has bit i set when the level at tick i (price = i x tick) has live orders;
+`best_bid_pips` and `best_ask_pips` are 0 and a pay-out when that side is empty.
+Ordering invariant: inside a level the order of arrival; best bid < best ask, always.
 Books of one market that are matched with one another share their `Tops`, from which the price
 follows that a taker can have from all other books at once (see `cross`).
 Removal is lazy: a dead order stays in its queue until it comes to the front or until more than half
@@ -11,13 +11,14 @@ of the queue (and more than 64) is dead, so a cancel costs O(1) and memory stays
 An amend that loses its place enters as a new `EngineOrder` object; the old object is dead.
 """
 
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Iterator
 from typing import Final, TypeVar
 
 import msgspec
 
 from trading.engine.commands import Place
+from trading.engine.events import Rested
 from trading.engine.types import BUY, PAYOUT_PIPS, SELL, OrderStatus, Reason
 
 DEAD_MIN: Final = 64
@@ -90,6 +91,12 @@ def enter_order(place: Place, ts_us: int, price_pips: int, lots: int) -> EngineO
     )
 
 
+def build_rested(order: EngineOrder) -> Rested:
+    """Return the event that what is left of an order rests."""
+    price_pips, lots = order.price_pips, order.remaining_lots
+    return Rested(order.order_id, order.outcome, order.side, price_pips, lots)
+
+
 class PriceLevel:
     """The queue of one price: live orders in order of arrival, with dead ones among them."""
 
@@ -100,7 +107,7 @@ class PriceLevel:
         self.total_lots = 0
         self.dead = 0
         self.changed = False
-        """Whether the book's list of changed ticks has it already."""
+        """Whether the book's list of changed prices has it already."""
 
     def compact(self) -> None:
         """Forget the dead orders."""
@@ -109,137 +116,138 @@ class PriceLevel:
 
 
 class Tops:
-    """The sums of the best ticks of several books: 0 for a missing bid, all ticks for an ask."""
+    """The sums of the best prices of several books: 0 for a missing bid, a pay-out for an ask."""
 
-    __slots__ = ("ask_ticks", "bid_ticks")
+    __slots__ = ("ask_pips", "bid_pips")
 
-    def __init__(self, books: int, tick_pips: int) -> None:
-        self.bid_ticks = 0
-        self.ask_ticks = books * (PAYOUT_PIPS // tick_pips)
+    def __init__(self, books: int) -> None:
+        self.bid_pips = 0
+        self.ask_pips = books * PAYOUT_PIPS
 
 
 class OrderBook:
     """Both sides of one outcome. Knows prices and quantities, nothing of money."""
 
     __slots__ = (
-        "asks", "best_ask", "best_bid", "bids", "changed", "levels", "tick_pips", "ticks", "tops",
+        "asks", "best_ask_pips", "best_bid_pips", "bids", "changed", "levels", "tick_pips", "tops",
     )  # fmt: skip
 
     def __init__(self, tick_pips: int, tops: Tops | None = None) -> None:
         self.tick_pips = tick_pips
-        self.ticks = PAYOUT_PIPS // tick_pips
-        # A single book implies nothing: treat the others as always empty.
-        self.tops = Tops(2, tick_pips) if tops is None else tops
-        self.levels: list[PriceLevel | None] = [None] * self.ticks
+        self.tops = tops
+        self.levels: defaultdict[int, PriceLevel] = defaultdict(PriceLevel)
+        """By price those that have, or have had, orders."""
         self.bids = 0
         self.asks = 0
-        self.best_bid = 0
-        self.best_ask = self.ticks
+        self.best_bid_pips = 0
+        self.best_ask_pips = PAYOUT_PIPS
         self.changed: list[int] = []
-        """Ticks whose total may differ from what was last published."""
+        """Prices whose total may differ from what was last published."""
 
-    def note(self, tick: int) -> PriceLevel:
-        """Note that a level has changed, or will, and return it."""
-        level = self.levels[tick]
-        if level is None:
-            level = self.levels[tick] = PriceLevel()
+    def note(self, price_pips: int) -> None:
+        """Note that a level has changed, or will."""
+        level = self.levels[price_pips]
         if not level.changed:
             level.changed = True
-            self.changed.append(tick)
-        return level
+            self.changed.append(price_pips)
 
     def forget_changes(self) -> None:
         """What changed so far has been published."""
-        for tick in self.changed:
-            self.level(tick).changed = False
+        for price_pips in self.changed:
+            self.levels[price_pips].changed = False
         self.changed.clear()
 
-    def level(self, tick: int) -> PriceLevel:
-        """Return the level of a tick that has, or has had, orders."""
-        level = self.levels[tick]
-        assert level is not None
-        return level
-
-    def total_lots(self, tick: int) -> int:
-        """Return the quantity that rests at a tick."""
-        level = self.levels[tick]
+    def total_lots(self, price_pips: int) -> int:
+        """Return the quantity that rests at a price."""
+        level = self.levels.get(price_pips)
         return 0 if level is None else level.total_lots
 
     def add(self, order: EngineOrder) -> None:
         """Put `order` last at its price; the caller has made sure that it does not cross."""
-        tick = order.price_pips // self.tick_pips
+        price_pips = order.price_pips
         assert not order.live
-        level = self.levels[tick]
-        if level is None or not level.changed:
-            level = self.note(tick)
+        level = self.levels[price_pips]
+        if not level.changed:
+            self.note(price_pips)
         if not level.total_lots:
-            if order.side == BUY:
-                assert tick < self.best_ask
-                self.bids |= BIT[tick]
-                if tick > self.best_bid:
-                    self.tops.bid_ticks += tick - self.best_bid
-                    self.best_bid = tick
-            else:
-                assert tick > self.best_bid
-                self.asks |= BIT[tick]
-                if tick < self.best_ask:
-                    self.tops.ask_ticks += tick - self.best_ask
-                    self.best_ask = tick
+            self._show(price_pips, order.side)
         level.queue.append(order)
         level.total_lots += order.remaining_lots
         order.live = True
 
+    def _show(self, price_pips: int, side: int) -> None:
+        """A level has orders from here on."""
+        tick = price_pips // self.tick_pips
+        if side == BUY:
+            assert price_pips < self.best_ask_pips
+            self.bids |= BIT[tick]
+            if price_pips > self.best_bid_pips:
+                if self.tops is not None:
+                    self.tops.bid_pips += price_pips - self.best_bid_pips
+                self.best_bid_pips = price_pips
+        else:
+            assert price_pips > self.best_bid_pips
+            self.asks |= BIT[tick]
+            if price_pips < self.best_ask_pips:
+                if self.tops is not None:
+                    self.tops.ask_pips += price_pips - self.best_ask_pips
+                self.best_ask_pips = price_pips
+
     def remove(self, order: EngineOrder) -> None:
         """Take a live order with all that remains of it out of the book."""
-        tick = order.price_pips // self.tick_pips
+        price_pips = order.price_pips
         assert order.live
         order.live = False
-        level = self.levels[tick]
-        assert level is not None
+        level = self.levels[price_pips]
         if not level.changed:
-            self.note(tick)
+            self.note(price_pips)
         level.total_lots -= order.remaining_lots
-        if level.total_lots:
-            level.dead += 1
-            if level.dead > DEAD_MIN and level.dead * 2 > len(level.queue):
-                level.compact()
+        if not level.total_lots:
+            level.queue.clear()
+            level.dead = 0
+            self._hide(price_pips, order.side)
             return
-        level.queue.clear()
-        level.dead = 0
-        if order.side == BUY:
-            self.bids ^= BIT[tick]
-            if tick == self.best_bid:
-                self.best_bid = self.bids.bit_length() - 1 if self.bids else 0
-                self.tops.bid_ticks += self.best_bid - tick
+        level.dead += 1
+        if level.dead > DEAD_MIN and level.dead * 2 > len(level.queue):
+            level.compact()
+
+    def _hide(self, price_pips: int, side: int) -> None:
+        """A level has no orders any more."""
+        tick = price_pips // self.tick_pips
+        if side == BUY:
+            self.bids = bids = self.bids ^ BIT[tick]
+            if price_pips == self.best_bid_pips:
+                self.best_bid_pips = (bids.bit_length() - 1) * self.tick_pips if bids else 0
+                if self.tops is not None:
+                    self.tops.bid_pips += self.best_bid_pips - price_pips
         else:
             self.asks = asks = self.asks ^ BIT[tick]
-            if tick == self.best_ask:
-                self.best_ask = (asks & -asks).bit_length() - 1 if asks else self.ticks
-                self.tops.ask_ticks += self.best_ask - tick
+            if price_pips == self.best_ask_pips:
+                best_tick = (asks & -asks).bit_length() - 1
+                self.best_ask_pips = best_tick * self.tick_pips if asks else PAYOUT_PIPS
+                if self.tops is not None:
+                    self.tops.ask_pips += self.best_ask_pips - price_pips
 
     def reduce(self, order: EngineOrder, lots: int) -> None:
         """Lower the remaining quantity of a live order, which keeps its place."""
-        tick = order.price_pips // self.tick_pips
-        level = self.levels[tick]
-        assert level is not None
+        level = self.levels[order.price_pips]
         if not level.changed:
-            self.note(tick)
-        level.total_lots -= lots
-        order.remaining_lots -= lots
-        assert 0 <= order.remaining_lots <= level.total_lots
+            self.note(order.price_pips)
+        level.total_lots = total_lots = level.total_lots - lots
+        order.remaining_lots = remaining_lots = order.remaining_lots - lots
+        assert 0 <= remaining_lots <= total_lots
 
-    def best_maker(self, taker_side: int, limit_tick: int) -> EngineOrder | None:
+    def best_maker(self, taker_side: int, limit_pips: int) -> EngineOrder | None:
         """Return the first order that a taker with this limit meets."""
         if taker_side == BUY:
-            tick = self.best_ask  # Beyond the last tick when there is none,
-            if tick > limit_tick:
+            price_pips = self.best_ask_pips  # A pay-out when there is none,
+            if price_pips > limit_pips:
                 return None
         else:
-            tick = self.best_bid  # or 0, and no limit is as low.
-            if tick < limit_tick:
+            price_pips = self.best_bid_pips  # or 0, and no limit is as low.
+            if price_pips < limit_pips:
                 return None
-        level = self.levels[tick]
-        assert level is not None
+        level = self.levels[price_pips]
         queue = level.queue
         maker = queue[0]
         while not maker.live:
@@ -252,61 +260,67 @@ class OrderBook:
         """Return whether that side has any order."""
         return bool(self.bids if side == BUY else self.asks)
 
+    def best_pips(self, side: int) -> int:
+        """Return the best price of a side: 0 for a missing bid, a pay-out for a missing ask."""
+        return self.best_bid_pips if side == BUY else self.best_ask_pips
+
     def crosses(self, side: int, price_pips: int) -> bool:
         """Return whether an order at this price would trade, in this book or across books."""
-        tick = price_pips // self.tick_pips
         if side == BUY:
-            return tick >= self.best_ask or tick >= self.ticks - self.tops.bid_ticks + self.best_bid
-        return 0 < self.best_bid >= tick or self.ticks - self.tops.ask_ticks + self.best_ask >= tick
+            if price_pips >= self.best_ask_pips:
+                return True
+            return self.tops is not None and price_pips >= self.implied_pips(BUY)
+        if price_pips <= self.best_bid_pips:
+            return True
+        return self.tops is not None and price_pips <= self.implied_pips(SELL)
 
-    def implied_tick(self, side: int) -> int:
+    def implied_pips(self, side: int) -> int:
         """Return the price at which a taker trades across books: outside the ladder if it can't."""
+        if self.tops is None:
+            return PAYOUT_PIPS if side == BUY else 0
         if side == BUY:
-            return self.ticks - self.tops.bid_ticks + self.best_bid
-        return self.ticks - self.tops.ask_ticks + self.best_ask
+            return PAYOUT_PIPS - self.tops.bid_pips + self.best_bid_pips
+        return PAYOUT_PIPS - self.tops.ask_pips + self.best_ask_pips
 
-    def is_implied_better(self, side: int, limit_tick: int) -> bool:
+    def is_implied_better(self, side: int, limit_pips: int) -> bool:
         """Return whether a taker with this limit trades across books first. The book wins ties."""
+        price_pips = self.implied_pips(side)
         if side == BUY:
-            tick = self.ticks - self.tops.bid_ticks + self.best_bid
-            return tick < self.best_ask and tick <= limit_tick
-        tick = self.ticks - self.tops.ask_ticks + self.best_ask
-        return tick > self.best_bid and tick >= limit_tick
+            return price_pips < self.best_ask_pips and price_pips <= limit_pips
+        return price_pips > self.best_bid_pips and price_pips >= limit_pips
 
-    def find_taking_tick(self, side: int) -> int:
-        """Return the best price for a taker: all ticks for a buyer, 0 for a seller without any."""
+    def find_taking_pips(self, side: int) -> int:
+        """Return the best price for a taker: a pay-out for a buyer, 0 for a seller without any."""
         if side == BUY:
-            return min(self.best_ask, self.implied_tick(BUY))
-        return max(self.best_bid, self.implied_tick(SELL))
+            return min(self.best_ask_pips, self.implied_pips(BUY))
+        return max(self.best_bid_pips, self.implied_pips(SELL))
 
     def front(self, side: int) -> EngineOrder | None:
         """Return the order of this side that is first in line."""
-        return self.best_maker(-side, 1 if side == BUY else self.ticks - 1)
+        return self.best_maker(-side, 1 if side == BUY else PAYOUT_PIPS - 1)
 
     def orders(self, side: int) -> Iterator[EngineOrder]:
         """Yield the live orders of a side, best first, in order of priority."""
-        for tick in self.ticks_of(side):
-            for order in self.level(tick).queue:
+        for price_pips in self.prices_of(side):
+            for order in self.levels[price_pips].queue:
                 if order.live:
                     yield order
 
-    def ticks_of(self, side: int) -> Iterator[int]:
-        """Yield the ticks with orders of a side, best first."""
+    def prices_of(self, side: int) -> Iterator[int]:
+        """Yield the prices with orders of a side, best first."""
         mask = self.bids if side == BUY else self.asks
         while mask:
             tick = mask.bit_length() - 1 if side == BUY else (mask & -mask).bit_length() - 1
-            yield tick
+            yield tick * self.tick_pips
             mask ^= BIT[tick]
 
     def top(self, side: int) -> tuple[int | None, int]:
         """Return the best price of a side and the quantity there; (None, 0) when it is empty."""
         if not self.has(side):
             return None, 0
-        tick = self.best_bid if side == BUY else self.best_ask
-        return tick * self.tick_pips, self.level(tick).total_lots
+        price_pips = self.best_pips(side)
+        return price_pips, self.total_lots(price_pips)
 
     def depth(self, side: int) -> list[tuple[int, int]]:
         """Return [(price_pips, total_lots)] of a side, best first."""
-        return [
-            (tick * self.tick_pips, self.level(tick).total_lots) for tick in self.ticks_of(side)
-        ]
+        return [(price_pips, self.total_lots(price_pips)) for price_pips in self.prices_of(side)]

@@ -10,6 +10,7 @@ from trading.engine.margin import AccountState, compute_allowance_lots
 from trading.engine.order_groups import check_group
 from trading.engine.state import MarketState
 from trading.engine.types import (
+    BUY,
     ORDER_LOTS_MAX,
     OUTCOMES_MAX,
     PAYOUT_PIPS,
@@ -76,11 +77,14 @@ def check_place(market: MarketState, place: Place) -> Reason | None:
     if lots is None or lots % rules.lot_step_lots or not 0 < lots <= ORDER_LOTS_MAX:
         return check_quantity(market, lots)
     account = market.accounts.get(place.account_id) or market.account(place.account_id)
-    compute_headroom = rules.compute_headroom
-    if lots > compute_headroom(account, outcome, place.side):
+    if place.side == BUY:
+        lots += account.net_lots[outcome] + account.buy_lots[outcome]
+    else:
+        lots += account.sell_lots[outcome] - account.net_lots[outcome]
+    if lots > rules.owned_lots_max:
         return Reason.POSITION_LIMIT
-    if market.elsewhere and lots > market.compute_headroom(account, outcome, place.side):
-        return Reason.POSITION_LIMIT
+    if rules.limits_positions or market.elsewhere:
+        return check_position(market, account, place, place.quantity_lots)
     return None
 
 

@@ -1,7 +1,6 @@
 """What a command can touch, and a copy of just that to try it on."""
 
 from collections.abc import Iterator
-from heapq import heappush
 from typing import Final, NamedTuple, TypeVar
 
 import msgspec
@@ -97,10 +96,7 @@ def copy_touched(market: Market, command: AnyCommand, ts_us: int) -> Market:
         copied = msgspec.structs.replace(order, live=False)
         copy.books[order.outcome].add(copied)
         copy.orders[order.order_id] = copied
-        copy.join_group(copied)
-        copy.note_leg(copied)
-        if order.place.expires_at_us is not None:
-            heappush(copy.expiries, (order.place.expires_at_us, order.order_id))
+        copy.note_options(copied)
     for order in untriggered.values():
         copy.wait(msgspec.structs.replace(order))
     return copy
@@ -217,7 +213,7 @@ def _bound_lots(market: MarketState, place: Place) -> int:
     if place.budget_micros is None or market.maker is not None:
         return ORDER_LOTS_MAX
     book = market.books[place.outcome]
-    best_pips = book.find_taking_tick(place.side) * book.tick_pips
+    best_pips = book.find_taking_pips(place.side)
     unit_pips = best_pips if place.side == BUY else PAYOUT_PIPS - best_pips
     return max(1, place.budget_micros // unit_pips)
 
@@ -228,15 +224,13 @@ def _find_makers_across(market: MarketState, taker: _Taker, ts_us: int) -> Itera
     None may be further from its book's best than the implied price is from the limit.
     """
     book, side = market.books[taker.outcome], taker.side
-    spare_ticks = side * (taker.price_pips // book.tick_pips - book.implied_tick(side))
-    if spare_ticks < 0:
+    spare_pips = side * (taker.price_pips - book.implied_pips(side))
+    if spare_pips < 0:
         return
     for outcome, other in enumerate(market.books):
-        best_tick = other.best_bid if side == BUY else other.best_ask
         if outcome == taker.outcome or not other.has(side):
             continue
-        limit_tick = min(max(best_tick - side * spare_ticks, 1), other.ticks - 1)
-        limit_pips = limit_tick * other.tick_pips
+        limit_pips = other.best_pips(side) - side * spare_pips
         yield from _find_makers(other, taker._replace(side=-side, price_pips=limit_pips), ts_us)
 
 

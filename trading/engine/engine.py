@@ -16,7 +16,7 @@ from typing import Any, Final
 import msgspec
 
 from trading.engine.blend import sweep_both
-from trading.engine.book import EngineOrder
+from trading.engine.book import EngineOrder, build_rested, enter_order
 from trading.engine.brackets import (
     Bracket,
     attach_to_entry,
@@ -60,11 +60,10 @@ from trading.engine.events import (
     list_trades,
 )
 from trading.engine.lmsr import compute_worst_loss_micros
-from trading.engine.margin import add_hold, copy_account
 from trading.engine.matcher import match, name_remainder
 from trading.engine.order_groups import cancel_group, check_group
 from trading.engine.resting import compute_allowance, has_closed_position, is_cancelled_on_halt
-from trading.engine.state import Elsewhere, Headroom, MarketState
+from trading.engine.state import NO_ELSEWHERE, NO_HEADROOM, Elsewhere, Headroom, MarketState
 from trading.engine.triggers import watch
 from trading.engine.types import (
     ORDER_LOTS_MAX,
@@ -77,7 +76,8 @@ from trading.engine.types import (
 )
 
 # A member of an enum is an attribute of a class, which costs as much as a call.
-IOC: Final = Tif.IOC
+GTC: Final = Tif.GTC
+GTD: Final = Tif.GTD
 FOK: Final = Tif.FOK
 FILLED: Final = OrderStatus.FILLED
 CANCELLED: Final = OrderStatus.CANCELLED
@@ -94,11 +94,18 @@ class Engine(MarketState):
         command: AnyCommand,
         ts_us: int,
         funds: dict[int, int],
-        headroom: Headroom = None,
-        elsewhere: Elsewhere = None,
+        headroom: Headroom = NO_HEADROOM,
+        elsewhere: Elsewhere = NO_ELSEWHERE,
     ) -> list[AnyEvent]:
         """Execute one command at `ts_us` (or the latest time seen) and return its events."""
-        self.begin(ts_us, funds, headroom, elsewhere)
+        if ts_us > self.ts_us:
+            self.ts_us = ts_us
+        self.seq += 1
+        self.funds = funds
+        self.headroom = headroom
+        self.elsewhere = elsewhere
+        self.incoming = None
+        self.events = []
         if self.expiries and self.expiries[0][0] <= self.ts_us:
             self._expire()
         _DECISIONS[type(command)](self, command)
@@ -113,12 +120,12 @@ class Engine(MarketState):
         command: AnyCommand,
         ts_us: int,
         funds: dict[int, int],
-        headroom: Headroom = None,
-        elsewhere: Elsewhere = None,
+        headroom: Headroom = NO_HEADROOM,
+        elsewhere: Elsewhere = NO_ELSEWHERE,
     ) -> list[AnyEvent]:
         """Return what `execute` would return now, changing nothing; but not what triggers see."""
         trial = copy_touched(self, command, ts_us)
-        return trial.execute(command, ts_us, dict(funds), dict(headroom or {}), elsewhere)
+        return trial.execute(command, ts_us, dict(funds), dict(headroom), elsewhere)
 
     def find_next_fire(self, skipped: Container[str] = ()) -> Fire | None:
         """Return the command that carries out the first triggered order, if it can be sent now."""
@@ -139,7 +146,9 @@ class Engine(MarketState):
                 heappop(self.expiries)
 
     def _end(self, order: EngineOrder, status: OrderStatus, reason: Reason) -> None:
-        self.emit(Ended(order.order_id, status, reason, order.remaining_lots))
+        ended = Ended(order.order_id, status, reason, order.remaining_lots)
+        self.events.append(ended)
+        self.apply_ended(ended)
 
     # Place
 
@@ -148,7 +157,7 @@ class Engine(MarketState):
         if reason is not None:
             self.emit(Rejected(place.order_id, reason))
             return
-        options, tif, price_pips = place.options, place.tif, place.price_pips
+        options, price_pips, lots = place.options, place.price_pips, place.quantity_lots
         if options is not None:
             if options.legs:
                 self._place_bracket(place, options)
@@ -156,45 +165,33 @@ class Engine(MarketState):
             if options.trigger is not None:
                 self._wait_for(place, options.trigger)
                 return
+            if options.budget_micros is not None:
+                self._match_budget(place, options.budget_micros)
+                return
         if price_pips is None:
             price_pips = self.compute_collar(place.outcome, place.side)
-        if options is not None and options.budget_micros is not None:
-            self._match_budget(place, price_pips, options.budget_micros)
-            return
-        lots, rules = place.quantity_lots, self.rules
         assert lots is not None
-        order = self.enter(place, price_pips, lots)
-        if tif is IOC or tif is FOK or (options is not None and options.is_market):
+        self.incoming = order = enter_order(place, self.ts_us, price_pips, lots)
+        tif = place.tif
+        if (tif is not GTC and tif is not GTD) or (options is not None and options.is_market):
             self._match_and_end(order)
             return
-        safe_micros = rules.safe_hold_pips * lots + rules.safe_hold_micros
+        safe_micros = self.rules.safe_hold_pips * lots
         if self.funds[place.account_id] < safe_micros and not self._check_funds(order, lots, 0):
             return
         if self.maker is not None or self.books[place.outcome].crosses(place.side, price_pips):
             self._match_and_rest(order)
         else:
-            self.emit(Rested(place.order_id, place.outcome, place.side, price_pips, lots))
+            rested = Rested(place.order_id, place.outcome, place.side, price_pips, lots)
+            self.events.append(rested)
+            self.apply_rested(rested)
 
     def _check_funds(self, order: EngineOrder, more_lots: int, old_hold_micros: int) -> bool:
         """Reject an order that may rest unless its account can hold all that it could cost."""
-        missing_micros = self._find_missing(order, more_lots, old_hold_micros)
+        missing_micros = self.find_missing(order, more_lots, old_hold_micros)
         if missing_micros > 0:
             self.emit(Rejected(order.order_id, Reason.INSUFFICIENT_FUNDS, missing_micros))
         return missing_micros <= 0
-
-    def _find_missing(self, order: EngineOrder, more_lots: int, old_hold_micros: int) -> int:
-        """Return what its account lacks for all that an order could cost; at most 0: nothing.
-
-        Its hold replaces an earlier one of `old_hold_micros`, and `more_lots` come with it.
-        """
-        account, available_micros = self.account(order.account_id), self.funds[order.account_id]
-        more_micros = self.rules.compute_hold(order) - old_hold_micros
-        if more_micros <= available_micros:
-            return 0  # What an account holds grows by no more than its orders do.
-        after = copy_account(account)
-        add_hold(after, order, more_micros, more_lots)
-        more_held_micros = self.rules.compute_held(after) - account.held_micros
-        return more_held_micros - available_micros
 
     def _match_and_rest(self, order: EngineOrder) -> None:
         """Trade what crosses, then rest or end what is left of an order that may rest."""
@@ -204,8 +201,7 @@ class Engine(MarketState):
         elif has_closed_position(self, order, trades):
             self._finish(order, Reason.REDUCE_ONLY)
         else:
-            price_pips, lots = order.price_pips, order.remaining_lots
-            self.emit(Rested(order.order_id, order.outcome, order.side, price_pips, lots))
+            self.emit(build_rested(order))
 
     def _match_and_end(self, order: EngineOrder) -> None:
         """Execute an order that never rests: market, IOC, FOK."""
@@ -218,13 +214,14 @@ class Engine(MarketState):
             reason = Reason.REDUCE_ONLY if is_closed else name_remainder(makers)
         self._finish(order, reason)
 
-    def _match_budget(self, place: Place, price_pips: int, budget_micros: int) -> None:
+    def _match_budget(self, place: Place, budget_micros: int) -> None:
         """Spend at most the budget; an order by budget ends with the quantity that it filled."""
-        lots = ORDER_LOTS_MAX
+        price_pips, lots = place.price_pips, ORDER_LOTS_MAX
+        if price_pips is None:
+            price_pips = self.compute_collar(place.outcome, place.side)
         if not place.reduce_only:
             account = self.account(place.account_id)
-            headroom_lots = self.compute_headroom(account, place.outcome, place.side)
-            lots = min(lots, headroom_lots)
+            lots = min(lots, self.compute_headroom(account, place.outcome, place.side))
         order = self.enter(place, price_pips, lots - lots % self.rules.lot_step_lots)
         stopped, makers, _ = match(self, order, True, budget_micros)
         reason = stopped or name_remainder(makers)
@@ -295,7 +292,7 @@ class Engine(MarketState):
         place, lots = order.place, order.remaining_lots
         rests = place.tif in RESTING and not place.is_market
         reason = check_fired(self, order)
-        if reason is None and rests and self._find_missing(order, lots, 0) > 0:
+        if reason is None and rests and self.find_missing(order, lots, 0) > 0:
             reason = Reason.INSUFFICIENT_FUNDS
         if reason is not None:
             self._end(order, OrderStatus.REJECTED, reason)
@@ -404,11 +401,16 @@ class Engine(MarketState):
     # The others
 
     def _cancel(self, cancel: Cancel) -> None:
-        order = self.find_order(cancel.order_id)
+        order_id = cancel.order_id
+        order = self.orders.get(order_id)
+        if order is None and self.untriggered:
+            order = self.untriggered.get(order_id)
         if order is None or order.account_id != cancel.account_id:
             self.emit(Rejected(cancel.order_id, Reason.ORDER_UNKNOWN))
             return
-        self.emit(Ended(order.order_id, CANCELLED, BY_OWNER, order.remaining_lots))
+        ended = Ended(order_id, CANCELLED, BY_OWNER, order.remaining_lots)
+        self.events.append(ended)
+        self.apply_ended(ended)
 
     def _cancel_all(self, command: CancelAll) -> None:
         account = self.accounts.get(command.account_id)

@@ -12,7 +12,7 @@ greatest exposure, and each change of an order or a position is one addition.
 """
 
 from collections.abc import Callable
-from typing import Final
+from typing import Final, Protocol
 
 import msgspec
 
@@ -30,7 +30,7 @@ class AccountState(msgspec.Struct, gc=False):
     `net_paid_micros`: all that it paid into this market minus all it received, fees included.
     `cost_micros` has the sign of the position and its average cost; fees are not in it.
     `buys_micros` and `exposure_micros` are B and the exposures of the module's formula,
-    `open_orders` and `*_lots` how many orders rest, and how much of them remains.
+    `buy_lots` and `sell_lots` how much remains of the orders that rest.
     """
 
     account_id: int
@@ -41,13 +41,16 @@ class AccountState(msgspec.Struct, gc=False):
     buy_lots: list[int]
     sell_lots: list[int]
     buys_micros: int = 0
-    open_orders: int = 0
     collateral_lots: int = 0
     held_micros: int = 0
     net_paid_micros: int = 0
     fees_micros: int = 0
     orders: dict[str, EngineOrder] | None = None
     """Its resting orders, known once all of them have been requested for the first time."""
+
+    def has_orders(self) -> bool:
+        """Return whether any order of it rests."""
+        return any(self.buy_lots) or any(self.sell_lots)
 
     def touched(self) -> bool:
         """Return whether there is any number to remember."""
@@ -60,8 +63,23 @@ class AccountState(msgspec.Struct, gc=False):
         )
 
 
-HeldFunction = Callable[[AccountState], int]
-"""account -> what it must hold in this market, in micros."""
+class SettleFunction(Protocol):
+    """Recomputes an account's hold, and carries it and a change of cash into its funds.
+
+    `order` is one of its orders whose share of its sums, a hold and a quantity, grows by this.
+    """
+
+    def __call__(
+        self,
+        account: AccountState,
+        cash_micros: int,
+        funds: dict[int, int],
+        order: EngineOrder | None = None,
+        more_micros: int = 0,
+        more_lots: int = 0,
+    ) -> None: ...
+
+
 SetsFunction = Callable[[AccountState, int, int], int]
 """(account, outcome, signed lots) -> by how much a fill would change its collateral, in lots."""
 
@@ -90,7 +108,7 @@ def copy_account(account: AccountState, *, with_orders: bool = True) -> AccountS
         copied.exposure_micros = [-PAYOUT_PIPS * lots for lots in account.net_lots]
         copied.buy_lots = [0] * len(account.buy_lots)
         copied.sell_lots = copied.buy_lots[:]
-        copied.buys_micros = copied.open_orders = 0
+        copied.buys_micros = 0
     return copied
 
 
@@ -107,30 +125,46 @@ def set_position(
 # What depends on the configuration
 
 
-def _held_binary(account: AccountState) -> int:
-    worst_micros = account.exposure_micros[0]
-    if worst_micros < 0:  # NO has no book: its exposure is 0.
-        worst_micros = 0
-    held_micros = account.buys_micros - PAYOUT_PIPS * account.collateral_lots + worst_micros
-    return held_micros if held_micros > 0 else 0  # noqa: FURB136 - three times as fast as max()
-
-
-def _held_categorical(account: AccountState) -> int:
-    held_micros = (
-        account.buys_micros - PAYOUT_PIPS * account.collateral_lots + max(account.exposure_micros)
-    )
-    return held_micros if held_micros > 0 else 0  # noqa: FURB136
-
-
-def build_held(config: Config) -> HeldFunction:
-    """Return what computes an account's hold in a market of this kind.
+def build_settle(config: Config) -> SettleFunction:
+    """Return what settles an account in a market of this kind.
 
     With strict refund, gains stay in the market until its result is final.
     """
-    formula = _held_binary if config.binary else _held_categorical
-    if not config.strict_refund:
-        return formula
-    return lambda account: max(formula(account), -account.net_paid_micros)
+    binary, strict_refund = config.binary, config.strict_refund
+
+    def settle(
+        account: AccountState,
+        cash_micros: int,
+        funds: dict[int, int],
+        order: EngineOrder | None = None,
+        more_micros: int = 0,
+        more_lots: int = 0,
+    ) -> None:
+        exposure_micros = account.exposure_micros
+        if order is not None:
+            outcome = order.outcome
+            if order.side == BUY:
+                account.buys_micros += more_micros
+                exposure_micros[outcome] -= more_micros
+                account.buy_lots[outcome] += more_lots
+            else:
+                exposure_micros[outcome] += more_micros
+                account.sell_lots[outcome] += more_lots
+        if not binary:
+            worst_micros = max(exposure_micros)
+        elif (worst_micros := exposure_micros[0]) < 0:
+            worst_micros = 0  # NO has no book: its exposure is 0.
+        held_micros = account.buys_micros - PAYOUT_PIPS * account.collateral_lots + worst_micros
+        if held_micros < 0:
+            held_micros = 0
+        if strict_refund and held_micros < -account.net_paid_micros:
+            held_micros = -account.net_paid_micros
+        freed_micros = cash_micros + account.held_micros - held_micros
+        account.held_micros = held_micros
+        if freed_micros and account.account_id in funds:
+            funds[account.account_id] += freed_micros
+
+    return settle
 
 
 def _sets_binary(account: AccountState, outcome: int, signed_lots: int) -> int:
@@ -159,31 +193,32 @@ HeadroomFunction = Callable[[AccountState, int, int], int]
 """(account, outcome, side) -> how many lots the position limits still allow, in lots."""
 
 
+def bound_owned_lots(config: Config) -> int:
+    """Return how much an account may own of an outcome at most, were its open orders filled.
+
+    In a binary market what it owns is its position, which has a limit of its own.
+    """
+    if config.binary and config.position_limit_lots is not None:
+        return min(POSITION_LOTS_MAX, config.position_limit_lots)
+    return POSITION_LOTS_MAX
+
+
 def build_headroom(config: Config) -> HeadroomFunction:
     """Return what computes how much more an account may order, its open orders counted.
 
-    No account may ever own more than POSITION_LOTS_MAX; the market's own limit is for what people
-    see as a position, without complete sets.
+    The limit of a categorical market is for what people see as a position, without complete sets.
     """
-    wanted_lots = config.position_limit_lots
-    most_lots = POSITION_LOTS_MAX
-    if wanted_lots is not None and config.binary:
-        most_lots = min(most_lots, wanted_lots)
+    wanted_lots, owned_lots_max = config.position_limit_lots, bound_owned_lots(config)
 
     def compute_headroom(account: AccountState, outcome: int, side: int) -> int:
         open_lots = (account.buy_lots if side == BUY else account.sell_lots)[outcome]
-        return most_lots - side * account.net_lots[outcome] - open_lots
-
-    if wanted_lots is None or config.binary:
-        return compute_headroom
-
-    def compute_headroom_of_position(account: AccountState, outcome: int, side: int) -> int:
-        open_lots = (account.buy_lots if side == BUY else account.sell_lots)[outcome]
+        headroom_lots = owned_lots_max - side * account.net_lots[outcome] - open_lots
+        if wanted_lots is None or config.binary:
+            return headroom_lots
         position_lots = compute_position_lots(account, outcome, binary=False)
-        headroom_lots = wanted_lots - side * position_lots - open_lots
-        return min(headroom_lots, compute_headroom(account, outcome, side))
+        return min(headroom_lots, wanted_lots - side * position_lots - open_lots)
 
-    return compute_headroom_of_position
+    return compute_headroom
 
 
 def compute_counted_lots(account: AccountState, outcome: int, side: int, *, binary: bool) -> int:
@@ -227,19 +262,21 @@ def add_fill(
     Its cash changed by `cash_micros`, complete sets included and the fee not.
     """
     net_lots = account.net_lots
-    if net_lots[outcome] * signed_lots >= 0:
+    lots = net_lots[outcome]
+    if lots * signed_lots >= 0:
         account.cost_micros[outcome] += paid_micros
     else:
         _close_cost(account, outcome, signed_lots, paid_micros)
-    net_lots[outcome] += signed_lots
+    net_lots[outcome] = lots = lots + signed_lots
     account.exposure_micros[outcome] -= PAYOUT_PIPS * signed_lots
-    sets_micros = -cash_micros - paid_micros
+    sets_micros = cash_micros + paid_micros
     if sets_micros:
         assert sets_micros % PAYOUT_PIPS == 0
-        account.collateral_lots += sets_micros // PAYOUT_PIPS
-    assert account.collateral_lots >= -net_lots[outcome], "owns less than nothing"
+        account.collateral_lots -= sets_micros // PAYOUT_PIPS
+    assert account.collateral_lots >= -lots, "owns less than nothing"
     account.net_paid_micros += fee_micros - cash_micros
-    account.fees_micros += fee_micros
+    if fee_micros:
+        account.fees_micros += fee_micros
 
 
 def _close_cost(account: AccountState, outcome: int, signed_lots: int, paid_micros: int) -> None:
@@ -258,15 +295,3 @@ def _close_cost(account: AccountState, outcome: int, signed_lots: int, paid_micr
         account.cost_micros[outcome] = -direction * (amount_micros - closed_micros)
     else:
         account.cost_micros[outcome] = cost_micros - direction * part_micros
-
-
-def add_hold(account: AccountState, order: EngineOrder, hold_micros: int, lots: int) -> None:
-    """Change the sums of the account's open orders by one order's hold and quantity."""
-    outcome = order.outcome
-    if order.side == BUY:
-        account.buys_micros += hold_micros
-        account.exposure_micros[outcome] -= hold_micros
-        account.buy_lots[outcome] += lots
-    else:
-        account.exposure_micros[outcome] += hold_micros
-        account.sell_lots[outcome] += lots

@@ -10,7 +10,7 @@ from typing import Final
 from trading.engine.book import DEAD_MIN, EngineOrder, OrderBook, Tops
 from trading.engine.events import AnyEvent
 from trading.engine.maker import AutomatedMaker
-from trading.engine.margin import AccountState, add_hold, new_account
+from trading.engine.margin import AccountState, copy_account, new_account
 from trading.engine.rules import Rules
 from trading.engine.types import (
     BUY,
@@ -88,13 +88,26 @@ class MarketBooks:
         lots = self.rules.compute_headroom(account, outcome, side)
         return lots - self.elsewhere.get(side * (outcome + 1), 0)
 
+    def find_missing(self, order: EngineOrder, more_lots: int, old_hold_micros: int) -> int:
+        """Return what its account lacks for all that an order could cost; at most 0: nothing.
+
+        Its hold replaces an earlier one of `old_hold_micros`, and `more_lots` come with it.
+        """
+        account, available_micros = self.account(order.account_id), self.funds[order.account_id]
+        more_micros = self.rules.compute_hold(order) - old_hold_micros
+        if more_micros <= available_micros:
+            return 0  # What an account holds grows by no more than its orders do.
+        after = copy_account(account)
+        self.rules.settle(after, 0, {}, order, more_micros, more_lots)
+        return after.held_micros - account.held_micros - available_micros
+
     def list_orders(self, account: AccountState) -> list[EngineOrder]:
         """Return the account's orders that rest, by id.
 
         The first time it goes through all of the market's: most accounts never ask, and to keep
         a list for each would cost every command more than a twentieth of its time.
         """
-        if not account.open_orders:
+        if not account.has_orders():
             return []
         if account.orders is None:
             account.orders = {
@@ -116,8 +129,8 @@ class MarketBooks:
     def find_best_pips(self, outcome: int, side: int) -> int | None:
         """Return the best price that an order could trade at now, with whomever."""
         book = self.books[outcome]
-        tick = book.find_taking_tick(side)
-        best_pips = tick * book.tick_pips if 0 < tick < book.ticks else None
+        taking_pips = book.find_taking_pips(side)
+        best_pips = taking_pips if 0 < taking_pips < PAYOUT_PIPS else None
         if self.maker is None:
             return best_pips
         maker_pips = self.maker.find_price(outcome, side, book.tick_pips)
@@ -132,8 +145,9 @@ class MarketBooks:
             best_pips = PAYOUT_PIPS if side == BUY else 0
         worst_pips = best_pips + side * COLLAR_PIPS
         # To the tick on the best price's side of it: down for a buyer, up for a seller.
-        worst_tick = side * (side * worst_pips // book.tick_pips)
-        return min(max(worst_tick, 1), book.ticks - 1) * book.tick_pips
+        tick_pips = book.tick_pips
+        worst_pips = side * (side * worst_pips // tick_pips) * tick_pips
+        return min(max(worst_pips, tick_pips), PAYOUT_PIPS - tick_pips)
 
     def crosses(self, outcome: int, side: int, price_pips: int) -> bool:
         """Return whether an order at this price would trade, with whomever."""
@@ -158,10 +172,7 @@ class MarketBooks:
         self.untriggered[order.order_id] = order
         if order.priority:
             self.due[order.order_id] = order
-        self.note_leg(order)
-        if order.place.expires_at_us is not None:
-            heappush(self.expiries, (order.place.expires_at_us, order.order_id))
-        self.join_group(order)
+        self.note_options(order)
 
     def join_group(self, order: EngineOrder) -> None:
         order_group = order.place.order_group
@@ -215,44 +226,27 @@ class MarketBooks:
 
     def _build_books(self, tick_pips: int) -> list[OrderBook]:
         rules = self.rules
-        tops = Tops(rules.books, tick_pips) if rules.crosses_books else None
+        tops = Tops(rules.books) if rules.crosses_books else None
         return [OrderBook(tick_pips, tops) for _ in range(rules.books)]
 
-    def _insert(self, order: EngineOrder, account: AccountState) -> None:
-        """Put an order into the book and into its account's sums."""
-        order_id = order.order_id
-        compute_hold, compute_held = self.rules.compute_hold, self.rules.compute_held
-        order.hold_micros = hold_micros = compute_hold(order)
-        add_hold(account, order, hold_micros, order.remaining_lots)
-        account.open_orders += 1
-        self.books[order.outcome].add(order)
-        self.orders[order_id] = order
-        if account.orders is not None:
-            account.orders[order_id] = order
-        options = order.place.options
-        if options is not None:
-            self.join_group(order)
-            if options.expires_at_us is not None:
-                heappush(self.expiries, (options.expires_at_us, order_id))
-            if options.bracket_id is not None:
-                self.note_leg(order)
-        held_micros = compute_held(account)
-        if held_micros != account.held_micros:  # Of two sides only the larger one counts.
-            self._set_held(account, held_micros)
+    def note_options(self, order: EngineOrder) -> None:
+        """Know a new order's group, its expiry and its bracket, if it has any."""
+        self.join_group(order)
+        self.note_leg(order)
+        if order.place.expires_at_us is not None:
+            heappush(self.expiries, (order.place.expires_at_us, order.order_id))
 
     def _take_out(self, order: EngineOrder) -> None:
-        """Take a live order and its share of its account's sums away."""
+        """Take what remains of an order, and its share of its account's sums, away."""
         account = self.accounts[order.account_id]
         self.books[order.outcome].remove(order)
-        del self.orders[order.order_id]
         if account.orders is not None:
             del account.orders[order.order_id]
-        account.open_orders -= 1
         if order.remaining_lots:  # An order that was filled holds nothing any more.
-            add_hold(account, order, -order.hold_micros, -order.remaining_lots)
+            settle = self.rules.settle
+            settle(account, 0, self.funds, order, -order.hold_micros, -order.remaining_lots)
             order.hold_micros = 0
-            self._settle(account, 0)
-        assert account.buys_micros >= 0 <= account.open_orders
+        assert account.buys_micros >= 0
         options = order.place.options
         if options is not None:
             self._leave_group(order)
@@ -264,30 +258,10 @@ class MarketBooks:
         account = self.accounts[order.account_id]
         self.books[order.outcome].reduce(order, lots)
         order.quantity_lots -= lots
-        self._rehold(account, order, -lots)
-        self._settle(account, 0)
-        self.dirty_orders[order.order_id] = order
-
-    def _rehold(self, account: AccountState, order: EngineOrder, lots: int) -> None:
-        """Bring a live order's share of the sums up to date after it changed by `lots`."""
-        compute_hold = self.rules.compute_hold
-        hold_micros = compute_hold(order) if order.remaining_lots else 0
-        add_hold(account, order, hold_micros - order.hold_micros, lots)
+        hold_micros = self.rules.compute_hold(order)
+        self.rules.settle(account, 0, self.funds, order, hold_micros - order.hold_micros, -lots)
         order.hold_micros = hold_micros
-
-    def _settle(self, account: AccountState, cash_micros: int) -> None:
-        """Recompute the account's hold, and carry it and a change of cash into its funds."""
-        compute_held = self.rules.compute_held
-        held_micros = compute_held(account)
-        if cash_micros and account.account_id in self.funds:
-            self.funds[account.account_id] += cash_micros
-        if held_micros != account.held_micros:
-            self._set_held(account, held_micros)
-
-    def _set_held(self, account: AccountState, held_micros: int) -> None:
-        if account.account_id in self.funds:
-            self.funds[account.account_id] -= held_micros - account.held_micros
-        account.held_micros = held_micros
+        self.dirty_orders[order.order_id] = order
 
     def _trim_expiries(self) -> None:
         """Forget the entries of orders that are gone before they are most of the heap."""
@@ -307,9 +281,8 @@ def order_of_arrival(order: EngineOrder) -> tuple[int, str]:
 
 def move_orders(book: OrderBook, finer: OrderBook) -> None:
     """Put the orders of a book on a finer ladder."""
-    steps = book.tick_pips // finer.tick_pips
-    for tick in book.changed:
-        finer.note(tick * steps)
+    for price_pips in book.changed:
+        finer.note(price_pips)
     for side in (BUY, -BUY):
         for order in book.orders(side):
             order.live = False

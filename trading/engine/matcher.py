@@ -42,7 +42,7 @@ def match(
     """
     book = market.books[order.outcome]
     side, owner_id = order.side, order.owner_id
-    limit_tick = order.price_pips // book.tick_pips
+    limit_pips = order.price_pips
     crosses_books, has_maker = market.rules.crosses_books, market.maker is not None
     met = trades = 0
     while order.remaining_lots:
@@ -56,24 +56,23 @@ def match(
             if stopped is not None:
                 return stopped, met, trades
             continue
-        if crosses_books and book.is_implied_better(side, limit_tick):
-            makers = list_makers(market, order)
-            price_pips = book.implied_tick(side) * book.tick_pips
-        else:
-            maker = book.best_maker(side, limit_tick)
-            if maker is None:
-                break
-            makers, price_pips = [maker], maker.price_pips
+        across = crosses_books and book.is_implied_better(side, limit_pips)
+        maker = None if across else book.best_maker(side, limit_pips)
+        if maker is None and not across:
+            break
         if met >= MAKERS_MET_MAX:
             return Reason.MATCH_LIMIT, met, trades
-        met += len(makers)
-        if makers[0].owner_id == owner_id and all(m.owner_id == owner_id for m in makers):
-            stopped = _prevent_self_trade(market, order, makers)
+        if maker is None:
+            makers = list_makers(market, order)
+            met += len(makers)
+            stopped, legs = _meet_across(market, trades, order, makers, pays_at_once, budget_micros)
         else:
-            stopped, legs = _trade(
-                market, trades, order, makers, price_pips, pays_at_once, budget_micros
-            )
-            trades += legs
+            met += 1
+            if maker.owner_id == owner_id:
+                stopped, legs = _prevent_self_trade(market, order, [maker]), 0
+            else:
+                stopped, legs = _trade(market, trades, order, maker, pays_at_once, budget_micros)
+        trades += legs
         if stopped is not None:
             return stopped, met, trades
     return None, met, trades
@@ -88,61 +87,85 @@ def _trade(
     market: MarketState,
     index: int,
     order: EngineOrder,
-    makers: list[EngineOrder],
-    price_pips: int,
+    maker: EngineOrder,
     pays_at_once: bool,
     budget_micros: int | None,
 ) -> tuple[Reason | None, int]:
-    """Trade once with these makers, as much as all allow; return what stops it, and the trades.
-
-    A maker that only reduces and has nothing left to reduce is ended instead.
-    """
-    lots = order.remaining_lots
-    for maker in makers:
-        if maker.remaining_lots < lots:
-            lots = maker.remaining_lots
-        if maker.place.options is not None and maker.place.reduce_only:
-            lots = min(lots, compute_allowance(market, maker))
-            if not lots:
-                cancel(market, maker, Reason.REDUCE_ONLY)
-                return None, 0
-    if order.place.options is not None:
-        lots, stopped = _clip(market, order, price_pips, lots, budget_micros)
-        if stopped is not None:
+    """Trade once with a maker of its own book; return what stops the order, and the trades."""
+    lots, price_pips = order.remaining_lots, maker.price_pips
+    if maker.remaining_lots < lots:
+        lots = maker.remaining_lots
+    if maker.place.options is not None or order.place.options is not None:
+        lots, stopped = _clip(market, order, [maker], price_pips, lots, budget_micros)
+        if not lots:
             return stopped, 0
-    rules, account = market.rules, market.account(order.account_id)
-    fee_micros = rules.compute_fee(order, price_pips, lots, True) if rules.has_fees else 0
+    rules, account = market.rules, market.accounts[order.account_id]
+    compute_fee = rules.compute_fee
+    fee_micros = compute_fee(order, price_pips, lots, True) if rules.has_fees else 0
     if (
         pays_at_once
         and market.funds[order.account_id] < SAFE_PIPS * lots + fee_micros
         and not _can_pay(market, account, order, order.side * price_pips * lots, lots, fee_micros)
     ):
         return Reason.INSUFFICIENT_FUNDS, 0
-    if makers[0].outcome == order.outcome:
-        _trade_directly(market, index, order, account, makers[0], lots, fee_micros)
-        legs = 1
-    else:
-        trade_across(market, index, order, makers, price_pips, lots, fee_micros)
-        legs = 1 + len(makers)
-    _end_makers(market, order, makers)
-    if market.headroom and is_stopped(market, order):
-        return Reason.ORDER_GROUP_STOPPED, legs
-    # The next maker is no cheaper: a budget counts as spent by what it has bought, whether or not
-    # another maker follows.
-    if budget_micros is not None and not _compute_affordable(
-        market, order, price_pips, rules.lot_step_lots, budget_micros
+    trade = _build_trade(market, index, order, account, maker, lots, fee_micros)
+    market.events.append(trade)
+    market.apply_traded(trade)
+    if not maker.remaining_lots or maker.place.options is not None:
+        end_if_done(market, maker)
+    if market.headroom or budget_micros is not None:
+        stop_full_groups(market, (order, maker))
+        return _find_stop(market, order, price_pips, budget_micros), 1
+    return None, 1
+
+
+def _meet_across(
+    market: MarketState,
+    index: int,
+    order: EngineOrder,
+    makers: list[EngineOrder],
+    pays_at_once: bool,
+    budget_micros: int | None,
+) -> tuple[Reason | None, int]:
+    """Trade once with makers of all other books; return what stops the order, and the trades."""
+    if all(maker.owner_id == order.owner_id for maker in makers):
+        return _prevent_self_trade(market, order, makers), 0
+    price_pips = market.books[order.outcome].implied_pips(order.side)
+    lots = min(order.remaining_lots, *(maker.remaining_lots for maker in makers))
+    lots, stopped = _clip(market, order, makers, price_pips, lots, budget_micros)
+    if not lots:
+        return stopped, 0
+    rules, account = market.rules, market.accounts[order.account_id]
+    fee_micros = rules.compute_fee(order, price_pips, lots, True)
+    paid_micros = order.side * price_pips * lots
+    if (
+        pays_at_once
+        and market.funds[order.account_id] < SAFE_PIPS * lots + fee_micros
+        and not _can_pay(market, account, order, paid_micros, lots, fee_micros)
     ):
-        return Reason.BUDGET_SPENT, legs
-    return None, legs
-
-
-def _end_makers(market: MarketState, order: EngineOrder, makers: list[EngineOrder]) -> None:
-    """After a match, end the makers that are done, and the orders of groups that are full."""
+        return Reason.INSUFFICIENT_FUNDS, 0
+    trade_across(market, index, order, makers, price_pips, lots, fee_micros)
     for maker in makers:
-        if not maker.remaining_lots or maker.place.options is not None:
-            end_if_done(market, maker)
-    if market.headroom:
-        stop_full_groups(market, (order, *makers))
+        end_if_done(market, maker)
+    stop_full_groups(market, (order, *makers))
+    return _find_stop(market, order, price_pips, budget_micros), 1 + len(makers)
+
+
+def _find_stop(
+    market: MarketState, order: EngineOrder, price_pips: int, budget_micros: int | None
+) -> Reason | None:
+    """Return what a trade at this price has used up: the headroom of its group, or the budget.
+
+    The next maker is no cheaper: a budget counts as spent by what it has bought, whether or not
+    another maker follows.
+    """
+    if is_stopped(market, order):
+        return Reason.ORDER_GROUP_STOPPED
+    if budget_micros is None:
+        return None
+    step = market.rules.lot_step_lots
+    is_left = _compute_affordable(market, order, price_pips, step, budget_micros)
+    return None if is_left else Reason.BUDGET_SPENT
 
 
 def _trade_with_maker(
@@ -182,16 +205,10 @@ def _trade_with_maker(
     blend.trade(market, index, order, lots, paid_micros, fee_micros)
     stop_full_groups(market, (order,))
     legs = 1 + (blend.sweep(market, side, index + 1) if len(market.books) > 1 else 0)
-    if is_stopped(market, order):
-        return Reason.ORDER_GROUP_STOPPED, legs
-    if budget_micros is not None and not _compute_affordable(
-        market, order, price_pips, rules.lot_step_lots, budget_micros
-    ):
-        return Reason.BUDGET_SPENT, legs
-    return None, legs
+    return _find_stop(market, order, price_pips, budget_micros), legs
 
 
-def _trade_directly(
+def _build_trade(
     market: MarketState,
     index: int,
     order: EngineOrder,
@@ -199,32 +216,32 @@ def _trade_directly(
     maker: EngineOrder,
     lots: int,
     fee_micros: int,
-) -> None:
-    """Emit a fill at the maker's price, and the maker's end if it has nothing left to trade."""
+) -> Traded:
+    """Return a fill at the maker's price, with what it brings either account."""
     rules, outcome, side = market.rules, order.outcome, order.side
     compute_sets, compute_fee = rules.compute_sets, rules.compute_fee
-    price_pips, signed_lots = maker.price_pips, side * lots
+    price_pips, signed_lots, maker_fee_micros = maker.price_pips, side * lots, 0
+    if rules.charges_makers or maker.taker_basis:
+        maker_fee_micros = compute_fee(maker, price_pips, lots, False)
     maker_account = market.accounts[maker.account_id]
     sets_lots = compute_sets(account, outcome, signed_lots)
     maker_sets_lots = compute_sets(maker_account, outcome, -signed_lots)
     cost_micros, new_lots = price_pips * signed_lots, sets_lots + maker_sets_lots
-    market.emit(
-        Traded(
-            index,
-            outcome,
-            side,
-            price_pips,
-            lots,
-            MINT if new_lots > 0 else MERGE if new_lots else DIRECT,
-            order.order_id,
-            maker.order_id,
-            order.account_id,
-            maker.account_id,
-            -cost_micros - PAYOUT_PIPS * sets_lots,
-            cost_micros - PAYOUT_PIPS * maker_sets_lots,
-            fee_micros,
-            compute_fee(maker, price_pips, lots, False) if rules.has_fees else 0,
-        )
+    return Traded(
+        index,
+        outcome,
+        side,
+        price_pips,
+        lots,
+        MINT if new_lots > 0 else MERGE if new_lots else DIRECT,
+        order.order_id,
+        maker.order_id,
+        order.account_id,
+        maker.account_id,
+        -cost_micros - PAYOUT_PIPS * sets_lots,
+        cost_micros - PAYOUT_PIPS * maker_sets_lots,
+        fee_micros,
+        maker_fee_micros,
     )
 
 
@@ -256,9 +273,23 @@ def _decrement(market: MarketState, order: EngineOrder, makers: list[EngineOrder
 
 
 def _clip(
-    market: MarketState, order: EngineOrder, price_pips: int, lots: int, budget_micros: int | None
+    market: MarketState,
+    order: EngineOrder,
+    makers: list[EngineOrder],
+    price_pips: int,
+    lots: int,
+    budget_micros: int | None,
 ) -> tuple[int, Reason | None]:
-    """Return how many of `lots` reduce-only and the budget allow at a price; or what ends it."""
+    """Return how many of `lots` reduce-only and the budget allow; if none, what ends the order.
+
+    A maker that only reduces and has nothing left to reduce is ended instead.
+    """
+    for maker in makers:
+        if maker.place.reduce_only:
+            lots = min(lots, compute_allowance(market, maker))
+            if not lots:
+                cancel(market, maker, Reason.REDUCE_ONLY)
+                return 0, None
     if order.place.reduce_only:
         lots = min(lots, compute_allowance(market, order))
         if not lots:
@@ -311,5 +342,6 @@ def _can_pay(
     cash_micros = -paid_micros - PAYOUT_PIPS * sets_lots
     after = copy_account(account)
     add_fill(after, order.outcome, signed_lots, paid_micros, cash_micros, fee_micros)
-    more_held_micros = rules.compute_held(after) - account.held_micros
+    rules.settle(after, 0, {})
+    more_held_micros = after.held_micros - account.held_micros
     return available_micros + cash_micros - fee_micros - more_held_micros >= 0

@@ -35,7 +35,9 @@ def cancel(market: MarketState, order: EngineOrder, reason: Reason) -> None:
 def end_if_done(market: MarketState, order: EngineOrder) -> None:
     """End an order that is filled, or that only reduces and has nothing left to reduce."""
     if not order.remaining_lots:
-        market.emit(Ended(order.order_id, FILLED, IS_FILLED, 0))
+        ended = Ended(order.order_id, FILLED, IS_FILLED, 0)
+        market.events.append(ended)
+        market.apply_ended(ended)
     elif order.place.reduce_only and not compute_allowance(market, order):
         cancel(market, order, Reason.REDUCE_ONLY)
 

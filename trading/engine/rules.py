@@ -1,7 +1,7 @@
 """What a market's configuration comes to, worked out once so that no command works it out again."""
 
 from trading.engine.fees import bound_hold, build_basis, build_fee, build_hold
-from trading.engine.margin import build_headroom, build_held, build_sets
+from trading.engine.margin import bound_owned_lots, build_headroom, build_sets, build_settle
 from trading.engine.types import PAYOUT_PIPS, Config, FeeDiscount, FeeKind
 
 
@@ -11,21 +11,23 @@ class Rules:
     __slots__ = (
         "binary",
         "books",
+        "charges_makers",
         "compute_fee",
         "compute_headroom",
-        "compute_held",
         "compute_hold",
         "compute_maker_basis",
         "compute_sets",
         "compute_taker_basis",
         "crosses_books",
         "has_fees",
+        "limits_positions",
         "lot_step_lots",
         "outcomes",
+        "owned_lots_max",
         "prices",
         "rests_refused",
-        "safe_hold_micros",
         "safe_hold_pips",
+        "settle",
         "withdrawn",
     )  # fmt: skip
 
@@ -39,12 +41,15 @@ class Rules:
         self.rests_refused = config.maker is not None and config.maker.rests_refused
         self.lot_step_lots = config.lot_step_lots
         self.has_fees = config.fees.kind is not FeeKind.NONE
+        self.charges_makers = self.has_fees and config.fees.maker_rate_ppm > 0
         discount = config.discount or FeeDiscount()
         self.compute_maker_basis = build_basis(config.fees, discount.maker_percent)
         self.compute_taker_basis = build_basis(config.fees, discount.taker_percent)
         self.compute_fee = build_fee(config.fees, discount)
-        self.compute_hold = build_hold(config.fees)
-        self.compute_held = build_held(config)
+        self.compute_hold = build_hold(config.fees, config.tick_pips)
         self.compute_sets = build_sets(config)
         self.compute_headroom = build_headroom(config)
-        self.safe_hold_pips, self.safe_hold_micros = bound_hold(config.fees)
+        self.owned_lots_max = bound_owned_lots(config)
+        self.limits_positions = config.position_limit_lots is not None and not config.binary
+        self.settle = build_settle(config)
+        self.safe_hold_pips = bound_hold(config.fees, config.lot_step_lots)

@@ -10,7 +10,7 @@ from typing import Any, Final, Self
 
 import msgspec
 
-from trading.engine.book import EngineOrder, enter_order
+from trading.engine.book import EngineOrder, build_rested, enter_order
 from trading.engine.commands import AnyCommand, Place
 from trading.engine.events import (
     Amended,
@@ -31,9 +31,7 @@ from trading.engine.events import (
     Waited,
 )
 from trading.engine.maker import AutomatedMaker
-from trading.engine.margin import (
-    add_fill,
-)
+from trading.engine.margin import add_fill
 from trading.engine.market_books import MarketBooks, move_orders, order_of_arrival
 from trading.engine.rules import Rules
 from trading.engine.snapshot import Snapshot, compute_hash, dump, save
@@ -46,9 +44,9 @@ UNTRIGGERED: Final = OrderStatus.UNTRIGGERED
 MAKER: Final = TradeKind.MAKER
 NO_HEADROOM: Final[dict[str, int]] = {}
 NO_ELSEWHERE: Final[dict[int, int]] = {}
-Headroom = dict[str, int] | None
+Headroom = dict[str, int]
 """What order groups may still fill, in lots."""
-Elsewhere = dict[int, int] | None
+Elsewhere = dict[int, int]
 """What other accounts of a command's owner would hold on a side here if their orders were filled,
 in lots, as the position limit counts it; by side x (outcome + 1).
 """
@@ -57,30 +55,13 @@ in lots, as the position limit counts it; by side x (outcome + 1).
 class MarketState(MarketBooks):
     """Books, orders and accounts of one market, and the events that change them."""
 
-    def begin(
-        self,
-        ts_us: int,
-        funds: dict[int, int],
-        headroom: Headroom = None,
-        elsewhere: Elsewhere = None,
-    ) -> None:
-        """Begin the next command, at `ts_us` or the latest time seen."""
-        if ts_us > self.ts_us:
-            self.ts_us = ts_us
-        self.seq += 1
-        self.funds = funds
-        self.headroom = headroom or NO_HEADROOM
-        self.elsewhere = elsewhere or NO_ELSEWHERE
-        self.incoming = None
-        self.events = []
-
     def enter(self, place: Place, price_pips: int, lots: int) -> EngineOrder:
         """Make a new order the one that the current command sends through the book."""
         self.incoming = order = enter_order(place, self.ts_us, price_pips, lots)
         return order
 
     def emit(self, event: AnyEvent) -> None:
-        """Let something happen now."""
+        """Let something happen now. (Where speed counts most, this is done without the look-up.)"""
         self.events.append(event)
         _APPLIERS[type(event)](self, event)
 
@@ -90,7 +71,9 @@ class MarketState(MarketBooks):
 
     def replay_events(self, command: AnyCommand, ts_us: int, events: Iterable[AnyEvent]) -> None:
         """Apply a command's known events, without deciding anything."""
-        self.begin(ts_us, {})
+        self.ts_us = max(self.ts_us, ts_us)
+        self.seq += 1
+        self.funds, self.headroom, self.incoming = {}, NO_HEADROOM, None
         if isinstance(command, Place):
             self.account(command.account_id)
             lots = ORDER_LOTS_MAX if command.quantity_lots is None else command.quantity_lots
@@ -101,7 +84,7 @@ class MarketState(MarketBooks):
     def _apply_rejected(self, rejected: Rejected) -> None:
         """Nothing changed."""
 
-    def _apply_traded(self, trade: Traded) -> None:
+    def apply_traded(self, trade: Traded) -> None:
         if trade.kind is MAKER:
             self._apply_traded_with_maker(trade)
             return
@@ -126,7 +109,7 @@ class MarketState(MarketBooks):
         account = self.account(account_id)
         signed_micros = paid_micros if bought_lots > 0 else -paid_micros
         add_fill(account, trade.outcome, bought_lots, signed_micros, cash_micros, 0)
-        self._settle(account, cash_micros)
+        self.rules.settle(account, cash_micros, self.funds)
         maker.sell(trade.outcome, -bought_lots)
         maker.check_cash(account.net_paid_micros, account.collateral_lots)
 
@@ -159,62 +142,77 @@ class MarketState(MarketBooks):
             add_fill(house, trade.outcome, signed_lots, paid_micros, cash_micros, 0)
 
     def _fill_taker(self, order: EngineOrder, trade: Traded) -> None:
-        account = self.accounts[order.account_id]
+        account, rules = self.accounts[order.account_id], self.rules
         price_pips, lots, fee_micros = trade.price_pips, trade.quantity_lots, trade.taker_fee_micros
-        cash_micros = trade.taker_cash_micros
-        amount_micros = trade.amount_micros or price_pips * lots
+        cash_micros, amount_micros = trade.taker_cash_micros, trade.amount_micros
+        if not amount_micros:
+            amount_micros = price_pips * lots
         if trade.taker_side == BUY:
             add_fill(account, trade.outcome, lots, amount_micros, cash_micros, fee_micros)
         else:
             add_fill(account, trade.outcome, -lots, -amount_micros, cash_micros, fee_micros)
-        order.remaining_lots -= lots
-        assert order.remaining_lots >= 0
+        order.remaining_lots = remaining_lots = order.remaining_lots - lots
+        assert remaining_lots >= 0
         order.filled_micros += amount_micros
-        rules = self.rules
         if rules.has_fees:
-            compute_basis = rules.compute_taker_basis
+            cash_micros -= fee_micros
             order.fee_micros += fee_micros
             if not order.place.fee_free:
+                compute_basis = rules.compute_taker_basis
                 order.taker_basis += compute_basis(price_pips, lots)
-        self._settle(account, cash_micros - fee_micros)
+        settle = rules.settle
+        settle(account, cash_micros, self.funds)
         if self.headroom:
             self._use_headroom(order, lots)
         self.dirty_orders[order.order_id] = order
 
     def _fill_maker(self, order: EngineOrder, trade: Traded) -> None:
-        account = self.accounts[order.account_id]
-        price_pips, lots, fee_micros = trade.price_pips, trade.quantity_lots, trade.maker_fee_micros
+        account, rules = self.accounts[order.account_id], self.rules
+        lots, fee_micros = trade.quantity_lots, trade.maker_fee_micros
         outcome, cash_micros = trade.outcome, trade.maker_cash_micros
-        signed_lots = -lots if trade.taker_side == BUY else lots
-        add_fill(account, outcome, signed_lots, price_pips * signed_lots, cash_micros, fee_micros)
+        amount_micros = trade.price_pips * lots
+        if trade.taker_side == BUY:
+            add_fill(account, outcome, -lots, -amount_micros, cash_micros, fee_micros)
+        else:
+            add_fill(account, outcome, lots, amount_micros, cash_micros, fee_micros)
         self.books[outcome].reduce(order, lots)
-        order.filled_micros += price_pips * lots
-        rules = self.rules
+        order.status = PARTIALLY_FILLED
+        order.filled_micros += amount_micros
         if rules.has_fees:
-            compute_basis = rules.compute_maker_basis
+            cash_micros -= fee_micros
             order.fee_micros += fee_micros
             if not order.place.fee_free:
-                order.maker_basis += compute_basis(price_pips, lots)
-        order.status = PARTIALLY_FILLED
-        self._rehold(account, order, -lots)
-        self._settle(account, cash_micros - fee_micros)
+                compute_basis = rules.compute_maker_basis
+                order.maker_basis += compute_basis(trade.price_pips, lots)
+        compute_hold, settle = rules.compute_hold, rules.settle
+        hold_micros = compute_hold(order) if order.remaining_lots else 0
+        more_micros, order.hold_micros = hold_micros - order.hold_micros, hold_micros
+        settle(account, cash_micros, self.funds, order, more_micros, -lots)
         if self.headroom:
             self._use_headroom(order, lots)
         self.dirty_orders[order.order_id] = order
 
-    def _apply_rested(self, rested: Rested) -> None:
-        order = self.incoming
+    def apply_rested(self, rested: Rested) -> None:
+        order, order_id, lots = self.incoming, rested.order_id, rested.remaining_lots
         assert order is not None
-        assert order.remaining_lots == rested.remaining_lots
+        assert order.remaining_lots == lots
         order.priority = self.seq
-        if order.remaining_lots != order.quantity_lots:
+        if lots != order.quantity_lots:
             order.status = PARTIALLY_FILLED
-        self._insert(order, self.accounts[order.account_id])
-        self.dirty_orders[order.order_id] = order
+        account, rules = self.accounts[order.account_id], self.rules
+        compute_hold, settle = rules.compute_hold, rules.settle
+        order.hold_micros = hold_micros = compute_hold(order)
+        settle(account, 0, self.funds, order, hold_micros, lots)
+        self.books[rested.outcome].add(order)
+        self.orders[order_id] = self.dirty_orders[order_id] = order
+        if account.orders is not None:
+            account.orders[order_id] = order
+        if order.place.options is not None:
+            self.note_options(order)
 
-    def _apply_ended(self, ended: Ended) -> None:
+    def apply_ended(self, ended: Ended) -> None:
         order_id = ended.order_id
-        order = self.orders.get(order_id)
+        order = self.orders.pop(order_id, None)
         if order is None:
             is_waiting = self.untriggered and order_id in self.untriggered
             order = self._pop_untriggered(order_id) if is_waiting else self.incoming
@@ -284,6 +282,7 @@ class MarketState(MarketBooks):
         if amended.kept_priority:
             self._shrink(order, order.remaining_lots - amended.remaining_lots)
             return
+        del self.orders[order.order_id]
         self._take_out(order)
         self.incoming = msgspec.structs.replace(
             order,
@@ -338,12 +337,16 @@ class MarketState(MarketBooks):
         for account in snapshot.accounts:
             state.accounts[account.account_id] = account
         for order in snapshot.orders:
-            state._insert(order, state.account(order.account_id))
+            state.account(order.account_id)
+            state.incoming, state.seq = order, order.priority
+            state.apply(build_rested(order))
+        state.incoming, state.seq = None, snapshot.seq
+        state.dirty_orders.clear()
         for order in sorted(snapshot.untriggered, key=order_of_arrival):
             state.wait(order)
         state.due = dict(sorted(state.due.items(), key=lambda item: item[1].priority))
         for account in state.accounts.values():
-            account.held_micros = state.rules.compute_held(account)
+            state.rules.settle(account, 0, {})
         return state
 
     @classmethod
@@ -367,11 +370,11 @@ class MarketState(MarketBooks):
 # By function, not by bound method: a market has no reference cycles and goes when it is dropped.
 _APPLIERS: Final[dict[type[Any], Callable[..., None]]] = {
     Rejected: MarketState._apply_rejected,
-    Traded: MarketState._apply_traded,
-    Rested: MarketState._apply_rested,
+    Traded: MarketState.apply_traded,
+    Rested: MarketState.apply_rested,
     Amended: MarketState._apply_amended,
     Decremented: MarketState._apply_decremented,
-    Ended: MarketState._apply_ended,
+    Ended: MarketState.apply_ended,
     Configured: MarketState._apply_configured,
     CrossMatched: MarketState._apply_cross_matched,
     LiquidityChanged: MarketState._apply_liquidity_changed,

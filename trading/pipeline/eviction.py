@@ -22,7 +22,7 @@ def clean(batch: Batch) -> None:
             idle = [
                 key
                 for key, account in engine.accounts.items()
-                if not account.open_orders and key not in waiting
+                if not account.has_orders() and key not in waiting
             ]
             for account_id in idle:
                 if account_id not in kept:

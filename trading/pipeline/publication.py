@@ -63,13 +63,11 @@ def build_market_change(part: MarketPart) -> MarketChange:
     engine = part.live.engine
     levels = []
     for outcome, book in enumerate(engine.books):
-        for tick in sorted(book.changed):
-            lots = book.total_lots(tick)
-            is_bid = tick <= book.best_bid
+        for price_pips in sorted(book.changed):
+            lots = book.total_lots(price_pips)
+            is_bid = price_pips <= book.best_bid_pips
             levels.append(
-                DepthLevel(
-                    outcome, tick * book.tick_pips, lots if is_bid else 0, 0 if is_bid else lots
-                )
+                DepthLevel(outcome, price_pips, lots if is_bid else 0, 0 if is_bid else lots)
             )
     return MarketChange(
         engine.market_id,

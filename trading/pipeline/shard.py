@@ -272,7 +272,7 @@ class Shard:
         return [
             live
             for _, live in sorted(self.markets.items())
-            if ((account := live.engine.accounts.get(account_id)) and account.open_orders)
+            if ((account := live.engine.accounts.get(account_id)) and account.has_orders())
             or live.engine.list_untriggered(account_id)
         ]
 
