@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
+from multiprocessing import forkserver
 from pathlib import Path
 from typing import Final
 
@@ -89,7 +90,9 @@ def _run(
     errors: Path,
     files_max: int | None,
 ) -> None:
-    die_with_parent()  # the fork server, which ends with the test run
+    # It keeps the fork server alive, which else ends with the test run, and this process with it.
+    os.close(forkserver._forkserver._forkserver_alive_fd)  # type: ignore[attr-defined]
+    die_with_parent()
     os.setsid()
     if files_max is not None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (files_max, files_max))

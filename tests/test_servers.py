@@ -37,11 +37,18 @@ def test_postgres_keeps_what_was_committed_when_it_is_started_again(postgres_ser
         assert connection.execute("SELECT count(*) FROM kept").fetchone() == (0,)
 
 
-def test_a_server_dies_with_the_test_run_that_started_it(tmp_path):
+@pytest.mark.parametrize(
+    "start",
+    [
+        "servers import Child; child = Child(['sleep', '60'], log_path=path)",
+        "forks import Fork; child = Fork(['-m', 'timeit', 'import time; time.sleep(60)'],"
+        " environment={}, output=path)",
+    ],
+)
+def test_a_server_dies_with_the_test_run_that_started_it(tmp_path, start):
     program = (
-        "import sys, time; from pathlib import Path; from tests.servers import Child;"
-        "child = Child(['sleep', '60'], log_path=Path(sys.argv[1]));"
-        "print(child.pid, flush=True); time.sleep(60)"
+        "import sys, time; from pathlib import Path; path = Path(sys.argv[1]);"
+        f"from tests.{start}; print(child.pid, flush=True); time.sleep(60)"
     )
     run = Child(
         [sys.executable, "-c", program, tmp_path / "sleep.log"],
