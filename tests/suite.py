@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -33,7 +34,14 @@ class Part(NamedTuple):
     title: str
     arguments: tuple[str, ...]
     environment: dict[str, str]
+    files: Sequence[str] = ()
     niceness: int = 0
+
+
+def find_marked(mark: str) -> list[str]:
+    """Return the files that have this mark: collecting all of them takes as long as ten tests."""
+    files = sorted(Path("tests").rglob("test_*.py"))
+    return [str(path) for path in files if f"mark.{mark}" in path.read_text()]
 
 
 PARTS: Final = {
@@ -46,6 +54,7 @@ PARTS: Final = {
         "Two at a time: faults under load",
         ("-n", "2", "--dist", "worksteal", "-m", "paired and not soak"),
         {},
+        find_marked("paired"),
     ),
     "postgres": Part(
         "In process again, on PostgreSQL and Redis",
@@ -53,7 +62,12 @@ PARTS: Final = {
         {"PREDEX_TEST_DB": "postgres"},
         niceness=10,
     ),
-    "alone": Part("One at a time: faults, load, timing", ("-m", "alone and not soak"), {}),
+    "alone": Part(
+        "One at a time: faults, load, timing",
+        ("-m", "alone and not soak"),
+        {},
+        find_marked("alone"),
+    ),
 }
 STAGES: Final = (("parallel",), ("paired", "postgres"), ("alone",))
 """Parts of one stage run at the same time."""
@@ -85,7 +99,9 @@ def run(part: Part, environment: dict[str, str], more: list[str]) -> int:
     inherited = dict(os.environ)
     # Each worker of each part would compile every test again.
     inherited.pop("PYTHONDONTWRITEBYTECODE", None)
-    command = [sys.executable, "-m", "pytest", "-q", *WITHOUT_SUCCESSORS, *part.arguments, *more]
+    files = () if any(argument.startswith("tests") for argument in more) else part.files
+    arguments = [*part.arguments, *files, *more]
+    command = [sys.executable, "-m", "pytest", "-q", *WITHOUT_SUCCESSORS, *arguments]
     if part.niceness:
         command = ["nice", "-n", str(part.niceness), *command]
     else:

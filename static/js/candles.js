@@ -7,6 +7,7 @@ import {
 import { showDay, showHours, showMoment, showMonth, showYear } from "./axis.js";
 import { readColours } from "./colours.js";
 import { lots, pricePips } from "./format.js";
+import { request } from "./http.js";
 import { PAYOUT_PIPS, toLots } from "./units.js";
 
 const RANGE_SECONDS = { "1H": 3600, "6H": 21600, "1D": 86400, "1W": 604800 };
@@ -65,8 +66,8 @@ export function startCandles(box, config, getOutcome) {
       limit: BARS_MAX,
     });
     const turn = (loads += 1);
-    const response = await fetch(`${config.candles_url}?${query}`);
-    if (!response.ok || turn !== loads) return;
+    const response = await request(`${config.candles_url}?${query}`);
+    if (!response?.ok || turn !== loads) return;
     const { results } = await response.json();
     if (turn !== loads) return;
     width = seconds;

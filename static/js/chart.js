@@ -3,6 +3,7 @@ import uPlot from "../vendor/uplot/uPlot.min.mjs";
 import { FONT, findTimes, fitLabels, namePercent, nameTimes, showMoment } from "./axis.js";
 import { onThemeChange, readColours } from "./colours.js";
 import { NOTHING, percent } from "./format.js";
+import { request } from "./http.js";
 
 const RANGE_SECONDS = { "1H": 3600, "6H": 21600, "1D": 86400, "1W": 604800, ALL: null };
 const LIVE = new Set(["open", "halted"]);
@@ -34,10 +35,10 @@ export function startChart(root, config) {
 
   async function reload() {
     const load = (loads += 1);
-    const response = await fetch(`${config.history_url}?range=${range}`);
+    const response = await request(`${config.history_url}?range=${range}`);
     if (load !== loads) return;
-    if (response.status >= 500) setTimeout(() => load === loads && reload(), AGAIN_MS);
-    if (!response.ok) return;
+    if (response === null || response.status >= 500) setTimeout(() => load === loads && reload(), AGAIN_MS);
+    if (!response?.ok) return;
     const answer = await response.json();
     if (load !== loads) return;
     isLoaded = true;

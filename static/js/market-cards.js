@@ -3,6 +3,7 @@
 // server renders its card again. Only cards near the viewport subscribe, however many there are.
 import { subscribe } from "./feed.js";
 import { bestPrices, mark, noPrice, percent, points, price } from "./format.js";
+import { request } from "./http.js";
 import { readScale } from "./scale.js";
 import { showLiveState } from "./site.js";
 import { mirror } from "./units.js";
@@ -55,8 +56,8 @@ function leave(element) {
 }
 
 async function fetchCard(element) {
-  const answer = await fetch(element.dataset.url, { headers: { Accept: "text/html" } });
-  if (!answer.ok) return null;
+  const answer = await request(element.dataset.url, { headers: { Accept: "text/html" } });
+  if (!answer?.ok) return null;
   return new DOMParser().parseFromString(await answer.text(), "text/html").querySelector("article");
 }
 

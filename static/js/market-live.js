@@ -5,6 +5,7 @@ import { Book } from "./book.js";
 import { startChart } from "./chart.js";
 import { startDepth } from "./depth.js";
 import { onState, subscribe } from "./feed.js";
+import { request } from "./http.js";
 import { startLadder } from "./ladder.js";
 import { showLiveState } from "./site.js";
 import { startTape } from "./tape.js";
@@ -65,9 +66,9 @@ function startBook(root) {
   let reading = null;
   function readMaker() {
     reading ??= setTimeout(async () => {
-      const answer = await fetch(config.book_url);
+      const answer = await request(config.book_url);
       reading = null;
-      if (!answer.ok) return;
+      if (!answer?.ok) return;
       book.setMaker((await answer.json()).books);
       ladder.update();
       depth.update();

@@ -1,6 +1,7 @@
 // The portfolio: the equity curve, and figures that follow prices and the viewer's own account.
 import { onState, subscribe } from "./feed.js";
 import { mark, markPrice, mirrorMark, money, signedMoney } from "./format.js";
+import { request } from "./http.js";
 import { readScale } from "./scale.js";
 import { showLiveState } from "./site.js";
 import { toLots, toMicros, writeMicros } from "./units.js";
@@ -151,8 +152,8 @@ function valueSoon() {
 async function reload() {
   reloading = 0;
   if (document.activeElement?.matches("main input, main select")) return;
-  const answer = await fetch(location.href, { headers: { Accept: "text/html" } });
-  if (!answer.ok) return;
+  const answer = await request(location.href, { headers: { Accept: "text/html" } });
+  if (!answer?.ok) return;
   const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
   for (const id of ["figures", "positions", "orders", "curve-data"]) {
     const old = document.getElementById(id);

@@ -19,6 +19,8 @@ from kernel import cache
 from tests.accounts.api import Api, assert_error
 from tests.accounts.conftest import PASSWORD, main_account
 
+pytestmark = pytest.mark.one_database
+
 NEW_USER = {"email": "Bob@Example.org", "password": PASSWORD, "handle": "bob"}
 
 

@@ -18,6 +18,8 @@ from accounts.signing import make_key_pair
 from tests.accounts.api import Api, assert_error
 from tests.accounts.conftest import PASSWORD, main_account
 
+pytestmark = pytest.mark.one_database
+
 NEW_KEY = {"name": "bot", "scopes": ["read", "trade"]}
 
 

@@ -14,6 +14,8 @@ from tests.accounts.conftest import PASSWORD
 from web import limits
 from web.limits import Rate
 
+pytestmark = pytest.mark.one_database
+
 SLOW = Rate(0.001, 5)  # so slow that nothing comes back during a test
 
 

@@ -27,6 +27,8 @@ from kernel.units import MICROS_PER_CREDIT
 from tests.accounts.api import assert_error
 from tests.accounts.conftest import PASSWORD, main_account
 
+pytestmark = pytest.mark.one_database
+
 SIGN_UP = {
     "email": "Bob@example.org",
     "username": "bob",

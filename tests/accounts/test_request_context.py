@@ -14,6 +14,8 @@ from predex.order_app import OrderApp
 from tests.accounts.api import Api, assert_error
 from web import request_context
 
+pytestmark = pytest.mark.one_database
+
 
 def visit(headers=None, *, method="GET", path="/api/v1/me", peer="203.0.113.5"):
     return request_context.start_request(method, path, headers or {}, peer)

@@ -22,6 +22,8 @@ from kernel.errors import AuthError, RefusedError
 from tests.accounts.conftest import PASSWORD, main_account
 from tests.exchange import ROOT
 
+pytestmark = pytest.mark.one_database
+
 PEM = "-----BEGIN PUBLIC KEY-----\n{}\n-----END PUBLIC KEY-----"
 PATH = "GET/trade-api/v2/portfolio/balance"
 

@@ -15,7 +15,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 
 from tests.exchange import ROOT
-from tests.servers import UNPRIVILEGED_USER, Child
+from tests.servers import UNPRIVILEGED_USER, Child, find_postgres_bin
 
 WRAPPER = """#!/bin/sh
 export PYTHONPATH={packages} LD_LIBRARY_PATH={libraries}
@@ -78,6 +78,8 @@ class Machine:
         """Start a command in a folder, with nothing but this environment."""
         values = {key: self.place(value) for key, value in environment.items()}
         values = {"HOME": "/nonexistent", "PATH": os.defpath, **values, **self.environment}
+        # No path of the image: a clone may be in one of those that stand for others here.
+        values["PATH"] = f"{find_postgres_bin()}:{values['PATH']}"
         program, *arguments = (self.place(part) for part in command)
         found = shutil.which(program, path=values["PATH"])
         assert found, f"{program} is not in {values['PATH']}"

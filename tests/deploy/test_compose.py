@@ -17,7 +17,7 @@ from tests.databases import PostgresDatabases
 from tests.deploy.machine import Machine, list_shipped
 from tests.deploy.tools import DEPLOY, find_tool
 from tests.exchange import ROOT
-from tests.servers import find_free_port, find_postgres_bin
+from tests.servers import find_free_port
 
 READY_SECONDS = 60
 ROLES = ("engine", "engine-standby", "web", "worker", "beat")
@@ -109,7 +109,7 @@ def test_the_roles_of_the_compose_file_are_an_exchange(machine: Machine, tmp_pat
     for path in ("/data", "/backups", TEMPORARY):
         machine.add(path, path.strip("/"), is_writable=True)
     make_secrets(machine, compose)
-    image = docker.environment(f"{find_postgres_bin()}:{os.defpath}") | {"LOG_LEVEL": "WARNING"}
+    image = docker.environment(os.defpath) | {"LOG_LEVEL": "WARNING"}
     ports = {old: str(find_free_port()) for old in ("8000", "9101", "9102", "9103")}
     standby_port = str(find_free_port())
 

@@ -20,7 +20,7 @@ from trading.recordings.betfair import read_file
 from trading.settlement.payments import settle_market
 from trading.verify import check_everything
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.one_database]
 
 # What is known of each file: markets, changes, removed runners and paid pips, as recorded.
 FILES = {

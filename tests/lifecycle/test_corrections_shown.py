@@ -16,7 +16,7 @@ from trading.notifications.sentences import NotificationText, describe
 from trading.settlement.corrections import correct_market
 from trading.settlement.payments import settle_market
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.one_database]
 
 YES, NO = [10_000, 0], [0, 10_000]
 

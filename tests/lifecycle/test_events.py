@@ -56,7 +56,7 @@ def test_journals_of_earlier_versions_lead_to_the_states_of_their_time(path):
         replayed.replay_events(command, ts_us, events)
         if recorded.rules_version == RULES_VERSION:
             funds = {command.account_id: funds_micros}
-            inputs = next(headroom, None), next(elsewhere, None)
+            inputs = next(headroom, {}), next(elsewhere, {})
             assert engine.execute(command, ts_us, funds, *inputs) == events
         met |= set(find_features(command, events))
     assert replayed.state_hash() == recorded.state_hash

@@ -25,7 +25,7 @@ from trading.recordings.recording import Recording
 from trading.recordings.replay import read_committed_book, replay_real_path
 from trading.recordings.stage import ROLES
 
-pytestmark = [pytest.mark.django_db, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.django_db, pytest.mark.timeout(900), pytest.mark.one_database]
 
 WINDOWS = [
     "KXGOLD15M-26AUG101900-00",  # the two shortest, by operations

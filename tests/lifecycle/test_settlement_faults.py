@@ -13,7 +13,7 @@ import pytest
 
 from tests.exchange import ROOT, program_environment
 
-ACCOUNTS, CHUNK, KILLS = 2_000, 25, 3
+ACCOUNTS, CHUNK, KILLS = 1_000, 25, 3
 MILLION = pytest.param(1_000_000, 5_000, 20, marks=[pytest.mark.soak, pytest.mark.timeout(3_600)])
 
 

@@ -18,7 +18,7 @@ from trading.verify import check_everything
 pytestmark = pytest.mark.django_db
 
 in_a_database = settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 
 

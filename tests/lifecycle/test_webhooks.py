@@ -136,10 +136,8 @@ def test_a_taker_with_a_filled_order_hears_of_both_and_a_stranger_of_nothing(
     projections.project_market(market.pk)
     assert {row.event for row in WebhookDelivery.objects.all()} == {"fill", "order_ended"}
     tasks.send_webhooks()
-    assert [kind for kind, data in receiver.events if data["side"] == "buy"] == [
-        "fill",
-        "order_ended",
-    ]
+    bought = {kind for kind, data in receiver.events if data["side"] == "buy"}
+    assert bought == {"fill", "order_ended"}  # they may overtake one another
 
 
 def test_statuses_and_settlements_are_sent_to_whom_they_concern(

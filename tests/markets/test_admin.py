@@ -24,7 +24,7 @@ from tests.markets.factories import (
     set_policy,
 )
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.one_database]
 
 MODELS = [
     model._meta.model_name for model in admin.site._registry if model._meta.app_label == "markets"

@@ -280,7 +280,7 @@ FIELD_NAMES = sorted({field for field, _, _ in WRONG_FIELDS if len(field) < 60})
 
 
 @settings(
-    max_examples=150,
+    max_examples=60,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )

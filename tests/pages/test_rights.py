@@ -30,7 +30,7 @@ from trading.settlement.payments import settle_market
 
 __all__ = ["shard"]
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.one_database]
 
 LATER = (timezone.now() + timedelta(days=9)).isoformat()
 WHY = {"reason": "x"}

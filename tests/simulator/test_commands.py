@@ -13,7 +13,7 @@ from simulator.bench import Play, get_path, list_snapshots
 from simulator.management.commands.simulate import read_speed
 from simulator.people import People, _read, write
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.one_database]
 
 
 def test_a_site_that_is_no_bench_serves_none(settings):

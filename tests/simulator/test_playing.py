@@ -16,7 +16,7 @@ from trading.recordings.recording import Recording
 from trading.recordings.session import read_session
 from trading.recordings.stage import do_end_session, get_members
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.one_database]
 SHORTEST = "KXGOLD15M-26AUG101900-00"
 OTHERS = [window for window in WINDOWS if window != SHORTEST]
 MODELS = list(QueueModel)

@@ -13,7 +13,7 @@ from tests.simulator.stage import build_session
 from tests.trading.world import buy, sell
 from trading.recordings.stage import do_end_session
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.one_database]
 
 ROWS = (
     ("place", "yes", 40, 1_000),
