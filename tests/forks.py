@@ -91,7 +91,7 @@ def _run(
     files_max: int | None,
 ) -> None:
     # It keeps the fork server alive, which else ends with the test run, and this process with it.
-    os.close(forkserver._forkserver._forkserver_alive_fd)  # type: ignore[attr-defined]
+    os.close(forkserver._forkserver._forkserver_alive_fd)
     die_with_parent()
     os.setsid()
     if files_max is not None:
