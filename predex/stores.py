@@ -42,7 +42,9 @@ def configure_database(parsed: dict[str, Any], *, pool_connections_max: int) -> 
     """Return the DATABASES entry for `parsed` (django-environ's); refuses other databases."""
     backend = parsed["ENGINE"].rsplit(".", 1)[-1]
     if backend == "sqlite3":
-        return {**parsed, "OPTIONS": {**parsed.get("OPTIONS", {}), **_sqlite_options()}}
+        options = {**parsed.get("OPTIONS", {}), **_sqlite_options()}
+        # Opening the file costs more than most queries: each thread keeps it open.
+        return {**parsed, "CONN_MAX_AGE": None, "OPTIONS": options}
     if backend in {"postgresql", "psycopg2"}:
         pool = {
             "min_size": 1,
