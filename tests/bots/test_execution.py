@@ -301,6 +301,23 @@ async def test_positions_and_the_day_survive_a_restart(tmp_path: Path) -> None:
     again.close()
 
 
+async def test_what_is_counted_is_written_also_when_the_engine_stops_meanwhile(
+    tmp_path: Path,
+) -> None:
+    desk = make_desk(tmp_path)
+    key = desk.markets.markets[0].yes
+    desk.portfolio.get("s", key).trade(1_000, -4_000_000, 0)
+    before = asyncio.create_task(desk.ledger.write(time.sleep, 0.2))
+    settling = asyncio.create_task(desk.ledger.settle(key, 10_000))
+    await asyncio.sleep(0.05)
+    settling.cancel()
+    await before
+    desk.close()
+    again = make_desk(tmp_path)
+    assert again.state.load_holdings()["s", key].realised_micros == 6_000_000
+    again.close()
+
+
 def test_realised_profit_is_exact_whatever_the_parts() -> None:
     holding = StrategyHolding()
     holding.trade(300, -1_000_000, 7)

@@ -33,7 +33,9 @@ class Ledger:
         """What is counted already of orders that may fill again."""
 
     async def write(self, call: Callable[..., T], *arguments: Any) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._pool, call, *arguments)
+        running = asyncio.get_running_loop().run_in_executor(self._pool, call, *arguments)
+        # Its caller may be cancelled, as when the engine stops; what it has counted is written.
+        return await asyncio.shield(running)
 
     async def record(
         self, ticket: OrderTicket, report: OrderReport, known: OrderReport | None = None
