@@ -25,6 +25,8 @@ from trading.models import JournalRow, Lease, Order, Position, Trade
 from trading.readmodels import projections
 from trading.settlement.payments import settle_market
 
+pytestmark = pytest.mark.one_database
+
 ACTS = {act for pages in admin.site._registry.values() for act in pages.acts.values()}
 TABLES = [model for model in admin.site._registry if model._meta.app_label == "trading"]
 

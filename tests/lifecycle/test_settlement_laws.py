@@ -15,7 +15,7 @@ from trading.models import Margin, Trade
 from trading.settlement.payments import compute_house_cover_micros, settle_market
 from trading.verify import check_everything
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.one_database]
 
 in_a_database = settings(
     max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
