@@ -1,11 +1,10 @@
 """Runs the whole suite: `python -m tests.suite [PART...] [-- ARGS FOR PYTEST]`.
 
 `parallel`: in-process tests on SQLite, and the program on real servers, on several workers.
-`paired`: faults under load, two at a time, which wait more than they work; in the time they leave,
-`postgres`: the in-process tests once more, on PostgreSQL and Redis. `alone`: load and timing, one
-at a time. Every part runs, whatever the one before it says. All use one PostgreSQL and one Redis,
-those of DATABASE_URL and REDIS_URL or else servers of the suite's own, and databases copied from
-one of each kind that was migrated once.
+`paired`: faults under load, two at a time. `alone`: load and timing, one at a time. `postgres`:
+the in-process tests once more, on PostgreSQL and Redis. Every part runs, whatever the one before
+it says. All use one PostgreSQL and one Redis, those of DATABASE_URL and REDIS_URL or else servers
+of the suite's own, and databases copied from one of each kind that was migrated once.
 """
 
 import contextlib
@@ -35,7 +34,6 @@ class Part(NamedTuple):
     arguments: tuple[str, ...]
     environment: dict[str, str]
     files: Sequence[str] = ()
-    niceness: int = 0
 
 
 def find_marked(mark: str) -> list[str]:
@@ -56,21 +54,18 @@ PARTS: Final = {
         {},
         find_marked("paired"),
     ),
-    "postgres": Part(
-        "In process again, on PostgreSQL and Redis",
-        (*TOGETHER, "-m", "not soak"),
-        {"PREDEX_TEST_DB": "postgres"},
-        niceness=10,
-    ),
     "alone": Part(
         "One at a time: faults, load, timing",
         ("-m", "alone and not soak"),
         {},
         find_marked("alone"),
     ),
+    "postgres": Part(
+        "In process again, on PostgreSQL and Redis",
+        (*TOGETHER, "-m", "not soak"),
+        {"PREDEX_TEST_DB": "postgres"},
+    ),
 }
-STAGES: Final = (("parallel",), ("paired", "postgres"), ("alone",))
-"""Parts of one stage run at the same time."""
 
 
 def main(arguments: list[str]) -> int:
@@ -85,39 +80,25 @@ def main(arguments: list[str]) -> int:
                 return 1
             environment = {}
             names = [name for name in names if name != "postgres"]
-        results = []
-        for stage in STAGES:
-            parts = [PARTS[name] for name in stage if name in names]
-            with ThreadPoolExecutor() as pool:
-                results += pool.map(lambda part: run(part, environment, more), parts)
+        results = [run(PARTS[name], environment, more) for name in names]
     return int(any(results))
 
 
 def run(part: Part, environment: dict[str, str], more: list[str]) -> int:
-    """Run a part; what one in the background says is shown when it has ended."""
+    print(f"==> {part.title}", flush=True)
     began_at = time.monotonic()
     inherited = dict(os.environ)
     # Each worker of each part would compile every test again.
     inherited.pop("PYTHONDONTWRITEBYTECODE", None)
     files = () if any(argument.startswith("tests") for argument in more) else part.files
-    arguments = [*part.arguments, *files, *more]
-    command = [sys.executable, "-m", "pytest", "-q", *WITHOUT_SUCCESSORS, *arguments]
-    if part.niceness:
-        command = ["nice", "-n", str(part.niceness), *command]
-    else:
-        print(f"==> {part.title}", flush=True)
-    done = subprocess.run(
-        command,
+    arguments = [*WITHOUT_SUCCESSORS, *part.arguments, *files, *more]
+    result = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", *arguments],
         env={**inherited, **environment, **part.environment},
-        stdout=subprocess.PIPE if part.niceness else None,
-        stderr=subprocess.STDOUT if part.niceness else None,
-        text=True,
         check=False,
-    )
-    if part.niceness:
-        print(f"==> {part.title}\n{done.stdout}", flush=True)
+    ).returncode
     print(f"    {time.monotonic() - began_at:.0f} s", flush=True)
-    return done.returncode
+    return result
 
 
 def find_servers(stack: contextlib.ExitStack) -> dict[str, str]:

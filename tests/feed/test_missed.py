@@ -3,6 +3,7 @@
 import asyncio
 import random
 from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -53,6 +54,11 @@ class Reader:
                 self.waits = False
             elif frame["type"] in ("me", "me_snapshot") and not self.waits:
                 count -= await self.take(frame)
+
+    async def read_until(self, is_done: Callable[[], bool]) -> None:
+        async with asyncio.timeout(15):
+            while not is_done():
+                await self.read(1)
 
     async def read_all(self) -> None:
         """Take frames until none comes for a while."""
@@ -143,8 +149,9 @@ async def test_nothing_is_missed_and_nothing_comes_twice_wherever_a_connection_i
     await reader.connect()
     await reader.read(1)
     await floor.beat()
-    await reader.read_all()
     fills, ended = await read_truth(floor.alice)
+    await reader.read_until(lambda: reader.fills.keys() >= fills and reader.ends.keys() >= ended)
+    await reader.read_all()
     assert fills
     assert ended
     assert set(reader.fills) == fills
