@@ -34,7 +34,8 @@ RETRY_SECONDS = 0.25
 WITHDRAWAL = {"amount": "1"}
 WAITERS = """
     SELECT count(*) FROM pg_stat_activity
-    WHERE datname = current_database() AND wait_event_type = 'Lock'"""
+    WHERE datname = current_database() AND wait_event_type = 'Lock'
+    AND query LIKE '%accounts_auditevent%'"""
 LEFT_INSIDE = """
     SELECT count(*) FROM pg_stat_activity
     WHERE datname = current_database() AND state = 'idle in transaction'
