@@ -1,7 +1,8 @@
 """Fixtures that every test may use: real servers, the recorded data, the running program.
 
 `exchange` starts the real program; a test that takes `database_kind` runs on both databases.
-In-process tests run on SQLite, and once more on PostgreSQL (`python -m tests.suite`).
+In-process tests run on SQLite, and once more on PostgreSQL (`python -m tests.suite`), but for those
+marked `one_database`.
 """
 
 import os

@@ -5,6 +5,7 @@ import subprocess
 import sys
 import uuid
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives import serialization
@@ -87,12 +88,7 @@ def test_the_example_of_signed_requests_runs_as_it_is(town: Town, tmp_path: Path
 def test_sub_accounts_trade_by_themselves_and_are_named_in_each_request(town: Town):
     main = Program(town.site, town.site.world.traders[2].handle)
     assert main.call("POST", "portfolio/subaccounts") == {"subaccount_number": 1}
-    moved = {
-        "client_transfer_id": str(uuid.uuid4()),
-        "from_subaccount": 0,
-        "to_subaccount": 1,
-        "amount_cents": 12_345,
-    }
+    moved = build_transfer(12_345)
     main.call("POST", "portfolio/subaccounts/transfer", moved, expect=200)
     assert main.send("POST", "portfolio/subaccounts/transfer", moved).status_code == 409
     balances = main.get("portfolio/subaccounts/balances")["subaccount_balances"]
@@ -127,12 +123,7 @@ def test_a_batch_may_name_several_sub_accounts_and_owners_never_trade_with_thems
     main = Program(town.site, town.site.world.traders[2].handle, "ed25519")
     if len(main.get("portfolio/subaccounts/balances")["subaccount_balances"]) == 1:
         main.call("POST", "portfolio/subaccounts")
-    funds = {
-        "client_transfer_id": str(uuid.uuid4()),
-        "from_subaccount": 0,
-        "to_subaccount": 1,
-        "amount_cents": 5_000,
-    }
+    funds = build_transfer(5_000)
     main.call("POST", "portfolio/subaccounts/transfer", funds, expect=200)
     order = {
         "ticker": town.nominee + "_ANN", "count": "2", "time_in_force": "good_till_canceled",
@@ -178,3 +169,12 @@ def test_a_key_of_a_sub_account_defaults_to_it_and_is_refused_elsewhere(town: To
         query = {"subaccount": 0} if method == "GET" else {}
         refused = locked.send(method, path, body, **query)
         assert (refused.status_code, refused.json()["code"]) == (403, "key_of_subaccount")
+
+
+def build_transfer(amount_cents: int) -> dict[str, Any]:
+    return {
+        "client_transfer_id": str(uuid.uuid4()),
+        "from_subaccount": 0,
+        "to_subaccount": 1,
+        "amount_cents": amount_cents,
+    }

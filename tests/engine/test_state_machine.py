@@ -1,6 +1,6 @@
 """Random commands to the fast engine and the naive one: equal events, equal states, all laws.
 
-50,000 commands at least; `PREDEX_SOAK=1` takes a million, other ones each time. A failure prints
+15,000 commands at least; `PREDEX_SOAK=1` takes a million, other ones each time. A failure prints
 the calls that lead to it, ready to be pasted.
 """
 
