@@ -62,6 +62,8 @@ async def test_what_is_cheap_at_one_exchange_is_sold_at_another_for_the_profit_t
         assert [one.fees.rate_ppm for one in engine.markets.markets] == [0, 70_000]
         town.clients[1].place(slug, "sell", 10, "0.40")
         town.clients[1].place(slug, "sell", 10, "0.45")
+        cheap = engine.cache.books[engine.markets.markets[0].yes]
+        await until(lambda: cheap.asks == {4_000: 1_000, 4_500: 1_000})
         other.clients[1].place(dear, "buy", 15, "0.50")
         await until(lambda: read_position(other.clients[0], dear) == -15)
         await until(lambda: engine.bridge.queue.empty())
