@@ -110,6 +110,20 @@ class Migration(migrations.Migration):
                 "permissions": [
                     ("suspend_users", "suspend and reinstate users and close accounts")
                 ],
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("email", django.db.models.functions.text.Lower("email"))
+                        ),
+                        name="an_email_is_stored_in_lower_case",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("handle", django.db.models.functions.text.Lower("handle"))
+                        ),
+                        name="a_handle_is_stored_in_lower_case",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -182,6 +196,70 @@ class Migration(migrations.Migration):
                 "verbose_name": "account",
                 "verbose_name_plural": "accounts",
                 "permissions": [("deposit_credits", "book deposits")],
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("kind__in", ["issuer", "house"]),
+                            (
+                                "cash_micros__gte",
+                                django.db.models.expressions.CombinedExpression(
+                                    models.F("held_micros"), "+", models.F("withdrawing_micros")
+                                ),
+                            ),
+                            _connector="OR",
+                        ),
+                        name="available_never_negative",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("held_micros__gte", 0)), name="held_never_negative"
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("withdrawing_micros__gte", 0)),
+                        name="withdrawing_never_negative",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("cash_micros__gte", -4000000000000000000)),
+                        name="issued_credits_fit_in_64_bits",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("kind__in", ["user", "system"]), ("owner__isnull", False)),
+                            models.Q(
+                                models.Q(("kind__in", ["user", "system"]), _negated=True),
+                                ("owner__isnull", True),
+                            ),
+                            _connector="OR",
+                        ),
+                        name="only_users_and_systems_have_an_owner",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(
+                                ("kind__in", ["escrow", "fees", "maker"]),
+                                ("market_id__isnull", False),
+                            ),
+                            models.Q(
+                                models.Q(("kind__in", ["escrow", "fees", "maker"]), _negated=True),
+                                ("market_id__isnull", True),
+                            ),
+                            _connector="OR",
+                        ),
+                        name="only_market_accounts_have_a_market",
+                    ),
+                    models.UniqueConstraint(
+                        fields=("owner", "number"), name="an_owner_numbers_each_account_once"
+                    ),
+                    models.UniqueConstraint(
+                        condition=models.Q(("market_id__isnull", False)),
+                        fields=("market_id", "kind"),
+                        name="a_market_has_one_account_of_a_kind",
+                    ),
+                    models.UniqueConstraint(
+                        condition=models.Q(("kind__in", ["issuer", "house"])),
+                        fields=("currency", "kind"),
+                        name="a_currency_has_one_issuer_and_one_house",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -232,6 +310,7 @@ class Migration(migrations.Migration):
             options={
                 "verbose_name_plural": "API keys",
                 "verbose_name": "API key",
+                "indexes": [models.Index(fields=["account", "id"], name="keys_of_an_account")],
             },
         ),
         migrations.CreateModel(
@@ -288,7 +367,17 @@ class Migration(migrations.Migration):
                     ),
                 ),
             ],
-            options={"verbose_name": "audit event", "verbose_name_plural": "audit events"},
+            options={
+                "verbose_name": "audit event",
+                "verbose_name_plural": "audit events",
+                "indexes": [
+                    models.Index(fields=["actor", "id"], name="audit_events_of_an_actor"),
+                    models.Index(
+                        fields=["subject_type", "subject_id", "id"],
+                        name="audit_events_of_a_subject",
+                    ),
+                ],
+            },
         ),
         migrations.CreateModel(
             name="IdempotentRequest",
@@ -324,6 +413,11 @@ class Migration(migrations.Migration):
             options={
                 "verbose_name": "idempotent request",
                 "verbose_name_plural": "idempotent requests",
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("account", "key"), name="an_account_uses_an_idempotency_key_once"
+                    )
+                ],
             },
         ),
         migrations.CreateModel(
@@ -360,7 +454,16 @@ class Migration(migrations.Migration):
                     ),
                 ),
             ],
-            options={"verbose_name": "invitation code", "verbose_name_plural": "invitation codes"},
+            options={
+                "verbose_name": "invitation code",
+                "verbose_name_plural": "invitation codes",
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(("uses__lte", models.F("uses_max"))),
+                        name="an_invite_is_used_at_most_so_often",
+                    )
+                ],
+            },
         ),
         migrations.CreateModel(
             name="LoginSession",
@@ -624,7 +727,28 @@ class Migration(migrations.Migration):
                     ),
                 ),
             ],
-            options={"verbose_name": "transfer", "verbose_name_plural": "transfers"},
+            options={
+                "verbose_name": "transfer",
+                "verbose_name_plural": "transfers",
+                "indexes": [
+                    models.Index(
+                        fields=["debit_account", "id"], name="transfers_out_of_an_account"
+                    ),
+                    models.Index(fields=["credit_account", "id"], name="transfers_into_an_account"),
+                ],
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(("amount_micros__gt", 0)),
+                        name="a_transfer_moves_something",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("debit_account", models.F("credit_account")), _negated=True
+                        ),
+                        name="a_transfer_is_between_two_accounts",
+                    ),
+                ],
+            },
         ),
         migrations.CreateModel(
             name="WithdrawalRequest",
@@ -687,185 +811,31 @@ class Migration(migrations.Migration):
                 "verbose_name": "withdrawal request",
                 "verbose_name_plural": "withdrawal requests",
                 "permissions": [("decide_withdrawals", "approve and reject withdrawals")],
-            },
-        ),
-        migrations.AddConstraint(
-            model_name="user",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("email", django.db.models.functions.text.Lower("email"))),
-                name="an_email_is_stored_in_lower_case",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="user",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("handle", django.db.models.functions.text.Lower("handle"))),
-                name="a_handle_is_stored_in_lower_case",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="account",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    ("kind__in", ["issuer", "house"]),
-                    (
-                        "cash_micros__gte",
-                        django.db.models.expressions.CombinedExpression(
-                            models.F("held_micros"), "+", models.F("withdrawing_micros")
+                "indexes": [
+                    models.Index(fields=["account", "id"], name="withdrawals_of_an_account")
+                ],
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(("amount_micros__gt", 0)),
+                        name="a_withdrawal_asks_for_something",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(
+                                ("decided_at__isnull", True),
+                                ("decided_by__isnull", True),
+                                ("status", "requested"),
+                            ),
+                            models.Q(
+                                models.Q(("status", "requested"), _negated=True),
+                                ("decided_at__isnull", False),
+                                ("decided_by__isnull", False),
+                            ),
+                            _connector="OR",
                         ),
+                        name="a_decided_withdrawal_says_who_and_when",
                     ),
-                    _connector="OR",
-                ),
-                name="available_never_negative",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="account",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("held_micros__gte", 0)), name="held_never_negative"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="account",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("withdrawing_micros__gte", 0)),
-                name="withdrawing_never_negative",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="account",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("cash_micros__gte", -4000000000000000000)),
-                name="issued_credits_fit_in_64_bits",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="account",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(("kind__in", ["user", "system"]), ("owner__isnull", False)),
-                    models.Q(
-                        models.Q(("kind__in", ["user", "system"]), _negated=True),
-                        ("owner__isnull", True),
-                    ),
-                    _connector="OR",
-                ),
-                name="only_users_and_systems_have_an_owner",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="account",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(
-                        ("kind__in", ["escrow", "fees", "maker"]), ("market_id__isnull", False)
-                    ),
-                    models.Q(
-                        models.Q(("kind__in", ["escrow", "fees", "maker"]), _negated=True),
-                        ("market_id__isnull", True),
-                    ),
-                    _connector="OR",
-                ),
-                name="only_market_accounts_have_a_market",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="account",
-            constraint=models.UniqueConstraint(
-                fields=("owner", "number"), name="an_owner_numbers_each_account_once"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="account",
-            constraint=models.UniqueConstraint(
-                condition=models.Q(("market_id__isnull", False)),
-                fields=("market_id", "kind"),
-                name="a_market_has_one_account_of_a_kind",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="account",
-            constraint=models.UniqueConstraint(
-                condition=models.Q(("kind__in", ["issuer", "house"])),
-                fields=("currency", "kind"),
-                name="a_currency_has_one_issuer_and_one_house",
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="apikey",
-            index=models.Index(fields=["account", "id"], name="keys_of_an_account"),
-        ),
-        migrations.AddIndex(
-            model_name="auditevent",
-            index=models.Index(fields=["actor", "id"], name="audit_events_of_an_actor"),
-        ),
-        migrations.AddIndex(
-            model_name="auditevent",
-            index=models.Index(
-                fields=["subject_type", "subject_id", "id"], name="audit_events_of_a_subject"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="idempotentrequest",
-            constraint=models.UniqueConstraint(
-                fields=("account", "key"), name="an_account_uses_an_idempotency_key_once"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="invitecode",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("uses__lte", models.F("uses_max"))),
-                name="an_invite_is_used_at_most_so_often",
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="transfer",
-            index=models.Index(fields=["debit_account", "id"], name="transfers_out_of_an_account"),
-        ),
-        migrations.AddIndex(
-            model_name="transfer",
-            index=models.Index(fields=["credit_account", "id"], name="transfers_into_an_account"),
-        ),
-        migrations.AddConstraint(
-            model_name="transfer",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("amount_micros__gt", 0)), name="a_transfer_moves_something"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="transfer",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("debit_account", models.F("credit_account")), _negated=True),
-                name="a_transfer_is_between_two_accounts",
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="withdrawalrequest",
-            index=models.Index(fields=["account", "id"], name="withdrawals_of_an_account"),
-        ),
-        migrations.AddConstraint(
-            model_name="withdrawalrequest",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("amount_micros__gt", 0)), name="a_withdrawal_asks_for_something"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="withdrawalrequest",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(
-                        ("decided_at__isnull", True),
-                        ("decided_by__isnull", True),
-                        ("status", "requested"),
-                    ),
-                    models.Q(
-                        models.Q(("status", "requested"), _negated=True),
-                        ("decided_at__isnull", False),
-                        ("decided_by__isnull", False),
-                    ),
-                    _connector="OR",
-                ),
-                name="a_decided_withdrawal_says_who_and_when",
-            ),
+                ],
+            },
         ),
     ]

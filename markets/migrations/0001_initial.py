@@ -292,6 +292,143 @@ class Migration(migrations.Migration):
                     ("manage_markets", "create, edit, approve, open, halt and close any market"),
                     ("resolve_markets", "resolve and void any market"),
                 ),
+                "indexes": [
+                    models.Index(fields=["created_at", "slug"], name="markets_by_age"),
+                    models.Index(fields=["close_at", "slug"], name="markets_by_closing"),
+                    models.Index(fields=["status", "open_at"], name="markets_by_opening"),
+                    models.Index(fields=["shard", "status"], name="markets_by_shard"),
+                ],
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            (
+                                "tick_pips__in",
+                                (
+                                    10,
+                                    16,
+                                    20,
+                                    25,
+                                    40,
+                                    50,
+                                    80,
+                                    100,
+                                    125,
+                                    200,
+                                    250,
+                                    400,
+                                    500,
+                                    625,
+                                    1000,
+                                    1250,
+                                    2000,
+                                    2500,
+                                    5000,
+                                ),
+                            )
+                        ),
+                        name="a_tick_divides_ten_thousand_pips",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("lot_step_lots__range", (1, 1000000))),
+                        name="a_lot_step_is_1_to_1000000_lots",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("fee_maker_rate__range", (0, 1000000)),
+                            ("fee_taker_rate__range", (0, 1000000)),
+                        ),
+                        name="a_fee_rate_is_0_to_1000000_ppm",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("fee_kind", "none"), _negated=True),
+                            models.Q(("fee_maker_rate", 0), ("fee_taker_rate", 0)),
+                            _connector="OR",
+                        ),
+                        name="without_a_fee_kind_there_are_no_rates",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("fee_unit_micros__in", (1, 10000))),
+                        name="a_fee_unit_is_a_micro_or_a_cent",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("open_at__isnull", True),
+                            ("close_at__gt", models.F("open_at")),
+                            _connector="OR",
+                        ),
+                        name="a_market_closes_after_it_opens",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("position_limit_lots__isnull", True),
+                            ("position_limit_lots__range", (1, 1000000000000)),
+                            _connector="OR",
+                        ),
+                        name="a_position_limit_is_1_to_10_to_the_12_lots",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("dispute_seconds__range", (0, 7776000))),
+                        name="a_dispute_window_is_at_most_90_days",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(
+                                ("settled_at__isnull", False), ("status__in", ("settled", "voided"))
+                            ),
+                            models.Q(
+                                models.Q(("status__in", ("settled", "voided")), _negated=True),
+                                ("settled_at__isnull", True),
+                            ),
+                            _connector="OR",
+                        ),
+                        name="a_market_is_settled_or_voided_at_a_time",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("approved_at__isnull", True), ("approved_by__isnull", True)),
+                            models.Q(
+                                ("approved_at__isnull", False), ("approved_by__isnull", False)
+                            ),
+                            _connector="OR",
+                        ),
+                        name="an_approval_has_an_operator_and_a_time",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("status__in", ("draft", "proposed")),
+                            ("approved_at__isnull", False),
+                            _connector="OR",
+                        ),
+                        name="a_market_that_trades_was_approved",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            (
+                                "status__in",
+                                (
+                                    "draft",
+                                    "proposed",
+                                    "open",
+                                    "halted",
+                                    "closed",
+                                    "resolving",
+                                    "settled",
+                                    "voided",
+                                ),
+                            )
+                        ),
+                        name="a_market_status_is_a_known_one",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("kind__in", ("binary", "categorical"))),
+                        name="a_market_is_binary_or_categorical",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("fee_kind__in", ("none", "flat", "quadratic"))),
+                        name="a_fee_kind_is_none_flat_or_quadratic",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -422,7 +559,15 @@ class Migration(migrations.Migration):
                     ),
                 ),
             ],
-            options={"verbose_name": "group member", "verbose_name_plural": "group members"},
+            options={
+                "verbose_name": "group member",
+                "verbose_name_plural": "group members",
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("group", "user"), name="a_user_is_in_a_group_at_most_once"
+                    )
+                ],
+            },
         ),
         migrations.AddField(
             model_name="group",
@@ -467,6 +612,7 @@ class Migration(migrations.Migration):
             options={
                 "verbose_name": "market statistics",
                 "verbose_name_plural": "market statistics",
+                "indexes": [models.Index(fields=["volume_lots"], name="markets_by_volume")],
             },
         ),
         migrations.AddField(
@@ -542,6 +688,29 @@ class Migration(migrations.Migration):
                 "verbose_name": "outcome",
                 "verbose_name_plural": "outcomes",
                 "ordering": ("index",),
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("market", "index"), name="an_outcome_index_is_unique_in_its_market"
+                    ),
+                    models.UniqueConstraint(
+                        fields=("market", "code"), name="an_outcome_code_is_unique_in_its_market"
+                    ),
+                    models.UniqueConstraint(
+                        fields=("market", "name"), name="an_outcome_name_is_unique_in_its_market"
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("index__range", (0, 49))),
+                        name="an_outcome_index_is_0_to_49",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("payout_pips__isnull", True),
+                            ("payout_pips__range", (0, 10000)),
+                            _connector="OR",
+                        ),
+                        name="an_outcome_pays_0_to_10000_pips",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -645,7 +814,44 @@ class Migration(migrations.Migration):
                     ),
                 ),
             ],
-            options={"verbose_name": "result", "verbose_name_plural": "results"},
+            options={
+                "verbose_name": "result",
+                "verbose_name_plural": "results",
+                "indexes": [
+                    models.Index(
+                        condition=models.Q(("withdrawn_at__isnull", True)),
+                        fields=["final_at"],
+                        name="resolutions_by_final_time",
+                    )
+                ],
+                "constraints": [
+                    models.UniqueConstraint(
+                        condition=models.Q(("withdrawn_at__isnull", True)),
+                        fields=("market",),
+                        name="one_resolution_of_a_market_stands_at_a_time",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("approved_by__isnull", True),
+                            models.Q(("approved_by", models.F("proposed_by")), _negated=True),
+                            _connector="OR",
+                        ),
+                        name="a_result_is_approved_by_a_second_person",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("final_at__gte", models.F("proposed_at"))),
+                        name="a_result_is_final_no_earlier_than_proposed",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("house_cover_micros__isnull", True),
+                            ("payout_pips__isnull", True),
+                            _connector="OR",
+                        ),
+                        name="the_house_covers_voids_only",
+                    ),
+                ],
+            },
         ),
         migrations.CreateModel(
             name="Dispute",
@@ -710,7 +916,31 @@ class Migration(migrations.Migration):
                     ),
                 ),
             ],
-            options={"verbose_name": "dispute", "verbose_name_plural": "disputes"},
+            options={
+                "verbose_name": "dispute",
+                "verbose_name_plural": "disputes",
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("resolution", "raised_by"), name="a_user_disputes_a_result_once"
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(
+                                ("decided_at__isnull", True),
+                                ("decided_by__isnull", True),
+                                ("decision", ""),
+                            ),
+                            models.Q(
+                                ("decision__in", ("upheld", "dismissed")),
+                                ("decided_at__isnull", False),
+                                ("decided_by__isnull", False),
+                            ),
+                            _connector="OR",
+                        ),
+                        name="a_decided_dispute_has_a_decider_and_a_time",
+                    ),
+                ],
+            },
         ),
         migrations.CreateModel(
             name="Series",
@@ -820,223 +1050,19 @@ class Migration(migrations.Migration):
                     ),
                 ),
             ],
-            options={"verbose_name": "status change", "verbose_name_plural": "status changes"},
+            options={
+                "verbose_name": "status change",
+                "verbose_name_plural": "status changes",
+                "indexes": [
+                    models.Index(fields=["market", "id"], name="status_changes_of_a_market")
+                ],
+            },
         ),
         migrations.AddField(
             model_name="market",
             name="tags",
             field=models.ManyToManyField(
                 blank=True, related_name="markets", to="markets.tag", verbose_name="tags"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="groupmember",
-            constraint=models.UniqueConstraint(
-                fields=("group", "user"), name="a_user_is_in_a_group_at_most_once"
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="marketstats",
-            index=models.Index(fields=["volume_lots"], name="markets_by_volume"),
-        ),
-        migrations.AddConstraint(
-            model_name="outcome",
-            constraint=models.UniqueConstraint(
-                fields=("market", "index"), name="an_outcome_index_is_unique_in_its_market"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="outcome",
-            constraint=models.UniqueConstraint(
-                fields=("market", "code"), name="an_outcome_code_is_unique_in_its_market"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="outcome",
-            constraint=models.UniqueConstraint(
-                fields=("market", "name"), name="an_outcome_name_is_unique_in_its_market"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="outcome",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("index__range", (0, 49))), name="an_outcome_index_is_0_to_49"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="outcome",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    ("payout_pips__isnull", True),
-                    ("payout_pips__range", (0, 10000)),
-                    _connector="OR",
-                ),
-                name="an_outcome_pays_0_to_10000_pips",
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="resolution",
-            index=models.Index(
-                condition=models.Q(("withdrawn_at__isnull", True)),
-                fields=["final_at"],
-                name="resolutions_by_final_time",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="resolution",
-            constraint=models.UniqueConstraint(
-                condition=models.Q(("withdrawn_at__isnull", True)),
-                fields=("market",),
-                name="one_resolution_of_a_market_stands_at_a_time",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="resolution",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    ("approved_by__isnull", True),
-                    models.Q(("approved_by", models.F("proposed_by")), _negated=True),
-                    _connector="OR",
-                ),
-                name="a_result_is_approved_by_a_second_person",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="resolution",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("final_at__gte", models.F("proposed_at"))),
-                name="a_result_is_final_no_earlier_than_proposed",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="resolution",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    ("house_cover_micros__isnull", True),
-                    ("payout_pips__isnull", True),
-                    _connector="OR",
-                ),
-                name="the_house_covers_voids_only",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="dispute",
-            constraint=models.UniqueConstraint(
-                fields=("resolution", "raised_by"), name="a_user_disputes_a_result_once"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="dispute",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(
-                        ("decided_at__isnull", True), ("decided_by__isnull", True), ("decision", "")
-                    ),
-                    models.Q(
-                        ("decision__in", ("upheld", "dismissed")),
-                        ("decided_at__isnull", False),
-                        ("decided_by__isnull", False),
-                    ),
-                    _connector="OR",
-                ),
-                name="a_decided_dispute_has_a_decider_and_a_time",
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="statuschange",
-            index=models.Index(fields=["market", "id"], name="status_changes_of_a_market"),
-        ),
-        migrations.AddIndex(
-            model_name="market",
-            index=models.Index(fields=["created_at", "slug"], name="markets_by_age"),
-        ),
-        migrations.AddIndex(
-            model_name="market",
-            index=models.Index(fields=["close_at", "slug"], name="markets_by_closing"),
-        ),
-        migrations.AddIndex(
-            model_name="market",
-            index=models.Index(fields=["status", "open_at"], name="markets_by_opening"),
-        ),
-        migrations.AddIndex(
-            model_name="market",
-            index=models.Index(fields=["shard", "status"], name="markets_by_shard"),
-        ),
-        migrations.AddConstraint(
-            model_name="market",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    (
-                        "tick_pips__in",
-                        (
-                            10,
-                            16,
-                            20,
-                            25,
-                            40,
-                            50,
-                            80,
-                            100,
-                            125,
-                            200,
-                            250,
-                            400,
-                            500,
-                            625,
-                            1000,
-                            1250,
-                            2000,
-                            2500,
-                            5000,
-                        ),
-                    )
-                ),
-                name="a_tick_divides_ten_thousand_pips",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="market",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("lot_step_lots__range", (1, 1000000))),
-                name="a_lot_step_is_1_to_1000000_lots",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="market",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    ("fee_maker_rate__range", (0, 1000000)), ("fee_taker_rate__range", (0, 1000000))
-                ),
-                name="a_fee_rate_is_0_to_1000000_ppm",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="market",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(("fee_kind", "none"), _negated=True),
-                    models.Q(("fee_maker_rate", 0), ("fee_taker_rate", 0)),
-                    _connector="OR",
-                ),
-                name="without_a_fee_kind_there_are_no_rates",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="market",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("fee_unit_micros__in", (1, 10000))),
-                name="a_fee_unit_is_a_micro_or_a_cent",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="market",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    ("open_at__isnull", True),
-                    ("close_at__gt", models.F("open_at")),
-                    _connector="OR",
-                ),
-                name="a_market_closes_after_it_opens",
             ),
         ),
         migrations.AddConstraint(
@@ -1048,95 +1074,6 @@ class Migration(migrations.Migration):
                     _connector="OR",
                 ),
                 name="group_visibility_needs_a_group",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="market",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    ("position_limit_lots__isnull", True),
-                    ("position_limit_lots__range", (1, 1000000000000)),
-                    _connector="OR",
-                ),
-                name="a_position_limit_is_1_to_10_to_the_12_lots",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="market",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("dispute_seconds__range", (0, 7776000))),
-                name="a_dispute_window_is_at_most_90_days",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="market",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(("settled_at__isnull", False), ("status__in", ("settled", "voided"))),
-                    models.Q(
-                        models.Q(("status__in", ("settled", "voided")), _negated=True),
-                        ("settled_at__isnull", True),
-                    ),
-                    _connector="OR",
-                ),
-                name="a_market_is_settled_or_voided_at_a_time",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="market",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(("approved_at__isnull", True), ("approved_by__isnull", True)),
-                    models.Q(("approved_at__isnull", False), ("approved_by__isnull", False)),
-                    _connector="OR",
-                ),
-                name="an_approval_has_an_operator_and_a_time",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="market",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    ("status__in", ("draft", "proposed")),
-                    ("approved_at__isnull", False),
-                    _connector="OR",
-                ),
-                name="a_market_that_trades_was_approved",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="market",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    (
-                        "status__in",
-                        (
-                            "draft",
-                            "proposed",
-                            "open",
-                            "halted",
-                            "closed",
-                            "resolving",
-                            "settled",
-                            "voided",
-                        ),
-                    )
-                ),
-                name="a_market_status_is_a_known_one",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="market",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("kind__in", ("binary", "categorical"))),
-                name="a_market_is_binary_or_categorical",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="market",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("fee_kind__in", ("none", "flat", "quadratic"))),
-                name="a_fee_kind_is_none_flat_or_quadratic",
             ),
         ),
         migrations.AddConstraint(

@@ -113,6 +113,19 @@ class Migration(migrations.Migration):
                 "verbose_name": "comment",
                 "verbose_name_plural": "comments",
                 "permissions": (("moderate_comments", "hide comments and show them again"),),
+                "indexes": [
+                    models.Index(fields=["market", "parent", "id"], name="comments_of_a_market")
+                ],
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("hidden_at__isnull", True), ("hidden_by__isnull", True)),
+                            models.Q(("hidden_at__isnull", False), ("hidden_by__isnull", False)),
+                            _connector="OR",
+                        ),
+                        name="a_hidden_comment_says_who_hid_it",
+                    )
+                ],
             },
         ),
         migrations.CreateModel(
@@ -149,7 +162,15 @@ class Migration(migrations.Migration):
                     ),
                 ),
             ],
-            options={"verbose_name": "comment report", "verbose_name_plural": "comment reports"},
+            options={
+                "verbose_name": "comment report",
+                "verbose_name_plural": "comment reports",
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("comment", "reporter"), name="a_user_reports_a_comment_once"
+                    )
+                ],
+            },
         ),
         migrations.CreateModel(
             name="GroupInvitation",
@@ -196,34 +217,12 @@ class Migration(migrations.Migration):
             options={
                 "verbose_name": "group invitation",
                 "verbose_name_plural": "group invitations",
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(("uses__lte", models.F("uses_max"))),
+                        name="a_group_invitation_is_used_at_most_so_often",
+                    )
+                ],
             },
-        ),
-        migrations.AddIndex(
-            model_name="comment",
-            index=models.Index(fields=["market", "parent", "id"], name="comments_of_a_market"),
-        ),
-        migrations.AddConstraint(
-            model_name="comment",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(("hidden_at__isnull", True), ("hidden_by__isnull", True)),
-                    models.Q(("hidden_at__isnull", False), ("hidden_by__isnull", False)),
-                    _connector="OR",
-                ),
-                name="a_hidden_comment_says_who_hid_it",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="commentreport",
-            constraint=models.UniqueConstraint(
-                fields=("comment", "reporter"), name="a_user_reports_a_comment_once"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="groupinvitation",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("uses__lte", models.F("uses_max"))),
-                name="a_group_invitation_is_used_at_most_so_often",
-            ),
         ),
     ]

@@ -88,6 +88,18 @@ class Migration(migrations.Migration):
             options={
                 "verbose_name": "schedule of a series",
                 "verbose_name_plural": "schedules of series",
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(("interval_seconds__in", (900, 3600, 86400, 604800))),
+                        name="a_schedule_has_a_known_interval",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("paused_because", ""), ("paused_at__isnull", False), _connector="OR"
+                        ),
+                        name="only_a_paused_schedule_has_a_reason",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -131,28 +143,12 @@ class Migration(migrations.Migration):
             options={
                 "verbose_name": "scheduled market",
                 "verbose_name_plural": "scheduled markets",
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("schedule", "starts_at"),
+                        name="a_schedule_makes_one_market_for_each_start",
+                    )
+                ],
             },
-        ),
-        migrations.AddConstraint(
-            model_name="seriesschedule",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("interval_seconds__in", (900, 3600, 86400, 604800))),
-                name="a_schedule_has_a_known_interval",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="seriesschedule",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    ("paused_because", ""), ("paused_at__isnull", False), _connector="OR"
-                ),
-                name="only_a_paused_schedule_has_a_reason",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="scheduledmarket",
-            constraint=models.UniqueConstraint(
-                fields=("schedule", "starts_at"), name="a_schedule_makes_one_market_for_each_start"
-            ),
         ),
     ]

@@ -39,6 +39,12 @@ class Migration(migrations.Migration):
             options={
                 "verbose_name": "panel",
                 "verbose_name_plural": "panels",
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(("verdicts_needed__range", (1, 25))),
+                        name="a_panel_needs_a_verdict",
+                    )
+                ],
             },
         ),
         migrations.CreateModel(
@@ -88,30 +94,19 @@ class Migration(migrations.Migration):
                 "verbose_name": "judge",
                 "verbose_name_plural": "judges",
                 "ordering": ("id",),
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("panel", "user"), name="a_judge_is_once_on_a_panel"
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("given_at__isnull", True), ("payout_pips__isnull", True)),
+                            models.Q(("given_at__isnull", False), ("payout_pips__isnull", False)),
+                            _connector="OR",
+                        ),
+                        name="a_verdict_has_a_payout_and_a_time",
+                    ),
+                ],
             },
-        ),
-        migrations.AddConstraint(
-            model_name="panel",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("verdicts_needed__range", (1, 25))),
-                name="a_panel_needs_a_verdict",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="paneljudge",
-            constraint=models.UniqueConstraint(
-                fields=("panel", "user"), name="a_judge_is_once_on_a_panel"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="paneljudge",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(("given_at__isnull", True), ("payout_pips__isnull", True)),
-                    models.Q(("given_at__isnull", False), ("payout_pips__isnull", False)),
-                    _connector="OR",
-                ),
-                name="a_verdict_has_a_payout_and_a_time",
-            ),
         ),
     ]

@@ -51,10 +51,44 @@ class Migration(migrations.Migration):
                     "is_applied",
                     models.BooleanField(default=False, editable=False, verbose_name="in force"),
                 ),
+                (
+                    "market",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="discount",
+                        to="markets.market",
+                        verbose_name="market",
+                    ),
+                ),
+                (
+                    "set_by",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                        verbose_name="set by",
+                    ),
+                ),
             ],
             options={
                 "verbose_name": "fee discount",
                 "verbose_name_plural": "fee discounts",
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("maker_percent__range", (0, 100)), ("taker_percent__range", (0, 100))
+                        ),
+                        name="a_discount_is_0_to_100_per_cent",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("ends_at__isnull", True),
+                            ("ends_at__gt", models.F("starts_at")),
+                            _connector="OR",
+                        ),
+                        name="a_discount_ends_after_it_starts",
+                    ),
+                ],
             },
         ),
         migrations.AddField(
@@ -98,46 +132,6 @@ class Migration(migrations.Migration):
                     _connector="OR",
                 ),
                 name="a_withdrawn_outcome_pays_what_was_stated",
-            ),
-        ),
-        migrations.AddField(
-            model_name="marketdiscount",
-            name="market",
-            field=models.OneToOneField(
-                on_delete=django.db.models.deletion.PROTECT,
-                related_name="discount",
-                to="markets.market",
-                verbose_name="market",
-            ),
-        ),
-        migrations.AddField(
-            model_name="marketdiscount",
-            name="set_by",
-            field=models.ForeignKey(
-                on_delete=django.db.models.deletion.PROTECT,
-                related_name="+",
-                to=settings.AUTH_USER_MODEL,
-                verbose_name="set by",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="marketdiscount",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    ("maker_percent__range", (0, 100)), ("taker_percent__range", (0, 100))
-                ),
-                name="a_discount_is_0_to_100_per_cent",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="marketdiscount",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    ("ends_at__isnull", True),
-                    ("ends_at__gt", models.F("starts_at")),
-                    _connector="OR",
-                ),
-                name="a_discount_ends_after_it_starts",
             ),
         ),
     ]

@@ -102,10 +102,81 @@ class Migration(migrations.Migration):
                         blank=True, max_length=500, verbose_name="reason for withdrawing"
                     ),
                 ),
+                (
+                    "approved_by",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                        verbose_name="approved by",
+                    ),
+                ),
+                (
+                    "market",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="corrections",
+                        to="markets.market",
+                        verbose_name="market",
+                    ),
+                ),
+                (
+                    "proposed_by",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                        verbose_name="proposed by",
+                    ),
+                ),
+                (
+                    "withdrawn_by",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                        verbose_name="withdrawn by",
+                    ),
+                ),
             ],
             options={
                 "verbose_name": "correction",
                 "verbose_name_plural": "corrections",
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("market", "number"), name="a_market_numbers_each_settlement_once"
+                    ),
+                    models.UniqueConstraint(
+                        condition=models.Q(("state__in", ("done", "withdrawn")), _negated=True),
+                        fields=("market",),
+                        name="one_correction_of_a_market_runs_at_a_time",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("approved_by__isnull", True),
+                            models.Q(("approved_by", models.F("proposed_by")), _negated=True),
+                            _connector="OR",
+                        ),
+                        name="a_correction_is_approved_by_a_second_person",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(
+                                ("finished_at__isnull", False), ("state__in", ("done", "withdrawn"))
+                            ),
+                            models.Q(
+                                models.Q(("state__in", ("done", "withdrawn")), _negated=True),
+                                ("finished_at__isnull", True),
+                            ),
+                            _connector="OR",
+                        ),
+                        name="a_correction_is_finished_at_a_time",
+                    ),
+                ],
             },
         ),
         migrations.AddField(
@@ -151,89 +222,6 @@ class Migration(migrations.Migration):
             constraint=models.CheckConstraint(
                 condition=models.Q(("dispute_bond_micros__range", (0, 1000000000000000))),
                 name="a_dispute_bond_is_at_most_a_billion_credits",
-            ),
-        ),
-        migrations.AddField(
-            model_name="correction",
-            name="approved_by",
-            field=models.ForeignKey(
-                blank=True,
-                null=True,
-                on_delete=django.db.models.deletion.PROTECT,
-                related_name="+",
-                to=settings.AUTH_USER_MODEL,
-                verbose_name="approved by",
-            ),
-        ),
-        migrations.AddField(
-            model_name="correction",
-            name="market",
-            field=models.ForeignKey(
-                on_delete=django.db.models.deletion.PROTECT,
-                related_name="corrections",
-                to="markets.market",
-                verbose_name="market",
-            ),
-        ),
-        migrations.AddField(
-            model_name="correction",
-            name="proposed_by",
-            field=models.ForeignKey(
-                on_delete=django.db.models.deletion.PROTECT,
-                related_name="+",
-                to=settings.AUTH_USER_MODEL,
-                verbose_name="proposed by",
-            ),
-        ),
-        migrations.AddField(
-            model_name="correction",
-            name="withdrawn_by",
-            field=models.ForeignKey(
-                blank=True,
-                null=True,
-                on_delete=django.db.models.deletion.PROTECT,
-                related_name="+",
-                to=settings.AUTH_USER_MODEL,
-                verbose_name="withdrawn by",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="correction",
-            constraint=models.UniqueConstraint(
-                fields=("market", "number"), name="a_market_numbers_each_settlement_once"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="correction",
-            constraint=models.UniqueConstraint(
-                condition=models.Q(("state__in", ("done", "withdrawn")), _negated=True),
-                fields=("market",),
-                name="one_correction_of_a_market_runs_at_a_time",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="correction",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    ("approved_by__isnull", True),
-                    models.Q(("approved_by", models.F("proposed_by")), _negated=True),
-                    _connector="OR",
-                ),
-                name="a_correction_is_approved_by_a_second_person",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="correction",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(("finished_at__isnull", False), ("state__in", ("done", "withdrawn"))),
-                    models.Q(
-                        models.Q(("state__in", ("done", "withdrawn")), _negated=True),
-                        ("finished_at__isnull", True),
-                    ),
-                    _connector="OR",
-                ),
-                name="a_correction_is_finished_at_a_time",
             ),
         ),
     ]

@@ -66,10 +66,30 @@ class Migration(migrations.Migration):
                     "cancels_at_us",
                     models.BigIntegerField(verbose_name="cancels at, in microseconds"),
                 ),
+                (
+                    "account",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="accounts.account",
+                        verbose_name="account",
+                    ),
+                ),
             ],
             options={
                 "verbose_name": "cancel timer",
                 "verbose_name_plural": "cancel timers",
+                "indexes": [
+                    models.Index(fields=["cancels_at_us"], name="cancel_timers_by_deadline")
+                ],
+                "constraints": [
+                    models.UniqueConstraint(
+                        condition=models.Q(("kind", "call")),
+                        fields=("account",),
+                        name="an_account_has_one_cancel_timer_by_call",
+                    )
+                ],
             },
         ),
         migrations.CreateModel(
@@ -98,10 +118,40 @@ class Migration(migrations.Migration):
                     "deleted_at_us",
                     models.BigIntegerField(null=True, verbose_name="deleted at, in microseconds"),
                 ),
+                (
+                    "account",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="accounts.account",
+                        verbose_name="account",
+                    ),
+                ),
             ],
             options={
                 "verbose_name": "order group",
                 "verbose_name_plural": "order groups",
+                "indexes": [
+                    models.Index(
+                        condition=models.Q(("deleted_at_us__isnull", True)),
+                        fields=["account", "id"],
+                        name="order_groups_of_an_account",
+                    )
+                ],
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(("limit_lots__gt", 0)), name="an_order_group_has_a_limit"
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("deleted_at_us__isnull", True),
+                            ("stopped_at_us__isnull", False),
+                            _connector="OR",
+                        ),
+                        name="a_deleted_order_group_is_stopped",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -115,10 +165,24 @@ class Migration(migrations.Migration):
                 ),
                 ("filled_at_us", models.BigIntegerField(verbose_name="filled at, in microseconds")),
                 ("lots", models.BigIntegerField(verbose_name="quantity, in lots")),
+                (
+                    "group",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="fills",
+                        to="trading.ordergroup",
+                        verbose_name="order group",
+                    ),
+                ),
             ],
             options={
                 "verbose_name": "fill of an order group",
                 "verbose_name_plural": "fills of order groups",
+                "indexes": [
+                    models.Index(fields=["group", "filled_at_us"], name="fills_of_an_order_group"),
+                    models.Index(fields=["filled_at_us"], name="order_group_fills_by_time"),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -155,10 +219,48 @@ class Migration(migrations.Migration):
                 ("created_at", models.DateTimeField(verbose_name="created at")),
                 ("stopped_at", models.DateTimeField(null=True, verbose_name="stopped at")),
                 ("stop_reason", models.CharField(blank=True, max_length=40, verbose_name="reason")),
+                (
+                    "account",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="accounts.account",
+                        verbose_name="account",
+                    ),
+                ),
+                (
+                    "market",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="markets.market",
+                        verbose_name="market",
+                    ),
+                ),
             ],
             options={
                 "verbose_name": "standing order",
                 "verbose_name_plural": "standing orders",
+                "indexes": [
+                    models.Index(fields=["account", "id"], name="standing_orders_of_an_account"),
+                    models.Index(
+                        condition=models.Q(("stopped_at__isnull", True)),
+                        fields=["id"],
+                        name="standing_orders_that_go_on",
+                    ),
+                ],
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("budget_micros__isnull", True), ("quantity_lots__gt", 0)),
+                            models.Q(("budget_micros__gt", 0), ("quantity_lots__isnull", True)),
+                            _connector="OR",
+                        ),
+                        name="a_standing_order_has_a_quantity_or_a_budget",
+                    )
+                ],
             },
         ),
         migrations.CreateModel(
@@ -174,10 +276,26 @@ class Migration(migrations.Migration):
                 ("order_id", models.UUIDField(verbose_name="order")),
                 ("lots", models.BigIntegerField(verbose_name="quantity, in lots")),
                 ("is_done", models.BooleanField(default=False, verbose_name="done")),
+                (
+                    "standing_order",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="refills",
+                        to="trading.standingorder",
+                        verbose_name="standing order",
+                    ),
+                ),
             ],
             options={
                 "verbose_name": "refill of a standing order",
                 "verbose_name_plural": "refills of standing orders",
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("standing_order", "day"),
+                        name="a_standing_order_is_refilled_once_a_day",
+                    )
+                ],
             },
         ),
         migrations.AddField(
@@ -228,146 +346,6 @@ class Migration(migrations.Migration):
                 ),
                 fields=["order_group_id"],
                 name="live_orders_of_a_group",
-            ),
-        ),
-        migrations.AddField(
-            model_name="canceltimer",
-            name="account",
-            field=models.ForeignKey(
-                db_index=False,
-                on_delete=django.db.models.deletion.PROTECT,
-                related_name="+",
-                to="accounts.account",
-                verbose_name="account",
-            ),
-        ),
-        migrations.AddField(
-            model_name="ordergroup",
-            name="account",
-            field=models.ForeignKey(
-                db_index=False,
-                on_delete=django.db.models.deletion.PROTECT,
-                related_name="+",
-                to="accounts.account",
-                verbose_name="account",
-            ),
-        ),
-        migrations.AddField(
-            model_name="ordergroupfill",
-            name="group",
-            field=models.ForeignKey(
-                db_index=False,
-                on_delete=django.db.models.deletion.CASCADE,
-                related_name="fills",
-                to="trading.ordergroup",
-                verbose_name="order group",
-            ),
-        ),
-        migrations.AddField(
-            model_name="standingorder",
-            name="account",
-            field=models.ForeignKey(
-                db_index=False,
-                on_delete=django.db.models.deletion.PROTECT,
-                related_name="+",
-                to="accounts.account",
-                verbose_name="account",
-            ),
-        ),
-        migrations.AddField(
-            model_name="standingorder",
-            name="market",
-            field=models.ForeignKey(
-                db_index=False,
-                on_delete=django.db.models.deletion.PROTECT,
-                related_name="+",
-                to="markets.market",
-                verbose_name="market",
-            ),
-        ),
-        migrations.AddField(
-            model_name="standingrefill",
-            name="standing_order",
-            field=models.ForeignKey(
-                db_index=False,
-                on_delete=django.db.models.deletion.CASCADE,
-                related_name="refills",
-                to="trading.standingorder",
-                verbose_name="standing order",
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="canceltimer",
-            index=models.Index(fields=["cancels_at_us"], name="cancel_timers_by_deadline"),
-        ),
-        migrations.AddConstraint(
-            model_name="canceltimer",
-            constraint=models.UniqueConstraint(
-                condition=models.Q(("kind", "call")),
-                fields=("account",),
-                name="an_account_has_one_cancel_timer_by_call",
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="ordergroup",
-            index=models.Index(
-                condition=models.Q(("deleted_at_us__isnull", True)),
-                fields=["account", "id"],
-                name="order_groups_of_an_account",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="ordergroup",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("limit_lots__gt", 0)), name="an_order_group_has_a_limit"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="ordergroup",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    ("deleted_at_us__isnull", True),
-                    ("stopped_at_us__isnull", False),
-                    _connector="OR",
-                ),
-                name="a_deleted_order_group_is_stopped",
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="ordergroupfill",
-            index=models.Index(fields=["group", "filled_at_us"], name="fills_of_an_order_group"),
-        ),
-        migrations.AddIndex(
-            model_name="ordergroupfill",
-            index=models.Index(fields=["filled_at_us"], name="order_group_fills_by_time"),
-        ),
-        migrations.AddIndex(
-            model_name="standingorder",
-            index=models.Index(fields=["account", "id"], name="standing_orders_of_an_account"),
-        ),
-        migrations.AddIndex(
-            model_name="standingorder",
-            index=models.Index(
-                condition=models.Q(("stopped_at__isnull", True)),
-                fields=["id"],
-                name="standing_orders_that_go_on",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="standingorder",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(("budget_micros__isnull", True), ("quantity_lots__gt", 0)),
-                    models.Q(("budget_micros__gt", 0), ("quantity_lots__isnull", True)),
-                    _connector="OR",
-                ),
-                name="a_standing_order_has_a_quantity_or_a_budget",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="standingrefill",
-            constraint=models.UniqueConstraint(
-                fields=("standing_order", "day"), name="a_standing_order_is_refilled_once_a_day"
             ),
         ),
         migrations.RunPython(migrations.RunPython.noop, forget_added_kind),
