@@ -94,7 +94,7 @@ class Town:
         return {"name": kind, "kind": kind, "latency_ms": 0, **table, **more}
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def running(
     tmp_path_factory: pytest.TempPathFactory, sqlite_databases: SqliteDatabases
 ) -> Iterator[Town]:

@@ -54,7 +54,7 @@ class Town:
             client.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def running(
     tmp_path_factory: pytest.TempPathFactory, sqlite_databases: SqliteDatabases
 ) -> Iterator[Town]:
