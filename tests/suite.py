@@ -36,6 +36,10 @@ class Part(NamedTuple):
     files: Sequence[str] = ()
 
 
+# Programs that choose their database themselves, and what has none: not even read.
+WITHOUT_DATABASE: Final = ("bots", "browser", "e2e", "engine", "faults", "simulator")
+
+
 def find_marked(mark: str) -> list[str]:
     """Return the files that have this mark: collecting all of them takes as long as ten tests."""
     files = sorted(Path("tests").rglob("test_*.py"))
@@ -62,7 +66,7 @@ PARTS: Final = {
     ),
     "postgres": Part(
         "In process again, on PostgreSQL and Redis",
-        (*TOGETHER, "-m", "not soak"),
+        (*TOGETHER, "-m", "not soak", *(f"--ignore=tests/{name}" for name in WITHOUT_DATABASE)),
         {"PREDEX_TEST_DB": "postgres"},
     ),
 }
@@ -101,6 +105,14 @@ def run(part: Part, environment: dict[str, str], more: list[str]) -> int:
     return result
 
 
+def compile_tests() -> None:
+    """Let pytest compile the tests of a new clone once, which all workers would do at once."""
+    if not any(Path("tests").rglob("*-pytest-*.pyc")):
+        collect = [sys.executable, "-m", "pytest", "--collect-only", "-q"]
+        environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": ""}
+        subprocess.run(collect, env=environment, stdout=subprocess.DEVNULL, check=False)
+
+
 def find_servers(stack: contextlib.ExitStack) -> dict[str, str]:
     """Return the environment that names servers and templates; what was started here ends here."""
     urls = {name: os.environ.get(name, "") for name in ("DATABASE_URL", "REDIS_URL")}
@@ -115,6 +127,7 @@ def find_servers(stack: contextlib.ExitStack) -> dict[str, str]:
     folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="predex-suite-")))
     with ThreadPoolExecutor() as pool:  # both are migrated at the same time
         sqlite = pool.submit(SqliteDatabases, folder)
+        pool.submit(compile_tests)
         databases = PostgresDatabases(
             urls["DATABASE_URL"], folder, prefix=f"predex_suite_{os.getpid()}"
         )

@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 import requests
-import schemathesis
 from django.core.management import call_command
 from django.test import Client
 from django.urls import get_resolver
@@ -73,6 +72,8 @@ def test_every_route_of_the_api_is_in_the_schema(schema):
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("examples", EXAMPLES_EACH)
 def test_no_request_made_from_the_schema_is_answered_with_a_500(make_exchange, examples):
+    import schemathesis  # slow, and read by every worker
+
     worlds: list[World] = []
     exchange = make_exchange(
         "sqlite",

@@ -1,8 +1,8 @@
-"""A running site and a real Chromium, one of each for a module's tests.
+"""A real Chromium for this folder's tests, and a running site for those of a module.
 
 Chromium is Debian's; nothing is downloaded. What is prepared is prepared through the API, the
 pages and the commands: no database is touched from here. Playwright's loop runs in this thread as
-long as it is open, so it is closed at the end of the module, before tests that bring a loop of
+long as it is open, so it is closed at the end of the folder, before tests that bring a loop of
 their own.
 """
 
@@ -51,7 +51,7 @@ def site(
         print(exchange.log()[-LOG_CHARACTERS_SHOWN:])  # shown by pytest when a test has failed
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def chromium() -> Iterator[Browser]:
     if CHROMIUM is None:
         pytest.skip(NO_CHROMIUM)

@@ -1,4 +1,7 @@
-"""Agents at `/mcp`, with the official client against the running program."""
+"""Agents at `/mcp`, with the official client against the running program.
+
+The client is imported where it is used: every worker reads this file, and one of them runs it.
+"""
 
 import asyncio
 import json
@@ -7,18 +10,18 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import httpx
 import httpx2
 import pytest
-from mcp import Client
-from mcp.client.streamable_http import streamable_http_client
-from mcp.shared.exceptions import MCPError
 
 from compat.mcp.tools import TOOLS
 from tests.compat.site import Site
 from tests.exchange import ROOT
+
+if TYPE_CHECKING:
+    from mcp import Client
 
 TRADING = {"place_order", "amend_order", "cancel_order"}
 MODES = ("legacy", "auto")
@@ -26,7 +29,10 @@ TRIES = 100
 
 
 @asynccontextmanager
-async def connect(site: Site, key: str, mode: str = "auto") -> AsyncIterator[Client]:
+async def connect(site: Site, key: str, mode: str = "auto") -> AsyncIterator["Client"]:
+    from mcp import Client
+    from mcp.client.streamable_http import streamable_http_client
+
     headers = {"Authorization": f"Bearer {key}"}
     async with httpx2.AsyncClient(headers=headers) as http:
         transport = streamable_http_client(f"{site.exchange.base_url}/mcp", http_client=http)
@@ -34,7 +40,7 @@ async def connect(site: Site, key: str, mode: str = "auto") -> AsyncIterator[Cli
             yield client
 
 
-async def use(client: Client, tool: str, **arguments: Any) -> dict[str, Any]:
+async def use(client: "Client", tool: str, **arguments: Any) -> dict[str, Any]:
     """Return the tool's answer, which must not be an error."""
     result = await client.call_tool(tool, arguments)
     assert not result.is_error, result
@@ -43,7 +49,7 @@ async def use(client: Client, tool: str, **arguments: Any) -> dict[str, Any]:
     return result.structured_content
 
 
-async def refused(client: Client, tool: str, **arguments: Any) -> tuple[str, str | None]:
+async def refused(client: "Client", tool: str, **arguments: Any) -> tuple[str, str | None]:
     result = await client.call_tool(tool, arguments)
     assert result.is_error
     error = result.structured_content
@@ -92,13 +98,15 @@ async def test_an_agent_sees_its_position_and_the_history_of_prices(site: Site):
         pytest.fail("no candle shows the trade")
 
 
-async def find_close(client: Client, market: str) -> str | None:
+async def find_close(client: "Client", market: str) -> str | None:
     bars = await use(client, "get_history", market=market, interval="1m", limit=5)
     return bars["results"][0]["close"] if bars["results"] else None
 
 
 @pytest.mark.parametrize("mode", MODES)
 async def test_a_key_that_only_reads_never_sees_a_trading_tool(site: Site, mode: str):
+    from mcp.shared.exceptions import MCPError
+
     trader = site.trader(2)
     body = {"email": trader.email, "password": "tests-only-password"}
     assert trader.http.post("auth/login", json=body).status_code == 401  # traders have keys alone

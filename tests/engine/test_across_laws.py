@@ -3,7 +3,6 @@
 from collections import Counter
 
 import pytest
-from scipy.optimize import linprog
 
 from tests.engine.generate import HOUSE_ACCOUNT
 from tests.engine.pair import check_tops
@@ -65,6 +64,8 @@ def test_matches_across_books_are_those_of_a_plain_model_lot_by_lot(outcomes: in
 
 def find_riskless_lots(engine: Engine) -> float:
     """Return the most that could be taken of what rests without a loss, whichever outcome wins."""
+    from scipy.optimize import linprog  # slow, and read by every worker
+
     orders = list_orders(engine)
     if not orders:
         return 0.0

@@ -11,7 +11,7 @@ from tests.faults.conftest import Setter, Stage
 from tests.faults.wire import Connection
 from trading.pipeline.cancel_timers import SOCKET_SECONDS
 
-pytestmark = [pytest.mark.paired, pytest.mark.timeout(120)]
+pytestmark = pytest.mark.timeout(120)
 
 LIVE = "SELECT count(*) FROM trading_order WHERE account_id = ? AND status IN (0, 1, 6)"
 TASK_SECONDS_MAX = 5.0

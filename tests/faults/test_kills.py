@@ -9,7 +9,7 @@ import pytest
 from tests.faults.conftest import BACK_SECONDS_MAX, Setter, Stage
 from tests.faults.follow import follow
 
-pytestmark = [pytest.mark.alone, pytest.mark.timeout(1_200)]
+pytestmark = [pytest.mark.paired, pytest.mark.timeout(1_200)]
 
 VERIFY_EVERY = 5
 """Kills after which the journals are replayed too, from their beginning."""

@@ -94,9 +94,16 @@ def make_payers(database_kind, request, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("how", "final", "rounds"),
+    ("database_kind", "how", "final", "rounds"),
     # A correction holds from all, then collects from half of them and pays the others.
-    [("result", "settled", 1), ("void", "voided", 1), ("correction", "settled", 2)],
+    [
+        ("sqlite", "result", "settled", 1),
+        ("postgres", "result", "settled", 1),
+        ("postgres", "void", "voided", 1),
+        ("postgres", "correction", "settled", 2),
+        pytest.param("sqlite", "void", "voided", 1, marks=pytest.mark.soak),
+        pytest.param("sqlite", "correction", "settled", 2, marks=pytest.mark.soak),
+    ],
 )
 @pytest.mark.parametrize(("accounts", "chunk", "kills"), [(ACCOUNTS, CHUNK, KILLS), MILLION])
 def test_a_payer_killed_at_any_moment_leaves_every_position_paid_once_or_not_at_all(
