@@ -260,6 +260,7 @@ def test_nobody_there_is_a_connection_that_was_lost() -> None:
 # --- trying again ----------------------------------------------------------------------------
 
 
+@pytest.mark.one_database
 async def test_over_the_limit_it_waits_as_long_as_the_exchange_says(transactional_db) -> None:
     async with run_exchange("key") as exchange:
         market, alice = await exchange.open_market(), await exchange.join()

@@ -54,6 +54,7 @@ def test_every_alert_has_its_part_in_the_handbook():
     assert missing == []
 
 
+@pytest.mark.one_database
 def test_every_panel_asks_for_metrics_that_there_are(client, settings, db):
     """Whether a panel shows something is tested with a real Prometheus, among the long runs."""
     settings.METRICS_TOKEN = TOKEN

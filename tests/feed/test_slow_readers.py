@@ -19,7 +19,11 @@ from trading.feed.guard import get_guard
 from trading.feed.watcher import QUEUE_BYTES_MAX
 from trading.pipeline.messages import DepthLevel, MarketChange, Publication, encode
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.alone]
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.alone,
+    pytest.mark.one_database,
+]
 
 SOCKETS = 20
 MEGABYTE = 1_000_000

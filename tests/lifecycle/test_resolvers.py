@@ -176,6 +176,7 @@ def test_the_values_own_time_must_be_the_one_that_decides(shard, operator):
             assert resolver_of(market).state == state, seconds
 
 
+@pytest.mark.one_database
 def test_recorded_markets_resolve_as_officially_recorded_or_wait_for_a_person(
     shard, operator, data_dir
 ):

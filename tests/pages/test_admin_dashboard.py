@@ -196,6 +196,7 @@ def test_staff_without_a_role_see_that_they_have_none():
     assert "operator without a role" in site_of(user).get("/admin/").content.decode()
 
 
+@pytest.mark.one_database
 def test_the_sidebar_leads_only_where_the_role_may_go():
     for role in ROLES:
         site = site_of(make_staff(role))
